@@ -1,0 +1,54 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Claims of a verified token, found by a path and shown as text.
+ */
+
+#ifndef AT_CLAIM_H
+#define AT_CLAIM_H
+
+#include <sys/types.h>
+
+#include "at_str.h"
+
+
+struct json_t;
+
+#define AT_PATH_NAMES  8
+
+
+/* "realm_access.roles": member names from the outside in */
+typedef struct {
+    size_t    n;
+    at_str_t  names[AT_PATH_NAMES];
+} at_path_t;
+
+/*
+ * Splits len bytes of text at its dots; a dot or backslash that belongs to a
+ * name is written with a backslash before it, which is removed in place.  The
+ * path's names are views of text.  Returns 0, or -1 for an empty name, for too
+ * many names, and for a backslash before anything else.
+ */
+int at_path_parse(at_path_t *path, char *text, size_t len);
+
+/* The claim, or NULL.  claims may be NULL. */
+const struct json_t *at_claim_find(const struct json_t *claims,
+    const at_path_t *path);
+
+/*
+ * By name in any ASCII case, as the names of nginx variables have none: the
+ * exact name, else the only one that differs by case alone, else NULL.
+ */
+const struct json_t *at_claim_find_nocase(const struct json_t *claims,
+    at_str_t name);
+
+/*
+ * The claim as text: a string is itself, null is empty, anything else is its
+ * compact JSON.  Writes at most size bytes to buf, without a terminator, and
+ * returns how many there are in all; -1 where memory failed.
+ */
+ssize_t at_claim_text(const struct json_t *claim, char *buf, size_t size);
+
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What went wrong, for an operator: one line without its end, cut at the
+ * buffer's size.  The caller owns it; it names files and members, and never
+ * holds a key, a token or a password.
+ */
+
+#ifndef AT_ERROR_H
+#define AT_ERROR_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+
+typedef struct {
+    char  text[256];
+} at_error_t;
+
+
+/* always -1, so that a parser can end with: return at_error(err, "..."); */
+__attribute__((format(printf, 2, 3)))
+static inline int
+at_error(at_error_t *err, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(err->text, sizeof(err->text), fmt, args);
+    va_end(args);
+
+    return -1;
+}
+
+
+#endif

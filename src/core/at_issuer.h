@@ -1,0 +1,46 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What an issuer block demands of a token: filled at configuration, const
+ * after.  The caller owns all that it points to.
+ */
+
+#ifndef AT_ISSUER_H
+#define AT_ISSUER_H
+
+#include <stdint.h>
+
+#include "at_claim.h"
+#include "at_str.h"
+
+
+#define AT_NO_MAX_AGE  -1
+
+
+typedef struct {
+    at_str_t         name;
+
+    const at_str_t  *issuers;           /* accepted iss, exact */
+    size_t           n_issuers;
+
+    const at_str_t  *audiences;         /* accepted aud, any of them */
+    size_t           n_audiences;
+    unsigned         any_audience:1;
+
+    const at_str_t  *typs;              /* accepted typ, in any ASCII case */
+    size_t           n_typs;
+    unsigned         typ_absent:1;      /* and a header without one */
+
+    unsigned         algs;              /* at_alg_bit() */
+
+    int64_t          leeway;            /* seconds, 0 or more */
+    int64_t          max_age;           /* seconds since iat, or AT_NO_MAX_AGE */
+
+    at_path_t        user_claim;
+    at_path_t        scope_claim;
+    at_path_t        admin_claim;       /* n is 0: no token is an admin's */
+} at_issuer_t;
+
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * JSON with one reading only (RFC 8259, RFC 8725 section 2.4): jansson, with
+ * duplicate members, NUL bytes, trailing text and over-sized documents refused.
+ */
+
+#ifndef AT_JSON_H
+#define AT_JSON_H
+
+#include <jansson.h>
+
+#include "at_str.h"
+
+
+typedef struct {
+    unsigned  depth;            /* nested objects and arrays, the outermost is 1 */
+    unsigned  members;          /* of all objects together */
+    size_t    string;           /* bytes of one string or name */
+} at_json_limits_t;
+
+typedef enum {
+    AT_JSON_OK = 0,
+    AT_JSON_INVALID,
+    AT_JSON_NO_MEMORY
+} at_json_e;
+
+
+/*
+ * Parses exactly text, whose top level must be an object.  On AT_JSON_OK
+ * *object is a new reference; on anything else it is NULL.
+ */
+at_json_e at_json_parse(json_t **object, at_str_t text,
+    const at_json_limits_t *limits);
+
+/*
+ * A member that is a string, as a view that lives as long as the object.
+ * Returns 1; 0 if there is no such member; -1 if it is of another type.
+ */
+int at_json_string(const json_t *object, const char *name, at_str_t *value);
+
+
+#endif

@@ -1,0 +1,765 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "at_base64url.h"
+#include "at_json.h"
+#include "at_jwt.h"
+
+
+/* 9999-12-31T23:59:59Z: what lies beyond is milliseconds or a mistake */
+#define AT_TIME_MAX  253402300799.0
+
+
+static const at_json_limits_t  at_header_limits = { 8, 64, 8192 };
+static const at_json_limits_t  at_payload_limits = { 32, 256, 8192 };
+
+
+/* a key that was tried on this token, and what came of it */
+typedef struct {
+    const at_key_t  *key;
+    at_signature_e   result;
+} at_tried_t;
+
+/* one token while it is examined */
+typedef struct {
+    at_str_t        header;         /* the three parts as they came */
+    at_str_t        payload;
+    at_str_t        signature;
+    at_str_t        signed_text;    /* header, dot, payload */
+
+    unsigned char  *memory;         /* the decoded signature, then scratch */
+    size_t          memory_size;
+    size_t          signature_len;
+    unsigned char  *scratch;        /* header and payload, one by one */
+
+    json_t         *jose;           /* the header */
+    json_t         *claims;         /* NULL until a signature has held */
+
+    at_alg_e        alg;
+    at_str_t        kid;            /* empty: the token names no key */
+    at_str_t        typ;
+    unsigned        has_typ:1;
+
+    at_tried_t      tried[AT_JWT_KEYS];
+    size_t          n_tried;
+
+    double          now;
+} at_jwt_t;
+
+
+/* --- shape and header ---------------------------------------------------- */
+
+
+static at_verdict_e
+at_jwt_split(at_jwt_t *jwt, at_str_t token)
+{
+    const char  *first, *second, *end;
+
+    end = token.data + token.len;
+
+    first = memchr(token.data, '.', token.len);
+
+    if (first == NULL) {
+        return AT_MALFORMED;
+    }
+
+    second = memchr(first + 1, '.', (size_t) (end - first - 1));
+
+    if (second == NULL
+        || memchr(second + 1, '.', (size_t) (end - second - 1)) != NULL)
+    {
+        return AT_MALFORMED;
+    }
+
+    jwt->header = (at_str_t) { token.data, (size_t) (first - token.data) };
+    jwt->payload = (at_str_t) { first + 1, (size_t) (second - first - 1) };
+    jwt->signature = (at_str_t) { second + 1, (size_t) (end - second - 1) };
+    jwt->signed_text = (at_str_t) { token.data,
+                                    (size_t) (second - token.data) };
+
+    if (jwt->header.len == 0 || jwt->payload.len == 0
+        || jwt->signature.len == 0)
+    {
+        return AT_MALFORMED;
+    }
+
+    return AT_OK;
+}
+
+
+/*
+ * All three parts must be canonical before any is read.  The payload's bytes
+ * are thrown away here: they are decoded again once a signature over them
+ * holds.
+ */
+static at_verdict_e
+at_jwt_decode(at_jwt_t *jwt, at_str_t *header)
+{
+    size_t  len;
+
+    if (at_base64url_decode(jwt->memory, &jwt->signature_len, jwt->signature)
+        != 0
+        || at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0
+        || at_base64url_decode(jwt->scratch, &len, jwt->header) != 0)
+    {
+        return AT_MALFORMED;
+    }
+
+    *header = (at_str_t) { (char *) jwt->scratch, len };
+
+    return AT_OK;
+}
+
+
+static at_verdict_e
+at_jwt_read_header(at_jwt_t *jwt)
+{
+    int           rc;
+    at_str_t      alg, kid;
+
+    /* RFC 7515 section 4.1.11, RFC 7797; a JWE's members mean a JWE */
+    if (json_object_get(jwt->jose, "crit") != NULL
+        || json_object_get(jwt->jose, "b64") != NULL
+        || json_object_get(jwt->jose, "zip") != NULL
+        || json_object_get(jwt->jose, "enc") != NULL)
+    {
+        return AT_BAD_CRIT;
+    }
+
+    rc = at_json_string(jwt->jose, "typ", &jwt->typ);
+
+    if (rc < 0) {
+        return AT_BAD_TYP;
+    }
+
+    jwt->has_typ = rc == 1;
+
+    if (at_json_string(jwt->jose, "alg", &alg) != 1) {
+        return AT_BAD_ALG;
+    }
+
+    jwt->alg = at_alg_find(alg);
+
+    if (jwt->alg == AT_ALGS) {
+        return AT_BAD_ALG;
+    }
+
+    rc = at_json_string(jwt->jose, "kid", &kid);
+
+    if (rc < 0 || (rc == 1 && !at_kid_is_valid(kid))) {
+        return AT_BAD_KID;
+    }
+
+    if (rc == 1) {
+        jwt->kid = kid;
+    }
+
+    return AT_OK;
+}
+
+
+static at_verdict_e
+at_jwt_parse_header(at_jwt_t *jwt)
+{
+    at_str_t      text;
+    at_verdict_e  verdict;
+
+    verdict = at_jwt_decode(jwt, &text);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    switch (at_json_parse(&jwt->jose, text, &at_header_limits)) {
+
+    case AT_JSON_OK:
+        return at_jwt_read_header(jwt);
+
+    case AT_JSON_INVALID:
+        return AT_BAD_HEADER;
+
+    default:
+        return AT_FAILED;
+    }
+}
+
+
+/* --- keys ---------------------------------------------------------------- */
+
+
+static int
+at_jwt_typ_accepted(const at_jwt_t *jwt, const at_issuer_t *issuer)
+{
+    size_t  i;
+
+    if (!jwt->has_typ) {
+        return issuer->typ_absent;
+    }
+
+    for (i = 0; i < issuer->n_typs; i++) {
+        if (at_str_equal_nocase(jwt->typ, issuer->typs[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* issuers may share keys: each is asked once */
+static at_signature_e
+at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
+{
+    size_t       i;
+    at_str_t     signature;
+    at_tried_t  *tried;
+
+    for (i = 0; i < jwt->n_tried; i++) {
+        tried = &jwt->tried[i];
+
+        if (memcmp(at_key_digest(tried->key), at_key_digest(key),
+                   AT_SHA256_LEN)
+            == 0)
+        {
+            return tried->result;
+        }
+    }
+
+    if (jwt->n_tried == AT_JWT_KEYS) {
+        return AT_SIGNATURE_BAD;
+    }
+
+    signature.data = (char *) jwt->memory;
+    signature.len = jwt->signature_len;
+
+    tried = &jwt->tried[jwt->n_tried++];
+    tried->key = key;
+    tried->result = at_key_verify(key, jwt->alg, jwt->signed_text, signature);
+
+    return tried->result;
+}
+
+
+typedef enum {
+    AT_KEYS_NAMED,              /* those with the token's kid */
+    AT_KEYS_NAMELESS,           /* those without a kid */
+    AT_KEYS_ANY                 /* for a token without a kid */
+} at_keys_e;
+
+
+static int
+at_jwt_key_fits(const at_jwt_t *jwt, const at_jwk_t *jwk, at_keys_e which)
+{
+    at_str_t  kid;
+
+    if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->alg))) {
+        return 0;
+    }
+
+    switch (which) {
+
+    case AT_KEYS_NAMED:
+        kid = (at_str_t) { jwk->kid, jwk->kid_len };
+        return kid.len != 0 && at_str_equal(kid, jwt->kid);
+
+    case AT_KEYS_NAMELESS:
+        return jwk->kid_len == 0;
+
+    default:
+        return 1;
+    }
+}
+
+
+/* *n counts the keys of this issuer that were tried */
+static at_signature_e
+at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_t *trusted, at_keys_e which,
+    unsigned *n)
+{
+    size_t              i, k;
+    at_signature_e      result;
+    const at_keyset_t  *set;
+
+    for (i = 0; i < trusted->n_sets; i++) {
+        set = trusted->sets[i];
+
+        for (k = 0; set != NULL && k < set->n; k++) {
+            if (!at_jwt_key_fits(jwt, &set->keys[k], which)) {
+                continue;
+            }
+
+            if (*n == AT_JWT_KEYS_ISSUER) {
+                return AT_SIGNATURE_BAD;
+            }
+
+            (*n)++;
+            result = at_jwt_try_key(jwt, set->keys[k].key);
+
+            if (result != AT_SIGNATURE_BAD) {
+                return result;
+            }
+        }
+    }
+
+    return AT_SIGNATURE_BAD;
+}
+
+
+static int
+at_jwt_has_keys(const at_trusted_t *trusted)
+{
+    size_t  i;
+
+    for (i = 0; i < trusted->n_sets; i++) {
+        if (trusted->sets[i] != NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static at_verdict_e
+at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
+{
+    unsigned        n;
+    at_signature_e  result;
+
+    if (!at_jwt_has_keys(trusted)) {
+        return AT_UNAVAILABLE;
+    }
+
+    n = 0;
+
+    if (jwt->kid.len == 0) {
+        result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
+
+    } else {
+        result = at_jwt_try_keys(jwt, trusted, AT_KEYS_NAMED, &n);
+
+        if (result == AT_SIGNATURE_BAD) {
+            result = at_jwt_try_keys(jwt, trusted, AT_KEYS_NAMELESS, &n);
+        }
+    }
+
+    switch (result) {
+
+    case AT_SIGNATURE_GOOD:
+        return AT_OK;
+
+    case AT_SIGNATURE_BAD:
+        if (n == 0) {
+            return jwt->kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
+        }
+
+        return AT_BAD_SIGNATURE;
+
+    default:
+        return AT_FAILED;
+    }
+}
+
+
+/* --- claims -------------------------------------------------------------- */
+
+
+static at_verdict_e
+at_jwt_parse_payload(at_jwt_t *jwt)
+{
+    size_t  len;
+
+    if (jwt->claims != NULL) {
+        return AT_OK;
+    }
+
+    if (at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0) {
+        return AT_FAILED;
+    }
+
+    switch (at_json_parse(&jwt->claims,
+                          (at_str_t) { (char *) jwt->scratch, len },
+                          &at_payload_limits))
+    {
+
+    case AT_JSON_OK:
+        return AT_OK;
+
+    case AT_JSON_INVALID:
+        return AT_BAD_PAYLOAD;
+
+    default:
+        return AT_FAILED;
+    }
+}
+
+
+/* a NumericDate (RFC 7519 section 2): 1 there, 0 not there, -1 not one */
+static int
+at_jwt_time(const json_t *claims, const char *name, double *value)
+{
+    const json_t  *claim;
+
+    claim = json_object_get(claims, name);
+
+    if (claim == NULL) {
+        return 0;
+    }
+
+    if (!json_is_number(claim)) {
+        return -1;
+    }
+
+    *value = json_number_value(claim);
+
+    return isfinite(*value) && *value <= AT_TIME_MAX ? 1 : -1;
+}
+
+
+static int
+at_jwt_one_of(at_str_t value, const at_str_t *accepted, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (at_str_equal(value, accepted[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static at_verdict_e
+at_jwt_check_issuer(const at_jwt_t *jwt, const at_issuer_t *issuer)
+{
+    at_str_t  iss;
+
+    switch (at_json_string(jwt->claims, "iss", &iss)) {
+
+    case 1:
+        return at_jwt_one_of(iss, issuer->issuers, issuer->n_issuers)
+               ? AT_OK : AT_ISSUER;
+
+    case 0:
+        return AT_ISSUER;
+
+    default:
+        return AT_BAD_CLAIM;
+    }
+}
+
+
+/* RFC 7519 section 4.1.3: a string, or an array of strings */
+static at_verdict_e
+at_jwt_check_audience(const at_jwt_t *jwt, const at_issuer_t *issuer)
+{
+    int            found;
+    size_t         i, n;
+    at_str_t       value;
+    const json_t  *aud, *item;
+
+    aud = json_object_get(jwt->claims, "aud");
+
+    if (aud == NULL) {
+        return issuer->any_audience ? AT_OK : AT_AUDIENCE;
+    }
+
+    if (!json_is_string(aud) && !json_is_array(aud)) {
+        return AT_BAD_CLAIM;
+    }
+
+    found = issuer->any_audience;
+    n = json_is_array(aud) ? json_array_size(aud) : 1;
+
+    for (i = 0; i < n; i++) {
+        item = json_is_array(aud) ? json_array_get(aud, i) : aud;
+
+        if (!json_is_string(item)) {
+            return AT_BAD_CLAIM;
+        }
+
+        value.data = json_string_value(item);
+        value.len = json_string_length(item);
+
+        found |= at_jwt_one_of(value, issuer->audiences, issuer->n_audiences);
+    }
+
+    return found ? AT_OK : AT_AUDIENCE;
+}
+
+
+static at_verdict_e
+at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
+    double *expires)
+{
+    int     has_exp, has_nbf, has_iat, limited;
+    double  exp, nbf, iat, leeway;
+
+    has_exp = at_jwt_time(jwt->claims, "exp", &exp);
+    has_nbf = at_jwt_time(jwt->claims, "nbf", &nbf);
+    has_iat = at_jwt_time(jwt->claims, "iat", &iat);
+
+    limited = issuer->max_age != AT_NO_MAX_AGE;
+    leeway = (double) issuer->leeway;
+
+    if (has_exp != 1 || has_nbf < 0 || has_iat < 0
+        || (limited && has_iat != 1))
+    {
+        return AT_BAD_CLAIM;
+    }
+
+    if ((has_nbf && nbf > jwt->now + leeway)
+        || (limited && iat > jwt->now + leeway))
+    {
+        return AT_NOT_YET_VALID;
+    }
+
+    if (limited && jwt->now - iat > (double) issuer->max_age + leeway) {
+        return AT_TOO_OLD;
+    }
+
+    if (jwt->now >= exp + leeway) {
+        return AT_EXPIRED;
+    }
+
+    *expires = exp;
+
+    return AT_OK;
+}
+
+
+static at_str_t
+at_jwt_claim_string(const json_t *claims, const at_path_t *path)
+{
+    const json_t  *claim;
+
+    claim = at_claim_find(claims, path);
+
+    return (at_str_t) { json_string_value(claim), json_string_length(claim) };
+}
+
+
+static at_verdict_e
+at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
+    const at_issuer_t *issuer)
+{
+    int       rc;
+    at_str_t  sub;
+
+    identity->issuer = issuer;
+    identity->claims = json_incref(jwt->claims);
+    identity->user = at_jwt_claim_string(jwt->claims, &issuer->user_claim);
+
+    sub = (at_str_t) { NULL, 0 };
+
+    if (at_json_string(jwt->claims, "sub", &sub) < 0) {
+        return AT_BAD_CLAIM;
+    }
+
+    identity->subject = identity->user.len ? identity->user : sub;
+
+    identity->admin = issuer->admin_claim.n != 0
+                      && json_is_true(at_claim_find(jwt->claims,
+                                                    &issuer->admin_claim));
+
+    rc = at_scopes_from_claim(&identity->scopes,
+                              at_claim_find(jwt->claims, &issuer->scope_claim));
+
+    return rc == 0 ? AT_OK : rc == -1 ? AT_BAD_CLAIM : AT_FAILED;
+}
+
+
+static at_verdict_e
+at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
+    const at_issuer_t *issuer)
+{
+    double        expires;
+    at_verdict_e  verdict, times;
+
+    verdict = at_jwt_check_issuer(jwt, issuer);
+
+    if (verdict == AT_OK) {
+        verdict = at_jwt_check_audience(jwt, issuer);
+    }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    /* a claim of the wrong type comes before the time: expired is last */
+    verdict = at_jwt_fill_identity(identity, jwt, issuer);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    expires = 0;
+    times = at_jwt_check_times(jwt, issuer, &expires);
+
+    if (times == AT_OK) {
+        identity->expires = (int64_t) ceil(expires);
+    }
+
+    return times;
+}
+
+
+/* --- the whole ----------------------------------------------------------- */
+
+
+static at_verdict_e
+at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
+    const at_trusted_t *trusted)
+{
+    at_verdict_e        verdict;
+    const at_issuer_t  *issuer;
+
+    issuer = trusted->issuer;
+
+    if (!at_jwt_typ_accepted(jwt, issuer)) {
+        return AT_BAD_TYP;
+    }
+
+    if (!(issuer->algs & at_alg_bit(jwt->alg))) {
+        return AT_BAD_ALG;
+    }
+
+    verdict = at_jwt_verify_signature(jwt, trusted);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    verdict = at_jwt_parse_payload(jwt);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    return at_jwt_check_claims(identity, jwt, issuer);
+}
+
+
+static int
+at_jwt_names_somebody(at_verdict_e verdict)
+{
+    return verdict == AT_OK || verdict == AT_EXPIRED || verdict == AT_TOO_OLD
+           || verdict == AT_NOT_YET_VALID;
+}
+
+
+/* the first issuer that grants, else the refusal that came furthest */
+static at_verdict_e
+at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
+    const at_trusted_t *trusted, size_t n)
+{
+    size_t         i;
+    at_verdict_e   verdict, furthest;
+    at_identity_t  candidate;
+
+    furthest = AT_FAILED;
+
+    for (i = 0; i < n; i++) {
+        memset(&candidate, 0, sizeof(at_identity_t));
+
+        verdict = at_jwt_try_issuer(&candidate, jwt, &trusted[i]);
+
+        if (verdict == AT_OK || verdict == AT_FAILED || verdict > furthest) {
+            at_identity_release(identity);
+            *identity = candidate;
+            furthest = verdict;
+
+        } else {
+            at_identity_release(&candidate);
+        }
+
+        if (verdict == AT_OK || verdict == AT_FAILED) {
+            break;
+        }
+    }
+
+    if (!at_jwt_names_somebody(furthest)) {
+        at_identity_release(identity);
+    }
+
+    return furthest;
+}
+
+
+static at_verdict_e
+at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt, at_str_t token,
+    const at_trusted_t *trusted, size_t n)
+{
+    at_verdict_e  verdict;
+
+    verdict = at_jwt_split(jwt, token);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    jwt->memory_size = at_base64url_decoded_size(jwt->signature.len)
+                       + at_base64url_decoded_size(jwt->signed_text.len);
+    jwt->memory = malloc(jwt->memory_size);
+
+    if (jwt->memory == NULL) {
+        return AT_FAILED;
+    }
+
+    jwt->scratch = jwt->memory
+                   + at_base64url_decoded_size(jwt->signature.len);
+
+    verdict = at_jwt_parse_header(jwt);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    return at_jwt_try_issuers(identity, jwt, trusted, n);
+}
+
+
+static void
+at_jwt_release(at_jwt_t *jwt)
+{
+    if (jwt->memory != NULL) {
+        at_crypto_cleanse(jwt->memory, jwt->memory_size);
+        free(jwt->memory);
+    }
+
+    json_decref(jwt->jose);
+    json_decref(jwt->claims);
+}
+
+
+at_verdict_e
+at_jwt_verify(at_identity_t *identity, at_str_t token, size_t max_len,
+    const at_trusted_t *trusted, size_t n, int64_t now)
+{
+    at_jwt_t      jwt;
+    at_verdict_e  verdict;
+
+    if (token.len > max_len || token.len > AT_JWT_LEN_MAX) {
+        return AT_TOO_LONG;
+    }
+
+    if (token.len == 0) {
+        return AT_MALFORMED;
+    }
+
+    memset(&jwt, 0, sizeof(at_jwt_t));
+    jwt.now = (double) now;
+
+    verdict = at_jwt_examine(identity, &jwt, token, trusted, n);
+
+    at_jwt_release(&jwt);
+
+    return verdict;
+}

@@ -1,0 +1,53 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Verification of a signed JWT (RFC 7515, RFC 7519, RFC 8725, RFC 9068), from
+ * the bytes of a request to an identity.  A token has one reading or none; no
+ * byte of the payload is parsed before a signature over it holds.
+ */
+
+#ifndef AT_JWT_H
+#define AT_JWT_H
+
+#include <stdint.h>
+
+#include "at_identity.h"
+#include "at_issuer.h"
+#include "at_jwk.h"
+#include "at_str.h"
+#include "at_verdict.h"
+
+
+#define AT_JWT_LEN_DEFAULT  8192
+#define AT_JWT_LEN_MAX      65536
+
+#define AT_JWT_KEYS_ISSUER  4           /* tried of one issuer at most */
+#define AT_JWT_KEYS         8           /* tried for one token at most */
+
+
+/*
+ * An issuer and its keys of this moment: n_sets pointers, any of which may be
+ * NULL while that source has no keys.
+ */
+typedef struct {
+    const at_issuer_t   *issuer;
+    at_keyset_t *const  *sets;
+    size_t               n_sets;
+} at_trusted_t;
+
+
+/*
+ * Verifies token against the n issuers in their order: the first whose key and
+ * claims both hold is the identity's.  now is in seconds since the epoch,
+ * max_len at most AT_JWT_LEN_MAX.
+ *
+ * identity must be nobody before.  After AT_OK it is who the token speaks for;
+ * after AT_EXPIRED, AT_TOO_OLD or AT_NOT_YET_VALID it says of whom the refused
+ * token was, for logs; else it is nobody.  The caller releases it in any case.
+ */
+at_verdict_e at_jwt_verify(at_identity_t *identity, at_str_t token,
+    size_t max_len, const at_trusted_t *trusted, size_t n, int64_t now);
+
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "at_scope.h"
+
+
+static int at_scopes_from_array(at_scopes_t *scopes, const json_t *array);
+static int at_scopes_from_string(at_scopes_t *scopes, const json_t *string);
+static int at_scopes_alloc(at_scopes_t *scopes, size_t n);
+static int at_scope_next(at_str_t *scope, at_str_t *rest);
+static at_str_t at_scope_view(const json_t *string);
+
+
+int
+at_scopes_from_claim(at_scopes_t *scopes, const json_t *claim)
+{
+    scopes->n = 0;
+    scopes->items = NULL;
+
+    if (claim == NULL) {
+        return 0;
+    }
+
+    if (json_is_array(claim)) {
+        return at_scopes_from_array(scopes, claim);
+    }
+
+    if (json_is_string(claim)) {
+        return at_scopes_from_string(scopes, claim);
+    }
+
+    return -1;
+}
+
+
+static int
+at_scopes_from_array(at_scopes_t *scopes, const json_t *array)
+{
+    size_t  i, n;
+
+    n = json_array_size(array);
+
+    for (i = 0; i < n; i++) {
+        if (!json_is_string(json_array_get(array, i))) {
+            return -1;
+        }
+    }
+
+    if (at_scopes_alloc(scopes, n) != 0) {
+        return -2;
+    }
+
+    for (i = 0; i < n; i++) {
+        scopes->items[scopes->n++] = at_scope_view(json_array_get(array, i));
+    }
+
+    return 0;
+}
+
+
+static int
+at_scopes_from_string(at_scopes_t *scopes, const json_t *string)
+{
+    size_t    n;
+    at_str_t  scope, rest;
+
+    rest = at_scope_view(string);
+
+    for (n = 0; at_scope_next(&scope, &rest); n++) { /* void */ }
+
+    if (at_scopes_alloc(scopes, n) != 0) {
+        return -2;
+    }
+
+    rest = at_scope_view(string);
+
+    while (at_scope_next(&scope, &rest)) {
+        scopes->items[scopes->n++] = scope;
+    }
+
+    return 0;
+}
+
+
+static int
+at_scopes_alloc(at_scopes_t *scopes, size_t n)
+{
+    if (n == 0) {
+        return 0;
+    }
+
+    scopes->items = calloc(n, sizeof(at_str_t));
+
+    return scopes->items ? 0 : -1;
+}
+
+
+void
+at_scopes_free(at_scopes_t *scopes)
+{
+    free(scopes->items);
+
+    scopes->n = 0;
+    scopes->items = NULL;
+}
+
+
+int
+at_scopes_have(const at_scopes_t *scopes, at_str_t scope)
+{
+    size_t  i;
+
+    for (i = 0; i < scopes->n; i++) {
+        if (at_str_equal(scopes->items[i], scope)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+at_scopes_satisfy(const at_scopes_t *scopes, at_str_t required,
+    at_scope_mode_e mode)
+{
+    int       have;
+    at_str_t  scope;
+
+    have = 0;
+
+    while (at_scope_next(&scope, &required)) {
+        have = at_scopes_have(scopes, scope);
+
+        /* "any" is decided by the first that is there, "all" by one that is not */
+
+        if (have == (mode == AT_SCOPE_ANY)) {
+            break;
+        }
+    }
+
+    return have;
+}
+
+
+/* takes the next scope off rest; returns 0 where only spaces were left */
+static int
+at_scope_next(at_str_t *scope, at_str_t *rest)
+{
+    const char  *space;
+
+    while (rest->len && rest->data[0] == ' ') {
+        rest->data++;
+        rest->len--;
+    }
+
+    if (rest->len == 0) {
+        return 0;
+    }
+
+    space = memchr(rest->data, ' ', rest->len);
+
+    scope->data = rest->data;
+    scope->len = space ? (size_t) (space - rest->data) : rest->len;
+
+    rest->data += scope->len;
+    rest->len -= scope->len;
+
+    return 1;
+}
+
+
+static at_str_t
+at_scope_view(const json_t *string)
+{
+    at_str_t  view;
+
+    view.data = json_string_value(string);
+    view.len = json_string_length(string);
+
+    return view;
+}

@@ -1,0 +1,47 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Scopes that a token grants.  Comparison is exact and case-sensitive; no
+ * character has a meaning in it.
+ */
+
+#ifndef AT_SCOPE_H
+#define AT_SCOPE_H
+
+#include "at_str.h"
+
+
+struct json_t;
+
+typedef struct {
+    size_t     n;
+    at_str_t  *items;           /* views of the claim */
+} at_scopes_t;
+
+
+/*
+ * From a claim that is an array of strings, or one string of scopes separated
+ * by spaces (RFC 8693 section 4.2); NULL is no scope at all.  Returns 0, -1
+ * for a claim of another type, -2 where memory failed.
+ */
+int at_scopes_from_claim(at_scopes_t *scopes, const struct json_t *claim);
+void at_scopes_free(at_scopes_t *scopes);
+
+int at_scopes_have(const at_scopes_t *scopes, at_str_t scope);
+
+
+typedef enum {
+    AT_SCOPE_ALL = 0,
+    AT_SCOPE_ANY
+} at_scope_mode_e;
+
+/*
+ * Whether scopes hold all or any of those in required, which is separated by
+ * spaces.  Nothing but spaces is a requirement that none can meet.
+ */
+int at_scopes_satisfy(const at_scopes_t *scopes, at_str_t required,
+    at_scope_mode_e mode);
+
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "at_verdict.h"
+
+
+#define AT_CIPP_UNAUTHORIZED                                                  \
+    at_str("You do not have permission to view this directory or page.")
+
+#define AT_CIPP_FORBIDDEN  "Access to this CIPP API endpoint is not allowed, "
+
+
+static const at_code_info_t  at_codes[AT_CODES] = {
+
+    [AT_CODE_NONE] =
+        { at_str("OK"), 0, { NULL, 0 }, { NULL, 0 } },
+
+    [AT_API_EXPIRED_ACCESS_TOKEN] =
+        { at_str("API_EXPIRED_ACCESS_TOKEN"), 401,
+          at_str("Expired JWT Access Token"), AT_CIPP_UNAUTHORIZED },
+
+    [AT_API_INVALID_ACCESS_TOKEN] =
+        { at_str("API_INVALID_ACCESS_TOKEN"), 401,
+          at_str("Invalid JWT Access Token"), AT_CIPP_UNAUTHORIZED },
+
+    [AT_API_INSUFFICIENT_RIGHTS] =
+        { at_str("API_INSUFFICIENT_RIGHTS"), 403,
+          at_str("Insufficient Rights"),
+          at_str(AT_CIPP_FORBIDDEN
+                 "the user does not have the required permission") },
+
+    [AT_API_IP_NOT_ALLOWED] =
+        { at_str("API_IP_NOT_ALLOWED"), 403,
+          at_str("Client IP Address Not Allowed"),
+          at_str(AT_CIPP_FORBIDDEN
+                 "the API Client does not have the required permission") },
+
+    [AT_API_ORIGIN_NOT_ALLOWED] =
+        { at_str("API_ORIGIN_NOT_ALLOWED"), 403,
+          at_str("Origin Not Allowed"), at_str("Origin Not Allowed") },
+
+    [AT_API_UNAVAILABLE] =
+        { at_str("API_UNAVAILABLE"), 503,
+          at_str("Authentication Unavailable"),
+          at_str("Authentication Unavailable") }
+};
+
+
+#define AT_ROW(reason, code, blame, challenge)                                \
+    { at_str(reason), AT_API_##code, { NULL, 0 }, AT_BLAME_##blame,           \
+      AT_CHALLENGE_##challenge }
+
+#define AT_INVALID_TOKEN(reason)                                              \
+    AT_ROW(reason, INVALID_ACCESS_TOKEN, CLIENT, INVALID_TOKEN)
+
+#define AT_EXPIRED_TOKEN(reason)                                              \
+    AT_ROW(reason, EXPIRED_ACCESS_TOKEN, CLIENT, INVALID_TOKEN)
+
+
+static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
+
+    [AT_FAILED]        = AT_ROW("failed", UNAVAILABLE, SYSTEM, NONE),
+    [AT_OK]            = { at_str("ok"), AT_CODE_NONE, { NULL, 0 },
+                           AT_BLAME_CLIENT, AT_CHALLENGE_NONE },
+
+    [AT_NO_CREDENTIAL] = { at_str("no_credential"),
+                           AT_API_INVALID_ACCESS_TOKEN,
+                           at_str("Missing Access Token"),
+                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN },
+
+    [AT_SEVERAL_CREDENTIALS] = AT_INVALID_TOKEN("several_credentials"),
+
+    [AT_TOO_LONG]      = AT_INVALID_TOKEN("too_long"),
+    [AT_MALFORMED]     = AT_INVALID_TOKEN("malformed"),
+    [AT_BAD_HEADER]    = AT_INVALID_TOKEN("bad_header"),
+    [AT_BAD_CRIT]      = AT_INVALID_TOKEN("bad_crit"),
+    [AT_BAD_TYP]       = AT_INVALID_TOKEN("bad_typ"),
+    [AT_BAD_ALG]       = AT_INVALID_TOKEN("bad_alg"),
+    [AT_BAD_KID]       = AT_INVALID_TOKEN("bad_kid"),
+    [AT_UNKNOWN_KID]   = AT_INVALID_TOKEN("unknown_kid"),
+    [AT_NO_KEY]        = AT_INVALID_TOKEN("no_key"),
+    [AT_BAD_SIGNATURE] = AT_INVALID_TOKEN("bad_signature"),
+    [AT_UNAVAILABLE]   = AT_ROW("unavailable", UNAVAILABLE, OPERATOR, NONE),
+    [AT_BAD_PAYLOAD]   = AT_INVALID_TOKEN("bad_payload"),
+    [AT_BAD_CLAIM]     = AT_INVALID_TOKEN("bad_claim"),
+    [AT_ISSUER]        = AT_INVALID_TOKEN("issuer"),
+    [AT_AUDIENCE]      = AT_INVALID_TOKEN("audience"),
+    [AT_NOT_YET_VALID] = AT_INVALID_TOKEN("not_yet_valid"),
+    [AT_TOO_OLD]       = AT_EXPIRED_TOKEN("too_old"),
+    [AT_EXPIRED]       = AT_EXPIRED_TOKEN("expired"),
+
+    [AT_ORIGIN]  = AT_ROW("origin", ORIGIN_NOT_ALLOWED, CLIENT, NONE),
+    [AT_ADDRESS] = AT_ROW("address", IP_NOT_ALLOWED, CLIENT, NONE),
+    [AT_SCOPE]   = AT_ROW("scope", INSUFFICIENT_RIGHTS, CLIENT,
+                          INSUFFICIENT_SCOPE),
+
+    [AT_MISCONFIGURED] = AT_ROW("misconfigured", UNAVAILABLE, OPERATOR, NONE)
+};
+
+
+const at_verdict_info_t *
+at_verdict_info(at_verdict_e verdict)
+{
+    if ((unsigned) verdict >= AT_VERDICTS) {
+        verdict = AT_FAILED;
+    }
+
+    return &at_verdicts[verdict];
+}
+
+
+const at_code_info_t *
+at_code_info(at_code_e code)
+{
+    if ((unsigned) code >= AT_CODES) {
+        code = AT_API_UNAVAILABLE;
+    }
+
+    return &at_codes[code];
+}
+
+
+at_code_e
+at_code_find(at_str_t name)
+{
+    unsigned  code;
+
+    for (code = AT_CODE_NONE + 1; code < AT_CODES; code++) {
+        if (at_str_equal(at_codes[code].name, name)) {
+            return code;
+        }
+    }
+
+    return AT_CODE_NONE;
+}
