@@ -1,0 +1,244 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the files of the glue share: the configuration, which is const once it
+ * is read, and what is known of a request.  A request walks
+ *
+ *     request -> access -> nginx -> refuse
+ *
+ * and nothing comes back up.
+ */
+
+#ifndef NGX_HTTP_AUTH_TOKEN_H
+#define NGX_HTTP_AUTH_TOKEN_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "at_cidr.h"
+#include "at_identity.h"
+#include "at_issuer.h"
+#include "at_jwt.h"
+#include "at_scope.h"
+#include "at_verdict.h"
+
+
+/* the kinds of credentials: bits of "auth_token_accept" */
+#define NGX_HTTP_AUTH_TOKEN_BEARER   0x01
+#define NGX_HTTP_AUTH_TOKEN_COOKIE   0x02
+#define NGX_HTTP_AUTH_TOKEN_NONE     0x80   /* address lists only */
+
+#define NGX_HTTP_AUTH_TOKEN_JWT                                               \
+    (NGX_HTTP_AUTH_TOKEN_BEARER|NGX_HTTP_AUTH_TOKEN_COOKIE)
+
+typedef enum {
+    NGX_HTTP_AUTH_TOKEN_JSON = 0,
+    NGX_HTTP_AUTH_TOKEN_PROBLEM,
+    NGX_HTTP_AUTH_TOKEN_TEXT
+} ngx_http_auth_token_format_e;
+
+
+/* where a directive stands: cross checks run after the file was read */
+typedef struct {
+    ngx_str_t                      file;
+    ngx_uint_t                     line;
+} ngx_http_auth_token_where_t;
+
+
+typedef struct ngx_http_auth_token_key_file_s
+    ngx_http_auth_token_key_file_t;
+
+
+/*
+ * An issuer block.  sets has a slot for each key file; a slot is swapped whole
+ * between two events, never while a request runs.
+ */
+typedef struct {
+    at_issuer_t                       demands;
+    ngx_str_t                         name;
+
+    ngx_array_t                       key_files;
+                                   /* of ngx_http_auth_token_key_file_t */
+    at_keyset_t                     **sets;
+} ngx_http_auth_token_issuer_t;
+
+
+typedef struct {
+    ngx_array_t                    issuers;
+                                /* of ngx_http_auth_token_issuer_t * */
+    size_t                         max_length;
+} ngx_http_auth_token_main_conf_t;
+
+
+/* one row of the error table as "auth_token_error" overrides it */
+typedef struct {
+    ngx_uint_t                     status;      /* 0: as in the table */
+    ngx_str_t                      message;     /* data NULL: as in the table */
+} ngx_http_auth_token_error_t;
+
+
+typedef struct {
+    ngx_flag_t                     enable;
+    ngx_http_auth_token_where_t    enable_where;
+
+    ngx_uint_t                     accept;
+    ngx_str_t                      cookie;
+    ngx_http_auth_token_where_t    accept_where;
+
+    ngx_array_t                   *trust;       /* of ngx_str_t */
+    ngx_http_auth_token_where_t    trust_where;
+    at_trusted_t                  *trusted;
+    ngx_uint_t                     ntrusted;
+
+    ngx_array_t                   *scopes;
+                                /* of ngx_http_complex_value_t */
+    at_scope_mode_e                scope_mode;
+
+    ngx_array_t                   *ranges;      /* of at_cidr_t */
+    at_cidr_set_t                 *allow;       /* NULL: any address */
+
+    ngx_str_t                      realm;
+    ngx_array_t                   *errors;
+                                /* of AT_CODES ngx_http_auth_token_error_t */
+    ngx_uint_t                     error_format;
+
+    ngx_flag_t                     preflight;
+    ngx_array_t                   *origins;     /* of ngx_str_t */
+
+    /* a server whose locations say what it leaves open itself */
+    unsigned                       incomplete:1;
+} ngx_http_auth_token_loc_conf_t;
+
+
+/*
+ * What is known of a request: found through a cleanup of its pool, as r->ctx
+ * is wiped by internal redirects.  r->ctx points here too, but only from the
+ * moment of a refusal until a redirect: that is the mark by which the filters
+ * know a response as ours.
+ *
+ * "authenticated" is the verdict on the credential under the demands of conf;
+ * "verdict" that of the access phase.
+ */
+typedef struct {
+    ngx_http_auth_token_loc_conf_t  *conf;
+    at_verdict_e                     authenticated;
+    at_verdict_e                     verdict;
+
+    ngx_uint_t                       kind;
+    ngx_str_t                        credential;
+    at_identity_t                    identity;
+
+    ngx_uint_t                       status;    /* of the refusal */
+    ngx_uint_t                       returned;  /* what nginx was told */
+    ngx_str_t                        body;
+
+    unsigned                         decided:1; /* verdict holds for conf */
+    unsigned                         passed:1;  /* another one has granted */
+    unsigned                         logged:1;
+    unsigned                         replace:1; /* body takes the page's place */
+    unsigned                         body_sent:1;
+} ngx_http_auth_token_ctx_t;
+
+
+static ngx_inline at_str_t
+ngx_http_auth_token_view(ngx_str_t s)
+{
+    at_str_t  view = { (char *) s.data, s.len };
+
+    return view;
+}
+
+
+/* module */
+
+extern ngx_module_t  ngx_http_auth_token_module;
+
+/* conf: setters and cross checks */
+
+char *ngx_http_auth_token_set_enable(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_accept(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_trust(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_allow(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_realm(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_error(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_origin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+void *ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* issuer: the block "auth_token_issuer" */
+
+char *ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_http_auth_token_issuer_t *ngx_http_auth_token_issuer_find(
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_str_t *name);
+
+/* keys: reads key files at configuration, watches them in a worker */
+
+char *ngx_http_auth_token_keys_load(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+char *ngx_http_auth_token_keys_add(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, ngx_str_t *path);
+ngx_int_t ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle);
+
+/* request: all that is read of one */
+
+ngx_http_auth_token_ctx_t *ngx_http_auth_token_find_ctx(ngx_http_request_t *r);
+ngx_http_auth_token_ctx_t *ngx_http_auth_token_get_ctx(ngx_http_request_t *r);
+
+/* AT_OK with kind and credential set, or why there is none to judge */
+at_verdict_e ngx_http_auth_token_read_credential(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
+    ngx_str_t *credential);
+
+ngx_uint_t ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf);
+ngx_uint_t ngx_http_auth_token_origin_allowed(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf);
+ngx_uint_t ngx_http_auth_token_is_preflight(ngx_http_request_t *r);
+
+/* the first 12 hex digits of the SHA-256 of the credential, or empty */
+#define NGX_HTTP_AUTH_TOKEN_FINGERPRINT_LEN  12
+
+ngx_str_t ngx_http_auth_token_fingerprint(
+    const ngx_http_auth_token_ctx_t *ctx,
+    u_char buf[NGX_HTTP_AUTH_TOKEN_FINGERPRINT_LEN]);
+
+ngx_str_t ngx_http_auth_token_kind_name(ngx_uint_t kind);
+
+/* access: the policy */
+
+ngx_int_t ngx_http_auth_token_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_token_precontent_handler(ngx_http_request_t *r);
+
+/* who the credential speaks for under the demands of atcf; a second call is free */
+at_verdict_e ngx_http_auth_token_authenticate(ngx_http_request_t *r,
+    ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx);
+
+/* refuse: the answer */
+
+/* marks the request, logs why, returns the status for nginx's access phase */
+ngx_int_t ngx_http_auth_token_refuse(ngx_http_request_t *r,
+    ngx_http_auth_token_ctx_t *ctx);
+ngx_int_t ngx_http_auth_token_filter_init(ngx_conf_t *cf);
+
+/* variables */
+
+ngx_int_t ngx_http_auth_token_add_variables(ngx_conf_t *cf);
+char *ngx_http_auth_token_set_claim(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+#endif

@@ -1,0 +1,565 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The block "auth_token_issuer": what an issuer's tokens must be like.
+ */
+
+#include "ngx_http_auth_token_conf.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_NAME_LEN  64
+
+
+typedef struct {
+    ngx_str_t     name;
+    ngx_uint_t    min;          /* arguments, the name counted */
+    ngx_uint_t    max;
+    char        *(*set)(ngx_conf_t *cf, ngx_http_auth_token_issuer_t *issuer);
+    ngx_uint_t    repeated;     /* may stand there more than once */
+} ngx_http_auth_token_issuer_command_t;
+
+/* the block while it is read: which directives were there already */
+typedef struct {
+    ngx_http_auth_token_issuer_t  *issuer;
+    ngx_uint_t                     seen;
+} ngx_http_auth_token_issuer_block_t;
+
+
+static char *ngx_http_auth_token_issuer_issuer(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_audience(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_algorithms(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_typ(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_key_file(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_leeway(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_max_age(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_user_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+
+
+#define NGX_HTTP_AUTH_TOKEN_MANY  NGX_CONF_MAX_ARGS
+
+static ngx_http_auth_token_issuer_command_t
+    ngx_http_auth_token_issuer_commands[] =
+{
+    { ngx_string("issuer"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
+      ngx_http_auth_token_issuer_issuer, 0 },
+
+    { ngx_string("audience"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
+      ngx_http_auth_token_issuer_audience, 0 },
+
+    { ngx_string("algorithms"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
+      ngx_http_auth_token_issuer_algorithms, 0 },
+
+    { ngx_string("typ"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
+      ngx_http_auth_token_issuer_typ, 0 },
+
+    { ngx_string("key_file"), 2, 2,
+      ngx_http_auth_token_issuer_key_file, 1 },
+
+    { ngx_string("leeway"), 2, 2,
+      ngx_http_auth_token_issuer_leeway, 0 },
+
+    { ngx_string("max_age"), 2, 2,
+      ngx_http_auth_token_issuer_max_age, 0 },
+
+    { ngx_string("user_claim"), 2, 2,
+      ngx_http_auth_token_issuer_user_claim, 0 },
+
+    { ngx_string("scope_claim"), 2, 2,
+      ngx_http_auth_token_issuer_scope_claim, 0 },
+
+    { ngx_string("admin_claim"), 2, 2,
+      ngx_http_auth_token_issuer_admin_claim, 0 },
+
+    { ngx_null_string, 0, 0, NULL, 0 }
+};
+
+
+static const at_str_t  ngx_http_auth_token_typs[] = {
+    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
+};
+
+
+ngx_http_auth_token_issuer_t *
+ngx_http_auth_token_issuer_find(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                      i;
+    ngx_http_auth_token_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        if (issuers[i]->name.len == name->len
+            && ngx_strncmp(issuers[i]->name.data, name->data, name->len) == 0)
+        {
+            return issuers[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* --- directives of the block --------------------------------------------- */
+
+
+/* the arguments as views; NULL where memory failed or one is no good */
+
+static at_str_t *
+ngx_http_auth_token_issuer_values(ngx_conf_t *cf)
+{
+    at_str_t    *views;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    views = ngx_palloc(cf->pool, cf->args->nelts * sizeof(at_str_t));
+    if (views == NULL) {
+        return NULL;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (value[i].len == 0) {
+            (void) ngx_http_auth_token_invalid(cf, &value[i], "it is empty");
+            return NULL;
+        }
+
+        views[i - 1] = ngx_http_auth_token_view(value[i]);
+    }
+
+    return views;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_issuer(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    issuer->demands.issuers = ngx_http_auth_token_issuer_values(cf);
+    issuer->demands.n_issuers = cf->args->nelts - 1;
+
+    return issuer->demands.issuers ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_audience(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_auth_token_is(&value[i], "clients")) {
+            return ngx_http_auth_token_invalid(cf, &value[i],
+                       "the word is kept for the audiences of known clients");
+        }
+
+        if (ngx_http_auth_token_is(&value[i], "any")) {
+            issuer->demands.any_audience = 1;
+            return cf->args->nelts == 2 ? NGX_CONF_OK : "takes \"any\" alone";
+        }
+    }
+
+    issuer->demands.audiences = ngx_http_auth_token_issuer_values(cf);
+    issuer->demands.n_audiences = cf->args->nelts - 1;
+
+    return issuer->demands.audiences ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_algorithms(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    at_alg_e     alg;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    issuer->demands.algs = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        alg = at_alg_find(ngx_http_auth_token_view(value[i]));
+
+        if (alg == AT_ALGS) {
+            return ngx_http_auth_token_invalid(cf, &value[i],
+                       "it takes RS256, RS384, RS512, PS256, PS384, PS512, "
+                       "ES256, ES384 and EdDSA");
+        }
+
+        issuer->demands.algs |= at_alg_bit(alg);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "absent" stands for a header without typ, and is no value of one */
+
+static char *
+ngx_http_auth_token_issuer_typ(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    at_str_t    *typs;
+    ngx_uint_t   i, n;
+
+    typs = ngx_http_auth_token_issuer_values(cf);
+    if (typs == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    issuer->demands.typ_absent = 0;
+    n = 0;
+
+    for (i = 0; i < cf->args->nelts - 1; i++) {
+        if (at_str_equal(typs[i], at_str("absent"))) {
+            issuer->demands.typ_absent = 1;
+
+        } else {
+            typs[n++] = typs[i];
+        }
+    }
+
+    issuer->demands.typs = typs;
+    issuer->demands.n_typs = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_key_file(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    return ngx_http_auth_token_keys_add(cf, issuer, &value[1]);
+}
+
+
+static char *
+ngx_http_auth_token_issuer_time(ngx_conf_t *cf, int64_t *seconds)
+{
+    ngx_int_t   time;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    time = ngx_parse_time(&value[1], 1);
+
+    if (time == NGX_ERROR) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                                           "it takes a time, as \"30s\"");
+    }
+
+    *seconds = time;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_leeway(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    return ngx_http_auth_token_issuer_time(cf, &issuer->demands.leeway);
+}
+
+
+static char *
+ngx_http_auth_token_issuer_max_age(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    return ngx_http_auth_token_issuer_time(cf, &issuer->demands.max_age);
+}
+
+
+static char *
+ngx_http_auth_token_issuer_path(ngx_conf_t *cf, at_path_t *path)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (at_path_parse(path, (char *) value[1].data, value[1].len) != 0) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                       "it takes names of members, separated by dots");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_user_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    return ngx_http_auth_token_issuer_path(cf, &issuer->demands.user_claim);
+}
+
+
+static char *
+ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    return ngx_http_auth_token_issuer_path(cf, &issuer->demands.scope_claim);
+}
+
+
+static char *
+ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_http_auth_token_is(&value[1], "off")) {
+        issuer->demands.admin_claim.n = 0;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_auth_token_issuer_path(cf, &issuer->demands.admin_claim);
+}
+
+
+/* --- the block ----------------------------------------------------------- */
+
+
+static char *
+ngx_http_auth_token_issuer_command(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_block_t *block, ngx_uint_t i)
+{
+    char                                  *rc;
+    ngx_http_auth_token_issuer_command_t  *command;
+
+    command = &ngx_http_auth_token_issuer_commands[i];
+
+    if (cf->args->nelts < command->min || cf->args->nelts > command->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &command->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if ((block->seen & (1 << i)) && !command->repeated) {
+        rc = "is duplicate";
+
+    } else {
+        block->seen |= 1 << i;
+        rc = command->set(cf, block->issuer);
+    }
+
+    if (rc == NGX_CONF_OK || rc == NGX_CONF_ERROR) {
+        return rc;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                       &command->name, rc);
+    return NGX_CONF_ERROR;
+}
+
+
+/* called by ngx_conf_parse() for each directive of the block */
+
+static char *
+ngx_http_auth_token_issuer_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    ngx_http_auth_token_issuer_block_t *block = conf;
+
+    ngx_str_t                             *name;
+    ngx_uint_t                             i;
+    ngx_http_auth_token_issuer_command_t  *command;
+
+    name = cf->args->elts;
+
+    if (ngx_http_auth_token_is(name, "include")) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    command = ngx_http_auth_token_issuer_commands;
+
+    for (i = 0; command[i].name.len; i++) {
+        if (command[i].name.len == name->len
+            && ngx_strncmp(command[i].name.data, name->data, name->len) == 0)
+        {
+            return ngx_http_auth_token_issuer_command(cf, block, i);
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown directive \"%V\" in \"auth_token_issuer\"",
+                       name);
+    return NGX_CONF_ERROR;
+}
+
+
+static void
+ngx_http_auth_token_issuer_default_path(at_path_t *path, at_str_t name)
+{
+    path->n = 1;
+    path->names[0] = name;
+}
+
+
+static ngx_http_auth_token_issuer_t *
+ngx_http_auth_token_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    at_issuer_t                   *demands;
+    ngx_http_auth_token_issuer_t  *issuer;
+
+    issuer = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_token_issuer_t));
+    if (issuer == NULL) {
+        return NULL;
+    }
+
+    issuer->name = *name;
+
+    demands = &issuer->demands;
+    demands->name = ngx_http_auth_token_view(*name);
+    demands->algs = at_alg_bit(AT_RS256);
+    demands->max_age = AT_NO_MAX_AGE;
+    demands->typs = ngx_http_auth_token_typs;
+    demands->n_typs = sizeof(ngx_http_auth_token_typs) / sizeof(at_str_t);
+    demands->typ_absent = 1;
+
+    ngx_http_auth_token_issuer_default_path(&demands->user_claim,
+                                            at_str("username"));
+    ngx_http_auth_token_issuer_default_path(&demands->scope_claim,
+                                            at_str("scope"));
+    ngx_http_auth_token_issuer_default_path(&demands->admin_claim,
+                                            at_str("isAdmin"));
+
+    return issuer;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_is_name(ngx_str_t *name)
+{
+    size_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        if (!((name->data[i] | 0x20) >= 'a' && (name->data[i] | 0x20) <= 'z')
+            && !(name->data[i] >= '0' && name->data[i] <= '9')
+            && name->data[i] != '_' && name->data[i] != '-'
+            && name->data[i] != '.')
+        {
+            return 0;
+        }
+    }
+
+    return name->len != 0 && name->len <= NGX_HTTP_AUTH_TOKEN_NAME_LEN;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_parse(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    char                                *rc;
+    ngx_conf_t                           save;
+    ngx_http_auth_token_issuer_block_t   block;
+
+    block.issuer = issuer;
+    block.seen = 0;
+
+    save = *cf;
+    cf->handler = ngx_http_auth_token_issuer_directive;
+    cf->handler_conf = (void *) &block;
+
+    rc = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rc;
+}
+
+
+/* what the block must say */
+
+static char *
+ngx_http_auth_token_issuer_missing(ngx_http_auth_token_issuer_t *issuer)
+{
+    if (issuer->demands.n_issuers == 0) {
+        return "issuer";
+    }
+
+    if (issuer->demands.n_audiences == 0 && !issuer->demands.any_audience) {
+        return "audience";
+    }
+
+    return issuer->key_files.nelts ? NULL : "key_file";
+}
+
+
+char *
+ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_token_main_conf_t *atmcf = conf;
+
+    char                          *missing;
+    ngx_str_t                     *value;
+    ngx_http_auth_token_issuer_t  *issuer, **p;
+
+    value = cf->args->elts;
+
+    if (!ngx_http_auth_token_is_name(&value[1])) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                       "a name is 1 to 64 of a-z, A-Z, 0-9, \"_\", \"-\", "
+                       "\".\"");
+    }
+
+    if (ngx_http_auth_token_issuer_find(atmcf, &value[1])) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                                           "there is such a block already");
+    }
+
+    issuer = ngx_http_auth_token_issuer_create(cf, &value[1]);
+    if (issuer == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_auth_token_issuer_parse(cf, issuer) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    missing = ngx_http_auth_token_issuer_missing(issuer);
+
+    if (missing) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_issuer %V\" lacks \"%s\"",
+                           &issuer->name, missing);
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_array_push(&atmcf->issuers);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *p = issuer;
+
+    return ngx_http_auth_token_keys_load(cf, issuer);
+}

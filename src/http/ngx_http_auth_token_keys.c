@@ -1,0 +1,403 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Key files.  They are read with the configuration, by the master; each worker
+ * then looks twice a second whether one has changed, parses the new content
+ * aside and swaps it in whole.  What cannot be read or parsed changes nothing:
+ * the last good keys stay.  No request ever waits for a file.
+ */
+
+#include "ngx_http_auth_token_conf.h"
+
+#include "at_crypto.h"
+#include "at_file.h"
+#include "at_jwk.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_KEY_FILE_SIZE  (1024 * 1024)
+#define NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL  500            /* milliseconds */
+
+
+struct ngx_http_auth_token_key_file_s {
+    ngx_str_t                        path;
+    ngx_http_auth_token_where_t      where;
+
+    /* what was seen last, good or not */
+    at_file_stamp_t                  stamp;
+    u_char                           digest[AT_SHA256_LEN];
+    ngx_uint_t                       settled;
+
+    char                             complaint[sizeof(at_error_t)];
+};
+
+typedef struct {
+    ngx_connection_t                 connection;    /* for ngx_event_ident() */
+    ngx_event_t                      event;
+    ngx_http_auth_token_main_conf_t *atmcf;
+} ngx_http_auth_token_watch_t;
+
+/* where a warning of the parser goes */
+typedef struct {
+    ngx_log_t                       *log;
+    ngx_str_t                       *path;
+} ngx_http_auth_token_warning_t;
+
+
+static void
+ngx_http_auth_token_key_warning(void *data, const char *text)
+{
+    ngx_http_auth_token_warning_t *warning = data;
+
+    ngx_log_error(NGX_LOG_WARN, warning->log, 0, "auth_token: \"%V\": %s",
+                  warning->path, text);
+}
+
+
+/*
+ * A file that was written within the last second may be written once more
+ * without a new time stamp: it is read again until that has passed.
+ */
+
+static ngx_uint_t
+ngx_http_auth_token_is_settled(const at_file_stamp_t *stamp)
+{
+    time_t  age;
+
+    age = ngx_time() - stamp->ctime.tv_sec;
+
+    return age < -1 || age > 1;
+}
+
+
+/* NGX_OK with *set, NGX_DONE if the content is the one seen last, NGX_ERROR */
+
+static ngx_int_t
+ngx_http_auth_token_read_keys(ngx_http_auth_token_key_file_t *key_file,
+    unsigned algs, at_keyset_t **set, ngx_log_t *log, at_error_t *err)
+{
+    at_str_t                        text;
+    at_file_t                       file;
+    at_error_t                      reason;
+    unsigned char                   digest[AT_SHA256_LEN];
+    ngx_http_auth_token_warning_t   warning = { log, &key_file->path };
+
+    if (at_file_read(&file, (char *) key_file->path.data,
+                     NGX_HTTP_AUTH_TOKEN_KEY_FILE_SIZE, err)
+        != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    key_file->stamp = file.stamp;
+    key_file->settled = ngx_http_auth_token_is_settled(&file.stamp);
+
+    text.data = file.data;
+    text.len = file.len;
+
+    if (at_sha256(digest, text) != 0) {
+        at_file_free(&file);
+        return at_error(err, "no memory");
+    }
+
+    if (ngx_memcmp(digest, key_file->digest, AT_SHA256_LEN) == 0) {
+        at_file_free(&file);
+        return NGX_DONE;
+    }
+
+    ngx_memcpy(key_file->digest, digest, AT_SHA256_LEN);
+
+    *set = at_keyset_parse(text, algs, ngx_http_auth_token_key_warning,
+                           &warning, &reason);
+    at_file_free(&file);
+
+    if (*set == NULL) {
+        (void) at_error(err, "\"%s\" %s", key_file->path.data, reason.text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* --- configuration ------------------------------------------------------- */
+
+
+char *
+ngx_http_auth_token_keys_add(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, ngx_str_t *path)
+{
+    ngx_uint_t                       i;
+    ngx_http_auth_token_key_file_t  *key_file;
+
+    if (path->len == 0) {
+        return ngx_http_auth_token_invalid(cf, path, "it is empty");
+    }
+
+    if (ngx_http_auth_token_full_path(cf, path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (issuer->key_files.elts == NULL
+        && ngx_array_init(&issuer->key_files, cf->pool, 2,
+                          sizeof(ngx_http_auth_token_key_file_t))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    key_file = issuer->key_files.elts;
+
+    for (i = 0; i < issuer->key_files.nelts; i++) {
+        if (ngx_strcmp(key_file[i].path.data, path->data) == 0) {
+            return ngx_http_auth_token_invalid(cf, path,
+                                               "it stands there twice");
+        }
+    }
+
+    key_file = ngx_array_push(&issuer->key_files);
+    if (key_file == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(key_file, sizeof(ngx_http_auth_token_key_file_t));
+
+    key_file->path = *path;
+    ngx_http_auth_token_here(cf, &key_file->where);
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_auth_token_free_keys(void *data)
+{
+    ngx_http_auth_token_issuer_t *issuer = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < issuer->key_files.nelts; i++) {
+        at_keyset_free(issuer->sets[i]);
+        issuer->sets[i] = NULL;
+    }
+}
+
+
+/* at the end of the block, when its algorithms are known */
+
+char *
+ngx_http_auth_token_keys_load(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    at_error_t                       err;
+    ngx_uint_t                       i;
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_auth_token_key_file_t  *key_file;
+
+    issuer->sets = ngx_pcalloc(cf->pool, issuer->key_files.nelts
+                                         * sizeof(at_keyset_t *));
+    if (issuer->sets == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_auth_token_free_keys;
+    cln->data = issuer;
+
+    key_file = issuer->key_files.elts;
+
+    for (i = 0; i < issuer->key_files.nelts; i++) {
+
+        if (ngx_http_auth_token_read_keys(&key_file[i], issuer->demands.algs,
+                                          &issuer->sets[i], cf->log, &err)
+            != NGX_OK)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"key_file\" of \"auth_token_issuer %V\": %s "
+                          "in %V:%ui",
+                          &issuer->name, err.text, &key_file[i].where.file,
+                          key_file[i].where.line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* --- workers ------------------------------------------------------------- */
+
+
+/* once for each state of things, not twice a second */
+
+static void
+ngx_http_auth_token_complain(ngx_http_auth_token_key_file_t *key_file,
+    ngx_log_t *log, const at_error_t *err)
+{
+    if (ngx_strcmp(key_file->complaint, err->text) == 0) {
+        return;
+    }
+
+    ngx_memcpy(key_file->complaint, err->text, sizeof(key_file->complaint));
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "auth_token: %s; the last good keys stay in use", err->text);
+}
+
+
+static void
+ngx_http_auth_token_check_key_file(ngx_http_auth_token_issuer_t *issuer,
+    ngx_uint_t i, ngx_log_t *log)
+{
+    ngx_int_t                        rc;
+    at_error_t                       err;
+    at_keyset_t                     *set;
+    at_file_stamp_t                  stamp;
+    ngx_http_auth_token_key_file_t  *key_file;
+
+    key_file = (ngx_http_auth_token_key_file_t *) issuer->key_files.elts + i;
+
+    if (at_file_stamp(&stamp, (char *) key_file->path.data) == 0
+        && at_file_stamp_equal(&stamp, &key_file->stamp)
+        && key_file->settled)
+    {
+        return;
+    }
+
+    rc = ngx_http_auth_token_read_keys(key_file, issuer->demands.algs, &set,
+                                       log, &err);
+
+    if (rc == NGX_ERROR) {
+        ngx_http_auth_token_complain(key_file, log, &err);
+        return;
+    }
+
+    if (rc == NGX_DONE) {
+        return;
+    }
+
+    key_file->complaint[0] = '\0';
+
+    at_keyset_free(issuer->sets[i]);
+    issuer->sets[i] = set;
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "auth_token: issuer \"%V\" has %uz new keys from \"%V\"",
+                  &issuer->name, set->n, &key_file->path);
+}
+
+
+typedef void (*ngx_http_auth_token_key_file_pt)(
+    ngx_http_auth_token_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log);
+
+
+static void
+ngx_http_auth_token_each_key_file(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_key_file_pt handler, ngx_log_t *log)
+{
+    ngx_uint_t                      i, k;
+    ngx_http_auth_token_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        for (k = 0; k < issuers[i]->key_files.nelts; k++) {
+            handler(issuers[i], k, log);
+        }
+    }
+}
+
+
+static void
+ngx_http_auth_token_watch_handler(ngx_event_t *ev)
+{
+    ngx_http_auth_token_watch_t  *watch;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    watch = ((ngx_connection_t *) ev->data)->data;
+
+    ngx_http_auth_token_each_key_file(watch->atmcf,
+                                      ngx_http_auth_token_check_key_file,
+                                      ev->log);
+
+    ngx_add_timer(ev, NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL);
+}
+
+
+/* the master read it as root: what a worker may not read it cannot watch */
+
+static void
+ngx_http_auth_token_warn_unreadable(ngx_http_auth_token_issuer_t *issuer,
+    ngx_uint_t i, ngx_log_t *log)
+{
+    at_file_t                        file;
+    at_error_t                       err;
+    ngx_http_auth_token_key_file_t  *key_file;
+
+    key_file = (ngx_http_auth_token_key_file_t *) issuer->key_files.elts + i;
+
+    if (at_file_read(&file, (char *) key_file->path.data,
+                     NGX_HTTP_AUTH_TOKEN_KEY_FILE_SIZE, &err)
+        == 0)
+    {
+        at_file_free(&file);
+        return;
+    }
+
+    ngx_memcpy(key_file->complaint, err.text, sizeof(key_file->complaint));
+
+    ngx_log_error(NGX_LOG_WARN, log, 0,
+                  "auth_token: worker processes cannot read what changes "
+                  "later: %s", err.text);
+}
+
+
+ngx_int_t
+ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_watch_t      *watch;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_auth_token_module);
+
+    if (atmcf == NULL || atmcf->issuers.nelts == 0) {
+        return NGX_OK;
+    }
+
+    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_auth_token_watch_t));
+    if (watch == NULL) {
+        return NGX_ERROR;
+    }
+
+    watch->atmcf = atmcf;
+    watch->connection.fd = (ngx_socket_t) -1;
+    watch->connection.data = watch;
+
+    watch->event.handler = ngx_http_auth_token_watch_handler;
+    watch->event.data = &watch->connection;
+    watch->event.log = cycle->log;
+    watch->event.cancelable = 1;
+
+    if (ngx_worker == 0) {
+        ngx_http_auth_token_each_key_file(atmcf,
+                                          ngx_http_auth_token_warn_unreadable,
+                                          cycle->log);
+    }
+
+    ngx_add_timer(&watch->event, NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL);
+
+    return NGX_OK;
+}

@@ -1,0 +1,255 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The module's table of contents: directives and hooks, no logic.
+ */
+
+#include "ngx_http_auth_token.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_CONF                                              \
+    (NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF)
+
+
+static ngx_int_t ngx_http_auth_token_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_auth_token_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
+static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
+    void *data);
+
+
+static ngx_conf_enum_t  ngx_http_auth_token_formats[] = {
+    { ngx_string("json"), NGX_HTTP_AUTH_TOKEN_JSON },
+    { ngx_string("problem"), NGX_HTTP_AUTH_TOKEN_PROBLEM },
+    { ngx_string("text"), NGX_HTTP_AUTH_TOKEN_TEXT },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_post_t  ngx_http_auth_token_max_length_post = {
+    ngx_http_auth_token_check_max_length
+};
+
+
+static ngx_command_t  ngx_http_auth_token_commands[] = {
+
+    { ngx_string("auth_token"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
+      ngx_http_auth_token_set_enable,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_token_loc_conf_t, enable),
+      NULL },
+
+    { ngx_string("auth_token_accept"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
+      ngx_http_auth_token_set_accept,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_trust"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
+      ngx_http_auth_token_set_trust,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_require_scope"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
+      ngx_http_auth_token_set_scope,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_allow"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
+      ngx_http_auth_token_set_allow,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_realm"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_realm,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_error"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE23,
+      ngx_http_auth_token_set_error,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_error_format"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_token_loc_conf_t, error_format),
+      &ngx_http_auth_token_formats },
+
+    { ngx_string("auth_token_preflight"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_token_loc_conf_t, preflight),
+      NULL },
+
+    { ngx_string("auth_token_cookie_origin"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
+      ngx_http_auth_token_set_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_claim"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_auth_token_set_claim,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_max_length"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_auth_token_main_conf_t, max_length),
+      &ngx_http_auth_token_max_length_post },
+
+    { ngx_string("auth_token_issuer"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_auth_token_issuer_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_auth_token_module_ctx = {
+    ngx_http_auth_token_preconfiguration,   /* preconfiguration */
+    ngx_http_auth_token_postconfiguration,  /* postconfiguration */
+
+    ngx_http_auth_token_create_main_conf,   /* create main configuration */
+    ngx_http_auth_token_init_main_conf,     /* init main configuration */
+
+    NULL,                                   /* create server configuration */
+    NULL,                                   /* merge server configuration */
+
+    ngx_http_auth_token_create_loc_conf,    /* create location configuration */
+    ngx_http_auth_token_merge_loc_conf      /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_auth_token_module = {
+    NGX_MODULE_V1,
+    &ngx_http_auth_token_module_ctx,        /* module context */
+    ngx_http_auth_token_commands,           /* module directives */
+    NGX_HTTP_MODULE,                        /* module type */
+    NULL,                                   /* init master */
+    NULL,                                   /* init module */
+    ngx_http_auth_token_keys_watch,         /* init process */
+    NULL,                                   /* init thread */
+    NULL,                                   /* exit thread */
+    NULL,                                   /* exit process */
+    NULL,                                   /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_auth_token_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_auth_token_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[phase].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = handler;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_postconfiguration(ngx_conf_t *cf)
+{
+    if (ngx_http_auth_token_add_handler(cf, NGX_HTTP_ACCESS_PHASE,
+                                        ngx_http_auth_token_access_handler)
+        != NGX_OK
+        || ngx_http_auth_token_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE,
+                                        ngx_http_auth_token_precontent_handler)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_token_filter_init(cf);
+}
+
+
+static void *
+ngx_http_auth_token_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_token_main_conf_t));
+    if (atmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&atmcf->issuers, cf->pool, 2,
+                       sizeof(ngx_http_auth_token_issuer_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    atmcf->max_length = NGX_CONF_UNSET_SIZE;
+
+    return atmcf;
+}
+
+
+static char *
+ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf = conf;
+
+    ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *length = data;
+
+    if (*length == 0 || *length > AT_JWT_LEN_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_max_length\" must be between 1 "
+                           "and %d", AT_JWT_LEN_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,500 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * All that is read of a request.  Headers are walked as a list: nginx's own
+ * pointers show but the first of several, and differ between its versions.
+ */
+
+#include "ngx_http_auth_token.h"
+
+
+static void
+ngx_http_auth_token_ctx_cleanup(void *data)
+{
+    ngx_http_auth_token_ctx_t *ctx = data;
+
+    at_identity_release(&ctx->identity);
+}
+
+
+ngx_http_auth_token_ctx_t *
+ngx_http_auth_token_find_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_auth_token_ctx_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_auth_token_ctx_t *
+ngx_http_auth_token_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_find_ctx(r);
+    if (ctx) {
+        return ctx;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_auth_token_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(cln->data, sizeof(ngx_http_auth_token_ctx_t));
+    cln->handler = ngx_http_auth_token_ctx_cleanup;
+
+    return cln->data;
+}
+
+
+/* the next header of that lower-case name behind h, which NULL starts */
+
+typedef struct {
+    ngx_list_part_t  *part;
+    ngx_uint_t        i;
+} ngx_http_auth_token_headers_t;
+
+
+static ngx_table_elt_t *
+ngx_http_auth_token_next_header(ngx_http_auth_token_headers_t *it,
+    const char *name, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    for ( ;; ) {
+
+        if (it->i >= it->part->nelts) {
+            if (it->part->next == NULL) {
+                return NULL;
+            }
+
+            it->part = it->part->next;
+            it->i = 0;
+            continue;
+        }
+
+        h = (ngx_table_elt_t *) it->part->elts + it->i++;
+
+        if (h->key.len == len && ngx_strncmp(h->lowcase_key, name, len) == 0) {
+            return h;
+        }
+    }
+}
+
+
+#define ngx_http_auth_token_headers(r)  { &(r)->headers_in.headers.part, 0 }
+
+#define ngx_http_auth_token_header(it, name)                                  \
+    ngx_http_auth_token_next_header(it, name, sizeof(name) - 1)
+
+
+/*
+ * RFC 6750 section 2.1.  A tab anywhere spoils a bearer credential, but does
+ * not hide that it is meant as one.
+ */
+
+static ngx_uint_t
+ngx_http_auth_token_is_bearer(ngx_str_t *value, ngx_str_t *credential)
+{
+    u_char  *p, *last;
+
+    p = value->data;
+    last = value->data + value->len;
+
+    while (p < last && *p == '\t') {
+        p++;
+    }
+
+    if (last - p < 6 || ngx_strncasecmp(p, (u_char *) "bearer", 6) != 0) {
+        return 0;
+    }
+
+    p += 6;
+
+    if (p < last && *p != ' ' && *p != '\t') {
+        return 0;
+    }
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    credential->data = p;
+    credential->len = last - p;
+
+    if (value->data[0] == '\t') {
+        credential->len = 0;
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_read_bearer(ngx_http_request_t *r, ngx_str_t *credential)
+{
+    ngx_uint_t                      n;
+    ngx_table_elt_t                *h;
+    ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
+
+    n = 0;
+
+    while ((h = ngx_http_auth_token_header(&it, "authorization")) != NULL) {
+        n += ngx_http_auth_token_is_bearer(&h->value, credential);
+    }
+
+    return n;
+}
+
+
+/* how many cookies of that name (RFC 6265 section 5.4) a header holds */
+
+static ngx_uint_t
+ngx_http_auth_token_find_cookie(ngx_str_t *value, const ngx_str_t *name,
+    ngx_str_t *credential)
+{
+    u_char      *p, *end, *last;
+    ngx_uint_t   n;
+
+    n = 0;
+    p = value->data;
+    last = value->data + value->len;
+
+    while (p < last) {
+
+        while (p < last && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, ';');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if ((size_t) (end - p) > name->len
+            && p[name->len] == '='
+            && ngx_strncmp(p, name->data, name->len) == 0)
+        {
+            p += name->len + 1;
+            credential->data = p;
+            credential->len = end - p;
+
+            while (credential->len
+                   && (p[credential->len - 1] == ' '
+                       || p[credential->len - 1] == '\t'))
+            {
+                credential->len--;
+            }
+
+            n++;
+        }
+
+        p = end + 1;
+    }
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_read_cookie(ngx_http_request_t *r, const ngx_str_t *name,
+    ngx_str_t *credential)
+{
+    ngx_uint_t                      n;
+    ngx_table_elt_t                *h;
+    ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
+
+    n = 0;
+
+    while ((h = ngx_http_auth_token_header(&it, "cookie")) != NULL) {
+        n += ngx_http_auth_token_find_cookie(&h->value, name, credential);
+    }
+
+    return n;
+}
+
+
+at_verdict_e
+ngx_http_auth_token_read_credential(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
+    ngx_str_t *credential)
+{
+    ngx_uint_t  n;
+
+    n = 0;
+
+    if (atcf->accept & NGX_HTTP_AUTH_TOKEN_BEARER) {
+        *kind = NGX_HTTP_AUTH_TOKEN_BEARER;
+        n = ngx_http_auth_token_read_bearer(r, credential);
+    }
+
+    if (n == 0 && (atcf->accept & NGX_HTTP_AUTH_TOKEN_COOKIE)) {
+        *kind = NGX_HTTP_AUTH_TOKEN_COOKIE;
+        n = ngx_http_auth_token_read_cookie(r, &atcf->cookie, credential);
+    }
+
+    if (n == 1) {
+        return AT_OK;
+    }
+
+    *kind = 0;
+    ngx_str_null(credential);
+
+    return n ? AT_SEVERAL_CREDENTIALS : AT_NO_CREDENTIAL;
+}
+
+
+/* a peer on a unix socket has no address, and so is in no list */
+
+ngx_uint_t
+ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf)
+{
+    at_addr_t             addr;
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    if (atcf->allow == NULL) {
+        return 1;
+    }
+
+    switch (r->connection->sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) r->connection->sockaddr;
+        at_addr_set(&addr, &sin->sin_addr, 4);
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) r->connection->sockaddr;
+        at_addr_set(&addr, &sin6->sin6_addr, 16);
+        break;
+#endif
+
+    default:
+        return 0;
+    }
+
+    return at_cidr_set_match(atcf->allow, &addr);
+}
+
+
+/* the port of "host", "host:port", "[v6]:port"; 0 where there is none */
+
+static ngx_int_t
+ngx_http_auth_token_port(u_char *p, u_char *last)
+{
+    u_char  *colon;
+
+    colon = last;
+
+    while (colon > p && colon[-1] >= '0' && colon[-1] <= '9') {
+        colon--;
+    }
+
+    if (colon == p || colon == last || colon[-1] != ':') {
+        return 0;
+    }
+
+    return ngx_atoi(colon, last - colon);
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_is_secure(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL)
+    return r->connection->ssl != NULL;
+#else
+    return 0;
+#endif
+}
+
+
+/* RFC 6454 section 5: scheme, host and port of the request are those */
+
+static ngx_uint_t
+ngx_http_auth_token_is_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
+{
+    size_t       scheme;
+    u_char      *p, *last, *end;
+    ngx_int_t    default_port, port, own_port;
+    ngx_str_t   *server, *host;
+
+    scheme = ngx_http_auth_token_is_secure(r) ? sizeof("https://") - 1
+                                              : sizeof("http://") - 1;
+    default_port = ngx_http_auth_token_is_secure(r) ? 443 : 80;
+
+    server = &r->headers_in.server;
+
+    if (r->headers_in.host == NULL || server->len == 0
+        || origin->len < scheme + server->len
+        || ngx_strncasecmp(origin->data,
+                           (u_char *) (default_port == 443 ? "https://"
+                                                           : "http://"),
+                           scheme)
+           != 0)
+    {
+        return 0;
+    }
+
+    p = origin->data + scheme;
+    last = origin->data + origin->len;
+    end = p + server->len;
+
+    if (ngx_strncasecmp(p, server->data, server->len) != 0
+        || (end < last && *end != ':'))
+    {
+        return 0;
+    }
+
+    host = &r->headers_in.host->value;
+
+    port = end < last ? ngx_http_auth_token_port(p, last) : default_port;
+    own_port = ngx_http_auth_token_port(host->data, host->data + host->len);
+
+    return port > 0 && port == (own_port ? own_port : default_port);
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_is_listed_origin(const ngx_array_t *origins,
+    ngx_str_t *origin)
+{
+    ngx_str_t   *o;
+    ngx_uint_t   i;
+
+    if (origins == NULL) {
+        return 0;
+    }
+
+    o = origins->elts;
+
+    for (i = 0; i < origins->nelts; i++) {
+        if (o[i].len == origin->len
+            && ngx_strncasecmp(o[i].data, origin->data, origin->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * A cookie goes along with requests that another site makes: SameSite=Strict
+ * does not stop sibling domains.  What a browser says of where a request comes
+ * from must be this origin or a listed one; silence is no browser.
+ */
+
+ngx_uint_t
+ngx_http_auth_token_origin_allowed(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf)
+{
+    ngx_uint_t                      listed;
+    ngx_table_elt_t                *h;
+    ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
+    ngx_http_auth_token_headers_t   sites = ngx_http_auth_token_headers(r);
+
+    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)) {
+        return 1;
+    }
+
+    listed = 0;
+
+    while ((h = ngx_http_auth_token_header(&it, "origin")) != NULL) {
+
+        if (ngx_http_auth_token_is_listed_origin(atcf->origins, &h->value)) {
+            listed = 1;
+
+        } else if (!ngx_http_auth_token_is_same_origin(r, &h->value)) {
+            return 0;
+        }
+    }
+
+    if (listed) {
+        return 1;
+    }
+
+    while ((h = ngx_http_auth_token_header(&sites, "sec-fetch-site")) != NULL) {
+
+        if (h->value.len != sizeof("same-origin") - 1
+            || ngx_strncmp(h->value.data, "same-origin", h->value.len) != 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* Fetch standard, section 3.2.2: a CORS-preflight request */
+
+ngx_uint_t
+ngx_http_auth_token_is_preflight(ngx_http_request_t *r)
+{
+    ngx_http_auth_token_headers_t  origin = ngx_http_auth_token_headers(r);
+    ngx_http_auth_token_headers_t  method = ngx_http_auth_token_headers(r);
+
+    return r->method == NGX_HTTP_OPTIONS
+           && ngx_http_auth_token_header(&origin, "origin") != NULL
+           && ngx_http_auth_token_header(&method,
+                                         "access-control-request-method")
+              != NULL;
+}
+
+
+ngx_str_t
+ngx_http_auth_token_fingerprint(const ngx_http_auth_token_ctx_t *ctx,
+    u_char buf[NGX_HTTP_AUTH_TOKEN_FINGERPRINT_LEN])
+{
+    ngx_str_t      hex = ngx_null_string;
+    unsigned char  digest[AT_SHA256_LEN];
+
+    if (ctx->credential.len == 0
+        || at_sha256(digest, ngx_http_auth_token_view(ctx->credential)) != 0)
+    {
+        return hex;
+    }
+
+    hex.data = buf;
+    hex.len = ngx_hex_dump(buf, digest, NGX_HTTP_AUTH_TOKEN_FINGERPRINT_LEN / 2)
+              - buf;
+
+    return hex;
+}
+
+
+ngx_str_t
+ngx_http_auth_token_kind_name(ngx_uint_t kind)
+{
+    ngx_str_t  bearer = ngx_string("bearer");
+    ngx_str_t  cookie = ngx_string("cookie");
+    ngx_str_t  none = ngx_null_string;
+
+    switch (kind) {
+
+    case NGX_HTTP_AUTH_TOKEN_BEARER:
+        return bearer;
+
+    case NGX_HTTP_AUTH_TOKEN_COOKIE:
+        return cookie;
+
+    default:
+        return none;
+    }
+}

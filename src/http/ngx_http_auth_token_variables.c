@@ -1,0 +1,545 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Variables.  An identity is shown while it is verified and the access phase
+ * has not run, and afterwards if this module has granted; never else.  Each is
+ * safe to put in a header.
+ */
+
+#include "ngx_http_auth_token_conf.h"
+
+#include "at_claim.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX  "auth_token_claim_"
+
+
+/* "auth_token_claim" */
+typedef struct {
+    ngx_str_t  issuer;          /* of this one's tokens only, or empty */
+    at_path_t  path;
+} ngx_http_auth_token_claim_t;
+
+
+static ngx_int_t ngx_http_auth_token_status_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_reason_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_method_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_issuer_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_user_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_scope_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_subject_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_fingerprint_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_named_claim_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+
+
+static ngx_http_variable_t  ngx_http_auth_token_variables[] = {
+
+    { ngx_string("auth_token_status"), NULL,
+      ngx_http_auth_token_status_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_reason"), NULL,
+      ngx_http_auth_token_reason_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_method"), NULL,
+      ngx_http_auth_token_method_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_issuer"), NULL,
+      ngx_http_auth_token_issuer_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_user"), NULL,
+      ngx_http_auth_token_user_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_scope"), NULL,
+      ngx_http_auth_token_scope_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_subject"), NULL,
+      ngx_http_auth_token_subject_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_fingerprint"), NULL,
+      ngx_http_auth_token_fingerprint_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string(NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX), NULL,
+      ngx_http_auth_token_named_claim_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
+
+      ngx_http_null_variable
+};
+
+
+/* --- what may be shown --------------------------------------------------- */
+
+
+/* no handler of the access phase is to come for this run of the phases */
+
+static ngx_uint_t
+ngx_http_auth_token_access_is_over(ngx_http_request_t *r)
+{
+    ngx_http_phase_handler_t   *ph;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    if (r->header_sent) {
+        return 1;
+    }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    ph = cmcf->phase_engine.handlers;
+
+    for (ph += r->phase_handler; ph->checker; ph++) {
+        if (ph->checker == ngx_http_core_post_access_phase) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * A subrequest sees what is known of the main request: the access phase does
+ * not run for it.
+ */
+
+static ngx_http_auth_token_ctx_t *
+ngx_http_auth_token_variable_ctx(ngx_http_request_t *r)
+{
+    ngx_http_auth_token_ctx_t       *ctx;
+    ngx_http_auth_token_loc_conf_t  *atcf;
+
+    r = r->main;
+
+    ctx = ngx_http_auth_token_find_ctx(r);
+    atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
+
+    if (!atcf->enable
+        || (ctx && ctx->conf == atcf)
+        || ngx_http_auth_token_access_is_over(r))
+    {
+        return ctx;
+    }
+
+    ctx = ngx_http_auth_token_get_ctx(r);
+
+    if (ctx) {
+        (void) ngx_http_auth_token_authenticate(r, atcf, ctx);
+    }
+
+    return ctx;
+}
+
+
+/* NULL where nobody may be shown */
+
+static ngx_http_auth_token_ctx_t *
+ngx_http_auth_token_granted(ngx_http_request_t *r)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_variable_ctx(r);
+
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    if (ctx->decided) {
+        return ctx->verdict == AT_OK ? ctx : NULL;
+    }
+
+    return ctx->authenticated == AT_OK
+           && !ngx_http_auth_token_access_is_over(r->main) ? ctx : NULL;
+}
+
+
+/*
+ * Control characters would end a header; a space at an end is lost on the way,
+ * so that two users would become one.
+ */
+
+static ngx_uint_t
+ngx_http_auth_token_is_header_safe(ngx_str_t *s)
+{
+    if (s->len && (s->data[0] == ' ' || s->data[s->len - 1] == ' ')) {
+        return 0;
+    }
+
+    return ngx_http_auth_token_is_printable(s);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_set_value(ngx_http_variable_value_t *v, ngx_str_t s)
+{
+    if (s.len == 0 || !ngx_http_auth_token_is_header_safe(&s)) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = s.data;
+    v->len = s.len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_set_view(ngx_http_variable_value_t *v, at_str_t view)
+{
+    ngx_str_t  s = { view.len, (u_char *) view.data };
+
+    return ngx_http_auth_token_set_value(v, s);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_set_empty(ngx_http_variable_value_t *v)
+{
+    v->not_found = 1;
+
+    return NGX_OK;
+}
+
+
+/* --- the decision -------------------------------------------------------- */
+
+
+/* empty until the access phase has run here */
+
+static ngx_http_auth_token_ctx_t *
+ngx_http_auth_token_decided(ngx_http_request_t *r)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_find_ctx(r->main);
+
+    return ctx && ctx->decided ? ctx : NULL;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_status_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_decided(r);
+
+    return ctx ? ngx_http_auth_token_set_view(v,
+                     at_code_info(at_verdict_info(ctx->verdict)->code)->name)
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_reason_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_decided(r);
+
+    return ctx ? ngx_http_auth_token_set_view(v,
+                                        at_verdict_info(ctx->verdict)->reason)
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+/* --- the identity -------------------------------------------------------- */
+
+
+static ngx_int_t
+ngx_http_auth_token_method_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    return ctx ? ngx_http_auth_token_set_value(v,
+                                     ngx_http_auth_token_kind_name(ctx->kind))
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_issuer_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    return ctx && ctx->identity.issuer
+           ? ngx_http_auth_token_set_view(v, ctx->identity.issuer->name)
+           : ngx_http_auth_token_set_empty(v);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_user_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.user)
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+/* RFC 6749 section 3.3: separated by spaces */
+
+static ngx_int_t
+ngx_http_auth_token_scope_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                     *p;
+    size_t                      i, len;
+    ngx_str_t                   s;
+    const at_scopes_t          *scopes;
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    if (ctx == NULL || ctx->identity.scopes.n == 0) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    scopes = &ctx->identity.scopes;
+    len = 0;
+
+    for (i = 0; i < scopes->n; i++) {
+        len += scopes->items[i].len + 1;
+    }
+
+    s.data = ngx_pnalloc(r->pool, len);
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = s.data;
+
+    for (i = 0; i < scopes->n; i++) {
+        if (i) {
+            *p++ = ' ';
+        }
+
+        p = ngx_cpymem(p, scopes->items[i].data, scopes->items[i].len);
+    }
+
+    s.len = p - s.data;
+
+    return ngx_http_auth_token_set_value(v, s);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_set_claim_value(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, const struct json_t *claim)
+{
+    ssize_t    len;
+    ngx_str_t  s;
+
+    if (claim == NULL) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    len = at_claim_text(claim, NULL, 0);
+    if (len < 0) {
+        return NGX_ERROR;
+    }
+
+    s.len = len;
+    s.data = ngx_pnalloc(r->pool, s.len + 1);
+
+    if (s.data == NULL
+        || at_claim_text(claim, (char *) s.data, s.len) != len)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_token_set_value(v, s);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_claim_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_claim_t *claim = (ngx_http_auth_token_claim_t *) data;
+
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    if (ctx == NULL || ctx->identity.issuer == NULL
+        || (claim->issuer.len
+            && !at_str_equal(ctx->identity.issuer->name,
+                             ngx_http_auth_token_view(claim->issuer))))
+    {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    return ngx_http_auth_token_set_claim_value(r, v,
+                          at_claim_find(ctx->identity.claims, &claim->path));
+}
+
+
+/* $auth_token_claim_NAME, of which nginx has made a lower-case name */
+
+static ngx_int_t
+ngx_http_auth_token_named_claim_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t *variable = (ngx_str_t *) data;
+
+    ngx_str_t                   name;
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    if (ctx == NULL) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    name.data = variable->data + sizeof(NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX) - 1;
+    name.len = variable->len - (sizeof(NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX) - 1);
+
+    return ngx_http_auth_token_set_claim_value(r, v,
+                          at_claim_find_nocase(ctx->identity.claims,
+                                               ngx_http_auth_token_view(name)));
+}
+
+
+/* --- of a refused request too -------------------------------------------- */
+
+
+static ngx_int_t
+ngx_http_auth_token_subject_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_variable_ctx(r);
+
+    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.subject)
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_fingerprint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                     *p;
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_variable_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_HTTP_AUTH_TOKEN_FINGERPRINT_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_token_set_value(v,
+                                     ngx_http_auth_token_fingerprint(ctx, p));
+}
+
+
+/* --- configuration ------------------------------------------------------- */
+
+
+ngx_int_t
+ngx_http_auth_token_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_auth_token_variables; v->name.len; v++) {
+
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+/* "auth_token_claim $VARIABLE [ISSUER] PATH" */
+
+char *
+ngx_http_auth_token_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_auth_token_main_conf_t *atmcf = conf;
+
+    ngx_str_t                    *value, *path;
+    ngx_http_variable_t          *var;
+    ngx_http_auth_token_claim_t  *claim;
+
+    value = cf->args->elts;
+    path = &value[cf->args->nelts - 1];
+
+    if (value[1].len < 2 || value[1].data[0] != '$') {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                                           "it is no variable");
+    }
+
+    claim = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_token_claim_t));
+    if (claim == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 4) {
+        claim->issuer = value[2];
+
+        if (ngx_http_auth_token_issuer_find(atmcf, &value[2]) == NULL) {
+            return ngx_http_auth_token_invalid(cf, &value[2],
+                       "there is no such \"auth_token_issuer\" above");
+        }
+    }
+
+    if (at_path_parse(&claim->path, (char *) path->data, path->len) != 0) {
+        return ngx_http_auth_token_invalid(cf, path,
+                       "it takes names of members, separated by dots");
+    }
+
+    value[1].data++;
+    value[1].len--;
+
+    var = ngx_http_add_variable(cf, &value[1], NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* of two definitions nginx would silently take the second */
+    if (var->get_handler) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                                           "there is such a variable already");
+    }
+
+    var->get_handler = ngx_http_auth_token_claim_variable;
+    var->data = (uintptr_t) claim;
+
+    return NGX_CONF_OK;
+}
