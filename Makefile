@@ -1,0 +1,181 @@
+# nginx-auth-token: see README.md.  `make help` lists the targets.
+
+BUILD_ROOT = build
+SANITIZE   = 0
+
+# another source tree of nginx than Debian's nginx-dev; a full one has its .c
+# files, and is then configured with the arguments of $(NGINX) all the same
+NGINX      = nginx
+NGINX_SRC  = /usr/share/nginx/src
+
+PREFIX     = /usr
+BINDIR     = $(PREFIX)/bin
+MANDIR     = $(PREFIX)/share/man
+MODULESDIR = $(PREFIX)/lib/nginx/modules
+INSTALL    = install
+
+CC         = gcc
+CLANG      = clang
+AR         = ar
+PROVE      = prove
+JOBS       = 2
+
+CFLAGS     = -g -O2
+WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
+             -Wstrict-prototypes -Wmissing-prototypes -Wvla
+HARDENING  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
+LDFLAGS    = -Wl,-z,relro -Wl,-z,now
+
+ifeq ($(SANITIZE),1)
+BUILD      = $(BUILD_ROOT)/sanitize
+# an overflow of one pool block into the next is seen by the checks of the
+# core alone: nginx's pools are one heap block to the sanitizer
+SANFLAGS   = -fsanitize=address,undefined -fno-omit-frame-pointer -O1
+HARDENING  = -fPIC
+else
+BUILD      = $(BUILD_ROOT)
+SANFLAGS   =
+endif
+
+CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc/core
+# nginx's own headers do not live up to all of the warnings
+MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
+CORE_LIBS   = -lcrypto -ljansson -lm
+CLI_LIBS    = -ljwt $(CORE_LIBS)
+
+CORE_SRCS  = $(wildcard src/core/*.c)
+CORE_HDRS  = $(wildcard src/core/*.h)
+CORE_OBJS  = $(CORE_SRCS:src/core/%.c=$(BUILD)/core/%.o)
+CLI_SRCS   = $(wildcard src/cli/*.c)
+CLI_OBJS   = $(CLI_SRCS:src/cli/%.c=$(BUILD)/cli/%.o)
+HTTP_SRCS  = $(wildcard src/http/*.c src/http/*.h)
+UNIT_SRCS  = $(wildcard t/unit/*_test.c)
+UNITS      = $(UNIT_SRCS:t/unit/%.c=$(BUILD)/unit/%)
+FUZZ_SRCS  = $(wildcard t/fuzz/*_fuzz.c)
+FUZZERS    = $(FUZZ_SRCS:t/fuzz/%.c=$(BUILD_ROOT)/fuzz/%)
+
+MODULE     = ngx_http_auth_token_module.so
+OBJTREE    = $(BUILD)/nginx
+
+.DELETE_ON_ERROR:
+.PHONY: all module command deps test unit demo demo-stop fuzz lint install \
+        clean help
+
+all: module command
+
+help:
+	@echo 'make              build/$(MODULE) and build/auth-token'
+	@echo 'make deps         install what building and testing need (Debian, as root)'
+	@echo 'make demo         build, start nginx with an example API, show it working'
+	@echo 'make demo-stop    stop the nginx of the demo'
+	@echo 'make test         all tests; SANITIZE=1 runs them under ASan and UBSan'
+	@echo 'make fuzz         each fuzz target for FUZZ_TIME seconds (10)'
+	@echo 'make lint         static analysis'
+	@echo 'make install      into $$(DESTDIR): module, command, manual page'
+	@echo 'make clean        remove build/'
+	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
+
+deps:
+	./deps.sh build test
+
+# --- the module -------------------------------------------------------------
+
+module: $(BUILD)/$(MODULE)
+
+# nginx's configure wants to write into its tree: work in a copy.  Dynamic
+# modules of the distribution are left out, as nginx-dev has no sources for
+# them; they do not change the signature that nginx compares.
+$(OBJTREE)/.configured: config src/http/module.map Makefile
+	@rm -rf $(OBJTREE)
+	@mkdir -p $(OBJTREE)
+	@cp -R $(NGINX_SRC)/. $(OBJTREE)/
+	@echo 'configuring a copy of $(NGINX_SRC)'
+	@cd $(OBJTREE) && chmod -R u+w . && conf=./configure && \
+	    { test -f $$conf || conf=auto/configure; } && \
+	    AUTH_TOKEN_CFLAGS='$(MODULE_CFLAGS)' \
+	    AUTH_TOKEN_LIBS='$(SANFLAGS)' && \
+	    export AUTH_TOKEN_CFLAGS AUTH_TOKEN_LIBS && \
+	    eval $$conf $$($(NGINX) -V 2>&1 \
+	        | sed -n 's/^configure arguments: //p' \
+	        | sed -E "s/--(with|add)-[a-z0-9_-]+=dynamic//g; s/--add(-dynamic)?-module=[^ ]+//g") \
+	    --with-compat --add-dynamic-module=$(CURDIR) >configure.log 2>&1 \
+	    || { tail -n 20 configure.log >&2; exit 1; }
+	@touch $@
+
+$(BUILD)/$(MODULE): $(OBJTREE)/.configured $(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS)
+	@$(MAKE) -C $(OBJTREE) -f objs/Makefile --no-print-directory modules \
+	    >$(OBJTREE)/make.log 2>&1 || { cat $(OBJTREE)/make.log >&2; exit 1; }
+	cp $(OBJTREE)/objs/$(MODULE) $@
+
+# --- the command ------------------------------------------------------------
+
+command: $(BUILD)/auth-token
+
+$(BUILD)/core/%.o: src/core/%.c $(CORE_HDRS)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -c -o $@ $<
+
+$(BUILD)/libauthtoken.a: $(CORE_OBJS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(wildcard src/cli/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -Isrc/cli -c -o $@ $<
+
+$(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
+	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+# --- tests ------------------------------------------------------------------
+
+$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libauthtoken.a
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -It/unit -o $@ $< $(BUILD)/libauthtoken.a $(LDFLAGS) $(CLI_LIBS)
+
+unit: $(UNITS)
+
+TESTS = $(sort $(wildcard t/*.t)) $(UNITS)
+
+test: deps
+	$(MAKE) all unit
+	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
+	    $(PROVE) -j$(JOBS) --timer $(TESTS)
+
+demo:
+	./deps.sh build demo
+	$(MAKE) all
+	AT_BUILD=$(CURDIR)/$(BUILD) ./demo/run
+
+demo-stop:
+	AT_BUILD=$(CURDIR)/$(BUILD) ./demo/stop
+
+# --- fuzzing ----------------------------------------------------------------
+
+FUZZ_TIME  = 10
+FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
+             -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+$(BUILD_ROOT)/fuzz/%: t/fuzz/%.c $(CORE_SRCS) $(CORE_HDRS)
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 $(FUZZ_FLAGS) -Isrc/core -o $@ $< \
+	    $(filter-out src/core/at_mint.c,$(CORE_SRCS)) $(CORE_LIBS)
+
+fuzzers: $(FUZZERS)
+
+fuzz: fuzzers
+	./t/fuzz/run $(FUZZ_TIME) $(FUZZERS)
+
+lint:
+	$(CC) $(CORE_CFLAGS) -fanalyzer -fsyntax-only $(CORE_SRCS) $(CLI_SRCS) -Isrc/cli
+	clang-tidy --quiet $(CORE_SRCS) $(CLI_SRCS) -- -std=gnu11 -Isrc/core -Isrc/cli
+
+# --- installation -----------------------------------------------------------
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(MODULESDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 0644 $(BUILD)/$(MODULE) $(DESTDIR)$(MODULESDIR)/
+	$(INSTALL) -m 0755 $(BUILD)/auth-token $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 0644 docs/auth-token.1 $(DESTDIR)$(MANDIR)/man1/
+
+clean:
+	rm -rf $(BUILD_ROOT)
