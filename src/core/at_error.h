@@ -15,7 +15,7 @@
 
 
 typedef struct {
-    char  text[256];
+    char  text[512];
 } at_error_t;
 
 

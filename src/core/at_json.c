@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <stdlib.h>
+
 #include "at_json.h"
 
 
@@ -74,11 +76,38 @@ at_json_within(at_json_walk_t *walk, json_t *value, unsigned depth)
 }
 
 
+/*
+ * jansson 2.14 has no word for a lack of memory: it calls that a syntax error.
+ * So what it refuses is asked once more, and is invalid only while there is
+ * memory to be had.
+ */
+static at_json_e
+at_json_load(json_t **json, at_str_t text)
+{
+    void  *volatile probe;      /* or a compiler takes it away */
+
+    *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+
+    if (*json == NULL) {
+        *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    }
+
+    if (*json != NULL) {
+        return AT_JSON_OK;
+    }
+
+    probe = malloc(text.len);
+    free(probe);
+
+    return probe != NULL ? AT_JSON_INVALID : AT_JSON_NO_MEMORY;
+}
+
+
 at_json_e
 at_json_parse(json_t **object, at_str_t text, const at_json_limits_t *limits)
 {
     json_t          *json;
-    json_error_t     error;
+    at_json_e        rc;
     at_json_walk_t   walk = { limits, 0 };
 
     *object = NULL;
@@ -88,11 +117,10 @@ at_json_parse(json_t **object, at_str_t text, const at_json_limits_t *limits)
         return AT_JSON_INVALID;
     }
 
-    json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+    rc = at_json_load(&json, text);
 
-    if (json == NULL) {
-        return json_error_code(&error) == json_error_out_of_memory
-               ? AT_JSON_NO_MEMORY : AT_JSON_INVALID;
+    if (rc != AT_JSON_OK) {
+        return rc;
     }
 
     if (!json_is_object(json) || !at_json_within(&walk, json, 1)) {

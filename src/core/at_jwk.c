@@ -68,15 +68,89 @@ at_keyset_free(at_keyset_t *set)
 /* --- PEM ----------------------------------------------------------------- */
 
 
+/*
+ * The numbers of an RSA key lose their sign when they are read.  A key that is
+ * written as it was read had none.
+ */
+static int
+at_rsa_is_canonical(EVP_PKEY *pkey,
+    int (*write)(const EVP_PKEY *, unsigned char **), const unsigned char *der,
+    long len)
+{
+    int             n, same;
+    unsigned char  *again;
+
+    if (!EVP_PKEY_is_a(pkey, "RSA")) {
+        return 1;
+    }
+
+    again = NULL;
+    n = write(pkey, &again);
+    same = n > 0 && n == len && memcmp(again, der, (size_t) len) == 0;
+    OPENSSL_free(again);
+
+    return same;
+}
+
+
 static EVP_PKEY *
 at_pem_certificate(const unsigned char **der, long len)
 {
-    X509      *x509;
-    EVP_PKEY  *pkey;
+    int             n;
+    X509           *x509;
+    EVP_PKEY       *pkey;
+    unsigned char  *info;
 
     x509 = d2i_X509(NULL, der, len);
     pkey = x509 ? X509_get_pubkey(x509) : NULL;
+    info = NULL;
+    n = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &info) : 0;
+
+    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PUBKEY, info, n)) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+
+    OPENSSL_free(info);
     X509_free(x509);
+
+    return pkey;
+}
+
+
+static EVP_PKEY *
+at_pem_public_key(const unsigned char **der, long len)
+{
+    EVP_PKEY             *pkey;
+    const unsigned char  *start;
+
+    start = *der;
+    pkey = d2i_PUBKEY(NULL, der, len);
+
+    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PUBKEY, start, len)) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+
+    return pkey;
+}
+
+
+/* PKCS#1 */
+static EVP_PKEY *
+at_pem_rsa_public_key(const unsigned char **der, long len)
+{
+    EVP_PKEY             *pkey;
+    const unsigned char  *start;
+
+    start = *der;
+    pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, der, len);
+
+    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PublicKey, start, len))
+    {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
 
     return pkey;
 }
@@ -92,10 +166,10 @@ at_pem_decode(const char *name, const unsigned char *der, long len,
     p = der;
 
     if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
-        pkey = d2i_PUBKEY(NULL, &p, len);
+        pkey = at_pem_public_key(&p, len);
 
     } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {
-        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
+        pkey = at_pem_rsa_public_key(&p, len);
 
     } else if (strcmp(name, PEM_STRING_X509) == 0) {
         pkey = at_pem_certificate(&p, len);

@@ -276,11 +276,11 @@ ngx_http_auth_token_check_key_file(ngx_http_auth_token_issuer_t *issuer,
         return;
     }
 
+    key_file->complaint[0] = '\0';
+
     if (rc == NGX_DONE) {
         return;
     }
-
-    key_file->complaint[0] = '\0';
 
     at_keyset_free(issuer->sets[i]);
     issuer->sets[i] = set;

@@ -362,7 +362,7 @@ ngx_http_auth_token_is_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
 
     host = &r->headers_in.host->value;
 
-    port = end < last ? ngx_http_auth_token_port(p, last) : default_port;
+    port = end < last ? ngx_atoi(end + 1, last - end - 1) : default_port;
     own_port = ngx_http_auth_token_port(host->data, host->data + host->len);
 
     return port > 0 && port == (own_port ? own_port : default_port);

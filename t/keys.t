@@ -1,0 +1,473 @@
+#!/usr/bin/perl
+
+# Key files: what is taken, what nginx -t refuses, and what happens when they
+# change while nginx runs (rows K).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use JSON::PP ();
+use Math::BigInt;
+use POSIX qw(mkfifo);
+use Time::HiRes qw(time);
+
+my $rsa = key('rsa');
+my $pem = $rsa->pem;
+
+# --- what nginx -t says -----------------------------------------------------
+
+sub conf ($file, $algorithms) {
+    return <<"CONF";
+        auth_token_issuer main {
+            issuer     https://issuer.example;
+            audience   api;
+            algorithms $algorithms;
+            key_file   %%DIR%%/$file;
+        }
+        server {
+            listen %%LISTEN%%;
+            auth_token on;
+        }
+CONF
+}
+
+# the content of a key file, and what must be said of it
+sub bad_key ($name, $content, $pattern = qr//, %o) {
+    conf_fails conf('test.key', $o{algorithms} // 'RS256'),
+               qr/test\.key.*$pattern|$pattern.*test\.key/, $name,
+               files => { 'test.key' => $content };
+}
+
+sub good_key ($name, $content, %o) {
+    conf_ok conf('test.key', $o{algorithms} // 'RS256'), $name,
+            files => { 'test.key' => $content }, says => $o{says};
+}
+
+sub made_by ($command) {
+    my $out = qx($command 2>/dev/null);
+    length $out or die "$command failed\n";
+    return $out;
+}
+
+my $file = "$AuthToken::Token::KEYS/rsa.pem";
+my $certificate = made_by("openssl req -x509 -new -key $file -subj /CN=test -days 30");
+my $pkcs1       = made_by("openssl rsa -in $file -RSAPublicKey_out");
+my $encrypted   = made_by("openssl pkcs8 -topk8 -in $file -v2 aes128 -passout pass:secret");
+my $old_style   = made_by("openssl rsa -in $file -traditional -aes128 -passout pass:secret");
+my $explicit    = key('p256')->{pk}->export_key_pem('public');
+
+bad_key('K1 an empty file', '', qr/empty/);
+bad_key('K1 blanks', " \n\n\t ", qr/empty/);
+bad_key('K1 a text', "no key\n");
+bad_key('K1 two PEMs', $pem . key('rsa2')->pem);
+bad_key('K1 the same PEM twice', $pem . $pem);
+bad_key('K1 a PEM and a broken one', $pem . "-----BEGIN PUBLIC KEY-----\nAAAA\n");
+bad_key('K1 a certificate and a PEM', $certificate . $pem);
+bad_key('K1 a certificate chain', $certificate . $certificate);
+bad_key('K1 a private key', $rsa->private_pem, qr/private/);
+bad_key('K1 a private and a public key', $rsa->private_pem . $pem);
+bad_key('K1 a public and a private key', $pem . $rsa->private_pem);
+bad_key('K1 DER', $rsa->der);
+bad_key('K1 DER of a certificate', made_by("openssl x509 -outform DER <<'PEM'\n${certificate}PEM\n"));
+bad_key('K1 an encrypted private key, PKCS#8', $encrypted);
+bad_key('K1 an encrypted private key, old style', $old_style);
+bad_key('K1 a cut PEM', substr $pem, 0, length($pem) / 2);
+bad_key('K1 a PEM without its end', $pem =~ s/-----END.*//sr);
+bad_key('K1 a PEM with a changed letter', $pem =~ s/MII/MIJ/r);
+bad_key('K1 a PEM with other bytes behind the key',
+    pem('PUBLIC KEY', $rsa->der . 'more'));
+bad_key('K1 another kind of PEM', pem('X509 CRL', $rsa->der));
+bad_key('K1 10 MB', $pem . "#\n" x (5 << 20));
+bad_key('K1 10 MB of JSON', '{"keys":[' . '{},' x (3 << 20) . '{}]}');
+bad_key('K1 parameters of the curve in place of its name', $explicit, qr//,
+    algorithms => 'ES256');
+
+good_key('K1 a public key', $pem);
+good_key('K1 without a newline at the end', $pem =~ s/\n\z//r);
+good_key('K1 CR LF', $pem =~ s/\n/\r\n/gr);
+good_key('K1 lines of comment', "# the key of\n# the issuer\n\n$pem\n# end\n");
+good_key('K1 PKCS#1', $pkcs1);
+good_key('K1 a certificate', $certificate);
+good_key('K1 a certificate with its text', made_by("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
+good_key('K1 ECDSA', key('p256')->pem, algorithms => 'ES256');
+good_key('K1 EdDSA', key('ed25519')->pem, algorithms => 'RS256 EdDSA');
+
+# what is no file with bytes in it
+for my $row (
+    ['a missing file',    sub ($path) { }],
+    ['a directory',       sub ($path) { mkdir $path or die }],
+    ['a FIFO',            sub ($path) { mkfifo($path, 0644) or die }],
+    ['a device',          sub ($path) { symlink '/dev/zero', $path or die }],
+    ['the terminal',      sub ($path) { symlink '/dev/tty', $path or die }],
+    ['a dangling link',   sub ($path) { symlink '/nonexistent/key', $path or die }],
+    ['a link to itself',  sub ($path) { symlink $path, $path or die }],
+    ['a path through a file', sub ($path) { }, 'nginx.conf/test.key'])
+{
+    my ($what, $make, $name) = @$row;
+    conf_fails conf($name // 'test.key', 'RS256'), qr/test\.key/, "K1 $what",
+               prepare => sub ($server) { $make->($server->dir . '/test.key') };
+}
+
+# the master reads it as root; the workers say that they will not see a change
+if ($> == 0) {
+    my $server = AuthToken::Server->new(
+        conf('test.key', 'RS256') =~ s/(auth_token on;)/$1 location \/ { proxy_pass %%UPSTREAM%%; }/r,
+        files => { 'test.key' => $pem });
+    chmod 0600, $server->dir . '/test.key';
+    $server->start;
+    like eval { $server->errors->await(qr/\[warn\].*test\.key/) } // $@, qr/\[warn\]/,
+         'K1 a file that the workers cannot read is warned of';
+    is $server->request('/', token => good_token())->{status}, 200, 'K1 it serves';
+    $server->stop;
+}
+
+# --- K2: RSA keys that are none ---------------------------------------------
+
+{
+    my $n  = $rsa->number('n');
+    my $n4 = Math::BigInt->from_bytes(key('rsa4096')->number('n'));
+    my $n8 = $n4 * Math::BigInt->from_bytes(key('rsa4096b')->number('n'));
+
+    my $key = sub ($n, $e) { rsa_public_pem(der_integer($n), der_integer($e)) };
+    my $e   = "\1\0\1";
+
+    bad_key("K2 $_ bits", key("rsa$_")->pem, qr/bits/) for 512, 1024, 2047;
+    bad_key('K2 16384 bits', $key->(($n8 * $n8)->to_bytes, $e), qr/bits/);
+    bad_key('K2 e = 3 with its private half', key('rsa2048e3')->pem);
+    bad_key("K2 e = 0x" . unpack('H*', $_), $key->($n, $_))
+        for "\0", "\1", "\2", "\3", "\21", "\xff\xff", "\1\0\0", "\1\0\2", "\1\0\0\0\1",
+            "\1" . "\0" x 255 . "\1", $n;
+    bad_key('K2 a modulus that is even', $key->($n ^. ("\0" x 255 . "\1"), $e));
+    bad_key("K2 a modulus with the factor $_->[0]", $key->(
+        Math::BigInt->from_bytes(key('rsa')->number('n'))->bdiv(8)->bmul($_->[0])->binc($_->[1])
+            ->to_bytes, $e)) for [30, 3], [30, 15];
+    bad_key('K2 a negative modulus', rsa_public_pem(der_integer($n, raw => 1), der_integer($e)));
+    bad_key('K2 a negative e', rsa_public_pem(der_integer($n), der_integer("\x80\0\1", raw => 1)));
+    bad_key('K2 a modulus of 0', $key->("\0", $e));
+
+    good_key('K2 e = 0x' . unpack('H*', $_), $key->($n, $_)) for $e, "\1\0\3", "\xff\xff\xff\xff";
+    good_key("K2 $_ bits", key("rsa$_")->pem) for 3072, 4096;
+    good_key('K2 8192 bits', $key->($n8->to_bytes, $e));
+}
+
+for my $row (['P-521', 'p521'], ['secp256k1', 'secp256k1'], ['RSA', 'rsa'],
+             ['P-384', 'p384'], ['Ed25519', 'ed25519'])
+{
+    my ($what, $name) = @$row;
+    bad_key("K2 $what for ES256", key($name)->pem, qr//, algorithms => 'ES256');
+}
+bad_key('K2 P-256 for RS256', key('p256')->pem);
+
+# --- K3, K4, K5: JSON Web Key Sets ------------------------------------------
+
+sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
+
+my $jwk = $rsa->jwk(kid => 'one');
+my %jwk = JSON::PP::decode_json($jwk)->%*;
+
+# a key that is left out: alone it makes the set useless, beside a good one not
+sub left_out ($name, $bad, $algorithms = 'RS256', $good = $jwk) {
+    bad_key("$name, alone", jwks($bad), qr//, algorithms => $algorithms);
+    good_key("$name, beside a good one", jwks($bad, $good), algorithms => $algorithms,
+             says => qr/\[warn\].*test\.key/);
+}
+
+good_key('K3 a set of one', jwks($jwk));
+good_key('K3 with members that nobody knows',
+    jwks($rsa->jwk(x => \'{"a":[1]}', use => 'sig', alg => 'RS256', key_ops => ['verify'])));
+
+left_out("K3 kty $_", $rsa->jwk(kty => \$_)) for '"rsa"', '"XYZ"', '""', '7', 'null', '["RSA"]';
+left_out('K3 no kty', $rsa->jwk(kty => GONE));
+left_out("K3 no $_", $rsa->jwk($_ => GONE)) for 'n', 'e';
+left_out("K3 n $_->[0]", $rsa->jwk(n => $_->[1])) for
+    ['with a zero byte in front', b64u("\0" . $rsa->number('n'))],
+    ['with padding',              $jwk{n} . '=='],
+    ['in the standard alphabet',  $jwk{n} =~ tr{-_}{+/}r . ($jwk{n} =~ /[-_]/ ? '' : '+/')],
+    ['with a line break',         $jwk{n} =~ s/(.{64})/$1\n/r],
+    ['empty', ''], ['a number', \'7'], ['an array', [$jwk{n}]], ['as e', $jwk{e}],
+    ['as hex', unpack 'H*', $rsa->number('n')];
+left_out("K3 e $_", $rsa->jwk(e => $_)) for 'Aw', 'AQ', 'AA', '', 'AQAB=', 'AQAA', $jwk{n};
+left_out('K3 e 65537', $rsa->jwk(e => \'65537'));
+left_out('K3 n and e exchanged', $rsa->jwk(n => $jwk{e}, e => $jwk{n}));
+left_out("K3 a private member $_", $rsa->jwk($_ => 'AQAB')) for qw(d p q dp dq qi k);
+left_out('K3 the private key', $rsa->{pk}->export_key_jwk('private'));
+left_out('K3 x5c of another key', $rsa->jwk(x5c => [
+    made_by("openssl req -x509 -new -key $AuthToken::Token::KEYS/rsa2.pem -subj /CN=x")
+        =~ s/-----.*?-----|\n//gr])) if key('rsa2');
+left_out('K3 x5c that is no certificate', $rsa->jwk(x5c => ['AAAA']));
+good_key('K3 x5c of the same key', jwks($rsa->jwk(x5c => [$certificate =~ s/-----.*?-----|\n//gr])));
+left_out("K3 kid $_", $rsa->jwk(kid => \$_)) for '7', '""', '"' . 'k' x 257 . '"', '"a\nb"';
+
+left_out("K4 key_ops $_", $rsa->jwk(key_ops => \$_))
+    for '["sign"]', '["encrypt"]', '[]', '"verify"', 'null', '{}';
+left_out("K4 use $_", $rsa->jwk(use => \$_)) for '"SIG"', '""', 'null', '7', '["sig"]';
+bad_key('K4 use enc, alone', jwks($rsa->jwk(use => 'enc')));
+good_key('K4 use enc, beside a good one', jwks($rsa->jwk(use => 'enc'), $jwk));
+left_out("K4 alg $_", $rsa->jwk(alg => $_)) for 'RS512', 'HS256', 'none', 'rs256', 'RSA-OAEP', '';
+left_out('K4 alg 7', $rsa->jwk(alg => \'7'));
+left_out('K4 kty oct', '{"kty":"oct","k":"' . b64u('s' x 64) . '"}');
+left_out('K4 kty oct, alg RS256', '{"kty":"oct","alg":"RS256","k":"' . b64u('s' x 64) . '"}');
+
+{
+    my $p256 = key('p256');
+    my %p256 = JSON::PP::decode_json($p256->jwk)->%*;
+    my ($x, $y) = map { unb64u($p256{$_}) } 'x', 'y';
+    my $bad = sub ($name, $key) { left_out($name, $key, 'ES256', $p256->jwk) };
+
+    $bad->('K4 P-384', key('p384')->jwk);
+    $bad->('K4 P-521', key('p521')->jwk);
+    $bad->('K4 a P-384 key with alg ES256', key('p384')->jwk(alg => 'ES256'));
+    $bad->('K4 a P-384 key called P-256', key('p384')->jwk(crv => 'P-256'));
+    $bad->("K4 crv $_", $p256->jwk(crv => $_)) for 'P-384', 'secp256k1', 'prime256v1', 'p-256', '';
+    $bad->('K4 no crv', $p256->jwk(crv => GONE));
+    $bad->('K4 no y', $p256->jwk(y => GONE));
+    $bad->('K4 a point not on the curve', $p256->jwk(y => b64u($y ^. ("\0" x 31 . "\1"))));
+    $bad->('K4 the point 0, 0', $p256->jwk(x => b64u("\0" x 32), y => b64u("\0" x 32)));
+    $bad->('K4 x and y exchanged', $p256->jwk(x => $p256{y}, y => $p256{x}));
+    $bad->('K4 x too short', $p256->jwk(x => b64u(substr $x, 1)));
+    $bad->('K4 x too long', $p256->jwk(x => b64u("\0$x")));
+    $bad->('K4 a private member d', $p256->jwk(d => b64u('d' x 32)));
+    $bad->('K4 kty RSA', $p256->jwk(kty => 'RSA'));
+
+    my $ed = key('ed25519');
+    left_out("K4 $_->[0]", $_->[1], 'EdDSA', $ed->jwk) for
+        ['X25519', $ed->jwk(crv => 'X25519')], ['Ed448', $ed->jwk(crv => 'Ed448')],
+        ['x of 31 bytes', $ed->jwk(x => b64u('x' x 31))],
+        ['x of 33 bytes', $ed->jwk(x => b64u('x' x 33))], ['no x', $ed->jwk(x => GONE)];
+}
+
+bad_key("K5 $_->[0]", $_->[1]) for
+    ['{}', '{}'], ['no key', '{"keys":[]}'], ['keys an object', '{"keys":{}}'],
+    ['keys null', '{"keys":null}'], ['keys a string', '{"keys":"x"}'],
+    ['a key in place of a set', $jwk], ['an array', "[$jwk]"],
+    ['keys of no type', '{"keys":[null,7,"x",[]]}'],
+    ['keys twice', '{"keys":[],"keys":[' . $jwk . ']}'],
+    ['a member of a key twice', jwks($jwk =~ s/\A\{/{"kty":"oct",/r)],
+    ['a byte order mark', "\xef\xbb\xbf" . jwks($jwk)],
+    ['more behind it', jwks($jwk) . 'x'], ['two sets', jwks($jwk) x 2],
+    ['NUL behind it', jwks($jwk) . "\0"], ['cut', substr jwks($jwk), 0, -1],
+    ['HTML', "<!DOCTYPE html><html><body>404 Not Found</body></html>\n"],
+    ['an error of an API', '{"error":"not found"}'], ['Keys', '{"Keys":[' . $jwk . ']}'],
+    ['deep', '{"keys":' . '[' x 5000 . ']' x 5000 . '}'];
+good_key('K5 white space around it', "\n \t" . jwks($jwk) . "\r\n\n");
+good_key('K5 other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
+
+conf_fails conf('test.key', $_), qr/$_/, "algorithms $_", files => { 'test.key' => $pem }
+    for 'none', 'HS256', 'RS257', 'rs256', 'ES512', 'ES256K';
+
+# --- K3 to K7: which key serves ---------------------------------------------
+
+my @letters = 'b' .. 'k';
+my @many    = ('p256', map { "p256$_" } @letters);      # eleven keys
+
+sub issuer ($name, $algorithms, @files) {
+    my $lines = join "\n", map { "key_file %%DIR%%/$_;" } @files;
+    return <<"CONF";
+        auth_token_issuer $name {
+            issuer     https://issuer.example;
+            audience   api;
+            algorithms $algorithms;
+            $lines
+        }
+CONF
+}
+
+my %files = (
+    'rsa.pem'     => $pem,
+    'rsa2.pem'    => key('rsa2')->pem,
+    'pkcs1.pem'   => $pkcs1,
+    'cert.pem'    => $certificate,
+    'one.jwks'    => jwks($jwk),
+    'twin.jwks'   => jwks($rsa->jwk(kid => 'k'), key('rsa2')->jwk(kid => 'k')),
+    'mixed.jwks'  => jwks('{"kty":"oct","kid":"s","k":"' . b64u('s' x 64) . '"}',
+                          '{"kty":"RSA","kid":"bad","n":"AQAB","e":"AQAB"}', 'null',
+                          key('rsa2')->jwk(kid => 'enc', use => 'enc'),
+                          $rsa->jwk(kid => 'one')),
+    'named.jwks'  => jwks($rsa->jwk(kid => 'one'), key('rsa2')->jwk, key('rsa3')->jwk(kid => '3')),
+    'five.jwks'   => jwks(map { key($_)->jwk } @many[0 .. 4]),
+    'a.jwks'      => jwks(map { key($_)->jwk } @many[0 .. 3]),
+    'b.jwks'      => jwks(map { key($_)->jwk } @many[4 .. 7]),
+    'c.jwks'      => jwks(map { key($_)->jwk } @many[8 .. 10]),
+    'thousand.jwks' => jwks((map { $rsa->jwk(kid => "k$_") } 1 .. 63),
+                            key('rsa2')->jwk(kid => 'k64'), key('rsa3')->jwk(kid => 'k65'),
+                            map { $rsa->jwk(kid => "k$_") } 66 .. 1000),
+    'live.pem'    => $pem,
+    'live.jwks'   => jwks($jwk),
+    'second.pem'  => key('rsa2')->pem,
+);
+
+my @issuers = (
+    issuer('rsa', 'RS256', 'rsa.pem'),
+    (map { issuer($_, 'RS256', "$_.pem") } qw(pkcs1 cert)),
+    (map { issuer($_, 'RS256', "$_.jwks") } qw(one twin mixed named thousand)),
+    issuer('both', 'RS256', 'rsa.pem', 'rsa2.pem'),
+    (map { issuer($_, 'ES256', "$_.jwks") } qw(five a b c)),
+    issuer('live', 'RS256', 'live.pem'),
+    issuer('livejwks', 'RS256', 'live.jwks'),
+    issuer('livetwo', 'RS256', 'live.pem', 'second.pem'),
+);
+
+sub location ($path, @trust) {
+    return "location $path { auth_token_trust @trust; proxy_pass %%UPSTREAM%%; }\n";
+}
+
+my $s = start(join('', @issuers, <<'CONF', location('/', 'rsa'), location('/abc', qw(a b c)),
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+CONF
+    (map { location("/$_", $_) } qw(pkcs1 cert one twin mixed named thousand both five live
+                                    livejwks livetwo)), '}'), files => \%files);
+
+sub by ($name, $kid = undef, %o) {
+    return token(key => key($name), %o, defined $kid ? (header => { kid => $kid }) : ());
+}
+
+granted $s, "/$_", "K1 a token by the key in $_", token => good_token()
+    for qw(pkcs1 cert one mixed both);
+refused $s, "/$_", INV => "K1 a token by another key, $_", token => by('rsa3'),
+        reason => 'bad_signature' for qw(pkcs1 cert one mixed both);
+granted $s, '/both', 'K1 a token by the second key file', token => by('rsa2');
+
+granted $s, '/twin', "K5 two keys of one kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
+granted $s, '/mixed', 'K5 the good key of a mixed set', token => by('rsa', 'one');
+refused $s, '/mixed', INV => 'K5 a secret of a mixed set', reason => 'bad_alg',
+        token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' });
+refused $s, '/mixed', INV => "K5 kid of a key that was left out: $_", token => by('rsa2', $_),
+        reason => 'unknown_kid' for 's', 'bad', 'enc';
+granted $s, '/thousand', 'K5 the 64th of 1,000 keys', token => by('rsa2', 'k64');
+refused $s, '/thousand', INV => 'K5 the 65th of 1,000 keys', token => by('rsa3', 'k65'),
+        reason => 'unknown_kid';
+
+granted $s, '/one', 'K6 no kid, a set of one', token => by('rsa');
+granted $s, '/named', "K6 no kid, by the key $_", token => by($_) for 'rsa', 'rsa2', 'rsa3';
+granted $s, '/named', 'K6 kid of its key', token => by('rsa3', '3');
+granted $s, '/named', 'K6 kid unknown, by the key without one', token => by('rsa2', 'x');
+refused $s, '/named', INV => 'K6 kid unknown, by a key with another', token => by('rsa', 'x'),
+        reason => 'bad_signature';
+refused $s, '/one', INV => 'K6 kid unknown, all keys have one', token => by('rsa', 'x'),
+        reason => 'unknown_kid';
+granted $s, '/', 'K6 kid, the key is in a PEM file', token => by('rsa', 'x');
+
+sub es256 ($name) { by($name, undef, alg => 'ES256') }
+
+granted $s, '/five', "K6 no kid, key $_ of five", token => es256($many[$_ - 1]) for 1 .. 4;
+refused $s, '/five', INV => 'K6 no kid, the last key of five', token => es256($many[4]),
+        reason => 'bad_signature';
+granted $s, '/abc', "K6 key $_ of three issuers", token => es256($many[$_ - 1]) for 1 .. 8;
+refused $s, '/abc', INV => "K6 key $_ of three issuers", token => es256($many[$_ - 1]),
+        reason => 'bad_signature' for 9 .. 11;
+
+# --- files that change ------------------------------------------------------
+
+# Waits until the answer to this token has the status; how long that took.
+sub becomes ($path, $token, $status, $name) {
+    my $start = time;
+
+    my $came = eval {
+        AuthToken::Log::await_true(sub {
+            $s->request($path, token => $token, tag => next_tag)->{status} == $status;
+        }, "status $status", 5);
+    };
+    my $took = time - $start;
+
+    ok $came, $name;
+    cmp_ok $took, '<', 2, "$name, in time" if $came;
+}
+
+# changed so that neither size nor name tells it
+granted $s, '/live', 'K7 the first key', token => by('rsa');
+granted $s, '/livetwo', 'K7 the first key, of two', token => by('rsa');
+$s->write('live.pem', key('rsa2')->pem);
+becomes('/live', by('rsa2'), 200, 'K7 another key is taken');
+refused $s, '/live', INV => 'K7 the first key is gone', token => by('rsa'),
+        reason => 'bad_signature';
+becomes('/livetwo', by('rsa'), 401, 'K7 it is gone where there are two files');
+granted $s, '/livetwo', 'K7 the other file stays', token => by('rsa2');
+granted $s, '/', 'K7 other files stay', token => by('rsa');
+
+# in place, and back within a second
+$s->errors->lines;
+open my $fh, '+<', $s->dir . '/live.pem' or die "live.pem: $!";
+print $fh key('rsa3')->pem;
+close $fh;
+becomes('/live', by('rsa3'), 200, 'K7 a file written in place is taken');
+$s->write('live.pem', $pem);
+becomes('/live', by('rsa'), 200, 'K7 the first key again');
+
+# waits until the worker has looked at all files, by a change of another one
+sub looked () {
+    state $n = 0;
+    $s->errors->lines;
+    $s->write('live.jwks', jwks($rsa->jwk(kid => 'one', x => $n++)));
+    $s->errors->await(qr/new keys from .*live\.jwks/);
+}
+
+sub keeps ($what, $path, $change, $said) {
+    $s->errors->lines;
+    $change->($s->dir . '/live.pem');
+    my $line = eval { $s->errors->await(qr/$said/) } // $@;
+    like $line, qr/\[(?:error|warn)\].*$said/, "K7 $what is told";
+    granted $s, $path, "K7 $what: the last good key stays", token => by('rsa');
+    refused $s, $path, INV => "K7 $what: no other key", token => by('rsa2');
+}
+
+keeps('garbage', '/live', sub ($file) { $s->write('live.pem', "garbage\n") }, 'live\.pem');
+keeps('an empty file', '/live', sub ($file) { $s->write('live.pem', '') }, 'live\.pem');
+keeps('a private key', '/live', sub ($file) { $s->write('live.pem', key('rsa2')->private_pem) },
+      'live\.pem');
+keeps('a weak key', '/live', sub ($file) { $s->write('live.pem', key('rsa1024')->pem) },
+      'live\.pem');
+keeps('half a file', '/live', sub ($file) { $s->write('live.pem', substr $pem, 0, 200) },
+      'live\.pem');
+keeps('a file that is gone', '/live', sub ($file) { unlink $file }, 'live\.pem');
+# gone, back as it was, and gone again: that is told again
+for my $time ('again', 'once more') {
+    $s->write('live.pem', $pem);
+    looked();
+    keeps("a file that is gone $time", '/live', sub ($file) { unlink $file }, 'live\.pem');
+}
+keeps('a directory', '/live', sub ($file) { mkdir $file }, 'live\.pem');
+rmdir $s->dir . '/live.pem';
+keeps('a file that workers cannot read', '/live', sub ($file) {
+    $s->write('aside', key('rsa2')->pem);
+    chmod 0600, $s->dir . '/aside';
+    rename $s->dir . '/aside', $file;
+}, 'live\.pem') if $> == 0;
+unlink $s->dir . '/live.pem';
+keeps('a FIFO', '/live', sub ($file) { mkfifo($file, 0644) }, 'live\.pem');
+unlink $s->dir . '/live.pem';
+
+$s->write('live.pem', key('rsa2')->pem);
+becomes('/live', by('rsa2'), 200, 'K7 a good file after all that');
+
+# a new kid comes, the old one goes
+$s->write('live.jwks', jwks($jwk, key('rsa2')->jwk(kid => 'two')));
+becomes('/livejwks', by('rsa2', 'two'), 200, 'K7 a new kid');
+granted $s, '/livejwks', 'K7 beside the old one', token => by('rsa', 'one');
+$s->write('live.jwks', jwks(key('rsa2')->jwk(kid => 'two')));
+becomes('/livejwks', by('rsa', 'one'), 401, 'K7 the old kid is gone');
+granted $s, '/livejwks', 'K7 the new one stays', token => by('rsa2', 'two');
+$s->write('live.jwks', jwks(key('rsa2')->jwk(kid => 'two'), $jwk));
+becomes('/livejwks', by('rsa', 'one'), 200, 'K7 the old kid again');
+
+# --- K9: reload -------------------------------------------------------------
+
+$s->write('rsa.pem', key('rsa2')->pem);
+$s->{good_token} = by('rsa2');
+$s->reload;
+granted $s, '/', 'K9 the new key after a reload', token => by('rsa2');
+refused $s, '/', INV => 'K9 the old key after a reload', token => by('rsa'),
+        reason => 'bad_signature';
+
+# a broken file at a reload: the old configuration goes on
+expect_log $s, qr/\[emerg\].*rsa\.pem/;
+$s->write('rsa.pem', 'garbage');
+$s->reload(fails => 1);
+granted $s, '/', 'K9 the last key after a reload that failed', token => by('rsa2');
+refused $s, '/', INV => 'K9 no other key after it', token => by('rsa');
+
+done;

@@ -1,0 +1,74 @@
+package AuthToken::Http2;
+
+# HTTP/2 by curl: several requests as streams of one connection.  It is one with
+# TLS, as Debian's curl cannot do several streams at a time without; so nginx
+# also tells, by an [alert], of errors that we left in OpenSSL's queue.
+
+use v5.36;
+
+use AuthToken::Client;
+use Exporter qw(import);
+
+our @EXPORT = qw(http2);
+
+# The answers to requests, in their order.  A request is [path, options]; these
+# are method, token, auth, cookie (a value, or several in a list), headers and
+# tag of request_bytes.
+sub http2 ($server, @requests) {
+    my $dir = $server->dir . '/http2';
+    mkdir $dir;
+
+    my $conf = join "next\n", map { _conf($server, $dir, $_, $requests[$_]->@*) }
+                              0 .. $#requests;
+    $server->write('http2/conf', $conf);
+
+    system "curl --config $dir/conf --parallel --parallel-max 200 "
+         . ">$dir/output 2>&1";
+
+    return map {
+        _answer("$dir/$_", ($requests[$_][1] // {})->{method})
+    } 0 .. $#requests;
+}
+
+sub _conf ($server, $dir, $n, $path, $o = {}) {
+    my @cookies = ref $o->{cookie} ? $o->{cookie}->@*
+                : defined $o->{cookie} ? $o->{cookie} : ();
+
+    my @headers = (
+        defined $o->{tag}   ? "X-Test: $o->{tag}" : (),
+        defined $o->{token} ? "Authorization: Bearer $o->{token}" : (),
+        defined $o->{auth}  ? "Authorization: $o->{auth}" : (),
+        (map { "Cookie: $_" } @cookies),
+        ($o->{headers} // [])->@*,
+    );
+
+    unlink "$dir/$n.head", "$dir/$n.body";
+
+    return join "\n",
+        "url = " . _quoted('https://127.0.0.1:' . $server->port($o->{port} // '') . $path),
+        'http2', 'insecure', 'path-as-is', 'silent', 'show-error',
+        'globoff', 'noproxy = "*"', 'max-time = 20',
+        ($o->{method} // '') eq 'HEAD' ? 'head'
+            : 'request = ' . _quoted($o->{method} // 'GET'),
+        (map { 'header = ' . _quoted($_) } @headers),
+        "dump-header = \"$dir/$n.head\"", "output = \"$dir/$n.body\"", '';
+}
+
+sub _quoted ($text) { '"' . ($text =~ s/(["\\])/\\$1/gr) . '"' }
+
+sub _answer ($file, $method) {
+    my $head = AuthToken::Log->new("$file.head")->content;
+    my $body = AuthToken::Log->new("$file.body")->content;
+
+    my ($status, $rest) = $head =~ m{\AHTTP/2 (\d{3}) ?\r\n(.*?)\r\n\z}s
+        or die "no HTTP/2 answer: $head\n";
+
+    return bless {
+        http => '2', status => $status, raw_head => $head, kept => 1,
+        body => ($method // '') eq 'HEAD' ? '' : $body,
+        headers => [map { /\A([^:]+): ?(.*)\z/ ? [$1, $2] : die "header: $_\n" }
+                    split /\r\n/, $rest],
+    }, 'AuthToken::Client::Response';
+}
+
+1;

@@ -1,0 +1,366 @@
+package AuthToken::Server;
+
+# A stock nginx with the module loaded: its directory, configuration, ports,
+# process, logs.  It knows nothing of what is tested.
+
+use v5.36;
+
+use AuthToken::Client;
+use AuthToken::Log;
+use AuthToken::Token ();
+use AuthToken::Upstream;
+use Carp qw(croak);
+use File::Basename qw(dirname);
+use File::Spec;
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use POSIX ();
+use Socket qw(SOMAXCONN);
+use Time::HiRes qw(time sleep);
+
+our $ROOT  = File::Spec->rel2abs(dirname(__FILE__) . '/../../..');
+our $BUILD = File::Spec->rel2abs($ENV{AT_BUILD} || "$ROOT/build");
+our $NGINX = $ENV{AT_NGINX} || 'nginx';
+
+$BUILD = File::Spec->canonpath($BUILD);
+
+# made once for all files
+$AuthToken::Token::KEYS = "$BUILD/test-keys";
+
+my $module = "$BUILD/ngx_http_auth_token_module.so";
+
+# --- configuration ----------------------------------------------------------
+
+# Options: files (name => content, written into the directory before), main,
+# events, http (directives for those levels), workers, load (0: without our
+# module), log_level, env (of the process).
+sub new ($class, $conf, %o) {
+    my $dir = tempdir('at-XXXXXXXX', TMPDIR => 1, CLEANUP => !$ENV{AT_KEEP});
+    chmod 0755, $dir;
+
+    my $self = bless {
+        dir      => $dir,
+        owner    => $$,
+        text     => $conf,
+        options  => \%o,
+        ports    => {},
+        upstream => AuthToken::Upstream->new($dir),
+        errors   => AuthToken::Log->new("$dir/error.log"),
+        access   => AuthToken::Log::Tagged->new("$dir/access.log"),
+    }, $class;
+
+    mkdir "$dir/$_" for qw(html sanitizer);
+    chmod 01777, "$dir/sanitizer";
+
+    my $files = $o{files} // {};
+    $self->write($_, $files->{$_}) for sort keys %$files;
+    $self->configure($conf);
+
+    return $self;
+}
+
+sub dir ($self)      { $self->{dir} }
+sub upstream ($self) { $self->{upstream} }
+sub errors ($self)   { $self->{errors} }
+sub access ($self)   { $self->{access} }
+sub conf_file ($self) { "$self->{dir}/nginx.conf" }
+
+# Writes a file of the directory whole, aside and into place.
+sub write ($self, $name, $content) {
+    my $path = "$self->{dir}/$name";
+
+    open my $fh, '>:raw', "$path.new" or croak "$path: $!";
+    print $fh $content;
+    close $fh or croak "$path: $!";
+    rename "$path.new", $path or croak "$path: $!";
+
+    return $path;
+}
+
+# %%PORT%% (and %%PORT2%% ...) is a free port, %%LISTEN%% is 127.0.0.1:%%PORT%%,
+# %%DIR%% the server's directory, %%UPSTREAM%% the URL for proxy_pass, %%TLS%%
+# the directives for a certificate and its key.
+sub expand ($self, $text) {
+    $text =~ s/%%TLS%%/_tls()/ge;
+    $text =~ s/%%LISTEN(\d*)%%/127.0.0.1:%%PORT$1%%/g;
+    $text =~ s/%%PORT(\d*)%%/$self->port($1)/ge;
+    $text =~ s/%%DIR%%/$self->{dir}/g;
+    $text =~ s{%%UPSTREAM%%}{http://upstream}g;
+    croak "unknown placeholder $1" if $text =~ /(%%\w+%%)/;
+    return $text;
+}
+
+sub _tls () {
+    my $file = "$AuthToken::Token::KEYS/tls.pem";
+
+    AuthToken::Token::make_once($file, sub ($aside) {
+        system "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost"
+             . " -days 3650 -keyout $aside.key -out $aside >$aside.log 2>&1"
+             . " && cat $aside.key >>$aside";
+        unlink "$aside.key", "$aside.log";
+    });
+
+    return "ssl_certificate $file; ssl_certificate_key $file;";
+}
+
+# writes the configuration; it counts from the next start or reload on
+sub configure ($self, $conf) {
+    my %o = $self->{options}->%*;
+    my $dir = $self->{dir};
+    my $load = $o{load} // 1;
+
+    croak "$module: not there; run make first" if $load && !-e $module;
+
+    # the module's variables say in the access log what was decided
+    my @decision = map { qq("$_":"\$auth_token_$_") }
+                   qw(status reason method issuer user scope subject fingerprint);
+    my $members = join ',', $load ? @decision : ();
+
+    my $text = join '',
+        $> == 0 ? "user www-data;\n" : '',
+        $load ? "load_module $module;\n" : '',
+        'worker_processes ', $o{workers} // 1, ";\n",
+        "pid $dir/nginx.pid;\n",
+        "error_log $dir/error.log ", $o{log_level} // 'info', ";\n",
+        _sanitizer_env(),
+        $o{main} // '', "\n",
+        "events { worker_connections 1024; ", $o{events} // '', " }\n",
+        "http {\n",
+        (map { "    ${_}_temp_path $dir/${_}_temp;\n" }
+             qw(client_body proxy fastcgi uwsgi scgi)),
+        "    root $dir/html;\n",
+        "    log_format test escape=json '\$http_x_test\\t{$members}';\n",
+        "    access_log $dir/access.log test;\n",
+        "    access_log $dir/combined.log;\n",
+        $self->{upstream}->conf;
+
+    $self->{first_line} = 1 + ($text =~ tr/\n//);
+    $self->write('nginx.conf', $self->expand("$text$conf}\n"));
+    $self->{text} = $conf;
+}
+
+# the line of the file at which that line of the text given stands, from 1 on
+sub line ($self, $n) { $self->{first_line} + $n - 1 }
+
+# --- ports ------------------------------------------------------------------
+
+sub port ($self, $name = '') { $self->{ports}{$name} //= _free_port() }
+
+sub _free_port () {
+    my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0,
+                                      Listen => 1) or die "no free port: $!\n";
+    return $probe->sockport;
+}
+
+# --- process ----------------------------------------------------------------
+
+# Starts it and waits until it answers.  Where another process took one of the
+# ports meanwhile, tries with others.
+sub start ($self) {
+    for my $attempt (1 .. 5) {
+        $self->{pid} = $self->_spawn("$self->{dir}/output", '-g', 'daemon off;');
+
+        return $self if $self->_ready;
+
+        my $log = $self->{errors}->content . $self->output;
+        last if $log !~ /bind\(\) to .* failed \(98/;
+
+        $self->{ports} = {};
+        unlink map { "$self->{dir}/$_" } qw(error.log upstream.sock);
+        $self->{errors} = AuthToken::Log->new("$self->{dir}/error.log");
+        $self->configure($self->{text});
+    }
+
+    die "nginx did not start:\n" . $self->output . $self->{errors}->content;
+}
+
+sub _spawn ($self, $output, @arguments) {
+    my @command = ($NGINX, '-p', $self->{dir}, '-c', $self->conf_file,
+                   '-e', "$self->{dir}/error.log", @arguments);
+
+    my $pid = fork // die "fork: $!\n";
+    return $pid if $pid;
+
+    # nothing of ours may run in the child: no END block, no destructor
+    POSIX::setsid();
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>', $output;
+    open STDERR, '>&', \*STDOUT;
+    %ENV = (%ENV, $self->_sanitizer, ($self->{options}{env} // {})->%*);
+    exec { $command[0] } @command or do {
+        print STDERR "$command[0]: $!\n";
+        POSIX::_exit(127);
+    };
+}
+
+# true when it listens and its worker has begun, false when it has ended
+sub _ready ($self) {
+    AuthToken::Log::await_true(sub {
+        return 'ended' if waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
+        return $self->{errors}->content =~ /start worker process \d+\n/;
+    }, 'nginx to start', 30) ne 'ended' or return $self->{pid} = 0;
+
+    return 1;
+}
+
+sub pid ($self) { $self->{pid} }
+
+# what nginx printed
+sub output ($self) { AuthToken::Log->new("$self->{dir}/output")->content }
+
+# the processes of the workers, oldest first
+sub workers ($self) {
+    my @pids;
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $stat or next;
+        my ($pid, $ppid) = (<$fh> // '') =~ /\A(\d+) \(.*\) \S (\d+)/ or next;
+        push @pids, $pid if $ppid == ($self->{pid} || -1);
+    }
+    return sort { $a <=> $b } @pids;
+}
+
+sub signal ($self, $name) {
+    kill $name, $self->{pid} or die "kill $name: $!\n";
+}
+
+# Reads its configuration anew, and waits until the old workers have ended.
+# With fails => 1 waits until it has said why it goes on with the old one.
+sub reload ($self, %o) {
+    my @old = $self->workers;
+    $self->{errors}->lines;
+
+    $self->signal('HUP');
+    return $self->{errors}->await(qr/\[emerg\]/) if $o{fails};
+
+    AuthToken::Log::await_true(sub {
+        my %now = map { $_ => 1 } $self->workers;
+        return !grep { $now{$_} } @old;
+    }, 'the old workers to end', 30);
+
+    return;
+}
+
+# closes the kept connections
+sub disconnect ($self) {
+    $_->close for values %{ delete $self->{connections} // {} };
+}
+
+# Ends it, and returns true if it ended by itself and in time.
+sub stop ($self) {
+    return 1 if !$self->{pid} || $self->{owner} != $$;
+
+    my $pid = delete $self->{pid};
+    my $ended = sub { waitpid($pid, POSIX::WNOHANG()) != 0 };
+
+    $self->disconnect;
+
+    kill 'QUIT', $pid;
+    return 1 if eval { AuthToken::Log::await_true($ended, 'its end', 20) };
+
+    kill 'TERM', $pid;
+    return 0 if eval { AuthToken::Log::await_true($ended, 'its end', 5) };
+
+    # the workers are in its group, as it began a session of its own
+    kill 'KILL', -$pid;
+    waitpid $pid, 0;
+    return 0;
+}
+
+# Runs nginx -t, without a terminal and for a bounded time.  Returns its exit
+# code (undef if it had to be ended) and what it printed.
+sub check ($self, $timeout = 20) {
+    my $output = "$self->{dir}/check";
+    my $pid = $self->_spawn($output, '-t');
+    my $status;
+
+    eval {
+        AuthToken::Log::await_true(sub {
+            $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid;
+            defined $status;
+        }, 'nginx -t', $timeout);
+    };
+
+    if (!defined $status) {
+        kill 'KILL', -$pid;
+        waitpid $pid, 0;
+    }
+
+    my $text = AuthToken::Log->new($output)->content;
+    unlink $output;
+    return (defined $status ? $status >> 8 || $status : undef, $text);
+}
+
+# --- requests ---------------------------------------------------------------
+
+# A connection of its own; options as in AuthToken::Client.
+sub connect ($self, %o) {
+    $o{port} = $self->port($o{port} // '') if !defined $o{path};
+    return AuthToken::Client->connect(%o);
+}
+
+# A request and its answer.  Options are those of request_bytes and connect,
+# and new => 1 (a connection of its own); else the connection is kept, by
+# where it comes from and goes to.  bytes => TEXT is sent as it stands.
+sub request ($self, $path, %o) {
+    my %to    = map { defined $o{$_} ? ($_ => $o{$_}) : () } qw(port from path preface);
+    $to{host} = $o{to} if defined $o{to};
+    my $name  = join '|', map { "$_=$to{$_}" } sort keys %to;
+    my $kept  = $self->{connections} //= {};
+
+    my $old   = $o{new} ? undef : delete $kept->{$name};
+    $old = undef if $old && $old->closed;
+    my $connection = $old // $self->connect(%to);
+
+    my $bytes  = $o{bytes} // AuthToken::Client::request_bytes($path, %o);
+    my $sent   = $connection->send($bytes);
+    my $answer = $connection->response(head => ($o{method} // '') eq 'HEAD');
+
+    # nginx closes idle connections when it reloads: once more, on a new one
+    return $self->request($path, %o, new => 1) if !$answer && $old;
+    die "closed without an answer\n" if !$answer;
+
+    $answer->{connection} = $connection;
+    $kept->{$name} = $connection
+        if $answer->{kept} && $sent == length $bytes && !$o{new};
+
+    return $answer;
+}
+
+# --- sanitizers -------------------------------------------------------------
+
+my %sanitizer;
+
+sub _sanitizer ($self) {
+    return if !$ENV{AT_SANITIZE};
+
+    $sanitizer{preload} //= join ' ', map {
+        chomp(my $path = qx(gcc -print-file-name=$_));
+        $path =~ m{/} or die "$_ is not installed\n";
+        $path;
+    } qw(libasan.so libubsan.so);
+
+    my $log = "log_path=$self->{dir}/sanitizer/report";
+
+    return (
+        LD_PRELOAD    => $sanitizer{preload},
+        ASAN_OPTIONS  => "$log:detect_leaks=1:detect_odr_violation=0:"
+                       . 'strict_string_checks=0',
+        LSAN_OPTIONS  => "suppressions=$ROOT/t/lib/lsan.supp:print_suppressions=0",
+        UBSAN_OPTIONS => "$log:print_stacktrace=1",
+    );
+}
+
+# a new binary (USR2) gets what its predecessor got
+sub _sanitizer_env () {
+    return '' if !$ENV{AT_SANITIZE};
+    return join '', map { "env $_;\n" }
+           qw(LD_PRELOAD ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+}
+
+# what the sanitizers reported
+sub reports ($self) {
+    return map { AuthToken::Log->new($_)->content }
+           glob "$self->{dir}/sanitizer/*";
+}
+
+1;

@@ -1,0 +1,50 @@
+package AuthToken::Upstream;
+
+# The API behind the server under test: a server block of the same nginx, on a
+# unix socket, that writes down each request that reaches it.
+
+use v5.36;
+
+use AuthToken::Log;
+
+our $BODY = "the protected resource\n";
+
+# logged as the members http_host and so on
+my @headers = qw(host authorization cookie x_api_token x_user x_scope x_extra
+                 x_forwarded_for x_original_uri content_length);
+
+sub new ($class, $dir) {
+    return bless {
+        dir  => $dir,
+        hits => AuthToken::Log::Tagged->new("$dir/hits.log"),
+    }, $class;
+}
+
+# for the http block; proxy_pass http://upstream reaches it
+sub conf ($self) {
+    my $members = join ',', map { qq("http_$_":"\$http_$_") } @headers;
+    (my $body = $BODY) =~ s/\n/\\n/;
+
+    return <<"CONF";
+    log_format hits escape=json
+        '\$http_x_test\\t{"request":"\$request","method":"\$request_method",'
+        '"raw_uri":"\$request_uri","uri":"\$uri",$members}';
+    upstream upstream {
+        server unix:$self->{dir}/upstream.sock;
+    }
+    server {
+        listen unix:$self->{dir}/upstream.sock;
+        access_log $self->{dir}/hits.log hits;
+        ignore_invalid_headers off;
+        underscores_in_headers on;
+        merge_slashes off;
+        large_client_header_buffers 4 128k;
+        location / { return 200 "$body"; }
+    }
+CONF
+}
+
+# the requests that came
+sub hits ($self) { $self->{hits} }
+
+1;

@@ -1,0 +1,503 @@
+#!/usr/bin/perl
+
+# Signatures: what holds, and every way in which one must not (rows S).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use IO::Socket::INET;
+use JSON::PP ();
+use Math::BigInt;
+
+my $demands = 'issuer https://issuer.example; audience api;';
+
+sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
+
+my $s = start(<<"CONF", files => {
+    auth_token_issuer rsa {
+        $demands
+        key_file %%DIR%%/rsa.pem;
+    }
+    auth_token_issuer sizes {
+        $demands
+        key_file %%DIR%%/rsa3072.pem;
+        key_file %%DIR%%/rsa4096.pem;
+    }
+    auth_token_issuer algs {
+        $demands
+        key_file   %%DIR%%/rsa.pem;
+        algorithms RS256 RS384 RS512 PS256 PS384 PS512;
+    }
+    auth_token_issuer es256 {
+        $demands
+        key_file   %%DIR%%/p256.pem;
+        algorithms ES256;
+    }
+    auth_token_issuer es {
+        $demands
+        key_file   %%DIR%%/ec.jwks;
+        algorithms ES256 ES384 EdDSA RS256;
+    }
+    auth_token_issuer es384 {
+        $demands
+        key_file   %%DIR%%/p384.pem;
+        algorithms ES256 ES384;
+    }
+    auth_token_issuer kids {
+        $demands
+        key_file   %%DIR%%/kids.jwks;
+        algorithms RS256 RS512 ES256;
+    }
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust rsa;
+
+        location /       { proxy_pass %%UPSTREAM%%; }
+        location /sizes  { auth_token_trust sizes; proxy_pass %%UPSTREAM%%; }
+        location /algs   { auth_token_trust algs;  proxy_pass %%UPSTREAM%%; }
+        location /es     { auth_token_trust es;    proxy_pass %%UPSTREAM%%; }
+        location /es256  { auth_token_trust es256; proxy_pass %%UPSTREAM%%; }
+        location /es384  { auth_token_trust es384; proxy_pass %%UPSTREAM%%; }
+        location /kids   { auth_token_trust kids;  proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN2%% ssl http2;
+        %%TLS%%
+        auth_token on;
+        auth_token_trust rsa;
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    (map { ("$_.pem" => key($_)->pem) } qw(rsa rsa3072 rsa4096 p256 p384)),
+    'ec.jwks'   => jwks(map { key($_)->jwk } qw(p256 p384 ed25519)),
+    'kids.jwks' => jwks(key('rsa')->jwk(kid => 'one'),
+                        key('rsa2')->jwk(kid => 'two'),
+                        key('p256')->jwk(kid => 'curve'),
+                        key('rsa3')->jwk(kid => 'rs512', alg => 'RS512')),
+});
+
+sub inv ($path, $reason, $name, $token) {
+    refused $s, $path, INV => $name, token => $token,
+            defined $reason ? (reason => $reason) : ();
+}
+
+# After the last refusal of a group: had it left an error in OpenSSL's queue,
+# nginx would tell by an [alert] at the next TLS handshake.
+sub handshake ($name) {
+    my ($answer) = http2($s, ['/good', { port => 2, token => good_token(),
+                                         tag => next_tag }]);
+    is_granted $answer, "a TLS handshake after $name";
+}
+
+# --- S1: good ones ----------------------------------------------------------
+
+granted $s, '/api', 'S1 RS256, 2048 bits', token => good_token();
+granted $s, '/sizes', "S1 RS256, $_", token => token(key => key($_))
+    for 'rsa3072', 'rsa4096';
+granted $s, '/algs', "S1 $_", token => token(alg => $_)
+    for qw(RS256 RS384 RS512 PS256 PS384 PS512);
+granted $s, '/es', "S1 $_->[0]", token => token(alg => $_->[0], key => key($_->[1]))
+    for ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed25519'];
+granted $s, '/es256', 'S1 ES256 from a PEM file',
+    token => token(alg => 'ES256', key => key('p256'));
+
+# --- S2: one bit ------------------------------------------------------------
+
+{
+    my $good   = good_token();
+    my @parts  = parts($good);
+    my @name   = ('header', 'payload', 'signature');
+
+    for my $n (0 .. 2) {
+        for my $i (0 .. length($parts[$n]) - 1) {
+            my @changed = @parts;
+            substr($changed[$n], $i, 1) ^.= chr(1 << $i % 8);
+            inv('/api', $n ? 'bad_signature' : undef,
+                "S2 a bit of byte $i of the $name[$n]", join '.', map { b64u($_) } @changed);
+        }
+    }
+
+    for my $i (0 .. length($good) - 1) {
+        my $changed = $good;
+        substr($changed, $i, 1) ^.= "\x01";
+        inv('/api', undef, "S2 a bit of character $i", $changed);
+    }
+
+    inv('/api', undef, "S2 without character $_",
+        substr($good, 0, $_) . substr($good, $_ + 1)) for map { $_ * 17 } 0 .. 30;
+    granted $s, '/api', 'S2 the token itself', token => $good;
+}
+handshake('S2');
+
+# --- S3: signatures of other shapes -----------------------------------------
+
+sub number ($bytes)   { Math::BigInt->from_bytes($bytes) }
+sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
+
+{
+    my $n = number(key('rsa')->number('n'));
+    my ($token, $text, $sig);
+
+    # until s + n fits into as many bytes as s
+    for (1 .. 1000) {
+        $token = good_token(try => $_);
+        ($text, $sig) = $token =~ /\A(.*)\.(.*)\z/;
+        $sig = unb64u($sig);
+        last if number($sig) + $n < Math::BigInt->new(2)->bpow(2048);
+    }
+
+    my $more = number($sig) + $n;
+    my $size = length $more->to_bytes;
+
+    inv('/api', $_->[2] // 'bad_signature', "S3 $_->[0]", "$text." . b64u($_->[1])) for
+        ['empty',          '', 'malformed'],
+        ['all zero',       "\0" x 256],
+        ['all ff',         "\xff" x 256],
+        ['1',              "\0" x 255 . "\1"],
+        ['one byte',       "\0"],
+        ['255 bytes',      substr $sig, 0, 255],
+        ['the last 255 bytes', substr $sig, 1],
+        ['a zero byte in front', "\0$sig"],
+        ['a zero byte behind',   "$sig\0"],
+        ['twice',          $sig . $sig],
+        ['s + n',          bytes($more, $size)],
+        ['n - s',          bytes($n - number($sig), 256)],
+        ['the modulus',    bytes($n, 256)],
+        ['n - 1',          bytes($n - 1, 256)],
+        ['n + 1',          bytes($n + 1, 256)],
+        ['reversed',       scalar reverse $sig],
+        ['the hash alone', "\0" x 224 . 'h' x 32];
+    granted $s, '/api', 'S3 the token itself', token => $token;
+}
+handshake('S3');
+
+# --- S4: of another token ---------------------------------------------------
+
+{
+    my @a = split /\./, good_token(id => 'a');
+    my @b = split /\./, good_token(id => 'b', isAdmin => \'true');
+    my @c = split /\./, token(header => { x => 1 });
+
+    inv('/api', 'bad_signature', "S4 $_->[0]", join '.', $_->[1]->@*) for
+        ["another token's signature", [$a[0], $a[1], $b[2]]],
+        ["another token's payload",   [$a[0], $b[1], $a[2]]],
+        ["another token's header",    [$c[0], $a[1], $a[2]]],
+        ['a token of another key',    [split /\./, token(key => key('rsa2'))]];
+}
+
+# --- S5: none ---------------------------------------------------------------
+
+{
+    my ($h, $p, $sig) = split /\./, good_token();
+
+    for my $none ('none', 'None', 'nOnE', 'NONE', 'none ', '') {
+        my $text = b64u(qq({"alg":"$none","typ":"JWT"})) . ".$p";
+
+        inv('/algs', 'malformed', "S5 '$none' without a signature", "$text.");
+        inv('/algs', 'bad_alg', "S5 '$none' with the old signature", "$text.$sig");
+        inv('/algs', 'bad_alg', "S5 '$none' with AA", "$text.AA");
+        inv('/algs', 'bad_alg', "S5 '$none' with a signature over that", signed($text));
+    }
+}
+
+# --- S6: HMAC with what is public -------------------------------------------
+
+{
+    my $key = key('rsa');
+    my $pem = $key->pem;
+    my $n   = b64u($key->number('n'));
+
+    my @secrets = (
+        ['the PEM file',                 $pem],
+        ['it without its last newline',  $pem =~ s/\n\z//r],
+        ['it with CR LF',                $pem =~ s/\n/\r\n/gr],
+        ['its base64',                   $pem =~ s/-----.*?-----|\n//gr],
+        ['the DER',                      $key->der],
+        ['the JWK',                      $key->jwk],
+        ['the JWK with a kid',           $key->jwk(kid => 'one')],
+        ['n',                            $n],
+        ['n as bytes',                   $key->number('n')],
+        ['an empty string',              ''],
+        ['the issuer',                   'https://issuer.example'],
+        ['secret',                       'secret'],
+    );
+
+    for my $secret (@secrets) {
+        for my $alg (qw(HS256 HS384 HS512)) {
+            my $token = token(alg => $alg, key => $secret->[1]);
+            inv('/algs', 'bad_alg', "S6 $alg with $secret->[0]", $token);
+        }
+
+        inv('/algs', undef, "S6 an HMAC with $secret->[0] as RS256",
+            token(alg => 'HS256', key => $secret->[1], header => { alg => 'RS256' }));
+    }
+}
+
+# --- S7: one algorithm's signature under another's name ---------------------
+
+for my $pair (['RS512', 'RS256'], ['RS256', 'RS512'], ['PS256', 'RS256'],
+              ['RS256', 'PS256'], ['PS384', 'PS256'], ['PS256', 'PS512'])
+{
+    my ($is, $says) = @$pair;
+    inv('/algs', 'bad_signature', "S7 $is under $says",
+        token(alg => $is, header => { alg => $says }));
+}
+
+{
+    # PSS with a salt that is not as long as the hash: RFC 7518 section 3.5
+    my $text = join '.', map { b64u($_) } '{"alg":"PS256"}', (parts(good_token()))[1];
+
+    for my $salt (0, 20, 31, 33, 64, 222) {
+        my $sig = key('rsa')->{pk}->sign_message($text, 'SHA256', 'pss', $salt);
+        inv('/algs', 'bad_signature', "S7 PS256 with a salt of $salt bytes",
+            "$text." . b64u($sig));
+    }
+}
+handshake('S7');
+
+# --- S9: elliptic curves ----------------------------------------------------
+
+{
+    my $order = Math::BigInt->from_hex(
+        'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
+    my $token = token(alg => 'ES256', key => key('p256'));
+    my ($text, $sig) = $token =~ /\A(.*)\.(.*)\z/;
+    $sig = unb64u($sig);
+
+    my ($r, $t) = (substr($sig, 0, 32), substr($sig, 32));
+    my ($zero, $n) = ("\0" x 32, bytes($order, 32));
+    my $less = bytes($order - 1, 32);
+
+    inv('/es256', $_->[2] // 'bad_signature', "S9 $_->[0]", "$text." . b64u($_->[1])) for
+        ['r = s = 0', $zero x 2], ['r = 0', $zero . $t], ['s = 0', $r . $zero],
+        ['r = n', $n . $t], ['s = n', $r . $n], ['r = s = n', $n . $n],
+        ['r = s = n - 1', $less x 2], ['r = s = 1', "\0" x 31 . "\1" . "\0" x 31 . "\1"],
+        ['all ff', "\xff" x 64],
+        ['r + n', bytes(number($r) + $order, 33) . $t],
+        ['r and s exchanged', $t . $r],
+        ['DER', key('p256')->{pk}->sign_message($text, 'SHA256')],
+        ['63 bytes', substr $sig, 0, 63], ['65 bytes', "$sig\0"], ['66 bytes', "\0$r\0$t"],
+        ['a zero in front', "\0$sig"], ['96 bytes', $sig . "\0" x 32];
+
+    granted $s, '/es256', 'S9 (r, n - s) is a signature, too',
+        token => "$text." . b64u($r . bytes($order - number($t), 32));
+    granted $s, '/es256', 'S9 the token itself', token => $token;
+}
+
+for my $curve (qw(p384 p521 secp256k1 p256b)) {
+    inv('/es256', 'bad_signature', "S9 ES256 by a key on $curve",
+        token(alg => 'ES256', key => key($curve)));
+}
+inv('/es384', 'no_key', 'S9 ES256 by the P-384 key of the set',
+    token(alg => 'ES256', key => key('p384')));
+granted $s, '/es384', 'S9 ES384 by it', token => token(alg => 'ES384', key => key('p384'));
+inv('/es', 'bad_signature', 'S9 ES384 by the P-256 key of the set',
+    token(alg => 'ES384', key => key('p256')));
+inv('/es', 'bad_alg', 'S9 ES512 by it', token(alg => 'ES512', key => key('p256')));
+inv('/es', 'bad_alg', 'S9 ES512', token(alg => 'ES512', key => key('p521')));
+inv('/es', 'bad_alg', 'S9 ES256K',
+    token(alg => 'ES256', key => key('secp256k1'), header => { alg => 'ES256K' }));
+inv('/es', 'no_key', 'S9 RS256 where all keys are of other types', good_token());
+inv('/es', 'bad_signature', 'S9 EdDSA by another key',
+    token(alg => 'EdDSA', key => key('ed25519b')));
+inv('/es', 'bad_signature', 'S9 ECDSA under EdDSA',
+    token(alg => 'ES256', key => key('p256'), header => { alg => 'EdDSA' }));
+{
+    my $token = token(alg => 'EdDSA', key => key('ed25519'));
+    my ($text, $sig) = $token =~ /\A(.*)\.(.*)\z/;
+    my $l = Math::BigInt->from_hex(
+        '1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed');
+    my ($r, $t) = unpack 'a32 a32', unb64u($sig);
+
+    # RFC 8032 section 5.1.7: S must be less than the order; it is little-endian
+    my $more = reverse bytes(number(scalar reverse $t) + $l, 32);
+    inv('/es', 'bad_signature', 'S9 EdDSA with S + L', "$text." . b64u($r . $more));
+    inv('/es', 'bad_signature', 'S9 EdDSA with S = 0', "$text." . b64u($r . "\0" x 32));
+    inv('/es', 'bad_signature', 'S9 EdDSA with R = identity and S = 0',
+        "$text." . b64u("\1" . "\0" x 63));
+    inv('/es', 'bad_signature', 'S9 EdDSA of 65 bytes', "$text." . b64u("$r$t\0"));
+    granted $s, '/es', 'S9 the token itself', token => $token;
+}
+handshake('S9');
+
+# --- S10: keys that the token brings along ----------------------------------
+
+{
+    my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 9,
+                                       Blocking => 0) or die "listen: $!\n";
+    my $url    = 'http://127.0.0.1:' . $silent->sockport;
+    my $jwk    = key('rsa2')->jwk;
+
+    my @embedded = (
+        ['jwk',  { jwk => \$jwk }],
+        ['jwk and kid', { jwk => \key('rsa2')->jwk(kid => 'x'), kid => 'x' }],
+        ['jku',  { jku => "$url/jwks.json" }],
+        ['x5u',  { x5u => "$url/cert.pem" }],
+        ['x5c',  { x5c => ['MIIB' . 'A' x 40] }],
+        ['x5t',  { x5t => 'A' x 27, 'x5t#S256' => 'A' x 43 }],
+        ['all',  { jwk => \$jwk, jku => $url, x5u => $url, x5c => [], x5t => 'A' }],
+        ['jwk of a wrong type', { jwk => 7, jku => [], x5c => \'null' }],
+    );
+
+    for my $row (@embedded) {
+        my ($what, $header) = @$row;
+        inv('/api', 'bad_signature', "S10 $what of the attacker, signed by him",
+            token(header => $header, key => key('rsa2')));
+        granted $s, '/api', "S10 $what of the attacker, signed by our key",
+            token => token(header => $header);
+    }
+
+    ok !$silent->accept, 'S10 nobody connected to the address in the token';
+}
+
+# --- S11: kid ---------------------------------------------------------------
+
+granted $s, '/kids', "S11 kid $_->[0]",
+    token => token(header => { kid => $_->[0] }, key => key($_->[1]), alg => $_->[2]) for
+    ['one', 'rsa', 'RS256'], ['two', 'rsa2', 'RS256'], ['one', 'rsa', 'RS512'],
+    ['rs512', 'rsa3', 'RS512'], ['curve', 'p256', 'ES256'];
+
+my @kids = (
+    '"../../../../dev/null"', '"/dev/null"', '"/etc/passwd"', '"file:///etc/passwd"',
+    '"http://127.0.0.1/"', '"\' OR \'1\'=\'1"', '"one\' --"', '"k|id"', '"$(id)"', '"`id`"',
+    '"%2e%2e"', '"one%00"', '"one\r\nX-Evil: 1"', '"one\n"', '"one\t"', '"one "', '" one"',
+    '"' . 'k' x 256 . '"', '"' . 'k' x 257 . '"', '"' . 'k' x 5000 . '"',
+    '1', 'null', 'true', '{}', '["one"]', '""', '"ONE"', '"One"', '"on"', '"onee"', '"*"',
+    '"one,two"', '"\u00e9"', '"\u2028"', '"\u007f"', '"\u001b[31m"',
+);
+
+# what the worker opens or connects to meanwhile
+my $strace = qx(strace -V 2>/dev/null) ? strace(($s->workers)[0]) : undef;
+
+for my $kid (@kids) {
+    inv('/kids', undef, 'S11 kid ' . substr($kid, 0, 40),
+        token(header => { kid => \$kid }));
+}
+
+inv('/kids', 'bad_kid', "S11 kid $_", token(header => { kid => \$_ }))
+    for '1', '"' . 'k' x 257 . '"', '{}';
+inv('/kids', 'unknown_kid', "S11 kid $_", token(header => { kid => \$_ }))
+    for '"three"', '"' . 'k' x 256 . '"';
+inv('/kids', 'bad_signature', 'S11 the kid of another key',
+    token(header => { kid => 'two' }));
+inv('/kids', 'unknown_kid', "S11 the kid of a key for another alg",
+    token(header => { kid => $_ })) for 'curve', 'rs512';
+inv('/kids', 'unknown_kid', 'S11 RS256 by the key that is for RS512',
+    token(header => { kid => 'rs512' }, key => key('rsa3')));
+inv('/kids', 'bad_signature', 'S11 RS256 by it without a kid', token(key => key('rsa3')));
+
+SKIP: {
+    skip 'strace cannot attach', 1 if !$strace;
+    is_deeply [$strace->()], [], 'S11 the worker opened no file and connected to nobody';
+}
+handshake('S11');
+
+# Traces a process; what is returned ends that, and returns what it opened.
+sub strace ($pid) {
+    my $dir = $s->dir;
+    my $tracer = fork // die "fork: $!\n";
+
+    if (!$tracer) {
+        open STDERR, '>', "$dir/strace.log";
+        exec 'strace', '-p', $pid, '-e', 'trace=open,openat,execve,connect,creat',
+             '-o', "$dir/strace";
+        die "strace: $!\n";
+    }
+
+    my $log = AuthToken::Log->new("$dir/strace.log");
+    AuthToken::Log::await_true(
+        sub { $log->content =~ /attached|not permitted|ptrace/ }, 'strace');
+
+    my $end = sub {
+        kill 'INT', $tracer;
+        waitpid $tracer, 0;
+
+        # but for the upstream of good requests, and key files that may change
+        return grep { /\w\(/ && !m{"\Q$dir\E/(?:upstream\.sock|\w+\.(?:pem|jwks))"} }
+               AuthToken::Log->new("$dir/strace")->lines;
+    };
+
+    return $end if $log->content =~ /attached/;
+    $end->();
+    return;
+}
+
+# --- S12: the documents -----------------------------------------------------
+
+SKIP: {
+    my $cookbook = shared_data('jose/jose-cookbook')
+        or skip 'no vectors of the documents', 1;
+    my $rfc = shared_data('jose/jose-rfc-vectors/tests/vectors');
+
+    my $text = sub ($file) { AuthToken::Log->new($file)->content };
+    my $jwk  = sub ($json) {
+        my %public = JSON::PP::decode_json($json)->%*;
+        delete @public{qw(d p q dp dq qi k)};
+        return JSON::PP->new->canonical->encode(\%public);
+    };
+    my $example = sub ($file) {
+        my $data = JSON::PP::decode_json($text->("$cookbook/$file"));
+        return ($jwk->(JSON::PP::encode_json($data->{input}{key})),
+                $data->{output}{compact});
+    };
+
+    # what the document's token is, its key, and what comes after its signature
+    my @vectors = (
+        ['RFC 7515 A.1, HS256', undef, $text->("$rfc/rfc7515_A.1.jwsc"), 'bad_alg'],
+        (map { ["RFC 7515 A.$_->[0]", $jwk->($text->("$rfc/rfc7515_A.$_->[0].jwk")),
+                $text->("$rfc/rfc7515_A.$_->[0].jwsc"), $_->[1]] }
+             [2, 'expired'], [3, 'expired'], [4, 'bad_alg']),
+        ['RFC 7515 A.5, none', undef, $text->("$rfc/rfc7515_A.5.jwsc"), 'malformed'],
+        ['RFC 7520 4.1', $example->('jws/4_1.rsa_v15_signature.json'), 'bad_payload'],
+        ['RFC 7520 4.2', $example->('jws/4_2.rsa-pss_signature.json'), 'bad_payload'],
+        ['RFC 7520 4.3', $example->('jws/4_3.ecdsa_signature.json'), 'bad_alg'],
+        ['RFC 7520 4.4', undef, ($example->(
+            'jws/4_4.hmac-sha2_integrity_protection.json'))[1], 'bad_alg'],
+        ['RFC 8037 A.4', $example->('curve25519/jws.json'), 'bad_payload'],
+    );
+
+    my %files = ('other.jwks' => jwks(key('rsa')->jwk, key('p256')->jwk));
+    for my $i (0 .. $#vectors) {
+        my $vector = $vectors[$i];
+        $vector->[2] =~ s/\s+\z//;
+        $files{"$i.jwks"} = jwks(
+            defined $vector->[1] && $vector->[1] !~ /P-521/ ? $vector->[1] : (),
+            key('rsa')->jwk(kid => 'ours'));
+    }
+
+    my $issuers = join "\n", map { <<"CONF" } 0 .. $#vectors;
+        auth_token_issuer i$_ {
+            issuer     joe https://issuer.example;
+            audience   any;
+            algorithms RS256 PS384 ES256 EdDSA;
+            key_file   %%DIR%%/$_.jwks;
+        }
+CONF
+    my $locations = join "\n", map {
+        "location /$_ { auth_token_trust i$_; proxy_pass %%UPSTREAM%%; }"
+    } 0 .. $#vectors;
+
+    my $server = start(<<"CONF", files => \%files, good => ['/0/good']);
+        $issuers
+        server { listen %%LISTEN%%; auth_token on; $locations }
+CONF
+
+    for my $i (0 .. $#vectors) {
+        my ($name, undef, $token, $reason) = $vectors[$i]->@*;
+
+        refused $server, "/$i/", ($reason eq 'expired' ? 'EXP' : 'INV'),
+                "S12 $name is what the document says", token => $token, reason => $reason;
+
+        next if $reason !~ /expired|bad_payload/;
+        my ($h, $p, $sig) = parts($token);
+        substr($p, 5, 1) ^.= "\1";
+        refused $server, "/$i/", INV => "S12 $name, changed", reason => 'bad_signature',
+                token => join '.', map { b64u($_) } $h, $p, $sig;
+    }
+}
+
+done;
