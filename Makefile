@@ -40,8 +40,8 @@ endif
 CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc/core
 # nginx's own headers do not live up to all of the warnings
 MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
-CORE_LIBS   = -lcrypto -ljansson -lm
-CLI_LIBS    = -ljwt $(CORE_LIBS)
+CORE_LIBS   = -lcrypto -ljansson -llmdb -lm
+CLI_LIBS    = -ljwt -lcrypt $(CORE_LIBS)
 
 CORE_SRCS  = $(wildcard src/core/*.c)
 CORE_HDRS  = $(wildcard src/core/*.h)
@@ -137,7 +137,7 @@ unit: $(UNITS)
 TESTS = $(sort $(wildcard t/*.t)) $(UNITS)
 
 test: deps
-	$(MAKE) all unit
+	$(MAKE) all unit fuzzers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(JOBS) --timer $(TESTS)
 

@@ -205,6 +205,27 @@ at_cidr_clear_host(at_cidr_t *cidr)
 }
 
 
+int
+at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr)
+{
+    unsigned  whole, rest, mask;
+
+    whole = cidr->bits / 8;
+    rest = cidr->bits % 8;
+
+    if (cidr->addr.len != addr->len
+        || memcmp(cidr->addr.bytes, addr->bytes, whole) != 0)
+    {
+        return 0;
+    }
+
+    mask = (0xff00u >> rest) & 0xff;
+
+    return rest == 0
+           || (cidr->addr.bytes[whole] & mask) == (addr->bytes[whole] & mask);
+}
+
+
 at_cidr_set_t *
 at_cidr_set_create(const at_cidr_t *cidrs, size_t n)
 {

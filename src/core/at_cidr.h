@@ -39,6 +39,8 @@ void at_addr_set(at_addr_t *addr, const void *bytes, unsigned len);
  */
 int at_cidr_parse(at_cidr_t *cidr, at_str_t text);
 
+int at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr);
+
 
 /*
  * A set is built once and const after: sorted, without overlaps, a family

@@ -13,7 +13,6 @@
 static int at_scopes_from_array(at_scopes_t *scopes, const json_t *array);
 static int at_scopes_from_string(at_scopes_t *scopes, const json_t *string);
 static int at_scopes_alloc(at_scopes_t *scopes, size_t n);
-static int at_scope_next(at_str_t *scope, at_str_t *rest);
 static at_str_t at_scope_view(const json_t *string);
 
 
@@ -149,8 +148,7 @@ at_scopes_satisfy(const at_scopes_t *scopes, at_str_t required,
 }
 
 
-/* takes the next scope off rest; returns 0 where only spaces were left */
-static int
+int
 at_scope_next(at_str_t *scope, at_str_t *rest)
 {
     const char  *space;

@@ -31,6 +31,9 @@ void at_scopes_free(at_scopes_t *scopes);
 int at_scopes_have(const at_scopes_t *scopes, at_str_t scope);
 
 
+/* takes the next scope off rest; 0 where only spaces are left */
+int at_scope_next(at_str_t *scope, at_str_t *rest);
+
 typedef enum {
     AT_SCOPE_ALL = 0,
     AT_SCOPE_ANY

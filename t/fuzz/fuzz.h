@@ -1,0 +1,106 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the fuzz targets share: input split into lines of their own memory, so
+ * that a sanitizer sees a byte too many, and the keys of the RFCs.
+ */
+
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "at_str.h"
+
+
+#define FUZZ_UNUSED  __attribute__((unused))
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+#define fuzz_assert(condition)                                                \
+    do {                                                                      \
+        if (!(condition)) {                                                   \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);   \
+            abort();                                                          \
+        }                                                                     \
+    } while (0)
+
+
+FUZZ_UNUSED static void *
+fuzz_alloc(size_t size)
+{
+    void  *data;
+
+    data = malloc(size ? size : 1);
+    fuzz_assert(data != NULL);
+
+    return data;
+}
+
+
+/* a copy of exactly its size, to be freed with fuzz_free() */
+FUZZ_UNUSED static at_str_t
+fuzz_copy(const void *data, size_t len)
+{
+    char  *copy;
+
+    copy = fuzz_alloc(len);
+
+    if (len) {
+        memcpy(copy, data, len);
+    }
+
+    return (at_str_t) { copy, len };
+}
+
+
+FUZZ_UNUSED static void
+fuzz_free(at_str_t text)
+{
+    free((char *) (uintptr_t) text.data);
+}
+
+
+/* takes the first line off the input, without its end; all of it if there is none */
+FUZZ_UNUSED static at_str_t
+fuzz_line(const uint8_t **data, size_t *size)
+{
+    size_t          len;
+    at_str_t        line;
+    const uint8_t  *end;
+
+    end = *size ? memchr(*data, '\n', *size) : NULL;
+    len = end ? (size_t) (end - *data) : *size;
+    line = fuzz_copy(*data, len);
+
+    *data += len + (end != NULL);
+    *size -= len + (end != NULL);
+
+    return line;
+}
+
+
+/* RFC 7515 A.2 and A.3, RFC 8037 A.1 */
+#define FUZZ_JWKS                                                             \
+    "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\""                     \
+    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw"    \
+    "-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690"   \
+    "r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UT"  \
+    "o7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXF"  \
+    "vUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\"},"   \
+    "{\"kty\":\"EC\",\"crv\":\"P-256\","                                      \
+    "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","                  \
+    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},"                 \
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\","                                   \
+    "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"
+
+#define FUZZ_ISSUER  "joe"
+#define FUZZ_NOW     1300819379     /* a second before the tokens of the RFC end */
+
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Any bytes as a key file: what comes out can verify, or there is a reason.
+ */
+
+#include <openssl/err.h>
+
+#include "at_jwk.h"
+#include "fuzz.h"
+
+
+static void
+fuzz_warn(void *data, const char *text)
+{
+    ++*(unsigned *) data;
+    fuzz_assert(text[0] != '\0' && strchr(text, '\n') == NULL);
+}
+
+
+static void
+fuzz_check_key(const at_jwk_t *jwk, unsigned algs)
+{
+    static const char  zeros[512];
+
+    fuzz_assert(at_key_algs(jwk->key) != 0);
+    fuzz_assert((at_key_algs(jwk->key) & ~algs) == 0);
+    fuzz_assert((jwk->kid == NULL) == (jwk->kid_len == 0));
+    fuzz_assert(jwk->kid == NULL
+                || at_kid_is_valid((at_str_t) { jwk->kid, jwk->kid_len }));
+
+    /* a signature that anybody can write */
+    fuzz_assert(at_key_verify(jwk->key, AT_RS256, at_str("x"),
+                              (at_str_t) { zeros, 256 }) != AT_SIGNATURE_GOOD);
+    fuzz_assert(at_key_verify(jwk->key, AT_ES256, at_str("x"),
+                              (at_str_t) { zeros, 64 }) != AT_SIGNATURE_GOOD);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t        i;
+    unsigned      warnings, algs;
+    at_str_t      text;
+    at_error_t    err;
+    at_keyset_t  *set;
+
+    algs = (1u << AT_ALGS) - 1;
+    warnings = 0;
+    memset(&err, 0, sizeof(err));
+
+    text = fuzz_copy(data, size);
+    set = at_keyset_parse(text, algs, fuzz_warn, &warnings, &err);
+    fuzz_free(text);
+
+    fuzz_assert(ERR_peek_error() == 0);
+
+    if (set == NULL) {
+        fuzz_assert(err.text[0] != '\0');
+        return 0;
+    }
+
+    fuzz_assert(set->n > 0 && set->n <= AT_KEYSET_KEYS);
+
+    for (i = 0; i < set->n; i++) {
+        fuzz_check_key(&set->keys[i], algs);
+    }
+
+    at_keyset_free(set);
+
+    return 0;
+}

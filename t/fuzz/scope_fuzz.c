@@ -1,0 +1,111 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Required scopes in the first line, a claim in the rest: granted is what a
+ * plain comparison word by word grants.
+ */
+
+#include <jansson.h>
+
+#include "at_scope.h"
+#include "fuzz.h"
+
+
+static int
+fuzz_word_is(const char *text, at_str_t word)
+{
+    return strlen(text) == word.len && memcmp(text, word.data, word.len) == 0;
+}
+
+
+/* whether the claim has the word */
+static int
+fuzz_has(const json_t *claim, at_str_t word)
+{
+    int      found;
+    char    *copy, *next, *part;
+    size_t   i;
+    json_t  *item;
+
+    found = 0;
+
+    if (json_is_array(claim)) {
+        json_array_foreach((json_t *) (uintptr_t) claim, i, item) {
+            found |= fuzz_word_is(json_string_value(item), word);
+        }
+
+        return found;
+    }
+
+    copy = strdup(json_string_value(claim));
+    next = copy;
+
+    while ((part = strsep(&next, " ")) != NULL) {
+        found |= part[0] != '\0' && fuzz_word_is(part, word);
+    }
+
+    free(copy);
+
+    return found;
+}
+
+
+static void
+fuzz_check(const at_scopes_t *scopes, const json_t *claim, at_str_t required)
+{
+    int         any, all, has;
+    size_t      from, to, n;
+    at_str_t    word;
+
+    any = 0;
+    all = 1;
+    n = 0;
+
+    for (from = 0; from < required.len; from = to + 1) {
+        for (to = from; to < required.len && required.data[to] != ' '; to++) { }
+
+        if (to == from) {
+            continue;
+        }
+
+        word = (at_str_t) { required.data + from, to - from };
+        has = claim ? fuzz_has(claim, word) : 0;
+
+        fuzz_assert(at_scopes_have(scopes, word) == has);
+
+        any |= has;
+        all &= has;
+        n++;
+    }
+
+    fuzz_assert(at_scopes_satisfy(scopes, required, AT_SCOPE_ANY) == any);
+    fuzz_assert(at_scopes_satisfy(scopes, required, AT_SCOPE_ALL) == (n && all));
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int          rc;
+    json_t      *claim;
+    at_str_t     required;
+    at_scopes_t  scopes;
+
+    required = fuzz_line(&data, &size);
+    claim = json_loadb((const char *) data, size, JSON_DECODE_ANY, NULL);
+    rc = at_scopes_from_claim(&scopes, claim);
+
+    fuzz_assert(rc == 0 || rc == -1);
+    fuzz_assert(rc == 0 || (scopes.n == 0 && scopes.items == NULL));
+
+    if (rc == 0) {
+        fuzz_check(&scopes, claim, required);
+    }
+
+    at_scopes_free(&scopes);
+    json_decref(claim);
+    fuzz_free(required);
+
+    return 0;
+}

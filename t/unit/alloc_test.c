@@ -1,0 +1,487 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * G5, M2: each allocation of a verification fails in turn, alone and with all
+ * that follow it: those of the core, of jansson and of OpenSSL.  A bad token is
+ * never granted, a good one is granted or failed; and the same for key files.
+ */
+
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <jansson.h>
+
+#include "sign.h"
+
+
+static struct {
+    unsigned  n;                /* allocations so far */
+    unsigned  fail;             /* the one that fails; 0: none */
+    int       lasting;          /* and all after it */
+    unsigned  failed;           /* how many did */
+} alloc;
+
+
+static int
+alloc_fails(void)
+{
+    alloc.n++;
+
+    if (alloc.fail == 0
+        || !(alloc.n == alloc.fail || (alloc.lasting && alloc.n > alloc.fail)))
+    {
+        return 0;
+    }
+
+    alloc.failed++;
+
+    return 1;
+}
+
+
+static void *
+alloc_malloc(size_t size)
+{
+    return alloc_fails() ? NULL : malloc(size);
+}
+
+
+static void *
+alloc_calloc(size_t n, size_t size)
+{
+    return alloc_fails() ? NULL : calloc(n, size);
+}
+
+
+static void *
+alloc_openssl_malloc(size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return alloc_fails() ? NULL : malloc(size);
+}
+
+
+static void *
+alloc_openssl_realloc(void *data, size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return alloc_fails() ? NULL : realloc(data, size);
+}
+
+
+static void
+alloc_openssl_free(void *data, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    free(data);
+}
+
+
+/* the core is compiled in once more, with the allocations that fail */
+
+#define malloc   alloc_malloc
+#define calloc   alloc_calloc
+
+#include "../../src/core/at_base64url.c"
+#include "../../src/core/at_cidr.c"
+#include "../../src/core/at_claim.c"
+#include "../../src/core/at_crypto.c"
+#include "../../src/core/at_file.c"
+#include "../../src/core/at_identity.c"
+#include "../../src/core/at_json.c"
+#include "../../src/core/at_jwk.c"
+#include "../../src/core/at_jwt.c"
+#include "../../src/core/at_scope.c"
+
+#undef malloc
+#undef calloc
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define ALL       ((1u << AT_ALGS) - 1)
+#define NOW       1700000000
+#define POINTS    100000        /* where to give up */
+
+#define CLAIMS    "\"iss\":\"joe\",\"aud\":\"api\",\"sub\":\"alice\","           \
+                  "\"scope\":\"a b c\",\"x\":[1,{\"y\":\"z\"}]"
+#define GOOD      "{" CLAIMS ",\"exp\":1700000600}"
+
+
+static void
+warn(void *data, const char *text)
+{
+    (void) data;
+    (void) text;
+}
+
+
+static void
+alloc_begin(unsigned fail, int lasting)
+{
+    alloc.n = 0;
+    alloc.failed = 0;
+    alloc.fail = fail;
+    alloc.lasting = lasting;
+}
+
+
+static void
+alloc_end(void)
+{
+    alloc.fail = 0;
+    ERR_clear_error();
+}
+
+
+/* the identity is somebody exactly when it may be, whatever failed */
+static int
+identity_fits(const at_identity_t *id, at_verdict_e verdict)
+{
+    if (verdict == AT_OK || verdict == AT_EXPIRED) {
+        return id->issuer != NULL && id->claims != NULL
+               && (verdict != AT_OK || id->scopes.n == 3);
+    }
+
+    return id->issuer == NULL && id->claims == NULL && id->scopes.items == NULL
+           && !id->admin;
+}
+
+
+/*
+ * OpenSSL 3.0 says nothing of a lack of memory inside of PSS and of EdDSA: it is
+ * no different there from a bad signature, and refused as one.
+ */
+static int
+silent(at_verdict_e verdict, const char *text)
+{
+    return verdict == AT_BAD_SIGNATURE
+           && (strncmp(text, b64(at_str("{\"alg\":\"PS2")), 14) == 0
+               || strncmp(text, b64(at_str("{\"alg\":\"EdD")), 14) == 0);
+}
+
+
+/* how many allocations failed, 0: the point is beyond the last one */
+static unsigned
+verify_point(const at_trusted_t *trusted, const char *text, at_verdict_e expected,
+    unsigned fail, int lasting, unsigned *wrong, unsigned *others)
+{
+    at_verdict_e   verdict;
+    at_identity_t  id;
+
+    memset(&id, 0, sizeof(id));
+
+    alloc_begin(fail, lasting);
+    verdict = at_jwt_verify(&id, str(text), 8192, trusted, 1, NOW);
+    alloc.fail = 0;
+
+    *wrong += (verdict == AT_OK && expected != AT_OK)
+              || !identity_fits(&id, verdict)
+              || ERR_peek_error() != 0;
+
+    if (verdict != expected && verdict != AT_FAILED && !silent(verdict, text)) {
+        (*others)++;
+        printf("# point %u%s: %s\n", fail, lasting ? " and on" : "",
+               at_verdict_info(verdict)->reason.data);
+    }
+
+    at_identity_release(&id);
+    ERR_clear_error();
+
+    return alloc.failed;
+}
+
+
+static void
+test_verify(const char *name, const at_trusted_t *trusted, const char *text,
+    at_verdict_e expected)
+{
+    int       lasting;
+    unsigned  fail, wrong, others, unused;
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+        others = 0;
+
+        for (fail = 1; fail < POINTS; fail++) {
+            if (verify_point(trusted, text, expected, fail, lasting, &wrong, &others)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        ok(fail > 1 && fail < POINTS, "G5 %s: %u points%s", name, fail - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 %s: never granted in error", name);
+        is_int(others, 0, "G5 %s: as it is, or failed", name);
+
+        unused = 0;
+        (void) verify_point(trusted, text, expected, 0, 0, &wrong, &unused);
+        is_int(unused, 0, "M2 %s: the next one is judged as ever", name);
+    }
+}
+
+
+static void
+test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
+{
+    char          *header, *good, *bad, *text;
+    at_path_t      user, scope;
+    at_str_t       pem, name = at_str("joe"), audience = at_str("api");
+    at_issuer_t    issuer;
+    at_error_t     err;
+    at_keyset_t   *set;
+    at_trusted_t   trusted;
+
+    user = (at_path_t) { 1, { at_str("username") } };
+    scope = (at_path_t) { 1, { at_str("scope") } };
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.issuers = &name;
+    issuer.n_issuers = 1;
+    issuer.audiences = &audience;
+    issuer.n_audiences = 1;
+    issuer.typ_absent = 1;
+    issuer.algs = ALL;
+    issuer.max_age = AT_NO_MAX_AGE;
+    issuer.user_claim = user;
+    issuer.scope_claim = scope;
+
+    pem = pem_public(pkey);
+    set = at_keyset_parse(pem, ALL, warn, NULL, &err);
+    if (set == NULL) {
+        sign_fail("no keys");
+    }
+
+    trusted = (at_trusted_t) { &issuer, &set, 1 };
+
+    header = format("{\"alg\":\"%s\"}", at_alg_name(alg).data);
+    good = token(header, GOOD, pkey, alg);
+    bad = format("%s", good);
+    bad[strlen(bad) - 10] = bad[strlen(bad) - 10] == 'A' ? 'B' : 'A';
+
+    text = token_text(at_str("{\"alg\":\"none\"}"), at_str(GOOD));
+
+    test_verify(format("%s, good", pem_name), &trusted, good, AT_OK);
+    test_verify(format("%s, badly signed", pem_name), &trusted, bad, AT_BAD_SIGNATURE);
+    test_verify(format("%s, alg none", pem_name), &trusted, format("%s.AA", text),
+                AT_BAD_ALG);
+    test_verify(format("%s, expired", pem_name), &trusted,
+                token(header, "{" CLAIMS ",\"exp\":1}", pkey, alg), AT_EXPIRED);
+    test_verify(format("%s, no exp", pem_name), &trusted,
+                token(header, "{" CLAIMS "}", pkey, alg), AT_BAD_CLAIM);
+    test_verify(format("%s, another aud", pem_name), &trusted,
+                token(header, "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],\"exp\":1}", pkey,
+                      alg), AT_AUDIENCE);
+    test_verify(format("%s, exp twice", pem_name), &trusted,
+                token(header, "{" CLAIMS ",\"exp\":1,\"exp\":1700000600}", pkey, alg),
+                AT_BAD_PAYLOAD);
+
+    at_keyset_free(set);
+}
+
+
+/* a set, once there, holds exactly the keys of the text */
+static void
+test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
+{
+    int           lasting;
+    size_t        wrong;
+    unsigned      fail, failed;
+    at_error_t    err;
+    at_keyset_t  *set;
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (fail = 1; fail < POINTS; fail++) {
+            memset(&err, 0, sizeof(err));
+
+            alloc_begin(fail, lasting);
+            set = at_keyset_parse(text, ALL, warn, NULL, &err);
+            failed = alloc.failed;
+            alloc.fail = 0;
+
+            wrong += ERR_peek_error() != 0;
+
+            if (set) {
+                wrong += set->n > keys || set->n < least;
+            } else {
+                wrong += keys != 0 && err.text[0] == '\0';
+            }
+
+            at_keyset_free(set);
+            alloc_end();
+
+            if (failed == 0) {
+                break;
+            }
+        }
+
+        ok(fail > 1 && fail < POINTS, "G5 %s: %u points%s", name, fail - 1,
+           lasting ? ", from each one on" : "");
+        is_int((long long) wrong, 0, "G5 %s: its keys or none, and a reason", name);
+
+        set = at_keyset_parse(text, ALL, warn, NULL, &err);
+        is_int((long long) (set ? set->n : 0), (long long) keys,
+               "M2 %s: the next time as ever", name);
+        at_keyset_free(set);
+        alloc_end();
+    }
+}
+
+
+/* 0: it went well, 1: it failed as it should, 2: it did neither */
+static int
+small_part(unsigned part, const json_t *claim)
+{
+    char            buf[64];
+    at_file_t       file;
+    at_cidr_t       cidrs[2];
+    at_error_t      err;
+    at_scopes_t     scopes;
+    at_cidr_set_t  *set;
+
+    switch (part) {
+
+    case 0:
+        (void) at_cidr_parse(&cidrs[0], at_str("10.0.0.0/8"));
+        (void) at_cidr_parse(&cidrs[1], at_str("2001:db8::/32"));
+        set = at_cidr_set_create(cidrs, 2);
+        at_cidr_set_free(set);
+        return set == NULL;
+
+    case 1:
+        switch (at_scopes_from_claim(&scopes, claim)) {
+
+        case 0:
+            at_scopes_free(&scopes);
+            return 0;
+
+        case -2:
+            return scopes.items == NULL ? 1 : 2;
+
+        default:
+            return 2;
+        }
+
+    case 2:
+        switch (at_claim_text(claim, buf, sizeof(buf))) {
+
+        case 9:
+            return 0;
+
+        case -1:
+            return 1;
+
+        default:
+            return 2;
+        }
+
+    default:
+        if (at_file_read(&file, "t/data/README", 65536, &err) != 0) {
+            return file.data == NULL && err.text[0] != '\0' ? 1 : 2;
+        }
+
+        at_file_free(&file);
+        return 0;
+    }
+}
+
+
+static void
+test_small_parts(void)
+{
+    int       rc, wrong;
+    json_t   *claim;
+    unsigned  part, fail;
+
+    static const char  *names[] = {
+        "a set of ranges", "the scopes of a claim", "a claim as text", "a file"
+    };
+
+    claim = json_loads("[\"a\",\"b\"]", 0, NULL);
+
+    for (part = 0; part < N(names); part++) {
+        wrong = 0;
+
+        for (fail = 1; fail < 100; fail++) {
+            alloc_begin(fail, 0);
+            rc = small_part(part, claim);
+            alloc.fail = 0;
+
+            wrong += rc != (alloc.failed != 0);
+
+            if (alloc.failed == 0) {
+                break;
+            }
+        }
+
+        ok(fail > 1 && fail < 100, "G5 %s: %u points", names[part], fail - 1);
+        is_int(wrong, 0, "G5 %s: fails where it must", names[part]);
+    }
+
+    json_decref(claim);
+}
+
+
+int
+main(void)
+{
+    EVP_PKEY    *rsa, *p256, *ed, *weak;
+    const char  *jwks;
+
+    if (CRYPTO_set_mem_functions(alloc_openssl_malloc, alloc_openssl_realloc,
+                                 alloc_openssl_free)
+        != 1)
+    {
+        sign_fail("OpenSSL has memory already");
+    }
+
+    json_set_alloc_funcs(alloc_malloc, free);
+
+    rsa = key_rsa(2048);
+    p256 = key_ec("P-256");
+    ed = key_named("ED25519");
+    weak = key_rsa(1024);
+
+    test_tokens(rsa, AT_RS256, "RS256");
+    test_tokens(rsa, AT_PS256, "PS256");
+    test_tokens(p256, AT_ES256, "ES256");
+    test_tokens(ed, AT_EDDSA, "EdDSA");
+
+    jwks = format("{\"keys\":[%s,%s,%s]}",
+                  jwk(rsa, format(",\"kid\":\"a\",\"x5c\":[\"%s\"]", x5c(rsa))),
+                  jwk(p256, ",\"kid\":\"b\""), jwk(ed, ",\"kid\":\"c\""));
+
+    test_keyset("a PEM file", pem_public(rsa), 1, 1);
+    test_keyset("a PEM file of an EC key", pem_public(p256), 1, 1);
+    test_keyset("a certificate", pem_certificate(rsa), 1, 1);
+    test_keyset("a JWK Set", str(jwks), 3, 1);
+    test_keyset("a weak key", pem_public(weak), 0, 0);
+    test_keyset("a private key", pem_private(rsa, NULL), 0, 0);
+    test_keyset("two PEMs", str(format("%.*s%.*s", (int) pem_public(rsa).len,
+                                       pem_public(rsa).data,
+                                       (int) pem_public(p256).len,
+                                       pem_public(p256).data)), 0, 0);
+
+    test_small_parts();
+
+    sign_end();
+
+    return tap_done();
+}

@@ -1,0 +1,255 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "at_base64url.h"
+#include "tap.h"
+
+
+#define ALPHABET                                                              \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+/*
+ * Decodes a heap copy of exactly the text's size into a heap block of exactly
+ * the promised size, so that a sanitizer sees a byte too many of either.
+ * Returns how many bytes there are, or -1.
+ */
+static int
+decode(unsigned char *out, at_str_t text)
+{
+    int             rc;
+    char           *copy;
+    size_t          len;
+    unsigned char  *dst;
+
+    copy = malloc(text.len + !text.len);
+    dst = malloc(at_base64url_decoded_size(text.len));
+
+    if (copy == NULL || dst == NULL) {
+        abort();
+    }
+
+    if (text.len) {
+        memcpy(copy, text.data, text.len);
+    }
+
+    text.data = copy;
+    rc = at_base64url_decode(dst, &len, text);
+
+    if (rc == 0) {
+        memcpy(out, dst, len);
+    }
+
+    free(copy);
+    free(dst);
+
+    return rc == 0 ? (int) len : -1;
+}
+
+
+static void
+test_vectors(void)
+{
+    int            n;
+    char           text[16];
+    size_t         i, len;
+    unsigned char  out[16];
+
+    /* RFC 4648 section 10, without the padding */
+    static const struct {
+        const char  *plain;
+        const char  *text;
+    } vectors[] = {
+        { "", "" },
+        { "f", "Zg" },
+        { "fo", "Zm8" },
+        { "foo", "Zm9v" },
+        { "foob", "Zm9vYg" },
+        { "fooba", "Zm9vYmE" },
+        { "foobar", "Zm9vYmFy" },
+        { "\xfb\xff\xbf", "-_-_" },
+    };
+
+    for (i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+        n = decode(out, str(vectors[i].text));
+        len = strlen(vectors[i].plain);
+
+        ok(n == (int) len && memcmp(out, vectors[i].plain, len) == 0,
+           "decode \"%s\"", vectors[i].text);
+
+        memset(text, 0, sizeof(text));
+        at_base64url_encode(text, (const unsigned char *) vectors[i].plain, len);
+
+        is_str(text, vectors[i].text, "encode to \"%s\"", vectors[i].text);
+        is_int((long long) at_base64url_encoded_len(len),
+               (long long) strlen(vectors[i].text), "length of the encoded form");
+    }
+}
+
+
+static void
+test_refused(void)
+{
+    size_t         i;
+    unsigned char  out[64];
+
+    static const struct {
+        const char  *name;
+        at_str_t     text;
+    } cases[] = {
+        { "J4 one =",                   at_str("Zm8=") },
+        { "J4 two =",                   at_str("Zg==") },
+        { "J4 four = alone",            at_str("====") },
+        { "J4 four = after a group",    at_str("Zm9v====") },
+        { "J4 = inside",                at_str("Zm=v") },
+        { "J5 space inside",            at_str("Zm v") },
+        { "J5 space at the end",        at_str("Zm9v ") },
+        { "J5 tab",                     at_str("Zm9\t") },
+        { "J5 LF at the end",           at_str("Zm9v\n") },
+        { "J5 CR LF at the end",        at_str("Zm9v\r\n") },
+        { "J5 0x01",                    at_str("Zm9\x01") },
+        { "J5 0x7f",                    at_str("Zm9\x7f") },
+        { "J5 0x80",                    at_str("Zm9\x80") },
+        { "J5 0xff",                    at_str("\xffm9v") },
+        { "J5 NUL inside",              at_str("Zm\0v") },
+        { "J5 NUL at the end",          at_str("Zm9v\0\0") },
+        { "J6 + for -",                 at_str("+_-_") },
+        { "J6 / for _",                 at_str("-/-_") },
+        { "J6 a mix of both alphabets", at_str("+_-/") },
+        { "J8 one character",           at_str("Z") },
+        { "J8 five characters",         at_str("Zm9vZ") },
+        { "J8 nine characters",         at_str("Zm9vZm9vA") },
+        { "a dot",                      at_str("Zm.v") },
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        is_int(decode(out, cases[i].text), -1, "%s", cases[i].name);
+    }
+}
+
+
+/* every byte at every place of every kind of group */
+static void
+test_every_byte(void)
+{
+    int            accepted, member;
+    char           text[7];
+    size_t         len, place;
+    unsigned       byte, wrong;
+    unsigned char  out[16];
+
+    for (len = 2; len <= 7; len++) {
+        if (len == 5) {
+            continue;
+        }
+
+        wrong = 0;
+
+        for (place = 0; place < len; place++) {
+            for (byte = 0; byte < 256; byte++) {
+                memset(text, 'A', sizeof(text));
+                text[place] = (char) byte;
+
+                accepted = decode(out, (at_str_t) { text, len }) != -1;
+                member = byte && strchr(ALPHABET, (int) byte) != NULL;
+
+                if (member && place == len - 1) {
+                    /* the last character of 2 has 4 spare bits, that of 3 has 2 */
+                    member = (strchr(ALPHABET, (int) byte) - ALPHABET)
+                             % (len % 4 == 2 ? 16 : len % 4 == 3 ? 4 : 1) == 0;
+                }
+
+                wrong += accepted != member;
+            }
+        }
+
+        is_int(wrong, 0, "J5, J6, J7 each byte at each place of %zu", len);
+    }
+}
+
+
+/* the other spellings of the same bytes, which lax decoders take */
+static void
+test_spare_bits(void)
+{
+    char           text[4];
+    unsigned       value, spare, taken;
+    unsigned char  out[16];
+
+    taken = 0;
+
+    for (value = 0; value < 4; value++) {
+        for (spare = 0; spare < 16; spare++) {
+            text[0] = 'A';
+            text[1] = ALPHABET[value * 16 + spare];
+            taken += decode(out, (at_str_t) { text, 2 }) != -1;
+        }
+    }
+
+    is_int(taken, 4, "J7 four spare bits: one spelling of 16");
+
+    taken = 0;
+
+    for (value = 0; value < 16; value++) {
+        for (spare = 0; spare < 4; spare++) {
+            text[0] = 'A';
+            text[1] = 'A';
+            text[2] = ALPHABET[value * 4 + spare];
+            taken += decode(out, (at_str_t) { text, 3 }) != -1;
+        }
+    }
+
+    is_int(taken, 16, "J7 two spare bits: one spelling of 4");
+}
+
+
+static void
+test_round_trip(void)
+{
+    int             n;
+    char           *text;
+    size_t          len, i;
+    unsigned        wrong;
+    unsigned char   src[300], out[301];
+
+    wrong = 0;
+
+    for (len = 0; len <= sizeof(src); len++) {
+        for (i = 0; i < len; i++) {
+            src[i] = (unsigned char) rand();
+        }
+
+        text = malloc(at_base64url_encoded_len(len) + !len);
+        if (text == NULL) {
+            abort();
+        }
+
+        at_base64url_encode(text, src, len);
+        n = decode(out, (at_str_t) { text, at_base64url_encoded_len(len) });
+        wrong += n != (int) len || memcmp(out, src, len) != 0;
+
+        free(text);
+    }
+
+    is_int(wrong, 0, "decode what was encoded, 0 to 300 bytes");
+}
+
+
+int
+main(void)
+{
+    srand(1);
+
+    test_vectors();
+    test_refused();
+    test_every_byte();
+    test_spare_bits();
+    test_round_trip();
+
+    is_int(decode((unsigned char[2]) { 0 }, (at_str_t) { NULL, 0 }), 0,
+           "the empty view is empty bytes");
+
+    return tap_done();
+}

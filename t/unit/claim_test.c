@@ -1,0 +1,367 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdint.h>
+
+#include "at_claim.h"
+#include "outside.h"
+#include "tap.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+
+static json_t *
+json(const char *text)
+{
+    json_t  *value;
+
+    value = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (value == NULL) {
+        printf("Bail out! %s is no JSON\n", text);
+        exit(1);
+    }
+
+    return value;
+}
+
+
+/* "a|b": the names with bars between, or NULL if the path is refused */
+static const char *
+names(const char *text)
+{
+    char         *copy;
+    size_t        i, len;
+    at_path_t     path;
+    static char   out[256];
+
+    /* exactly as long as the text, to see a byte too many */
+    len = strlen(text);
+    copy = malloc(len + !len);
+    if (copy == NULL) {
+        abort();
+    }
+
+    memcpy(copy, text, len);
+    out[0] = '\0';
+
+    if (at_path_parse(&path, copy, len) != 0) {
+        free(copy);
+        return NULL;
+    }
+
+    for (i = 0; i < path.n; i++) {
+        len = strlen(out);
+        (void) snprintf(out + len, sizeof(out) - len, "%s%.*s", i ? "|" : "",
+                        (int) path.names[i].len, path.names[i].data);
+    }
+
+    free(copy);
+
+    return out;
+}
+
+
+static void
+test_path(void)
+{
+    size_t       i;
+    const char  *got;
+
+    static const struct {
+        const char  *text;
+        const char  *names;
+    } cases[] = {
+        { "scope", "scope" },
+        { "realm_access.roles", "realm_access|roles" },
+        { "a.b.c.d.e.f.g.h", "a|b|c|d|e|f|g|h" },
+        { "a.b.c.d.e.f.g.h.i", NULL },
+        { "a.b.c.d.e.f.g.h.", NULL },
+        { "", NULL },
+        { ".", NULL },
+        { "a.", NULL },
+        { ".a", NULL },
+        { "a..b", NULL },
+        { "a\\.b", "a.b" },
+        { "a\\\\b", "a\\b" },
+        { "a\\\\.b", "a\\|b" },
+        { "a\\.\\.b", "a..b" },
+        { "\\.", "." },
+        { "\\\\", "\\" },
+        { "a\\", NULL },
+        { "a\\b", NULL },
+        { "\\", NULL },
+        { "\\\\\\", NULL },
+        { "https://example\\.com/roles", "https://example.com/roles" },
+        { "a\\.b.c\\.d.e", "a.b|c.d|e" },
+        { " a . b ", " a | b " },
+        { "h\xc3\xa9.x", "h\xc3\xa9|x" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        got = names(cases[i].text);
+
+        is_str(got ? got : "(refused)",
+               cases[i].names ? cases[i].names : "(refused)",
+               "V4 path '%s'", cases[i].text);
+    }
+}
+
+
+static void
+test_find(void)
+{
+    char           buf[64];
+    size_t         i;
+    json_t        *claims;
+    at_path_t      path;
+    const json_t  *found;
+
+    static const struct {
+        const char  *path;
+        int          value;         /* 0: not there */
+    } cases[] = {
+        { "a", 1 }, { "b.c", 2 }, { "b.d.e", 3 }, { "x\\.y", 4 },
+        { "x.y", 0 }, { "A", 0 }, { "a.b", 0 }, { "b.c.d", 0 }, { "none", 0 },
+        { "b.none", 0 }, { "list.0", 0 }, { "b\\\\", 5 }, { "aa", 0 },
+    };
+
+    claims = json("{\"a\": 1, \"b\": {\"c\": 2, \"d\": {\"e\": 3}}, "
+                  "\"x.y\": 4, \"list\": [7], \"b\\\\\": 5}");
+
+    for (i = 0; i < N(cases); i++) {
+        (void) snprintf(buf, sizeof(buf), "%s", cases[i].path);
+        (void) at_path_parse(&path, buf, strlen(buf));
+
+        found = at_claim_find(claims, &path);
+
+        is_int(json_integer_value(found), cases[i].value, "V4 find %s",
+               cases[i].path);
+    }
+
+    ok(at_claim_find(NULL, &path) == NULL, "no claims, no claim");
+
+    path.n = 0;
+    ok(at_claim_find(claims, &path) == NULL,
+       "a path of no name leads to no claim, and not to all of them");
+
+    json_decref(claims);
+}
+
+
+static void
+test_nocase(void)
+{
+    size_t   i;
+    json_t  *claims;
+
+    static const struct {
+        const char  *name;
+        int          value;
+    } cases[] = {
+        { "sub", 1 }, { "SUB", 1 }, { "sUb", 1 },
+        { "userid", 2 }, { "USERID", 2 }, { "userId", 2 },
+        { "twice", 3 }, { "TWICE", 4 }, { "Twice", 0 },
+        { "su", 0 }, { "subs", 0 }, { "", 0 },
+        { "\xc3\xa9", 0 },
+    };
+
+    claims = json("{\"sub\": 1, \"userId\": 2, \"twice\": 3, \"TWICE\": 4, "
+                  "\"\xc3\x89\": 5}");
+
+    for (i = 0; i < N(cases); i++) {
+        is_int(json_integer_value(at_claim_find_nocase(claims,
+                                                       str(cases[i].name))),
+               cases[i].value, "V4 find '%s' in any case", cases[i].name);
+    }
+
+    ok(at_claim_find_nocase(NULL, at_str("a")) == NULL, "no claims, no claim");
+
+    json_decref(claims);
+}
+
+
+static void
+test_text(void)
+{
+    char      buf[128];
+    size_t    i;
+    json_t   *claim;
+    ssize_t   n;
+
+    static const struct {
+        const char  *json;
+        const char  *text;
+    } cases[] = {
+        { "\"x\"", "x" },
+        { "\"\"", "" },
+        { "\"a\\\"b\\\\\"", "a\"b\\" },
+        { "\"\\u00e9\"", "\xc3\xa9" },
+        { "\"\\r\\n\"", "\r\n" },
+        { "null", "" },
+        { "true", "true" },
+        { "false", "false" },
+        { "0", "0" },
+        { "-0", "0" },
+        { "7", "7" },
+        { "-7", "-7" },
+        { "9007199254740993", "9007199254740993" },
+        { "9223372036854775807", "9223372036854775807" },
+        { "-9223372036854775808", "-9223372036854775808" },
+        { "0.1", "0.1" },
+        { "0.5", "0.5" },
+        { "-0.0", "-0.0" },
+        { "1.0", "1.0" },
+        { "0.3", "0.3" },
+        { "0.30000000000000004", "0.30000000000000004" },
+        { "1e400", NULL },
+        { "4102444800.5", "4102444800.5" },
+        { "1e3", "1000.0" },
+        { "2.2250738585072014e-308", "2.2250738585072014e-308" },
+        { "1.7976931348623157e308", "1.7976931348623157e308" },
+        { "5e-324", "4.94065645841247e-324" },
+        { "123456789012345680.0", "1.2345678901234568e17" },
+        { "[]", "[]" },
+        { "{}", "{}" },
+        { "[ 1, \"a\", null ]", "[1,\"a\",null]" },
+        { "{ \"a\": [ 1 ], \"b\": { } }", "{\"a\":[1],\"b\":{}}" },
+        { "[\"a\\nb\"]", "[\"a\\nb\"]" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        claim = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+
+        if (cases[i].text == NULL) {
+            ok(claim == NULL, "V3 %s is no JSON here", cases[i].json);
+            json_decref(claim);
+            continue;
+        }
+
+        n = at_claim_text(claim, buf, sizeof(buf));
+        is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n }, str(cases[i].text),
+                 "V3 %s as text", cases[i].json);
+        json_decref(claim);
+    }
+}
+
+
+/* no byte beyond size is touched, whatever the claim, and the length is told */
+static void
+test_room(void)
+{
+    char         *buf;
+    size_t        i, size, whole, wrong;
+    json_t       *claim;
+    char          full[64];
+
+    static const char  *cases[] = {
+        "\"a string of some length\"", "[1,\"two\",3.5,null]", "12345678",
+        "-0.125", "{\"a\":{\"b\":[true,false]}}", "null", "\"\""
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        claim = json(cases[i]);
+        whole = (size_t) at_claim_text(claim, full, sizeof(full));
+        wrong = 0;
+
+        for (size = 0; size <= whole + 1; size++) {
+            buf = malloc(size + !size);
+            if (buf == NULL) {
+                abort();
+            }
+
+            wrong += at_claim_text(claim, buf, size) != (ssize_t) whole;
+
+            if (size >= whole) {
+                wrong += memcmp(buf, full, whole) != 0;
+            }
+
+            free(buf);
+        }
+
+        is_int((long long) wrong, 0, "V2 %s in less and less room", cases[i]);
+        is_int(at_claim_text(claim, NULL, 0), (long long) whole,
+               "V2 %s: how long it is", cases[i]);
+
+        json_decref(claim);
+    }
+}
+
+
+/* what is printed for a number is that number again */
+static void
+test_reals(void)
+{
+    char       buf[64];
+    union {
+        double    value;
+        uint64_t  bits;
+    }          number;
+    json_t    *claim;
+    ssize_t    n;
+    unsigned   i, wrong;
+
+    wrong = 0;
+    number.bits = 1;
+
+    for (i = 0; i < 100000; i++) {
+        number.bits = number.bits * 6364136223846793005u + 1442695040888963407u;
+
+        claim = json_real(number.value);
+        if (claim == NULL) {
+            continue;                       /* NaN, infinity */
+        }
+
+        n = at_claim_text(claim, buf, sizeof(buf) - 1);
+        json_decref(claim);
+
+        buf[n > 0 ? n : 0] = '\0';
+        wrong += n <= 0 || strtod(buf, NULL) != number.value;
+    }
+
+    is_int(wrong, 0, "V3 100,000 reals read back the same");
+}
+
+
+static void
+test_naughty(void)
+{
+    char     buf[4096];
+    size_t   i;
+    json_t  *list, *entry;
+    ssize_t  n;
+
+    if (!outside_has(OUTSIDE "naughty-strings/blns.json")) {
+        return;
+    }
+
+    list = outside_json(OUTSIDE "naughty-strings/blns.json");
+
+    json_array_foreach(list, i, entry) {
+        n = at_claim_text(entry, buf, sizeof(buf));
+
+        is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n },
+                 (at_str_t) { json_string_value(entry),
+                              json_string_length(entry) },
+                 "J23 naughty string %zu is itself", i);
+    }
+
+    json_decref(list);
+}
+
+
+int
+main(void)
+{
+    test_path();
+    test_find();
+    test_nocase();
+    test_text();
+    test_room();
+    test_reals();
+    test_naughty();
+
+    return tap_done();
+}

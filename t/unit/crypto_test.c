@@ -1,0 +1,732 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "at_crypto.h"
+#include "sign.h"
+#include "tap.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define ALL       ((1u << AT_ALGS) - 1)
+
+
+static EVP_PKEY  *rsa, *p256, *p384, *ed;
+
+
+static at_key_t *
+create(EVP_PKEY *pkey, unsigned algs)
+{
+    at_key_t    *key;
+    at_error_t   err;
+
+    key = at_key_create(pkey, algs, &err);
+    if (key == NULL) {
+        printf("Bail out! %s\n", err.text);
+        exit(1);
+    }
+
+    return key;
+}
+
+
+/* and the queue of errors is left empty, as the next TLS connection wants it */
+static at_signature_e
+verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
+{
+    at_str_t        copy;
+    at_signature_e  result;
+
+    copy.data = malloc(signature.len + !signature.len);
+    copy.len = signature.len;
+
+    if (copy.data == NULL) {
+        abort();
+    }
+
+    memcpy((char *) (uintptr_t) copy.data, signature.data, signature.len);
+
+    ERR_clear_error();
+    result = at_key_verify(key, alg, text, copy);
+
+    if (ERR_peek_error() != 0) {
+        ok(0, "W11 the error queue is empty");
+        ERR_print_errors_fp(stdout);
+    }
+
+    free((char *) (uintptr_t) copy.data);
+
+    return result;
+}
+
+
+static void
+test_names(void)
+{
+    unsigned  alg;
+
+    static const char  *names[] = {
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+        "EdDSA"
+    };
+
+    static const at_str_t  others[] = {
+        at_str(""), at_str("none"), at_str("None"), at_str("nOnE"),
+        at_str("NONE"), at_str("none "), at_str("HS256"), at_str("HS384"),
+        at_str("HS512"), at_str("hs256"), at_str("rs256"), at_str("Rs256"),
+        at_str(" RS256"), at_str("RS256 "), at_str("RS256\0"), at_str("RS25"),
+        at_str("RS2566"), at_str("ES512"), at_str("ES256K"), at_str("EDDSA"),
+        at_str("Ed25519"), at_str("RSA-OAEP"), at_str("dir"), at_str("RS256,RS384"),
+        { NULL, 0 },
+    };
+
+    is_int(N(names), AT_ALGS, "a name for each algorithm");
+
+    for (alg = 0; alg < N(names); alg++) {
+        is_int(at_alg_find(str(names[alg])), alg, "J17 %s", names[alg]);
+        is_bytes(at_alg_name((at_alg_e) alg), str(names[alg]), "and its name");
+    }
+
+    for (alg = 0; alg < N(others); alg++) {
+        is_int(at_alg_find(others[alg]), AT_ALGS, "J17, S5 '%.*s' is none",
+               (int) others[alg].len, others[alg].data ? others[alg].data : "");
+    }
+}
+
+
+/* each algorithm under each key: good by its own, bad by all the others */
+static void
+test_every_alg(void)
+{
+    int        fits;
+    size_t     k;
+    unsigned   made, asked;
+    at_str_t   text, signature;
+
+    const struct {
+        EVP_PKEY    *pkey;
+        const char  *name;
+        unsigned     algs;
+    } keys[] = {
+        { rsa, "RSA", 0x3f },
+        { p256, "P-256", at_alg_bit(AT_ES256) },
+        { p384, "P-384", at_alg_bit(AT_ES384) },
+        { ed, "Ed25519", at_alg_bit(AT_EDDSA) },
+    };
+
+    text = at_str("eyJhbGciOiJ4In0.e30");
+
+    for (k = 0; k < N(keys); k++) {
+        at_key_t  *key = create(keys[k].pkey, ALL);
+
+        is_int(at_key_algs(key), keys[k].algs, "W4 what a %s key can do",
+               keys[k].name);
+
+        for (made = 0; made < AT_ALGS; made++) {
+            if (!(keys[k].algs & at_alg_bit(made))) {
+                continue;
+            }
+
+            signature = sign_alg(keys[k].pkey, (at_alg_e) made, text);
+
+            for (asked = 0; asked <= AT_ALGS; asked++) {
+                fits = asked == made;
+
+                is_int(verify(key, (at_alg_e) asked, text, signature),
+                       fits ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD,
+                       "S1, S7 %s signs by %s, verified by %s", keys[k].name,
+                       at_alg_name((at_alg_e) made).data,
+                       asked < AT_ALGS ? at_alg_name((at_alg_e) asked).data
+                       : "nothing");
+            }
+        }
+
+        at_key_free(key);
+    }
+}
+
+
+static void
+test_restricted(void)
+{
+    at_key_t    *key;
+    at_str_t     text;
+    at_error_t   err;
+
+    text = at_str("text");
+    key = create(rsa, at_alg_bit(AT_RS256) | at_alg_bit(AT_ES256));
+
+    is_int(at_key_algs(key), at_alg_bit(AT_RS256),
+           "W4 what does not fit the key is dropped");
+    is_int(verify(key, AT_RS512, text, sign_alg(rsa, AT_RS512, text)),
+           AT_SIGNATURE_BAD, "J17, S7 RS512 where RS256 alone was accepted");
+    is_int(verify(key, AT_PS256, text, sign_alg(rsa, AT_PS256, text)),
+           AT_SIGNATURE_BAD, "S7 PS256 where RS256 alone was accepted");
+    at_key_free(key);
+
+    ok(at_key_create(rsa, at_alg_bit(AT_ES256), &err) == NULL,
+       "W4 an RSA key for ES256 alone");
+    ok(err.text[0] != '\0', "says why");
+    ok(at_key_create(rsa, 0, &err) == NULL, "W4 a key for nothing");
+    ok(at_key_create(p256, at_alg_bit(AT_ES384), &err) == NULL,
+       "S9 a P-256 key for ES384");
+    ok(at_key_create(p384, at_alg_bit(AT_ES256), &err) == NULL,
+       "S9 a P-384 key for ES256");
+    is_int((long long) ERR_peek_error(), 0, "W11 the error queue is empty");
+
+    at_key_free(NULL);
+}
+
+
+static void
+test_other_types(void)
+{
+    size_t      i;
+    at_error_t  err;
+
+    const struct {
+        EVP_PKEY    *pkey;
+        const char  *name;
+    } keys[] = {
+        { key_ec("P-521"), "S9 P-521" },
+        { key_ec("secp256k1"), "S9 secp256k1" },
+        { key_ec("P-224"), "S9 P-224" },
+        { key_ec("brainpoolP256r1"), "S9 brainpoolP256r1" },
+        { key_named("ED448"), "K4 Ed448" },
+        { key_named("X25519"), "K4 X25519" },
+    };
+
+    for (i = 0; i < N(keys); i++) {
+        at_key_t  *key = at_key_create(keys[i].pkey, ALL, &err);
+
+        ok(key == NULL, "%s is refused", keys[i].name);
+        ok(key || err.text[0] != '\0', "%s: says why", keys[i].name);
+        is_int((long long) ERR_peek_error(), 0, "%s: no error left", keys[i].name);
+        at_key_free(key);
+    }
+}
+
+
+static void
+test_rsa_sizes(void)
+{
+    size_t      i;
+    EVP_PKEY   *pkey;
+    at_key_t   *key;
+    at_error_t  err;
+
+    static const struct {
+        int          bits;
+        const char  *e;
+        int          taken;
+    } cases[] = {
+        { 512, "010001", 0 }, { 1024, "010001", 0 }, { 1536, "010001", 0 },
+        { 2047, "010001", 0 }, { 2048, "010001", 1 }, { 2049, "010001", 1 },
+        { 3072, "010001", 1 }, { 4096, "010001", 1 }, { 8192, "010001", 1 },
+        { 8193, "010001", 0 }, { 16384, "010001", 0 },
+        { 2048, "00", 0 }, { 2048, "01", 0 }, { 2048, "02", 0 },
+        { 2048, "03", 0 }, { 2048, "11", 0 }, { 2048, "FFFF", 0 },
+        { 2048, "010000", 0 }, { 2048, "010002", 0 }, { 2048, "010003", 1 },
+        { 2048, "FFFFFFFF", 1 }, { 2048, "FFFFFFFE", 0 },
+        { 2048, "0100000000", 0 }, { 2048, "0100000001", 0 },
+        { 2048, "010000000000000001", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        pkey = key_rsa_public(number_like_modulus(cases[i].bits),
+                              number(cases[i].e));
+        key = at_key_create(pkey, ALL, &err);
+
+        is_int(key != NULL, cases[i].taken, "K2 RSA of %d bits, e = 0x%s",
+               cases[i].bits, cases[i].e);
+        is_int((long long) ERR_peek_error(), 0, "W11 and no error left");
+        at_key_free(key);
+    }
+}
+
+
+static void
+test_rsa_odd(void)
+{
+    BIGNUM     *n;
+    EVP_PKEY   *pkey;
+    at_key_t   *key;
+    at_error_t  err;
+
+    n = number_like_modulus(2048);
+    (void) BN_clear_bit(n, 0);
+    pkey = key_rsa_public(n, number("010001"));
+    key = at_key_create(pkey, ALL, &err);
+    ok(key == NULL, "K2 an even modulus");
+    at_key_free(key);
+
+    n = number_like_modulus(2040);
+    (void) BN_mul_word(n, 251);
+    pkey = key_rsa_public(n, number("010001"));
+    key = at_key_create(pkey, ALL, &err);
+    ok(key == NULL, "K2 a modulus with the factor 251");
+    at_key_free(key);
+
+    /* e > n: of more than 32 bits */
+    pkey = key_rsa_public(number_like_modulus(2048), number_like_modulus(2100));
+    key = at_key_create(pkey, ALL, &err);
+    ok(key == NULL, "K2 e > n");
+    at_key_free(key);
+}
+
+
+/*
+ * RSA with e = 1: the signature is the padded hash itself, which anybody can
+ * write.  OpenSSL takes it, so that the key must be refused.
+ */
+static void
+test_rsa_e1(void)
+{
+    at_error_t  err;
+    EVP_PKEY   *pkey;
+    at_key_t   *key;
+
+    pkey = key_rsa_public(number_like_modulus(2048), number("01"));
+    key = at_key_create(pkey, at_alg_bit(AT_RS256), &err);
+    ok(key == NULL, "K2 e = 1 is refused: its signatures need no key");
+    ok(strstr(err.text, "exponent") != NULL, "K2 and says that it is the exponent");
+    at_key_free(key);
+}
+
+
+/* a modulus as those of the faulty generator are: powers of 65537 */
+static void
+test_roca(void)
+{
+    BIGNUM      *m, *n, *k;
+    BN_CTX      *ctx;
+    EVP_PKEY    *pkey;
+    at_key_t    *key;
+    at_error_t   err;
+    unsigned     p, d;
+
+    ctx = BN_CTX_new();
+    m = BN_new();
+    n = BN_new();
+    k = BN_new();
+
+    (void) BN_one(m);
+
+    for (p = 2; p <= 701; p++) {
+        for (d = 2; d * d <= p && p % d != 0; d++) { /* void */ }
+
+        if (d * d > p) {
+            (void) BN_mul_word(m, p);
+        }
+    }
+
+    /* k * M + (65537^a mod M), for a of no matter what size */
+    (void) BN_set_word(n, 65537);
+    (void) BN_set_word(k, 123457);
+    (void) BN_mod_exp(n, n, k, m, ctx);
+    (void) BN_rand(k, 2048 - BN_num_bits(m) + 1, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ANY);
+    (void) BN_mul(k, k, m, ctx);
+    (void) BN_add(n, n, k);
+
+    is_int(BN_is_odd(n), 1, "K2 a number like ROCA's is odd");
+    ok(BN_num_bits(n) >= 2048, "K2 and of %d bits", BN_num_bits(n));
+
+    pkey = key_rsa_public(n, number("010001"));
+    key = at_key_create(pkey, ALL, &err);
+    ok(key == NULL, "K2 the fingerprint of ROCA");
+    at_key_free(key);
+
+    BN_free(m);
+    BN_free(k);
+    BN_CTX_free(ctx);
+}
+
+
+static at_str_t
+changed(at_str_t text, size_t i, unsigned char bits)
+{
+    char  *copy;
+
+    copy = (char *) (uintptr_t) bytes(text.data, text.len).data;
+    copy[i] = (char) (copy[i] ^ bits);
+
+    return (at_str_t) { copy, text.len };
+}
+
+
+static void
+test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
+{
+    size_t     i;
+    unsigned   wrong;
+    at_key_t  *key;
+    at_str_t   text, signature;
+
+    text = at_str("header.payload");
+    key = create(pkey, ALL);
+    signature = sign_alg(pkey, alg, text);
+    wrong = 0;
+
+    for (i = 0; i < signature.len * 8; i++) {
+        wrong += verify(key, alg, text, changed(signature, i / 8,
+                                                (unsigned char) (1 << i % 8)))
+                 != AT_SIGNATURE_BAD;
+    }
+
+    is_int(wrong, 0, "S2 %s: each of the %zu bits of a signature changed",
+           at_alg_name(alg).data, signature.len * 8);
+
+    wrong = 0;
+
+    for (i = 0; i < text.len * 8; i++) {
+        wrong += verify(key, alg, changed(text, i / 8,
+                                          (unsigned char) (1 << i % 8)),
+                        signature)
+                 != AT_SIGNATURE_BAD;
+    }
+
+    is_int(wrong, 0, "S2 %s: each bit of the text changed", at_alg_name(alg).data);
+    is_int(verify(key, alg, text, signature), AT_SIGNATURE_GOOD,
+           "S2 %s: unchanged", at_alg_name(alg).data);
+
+    at_key_free(key);
+}
+
+
+/* cut, and with zeros before and behind */
+static void
+test_every_length(EVP_PKEY *pkey, at_alg_e alg)
+{
+    char      *longer;
+    size_t     i;
+    unsigned   wrong;
+    at_key_t  *key;
+    at_str_t   text, signature;
+
+    text = at_str("header.payload");
+    key = create(pkey, ALL);
+    signature = sign_alg(pkey, alg, text);
+    wrong = 0;
+
+    for (i = 0; i < signature.len; i++) {
+        wrong += verify(key, alg, text, (at_str_t) { signature.data, i })
+                 != AT_SIGNATURE_BAD;
+        wrong += verify(key, alg, text, (at_str_t) { signature.data + i,
+                                                     signature.len - i })
+                 != (i ? AT_SIGNATURE_BAD : AT_SIGNATURE_GOOD);
+    }
+
+    longer = sign_alloc(signature.len + 20);
+    memcpy(longer + 10, signature.data, signature.len);
+
+    for (i = 1; i <= 10; i++) {
+        wrong += verify(key, alg, text, (at_str_t) { longer + 10 - i,
+                                                     signature.len + i })
+                 != AT_SIGNATURE_BAD;
+        wrong += verify(key, alg, text, (at_str_t) { longer + 10,
+                                                     signature.len + i })
+                 != AT_SIGNATURE_BAD;
+    }
+
+    is_int(wrong, 0, "S3, W7 %s: every other length", at_alg_name(alg).data);
+
+    for (i = 0; i < 256; i += 255) {
+        memset(longer, (int) i, signature.len);
+        is_int(verify(key, alg, text, (at_str_t) { longer, signature.len }),
+               AT_SIGNATURE_BAD, "S3 %s: all bytes 0x%02zx",
+               at_alg_name(alg).data, i);
+    }
+
+    at_key_free(key);
+}
+
+
+static at_str_t
+padded(const BIGNUM *n, size_t len)
+{
+    char  *out;
+
+    out = sign_alloc(len);
+
+    if (BN_bn2binpad(n, (unsigned char *) out, (int) len) < 0) {
+        return (at_str_t) { NULL, 0 };
+    }
+
+    return (at_str_t) { out, len };
+}
+
+
+/* the same number in other words: RSA is blind to them modulo n */
+static void
+test_rsa_numbers(void)
+{
+    size_t     len;
+    BIGNUM    *n, *s, *x;
+    at_key_t  *key;
+    at_str_t   text, signature;
+
+    text = at_str("header.payload");
+    key = create(rsa, ALL);
+    signature = sign_alg(rsa, AT_RS256, text);
+    len = signature.len;
+
+    n = NULL;
+    (void) EVP_PKEY_get_bn_param(rsa, OSSL_PKEY_PARAM_RSA_N, &n);
+    s = BN_bin2bn((const unsigned char *) signature.data, (int) len, NULL);
+    x = BN_new();
+
+    (void) BN_add(x, s, n);
+    is_int(verify(key, AT_RS256, text, padded(x, len + 1)), AT_SIGNATURE_BAD,
+           "S3 s + n in 257 bytes");
+
+    if (BN_num_bytes(x) <= (int) len) {
+        is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD,
+               "S3 s + n in 256 bytes");
+    }
+
+    (void) BN_sub(x, n, s);
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD, "S3 n - s");
+    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_BAD,
+           "S3 the modulus itself");
+    (void) BN_one(x);
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD, "S3 1");
+    (void) BN_sub_word(n, 1);
+    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_BAD, "S3 n - 1");
+    BN_zero(x);
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD, "S3 0");
+    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_GOOD, "S3 s itself");
+
+    BN_free(n);
+    BN_free(s);
+    BN_free(x);
+    at_key_free(key);
+}
+
+
+static void
+test_pss_salt(void)
+{
+    int        salt;
+    at_key_t  *key;
+    at_str_t   text;
+
+    text = at_str("header.payload");
+    key = create(rsa, ALL);
+
+    for (salt = 0; salt <= 64; salt += 16) {
+        is_int(verify(key, AT_PS256, text, sign_with(rsa, "SHA256", salt, text)),
+               salt == 32 ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD,
+               "S8 PS256 with a salt of %d bytes", salt);
+    }
+
+    is_int(verify(key, AT_PS256, text, sign_with(rsa, "SHA384", 32, text)),
+           AT_SIGNATURE_BAD, "S8 PS256 with another hash");
+
+    at_key_free(key);
+}
+
+
+static void
+test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
+{
+    size_t     i, len;
+    BIGNUM    *n, *zero, *one, *top, *r, *s, *other, *sum;
+    at_key_t  *key;
+    at_str_t   text, signature, der;
+
+    text = at_str("header.payload");
+    key = create(pkey, ALL);
+    signature = sign_alg(pkey, alg, text);
+    len = signature.len / 2;
+
+    n = number(order);
+    zero = number("0");
+    one = number("1");
+    top = BN_dup(n);
+    (void) BN_sub_word(top, 1);
+    r = BN_bin2bn((const unsigned char *) signature.data, (int) len, NULL);
+    s = BN_bin2bn((const unsigned char *) signature.data + len, (int) len, NULL);
+    other = BN_new();
+    sum = BN_new();
+    (void) BN_sub(other, n, s);
+    (void) BN_add(sum, r, n);
+
+    {
+        const struct {
+            const char    *name;
+            const BIGNUM  *r;
+            const BIGNUM  *s;
+            int            good;
+        } cases[] = {
+            { "r = s = 0", zero, zero, 0 }, { "r = 0", zero, s, 0 },
+            { "s = 0", r, zero, 0 }, { "r = n", n, s, 0 }, { "s = n", r, n, 0 },
+            { "r = s = n", n, n, 0 }, { "r = s = n - 1", top, top, 0 },
+            { "r = s = 1", one, one, 0 }, { "r = 1", one, s, 0 },
+            { "r and s swapped", s, r, 0 }, { "(r, s)", r, s, 1 },
+            { "(r, n - s)", r, other, 1 }, { "(r, r)", r, r, 0 },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_int(verify(key, alg, text, sign_pair(cases[i].r, cases[i].s, len)),
+                   cases[i].good ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD,
+                   "S9 %s: %s", at_alg_name(alg).data, cases[i].name);
+        }
+    }
+
+    if (BN_num_bytes(sum) <= (int) len) {
+        is_int(verify(key, alg, text, sign_pair(sum, s, len)), AT_SIGNATURE_BAD,
+               "S9 %s: r + n", at_alg_name(alg).data);
+    }
+
+    is_int(verify(key, alg, text, sign_pair(sum, s, len + 1)), AT_SIGNATURE_BAD,
+           "S9 %s: r + n, a byte longer each", at_alg_name(alg).data);
+    is_int(verify(key, alg, text, sign_pair(r, s, len + 1)), AT_SIGNATURE_BAD,
+           "S9 %s: r and s, a byte longer each", at_alg_name(alg).data);
+
+    der = sign_with(pkey, alg == AT_ES256 ? "SHA256" : "SHA384", -1, text);
+    is_int(verify(key, alg, text, der), AT_SIGNATURE_BAD, "S9 %s: DER",
+           at_alg_name(alg).data);
+
+    BN_free(n);
+    BN_free(zero);
+    BN_free(one);
+    BN_free(top);
+    BN_free(r);
+    BN_free(s);
+    BN_free(other);
+    BN_free(sum);
+    at_key_free(key);
+}
+
+
+/* a context that was used for a bad signature is as good as new for the next */
+static void
+test_again(void)
+{
+    unsigned   i, alg, wrong;
+    at_key_t  *keys[4];
+    at_str_t   text, good[AT_ALGS], bad[AT_ALGS];
+    EVP_PKEY  *pkeys[4] = { rsa, p256, p384, ed };
+
+    static const unsigned  key_of[AT_ALGS] = { 0, 0, 0, 0, 0, 0, 1, 2, 3 };
+
+    text = at_str("header.payload");
+
+    for (i = 0; i < 4; i++) {
+        keys[i] = create(pkeys[i], ALL);
+    }
+
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        good[alg] = sign_alg(pkeys[key_of[alg]], (at_alg_e) alg, text);
+        bad[alg] = changed(good[alg], good[alg].len / 2, 1);
+    }
+
+    wrong = 0;
+
+    for (i = 0; i < 1000; i++) {
+        alg = (i * 7 + i / 9) % AT_ALGS;
+
+        wrong += verify(keys[key_of[alg]], (at_alg_e) alg, text,
+                        (i % 3) ? good[alg] : bad[alg])
+                 != ((i % 3) ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD);
+    }
+
+    is_int(wrong, 0, "one key for 1,000 signatures, good and bad ones in turn");
+
+    for (i = 0; i < 4; i++) {
+        at_key_free(keys[i]);
+    }
+}
+
+
+static void
+test_digests(void)
+{
+    at_key_t       *a, *b, *c;
+    unsigned char   digest[AT_SHA256_LEN];
+
+    /* FIPS 180-2, appendix B.1 */
+    static const unsigned char  abc[] = {
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde,
+        0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+        0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad
+    };
+
+    is_int(at_sha256(digest, at_str("abc")), 0, "SHA-256");
+    ok(memcmp(digest, abc, sizeof(abc)) == 0, "of \"abc\"");
+
+    ok(at_crypto_equal("abc", "abc", 3), "equal");
+    ok(!at_crypto_equal("abc", "abd", 3), "not equal");
+    ok(at_crypto_equal("abc", "abd", 2), "as far as that");
+    ok(at_crypto_equal("a", "b", 0), "nothing is equal to nothing");
+
+    memset(digest, 0xff, sizeof(digest));
+    at_crypto_cleanse(digest, 16);
+    ok(digest[15] == 0 && digest[16] == 0xff, "cleansed as far as told");
+
+    a = create(rsa, at_alg_bit(AT_RS256));
+    b = create(rsa, at_alg_bit(AT_PS256));
+    c = create(p256, ALL);
+
+    ok(memcmp(at_key_digest(a), at_key_digest(b), AT_SHA256_LEN) == 0,
+       "a key is the same whatever it is used for");
+    ok(memcmp(at_key_digest(a), at_key_digest(c), AT_SHA256_LEN) != 0,
+       "another key is another");
+
+    (void) at_sha256(digest, der_public(rsa));
+    ok(memcmp(at_key_digest(a), digest, AT_SHA256_LEN) == 0,
+       "by its SubjectPublicKeyInfo");
+
+    at_key_free(a);
+    at_key_free(b);
+    at_key_free(c);
+}
+
+
+int
+main(void)
+{
+    rsa = key_rsa(2048);
+    p256 = key_ec("P-256");
+    p384 = key_ec("P-384");
+    ed = key_named("ED25519");
+
+    test_names();
+    test_every_alg();
+    test_restricted();
+    test_other_types();
+    test_rsa_sizes();
+    test_rsa_odd();
+    test_rsa_e1();
+    test_roca();
+
+    test_every_bit(rsa, AT_RS256);
+    test_every_bit(rsa, AT_PS384);
+    test_every_bit(p256, AT_ES256);
+    test_every_bit(p384, AT_ES384);
+    test_every_bit(ed, AT_EDDSA);
+
+    test_every_length(rsa, AT_RS256);
+    test_every_length(rsa, AT_PS512);
+    test_every_length(p256, AT_ES256);
+    test_every_length(p384, AT_ES384);
+    test_every_length(ed, AT_EDDSA);
+
+    test_rsa_numbers();
+    test_pss_salt();
+
+    test_ecdsa_numbers(p256, AT_ES256,
+        "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
+    test_ecdsa_numbers(p384, AT_ES384,
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+        "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973");
+
+    test_again();
+    test_digests();
+
+    sign_end();
+
+    return tap_done();
+}

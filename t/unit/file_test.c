@@ -1,0 +1,205 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "at_file.h"
+#include "tap.h"
+
+
+static char  dir[] = "/tmp/at-file-XXXXXX";
+
+
+static const char *
+in_dir(const char *name)
+{
+    static char  path[256];
+
+    (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+    return path;
+}
+
+
+static void
+write_file(const char *path, const char *data, size_t len)
+{
+    FILE  *f;
+
+    f = fopen(path, "w");
+    if (f == NULL || fwrite(data, 1, len, f) != len || fclose(f) != 0) {
+        printf("Bail out! cannot write %s\n", path);
+        exit(1);
+    }
+}
+
+
+static void
+test_read(void)
+{
+    at_file_t    file;
+    at_error_t   err;
+    const char  *path;
+
+    path = in_dir("a");
+    write_file(path, "ab\0cd", 5);
+
+    is_int(at_file_read(&file, path, 5, &err), 0, "as many bytes as may be");
+    is_bytes((at_str_t) { file.data, file.len }, at_str("ab\0cd"), "the content");
+    is_int(file.data[5], 0, "terminated");
+    at_file_free(&file);
+    ok(file.data == NULL && file.len == 0, "nothing is left after free");
+    at_file_free(&file);
+
+    is_int(at_file_read(&file, path, 4, &err), -1, "K1 a byte too many");
+    ok(strstr(err.text, path) != NULL, "the message names the file");
+    ok(file.data == NULL, "nothing to free after a failure");
+
+    write_file(path, "", 0);
+    is_int(at_file_read(&file, path, 0, &err), 0, "K1 an empty file");
+    is_int((long long) file.len, 0, "K1 is empty");
+    ok(file.data != NULL && file.data[0] == '\0', "and terminated");
+    at_file_free(&file);
+}
+
+
+static void
+test_not_a_file(void)
+{
+    at_file_t    file;
+    at_error_t   err;
+    const char  *path;
+
+    is_int(at_file_read(&file, in_dir("none"), 100, &err), -1, "K1 missing");
+    ok(strstr(err.text, "No such file") != NULL, "K1 missing: says so");
+
+    is_int(at_file_read(&file, dir, 100, &err), -1, "K1 a directory");
+    ok(strstr(err.text, dir) != NULL, "K1 a directory: names it");
+
+    path = in_dir("fifo");
+    is_int(mkfifo(path, 0600), 0, "make a FIFO");
+    (void) alarm(10);
+    is_int(at_file_read(&file, path, 100, &err), -1, "D5 a FIFO, without waiting");
+    is_int(at_file_read(&file, "/dev/zero", 100, &err), -1, "D5 /dev/zero");
+    is_int(at_file_read(&file, "/dev/tty", 100, &err), -1, "D5 a terminal");
+    (void) alarm(0);
+    (void) unlink(path);
+
+    is_int(at_file_read(&file, "", 100, &err), -1, "an empty path");
+
+    path = in_dir("b");
+    write_file(path, "x", 1);
+    (void) chmod(path, 0);
+
+    if (geteuid() == 0) {
+        skip("root may read all files");
+    } else {
+        is_int(at_file_read(&file, path, 100, &err), -1, "K1 unreadable");
+    }
+
+    (void) unlink(path);
+}
+
+
+static void
+test_link(void)
+{
+    char        target[256];
+    at_file_t   file;
+    at_error_t  err;
+
+    (void) snprintf(target, sizeof(target), "%s", in_dir("a"));
+    write_file(target, "ab", 2);
+    is_int(symlink(target, in_dir("link")), 0, "make a link");
+
+    is_int(at_file_read(&file, in_dir("link"), 100, &err), 0, "a symbolic link");
+    is_int((long long) file.len, 2, "is its file");
+    at_file_free(&file);
+    (void) unlink(in_dir("link"));
+
+    is_int(symlink("loop", in_dir("loop")), 0, "make a loop");
+    is_int(at_file_read(&file, in_dir("loop"), 100, &err), -1, "a link to itself");
+    (void) unlink(in_dir("loop"));
+}
+
+
+/* the size that a file says is not the size that it has: refused, not cut */
+static void
+test_lies(void)
+{
+    at_file_t        file;
+    at_error_t       err;
+    at_file_stamp_t  stamp;
+
+    if (at_file_stamp(&stamp, "/proc/self/status") != 0) {
+        skip("no /proc");
+        return;
+    }
+
+    is_int(at_file_read(&file, "/proc/self/status", 100000, &err), -1,
+           "a file that is longer than it says");
+    ok(file.data == NULL, "leaves nothing behind");
+}
+
+
+static void
+test_stamp(void)
+{
+    char             path[256];
+    at_file_t        file;
+    at_error_t       err;
+    at_file_stamp_t  before, after;
+
+    (void) snprintf(path, sizeof(path), "%s", in_dir("a"));
+    write_file(path, "ab", 2);
+
+    is_int(at_file_stamp(&before, path), 0, "stamp");
+    is_int(at_file_stamp(&after, path), 0, "and again");
+    ok(at_file_stamp_equal(&before, &after), "D5 an untouched file is the same");
+
+    is_int(at_file_read(&file, path, 100, &err), 0, "read");
+    ok(at_file_stamp_equal(&before, &file.stamp), "D5 as what was read");
+    at_file_free(&file);
+
+    write_file(path, "abc", 3);
+    (void) at_file_stamp(&after, path);
+    ok(!at_file_stamp_equal(&before, &after), "D5 another size");
+
+    write_file(in_dir("c"), "ab", 2);
+    (void) rename(in_dir("c"), path);
+    (void) at_file_stamp(&after, path);
+    ok(!at_file_stamp_equal(&before, &after), "D5 replaced by rename");
+
+    (void) at_file_stamp(&before, path);
+    (void) usleep(20000);
+    write_file(path, "cd", 2);
+    (void) at_file_stamp(&after, path);
+    ok(!at_file_stamp_equal(&before, &after), "D5 written in place, same size");
+
+    (void) unlink(path);
+    is_int(at_file_stamp(&after, path), -1, "D6 removed");
+}
+
+
+int
+main(void)
+{
+    if (mkdtemp(dir) == NULL) {
+        printf("Bail out! no temporary directory\n");
+        return 1;
+    }
+
+    test_read();
+    test_not_a_file();
+    test_link();
+    test_lies();
+    test_stamp();
+
+    (void) rmdir(dir);
+
+    return tap_done();
+}

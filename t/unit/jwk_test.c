@@ -1,0 +1,831 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "at_jwk.h"
+#include "outside.h"
+#include "sign.h"
+#include "tap.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define ALL       ((1u << AT_ALGS) - 1)
+#define RS256     at_alg_bit(AT_RS256)
+
+#define TEXT      at_str("eyJhbGciOiJ4In0.e30")
+
+
+static EVP_PKEY  *rsa, *rsa2, *p256, *p384, *ed;
+
+static struct {
+    unsigned      n;
+    char          text[512];
+} warned;
+
+static at_error_t  err;
+
+
+static void
+warn(void *data, const char *text)
+{
+    if (data != &warned || strchr(text, '\n') != NULL) {
+        ok(0, "a warning of one line, to whom it was to go");
+    }
+
+    warned.n++;
+    (void) snprintf(warned.text, sizeof(warned.text), "%s", text);
+}
+
+
+/* from a heap copy of exactly its size */
+static at_keyset_t *
+parse(at_str_t text, unsigned algs)
+{
+    char         *copy;
+    at_keyset_t  *set;
+
+    copy = malloc(text.len + !text.len);
+    if (copy == NULL) {
+        abort();
+    }
+
+    if (text.len) {
+        memcpy(copy, text.data, text.len);
+    }
+
+    memset(&warned, 0, sizeof(warned));
+    memset(&err, 0, sizeof(err));
+    ERR_clear_error();
+
+    set = at_keyset_parse((at_str_t) { copy, text.len }, algs, warn, &warned,
+                          &err);
+    free(copy);
+
+    if (ERR_peek_error() != 0) {
+        ok(0, "W11 the error queue is empty");
+    }
+
+    if (set == NULL && (err.text[0] == '\0' || strchr(err.text, '\n'))) {
+        ok(0, "a refusal says why, in one line");
+    }
+
+    if (set != NULL && (set->n == 0 || set->n > AT_KEYSET_KEYS)) {
+        ok(0, "a set holds 1 to 64 keys");
+    }
+
+    return set;
+}
+
+
+/* how many keys, 0: refused */
+static size_t
+count(at_str_t text, unsigned algs)
+{
+    size_t        n;
+    at_keyset_t  *set;
+
+    set = parse(text, algs);
+    n = set ? set->n : 0;
+    at_keyset_free(set);
+
+    return n;
+}
+
+
+static at_str_t
+join(at_str_t a, at_str_t b)
+{
+    char  *out;
+
+    out = sign_alloc(a.len + b.len);
+    memcpy(out, a.data, a.len);
+    memcpy(out + a.len, b.data, b.len);
+
+    return (at_str_t) { out, a.len + b.len };
+}
+
+
+static at_str_t
+crlf(at_str_t text)
+{
+    char    *out;
+    size_t   i, n;
+
+    out = sign_alloc(2 * text.len);
+
+    for (i = 0, n = 0; i < text.len; i++) {
+        if (text.data[i] == '\n') {
+            out[n++] = '\r';
+        }
+
+        out[n++] = text.data[i];
+    }
+
+    return (at_str_t) { out, n };
+}
+
+
+/* a key of a PEM file has no kid, and verifies what it signed */
+static void
+test_pem_taken(void)
+{
+    size_t        i;
+    at_keyset_t  *set;
+
+    const struct {
+        const char  *name;
+        at_str_t     text;
+        EVP_PKEY    *pkey;
+        at_alg_e     alg;
+    } cases[] = {
+        { "SubjectPublicKeyInfo", pem_public(rsa), rsa, AT_RS256 },
+        { "PKCS#1", pem_pkcs1(rsa), rsa, AT_RS256 },
+        { "a certificate", pem_certificate(rsa), rsa, AT_PS256 },
+        { "an EC key", pem_public(p256), p256, AT_ES256 },
+        { "a P-384 key", pem_public(p384), p384, AT_ES384 },
+        { "a certificate of an EC key", pem_certificate(p384), p384, AT_ES384 },
+        { "an Ed25519 key", pem_public(ed), ed, AT_EDDSA },
+        { "a certificate of Ed25519", pem_certificate(ed), ed, AT_EDDSA },
+        { "CR LF", crlf(pem_public(rsa)), rsa, AT_RS256 },
+        { "comments before", join(at_str("# the key of 2026\n\n"),
+                                  pem_public(rsa)), rsa, AT_RS256 },
+        { "comments behind", join(pem_public(rsa), at_str("# that was it\n")),
+          rsa, AT_RS256 },
+        { "spaces before", join(at_str(" \r\n\t\n"), pem_public(rsa)), rsa,
+          AT_RS256 },
+        { "no newline at the end", { pem_public(rsa).data,
+                                     pem_public(rsa).len - 1 }, rsa, AT_RS256 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        set = parse(cases[i].text, ALL);
+
+        if (!ok(set != NULL && set->n == 1, "K1 %s: %s", cases[i].name,
+                err.text))
+        {
+            at_keyset_free(set);
+            continue;
+        }
+
+        ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
+           "K1 %s: no kid", cases[i].name);
+        is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
+                             sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
+               AT_SIGNATURE_GOOD, "K1 %s: it is the key", cases[i].name);
+        is_int(warned.n, 0, "K1 %s: no warning", cases[i].name);
+
+        at_keyset_free(set);
+    }
+}
+
+
+static void
+test_pem_refused(void)
+{
+    char       *huge;
+    size_t      i;
+    at_str_t    public;
+
+    public = pem_public(rsa);
+    huge = sign_alloc(10 * 1024 * 1024);
+    memset(huge, 'A', 10 * 1024 * 1024);
+
+    {
+        const struct {
+            const char  *name;
+            at_str_t     text;
+            const char  *says;
+        } cases[] = {
+            { "empty", at_str(""), "empty" },
+            { "the empty view", { NULL, 0 }, "empty" },
+            { "blank", at_str(" \r\n\t "), "empty" },
+            { "words", at_str("no key\n"), "" },
+            { "a NUL byte", at_str("\0"), "" },
+            { "two PEMs", join(public, pem_public(rsa2)), "more than one" },
+            { "the same PEM twice", join(public, public), "more than one" },
+            { "two certificates", join(pem_certificate(rsa),
+                                       pem_certificate(rsa2)), "more than one" },
+            { "public and private", join(public, pem_private(rsa, NULL)), "" },
+            { "public and half of another",
+              join(public, at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n")), "" },
+            { "a private key", pem_private(rsa, NULL), "private" },
+            { "a private EC key", pem_private(p256, NULL), "private" },
+            { "a private key of old", pem_traditional(rsa), "private" },
+            { "a private EC key of old", pem_traditional(p256), "private" },
+            { "an encrypted key", pem_private(rsa, "secret"), "private" },
+            { "DER", der_public(rsa), "" },
+            { "half a PEM", { public.data, public.len / 2 }, "" },
+            { "a PEM without its last line", { public.data, public.len - 26 }, "" },
+            { "10 MB of letters", { huge, 10 * 1024 * 1024 }, "" },
+            { "base64 of nothing",
+              at_str("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"), "" },
+            { "junk in base64",
+              at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+              "" },
+            { "other ends",
+              at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END CERTIFICATE-----\n"),
+              "" },
+            { "a parameter file",
+              at_str("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
+                     "-----END EC PARAMETERS-----\n"), "" },
+            { "RSA of 1024 bits", pem_public(key_rsa(1024)), "bits" },
+            { "P-521", pem_public(key_ec("P-521")), "" },
+            { "secp256k1", pem_public(key_ec("secp256k1")), "" },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_int((long long) count(cases[i].text, ALL), 0, "K1 %s",
+                   cases[i].name);
+            ok(strstr(err.text, cases[i].says) != NULL, "K1 %s: says '%s'",
+               cases[i].name, err.text);
+            is_int((long long) ERR_peek_error(), 0, "W11 no error left");
+        }
+    }
+
+    is_int((long long) count(public, at_alg_bit(AT_ES256)), 0,
+           "W4 an RSA key where ES256 alone is accepted");
+}
+
+
+/* a file that is being written: nothing, or the whole key, never another one */
+static void
+test_pem_cut(EVP_PKEY *pkey)
+{
+    size_t        i, taken, other;
+    at_str_t      text;
+    at_keyset_t  *set, *whole;
+
+    text = pem_public(pkey);
+    whole = parse(text, ALL);
+    taken = 0;
+    other = 0;
+
+    for (i = 0; i < text.len; i++) {
+        set = parse((at_str_t) { text.data, i }, ALL);
+
+        if (set) {
+            taken++;
+            other += memcmp(at_key_digest(set->keys[0].key),
+                            at_key_digest(whole->keys[0].key), AT_SHA256_LEN)
+                     != 0;
+        }
+
+        at_keyset_free(set);
+    }
+
+    ok(taken <= 1, "D4 cut after each byte: taken without the last newline alone");
+    is_int((long long) other, 0, "D4 and never as another key");
+
+    at_keyset_free(whole);
+}
+
+
+static void
+test_jwk_taken(void)
+{
+    size_t        i;
+    at_keyset_t  *set;
+
+    const struct {
+        const char  *name;
+        EVP_PKEY    *pkey;
+        at_alg_e     alg;
+        const char  *more;
+    } cases[] = {
+        { "RSA", rsa, AT_RS256, "" },
+        { "RSA for PS512", rsa, AT_PS512, "" },
+        { "P-256", p256, AT_ES256, "" },
+        { "P-384", p384, AT_ES384, "" },
+        { "Ed25519", ed, AT_EDDSA, "" },
+        { "use sig", rsa, AT_RS256, ",\"use\":\"sig\"" },
+        { "key_ops verify", rsa, AT_RS256, ",\"key_ops\":[\"verify\"]" },
+        { "key_ops sign, verify", rsa, AT_RS256,
+          ",\"key_ops\":[\"sign\",\"verify\"]" },
+        { "alg RS256", rsa, AT_RS256, ",\"alg\":\"RS256\"" },
+        { "members that nobody knows", rsa, AT_RS256,
+          ",\"nbf\":1,\"issuer\":\"x\",\"x5t\":\"AA\",\"x5u\":\"http://x/\"" },
+        { "x5c of the same key", rsa, AT_RS256,
+          format(",\"x5c\":[\"%s\"]", x5c(rsa)) },
+        { "x5c of the same EC key", p256, AT_ES256,
+          format(",\"x5c\":[\"%s\"]", x5c(p256)) },
+        { "x5c with a chain", rsa, AT_RS256,
+          format(",\"x5c\":[\"%s\",\"%s\"]", x5c(rsa), x5c(rsa2)) },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        set = parse(str(format("{\"keys\":[%s]}",
+                               jwk(cases[i].pkey, cases[i].more))), ALL);
+
+        if (!ok(set != NULL, "K3 %s: %s", cases[i].name, warned.text)) {
+            continue;
+        }
+
+        is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
+                             sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
+               AT_SIGNATURE_GOOD, "K3 %s: it is the key", cases[i].name);
+        is_int(warned.n, 0, "K3 %s: no warning", cases[i].name);
+        ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
+           "K3 %s: no kid", cases[i].name);
+
+        at_keyset_free(set);
+    }
+}
+
+
+/* one such key beside a good one: it is left out, the good one stays */
+static void
+test_left_out(const char *name, const char *bad, unsigned warnings)
+{
+    at_keyset_t  *set;
+
+    is_int((long long) count(str(format("{\"keys\":[%s]}", bad)), ALL), 0,
+           "%s: refused alone", name);
+    is_int(warned.n, warnings, "%s: %u warning: %s", name, warnings, warned.text);
+
+    set = parse(str(format("{\"keys\":[%s,%s,%s]}", bad,
+                           jwk(rsa, ",\"kid\":\"good\""), bad)), ALL);
+
+    if (ok(set != NULL && set->n == 1, "K5 %s: the good key stays", name)) {
+        is_bytes((at_str_t) { set->keys[0].kid, set->keys[0].kid_len },
+                 at_str("good"), "K5 %s: and it is that one", name);
+        is_int(warned.n, 2 * warnings, "K5 %s: warned of each", name);
+    }
+
+    at_keyset_free(set);
+}
+
+
+/* "n" of a key in other words */
+static char *
+rsa_jwk(const char *n, const char *e)
+{
+    return format("{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}", n, e);
+}
+
+
+static char *
+ec_jwk(const char *crv, const char *x, const char *y)
+{
+    return format("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\",\"y\":\"%s\"}",
+                  crv, x, y);
+}
+
+
+static char *
+leading_zero(const char *text)
+{
+    return b64(join(at_str("\0"), unb64(text)));
+}
+
+
+static char *
+standard_alphabet(const char *text)
+{
+    char    *out;
+    size_t   i;
+
+    out = format("%s", text);
+
+    for (i = 0; out[i]; i++) {
+        out[i] = out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i];
+    }
+
+    return out;
+}
+
+
+/* the largest of the members that share a bit is changed */
+static char *
+other_point(const char *text)
+{
+    at_str_t  raw;
+
+    raw = unb64(text);
+    ((char *) (uintptr_t) raw.data)[raw.len - 1] ^= 1;
+
+    return b64(raw);
+}
+
+
+static void
+test_jwk_refused(void)
+{
+    size_t  i;
+
+    const char  *n = jwk_number(rsa, OSSL_PKEY_PARAM_RSA_N, 0);
+    const char  *x = jwk_number(p256, OSSL_PKEY_PARAM_EC_PUB_X, 32);
+    const char  *y = jwk_number(p256, OSSL_PKEY_PARAM_EC_PUB_Y, 32);
+    const char  *x384 = jwk_number(p384, OSSL_PKEY_PARAM_EC_PUB_X, 48);
+    const char  *y384 = jwk_number(p384, OSSL_PKEY_PARAM_EC_PUB_Y, 48);
+    const char  *zero = b64((at_str_t) { sign_alloc(32), 32 });
+
+    const struct {
+        const char  *name;
+        const char  *key;
+    } cases[] = {
+        { "K3 no kty", "{\"n\":\"AQAB\",\"e\":\"AQAB\"}" },
+        { "K3 kty of no kind", "{\"kty\":\"XYZ\"}" },
+        { "K3 kty in lower case", format("{\"kty\":\"rsa\",\"n\":\"%s\","
+                                         "\"e\":\"AQAB\"}", n) },
+        { "K3 kty a number", format("{\"kty\":1,\"n\":\"%s\",\"e\":\"AQAB\"}", n) },
+        { "K3 an empty key", "{}" },
+        { "K3 RSA without n", "{\"kty\":\"RSA\",\"e\":\"AQAB\"}" },
+        { "K3 RSA without e", format("{\"kty\":\"RSA\",\"n\":\"%s\"}", n) },
+        { "K3 n empty", rsa_jwk("", "AQAB") },
+        { "K3 e empty", rsa_jwk(n, "") },
+        { "K3 n a number", "{\"kty\":\"RSA\",\"n\":65537,\"e\":\"AQAB\"}" },
+        { "K3 n with a leading zero byte", rsa_jwk(leading_zero(n), "AQAB") },
+        { "K3 e with a leading zero byte", rsa_jwk(n, "AAEAAQ") },
+        { "K3 n with padding", rsa_jwk(format("%s==", n), "AQAB") },
+        { "K3 n with a newline", rsa_jwk(format("%s\\n", n), "AQAB") },
+        { "K3 n with a space", rsa_jwk(format(" %s", n), "AQAB") },
+        { "K3 n and e swapped", rsa_jwk("AQAB", n) },
+        { "K3 e = 1", rsa_jwk(n, "AQ") },
+        { "K3 e = 2", rsa_jwk(n, "Ag") },
+        { "K3 e = 3", rsa_jwk(n, "Aw") },
+        { "K3 e = 0", rsa_jwk(n, "AA") },
+        { "K3 e = 65536", rsa_jwk(n, "AQAA") },
+        { "K3 e = 2^32 + 1", rsa_jwk(n, "AQAAAAE") },
+        { "K3 n of 64 bits", rsa_jwk("__________8", "AQAB") },
+        { "K3 n of 16,384 bits",
+          rsa_jwk(jwk_number(key_rsa_public(number_like_modulus(16384),
+                                            number("010001")),
+                             OSSL_PKEY_PARAM_RSA_N, 0), "AQAB") },
+        { "K3 n of 1,024 bits", jwk(key_rsa(1024), "") },
+        { "K3 d is there", jwk(rsa, ",\"d\":\"AQAB\"") },
+        { "K3 d is null", jwk(rsa, ",\"d\":null") },
+        { "K3 p is there", jwk(rsa, ",\"p\":\"AQAB\"") },
+        { "K3 q is there", jwk(rsa, ",\"q\":\"AQAB\"") },
+        { "K3 dp is there", jwk(rsa, ",\"dp\":\"AQAB\"") },
+        { "K3 dq is there", jwk(rsa, ",\"dq\":\"AQAB\"") },
+        { "K3 qi is there", jwk(rsa, ",\"qi\":\"AQAB\"") },
+        { "K3 oth is there", jwk(rsa, ",\"oth\":[]") },
+        { "K3 k is there", jwk(rsa, ",\"k\":\"AQAB\"") },
+        { "K3 d of an EC key", jwk(p256, ",\"d\":\"AQAB\"") },
+        { "K3 d of an Ed25519 key", jwk(ed, ",\"d\":\"AQAB\"") },
+        { "K3 x5c of another key", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(rsa2))) },
+        { "K3 x5c of another kind", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(p256))) },
+        { "K3 x5c empty", jwk(rsa, ",\"x5c\":[]") },
+        { "K3 x5c a string", jwk(rsa, format(",\"x5c\":\"%s\"", x5c(rsa))) },
+        { "K3 x5c of junk", jwk(rsa, ",\"x5c\":[\"AAAA\"]") },
+        { "K3 x5c of numbers", jwk(rsa, ",\"x5c\":[7]") },
+        { "K4 use is no string", jwk(rsa, ",\"use\":7") },
+        { "K4 use of another kind", jwk(rsa, ",\"use\":\"SIG\"") },
+        { "K4 use empty", jwk(rsa, ",\"use\":\"\"") },
+        { "K4 key_ops sign", jwk(rsa, ",\"key_ops\":[\"sign\"]") },
+        { "K4 key_ops encrypt", jwk(rsa, ",\"key_ops\":[\"encrypt\"]") },
+        { "K4 key_ops empty", jwk(rsa, ",\"key_ops\":[]") },
+        { "K4 key_ops a string", jwk(rsa, ",\"key_ops\":\"verify\"") },
+        { "K4 key_ops of numbers", jwk(rsa, ",\"key_ops\":[1,null]") },
+        { "K4 alg unknown", jwk(rsa, ",\"alg\":\"RS1\"") },
+        { "K4 alg none", jwk(rsa, ",\"alg\":\"none\"") },
+        { "K4 alg HS256", jwk(rsa, ",\"alg\":\"HS256\"") },
+        { "K4 alg RSA-OAEP", jwk(rsa, ",\"alg\":\"RSA-OAEP\"") },
+        { "K4 alg a number", jwk(rsa, ",\"alg\":256") },
+        { "K4 alg null", jwk(rsa, ",\"alg\":null") },
+        { "K4 alg of another kty", jwk(rsa, ",\"alg\":\"ES256\"") },
+        { "K4 alg of another curve", jwk(p384, ",\"alg\":\"ES256\"") },
+        { "K4 RSA for EdDSA", jwk(rsa, ",\"alg\":\"EdDSA\"") },
+        { "K4 oct", "{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ\"}" },
+        { "K4 oct for RS256", "{\"kty\":\"oct\",\"alg\":\"RS256\",\"k\":\"AyM1\"}" },
+        { "K4 no crv", format("{\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y) },
+        { "K4 crv unknown", ec_jwk("P-257", x, y) },
+        { "K4 crv in OpenSSL's words", ec_jwk("prime256v1", x, y) },
+        { "K4 crv secp256k1", ec_jwk("secp256k1", x, y) },
+        { "K4 P-521", jwk(key_ec("P-521"), "") },
+        { "K4 crv of another point", ec_jwk("P-384", x, y) },
+        { "K4 crv too small for the point", ec_jwk("P-256", x384, y384) },
+        { "K4 a point off the curve", ec_jwk("P-256", x, other_point(y)) },
+        { "K4 a P-384 point off the curve", ec_jwk("P-384", other_point(x384), y384) },
+        { "K4 x and y swapped", ec_jwk("P-256", y, x) },
+        { "K4 the point 0, 0", ec_jwk("P-256", zero, zero) },
+        { "K4 x too short", ec_jwk("P-256", b64((at_str_t) { unb64(x).data, 31 }), y) },
+        { "K4 x too long", ec_jwk("P-256", leading_zero(x), y) },
+        { "K4 y too long", ec_jwk("P-256", x, leading_zero(y)) },
+        { "K4 x far too long", ec_jwk("P-256", x384, x384) },
+        { "K4 no y", format("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\"}", x) },
+        { "K4 Ed448", jwk(key_named("ED448"), "") },
+        { "K4 X25519", jwk(key_named("X25519"), "") },
+        { "K4 X25519 as EC", format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}",
+                                    zero) },
+        { "K4 Ed25519 with a short x",
+          "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}" },
+        { "K4 Ed25519 with a long x",
+          format("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"}",
+                 leading_zero(zero)) },
+        { "K4 Ed25519 without x", "{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}" },
+        { "S11 kid a number", jwk(rsa, ",\"kid\":7") },
+        { "S11 kid null", jwk(rsa, ",\"kid\":null") },
+        { "S11 kid empty", jwk(rsa, ",\"kid\":\"\"") },
+        { "S11 kid with a newline", jwk(rsa, ",\"kid\":\"a\\nb\"") },
+        { "S11 kid of 257 bytes", jwk(rsa, format(",\"kid\":\"%0257d\"", 0)) },
+        { "K5 a number for a key", "7" },
+        { "K5 null for a key", "null" },
+        { "K5 an array for a key", "[]" },
+        { "K5 a string for a key", "\"RSA\"" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        test_left_out(cases[i].name, cases[i].key, 1);
+    }
+
+    test_left_out("K4 use enc", jwk(rsa, ",\"use\":\"enc\""), 0);
+    test_left_out("K4 use enc, alg RSA-OAEP",
+                  jwk(rsa, ",\"use\":\"enc\",\"alg\":\"RSA-OAEP\""), 0);
+
+    /* half of all moduli have a character of the standard alphabet, or more */
+    if (strcmp(standard_alphabet(n), n) != 0) {
+        test_left_out("K3 n in the standard alphabet",
+                      rsa_jwk(standard_alphabet(n), "AQAB"), 1);
+    } else {
+        skip("K3 this n reads the same in both alphabets");
+    }
+}
+
+
+static void
+test_algs(void)
+{
+    at_keyset_t  *set;
+
+    is_int((long long) count(str(format("{\"keys\":[%s]}",
+                                        jwk(rsa, ",\"alg\":\"RS512\""))), RS256), 0,
+           "K4 alg RS512 where RS256 alone is accepted");
+
+    set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ",\"alg\":\"RS512\""))), ALL);
+    is_int(set ? at_key_algs(set->keys[0].key) : 0, at_alg_bit(AT_RS512),
+           "K4 a key with an alg serves that one alone");
+    at_keyset_free(set);
+
+    set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ""))),
+                RS256 | at_alg_bit(AT_ES256));
+    is_int(set ? at_key_algs(set->keys[0].key) : 0, RS256,
+           "K4 a key without one serves those of its kty that are accepted");
+    at_keyset_free(set);
+
+    is_int((long long) count(str(format("{\"keys\":[%s]}", jwk(p256, ""))), RS256),
+           0, "K4 a key of no accepted kind");
+}
+
+
+static void
+test_sets(void)
+{
+    size_t        i;
+    const char   *good, *oct;
+
+    good = jwk(rsa, ",\"kid\":\"a\"");
+    oct = "{\"kty\":\"oct\",\"k\":\"AQAB\",\"kid\":\"a\"}";
+
+    {
+        const struct {
+            const char  *name;
+            const char  *text;
+            size_t       n;
+        } cases[] = {
+            { "{}", "{}", 0 },
+            { "no key", "{\"keys\":[]}", 0 },
+            { "keys an object", "{\"keys\":{}}", 0 },
+            { "keys null", "{\"keys\":null}", 0 },
+            { "keys a string", "{\"keys\":\"x\"}", 0 },
+            { "one key", format("{\"keys\":[%s]}", good), 1 },
+            { "a bare key", good, 0 },
+            { "an array of keys", format("[%s]", good), 0 },
+            { "two keys of one kid", format("{\"keys\":[%s,%s]}", good,
+                                            jwk(rsa2, ",\"kid\":\"a\"")), 2 },
+            { "oct and RSA", format("{\"keys\":[%s,%s]}", oct, good), 1 },
+            { "all kinds", format("{\"keys\":[%s,%s,%s,%s]}", good, jwk(p256, ""),
+                                  jwk(p384, ""), jwk(ed, "")), 4 },
+            { "keys twice", format("{\"keys\":[%s],\"keys\":[%s]}", good, good), 0 },
+            { "keys twice, escaped", format("{\"keys\":[],\"k\\u0065ys\":[%s]}",
+                                            good), 0 },
+            { "kty twice", format("{\"keys\":[{\"kty\":\"oct\",%s]}", good + 1), 0 },
+            { "a BOM", format("\xef\xbb\xbf{\"keys\":[%s]}", good), 0 },
+            { "trailing garbage", format("{\"keys\":[%s]}x", good), 0 },
+            { "a set twice", format("{\"keys\":[%s]}{\"keys\":[]}", good), 0 },
+            { "trailing newline", format("{\"keys\":[%s]}\r\n", good), 1 },
+            { "spaces before", format(" \r\n\t{\"keys\":[%s]}", good), 1 },
+            { "a trailing comma", format("{\"keys\":[%s,]}", good), 0 },
+            { "cut", format("{\"keys\":[%s]", good), 0 },
+            { "other members", format("{\"x\":1,\"keys\":[%s],\"y\":[]}", good), 1 },
+            { "HTML", "<!DOCTYPE html><html><body>404</body></html>", 0 },
+            { "an error in JSON", "{\"error\":\"not found\"}", 0 },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_int((long long) count(str(cases[i].text), ALL),
+                   (long long) cases[i].n, "K5 %s: %zu keys", cases[i].name,
+                   cases[i].n);
+        }
+    }
+
+    is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
+                                  at_str("\0")), ALL), 0, "K5 a NUL byte behind");
+    is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
+                                  at_str("\0junk")), ALL), 0,
+           "K5 a NUL byte and junk behind");
+}
+
+
+static void
+test_thousand_keys(void)
+{
+    char         *text;
+    size_t        len, i;
+    const char   *key;
+    at_keyset_t  *set;
+
+    key = jwk(p256, "");
+    text = sign_alloc(1000 * (strlen(key) + 32) + 64);
+    len = (size_t) sprintf(text, "{\"keys\":[");
+
+    for (i = 0; i < 1000; i++) {
+        len += (size_t) sprintf(text + len, "%s%.*s,\"kid\":\"k%zu\"}", i ? "," : "",
+                                (int) strlen(key) - 1, key, i);
+    }
+
+    (void) sprintf(text + len, "]}");
+
+    set = parse(str(text), ALL);
+
+    if (ok(set != NULL && set->n == 64, "K5 1,000 keys: the first 64 count")) {
+        is_bytes((at_str_t) { set->keys[63].kid, set->keys[63].kid_len },
+                 at_str("k63"), "K5 1,000 keys: in their order");
+    }
+
+    is_int(warned.n, 1, "K5 1,000 keys: one warning");
+    at_keyset_free(set);
+}
+
+
+static void
+test_kids(void)
+{
+    size_t        i, len;
+    char         *text;
+    at_keyset_t  *set;
+
+    static const struct {
+        at_str_t  kid;
+        int       valid;
+    } cases[] = {
+        { at_str("a"), 1 }, { at_str("2026-11"), 1 }, { at_str("A.b_c-d~e"), 1 },
+        { at_str("bilbo.baggins@hobbiton.example"), 1 },
+        { at_str("nOo3ZDrODXEK1jKWhXslHR_KXEg"), 1 }, { at_str("a/b+c="), 1 },
+        { at_str("urn:x:1"), 1 },
+        { at_str(""), 0 }, { at_str(" "), 0 }, { at_str("a b"), 0 },
+        { at_str("a\n"), 0 }, { at_str("a\r\nb"), 0 }, { at_str("a\0b"), 0 },
+        { at_str("\0"), 0 }, { at_str("a\tb"), 0 }, { at_str("\x7f"), 0 },
+        { at_str("\x80"), 0 }, { at_str("h\xc3\xa9"), 0 }, { at_str("a\"b"), 0 },
+        { at_str("' OR '1'='1"), 0 }, { at_str("'"), 0 }, { at_str("a\\b"), 0 },
+        { at_str("<b>"), 0 }, { at_str("../../../../dev/null"), 0 },
+        { at_str("a..b"), 0 }, { at_str(".."), 0 }, { at_str("."), 1 },
+        { at_str("`id`"), 0 }, { at_str("\x1b[31m"), 0 }, { { NULL, 0 }, 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        is_int(at_kid_is_valid(cases[i].kid), cases[i].valid, "S11 kid '%.*s'",
+               (int) cases[i].kid.len, cases[i].kid.data ? cases[i].kid.data : "");
+    }
+
+    for (len = 255; len <= 258; len++) {
+        text = sign_alloc(len);
+        memset(text, 'k', len);
+
+        is_int(at_kid_is_valid((at_str_t) { text, len }), len <= AT_KID_LEN,
+               "S11 a kid of %zu bytes", len);
+    }
+
+    set = parse(str(format("{\"keys\":[%s]}",
+                           jwk(rsa, format(",\"kid\":\"%0256d\"", 7)))), ALL);
+    ok(set != NULL && set->keys[0].kid_len == 256, "S11 a key with a kid of 256 bytes");
+    at_keyset_free(set);
+}
+
+
+/* what the RFCs signed, we verify; and a key with private members we refuse */
+static void
+test_rfc(void)
+{
+    char         *text;
+    size_t        i;
+    json_t       *list, *entry, *key;
+    const char   *name, *verdict, *token, *dot;
+    at_alg_e      alg;
+    at_keyset_t  *set;
+
+    list = outside_json("t/data/rfc-tokens.json");
+
+    json_array_foreach(list, i, entry) {
+        name = json_string_value(json_object_get(entry, "name"));
+        token = json_string_value(json_object_get(entry, "token"));
+        verdict = json_string_value(json_object_get(entry, "verdict"));
+        key = json_object_get(entry, "jwk");
+        alg = at_alg_find(str(json_string_value(json_object_get(entry, "alg"))));
+
+        if (key == NULL) {
+            continue;
+        }
+
+        text = json_dumps(key, JSON_COMPACT);
+        set = parse(str(format("{\"keys\":[%s]}", text)), ALL);
+        free(text);
+
+        if (strcmp(verdict, "bad_alg") == 0) {
+            ok(set == NULL, "S12 %s: a key of an algorithm that is not ours", name);
+            at_keyset_free(set);
+            continue;
+        }
+
+        dot = strrchr(token, '.');
+
+        if (ok(set != NULL, "S12 %s: the key", name)) {
+            is_int(at_key_verify(set->keys[0].key, alg,
+                                 (at_str_t) { token, (size_t) (dot - token) },
+                                 unb64(dot + 1)),
+                   AT_SIGNATURE_GOOD, "S12 %s: the signature", name);
+        }
+
+        at_keyset_free(set);
+    }
+
+    json_decref(list);
+}
+
+
+static void
+test_rfc_private(void)
+{
+    size_t     i;
+    char       path[256];
+    at_file_t  file;
+
+    static const char  *names[] = {
+        "rfc7515_A.2.jwk", "rfc7515_A.3.jwk", "rfc7520_3.2.jwk", "rfc7520_3.4.jwk",
+        "rfc7520_3.5.jwk", "rfc7517_A.2.jwkset", "rfc7517_A.3.jwkset",
+    };
+
+    for (i = 0; i < N(names); i++) {
+        (void) snprintf(path, sizeof(path),
+                        OUTSIDE "jose/jose-rfc-vectors/tests/vectors/%s", names[i]);
+
+        if (!outside_has(path)) {
+            continue;
+        }
+
+        file = outside_read(path);
+        is_int((long long) count(strstr(names[i], "set")
+                                 ? (at_str_t) { file.data, file.len }
+                                 : str(format("{\"keys\":[%s]}", file.data)), ALL),
+               0, "K3 %s holds private or secret keys", names[i]);
+        at_file_free(&file);
+    }
+
+    (void) snprintf(path, sizeof(path),
+                    OUTSIDE "jose/jose-rfc-vectors/tests/vectors/rfc7517_A.1.jwkset");
+
+    if (outside_has(path)) {
+        file = outside_read(path);
+        is_int((long long) count((at_str_t) { file.data, file.len }, ALL), 1,
+               "K4 RFC 7517 A.1: an encryption key and one for signatures");
+        is_int(warned.n, 0, "K4 RFC 7517 A.1: without a warning");
+        at_file_free(&file);
+    }
+}
+
+
+int
+main(void)
+{
+    rsa = key_rsa(2048);
+    rsa2 = key_rsa(2048);
+    p256 = key_ec("P-256");
+    p384 = key_ec("P-384");
+    ed = key_named("ED25519");
+
+    /* an encrypted key must not make anybody wait for a password */
+    (void) alarm(120);
+
+    test_pem_taken();
+    test_pem_refused();
+    test_pem_cut(rsa);
+    test_pem_cut(p256);
+    test_jwk_taken();
+    test_jwk_refused();
+    test_algs();
+    test_sets();
+    test_thousand_keys();
+    test_kids();
+    test_rfc();
+    test_rfc_private();
+
+    sign_end();
+
+    return tap_done();
+}

@@ -1,0 +1,2151 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <dirent.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "at_json.h"
+#include "at_jwt.h"
+#include "outside.h"
+#include "sign.h"
+#include "tap.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define ALL       ((1u << AT_ALGS) - 1)
+
+#define NOW       1700000000
+#define RS256     "{\"alg\":\"RS256\"}"
+
+/* the members of a good payload, and an iss and an aud for others to add to */
+#define WHO       "\"iss\":\"https://issuer.example\",\"aud\":\"api\""
+#define GOOD      "{" WHO ",\"exp\":1700000600,\"sub\":\"alice\"}"
+
+
+static EVP_PKEY  *rsa, *rsa2, *p256, *p384, *ed;
+
+static const at_str_t  issuers[] = { at_str("https://issuer.example") };
+static const at_str_t  audiences[] = { at_str("api") };
+static const at_str_t  typs[] = {
+    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
+};
+
+
+/* an issuer block and the two sources that its keys come from */
+typedef struct {
+    at_issuer_t   issuer;
+    at_keyset_t  *sets[2];
+} block_t;
+
+static at_path_t  username, scope, is_admin;
+
+/* the last identity, in words */
+static struct {
+    const at_issuer_t  *issuer;
+    char                user[64];
+    char                subject[64];
+    int                 admin;
+    int64_t             expires;
+    size_t              scopes;
+    int                 claims;
+} who;
+
+
+static at_path_t
+path(const char *name)
+{
+    char       *copy;
+    at_path_t   p;
+
+    copy = format("%s", name);
+    if (at_path_parse(&p, copy, strlen(copy)) != 0) {
+        sign_fail("no path");
+    }
+
+    return p;
+}
+
+
+static void
+warn(void *data, const char *text)
+{
+    (void) data;
+    printf("# %s\n", text);
+}
+
+
+static at_keyset_t *
+keys(at_str_t text)
+{
+    at_error_t    err;
+    at_keyset_t  *set;
+
+    set = at_keyset_parse(text, ALL, warn, NULL, &err);
+    if (set == NULL) {
+        printf("# %s\n", err.text);
+        sign_fail("no keys");
+    }
+
+    return set;
+}
+
+
+static at_keyset_t *
+jwks(const char *list)
+{
+    return keys(str(format("{\"keys\":[%s]}", list)));
+}
+
+
+/* the block that most tests are about; the set becomes its own */
+static block_t
+block(at_keyset_t *set)
+{
+    block_t  b;
+
+    memset(&b, 0, sizeof(block_t));
+
+    b.issuer.name = at_str("test");
+    b.issuer.issuers = issuers;
+    b.issuer.n_issuers = N(issuers);
+    b.issuer.audiences = audiences;
+    b.issuer.n_audiences = N(audiences);
+    b.issuer.typs = typs;
+    b.issuer.n_typs = N(typs);
+    b.issuer.typ_absent = 1;
+    b.issuer.algs = at_alg_bit(AT_RS256);
+    b.issuer.max_age = AT_NO_MAX_AGE;
+    b.issuer.user_claim = username;
+    b.issuer.scope_claim = scope;
+    b.issuer.admin_claim = is_admin;
+    b.sets[0] = set;
+
+    return b;
+}
+
+
+static void
+block_free(block_t *b)
+{
+    at_keyset_free(b->sets[0]);
+    at_keyset_free(b->sets[1]);
+}
+
+
+static void
+note_identity(const at_identity_t *id)
+{
+    memset(&who, 0, sizeof(who));
+
+    who.issuer = id->issuer;
+    who.admin = id->admin;
+    who.expires = id->expires;
+    who.scopes = id->scopes.n;
+    who.claims = id->claims != NULL;
+
+    (void) snprintf(who.user, sizeof(who.user), "%.*s", (int) id->user.len,
+                    id->user.data ? id->user.data : "");
+    (void) snprintf(who.subject, sizeof(who.subject), "%.*s",
+                    (int) id->subject.len, id->subject.data ? id->subject.data : "");
+}
+
+
+static int
+is_nobody(const at_identity_t *id)
+{
+    return id->issuer == NULL && id->user.len == 0 && id->subject.len == 0
+           && !id->admin && id->expires == 0 && id->scopes.n == 0
+           && id->scopes.items == NULL && id->claims == NULL;
+}
+
+
+/* every call also checks what holds for all of them */
+static at_verdict_e
+verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
+    int64_t now)
+{
+    char           *copy;
+    at_verdict_e    verdict;
+    at_identity_t   id;
+
+    copy = malloc(text.len + !text.len);
+    if (copy == NULL) {
+        abort();
+    }
+
+    if (text.len) {
+        memcpy(copy, text.data, text.len);
+    }
+
+    memset(&id, 0, sizeof(id));
+    ERR_clear_error();
+
+    verdict = at_jwt_verify(&id, (at_str_t) { copy, text.len }, max_len, trusted,
+                            n, now);
+    free(copy);
+
+    if (ERR_peek_error() != 0) {
+        ok(0, "W11 the error queue is empty");
+    }
+
+    switch (verdict) {
+
+    case AT_OK:
+    case AT_EXPIRED:
+    case AT_TOO_OLD:
+    case AT_NOT_YET_VALID:
+        if (id.issuer == NULL || id.claims == NULL) {
+            ok(0, "after %d it is somebody", verdict);
+        }
+        break;
+
+    default:
+        if (!is_nobody(&id)) {
+            ok(0, "W12 after %d it is nobody", verdict);
+        }
+    }
+
+    note_identity(&id);
+    at_identity_release(&id);
+    at_identity_release(&id);
+
+    if (!is_nobody(&id)) {
+        ok(0, "after a release it is nobody");
+    }
+
+    return verdict;
+}
+
+
+static at_verdict_e
+verify_at(const block_t *b, at_str_t text, size_t max_len, int64_t now)
+{
+    at_trusted_t  trusted = { &b->issuer, b->sets, 2 };
+
+    return verify_of(text, max_len, &trusted, 1, now);
+}
+
+
+static at_verdict_e
+verify(const block_t *b, const char *text)
+{
+    return verify_at(b, str(text), AT_JWT_LEN_DEFAULT, NOW);
+}
+
+
+TAP_FORMAT(3) static int
+is_verdict(at_verdict_e got, at_verdict_e expected, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) tap_line(got == expected, fmt, args);
+    va_end(args);
+
+    if (got != expected) {
+        printf("#      got: %s\n# expected: %s\n",
+               at_verdict_info(got)->reason.data,
+               at_verdict_info(expected)->reason.data);
+    }
+
+    return got == expected;
+}
+
+
+static char *
+signed_payload(const char *payload)
+{
+    return token(RS256, payload, rsa, AT_RS256);
+}
+
+
+static char *
+signed_header(const char *header)
+{
+    return token(header, GOOD, rsa, AT_RS256);
+}
+
+
+/* --- S1: what must be accepted ------------------------------------------------ */
+
+static void
+test_good(void)
+{
+    unsigned  bits;
+    block_t   b;
+
+    b = block(keys(pem_public(rsa)));
+
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "S1 RS256, 2048 bits");
+    ok(who.issuer == &b.issuer, "S1 the issuer is the block");
+    is_str(who.subject, "alice", "S1 the subject");
+    is_int(who.expires, 1700000600, "S1 the expiry");
+    is_int(who.admin, 0, "S1 no administrator");
+    is_int((long long) who.scopes, 0, "S1 no scope");
+
+    block_free(&b);
+
+    for (bits = 3072; bits <= 4096; bits += 1024) {
+        EVP_PKEY  *pkey = key_rsa(bits);
+
+        b = block(keys(pem_public(pkey)));
+        is_verdict(verify(&b, token(RS256, GOOD, pkey, AT_RS256)), AT_OK,
+                   "S1 RS256, %u bits", bits);
+        block_free(&b);
+    }
+}
+
+
+static void
+test_every_alg(void)
+{
+    unsigned   alg, asked;
+    block_t    b;
+    EVP_PKEY  *pkey;
+
+    b = block(jwks(format("%s,%s,%s,%s", jwk(rsa, ""), jwk(p256, ""),
+                          jwk(p384, ""), jwk(ed, ""))));
+
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        pkey = alg <= AT_PS512 ? rsa : alg == AT_ES256 ? p256
+               : alg == AT_ES384 ? p384 : ed;
+
+        b.issuer.algs = ALL;
+        is_verdict(verify(&b, token(format("{\"alg\":\"%s\"}",
+                                           at_alg_name((at_alg_e) alg).data),
+                                    GOOD, pkey, (at_alg_e) alg)),
+                   AT_OK, "S1 %s", at_alg_name((at_alg_e) alg).data);
+
+        b.issuer.algs = ALL & ~at_alg_bit(alg);
+        is_verdict(verify(&b, token(format("{\"alg\":\"%s\"}",
+                                           at_alg_name((at_alg_e) alg).data),
+                                    GOOD, pkey, (at_alg_e) alg)),
+                   AT_BAD_ALG, "J17 %s where all others are listed",
+                   at_alg_name((at_alg_e) alg).data);
+
+        /* its signature under another name */
+        b.issuer.algs = ALL;
+
+        for (asked = 0; asked < AT_ALGS; asked++) {
+            if (asked != alg) {
+                is_verdict(verify(&b, token(format("{\"alg\":\"%s\"}",
+                                            at_alg_name((at_alg_e) asked).data),
+                                            GOOD, pkey, (at_alg_e) alg)),
+                           AT_BAD_SIGNATURE, "S7 a %s signature under %s",
+                           at_alg_name((at_alg_e) alg).data,
+                           at_alg_name((at_alg_e) asked).data);
+            }
+        }
+    }
+
+    block_free(&b);
+}
+
+
+/* --- J: the text of the token ------------------------------------------------- */
+
+static void
+test_shape(void)
+{
+    size_t    i, j;
+    char     *good, *header, *payload, *signature, *dots;
+    block_t   b;
+
+    b = block(keys(pem_public(rsa)));
+    good = signed_payload(GOOD);
+    header = format("%s", b64(at_str(RS256)));
+    payload = format("%s", b64(at_str(GOOD)));
+    signature = strrchr(good, '.') + 1;
+    dots = sign_alloc(8001);
+    memset(dots, '.', 8000);
+
+    {
+        const struct {
+            const char    *name;
+            const char    *text;
+            at_verdict_e   verdict;
+        } cases[] = {
+            { "J1 nothing", "", AT_MALFORMED },
+            { "J2 one part", header, AT_MALFORMED },
+            { "J2 two parts", format("%s.%s", header, payload), AT_MALFORMED },
+            { "J2 two parts and a dot", format("%s.%s.", header, payload),
+              AT_MALFORMED },
+            { "J2 four parts", format("%s.AAAA", good), AT_MALFORMED },
+            { "J2 a dot behind", format("%s.", good), AT_MALFORMED },
+            { "J2 two dots behind", format("%s..", good), AT_MALFORMED },
+            { "J2 a dot before", format(".%s", good), AT_MALFORMED },
+            { "J2 the signature cut by a dot", format("%s.%s.%.10s.%s", header,
+              payload, signature, signature + 10), AT_MALFORMED },
+            { "J2 two dots between", format("%s..%s.%s", header, payload, signature),
+              AT_MALFORMED },
+            { "J2 a JWE", format("%s.AAAA.AAAA.AAAA.AAAA", header), AT_MALFORMED },
+            { "J2 a dot", ".", AT_MALFORMED },
+            { "J2 two dots", "..", AT_MALFORMED },
+            { "J2 four dots", "....", AT_MALFORMED },
+            { "J2 8,000 dots", dots, AT_MALFORMED },
+            { "J3 no header", format(".%s.%s", payload, signature), AT_MALFORMED },
+            { "J3 no payload", format("%s..%s", header, signature), AT_MALFORMED },
+            { "J3 no signature", format("%s.%s.", header, payload), AT_MALFORMED },
+            { "J21 flattened JSON",
+              format("{\"payload\":\"%s\",\"protected\":\"%s\",\"signature\":\"%s\"}",
+                     payload, header, signature), AT_MALFORMED },
+            { "J21 general JSON",
+              format("{\"payload\":\"%s\",\"signatures\":[{\"protected\":\"%s\","
+                     "\"signature\":\"%s\"}]}", payload, header, signature),
+              AT_MALFORMED },
+            { "the token itself", good, AT_OK },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_verdict(verify(&b, cases[i].text), cases[i].verdict, "%s",
+                       cases[i].name);
+        }
+    }
+
+    /* the same bytes in other letters: each of the three parts */
+    {
+        static const char  *behind[] = {
+            "=", "==", "====", " ", "\t", "\n", "\r\n", "\x01", "\x7f", "\x80",
+            "\xff", "+", "/", "!", ",", "%3d"
+        };
+        const char  *parts[3] = { header, payload, signature };
+
+        for (i = 0; i < N(behind); i++) {
+            for (j = 0; j < 3; j++) {
+                is_verdict(verify(&b, format("%s%s.%s%s.%s%s",
+                                             parts[0], j == 0 ? behind[i] : "",
+                                             parts[1], j == 1 ? behind[i] : "",
+                                             parts[2], j == 2 ? behind[i] : "")),
+                           AT_MALFORMED, "J4, J5, J6 '%s' behind part %zu",
+                           behind[i], j + 1);
+                is_verdict(verify(&b, format("%s%s.%s%s.%s%s",
+                                             j == 0 ? behind[i] : "", parts[0],
+                                             j == 1 ? behind[i] : "", parts[1],
+                                             j == 2 ? behind[i] : "", parts[2])),
+                           AT_MALFORMED, "J4, J5, J6 '%s' before part %zu",
+                           behind[i], j + 1);
+            }
+        }
+    }
+
+    block_free(&b);
+}
+
+
+static const char  alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+
+/* all the spellings of the last character that a lax decoder reads alike */
+static void
+test_spare_bits(void)
+{
+    char      *text, *end, good;
+    size_t     pad, part, spare, len;
+    unsigned   tried, wrong, value;
+    block_t    b;
+
+    b = block(keys(pem_public(rsa)));
+    tried = 0;
+    wrong = 0;
+
+    /* three lengths of the header and of the payload, so that all remainders occur */
+    for (pad = 0; pad < 3; pad++) {
+        text = token(format(RS256 "%.*s", (int) pad, "  "),
+                     format(GOOD "%.*s", (int) pad, "  "), rsa, AT_RS256);
+
+        for (part = 0; part < 3; part++) {
+            end = part == 2 ? text + strlen(text)
+                  : part == 1 ? strrchr(text, '.') : strchr(text, '.');
+            len = (size_t) (end - (part == 0 ? text
+                            : part == 1 ? strchr(text, '.') + 1
+                            : strrchr(text, '.') + 1));
+            spare = len % 4 == 2 ? 16 : len % 4 == 3 ? 4 : 1;
+            good = end[-1];
+            value = (unsigned) (strchr(alphabet, good) - alphabet);
+
+            for (size_t i = 1; i < spare; i++) {
+                end[-1] = alphabet[value + i];
+                wrong += verify(&b, text) != AT_MALFORMED;
+                tried++;
+            }
+
+            end[-1] = good;
+        }
+
+        wrong += verify(&b, text) != AT_OK;
+    }
+
+    ok(tried > 40, "J7 %u other spellings", tried);
+    is_int(wrong, 0, "J7 spare bits set in each part, all values: malformed");
+
+    block_free(&b);
+}
+
+
+static void
+test_header_json(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *name;
+        at_str_t       header;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "J9 []", at_str("[]"), AT_BAD_HEADER },
+        { "J9 [{}]", at_str("[{\"alg\":\"RS256\"}]"), AT_BAD_HEADER },
+        { "J9 a string", at_str("\"RS256\""), AT_BAD_HEADER },
+        { "J9 null", at_str("null"), AT_BAD_HEADER },
+        { "J9 7", at_str("7"), AT_BAD_HEADER },
+        { "J9 {}", at_str("{}"), AT_BAD_ALG },
+        { "J9 unparsable", at_str("{\"alg\":RS256}"), AT_BAD_HEADER },
+        { "J9 garbage behind", at_str(RS256 "x"), AT_BAD_HEADER },
+        { "J9 two objects", at_str(RS256 RS256), AT_BAD_HEADER },
+        { "J9 a BOM", at_str("\xef\xbb\xbf" RS256), AT_BAD_HEADER },
+        { "J9 UTF-16", at_str("\xff\xfe{\0\"\0a\0\"\0"), AT_BAD_HEADER },
+        { "J9 white space", at_str(" \r\n\t{ \"alg\" : \"RS256\" }\n"), AT_OK },
+        { "J11 alg none, RS256", at_str("{\"alg\":\"none\",\"alg\":\"RS256\"}"),
+          AT_BAD_HEADER },
+        { "J11 alg RS256, HS256", at_str("{\"alg\":\"RS256\",\"alg\":\"HS256\"}"),
+          AT_BAD_HEADER },
+        { "J11 alg twice, escaped",
+          at_str("{\"alg\":\"RS256\",\"\\u0061lg\":\"RS256\"}"), AT_BAD_HEADER },
+        { "J11 kid twice", at_str("{\"alg\":\"RS256\",\"kid\":\"a\",\"kid\":\"a\"}"),
+          AT_BAD_HEADER },
+        { "J11 typ twice",
+          at_str("{\"alg\":\"RS256\",\"typ\":\"JWT\",\"typ\":\"JWT\"}"),
+          AT_BAD_HEADER },
+        { "J11 crit twice", at_str("{\"alg\":\"RS256\",\"crit\":[],\"crit\":[]}"),
+          AT_BAD_HEADER },
+        { "J11 twice inside", at_str("{\"alg\":\"RS256\",\"x\":{\"a\":1,\"a\":1}}"),
+          AT_BAD_HEADER },
+        { "J11 alg escaped alone", at_str("{\"\\u0061lg\":\"RS256\"}"), AT_OK },
+        { "J12 NUL behind", at_str(RS256 "\0"), AT_BAD_HEADER },
+        { "J12 NUL and junk", at_str(RS256 "\0junk"), AT_BAD_HEADER },
+        { "J12 NUL in a string", at_str("{\"alg\":\"RS256\0\"}"), AT_BAD_HEADER },
+        { "J12 \\u0000 in a value", at_str("{\"alg\":\"RS256\",\"x\":\"\\u0000\"}"),
+          AT_BAD_HEADER },
+        { "J12 \\u0000 in a name", at_str("{\"alg\":\"RS256\",\"\\u0000\":1}"),
+          AT_BAD_HEADER },
+        { "J13 0xff", at_str("{\"alg\":\"RS256\",\"x\":\"\xff\"}"), AT_BAD_HEADER },
+        { "J13 overlong", at_str("{\"alg\":\"RS256\",\"x\":\"\xc0\xaf\"}"),
+          AT_BAD_HEADER },
+        { "J13 lone surrogate", at_str("{\"alg\":\"RS256\",\"x\":\"\\ud800\"}"),
+          AT_BAD_HEADER },
+        { "J13 CESU-8", at_str("{\"alg\":\"RS256\",\"x\":\"\xed\xa0\x80\"}"),
+          AT_BAD_HEADER },
+        { "J13 cut", at_str("{\"alg\":\"RS256\",\"x\":\"\xe2\x82\"}"),
+          AT_BAD_HEADER },
+        { "J14 8 deep", at_str("{\"alg\":\"RS256\",\"x\":[[[[[[[]]]]]]]}"), AT_OK },
+        { "J14 9 deep", at_str("{\"alg\":\"RS256\",\"x\":[[[[[[[[]]]]]]]]}"),
+          AT_BAD_HEADER },
+        { "J17 alg missing", at_str("{\"typ\":\"JWT\"}"), AT_BAD_ALG },
+        { "J17 alg null", at_str("{\"alg\":null}"), AT_BAD_ALG },
+        { "J17 alg 256", at_str("{\"alg\":256}"), AT_BAD_ALG },
+        { "J17 alg an array", at_str("{\"alg\":[\"RS256\"]}"), AT_BAD_ALG },
+        { "J17 alg an object", at_str("{\"alg\":{\"RS256\":1}}"), AT_BAD_ALG },
+        { "J17 alg empty", at_str("{\"alg\":\"\"}"), AT_BAD_ALG },
+        { "J17 a space before", at_str("{\"alg\":\" RS256\"}"), AT_BAD_ALG },
+        { "J17 a space behind", at_str("{\"alg\":\"RS256 \"}"), AT_BAD_ALG },
+        { "J17 lower case", at_str("{\"alg\":\"rs256\"}"), AT_BAD_ALG },
+        { "J17 mixed case", at_str("{\"alg\":\"Rs256\"}"), AT_BAD_ALG },
+        { "J17 NUL", at_str("{\"alg\":\"RS256\\u0000\"}"), AT_BAD_HEADER },
+        { "J17 HS256", at_str("{\"alg\":\"HS256\"}"), AT_BAD_ALG },
+        { "J17 RS384 not listed", at_str("{\"alg\":\"RS384\"}"), AT_BAD_ALG },
+        { "J17 EdDSA not listed", at_str("{\"alg\":\"EdDSA\"}"), AT_BAD_ALG },
+        { "J17 ALG", at_str("{\"ALG\":\"RS256\"}"), AT_BAD_ALG },
+        { "J17 escaped", at_str("{\"alg\":\"\\u0052S256\"}"), AT_OK },
+        { "J18 JWT", at_str("{\"alg\":\"RS256\",\"typ\":\"JWT\"}"), AT_OK },
+        { "J18 jwt", at_str("{\"alg\":\"RS256\",\"typ\":\"jwt\"}"), AT_OK },
+        { "J18 at+jwt", at_str("{\"alg\":\"RS256\",\"typ\":\"at+jwt\"}"), AT_OK },
+        { "J18 AT+JWT", at_str("{\"alg\":\"RS256\",\"typ\":\"AT+JWT\"}"), AT_OK },
+        { "J18 application/at+jwt",
+          at_str("{\"alg\":\"RS256\",\"typ\":\"application/at+jwt\"}"), AT_OK },
+        { "J18 JWE", at_str("{\"alg\":\"RS256\",\"typ\":\"JWE\"}"), AT_BAD_TYP },
+        { "J18 JOSE", at_str("{\"alg\":\"RS256\",\"typ\":\"JOSE\"}"), AT_BAD_TYP },
+        { "J18 id+jwt", at_str("{\"alg\":\"RS256\",\"typ\":\"id+jwt\"}"), AT_BAD_TYP },
+        { "J18 empty", at_str("{\"alg\":\"RS256\",\"typ\":\"\"}"), AT_BAD_TYP },
+        { "J18 a number", at_str("{\"alg\":\"RS256\",\"typ\":123}"), AT_BAD_TYP },
+        { "J18 null", at_str("{\"alg\":\"RS256\",\"typ\":null}"), AT_BAD_TYP },
+        { "J18 an array", at_str("{\"alg\":\"RS256\",\"typ\":[\"JWT\"]}"), AT_BAD_TYP },
+        { "J18 JWT and a space", at_str("{\"alg\":\"RS256\",\"typ\":\"JWT \"}"),
+          AT_BAD_TYP },
+        { "J19 crit exp", at_str("{\"alg\":\"RS256\",\"crit\":[\"exp\"]}"),
+          AT_BAD_CRIT },
+        { "J19 crit x, x there",
+          at_str("{\"alg\":\"RS256\",\"crit\":[\"x\"],\"x\":1}"), AT_BAD_CRIT },
+        { "J19 crit empty", at_str("{\"alg\":\"RS256\",\"crit\":[]}"), AT_BAD_CRIT },
+        { "J19 crit a string", at_str("{\"alg\":\"RS256\",\"crit\":\"exp\"}"),
+          AT_BAD_CRIT },
+        { "J19 crit null", at_str("{\"alg\":\"RS256\",\"crit\":null}"), AT_BAD_CRIT },
+        { "J19 crit b64",
+          at_str("{\"alg\":\"RS256\",\"b64\":false,\"crit\":[\"b64\"]}"), AT_BAD_CRIT },
+        { "J19 crit escaped", at_str("{\"alg\":\"RS256\",\"cr\\u0069t\":[]}"),
+          AT_BAD_CRIT },
+        { "J19 b64 true", at_str("{\"alg\":\"RS256\",\"b64\":true}"), AT_BAD_CRIT },
+        { "J19 b64 false", at_str("{\"alg\":\"RS256\",\"b64\":false}"), AT_BAD_CRIT },
+        { "J19 b64 null", at_str("{\"alg\":\"RS256\",\"b64\":null}"), AT_BAD_CRIT },
+        { "J20 zip", at_str("{\"alg\":\"RS256\",\"zip\":\"DEF\"}"), AT_BAD_CRIT },
+        { "J20 zip null", at_str("{\"alg\":\"RS256\",\"zip\":null}"), AT_BAD_CRIT },
+        { "J20 enc", at_str("{\"alg\":\"RS256\",\"enc\":\"A256GCM\"}"), AT_BAD_CRIT },
+        { "J20 cty", at_str("{\"alg\":\"RS256\",\"cty\":\"JWT\"}"), AT_OK },
+        { "S10 members that point elsewhere",
+          at_str("{\"alg\":\"RS256\",\"jku\":\"https://evil.example/\","
+                 "\"x5u\":\"https://evil.example/\",\"x5t\":\"AA\","
+                 "\"x5c\":[\"AA\"]}"), AT_OK },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, token_of(cases[i].header, at_str(GOOD), rsa, AT_RS256)),
+                   cases[i].verdict, "header: %s", cases[i].name);
+    }
+
+    is_verdict(verify_at(&b, str(signed_header(format("{\"alg\":\"%010240d\"}", 1))),
+                         AT_JWT_LEN_MAX, NOW), AT_BAD_HEADER,
+               "J17 alg of 10 KB: a string that is too long");
+    is_verdict(verify(&b, signed_header(format("{\"alg\":\"%05000d\"}", 1))),
+               AT_BAD_ALG, "J17 alg of 5 KB");
+
+    /* RFC 7797: the payload as it is */
+    is_verdict(verify(&b, format("%s.%s.%s", b64(at_str("{\"alg\":\"RS256\","
+                                 "\"b64\":false,\"crit\":[\"b64\"]}")), "payload",
+                                 b64(sign_alg(rsa, AT_RS256, at_str("x"))))),
+               AT_MALFORMED, "J19 a raw payload that is no base64url");
+
+    block_free(&b);
+}
+
+
+static char *
+with_members(const char *head, unsigned n)
+{
+    char      *text;
+    size_t     len;
+    unsigned   i;
+
+    text = sign_alloc(strlen(head) + 16 * (size_t) n + 16);
+    len = (size_t) sprintf(text, "%s", head);
+
+    for (i = 0; i < n; i++) {
+        len += (size_t) sprintf(text + len, ",\"m%u\":1", i);
+    }
+
+    (void) sprintf(text + len, "}");
+
+    return text;
+}
+
+
+static char *
+with_depth(const char *head, unsigned n)
+{
+    char    *text;
+    size_t   len;
+
+    text = sign_alloc(strlen(head) + 2 * (size_t) n + 16);
+    len = (size_t) sprintf(text, "%s,\"x\":", head);
+    memset(text + len, '[', n);
+    memset(text + len + n, ']', n);
+    (void) sprintf(text + len + 2 * n, "}");
+
+    return text;
+}
+
+
+static void
+test_limits(void)
+{
+    char        *unclosed;
+    size_t       i;
+    block_t      b;
+    const char  *head = "{" WHO ",\"exp\":1700000600";
+
+    b = block(keys(pem_public(rsa)));
+
+    {
+        const struct {
+            const char    *name;
+            const char    *payload;
+            at_verdict_e   verdict;
+        } cases[] = {
+            { "J14 32 deep", with_depth(head, 31), AT_OK },
+            { "J14 33 deep", with_depth(head, 32), AT_BAD_PAYLOAD },
+            { "J14 2,047 deep", with_depth(head, 2046), AT_BAD_PAYLOAD },
+            { "J14 20,000 deep", with_depth(head, 20000), AT_BAD_PAYLOAD },
+            { "J15 256 members", with_members(head, 253), AT_OK },
+            { "J15 257 members", with_members(head, 254), AT_BAD_PAYLOAD },
+            { "J15 2,000 members", with_members(head, 2000), AT_BAD_PAYLOAD },
+            { "J15 a string of 8 KiB", format("%s,\"x\":\"%08192d\"}", head, 0),
+              AT_OK },
+            { "J15 and a byte more", format("%s,\"x\":\"%08193d\"}", head, 0),
+              AT_BAD_PAYLOAD },
+            { "J15 a name of 8 KiB and a byte", format("%s,\"%08193d\":1}", head, 0),
+              AT_BAD_PAYLOAD },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_verdict(verify_at(&b, str(signed_payload(cases[i].payload)),
+                                 AT_JWT_LEN_MAX, NOW), cases[i].verdict, "%s",
+                       cases[i].name);
+        }
+    }
+
+    is_verdict(verify(&b, signed_header(with_members("{\"alg\":\"RS256\"", 63))),
+               AT_OK, "W3 a header of 64 members");
+    is_verdict(verify(&b, signed_header(with_members("{\"alg\":\"RS256\"", 64))),
+               AT_BAD_HEADER, "W3 a header of 65 members");
+    is_verdict(verify_at(&b, str(signed_header(with_depth("{\"alg\":\"RS256\"", 20000))),
+                         AT_JWT_LEN_MAX, NOW), AT_BAD_HEADER,
+               "J14 a header 20,000 deep");
+
+    unclosed = sign_alloc(8001);
+    memset(unclosed, '[', 8000);
+    is_verdict(verify_at(&b, str(signed_payload(unclosed)), AT_JWT_LEN_MAX, NOW),
+               AT_BAD_PAYLOAD, "J14 8,000 unclosed arrays signed");
+    is_verdict(verify_at(&b, str(signed_header(unclosed)), AT_JWT_LEN_MAX, NOW),
+               AT_BAD_HEADER, "J14 8,000 unclosed arrays as the header");
+
+    block_free(&b);
+}
+
+
+static void
+test_length(void)
+{
+    char             *text, *huge;
+    size_t            len;
+    double            us;
+    unsigned          i;
+    block_t           b;
+    struct timespec   from, to;
+
+    b = block(keys(pem_public(rsa)));
+    text = signed_payload(GOOD);
+    len = strlen(text);
+
+    is_verdict(verify_at(&b, str(text), len, NOW), AT_OK, "J16, W1 as long as may be");
+    is_verdict(verify_at(&b, str(text), len - 1, NOW), AT_TOO_LONG,
+               "J16, W1 a byte too long");
+    is_verdict(verify_at(&b, str(text), 0, NOW), AT_TOO_LONG, "W1 a limit of 0");
+
+    huge = sign_alloc(1 << 20);
+    memset(huge, 'A', 1 << 20);
+
+    is_verdict(verify_at(&b, (at_str_t) { huge, AT_JWT_LEN_MAX + 1 }, SIZE_MAX, NOW),
+               AT_TOO_LONG, "W1 the hard maximum, whatever the limit says");
+    is_verdict(verify_at(&b, (at_str_t) { huge, AT_JWT_LEN_MAX }, AT_JWT_LEN_MAX, NOW),
+               AT_MALFORMED, "J16 64 KiB without a dot");
+    is_verdict(verify_at(&b, (at_str_t) { NULL, 0 }, AT_JWT_LEN_DEFAULT, NOW),
+               AT_MALFORMED, "J1 the empty view");
+
+    /* as long as a token may be, and good */
+    text = signed_payload(format("{" WHO ",\"exp\":1700000600,\"a\":\"%05000d\"}", 0));
+    is_verdict(verify(&b, text), AT_OK, "J16 a token of %zu bytes", strlen(text));
+
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+
+    for (i = 0; i < 100; i++) {
+        at_identity_t  id;
+        at_trusted_t   trusted = { &b.issuer, b.sets, 2 };
+
+        memset(&id, 0, sizeof(id));
+        (void) at_jwt_verify(&id, (at_str_t) { huge, 1 << 20 }, AT_JWT_LEN_DEFAULT,
+                             &trusted, 1, NOW);
+    }
+
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+
+    us = ((double) (to.tv_sec - from.tv_sec) * 1e9
+          + (double) (to.tv_nsec - from.tv_nsec)) / 1e5;
+    ok(us < 50, "J16 1 MB is refused in %.3f us", us);
+
+    block_free(&b);
+}
+
+
+static void
+test_payload_json(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *name;
+        at_str_t       payload;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "J10 []", at_str("[]"), AT_BAD_PAYLOAD },
+        { "J10 [{}]", at_str("[" GOOD "]"), AT_BAD_PAYLOAD },
+        { "J10 a string", at_str("\"x\""), AT_BAD_PAYLOAD },
+        { "J10 null", at_str("null"), AT_BAD_PAYLOAD },
+        { "J10 7", at_str("7"), AT_BAD_PAYLOAD },
+        { "J10 unparsable", at_str("{\"exp\":}"), AT_BAD_PAYLOAD },
+        { "J10 garbage behind", at_str(GOOD "x"), AT_BAD_PAYLOAD },
+        { "J10 two objects", at_str(GOOD GOOD), AT_BAD_PAYLOAD },
+        { "J10 a BOM", at_str("\xef\xbb\xbf" GOOD), AT_BAD_PAYLOAD },
+        { "J10 white space", at_str(" \r\n\t" GOOD "\n"), AT_OK },
+        { "J10 {}", at_str("{}"), AT_ISSUER },
+        { "J11 exp", at_str("{" WHO ",\"exp\":1,\"exp\":1700000600}"), AT_BAD_PAYLOAD },
+        { "J11 \\u0065xp", at_str("{" WHO ",\"exp\":1,\"\\u0065xp\":1700000600}"),
+          AT_BAD_PAYLOAD },
+        { "J11 nbf", at_str("{" WHO ",\"exp\":1700000600,\"nbf\":1,\"nbf\":1}"),
+          AT_BAD_PAYLOAD },
+        { "J11 sub", at_str("{" WHO ",\"exp\":1700000600,\"sub\":\"a\",\"sub\":\"b\"}"),
+          AT_BAD_PAYLOAD },
+        { "J11 iss", at_str("{" WHO ",\"iss\":\"x\",\"exp\":1700000600}"),
+          AT_BAD_PAYLOAD },
+        { "J11 aud", at_str("{" WHO ",\"aud\":\"x\",\"exp\":1700000600}"),
+          AT_BAD_PAYLOAD },
+        { "J11 scope", at_str("{" WHO ",\"exp\":1700000600,\"scope\":[],\"scope\":[]}"),
+          AT_BAD_PAYLOAD },
+        { "J11 inside", at_str("{" WHO ",\"exp\":1700000600,\"x\":[{\"a\":1,\"a\":2}]}"),
+          AT_BAD_PAYLOAD },
+        { "J12 NUL behind", at_str(GOOD "\0"), AT_BAD_PAYLOAD },
+        { "J12 NUL and junk", at_str(GOOD "\0junk"), AT_BAD_PAYLOAD },
+        { "J12 NUL in a string", at_str("{" WHO ",\"exp\":1700000600,\"x\":\"\0\"}"),
+          AT_BAD_PAYLOAD },
+        { "J12 \\u0000 in a value",
+          at_str("{" WHO ",\"exp\":1700000600,\"x\":\"\\u0000\"}"), AT_BAD_PAYLOAD },
+        { "J12 \\u0000 in a name",
+          at_str("{" WHO ",\"exp\":1700000600,\"exp\\u0000\":1}"), AT_BAD_PAYLOAD },
+        { "J13 0xff", at_str("{" WHO ",\"exp\":1700000600,\"x\":\"\xff\"}"),
+          AT_BAD_PAYLOAD },
+        { "J13 lone surrogate",
+          at_str("{" WHO ",\"exp\":1700000600,\"x\":\"\\ud800\"}"), AT_BAD_PAYLOAD },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, token_of(at_str(RS256), cases[i].payload, rsa, AT_RS256)),
+                   cases[i].verdict, "payload: %s", cases[i].name);
+
+        /* without a signature not a byte of it is looked at */
+        if (cases[i].verdict != AT_OK) {
+            is_verdict(verify(&b, token_of(at_str(RS256), cases[i].payload, rsa2,
+                                           AT_RS256)),
+                       AT_BAD_SIGNATURE, "W8 payload: %s, signed by another",
+                       cases[i].name);
+        }
+    }
+
+    block_free(&b);
+}
+
+
+/* --- S: signatures ------------------------------------------------------------ */
+
+static void
+test_every_bit(const char *name, const block_t *b, const char *good)
+{
+    char      *text;
+    size_t     i, len;
+    unsigned   bit, wrong;
+
+    len = strlen(good);
+    text = format("%s", good);
+    wrong = 0;
+
+    for (i = 0; i < len; i++) {
+        for (bit = 0; bit < 8; bit++) {
+            text[i] = (char) (good[i] ^ (1 << bit));
+            wrong += verify_at(b, (at_str_t) { text, len }, AT_JWT_LEN_DEFAULT, NOW)
+                     == AT_OK;
+        }
+
+        text[i] = good[i];
+    }
+
+    is_int(wrong, 0, "S2 %s: each bit of each of the %zu characters", name, len);
+    is_verdict(verify(b, text), AT_OK, "S2 %s: unchanged", name);
+}
+
+
+static void
+test_every_bit_of(void)
+{
+    block_t  b;
+
+    b = block(jwks(format("%s,%s,%s", jwk(rsa, ""), jwk(p256, ""), jwk(ed, ""))));
+    b.issuer.algs = ALL;
+
+    test_every_bit("RS256", &b, signed_payload(GOOD));
+    test_every_bit("ES256", &b, token("{\"alg\":\"ES256\"}", GOOD, p256, AT_ES256));
+    test_every_bit("EdDSA", &b, token("{\"alg\":\"EdDSA\"}", GOOD, ed, AT_EDDSA));
+
+    block_free(&b);
+}
+
+
+static at_str_t
+filled(size_t len, int byte)
+{
+    char  *out;
+
+    out = sign_alloc(len);
+    memset(out, byte, len);
+
+    return (at_str_t) { out, len };
+}
+
+
+static void
+test_signatures(void)
+{
+    char      *text, *other;
+    size_t     i;
+    block_t    b;
+    at_str_t   good, longer;
+
+    b = block(keys(pem_public(rsa)));
+    text = token_text(at_str(RS256), at_str(GOOD));
+    other = token_text(at_str(RS256), str(format("{" WHO ",\"exp\":1700000601}")));
+    good = sign_alg(rsa, AT_RS256, str(text));
+    longer = filled(258, 0);
+    memcpy((char *) (uintptr_t) longer.data + 1, good.data, 256);
+
+    {
+        const struct {
+            const char    *name;
+            at_str_t       signature;
+            at_verdict_e   verdict;
+        } cases[] = {
+            { "S3 all zero", filled(256, 0), AT_BAD_SIGNATURE },
+            { "S3 all ff", filled(256, 0xff), AT_BAD_SIGNATURE },
+            { "S3 255 bytes", { good.data, 255 }, AT_BAD_SIGNATURE },
+            { "S3 the last 255 bytes", { good.data + 1, 255 }, AT_BAD_SIGNATURE },
+            { "S3 a zero before", { longer.data, 257 }, AT_BAD_SIGNATURE },
+            { "S3 a zero behind", { longer.data + 1, 257 }, AT_BAD_SIGNATURE },
+            { "S3 one byte", filled(1, 1), AT_BAD_SIGNATURE },
+            { "S3 4,000 bytes", filled(4000, 1), AT_BAD_SIGNATURE },
+            { "S4 of another token", sign_alg(rsa, AT_RS256, str(other)),
+              AT_BAD_SIGNATURE },
+            { "S4 of another key", sign_alg(rsa2, AT_RS256, str(text)),
+              AT_BAD_SIGNATURE },
+            { "S7 by RS512", sign_alg(rsa, AT_RS512, str(text)), AT_BAD_SIGNATURE },
+            { "S7 by PS256", sign_alg(rsa, AT_PS256, str(text)), AT_BAD_SIGNATURE },
+            { "S7 by an EC key", sign_alg(p256, AT_ES256, str(text)),
+              AT_BAD_SIGNATURE },
+            { "S3 itself", good, AT_OK },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_verdict(verify(&b, token_with(text, cases[i].signature)),
+                       cases[i].verdict, "%s", cases[i].name);
+        }
+    }
+
+    block_free(&b);
+}
+
+
+static void
+test_none(void)
+{
+    size_t      i;
+    char       *text;
+    block_t     b;
+    at_str_t    old;
+
+    static const char  *names[] = { "none", "None", "nOnE", "NONE", "none ", "" };
+
+    b = block(keys(pem_public(rsa)));
+    b.issuer.algs = ALL;
+    old = sign_alg(rsa, AT_RS256, str(token_text(at_str(RS256), at_str(GOOD))));
+
+    for (i = 0; i < N(names); i++) {
+        text = token_text(str(format("{\"alg\":\"%s\"}", names[i])), at_str(GOOD));
+
+        is_verdict(verify(&b, format("%s.", text)), AT_MALFORMED,
+                   "S5 alg '%s', no signature", names[i]);
+        is_verdict(verify(&b, text), AT_MALFORMED, "S5 alg '%s', two parts", names[i]);
+        is_verdict(verify(&b, token_with(text, old)), AT_BAD_ALG,
+                   "S5 alg '%s', an old signature", names[i]);
+        is_verdict(verify(&b, format("%s.AA", text)), AT_BAD_ALG,
+                   "S5 alg '%s', AA", names[i]);
+        is_verdict(verify(&b, token_with(text, sign_alg(rsa, AT_RS256, str(text)))),
+                   AT_BAD_ALG, "S5 alg '%s', signed", names[i]);
+    }
+
+    block_free(&b);
+}
+
+
+static void
+test_hmac(void)
+{
+    size_t     i, j;
+    char      *text, *crlf;
+    block_t    b;
+    at_str_t   pem;
+
+    b = block(keys(pem_public(rsa)));
+    b.issuer.algs = ALL;
+    pem = pem_public(rsa);
+    crlf = format("%.*s", (int) pem.len, pem.data);
+
+    for (i = 0; crlf[i]; i++) {
+        crlf[i] = crlf[i] == '\n' ? '\r' : crlf[i];
+    }
+
+    {
+        const struct {
+            const char    *name;
+            const EVP_MD  *md;
+        } algs[] = {
+            { "HS256", EVP_sha256() }, { "HS384", EVP_sha384() },
+            { "HS512", EVP_sha512() }, { "hs256", EVP_sha256() },
+        };
+
+        const struct {
+            const char  *name;
+            at_str_t     secret;
+        } secrets[] = {
+            { "the PEM file", pem },
+            { "the PEM file without its last newline", { pem.data, pem.len - 1 } },
+            { "the PEM file with other newlines", str(crlf) },
+            { "the DER", der_public(rsa) },
+            { "the JWK", str(jwk(rsa, "")) },
+            { "n", str(jwk_number(rsa, OSSL_PKEY_PARAM_RSA_N, 0)) },
+            { "nothing", at_str("") },
+            { "the name of the issuer", at_str("https://issuer.example") },
+        };
+
+        for (i = 0; i < N(algs); i++) {
+            text = token_text(str(format("{\"alg\":\"%s\"}", algs[i].name)),
+                              at_str(GOOD));
+
+            for (j = 0; j < N(secrets); j++) {
+                is_verdict(verify(&b, token_with(text, sign_hmac(secrets[j].secret,
+                                                     algs[i].md, str(text)))),
+                           AT_BAD_ALG, "S6 %s keyed with %s", algs[i].name,
+                           secrets[j].name);
+            }
+        }
+
+        /* the HMAC under the name of an algorithm that is accepted */
+        text = token_text(at_str(RS256), at_str(GOOD));
+
+        for (j = 0; j < N(secrets); j++) {
+            is_verdict(verify(&b, token_with(text, sign_hmac(secrets[j].secret,
+                                                 EVP_sha256(), str(text)))),
+                       AT_BAD_SIGNATURE, "S6 RS256 by name, keyed with %s",
+                       secrets[j].name);
+        }
+    }
+
+    block_free(&b);
+}
+
+
+static void
+test_ecdsa(void)
+{
+    size_t     i;
+    char      *text;
+    BIGNUM    *zero, *n;
+    block_t    b;
+
+    EVP_PKEY  *p521 = key_ec("P-521");
+    EVP_PKEY  *k256 = key_ec("secp256k1");
+
+    b = block(jwks(jwk(p256, "")));
+    b.issuer.algs = ALL;
+    text = token_text(at_str("{\"alg\":\"ES256\"}"), at_str(GOOD));
+    zero = number("0");
+    n = number("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
+
+    {
+        const struct {
+            const char    *name;
+            at_str_t       signature;
+            at_verdict_e   verdict;
+        } cases[] = {
+            { "r = s = 0", sign_pair(zero, zero, 32), AT_BAD_SIGNATURE },
+            { "r = s = n", sign_pair(n, n, 32), AT_BAD_SIGNATURE },
+            { "DER", sign_with(p256, "SHA256", -1, str(text)), AT_BAD_SIGNATURE },
+            { "63 bytes", { sign_alg(p256, AT_ES256, str(text)).data, 63 },
+              AT_BAD_SIGNATURE },
+            { "of P-384", sign_alg(p384, AT_ES384, str(text)), AT_BAD_SIGNATURE },
+            { "of P-384 by SHA-256", sign_der_to_pair(p384,
+              sign_with(p384, "SHA256", -1, str(text))), AT_BAD_SIGNATURE },
+            { "of P-521", sign_der_to_pair(p521,
+              sign_with(p521, "SHA256", -1, str(text))), AT_BAD_SIGNATURE },
+            { "of secp256k1", sign_der_to_pair(k256,
+              sign_with(k256, "SHA256", -1, str(text))), AT_BAD_SIGNATURE },
+            { "its own", sign_alg(p256, AT_ES256, str(text)), AT_OK },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_verdict(verify(&b, token_with(text, cases[i].signature)),
+                       cases[i].verdict, "S9 ES256: %s", cases[i].name);
+        }
+    }
+
+    text = token_text(at_str("{\"alg\":\"ES512\"}"), at_str(GOOD));
+    is_verdict(verify(&b, token_with(text, sign_der_to_pair(p256,
+                                         sign_with(p256, "SHA512", -1, str(text))))),
+               AT_BAD_ALG, "S9 ES512 by a P-256 key");
+
+    text = token_text(at_str("{\"alg\":\"ES384\"}"), at_str(GOOD));
+    is_verdict(verify(&b, token_with(text, sign_der_to_pair(p256,
+                                         sign_with(p256, "SHA384", -1, str(text))))),
+               AT_NO_KEY, "S9 ES384 by a P-256 key");
+
+    BN_free(zero);
+    BN_free(n);
+    block_free(&b);
+}
+
+
+static void
+test_embedded(void)
+{
+    size_t       i;
+    block_t      b;
+    const char  *headers[4];
+
+    headers[0] = format("{\"alg\":\"RS256\",\"jwk\":%s}", jwk(rsa2, ""));
+    headers[1] = format("{\"alg\":\"RS256\",\"x5c\":[\"%s\"]}", x5c(rsa2));
+    headers[2] = "{\"alg\":\"RS256\",\"jku\":\"http://127.0.0.1:1/jwks\"}";
+    headers[3] = "{\"alg\":\"RS256\",\"x5u\":\"http://127.0.0.1:1/x\",\"x5t\":\"AA\","
+                 "\"x5t#S256\":\"AA\"}";
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(headers); i++) {
+        is_verdict(verify(&b, token(headers[i], GOOD, rsa2, AT_RS256)),
+                   AT_BAD_SIGNATURE, "S10 an attacker's key by header %zu", i);
+        is_verdict(verify(&b, token(headers[i], GOOD, rsa, AT_RS256)), AT_OK,
+                   "S10 the same header, signed by ours");
+    }
+
+    block_free(&b);
+}
+
+
+/* --- keys and kids ------------------------------------------------------------ */
+
+static char *
+kid_token(const char *kid, EVP_PKEY *pkey)
+{
+    return token(format("{\"alg\":\"RS256\",\"kid\":%s}", kid), GOOD, pkey, AT_RS256);
+}
+
+
+static void
+test_kid(void)
+{
+    size_t   i;
+    block_t  b;
+
+    /* "one" and "two" are known; "ec" is the kid of a key of another kind */
+    b = block(jwks(format("%s,%s,%s", jwk(rsa, ",\"kid\":\"one\""),
+                          jwk(rsa2, ",\"kid\":\"two\""),
+                          jwk(p256, ",\"kid\":\"ec\""))));
+
+    {
+        const struct {
+            const char    *kid;
+            at_verdict_e   verdict;
+        } cases[] = {
+            { "\"one\"", AT_OK },
+            { "\"on\\u0065\"", AT_OK },
+            { "\"two\"", AT_BAD_SIGNATURE },
+            { "\"ec\"", AT_UNKNOWN_KID },
+            { "\"three\"", AT_UNKNOWN_KID },
+            { "\"ONE\"", AT_UNKNOWN_KID },
+            { "\"one \"", AT_BAD_KID },
+            { "\"on\"", AT_UNKNOWN_KID },
+            { "\"onee\"", AT_UNKNOWN_KID },
+            { "\"\"", AT_BAD_KID },
+            { "\" \"", AT_BAD_KID },
+            { "7", AT_BAD_KID },
+            { "null", AT_BAD_KID },
+            { "{}", AT_BAD_KID },
+            { "[\"one\"]", AT_BAD_KID },
+            { "\"one\\r\\ntwo\"", AT_BAD_KID },
+            { "\"one\\u0000\"", AT_BAD_HEADER },
+            { "\"../../../../dev/null\"", AT_BAD_KID },
+            { "\"/etc/passwd\"", AT_UNKNOWN_KID },
+            { "\"file:///etc/passwd\"", AT_UNKNOWN_KID },
+            { "\"' OR '1'='1\"", AT_BAD_KID },
+            { "\"k|id\"", AT_UNKNOWN_KID },
+            { "\"%2e%2e\"", AT_UNKNOWN_KID },
+            { "\"h\xc3\xa9\"", AT_BAD_KID },
+            { format("\"%0256d\"", 0), AT_UNKNOWN_KID },
+            { format("\"%0257d\"", 0), AT_BAD_KID },
+            { format("\"%05000d\"", 0), AT_BAD_KID },
+        };
+
+        for (i = 0; i < N(cases); i++) {
+            is_verdict(verify(&b, kid_token(cases[i].kid, rsa)), cases[i].verdict,
+                       "S11 kid %.40s", cases[i].kid);
+        }
+    }
+
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "K6 no kid, two keys that fit");
+    is_verdict(verify(&b, token(RS256, GOOD, rsa2, AT_RS256)), AT_OK,
+               "K6 no kid, by the second");
+    block_free(&b);
+
+    b = block(jwks(format("%s,%s", jwk(rsa2, ",\"kid\":\"a\""),
+                          jwk(rsa, ",\"kid\":\"a\""))));
+    is_verdict(verify(&b, kid_token("\"a\"", rsa)), AT_OK,
+               "K5 two keys of one kid: both are tried");
+    is_verdict(verify(&b, kid_token("\"b\"", rsa)), AT_UNKNOWN_KID,
+               "K6 an unknown kid: none is tried");
+    block_free(&b);
+
+    b = block(jwks(format("%s,%s", jwk(rsa2, ",\"kid\":\"a\""), jwk(rsa, ""))));
+    is_verdict(verify(&b, kid_token("\"a\"", rsa)), AT_OK,
+               "W6 after the keys of the kid those without one");
+    is_verdict(verify(&b, kid_token("\"b\"", rsa)), AT_OK,
+               "W6 a key without a kid serves any");
+    is_verdict(verify(&b, kid_token("\"b\"", rsa2)), AT_BAD_SIGNATURE,
+               "W6 but one with another kid does not");
+    block_free(&b);
+
+    b = block(jwks(jwk(rsa, ",\"alg\":\"RS512\",\"kid\":\"a\"")));
+    b.issuer.algs = ALL;
+    is_verdict(verify(&b, kid_token("\"a\"", rsa)), AT_UNKNOWN_KID,
+               "K4 alg RS512 in the key, RS256 in the token");
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_NO_KEY, "K4 the same without a kid");
+    block_free(&b);
+
+    b = block(jwks(jwk(p256, "")));
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_NO_KEY, "W6 no key of that kind");
+    block_free(&b);
+}
+
+
+/* keys that do not sign: n of them before the one that does */
+static char *
+decoys(unsigned n, EVP_PKEY *last, const char *more)
+{
+    char      *text;
+    unsigned   i;
+
+    text = format("%s", "");
+
+    for (i = 0; i < n; i++) {
+        text = format("%s%s,", text, jwk(key_ec("P-256"), more));
+    }
+
+    return format("%s%s", text, jwk(last, more));
+}
+
+
+static void
+test_tried(void)
+{
+    char          *text;
+    unsigned       i;
+    block_t        b[4];
+    at_trusted_t   trusted[4];
+
+    text = token("{\"alg\":\"ES256\"}", GOOD, p256, AT_ES256);
+
+    for (i = 3; i <= 4; i++) {
+        b[0] = block(jwks(decoys(i, p256, "")));
+        b[0].issuer.algs = ALL;
+        is_verdict(verify(&b[0], text), i < 4 ? AT_OK : AT_BAD_SIGNATURE,
+                   "W6, K6 the key is the %uth of its issuer", i + 1);
+        block_free(&b[0]);
+
+        b[0] = block(jwks(decoys(i, p256, ",\"kid\":\"a\"")));
+        b[0].issuer.algs = ALL;
+        is_verdict(verify(&b[0], token("{\"alg\":\"ES256\",\"kid\":\"a\"}", GOOD, p256,
+                                       AT_ES256)),
+                   i < 4 ? AT_OK : AT_BAD_SIGNATURE,
+                   "W6, K6 the same of one kid, the %uth", i + 1);
+        block_free(&b[0]);
+    }
+
+    /* both sources of a block count together */
+    b[0] = block(jwks(decoys(1, key_ec("P-256"), "")));
+    b[0].sets[1] = jwks(decoys(1, p256, ""));
+    b[0].issuer.algs = ALL;
+    is_verdict(verify(&b[0], text), AT_OK, "W6 the 4th key, by two sources");
+    at_keyset_free(b[0].sets[1]);
+    b[0].sets[1] = jwks(decoys(2, p256, ""));
+    is_verdict(verify(&b[0], text), AT_BAD_SIGNATURE, "W6 the 5th key, by two sources");
+    block_free(&b[0]);
+
+    /* keys that do not fit are not counted */
+    b[0] = block(jwks(format("%s,%s,%s,%s,%s", jwk(rsa, ""), jwk(rsa2, ""), jwk(p384, ""),
+                             jwk(ed, ""), jwk(p256, ""))));
+    b[0].issuer.algs = ALL;
+    is_verdict(verify(&b[0], text), AT_OK, "W6 keys of other kinds are not counted");
+    block_free(&b[0]);
+
+    /* 4 + 4 keys of two issuers, the good one the 8th or the 9th */
+    b[0] = block(jwks(decoys(3, key_ec("P-256"), "")));
+    b[1] = block(jwks(decoys(3, p256, "")));
+    b[2] = block(jwks(decoys(3, key_ec("P-256"), "")));
+    b[3] = block(jwks(jwk(p256, "")));
+
+    for (i = 0; i < 4; i++) {
+        b[i].issuer.algs = ALL;
+        trusted[i] = (at_trusted_t) { &b[i].issuer, b[i].sets, 2 };
+    }
+
+    is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_OK,
+               "W6 the 8th key of a token");
+    ok(who.issuer == &b[1].issuer, "W6 and its issuer");
+
+    trusted[1] = trusted[2];
+    trusted[2] = trusted[3];
+    is_verdict(verify_of(str(text), 8192, trusted, 3, NOW), AT_BAD_SIGNATURE,
+               "W6 the 9th key of a token");
+
+    for (i = 0; i < 4; i++) {
+        block_free(&b[i]);
+    }
+}
+
+
+static void
+test_sources(void)
+{
+    block_t        b, other;
+    at_trusted_t   trusted[2];
+    const char    *text;
+
+    text = signed_payload(GOOD);
+
+    b = block(NULL);
+    is_verdict(verify(&b, text), AT_UNAVAILABLE, "Q1 no keys yet");
+    is_verdict(verify(&b, "x.y.z"), AT_MALFORMED, "Q1 no keys yet, junk");
+    is_verdict(verify(&b, signed_header("{\"alg\":\"none\"}")), AT_BAD_ALG,
+               "Q1 no keys yet, alg none");
+
+    b.sets[1] = keys(pem_public(rsa));
+    is_verdict(verify(&b, text), AT_OK, "Q1 one source of two has keys");
+
+    other = block(NULL);
+    trusted[0] = (at_trusted_t) { &other.issuer, other.sets, 2 };
+    trusted[1] = (at_trusted_t) { &b.issuer, b.sets, 2 };
+
+    is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_OK,
+               "Q1 one issuer of two has keys");
+    ok(who.issuer == &b.issuer, "and it is that one");
+    is_verdict(verify_of(str(text), 8192, trusted, 1, NOW), AT_UNAVAILABLE,
+               "Q1 the other one alone");
+    is_verdict(verify_of(str(text), 8192, trusted, 0, NOW), AT_FAILED,
+               "W12 no issuer at all");
+
+    is_verdict(verify_of(str(token(RS256, GOOD, rsa2, AT_RS256)), 8192, trusted, 2, NOW),
+               AT_UNAVAILABLE, "Q1 a bad signature for the one, no keys of the other");
+    is_verdict(verify_of(str(signed_payload("{}")), 8192, trusted, 2, NOW), AT_ISSUER,
+               "Q1 a good signature for the one, no keys of the other");
+    is_verdict(verify_of(str(signed_payload("{" WHO ",\"exp\":1}")), 8192, trusted, 2,
+                         NOW), AT_EXPIRED, "Q1 expired for the one, no keys of the other");
+    is_verdict(verify_of(str(signed_header("{\"alg\":\"PS256\"}")), 8192, trusted, 2,
+                         NOW), AT_BAD_ALG, "Q1 an algorithm that neither accepts");
+
+    trusted[0].n_sets = 0;
+    is_verdict(verify_of(str(text), 8192, trusted, 1, NOW), AT_UNAVAILABLE,
+               "Q1 an issuer without a source");
+
+    block_free(&b);
+}
+
+
+/* one tenant, two APIs: the same keys and the same iss */
+static void
+test_shared_keys(void)
+{
+    size_t         i, j;
+    block_t        b[2];
+    at_trusted_t   trusted[2];
+
+    static const at_str_t  second[] = { at_str("second") };
+
+    static const struct {
+        const char    *aud;
+        at_verdict_e   verdict;
+        int            issuer;
+    } cases[] = {
+        { "\"api\"", AT_OK, 0 },
+        { "\"second\"", AT_OK, 1 },
+        { "[\"x\",\"second\"]", AT_OK, 1 },
+        { "\"third\"", AT_AUDIENCE, -1 },
+        { "[]", AT_AUDIENCE, -1 },
+        { "7", AT_BAD_CLAIM, -1 },
+    };
+
+    b[0] = block(keys(pem_public(rsa)));
+    b[1] = block(keys(pem_public(rsa)));
+    b[1].issuer.audiences = second;
+
+    for (j = 0; j < 2; j++) {
+        trusted[j] = (at_trusted_t) { &b[j].issuer, b[j].sets, 2 };
+        trusted[!j] = (at_trusted_t) { &b[!j].issuer, b[!j].sets, 2 };
+
+        for (i = 0; i < N(cases); i++) {
+            at_trusted_t  order[2] = { trusted[j], trusted[!j] };
+
+            is_verdict(verify_of(str(signed_payload(format("{\"iss\":\"https://"
+                       "issuer.example\",\"aud\":%s,\"exp\":1700000600}",
+                       cases[i].aud))), 8192, order, 2, NOW),
+                       cases[i].verdict, "two blocks of one key, aud %s", cases[i].aud);
+
+            if (cases[i].issuer != -1) {
+                ok(who.issuer == &b[cases[i].issuer].issuer, "and the right block");
+            }
+        }
+    }
+
+    /* what came further is the answer: expired by the one, another's by the other */
+    is_verdict(verify_of(str(signed_payload("{" WHO ",\"exp\":1}")), 8192, trusted, 2,
+                         NOW), AT_EXPIRED, "two blocks: expired is told");
+    ok(who.issuer == &b[0].issuer, "of the block that it was for");
+
+    /* "any" last, an expired token of the first */
+    b[1].issuer.audiences = NULL;
+    b[1].issuer.n_audiences = 0;
+    b[1].issuer.any_audience = 1;
+    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
+    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+    is_verdict(verify_of(str(signed_payload(GOOD)), 8192, trusted, 2, NOW), AT_OK,
+               "two blocks: both would do");
+    ok(who.issuer == &b[0].issuer, "the first one counts");
+
+    block_free(&b[0]);
+    block_free(&b[1]);
+}
+
+
+/* an issuer's key is good for its own iss only */
+static void
+test_other_issuer(void)
+{
+    block_t        b[2];
+    at_trusted_t   trusted[2];
+
+    static const at_str_t  second[] = { at_str("https://second.example") };
+
+    b[0] = block(keys(pem_public(rsa)));
+    b[1] = block(keys(pem_public(rsa2)));
+    b[1].issuer.issuers = second;
+
+    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
+    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+
+    is_verdict(verify_of(str(token(RS256, GOOD, rsa2, AT_RS256)), 8192, trusted, 2, NOW),
+               AT_ISSUER, "T3 the second issuer's key, the first one's iss");
+    is_verdict(verify_of(str(signed_payload("{\"iss\":\"https://second.example\","
+                                            "\"aud\":\"api\",\"exp\":1700000600}")),
+                         8192, trusted, 2, NOW),
+               AT_ISSUER, "T3 the first issuer's key, the second one's iss");
+    is_verdict(verify_of(str(token(RS256, "{\"iss\":\"https://second.example\","
+                                   "\"aud\":\"api\",\"exp\":1700000600}", rsa2,
+                                   AT_RS256)), 8192, trusted, 2, NOW),
+               AT_OK, "T3 the second issuer's own");
+    ok(who.issuer == &b[1].issuer, "is the second's");
+
+    /* an algorithm that only one of them accepts */
+    b[1].issuer.algs = at_alg_bit(AT_PS256);
+    is_verdict(verify_of(str(token(RS256, "{\"iss\":\"https://second.example\","
+                                   "\"aud\":\"api\",\"exp\":1700000600}", rsa2,
+                                   AT_RS256)), 8192, trusted, 2, NOW),
+               AT_BAD_SIGNATURE, "J17 listed by the first, signed by the second");
+
+    block_free(&b[0]);
+    block_free(&b[1]);
+}
+
+
+static void
+test_typ_lists(void)
+{
+    block_t  b;
+
+    static const at_str_t  only[] = { at_str("at+jwt") };
+
+    b = block(keys(pem_public(rsa)));
+    b.issuer.typs = only;
+    b.issuer.n_typs = 1;
+    b.issuer.typ_absent = 0;
+
+    is_verdict(verify(&b, signed_header("{\"alg\":\"RS256\",\"typ\":\"at+jwt\"}")),
+               AT_OK, "J18 at+jwt only: at+jwt");
+    is_verdict(verify(&b, signed_header("{\"alg\":\"RS256\",\"typ\":\"JWT\"}")),
+               AT_BAD_TYP, "J18 at+jwt only: JWT");
+    is_verdict(verify(&b, signed_header(RS256)), AT_BAD_TYP, "J18 at+jwt only: absent");
+
+    block_free(&b);
+}
+
+
+/* --- C: claims ---------------------------------------------------------------- */
+
+static void
+test_exp(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *exp;
+        int64_t        leeway;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "1700000001", 0, AT_OK },
+        { "1700000000", 0, AT_EXPIRED },
+        { "1699999999", 0, AT_EXPIRED },
+        { "1700000000.5", 0, AT_OK },
+        { "1.700000001e9", 0, AT_OK },
+        { "4102444800.5", 0, AT_OK },
+        { "4.1e9", 0, AT_OK },
+        { "1699999999", 5, AT_OK },
+        { "1699999996", 5, AT_OK },
+        { "1699999995", 5, AT_EXPIRED },
+        { "1699999994", 5, AT_EXPIRED },
+        { "253402300799", 0, AT_OK },
+        { "0", 0, AT_EXPIRED }, { "1", 0, AT_EXPIRED }, { "-1", 0, AT_EXPIRED },
+        { "-0", 0, AT_EXPIRED }, { "-0.0", 0, AT_EXPIRED },
+        { "1e-400", 0, AT_EXPIRED }, { "-1e308", 0, AT_EXPIRED },
+        { "-9223372036854775808", 0, AT_EXPIRED },
+        { "null", 0, AT_BAD_CLAIM }, { "true", 0, AT_BAD_CLAIM },
+        { "\"4102444800\"", 0, AT_BAD_CLAIM }, { "\"never\"", 0, AT_BAD_CLAIM },
+        { "[]", 0, AT_BAD_CLAIM }, { "{}", 0, AT_BAD_CLAIM },
+        { "[4102444800]", 0, AT_BAD_CLAIM },
+        { "253402300800", 0, AT_BAD_CLAIM },
+        { "4102444800000", 0, AT_BAD_CLAIM },
+        { "9007199254740993", 0, AT_BAD_CLAIM },
+        { "9223372036854775807", 0, AT_BAD_CLAIM },
+        { "9223372036854775807", INT64_MAX, AT_BAD_CLAIM },
+        { "253402300799", INT64_MAX, AT_OK },
+        { "1", INT64_MAX, AT_OK },
+        { "1e308", 0, AT_BAD_CLAIM },
+        { "9223372036854775808", 0, AT_BAD_PAYLOAD },
+        { "18446744073709551616", 0, AT_BAD_PAYLOAD },
+        { "1e999", 0, AT_BAD_PAYLOAD }, { "-1e999", 0, AT_BAD_PAYLOAD },
+        { "NaN", 0, AT_BAD_PAYLOAD }, { "Infinity", 0, AT_BAD_PAYLOAD },
+        { "0123", 0, AT_BAD_PAYLOAD }, { "+1", 0, AT_BAD_PAYLOAD },
+        { ".5", 0, AT_BAD_PAYLOAD }, { "0x7f", 0, AT_BAD_PAYLOAD },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        b.issuer.leeway = cases[i].leeway;
+        is_verdict(verify(&b, signed_payload(format("{" WHO ",\"exp\":%s}",
+                                                    cases[i].exp))),
+                   cases[i].verdict, "C1, C2, C3, C4 exp %s, leeway %lld",
+                   cases[i].exp, (long long) cases[i].leeway);
+    }
+
+    b.issuer.leeway = 0;
+    is_verdict(verify(&b, signed_payload("{" WHO "}")), AT_BAD_CLAIM, "C3 no exp");
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"EXP\":1700000600}")), AT_BAD_CLAIM,
+               "C3 EXP is another claim");
+
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":1700000000.5}")), AT_OK,
+               "C1 a fraction");
+    is_int(who.expires, 1700000001, "C1 is rounded up");
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":253402300799}")), AT_OK,
+               "C4 the end of the year 9999");
+    is_int(who.expires, 253402300799, "C4 exactly");
+
+    is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000599), AT_OK,
+               "C12 a second before");
+    is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000600), AT_EXPIRED,
+               "C12 the second itself");
+    is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 0), AT_OK,
+               "C12 a clock that stands at 0");
+    is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, INT64_MIN), AT_OK,
+               "C12 a clock before all time");
+    is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, INT64_MAX), AT_EXPIRED,
+               "C12 a clock after all time");
+
+    block_free(&b);
+}
+
+
+static void
+test_order(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *name;
+        const char    *payload;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "expired", "{" WHO ",\"exp\":1}", AT_EXPIRED },
+        { "expired and another aud",
+          "{\"iss\":\"https://issuer.example\",\"aud\":\"x\",\"exp\":1}", AT_AUDIENCE },
+        { "expired and another iss", "{\"iss\":\"x\",\"aud\":\"api\",\"exp\":1}",
+          AT_ISSUER },
+        { "expired and not yet valid", "{" WHO ",\"exp\":1,\"nbf\":1800000000}",
+          AT_NOT_YET_VALID },
+        { "expired and scope of a wrong type", "{" WHO ",\"exp\":1,\"scope\":7}",
+          AT_BAD_CLAIM },
+        { "expired and iat of a wrong type", "{" WHO ",\"exp\":1,\"iat\":\"x\"}",
+          AT_BAD_CLAIM },
+        { "expired and nbf of a wrong type", "{" WHO ",\"exp\":1,\"nbf\":null}",
+          AT_BAD_CLAIM },
+        { "expired and sub of a wrong type", "{" WHO ",\"exp\":1,\"sub\":7}",
+          AT_BAD_CLAIM },
+        { "no exp and another aud",
+          "{\"iss\":\"https://issuer.example\",\"aud\":\"x\"}", AT_AUDIENCE },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, signed_payload(cases[i].payload)), cases[i].verdict,
+                   "C5 %s", cases[i].name);
+        is_verdict(verify(&b, token(RS256, cases[i].payload, rsa2, AT_RS256)),
+                   AT_BAD_SIGNATURE, "C5 %s, badly signed", cases[i].name);
+    }
+
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":1,\"sub\":\"bob\"}")),
+               AT_EXPIRED, "C5 an expired one");
+    is_str(who.subject, "bob", "C5 says whose it was");
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
+                                         "\"nbf\":1800000000,\"sub\":\"bob\"}")),
+               AT_NOT_YET_VALID, "C6 one that is not yet valid");
+    is_str(who.subject, "bob", "C6 says whose it is");
+
+    block_free(&b);
+}
+
+
+static void
+test_nbf_iat(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *claims;
+        int64_t        leeway;
+        int64_t        max_age;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "\"nbf\":1700000000", 0, -1, AT_OK },
+        { "\"nbf\":1700000001", 0, -1, AT_NOT_YET_VALID },
+        { "\"nbf\":1700000000.5", 0, -1, AT_NOT_YET_VALID },
+        { "\"nbf\":1700000005", 5, -1, AT_OK },
+        { "\"nbf\":1700000006", 5, -1, AT_NOT_YET_VALID },
+        { "\"nbf\":0", 0, -1, AT_OK },
+        { "\"nbf\":-1e308", 0, -1, AT_OK },
+        { "\"nbf\":\"0\"", 0, -1, AT_BAD_CLAIM },
+        { "\"nbf\":null", 0, -1, AT_BAD_CLAIM },
+        { "\"nbf\":[]", 0, -1, AT_BAD_CLAIM },
+        { "\"nbf\":1e300", 0, -1, AT_BAD_CLAIM },
+        { "\"nbf\":9223372036854775807", INT64_MAX, -1, AT_BAD_CLAIM },
+        { "\"iat\":1700000000", 0, -1, AT_OK },
+        { "\"iat\":1800000000", 0, -1, AT_OK },
+        { "\"iat\":1", 0, -1, AT_OK },
+        { "\"iat\":\"1\"", 0, -1, AT_BAD_CLAIM },
+        { "\"iat\":null", 0, -1, AT_BAD_CLAIM },
+        { "\"iat\":true", 0, -1, AT_BAD_CLAIM },
+        { "\"iat\":1699999700", 0, 300, AT_OK },
+        { "\"iat\":1699999699", 0, 300, AT_TOO_OLD },
+        { "\"iat\":1699999695", 5, 300, AT_OK },
+        { "\"iat\":1699999694", 5, 300, AT_TOO_OLD },
+        { "\"iat\":1700000001", 0, 300, AT_NOT_YET_VALID },
+        { "\"iat\":1700000005", 5, 300, AT_OK },
+        { "\"iat\":1700000006", 5, 300, AT_NOT_YET_VALID },
+        { "\"iat\":1700000000", 0, 0, AT_OK },
+        { "\"iat\":1699999999", 0, 0, AT_TOO_OLD },
+        { "\"iat\":-1e308", 0, 300, AT_TOO_OLD },
+        { "\"iat\":1", 0, INT64_MAX, AT_OK },
+        { "\"x\":1", 0, 300, AT_BAD_CLAIM },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        b.issuer.leeway = cases[i].leeway;
+        b.issuer.max_age = cases[i].max_age;
+
+        is_verdict(verify(&b, signed_payload(format("{" WHO ",\"exp\":1700000600,%s}",
+                                                    cases[i].claims))),
+                   cases[i].verdict, "C6 %s, leeway %lld, max_age %lld",
+                   cases[i].claims, (long long) cases[i].leeway,
+                   (long long) cases[i].max_age);
+    }
+
+    block_free(&b);
+}
+
+
+static void
+test_aud(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const at_str_t  two[] = { at_str("x"), at_str("api") };
+
+    static const struct {
+        const char    *aud;
+        at_verdict_e   verdict;
+        at_verdict_e   any;
+    } cases[] = {
+        { "\"api\"", AT_OK, AT_OK },
+        { "[\"api\"]", AT_OK, AT_OK },
+        { "[\"x\",\"api\"]", AT_OK, AT_OK },
+        { "[\"api\",\"x\"]", AT_OK, AT_OK },
+        { "[\"api\",\"api\"]", AT_OK, AT_OK },
+        { "[]", AT_AUDIENCE, AT_OK },
+        { "\"\"", AT_AUDIENCE, AT_OK },
+        { "[\"\"]", AT_AUDIENCE, AT_OK },
+        { "[\"\",\"x\"]", AT_AUDIENCE, AT_OK },
+        { "\"API\"", AT_AUDIENCE, AT_OK },
+        { "\"api \"", AT_AUDIENCE, AT_OK },
+        { "\" api\"", AT_AUDIENCE, AT_OK },
+        { "\"ap\"", AT_AUDIENCE, AT_OK },
+        { "\"apix\"", AT_AUDIENCE, AT_OK },
+        { "\"api,x\"", AT_AUDIENCE, AT_OK },
+        { "\"api x\"", AT_AUDIENCE, AT_OK },
+        { "\"[\\\"api\\\"]\"", AT_AUDIENCE, AT_OK },
+        { "\"*\"", AT_AUDIENCE, AT_OK },
+        { "[\"api\",7]", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "[7,\"api\"]", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "[[\"api\"]]", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "[\"api\",null]", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "{\"api\":1}", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "null", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "7", AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "true", AT_BAD_CLAIM, AT_BAD_CLAIM },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        char  *text = signed_payload(format("{\"iss\":\"https://issuer.example\","
+                                            "\"exp\":1700000600,\"aud\":%s}",
+                                            cases[i].aud));
+
+        b.issuer.audiences = audiences;
+        b.issuer.n_audiences = 1;
+        b.issuer.any_audience = 0;
+        is_verdict(verify(&b, text), cases[i].verdict, "C7 aud %s", cases[i].aud);
+
+        b.issuer.audiences = NULL;
+        b.issuer.n_audiences = 0;
+        is_verdict(verify(&b, text), cases[i].any == AT_OK ? AT_AUDIENCE : cases[i].any,
+                   "C7 aud %s where none is accepted", cases[i].aud);
+
+        b.issuer.any_audience = 1;
+        is_verdict(verify(&b, text), cases[i].any, "C7 aud %s where any is accepted",
+                   cases[i].aud);
+    }
+
+    is_verdict(verify(&b, signed_payload("{\"iss\":\"https://issuer.example\","
+                                         "\"exp\":1700000600}")),
+               AT_OK, "C7 no aud where any is accepted");
+
+    b.issuer.any_audience = 0;
+    b.issuer.audiences = two;
+    b.issuer.n_audiences = 2;
+    is_verdict(verify(&b, signed_payload("{\"iss\":\"https://issuer.example\","
+                                         "\"exp\":1700000600}")),
+               AT_AUDIENCE, "C7 no aud");
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "C7 the second accepted one");
+
+    block_free(&b);
+}
+
+
+static void
+test_iss(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const at_str_t  two[] = {
+        at_str("https://issuer.example"), at_str("https://other.example/v2.0")
+    };
+
+    static const struct {
+        const char    *iss;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "\"https://issuer.example\"", AT_OK },
+        { "\"https://other.example/v2.0\"", AT_OK },
+        { "\"https:\\/\\/issuer.example\"", AT_OK },
+        { "\"https://issuer.example/\"", AT_ISSUER },
+        { "\"https://ISSUER.example\"", AT_ISSUER },
+        { "\"https://issuer.exampl\"", AT_ISSUER },
+        { "\"https://issuer.example.evil\"", AT_ISSUER },
+        { "\"http://issuer.example\"", AT_ISSUER },
+        { "\"issuer.example\"", AT_ISSUER },
+        { "\" https://issuer.example\"", AT_ISSUER },
+        { "\"\"", AT_ISSUER },
+        { "\"*\"", AT_ISSUER },
+        { "[\"https://issuer.example\"]", AT_BAD_CLAIM },
+        { "{\"https://issuer.example\":1}", AT_BAD_CLAIM },
+        { "null", AT_BAD_CLAIM },
+        { "7", AT_BAD_CLAIM },
+    };
+
+    b = block(keys(pem_public(rsa)));
+    b.issuer.issuers = two;
+    b.issuer.n_issuers = 2;
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, signed_payload(format("{\"iss\":%s,\"aud\":\"api\","
+                                                    "\"exp\":1700000600}",
+                                                    cases[i].iss))),
+                   cases[i].verdict, "C8 iss %s", cases[i].iss);
+    }
+
+    is_verdict(verify(&b, signed_payload("{\"aud\":\"api\",\"exp\":1700000600}")),
+               AT_ISSUER, "C8 no iss");
+
+    b.issuer.n_issuers = 0;
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_ISSUER, "C8 where none is accepted");
+
+    block_free(&b);
+}
+
+
+static void
+test_who(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *claims;
+        at_verdict_e   verdict;
+        const char    *user;
+        const char    *subject;
+        int            admin;
+    } cases[] = {
+        { "\"x\":1", AT_OK, "", "", 0 },
+        { "\"sub\":\"s\"", AT_OK, "", "s", 0 },
+        { "\"username\":\"u\"", AT_OK, "u", "u", 0 },
+        { "\"username\":\"u\",\"sub\":\"s\"", AT_OK, "u", "u", 0 },
+        { "\"username\":\"\",\"sub\":\"s\"", AT_OK, "", "s", 0 },
+        { "\"username\":7,\"sub\":\"s\"", AT_OK, "", "s", 0 },
+        { "\"sub\":7", AT_BAD_CLAIM, "", "", 0 },
+        { "\"sub\":null", AT_BAD_CLAIM, "", "", 0 },
+        { "\"sub\":[\"s\"]", AT_BAD_CLAIM, "", "", 0 },
+        { "\"isAdmin\":true", AT_OK, "", "", 1 },
+        { "\"isAdmin\":false", AT_OK, "", "", 0 },
+        { "\"isAdmin\":\"true\"", AT_OK, "", "", 0 },
+        { "\"isAdmin\":1", AT_OK, "", "", 0 },
+        { "\"isAdmin\":[true]", AT_OK, "", "", 0 },
+        { "\"isAdmin\":null", AT_OK, "", "", 0 },
+        { "\"isadmin\":true", AT_OK, "", "", 0 },
+        { "\"x\":{\"isAdmin\":true}", AT_OK, "", "", 0 },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, signed_payload(format("{" WHO ",\"exp\":1700000600,%s}",
+                                                    cases[i].claims))),
+                   cases[i].verdict, "C9 %s", cases[i].claims);
+        is_str(who.user, cases[i].user, "C9 the user");
+        is_str(who.subject, cases[i].subject, "C9 the subject");
+        is_int(who.admin, cases[i].admin, "C9 an administrator or not");
+    }
+
+    b.issuer.admin_claim.n = 0;
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
+                                         "\"isAdmin\":true}")), AT_OK,
+               "C9 where there are no administrators");
+    is_int(who.admin, 0, "C9 is none");
+
+    b.issuer.admin_claim = path("roles.admin");
+    b.issuer.user_claim = path("user.name");
+    is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
+                                         "\"roles\":{\"admin\":true},"
+                                         "\"user\":{\"name\":\"n\"}}")), AT_OK,
+               "C9 claims within claims");
+    is_int(who.admin, 1, "C9 an administrator");
+    is_str(who.user, "n", "C9 and the user");
+
+    block_free(&b);
+}
+
+
+static void
+test_scope(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *scope;
+        at_verdict_e   verdict;
+        size_t         n;
+    } cases[] = {
+        { "[\"read\"]", AT_OK, 1 },
+        { "[\"readonly\",\"write\"]", AT_OK, 2 },
+        { "\"read write\"", AT_OK, 2 },
+        { "\"read\\twrite\"", AT_OK, 1 },
+        { "\" read\"", AT_OK, 1 },
+        { "\"\"", AT_OK, 0 },
+        { "[]", AT_OK, 0 },
+        { "[7]", AT_BAD_CLAIM, 0 },
+        { "[\"read\",7]", AT_BAD_CLAIM, 0 },
+        { "{\"read\":1}", AT_BAD_CLAIM, 0 },
+        { "[[\"read\"]]", AT_BAD_CLAIM, 0 },
+        { "null", AT_BAD_CLAIM, 0 },
+        { "true", AT_BAD_CLAIM, 0 },
+    };
+
+    b = block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, signed_payload(format("{" WHO ",\"exp\":1700000600,"
+                                                    "\"scope\":%s}", cases[i].scope))),
+                   cases[i].verdict, "C10 scope %s", cases[i].scope);
+        is_int((long long) who.scopes, (long long) cases[i].n, "C10 how many");
+    }
+
+    block_free(&b);
+}
+
+
+/* --- what others made --------------------------------------------------------- */
+
+static void
+test_rfc(void)
+{
+    char           *text;
+    size_t          i;
+    json_t         *list, *entry, *key;
+    block_t         b;
+    const char     *name, *verdict, *token_text_;
+    at_verdict_e    got;
+
+    static const at_str_t  joe[] = { at_str("joe") };
+
+    list = outside_json("t/data/rfc-tokens.json");
+
+    json_array_foreach(list, i, entry) {
+        name = json_string_value(json_object_get(entry, "name"));
+        token_text_ = json_string_value(json_object_get(entry, "token"));
+        verdict = json_string_value(json_object_get(entry, "verdict"));
+        key = json_object_get(entry, "jwk");
+
+        /* where the RFC's key is none of ours, another one is there in its place */
+        b = block(jwks(jwk(rsa, "")));
+
+        if (key && strcmp(verdict, "bad_alg") != 0) {
+            block_free(&b);
+            text = json_dumps(key, JSON_COMPACT);
+            b = block(jwks(text));
+            free(text);
+        }
+
+        b.issuer.algs = ALL;
+        b.issuer.issuers = joe;
+        b.issuer.any_audience = 1;
+
+        got = verify_at(&b, str(token_text_), 8192, 1300819379);
+        is_bytes(at_verdict_info(got)->reason, str(verdict), "S12 %s", name);
+
+        if (got == AT_OK) {
+            is_int(who.expires, 1300819380, "S12 %s: its expiry", name);
+            is_verdict(verify_at(&b, str(token_text_), 8192, 1300819380), AT_EXPIRED,
+                       "S12 %s: a second later", name);
+            b.issuer.issuers = issuers;
+            is_verdict(verify_at(&b, str(token_text_), 8192, 1300819379), AT_ISSUER,
+                       "S12 %s: of another issuer", name);
+        }
+
+        block_free(&b);
+    }
+
+    json_decref(list);
+}
+
+
+#define SUITE  OUTSIDE "json/JSONTestSuite/test_parsing"
+
+static void
+test_suite(void)
+{
+    DIR            *dir;
+    unsigned        n, granted;
+    block_t         b;
+    at_file_t       file;
+    at_verdict_e    verdict;
+    struct dirent  *entry;
+
+    if (!outside_has(SUITE)) {
+        return;
+    }
+
+    b = block(jwks(jwk(ed, "")));
+    b.issuer.algs = ALL;
+    dir = opendir(SUITE);
+    n = 0;
+    granted = 0;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        if (strstr(entry->d_name, ".json") == NULL) {
+            continue;
+        }
+
+        file = outside_read(format(SUITE "/%s", entry->d_name));
+
+        if (file.len && file.len < 40000) {
+            verdict = verify_at(&b, str(token_of(at_str("{\"alg\":\"EdDSA\"}"),
+                                        (at_str_t) { file.data, file.len }, ed,
+                                        AT_EDDSA)), AT_JWT_LEN_MAX, NOW);
+            granted += verdict != AT_BAD_PAYLOAD && verdict != AT_ISSUER;
+
+            if (entry->d_name[0] == 'n' && verdict != AT_BAD_PAYLOAD) {
+                ok(0, "J22 %s as a payload", entry->d_name);
+            }
+        }
+
+        at_file_free(&file);
+        n++;
+    }
+
+    if (dir) {
+        (void) closedir(dir);
+    }
+
+    is_int(n, 318, "J22 files of JSONTestSuite as payloads, signed");
+    is_int(granted, 0, "J22 each is a bad payload, or an object of no issuer");
+
+    block_free(&b);
+}
+
+
+static void
+test_naughty(void)
+{
+    char           *text;
+    size_t          i;
+    json_t         *list, *entry, *claims;
+    unsigned        wrong;
+    block_t         b;
+
+    if (!outside_has(OUTSIDE "naughty-strings/blns.json")) {
+        return;
+    }
+
+    b = block(jwks(jwk(ed, "")));
+    b.issuer.algs = ALL;
+    list = outside_json(OUTSIDE "naughty-strings/blns.json");
+    wrong = 0;
+
+    json_array_foreach(list, i, entry) {
+        claims = json_pack("{s:s, s:s, s:i, s:O}", "iss", "https://issuer.example",
+                           "aud", "api", "exp", NOW + 600, "sub", entry);
+        text = json_dumps(claims, 0);
+        wrong += verify(&b, token("{\"alg\":\"EdDSA\"}", text, ed, AT_EDDSA)) != AT_OK;
+        wrong += strncmp(who.subject, json_string_value(entry), 63) != 0;
+        free(text);
+        json_decref(claims);
+    }
+
+    is_int(wrong, 0, "J23 %zu naughty strings as sub", json_array_size(list));
+
+    json_decref(list);
+    block_free(&b);
+}
+
+
+/* nothing is kept from one token to the next */
+static void
+test_again(void)
+{
+    size_t    i;
+    unsigned  wrong;
+    block_t   b;
+
+    b = block(keys(pem_public(rsa)));
+    wrong = 0;
+
+    {
+        const struct {
+            const char    *text;
+            at_verdict_e   verdict;
+        } cases[] = {
+            { signed_payload(GOOD), AT_OK },
+            { token(RS256, GOOD, rsa2, AT_RS256), AT_BAD_SIGNATURE },
+            { signed_payload("{" WHO ",\"exp\":1}"), AT_EXPIRED },
+            { signed_payload("{}"), AT_ISSUER },
+            { "..", AT_MALFORMED },
+            { signed_header("{\"alg\":\"none\"}"), AT_BAD_ALG },
+        };
+
+        for (i = 0; i < 600; i++) {
+            wrong += verify(&b, cases[i * 7 % N(cases)].text)
+                     != cases[i * 7 % N(cases)].verdict;
+            wrong += verify(&b, cases[0].text) != AT_OK;
+        }
+    }
+
+    is_int(wrong, 0, "H9 1,200 tokens in turn, good and bad ones");
+    block_free(&b);
+}
+
+
+int
+main(void)
+{
+    rsa = key_rsa(2048);
+    rsa2 = key_rsa(2048);
+    p256 = key_ec("P-256");
+    p384 = key_ec("P-384");
+    ed = key_named("ED25519");
+
+    username = path("username");
+    scope = path("scope");
+    is_admin = path("isAdmin");
+
+    test_good();
+    test_every_alg();
+    test_shape();
+    test_spare_bits();
+    test_header_json();
+    test_limits();
+    test_length();
+    test_payload_json();
+    test_every_bit_of();
+    test_signatures();
+    test_none();
+    test_hmac();
+    test_ecdsa();
+    test_embedded();
+    test_kid();
+    test_tried();
+    test_sources();
+    test_shared_keys();
+    test_other_issuer();
+    test_typ_lists();
+    test_exp();
+    test_order();
+    test_nbf_iat();
+    test_aud();
+    test_iss();
+    test_who();
+    test_scope();
+    test_rfc();
+    test_suite();
+    test_naughty();
+    test_again();
+
+    sign_end();
+
+    return tap_done();
+}

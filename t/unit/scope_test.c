@@ -1,0 +1,209 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <jansson.h>
+
+#include "at_scope.h"
+#include "tap.h"
+
+
+static json_t *
+claim(const char *text)
+{
+    json_t  *json;
+
+    json = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (json == NULL) {
+        printf("Bail out! %s is no JSON\n", text);
+        exit(1);
+    }
+
+    return json;
+}
+
+
+/* "0".."n": how many scopes; "-1": refused */
+static void
+test_from_claim(void)
+{
+    int          rc;
+    size_t       i;
+    json_t      *json;
+    at_scopes_t  scopes;
+
+    static const struct {
+        const char  *text;
+        int          n;
+    } cases[] = {
+        { "[]", 0 },
+        { "\"\"", 0 },
+        { "\"   \"", 0 },
+        { "[\"read\"]", 1 },
+        { "[\"read\", \"write\"]", 2 },
+        { "[\"read write\"]", 1 },
+        { "\"read\"", 1 },
+        { "\"read write\"", 2 },
+        { "\" read  write \"", 2 },
+        { "\"read\\twrite\"", 1 },
+        { "[7]", -1 },
+        { "[\"read\", 7]", -1 },
+        { "[[\"read\"]]", -1 },
+        { "[null]", -1 },
+        { "{\"read\": 1}", -1 },
+        { "7", -1 },
+        { "7.5", -1 },
+        { "true", -1 },
+        { "null", -1 },
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json = claim(cases[i].text);
+        rc = at_scopes_from_claim(&scopes, json);
+
+        is_int(rc ? rc : (int) scopes.n, cases[i].n, "C10 %s", cases[i].text);
+
+        at_scopes_free(&scopes);
+        json_decref(json);
+    }
+
+    is_int(at_scopes_from_claim(&scopes, NULL), 0, "C10 no claim");
+    is_int((long long) scopes.n, 0, "C10 no claim is no scope");
+    at_scopes_free(&scopes);
+    at_scopes_free(&scopes);
+}
+
+
+static void
+test_satisfy(void)
+{
+    size_t       i;
+    json_t      *json;
+    at_scopes_t  scopes;
+
+    static const struct {
+        const char  *granted;
+        const char  *required;
+        int          all;
+        int          any;
+    } cases[] = {
+        { "[\"read\"]", "read", 1, 1 },
+        { "[\"readonly\"]", "read", 0, 0 },
+        { "[\"read\"]", "readonly", 0, 0 },
+        { "[\"READ\"]", "read", 0, 0 },
+        { "\"read write\"", "read", 1, 1 },
+        { "\"read write\"", "write read", 1, 1 },
+        { "\"read write\"", "read admin", 0, 1 },
+        { "\"read write\"", "admin read", 0, 1 },
+        { "\"read write\"", "admin root", 0, 0 },
+        { "\"read\"", "read read", 1, 1 },
+        { "\"read\\twrite\"", "read", 0, 0 },
+        { "\"read\\twrite\"", "read\twrite", 1, 1 },
+        { "[\"read write\"]", "read", 0, 0 },
+        { "[\"read write\"]", "read write", 0, 0 },
+        { "[\" read\"]", "read", 0, 0 },
+        { "[\"\"]", "", 0, 0 },
+        { "[\"\"]", "read", 0, 0 },
+        { "[\"\", \"read\"]", "read", 1, 1 },
+        { "[]", "read", 0, 0 },
+        { "\"\"", "read", 0, 0 },
+        { "\"read\"", "", 0, 0 },
+        { "\"read\"", "   ", 0, 0 },
+        { "\"read\"", "  read  ", 1, 1 },
+        { "[\"*\"]", "read", 0, 0 },
+        { "[\"*\"]", "*", 1, 1 },
+        { "[\"read*\"]", "read", 0, 0 },
+        { "[\"read\"]", "*", 0, 0 },
+        { "[\"read\"]", "re.d", 0, 0 },
+        { "[\"%72ead\"]", "read", 0, 0 },
+        { "[\"r\\u0065ad\"]", "read", 1, 1 },
+        { "[\"re\\u0301ad\"]", "r\xc3\xa9" "ad", 0, 0 },
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json = claim(cases[i].granted);
+        (void) at_scopes_from_claim(&scopes, json);
+
+        is_int(at_scopes_satisfy(&scopes, str(cases[i].required), AT_SCOPE_ALL),
+               cases[i].all, "C10, C11 %s has all of '%s'", cases[i].granted,
+               cases[i].required);
+        is_int(at_scopes_satisfy(&scopes, str(cases[i].required), AT_SCOPE_ANY),
+               cases[i].any, "C10, C11 %s has any of '%s'", cases[i].granted,
+               cases[i].required);
+
+        at_scopes_free(&scopes);
+        json_decref(json);
+    }
+}
+
+
+/* the views are of the claim and of the requirement: neither is terminated */
+static void
+test_bounds(void)
+{
+    char        *required;
+    json_t      *json;
+    at_scopes_t  scopes;
+
+    json = claim("\"a ab abc\"");
+    (void) at_scopes_from_claim(&scopes, json);
+
+    required = malloc(2);
+    if (required == NULL) {
+        abort();
+    }
+
+    memcpy(required, "ab", 2);
+
+    ok(at_scopes_have(&scopes, (at_str_t) { required, 2 }), "ab of \"a ab abc\"");
+    ok(at_scopes_satisfy(&scopes, (at_str_t) { required, 2 }, AT_SCOPE_ALL),
+       "a requirement that ends where its memory does");
+    ok(!at_scopes_have(&scopes, str("abcd")), "abcd is not there");
+    ok(!at_scopes_have(&scopes, (at_str_t) { NULL, 0 }), "the empty scope is not there");
+    ok(!at_scopes_satisfy(&scopes, (at_str_t) { NULL, 0 }, AT_SCOPE_ANY),
+       "an empty requirement is met by none");
+
+    free(required);
+    at_scopes_free(&scopes);
+    json_decref(json);
+}
+
+
+static void
+test_many(void)
+{
+    char         name[16];
+    json_t      *json;
+    unsigned     i;
+    at_scopes_t  scopes;
+
+    json = json_array();
+
+    for (i = 0; i < 10000; i++) {
+        (void) snprintf(name, sizeof(name), "scope%u", i);
+        (void) json_array_append_new(json, json_string(name));
+    }
+
+    is_int(at_scopes_from_claim(&scopes, json), 0, "C10 10,000 entries");
+    is_int((long long) scopes.n, 10000, "C10 all of them are there");
+    ok(at_scopes_satisfy(&scopes, str("scope0 scope9999"), AT_SCOPE_ALL),
+       "C10 the first and the last");
+    ok(!at_scopes_satisfy(&scopes, str("scope10000"), AT_SCOPE_ALL),
+       "C10 and not one more");
+
+    at_scopes_free(&scopes);
+    json_decref(json);
+}
+
+
+int
+main(void)
+{
+    test_from_claim();
+    test_satisfy();
+    test_bounds();
+    test_many();
+
+    return tap_done();
+}

@@ -1,0 +1,705 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Keys and signed tokens for tests, good and bad ones, made with OpenSSL alone.
+ * Whatever these functions return is theirs and lives until sign_end().
+ */
+
+#ifndef SIGN_H
+#define SIGN_H
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "at_base64url.h"
+#include "at_crypto.h"
+#include "tap.h"
+
+
+/* --- what is kept until the end --------------------------------------------- */
+
+typedef struct sign_kept_s  sign_kept_t;
+
+struct sign_kept_s {
+    sign_kept_t  *next;
+    EVP_PKEY     *pkey;
+    void         *data;
+};
+
+static sign_kept_t  *sign_kept;
+
+
+__attribute__((noreturn)) TAP_UNUSED static void
+sign_fail(const char *what)
+{
+    printf("Bail out! %s\n", what);
+    ERR_print_errors_fp(stdout);
+    exit(1);
+}
+
+
+TAP_UNUSED static void
+sign_keep(void *data, EVP_PKEY *pkey)
+{
+    sign_kept_t  *kept;
+
+    kept = malloc(sizeof(sign_kept_t));
+    if (kept == NULL) {
+        sign_fail("no memory");
+    }
+
+    kept->next = sign_kept;
+    kept->pkey = pkey;
+    kept->data = data;
+    sign_kept = kept;
+}
+
+
+TAP_UNUSED static void
+sign_end(void)
+{
+    sign_kept_t  *kept;
+
+    while ((kept = sign_kept) != NULL) {
+        sign_kept = kept->next;
+        EVP_PKEY_free(kept->pkey);
+        free(kept->data);
+        free(kept);
+    }
+}
+
+
+TAP_UNUSED static void *
+sign_alloc(size_t size)
+{
+    void  *data;
+
+    data = calloc(1, size + !size);
+    if (data == NULL) {
+        sign_fail("no memory");
+    }
+
+    sign_keep(data, NULL);
+
+    return data;
+}
+
+
+TAP_FORMAT(1) static char *
+format(const char *fmt, ...)
+{
+    FILE    *f;
+    char    *text;
+    size_t   len;
+    va_list  args;
+
+    f = open_memstream(&text, &len);
+    if (f == NULL) {
+        sign_fail("no memory");
+    }
+
+    va_start(args, fmt);
+    (void) vfprintf(f, fmt, args);
+    va_end(args);
+
+    (void) fclose(f);
+    sign_keep(text, NULL);
+
+    return text;
+}
+
+
+TAP_UNUSED static at_str_t
+bytes(const void *data, size_t len)
+{
+    void  *copy;
+
+    copy = sign_alloc(len);
+    memcpy(copy, data, len);
+
+    return (at_str_t) { copy, len };
+}
+
+
+TAP_UNUSED static char *
+b64(at_str_t src)
+{
+    char  *text;
+
+    text = sign_alloc(at_base64url_encoded_len(src.len) + 1);
+    at_base64url_encode(text, (const unsigned char *) src.data, src.len);
+
+    return text;
+}
+
+
+TAP_UNUSED static at_str_t
+unb64(const char *text)
+{
+    size_t          len;
+    unsigned char  *data;
+
+    data = sign_alloc(at_base64url_decoded_size(strlen(text)));
+
+    if (at_base64url_decode(data, &len, str(text)) != 0) {
+        sign_fail("no base64url");
+    }
+
+    return (at_str_t) { (char *) data, len };
+}
+
+
+/* --- keys ------------------------------------------------------------------- */
+
+TAP_UNUSED static EVP_PKEY *
+key_rsa(unsigned bits)
+{
+    EVP_PKEY  *pkey;
+
+    pkey = EVP_RSA_gen(bits);
+    if (pkey == NULL) {
+        sign_fail("no RSA key");
+    }
+
+    sign_keep(NULL, pkey);
+
+    return pkey;
+}
+
+
+TAP_UNUSED static EVP_PKEY *
+key_ec(const char *curve)
+{
+    EVP_PKEY  *pkey;
+
+    pkey = EVP_EC_gen(curve);
+    if (pkey == NULL) {
+        sign_fail("no EC key");
+    }
+
+    sign_keep(NULL, pkey);
+
+    return pkey;
+}
+
+
+/* "ED25519", "ED448", "X25519" */
+TAP_UNUSED static EVP_PKEY *
+key_named(const char *type)
+{
+    EVP_PKEY  *pkey;
+
+    pkey = EVP_PKEY_Q_keygen(NULL, NULL, type);
+    if (pkey == NULL) {
+        sign_fail("no key");
+    }
+
+    sign_keep(NULL, pkey);
+
+    return pkey;
+}
+
+
+/* of numbers that need not make any sense together; numbers are freed */
+TAP_UNUSED static EVP_PKEY *
+key_rsa_public(BIGNUM *n, BIGNUM *e)
+{
+    EVP_PKEY        *pkey;
+    OSSL_PARAM      *params;
+    EVP_PKEY_CTX    *ctx;
+    OSSL_PARAM_BLD  *bld;
+
+    pkey = NULL;
+    bld = OSSL_PARAM_BLD_new();
+
+    if (OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) != 1
+        || OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) != 1)
+    {
+        sign_fail("no parameters");
+    }
+
+    params = OSSL_PARAM_BLD_to_param(bld);
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+
+    if (EVP_PKEY_fromdata_init(ctx) != 1
+        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+    {
+        sign_fail("no public RSA key");
+    }
+
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    BN_free(n);
+    BN_free(e);
+
+    sign_keep(NULL, pkey);
+
+    return pkey;
+}
+
+
+/* a number that looks like a modulus: odd, as long as told, no small factor */
+TAP_UNUSED static BIGNUM *
+number_like_modulus(int bits)
+{
+    unsigned   p;
+    BIGNUM    *n;
+
+    n = BN_new();
+
+    do {
+        if (BN_rand(n, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) != 1) {
+            sign_fail("no random number");
+        }
+
+        for (p = 3; p < 2000 && BN_mod_word(n, p) != 0; p += 2) { /* void */ }
+
+    } while (p < 2000);
+
+    return n;
+}
+
+
+TAP_UNUSED static BIGNUM *
+number(const char *hex)
+{
+    BIGNUM  *n;
+
+    n = NULL;
+
+    if (BN_hex2bn(&n, hex) == 0) {
+        sign_fail("no number");
+    }
+
+    return n;
+}
+
+
+/* --- the files of keys ------------------------------------------------------ */
+
+TAP_UNUSED static at_str_t
+sign_bio(BIO *bio)
+{
+    long      len;
+    char     *data;
+    at_str_t  out;
+
+    len = BIO_get_mem_data(bio, &data);
+    out = bytes(data, (size_t) len);
+    BIO_free(bio);
+
+    return out;
+}
+
+
+TAP_UNUSED static at_str_t
+pem_public(EVP_PKEY *pkey)
+{
+    BIO  *bio;
+
+    bio = BIO_new(BIO_s_mem());
+    if (PEM_write_bio_PUBKEY(bio, pkey) != 1) {
+        sign_fail("no PEM");
+    }
+
+    return sign_bio(bio);
+}
+
+
+/* password: NULL, or the key is encrypted with it */
+TAP_UNUSED static at_str_t
+pem_private(EVP_PKEY *pkey, const char *password)
+{
+    BIO            *bio;
+    unsigned char   copy[32];
+
+    bio = BIO_new(BIO_s_mem());
+
+    if (password) {
+        (void) snprintf((char *) copy, sizeof(copy), "%s", password);
+    }
+
+    if (PEM_write_bio_PrivateKey(bio, pkey,
+                                 password ? EVP_aes_256_cbc() : NULL,
+                                 password ? copy : NULL,
+                                 password ? (int) strlen(password) : 0,
+                                 NULL, NULL)
+        != 1)
+    {
+        sign_fail("no PEM");
+    }
+
+    return sign_bio(bio);
+}
+
+
+TAP_UNUSED static at_str_t
+pem_traditional(EVP_PKEY *pkey)
+{
+    BIO  *bio;
+
+    bio = BIO_new(BIO_s_mem());
+    if (PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL, NULL)
+        != 1)
+    {
+        sign_fail("no PEM");
+    }
+
+    return sign_bio(bio);
+}
+
+
+TAP_UNUSED static at_str_t
+der_public(EVP_PKEY *pkey)
+{
+    BIO  *bio;
+
+    bio = BIO_new(BIO_s_mem());
+    if (i2d_PUBKEY_bio(bio, pkey) != 1) {
+        sign_fail("no DER");
+    }
+
+    return sign_bio(bio);
+}
+
+
+TAP_UNUSED static at_str_t
+pem_pkcs1(EVP_PKEY *pkey)
+{
+    int             len;
+    BIO            *bio;
+    unsigned char  *der;
+
+    der = NULL;
+    len = i2d_PublicKey(pkey, &der);
+    bio = BIO_new(BIO_s_mem());
+
+    if (len <= 0 || PEM_write_bio(bio, "RSA PUBLIC KEY", "", der, len) <= 0) {
+        sign_fail("no PKCS 1");
+    }
+
+    OPENSSL_free(der);
+
+    return sign_bio(bio);
+}
+
+
+TAP_UNUSED static X509 *
+sign_certificate(EVP_PKEY *pkey)
+{
+    X509  *x509;
+
+    x509 = X509_new();
+
+    if (X509_set_version(x509, 2) != 1
+        || ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) != 1
+        || X509_gmtime_adj(X509_getm_notBefore(x509), 0) == NULL
+        || X509_gmtime_adj(X509_getm_notAfter(x509), 3600) == NULL
+        || X509_set_pubkey(x509, pkey) != 1
+        || X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN",
+                                      MBSTRING_ASC,
+                                      (const unsigned char *) "test", -1, -1, 0)
+           != 1
+        || X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1
+        || X509_sign(x509, pkey,
+                     EVP_PKEY_is_a(pkey, "ED25519") ? NULL : EVP_sha256())
+           <= 0)
+    {
+        sign_fail("no certificate");
+    }
+
+    return x509;
+}
+
+
+TAP_UNUSED static at_str_t
+pem_certificate(EVP_PKEY *pkey)
+{
+    BIO   *bio;
+    X509  *x509;
+
+    bio = BIO_new(BIO_s_mem());
+    x509 = sign_certificate(pkey);
+
+    if (PEM_write_bio_X509(bio, x509) != 1) {
+        sign_fail("no PEM");
+    }
+
+    X509_free(x509);
+
+    return sign_bio(bio);
+}
+
+
+/* the text of a member of "x5c" */
+TAP_UNUSED static char *
+x5c(EVP_PKEY *pkey)
+{
+    int             len;
+    char           *text;
+    X509           *x509;
+    unsigned char  *der;
+
+    der = NULL;
+    x509 = sign_certificate(pkey);
+    len = i2d_X509(x509, &der);
+
+    text = sign_alloc((size_t) len * 2 + 8);
+    (void) EVP_EncodeBlock((unsigned char *) text, der, len);
+
+    OPENSSL_free(der);
+    X509_free(x509);
+
+    return text;
+}
+
+
+/* --- JWK -------------------------------------------------------------------- */
+
+/* pad: how long it must be at least */
+TAP_UNUSED static char *
+jwk_number(EVP_PKEY *pkey, const char *param, size_t pad)
+{
+    size_t         len;
+    BIGNUM        *n;
+    unsigned char  buf[2100];
+
+    n = NULL;
+
+    if (EVP_PKEY_get_bn_param(pkey, param, &n) != 1) {
+        sign_fail("no such number");
+    }
+
+    len = (size_t) BN_num_bytes(n);
+    len = len < pad ? pad : len;
+
+    (void) BN_bn2binpad(n, buf, (int) len);
+    BN_free(n);
+
+    return b64((at_str_t) { (char *) buf, len });
+}
+
+
+TAP_UNUSED static size_t
+sign_field_len(EVP_PKEY *pkey)
+{
+    return ((size_t) EVP_PKEY_get_bits(pkey) + 7) / 8;
+}
+
+
+TAP_UNUSED static const char *
+jwk_crv(EVP_PKEY *pkey)
+{
+    switch (EVP_PKEY_get_bits(pkey)) {
+
+    case 384:
+        return "P-384";
+
+    case 521:
+        return "P-521";
+
+    default:
+        return "P-256";
+    }
+}
+
+
+/* a public key as a JWK; more: further members, each with a comma before it */
+TAP_UNUSED static char *
+jwk(EVP_PKEY *pkey, const char *more)
+{
+    size_t         len;
+    unsigned char  raw[64];
+
+    if (EVP_PKEY_is_a(pkey, "RSA")) {
+        return format("{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"%s}",
+                      jwk_number(pkey, OSSL_PKEY_PARAM_RSA_N, 0),
+                      jwk_number(pkey, OSSL_PKEY_PARAM_RSA_E, 0), more);
+    }
+
+    if (EVP_PKEY_is_a(pkey, "EC")) {
+        return format("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\",\"y\":\"%s\"%s}",
+                      jwk_crv(pkey),
+                      jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
+                                 sign_field_len(pkey)),
+                      jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
+                                 sign_field_len(pkey)), more);
+    }
+
+    len = sizeof(raw);
+
+    if (EVP_PKEY_get_raw_public_key(pkey, raw, &len) != 1) {
+        sign_fail("no raw key");
+    }
+
+    return format("{\"kty\":\"OKP\",\"crv\":\"%s\",\"x\":\"%s\"%s}",
+                  EVP_PKEY_is_a(pkey, "ED25519") ? "Ed25519"
+                  : EVP_PKEY_is_a(pkey, "ED448") ? "Ed448" : "X25519",
+                  b64((at_str_t) { (char *) raw, len }), more);
+}
+
+
+/* --- signatures ------------------------------------------------------------- */
+
+/* r and s side by side, n bytes each */
+TAP_UNUSED static at_str_t
+sign_pair(const BIGNUM *r, const BIGNUM *s, size_t n)
+{
+    unsigned char  *out;
+
+    out = sign_alloc(2 * n);
+
+    if (BN_bn2binpad(r, out, (int) n) < 0
+        || BN_bn2binpad(s, out + n, (int) n) < 0)
+    {
+        sign_fail("a number that is too long");
+    }
+
+    return (at_str_t) { (char *) out, 2 * n };
+}
+
+
+TAP_UNUSED static at_str_t
+sign_der_to_pair(EVP_PKEY *pkey, at_str_t der)
+{
+    at_str_t              out;
+    ECDSA_SIG            *sig;
+    const unsigned char  *p;
+
+    p = (const unsigned char *) der.data;
+    sig = d2i_ECDSA_SIG(NULL, &p, (long) der.len);
+
+    if (sig == NULL) {
+        sign_fail("no ECDSA signature");
+    }
+
+    out = sign_pair(ECDSA_SIG_get0_r(sig), ECDSA_SIG_get0_s(sig),
+                    sign_field_len(pkey));
+    ECDSA_SIG_free(sig);
+
+    return out;
+}
+
+
+/* md: NULL for Ed25519; saltlen: of PSS, or -1 for PKCS#1.  EC: in DER. */
+TAP_UNUSED static at_str_t
+sign_with(EVP_PKEY *pkey, const char *md, int saltlen, at_str_t text)
+{
+    size_t          len;
+    EVP_MD_CTX     *ctx;
+    EVP_PKEY_CTX   *pctx;
+    unsigned char   sig[2100];
+
+    len = sizeof(sig);
+    ctx = EVP_MD_CTX_new();
+
+    if (EVP_DigestSignInit_ex(ctx, &pctx, md, NULL, NULL, pkey, NULL) != 1
+        || (saltlen >= 0
+            && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1
+                || EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, saltlen) != 1))
+        || EVP_DigestSign(ctx, sig, &len, (const unsigned char *) text.data,
+                          text.len)
+           != 1)
+    {
+        sign_fail("no signature");
+    }
+
+    EVP_MD_CTX_free(ctx);
+
+    return bytes(sig, len);
+}
+
+
+TAP_UNUSED static at_str_t
+sign_alg(EVP_PKEY *pkey, at_alg_e alg, at_str_t text)
+{
+    static const char  *md[] = { "SHA256", "SHA384", "SHA512" };
+    static const int    saltlen[] = { 32, 48, 64 };
+
+    switch (alg) {
+
+    case AT_RS256:
+    case AT_RS384:
+    case AT_RS512:
+        return sign_with(pkey, md[alg - AT_RS256], -1, text);
+
+    case AT_PS256:
+    case AT_PS384:
+    case AT_PS512:
+        return sign_with(pkey, md[alg - AT_PS256], saltlen[alg - AT_PS256], text);
+
+    case AT_ES256:
+    case AT_ES384:
+        return sign_der_to_pair(pkey, sign_with(pkey, md[alg - AT_ES256], -1,
+                                                text));
+
+    default:
+        return sign_with(pkey, NULL, -1, text);
+    }
+}
+
+
+TAP_UNUSED static at_str_t
+sign_hmac(at_str_t secret, const EVP_MD *md, at_str_t text)
+{
+    unsigned       len;
+    unsigned char  mac[EVP_MAX_MD_SIZE];
+
+    if (HMAC(md, secret.data ? secret.data : "", (int) secret.len,
+             (const unsigned char *) text.data, text.len, mac, &len)
+        == NULL)
+    {
+        sign_fail("no HMAC");
+    }
+
+    return bytes(mac, len);
+}
+
+
+/* --- tokens ----------------------------------------------------------------- */
+
+/* "header.payload" in base64url */
+TAP_UNUSED static char *
+token_text(at_str_t header, at_str_t payload)
+{
+    return format("%s.%s", b64(header), b64(payload));
+}
+
+
+TAP_UNUSED static char *
+token_with(const char *text, at_str_t signature)
+{
+    return format("%s.%s", text, b64(signature));
+}
+
+
+TAP_UNUSED static char *
+token_of(at_str_t header, at_str_t payload, EVP_PKEY *pkey, at_alg_e alg)
+{
+    char  *text;
+
+    text = token_text(header, payload);
+
+    return token_with(text, sign_alg(pkey, alg, str(text)));
+}
+
+
+TAP_UNUSED static char *
+token(const char *header, const char *payload, EVP_PKEY *pkey, at_alg_e alg)
+{
+    return token_of(str(header), str(payload), pkey, alg);
+}
+
+
+#endif

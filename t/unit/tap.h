@@ -1,0 +1,162 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Tests that speak TAP: each check prints one line, tap_done() the plan, and
+ * main() returns what it returns.  A check returns whether it passed.
+ */
+
+#ifndef TAP_H
+#define TAP_H
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "at_str.h"
+
+
+#define TAP_FORMAT(n)  __attribute__((unused, format(printf, n, n + 1)))
+#define TAP_UNUSED     __attribute__((unused))
+
+
+static struct {
+    unsigned  run;
+    unsigned  failed;
+} tap;
+
+
+/* a name is data too: it must not end its line, nor read as a directive */
+TAP_UNUSED static void
+tap_print(const char *text, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] == '#' || text[i] == '\\') {
+            printf("\\%c", text[i]);
+
+        } else if (isprint((unsigned char) text[i])) {
+            putchar(text[i]);
+
+        } else {
+            printf("<%02x>", (unsigned char) text[i]);
+        }
+    }
+}
+
+
+TAP_UNUSED static int
+tap_line(int passed, const char *fmt, va_list args)
+{
+    char  name[512];
+
+    (void) vsnprintf(name, sizeof(name), fmt, args);
+
+    printf("%sok %u - ", passed ? "" : "not ", ++tap.run);
+    tap_print(name, strlen(name));
+    printf("\n");
+
+    tap.failed += !passed;
+
+    return passed;
+}
+
+
+TAP_FORMAT(2) static int
+ok(int passed, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) tap_line(passed, fmt, args);
+    va_end(args);
+
+    return passed;
+}
+
+
+TAP_FORMAT(3) static int
+is_int(long long got, long long expected, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) tap_line(got == expected, fmt, args);
+    va_end(args);
+
+    if (got != expected) {
+        printf("#      got: %lld\n# expected: %lld\n", got, expected);
+    }
+
+    return got == expected;
+}
+
+
+TAP_FORMAT(3) static int
+is_bytes(at_str_t got, at_str_t expected, const char *fmt, ...)
+{
+    int      passed;
+    va_list  args;
+
+    passed = at_str_equal(got, expected);
+
+    va_start(args, fmt);
+    (void) tap_line(passed, fmt, args);
+    va_end(args);
+
+    if (!passed) {
+        printf("#      got: ");
+        tap_print(got.data, got.len);
+        printf("\n# expected: ");
+        tap_print(expected.data, expected.len);
+        printf("\n");
+    }
+
+    return passed;
+}
+
+
+TAP_UNUSED static at_str_t
+str(const char *text)
+{
+    at_str_t  view;
+
+    view.data = text;
+    view.len = strlen(text);
+
+    return view;
+}
+
+
+#define is_str(got, expected, ...)                                            \
+    is_bytes(str(got), str(expected), __VA_ARGS__)
+
+
+TAP_FORMAT(1) static void
+skip(const char *fmt, ...)
+{
+    va_list  args;
+
+    printf("ok %u # SKIP ", ++tap.run);
+
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+
+    printf("\n");
+}
+
+
+TAP_UNUSED static int
+tap_done(void)
+{
+    printf("1..%u\n", tap.run);
+
+    return tap.failed != 0;
+}
+
+
+#endif
