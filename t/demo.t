@@ -1,0 +1,264 @@
+# make demo: it shows what it should, its verdict can be trusted, and nothing is
+# left of it when it is stopped.
+
+use v5.36;
+
+use lib 't/lib';
+use AuthToken::Server;
+use File::Temp qw(tempdir);
+use POSIX ();
+use Test::More;
+
+my $root  = $AuthToken::Server::ROOT;
+my $build = $AuthToken::Server::BUILD;
+
+my $temp = tempdir('at-demo-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0755, $temp;
+
+my $dir  = "$temp/its own directory";
+my $port = free_port();
+
+$ENV{AT_BUILD}  = $build;
+$ENV{AT_NGINX}  = nginx();
+$ENV{DEMO_DIR}  = $dir;
+$ENV{DEMO_PORT} = $port;
+delete @ENV{qw(DEMO_EXPECT_WRONG MAKEFLAGS MAKELEVEL MFLAGS)};
+
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
+my %seen;                       # every process of the demo there ever was
+
+END {
+    local $?;
+    demo('stop') if -d $dir;
+    kill 'KILL', grep { is_alive($_) } keys %seen;
+}
+
+# --- what it needs ----------------------------------------------------------
+
+{
+    my ($named) = read_file("$root/demo/run") =~ /^    for tool in (.*); do$/m;
+    my ($demo)  = read_file("$root/deps.sh") =~ /^    demo\)\n(.*?);;/ms;
+
+    # base64 is of coreutils, which is essential; nginx is built for
+    ok $demo =~ /\b\Q$_\E\b/, "deps.sh demo installs $_"
+        for grep { !/nginx|base64/ } split ' ', $named;
+}
+
+# --- as expected ------------------------------------------------------------
+
+my ($status, $output) = demo('run');
+is $status, 0, 'every answer is as expected' or diag $output;
+
+my @verdicts = $output =~ /^   (ok|WRONG)$/mg;
+my $calls    = @verdicts;
+
+is_deeply \@verdicts, [('ok') x $calls], 'and it says so of each';
+like $output, qr/^All \Q$calls\E answers are as expected\.\n\z/m, 'and in the end';
+
+my %body = (
+    'Missing Access Token'          => '401 Unauthorized',
+    'Expired JWT Access Token'      => '401 Unauthorized',
+    'Invalid JWT Access Token'      => '401 Unauthorized',
+    'Insufficient Rights'           => '403 Forbidden',
+    'Client IP Address Not Allowed' => '403 Forbidden',
+);
+
+like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)? \n
+                   \ {3}\{"code":"API_[A-Z_]+","message":"\Q$_\E"\}\n]mx, "shown: $_"
+    for sort keys %body;
+
+like $output, qr/^   reason in the log: $_$/m, "shown: $_"
+    for qw(no_credential expired bad_signature malformed bad_alg audience scope
+           address);
+
+for my $name (qw(GOOD EXPIRED TAMPERED UNSIGNED CONFUSED READER)) {
+    my $call = index $output, qq("Authorization: Bearer \$$name");
+    my $made = $output =~ /^   (?:\$ $name=\$\(|# $name: )/m ? $-[0] : -1;
+    ok 0 <= $made && $made < $call, "\$$name: how it was made, then a call with it";
+}
+
+unlike $output, qr/\beyJ/, 'no token is printed';
+unlike $output, qr/\e/, 'no colours, as it is no terminal';
+
+# --- what it leaves ---------------------------------------------------------
+
+my @first = processes();
+cmp_ok scalar @first, '>=', 2, 'nginx is left running: master and worker';
+
+is mode("$dir/$_"), '0600', "$_ is its owner's" for qw(tokens keys/issuer);
+
+my ($line) = $output =~ /^   \$ (curl -i \S+ -H "Authorization: Bearer \$MINE")$/m;
+my ($mint) = $output =~ /^   \$ (MINE=.*)$/m;
+my ($dot)  = $output =~ /^   \$ (\. .*tokens.*)$/m;
+
+like as_typed($dot, 'curl -i ' . url('me') . ' -H "Authorization: Bearer $GOOD"'),
+    qr/200 OK.*"user":"jane"/s, 'the tokens can be had in a shell';
+like as_typed($mint, $line), qr/200 OK.*"user":"john"/s,
+    'a further token is made as it says';
+
+like $output, qr/^   \$ DEMO_DIR='\Q$dir\E' make demo-stop$/m, 'how to stop it';
+
+# --- its verdict can be trusted ---------------------------------------------
+
+# Each of these also begins anew over one that is running.
+for my $case (['1', 1, 'the first, admitted'], ['3', 3, 'one refused'],
+              ["$calls", $calls, 'the last'], ['4:status', 4, 'status alone'],
+              ['2:body', 2, 'one byte of a body'], ['7:log', 7, 'the reason'])
+{
+    my ($what, $n, $name) = @$case;
+
+    local $ENV{DEMO_EXPECT_WRONG} = $what;
+    my ($status, $output) = demo('run');
+
+    is $status, 1, "wrong expectation of $name: exit code 1";
+    is_deeply [grep { ($output =~ /^   (ok|WRONG)$/mg)[$_ - 1] eq 'WRONG' } 1 .. $calls],
+        [$n], 'that call is said to be wrong, and no other';
+    like $output, qr/^WRONG answers: $n, of $calls\n\z/m, 'and in the end';
+    processes();
+}
+
+for my $what ($calls + 1, '1:nothing', 'x') {
+    local $ENV{DEMO_EXPECT_WRONG} = $what;
+    my ($status) = demo('run');
+    is $status, 2, "DEMO_EXPECT_WRONG=$what means nothing: exit code 2";
+}
+
+# --- once more, beginnings that fail ----------------------------------------
+
+is_deeply [processes()], [], 'a demo that failed is not left running';
+is_deeply [grep { is_alive($_) } keys %seen], [], 'nor any of those before';
+
+($status, $output) = demo('run');
+is $status, 0, 'it runs again';
+processes();
+
+{
+    local $ENV{DEMO_DIR} = "$temp/another";
+    my ($status, $output) = demo('run');
+    is $status, 2, 'a port that is in use: exit code 2';
+    like $output, qr/port $port is in use/, 'and it is named';
+}
+
+{
+    mkdir "$temp/home";
+    open my $fh, '>', "$temp/home/letter";
+
+    local $ENV{DEMO_DIR} = "$temp/home";
+    my ($status, $output) = demo('run');
+    is $status, 2, "a directory that is not the demo's: exit code 2";
+    ok -e "$temp/home/letter", 'it is left alone';
+}
+
+like as_typed("curl -i " . url('me')), qr/ 401 /, 'the one that runs is not disturbed';
+
+# --- the end ----------------------------------------------------------------
+
+($status, $output) = demo('stop');
+is $status, 0, 'it is stopped';
+like $output, qr/is stopped/, 'and says so';
+is_deeply [grep { is_alive($_) } keys %seen], [], 'no process is left';
+
+($status, $output) = demo('stop');
+is $status, 0, 'stopping it once more';
+like $output, qr/No demo is running/, 'does nothing';
+
+my ($bystander) = spawn('sleep', '60');
+write_file("$dir/nginx.pid", "$bystander\n");
+demo('stop');
+ok is_alive($bystander), 'nor to a process that has the number meanwhile';
+kill 'KILL', $bystander;
+waitpid $bystander, 0;
+
+unlike read_file("$dir/error.log"),
+    qr/\[(?:alert|crit|emerg)\]|exited on signal|AddressSanitizer|runtime error/,
+    'no alarm in the log';
+is_deeply [glob "$temp/sanitizer/*"], [], 'no report of a sanitizer';
+
+done_testing();
+
+# --- helpers ----------------------------------------------------------------
+
+# exit code and output of demo/run or demo/stop
+sub demo ($what) {
+    my $pid = open my $pipe, '-|' // die "fork: $!\n";
+
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec "$root/demo/$what" or POSIX::_exit(127);
+    }
+
+    local $/;
+    my $output = <$pipe>;
+    close $pipe;
+
+    return ($? >> 8, $output);
+}
+
+sub url ($name) { "http://127.0.0.1:$port/api/v6.1/$name" }
+
+# the output of lines typed into a shell
+sub as_typed (@lines) {
+    open my $pipe, '-|', 'sh', '-c', join("\n", 'exec 2>/dev/null', @lines) or die "sh: $!\n";
+    local $/;
+    return <$pipe>;
+}
+
+sub spawn (@command) {
+    my $pid = fork // die "fork: $!\n";
+    return $pid if $pid;
+    exec @command or POSIX::_exit(127);
+}
+
+# the demo's processes as they are now; remembers them
+sub processes () {
+    open my $fh, '<', "$dir/nginx.pid" or return;
+    chomp(my $master = <$fh> // return);
+
+    my @found = grep { is_alive($_) } $master, children($master);
+    $seen{$_} = 1 for @found;
+    return @found;
+}
+
+sub children ($parent) {
+    my @found;
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $stat or next;
+        my ($pid, $ppid) = (<$fh> // '') =~ /\A(\d+) \(.*\) \S (\d+)/ or next;
+        push @found, $pid if $ppid == $parent;
+    }
+    return @found;
+}
+
+# a zombie is not
+sub is_alive ($pid) {
+    open my $fh, '<', "/proc/$pid/stat" or return 0;
+    return (<$fh> // '') =~ /\) [^ZX] /;
+}
+
+sub mode ($path) { sprintf '%04o', (stat $path)[2] & 07777 }
+
+sub read_file ($path) { AuthToken::Log->new($path)->content }
+
+sub write_file ($path, $text) {
+    open my $fh, '>', $path or die "$path: $!\n";
+    print $fh $text;
+    close $fh;
+}
+
+sub free_port () { AuthToken::Server::_free_port() }
+
+# nginx, or with sanitizers a script that has them loaded into it, alone
+sub nginx () {
+    return $AuthToken::Server::NGINX if !$ENV{AT_SANITIZE};
+
+    mkdir "$temp/sanitizer";
+    chmod 01777, "$temp/sanitizer";
+
+    my %env = AuthToken::Server::_sanitizer({ dir => $temp });
+    my $set = join ' ', map { "$_='$env{$_}'" } sort keys %env;
+
+    write_file("$temp/nginx", "#!/bin/sh\nexec env $set $AuthToken::Server::NGINX \"\$@\"\n");
+    chmod 0755, "$temp/nginx";
+    return "$temp/nginx";
+}

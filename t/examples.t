@@ -1,0 +1,728 @@
+# conf-examples: each configuration starts as it stands, but for paths, ports and
+# the upstream's address, admits and refuses as its comments say, and gives the
+# upstream no credential and no identity but the verified one.
+
+use v5.36;
+
+use lib 't/lib';
+use AuthToken::Test;
+use File::Basename qw(dirname);
+use File::Find ();
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use POSIX ();
+
+# Debian's users do not have nginx in their path
+$ENV{PATH} .= ':/usr/sbin';
+
+my $examples = "$AuthToken::Server::ROOT/conf-examples";
+
+# what each one is tested by; every .conf of the directory must be in here
+my %tested = (
+    'jwt/nginx.conf'         => \&jwt,
+    'allow-list/nginx.conf'  => \&allow_list,
+    'mixed/nginx.conf'       => \&mixed,
+    'issuers/nginx.conf'     => \&issuers,
+    'scopes/nginx.conf'      => \&scopes,
+    'docker/nginx.conf'      => \&docker,
+    'docker/conf.d/api.conf' => \&docker,
+);
+
+my $temp     = tempdir('at-examples-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $owner    = $$;
+chmod 0711, $temp;                      # the workers read in it
+my $upstream = upstream();
+my $s;                                  # the server under test
+
+END {
+    local $?;
+    if ($$ == $owner) {
+        $s->stop if $s;
+        kill 'KILL', $upstream->{pid};
+        waitpid $upstream->{pid}, 0;
+    }
+}
+
+is_deeply [confs()], [sort keys %tested], 'every example is tested here';
+
+{
+    my $readme = slurp("$examples/README.md");
+    my %named  = map { $_ => 1 } $readme =~ m{\]\(([\w-]+/nginx\.conf)\)}g;
+    is_deeply [sort keys %named], [grep { m{/nginx\.conf$} } confs()],
+        'and is in the README';
+}
+
+my %done;
+for my $name (sort keys %tested) {
+    my $test = $tested{$name};
+    subtest $name =~ s{/.*}{}r => $test if !$done{$test}++;
+}
+
+done_testing;
+
+# --- the examples -----------------------------------------------------------
+
+sub jwt () {
+    begin('jwt', files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem });
+
+    admitted('/api/v6.1/snapshots', 'a good token', user => 'jane', token => good_token());
+    admitted('/', 'POST', user => 'jane', token => good_token(), method => 'POST', body => 'x');
+    admitted('/', 'a user whose name is no header', user => undef,
+             token => good_token(username => "jane\nX-User: root"));
+
+    refused_as(NONE => '/', 'no credential', reason => 'no_credential');
+    refused_as(NONE => '/', 'a cookie is not asked for',
+               cookie => 'accessToken=' . good_token());
+    refused_as(NONE => '/', 'nor a password', auth => 'Basic amFuZTpzZWNyZXQ=');
+    refused_as(EXP => '/', 'expired', token => good_token(exp => time - 1));
+    refused_as(INV => '/', 'signed by another', reason => 'bad_signature',
+               token => token(key => key('rsa2')));
+    refused_as(INV => '/', 'unsigned', reason => 'malformed',
+               token => raw_token('{"alg":"none"}', '{}', undef, 'none'));
+    refused_as(INV => '/', 'HS256 with the public key', reason => 'bad_alg',
+               token => token(key => key('rsa')->pem, alg => 'HS256'));
+    refused_as(INV => '/', 'of another issuer', reason => 'issuer',
+               token => good_token(iss => 'https://other.example'));
+    refused_as(INV => '/', 'for another API', reason => 'audience',
+               token => good_token(aud => 'other'));
+
+    ten_lines();
+    end();
+}
+
+# the lines that the example says matter are ten, and are enough
+sub ten_lines () {
+    my @marked = $s->{text} =~ /^.*# (?:.* )?(\d+)$/mg;
+    is "@marked", '1 2 3 4 5 6 7 8 9 10', 'ten lines are marked';
+}
+
+sub allow_list () {
+    begin('allow-list',
+          files => { 'etc/auth_token/allowed.txt' => slurp("$examples/allow-list/allowed.txt") });
+
+    admitted('/', 'from a listed address', user => undef);
+    admitted('/', 'a token does not matter', user => undef, token => 'anything');
+    refused_as(ADDR => '/', 'from another', from => '127.0.0.2', reason => 'address');
+    refused_as(ADDR => '/', 'nor does it here', from => '127.0.0.2', token => good_token());
+    refused_as(ADDR => '/', 'who says where he comes from is not believed',
+               from => '127.0.0.2', headers => ['X-Forwarded-For: 127.0.0.1']);
+    admitted('/', 'nor is it held against him', user => undef,
+             headers => ['X-Forwarded-For: 203.0.113.1']);
+
+    admitted('/admin/', 'the inner list', user => undef);
+    refused_as(ADDR => '/admin/', 'the inner list', from => '127.0.0.2');
+    admitted('/health', 'open to all', user => undef, from => '127.0.0.2');
+
+    # the list counts from the next reload on
+    $s->write('etc/auth_token/allowed.txt', "127.0.0.0/30\n");
+    refused_as(ADDR => '/', 'before the reload', from => '127.0.0.2');
+    $s->disconnect;
+    $s->reload;
+    admitted('/', 'after the reload', user => undef, from => '127.0.0.2');
+    refused_as(ADDR => '/admin/', 'the inner list is its own', from => '127.0.0.2');
+    refused_as(ADDR => '/', 'beyond the range', from => '127.0.0.4');
+
+    # the balancer is believed: put ours in its place
+    reconfigure(sub { s/198\.51\.100\.10/127.0.0.3/ });
+    admitted('/', 'of the balancer', user => undef, from => '127.0.0.3',
+             headers => ['X-Forwarded-For: 127.0.0.1']);
+    refused_as(ADDR => '/', 'of the balancer', from => '127.0.0.3',
+               headers => ['X-Forwarded-For: 203.0.113.77']);
+
+    for my $bad ('127.0.0.1/33', '127.0.0', '# nothing') {
+        $s->write('etc/auth_token/allowed.txt', "$bad\n");
+        my ($status, $output) = $s->check;
+        ok $status && $output =~ /\[emerg\].*allowed\.txt/, "a list of '$bad' is not taken";
+    }
+
+    end(qr/\[emerg\] .*allowed\.txt/);
+}
+
+sub mixed () {
+    my $hash = crypt 'open sesame', '$6$saltsalt$';
+    begin('mixed', files => {
+        'etc/auth_token/issuer.pem' => key('rsa')->pem,
+        'etc/auth_token/htpasswd'   => "operator:$hash\n",
+        'etc/auth_token/html/errors/forbidden.html' =>
+            slurp("$examples/mixed/html/errors/forbidden.html"),
+    });
+    my $away = '127.0.0.2';
+
+    # a token or an address
+    admitted('/api/', 'a token', user => 'jane', token => good_token(), from => $away);
+    admitted('/api/', 'the monitoring', user => undef, from => '127.0.0.9');
+    admitted('/api/', 'the monitoring, with a bad token', user => undef,
+             from => '127.0.0.9', token => token(key => key('rsa2')));
+    refused_as(NONE => '/api/', 'neither', from => $away);
+    refused_as(INV => '/api/', 'a bad token', token => token(key => key('rsa2')),
+               from => $away, reason => 'bad_signature');
+    refused_as(EXP => '/api/', 'an expired token', token => good_token(exp => 1), from => $away);
+
+    # a token or a password
+    my $password = 'Basic ' . encode('operator:open sesame');
+    admitted('/status/', 'a token', user => 'jane', token => good_token());
+    admitted('/status/', 'a password', user => 'operator', auth => $password);
+    admitted('/status/', 'a token without a name', user => undef,
+             token => good_token(username => GONE));
+
+    for (['nothing'], ['a wrong password', auth => 'Basic ' . encode('operator:no')],
+         ['a bad token', token => token(key => key('rsa2'))])
+    {
+        my ($name, %o) = @$_;
+        my $answer = ask('/status/', %o);
+        is $answer->{status}, 401, "/status/: $name";
+        like join(' | ', $answer->all('WWW-Authenticate')), qr/Basic realm="operators"/,
+            'and is asked for a password';
+        like join(' | ', $answer->all('WWW-Authenticate')), qr/Bearer realm="api"/,
+            'or a token';
+        is $answer->{reached}, 0, 'the upstream does not hear of it';
+    }
+
+    # a token and an address
+    admitted('/reports/', 'both', user => 'jane', token => good_token());
+    refused_as(NONE => '/reports/', 'the address alone');
+    for (['the token alone', token => good_token()], ['neither'])
+    {
+        my ($name, %o) = @$_;
+        my $answer = ask('/reports/', %o, from => $away);
+        like $answer->{status}, qr/^40[13]$/, "/reports/: $name";
+        is $answer->{reached}, 0, 'the upstream does not hear of it';
+    }
+
+    # browsers
+    admitted('/app/', 'the cookie', user => 'jane',
+             cookie => 'accessToken=' . good_token(scope => ['app']));
+
+    my $answer = ask('/app/page?a=1');
+    is $answer->{status}, 302, '/app/: without the cookie';
+    is $answer->header('Location'), '/login?next=/app/page?a=1', 'to the login';
+    is $answer->header('WWW-Authenticate'), undef, 'without a challenge';
+    is $answer->{reached}, 0, 'the upstream does not hear of it';
+
+    $answer = ask('/app/', cookie => 'accessToken=' . good_token(exp => 1));
+    is $answer->{status}, 302, '/app/: with an expired one to the login, too';
+
+    $answer = ask('/app/', cookie => 'accessToken=' . good_token());
+    is $answer->{status}, 403, '/app/: without the scope';
+    is $answer->{body}, slurp("$examples/mixed/html/errors/forbidden.html"), 'a page';
+    is $answer->header('Content-Type'), 'text/html', 'of HTML';
+    is $answer->{reached}, 0, 'the upstream does not hear of it';
+
+    admitted('/login', 'the login is open', user => undef);
+    is ask('/errors/forbidden.html')->{status}, 404, 'the page is not for asking';
+
+    refused_as(NONE => '/elsewhere', 'what no location matches');
+
+    end();
+}
+
+sub issuers () {
+    my %corp = (iss => 'https://login.corp.example', aud => 'api');
+    my %billing = (%corp, aud => 'https://billing.corp.example', scope => ['billing']);
+    my %partner = (iss => 'https://id.partner.example', aud => 'corp-api', sub => 'pat',
+                   username => 'jane', tenant => 'north',
+                   realm_access => { roles => ['orders'] }, isAdmin => \'true');
+    my $kid = { kid => 'p1' };
+
+    begin('issuers', files => {
+        'etc/auth_token/corp.pem'     => key('rsa')->pem,
+        'etc/auth_token/partner.jwks' =>
+            '{"keys":[' . key('p256')->jwk(kid => 'p1', alg => 'ES256', use => 'sig') . ']}',
+    });
+
+    my $partner = sub (%o) {
+        token(claims => { %partner, %o }, key => key('p256'), alg => 'ES256', header => $kid);
+    };
+    my %as_corp    = (user => 'jane', issuer => 'corp');
+    my %as_billing = (user => 'jane', issuer => 'corp-billing');
+    my %as_partner = (user => 'pat', issuer => 'partner', tenant => 'north');
+
+    # where each of them counts
+    admitted('/api/', 'corp', %as_corp, token => good_token(%corp));
+    admitted('/api/', 'its other name', %as_corp,
+             token => good_token(%corp, aud => 'https://api.corp.example'));
+    admitted('/api/', 'a claim of the partner\'s', %as_corp,
+             token => good_token(%corp, tenant => 'north'));
+    refused_as(INV => '/api/', 'billing', token => good_token(%billing), reason => 'audience');
+    refused_as(INV => '/api/', 'partner', token => $partner->());
+
+    admitted('/billing/', 'billing', %as_billing, token => good_token(%billing));
+    refused_as(INV => '/billing/', 'corp', token => good_token(%corp), reason => 'audience');
+    refused_as(INV => '/billing/', 'partner', token => $partner->());
+    refused_as(SCOPE => '/billing/', 'without the scope',
+               token => good_token(%billing, scope => []));
+
+    admitted('/shared/', 'corp', %as_corp, token => good_token(%corp));
+    admitted('/shared/', 'partner', %as_partner, token => $partner->());
+    refused_as(INV => '/shared/', 'billing', token => good_token(%billing));
+    refused_as(SCOPE => '/shared/', 'an administrator of the partner is none here',
+               token => $partner->(realm_access => { roles => ['other'] }));
+    refused_as(SCOPE => '/shared/', 'the claim scope is not the partner\'s',
+               token => $partner->(realm_access => GONE, scope => ['orders']));
+    admitted('/shared/', 'an administrator of corp', %as_corp,
+             token => good_token(%corp, scope => [], isAdmin => \'true'));
+
+    # key, iss and aud belong together
+    refused_as(INV => '/shared/', 'corp\'s key, the partner\'s name', reason => 'issuer',
+               token => good_token(%partner));
+    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s name', reason => 'issuer',
+               token => $partner->(%corp));
+    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s audience', reason => 'audience',
+               token => $partner->(aud => 'api'));
+    refused_as(INV => '/shared/', 'a third key',
+               token => token(claims => \%corp, key => key('rsa2')));
+
+    # the leeway is the partner's alone
+    my %late = (exp => time - 10);
+    admitted('/shared/', 'the partner\'s clock', %as_partner, token => $partner->(%late));
+    refused_as(EXP => '/shared/', 'corp\'s clock', token => good_token(%corp, %late));
+
+    refused_as(FAIL => '/elsewhere', 'what no location matches', reason => 'misconfigured',
+               token => good_token(%corp));
+
+    my $log = slurp($s->dir . '/access.log');
+    like $log, qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m, 'the log: a grant';
+    like $log, qr{"GET /billing/ HTTP/1.1" 401 .* audience$}m, 'the log: a refusal';
+
+    end();
+}
+
+sub scopes () {
+    my $pem = slurp_tls();
+    begin('scopes', tls => 1, files => {
+        'etc/auth_token/issuer.pem' => key('rsa')->pem,
+        'etc/auth_token/tls.crt'    => $pem,
+        'etc/auth_token/tls.key'    => $pem,
+    });
+
+    my $user  = 0;
+    my $token = sub (@scopes) { good_token(scope => [@scopes], username => 'u' . ++$user) };
+    my $as    = sub (@scopes) { (user => "u$user", id => '1108612', scope => "@scopes") };
+    my %realm = (realm => 'snapshots');
+
+    # a scope for each method
+    for (['GET', 'read'], ['POST', 'write'], ['PUT', 'write'], ['PATCH', 'write'],
+         ['DELETE', 'write', 'delete'])
+    {
+        my ($method, @needed) = @$_;
+        my %o = (method => $method, $method =~ /^P/ ? (body => 'x') : ());
+        my $good = $token->(@needed);
+
+        admitted('/api/x', "$method with @needed", $as->(@needed), token => $good, %o);
+
+        my @others = grep { my $o = $_; !grep { $_ eq $o } @needed } qw(read write delete);
+        refused_as(SCOPE => '/api/x', "$method with @others", %o, %realm,
+                   token => $token->(@others), reason => 'scope');
+    }
+
+    my $head = ask('/api/x', method => 'HEAD', token => $token->('read'));
+    is $head->{status}, 200, 'HEAD with read';
+    refused_as(SCOPE => '/api/x', 'DELETE with write alone', method => 'DELETE', %realm,
+               token => $token->('write'));
+
+    for my $method (qw(OPTIONS PURGE PROPFIND)) {
+        refused_as(SCOPE => '/api/x', "$method: nobody", method => $method, %realm,
+                   token => $token->(qw(read write delete)));
+        refused_as(SCOPE => '/api/x', "$method: no administrator either", method => $method,
+                   %realm, token => good_token(isAdmin => \'true', username => "admin$method"));
+    }
+
+    refused_as(NONE => '/api/x', 'no credential', %realm);
+    refused_as(EXP => '/api/x', 'expired', token => good_token(exp => 1), %realm);
+    refused_as(INV => '/api/x', 'forged', token => token(key => key('rsa2')), %realm);
+
+    # locations of their own
+    my $nothing = $token->();
+    admitted('/api/me', 'whoever is known', $as->(), token => $nothing);
+    refused_as(NONE => '/api/me', 'who is not known', %realm);
+    my $settings = $token->(qw(read settings));
+    admitted('/api/settings/', 'both scopes', $as->(qw(read settings)), token => $settings);
+    refused_as(SCOPE => '/api/settings/', 'the method\'s alone', %realm,
+               token => $token->('read'));
+    refused_as(SCOPE => '/api/settings/', 'the location\'s alone', %realm,
+               token => $token->('settings'));
+    refused_as(SCOPE => '/api/settings/', 'an unknown method', method => 'PURGE', %realm,
+               token => $token->(qw(read settings)));
+
+    # cookies, and where their requests come from
+    my $cookie = 'accessToken=' . $token->(qw(read write));
+    my %cookie = (cookie => $cookie, $as->(qw(read write)));
+    my %post   = (%cookie, method => 'POST', body => 'x');
+    my $own    = 'Origin: https://127.0.0.1:' . $s->port;
+
+    admitted('/api/x', 'a cookie', %cookie);
+    admitted('/api/x', 'a POST that no browser makes', %post);
+    admitted('/api/x', 'a POST of this origin', %post, headers => [$own]);
+    admitted('/api/x', 'a POST of the application', %post,
+             headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site']);
+    admitted('/api/x', 'a GET of elsewhere', %cookie, headers => ['Origin: https://evil.example']);
+    refused_as(ORIGIN => '/api/x', 'a POST of elsewhere', reason => 'origin',
+               %post, headers => ['Origin: https://evil.example']);
+    refused_as(ORIGIN => '/api/x', 'a POST of another port',
+               %post, headers => ['Origin: https://127.0.0.1:1']);
+    refused_as(ORIGIN => '/api/x', 'a POST from a sibling', %post,
+               headers => ['Sec-Fetch-Site: same-site']);
+    my $bearer = $token->('write');
+    admitted('/api/x', 'a bearer token of elsewhere', $as->('write'), token => $bearer,
+             method => 'POST', body => 'x', headers => ['Origin: https://evil.example']);
+
+    # the log says who, and gives no token away
+    my $log = slurp($s->dir . '/access.log');
+    like $log, qr{"GET /api/x HTTP/2.0" 200 user="u1" subject="u1" reason="ok" token="[0-9a-f]{12}"$}m,
+        'the log: a grant';
+    like $log, qr{"GET /api/x HTTP/2.0" 403 user="-" subject="u2" reason="scope" token="[0-9a-f]{12}"$}m,
+        'the log: a refusal';
+    like $log, qr{"GET /api/x HTTP/2.0" 401 user="-" subject="-" reason="no_credential" token="-"$}m,
+        'the log: nobody';
+
+    limits();
+    end();
+}
+
+# a user has a limit of his own, and so has an address without a good token
+sub limits () {
+    my $busy = good_token(username => 'busy');
+    my $calm = good_token(username => 'calm');
+
+    my @busy = many(90, $busy, '127.0.0.5');
+    is_deeply [grep { !/^(?:200|429)$/ } @busy], [], 'a busy user: 200 or 429';
+    cmp_ok scalar(grep { $_ == 200 } @busy), '>=', 41, 'some calls are served';
+    cmp_ok scalar(grep { $_ == 429 } @busy), '>=', 1, 'too many are not';
+
+    my @same = many(1, $calm, '127.0.0.5');
+    is "@same", '200', 'another user at the same address is not held up';
+
+    my @forged = many(90, token(key => key('rsa2')), '127.0.0.6');
+    is_deeply [grep { !/^(?:401|429)$/ } @forged], [], 'forged tokens: 401 or 429';
+    cmp_ok scalar(grep { $_ == 429 } @forged), '>=', 1, 'too many are not looked at further';
+
+    my @there = many(1, $calm, '127.0.0.6');
+    is "@there", '200', 'who has a good one is not held up by his neighbours';
+}
+
+sub docker () {
+    begin('docker', files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem },
+          confs => ['conf.d/api.conf']);
+
+    admitted('/', 'a good token', user => 'jane', token => good_token());
+    refused_as(NONE => '/', 'no credential');
+    refused_as(EXP => '/', 'expired', token => good_token(exp => 1));
+    refused_as(INV => '/', 'forged', token => token(key => key('rsa2')));
+
+    like slurp($s->dir . '/access.log'), qr/ 200 user="jane" reason="ok"$/m, 'the log';
+
+    unlink $s->dir . '/etc/auth_token/issuer.pem';
+    my ($status, $output) = $s->check;
+    ok $status && $output =~ /\[emerg\].*issuer\.pem/, 'without a key it does not start';
+
+    end(qr/\[emerg\] .*cannot open .*issuer\.pem/);
+}
+
+# --- the server under test --------------------------------------------------
+
+sub begin ($name, %o) {
+    $s = Example->new(slurp("$examples/$name/nginx.conf"), %o, name => $name,
+                      upstream_port => $upstream->{port}, env => { leaks() });
+    is_deeply [$s->foreign], [], 'no path of this machine is left in it';
+    $s->start;
+}
+
+# the same example with a change, from the next reload on
+sub reconfigure ($change) {
+    my $text = $s->{text};
+    $change->() for $text;
+    isnt $text, $s->{text}, 'the configuration is another';
+    $s->configure($text);
+    $s->disconnect;
+    $s->reload;
+}
+
+# lines like $expected are no alarm: nginx -t was to say them
+sub end ($expected = qr/(?!)/) {
+    ok $s->stop, 'nginx ends when it is asked to';
+
+    my @lines = split /\n/, $s->errors->content . $s->output;
+    my @alarms = grep {
+        /\[(?:alert|crit|emerg)\]|exited on signal|exited with|Sanitizer|runtime error/
+            && !/exited with code 0$/ && !/$expected/
+    } @lines;
+    is_deeply \@alarms, [], 'no alarm in the log';
+    is_deeply [$s->reports], [], 'no report of a sanitizer';
+
+    my $text = join "\n", @lines, slurp($s->dir . '/access.log');
+    is_deeply [grep { index($text, substr $_, -40) >= 0 } secrets()], [],
+        'no token in any log';
+    unlike $text, qr/canary-/, 'no claim either that nobody asked for';
+
+    undef $s;
+}
+
+# --- requests ---------------------------------------------------------------
+
+sub identity () { qw(X-User X-User-Id X-Issuer X-Scope X-Tenant) }
+
+# what a client might send to be taken for another, with every request: all of
+# the headers that the example sets
+sub spoofs () {
+    my %set = map { $_ => 1 } $s->conf =~ /proxy_set_header (\S+)/g;
+    delete @set{qw(Authorization Cookie)};
+    return map { /Token/ ? "$_: canary-api-token" : "$_: mallory" } sort keys %set;
+}
+
+# the answer; its member reached says how many requests came to the upstream
+sub ask ($path, %o) {
+    my @headers = (($o{headers} // [])->@*, spoofs());
+    my $cookie  = join '; ', grep { defined } $o{cookie}, 'other=canary-cookie';
+
+    my $before = -s $upstream->{log};
+    my $answer = $s->{tls} ? by_curl($path, %o, headers => \@headers, cookie => $cookie)
+                           : $s->request($path, %o, headers => \@headers, cookie => $cookie);
+    $answer->{reached} = (-s $upstream->{log}) - $before;
+
+    return $answer;
+}
+
+# Options: those of a request; user, id, issuer, scope, tenant: what the upstream
+# is to get in the header of that name.
+sub admitted ($path, $name, %o) {
+    my %expected;
+    for (identity()) {
+        my $option = lc s/^X-(?:User-)?//r;
+        $expected{$_} = $o{$option} if defined $o{$option} && $o{$option} ne '';
+    }
+
+    my $answer = ask($path, %o);
+    my @wrong;
+
+    push @wrong, "status $answer->{status}: $answer->{body}" if $answer->{status} != 200;
+    push @wrong, "the upstream was reached $answer->{reached} times"
+        if $answer->{reached} != 1;
+    push @wrong, "the upstream got: $1"
+        if $answer->{body} =~ /^((?:X.API.Token|Authorization|Cookie)[ \t]*:.*)/mi
+        || $answer->{body} =~ /(.*(?:canary|mallory|eyJ).*)/;
+
+    my @got  = $answer->{body} =~ /^(X-(?:User|User-Id|Issuer|Scope|Tenant): .*?)\r?$/mg;
+    my @want = map { "$_: $expected{$_}" } keys %expected;
+    push @wrong, "the upstream knows [@{[sort @got]}], not [@{[sort @want]}]"
+        if join('|', sort @got) ne join('|', sort @want);
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    ok !@wrong, "$path: $name: admitted" or diag map { "    $_\n" } @wrong;
+}
+
+# Options: those of a request, reason, realm
+sub refused_as ($sign, $path, $name, %o) {
+    $s->errors->lines;
+    my $answer = ask($path, %o);
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api');
+    is $answer->{reached}, 0, 'the upstream does not hear of it';
+
+    my @ours = grep { / auth_token: / } $s->errors->lines;
+    is scalar(@ours), 1, 'one line in the log';
+    like $ours[0], qr/ reason: \Q$o{reason}\E,/, "the reason is $o{reason}"
+        if defined $o{reason};
+}
+
+# one request by curl, as our client has no TLS
+sub by_curl ($path, %o) {
+    my @headers = ($o{headers}->@*, "Cookie: $o{cookie}",
+                   defined $o{token} ? "Authorization: Bearer $o{token}" : ());
+
+    my @conf = (
+        'url = ' . quoted('https://127.0.0.1:' . $s->port . $path),
+        'silent', 'show-error', 'insecure', 'path-as-is', 'globoff', 'noproxy = "*"',
+        'max-time = 20', 'dump-header = ' . quoted("$temp/head"),
+        'output = ' . quoted("$temp/body"),
+        ($o{method} // '') eq 'HEAD' ? 'head' : 'request = ' . quoted($o{method} // 'GET'),
+        (map { 'header = ' . quoted($_) } @headers),
+        defined $o{body} ? 'data-binary = ' . quoted($o{body}) : (),
+    );
+
+    unlink "$temp/head", "$temp/body";
+    run_curl(@conf);
+
+    my ($line, @lines) = split /\r\n/, slurp("$temp/head");
+    my ($status) = ($line // '') =~ m{^HTTP/\S+ (\d+)} or die "no answer by curl\n";
+
+    return bless {
+        status  => $status,
+        body    => -e "$temp/body" ? slurp("$temp/body") : '',
+        headers => [map { [/^([^:]+): ?(.*)$/] } @lines],
+    }, 'AuthToken::Client::Response';
+}
+
+# the statuses of as many requests, quick after each other
+sub many ($n, $token, $from) {
+    my $url = quoted('https://127.0.0.1:' . $s->port . '/api/x');
+    my @request = ("url = $url", 'silent', 'insecure', 'noproxy = "*"',
+                   'interface = ' . quoted($from), 'max-time = 20',
+                   'header = ' . quoted("Authorization: Bearer $token"),
+                   'output = /dev/null', 'write-out = "%{http_code}\n"');
+
+    my @conf = map { (@request, 'next') } 1 .. $n;
+    pop @conf;
+
+    return split /\n/, run_curl(@conf);
+}
+
+sub run_curl (@conf) {
+    open my $fh, '>', "$temp/curl" or die "$temp/curl: $!\n";
+    print $fh map { "$_\n" } @conf;
+    close $fh;
+
+    open my $pipe, '-|', 'curl', '-q', '--config', "$temp/curl" or die "curl: $!\n";
+    local $/;
+    my $output = <$pipe> // '';
+    close $pipe;
+    return $output;
+}
+
+sub quoted ($text) { '"' . ($text =~ s/(["\\])/\\$1/gr) . '"' }
+
+# --- the upstream -----------------------------------------------------------
+
+# Answers each request with its head as it came, and adds a byte to a log.
+sub upstream () {
+    my $log = "$temp/upstream.log";
+    open my $touch, '>', $log or die "$log: $!\n";
+    close $touch;
+
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0,
+                                       Listen => 64) or die "no free port: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    return { pid => $pid, port => $socket->sockport, log => $log } if $pid;
+
+    # it is of no use without its parent
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+    $SIG{PIPE} = 'IGNORE';
+
+    while (getppid == $owner) {
+        vec(my $ready = '', fileno $socket, 1) = 1;
+        select($ready, undef, undef, 1) > 0 or next;
+        my $client = $socket->accept or next;
+
+        my $got = '';
+        1 while $got !~ /\r\n\r\n/ && sysread $client, $got, 1 << 16, length $got;
+        my ($head, $body) = split /\r\n\r\n/, $got, 2;
+        next if !defined $body;
+        my $length = $head =~ /^Content-Length: (\d+)/mi ? $1 : 0;
+        1 while $length > length $body && sysread $client, $body, 1 << 16, length $body;
+
+        open my $fh, '>>', $log;
+        syswrite $fh, '.';
+        close $fh;
+
+        my $answer = $head =~ /^HEAD / ? '' : $head;
+        syswrite $client, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n"
+                        . 'Content-Length: ' . length($head) . "\r\n\r\n$answer";
+        close $client;
+    }
+
+    POSIX::_exit(0);
+}
+
+# --- helpers ----------------------------------------------------------------
+
+# A worker that had nothing to do, of which there are some as an example has
+# several, ends without its connections: nginx's own (ngx_event_process_init).
+# The module allocates by pools, its core by malloc, neither by ngx_alloc.
+sub leaks () {
+    open my $fh, '>', "$temp/lsan.supp" or die "$temp/lsan.supp: $!\n";
+    print $fh slurp("$AuthToken::Server::ROOT/t/lib/lsan.supp"), "leak:^ngx_alloc\$\n";
+    close $fh;
+    return (LSAN_OPTIONS => "suppressions=$temp/lsan.supp:print_suppressions=0");
+}
+
+sub slurp ($path) {
+    open my $fh, '<:raw', $path or die "$path: $!\n";
+    local $/;
+    return <$fh> // '';
+}
+
+sub encode ($text) { MIME::Base64::encode_base64($text, '') }
+
+# a certificate and its key, in one
+sub slurp_tls () {
+    my ($file) = AuthToken::Server::_tls() =~ /ssl_certificate (\S+);/;
+    return slurp($file);
+}
+
+sub confs () {
+    my @found;
+    File::Find::find({ no_chdir => 1, wanted => sub {
+        push @found, s{^\Q$examples\E/}{}r if /\.conf\z/;
+    } }, $examples);
+    return sort @found;
+}
+
+
+# A server whose configuration is the example's, with the paths, ports and the
+# upstream of the test in place of the operator's.
+package Example;
+
+use parent -norequire, 'AuthToken::Server';
+
+sub configure ($self, $conf) {
+    my $o = $self->{options};
+
+    $self->{text} = $conf;
+    $self->{tls}  = $o->{tls};
+    main::make_path(map { $self->dir . "/etc/$_" }
+                        qw(auth_token/html/errors conf.d));
+
+    $self->SUPER::write("etc/$_", $self->replaced(main::slurp("$examples/$o->{name}/$_")))
+        for ($o->{confs} // [])->@*;
+
+    my $text = $self->replaced($conf);
+
+    if ($text !~ /_temp_path/) {
+        my $paths = join ' ', map { "${_}_temp_path " . $self->dir . "/${_}_temp;" }
+                    qw(client_body proxy fastcgi uwsgi scgi);
+        $text =~ s/^http \{\n/http {\n    $paths\n/m;
+    }
+
+    $self->SUPER::write('nginx.conf', $text);
+}
+
+sub write ($self, $name, $content) {
+    main::make_path(main::dirname($self->dir . "/$name"));
+    return $self->SUPER::write($name, $content);
+}
+
+sub replaced ($self, $text) {
+    my $upstream = $self->{options}{upstream_port};
+    my $dir      = $self->dir;
+
+    my %place = (
+        '/usr/lib/nginx/modules/' => "$AuthToken::Server::BUILD/",
+        '/etc/nginx/'             => "$dir/etc/",
+        '/var/log/nginx/'         => "$dir/",
+        '/run/nginx.pid'          => "$dir/nginx.pid",
+        '/tmp/'                   => "$dir/",
+        '/dev/stdout'             => "$dir/access.log",
+        'error_log stderr'        => "error_log $dir/error.log",
+    );
+    my $places = join '|', map { quotemeta } sort keys %place;
+
+    $text =~ s/($places)/$place{$1}/g;
+    $text =~ s/127\.0\.0\.1:9000\b/127.0.0.1:$upstream/g;
+    $text =~ s/^(\s*listen )\d+/$1 . '127.0.0.1:' . $self->port/gme;
+    $text =~ s/^user www-data;$//m if $> != 0;
+
+    return $text;
+}
+
+# all of the configuration's text
+sub conf ($self) {
+    return join '', map { main::slurp($_) } $self->conf_file, glob $self->dir . '/etc/conf.d/*.conf';
+}
+
+# what still is outside the server's directory
+sub foreign ($self) {
+    my $text = $self->conf =~ s/#.*//gr;
+    $text =~ s/\Q$_\E[\w\/]*//g for $self->dir, $AuthToken::Server::BUILD;
+    return $text =~ m{(?<![\w.])(/(?:etc|usr|var|run|tmp|dev|srv|opt|home)/\S*)}g;
+}
