@@ -1,3 +1,5 @@
+#!/usr/bin/perl
+
 # make demo: it shows what it should, its verdict can be trusted, and nothing is
 # left of it when it is stopped.
 

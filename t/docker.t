@@ -1,3 +1,5 @@
+#!/usr/bin/perl
+
 # The Dockerfile, without an engine: its steps are those of the Makefile and of
 # deps.sh, what it installs is all that the built files need, what it leaves out
 # nobody misses, and its configuration runs under its user.

@@ -1,3 +1,5 @@
+#!/usr/bin/perl
+
 # conf-examples: each configuration starts as it stands, but for paths, ports and
 # the upstream's address, admits and refuses as its comments say, and gives the
 # upstream no credential and no identity but the verified one.
