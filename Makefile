@@ -5,7 +5,7 @@ SANITIZE   = 0
 
 # another source tree of nginx than Debian's nginx-dev; a full one has its .c
 # files, and is then configured with the arguments of $(NGINX) all the same
-NGINX      = nginx
+NGINX      = $(or $(shell command -v nginx),/usr/sbin/nginx)
 NGINX_SRC  = /usr/share/nginx/src
 
 PREFIX     = /usr
@@ -85,10 +85,17 @@ module: $(BUILD)/$(MODULE)
 # nginx's configure wants to write into its tree: work in a copy.  Dynamic
 # modules of the distribution are left out, as nginx-dev has no sources for
 # them; they do not change the signature that nginx compares.
-$(OBJTREE)/.configured: config src/http/module.map Makefile
+# a file added or removed is another configuration
+$(shell mkdir -p $(BUILD) && echo '$(CORE_SRCS) $(HTTP_SRCS)' >$(BUILD)/.sources.new \
+    && { cmp -s $(BUILD)/.sources.new $(BUILD)/.sources \
+         || cp $(BUILD)/.sources.new $(BUILD)/.sources; })
+
+$(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 	@rm -rf $(OBJTREE)
 	@mkdir -p $(OBJTREE)
 	@cp -R $(NGINX_SRC)/. $(OBJTREE)/
+	@$(NGINX) -V 2>&1 | grep -q '^configure arguments: ' \
+	    || { echo '$(NGINX) -V does not say how it was configured' >&2; exit 1; }
 	@echo 'configuring a copy of $(NGINX_SRC)'
 	@cd $(OBJTREE) && chmod -R u+w . && conf=./configure && \
 	    { test -f $$conf || conf=auto/configure; } && \
@@ -105,7 +112,7 @@ $(OBJTREE)/.configured: config src/http/module.map Makefile
 $(BUILD)/$(MODULE): $(OBJTREE)/.configured $(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS)
 	@$(MAKE) -C $(OBJTREE) -f objs/Makefile --no-print-directory modules \
 	    >$(OBJTREE)/make.log 2>&1 || { cat $(OBJTREE)/make.log >&2; exit 1; }
-	cp $(OBJTREE)/objs/$(MODULE) $@
+	@cp $(OBJTREE)/objs/$(MODULE) $@.new && mv $@.new $@      # it may be in use
 
 # --- the command ------------------------------------------------------------
 

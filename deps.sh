@@ -13,10 +13,10 @@ for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc make libc6-dev nginx nginx-dev libssl-dev
-                  libjansson-dev libjwt-dev"
+                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev"
         ;;
     demo)
-        packages="$packages curl"
+        packages="$packages curl openssl"
         ;;
     test)
         packages="$packages curl openssl perl python3 libcryptx-perl libcrypt-jwt-perl

@@ -190,3 +190,17 @@ at_claim_precision(double value)
 
     return digits;
 }
+
+
+int
+at_claim_string(const json_t *claim, at_str_t *text)
+{
+    if (!json_is_string(claim)) {
+        return -1;
+    }
+
+    text->data = json_string_value(claim);
+    text->len = json_string_length(claim);
+
+    return 0;
+}

@@ -36,6 +36,9 @@ int at_path_parse(at_path_t *path, char *text, size_t len);
 const struct json_t *at_claim_find(const struct json_t *claims,
     const at_path_t *path);
 
+/* a claim that is a string, as a view; 0, or -1 for anything else */
+int at_claim_string(const struct json_t *claim, at_str_t *text);
+
 /*
  * By name in any ASCII case, as the names of nginx variables have none: the
  * exact name, else the only one that differs by case alone, else NULL.

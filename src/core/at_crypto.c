@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include <openssl/bn.h>
@@ -12,6 +13,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -616,9 +618,40 @@ at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
 
 
 int
+at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
+{
+    unsigned       i;
+    unsigned char  digest[AT_SHA1_HEX_LEN / 2];
+
+    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha1(), NULL) != 1) {
+        ERR_clear_error();
+        return -1;
+    }
+
+    for (i = 0; i < AT_SHA1_HEX_LEN; i++) {
+        hex[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+    }
+
+    return 0;
+}
+
+
+int
 at_crypto_equal(const void *a, const void *b, size_t len)
 {
     return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+
+int
+at_random(void *data, size_t len)
+{
+    int  rc;
+
+    rc = len <= INT_MAX ? RAND_priv_bytes(data, (int) len) : 0;
+    ERR_clear_error();
+
+    return rc == 1 ? 0 : -1;
 }
 
 

@@ -81,8 +81,19 @@ at_signature_e at_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
 /* Returns 0, or -1 where memory failed. */
 int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
 
+#define AT_SHA1_HEX_LEN  40
+
+/* A name that others give to text, not a protection.  Returns 0 or -1, too. */
+int at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text);
+
 /* in constant time for a given length */
 int at_crypto_equal(const void *a, const void *b, size_t len);
+
+/*
+ * Bytes that nobody can guess, for tokens and secrets.  Returns 0, or -1: then
+ * there are none.
+ */
+int at_random(void *data, size_t len);
 
 /* overwrites what must not be found in memory later */
 void at_crypto_cleanse(void *data, size_t len);

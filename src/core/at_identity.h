@@ -11,27 +11,45 @@
 #include <stdint.h>
 
 #include "at_issuer.h"
-#include "at_scope.h"
+#include "at_record.h"
+#include "at_rights.h"
 #include "at_str.h"
 
 
+#define AT_IDENTITY_COPIES  3
+
 /*
- * Zeroed, it is nobody.  The views are of claims, which the identity owns
- * with the array of scopes; issuer is the configuration's.
+ * Zeroed, it is nobody.  The views are of claims and of copies of records,
+ * which the identity owns with the arrays of its rights; issuer is the
+ * configuration's.
  */
 typedef struct {
-    const at_issuer_t  *issuer;
-    at_str_t            user;           /* the user claim, or empty */
-    at_str_t            subject;        /* the user, else sub, or empty: for logs */
-    unsigned            admin:1;        /* passes every scope, nothing else */
+    const at_issuer_t  *issuer;         /* of a JWT, else NULL */
+    at_str_t            user;           /* the user claim, the owner, or empty */
+    at_str_t            client;         /* the client's or API token's id */
+    at_str_t            role;           /* by name */
+    at_str_t            subject;        /* user, client or sub: for logs */
     int64_t             expires;        /* seconds since the epoch, rounded up */
-    at_scopes_t         scopes;
+    at_rights_t         rights;
+    at_list_t           ranges;         /* the record's own; none: any address */
+    unsigned            needs_role:1;   /* and without one may nothing */
     struct json_t      *claims;
+
+    at_role_t           own_role;       /* what rights.role points to, if a
+                                           record of the store */
+    void               *copies[AT_IDENTITY_COPIES];
+    size_t              n_copies;
 } at_identity_t;
 
 
 /* leaves it nobody; may be called twice */
 void at_identity_release(at_identity_t *identity);
+
+/*
+ * A copy of a record, as long as the identity lives: nothing of the store
+ * outlives its transaction.  The empty view where memory failed.
+ */
+at_str_t at_identity_keep(at_identity_t *identity, at_str_t bytes);
 
 
 #endif

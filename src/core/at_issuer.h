@@ -40,6 +40,10 @@ typedef struct {
     at_path_t        user_claim;
     at_path_t        scope_claim;
     at_path_t        admin_claim;       /* n is 0: no token is an admin's */
+    unsigned         own_scope_claim:1; /* scope_claim was configured */
+
+    const at_path_t *client_claims;     /* the first that is there counts */
+    size_t           n_client_claims;   /* 0: tokens are not held to clients */
 } at_issuer_t;
 
 

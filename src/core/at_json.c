@@ -77,29 +77,71 @@ at_json_within(at_json_walk_t *walk, json_t *value, unsigned depth)
 
 
 /*
- * jansson 2.14 has no word for a lack of memory: it calls that a syntax error.
- * So what it refuses is asked once more, and is invalid only while there is
- * memory to be had.
+ * jansson 2.14 has no word for a lack of memory, and its lexer does not look
+ * whether its buffer could grow: a byte is lost then, and where that is a quote
+ * or backslash it reads and writes on behind the string.  So from the first
+ * allocation that fails all fail, until the parser has given up; what it
+ * returns all the same is not to be trusted.
  */
+typedef enum {
+    AT_JSON_IDLE = 0,
+    AT_JSON_PARSING,
+    AT_JSON_STARVED
+} at_json_state_e;
+
+static _Thread_local struct {
+    at_json_state_e  state;
+    json_malloc_t    malloc;        /* jansson's own, or another user's of it */
+} at_json;
+
+
+static void *
+at_json_malloc(size_t size)
+{
+    void  *p;
+
+    p = at_json.state == AT_JSON_STARVED ? NULL : at_json.malloc(size);
+
+    if (p == NULL && at_json.state == AT_JSON_PARSING) {
+        at_json.state = AT_JSON_STARVED;
+    }
+
+    return p;
+}
+
+
 static at_json_e
 at_json_load(json_t **json, at_str_t text)
 {
-    void  *volatile probe;      /* or a compiler takes it away */
+    int            starved;
+    json_free_t    free_func;
+    json_malloc_t  malloc_func;
+
+    json_get_alloc_funcs(&malloc_func, &free_func);
+
+    /* two threads that restore each other's may leave ours behind */
+    if (malloc_func == at_json_malloc) {
+        malloc_func = malloc;
+    }
+
+    at_json.malloc = malloc_func;
+    at_json.state = AT_JSON_PARSING;
+    json_set_alloc_funcs(at_json_malloc, free_func);
 
     *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
 
-    if (*json == NULL) {
-        *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    json_set_alloc_funcs(malloc_func, free_func);
+
+    starved = at_json.state == AT_JSON_STARVED;
+    at_json.state = AT_JSON_IDLE;
+
+    if (starved) {
+        json_decref(*json);
+        *json = NULL;
     }
 
-    if (*json != NULL) {
-        return AT_JSON_OK;
-    }
-
-    probe = malloc(text.len);
-    free(probe);
-
-    return probe != NULL ? AT_JSON_INVALID : AT_JSON_NO_MEMORY;
+    return *json != NULL ? AT_JSON_OK
+           : starved ? AT_JSON_NO_MEMORY : AT_JSON_INVALID;
 }
 
 
@@ -153,4 +195,11 @@ at_json_string(const json_t *object, const char *name, at_str_t *value)
     value->len = json_string_length(member);
 
     return 1;
+}
+
+
+void
+at_json_init(void)
+{
+    json_object_seed(0);
 }

@@ -28,6 +28,12 @@ typedef enum {
 
 
 /*
+ * Seeds jansson's hash tables, once and before the first object, which would
+ * open a file for it.
+ */
+void at_json_init(void);
+
+/*
  * Parses exactly text, whose top level must be an object.  On AT_JSON_OK
  * *object is a new reference; on anything else it is NULL.
  */

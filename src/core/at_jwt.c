@@ -565,11 +565,11 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 
     identity->subject = identity->user.len ? identity->user : sub;
 
-    identity->admin = issuer->admin_claim.n != 0
-                      && json_is_true(at_claim_find(jwt->claims,
-                                                    &issuer->admin_claim));
+    identity->rights.admin = issuer->admin_claim.n != 0
+                             && json_is_true(at_claim_find(jwt->claims,
+                                                        &issuer->admin_claim));
 
-    rc = at_scopes_from_claim(&identity->scopes,
+    rc = at_scopes_from_claim(&identity->rights.scopes,
                               at_claim_find(jwt->claims, &issuer->scope_claim));
 
     return rc == 0 ? AT_OK : rc == -1 ? AT_BAD_CLAIM : AT_FAILED;
@@ -762,4 +762,11 @@ at_jwt_verify(at_identity_t *identity, at_str_t token, size_t max_len,
     at_jwt_release(&jwt);
 
     return verdict;
+}
+
+
+void
+at_jwt_init(void)
+{
+    at_json_init();
 }

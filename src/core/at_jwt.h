@@ -37,6 +37,9 @@ typedef struct {
 } at_trusted_t;
 
 
+/* once in a process, before the first verification */
+void at_jwt_init(void);
+
 /*
  * Verifies token against the n issuers in their order: the first whose key and
  * claims both hold is the identity's.  now is in seconds since the epoch,

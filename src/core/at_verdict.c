@@ -17,6 +17,14 @@ static const at_code_info_t  at_codes[AT_CODES] = {
     [AT_CODE_NONE] =
         { at_str("OK"), 0, { NULL, 0 }, { NULL, 0 } },
 
+    [AT_API_EXPIRED_API_TOKEN] =
+        { at_str("API_EXPIRED_API_TOKEN"), 401,
+          at_str("Expired API Token"), AT_CIPP_UNAUTHORIZED },
+
+    [AT_API_INVALID_API_TOKEN] =
+        { at_str("API_INVALID_API_TOKEN"), 401,
+          at_str("Invalid API Token"), AT_CIPP_UNAUTHORIZED },
+
     [AT_API_EXPIRED_ACCESS_TOKEN] =
         { at_str("API_EXPIRED_ACCESS_TOKEN"), 401,
           at_str("Expired JWT Access Token"), AT_CIPP_UNAUTHORIZED },
@@ -34,6 +42,12 @@ static const at_code_info_t  at_codes[AT_CODES] = {
     [AT_API_IP_NOT_ALLOWED] =
         { at_str("API_IP_NOT_ALLOWED"), 403,
           at_str("Client IP Address Not Allowed"),
+          at_str(AT_CIPP_FORBIDDEN
+                 "the API Client does not have the required permission") },
+
+    [AT_API_CLIENT_DISABLED] =
+        { at_str("API_CLIENT_DISABLED"), 403,
+          at_str("API Client Unknown Or Disabled"),
           at_str(AT_CIPP_FORBIDDEN
                  "the API Client does not have the required permission") },
 
@@ -72,6 +86,19 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
 
     [AT_SEVERAL_CREDENTIALS] = AT_INVALID_TOKEN("several_credentials"),
 
+    /* X-API-Token is no scheme of HTTP: its refusal says nothing of Bearer's */
+    [AT_NO_API_TOKEN]  = { at_str("no_credential"),
+                           AT_API_INVALID_API_TOKEN,
+                           at_str("Missing API Token"),
+                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN },
+
+    [AT_SEVERAL_API_TOKENS] = AT_ROW("several_api_tokens", INVALID_API_TOKEN,
+                                     CLIENT, PLAIN),
+    [AT_UNKNOWN_API_TOKEN]  = AT_ROW("unknown_api_token", INVALID_API_TOKEN,
+                                     CLIENT, PLAIN),
+    [AT_EXPIRED_API_TOKEN]  = AT_ROW("expired_api_token", EXPIRED_API_TOKEN,
+                                     CLIENT, PLAIN),
+
     [AT_TOO_LONG]      = AT_INVALID_TOKEN("too_long"),
     [AT_MALFORMED]     = AT_INVALID_TOKEN("malformed"),
     [AT_BAD_HEADER]    = AT_INVALID_TOKEN("bad_header"),
@@ -91,10 +118,28 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_TOO_OLD]       = AT_EXPIRED_TOKEN("too_old"),
     [AT_EXPIRED]       = AT_EXPIRED_TOKEN("expired"),
 
+    [AT_UNKNOWN_CLIENT]  = AT_ROW("unknown_client", CLIENT_DISABLED, CLIENT,
+                                  NONE),
+    [AT_FOREIGN_CLIENT]  = AT_ROW("foreign_client", CLIENT_DISABLED, CLIENT,
+                                  NONE),
+    [AT_DISABLED_CLIENT] = AT_ROW("disabled_client", CLIENT_DISABLED, CLIENT,
+                                  NONE),
+    [AT_DISABLED_USER]   = AT_ROW("disabled_user", CLIENT_DISABLED, CLIENT,
+                                  NONE),
+
     [AT_ORIGIN]  = AT_ROW("origin", ORIGIN_NOT_ALLOWED, CLIENT, NONE),
     [AT_ADDRESS] = AT_ROW("address", IP_NOT_ALLOWED, CLIENT, NONE),
     [AT_SCOPE]   = AT_ROW("scope", INSUFFICIENT_RIGHTS, CLIENT,
                           INSUFFICIENT_SCOPE),
+
+    [AT_NO_ROLE]          = AT_ROW("no_role", INSUFFICIENT_RIGHTS, CLIENT,
+                                   INSUFFICIENT_SCOPE),
+    [AT_NO_ENDPOINT]      = AT_ROW("no_endpoint", INSUFFICIENT_RIGHTS, CLIENT,
+                                   INSUFFICIENT_SCOPE),
+    [AT_ENDPOINT]         = AT_ROW("endpoint", INSUFFICIENT_RIGHTS, CLIENT,
+                                   INSUFFICIENT_SCOPE),
+    [AT_BLOCKED_ENDPOINT] = AT_ROW("blocked_endpoint", INSUFFICIENT_RIGHTS,
+                                   CLIENT, INSUFFICIENT_SCOPE),
 
     [AT_MISCONFIGURED] = AT_ROW("misconfigured", UNAVAILABLE, OPERATOR, NONE)
 };

@@ -29,6 +29,11 @@ typedef enum {
     AT_NO_CREDENTIAL,
     AT_SEVERAL_CREDENTIALS,
 
+    AT_NO_API_TOKEN,            /* where nothing else is accepted */
+    AT_SEVERAL_API_TOKENS,
+    AT_UNKNOWN_API_TOKEN,       /* revoked, malformed, or never there */
+    AT_EXPIRED_API_TOKEN,
+
     AT_TOO_LONG,                /* W1 */
     AT_MALFORMED,               /* W2: not three canonical base64url parts */
     AT_BAD_HEADER,              /* W3: not the JSON object it must be */
@@ -48,9 +53,18 @@ typedef enum {
     AT_TOO_OLD,                 /* max_age */
     AT_EXPIRED,
 
+    AT_UNKNOWN_CLIENT,
+    AT_FOREIGN_CLIENT,          /* its record names other issuers */
+    AT_DISABLED_CLIENT,         /* a client, or an API token */
+    AT_DISABLED_USER,           /* the owner of an API token, or gone */
+
     AT_ORIGIN,
     AT_ADDRESS,
+    AT_NO_ROLE,                 /* a client without a role, or of an unknown one */
     AT_SCOPE,
+    AT_NO_ENDPOINT,             /* a path or spelling in no line of the catalogue */
+    AT_ENDPOINT,                /* one that is not granted */
+    AT_BLOCKED_ENDPOINT,
 
     AT_MISCONFIGURED,           /* nothing that could be accepted here */
 
@@ -61,10 +75,13 @@ typedef enum {
 /* the rows of the error table; AT_CODE_NONE goes with AT_OK alone */
 typedef enum {
     AT_CODE_NONE = 0,
+    AT_API_EXPIRED_API_TOKEN,
+    AT_API_INVALID_API_TOKEN,
     AT_API_EXPIRED_ACCESS_TOKEN,
     AT_API_INVALID_ACCESS_TOKEN,
     AT_API_INSUFFICIENT_RIGHTS,
     AT_API_IP_NOT_ALLOWED,
+    AT_API_CLIENT_DISABLED,
     AT_API_ORIGIN_NOT_ALLOWED,
     AT_API_UNAVAILABLE,
 

@@ -17,17 +17,21 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "at_account.h"
 #include "at_cidr.h"
+#include "at_endpoint.h"
 #include "at_identity.h"
 #include "at_issuer.h"
 #include "at_jwt.h"
 #include "at_scope.h"
+#include "at_store.h"
 #include "at_verdict.h"
 
 
 /* the kinds of credentials: bits of "auth_token_accept" */
 #define NGX_HTTP_AUTH_TOKEN_BEARER   0x01
 #define NGX_HTTP_AUTH_TOKEN_COOKIE   0x02
+#define NGX_HTTP_AUTH_TOKEN_API      0x04   /* X-API-Token */
 #define NGX_HTTP_AUTH_TOKEN_NONE     0x80   /* address lists only */
 
 #define NGX_HTTP_AUTH_TOKEN_JWT                                               \
@@ -59,6 +63,9 @@ typedef struct {
     at_issuer_t                       demands;
     ngx_str_t                         name;
 
+    ngx_array_t                       client_claims;    /* of at_path_t */
+    ngx_http_auth_token_where_t       client_where;
+
     ngx_array_t                       key_files;
                                    /* of ngx_http_auth_token_key_file_t */
     at_keyset_t                     **sets;
@@ -69,6 +76,9 @@ typedef struct {
     ngx_array_t                    issuers;
                                 /* of ngx_http_auth_token_issuer_t * */
     size_t                         max_length;
+
+    ngx_str_t                      store;       /* its path, or NULL */
+    ngx_http_auth_token_where_t    store_where;
 } ngx_http_auth_token_main_conf_t;
 
 
@@ -85,6 +95,7 @@ typedef struct {
 
     ngx_uint_t                     accept;
     ngx_str_t                      cookie;
+    ngx_str_t                      api_header;  /* in lower case */
     ngx_http_auth_token_where_t    accept_where;
 
     ngx_array_t                   *trust;       /* of ngx_str_t */
@@ -95,6 +106,8 @@ typedef struct {
     ngx_array_t                   *scopes;
                                 /* of ngx_http_complex_value_t */
     at_scope_mode_e                scope_mode;
+
+    at_catalogue_t                *catalogue;   /* NULL: none */
 
     ngx_array_t                   *ranges;      /* of at_cidr_t */
     at_cidr_set_t                 *allow;       /* NULL: any address */
@@ -129,6 +142,7 @@ typedef struct {
     ngx_uint_t                       kind;
     ngx_str_t                        credential;
     at_identity_t                    identity;
+    const at_endpoint_t             *endpoint;  /* the row, or NULL */
 
     ngx_uint_t                       status;    /* of the refusal */
     ngx_uint_t                       returned;  /* what nginx was told */
@@ -151,6 +165,15 @@ ngx_http_auth_token_view(ngx_str_t s)
 }
 
 
+static ngx_inline ngx_str_t
+ngx_http_auth_token_from_view(at_str_t view)
+{
+    ngx_str_t  s = { view.len, (u_char *) view.data };
+
+    return s;
+}
+
+
 /* module */
 
 extern ngx_module_t  ngx_http_auth_token_module;
@@ -164,6 +187,8 @@ char *ngx_http_auth_token_set_accept(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_auth_token_set_trust(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_auth_token_set_scope(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_auth_token_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_auth_token_set_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -182,6 +207,8 @@ char *ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 char *ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+ngx_int_t ngx_http_auth_token_issuer_check_clients(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
 ngx_http_auth_token_issuer_t *ngx_http_auth_token_issuer_find(
     ngx_http_auth_token_main_conf_t *atmcf, ngx_str_t *name);
 
@@ -191,20 +218,40 @@ char *ngx_http_auth_token_keys_load(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer);
 char *ngx_http_auth_token_keys_add(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, ngx_str_t *path);
-ngx_int_t ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+/* store: looked at with the configuration, opened by each worker */
+
+char *ngx_http_auth_token_set_store(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_auth_token_check_store(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+ngx_int_t ngx_http_auth_token_store_watch(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+void ngx_http_auth_token_store_exit(ngx_cycle_t *cycle);
+
+/* the open store, or NULL while it cannot be used */
+at_store_t *ngx_http_auth_token_store(
+    const ngx_http_auth_token_main_conf_t *atmcf);
 
 /* request: all that is read of one */
 
 ngx_http_auth_token_ctx_t *ngx_http_auth_token_find_ctx(ngx_http_request_t *r);
 ngx_http_auth_token_ctx_t *ngx_http_auth_token_get_ctx(ngx_http_request_t *r);
 
+/* the row of the catalogue for the request; NULL for a path that is odd, too */
+const at_endpoint_t *ngx_http_auth_token_find_endpoint(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf);
+
 /* AT_OK with kind and credential set, or why there is none to judge */
 at_verdict_e ngx_http_auth_token_read_credential(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
     ngx_str_t *credential);
 
+/* by the ranges of the location and by own, those of a record */
 ngx_uint_t ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf);
+    const ngx_http_auth_token_loc_conf_t *atcf, at_list_t own);
 ngx_uint_t ngx_http_auth_token_origin_allowed(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf);
 ngx_uint_t ngx_http_auth_token_is_preflight(ngx_http_request_t *r);

@@ -14,8 +14,15 @@ static at_verdict_e ngx_http_auth_token_verify(ngx_http_request_t *r,
 static at_verdict_e ngx_http_auth_token_authorize(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf,
     const ngx_http_auth_token_ctx_t *ctx);
+static at_verdict_e ngx_http_auth_token_verify_jwt(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf,
+    ngx_http_auth_token_ctx_t *ctx);
+static at_verdict_e ngx_http_auth_token_verify_api_token(
+    ngx_http_request_t *r, ngx_http_auth_token_ctx_t *ctx);
 static at_verdict_e ngx_http_auth_token_check_scopes(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf, const at_identity_t *identity);
+    const ngx_http_auth_token_loc_conf_t *atcf, const at_rights_t *rights);
+static at_verdict_e ngx_http_auth_token_check_endpoint(
+    const ngx_http_auth_token_ctx_t *ctx);
 
 
 /* forgets what was found under the demands of another location */
@@ -31,7 +38,21 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ctx->verdict = AT_FAILED;
     ctx->decided = 0;
     ctx->kind = 0;
+    ctx->endpoint = NULL;
     ngx_str_null(&ctx->credential);
+}
+
+
+/* what nobody in particular may do: location ranges hold for it all the same */
+
+static at_verdict_e
+ngx_http_auth_token_admit_nobody(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf)
+{
+    at_list_t  none = { 0, 0, NULL };
+
+    return ngx_http_auth_token_address_allowed(r, atcf, none) ? AT_OK
+                                                              : AT_ADDRESS;
 }
 
 
@@ -39,7 +60,8 @@ static at_verdict_e
 ngx_http_auth_token_decide(ngx_http_request_t *r,
     ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx)
 {
-    at_verdict_e  verdict;
+    at_verdict_e            verdict;
+    const at_endpoint_t    *endpoint;
 
     if (atcf->incomplete) {
         ngx_http_auth_token_start(ctx, atcf);
@@ -49,11 +71,20 @@ ngx_http_auth_token_decide(ngx_http_request_t *r,
     /* a preflight is nobody's, and carries no credential */
     if (atcf->preflight && ngx_http_auth_token_is_preflight(r)) {
         ngx_http_auth_token_start(ctx, atcf);
-        return ngx_http_auth_token_address_allowed(r, atcf) ? AT_OK
-                                                            : AT_ADDRESS;
+        return ngx_http_auth_token_admit_nobody(r, atcf);
+    }
+
+    endpoint = atcf->catalogue ? ngx_http_auth_token_find_endpoint(r, atcf)
+                               : NULL;
+
+    if (endpoint && endpoint->kind == AT_ENDPOINT_PUBLIC) {
+        ngx_http_auth_token_start(ctx, atcf);
+        ctx->endpoint = endpoint;
+        return ngx_http_auth_token_admit_nobody(r, atcf);
     }
 
     verdict = ngx_http_auth_token_authenticate(r, atcf, ctx);
+    ctx->endpoint = endpoint;
 
     return verdict == AT_OK ? ngx_http_auth_token_authorize(r, atcf, ctx)
                             : verdict;
@@ -113,7 +144,12 @@ at_verdict_e
 ngx_http_auth_token_authenticate(ngx_http_request_t *r,
     ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx)
 {
-    if (ctx->conf == atcf) {
+    /* a token may have expired since, while limit_req held the request back */
+
+    if (ctx->conf == atcf
+        && (ctx->authenticated != AT_OK
+            || ctx->identity.expires > ngx_time()))
+    {
         return ctx->authenticated;
     }
 
@@ -130,8 +166,7 @@ ngx_http_auth_token_verify(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf,
     ngx_http_auth_token_ctx_t *ctx)
 {
-    at_verdict_e                      verdict;
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    at_verdict_e  verdict;
 
     if (atcf->accept == NGX_HTTP_AUTH_TOKEN_NONE) {
         return AT_OK;
@@ -143,12 +178,56 @@ ngx_http_auth_token_verify(ngx_http_request_t *r,
         return verdict;
     }
 
+    return ctx->kind == NGX_HTTP_AUTH_TOKEN_API
+           ? ngx_http_auth_token_verify_api_token(r, ctx)
+           : ngx_http_auth_token_verify_jwt(r, atcf, ctx);
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_verify_jwt(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf,
+    ngx_http_auth_token_ctx_t *ctx)
+{
+    at_store_t                       *store;
+    at_verdict_e                      verdict;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
-    return at_jwt_verify(&ctx->identity,
-                         ngx_http_auth_token_view(ctx->credential),
-                         atmcf->max_length, atcf->trusted, atcf->ntrusted,
-                         ngx_time());
+    verdict = at_jwt_verify(&ctx->identity,
+                            ngx_http_auth_token_view(ctx->credential),
+                            atmcf->max_length, atcf->trusted, atcf->ntrusted,
+                            ngx_time());
+
+    if (verdict != AT_OK || ctx->identity.issuer->n_client_claims == 0) {
+        return verdict;
+    }
+
+    store = ngx_http_auth_token_store(atmcf);
+
+    return store ? at_account_client(&ctx->identity, store,
+                                     atmcf->issuers.nelts == 1)
+                 : AT_UNAVAILABLE;
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_verify_api_token(ngx_http_request_t *r,
+    ngx_http_auth_token_ctx_t *ctx)
+{
+    ngx_time_t                       *now;
+    at_store_t                       *store;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    store = ngx_http_auth_token_store(atmcf);
+    now = ngx_timeofday();
+
+    return store ? at_account_api_token(&ctx->identity, store,
+                              ngx_http_auth_token_view(ctx->credential),
+                              (int64_t) now->sec * 1000 + now->msec)
+                 : AT_UNAVAILABLE;
 }
 
 
@@ -159,17 +238,62 @@ ngx_http_auth_token_authorize(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf,
     const ngx_http_auth_token_ctx_t *ctx)
 {
+    at_verdict_e          verdict;
+    const at_identity_t  *identity;
+
+    identity = &ctx->identity;
+
     if (ctx->kind == NGX_HTTP_AUTH_TOKEN_COOKIE
         && !ngx_http_auth_token_origin_allowed(r, atcf))
     {
         return AT_ORIGIN;
     }
 
-    if (!ngx_http_auth_token_address_allowed(r, atcf)) {
+    if (!ngx_http_auth_token_address_allowed(r, atcf, identity->ranges)) {
         return AT_ADDRESS;
     }
 
-    return ngx_http_auth_token_check_scopes(r, atcf, &ctx->identity);
+    if (identity->needs_role && identity->rights.role == NULL) {
+        return AT_NO_ROLE;
+    }
+
+    verdict = ngx_http_auth_token_check_scopes(r, atcf, &identity->rights);
+
+    if (verdict != AT_OK || atcf->catalogue == NULL) {
+        return verdict;
+    }
+
+    return ngx_http_auth_token_check_endpoint(ctx);
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_check_endpoint(const ngx_http_auth_token_ctx_t *ctx)
+{
+    at_str_t              names[3];
+    const at_rights_t    *rights;
+    const at_endpoint_t  *endpoint;
+
+    endpoint = ctx->endpoint;
+    rights = &ctx->identity.rights;
+
+    if (endpoint == NULL) {
+        return AT_NO_ENDPOINT;
+    }
+
+    if (rights->role && at_role_blocks(rights->role, endpoint->text)) {
+        return AT_BLOCKED_ENDPOINT;
+    }
+
+    if (endpoint->kind == AT_ENDPOINT_AUTHENTICATED) {
+        return AT_OK;
+    }
+
+    names[0] = endpoint->scope;
+    names[1] = endpoint->id;
+    names[2] = endpoint->text;
+
+    return at_rights_cover(rights, names, 3) ? AT_OK : AT_ENDPOINT;
 }
 
 
@@ -186,7 +310,7 @@ ngx_http_auth_token_is_blank(const ngx_str_t *s)
 
 static at_verdict_e
 ngx_http_auth_token_check_scopes(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf, const at_identity_t *identity)
+    const ngx_http_auth_token_loc_conf_t *atcf, const at_rights_t *rights)
 {
     ngx_str_t                  required;
     ngx_uint_t                 i, met;
@@ -210,13 +334,8 @@ ngx_http_auth_token_check_scopes(ngx_http_request_t *r,
             return AT_SCOPE;
         }
 
-        if (identity->admin
-            || at_scopes_satisfy(&identity->scopes,
-                                 ngx_http_auth_token_view(required),
-                                 atcf->scope_mode))
-        {
-            met++;
-        }
+        met += at_rights_satisfy(rights, ngx_http_auth_token_view(required),
+                                 atcf->scope_mode);
     }
 
     return met == i || (met && atcf->scope_mode == AT_SCOPE_ANY) ? AT_OK

@@ -75,6 +75,28 @@ ngx_http_auth_token_is_printable(ngx_str_t *value)
 }
 
 
+/* its names are cut out of a copy: an error shows the value as it was written */
+
+char *
+ngx_http_auth_token_parse_path(ngx_conf_t *cf, ngx_str_t *value,
+    at_path_t *path)
+{
+    u_char  *text;
+
+    text = ngx_pstrdup(cf->pool, value);
+    if (text == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (at_path_parse(path, (char *) text, value->len) != 0) {
+        return ngx_http_auth_token_invalid(cf, value,
+                       "it takes names of members, separated by dots");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 /* --- setters ------------------------------------------------------------- */
 
 
@@ -108,10 +130,37 @@ ngx_http_auth_token_is_cookie_name(ngx_str_t *name)
 }
 
 
+/* a field name (RFC 9110 section 5.1), kept in lower case */
+
+static ngx_uint_t
+ngx_http_auth_token_set_api_header(ngx_conf_t *cf,
+    ngx_http_auth_token_loc_conf_t *atcf, ngx_str_t *name)
+{
+    u_char  *p;
+
+    if (!ngx_http_auth_token_is_cookie_name(name)) {
+        return 0;
+    }
+
+    p = ngx_pnalloc(cf->pool, name->len);
+    if (p == NULL) {
+        return 0;
+    }
+
+    ngx_strlow(p, name->data, name->len);
+
+    atcf->api_header.data = p;
+    atcf->api_header.len = name->len;
+
+    return 1;
+}
+
+
 /* the bit of one kind, or 0 */
 
 static ngx_uint_t
-ngx_http_auth_token_kind(ngx_http_auth_token_loc_conf_t *atcf, ngx_str_t value)
+ngx_http_auth_token_kind(ngx_conf_t *cf, ngx_http_auth_token_loc_conf_t *atcf,
+    ngx_str_t value)
 {
     if (ngx_http_auth_token_is(&value, "bearer")) {
         return NGX_HTTP_AUTH_TOKEN_BEARER;
@@ -119,6 +168,17 @@ ngx_http_auth_token_kind(ngx_http_auth_token_loc_conf_t *atcf, ngx_str_t value)
 
     if (ngx_http_auth_token_is(&value, "none")) {
         return NGX_HTTP_AUTH_TOKEN_NONE;
+    }
+
+    if (ngx_http_auth_token_is(&value, "api_token")) {
+        ngx_str_set(&atcf->api_header, "x-api-token");
+        return NGX_HTTP_AUTH_TOKEN_API;
+    }
+
+    if (ngx_http_auth_token_parameter(&value, "api_token=")
+        && ngx_http_auth_token_set_api_header(cf, atcf, &value))
+    {
+        return NGX_HTTP_AUTH_TOKEN_API;
     }
 
     if (ngx_http_auth_token_is(&value, "cookie")) {
@@ -155,11 +215,12 @@ ngx_http_auth_token_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        kind = ngx_http_auth_token_kind(atcf, value[i]);
+        kind = ngx_http_auth_token_kind(cf, atcf, value[i]);
 
         if (kind == 0) {
             return ngx_http_auth_token_invalid(cf, &value[i],
-                         "it takes \"bearer\", \"cookie[=NAME]\" or \"none\"");
+                         "it takes \"api_token[=HEADER]\", \"bearer\", "
+                         "\"cookie[=NAME]\" or \"none\"");
         }
 
         if (atcf->accept & kind) {
@@ -325,6 +386,102 @@ ngx_http_auth_token_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_auth_token_free_catalogue(void *data)
+{
+    at_catalogue_free(data);
+}
+
+
+static char *
+ngx_http_auth_token_read_catalogue(ngx_conf_t *cf,
+    ngx_http_auth_token_loc_conf_t *atcf, ngx_str_t path,
+    const at_catalogue_options_t *options)
+{
+    at_str_t             text;
+    at_file_t            file;
+    at_error_t           err;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (cln == NULL || ngx_http_auth_token_full_path(cf, &path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (at_file_read(&file, (char *) path.data, AT_CATALOGUE_LEN, &err) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_endpoints\": %s", err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    text.data = file.data;
+    text.len = file.len;
+
+    atcf->catalogue = at_catalogue_parse(text, options, &err);
+    at_file_free(&file);
+
+    if (atcf->catalogue == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_endpoints\": \"%V\": %s", &path,
+                           err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_auth_token_free_catalogue;
+    cln->data = atcf->catalogue;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_token_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_token_loc_conf_t *atcf = conf;
+
+    ngx_str_t               *value, prefix;
+    ngx_uint_t               i;
+    at_catalogue_options_t   options = { { NULL, 0 }, 0 };
+
+    if (atcf->catalogue != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_auth_token_is(&value[1], "off")) {
+        atcf->catalogue = NULL;
+        return cf->args->nelts == 2 ? NGX_CONF_OK : "takes \"off\" alone";
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        prefix = value[i];
+
+        if (!options.ignore_case
+            && ngx_http_auth_token_is(&value[i], "ignore_case"))
+        {
+            options.ignore_case = 1;
+
+        } else if (options.prefix.len == 0
+                   && ngx_http_auth_token_parameter(&prefix, "prefix=")
+                   && (ngx_http_auth_token_is(&prefix, "ipfabric")
+                       || (prefix.len > 1 && prefix.data[0] == '/')))
+        {
+            options.prefix = ngx_http_auth_token_view(prefix);
+
+        } else {
+            return ngx_http_auth_token_invalid(cf, &value[i],
+                       "it takes \"prefix=/PATH\", \"prefix=ipfabric\" and "
+                       "\"ignore_case\", once each");
+        }
+    }
+
+    return ngx_http_auth_token_read_catalogue(cf, atcf, value[1], &options);
 }
 
 
@@ -604,7 +761,8 @@ ngx_http_auth_token_is_error_status(ngx_int_t status)
 static ngx_uint_t
 ngx_http_auth_token_is_utf8(ngx_str_t *value)
 {
-    u_char  *p, *last;
+    u_char    *p, *last;
+    uint32_t   c;
 
     p = value->data;
     last = value->data + value->len;
@@ -612,8 +770,13 @@ ngx_http_auth_token_is_utf8(ngx_str_t *value)
     while (p < last) {
         if (*p < 0x80) {
             p++;
+            continue;
+        }
 
-        } else if (ngx_utf8_decode(&p, last - p) > 0x10ffff) {
+        c = ngx_utf8_decode(&p, last - p);
+
+        /* nginx decodes surrogates, JSON knows none */
+        if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
             return 0;
         }
     }
@@ -785,7 +948,7 @@ ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     atcf->*_where, ->cookie, ->realm = { 0, NULL };
+     *     atcf->*_where, ->cookie, ->api_header, ->realm = { 0, NULL };
      *     atcf->trusted, ->allow = NULL;
      *     atcf->ntrusted, ->incomplete = 0;
      */
@@ -795,6 +958,7 @@ ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf)
     atcf->trust = NGX_CONF_UNSET_PTR;
     atcf->scopes = NGX_CONF_UNSET_PTR;
     atcf->scope_mode = AT_SCOPE_ALL;
+    atcf->catalogue = NGX_CONF_UNSET_PTR;
     atcf->ranges = NGX_CONF_UNSET_PTR;
     atcf->errors = NGX_CONF_UNSET_PTR;
     atcf->error_format = NGX_CONF_UNSET_UINT;
@@ -918,10 +1082,13 @@ ngx_http_auth_token_merge_accept(ngx_http_auth_token_main_conf_t *atmcf,
 
     conf->accept = prev->accept;
     conf->cookie = prev->cookie;
+    conf->api_header = prev->api_header;
     conf->accept_where = prev->accept_where;
 
     if (conf->accept == NGX_CONF_UNSET_UINT) {
-        conf->accept = atmcf->issuers.nelts ? NGX_HTTP_AUTH_TOKEN_BEARER : 0;
+        conf->accept = (atmcf->issuers.nelts ? NGX_HTTP_AUTH_TOKEN_BEARER : 0)
+                       | (atmcf->store.data ? NGX_HTTP_AUTH_TOKEN_API : 0);
+        ngx_str_set(&conf->api_header, "x-api-token");
     }
 }
 
@@ -945,7 +1112,8 @@ static char *
 ngx_http_auth_token_open_question(ngx_http_auth_token_loc_conf_t *conf)
 {
     if (conf->accept != NGX_HTTP_AUTH_TOKEN_NONE) {
-        return conf->ntrusted ? NULL
+        return conf->ntrusted || !(conf->accept & NGX_HTTP_AUTH_TOKEN_JWT)
+               ? NULL
                : "\"auth_token\" is on where \"auth_token_trust\" does not say "
                  "which of the issuers count:";
     }
@@ -958,6 +1126,11 @@ ngx_http_auth_token_open_question(ngx_http_auth_token_loc_conf_t *conf)
     if (conf->scopes && conf->scopes->nelts) {
         return "\"auth_token\" is on where \"auth_token_accept\" is \"none\", "
                "but \"auth_token_require_scope\" asks for a scope:";
+    }
+
+    if (conf->catalogue) {
+        return "\"auth_token\" is on where \"auth_token_accept\" is \"none\", "
+               "but \"auth_token_endpoints\" asks for rights:";
     }
 
     return NULL;
@@ -979,6 +1152,13 @@ ngx_http_auth_token_check(ngx_conf_t *cf,
                    "\"auth_token_issuer\":");
     }
 
+    if ((conf->accept & NGX_HTTP_AUTH_TOKEN_API) && atmcf->store.data == NULL)
+    {
+        return ngx_http_auth_token_mistake(cf, &conf->accept_where,
+                   "\"auth_token_accept\" takes API tokens, but there is no "
+                   "\"auth_token_store\":");
+    }
+
     if (!conf->enable) {
         return NGX_OK;
     }
@@ -986,7 +1166,7 @@ ngx_http_auth_token_check(ngx_conf_t *cf,
     if (conf->accept == 0) {
         return ngx_http_auth_token_mistake(cf, &conf->enable_where,
                    "\"auth_token\" has nothing to accept, as there is no "
-                   "\"auth_token_issuer\":");
+                   "\"auth_token_issuer\" and no \"auth_token_store\":");
     }
 
     question = ngx_http_auth_token_open_question(conf);
@@ -1036,6 +1216,7 @@ ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
     ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
+    ngx_conf_merge_ptr_value(conf->catalogue, prev->catalogue, NULL);
     ngx_conf_merge_str_value(conf->realm, prev->realm, "api");
     ngx_conf_merge_ptr_value(conf->errors, prev->errors, NULL);
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,

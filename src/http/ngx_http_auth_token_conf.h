@@ -28,6 +28,10 @@ ngx_uint_t ngx_http_auth_token_parameter(ngx_str_t *value, const char *name);
 /* 1 if it holds no control character */
 ngx_uint_t ngx_http_auth_token_is_printable(ngx_str_t *value);
 
+/* the path of a claim, as "realm_access.roles" */
+char *ngx_http_auth_token_parse_path(ngx_conf_t *cf, ngx_str_t *value,
+    at_path_t *path);
+
 #define ngx_http_auth_token_is(value, literal)                                \
     ((value)->len == sizeof(literal) - 1                                      \
      && ngx_strncmp((value)->data, literal, sizeof(literal) - 1) == 0)

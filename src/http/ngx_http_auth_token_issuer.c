@@ -46,9 +46,11 @@ static char *ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer);
 static char *ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer);
+static char *ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
 
 
-#define NGX_HTTP_AUTH_TOKEN_MANY  NGX_CONF_MAX_ARGS
+#define NGX_HTTP_AUTH_TOKEN_MANY  ((ngx_uint_t) -1)
 
 static ngx_http_auth_token_issuer_command_t
     ngx_http_auth_token_issuer_commands[] =
@@ -82,6 +84,9 @@ static ngx_http_auth_token_issuer_command_t
 
     { ngx_string("admin_claim"), 2, 2,
       ngx_http_auth_token_issuer_admin_claim, 0 },
+
+    { ngx_string("client_claim"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
+      ngx_http_auth_token_issuer_client_claim, 0 },
 
     { ngx_null_string, 0, 0, NULL, 0 }
 };
@@ -300,12 +305,7 @@ ngx_http_auth_token_issuer_path(ngx_conf_t *cf, at_path_t *path)
 
     value = cf->args->elts;
 
-    if (at_path_parse(path, (char *) value[1].data, value[1].len) != 0) {
-        return ngx_http_auth_token_invalid(cf, &value[1],
-                       "it takes names of members, separated by dots");
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_auth_token_parse_path(cf, &value[1], path);
 }
 
 
@@ -321,6 +321,8 @@ static char *
 ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer)
 {
+    issuer->demands.own_scope_claim = 1;
+
     return ngx_http_auth_token_issuer_path(cf, &issuer->demands.scope_claim);
 }
 
@@ -339,6 +341,45 @@ ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
     }
 
     return ngx_http_auth_token_issuer_path(cf, &issuer->demands.admin_claim);
+}
+
+
+/* the first of the claims that is there names the client */
+
+static char *
+ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    at_path_t   *path;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    ngx_http_auth_token_here(cf, &issuer->client_where);
+
+    if (ngx_array_init(&issuer->client_claims, cf->pool, cf->args->nelts,
+                       sizeof(at_path_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        path = ngx_array_push(&issuer->client_claims);
+
+        if (path == NULL
+            || ngx_http_auth_token_parse_path(cf, &value[i], path)
+               != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    issuer->demands.client_claims = issuer->client_claims.elts;
+    issuer->demands.n_client_claims = issuer->client_claims.nelts;
+
+    return NGX_CONF_OK;
 }
 
 
@@ -394,6 +435,14 @@ ngx_http_auth_token_issuer_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     name = cf->args->elts;
 
     if (ngx_http_auth_token_is(name, "include")) {
+
+        if (cf->args->nelts != 2) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid number of arguments in \"include\" "
+                               "directive");
+            return NGX_CONF_ERROR;
+        }
+
         return ngx_conf_include(cf, dummy, conf);
     }
 
@@ -562,4 +611,30 @@ ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
     *p = issuer;
 
     return ngx_http_auth_token_keys_load(cf, issuer);
+}
+
+
+/* a client that nobody can look up would refuse every token */
+
+ngx_int_t
+ngx_http_auth_token_issuer_check_clients(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf)
+{
+    ngx_uint_t                      i;
+    ngx_http_auth_token_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        if (issuers[i]->client_claims.nelts && atmcf->store.data == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"client_claim\" of \"auth_token_issuer %V\" needs "
+                          "an \"auth_token_store\" in %V:%ui",
+                          &issuers[i]->name, &issuers[i]->client_where.file,
+                          issuers[i]->client_where.line);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }

@@ -360,20 +360,12 @@ ngx_http_auth_token_warn_unreadable(ngx_http_auth_token_issuer_t *issuer,
 
 
 ngx_int_t
-ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle)
+ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf)
 {
-    ngx_http_auth_token_watch_t      *watch;
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    ngx_http_auth_token_watch_t  *watch;
 
-    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
-    {
-        return NGX_OK;
-    }
-
-    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                                ngx_http_auth_token_module);
-
-    if (atmcf == NULL || atmcf->issuers.nelts == 0) {
+    if (atmcf->issuers.nelts == 0) {
         return NGX_OK;
     }
 

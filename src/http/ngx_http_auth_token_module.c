@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_auth_token_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_auth_token_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
+static ngx_int_t ngx_http_auth_token_init_process(ngx_cycle_t *cycle);
 static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
     void *data);
 
@@ -59,6 +60,13 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
     { ngx_string("auth_token_require_scope"),
       NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
       ngx_http_auth_token_set_scope,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_endpoints"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE123,
+      ngx_http_auth_token_set_endpoints,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -112,6 +120,13 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       0,
       NULL },
 
+    { ngx_string("auth_token_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_store,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_max_length"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -152,10 +167,10 @@ ngx_module_t  ngx_http_auth_token_module = {
     NGX_HTTP_MODULE,                        /* module type */
     NULL,                                   /* init master */
     NULL,                                   /* init module */
-    ngx_http_auth_token_keys_watch,         /* init process */
+    ngx_http_auth_token_init_process,       /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
-    NULL,                                   /* exit process */
+    ngx_http_auth_token_store_exit,         /* exit process */
     NULL,                                   /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -235,7 +250,42 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
 
+    if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_auth_token_module);
+
+    if (atmcf == NULL) {
+        return NGX_OK;
+    }
+
+    at_jwt_init();
+
+    if (ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
+        || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

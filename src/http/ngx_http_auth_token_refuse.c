@@ -216,7 +216,7 @@ static ngx_int_t
 ngx_http_auth_token_add_challenge(ngx_http_request_t *r,
     ngx_http_auth_token_ctx_t *ctx)
 {
-    char        *error;
+    char        *error, *scheme;
     u_char      *p;
     ngx_str_t    value, *realm;
 
@@ -225,6 +225,7 @@ ngx_http_auth_token_add_challenge(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    scheme = ctx->conf->accept & NGX_HTTP_AUTH_TOKEN_JWT ? "Bearer" : "ApiKey";
     realm = &ctx->conf->realm;
 
     p = ngx_pnalloc(r->pool, sizeof("Bearer realm=\"\"") + realm->len
@@ -234,7 +235,7 @@ ngx_http_auth_token_add_challenge(ngx_http_request_t *r,
     }
 
     value.data = p;
-    value.len = ngx_sprintf(p, "Bearer realm=\"%V\"%s", realm, error) - p;
+    value.len = ngx_sprintf(p, "%s realm=\"%V\"%s", scheme, realm, error) - p;
 
     return ngx_http_auth_token_add_header(r, "WWW-Authenticate", &value);
 }
@@ -264,32 +265,46 @@ ngx_http_auth_token_add_cache_headers(ngx_http_request_t *r,
 /* --- bodies -------------------------------------------------------------- */
 
 
+/* of the statuses that a refusal may be given (RFC 9110 section 15.5, 15.6) */
+
 static char *
 ngx_http_auth_token_phrase(ngx_uint_t status)
 {
-    switch (status) {
+    ngx_uint_t  i;
 
-    case NGX_HTTP_BAD_REQUEST:
-        return "Bad Request";
+    static const struct {
+        ngx_uint_t   status;
+        char        *phrase;
+    } phrases[] = {
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 402, "Payment Required" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 406, "Not Acceptable" },
+        { 407, "Proxy Authentication Required" },
+        { 409, "Conflict" },
+        { 410, "Gone" },
+        { 421, "Misdirected Request" },
+        { 422, "Unprocessable Content" },
+        { 426, "Upgrade Required" },
+        { 429, "Too Many Requests" },
+        { 451, "Unavailable For Legal Reasons" },
+        { 500, "Internal Server Error" },
+        { 501, "Not Implemented" },
+        { 502, "Bad Gateway" },
+        { 503, "Service Unavailable" },
+        { 504, "Gateway Timeout" }
+    };
 
-    case NGX_HTTP_UNAUTHORIZED:
-        return "Unauthorized";
-
-    case NGX_HTTP_FORBIDDEN:
-        return "Forbidden";
-
-    case NGX_HTTP_NOT_FOUND:
-        return "Not Found";
-
-    case NGX_HTTP_INTERNAL_SERVER_ERROR:
-        return "Internal Server Error";
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return "Service Unavailable";
-
-    default:
-        return "Error";
+    for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        if (phrases[i].status == status) {
+            return phrases[i].phrase;
+        }
     }
+
+    return "Error";
 }
 
 
@@ -307,15 +322,6 @@ ngx_http_auth_token_json_escape(ngx_pool_t *pool, ngx_str_t *dst,
     (void) ngx_escape_json(dst->data, src->data, src->len);
 
     return NGX_OK;
-}
-
-
-static ngx_str_t
-ngx_http_auth_token_from_view(at_str_t view)
-{
-    ngx_str_t  s = { view.len, (u_char *) view.data };
-
-    return s;
 }
 
 
@@ -427,6 +433,12 @@ ngx_http_auth_token_replace_page(ngx_http_request_t *r,
     ngx_http_clear_etag(r);
 
     r->headers_out.content_length_n = ctx->body.len;
+
+#if (NGX_HTTP_GZIP)
+    /* compressed it would be chunked, and longer */
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+#endif
 
     ctx->replace = 1;
 

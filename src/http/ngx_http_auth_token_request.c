@@ -8,6 +8,8 @@
 
 #include "ngx_http_auth_token.h"
 
+#include "at_header.h"
+
 
 static void
 ngx_http_auth_token_ctx_cleanup(void *data)
@@ -97,51 +99,10 @@ ngx_http_auth_token_next_header(ngx_http_auth_token_headers_t *it,
     ngx_http_auth_token_next_header(it, name, sizeof(name) - 1)
 
 
-/*
- * RFC 6750 section 2.1.  A tab anywhere spoils a bearer credential, but does
- * not hide that it is meant as one.
- */
-
-static ngx_uint_t
-ngx_http_auth_token_is_bearer(ngx_str_t *value, ngx_str_t *credential)
-{
-    u_char  *p, *last;
-
-    p = value->data;
-    last = value->data + value->len;
-
-    while (p < last && *p == '\t') {
-        p++;
-    }
-
-    if (last - p < 6 || ngx_strncasecmp(p, (u_char *) "bearer", 6) != 0) {
-        return 0;
-    }
-
-    p += 6;
-
-    if (p < last && *p != ' ' && *p != '\t') {
-        return 0;
-    }
-
-    while (p < last && *p == ' ') {
-        p++;
-    }
-
-    credential->data = p;
-    credential->len = last - p;
-
-    if (value->data[0] == '\t') {
-        credential->len = 0;
-    }
-
-    return 1;
-}
-
-
 static ngx_uint_t
 ngx_http_auth_token_read_bearer(ngx_http_request_t *r, ngx_str_t *credential)
 {
+    at_str_t                        token;
     ngx_uint_t                      n;
     ngx_table_elt_t                *h;
     ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
@@ -149,56 +110,10 @@ ngx_http_auth_token_read_bearer(ngx_http_request_t *r, ngx_str_t *credential)
     n = 0;
 
     while ((h = ngx_http_auth_token_header(&it, "authorization")) != NULL) {
-        n += ngx_http_auth_token_is_bearer(&h->value, credential);
-    }
-
-    return n;
-}
-
-
-/* how many cookies of that name (RFC 6265 section 5.4) a header holds */
-
-static ngx_uint_t
-ngx_http_auth_token_find_cookie(ngx_str_t *value, const ngx_str_t *name,
-    ngx_str_t *credential)
-{
-    u_char      *p, *end, *last;
-    ngx_uint_t   n;
-
-    n = 0;
-    p = value->data;
-    last = value->data + value->len;
-
-    while (p < last) {
-
-        while (p < last && (*p == ' ' || *p == '\t')) {
-            p++;
-        }
-
-        end = ngx_strlchr(p, last, ';');
-        if (end == NULL) {
-            end = last;
-        }
-
-        if ((size_t) (end - p) > name->len
-            && p[name->len] == '='
-            && ngx_strncmp(p, name->data, name->len) == 0)
-        {
-            p += name->len + 1;
-            credential->data = p;
-            credential->len = end - p;
-
-            while (credential->len
-                   && (p[credential->len - 1] == ' '
-                       || p[credential->len - 1] == '\t'))
-            {
-                credential->len--;
-            }
-
+        if (at_header_bearer(ngx_http_auth_token_view(h->value), &token)) {
+            *credential = ngx_http_auth_token_from_view(token);
             n++;
         }
-
-        p = end + 1;
     }
 
     return n;
@@ -209,6 +124,7 @@ static ngx_uint_t
 ngx_http_auth_token_read_cookie(ngx_http_request_t *r, const ngx_str_t *name,
     ngx_str_t *credential)
 {
+    at_str_t                        cookie = { NULL, 0 };
     ngx_uint_t                      n;
     ngx_table_elt_t                *h;
     ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
@@ -216,15 +132,42 @@ ngx_http_auth_token_read_cookie(ngx_http_request_t *r, const ngx_str_t *name,
     n = 0;
 
     while ((h = ngx_http_auth_token_header(&it, "cookie")) != NULL) {
-        n += ngx_http_auth_token_find_cookie(&h->value, name, credential);
+        n += at_header_cookie(ngx_http_auth_token_view(h->value),
+                              ngx_http_auth_token_view(*name), &cookie);
+    }
+
+    *credential = ngx_http_auth_token_from_view(cookie);
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_read_api_token(ngx_http_request_t *r,
+    const ngx_str_t *name, ngx_str_t *credential)
+{
+    ngx_uint_t                      n;
+    ngx_table_elt_t                *h;
+    ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
+
+    n = 0;
+
+    while ((h = ngx_http_auth_token_next_header(&it, (char *) name->data,
+                                                name->len))
+           != NULL)
+    {
+        *credential = h->value;
+        n++;
     }
 
     return n;
 }
 
 
-at_verdict_e
-ngx_http_auth_token_read_credential(ngx_http_request_t *r,
+/* how many credentials of JWT kinds there are, the cookie only beside none */
+
+static ngx_uint_t
+ngx_http_auth_token_read_jwt(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
     ngx_str_t *credential)
 {
@@ -242,14 +185,76 @@ ngx_http_auth_token_read_credential(ngx_http_request_t *r,
         n = ngx_http_auth_token_read_cookie(r, &atcf->cookie, credential);
     }
 
-    if (n == 1) {
+    return n;
+}
+
+
+at_verdict_e
+ngx_http_auth_token_read_credential(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
+    ngx_str_t *credential)
+{
+    ngx_str_t   token;
+    ngx_uint_t  n, jwts;
+
+    n = 0;
+    ngx_str_null(&token);
+
+    if (atcf->accept & NGX_HTTP_AUTH_TOKEN_API) {
+        n = ngx_http_auth_token_read_api_token(r, &atcf->api_header, &token);
+    }
+
+    jwts = ngx_http_auth_token_read_jwt(r, atcf, kind, credential);
+
+    /* beside a header that is accepted a cookie is ignored */
+    if (n && *kind == NGX_HTTP_AUTH_TOKEN_COOKIE) {
+        jwts = 0;
+    }
+
+    if (n == 1 && jwts == 0) {
+        *kind = NGX_HTTP_AUTH_TOKEN_API;
+        *credential = token;
+        return AT_OK;
+    }
+
+    if (n == 0 && jwts == 1) {
         return AT_OK;
     }
 
     *kind = 0;
     ngx_str_null(credential);
 
-    return n ? AT_SEVERAL_CREDENTIALS : AT_NO_CREDENTIAL;
+    if (n + jwts == 0) {
+        return atcf->accept & NGX_HTTP_AUTH_TOKEN_JWT ? AT_NO_CREDENTIAL
+                                                      : AT_NO_API_TOKEN;
+    }
+
+    return jwts ? AT_SEVERAL_CREDENTIALS : AT_SEVERAL_API_TOKENS;
+}
+
+
+const at_endpoint_t *
+ngx_http_auth_token_find_endpoint(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf)
+{
+    u_char    *query;
+    at_str_t   raw, uri;
+
+    raw = ngx_http_auth_token_view(r->unparsed_uri);
+    uri = ngx_http_auth_token_view(r->uri);
+
+    query = ngx_strlchr(r->unparsed_uri.data,
+                        r->unparsed_uri.data + r->unparsed_uri.len, '?');
+    if (query) {
+        raw.len = query - r->unparsed_uri.data;
+    }
+
+    if (at_path_is_odd(raw, uri)) {
+        return NULL;
+    }
+
+    return at_catalogue_match(atcf->catalogue,
+                              ngx_http_auth_token_view(r->method_name), uri);
 }
 
 
@@ -257,7 +262,7 @@ ngx_http_auth_token_read_credential(ngx_http_request_t *r,
 
 ngx_uint_t
 ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf)
+    const ngx_http_auth_token_loc_conf_t *atcf, at_list_t own)
 {
     at_addr_t             addr;
     struct sockaddr_in   *sin;
@@ -265,7 +270,7 @@ ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
     struct sockaddr_in6  *sin6;
 #endif
 
-    if (atcf->allow == NULL) {
+    if (atcf->allow == NULL && own.n == 0) {
         return 1;
     }
 
@@ -287,85 +292,26 @@ ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
         return 0;
     }
 
-    return at_cidr_set_match(atcf->allow, &addr);
+    return (atcf->allow == NULL || at_cidr_set_match(atcf->allow, &addr))
+           && at_list_match_addr(own, &addr);
 }
 
-
-/* the port of "host", "host:port", "[v6]:port"; 0 where there is none */
-
-static ngx_int_t
-ngx_http_auth_token_port(u_char *p, u_char *last)
-{
-    u_char  *colon;
-
-    colon = last;
-
-    while (colon > p && colon[-1] >= '0' && colon[-1] <= '9') {
-        colon--;
-    }
-
-    if (colon == p || colon == last || colon[-1] != ':') {
-        return 0;
-    }
-
-    return ngx_atoi(colon, last - colon);
-}
-
-
-static ngx_uint_t
-ngx_http_auth_token_is_secure(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_SSL)
-    return r->connection->ssl != NULL;
-#else
-    return 0;
-#endif
-}
-
-
-/* RFC 6454 section 5: scheme, host and port of the request are those */
 
 static ngx_uint_t
 ngx_http_auth_token_is_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
 {
-    size_t       scheme;
-    u_char      *p, *last, *end;
-    ngx_int_t    default_port, port, own_port;
-    ngx_str_t   *server, *host;
+    int  secure;
 
-    scheme = ngx_http_auth_token_is_secure(r) ? sizeof("https://") - 1
-                                              : sizeof("http://") - 1;
-    default_port = ngx_http_auth_token_is_secure(r) ? 443 : 80;
+#if (NGX_HTTP_SSL)
+    secure = r->connection->ssl != NULL;
+#else
+    secure = 0;
+#endif
 
-    server = &r->headers_in.server;
-
-    if (r->headers_in.host == NULL || server->len == 0
-        || origin->len < scheme + server->len
-        || ngx_strncasecmp(origin->data,
-                           (u_char *) (default_port == 443 ? "https://"
-                                                           : "http://"),
-                           scheme)
-           != 0)
-    {
-        return 0;
-    }
-
-    p = origin->data + scheme;
-    last = origin->data + origin->len;
-    end = p + server->len;
-
-    if (ngx_strncasecmp(p, server->data, server->len) != 0
-        || (end < last && *end != ':'))
-    {
-        return 0;
-    }
-
-    host = &r->headers_in.host->value;
-
-    port = end < last ? ngx_atoi(end + 1, last - end - 1) : default_port;
-    own_port = ngx_http_auth_token_port(host->data, host->data + host->len);
-
-    return port > 0 && port == (own_port ? own_port : default_port);
+    return r->headers_in.host != NULL
+           && at_header_same_origin(ngx_http_auth_token_view(*origin), secure,
+                         ngx_http_auth_token_view(r->headers_in.server),
+                         ngx_http_auth_token_view(r->headers_in.host->value));
 }
 
 
@@ -482,11 +428,15 @@ ngx_http_auth_token_fingerprint(const ngx_http_auth_token_ctx_t *ctx,
 ngx_str_t
 ngx_http_auth_token_kind_name(ngx_uint_t kind)
 {
+    ngx_str_t  api_token = ngx_string("api_token");
     ngx_str_t  bearer = ngx_string("bearer");
     ngx_str_t  cookie = ngx_string("cookie");
     ngx_str_t  none = ngx_null_string;
 
     switch (kind) {
+
+    case NGX_HTTP_AUTH_TOKEN_API:
+        return api_token;
 
     case NGX_HTTP_AUTH_TOKEN_BEARER:
         return bearer;

@@ -32,6 +32,12 @@ static ngx_int_t ngx_http_auth_token_issuer_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_user_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_client_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_role_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_endpoint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_scope_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_subject_variable(ngx_http_request_t *r,
@@ -58,6 +64,15 @@ static ngx_http_variable_t  ngx_http_auth_token_variables[] = {
 
     { ngx_string("auth_token_user"), NULL,
       ngx_http_auth_token_user_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_client"), NULL,
+      ngx_http_auth_token_client_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_role"), NULL,
+      ngx_http_auth_token_role_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_endpoint"), NULL,
+      ngx_http_auth_token_endpoint_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_token_scope"), NULL,
       ngx_http_auth_token_scope_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -197,9 +212,8 @@ ngx_http_auth_token_set_value(ngx_http_variable_value_t *v, ngx_str_t s)
 static ngx_int_t
 ngx_http_auth_token_set_view(ngx_http_variable_value_t *v, at_str_t view)
 {
-    ngx_str_t  s = { view.len, (u_char *) view.data };
-
-    return ngx_http_auth_token_set_value(v, s);
+    return ngx_http_auth_token_set_value(v,
+                                         ngx_http_auth_token_from_view(view));
 }
 
 
@@ -300,6 +314,48 @@ ngx_http_auth_token_user_variable(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_auth_token_client_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.client)
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_role_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.role)
+               : ngx_http_auth_token_set_empty(v);
+}
+
+
+/* the row of the catalogue that access was granted by */
+
+static ngx_int_t
+ngx_http_auth_token_endpoint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_granted(r);
+
+    return ctx && ctx->endpoint
+           ? ngx_http_auth_token_set_view(v, ctx->endpoint->text)
+           : ngx_http_auth_token_set_empty(v);
+}
+
+
 /* RFC 6749 section 3.3: separated by spaces */
 
 static ngx_int_t
@@ -314,11 +370,11 @@ ngx_http_auth_token_scope_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_auth_token_granted(r);
 
-    if (ctx == NULL || ctx->identity.scopes.n == 0) {
+    if (ctx == NULL || ctx->identity.rights.scopes.n == 0) {
         return ngx_http_auth_token_set_empty(v);
     }
 
-    scopes = &ctx->identity.scopes;
+    scopes = &ctx->identity.rights.scopes;
     len = 0;
 
     for (i = 0; i < scopes->n; i++) {
@@ -519,9 +575,8 @@ ngx_http_auth_token_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (at_path_parse(&claim->path, (char *) path->data, path->len) != 0) {
-        return ngx_http_auth_token_invalid(cf, path,
-                       "it takes names of members, separated by dots");
+    if (ngx_http_auth_token_parse_path(cf, path, &claim->path) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     value[1].data++;

@@ -165,7 +165,7 @@ fuzz_check_granted(at_str_t header, const at_identity_t *id)
     fuzz_assert((double) id->expires >= exp_ && (double) id->expires < exp_ + 1);
     fuzz_assert(fuzz_time(id->claims, "nbf", 0) <= FUZZ_NOW + 5);
     fuzz_assert(iat <= FUZZ_NOW + 5 && iat >= FUZZ_NOW - 3600 - 5);
-    fuzz_assert(id->admin == json_is_true(json_object_get(id->claims, "isAdmin")));
+    fuzz_assert(id->rights.admin == json_is_true(json_object_get(id->claims, "isAdmin")));
 }
 
 

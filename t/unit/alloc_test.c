@@ -153,11 +153,11 @@ identity_fits(const at_identity_t *id, at_verdict_e verdict)
 {
     if (verdict == AT_OK || verdict == AT_EXPIRED) {
         return id->issuer != NULL && id->claims != NULL
-               && (verdict != AT_OK || id->scopes.n == 3);
+               && (verdict != AT_OK || id->rights.scopes.n == 3);
     }
 
-    return id->issuer == NULL && id->claims == NULL && id->scopes.items == NULL
-           && !id->admin;
+    return id->issuer == NULL && id->claims == NULL && id->rights.scopes.items == NULL
+           && !id->rights.admin;
 }
 
 

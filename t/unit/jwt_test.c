@@ -143,9 +143,9 @@ note_identity(const at_identity_t *id)
     memset(&who, 0, sizeof(who));
 
     who.issuer = id->issuer;
-    who.admin = id->admin;
+    who.admin = id->rights.admin;
     who.expires = id->expires;
-    who.scopes = id->scopes.n;
+    who.scopes = id->rights.scopes.n;
     who.claims = id->claims != NULL;
 
     (void) snprintf(who.user, sizeof(who.user), "%.*s", (int) id->user.len,
@@ -159,8 +159,8 @@ static int
 is_nobody(const at_identity_t *id)
 {
     return id->issuer == NULL && id->user.len == 0 && id->subject.len == 0
-           && !id->admin && id->expires == 0 && id->scopes.n == 0
-           && id->scopes.items == NULL && id->claims == NULL;
+           && !id->rights.admin && id->expires == 0 && id->rights.scopes.n == 0
+           && id->rights.scopes.items == NULL && id->claims == NULL;
 }
 
 

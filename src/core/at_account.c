@@ -1,0 +1,378 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include "at_account.h"
+#include "at_claim.h"
+#include "at_crypto.h"
+
+
+/*
+ * A record by its key, copied into the identity.  NULL views are not found;
+ * the verdict is AT_OK then too, and bytes is empty.
+ */
+static at_verdict_e
+at_account_get(at_identity_t *identity, at_store_t *store, at_table_e table,
+    at_str_t key, at_str_t *bytes)
+{
+    at_str_t  value;
+
+    *bytes = (at_str_t) { NULL, 0 };
+
+    switch (at_store_get(store, table, key, &value)) {
+
+    case AT_STORE_OK:
+        *bytes = at_identity_keep(identity, value);
+        return bytes->data ? AT_OK : AT_FAILED;
+
+    case AT_STORE_NOT_FOUND:
+        return AT_OK;
+
+    default:
+        return AT_UNAVAILABLE;
+    }
+}
+
+
+/* views of a list that at_scope.h takes; 0, or -1 where memory failed */
+static int
+at_account_array(const at_str_t **items, size_t *n, at_list_t list)
+{
+    at_str_t  *array;
+
+    *items = NULL;
+    *n = 0;
+
+    if (list.n == 0) {
+        return 0;
+    }
+
+    array = malloc(list.n * sizeof(at_str_t));
+
+    if (array == NULL) {
+        return -1;
+    }
+
+    *items = array;
+
+    while (at_list_next(&list, &array[*n])) {
+        (*n)++;
+    }
+
+    return 0;
+}
+
+
+static int
+at_account_scopes(at_scopes_t *scopes, at_list_t list)
+{
+    const at_str_t  *items;
+
+    if (at_account_array(&items, &scopes->n, list) != 0) {
+        return -1;
+    }
+
+    scopes->items = (at_str_t *) (uintptr_t) items;
+
+    return 0;
+}
+
+
+static at_verdict_e
+at_account_own_role(at_identity_t *identity, at_str_t bytes)
+{
+    at_role_t         *role;
+    at_role_record_t   record;
+
+    role = &identity->own_role;
+
+    if (at_role_decode(&record, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (at_account_array(&role->grant, &role->n_grant, record.grant) != 0
+        || at_account_array(&role->deny, &role->n_deny, record.deny) != 0
+        || at_account_array(&role->blocked, &role->n_blocked, record.blocked)
+           != 0)
+    {
+        return AT_FAILED;
+    }
+
+    identity->rights.role = role;
+
+    return AT_OK;
+}
+
+
+/* a name that is no role leaves the identity without one */
+static at_verdict_e
+at_account_role(at_identity_t *identity, at_store_t *store, at_str_t name)
+{
+    char          buf[AT_KEY_MAX];
+    at_str_t      bytes;
+    at_verdict_e  verdict;
+
+    if (name.len == 0) {
+        return AT_OK;
+    }
+
+    identity->role = name;
+    identity->rights.role = at_role_builtin(name);
+
+    if (identity->rights.role != NULL) {
+        return AT_OK;
+    }
+
+    verdict = at_account_get(identity, store, AT_TABLE_ROLES,
+                             at_store_lower_key(buf, name), &bytes);
+
+    if (verdict != AT_OK || bytes.data == NULL) {
+        return verdict;
+    }
+
+    return at_account_own_role(identity, bytes);
+}
+
+
+/* --- API tokens ---------------------------------------------------------- */
+
+
+/* the rights of its user are a token's ceiling */
+static at_verdict_e
+at_account_owner(at_identity_t *identity, at_store_t *store, at_str_t username)
+{
+    at_str_t           bytes;
+    at_verdict_e       verdict;
+    at_user_record_t   user;
+
+    if (username.len == 0) {
+        return AT_OK;
+    }
+
+    identity->user = username;
+    identity->subject = username;
+
+    verdict = at_account_get(identity, store, AT_TABLE_USERS, username, &bytes);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (bytes.data == NULL) {
+        return AT_DISABLED_USER;
+    }
+
+    if (at_user_decode(&user, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (!user.enabled) {
+        return AT_DISABLED_USER;
+    }
+
+    identity->rights.owned = 1;
+    identity->rights.owner_admin = user.admin;
+
+    return at_account_scopes(&identity->rights.owner_scopes, user.scopes) == 0
+           ? AT_OK : AT_FAILED;
+}
+
+
+static at_verdict_e
+at_account_use_token(at_identity_t *identity, at_store_t *store,
+    at_str_t bytes, int64_t now)
+{
+    at_verdict_e        verdict;
+    at_token_record_t   token;
+
+    if (at_token_decode(&token, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    identity->client = token.id;
+    identity->subject = token.id;
+    identity->ranges = token.ranges;
+    identity->rights.from = AT_RIGHTS_EITHER;
+    identity->expires = token.expires == AT_NEVER ? INT64_MAX
+                                                  : token.expires / 1000;
+
+    if (token.expires != AT_NEVER && now >= token.expires) {
+        return AT_EXPIRED_API_TOKEN;
+    }
+
+    if (!token.enabled) {
+        return AT_DISABLED_CLIENT;
+    }
+
+    if (at_account_scopes(&identity->rights.scopes, token.scopes) != 0) {
+        return AT_FAILED;
+    }
+
+    verdict = at_account_owner(identity, store, token.user);
+
+    return verdict == AT_OK ? at_account_role(identity, store, token.role)
+                            : verdict;
+}
+
+
+static at_verdict_e
+at_account_find_token(at_identity_t *identity, at_store_t *store,
+    at_str_t token, int64_t now)
+{
+    at_str_t       bytes;
+    at_verdict_e   verdict;
+    unsigned char  digest[AT_SHA256_LEN];
+
+    if (at_sha256(digest, token) != 0) {
+        return AT_FAILED;
+    }
+
+    /*
+     * What a comparison in the tree takes depends on digests, of which a
+     * caller can choose no more than a few leading bits.
+     */
+    verdict = at_account_get(identity, store, AT_TABLE_TOKENS,
+                             (at_str_t) { (char *) digest, AT_SHA256_LEN },
+                             &bytes);
+
+    at_crypto_cleanse(digest, sizeof(digest));
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    return bytes.data ? at_account_use_token(identity, store, bytes, now)
+                      : AT_UNKNOWN_API_TOKEN;
+}
+
+
+at_verdict_e
+at_account_api_token(at_identity_t *identity, at_store_t *store,
+    at_str_t token, int64_t now)
+{
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    if (token.len == 0 || token.len > AT_API_TOKEN_MAX) {
+        return AT_UNKNOWN_API_TOKEN;
+    }
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_find_token(identity, store, token, now);
+
+    at_store_end(store);
+
+    return verdict;
+}
+
+
+/* --- clients ------------------------------------------------------------- */
+
+
+static int
+at_account_is_of_issuer(const at_client_record_t *client,
+    const at_issuer_t *issuer, int only_issuer)
+{
+    if (client->issuers.n == 0) {
+        return only_issuer;
+    }
+
+    return at_list_has(client->issuers, issuer->name);
+}
+
+
+static at_verdict_e
+at_account_use_client(at_identity_t *identity, at_store_t *store,
+    at_str_t bytes, int only_issuer)
+{
+    at_client_record_t  client;
+
+    if (at_client_decode(&client, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    identity->client = client.id;
+    identity->ranges = client.ranges;
+    identity->needs_role = 1;
+    identity->rights.admin = 0;
+    identity->rights.from = identity->issuer->own_scope_claim
+                            ? AT_RIGHTS_BOTH : AT_RIGHTS_ROLE;
+
+    if (!client.enabled) {
+        return AT_DISABLED_CLIENT;
+    }
+
+    if (!at_account_is_of_issuer(&client, identity->issuer, only_issuer)) {
+        return AT_FOREIGN_CLIENT;
+    }
+
+    return at_account_role(identity, store, client.role);
+}
+
+
+/* the first of the claims that is there must be a string */
+static at_str_t
+at_account_client_id(const at_identity_t *identity)
+{
+    size_t                i;
+    at_str_t              id;
+    const struct json_t  *claim;
+
+    for (i = 0; i < identity->issuer->n_client_claims; i++) {
+        claim = at_claim_find(identity->claims,
+                              &identity->issuer->client_claims[i]);
+
+        if (claim != NULL) {
+            return at_claim_string(claim, &id) == 0
+                   ? id : (at_str_t) { NULL, 0 };
+        }
+    }
+
+    return (at_str_t) { NULL, 0 };
+}
+
+
+at_verdict_e
+at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
+{
+    char          buf[AT_KEY_MAX];
+    at_str_t      id, bytes;
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    id = at_account_client_id(identity);
+
+    /* whatever comes of it, the token's own word gives no right any more */
+    identity->rights.from = AT_RIGHTS_ROLE;
+    identity->rights.admin = 0;
+
+    if (id.len == 0) {
+        return AT_BAD_CLAIM;
+    }
+
+    identity->client = id;
+    identity->subject = id;
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_get(identity, store, AT_TABLE_CLIENTS,
+                             at_store_lower_key(buf, id), &bytes);
+
+    if (verdict == AT_OK) {
+        verdict = bytes.data
+                  ? at_account_use_client(identity, store, bytes, only_issuer)
+                  : AT_UNKNOWN_CLIENT;
+    }
+
+    at_store_end(store);
+
+    return verdict;
+}

@@ -1,0 +1,505 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include "at_record.h"
+
+
+#define AT_RANGE_SIZE     18    /* family, bits, address */
+
+#define AT_FLAG_ENABLED   0x01
+#define AT_FLAG_ADMIN     0x02
+
+
+/* --- reading ------------------------------------------------------------- */
+
+
+/* what is left of a record; after a failure nothing is */
+typedef struct {
+    const char  *p;
+    const char  *end;
+    int          failed;
+} at_reader_t;
+
+
+static const char *
+at_read_bytes(at_reader_t *r, size_t len)
+{
+    const char  *p;
+
+    if (r->failed || (size_t) (r->end - r->p) < len) {
+        r->failed = 1;
+        return NULL;
+    }
+
+    p = r->p;
+    r->p += len;
+
+    return p;
+}
+
+
+static uint64_t
+at_read_number(at_reader_t *r, size_t len)
+{
+    size_t       i;
+    uint64_t     n;
+    const char  *p;
+
+    n = 0;
+    p = at_read_bytes(r, len);
+
+    for (i = 0; p != NULL && i < len; i++) {
+        n |= (uint64_t) (unsigned char) p[i] << (8 * i);
+    }
+
+    return n;
+}
+
+
+static at_str_t
+at_read_text(at_reader_t *r)
+{
+    at_str_t  text;
+
+    text.len = at_read_number(r, 4);
+    text.data = at_read_bytes(r, text.len);
+
+    if (text.data == NULL) {
+        text.len = 0;
+    }
+
+    return text;
+}
+
+
+/* the items of a list are checked with it, so that walking it cannot fail */
+static at_list_t
+at_read_list(at_reader_t *r)
+{
+    size_t       i;
+    at_list_t    list;
+    at_reader_t  items;
+
+    list.n = at_read_number(r, 4);
+    list.len = at_read_number(r, 4);
+    list.data = at_read_bytes(r, list.len);
+
+    if (list.data == NULL) {
+        return (at_list_t) { 0, 0, NULL };
+    }
+
+    items = (at_reader_t) { list.data, list.data + list.len, 0 };
+
+    for (i = 0; i < list.n && !items.failed; i++) {
+        (void) at_read_text(&items);
+    }
+
+    if (items.failed || items.p != items.end) {
+        r->failed = 1;
+    }
+
+    return list;
+}
+
+
+static at_list_t
+at_read_ranges(at_reader_t *r)
+{
+    size_t     i;
+    at_list_t  list, rest;
+    at_str_t   item;
+
+    list = at_read_list(r);
+    rest = list;
+
+    for (i = 0; !r->failed && i < list.n; i++) {
+        if (!at_list_next(&rest, &item)
+            || item.len != AT_RANGE_SIZE
+            || (item.data[0] != 4 && item.data[0] != 16)
+            || (unsigned char) item.data[1] > 8 * item.data[0])
+        {
+            r->failed = 1;
+        }
+    }
+
+    return list;
+}
+
+
+static at_reader_t
+at_read_start(at_str_t bytes, char kind)
+{
+    at_reader_t  r;
+
+    if (bytes.len == 0) {
+        return (at_reader_t) { NULL, NULL, 1 };
+    }
+
+    r = (at_reader_t) { bytes.data, bytes.data + bytes.len, 0 };
+
+    if (at_read_number(&r, 1) != AT_RECORD_VERSION
+        || at_read_number(&r, 1) != (unsigned char) kind)
+    {
+        r.failed = 1;
+    }
+
+    return r;
+}
+
+
+/* a flag that is not known may be a restriction */
+static uint64_t
+at_read_flags(at_reader_t *r, uint64_t known)
+{
+    uint64_t  flags;
+
+    flags = at_read_number(r, 1);
+
+    if (flags & ~known) {
+        r->failed = 1;
+    }
+
+    return flags;
+}
+
+
+static int
+at_read_end(const at_reader_t *r)
+{
+    return r->failed || r->p != r->end ? -1 : 0;
+}
+
+
+int
+at_token_decode(at_token_record_t *token, at_str_t bytes)
+{
+    uint64_t     flags;
+    at_reader_t  r;
+
+    r = at_read_start(bytes, 't');
+
+    flags = at_read_flags(&r, AT_FLAG_ENABLED);
+    token->enabled = (flags & AT_FLAG_ENABLED) != 0;
+    token->expires = (int64_t) at_read_number(&r, 8);
+    token->created = (int64_t) at_read_number(&r, 8);
+    token->id = at_read_text(&r);
+    token->description = at_read_text(&r);
+    token->user = at_read_text(&r);
+    token->role = at_read_text(&r);
+    token->scopes = at_read_list(&r);
+    token->ranges = at_read_ranges(&r);
+
+    return at_read_end(&r);
+}
+
+
+int
+at_client_decode(at_client_record_t *client, at_str_t bytes)
+{
+    uint64_t     flags;
+    at_reader_t  r;
+
+    r = at_read_start(bytes, 'c');
+
+    flags = at_read_flags(&r, AT_FLAG_ENABLED);
+    client->enabled = (flags & AT_FLAG_ENABLED) != 0;
+    client->created = (int64_t) at_read_number(&r, 8);
+    client->id = at_read_text(&r);
+    client->name = at_read_text(&r);
+    client->issuers = at_read_list(&r);
+    client->role = at_read_text(&r);
+    client->ranges = at_read_ranges(&r);
+    client->secrets = at_read_list(&r);
+
+    return at_read_end(&r);
+}
+
+
+int
+at_user_decode(at_user_record_t *user, at_str_t bytes)
+{
+    uint64_t     flags;
+    at_reader_t  r;
+
+    r = at_read_start(bytes, 'u');
+
+    flags = at_read_flags(&r, AT_FLAG_ENABLED|AT_FLAG_ADMIN);
+    user->enabled = (flags & AT_FLAG_ENABLED) != 0;
+    user->admin = (flags & AT_FLAG_ADMIN) != 0;
+    user->created = (int64_t) at_read_number(&r, 8);
+    user->username = at_read_text(&r);
+    user->id = at_read_text(&r);
+    user->password = at_read_text(&r);
+    user->issuers = at_read_list(&r);
+    user->scopes = at_read_list(&r);
+
+    return at_read_end(&r);
+}
+
+
+int
+at_role_decode(at_role_record_t *role, at_str_t bytes)
+{
+    at_reader_t  r;
+
+    r = at_read_start(bytes, 'r');
+
+    role->created = (int64_t) at_read_number(&r, 8);
+    role->name = at_read_text(&r);
+    role->grant = at_read_list(&r);
+    role->deny = at_read_list(&r);
+    role->blocked = at_read_list(&r);
+
+    return at_read_end(&r);
+}
+
+
+/* --- lists --------------------------------------------------------------- */
+
+
+int
+at_list_next(at_list_t *rest, at_str_t *text)
+{
+    at_reader_t  r;
+
+    if (rest->n == 0) {
+        return 0;
+    }
+
+    r = (at_reader_t) { rest->data, rest->data + rest->len, 0 };
+    *text = at_read_text(&r);
+
+    if (r.failed) {
+        return 0;
+    }
+
+    rest->n--;
+    rest->len = (size_t) (r.end - r.p);
+    rest->data = r.p;
+
+    return 1;
+}
+
+
+int
+at_list_next_range(at_list_t *rest, at_cidr_t *cidr)
+{
+    at_str_t  item;
+
+    if (!at_list_next(rest, &item) || item.len != AT_RANGE_SIZE) {
+        return 0;
+    }
+
+    cidr->addr.len = (unsigned char) item.data[0];
+    cidr->bits = (unsigned char) item.data[1];
+    memcpy(cidr->addr.bytes, item.data + 2, 16);
+
+    return 1;
+}
+
+
+int
+at_list_match_addr(at_list_t ranges, const at_addr_t *addr)
+{
+    at_cidr_t  cidr;
+
+    if (ranges.n == 0) {
+        return 1;
+    }
+
+    while (at_list_next_range(&ranges, &cidr)) {
+        if (at_cidr_match(&cidr, addr)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+at_list_has(at_list_t list, at_str_t text)
+{
+    at_str_t  item;
+
+    while (at_list_next(&list, &item)) {
+        if (at_str_equal(item, text)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* --- writing ------------------------------------------------------------- */
+
+
+void
+at_bytes_free(at_bytes_t *bytes)
+{
+    free(bytes->data);
+    memset(bytes, 0, sizeof(at_bytes_t));
+}
+
+
+static void
+at_write_bytes(at_bytes_t *bytes, const void *data, size_t len)
+{
+    char    *grown;
+    size_t   size;
+
+    if (len == 0) {
+        return;
+    }
+
+    if (bytes->size - bytes->len < len) {
+        size = (bytes->len + len) * 2;
+        grown = realloc(bytes->data, size);
+
+        if (grown == NULL) {
+            bytes->failed = 1;
+            return;
+        }
+
+        bytes->data = grown;
+        bytes->size = size;
+    }
+
+    memcpy(bytes->data + bytes->len, data, len);
+    bytes->len += len;
+}
+
+
+static void
+at_write_number(at_bytes_t *bytes, uint64_t n, size_t len)
+{
+    size_t         i;
+    unsigned char  buf[8];
+
+    for (i = 0; i < len; i++) {
+        buf[i] = (unsigned char) (n >> (8 * i));
+    }
+
+    at_write_bytes(bytes, buf, len);
+}
+
+
+static void
+at_write_text(at_bytes_t *bytes, at_str_t text)
+{
+    at_write_number(bytes, text.len, 4);
+    at_write_bytes(bytes, text.data, text.len);
+}
+
+
+static void
+at_write_list(at_bytes_t *bytes, const at_list_t *list)
+{
+    at_write_number(bytes, list->n, 4);
+    at_write_number(bytes, list->len, 4);
+    at_write_bytes(bytes, list->data, list->len);
+}
+
+
+static void
+at_write_start(at_bytes_t *bytes, char kind)
+{
+    at_write_number(bytes, AT_RECORD_VERSION, 1);
+    at_write_number(bytes, (unsigned char) kind, 1);
+}
+
+
+void
+at_list_add(at_bytes_t *bytes, at_list_t *list, at_str_t text)
+{
+    at_write_text(bytes, text);
+
+    list->n++;
+    list->len = bytes->len;
+    list->data = bytes->data;
+}
+
+
+void
+at_list_add_range(at_bytes_t *bytes, at_list_t *list, const at_cidr_t *cidr)
+{
+    char  item[AT_RANGE_SIZE];
+
+    memset(item, 0, sizeof(item));
+    item[0] = (char) cidr->addr.len;
+    item[1] = (char) cidr->bits;
+    memcpy(item + 2, cidr->addr.bytes, cidr->addr.len);
+
+    at_list_add(bytes, list, (at_str_t) { item, sizeof(item) });
+}
+
+
+int
+at_token_encode(at_bytes_t *bytes, const at_token_record_t *token)
+{
+    at_write_start(bytes, 't');
+    at_write_number(bytes, token->enabled ? AT_FLAG_ENABLED : 0, 1);
+    at_write_number(bytes, (uint64_t) token->expires, 8);
+    at_write_number(bytes, (uint64_t) token->created, 8);
+    at_write_text(bytes, token->id);
+    at_write_text(bytes, token->description);
+    at_write_text(bytes, token->user);
+    at_write_text(bytes, token->role);
+    at_write_list(bytes, &token->scopes);
+    at_write_list(bytes, &token->ranges);
+
+    return bytes->failed ? -1 : 0;
+}
+
+
+int
+at_client_encode(at_bytes_t *bytes, const at_client_record_t *client)
+{
+    at_write_start(bytes, 'c');
+    at_write_number(bytes, client->enabled ? AT_FLAG_ENABLED : 0, 1);
+    at_write_number(bytes, (uint64_t) client->created, 8);
+    at_write_text(bytes, client->id);
+    at_write_text(bytes, client->name);
+    at_write_list(bytes, &client->issuers);
+    at_write_text(bytes, client->role);
+    at_write_list(bytes, &client->ranges);
+    at_write_list(bytes, &client->secrets);
+
+    return bytes->failed ? -1 : 0;
+}
+
+
+int
+at_user_encode(at_bytes_t *bytes, const at_user_record_t *user)
+{
+    at_write_start(bytes, 'u');
+    at_write_number(bytes, (user->enabled ? AT_FLAG_ENABLED : 0)
+                           | (user->admin ? AT_FLAG_ADMIN : 0), 1);
+    at_write_number(bytes, (uint64_t) user->created, 8);
+    at_write_text(bytes, user->username);
+    at_write_text(bytes, user->id);
+    at_write_text(bytes, user->password);
+    at_write_list(bytes, &user->issuers);
+    at_write_list(bytes, &user->scopes);
+
+    return bytes->failed ? -1 : 0;
+}
+
+
+int
+at_role_encode(at_bytes_t *bytes, const at_role_record_t *role)
+{
+    at_write_start(bytes, 'r');
+    at_write_number(bytes, (uint64_t) role->created, 8);
+    at_write_text(bytes, role->name);
+    at_write_list(bytes, &role->grant);
+    at_write_list(bytes, &role->deny);
+    at_write_list(bytes, &role->blocked);
+
+    return bytes->failed ? -1 : 0;
+}

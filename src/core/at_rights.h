@@ -1,0 +1,51 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What an identity may do: scopes that were granted to it, a role, the rights
+ * of its owner as a ceiling.
+ */
+
+#ifndef AT_RIGHTS_H
+#define AT_RIGHTS_H
+
+#include "at_role.h"
+#include "at_scope.h"
+#include "at_str.h"
+
+
+typedef enum {
+    AT_RIGHTS_SCOPES = 0,       /* a token's scopes */
+    AT_RIGHTS_ROLE,             /* a client's role alone */
+    AT_RIGHTS_BOTH,             /* both must allow */
+    AT_RIGHTS_EITHER            /* an API token's scopes, or its role */
+} at_rights_e;
+
+/* zeroed, it is no right at all */
+typedef struct {
+    at_rights_e       from;
+    unsigned          admin:1;          /* passes every scope, no role's deny */
+    unsigned          owned:1;          /* the owner's rights are a ceiling */
+    unsigned          owner_admin:1;
+    at_scopes_t       scopes;
+    at_scopes_t       owner_scopes;
+    const at_role_t  *role;             /* NULL: none, or none of that name */
+} at_rights_t;
+
+
+/*
+ * Whether they cover one requirement, which has n names that mean the same: an
+ * endpoint's scope goes by its id and its text as well.  One name that is held
+ * is enough, and one that the role denies is too much.
+ */
+int at_rights_cover(const at_rights_t *rights, const at_str_t *names, size_t n);
+
+/*
+ * Whether they cover all or any of the scopes in required, which is separated
+ * by spaces.  Nothing but spaces is a requirement that none can meet.
+ */
+int at_rights_satisfy(const at_rights_t *rights, at_str_t required,
+    at_scope_mode_e mode);
+
+
+#endif

@@ -1,0 +1,950 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <lmdb.h>
+
+#include "at_store.h"
+
+
+/* address space, not memory: the same for all openers, so that none is asked */
+#define AT_STORE_MAP_SIZE     ((size_t) 64 << 30)
+#define AT_STORE_MAX_READERS  4096
+
+#define AT_STORE_FORMAT       "1"
+
+/* of the file, behind its last page: see at_store_extend() */
+#define AT_STORE_SLACK        (1 << 20)
+
+#define AT_NFS_MAGIC          0x6969
+#define AT_CIFS_MAGIC         0xff534d42u
+#define AT_SMB2_MAGIC         0xfe534d42u
+
+
+struct at_store_s {
+    MDB_env     *env;
+    MDB_txn     *txn;           /* of the transaction, or NULL */
+    MDB_txn     *reader;        /* kept and renewed, of a process that reads */
+    MDB_dbi      tables[AT_TABLES];
+    int          rc;            /* LMDB's last failure */
+    dev_t        dev;           /* of data.mdb as it was opened */
+    ino_t        ino;
+    unsigned     page_size;
+    char         data_path[PATH_MAX];
+};
+
+static const char *const  at_table_names[AT_TABLES] = {
+    "tokens", "token_ids", "clients", "users", "roles"
+};
+
+
+/* --- files --------------------------------------------------------------- */
+
+
+static int
+at_store_path(char buf[PATH_MAX], const char *path, const char *file,
+    at_error_t *err)
+{
+    int  n;
+
+    n = snprintf(buf, PATH_MAX, "%s/%s", path, file);
+
+    return n > 0 && n < PATH_MAX ? 0 : at_error(err, "the path is too long");
+}
+
+
+/* the meta page of LMDB 0.9, as far as it is looked at here */
+typedef struct {
+    uint64_t  page_header[2];
+    uint32_t  magic;
+    uint32_t  version;
+    uint64_t  address;
+    uint64_t  map_size;
+    uint32_t  page_size;        /* md_pad of the free list's table */
+    uint32_t  free_rest;
+    uint64_t  free_numbers[5];
+    uint64_t  main_table[6];
+    uint64_t  last_page;
+    uint64_t  txnid;
+} at_meta_t;
+
+#define AT_META_MAGIC    0xbeefc0deu
+#define AT_META_VERSION  1
+
+
+static int
+at_meta_read(at_meta_t *meta, int fd, off_t offset)
+{
+    return pread(fd, meta, sizeof(at_meta_t), offset)
+           == (ssize_t) sizeof(at_meta_t)
+           && meta->magic == AT_META_MAGIC && meta->version == AT_META_VERSION
+           && meta->page_size >= 512 && meta->page_size <= 65536 ? 0 : -1;
+}
+
+
+/* the newer of the two meta pages says how long the file must be */
+static int
+at_store_check_content(int fd, const char *path, at_error_t *err)
+{
+    off_t        needed;
+    at_meta_t    first, second;
+    struct stat  st;
+
+    if (at_meta_read(&first, fd, 0) != 0
+        || at_meta_read(&second, fd, first.page_size) != 0)
+    {
+        return at_error(err, "\"%s\" is no store, or is of another version "
+                        "of LMDB", path);
+    }
+
+    if (second.txnid > first.txnid) {
+        first = second;
+    }
+
+    needed = (off_t) (first.last_page + 1) * first.page_size;
+
+    if (fstat(fd, &st) != 0 || st.st_size < needed) {
+        return at_error(err, "\"%s\" was cut: it has %lld bytes of %lld; "
+                        "restore it from a copy", path,
+                        (long long) st.st_size, (long long) needed);
+    }
+
+    return 0;
+}
+
+
+static int
+at_store_check_file_system(int fd, const char *path, at_error_t *err)
+{
+    unsigned long  type;
+    struct statfs  fs;
+
+    if (fstatfs(fd, &fs) != 0) {
+        return at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    type = (unsigned long) fs.f_type & 0xffffffffu;
+
+    if (type == AT_NFS_MAGIC || type == AT_CIFS_MAGIC || type == AT_SMB2_MAGIC)
+    {
+        return at_error(err, "\"%s\" is on a network file system, where "
+                        "LMDB's locks do not hold; move the store to a local "
+                        "one", path);
+    }
+
+    return 0;
+}
+
+
+/* which of the three groups of mode bits are reader's: 6, 3 or 0 */
+static unsigned
+at_mode_shift(const struct stat *st, const at_store_reader_t *reader)
+{
+    size_t  i;
+
+    if (st->st_uid == reader->uid) {
+        return 6;
+    }
+
+    for (i = 0; i < reader->n_gids; i++) {
+        if (st->st_gid == reader->gids[i]) {
+            return 3;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+at_mode_has(const struct stat *st, const at_store_reader_t *reader,
+    unsigned bits)
+{
+    return reader->uid == 0
+           || ((st->st_mode >> at_mode_shift(st, reader)) & bits) == bits;
+}
+
+
+/* the directories above need to let reader through */
+static int
+at_store_check_above(const char *path, const at_store_reader_t *reader,
+    at_error_t *err)
+{
+    char         real[PATH_MAX], *slash;
+    struct stat  st;
+
+    if (realpath(path, real) == NULL) {
+        return at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    while ((slash = strrchr(real, '/')) != NULL && slash != real) {
+        *slash = '\0';
+
+        if (stat(real, &st) != 0 || !at_mode_has(&st, reader, 01)) {
+            return at_error(err, "worker processes (user %ld) cannot reach "
+                            "\"%s\" through the directory above, \"%s\"; "
+                            "mend it with: chmod o+x %s", (long) reader->uid,
+                            path, real, real);
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+at_store_check_reader(const char *path, const struct stat *dir,
+    const struct stat *data, const struct stat *lock,
+    const at_store_reader_t *reader, at_error_t *err)
+{
+    if (!at_mode_has(dir, reader, 01) || !at_mode_has(data, reader, 04)
+        || !at_mode_has(lock, reader, 06))
+    {
+        return at_error(err, "worker processes (user %ld, group %ld) cannot "
+                        "use \"%s\"; mend it with: chgrp -R %ld %s; "
+                        "chmod 2750 %s; chmod 640 %s/data.mdb; "
+                        "chmod 660 %s/lock.mdb",
+                        (long) reader->uid, (long) reader->gids[0], path,
+                        (long) reader->gids[0], path, path, path, path);
+    }
+
+    if (reader->uid != 0
+        && (at_mode_has(data, reader, 02) || at_mode_has(dir, reader, 02)))
+    {
+        return at_error(err, "worker processes (user %ld) could write "
+                        "\"%s/data.mdb\"; mend it with: chown 0 %s "
+                        "%s/data.mdb; chmod 2750 %s; chmod 640 %s/data.mdb",
+                        (long) reader->uid, path, path, path, path, path);
+    }
+
+    return at_store_check_above(path, reader, err);
+}
+
+
+static int
+at_store_check_modes(const char *path, int data_fd,
+    const at_store_reader_t *reader, at_error_t *err)
+{
+    char         lock_path[PATH_MAX];
+    struct stat  dir, data, lock;
+
+    if (at_store_path(lock_path, path, "lock.mdb", err) != 0) {
+        return -1;
+    }
+
+    if (stat(path, &dir) != 0 || fstat(data_fd, &data) != 0
+        || stat(lock_path, &lock) != 0)
+    {
+        return at_error(err, "\"%s\": %s; \"auth-token init\" makes a store",
+                        lock_path, strerror(errno));
+    }
+
+    if (((dir.st_mode | data.st_mode | lock.st_mode) & S_IWOTH)
+        || ((dir.st_mode | data.st_mode) & S_IWGRP))
+    {
+        return at_error(err, "\"%s\" can be written by others than its "
+                        "owner; mend it with: chmod 2750 %s; "
+                        "chmod 640 %s/data.mdb; chmod 660 %s/lock.mdb",
+                        path, path, path, path);
+    }
+
+    return reader == NULL ? 0 : at_store_check_reader(path, &dir, &data, &lock,
+                                                      reader, err);
+}
+
+
+int
+at_store_inspect(const char *path, const at_store_reader_t *reader,
+    at_error_t *err)
+{
+    int          fd, rc;
+    char         data_path[PATH_MAX];
+    struct stat  st;
+
+    if (at_store_path(data_path, path, "data.mdb", err) != 0) {
+        return -1;
+    }
+
+    fd = open(data_path, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
+
+    if (fd == -1) {
+        return at_error(err, "\"%s\": %s%s", data_path, strerror(errno),
+                        errno == ENOENT ? "; \"auth-token init\" makes a store"
+                                        : "");
+    }
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        rc = at_error(err, "\"%s\" is no regular file", data_path);
+
+    } else {
+        rc = at_store_check_file_system(fd, path, err) != 0
+             || at_store_check_content(fd, data_path, err) != 0
+             || at_store_check_modes(path, fd, reader, err) != 0 ? -1 : 0;
+    }
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
+/* --- opening ------------------------------------------------------------- */
+
+
+static int
+at_store_fail(at_store_t *store, int rc, at_error_t *err)
+{
+    store->rc = rc;
+
+    return at_error(err, "the store: %s", mdb_strerror(rc));
+}
+
+
+/* an environment without tables of its own yet; NULL on error */
+static at_store_t *
+at_store_create(const char *path, unsigned flags, at_error_t *err)
+{
+    int          rc;
+    at_store_t  *store;
+
+    store = calloc(1, sizeof(at_store_t));
+
+    if (store == NULL) {
+        (void) at_error(err, "no memory for the store");
+        return NULL;
+    }
+
+    if (at_store_path(store->data_path, path, "data.mdb", err) != 0) {
+        free(store);
+        return NULL;
+    }
+
+    rc = mdb_env_create(&store->env);
+
+    if (rc == 0) {
+        rc = mdb_env_set_mapsize(store->env, AT_STORE_MAP_SIZE);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_set_maxreaders(store->env, AT_STORE_MAX_READERS);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_set_maxdbs(store->env, AT_TABLES + 1);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_open(store->env, path, flags, 0640);
+    }
+
+    if (rc != 0) {
+        (void) at_error(err, "\"%s\": %s", path, mdb_strerror(rc));
+        at_store_close(store);
+        return NULL;
+    }
+
+    return store;
+}
+
+
+static int
+at_store_open_tables(at_store_t *store, unsigned flags)
+{
+    int       rc, i;
+    MDB_dbi   meta;
+    MDB_val   key, value;
+    MDB_txn  *txn;
+
+    rc = mdb_txn_begin(store->env, NULL,
+                       flags & MDB_CREATE ? 0 : MDB_RDONLY, &txn);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    for (i = 0; rc == 0 && i < AT_TABLES; i++) {
+        rc = mdb_dbi_open(txn, at_table_names[i], flags, &store->tables[i]);
+    }
+
+    if (rc == 0) {
+        rc = mdb_dbi_open(txn, "meta", flags, &meta);
+    }
+
+    key = (MDB_val) { sizeof("format") - 1, (void *) "format" };
+    value = (MDB_val) { sizeof(AT_STORE_FORMAT) - 1,
+                        (void *) AT_STORE_FORMAT };
+
+    if (rc == 0 && (flags & MDB_CREATE)) {
+        rc = mdb_put(txn, meta, &key, &value, 0);
+
+    } else if (rc == 0) {
+        rc = mdb_get(txn, meta, &key, &value);
+
+        if (rc == 0 && (value.mv_size != sizeof(AT_STORE_FORMAT) - 1
+                        || memcmp(value.mv_data, AT_STORE_FORMAT,
+                                  value.mv_size)
+                           != 0))
+        {
+            rc = MDB_VERSION_MISMATCH;
+        }
+    }
+
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+
+    return mdb_txn_commit(txn);
+}
+
+
+static int
+at_store_remember_file(at_store_t *store)
+{
+    int          rc, fd;
+    MDB_stat     env;
+    struct stat  st;
+
+    rc = mdb_env_get_fd(store->env, &fd);
+
+    if (rc == 0) {
+        rc = mdb_env_stat(store->env, &env);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (fstat(fd, &st) != 0) {
+        return errno;
+    }
+
+    store->dev = st.st_dev;
+    store->ino = st.st_ino;
+    store->page_size = env.ms_psize;
+
+    return 0;
+}
+
+
+at_store_t *
+at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
+{
+    int          rc, dead;
+    at_store_t  *store;
+
+    if (at_store_inspect(path, NULL, err) < 0) {
+        return NULL;
+    }
+
+    store = at_store_create(path, MDB_NOTLS
+                            | (mode == AT_STORE_READ ? MDB_RDONLY : 0), err);
+    if (store == NULL) {
+        return NULL;
+    }
+
+    /* slots of killed processes would pin old pages for ever */
+    (void) mdb_reader_check(store->env, &dead);
+
+    rc = at_store_remember_file(store);
+
+    if (rc == 0) {
+        rc = at_store_open_tables(store, 0);
+    }
+
+    if (rc != 0) {
+        (void) at_error(err, "\"%s\": %s", path,
+                        rc == MDB_NOTFOUND ? "no store of this program"
+                                           : mdb_strerror(rc));
+        at_store_close(store);
+        return NULL;
+    }
+
+    return store;
+}
+
+
+void
+at_store_close(at_store_t *store)
+{
+    if (store == NULL) {
+        return;
+    }
+
+    at_store_end(store);
+    mdb_txn_abort(store->reader);
+    mdb_env_close(store->env);
+    free(store);
+}
+
+
+static int
+at_store_set_modes(const char *path, uid_t uid, gid_t gid)
+{
+    char         file[PATH_MAX];
+    size_t       i;
+    at_error_t   err;
+
+    static const struct {
+        const char  *name;
+        mode_t       mode;
+    } files[] = { { "data.mdb", 0640 }, { "lock.mdb", 0660 } };
+
+    for (i = 0; i < 2; i++) {
+        if (at_store_path(file, path, files[i].name, &err) != 0
+            || chown(file, uid, gid) != 0
+            || chmod(file, files[i].mode) != 0)
+        {
+            return -1;
+        }
+    }
+
+    return chown(path, uid, gid) != 0 || chmod(path, 02750) != 0 ? -1 : 0;
+}
+
+
+static int
+at_store_has_files(const char *path)
+{
+    char         data[PATH_MAX], lock[PATH_MAX];
+    at_error_t   err;
+    struct stat  st;
+
+    return at_store_path(data, path, "data.mdb", &err) != 0
+           || at_store_path(lock, path, "lock.mdb", &err) != 0
+           || lstat(data, &st) == 0
+           || lstat(lock, &st) == 0;
+}
+
+
+static void
+at_store_remove(const char *path, int made)
+{
+    char        file[PATH_MAX];
+    at_error_t  err;
+
+    if (at_store_path(file, path, "data.mdb", &err) == 0) {
+        (void) unlink(file);
+    }
+
+    if (at_store_path(file, path, "lock.mdb", &err) == 0) {
+        (void) unlink(file);
+    }
+
+    if (made) {
+        (void) rmdir(path);
+    }
+}
+
+
+static int
+at_store_fill(const char *path, at_error_t *err)
+{
+    int          rc;
+    at_store_t  *store;
+
+    store = at_store_create(path, 0, err);
+
+    if (store == NULL) {
+        return -1;
+    }
+
+    rc = at_store_open_tables(store, MDB_CREATE);
+    at_store_close(store);
+
+    return rc == 0 ? 0 : at_error(err, "\"%s\": %s", path, mdb_strerror(rc));
+}
+
+
+int
+at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err)
+{
+    int  rc, made;
+
+    made = mkdir(path, 0700) == 0;
+
+    if (!made && errno != EEXIST) {
+        return at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    if (at_store_has_files(path)) {
+        return at_error(err, "\"%s\" holds a store already", path);
+    }
+
+    rc = at_store_fill(path, err);
+
+    if (rc == 0 && at_store_set_modes(path, uid, gid) != 0) {
+        rc = at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    if (rc != 0) {
+        at_store_remove(path, made);
+    }
+
+    return rc;
+}
+
+
+/* what the file must have for its last page; asking touches its first two */
+static off_t
+at_store_needed(const at_store_t *store)
+{
+    MDB_envinfo  info;
+
+    return mdb_env_info(store->env, &info) == 0
+           ? (off_t) (info.me_last_pgno + 1) * store->page_size : INT64_MAX;
+}
+
+
+int
+at_store_is_current(const at_store_t *store)
+{
+    struct stat  st;
+
+    return stat(store->data_path, &st) == 0
+           && st.st_dev == store->dev && st.st_ino == store->ino
+           && st.st_size >= 2 * (off_t) store->page_size
+           && st.st_size >= at_store_needed(store);
+}
+
+
+uint64_t
+at_store_generation(const at_store_t *store)
+{
+    MDB_envinfo  info;
+
+    return mdb_env_info(store->env, &info) == 0 ? info.me_last_txnid : 0;
+}
+
+
+/* --- transactions -------------------------------------------------------- */
+
+
+static int
+at_store_begin_read(at_store_t *store)
+{
+    int  rc;
+
+    rc = store->reader
+         ? mdb_txn_renew(store->reader)
+         : mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->reader);
+
+    if (rc == 0) {
+        store->txn = store->reader;
+    }
+
+    return rc;
+}
+
+
+/*
+ * Pages that a transaction takes from the end of the file and gives back are
+ * counted by LMDB, and never written, so that a whole file may look as one that
+ * was cut.  So there is always more of it, which takes no place on the disk.
+ * Only the holder of the writers' lock may do that: the size must not shrink.
+ */
+static void
+at_store_extend(const at_store_t *store)
+{
+    int          fd;
+    off_t        needed;
+    struct stat  st;
+
+    needed = at_store_needed(store);
+
+    if (needed != INT64_MAX
+        && mdb_env_get_fd(store->env, &fd) == 0
+        && fstat(fd, &st) == 0
+        && st.st_size < needed + AT_STORE_SLACK / 2)
+    {
+        (void) !ftruncate(fd, needed + AT_STORE_SLACK);
+    }
+}
+
+
+int
+at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
+{
+    int  rc, dead, tries;
+
+    if (mode == AT_STORE_WRITE) {
+        (void) mdb_reader_check(store->env, &dead);
+    }
+
+    rc = 0;
+
+    for (tries = 0; tries < 2; tries++) {
+
+        rc = mode == AT_STORE_READ
+             ? at_store_begin_read(store)
+             : mdb_txn_begin(store->env, NULL, 0, &store->txn);
+
+        /* somebody else's map is larger: take that size */
+        if (rc != MDB_MAP_RESIZED) {
+            break;
+        }
+
+        (void) mdb_env_set_mapsize(store->env, 0);
+    }
+
+    if (rc != 0) {
+        store->txn = NULL;
+        return at_store_fail(store, rc, err);
+    }
+
+    if (mode == AT_STORE_WRITE) {
+        at_store_extend(store);
+    }
+
+    return 0;
+}
+
+
+/* a transaction that took more than the slack */
+static void
+at_store_extend_large(at_store_t *store)
+{
+    MDB_txn  *txn;
+
+    if (!at_store_is_current(store)
+        && mdb_txn_begin(store->env, NULL, 0, &txn) == 0)
+    {
+        at_store_extend(store);
+        mdb_txn_abort(txn);
+    }
+}
+
+
+int
+at_store_commit(at_store_t *store, at_error_t *err)
+{
+    int  rc;
+
+    if (store->txn == store->reader) {
+        at_store_end(store);
+        return 0;
+    }
+
+    rc = mdb_txn_commit(store->txn);
+    store->txn = NULL;
+
+    if (rc != 0) {
+        return at_store_fail(store, rc, err);
+    }
+
+    at_store_extend_large(store);
+
+    return 0;
+}
+
+
+void
+at_store_end(at_store_t *store)
+{
+    if (store->txn == NULL) {
+        return;
+    }
+
+    if (store->txn == store->reader) {
+        mdb_txn_reset(store->txn);
+
+    } else {
+        mdb_txn_abort(store->txn);
+    }
+
+    store->txn = NULL;
+}
+
+
+/* --- records ------------------------------------------------------------- */
+
+
+static int
+at_store_key(MDB_val *val, at_str_t key)
+{
+    if (key.len == 0 || key.len > AT_KEY_MAX) {
+        return -1;
+    }
+
+    val->mv_size = key.len;
+    val->mv_data = (void *) (uintptr_t) key.data;
+
+    return 0;
+}
+
+
+static at_store_e
+at_store_result(at_store_t *store, int rc)
+{
+    switch (rc) {
+
+    case 0:
+        return AT_STORE_OK;
+
+    case MDB_NOTFOUND:
+        return AT_STORE_NOT_FOUND;
+
+    case MDB_KEYEXIST:
+        return AT_STORE_EXISTS;
+
+    default:
+        store->rc = rc;
+        return AT_STORE_FAILED;
+    }
+}
+
+
+at_store_e
+at_store_get(at_store_t *store, at_table_e table, at_str_t key,
+    at_str_t *value)
+{
+    int      rc;
+    MDB_val  k, v;
+
+    if (at_store_key(&k, key) != 0) {
+        return AT_STORE_NOT_FOUND;
+    }
+
+    rc = mdb_get(store->txn, store->tables[table], &k, &v);
+
+    if (rc == 0) {
+        *value = (at_str_t) { v.mv_data, v.mv_size };
+    }
+
+    return at_store_result(store, rc);
+}
+
+
+static at_store_e
+at_store_set(at_store_t *store, at_table_e table, at_str_t key,
+    at_str_t value, unsigned flags)
+{
+    MDB_val  k, v;
+
+    if (at_store_key(&k, key) != 0) {
+        return at_store_result(store, MDB_BAD_VALSIZE);
+    }
+
+    v.mv_size = value.len;
+    v.mv_data = (void *) (uintptr_t) value.data;
+
+    return at_store_result(store, mdb_put(store->txn, store->tables[table],
+                                          &k, &v, flags));
+}
+
+
+at_store_e
+at_store_put(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
+{
+    return at_store_set(store, table, key, value, 0);
+}
+
+
+at_store_e
+at_store_add(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
+{
+    return at_store_set(store, table, key, value, MDB_NOOVERWRITE);
+}
+
+
+at_store_e
+at_store_delete(at_store_t *store, at_table_e table, at_str_t key)
+{
+    MDB_val  k;
+
+    if (at_store_key(&k, key) != 0) {
+        return AT_STORE_NOT_FOUND;
+    }
+
+    return at_store_result(store, mdb_del(store->txn, store->tables[table],
+                                          &k, NULL));
+}
+
+
+at_store_e
+at_store_clear(at_store_t *store, at_table_e table)
+{
+    return at_store_result(store, mdb_drop(store->txn, store->tables[table],
+                                           0));
+}
+
+
+at_store_e
+at_store_count(at_store_t *store, at_table_e table, uint64_t *n)
+{
+    int       rc;
+    MDB_stat  st;
+
+    rc = mdb_stat(store->txn, store->tables[table], &st);
+    *n = rc == 0 ? st.ms_entries : 0;
+
+    return at_store_result(store, rc);
+}
+
+
+int
+at_store_each(at_store_t *store, at_table_e table, at_store_each_pt handler,
+    void *data)
+{
+    int          rc, result;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    rc = mdb_cursor_open(store->txn, store->tables[table], &cursor);
+
+    if (rc != 0) {
+        (void) at_store_result(store, rc);
+        return -1;
+    }
+
+    result = 0;
+
+    while (result == 0
+           && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
+    {
+        result = handler(data, (at_str_t) { k.mv_data, k.mv_size },
+                         (at_str_t) { v.mv_data, v.mv_size });
+    }
+
+    mdb_cursor_close(cursor);
+
+    if (rc != 0 && rc != MDB_NOTFOUND) {
+        (void) at_store_result(store, rc);
+        return -1;
+    }
+
+    return result;
+}
+
+
+const char *
+at_store_error(const at_store_t *store)
+{
+    return mdb_strerror(store->rc);
+}
+
+
+at_str_t
+at_store_lower_key(char buf[AT_KEY_MAX], at_str_t text)
+{
+    size_t  i;
+
+    if (text.len > AT_KEY_MAX) {
+        return (at_str_t) { NULL, 0 };
+    }
+
+    for (i = 0; i < text.len; i++) {
+        buf[i] = at_lower(text.data[i]);
+    }
+
+    return (at_str_t) { buf, text.len };
+}

@@ -1,0 +1,275 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The store of a worker.  LMDB allows one environment of a path in a process,
+ * opened after the last fork: so the master and "nginx -t" look at the files
+ * without opening them, and what a process has opened outlives its cycles.
+ */
+
+#include "ngx_http_auth_token_conf.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL  1000    /* milliseconds */
+#define NGX_HTTP_AUTH_TOKEN_GROUPS          64
+
+
+typedef struct {
+    ngx_connection_t   connection;      /* for ngx_event_ident() */
+    ngx_event_t        event;
+    ngx_str_t         *path;
+} ngx_http_auth_token_store_watch_t;
+
+
+/* the environment of this process, and the path that it was opened by */
+
+static struct {
+    char          path[NGX_MAX_PATH];
+    at_store_t   *store;
+    at_error_t    complaint;
+} ngx_http_auth_token_opened;
+
+
+/* --- configuration ------------------------------------------------------- */
+
+
+char *
+ngx_http_auth_token_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_auth_token_main_conf_t *atmcf = conf;
+
+    ngx_str_t  *value, path;
+
+    if (atmcf->store.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    path = value[1];
+
+    if (!ngx_http_auth_token_parameter(&path, "lmdb:") || path.len == 0) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                                           "it takes \"lmdb:PATH\"");
+    }
+
+    if (ngx_http_auth_token_full_path(cf, &path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (path.len >= NGX_MAX_PATH) {
+        return "has too long a path";
+    }
+
+    atmcf->store = path;
+    ngx_http_auth_token_here(cf, &atmcf->store_where);
+
+    return NGX_CONF_OK;
+}
+
+
+/* as the worker processes will be: the master may not be root */
+
+static ngx_int_t
+ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
+    gid_t *gids)
+{
+    int               n;
+    char             *name;
+    struct passwd    *pwd;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    reader->gids = gids;
+    reader->n_gids = 1;
+
+    if (geteuid() != 0) {
+        reader->uid = geteuid();
+        gids[0] = getegid();
+        n = getgroups(NGX_HTTP_AUTH_TOKEN_GROUPS - 1, gids + 1);
+        reader->n_gids += n > 0 ? n : 0;
+        return NGX_OK;
+    }
+
+    name = ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT ? NGX_USER
+                                                        : ccf->username;
+    pwd = getpwnam(name);
+
+    if (pwd == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"auth_token_store\": no user \"%s\"", name);
+        return NGX_ERROR;
+    }
+
+    reader->uid = pwd->pw_uid;
+    gids[0] = ccf->group == (ngx_gid_t) NGX_CONF_UNSET_UINT ? pwd->pw_gid
+                                                            : ccf->group;
+
+    n = NGX_HTTP_AUTH_TOKEN_GROUPS - 1;
+
+    if (getgrouplist(name, gids[0], gids + 1, &n) > 0) {
+        reader->n_gids += n;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_auth_token_check_store(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf)
+{
+    int                 rc;
+    ngx_uint_t          level;
+    gid_t               gids[NGX_HTTP_AUTH_TOKEN_GROUPS];
+    at_error_t          err;
+    at_store_reader_t   reader;
+
+    if (atmcf->store.data == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_auth_token_worker_user(cf, &reader, gids) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = at_store_inspect((char *) atmcf->store.data, &reader, &err);
+
+    level = rc < 0 ? NGX_LOG_EMERG : NGX_LOG_WARN;
+
+    if (rc != 0) {
+        ngx_log_error(level, cf->log, 0,
+                      "\"auth_token_store\": %s in %V:%ui", err.text,
+                      &atmcf->store_where.file, atmcf->store_where.line);
+    }
+
+    return rc < 0 ? NGX_ERROR : NGX_OK;
+}
+
+
+/* --- workers ------------------------------------------------------------- */
+
+
+static void
+ngx_http_auth_token_close_store(void)
+{
+    at_store_close(ngx_http_auth_token_opened.store);
+    ngx_http_auth_token_opened.store = NULL;
+}
+
+
+static void
+ngx_http_auth_token_open_store(ngx_str_t *path, ngx_log_t *log)
+{
+    at_error_t  err;
+
+    ngx_http_auth_token_opened.store = at_store_open((char *) path->data,
+                                                     AT_STORE_READ, &err);
+
+    if (ngx_http_auth_token_opened.store) {
+        (void) ngx_cpystrn((u_char *) ngx_http_auth_token_opened.path,
+                           path->data, NGX_MAX_PATH);
+
+        if (ngx_http_auth_token_opened.complaint.text[0]) {
+            ngx_http_auth_token_opened.complaint.text[0] = '\0';
+            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                          "auth_token: the store \"%V\" is open again", path);
+        }
+
+        return;
+    }
+
+    /* once for each state of things, not every second */
+
+    if (ngx_strcmp(ngx_http_auth_token_opened.complaint.text, err.text) != 0) {
+        ngx_http_auth_token_opened.complaint = err;
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "auth_token: %s; requests that need the store are "
+                      "refused", err.text);
+    }
+}
+
+
+/* a store that was renamed, restored, cut or removed is not noticed by LMDB */
+
+static void
+ngx_http_auth_token_check_opened(ngx_str_t *path, ngx_log_t *log)
+{
+    if (ngx_http_auth_token_opened.store
+        && (ngx_strcmp(ngx_http_auth_token_opened.path, path->data) != 0
+            || !at_store_is_current(ngx_http_auth_token_opened.store)))
+    {
+        ngx_http_auth_token_close_store();
+    }
+
+    if (ngx_http_auth_token_opened.store == NULL) {
+        ngx_http_auth_token_open_store(path, log);
+    }
+}
+
+
+static void
+ngx_http_auth_token_store_handler(ngx_event_t *ev)
+{
+    ngx_http_auth_token_store_watch_t  *watch;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    watch = ((ngx_connection_t *) ev->data)->data;
+
+    ngx_http_auth_token_check_opened(watch->path, ev->log);
+
+    ngx_add_timer(ev, NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL);
+}
+
+
+ngx_int_t
+ngx_http_auth_token_store_watch(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf)
+{
+    ngx_http_auth_token_store_watch_t  *watch;
+
+    if (atmcf->store.data == NULL) {
+        return NGX_OK;
+    }
+
+    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_auth_token_store_watch_t));
+    if (watch == NULL) {
+        return NGX_ERROR;
+    }
+
+    watch->path = &atmcf->store;
+    watch->connection.fd = (ngx_socket_t) -1;
+    watch->connection.data = watch;
+
+    watch->event.handler = ngx_http_auth_token_store_handler;
+    watch->event.data = &watch->connection;
+    watch->event.log = cycle->log;
+    watch->event.cancelable = 1;
+
+    ngx_http_auth_token_check_opened(&atmcf->store, cycle->log);
+
+    ngx_add_timer(&watch->event, NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_auth_token_store_exit(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_close_store();
+}
+
+
+at_store_t *
+ngx_http_auth_token_store(const ngx_http_auth_token_main_conf_t *atmcf)
+{
+    return atmcf->store.data
+           && ngx_strcmp(ngx_http_auth_token_opened.path, atmcf->store.data)
+              == 0
+           ? ngx_http_auth_token_opened.store : NULL;
+}

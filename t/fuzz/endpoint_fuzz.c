@@ -1,0 +1,485 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Options, a method, a raw and a normalised path in a line each, a catalogue in
+ * the rest: its rows are the words of its lines, a match is what a plain search
+ * through them finds, and a path is odd by the rules taken one by one.
+ */
+
+#include <ctype.h>
+#include <regex.h>
+
+#include <jansson.h>
+
+#include "at_endpoint.h"
+#include "fuzz.h"
+
+
+/* takes what stands before the first c, and c itself, off text */
+static at_str_t
+fuzz_part(at_str_t *text, char c)
+{
+    at_str_t     part;
+    const char  *end;
+
+    end = text->len ? memchr(text->data, c, text->len) : NULL;
+
+    part.data = text->data;
+    part.len = end ? (size_t) (end - text->data) : text->len;
+
+    text->len -= part.len + (end != NULL);
+    text->data += part.len + (end != NULL);
+
+    return part;
+}
+
+
+static at_str_t
+fuzz_method(const at_endpoint_t *endpoint)
+{
+    at_str_t  text;
+
+    text = endpoint->text;
+
+    return fuzz_part(&text, ' ');
+}
+
+
+/* the i-th segment; returns 0 if there is none */
+static int
+fuzz_segment(at_str_t path, size_t i, at_str_t *segment)
+{
+    (void) fuzz_part(&path, '/');
+
+    while (i--) {
+        if (memchr(path.data, '/', path.len) == NULL) {
+            return 0;
+        }
+
+        (void) fuzz_part(&path, '/');
+    }
+
+    *segment = fuzz_part(&path, '/');
+
+    return 1;
+}
+
+
+static at_str_t
+fuzz_template(const at_endpoint_t *endpoint)
+{
+    at_str_t  text;
+
+    text = endpoint->text;
+    (void) fuzz_part(&text, ' ');
+
+    return text;
+}
+
+
+static int
+fuzz_is_param(at_str_t segment)
+{
+    return segment.len && segment.data[0] == ':';
+}
+
+
+static int
+fuzz_equal(at_str_t a, at_str_t b, int fold)
+{
+    size_t  i;
+
+    for (i = 0; a.len == b.len && i < a.len; i++) {
+        if (a.data[i] != b.data[i]
+            && !(fold && isalpha((unsigned char) a.data[i])
+                 && (a.data[i] ^ b.data[i]) == 0x20))
+        {
+            return 0;
+        }
+    }
+
+    return a.len == b.len;
+}
+
+
+static int
+fuzz_row_matches(const at_endpoint_t *endpoint, at_str_t path, int fold)
+{
+    int       more, more_path;
+    size_t    i;
+    at_str_t  template, segment, own;
+
+    template = fuzz_template(endpoint);
+
+    for (i = 0; ; i++) {
+        more = fuzz_segment(template, i, &own);
+        more_path = fuzz_segment(path, i, &segment);
+
+        if (!more || !more_path) {
+            return more == more_path;
+        }
+
+        if (fuzz_is_param(own) ? segment.len == 0
+                               : !fuzz_equal(own, segment, fold))
+        {
+            return 0;
+        }
+    }
+}
+
+
+/* of two rows that match one path */
+static int
+fuzz_is_better(const at_endpoint_t *a, const at_endpoint_t *b)
+{
+    size_t    i;
+    at_str_t  one, two;
+
+    for (i = 0; fuzz_segment(fuzz_template(a), i, &one); i++) {
+        fuzz_assert(fuzz_segment(fuzz_template(b), i, &two));
+
+        if (fuzz_is_param(one) != fuzz_is_param(two)) {
+            return fuzz_is_param(two);
+        }
+    }
+
+    fuzz_assert(!"two rows of one shape");
+
+    return 0;
+}
+
+
+static const at_endpoint_t *
+fuzz_search(const at_catalogue_t *catalogue, at_str_t method, at_str_t path,
+    int fold)
+{
+    size_t                i;
+    const at_endpoint_t  *row, *best;
+
+    best = NULL;
+
+    for (i = 0; i < at_catalogue_count(catalogue); i++) {
+        row = at_catalogue_endpoint(catalogue, i);
+
+        if (at_str_equal(fuzz_method(row), method)
+            && fuzz_row_matches(row, path, fold)
+            && (best == NULL || fuzz_is_better(row, best)))
+        {
+            best = row;
+        }
+    }
+
+    return best;
+}
+
+
+/* --- what a match is ------------------------------------------------------- */
+
+/* by a regular expression; returns 0 if it is not there */
+static int
+fuzz_strip_version(at_str_t *path, int fold)
+{
+    int         found;
+    char       *text;
+    regex_t     re;
+    regmatch_t  match;
+
+    if (path->len && memchr(path->data, '\0', path->len)) {
+        return -1;
+    }
+
+    text = fuzz_alloc(path->len + 1);
+    memcpy(text, path->data, path->len);
+    text[path->len] = '\0';
+
+    fuzz_assert(regcomp(&re, "^/api(/v[0-9](\\.[0-9]+)?)?/",
+                        REG_EXTENDED | (fold ? REG_ICASE : 0)) == 0);
+
+    found = regexec(&re, text, 1, &match, 0) == 0;
+
+    if (found) {
+        path->data += match.rm_eo - 1;
+        path->len -= (size_t) match.rm_eo - 1;
+    }
+
+    regfree(&re);
+    free(text);
+
+    return found;
+}
+
+
+static int
+fuzz_strip(at_str_t *path, const at_catalogue_options_t *options)
+{
+    at_str_t  prefix;
+
+    prefix = options->prefix;
+
+    if (at_str_equal(prefix, at_str("ipfabric"))) {
+        return fuzz_strip_version(path, options->ignore_case);
+    }
+
+    if (path->len <= prefix.len
+        || !fuzz_equal((at_str_t) { path->data, prefix.len }, prefix,
+                       options->ignore_case)
+        || path->data[prefix.len] != '/')
+    {
+        return 0;
+    }
+
+    path->data += prefix.len;
+    path->len -= prefix.len;
+
+    return 1;
+}
+
+
+static void
+fuzz_check_match(const at_catalogue_t *catalogue,
+    const at_catalogue_options_t *options, at_str_t method, at_str_t path)
+{
+    int                   found;
+    const at_endpoint_t  *match, *expected;
+
+    match = at_catalogue_match(catalogue, method, path);
+    found = fuzz_strip(&path, options);
+    expected = NULL;
+
+    if (found == -1) {
+        return;
+    }
+
+    if (at_str_equal(method, at_str("HEAD"))) {
+        method = at_str("GET");
+    }
+
+    if (found) {
+        expected = fuzz_search(catalogue, method, path, options->ignore_case);
+    }
+
+    if (found && expected == NULL) {
+        expected = fuzz_search(catalogue, at_str("*"), path,
+                               options->ignore_case);
+    }
+
+    fuzz_assert(match == expected);
+}
+
+
+/* --- what a row is --------------------------------------------------------- */
+
+/* takes a word off line, which may be empty at its end */
+static at_str_t
+fuzz_word(at_str_t *line)
+{
+    at_str_t  word;
+
+    while (line->len && strchr(" \t", line->data[0])) {
+        line->data++;
+        line->len--;
+    }
+
+    word.data = line->data;
+    word.len = 0;
+
+    while (word.len < line->len && !strchr(" \t", word.data[word.len])) {
+        word.len++;
+    }
+
+    line->data += word.len;
+    line->len -= word.len;
+
+    return (word.len && word.data[0] == '#') ? at_str("") : word;
+}
+
+
+static void
+fuzz_check_row(const at_endpoint_t *endpoint, at_str_t line)
+{
+    at_str_t  scope;
+
+    if (line.len && line.data[line.len - 1] == '\r') {
+        line.len--;
+    }
+
+    fuzz_assert(at_str_equal(fuzz_word(&line), fuzz_method(endpoint)));
+    fuzz_assert(at_str_equal(fuzz_word(&line), fuzz_template(endpoint)));
+
+    scope = fuzz_word(&line);
+    fuzz_assert(at_str_equal(endpoint->scope, scope.len ? scope : endpoint->id));
+    fuzz_assert((endpoint->kind == AT_ENDPOINT_PUBLIC)
+                == at_str_equal(scope, at_str("Public")));
+    fuzz_assert((endpoint->kind == AT_ENDPOINT_AUTHENTICATED)
+                == at_str_equal(scope, at_str("Authenticated")));
+    fuzz_assert(endpoint->id.len == 40);
+}
+
+
+static void
+fuzz_check_rows(const at_catalogue_t *catalogue, at_str_t text)
+{
+    size_t    n;
+    unsigned  number;
+    at_str_t  line, first;
+
+    n = 0;
+
+    for (number = 1; text.len; number++) {
+        line = fuzz_part(&text, '\n');
+        first = line;
+
+        if (first.len && first.data[first.len - 1] == '\r') {
+            first.len--;
+        }
+
+        if (fuzz_word(&first).len) {
+            fuzz_assert(n < at_catalogue_count(catalogue));
+            fuzz_assert(at_catalogue_endpoint(catalogue, n)->line == number);
+            fuzz_check_row(at_catalogue_endpoint(catalogue, n++), line);
+        }
+    }
+
+    fuzz_assert(n == at_catalogue_count(catalogue) && n > 0);
+}
+
+
+/* --- what is odd ----------------------------------------------------------- */
+
+static int
+fuzz_segment_is_plain(at_str_t segment)
+{
+    return segment.data[0] != ' ' && segment.data[segment.len - 1] != ' '
+           && segment.data[segment.len - 1] != '.';
+}
+
+
+static int
+fuzz_is_utf8(at_str_t text)
+{
+    size_t   i;
+    json_t  *string;
+
+    string = json_stringn(text.data, text.len);
+    json_decref(string);
+
+    for (i = 1; string && i < text.len; i++) {
+        if (text.data[i - 1] == '\xc2' && (unsigned char) text.data[i] < 0xa0) {
+            return 0;
+        }
+    }
+
+    return string != NULL;
+}
+
+
+static int
+fuzz_is_plain(at_str_t path)
+{
+    size_t    i;
+    at_str_t  segment, next;
+
+    if (path.len == 0 || path.data[0] != '/' || !fuzz_is_utf8(path)) {
+        return 0;
+    }
+
+    for (i = 0; i < path.len; i++) {
+        if (iscntrl((unsigned char) path.data[i])
+            || memchr(";\\%?#", path.data[i], 5))
+        {
+            return 0;
+        }
+    }
+
+    for (i = 0; fuzz_segment(path, i, &segment); i++) {
+        if (segment.len ? !fuzz_segment_is_plain(segment)
+                        : fuzz_segment(path, i + 1, &next))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+fuzz_raw_is_plain(at_str_t raw)
+{
+    int       plain;
+    char     *decoded, digits[3];
+    size_t    i, len;
+
+    plain = 1;
+    len = 0;
+    decoded = fuzz_alloc(raw.len);
+
+    for (i = 0; plain && i < raw.len; i++) {
+        if (raw.data[i] != '%') {
+            decoded[len++] = raw.data[i];
+            continue;
+        }
+
+        if (raw.len - i < 3 || !isxdigit((unsigned char) raw.data[i + 1])
+            || !isxdigit((unsigned char) raw.data[i + 2]))
+        {
+            plain = 0;
+            break;
+        }
+
+        memcpy(digits, raw.data + i + 1, 2);
+        digits[2] = '\0';
+        i += 2;
+
+        decoded[len] = (char) strtol(digits, NULL, 16);
+        plain = !isalnum((unsigned char) decoded[len])
+                && !memchr("-._~/", decoded[len], 5);
+        len++;
+    }
+
+    plain = plain && fuzz_is_plain((at_str_t) { decoded, len });
+    free(decoded);
+
+    return plain;
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    at_str_t                 flags, method, raw, path, text;
+    at_error_t               err;
+    at_catalogue_t          *catalogue;
+    at_catalogue_options_t   options;
+
+    options.prefix = fuzz_line(&data, &size);
+    flags = fuzz_part(&options.prefix, ' ');
+    options.ignore_case = flags.len == 1 && flags.data[0] == 'i';
+
+    method = fuzz_line(&data, &size);
+    raw = fuzz_line(&data, &size);
+    path = fuzz_line(&data, &size);
+    text = fuzz_copy(data, size);
+
+    fuzz_assert(at_path_is_odd(raw, path)
+                == !(fuzz_is_plain(path) && fuzz_raw_is_plain(raw)));
+
+    err.text[0] = '\0';
+    catalogue = at_catalogue_parse(text, &options, &err);
+    fuzz_assert((catalogue == NULL) == (err.text[0] != '\0'));
+
+    if (catalogue) {
+        fuzz_check_rows(catalogue, text);
+        fuzz_check_match(catalogue, &options, method, path);
+    }
+
+    at_catalogue_free(catalogue);
+    fuzz_free(flags);
+    fuzz_free(method);
+    fuzz_free(raw);
+    fuzz_free(path);
+    fuzz_free(text);
+
+    return 0;
+}

@@ -1,0 +1,432 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * API tokens and clients as the store has them.
+ */
+
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "tap.h"
+
+#include "at_account.h"
+#include "at_crypto.h"
+
+
+#define NOW  1700000000000
+
+static char         dir[] = "/tmp/at-account-XXXXXX";
+static char         path[64];
+static at_store_t  *store;
+
+
+#define is_text(got, expected, name)  is_bytes(got, str(expected), name)
+
+
+/* nothing can be tested any more */
+__attribute__((noreturn)) static void
+bail(const char *why)
+{
+    printf("Bail out! %s\n", why);
+    exit(1);
+}
+
+
+/* one committed record */
+static void
+put(at_table_e table, at_str_t key, at_bytes_t *bytes)
+{
+    at_error_t  err;
+
+    if (at_store_begin(store, AT_STORE_WRITE, &err) != 0
+        || at_store_put(store, table, key,
+                        (at_str_t) { bytes->data, bytes->len })
+           != AT_STORE_OK
+        || at_store_commit(store, &err) != 0)
+    {
+        bail(err.text);
+    }
+
+    at_bytes_free(bytes);
+}
+
+
+static void
+put_token(const char *text, const at_token_record_t *token)
+{
+    at_bytes_t     bytes = { NULL, 0, 0, 0 };
+    unsigned char  digest[AT_SHA256_LEN];
+
+    (void) at_sha256(digest, str(text));
+    (void) at_token_encode(&bytes, token);
+    put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
+        &bytes);
+}
+
+
+static at_verdict_e
+ask(at_identity_t *who, const char *text)
+{
+    memset(who, 0, sizeof(at_identity_t));
+
+    return at_account_api_token(who, store, str(text), NOW);
+}
+
+
+static int
+verdict(const char *text)
+{
+    at_verdict_e   result;
+    at_identity_t  who;
+
+    result = ask(&who, text);
+    at_identity_release(&who);
+
+    return result;
+}
+
+
+static at_list_t
+list(at_bytes_t *buf, const char *one, const char *two)
+{
+    at_list_t  items = { 0, 0, NULL };
+
+    at_list_add(buf, &items, str(one));
+
+    if (two != NULL) {
+        at_list_add(buf, &items, str(two));
+    }
+
+    return items;
+}
+
+
+static void
+test_tokens(void)
+{
+    at_bytes_t         scopes = { NULL, 0, 0, 0 }, ranges = { NULL, 0, 0, 0 };
+    at_cidr_t          cidr;
+    at_addr_t          addr;
+    at_identity_t      who;
+    at_token_record_t  token;
+
+    memset(&token, 0, sizeof(token));
+
+    token.id = str("t1");
+    token.enabled = 1;
+    token.expires = AT_NEVER;
+    token.scopes = list(&scopes, "read", "write");
+
+    (void) at_cidr_parse(&cidr, str("10.0.0.0/8"));
+    at_list_add_range(&ranges, &token.ranges, &cidr);
+
+    put_token("first", &token);
+
+    is_int(ask(&who, "first"), AT_OK, "D2 a token");
+    is_text(who.client, "t1", "D2 its id");
+    is_text(who.subject, "t1", "D2 its id, for logs");
+    ok(at_rights_satisfy(&who.rights, str("read write"), AT_SCOPE_ALL),
+       "D2 its scopes");
+
+    at_addr_set(&addr, "\x0a\x01\x02\x03", 4);
+    ok(at_list_match_addr(who.ranges, &addr), "I1 its range");
+    at_addr_set(&addr, "\x0b\x01\x02\x03", 4);
+    ok(!at_list_match_addr(who.ranges, &addr), "I1 out of its range");
+    at_identity_release(&who);
+
+    is_int(verdict("firs"), AT_UNKNOWN_API_TOKEN, "H16 a prefix");
+    is_int(verdict("first "), AT_UNKNOWN_API_TOKEN, "H16 a byte more");
+    is_int(verdict("First"), AT_UNKNOWN_API_TOKEN, "H16 another case");
+    is_int(verdict(""), AT_UNKNOWN_API_TOKEN, "H16 nothing");
+
+    token.expires = NOW + 1;
+    put_token("soon", &token);
+    is_int(verdict("soon"), AT_OK, "D3 expires in a millisecond");
+
+    token.expires = NOW;
+    token.enabled = 0;
+    put_token("now", &token);
+    is_int(verdict("now"), AT_EXPIRED_API_TOKEN,
+           "D3 expired at that very moment, and before disabled");
+
+    token.expires = -1;
+    put_token("past", &token);
+    is_int(verdict("past"), AT_EXPIRED_API_TOKEN, "D3 before the epoch");
+
+    token.expires = AT_NEVER;
+    put_token("off", &token);
+    is_int(ask(&who, "off"), AT_DISABLED_CLIENT, "D2 disabled");
+    is_text(who.subject, "t1", "D2 but named, for logs");
+    at_identity_release(&who);
+
+    at_bytes_free(&scopes);
+    at_bytes_free(&ranges);
+}
+
+
+static void
+test_owners(void)
+{
+    at_bytes_t         bytes = { NULL, 0, 0, 0 };
+    at_bytes_t         more = { NULL, 0, 0, 0 }, less = { NULL, 0, 0, 0 };
+    at_identity_t      who;
+    at_user_record_t   user;
+    at_token_record_t  token;
+
+    memset(&token, 0, sizeof(token));
+    memset(&user, 0, sizeof(user));
+
+    token.id = str("owned");
+    token.user = str("bob");
+    token.enabled = 1;
+    token.expires = AT_NEVER;
+    token.scopes = list(&more, "read", "write");
+    put_token("owned", &token);
+
+    is_int(verdict("owned"), AT_DISABLED_USER, "D2 of a user who is not there");
+
+    user.username = str("bob");
+    user.scopes = list(&less, "read", NULL);
+    (void) at_user_encode(&bytes, &user);
+    put(AT_TABLE_USERS, str("bob"), &bytes);
+
+    is_int(verdict("owned"), AT_DISABLED_USER, "D2 of a disabled user");
+
+    user.enabled = 1;
+    (void) at_user_encode(&bytes, &user);
+    put(AT_TABLE_USERS, str("bob"), &bytes);
+
+    is_int(ask(&who, "owned"), AT_OK, "D2 of a user");
+    is_text(who.user, "bob", "D2 who is named");
+    ok(at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
+       "D2 below the ceiling");
+    ok(!at_rights_satisfy(&who.rights, str("write"), AT_SCOPE_ALL),
+       "D2 above it");
+    at_identity_release(&who);
+
+    at_bytes_free(&more);
+    at_bytes_free(&less);
+}
+
+
+static void
+test_roles(void)
+{
+    at_bytes_t         bytes = { NULL, 0, 0, 0 };
+    at_bytes_t         grant = { NULL, 0, 0, 0 }, deny = { NULL, 0, 0, 0 };
+    at_identity_t      who;
+    at_role_record_t   role;
+    at_token_record_t  token;
+
+    memset(&token, 0, sizeof(token));
+    memset(&role, 0, sizeof(role));
+
+    token.id = str("r");
+    token.enabled = 1;
+    token.expires = AT_NEVER;
+    token.role = str("Ops");
+    put_token("role", &token);
+
+    is_int(ask(&who, "role"), AT_OK, "D2 a role that is not there");
+    ok(who.rights.role == NULL, "D2 is none");
+    at_identity_release(&who);
+
+    role.name = str("ops");
+    role.grant = list(&grant, "Tenant.*", "*.Read");
+    role.deny = list(&deny, "Tenant.Standards.*", NULL);
+    (void) at_role_encode(&bytes, &role);
+    put(AT_TABLE_ROLES, str("ops"), &bytes);
+
+    is_int(ask(&who, "role"), AT_OK, "D2 a role of the store, in any case");
+    is_text(who.role, "Ops", "D2 its name");
+    ok(at_rights_satisfy(&who.rights, str("Tenant.Admin.ReadWrite"),
+                         AT_SCOPE_ALL), "D2 what it grants");
+    ok(!at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
+                          AT_SCOPE_ALL), "D2 what it denies");
+    at_identity_release(&who);
+
+    token.role = str("ReadOnly");
+    put_token("builtin", &token);
+    is_int(ask(&who, "builtin"), AT_OK, "D2 a built-in role");
+    ok(who.rights.role == at_role_builtin(str("readonly")), "D2 is itself");
+    at_identity_release(&who);
+
+    at_bytes_free(&grant);
+    at_bytes_free(&deny);
+}
+
+
+static int
+client_verdict(at_identity_t *who, at_issuer_t *issuer, const char *claims,
+    int only_issuer)
+{
+    memset(who, 0, sizeof(at_identity_t));
+
+    who->issuer = issuer;
+    who->rights.admin = 1;
+    who->claims = json_loads(claims, 0, NULL);
+
+    return at_account_client(who, store, only_issuer);
+}
+
+
+static void
+put_client(const char *id, int enabled, const char *role, at_list_t issuers)
+{
+    char                buf[AT_KEY_MAX];
+    at_bytes_t          bytes = { NULL, 0, 0, 0 };
+    at_client_record_t  client;
+
+    memset(&client, 0, sizeof(client));
+
+    client.id = str(id);
+    client.role = str(role);
+    client.enabled = enabled & 1;
+    client.issuers = issuers;
+
+    (void) at_client_encode(&bytes, &client);
+    put(AT_TABLE_CLIENTS, at_store_lower_key(buf, str(id)), &bytes);
+}
+
+
+static void
+test_clients(void)
+{
+    char           text[] = "azp", other[] = "appid";
+    at_path_t      paths[2];
+    at_list_t      none = { 0, 0, NULL };
+    at_bytes_t     names = { NULL, 0, 0, 0 };
+    at_issuer_t    issuer;
+    at_identity_t  who;
+
+    memset(&issuer, 0, sizeof(issuer));
+
+    (void) at_path_parse(&paths[0], text, 3);
+    (void) at_path_parse(&paths[1], other, 5);
+    issuer.name = str("main");
+    issuer.client_claims = paths;
+    issuer.n_client_claims = 2;
+
+    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
+           AT_UNKNOWN_CLIENT, "D2 a client that is not there");
+    ok(!at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
+       "D2 has no right, whatever its token says");
+    at_identity_release(&who);
+
+    is_int(client_verdict(&who, &issuer, "{}", 1), AT_BAD_CLAIM,
+           "D2 a token that names none");
+    at_identity_release(&who);
+
+    is_int(client_verdict(&who, &issuer, "{\"azp\":7,\"appid\":\"A\"}", 1),
+           AT_BAD_CLAIM, "D2 the first claim that is there counts");
+    at_identity_release(&who);
+
+    put_client("a", 1, "readonly", none);
+
+    is_int(client_verdict(&who, &issuer, "{\"appid\":\"A\"}", 1), AT_OK,
+           "D2 a client, by the second claim and in another case");
+    is_text(who.client, "a", "D2 by its own spelling");
+    ok(at_rights_satisfy(&who.rights, str("Tenant.X.Read"), AT_SCOPE_ALL),
+       "D2 with the rights of its role");
+    ok(!at_rights_satisfy(&who.rights, str("Tenant.X.ReadWrite"),
+                          AT_SCOPE_ALL), "D2 and no other");
+    at_identity_release(&who);
+
+    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0),
+           AT_FOREIGN_CLIENT, "D2 of no issuer where there are several");
+    at_identity_release(&who);
+
+    put_client("a", 1, "", list(&names, "other", "main"));
+    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0), AT_OK,
+           "D2 of this issuer");
+    ok(who.needs_role && who.rights.role == NULL, "D2 without a role");
+    at_identity_release(&who);
+
+    issuer.name = str("third");
+    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
+           AT_FOREIGN_CLIENT, "D2 of others");
+    at_identity_release(&who);
+
+    put_client("a", 0, "admin", none);
+    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
+           AT_DISABLED_CLIENT, "D2 disabled");
+    at_identity_release(&who);
+
+    at_bytes_free(&names);
+}
+
+
+/* a record that is none is no grant, and no fault of the client */
+static void
+test_damage(void)
+{
+    size_t             len;
+    at_bytes_t         whole = { NULL, 0, 0, 0 }, cut;
+    unsigned char      digest[AT_SHA256_LEN];
+    unsigned           wrong;
+    at_token_record_t  token;
+
+    memset(&token, 0, sizeof(token));
+
+    token.id = str("damaged");
+    token.enabled = 1;
+    token.expires = AT_NEVER;
+    (void) at_token_encode(&whole, &token);
+    (void) at_sha256(digest, str("damaged"));
+
+    wrong = 0;
+
+    for (len = 1; len < whole.len; len++) {
+        cut = (at_bytes_t) { malloc(len), len, len, 0 };
+        memcpy(cut.data, whole.data, len);
+        put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
+            &cut);
+        wrong += verdict("damaged") != AT_UNAVAILABLE;
+    }
+
+    is_int(wrong, 0, "D4 a record cut at any byte is unavailable");
+
+    whole.data[0] = 2;
+    put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
+        &whole);
+    is_int(verdict("damaged"), AT_UNAVAILABLE, "D4 a version unheard of");
+}
+
+
+int
+main(void)
+{
+    char        file[128];
+    at_error_t  err;
+
+    if (mkdtemp(dir) == NULL) {
+        bail("no directory");
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/store", dir);
+
+    if (at_store_init(path, (uid_t) -1, (gid_t) -1, &err) != 0
+        || (store = at_store_open(path, AT_STORE_WRITE, &err)) == NULL)
+    {
+        bail(err.text);
+    }
+
+    test_tokens();
+    test_owners();
+    test_roles();
+    test_clients();
+    test_damage();
+
+    at_store_close(store);
+
+    (void) snprintf(file, sizeof(file), "%s/data.mdb", path);
+    (void) unlink(file);
+    (void) snprintf(file, sizeof(file), "%s/lock.mdb", path);
+    (void) unlink(file);
+    (void) rmdir(path);
+    (void) rmdir(dir);
+
+    return tap_done();
+}

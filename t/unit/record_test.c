@@ -1,0 +1,373 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdint.h>
+
+#include "at_record.h"
+#include "tap.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+
+typedef int (*decode_pt)(at_str_t bytes);
+
+
+static at_list_t
+list_of(at_bytes_t *bytes, const char *const *items, size_t n)
+{
+    size_t     i;
+    at_list_t  list = { 0, 0, NULL };
+
+    for (i = 0; i < n; i++) {
+        at_list_add(bytes, &list, str(items[i]));
+    }
+
+    return list;
+}
+
+
+static at_list_t
+ranges_of(at_bytes_t *bytes, const char *const *items, size_t n)
+{
+    size_t     i;
+    at_cidr_t  cidr;
+    at_list_t  list = { 0, 0, NULL };
+
+    for (i = 0; i < n; i++) {
+        if (at_cidr_parse(&cidr, str(items[i])) == -1) {
+            printf("Bail out! %s\n", items[i]);
+            exit(1);
+        }
+
+        at_list_add_range(bytes, &list, &cidr);
+    }
+
+    return list;
+}
+
+
+static const char *const  texts[] = { "read", "", "GET /api/x" };
+static const char *const  ranges[] = { "192.0.2.1", "10.0.0.0/8", "::1/128",
+                                       "2001:db8::/32", "0.0.0.0/0" };
+
+
+/* the record in memory of exactly its size, for a sanitizer */
+static at_str_t
+exact(const at_bytes_t *bytes, size_t len)
+{
+    char  *copy;
+
+    copy = malloc(len ? len : 1);
+    memcpy(copy, bytes->data, len);
+
+    return (at_str_t) { copy, len };
+}
+
+
+static void
+exact_free(at_str_t text)
+{
+    free((char *) (uintptr_t) text.data);
+}
+
+
+static int decode_token(at_str_t b)
+{ at_token_record_t r; return at_token_decode(&r, b); }
+
+static int decode_client(at_str_t b)
+{ at_client_record_t r; return at_client_decode(&r, b); }
+
+static int decode_user(at_str_t b)
+{ at_user_record_t r; return at_user_decode(&r, b); }
+
+static int decode_role(at_str_t b)
+{ at_role_record_t r; return at_role_decode(&r, b); }
+
+static const decode_pt  decoders[] = {
+    decode_token, decode_client, decode_user, decode_role
+};
+
+
+/* everything but the whole record, and everything but its kind, is refused */
+static void
+refuses(const at_bytes_t *bytes, size_t kind, const char *name)
+{
+    char        *longer;
+    size_t       len, i, wrong;
+    at_str_t     view;
+
+    wrong = 0;
+
+    for (len = 0; len < bytes->len; len++) {
+        view = exact(bytes, len);
+        wrong += decoders[kind](view) == 0;
+        exact_free(view);
+    }
+
+    is_int((long long) wrong, 0, "D4 %s: every truncation is refused", name);
+
+    view = exact(bytes, bytes->len);
+    is_int(decoders[kind](view), 0, "%s: the whole is taken", name);
+
+    for (i = 0; i < N(decoders); i++) {
+        if (i != kind) {
+            is_int(decoders[i](view), -1, "%s: is no other kind", name);
+        }
+    }
+
+    exact_free(view);
+
+    longer = calloc(1, bytes->len + 1);
+    memcpy(longer, bytes->data, bytes->len);
+    is_int(decoders[kind]((at_str_t) { longer, bytes->len + 1 }), -1,
+           "%s: a byte more", name);
+    longer[0]++;
+    is_int(decoders[kind]((at_str_t) { longer, bytes->len }), -1,
+           "%s: another version", name);
+
+    if (kind != 3) {
+        longer[0]--;
+        longer[2] = (char) 0x80;
+        is_int(decoders[kind]((at_str_t) { longer, bytes->len }), -1,
+               "%s: a flag that is not known", name);
+    }
+
+    free(longer);
+    is_int(decoders[kind]((at_str_t) { NULL, 0 }), -1, "%s: nothing", name);
+}
+
+
+static void
+test_token(void)
+{
+    at_str_t           text;
+    at_list_t          rest;
+    at_bytes_t         out = { 0 }, scopes = { 0 }, addrs = { 0 };
+    at_token_record_t  in, got;
+
+    memset(&in, 0, sizeof(in));
+    in.id = str("id");
+    in.description = str("");
+    in.user = str("bob");
+    in.role = str("editor");
+    in.scopes = list_of(&scopes, texts, N(texts));
+    in.ranges = ranges_of(&addrs, ranges, N(ranges));
+    in.expires = AT_NEVER;
+    in.created = 1700000000123;
+    in.enabled = 1;
+
+    is_int(at_token_encode(&out, &in), 0, "encode a token");
+    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), 0,
+           "decode it");
+    is_bytes(got.id, in.id, "id");
+    is_bytes(got.description, in.description, "description");
+    is_bytes(got.user, in.user, "user");
+    is_bytes(got.role, in.role, "role");
+    ok(got.expires == AT_NEVER, "expires");
+    is_int(got.created, in.created, "created");
+    is_int(got.enabled, 1, "enabled");
+    is_int((long long) got.scopes.n, 3, "scopes");
+    ok(at_list_has(got.scopes, str("GET /api/x")), "has the last one");
+    ok(at_list_has(got.scopes, str("")), "and the empty one");
+    ok(!at_list_has(got.scopes, str("rea")), "and no part of one");
+
+    rest = got.scopes;
+    ok(at_list_next(&rest, &text) && at_list_next(&rest, &text)
+       && at_list_next(&rest, &text), "three can be taken");
+    ok(!at_list_next(&rest, &text), "and no more");
+    is_int((long long) got.ranges.n, N(ranges), "ranges");
+    ok(got.id.data > out.data && got.id.data < out.data + out.len,
+       "read in place");
+
+    refuses(&out, 0, "token");
+
+    in.enabled = 0;
+    in.expires = 0;
+    at_bytes_free(&out);
+    (void) at_token_encode(&out, &in);
+    (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
+    is_int(got.enabled, 0, "disabled");
+    is_int(got.expires, 0, "expires at 0");
+
+    at_bytes_free(&out);
+    at_bytes_free(&scopes);
+    at_bytes_free(&addrs);
+}
+
+
+static void
+test_others(void)
+{
+    at_bytes_t          out = { 0 }, list = { 0 }, addrs = { 0 };
+    at_user_record_t    user, got_user;
+    at_role_record_t    role, got_role;
+    at_client_record_t  client, got_client;
+
+    memset(&client, 0, sizeof(client));
+    client.id = str("ID");
+    client.name = str("name");
+    client.issuers = list_of(&list, texts, 1);
+    client.role = str("readonly");
+    client.ranges = ranges_of(&addrs, ranges, 2);
+    client.enabled = 1;
+    is_int(at_client_encode(&out, &client), 0, "encode a client");
+    is_int(at_client_decode(&got_client, (at_str_t) { out.data, out.len }), 0,
+           "decode it");
+    is_bytes(got_client.id, client.id, "id");
+    is_bytes(got_client.role, client.role, "role");
+    is_int((long long) got_client.issuers.n, 1, "issuers");
+    is_int((long long) got_client.secrets.n, 0, "secrets");
+    refuses(&out, 1, "client");
+
+    at_bytes_free(&out);
+    memset(&user, 0, sizeof(user));
+    user.username = str("bob");
+    user.password = str("$y$hash");
+    user.scopes = client.issuers;
+    user.admin = 1;
+    is_int(at_user_encode(&out, &user), 0, "encode a user");
+    is_int(at_user_decode(&got_user, (at_str_t) { out.data, out.len }), 0,
+           "decode it");
+    is_bytes(got_user.username, user.username, "username");
+    is_bytes(got_user.password, user.password, "password");
+    is_int(got_user.admin, 1, "admin");
+    is_int(got_user.enabled, 0, "disabled");
+    refuses(&out, 2, "user");
+
+    at_bytes_free(&out);
+    memset(&role, 0, sizeof(role));
+    role.name = str("ops");
+    role.grant = client.issuers;
+    role.created = 5;
+    is_int(at_role_encode(&out, &role), 0, "encode a role");
+    is_int(at_role_decode(&got_role, (at_str_t) { out.data, out.len }), 0,
+           "decode it");
+    is_bytes(got_role.name, role.name, "name");
+    ok(at_list_has(got_role.grant, str("read")), "grant");
+    is_int(got_role.created, 5, "created");
+    refuses(&out, 3, "role");
+
+    at_bytes_free(&out);
+    at_bytes_free(&list);
+    at_bytes_free(&addrs);
+}
+
+
+/* a list lies about its items, or a range about itself */
+static void
+test_lies(void)
+{
+    char               *byte;
+    size_t              i, n;
+    at_list_t           rest;
+    at_cidr_t           cidr;
+    at_bytes_t          out = { 0 }, addrs = { 0 };
+    at_token_record_t   in, got;
+
+    memset(&in, 0, sizeof(in));
+    in.id = str("id");
+    in.ranges = ranges_of(&addrs, ranges, N(ranges));
+    (void) at_token_encode(&out, &in);
+
+    /* the ranges are the last field: count, length, then 4 + 18 bytes each */
+    byte = out.data + out.len - N(ranges) * 22 - 8;
+    is_int(*byte, N(ranges), "the count of ranges");
+
+    for (*byte = 0; *byte < 100; (*byte)++) {
+        if (at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0
+            && *byte != (char) N(ranges))
+        {
+            break;
+        }
+    }
+
+    is_int(*byte, 100, "no other count is taken");
+    memset(byte, 0xff, 4);
+    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
+           "nor four thousand million");
+    memset(byte, 0, 4);
+    *byte = N(ranges);
+    byte += 12;
+    is_int(*byte, 4, "the family of the first range");
+
+    for (i = 0, n = 0; i < 256; i++) {
+        *byte = (char) i;
+        n += at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0;
+    }
+
+    is_int((long long) n, 2, "of two families");
+    *byte++ = 4;
+
+    for (i = 0, n = 0; i < 256; i++) {
+        *byte = (char) i;
+        n += at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0;
+    }
+
+    is_int((long long) n, 33, "a prefix of 0 to 32 bits");
+    *byte = 32;
+
+    (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
+    rest = got.ranges;
+
+    for (n = 0; at_list_next_range(&rest, &cidr); n++) { /* void */ }
+
+    is_int((long long) n, N(ranges), "all ranges can be taken");
+
+    at_bytes_free(&out);
+    at_bytes_free(&addrs);
+}
+
+
+static int
+matches(at_list_t list, const char *text)
+{
+    at_cidr_t  cidr;
+
+    (void) at_cidr_parse(&cidr, str(text));
+
+    return at_list_match_addr(list, &cidr.addr);
+}
+
+
+static void
+test_match(void)
+{
+    at_list_t   list, none = { 0, 0, NULL };
+    at_bytes_t  addrs = { 0 };
+
+    ok(matches(none, "192.0.2.1"), "I3 a list of none holds any");
+    ok(matches(none, "::1"), "I3 of either family");
+
+    list = ranges_of(&addrs, ranges, 4);
+    ok(matches(list, "192.0.2.1"), "I1 an address");
+    ok(!matches(list, "192.0.2.2"), "I1 another one");
+    ok(matches(list, "10.255.255.255"), "I1 the last of a range");
+    ok(!matches(list, "11.0.0.0"), "I1 one above");
+    ok(!matches(list, "9.255.255.255"), "I1 one below");
+    ok(matches(list, "::ffff:10.1.2.3"), "I4 a mapped one");
+    ok(matches(list, "2001:db8:ffff::"), "I1 IPv6");
+    ok(!matches(list, "2001:db9::"), "I1 one above");
+    ok(!matches(list, "::2"), "I1 a host of IPv6");
+    at_bytes_free(&addrs);
+
+    list = ranges_of(&addrs, &ranges[4], 1);
+    ok(matches(list, "255.255.255.255"), "I2 all of IPv4");
+    ok(!matches(list, "::1"), "I2 and none of IPv6");
+    at_bytes_free(&addrs);
+    at_bytes_free(&addrs);
+}
+
+
+int
+main(void)
+{
+    test_token();
+    test_others();
+    test_lies();
+    test_match();
+
+    return tap_done();
+}

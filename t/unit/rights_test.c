@@ -1,0 +1,178 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What identities may do: scopes, roles, the ceiling of an owner.
+ */
+
+#include "tap.h"
+
+#include "at_rights.h"
+
+
+static at_str_t  read_write[] = { at_str("read"), at_str("write") };
+static at_str_t  read_only[] = { at_str("read") };
+
+static const at_str_t  grant_all[] = { at_str("*") };
+static const at_str_t  grant_get[] = { at_str("GET /*") };
+static const at_str_t  deny_admin[] = { at_str("CIPP.Admin.*") };
+
+
+static int
+satisfy(const at_rights_t *rights, const char *required, at_scope_mode_e mode)
+{
+    return at_rights_satisfy(rights,
+                             (at_str_t) { required, strlen(required) }, mode);
+}
+
+
+static void
+test_scopes(void)
+{
+    at_rights_t  rights;
+
+    memset(&rights, 0, sizeof(rights));
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "C10 zeroed rights are none");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "C10 nothing is not met by none");
+
+    rights.scopes = (at_scopes_t) { 2, read_write };
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "C10 a scope that is held");
+    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "C10 two of them");
+    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "C10 one is missing");
+    ok(satisfy(&rights, "team read", AT_SCOPE_ANY), "C10 one of them");
+    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY), "C10 none of them");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "C10 an empty requirement");
+    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY), "C10 spaces alone");
+    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL), "C10 case counts");
+    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL), "C11 a star is a star");
+
+    rights.admin = 1;
+    ok(satisfy(&rights, "anything", AT_SCOPE_ALL), "C9 an admin has all");
+    ok(!satisfy(&rights, " ", AT_SCOPE_ALL), "C9 but not an empty one");
+}
+
+
+static void
+test_roles(void)
+{
+    at_role_t    role;
+    at_rights_t  rights;
+
+    memset(&role, 0, sizeof(role));
+    memset(&rights, 0, sizeof(rights));
+
+    role.grant = grant_all;
+    role.n_grant = 1;
+    role.deny = deny_admin;
+    role.n_deny = 1;
+
+    rights.from = AT_RIGHTS_ROLE;
+    rights.scopes = (at_scopes_t) { 2, read_write };
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
+       "D2 by role alone: scopes give nothing");
+
+    rights.role = &role;
+    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL), "D2 granted");
+    ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL), "D2 denied");
+
+    rights.admin = 1;
+    ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL),
+       "D2 denied to an admin, too");
+
+    rights.admin = 0;
+    rights.from = AT_RIGHTS_BOTH;
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 both allow");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "D2 the role alone allows");
+
+    rights.from = AT_RIGHTS_EITHER;
+    ok(satisfy(&rights, "team", AT_SCOPE_ALL), "D2 either: the role");
+
+    role.n_grant = 0;
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 either: the scope");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "D2 neither");
+}
+
+
+static void
+test_names(void)
+{
+    at_str_t     names[2] = { at_str("CIPP.Admin.Read"), at_str("GET /x") };
+    at_role_t    role;
+    at_rights_t  rights;
+
+    memset(&role, 0, sizeof(role));
+    memset(&rights, 0, sizeof(rights));
+
+    rights.from = AT_RIGHTS_ROLE;
+    rights.role = &role;
+    role.grant = grant_get;
+    role.n_grant = 1;
+
+    ok(at_rights_cover(&rights, names, 2), "P6 one name is granted");
+
+    role.deny = deny_admin;
+    role.n_deny = 1;
+
+    ok(!at_rights_cover(&rights, names, 2),
+       "P6 a deny of one name is not passed by by another");
+}
+
+
+static void
+test_owner(void)
+{
+    at_rights_t  rights;
+
+    memset(&rights, 0, sizeof(rights));
+
+    rights.from = AT_RIGHTS_EITHER;
+    rights.scopes = (at_scopes_t) { 2, read_write };
+    rights.owned = 1;
+
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "D2 an owner without rights");
+
+    rights.owner_scopes = (at_scopes_t) { 1, read_only };
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 below the ceiling");
+    ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "D2 above it");
+    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "D2 one above it");
+    ok(satisfy(&rights, "write read", AT_SCOPE_ANY), "D2 any below it");
+
+    rights.owner_admin = 1;
+    ok(satisfy(&rights, "write", AT_SCOPE_ALL), "D2 an admin is no ceiling");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL),
+       "D2 but gives nothing that the token lacks");
+
+    rights.from = AT_RIGHTS_ROLE;
+    rights.role = at_role_builtin(at_str("superadmin"));
+    rights.owner_admin = 0;
+    ok(!satisfy(&rights, "write", AT_SCOPE_ALL),
+       "D2 no role lifts above the owner");
+}
+
+
+static void
+test_unknown(void)
+{
+    at_rights_t  rights;
+
+    memset(&rights, 0, sizeof(rights));
+
+    rights.from = (at_rights_e) 99;
+    rights.admin = 1;
+    rights.scopes = (at_scopes_t) { 2, read_write };
+
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "a source of rights unheard of");
+}
+
+
+int
+main(void)
+{
+    test_scopes();
+    test_roles();
+    test_names();
+    test_owner();
+    test_unknown();
+
+    return tap_done();
+}

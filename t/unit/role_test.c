@@ -1,0 +1,553 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Roles, and CIPP's four over its real catalogue, held against what PowerShell's
+ * -like and -match would say.
+ */
+
+#include <regex.h>
+#include <strings.h>
+#include <time.h>
+
+#include "at_role.h"
+#include "outside.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define CIPP_ROWS         645
+#define CIPP_PERMISSIONS  112   /* distinct ones */
+
+
+static void
+test_pattern(void)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *pattern;
+        const char  *text;
+        int          match;
+    } cases[] = {
+        { "*", "", 1 }, { "*", "a", 1 }, { "*", "a.b/c d", 1 },
+        { "**", "", 1 }, { "***", "abc", 1 },
+        { "", "", 1 }, { "", "a", 0 }, { "a", "", 0 }, { "*a", "", 0 },
+        { "a", "a", 1 }, { "a", "A", 1 }, { "A", "a", 1 }, { "a", "b", 0 },
+        { "a", "ab", 0 }, { "a", "ba", 0 }, { "ab", "a", 0 },
+        { "a*", "a", 1 }, { "a*", "abc", 1 }, { "a*", "ba", 0 },
+        { "*a", "a", 1 }, { "*a", "cba", 1 }, { "*a", "ab", 0 },
+        { "a*c", "ac", 1 }, { "a*c", "abc", 1 }, { "a*c", "abcb", 0 },
+        { "a*c", "acbc", 1 }, { "*ab", "aab", 1 }, { "*aab", "aaab", 1 },
+        { "*a*b*", "xxaxxbxx", 1 }, { "*a*b*", "xxbxxaxx", 0 },
+        { "ab*bc", "abc", 0 }, { "ab*bc", "abbc", 1 }, { "a*a*a", "aa", 0 },
+        { "a*a", "a", 0 }, { "a*a", "aa", 1 }, { "a*b*c", "abbc", 1 },
+        { "*abc*abd", "abcabcabd", 1 }, { "*abc*abd", "abcabcab", 0 },
+        { "*.Read", "CIPP.Core.Read", 1 }, { "*.read", "CIPP.Core.READ", 1 },
+        { "*.Read", "CIPP.Core.ReadWrite", 0 }, { "*.Read", ".Read", 1 },
+        { "*.Read", "Read", 0 }, { "*.Read", "CIPP.Core-Read", 0 },
+        { "*.Read", "CIPP.Core.Read ", 0 }, { "*.Read", "a.Read\nb", 0 },
+        { "CIPP.*", "CIPPX.Core", 0 }, { "CIPP.*", "CIPP.", 1 },
+        { "?", "a", 0 }, { "?", "?", 1 }, { "[a]", "a", 0 }, { "[a]", "[A]", 1 },
+        { "a.c", "abc", 0 }, { "a|b", "a", 0 }, { "\\*", "\\x", 1 },
+        { "K", "\xe2\x84\xaa", 0 }, { "\xc3\x89", "\xc3\xa9", 0 },
+        { "@", "`", 0 }, { "[", "{", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        is_int(at_pattern_match(str(cases[i].pattern), str(cases[i].text)),
+               cases[i].match, "P5 '%s' and '%s'", cases[i].pattern,
+               cases[i].text);
+    }
+
+    ok(at_pattern_match((at_str_t) { "a*\0", 3 }, (at_str_t) { "ab\0", 3 })
+       && !at_pattern_match((at_str_t) { "a\0b", 3 }, str("a")),
+       "NUL is a character");
+    ok(at_pattern_match(str("*"), (at_str_t) { NULL, 0 })
+       && at_pattern_match((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 })
+       && !at_pattern_match((at_str_t) { NULL, 0 }, str("a")),
+       "empty views");
+}
+
+
+static void
+test_valid(void)
+{
+    char    text[AT_PATTERN_LEN + 1];
+    size_t  i;
+
+    static const struct {
+        const char  *pattern;
+        int          valid;
+    } cases[] = {
+        { "*", 1 }, { "CIPP.Core.Read", 1 }, { "*.Read*", 1 },
+        { "GET /users", 0 }, { "https://api/.default", 1 }, { "\xc3\xa9", 1 },
+        { "", 0 }, { " ", 0 }, { "a b", 0 }, { "a\tb", 0 }, { "a\n", 0 },
+        { "a\x7f", 0 }, { "a?", 0 }, { "[a]", 0 }, { "a]", 0 }, { "`*", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        is_int(at_pattern_is_valid(str(cases[i].pattern)), cases[i].valid,
+               "'%s' as a pattern", cases[i].pattern);
+    }
+
+    memset(text, 'a', sizeof(text));
+    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_LEN }), "the longest");
+    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_LEN + 1 }), "too long");
+    ok(!at_pattern_is_valid((at_str_t) { "a\0b", 3 }), "with NUL");
+}
+
+
+static void
+test_pattern_time(void)
+{
+    double           ms;
+    static char      pattern[AT_PATTERN_LEN], text[8192];
+    struct timespec  from, to;
+
+    memset(pattern, 'a', sizeof(pattern));
+    pattern[0] = '*';
+    pattern[sizeof(pattern) / 2] = '*';
+    pattern[sizeof(pattern) - 1] = 'b';
+    memset(text, 'a', sizeof(text));
+
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    ok(!at_pattern_match((at_str_t) { pattern, sizeof(pattern) },
+                         (at_str_t) { text, sizeof(text) }),
+       "P5 what is almost there at every place of 8 KiB");
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+
+    ms = (double) (to.tv_sec - from.tv_sec) * 1e3
+         + (double) (to.tv_nsec - from.tv_nsec) / 1e6;
+
+    printf("# %.3f ms\n", ms);
+    ok(ms < 100, "P5 no explosion");
+}
+
+
+/* words of text, separated by spaces, at most of 8 */
+static size_t
+words(at_str_t list[8], const char *text)
+{
+    size_t       n;
+    const char  *end;
+
+    for (n = 0; n < 8 && *text; n++) {
+        end = strchr(text, ' ');
+
+        list[n].data = text;
+        list[n].len = end ? (size_t) (end - text) : strlen(text);
+
+        text += list[n].len + (end != NULL);
+    }
+
+    return n;
+}
+
+
+static void
+test_allows(void)
+{
+    size_t     i;
+    at_str_t   grant[8], deny[8];
+    at_role_t  role;
+
+    static const struct {
+        const char  *grant;
+        const char  *deny;
+        const char  *required;
+        int          allows;
+    } cases[] = {
+        { "", "", "A.B.Read", 0 },
+        { "", "", "", 0 },
+        { "*", "", "", 1 },
+        { "*", "", "A.B.Read", 1 },
+        { "A.B.Read", "", "A.B.Read", 1 },
+        { "a.b.read", "", "A.B.Read", 1 },
+        { "A.B.Read", "", "a.b.READ", 1 },
+        { "A.B.Read", "", "A.B.ReadWrite", 0 },
+        { "A.B.Read", "", "A.B.Rea", 0 },
+        { "A.B.Read", "", "A.B.Reader", 0 },
+        { "A.B.Read", "", "xA.B.Read", 0 },
+        { "A.C.Read A.B.Read", "", "A.B.Read", 1 },
+
+        /* X.ReadWrite covers X.Read, and nothing else covers anything */
+        { "A.B.ReadWrite", "", "A.B.Read", 1 },
+        { "a.b.readwrite", "", "A.B.READ", 1 },
+        { "A.*.ReadWrite", "", "A.B.Read", 1 },
+        { "*Write", "", "A.B.Read", 1 },
+        { "*Write", "", "A.B.Rea", 0 },
+        { "A.B.ReadWrite", "", "A.B.ReadWrite", 1 },
+        { "A.B.ReadWrite", "", "A.C.Read", 0 },
+        { "A.B.ReadWrite", "", "A.B", 0 },
+        { "A.B.ReadWrite", "", "A.B.", 0 },
+        { "A.B.ReadWriteAll", "", "A.B.ReadWrite", 0 },
+        { "A.B.Write", "", "A.B.Read", 0 },
+        { "ReadWrite", "", "Read", 0 },
+        { ".ReadWrite", "", ".Read", 1 },
+        { "readWrite", "", "read", 0 },
+        { "A.SpreadWrite", "", "A.Spread", 0 },
+
+        /* deny wins, on the required scope alone */
+        { "*", "A.*", "A.B.Read", 0 },
+        { "*", "a.*", "A.B.Read", 0 },
+        { "*", "A.*", "B.A.Read", 1 },
+        { "A.B.Read", "A.B.Read", "A.B.Read", 0 },
+        { "*", "*", "A.B.Read", 0 },
+        { "*", "A.B.ReadWrite", "A.B.Read", 1 },
+        { "*", "A.B.ReadWrite", "A.B.ReadWrite", 0 },
+        { "A.B.ReadWrite", "A.B.ReadWrite", "A.B.Read", 1 },
+        { "A.B.ReadWrite", "A.B.ReadWrite", "A.B.ReadWrite", 0 },
+        { "A.B.ReadWrite", "A.B.Read", "A.B.Read", 0 },
+        { "A.B.ReadWrite", "A.B.Read", "A.B.ReadWrite", 1 },
+        { "*", "A.B.Read*", "A.B.ReadWrite", 0 },
+        { "*", "A.B.Read*", "A.B.Read", 0 },
+        { "*", "X A.* Y", "A.B.Read", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        memset(&role, 0, sizeof(role));
+
+        role.grant = grant;
+        role.deny = deny;
+        role.n_grant = words(grant, cases[i].grant);
+        role.n_deny = words(deny, cases[i].deny);
+
+        is_int(at_role_allows(&role, str(cases[i].required)), cases[i].allows,
+               "grant '%s', deny '%s': %s", cases[i].grant, cases[i].deny,
+               cases[i].required);
+    }
+
+    memset(&role, 0, sizeof(role));
+    ok(!at_role_allows(&role, str("A.B.Read"))
+       && !at_role_blocks(&role, str("GET /a")),
+       "a zeroed role grants nothing, and blocks nothing");
+}
+
+
+static void
+test_blocks(void)
+{
+    size_t     i;
+    at_str_t   name;
+    at_role_t  role;
+
+    static const struct {
+        const char  *blocked;
+        const char  *endpoint;
+        int          blocks;
+    } cases[] = {
+        { "ListUsers", "GET /api/ListUsers", 1 },
+        { "listusers", "GET /api/ListUsers", 1 },
+        { "LISTUSERS", "POST /api/listusers", 1 },
+        { "ListUsers", "/api/ListUsers", 1 },
+        { "ListUsers", "/ListUsers", 1 },
+        { "ListUsers", "ListUsers", 1 },
+        { "ListUsers", "GET /api/ListUsers/", 1 },
+        { "ListUsers/", "GET /api/ListUsers", 1 },
+        { "ListUsers", "GET /api/ListUser", 0 },
+        { "ListUser", "GET /api/ListUsers", 0 },
+        { "Users", "GET /api/ListUsers", 0 },
+        { "ListUsers", "GET /api/ListUsers/:id", 0 },
+        { ":id", "GET /api/ListUsers/:id", 1 },
+        { "api", "GET /api/ListUsers", 0 },
+        { "GET", "GET /api/ListUsers", 0 },
+        { "/api/ListUsers", "GET /api/ListUsers", 1 },
+        { "/API/listusers", "POST /api/ListUsers", 1 },
+        { "/ListUsers", "GET /api/ListUsers", 0 },
+        { "api/ListUsers", "GET /api/ListUsers", 0 },
+        { "GET /api/ListUsers", "GET /api/ListUsers", 1 },
+        { "get /api/ListUsers", "GET /api/ListUsers", 1 },
+        { "POST /api/ListUsers", "GET /api/ListUsers", 0 },
+        { "GET /api/ListUsers", "/api/ListUsers", 0 },
+        { "*", "GET /api/ListUsers", 0 },
+        { "List*", "GET /api/ListUsers", 0 },
+        { "*", "GET /api/*", 1 },
+        { "My Report", "/api/My Report", 1 },
+        { "Report", "/api/My Report", 0 },
+        { "/", "GET /", 1 },
+        { "/", "/", 1 },
+        { "GET /", "GET /", 1 },
+        { "/", "GET /a", 0 },
+        { "", "GET /a/", 0 },
+        { "", "GET /", 0 },
+        { "", "", 0 },
+        { "a", "", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        memset(&role, 0, sizeof(role));
+
+        name = str(cases[i].blocked);
+        role.blocked = &name;
+        role.n_blocked = 1;
+
+        is_int(at_role_blocks(&role, str(cases[i].endpoint)), cases[i].blocks,
+               "'%s' blocks '%s'", cases[i].blocked, cases[i].endpoint);
+    }
+
+    ok(!at_role_blocks(&role, (at_str_t) { NULL, 0 }), "the empty view");
+}
+
+
+static void
+test_builtin(void)
+{
+    ok(at_role_builtin(str("readonly")) && at_role_builtin(str("editor"))
+       && at_role_builtin(str("admin")) && at_role_builtin(str("superadmin")),
+       "four of them");
+    ok(at_role_builtin(str("ReadOnly")) == at_role_builtin(str("readonly")),
+       "in any case");
+    ok(!at_role_allows(at_role_builtin(str("readonly")), str("CIPP.Admin.Read"))
+       && !at_role_allows(at_role_builtin(str("editor")),
+                          str("cipp.admin.ReadWrite"))
+       && at_role_allows(at_role_builtin(str("admin")), str("CIPP.Admin.Read")),
+       "CIPP.Admin.*, of which its catalogue has none");
+    ok(!at_role_builtin(str("")) && !at_role_builtin(str("read"))
+       && !at_role_builtin(str("administrator"))
+       && !at_role_builtin(str("anonymous"))
+       && !at_role_builtin(str("authenticated"))
+       && !at_role_builtin(str("admin ")),
+       "and no other");
+}
+
+
+/* --- against PowerShell's own operators ------------------------------------- */
+
+/* CIPP's Config/cipp-roles.json, as text */
+static const struct cipp_role {
+    const char  *name;
+    const char  *include[4];
+    const char  *exclude[5];
+    unsigned     allowed;       /* of CIPP_ROWS without the public ones */
+} cipp_roles[] = {
+    { "readonly", { "*.Read" },
+      { "CIPP.SuperAdmin.*", "CIPP.Admin.*", "CIPP.AppSettings.*" },
+      257 },
+    { "editor", { "*.Read", "*.ReadWrite" },
+      { "CIPP.SuperAdmin.*", "CIPP.Admin.*", "CIPP.AppSettings.*",
+        "Tenant.Standards.ReadWrite" },
+      571 },
+    { "admin", { "*" }, { "CIPP.SuperAdmin.*" }, 623 },
+    { "superadmin", { "*" }, { NULL }, 641 },
+};
+
+static struct {
+    const char  *path;
+    const char  *permission;
+} cipp[CIPP_ROWS];
+
+static const char  *permissions[CIPP_ROWS];
+static size_t       n_permissions;
+
+
+/* -like, for patterns without ?, [ and `, by its definition */
+static int
+like(const char *text, const char *pattern)
+{
+    size_t  i;
+
+    if (*pattern != '*') {
+        return strncasecmp(text, pattern, 1) == 0
+               && (*text == '\0' || like(text + 1, pattern + 1));
+    }
+
+    for (i = 0; i <= strlen(text); i++) {
+        if (like(text + i, pattern + 1)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+cipp_allows(const struct cipp_role *role, const char *permission)
+{
+    int     allows;
+    size_t  i;
+
+    allows = 0;
+
+    for (i = 0; i < N(role->include) && role->include[i]; i++) {
+        allows |= like(permission, role->include[i]);
+    }
+
+    for (i = 0; i < N(role->exclude) && role->exclude[i]; i++) {
+        allows &= !like(permission, role->exclude[i]);
+    }
+
+    return allows;
+}
+
+
+static void
+test_cipp_role(const struct cipp_role *role)
+{
+    int       expected;
+    size_t    i;
+    unsigned  allowed, wrong;
+
+    allowed = 0;
+    wrong = 0;
+
+    for (i = 0; i < CIPP_ROWS; i++) {
+        if (strcmp(cipp[i].permission, "Public") == 0) {
+            continue;
+        }
+
+        expected = cipp_allows(role, cipp[i].permission);
+        allowed += (unsigned) expected;
+
+        if (at_role_allows(at_role_builtin(str(role->name)),
+                           str(cipp[i].permission))
+            != expected)
+        {
+            printf("# %s %s\n", role->name, cipp[i].permission);
+            wrong++;
+        }
+    }
+
+    is_int(wrong, 0, "CIPP's %s: as -like says of every endpoint", role->name);
+    is_int(allowed, role->allowed, "CIPP's %s: so many endpoints", role->name);
+}
+
+
+/* -match, of a permission that a custom role has and one that is required */
+static int
+cipp_matches(const char *permission, const char *required)
+{
+    int      found;
+    regex_t  re;
+
+    if (regcomp(&re, required, REG_EXTENDED|REG_ICASE|REG_NOSUB) != 0) {
+        return -1;
+    }
+
+    found = regexec(&re, permission, 0, NULL, 0) == 0;
+    regfree(&re);
+
+    return found;
+}
+
+
+static void
+test_cipp_custom(void)
+{
+    size_t     i, j;
+    at_str_t   grant;
+    unsigned   wrong;
+    at_role_t  role;
+
+    wrong = 0;
+    memset(&role, 0, sizeof(role));
+    role.grant = &grant;
+    role.n_grant = 1;
+
+    for (i = 0; i < n_permissions; i++) {
+        for (j = 0; j < n_permissions; j++) {
+            grant = str(permissions[i]);
+
+            if (at_role_allows(&role, str(permissions[j]))
+                != cipp_matches(permissions[i], permissions[j]))
+            {
+                printf("# %s for %s\n", permissions[i], permissions[j]);
+                wrong++;
+            }
+        }
+    }
+
+    is_int((long long) n_permissions, CIPP_PERMISSIONS, "CIPP's permissions");
+    is_int(wrong, 0, "CIPP's custom roles: each permission for each, as -match "
+           "says");
+}
+
+
+static void
+test_cipp_blocked(void)
+{
+    size_t     i, j;
+    at_str_t   name;
+    unsigned   wrong;
+    at_role_t  role;
+
+    wrong = 0;
+    memset(&role, 0, sizeof(role));
+    role.blocked = &name;
+    role.n_blocked = 1;
+
+    for (i = 0; i < CIPP_ROWS; i++) {
+        name = str(strrchr(cipp[i].path, '/') + 1);
+
+        for (j = 0; j < CIPP_ROWS; j++) {
+            wrong += at_role_blocks(&role, str(cipp[j].path)) != (i == j);
+        }
+    }
+
+    is_int(wrong, 0, "CIPP: each name blocks its endpoint alone");
+}
+
+
+static void
+cipp_add(size_t n, char *line)
+{
+    size_t  i;
+
+    (void) strsep(&line, "\t");
+    cipp[n].path = strsep(&line, "\t");
+    cipp[n].permission = strsep(&line, "\t");
+
+    for (i = 0; i < n_permissions; i++) {
+        if (strcmp(permissions[i], cipp[n].permission) == 0) {
+            return;
+        }
+    }
+
+    permissions[n_permissions++] = cipp[n].permission;
+}
+
+
+static void
+test_cipp(void)
+{
+    char       *line, *next;
+    size_t      i, n;
+    at_file_t   file;
+
+    file = outside_read("conf-examples/cipp/endpoints.tsv");
+    next = file.data;
+    n = 0;
+
+    while ((line = strsep(&next, "\n")) != NULL) {
+        if (*line != '#' && *line != '\0' && n < CIPP_ROWS) {
+            cipp_add(n++, line);
+        }
+    }
+
+    if (is_int((long long) n, CIPP_ROWS, "CIPP's endpoints")) {
+        for (i = 0; i < N(cipp_roles); i++) {
+            test_cipp_role(&cipp_roles[i]);
+        }
+
+        test_cipp_custom();
+        test_cipp_blocked();
+    }
+
+    at_file_free(&file);
+}
+
+
+int
+main(void)
+{
+    test_pattern();
+    test_valid();
+    test_pattern_time();
+    test_allows();
+    test_blocks();
+    test_builtin();
+    test_cipp();
+
+    return tap_done();
+}

@@ -1,0 +1,825 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lmdb.h>
+
+#include "at_store.h"
+#include "tap.h"
+
+
+#define PAGE  4096
+
+
+static char  dir[] = "/tmp/at-store-XXXXXX";
+
+
+/* four paths at a time */
+static const char *
+in_dir(const char *name)
+{
+    static int   n;
+    static char  paths[4][512];
+
+    n = (n + 1) % 4;
+    (void) snprintf(paths[n], sizeof(paths[n]), "%s/%s", dir, name);
+
+    return paths[n];
+}
+
+
+static void
+die(const char *what)
+{
+    printf("Bail out! %s\n", what);
+    exit(1);
+}
+
+
+static void
+make(const char *name)
+{
+    at_error_t  err;
+
+    if (at_store_init(in_dir(name), (uid_t) -1, (gid_t) -1, &err) != 0) {
+        die(err.text);
+    }
+}
+
+
+static void
+drop(const char *name)
+{
+    char  file[256];
+
+    (void) snprintf(file, sizeof(file), "%s/data.mdb", name);
+    (void) unlink(in_dir(file));
+    (void) snprintf(file, sizeof(file), "%s/lock.mdb", name);
+    (void) unlink(in_dir(file));
+    (void) rmdir(in_dir(name));
+}
+
+
+static at_store_t *
+open_store(const char *name, at_store_mode_e mode)
+{
+    at_error_t   err;
+    at_store_t  *store;
+
+    store = at_store_open(in_dir(name), mode, &err);
+
+    if (store == NULL) {
+        die(err.text);
+    }
+
+    return store;
+}
+
+
+static void
+begin(at_store_t *store, at_store_mode_e mode)
+{
+    at_error_t  err;
+
+    if (at_store_begin(store, mode, &err) != 0) {
+        die(err.text);
+    }
+}
+
+
+static int
+commit(at_store_t *store)
+{
+    at_error_t  err;
+
+    return at_store_commit(store, &err);
+}
+
+
+static at_store_e
+put(at_store_t *store, const char *key, const char *value)
+{
+    return at_store_put(store, AT_TABLE_USERS, str(key), str(value));
+}
+
+
+static void
+is_refused(const char *path, const at_store_reader_t *reader,
+    const char *says, const char *name)
+{
+    at_error_t  err;
+
+    err.text[0] = '\0';
+
+    is_int(at_store_inspect(path, reader, &err), -1, "%s: refused", name);
+
+    if (!ok(strstr(err.text, says) != NULL, "%s: says why", name)) {
+        printf("# %s\n", err.text);
+    }
+
+    ok(at_store_open(path, AT_STORE_READ, &err) == NULL || reader != NULL,
+       "%s: not opened", name);
+}
+
+
+static int
+mode_of(const char *path)
+{
+    struct stat  st;
+
+    return stat(path, &st) == 0 ? (int) (st.st_mode & 07777) : -1;
+}
+
+
+/* --- the files ----------------------------------------------------------- */
+
+
+static void
+test_init(void)
+{
+    FILE        *f;
+    char         path[PATH_MAX + 2];
+    at_error_t   err;
+
+    make("s");
+    is_int(mode_of(in_dir("s")), 02750, "mode of the directory");
+    is_int(mode_of(in_dir("s/data.mdb")), 0640, "mode of data.mdb");
+    is_int(mode_of(in_dir("s/lock.mdb")), 0660, "mode of lock.mdb");
+    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "a new store is fine");
+
+    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
+           "it is not made twice");
+    ok(strstr(err.text, "already") != NULL, "and says so");
+    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "the old one is left");
+
+    (void) unlink(in_dir("s/data.mdb"));
+    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
+           "half a store is one");
+    drop("s");
+
+    (void) mkdir(in_dir("s"), 0700);
+    is_int(symlink("/nowhere", in_dir("s/data.mdb")), 0, "a dangling link");
+    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
+           "is not followed");
+    drop("s");
+
+    (void) mkdir(in_dir("s"), 0700);
+    make("s");
+    is_int(mode_of(in_dir("s")), 02750, "an empty directory is taken");
+    drop("s");
+
+    f = fopen(in_dir("s"), "w");
+    (void) fclose(f);
+    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
+           "a file in place of the directory");
+    (void) unlink(in_dir("s"));
+
+    is_int(at_store_init(in_dir("no/such"), (uid_t) -1, (gid_t) -1, &err), -1,
+           "no directory above");
+
+    memset(path, 'a', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    is_int(at_store_init(path, (uid_t) -1, (gid_t) -1, &err), -1,
+           "a path that is too long");
+    is_int(at_store_inspect(path, NULL, &err), -1, "cannot be looked at");
+}
+
+
+static void
+test_owner(void)
+{
+    at_error_t   err;
+    struct stat  st;
+
+    if (geteuid() != 0) {
+        skip("only root gives files away");
+        return;
+    }
+
+    is_int(at_store_init(in_dir("s"), 1, 33, &err), 0, "another owner");
+    ok(stat(in_dir("s"), &st) == 0 && st.st_uid == 1 && st.st_gid == 33,
+       "of the directory");
+    ok(stat(in_dir("s/data.mdb"), &st) == 0 && st.st_uid == 1
+       && st.st_gid == 33, "of data.mdb");
+    ok(stat(in_dir("s/lock.mdb"), &st) == 0 && st.st_uid == 1
+       && st.st_gid == 33, "of lock.mdb");
+    is_int(mode_of(in_dir("s")), 02750, "modes outlive the change of owner");
+    is_int(mode_of(in_dir("s/lock.mdb")), 0660, "lock.mdb too");
+    drop("s");
+}
+
+
+static void
+cut(off_t size)
+{
+    if (truncate(in_dir("s/data.mdb"), size) != 0) {
+        die("truncate");
+    }
+}
+
+
+static void
+test_content(void)
+{
+    int          fd;
+    off_t        size;
+    at_error_t   err;
+    struct stat  st;
+
+    make("s");
+    (void) stat(in_dir("s/data.mdb"), &st);
+
+    for (size = 0; size < st.st_size; size += 512) {
+        drop("s");
+        make("s");
+        cut(size);
+
+        if (at_store_inspect(in_dir("s"), NULL, &err) != -1) {
+            break;
+        }
+    }
+
+    is_int(size, st.st_size, "D4 every cut is seen");
+    cut(0);
+    is_refused(in_dir("s"), NULL, "is no store", "an empty file");
+    cut(2 * PAGE);
+    is_refused(in_dir("s"), NULL, "is no store", "zeroes");
+
+    drop("s");
+    make("s");
+    cut(st.st_size - 1);
+    is_refused(in_dir("s"), NULL, "was cut", "D4 a byte less");
+
+    drop("s");
+    make("s");
+    fd = open(in_dir("s/data.mdb"), O_WRONLY);
+    ok(pwrite(fd, "garbage!", 8, 16) == 8, "write garbage");
+    (void) close(fd);
+    is_refused(in_dir("s"), NULL, "is no store", "garbage in a meta page");
+
+    drop("s");
+    make("s");
+    (void) unlink(in_dir("s/lock.mdb"));
+    is_refused(in_dir("s"), NULL, "auth-token init", "no lock.mdb");
+    drop("s");
+    is_refused(in_dir("s"), NULL, "auth-token init", "nothing there");
+
+    (void) mkdir(in_dir("s"), 0700);
+    (void) mkdir(in_dir("s/data.mdb"), 0700);
+    is_refused(in_dir("s"), NULL, "regular", "D5 a directory");
+    (void) rmdir(in_dir("s/data.mdb"));
+    (void) mkfifo(in_dir("s/data.mdb"), 0600);
+    (void) alarm(10);
+    is_refused(in_dir("s"), NULL, "regular", "D5 a FIFO, without waiting");
+    (void) alarm(0);
+    drop("s");
+}
+
+
+/* an environment of LMDB that is none of ours */
+static void
+test_foreign(void)
+{
+    MDB_env  *env;
+
+    (void) mkdir(in_dir("s"), 0700);
+    ok(mdb_env_create(&env) == 0
+       && mdb_env_open(env, in_dir("s"), 0, 0600) == 0, "make one");
+    mdb_env_close(env);
+
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, &(at_error_t) { "" }) == NULL,
+       "another program's environment");
+    drop("s");
+}
+
+
+static void
+give(const char *path, uid_t uid, gid_t gid)
+{
+    if (chown(path, uid, gid) != 0) {
+        die("chown");
+    }
+}
+
+
+static void
+test_modes(void)
+{
+    at_error_t         err;
+    gid_t              gids[] = { 33, 34 }, others[] = { 35 };
+    at_store_reader_t  worker = { 33, 2, gids }, other = { 35, 1, others },
+                       owner = { 1, 1, others }, root = { 0, 1, others };
+
+    make("s");
+
+    is_int(chmod(in_dir("s/data.mdb"), 0642), 0, "data.mdb for everybody");
+    is_refused(in_dir("s"), NULL, "chmod", "D5 world-writable data.mdb");
+    (void) chmod(in_dir("s/data.mdb"), 0640);
+    (void) chmod(in_dir("s/lock.mdb"), 0666);
+    is_refused(in_dir("s"), NULL, "chmod", "D5 world-writable lock.mdb");
+    (void) chmod(in_dir("s/lock.mdb"), 0660);
+    (void) chmod(in_dir("s"), 02752);
+    is_refused(in_dir("s"), NULL, "chmod", "D5 world-writable directory");
+    (void) chmod(in_dir("s"), 02770);
+    is_refused(in_dir("s"), NULL, "chmod", "group-writable directory");
+    (void) chmod(in_dir("s"), 02750);
+    (void) chmod(in_dir("s/data.mdb"), 0660);
+    is_refused(in_dir("s"), NULL, "chmod", "group-writable data.mdb");
+    (void) chmod(in_dir("s/data.mdb"), 0640);
+
+    if (geteuid() != 0) {
+        skip("only root gives files away");
+        drop("s");
+        return;
+    }
+
+    drop("s");
+    is_int(at_store_init(in_dir("s"), 1, 34, &err), 0, "of user 1, group 34");
+    (void) chmod(dir, 0755);
+
+    is_int(at_store_inspect(in_dir("s"), &worker, &err), 0,
+           "a worker by its second group");
+    is_int(at_store_inspect(in_dir("s"), &root, &err), 0, "root");
+    is_refused(in_dir("s"), &other, "chgrp", "a worker of another group");
+    is_refused(in_dir("s"), &owner, "could write", "a worker that owns it");
+
+    (void) chmod(in_dir("s/lock.mdb"), 0640);
+    is_refused(in_dir("s"), &worker, "chmod 660", "lock.mdb not writable");
+    (void) chmod(in_dir("s/lock.mdb"), 0660);
+    (void) chmod(in_dir("s/data.mdb"), 0600);
+    is_refused(in_dir("s"), &worker, "chmod 640", "data.mdb not readable");
+    (void) chmod(in_dir("s/data.mdb"), 0640);
+    (void) chmod(in_dir("s"), 02700);
+    is_refused(in_dir("s"), &worker, "chmod 2750", "directory not searchable");
+    (void) chmod(in_dir("s"), 02750);
+
+    give(in_dir("s"), 33, 34);
+    is_refused(in_dir("s"), &worker, "could write",
+               "a worker that owns the directory");
+    give(in_dir("s"), 1, 34);
+    give(in_dir("s/data.mdb"), 33, 34);
+    is_refused(in_dir("s"), &worker, "could write",
+               "a worker that owns data.mdb");
+    give(in_dir("s/data.mdb"), 1, 34);
+
+    (void) chmod(dir, 0700);
+    is_refused(in_dir("s"), &worker, "above",
+               "a directory above that is closed");
+    drop("s");
+}
+
+
+/* --- records ------------------------------------------------------------- */
+
+
+static void
+test_records(void)
+{
+    char         key[AT_KEY_MAX + 1];
+    at_str_t     value, longest, over, empty = { "", 0 };
+    uint64_t     n;
+    at_store_t  *store;
+
+    make("s");
+    store = open_store("s", AT_STORE_WRITE);
+
+    memset(key, 'k', sizeof(key));
+    longest = (at_str_t) { key, AT_KEY_MAX };
+    over = (at_str_t) { key, AT_KEY_MAX + 1 };
+
+    begin(store, AT_STORE_WRITE);
+    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value),
+           AT_STORE_NOT_FOUND, "nothing there");
+    is_int(put(store, "a", "one"), AT_STORE_OK, "put");
+    is_int(put(store, "a", "two"), AT_STORE_OK, "put again");
+    is_int(at_store_add(store, AT_TABLE_USERS, str("a"), str("three")),
+           AT_STORE_EXISTS, "add what is there");
+    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
+           "get");
+    is_bytes(value, str("two"), "what was put last");
+    is_int(at_store_add(store, AT_TABLE_USERS, str("b"), empty), AT_STORE_OK,
+           "an empty value");
+    is_int(at_store_get(store, AT_TABLE_USERS, str("b"), &value), AT_STORE_OK,
+           "is there");
+    is_int((long long) value.len, 0, "and empty");
+    is_int(at_store_get(store, AT_TABLE_CLIENTS, str("a"), &value),
+           AT_STORE_NOT_FOUND, "another table");
+
+    is_int(at_store_get(store, AT_TABLE_USERS, empty, &value),
+           AT_STORE_NOT_FOUND, "an empty key is found nowhere");
+    is_int(at_store_get(store, AT_TABLE_USERS, over, &value),
+           AT_STORE_NOT_FOUND, "nor one that is too long");
+    is_int(at_store_delete(store, AT_TABLE_USERS, empty), AT_STORE_NOT_FOUND,
+           "nor deleted");
+    is_int(at_store_delete(store, AT_TABLE_USERS, over), AT_STORE_NOT_FOUND,
+           "nor that one");
+    is_int(at_store_put(store, AT_TABLE_USERS, empty, value), AT_STORE_FAILED,
+           "an empty key cannot be written");
+    is_int(at_store_add(store, AT_TABLE_USERS, over, value), AT_STORE_FAILED,
+           "nor one that is too long");
+    ok(strlen(at_store_error(store)) != 0, "there is a reason");
+    is_int(at_store_put(store, AT_TABLE_USERS, longest, str("x")), AT_STORE_OK,
+           "the longest key");
+    is_int(at_store_get(store, AT_TABLE_USERS, longest, &value), AT_STORE_OK,
+           "is found");
+
+    is_int(at_store_count(store, AT_TABLE_USERS, &n), AT_STORE_OK, "count");
+    is_int((long long) n, 3, "three of them");
+    is_int(at_store_delete(store, AT_TABLE_USERS, str("b")), AT_STORE_OK,
+           "delete");
+    is_int(at_store_delete(store, AT_TABLE_USERS, str("b")),
+           AT_STORE_NOT_FOUND, "once");
+    is_int(commit(store), 0, "commit");
+    at_store_close(store);
+
+    store = open_store("s", AT_STORE_READ);
+    begin(store, AT_STORE_READ);
+    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
+           "still there");
+    is_int(put(store, "c", "x"), AT_STORE_FAILED, "a reader does not write");
+    at_store_end(store);
+    at_store_end(store);
+    at_store_close(store);
+    at_store_close(NULL);
+    drop("s");
+}
+
+
+static void
+test_abort(void)
+{
+    uint64_t     n, before;
+    at_str_t     value;
+    at_store_t  *store;
+
+    make("s");
+    store = open_store("s", AT_STORE_WRITE);
+    before = at_store_generation(store);
+
+    begin(store, AT_STORE_WRITE);
+    (void) put(store, "a", "one");
+    at_store_end(store);
+    ok(at_store_generation(store) == before, "what is aborted is no change");
+
+    begin(store, AT_STORE_READ);
+    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value),
+           AT_STORE_NOT_FOUND, "and nothing is there");
+    is_int(commit(store), 0, "a reader's commit is its end");
+    ok(at_store_generation(store) == before, "and no change");
+
+    begin(store, AT_STORE_WRITE);
+    (void) put(store, "a", "one");
+    is_int(commit(store), 0, "commit");
+    ok(at_store_generation(store) != before, "what is committed is a change");
+
+    begin(store, AT_STORE_WRITE);
+    is_int(at_store_clear(store, AT_TABLE_USERS), AT_STORE_OK, "clear");
+    (void) at_store_count(store, AT_TABLE_USERS, &n);
+    is_int((long long) n, 0, "empty");
+    is_int(commit(store), 0, "commit");
+    at_store_close(store);
+    drop("s");
+}
+
+
+typedef struct {
+    unsigned  n;
+    unsigned  stop;
+    char      keys[64];
+} walk_t;
+
+
+static int
+walk(void *data, at_str_t key, at_str_t value)
+{
+    walk_t  *w = data;
+
+    (void) value;
+    w->keys[w->n] = key.data[0];
+
+    return ++w->n == w->stop ? 7 : 0;
+}
+
+
+static void
+test_each(void)
+{
+    walk_t       w;
+    at_store_t  *store;
+
+    make("s");
+    store = open_store("s", AT_STORE_WRITE);
+    begin(store, AT_STORE_WRITE);
+
+    memset(&w, 0, sizeof(w));
+    is_int(at_store_each(store, AT_TABLE_USERS, walk, &w), 0, "none");
+    is_int(w.n, 0, "nothing was walked");
+
+    (void) put(store, "c", "");
+    (void) put(store, "a", "");
+    (void) put(store, "b", "");
+    is_int(at_store_each(store, AT_TABLE_USERS, walk, &w), 0, "three");
+    is_str(w.keys, "abc", "in order");
+
+    memset(&w, 0, sizeof(w));
+    w.stop = 2;
+    is_int(at_store_each(store, AT_TABLE_USERS, walk, &w), 7, "stopped");
+    is_str(w.keys, "ab", "there");
+
+    is_int(commit(store), 0, "commit");
+    at_store_close(store);
+    drop("s");
+}
+
+
+static void
+test_lower(void)
+{
+    char      buf[AT_KEY_MAX], text[AT_KEY_MAX + 1];
+
+    is_bytes(at_store_lower_key(buf, str("AbZ-\xc3\x89[@")),
+             str("abz-\xc3\x89[@"), "ASCII letters alone");
+    memset(text, 'A', sizeof(text));
+    is_int((long long) at_store_lower_key(buf, (at_str_t) { text, AT_KEY_MAX })
+           .len, AT_KEY_MAX, "the longest");
+    is_int((long long) at_store_lower_key(buf, (at_str_t) { text,
+           AT_KEY_MAX + 1 }).len, 0, "one that is too long is none");
+}
+
+
+/* --- changes of others --------------------------------------------------- */
+
+
+/*
+ * Pages that were taken from the end of the file and given back in one
+ * transaction are counted, and never written.
+ */
+static void
+test_unwritten_end(void)
+{
+    char        *large;
+    unsigned     i;
+    at_error_t   err;
+    at_store_t  *store;
+
+    make("s");
+    store = open_store("s", AT_STORE_WRITE);
+    large = calloc(1, 1 << 20);
+    memset(large, 'x', (1 << 20) - 1);
+
+    for (i = 0; i < 5; i++) {
+        begin(store, AT_STORE_WRITE);
+        (void) put(store, "kept", "x");
+        (void) put(store, "large", large);
+        (void) at_store_delete(store, AT_TABLE_USERS, str("large"));
+        is_int(commit(store), 0, "put and delete in one transaction");
+        is_int(at_store_inspect(in_dir("s"), NULL, &err), 0,
+               "it is not taken for a cut");
+        is_int(at_store_is_current(store), 1, "nor by who has it open");
+    }
+
+    free(large);
+    at_store_close(store);
+    drop("s");
+}
+
+
+static void
+test_current(void)
+{
+    at_store_t  *store;
+
+    make("s");
+    store = open_store("s", AT_STORE_READ);
+    is_int(at_store_is_current(store), 1, "as it was opened");
+
+    (void) rename(in_dir("s"), in_dir("away"));
+    is_int(at_store_is_current(store), 0, "D6 renamed");
+    make("s");
+    is_int(at_store_is_current(store), 0, "D6 another one in its place");
+    drop("s");
+    (void) rename(in_dir("away"), in_dir("s"));
+    is_int(at_store_is_current(store), 1, "back again");
+
+    cut(3 * PAGE);
+    is_int(at_store_is_current(store), 0, "D4 cut");
+    cut(PAGE);
+    is_int(at_store_is_current(store), 0, "D4 cut into the meta pages");
+    cut(0);
+    is_int(at_store_is_current(store), 0, "D4 cut to nothing");
+
+    at_store_close(store);
+    drop("s");
+}
+
+
+/* the sum of two records is the same in every snapshot */
+static int
+run_reader(at_store_t *store)
+{
+    unsigned  i, n, last;
+    char      text[2][16];
+    at_str_t  a, b;
+
+    last = 0;
+
+    for (i = 0; last < 300 && i < 10000000; i++) {
+        begin(store, AT_STORE_READ);
+
+        if (at_store_get(store, AT_TABLE_USERS, str("a"), &a) != AT_STORE_OK
+            || at_store_get(store, AT_TABLE_USERS, str("b"), &b)
+               != AT_STORE_OK)
+        {
+            return 2;
+        }
+
+        (void) snprintf(text[0], 16, "%.*s", (int) a.len, a.data);
+        (void) snprintf(text[1], 16, "%.*s", (int) b.len, b.data);
+        n = (unsigned) atoi(text[0]);
+        at_store_end(store);
+
+        if (n < last || n + (unsigned) atoi(text[1]) != 1000) {
+            return 3;
+        }
+
+        last = n;
+    }
+
+    return last == 300 ? 0 : 4;
+}
+
+
+static int
+run_process(int writes)
+{
+    char         a[16], b[16];
+    int          rc;
+    unsigned     i;
+    at_store_t  *store;
+
+    store = open_store("s", writes ? AT_STORE_WRITE : AT_STORE_READ);
+    rc = 0;
+
+    if (!writes) {
+        rc = run_reader(store);
+    }
+
+    for (i = 0; writes && i <= 300; i++) {
+        (void) snprintf(a, sizeof(a), "%u", i);
+        (void) snprintf(b, sizeof(b), "%u", 1000 - i);
+        begin(store, AT_STORE_WRITE);
+        (void) put(store, "a", a);
+        (void) put(store, "b", b);
+        rc |= commit(store);
+    }
+
+    at_store_close(store);
+
+    return rc;
+}
+
+
+static void
+test_processes(void)
+{
+    int          i, status, good;
+    pid_t        pids[3];
+    at_store_t  *store;
+
+    make("s");
+    store = open_store("s", AT_STORE_WRITE);
+    begin(store, AT_STORE_WRITE);
+    (void) put(store, "a", "0");
+    (void) put(store, "b", "1000");
+    (void) commit(store);
+    at_store_close(store);
+    (void) fflush(stdout);
+
+    for (i = 0; i < 3; i++) {
+        pids[i] = fork();
+
+        if (pids[i] == 0) {
+            _exit(run_process(i == 2));
+        }
+    }
+
+    good = 0;
+
+    for (i = 0; i < 3; i++) {
+        (void) waitpid(pids[i], &status, 0);
+        good += status == 0;
+    }
+
+    is_int(good, 3, "two readers and a writer");
+    drop("s");
+}
+
+
+/* a writer that is killed leaves the last committed state, and no lock */
+static void
+test_killed(void)
+{
+    int          status;
+    pid_t        pid;
+    at_str_t     value;
+    at_store_t  *store;
+
+    make("s");
+    (void) fflush(stdout);
+    pid = fork();
+
+    if (pid == 0) {
+        store = open_store("s", AT_STORE_WRITE);
+        begin(store, AT_STORE_WRITE);
+        (void) put(store, "a", "first");
+        (void) commit(store);
+        begin(store, AT_STORE_WRITE);
+        (void) put(store, "a", "second");
+        (void) raise(SIGKILL);
+    }
+
+    (void) waitpid(pid, &status, 0);
+    ok(WIFSIGNALED(status), "a writer is killed");
+
+    (void) alarm(20);
+    store = open_store("s", AT_STORE_WRITE);
+    begin(store, AT_STORE_WRITE);
+    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
+           "the lock is not its any more");
+    is_bytes(value, str("first"), "its last commit holds");
+    is_int(put(store, "a", "third"), AT_STORE_OK, "the next one writes");
+    is_int(commit(store), 0, "and commits");
+    (void) alarm(0);
+
+    at_store_close(store);
+    drop("s");
+}
+
+
+/* slots of readers that were killed do not run out */
+static void
+test_dead_readers(void)
+{
+    int          i;
+    pid_t        pid;
+    at_store_t  *store;
+
+    make("s");
+    (void) fflush(stdout);
+
+    for (i = 0; i < 200; i++) {
+        pid = fork();
+
+        if (pid == 0) {
+            store = open_store("s", AT_STORE_READ);
+            begin(store, AT_STORE_READ);
+            (void) raise(SIGKILL);
+        }
+
+        (void) waitpid(pid, NULL, 0);
+    }
+
+    store = open_store("s", AT_STORE_READ);
+    begin(store, AT_STORE_READ);
+    ok(1, "200 killed readers, and one more");
+    at_store_end(store);
+    at_store_close(store);
+    drop("s");
+}
+
+
+int
+main(void)
+{
+    if (mkdtemp(dir) == NULL) {
+        die("no temporary directory");
+    }
+
+    test_init();
+    test_owner();
+    test_content();
+    test_foreign();
+    test_modes();
+    test_records();
+    test_abort();
+    test_each();
+    test_lower();
+    test_unwritten_end();
+    test_current();
+    test_processes();
+    test_killed();
+    test_dead_readers();
+
+    ok(rmdir(dir) == 0, "nothing is left");
+
+    return tap_done();
+}
