@@ -4,14 +4,449 @@
  */
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
+#include "at_crypto.h"
 #include "cli.h"
+#include "cli_store.h"
 
 
 static const cli_command_t  cli_commands[] = {
+
+    { "init", "", cli_init,
+      "make an empty store",
+
+      "[OPTION...]\n"
+      "\n"
+      "Makes the directory of the store, mode 2750, and its files.  What is there\n"
+      "already is left alone.\n"
+      "\n"
+      "  --owner USER         of the files; default: who runs this\n"
+      "  --group GROUP        that of nginx's worker processes, who read\n"
+      "                       the store; default: the group of who runs this\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
+
+    { "token", "create", cli_token_create,
+      "make an API token",
+
+      "[OPTION...]\n"
+      "\n"
+      "Prints a new token, once: the store has its SHA-256 alone.\n"
+      "\n"
+      "  --id ID              by which it is managed; default: a GUID\n"
+      "  --description TEXT   what it is for\n"
+      "  --user USER          whose rights are its ceiling; default: nobody's\n"
+      "  --role ROLE          a role of the store, or a built-in one\n"
+      "  --scope SCOPE        what it may do; may be repeated\n"
+      "  --allow RANGE        an address or a range in CIDR notation from\n"
+      "                       which calls may come; may be repeated; any is\n"
+      "                       no restriction, and the default\n"
+      "  --expires WHEN       TIME, DURATION from now, or never, the default\n"
+      "  --disabled           refused until it is enabled\n"
+      "  --token-file FILE    takes a token of 32 characters or more in place\n"
+      "                       of a new one; - is standard input\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n"
+      "\n"
+      "TIME is 2030-12-31, 2030-12-31T23:59:59Z (UTC), seconds since the epoch, or\n"
+      "now-DURATION; DURATION has units as nginx's (90s, 30d, 1h30m).\n",
+
+      NULL, 1 },
+
+    { "token", "list", cli_verb_list,
+      "list all tokens",
+
+      "[OPTION...]\n"
+      "\n"
+      "Lists all tokens.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
+
+    { "token", "show", cli_verb_show,
+      "show one",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Shows what the store has of the token; never a hash.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "token", "update", cli_token_update,
+      "change what one may do",
+
+      "ID OPTION...\n"
+      "\n"
+      "Changes what is given, and nothing else.\n"
+      "\n"
+      "  --description TEXT   what it is for\n"
+      "  --user USER          whose rights are its ceiling\n"
+      "  --no-user            nobody's\n"
+      "  --role ROLE          a role of the store, or a built-in one\n"
+      "  --no-role            none\n"
+      "  --scope SCOPE        what it may do; all are replaced\n"
+      "  --no-scope           nothing\n"
+      "  --allow RANGE        as for create; all are replaced\n"
+      "  --expires WHEN       as for create\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n"
+      "\n"
+      "TIME is 2030-12-31, 2030-12-31T23:59:59Z (UTC), seconds since the epoch, or\n"
+      "now-DURATION; DURATION has units as nginx's (90s, 30d, 1h30m).\n",
+
+      "id", 1 },
+
+    { "token", "disable", cli_verb_disable,
+      "refuse it from now on",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "The next call with the token is refused, as disabled.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "token", "enable", cli_verb_enable,
+      "accept it again",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Undoes what disable does.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "token", "revoke", cli_verb_delete,
+      "remove one for good",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Removes the token: the next call with it is refused, as unknown.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "create", cli_client_create,
+      "admit a client of an issuer",
+
+      "ID | --generate [OPTION...]\n"
+      "\n"
+      "The id is a GUID, or any printable name; its case means nothing.\n"
+      "\n"
+      "  --generate           makes a GUID\n"
+      "  --name TEXT          for people\n"
+      "  --issuer NAME        the block auth_token_issuer that it belongs to;\n"
+      "                       may be repeated; default: the only one\n"
+      "  --role ROLE          a role of the store, or a built-in one\n"
+      "  --allow RANGE        an address or a range in CIDR notation from\n"
+      "                       which calls may come; may be repeated; any is\n"
+      "                       no restriction, and the default\n"
+      "  --secret             makes a secret and prints it, once\n"
+      "  --disabled           refused until it is enabled\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "list", cli_verb_list,
+      "list all clients",
+
+      "[OPTION...]\n"
+      "\n"
+      "Lists all clients.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
+
+    { "client", "show", cli_verb_show,
+      "show one",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Shows what the store has of the client; never a hash.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "update", cli_client_update,
+      "change one",
+
+      "ID OPTION...\n"
+      "\n"
+      "Changes what is given, and nothing else.\n"
+      "\n"
+      "  --name TEXT          for people\n"
+      "  --issuer NAME        as for create; all are replaced\n"
+      "  --no-issuer          the only one\n"
+      "  --role ROLE          a role of the store, or a built-in one\n"
+      "  --no-role            none\n"
+      "  --allow RANGE        as for create; all are replaced\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "rotate-secret", cli_client_rotate_secret,
+      "give one a new secret",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Makes a secret and prints it, once.  The latest of the old ones stays good\n"
+      "beside it, until the next rotation.\n"
+      "\n"
+      "  --drop-old           no old one stays good\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "disable", cli_verb_disable,
+      "refuse it from now on",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "The next call of the client is refused, whatever its token says.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "enable", cli_verb_enable,
+      "accept it again",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Undoes what disable does.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "client", "delete", cli_verb_delete,
+      "remove one for good",
+
+      "ID [OPTION...]\n"
+      "\n"
+      "Removes the client: its next call is refused.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "id", 1 },
+
+    { "user", "create", cli_user_create,
+      "add a user, without a password",
+
+      "USERNAME [OPTION...]\n"
+      "\n"
+      "A user owns API tokens, which are refused what the user may not do.\n"
+      "\n"
+      "  --id ID              the user's id in tokens\n"
+      "  --issuer NAME        the block auth_token_issuer that the user belongs\n"
+      "                       to; may be repeated; default: the only one\n"
+      "  --scope SCOPE        what the user may do; may be repeated\n"
+      "  --admin              passes every scope\n"
+      "  --disabled           refused until enabled\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "user", "list", cli_verb_list,
+      "list all users",
+
+      "[OPTION...]\n"
+      "\n"
+      "Lists all users.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
+
+    { "user", "show", cli_verb_show,
+      "show one",
+
+      "USERNAME [OPTION...]\n"
+      "\n"
+      "Shows what the store has of the user; never a hash.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "user", "update", cli_user_update,
+      "change one",
+
+      "USERNAME OPTION...\n"
+      "\n"
+      "Changes what is given, and nothing else.\n"
+      "\n"
+      "  --id ID              the user's id in tokens\n"
+      "  --issuer NAME        as for create; all are replaced\n"
+      "  --no-issuer          the only one\n"
+      "  --scope SCOPE        as for create; all are replaced\n"
+      "  --no-scope           nothing\n"
+      "  --admin              passes every scope\n"
+      "  --no-admin           does not\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "user", "disable", cli_verb_disable,
+      "refuse it from now on",
+
+      "USERNAME [OPTION...]\n"
+      "\n"
+      "The next call with a token of the user is refused.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "user", "enable", cli_verb_enable,
+      "accept it again",
+
+      "USERNAME [OPTION...]\n"
+      "\n"
+      "Undoes what disable does.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "user", "delete", cli_verb_delete,
+      "remove one for good",
+
+      "USERNAME [OPTION...]\n"
+      "\n"
+      "Removes the user.  Tokens of the user stay in the store, and are refused.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "role", "set", cli_role_set,
+      "make or replace a role",
+
+      "NAME [OPTION...]\n"
+      "\n"
+      "Patterns are over scopes, as Identity.*.Read; * stands for any characters,\n"
+      "case means nothing, and a deny wins.  The case of the name means nothing\n"
+      "either.  readonly, editor, admin and superadmin are built in.\n"
+      "\n"
+      "  --grant PATTERN      what it may do; may be repeated\n"
+      "  --deny PATTERN       what it may not, all the same; may be repeated\n"
+      "  --block ENDPOINT     an endpoint that it may not call; may be repeated\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "name", 1 },
+
+    { "role", "list", cli_verb_list,
+      "list all roles",
+
+      "[OPTION...]\n"
+      "\n"
+      "Lists all roles.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
+
+    { "role", "show", cli_verb_show,
+      "show one",
+
+      "NAME [OPTION...]\n"
+      "\n"
+      "Shows what the store has of the role; never a hash.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "name", 1 },
+
+    { "role", "delete", cli_verb_delete,
+      "remove one for good",
+
+      "NAME [OPTION...]\n"
+      "\n"
+      "Removes the role: whoever has it may do nothing.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "name", 1 },
+
+    { "import", "", cli_import,
+      "read records from JSON",
+
+      "FILE [OPTION...]\n"
+      "\n"
+      "Writes all records of FILE, or of standard input for -, in one transaction:\n"
+      "all of them, or none where one is wrong.  It is what export prints, or made\n"
+      "by hand: a token may have \"token\" in place of \"sha256\".\n"
+      "\n"
+      "  --replace            and removes what FILE does not have\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "file", 1 },
+
+    { "export", "", cli_export,
+      "print all records as JSON",
+
+      "[OPTION...]\n"
+      "\n"
+      "Prints the whole store, hashes included.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
+
+    { "check", "", cli_check,
+      "look for damage",
+
+      "[OPTION...]\n"
+      "\n"
+      "Reads every record, and warns of names that lead nowhere.  Exit code 0 means\n"
+      "that the store is sound.\n"
+      "\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      NULL, 1 },
 
     { "key", "generate", cli_key_generate,
       "make a key pair: private PEM, public PEM, JWK Set",
@@ -27,7 +462,9 @@ static const cli_command_t  cli_commands[] = {
       "  --curve CURVE     of ec: P-256 (default) or P-384\n"
       "  --alg ALG         for the set; default RS256, ES256, ES384, EdDSA\n"
       "  --kid ID          default: the thumbprint of RFC 7638\n"
-      "  --json            print one JSON object\n" },
+      "  --json            print one JSON object\n",
+
+      NULL, 0 },
 
     { "jwt", "sign", cli_jwt_sign,
       "sign a token",
@@ -49,7 +486,9 @@ static const cli_command_t  cli_commands[] = {
       "  --json                 print one JSON object\n"
       "\n"
       "DURATION is as nginx has it (90, 30m, 1h30m); TIME is in seconds since\n"
-      "the epoch, now, now+DURATION or now-DURATION.\n" },
+      "the epoch, now, now+DURATION or now-DURATION.\n",
+
+      NULL, 0 },
 
     { "jwt", "verify", cli_jwt_verify,
       "verify a token as the module does",
@@ -74,22 +513,29 @@ static const cli_command_t  cli_commands[] = {
       "  --user-claim PATH      default username\n"
       "  --scope-claim PATH     default scope\n"
       "  --admin-claim PATH     default isAdmin; off: no admins\n"
-      "  --json                 print one JSON object\n" },
+      "  --json                 print one JSON object\n",
+
+      "file", 0 },
 };
 
 #define CLI_COMMANDS  (sizeof(cli_commands) / sizeof(cli_commands[0]))
 
 
+/* a noun alone is a command too, where the table has it without a verb */
 static const cli_command_t *
 cli_command_find(const char *noun, const char *verb)
 {
-    size_t  i;
+    size_t                i;
+    const cli_command_t  *command;
 
     for (i = 0; i < CLI_COMMANDS; i++) {
-        if (strcmp(cli_commands[i].noun, noun) == 0
-            && strcmp(cli_commands[i].verb, verb) == 0)
+        command = &cli_commands[i];
+
+        if (strcmp(command->noun, noun) == 0
+            && (*command->verb == '\0'
+                || (verb != NULL && strcmp(command->verb, verb) == 0)))
         {
-            return &cli_commands[i];
+            return command;
         }
     }
 
@@ -102,18 +548,20 @@ cli_print_help(cli_t *cli)
 {
     size_t  i;
 
-    (void) puts("usage: auth-token [--json] COMMAND [OPTION...]\n"
+    (void) puts("usage: auth-token [--store lmdb:PATH] [--json] COMMAND "
+                "[OPTION...]\n"
                 "       auth-token --help | --version\n"
                 "\n"
                 "commands:");
 
     for (i = 0; i < CLI_COMMANDS; i++) {
-        (void) printf("  %-7s %-10s %s\n", cli_commands[i].noun,
+        (void) printf("  %-7s %-13s  %s\n", cli_commands[i].noun,
                       cli_commands[i].verb, cli_commands[i].summary);
     }
 
     (void) puts("\n\"auth-token COMMAND --help\" lists the options of a "
-                "command.");
+                "command.  The store is that\nof --store, of the variable "
+                "AUTH_TOKEN_STORE, or " CLI_STORE_DEFAULT ".");
 
     return cli_flush(cli);
 }
@@ -125,6 +573,27 @@ cli_print_version(cli_t *cli)
     (void) puts("auth-token " CLI_VERSION);
 
     return cli_flush(cli);
+}
+
+
+static int cli_run(cli_t *cli, int argc, char **argv);
+
+
+static int
+cli_run_store(cli_t *cli, int argc, char **argv)
+{
+    if (argv[0][strlen("--store")] == '=') {
+        cli->store = argv[0] + strlen("--store=");
+        return cli_run(cli, argc - 1, argv + 1);
+    }
+
+    if (argc < 2) {
+        return cli_usage(cli, "--store needs a value");
+    }
+
+    cli->store = argv[1];
+
+    return cli_run(cli, argc - 2, argv + 2);
 }
 
 
@@ -140,6 +609,12 @@ cli_run(cli_t *cli, int argc, char **argv)
         return cli_run(cli, argc - 1, argv + 1);
     }
 
+    if (strcmp(argv[0], "--store") == 0
+        || strncmp(argv[0], "--store=", strlen("--store=")) == 0)
+    {
+        return cli_run_store(cli, argc, argv);
+    }
+
     if (strcmp(argv[0], "--help") == 0) {
         return cli_print_help(cli);
     }
@@ -148,10 +623,14 @@ cli_run(cli_t *cli, int argc, char **argv)
         return cli_print_version(cli);
     }
 
-    cli->command = argc > 1 ? cli_command_find(argv[0], argv[1]) : NULL;
+    cli->command = cli_command_find(argv[0], argc > 1 ? argv[1] : NULL);
 
     if (cli->command == NULL) {
         return cli_usage(cli, "unknown command, see auth-token --help");
+    }
+
+    if (*cli->command->verb == '\0') {
+        return cli->command->run(cli, argc, argv);
     }
 
     return cli->command->run(cli, argc - 1, argv + 1);
@@ -179,19 +658,43 @@ cli_open_standard(void)
 }
 
 
+/* JSON may hold a secret, and so may what is printed */
+static void
+cli_free(void *data)
+{
+    if (data != NULL) {
+        at_crypto_cleanse(data, malloc_usable_size(data));
+    }
+
+    free(data);
+}
+
+
 int
 main(int argc, char **argv)
 {
+    int    rc;
     cli_t  cli = { .status = CLI_FAILURE };
+
+    static char  out[8192];
 
     if (cli_open_standard() != 0) {
         return CLI_FAILURE;
     }
 
-    /* a closed pipe is an error of writing, which is told */
+    /* a closed pipe and a full file are errors of writing, which are told */
     (void) signal(SIGPIPE, SIG_IGN);
+    (void) signal(SIGXFSZ, SIG_IGN);
+
+    json_set_alloc_funcs(malloc, cli_free);
+    (void) setvbuf(stdout, out, _IOFBF, sizeof(out));
 
     cli.now = (int64_t) time(NULL);
 
-    return cli_run(&cli, argc - 1, argv + 1) == 0 ? CLI_OK : cli.status;
+    rc = cli_run(&cli, argc - 1, argv + 1);
+
+    (void) fflush(stdout);
+    at_crypto_cleanse(out, sizeof(out));
+
+    return rc == 0 ? CLI_OK : cli.status;
 }

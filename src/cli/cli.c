@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,15 +81,36 @@ cli_fill(char *buf, size_t size)
 
 
 static int
-cli_read_stdin(cli_t *cli, at_file_t *file, size_t max)
+cli_use_stdin(cli_t *cli)
 {
-    ssize_t  n;
-
     if (cli->stdin_used) {
         return cli_usage(cli, "standard input can be read only once");
     }
 
     cli->stdin_used = 1;
+
+    return 0;
+}
+
+
+static int
+cli_use_path(cli_t *cli, const char *path)
+{
+    return cli_looks_secret(path)
+           ? cli_usage(cli, "a key, a token or claims in place of the name "
+                       "of a file: secrets are not taken as arguments")
+           : 0;
+}
+
+
+static int
+cli_read_stdin(cli_t *cli, at_file_t *file, size_t max)
+{
+    ssize_t  n;
+
+    if (cli_use_stdin(cli) != 0) {
+        return -1;
+    }
 
     /* one byte more tells what is too long; then it is the terminator's */
 
@@ -133,9 +155,8 @@ cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max)
         return 0;
     }
 
-    if (cli_looks_secret(path)) {
-        return cli_usage(cli, "a key, a token or claims in place of the name "
-                         "of a file: secrets are not taken as arguments");
+    if (cli_use_path(cli, path) != 0) {
+        return -1;
     }
 
     if (at_file_read(file, path, max, &err) != 0) {
@@ -143,6 +164,32 @@ cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max)
     }
 
     return 0;
+}
+
+
+int
+cli_open(cli_t *cli, const char *path)
+{
+    int  fd;
+
+    if (strcmp(path, "-") == 0) {
+        if (cli_use_stdin(cli) != 0) {
+            return -1;
+        }
+
+        fd = dup(STDIN_FILENO);
+
+        return fd != -1
+               ? fd : cli_failure(cli, "cannot read standard input: %m");
+    }
+
+    if (cli_use_path(cli, path) != 0) {
+        return -1;
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NOCTTY);
+
+    return fd != -1 ? fd : cli_failure(cli, "cannot open \"%s\": %m", path);
 }
 
 

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The command `auth-token`: what its subcommands share.  A noun is a file
- * cli_NOUN*.c and rows in the table of auth_token.c.
+ * cli_NOUN*.c and rows in the table of auth_token.c; verbs that are the same
+ * for all kinds of records are in cli_verb.c.
  *
  * Secrets come from a file or standard input, never from an argument.  What
  * goes wrong is said in one sentence on standard error, which names files and
@@ -35,10 +36,12 @@ typedef struct cli_s  cli_t;
 
 typedef struct {
     const char  *noun;
-    const char  *verb;
+    const char  *verb;          /* empty: the noun is all of it */
     int        (*run)(cli_t *cli, int argc, char **argv);
     const char  *summary;       /* one line */
     const char  *usage;         /* the arguments, then a line for each option */
+    const char  *operand;       /* what the one is that there may be, or NULL */
+    int          store;         /* works on the store */
 } cli_command_t;
 
 /*
@@ -51,6 +54,7 @@ struct cli_s {
     int64_t               now;
     int                   status;       /* the exit code after -1 */
     int                   json;         /* --json */
+    const char           *store;        /* --store */
     int                   stdin_used;
 };
 
@@ -76,6 +80,12 @@ int cli_no_memory(cli_t *cli);
  */
 int cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max);
 
+/*
+ * Opens the file at path, or standard input for "-", which may be of any size
+ * and kind.  Returns the descriptor, which the caller closes; -1 as above.
+ */
+int cli_open(cli_t *cli, const char *path);
+
 
 /* to standard output, control characters as question marks */
 void cli_print(at_str_t text);
@@ -88,9 +98,28 @@ int cli_flush(cli_t *cli);
 
 
 /* the subcommands */
-int cli_key_generate(cli_t *cli, int argc, char **argv);
+int cli_check(cli_t *cli, int argc, char **argv);
+int cli_client_create(cli_t *cli, int argc, char **argv);
+int cli_client_rotate_secret(cli_t *cli, int argc, char **argv);
+int cli_client_update(cli_t *cli, int argc, char **argv);
+int cli_export(cli_t *cli, int argc, char **argv);
+int cli_import(cli_t *cli, int argc, char **argv);
+int cli_init(cli_t *cli, int argc, char **argv);
 int cli_jwt_sign(cli_t *cli, int argc, char **argv);
 int cli_jwt_verify(cli_t *cli, int argc, char **argv);
+int cli_key_generate(cli_t *cli, int argc, char **argv);
+int cli_role_set(cli_t *cli, int argc, char **argv);
+int cli_token_create(cli_t *cli, int argc, char **argv);
+int cli_token_update(cli_t *cli, int argc, char **argv);
+int cli_user_create(cli_t *cli, int argc, char **argv);
+int cli_user_update(cli_t *cli, int argc, char **argv);
+
+/* of the kind of record that the noun names */
+int cli_verb_delete(cli_t *cli, int argc, char **argv);
+int cli_verb_disable(cli_t *cli, int argc, char **argv);
+int cli_verb_enable(cli_t *cli, int argc, char **argv);
+int cli_verb_list(cli_t *cli, int argc, char **argv);
+int cli_verb_show(cli_t *cli, int argc, char **argv);
 
 
 #endif

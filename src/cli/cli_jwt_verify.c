@@ -353,8 +353,8 @@ cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
                      "user", id->user.len ? id->user.data : "", id->user.len,
                      "subject", id->subject.len ? id->subject.data : "",
                      id->subject.len,
-                     "admin", id->admin,
-                     "scopes", cli_verify_scopes(&id->scopes),
+                     "admin", id->rights.admin,
+                     "scopes", cli_verify_scopes(&id->rights.scopes),
                      "expires", (json_int_t) id->expires,
                      "claims", id->claims,
                      "warnings", verify->warnings);
@@ -459,8 +459,8 @@ cli_verify_print_ok(cli_t *cli, const cli_verify_t *verify,
     cli_verify_print_line("verdict", at_str("ok"));
     cli_verify_print_line("user", id->user);
     cli_verify_print_line("subject", id->subject);
-    cli_verify_print_line("admin", id->admin ? at_str("yes") : at_str("no"));
-    cli_verify_print_scopes(&id->scopes);
+    cli_verify_print_line("admin", id->rights.admin ? at_str("yes") : at_str("no"));
+    cli_verify_print_scopes(&id->rights.scopes);
     cli_verify_print_expires(id->expires);
     cli_verify_print_line("claims", cli_str(claims));
     cli_verify_print_warnings(verify);

@@ -3,17 +3,26 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#define _XOPEN_SOURCE  700      /* strptime() */
+#define _DEFAULT_SOURCE         /* timegm() */
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "at_record.h"
 #include "cli_options.h"
+
+
+#define CLI_TIME_MIN  1000000000        /* in 2001 */
 
 
 /* what getopt_long() returns: indices of its table, from a start of our own */
 enum {
     CLI_JSON = 256,
     CLI_HELP,
+    CLI_STORE,
     CLI_FIRST                   /* options[0] */
 };
 
@@ -41,8 +50,14 @@ static const cli_unit_t  cli_units[] = {
 static int
 cli_help(cli_t *cli)
 {
-    (void) printf("usage: auth-token [--json] %s %s %s", cli->command->noun,
-                  cli->command->verb, cli->command->usage);
+    const cli_command_t  *command;
+
+    command = cli->command;
+
+    (void) printf("usage: auth-token %s[--json] %s%s%s %s",
+                  command->store ? "[--store lmdb:PATH] " : "",
+                  command->noun, *command->verb ? " " : "", command->verb,
+                  command->usage);
 
     if (cli_flush(cli) == 0) {
         cli->status = CLI_OK;
@@ -137,14 +152,20 @@ cli_option_take(cli_t *cli, int c, const cli_option_t *options,
     case CLI_HELP:
         return cli_help(cli);
 
+    case CLI_STORE:
+        cli->store = optarg;
+        return 0;
+
     default:
         return cli_option_set(cli, &options[c - CLI_FIRST]);
     }
 }
 
 
+/* every index is used; an option that does not fit the command has no name */
 static void
-cli_options_convert(struct option *longs, const cli_option_t *options)
+cli_options_convert(struct option *longs, const cli_option_t *options,
+    int store)
 {
     int             i;
     struct option  *opt;
@@ -153,6 +174,8 @@ cli_options_convert(struct option *longs, const cli_option_t *options)
 
     *opt++ = (struct option) { "json", no_argument, NULL, CLI_JSON };
     *opt++ = (struct option) { "help", no_argument, NULL, CLI_HELP };
+    *opt++ = (struct option) { store ? "store" : "help", store, NULL,
+                               store ? CLI_STORE : CLI_HELP };
 
     for (i = 0; i < CLI_OPTIONS && options[i].name != NULL; i++) {
         *opt++ = (struct option) {
@@ -166,14 +189,32 @@ cli_options_convert(struct option *longs, const cli_option_t *options)
 }
 
 
+static int
+cli_too_many(cli_t *cli)
+{
+    const cli_command_t  *command;
+
+    command = cli->command;
+
+    if (command->operand == NULL) {
+        return cli_usage(cli, "%s%s%s takes options only", command->noun,
+                         *command->verb ? " " : "", command->verb);
+    }
+
+    return cli_usage(cli, "%s%s%s takes one %s at most", command->noun,
+                     *command->verb ? " " : "", command->verb,
+                     command->operand);
+}
+
+
 int
 cli_options(cli_t *cli, int argc, char **argv, const cli_option_t *options,
     char **operand)
 {
     int            c;
-    struct option  longs[CLI_OPTIONS + 3];
+    struct option  longs[CLI_OPTIONS + 4];
 
-    cli_options_convert(longs, options);
+    cli_options_convert(longs, options, cli->command->store);
 
     optind = 1;
     opterr = 0;
@@ -188,13 +229,7 @@ cli_options(cli_t *cli, int argc, char **argv, const cli_option_t *options,
         *operand = argv[optind++];
     }
 
-    if (optind < argc) {
-        return cli_usage(cli, "%s %s takes %s", cli->command->noun,
-                         cli->command->verb, operand != NULL
-                         ? "one file at most" : "options only");
-    }
-
-    return 0;
+    return optind < argc ? cli_too_many(cli) : 0;
 }
 
 
@@ -375,6 +410,74 @@ cli_time(cli_t *cli, const char *option, const char *text, int64_t *value)
     }
 
     *value = seconds;
+
+    return 0;
+}
+
+
+/* Returns -1 for what is neither a date of RFC 3339 nor one with a time, in UTC. */
+static int64_t
+cli_date(const char *text)
+{
+    const char  *rest;
+    struct tm    tm;
+
+    memset(&tm, 0, sizeof(tm));
+    rest = strptime(text, "%Y-%m-%d", &tm);
+
+    if (rest != NULL && *rest == 'T') {
+        rest = strptime(rest, "T%H:%M:%SZ", &tm);
+    }
+
+    return rest != NULL && *rest == '\0' && text[4] == '-'
+           ? (int64_t) timegm(&tm) : -1;
+}
+
+
+/* Returns seconds since the epoch, or -1. */
+static int64_t
+cli_moment(const char *text, int64_t now)
+{
+    int64_t  seconds;
+
+    if (strncmp(text, "now", 3) == 0
+        || text[strspn(text, "0123456789")] == '\0')
+    {
+        seconds = cli_seconds_since_epoch(text, now);
+
+        /* "90" is meant for a duration, and is a time of 1970 */
+        return seconds >= CLI_TIME_MIN ? seconds : -1;
+    }
+
+    if (strchr(text, '-') != NULL) {
+        return cli_date(text);
+    }
+
+    seconds = cli_seconds(text);
+
+    return seconds != -1 && seconds <= CLI_TIME_MAX - now ? now + seconds : -1;
+}
+
+
+int
+cli_expires(cli_t *cli, const char *option, const char *text, int64_t *value)
+{
+    int64_t  seconds;
+
+    if (strcmp(text, "never") == 0) {
+        *value = AT_NEVER;
+        return 0;
+    }
+
+    seconds = cli_moment(text, cli->now);
+
+    if (seconds < 0 || seconds > CLI_TIME_MAX) {
+        return cli_usage(cli, "--%s is neither a duration such as 90d, nor a "
+                         "time such as 2030-12-31 or 1924905600, nor never",
+                         option);
+    }
+
+    *value = seconds * 1000;
 
     return 0;
 }

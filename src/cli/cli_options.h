@@ -34,8 +34,9 @@ typedef struct {
 
 
 /*
- * Takes the options from argv, --json and --help too.  What is no option is
- * the operand, which there may be one of; where operand is NULL, none.
+ * Takes the options from argv, --json, --help and of a command on the store
+ * --store too.  What is no option is the operand, which there may be one of;
+ * where operand is NULL, none.
  * Returns 0, or -1 with the status set, then too with lists to be freed.
  */
 int cli_options(cli_t *cli, int argc, char **argv,
@@ -57,6 +58,13 @@ int cli_duration(cli_t *cli, const char *option, const char *text,
 
 /* seconds since the epoch: a number, "now", "now+30m" or "now-30m" */
 int cli_time(cli_t *cli, const char *option, const char *text,
+    int64_t *value);
+
+/*
+ * Milliseconds since the epoch or AT_NEVER: "never", a time as above or of RFC
+ * 3339 in UTC, its date alone, or a duration from now, which has a unit.
+ */
+int cli_expires(cli_t *cli, const char *option, const char *text,
     int64_t *value);
 
 /* a view of text, empty where that is NULL */

@@ -1,0 +1,104 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <crypt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "at_crypto.h"
+#include "cli_secret.h"
+
+
+static const char  cli_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+#define CLI_ALPHABET  (sizeof(cli_alphabet) - 1)
+
+/* bytes from there on would make some characters more likely */
+#define CLI_FAIR      (256 / CLI_ALPHABET * CLI_ALPHABET)
+
+
+static int
+cli_no_random(cli_t *cli)
+{
+    return cli_failure(cli, "there are no random numbers");
+}
+
+
+int
+cli_secret_make(cli_t *cli, char secret[CLI_SECRET_LEN + 1])
+{
+    size_t         n;
+    unsigned char  byte;
+
+    for (n = 0; n < CLI_SECRET_LEN; /* void */) {
+        if (at_random(&byte, 1) != 0) {
+            return cli_no_random(cli);
+        }
+
+        if (byte < CLI_FAIR) {
+            secret[n++] = cli_alphabet[byte % CLI_ALPHABET];
+        }
+    }
+
+    secret[n] = '\0';
+    at_crypto_cleanse(&byte, 1);
+
+    return 0;
+}
+
+
+int
+cli_guid_make(cli_t *cli, char guid[CLI_GUID_LEN + 1])
+{
+    unsigned char  b[16];
+
+    if (at_random(b, sizeof(b)) != 0) {
+        return cli_no_random(cli);
+    }
+
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+
+    (void) snprintf(guid, CLI_GUID_LEN + 1, "%02x%02x%02x%02x-%02x%02x-"
+                    "%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                    b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8],
+                    b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+
+    return 0;
+}
+
+
+char *
+cli_secret_hash(cli_t *cli, const char *secret)
+{
+    int    size;
+    char  *setting, *hash;
+    void  *data;
+
+    data = NULL;
+    size = 0;
+    hash = NULL;
+    setting = crypt_gensalt_ra("$y$", 0, NULL, 0);
+
+    if (setting != NULL) {
+        hash = crypt_ra(secret, setting, &data, &size);
+    }
+
+    hash = hash != NULL ? strdup(hash) : NULL;
+
+    if (hash == NULL) {
+        (void) cli_failure(cli, "the secret cannot be hashed: %m");
+    }
+
+    if (data != NULL) {
+        at_crypto_cleanse(data, (size_t) size);
+    }
+
+    free(data);
+    free(setting);
+
+    return hash;
+}

@@ -1,0 +1,221 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "cli_value.h"
+
+
+#define CLI_HASH_MAX  384
+
+
+typedef struct {
+    at_str_t  prefix;
+    size_t    min;
+} cli_hash_t;
+
+
+static const cli_hash_t  cli_hashes[] = {
+    { at_str("$y$"), 60 },
+    { at_str("$2a$"), 60 },
+    { at_str("$2b$"), 60 },
+    { at_str("$2y$"), 60 },
+    { at_str("$6$"), 90 }
+};
+
+#define CLI_HASHES  (sizeof(cli_hashes) / sizeof(cli_hashes[0]))
+
+
+int
+cli_name_is_valid(at_str_t text, size_t max)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (text.len == 0 || text.len > max) {
+        return 0;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        c = (unsigned char) text.data[i];
+
+        if (c < ' ' || c == 0x7f) {
+            return 0;
+        }
+
+        /* U+0080 to U+009F are control characters too, c2 80 to c2 9f */
+        if (c == 0xc2 && i + 1 < text.len
+            && (unsigned char) text.data[i + 1] < 0xa0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* the alphabet of crypt(5), behind the prefix */
+static int
+cli_hash_is_plain(at_str_t text)
+{
+    size_t  i;
+    char    c;
+
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '.' && c <= '9') || c == '$' || c == '='))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+cli_hash_is_valid(at_str_t text)
+{
+    size_t            i;
+    const cli_hash_t  *hash;
+
+    if (text.len > CLI_HASH_MAX || !cli_hash_is_plain(text)) {
+        return 0;
+    }
+
+    for (i = 0; i < CLI_HASHES; i++) {
+        hash = &cli_hashes[i];
+
+        if (text.len >= hash->min
+            && memcmp(text.data, hash->prefix.data, hash->prefix.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+cli_clear_is_valid(at_str_t text)
+{
+    size_t  i;
+
+    if (text.len < CLI_CLEAR_MIN || text.len > CLI_CLEAR_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] > '~') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+cli_is_any(at_str_t text)
+{
+    return at_str_equal_nocase(text, at_str("any"));
+}
+
+
+static int
+cli_nibble(char c)
+{
+    c = at_lower(c);
+
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+int
+cli_unhex(unsigned char *bytes, size_t len, at_str_t text)
+{
+    int     high, low;
+    size_t  i;
+
+    if (text.len != 2 * len) {
+        return -1;
+    }
+
+    for (i = 0; i < len; i++) {
+        high = cli_nibble(text.data[2 * i]);
+        low = cli_nibble(text.data[2 * i + 1]);
+
+        if (high == -1 || low == -1) {
+            return -1;
+        }
+
+        bytes[i] = (unsigned char) (high << 4 | low);
+    }
+
+    return 0;
+}
+
+
+void
+cli_hex(char *text, const unsigned char *bytes, size_t len)
+{
+    size_t  i;
+
+    static const char  digits[] = "0123456789abcdef";
+
+    for (i = 0; i < len; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+
+    text[2 * len] = '\0';
+}
+
+
+void
+cli_range_text(char text[CLI_RANGE_SIZE], const at_cidr_t *cidr)
+{
+    char  addr[INET6_ADDRSTRLEN];
+
+    if (inet_ntop(cidr->addr.len == 4 ? AF_INET : AF_INET6, cidr->addr.bytes,
+                  addr, sizeof(addr))
+        == NULL)
+    {
+        addr[0] = '\0';
+    }
+
+    if (cidr->bits == 8 * cidr->addr.len) {
+        (void) snprintf(text, CLI_RANGE_SIZE, "%s", addr);
+
+    } else {
+        (void) snprintf(text, CLI_RANGE_SIZE, "%s/%u", addr, cidr->bits);
+    }
+}
+
+
+void
+cli_time_text(char text[CLI_RANGE_SIZE], int64_t ms)
+{
+    time_t     seconds;
+    struct tm  tm;
+
+    seconds = (time_t) (ms / 1000);
+
+    if (ms < 0 || gmtime_r(&seconds, &tm) == NULL
+        || strftime(text, CLI_RANGE_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    {
+        (void) snprintf(text, CLI_RANGE_SIZE, "%lld ms", (long long) ms);
+    }
+}

@@ -1,0 +1,49 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Single values of records: what is accepted, and how it is written.
+ */
+
+#ifndef CLI_VALUE_H
+#define CLI_VALUE_H
+
+#include <stdint.h>
+
+#include "at_cidr.h"
+#include "at_error.h"
+#include "at_str.h"
+
+
+#define CLI_RANGE_SIZE  64      /* of a range as text, and of a time */
+
+#define CLI_CLEAR_MIN   32      /* characters of a token that is given */
+#define CLI_CLEAR_MAX   4096
+
+
+/* of at most max bytes, not empty, without control characters */
+int cli_name_is_valid(at_str_t text, size_t max);
+
+/* a hash of crypt(5): yescrypt, bcrypt or SHA-512; never a password */
+int cli_hash_is_valid(at_str_t text);
+
+/* what can stand in a header: printable ASCII without spaces */
+int cli_clear_is_valid(at_str_t text);
+
+/* "any", in any case */
+int cli_is_any(at_str_t text);
+
+/* Returns 0, or -1 for what is not exactly len bytes in hex. */
+int cli_unhex(unsigned char *bytes, size_t len, at_str_t text);
+
+/* writes 2 * len characters and a terminator */
+void cli_hex(char *text, const unsigned char *bytes, size_t len);
+
+/* an address alone where the range is one; terminated */
+void cli_range_text(char text[CLI_RANGE_SIZE], const at_cidr_t *cidr);
+
+/* RFC 3339, in UTC, of milliseconds since the epoch; terminated */
+void cli_time_text(char text[CLI_RANGE_SIZE], int64_t ms);
+
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Verbs that are the same for every kind of record.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli_edit.h"
+#include "cli_show.h"
+
+
+typedef struct {
+    char      *operand;
+    json_t    *object;
+    uint64_t   n;
+} cli_verb_t;
+
+
+static const cli_kind_t *
+cli_kind_of(const cli_t *cli)
+{
+    return cli_kind_find(cli_str(cli->command->noun));
+}
+
+
+static int
+cli_verb_options(cli_t *cli, int argc, char **argv, char **operand)
+{
+    const cli_option_t  table[] = { { NULL, CLI_FLAG, NULL } };
+
+    if (cli_options(cli, argc, argv, table, operand) != 0) {
+        return -1;
+    }
+
+    if (operand != NULL && *operand == NULL) {
+        return cli_usage(cli, "the %s is missing", cli->command->operand);
+    }
+
+    return 0;
+}
+
+
+/* --- show ---------------------------------------------------------------- */
+
+
+static int
+cli_show_run(cli_t *cli, at_store_t *store, void *data)
+{
+    int           rc;
+    cli_verb_t   *verb = data;
+    cli_record_t  rec;
+
+    memset(&rec, 0, sizeof(rec));
+
+    rc = cli_store_get(cli, store, cli_kind_of(cli), cli_str(verb->operand),
+                       &rec);
+
+    if (rc == 0) {
+        rc = cli_show(cli, &rec, NULL, NULL);
+    }
+
+    cli_record_free(&rec);
+
+    return rc == 0 ? cli_flush(cli) : -1;
+}
+
+
+int
+cli_verb_show(cli_t *cli, int argc, char **argv)
+{
+    cli_verb_t  verb = { 0 };
+
+    if (cli_verb_options(cli, argc, argv, &verb.operand) != 0) {
+        return -1;
+    }
+
+    return cli_store_run(cli, AT_STORE_READ, cli_show_run, &verb);
+}
+
+
+/* --- list ---------------------------------------------------------------- */
+
+
+static int
+cli_list_json(cli_t *cli, const cli_record_t *rec, cli_verb_t *verb)
+{
+    char    *text;
+    json_t  *object;
+
+    object = cli_show_json(rec);
+    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+
+    if (text == NULL) {
+        return cli_no_memory(cli);
+    }
+
+    (void) printf("%s\n    %s", verb->n != 0 ? "," : "", text);
+    free(text);
+
+    return 0;
+}
+
+
+static int
+cli_list_record(cli_t *cli, cli_record_t *rec, void *data)
+{
+    cli_verb_t  *verb = data;
+
+    if (cli->json) {
+        if (cli_list_json(cli, rec, verb) != 0) {
+            return -1;
+        }
+
+    } else {
+        if (verb->n == 0) {
+            cli_show_head(rec->kind);
+        }
+
+        cli_show_line(cli, rec);
+    }
+
+    verb->n++;
+
+    return ferror(stdout) ? cli_flush(cli) : 0;
+}
+
+
+static int
+cli_list_run(cli_t *cli, at_store_t *store, void *data)
+{
+    int                rc;
+    const cli_kind_t  *kind;
+
+    kind = cli_kind_of(cli);
+
+    if (cli->json) {
+        (void) printf("{\n  \"%s\": [", kind->plural);
+    }
+
+    rc = cli_store_each(cli, store, kind, cli_list_record, data);
+
+    if (cli->json) {
+        (void) puts("\n  ]\n}");
+    }
+
+    return rc == 0 ? cli_flush(cli) : -1;
+}
+
+
+int
+cli_verb_list(cli_t *cli, int argc, char **argv)
+{
+    cli_verb_t  verb = { 0 };
+
+    if (cli_verb_options(cli, argc, argv, NULL) != 0) {
+        return -1;
+    }
+
+    return cli_store_run(cli, AT_STORE_READ, cli_list_run, &verb);
+}
+
+
+/* --- enable, disable, delete --------------------------------------------- */
+
+
+static int
+cli_verb_say(cli_t *cli, const cli_record_t *rec, const char *done)
+{
+    if (cli->json) {
+        return cli_show(cli, rec, NULL, NULL);
+    }
+
+    (void) printf("%s ", rec->kind->noun);
+    cli_print(cli_record_name(rec));
+    (void) printf(" is %s\n", done);
+
+    return 0;
+}
+
+
+static int
+cli_enable_run(cli_t *cli, at_store_t *store, cli_verb_t *verb, int enabled)
+{
+    int           rc;
+    cli_record_t  rec;
+
+    memset(&rec, 0, sizeof(rec));
+
+    rc = cli_store_get(cli, store, cli_kind_of(cli), cli_str(verb->operand),
+                       &rec);
+
+    if (rc == 0) {
+        rec.enabled = enabled;
+        rc = cli_verb_say(cli, &rec, enabled ? "enabled" : "disabled");
+    }
+
+    if (rc == 0) {
+        rc = cli_store_replace(cli, store, &rec);
+    }
+
+    cli_record_free(&rec);
+
+    return rc;
+}
+
+
+static int
+cli_enable_yes(cli_t *cli, at_store_t *store, void *data)
+{
+    return cli_enable_run(cli, store, data, 1);
+}
+
+
+static int
+cli_enable_no(cli_t *cli, at_store_t *store, void *data)
+{
+    return cli_enable_run(cli, store, data, 0);
+}
+
+
+static int
+cli_delete_say(cli_t *cli, const cli_record_t *rec)
+{
+    at_str_t  name;
+
+    if (!cli->json) {
+        return cli_verb_say(cli, rec, "deleted");
+    }
+
+    name = cli_record_name(rec);
+
+    return cli_print_json(cli, json_pack("{s:s%, s:b}",
+                          rec->kind->fields[0].name, name.data, name.len,
+                          "deleted", 1));
+}
+
+
+static int
+cli_delete_run(cli_t *cli, at_store_t *store, void *data)
+{
+    int           rc;
+    cli_verb_t   *verb = data;
+    cli_record_t  rec;
+
+    memset(&rec, 0, sizeof(rec));
+
+    rc = cli_store_get(cli, store, cli_kind_of(cli), cli_str(verb->operand),
+                       &rec);
+
+    if (rc == 0) {
+        rc = cli_delete_say(cli, &rec);
+    }
+
+    if (rc == 0) {
+        rc = cli_store_delete(cli, store, &rec);
+    }
+
+    cli_record_free(&rec);
+
+    return rc;
+}
+
+
+static int
+cli_verb_change(cli_t *cli, int argc, char **argv, cli_store_pt run)
+{
+    cli_verb_t  verb = { 0 };
+
+    if (cli_verb_options(cli, argc, argv, &verb.operand) != 0
+        || cli_store_run(cli, AT_STORE_WRITE, run, &verb) != 0)
+    {
+        return -1;
+    }
+
+    return cli_flush(cli);
+}
+
+
+int
+cli_verb_enable(cli_t *cli, int argc, char **argv)
+{
+    return cli_verb_change(cli, argc, argv, cli_enable_yes);
+}
+
+
+int
+cli_verb_disable(cli_t *cli, int argc, char **argv)
+{
+    return cli_verb_change(cli, argc, argv, cli_enable_no);
+}
+
+
+int
+cli_verb_delete(cli_t *cli, int argc, char **argv)
+{
+    return cli_verb_change(cli, argc, argv, cli_delete_run);
+}
