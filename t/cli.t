@@ -1,0 +1,815 @@
+#!/usr/bin/perl
+
+# Copyright (C) the nginx-auth-token authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# The command auth-token: keys and tokens.  Second opinions are CryptX with
+# Crypt::JWT, and the command openssl.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Digest::SHA qw(hmac_sha256);
+use Fcntl qw(:mode);
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use JSON::PP;
+use MIME::Base64 qw(encode_base64url decode_base64url);
+use Test::More;
+
+use Crypt::JWT qw(decode_jwt encode_jwt);
+use Crypt::PK::ECC;
+use Crypt::PK::Ed25519;
+use Crypt::PK::RSA;
+
+my $root = abs_path(dirname(__FILE__) . '/..');
+my $build = abs_path($ENV{AT_BUILD} || 'build');
+my $command = "$build/auth-token";
+my $man = "$root/docs/auth-token.1";
+
+BAIL_OUT("no $command: make command") unless -x $command;
+
+my $dir = tempdir(CLEANUP => 1);
+chdir $dir or die "chdir: $!";
+umask 0027;
+
+$ENV{LC_ALL} = 'C';
+$ENV{ASAN_OPTIONS} = 'exitcode=99';
+$ENV{UBSAN_OPTIONS} = 'halt_on_error=1:exitcode=99';
+
+my @blots;          # what a sanitizer said
+my $serial = 0;
+
+###############################################################################
+# tools
+
+sub slurp {
+    my ($path) = @_;
+    open my $fh, '<:raw', $path or return undef;
+    local $/;
+    my $text = <$fh>;
+    return defined $text ? $text : '';
+}
+
+sub spew {
+    my ($path, $text) = @_;
+    open my $fh, '>:raw', $path or die "$path: $!";
+    print $fh $text;
+    close $fh or die "$path: $!";
+    return $path;
+}
+
+# run the command: { in => TEXT, to => PATH or undef for closed }, arguments
+sub run {
+    my ($how, @args) = ref $_[0] ? @_ : ({}, @_);
+    my $n = ++$serial;
+    my $to = exists $how->{to} ? $how->{to} : "out.$n";
+
+    spew("in.$n", defined $how->{in} ? $how->{in} : '');
+
+    my $pid = fork();
+    die "fork: $!" unless defined $pid;
+
+    if ($pid == 0) {
+        open STDIN, '<', "in.$n" or die;
+        open STDERR, '>', "err.$n" or die;
+        if (defined $to) { open STDOUT, '>', $to or die; }
+        else { close STDOUT; }
+        exec { $command } 'auth-token', @args or die;
+    }
+
+    waitpid $pid, 0;
+
+    my %r = (rc => $? & 127 ? "signal $?" : $? >> 8, err => slurp("err.$n"),
+        out => defined $to && $to eq "out.$n" ? slurp($to) : '');
+
+    push @blots, "@args: $r{err}"
+        if $r{rc} eq '99' || $r{err} =~ /Sanitizer|runtime error/;
+
+    return \%r;
+}
+
+# the exit code and the one sentence on standard error
+sub fails {
+    my ($r, $rc, $sentence, $name) = @_;
+    my $want = ref $sentence ? qr/\Aauth-token: $sentence\n\z/
+                             : qr/\Aauth-token: \Q$sentence\E\n\z/;
+    is($r->{rc}, $rc, "$name: exit code $rc");
+    like($r->{err}, $want, "$name: sentence");
+    is($r->{err} =~ tr/\n//, 1, "$name: one line");
+}
+
+# the output of what must work
+sub ok_out {
+    my $r = run(@_);
+    my $name = join ' ', grep { !ref } @_;
+    is("$r->{rc}$r->{err}", '0', "works: " . substr($name, 0, 60));
+    return $r->{out};
+}
+
+sub json { return JSON::PP->new->utf8->decode($_[0]) }
+sub mode { return sprintf '%04o', S_IMODE((stat $_[0])[2]) }
+sub files { return join ' ', sort glob "$_[0]*" }
+
+sub part {
+    my ($token, $n) = @_;
+    return decode_base64url((split /\./, $token)[$n]);
+}
+
+sub b64json { return encode_base64url(JSON::PP->new->canonical->encode($_[0])) }
+
+my @who = ('--issuer', 'https://ipf.example', '--audience', 'api');
+
+sub verify {
+    my ($token, $key, @args) = @_;
+    return run({ in => $token }, 'jwt', 'verify', '--key', $key, @who, @args);
+}
+
+sub refused {
+    my ($token, $key, $reason, @args) = @_;
+    my $code = $reason eq 'expired' || $reason eq 'too_old'
+        ? 'API_EXPIRED_ACCESS_TOKEN' : 'API_INVALID_ACCESS_TOKEN';
+    my $name = pop @args;
+    my $r = verify($token, $key, @args);
+
+    fails($r, 1, "refused: $reason ($code)", $name);
+    like($r->{out}, qr/\Averdict  refused\nreason   $reason\ncode     $code\n/,
+        "$name: report");
+    unlike($r->{out}, qr/claims|scopes|^user/m, "$name: no claims");
+}
+
+###############################################################################
+# the command itself
+
+my $r = run();
+fails($r, 2, 'no command is given, see auth-token --help', 'no command');
+is($r->{out}, '', 'nothing on standard output');
+fails(run('frob'), 2, 'unknown command, see auth-token --help', 'no such noun');
+fails(run('key'), 2, 'unknown command, see auth-token --help', 'no verb');
+fails(run('key', 'frob'), 2, 'unknown command, see auth-token --help',
+    'no such verb');
+fails(run('--frob'), 2, 'unknown command, see auth-token --help',
+    'no such option of all');
+
+like(ok_out('--version'), qr/\Aauth-token \d+\.\d+\.\d+\n\z/, 'version');
+
+my $help = ok_out('--help');
+my @verbs = $help =~ /^  (\w+ +\w+) /mg;
+is("@verbs", 'key     generate jwt     sign jwt     verify', 'table');
+
+# every option is in the manual page
+my $page = slurp($man);
+
+for my $verb (map { [split] } @verbs) {
+    my $usage = ok_out(@$verb, '--help');
+    like($usage, qr/\Ausage: auth-token \[--json\] @$verb --?|\[/, 'usage');
+    my @missing = grep { $page !~ /Fl -\Q$_\E\b/ } $usage =~ /--([a-z-]+)/g;
+    is("@missing", '', "manual page has the options of @$verb");
+    fails(run(@$verb, '--frob=eyJsecret'), 2,
+        'unknown or ambiguous option --frob', "unknown option of @$verb");
+    fails(run(@$verb, '-k'), 2, 'options are spelled out, with two dashes',
+        "short option of @$verb");
+    fails(run(@$verb, '--json=1'), 2, '--json takes no value', 'flag');
+    fails(run(@$verb, '--help=1'), 2, '--help takes no value', 'flag');
+}
+
+SKIP: {
+    my $lint = `mandoc -Tlint -Wwarning $man 2>&1`;
+    skip 'no mandoc', 1 if $? == -1 || $? >> 8 == 127;
+    is($lint, '', 'manual page');
+}
+
+###############################################################################
+# key generate
+
+my $out = ok_out('key', 'generate', '--out', 'rsa');
+my ($kid) = $out =~ /^kid          (\S+)$/m;
+
+is($out, "kid          $kid\nprivate key  rsa\npublic key   rsa.pub\n"
+    . "JWK Set      rsa.jwks\n", 'report');
+is(files('rsa'), 'rsa rsa.jwks rsa.pub', 'three files');
+is(mode('rsa'), '0600', 'mode of the private key');
+is(mode('rsa.pub'), '0644', 'mode of the public key, whatever the umask');
+is(mode('rsa.jwks'), '0644', 'mode of the set');
+like(slurp('rsa'), qr/\A-----BEGIN PRIVATE KEY-----\n/, 'PKCS#8');
+like(slurp('rsa.pub'), qr/\A-----BEGIN PUBLIC KEY-----\n/, 'SPKI');
+
+# what each kind of key is, by three witnesses
+my @kinds = (
+    [ 'rsa', [], 'RSA', 'RS256', 'Crypt::PK::RSA', qr/2048 bit/ ],
+    [ 'rsa3', ['--bits', 3072, '--alg', 'PS384'], 'RSA', 'PS384',
+        'Crypt::PK::RSA', qr/3072 bit/ ],
+    [ 'p256', ['--type', 'ec'], 'EC', 'ES256', 'Crypt::PK::ECC', qr/P-256/ ],
+    [ 'p384', ['--type', 'ec', '--curve', 'P-384'], 'EC', 'ES384',
+        'Crypt::PK::ECC', qr/P-384/ ],
+    [ 'ed', ['--type', 'ed25519'], 'OKP', 'EdDSA', 'Crypt::PK::Ed25519',
+        qr/ED25519/ ],
+);
+
+for (@kinds) {
+    my ($name, $args, $kty, $alg, $class, $text) = @$_;
+
+    my $said = $name eq 'rsa' ? { kid => $kid }
+        : json(ok_out('--json', 'key', 'generate', @$args, '--out', $name));
+    my $jwk = json(slurp("$name.jwks"))->{keys}[0];
+
+    is($jwk->{kty} . $jwk->{alg} . $jwk->{use}, $kty . $alg . 'sig',
+        "$name: kty, alg, use");
+    is(join(' ', sort keys %$jwk), $kty eq 'RSA' ? 'alg e kid kty n use'
+        : $kty eq 'EC' ? 'alg crv kid kty use x y' : 'alg crv kid kty use x',
+        "$name: nothing private in the set");
+    is($jwk->{kid}, $said->{kid}, "$name: kid is the one that is printed");
+    my $members = { map { $_ => $jwk->{$_} }
+        grep { !/^(alg|kid|use)$/ } keys %$jwk };
+    is($jwk->{kid}, encode_base64url(Digest::SHA::sha256(
+        JSON::PP->new->canonical->encode($members))),
+        "$name: kid is the thumbprint of RFC 7638");
+    my $pem = slurp("$name.pub");
+    my $pk = $class->new(\$pem);
+    is($pk->export_key_jwk_thumbprint('SHA256'), $jwk->{kid},
+        "$name: thumbprint by CryptX") if $kty ne 'OKP';
+    my $private = slurp($name);
+    is($class->new(\$private)->export_key_jwk('public', 1)->{$kty eq 'RSA'
+        ? 'n' : 'x'}, $jwk->{$kty eq 'RSA' ? 'n' : 'x'}, "$name: one pair");
+    like(`openssl pkey -in $name -noout -text 2>&1`, $text, "$name: openssl");
+    is(`openssl pkey -in $name -pubout 2>&1`, $pem, "$name: public half");
+}
+
+is(json(slurp('p384.jwks'))->{keys}[0]{crv}, 'P-384', 'crv');
+
+$out = json(ok_out('key', 'generate', '--json', '--type', 'ec', '--kid',
+    'my-key.1', '--out', "$dir/named"));
+is_deeply($out, { kid => 'my-key.1', private_key => "$dir/named",
+    public_key => "$dir/named.pub", jwks => "$dir/named.jwks" },
+    'JSON, kid, and --json behind the command');
+is(json(slurp('named.jwks'))->{keys}[0]{kid}, 'my-key.1', 'kid of the set');
+
+# all or nothing, and never over another file
+my $before = slurp('rsa');
+fails(run('key', 'generate', '--out', 'rsa'), 1,
+    'cannot create "rsa": File exists', 'private key exists');
+is(slurp('rsa'), $before, 'it is as before');
+
+for my $suffix ('', '.pub', '.jwks') {
+    spew("one$suffix", 'mine');
+    fails(run('key', 'generate', '--type', 'ec', '--out', 'one'), 1,
+        "cannot create \"one$suffix\": File exists", "one$suffix exists");
+    is(files('one'), "one$suffix", 'nothing else was left');
+    is(slurp("one$suffix"), 'mine', 'nor written over');
+    unlink "one$suffix";
+}
+
+symlink 'elsewhere', 'link' or die;
+fails(run('key', 'generate', '--type', 'ec', '--out', 'link'), 1,
+    'cannot create "link": File exists', 'dangling link');
+is(files('elsewhere'), '', 'the link is not followed');
+
+fails(run('key', 'generate', '--type', 'ec', '--out', 'no/such'), 1,
+    'cannot create "no/such": No such file or directory', 'no directory');
+fails(run('key', 'generate', '--type', 'ec', '--out', "a\nb/c"), 1,
+    'cannot create "a?b/c": No such file or directory', 'line end in a name');
+
+for my $to ('/dev/full', undef) {
+    my $name = defined $to ? 'full disk' : 'closed output';
+    fails(run({ to => $to }, 'key', 'generate', '--type', 'ec', '--out',
+        'full'), 1, qr/cannot write to standard output: .+/, $name);
+    is(files('full'), '', "$name: no file is left");
+}
+
+for (
+    [ '--out is missing' ],
+    [ '--out is missing', '--out', '' ],
+    [ '--out needs a value', '--out' ],
+    [ '--out is given twice', '--out', 'x', '--out', 'y' ],
+    [ 'key generate takes options only', '--out', 'x', 'y' ],
+    [ '--type is none of rsa, ec, ed25519', '--out', 'x', '--type', 'dsa' ],
+    [ '--bits is none of 2048, 3072, 4096', '--out', 'x', '--bits', 1024 ],
+    [ '--bits is none of 2048, 3072, 4096', '--out', 'x', '--bits', 8192 ],
+    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits', '2048 ' ],
+    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits', '-2048' ],
+    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits', '' ],
+    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits',
+        '18446744073709553664' ],
+    [ '--bits goes with --type rsa only', '--out', 'x', '--type', 'ec',
+        '--bits', 2048 ],
+    [ '--curve goes with --type ec only', '--out', 'x', '--curve', 'P-256' ],
+    [ '--curve is neither P-256 nor P-384', '--out', 'x', '--type', 'ec',
+        '--curve', 'P-521' ],
+    [ '--alg does not fit the type of the key', '--out', 'x', '--alg',
+        'ES256' ],
+    [ '--alg does not fit the type of the key', '--out', 'x', '--alg',
+        'HS256' ],
+    [ '--alg does not fit the type of the key', '--out', 'x', '--alg',
+        'none' ],
+    [ '--alg does not fit the type of the key', '--out', 'x', '--type', 'ec',
+        '--alg', 'ES384' ],
+    [ '--kid is not one that the module accepts', '--out', 'x', '--kid', '' ],
+    [ '--kid is not one that the module accepts', '--out', 'x', '--kid',
+        'a b' ],
+    [ '--kid is not one that the module accepts', '--out', 'x', '--kid',
+        'a' x 257 ],
+) {
+    my ($sentence, @args) = @$_;
+    fails(run('key', 'generate', @args), 2, $sentence,
+        'key generate ' . substr("@args", 0, 40));
+}
+
+is(files('x'), '', 'a wrong command line leaves no file');
+
+###############################################################################
+# jwt sign
+
+my @id = ('--claim', 'iss=https://ipf.example', '--claim', 'aud=api');
+my @seed = (@id, '--claim', 'id=1001', '--claim', 'username=jdoe',
+    '--claim-json', 'isAdmin=false',
+    '--claim-json', 'scope=["devices.read","snapshots.read"]');
+my $rsa_pub = slurp('rsa.pub');
+
+my $start = time;
+my $seed = ok_out('jwt', 'sign', '--key', 'rsa', @seed);
+my $end = time;
+
+like($seed, qr/\A[\w-]+\.[\w-]+\.[\w-]+\n\z/, 'a token and a line end');
+chomp $seed;
+
+is_deeply(json(part($seed, 0)), { alg => 'RS256', typ => 'JWT' }, 'header');
+
+my ($claims) = decode_jwt(token => $seed, key => \$rsa_pub,
+    accepted_alg => 'RS256', verify_exp => 1, decode_header => 0);
+
+is(join(' ', sort keys %$claims), 'aud exp iat id isAdmin iss scope username',
+    'the claims of the seed, exactly');
+is(ref $claims->{scope}, 'ARRAY', 'scope is an array');
+like(part($seed, 1), qr/"isAdmin":false/, 'isAdmin is a boolean');
+like(part($seed, 1), qr/"id":"1001"/, 'id is a string');
+ok($claims->{iat} >= $start && $claims->{iat} <= $end, 'iat is now');
+is($claims->{exp} - $claims->{iat}, 1800, 'exp is in 30 minutes');
+
+# openssl, from the bytes alone
+my ($signed, $signature) = $seed =~ /\A(.*)\.(.*)\z/;
+spew('signed', $signed);
+spew('signature', decode_base64url($signature));
+like(`openssl dgst -sha256 -verify rsa.pub -signature signature signed 2>&1`,
+    qr/Verified OK/, 'signature by openssl');
+
+# each algorithm that libjwt has, and each that it has not
+for (['RS256', 'rsa'], ['RS384', 'rsa'], ['RS512', 'rsa'], ['ES256', 'p256'],
+    ['ES384', 'p384'])
+{
+    my ($alg, $key) = @$_;
+    my $token = ok_out({ in => slurp($key) }, 'jwt', 'sign', '--key', '-',
+        '--alg', $alg, '--kid', "kid-$alg", @id);
+    chomp $token;
+    my $pem = slurp("$key.pub");
+    is_deeply(json(part($token, 0)), { alg => $alg, typ => 'JWT',
+        kid => "kid-$alg" }, "$alg: header");
+    ok(eval { decode_jwt(token => $token, key => \$pem, accepted_alg => $alg) },
+        "$alg: Crypt::JWT takes it") or diag($@);
+    is(verify($token, "$key.pub", '--algorithms', $alg)->{rc}, 0,
+        "$alg: and so do we");
+}
+
+for (['p256', 'ES256'], ['p384', 'ES384']) {
+    my ($key, $alg) = @$_;
+    is(json(part(ok_out('jwt', 'sign', '--key', $key, @id), 0))->{alg}, $alg,
+        "$key signs with $alg");
+}
+
+my $lengths = join ' ', map {
+    length decode_base64url((split /\./,
+        run('jwt', 'sign', '--key', 'p256', @id)->{out})[2]) } 1 .. 16;
+is($lengths, join(' ', (64) x 16), 'r and s have their full length');
+
+fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'PS256'), 1,
+    'cannot sign with "rsa": PS256, which libjwt cannot sign; it signs with '
+    . 'RS256, RS384, RS512, ES256 and ES384', 'PS256');
+fails(run('jwt', 'sign', '--key', 'ed'), 1, '--key ed: a key of type ED25519; '
+    . 'libjwt signs with RS256, RS384, RS512, ES256 and ES384 only', 'EdDSA');
+fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'ES256'), 1,
+    'cannot sign with "rsa": a key that does not fit ES256', 'alg of another');
+fails(run('jwt', 'sign', '--key', 'p384', '--alg', 'ES256'), 1,
+    'cannot sign with "p384": a key that does not fit ES256', 'another curve');
+
+for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
+    fails(run('jwt', 'sign', '--key', 'rsa', '--alg', $alg), 2,
+        '--alg is none of RS256, RS384, RS512, ES256, ES384', "alg '$alg'");
+}
+
+# claims: types are kept, the file and the options are one object
+spew('claims.json', '{"big": 9007199254740993, "real": 1.0, "minus": -1.25,'
+    . '"small": 1.1e-300, "nested": {"a": [null, true]}, "iat": 7,'
+    . '"text": "\u00e9\ud83d\ude00"}');
+my $token = ok_out('jwt', 'sign', '--key', 'rsa', '--claims', 'claims.json',
+    '--claim', 'empty=', '--claim', 'eq=a=b', '--claim-json', 'n= 12 ',
+    '--claim-json', 's="x"', '--expires', '1h30m', '--not-before', 'now-1m');
+my $payload = part($token, 1);
+
+for ('"big":9007199254740993', '"real":1.0', '"minus":-1.25',
+    '"nested":{"a":[null,true]}', '"empty":""', '"eq":"a=b"', '"n":12',
+    '"s":"x"', '"iat":7')
+{
+    like($payload, qr/\Q$_\E[,}]/, "claim $_");
+}
+
+cmp_ok(json($payload)->{small}, '==', 1.1e-300, 'a real keeps its value');
+is(json($payload)->{text}, "\x{e9}\x{1f600}", 'text beyond ASCII');
+is(json($payload)->{exp} - json($payload)->{nbf}, 5460, 'exp and nbf');
+
+$token = ok_out({ in => '{"a":1}' }, 'jwt', 'sign', '--key', 'rsa', '--claims',
+    '-', '--no-expires', '--issued-at', 'now');
+is(join(' ', sort keys %{json(part($token, 1))}), 'a iat',
+    'claims by standard input, no exp');
+
+$out = json(ok_out('--json', 'jwt', 'sign', '--key', 'rsa', @id));
+is(join(' ', sort keys %$out), 'alg claims kid token', 'JSON');
+is($out->{kid}, undef, 'no kid');
+is($out->{alg}, 'RS256', 'alg');
+is_deeply($out->{claims}, json(part($out->{token}, 1)), 'claims');
+
+# a long token: longer than any line of a base64 encoder
+$token = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim',
+    'long=' . 'x' x 5000);
+is(verify($token, 'rsa.pub')->{rc}, 0, 'long claim');
+
+for my $t (['90', 90], ['90s', 90], ['2m', 120], ['1h 30m', 5400],
+    ['1d12h', 129600], ['1w', 604800], ['1M', 2592000], ['1y', 31536000],
+    ['0', 0], ['1h30', 3630])
+{
+    my $c = json(part(run('jwt', 'sign', '--key', 'p256', '--expires',
+        $t->[0])->{out}, 1));
+    is($c->{exp} - $c->{iat}, $t->[1], "duration $t->[0]");
+}
+
+for ('', '-1', '+1', '1.5', '30x', 'm', '30m1h', '1m1m', '1s1', ' 1', '1ms',
+    '9223372036854775807', '18446744073709551617', '8034y', "1\n")
+{
+    fails(run('jwt', 'sign', '--key', 'p256', '--expires', $_), 2,
+        qr/--expires is (no duration such as 90, 30m or 1h30m|beyond .*)/,
+        'duration "' . s/\n/\\n/r . '"');
+}
+
+for (['1767225600', 1767225600], ['0', 0], ['253402300799', 253402300799]) {
+    is(json(part(run('jwt', 'sign', '--key', 'p256', '--issued-at',
+        $_->[0])->{out}, 1))->{iat}, $_->[1], "time $_->[0]");
+}
+
+for ('', '-1', '1.5', 'now+', 'now-', 'now 1', 'NOW', 'now--1', 'now-100y',
+    'now+8034y', '253402300800', 'tomorrow')
+{
+    fails(run('jwt', 'sign', '--key', 'p256', '--issued-at', $_), 2,
+        '--issued-at is no time such as 1767225600, now or now-30m',
+        "time \"$_\"");
+}
+
+spew('dup.json', '{"a":1,"\u0061":2}');
+spew('array.json', '[1]');
+spew('nul.json', "{\"a\":1}\0");
+spew('deep.json', '{"a":' . '[' x 40 . ']' x 40 . '}');
+
+my $bad_claims = 'is not one JSON object, without duplicate members and no '
+    . 'larger than a token\'s';
+
+for my $file (qw(dup array nul deep)) {
+    fails(run('jwt', 'sign', '--key', 'rsa', '--claims', "$file.json"), 1,
+        "--claims $file.json $bad_claims", "$file.json");
+}
+
+fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '-'), 1,
+    "--claims - $bad_claims", 'no claims at all');
+fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'none.json'), 1,
+    'cannot open "none.json": No such file or directory', 'no claims file');
+fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '.'), 1,
+    '"." is not a regular file', 'directory');
+
+for (
+    [ '--key is missing' ],
+    [ '--key is given twice', '--key', 'rsa', '--key', 'p256' ],
+    [ 'jwt sign takes options only', 'p256' ],
+    [ 'standard input can be read only once', '--claims', '-', '--key', '-' ],
+    [ 'the claim "a" is given twice', '--claim', 'a=1', '--claim', 'a=2' ],
+    [ 'the claim "a" is given twice', '--claim', 'a=1', '--claim-json',
+        'a=2' ],
+    [ 'the claim "iat" is given twice', '--claims', 'claims.json',
+        '--issued-at', 'now' ],
+    [ 'the claim "big" is given twice', '--claims', 'claims.json',
+        '--claim', 'big=' ],
+    [ 'the claim "exp" is given twice', '--claim-json', 'exp=1', '--expires',
+        '1m' ],
+    [ 'the claim "nbf" is given twice', '--claim-json', 'nbf=1',
+        '--not-before', 'now' ],
+    [ '--no-expires, but the claims have exp', '--claim-json', 'exp=1',
+        '--no-expires' ],
+    [ '--expires and --no-expires exclude each other', '--expires', '1m',
+        '--no-expires' ],
+    [ '--claim is not of the form NAME=VALUE', '--claim', 'a' ],
+    [ '--claim is not of the form NAME=VALUE', '--claim', '=a' ],
+    [ '--claim-json is not of the form NAME=VALUE', '--claim-json', '{"a":1}' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a=' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a={' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a=1 2' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a=1,"b":2' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a={"b":1,"b":2}' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a=1e999' ],
+    [ 'the claim "a" is not well-formed', '--claim-json', 'a=0x1' ],
+    [ 'the claim "a" is not well-formed', '--claim', "a=\xff" ],
+    [ '--kid is not one that the module accepts', '--kid', '../x' ],
+) {
+    my ($sentence, @args) = @$_;
+    unshift @args, '--key', 'rsa' unless grep { $_ eq '--key' } @args
+        or $sentence =~ /--key/;
+    fails(run({ in => '{}' }, 'jwt', 'sign', @args), 2, $sentence,
+        'jwt sign ' . ("@args" =~ s/[^ -~]/?/gr));
+}
+
+fails(run('jwt', 'sign', '--key', 'rsa', '--claim', 'a=' . 'x' x 9000), 1,
+    qr/cannot sign with "rsa": claims that are not one JSON object .*/,
+    'a string that no verifier takes');
+fails(run('jwt', 'sign', '--key', 'rsa',
+    map { ('--claim', "a$_=" . 'x' x 8000) } 1 .. 7), 1,
+    'cannot sign with "rsa": a token of more than 65536 bytes', 'long token');
+
+# keys that must not sign
+system 'openssl genrsa -out weak 1024 2>/dev/null';
+system 'openssl pkey -in rsa -aes128 -passout pass:secret -out locked '
+    . '2>/dev/null';
+system 'openssl ecparam -name secp256k1 -genkey -noout -out koblitz '
+    . '2>/dev/null';
+system 'openssl ecparam -name prime256v1 -genkey -out params 2>/dev/null';
+system 'openssl pkey -in rsa -traditional -out pkcs1 2>/dev/null';
+spew('both', slurp('rsa') . slurp('p256'));
+spew('empty', '');
+spew('junk', "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+
+for (
+    [ 'weak', 'an RSA key of 1024 bits; 2048 to 8192 are accepted' ],
+    [ 'locked', 'holds a private key that is encrypted' ],
+    [ 'koblitz', 'an EC key on secp256k1; P-256 and P-384 are accepted' ],
+    [ 'both', 'holds more than one private key' ],
+    [ 'rsa.pub', 'holds no private key in PEM' ],
+    [ 'rsa.jwks', 'holds no private key in PEM' ],
+    [ 'empty', 'holds no private key in PEM' ],
+    [ 'junk', 'holds no private key in PEM' ],
+) {
+    my ($file, $sentence) = @$_;
+    fails(run({ in => "secret\n" }, 'jwt', 'sign', '--key', $file), 1,
+        "--key $file: $sentence", "key $file");
+}
+
+ok_out('jwt', 'sign', '--key', $_) for qw(pkcs1 params);
+
+fails(run('jwt', 'sign', '--key', 'none'), 1,
+    'cannot open "none": No such file or directory', 'no key file');
+
+for my $how ('jwt sign', 'jwt sign --json') {
+    fails(run({ to => '/dev/full' }, split(/ /, $how), '--key', 'rsa'), 1,
+        'cannot write to standard output: No space left on device',
+        "full disk, $how");
+}
+
+###############################################################################
+# jwt verify: good tokens
+
+$out = verify($seed, 'rsa.pub')->{out};
+my $exp = $claims->{exp};
+
+is($out =~ s/ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ UTC/mr,
+    "verdict  ok\nuser     jdoe\nsubject  jdoe\nadmin    no\n"
+    . "scopes   devices.read snapshots.read\nexpires  $exp UTC\n"
+    . 'claims   ' . part($seed, 1) . "\n", 'report');
+
+spew('token', "$seed\n");
+spew('token.crlf', "$seed\r\n");
+
+for (['rsa.pub', 'token'], ['rsa.jwks', 'token'], ['rsa.jwks', 'token.crlf'],
+    ['rsa.pub', './token'])
+{
+    is(run('jwt', 'verify', '--key', $_->[0], @who, $_->[1])->{rc}, 0,
+        "$_->[1] by $_->[0]");
+}
+
+is(run({ in => $rsa_pub }, 'jwt', 'verify', '--key', '-', @who,
+    'token')->{rc}, 0, 'key by standard input');
+is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', @who,
+    '-')->{rc}, 0, 'token by standard input');
+is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', '--issuer',
+    'https://ipf.example', '--any-audience')->{rc}, 0, 'any audience');
+is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa3.pub', '--key',
+    'rsa.pub', '--issuer', 'x', @who, '--audience', 'y')->{rc}, 0,
+    'several keys, issuers, audiences');
+
+$out = json(verify($seed, 'rsa.pub', '--json')->{out});
+is_deeply($out, { verdict => 'ok', reason => 'ok', user => 'jdoe',
+    subject => 'jdoe', admin => JSON::PP::false, warnings => [],
+    scopes => ['devices.read', 'snapshots.read'], expires => $exp,
+    claims => $claims }, 'JSON');
+
+# what others signed
+for (['PS256', 'rsa'], ['PS384', 'rsa'], ['PS512', 'rsa3'], ['RS256', 'rsa'],
+    ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed'])
+{
+    my ($alg, $key) = @$_;
+    my $pem = slurp($key);
+    my $pk = $alg eq 'EdDSA' ? Crypt::PK::Ed25519->new(\$pem) : \$pem;
+    my $t = encode_jwt(payload => { iss => 'https://ipf.example', aud => 'api',
+        exp => time + 60, scope => 'a b' }, alg => $alg, key => $pk);
+
+    for my $form ($key eq 'rsa' && $alg ne 'RS256' ? 'pub' : qw(pub jwks)) {
+        next if $key eq 'rsa3' && $form eq 'jwks';
+        my $o = verify($t, "$key.$form", '--json', '--algorithms', $alg);
+        is($o->{rc}, 0, "$alg by Crypt::JWT, $key.$form");
+        is("@{json($o->{out})->{scopes}}", 'a b', 'scopes of one string');
+    }
+
+    refused($t, "$key.pub", 'bad_alg', "not only $alg")
+        if $alg =~ /^PS/ && $key eq 'rsa';
+}
+
+# the claims that are looked at
+my $nested = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim-json',
+    'who={"name":"ann","root":true,"may":["x"]}', '--claim-json',
+    'isAdmin=true');
+$out = json(verify($nested, 'rsa.pub', '--json', '--user-claim', 'who.name',
+    '--scope-claim', 'who.may', '--admin-claim', 'who.root')->{out});
+is("$out->{user} @{$out->{scopes}}", 'ann x', 'paths of claims');
+ok($out->{admin}, 'admin by a path');
+ok(json(verify($nested, 'rsa.pub', '--json')->{out})->{admin}, 'isAdmin');
+ok(!json(verify($nested, 'rsa.pub', '--json', '--admin-claim',
+    'off')->{out})->{admin}, 'no admins');
+
+# control characters of a claim do not reach the terminal
+my $evil = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim-json',
+    'username="a\u001b[2J\u009b1m\u007f\n"');
+$out = verify($evil, 'rsa.pub')->{out};
+unlike($out, qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/, 'no control');
+like($out, qr/^user     a\?\[2J\?1m\?\?$/m, 'question marks for it');
+
+###############################################################################
+# jwt verify: refused tokens
+
+my ($h, $p, $s) = split /\./, $seed;
+
+refused("$seed\n", 'rsa.pub', 'expired', '--at', 'now+31m', 'expired');
+refused($seed, 'rsa.pub', 'expired', '--at', $exp, 'expired at exp');
+is(verify($seed, 'rsa.pub', '--at', $exp - 1)->{rc}, 0, 'a second before');
+is(verify($seed, 'rsa.pub', '--at', $exp + 59, '--leeway', '1m')->{rc}, 0,
+    'leeway');
+refused($seed, 'rsa.pub', 'expired', '--at', $exp + 60, '--leeway', '1m',
+    'beyond the leeway');
+
+$out = verify($seed, 'rsa.pub', '--json', '--at', 'now+1h');
+is_deeply(json($out->{out}), { verdict => 'refused', reason => 'expired',
+    code => 'API_EXPIRED_ACCESS_TOKEN', status => 401, subject => 'jdoe',
+    warnings => [] }, 'JSON of a refusal');
+fails($out, 1, 'refused: expired (API_EXPIRED_ACCESS_TOKEN)', 'with --json');
+
+my %changed = %$claims;
+$changed{isAdmin} = JSON::PP::true;
+my $forged = b64json(\%changed);
+
+refused("$h.$forged.$s", 'rsa.pub', 'bad_signature', 'payload changed');
+refused("$h.$p." . substr($s, 0, 9) . (substr($s, 9, 1) eq 'A' ? 'B' : 'A')
+    . substr($s, 10), 'rsa.pub', 'bad_signature', 'signature changed');
+refused("$h.$p." . encode_base64url("\0" x 256), 'rsa.pub', 'bad_signature',
+    'signature of zeros');
+refused("$h.$p." . encode_base64url("\0" x 255), 'rsa.pub', 'bad_signature',
+    'short signature');
+refused("$h.$p.", 'rsa.pub', 'malformed', 'no signature');
+refused("$h.$p", 'rsa.pub', 'malformed', 'two parts');
+refused("$seed.x", 'rsa.pub', 'malformed', 'four parts');
+refused("$seed=", 'rsa.pub', 'malformed', 'padding');
+refused(" $seed", 'rsa.pub', 'malformed', 'a space in front');
+refused("$seed\n\n", 'rsa.pub', 'malformed', 'an empty line behind');
+refused('x' x 8193, 'rsa.pub', 'too_long', 'too long');
+refused($seed, 'rsa3.pub', 'bad_signature', 'key of another');
+
+for my $alg ('none', 'None', 'NONE') {
+    refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.$s", 'rsa.pub',
+        'bad_alg', "alg $alg");
+    refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.", 'rsa.pub',
+        'malformed', "alg $alg without a signature");
+}
+
+for my $secret ($rsa_pub, $rsa_pub =~ s/\n\z//r, slurp('rsa.jwks')) {
+    my $text = b64json({ alg => 'HS256', typ => 'JWT' }) . ".$p";
+    refused("$text." . encode_base64url(hmac_sha256($text, $secret)),
+        'rsa.pub', 'bad_alg', 'HS256 with the public key as the secret');
+}
+
+sub signed {
+    my @args = @_;
+    my $t = run('jwt', 'sign', '--key', 'rsa', @args);
+    is($t->{rc}, 0, 'signed') or diag($t->{err});
+    return $t->{out};
+}
+
+refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'no exp');
+refused(signed(@id, '--claim', 'exp=4102444800'), 'rsa.pub', 'bad_claim',
+    'exp is a string');
+refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer', 'no iss');
+refused(signed('--claim', 'aud=api', '--claim', 'iss=https://ipf.example/'),
+    'rsa.pub', 'issuer', 'another iss');
+refused(signed('--claim', 'iss=https://ipf.example'), 'rsa.pub', 'audience',
+    'no aud');
+refused(signed('--claim', 'iss=https://ipf.example', '--claim', 'aud=apix'),
+    'rsa.pub', 'audience', 'another aud');
+refused(signed(@id, '--not-before', 'now+1h'), 'rsa.pub', 'not_yet_valid',
+    'nbf');
+refused(signed(@id, '--issued-at', 'now-2h'), 'rsa.pub', 'too_old',
+    '--max-age', '1h', 'max age');
+my %typed = (payload => { iss => 'https://ipf.example', aud => 'api',
+    exp => time + 600 }, alg => 'RS256', key => \$before);
+my $event = encode_jwt(%typed, extra_headers => { typ => 'secevent+jwt' });
+
+refused($event, 'rsa.pub', 'bad_typ', 'typ');
+is(verify($event, 'rsa.pub', '--typ', 'absent', '--typ', 'secevent+jwt')->{rc},
+    0, 'typ that is accepted');
+is(verify(encode_jwt(%typed, extra_headers => { typ => 'at+jwt' }),
+    'rsa.pub')->{rc}, 0, 'typ of RFC 9068');
+is(verify(encode_jwt(%typed), 'rsa.pub', '--typ', 'absent')->{rc}, 0,
+    'typ is absent');
+refused($seed, 'rsa.pub', 'bad_typ', '--typ', 'absent', 'typ is not absent');
+refused(signed(@id, '--kid', 'x'), 'rsa.jwks', 'unknown_kid', 'kid');
+is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, 'kid of the set');
+
+###############################################################################
+# jwt verify: the command line and the keys
+
+for (
+    [ '--key is missing', @who ],
+    [ '--issuer is missing', '--key', 'rsa.pub', '--audience', 'api' ],
+    [ '--audience or --any-audience is missing', '--key', 'rsa.pub',
+        '--issuer', 'x' ],
+    [ '--audience and --any-audience exclude each other', '--key', 'rsa.pub',
+        @who, '--any-audience' ],
+    [ 'jwt verify takes one file at most', '--key', 'rsa.pub', @who, 'token',
+        'token' ],
+    [ 'standard input can be read only once', '--key', '-', @who ],
+    [ '--leeway is no duration such as 90, 30m or 1h30m', '--key', 'rsa.pub',
+        @who, '--leeway', '-1' ],
+    [ '--at is no time such as 1767225600, now or now-30m', '--key', 'rsa.pub',
+        @who, '--at', 'then' ],
+    [ '--user-claim is no path of a claim such as realm_access.roles', '--key',
+        'rsa.pub', @who, '--user-claim', 'a..b' ],
+    (map { [ '--algorithms are a list of RS256, RS384, RS512, PS256, PS384, '
+        . 'PS512, ES256, ES384, EdDSA with commas between them', '--key',
+        'rsa.pub', @who, '--algorithms', $_ ] }
+        'none', 'HS256', 'rs256', '', 'RS256,', ',RS256', 'RS256, ES256'),
+) {
+    my ($sentence, @args) = @$_;
+    fails(run({ in => $rsa_pub }, 'jwt', 'verify', @args), 2, $sentence,
+        'jwt verify ' . substr("@args", 0, 70));
+}
+
+system 'openssl pkey -in weak -pubout -out weak.pub 2>/dev/null';
+
+for (
+    [ 'weak.pub', qr/--key weak.pub: .*1024.*/ ],
+    [ 'rsa', qr/--key rsa: .*private key.*/ ],
+    [ 'empty', qr/--key empty: .+/ ],
+    [ 'ed.pub', qr/--key ed.pub: .+/ ],
+    [ 'none.pub', 'cannot open "none.pub": No such file or directory' ],
+) {
+    fails(verify($seed, @$_[0]), 1, @$_[1], "key $_->[0]");
+}
+
+# a key that is left out is told of
+my $set = json(slurp('rsa.jwks'));
+push @{$set->{keys}}, { kty => 'oct', k => 'c2VjcmV0' };
+spew('mixed.jwks', JSON::PP->new->encode($set));
+$out = verify($seed, 'mixed.jwks', '--json');
+is($out->{rc}, 0, 'set with an odd key');
+my $warnings = json($out->{out})->{warnings};
+is(scalar @$warnings, 1, 'warning');
+like($warnings->[0], qr/\Amixed.jwks: /, 'it names the file');
+unlike($out->{out}, qr/c2VjcmV0/, 'and no secret');
+like(verify($seed, 'mixed.jwks')->{out}, qr/^warning  mixed.jwks: /m,
+    'for humans too');
+
+# secrets are no arguments, and are not repeated
+my $no_secret = 'a key, a token or claims in place of the name of a file: '
+    . 'secrets are not taken as arguments';
+
+fails(run('jwt', 'verify', '--key', 'rsa.pub', @who, $seed), 2, $no_secret,
+    'token as an argument');
+fails(run('jwt', 'verify', '--key', $rsa_pub, @who, 'token'), 2, $no_secret,
+    'public key as an argument');
+fails(run('jwt', 'sign', '--key', $before), 2, $no_secret,
+    'private key as an argument');
+fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '{"a":1}'), 2, $no_secret,
+    'claims as an argument');
+
+for my $json ('', '--json') {
+    for my $at ('now', 'now+1h') {
+        fails(run({ in => $seed, to => '/dev/full' }, 'jwt', 'verify', '--key',
+            'rsa.pub', @who, '--at', $at, $json || ()), 1,
+            'cannot write to standard output: No space left on device',
+            "full disk, verify $json --at $at");
+    }
+}
+
+###############################################################################
+
+is(join("\n", @blots), '', 'no sanitizer complained');
+
+done_testing();

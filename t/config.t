@@ -1,0 +1,464 @@
+#!/usr/bin/perl
+
+# Mistakes in the configuration: nginx -t finds them, names file and line, the
+# directive and the value, and leaves nothing behind (rows F7, F8 and, of the
+# threats, T17).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+
+my %files = (
+    'rsa.pem'    => key('rsa')->pem,
+    'ranges'     => "# ours\n192.0.2.0/24\n\n  2001:db8::/32 # theirs\r\n",
+    'empty'      => "# nothing\n\n",
+    'nothing'    => '',
+    'bad-range'  => "192.0.2.1\n\n192.0.2.256\n",
+    'part.conf'  => "issuer https://issuer.example;\naudience api;\n",
+    'wrong.conf' => "issuer https://issuer.example;\ncolour red;\n",
+);
+
+my $long = 'x' x 10_000;
+
+sub issuer ($name = 'main', $more = '') {
+    return <<"CONF";
+    auth_token_issuer $name {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+        $more
+    }
+CONF
+}
+
+sub location ($lines, $before = issuer()) {
+    return <<"CONF";
+    $before
+    server {
+        listen %%LISTEN%%;
+        location / {
+$lines
+        }
+    }
+CONF
+}
+
+sub block ($lines) {
+    return "    auth_token_issuer main {\n$lines\n    }\n";
+}
+
+# a block that would be right but for these lines; the last one is to blame
+sub in_block ($lines) {
+    return block("issuer https://issuer.example;\naudience api;\n"
+               . "key_file %%DIR%%/rsa.pem;\n$lines");
+}
+
+sub fails ($text, $pattern, $name, %o) {
+    conf_fails $text, $pattern, "F7 $name", files => \%files, %o;
+}
+
+sub works ($text, $name, %o) {
+    conf_ok $text, "F7 $name", files => \%files, %o;
+}
+
+sub wrong_value ($value, $directive) { qr/invalid value "\Q$value\E" in "$directive"/ }
+
+# --- every directive of a location ------------------------------------------
+
+# a value that is right, values that are not with what is said, whether several
+# values may be given, and whether it may stand there again
+my $count = qr/invalid number of arguments in "%s" directive/;
+
+my @directives = (
+    [auth_token => 'on', one => 1, wrong => [
+        map { [$_ => qr/invalid value "\Q$_\E" in "auth_token" directive/] }
+            'yes', '1', 'true', '$arg_on', 'On?', '']],
+    [auth_token_accept => 'bearer', wrong => [
+        (map { [$_ => wrong_value($_, 'auth_token_accept')] }
+             'none=1', 'token', 'Bearer', '$arg_kind', 'cookie=', 'bearer=x',
+             'digest', '', ',', 'any'),
+        ['bearer bearer' => wrong_value('bearer', 'auth_token_accept')],
+        ['cookie cookie=x' => wrong_value('cookie=x', 'auth_token_accept')],
+        ['"cookie=a b"' => wrong_value('cookie=a b', 'auth_token_accept')],
+        ['"cookie=a;b"' => wrong_value('cookie=a;b', 'auth_token_accept')],
+        ['cookie=a=b' => wrong_value('cookie=a=b', 'auth_token_accept')],
+        ['none bearer' => qr/"auth_token_accept" directive takes "none" alone/],
+        ['bearer none' => qr/"auth_token_accept" directive takes "none" alone/]]],
+    [auth_token_trust => 'main', wrong => [
+        ['main main' => wrong_value('main', 'auth_token_trust')],
+        (map { [$_ => qr/"auth_token_trust" names "\Q$_\E"/] }
+             'nobody', 'Main', '$arg_issuer', 'mai', '')]],
+    [auth_token_require_scope => 'read', wrong => [
+        ['any' => qr/"auth_token_require_scope" directive names no scope/],
+        ['all' => qr/"auth_token_require_scope" directive names no scope/],
+        ['off read' => qr/"auth_token_require_scope" directive takes "off" alone/],
+        ['read ""' => wrong_value('', 'auth_token_require_scope')],
+        ['""' => wrong_value('', 'auth_token_require_scope')],
+        ['"${arg_x"' => qr/the closing bracket in "arg_x" variable is missing/],
+        ['$' => qr/invalid variable name/]]],
+    [auth_token_allow => '192.0.2.1', again => 1, wrong => [
+        (map { [$_ => wrong_value($_, 'auth_token_allow')] }
+             '$remote_addr', 'localhost', 'Any', 'all', '192.0.2.1/33', '192.0.2.256',
+             '::1/129', '192.0.2.1-9', 'unix:', ''),
+        ['any 192.0.2.1' => qr/"auth_token_allow" directive takes "any" alone/],
+        ['192.0.2.1 any' => wrong_value('any', 'auth_token_allow')],
+        ['file=' => qr/"auth_token_allow": /],
+        ['file=%%DIR%%/missing' => qr/"auth_token_allow": .*missing/],
+        ['file=%%DIR%%' => qr/"auth_token_allow": .*directory|"auth_token_allow": .*file/],
+        ['file=%%DIR%%/empty' => qr{/empty" holds no address range}],
+        ['file=%%DIR%%/nothing' => qr{/nothing" holds no address range}],
+        ['file=%%DIR%%/bad-range' => qr{invalid address range "192\.0\.2\.256" in \S+/bad-range:3}]]],
+    [auth_token_realm => 'api', one => 1, wrong => [
+        [qq("a\nb") => qr/invalid value "a$/, where => 0],
+        [qq("a\x01b") => qr/invalid value "a\x01b" in "auth_token_realm"/],
+        [qq("a\x7fb") => qr/invalid value "a\x7fb" in "auth_token_realm"/]]],
+    [auth_token_error => 'API_IP_NOT_ALLOWED status=404', wrong => [
+        ['API_IP_NOT_ALLOWED' => $count],
+        ['API_IP_NOT_ALLOWED status=404 message=x more' => $count],
+        ['OK status=404' => wrong_value('OK', 'auth_token_error')],
+        ['API_NONE status=404' => wrong_value('API_NONE', 'auth_token_error')],
+        ['api_ip_not_allowed status=404' => wrong_value('api_ip_not_allowed', 'auth_token_error')],
+        ['"" status=404' => wrong_value('', 'auth_token_error')],
+        ['$arg_code status=404' => wrong_value('$arg_code', 'auth_token_error')],
+        (map { ["API_IP_NOT_ALLOWED status=$_" => wrong_value($_, 'auth_token_error')] }
+             0, 100, 200, 204, 302, 399, 408, 444, 494 .. 499, 600, 1000, -1, '', 'x',
+             '$arg_status', '4294967697', '99999999999999999999'),
+        ['API_IP_NOT_ALLOWED status=404 status=403' => wrong_value('status=403', 'auth_token_error')],
+        ['API_IP_NOT_ALLOWED message=a message=b' => wrong_value('message=b', 'auth_token_error')],
+        ['API_IP_NOT_ALLOWED colour=red' => wrong_value('colour=red', 'auth_token_error')],
+        [qq(API_IP_NOT_ALLOWED "message=a\x01") => qr/"auth_token_error" directive has a message/],
+        [qq(API_IP_NOT_ALLOWED "message=\xff") => qr/"auth_token_error" directive has a message/],
+        [qq(API_IP_NOT_ALLOWED "message=\xed\xa0\x80") => qr/"auth_token_error" directive has a message/],
+        [qq(API_IP_NOT_ALLOWED "message=\xc0\xaf") => qr/"auth_token_error" directive has a message/],
+        [qq(API_IP_NOT_ALLOWED "message=\xe2\x82") => qr/"auth_token_error" directive has a message/]]],
+    [auth_token_error_format => 'text', one => 1, wrong => [
+        map { [$_ => qr/invalid value "\Q$_\E"/] } 'xml', 'jsonp', '$arg_format', '']],
+    [auth_token_preflight => 'on', one => 1, wrong => [
+        map { [$_ => qr/invalid value "\Q$_\E" in "auth_token_preflight" directive/] }
+            'yes', '$arg_on', '']],
+    [auth_token_cookie_origin => 'https://ui.example', wrong => [
+        (map { [$_ => wrong_value($_, 'auth_token_cookie_origin')] }
+             'ui.example', '*', 'https://', 'https://*.example', 'https://ui.example/',
+             'ftp://ui.example', '$http_origin', 'null', 'HTTPS://ui.example',
+             'https://a@ui.example', 'https://ui.example?x', ''),
+        ['https://a.example https://a.example' =>
+            wrong_value('https://a.example', 'auth_token_cookie_origin')]]],
+);
+
+for my $row (@directives) {
+    my ($name, $value, %o) = @$row;
+    my $arguments = qr/invalid number of arguments in "$name" directive/;
+    my $again = $name eq 'auth_token_error'
+        ? wrong_value('API_IP_NOT_ALLOWED', $name) : qr/"$name" directive is duplicate/;
+
+    works location("$name $value;"), "$name: $value";
+    fails location("$name; # here"), $arguments, "$name: no value";
+    fails location("$name $value $value; # here"), $arguments, "$name: two values" if $o{one};
+    fails location("$name $value;\n$name $value; # here"), $again, "$name: twice" if !$o{again};
+    works location("$name $value;\n$name $value;"), "$name: twice" if $o{again};
+    fails location("$name $long; # here"), qr/too long (?:parameter|value)/, "$name: 10,000 characters",
+          where => 0;
+    fails location("$name { } # here"), qr/directive "$name" is not terminated by ";"/, "$name: a block";
+
+    for my $wrong ($o{wrong}->@*) {
+        my ($text, $pattern, %more) = @$wrong;
+        $pattern = $arguments if $pattern eq $count;
+        my $quoted = $text eq '' ? '""' : $text;
+        my $on = $name eq 'auth_token' ? '' : 'auth_token on;';
+        fails location("$on\n$name $quoted; # here"), $pattern,
+              "$name: '" . ($text =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger) . "'", %more;
+    }
+
+    # where it may not stand
+    my $here = qr/"$name" directive is not allowed here/;
+    fails location("if (\$arg_x) {\n$name $value; # here\n}"), $here, "$name in if";
+    fails "upstream x {\n$name $value; # here\n}", $here, "$name in upstream";
+    fails issuer(), $here, "$name outside of http", main => "$name $value;";
+    fails in_block("$name $value; # here"),
+          qr/unknown directive "$name" in "auth_token_issuer"/, "$name in an issuer";
+
+    # where it may
+    works issuer() . "$name $value; server { $name $value;"
+        . " location / { limit_except GET { $name $value; } } }",
+        "$name in http, server, limit_except";
+}
+
+works location('auth_token_allow any;'), 'auth_token_allow any';
+fails location("auth_token_allow any;\nauth_token_allow 192.0.2.1; # here"),
+      qr/takes "any" alone/, 'auth_token_allow any, then more';
+fails location("auth_token_allow any;\nauth_token_allow any; # here"),
+      qr/takes "any" alone/, 'auth_token_allow any, twice';
+fails location("auth_token_allow 192.0.2.1;\nauth_token_allow any; # here"),
+      qr/takes "any" alone/, 'auth_token_allow more, then any';
+works location('auth_token_allow file=%%DIR%%/ranges 192.0.2.1;'), 'auth_token_allow file=';
+works location('auth_token_accept bearer cookie=session;'), 'auth_token_accept, two kinds';
+works location('auth_token_error API_IP_NOT_ALLOWED message= status=599;'), 'an empty message';
+fails location('auth_token_require_scope $nobody_sets_this;'),
+      qr/unknown "nobody_sets_this" variable/, 'an unknown variable', where => 0;
+fails location('auth_tokens on; # here'), qr/unknown directive "auth_tokens"/,
+      'an unknown directive';
+
+# --- directives of http -----------------------------------------------------
+
+works "auth_token_max_length $_;" . issuer(), "auth_token_max_length $_"
+    for 1, 8192, '8k', '64k', 65536;
+fails "auth_token_max_length $_->[0]; # here\n" . issuer(), $_->[1],
+      "auth_token_max_length $_->[0]" for
+    ['', qr/invalid number of arguments in "auth_token_max_length"/],
+    ['1k 2k', qr/invalid number of arguments in "auth_token_max_length"/],
+    (map { [$_, qr/"auth_token_max_length"/] }
+         0, 65537, '65k', '1m', -1, 'x', '1.5k', '$arg_x', '""', '99999999999999999999');
+fails "auth_token_max_length 1k;\nauth_token_max_length 1k; # here",
+      qr/"auth_token_max_length" directive is duplicate/, 'auth_token_max_length twice';
+
+my %claim = (
+    '$x sub'         => undef,
+    '$x main sub'    => undef,
+    '$x a.b.c'       => undef,
+    '$x "a b"'       => undef,
+    '$x a\\\\.b'     => undef,
+    ''               => qr/invalid number of arguments in "auth_token_claim"/,
+    '$x'             => qr/invalid number of arguments in "auth_token_claim"/,
+    '$x main sub y'  => qr/invalid number of arguments in "auth_token_claim"/,
+    'x sub'          => wrong_value('x', 'auth_token_claim'),
+    '$ sub'          => wrong_value('$', 'auth_token_claim'),
+    '"" sub'         => wrong_value('', 'auth_token_claim'),
+    '$x nobody sub'  => wrong_value('nobody', 'auth_token_claim'),
+    '$x ""'          => wrong_value('', 'auth_token_claim'),
+    '$x a..b'        => wrong_value('a..b', 'auth_token_claim'),
+    '$x .a'          => wrong_value('.a', 'auth_token_claim'),
+    '$x a.'          => wrong_value('a.', 'auth_token_claim'),
+    '$x a.b.c.d.e.f.g.h.i' => wrong_value('a.b.c.d.e.f.g.h.i', 'auth_token_claim'),
+    '$uri sub'       => qr/the duplicate "uri" variable/,
+    '$auth_token_user sub' => qr/the duplicate "auth_token_user" variable/,
+);
+for my $arguments (sort keys %claim) {
+    my $text = issuer() . "auth_token_claim $arguments; # here\n";
+    defined $claim{$arguments}
+        ? fails($text, $claim{$arguments}, "auth_token_claim $arguments")
+        : works($text, "auth_token_claim $arguments");
+}
+fails issuer() . "auth_token_claim \$x sub;\nauth_token_claim \$x id; # here",
+      qr/duplicate "x" variable|invalid value "x" in "auth_token_claim"/, 'auth_token_claim twice';
+fails issuer() . "auth_token_claim \$x sub;\n" . location("set \$x 1; # here", ''),
+      qr/the duplicate "x" variable/, 'set of a claim';
+fails location('set $x 1;') . "auth_token_claim \$x sub; # here",
+      qr/duplicate|invalid value/, 'a claim that is set';
+fails issuer() . "auth_token_claim \$x sub;\nmap \$uri \$x { # here\ndefault 1; }",
+      qr/the duplicate "x" variable/, 'map of a claim';
+fails location("$_; # here"), qr/directive is not allowed here/, "$_ in a location"
+    for 'auth_token_claim $x sub', 'auth_token_max_length 1k', 'auth_token_issuer x { }';
+
+# --- the block --------------------------------------------------------------
+
+for my $missing (qw(issuer audience key_file)) {
+    my @lines = grep { !/\A$missing / } 'issuer x;', 'audience api;', 'key_file %%DIR%%/rsa.pem;';
+    fails block(join "\n", @lines) =~ s/\}\n\z/} # here\n/r,
+          qr/"auth_token_issuer main" lacks "$missing"/, "an issuer without $missing";
+}
+fails "auth_token_issuer main { } # here\n", qr/"auth_token_issuer main" lacks/, 'an empty block';
+fails "auth_token_issuer main; # here\n", qr/directive "auth_token_issuer" has no opening "\{"/,
+      'no block';
+fails "auth_token_issuer { # here\n}", qr/invalid number of arguments in "auth_token_issuer"/,
+      'a block without a name';
+fails "auth_token_issuer a b { # here\n}", qr/invalid number of arguments in "auth_token_issuer"/,
+      'a block with two names';
+fails issuer() . "auth_token_issuer main { # here\n issuer x; audience y; key_file %%DIR%%/rsa.pem; }",
+      wrong_value('main', 'auth_token_issuer'), 'two blocks of one name';
+fails "auth_token_issuer $_->[0] { # here\n}", wrong_value($_->[1], 'auth_token_issuer'),
+      "the name $_->[0]"
+    for ['""', ''], ['"a b"', 'a b'], ['a/b', 'a/b'], ['$x', '$x'], ["\xc3\xbc", "\xc3\xbc"],
+        ['a' x 65, 'a' x 65], ['"a\\"b"', 'a"b'];
+works issuer('a' x 64) . issuer('0') . issuer('A-b_c.D'), 'names';
+fails block('issuer x; audience y; key_file %%DIR%%/rsa.pem;') =~ s/\}\n\z//r,
+      qr/unexpected end of file, expecting "\}"/, 'a block without an end';
+
+my %in_block = (
+    'colour red'        => qr/unknown directive "colour" in "auth_token_issuer"/,
+    'jwks_uri https://issuer.example' => qr/unknown directive "jwks_uri"/,
+    'Issuer x'          => qr/unknown directive "Issuer"/,
+    'issuer x'          => qr/"issuer" directive is duplicate/,
+    'audience x'        => qr/"audience" directive is duplicate/,
+    'key_file %%DIR%%/rsa.pem' => qr/invalid value "\S+rsa\.pem" in "key_file": it stands there twice/,
+    'key_file %%DIR%%/missing' => qr{"key_file" of "auth_token_issuer main": .*/missing},
+    'key_file %%DIR%%'  => qr/"key_file" of "auth_token_issuer main": /,
+    'key_file %%DIR%%/nothing' => qr/"key_file" of "auth_token_issuer main": /,
+    'key_file ""'       => wrong_value('', 'key_file'),
+    'key_file a b'      => qr/invalid number of arguments in "key_file" directive/,
+    'key_file $uri'     => qr/"key_file" of "auth_token_issuer main": .*\$uri/,
+    (map { ("algorithms $_" => wrong_value($_ eq '""' ? '' : $_, 'algorithms')) }
+         'HS256', 'HS384', 'HS512', 'none', 'NONE', 'rs256', 'RS256,RS384', 'ES512', 'ES256K',
+         '$x', '""', 'any'),
+    'algorithms RS256 none' => wrong_value('none', 'algorithms'),
+    'algorithms'        => qr/invalid number of arguments in "algorithms" directive/,
+    (map { my $d = $_; map { ("$d $_" => wrong_value($_ eq '""' ? '' : $_, $d)) }
+           'x', '-1', '1.5', '$x', '""', '1x', '99999999999999999999s' } 'leeway', 'max_age'),
+    'leeway'            => qr/invalid number of arguments in "leeway" directive/,
+    'leeway 1s 2s'      => qr/invalid number of arguments in "leeway" directive/,
+    'max_age'           => qr/invalid number of arguments in "max_age" directive/,
+    (map { my $d = $_; ("$d" => qr/invalid number of arguments in "$d" directive/,
+                        "$d a b" => qr/invalid number of arguments in "$d" directive/,
+                        "$d \"\"" => wrong_value('', $d), "$d a..b" => wrong_value('a..b', $d)) }
+         'user_claim', 'scope_claim', 'admin_claim'),
+    'typ'               => qr/invalid number of arguments in "typ" directive/,
+    'typ ""'            => wrong_value('', 'typ'),
+    'issuer { }'        => qr/unexpected "\{"/,
+    'include'           => qr/invalid number of arguments in "include" directive/,
+    'include a b'       => qr/invalid number of arguments in "include" directive/,
+    'include %%DIR%%/missing' => qr{open\(\) "\S+/missing" failed},
+);
+fails in_block($_ eq 'issuer { }' ? "issuer { # here\n}" : "$_; # here"), $in_block{$_}, "in an issuer: $_"
+    for sort keys %in_block;
+
+fails block("issuer ''; # here\naudience api;\nkey_file %%DIR%%/rsa.pem;"),
+      wrong_value('', 'issuer'), 'issuer: empty';
+fails block("issuer; # here\n"), qr/invalid number of arguments in "issuer" directive/, 'issuer: no value';
+fails block("issuer x;\naudience $_->[0]; # here\n"), $_->[1], "audience: $_->[0]" for
+    ['', qr/invalid number of arguments in "audience" directive/],
+    ['""', wrong_value('', 'audience')],
+    ['any api', qr/"audience" directive takes "any" alone/],
+    ['api any', qr/"audience" directive takes "any" alone/],
+    ['clients', wrong_value('clients', 'audience')],
+    ['clients any', wrong_value('clients', 'audience')];
+for my $directive ('leeway 5s', 'max_age 1h', 'user_claim sub', 'scope_claim scp',
+                   'admin_claim off', 'typ at+jwt absent', 'algorithms RS256 ES256 EdDSA PS512')
+{
+    my ($name) = split / /, $directive;
+    works in_block("$directive;"), "in an issuer: $directive";
+    fails in_block("$directive;\n$directive; # here"), qr/"$name" directive is duplicate/,
+          "in an issuer: $name twice";
+}
+fails in_block("leeway $long; # here"), qr/too long parameter/, 'in an issuer: 10,000 characters', where => 0;
+
+works block("include %%DIR%%/part.conf;\nkey_file %%DIR%%/rsa.pem;"), 'include in an issuer';
+fails block("include %%DIR%%/wrong.conf;\nkey_file %%DIR%%/rsa.pem;"),
+      qr{unknown directive "colour" in "auth_token_issuer" in \S+/wrong\.conf:2$},
+      'a mistake in a file that an issuer includes', where => 0;
+
+# --- what belongs together --------------------------------------------------
+
+my $two = issuer('one') . issuer('two');
+
+works '', 'nothing of ours';
+works location('auth_token off;', ''), 'auth_token off and no issuer';
+works location('auth_token on; auth_token_accept none; auth_token_allow ::1;', ''),
+      'addresses alone and no issuer';
+fails location("auth_token on; # here", ''),
+      qr/"auth_token" has nothing to accept, as there is no "auth_token_issuer"/, 'no issuer';
+fails "server {\nauth_token on; # here\nlocation / { }\n}",
+      qr/"auth_token" has nothing to accept/, 'no issuer, in a server';
+fails location("auth_token_accept $_; # here", ''),
+      qr/"auth_token_accept" takes tokens, but there is no "auth_token_issuer"/,
+      "no issuer, $_ is accepted" for 'bearer', 'cookie', 'bearer cookie';
+fails location("auth_token_accept $_; # here"), qr/"auth_token_accept"/,
+      "$_, with no store to judge it" for 'api_token', 'basic', 'bearer api_token';
+fails location("auth_token on;\nauth_token_trust nobody; # here\n"),
+      qr/"auth_token_trust" names "nobody"/, 'an issuer that is not there';
+fails location("auth_token_trust main; # here\n", ''),
+      qr/"auth_token_trust" names "main"/, 'an issuer that is not there, auth_token off';
+
+works location('auth_token on; auth_token_trust one two;', $two), 'two issuers that are trusted';
+fails location("auth_token on; # here", $two),
+      qr/"auth_token" is on where "auth_token_trust" does not say/, 'two issuers, no trust';
+fails "$two auth_token on; # here\nserver { location / { } }",
+      qr/"auth_token" is on where "auth_token_trust" does not say/,
+      'two issuers, no trust, inherited from http';
+fails location("limit_except GET {\nauth_token on; # here\n}", $two),
+      qr/"auth_token" is on where "auth_token_trust" does not say/,
+      'two issuers, no trust, in limit_except';
+fails "$two server {\nauth_token on; # here\n" . ' location /a { auth_token_trust one; }'
+    . ' location /b { } }',
+      qr/"auth_token" is on where "auth_token_trust" does not say/,
+      'two issuers, trust in one of two locations';
+works "$two server { auth_token on; location /a { auth_token_trust one; } }",
+      'two issuers, trust in all locations';
+works "$two server { auth_token on; location /a { auth_token off; } }", 'two issuers, a location off';
+works location('auth_token on; auth_token_accept none; auth_token_allow ::1;', $two),
+      'two issuers, no token is accepted';
+
+for my $more ('', 'auth_token_allow any;') {
+    fails location("auth_token on; # here\nauth_token_accept none; $more"),
+          qr/"auth_token_accept" is "none" and no "auth_token_allow" lists an address/,
+          "accept none without a list, '$more'";
+}
+fails "server { auth_token_allow 192.0.2.1;\nlocation / { auth_token_allow any; auth_token_accept none;\n"
+    . "auth_token on; # here\n} }",
+      qr/no "auth_token_allow" lists an address/, 'accept none, the list is cancelled';
+works 'server { auth_token_allow 192.0.2.1; location / { auth_token_accept none; auth_token on; } }',
+      'accept none, the list is inherited';
+fails location("auth_token on; # here\nauth_token_accept none; auth_token_allow ::1;"
+             . 'auth_token_require_scope read;'),
+      qr/"auth_token_accept" is "none", but "auth_token_require_scope" asks for a scope/,
+      'accept none and a scope';
+fails "server { auth_token_require_scope read;\nlocation / {\nauth_token on; # here\n"
+    . 'auth_token_accept none; auth_token_allow ::1; } }',
+      qr/"auth_token_require_scope" asks for a scope/, 'accept none and an inherited scope';
+works 'server { auth_token_require_scope read; location / { auth_token on; auth_token_accept none;'
+    . ' auth_token_allow ::1; auth_token_require_scope off; } }',
+      'accept none and an inherited scope that is off';
+works location('auth_token_accept none; auth_token_require_scope read;'),
+      'accept none and a scope, auth_token off';
+
+# --- F8: another nginx ------------------------------------------------------
+
+{
+    my $module = AuthToken::Log->new(
+        "$AuthToken::Server::BUILD/ngx_http_auth_token_module.so")->content;
+    my $other  = $module =~ s/\b8,4,8,[01]+?\K([01])(?=[01]*\0)/1 - $1/er;
+    my $load   = 'load_module %%DIR%%/%s;';
+
+    isnt $other, $module, 'F8 the signature of the module is found';
+    conf_ok '', 'F8 this module', load => 0, main => $load =~ s/%s/module.so/r,
+        files => { 'module.so' => $module };
+    conf_fails '', qr/module "\S+other\.so" is not binary compatible/,
+        'F8 a module for an nginx that is built in another way', load => 0,
+        main => $load =~ s/%s/other.so/r, files => { 'other.so' => $other };
+    conf_fails '', qr/module "ngx_http_auth_token_module" is already loaded/,
+        'F8 the module twice', main => $load =~ s/%s/module.so/r,
+        files => { 'module.so' => $module };
+    conf_fails 'auth_token on; # here', qr/unknown directive "auth_token"/,
+        'F8 no module', load => 0;
+}
+
+# --- what a server leaves open is refused -----------------------------------
+
+{
+    my $s = start(<<"CONF", files => \%files);
+    $two
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        location /good  { auth_token_trust one; proxy_pass %%UPSTREAM%%; }
+        location /none/ { auth_token_accept none; auth_token_allow 127.0.0.1; proxy_pass %%UPSTREAM%%; }
+        location = /off { auth_token off; proxy_pass %%UPSTREAM%%; }
+    }
+    # no location at all
+    server {
+        listen %%LISTEN2%%;
+        auth_token on;
+        auth_token_accept none;
+        auth_token_preflight on;
+    }
+CONF
+
+    for my $token (undef, good_token(), token(key => key('rsa2'))) {
+        refused $s, $_, FAIL => "F7 $_, which a server leaves open", token => $token,
+                reason => 'misconfigured' for '/', '/else', '/offside', '/nonesuch';
+        refused $s, '/', FAIL => 'F7 a server that says nothing', token => $token, port => 2,
+                reason => 'misconfigured', good => 0;
+    }
+    refused $s, '/', FAIL => 'F7 a server that says nothing, a preflight', port => 2,
+            method => 'OPTIONS', reason => 'misconfigured', good => 0,
+            headers => ['Origin: https://a.example', 'Access-Control-Request-Method: GET'];
+
+    my @lines = grep { /misconfigured/ } split /\n/, $s->errors->content;
+    is scalar(grep { !/\[error\]/ } @lines), 0, 'F7 that is an error, in the log';
+    granted $s, '/good', 'F7 a location that says it', token => good_token();
+    granted $s, '/none/', 'F7 a location that accepts none';
+    granted $s, '/off', 'F7 a location that is off';
+}
+
+done;

@@ -1,0 +1,312 @@
+#!/usr/bin/perl
+
+# Cookies, and whom a browser sends them for: the origin of an unsafe request must
+# be this one or a listed one (row H15; section 7 of the specification).  Plain
+# cases are in http.t; here are TLS, ports, spellings of the host, HTTP/2, options.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+
+my $s = start(<<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+    server {
+        listen %%LISTEN%%;
+        listen %%LISTEN2%% ssl http2;
+        %%TLS%%
+        large_client_header_buffers 4 32k;
+        auth_token on;
+        auth_token_accept cookie bearer;
+
+        location / { proxy_pass %%UPSTREAM%%; }
+
+        location /named/    { auth_token_accept cookie=__Host-t; proxy_pass %%UPSTREAM%%; }
+        location /strange/  { auth_token_accept cookie=a.b|c; proxy_pass %%UPSTREAM%%; }
+        location /bearer/   { auth_token_accept bearer; proxy_pass %%UPSTREAM%%; }
+        location /far/      { auth_token_allow 192.0.2.1; proxy_pass %%UPSTREAM%%; }
+        location /scope/    { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
+
+        location /listed/ {
+            auth_token_cookie_origin https://ui.example http://[2001:db8::1]:8080
+                                     https://UI-2.example:8443;
+            proxy_pass %%UPSTREAM%%;
+            location /listed/in/    { proxy_pass %%UPSTREAM%%; }
+            location /listed/other/ { auth_token_cookie_origin https://other.example;
+                                      proxy_pass %%UPSTREAM%%; }
+        }
+    }
+CONF
+
+my $good = good_token();
+my $bad  = token(key => key('rsa2'));
+my $tls  = $s->port(2);
+
+# an unsafe request with a good cookie and these headers
+sub post (@headers) {
+    return (method => 'POST', body => '', cookie => "accessToken=$good", headers => \@headers);
+}
+
+# the same with another Host
+sub to ($host, @headers) { (post(@headers), host => $host) }
+
+# --- without TLS: host and port ---------------------------------------------
+
+granted $s, '/x', "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]") for
+    ['a.example', 'http://a.example'],           ['A.Example', 'http://a.example'],
+    ['a.example', 'HTTP://A.EXAMPLE'],           ['a.example:80', 'http://a.example'],
+    ['a.example', 'http://a.example:80'],        ['a.example:8080', 'http://a.example:8080'],
+    ['a.example:', 'http://a.example'],          ['127.0.0.1', 'http://127.0.0.1'],
+    ['127.0.0.1:81', 'http://127.0.0.1:81'],     ['[::1]', 'http://[::1]'],
+    ['[::1]:81', 'http://[::1]:81'],             ['[::1]:80', 'http://[::1]'],
+    ['xn--bcher-kva.example', 'http://xn--bcher-kva.example'],
+    ['a.example:443', 'http://a.example:443'],   ['a', 'http://a'];
+
+refused $s, '/x', ORIGIN => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]"),
+        reason => 'origin' for
+    ['a.example', 'https://a.example'],          ['a.example:443', 'https://a.example'],
+    ['a.example:443', 'https://a.example:443'],  ['a.example', 'http://a.example:8080'],
+    ['a.example:8080', 'http://a.example'],      ['a.example:8080', 'http://a.example:80'],
+    ['a.example:8080', 'http://a.example:8081'], ['a.example', 'http://b.a.example'],
+    ['b.a.example', 'http://a.example'],         ['a.example', 'http://a.exampl'],
+    ['a.example', 'http://a.example.evil.example'], ['a.example', 'http://xa.example'],
+    ['a.example', 'http://a.example@evil.example'],
+    ['a.example', 'http://a.example:80@evil.example'],
+    ['a.example', 'http://a.example:80@evil.example:80'],
+    ['a.example', 'http://a.example:@evil.example:80'],
+    ['a.example', 'http://evil.example/a.example'],
+    ['a.example', 'http://evil.example#a.example'],
+    ['a.example', 'http://user@a.example'],      ['a.example', 'http://a.example/'],
+    ['a.example', 'http://a.example?'],          ['a.example', 'http://a.example:80/'],
+    ['a.example', 'http://a.example:'],          ['a.example', 'http://a.example:+80'],
+    ['a.example', 'http://a.example:80 '  . 'x'], ['a.example', 'http://a.example:0x50'],
+    ['a.example', 'http://a.example:4294967376'], ['a.example', 'http://a.example:65616'],
+    ['a.example', 'http://a.example:99999999999999999999'],
+    ['a.example', 'http://a.example:-80'],       ['a.example', 'http://a.example:80:80'],
+    ['a.example', 'a.example'],                  ['a.example', '//a.example'],
+    ['a.example', 'http:a.example'],             ['a.example', 'http:/a.example'],
+    ['a.example', 'http:///a.example'],          ['a.example', 'ws://a.example'],
+    ['a.example', 'file://a.example'],           ['a.example', 'null'],
+    ['a.example', 'NULL'],                       ['a.example', '*'],
+    ['a.example', 'http://'],                    ['a.example', 'http'],
+    ['a.example', 'chrome-extension://abc'],     ['a.example', 'http://a.example, http://a.example'],
+    ['a.example', 'http://a.example http://a.example'],
+    ['a.example', "http://a.example\x01"],       ['a.example', "\thttp://a.example"],
+    ['a.example', "http://a.example\t"],         ['a.example', "http://a.example\xff"],
+    ['a.example', 'x' x 5000],                   ['127.0.0.1', 'http://localhost'],
+    ['localhost', 'http://127.0.0.1'],           ['[::1]', 'http://::1'],
+    ['[::1]:81', 'http://[::1]'],                ['[::1]', 'http://[::1]:81'],
+    ['[::1]', 'http://[::1].evil.example'],      ['[::1]', 'http://[::1'],
+    ['80', 'http://evil.example:80'],            ['a.example:80', 'http://evil.example:80'];
+
+{
+    my @post = post('Origin: http://localhost');
+    granted $s, '/x', 'HTTP/1.0 with a Host', @post, http => '1.0';
+    refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host', @post, http => '1.0', host => undef;
+    refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host, an empty one',
+            post('Origin: http://'), http => '1.0', host => undef;
+    granted $s, '/x', 'HTTP/1.0 without a Host, nor an Origin', post(), http => '1.0', host => undef;
+    refused $s, 'http://b.example/x', ORIGIN => 'absolute form: the Host is not asked',
+            to('a.example', 'Origin: http://a.example');
+    refused $s, '/x', ORIGIN => "$_ says nothing", to('a.example', 'Origin: http://b.example',
+            "$_: b.example") for 'X-Forwarded-Host', 'X-Forwarded-Server', 'X-Host', 'X_Host';
+    refused $s, '/x', ORIGIN => "$_ says nothing", to('a.example', 'Origin: https://a.example',
+            $_) for 'X-Forwarded-Proto: https', 'X-Forwarded-Scheme: https', 'X-Forwarded-Ssl: on';
+    granted $s, '/x', 'a Referer is not asked', post('Referer: http://evil.example/');
+}
+
+# --- Sec-Fetch-Site ---------------------------------------------------------
+
+granted $s, '/x', "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for 'same-origin', ' same-origin ';
+refused $s, '/x', ORIGIN => "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for
+    'cross-site', 'same-site', 'none', 'Same-Origin', 'same-origin, cross-site', '', 'x',
+    'same-origi', 'same-originx', '"same-origin"', "same-origin\t", 'same-origin;x';
+refused $s, '/x', ORIGIN => 'Sec-Fetch-Site twice, one cross-site',
+        post(map { "Sec-Fetch-Site: $_" } @$_) for
+    ['same-origin', 'cross-site'], ['cross-site', 'same-origin'];
+refused $s, '/x', ORIGIN => 'Origin of its own, Sec-Fetch-Site is not',
+        post('Origin: http://localhost', 'Sec-Fetch-Site: cross-site');
+refused $s, '/x', ORIGIN => 'Sec-Fetch-Site of its own, Origin is not',
+        post('Origin: http://evil.example', 'Sec-Fetch-Site: same-origin');
+refused $s, '/x', ORIGIN => "two Origins, $_->[0]", post(map { "Origin: $_" } $_->[1]->@*) for
+    ['the first is not', ['http://evil.example', 'http://localhost']],
+    ['the second is not', ['http://localhost', 'http://evil.example']];
+
+# --- which requests ---------------------------------------------------------
+
+my @evil = ('Origin: http://evil.example', 'Sec-Fetch-Site: cross-site');
+
+refused $s, '/x', ORIGIN => $_, post(@evil), method => $_
+    for qw(POST PUT PATCH DELETE PROPFIND MKCOL COPY MOVE LOCK FOO);
+granted $s, '/x', $_, post(@evil), method => $_ for qw(GET HEAD OPTIONS);
+granted $s, '/x', 'a bearer token', post(@evil), cookie => undef, token => $good;
+granted $s, '/x', 'a bearer token beside a cookie', post(@evil), token => $good;
+granted $s, '/bearer/', 'a bearer token where no cookie counts', post(@evil), token => $good;
+refused $s, '/bearer/', NONE => 'a cookie where none counts', post(@evil);
+refused $s, '/x', INV => 'a bad cookie is INV, not ORIGIN', post(@evil),
+        cookie => "accessToken=$bad", reason => 'bad_signature';
+refused $s, '/x', NONE => 'no cookie', post(@evil), cookie => 'a=b';
+refused $s, '/x', ORIGIN => "X-HTTP-Method-Override: $_", post(@evil, "X-HTTP-Method-Override: $_")
+    for 'GET', 'HEAD';
+refused $s, '/far/', ORIGIN => 'the origin comes before the address', post(@evil);
+refused $s, '/scope/', ORIGIN => 'and before the scope', post(@evil);
+refused $s, '/x', ORIGIN => 'an admin is no exception', post(@evil),
+        cookie => 'accessToken=' . good_token(isAdmin => \'true');
+
+# --- auth_token_cookie_origin -----------------------------------------------
+
+granted $s, "/listed/$_", "$_ a listed origin", post('Origin: https://ui.example', 'Sec-Fetch-Site: cross-site')
+    for '', 'in/';
+granted $s, '/listed/', "listed: $_", post("Origin: $_") for
+    'http://[2001:db8::1]:8080', 'https://ui-2.example:8443', 'HTTPS://UI.EXAMPLE', 'http://localhost';
+refused $s, '/listed/', ORIGIN => "not listed: $_", post("Origin: $_") for
+    'http://ui.example', 'https://ui.example:443', 'https://ui.example:8443', 'https://ui-2.example',
+    'https://ui.example.evil', 'https://xui.example', 'https://ui.example/', 'https://ui.exampl',
+    'https://ui.example https://ui-2.example:8443', 'http://[2001:db8::1]', 'null';
+refused $s, '/listed/', ORIGIN => 'a listed one and another', post('Origin: https://ui.example',
+        'Origin: https://evil.example');
+refused $s, '/listed/', ORIGIN => 'no Origin, cross-site', post('Sec-Fetch-Site: cross-site');
+granted $s, '/listed/other/', 'another list', post('Origin: https://other.example');
+refused $s, '/listed/other/', ORIGIN => 'takes the place of the inherited one',
+        post('Origin: https://ui.example');
+refused $s, '/x', ORIGIN => 'and elsewhere there is none', post('Origin: https://ui.example');
+
+# --- the name of the cookie -------------------------------------------------
+
+for my $row (['/named/', '__Host-t'], ['/strange/', 'a.b|c']) {
+    my ($path, $name) = @$row;
+    granted $s, $path, "cookie=$name", cookie => "accessToken=$bad; $name=$good; x=y";
+    refused $s, $path, INV => "cookie=$name, bad", cookie => "accessToken=$good; $name=$bad";
+    refused $s, $path, INV => "cookie=$name, twice", cookie => "$name=$good; $name=$good",
+            reason => 'several_credentials';
+    refused $s, $path, NONE => "cookie=$name: $_", cookie => "$_=$good"
+        for 'accessToken', lc "x$name", uc $name, "x$name", "${name}x", substr($name, 0, -1), '';
+    refused $s, $path, NONE => "cookie=$name: no bearer token", token => $good;
+}
+refused $s, '/strange/', NONE => 'no pattern', cookie => "aXb|c=$good; a.b=$good; c=$good";
+
+# --- TLS and HTTP/2 ---------------------------------------------------------
+
+# the answer to a POST over TLS by HTTP/1.1
+sub tls_post ($tag, $host, @headers) {
+    my $dir = $s->dir;
+    my $conf = $s->write('tls.conf', join "\n",
+        "url = \"https://127.0.0.1:$tls/x\"", 'http1.1', 'insecure', 'silent', 'request = "POST"',
+        'noproxy = "*"', 'max-time = 20', "dump-header = \"$dir/tls.head\"", "output = \"$dir/tls.body\"",
+        map { 'header = "' . s/(["\\])/\\$1/gr . '"' } "X-Test: $tag", "Host: $host",
+            "Cookie: accessToken=$good", 'Content-Length: 0', @headers);
+    system 'curl', '--config', $conf;
+
+    my ($status) = AuthToken::Log->new("$dir/tls.head")->content =~ m{\AHTTP/1\.1 (\d+)};
+    return ($status, AuthToken::Log->new("$dir/tls.body")->content);
+}
+
+# Host (:authority), Origin, whether it is granted over TLS
+my @secure = (
+    ["localhost:$tls", "https://localhost:$tls", 1], ['a.example', 'https://a.example', 1],
+    ['a.example', 'https://a.example:443', 1],       ['a.example:443', 'https://a.example', 1],
+    ['A.Example', 'https://a.example', 1],           ['[::1]:444', 'https://[::1]:444', 1],
+    ['a.example', 'HTTPS://A.EXAMPLE', 1],           ["127.0.0.1:$tls", "https://127.0.0.1:$tls", 1],
+    ['a.example', 'http://a.example', 0],            ['a.example', 'http://a.example:443', 0],
+    ['a.example:80', 'http://a.example', 0],         ['a.example:80', 'https://a.example', 0],
+    ['a.example', 'https://a.example:80', 0],        ["localhost:$tls", 'https://localhost', 0],
+    ['localhost', "https://localhost:$tls", 0],      ['a.example', 'https://b.example', 0],
+    ['a.example', 'https://a.example@b.example', 0], ['a.example', 'null', 0],
+    ['a.example', 'https://a.example:443@b.example:443', 0], ['a.example', 'https://a.example/', 0],
+    ['a.example', 'https://b.a.example', 0],
+);
+
+for (@secure) {
+    my ($host, $origin, $granted) = @$_;
+    my $tag = next_tag;
+    my ($status, $body) = tls_post($tag, $host, "Origin: $origin");
+    my $name = "TLS, Host $host, Origin $origin";
+
+    is $status, $granted ? 200 : 403, "$name: $status";
+    is $body, '{"code":"API_ORIGIN_NOT_ALLOWED","message":"Origin Not Allowed"}', "$name: body"
+        if !$granted;
+    is $s->upstream->hits->count($tag), $granted, "$name: hits";
+}
+
+{
+    my @rows = ((map { [$_->[2], host => $_->[0], headers => ["Origin: $_->[1]"]] } @secure),
+        [1, headers => []],
+        [1, headers => ['Sec-Fetch-Site: same-origin']],
+        [0, headers => ['Sec-Fetch-Site: same-site']],
+        [0, headers => ["Origin: https://127.0.0.1:$tls", 'Sec-Fetch-Site: cross-site']],
+        [0, headers => ["Origin: https://127.0.0.1:$tls", 'Origin: https://evil.example']]);
+    my @tags = map { next_tag } @rows;
+
+    my @answers = http2($s, map {
+        my ($granted, %o) = $rows[$_]->@*;
+        ['/x', { port => 2, method => 'POST', tag => $tags[$_], cookie => "accessToken=$good",
+                 headers => [defined $o{host} ? "Host: $o{host}" : (), $o{headers}->@*] }];
+    } 0 .. $#rows);
+
+    for my $i (0 .. $#rows) {
+        my ($granted, %o) = $rows[$i]->@*;
+        my $name = join ', ', 'HTTP/2', $o{host} // (), $o{headers}->@*;
+
+        $granted ? is_granted($answers[$i], $name) : is_refused($answers[$i], ORIGIN => $name);
+        is $s->upstream->hits->count($tags[$i]), $granted, "$name: hits";
+    }
+}
+
+# --- H15: other people's cookies --------------------------------------------
+
+SKIP: {
+    my $dir = shared_data('http-state/tests/data/parser') or skip 'no http-state', 1;
+    my %values;
+
+    for my $file (glob "$dir/*-{test,expected}") {
+        for (split /\r?\n/, AuthToken::Log->new($file)->content) {
+            my ($value) = /\A(?:Set-)?Cookie2?: ?(.*)\z/i or next;
+            $values{$value} = 1 if $value !~ /[\0\r\n]/;
+        }
+    }
+    my @values = sort keys %values;
+    cmp_ok scalar @values, '>', 200, 'H15 cookies of http-state: ' . @values;
+
+    # as they are, as values of ours, and as names of a good token
+    for my $row (['as they are', map { $_ } @values],
+                 ['as the value', map { "accessToken=$_" } @values],
+                 ['with its name in front', map { "accessToken$_" } @values],
+                 ['as the name', map { s/=.*//sr . "=$good" } grep { !/\A\s*accessToken\s*=/ } @values],
+                 ['around a bad one', map { "$_; accessToken=$bad; $_" } @values])
+    {
+        my ($name, @cookies) = @$row;
+        my (undef, @answers) = exchange($s,
+            join('', map { request_bytes('/x', cookie => $_) } @cookies),
+            heads => [(0) x @cookies]);
+
+        my @wrong = grep { !$answers[$_] || $answers[$_]{status} != 401 } 0 .. $#cookies;
+        is_deeply [map { "$cookies[$_] " . ($answers[$_] ? $answers[$_]{status} : 'closed') } @wrong], [],
+            "H15 $name: none is granted";
+    }
+}
+
+# --- configurations ---------------------------------------------------------
+
+my $conf = <<'CONF';
+    auth_token_issuer main { issuer x; audience x; key_file %%DIR%%/rsa.pem; }
+CONF
+my %files = ('rsa.pem' => key('rsa')->pem);
+
+conf_fails "$conf server { $_->[0]; # here\n }", $_->[1], "CFG $_->[0]", files => \%files for
+    (map { ["auth_token_cookie_origin '$_'", 'auth_token_cookie_origin'] } '', '*', 'null', 'ui.example',
+        'https://', 'https://ui.example/', 'https://ui.example/x', 'ftp://ui.example', 'https://*.example',
+        'https://a@b', 'https://a b', 'https://a?x', 'https://a#x', 'https://a,https://b', 'http:/a'),
+    ["auth_token_cookie_origin https://a https://a", 'twice'],
+    ["auth_token_cookie_origin", 'number of arguments'],
+    ["auth_token_cookie_origin https://a;\nauth_token_cookie_origin https://b", 'duplicate'],
+    (map { ["auth_token_accept 'cookie=$_'", 'auth_token_accept'] } '', 'a b', 'a=b', 'a;b', 'a,b', 'a/b', "\x{7f}"),
+    ['auth_token_accept cookie cookie=x', 'twice'], ['auth_token_accept Cookie', 'Cookie'],
+    ['auth_token_accept none cookie', 'none'];
+
+done;

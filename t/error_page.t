@@ -1,0 +1,305 @@
+#!/usr/bin/perl
+
+# "error_page" in front of our refusals: the operator's page wins (row F3).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+
+my $bad    = token(key => key('rsa2'));
+my $narrow = good_token(scope => ['other']);
+
+my $s = start(<<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+
+    # an application that answers refused requests by itself
+    server {
+        listen unix:%%DIR%%/app.sock;
+        access_log off;
+        location /app/401 { add_header WWW-Authenticate App always; return 401 "app 401\n"; }
+        location /app/404 { return 404 "app 404\n"; }
+        location /app/200 { return 200 "app $http_x_user\n"; }
+    }
+
+    server {
+        listen %%LISTEN%%;
+        listen %%LISTEN3%% ssl http2;
+        %%TLS%%
+        auth_token on;
+
+        location /good   { proxy_pass %%UPSTREAM%%; }
+        location /pages/ { auth_token off; }
+        location = /page {
+            auth_token off;
+            add_header X-Reason "[$auth_token_reason] [$auth_token_user]" always;
+            return 200 "page\n";
+        }
+        location = /teapot { auth_token off; return 418 "teapot\n"; }
+        location = /again  { auth_token off; return 401; }
+        location @page     { auth_token off; return 200 "named\n"; }
+        location @closed   { return 200 "rewrite comes first\n"; }
+        location @guarded  { proxy_pass %%UPSTREAM%%; }
+        location /guarded  { proxy_pass %%UPSTREAM%%; }
+        location @app      {
+            auth_token off;
+            proxy_set_header X-User "[$auth_token_user]";
+            proxy_pass http://unix:%%DIR%%/app.sock;
+        }
+
+        location /in/uri      { error_page 401 /page;          proxy_pass %%UPSTREAM%%; }
+        location /in/file     { error_page 401 /pages/401.html; proxy_pass %%UPSTREAM%%; }
+        location /in/missing  { error_page 401 /pages/nothing; proxy_pass %%UPSTREAM%%; }
+        location /in/200      { error_page 401 =200 /page;     proxy_pass %%UPSTREAM%%; }
+        location /in/403      { error_page 401 =403 /page;     proxy_pass %%UPSTREAM%%; }
+        location /in/as-is    { error_page 401 = /teapot;      proxy_pass %%UPSTREAM%%; }
+        location /in/again    { error_page 401 = /again;       proxy_pass %%UPSTREAM%%; }
+        location /in/named    { error_page 401 @page;          proxy_pass %%UPSTREAM%%; }
+        location /in/named200 { error_page 401 =200 @page;     proxy_pass %%UPSTREAM%%; }
+        location /in/guarded  { error_page 401 /guarded;       proxy_pass %%UPSTREAM%%; }
+        location /in/guarded200 { error_page 401 =200 /guarded; proxy_pass %%UPSTREAM%%; }
+        location /in/at-guarded { error_page 401 = @guarded;   proxy_pass %%UPSTREAM%%; }
+        location /in/closed   { error_page 401 = @closed;      proxy_pass %%UPSTREAM%%; }
+        location /in/self     { error_page 401 = /in/self;     proxy_pass %%UPSTREAM%%; }
+        location /in/url      { error_page 401 https://login.example/?from=$uri; proxy_pass %%UPSTREAM%%; }
+        location /in/url301   { error_page 401 =301 https://login.example/; proxy_pass %%UPSTREAM%%; }
+        location /in/app      { error_page 401 = @app;         proxy_pass %%UPSTREAM%%; }
+        location /app/        { error_page 401 403 = @app;     proxy_pass %%UPSTREAM%%; }
+        location /in/other    { error_page 403 503 /page;      proxy_pass %%UPSTREAM%%; }
+        location /in/scope    {
+            error_page 403 /page;
+            auth_token_require_scope read;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/401to503 {
+            error_page 503 /page;
+            auth_token_error API_INVALID_ACCESS_TOKEN status=503;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/any {
+            error_page 401 /page;
+            satisfy any; deny all;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/any403 {
+            error_page 403 /page;
+            satisfy any; deny all;
+            auth_token_error API_INVALID_ACCESS_TOKEN status=503;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/any503 {
+            error_page 503 /page;
+            satisfy any; deny all;
+            auth_token_error API_INVALID_ACCESS_TOKEN status=503;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/text {
+            error_page 401 = @page;
+            auth_token_error_format text;
+            auth_token_realm another;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/recursive/ {
+            recursive_error_pages on;
+            error_page 401 = /recursive/a;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /in/loop/ {
+            recursive_error_pages on;
+            error_page 401 = /in/loop/;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location = /recursive/a {
+            recursive_error_pages on;
+            auth_token off;
+            error_page 404 =200 /page;
+            try_files /nothing =404;
+        }
+        location /in/recursive/guarded {
+            recursive_error_pages on;
+            error_page 401 = /recursive/guarded;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location = /recursive/guarded {
+            recursive_error_pages on;
+            error_page 401 =200 /page;
+            proxy_pass %%UPSTREAM%%;
+        }
+    }
+
+    # the same, said by the server for all
+    server {
+        listen %%LISTEN2%%;
+        auth_token on;
+        error_page 401 /401;
+        error_page 403 =200 /403;
+
+        location /          { proxy_pass %%UPSTREAM%%; }
+        location = /401     { internal; auth_token off; return 200 "page 401\n"; }
+        location = /403     { internal; auth_token off; return 200 "page 403\n"; }
+        location /scope     { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /own       { error_page 401 =200 @own; proxy_pass %%UPSTREAM%%; }
+        location /open      { auth_token off; proxy_pass %%UPSTREAM%%; }
+        location @own       { auth_token off; return 200 "own\n"; }
+    }
+CONF
+
+mkdir $s->dir . '/html/pages';
+$s->write('html/pages/401.html', "<p>please log in</p>\n");
+
+my $challenge = 'Bearer realm="api", error="invalid_token"';
+
+# What a refused request is answered with, if that is the operator's: the status,
+# the body, and our challenge, once, where the status is that of the refusal.
+# Nothing reaches the upstream, and the connection goes on.
+sub page ($path, $status, $body, $challenge, $name, %o) {
+    my $head   = ($o{method} // '') eq 'HEAD';
+    my $tag    = next_tag;
+    my $answer = $s->request($path, token => $bad, %o, tag => $tag);
+
+    is_deeply [$answer->{status}, $answer->{body}, [$answer->all('WWW-Authenticate')],
+               $answer->header('Cache-Control'), $answer->header('Retry-After')],
+              [$status, $head ? '' : $body, [defined $challenge ? $challenge : ()], undef, undef],
+              "F3 $name";
+    is $s->upstream->hits->count($tag), 0, "F3 $name: the upstream is not hit";
+
+    granted $s, '/good', "F3 $name: next on the connection", token => good_token(),
+            $o{port} ? (port => $o{port}) : ()
+        if $answer->{kept};
+
+    return $answer;
+}
+
+# --- pages ------------------------------------------------------------------
+
+for my $method (qw(GET HEAD POST)) {
+    my @o = (method => $method, $method eq 'POST' ? (body => 'x' x 5000) : ());
+
+    page('/in/uri',      401, "page\n", $challenge, "401 page, $method", @o);
+    page('/in/200',      200, "page\n", undef, "401 =200, $method", @o);
+    page('/in/403',      403, "page\n", undef, "401 =403, $method", @o);
+    page('/in/as-is',    418, "teapot\n", undef, "401 = teapot, $method", @o);
+    page('/in/named',    401, "named\n", $challenge, "401 \@named, $method", @o);
+    page('/in/named200', 200, "named\n", undef, "401 =200 \@named, $method", @o);
+    page('/in/any',      401, "page\n", $challenge, "satisfy any, $method", @o);
+}
+
+page('/in/uri', 401, "page\n", $challenge, "HTTP/1.0", http => '1.0');
+page('/in/uri', 401, "page\n", $challenge, "closed", close => 1);
+
+my $answer = page('/in/uri', 401, "page\n", $challenge, 'what the page may know');
+is $answer->header('X-Reason'), '[bad_signature] []',
+   'F3 the page knows the reason, and nobody';
+is $answer->header('Content-Type'), 'text/plain', "F3 the page's own type";
+
+$answer = page('/in/file', 401, "<p>please log in</p>\n", $challenge, 'a file');
+is $answer->header('Content-Type'), 'text/html', "F3 the file's own type";
+is $answer->header('Content-Length'), 21, "F3 the file's own length";
+
+page('/in/uri', 401, "page\n", 'Bearer realm="api"', 'no credential', token => undef);
+page('/in/uri', 401, "page\n", $challenge, 'expired', token => good_token(exp => 1));
+page('/in/text', 200, "named\n", undef, 'another format, = @named');
+
+{
+    my $answer = page('/in/url', 302, undef, undef, 'a URL', method => 'HEAD');
+    is $answer->header('Location'), 'https://login.example/?from=/in/url', 'F3 a URL: Location';
+
+    $answer = $s->request('/in/url', token => $bad);
+    like $answer->{body}, qr/302 Found/, 'F3 a URL: no body of ours';
+
+    $answer = page('/in/url301', 301, undef, undef, 'a URL =301', method => 'HEAD');
+    is $answer->header('Location'), 'https://login.example/', 'F3 a URL =301: Location';
+}
+
+# a page of nginx's for a page that is not there, or refuses by itself
+for my $row (['/in/missing', 404], ['/in/again', 401]) {
+    my ($path, $status) = @$row;
+    my $answer = $s->request($path, token => $bad);
+    is $answer->{status}, $status, "F3 $path: status";
+    like $answer->{body}, qr/nginx/, "F3 $path: a page of nginx";
+    is_deeply [$answer->all('WWW-Authenticate')], [$status == 401 ? $challenge : ()],
+              "F3 $path: challenge";
+}
+
+# --- pages for 403 and 503 --------------------------------------------------
+
+page('/in/scope', 403, "page\n", 'Bearer realm="api", error="insufficient_scope"',
+     'a page for 403', token => $narrow);
+refused $s, '/in/scope', INV => 'F3 a page for 403 is none for 401', token => $bad;
+refused $s, '/in/other', INV => 'F3 a page for others is none for 401', token => $bad;
+
+page('/in/401to503', 503, "page\n", undef, 'a page for 503');
+
+# under "satisfy any" nginx is told 403 of any other status than 401
+page('/in/any403', 403, "page\n", undef, 'satisfy any, a page for 403, a 503 of ours');
+refused $s, '/in/any503', FAIL => 'F3 satisfy any, a page for 503, a 503 of ours',
+        token => $bad, expect => { code => 'API_INVALID_ACCESS_TOKEN',
+                                   message => 'Invalid JWT Access Token' };
+
+# --- pages that are protected themselves ------------------------------------
+
+# one more evaluation, refused as well; no loop; the first log line is the only one
+refused $s, "/in/$_", INV => "F3 a protected page, $_", token => $bad
+    for qw(guarded guarded200 at-guarded self);
+
+page('/in/closed', 200, "rewrite comes first\n", undef, 'a return in a protected page');
+
+page('/in/recursive/', 200, "page\n", undef, 'recursive_error_pages');
+page('/in/recursive/guarded', 200, "page\n", undef, 'recursive, a protected page between');
+
+{
+    my $tag    = next_tag;
+    my $answer = $s->request('/in/loop/', token => $bad, tag => $tag);
+    is $answer->{status}, 500, 'F3 a loop is ended by nginx';
+    is_deeply [$answer->all('WWW-Authenticate')], [], 'F3 a loop: no challenge';
+    is $s->upstream->hits->count($tag), 0, 'F3 a loop: the upstream is not hit';
+    granted $s, '/good', 'F3 after a loop', token => good_token();
+}
+
+# a good request sees none of these pages
+granted $s, "/in/$_", "F3 a good token at /in/$_", token => good_token()
+    for qw(uri 200 403 named url guarded self any any503 scope recursive/ loop/);
+
+# --- an application behind a named location ---------------------------------
+
+page('/app/200', 200, "app []\n", undef, 'an application, 200');
+page('/app/404', 404, "app 404\n", undef, 'an application, 404');
+
+{
+    my $answer = $s->request('/app/401', token => $bad);
+    is_deeply [$answer->{status}, $answer->{body}], [401, "app 401\n"],
+              "F3 an application, 401: its own body";
+    is_deeply [grep { /App/ } $answer->all('WWW-Authenticate')], ['App'],
+              'F3 an application, 401: its own challenge';
+}
+
+# --- at the level of the server ---------------------------------------------
+
+page('/x', 401, "page 401\n", $challenge, 'the server, 401', port => 2);
+page('/scope', 200, "page 403\n", undef, 'the server, 403 =200', port => 2, token => $narrow);
+page('/own', 200, "own\n", undef, "the server's, replaced in a location", port => 2);
+page('/scope', 401, "page 401\n", $challenge, 'the server, 401 of a location', port => 2);
+granted $s, '/open', 'F3 the server, a location that is off', port => 2;
+
+# --- HTTP/2 -----------------------------------------------------------------
+
+{
+    my @answers = http2($s, map { ["/in/$_", { port => 3, token => $bad }] }
+                            qw(uri 200 named url guarded));
+
+    is_deeply [map { $_->{status} } @answers], [401, 200, 401, 302, 401],
+              'F3 HTTP/2: status';
+    is_deeply [map { scalar $_->all('WWW-Authenticate') } @answers], [1, 0, 1, 0, 1],
+              'F3 HTTP/2: challenge';
+    is_deeply [map { $_->{body} } @answers[0 .. 2]], ["page\n", "page\n", "named\n"],
+              'F3 HTTP/2: body';
+    is_refused $answers[4], INV => 'F3 HTTP/2: a protected page';
+}
+
+done;

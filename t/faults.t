@@ -1,0 +1,315 @@
+#!/usr/bin/perl
+
+# Memory that fails: each allocation on a request's way in turn, alone and with
+# all that follow it.  A bad token is never granted, a good one is granted or
+# refused as our fault, the worker lives, the next request is fine (rows M2, V6,
+# W12).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use File::Temp ();
+
+# libasan must come first, and has wrappers of its own
+plan skip_all => 'preloads a library, as the sanitizers do' if $ENV{AT_SANITIZE};
+
+my $library = $AuthToken::Server::BUILD . '/fail_alloc.so';
+my $source  = "$Bin/lib/fail_alloc.c";
+
+if (!-e $library || -M $library > -M $source) {
+    system('gcc', '-O1', '-g', '-fPIC', '-shared', '-Wall', '-Wextra', '-Werror',
+           '-fno-builtin', '-o', "$library.$$", $source) == 0 or die "gcc: $?\n";
+    rename "$library.$$", $library or die "$library: $!\n";
+}
+
+my $control = File::Temp->new(TEMPLATE => 'at-alloc-XXXXXXXX', TMPDIR => 1);
+print $control "\0" x 40;
+$control->flush;
+chmod 0666, $control->filename;
+
+# The pools are as small as nginx allows, so that what it takes from a pool is an
+# allocation, too.
+my $s = start(<<'CONF', files => {
+    auth_token_issuer main {
+        issuer     https://issuer.example;
+        audience   api;
+        algorithms RS256 PS256 ES256 EdDSA;
+        key_file   %%DIR%%/keys.json;
+    }
+    auth_token_issuer other {
+        issuer     https://other.example;
+        audience   api;
+        key_file   %%DIR%%/rsa.pem;
+    }
+    auth_token_claim $tenant org.tenant;
+    map $auth_token_user $needed { jane read; default ''; }
+
+    request_pool_size    512;
+    connection_pool_size 512;
+    proxy_set_header X-User  $auth_token_user;
+    proxy_set_header X-Scope $auth_token_scope;
+    proxy_set_header X-Extra $tenant;
+
+    server {
+        listen %%LISTEN%%;
+        listen %%LISTEN2%% ssl;
+        %%TLS%%
+        auth_token on;
+        auth_token_trust main;
+
+        location /        { proxy_pass %%UPSTREAM%%; }
+        location /scope   { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
+        location /mapped  { auth_token_require_scope $needed; proxy_pass %%UPSTREAM%%; }
+        location /long    { auth_token_require_scope administrators-all;
+                            proxy_pass %%UPSTREAM%%; }
+        location /far     { auth_token_allow 192.0.2.1; proxy_pass %%UPSTREAM%%; }
+        location /both    { auth_token_trust other main; proxy_pass %%UPSTREAM%%; }
+        location /cookie  { auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
+        location /problem { auth_token_error_format problem; proxy_pass %%UPSTREAM%%; }
+        location /early   { set $early $auth_token_user; proxy_set_header X-Extra $early;
+                            proxy_pass %%UPSTREAM%%; }
+        location /any     { satisfy any; deny all; proxy_pass %%UPSTREAM%%; }
+        location /page    { error_page 401 403 500 503 /scope; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    'rsa.pem' => key('rsa')->pem,
+    'keys.json' => '{"keys":[' . join(',', key('rsa')->jwk(kid => 'rsa'),
+        key('rsa2')->jwk(kid => 'rsa2'), key('p256')->jwk(kid => 'p256'),
+        key('ed25519')->jwk(kid => 'ed25519')) . ']}',
+}, env => { LD_PRELOAD => $library, AT_FAIL_ALLOC => $control->filename });
+
+my ($worker) = $s->workers;
+
+# pid, n, lasting, count, failed
+sub arm ($n, $lasting) { _write($worker, $n, $lasting, 0, 0) }
+sub disarm ()          { my @now = _read(); _write(0, 0, 0, 0, 0); return @now[3, 4] }
+
+sub _write (@fields) {
+    sysseek $control, 0, 0;
+    syswrite $control, pack 'q<5', @fields;
+}
+
+sub _read () {
+    sysseek $control, 0, 0;
+    sysread $control, my $bytes, 40;
+    return unpack 'q<5', $bytes;
+}
+
+# --- requests ---------------------------------------------------------------
+
+my $claims = { org => { tenant => 'acme' }, more => { map { ("m$_" => [1 .. 5]) } 1 .. 5 } };
+my $good   = token(claims => $claims);
+
+my $long   = {
+    org      => { tenant => join '', 'a' .. 'z', 0 .. 9, 'A' .. 'Z' },
+    username => join('', 'A' .. 'Z', 'a' .. 'z', 0 .. 9),
+    scope    => [join '', 0 .. 9, 'a' .. 'z', 'A' .. 'Z'],
+};
+my %right = (
+    http_x_user  => { map { $_ => 1 } '', 'jane', $long->{username} },
+    http_x_scope => { map { $_ => 1 } '', 'read write', $long->{scope}[0] },
+    http_x_extra => { map { $_ => 1 } '', 'acme', 'jane', $long->{org}{tenant} },
+);
+
+sub flip ($token) { $token =~ s/(.)(?=.{20}\z)/$1 eq 'A' ? 'B' : 'A'/er }
+
+my $none = join '.', (split /\./, token(header => { alg => 'none' }))[0, 1], 'AA';
+my $hmac = token(alg => 'HS256', key => key('rsa')->pem);
+
+# name, path, options; bad: never granted
+my @requests = (
+    ['a good token',            '/',        0, token => $good],
+    ['a good token of PS256',   '/',        0, token => token(alg => 'PS256', claims => $claims)],
+    ['a good token of ES256',   '/',        0, token => token(alg => 'ES256', key => key('p256'),
+                                                              header => { kid => 'p256' })],
+    ['a good token of EdDSA',   '/',        0, token => token(alg => 'EdDSA', key => key('ed25519'))],
+    ['a good token, two issuers', '/both',  0, token => $good],
+    ['a good cookie',           '/cookie',  0, cookie => "accessToken=$good"],
+    ['a good token, used early', '/early',  0, token => $good],
+    ['a good token, satisfy any', '/any',   0, token => $good],
+    ['a good token of long claims', '/',    0, token => token(claims => $long)],
+    ['a good token, a long user', '/',      0, token => token(claims => {
+        %$claims, username => $long->{username} })],
+    ['a good token, a long claim', '/',     0, token => token(claims => {
+        %$claims, org => $long->{org} })],
+    ['a good token, a scope by map', '/mapped', 0, token => $good],
+
+    ['a bad signature',         '/',        1, token => flip($good)],
+    ['another key',             '/',        1, token => token(key => key('rsa3072'))],
+    ['another key, two issuers', '/both',   1, token => token(key => key('rsa3072'))],
+    ['alg none',                '/',        1, token => $none],
+    ['alg none, no signature',  '/',        1, token => $none =~ s/AA\z//r],
+    ['HMAC with the public key', '/',       1, token => $hmac],
+    ['ES256 of zeros',          '/',        1, token => join '.', (split /\./,
+        token(alg => 'ES256', key => key('p256'), header => { kid => 'p256' }))[0, 1],
+        b64u("\0" x 64)],
+    ['a bad signature of EdDSA', '/',       1, token => token(alg => 'EdDSA',
+                                                              key => key('ed25519b'))],
+    ['an expired one',          '/',        1, token => good_token(exp => 1)],
+    ['without exp',             '/',        1, token => good_token(exp => GONE)],
+    ['another audience',        '/',        1, token => good_token(aud => 'x')],
+    ['another issuer',          '/',        1, token => good_token(iss => 'https://other.example')],
+    ['an empty payload',        '/',        1, token => raw_token(json(alg => 'RS256'), '{}')],
+    # what anybody may send: a parser that loses a byte must not read on behind the end
+    (map { ["a header of escapes behind $_ bytes", '/', 1, token => raw_token(
+        '{"alg":"RS256","x":"' . 'a' x $_ . '\\\\\\"\\n\\u0041\\""}', '{}', key('rsa3072'))] } 12 .. 16),
+    (map { ["a header that ends behind $_ bytes", '/', 1, token => raw_token(
+        '{"alg":"RS256","x":"' . 'a' x $_ . '"}', '{}', key('rsa3072'))] } 13 .. 15, 29 .. 31),
+    ['duplicate members',       '/',        1, token => raw_token(
+        '{"alg":"none","alg":"RS256"}', (parts $good)[1])],
+    ['another scope',           '/scope',   1, token => $good],
+    # what a buffer loses that cannot grow must not make another scope of it
+    (map { ["a scope that is one without its byte $_", '/long', 1, token => good_token(scope =>
+        [substr('administrators-all', 0, $_) . '!' . substr 'administrators-all', $_])] }
+        13 .. 17),
+    ['a scope that is an object', '/scope', 1, token => good_token(scope => { admin => 1 })],
+    ['a scope by map',          '/mapped',  1, token => good_token(scope => ['write'])],
+    ['no user for the map',     '/mapped',  1, token => good_token(username => 'john')],
+    ['another address',         '/far',     1, token => $good],
+    ['no credential',           '/',        1],
+    ['two cookies',             '/cookie',  1, cookie => "accessToken=$good; accessToken=$good"],
+    ['a bad cookie',            '/cookie',  1, cookie => 'accessToken=' . flip($good)],
+    ['a bad token, problem+json', '/problem', 1, token => flip($good)],
+    ['a bad token, used early', '/early',   1, token => flip($good)],
+    ['a bad token, satisfy any', '/any',    1, token => flip($good)],
+    ['a bad token, error_page', '/page',    1, token => flip($good)],
+);
+
+# The status (0: closed without an answer) and body, on a connection of its own.
+sub try_once ($path, %o) {
+    my $answer = eval {
+        my $connection = $s->connect;
+        $connection->send(request_bytes($path, close => 1, %o));
+        my $r = $connection->response;
+        $connection->close;
+        $r;
+    };
+    return ($answer ? $answer->{status} : 0, $answer ? $answer->{body} : $@, $answer);
+}
+
+# Of an undisturbed request: its status, and how many allocations it takes.  The
+# least of three counts: the worker may have read the new key files meanwhile.
+sub undisturbed ($path, %o) {
+    my ($status, @counts);
+    for (1 .. 3) {
+        arm(0, 0);
+        ($status) = try_once($path, %o);
+        push @counts, (disarm())[0];
+    }
+    return ($status, (sort { $a <=> $b } @counts)[0]);
+}
+
+# how many more hits have come whose tag was lost
+sub untagged () {
+    my $n = $s->upstream->hits->count('') - $s->{untagged};
+    $s->{untagged} += $n;
+    return $n;
+}
+
+my $tag = 0;
+my %seen;           # which answers good tokens got
+
+REQUEST:
+for (@requests) {
+    my ($name, $path, $is_bad, %o) = @$_;
+    my ($right, $allocations) = undisturbed($path, %o, tag => "faults-warm");
+
+    is $right == 200 ? 0 : 1, $is_bad, "$name, undisturbed: $right";
+    cmp_ok $allocations, '>', 10, "$name: $allocations allocations";
+    cmp_ok $allocations, '<', 2000, "$name: and not too many";
+
+    for my $lasting (0, 1) {
+        my (@granted, @wrong, @unfit, $hung);
+        my $mode = $lasting ? 'from then on' : 'once';
+        my $failures = 0;
+
+        for my $n (1 .. $allocations + 2) {
+            my $id = 'faults-' . ++$tag;
+
+            arm($n, $lasting);
+            my ($status, $body, $answer) = try_once($path, %o, tag => $id);
+            my (undef, $failed) = disarm();
+
+            $failures++ if $failed;
+            $seen{$status}++ if !$is_bad && $name !~ /PS256|EdDSA/;
+            $hung++ if $body =~ /waited in vain/;
+
+            if ($is_bad) {
+                push @granted, "$n: $status"
+                    if $status =~ /^[23]/ || $body =~ /protected/
+                       || $s->upstream->hits->count($id) || untagged();
+                push @wrong, "$n: $status"
+                    if $status != 0 && $status != $right && $status !~ /^5/;
+            } else {
+                push @wrong, "$n: $status" if $status !~ /^(?:0|200|5\d\d)$/;
+                untagged();
+
+                # V6: a header that could not be made is missing, and not another
+                my ($hit) = hits($s, $id);
+                push @unfit, map { "$n: $_ $hit->{$_}" }
+                             grep { $hit && !$right{$_}{$hit->{$_}} } sort keys %right;
+            }
+
+            # a body of ours is whole, or there is none
+            push @wrong, "$n: $body"
+                if $body =~ /\A\{/ && $body !~ /\A\{"(?:code|type)":.*"\}\z/;
+
+            last if $hung;
+        }
+
+        is_deeply \@granted, [], "M2 $name, $mode: never granted";
+        {
+            # OpenSSL 3.0 has no error for a digest that it could not make in PSS
+            # and Ed25519: it says that the signature is bad
+            local $TODO = 'a 401 for want of memory'
+                if !$lasting && $name =~ /good.*(?:PS256|EdDSA)/;
+            is_deeply \@wrong, [], "M2 $name, $mode: refused as it ought to be, or by a 5xx";
+        }
+        is_deeply \@unfit, [], "V6 $name, $mode: headers are right or missing" if !$is_bad;
+        ok !$hung, "M2 $name, $mode: never without an end";
+        cmp_ok $failures, '>=', $allocations * 0.9, "M2 $name, $mode: $failures failures";
+
+        # nothing else can be learned of another process
+        if (join(' ', $s->workers) ne $worker) {
+            fail "M2 $name, $mode: the worker died";
+            last REQUEST;
+        }
+
+        is_deeply [(try_once('/', token => $good, tag => 'after'))[0],
+                   (try_once('/', token => flip($good), tag => 'after'))[0]], [200, 401],
+            "M2 $name, $mode: the next requests are fine";
+    }
+}
+
+is_deeply [$s->workers], [$worker], 'M2 the worker is the one that it was';
+
+# --- what the log says of it ------------------------------------------------
+
+cmp_ok $seen{503} // 0, '>', 50, 'M2 our own failures are answered by 503';
+is $seen{401} // 0, 0, 'W12 and never by a 401 for a good token';
+
+# nginx itself reports each failure as [emerg], and ours is its fault as well
+expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
+# nginx asks twice for a variable that it may not cache: for its length, and for
+# its text; where the first answer failed, it notices
+expect_log $s, qr/\[alert\] .*no buffer space in script copy/;
+expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
+
+# --- TLS: no error of OpenSSL is left behind for the next connection --------
+
+{
+    my $port = $s->port(2);
+    my @config;
+    for my $token ($good, flip($good), $good, $none, $good) {
+        push @config, join "\n", "url = \"https://127.0.0.1:$port/\"", 'insecure', 'silent',
+            'http1.1', "header = \"Authorization: Bearer $token\"", 'header = "X-Test: tls"',
+            'output = "/dev/null"', 'write-out = "%{http_code} "', '';
+    }
+    my $file = $s->write('curl', join "next\n", @config);
+    is qx(curl --config $file), '200 401 200 401 200 ', 'W11 TLS goes on after all this';
+}
+
+done;

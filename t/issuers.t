@@ -1,0 +1,321 @@
+#!/usr/bin/perl
+
+# Several issuers: which of them a location trusts, which of their keys is tried,
+# whose demands count (rows K5, K6, and of C6 to C8 and S1 what goes by block).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+
+sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
+
+my @all_algorithms = qw(RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA);
+
+# with the keys of each: four that are not rsa's, then rsa
+my @others = map { key("p256$_")->jwk } 'b' .. 'f';
+
+my $blocks = '';
+sub block ($name, @lines) { $blocks .= "auth_token_issuer $name { " . join(' ', @lines) . " }\n" }
+sub iss ($name) { "issuer https://$name.example;" }
+
+# one tenant with two APIs: the same keys and iss, another audience
+block 'api',     'issuer https://issuer.example;', 'audience api;', 'key_file %%DIR%%/rsa.json;';
+block 'web',     'issuer https://issuer.example;', 'audience web web2;', 'key_file %%DIR%%/rsa.json;';
+# others of their own
+block 'second',  iss('second'), 'audience api;', 'key_file %%DIR%%/rsa2.json;', 'user_claim id;';
+block 'foreign', iss('foreign'), 'audience api;', 'key_file %%DIR%%/rsa3.pem;';
+block 'two',     iss('two'), 'audience any;', 'key_file %%DIR%%/rsa.json;', 'key_file %%DIR%%/rsa2.json;',
+                 'key_file %%DIR%%/rsa3.pem;';
+# keys: of one kid, without, many
+block 'same',    iss('same'), 'audience api;', 'key_file %%DIR%%/same.json;';
+block 'nameless', iss('nameless'), 'audience api;', 'key_file %%DIR%%/nameless.json;';
+block 'three',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/three.json;';
+block 'four',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/four.json;';
+block 'four2',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/four2.json;';
+block 'last',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/last.json;';
+# demands
+block 'lenient', iss('lenient'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'leeway 60s;';
+block 'fresh',   iss('fresh'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'max_age 1m;';
+block 'fresh2',  iss('fresh2'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'max_age 1m;', 'leeway 30s;';
+block 'typed',   iss('typed'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'typ at+jwt;';
+block 'absent',  iss('absent'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'typ absent;';
+block 'either',  iss('either'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'typ absent X;';
+block 'anyone',  iss('anyone'), 'audience any;', 'key_file %%DIR%%/rsa.json;';
+block 'many',    'issuer a b c;', 'audience x y z;', 'key_file %%DIR%%/rsa.json;';
+block 'claims',  iss('claims'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'user_claim who.name;',
+                 'scope_claim realm_access.roles;', 'admin_claim realm_access.root;';
+block 'noadmin', iss('noadmin'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'admin_claim off;';
+block "alg-$_",  iss('alg'), 'audience api;', "algorithms $_;", 'key_file %%DIR%%/every.json;'
+    for @all_algorithms;
+block 'every',   iss('alg'), 'audience api;', "algorithms @all_algorithms;",
+                 'key_file %%DIR%%/every.json;';
+
+my @names = $blocks =~ /^auth_token_issuer (\S+)/mg;
+my $locations = join '', map {
+    my $inner = $_ eq 'second' ? 'location /second/in/ { proxy_pass %%UPSTREAM%%; }' : '';
+    "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; $inner }\n";
+} @names;
+
+my $s = start(<<"CONF", files => {
+    $blocks
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust api;
+        proxy_set_header X-Extra \$auth_token_issuer;
+
+        location / { proxy_pass %%UPSTREAM%%; }
+        $locations
+        location /api-web/   { auth_token_trust api web; proxy_pass %%UPSTREAM%%; }
+        location /web-api/   { auth_token_trust web api; proxy_pass %%UPSTREAM%%; }
+        location /all/       { auth_token_trust foreign second web api; proxy_pass %%UPSTREAM%%; }
+        location /typed-api/ { auth_token_trust typed api; proxy_pass %%UPSTREAM%%; }
+        location /api-typed/ { auth_token_trust api typed; proxy_pass %%UPSTREAM%%; }
+        location /eight/     { auth_token_trust four four2; proxy_pass %%UPSTREAM%%; }
+        location /nine/      { auth_token_trust four four2 last; proxy_pass %%UPSTREAM%%; }
+        location /scope/     { auth_token_trust claims noadmin api; auth_token_require_scope boss;
+                               proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN2%%;
+        auth_token on;
+        location /good { auth_token_trust api; proxy_pass %%UPSTREAM%%; }
+        location /x    { auth_token_trust web; proxy_pass %%UPSTREAM%%; }
+        location /open { auth_token off; proxy_pass %%UPSTREAM%%; }
+        location /list { auth_token_accept none; auth_token_allow 127.0.0.1; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    'rsa.json'      => jwks(key('rsa')->jwk(kid => 'one')),
+    'rsa2.json'     => jwks(key('rsa2')->jwk(kid => 'two')),
+    'rsa3.pem'      => key('rsa3')->pem,
+    'same.json'     => jwks(key('rsa')->jwk(kid => 'one'), key('rsa2')->jwk(kid => 'one'),
+                            key('rsa3')->jwk(kid => 'other')),
+    'nameless.json' => jwks(key('rsa')->jwk, key('rsa2')->jwk, key('rsa3')->jwk(kid => 'three')),
+    'three.json'    => jwks(@others[0 .. 2], key('p256')->jwk),
+    'four.json'     => jwks(@others[0 .. 3], key('p256')->jwk(kid => 'late')),
+    'four2.json'    => jwks((map { key("p256$_")->jwk } 'g' .. 'j'), key('p256')->jwk(kid => 'late')),
+    'last.json'     => jwks(key('p256')->jwk(kid => 'late')),
+    'every.json'    => jwks(map { key($_)->jwk(kid => $_) } qw(rsa p256 p384 ed25519)),
+});
+
+sub by ($name, %o) {
+    my %claims = (iss => "https://$name.example", ($o{claims} // {})->%*);
+    return token(%o, claims => \%claims);
+}
+
+# granted there, and the upstream told by whom
+sub by_issuer ($path, $issuer, $name, $token) {
+    granted $s, $path, $name, token => $token, decision => { issuer => $issuer };
+    my $tag = next_tag;
+    $s->request($path, token => $token, tag => $tag);
+    my ($hit) = hits($s, $tag);
+    is $hit->{http_x_extra}, $issuer, "$name: by $issuer";
+}
+
+sub refused_for ($path, $reason, $name, $token, $sign = 'INV') {
+    refused $s, $path, $sign => $name, token => $token, reason => $reason;
+}
+
+# --- which are trusted ------------------------------------------------------
+
+my $api = token();
+my $web = token(claims => { aud => 'web' });
+my $second = by('second', key => key('rsa2'));
+my $foreign = by('foreign', key => key('rsa3'));
+
+by_issuer '/x', api => 'the one that the server trusts', $api;
+by_issuer '/web/', web => 'another audience, another block', $web;
+by_issuer '/web/', web => 'its second audience', token(claims => { aud => ['x', 'web2'] });
+refused_for '/x', audience => 'the token of the other API', $web;
+refused_for '/web/', audience => 'and the other way round', $api;
+by_issuer '/api-web/', api => 'both, the first', $api;
+by_issuer '/api-web/', web => 'both, the second', $web;
+by_issuer '/web-api/', api => 'both, the other order', $api;
+by_issuer '/web-api/', web => 'both, the other order', $web;
+by_issuer '/api-web/', api => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
+by_issuer '/web-api/', web => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
+refused_for '/api-web/', audience => 'a token for neither', token(claims => { aud => 'x' });
+refused_for '/web-api/', expired => 'expired for the one', token(claims => { exp => 1 }), 'EXP';
+refused_for '/web-api/', expired => 'expired for the other', token(claims => { exp => 1, aud => 'web' }), 'EXP';
+refused_for '/web-api/', audience => 'expired for neither', token(claims => { exp => 1, aud => 'x' });
+
+by_issuer '/second/', second => 'a block of its own', $second;
+by_issuer '/second/in/', second => 'inherited', $second;
+by_issuer '/foreign/', foreign => 'a key without a kid', $foreign;
+by_issuer '/all/', $_->[0] => 'all of them', $_->[1]
+    for ['api', $api], ['web', $web], ['second', $second], ['foreign', $foreign];
+
+refused_for '/x', bad_signature => 'the token of an issuer that does not count here', $second;
+refused_for '/x', unknown_kid => 'nor by its kid', by('second', key => key('rsa2'), header => { kid => 'two' });
+refused_for '/second/in/', bad_signature => 'an issuer of the level above', $api;
+refused_for '/second/', bad_signature => 'iss of the one, key of another', by('second');
+refused_for '/x', issuer => 'key of the one, iss of another', by('second', key => key('rsa'));
+refused_for '/all/', issuer => 'both trusted: key of the one, iss of the other', $_ for
+    by('second'), by('foreign'), token(key => key('rsa2')), token(key => key('rsa3')),
+    by('second', key => key('rsa3')), by('foreign', key => key('rsa2'));
+refused_for '/all/', audience => 'both trusted: key and iss of the one, audience of another',
+    by('second', key => key('rsa2'), claims => { aud => 'web' });
+refused_for '/all/', bad_signature => 'the key of nobody', token(key => key('rsa3072'));
+
+for my $path ('/', '/y') {
+    refused $s, $path, FAIL => "no location says whom: $path", port => 2, token => $api,
+            reason => 'misconfigured';
+}
+granted $s, '/good', 'the location says it', port => 2, token => $api;
+refused $s, '/x', INV => 'another one', port => 2, token => $api, reason => 'audience';
+granted $s, '/open', 'where it is off none need be named', port => 2;
+granted $s, '/list', 'where no token counts none need be named', port => 2;
+
+# --- K5, K6: which keys -----------------------------------------------------
+
+sub kid ($kid, $iss, $key, %o) { by($iss, header => { kid => $kid }, key => key($key), %o) }
+
+by_issuer '/same/', same => "K5 two keys of one kid: $_", kid('one', 'same', $_) for 'rsa', 'rsa2';
+refused_for '/same/', bad_signature => 'K5 the key of another kid', kid('one', 'same', 'rsa3');
+refused_for '/same/', bad_signature => 'K5 the kid of another key', kid('other', 'same', 'rsa');
+refused_for '/same/', unknown_kid => "K5 kid $_", kid($_, 'same', 'rsa') for 'two', 'ONE', 'on', 'onee', 'other2';
+by_issuer '/same/', same => "K6 no kid, three keys: $_", by('same', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
+refused_for '/same/', bad_signature => 'K6 no kid, none of the keys', by('same', key => key('rsa3072'));
+
+by_issuer '/nameless/', nameless => "K6 any kid, keys without one: $_", kid('x', 'nameless', $_) for 'rsa', 'rsa2';
+refused_for '/nameless/', bad_signature => 'K6 any kid, a key with another', kid('x', 'nameless', 'rsa3');
+by_issuer '/nameless/', nameless => 'K6 its kid', kid('three', 'nameless', 'rsa3');
+by_issuer '/nameless/', nameless => 'K6 its kid, a key without', kid('three', 'nameless', 'rsa');
+by_issuer '/nameless/', nameless => "K6 no kid: $_", by('nameless', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
+
+by_issuer '/two/', two => "keys of several files: $_", by('two', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
+by_issuer '/two/', two => 'of several files, by kid', kid('two', 'two', 'rsa2');
+refused_for '/two/', bad_signature => 'of several files, the kid of another', kid('one', 'two', 'rsa2');
+
+my @es = (key => key('p256'), alg => 'ES256');
+by_issuer '/three/', three => 'K6 four keys are tried', by('keys', @es);
+refused_for '/four/', bad_signature => 'K6 the fifth is not', by('keys', @es);
+by_issuer '/four/', four => 'K6 by its kid it is the first', by('keys', @es, header => { kid => 'late' });
+by_issuer '/eight/', four2 => 'K6 eight keys of two blocks', by('keys', alg => 'ES256', key => key('p256j'));
+refused_for '/nine/', bad_signature => 'K6 the ninth is not tried', by('keys', @es);
+by_issuer '/nine/', four => 'K6 but by its kid', by('keys', @es, header => { kid => 'late' });
+by_issuer '/last/', last => 'K6 and where it is the only one', by('keys', @es);
+
+# --- demands ----------------------------------------------------------------
+
+my $now = time;
+
+by_issuer '/lenient/', lenient => "leeway: exp $_", by('lenient', claims => { exp => $now + $_ }) for -50, -1, 1;
+refused_for '/lenient/', expired => "leeway: exp $_", by('lenient', claims => { exp => $now + $_ }), 'EXP' for -60, -61, -1000;
+by_issuer '/lenient/', lenient => "leeway: nbf $_", by('lenient', claims => { nbf => $now + $_ }) for 50, 1, -1;
+refused_for '/lenient/', not_yet_valid => "leeway: nbf $_", by('lenient', claims => { nbf => $now + $_ }) for 75, 1000;
+refused_for '/x', expired => 'no leeway', token(claims => { exp => $now - 1 }), 'EXP';
+refused_for '/x', not_yet_valid => 'no leeway', token(claims => { nbf => $now + 20 });
+
+by_issuer '/fresh/', fresh => "max_age: iat $_", by('fresh', claims => { iat => $now + $_ }) for -45, -1, 0;
+refused_for '/fresh/', too_old => "max_age: iat $_", by('fresh', claims => { iat => $now + $_ }), 'EXP' for -61, -1000;
+refused_for '/fresh/', not_yet_valid => 'max_age: iat in the future', by('fresh', claims => { iat => $now + 20 });
+refused_for '/fresh/', bad_claim => 'max_age: no iat', by('fresh', claims => { iat => GONE });
+refused_for '/fresh/', bad_claim => 'max_age: iat is a string', by('fresh', claims => { iat => "$now" });
+by_issuer '/fresh2/', fresh2 => "max_age and leeway: iat $_", by('fresh2', claims => { iat => $now + $_ }) for -75, 15;
+refused_for '/fresh2/', too_old => 'max_age and leeway', by('fresh2', claims => { iat => $now - 91 }), 'EXP';
+by_issuer '/x', api => 'C6 no max_age: iat does not matter', token(claims => { iat => $_ }) for 1, $now + 10_000;
+
+# header members, and whether blocks take them: default, typ at+jwt, absent, absent X
+for my $row (['no typ', GONE, 1, 0, 1, 1], ['JWT', 'JWT', 1, 0, 0, 0], ['jwt', 'jwt', 1, 0, 0, 0],
+             ['at+jwt', 'at+jwt', 1, 1, 0, 0], ['AT+JWT', 'AT+JWT', 1, 1, 0, 0],
+             ['application/at+jwt', 'application/at+jwt', 1, 0, 0, 0],
+             ['absent', 'absent', 0, 0, 0, 0], ['X', 'X', 0, 0, 0, 1], ['x', 'x', 0, 0, 0, 1],
+             ['empty', '', 0, 0, 0, 0], ['a number', 7, 0, 0, 0, 0], ['null', undef, 0, 0, 0, 0],
+             ['a list', ['at+jwt'], 0, 0, 0, 0], ['a prefix', 'at', 0, 0, 0, 0],
+             ['a space', 'at+jwt ', 0, 0, 0, 0])
+{
+    my ($name, $typ, @taken) = @$row;
+    my @blocks = (['/x', 'api', 'issuer'], ['/typed/', 'typed', 'typed'],
+                  ['/absent/', 'absent', 'absent'], ['/either/', 'either', 'either']);
+    for my $i (0 .. 3) {
+        my ($path, $block, $iss) = $blocks[$i]->@*;
+        my $token = by($iss, header => { typ => $typ });
+        $taken[$i] ? by_issuer($path, $block, "typ $name at $block", $token)
+                   : refused_for($path, bad_typ => "typ $name at $block", $token);
+    }
+}
+
+by_issuer "/$_/", typed => "typ goes by the block: $_", by('typed', header => { typ => 'at+jwt' }) for 'typed-api', 'api-typed';
+by_issuer "/$_/", api => "typ goes by the block: $_", $api for 'typed-api', 'api-typed';
+refused_for "/$_/", issuer => "typ goes by the block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
+
+by_issuer '/many/', many => "iss $_->[0], aud $_->[1]", token(claims => { iss => $_->[0], aud => $_->[1] })
+    for ['a', 'x'], ['b', 'y'], ['c', 'z'], ['c', ['w', 'x']];
+refused_for '/many/', issuer => "iss $_", token(claims => { iss => $_, aud => 'x' }) for 'x', 'ab', 'A', '', 'a b', 'a,b';
+refused_for '/many/', audience => "aud $_", token(claims => { iss => 'a', aud => $_ }) for 'a', 'X', '', 'x y', 'any';
+refused_for '/many/', bad_claim => 'iss is a list', token(claims => { iss => ['a'], aud => 'x' });
+
+by_issuer '/anyone/', anyone => 'audience any', by('anyone', claims => { aud => $_ }) for 'x', ['y', 'z'], GONE, [];
+refused_for '/anyone/', bad_claim => 'audience any, but no other type', by('anyone', claims => { aud => $_ }) for 7, undef, { a => 1 }, [7];
+refused_for '/x', audience => 'audience any elsewhere', token(claims => { aud => 'any' });
+
+{
+    my %claims = (who => { name => 'kate' }, realm_access => { roles => ['boss'] },
+                  username => 'mallory', scope => ['boss'], isAdmin => \'true');
+    granted $s, '/scope/', 'claims by path', token => by('claims', claims => \%claims),
+            decision => { user => 'kate', scope => 'boss', issuer => 'claims' };
+    refused_for '/scope/', scope => 'scope is not scope there',
+        by('claims', claims => { %claims, realm_access => {} }), 'SCOPE';
+    granted $s, '/scope/', 'an admin by path', token => by('claims', claims => {
+        %claims, realm_access => \'{"root":true}' }), decision => { scope => '' };
+    refused_for '/scope/', scope => "no admin by path: $_", by('claims', claims => {
+        %claims, realm_access => \qq({"root":$_}) }), 'SCOPE' for 'false', '1', '"true"', 'null', '["true"]', '{}';
+    granted $s, '/scope/', 'isAdmin', token => token(claims => { isAdmin => \'true' });
+    refused_for '/scope/', scope => 'admin_claim off',
+        by('noadmin', claims => { isAdmin => \'true' }), 'SCOPE';
+}
+
+# --- algorithms -------------------------------------------------------------
+
+my %key = ((map { ("RS$_" => 'rsa', "PS$_" => 'rsa') } 256, 384, 512),
+           ES256 => 'p256', ES384 => 'p384', EdDSA => 'ed25519');
+
+for my $alg (@all_algorithms) {
+    my @how = (alg => $alg, key => key($key{$alg}));
+
+    by_issuer "/alg-$alg/", "alg-$alg" => "$alg, no kid", by('alg', @how);
+    by_issuer "/alg-$alg/", "alg-$alg" => "$alg, its kid", by('alg', @how, header => { kid => $key{$alg} });
+    by_issuer '/every/', every => "$alg where all are accepted", by('alg', @how);
+    refused_for "/alg-$alg/", bad_signature => "$alg, another payload", do {
+        my @parts = split /\./, by('alg', @how);
+        join '.', $parts[0], b64u(json(exp => $now + 99, aud => 'api', iss => 'https://alg.example',
+                                       username => 'root', isAdmin => \'true')), $parts[2];
+    };
+    refused_for "/alg-$_/", bad_alg => "$alg where $_ is accepted", by('alg', @how)
+        for grep { $_ ne $alg } @all_algorithms;
+    refused_for "/alg-$_/", bad_signature => "$alg that calls itself $_", by('alg', @how, header => { alg => $_ })
+        for grep { $_ ne $alg && $key{$_} eq $key{$alg} } @all_algorithms;
+    refused_for '/every/', bad_signature => "$alg that calls itself $_", by('alg', @how, header => { alg => $_ })
+        for grep { $_ ne $alg && $key{$_} eq $key{$alg} } @all_algorithms;
+}
+
+refused_for '/every/', bad_alg => "alg $_", by('alg', header => { alg => $_ })
+    for 'none', 'HS256', 'ES512', 'ES256K', 'rs256', 'EDDSA', 'Ed25519', 'RSA-OAEP', '';
+
+# --- configurations ---------------------------------------------------------
+
+my %files = ('rsa.pem' => key('rsa')->pem);
+my $two = join '', map { <<"CONF" } 'one', 'other';
+auth_token_issuer $_ { issuer $_; audience api; key_file %%DIR%%/rsa.pem; }
+CONF
+
+conf_fails "$two server { location / { $_->[1] } }", $_->[2], $_->[0], files => \%files for
+    ['two issuers, and none named', "auth_token on; # here\n",              'auth_token_trust'],
+    ['an unknown issuer',  "auth_token on;\nauth_token_trust ghost; # here\n", 'ghost'],
+    ['an unknown issuer beside another', "auth_token on;\nauth_token_trust one ghost; # here\n", 'ghost'],
+    ['another case',       "auth_token on;\nauth_token_trust One; # here\n", 'One'],
+    ['one twice',          "auth_token on;\nauth_token_trust one one; # here\n", 'twice'],
+    ['the directive twice', "auth_token_trust one;\nauth_token_trust other; # here\n", 'duplicate'],
+    ['no name',            "auth_token_trust; # here\n", 'number of arguments'];
+conf_fails "$two auth_token_issuer one { # here\n issuer x; audience x; key_file %%DIR%%/rsa.pem; }",
+    'one', 'a block of a name that is taken', files => \%files;
+conf_ok "$two server { auth_token on; location / { auth_token_trust one; } }",
+    'the server leaves it to its location', files => \%files;
+conf_ok "auth_token_trust other; $two server { auth_token on; location / { } }",
+    'a name may stand before its block', files => \%files;
+
+done;

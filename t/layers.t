@@ -1,0 +1,146 @@
+#!/usr/bin/perl
+
+# The rules of the house (style.md), as far as a program can see them, what is
+# installed, and which rows of the list of tests are here.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Log;
+use AuthToken::Server;
+use File::Find qw(find);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $root  = $AuthToken::Server::ROOT;
+my $build = $AuthToken::Server::BUILD;
+
+sub content ($path) { AuthToken::Log->new("$root/$path")->content }
+
+# the files below some directories whose names match, as paths from the root
+sub files ($pattern, @directories) {
+    my @found;
+    find({ no_chdir => 1, wanted => sub {
+        push @found, substr $_, 1 + length $root if -f && /$pattern/;
+    } }, grep { -d } map { "$root/$_" } @directories);
+    return sort @found;
+}
+
+# the lines that match, as file:line: text
+sub grep_in ($pattern, @files) {
+    my @found;
+    for my $file (@files) {
+        my $n = 0;
+        for (split /\n/, content($file)) {
+            $n++;
+            push @found, "$file:$n: $_" if /$pattern/;
+        }
+    }
+    return \@found;
+}
+
+my @core = files(qr/\.[ch]\z/, 'src/core');
+my @cli  = files(qr/\.[ch]\z/, 'src/cli');
+my @http = files(qr/\.[ch]\z/, 'src/http');
+
+cmp_ok scalar @$_, '>', 5, 'there are sources' for \@core, \@cli, \@http;
+
+# --- floors -----------------------------------------------------------------
+
+is_deeply grep_in(qr/ngx_/i, @core), [], 'src/core knows nothing of nginx';
+is_deeply grep_in(qr/ngx_/i, @cli), [], 'src/cli knows nothing of nginx';
+is_deeply grep_in(qr{^\s*#\s*include\s*["<](?:openssl/|jansson|lmdb|curl/|jwt\.h|crypt\.h)}, @http),
+          [], 'src/http includes no header of a library';
+is_deeply grep_in(qr/\b(?:json_(?:object|array|string|integer|load|decref)|EVP_|RSA_|ERR_|mdb_|curl_)\w*\s*\(/,
+                  @http), [], 'src/http calls no function of a library';
+is_deeply grep_in(qr{^\s*#\s*include\s*"(?!ngx_|at_)}, @http), [],
+          'src/http includes core and nginx';
+is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_)}, @core), [], 'src/core includes core';
+is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_|cli)}, @cli), [], 'src/cli includes core';
+
+# one header, one place
+for my $row (['jwt.h', 'at_mint.c'], ['lmdb.h', 'at_store\w*\.c'])
+{
+    my ($header, $place) = @$row;
+    my $found = grep_in(qr/^\s*#\s*include\s*[<"]\Q$header\E[">]/, @core, @cli, @http);
+    is_deeply [grep { !m{\Asrc/core/$place:} } @$found], [], "$header is included by $place alone";
+}
+
+# --- habits -----------------------------------------------------------------
+
+is_deeply grep_in(qr/\b(?:time|gettimeofday|clock_gettime|localtime|gmtime)\s*\(/, @core), [],
+          'src/core has no clock';
+is_deeply grep_in(qr/\b(?:printf|puts|perror|syslog|fprintf|getenv|exit|abort)\s*\(/, @core), [],
+          'src/core has no log, no environment, no end';
+is_deeply grep_in(qr/\b(?:strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|alloca|system|popen)\s*\(/,
+                  @core, @cli), [], 'no function that is never right';
+is_deeply grep_in(qr/[ \t]\z|\t/, @core, @cli, @http), [], 'no tabs, no spaces at ends of lines';
+
+is_deeply [grep { content($_) !~ /SPDX-License-Identifier: BSD-2-Clause$/m }
+           files(qr/\.[ch]\z/, 'src', 't')], [], 'every source says its licence';
+is_deeply [grep { content($_) !~ /^#ifndef (\w+_H)\n#define \1\n.*^#endif\s*\z/ms }
+           grep { /\.h\z/ } @core, @cli, @http], [], 'every header is guarded';
+is_deeply [grep { content($_) !~ m{\A(?:#!/usr/bin/perl\n\s*)?# \S} }
+           files(qr/\.t\z/, 't')], [], 'every test says what it tests';
+
+# --- the module -------------------------------------------------------------
+
+my $module = "$build/ngx_http_auth_token_module.so";
+my @exported = map { (split)[2] } qx(nm -D --defined-only $module);
+is_deeply [sort @exported],
+          [qw(ngx_http_auth_token_module ngx_module_names ngx_module_order ngx_modules)],
+          'the module exports what nginx wants';
+
+# --- make install -----------------------------------------------------------
+
+SKIP: {
+    -e "$build/auth-token" or skip "$build/auth-token is not built", 3;
+
+    my $dir = tempdir('at-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+    local $ENV{MAKEFLAGS} = '';
+    my $output = qx(umask 077; make -C $root -o all install DESTDIR=$dir BUILD=$build 2>&1);
+    is $?, 0, 'make install' or diag $output;
+
+    my %found;
+    find({ no_chdir => 1, wanted => sub {
+        $found{substr $_, length $dir} = sprintf '%04o', (stat)[2] & 07777 if -f || -l;
+    } }, $dir);
+
+    is_deeply \%found, {
+        '/usr/lib/nginx/modules/ngx_http_auth_token_module.so' => '0644',
+        '/usr/bin/auth-token'                                  => '0755',
+        '/usr/share/man/man1/auth-token.1'                     => '0644',
+    }, 'make install: files and their modes';
+
+    my @closed;
+    find({ no_chdir => 1, wanted => sub {
+        push @closed, $_ if -d && $_ ne $dir && ((stat)[2] & 0755) != 0755;
+    } }, $dir);
+    is_deeply \@closed, [], 'make install: directories are open to all';
+}
+
+# --- rows -------------------------------------------------------------------
+
+my @rows = (
+    (map { "J$_" } 1 .. 23),
+    (map { "S$_" } 1 .. 5, 6, 7, 9 .. 12),
+    (map { "C$_" } 1 .. 11),
+    (map { "K$_" } 1 .. 6, 9),
+    (map { "H$_" } 1, 3, 5 .. 15),
+    (map { "P$_" } 1 .. 4, 8),
+    (map { "F$_" } 1 .. 10),
+    (map { "I$_" } 1 .. 6, 8 .. 10),
+    'T3',
+    (map { "L$_" } 1 .. 5),
+    (map { "V$_" } 1 .. 6),
+    (map { "E$_" } 1 .. 5),
+    qw(O1 O2 O4 O6),
+);
+
+my $tests = join "\n", map { content($_) }
+            grep { $_ ne 't/layers.t' } files(qr/\.[tc]\z/, 't');
+is_deeply [grep { $tests !~ /\b$_\b/ } @rows], [], 'every row of the list has its test';
+
+done_testing();

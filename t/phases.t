@@ -1,0 +1,553 @@
+#!/usr/bin/perl
+
+# The access phase among nginx's other phases: redirects within the server,
+# locations, inheritance, what runs before it and what it never sees (rows F4,
+# F5, F6, F9, F10).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+
+my $issuers = <<'CONF';
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+    auth_token_issuer other {
+        issuer   https://other.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+CONF
+
+my %files = ('rsa.pem' => key('rsa')->pem);
+
+my $s = start($issuers . <<'CONF', files => \%files);
+    limit_req_zone $auth_token_user zone=users:1m rate=1r/m;
+    limit_req_zone $tier zone=tiers:1m rate=1r/m;
+    map $auth_token_user $tier { jane gold; bob silver; default ""; }
+    map $auth_token_claim_id $id_of_map { default "<$auth_token_claim_id>"; }
+    auth_token_claim $department department;
+    log_format early escape=json '$http_x_test\t{"early":"$early","mapped":"$id_of_map",'
+                     '"user":"$auth_token_user","claim":"$department"}';
+
+    # contents that send elsewhere, by X-Accel-Redirect
+    server {
+        listen unix:%%DIR%%/own.sock;
+        access_log off;
+        location / { add_header X-Accel-Redirect $arg_to; return 200 "on the way\n"; }
+    }
+
+    server {
+        listen %%LISTEN%%;
+        auth_token_trust main;
+        default_type text/plain;
+
+        location /good { auth_token on; proxy_pass %%UPSTREAM%%; }
+
+        # F4: redirects that begin where nothing is asked
+        location /open/ {
+            location /open/try       { try_files /nothing /guarded; }
+            location /open/try-named { try_files /nothing @guarded; }
+            location /open/last      { rewrite ^ /guarded last; }
+            location /open/twice     { rewrite ^ /open/last last; }
+            location /open/error     { error_page 404 = /guarded; try_files /nothing =404; }
+            location /open/named     { error_page 404 = @guarded; try_files /nothing =404; }
+            location /open/accel     { proxy_pass http://unix:%%DIR%%/own.sock:/; }
+            location = /open/index/  { root %%DIR%%/html; index index.html; }
+            location = /open/index/index.html { auth_token on; root %%DIR%%/html; }
+        }
+        location = /guarded { auth_token on; proxy_pass %%UPSTREAM%%; }
+        location @guarded   { auth_token on; proxy_pass %%UPSTREAM%%; }
+
+        # F4: and where a token is asked for
+        location /closed/ {
+            auth_token on;
+            root %%DIR%%/html;
+
+            location /closed/file      { }
+            location /closed/list/     { autoindex on; }
+            location /closed/try       { try_files /nothing @free; }
+            location /closed/try-file  { try_files $uri/x /closed/file =404; }
+            location /closed/break     { rewrite ^ /closed/file break; }
+            location /closed/alias     { alias %%DIR%%/html/closed/file; }
+            location /closed/empty     { empty_gif; }
+            location /closed/status    { stub_status; }
+            location /closed/dav/      { dav_methods PUT DELETE MKCOL; create_full_put_path on; }
+            location /closed/accel     { proxy_pass http://unix:%%DIR%%/own.sock:/; }
+            location /closed/internal  { internal; proxy_pass %%UPSTREAM%%; }
+        }
+        location @free     { proxy_pass %%UPSTREAM%%; }
+        location = /free   { proxy_pass %%UPSTREAM%%; }
+        location = /hidden { internal; proxy_pass %%UPSTREAM%%; }
+        location = /scoped { auth_token on; auth_token_require_scope never; proxy_pass %%UPSTREAM%%; }
+        location = /theirs { auth_token on; auth_token_trust other; proxy_pass %%UPSTREAM%%; }
+        location = /cookie { auth_token on; auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
+        location = /bearer-else-cookie {
+            auth_token on;
+            error_page 401 = /cookie;
+            proxy_pass %%UPSTREAM%%;
+        }
+
+        # F5: what the access phase does not see
+        location = /return   { auth_token on; return 200 "returned <$auth_token_user>\n"; }
+        location = /away     { auth_token on; rewrite ^ /free last; }
+        location = /ssi      { ssi on; ssi_types *; root %%DIR%%/html; }
+        location = /addition { addition_types *; add_after_body /closed/file; root %%DIR%%/html; }
+        location = /asking   { auth_request /guarded-answer; proxy_pass %%UPSTREAM%%; }
+        location = /guarded-answer { auth_token on; proxy_pass %%UPSTREAM%%; }
+        location = /mirrored { auth_token on; mirror /copy; proxy_pass %%UPSTREAM%%; }
+        location = /copy     { auth_token on; auth_token_require_scope never; proxy_pass %%UPSTREAM%%; }
+
+        # F6: inheritance
+        location /except  { limit_except GET { auth_token on; }  proxy_pass %%UPSTREAM%%; }
+        location /only    { auth_token on; limit_except GET { auth_token off; } proxy_pass %%UPSTREAM%%; }
+        location /except-deny { auth_token on; limit_except GET { deny all; } proxy_pass %%UPSTREAM%%; }
+        location /if {
+            auth_token on;
+            if ($arg_x) { proxy_pass %%UPSTREAM%%; }
+            if ($arg_y) { set $y 1; }
+            proxy_pass %%UPSTREAM%%;
+        }
+        location ~ ^/regex/(?<name>[a-z]+)$ { auth_token on; proxy_pass %%UPSTREAM%%; }
+        location ~* \.(jpg|png)$ { proxy_pass %%UPSTREAM%%; }
+        location ^~ /pictures/   { auth_token on; proxy_pass %%UPSTREAM%%; }
+
+        # F10: before access
+        set $early "";
+        location /early {
+            auth_token on;
+            auth_token_require_scope read;
+            access_log %%DIR%%/early.log early;
+            set $early "$auth_token_user$auth_token_scope$auth_token_issuer$auth_token_method$auth_token_claim_id$department$auth_token_status$auth_token_reason";
+            add_header X-Early "[$early]" always;
+            add_header X-Mapped "[$id_of_map]" always;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /early/off   { auth_token on; access_log off; proxy_pass %%UPSTREAM%%; }
+        location /early/none  { add_header X-Early "[$auth_token_user$auth_token_status$department]"; proxy_pass %%UPSTREAM%%; }
+        location /early/if {
+            auth_token on;
+            if ($auth_token_user = jane) { return 200 "jane\n"; }
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /limited {
+            auth_token on;
+            limit_req zone=users;
+            limit_req_status 429;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /tiered {
+            auth_token on;
+            limit_req zone=tiers;
+            limit_req_status 429;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /preflight {
+            auth_token on;
+            auth_token_preflight on;
+            auth_token_require_scope never;
+            add_header X-User "[$auth_token_user$auth_token_claim_id$auth_token_fingerprint]";
+            proxy_pass %%UPSTREAM%%;
+
+            location /preflight/again { try_files /nothing @guarded; }
+        }
+    }
+
+    # F6: said once, for the server
+    server {
+        listen %%LISTEN2%%;
+        auth_token on;
+        auth_token_trust main;
+        auth_token_require_scope read;
+        auth_token_allow 127.0.0.1;
+        auth_token_realm inherited;
+        auth_token_error API_INSUFFICIENT_RIGHTS message=No;
+        auth_token_error_format problem;
+
+        location /  { proxy_pass %%UPSTREAM%%; }
+        location /off {
+            auth_token off;
+            proxy_pass %%UPSTREAM%%;
+            location /off/on { auth_token on; proxy_pass %%UPSTREAM%%; }
+        }
+        location /trust  { auth_token_trust main other; proxy_pass %%UPSTREAM%%; }
+        location /scope  { auth_token_require_scope write; proxy_pass %%UPSTREAM%%; }
+        location /allow  { auth_token_allow 127.0.0.2; proxy_pass %%UPSTREAM%%; }
+        location /realm  { auth_token_realm own; proxy_pass %%UPSTREAM%%; }
+        location /format { auth_token_error_format json; proxy_pass %%UPSTREAM%%; }
+        location /accept { auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
+        location /error  {
+            auth_token_error API_IP_NOT_ALLOWED status=404;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /nested/ {
+            auth_token_realm nested;
+            location /nested/deep/ {
+                location ~ \.json$ { proxy_pass %%UPSTREAM%%; }
+                location = /nested/deep/open { auth_token off; proxy_pass %%UPSTREAM%%; }
+            }
+        }
+    }
+CONF
+
+my $html = $s->dir . '/html';
+mkdir "$html/$_" for qw(closed closed/list closed/dav open open/index);
+chmod 0777, "$html/closed/dav";
+$s->write('html/closed/file',      "a file\n");
+$s->write('html/closed/list/one',  "one\n");
+$s->write('html/open/index/index.html', "an index\n");
+$s->write('html/ssi',              "before <!--#include virtual=\"/closed/file\" --> behind\n");
+$s->write('html/addition',         "before\n");
+
+my $good  = good_token();
+my $bad   = token(key => key('rsa2'));
+my $other = good_token(iss => 'https://other.example');
+
+# content that is not the upstream's
+my %file = (hit => 0, expect => { body => "a file\n" });
+
+# --- F4: into a protected location ------------------------------------------
+
+for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/guarded',
+              'accel?to=@guarded')
+{
+    granted $s, "/open/$path", "F4 /open/$path", token => $good;
+    refused $s, "/open/$path", NONE => "F4 /open/$path";
+    refused $s, "/open/$path", INV => "F4 /open/$path", token => $bad;
+    refused $s, "/open/$path", EXP => "F4 /open/$path, HEAD", method => 'HEAD',
+            token => good_token(exp => 1);
+}
+granted $s, '/open/index/', 'F4 an index', token => $good, hit => 0,
+        expect => { body => "an index\n" };
+refused $s, '/open/index/', NONE => 'F4 an index';
+refused $s, '/open/index/index.html', NONE => 'F4 an index, by its name';
+
+# --- F4: from one -----------------------------------------------------------
+
+for my $path (qw(file list/ list try try-file break alias empty status dav/new accel?to=/free)) {
+    refused $s, "/closed/$path", NONE => "F4 /closed/$path";
+    refused $s, "/closed/$path", INV => "F4 /closed/$path", token => $bad;
+}
+granted $s, "/closed/$_", "F4 /closed/$_", token => $good, %file
+    for qw(file try-file break alias);
+granted $s, '/closed/try', 'F4 /closed/try', token => $good;
+
+like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'F4 autoindex';
+is $s->request('/closed/list', token => $good)->{status}, 301, 'F4 a directory without its slash';
+refused $s, '/closed/list/../file', NONE => 'F4 dots in a path';
+
+refused $s, '/closed/dav/new', NONE => 'F4 PUT', method => 'PUT', body => "x\n";
+refused $s, '/closed/dav/new', INV => 'F4 PUT', method => 'PUT', body => "x\n", token => $bad;
+refused $s, '/closed/dav/new/', INV => 'F4 MKCOL', method => 'MKCOL', token => $bad;
+is_deeply [glob "$html/closed/dav/*"], [], 'F4 nothing was written';
+is $s->request('/closed/dav/new', method => 'PUT', body => "x\n", token => $good)->{status}, 201,
+   'F4 PUT with a good token';
+refused $s, '/closed/dav/new', INV => 'F4 DELETE', method => 'DELETE', token => $bad;
+ok -e "$html/closed/dav/new", 'F4 nothing was deleted';
+
+refused_by_nginx $s, $_, 404, "F4 $_ from outside", token => $good
+    for '/hidden', '/closed/internal';
+
+# --- F4: from one into another ----------------------------------------------
+
+my @to = map { "/closed/accel?to=$_" } '/free', '/hidden', '@free', '/guarded', '/closed/internal';
+granted $s, $_, "F4 $_", token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
+
+refused $s, '/closed/accel?to=/scoped', SCOPE => 'F4 the second one asks for a scope',
+        token => $good, reason => 'scope';
+refused $s, '/closed/accel?to=/theirs', INV => 'F4 the second one trusts another issuer',
+        token => $good, reason => 'issuer';
+refused $s, '/closed/accel?to=/theirs', INV => 'F4 the first one trusts another issuer',
+        token => $other, reason => 'issuer';
+granted $s, '/open/accel?to=/theirs', 'F4 none is asked first, then the other issuer',
+        token => $other, decision => { issuer => 'other' };
+refused $s, '/closed/accel?to=/cookie', NONE => 'F4 the second one accepts another kind',
+        token => $good;
+granted $s, '/closed/accel?to=/cookie', 'F4 each gets its own kind', token => $good,
+        cookie => "accessToken=" . good_token(username => 'bob'),
+        decision => { user => 'bob', method => 'cookie' };
+
+granted $s, '/bearer-else-cookie', 'F4 refused by the first, granted by the second',
+        token => $bad, cookie => "accessToken=$good",
+        decision => { status => 'OK', user => 'jane', method => 'cookie' };
+refused $s, '/bearer-else-cookie', INV => 'F4 refused by both, and told once', token => $bad,
+        cookie => "accessToken=$bad";
+
+# --- F5: pinned, and documented ---------------------------------------------
+
+for my $row ([undef, '<>'], [$bad, '<>'], [$good, '<jane>']) {
+    my ($token, $user) = @$row;
+    granted $s, '/return', "F5 return comes before access, $user", token => $token,
+            hit => 0, expect => { body => "returned $user\n" };
+}
+granted $s, '/away', 'F5 rewrite last leaves the location before access', decision => { user => '' };
+granted $s, '/ssi', 'F5 a subrequest of SSI', hit => 0,
+        expect => { body => "before a file\n behind\n" };
+granted $s, '/addition', 'F5 a subrequest of add_after_body', hit => 0,
+        expect => { body => "before\na file\n" };
+granted $s, '/asking', 'F5 a subrequest of auth_request', hit => 2;
+granted $s, '/mirrored', 'F5 a subrequest of mirror', token => $good, hit => 2;
+refused $s, '/mirrored', INV => 'F5 what is refused is not mirrored', token => $bad;
+
+# --- F6: limit_except, if, locations ----------------------------------------
+
+granted $s, '/except', "F6 limit_except GET, $_", method => $_ for qw(GET HEAD);
+for my $method (qw(POST PUT DELETE OPTIONS PATCH FOO)) {
+    refused $s, '/except', NONE => "F6 limit_except GET, $method", method => $method;
+    refused $s, '/except', INV => "F6 limit_except GET, $method", method => $method, token => $bad;
+    granted $s, '/except', "F6 limit_except GET, $method", method => $method, token => $good;
+    granted $s, '/only', "F6 limit_except GET off, $method", method => $method;
+}
+refused $s, '/except', NONE => 'F6 limit_except GET, POST, method override', method => 'POST',
+        headers => ['X-HTTP-Method-Override: GET'], body => 'x';
+refused $s, '/only', NONE => "F6 limit_except GET off, $_", method => $_ for qw(GET HEAD);
+granted $s, '/except-deny', 'F6 limit_except deny, GET', token => $good;
+refused_by_nginx $s, '/except-deny', 403, 'F6 limit_except deny, POST', token => $good, method => 'POST';
+
+for my $query ('', '?x=1', '?y=1', '?x=1&y=1') {
+    granted $s, "/if$query", "F6 /if$query", token => $good;
+    refused $s, "/if$query", NONE => "F6 /if$query";
+    refused $s, "/if$query", INV => "F6 /if$query", token => $bad;
+}
+
+refused $s, '/regex/name', NONE => 'F6 a regular expression';
+granted $s, '/regex/name', 'F6 a regular expression', token => $good;
+refused $s, '/pictures/a.png', NONE => 'F6 ^~ before a regular expression';
+granted $s, '/a.png', 'F6 a regular expression that is open';
+
+# --- F6: inheritance --------------------------------------------------------
+
+my %two = (port => 2);
+
+sub problem ($status, $code, $message) {
+    my %title = (401 => 'Unauthorized', 403 => 'Forbidden', 404 => 'Not Found');
+    return (status => $status, type => 'application/problem+json', realm => 'inherited',
+            body => qq({"type":"about:blank","title":"$title{$status}","status":$status,)
+                  . qq("detail":"$message","code":"$code"}));
+}
+
+my %inv   = problem(401, 'API_INVALID_ACCESS_TOKEN', 'Invalid JWT Access Token');
+my %none  = problem(401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token');
+my %scope = problem(403, 'API_INSUFFICIENT_RIGHTS', 'No');
+my %addr  = problem(403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed');
+
+my $narrow = good_token(scope => ['other']);
+$s->{good} = ['/good'];
+
+sub inherits ($path, $what, %differs) {
+    my %o = (%two, $differs{from} ? (from => $differs{from}) : ());
+    my %realm = $differs{realm} ? (realm => $differs{realm}) : ();
+
+    granted $s, $path, "F6 $what", token => $good, %o if !$differs{scope};
+    refused $s, $path, INV => "F6 $what keeps the realm", token => $bad, %o,
+            expect => { %inv, %realm }, good => 0;
+    refused $s, $path, NONE => "F6 $what keeps the kinds", %o,
+            expect => { %none, %realm }, good => 0;
+    refused $s, $path, SCOPE => "F6 $what keeps the scope and its message", token => $narrow, %o,
+            expect => { %scope, %realm }, good => 0;
+    refused $s, $path, ADDR => "F6 $what keeps the list", token => $good, %two,
+            from => '127.0.0.9', expect => \%addr, good => 0;
+}
+
+inherits('/', 'the server');
+inherits('/trust', 'another trust');
+inherits('/scope', 'another scope');
+inherits('/allow', 'another list', from => '127.0.0.2');
+inherits('/realm', 'another realm', realm => 'own');
+inherits('/nested/deep/x.json', 'a nested regular expression', realm => 'nested');
+inherits('/off/on', 'on, within off');
+
+granted $s, '/trust', 'F6 another trust, the other issuer', token => $other, %two;
+refused $s, '/', INV => 'F6 the server does not trust the other issuer', token => $other, %two,
+        expect => \%inv, good => 0;
+refused $s, '/scope', SCOPE => 'F6 another scope is asked for', %two, good => 0,
+        token => good_token(scope => ['read']), expect => \%scope;
+refused $s, '/allow', ADDR => "F6 another list takes the first one's place", token => $good, %two,
+        expect => \%addr, good => 0;
+refused $s, '/format', SCOPE => 'F6 another format keeps the message', token => $narrow, %two,
+        expect => { realm => 'inherited', message => 'No' }, good => 0;
+refused $s, '/accept', NONE => 'F6 another kind', token => $good, %two, expect => \%none, good => 0;
+granted $s, '/accept', 'F6 another kind', cookie => "accessToken=$good", %two;
+refused $s, '/accept', SCOPE => 'F6 another kind keeps the scope', cookie => "accessToken=$narrow",
+        %two, expect => \%scope, good => 0;
+granted $s, $_, "F6 $_ is off", %two for '/off', '/nested/deep/open';
+
+# as with any list of nginx's, one row of a child hides all of its parents
+refused $s, '/error', ADDR => 'F6 a row of the error table', token => $good, %two, good => 0,
+        from => '127.0.0.9',
+        expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') };
+refused $s, '/error', SCOPE => "F6 a row of the error table hides the parent's", token => $narrow,
+        %two, good => 0,
+        expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') };
+
+# --- F10: variables before access -------------------------------------------
+
+sub early ($path, %o) {
+    my $tag = next_tag;
+    my $answer = $s->request($path, %o, tag => $tag);
+    return ([map { $answer->header($_) } qw(X-Early X-Mapped)], $tag);
+}
+
+my ($seen, @tags);
+my %early = (
+    good    => [$good, '[janeread writemainbearer1108612]', '[<1108612>]'],
+    nothing => [undef, '[]', '[<>]'],
+    bad     => [$bad, '[]', '[<>]'],
+    old     => [good_token(exp => 1), '[]', '[<>]'],
+    foreign => [$other, '[]', '[<>]'],
+    junk    => ['junk', '[]', '[<>]'],
+    HS256   => [token(key => 'secret', alg => 'HS256'), '[]', '[<>]'],
+);
+for my $name (sort keys %early) {
+    my ($token, @expected) = $early{$name}->@*;
+    ($seen, my $tag) = early('/early', token => $token);
+    is_deeply $seen, \@expected, "F10 set and map, a token that is $name";
+    push @tags, [$name, $tag];
+}
+
+# who is verified is known before access, and nobody after a refusal
+($seen, my $tag) = early('/early', token => $narrow);
+is_deeply $seen, ['[janeothermainbearer1108612]', '[<>]'],
+          'F10 verified, then refused for its scope: known before access';
+refused $s, '/early', SCOPE => 'F10 verified, then refused for its scope', token => $narrow,
+        decision => undef;
+
+{
+    my $log = AuthToken::Log::Tagged->new($s->dir . '/early.log');
+    for my $row (@tags, ['narrow', $tag]) {
+        my ($name, $tag) = @$row;
+        $log->await($tag);
+        my ($record) = $log->records($tag);
+        my $user = $name eq 'good' ? 'jane' : '';
+        is $record->{user}, $user, "F10 log_format, a token that is $name";
+        is $record->{claim}, '', "F10 log_format, a claim of a token that is $name";
+    }
+}
+
+granted $s, '/early/off', 'F10 access_log off', token => $good;
+refused $s, '/early/off', INV => 'F10 access_log off', token => $bad, decision => undef;
+
+{
+    my $answer = $s->request('/early/none', token => $good, tag => next_tag);
+    is $answer->header('X-Early'), '[]', 'F10 a location without auth_token: nobody';
+}
+granted $s, '/early/if', 'F10 if, a good token', token => $good, hit => 0,
+        expect => { body => "jane\n" };
+granted $s, '/early/if', 'F10 if, another one', token => good_token(username => 'bob');
+refused $s, '/early/if', INV => 'F10 if, a bad token that says jane', token => $bad;
+refused $s, '/early/if', INV => 'F10 if, an unsigned token that says jane',
+        token => token(alg => 'none', key => '');
+
+# --- F10: limit_req by user -------------------------------------------------
+
+for my $path ('/limited', '/tiered') {
+    my %token = map { $_ => good_token(username => $_) } qw(jane bob);
+
+    granted $s, $path, "F10 $path, jane", token => $token{jane};
+    refused_by_nginx $s, $path, 429, "F10 $path, jane again", token => $token{jane};
+    refused_by_nginx $s, $path, 429, "F10 $path, jane, another token",
+        token => good_token(username => 'jane', id => 'another');
+    granted $s, $path, "F10 $path, bob", token => $token{bob};
+    refused_by_nginx $s, $path, 429, "F10 $path, bob again", token => $token{bob};
+
+    # who is not verified is not counted, for or against anybody
+    refused $s, $path, INV => "F10 $path, a bad token, $_", token => $bad for 1, 2;
+    refused $s, $path, NONE => "F10 $path, no token, $_" for 1, 2;
+}
+granted $s, '/limited', 'F10 /limited, a third one', token => good_token(username => 'eve');
+
+# --- H10: preflights --------------------------------------------------------
+
+my @preflight = (method => 'OPTIONS', headers => [
+    'Origin: https://a.example', 'Access-Control-Request-Method: POST']);
+
+granted $s, '/preflight', 'H10 a preflight', @preflight;
+is $s->request('/preflight', @preflight, token => $good, tag => next_tag)->header('X-User'), '[]',
+   'H10 a preflight is nobody, even with a token';
+granted $s, '/preflight', 'H10 a preflight with a bad token', @preflight, token => $bad,
+        decision => { status => 'OK', user => '', method => '', subject => '' };
+refused $s, '/preflight', SCOPE => 'H10 what it asks for', method => 'POST', token => $good;
+refused $s, '/preflight/again', NONE => 'H10 a preflight, sent on to where none pass', @preflight;
+refused $s, '/closed/file', NONE => 'H10 a preflight where none pass', @preflight;
+
+# --- F9: no directive, no effect --------------------------------------------
+
+my $plain = <<'CONF';
+    absolute_redirect off;
+    server {
+        listen %%LISTEN%%;
+        default_type text/plain;
+        gzip on;
+        gzip_types *;
+        gzip_min_length 1;
+        error_page 404 /page;
+        root %%DIR%%/html;
+
+        location /       { }
+        location /proxy  { proxy_pass %%UPSTREAM%%; }
+        location /401    { return 401; }
+        location /403    { return 403 "forbidden\n"; }
+        location /503    { return 503; }
+        location /basic  { auth_basic closed; auth_basic_user_file %%DIR%%/passwords; }
+        location /deny   { deny all; }
+        location /any    { satisfy any; deny all; auth_basic closed; auth_basic_user_file %%DIR%%/passwords; }
+        location /ssi    { ssi on; ssi_types *; }
+        location /page   { return 404 "page\n"; }
+        location /auth   { auth_request /401; }
+        location /list/  { autoindex on; }
+    }
+CONF
+
+sub plain_server ($load, $more = '') {
+    my $p = start($more . $plain, load => $load, good => ['/proxy', auth => 'x'],
+                  files => { %files, passwords => "user:{PLAIN}x\n" });
+    mkdir $p->dir . '/html/list';
+    $p->write('html/file', 'a file of some length, ' x 20);
+    $p->write('html/ssi', '<!--#include virtual="/file" --><!--#echo var="auth_token_user" -->');
+    $p->write("html/list/$_", 'x') for 'a', 'b';
+    utime 1_700_000_000, 1_700_000_000, glob($p->dir . '/html/*'), glob($p->dir . '/html/list/*');
+    return $p;
+}
+
+my @servers = (plain_server(0), plain_server(1), plain_server(1, $issuers));
+my @requests = (
+    (map { my $path = $_; map { [$path, $_->@*] }
+           [], [method => 'HEAD'], [token => $bad], [http => '1.0'],
+           [headers => ['Accept-Encoding: gzip', 'Range: bytes=1-3']] }
+         qw(/file /proxy /401 /403 /503 /basic /deny /any /ssi /nothing /auth /list /list/ /page)),
+    ['/file', headers => ['If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT']],
+    ['/file', headers => ['Range: bytes=0-1,3-4,100000-']],
+    ['/file', headers => ['Range: bytes=100000-']],
+    ['/file', headers => ['Accept-Encoding: gzip']],
+    ['/file', method => 'POST', body => 'x' x 5000],
+    ['/file', method => 'OPTIONS', headers => ['Origin: https://a', 'Access-Control-Request-Method: GET']],
+    ['/proxy', method => 'POST', body => 'x' x 5000],
+    ['/basic', auth => 'Basic dXNlcjp4'],
+    ['/any', auth => 'Basic dXNlcjp4'],
+    ['/%', close => 1], ['/..', close => 1],
+    ['/file', method => 'TRACE'],
+);
+
+sub bytes_of ($p, $path, %o) {
+    my $answer = $p->request($path, %o);
+    my $text = $answer->{raw_head} . "\n" . $answer->{body};
+    $text =~ s/^Date: [^\r]+\r\n//m or die "no Date";
+    return $text =~ s/boundary=\K\d+|^--\d+//gmr;
+}
+
+my @different;
+for my $request (@requests) {
+    my ($path, %o) = @$request;
+    my ($without, @with) = map { bytes_of($_, $path, %o) } @servers;
+    push @different, "$path @{[ %o ]}: $_" for grep { $_ ne $without } @with;
+}
+is_deeply \@different, [], 'F9 byte for byte the answers of an nginx without the module';
+cmp_ok scalar @requests, '>', 70, 'F9 of many requests';
+$_->{untagged} = $_->upstream->hits->count('') for @servers;
+
+done;

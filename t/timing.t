@@ -1,0 +1,125 @@
+#!/usr/bin/perl
+
+# What an attacker may learn from how a token is refused: nothing but the code
+# (row T3).  An unknown kid and a wrong signature give the same bytes.  That an
+# unknown kid is answered sooner, by the one verification that it spares, is
+# meant to be: key sets are public.  So the clock is asked only for what cannot
+# be an accident of the machine: a wait, or work that depends on the byte at
+# which a signature is wrong.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use Time::HiRes qw(time);
+
+my $s = start(<<'CONF', files => {
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/keys.json;
+    }
+    server {
+        listen %%LISTEN%%;
+        keepalive_requests 100000;
+        auth_token on;
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    'keys.json' => '{"keys":[' . key('rsa')->jwk(kid => 'one') . ']}',
+}, good => ['/good', token => token(header => { kid => 'one' })]);
+
+sub kid ($kid, %o) { token(header => { kid => $kid }, %o) }
+
+# --- the same bytes ---------------------------------------------------------
+
+my $good = kid('one');
+my ($head, $sign) = $good =~ /\A(.*\.)([^.]*)\z/;
+
+my %invalid = (
+    'an unknown kid'             => kid('two'),
+    'an unknown kid, wrong key'  => kid('two', key => key('rsa2')),
+    'a wrong key'                => kid('one', key => key('rsa2')),
+    'a wrong first byte'         => $head . b64u("\x7f" . substr unb64u($sign), 1),
+    'a wrong last byte'          => $head . b64u(substr(unb64u($sign), 0, -1)
+                                    . chr(1 ^ ord substr unb64u($sign), -1)),
+    'a signature of zeros'       => $head . b64u("\0" x 256),
+    'a signature too short'      => $head . b64u("\1" x 255),
+    'no signature'               => $head,
+    'expired, wrong key'         => kid('one', key => key('rsa2'), claims => { exp => 1 }),
+    'expired, unknown kid'       => kid('two', claims => { exp => 1 }),
+    'expired, another audience'  => kid('one', claims => { exp => 1, aud => 'x' }),
+    'another audience'           => kid('one', claims => { aud => 'x' }),
+    'another issuer'             => kid('one', claims => { iss => 'x' }),
+    'another issuer, admin'      => kid('one', claims => { iss => 'x', isAdmin => \'true' }),
+    'not yet valid'              => kid('one', claims => { nbf => time + 1000 }),
+    'another alg'                => token(header => { alg => 'ES256', kid => 'one' }),
+    'alg none'                   => token(header => { alg => 'none', kid => 'one' }),
+    'another typ'                => token(header => { typ => 'x', kid => 'one' }),
+    'a kid that is none'         => kid('../../etc/passwd'),
+    'no JSON'                    => signed('e30.e30'),
+    'junk'                       => 'junk',
+);
+
+# status, headers in their order, body; the date alone may differ
+sub bytes ($answer) {
+    return $answer->{raw_head} =~ s/^Date: .*?\r\n//mr . "\r\n" . $answer->{body};
+}
+
+my $expected = bytes($s->request('/', token => $invalid{'a wrong key'}, tag => next_tag));
+
+for my $name (sort keys %invalid) {
+    refused $s, '/', INV => "T3 $name", token => $invalid{$name};
+
+    my $answer = $s->request('/', token => $invalid{$name}, tag => next_tag);
+    is bytes($answer), $expected, "T3 $name: the same bytes as any other";
+
+    $answer = $s->request('/', token => $invalid{$name}, tag => next_tag, new => 1,
+                          method => 'POST', body => 'x');
+    is bytes($answer), $expected, "T3 $name: and on a new connection, for a POST";
+}
+
+# expired is told only to whom the rest is known to hold
+refused $s, '/', EXP => 'T3 expired', token => kid('one', claims => { exp => 1 });
+
+{
+    my %expired = map { $_ => bytes($s->request('/', tag => next_tag,
+                      token => kid('one', claims => { exp => $_ }))) } 1, 0, -1, time - 1;
+    my %different = reverse %expired;
+    is scalar(keys %different), 1, 'T3 by the same bytes, however long ago';
+}
+
+# --- no wait, no work that tells --------------------------------------------
+
+# The median of many, one by one in turn: what else runs on the machine slows all
+# of them, and outliers do not count.
+sub median (@values) { (sort { $a <=> $b } @values)[@values / 2] }
+
+{
+    my @rows = ('an unknown kid', 'a wrong key', 'a wrong first byte', 'a wrong last byte',
+                'a signature of zeros');
+    my $connection = $s->connect;
+    my %taken;
+
+    for my $round (1 .. 150) {
+        for my $name (@rows) {
+            my $request = request_bytes('/', token => $invalid{$name}, tag => 'clock');
+            my $begin = time;
+            $connection->send($request);
+            my $answer = $connection->response;
+            push $taken{$name}->@*, time - $begin;
+            die "status $answer->{status}\n" if $answer->{status} != 401;
+        }
+    }
+
+    my %median = map { $_ => median($taken{$_}->@*) } @rows;
+    my @sorted = sort { $a <=> $b } values %median;
+    note map { sprintf "%-22s %.0f us\n", $_, $median{$_} * 1e6 } @rows;
+
+    cmp_ok $sorted[-1] - $sorted[0], '<', 0.005,
+        'T3 no refusal waits: medians are within 5 ms';
+}
+
+done;

@@ -1,0 +1,571 @@
+#!/usr/bin/perl
+
+# Variables: whom they show, when, and in what form (rows V1 to V6; memory that
+# fails is in faults.t).
+
+use v5.36;
+use utf8;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use Digest::SHA qw(sha256_hex);
+use Encode qw(encode_utf8);
+
+my @variables = map { "\$auth_token_$_" }
+                qw(status reason method issuer user scope subject fingerprint);
+my $all  = join '|', @variables;
+my $long = 'n' x 200;
+
+my $s = start(<<"CONF", files => {
+    auth_token_issuer main {
+        issuer     https://issuer.example;
+        audience   api;
+        algorithms RS256 EdDSA;
+        key_file   %%DIR%%/rsa.pem;
+        key_file   %%DIR%%/ed25519.pem;
+    }
+    auth_token_issuer other {
+        issuer     https://other.example;
+        audience   api;
+        key_file   %%DIR%%/rsa.pem;
+        user_claim id;
+    }
+
+    auth_token_max_length 32k;
+
+    auth_token_claim \$tenant  org.tenant;
+    auth_token_claim \$of_main main org.tenant;
+    auth_token_claim \$of_other other org.tenant;
+    auth_token_claim \$dotted  org\\.tenant;
+    auth_token_claim \$slashed "a\\\\\\\\b";
+    auth_token_claim \$dashed  x-y;
+    auth_token_claim \$url     https://example\\.com/roles.a\\.b;
+    auth_token_claim \$upper   TenantId;
+    auth_token_claim \$deep    1.2.3.4.5.6.7.8;
+    auth_token_claim \$item    list.0;
+    auth_token_claim \$empty_name 'org. ';
+
+    map \$auth_token_user \$mapped { volatile; jane her; john his; '' nobody; default another; }
+    map \$auth_token_user \$kept   { jane her; '' nobody; default another; }
+    limit_req_zone \$auth_token_user zone=users:1m rate=1r/m;
+
+    proxy_set_header X-User  \$auth_token_user;
+    proxy_set_header X-Extra '$all';
+    large_client_header_buffers 4 32k;
+    keepalive_requests 100000;
+
+    server {
+        listen %%LISTEN%%;
+        listen %%LISTEN2%% ssl http2;
+        %%TLS%%
+        http2_max_concurrent_streams 200;
+        auth_token on;
+        auth_token_trust main;
+
+        location / { proxy_pass %%UPSTREAM%%; }
+
+        location /claim {
+            proxy_set_header X-User \$auth_token_user;
+            proxy_set_header X-Extra \$auth_token_claim_value;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /case {
+            proxy_set_header X-Extra \$auth_token_claim_TenantID;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /paths {
+            proxy_set_header X-Extra '\$tenant|\$of_main|\$of_other|\$dotted|\$slashed|\$dashed|\$url|\$upper|\$deep|\$item|\$empty_name|\$auth_token_claim_$long';
+            auth_token_trust main other;
+            proxy_pass %%UPSTREAM%%;
+        }
+
+        # before the access phase
+        location /early {
+            set \$early \$auth_token_user;
+            set \$condition no;
+            if (\$auth_token_user) { set \$condition yes; }
+            proxy_set_header X-Extra '\$early|\$condition|\$mapped|\$auth_token_user';
+            proxy_pass %%UPSTREAM%%;
+
+            location /early/scope { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
+            location /early/any {
+                set \$early '\$auth_token_user \$mapped \$kept';
+                proxy_set_header X-Extra '\$early|\$auth_token_user|\$mapped|\$kept';
+                satisfy any;
+                allow all;
+                auth_token_require_scope admin;
+                proxy_pass %%UPSTREAM%%;
+            }
+            location /early/other {
+                set \$early \$auth_token_user;
+                proxy_set_header X-Extra '\$early|\$auth_token_user|\$auth_token_issuer';
+                auth_token_trust other;
+                proxy_pass %%UPSTREAM%%;
+            }
+            location /early/status {
+                set \$early '[\$auth_token_status\$auth_token_reason]';
+                proxy_set_header X-Extra '\$early|\$auth_token_status|\$auth_token_reason';
+                proxy_pass %%UPSTREAM%%;
+            }
+        }
+        location /limited { limit_req zone=users; proxy_pass %%UPSTREAM%%; }
+        location /rewrite {
+            rewrite ^/rewrite/out/ /off/ last;
+            rewrite ^/rewrite/to/(.*) /\$auth_token_user/\$1 break;
+            proxy_pass %%UPSTREAM%%;
+        }
+
+        location /scope  { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
+        location /off    { auth_token off; proxy_pass %%UPSTREAM%%; }
+        location /other  { auth_token_trust other; proxy_pass %%UPSTREAM%%; }
+        location /none   { auth_token_accept none; auth_token_allow 127.0.0.0/8;
+                           proxy_pass %%UPSTREAM%%; }
+
+        # after another module has granted, or refused
+        location /either { satisfy any; allow all; auth_token_require_scope read;
+                           proxy_pass %%UPSTREAM%%; }
+        location /either/scope { satisfy any; allow all; auth_token_require_scope admin;
+                           proxy_pass %%UPSTREAM%%; }
+        location /either/basic {
+            satisfy any;
+            auth_token_accept cookie;
+            auth_basic x; auth_basic_user_file users;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /both   { deny all; proxy_pass %%UPSTREAM%%; }
+
+        # after internal redirects
+        location /redirect {
+            location /redirect/try    { try_files /nothing /scope/read; }
+            location /redirect/trynone { try_files /nothing \@named; }
+            location /redirect/gone   { error_page 404 = /off/gone; root %%DIR%%/html; }
+            location /redirect/gone/on { error_page 404 = /x; root %%DIR%%/html; }
+            location /redirect/gone/scope { error_page 404 = /scope; root %%DIR%%/html; }
+            location /redirect/refused { error_page 401 403 = /off; proxy_pass %%UPSTREAM%%; }
+            location /redirect/named   { error_page 401 403 = \@named; proxy_pass %%UPSTREAM%%; }
+            location /redirect/next    { error_page 401 403 = /other; proxy_pass %%UPSTREAM%%; }
+            location /redirect/accel/ { proxy_pass http://unix:%%DIR%%/accel.sock:/; }
+        }
+        location \@named { auth_token off; proxy_pass %%UPSTREAM%%; }
+        location /scope/read { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+
+        # subrequests
+        location /ssi    { ssi on; alias %%DIR%%/ssi; default_type text/html; }
+        location /offssi { auth_token off; ssi on; alias %%DIR%%/ssi; default_type text/html; }
+        location /asked  { auth_request /check; proxy_pass %%UPSTREAM%%; }
+        location /check  { proxy_pass %%UPSTREAM%%; }
+        location /mirrored { mirror /mirror; proxy_pass %%UPSTREAM%%; }
+        location /mirror { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN3%%;
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen unix:%%DIR%%/accel.sock;
+        access_log off;
+        location / {
+            if (\$uri ~ ^/(.*)) { set \$to /\$1; }
+            add_header X-Accel-Redirect \$to;
+            return 200;
+        }
+    }
+CONF
+    'rsa.pem' => key('rsa')->pem, 'ed25519.pem' => key('ed25519')->pem,
+    'users' => "basil:{PLAIN}secret\n",
+    'ssi' => '<!--#include virtual="/off/one" --><!--#include virtual="/scope/two" -->',
+});
+
+my $good  = good_token();
+my $other = good_token(iss => 'https://other.example');
+my $bad   = token(key => key('rsa2'));
+my $old   = good_token(exp => 1);
+
+# what the upstream is given as X-Extra, or undef where it was not hit
+sub extra ($path, %o) {
+    my $tag = next_tag;
+    $s->request($path, %o, tag => $tag);
+    my ($hit) = hits($s, $tag);
+    return $hit ? $hit->{http_x_extra} : undef;
+}
+
+# with it the name of the test and its options
+sub shows ($path, $expected, $name, %o) {
+    is extra($path, %o), $expected, $name;
+}
+
+sub fingerprint ($token) { substr sha256_hex($token), 0, 12 }
+
+# --- each of them -----------------------------------------------------------
+
+my $jane = 'OK|ok|bearer|main|jane|read write|jane|' . fingerprint($good);
+
+shows '/', $jane, 'a good token', token => $good;
+shows '/', 'OK|ok|bearer|main|jane|a|jane|' . fingerprint($_), 'the order of scopes', token => $_
+    for good_token(scope => 'a');
+shows '/', 'OK|ok|bearer|main|jane|b a b|jane|' . fingerprint($_), 'scopes as they stand',
+    token => $_ for good_token(scope => '  b   a b ');
+shows '/', 'OK|ok|bearer|main||read write|me|' . fingerprint($_), 'sub is the subject, not the user',
+    token => $_ for good_token(username => GONE, sub => 'me');
+shows '/', 'OK|ok|bearer|main|jane||jane|' . fingerprint($_), 'no scope',
+    token => $_ for good_token(scope => []);
+shows '/none', 'OK|ok||||||', 'accept none', token => $bad;
+shows '/other', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
+    'another issuer, another user claim', token => $other;
+
+my %nobody = (status => '', reason => '', method => '', issuer => '', user => '', scope => '',
+              subject => '', fingerprint => '');
+
+sub logged ($path, $expected, $name, %o) {
+    my $tag = next_tag;
+    $s->request($path, %o, tag => $tag);
+    is_deeply decision($s, $tag), { %nobody, %$expected }, "$name, in the log phase";
+}
+
+my %granted = (status => 'OK', reason => 'ok', method => 'bearer', issuer => 'main',
+               user => 'jane', scope => 'read write', subject => 'jane',
+               fingerprint => fingerprint($good));
+my $invalid = 'API_INVALID_ACCESS_TOKEN';
+
+logged '/', \%granted, 'granted', token => $good;
+logged '/', { status => $invalid, reason => 'no_credential' }, 'no credential';
+logged '/', { status => $invalid, reason => 'bad_signature', fingerprint => fingerprint($bad) },
+    'a bad token', token => $bad;
+logged '/', { status => 'API_EXPIRED_ACCESS_TOKEN', reason => 'expired', subject => 'jane',
+              fingerprint => fingerprint($old) }, 'an old token', token => $old;
+logged '/', { status => $invalid, reason => 'issuer', fingerprint => fingerprint($other) },
+    'another issuer', token => $other;
+logged '/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope', subject => 'jane',
+                   fingerprint => fingerprint($good) }, 'another scope', token => $good;
+logged '/off', {}, 'V5 where it is off', token => $good;
+logged '/x', {}, 'V5 a server without the module', token => $good, port => 3;
+logged '/either', { status => $invalid, reason => 'bad_signature',
+                    fingerprint => fingerprint($bad) }, 'satisfy any', token => $bad;
+
+# --- V1 to V3: the form of a value ------------------------------------------
+
+sub value ($json) { good_token(value => \encode_utf8($json)) }
+
+for (
+    ['"text"', 'text'],              ['""', ''],                  ['null', ''],
+    ['true', 'true'],                ['false', 'false'],
+    ['0', '0'],                      ['7', '7'],                  ['-7', '-7'],
+    ['9223372036854775807', '9223372036854775807'],
+    ['-9223372036854775808', '-9223372036854775808'],
+    ['9007199254740993', '9007199254740993'],
+    ['1.5', '1.5'],                  ['0.1', '0.1'],              ['-0.25', '-0.25'],
+    ['1e2', '100.0'],                ['1e300', '1e300'],          ['5e-324', qr/\A4\.9\d*e-324\z/],
+    ['[]', '[]'],                    ['{}', '{}'],
+    ['["a",1,true,null]', '["a",1,true,null]'],
+    ['{"b":{"c":[1]},"a":"x"}', '{"b":{"c":[1]},"a":"x"}'],
+    ['"7"', '7'],                    ['"null"', 'null'],          ['"[]"', '[]'],
+    ['"a b"', 'a b'],                ['"a,b;c=d"', 'a,b;c=d'],    ['"\\"quoted\\""', '"quoted"'],
+    ['"back\\\\slash"', 'back\\slash'],
+    ['"%0d%0aX-User: root"', '%0d%0aX-User: root'],
+    ['"$auth_token_user"', '$auth_token_user'],
+    ['"</script>"', '</script>'],
+    ['"Jörg 😀"', encode_utf8('Jörg 😀')],
+    ['"J\\u00f6rg"', encode_utf8('Jörg')],
+    ['["a\\nb"]', '["a\\nb"]'],      ['{"a\\r\\n":1}', '{"a\\r\\n":1}'],
+    ['["\\u007f"]', ''],             # jansson leaves DEL as it stands
+    ['"' . 'x' x 8192 . '"', 'x' x 8192],
+    ['" a"', ''], ['"a "', ''], ['" "', ''], ['"  a  b  "', ''],
+) {
+    my ($json, $expected) = @$_;
+    my $got = extra('/claim', token => value($json));
+    my $name = 'V2, V3 ' . substr $json, 0, 40;
+    ref $expected ? like($got, $expected, encode_utf8($name)) : is($got, $expected, encode_utf8($name));
+}
+
+is extra('/claim', token => good_token()), '', 'V3 a claim that is missing';
+like extra('/claim', token => value('-0')), qr/\A-?0\z/, 'V3 -0';
+refused $s, '/claim', INV => "V3 $_", token => value($_), reason => 'bad_payload'
+    for '1e400', '9223372036854775808', '"\u0000"', '"a\u0000b"';
+
+for my $c (1 .. 31, 127) {
+    my $escaped = sprintf '\u%04x', $c;
+    my $name = sprintf 'V1 0x%02x', $c;
+
+    for my $text ($escaped, "a$escaped", "${escaped}a", "a${escaped}X-User: root") {
+        my $token = value("\"$text\"");
+        my $tag = next_tag;
+        is_granted $s->request('/claim', token => $token, tag => $tag), "$name in a claim";
+        my ($hit) = hits($s, $tag);
+        is $hit->{http_x_extra}, '', "$name: empty";
+        is $hit->{http_x_user}, 'jane', "$name: and the other headers as they were";
+    }
+}
+
+# the same for the variables with names of their own
+for my $row (["username", 'user'], ["scope", 'scope']) {
+    my ($claim, $variable) = @$row;
+    for my $text ("a\nb", "\r", "a\x7f", ' a', 'a ') {
+        next if $claim eq 'scope' && $text =~ /^ | $/;      # split at spaces
+        my $token = good_token($claim => $text);
+        my $tag = next_tag;
+        is_granted $s->request('/', token => $token, tag => $tag), "V1 $claim";
+        my $got = decision($s, $tag);
+        is $got->{$variable}, '', "V1 \$auth_token_$variable is empty";
+        is $got->{subject}, '', 'V1 and the subject' if $claim eq 'username';
+    }
+}
+
+# --- V4: names and paths ----------------------------------------------------
+
+sub paths ($expected, $name, %claims) {
+    my %at = (tenant => 0, of_main => 1, of_other => 2, dotted => 3, slashed => 4, dashed => 5,
+              url => 6, upper => 7, deep => 8, item => 9, empty_name => 10, long => 11);
+    my @expected = ('') x 12;
+    $expected[$at{$_}] = $expected->{$_} for keys %$expected;
+    shows '/paths', join('|', @expected), "V4 $name", token => good_token(%claims);
+}
+
+paths {}, 'none of them';
+paths { tenant => 'a', of_main => 'a' }, 'a nested claim', org => { tenant => 'a' };
+paths { tenant => 'a', of_other => 'a' }, 'of the other issuer', org => { tenant => 'a' },
+      iss => 'https://other.example';
+paths { dotted => 'a' }, 'a dot in a name', 'org.tenant' => 'a';
+paths { dotted => 'b', tenant => 'a', of_main => 'a' }, 'both', 'org.tenant' => 'b',
+      org => { tenant => 'a' };
+paths { slashed => 'a' }, 'a backslash', 'a\\b' => 'a';
+paths { dashed => 'a' }, 'a dash', 'x-y' => 'a';
+paths { url => 'a' }, 'a URL', 'https://example.com/roles' => { 'a.b' => 'a' };
+paths { upper => 'a' }, 'exact case', TenantId => 'a', tenantid => 'b', TENANTID => 'c';
+paths {}, 'another case', tenantid => 'a';
+paths { deep => 'x' }, 'eight levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => { 8 => 'x' } } } } } } };
+paths {}, 'a level less', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => 8 } } } } } };
+paths {}, 'an array has no members', list => ['a'];
+paths { item => 'a' }, 'an object may have such a name', list => { 0 => 'a' };
+paths {}, 'a path through a string', org => 'tenant';
+paths {}, 'a path through null', org => undef;
+paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'an object at the end',
+      org => { tenant => { a => 1 } };
+paths { long => 'x' }, 'a name of 200 bytes', $long => 'x';
+paths {}, 'a name of 201 bytes', "${long}n" => 'x';
+
+shows '/case', $_->[1], "V4 $_->[0]", token => good_token($_->[2]->%*) for
+    ['another case',       'a', { tenantId => 'a' }],
+    ['small letters',      'a', { tenantid => 'a' }],
+    ['capitals',           'a', { TENANTID => 'a' }],
+    ['small letters win',  'a', { tenantid => 'a', tenantId => 'b', TENANTID => 'c' }],
+    ['two that collide',   '',  { tenantId => 'a', TENANTID => 'b' }],
+    ['other letters',      '',  { tenant_id => 'a' }];
+
+my $conf = <<'CONF';
+    auth_token_issuer main {
+        issuer https://issuer.example; audience api; key_file %%DIR%%/rsa.pem;
+    }
+CONF
+my %files = ('rsa.pem' => key('rsa')->pem);
+
+for (
+    ['no variable',          'auth_token_claim x y;',            '"x"'],
+    ['a dollar alone',       'auth_token_claim $ y;',            'variable'],
+    ['no path',              'auth_token_claim $x;',             'number of arguments'],
+    ['too many arguments',   'auth_token_claim $x main a b;',    'number of arguments'],
+    ['an empty path',        'auth_token_claim $x "";',          'dots'],
+    ['an empty name',        'auth_token_claim $x a..b;',        'dots'],
+    ['an empty first name',  'auth_token_claim $x .b;',          'dots'],
+    ['an empty last name',   'auth_token_claim $x a.;',          'dots'],
+    ['nine names',           'auth_token_claim $x 1.2.3.4.5.6.7.8.9;', 'dots'],
+    ['another escape',       'auth_token_claim $x a\b;',         'dots'],
+    ['an unknown issuer',    'auth_token_claim $x other a;',     'other'],
+    ['the same twice',       "auth_token_claim \$x a;\nauth_token_claim \$x b;", 'x'],
+    ['another case of it',   "auth_token_claim \$x a;\nauth_token_claim \$X b;", 'x'],
+    ['one of nginx',         'auth_token_claim $host a;',        'host'],
+    ['one of ours',          'auth_token_claim $auth_token_user a;', 'auth_token_user'],
+    ['one of a map',         "map \$uri \$x { default a; }\nauth_token_claim \$x a;", 'x'])
+{
+    my ($name, $text, $pattern) = @$_;
+    conf_fails "$conf $text # here\n", $pattern, "V4 $name", files => \%files;
+}
+
+conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'V4 a map of one',
+           files => \%files, where => 0;
+conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'V4 set of one',
+           files => \%files, where => 0;
+conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'V4 an issuer that comes later',
+           files => \%files;
+
+# --- V5: before the access phase --------------------------------------------
+
+shows '/early', 'jane|yes|her|jane', 'V5 set, if and map before access', token => $good;
+shows '/early', 'john|yes|his|john', 'V5 another user', token => good_token(username => 'john');
+shows '/early', '|no|nobody|', 'V5 no user', token => good_token(username => GONE);
+is extra('/early'), undef, 'V5 refused in spite of it';
+is extra('/early', token => $bad), undef, 'V5 refused in spite of it, a bad token';
+is extra('/early/scope', token => $good), undef, 'V5 refused in spite of it, another scope';
+# what a map gave nginx keeps for the request, unless it is volatile
+shows '/early/any', 'jane her her||nobody|her', 'V5 verified, then not granted by us',
+    token => $good;
+shows '/early/any', 'nobody nobody||nobody|nobody', "V5 $_->[0] is nobody, before and after",
+    $_->[1]->@* for
+    ['a bad token', [token => $bad]], ['an old token', [token => $old]], ['no token', []],
+    ['another issuer', [token => $other]];
+shows '/early/any', 'jane her her|jane|her|her', 'V5 verified, and granted',
+    token => good_token(scope => ['admin']);
+shows '/early/other', '1108612|1108612|other', 'V5 under the demands of the location',
+    token => $other;
+is extra('/early/other', token => $good), undef, 'V5 and no other';
+shows '/early/status', '[]|OK|ok', 'V5 no status before access', token => $good;
+logged '/early/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
+    subject => 'jane', fingerprint => fingerprint($good) }, 'V5 shown before access, then refused',
+    token => $good;
+
+granted $s, '/limited', 'V5 limit_req by user: the first', token => $good;
+{
+    my $answer = $s->request('/limited', token => $good, tag => 'limited');
+    is $answer->{status}, 503, 'V5 limit_req by user: the second is limited';
+    unlike $answer->{body}, qr/"code"/, 'V5 by a page of nginx';
+    is_deeply decision($s, 'limited'), { %nobody, subject => 'jane',
+        fingerprint => fingerprint($good) }, 'V5 and shows nobody in the log';
+}
+granted $s, '/limited', 'V5 limit_req by user: another', token => good_token(username => 'mary');
+refused $s, '/limited', INV => "V5 limit_req by user: bad token $_", token => $bad for 1 .. 3;
+refused $s, '/limited', NONE => "V5 limit_req by user: no token $_" for 1 .. 3;
+
+{
+    my $tag = next_tag;
+    $s->request('/rewrite/to/x', token => $good, tag => $tag);
+    my ($hit) = hits($s, $tag);
+    is $hit->{uri}, '/jane/x', 'V5 in a rewrite';
+}
+shows '/rewrite/out/x', '|||||||', 'V5 out of a protected location', token => $good;
+
+# --- V5: satisfy, internal redirects ----------------------------------------
+
+my ($b, $n) = map { "$invalid|$_" } 'bad_signature||||||' . fingerprint($bad),
+                                    'no_credential||||||';
+my $c = 'API_INSUFFICIENT_RIGHTS|scope|||||jane|' . fingerprint($good);
+
+shows '/either', $jane, 'V5 satisfy any: by us', token => $good;
+shows '/either', $b, 'V5 satisfy any: in spite of us', token => $bad;
+shows '/either', $n, 'V5 satisfy any: without a token';
+shows '/either/scope', $c, 'V5 satisfy any: in spite of the scope', token => $good;
+shows '/either/basic', "$invalid|bad_signature||||||" . fingerprint($bad),
+    'V5 satisfy any: by auth_basic', auth => 'Basic YmFzaWw6c2VjcmV0',
+    cookie => "accessToken=$bad";
+shows '/either/basic', $jane =~ s/bearer/cookie/r, 'V5 satisfy any: in spite of auth_basic',
+    auth => 'Basic YmFzaWw6d3Jvbmc=', cookie => "accessToken=$good";
+is extra('/both', token => $good), undef, 'V5 satisfy all: another refuses';
+logged '/both', \%granted, 'V5 satisfy all: another refuses', token => $good;
+
+shows '/redirect/try', $jane, 'V5 try_files: decided anew', token => $good;
+is extra('/redirect/try', token => good_token(scope => ['x'])), undef,
+    'V5 try_files: decided anew, and refused';
+shows '/redirect/trynone', $jane, 'V5 try_files to a named location', token => $good;
+is extra('/redirect/trynone', token => $bad), undef, 'V5 try_files: refused before it';
+shows '/redirect/gone/x', $jane, 'V5 error_page of a granted request', token => $good;
+shows '/redirect/gone/on/x', $jane, 'V5 error_page to a protected location', token => $good;
+is extra('/redirect/gone/scope/x', token => $good), undef, 'V5 which may refuse';
+logged '/redirect/gone/scope/x', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
+    subject => 'jane', fingerprint => fingerprint($good) }, 'V5 which may refuse', token => $good;
+shows "/redirect/$_", $b, "V5 error_page of a refusal, $_", token => $bad for 'refused', 'named';
+shows "/redirect/$_", $n, "V5 error_page of a refusal, $_, no token" for 'refused', 'named';
+shows '/redirect/next', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
+    'V5 refused here, granted where error_page leads', token => $other;
+
+shows '/redirect/accel/off', $jane, 'V5 X-Accel-Redirect', token => $good;
+shows '/redirect/accel/x', $jane, 'V5 X-Accel-Redirect to a protected location', token => $good;
+is extra('/redirect/accel/scope', token => $good), undef, 'V5 X-Accel-Redirect, which refuses';
+is extra('/redirect/accel/other', token => $good), undef,
+    'V5 X-Accel-Redirect where another issuer counts';
+shows '/redirect/accel/either/scope', $c, 'V5 X-Accel-Redirect where another module grants',
+    token => $good;
+is extra('/redirect/accel/off', token => $bad), undef, 'V5 X-Accel-Redirect, not for all';
+
+# --- V5: subrequests --------------------------------------------------------
+
+sub subrequests ($path, $n, %o) {
+    my $tag = next_tag;
+    my $answer = $s->request($path, %o, tag => $tag);
+    $s->upstream->hits->await($tag, $n);
+    return ($answer, map { "$_->{uri} $_->{http_x_user}" } hits($s, $tag));
+}
+
+{
+    my ($answer, @seen) = subrequests('/ssi', 2, token => $good);
+    is $answer->{status}, 200, 'V5 SSI';
+    is_deeply [sort @seen], ['/off/one jane', '/scope/two jane'],
+        'V5 subrequests show whom the main request was granted to';
+
+    ($answer, @seen) = subrequests('/ssi', 0, token => $bad);
+    is_refused $answer, INV => 'V5 SSI';
+    is_deeply \@seen, [], 'V5 a refused request makes none';
+
+    for my $row (['good', $good], ['bad', $bad]) {
+        ($answer, @seen) = subrequests('/offssi', 2, token => $row->[1]);
+        is_deeply [sort @seen], ['/off/one ', '/scope/two '],
+            "V5 an open main request shows nobody in any, $row->[0] token";
+    }
+
+    ($answer, @seen) = subrequests('/asked', 2, token => $good);
+    is_granted $answer, 'V5 auth_request';
+    is_deeply [sort @seen], ['/asked jane', '/check jane'], 'V5 auth_request';
+
+    ($answer, @seen) = subrequests('/asked', 0, token => $bad);
+    is_refused $answer, INV => 'V5 auth_request';
+    is_deeply \@seen, [], 'V5 auth_request is not asked of a refused one';
+
+    ($answer, @seen) = subrequests('/mirrored', 2, token => $good);
+    is_deeply [sort @seen], ['/mirror jane', '/mirrored jane'], 'V5 mirror';
+}
+
+# --- V5: one connection, many users -----------------------------------------
+
+my @people = map {
+    my $user = "user$_";
+    my $token = token(alg => 'EdDSA', key => key('ed25519'),
+                      claims => { username => $user, sub => $user });
+    [$user, $token];
+} 1 .. 300;
+
+# every so many a request that shows nobody
+sub mixed ($i) {
+    my ($user, $token) = $people[$i * 7 % @people]->@*;
+    return ['', substr($token, 0, -4) . 'AAAA', 401] if $i % 5 == 3;
+    return ['', undef, 401]                          if $i % 11 == 5;
+    return [$user, $token, 200];
+}
+
+for my $round (0 .. 9) {
+    my @rows = map { mixed($round * 300 + $_) } 0 .. 299;
+    my @tags = map { next_tag } @rows;
+    my ($connection, @answers) = exchange($s,
+        join('', map { request_bytes('/', token => $rows[$_][1], tag => $tags[$_]) } 0 .. $#rows),
+        heads => [(0) x @rows]);
+
+    $s->access->await($tags[-1]);
+    my @wrong = grep {
+        my ($hit)  = hits($s, $tags[$_]);
+        my $logged = decision($s, $tags[$_]);
+        my ($user, $token, $status) = $rows[$_]->@*;
+
+        $answers[$_]{status} != $status || ($hit ? 200 : 401) != $status
+            || ($hit && $hit->{http_x_user} ne $user)
+            || $logged->{user} ne $user || $logged->{subject} ne $user
+            || $logged->{fingerprint} ne (defined $token ? fingerprint($token) : '');
+    } 0 .. $#rows;
+    is_deeply \@wrong, [], "V5 300 requests of many users on one connection, $round";
+}
+
+{
+    my @rows = map { mixed($_) } 0 .. 399;
+    my @tags = map { next_tag } @rows;
+    my @answers = http2($s, map {
+        ['/', { port => 2, tag => $tags[$_], token => $rows[$_][1] }]
+    } 0 .. $#rows);
+
+    my @wrong = grep {
+        my ($hit) = hits($s, $tags[$_]);
+        my ($user, $token, $status) = $rows[$_]->@*;
+        $answers[$_]{status} != $status || ($hit ? 200 : 401) != $status
+            || ($hit && $hit->{http_x_user} ne $user)
+            || decision($s, $tags[$_])->{user} ne $user;
+    } 0 .. $#rows;
+    is_deeply \@wrong, [], 'V5 400 streams of many users on one connection';
+}
+
+done;
