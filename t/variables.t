@@ -216,7 +216,7 @@ shows '/other', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($
     'another issuer, another user claim', token => $other;
 
 my %nobody = (status => '', reason => '', method => '', issuer => '', user => '', scope => '',
-              subject => '', fingerprint => '');
+              subject => '', fingerprint => '', client => '', role => '', endpoint => '');
 
 sub logged ($path, $expected, $name, %o) {
     my $tag = next_tag;

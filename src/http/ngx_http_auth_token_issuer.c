@@ -15,7 +15,9 @@ typedef struct {
     ngx_str_t     name;
     ngx_uint_t    min;          /* arguments, the name counted */
     ngx_uint_t    max;
-    char        *(*set)(ngx_conf_t *cf, ngx_http_auth_token_issuer_t *issuer);
+    char        *(*set)(ngx_conf_t *cf, ngx_http_auth_token_issuer_t *issuer,
+                        size_t offset);
+    size_t        offset;       /* in at_issuer_t */
     ngx_uint_t    repeated;     /* may stand there more than once */
 } ngx_http_auth_token_issuer_command_t;
 
@@ -27,27 +29,25 @@ typedef struct {
 
 
 static char *ngx_http_auth_token_issuer_issuer(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_audience(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_algorithms(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_typ(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_key_file(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
-static char *ngx_http_auth_token_issuer_leeway(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
-static char *ngx_http_auth_token_issuer_max_age(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
-static char *ngx_http_auth_token_issuer_user_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_time(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_path(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
-static char *ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer);
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 
 
 #define NGX_HTTP_AUTH_TOKEN_MANY  ((ngx_uint_t) -1)
@@ -56,39 +56,41 @@ static ngx_http_auth_token_issuer_command_t
     ngx_http_auth_token_issuer_commands[] =
 {
     { ngx_string("issuer"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
-      ngx_http_auth_token_issuer_issuer, 0 },
+      ngx_http_auth_token_issuer_issuer, 0, 0 },
 
     { ngx_string("audience"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
-      ngx_http_auth_token_issuer_audience, 0 },
+      ngx_http_auth_token_issuer_audience, 0, 0 },
 
     { ngx_string("algorithms"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
-      ngx_http_auth_token_issuer_algorithms, 0 },
+      ngx_http_auth_token_issuer_algorithms, 0, 0 },
 
     { ngx_string("typ"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
-      ngx_http_auth_token_issuer_typ, 0 },
+      ngx_http_auth_token_issuer_typ, 0, 0 },
 
     { ngx_string("key_file"), 2, 2,
-      ngx_http_auth_token_issuer_key_file, 1 },
+      ngx_http_auth_token_issuer_key_file, 0, 1 },
 
     { ngx_string("leeway"), 2, 2,
-      ngx_http_auth_token_issuer_leeway, 0 },
+      ngx_http_auth_token_issuer_time, offsetof(at_issuer_t, leeway), 0 },
 
     { ngx_string("max_age"), 2, 2,
-      ngx_http_auth_token_issuer_max_age, 0 },
+      ngx_http_auth_token_issuer_time, offsetof(at_issuer_t, max_age), 0 },
 
     { ngx_string("user_claim"), 2, 2,
-      ngx_http_auth_token_issuer_user_claim, 0 },
+      ngx_http_auth_token_issuer_path, offsetof(at_issuer_t, user_claim), 0 },
 
     { ngx_string("scope_claim"), 2, 2,
-      ngx_http_auth_token_issuer_scope_claim, 0 },
+      ngx_http_auth_token_issuer_scope_claim,
+      offsetof(at_issuer_t, scope_claim), 0 },
 
     { ngx_string("admin_claim"), 2, 2,
-      ngx_http_auth_token_issuer_admin_claim, 0 },
+      ngx_http_auth_token_issuer_path_or_off,
+      offsetof(at_issuer_t, admin_claim), 0 },
 
     { ngx_string("client_claim"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
-      ngx_http_auth_token_issuer_client_claim, 0 },
+      ngx_http_auth_token_issuer_client_claim, 0, 0 },
 
-    { ngx_null_string, 0, 0, NULL, 0 }
+    { ngx_null_string, 0, 0, NULL, 0, 0 }
 };
 
 
@@ -152,7 +154,7 @@ ngx_http_auth_token_issuer_values(ngx_conf_t *cf)
 
 static char *
 ngx_http_auth_token_issuer_issuer(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     issuer->demands.issuers = ngx_http_auth_token_issuer_values(cf);
     issuer->demands.n_issuers = cf->args->nelts - 1;
@@ -163,7 +165,7 @@ ngx_http_auth_token_issuer_issuer(ngx_conf_t *cf,
 
 static char *
 ngx_http_auth_token_issuer_audience(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     ngx_str_t   *value;
     ngx_uint_t   i;
@@ -192,7 +194,7 @@ ngx_http_auth_token_issuer_audience(ngx_conf_t *cf,
 
 static char *
 ngx_http_auth_token_issuer_algorithms(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     at_alg_e     alg;
     ngx_str_t   *value;
@@ -221,7 +223,7 @@ ngx_http_auth_token_issuer_algorithms(ngx_conf_t *cf,
 
 static char *
 ngx_http_auth_token_issuer_typ(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     at_str_t    *typs;
     ngx_uint_t   i, n;
@@ -252,7 +254,7 @@ ngx_http_auth_token_issuer_typ(ngx_conf_t *cf,
 
 static char *
 ngx_http_auth_token_issuer_key_file(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     ngx_str_t  *value;
 
@@ -263,7 +265,8 @@ ngx_http_auth_token_issuer_key_file(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_auth_token_issuer_time(ngx_conf_t *cf, int64_t *seconds)
+ngx_http_auth_token_issuer_time(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     ngx_int_t   time;
     ngx_str_t  *value;
@@ -276,71 +279,51 @@ ngx_http_auth_token_issuer_time(ngx_conf_t *cf, int64_t *seconds)
                                            "it takes a time, as \"30s\"");
     }
 
-    *seconds = time;
+    *(int64_t *) ((u_char *) &issuer->demands + offset) = time;
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_auth_token_issuer_leeway(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
-{
-    return ngx_http_auth_token_issuer_time(cf, &issuer->demands.leeway);
-}
-
-
-static char *
-ngx_http_auth_token_issuer_max_age(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
-{
-    return ngx_http_auth_token_issuer_time(cf, &issuer->demands.max_age);
-}
-
-
-static char *
-ngx_http_auth_token_issuer_path(ngx_conf_t *cf, at_path_t *path)
+ngx_http_auth_token_issuer_path(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     ngx_str_t  *value;
 
     value = cf->args->elts;
 
-    return ngx_http_auth_token_parse_path(cf, &value[1], path);
+    return ngx_http_auth_token_parse_path(cf, &value[1],
+                        (at_path_t *) ((u_char *) &issuer->demands + offset));
 }
 
 
 static char *
-ngx_http_auth_token_issuer_user_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
-    return ngx_http_auth_token_issuer_path(cf, &issuer->demands.user_claim);
+    at_path_t  *path;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+    path = (at_path_t *) ((u_char *) &issuer->demands + offset);
+
+    if (ngx_http_auth_token_is(&value[1], "off")) {
+        path->n = 0;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_auth_token_issuer_path(cf, issuer, offset);
 }
 
 
 static char *
 ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     issuer->demands.own_scope_claim = 1;
 
-    return ngx_http_auth_token_issuer_path(cf, &issuer->demands.scope_claim);
-}
-
-
-static char *
-ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (ngx_http_auth_token_is(&value[1], "off")) {
-        issuer->demands.admin_claim.n = 0;
-        return NGX_CONF_OK;
-    }
-
-    return ngx_http_auth_token_issuer_path(cf, &issuer->demands.admin_claim);
+    return ngx_http_auth_token_issuer_path(cf, issuer, offset);
 }
 
 
@@ -348,7 +331,7 @@ ngx_http_auth_token_issuer_admin_claim(ngx_conf_t *cf,
 
 static char *
 ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
-    ngx_http_auth_token_issuer_t *issuer)
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
     at_path_t   *path;
     ngx_str_t   *value;
@@ -407,7 +390,7 @@ ngx_http_auth_token_issuer_command(ngx_conf_t *cf,
 
     } else {
         block->seen |= 1 << i;
-        rc = command->set(cf, block->issuer);
+        rc = command->set(cf, block->issuer, command->offset);
     }
 
     if (rc == NGX_CONF_OK || rc == NGX_CONF_ERROR) {

@@ -83,8 +83,9 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
 
     reader->gids = gids;
     reader->n_gids = 1;
+    reader->alone = geteuid() != 0;
 
-    if (geteuid() != 0) {
+    if (reader->alone) {
         reader->uid = geteuid();
         gids[0] = getegid();
         n = getgroups(NGX_HTTP_AUTH_TOKEN_GROUPS - 1, gids + 1);
@@ -166,6 +167,16 @@ ngx_http_auth_token_open_store(ngx_str_t *path, ngx_log_t *log)
 
     ngx_http_auth_token_opened.store = at_store_open((char *) path->data,
                                                      AT_STORE_READ, &err);
+
+    /* what took the place of another is looked at twice */
+
+    if (ngx_http_auth_token_opened.store
+        && ngx_http_auth_token_opened.path[0]
+        && !at_store_is_current(ngx_http_auth_token_opened.store))
+    {
+        (void) at_error(&err, "\"%s\" is not whole yet", path->data);
+        ngx_http_auth_token_close_store();
+    }
 
     if (ngx_http_auth_token_opened.store) {
         (void) ngx_cpystrn((u_char *) ngx_http_auth_token_opened.path,

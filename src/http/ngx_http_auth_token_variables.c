@@ -30,11 +30,7 @@ static ngx_int_t ngx_http_auth_token_method_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_issuer_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_token_user_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_token_client_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_auth_token_role_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_auth_token_identity_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_endpoint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -63,13 +59,16 @@ static ngx_http_variable_t  ngx_http_auth_token_variables[] = {
       ngx_http_auth_token_issuer_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_token_user"), NULL,
-      ngx_http_auth_token_user_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_auth_token_identity_variable, offsetof(at_identity_t, user),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_token_client"), NULL,
-      ngx_http_auth_token_client_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_auth_token_identity_variable, offsetof(at_identity_t, client),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_token_role"), NULL,
-      ngx_http_auth_token_role_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_auth_token_identity_variable, offsetof(at_identity_t, role),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("auth_token_endpoint"), NULL,
       ngx_http_auth_token_endpoint_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -301,41 +300,18 @@ ngx_http_auth_token_issuer_variable(ngx_http_request_t *r,
 }
 
 
+/* data is the offset of a view in the identity */
+
 static ngx_int_t
-ngx_http_auth_token_user_variable(ngx_http_request_t *r,
+ngx_http_auth_token_identity_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_http_auth_token_ctx_t  *ctx;
 
     ctx = ngx_http_auth_token_granted(r);
 
-    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.user)
-               : ngx_http_auth_token_set_empty(v);
-}
-
-
-static ngx_int_t
-ngx_http_auth_token_client_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_auth_token_ctx_t  *ctx;
-
-    ctx = ngx_http_auth_token_granted(r);
-
-    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.client)
-               : ngx_http_auth_token_set_empty(v);
-}
-
-
-static ngx_int_t
-ngx_http_auth_token_role_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_auth_token_ctx_t  *ctx;
-
-    ctx = ngx_http_auth_token_granted(r);
-
-    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.role)
+    return ctx ? ngx_http_auth_token_set_view(v,
+                           *(at_str_t *) ((u_char *) &ctx->identity + data))
                : ngx_http_auth_token_set_empty(v);
 }
 

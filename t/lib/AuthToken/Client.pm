@@ -21,8 +21,8 @@ my $token_char = qr/[!#\$%&'*+.^_`|~0-9A-Za-z-]/;
 
 # The bytes of a request.  Options: method, http ("1.0"; "" leaves out Host,
 # too), host (undef: none), token (Bearer), auth (the whole value of
-# Authorization), cookie (the whole value of Cookie), headers (lines without
-# their ends), body, close, tag.
+# Authorization), api_token (X-API-Token), cookie (the whole value of Cookie),
+# headers (lines without their ends), body, close, tag.
 sub request_bytes ($path, %o) {
     my $method = $o{method} // 'GET';
     my $http   = $o{http}   // '1.1';
@@ -33,6 +33,7 @@ sub request_bytes ($path, %o) {
     push @lines, "X-Test: $o{tag}"              if defined $o{tag};
     push @lines, "Authorization: Bearer $o{token}" if defined $o{token};
     push @lines, "Authorization: $o{auth}"      if defined $o{auth};
+    push @lines, "X-API-Token: $o{api_token}"   if defined $o{api_token};
     push @lines, "Cookie: $o{cookie}"           if defined $o{cookie};
     push @lines, ($o{headers} // [])->@*;
     push @lines, 'Connection: close'            if $o{close};

@@ -12,7 +12,7 @@ use Exporter qw(import);
 our @EXPORT = qw(http2);
 
 # The answers to requests, in their order.  A request is [path, options]; these
-# are method, token, auth, cookie (a value, or several in a list), headers and
+# are method, token, auth, api_token, cookie (a value, or several in a list), headers and
 # tag of request_bytes.
 sub http2 ($server, @requests) {
     my $dir = $server->dir . '/http2';
@@ -38,6 +38,7 @@ sub _conf ($server, $dir, $n, $path, $o = {}) {
         defined $o->{tag}   ? "X-Test: $o->{tag}" : (),
         defined $o->{token} ? "Authorization: Bearer $o->{token}" : (),
         defined $o->{auth}  ? "Authorization: $o->{auth}" : (),
+        defined $o->{api_token} ? "X-API-Token: $o->{api_token}" : (),
         (map { "Cookie: $_" } @cookies),
         ($o->{headers} // [])->@*,
     );

@@ -113,7 +113,8 @@ sub configure ($self, $conf) {
 
     # the module's variables say in the access log what was decided
     my @decision = map { qq("$_":"\$auth_token_$_") }
-                   qw(status reason method issuer user scope subject fingerprint);
+                   qw(status reason method issuer user client role scope endpoint
+                      subject fingerprint);
     my $members = join ',', $load ? @decision : ();
 
     my $text = join '',

@@ -33,11 +33,14 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
 
 C<granted>: 200, the upstream's body, the upstream hit exactly once, no
 challenge.  C<refused>: status, headers and body byte for byte as the table of
-error codes has them (I<NONE INV EXP SCOPE ADDR ORIGIN FAIL>, below), one line
+error codes has them (I<NONE INV EXP TNONE TINV TEXP SCOPE ADDR DISABLED ORIGIN FAIL>,
+below), one line
 in the error log, nothing in the variables, the upstream not hit, and then the
 next plain good request, on the same connection and on a new one, granted.
 That one goes to C</good>, which the configuration must admit for a good token
 from any address; C<< start(..., good => [PATH, OPTIONS]) >> names another.
+C<< start(..., prepare => CODE) >> is called with the server before it starts: to
+make a store, as by AuthToken::Store.
 
 C<done> ends the file: no [alert], [emerg] or [crit] line, no worker that died,
 no sanitizer report, no part of any token that was minted in any log, no hit
@@ -61,6 +64,7 @@ use AuthToken::Client qw(request_bytes);
 use AuthToken::Http2;
 use AuthToken::Log;
 use AuthToken::Server;
+use AuthToken::Store;
 use AuthToken::Token;
 use Carp qw(croak);
 use Exporter qw(import);
@@ -84,10 +88,11 @@ my @servers;
 END { local $?; $_->stop for grep { $_ } @servers }
 
 # Starts an nginx with these directives in its http block.  Options are those of
-# AuthToken::Server::new, and good.
+# AuthToken::Server::new, good, and prepare.
 sub start ($conf, %o) {
     my $s = AuthToken::Server->new($conf, %o);
     push @servers, $s;
+    $o{prepare}->($s) if $o{prepare};
 
     $s->{good}      = delete $o{good} // ['/good'];
     $s->{refused}   = [];           # tags of requests that must not arrive
@@ -107,21 +112,28 @@ my %sign = (
     INV    => [401, 'API_INVALID_ACCESS_TOKEN', $invalid, 'invalid_token'],
     EXP    => [401, 'API_EXPIRED_ACCESS_TOKEN', 'Expired JWT Access Token',
                'invalid_token'],
+    TNONE  => [401, 'API_INVALID_API_TOKEN', 'Missing API Token', ''],
+    TINV   => [401, 'API_INVALID_API_TOKEN', 'Invalid API Token', ''],
+    TEXP   => [401, 'API_EXPIRED_API_TOKEN', 'Expired API Token', ''],
     SCOPE  => [403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights',
                'insufficient_scope'],
     ADDR   => [403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed', undef],
+    DISABLED => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled',
+                 undef],
     ORIGIN => [403, 'API_ORIGIN_NOT_ALLOWED', 'Origin Not Allowed', undef],
     FAIL   => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
 );
 
 # What a refusal must look like.  Options: status, code, message, body, type,
-# realm, error ("" for a challenge without error=, undef for no challenge).
+# realm, error ("" for a challenge without error=, undef for no challenge), scheme
+# (of the challenge: ApiKey where only API tokens are accepted).
 sub expectation ($sign, %o) {
     my $row = $sign{$sign} or croak "no such sign: $sign";
     my ($status, $code, $message, $error) = @$row;
 
     my %e = (status => $status, code => $code, message => $message,
-             error => $error, realm => 'api', type => 'application/json', %o);
+             error => $error, realm => 'api',
+             scheme => $sign eq 'TNONE' ? 'ApiKey' : 'Bearer', type => 'application/json', %o);
     $e{body} //= qq({"code":"$e{code}","message":"$e{message}"});
 
     return \%e;
@@ -157,9 +169,9 @@ sub _wrong_refusal ($answer, $e, %o) {
     return @wrong;
 }
 
-# RFC 6750 section 3: Bearer and its attributes, each once and quoted
+# RFC 6750 section 3: the scheme and its attributes, each once and quoted
 sub _wrong_challenge ($text, $e) {
-    my ($list) = $text =~ /\ABearer (.*)\z/ or return "challenge $text";
+    my ($list) = $text =~ /\A$e->{scheme} (.*)\z/ or return "challenge $text";
     my %found;
 
     while ($list =~ /\G(?:\A|, )([a-z_]+)="((?:[^"\\]|\\.)*)"/gc) {
@@ -223,6 +235,7 @@ sub granted ($s, $path, $name, %o) {
     my $tag = next_tag;
     my @wrong;
 
+    _watch(%o);
     eval {
         my $answer = $s->request($path, %o, tag => $tag);
         my $hits   = $o{hit} // 1;
@@ -244,6 +257,7 @@ sub refused ($s, $path, $sign, $name, %o) {
     my $tag = next_tag;
     my @wrong;
 
+    _watch(%o);
     push $s->{refused}->@*, $tag;
     $s->errors->lines;
 
@@ -257,7 +271,8 @@ sub refused ($s, $path, $sign, $name, %o) {
         push @wrong, _wrong_lines($o{reason}, $o{log} // 1, $s->errors->lines);
 
         my $nobody = { status => $e->{code}, method => '', issuer => '',
-                       user => '', scope => '',
+                       user => '', client => '', role => '', scope => '',
+                       endpoint => '',
                        defined $o{reason} ? (reason => $o{reason}) : () };
         push @wrong, _wrong_decision($s, $tag, $o{decision} // $nobody)
             if !exists $o{decision} || $o{decision};
@@ -272,6 +287,7 @@ sub refused ($s, $path, $sign, $name, %o) {
 # what the core refuses before the module sees it: a page of nginx's own
 sub refused_by_nginx ($s, $path, $status, $name, %o) {
     my $tag = next_tag;
+    _watch(%o);
     push $s->{refused}->@*, $tag;
 
     my @wrong;
@@ -286,6 +302,9 @@ sub refused_by_nginx ($s, $path, $status, $name, %o) {
 
     return _verdict("$name: $status by nginx", @wrong);
 }
+
+# whatever is sent as an API token is in no log
+sub _watch (%o) { secret($o{api_token}) if defined $o{api_token} }
 
 sub _head (%o) { (head => ($o{method} // '') eq 'HEAD') }
 
@@ -357,7 +376,7 @@ sub _wrong_lines ($reason, $expected, @lines) {
 sub _wrong_after ($s, $answer, %o) {
     my ($path, %good) = $s->{good}->@*;
     $good{token} //= $s->{good_token} //= good_token()
-        if !grep { defined $good{$_} } qw(auth cookie);
+        if !grep { defined $good{$_} } qw(auth cookie api_token);
 
     my %same = map { defined $o{$_} ? ($_ => $o{$_}) : () }
                qw(port from path preface to);

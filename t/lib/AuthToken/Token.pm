@@ -17,7 +17,7 @@ use MIME::Base64 qw(encode_base64url decode_base64url encode_base64);
 
 our @EXPORT = qw(b64u unb64u key sign signed raw_token token good_token json
                  parts der_integer der_sequence rsa_public_pem pem GONE
-                 unwatched secrets no_secrets);
+                 secret unwatched secrets no_secrets);
 
 our $KEYS;                      # the directory in which keys are kept
 
@@ -30,6 +30,13 @@ sub unb64u ($text) { decode_base64url($text) }
 my (@secrets, @no_secrets);
 
 sub secrets ()    { @secrets }
+
+# any other credential; returns it
+sub secret ($text) {
+    state %known;
+    push @secrets, $text if !$known{$text}++;
+    return $text;
+}
 sub no_secrets () { @no_secrets }
 
 # a token that the code makes for a place that nginx logs, as a URI is

@@ -1,0 +1,121 @@
+package AuthToken::Store;
+
+# A store in the directory of a server, made and changed by the command, as an
+# operator does it.
+
+use v5.36;
+
+use AuthToken::Log;
+use AuthToken::Server;
+use AuthToken::Token qw(secret);
+use JSON::PP ();
+use POSIX ();
+
+# The option "prepare" of AuthToken::Test::start, which makes the store and calls
+# $fill with it: the store is then $s->{store}, at %%DIR%%/store.
+sub prepare ($class, $fill = sub { }) {
+    return sub ($s) {
+        $s->{store} = $class->new($s->dir);
+        $fill->($s->{store});
+    };
+}
+
+# Workers run as www-data where the test runs as root.
+sub new ($class, $dir, $name = 'store') {
+    my $self = bless { dir => $dir, path => "$dir/$name" }, $class;
+
+    $self->ok('init', $> == 0 ? ('--group', 'www-data') : ());
+
+    return $self;
+}
+
+sub path ($self) { $self->{path} }
+
+# Runs the command.  The last argument may be a hash: input (what it reads).
+# Returns its exit code (undef if a signal ended it), what it printed, and what
+# it complained of.
+sub run ($self, @arguments) {
+    my %o    = ref $arguments[-1] ? (pop @arguments)->%* : ();
+    my %file = map { $_ => "$self->{dir}/command-$$.$_" } qw(in out err);
+
+    if (defined $o{input}) {
+        open my $fh, '>:raw', $file{in} or die "$file{in}: $!\n";
+        print $fh $o{input};
+        close $fh;
+    }
+
+    my $pid = fork // die "fork: $!\n";
+
+    if (!$pid) {
+        open STDIN, '<', defined $o{input} ? $file{in} : '/dev/null';
+        open STDOUT, '>', $file{out};
+        open STDERR, '>', $file{err};
+        exec { "$AuthToken::Server::BUILD/auth-token" }
+             'auth-token', '--store', "lmdb:$self->{path}", @arguments
+            or POSIX::_exit(127);
+    }
+
+    waitpid $pid, 0;
+    my $status = $? & 127 ? undef : $? >> 8;
+    my ($out, $err) = map { AuthToken::Log->new($file{$_})->content } qw(out err);
+    unlink values %file;
+
+    return ($status, $out, $err);
+}
+
+# runs it, and returns what it printed; dies if it fails
+sub ok ($self, @arguments) {
+    my ($status, $out, $err) = $self->run(@arguments);
+
+    return $out if defined $status && $status == 0;
+    die 'auth-token ', join(' ', grep { !ref } @arguments), ': ',
+        $status // 'killed', " $err\n";
+}
+
+# --- records ----------------------------------------------------------------
+
+# Options are those of the command: a list in place of one value repeats it, and
+# a flag is 1.
+
+my %flag = map { $_ => 1 } qw(disabled admin secret generate);
+
+sub _options (%o) {
+    return map {
+        my ($name, $value) = ($_, $o{$_});
+        $flag{$name} ? ($value ? "--$name" : ())
+                     : map { ("--$name" => $_) } ref $value ? @$value : $value;
+    } sort keys %o;
+}
+
+# Makes an API token, and returns its text, which no log may show.  text => TEXT
+# is taken in place of a new one.
+sub token ($self, $id, %o) {
+    my $text = delete $o{text};
+
+    my $out = $self->ok('token', 'create', '--id', $id, _options(%o),
+                        defined $text ? ('--token-file', '-', { input => $text }) : ());
+
+    return secret($text) if defined $text;
+    $out =~ /^token +(\S+)$/m or die "no token: $out\n";
+    return secret($1);
+}
+
+sub client ($self, $id, %o)   { $self->ok('client', 'create', $id, _options(%o)) }
+sub user ($self, $name, %o)   { $self->ok('user', 'create', $name, _options(%o)) }
+sub role ($self, $name, %o)   { $self->ok('role', 'set', $name, _options(%o)) }
+
+# changes a record: update('token', 't1', scope => ['read'])
+sub update ($self, $noun, $name, %o) {
+    return $self->ok($noun, 'update', $name, _options(%o));
+}
+
+# Writes records: lists of hashes by their kinds, as export has them.
+sub import_records ($self, %records) {
+    secret($_->{token}) for grep { defined $_->{token} } ($records{tokens} // [])->@*;
+
+    return $self->ok('import', '-', {
+        input => JSON::PP->new->utf8->canonical->encode({ version => 1, %records }),
+    });
+}
+
+1;
