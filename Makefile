@@ -12,6 +12,7 @@ PREFIX     = /usr
 BINDIR     = $(PREFIX)/bin
 MANDIR     = $(PREFIX)/share/man
 MODULESDIR = $(PREFIX)/lib/nginx/modules
+COMPLETIONSDIR = $(PREFIX)/share/bash-completion/completions
 INSTALL    = install
 
 CC         = gcc
@@ -183,6 +184,8 @@ install: all
 	$(INSTALL) -m 0644 $(BUILD)/$(MODULE) $(DESTDIR)$(MODULESDIR)/
 	$(INSTALL) -m 0755 $(BUILD)/auth-token $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 0644 docs/auth-token.1 $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -d $(DESTDIR)$(COMPLETIONSDIR)
+	$(INSTALL) -m 0644 docs/auth-token.bash $(DESTDIR)$(COMPLETIONSDIR)/auth-token
 
 clean:
 	rm -rf $(BUILD_ROOT)

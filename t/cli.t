@@ -155,7 +155,7 @@ fails(run('--frob'), 2, 'unknown command, see auth-token --help',
 like(ok_out('--version'), qr/\Aauth-token \d+\.\d+\.\d+\n\z/, 'version');
 
 my $help = ok_out('--help');
-my @verbs = $help =~ /^  (\w+ +\w+) /mg;
+my @verbs = $help =~ /^  ((?:key|jwt) +\w+) /mg;
 is("@verbs", 'key     generate jwt     sign jwt     verify', 'table');
 
 # every option is in the manual page

@@ -72,7 +72,9 @@ my %installed = installed();
 is_deeply [sort keys %installed],
     [qw(/usr/bin/auth-token
         /usr/lib/nginx/modules/ngx_http_auth_token_module.so
-        /usr/share/man/man1/auth-token.1)], 'module, command and manual page';
+        /usr/share/bash-completion/completions/auth-token
+        /usr/share/man/man1/auth-token.1)],
+    'module, command, its completion and its manual page';
 
 my $conf = slurp("$root/conf-examples/docker/nginx.conf");
 my ($module) = $conf =~ /^load_module (\S+);$/m;

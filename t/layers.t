@@ -112,6 +112,7 @@ SKIP: {
         '/usr/lib/nginx/modules/ngx_http_auth_token_module.so' => '0644',
         '/usr/bin/auth-token'                                  => '0755',
         '/usr/share/man/man1/auth-token.1'                     => '0644',
+        '/usr/share/bash-completion/completions/auth-token'    => '0644',
     }, 'make install: files and their modes';
 
     my @closed;

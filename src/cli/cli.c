@@ -239,7 +239,8 @@ int
 cli_flush(cli_t *cli)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        return cli_failure(cli, "cannot write to standard output: %m");
+        return cli_failure(cli, "cannot write to standard output: %m%s",
+                           cli->changed ? "; the change was made" : "");
     }
 
     return 0;

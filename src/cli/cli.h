@@ -56,6 +56,7 @@ struct cli_s {
     int                   json;         /* --json */
     const char           *store;        /* --store */
     int                   stdin_used;
+    int                   changed;      /* the store was: not to be undone */
 };
 
 

@@ -215,12 +215,12 @@ cli_import_leave_id(cli_import_t *import, at_str_t key, at_str_t bytes)
 
 /* the id was that of another token, whose record is then the old one */
 static int
-cli_import_leave_token(cli_import_t *import, at_str_t key, at_str_t digest)
+cli_import_leave_token(cli_import_t *import, at_str_t digest)
 {
     char      buf[AT_SHA256_LEN];
     at_str_t  bytes;
 
-    if (digest.len != AT_SHA256_LEN || at_str_equal(digest, key)) {
+    if (digest.data == NULL || digest.len != AT_SHA256_LEN) {
         return 0;
     }
 
@@ -259,7 +259,7 @@ cli_import_token_id(cli_import_t *import, at_str_t key, int *existed)
         return 0;
     }
 
-    return cli_import_leave_token(import, key, digest) == 0
+    return cli_import_leave_token(import, digest) == 0
            ? cli_import_put(import, AT_TABLE_TOKEN_IDS, id, key) : -1;
 }
 

@@ -142,6 +142,8 @@ cli_init_run(cli_t *cli, const char *owner, const char *group)
         return cli_failure(cli, "%s", err.text);
     }
 
+    cli->changed = 1;
+
     return cli_init_report(cli, path, uid, gid, group == NULL) == 0
            ? cli_flush(cli) : -1;
 }

@@ -60,6 +60,8 @@ cli_store_transact(cli_t *cli, at_store_t *store, at_store_mode_e mode,
         return cli_failure(cli, "%s; nothing was changed", err.text);
     }
 
+    cli->changed = mode == AT_STORE_WRITE;
+
     return 0;
 }
 

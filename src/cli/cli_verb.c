@@ -228,7 +228,8 @@ cli_delete_say(cli_t *cli, const cli_record_t *rec)
     at_str_t  name;
 
     if (!cli->json) {
-        return cli_verb_say(cli, rec, "deleted");
+        return cli_verb_say(cli, rec, strcmp(cli->command->verb, "revoke") == 0
+                                      ? "revoked" : "deleted");
     }
 
     name = cli_record_name(rec);

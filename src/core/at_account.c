@@ -207,6 +207,9 @@ at_account_use_token(at_identity_t *identity, at_store_t *store,
         return AT_DISABLED_CLIENT;
     }
 
+    /* a role that is gone took its denies along: nothing is left, then */
+    identity->needs_role = token.role.len != 0;
+
     if (at_account_scopes(&identity->rights.scopes, token.scopes) != 0) {
         return AT_FAILED;
     }

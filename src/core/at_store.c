@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -30,21 +31,32 @@
 #define AT_SMB2_MAGIC         0xfe534d42u
 
 
+typedef struct {
+    dev_t  dev;
+    ino_t  ino;
+} at_store_file_t;
+
 struct at_store_s {
-    MDB_env     *env;
-    MDB_txn     *txn;           /* of the transaction, or NULL */
-    MDB_txn     *reader;        /* kept and renewed, of a process that reads */
-    MDB_dbi      tables[AT_TABLES];
-    int          rc;            /* LMDB's last failure */
-    dev_t        dev;           /* of data.mdb as it was opened */
-    ino_t        ino;
-    unsigned     page_size;
-    char         data_path[PATH_MAX];
+    MDB_env          *env;
+    MDB_txn          *txn;      /* of the transaction, or NULL */
+    MDB_txn          *reader;   /* kept and renewed, of a process that reads */
+    MDB_dbi           tables[AT_TABLES];
+    int               rc;       /* LMDB's last failure */
+    at_store_file_t   data;     /* as they were opened */
+    at_store_file_t   lock;
+    unsigned          page_size;
+    uint64_t          uncounted;        /* one that lock.mdb did not know of */
+    char              data_path[PATH_MAX];
+    char              lock_path[PATH_MAX];
 };
 
 static const char *const  at_table_names[AT_TABLES] = {
     "tokens", "token_ids", "clients", "users", "roles"
 };
+
+
+static int at_store_is_counted(at_store_t *store);
+static int at_store_other(at_error_t *err);
 
 
 /* --- files --------------------------------------------------------------- */
@@ -145,6 +157,24 @@ at_store_check_file_system(int fd, const char *path, at_error_t *err)
 }
 
 
+/* LMDB takes no locks there, and a writer elsewhere would not wait for readers */
+static int
+at_store_warn_read_only(int fd, const char *path, at_error_t *err)
+{
+    struct statfs  fs;
+
+    if (fstatfs(fd, &fs) != 0 || !(fs.f_flags & ST_RDONLY)) {
+        return 0;
+    }
+
+    (void) at_error(err, "\"%s\" is on a read-only file system, where it is "
+                    "read without locks: nobody may change it elsewhere "
+                    "meanwhile", path);
+
+    return 1;
+}
+
+
 /* which of the three groups of mode bits are reader's: 6, 3 or 0 */
 static unsigned
 at_mode_shift(const struct stat *st, const at_store_reader_t *reader)
@@ -217,16 +247,65 @@ at_store_check_reader(const char *path, const struct stat *dir,
                         (long) reader->gids[0], path, path, path, path);
     }
 
-    if (reader->uid != 0
-        && (at_mode_has(data, reader, 02) || at_mode_has(dir, reader, 02)))
-    {
-        return at_error(err, "worker processes (user %ld) could write "
-                        "\"%s/data.mdb\"; mend it with: chown 0 %s "
-                        "%s/data.mdb; chmod 2750 %s; chmod 640 %s/data.mdb",
-                        (long) reader->uid, path, path, path, path, path);
+    if (at_store_check_above(path, reader, err) != 0) {
+        return -1;
     }
 
-    return at_store_check_above(path, reader, err);
+    if (reader->uid == 0
+        || (!at_mode_has(data, reader, 02) && !at_mode_has(dir, reader, 02)))
+    {
+        return 0;
+    }
+
+    if (reader->alone) {
+        (void) at_error(err, "nginx runs as one user (%ld), so that its worker "
+                        "processes could write \"%s/data.mdb\"",
+                        (long) reader->uid, path);
+        return 1;
+    }
+
+    return at_error(err, "worker processes (user %ld) could write "
+                    "\"%s/data.mdb\"; mend it with: chown 0 %s "
+                    "%s/data.mdb; chmod 2750 %s; chmod 640 %s/data.mdb",
+                    (long) reader->uid, path, path, path, path, path);
+}
+
+
+/* the command as an operator of that reader would type it */
+static int
+at_store_missing(const char *file, const char *path,
+    const at_store_reader_t *reader, at_error_t *err)
+{
+    char  group[32];
+
+    group[0] = '\0';
+
+    if (reader != NULL) {
+        (void) snprintf(group, sizeof(group), " --group %ld",
+                        (long) reader->gids[0]);
+    }
+
+    return at_error(err, "\"%s\": %s; a store is made with: auth-token init "
+                    "--store lmdb:%s%s", file, strerror(errno), path, group);
+}
+
+
+/* an empty one will do, but init does not touch what is there */
+static int
+at_store_lock_missing(const char *file, const at_store_reader_t *reader,
+    at_error_t *err)
+{
+    char  group[32];
+
+    group[0] = '\0';
+
+    if (reader != NULL) {
+        (void) snprintf(group, sizeof(group), " -g %ld",
+                        (long) reader->gids[0]);
+    }
+
+    return at_error(err, "\"%s\": %s; mend it with: install -m 660%s "
+                    "/dev/null %s", file, strerror(errno), group, file);
 }
 
 
@@ -241,11 +320,12 @@ at_store_check_modes(const char *path, int data_fd,
         return -1;
     }
 
-    if (stat(path, &dir) != 0 || fstat(data_fd, &data) != 0
-        || stat(lock_path, &lock) != 0)
-    {
-        return at_error(err, "\"%s\": %s; \"auth-token init\" makes a store",
-                        lock_path, strerror(errno));
+    if (stat(lock_path, &lock) != 0) {
+        return at_store_lock_missing(lock_path, reader, err);
+    }
+
+    if (stat(path, &dir) != 0 || fstat(data_fd, &data) != 0) {
+        return at_error(err, "\"%s\": %s", path, strerror(errno));
     }
 
     if (((dir.st_mode | data.st_mode | lock.st_mode) & S_IWOTH)
@@ -276,19 +356,28 @@ at_store_inspect(const char *path, const at_store_reader_t *reader,
 
     fd = open(data_path, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
 
+    if (fd == -1 && errno == ENOENT) {
+        return at_store_missing(data_path, path, reader, err);
+    }
+
     if (fd == -1) {
-        return at_error(err, "\"%s\": %s%s", data_path, strerror(errno),
-                        errno == ENOENT ? "; \"auth-token init\" makes a store"
-                                        : "");
+        return at_error(err, "\"%s\": %s", data_path, strerror(errno));
     }
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         rc = at_error(err, "\"%s\" is no regular file", data_path);
 
+    } else if (at_store_check_file_system(fd, path, err) != 0
+               || at_store_check_content(fd, data_path, err) != 0)
+    {
+        rc = -1;
+
     } else {
-        rc = at_store_check_file_system(fd, path, err) != 0
-             || at_store_check_content(fd, data_path, err) != 0
-             || at_store_check_modes(path, fd, reader, err) != 0 ? -1 : 0;
+        rc = at_store_check_modes(path, fd, reader, err);
+
+        if (rc == 0) {
+            rc = at_store_warn_read_only(fd, path, err);
+        }
     }
 
     (void) close(fd);
@@ -323,7 +412,9 @@ at_store_create(const char *path, unsigned flags, at_error_t *err)
         return NULL;
     }
 
-    if (at_store_path(store->data_path, path, "data.mdb", err) != 0) {
+    if (at_store_path(store->data_path, path, "data.mdb", err) != 0
+        || at_store_path(store->lock_path, path, "lock.mdb", err) != 0)
+    {
         free(store);
         return NULL;
     }
@@ -412,7 +503,7 @@ at_store_remember_file(at_store_t *store)
 {
     int          rc, fd;
     MDB_stat     env;
-    struct stat  st;
+    struct stat  st, lock;
 
     rc = mdb_env_get_fd(store->env, &fd);
 
@@ -424,12 +515,12 @@ at_store_remember_file(at_store_t *store)
         return rc;
     }
 
-    if (fstat(fd, &st) != 0) {
+    if (fstat(fd, &st) != 0 || stat(store->lock_path, &lock) != 0) {
         return errno;
     }
 
-    store->dev = st.st_dev;
-    store->ino = st.st_ino;
+    store->data = (at_store_file_t) { st.st_dev, st.st_ino };
+    store->lock = (at_store_file_t) { lock.st_dev, lock.st_ino };
     store->page_size = env.ms_psize;
 
     return 0;
@@ -465,6 +556,12 @@ at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
         (void) at_error(err, "\"%s\": %s", path,
                         rc == MDB_NOTFOUND ? "no store of this program"
                                            : mdb_strerror(rc));
+        at_store_close(store);
+        return NULL;
+    }
+
+    if (mode == AT_STORE_READ && !at_store_is_counted(store)) {
+        (void) at_store_other(err);
         at_store_close(store);
         return NULL;
     }
@@ -605,15 +702,76 @@ at_store_needed(const at_store_t *store)
 }
 
 
-int
-at_store_is_current(const at_store_t *store)
+static int
+at_store_is_same(const char *path, const at_store_file_t *file,
+    struct stat *st)
+{
+    return stat(path, st) == 0
+           && st->st_dev == file->dev && st->st_ino == file->ino;
+}
+
+
+static int
+at_store_is_whole(const at_store_t *store)
 {
     struct stat  st;
 
-    return stat(store->data_path, &st) == 0
-           && st.st_dev == store->dev && st.st_ino == store->ino
+    return at_store_is_same(store->lock_path, &store->lock, &st)
+           && at_store_is_same(store->data_path, &store->data, &st)
            && st.st_size >= 2 * (off_t) store->page_size
            && st.st_size >= at_store_needed(store);
+}
+
+
+/*
+ * LMDB takes the number of the last transaction from lock.mdb.  Where data.mdb
+ * took the place of another, an older copy perhaps, that number is the other
+ * one's until all have closed the store: what is read may then be what was
+ * there before the last transaction, and what is written would undo that.  A
+ * commit is in the file before it is counted, so that one more is no sign of
+ * that, unless it stays.
+ */
+static int
+at_store_is_counted(at_store_t *store)
+{
+    int         tries;
+    uint64_t    counted, last;
+    at_error_t  err;
+
+    for (tries = 0; tries < 3; tries++) {
+
+        if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+            return 0;
+        }
+
+        counted = mdb_txn_id(store->txn);
+        at_store_end(store);
+
+        last = at_store_generation(store);
+
+        if (counted == last) {
+            store->uncounted = 0;
+            return 1;
+        }
+
+        if (counted + 1 == last) {
+            if (store->uncounted == last) {
+                return 0;
+            }
+
+            store->uncounted = last;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+at_store_is_current(at_store_t *store)
+{
+    return at_store_is_whole(store) && at_store_is_counted(store);
 }
 
 
@@ -671,6 +829,14 @@ at_store_extend(const at_store_t *store)
 }
 
 
+static int
+at_store_other(at_error_t *err)
+{
+    return at_error(err, "the store: data.mdb took the place of another one "
+                    "that is still in use; it can be used in some seconds");
+}
+
+
 int
 at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
 {
@@ -701,9 +867,17 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
         return at_store_fail(store, rc, err);
     }
 
-    if (mode == AT_STORE_WRITE) {
-        at_store_extend(store);
+    if (mode == AT_STORE_READ) {
+        return 0;
     }
+
+    /* no other writer is there: nothing is being counted */
+    if (mdb_txn_id(store->txn) != at_store_generation(store) + 1) {
+        at_store_end(store);
+        return at_store_other(err);
+    }
+
+    at_store_extend(store);
 
     return 0;
 }
@@ -715,7 +889,7 @@ at_store_extend_large(at_store_t *store)
 {
     MDB_txn  *txn;
 
-    if (!at_store_is_current(store)
+    if (!at_store_is_whole(store)
         && mdb_txn_begin(store->env, NULL, 0, &txn) == 0)
     {
         at_store_extend(store);

@@ -49,6 +49,7 @@ typedef struct {
     uid_t         uid;
     size_t        n_gids;
     const gid_t  *gids;         /* the first one is that of its files */
+    int           alone;        /* nginx has no other user: it may own the store */
 } at_store_reader_t;
 
 typedef struct at_store_s  at_store_t;
@@ -79,8 +80,12 @@ at_store_t *at_store_open(const char *path, at_store_mode_e mode,
     at_error_t *err);
 void at_store_close(at_store_t *store);
 
-/* 1 while the files under the path are those that were opened, and whole */
-int at_store_is_current(const at_store_t *store);
+/*
+ * 1 while the files under the path are those that were opened, and whole.  To be
+ * asked between transactions, and now and then: a data.mdb that took the place
+ * of another under one lock.mdb is seen at the second time at the latest.
+ */
+int at_store_is_current(at_store_t *store);
 
 /* differs after every commit of any process; compare with != only */
 uint64_t at_store_generation(const at_store_t *store);

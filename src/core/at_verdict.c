@@ -87,7 +87,7 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_SEVERAL_CREDENTIALS] = AT_INVALID_TOKEN("several_credentials"),
 
     /* X-API-Token is no scheme of HTTP: its refusal says nothing of Bearer's */
-    [AT_NO_API_TOKEN]  = { at_str("no_credential"),
+    [AT_NO_API_TOKEN]  = { at_str("no_api_token"),
                            AT_API_INVALID_API_TOKEN,
                            at_str("Missing API Token"),
                            AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN },

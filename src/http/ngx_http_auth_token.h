@@ -270,6 +270,10 @@ ngx_str_t ngx_http_auth_token_kind_name(ngx_uint_t kind);
 ngx_int_t ngx_http_auth_token_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_auth_token_precontent_handler(ngx_http_request_t *r);
 
+/* whether it is a preflight, or of a public endpoint, where they pass */
+ngx_uint_t ngx_http_auth_token_is_nobodys(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf);
+
 /* who the credential speaks for under the demands of atcf; a second call is free */
 at_verdict_e ngx_http_auth_token_authenticate(ngx_http_request_t *r,
     ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx);

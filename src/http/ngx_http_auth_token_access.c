@@ -43,6 +43,25 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
 }
 
 
+/* for these no credential is read, whatever is sent */
+
+ngx_uint_t
+ngx_http_auth_token_is_nobodys(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf)
+{
+    const at_endpoint_t  *endpoint;
+
+    if (atcf->preflight && ngx_http_auth_token_is_preflight(r)) {
+        return 1;
+    }
+
+    endpoint = atcf->catalogue ? ngx_http_auth_token_find_endpoint(r, atcf)
+                               : NULL;
+
+    return endpoint && endpoint->kind == AT_ENDPOINT_PUBLIC;
+}
+
+
 /* what nobody in particular may do: location ranges hold for it all the same */
 
 static at_verdict_e

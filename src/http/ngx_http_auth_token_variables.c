@@ -142,6 +142,10 @@ ngx_http_auth_token_variable_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
+    if (ngx_http_auth_token_is_nobodys(r, atcf)) {
+        return NULL;
+    }
+
     ctx = ngx_http_auth_token_get_ctx(r);
 
     if (ctx) {

@@ -11,6 +11,7 @@
 
 #define at_key_verify  fuzz_key_verify
 #define at_jwt_verify  fuzz_jwt_verify
+#define at_jwt_init    fuzz_jwt_init
 
 #include "../../src/core/at_jwt.c"
 

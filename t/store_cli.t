@@ -1,0 +1,984 @@
+#!/usr/bin/perl
+
+# Copyright (C) the nginx-auth-token authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# The command auth-token on its store.  AT_BIG=1 imports a million tokens too.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Digest::SHA qw(sha256_hex);
+use Fcntl qw(:mode);
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $root = abs_path(dirname(__FILE__) . '/..');
+my $build = abs_path($ENV{AT_BUILD} || 'build');
+my $command = "$build/auth-token";
+my $sanitized = $ENV{AT_SANITIZE};
+
+BAIL_OUT("no $command: make command") unless -x $command;
+
+my $dir = tempdir(CLEANUP => 1);
+chdir $dir or die "chdir: $!";
+umask 0027;
+
+delete $ENV{AUTH_TOKEN_STORE};
+$ENV{LC_ALL} = 'C';
+$ENV{ASAN_OPTIONS} = 'exitcode=99';
+$ENV{UBSAN_OPTIONS} = 'halt_on_error=1:exitcode=99';
+
+my @blots;          # what a sanitizer said
+my $serial = 0;
+my $store = 's';
+my $no_limit = sub { };
+
+###############################################################################
+# tools
+
+sub slurp {
+    my ($path) = @_;
+    open my $fh, '<:raw', $path or return undef;
+    local $/;
+    my $text = <$fh>;
+    return defined $text ? $text : '';
+}
+
+sub spew {
+    my ($path, $text) = @_;
+    open my $fh, '>:raw', $path or die "$path: $!";
+    print $fh $text;
+    close $fh or die "$path: $!";
+    return $path;
+}
+
+# start the command: { in => TEXT, to => PATH, before => CODE }, arguments
+sub start {
+    my ($how, @args) = ref $_[0] ? @_ : ({}, @_);
+    my $n = ++$serial;
+    my $to = $how->{to} || "out.$n";
+    my $in = $how->{from} || spew("in.$n", $how->{in} // '');
+
+    my $pid = fork();
+    die "fork: $!" unless defined $pid;
+
+    if ($pid == 0) {
+        open STDIN, '<', $in or die;
+        open STDERR, '>', "err.$n" or die;
+        open STDOUT, '>', $to or die;
+        ($how->{before} || $no_limit)->();
+        exec { $command } 'auth-token', '--store', "lmdb:$dir/$store", @args
+            or die;
+    }
+
+    return { pid => $pid, n => $n, to => $to, args => "@args" };
+}
+
+sub finish {
+    my ($p) = @_;
+
+    waitpid $p->{pid}, 0;
+
+    my %r = (rc => $? & 127 ? 'signal ' . ($? & 127) : $? >> 8,
+        err => slurp("err.$p->{n}"),
+        out => $p->{to} eq "out.$p->{n}" ? slurp($p->{to}) : '');
+
+    push @blots, "$p->{args}: $r{err}"
+        if $r{rc} eq '99' || $r{err} =~ /Sanitizer|runtime error/;
+
+    return \%r;
+}
+
+sub run { return finish(start(@_)) }
+
+# the exit code and the one sentence on standard error
+sub fails {
+    my ($r, $rc, $sentence, $name) = @_;
+    my $want = ref $sentence ? qr/\Aauth-token: $sentence\n\z/
+                             : qr/\Aauth-token: \Q$sentence\E\n\z/;
+    is($r->{rc}, $rc, "$name: exit code $rc");
+    like($r->{err}, $want, "$name: sentence");
+    is($r->{out}, '', "$name: nothing is printed");
+}
+
+sub ok_out {
+    my $r = run(@_);
+    is("$r->{rc}$r->{err}", '0', 'works: '
+        . substr(join(' ', grep { !ref } @_), 0, 60));
+    return $r->{out};
+}
+
+sub json { return JSON::PP->new->utf8->decode($_[0]) }
+sub ok_json { return json(ok_out('--json', @_)) }
+sub text { return JSON::PP->new->utf8->canonical->encode($_[0]) }
+sub mode { return sprintf '%04o', S_IMODE((stat $_[0])[2]) }
+sub export { return ok_out('export') }
+
+sub fresh {
+    $store = 'store.' . ++$serial;
+    ok_out('init');
+}
+
+sub import_text {
+    my ($text, @args) = @_;
+    return run({ in => $text }, 'import', '-', @args);
+}
+
+# an export with these records
+sub document { return text({ version => 1, @_ }) }
+
+###############################################################################
+# help, manual page and completion are in step
+
+my @commands = map { s/ +/ /r =~ s/ $//r }
+    ok_out('--help') =~ /^  (\w+ +(?:[a-z-]+(?=  )|(?= )))/mg;
+
+is(scalar @commands, 33, 'all commands') or diag(join ', ', @commands);
+
+my $page = slurp("$root/docs/auth-token.1");
+my $complete = "$root/docs/auth-token.bash";
+
+sub completes {
+    my (@words) = @_;
+    my $list = join ' ', map { "'$_'" } 'auth-token', @words;
+    my $said = `PATH=$build:\$PATH bash -c 'source $complete
+        COMP_WORDS=($list); COMP_CWORD=\$((\${#COMP_WORDS[@]} - 1))
+        _auth_token auth-token "\${COMP_WORDS[COMP_CWORD]}" \\
+            "\${COMP_WORDS[COMP_CWORD-1]}"
+        echo "\${COMPREPLY[*]}"'`;
+    chomp $said;
+    return $said;
+}
+
+for (@commands) {
+    my ($noun, $verb) = split;
+    my @words = ($noun, $verb // ());
+    my $usage = ok_out(@words, '--help');
+
+    like($usage, qr/\Ausage: auth-token (\[--store lmdb:PATH\] )?\[--json\] @words /,
+        "usage of @words");
+
+    my @options = do { my %o; grep { !$o{$_}++ }
+        $usage =~ /^  --([a-z-]+)/mg };
+    my @missing = grep { $page !~ /Fl -\Q$_\E\b/ } @options;
+    is("@missing", '', "manual page has the options of @words");
+    like($page, $verb ? qr/^\.Ss $noun (?:[a-z, -]+, )?\Q$verb\E\b/m
+        : qr/^\.Ss $noun\b/m, "and a section of @words");
+    my $last = $words[-1];
+    like(completes($verb ? ($noun, substr $verb, 0, 3) : substr $noun, 0, 3),
+        qr/(^| )$last( |\z)/, "completion of @words");
+    is(join(' ', sort split / /, completes(@words, '--')),
+        join(' ', sort map { "--$_" } @options, 'help'),
+        "completion of the options of @words");
+
+    fails(run(@words, '--frob=x'), 2, 'unknown or ambiguous option --frob',
+        "@words: unknown option") unless $noun =~ /key|jwt/;
+}
+
+SKIP: {
+    my $lint = `mandoc -Tlint -Wwarning $root/docs/auth-token.1 2>&1`;
+    skip 'no mandoc', 1 if $? == -1 || $? >> 8 == 127;
+    is($lint, '', 'manual page');
+}
+
+###############################################################################
+# which store
+
+for (
+    [ '--store needs a value', '--store' ],
+    [ '--store is not of the form lmdb:PATH', '--store', '', 'check' ],
+    [ '--store is not of the form lmdb:PATH', '--store=lmdb:', 'check' ],
+    [ '--store is not of the form lmdb:PATH', 'check', '--store', '/tmp' ],
+    [ 'unknown command, see auth-token --help', 'token' ],
+    [ 'unknown command, see auth-token --help', 'token', 'frob' ],
+    [ 'init takes options only', 'init', 'x' ],
+    [ 'import takes one file at most', 'import', 'a', 'b' ],
+    [ 'token show takes one id at most', 'token', 'show', 'a', 'b' ],
+    [ 'user show takes one username at most', 'user', 'show', 'a', 'b' ],
+    [ 'the file is missing; - is standard input', 'import' ],
+    [ 'the id is missing', 'token', 'revoke' ],
+) {
+    my ($sentence, @args) = @$_;
+    fails(run(@args), 2, $sentence, "@args");
+}
+
+fails(run('check'), 1, "\"$dir/s/data.mdb\": No such file or directory; a "
+    . "store is made with: auth-token init --store lmdb:$dir/s", 'no store');
+
+$ENV{AUTH_TOKEN_STORE} = "lmdb:$dir/env";
+is(system("$command init >/dev/null"), 0, 'the store of the environment');
+ok(-f "$dir/env/data.mdb", 'is made');
+is(system("$command --store=lmdb:$dir/env2 init >/dev/null"), 0,
+    'the option wins');
+ok(-f "$dir/env2/data.mdb", 'as it says');
+delete $ENV{AUTH_TOKEN_STORE};
+
+###############################################################################
+# init
+
+my $said = ok_json('init');
+is($said->{path}, "$dir/s", 'path');
+is(mode('s'), '2750', 'mode of the directory');
+is(mode('s/data.mdb'), '0640', 'mode of data.mdb, whatever the umask');
+is(mode('s/lock.mdb'), '0660', 'mode of lock.mdb');
+fails(run('init'), 1, "\"$dir/s\" holds a store already", 'again');
+fails(run('init', '--group', 'no-such'), 1, 'there is no group "no-such"',
+    'group');
+fails(run('init', '--owner', 'no-such'), 1, 'there is no user "no-such"',
+    'owner');
+fails(run('init', '--owner', '99999999999'), 2,
+    '--owner is no number from 0 to 4294967294', 'owner as a number');
+
+SKIP: {
+    skip 'only root gives files away', 4 if $> != 0;
+    $store = 'owned';
+    is_deeply(ok_json('init', '--owner', 'daemon', '--group', '33'),
+        { path => "$dir/owned", owner => 'daemon',
+            group => (getgrgid 33)[0] // '33' }, 'owner and group');
+    for ('owned', 'owned/data.mdb', 'owned/lock.mdb') {
+        is(join(':', (stat)[4, 5]), getpwnam('daemon') . ':33', "of $_");
+    }
+    $store = 's';
+}
+
+like(ok_out('--store', "lmdb:$dir/told", 'init'), qr/--group names another/,
+    'a note where there is no --group');
+
+my $sound = qr/^store    sound$/m;
+like(ok_out('check'), $sound, 'an empty store is sound');
+is(export(), "{\"version\":1,\n\"roles\":[],\n\"users\":[],\n\"clients\":[],\n"
+    . "\"tokens\":[]}\n", 'export of an empty store');
+
+###############################################################################
+# role
+
+$said = ok_json('role', 'set', 'Ops', '--grant', '*.Read', '--grant', 'X.*',
+    '--deny', 'CIPP.*', '--block', 'ListUsers');
+is_deeply([ @$said{qw(name grant deny blocked_endpoints)} ],
+    [ 'Ops', [ '*.Read', 'X.*' ], [ 'CIPP.*' ], [ 'ListUsers' ] ], 'role');
+my $created = $said->{created};
+sleep 1.1;
+$said = ok_json('role', 'set', 'OPS', '--grant', 'Y.Read');
+is_deeply([ @$said{qw(name grant deny)} ], [ 'OPS', [ 'Y.Read' ], [] ],
+    'set again: all of it is new, by a name in another case');
+is($said->{created}, $created, 'but its creation');
+is(scalar @{ok_json('role', 'list')->{roles}}, 1, 'it is one role');
+fails(run('role', 'set', $_), 2, "\"name\": \"$_\" is a built-in role, which "
+    . 'cannot be changed', "role $_") for qw(readonly Editor ADMIN superadmin);
+fails(run('role', 'set', 'x', '--grant', 'a b'), 2, '"grant": "a b" is no '
+    . 'pattern over scopes such as Identity.*.Read', 'pattern');
+fails(run('role', 'set', 'x' x 256), 2, '"name": is empty, longer than 255 '
+    . 'bytes, or has control characters', 'name too long');
+fails(run('role', 'set', "a\nb"), 2, '"name": is empty, longer than 255 '
+    . 'bytes, or has control characters', 'line end in a name');
+fails(run('role', 'show', 'nope'), 1, 'there is no role "nope"', 'no role');
+
+###############################################################################
+# user
+
+$said = ok_json('user', 'create', 'bob', '--id', '7', '--scope', 'read',
+    '--scope', 'GET /devices', '--issuer', 'main');
+is_deeply([ @$said{qw(username id scope issuers enabled is_admin password)} ],
+    [ 'bob', '7', [ 'read', 'GET /devices' ], [ 'main' ], JSON::PP::true,
+    JSON::PP::false, JSON::PP::false ], 'user');
+fails(run('user', 'create', 'bob'), 1, 'there is a user "bob" already',
+    'user twice');
+ok_out('user', 'create', 'Bob', '--admin', '--disabled');
+is(ok_json('user', 'show', 'Bob')->{is_admin}, JSON::PP::true,
+    'case means something in usernames');
+$said = ok_json('user', 'update', 'Bob', '--no-admin', '--scope', 'write');
+is_deeply([ @$said{qw(is_admin scope enabled)} ], [ JSON::PP::false,
+    [ 'write' ], JSON::PP::false ], 'update leaves the rest');
+is(ok_json('user', 'enable', 'Bob')->{enabled}, JSON::PP::true, 'enable');
+is(ok_out('user', 'disable', 'Bob'), "user Bob is disabled\n", 'disable');
+is(ok_out('user', 'disable', 'Bob'), "user Bob is disabled\n", 'and again');
+is(ok_out('user', 'delete', 'Bob'), "user Bob is deleted\n", 'delete');
+fails(run('user', 'delete', 'Bob'), 1, 'there is no user "Bob"', 'once');
+fails(run('user', 'update', 'bob'), 2, 'there is nothing to change', 'nothing');
+fails(run('user', 'update', 'bob', '--admin', '--no-admin'), 2,
+    '--admin and --no-admin exclude each other', 'both');
+fails(run('user', 'create', ''), 2, '"username": is empty, longer than 255 '
+    . 'bytes, or has control characters', 'no name');
+fails(run('user', 'create', 'x', '--scope', ''), 2,
+    '--scope is empty or not UTF-8', 'empty scope');
+fails(run('user', 'create', "\xff"), 2,
+    'username is not UTF-8, or memory failed', 'no UTF-8');
+
+###############################################################################
+# token
+
+my $out = ok_out('token', 'create', '--user', 'bob', '--role', 'ops',
+    '--scope', 'read', '--allow', '12.34.56.78/24', '--allow', '2001:DB8::1',
+    '--expires', '2030-12-31', '--description', 'for backup');
+my ($token) = $out =~ /^token +(\S+)$/m;
+my ($id) = $out =~ /^id +(\S+)$/m;
+
+like($token, qr/\A[A-Za-z0-9]{32}\z/, 'D1 32 letters and digits');
+like($id, qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/,
+    'a GUID');
+like($out, qr/^ip_ranges +12\.34\.56\.0\/24\n +2001:db8::1\n/m,
+    'I1 host bits are cleared');
+like($out, qr/^expires +2030-12-31T00:00:00Z$/m, 'expiry');
+
+my $bytes = slurp("$store/data.mdb");
+is(index($bytes, $token), -1, 'D1 the token is not in the store');
+isnt(index($bytes, pack('H*', sha256_hex($token))), -1, 'D1 its SHA-256 is');
+
+$out = ok_out('token', 'show', $id);
+unlike($out, qr/\Q$token\E|@{[sha256_hex($token)]}/, 'show has neither');
+$said = ok_json('token', 'show', $id);
+is(join(' ', sort keys %$said), 'created description enabled expires id '
+    . 'ip_ranges role scope unrestricted user', 'nor has its JSON');
+is($said->{expires}, 1924905600000, 'milliseconds');
+is($said->{unrestricted}, JSON::PP::false, 'restricted');
+
+$said = ok_json('token', 'create', '--id', 't1', '--scope', 'a');
+is($said->{unrestricted}, JSON::PP::true, 'unrestricted is said');
+is($said->{expires}, undef, 'never is null');
+like(ok_out('token', 'create', '--id', 't2'), qr/^ip_ranges +unrestricted$/m,
+    'and in words');
+like(ok_out('token', 'create', '--id', 't3', '--allow', 'any'),
+    qr/^ip_ranges +unrestricted$/m, 'any is no restriction');
+
+my %seen;
+$seen{ok_json('token', 'create')->{token}}++ for 1 .. 5;
+is(scalar keys %seen, 5, 'tokens differ');
+
+# what exists already
+my $own = 'An-existing-token-of-32-letters!';
+$out = ok_out({ in => "$own\n" }, 'token', 'create', '--id', 'own',
+    '--token-file', '-');
+unlike($out, qr/^token|\Q$own\E/m, 'a token that is given is not shown');
+like(export(), qr/"sha256":"@{[sha256_hex($own)]}"/, 'it is hashed');
+spew('own', $own);
+fails(run('token', 'create', '--token-file', 'own'), 1,
+    'the token is there already, by another id', 'twice');
+fails(run('token', 'create', '--id', 'own'), 1,
+    'there is a token "own" already', 'id twice');
+fails(run({ in => $_ }, 'token', 'create', '--token-file', '-'), 1,
+    '--token-file has no token of 32 to 4096 printable characters without '
+    . 'spaces', 'no token: ' . substr($_, 0, 8))
+    for '', 'short', 'x' x 31, ('x' x 32) . ' y', "\0" x 40, 'x' x 4097,
+    "\xc3\xa4" x 20;
+fails(run('token', 'create', '--token-file', '{"secret"'), 2,
+    'a key, a token or claims in place of the name of a file: secrets are not '
+    . 'taken as arguments', 'no secrets as arguments');
+
+for (
+    [ 2, '--allow is empty or not UTF-8', '--allow', '' ],
+    [ 2, '"ip_ranges": "1.2.3.4/33" is no address and no range such as '
+        . '192.0.2.0/24', '--allow', '10.0.0.1', '--allow', '1.2.3.4/33' ],
+    [ 2, '"ip_ranges": "010.0.0.1" is no address and no range such as '
+        . '192.0.2.0/24', '--allow', '010.0.0.1', '--allow', 'any' ],
+    [ 2, '--expires is neither a duration such as 90d, nor a time such as '
+        . '2030-12-31 or 1924905600, nor never', '--expires', $_ ],
+) {
+    my ($rc, $sentence, @args) = @$_;
+    next if !defined $args[-1];
+    fails(run('token', 'create', @args), $rc, $sentence, "@args");
+}
+
+for my $bad ('90', '', 'x', '30', '2030-13-01', '2030-12-31T', '-1d', '9999y',
+    '1767225600000', '2030-12-31 x', 'now-', 'Never')
+{
+    fails(run('token', 'create', '--expires', $bad), 2, '--expires is neither '
+        . 'a duration such as 90d, nor a time such as 2030-12-31 or '
+        . '1924905600, nor never', "expires $bad");
+}
+
+for (['90d', 90 * 86400], ['1h30m', 5400], ['now+1h', 3600], ['now-1h', -3600])
+{
+    my $now = int time;
+    my $got = ok_json('token', 'create', '--expires', $_->[0])->{expires};
+    ok(abs($got / 1000 - $now - $_->[1]) <= 2, "expires $_->[0]");
+}
+
+is(ok_json('token', 'create', '--expires', $_->[0])->{expires}, $_->[1],
+    "expires $_->[0]")
+    for ['1924905600', 1924905600000], ['2030-12-31T01:02:03Z', 1924909323000];
+
+fails(run('token', 'create', '--user', 'nobody'), 1,
+    'there is no user "nobody"', 'unknown user');
+fails(run('token', 'create', '--role', 'nothing'), 1,
+    'there is no role "nothing"', 'unknown role');
+fails(run('token', 'create', '--user', ''), 2, '--user is empty',
+    'an unset variable is no user');
+is(ok_json('token', 'create', '--id', 'built-in', '--role', 'ReadOnly')
+    ->{role}, 'ReadOnly', 'built-in role');
+
+# changes
+$said = ok_json('token', 'update', 't1', '--allow', '::1', '--scope', 'b',
+    '--scope', 'c', '--expires', '1h');
+is_deeply([ @$said{qw(ip_ranges scope)} ], [ [ '::1' ], [ 'b', 'c' ] ],
+    'update');
+is(ok_json('token', 'show', 't1')->{scope}[1], 'c', 'it is in the store');
+is_deeply(ok_json('token', 'update', 't1', '--allow', 'Any')->{ip_ranges}, [],
+    'any again');
+$said = ok_json('token', 'update', 't1', '--no-scope', '--user', 'bob',
+    '--expires', 'never');
+is_deeply([ @$said{qw(scope user expires)} ], [ [], 'bob', undef ],
+    'clear one, set another');
+is(ok_json('token', 'update', 't1', '--no-user')->{user}, undef, 'no user');
+fails(run('token', 'update', 't1', '--allow', ''), 2,
+    '--allow is empty or not UTF-8', 'an unset variable is no opening');
+fails(run('token', 'update', 'nope', '--no-user'), 1,
+    'there is no token "nope"', 'no such token');
+is(ok_out('token', 'disable', 't1'), "token t1 is disabled\n", 'disable');
+is(ok_json('token', 'show', 't1')->{enabled}, JSON::PP::false, 'it is');
+is(ok_out('token', 'enable', 't1'), "token t1 is enabled\n", 'enable');
+is(ok_out('token', 'revoke', 't1'), "token t1 is revoked\n", 'revoke');
+fails(run('token', 'show', 't1'), 1, 'there is no token "t1"', 'it is gone');
+like(ok_out('check'), $sound, 'the store is sound');
+
+ok_out('token', 'update', 't2', '--expires', 'now-1h');
+$out = ok_out('token', 'list');
+like($out, qr/^expired   \S+Z  unrestricted  t2$/m, 'list: expired');
+like($out, qr/^enabled   2030-12-31T00:00:00Z  2             \Q$id\E$/m,
+    'list: enabled');
+like(ok_out('token', 'show', 't2'), qr/^expired +yes$/m, 'show: expired');
+
+# a secret that cannot be shown is not in force; what is not said is not done
+my $before = export();
+fails(run({ to => '/dev/full' }, @$_), 1, 'cannot write to standard output: No '
+    . 'space left on device', "full: @$_")
+    for ['token', 'create'], ['client', 'create', 'full', '--secret'];
+is(export(), $before, 'nothing was stored');
+fails(run({ to => '/dev/full' }, 'token', 'update', 't2', '--scope', 'full'), 1,
+    'cannot write to standard output: No space left on device; the change was '
+    . 'made', 'a change without a secret is made');
+is(ok_json('token', 'show', 't2')->{scope}[0], 'full', 'as it says');
+fails(run({ to => '/dev/full' }, 'export'), 1,
+    'cannot write to standard output: No space left on device', 'full: export');
+
+###############################################################################
+# client
+
+my $guid = '0A1B2C3D-0000-4000-8000-00000000ABCD';
+$said = ok_json('client', 'create', $guid, '--name', 'Power BI', '--role',
+    'readonly', '--issuer', 'entra', '--allow', '1.1.1.1', '--secret');
+like($said->{secret}, qr/\A[A-Za-z0-9]{32}\z/, 'secret');
+is($said->{id}, $guid, 'the id as it was given');
+is($said->{secrets}, 1, 'one secret');
+my $first = $said->{secret};
+is(ok_json('client', 'show', lc $guid)->{name}, 'Power BI',
+    'case means nothing in client ids');
+fails(run('client', 'create', lc $guid), 1,
+    'there is a client "' . lc($guid) . '" already', 'twice');
+fails(run('client', 'create'), 2, 'the id is missing; --generate makes one',
+    'no id');
+fails(run('client', 'create', 'x', '--generate'), 2,
+    'an id and --generate exclude each other', 'two ids');
+like(ok_json('client', 'create', '--generate')->{id}, qr/\A[0-9a-f-]{36}\z/,
+    'generated');
+
+sub hashes {
+    my ($client) = grep { $_->{id} eq $guid } @{json(export())->{clients}};
+    return @{$client->{secret_hashes}};
+}
+
+sub fits { return crypt($_[0], $_[1]) eq $_[1] }
+
+my @old = hashes();
+is(scalar @old, 1, 'one hash');
+like($old[0], qr/\A\$y\$/, 'yescrypt');
+ok(fits($first, $old[0]), 'it is that of the secret');
+is(index(slurp("$store/data.mdb"), $first), -1, 'the secret is not there');
+
+my $second = ok_json('client', 'rotate-secret', $guid)->{secret};
+my @both = hashes();
+ok(@both == 2 && fits($second, $both[0]) && $both[1] eq $old[0],
+    'rotated: the new one first, the old one too');
+my $third = ok_json('client', 'rotate-secret', $guid)->{secret};
+@both = hashes();
+ok(@both == 2 && fits($third, $both[0]) && fits($second, $both[1]),
+    'at most two');
+ok_out('client', 'rotate-secret', $guid, '--drop-old');
+is(scalar(my @one = hashes()), 1, 'none of the old ones');
+$out = ok_out('client', 'show', $guid);
+unlike($out, qr/\$y\$/, 'no hash is shown');
+like($out, qr/^secrets +1$/m, 'but how many');
+fails(run('client', 'rotate-secret', 'nope'), 1, 'there is no client "nope"',
+    'no such client');
+$said = ok_json('client', 'update', $guid, '--no-role', '--allow', '10.0.0.0/8',
+    '--no-issuer');
+is_deeply([ @$said{qw(role ip_ranges issuers secrets)} ],
+    [ undef, [ '10.0.0.0/8' ], [], 1 ], 'update');
+is(ok_json('client', 'disable', uc $guid)->{enabled}, JSON::PP::false,
+    'disable');
+ok_out('client', 'enable', $guid);
+is_deeply(ok_json('client', 'delete', $guid), { id => $guid,
+    deleted => JSON::PP::true }, 'delete');
+
+###############################################################################
+# export and import
+
+ok_out('client', 'create', 'c', '--secret', '--allow', '::/0', '--name',
+    "\"q\\ \xc3\xa4");
+my $text = export();
+my $doc = json($text);
+is(join(' ', map { $_->{id} } @{$doc->{tokens}}),
+    join(' ', sort map { $_->{id} } @{$doc->{tokens}}), 'sorted by id');
+is(export(), $text, 'stable');
+
+sub counts {
+    my ($r) = @_;
+    is("$r->{rc}$r->{err}", '0', 'import works');
+    my $c = json($r->{out});
+    return join ' ', map { my $k = $_; map { "$k $_ $c->{$k}{$_}" }
+        grep { $_ ne 'unrestricted' && $c->{$k}{$_} } sort keys %{$c->{$k}} }
+        qw(roles users clients tokens);
+}
+
+my $n = @{$doc->{tokens}};
+is(counts(import_text($text, '--json')), 'roles unchanged 1 users unchanged 1 '
+    . "clients unchanged 2 tokens unchanged $n", 'nothing changes');
+
+my $source = $store;
+fresh();
+is(counts(import_text($text, '--replace', '--json')), "roles added 1 users "
+    . "added 1 clients added 2 tokens added $n", 'into an empty store');
+is(export(), $text, 'the very same store');
+like(ok_out('check'), $sound, 'and sound');
+
+my @less = @{$doc->{tokens}}[1 .. $n - 1];
+$less[0] = { %{$less[0]}, description => 'other' };
+my $less = document(%$doc, tokens => \@less, clients => []);
+is(counts(import_text($less, '--json')), 'roles unchanged 1 users unchanged 1 '
+    . 'tokens changed 1 tokens unchanged ' . ($n - 2), 'one is changed');
+is(counts(import_text($less, '--json', '--replace')), 'roles unchanged 1 '
+    . 'users unchanged 1 clients removed 2 tokens removed 1 tokens unchanged '
+    . ($n - 1), 'and replaced');
+like(ok_out('check'), $sound, 'sound');
+like(import_text($text, '--replace')->{out}, qr/^clients  2 added, 0 changed, 0 unchanged, 0 removed; 1 unrestricted\n/m,
+    'counts in words');
+is(export(), $text, 'back again');
+
+# what is short
+fresh();
+is(counts(import_text(document(
+    tokens => [ { id => 'a', token => 'y' x 32 },
+        { id => 'b', sha256 => uc sha256_hex('z'), ip_ranges => 'ANY' } ],
+    users => [ { username => 'u' } ]), '--json')),
+    'users added 1 tokens added 2', 'what is short');
+$doc = json(export());
+is($doc->{tokens}[0]{sha256}, sha256_hex('y' x 32), 'D1 a clear one is hashed');
+is($doc->{tokens}[1]{sha256}, sha256_hex('z'), 'hex in capitals');
+is($doc->{tokens}[0]{expires}, undef, 'D3 no expiry is never');
+$created = $doc->{tokens}[0]{created};
+ok(abs($created / 1000 - time) < 60, 'created now');
+is(counts(import_text(document(tokens => [ { id => 'a', token => 'y' x 32 } ]),
+    '--json')), 'tokens unchanged 1', 'and not anew');
+
+# an id gets another token, a token another id
+is(counts(import_text(document(tokens => [ { id => 'a', token => 'w' x 32 } ]),
+    '--json')), 'tokens changed 1', 'another token');
+$doc = json(export());
+is($doc->{tokens}[0]{sha256}, sha256_hex('w' x 32), 'is the one');
+is($doc->{tokens}[0]{created}, $created, 'of the same record');
+like(ok_out('check'), $sound, 'sound');
+fails(import_text(document(tokens => [ { id => 'x', token => 'w' x 32 } ])), 1,
+    '-: tokens record 1: its token is that of "a"; nothing was changed',
+    'a token of another id');
+is(counts(import_text(document(tokens => [ { id => 'b', token => 'w' x 32 },
+    { id => 'a', sha256 => sha256_hex('z') } ]), '--json', '--replace')),
+    'users removed 1 tokens added 1 tokens changed 1', 'ids change places');
+is(join(' ', map { "$_->{id}=$_->{sha256}" } @{json(export())->{tokens}}),
+    'a=' . sha256_hex('z') . ' b=' . sha256_hex('w' x 32), 'as the file says');
+like(ok_out('check'), $sound, 'sound');
+
+# CIPP's rows
+fresh();
+my @rows = (
+    [ '', [] ], [ undef, [] ], [ 'Any', [] ], [ '"Any"', [] ], [ '[]', [] ],
+    [ '["Any"]', [] ], [ '["1.1.1.1","any"]', [] ], [ '1.1.1.1', ['1.1.1.1'] ],
+    [ '"1.1.1.1"', ['1.1.1.1'] ], [ '["1.1.1.1","2001:db8::/32"]',
+        [ '1.1.1.1', '2001:db8::/32' ] ], [ ['12.34.56.78/24'],
+        ['12.34.56.0/24'] ],
+);
+ok_out({ in => document(clients => [ map { { PartitionKey => 'ApiClients',
+    RowKey => "c$_", AppName => 'n', Role => 'readonly', IPRange => $rows[$_][0],
+    Enabled => JSON::PP::true, MCPAllowed => 'True' } } 0 .. $#rows ]) },
+    'import', '-');
+for (0 .. $#rows) {
+    my $c = ok_json('client', 'show', "c$_");
+    is_deeply([ @$c{qw(ip_ranges name role enabled)} ], [ $rows[$_][1], 'n',
+        'readonly', JSON::PP::true ], 'IPRange ' . text([ $rows[$_][0] ]));
+}
+ok_out({ in => document(clients => [ { RowKey => 'bare' } ]) }, 'import', '-');
+$said = ok_json('client', 'show', 'bare');
+is("$said->{role} $said->{enabled}", 'cipp-api 0', 'as CIPP reads a bare row');
+like(ok_out('check'), qr/^warning  client "bare": there is no role "cipp-api"$/m,
+    'which is warned of');
+
+###############################################################################
+# nothing is taken that is wrong, nor what is beside it
+
+fresh();
+ok_out({ in => $text }, 'import', '-');
+
+my %good = (id => 'new', token => 'v' x 32);
+my $hash = '$6$' . 'x' x 8 . '$' . 'y' x 86;
+my @bad = (
+    [ 'tokens', { %good, ip_ranges => ['1.2.3.4', '1.2.3.4/33'] },
+        '"ip_ranges": "1.2.3.4/33" is no address and no range such as 192.0.2.0/24' ],
+    [ 'tokens', { %good, ip_ranges => ['Any', 'x'] },
+        '"ip_ranges": "x" is no address and no range such as 192.0.2.0/24' ],
+    [ 'tokens', { %good, ip_ranges => [''] },
+        '"ip_ranges": "" is no address and no range such as 192.0.2.0/24' ],
+    [ 'tokens', { %good, ip_ranges => '1.2.3.4' },
+        '"ip_ranges": is neither a list nor "Any"' ],
+    [ 'tokens', { %good, ip_ranges => [4] },
+        '"ip_ranges": has an entry that is no string' ],
+    [ 'tokens', { %good, ip_range => [] }, 'unknown member "ip_range"' ],
+    [ 'tokens', { %good, enabled => 1 }, '"enabled": is neither true nor false' ],
+    [ 'tokens', { %good, enabled => 'true' }, '"enabled": is neither true nor false' ],
+    [ 'tokens', { %good, scope => 'read' }, '"scope": is no list' ],
+    [ 'tokens', { %good, scope => [''] },
+        '"scope": "" is empty, too long, or has control characters' ],
+    [ 'tokens', { %good, scope => ['x' x 4097] },
+        '"scope": has an entry that is empty, too long, or has control characters' ],
+    (map { [ 'tokens', { %good, expires => $_ }, '"expires": is no number of '
+        . 'milliseconds since the epoch up to the year 9999' ] }
+        -1, '1924905600000', 1.5, 253402300800000, JSON::PP::true, []),
+    [ 'tokens', { token => 'v' x 32 }, '"id" is missing' ],
+    [ 'tokens', { id => 'new' }, '"sha256" is missing' ],
+    [ 'tokens', { %good, id => '' },
+        '"id": is empty, longer than 255 bytes, or has control characters' ],
+    [ 'tokens', { %good, id => 7 }, '"id": is no string' ],
+    [ 'tokens', { %good, id => 'x' x 256 },
+        '"id": is empty, longer than 255 bytes, or has control characters' ],
+    [ 'tokens', { %good, id => "a\n" },
+        '"id": is empty, longer than 255 bytes, or has control characters' ],
+    [ 'tokens', { %good, description => 'x' x 4097 },
+        '"description": is longer than 4096 bytes' ],
+    [ 'tokens', { %good, sha256 => 'a' x 64 }, qr/both "(sha256|token)" and "(sha256|token)"/ ],
+    [ 'tokens', { id => 'new', sha256 => 'a' x 63 },
+        '"sha256": is no SHA-256 in 64 hex digits' ],
+    [ 'tokens', { id => 'new', sha256 => 'g' x 64 },
+        '"sha256": is no SHA-256 in 64 hex digits' ],
+    [ 'tokens', { id => 'new', token => 'short' },
+        '"token": is no token of 32 to 4096 printable characters without spaces' ],
+    [ 'tokens', { id => 't2', token => 'v' x 32 }, 'its id is there twice', 't2' ],
+    [ 'tokens', { id => 'new', sha256 => sha256_hex($own) },
+        'its token is there twice', 'own' ],
+    [ 'clients', { id => 'C' }, 'its name is there twice', 'c' ],
+    [ 'clients', { id => 'x', Role => 'a', role => 'b' }, qr/both "(role|Role)" and "(role|Role)"/ ],
+    [ 'clients', { id => 'x', IPRange => '["x"]' },
+        '"IPRange": "x" is no address and no range such as 192.0.2.0/24' ],
+    [ 'clients', { id => 'x', IPRange => '{"a":1}' },
+        '"IPRange": has an entry that is no string' ],
+    [ 'clients', { id => 'x', secret_hashes => ['a secret'] },
+        '"secret_hashes": has an entry that is no hash of yescrypt, bcrypt or SHA-512' ],
+    [ 'clients', { id => 'x', secret_hashes => [($hash) x 3] },
+        '"secret_hashes": has more than 2 entries' ],
+    [ 'users', { username => 'x', password_hash => 'password' },
+        '"password_hash": is no hash of yescrypt, bcrypt or SHA-512' ],
+    [ 'users', { username => 'x', is_admin => 'yes' },
+        '"is_admin": is neither true nor false' ],
+    [ 'users', { username => 'bob' }, 'its name is there twice', 'bob' ],
+    [ 'roles', { name => 'Admin' },
+        '"name": "Admin" is a built-in role, which cannot be changed' ],
+    [ 'roles', { name => 'x', grant => ['a b'] },
+        '"grant": "a b" is no pattern over scopes such as Identity.*.Read' ],
+    [ 'roles', { name => 'x', deny => [''] },
+        '"deny": "" is no pattern over scopes such as Identity.*.Read' ],
+);
+
+for (@bad) {
+    my ($table, $record, $sentence) = @$_;
+    my $wrong = json($text);
+    push @{$wrong->{$table}}, $record;
+    my $last = @{$wrong->{$table}};
+    my $name = substr(text($record), 0, 50);
+    my $want = ref $sentence ? $sentence : quotemeta $sentence;
+
+    # all else is new, and would be changed
+    $_->{created}++ for @{$wrong->{tokens}}[0 .. 1];
+    fails(import_text(text($wrong)), 1,
+        qr/-: $table record $last: $want; nothing was changed/, $name);
+}
+
+is(export(), $text, 'D4 nothing was changed by any of them');
+
+for (
+    [ '', 'line 1: no JSON of an export' ],
+    [ '{}', '"version" is missing' ],
+    [ '{"tokens":[]}', '"version" is missing' ],
+    [ '{"version":2}', '"version" is not 1, once' ],
+    [ '{"version":1.0}', '"version" is not 1, once' ],
+    [ '{"version":1,"version":1}', '"version" is not 1, once' ],
+    [ '{"version":"1"}', 'line 1: no JSON of an export' ],
+    [ '{"version":1,"tokens":[],"tokens":[]}', '"tokens" is there twice' ],
+    [ '{"version":1,"frob":[]}', 'unknown member "frob"' ],
+    [ '{"version":1,"frob":null}', 'unknown member "frob", or it is no list' ],
+    [ '{"version":1,"tokens":null}', 'unknown member "tokens", or it is no list' ],
+    [ '{"version":1,"tokens":{}}', 'line 1: no JSON of an export' ],
+    [ '{"version":1,"tokens":[1]}', 'line 1: no JSON of an export' ],
+    [ "{\"version\":1,\n\"tokens\":[{},]}", qr/tokens record 1: "id" is missing/ ],
+    [ '{"version":1,"tokens":[]', 'line 1: no JSON of an export' ],
+    [ '{"version":1,"tokens":[]}x', 'line 1: no JSON of an export' ],
+    [ "{\"version\":1,\n\n\"tokens\":[]]", 'line 3: no JSON of an export' ],
+    [ "\xef\xbb\xbf{\"version\":1}", 'line 1: no JSON of an export' ],
+    [ '{"version":1}{"version":1}', 'line 1: no JSON of an export' ],
+    [ "{\"version\":1,\"users\":[{\"username\":\"a\0b\"}]}",
+        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
+    [ '{"version":1,"users":[{"username":"a\u0000b"}]}',
+        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
+    [ "{\"version\":1,\"users\":[{\"username\":\"\xff\"}]}",
+        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
+    [ '{"version":1,"users":[{"username":"a","username":"b"}]}',
+        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
+    [ '{"version":1,"users":[{"username":"a","x":[[[[]]]]}]}',
+        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
+    [ '{"version":1,"users":[{"username":"' . 'a' x 1100000 . '"}]}',
+        'line 1: a name, a value or a record is too long' ],
+) {
+    my ($wrong, $sentence) = @$_;
+    my $want = ref $sentence ? $sentence : quotemeta $sentence;
+    fails(import_text($wrong), 1, qr/-: $want; nothing was changed/,
+        'import of ' . (substr($wrong, 0, 40) =~ s/[^ -~]/?/gr));
+}
+
+for my $len (map { $_ * 97 } 1 .. length($text) / 97) {
+    next if $len >= length($text) - 1;
+    my $r = import_text(substr($text, 0, $len), '--replace');
+    isnt($r->{rc}, 0, "D4 cut at $len") if $r->{rc} eq '0';
+}
+
+is(export(), $text, 'D4 a file that was cut changes nothing');
+fails(run('import', '/nonexistent'), 1,
+    'cannot open "/nonexistent": No such file or directory', 'no file');
+fails(run('import', $dir), 1, "$dir: cannot read: Is a directory; nothing was "
+    . 'changed', 'D5 a directory');
+
+###############################################################################
+# killed, full, and two at once
+
+sub many {
+    my ($path, $n, %more) = @_;
+    open my $fh, '>', $path or die;
+    print $fh '{"version":1,"tokens":[';
+    for (1 .. $n) {
+        print $fh ',' if $_ != 1;
+        printf $fh '{"id":"t%d","sha256":"%s","scope":["read"],'
+            . '"ip_ranges":["10.%d.%d.0/24"],"created":1700000000000}' . "\n",
+            $_, sha256_hex($_), $_ >> 8 & 255, $_ & 255;
+    }
+    print $fh $more{end} // ']}';
+    close $fh;
+}
+
+my $n_many = $sanitized ? 20000 : 100000;
+many('many', $n_many);
+many('wrong', $n_many, end => ',{"id":"t1"}]}');
+
+fails(run('import', '--replace', 'wrong'), 1, 'wrong: tokens record '
+    . ($n_many + 1) . ': "sha256" is missing; nothing was changed',
+    'an error in the last record');
+is(export(), $text, 'all or nothing');
+
+for (1 .. 8) {
+    my $p = start('import', '--replace', 'many');
+    sleep 0.05 + rand(0.3);
+    kill 9, $p->{pid};
+    is(finish($p)->{rc}, 'signal 9', 'killed in the middle');
+}
+is(export(), $text, 'a killed import changes nothing');
+like(ok_out('check'), $sound, 'the store is sound');
+
+my $small = (stat "$store/data.mdb")[7] / 1024 + 512;
+my $r = run({ before => sub {
+        exec 'prlimit', '--fsize=' . $small * 1024, $command, '--store',
+            "lmdb:$dir/$store", 'import', '--replace', "$dir/many";
+    } }, 'unused');
+fails($r, 1, qr/.*(?:File too large|No space|Input\/output).*/,
+    'a file that may not grow');
+is(export(), $text, 'loses nothing');
+like(ok_out('check'), $sound, 'sound');
+ok_out('token', 'create', '--id', 'after');
+ok_out('token', 'revoke', 'after');
+is(export(), $text, 'and works again');
+
+$r = finish(do {
+    my $home = $store;
+    $store = 'never';
+    my $p = start({ before => sub {
+        exec 'prlimit', '--fsize=4096', $command, '--store', "lmdb:$dir/never",
+            'init';
+    } }, 'unused');
+    $store = $home;
+    $p;
+});
+is($r->{rc}, 1, 'init without room');
+ok(!-e 'never', 'leaves nothing');
+
+# each write fails in turn
+SKIP: {
+    skip 'no strace, or a sanitizer that does not like it', 2
+        if $sanitized || system('strace -V >/dev/null 2>&1') != 0;
+
+    my ($failed, @wrong) = (0);
+    my $new = spew('new', document(%{json($text)}, users => []));
+
+    for my $call ('pwrite64', 'pwritev', 'fdatasync', 'ftruncate') {
+        for my $error ('ENOSPC', 'EIO') {
+            for my $when (1 .. 40) {
+                my $r = run({ before => sub {
+                        exec 'strace', '-o', 'trace', '-e', "trace=$call", '-e',
+                            "inject=$call:error=$error:when=$when", $command,
+                            '--store', "lmdb:$dir/$store", 'import',
+                            '--replace', $new;
+                    } }, 'unused');
+                my $same = run('export')->{out} eq $text;
+                push @wrong, "$call $error $when: $r->{rc} $r->{err}"
+                    if $r->{rc} !~ /\A[01]\z/ || $same == ($r->{rc} == 0)
+                        || run('check')->{rc} != 0;
+                run({ in => $text }, 'import', '--replace', '-') if !$same;
+
+                last if slurp('trace') !~ /INJECTED/;
+                $failed++;
+            }
+        }
+    }
+
+    is(join("\n", @wrong), '', "D10 $failed failures of writes: all or nothing");
+    cmp_ok($failed, '>', 3, 'D10 there were some');
+}
+
+SKIP: {
+    mkdir 'disk';
+    skip 'cannot mount', 9 if $> != 0
+        || system('mount -t tmpfs -o size=2m tmpfs disk 2>/dev/null') != 0;
+    my $home = $store;
+    $store = 'disk/s';
+    ok_out('init');
+    ok_out({ in => $text }, 'import', '-');
+    fails(run('import', '--replace', 'many'), 1,
+        qr/.*(?:No space left on device|Input\/output error).*/, 'full disk');
+    is(export(), $text, 'D10 a full disk loses nothing');
+    system("cat /dev/zero >disk/fill 2>/dev/null");
+    run('token', 'create') for 1 .. 3;
+    unlink 'disk/fill';
+    like(ok_out('check'), $sound, 'D10 sound');
+    ok_out({ in => $text }, 'import', '-', '--replace');
+    is(export(), $text, 'D10 and works again');
+    $store = $home;
+    system('umount disk');
+}
+
+my @both_pids = map { start('token', 'create', '--id', "two$_") } 1 .. 20;
+is(join('', map { finish($_)->{rc} } @both_pids), '0' x 20, 'twenty at once');
+is(scalar(grep { $_->{id} =~ /^two/ } @{ok_json('token', 'list')->{tokens}}),
+    20, 'all of them are there');
+@both_pids = map { start('token', 'create', '--id', 'same') } 1 .. 8;
+is(join('', sort map { finish($_)->{rc} } @both_pids), '01111111',
+    'one winner of eight');
+
+###############################################################################
+# many
+
+sub big {
+    my ($n, $most, $within) = @_;
+    fresh();
+    many('big', $n) unless $n == $n_many;
+    my $file = $n == $n_many ? 'many' : 'big';
+    my $start = time;
+    my $p = start('import', $file);
+    my $peak = 0;
+    while (kill 0, $p->{pid}) {
+        my ($kb) = (slurp("/proc/$p->{pid}/status") // '') =~ /^VmHWM:\s+(\d+)/m;
+        last unless defined $kb;
+        $peak = $kb if $kb > $peak;
+        sleep 0.02;
+    }
+    my $seconds = time - $start;
+    my $r = finish($p);
+    like($r->{out}, qr/^tokens   $n added, 0 changed, 0 unchanged, 0 removed$/m,
+        "$n tokens");
+    diag(sprintf '%d tokens: %.1f s, %d MiB', $n, $seconds, $peak / 1024);
+    if (!$sanitized) {
+        cmp_ok($peak / 1024, '<', $most, "below $most MiB");
+        cmp_ok($seconds, '<', $within, "within $within s");
+    }
+    is(ok_json('token', 'show', 't' . int(1 + rand $n))->{enabled},
+        JSON::PP::true, 'one of them');
+}
+
+big($n_many, 150, 60);
+is(counts(run('--json', 'import', '--replace', 'many')),
+    "tokens unchanged $n_many", 'nothing to do');
+ok_out({ in => $text }, 'import', '--replace', '-');
+is(export(), $text, 'most of it removed');
+like(ok_out('check'), $sound, 'sound, and not taken for a cut');
+
+big(1000000, 700, 600) if $ENV{AT_BIG};
+
+# a bar where there is a terminal, and nowhere else
+SKIP: {
+    skip 'no script', 2 if system('script --version >/dev/null 2>&1') != 0;
+    fresh();
+    my $shown = `script -qec '$command --store lmdb:$dir/$store import many' /dev/null </dev/null`;
+    like($shown, qr/\r\[#+ *\] +\d+%  \d+ records/, 'a progress bar');
+    like($shown, qr/\r\e\[Ktokens|\e\[Kroles/, 'which goes away');
+}
+
+###############################################################################
+# damage
+
+fresh();
+ok_out({ in => $text }, 'import', '-');
+
+sub damage {
+    my ($what, $sentence, $code) = @_;
+    my $home = $store;
+    system("cp -r $store damaged.$serial") == 0 or die;
+    $store = "damaged.$serial";
+    $code->("$dir/$store/data.mdb");
+    my $r = run('check');
+    is($r->{rc}, 1, "$what: exit code");
+    like($r->{err}, $sentence, "$what: sentence");
+    $store = $home;
+}
+
+damage('cut', qr/was cut/, sub { truncate $_[0], 3 * 4096 });
+damage('empty', qr/is no store/, sub { truncate $_[0], 0 });
+damage('everybody writes', qr/chmod/, sub { chmod 0666, $_[0] });
+damage('a record', qr/the store is damaged/, sub {
+    my $data = slurp($_[0]);
+    my $at = index($data, 'for backup');
+    die if $at < 0;
+    # each copy of the page, as there are old ones
+    $data =~ s/for backup/for b\xffckup/g;
+    spew($_[0], $data);
+});
+
+SKIP: {
+    skip 'a sanitizer stops LMDB first', 2 if $sanitized;
+    damage('pages', qr/damage|the store/, sub {
+        my $data = slurp($_[0]);
+        substr($data, 3 * 4096, length($data) - 3 * 4096) =
+            "\xff" x (length($data) - 3 * 4096);
+        spew($_[0], $data);
+    });
+}
+
+ok_out('user', 'delete', 'bob');
+ok_out('role', 'delete', 'ops');
+$said = ok_json('check');
+is($said->{verdict}, 'sound', 'names that lead nowhere are no damage');
+is(scalar @{$said->{warnings}}, 2, 'but warned of');
+like($said->{warnings}[0], qr/\Atoken "\Q$id\E": there is no user "bob"\z/,
+    'by name');
+is_deeply([ @$said{qw(roles users clients tokens)} ], [ 0, 0, 2, $n ],
+    'how many of each');
+
+###############################################################################
+
+is(join("\n", @blots), '', 'no sanitizer complained');
+
+done_testing();
