@@ -149,6 +149,7 @@ typedef struct {
     ngx_str_t                        body;
 
     unsigned                         decided:1; /* verdict holds for conf */
+    unsigned                         nobody:1;  /* no credential was read */
     unsigned                         passed:1;  /* another one has granted */
     unsigned                         logged:1;
     unsigned                         replace:1; /* body takes the page's place */

@@ -37,6 +37,7 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ctx->authenticated = AT_FAILED;
     ctx->verdict = AT_FAILED;
     ctx->decided = 0;
+    ctx->nobody = 0;
     ctx->kind = 0;
     ctx->endpoint = NULL;
     ngx_str_null(&ctx->credential);
@@ -90,6 +91,7 @@ ngx_http_auth_token_decide(ngx_http_request_t *r,
     /* a preflight is nobody's, and carries no credential */
     if (atcf->preflight && ngx_http_auth_token_is_preflight(r)) {
         ngx_http_auth_token_start(ctx, atcf);
+        ctx->nobody = 1;
         return ngx_http_auth_token_admit_nobody(r, atcf);
     }
 
@@ -98,6 +100,7 @@ ngx_http_auth_token_decide(ngx_http_request_t *r,
 
     if (endpoint && endpoint->kind == AT_ENDPOINT_PUBLIC) {
         ngx_http_auth_token_start(ctx, atcf);
+        ctx->nobody = 1;
         ctx->endpoint = endpoint;
         return ngx_http_auth_token_admit_nobody(r, atcf);
     }
@@ -165,7 +168,7 @@ ngx_http_auth_token_authenticate(ngx_http_request_t *r,
 {
     /* a token may have expired since, while limit_req held the request back */
 
-    if (ctx->conf == atcf
+    if (ctx->conf == atcf && !ctx->nobody
         && (ctx->authenticated != AT_OK
             || ctx->identity.expires > ngx_time()))
     {

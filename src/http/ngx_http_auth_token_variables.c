@@ -136,7 +136,7 @@ ngx_http_auth_token_variable_ctx(ngx_http_request_t *r)
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
     if (!atcf->enable
-        || (ctx && ctx->conf == atcf)
+        || (ctx && ctx->conf == atcf && !ctx->nobody)
         || ngx_http_auth_token_access_is_over(r))
     {
         return ctx;

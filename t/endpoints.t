@@ -1,0 +1,603 @@
+#!/usr/bin/perl
+
+# Catalogues of endpoints: which row a request is of, prefixes, spellings of
+# paths, methods, rows without a scope, inheritance, mistakes (rows P1 to P6).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use Digest::SHA qw(sha1_hex);
+use JSON::PP ();
+use Time::HiRes qw(time);
+
+my $rows = <<'ROWS';
+# a comment, then an empty line
+
+GET     /things                   things.read
+GET     /things/:id               things.read
+GET     /things/special           things.special     # a comment
+GET     /things/:id/parts/:part   parts.read
+GET     /things/special/parts/one parts.one
+POST    /things                   things.write
+POST	/things/:id	things.write
+*       /any                      any.any
+GET     /any                      any.get
+*       /any/:id                  any.any
+GET     /sha
+DELETE  /sha/:key/of/:other
+GET     /me                       Authenticated
+*       /me/all                   Authenticated
+GET     /public                   Public
+GET     /public/:id               Public
+POST    /hook/:name               Public
+*       /open                     Public
+GET     /admin                    admin
+GET     /slash/                   things.read
+GET     /caf\xc3\xa9              things.read
+GET     /a-b_c.d~e                things.read
+GET     /Case                     things.read
+FOO-BAR /odd                      things.read
+GET     /twice                    scope.of.one
+GET     /old                      things.special
+ROWS
+$rows =~ s/\\x(..)/chr hex $1/ge;
+
+my $main = <<'CONF';
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+CONF
+
+my $s = start("$main auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
+    server {
+        listen %%LISTEN%%;
+        large_client_header_buffers 4 16k;
+        auth_token on;
+        auth_token_endpoints rows.tsv;
+
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+        location /old/ { rewrite ^/old/(.*)$ /things/$1 last; }
+        location /twice { auth_token_require_scope things.read; proxy_pass %%UPSTREAM%%; }
+        location /other {
+            auth_token_endpoints other.tsv;
+            location /other/under { proxy_pass %%UPSTREAM%%; }
+            location /other/off   { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+            proxy_pass %%UPSTREAM%%;
+        }
+    }
+    # the client's word of who it is, from before the access phase and behind it
+    server {
+        listen %%LISTEN2%%;
+        auth_token on;
+        auth_token_endpoints rows.tsv;
+        auth_token_allow 127.0.0.0/29;
+
+        set $early $auth_token_user;
+        proxy_set_header X-User $auth_token_user;
+        proxy_set_header X-Extra $early;
+
+        location /     { proxy_pass %%UPSTREAM%%; }
+        location /good { auth_token_endpoints off; auth_token_allow any; proxy_pass %%UPSTREAM%%; }
+        location /open { auth_token_allow 127.0.0.3; proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN3%%;
+        auth_token on;
+        location / { auth_token_endpoints rows.tsv prefix=/api; proxy_pass %%UPSTREAM%%; }
+        location /good { proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN4%%;
+        auth_token on;
+        location / { auth_token_endpoints rows.tsv ignore_case prefix=ipfabric; proxy_pass %%UPSTREAM%%; }
+        location /good { proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN5%%;
+        merge_slashes off;
+        large_client_header_buffers 4 16k;
+        auth_token on;
+        location / { auth_token_endpoints rows.tsv; proxy_pass %%UPSTREAM%%; }
+        location /good { proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN6%%;
+        auth_token on;
+        location / { auth_token_endpoints rows.tsv prefix=/v1/deep; proxy_pass %%UPSTREAM%%; }
+        location /good { proxy_pass %%UPSTREAM%%; }
+        location /limited {
+            auth_token_endpoints off;
+            limit_except GET { auth_token_endpoints limited.tsv; }
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /any-of {
+            satisfy any;
+            allow 127.0.0.9;
+            deny all;
+            auth_token_endpoints limited.tsv;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /preflight {
+            auth_token_preflight on;
+            auth_token_endpoints limited.tsv;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /again {
+            auth_token_preflight on;
+            auth_token_endpoints again.tsv;
+            try_files $uri /again/me;
+            location = /again/me { auth_token_endpoints again.tsv; proxy_pass %%UPSTREAM%%; }
+        }
+        location /fallback {
+            auth_token_preflight on;
+            auth_token_endpoints again.tsv;
+            proxy_intercept_errors on;
+            error_page 405 /fallback/me;
+            proxy_pass http://%%LISTEN7%%;
+        }
+        location /big { auth_token_endpoints big.tsv; proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN7%%;
+        access_log off;
+        location = /fallback/open { return 405; }
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    files   => {
+        'rsa.pem'     => key('rsa')->pem,
+        'rows.tsv'    => $rows,
+        'other.tsv'   => "GET /other other.read\r\nGET /other/under Public\r\n",
+        'limited.tsv' => "POST /limited limited.write\nGET /any-of things.read\nGET /preflight things.read",
+        'again.tsv'   => join('', map { "* $_/open Public\nGET $_/me Authenticated\n" } '/again', '/fallback'),
+        'big.tsv'     => join('', map { "GET /big/$_/:x/row/$_ big.$_\n" } 1 .. 5000),
+    },
+    prepare => AuthToken::Store->prepare(sub ($store) {
+        $store->role('blocked', grant => '*', block => ['me', '/me/all', 'GET /admin', 'special']);
+        $store->role('no-things', grant => '*', deny => 'things.*');
+    }));
+my $store = $s->{store};
+
+my (%t, $n);
+
+# a token with these scopes, and what else is given
+sub with ($scopes, %o) {
+    my $key = join '|', @$scopes, map { "$_=$o{$_}" } sort keys %o;
+    return $t{$key} //= $store->token('t' . ++$n, scope => $scopes, %o);
+}
+
+# a row that is passed by $scope alone, of all these
+my @all = qw(things.read things.special things.write parts.read parts.one any.any any.get admin other.read);
+
+sub is_row ($path, $row, $scope, $name, %o) {
+    granted $s, $path, "$name, $path", api_token => with([$scope]), %o,
+            decision => { endpoint => $row, method => 'api_token' };
+    refused $s, $path, SCOPE => "$name, $path, no scope of it", reason => 'endpoint', %o,
+            api_token => with([grep { $_ ne $scope } @all]);
+}
+
+sub in_no_row ($path, $name, %o) {
+    refused $s, $path, SCOPE => "$name, $path", reason => 'no_endpoint',
+            api_token => with(\@all), %o;
+    refused $s, $path, SCOPE => "$name, $path, an administrator", reason => 'no_endpoint',
+            token => good_token(isAdmin => JSON::PP::true, scope => \@all), %o;
+    refused $s, $path, NONE => "$name, $path, nobody", %o;
+}
+
+# --- P5: which row ----------------------------------------------------------
+
+is_row $_->[0], $_->[1], $_->[2], 'P5' for
+    ['/things',                       'GET /things', 'things.read'],
+    ['/things?x=/admin',              'GET /things', 'things.read'],
+    ['/things?',                      'GET /things', 'things.read'],
+    ['/things?x=..;%2f',              'GET /things', 'things.read'],
+    ['/things/7',                     'GET /things/:id', 'things.read'],
+    ['/things/specia',                'GET /things/:id', 'things.read'],
+    ['/things/specials',              'GET /things/:id', 'things.read'],
+    ['/things/SPECIAL',               'GET /things/:id', 'things.read'],
+    ['/things/:id',                   'GET /things/:id', 'things.read'],
+    ['/things/a%20b',                 'GET /things/:id', 'things.read'],
+    ['/things/*',                     'GET /things/:id', 'things.read'],
+    ['/things/special',               'GET /things/special', 'things.special'],
+    ['/things/7/parts/1',             'GET /things/:id/parts/:part', 'parts.read'],
+    ['/things/7/parts/one',           'GET /things/:id/parts/:part', 'parts.read'],
+    # the literal leads to no row, so the parameter is tried
+    ['/things/special/parts/two',     'GET /things/:id/parts/:part', 'parts.read'],
+    ['/things/special/parts/one',     'GET /things/special/parts/one', 'parts.one'],
+    ['/any',                          'GET /any', 'any.get'],
+    ['/any/1',                        '* /any/:id', 'any.any'],
+    ['/slash/',                       'GET /slash/', 'things.read'],
+    ['/caf%C3%A9',                    "GET /caf\xc3\xa9", 'things.read'],
+    ["/caf\xc3\xa9",                  "GET /caf\xc3\xa9", 'things.read'],
+    ['/a-b_c.d~e',                    'GET /a-b_c.d~e', 'things.read'],
+    ['/Case',                         'GET /Case', 'things.read'],
+    ['http://localhost/things',       'GET /things', 'things.read'],
+    ['http://other.example/things/7?q', 'GET /things/:id', 'things.read'];
+
+is_row '/any', '* /any', 'any.any', "P6 $_", method => $_, body => ''
+    for qw(POST PUT DELETE OPTIONS PATCH FOO);
+is_row '/things', 'POST /things', 'things.write', 'P6 POST', method => 'POST', body => '';
+is_row '/odd', 'FOO-BAR /odd', 'things.read', 'P6 FOO-BAR', method => 'FOO-BAR';
+
+in_no_row $_, 'P5' for
+    '/', '/nothing', '/thing', '/thingss', '/things/', '/things/7/', '/things/7/parts', '/things/7/parts/',
+    '/things/7/parts/1/2', '/things/7/x/1', '/slash', '/case', '/me/', '/x/things', '/any/1/2', '/admin/x',
+    '/public/1/2', '/public/', '/hook/x', '/THINGS';
+
+# --- scopes by id, by text, by name -----------------------------------------
+
+for my $row ('GET /sha', 'DELETE /sha/:key/of/:other', 'GET /things/special') {
+    my ($method, $template) = split / /, $row;
+    my $path = $template =~ s/:\w+/x/gr;
+    my $id   = sha1_hex($row);
+
+    granted $s, $path, "P5 $row by $_->[0]", method => $method, api_token => with([$_->[1]]),
+            decision => { endpoint => $row } for ['its id', $id], ['its text', $row];
+    refused $s, $path, SCOPE => "P5 $row by $_->[0]", method => $method, api_token => with([$_->[1]]),
+            reason => 'endpoint' for
+        ['its id in capitals', uc $id], ['a part of its id', substr $id, 0, 39], ['another id', sha1_hex("$row ")],
+        ['its text in lower case', lc $row], ['its path', $template], ['its method', $method], ['*', '*'],
+        ['the path itself', "$method $path" eq $row ? 'x' : "$method $path"], ['Public', 'Public'],
+        ['Authenticated', 'Authenticated'];
+}
+granted $s, '/sha', 'P5 a JWT', token => good_token(scope => [sha1_hex('GET /sha')]);
+granted $s, '/sha', 'P5 a JWT, the text', token => good_token(scope => ['GET /sha']);
+refused $s, '/sha', SCOPE => 'P5 a JWT, the text in a string, which is two words',
+        token => good_token(scope => 'GET /sha'), reason => 'endpoint';
+granted $s, '/sha', 'P5 isAdmin', token => good_token(isAdmin => JSON::PP::true, scope => []);
+
+# beside the scopes of the location
+granted $s, '/twice', 'F6 the scope of the location, and that of the row', api_token => with(['things.read', 'scope.of.one']);
+refused $s, '/twice', SCOPE => "F6 the location's scope alone", api_token => with(['things.read']), reason => 'endpoint';
+refused $s, '/twice', SCOPE => "F6 the row's scope alone", api_token => with(['scope.of.one']), reason => 'scope';
+
+# --- P6: methods ------------------------------------------------------------
+
+granted $s, $_->[0], "P6 HEAD $_->[0]", method => 'HEAD', api_token => with([$_->[2]]),
+        decision => { endpoint => $_->[1] } for
+    ['/things', 'GET /things', 'things.read'], ['/things/special', 'GET /things/special', 'things.special'],
+    ['/any', 'GET /any', 'any.get'], ['/any/1', '* /any/:id', 'any.any'];
+refused $s, '/things/special', SCOPE => 'P6 HEAD without the scope of GET', method => 'HEAD',
+        api_token => with(['things.read']), reason => 'endpoint';
+granted $s, '/public', 'P6 HEAD of what is public', method => 'HEAD';
+in_no_row '/things/special', "P6 $_", method => $_ for qw(PUT DELETE PATCH OPTIONS FOO);
+in_no_row '/admin', "P6 $_", method => $_ for qw(POST PUT HEADS GETS);
+in_no_row '/hook/x', 'P6 HEAD of a row for POST', method => 'HEAD';
+
+for my $header ('X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 'X-Original-Method', '_method') {
+    refused $s, '/admin', SCOPE => "P6 $header does not make it a GET", method => 'POST', body => '',
+            headers => ["$header: GET"], api_token => with(\@all), reason => 'no_endpoint';
+    refused $s, '/things', SCOPE => "P6 $header does not make it a POST", headers => ["$header: POST"],
+            api_token => with(['things.write']), reason => 'endpoint';
+    refused $s, '/hook/x', NONE => "P6 $header makes nothing public", headers => ["$header: POST"];
+}
+for my $header ('X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri', 'X-Forwarded-Prefix') {
+    refused $s, '/admin', SCOPE => "P8 $header does not change the path", headers => ["$header: /things"],
+            api_token => with(['things.read']), reason => 'endpoint';
+    refused $s, '/admin', NONE => "P8 $header makes nothing public", headers => ["$header: /public"];
+}
+
+# --- Authenticated ----------------------------------------------------------
+
+granted $s, '/me', "Authenticated, $_->[0]", $_->@[1, 2], decision => { endpoint => 'GET /me' } for
+    ['a token without a scope', api_token => with([])], ['a token with some', api_token => with(['x'])],
+    ['a JWT without a scope', token => good_token(scope => [])], ['a JWT', token => good_token()],
+    ['a role that grants nothing of it', api_token => with([], role => 'no-things')];
+granted $s, '/me/all', "Authenticated, $_", method => $_, api_token => with([]) for qw(GET HEAD POST DELETE);
+refused $s, '/me', NONE => 'Authenticated, nobody';
+refused $s, '/me', TINV => 'Authenticated, an unknown token', api_token => 'unknown-' x 4;
+refused $s, '/me', INV => 'Authenticated, a forged JWT', token => token(key => key('rsa2'));
+refused $s, '/me', TEXP => 'Authenticated, expired', api_token => with([], expires => 'now-1s');
+refused $s, '/me', DISABLED => 'Authenticated, disabled', api_token => with([], disabled => 1);
+refused $s, '/me', ADDR => 'Authenticated, from elsewhere', api_token => with([], allow => '192.0.2.1');
+in_no_row '/me', 'Authenticated, another method', method => 'POST';
+
+# --- roles ------------------------------------------------------------------
+
+my @blocked = (api_token => with(\@all, role => 'blocked'));
+refused $s, $_, SCOPE => "a role that has $_ blocked", @blocked, reason => 'blocked_endpoint'
+    for '/me', '/me/all', '/admin', '/things/special';
+granted $s, $_, "a role that has others than $_ blocked", @blocked for '/things', '/any', '/things/7/parts/1';
+granted $s, '/public', 'a role, and what is public', @blocked;
+refused $s, '/things', SCOPE => "a role's deny over the scopes of a token", reason => 'endpoint',
+        api_token => with(\@all, role => 'no-things');
+granted $s, '/admin', 'that role elsewhere', api_token => with([], role => 'no-things');
+
+# --- Public -----------------------------------------------------------------
+
+my %nobody = (method => '', user => '', client => '', issuer => '', role => '', scope => '', subject => '',
+              fingerprint => '', status => 'OK');
+
+for my $port ('', 2) {
+    my @o = (port => $port, decision => \%nobody);
+    granted $s, $_->[0], "Public: $_->[1], port $port", @o, $_->@[2 .. $#$_] for
+        ['/public', 'nobody'],
+        ['/public', 'HEAD', method => 'HEAD'],
+        ['/public?x=y', 'a query'],
+        ['/public/7', 'a parameter'],
+        ['/hook/x', 'POST', method => 'POST', body => 'x'],
+        ['/public', 'a good token', api_token => with(\@all)],
+        ['/public', 'a good JWT', token => good_token()],
+        ['/public', 'an administrator', token => good_token(isAdmin => JSON::PP::true)],
+        ['/public', 'an unknown token', api_token => 'unknown-' x 4],
+        ['/public', 'an expired token', api_token => with([], expires => 'now-1s')],
+        ['/public', 'a disabled one', api_token => with([], disabled => 1)],
+        ['/public', 'one from elsewhere', api_token => with([], allow => '192.0.2.1')],
+        ['/public', 'a forged JWT', token => token(key => key('rsa2'))],
+        ['/public', 'several', api_token => with([]), token => good_token()],
+        ['/public', 'two', headers => ['X-API-Token: a', 'X-API-Token: b']],
+        ['/public', 'an empty one', api_token => ''];
+}
+granted $s, '/open', "Public: any method, $_", method => $_, decision => \%nobody
+    for qw(GET HEAD POST PUT DELETE OPTIONS PATCH FOO);
+
+in_no_row $_->[0], "Public: $_->[1]", $_->@[2 .. $#$_] for
+    ['/public', 'another method', method => 'POST', body => ''], ['/public', 'DELETE', method => 'DELETE'],
+    ['/hook/x', 'another method'], ['/public/7/8', 'a longer path'], ['/publi', 'a shorter path'],
+    ['/Public', 'another case'];
+
+# nothing of a client that nobody asked for reaches the upstream as its name
+for my $credential ([token => good_token()], [api_token => with(\@all)], []) {
+    my $tag = next_tag;
+    $s->request('/public', port => 2, @$credential, headers => ['X-User: admin', 'X-Extra: admin'], tag => $tag);
+    $s->upstream->hits->await($tag);
+    my ($hit) = hits($s, $tag);
+    is $hit->{http_x_user}, '', 'Public: no user' . ($credential->[0] ? ", $credential->[0]" : '');
+    is $hit->{http_x_extra}, '', 'Public: nor one from before' . ($credential->[0] ? ", $credential->[0]" : '');
+}
+{
+    my $tag = next_tag;
+    $s->request('/things', port => 2, token => good_token(scope => ['things.read']), tag => $tag);
+    $s->upstream->hits->await($tag);
+    my ($hit) = hits($s, $tag);
+    is "$hit->{http_x_user} $hit->{http_x_extra}", 'jane jane', 'but elsewhere';
+}
+
+# ranges of the location hold
+refused $s, '/public', ADDR => 'Public: from elsewhere', port => 2, from => '127.0.0.8', reason => 'address';
+refused $s, '/public', ADDR => 'Public: from elsewhere, a good token', port => 2, from => '127.0.0.8',
+        reason => 'address', api_token => with([]);
+refused $s, '/open', ADDR => 'Public: from elsewhere, one address', port => 2, from => '127.0.0.2', reason => 'address';
+granted $s, '/open', 'Public: from there', port => 2, from => '127.0.0.3';
+
+# --- P1, P2: spellings ------------------------------------------------------
+
+my @spellings = (
+    # nginx reads these as /NAME, an upstream perhaps not
+    '//NAME', '/x/../NAME', '/x/%2e%2e/NAME', '/x/..%2fNAME', '/x%2f..%2fNAME', '/%2fNAME', '/x/.%2e/NAME',
+    '/./NAME', '/NAME/.', '/NAME/..//NAME', '/NAME#f', '/NAME%2f', '/NAME/%2e', '/x//../NAME', '/%2e/NAME',
+    '/NAME#?x', '/.//NAME', '/x/%2E%2E/NAME', '/NAME/x/..', '/NAME/./', '/NAME//',
+    # nginx reads these otherwise, an upstream perhaps as /NAME
+    '/NAME;', '/NAME;x=1', '/NAME%3b', '/NAME%3Bx', '/x/..;/NAME', '/;/NAME', '/;x/NAME', '/x\\..\\NAME', '\\NAME',
+    '/\\NAME', '/NAME\\', '/NAME%5c..', '/%5cNAME', '/x/%252e%252e/NAME', '/%252fNAME', '/NAME%252f',
+    '/%c0%ae%c0%ae/NAME', '/..%2e/NAME', '/NAME%20', '/NAME.', '/NAME%2e', '/NAME..', '/NAME%ff',
+    '/NAME%2500', '/NAME%0a', '/NAME%0d%0a', '/NAME%09', '/NAME%7f', '/NAME%01', '/NAME%c2%a0/..', '/NAME%25',
+    '/%20NAME', '/NAME/%20', '/NAME%3f', '/NAME%3fx', '/NAME%23', "/NAME\x7f", "/NAME\xff", '/NAME%c2%85',
+    '/%ef%bc%8fNAME', '/NAME/', '/NAME/x/../', '/NAME%e0%80%80', '/.NAME/../NAME', '/NAME%u0061', '/NAME%', '/NAME%2',
+);
+
+# whatever nginx itself refuses is refused; nothing else is admitted
+sub never ($path, $name, %o) {
+    my @wrong;
+    for (['nobody'], ['a token', api_token => with(\@all)],
+         ['an administrator', token => good_token(isAdmin => JSON::PP::true, scope => \@all)])
+    {
+        my ($who, @credential) = @$_;
+        my $tag = next_tag;
+        push $s->{refused}->@*, $tag;
+        my $answer = $s->request($path, @credential, %o, tag => $tag);
+        my $code   = $answer->{body} =~ /"code":"(\w+)"/ ? $1 : '';
+        my $right  = $answer->{status} == 400 && $code eq ''
+                  || ($who eq 'nobody' ? "$answer->{status} $code" eq '401 API_INVALID_ACCESS_TOKEN'
+                                       : "$answer->{status} $code" eq '403 API_INSUFFICIENT_RIGHTS');
+        push @wrong, "$who: $answer->{status} $answer->{body}" if !$right;
+    }
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is "@wrong", '', $name =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ger;
+}
+
+for my $spelling (@spellings) {
+    for my $name ('admin', 'public', 'me', 'things', 'open') {
+        my $path = $spelling =~ s/NAME/$name/gr;
+        never $path, "P2 '$path' is in no row";
+        never $path, "P3 '$path' is in no row, merge_slashes off", port => 5;
+    }
+    for my $name ('public', 'admin') {
+        my $path = '/api' . $spelling =~ s/NAME/$name/gr;
+        never $path, "P2 '$path' is in no row, prefix=/api", port => 3;
+        never $path, "P2 '$path' is in no row, prefix=ipfabric", port => 4;
+    }
+}
+for my $name ('admin', 'public') {
+    for my $encoded ('%61', '%41', '%70') {
+        my $letter = chr hex substr $encoded, 1;
+        my $path = "/$name" =~ s/\Q$letter\E/$encoded/r;
+        never $path, "P1 '$path' is in no row" if $path ne "/$name";
+    }
+    never $_, "P1 '$_' is in no row" for uc "/$name", ucfirst $name eq $name ? () : '/' . ucfirst $name,
+        "/" . ($name =~ s/(.)\z/sprintf '%%%02x', ord $1/er);
+}
+never "/things/x$_/parts/1", "P2 '$_' in a parameter" for '%2f', '%2F..', ';', '%3b', '%5c', '\\', '%00', '%0a', '%25', '.', '%20', '%3f', '%23';
+never "/things/$_/parts/1", "P2 '$_' as a parameter" for '', '.', '..', '%2e', '%20', '%2e%2e', ' ';
+granted $s, '/admin?x', 'P1 a query', api_token => with(['admin']);
+granted $s, 'http://other/admin', 'P1 another host', api_token => with(['admin']);
+refused $s, $_, SCOPE => "P1 $_ is the row of /admin", api_token => with(['things.read']), reason => 'endpoint'
+    for '/admin?x', '/admin?', '/admin?/things', 'http://other/admin', 'http://other/admin?things';
+
+# --- P4: what the upstream sees is what was judged --------------------------
+
+for my $path ('/things/7', '/things/a%20b', '/things/%C3%A9', "/things/\xc3\xa9", '/things/7?x=%2e%2e', '/things/a+b&c=d,e!f',
+              '/things/%e2%82%ac', '/things/@', '/things/a:b')
+{
+    my $tag = next_tag;
+    my $answer = $s->request($path, api_token => with(['things.read']), tag => $tag);
+    is $answer->{status}, 200, 'P4 ' . $path =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ger;
+    $s->upstream->hits->await($tag);
+    my ($hit) = hits($s, $tag);
+    is $hit->{raw_uri}, $path, 'P4 as it was sent';
+}
+
+# a rewrite of the operator: the row of where it leads, the path as it was sent plain
+granted $s, '/old/7', 'P4 a rewrite', api_token => with(['things.read']), decision => { endpoint => 'GET /things/:id' };
+refused $s, '/old/special', SCOPE => 'P4 a rewrite, another row', api_token => with(['things.read']), reason => 'endpoint';
+never "/old/$_", "P4 a rewrite of $_" for '7;', '%2e%2e/admin', '/7', '7/', '7%2f', '../public;', './7';
+
+# --- prefixes ---------------------------------------------------------------
+
+is_row "/api$_->[0]", $_->[1], $_->[2], 'prefix=/api', port => 3 for
+    ['/things', 'GET /things', 'things.read'], ['/things/7?x', 'GET /things/:id', 'things.read'],
+    ['/slash/', 'GET /slash/', 'things.read'];
+granted $s, '/api/public', 'prefix=/api, public', port => 3, decision => \%nobody;
+in_no_row $_, 'prefix=/api', port => 3 for
+    '/', '/api', '/api/', '/things', '/public', '/apis/things', '/ap/things', '/api/api/things', '/API/things',
+    '/api/v6/things', '/x/api/things', '/apithings', '/apipublic', '/api.things';
+is_row '/v1/deep/things', 'GET /things', 'things.read', 'a longer prefix', port => 6;
+in_no_row $_, 'a longer prefix', port => 6 for '/v1/things', '/deep/things', '/v1/deepthings', '/v1/deep', '/v1/deep/';
+
+is_row "$_/things/7", 'GET /things/:id', 'things.read', 'prefix=ipfabric', port => 4 for
+    '/api', '/api/v6', '/api/v6.1', '/api/v6.10', '/api/v0.0', '/api/v7.123456', '/API/V6.1', '/Api/v6';
+is_row '/api/V6/THINGS/Special', 'GET /things/special', 'things.special', 'prefix=ipfabric, ignore_case', port => 4;
+is_row '/api/v6/case', 'GET /Case', 'things.read', 'prefix=ipfabric, ignore_case', port => 4;
+granted $s, $_, "prefix=ipfabric, public, $_", port => 4, decision => \%nobody
+    for '/api/v6.1/public', '/api/public', '/api/v6/PUBLIC/x';
+in_no_row $_, 'prefix=ipfabric', port => 4 for
+    '/things', '/v6/things', '/v6.1/public', '/api/v/things', '/api/v66/things', '/api/v6.1.2/things',
+    '/api/v6.x/things', '/api/v6x/things', '/api/6.1/things', '/api/w6.1/things', '/api/v6.1/v6.1/things',
+    '/api/v6.1/api/things', '/api/v6,1/things', '/api/v6.1', '/api/v6.1/', '/api/v-6/things', '/api/v6-1/things';
+
+# --- inheritance, off, other levels -----------------------------------------
+
+granted $s, '/other', 'F6 another catalogue', api_token => with(['other.read']), decision => { endpoint => 'GET /other' };
+refused $s, '/other', SCOPE => 'F6 another catalogue, no scope', api_token => with(['things.read']), reason => 'endpoint';
+granted $s, '/other/under', 'F6 inherited, public', decision => \%nobody;
+refused $s, '/other/under', NONE => 'F6 inherited, another method', method => 'POST', body => '';
+refused $s, '/other/under/x', SCOPE => 'F6 inherited, no row', api_token => with(\@all), reason => 'no_endpoint';
+granted $s, $_, "F6 off, $_", api_token => with([]), decision => { endpoint => '', method => 'api_token' }
+    for '/other/off', '/other/off/x', '/other/off;x', '/good';
+refused $s, '/other/off', NONE => 'F6 off is not auth_token off';
+
+granted $s, '/limited', 'F6 limit_except, GET', port => 6, api_token => with([]);
+granted $s, '/limited', 'F6 limit_except, POST', port => 6, method => 'POST', body => '', api_token => with(['limited.write']);
+refused $s, '/limited', SCOPE => 'F6 limit_except, POST without the scope', port => 6, method => 'POST', body => '',
+        api_token => with(\@all), reason => 'endpoint';
+refused $s, '/limited', SCOPE => 'F6 limit_except, PUT', port => 6, method => 'PUT', body => '',
+        api_token => with(\@all), reason => 'no_endpoint';
+
+granted $s, '/any-of', 'satisfy any, by the row', port => 6, api_token => with(['things.read']);
+granted $s, '/any-of', 'satisfy any, by address', port => 6, from => '127.0.0.9';
+granted $s, '/any-of/x', 'satisfy any, no row, by address', port => 6, from => '127.0.0.9';
+refused $s, '/any-of/x', SCOPE => 'satisfy any, no row', port => 6, api_token => with(['things.read']), decision => undef;
+
+my @preflight = (headers => ['Origin: https://ui.example', 'Access-Control-Request-Method: POST']);
+
+granted $s, '/preflight', 'a preflight is of no row', port => 6, method => 'OPTIONS', @preflight,
+        decision => \%nobody;
+refused $s, '/preflight', NONE => 'OPTIONS that is none', port => 6, method => 'OPTIONS';
+
+# --- F4: redirects within ---------------------------------------------------
+
+# from what is public to what is not: decided anew, and rightly, in the same location
+for my $path ('/again/open', '/fallback/open') {
+    granted $s, $path, "F4 $path leads on, a good token", port => 6, api_token => with([]),
+            decision => { method => 'api_token', endpoint => 'GET ' . $path =~ s/open/me/r },
+            expect => { status => $path =~ /again/ ? 200 : 405 };
+    refused $s, $path, NONE => "F4 $path leads on, nobody", port => 6, decision => undef;
+    refused $s, $path, TINV => "F4 $path leads on, an unknown token", port => 6, decision => undef,
+            api_token => 'unknown-' x 4;
+}
+
+# so it is behind a preflight
+granted $s, '/fallback/open', 'F4 a preflight leads on, a good token', port => 6, method => 'OPTIONS',
+        api_token => with([]), expect => { status => 405 }, @preflight;
+refused $s, '/fallback/open', NONE => 'F4 a preflight leads on, nobody', port => 6, method => 'OPTIONS',
+        @preflight, decision => undef;
+
+# --- P5: many rows, long paths ----------------------------------------------
+
+granted $s, '/big/4999/x/row/4999', 'P5 one of 5,000 rows', port => 6, api_token => with(['big.4999']),
+        decision => { endpoint => 'GET /big/4999/:x/row/4999' };
+refused $s, '/big/4999/x/row/4998', SCOPE => 'P5 none of 5,000 rows', port => 6, api_token => with(['big.4999']),
+        reason => 'no_endpoint';
+for my $path ('/things/' . 'x' x 7900, '/things' . '/x' x 3900, '/x' x 3900, '/things/special/parts' . '/one' x 1900) {
+    my $start = time;
+    my $sign  = $path =~ m{^/things/x+\z} ? undef : 'no_endpoint';
+    for (1 .. 20) {
+        my $answer = $s->request($path, api_token => with(['things.read']), tag => my $tag = next_tag);
+        push $s->{refused}->@*, $tag if $answer->{status} != 200;
+        is $answer->{status}, $sign ? 403 : 200, 'P5 a long path' if $_ == 1;
+    }
+    cmp_ok time - $start, '<', 2, 'P5 and soon';
+}
+
+# --- reload -----------------------------------------------------------------
+
+refused $s, '/new', SCOPE => 'a row that is to come', api_token => with(\@all), reason => 'no_endpoint';
+$s->write('rows.tsv', "${rows}GET /new Authenticated\n" =~ s/^GET\s+\/public .*\n//mr);
+$s->reload;
+granted $s, '/new', 'a new row, from a reload on', api_token => with(\@all);
+refused $s, '/public', NONE => 'a row that is gone';
+$s->write('rows.tsv', "GET things Public\n");
+$s->reload(fails => 1);
+expect_log $s, qr/\[emerg\].*rows\.tsv.*line 1/;
+granted $s, '/new', 'a mistake changes nothing', api_token => with(\@all);
+refused $s, '/public', NONE => 'nor here';
+
+# --- mistakes ---------------------------------------------------------------
+
+sub conf ($arguments, $more = '') {
+    return "$main server {\n listen %%LISTEN%%;\n auth_token on;\n $more\n auth_token_endpoints $arguments; # here\n}\n";
+}
+
+sub fails ($text, $pattern, $name, $arguments = 'rows.tsv') {
+    conf_fails conf($arguments), $pattern, $name,
+        files => { 'rsa.pem' => key('rsa')->pem, defined $text ? ('rows.tsv' => $text) : () };
+}
+
+fails undef, qr/rows\.tsv.*No such file/, 'no file';
+fails undef, qr/auth_token_endpoints/, 'a directory', '%%DIR%%/html';
+fails '', qr/there is no endpoint/, 'an empty file';
+fails "# nothing\n\n", qr/there is no endpoint/, 'a file of comments';
+fails "GET /a b\nGET /a c\n", qr/line 2: "GET \/a" is already on line 1/, 'a row twice';
+fails "GET /a/:b x\n\nGET /a/:c x\n", qr/line 3: .* is already on line 1/, 'a row twice, other names';
+fails "GET /a\nGET /A\n", qr/line 2: .* is already on line 1/, 'a row twice, ignore_case', 'rows.tsv ignore_case';
+fails "GET\n", qr/line 1: no path/, 'a method alone';
+fails "\nGET /a b c\n", qr/line 2: "c" is one word too many/, 'four words';
+fails "get /a\n", qr/line 1: "get" is not a method/, 'a method in lower case';
+fails "HEAD /a\n", qr/line 1: HEAD counts as GET/, 'HEAD';
+fails "/a GET\n", qr/line 1/, 'the wrong order';
+fails "GET a\n", qr/line 1: no plain path/, 'no slash';
+fails "GET $_\n", qr/line 1/, "the path $_"
+    for '//a', '/a//b', '/a/../b', '/a;b', '/a%20b', '/a?b', '/a.', '/a/*', '/a/*/b', '/a*', '/{id}', '/<id>',
+        '/a/:', '/:a.b', '/\\', "/\xff", '/./a';
+fails "GET /a\0\n", qr/line 1: a control character/, 'NUL';
+fails "GET /a\n", qr/invalid value "$_->[0]"/, "the option $_->[1]", "rows.tsv $_->[1]" for
+    ['prefix=', 'prefix='], ['prefix=api', 'prefix=api'], ['prefix=\/', 'prefix=/'], ['ignorecase', 'ignorecase'],
+    ['prefix=\/b', 'prefix=/a prefix=/b'], ['ignore_case', 'ignore_case ignore_case'], ['off', 'off'];
+fails "GET /a\n", qr/prefix/, "the option prefix=$_", "rows.tsv 'prefix=$_'" for '/api/', '/a//b', '/a;b', '/a%20', '/..';
+fails "GET /a\n", qr/takes "off" alone/, 'off and more', 'off ignore_case';
+conf_fails conf('rows.tsv', 'auth_token_endpoints rows.tsv;'), qr/is duplicate/, 'twice',
+    files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\n" };
+conf_fails conf('off', 'auth_token_endpoints rows.tsv;'), qr/is duplicate/, 'twice, off',
+    files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\n" };
+conf_fails <<'CONF', qr/"none", but "auth_token_endpoints" asks for rights/, 'where none is accepted',
+    server {
+        listen %%LISTEN%%;
+        auth_token_accept none;
+        auth_token_allow 127.0.0.1;
+        auth_token_endpoints rows.tsv;
+        location / {
+            auth_token on; # here
+        }
+    }
+CONF
+    files => { 'rows.tsv' => "GET /a\n" };
+conf_ok conf('rows.tsv prefix=/a/b ignore_case'), 'both options',
+    files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\r\n\tPOST\t/b\tc\t#d" };
+
+done;
