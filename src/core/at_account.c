@@ -197,7 +197,7 @@ at_account_use_token(at_identity_t *identity, at_store_t *store,
     identity->ranges = token.ranges;
     identity->rights.from = AT_RIGHTS_EITHER;
     identity->expires = token.expires == AT_NEVER ? INT64_MAX
-                                                  : token.expires / 1000;
+                                                  : token.expires / 1000 + 1;
 
     if (token.expires != AT_NEVER && now >= token.expires) {
         return AT_EXPIRED_API_TOKEN;
@@ -341,6 +341,32 @@ at_account_client_id(const at_identity_t *identity)
 }
 
 
+/*
+ * Entra's marks of a token that a client was given for a user: scp, and an
+ * idtyp that is not "app".
+ */
+static int
+at_account_is_delegated(const struct json_t *claims)
+{
+    at_str_t              type;
+    at_path_t             path;
+    const struct json_t  *claim;
+
+    path = (at_path_t) { 1, { at_str("scp") } };
+
+    if (at_claim_find(claims, &path) != NULL) {
+        return 1;
+    }
+
+    path.names[0] = at_str("idtyp");
+    claim = at_claim_find(claims, &path);
+
+    return claim != NULL
+           && (at_claim_string(claim, &type) != 0
+               || !at_str_equal(type, at_str("app")));
+}
+
+
 at_verdict_e
 at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
 {
@@ -361,6 +387,12 @@ at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
 
     identity->client = id;
     identity->subject = id;
+
+    if (identity->issuer->no_users
+        && at_account_is_delegated(identity->claims))
+    {
+        return AT_DELEGATED;
+    }
 
     if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
         return AT_UNAVAILABLE;

@@ -83,6 +83,7 @@ static int at_catalogue_add(at_parser_t *parser, at_str_t method,
     at_str_t template, at_str_t scope);
 static int at_endpoint_set(at_endpoint_t *endpoint, at_catalogue_t *catalogue,
     at_str_t method, at_str_t template, at_str_t scope);
+static int at_scope_is_slip(at_str_t scope);
 static at_str_t at_catalogue_copy(at_catalogue_t *catalogue, at_str_t part);
 static uint32_t at_catalogue_insert(at_parser_t *parser, at_str_t text);
 static uint32_t at_catalogue_literal(at_parser_t *parser, uint32_t parent,
@@ -95,6 +96,8 @@ static int at_catalogue_check_steps(const at_catalogue_t *catalogue,
 
 static int at_catalogue_strip(const at_catalogue_t *catalogue, at_str_t *path);
 static void at_version_strip(at_str_t *path, int fold);
+static int at_template_beats(at_str_t one, at_str_t other);
+static at_str_t at_segment_rest(at_str_t text);
 static uint32_t at_catalogue_search(const at_catalogue_t *catalogue,
     at_str_t method, at_str_t path);
 static uint32_t at_catalogue_walk(const at_catalogue_t *catalogue,
@@ -481,6 +484,12 @@ at_catalogue_add(at_parser_t *parser, at_str_t method, at_str_t template,
     at_endpoint_t   *endpoint, *other;
     at_catalogue_t  *catalogue;
 
+    if (at_scope_is_slip(scope)) {
+        return at_error(parser->err, "line %u: \"%.*s\" is written "
+                        "\"Public\" or \"Authenticated\"", parser->line,
+                        at_shown(scope));
+    }
+
     catalogue = parser->catalogue;
     endpoint = &catalogue->endpoints[catalogue->n_endpoints];
     endpoint->line = parser->line;
@@ -532,6 +541,17 @@ at_endpoint_set(at_endpoint_t *endpoint, at_catalogue_t *catalogue,
     }
 
     return 0;
+}
+
+
+/* as a scope it would shut everybody out, or open to who is granted the word */
+static int
+at_scope_is_slip(at_str_t scope)
+{
+    return (at_str_equal_nocase(scope, at_str("Public"))
+            && !at_str_equal(scope, at_str("Public")))
+           || (at_str_equal_nocase(scope, at_str("Authenticated"))
+               && !at_str_equal(scope, at_str("Authenticated")));
 }
 
 
@@ -689,7 +709,7 @@ const at_endpoint_t *
 at_catalogue_match(const at_catalogue_t *catalogue, at_str_t method,
     at_str_t path)
 {
-    uint32_t  n;
+    uint32_t  own, any;
 
     if (!at_catalogue_strip(catalogue, &path)) {
         return NULL;
@@ -699,13 +719,69 @@ at_catalogue_match(const at_catalogue_t *catalogue, at_str_t method,
         method = at_str("GET");
     }
 
-    n = at_catalogue_search(catalogue, method, path);
+    own = at_catalogue_search(catalogue, method, path);
+    any = at_catalogue_search(catalogue, at_str("*"), path);
 
-    if (n == 0) {
-        n = at_catalogue_search(catalogue, at_str("*"), path);
+    if (own == 0 && any == 0) {
+        return NULL;
     }
 
-    return n ? &catalogue->endpoints[n - 1] : NULL;
+    if (own == 0
+        || (any != 0
+            && at_template_beats(catalogue->endpoints[any - 1].text,
+                                 catalogue->endpoints[own - 1].text)))
+    {
+        own = any;
+    }
+
+    return &catalogue->endpoints[own - 1];
+}
+
+
+/*
+ * Of two rows that match one path: whether the first has the literal where they
+ * differ first.  The text is "METHOD /template".
+ */
+static int
+at_template_beats(at_str_t one, at_str_t other)
+{
+    int       first, second;
+    at_str_t  a, b;
+
+    a = at_segment_rest(one);
+    b = at_segment_rest(other);
+
+    while (a.len && b.len) {
+        first = a.data[0] == ':';
+        second = b.data[0] == ':';
+
+        if (first != second) {
+            return second;
+        }
+
+        a = at_segment_rest(a);
+        b = at_segment_rest(b);
+    }
+
+    return 0;
+}
+
+
+/* what follows the next slash */
+static at_str_t
+at_segment_rest(at_str_t text)
+{
+    const char  *slash;
+
+    slash = memchr(text.data, '/', text.len);
+
+    if (slash == NULL) {
+        return (at_str_t) { NULL, 0 };
+    }
+
+    slash++;
+
+    return (at_str_t) { slash, (size_t) (text.data + text.len - slash) };
 }
 
 

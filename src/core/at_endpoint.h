@@ -17,7 +17,7 @@
  *
  * SCOPE omitted is IP Fabric's scope id: SHA-1 of "METHOD /template" in hex.
  * Two scopes are none: "Authenticated" takes a valid identity, "Public" no
- * credential at all.
+ * credential at all.  Another case of these words is an error.
  */
 
 #ifndef AT_ENDPOINT_H
@@ -82,10 +82,10 @@ const at_endpoint_t *at_catalogue_endpoint(const at_catalogue_t *catalogue,
     size_t i);
 
 /*
- * The row for a normalised path without a query, or NULL.  The rows of the
- * method come first, those of "*" only where none of them matches.  Among them,
- * from left to right, a literal beats a parameter; where a literal leads to no
- * row, the parameter is tried.
+ * The row for a normalised path without a query, or NULL.  Among the rows of
+ * the method and those of "*", from left to right, a literal beats a parameter;
+ * where a literal leads to no row, the parameter is tried; of two rows with the
+ * same template the method's own counts.
  *
  * The rows are a tree of segments, and a step is one segment of the path found
  * in one hash table, however many rows there are.  No node is visited twice.

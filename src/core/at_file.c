@@ -62,6 +62,7 @@ at_file_read_fd(at_file_t *file, int fd, const char *path, size_t max,
     }
 
     at_file_stamp_set(&file->stamp, &st);
+    file->mode = st.st_mode;
     size = (size_t) st.st_size;
 
     /* one byte more shows that the file grew; then it is the terminator's */

@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     char             *data;     /* malloc()ed, terminated beyond len */
     size_t            len;
+    mode_t            mode;
     at_file_stamp_t   stamp;    /* before the first byte was read */
 } at_file_t;
 

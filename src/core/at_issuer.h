@@ -44,6 +44,8 @@ typedef struct {
 
     const at_path_t *client_claims;     /* the first that is there counts */
     size_t           n_client_claims;   /* 0: tokens are not held to clients */
+    unsigned         no_users:1;        /* a client's own tokens only: no token
+                                           of a user that it acts for */
 } at_issuer_t;
 
 

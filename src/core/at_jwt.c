@@ -515,8 +515,9 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
         return AT_BAD_CLAIM;
     }
 
-    if ((has_nbf && nbf > jwt->now + leeway)
-        || (limited && iat > jwt->now + leeway))
+    /* now is in whole seconds, and has begun: a fraction of it may have passed */
+    if ((has_nbf && floor(nbf) > jwt->now + leeway)
+        || (limited && floor(iat) > jwt->now + leeway))
     {
         return AT_NOT_YET_VALID;
     }

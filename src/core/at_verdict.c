@@ -118,6 +118,8 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_TOO_OLD]       = AT_EXPIRED_TOKEN("too_old"),
     [AT_EXPIRED]       = AT_EXPIRED_TOKEN("expired"),
 
+    [AT_DELEGATED]       = AT_ROW("delegated", INSUFFICIENT_RIGHTS, CLIENT,
+                                  INSUFFICIENT_SCOPE),
     [AT_UNKNOWN_CLIENT]  = AT_ROW("unknown_client", CLIENT_DISABLED, CLIENT,
                                   NONE),
     [AT_FOREIGN_CLIENT]  = AT_ROW("foreign_client", CLIENT_DISABLED, CLIENT,

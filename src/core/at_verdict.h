@@ -53,6 +53,7 @@ typedef enum {
     AT_TOO_OLD,                 /* max_age */
     AT_EXPIRED,
 
+    AT_DELEGATED,               /* a user's token, where clients' own count */
     AT_UNKNOWN_CLIENT,
     AT_FOREIGN_CLIENT,          /* its record names other issuers */
     AT_DISABLED_CLIENT,         /* a client, or an API token */

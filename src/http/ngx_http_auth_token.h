@@ -97,6 +97,7 @@ typedef struct {
     ngx_str_t                      cookie;
     ngx_str_t                      api_header;  /* in lower case */
     ngx_http_auth_token_where_t    accept_where;
+    ngx_http_auth_token_where_t    restricted;  /* by a directive of its own */
 
     ngx_array_t                   *trust;       /* of ngx_str_t */
     ngx_http_auth_token_where_t    trust_where;
@@ -138,6 +139,7 @@ typedef struct {
     ngx_http_auth_token_loc_conf_t  *conf;
     at_verdict_e                     authenticated;
     at_verdict_e                     verdict;
+    uint64_t                         generation;    /* of the store, then */
 
     ngx_uint_t                       kind;
     ngx_str_t                        credential;
@@ -231,6 +233,10 @@ ngx_int_t ngx_http_auth_token_check_store(ngx_conf_t *cf,
 ngx_int_t ngx_http_auth_token_store_watch(ngx_cycle_t *cycle,
     ngx_http_auth_token_main_conf_t *atmcf);
 void ngx_http_auth_token_store_exit(ngx_cycle_t *cycle);
+
+/* differs after any change of it; 0 where there is none that can be used */
+uint64_t ngx_http_auth_token_generation(
+    const ngx_http_auth_token_main_conf_t *atmcf);
 
 /* the open store, or NULL while it cannot be used */
 at_store_t *ngx_http_auth_token_store(

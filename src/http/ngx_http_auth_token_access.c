@@ -130,6 +130,7 @@ ngx_http_auth_token_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->decided = 0;
     ctx->verdict = ngx_http_auth_token_decide(r, atcf, ctx);
     ctx->decided = 1;
     ctx->passed = 0;
@@ -166,17 +167,26 @@ at_verdict_e
 ngx_http_auth_token_authenticate(ngx_http_request_t *r,
     ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx)
 {
-    /* a token may have expired since, while limit_req held the request back */
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+
+    /*
+     * While limit_req held the request back, a token may have expired, and a
+     * record of the store may have changed.
+     */
 
     if (ctx->conf == atcf && !ctx->nobody
         && (ctx->authenticated != AT_OK
-            || ctx->identity.expires > ngx_time()))
+            || (ctx->identity.expires > ngx_time()
+                && ctx->generation == ngx_http_auth_token_generation(atmcf))))
     {
         return ctx->authenticated;
     }
 
     ngx_http_auth_token_start(ctx, atcf);
 
+    ctx->generation = ngx_http_auth_token_generation(atmcf);
     ctx->authenticated = ngx_http_auth_token_verify(r, atcf, ctx);
 
     return ctx->authenticated;

@@ -211,6 +211,7 @@ ngx_http_auth_token_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     atcf->accept = 0;
     ngx_http_auth_token_here(cf, &atcf->accept_where);
+    ngx_http_auth_token_here(cf, &atcf->restricted);
 
     value = cf->args->elts;
 
@@ -351,6 +352,8 @@ ngx_http_auth_token_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    ngx_http_auth_token_here(cf, &atcf->restricted);
+
     atcf->scopes = ngx_array_create(cf->pool, cf->args->nelts,
                                     sizeof(ngx_http_complex_value_t));
     if (atcf->scopes == NULL) {
@@ -451,6 +454,8 @@ ngx_http_auth_token_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd,
     if (atcf->catalogue != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
+
+    ngx_http_auth_token_here(cf, &atcf->restricted);
 
     value = cf->args->elts;
 
@@ -665,6 +670,7 @@ ngx_http_auth_token_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t   *value;
     ngx_uint_t   i, first;
 
+    ngx_http_auth_token_here(cf, &atcf->restricted);
     first = (atcf->ranges == NGX_CONF_UNSET_PTR);
 
     if (first) {
@@ -1159,7 +1165,16 @@ ngx_http_auth_token_check(ngx_conf_t *cf,
                    "\"auth_token_store\":");
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     if (!conf->enable) {
+        if (conf->restricted.line && clcf->name.len) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"auth_token\" is off where a directive of its "
+                          "would restrict: nobody is refused in %V:%ui",
+                          &conf->restricted.file, conf->restricted.line);
+        }
+
         return NGX_OK;
     }
 
@@ -1179,8 +1194,6 @@ ngx_http_auth_token_check(ngx_conf_t *cf,
      * A server may leave to its locations what it does not say itself; what
      * no location matches is then refused.
      */
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->name.len == 0) {
         conf->incomplete = 1;

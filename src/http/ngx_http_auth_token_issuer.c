@@ -46,6 +46,8 @@ static char *ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_delegated(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, size_t offset);
 
@@ -89,6 +91,9 @@ static ngx_http_auth_token_issuer_command_t
 
     { ngx_string("client_claim"), 2, NGX_HTTP_AUTH_TOKEN_MANY,
       ngx_http_auth_token_issuer_client_claim, 0, 0 },
+
+    { ngx_string("delegated"), 2, 2,
+      ngx_http_auth_token_issuer_delegated, 0, 0 },
 
     { ngx_null_string, 0, 0, NULL, 0, 0 }
 };
@@ -324,6 +329,26 @@ ngx_http_auth_token_issuer_scope_claim(ngx_conf_t *cf,
     issuer->demands.own_scope_claim = 1;
 
     return ngx_http_auth_token_issuer_path(cf, issuer, offset);
+}
+
+
+static char *
+ngx_http_auth_token_issuer_delegated(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_http_auth_token_is(&value[1], "off")) {
+        issuer->demands.no_users = 1;
+
+    } else if (!ngx_http_auth_token_is(&value[1], "on")) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                                           "it takes \"on\" or \"off\"");
+    }
+
+    return NGX_CONF_OK;
 }
 
 

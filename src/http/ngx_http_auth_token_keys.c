@@ -92,6 +92,14 @@ ngx_http_auth_token_read_keys(ngx_http_auth_token_key_file_t *key_file,
     key_file->stamp = file.stamp;
     key_file->settled = ngx_http_auth_token_is_settled(&file.stamp);
 
+    /* who writes it makes administrators: of the store the same is asked */
+    if (file.mode & S_IWOTH) {
+        at_file_free(&file);
+        return at_error(err, "\"%s\" can be written by everybody; mend it "
+                        "with: chmod o-w %s", key_file->path.data,
+                        key_file->path.data);
+    }
+
     text.data = file.data;
     text.len = file.len;
 

@@ -300,7 +300,18 @@ ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_auth_token_is_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
 {
-    int  secure;
+    int       secure;
+    at_str_t  host;
+
+    host = (at_str_t) { NULL, 0 };
+
+    if (r->headers_in.host) {
+        host = ngx_http_auth_token_view(r->headers_in.host->value);
+
+    } else if (r->host_start) {             /* :authority of HTTP/3 */
+        host.data = (char *) r->host_start;
+        host.len = r->host_end - r->host_start;
+    }
 
 #if (NGX_HTTP_SSL)
     secure = r->connection->ssl != NULL;
@@ -308,10 +319,10 @@ ngx_http_auth_token_is_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
     secure = 0;
 #endif
 
-    return r->headers_in.host != NULL
+    return host.len
            && at_header_same_origin(ngx_http_auth_token_view(*origin), secure,
-                         ngx_http_auth_token_view(r->headers_in.server),
-                         ngx_http_auth_token_view(r->headers_in.host->value));
+                           ngx_http_auth_token_view(r->headers_in.server),
+                           host);
 }
 
 
@@ -354,8 +365,13 @@ ngx_http_auth_token_origin_allowed(ngx_http_request_t *r,
     ngx_table_elt_t                *h;
     ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
     ngx_http_auth_token_headers_t   sites = ngx_http_auth_token_headers(r);
+    ngx_http_auth_token_headers_t   upgrade = ngx_http_auth_token_headers(r);
 
-    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)) {
+    /* a WebSocket's handshake is a GET, and may do anything afterwards */
+
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS))
+        && ngx_http_auth_token_header(&upgrade, "upgrade") == NULL)
+    {
         return 1;
     }
 

@@ -67,7 +67,7 @@ ngx_http_auth_token_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* as the worker processes will be: the master may not be root */
+/* NGX_DECLINED where it cannot be told; as the worker processes will be: the master may not be root */
 
 static ngx_int_t
 ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
@@ -83,7 +83,7 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
 
     reader->gids = gids;
     reader->n_gids = 1;
-    reader->alone = geteuid() != 0;
+    reader->alone = geteuid() != 0 || ccf->master == 0;
 
     if (reader->alone) {
         reader->uid = geteuid();
@@ -93,8 +93,12 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
         return NGX_OK;
     }
 
-    name = ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT ? NGX_USER
-                                                        : ccf->username;
+    /* "user" may stand behind the block, where it is not known yet */
+    if (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        return NGX_DECLINED;
+    }
+
+    name = ccf->username;
     pwd = getpwnam(name);
 
     if (pwd == NULL) {
@@ -104,8 +108,7 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
     }
 
     reader->uid = pwd->pw_uid;
-    gids[0] = ccf->group == (ngx_gid_t) NGX_CONF_UNSET_UINT ? pwd->pw_gid
-                                                            : ccf->group;
+    gids[0] = ccf->group;
 
     n = NGX_HTTP_AUTH_TOKEN_GROUPS - 1;
 
@@ -122,6 +125,7 @@ ngx_http_auth_token_check_store(ngx_conf_t *cf,
     ngx_http_auth_token_main_conf_t *atmcf)
 {
     int                 rc;
+    ngx_int_t           known;
     ngx_uint_t          level;
     gid_t               gids[NGX_HTTP_AUTH_TOKEN_GROUPS];
     at_error_t          err;
@@ -131,11 +135,14 @@ ngx_http_auth_token_check_store(ngx_conf_t *cf,
         return NGX_OK;
     }
 
-    if (ngx_http_auth_token_worker_user(cf, &reader, gids) != NGX_OK) {
+    known = ngx_http_auth_token_worker_user(cf, &reader, gids);
+
+    if (known == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    rc = at_store_inspect((char *) atmcf->store.data, &reader, &err);
+    rc = at_store_inspect((char *) atmcf->store.data,
+                          known == NGX_OK ? &reader : NULL, &err);
 
     level = rc < 0 ? NGX_LOG_EMERG : NGX_LOG_WARN;
 
@@ -283,4 +290,15 @@ ngx_http_auth_token_store(const ngx_http_auth_token_main_conf_t *atmcf)
            && ngx_strcmp(ngx_http_auth_token_opened.path, atmcf->store.data)
               == 0
            ? ngx_http_auth_token_opened.store : NULL;
+}
+
+
+uint64_t
+ngx_http_auth_token_generation(const ngx_http_auth_token_main_conf_t *atmcf)
+{
+    at_store_t  *store;
+
+    store = ngx_http_auth_token_store(atmcf);
+
+    return store ? at_store_generation(store) : 0;
 }

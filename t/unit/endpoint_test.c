@@ -201,12 +201,12 @@ test_match(void)
         { "GETX", "/users/7", "-" },
         { "GE", "/users/7", "-" },
 
-        /* "*" only where no row of the method matches */
+        /* a literal of "*" beats a parameter of the method */
         { "DELETE", "/users", "* /users" },
         { "GET", "/any/7", "* /any/:a" },
         { "GET", "/any/7/more", "GET /any/:a/more" },
         { "POST", "/any/7/more", "-" },
-        { "GET", "/users/root", "GET /users/:id" },
+        { "GET", "/users/root", "* /users/root" },
         { "POST", "/users/root", "* /users/root" },
         { "*", "/users", "* /users" },
         { "*", "/users/me", "-" },
@@ -869,15 +869,16 @@ oracle_match(const char *method, const char *path)
 {
     char                 text[256];
     oracle_row_t         request;
-    const oracle_row_t  *row;
+    const oracle_row_t  *row, *any;
 
     (void) snprintf(text, sizeof(text), "%s %s", method, path);
     request = oracle_split(text);
 
     row = oracle_search(strcmp(method, "HEAD") == 0 ? "GET" : method, &request);
+    any = oracle_search("*", &request);
 
-    if (row == NULL) {
-        row = oracle_search("*", &request);
+    if (row == NULL || (any != NULL && oracle_is_better(any, row))) {
+        row = any;
     }
 
     return row ? str(row->text) : str("-");

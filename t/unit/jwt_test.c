@@ -1639,7 +1639,7 @@ test_nbf_iat(void)
     } cases[] = {
         { "\"nbf\":1700000000", 0, -1, AT_OK },
         { "\"nbf\":1700000001", 0, -1, AT_NOT_YET_VALID },
-        { "\"nbf\":1700000000.5", 0, -1, AT_NOT_YET_VALID },
+        { "\"nbf\":1700000000.5", 0, -1, AT_OK },
         { "\"nbf\":1700000005", 5, -1, AT_OK },
         { "\"nbf\":1700000006", 5, -1, AT_NOT_YET_VALID },
         { "\"nbf\":0", 0, -1, AT_OK },
