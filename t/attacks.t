@@ -1,0 +1,150 @@
+#!/usr/bin/perl
+
+# What reviewers of the module tried, one attack each with its positive control.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Store;
+use AuthToken::Test;
+use Time::HiRes qw(time);
+
+my $main = <<'CONF';
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+CONF
+
+my $issuers = $main . <<'CONF';
+    auth_token_issuer apps {
+        issuer       https://issuer.example;
+        audience     apps;
+        key_file     %%DIR%%/rsa.pem;
+        client_claim azp;
+        delegated    off;
+    }
+    auth_token_issuer both {
+        issuer       https://issuer.example;
+        audience     both;
+        key_file     %%DIR%%/rsa.pem;
+        client_claim azp;
+    }
+CONF
+
+my %files = (
+    'rsa.pem'       => key('rsa')->pem,
+    'endpoints.tsv' => <<'TSV',
+GET  /pub/:any          Public
+*    /pub/admin         admins
+*    /pub/:any/more     admins
+GET  /pub/admin/:what   Authenticated
+TSV
+);
+
+my $s = start("$issuers auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
+    limit_req_zone $auth_token_client zone=slow:1m rate=1r/s;
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust main apps both;
+
+        location /       { proxy_pass %%UPSTREAM%%; }
+        location /cookie { auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
+        location /scope  { auth_token_require_scope X.Y.Read; proxy_pass %%UPSTREAM%%; }
+        location /pub    { auth_token_endpoints %%DIR%%/endpoints.tsv; proxy_pass %%UPSTREAM%%; }
+        location /slow   { limit_req zone=slow burst=2; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    files   => \%files,
+    prepare => AuthToken::Store->prepare(sub ($store) {
+        $store->ok(qw(client create app --role readonly --issuer apps --issuer both));
+    }));
+
+# --- a user's token where clients' own count --------------------------------
+
+my %app = (aud => 'apps', azp => 'app', scope => GONE);
+
+granted $s, '/scope', 'a client', token => good_token(%app);
+refused $s, '/scope', SCOPE => 'a user of that client', reason => 'delegated',
+        token => good_token(%app, scp => 'user_impersonation');
+refused $s, '/scope', SCOPE => 'by idtyp', reason => 'delegated',
+        token => good_token(%app, idtyp => 'user');
+granted $s, '/scope', 'idtyp app', token => good_token(%app, idtyp => 'app');
+granted $s, '/scope', 'where delegated tokens count',
+        token => good_token(%app, aud => 'both', scp => 'user_impersonation');
+
+# --- a literal of "*" behind a parameter of the method ----------------------
+
+granted $s, '/pub/else', 'P5 the Public row';
+refused $s, '/pub/admin', NONE => 'P5 not for what another row restricts';
+refused $s, '/pub/admin', SCOPE => 'P5 but for its scope', token => good_token(),
+        reason => 'endpoint';
+granted $s, '/pub/admin', 'P5 with it', token => good_token(scope => ['admins']);
+granted $s, '/pub/admin/more', 'P5 a literal further left decides',
+        token => good_token();
+
+# --- a WebSocket that another site opens ------------------------------------
+
+my @cookie = (cookie => 'accessToken=' . good_token());
+granted $s, '/cookie', 'a GET by cookie from elsewhere',
+        @cookie, headers => ['Origin: https://evil.example'];
+granted $s, '/cookie', 'a handshake of this origin',
+        @cookie, headers => ['Upgrade: websocket'];
+refused $s, '/cookie', ORIGIN => 'a handshake from elsewhere',
+        @cookie, headers => ['Upgrade: websocket', 'Origin: https://evil.example'];
+refused $s, '/cookie', ORIGIN => 'a handshake that a browser calls cross-site',
+        @cookie, headers => ['Upgrade: websocket', 'Sec-Fetch-Site: cross-site'];
+
+# --- a token of this very second --------------------------------------------
+
+granted $s, '/', 'C6 nbf is a fraction of the present second',
+        token => good_token(nbf => time, iat => time);
+refused $s, '/', INV => 'C6 nbf in two seconds', reason => 'not_yet_valid',
+        token => good_token(nbf => time + 2);
+
+# --- revoked while limit_req holds the request back -------------------------
+
+{
+    my ($made) = $s->{store}->ok(qw(--json token create --id late));
+    my $token  = secret($made =~ /"token": *"([^"]+)"/ ? $1 : die $made);
+
+    granted $s, '/slow', 'D7 the first', api_token => $token, good => 0;
+
+    my $tag = next_tag;
+    my $c   = $s->connect;
+    my $start = time;
+    $c->send(request_bytes('/slow', api_token => $token, tag => $tag));
+    $s->{store}->ok(qw(token revoke late));
+    my $answer = $c->response;
+
+    cmp_ok time - $start, '>', 0.3, 'D7 the second was held back';
+    is $answer->{status}, 401, 'D7 and refused, as it was revoked meanwhile';
+    is scalar(hits $s, $tag), 0, 'D7 the upstream did not see it';
+}
+
+# --- configurations ----------------------------------------------------------
+
+my $server = 'server { listen %%LISTEN%%; ';
+
+for my $directive ('auth_token_allow 10.0.0.0/8;', 'auth_token_require_scope read;') {
+    conf_ok "$main $server location / {\n$directive\n} }", "off, but $directive",
+        files => \%files, says => qr/\[warn\] .*"auth_token" is off .*nginx\.conf:\d+/;
+}
+
+conf_fails "auth_token_issuer main {\nissuer i; audience a; key_file %%DIR%%/open.pem; # here\n}",
+    qr/"[^"]*open\.pem" can be written by everybody/, 'K1 a key file that all can write',
+    files => { 'open.pem' => key('rsa')->pem },
+    prepare => sub ($s) { chmod 0666, $s->dir . '/open.pem' };
+
+for my $word (qw(public PUBLIC authenticated)) {
+    conf_fails "$main $server location / { auth_token on;\n"
+        . "auth_token_endpoints %%DIR%%/slip.tsv; # here\n} }",
+        qr/line 1: "$word" is written/, "a catalogue's $word",
+        files => { %files, 'slip.tsv' => "GET /x $word\n" };
+}
+
+done;
