@@ -637,13 +637,6 @@ at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 
 
 int
-at_crypto_equal(const void *a, const void *b, size_t len)
-{
-    return CRYPTO_memcmp(a, b, len) == 0;
-}
-
-
-int
 at_random(void *data, size_t len)
 {
     int  rc;

@@ -86,9 +86,6 @@ int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
 /* A name that others give to text, not a protection.  Returns 0 or -1, too. */
 int at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text);
 
-/* in constant time for a given length */
-int at_crypto_equal(const void *a, const void *b, size_t len);
-
 /*
  * Bytes that nobody can guess, for tokens and secrets.  Returns 0, or -1: then
  * there are none.

@@ -974,16 +974,6 @@ at_name_equal(at_str_t a, at_str_t b, int fold)
 
 
 int
-at_endpoint_granted(const at_endpoint_t *endpoint, const at_scopes_t *scopes)
-{
-    return endpoint->kind != AT_ENDPOINT_SCOPE
-           || at_scopes_have(scopes, endpoint->scope)
-           || at_scopes_have(scopes, endpoint->id)
-           || at_scopes_have(scopes, endpoint->text);
-}
-
-
-int
 at_path_is_odd(at_str_t raw, at_str_t normalised)
 {
     /* without a "%" there is nothing to tell of the one but of the other */

@@ -24,7 +24,6 @@
 #define AT_ENDPOINT_H
 
 #include "at_error.h"
-#include "at_scope.h"
 #include "at_str.h"
 
 
@@ -97,14 +96,6 @@ const at_endpoint_t *at_catalogue_endpoint(const at_catalogue_t *catalogue,
  */
 const at_endpoint_t *at_catalogue_match(const at_catalogue_t *catalogue,
     at_str_t method, at_str_t path);
-
-/*
- * Whether a valid identity with these scopes passes: with the endpoint's scope,
- * id or text, all exact; with no scope at all if it needs none.
- */
-int at_endpoint_granted(const at_endpoint_t *endpoint,
-    const at_scopes_t *scopes);
-
 
 /*
  * A request must match nothing, and no "Public" row either, if an upstream may

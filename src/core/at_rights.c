@@ -96,6 +96,24 @@ at_rights_cover(const at_rights_t *rights, const at_str_t *names, size_t n)
 
 
 int
+at_rights_cover_endpoint(const at_rights_t *rights,
+    const at_endpoint_t *endpoint)
+{
+    at_str_t  names[3];
+
+    if (endpoint->kind != AT_ENDPOINT_SCOPE) {
+        return 1;
+    }
+
+    names[0] = endpoint->scope;
+    names[1] = endpoint->id;
+    names[2] = endpoint->text;
+
+    return at_rights_cover(rights, names, 3);
+}
+
+
+int
 at_rights_satisfy(const at_rights_t *rights, at_str_t required,
     at_scope_mode_e mode)
 {

@@ -9,6 +9,7 @@
 #ifndef AT_RIGHTS_H
 #define AT_RIGHTS_H
 
+#include "at_endpoint.h"
 #include "at_role.h"
 #include "at_scope.h"
 #include "at_str.h"
@@ -39,6 +40,13 @@ typedef struct {
  * is enough, and one that the role denies is too much.
  */
 int at_rights_cover(const at_rights_t *rights, const at_str_t *names, size_t n);
+
+/*
+ * Whether they cover an endpoint: by its scope, its id or its text; with no
+ * right at all if it needs none.
+ */
+int at_rights_cover_endpoint(const at_rights_t *rights,
+    const at_endpoint_t *endpoint);
 
 /*
  * Whether they cover all or any of the scopes in required, which is separated

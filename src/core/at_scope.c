@@ -126,29 +126,6 @@ at_scopes_have(const at_scopes_t *scopes, at_str_t scope)
 
 
 int
-at_scopes_satisfy(const at_scopes_t *scopes, at_str_t required,
-    at_scope_mode_e mode)
-{
-    int       have;
-    at_str_t  scope;
-
-    have = 0;
-
-    while (at_scope_next(&scope, &required)) {
-        have = at_scopes_have(scopes, scope);
-
-        /* "any" is decided by the first that is there, "all" by one that is not */
-
-        if (have == (mode == AT_SCOPE_ANY)) {
-            break;
-        }
-    }
-
-    return have;
-}
-
-
-int
 at_scope_next(at_str_t *scope, at_str_t *rest)
 {
     const char  *space;

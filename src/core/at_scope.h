@@ -39,12 +39,5 @@ typedef enum {
     AT_SCOPE_ANY
 } at_scope_mode_e;
 
-/*
- * Whether scopes hold all or any of those in required, which is separated by
- * spaces.  Nothing but spaces is a requirement that none can meet.
- */
-int at_scopes_satisfy(const at_scopes_t *scopes, at_str_t required,
-    at_scope_mode_e mode);
-
 
 #endif

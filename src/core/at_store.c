@@ -1044,27 +1044,6 @@ at_store_delete(at_store_t *store, at_table_e table, at_str_t key)
 }
 
 
-at_store_e
-at_store_clear(at_store_t *store, at_table_e table)
-{
-    return at_store_result(store, mdb_drop(store->txn, store->tables[table],
-                                           0));
-}
-
-
-at_store_e
-at_store_count(at_store_t *store, at_table_e table, uint64_t *n)
-{
-    int       rc;
-    MDB_stat  st;
-
-    rc = mdb_stat(store->txn, store->tables[table], &st);
-    *n = rc == 0 ? st.ms_entries : 0;
-
-    return at_store_result(store, rc);
-}
-
-
 int
 at_store_each(at_store_t *store, at_table_e table, at_store_each_pt handler,
     void *data)

@@ -113,12 +113,6 @@ at_store_e at_store_add(at_store_t *store, at_table_e table, at_str_t key,
 
 at_store_e at_store_delete(at_store_t *store, at_table_e table, at_str_t key);
 
-/* empties a table */
-at_store_e at_store_clear(at_store_t *store, at_table_e table);
-
-/* how many records a table has */
-at_store_e at_store_count(at_store_t *store, at_table_e table, uint64_t *n);
-
 /*
  * Calls handler for each record in the order of keys, until it returns not 0,
  * which is then returned; -1 where the store failed.

@@ -302,7 +302,6 @@ ngx_http_auth_token_authorize(ngx_http_request_t *r,
 static at_verdict_e
 ngx_http_auth_token_check_endpoint(const ngx_http_auth_token_ctx_t *ctx)
 {
-    at_str_t              names[3];
     const at_rights_t    *rights;
     const at_endpoint_t  *endpoint;
 
@@ -317,15 +316,7 @@ ngx_http_auth_token_check_endpoint(const ngx_http_auth_token_ctx_t *ctx)
         return AT_BLOCKED_ENDPOINT;
     }
 
-    if (endpoint->kind == AT_ENDPOINT_AUTHENTICATED) {
-        return AT_OK;
-    }
-
-    names[0] = endpoint->scope;
-    names[1] = endpoint->id;
-    names[2] = endpoint->text;
-
-    return at_rights_cover(rights, names, 3) ? AT_OK : AT_ENDPOINT;
+    return at_rights_cover_endpoint(rights, endpoint) ? AT_OK : AT_ENDPOINT;
 }
 
 

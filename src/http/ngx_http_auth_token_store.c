@@ -67,7 +67,10 @@ ngx_http_auth_token_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* NGX_DECLINED where it cannot be told; as the worker processes will be: the master may not be root */
+/*
+ * As the worker processes will be: the master may not be root.  NGX_DECLINED
+ * where that is the default, but "user" may stand behind the block.
+ */
 
 static ngx_int_t
 ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
@@ -75,6 +78,7 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
 {
     int               n;
     char             *name;
+    ngx_uint_t        known;
     struct passwd    *pwd;
     ngx_core_conf_t  *ccf;
 
@@ -93,12 +97,8 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
         return NGX_OK;
     }
 
-    /* "user" may stand behind the block, where it is not known yet */
-    if (ccf->user == (ngx_uid_t) NGX_CONF_UNSET_UINT) {
-        return NGX_DECLINED;
-    }
-
-    name = ccf->username;
+    known = ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT;
+    name = known ? ccf->username : NGX_USER;
     pwd = getpwnam(name);
 
     if (pwd == NULL) {
@@ -108,7 +108,7 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
     }
 
     reader->uid = pwd->pw_uid;
-    gids[0] = ccf->group;
+    gids[0] = known ? ccf->group : pwd->pw_gid;
 
     n = NGX_HTTP_AUTH_TOKEN_GROUPS - 1;
 
@@ -116,7 +116,7 @@ ngx_http_auth_token_worker_user(ngx_conf_t *cf, at_store_reader_t *reader,
         reader->n_gids += n;
     }
 
-    return NGX_OK;
+    return known ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -128,7 +128,7 @@ ngx_http_auth_token_check_store(ngx_conf_t *cf,
     ngx_int_t           known;
     ngx_uint_t          level;
     gid_t               gids[NGX_HTTP_AUTH_TOKEN_GROUPS];
-    at_error_t          err;
+    at_error_t          err, other;
     at_store_reader_t   reader;
 
     if (atmcf->store.data == NULL) {
@@ -141,8 +141,13 @@ ngx_http_auth_token_check_store(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    rc = at_store_inspect((char *) atmcf->store.data,
-                          known == NGX_OK ? &reader : NULL, &err);
+    rc = at_store_inspect((char *) atmcf->store.data, &reader, &err);
+
+    if (rc < 0 && known == NGX_DECLINED
+        && at_store_inspect((char *) atmcf->store.data, NULL, &other) >= 0)
+    {
+        rc = 1;
+    }
 
     level = rc < 0 ? NGX_LOG_EMERG : NGX_LOG_WARN;
 

@@ -8,8 +8,22 @@
 
 #include <jansson.h>
 
+#include "at_rights.h"
 #include "at_scope.h"
 #include "fuzz.h"
+
+/* what a token with these scopes, and nothing else, satisfies */
+static int
+satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
+{
+    at_rights_t  rights;
+
+    memset(&rights, 0, sizeof(rights));
+    rights.scopes = *scopes;
+
+    return at_rights_satisfy(&rights, required, mode);
+}
+
 
 
 static int
@@ -79,8 +93,8 @@ fuzz_check(const at_scopes_t *scopes, const json_t *claim, at_str_t required)
         n++;
     }
 
-    fuzz_assert(at_scopes_satisfy(scopes, required, AT_SCOPE_ANY) == any);
-    fuzz_assert(at_scopes_satisfy(scopes, required, AT_SCOPE_ALL) == (n && all));
+    fuzz_assert(satisfy(scopes, required, AT_SCOPE_ANY) == any);
+    fuzz_assert(satisfy(scopes, required, AT_SCOPE_ALL) == (n && all));
 }
 
 

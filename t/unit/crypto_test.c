@@ -657,11 +657,6 @@ test_digests(void)
     is_int(at_sha256(digest, at_str("abc")), 0, "SHA-256");
     ok(memcmp(digest, abc, sizeof(abc)) == 0, "of \"abc\"");
 
-    ok(at_crypto_equal("abc", "abc", 3), "equal");
-    ok(!at_crypto_equal("abc", "abd", 3), "not equal");
-    ok(at_crypto_equal("abc", "abd", 2), "as far as that");
-    ok(at_crypto_equal("a", "b", 0), "nothing is equal to nothing");
-
     memset(digest, 0xff, sizeof(digest));
     at_crypto_cleanse(digest, 16);
     ok(digest[15] == 0 && digest[16] == 0xff, "cleansed as far as told");

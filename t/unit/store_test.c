@@ -394,7 +394,6 @@ test_records(void)
 {
     char         key[AT_KEY_MAX + 1];
     at_str_t     value, longest, over, empty = { "", 0 };
-    uint64_t     n;
     at_store_t  *store;
 
     make("s");
@@ -440,8 +439,6 @@ test_records(void)
     is_int(at_store_get(store, AT_TABLE_USERS, longest, &value), AT_STORE_OK,
            "is found");
 
-    is_int(at_store_count(store, AT_TABLE_USERS, &n), AT_STORE_OK, "count");
-    is_int((long long) n, 3, "three of them");
     is_int(at_store_delete(store, AT_TABLE_USERS, str("b")), AT_STORE_OK,
            "delete");
     is_int(at_store_delete(store, AT_TABLE_USERS, str("b")),
@@ -465,7 +462,7 @@ test_records(void)
 static void
 test_abort(void)
 {
-    uint64_t     n, before;
+    uint64_t     before;
     at_str_t     value;
     at_store_t  *store;
 
@@ -489,11 +486,6 @@ test_abort(void)
     is_int(commit(store), 0, "commit");
     ok(at_store_generation(store) != before, "what is committed is a change");
 
-    begin(store, AT_STORE_WRITE);
-    is_int(at_store_clear(store, AT_TABLE_USERS), AT_STORE_OK, "clear");
-    (void) at_store_count(store, AT_TABLE_USERS, &n);
-    is_int((long long) n, 0, "empty");
-    is_int(commit(store), 0, "commit");
     at_store_close(store);
     drop("s");
 }
