@@ -31,10 +31,15 @@ RUN apt-get update -qq \
 COPY --from=build /out/ /
 COPY conf-examples/docker/nginx.conf /etc/nginx/nginx.conf
 COPY conf-examples/docker/conf.d/ /etc/nginx/conf.d/
+COPY conf-examples/docker/entrypoint.sh /usr/local/bin/nginx-auth-token
 
-# the configuration is not the server's to change, and what it writes is in /tmp
+# LMDB's files must not be on overlayfs: a new volume begins as this directory
+RUN install -d -o www-data -g www-data -m 2750 /var/lib/auth-token
+VOLUME /var/lib/auth-token
+
+# the configuration is not the server's to change: it writes to /tmp and the store
 USER www-data
 EXPOSE 8080
 STOPSIGNAL SIGQUIT
 
-ENTRYPOINT ["nginx", "-e", "stderr", "-g", "daemon off;"]
+ENTRYPOINT ["nginx-auth-token"]

@@ -2,13 +2,14 @@
 
 # The Dockerfile, without an engine: its steps are those of the Makefile and of
 # deps.sh, what it installs is all that the built files need, what it leaves out
-# nobody misses, and its configuration runs under its user.
+# nobody misses, and its entry point makes and fills the store and runs its
+# configuration under its user.
 
 use v5.36;
 
 use lib 't/lib';
 use AuthToken::Server;
-use AuthToken::Token qw(key);
+use AuthToken::Token qw(key good_token);
 use Cwd qw(realpath);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
@@ -61,7 +62,7 @@ like output('sed', '-n', '/^demo:/,/^$/p', "$root/Makefile"), qr/^\t\Q$deps\E\b/
 # -p prints the data base, -q keeps from building
 like output(@make, '-pq'), qr/^\.DEFAULT_GOAL := all$/m, 'make is make all';
 
-is scalar($second->{RUN}->@*), 1, 'the second: one step';
+is scalar($second->{RUN}->@*), 2, 'the second: packages, and the directory of the store';
 is $second->{COPY}[0], '--from=build /out/ /', 'takes what was installed';
 
 # --- what is installed ------------------------------------------------------
@@ -137,37 +138,109 @@ is_deeply $second->{EXPOSE}, ['8080'], 'the port';
 is_deeply $second->{STOPSIGNAL}, ['SIGQUIT'], 'it ends without dropping a request';
 is_deeply $second->{COPY}, ['--from=build /out/ /',
                             'conf-examples/docker/nginx.conf /etc/nginx/nginx.conf',
-                            'conf-examples/docker/conf.d/ /etc/nginx/conf.d/'],
-    'the configuration';
+                            'conf-examples/docker/conf.d/ /etc/nginx/conf.d/',
+                            'conf-examples/docker/entrypoint.sh /usr/local/bin/nginx-auth-token'],
+    'the configuration, and the entry point';
+
+my ($store) = ($second->{VOLUME} // [''])->[0];
+is $second->{RUN}[1], "install -d -o www-data -g www-data -m 2750 $store",
+    'the store is a volume, which the user may write';
 
 my $api = slurp("$root/conf-examples/docker/conf.d/api.conf");
 like $api, qr/^    listen 8080;$/m, 'which listens there';
 
-my @entry = JSON::PP->new->decode($second->{ENTRYPOINT}[0])->@*;
+like $api, qr/^auth_token_store lmdb:\Q$store\E;$/m, 'its store is the volume';
+
+my $script = "$root/conf-examples/docker/entrypoint.sh";
+ok -x $script, 'the entry point can be run';
+is_deeply [JSON::PP->new->decode($second->{ENTRYPOINT}[0])->@*], ['nginx-auth-token'], 'by its name';
+
 my $port  = AuthToken::Server::_free_port();
 my $user  = $> == 0 ? 'www-data' : '';
+my $image = "$temp/image";
 
 prepare();
 
+my @entry = "$image/bin/nginx-auth-token";
 my ($status, $output) = run(@entry, '-t');
 is $status, 0, 'nginx -t' or diag $output;
-is_deeply [grep { !m{^/(?:etc|tmp|stdout|stderr|sanitizer)\b} } written()], [],
-    'nothing is written but to /tmp';
+is_deeply [grep { !m{^/(?:etc|bin|tmp|stdout|stderr|sanitizer|var(?:/lib(?:$|/auth-token)|$))} } written()],
+    [], 'nothing is written but to /tmp and the store';
+is mode_of('/var/lib/auth-token/data.mdb'), '0640', 'the store is there';
 
+# without a file: what the command makes of it
 $server = begin(@entry);
 is status_of('/'), 401, "it runs as $user and asks for a token";
-ok eval { AuthToken::Log->new("$temp/image/stdout")->await(
-          qr/"GET \/ HTTP\/1.1" 401 user="-" reason="no_credential"$/) },
+ok eval { AuthToken::Log->new("$image/stdout")->await(
+          qr/"GET \/ HTTP\/1.1" 401 user="-" client="-" reason="no_credential"$/) },
     'the access log is its output';
-like slurp("$temp/image/stderr"), qr/ auth_token: 401 /, 'the error log is its error output';
+like slurp("$image/stderr"), qr/ auth_token: 401 /, 'the error log is its error output';
 
-kill 'QUIT', $server;
-waitpid $server, 0;
-is $?, 0, 'it ends when it is asked to';
-undef $server;
+# what is behind it is not there
+my $passed = 502;
+is status_of('/', token => good_token()), $passed, 'it passes on what has a good JWT';
 
-unlike slurp("$temp/image/stderr"), qr/\[(?:warn|alert|crit|emerg)\]|Sanitizer|runtime error/,
-    'no alarm';
+my ($live) = command('token', 'create', '--id', 'live') =~ /^token +(\S+)$/m;
+is status_of('/', api_token => $live), $passed, 'an API token that the command makes';
+command('token', 'disable', 'live');
+is status_of('/', api_token => $live), 403, 'and disables';
+command('token', 'enable', 'live');
+ended();
+
+$server = begin(@entry);
+is status_of('/', api_token => $live), $passed, 'the store outlives it';
+ended();
+
+# with one: what is in it, and no more
+my %text = map { $_ => "$_-" . '0' x 32 } qw(one two);
+my $json = "$image/etc/nginx/auth_token/store.json";
+
+sub mount (@ids) {
+    spew($json, JSON::PP->new->encode({ version => 1, tokens => [
+        map { { id => $_, token => $text{$_} } } @ids ] }));
+}
+
+mount(qw(one two));
+$server = begin(@entry);
+is status_of('/', api_token => $text{$_}), $passed, "mounted, imported: $_" for qw(one two);
+is status_of('/', api_token => $live), 401, 'what is not in it is removed';
+like slurp("$image/stderr"), qr/^tokens +2 added, 0 changed, 0 unchanged, 1 removed; 2 unrestricted$/m,
+    'it says what it does';
+ended();
+
+mount('two');
+$server = begin(@entry);
+is status_of('/', api_token => $text{one}), 401, 'what is in it no more is revoked';
+is status_of('/', api_token => $text{two}), $passed, 'the rest is there';
+ended();
+
+# a file that is wrong, or was named and is not there, ends it
+for my $row (['cut', sub { spew($json, substr slurp($json), 0, 40) }],
+             ['not readable', sub { mount('two'); chmod 0, $json }, $user],
+             ['named, and not there', sub { unlink $json; $ENV{AUTH_TOKEN_IMPORT} = "$image/no.json" }])
+{
+    my ($name, $break, $if) = @$row;
+    next if defined $if && !$if;
+    $break->();
+    my ($status, $output) = run(@entry);
+    isnt $status, 0, "$name: it does not start";
+    like $output, qr/^auth-token: .*(?:store|no)\.json/m, 'and says why';
+}
+delete $ENV{AUTH_TOKEN_IMPORT};
+
+$server = begin(@entry);
+is status_of('/', api_token => $text{two}), $passed, 'and the store is as it was';
+ended();
+
+# it is one user's, which is all that there is to warn of
+my $errors = slurp("$image/stderr");
+my @warnings = $errors =~ /^(.*\[warn\].*)$/mg;
+ok @warnings, 'nginx warns';
+is_deeply [grep { !/nginx runs as one user \(\d+\), so that its worker processes could write/ } @warnings], [],
+    'that workers could write the store, and of nothing else';
+unlike $errors, qr/\[(?:alert|crit|emerg)\]|Sanitizer|runtime error/, 'no alarm';
+my $logs = $errors . slurp("$image/stdout") =~ s/^token .*\n//mr;
+is_deeply [grep { index($logs, $_) >= 0 } $live, values %text, 'eyJ'], [], 'no token in any log';
 is_deeply [glob "$temp/sanitizer/*"], [], 'no report of a sanitizer';
 
 done_testing;
@@ -213,7 +286,9 @@ sub installed () {
     }
 
     $done = output(@make, '-n', 'install', "DESTDIR=$out");
-    return map { m{^install -m \d+ (?:\S*/)?(\S+) \Q$out\E(\S+/)$} ? ("$2$1" => 1) : () }
+    # the source's name in a directory, or the name that it gets
+    return map { m{^install -m \d+ (?:\S*/)?(\S+) \Q$out\E(\S+/)?(\S*)$}
+                     ? ($2 . (length $3 ? $3 : $1) => 1) : () }
            split /\n/, $done;
 }
 
@@ -263,19 +338,23 @@ sub closure (@names) {
 
 # --- the image's nginx ------------------------------------------------------
 
-# a directory in place of the image's, in which only /tmp is the user's
+# a directory in place of the image's, in which /tmp and the store are the user's
 sub prepare () {
-    my $image = "$temp/image";
-    make_path(map { "$image/$_" } qw(etc/nginx/conf.d etc/nginx/auth_token tmp));
+    make_path(map { "$image/$_" } qw(etc/nginx/conf.d etc/nginx/auth_token tmp bin var/lib/auth-token));
     mkdir "$temp/sanitizer";
     chmod 01777, "$image/tmp", "$temp/sanitizer";
+
+    # as the second step does it
+    chmod 02750, "$image$store";
+    chown +(getpwnam $user)[2, 3], "$image$store" if $user;
 
     # an idle worker ends without its connections (ngx_event_process_init)
     spew("$temp/lsan.supp", slurp("$root/t/lib/lsan.supp") . "leak:^ngx_alloc\$\n");
 
     my $replace = sub ($text) {
-        $text =~ s{(/usr/lib/nginx/modules/)|(/(?:etc/nginx|tmp)/)}{$1 ? "$build/" : "$image$2"}ge;
+        $text =~ s{(/usr/lib/nginx/modules/)|(/(?:etc/nginx|tmp)/|\Q$store\E)}{$1 ? "$build/" : "$image$2"}ge;
         $text =~ s{listen 8080;}{listen 127.0.0.1:$port;}g;
+        $text =~ s{127\.0\.0\.1:9000}{127.0.0.1:1}g;
         return $text;
     };
 
@@ -283,11 +362,35 @@ sub prepare () {
     spew("$image/etc/nginx/conf.d/api.conf", $replace->($api));
     spew("$image/etc/nginx/auth_token/issuer.pem", key('rsa')->pem);
 
+    spew("$image/bin/nginx-auth-token", $replace->(slurp($script)));
+    chomp(my $nginx = output('sh', '-c', "command -v $AuthToken::Server::NGINX"));
+    spew("$image/bin/nginx", "#!/bin/sh\nexec $nginx \"\$@\"\n");
+    spew("$image/bin/auth-token", "#!/bin/sh\nexec $build/auth-token \"\$@\"\n");
+    chmod 0755, glob "$image/bin/*";
+
     # as the container's runtime does it
     for (qw(stdout stderr)) {
         spew("$image/$_", '');
         chown scalar(getpwnam $user), -1, "$image/$_" if $user;
     }
+}
+
+sub mode_of ($path) { sprintf '%04o', (stat "$image$path")[2] & 07777 }
+
+# docker exec
+sub command (@arguments) {
+    my $before = length slurp("$image/stdout");
+    my $pid = begin("$image/bin/auth-token", @arguments);
+    waitpid $pid, 0;
+    is $?, 0, "auth-token @arguments";
+    return substr slurp("$image/stdout"), $before;
+}
+
+sub ended () {
+    kill 'QUIT', $server;
+    waitpid $server, 0;
+    is $?, 0, 'it ends when it is asked to';
+    undef $server;
 }
 
 # everything that there is below the image's root
@@ -298,14 +401,14 @@ sub written () {
 
 # the command as the image's user; its process leads a group
 sub begin (@command) {
-    my @where = ('-p', "$temp/image", '-c', "$temp/image/etc/nginx/nginx.conf");
-    $command[0] = $AuthToken::Server::NGINX if $command[0] eq 'nginx';
+    my @where = $command[0] =~ /nginx/ ? ('-p', $image, '-c', "$image/etc/nginx/nginx.conf") : ();
 
     my $pid = fork // die "fork: $!\n";
     return $pid if $pid;
 
     POSIX::setsid();
     %ENV = (%ENV, AuthToken::Server::_sanitizer({ dir => $temp }),
+            PATH => "$image/bin:$ENV{PATH}", AUTH_TOKEN_STORE => "lmdb:$image$store",
             LSAN_OPTIONS => "suppressions=$temp/lsan.supp:print_suppressions=0");
     open STDIN, '<', '/dev/null';
 
@@ -328,14 +431,14 @@ sub run (@command) {
     return ($? >> 8 || $?, slurp("$temp/image/stderr"));
 }
 
-sub status_of ($path) {
+sub status_of ($path, %o) {
     AuthToken::Log::await_true(sub {
         IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
             || waitpid($server, POSIX::WNOHANG()) != 0;
     }, 'nginx to listen');
 
     my $connection = AuthToken::Client->connect(port => $port);
-    $connection->send(AuthToken::Client::request_bytes($path, close => 1));
+    $connection->send(AuthToken::Client::request_bytes($path, close => 1, %o));
     return $connection->response->{status};
 }
 

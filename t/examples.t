@@ -8,6 +8,7 @@ use v5.36;
 
 use lib 't/lib';
 use AuthToken::Test;
+use Digest::SHA ();
 use File::Basename qw(dirname);
 use File::Find ();
 use File::Path qw(make_path);
@@ -27,6 +28,8 @@ my %tested = (
     'mixed/nginx.conf'       => \&mixed,
     'issuers/nginx.conf'     => \&issuers,
     'scopes/nginx.conf'      => \&scopes,
+    'ipfabric/nginx.conf'    => \&ipfabric,
+    'cipp/nginx.conf'        => \&cipp,
     'docker/nginx.conf'      => \&docker,
     'docker/conf.d/api.conf' => \&docker,
 );
@@ -403,16 +406,195 @@ sub limits () {
     is "@there", '200', 'who has a good one is not held up by his neighbours';
 }
 
+sub ipfabric () {
+    my %text = map { $_ => secret("$_-" . '0' x 32) } qw(dashboards cleanup former last-year);
+    my $n = 0;
+
+    begin('ipfabric', store => { map { ++$n x 64 => $text{$_} } qw(dashboards cleanup former last-year) },
+          files => {
+              'etc/auth_token/issuer.pem'    => key('rsa')->pem,
+              'etc/auth_token/endpoints.tsv' => slurp("$examples/ipfabric/endpoints.tsv"),
+          });
+    my $store  = $s->{store};
+    my $away   = '127.0.0.2';
+    my $jwt    = sub (%o) { good_token(iss => 'https://ipfabric.example', aud => 'ipfabric', %o) };
+    my @dash   = (api_token => $text{dashboards});
+    my @clean  = (api_token => $text{cleanup});
+    my @delete = (method => 'DELETE');
+
+    # what a token may, by the id of a scope and by its text
+    for my $path ('/api/v6.1/snapshots', '/api/v7/snapshots', '/api/snapshots') {
+        admitted($path, 'by the id', user => 'jane', @dash);
+    }
+    admitted('/api/v6.1/tables/inventory/devices', 'by the text', user => 'jane', @dash,
+             method => 'POST', body => '{}');
+    admitted('/api/v6.1/snapshots', 'HEAD is a GET', @dash, method => 'HEAD');
+    refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'no_endpoint');
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'what the user may and the token not', @dash,
+               reason => 'endpoint');
+    refused_as(SCOPE => '/api/v6.1/nothing', 'what is in no row', @clean, reason => 'no_endpoint');
+    refused_as(SCOPE => '/api/v6.1//snapshots', 'an odd spelling', @dash, reason => 'no_endpoint');
+    refused_as(ADDR => '/api/v6.1/snapshots', 'from another address', @dash, from => $away, reason => 'address');
+
+    # an administrator's token has what it was given, and no more
+    admitted('/api/v6.1/snapshots/1', 'DELETE', user => 'operator', @clean, @delete, from => $away);
+    refused_as(SCOPE => '/api/v6.1/snapshots', 'DELETE of all', @clean, @delete, reason => 'endpoint');
+
+    refused_as(DISABLED => '/api/v6.1/snapshots', 'disabled', api_token => $text{former}, reason => 'disabled_client');
+    refused_as(TEXP => '/api/v6.1/snapshots', 'expired', api_token => $text{'last-year'}, reason => 'expired_api_token');
+    refused_as(TINV => '/api/v6.1/snapshots', 'unknown', api_token => 'x' x 32, reason => 'unknown_api_token');
+    refused_as(NONE => '/api/v6.1/snapshots', 'nothing', reason => 'no_credential');
+    refused_as(INV => '/api/v6.1/snapshots', 'a token and a JWT', @dash, token => $jwt->(),
+               reason => 'several_credentials');
+
+    # JWTs
+    admitted('/api/v6.1/snapshots', 'a JWT, by the text', user => 'jane', token => $jwt->(scope => ['GET /snapshots']));
+    admitted('/api/v6.1/snapshots', 'a cookie, by the id', user => 'jane',
+             cookie => 'accessToken=' . $jwt->(scope => ['79ab4b0754b069399464a23c222725111915f8f9']));
+    admitted('/api/v6.1/snapshots', 'a JWT of an administrator', user => 'jane',
+             token => $jwt->(scope => [], isAdmin => \'true'));
+    refused_as(SCOPE => '/api/v6.1/snapshots', 'a JWT without the scope', token => $jwt->(), reason => 'endpoint');
+
+    # for all, and for those who are known
+    admitted('/api/version', 'the version, without a token', user => undef);
+    refused_as(SCOPE => '/api/v6.1/version', 'not so its neighbour', @dash);
+    admitted($_, 'whoever is known', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
+    refused_as(NONE => '/api/v6.1/users/me', 'who is not');
+    refused_as(SCOPE => '/api/v6.1/users/me/x', 'not what is below it', @dash, reason => 'no_endpoint');
+
+    # changed while nginx runs
+    $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
+    admitted('/api/v6.1/snapshots/1', 'another scope, at once', user => 'jane', @dash);
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'but not beyond the user', @dash, @delete, reason => 'endpoint');
+    $store->update('user', 'jane', scope => ['GET /snapshots']);
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'nor beyond what is left to him', @dash, reason => 'endpoint');
+    $store->ok('user', 'disable', 'jane');
+    refused_as(DISABLED => '/api/v6.1/users/me', 'a user who is disabled', @dash, reason => 'disabled_user');
+    $store->ok('token', 'enable', 'former');
+    admitted('/api/v6.1/snapshots', 'a token that was enabled', user => 'operator', api_token => $text{former});
+    $store->ok('token', 'revoke', 'former');
+    refused_as(TINV => '/api/v6.1/snapshots', 'and revoked', api_token => $text{former});
+
+    my $log = slurp($s->dir . '/access.log');
+    like $log, qr{"GET /api/v6.1/snapshots HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m,
+        'the log: a grant';
+
+    end();
+}
+
+sub cipp () {
+    my ($reports, $desk, $editor, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
+        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e
+        e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
+    my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
+
+    begin('cipp', store => {}, files => {
+        'etc/auth_token/entra.jwks'    => '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig') . ']}',
+        'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
+    });
+    my $store = $s->{store};
+
+    # as Entra makes them, in either version: without scope, without a user
+    my $token = sub ($client, %o) {
+        return token(header => { kid => 'k1' }, claims => {
+            iss => "https://sts.windows.net/$tenant/", aud => "api://$client", appid => $client, ver => '1.0',
+            (map { $_ => GONE } qw(id scope username isAdmin)), %o });
+    };
+    my $v2 = sub ($client) {
+        return $token->($client, iss => "https://login.microsoftonline.com/$tenant/v2.0", ver => '2.0',
+                        appid => GONE, azp => $client);
+    };
+    my @post  = (method => 'POST', body => '{}');
+    my $away  = '127.0.0.2';
+    my %read  = (client => $reports, role => 'readonly');
+    my %help  = (client => $desk, role => 'helpdesk');
+
+    # bodies of the real one
+    my $no    = 'Access to this CIPP API endpoint is not allowed, ';
+    my %text  = map { $_ => { type => 'text/plain', body => 'You do not have permission to view this directory or page.' } }
+                qw(NONE INV EXP);
+    $text{SCOPE} = { type => 'text/plain', body => "${no}the user does not have the required permission" };
+    $text{$_}    = { type => 'text/plain', body => "${no}the API Client does not have the required permission" }
+        for qw(ADDR DISABLED);
+    my $refused = sub ($sign, $path, $name, %o) { refused_as($sign, $path, $name, %o, $text{$sign}->%*) };
+
+    # read-only
+    admitted('/api/ListUsers', 'readonly reads', %read, token => $token->($reports));
+    admitted('/api/ListUsers', 'version 2.0', %read, token => $v2->($reports));
+    admitted('/API/listusers', 'in any case', %read, token => $token->($reports));
+    admitted('/api/ListUsers', 'the id too', %read, token => $token->(uc $reports, aud => "api://$reports"));
+    $refused->(SCOPE => '/api/AddUser', 'and does not write', token => $token->($reports), @post, reason => 'endpoint');
+    $refused->(SCOPE => '/api/ListCIPPUsers', 'nor what is the super administrator\'s',
+               token => $token->($reports), reason => 'endpoint');
+    $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'no_endpoint');
+    $refused->(ADDR => '/api/ListUsers', 'from another address', token => $token->($reports), from => $away,
+               reason => 'address');
+
+    # a role of its own: ReadWrite covers Read, and one endpoint is blocked
+    admitted('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
+    admitted('/api/ListUsers', 'which covers Read', %help, token => $token->($desk));
+    admitted('/api/ListGroups', 'and more', %help, token => $token->($desk));
+    $refused->(SCOPE => '/api/ExecOffboardUser', 'but one of its endpoints', token => $token->($desk), @post,
+               reason => 'blocked_endpoint');
+    $refused->(SCOPE => '/api/ListStandards', 'and not the rest', token => $token->($desk), reason => 'endpoint');
+
+    # CIPP's own row
+    admitted('/api/AddUser', 'a row of CIPP', client => $editor, role => 'editor', token => $token->($editor), @post);
+    $refused->(SCOPE => '/api/ExecStandardsRun', 'an editor has no standards', token => $token->($editor), @post,
+               reason => 'endpoint');
+    $refused->(ADDR => '/api/AddUser', 'and its ranges', token => $token->($editor), @post, from => $away);
+
+    $refused->(DISABLED => '/api/ListUsers', 'disabled', token => $token->($off), reason => 'disabled_client');
+    $refused->(DISABLED => '/api/ListUsers', 'unknown', reason => 'unknown_client',
+               token => $token->('00000000-0000-4000-8000-000000000000', aud => "api://$reports"));
+    $refused->(INV => '/api/ListUsers', 'for a client that is not listed', reason => 'audience',
+               token => $token->($reports, aud => 'api://00000000-0000-4000-8000-000000000000'));
+    $refused->(INV => '/api/ListUsers', 'of another tenant', reason => 'issuer',
+               token => $token->($reports, iss => 'https://sts.windows.net/other/'));
+    $refused->(INV => '/api/ListUsers', 'without a client', token => $token->($reports, appid => GONE));
+    $refused->(EXP => '/api/ListUsers', 'expired', token => $token->($reports, exp => 1));
+    $refused->(INV => '/api/ListUsers', 'forged', token => token(key => key('rsa2'), header => { kid => 'k1' }));
+    $refused->(NONE => '/api/ListUsers', 'nothing');
+
+    # what the token says of rights means nothing
+    $refused->(SCOPE => '/api/AddUser', 'a scope in the token', @post, reason => 'endpoint',
+               token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
+
+    admitted('/api/PublicPing', 'public');
+    admitted('/api/PublicPing', 'public, with whatever token', token => 'nonsense');
+    $refused->(NONE => '/api/PublicPing', 'by its method alone', method => 'PUT');
+
+    # changed while nginx runs
+    $store->ok('client', 'disable', $reports);
+    $refused->(DISABLED => '/api/ListUsers', 'disabled live', token => $token->($reports), reason => 'disabled_client');
+    $store->ok('client', 'enable', $reports);
+    $store->update('client', $reports, role => 'superadmin', allow => 'any');
+    admitted('/api/ExecCippFunction', 'enabled, another role, any address', client => $reports, role => 'superadmin',
+             token => $token->($reports), @post, from => $away);
+    $store->role('helpdesk', grant => ['Identity.Group.Read']);
+    $refused->(SCOPE => '/api/EditUser', 'the role is another', token => $token->($desk), @post, reason => 'endpoint');
+    $store->ok('role', 'delete', 'helpdesk');
+    $refused->(SCOPE => '/api/ListGroups', 'the role is gone', token => $token->($desk), reason => 'no_role');
+
+    like slurp($s->dir . '/access.log'),
+        qr{"GET /api/ListUsers HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m, 'the log';
+
+    end();
+}
+
 sub docker () {
-    begin('docker', files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem },
+    begin('docker', store => undef, files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem },
           confs => ['conf.d/api.conf']);
 
     admitted('/', 'a good token', user => 'jane', token => good_token());
+    admitted('/', 'an API token', user => undef, api_token => $s->{store}->token('t1'));
+    refused_as(TINV => '/', 'an unknown one', api_token => 'x' x 32);
     refused_as(NONE => '/', 'no credential');
     refused_as(EXP => '/', 'expired', token => good_token(exp => 1));
     refused_as(INV => '/', 'forged', token => token(key => key('rsa2')));
 
-    like slurp($s->dir . '/access.log'), qr/ 200 user="jane" reason="ok"$/m, 'the log';
+    like slurp($s->dir . '/access.log'), qr/ 200 user="jane" client="-" reason="ok"$/m, 'the log';
+    like slurp($s->dir . '/access.log'), qr/ 200 user="-" client="t1" reason="ok"$/m, 'an API token';
 
     unlink $s->dir . '/etc/auth_token/issuer.pem';
     my ($status, $output) = $s->check;
@@ -427,7 +609,28 @@ sub begin ($name, %o) {
     $s = Example->new(slurp("$examples/$name/nginx.conf"), %o, name => $name,
                       upstream_port => $upstream->{port}, env => { leaks() });
     is_deeply [$s->foreign], [], 'no path of this machine is left in it';
+    make_store("$examples/$name/store.json", $o{store}) if exists $o{store};
     $s->start;
+}
+
+# A store of what the file has, as it stands but for the hashes: of those tokens
+# are known here.  Undef: an empty one.
+sub make_store ($file, $token_of) {
+    $s->{store} = AuthToken::Store->new($s->dir);
+    return if !defined $token_of;
+
+    my $as_it_stands = AuthToken::Store->new($s->dir, 'as-it-stands');
+    $as_it_stands->ok('import', $file);
+    is_deeply [grep { /^(?:warning|damage)/ } split /\n/, $as_it_stands->ok('check')], [],
+        'store.json is imported as it stands';
+
+    my $text = slurp($file);
+    unlike $text, qr/"token":/, 'no token is in it that somebody knows';
+
+    my @placeholders = $text =~ /"sha256": "(\w+)"/g;
+    is_deeply [sort @placeholders], [sort keys %$token_of], 'and all hashes are placeholders';
+    $text =~ s/"sha256": "(\w+)"/'"sha256": "' . Digest::SHA::sha256_hex($token_of->{$1}) . '"'/ge;
+    $s->{store}->ok('import', '-', { input => $text });
 }
 
 # the same example with a change, from the next reload on
@@ -462,14 +665,20 @@ sub end ($expected = qr/(?!)/) {
 
 # --- requests ---------------------------------------------------------------
 
-sub identity () { qw(X-User X-User-Id X-Issuer X-Scope X-Tenant) }
+sub identity () { qw(X-User X-User-Id X-Issuer X-Scope X-Tenant X-Client X-Role) }
 
 # what a client might send to be taken for another, with every request: all of
 # the headers that the example sets
 sub spoofs () {
     my %set = map { $_ => 1 } $s->conf =~ /proxy_set_header (\S+)/g;
     delete @set{qw(Authorization Cookie)};
+    delete $set{'X-API-Token'} if takes_api_tokens();
     return map { /Token/ ? "$_: canary-api-token" : "$_: mallory" } sort keys %set;
+}
+
+# where they are no credential, one must not pass
+sub takes_api_tokens () {
+    return $s->conf =~ /auth_token_store/ && $s->conf !~ /auth_token_accept(?![^;]*api_token)/;
 }
 
 # the answer; its member reached says how many requests came to the upstream
@@ -485,8 +694,8 @@ sub ask ($path, %o) {
     return $answer;
 }
 
-# Options: those of a request; user, id, issuer, scope, tenant: what the upstream
-# is to get in the header of that name.
+# Options: those of a request; user, id, issuer, scope, tenant, client, role: what
+# the upstream is to get in the header of that name.
 sub admitted ($path, $name, %o) {
     my %expected;
     for (identity()) {
@@ -504,7 +713,7 @@ sub admitted ($path, $name, %o) {
         if $answer->{body} =~ /^((?:X.API.Token|Authorization|Cookie)[ \t]*:.*)/mi
         || $answer->{body} =~ /(.*(?:canary|mallory|eyJ).*)/;
 
-    my @got  = $answer->{body} =~ /^(X-(?:User|User-Id|Issuer|Scope|Tenant): .*?)\r?$/mg;
+    my @got  = $answer->{body} =~ /^(X-(?:User|User-Id|Issuer|Scope|Tenant|Client|Role): .*?)\r?$/mg;
     my @want = map { "$_: $expected{$_}" } keys %expected;
     push @wrong, "the upstream knows [@{[sort @got]}], not [@{[sort @want]}]"
         if join('|', sort @got) ne join('|', sort @want);
@@ -513,13 +722,14 @@ sub admitted ($path, $name, %o) {
     ok !@wrong, "$path: $name: admitted" or diag map { "    $_\n" } @wrong;
 }
 
-# Options: those of a request, reason, realm
+# Options: those of a request, reason, realm, body, type
 sub refused_as ($sign, $path, $name, %o) {
     $s->errors->lines;
     my $answer = ask($path, %o);
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api');
+    is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api',
+               map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type));
     is $answer->{reached}, 0, 'the upstream does not hear of it';
 
     my @ours = grep { / auth_token: / } $s->errors->lines;
@@ -704,6 +914,7 @@ sub replaced ($self, $text) {
         '/var/log/nginx/'         => "$dir/",
         '/run/nginx.pid'          => "$dir/nginx.pid",
         '/tmp/'                   => "$dir/",
+        '/var/lib/auth-token'     => "$dir/store",
         '/dev/stdout'             => "$dir/access.log",
         'error_log stderr'        => "error_log $dir/error.log",
     );
@@ -713,6 +924,9 @@ sub replaced ($self, $text) {
     $text =~ s/127\.0\.0\.1:9000\b/127.0.0.1:$upstream/g;
     $text =~ s/^(\s*listen )\d+/$1 . '127.0.0.1:' . $self->port/gme;
     $text =~ s/^user www-data;$//m if $> != 0;
+
+    # the image is run by that user
+    $text = "user www-data;\n$text" if $> == 0 && $text =~ /^http \{/m && $text !~ /^user /m;
 
     return $text;
 }

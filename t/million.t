@@ -1,0 +1,223 @@
+#!/usr/bin/perl
+
+# A store of a million API tokens: how long and how much memory the import takes,
+# that any of them is found, and that nginx starts, reloads and weighs as with an
+# empty one (row D8).  AT_BIG=0 does with a hundred thousand.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use POSIX ();
+use Time::HiRes qw(time);
+
+plan skip_all => 'times and sizes are not those of sanitized code' if $ENV{AT_SANITIZE};
+
+my $n = $ENV{AT_BIG} // 1 ? 1_000_000 : 100_000;
+
+my $conf = <<'CONF';
+    auth_token_issuer main {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+    auth_token_store lmdb:%%DIR%%/store;
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        keepalive_requests 100000;
+        location /     { proxy_pass %%UPSTREAM%%; }
+        location /need { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+sub begin () {
+    return start($conf, workers => 2, files => { 'rsa.pem' => key('rsa')->pem }, log_level => 'error',
+                 prepare => AuthToken::Store->prepare);
+}
+
+# the harness waits for a notice that this log level does not have
+{
+    no warnings 'redefine';
+    *AuthToken::Server::_ready = sub ($self) {
+        return AuthToken::Log::await_true(sub {
+            return 'ended' if waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
+            my @workers = $self->workers;
+            @workers == 2 && eval { $self->connect->close; 1 };
+        }, 'nginx to start', 30) ne 'ended';
+    };
+}
+
+my $full  = begin();
+my $empty = begin();
+
+# --- import -----------------------------------------------------------------
+
+sub token_of ($i) { sprintf 'token-%026d', $i }
+
+# as a program would write it: a line each
+my $file = $full->dir . '/tokens.json';
+{
+    open my $fh, '>', $file or die "$file: $!\n";
+    print $fh qq({"version":1,"tokens":[\n);
+    for my $i (1 .. $n) {
+        print $fh '{"id":"id-', $i, '","token":"', token_of($i), '","description":"number ', $i,
+            '","scope":["read","write"],"ip_ranges":["127.0.0.0/8","2001:db8::/32"],',
+            '"expires":', 4_000_000_000_000 + $i, '}', $i < $n ? ",\n" : "\n]}\n";
+    }
+    close $fh or die "$file: $!\n";
+}
+note sprintf '%d tokens, %.0f MiB of JSON', $n, (-s $file) / (1 << 20);
+
+# The command: its exit code, output, seconds, and most memory in MiB.
+sub measured ($store, @arguments) {
+    my $out   = $full->dir . '/out';
+    my $begin = time;
+    my $pid   = fork // die "fork: $!\n";
+
+    if (!$pid) {
+        open STDOUT, '>', $out;
+        open STDERR, '>&', \*STDOUT;
+        exec "$AuthToken::Server::BUILD/auth-token", '--store', 'lmdb:' . $store->path, @arguments
+            or POSIX::_exit(127);
+    }
+
+    my ($peak, $status) = (0);
+    AuthToken::Log::await_true(sub {
+        my ($kb) = AuthToken::Log->new("/proc/$pid/status")->content =~ /^VmHWM:\s+(\d+) kB/m;
+        $peak = $kb if ($kb // 0) > $peak;
+        $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid;
+        defined $status;
+    }, "@arguments", 120);
+
+    return ($status, AuthToken::Log->new($out)->content, time - $begin, $peak / 1024);
+}
+
+my $store = $full->{store};
+{
+    my ($status, $out, $seconds, $peak) = measured($store, 'import', $file);
+    is $status, 0, 'D8 the import' or BAIL_OUT($out);
+    like $out, qr/^tokens +$n added, 0 changed, 0 unchanged, 0 removed$/m, 'D8 says what it did';
+    cmp_ok $peak, '<', 700, sprintf 'D8 in %.0f MiB at most', $peak;
+    cmp_ok $seconds, '<', 45, sprintf 'D8 and %.1f s', $seconds;
+}
+note sprintf 'data.mdb: %.0f MiB', (-s $store->path . '/data.mdb') / (1 << 20);
+
+# once more: nothing to do, and nothing is rewritten
+{
+    my $size = -s $store->path . '/data.mdb';
+    my ($status, $out, $seconds, $peak) = measured($store, 'import', $file);
+    like $out, qr/^tokens +0 added, 0 changed, $n unchanged, 0 removed$/m, 'D8 once more: no change';
+    cmp_ok $peak, '<', 700, sprintf 'D8 in %.0f MiB at most, %.1f s', $peak, $seconds;
+    cmp_ok -s $store->path . '/data.mdb', '<=', $size + (8 << 20), 'D8 and no growth';
+}
+unlink $file;
+
+# --- any of them ------------------------------------------------------------
+
+sub status ($s, $token, $path = '/') {
+    return $s->request($path, api_token => $token, tag => next_tag)->{status};
+}
+
+{
+    my @some = (1, 2, $n - 1, $n, map { 1 + int rand $n } 1 .. 2_000);
+    is_deeply [grep { status($full, token_of($_), '/need') != 200 } @some], [],
+        'D8 any of them is found, with its scopes';
+    is_deeply [grep { status($full, token_of($_)) != 401 } 0, $n + 1], [], 'D8 and no other';
+
+    my $one = 1 + int rand $n;
+    granted $full, '/need', 'D8 a random one', api_token => token_of($one),
+        decision => { status => 'OK', client => "id-$one", scope => 'read write' };
+
+    like $store->ok('token', 'show', "id-$one"), qr/^description +number $one$/m, 'D8 by its id, too';
+    $store->ok('token', 'disable', "id-$one");
+    refused $full, '/', DISABLED => 'D8 disabled', api_token => token_of($one), log => 0, reason => 'disabled_client';
+    $store->ok('token', 'revoke', "id-$one");
+    refused $full, '/', TINV => 'D8 revoked', api_token => token_of($one), log => 0;
+}
+
+# --- as with an empty one ---------------------------------------------------
+
+sub median (@values) { (sort { $a <=> $b } @values)[$#values / 2] }
+
+sub taken ($times, $code) {
+    return median(map { my $begin = time; $code->(); time - $begin } 1 .. $times);
+}
+
+sub as_fast ($name, $times, $slack, $code) {
+    my ($with, $without) = map { my $s = $_; taken($times, sub { $code->($s) }) } $full, $empty;
+    cmp_ok $with, '<', 1.5 * $without + $slack,
+        sprintf 'D8 %s: %.1f ms, empty %.1f ms', $name, 1000 * $with, 1000 * $without;
+}
+
+my $few = $empty->{store}->token('one', text => token_of(1), scope => 'read');
+
+as_fast('nginx -t', 7, 0.03, sub ($s) { ($s->check)[0] == 0 or die });
+as_fast('a reload, till the old workers are gone', 7, 0.1, sub ($s) { $s->disconnect; $s->reload });
+as_fast('a request', 300, 0.001, sub ($s) { status($s, token_of(1)) == 200 or die });
+as_fast('a stop and a start', 5, 0.1, sub ($s) { $s->stop; $s->start });
+as_fast('a change', 15, 0.02, sub ($s) {
+    $s->{store}->update('token', $s == $full ? 'id-7' : 'one', description => next_tag);
+});
+
+# --- what it weighs ---------------------------------------------------------
+
+# of memory of their own: the store is the system's cache, once for all
+sub own ($pid) {
+    my ($kb) = AuthToken::Log->new("/proc/$pid/status")->content =~ /^RssAnon:\s+(\d+) kB/m;
+    return $kb;
+}
+
+sub of_store ($pid) {
+    my ($map) = AuthToken::Log->new("/proc/$pid/smaps")->content
+        =~ m{^(\S+ \S+ \S+ \S+ \d+ +\S+/store/data\.mdb\n(?:[A-Z][^\n]*\n)*)}m;
+    return map { my ($kb) = ($map // '') =~ /^$_:\s+(\d+) kB/m; $kb } qw(Rss Pss Private_Dirty Shared_Dirty);
+}
+
+{
+    for my $i (1 .. 3_000) {
+        status($full, token_of(1 + int rand $n), '/');
+        status($empty, token_of(1), '/');
+        $_->disconnect for $i % 100 ? () : ($full, $empty);
+    }
+
+    my ($big)   = sort { $b <=> $a } map { own($_) } $full->workers;
+    my ($small) = sort { $b <=> $a } map { own($_) } $empty->workers;
+    cmp_ok $big, '<', $small + 1024, "D8 a worker's own memory: $big KiB, empty $small KiB";
+    cmp_ok own($full->pid), '<', own($empty->pid) + 512, 'D8 the master\'s too';
+
+    for my $worker ($full->workers) {
+        my ($rss, $pss, @dirty) = of_store($worker);
+        ok defined $rss, "D8 worker $worker has the store mapped: $rss KiB of it, its share $pss KiB" or next;
+        is_deeply \@dirty, [0, 0], 'D8 and has not written to it';
+    }
+}
+
+# --- round trip -------------------------------------------------------------
+
+{
+    my $some = AuthToken::Store->new($empty->dir, 'some');
+    my $m = 20_000;
+    $some->import_records(
+        roles   => [map { { name => "role-$_", grant => ["a.$_", 'b.*'], deny => ['c.*'] } } 1 .. 100],
+        users   => [map { { username => "user-$_", scope => ["s$_"], is_admin => $_ % 2 ? \0 : \1 } } 1 .. 1_000],
+        clients => [map { { id => sprintf('00000000-0000-4000-8000-%012x', $_), role => 'role-' . ($_ % 100 + 1),
+                            ip_ranges => ["10.$_.0.0/16"], name => "n\xe4me $_" } } 1 .. 200],
+        tokens  => [map { { id => "id-$_", sha256 => sprintf('%064x', $_), user => 'user-' . ($_ % 1_000 + 1),
+                            expires => $_ % 3 ? $_ * 1_000 : undef, enabled => $_ % 2 ? \0 : \1 } } 1 .. $m]);
+
+    my $export = $some->ok('export');
+    like $some->ok('import', '--replace', '-', { input => $export }),
+        qr/^tokens +0 added, 0 changed, $m unchanged, 0 removed/m, 'export, import --replace: no change';
+
+    my $other = AuthToken::Store->new($empty->dir, 'other');
+    $other->token('stays', text => token_of(0));
+    like $other->ok('import', '--replace', '-', { input => $export }),
+        qr/^tokens +$m added, 0 changed, 0 unchanged, 1 removed/m, 'into another store';
+    ok $other->ok('export') eq $export, 'which then is the same';
+    like $other->ok('check'), qr/^store +sound$/m, 'and sound';
+}
+
+done;

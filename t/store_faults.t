@@ -1,0 +1,632 @@
+#!/usr/bin/perl
+
+# Memory and writes that fail: each allocation of a worker on the way of an API
+# token and of a client in turn, each allocation and each write of the command.
+# Nobody is granted what he is not, and the store is what it was before a change
+# or after it (rows D10, M2).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use File::Copy qw(copy);
+use File::Temp ();
+use JSON::PP ();
+use POSIX ();
+use Time::HiRes qw(time);
+
+# libasan must come first, and has wrappers of its own
+plan skip_all => 'preloads a library, as the sanitizers do' if $ENV{AT_SANITIZE};
+
+my $build = $AuthToken::Server::BUILD;
+my $temp  = File::Temp->newdir('at-faults-XXXXXXXX', TMPDIR => 1);
+chmod 0755, "$temp";
+
+sub compile ($name, $source) {
+    system('gcc', '-O1', '-fPIC', '-shared', '-Wall', '-Wextra', '-Werror', '-fno-builtin',
+           '-o', "$temp/$name", $source, '-ldl') == 0 or die "gcc: $?\n";
+    return "$temp/$name";
+}
+
+my $fail_alloc = compile('fail_alloc.so', "$Bin/lib/fail_alloc.c");
+my $fail_write = do {
+    my $source = "$temp/fail_write.c";
+    my $text   = join '', <DATA>;
+    open my $fh, '>', $source or die "$source: $!\n";
+    print $fh $text;
+    close $fh;
+    compile('fail_write.so', $source);
+};
+
+# --- a server with all kinds of records -------------------------------------
+
+my $control = File::Temp->new(TEMPLATE => 'at-alloc-XXXXXXXX', TMPDIR => 1);
+print $control "\0" x 40;
+$control->flush;
+chmod 0666, $control->filename;
+
+my %client = (key => key('rsa2'), header => { kid => 'c' });
+
+sub client_token ($id) {
+    return token(%client, claims => { iss => 'https://clients.example', appid => $id });
+}
+
+my %text = map { $_ => sprintf 'token-%s-%s', $_, 'x' x 30 }
+           qw(plain user role expired disabled far scope ceiling nobody denied blocked off norole);
+
+my $long = 'x' x 200;           # what has a place of its own in memory
+
+my $s = start(<<'CONF', files => {
+    auth_token_issuer main {
+        issuer     https://issuer.example;
+        audience   api;
+        key_file   %%DIR%%/rsa.pem;
+    }
+    auth_token_issuer clients {
+        issuer       https://clients.example;
+        audience     api;
+        key_file     %%DIR%%/rsa2.pem;
+        client_claim appid;
+    }
+    auth_token_store lmdb:%%DIR%%/store;
+
+    request_pool_size    512;
+    connection_pool_size 512;
+    proxy_set_header X-User  $auth_token_user;
+    proxy_set_header X-Extra $auth_token_client;
+    proxy_set_header X-Scope $auth_token_role;
+
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust main clients;
+
+        location /      { proxy_pass %%UPSTREAM%%; }
+        location /scope { auth_token_require_scope Identity.User.Read; proxy_pass %%UPSTREAM%%; }
+        location /api   { auth_token_endpoints %%DIR%%/endpoints.tsv; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    'rsa.pem'  => key('rsa')->pem,
+    'rsa2.pem' => key('rsa2')->pem,
+    'endpoints.tsv' => "GET /api/ListUsers Identity.User.Read\nGET /api/AddUser Identity.User.ReadWrite\n",
+}, env => { LD_PRELOAD => $fail_alloc, AT_FAIL_ALLOC => $control->filename },
+   prepare => AuthToken::Store->prepare(sub ($store) {
+    my @read = (scope => ['Identity.User.Read']);
+    my $token = sub ($id, %o) { { id => $id, token => $text{$id}, description => $long, %o } };
+
+    $store->import_records(
+        roles => [
+            { name => 'users',  grant => ['Identity.*', "x$long"], deny => ["y$long"] },
+            { name => 'denied', grant => ['*'], deny => ["y$long", 'Identity.*'] },
+            { name => 'blocked', grant => ['*'], blocked_endpoints => ["/$long", 'ListUsers'] },
+        ],
+        users => [
+            { username => 'jane', scope => ["x$long", 'Identity.User.Read'] },
+            { username => 'poor', scope => ["x$long", 'read'] },
+            { username => 'gone', scope => ['Identity.User.Read'], enabled => \0 },
+        ],
+        clients => [
+            { id => 'good',    issuers => ['clients'], role => 'users', ip_ranges => ['127.0.0.0/8'] },
+            { id => 'reader',  issuers => ['clients'], role => 'readonly' },
+            { id => 'bad',     issuers => ['clients'], role => 'denied' },
+            { id => 'roleless', issuers => ['clients'] },
+            { id => 'far',     issuers => ['clients'], role => 'superadmin', ip_ranges => ['192.0.2.1'] },
+            { id => 'off',     issuers => ['clients'], role => 'superadmin', enabled => \0 },
+            { id => 'foreign', issuers => [$long, 'other'], role => 'superadmin' },
+        ],
+        tokens => [
+            $token->('plain', @read),
+            $token->('user', @read, user => 'jane'),
+            $token->('role', role => 'users', ip_ranges => ['192.0.2.0/24', '127.0.0.0/8']),
+            $token->('expired', @read, expires => 1000),
+            $token->('disabled', @read, enabled => \0),
+            $token->('far', @read, ip_ranges => ['192.0.2.0/24', '192.0.3.0/24']),
+            $token->('scope', scope => ["Identity.User.Read$long", 'Identity.User.Rea']),
+            $token->('ceiling', @read, user => 'poor'),
+            $token->('nobody', @read, user => 'unknown'),
+            $token->('off', @read, user => 'gone'),
+            $token->('denied', role => 'denied', @read),
+            $token->('blocked', role => 'blocked'),
+            $token->('norole', role => 'unknown'),
+        ]);
+    }), good => ['/', api_token => $text{plain}]);
+
+my ($worker) = $s->workers;
+
+# pid, n, lasting, count, failed
+sub arm ($n, $lasting, $pid = $worker) { _write($pid, $n, $lasting, 0, 0) }
+sub disarm ()          { my @now = _read(); _write(0, 0, 0, 0, 0); return @now[3, 4] }
+
+sub _write (@fields) {
+    sysseek $control, 0, 0;
+    syswrite $control, pack 'q<5', @fields;
+}
+
+sub _read () {
+    sysseek $control, 0, 0;
+    sysread $control, my $bytes, 40;
+    return unpack 'q<5', $bytes;
+}
+
+# --- allocations of a worker ------------------------------------------------
+
+# name, path, options; bad: never granted
+my @requests = (
+    (map { ["a good token, $_", '/scope', 0, api_token => $text{$_}] } qw(plain user role)),
+    (map { ["a good token, $_, catalogue", '/api/ListUsers', 0, api_token => $text{$_}] } qw(plain user role)),
+    (map { ["a good client, $_", '/api/ListUsers', 0, token => client_token($_)] } qw(good reader)),
+
+    ['an unknown token',        '/', 1, api_token => 'z' x 32],
+    (map { ["$_: anywhere", '/', 1, api_token => $text{$_}] } qw(expired disabled far nobody off)),
+    (map { ["$_: the scope", '/scope', 1, api_token => $text{$_}] } qw(scope ceiling denied norole)),
+    (map { ["$_: the catalogue", '/api/ListUsers', 1, api_token => $text{$_}] }
+         qw(scope ceiling denied blocked norole)),
+    (map { ["a client, $_", '/api/ListUsers', 1, token => client_token($_)] }
+         qw(bad roleless far off foreign unknown)),
+    ['a client that reads', '/api/AddUser', 1, token => client_token('reader')],
+    ['a client, anywhere',  '/', 1, token => client_token('roleless')],
+);
+
+sub try_once ($path, %o) {
+    my $answer = eval {
+        my $connection = $s->connect;
+        $connection->send(request_bytes($path, close => 1, %o));
+        my $r = $connection->response;
+        $connection->close;
+        $r;
+    };
+    return ($answer ? $answer->{status} : 0, $answer ? $answer->{body} : $@);
+}
+
+sub untagged () {
+    my $n = $s->upstream->hits->count('') - $s->{untagged};
+    $s->{untagged} += $n;
+    return $n;
+}
+
+my %identity = (
+    http_x_user  => { map { $_ => 1 } '', 'jane' },
+    http_x_scope => { map { $_ => 1 } '', 'users', 'readonly' },
+    http_x_extra => { map { $_ => 1 } '', qw(plain user role good reader) },
+);
+
+my ($tag, %seen) = (0);
+
+REQUEST:
+for (@requests) {
+    my ($name, $path, $is_bad, %o) = @$_;
+
+    my ($right, @counts);
+    for (1 .. 3) {
+        arm(0, 0);
+        ($right) = try_once($path, %o, tag => 'faults-warm');
+        push @counts, (disarm())[0];
+    }
+    my ($allocations) = sort { $a <=> $b } @counts;
+    like $right, $is_bad ? qr/^40[13]$/ : qr/^200$/, "$name, undisturbed: $right, $allocations allocations";
+
+    for my $lasting (0, 1) {
+        my (@granted, @wrong, @unfit);
+        my $mode = $lasting ? 'from then on' : 'once';
+
+        for my $n (1 .. $allocations + 2) {
+            my $id = 'faults-' . ++$tag;
+
+            arm($n, $lasting);
+            my ($status, $body) = try_once($path, %o, tag => $id);
+            disarm();
+
+            if ($is_bad) {
+                push @granted, "$n: $status"
+                    if $status =~ /^[23]/ || $body =~ /protected/
+                       || $s->upstream->hits->count($id) || untagged();
+                push @wrong, "$n: $status"
+                    if $status != 0 && $status != $right && $status !~ /^5/;
+            } else {
+                $seen{$status}++;
+                push @wrong, "$n: $status" if $status !~ /^(?:0|200|5\d\d)$/;
+                untagged();
+
+                my ($hit) = hits($s, $id);
+                push @unfit, map { "$n: $_ $hit->{$_}" }
+                             grep { $hit && !$identity{$_}{$hit->{$_}} } sort keys %identity;
+            }
+
+            push @wrong, "$n: $body" if $body =~ /\A\{/ && $body !~ /\A\{"code":".*"\}\z/;
+        }
+
+        is_deeply \@granted, [], "M2 $name, $mode: never granted";
+        is_deeply \@wrong, [], "M2 $name, $mode: refused as it ought to be, or by a 5xx";
+        is_deeply \@unfit, [], "M2 $name, $mode: who it is is right, or missing" if !$is_bad;
+
+        if (join(' ', $s->workers) ne $worker) {
+            fail "M2 $name, $mode: the worker died";
+            last REQUEST;
+        }
+    }
+
+    is_deeply [(try_once('/scope', api_token => $text{plain}, tag => 'after'))[0],
+               (try_once('/scope', api_token => $text{scope}, tag => 'after'))[0]], [200, 403],
+        "M2 $name: the next requests are fine";
+}
+
+cmp_ok $seen{503} // 0, '>', 30, 'M2 our own failures are answered by 503';
+is_deeply [grep { /^4/ } keys %seen], [], 'M2 and a good credential is never called bad';
+expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
+expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
+
+# the store is opened, and memory fails meanwhile: each state of things is told
+# once, nothing is granted, and it comes back by itself
+{
+    my $path = $s->{store}->path;
+    my ($closed, $back) = (0, 0);
+    my @steps = map { $_ * 3 - 2 } 1 .. 5;
+
+    for my $n (@steps) {
+        rename $path, "$path.away";
+        $s->errors->await(qr/requests that need the store are refused/);
+        arm($n, 1);
+        rename "$path.away", $path;
+
+        # it has tried once
+        AuthToken::Log::await_true(sub { (_read())[4] || (try_once('/scope', api_token => $text{plain},
+                                                         tag => 'opening'))[0] == 200 }, 'an opening');
+        my ($status) = try_once('/scope', api_token => $text{scope}, tag => 'opening');
+        $closed += $status =~ /^[45]|^0/;
+        disarm();
+        $back += !!AuthToken::Log::await_true(sub {
+            (try_once('/scope', api_token => $text{plain}, tag => 'opening'))[0] == 200
+        }, 'the store');
+    }
+    is $closed, @steps, 'D10 opened without memory: nothing is granted';
+    is $back, @steps, 'D10 and it is back with it';
+    untagged();
+}
+
+is_deeply [$s->workers], [$worker], 'M2 the worker is the one that it was';
+
+# --- the command ------------------------------------------------------------
+
+# Options: env, input, limit (of a file's size), before (called in the child),
+# to (what stands for the output).  Exit code (or signal, negative), output and
+# errors.
+sub command ($store, $o, @arguments) {
+    my %file = map { $_ => "$temp/$_" } qw(in out err);
+    open my $in, '>', $file{in} or die;
+    print $in $o->{input} // '';
+    close $in;
+
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        open STDIN, '<', $file{in};
+        open STDOUT, '>', $o->{to} // $file{out};
+        open STDERR, '>', $file{err};
+        $ENV{$_} = $o->{env}{$_} for keys(($o->{env} // {})->%*);
+        $o->{before}->() if $o->{before};
+        my @command = ("$build/auth-token", '--store', 'lmdb:' . $store->path, @arguments);
+        @command = ('prlimit', "--fsize=$o->{limit}", @command) if defined $o->{limit};
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+
+    waitpid $pid, 0;
+    my $status = $? & 127 ? -($? & 127) : $? >> 8;
+    return ($status, map { AuthToken::Log->new($file{$_})->content } qw(out err));
+}
+
+my $records = 20;
+my $import = JSON::PP->new->canonical->encode({
+    version => 1,
+    roles   => [map { { name => "role-$_", grant => ["a.$_"] } } 1 .. 5],
+    users   => [map { { username => "user-$_", scope => ["s.$_"] } } 1 .. 5],
+    clients => [{ id => 'c1', role => 'role-1' }],
+    tokens  => [{ id => 'kept', sha256 => '0' x 64, enabled => \0, description => 'changed', scope => ['other'] },
+                map { { id => "id-$_", sha256 => sprintf('%064x', $_), user => 'user-1', scope => ['a' x 100] } }
+                    1 .. $records],
+});
+
+sub fresh ($name) {
+    system 'rm', '-rf', "$temp/$name";
+    my $store = AuthToken::Store->new("$temp", $name);
+    $store->import_records(tokens => [{ id => 'kept', sha256 => '0' x 64, scope => ['read'] },
+                                      { id => 'old', sha256 => 'f' x 64, created => 1000 }]);
+    return $store;
+}
+
+# what the time of day does not change
+sub state_of ($store) { $store->ok('export') =~ s/"created":\d+/"created":0/gr }
+
+# a store, and its states before and after the change
+sub changes ($name, @arguments) {
+    my $store  = fresh($name);
+    my $before = state_of($store);
+    my ($status, undef, $err) = command($store, { input => $import }, @arguments);
+    die $err if $status;
+    my $after = state_of($store);
+    die 'no change' if $after eq $before;
+    return (fresh($name), $before, $after);
+}
+
+# Runs it with a fault at each step from $next, which is given the last one.
+# $fault returns the options of the n-th, $came whether there was one.
+sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
+    my ($store, $before, $after) = changes('each', @$arguments);
+    my $data = $store->path . '/data.mdb';
+    copy($data, "$temp/pristine") or die "$data: $!\n";
+
+    my (@wrong, %count);
+    my $faults = 0;
+
+    for (my $n = 1; defined $n; $n = $next->($n)) {
+        my ($status, $out, $err) = command($store, { input => $import, $fault->($n)->%* }, @$arguments);
+        my $now = state_of($store);
+        my $is  = $now eq $before ? 'before' : $now eq $after ? 'after' : 'neither';
+
+        push @wrong, "$n: the store is as $is, status $status, $err"
+            if $is eq 'neither' || $status == 0 && $is ne 'after' || $status > 0 && $is ne 'before';
+        push @wrong, "$n: status $status" if $status !~ /^[01]$/ && $status !~ $may;
+        push @wrong, "$n: it says nothing" if $status == 1 && $err !~ /\Aauth-token: .+\n\z/;
+
+        $count{$status}++;
+        last if !$came->($n, $status);
+        $faults++;
+        copy("$temp/pristine", $data) or die "$data: $!\n" if $is ne 'before';
+    }
+
+    is_deeply \@wrong, [], "$name: before or after, and it says which";
+    cmp_ok $faults, '>=', 3, "$name: $faults faults, " . join ', ', map { "$count{$_} times $_" } sort keys %count;
+    like $store->ok('check'), qr/^store +sound$/m, "$name: the store is sound";
+}
+
+my @import  = ('import', '-');
+my @replace = ('import', '--replace', '-');
+my @disable = ('token', 'disable', 'kept');
+
+# Allocations: of the thousands in the middle, in which OpenSSL makes itself ready,
+# some.  It does not live through all of them; that is no matter of the store.
+for my $row (['import', @replace], ['a change', @disable]) {
+    my ($name, @arguments) = @$row;
+
+    my %env = (LD_PRELOAD => $fail_alloc, AT_FAIL_ALLOC => $control->filename);
+    my ($store) = changes('each', @arguments);
+    command($store, { input => $import, env => \%env, before => sub { arm(0, 0, $$) } }, @arguments);
+    my ($total) = disarm();
+
+    for my $lasting (0, 1) {
+        my $mode = $lasting ? 'from then on' : 'once';
+        each_fault("D10 $name without memory, $mode", \@arguments,
+            sub ($n) { $n + ($n < 120 || $n > $total - 250 ? 1 : 17) },
+            sub ($n) { return { env => \%env, before => sub { arm($n, $lasting, $$) } } },
+            sub ($n, $status) { (disarm())[1] },
+            $name eq 'import' ? qr/^-11$/ : qr/(?!)/);
+    }
+}
+
+# writes, syncs and changes of size: each fails, or the process is killed before
+# or behind it
+for my $row (['import', @replace], ['a change', @disable]) {
+    my ($name, @arguments) = @$row;
+
+    for my $how (qw(EIO ENOSPC short kill-before kill-after)) {
+        each_fault("D10 $name, $how", \@arguments, sub ($n) { $n + 1 },
+            sub ($n) {
+                unlink "$temp/came";
+                return { env => { LD_PRELOAD => $fail_write, AT_FAIL_HOW => $how, AT_FAIL_N => $n,
+                                  AT_FAIL_CAME => "$temp/came" } };
+            },
+            sub ($n, $status) { -e "$temp/came" },
+            $how =~ /kill/ ? qr/^-9$/ : qr/(?!)/);
+    }
+}
+
+# a limit of the file's size, with the signal that it sends and without
+{
+    my ($store, $before, $after) = changes('limit', @import);
+    my $size = -s $store->path . '/data.mdb';
+    my (@wrong, %count);
+
+    for my $signal (qw(DEFAULT IGNORE)) {
+        for my $pages (0 .. 40) {
+            my ($status, undef, $err) = command($store, { input => $import, limit => $pages * 4096,
+                before => sub { $SIG{XFSZ} = $signal } }, @import);
+            my $now = state_of($store);
+            my $is  = $now eq $before ? 'before' : $now eq $after ? 'after' : 'neither';
+            $count{$is}++;
+            push @wrong, "$signal, $pages pages: status $status, as $is, $err"
+                if $is ne ($status ? 'before' : 'after') || ($signal eq 'IGNORE' && $status !~ /^[01]$/);
+            ($store, $before, $after) = changes('limit', @import) if $is ne 'before';
+        }
+    }
+    is_deeply \@wrong, [], 'D10 a limit of the size: before or after';
+    cmp_ok $count{$_} // 0, '>', 0, "both were there: $_" for qw(before after);
+}
+
+# what nobody could read was not done: a token whose text is lost is of no use
+{
+    my $store  = fresh('full');
+    my $before = state_of($store);
+
+    for my $row (['token', 'create', '--id', 'new'], ['client', 'create', 'new', '--secret'],
+                 ['export'], ['token', 'list'], ['check'])
+    {
+        my ($status, undef, $err) = command($store, { to => '/dev/full' }, @$row);
+        is $status, 1, "@$row, to a full device: fails";
+        like $err, qr/No space left on device/, 'and says why';
+    }
+
+    is state_of($store), $before, 'nothing was made';
+    like $store->ok('check'), qr/^store +sound$/m, 'the store is sound';
+}
+
+# --- a command that dies while nginx runs -----------------------------------
+
+# Where it dies between the write of a commit and its count, workers have to close
+# the store and open it anew.
+{
+    my $store = $s->{store};
+    my ($wrong, $longest, $n) = (0, 0, 0);
+    my $on = 1;
+
+    while (++$n < 50) {
+        unlink "$temp/came";
+        my $verb = $on ? 'disable' : 'enable';
+        command($store, { env => { LD_PRELOAD => $fail_write, AT_FAIL_HOW => $n % 2 ? 'kill-after' : 'kill-before',
+            AT_FAIL_N => 1 + int(($n - 1) / 2), AT_FAIL_CAME => "$temp/came" } }, 'token', $verb, 'plain');
+
+        # for as long as the two looks take
+        my ($begin, $last, %seen) = (time, 0);
+        while (time - $begin < 2.6) {
+            my ($status) = try_once('/scope', api_token => $text{plain}, tag => 'killed');
+            $seen{$status}++;
+            $last = time - $begin if $status !~ /^(?:200|403)$/;
+            $wrong++ if $status !~ /^(?:200|403|503)$/;
+            select undef, undef, undef, 0.01;
+        }
+        $longest = $last if $last > $longest;
+
+        my $shown = $store->ok('token', 'show', 'plain') =~ /^enabled +yes$/m ? 200 : 403;
+        my ($status) = try_once('/scope', api_token => $text{plain}, tag => 'killed');
+        $wrong++ if $status != $shown;
+        $on = $shown == 200;
+
+        last if !-e "$temp/came";
+    }
+
+    is $wrong, 0, 'D10 a command that dies: workers have one state or the other, and the command\'s in the end';
+    cmp_ok $n, '>=', 5, 'it died ' . ($n - 1) . ' times';
+    cmp_ok $longest, '<', 2.2, sprintf 'and are back after %.1f s', $longest;
+    $store->ok('token', 'enable', 'plain');
+    untagged();
+}
+
+done;
+
+__DATA__
+/* For LD_PRELOAD: the n-th write, sync or change of size of a regular file fails. */
+
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static int  n, fell;
+
+/* 0: go on, 1: failed with errno set, 2: half of it, 3: go on and die */
+static int
+fault(int fd)
+{
+    int          came;
+    struct stat  st;
+    const char  *how = getenv("AT_FAIL_HOW");
+
+    if (how == NULL || fd < 3 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)
+        || st.st_size == 0)
+    {
+        return 0;
+    }
+
+    if (++n != atoi(getenv("AT_FAIL_N"))) {
+        return 0;
+    }
+
+    fell = 1;
+    came = open(getenv("AT_FAIL_CAME"), O_CREAT|O_WRONLY, 0600);
+    close(came);
+
+    if (strcmp(how, "kill-before") == 0) {
+        raise(SIGKILL);
+    }
+
+    if (strcmp(how, "kill-after") == 0) {
+        return 3;
+    }
+
+    if (strcmp(how, "short") == 0) {
+        return 2;
+    }
+
+    errno = strcmp(how, "EIO") == 0 ? EIO : ENOSPC;
+    return 1;
+}
+
+#define REAL(name)  ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
+
+#define WRAP(call, half)                                                      \
+    __typeof__(call) rc;                                                      \
+    int              what = fault(fd);                                        \
+    if (what == 1) {                                                          \
+        return -1;                                                            \
+    }                                                                         \
+    rc = what == 2 ? (half) : (call);                                         \
+    if (what == 3) {                                                          \
+        raise(SIGKILL);                                                       \
+    }                                                                         \
+    return rc;
+
+ssize_t
+pwrite(int fd, const void *buf, size_t size, off_t offset)
+{
+    WRAP(REAL(pwrite)(fd, buf, size, offset), REAL(pwrite)(fd, buf, size / 2, offset))
+}
+
+ssize_t
+pwrite64(int fd, const void *buf, size_t size, off64_t offset)
+{
+    WRAP(REAL(pwrite64)(fd, buf, size, offset), REAL(pwrite64)(fd, buf, size / 2, offset))
+}
+
+ssize_t
+write(int fd, const void *buf, size_t size)
+{
+    WRAP(REAL(write)(fd, buf, size), REAL(write)(fd, buf, size / 2))
+}
+
+ssize_t
+pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+    WRAP(REAL(pwritev)(fd, iov, count, offset), REAL(pwritev)(fd, iov, 1, offset) / 2)
+}
+
+ssize_t
+pwritev64(int fd, const struct iovec *iov, int count, off64_t offset)
+{
+    WRAP(REAL(pwritev64)(fd, iov, count, offset), REAL(pwritev64)(fd, iov, 1, offset) / 2)
+}
+
+ssize_t
+writev(int fd, const struct iovec *iov, int count)
+{
+    WRAP(REAL(writev)(fd, iov, count), REAL(writev)(fd, iov, 1) / 2)
+}
+
+int
+fdatasync(int fd)
+{
+    WRAP(REAL(fdatasync)(fd), (errno = EIO, -1))
+}
+
+int
+fsync(int fd)
+{
+    WRAP(REAL(fsync)(fd), (errno = EIO, -1))
+}
+
+int
+ftruncate(int fd, off_t size)
+{
+    WRAP(REAL(ftruncate)(fd, size), (errno = EIO, -1))
+}
+
+int
+ftruncate64(int fd, off64_t size)
+{
+    WRAP(REAL(ftruncate64)(fd, size), (errno = EIO, -1))
+}
