@@ -19,7 +19,7 @@ for group in "$@"; do
         packages="$packages curl openssl"
         ;;
     test)
-        packages="$packages curl openssl perl python3 libcryptx-perl libcrypt-jwt-perl
+        packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc"
         ;;
     *)

@@ -352,7 +352,7 @@ sub prepare () {
     spew("$temp/lsan.supp", slurp("$root/t/lib/lsan.supp") . "leak:^ngx_alloc\$\n");
 
     my $replace = sub ($text) {
-        $text =~ s{(/usr/lib/nginx/modules/)|(/(?:etc/nginx|tmp)/|\Q$store\E)}{$1 ? "$build/" : "$image$2"}ge;
+        $text =~ s{(/usr/lib/nginx/modules/)|(/(?:etc/nginx|tmp)/|\Q$store\E)}{$1 ? "$image/bin/" : "$image$2"}ge;
         $text =~ s{listen 8080;}{listen 127.0.0.1:$port;}g;
         $text =~ s{127\.0\.0\.1:9000}{127.0.0.1:1}g;
         return $text;
@@ -365,7 +365,11 @@ sub prepare () {
     spew("$image/bin/nginx-auth-token", $replace->(slurp($script)));
     chomp(my $nginx = output('sh', '-c', "command -v $AuthToken::Server::NGINX"));
     spew("$image/bin/nginx", "#!/bin/sh\nexec $nginx \"\$@\"\n");
-    spew("$image/bin/auth-token", "#!/bin/sh\nexec $build/auth-token \"\$@\"\n");
+
+    # the user may not be let into the directory that they were built in
+    for my $file (@files) {
+        system('cp', $file, "$image/bin/") == 0 or die "cp $file: $?\n";
+    }
     chmod 0755, glob "$image/bin/*";
 
     # as the container's runtime does it

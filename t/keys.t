@@ -188,7 +188,8 @@ left_out("K3 n $_->[0]", $rsa->jwk(n => $_->[1])) for
     ['in the standard alphabet',  $jwk{n} =~ tr{-_}{+/}r . ($jwk{n} =~ /[-_]/ ? '' : '+/')],
     ['with a line break',         $jwk{n} =~ s/(.{64})/$1\n/r],
     ['empty', ''], ['a number', \'7'], ['an array', [$jwk{n}]], ['as e', $jwk{e}],
-    ['as hex', unpack 'H*', $rsa->number('n')];
+    # hex is base64url of another number, which may look like a modulus if it is odd
+    ['as hex', unpack('H*', $rsa->number('n')) =~ s/.\z/0/r];
 left_out("K3 e $_", $rsa->jwk(e => $_)) for 'Aw', 'AQ', 'AA', '', 'AQAB=', 'AQAA', $jwk{n};
 left_out('K3 e 65537', $rsa->jwk(e => \'65537'));
 left_out('K3 n and e exchanged', $rsa->jwk(n => $jwk{e}, e => $jwk{n}));
