@@ -5,6 +5,7 @@
  * API tokens and clients as the store has them.
  */
 
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -395,6 +396,77 @@ test_damage(void)
 }
 
 
+/* a key of the table: its number, behind bytes that are all alike or its own */
+static void
+flood_key(unsigned char key[AT_SHA256_LEN], unsigned n, int chosen)
+{
+    memset(key, 0x5a, AT_SHA256_LEN);
+
+    if (!chosen) {
+        (void) at_sha256(key, (at_str_t) { (char *) &n, sizeof(n) });
+    }
+
+    memcpy(key + AT_SHA256_LEN - sizeof(n), &n, sizeof(n));
+}
+
+
+/* the processor's time for looking all of them up; -1 if one is not found */
+static double
+flood(unsigned count, int chosen)
+{
+    clock_t        start;
+    unsigned       n;
+    at_str_t       view, value;
+    at_error_t     err;
+    unsigned char  key[AT_SHA256_LEN];
+
+    view = (at_str_t) { (char *) key, sizeof(key) };
+
+    if (at_store_begin(store, AT_STORE_WRITE, &err) != 0) {
+        bail(err.text);
+    }
+
+    for (n = 0; n < count; n++) {
+        flood_key(key, n, chosen);
+
+        if (at_store_put(store, AT_TABLE_TOKENS, view, str("x")) != AT_STORE_OK)
+        {
+            bail("cannot fill");
+        }
+    }
+
+    start = clock();
+
+    for (n = 0; n < count; n++) {
+        flood_key(key, n, chosen);
+
+        if (at_store_get(store, AT_TABLE_TOKENS, view, &value) != AT_STORE_OK) {
+            at_store_end(store);
+            return -1;
+        }
+    }
+
+    at_store_end(store);
+
+    return (double) (clock() - start);
+}
+
+
+/* it is a tree: keys that somebody chose to be alike are found like others */
+static void
+test_flood(void)
+{
+    double  chosen, any;
+
+    any = flood(100000, 0);
+    chosen = flood(100000, 1);
+
+    ok(any >= 0 && chosen >= 0, "D11 100,000 keys are found");
+    ok(chosen < 5 * any + CLOCKS_PER_SEC / 100,
+       "D11 alike, in %.2f of the time of others", chosen / (any + 1));
+}
+
+
 int
 main(void)
 {
@@ -418,6 +490,7 @@ main(void)
     test_roles();
     test_clients();
     test_damage();
+    test_flood();
 
     at_store_close(store);
 
