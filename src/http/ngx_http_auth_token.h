@@ -277,9 +277,13 @@ ngx_str_t ngx_http_auth_token_kind_name(ngx_uint_t kind);
 ngx_int_t ngx_http_auth_token_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_auth_token_precontent_handler(ngx_http_request_t *r);
 
-/* whether it is a preflight, or of a public endpoint, where they pass */
+/*
+ * Whether it is a preflight, or of a public endpoint, where they pass; *endpoint
+ * is the row of the catalogue, or NULL.
+ */
 ngx_uint_t ngx_http_auth_token_is_nobodys(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf);
+    const ngx_http_auth_token_loc_conf_t *atcf,
+    const at_endpoint_t **endpoint);
 
 /* who the credential speaks for under the demands of atcf; a second call is free */
 at_verdict_e ngx_http_auth_token_authenticate(ngx_http_request_t *r,

@@ -48,18 +48,19 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
 
 ngx_uint_t
 ngx_http_auth_token_is_nobodys(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf)
+    const ngx_http_auth_token_loc_conf_t *atcf, const at_endpoint_t **endpoint)
 {
-    const at_endpoint_t  *endpoint;
+    *endpoint = NULL;
 
     if (atcf->preflight && ngx_http_auth_token_is_preflight(r)) {
         return 1;
     }
 
-    endpoint = atcf->catalogue ? ngx_http_auth_token_find_endpoint(r, atcf)
-                               : NULL;
+    if (atcf->catalogue) {
+        *endpoint = ngx_http_auth_token_find_endpoint(r, atcf);
+    }
 
-    return endpoint && endpoint->kind == AT_ENDPOINT_PUBLIC;
+    return *endpoint && (*endpoint)->kind == AT_ENDPOINT_PUBLIC;
 }
 
 
@@ -88,17 +89,7 @@ ngx_http_auth_token_decide(ngx_http_request_t *r,
         return AT_MISCONFIGURED;
     }
 
-    /* a preflight is nobody's, and carries no credential */
-    if (atcf->preflight && ngx_http_auth_token_is_preflight(r)) {
-        ngx_http_auth_token_start(ctx, atcf);
-        ctx->nobody = 1;
-        return ngx_http_auth_token_admit_nobody(r, atcf);
-    }
-
-    endpoint = atcf->catalogue ? ngx_http_auth_token_find_endpoint(r, atcf)
-                               : NULL;
-
-    if (endpoint && endpoint->kind == AT_ENDPOINT_PUBLIC) {
+    if (ngx_http_auth_token_is_nobodys(r, atcf, &endpoint)) {
         ngx_http_auth_token_start(ctx, atcf);
         ctx->nobody = 1;
         ctx->endpoint = endpoint;

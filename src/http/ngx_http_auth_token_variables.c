@@ -127,6 +127,7 @@ ngx_http_auth_token_access_is_over(ngx_http_request_t *r)
 static ngx_http_auth_token_ctx_t *
 ngx_http_auth_token_variable_ctx(ngx_http_request_t *r)
 {
+    const at_endpoint_t             *endpoint;
     ngx_http_auth_token_ctx_t       *ctx;
     ngx_http_auth_token_loc_conf_t  *atcf;
 
@@ -142,7 +143,7 @@ ngx_http_auth_token_variable_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    if (ngx_http_auth_token_is_nobodys(r, atcf)) {
+    if (ngx_http_auth_token_is_nobodys(r, atcf, &endpoint)) {
         return NULL;
     }
 
