@@ -522,11 +522,13 @@ cli_verify_print(cli_t *cli, const cli_verify_t *verify,
 static int
 cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
 {
-    int            rc;
-    at_file_t      file;
-    at_trusted_t   trusted;
-    at_verdict_e   verdict;
-    at_identity_t  id = { 0 };
+    int              rc;
+    at_file_t        file;
+    at_trusted_t     trusted;
+    at_verdict_e     verdict;
+    at_identity_t    id = { 0 };
+    at_verifier_t   *verifier;
+    at_jwt_query_t   query;
 
     if (cli_read(cli, &file, path != NULL ? path : "-", CLI_TOKEN_SIZE) != 0) {
         return -1;
@@ -536,8 +538,12 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
     trusted.sets = verify->sets;
     trusted.n_sets = verify->n_sets;
 
-    verdict = at_jwt_verify(&id, cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
-                            &trusted, 1, verify->at);
+    query = (at_jwt_query_t) { cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
+                               &trusted, 1, verify->at };
+
+    verifier = at_verifier_create();
+    verdict = verifier ? at_jwt_verify(verifier, &id, &query) : AT_FAILED;
+    at_verifier_free(verifier);
     at_file_free(&file);
 
     rc = cli_verify_print(cli, verify, &id, verdict);

@@ -19,6 +19,12 @@ static const at_json_limits_t  at_header_limits = { 8, 64, 8192 };
 static const at_json_limits_t  at_payload_limits = { 32, 256, 8192 };
 
 
+struct at_verifier_s {
+    unsigned char  *memory;         /* for the parts of one token, decoded */
+    size_t          size;
+    size_t          used;
+};
+
 /* a key that was tried on this token, and what came of it */
 typedef struct {
     const at_key_t  *key;
@@ -32,8 +38,8 @@ typedef struct {
     at_str_t        signature;
     at_str_t        signed_text;    /* header, dot, payload */
 
-    unsigned char  *memory;         /* the decoded signature, then scratch */
-    size_t          memory_size;
+    at_verifier_t  *verifier;
+    unsigned char  *decoded;        /* the signature */
     size_t          signature_len;
     unsigned char  *scratch;        /* header and payload, one by one */
 
@@ -92,6 +98,48 @@ at_jwt_split(at_jwt_t *jwt, at_str_t token)
 }
 
 
+/* room for the parts of this token */
+static at_verdict_e
+at_verifier_reserve(at_jwt_t *jwt)
+{
+    size_t          size, signature;
+    unsigned char  *memory;
+    at_verifier_t  *verifier;
+
+    verifier = jwt->verifier;
+    signature = at_base64url_decoded_size(jwt->signature.len);
+    size = signature + at_base64url_decoded_size(jwt->signed_text.len);
+
+    if (size > verifier->size) {
+        memory = malloc(size);
+
+        if (memory == NULL) {
+            return AT_FAILED;
+        }
+
+        free(verifier->memory);
+        verifier->memory = memory;
+        verifier->size = size;
+    }
+
+    verifier->used = size;
+    jwt->decoded = verifier->memory;
+    jwt->scratch = verifier->memory + signature;
+
+    return AT_OK;
+}
+
+
+static void
+at_verifier_clean(at_verifier_t *verifier)
+{
+    if (verifier->used) {
+        at_crypto_cleanse(verifier->memory, verifier->used);
+        verifier->used = 0;
+    }
+}
+
+
 /*
  * All three parts must be canonical before any is read.  The payload's bytes
  * are thrown away here: they are decoded again once a signature over them
@@ -102,7 +150,7 @@ at_jwt_decode(at_jwt_t *jwt, at_str_t *header)
 {
     size_t  len;
 
-    if (at_base64url_decode(jwt->memory, &jwt->signature_len, jwt->signature)
+    if (at_base64url_decode(jwt->decoded, &jwt->signature_len, jwt->signature)
         != 0
         || at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0
         || at_base64url_decode(jwt->scratch, &len, jwt->header) != 0)
@@ -234,7 +282,7 @@ at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
         return AT_SIGNATURE_BAD;
     }
 
-    signature.data = (char *) jwt->memory;
+    signature.data = (char *) jwt->decoded;
     signature.len = jwt->signature_len;
 
     tried = &jwt->tried[jwt->n_tried++];
@@ -695,27 +743,22 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
 
 
 static at_verdict_e
-at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt, at_str_t token,
-    const at_trusted_t *trusted, size_t n)
+at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt,
+    const at_jwt_query_t *query)
 {
     at_verdict_e  verdict;
 
-    verdict = at_jwt_split(jwt, token);
+    verdict = at_jwt_split(jwt, query->token);
 
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    jwt->memory_size = at_base64url_decoded_size(jwt->signature.len)
-                       + at_base64url_decoded_size(jwt->signed_text.len);
-    jwt->memory = malloc(jwt->memory_size);
+    verdict = at_verifier_reserve(jwt);
 
-    if (jwt->memory == NULL) {
-        return AT_FAILED;
+    if (verdict != AT_OK) {
+        return verdict;
     }
-
-    jwt->scratch = jwt->memory
-                   + at_base64url_decoded_size(jwt->signature.len);
 
     verdict = at_jwt_parse_header(jwt);
 
@@ -723,44 +766,36 @@ at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt, at_str_t token,
         return verdict;
     }
 
-    return at_jwt_try_issuers(identity, jwt, trusted, n);
-}
-
-
-static void
-at_jwt_release(at_jwt_t *jwt)
-{
-    if (jwt->memory != NULL) {
-        at_crypto_cleanse(jwt->memory, jwt->memory_size);
-        free(jwt->memory);
-    }
-
-    json_decref(jwt->jose);
-    json_decref(jwt->claims);
+    return at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
 }
 
 
 at_verdict_e
-at_jwt_verify(at_identity_t *identity, at_str_t token, size_t max_len,
-    const at_trusted_t *trusted, size_t n, int64_t now)
+at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
+    const at_jwt_query_t *query)
 {
     at_jwt_t      jwt;
     at_verdict_e  verdict;
 
-    if (token.len > max_len || token.len > AT_JWT_LEN_MAX) {
+    if (query->token.len > query->max_len
+        || query->token.len > AT_JWT_LEN_MAX)
+    {
         return AT_TOO_LONG;
     }
 
-    if (token.len == 0) {
+    if (query->token.len == 0) {
         return AT_MALFORMED;
     }
 
     memset(&jwt, 0, sizeof(at_jwt_t));
-    jwt.now = (double) now;
+    jwt.verifier = verifier;
+    jwt.now = (double) query->now;
 
-    verdict = at_jwt_examine(identity, &jwt, token, trusted, n);
+    verdict = at_jwt_examine(identity, &jwt, query);
 
-    at_jwt_release(&jwt);
+    at_verifier_clean(verifier);
+    json_decref(jwt.jose);
+    json_decref(jwt.claims);
 
     return verdict;
 }
@@ -770,4 +805,21 @@ void
 at_jwt_init(void)
 {
     at_json_init();
+}
+
+
+at_verifier_t *
+at_verifier_create(void)
+{
+    return calloc(1, sizeof(at_verifier_t));
+}
+
+
+void
+at_verifier_free(at_verifier_t *verifier)
+{
+    if (verifier != NULL) {
+        free(verifier->memory);
+        free(verifier);
+    }
 }

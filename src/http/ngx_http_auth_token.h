@@ -76,6 +76,7 @@ typedef struct {
     ngx_array_t                    issuers;
                                 /* of ngx_http_auth_token_issuer_t * */
     size_t                         max_length;
+    at_verifier_t                 *verifier;    /* of a worker */
 
     ngx_str_t                      store;       /* its path, or NULL */
     ngx_http_auth_token_where_t    store_where;

@@ -214,14 +214,18 @@ ngx_http_auth_token_verify_jwt(ngx_http_request_t *r,
 {
     at_store_t                       *store;
     at_verdict_e                      verdict;
+    at_jwt_query_t                    query;
     ngx_http_auth_token_main_conf_t  *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
-    verdict = at_jwt_verify(&ctx->identity,
-                            ngx_http_auth_token_view(ctx->credential),
-                            atmcf->max_length, atcf->trusted, atcf->ntrusted,
-                            ngx_time());
+    query.token = ngx_http_auth_token_view(ctx->credential);
+    query.max_len = atmcf->max_length;
+    query.trusted = atcf->trusted;
+    query.n = atcf->ntrusted;
+    query.now = ngx_time();
+
+    verdict = at_jwt_verify(atmcf->verifier, &ctx->identity, &query);
 
     if (verdict != AT_OK || ctx->identity.issuer->n_client_claims == 0) {
         return verdict;

@@ -260,6 +260,30 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 }
 
 
+static void
+ngx_http_auth_token_free_verifier(void *data)
+{
+    at_verifier_free(data);
+}
+
+
+static at_verifier_t *
+ngx_http_auth_token_create_verifier(ngx_cycle_t *cycle)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->data = at_verifier_create();
+    cln->handler = ngx_http_auth_token_free_verifier;
+
+    return cln->data;
+}
+
+
 static ngx_int_t
 ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 {
@@ -279,7 +303,10 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     at_jwt_init();
 
-    if (ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
+    atmcf->verifier = ngx_http_auth_token_create_verifier(cycle);
+
+    if (atmcf->verifier == NULL
+        || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -12,6 +12,8 @@
 #define at_key_verify  fuzz_key_verify
 #define at_jwt_verify  fuzz_jwt_verify
 #define at_jwt_init    fuzz_jwt_init
+#define at_verifier_create  fuzz_verifier_create
+#define at_verifier_free    fuzz_verifier_free
 
 #include "../../src/core/at_jwt.c"
 
@@ -177,6 +179,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at_verdict_e   verdict;
     at_trusted_t   trusted;
     at_identity_t  id;
+    at_verifier_t *verifier;
 
     if (set == NULL) {
         fuzz_init();
@@ -188,7 +191,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     trusted = (at_trusted_t) { &issuer, &set, 1 };
     memset(&id, 0, sizeof(id));
 
-    verdict = fuzz_jwt_verify(&id, token, AT_JWT_LEN_MAX, &trusted, 1, FUZZ_NOW);
+    verifier = fuzz_verifier_create();
+    verdict = fuzz_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,
+                              AT_JWT_LEN_MAX, &trusted, 1, FUZZ_NOW });
+    fuzz_verifier_free(verifier);
 
     fuzz_assert(verdict != AT_FAILED);
 

@@ -181,12 +181,15 @@ verify_point(const at_trusted_t *trusted, const char *text, at_verdict_e expecte
 {
     at_verdict_e   verdict;
     at_identity_t  id;
+    at_verifier_t *verifier = at_verifier_create();
+    at_jwt_query_t query = { str(text), 8192, trusted, 1, NOW };
 
     memset(&id, 0, sizeof(id));
 
     alloc_begin(fail, lasting);
-    verdict = at_jwt_verify(&id, str(text), 8192, trusted, 1, NOW);
+    verdict = at_jwt_verify(verifier, &id, &query);
     alloc.fail = 0;
+    at_verifier_free(verifier);
 
     *wrong += (verdict == AT_OK && expected != AT_OK)
               || !identity_fits(&id, verdict)

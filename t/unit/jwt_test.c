@@ -169,9 +169,11 @@ static at_verdict_e
 verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
     int64_t now)
 {
-    char           *copy;
-    at_verdict_e    verdict;
-    at_identity_t   id;
+    char            *copy;
+    at_verdict_e     verdict;
+    at_identity_t    id;
+    at_verifier_t   *verifier;
+    at_jwt_query_t   query;
 
     copy = malloc(text.len + !text.len);
     if (copy == NULL) {
@@ -185,8 +187,10 @@ verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
     memset(&id, 0, sizeof(id));
     ERR_clear_error();
 
-    verdict = at_jwt_verify(&id, (at_str_t) { copy, text.len }, max_len, trusted,
-                            n, now);
+    query = (at_jwt_query_t) { { copy, text.len }, max_len, trusted, n, now };
+    verifier = at_verifier_create();
+    verdict = at_jwt_verify(verifier, &id, &query);
+    at_verifier_free(verifier);
     free(copy);
 
     if (ERR_peek_error() != 0) {
@@ -726,6 +730,7 @@ test_length(void)
     double            us;
     unsigned          i;
     block_t           b;
+    at_verifier_t    *verifier;
     struct timespec   from, to;
 
     b = block(keys(pem_public(rsa)));
@@ -751,6 +756,7 @@ test_length(void)
     text = signed_payload(format("{" WHO ",\"exp\":1700000600,\"a\":\"%05000d\"}", 0));
     is_verdict(verify(&b, text), AT_OK, "J16 a token of %zu bytes", strlen(text));
 
+    verifier = at_verifier_create();
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 
     for (i = 0; i < 100; i++) {
@@ -758,11 +764,12 @@ test_length(void)
         at_trusted_t   trusted = { &b.issuer, b.sets, 2 };
 
         memset(&id, 0, sizeof(id));
-        (void) at_jwt_verify(&id, (at_str_t) { huge, 1 << 20 }, AT_JWT_LEN_DEFAULT,
-                             &trusted, 1, NOW);
+        (void) at_jwt_verify(verifier, &id, &(at_jwt_query_t) { { huge, 1 << 20 },
+                             AT_JWT_LEN_DEFAULT, &trusted, 1, NOW });
     }
 
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    at_verifier_free(verifier);
 
     us = ((double) (to.tv_sec - from.tv_sec) * 1e9
           + (double) (to.tv_nsec - from.tv_nsec)) / 1e5;
