@@ -13,7 +13,7 @@ for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc make libc6-dev nginx nginx-dev libssl-dev
-                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev"
+                  libcurl4-openssl-dev libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev"
         ;;
     demo)
         packages="$packages curl openssl"
