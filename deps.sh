@@ -13,7 +13,8 @@ for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc make libc6-dev nginx nginx-dev libssl-dev
-                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev"
+                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev
+                  libxxhash-dev"
         ;;
     demo)
         packages="$packages curl openssl"
