@@ -52,7 +52,8 @@ any other value of C<iss>.
 C<resources>: what clients may ask tokens for, URI => audience.
 
 C<clients>: a list of hashes.  C<id>; C<secret> (one is made); C<ttl> in seconds (3600);
-C<resource>, of a request that names none; C<claims> and C<header>: members of the token's
+C<resource>, of a request that names none (the only one; without any the token is an
+opaque one); C<claims> and C<header>: members of the token's
 payload and header besides, or in place of, those of the provider, undef to leave one
 out.  These tokens have the shape of Entra's:
 
@@ -62,7 +63,8 @@ out.  These tokens have the shape of Entra's:
 
 =item issuer, jwks_uri, discovery_uri, token_uri, jwks
 
-The values, and the text of the key set as it is published now.
+The values, and the text of the key set as it is published now (by a request, which
+counts).
 
 =item token(OPTIONS)
 

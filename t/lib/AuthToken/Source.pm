@@ -294,7 +294,7 @@ sub _tell ($self, $command, $arguments) {
 sub _line ($self, $command) {
     my $until = time + $TIMEOUT;
 
-    while ($self->{partial} !~ s/\A(.*)\n//) {
+    while ($self->{partial} !~ /\n/) {
         vec(my $bits = '', fileno $self->{replies}, 1) = 1;
         my $n = select($bits, undef, undef, $until - time) > 0
               ? sysread $self->{replies}, $self->{partial}, 1 << 16, length $self->{partial}
@@ -304,7 +304,9 @@ sub _line ($self, $command) {
         die "no reply to $command:\n" . AuthToken::Log->new("$self->{dir}/node.log")->content;
     }
 
-    return $1;
+    my ($line, $rest) = split /\n/, $self->{partial}, 2;
+    $self->{partial} = $rest;
+    return $line;
 }
 
 # --- what came --------------------------------------------------------------
