@@ -144,7 +144,7 @@ our $TIMEOUT = 20;
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my @running;
 
-END { local $?; $_->stop for grep { $_ } @running }
+END { local $?; $_->stop for splice @running }
 
 # --- process ----------------------------------------------------------------
 
@@ -220,7 +220,7 @@ sub stop ($self) {
     my $pid = delete $self->{pid};
     my $ended = sub { waitpid($pid, POSIX::WNOHANG()) != 0 };
 
-    @running = grep { $_ && $_ != $self } @running;
+    @running = grep { $_ != $self } @running;
     delete $self->@{qw(commands replies)};
 
     kill 'TERM', $pid;
