@@ -55,6 +55,9 @@ export class Listeners {
     this.plain = http.createServer(serve('http'));
     this.tls.on('tlsClientError', () => {});
 
+    // a kept connection ends when its client ends it
+    this.tls.keepAliveTimeout = this.plain.keepAliveTimeout = 0;
+
     this.fronts = [this.tls, this.plain].map((server) =>
       net.createServer({ noDelay: true }, (socket) => this.take(socket, server)));
   }

@@ -117,9 +117,12 @@ sub _ready ($self) { $self->_provide }
 # has the process make a provider of what is configured now
 sub _provide ($self) {
     my $o = $self->{options};
+    my $modules = $ENV{AT_NODE} || "$AuthToken::Server::ROOT/build/node";
+
+    croak "$modules: not there; run make deps first" if !-e "$modules/installed";
 
     $self->_tell(provider => {
-        modules   => $ENV{AT_NODE} // "$AuthToken::Server::ROOT/build/node",
+        modules   => $modules,
         issuer    => $self->issuer,
         path      => $o->{path} // '',
         resources => $o->{resources} // {},

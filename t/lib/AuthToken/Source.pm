@@ -358,7 +358,7 @@ sub fetch ($self, $url, %o) {
         ($o{curl} // [])->@*;
     close $fh;
 
-    my $exit = system 'curl', '--config', "$aside.conf";
+    my $exit = system 'curl', '-q', '--config', "$aside.conf";
     my ($head, $body) = map { AuthToken::Log->new("$aside.$_")->content } qw(head body);
     unlink map { "$aside.$_" } qw(conf head body);
 
