@@ -1566,6 +1566,11 @@ test_exp(void)
                "C4 the end of the year 9999");
     is_int(who.expires, 253402300799000, "C4 exactly");
 
+    b.issuer.leeway = INT64_MAX;
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "C4 a leeway without end");
+    is_int(who.expires, INT64_MAX, "C4 there is no time behind it");
+    b.issuer.leeway = 0;
+
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000599), AT_OK,
                "C12 a second before");
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000600), AT_EXPIRED,
