@@ -731,7 +731,8 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
 
     if (times == AT_OK) {
         /* now is in whole seconds: it has expired with the next one */
-        identity->expires = (int64_t) ceil(expires) * 1000;
+        identity->expires = expires <= AT_TIME_MAX
+                            ? (int64_t) ceil(expires) * 1000 : AT_NEVER;
     }
 
     return times;

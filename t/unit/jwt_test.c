@@ -164,6 +164,73 @@ is_nobody(const at_identity_t *id)
 }
 
 
+/* one for all tokens of this file: what it remembers must change nothing */
+static at_verifier_t  *shared;
+
+
+static int
+is_same_scopes(const at_scopes_t *one, const at_scopes_t *two)
+{
+    size_t  i;
+
+    for (i = 0; i < one->n && one->n == two->n; i++) {
+        if (!at_str_equal(one->items[i], two->items[i])) {
+            return 0;
+        }
+    }
+
+    return one->n == two->n;
+}
+
+
+static int
+is_same_identity(const at_identity_t *one, const at_identity_t *two)
+{
+    return one->issuer == two->issuer && at_str_equal(one->user, two->user)
+           && at_str_equal(one->subject, two->subject)
+           && one->expires == two->expires
+           && one->rights.admin == two->rights.admin
+           && is_same_scopes(&one->rights.scopes, &two->rights.scopes)
+           && (one->claims == two->claims
+               || json_equal(one->claims, two->claims));
+}
+
+
+static void
+check_shared(const at_identity_t *id, const at_jwt_query_t *query,
+    at_verdict_e expected)
+{
+    at_verdict_e   verdict;
+    at_identity_t  other;
+
+    memset(&other, 0, sizeof(other));
+    verdict = at_jwt_verify(shared, &other, query);
+
+    if (verdict != expected || !is_same_identity(id, &other)) {
+        ok(0, "a verifier that has seen others says %s, a new one %s",
+           at_verdict_info(verdict)->reason.data,
+           at_verdict_info(expected)->reason.data);
+    }
+
+    at_identity_release(&other);
+}
+
+
+static void
+check_claims(const at_identity_t *id, at_str_t text)
+{
+    json_t  *claims;
+
+    claims = at_jwt_claims(text);
+
+    if (claims == NULL || !json_equal(claims, id->claims)) {
+        ok(0, "the claims of a token that was verified are read again");
+    }
+
+    json_decref(claims);
+}
+
+
 /* every call also checks what holds for all of them */
 static at_verdict_e
 verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
@@ -191,6 +258,13 @@ verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
     verifier = at_verifier_create();
     verdict = at_jwt_verify(verifier, &id, &query);
     at_verifier_free(verifier);
+
+    check_shared(&id, &query, verdict);
+
+    if (verdict == AT_OK) {
+        check_claims(&id, query.token);
+    }
+
     free(copy);
 
     if (ERR_peek_error() != 0) {
@@ -1566,6 +1640,11 @@ test_exp(void)
                "C4 the end of the year 9999");
     is_int(who.expires, 253402300799000, "C4 exactly");
 
+    b.issuer.leeway = INT64_MAX;
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "C4 a leeway without end");
+    is_int(who.expires, INT64_MAX, "C4 there is no time behind it");
+    b.issuer.leeway = 0;
+
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000599), AT_OK,
                "C12 a second before");
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000600), AT_EXPIRED,
@@ -2107,9 +2186,114 @@ test_again(void)
 }
 
 
+/* --- what is remembered of headers ------------------------------------------- */
+
+static unsigned
+numbers(unsigned *state)
+{
+    *state = *state * 1103515245 + 12345;
+
+    return *state >> 8;
+}
+
+
+/* the issuer as another one, of the same keys */
+static void
+change_demands(block_t *b, unsigned n)
+{
+    b->issuer.algs = n % 3 ? ALL : at_alg_bit(AT_ES256);
+    b->issuer.typ_absent = n / 3 % 2;
+    b->issuer.n_typs = n / 6 % 2 ? N(typs) : 1;
+}
+
+
+/* more headers than are remembered, in turn, and some byte of each changed */
+static void
+test_headers(void)
+{
+    char         *text;
+    size_t        i, len;
+    unsigned      n, state, granted, wrong;
+    block_t       b;
+
+    const struct {
+        const char  *header;
+        EVP_PKEY    *pkey;
+        at_alg_e     alg;
+    } cases[] = {
+        { "{\"alg\":\"EdDSA\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"e\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"kid\":\"p\"}", p256, AT_ES256 },
+        { "{\"alg\":\"ES256\",\"kid\":\"e\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"p\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"typ\":\"jwt\",\"kid\":\"e\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"typ\":\"Other\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"typ\":\"\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"crit\":[]}", p256, AT_ES256 },
+        { "{ \"alg\":\"EdDSA\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"EdDSA\" }", ed, AT_EDDSA },
+        { format("{\"alg\":\"EdDSA\",\"x\":\"%0600d\"}", 1), ed, AT_EDDSA },
+        { format("{\"alg\":\"EdDSA\",\"kid\":\"e\",\"x\":\"%0350d\"}", 1), ed,
+          AT_EDDSA },
+        { "{\"alg\":\"ES256\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"none\"}", ed, AT_EDDSA },
+    };
+
+    b = block(jwks(format("%s,%s", jwk(ed, ",\"kid\":\"e\""),
+                          jwk(p256, ",\"kid\":\"p\""))));
+    state = 1;
+    granted = 0;
+    wrong = 0;
+
+    for (n = 0; n < 4000; n++) {
+        i = numbers(&state) % N(cases);
+        text = token(cases[i].header, GOOD, cases[i].pkey, cases[i].alg);
+        len = strlen(text);
+        change_demands(&b, numbers(&state));
+
+        granted += verify(&b, text) == AT_OK;
+
+        text[numbers(&state) % len] = "A.{0_-="[numbers(&state) % 7];
+        (void) verify(&b, text);
+
+        /* a header that is known, over a payload that it was not signed with */
+        text = token_with(token_text(str(cases[i].header), at_str("{}")),
+                          at_str("0123456789012345678901234567890123456789"
+                                 "012345678901234567890123"));
+        wrong += verify(&b, text) == AT_OK;
+    }
+
+    ok(granted > 500 && granted < 3500,
+       "4,000 tokens of 18 headers under 12 demands: %u are good", granted);
+    is_int(wrong, 0, "none with a signature of another");
+
+    block_free(&b);
+}
+
+
+static void
+test_claims_of_others(void)
+{
+    size_t   i;
+
+    static const char  *texts[] = {
+        "", ".", "..", "a.b", "a.b.c", "a.e30.c.d", "e30.e30", "e30.e.e30",
+        "e30.W10.e30", "e30.e31.e30", "e30.e30=.e30"
+    };
+
+    for (i = 0; i < N(texts); i++) {
+        ok(at_jwt_claims(str(texts[i])) == NULL, "no claims in \"%s\"", texts[i]);
+    }
+}
+
+
 int
 main(void)
 {
+    shared = at_verifier_create();
     rsa = key_rsa(2048);
     rsa2 = key_rsa(2048);
     p256 = key_ec("P-256");
@@ -2151,7 +2335,10 @@ main(void)
     test_suite();
     test_naughty();
     test_again();
+    test_headers();
+    test_claims_of_others();
 
+    at_verifier_free(shared);
     sign_end();
 
     return tap_done();
