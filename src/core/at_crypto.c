@@ -675,5 +675,5 @@ at_random(void *data, size_t len)
 void
 at_crypto_cleanse(void *data, size_t len)
 {
-    OPENSSL_cleanse(data, len);
+    explicit_bzero(data, len);
 }
