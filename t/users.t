@@ -334,7 +334,9 @@ ok $t->echoes, 'the terminal is as it was';
 $t = passwd(before => sub { $SIG{HUP} = $SIG{INT} = 'IGNORE' });
 new_one($t)->kill('HUP')->type("\x03")->type("deaf\n");
 again($t)->type("deaf\n");
-is $t->finish->{rc}, 0, 'signals that are ignored';
+$r = $t->finish;
+is $r->{rc}, 0, 'signals that are ignored';
+like $r->{out}, qr/\ANew password: \nRetype new password: \nusername/, 'ask nothing anew';
 ok fits('deaf', hash_of('tty')), 'change nothing';
 
 ###############################################################################
