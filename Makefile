@@ -76,6 +76,9 @@ help:
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
 
+# the OpenID provider of the tests
+export AT_NODE = $(abspath $(BUILD_ROOT))/node
+
 deps:
 	./deps.sh build test
 

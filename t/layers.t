@@ -79,7 +79,9 @@ is_deeply grep_in(qr/\b(?:strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|alloca
 is_deeply grep_in(qr/[ \t]\z|\t/, @core, @cli, @http), [], 'no tabs, no spaces at ends of lines';
 
 is_deeply [grep { content($_) !~ /SPDX-License-Identifier: BSD-2-Clause$/m }
-           files(qr/\.[ch]\z/, 'src', 't')], [], 'every source says its licence';
+           files(qr/\.(?:[ch]|js)\z/, 'src', 't')], [], 'every source says its licence';
+is_deeply grep_in(qr/"resolved"/, files(qr/\.json\z/, 't/provider')), [],
+          'packages come from wherever npm is told to get them';
 is_deeply [grep { content($_) !~ /^#ifndef (\w+_H)\n#define \1\n.*^#endif\s*\z/ms }
            grep { /\.h\z/ } @core, @cli, @http], [], 'every header is guarded';
 is_deeply [grep { content($_) !~ m{\A(?:#!/usr/bin/perl\n\s*)?# \S} }

@@ -197,8 +197,7 @@ at_account_use_token(at_identity_t *identity, at_store_t *store,
     identity->subject = token.id;
     identity->ranges = token.ranges;
     identity->rights.from = AT_RIGHTS_EITHER;
-    identity->expires = token.expires == AT_NEVER ? INT64_MAX
-                                                  : token.expires / 1000 + 1;
+    identity->expires = token.expires;
 
     if (token.expires != AT_NEVER && now >= token.expires) {
         return AT_EXPIRED_API_TOKEN;

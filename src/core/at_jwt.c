@@ -21,10 +21,35 @@ static const at_json_limits_t  at_header_limits = { 8, 64, 8192 };
 static const at_json_limits_t  at_payload_limits = { 32, 256, 8192 };
 
 
+/*
+ * What a header says.  The headers of an issuer's tokens are all the same, as
+ * long as it signs with one key: what was found in those of the last few tokens
+ * that were good is known by their exact bytes.
+ */
+typedef struct {
+    at_alg_e        alg;
+    unsigned        has_typ:1;
+    at_str_t        kid;            /* empty: the token names no key */
+    at_str_t        typ;
+} at_jose_t;
+
+#define AT_VERIFIER_MEMOS     8
+#define AT_VERIFIER_MEMO_LEN  512
+
+/* text holds the header as it came, then kid and typ */
+typedef struct {
+    size_t          len;            /* of the header; 0: free */
+    at_jose_t       jose;
+    char            text[AT_VERIFIER_MEMO_LEN];
+} at_memo_t;
+
 struct at_verifier_s {
     unsigned char  *memory;         /* for the parts of one token, decoded */
     size_t          size;
     size_t          used;
+    size_t          n_memos;        /* so far: the next one takes the place of
+                                       the oldest */
+    at_memo_t       memos[AT_VERIFIER_MEMOS];
 };
 
 /* a key that was tried on this token, and what came of it */
@@ -41,17 +66,14 @@ typedef struct {
     at_str_t        signed_text;    /* header, dot, payload */
 
     at_verifier_t  *verifier;
-    unsigned char  *decoded;        /* the signature */
-    size_t          signature_len;
-    unsigned char  *scratch;        /* header and payload, one by one */
+    at_str_t        decoded;        /* the signature */
+    at_str_t        document;       /* the payload, not looked at yet */
+    unsigned char  *scratch;        /* for the header */
 
-    json_t         *jose;           /* the header */
+    json_t         *object;         /* the header, if it was not known */
     json_t         *claims;         /* NULL until a signature has held */
 
-    at_alg_e        alg;
-    at_str_t        kid;            /* empty: the token names no key */
-    at_str_t        typ;
-    unsigned        has_typ:1;
+    at_jose_t       jose;
 
     at_tried_t      tried[AT_JWT_KEYS];
     size_t          n_tried;
@@ -103,17 +125,18 @@ at_jwt_split(at_jwt_t *jwt, at_str_t token)
 }
 
 
-/* room for the parts of this token */
+/* room for the parts of this token, side by side */
 static at_verdict_e
 at_verifier_reserve(at_jwt_t *jwt)
 {
-    size_t          size, signature;
+    size_t          size;
     unsigned char  *memory;
     at_verifier_t  *verifier;
 
     verifier = jwt->verifier;
-    signature = at_base64url_decoded_size(jwt->signature.len);
-    size = signature + at_base64url_decoded_size(jwt->signed_text.len);
+    size = at_base64url_decoded_size(jwt->signature.len)
+           + at_base64url_decoded_size(jwt->payload.len)
+           + at_base64url_decoded_size(jwt->header.len);
 
     if (size > verifier->size) {
         memory = malloc(size);
@@ -128,8 +151,6 @@ at_verifier_reserve(at_jwt_t *jwt)
     }
 
     verifier->used = size;
-    jwt->decoded = verifier->memory;
-    jwt->scratch = verifier->memory + signature;
 
     return AT_OK;
 }
@@ -146,26 +167,26 @@ at_verifier_clean(at_verifier_t *verifier)
 
 
 /*
- * All three parts must be canonical before any is read.  The payload's bytes
- * are thrown away here: they are decoded again once a signature over them
- * holds.
+ * All three parts must be canonical before any is read; of the payload that is
+ * all, until a signature over it holds.
  */
 static at_verdict_e
-at_jwt_decode(at_jwt_t *jwt, at_str_t *header)
+at_jwt_decode(at_jwt_t *jwt)
 {
-    size_t  len;
+    unsigned char  *signature, *payload;
 
-    if (at_base64url_decode(jwt->decoded, &jwt->signature_len, jwt->signature)
-        != 0
-        || at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0
-        || at_base64url_decode(jwt->scratch, &len, jwt->header) != 0)
-    {
-        return AT_MALFORMED;
-    }
+    signature = jwt->verifier->memory;
+    payload = signature + at_base64url_decoded_size(jwt->signature.len);
 
-    *header = (at_str_t) { (char *) jwt->scratch, len };
+    jwt->decoded.data = (char *) signature;
+    jwt->document.data = (char *) payload;
+    jwt->scratch = payload + at_base64url_decoded_size(jwt->payload.len);
 
-    return AT_OK;
+    return at_base64url_decode(signature, &jwt->decoded.len, jwt->signature)
+           == 0
+           && at_base64url_decode(payload, &jwt->document.len, jwt->payload)
+              == 0
+           ? AT_OK : AT_MALFORMED;
 }
 
 
@@ -176,40 +197,40 @@ at_jwt_read_header(at_jwt_t *jwt)
     at_str_t      alg, kid;
 
     /* RFC 7515 section 4.1.11, RFC 7797; a JWE's members mean a JWE */
-    if (json_object_get(jwt->jose, "crit") != NULL
-        || json_object_get(jwt->jose, "b64") != NULL
-        || json_object_get(jwt->jose, "zip") != NULL
-        || json_object_get(jwt->jose, "enc") != NULL)
+    if (json_object_get(jwt->object, "crit") != NULL
+        || json_object_get(jwt->object, "b64") != NULL
+        || json_object_get(jwt->object, "zip") != NULL
+        || json_object_get(jwt->object, "enc") != NULL)
     {
         return AT_BAD_CRIT;
     }
 
-    rc = at_json_string(jwt->jose, "typ", &jwt->typ);
+    rc = at_json_string(jwt->object, "typ", &jwt->jose.typ);
 
     if (rc < 0) {
         return AT_BAD_TYP;
     }
 
-    jwt->has_typ = rc == 1;
+    jwt->jose.has_typ = rc == 1;
 
-    if (at_json_string(jwt->jose, "alg", &alg) != 1) {
+    if (at_json_string(jwt->object, "alg", &alg) != 1) {
         return AT_BAD_ALG;
     }
 
-    jwt->alg = at_alg_find(alg);
+    jwt->jose.alg = at_alg_find(alg);
 
-    if (jwt->alg == AT_ALGS) {
+    if (jwt->jose.alg == AT_ALGS) {
         return AT_BAD_ALG;
     }
 
-    rc = at_json_string(jwt->jose, "kid", &kid);
+    rc = at_json_string(jwt->object, "kid", &kid);
 
     if (rc < 0 || (rc == 1 && !at_kid_is_valid(kid))) {
         return AT_BAD_KID;
     }
 
     if (rc == 1) {
-        jwt->kid = kid;
+        jwt->jose.kid = kid;
     }
 
     return AT_OK;
@@ -219,16 +240,16 @@ at_jwt_read_header(at_jwt_t *jwt)
 static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
-    at_str_t      text;
-    at_verdict_e  verdict;
+    size_t  len;
 
-    verdict = at_jwt_decode(jwt, &text);
-
-    if (verdict != AT_OK) {
-        return verdict;
+    if (at_base64url_decode(jwt->scratch, &len, jwt->header) != 0) {
+        return AT_MALFORMED;
     }
 
-    switch (at_json_parse(&jwt->jose, text, &at_header_limits)) {
+    switch (at_json_parse(&jwt->object,
+                          (at_str_t) { (char *) jwt->scratch, len },
+                          &at_header_limits))
+    {
 
     case AT_JSON_OK:
         return at_jwt_read_header(jwt);
@@ -242,6 +263,66 @@ at_jwt_parse_header(at_jwt_t *jwt)
 }
 
 
+static int
+at_jwt_recall_header(at_jwt_t *jwt)
+{
+    size_t            i;
+    const at_memo_t  *memo;
+
+    for (i = 0; i < AT_VERIFIER_MEMOS; i++) {
+        memo = &jwt->verifier->memos[i];
+
+        if (memo->len == jwt->header.len
+            && memcmp(memo->text, jwt->header.data, memo->len) == 0)
+        {
+            jwt->jose = memo->jose;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* only what was signed: nobody else can drive the known ones out */
+static void
+at_jwt_remember_header(at_jwt_t *jwt)
+{
+    char       *p;
+    at_memo_t  *memo;
+    at_jose_t  *jose;
+
+    if (jwt->object == NULL
+        || jwt->header.len + jwt->jose.kid.len + jwt->jose.typ.len
+           > AT_VERIFIER_MEMO_LEN)
+    {
+        return;
+    }
+
+    memo = &jwt->verifier->memos[jwt->verifier->n_memos++
+                                 % AT_VERIFIER_MEMOS];
+    memo->len = jwt->header.len;
+    memo->jose = jwt->jose;
+
+    jose = &memo->jose;
+    p = memo->text;
+
+    memcpy(p, jwt->header.data, jwt->header.len);
+    p += jwt->header.len;
+
+    if (jose->kid.len) {
+        memcpy(p, jose->kid.data, jose->kid.len);
+        jose->kid.data = p;
+        p += jose->kid.len;
+    }
+
+    if (jose->typ.len) {
+        memcpy(p, jose->typ.data, jose->typ.len);
+        jose->typ.data = p;
+    }
+}
+
+
 /* --- keys ---------------------------------------------------------------- */
 
 
@@ -250,12 +331,12 @@ at_jwt_typ_accepted(const at_jwt_t *jwt, const at_issuer_t *issuer)
 {
     size_t  i;
 
-    if (!jwt->has_typ) {
+    if (!jwt->jose.has_typ) {
         return issuer->typ_absent;
     }
 
     for (i = 0; i < issuer->n_typs; i++) {
-        if (at_str_equal_nocase(jwt->typ, issuer->typs[i])) {
+        if (at_str_equal_nocase(jwt->jose.typ, issuer->typs[i])) {
             return 1;
         }
     }
@@ -269,7 +350,6 @@ static at_signature_e
 at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
 {
     size_t       i;
-    at_str_t     signature;
     at_tried_t  *tried;
 
     for (i = 0; i < jwt->n_tried; i++) {
@@ -287,12 +367,10 @@ at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
         return AT_SIGNATURE_BAD;
     }
 
-    signature.data = (char *) jwt->decoded;
-    signature.len = jwt->signature_len;
-
     tried = &jwt->tried[jwt->n_tried++];
     tried->key = key;
-    tried->result = at_key_verify(key, jwt->alg, jwt->signed_text, signature);
+    tried->result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
+                                  jwt->decoded);
 
     return tried->result;
 }
@@ -310,7 +388,7 @@ at_jwt_key_fits(const at_jwt_t *jwt, const at_jwk_t *jwk, at_keys_e which)
 {
     at_str_t  kid;
 
-    if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->alg))) {
+    if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))) {
         return 0;
     }
 
@@ -318,7 +396,7 @@ at_jwt_key_fits(const at_jwt_t *jwt, const at_jwk_t *jwk, at_keys_e which)
 
     case AT_KEYS_NAMED:
         kid = (at_str_t) { jwk->kid, jwk->kid_len };
-        return kid.len != 0 && at_str_equal(kid, jwt->kid);
+        return kid.len != 0 && at_str_equal(kid, jwt->jose.kid);
 
     case AT_KEYS_NAMELESS:
         return jwk->kid_len == 0;
@@ -391,7 +469,7 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 
     n = 0;
 
-    if (jwt->kid.len == 0) {
+    if (jwt->jose.kid.len == 0) {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
 
     } else {
@@ -409,7 +487,7 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 
     case AT_SIGNATURE_BAD:
         if (n == 0) {
-            return jwt->kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
+            return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
         }
 
         return AT_BAD_SIGNATURE;
@@ -426,20 +504,11 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 static at_verdict_e
 at_jwt_parse_payload(at_jwt_t *jwt)
 {
-    size_t  len;
-
     if (jwt->claims != NULL) {
         return AT_OK;
     }
 
-    if (at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0) {
-        return AT_FAILED;
-    }
-
-    switch (at_json_parse(&jwt->claims,
-                          (at_str_t) { (char *) jwt->scratch, len },
-                          &at_payload_limits))
-    {
+    switch (at_json_parse(&jwt->claims, jwt->document, &at_payload_limits)) {
 
     case AT_JSON_OK:
         return AT_OK;
@@ -632,6 +701,10 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
     int     has_exp, has_nbf, has_iat, limited;
     double  exp, nbf, iat, leeway;
 
+    exp = 0;
+    nbf = 0;
+    iat = 0;
+
     has_exp = at_jwt_time(jwt->claims, "exp", &exp);
     has_nbf = at_jwt_time(jwt->claims, "nbf", &nbf);
     has_iat = at_jwt_time(jwt->claims, "iat", &iat);
@@ -660,7 +733,11 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
         return AT_EXPIRED;
     }
 
-    *expires = exp;
+    *expires = exp + leeway;
+
+    if (limited && iat + (double) issuer->max_age + leeway < *expires) {
+        *expires = iat + (double) issuer->max_age + leeway;
+    }
 
     return AT_OK;
 }
@@ -762,7 +839,8 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
     times = at_jwt_check_times(jwt, issuer, &expires);
 
     if (times == AT_OK) {
-        identity->expires = (int64_t) ceil(expires);
+        /* now is in whole seconds: it has expired with the next one */
+        identity->expires = (int64_t) ceil(expires) * 1000;
     }
 
     return times;
@@ -785,7 +863,7 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
         return AT_BAD_TYP;
     }
 
-    if (!(issuer->algs & at_alg_bit(jwt->alg))) {
+    if (!(issuer->algs & at_alg_bit(jwt->jose.alg))) {
         return AT_BAD_ALG;
     }
 
@@ -874,13 +952,23 @@ at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt,
         return verdict;
     }
 
-    verdict = at_jwt_parse_header(jwt);
+    verdict = at_jwt_decode(jwt);
+
+    if (verdict == AT_OK && !at_jwt_recall_header(jwt)) {
+        verdict = at_jwt_parse_header(jwt);
+    }
 
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    return at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
+    verdict = at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
+
+    if (verdict == AT_OK) {
+        at_jwt_remember_header(jwt);
+    }
+
+    return verdict;
 }
 
 
@@ -909,7 +997,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     verdict = at_jwt_examine(identity, &jwt, query);
 
     at_verifier_clean(verifier);
-    json_decref(jwt.jose);
+    json_decref(jwt.object);
     json_decref(jwt.claims);
 
     return verdict;
@@ -937,4 +1025,38 @@ at_verifier_free(at_verifier_t *verifier)
         free(verifier->memory);
         free(verifier);
     }
+}
+
+
+json_t *
+at_jwt_claims(at_str_t token)
+{
+    size_t          len;
+    json_t         *claims;
+    at_jwt_t        jwt;
+    unsigned char  *document;
+
+    memset(&jwt, 0, sizeof(at_jwt_t));
+
+    if (at_jwt_split(&jwt, token) != AT_OK) {
+        return NULL;
+    }
+
+    document = malloc(at_base64url_decoded_size(jwt.payload.len));
+
+    if (document == NULL) {
+        return NULL;
+    }
+
+    claims = NULL;
+
+    if (at_base64url_decode(document, &len, jwt.payload) == 0) {
+        (void) at_json_parse(&claims, (at_str_t) { (char *) document, len },
+                             &at_payload_limits);
+    }
+
+    at_crypto_cleanse(document, at_base64url_decoded_size(jwt.payload.len));
+    free(document);
+
+    return claims;
 }

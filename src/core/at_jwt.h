@@ -79,5 +79,11 @@ typedef struct {
 at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query);
 
+/*
+ * The claims of a token that was verified before, for those who ask for one: a
+ * new reference, or NULL where memory failed.
+ */
+struct json_t *at_jwt_claims(at_str_t token);
+
 
 #endif

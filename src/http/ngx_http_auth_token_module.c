@@ -134,6 +134,13 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       offsetof(ngx_http_auth_token_main_conf_t, max_length),
       &ngx_http_auth_token_max_length_post },
 
+    { ngx_string("auth_token_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_issuer"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_auth_token_issuer_block,
@@ -232,12 +239,16 @@ ngx_http_auth_token_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&atmcf->issuers, cf->pool, 2,
                        sizeof(ngx_http_auth_token_issuer_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&atmcf->trusts, cf->pool, 2,
+                          sizeof(ngx_http_auth_token_trust_t))
+           != NGX_OK)
     {
         return NULL;
     }
 
     atmcf->max_length = NGX_CONF_UNSET_SIZE;
+    atmcf->cache_size = NGX_CONF_UNSET_SIZE;
 
     return atmcf;
 }
@@ -249,6 +260,8 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_auth_token_main_conf_t  *atmcf = conf;
 
     ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
+    ngx_conf_init_size_value(atmcf->cache_size,
+                             NGX_HTTP_AUTH_TOKEN_CACHE_SIZE);
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK)
@@ -257,30 +270,6 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static void
-ngx_http_auth_token_free_verifier(void *data)
-{
-    at_verifier_free(data);
-}
-
-
-static at_verifier_t *
-ngx_http_auth_token_create_verifier(ngx_cycle_t *cycle)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(cycle->pool, 0);
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    cln->data = at_verifier_create();
-    cln->handler = ngx_http_auth_token_free_verifier;
-
-    return cln->data;
 }
 
 
@@ -303,9 +292,7 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     at_jwt_init();
 
-    atmcf->verifier = ngx_http_auth_token_create_verifier(cycle);
-
-    if (atmcf->verifier == NULL
+    if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
     {

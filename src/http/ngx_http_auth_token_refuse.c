@@ -97,7 +97,7 @@ ngx_http_auth_token_log(ngx_http_request_t *r, ngx_http_auth_token_ctx_t *ctx)
     kind = ngx_http_auth_token_kind_name(ctx->kind);
     fingerprint = ngx_http_auth_token_fingerprint(ctx, hex);
 
-    p = ngx_http_auth_token_escape(who, ctx->identity.subject);
+    p = ngx_http_auth_token_escape(who, ctx->identity->subject);
     subject.data = who;
     subject.len = p - who;
 

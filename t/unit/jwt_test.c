@@ -306,7 +306,7 @@ test_good(void)
     is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "S1 RS256, 2048 bits");
     ok(who.issuer == &b.issuer, "S1 the issuer is the block");
     is_str(who.subject, "alice", "S1 the subject");
-    is_int(who.expires, 1700000600, "S1 the expiry");
+    is_int(who.expires, 1700000600000, "S1 the expiry");
     is_int(who.admin, 0, "S1 no administrator");
     is_int((long long) who.scopes, 0, "S1 no scope");
 
@@ -1580,10 +1580,10 @@ test_exp(void)
 
     is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":1700000000.5}")), AT_OK,
                "C1 a fraction");
-    is_int(who.expires, 1700000001, "C1 is rounded up");
+    is_int(who.expires, 1700000001000, "C1 is rounded up");
     is_verdict(verify(&b, signed_payload("{" WHO ",\"exp\":253402300799}")), AT_OK,
                "C4 the end of the year 9999");
-    is_int(who.expires, 253402300799, "C4 exactly");
+    is_int(who.expires, 253402300799000, "C4 exactly");
 
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000599), AT_OK,
                "C12 a second before");
@@ -1985,7 +1985,7 @@ test_rfc(void)
         is_bytes(at_verdict_info(got)->reason, str(verdict), "S12 %s", name);
 
         if (got == AT_OK) {
-            is_int(who.expires, 1300819380, "S12 %s: its expiry", name);
+            is_int(who.expires, 1300819380000, "S12 %s: its expiry", name);
             is_verdict(verify_at(&b, str(token_text_), 8192, 1300819380), AT_EXPIRED,
                        "S12 %s: a second later", name);
             b.issuer.issuers = issuers;
