@@ -584,7 +584,7 @@ at_jwt_key_is_of_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
 {
     at_str_t  issuer;
 
-    if (!at_jwt_key_fits(jwt, jwk, jwt->kid.len && jwk->kid_len
+    if (!at_jwt_key_fits(jwt, jwk, jwt->jose.kid.len && jwk->kid_len
                                    ? AT_KEYS_NAMED : AT_KEYS_ANY)
         || memcmp(at_key_digest(jwk->key), at_key_digest(jwt->signer),
                   AT_SHA256_LEN)

@@ -329,7 +329,7 @@ static ngx_int_t
 ngx_http_auth_token_sentence(ngx_pool_t *pool, ngx_str_t *dst,
     const ngx_http_auth_token_ctx_t *ctx)
 {
-    dst->len = at_sentence(NULL, 0, ctx->verdict, &ctx->identity,
+    dst->len = at_sentence(NULL, 0, ctx->verdict, ctx->identity,
                            ctx->endpoint);
     dst->data = ngx_pnalloc(pool, dst->len);
 
@@ -338,7 +338,7 @@ ngx_http_auth_token_sentence(ngx_pool_t *pool, ngx_str_t *dst,
     }
 
     (void) at_sentence((char *) dst->data, dst->len, ctx->verdict,
-                       &ctx->identity, ctx->endpoint);
+                       ctx->identity, ctx->endpoint);
 
     return NGX_OK;
 }
