@@ -41,8 +41,8 @@ endif
 CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc/core
 # nginx's own headers do not live up to all of the warnings
 MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
-CORE_LIBS   = -lcrypto -lcurl -ljansson -llmdb -lm
-CLI_LIBS    = -ljwt -lcrypt $(CORE_LIBS)
+CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
+CLI_LIBS    = -ljwt $(CORE_LIBS)
 
 CORE_SRCS  = $(wildcard src/core/*.c)
 CORE_HDRS  = $(wildcard src/core/*.h)

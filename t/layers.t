@@ -61,7 +61,8 @@ is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_)}, @core), [], 'src/core includes
 is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_|cli)}, @cli), [], 'src/cli includes core';
 
 # one header, one place
-for my $row (['jwt.h', 'at_mint.c'], ['lmdb.h', 'at_store\w*\.c'])
+for my $row (['jwt.h', 'at_mint.c'], ['crypt.h', 'at_password.c'],
+          ['lmdb.h', 'at_(?:lmdb|session|store\w*)\.c'])
 {
     my ($header, $place) = @$row;
     my $found = grep_in(qr/^\s*#\s*include\s*[<"]\Q$header\E[">]/, @core, @cli, @http);

@@ -201,7 +201,7 @@ verify_point(const at_trusted_t *trusted, const char *text, at_verdict_e expecte
     at_verdict_e   verdict;
     at_identity_t  id;
     at_verifier_t *verifier = at_verifier_create();
-    at_jwt_query_t query = { str(text), 8192, trusted, 1, NOW };
+    at_jwt_query_t query = { str(text), 8192, trusted, 1, NOW, NULL, NULL };
 
     memset(&id, 0, sizeof(id));
 
