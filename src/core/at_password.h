@@ -13,7 +13,7 @@
 #include "at_str.h"
 
 
-#define AT_PASSWORD_MAX       1024      /* bytes; longer ones are refused */
+#define AT_PASSWORD_MAX       511       /* bytes; crypt() takes no more */
 #define AT_PASSWORD_HASH_LEN  384       /* room for a hash and its end */
 
 typedef enum {
@@ -23,7 +23,10 @@ typedef enum {
 } at_password_e;
 
 
-/* yescrypt, with a salt of its own; 0, or -1 with err set */
+/*
+ * yescrypt, with a salt of its own; terminated.  0, or -1 with err set and an
+ * empty hash.
+ */
 int at_password_hash(char hash[AT_PASSWORD_HASH_LEN], at_str_t password,
     at_error_t *err);
 

@@ -56,11 +56,15 @@ typedef struct {
 
 /*
  * Opens the environment in path, and makes it where it is missing: by the
- * workers' user, after the last fork, once in a process.  NULL with err set.
+ * workers' user, after the last fork, once in a process.  Without a key it is
+ * there already, and for at_sessions_get_use() alone.  NULL with err set.
  */
 at_sessions_t *at_sessions_open(const char *path, const at_state_key_t *key,
     at_error_t *err);
 void at_sessions_close(at_sessions_t *sessions);
+
+/* why the last function that writes failed, for an operator */
+const char *at_sessions_error(const at_sessions_t *sessions);
 
 /* a keyed digest of a password's hash, that a session keeps; 0 or -1 */
 int at_session_mark(const at_sessions_t *sessions,
@@ -82,15 +86,16 @@ at_session_e at_session_find(at_sessions_t *sessions, at_session_t *session,
 
 /*
  * Uses up refresh and stores its successor, in one transaction: of all that try
- * at once, in any process, one gets AT_SESSION_OK.  Within grace of its use the
- * others get AT_SESSION_USED, later ones AT_SESSION_REUSED.
+ * at once, in any process, one gets AT_SESSION_OK.  Less than grace after its
+ * use the others get AT_SESSION_USED, later ones AT_SESSION_REUSED.
  */
 at_session_e at_session_rotate(at_sessions_t *sessions, at_str_t refresh,
     const at_session_pair_t *next, int64_t now, int64_t grace);
 
 /*
- * Logout: ends the families of a refresh token, and of an access token until
- * that has expired; either may be empty.  AT_SESSION_UNKNOWN if there was none.
+ * Logout: ends the families of a refresh token, used or not, and of an access
+ * token, until these have expired; either may be empty.  AT_SESSION_UNKNOWN if
+ * there was none.
  */
 at_session_e at_session_end(at_sessions_t *sessions, at_str_t refresh,
     at_str_t access, int64_t now);

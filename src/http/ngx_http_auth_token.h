@@ -25,6 +25,8 @@
 #include "at_issuer.h"
 #include "at_jwt.h"
 #include "at_scope.h"
+#include "at_sentence.h"
+#include "at_state.h"
 #include "at_store.h"
 #include "at_verdict.h"
 
@@ -66,6 +68,7 @@ typedef struct {
 
     ngx_array_t                       client_claims;    /* of at_path_t */
     ngx_http_auth_token_where_t       client_where;
+    ngx_http_auth_token_where_t       audience_where;   /* of "clients" */
 
     ngx_array_t                       key_files;
                                    /* of ngx_http_auth_token_key_file_t */
@@ -98,6 +101,10 @@ typedef struct {
 
     ngx_str_t                      store;       /* its path, or NULL */
     ngx_http_auth_token_where_t    store_where;
+
+    ngx_str_t                      state_path;
+    ngx_http_auth_token_where_t    state_where; /* of what needs it, or 0 */
+    at_state_key_t                *state_key;   /* NULL: there is none */
 } ngx_http_auth_token_main_conf_t;
 
 
@@ -268,6 +275,34 @@ uint64_t ngx_http_auth_token_generation(
 /* the open store, or NULL while it cannot be used */
 at_store_t *ngx_http_auth_token_store(
     const ngx_http_auth_token_main_conf_t *atmcf);
+
+/* state: a directory of our own, with a key that the master reads */
+
+char *ngx_http_auth_token_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* in a setter: the directive that is being read needs the state */
+void ngx_http_auth_token_need_state(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+ngx_int_t ngx_http_auth_token_check_state(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+ngx_int_t ngx_http_auth_token_open_state(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+/*
+ * From init_module on; NULL where nothing needs it, or where it could not be
+ * had: who needs it then fails closed.
+ */
+const at_state_key_t *ngx_http_auth_token_state_key(
+    const ngx_http_auth_token_main_conf_t *atmcf);
+
+/*
+ * The path, terminated, of a file of the workers': PATH/data/NAME.  Once the
+ * configuration was read; data is NULL where memory failed.
+ */
+ngx_str_t ngx_http_auth_token_state_file(ngx_pool_t *pool,
+    const ngx_http_auth_token_main_conf_t *atmcf, const char *name);
 
 /* cache: what a worker has verified */
 

@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_auth_token_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_auth_token_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
+static ngx_int_t ngx_http_auth_token_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_auth_token_init_process(ngx_cycle_t *cycle);
 static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
     void *data);
@@ -127,6 +128,13 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       0,
       NULL },
 
+    { ngx_string("auth_token_state_path"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_state_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_max_length"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -173,7 +181,7 @@ ngx_module_t  ngx_http_auth_token_module = {
     ngx_http_auth_token_commands,           /* module directives */
     NGX_HTTP_MODULE,                        /* module type */
     NULL,                                   /* init master */
-    NULL,                                   /* init module */
+    ngx_http_auth_token_init_module,        /* init module */
     ngx_http_auth_token_init_process,       /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
@@ -264,12 +272,31 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
                              NGX_HTTP_AUTH_TOKEN_CACHE_SIZE);
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK)
+        || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* in the master, before it forks */
+
+static ngx_int_t
+ngx_http_auth_token_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_auth_token_module);
+
+    if (ngx_test_config || atmcf == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_token_open_state(cycle, atmcf);
 }
 
 
