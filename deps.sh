@@ -24,8 +24,8 @@ for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc make libc6-dev nginx nginx-dev libssl-dev
-                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev
-                  libxxhash-dev"
+                  libcurl4-openssl-dev libjansson-dev libjwt-dev liblmdb-dev
+                  libcrypt-dev libxxhash-dev"
         ;;
     demo)
         packages="$packages curl openssl"

@@ -25,6 +25,7 @@
 #include "at_issuer.h"
 #include "at_jwt.h"
 #include "at_scope.h"
+#include "at_sentence.h"
 #include "at_state.h"
 #include "at_store.h"
 #include "at_verdict.h"
@@ -67,6 +68,7 @@ typedef struct {
 
     ngx_array_t                       client_claims;    /* of at_path_t */
     ngx_http_auth_token_where_t       client_where;
+    ngx_http_auth_token_where_t       audience_where;   /* of "clients" */
 
     ngx_array_t                       key_files;
                                    /* of ngx_http_auth_token_key_file_t */
