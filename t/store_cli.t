@@ -208,7 +208,7 @@ fails(run('user', 'create', '--no-password', ''), 2, '"username": is empty, long
 fails(run('user', 'create', '--no-password', 'x', '--scope', ''), 2,
     '--scope is empty or not UTF-8', 'empty scope');
 fails(run('user', 'create', '--no-password', "\xff"), 2,
-    'username is not UTF-8, or memory failed', 'no UTF-8');
+    'username is not UTF-8', 'no UTF-8');
 
 ###############################################################################
 # token
