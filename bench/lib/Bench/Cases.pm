@@ -256,7 +256,7 @@ sub _three ($name, $server, $port) {
 my %others = (
     nginx => [
         _row('auth_request', 'nginx-others', 'auth_request', 'same', 200, of => 'nginx', refuse => 'none',
-            title => 'The same bearer token, others',
+            title => 'A bearer token: what else there is',
             group => 'Same bearer token', label => 'auth_request to a local service'),
     ],
     haproxy => [ _three('HAProxy jwt_verify', 'haproxy', 'jwt') ],
@@ -293,7 +293,7 @@ sub series ($self) {
             sub ($n) { ("own-store-$n", 'api', "random:$n", "random:$STORES[-1]") }),
         $series->('ranges', 'auth_token_allow', \@RANGES,
             sub ($n) { ('own-ranges', "ranges_$n", 'none', 'none') }),
-        $series->('rows of the catalogue', 'auth_token_endpoints, same bearer token', \@TEMPLATES,
+        $series->('rows of the catalogue, same bearer token', 'auth_token_endpoints', \@TEMPLATES,
             sub ($n) { ('own-endpoints', "endpoints_$n", 'path', 'path') }),
         $series->('bytes of the token', 'same bearer token', \@SIZES,
             sub ($n) { ('own-fresh', 'jwt', "same:$n", "many:$n") }),

@@ -73,7 +73,7 @@ sub _until ($pipe, $seconds, $pattern = undef) {
 # the first $n values
 sub _values ($self, $n) {
     if ($self->{file} =~ /\Anumber:(.*)/) {
-        my $format = $1;
+        my $format = $1 or return ('') x $n;
         return map { sprintf $format, $_ % $self->{lines} + 1 } 0 .. $n - 1;
     }
 

@@ -10,6 +10,7 @@ use Bench::Process qw(run spawn slurp spew);
 use File::Path qw(make_path);
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
+use Time::HiRes qw(time);
 
 # build: the directory of the build; dir: of the run; keep: of what is kept;
 # distinct: how many tokens are "each once"
@@ -54,7 +55,7 @@ sub tokens ($self, $bytes, $count) {
     my $file = "$self->{keep}/tokens-$bytes-$count";
     return $file if -e $file;
 
-    say "minting $count tokens of $bytes bytes";
+    my $begin = time;
 
     # a half on each core
     my $half = int($count / 2);
@@ -72,6 +73,7 @@ sub tokens ($self, $bytes, $count) {
     spew("$file.new", join '', map { slurp($_->[2]) } @half);
     unlink map { $_->[2] } @half;
     rename "$file.new", $file or die "$file: $!\n";
+    say sprintf '%d tokens of %d bytes: %.0f s', $count, $bytes, time - $begin;
 
     return $file;
 }
@@ -113,7 +115,7 @@ sub store ($self, $count) {
     my $store = "$self->{dir}/store-$count";
     return $store if -e $store;
 
-    say "importing $count API tokens" if $count >= 100_000;
+    my $begin = time;
 
     my @command = ("$self->{build}/auth-token", '--store', "lmdb:$store");
     run(@command, 'init', defined $self->{group} ? ('--group', $self->{group}) : ());
@@ -130,6 +132,7 @@ sub store ($self, $count) {
 
     run(@command, 'import', $file);
     unlink $file;
+    say sprintf 'a store of %d API tokens: %.0f s', $count, time - $begin if $count >= 100_000;
 
     return $store;
 }

@@ -51,6 +51,13 @@ sub _sample ($self, $row) {
     };
 }
 
+# microseconds of one row above those of another, of each round; none if one of the
+# two was not measured
+sub differences ($self, $name, $of) {
+    my ($one, $other) = map { $self->{samples}{$_} // return } $name, $of;
+    return map { $one->[$_]{cpu} - $other->[$_]{cpu} } 0 .. $#$one;
+}
+
 # What was found of a row: cpu, rate, busy; and, compared with another, extra, low,
 # high (microseconds) and ratio (of rates).  Nothing if it was not measured.
 sub result ($self, $row) {
@@ -60,7 +67,7 @@ sub result ($self, $row) {
 
     if (defined $row->{of}) {
         my @of    = $self->{samples}{$row->{of}}->@*;
-        my @extra = sort { $a <=> $b } map { $samples[$_]{cpu} - $of[$_]{cpu} } 0 .. $#samples;
+        my @extra = sort { $a <=> $b } $self->differences($row->{name}, $row->{of});
 
         @result{qw(extra low high)} = (median(@extra), @extra[0, -1]);
         $result{ratio} = median(map { $samples[$_]{rate} / $of[$_]{rate} } 0 .. $#samples);
