@@ -25,7 +25,7 @@ CFLAGS     = -g -O2
 WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
              -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDENING  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
-LDFLAGS    = -Wl,-z,relro -Wl,-z,now
+LDFLAGS    = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
 ifeq ($(SANITIZE),1)
 BUILD      = $(BUILD_ROOT)/sanitize
@@ -41,8 +41,8 @@ endif
 CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc/core
 # nginx's own headers do not live up to all of the warnings
 MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
-CORE_LIBS   = -lcrypto -ljansson -llmdb -lm
-CLI_LIBS    = -ljwt -lcrypt $(CORE_LIBS)
+CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
+CLI_LIBS    = -ljwt $(CORE_LIBS)
 
 CORE_SRCS  = $(wildcard src/core/*.c)
 CORE_HDRS  = $(wildcard src/core/*.h)
@@ -78,6 +78,9 @@ help:
 	@echo 'make install      into $$(DESTDIR): module, command, manual page'
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
+
+# the OpenID provider of the tests
+export AT_NODE = $(abspath $(BUILD_ROOT))/node
 
 deps:
 	./deps.sh build test

@@ -7,13 +7,25 @@
 
 set -eu
 
+# the OpenID provider of the tests, and where it is installed
+root=$(cd "$(dirname "$0")" && pwd)
+provider=$root/t/provider
+node_dir=${AT_NODE:-$root/build/node}
+
 packages=
+tests=
+
+node_is_there() {
+    command -v npm >/dev/null \
+        && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null
+}
 
 for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc make libc6-dev nginx nginx-dev libssl-dev
-                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev"
+                  libcurl4-openssl-dev libjansson-dev libjwt-dev liblmdb-dev
+                  libcrypt-dev libxxhash-dev"
         ;;
     demo)
         packages="$packages curl openssl"
@@ -22,6 +34,9 @@ for group in "$@"; do
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
                   wrk"
+        # beside a node from elsewhere Debian's npm cannot be installed
+        node_is_there || packages="$packages nodejs npm"
+        tests=1
         ;;
     bench)
         packages="$packages openssl perl wrk valgrind"
@@ -50,25 +65,53 @@ for package in $packages; do
     [ "$state" = installed ] || missing="$missing $package"
 done
 
-[ -n "$missing" ] || exit 0
+install_packages() {
+    echo "installing:$missing"
 
-echo "installing:$missing"
+    # nginx's package starts the server of the machine: not wanted here
+    policy=/usr/sbin/policy-rc.d
+    made=
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+        made=1
+    fi
 
-# nginx's package starts the server of the machine: not wanted here
-policy=/usr/sbin/policy-rc.d
-made=
-if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod 755 $policy
-    made=1
+    status=0
+    apt-get update -qq || true
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        $missing >/dev/null || status=$?
+
+    [ -z "$made" ] || rm -f $policy
+
+    return $status
+}
+
+# Exactly what the lock file names, by its digests; a copy of that file beside it
+# says that it is all there.
+install_provider() {
+    ! cmp -s "$provider/package-lock.json" "$node_dir/installed" || return 0
+
+    node_is_there || { echo "$0: node 18 or later and its npm are needed" >&2; return 1; }
+    echo "installing: oidc-provider, into $node_dir"
+
+    mkdir -p "$node_dir"
+    cp "$provider/package.json" "$provider/package-lock.json" "$node_dir/"
+
+    # a user without a home has no place for its cache either
+    [ -w "${HOME:-/nonexistent}" ] || export npm_config_cache="$node_dir/cache"
+
+    (cd "$node_dir" && npm ci --ignore-scripts --no-audit --no-fund \
+        --no-update-notifier --loglevel=error >/dev/null)
+    rm -rf "$node_dir/cache"
+    cp "$provider/package-lock.json" "$node_dir/installed"
+}
+
+if [ -n "$missing" ]; then
+    install_packages
 fi
 
-status=0
-apt-get update -qq || true
-# shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    $missing >/dev/null || status=$?
-
-[ -z "$made" ] || rm -f $policy
-
-exit $status
+if [ -n "$tests" ]; then
+    install_provider
+fi

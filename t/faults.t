@@ -45,6 +45,7 @@ my $s = start(<<'CONF', files => {
         key_file   %%DIR%%/rsa.pem;
     }
     auth_token_claim $tenant org.tenant;
+    auth_token_cache off;
     map $auth_token_user $needed { jane read; default ''; }
 
     request_pool_size    512;

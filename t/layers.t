@@ -61,7 +61,8 @@ is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_)}, @core), [], 'src/core includes
 is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_|cli)}, @cli), [], 'src/cli includes core';
 
 # one header, one place
-for my $row (['jwt.h', 'at_mint.c'], ['lmdb.h', 'at_store\w*\.c'])
+for my $row (['jwt.h', 'at_mint.c'], ['crypt.h', 'at_password.c'],
+          ['lmdb.h', 'at_(?:lmdb|session|store\w*)\.c'])
 {
     my ($header, $place) = @$row;
     my $found = grep_in(qr/^\s*#\s*include\s*[<"]\Q$header\E[">]/, @core, @cli, @http);
@@ -79,7 +80,9 @@ is_deeply grep_in(qr/\b(?:strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|alloca
 is_deeply grep_in(qr/[ \t]\z|\t/, @core, @cli, @http), [], 'no tabs, no spaces at ends of lines';
 
 is_deeply [grep { content($_) !~ /SPDX-License-Identifier: BSD-2-Clause$/m }
-           files(qr/\.[ch]\z/, 'src', 't')], [], 'every source says its licence';
+           files(qr/\.(?:[ch]|js)\z/, 'src', 't')], [], 'every source says its licence';
+is_deeply grep_in(qr/"resolved"/, files(qr/\.json\z/, 't/provider')), [],
+          'packages come from wherever npm is told to get them';
 is_deeply [grep { content($_) !~ /^#ifndef (\w+_H)\n#define \1\n.*^#endif\s*\z/ms }
            grep { /\.h\z/ } @core, @cli, @http], [], 'every header is guarded';
 is_deeply [grep { content($_) !~ m{\A(?:#!/usr/bin/perl\n\s*)?# \S} }

@@ -167,6 +167,25 @@ cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max)
 }
 
 
+at_str_t
+cli_line(const at_file_t *file)
+{
+    at_str_t  text;
+
+    text = (at_str_t) { file->data, file->len };
+
+    if (text.len != 0 && text.data[text.len - 1] == '\n') {
+        text.len--;
+    }
+
+    if (text.len != 0 && text.data[text.len - 1] == '\r') {
+        text.len--;
+    }
+
+    return text;
+}
+
+
 int
 cli_open(cli_t *cli, const char *path)
 {

@@ -81,6 +81,9 @@ int cli_no_memory(cli_t *cli);
  */
 int cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max);
 
+/* what the file has, without a line end behind it */
+at_str_t cli_line(const at_file_t *file);
+
 /*
  * Opens the file at path, or standard input for "-", which may be of any size
  * and kind.  Returns the descriptor, which the caller closes; -1 as above.
@@ -113,6 +116,9 @@ int cli_role_set(cli_t *cli, int argc, char **argv);
 int cli_token_create(cli_t *cli, int argc, char **argv);
 int cli_token_update(cli_t *cli, int argc, char **argv);
 int cli_user_create(cli_t *cli, int argc, char **argv);
+int cli_user_delete(cli_t *cli, int argc, char **argv);
+int cli_user_disable(cli_t *cli, int argc, char **argv);
+int cli_user_passwd(cli_t *cli, int argc, char **argv);
 int cli_user_update(cli_t *cli, int argc, char **argv);
 
 /* of the kind of record that the noun names */

@@ -258,6 +258,22 @@ cli_change_parse(cli_t *cli, cli_change_t *change)
 }
 
 
+int
+cli_edit_check(cli_t *cli, const cli_edit_t *edit, const cli_kind_t *kind,
+    json_t *object)
+{
+    int           rc;
+    cli_change_t  change = { .edit = edit, .kind = kind, .object = object };
+
+    rc = cli_edit_apply(cli, edit, object) == -1
+         || cli_change_parse(cli, &change) != 0 ? -1 : 0;
+
+    cli_record_free(&change.rec);
+
+    return rc;
+}
+
+
 /* a secret that cannot be shown must not be in force: it is written out first */
 static int
 cli_change_print(cli_t *cli, cli_change_t *change)

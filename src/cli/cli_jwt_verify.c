@@ -5,6 +5,7 @@
  * auth-token jwt verify
  */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -344,6 +345,15 @@ cli_verify_scopes(const at_scopes_t *scopes)
 }
 
 
+/* the claim: what leeway makes of it is the issuer block's */
+static int64_t
+cli_verify_expires(const at_identity_t *id)
+{
+    return (int64_t) ceil(json_number_value(json_object_get(id->claims,
+                                                            "exp")));
+}
+
+
 static json_t *
 cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
 {
@@ -355,7 +365,7 @@ cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
                      id->subject.len,
                      "admin", id->rights.admin,
                      "scopes", cli_verify_scopes(&id->rights.scopes),
-                     "expires", (json_int_t) id->expires,
+                     "expires", (json_int_t) cli_verify_expires(id),
                      "claims", id->claims,
                      "warnings", verify->warnings);
 }
@@ -461,7 +471,7 @@ cli_verify_print_ok(cli_t *cli, const cli_verify_t *verify,
     cli_verify_print_line("subject", id->subject);
     cli_verify_print_line("admin", id->rights.admin ? at_str("yes") : at_str("no"));
     cli_verify_print_scopes(&id->rights.scopes);
-    cli_verify_print_expires(id->expires);
+    cli_verify_print_expires(cli_verify_expires(id));
     cli_verify_print_line("claims", cli_str(claims));
     cli_verify_print_warnings(verify);
 
@@ -522,11 +532,13 @@ cli_verify_print(cli_t *cli, const cli_verify_t *verify,
 static int
 cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
 {
-    int            rc;
-    at_file_t      file;
-    at_trusted_t   trusted;
-    at_verdict_e   verdict;
-    at_identity_t  id = { 0 };
+    int              rc;
+    at_file_t        file;
+    at_trusted_t     trusted;
+    at_verdict_e     verdict;
+    at_identity_t    id = { 0 };
+    at_verifier_t   *verifier;
+    at_jwt_query_t   query;
 
     if (cli_read(cli, &file, path != NULL ? path : "-", CLI_TOKEN_SIZE) != 0) {
         return -1;
@@ -536,8 +548,12 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
     trusted.sets = verify->sets;
     trusted.n_sets = verify->n_sets;
 
-    verdict = at_jwt_verify(&id, cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
-                            &trusted, 1, verify->at);
+    query = (at_jwt_query_t) { cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
+                               &trusted, 1, verify->at, NULL, NULL };
+
+    verifier = at_verifier_create();
+    verdict = verifier ? at_jwt_verify(verifier, &id, &query) : AT_FAILED;
+    at_verifier_free(verifier);
     at_file_free(&file);
 
     rc = cli_verify_print(cli, verify, &id, verdict);

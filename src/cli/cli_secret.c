@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <crypt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "at_crypto.h"
+#include "at_password.h"
 #include "cli_secret.h"
 
 
@@ -74,31 +74,22 @@ cli_guid_make(cli_t *cli, char guid[CLI_GUID_LEN + 1])
 char *
 cli_secret_hash(cli_t *cli, const char *secret)
 {
-    int    size;
-    char  *setting, *hash;
-    void  *data;
+    char        hash[AT_PASSWORD_HASH_LEN], *copy;
+    at_str_t    text;
+    at_error_t  err;
 
-    data = NULL;
-    size = 0;
-    hash = NULL;
-    setting = crypt_gensalt_ra("$y$", 0, NULL, 0);
+    text = (at_str_t) { secret, strlen(secret) };
 
-    if (setting != NULL) {
-        hash = crypt_ra(secret, setting, &data, &size);
+    if (at_password_hash(hash, text, &err) != 0) {
+        (void) cli_failure(cli, "the secret: %s", err.text);
+        return NULL;
     }
 
-    hash = hash != NULL ? strdup(hash) : NULL;
+    copy = strdup(hash);
 
-    if (hash == NULL) {
-        (void) cli_failure(cli, "the secret cannot be hashed: %m");
+    if (copy == NULL) {
+        (void) cli_no_memory(cli);
     }
 
-    if (data != NULL) {
-        at_crypto_cleanse(data, (size_t) size);
-    }
-
-    free(data);
-    free(setting);
-
-    return hash;
+    return copy;
 }

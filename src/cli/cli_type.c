@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include "at_password.h"
 #include "at_role.h"
 #include "cli.h"
 #include "cli_type.h"
@@ -128,7 +129,7 @@ cli_read_hash(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
     }
 
     /* it may be a password: it is not shown */
-    return cli_hash_is_valid(*text)
+    return at_password_hash_is_valid(*text)
            ? 0 : at_error(err, "is no hash of yescrypt, bcrypt or SHA-512");
 }
 
@@ -246,7 +247,7 @@ cli_read_hashes(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
         return at_error(err, "has more than %d entries", AT_SECRETS);
     }
 
-    return cli_read_texts(rec, dst, value, cli_hash_is_valid, NULL, err);
+    return cli_read_texts(rec, dst, value, at_password_hash_is_valid, NULL, err);
 }
 
 

@@ -10,26 +10,6 @@
 #include "cli_value.h"
 
 
-#define CLI_HASH_MAX  384
-
-
-typedef struct {
-    at_str_t  prefix;
-    size_t    min;
-} cli_hash_t;
-
-
-static const cli_hash_t  cli_hashes[] = {
-    { at_str("$y$"), 60 },
-    { at_str("$2a$"), 60 },
-    { at_str("$2b$"), 60 },
-    { at_str("$2y$"), 60 },
-    { at_str("$6$"), 90 }
-};
-
-#define CLI_HASHES  (sizeof(cli_hashes) / sizeof(cli_hashes[0]))
-
-
 int
 cli_name_is_valid(at_str_t text, size_t max)
 {
@@ -56,51 +36,6 @@ cli_name_is_valid(at_str_t text, size_t max)
     }
 
     return 1;
-}
-
-
-/* the alphabet of crypt(5), behind the prefix */
-static int
-cli_hash_is_plain(at_str_t text)
-{
-    size_t  i;
-    char    c;
-
-    for (i = 0; i < text.len; i++) {
-        c = text.data[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-              || (c >= '.' && c <= '9') || c == '$' || c == '='))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-int
-cli_hash_is_valid(at_str_t text)
-{
-    size_t            i;
-    const cli_hash_t  *hash;
-
-    if (text.len > CLI_HASH_MAX || !cli_hash_is_plain(text)) {
-        return 0;
-    }
-
-    for (i = 0; i < CLI_HASHES; i++) {
-        hash = &cli_hashes[i];
-
-        if (text.len >= hash->min
-            && memcmp(text.data, hash->prefix.data, hash->prefix.len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -24,9 +24,6 @@
 /* of at most max bytes, not empty, without control characters */
 int cli_name_is_valid(at_str_t text, size_t max);
 
-/* a hash of crypt(5): yescrypt, bcrypt or SHA-512; never a password */
-int cli_hash_is_valid(at_str_t text);
-
 /* what can stand in a header: printable ASCII without spaces */
 int cli_clear_is_valid(at_str_t text);
 

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <arpa/inet.h>
+
 #include "at_base64url.h"
 
 
@@ -40,34 +42,62 @@ static int at_base64url_decode_tail(unsigned char *dst,
     const unsigned char *src, size_t n);
 
 
+/* what the member bits of the last three of four characters leave in the sum */
+#define AT_BASE64URL_MEMBERS                                                  \
+    (AT_BASE64URL_MEMBER << 12 ^ AT_BASE64URL_MEMBER << 6                     \
+     ^ AT_BASE64URL_MEMBER)
+
+/*
+ * Four characters at a time, all of the alphabet or not: that is asked once, at
+ * the end.  A store of four bytes for three runs over into the room that the
+ * tail has.
+ */
+static int
+at_base64url_decode_whole(unsigned char *dst, const unsigned char *src,
+    size_t n)
+{
+    uint32_t       bits;
+    unsigned char  a, b, c, d, all;
+
+    all = AT_BASE64URL_MEMBER;
+
+    for ( /* void */ ; n; n--) {
+        a = at_base64url_values[src[0]];
+        b = at_base64url_values[src[1]];
+        c = at_base64url_values[src[2]];
+        d = at_base64url_values[src[3]];
+
+        all &= a & b & c & d;
+
+        bits = (uint32_t) a << 18 ^ (uint32_t) b << 12 ^ (uint32_t) c << 6 ^ d;
+        bits = htonl((bits ^ AT_BASE64URL_MEMBERS) << 8);
+        memcpy(dst, &bits, 4);
+
+        src += 4;
+        dst += 3;
+    }
+
+    return all ? 0 : -1;
+}
+
+
 int
 at_base64url_decode(unsigned char *dst, size_t *len, at_str_t text)
 {
-    size_t                n;
-    uint32_t              bits;
-    unsigned char        *start;
+    size_t                n, tail;
     const unsigned char  *src;
 
     src = (const unsigned char *) text.data;
-    start = dst;
+    n = text.len / 4;
+    tail = text.len % 4;
 
-    for (n = text.len; n >= 4; n -= 4) {
-        if (at_base64url_bits(&bits, src, 4) != 0) {
-            return -1;
-        }
-
-        *dst++ = (unsigned char) (bits >> 16);
-        *dst++ = (unsigned char) (bits >> 8);
-        *dst++ = (unsigned char) bits;
-
-        src += 4;
-    }
-
-    if (at_base64url_decode_tail(dst, src, n) != 0) {
+    if (at_base64url_decode_whole(dst, src, n) != 0
+        || at_base64url_decode_tail(dst + n * 3, src + n * 4, tail) != 0)
+    {
         return -1;
     }
 
-    *len = (size_t) (dst - start) + n * 3 / 4;
+    *len = n * 3 + tail * 3 / 4;
 
     return 0;
 }

@@ -27,8 +27,10 @@ typedef struct {
 } at_ranges_t;
 
 struct at_cidr_set_s {
+    size_t         size;
     at_ranges_t    ipv4;
     at_ranges_t    ipv6;
+    at_range_t     ranges[];        /* of both */
 };
 
 
@@ -37,8 +39,8 @@ static int at_cidr_parse_bits(unsigned *bits, at_str_t text, unsigned max);
 static void at_cidr_unmap(at_cidr_t *cidr);
 static int at_cidr_clear_host(at_cidr_t *cidr);
 
-static int at_ranges_init(at_ranges_t *ranges, const at_cidr_t *cidrs, size_t n,
-    unsigned len);
+static void at_ranges_init(at_ranges_t *ranges, const at_cidr_t *cidrs,
+    size_t n, unsigned len);
 static at_range_t at_range(const at_cidr_t *cidr);
 static void at_ranges_merge(at_ranges_t *ranges);
 static int at_ranges_match(const at_ranges_t *ranges, at_number_t addr);
@@ -229,19 +231,22 @@ at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr)
 at_cidr_set_t *
 at_cidr_set_create(const at_cidr_t *cidrs, size_t n)
 {
+    size_t          size;
     at_cidr_set_t  *set;
 
-    set = calloc(1, sizeof(at_cidr_set_t));
+    size = sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
+    set = malloc(size);
+
     if (set == NULL) {
         return NULL;
     }
 
-    if (at_ranges_init(&set->ipv4, cidrs, n, 4) != 0
-        || at_ranges_init(&set->ipv6, cidrs, n, 16) != 0)
-    {
-        at_cidr_set_free(set);
-        return NULL;
-    }
+    set->size = size;
+    set->ipv4.ranges = set->ranges;
+    at_ranges_init(&set->ipv4, cidrs, n, 4);
+
+    set->ipv6.ranges = set->ranges + set->ipv4.n;
+    at_ranges_init(&set->ipv6, cidrs, n, 16);
 
     return set;
 }
@@ -250,13 +255,14 @@ at_cidr_set_create(const at_cidr_t *cidrs, size_t n)
 void
 at_cidr_set_free(at_cidr_set_t *set)
 {
-    if (set == NULL) {
-        return;
-    }
-
-    free(set->ipv4.ranges);
-    free(set->ipv6.ranges);
     free(set);
+}
+
+
+size_t
+at_cidr_set_size(const at_cidr_set_t *set)
+{
+    return set->size;
 }
 
 
@@ -268,27 +274,14 @@ at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr)
 }
 
 
-/* takes those of cidrs whose address has len bytes */
-static int
+/* takes those of cidrs whose address has len bytes; there is room for all */
+static void
 at_ranges_init(at_ranges_t *ranges, const at_cidr_t *cidrs, size_t n,
     unsigned len)
 {
-    size_t  i, count;
+    size_t  i;
 
-    count = 0;
-
-    for (i = 0; i < n; i++) {
-        count += (cidrs[i].addr.len == len);
-    }
-
-    if (count == 0) {
-        return 0;
-    }
-
-    ranges->ranges = calloc(count, sizeof(at_range_t));
-    if (ranges->ranges == NULL) {
-        return -1;
-    }
+    ranges->n = 0;
 
     for (i = 0; i < n; i++) {
         if (cidrs[i].addr.len == len) {
@@ -296,10 +289,10 @@ at_ranges_init(at_ranges_t *ranges, const at_cidr_t *cidrs, size_t n,
         }
     }
 
-    qsort(ranges->ranges, ranges->n, sizeof(at_range_t), at_range_compare);
-    at_ranges_merge(ranges);
-
-    return 0;
+    if (ranges->n) {
+        qsort(ranges->ranges, ranges->n, sizeof(at_range_t), at_range_compare);
+        at_ranges_merge(ranges);
+    }
 }
 
 

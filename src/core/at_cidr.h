@@ -52,6 +52,9 @@ typedef struct at_cidr_set_s  at_cidr_set_t;
 at_cidr_set_t *at_cidr_set_create(const at_cidr_t *cidrs, size_t n);
 void at_cidr_set_free(at_cidr_set_t *set);
 
+/* bytes of the one block that it is */
+size_t at_cidr_set_size(const at_cidr_set_t *set);
+
 int at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr);
 
 

@@ -4,6 +4,7 @@
  */
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <openssl/bn.h>
@@ -13,6 +14,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -603,10 +605,31 @@ at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
 }
 
 
+/*
+ * EVP_sha256() is looked up anew by each use of it, which takes longer than to
+ * hash an API token: what it stands for is fetched once, and kept.
+ */
+static pthread_once_t  at_sha256_once = PTHREAD_ONCE_INIT;
+static const EVP_MD   *at_sha256_md;
+
+
+static void
+at_sha256_fetch(void)
+{
+    at_sha256_md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+
+    if (at_sha256_md == NULL) {
+        at_sha256_md = EVP_sha256();
+    }
+}
+
+
 int
 at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
 {
-    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)
+    (void) pthread_once(&at_sha256_once, at_sha256_fetch);
+
+    if (EVP_Digest(text.data, text.len, digest, NULL, at_sha256_md, NULL)
         != 1)
     {
         ERR_clear_error();
@@ -614,6 +637,29 @@ at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
     }
 
     return 0;
+}
+
+
+int
+at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key, at_str_t text)
+{
+    if (key.len > INT_MAX
+        || HMAC(EVP_sha256(), key.data, (int) key.len,
+                (const unsigned char *) text.data, text.len, mac, NULL)
+           == NULL)
+    {
+        ERR_clear_error();
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+at_crypto_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
 }
 
 
@@ -651,5 +697,5 @@ at_random(void *data, size_t len)
 void
 at_crypto_cleanse(void *data, size_t len)
 {
-    OPENSSL_cleanse(data, len);
+    explicit_bzero(data, len);
 }

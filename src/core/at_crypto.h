@@ -81,6 +81,13 @@ at_signature_e at_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
 /* Returns 0, or -1 where memory failed. */
 int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
 
+/* HMAC-SHA256 (RFC 2104).  Returns 0, or -1 where memory failed. */
+int at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key,
+    at_str_t text);
+
+/* 1 if they are equal, in a time that does not tell where they differ */
+int at_crypto_equal(const void *a, const void *b, size_t len);
+
 #define AT_SHA1_HEX_LEN  40
 
 /* A name that others give to text, not a protection.  Returns 0 or -1, too. */

@@ -10,6 +10,13 @@
 #include "at_identity.h"
 
 
+/* fewer are as soon looked at one by one */
+#define AT_IDENTITY_SORT  8
+
+
+/* --- of its own parts ---------------------------------------------------- */
+
+
 void
 at_identity_release(at_identity_t *identity)
 {
@@ -17,6 +24,7 @@ at_identity_release(at_identity_t *identity)
 
     at_scopes_free(&identity->rights.scopes);
     at_scopes_free(&identity->rights.owner_scopes);
+    at_cidr_set_free(identity->range_set);
     json_decref(identity->claims);
 
     free((void *) (uintptr_t) identity->own_role.grant);
@@ -46,4 +54,235 @@ at_identity_keep(at_identity_t *identity, at_str_t bytes)
     identity->copies[identity->n_copies++] = copy;
 
     return (at_str_t) { copy, bytes.len };
+}
+
+
+int
+at_identity_is_restricted(const at_identity_t *identity)
+{
+    return identity->ranges.n != 0 || identity->range_set != NULL;
+}
+
+
+int
+at_identity_admits(const at_identity_t *identity, const at_addr_t *addr)
+{
+    return identity->range_set != NULL
+           ? at_cidr_set_match(identity->range_set, addr)
+           : at_list_match_addr(identity->ranges, addr);
+}
+
+
+/* --- as one block -------------------------------------------------------- */
+
+
+/*
+ * The block is an identity, then arrays; bytes fill it from its end.  Without
+ * memory it is only measured: one walk does both, so that they cannot differ.
+ */
+typedef struct {
+    char    *array;             /* the next one; NULL: measure */
+    char    *bytes;             /* the last ones */
+    size_t   size;
+} at_block_t;
+
+
+static void
+at_block_text(at_block_t *block, at_str_t *text)
+{
+    block->size += text->len;
+
+    if (text->len == 0) {
+        text->data = NULL;
+        return;
+    }
+
+    if (block->array != NULL) {
+        block->bytes -= text->len;
+        memcpy(block->bytes, text->data, text->len);
+        text->data = block->bytes;
+    }
+}
+
+
+static void *
+at_block_array(at_block_t *block, size_t size)
+{
+    void  *array;
+
+    size = (size + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    block->size += size;
+
+    array = block->array;
+
+    if (block->array != NULL) {
+        block->array += size;
+    }
+
+    return array;
+}
+
+
+static void
+at_block_texts(at_block_t *block, const at_str_t **texts, size_t n)
+{
+    size_t     i;
+    at_str_t   text, *array;
+
+    array = at_block_array(block, n * sizeof(at_str_t));
+
+    for (i = 0; i < n; i++) {
+        text = (*texts)[i];
+        at_block_text(block, &text);
+
+        if (array != NULL) {
+            array[i] = text;
+        }
+    }
+
+    *texts = n ? array : NULL;
+}
+
+
+static void
+at_block_scopes(at_block_t *block, at_scopes_t *scopes)
+{
+    at_str_t        *sorted;
+    const at_str_t  *items;
+
+    items = scopes->items;
+    at_block_texts(block, &items, scopes->n);
+
+    sorted = scopes->n > AT_IDENTITY_SORT
+             ? at_block_array(block, scopes->n * sizeof(at_str_t)) : NULL;
+
+    scopes->items = (at_str_t *) (uintptr_t) items;
+    scopes->sorted = sorted;
+
+    if (sorted != NULL) {
+        memcpy(sorted, items, scopes->n * sizeof(at_str_t));
+        at_scopes_sort(sorted, scopes->n);
+    }
+}
+
+
+static int
+at_str_is_same(at_str_t a, at_str_t b)
+{
+    return a.data == b.data && a.len == b.len;
+}
+
+
+/* the subject is most often one of the others */
+static void
+at_block_names(at_block_t *block, at_identity_t *copy)
+{
+    at_str_t  user, client;
+
+    user = copy->user;
+    client = copy->client;
+
+    at_block_text(block, &copy->user);
+    at_block_text(block, &copy->client);
+    at_block_text(block, &copy->role);
+
+    if (at_str_is_same(copy->subject, client)) {
+        copy->subject = copy->client;
+
+    } else if (at_str_is_same(copy->subject, user)) {
+        copy->subject = copy->user;
+
+    } else {
+        at_block_text(block, &copy->subject);
+    }
+}
+
+
+/* replaces what copy points to by what the block holds of it */
+static void
+at_block_identity(at_block_t *block, at_identity_t *copy)
+{
+    at_role_t  *role;
+
+    role = &copy->own_role;
+
+    at_block_scopes(block, &copy->rights.scopes);
+    at_block_scopes(block, &copy->rights.owner_scopes);
+    at_block_texts(block, &role->grant, role->n_grant);
+    at_block_texts(block, &role->deny, role->n_deny);
+    at_block_texts(block, &role->blocked, role->n_blocked);
+    at_block_names(block, copy);
+}
+
+
+size_t
+at_identity_size(const at_identity_t *identity)
+{
+    at_block_t     block = { 0 };
+    at_identity_t  copy;
+
+    copy = *identity;
+    at_block_identity(&block, &copy);
+
+    return sizeof(at_identity_t) + block.size;
+}
+
+
+/* 0; -1 where memory failed, or for a copy: it has no list any more */
+static int
+at_identity_compile(at_identity_t *copy, at_list_t ranges)
+{
+    size_t      n;
+    at_cidr_t  *cidrs;
+
+    if (copy->range_set != NULL) {
+        copy->range_set = NULL;
+        return -1;
+    }
+
+    copy->ranges = (at_list_t) { 0 };
+
+    if (ranges.n == 0) {
+        return 0;
+    }
+
+    cidrs = malloc(ranges.n * sizeof(at_cidr_t));
+
+    if (cidrs == NULL) {
+        return -1;
+    }
+
+    for (n = 0; at_list_next_range(&ranges, &cidrs[n]); n++) { /* void */ }
+
+    copy->range_set = at_cidr_set_create(cidrs, n);
+    free(cidrs);
+
+    return copy->range_set != NULL ? 0 : -1;
+}
+
+
+at_identity_t *
+at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
+{
+    at_block_t      block;
+    at_identity_t  *copy;
+
+    copy = memory;
+    *copy = *identity;
+
+    block.array = (char *) memory + sizeof(at_identity_t);
+    block.bytes = (char *) memory + size;
+    block.size = 0;
+
+    at_block_identity(&block, copy);
+
+    if (identity->rights.role == &identity->own_role) {
+        copy->rights.role = &copy->own_role;
+    }
+
+    copy->claims = NULL;
+    copy->n_copies = 0;
+    memset(copy->copies, 0, sizeof(copy->copies));
+
+    return at_identity_compile(copy, identity->ranges) == 0 ? copy : NULL;
 }

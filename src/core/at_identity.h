@@ -29,9 +29,11 @@ typedef struct {
     at_str_t            client;         /* the client's or API token's id */
     at_str_t            role;           /* by name */
     at_str_t            subject;        /* user, client or sub: for logs */
-    int64_t             expires;        /* seconds since the epoch, rounded up */
+    int64_t             expires;        /* milliseconds since the epoch: the
+                                           first at which it is nobody */
     at_rights_t         rights;
     at_list_t           ranges;         /* the record's own; none: any address */
+    at_cidr_set_t      *range_set;      /* or these, where they were compiled */
     unsigned            needs_role:1;   /* and without one may nothing */
     struct json_t      *claims;
 
@@ -44,6 +46,21 @@ typedef struct {
 
 /* leaves it nobody; may be called twice */
 void at_identity_release(at_identity_t *identity);
+
+/* whether the record's own ranges hold addr; without any, they hold all */
+int at_identity_admits(const at_identity_t *identity, const at_addr_t *addr);
+int at_identity_is_restricted(const at_identity_t *identity);
+
+/*
+ * A copy that is one block: at_identity_size() bytes of memory, aligned for
+ * pointers, that begin with the identity.  It needs no release but that of its
+ * range_set, and has no claims.  Its scopes are sorted for the search, its
+ * ranges compiled; NULL where memory failed for these, or if identity is a
+ * copy with ranges itself.
+ */
+size_t at_identity_size(const at_identity_t *identity);
+at_identity_t *at_identity_copy(void *memory, size_t size,
+    const at_identity_t *identity);
 
 /*
  * A copy of a record, as long as the identity lives: nothing of the store

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "at_json.h"
@@ -89,10 +90,11 @@ typedef enum {
     AT_JSON_STARVED
 } at_json_state_e;
 
-static _Thread_local struct {
-    at_json_state_e  state;
-    json_malloc_t    malloc;        /* jansson's own, or another user's of it */
-} at_json;
+static _Thread_local at_json_state_e  at_json_state;
+
+/* jansson's own, or another user's of it; changed under the lock alone */
+static json_malloc_t    at_json_allocate = malloc;
+static pthread_mutex_t  at_json_lock = PTHREAD_MUTEX_INITIALIZER;
 
 
 static void *
@@ -100,40 +102,47 @@ at_json_malloc(size_t size)
 {
     void  *p;
 
-    p = at_json.state == AT_JSON_STARVED ? NULL : at_json.malloc(size);
+    p = at_json_state == AT_JSON_STARVED ? NULL : at_json_allocate(size);
 
-    if (p == NULL && at_json.state == AT_JSON_PARSING) {
-        at_json.state = AT_JSON_STARVED;
+    if (p == NULL && at_json_state == AT_JSON_PARSING) {
+        at_json_state = AT_JSON_STARVED;
     }
 
     return p;
 }
 
 
-static at_json_e
-at_json_load(json_t **json, at_str_t text)
+/* once it is there it stays: another thread may be inside jansson */
+static void
+at_json_install(void)
 {
-    int            starved;
-    json_free_t    free_func;
-    json_malloc_t  malloc_func;
+    json_free_t    free_func = NULL;
+    json_malloc_t  malloc_func = NULL;
+
+    (void) pthread_mutex_lock(&at_json_lock);
 
     json_get_alloc_funcs(&malloc_func, &free_func);
 
-    /* two threads that restore each other's may leave ours behind */
-    if (malloc_func == at_json_malloc) {
-        malloc_func = malloc;
+    if (malloc_func != at_json_malloc) {
+        at_json_allocate = malloc_func;
+        json_set_alloc_funcs(at_json_malloc, free_func);
     }
 
-    at_json.malloc = malloc_func;
-    at_json.state = AT_JSON_PARSING;
-    json_set_alloc_funcs(at_json_malloc, free_func);
+    (void) pthread_mutex_unlock(&at_json_lock);
+}
 
+
+static at_json_e
+at_json_load(json_t **json, at_str_t text)
+{
+    int  starved;
+
+    at_json_install();
+
+    at_json_state = AT_JSON_PARSING;
     *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-
-    json_set_alloc_funcs(malloc_func, free_func);
-
-    starved = at_json.state == AT_JSON_STARVED;
-    at_json.state = AT_JSON_IDLE;
+    starved = at_json_state == AT_JSON_STARVED;
+    at_json_state = AT_JSON_IDLE;
 
     if (starved) {
         json_decref(*json);
@@ -201,5 +210,6 @@ at_json_string(const json_t *object, const char *name, at_str_t *value)
 void
 at_json_init(void)
 {
+    at_json_install();
     json_object_seed(0);
 }

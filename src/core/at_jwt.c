@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "at_base64url.h"
+#include "at_client.h"
+#include "at_entra.h"
 #include "at_json.h"
 #include "at_jwt.h"
 
@@ -18,6 +20,37 @@
 static const at_json_limits_t  at_header_limits = { 8, 64, 8192 };
 static const at_json_limits_t  at_payload_limits = { 32, 256, 8192 };
 
+
+/*
+ * What a header says.  The headers of an issuer's tokens are all the same, as
+ * long as it signs with one key: what was found in those of the last few tokens
+ * that were good is known by their exact bytes.
+ */
+typedef struct {
+    at_alg_e        alg;
+    unsigned        has_typ:1;
+    at_str_t        kid;            /* empty: the token names no key */
+    at_str_t        typ;
+} at_jose_t;
+
+#define AT_VERIFIER_MEMOS     8
+#define AT_VERIFIER_MEMO_LEN  512
+
+/* text holds the header as it came, then kid and typ */
+typedef struct {
+    size_t          len;            /* of the header; 0: free */
+    at_jose_t       jose;
+    char            text[AT_VERIFIER_MEMO_LEN];
+} at_memo_t;
+
+struct at_verifier_s {
+    unsigned char  *memory;         /* for the parts of one token, decoded */
+    size_t          size;
+    size_t          used;
+    size_t          n_memos;        /* so far: the next one takes the place of
+                                       the oldest */
+    at_memo_t       memos[AT_VERIFIER_MEMOS];
+};
 
 /* a key that was tried on this token, and what came of it */
 typedef struct {
@@ -32,23 +65,23 @@ typedef struct {
     at_str_t        signature;
     at_str_t        signed_text;    /* header, dot, payload */
 
-    unsigned char  *memory;         /* the decoded signature, then scratch */
-    size_t          memory_size;
-    size_t          signature_len;
-    unsigned char  *scratch;        /* header and payload, one by one */
+    at_verifier_t  *verifier;
+    at_str_t        decoded;        /* the signature */
+    at_str_t        document;       /* the payload, not looked at yet */
+    unsigned char  *scratch;        /* for the header */
 
-    json_t         *jose;           /* the header */
+    json_t         *object;         /* the header, if it was not known */
     json_t         *claims;         /* NULL until a signature has held */
 
-    at_alg_e        alg;
-    at_str_t        kid;            /* empty: the token names no key */
-    at_str_t        typ;
-    unsigned        has_typ:1;
+    at_jose_t       jose;
 
     at_tried_t      tried[AT_JWT_KEYS];
     size_t          n_tried;
+    const at_key_t *signer;         /* the key that verified */
 
+    const at_jwt_query_t *query;
     double          now;
+    unsigned        blind:1;        /* a client could not be looked up */
 } at_jwt_t;
 
 
@@ -92,27 +125,68 @@ at_jwt_split(at_jwt_t *jwt, at_str_t token)
 }
 
 
-/*
- * All three parts must be canonical before any is read.  The payload's bytes
- * are thrown away here: they are decoded again once a signature over them
- * holds.
- */
+/* room for the parts of this token, side by side */
 static at_verdict_e
-at_jwt_decode(at_jwt_t *jwt, at_str_t *header)
+at_verifier_reserve(at_jwt_t *jwt)
 {
-    size_t  len;
+    size_t          size;
+    unsigned char  *memory;
+    at_verifier_t  *verifier;
 
-    if (at_base64url_decode(jwt->memory, &jwt->signature_len, jwt->signature)
-        != 0
-        || at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0
-        || at_base64url_decode(jwt->scratch, &len, jwt->header) != 0)
-    {
-        return AT_MALFORMED;
+    verifier = jwt->verifier;
+    size = at_base64url_decoded_size(jwt->signature.len)
+           + at_base64url_decoded_size(jwt->payload.len)
+           + at_base64url_decoded_size(jwt->header.len);
+
+    if (size > verifier->size) {
+        memory = malloc(size);
+
+        if (memory == NULL) {
+            return AT_FAILED;
+        }
+
+        free(verifier->memory);
+        verifier->memory = memory;
+        verifier->size = size;
     }
 
-    *header = (at_str_t) { (char *) jwt->scratch, len };
+    verifier->used = size;
 
     return AT_OK;
+}
+
+
+static void
+at_verifier_clean(at_verifier_t *verifier)
+{
+    if (verifier->used) {
+        at_crypto_cleanse(verifier->memory, verifier->used);
+        verifier->used = 0;
+    }
+}
+
+
+/*
+ * All three parts must be canonical before any is read; of the payload that is
+ * all, until a signature over it holds.
+ */
+static at_verdict_e
+at_jwt_decode(at_jwt_t *jwt)
+{
+    unsigned char  *signature, *payload;
+
+    signature = jwt->verifier->memory;
+    payload = signature + at_base64url_decoded_size(jwt->signature.len);
+
+    jwt->decoded.data = (char *) signature;
+    jwt->document.data = (char *) payload;
+    jwt->scratch = payload + at_base64url_decoded_size(jwt->payload.len);
+
+    return at_base64url_decode(signature, &jwt->decoded.len, jwt->signature)
+           == 0
+           && at_base64url_decode(payload, &jwt->document.len, jwt->payload)
+              == 0
+           ? AT_OK : AT_MALFORMED;
 }
 
 
@@ -123,40 +197,40 @@ at_jwt_read_header(at_jwt_t *jwt)
     at_str_t      alg, kid;
 
     /* RFC 7515 section 4.1.11, RFC 7797; a JWE's members mean a JWE */
-    if (json_object_get(jwt->jose, "crit") != NULL
-        || json_object_get(jwt->jose, "b64") != NULL
-        || json_object_get(jwt->jose, "zip") != NULL
-        || json_object_get(jwt->jose, "enc") != NULL)
+    if (json_object_get(jwt->object, "crit") != NULL
+        || json_object_get(jwt->object, "b64") != NULL
+        || json_object_get(jwt->object, "zip") != NULL
+        || json_object_get(jwt->object, "enc") != NULL)
     {
         return AT_BAD_CRIT;
     }
 
-    rc = at_json_string(jwt->jose, "typ", &jwt->typ);
+    rc = at_json_string(jwt->object, "typ", &jwt->jose.typ);
 
     if (rc < 0) {
         return AT_BAD_TYP;
     }
 
-    jwt->has_typ = rc == 1;
+    jwt->jose.has_typ = rc == 1;
 
-    if (at_json_string(jwt->jose, "alg", &alg) != 1) {
+    if (at_json_string(jwt->object, "alg", &alg) != 1) {
         return AT_BAD_ALG;
     }
 
-    jwt->alg = at_alg_find(alg);
+    jwt->jose.alg = at_alg_find(alg);
 
-    if (jwt->alg == AT_ALGS) {
+    if (jwt->jose.alg == AT_ALGS) {
         return AT_BAD_ALG;
     }
 
-    rc = at_json_string(jwt->jose, "kid", &kid);
+    rc = at_json_string(jwt->object, "kid", &kid);
 
     if (rc < 0 || (rc == 1 && !at_kid_is_valid(kid))) {
         return AT_BAD_KID;
     }
 
     if (rc == 1) {
-        jwt->kid = kid;
+        jwt->jose.kid = kid;
     }
 
     return AT_OK;
@@ -166,16 +240,16 @@ at_jwt_read_header(at_jwt_t *jwt)
 static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
-    at_str_t      text;
-    at_verdict_e  verdict;
+    size_t  len;
 
-    verdict = at_jwt_decode(jwt, &text);
-
-    if (verdict != AT_OK) {
-        return verdict;
+    if (at_base64url_decode(jwt->scratch, &len, jwt->header) != 0) {
+        return AT_MALFORMED;
     }
 
-    switch (at_json_parse(&jwt->jose, text, &at_header_limits)) {
+    switch (at_json_parse(&jwt->object,
+                          (at_str_t) { (char *) jwt->scratch, len },
+                          &at_header_limits))
+    {
 
     case AT_JSON_OK:
         return at_jwt_read_header(jwt);
@@ -189,6 +263,66 @@ at_jwt_parse_header(at_jwt_t *jwt)
 }
 
 
+static int
+at_jwt_recall_header(at_jwt_t *jwt)
+{
+    size_t            i;
+    const at_memo_t  *memo;
+
+    for (i = 0; i < AT_VERIFIER_MEMOS; i++) {
+        memo = &jwt->verifier->memos[i];
+
+        if (memo->len == jwt->header.len
+            && memcmp(memo->text, jwt->header.data, memo->len) == 0)
+        {
+            jwt->jose = memo->jose;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* only what was signed: nobody else can drive the known ones out */
+static void
+at_jwt_remember_header(at_jwt_t *jwt)
+{
+    char       *p;
+    at_memo_t  *memo;
+    at_jose_t  *jose;
+
+    if (jwt->object == NULL
+        || jwt->header.len + jwt->jose.kid.len + jwt->jose.typ.len
+           > AT_VERIFIER_MEMO_LEN)
+    {
+        return;
+    }
+
+    memo = &jwt->verifier->memos[jwt->verifier->n_memos++
+                                 % AT_VERIFIER_MEMOS];
+    memo->len = jwt->header.len;
+    memo->jose = jwt->jose;
+
+    jose = &memo->jose;
+    p = memo->text;
+
+    memcpy(p, jwt->header.data, jwt->header.len);
+    p += jwt->header.len;
+
+    if (jose->kid.len) {
+        memcpy(p, jose->kid.data, jose->kid.len);
+        jose->kid.data = p;
+        p += jose->kid.len;
+    }
+
+    if (jose->typ.len) {
+        memcpy(p, jose->typ.data, jose->typ.len);
+        jose->typ.data = p;
+    }
+}
+
+
 /* --- keys ---------------------------------------------------------------- */
 
 
@@ -197,12 +331,12 @@ at_jwt_typ_accepted(const at_jwt_t *jwt, const at_issuer_t *issuer)
 {
     size_t  i;
 
-    if (!jwt->has_typ) {
+    if (!jwt->jose.has_typ) {
         return issuer->typ_absent;
     }
 
     for (i = 0; i < issuer->n_typs; i++) {
-        if (at_str_equal_nocase(jwt->typ, issuer->typs[i])) {
+        if (at_str_equal_nocase(jwt->jose.typ, issuer->typs[i])) {
             return 1;
         }
     }
@@ -216,7 +350,6 @@ static at_signature_e
 at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
 {
     size_t       i;
-    at_str_t     signature;
     at_tried_t  *tried;
 
     for (i = 0; i < jwt->n_tried; i++) {
@@ -234,12 +367,10 @@ at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
         return AT_SIGNATURE_BAD;
     }
 
-    signature.data = (char *) jwt->memory;
-    signature.len = jwt->signature_len;
-
     tried = &jwt->tried[jwt->n_tried++];
     tried->key = key;
-    tried->result = at_key_verify(key, jwt->alg, jwt->signed_text, signature);
+    tried->result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
+                                  jwt->decoded);
 
     return tried->result;
 }
@@ -257,7 +388,7 @@ at_jwt_key_fits(const at_jwt_t *jwt, const at_jwk_t *jwk, at_keys_e which)
 {
     at_str_t  kid;
 
-    if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->alg))) {
+    if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))) {
         return 0;
     }
 
@@ -265,7 +396,7 @@ at_jwt_key_fits(const at_jwt_t *jwt, const at_jwk_t *jwk, at_keys_e which)
 
     case AT_KEYS_NAMED:
         kid = (at_str_t) { jwk->kid, jwk->kid_len };
-        return kid.len != 0 && at_str_equal(kid, jwt->kid);
+        return kid.len != 0 && at_str_equal(kid, jwt->jose.kid);
 
     case AT_KEYS_NAMELESS:
         return jwk->kid_len == 0;
@@ -301,6 +432,7 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_t *trusted, at_keys_e which,
             result = at_jwt_try_key(jwt, set->keys[k].key);
 
             if (result != AT_SIGNATURE_BAD) {
+                jwt->signer = set->keys[k].key;
                 return result;
             }
         }
@@ -337,7 +469,7 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 
     n = 0;
 
-    if (jwt->kid.len == 0) {
+    if (jwt->jose.kid.len == 0) {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
 
     } else {
@@ -355,7 +487,7 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 
     case AT_SIGNATURE_BAD:
         if (n == 0) {
-            return jwt->kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
+            return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
         }
 
         return AT_BAD_SIGNATURE;
@@ -372,20 +504,11 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 static at_verdict_e
 at_jwt_parse_payload(at_jwt_t *jwt)
 {
-    size_t  len;
-
     if (jwt->claims != NULL) {
         return AT_OK;
     }
 
-    if (at_base64url_decode(jwt->scratch, &len, jwt->payload) != 0) {
-        return AT_FAILED;
-    }
-
-    switch (at_json_parse(&jwt->claims,
-                          (at_str_t) { (char *) jwt->scratch, len },
-                          &at_payload_limits))
-    {
+    switch (at_json_parse(&jwt->claims, jwt->document, &at_payload_limits)) {
 
     case AT_JSON_OK:
         return AT_OK;
@@ -456,9 +579,83 @@ at_jwt_check_issuer(const at_jwt_t *jwt, const at_issuer_t *issuer)
 }
 
 
+static int
+at_jwt_key_is_of_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
+{
+    at_str_t  issuer;
+
+    if (!at_jwt_key_fits(jwt, jwk, jwt->jose.kid.len && jwk->kid_len
+                                   ? AT_KEYS_NAMED : AT_KEYS_ANY)
+        || memcmp(at_key_digest(jwk->key), at_key_digest(jwt->signer),
+                  AT_SHA256_LEN)
+           != 0)
+    {
+        return 0;
+    }
+
+    issuer = (at_str_t) { jwk->issuer, jwk->issuer_len };
+
+    return issuer.len == 0 || at_entra_is_of_issuer(jwt->claims, issuer);
+}
+
+
+/*
+ * A key may be one issuer's alone.  The same key may be there once more without
+ * saying so, or for another issuer: one that fits is enough.
+ */
+static at_verdict_e
+at_jwt_check_key_issuer(const at_jwt_t *jwt, const at_trusted_t *trusted)
+{
+    size_t              i, k;
+    const at_keyset_t  *set;
+
+    for (i = 0; i < trusted->n_sets; i++) {
+        set = trusted->sets[i];
+
+        for (k = 0; set != NULL && k < set->n; k++) {
+            if (at_jwt_key_is_of_issuer(jwt, &set->keys[k])) {
+                return AT_OK;
+            }
+        }
+    }
+
+    return AT_KEY_ISSUER;
+}
+
+
+/* the audience of a client: the token's own, or any that the store has */
+static int
+at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
+    at_str_t audience)
+{
+    int       rc;
+    at_str_t  id;
+
+    id = at_client_of_audience(audience);
+
+    if (!issuer->own_client_audience || id.len == 0) {
+        return 0;
+    }
+
+    if (at_str_equal_nocase(id, at_client_id(issuer, jwt->claims))) {
+        return 1;
+    }
+
+    if (!issuer->any_client_audience) {
+        return 0;
+    }
+
+    rc = jwt->query->is_client ? jwt->query->is_client(jwt->query->data, id)
+                               : -1;
+    jwt->blind |= rc == -1;
+
+    return rc == 1;
+}
+
+
 /* RFC 7519 section 4.1.3: a string, or an array of strings */
 static at_verdict_e
-at_jwt_check_audience(const at_jwt_t *jwt, const at_issuer_t *issuer)
+at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
 {
     int            found;
     size_t         i, n;
@@ -488,7 +685,9 @@ at_jwt_check_audience(const at_jwt_t *jwt, const at_issuer_t *issuer)
         value.data = json_string_value(item);
         value.len = json_string_length(item);
 
-        found |= at_jwt_one_of(value, issuer->audiences, issuer->n_audiences);
+        found = found
+                || at_jwt_one_of(value, issuer->audiences, issuer->n_audiences)
+                || at_jwt_is_client_audience(jwt, issuer, value);
     }
 
     return found ? AT_OK : AT_AUDIENCE;
@@ -501,6 +700,10 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
 {
     int     has_exp, has_nbf, has_iat, limited;
     double  exp, nbf, iat, leeway;
+
+    exp = 0;
+    nbf = 0;
+    iat = 0;
 
     has_exp = at_jwt_time(jwt->claims, "exp", &exp);
     has_nbf = at_jwt_time(jwt->claims, "nbf", &nbf);
@@ -530,7 +733,11 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
         return AT_EXPIRED;
     }
 
-    *expires = exp;
+    *expires = exp + leeway;
+
+    if (limited && iat + (double) issuer->max_age + leeway < *expires) {
+        *expires = iat + (double) issuer->max_age + leeway;
+    }
 
     return AT_OK;
 }
@@ -577,18 +784,45 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
+/* whose token it is, and for whom */
 static at_verdict_e
-at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
-    const at_issuer_t *issuer)
+at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_t *trusted)
 {
-    double        expires;
-    at_verdict_e  verdict, times;
+    at_verdict_e        verdict;
+    const at_issuer_t  *issuer;
 
+    issuer = trusted->issuer;
     verdict = at_jwt_check_issuer(jwt, issuer);
 
     if (verdict == AT_OK) {
-        verdict = at_jwt_check_audience(jwt, issuer);
+        verdict = at_jwt_check_key_issuer(jwt, trusted);
     }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (issuer->entra
+        && (!at_entra_has_tenant(jwt->claims)
+            || at_client_id(issuer, jwt->claims).len == 0))
+    {
+        return AT_BAD_CLAIM;
+    }
+
+    return at_jwt_check_audience(jwt, issuer);
+}
+
+
+static at_verdict_e
+at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
+    const at_trusted_t *trusted)
+{
+    double              expires;
+    at_verdict_e        verdict, times;
+    const at_issuer_t  *issuer;
+
+    issuer = trusted->issuer;
+    verdict = at_jwt_check_parties(jwt, trusted);
 
     if (verdict != AT_OK) {
         return verdict;
@@ -605,7 +839,9 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
     times = at_jwt_check_times(jwt, issuer, &expires);
 
     if (times == AT_OK) {
-        identity->expires = (int64_t) ceil(expires);
+        /* now is in whole seconds: it has expired with the next one */
+        identity->expires = expires <= AT_TIME_MAX
+                            ? (int64_t) ceil(expires) * 1000 : AT_NEVER;
     }
 
     return times;
@@ -628,7 +864,7 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
         return AT_BAD_TYP;
     }
 
-    if (!(issuer->algs & at_alg_bit(jwt->alg))) {
+    if (!(issuer->algs & at_alg_bit(jwt->jose.alg))) {
         return AT_BAD_ALG;
     }
 
@@ -644,7 +880,7 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
         return verdict;
     }
 
-    return at_jwt_check_claims(identity, jwt, issuer);
+    return at_jwt_check_claims(identity, jwt, trusted);
 }
 
 
@@ -686,6 +922,11 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
         }
     }
 
+    /* what an issuer could not know may have been the answer */
+    if (jwt->blind && furthest != AT_OK && furthest != AT_FAILED) {
+        furthest = AT_UNAVAILABLE;
+    }
+
     if (!at_jwt_names_somebody(furthest)) {
         at_identity_release(identity);
     }
@@ -695,72 +936,70 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
 
 
 static at_verdict_e
-at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt, at_str_t token,
-    const at_trusted_t *trusted, size_t n)
+at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt,
+    const at_jwt_query_t *query)
 {
     at_verdict_e  verdict;
 
-    verdict = at_jwt_split(jwt, token);
+    verdict = at_jwt_split(jwt, query->token);
 
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    jwt->memory_size = at_base64url_decoded_size(jwt->signature.len)
-                       + at_base64url_decoded_size(jwt->signed_text.len);
-    jwt->memory = malloc(jwt->memory_size);
-
-    if (jwt->memory == NULL) {
-        return AT_FAILED;
-    }
-
-    jwt->scratch = jwt->memory
-                   + at_base64url_decoded_size(jwt->signature.len);
-
-    verdict = at_jwt_parse_header(jwt);
+    verdict = at_verifier_reserve(jwt);
 
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    return at_jwt_try_issuers(identity, jwt, trusted, n);
-}
+    verdict = at_jwt_decode(jwt);
 
-
-static void
-at_jwt_release(at_jwt_t *jwt)
-{
-    if (jwt->memory != NULL) {
-        at_crypto_cleanse(jwt->memory, jwt->memory_size);
-        free(jwt->memory);
+    if (verdict == AT_OK && !at_jwt_recall_header(jwt)) {
+        verdict = at_jwt_parse_header(jwt);
     }
 
-    json_decref(jwt->jose);
-    json_decref(jwt->claims);
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    verdict = at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
+
+    if (verdict == AT_OK) {
+        at_jwt_remember_header(jwt);
+    }
+
+    return verdict;
 }
 
 
 at_verdict_e
-at_jwt_verify(at_identity_t *identity, at_str_t token, size_t max_len,
-    const at_trusted_t *trusted, size_t n, int64_t now)
+at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
+    const at_jwt_query_t *query)
 {
     at_jwt_t      jwt;
     at_verdict_e  verdict;
 
-    if (token.len > max_len || token.len > AT_JWT_LEN_MAX) {
+    if (query->token.len > query->max_len
+        || query->token.len > AT_JWT_LEN_MAX)
+    {
         return AT_TOO_LONG;
     }
 
-    if (token.len == 0) {
+    if (query->token.len == 0) {
         return AT_MALFORMED;
     }
 
     memset(&jwt, 0, sizeof(at_jwt_t));
-    jwt.now = (double) now;
+    jwt.verifier = verifier;
+    jwt.query = query;
+    jwt.now = (double) query->now;
 
-    verdict = at_jwt_examine(identity, &jwt, token, trusted, n);
+    verdict = at_jwt_examine(identity, &jwt, query);
 
-    at_jwt_release(&jwt);
+    at_verifier_clean(verifier);
+    json_decref(jwt.object);
+    json_decref(jwt.claims);
 
     return verdict;
 }
@@ -770,4 +1009,55 @@ void
 at_jwt_init(void)
 {
     at_json_init();
+}
+
+
+at_verifier_t *
+at_verifier_create(void)
+{
+    return calloc(1, sizeof(at_verifier_t));
+}
+
+
+void
+at_verifier_free(at_verifier_t *verifier)
+{
+    if (verifier != NULL) {
+        free(verifier->memory);
+        free(verifier);
+    }
+}
+
+
+json_t *
+at_jwt_claims(at_str_t token)
+{
+    size_t          len;
+    json_t         *claims;
+    at_jwt_t        jwt;
+    unsigned char  *document;
+
+    memset(&jwt, 0, sizeof(at_jwt_t));
+
+    if (at_jwt_split(&jwt, token) != AT_OK) {
+        return NULL;
+    }
+
+    document = malloc(at_base64url_decoded_size(jwt.payload.len));
+
+    if (document == NULL) {
+        return NULL;
+    }
+
+    claims = NULL;
+
+    if (at_base64url_decode(document, &len, jwt.payload) == 0) {
+        (void) at_json_parse(&claims, (at_str_t) { (char *) document, len },
+                             &at_payload_limits);
+    }
+
+    at_crypto_cleanse(document, at_base64url_decoded_size(jwt.payload.len));
+    free(document);
+
+    return claims;
 }

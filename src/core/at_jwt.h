@@ -41,16 +41,49 @@ typedef struct {
 void at_jwt_init(void);
 
 /*
- * Verifies token against the n issuers in their order: the first whose key and
- * claims both hold is the identity's.  now is in seconds since the epoch,
- * max_len at most AT_JWT_LEN_MAX.
+ * What is kept from one verification to the next: memory, and what was found
+ * in the headers seen last.  One thread at a time may use it.  NULL where
+ * memory failed.
+ */
+typedef struct at_verifier_s  at_verifier_t;
+
+at_verifier_t *at_verifier_create(void);
+void at_verifier_free(at_verifier_t *verifier);
+
+/*
+ * The question: whether token holds for one of the n issuers at now, in seconds
+ * since the epoch.  max_len is AT_JWT_LEN_MAX at most.
+ *
+ * is_client, for issuers with any_client_audience, says whether the store has a
+ * client of that id: 1, 0, or -1 if that cannot be known.  Without it nothing
+ * can.
+ */
+typedef struct {
+    at_str_t             token;
+    size_t               max_len;
+    const at_trusted_t  *trusted;
+    size_t               n;
+    int64_t              now;
+    int                (*is_client)(void *data, at_str_t id);
+    void                *data;
+} at_jwt_query_t;
+
+/*
+ * Asks the issuers in their order: the first whose key and claims both hold is
+ * the identity's.
  *
  * identity must be nobody before.  After AT_OK it is who the token speaks for;
  * after AT_EXPIRED, AT_TOO_OLD or AT_NOT_YET_VALID it says of whom the refused
  * token was, for logs; else it is nobody.  The caller releases it in any case.
  */
-at_verdict_e at_jwt_verify(at_identity_t *identity, at_str_t token,
-    size_t max_len, const at_trusted_t *trusted, size_t n, int64_t now);
+at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
+    const at_jwt_query_t *query);
+
+/*
+ * The claims of a token that was verified before, for those who ask for one: a
+ * new reference, or NULL where memory failed.
+ */
+struct json_t *at_jwt_claims(at_str_t token);
 
 
 #endif

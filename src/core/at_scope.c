@@ -19,8 +19,7 @@ static at_str_t at_scope_view(const json_t *string);
 int
 at_scopes_from_claim(at_scopes_t *scopes, const json_t *claim)
 {
-    scopes->n = 0;
-    scopes->items = NULL;
+    memset(scopes, 0, sizeof(at_scopes_t));
 
     if (claim == NULL) {
         return 0;
@@ -104,9 +103,62 @@ void
 at_scopes_free(at_scopes_t *scopes)
 {
     free(scopes->items);
+    memset(scopes, 0, sizeof(at_scopes_t));
+}
 
-    scopes->n = 0;
-    scopes->items = NULL;
+
+/* any order does: the length decides most comparisons without a look */
+static int
+at_scope_compare(at_str_t a, at_str_t b)
+{
+    if (a.len != b.len) {
+        return a.len < b.len ? -1 : 1;
+    }
+
+    return a.len ? memcmp(a.data, b.data, a.len) : 0;
+}
+
+
+static int
+at_scope_compare_items(const void *one, const void *two)
+{
+    return at_scope_compare(*(const at_str_t *) one, *(const at_str_t *) two);
+}
+
+
+void
+at_scopes_sort(at_str_t *items, size_t n)
+{
+    qsort(items, n, sizeof(at_str_t), at_scope_compare_items);
+}
+
+
+static int
+at_scopes_search(const at_scopes_t *scopes, at_str_t scope)
+{
+    int     order;
+    size_t  from, to, middle;
+
+    from = 0;
+    to = scopes->n;
+
+    while (from < to) {
+        middle = from + (to - from) / 2;
+        order = at_scope_compare(scope, scopes->sorted[middle]);
+
+        if (order == 0) {
+            return 1;
+        }
+
+        if (order < 0) {
+            to = middle;
+
+        } else {
+            from = middle + 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -114,6 +166,10 @@ int
 at_scopes_have(const at_scopes_t *scopes, at_str_t scope)
 {
     size_t  i;
+
+    if (scopes->sorted != NULL) {
+        return at_scopes_search(scopes, scope);
+    }
 
     for (i = 0; i < scopes->n; i++) {
         if (at_str_equal(scopes->items[i], scope)) {

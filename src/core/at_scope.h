@@ -15,8 +15,9 @@
 struct json_t;
 
 typedef struct {
-    size_t     n;
-    at_str_t  *items;           /* views of the claim */
+    size_t           n;
+    at_str_t        *items;     /* views of the claim */
+    const at_str_t  *sorted;    /* the same for the search, or NULL */
 } at_scopes_t;
 
 
@@ -27,6 +28,9 @@ typedef struct {
  */
 int at_scopes_from_claim(at_scopes_t *scopes, const struct json_t *claim);
 void at_scopes_free(at_scopes_t *scopes);
+
+/* into the order of at_scopes_t.sorted */
+void at_scopes_sort(at_str_t *items, size_t n);
 
 int at_scopes_have(const at_scopes_t *scopes, at_str_t scope);
 

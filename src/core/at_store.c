@@ -14,21 +14,14 @@
 
 #include <lmdb.h>
 
+#include "at_lmdb.h"
 #include "at_store.h"
 
 
 /* address space, not memory: the same for all openers, so that none is asked */
 #define AT_STORE_MAP_SIZE     ((size_t) 64 << 30)
-#define AT_STORE_MAX_READERS  4096
 
 #define AT_STORE_FORMAT       "1"
-
-/* of the file, behind its last page: see at_store_extend() */
-#define AT_STORE_SLACK        (1 << 20)
-
-#define AT_NFS_MAGIC          0x6969
-#define AT_CIFS_MAGIC         0xff534d42u
-#define AT_SMB2_MAGIC         0xfe534d42u
 
 
 typedef struct {
@@ -60,101 +53,6 @@ static int at_store_other(at_error_t *err);
 
 
 /* --- files --------------------------------------------------------------- */
-
-
-static int
-at_store_path(char buf[PATH_MAX], const char *path, const char *file,
-    at_error_t *err)
-{
-    int  n;
-
-    n = snprintf(buf, PATH_MAX, "%s/%s", path, file);
-
-    return n > 0 && n < PATH_MAX ? 0 : at_error(err, "the path is too long");
-}
-
-
-/* the meta page of LMDB 0.9, as far as it is looked at here */
-typedef struct {
-    uint64_t  page_header[2];
-    uint32_t  magic;
-    uint32_t  version;
-    uint64_t  address;
-    uint64_t  map_size;
-    uint32_t  page_size;        /* md_pad of the free list's table */
-    uint32_t  free_rest;
-    uint64_t  free_numbers[5];
-    uint64_t  main_table[6];
-    uint64_t  last_page;
-    uint64_t  txnid;
-} at_meta_t;
-
-#define AT_META_MAGIC    0xbeefc0deu
-#define AT_META_VERSION  1
-
-
-static int
-at_meta_read(at_meta_t *meta, int fd, off_t offset)
-{
-    return pread(fd, meta, sizeof(at_meta_t), offset)
-           == (ssize_t) sizeof(at_meta_t)
-           && meta->magic == AT_META_MAGIC && meta->version == AT_META_VERSION
-           && meta->page_size >= 512 && meta->page_size <= 65536 ? 0 : -1;
-}
-
-
-/* the newer of the two meta pages says how long the file must be */
-static int
-at_store_check_content(int fd, const char *path, at_error_t *err)
-{
-    off_t        needed;
-    at_meta_t    first, second;
-    struct stat  st;
-
-    if (at_meta_read(&first, fd, 0) != 0
-        || at_meta_read(&second, fd, first.page_size) != 0)
-    {
-        return at_error(err, "\"%s\" is no store, or is of another version "
-                        "of LMDB", path);
-    }
-
-    if (second.txnid > first.txnid) {
-        first = second;
-    }
-
-    needed = (off_t) (first.last_page + 1) * first.page_size;
-
-    if (fstat(fd, &st) != 0 || st.st_size < needed) {
-        return at_error(err, "\"%s\" was cut: it has %lld bytes of %lld; "
-                        "restore it from a copy", path,
-                        (long long) st.st_size, (long long) needed);
-    }
-
-    return 0;
-}
-
-
-static int
-at_store_check_file_system(int fd, const char *path, at_error_t *err)
-{
-    unsigned long  type;
-    struct statfs  fs;
-
-    if (fstatfs(fd, &fs) != 0) {
-        return at_error(err, "\"%s\": %s", path, strerror(errno));
-    }
-
-    type = (unsigned long) fs.f_type & 0xffffffffu;
-
-    if (type == AT_NFS_MAGIC || type == AT_CIFS_MAGIC || type == AT_SMB2_MAGIC)
-    {
-        return at_error(err, "\"%s\" is on a network file system, where "
-                        "LMDB's locks do not hold; move the store to a local "
-                        "one", path);
-    }
-
-    return 0;
-}
 
 
 /* LMDB takes no locks there, and a writer elsewhere would not wait for readers */
@@ -316,7 +214,7 @@ at_store_check_modes(const char *path, int data_fd,
     char         lock_path[PATH_MAX];
     struct stat  dir, data, lock;
 
-    if (at_store_path(lock_path, path, "lock.mdb", err) != 0) {
+    if (at_lmdb_path(lock_path, path, "lock.mdb", err) != 0) {
         return -1;
     }
 
@@ -350,7 +248,7 @@ at_store_inspect(const char *path, const at_store_reader_t *reader,
     char         data_path[PATH_MAX];
     struct stat  st;
 
-    if (at_store_path(data_path, path, "data.mdb", err) != 0) {
+    if (at_lmdb_path(data_path, path, "data.mdb", err) != 0) {
         return -1;
     }
 
@@ -367,8 +265,8 @@ at_store_inspect(const char *path, const at_store_reader_t *reader,
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         rc = at_error(err, "\"%s\" is no regular file", data_path);
 
-    } else if (at_store_check_file_system(fd, path, err) != 0
-               || at_store_check_content(fd, data_path, err) != 0)
+    } else if (at_lmdb_check_file_system(fd, path, err) != 0
+               || at_lmdb_check_content(fd, data_path, err) != 0)
     {
         rc = -1;
 
@@ -412,8 +310,8 @@ at_store_create(const char *path, unsigned flags, at_error_t *err)
         return NULL;
     }
 
-    if (at_store_path(store->data_path, path, "data.mdb", err) != 0
-        || at_store_path(store->lock_path, path, "lock.mdb", err) != 0)
+    if (at_lmdb_path(store->data_path, path, "data.mdb", err) != 0
+        || at_lmdb_path(store->lock_path, path, "lock.mdb", err) != 0)
     {
         free(store);
         return NULL;
@@ -426,7 +324,7 @@ at_store_create(const char *path, unsigned flags, at_error_t *err)
     }
 
     if (rc == 0) {
-        rc = mdb_env_set_maxreaders(store->env, AT_STORE_MAX_READERS);
+        rc = mdb_env_set_maxreaders(store->env, AT_LMDB_MAX_READERS);
     }
 
     if (rc == 0) {
@@ -597,7 +495,7 @@ at_store_set_modes(const char *path, uid_t uid, gid_t gid)
     } files[] = { { "data.mdb", 0640 }, { "lock.mdb", 0660 } };
 
     for (i = 0; i < 2; i++) {
-        if (at_store_path(file, path, files[i].name, &err) != 0
+        if (at_lmdb_path(file, path, files[i].name, &err) != 0
             || chown(file, uid, gid) != 0
             || chmod(file, files[i].mode) != 0)
         {
@@ -616,8 +514,8 @@ at_store_has_files(const char *path)
     at_error_t   err;
     struct stat  st;
 
-    return at_store_path(data, path, "data.mdb", &err) != 0
-           || at_store_path(lock, path, "lock.mdb", &err) != 0
+    return at_lmdb_path(data, path, "data.mdb", &err) != 0
+           || at_lmdb_path(lock, path, "lock.mdb", &err) != 0
            || lstat(data, &st) == 0
            || lstat(lock, &st) == 0;
 }
@@ -629,11 +527,11 @@ at_store_remove(const char *path, int made)
     char        file[PATH_MAX];
     at_error_t  err;
 
-    if (at_store_path(file, path, "data.mdb", &err) == 0) {
+    if (at_lmdb_path(file, path, "data.mdb", &err) == 0) {
         (void) unlink(file);
     }
 
-    if (at_store_path(file, path, "lock.mdb", &err) == 0) {
+    if (at_lmdb_path(file, path, "lock.mdb", &err) == 0) {
         (void) unlink(file);
     }
 
@@ -691,17 +589,6 @@ at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err)
 }
 
 
-/* what the file must have for its last page; asking touches its first two */
-static off_t
-at_store_needed(const at_store_t *store)
-{
-    MDB_envinfo  info;
-
-    return mdb_env_info(store->env, &info) == 0
-           ? (off_t) (info.me_last_pgno + 1) * store->page_size : INT64_MAX;
-}
-
-
 static int
 at_store_is_same(const char *path, const at_store_file_t *file,
     struct stat *st)
@@ -719,7 +606,7 @@ at_store_is_whole(const at_store_t *store)
     return at_store_is_same(store->lock_path, &store->lock, &st)
            && at_store_is_same(store->data_path, &store->data, &st)
            && st.st_size >= 2 * (off_t) store->page_size
-           && st.st_size >= at_store_needed(store);
+           && st.st_size >= at_lmdb_needed(store->env, store->page_size);
 }
 
 
@@ -804,31 +691,6 @@ at_store_begin_read(at_store_t *store)
 }
 
 
-/*
- * Pages that a transaction takes from the end of the file and gives back are
- * counted by LMDB, and never written, so that a whole file may look as one that
- * was cut.  So there is always more of it, which takes no place on the disk.
- * Only the holder of the writers' lock may do that: the size must not shrink.
- */
-static void
-at_store_extend(const at_store_t *store)
-{
-    int          fd;
-    off_t        needed;
-    struct stat  st;
-
-    needed = at_store_needed(store);
-
-    if (needed != INT64_MAX
-        && mdb_env_get_fd(store->env, &fd) == 0
-        && fstat(fd, &st) == 0
-        && st.st_size < needed + AT_STORE_SLACK / 2)
-    {
-        (void) !ftruncate(fd, needed + AT_STORE_SLACK);
-    }
-}
-
-
 static int
 at_store_other(at_error_t *err)
 {
@@ -877,7 +739,7 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
         return at_store_other(err);
     }
 
-    at_store_extend(store);
+    at_lmdb_extend(store->env, store->page_size);
 
     return 0;
 }
@@ -892,7 +754,7 @@ at_store_extend_large(at_store_t *store)
     if (!at_store_is_whole(store)
         && mdb_txn_begin(store->env, NULL, 0, &txn) == 0)
     {
-        at_store_extend(store);
+        at_lmdb_extend(store->env, store->page_size);
         mdb_txn_abort(txn);
     }
 }

@@ -18,12 +18,15 @@
 #include <ngx_http.h>
 
 #include "at_account.h"
+#include "at_cache.h"
 #include "at_cidr.h"
 #include "at_endpoint.h"
 #include "at_identity.h"
 #include "at_issuer.h"
 #include "at_jwt.h"
 #include "at_scope.h"
+#include "at_sentence.h"
+#include "at_state.h"
 #include "at_store.h"
 #include "at_verdict.h"
 
@@ -65,6 +68,7 @@ typedef struct {
 
     ngx_array_t                       client_claims;    /* of at_path_t */
     ngx_http_auth_token_where_t       client_where;
+    ngx_http_auth_token_where_t       audience_where;   /* of "clients" */
 
     ngx_array_t                       key_files;
                                    /* of ngx_http_auth_token_key_file_t */
@@ -72,13 +76,35 @@ typedef struct {
 } ngx_http_auth_token_issuer_t;
 
 
+/* a list of trusted issuers: equal ones are one, by which a cache knows them */
+typedef struct {
+    at_trusted_t                  *trusted;
+    ngx_uint_t                     n;
+} ngx_http_auth_token_trust_t;
+
+
+#define NGX_HTTP_AUTH_TOKEN_CACHE_SIZE  (16 * 1024 * 1024)
+
 typedef struct {
     ngx_array_t                    issuers;
                                 /* of ngx_http_auth_token_issuer_t * */
     size_t                         max_length;
+    size_t                         cache_size;  /* 0: off */
+    ngx_array_t                    trusts;
+                                /* of ngx_http_auth_token_trust_t */
+
+    /* a worker's own */
+    at_verifier_t                 *verifier;
+    at_cache_t                    *cache;       /* NULL: off */
+    uint64_t                       keys_generation;
+                                        /* differs after any change of keys */
 
     ngx_str_t                      store;       /* its path, or NULL */
     ngx_http_auth_token_where_t    store_where;
+
+    ngx_str_t                      state_path;
+    ngx_http_auth_token_where_t    state_where; /* of what needs it, or 0 */
+    at_state_key_t                *state_key;   /* NULL: there is none */
 } ngx_http_auth_token_main_conf_t;
 
 
@@ -101,7 +127,7 @@ typedef struct {
 
     ngx_array_t                   *trust;       /* of ngx_str_t */
     ngx_http_auth_token_where_t    trust_where;
-    at_trusted_t                  *trusted;
+    at_trusted_t                  *trusted;     /* one for equal lists */
     ngx_uint_t                     ntrusted;
 
     ngx_array_t                   *scopes;
@@ -139,11 +165,13 @@ typedef struct {
     ngx_http_auth_token_loc_conf_t  *conf;
     at_verdict_e                     authenticated;
     at_verdict_e                     verdict;
-    uint64_t                         generation;    /* of the store, then */
+    at_cache_epoch_t                 epoch;         /* as it was then */
 
     ngx_uint_t                       kind;
     ngx_str_t                        credential;
-    at_identity_t                    identity;
+    const at_identity_t             *identity;      /* never NULL */
+    at_identity_t                    own;           /* if not of the cache */
+    int64_t                          verify_time;   /* nanoseconds, or 0 */
     const at_endpoint_t             *endpoint;  /* the row, or NULL */
 
     ngx_uint_t                       status;    /* of the refusal */
@@ -152,6 +180,7 @@ typedef struct {
 
     unsigned                         decided:1; /* verdict holds for conf */
     unsigned                         nobody:1;  /* no credential was read */
+    unsigned                         recalled:1;    /* identity is the cache's */
     unsigned                         passed:1;  /* another one has granted */
     unsigned                         logged:1;
     unsigned                         replace:1; /* body takes the page's place */
@@ -201,6 +230,8 @@ char *ngx_http_auth_token_set_error(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_auth_token_set_origin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_auth_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 void *ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -234,7 +265,10 @@ ngx_int_t ngx_http_auth_token_store_watch(ngx_cycle_t *cycle,
     ngx_http_auth_token_main_conf_t *atmcf);
 void ngx_http_auth_token_store_exit(ngx_cycle_t *cycle);
 
-/* differs after any change of it; 0 where there is none that can be used */
+/*
+ * Differs after any change of it, one that took the place of another included;
+ * 0 where there is none that can be used.
+ */
 uint64_t ngx_http_auth_token_generation(
     const ngx_http_auth_token_main_conf_t *atmcf);
 
@@ -242,10 +276,64 @@ uint64_t ngx_http_auth_token_generation(
 at_store_t *ngx_http_auth_token_store(
     const ngx_http_auth_token_main_conf_t *atmcf);
 
+/* state: a directory of our own, with a key that the master reads */
+
+char *ngx_http_auth_token_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* in a setter: the directive that is being read needs the state */
+void ngx_http_auth_token_need_state(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+ngx_int_t ngx_http_auth_token_check_state(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+ngx_int_t ngx_http_auth_token_open_state(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+/*
+ * From init_module on; NULL where nothing needs it, or where it could not be
+ * had: who needs it then fails closed.
+ */
+const at_state_key_t *ngx_http_auth_token_state_key(
+    const ngx_http_auth_token_main_conf_t *atmcf);
+
+/*
+ * The path, terminated, of a file of the workers': PATH/data/NAME.  Once the
+ * configuration was read; data is NULL where memory failed.
+ */
+ngx_str_t ngx_http_auth_token_state_file(ngx_pool_t *pool,
+    const ngx_http_auth_token_main_conf_t *atmcf, const char *name);
+
+/* cache: what a worker has verified */
+
+ngx_int_t ngx_http_auth_token_cache_init(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+at_cache_epoch_t ngx_http_auth_token_epoch(
+    const ngx_http_auth_token_main_conf_t *atmcf);
+
+/* milliseconds since the epoch */
+int64_t ngx_http_auth_token_now(void);
+
+/* 1 with the identity of the ctx's credential, or 0 */
+ngx_uint_t ngx_http_auth_token_recall(
+    const ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx);
+void ngx_http_auth_token_remember(
+    const ngx_http_auth_token_main_conf_t *atmcf,
+    const ngx_http_auth_token_ctx_t *ctx);
+
 /* request: all that is read of one */
 
 ngx_http_auth_token_ctx_t *ngx_http_auth_token_find_ctx(ngx_http_request_t *r);
 ngx_http_auth_token_ctx_t *ngx_http_auth_token_get_ctx(ngx_http_request_t *r);
+
+/* makes its identity nobody */
+void ngx_http_auth_token_forget(ngx_http_auth_token_ctx_t *ctx);
+
+/* the claims of its verified token, or NULL; the ctx has them */
+const struct json_t *ngx_http_auth_token_claims(
+    ngx_http_auth_token_ctx_t *ctx);
 
 /* the row of the catalogue for the request; NULL for a path that is odd, too */
 const at_endpoint_t *ngx_http_auth_token_find_endpoint(ngx_http_request_t *r,
@@ -256,9 +344,10 @@ at_verdict_e ngx_http_auth_token_read_credential(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
     ngx_str_t *credential);
 
-/* by the ranges of the location and by own, those of a record */
+/* by the ranges of the location and by the identity's own */
 ngx_uint_t ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf, at_list_t own);
+    const ngx_http_auth_token_loc_conf_t *atcf,
+    const at_identity_t *identity);
 ngx_uint_t ngx_http_auth_token_origin_allowed(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf);
 ngx_uint_t ngx_http_auth_token_is_preflight(ngx_http_request_t *r);

@@ -8,17 +8,17 @@
 #include "ngx_http_auth_token.h"
 
 
-static at_verdict_e ngx_http_auth_token_verify(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf,
-    ngx_http_auth_token_ctx_t *ctx);
+static at_verdict_e ngx_http_auth_token_identify(ngx_http_request_t *r,
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_http_auth_token_ctx_t *ctx);
+static at_verdict_e ngx_http_auth_token_verify(
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_http_auth_token_ctx_t *ctx);
 static at_verdict_e ngx_http_auth_token_authorize(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf,
     const ngx_http_auth_token_ctx_t *ctx);
-static at_verdict_e ngx_http_auth_token_verify_jwt(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf,
-    ngx_http_auth_token_ctx_t *ctx);
+static at_verdict_e ngx_http_auth_token_verify_jwt(
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_http_auth_token_ctx_t *ctx);
 static at_verdict_e ngx_http_auth_token_verify_api_token(
-    ngx_http_request_t *r, ngx_http_auth_token_ctx_t *ctx);
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_http_auth_token_ctx_t *ctx);
 static at_verdict_e ngx_http_auth_token_check_scopes(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf, const at_rights_t *rights);
 static at_verdict_e ngx_http_auth_token_check_endpoint(
@@ -31,7 +31,7 @@ static void
 ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ngx_http_auth_token_loc_conf_t *atcf)
 {
-    at_identity_release(&ctx->identity);
+    ngx_http_auth_token_forget(ctx);
 
     ctx->conf = atcf;
     ctx->authenticated = AT_FAILED;
@@ -40,6 +40,7 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ctx->nobody = 0;
     ctx->kind = 0;
     ctx->endpoint = NULL;
+    ctx->verify_time = 0;
     ngx_str_null(&ctx->credential);
 }
 
@@ -70,10 +71,10 @@ static at_verdict_e
 ngx_http_auth_token_admit_nobody(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf)
 {
-    at_list_t  none = { 0, 0, NULL };
+    static const at_identity_t  nobody;
 
-    return ngx_http_auth_token_address_allowed(r, atcf, none) ? AT_OK
-                                                              : AT_ADDRESS;
+    return ngx_http_auth_token_address_allowed(r, atcf, &nobody) ? AT_OK
+                                                                 : AT_ADDRESS;
 }
 
 
@@ -154,6 +155,25 @@ ngx_http_auth_token_precontent_handler(ngx_http_request_t *r)
 }
 
 
+/* while limit_req held the request back, things may have changed */
+
+static ngx_uint_t
+ngx_http_auth_token_still_holds(const ngx_http_auth_token_main_conf_t *atmcf,
+    const ngx_http_auth_token_ctx_t *ctx)
+{
+    at_cache_epoch_t  epoch;
+
+    if (ctx->authenticated != AT_OK) {
+        return 1;
+    }
+
+    epoch = ngx_http_auth_token_epoch(atmcf);
+
+    return ctx->identity->expires > ngx_http_auth_token_now()
+           && ctx->epoch.keys == epoch.keys && ctx->epoch.store == epoch.store;
+}
+
+
 at_verdict_e
 ngx_http_auth_token_authenticate(ngx_http_request_t *r,
     ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx)
@@ -162,94 +182,138 @@ ngx_http_auth_token_authenticate(ngx_http_request_t *r,
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
-    /*
-     * While limit_req held the request back, a token may have expired, and a
-     * record of the store may have changed.
-     */
-
     if (ctx->conf == atcf && !ctx->nobody
-        && (ctx->authenticated != AT_OK
-            || (ctx->identity.expires > ngx_time()
-                && ctx->generation == ngx_http_auth_token_generation(atmcf))))
+        && ngx_http_auth_token_still_holds(atmcf, ctx))
     {
         return ctx->authenticated;
     }
 
     ngx_http_auth_token_start(ctx, atcf);
 
-    ctx->generation = ngx_http_auth_token_generation(atmcf);
-    ctx->authenticated = ngx_http_auth_token_verify(r, atcf, ctx);
+    ctx->epoch = ngx_http_auth_token_epoch(atmcf);
+    ctx->authenticated = ngx_http_auth_token_identify(r, atmcf, ctx);
 
     return ctx->authenticated;
 }
 
 
+/* who the request's credential speaks for: remembered, or verified now */
+
 static at_verdict_e
-ngx_http_auth_token_verify(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf,
-    ngx_http_auth_token_ctx_t *ctx)
+ngx_http_auth_token_identify(ngx_http_request_t *r,
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_http_auth_token_ctx_t *ctx)
 {
     at_verdict_e  verdict;
 
-    if (atcf->accept == NGX_HTTP_AUTH_TOKEN_NONE) {
+    if (ctx->conf->accept == NGX_HTTP_AUTH_TOKEN_NONE) {
+        ctx->own.expires = INT64_MAX;
         return AT_OK;
     }
 
-    verdict = ngx_http_auth_token_read_credential(r, atcf, &ctx->kind,
+    verdict = ngx_http_auth_token_read_credential(r, ctx->conf, &ctx->kind,
                                                   &ctx->credential);
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    return ctx->kind == NGX_HTTP_AUTH_TOKEN_API
-           ? ngx_http_auth_token_verify_api_token(r, ctx)
-           : ngx_http_auth_token_verify_jwt(r, atcf, ctx);
+    if (ngx_http_auth_token_recall(atmcf, ctx)) {
+        return AT_OK;
+    }
+
+    verdict = ngx_http_auth_token_verify(atmcf, ctx);
+
+    if (verdict == AT_OK) {
+        ngx_http_auth_token_remember(atmcf, ctx);
+    }
+
+    return verdict;
+}
+
+
+static int64_t
+ngx_http_auth_token_nanoseconds(void)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+
+/* for "audience clients any" */
+
+static int
+ngx_http_auth_token_is_client(void *data, at_str_t id)
+{
+    at_store_t  *store;
+
+    store = ngx_http_auth_token_store(data);
+
+    return store ? at_account_has_client(store, id) : -1;
 }
 
 
 static at_verdict_e
-ngx_http_auth_token_verify_jwt(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf,
+ngx_http_auth_token_verify(ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_ctx_t *ctx)
 {
-    at_store_t                       *store;
-    at_verdict_e                      verdict;
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    int64_t       start;
+    at_verdict_e  verdict;
 
-    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    start = ngx_http_auth_token_nanoseconds();
 
-    verdict = at_jwt_verify(&ctx->identity,
-                            ngx_http_auth_token_view(ctx->credential),
-                            atmcf->max_length, atcf->trusted, atcf->ntrusted,
-                            ngx_time());
+    verdict = ctx->kind == NGX_HTTP_AUTH_TOKEN_API
+              ? ngx_http_auth_token_verify_api_token(atmcf, ctx)
+              : ngx_http_auth_token_verify_jwt(atmcf, ctx);
 
-    if (verdict != AT_OK || ctx->identity.issuer->n_client_claims == 0) {
+    ctx->verify_time = ngx_http_auth_token_nanoseconds() - start;
+
+    return verdict;
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_verify_jwt(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx)
+{
+    at_store_t      *store;
+    at_verdict_e     verdict;
+    at_jwt_query_t   query;
+
+    query.token = ngx_http_auth_token_view(ctx->credential);
+    query.max_len = atmcf->max_length;
+    query.trusted = ctx->conf->trusted;
+    query.n = ctx->conf->ntrusted;
+    query.now = ngx_time();
+    query.is_client = ngx_http_auth_token_is_client;
+    query.data = atmcf;
+
+    verdict = at_jwt_verify(atmcf->verifier, &ctx->own, &query);
+
+    if (verdict != AT_OK || ctx->own.issuer->n_client_claims == 0) {
         return verdict;
     }
 
     store = ngx_http_auth_token_store(atmcf);
 
-    return store ? at_account_client(&ctx->identity, store,
+    return store ? at_account_client(&ctx->own, store,
                                      atmcf->issuers.nelts == 1)
                  : AT_UNAVAILABLE;
 }
 
 
 static at_verdict_e
-ngx_http_auth_token_verify_api_token(ngx_http_request_t *r,
+ngx_http_auth_token_verify_api_token(ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_ctx_t *ctx)
 {
-    ngx_time_t                       *now;
-    at_store_t                       *store;
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    at_store_t  *store;
 
-    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
     store = ngx_http_auth_token_store(atmcf);
-    now = ngx_timeofday();
 
-    return store ? at_account_api_token(&ctx->identity, store,
+    return store ? at_account_api_token(&ctx->own, store,
                               ngx_http_auth_token_view(ctx->credential),
-                              (int64_t) now->sec * 1000 + now->msec)
+                              ngx_http_auth_token_now())
                  : AT_UNAVAILABLE;
 }
 
@@ -264,7 +328,7 @@ ngx_http_auth_token_authorize(ngx_http_request_t *r,
     at_verdict_e          verdict;
     const at_identity_t  *identity;
 
-    identity = &ctx->identity;
+    identity = ctx->identity;
 
     if (ctx->kind == NGX_HTTP_AUTH_TOKEN_COOKIE
         && !ngx_http_auth_token_origin_allowed(r, atcf))
@@ -272,7 +336,7 @@ ngx_http_auth_token_authorize(ngx_http_request_t *r,
         return AT_ORIGIN;
     }
 
-    if (!ngx_http_auth_token_address_allowed(r, atcf, identity->ranges)) {
+    if (!ngx_http_auth_token_address_allowed(r, atcf, identity)) {
         return AT_ADDRESS;
     }
 
@@ -297,17 +361,18 @@ ngx_http_auth_token_check_endpoint(const ngx_http_auth_token_ctx_t *ctx)
     const at_endpoint_t  *endpoint;
 
     endpoint = ctx->endpoint;
-    rights = &ctx->identity.rights;
+    rights = &ctx->identity->rights;
 
     if (endpoint == NULL) {
         return AT_NO_ENDPOINT;
     }
 
-    if (rights->role && at_role_blocks(rights->role, endpoint->text)) {
-        return AT_BLOCKED_ENDPOINT;
+    if (!at_rights_cover_endpoint(rights, endpoint)) {
+        return AT_ENDPOINT;
     }
 
-    return at_rights_cover_endpoint(rights, endpoint) ? AT_OK : AT_ENDPOINT;
+    return rights->role && at_role_blocks(rights->role, endpoint->text)
+           ? AT_BLOCKED_ENDPOINT : AT_OK;
 }
 
 

@@ -938,6 +938,38 @@ ngx_http_auth_token_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_http_auth_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_auth_token_main_conf_t *atmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (atmcf->cache_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_auth_token_is(&value[1], "off")) {
+        atmcf->cache_size = 0;
+        return NGX_CONF_OK;
+    }
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size < AT_CACHE_SIZE_MIN) {
+        return ngx_http_auth_token_invalid(cf, &value[1],
+                            "it takes \"off\", or a size of 64k or more");
+    }
+
+    atmcf->cache_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
 /* --- inheritance --------------------------------------------------------- */
 
 
@@ -975,50 +1007,103 @@ ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/* the issuer of a name; one block needs no name */
+
+static ngx_http_auth_token_issuer_t *
+ngx_http_auth_token_trusted_issuer(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t i)
+{
+    ngx_str_t                     *name;
+    ngx_http_auth_token_issuer_t  *issuer;
+
+    if (atcf->trust == NULL) {
+        return *(ngx_http_auth_token_issuer_t **) atmcf->issuers.elts;
+    }
+
+    name = (ngx_str_t *) atcf->trust->elts + i;
+    issuer = ngx_http_auth_token_issuer_find(atmcf, name);
+
+    if (issuer == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"auth_token_trust\" names \"%V\", but there "
+                      "is no such \"auth_token_issuer\" in %V:%ui",
+                      name, &atcf->trust_where.file, atcf->trust_where.line);
+    }
+
+    return issuer;
+}
+
+
+/* that of another location that trusts the same issuers, or this one's */
+
+static at_trusted_t *
+ngx_http_auth_token_share_trust(ngx_http_auth_token_main_conf_t *atmcf,
+    at_trusted_t *trusted, ngx_uint_t n)
+{
+    ngx_uint_t                    i;
+    ngx_http_auth_token_trust_t  *trust;
+
+    trust = atmcf->trusts.elts;
+
+    for (i = 0; i < atmcf->trusts.nelts; i++) {
+        if (trust[i].n == n
+            && ngx_memcmp(trust[i].trusted, trusted, n * sizeof(at_trusted_t))
+               == 0)
+        {
+            return trust[i].trusted;
+        }
+    }
+
+    trust = ngx_array_push(&atmcf->trusts);
+    if (trust == NULL) {
+        return NULL;
+    }
+
+    trust->trusted = trusted;
+    trust->n = n;
+
+    return trusted;
+}
+
+
 static ngx_int_t
 ngx_http_auth_token_resolve_trust(ngx_conf_t *cf,
     ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_loc_conf_t *atcf)
 {
-    ngx_str_t                      *name;
-    ngx_uint_t                      i;
-    ngx_http_auth_token_issuer_t   *issuer, **issuers;
-
-    issuers = atmcf->issuers.elts;
+    ngx_uint_t                     i;
+    at_trusted_t                  *trusted;
+    ngx_http_auth_token_issuer_t  *issuer;
 
     atcf->ntrusted = atcf->trust ? atcf->trust->nelts
                                  : (atmcf->issuers.nelts == 1);
 
-    atcf->trusted = ngx_pcalloc(cf->pool, sizeof(at_trusted_t)
-                                          * (atcf->ntrusted + 1));
-    if (atcf->trusted == NULL) {
+    if (atcf->ntrusted == 0) {
+        return NGX_OK;
+    }
+
+    trusted = ngx_pcalloc(cf->pool, sizeof(at_trusted_t) * atcf->ntrusted);
+    if (trusted == NULL) {
         return NGX_ERROR;
     }
 
     for (i = 0; i < atcf->ntrusted; i++) {
+        issuer = ngx_http_auth_token_trusted_issuer(cf, atmcf, atcf, i);
 
-        issuer = issuers ? issuers[0] : NULL;
-
-        if (atcf->trust) {
-            name = (ngx_str_t *) atcf->trust->elts + i;
-            issuer = ngx_http_auth_token_issuer_find(atmcf, name);
-
-            if (issuer == NULL) {
-                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "\"auth_token_trust\" names \"%V\", but there "
-                              "is no such \"auth_token_issuer\" in %V:%ui",
-                              name, &atcf->trust_where.file,
-                              atcf->trust_where.line);
-                return NGX_ERROR;
-            }
+        if (issuer == NULL) {
+            return NGX_ERROR;
         }
 
-        atcf->trusted[i].issuer = &issuer->demands;
-        atcf->trusted[i].sets = issuer->sets;
-        atcf->trusted[i].n_sets = issuer->key_files.nelts;
+        trusted[i].issuer = &issuer->demands;
+        trusted[i].sets = issuer->sets;
+        trusted[i].n_sets = issuer->key_files.nelts;
     }
 
-    return NGX_OK;
+    atcf->trusted = ngx_http_auth_token_share_trust(atmcf, trusted,
+                                                    atcf->ntrusted);
+
+    return atcf->trusted ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -258,8 +258,8 @@ ngx_http_auth_token_complain(ngx_http_auth_token_key_file_t *key_file,
 
 
 static void
-ngx_http_auth_token_check_key_file(ngx_http_auth_token_issuer_t *issuer,
-    ngx_uint_t i, ngx_log_t *log)
+ngx_http_auth_token_check_key_file(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log)
 {
     ngx_int_t                        rc;
     at_error_t                       err;
@@ -292,6 +292,7 @@ ngx_http_auth_token_check_key_file(ngx_http_auth_token_issuer_t *issuer,
 
     at_keyset_free(issuer->sets[i]);
     issuer->sets[i] = set;
+    atmcf->keys_generation++;
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "auth_token: issuer \"%V\" has %uz new keys from \"%V\"",
@@ -300,6 +301,7 @@ ngx_http_auth_token_check_key_file(ngx_http_auth_token_issuer_t *issuer,
 
 
 typedef void (*ngx_http_auth_token_key_file_pt)(
+    ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log);
 
 
@@ -314,7 +316,7 @@ ngx_http_auth_token_each_key_file(ngx_http_auth_token_main_conf_t *atmcf,
 
     for (i = 0; i < atmcf->issuers.nelts; i++) {
         for (k = 0; k < issuers[i]->key_files.nelts; k++) {
-            handler(issuers[i], k, log);
+            handler(atmcf, issuers[i], k, log);
         }
     }
 }
@@ -342,8 +344,8 @@ ngx_http_auth_token_watch_handler(ngx_event_t *ev)
 /* the master read it as root: what a worker may not read it cannot watch */
 
 static void
-ngx_http_auth_token_warn_unreadable(ngx_http_auth_token_issuer_t *issuer,
-    ngx_uint_t i, ngx_log_t *log)
+ngx_http_auth_token_warn_unreadable(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log)
 {
     at_file_t                        file;
     at_error_t                       err;

@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_auth_token_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_auth_token_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
+static ngx_int_t ngx_http_auth_token_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_auth_token_init_process(ngx_cycle_t *cycle);
 static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
     void *data);
@@ -127,12 +128,26 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       0,
       NULL },
 
+    { ngx_string("auth_token_state_path"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_state_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_max_length"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_auth_token_main_conf_t, max_length),
       &ngx_http_auth_token_max_length_post },
+
+    { ngx_string("auth_token_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("auth_token_issuer"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
@@ -166,7 +181,7 @@ ngx_module_t  ngx_http_auth_token_module = {
     ngx_http_auth_token_commands,           /* module directives */
     NGX_HTTP_MODULE,                        /* module type */
     NULL,                                   /* init master */
-    NULL,                                   /* init module */
+    ngx_http_auth_token_init_module,        /* init module */
     ngx_http_auth_token_init_process,       /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
@@ -232,12 +247,16 @@ ngx_http_auth_token_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&atmcf->issuers, cf->pool, 2,
                        sizeof(ngx_http_auth_token_issuer_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&atmcf->trusts, cf->pool, 2,
+                          sizeof(ngx_http_auth_token_trust_t))
+           != NGX_OK)
     {
         return NULL;
     }
 
     atmcf->max_length = NGX_CONF_UNSET_SIZE;
+    atmcf->cache_size = NGX_CONF_UNSET_SIZE;
 
     return atmcf;
 }
@@ -249,14 +268,35 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_auth_token_main_conf_t  *atmcf = conf;
 
     ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
+    ngx_conf_init_size_value(atmcf->cache_size,
+                             NGX_HTTP_AUTH_TOKEN_CACHE_SIZE);
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK)
+        || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* in the master, before it forks */
+
+static ngx_int_t
+ngx_http_auth_token_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_auth_token_module);
+
+    if (ngx_test_config || atmcf == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_auth_token_open_state(cycle, atmcf);
 }
 
 
@@ -279,7 +319,8 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     at_jwt_init();
 
-    if (ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
+    if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
+        || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;

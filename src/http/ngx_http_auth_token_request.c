@@ -11,12 +11,23 @@
 #include "at_header.h"
 
 
+void
+ngx_http_auth_token_forget(ngx_http_auth_token_ctx_t *ctx)
+{
+    if (ctx->recalled) {
+        at_cache_release(ctx->identity);
+        ctx->recalled = 0;
+    }
+
+    at_identity_release(&ctx->own);
+    ctx->identity = &ctx->own;
+}
+
+
 static void
 ngx_http_auth_token_ctx_cleanup(void *data)
 {
-    ngx_http_auth_token_ctx_t *ctx = data;
-
-    at_identity_release(&ctx->identity);
+    ngx_http_auth_token_forget(data);
 }
 
 
@@ -51,10 +62,27 @@ ngx_http_auth_token_get_ctx(ngx_http_request_t *r)
         return NULL;
     }
 
-    ngx_memzero(cln->data, sizeof(ngx_http_auth_token_ctx_t));
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_auth_token_ctx_t));
+    ctx->identity = &ctx->own;
+
     cln->handler = ngx_http_auth_token_ctx_cleanup;
 
-    return cln->data;
+    return ctx;
+}
+
+
+/* an identity of the cache comes without them */
+
+const struct json_t *
+ngx_http_auth_token_claims(ngx_http_auth_token_ctx_t *ctx)
+{
+    if (ctx->recalled && ctx->identity->issuer && ctx->own.claims == NULL) {
+        ctx->own.claims = at_jwt_claims(
+                                   ngx_http_auth_token_view(ctx->credential));
+    }
+
+    return ctx->own.claims;
 }
 
 
@@ -262,7 +290,8 @@ ngx_http_auth_token_find_endpoint(ngx_http_request_t *r,
 
 ngx_uint_t
 ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
-    const ngx_http_auth_token_loc_conf_t *atcf, at_list_t own)
+    const ngx_http_auth_token_loc_conf_t *atcf,
+    const at_identity_t *identity)
 {
     at_addr_t             addr;
     struct sockaddr_in   *sin;
@@ -270,7 +299,7 @@ ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
     struct sockaddr_in6  *sin6;
 #endif
 
-    if (atcf->allow == NULL && own.n == 0) {
+    if (atcf->allow == NULL && !at_identity_is_restricted(identity)) {
         return 1;
     }
 
@@ -293,7 +322,7 @@ ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
     }
 
     return (atcf->allow == NULL || at_cidr_set_match(atcf->allow, &addr))
-           && at_list_match_addr(own, &addr);
+           && at_identity_admits(identity, &addr);
 }
 
 

@@ -26,6 +26,8 @@ typedef struct {
 static struct {
     char          path[NGX_MAX_PATH];
     at_store_t   *store;
+    uint64_t      txnid;        /* LMDB's, as it was seen last */
+    uint64_t      epoch;        /* goes up with any change of it */
     at_error_t    complaint;
 } ngx_http_auth_token_opened;
 
@@ -191,6 +193,8 @@ ngx_http_auth_token_open_store(ngx_str_t *path, ngx_log_t *log)
     }
 
     if (ngx_http_auth_token_opened.store) {
+        ngx_http_auth_token_opened.epoch++;
+
         (void) ngx_cpystrn((u_char *) ngx_http_auth_token_opened.path,
                            path->data, NGX_MAX_PATH);
 
@@ -298,12 +302,26 @@ ngx_http_auth_token_store(const ngx_http_auth_token_main_conf_t *atmcf)
 }
 
 
+/* the number of a restored store goes back, and may come to the same again */
+
 uint64_t
 ngx_http_auth_token_generation(const ngx_http_auth_token_main_conf_t *atmcf)
 {
+    uint64_t     txnid;
     at_store_t  *store;
 
     store = ngx_http_auth_token_store(atmcf);
 
-    return store ? at_store_generation(store) : 0;
+    if (store == NULL) {
+        return 0;
+    }
+
+    txnid = at_store_generation(store);
+
+    if (txnid != ngx_http_auth_token_opened.txnid) {
+        ngx_http_auth_token_opened.txnid = txnid;
+        ngx_http_auth_token_opened.epoch++;
+    }
+
+    return ngx_http_auth_token_opened.epoch;
 }

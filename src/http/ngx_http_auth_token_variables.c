@@ -42,6 +42,12 @@ static ngx_int_t ngx_http_auth_token_fingerprint_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_named_claim_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_cache_status_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_cache_counter_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_verify_time_variable(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 
 
 static ngx_http_variable_t  ngx_http_auth_token_variables[] = {
@@ -81,6 +87,34 @@ static ngx_http_variable_t  ngx_http_auth_token_variables[] = {
 
     { ngx_string("auth_token_fingerprint"), NULL,
       ngx_http_auth_token_fingerprint_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_cache_status"), NULL,
+      ngx_http_auth_token_cache_status_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_cache_hits"), NULL,
+      ngx_http_auth_token_cache_counter_variable,
+      offsetof(at_cache_stats_t, hits), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_cache_misses"), NULL,
+      ngx_http_auth_token_cache_counter_variable,
+      offsetof(at_cache_stats_t, misses), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_cache_evictions"), NULL,
+      ngx_http_auth_token_cache_counter_variable,
+      offsetof(at_cache_stats_t, evictions), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_cache_entries"), NULL,
+      ngx_http_auth_token_cache_counter_variable,
+      offsetof(at_cache_stats_t, entries), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_cache_bytes"), NULL,
+      ngx_http_auth_token_cache_counter_variable,
+      offsetof(at_cache_stats_t, bytes), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_verify_time"), NULL,
+      ngx_http_auth_token_verify_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string(NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX), NULL,
@@ -299,8 +333,8 @@ ngx_http_auth_token_issuer_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_auth_token_granted(r);
 
-    return ctx && ctx->identity.issuer
-           ? ngx_http_auth_token_set_view(v, ctx->identity.issuer->name)
+    return ctx && ctx->identity->issuer
+           ? ngx_http_auth_token_set_view(v, ctx->identity->issuer->name)
            : ngx_http_auth_token_set_empty(v);
 }
 
@@ -316,7 +350,7 @@ ngx_http_auth_token_identity_variable(ngx_http_request_t *r,
     ctx = ngx_http_auth_token_granted(r);
 
     return ctx ? ngx_http_auth_token_set_view(v,
-                           *(at_str_t *) ((u_char *) &ctx->identity + data))
+                           *(at_str_t *) ((u_char *) ctx->identity + data))
                : ngx_http_auth_token_set_empty(v);
 }
 
@@ -351,11 +385,11 @@ ngx_http_auth_token_scope_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_auth_token_granted(r);
 
-    if (ctx == NULL || ctx->identity.rights.scopes.n == 0) {
+    if (ctx == NULL || ctx->identity->rights.scopes.n == 0) {
         return ngx_http_auth_token_set_empty(v);
     }
 
-    scopes = &ctx->identity.rights.scopes;
+    scopes = &ctx->identity->rights.scopes;
     len = 0;
 
     for (i = 0; i < scopes->n; i++) {
@@ -422,16 +456,16 @@ ngx_http_auth_token_claim_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_auth_token_granted(r);
 
-    if (ctx == NULL || ctx->identity.issuer == NULL
+    if (ctx == NULL || ctx->identity->issuer == NULL
         || (claim->issuer.len
-            && !at_str_equal(ctx->identity.issuer->name,
+            && !at_str_equal(ctx->identity->issuer->name,
                              ngx_http_auth_token_view(claim->issuer))))
     {
         return ngx_http_auth_token_set_empty(v);
     }
 
     return ngx_http_auth_token_set_claim_value(r, v,
-                          at_claim_find(ctx->identity.claims, &claim->path));
+                          at_claim_find(ngx_http_auth_token_claims(ctx), &claim->path));
 }
 
 
@@ -456,8 +490,89 @@ ngx_http_auth_token_named_claim_variable(ngx_http_request_t *r,
     name.len = variable->len - (sizeof(NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX) - 1);
 
     return ngx_http_auth_token_set_claim_value(r, v,
-                          at_claim_find_nocase(ctx->identity.claims,
+                          at_claim_find_nocase(ngx_http_auth_token_claims(ctx),
                                                ngx_http_auth_token_view(name)));
+}
+
+
+/* --- what verification costs --------------------------------------------- */
+
+
+/* of this request; empty where no credential was looked for in the cache */
+
+static ngx_int_t
+ngx_http_auth_token_cache_status_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                   hit = ngx_string("HIT");
+    ngx_str_t                   miss = ngx_string("MISS");
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_find_ctx(r->main);
+
+    if (ctx == NULL || (!ctx->recalled && ctx->verify_time == 0)) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    return ngx_http_auth_token_set_value(v, ctx->recalled ? hit : miss);
+}
+
+
+/* of the worker, since it began; data is the offset of a 64-bit number */
+
+static ngx_int_t
+ngx_http_auth_token_cache_counter_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                         s;
+    const at_cache_stats_t           *stats;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+
+    if (atmcf->cache == NULL) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    s.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    stats = at_cache_stats(atmcf->cache);
+    s.len = ngx_sprintf(s.data, "%uL",
+                        *(uint64_t *) ((u_char *) stats + data))
+            - s.data;
+
+    return ngx_http_auth_token_set_value(v, s);
+}
+
+
+/* seconds with microseconds, as $request_time has milliseconds */
+
+static ngx_int_t
+ngx_http_auth_token_verify_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                   s;
+    ngx_http_auth_token_ctx_t  *ctx;
+
+    ctx = ngx_http_auth_token_find_ctx(r->main);
+
+    if (ctx == NULL || ctx->verify_time == 0) {
+        return ngx_http_auth_token_set_empty(v);
+    }
+
+    s.data = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof(".000000"));
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.len = ngx_sprintf(s.data, "%L.%06L", ctx->verify_time / 1000000000,
+                        ctx->verify_time / 1000 % 1000000)
+            - s.data;
+
+    return ngx_http_auth_token_set_value(v, s);
 }
 
 
@@ -472,7 +587,7 @@ ngx_http_auth_token_subject_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_auth_token_variable_ctx(r);
 
-    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity.subject)
+    return ctx ? ngx_http_auth_token_set_view(v, ctx->identity->subject)
                : ngx_http_auth_token_set_empty(v);
 }
 

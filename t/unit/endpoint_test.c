@@ -589,7 +589,7 @@ test_granted(void)
         for (j = 0; j < 2; j++) {
             items[j] = str(cases[i].scope);
             items[1 - j] = str("another");
-            scopes = (at_scopes_t) { 2, items };
+            scopes = (at_scopes_t) { 2, items, NULL };
 
             is_int(granted(at_catalogue_endpoint(catalogue, 0),
                                        &scopes),
@@ -597,7 +597,7 @@ test_granted(void)
                    cases[i].row);
         }
 
-        scopes = (at_scopes_t) { 0, NULL };
+        scopes = (at_scopes_t) { 0, NULL, NULL };
         is_int(granted(at_catalogue_endpoint(catalogue, 0), &scopes),
                at_catalogue_endpoint(catalogue, 0)->kind != AT_ENDPOINT_SCOPE,
                "no scope for %s", cases[i].row);

@@ -35,7 +35,7 @@ test_scopes(void)
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "C10 zeroed rights are none");
     ok(!satisfy(&rights, "", AT_SCOPE_ALL), "C10 nothing is not met by none");
 
-    rights.scopes = (at_scopes_t) { 2, read_write };
+    rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     ok(satisfy(&rights, "read", AT_SCOPE_ALL), "C10 a scope that is held");
     ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "C10 two of them");
     ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "C10 one is missing");
@@ -67,7 +67,7 @@ test_roles(void)
     role.n_deny = 1;
 
     rights.from = AT_RIGHTS_ROLE;
-    rights.scopes = (at_scopes_t) { 2, read_write };
+    rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
        "D2 by role alone: scopes give nothing");
 
@@ -126,12 +126,12 @@ test_owner(void)
     memset(&rights, 0, sizeof(rights));
 
     rights.from = AT_RIGHTS_EITHER;
-    rights.scopes = (at_scopes_t) { 2, read_write };
+    rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     rights.owned = 1;
 
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "D2 an owner without rights");
 
-    rights.owner_scopes = (at_scopes_t) { 1, read_only };
+    rights.owner_scopes = (at_scopes_t) { 1, read_only, NULL };
     ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 below the ceiling");
     ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "D2 above it");
     ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "D2 one above it");
@@ -159,7 +159,7 @@ test_unknown(void)
 
     rights.from = (at_rights_e) 99;
     rights.admin = 1;
-    rights.scopes = (at_scopes_t) { 2, read_write };
+    rights.scopes = (at_scopes_t) { 2, read_write, NULL };
 
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "a source of rights unheard of");
 }

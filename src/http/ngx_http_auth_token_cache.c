@@ -1,0 +1,149 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The credentials that a worker has verified.  An entry is for one credential,
+ * of one kind, under one list of trusted issuers; it ends with its expiry, with
+ * any change of keys, and with any change of the store if it came from there.
+ * What it may do is asked anew each time.
+ */
+
+#include "ngx_http_auth_token.h"
+
+
+static void
+ngx_http_auth_token_cache_cleanup(void *data)
+{
+    ngx_http_auth_token_main_conf_t *atmcf = data;
+
+    at_cache_free(atmcf->cache);
+    at_verifier_free(atmcf->verifier);
+}
+
+
+ngx_int_t
+ngx_http_auth_token_cache_init(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_auth_token_cache_cleanup;
+    cln->data = atmcf;
+
+    atmcf->verifier = at_verifier_create();
+
+    if (atmcf->verifier == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (atmcf->cache_size == 0) {
+        return NGX_OK;
+    }
+
+    atmcf->cache = at_cache_create(atmcf->cache_size);
+
+    return atmcf->cache ? NGX_OK : NGX_ERROR;
+}
+
+
+at_cache_epoch_t
+ngx_http_auth_token_epoch(const ngx_http_auth_token_main_conf_t *atmcf)
+{
+    at_cache_epoch_t  epoch;
+
+    epoch.keys = atmcf->keys_generation + 1;
+    epoch.store = ngx_http_auth_token_generation(atmcf);
+
+    return epoch;
+}
+
+
+int64_t
+ngx_http_auth_token_now(void)
+{
+    ngx_time_t  *now;
+
+    now = ngx_timeofday();
+
+    return (int64_t) now->sec * 1000 + now->msec;
+}
+
+
+/* no other list grants what this one does: the same pointer, the same list */
+
+static at_cache_key_t
+ngx_http_auth_token_cache_key(const ngx_http_auth_token_ctx_t *ctx)
+{
+    at_cache_key_t  key;
+
+    key.text = ngx_http_auth_token_view(ctx->credential);
+    key.kind = ctx->kind;
+    key.trust = ctx->kind & NGX_HTTP_AUTH_TOKEN_JWT ? ctx->conf->trusted
+                                                    : NULL;
+
+    return key;
+}
+
+
+ngx_uint_t
+ngx_http_auth_token_recall(const ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx)
+{
+    at_cache_key_t        key;
+    const at_identity_t  *identity;
+
+    if (atmcf->cache == NULL) {
+        return 0;
+    }
+
+    key = ngx_http_auth_token_cache_key(ctx);
+    identity = at_cache_get(atmcf->cache, &key, &ctx->epoch,
+                            ngx_http_auth_token_now());
+    if (identity == NULL) {
+        return 0;
+    }
+
+    ctx->identity = identity;
+    ctx->recalled = 1;
+
+    return 1;
+}
+
+
+void
+ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
+    const ngx_http_auth_token_ctx_t *ctx)
+{
+    at_cache_key_t        key;
+    at_cache_epoch_t      epoch;
+    const at_identity_t  *identity;
+
+    if (atmcf->cache == NULL) {
+        return;
+    }
+
+    identity = ctx->identity;
+    epoch = ctx->epoch;
+
+    if (identity->issuer == NULL) {
+        epoch.keys = 0;
+
+    } else if (identity->issuer->n_client_claims == 0) {
+        epoch.store = 0;
+    }
+
+    /* it came from a store that could not be named: it is not kept */
+
+    if (epoch.keys == 0 && epoch.store == 0) {
+        return;
+    }
+
+    key = ngx_http_auth_token_cache_key(ctx);
+    at_cache_put(atmcf->cache, &key, identity, &epoch,
+                 ngx_http_auth_token_now());
+}

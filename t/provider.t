@@ -1,0 +1,284 @@
+#!/usr/bin/perl
+
+# The fixtures that stand for the world outside: a certified provider's tokens and
+# keys are what the module takes, and a source of keys answers as it was told.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Provider;
+use AuthToken::Test;
+use Crypt::JWT qw(decode_jwt);
+use JSON::PP ();
+use Time::HiRes qw(time);
+
+my $json = JSON::PP->new->utf8->canonical;
+
+# --- tokens of the provider -------------------------------------------------
+
+my $plain = '11111111-2222-3333-4444-555555555555';
+my $entra = '99999999-8888-7777-6666-555555555555';
+my $api   = 'https://api.example/';
+my $graph = "api://$entra";
+
+my $p = AuthToken::Provider->start(
+    path      => '/tenant/v2.0',
+    resources => { $api => $api, $graph => $entra },
+    clients   => [
+        { id => $plain, ttl => 600 },
+        { id => $entra, header => { typ => 'JWT' },
+          claims => { ver => '2.0', azp => $entra, tid => 'tenant', roles => ['read'],
+                      client_id => undef, jti => undef } },
+    ],
+);
+
+# header and payload of a token as hashes
+sub read_token ($token) { map { $json->decode($_) } (parts($token))[0, 1] }
+
+my $token = $p->token(client => $plain, resource => $api);
+my ($header, $claims) = read_token($token);
+
+is_deeply $header, { alg => 'RS256', typ => 'at+jwt', kid => 'rsa' }, 'its header';
+is $claims->{aud}, $api, 'aud is the resource';
+is $claims->{iss}, $p->issuer, 'iss';
+is $claims->{client_id}, $plain, 'client_id';
+is $claims->{exp} - $claims->{iat}, 600, 'as long as it is told to';
+cmp_ok abs($claims->{iat} - time), '<', 10, 'from now on';
+
+($header, $claims) = read_token($p->token(client => $entra, scope => "$graph/.default", auth => 'basic'));
+delete @$claims{qw(iat exp)};
+is_deeply [$header, $claims],
+    [{ alg => 'RS256', typ => 'JWT', kid => 'rsa' },
+     { iss => $p->issuer, aud => $entra, sub => $entra, azp => $entra, ver => '2.0',
+       tid => 'tenant', roles => ['read'] }], "a token in Entra's shape, by Basic and a scope";
+
+is_deeply [$p->ask(client => $plain, resource => 'https://other.example/')->@{qw(status error)}],
+    [400, 'invalid_target'], 'an unknown resource';
+is_deeply [$p->ask(client => $plain, resource => $api, secret => 'wrong')->@{qw(status error)}],
+    [401, 'invalid_client'], 'a wrong secret';
+is_deeply [$p->ask(client => 'nobody', resource => $api, secret => 'wrong')->@{qw(status error)}],
+    [401, 'invalid_client'], 'an unknown client';
+is eval { $p->token(client => $plain, resource => 'https://other.example/') }, undef, 'no token is an error';
+
+$p->client({ id => 'later' });
+is +(read_token($p->token(client => 'later', resource => $api)))[1]{client_id}, 'later', 'a client more';
+
+# --- keys of the provider ---------------------------------------------------
+
+sub kids ($jwks = $p->jwks) { [sort map { $_->{kid} } $json->decode($jwks)->{keys}->@*] }
+sub kid_of_new () { (read_token($p->token(client => $plain, resource => $api)))[0]{kid} }
+
+my $jwks = $p->jwks;
+is_deeply kids($jwks), ['rsa'], 'one key';
+is_deeply [grep { exists $json->decode($jwks)->{keys}[0]{$_} } qw(d p q dp dq qi)], [],
+    'its public half alone';
+
+my $discovery = $json->decode($p->fetch($p->discovery_uri)->{body});
+is_deeply [$discovery->@{qw(issuer jwks_uri token_endpoint)}],
+    [$p->issuer, $p->jwks_uri, $p->token_uri], 'discovery';
+
+sub verified ($token, $jwks) {
+    return eval { decode_jwt(token => $token, kid_keys => $jwks, accepted_alg => 'RS256',
+                             verify_exp => 1, verify_iss => $p->issuer) };
+}
+
+is +(verified($token, $jwks) // {})->{aud}, $api, 'Crypt::JWT verifies under them' or diag $@;
+is verified($token, AuthToken::Source->jwk_set('rsa2')), undef, 'and not under others';
+
+$p->publish('rsa2');
+is_deeply [kids(), kid_of_new()], [['rsa', 'rsa2'], 'rsa'], 'a key published, not used';
+$p->sign_with('rsa2');
+is_deeply [kids(), kid_of_new()], [['rsa', 'rsa2'], 'rsa2'], 'used';
+$p->withdraw('rsa');
+is_deeply [kids(), kid_of_new()], [['rsa2'], 'rsa2'], 'the other one withdrawn';
+$p->rotate('rsa3', keep => 1);
+is_deeply [kids(), kid_of_new()], [['rsa2', 'rsa3'], 'rsa3'], 'rotated, the old key kept';
+$p->rotate('rsa');
+is_deeply [kids(), kid_of_new()], [['rsa'], 'rsa'], 'and all at once';
+
+my $kept = $p->base;
+ok $p->stop, 'it ends when it is asked to';
+is $p->fetch($p->jwks_uri)->{exit}, 7, 'then nobody listens';
+$p->start;
+is_deeply [$p->base, kids()], [$kept, ['rsa']], 'started again, it is where it was';
+
+# --- granted by the module --------------------------------------------------
+
+my $s = start(<<"CONF", files => { 'provider.jwks' => $p->jwks }, good => ['/', token => $token]);
+    auth_token_issuer provider {
+        issuer     @{[$p->issuer]};
+        audience   $api;
+        user_claim client_id;
+        key_file   %%DIR%%/provider.jwks;
+    }
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+granted $s, '/', 'a token of the provider', token => $token,
+        decision => { user => $plain, issuer => 'provider' };
+refused $s, '/', INV => 'for another resource', reason => 'audience',
+        token => $p->token(client => $entra, resource => $graph);
+
+$p->rotate('rsa2', keep => 1);
+my $next = $p->token(client => $plain, resource => $api);
+refused $s, '/', INV => 'of a key not known yet', token => $next, reason => 'unknown_kid';
+
+$s->write('provider.jwks', $p->jwks);
+$s->errors->await(qr/new keys from .*provider\.jwks/);
+granted $s, '/', 'known', token => $next;
+
+# --- modes ------------------------------------------------------------------
+
+my $source = AuthToken::Source->start(keys => ['rsa', 'rsa2']);
+my $set    = AuthToken::Source->jwk_set('rsa', 'rsa2');
+
+# What curl makes of a mode: its exit code, the status, and the body's length, -1
+# for that of the key set.
+sub answers ($name, $exit, $status, $length, $mode, %o) {
+    my $curl = delete $o{curl};
+
+    $source->mode($mode, %o);
+    my $began  = time;
+    my $answer = $source->fetch('/jwks', curl => [$curl // ()]);
+
+    is_deeply [$answer->{exit}, $answer->{status}, length $answer->{body}],
+              [$exit, $status, $length < 0 ? length $set : $length], $name
+        or diag explain $answer;
+
+    return ($answer, time - $began);
+}
+
+my $html = qr{\AHTTP/1\.1 \d+ .*^Content-Type: text/html\r$}ms;
+my ($answer, $took);
+
+($answer) = answers('good', 0, 200, -1, 'good');
+is $answer->{body}, $set, 'with the keys';
+like $answer->{head}, qr{^Content-Type: application/json\r$}m, 'as JSON';
+($answer) = answers('good, with headers', 0, 200, -1, 'good', type => 'text/plain',
+                    headers => { 'Cache-Control' => 'max-age=5' });
+like $answer->{head}, qr{^Content-Type: text/plain\r\n.*^Cache-Control: max-age=5\r$}ms, 'of one\'s own';
+
+answers('status 404', 0, 404, -1, 404);
+answers('status 500', 0, 500, -1, 500);
+answers('status 204', 0, 204, 0, 204);
+answers('status 304', 0, 304, 0, 304);
+($answer) = answers('redirect', 0, 307, 128, 'redirect', to => 'file:///etc/passwd', status => 307);
+like $answer->{head}, qr{^Location: file:///etc/passwd\r$}m, 'to there';
+
+my $location = $source->plain_url('/jwks');
+($answer) = answers('redirect to http', 0, 302, 128, 'redirect_plain');
+like $answer->{head}, qr{^Location: \Q$location\E\r$}m, 'to there';
+is $source->hits('/jwks', scheme => 'http'), 0, 'nobody followed';
+answers('followed', 0, 200, -1, 'redirect_plain', curl => 'location');
+is $source->hits('/jwks', scheme => 'http'), 1, 'one who followed';
+answers('a chain', 47, 302, 0, 'redirect_chain', curl => "location\nmax-redirs = 5");
+answers('a chain to its end', 0, 200, -1, 'redirect_chain', hops => 3, curl => 'location');
+
+(undef, $took) = answers('slow', 0, 200, -1, 'slow', seconds => 0.3);
+cmp_ok $took, '>=', 0.3, 'as slow as that';
+answers('hang', 28, undef, 0, 'hang', curl => 'max-time = 0.1');
+(undef, $took) = answers('drip', 0, 200, -1, 'drip', milliseconds => 1);
+cmp_ok $took, '>=', length($set) / 1000, 'a byte at a time';
+(undef, $took) = answers('drip of a head', 0, 200, -1, 'drip_head', milliseconds => 2);
+cmp_ok $took, '>=', 0.15, 'a byte at a time';
+
+answers('reset', 56, 200, int((1 + length $set) / 2), 'reset');
+answers('cut', 18, 200, int((1 + length $set) / 2), 'cut');
+($answer) = answers('chunked', 0, 200, -1, 'chunked');
+like $answer->{head}, qr/^Transfer-Encoding: chunked\r$/m, 'without a length';
+answers('chunks cut', 18, 200, 1 + length $set, 'chunked_cut');
+($answer) = answers('HTTP/1.0', 0, 200, -1, 'http10');
+like $answer->{head}, qr{\AHTTP/1\.0 200 (?!.*Content-Length)}s, 'without a length';
+
+($answer) = answers('gzip, unpacked', 0, 200, -1, 'gzip', curl => 'compressed');
+$answer = $source->fetch('/jwks');
+like $answer->{head}, qr/^Content-Encoding: gzip\r$/m, 'gzip, not asked for';
+like $answer->{body}, qr/\A\x1f\x8b/, 'packed';
+answers('gzip bomb, unpacked', 0, 200, 64 << 20, 'gzip_bomb', curl => 'compressed');
+cmp_ok length $source->fetch('/jwks')->{body}, '<', 100_000, 'gzip bomb, packed';
+
+($answer) = answers('a page', 0, 200, 128, 'html');
+like $answer->{head}, $html, 'of HTML';
+answers('empty', 0, 200, 0, 'empty');
+
+for my $size (65536, 262145, 5 << 20) {
+    ($answer) = answers("$size bytes", 0, 200, $size, 'size', bytes => $size);
+    is $json->decode($answer->{body})->{keys}->@*, 2, 'which are the keys and blanks';
+}
+($answer) = answers('chunked', 0, 200, 5 << 20, 'size', bytes => 5 << 20, chunked => 1);
+unlike $answer->{head}, qr/Content-Length/i, 'without a length';
+
+$source->mode('endless');
+is $source->fetch('/jwks', curl => ['max-time = 0.1'])->{exit}, 28, 'endless';
+($answer) = answers('long headers', 0, 200, -1, 'headers');
+cmp_ok length $answer->{head}, '>', 100_000, 'as long as that';
+answers('garbage', 1, undef, 0, 'garbage');
+
+answers('refused', 7, undef, 0, 'refused');
+answers('silent', 28, undef, 0, 'silent', curl => 'max-time = 0.1');
+$source->mode('reset_connection');
+like $source->fetch('/jwks')->{exit}, qr/\A(?:7|35|56)\z/, 'connections reset';
+answers('good again', 0, 200, -1, 'good');
+
+is eval { $source->mode('nonsense'); 1 }, undef, 'an unknown mode is an error';
+is $source->open_connections, 0, 'no connection is left';
+
+# --- certificates -----------------------------------------------------------
+
+for (qw(other_ca other_host expired self_signed)) {
+    $source->certificate($_);
+    answers($_, 60, undef, 0, 'good');
+    is $source->fetch('/jwks', curl => ['insecure'])->{status}, 200, "$_, not looked at";
+}
+$source->certificate('good');
+answers('the right certificate', 0, 200, -1, 'good');
+
+# --- paths, times, what came ------------------------------------------------
+
+$source->mode('500', path => '/jwks', times => 2);
+is join(' ', map { $source->fetch('/jwks')->{status} } 1 .. 3), '500 500 200', 'twice only';
+$source->mode('404', path => '/other')->serve('/other', "{}\n", type => 'text/x');
+is join(' ', map { $source->fetch($_)->{status} } qw(/jwks /other)), '200 404', 'on one path only';
+$source->mode('good', path => '/other');
+is $source->fetch('/other')->{body}, "{}\n", 'another document';
+$source->withhold('/other');
+is $source->fetch('/other')->{status}, 404, 'withheld';
+is $json->decode($source->fetch('/.well-known/openid-configuration')->{body})->{jwks_uri},
+   $source->url('/jwks'), 'discovery';
+$source->keys('rsa3');
+is_deeply kids($source->fetch('/jwks')->{body}), ['rsa3'], 'another key';
+
+$source->forget;
+is_deeply [$source->hits, $source->requests], [0], 'forgotten';
+$source->fetch('/jwks?x=1', headers => ['Authorization: Bearer nothing'], form => { a => 'b' });
+is_deeply [$source->hits('/jwks'), $source->hits('/other'), $source->hits], [1, 0, 1], 'one hit';
+
+my ($request) = $source->requests('/jwks');
+is_deeply [$request->@{qw(scheme method query http body)}], ['https', 'POST', 'x=1', '1.1', 3],
+    'what it was';
+is_deeply [grep { $_->[0] eq 'Authorization' } $request->{headers}->@*],
+    [['Authorization', 'Bearer nothing']], 'with its headers';
+
+# --- hanging, and released --------------------------------------------------
+
+$source->mode('hang');
+my $waiting = AuthToken::Client->connect(port => $source->plain_port);
+$waiting->send(request_bytes('/jwks'));
+is $source->await_hits('/jwks', 2), 2, 'a request came';
+ok !$waiting->_read, 'and hangs';
+$source->release;
+is $waiting->response->{status}, 200, 'until it is released';
+
+$p->mode('html', path => '/tenant/v2.0/jwks');
+is length $p->jwks, 128, 'the provider, too, has modes';
+is kid_of_new(), 'rsa2', 'while its other paths go on';
+$p->mode('gzip', path => '/tenant/v2.0/jwks');
+like $p->jwks, qr/\A\x1f\x8b/, 'of what it would have said';
+
+done;

@@ -1,0 +1,293 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <crypt.h>
+#include <errno.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "at_password.h"
+#include "fail.h"
+#include "tap.h"
+
+
+#define POINTS  1000            /* where to give up */
+
+
+static at_str_t
+hash_of(const char *password, const char *prefix, unsigned long count)
+{
+    static char  hash[AT_PASSWORD_HASH_LEN];
+
+    (void) snprintf(hash, sizeof(hash), "%s",
+                    crypt(password, crypt_gensalt(prefix, count, NULL, 0)));
+
+    return str(hash);
+}
+
+
+static const char *
+repeat(char c, size_t n)
+{
+    static char  text[AT_PASSWORD_MAX + 16];
+
+    memset(text, c, n);
+    text[n] = '\0';
+
+    return text;
+}
+
+
+static void
+test_hash(void)
+{
+    char        first[AT_PASSWORD_HASH_LEN], second[AT_PASSWORD_HASH_LEN];
+    at_error_t  err;
+
+    is_int(at_password_hash(first, at_str("open sesame"), &err), 0, "a hash");
+    ok(strncmp(first, "$y$", 3) == 0, "it is yescrypt");
+    ok(at_password_hash_is_valid(str(first)), "a record may hold it");
+
+    (void) at_password_hash(second, at_str("open sesame"), &err);
+    ok(strcmp(first, second) != 0, "the next one has a salt of its own");
+
+    is_int(at_password_verify(str(first), at_str("open sesame")),
+           AT_PASSWORD_RIGHT, "the password");
+    is_int(at_password_verify(str(first), at_str("open sesam")),
+           AT_PASSWORD_WRONG, "a part of it");
+    is_int(at_password_verify(str(first), at_str("open sesame ")),
+           AT_PASSWORD_WRONG, "more than it");
+    is_int(at_password_verify(str(first), at_str("open sesame\0")),
+           AT_PASSWORD_WRONG, "and a NUL");
+    is_int(at_password_verify(str(second), at_str("open sesame")),
+           AT_PASSWORD_RIGHT, "by the other hash");
+}
+
+
+static void
+test_lengths(void)
+{
+    char        hash[AT_PASSWORD_HASH_LEN];
+    at_str_t    text;
+    at_error_t  err;
+
+    text = str(repeat('p', AT_PASSWORD_MAX));
+
+    is_int(at_password_hash(hash, text, &err), 0, "the longest");
+    is_int(at_password_verify(str(hash), text), AT_PASSWORD_RIGHT,
+           "the longest, verified");
+
+    text.len--;
+    is_int(at_password_verify(str(hash), text), AT_PASSWORD_WRONG,
+           "one byte less");
+
+    text = str(repeat('p', AT_PASSWORD_MAX + 1));
+    is_int(at_password_hash(hash, text, &err), -1, "too long");
+    is_str(hash, "", "too long: no hash");
+    ok(strstr(err.text, "511") != NULL && strstr(err.text, "ppp") == NULL,
+       "too long: says how long, not what");
+
+    is_int(at_password_hash(hash, at_str(""), &err), -1, "empty");
+    is_int(at_password_hash(hash, at_str("a\0b"), &err), -1, "with a NUL");
+
+    is_int(at_password_verify(hash_of("", "$6$", 0), at_str("")),
+           AT_PASSWORD_WRONG, "an empty password is wrong, whatever the hash");
+    is_int(at_password_verify(hash_of(repeat('p', AT_PASSWORD_MAX), "$6$", 0),
+                              str(repeat('p', AT_PASSWORD_MAX + 1))),
+           AT_PASSWORD_WRONG, "so is one that is too long");
+    is_int(at_password_verify(hash_of("a", "$6$", 0), at_str("a\0b")),
+           AT_PASSWORD_WRONG, "and one that has a NUL");
+    is_int(at_password_verify(hash_of("grüße €", "$6$", 0),
+                              str("grüße €")),
+           AT_PASSWORD_RIGHT, "bytes above ASCII");
+}
+
+
+static void
+test_kinds(void)
+{
+    size_t    i;
+    at_str_t  hash;
+
+    static const struct {
+        const char     *prefix;
+        unsigned long   count;
+    } kinds[] = {
+        { "$y$", 1 }, { "$y$", 5 }, { "$2a$", 4 }, { "$2b$", 4 },
+        { "$2b$", 10 }, { "$2y$", 4 }, { "$6$", 0 }, { "$6$", 1000 }
+    };
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        hash = hash_of("open sesame", kinds[i].prefix, kinds[i].count);
+
+        ok(at_password_hash_is_valid(hash), "%s: valid", hash.data);
+        is_int(at_password_verify(hash, at_str("open sesame")),
+               AT_PASSWORD_RIGHT, "%s: right", kinds[i].prefix);
+        is_int(at_password_verify(hash, at_str("Open sesame")),
+               AT_PASSWORD_WRONG, "%s: wrong", kinds[i].prefix);
+
+        hash.len--;
+        ok(!at_password_hash_is_valid(hash), "%s: cut", kinds[i].prefix);
+        is_int(at_password_verify(hash, at_str("open sesame")),
+               AT_PASSWORD_WRONG, "%s: cut, so always wrong", kinds[i].prefix);
+    }
+}
+
+
+static void
+test_no_hashes(void)
+{
+    size_t  i;
+
+    /* what crypt() would take for DES, fails at, or knows and we do not */
+    static const char *const  texts[] = {
+        "", "*0", "*1", "!", "x", "garbage", "abJnggxhB/yWI", "$1$salt$",
+        "$5$saltsalt$", "$7$CU..../....", "$y$", "$y$$", "$y$j9T", "$y$j9T$",
+        "$6$", "$6$$", "$6$saltsalt$", "$6$saltsalt$short", "$2b$05$",
+        "$2x$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy",
+        "$2b$4a$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRyi",
+        "$2b$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy:",
+        "$2b$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRyii",
+        "$sha1$1$x$y", "{SSHA}abc", "plaintext password"
+    };
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ok(!at_password_hash_is_valid(str(texts[i])), "no hash: \"%s\"",
+           texts[i]);
+    }
+
+    is_int(at_password_verify(at_str("abJnggxhB/yWI"), at_str("password")),
+           AT_PASSWORD_WRONG, "a DES hash is compared with nothing");
+    is_int(at_password_verify(at_str("*0"), at_str("*0")), AT_PASSWORD_WRONG,
+           "nor is a failure");
+    is_int(at_password_verify(at_str(""), at_str("x")), AT_PASSWORD_WRONG,
+           "nor is no hash");
+
+    /* the form is right, and libxcrypt refuses the cost */
+    is_int(at_password_verify(
+               at_str("$2b$39$......................"
+                      "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"), at_str("x")),
+           AT_PASSWORD_WRONG, "a cost that does not exist");
+}
+
+
+static double
+cpu(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+
+    return (double) ts.tv_sec * 1e3 + (double) ts.tv_nsec / 1e6;
+}
+
+
+static double
+least_of(at_str_t hash, at_str_t password)
+{
+    int     i;
+    double  t, least;
+
+    least = 1e9;
+
+    for (i = 0; i < 9; i++) {
+        t = cpu();
+        (void) at_password_verify(hash, password);
+        t = cpu() - t;
+        least = t < least ? t : least;
+    }
+
+    return least;
+}
+
+
+/* T2: nobody's hash costs what a new one costs */
+static void
+test_time(void)
+{
+    char        hash[AT_PASSWORD_HASH_LEN];
+    double      known, unknown;
+    at_error_t  err;
+
+    (void) at_password_hash(hash, at_str("open sesame"), &err);
+
+    known = least_of(str(hash), at_str("wrong"));
+    unknown = least_of(at_str(""), at_str("wrong"));
+
+    if (!ok(unknown > known * 0.9 && unknown < known * 1.1,
+            "T2 nobody's hash takes as long"))
+    {
+        printf("# %.2f ms, nobody's: %.2f ms\n", known, unknown);
+    }
+
+    unknown = least_of(str(hash), str(repeat('p', AT_PASSWORD_MAX + 1)));
+    ok(unknown > known * 0.9 && unknown < known * 1.1,
+       "T2 so does a password that cannot be right");
+}
+
+
+static void
+test_failures(void)
+{
+    int            lasting;
+    char           hash[AT_PASSWORD_HASH_LEN], made[AT_PASSWORD_HASH_LEN];
+    unsigned       n, wrong, failed;
+    at_error_t     err;
+    at_password_e  rc;
+
+    if (!FAIL_WORKS) {
+        skip("the sanitizer allocates");
+        return;
+    }
+
+    (void) at_password_hash(hash, at_str("open sesame"), &err);
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (n = 1; n < POINTS; n++) {
+            fail_begin(n, lasting);
+            rc = at_password_verify(str(hash), at_str("open sesame"));
+            failed = fail_end();
+            wrong += failed != 0 && rc != AT_PASSWORD_FAILED
+                     && rc != AT_PASSWORD_RIGHT;
+
+            fail_begin(n, lasting);
+            rc = at_password_verify(str(hash), at_str("wrong"));
+            (void) fail_end();
+            wrong += rc == AT_PASSWORD_RIGHT;
+
+            fail_begin(n, lasting);
+            wrong += at_password_hash(made, at_str("x"), &err) != 0
+                     && made[0] != '\0';
+            failed += fail_end();
+
+            if (failed == 0) {
+                break;
+            }
+        }
+
+        ok(n > 1 && n < POINTS, "G5 passwords: %u points%s", n - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 passwords: as it is, or failed");
+    }
+
+    is_int(at_password_verify(str(hash), at_str("open sesame")),
+           AT_PASSWORD_RIGHT, "M2 passwords: the next one is judged as ever");
+}
+
+
+int
+main(void)
+{
+    test_hash();
+    test_lengths();
+    test_kinds();
+    test_no_hashes();
+    test_time();
+    test_failures();
+
+    return tap_done();
+}

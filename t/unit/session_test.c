@@ -1,0 +1,951 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * R5 to R11, as far as they are the core's: one good token of a family, over
+ * processes, crashes and failures.
+ */
+
+#define _GNU_SOURCE             /* pwritev() */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "at_session.h"
+#include "fail.h"
+#include "tap.h"
+
+
+#define POINTS     2000         /* where to give up */
+
+#define NOW        1700000000000
+#define DAY        86400000LL
+#define HALF_HOUR  1800000LL
+#define GRACE      5000LL
+
+/* as the parent of these processes has them, too */
+#define PROCESSES  4
+#define ROUNDS     200
+
+
+static char                  dir[] = "/tmp/at-session-XXXXXX";
+static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
+
+
+/* --- a process that is killed at a step of what it writes ----------------- */
+
+
+static unsigned  steps, kill_at;
+
+
+static void
+step(void)
+{
+    if (++steps == kill_at) {
+        (void) kill(getpid(), SIGKILL);
+    }
+}
+
+
+/* before each write and after it: LMDB's own are bound to these */
+
+ssize_t
+pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    ssize_t  n;
+
+    step();
+    n = syscall(SYS_pwrite64, fd, data, len, offset);
+    step();
+
+    return n;
+}
+
+
+ssize_t
+pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+    ssize_t  rc;
+
+    step();
+    rc = syscall(SYS_pwritev, fd, iov, n, offset, 0);
+    step();
+
+    return rc;
+}
+
+
+ssize_t
+writev(int fd, const struct iovec *iov, int n)
+{
+    ssize_t  rc;
+
+    step();
+    rc = syscall(SYS_writev, fd, iov, n);
+    step();
+
+    return rc;
+}
+
+
+int
+fdatasync(int fd)
+{
+    int  rc;
+
+    step();
+    rc = (int) syscall(SYS_fdatasync, fd);
+    step();
+
+    return rc;
+}
+
+
+/* --- what the tests are made of ------------------------------------------ */
+
+
+static const char *
+in_dir(const char *name)
+{
+    static int   n;
+    static char  paths[4][512];
+
+    n = (n + 1) % 4;
+    (void) snprintf(paths[n], sizeof(paths[n]), "%s/%s", dir, name);
+
+    return paths[n];
+}
+
+
+static void
+drop(const char *name)
+{
+    char  file[256];
+
+    (void) snprintf(file, sizeof(file), "%s/data.mdb", name);
+    (void) unlink(in_dir(file));
+    (void) snprintf(file, sizeof(file), "%s/lock.mdb", name);
+    (void) unlink(in_dir(file));
+    (void) rmdir(in_dir(name));
+}
+
+
+static at_sessions_t *
+open_sessions(const char *name)
+{
+    at_error_t      err;
+    at_sessions_t  *sessions;
+
+    sessions = at_sessions_open(in_dir(name), &key, &err);
+
+    if (sessions == NULL) {
+        printf("Bail out! %s\n", err.text);
+        exit(1);
+    }
+
+    return sessions;
+}
+
+
+static at_session_pair_t
+pair(const char *refresh, const char *access, int64_t now)
+{
+    return (at_session_pair_t) { str(refresh), now + DAY, str(access),
+                                 now + HALF_HOUR };
+}
+
+
+static at_session_e
+begin(at_sessions_t *sessions, const char *refresh, const char *access,
+    int64_t now)
+{
+    at_session_t       session;
+    at_session_pair_t  first;
+
+    session = (at_session_t) { at_str("jane"), at_str("main"), "mark" };
+    first = pair(refresh, access, now);
+
+    return at_session_begin(sessions, &session, &first, now);
+}
+
+
+static at_session_e
+rotate(at_sessions_t *sessions, const char *refresh, const char *next,
+    int64_t now)
+{
+    at_session_pair_t  successor;
+
+    successor = pair(next, "access", now);
+
+    return at_session_rotate(sessions, str(refresh), &successor, now, GRACE);
+}
+
+
+static at_session_e
+find(at_sessions_t *sessions, const char *refresh, int64_t now)
+{
+    char          buf[AT_SESSION_BUF];
+    at_session_t  session;
+
+    return at_session_find(sessions, &session, buf, str(refresh), now);
+}
+
+
+static int
+clean_all(at_sessions_t *sessions, int64_t now)
+{
+    int  n, sum;
+
+    for (sum = 0; (n = at_sessions_clean(sessions, now, 3)) > 0; sum += n) {
+        /* void */
+    }
+
+    return n < 0 ? n : sum;
+}
+
+
+/* --- a session's life ---------------------------------------------------- */
+
+
+static void
+test_life(void)
+{
+    int             i, wrong;
+    char            buf[AT_SESSION_BUF], was[32], next[32];
+    unsigned char   mark[AT_SESSION_MARK_LEN], other[AT_SESSION_MARK_LEN];
+    at_session_t    session;
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("life");
+
+    is_int(begin(sessions, "r0", "a0", NOW), AT_SESSION_OK, "login");
+    is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW),
+           AT_SESSION_OK, "whose it is");
+    is_bytes(session.user, at_str("jane"), "the user");
+    is_bytes(session.issuer, at_str("main"), "the issuer");
+    ok(strcmp((char *) session.mark, "mark") == 0, "the mark");
+
+    is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN, "R5 unknown");
+    is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN, "R5 empty");
+    is_int(find(sessions, "a0", NOW), AT_SESSION_UNKNOWN,
+           "R5 an access token in its place");
+    is_int(rotate(sessions, "a0", "x", NOW), AT_SESSION_UNKNOWN,
+           "R5 an access token in its place: nothing comes of it");
+    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN, "R5 nor of that");
+
+    wrong = 0;
+    (void) snprintf(was, sizeof(was), "r0");
+
+    for (i = 1; i < 50; i++) {
+        (void) snprintf(next, sizeof(next), "r%d", i);
+        wrong += rotate(sessions, was, next, NOW + i) != AT_SESSION_OK;
+        memcpy(was, next, sizeof(was));
+    }
+
+    is_int(wrong, 0, "R5 a new one each time");
+    is_int(find(sessions, "r49", NOW + 50), AT_SESSION_OK, "the last is good");
+    is_int(find(sessions, "r0", NOW + 50), AT_SESSION_OK,
+           "the first is known, used as it is");
+
+    is_int(rotate(sessions, "r49", "r49", NOW + 50), AT_SESSION_FAILED,
+           "a successor that was out before is none");
+    is_int(rotate(sessions, "r49", "r50", NOW + 50), AT_SESSION_OK,
+           "a failure uses nothing up");
+
+    (void) at_session_mark(sessions, mark, at_str("$y$one"));
+    (void) at_session_mark(sessions, other, at_str("$y$two"));
+    ok(memcmp(mark, other, AT_SESSION_MARK_LEN) != 0,
+       "R13 another password, another mark");
+
+    at_sessions_close(sessions);
+
+    sessions = open_sessions("life");
+    is_int(find(sessions, "r50", NOW + 51), AT_SESSION_OK,
+           "R11 it outlives a restart");
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_reuse(void)
+{
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("reuse");
+
+    (void) begin(sessions, "r0", "a0", NOW);
+    (void) begin(sessions, "other", "a1", NOW);
+
+    is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_OK, "the winner");
+    is_int(rotate(sessions, "r0", "x", NOW), AT_SESSION_USED,
+           "R6 the loser, at once");
+    is_int(rotate(sessions, "r0", "x", NOW - 100), AT_SESSION_USED,
+           "R10 the loser, by a clock that was set back");
+    is_int(rotate(sessions, "r0", "x", NOW + GRACE - 1), AT_SESSION_USED,
+           "R6 the loser, within the grace");
+    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
+           "R6 what the losers brought is nothing");
+    is_int(rotate(sessions, "r1", "r2", NOW + GRACE), AT_SESSION_OK,
+           "R6 the family lives");
+
+    is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REUSED,
+           "R6 after the grace");
+    is_int(rotate(sessions, "r2", "r3", NOW + GRACE), AT_SESSION_ENDED,
+           "R6 the newest one is dead too");
+    is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_ENDED,
+           "R6 it is told once");
+    is_int(find(sessions, "r2", NOW + GRACE), AT_SESSION_ENDED,
+           "R6 dead to readers");
+    is_int(rotate(sessions, "other", "other2", NOW + GRACE), AT_SESSION_OK,
+           "R6 another session of the same user lives");
+
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_expiry(void)
+{
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("expiry");
+
+    (void) begin(sessions, "r0", "a0", NOW);
+
+    is_int(find(sessions, "r0", NOW + DAY - 1), AT_SESSION_OK,
+           "R10 a moment before its end");
+    is_int(find(sessions, "r0", NOW + DAY), AT_SESSION_EXPIRED,
+           "R10 at its end");
+    is_int(rotate(sessions, "r0", "r1", NOW + DAY), AT_SESSION_EXPIRED,
+           "R10 refresh at its end");
+    is_int(find(sessions, "r1", NOW + DAY), AT_SESSION_UNKNOWN,
+           "R10 nothing came of it");
+
+    is_int(rotate(sessions, "r0", "r1", NOW + DAY - 1), AT_SESSION_OK,
+           "R10 refresh a moment before");
+    is_int(find(sessions, "r1", NOW + 2 * DAY - 2), AT_SESSION_OK,
+           "R10 it slides");
+    is_int(rotate(sessions, "r0", "x", NOW + DAY), AT_SESSION_EXPIRED,
+           "R10 a used one that is expired kills nobody");
+
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_logout(void)
+{
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("logout");
+
+    (void) begin(sessions, "r0", "a0", NOW);
+    (void) rotate(sessions, "r0", "r1", NOW);
+    (void) begin(sessions, "s0", "same", NOW);
+    (void) begin(sessions, "t0", "same", NOW);
+    (void) begin(sessions, "u0", "a2", NOW);
+
+    is_int(at_session_end(sessions, at_str(""), at_str(""), NOW),
+           AT_SESSION_UNKNOWN, "R9 nothing to end");
+    is_int(at_session_end(sessions, at_str("x"), at_str("x"), NOW),
+           AT_SESSION_UNKNOWN, "R9 unknown ones");
+    is_int(at_session_end(sessions, at_str("a2"), at_str("u0"), NOW),
+           AT_SESSION_UNKNOWN, "R9 each in the other's place");
+    is_int(find(sessions, "u0", NOW), AT_SESSION_OK, "R9 ends nothing");
+
+    is_int(at_session_end(sessions, at_str(""), at_str("a0"), NOW),
+           AT_SESSION_OK, "R9 by the access token");
+    is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_ENDED,
+           "R9 the refresh token is dead");
+    is_int(at_session_end(sessions, at_str("r1"), at_str("a0"), NOW),
+           AT_SESSION_UNKNOWN, "R9 a second time");
+
+    is_int(at_session_end(sessions, at_str(""), at_str("same"),
+                          NOW + HALF_HOUR), AT_SESSION_UNKNOWN,
+           "R9 by an access token that is expired");
+    is_int(at_session_end(sessions, at_str(""), at_str("same"), NOW),
+           AT_SESSION_OK, "R9 two logins, one access token");
+    is_int(find(sessions, "s0", NOW), AT_SESSION_ENDED, "R9 the first");
+    is_int(find(sessions, "t0", NOW), AT_SESSION_ENDED, "R9 the second");
+
+    (void) rotate(sessions, "u0", "u1", NOW);
+    is_int(at_session_end(sessions, at_str("u0"), at_str(""), NOW),
+           AT_SESSION_OK, "R9 by a refresh token, used as it is");
+    is_int(find(sessions, "u1", NOW), AT_SESSION_ENDED, "R9 its successor");
+
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_clean(void)
+{
+    int             i, wrong;
+    char            name[32];
+    struct stat     st;
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("clean");
+
+    (void) begin(sessions, "r0", "a0", NOW);
+    (void) rotate(sessions, "r0", "r1", NOW + DAY / 2);
+    (void) begin(sessions, "s0", "a0", NOW + DAY / 2);
+
+    is_int(clean_all(sessions, NOW), 0, "nothing is due");
+    is_int(clean_all(sessions, NOW + HALF_HOUR), 1, "an access token is");
+    is_int(clean_all(sessions, NOW + DAY), 4,
+           "a refresh token, two access tokens, and a family to look at again");
+    is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN, "it is forgotten");
+    is_int(rotate(sessions, "r1", "r2", NOW + DAY), AT_SESSION_OK,
+           "the family goes on");
+    is_int(find(sessions, "s0", NOW + DAY), AT_SESSION_OK, "so does another");
+
+    is_int(clean_all(sessions, NOW + 10 * DAY) > 4, 1, "all are due");
+    is_int(clean_all(sessions, NOW + 1000 * DAY), 0, "nothing is left");
+    is_int(rotate(sessions, "r2", "r3", NOW + DAY), AT_SESSION_UNKNOWN,
+           "the family is forgotten");
+
+    wrong = 0;
+
+    for (i = 0; i < 600; i++) {
+        (void) snprintf(name, sizeof(name), "n%d", i);
+        wrong += begin(sessions, name, name, NOW + i * DAY) != AT_SESSION_OK;
+        wrong += at_sessions_clean(sessions, NOW + i * DAY, 100) < 0;
+    }
+
+    is_int(wrong, 0, "logins for years, and cleaning");
+    is_int(stat(in_dir("clean/data.mdb"), &st) == 0
+           && st.st_blocks * 512 < 512 * 1024, 1, "the file stays small");
+
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_uses(void)
+{
+    at_use_t        use[2], got;
+    at_error_t      err;
+    at_sessions_t  *sessions, *reader;
+
+    sessions = open_sessions("uses");
+
+    memset(use, 0, sizeof(use));
+    use[0].digest[0] = 1;
+    use[0].count = 3;
+    use[0].last = NOW;
+    use[1].digest[31] = 1;
+    use[1].count = 1;
+    use[1].last = NOW;
+
+    got = use[0];
+    is_int(at_sessions_get_use(sessions, &got), 0, "never used");
+    is_int(at_sessions_add_uses(sessions, use, 2), 0, "two tokens are used");
+    is_int(at_sessions_get_use(sessions, &got), 1, "there is a count");
+    is_int((long long) got.count, 3, "the count");
+    is_int(got.last, NOW, "the time");
+
+    use[0].count = 1ull << 40;
+    use[0].last = NOW - 1;
+    (void) at_sessions_add_uses(sessions, use, 1);
+    (void) at_sessions_get_use(sessions, &got);
+    is_int((long long) got.count, (1ll << 40) + 3, "counts add up");
+    is_int(got.last, NOW, "the last time is the latest");
+
+    at_sessions_close(sessions);
+
+    ok(at_sessions_open(in_dir("nowhere"), NULL, &err) == NULL,
+       "a reader makes nothing");
+    is_int(access(in_dir("nowhere"), F_OK), -1, "no directory, either");
+
+    reader = at_sessions_open(in_dir("uses"), NULL, &err);
+    ok(reader != NULL, "without the key");
+    is_int(at_sessions_get_use(reader, &got), 1, "the counts can be read");
+    is_int(at_sessions_add_uses(reader, use, 1), -1, "and not written");
+    is_int(begin(reader, "r", "a", NOW), AT_SESSION_FAILED, "nor sessions");
+    is_int(at_sessions_clean(reader, NOW, 10), -1, "nor removed");
+    at_sessions_close(reader);
+}
+
+
+static void
+test_other_key(void)
+{
+    at_error_t                    err;
+    at_sessions_t                *sessions;
+    static const at_state_key_t   other = { { 9 } };
+
+    sessions = open_sessions("key");
+    (void) begin(sessions, "r0", "a0", NOW);
+    at_sessions_close(sessions);
+
+    sessions = at_sessions_open(in_dir("key"), &other, &err);
+    is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
+           "R11 tokens of another key are nobody's");
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_files(void)
+{
+    int             fd;
+    char            text[4096], data[65536];
+    ssize_t         n;
+    at_error_t      err;
+    struct stat     st;
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("files");
+    (void) begin(sessions, "secret refresh token", "secret access token", NOW);
+    at_sessions_close(sessions);
+
+    is_int(stat(in_dir("files"), &st) == 0 && (st.st_mode & 07777) == 0700, 1,
+           "the directory is the user's own");
+    is_int(stat(in_dir("files/data.mdb"), &st) == 0
+           && (st.st_mode & 07777) == 0600, 1, "so is the file");
+
+    fd = open(in_dir("files/data.mdb"), O_RDONLY|O_CLOEXEC);
+    n = pread(fd, data, sizeof(data), 0);
+    ok(n > 0 && memmem(data, (size_t) n, "secret", 6) == NULL,
+       "L1 no token in it");
+    (void) close(fd);
+
+    (void) !truncate(in_dir("files/data.mdb"), 8192);
+    ok(at_sessions_open(in_dir("files"), &key, &err) == NULL,
+       "a file that was cut is refused");
+    ok(strstr(err.text, "was cut") != NULL, "and says so");
+
+    memset(text, 'x', sizeof(text));
+    fd = open(in_dir("files/data.mdb"), O_WRONLY|O_CLOEXEC|O_TRUNC);
+    (void) !write(fd, text, sizeof(text));
+    (void) close(fd);
+    ok(at_sessions_open(in_dir("files"), &key, &err) == NULL,
+       "so is one of something else");
+
+    (void) !truncate(in_dir("files/data.mdb"), 0);
+    sessions = open_sessions("files");
+    is_int(begin(sessions, "r", "a", NOW), AT_SESSION_OK,
+           "an empty one is made anew");
+    at_sessions_close(sessions);
+}
+
+
+/* --- processes ----------------------------------------------------------- */
+
+
+typedef struct {
+    pthread_barrier_t  barrier;
+    unsigned           winner;          /* of the last round */
+    unsigned           results[ROUNDS][AT_SESSION_ENDED + 1];
+} race_t;
+
+
+/* all use one token at once; in the next round, what the winner got for it */
+static void
+race(race_t *shared, unsigned number)
+{
+    char            was[32], next[32];
+    unsigned        i;
+    at_session_e    result;
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("race");
+
+    for (i = 0; i < ROUNDS; i++) {
+        (void) pthread_barrier_wait(&shared->barrier);
+
+        (void) snprintf(was, sizeof(was), "r%u-%u", i, shared->winner);
+        (void) snprintf(next, sizeof(next), "r%u-%u", i + 1, number);
+
+        (void) pthread_barrier_wait(&shared->barrier);
+
+        result = rotate(sessions, was, next, NOW + i);
+
+        (void) __atomic_add_fetch(&shared->results[i][result], 1,
+                                  __ATOMIC_SEQ_CST);
+
+        if (result == AT_SESSION_OK) {
+            shared->winner = number;
+        }
+    }
+
+    at_sessions_close(sessions);
+}
+
+
+static void
+test_race(void)
+{
+    int                    status, failed;
+    char                   last[32];
+    pid_t                  pids[PROCESSES];
+    race_t                *shared;
+    unsigned               i, one, others;
+    at_sessions_t         *sessions;
+    pthread_barrierattr_t  attr;
+
+    /* made by all at once, too: the first one begins the session */
+    shared = mmap(NULL, sizeof(race_t), PROT_READ|PROT_WRITE,
+                  MAP_SHARED|MAP_ANONYMOUS, -1, 0);
+
+    (void) pthread_barrierattr_init(&attr);
+    (void) pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    (void) pthread_barrier_init(&shared->barrier, &attr, PROCESSES);
+
+    for (i = 0; i < PROCESSES; i++) {
+        (void) fflush(stdout);
+        pids[i] = fork();
+
+        if (pids[i] == 0) {
+            sessions = open_sessions("race");
+
+            if (i == 0) {
+                (void) begin(sessions, "r0-0", "a", NOW);
+            }
+
+            at_sessions_close(sessions);
+            race(shared, i);
+            _exit(0);
+        }
+    }
+
+    failed = 0;
+
+    for (i = 0; i < PROCESSES; i++) {
+        (void) waitpid(pids[i], &status, 0);
+        failed += status != 0;
+    }
+
+    one = 0;
+    others = 0;
+
+    for (i = 0; i < ROUNDS; i++) {
+        one += shared->results[i][AT_SESSION_OK] == 1;
+        others += shared->results[i][AT_SESSION_USED];
+    }
+
+    is_int(failed, 0, "R7 all processes came to their end");
+    is_int(one, ROUNDS, "R7 one winner in each of %d rounds of %d processes",
+           ROUNDS, PROCESSES);
+    is_int(others, ROUNDS * (PROCESSES - 1), "R7 all others within the grace");
+
+    sessions = open_sessions("race");
+    (void) snprintf(last, sizeof(last), "r%d-%u", ROUNDS, shared->winner);
+    is_int(find(sessions, last, NOW), AT_SESSION_OK,
+           "R7 the last successor is good");
+    at_sessions_close(sessions);
+
+    (void) munmap(shared, sizeof(race_t));
+}
+
+
+/* how many of two tokens are good, tried one after the other */
+static int
+count_good(const char *was, const char *next)
+{
+    int             good;
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("kill");
+
+    good = rotate(sessions, was, "y", NOW) == AT_SESSION_OK;
+    good += rotate(sessions, next, "z", NOW) == AT_SESSION_OK;
+
+    at_sessions_close(sessions);
+
+    return good;
+}
+
+
+static void
+test_kill(void)
+{
+    int             status, killed;
+    pid_t           pid;
+    unsigned        n, wrong, before, after;
+    at_sessions_t  *sessions;
+
+    wrong = 0;
+    before = 0;
+    after = 0;
+    killed = 1;
+
+    for (n = 1; killed && n < POINTS; n++) {
+        drop("kill");
+
+        sessions = open_sessions("kill");
+        (void) begin(sessions, "r0", "a0", NOW);
+        at_sessions_close(sessions);
+
+        (void) fflush(stdout);
+        pid = fork();
+
+        if (pid == 0) {
+            sessions = open_sessions("kill");
+            steps = 0;
+            kill_at = n;
+            _exit(rotate(sessions, "r0", "r1", NOW) != AT_SESSION_OK);
+        }
+
+        (void) waitpid(pid, &status, 0);
+        killed = WIFSIGNALED(status);
+
+        sessions = open_sessions("kill");
+        if (find(sessions, "r1", NOW) == AT_SESSION_OK) {
+            after += killed;
+        } else {
+            before += killed;
+        }
+        at_sessions_close(sessions);
+
+        wrong += count_good("r0", "r1") != 1;
+    }
+
+    ok(n > 4 && n < POINTS, "R8 killed at %u steps of a rotation", n - 2);
+    ok(before > 0 && after > 0, "R8 before it counted, and after");
+    is_int(wrong, 0, "R8 one good token, old or new, whatever the step");
+}
+
+
+/* --- threads ------------------------------------------------------------- */
+
+
+static void *
+write_in_thread(void *data)
+{
+    char             was[32], next[32];
+    unsigned         i;
+    at_sessions_t   *sessions;
+    static unsigned  failed;
+
+    sessions = data;
+
+    for (i = 0; i < ROUNDS; i++) {
+        (void) snprintf(was, sizeof(was), "r%u", i);
+        (void) snprintf(next, sizeof(next), "r%u", i + 1);
+        failed += rotate(sessions, was, next, NOW + i) != AT_SESSION_OK;
+        failed += at_sessions_clean(sessions, NOW, 10) != 0;
+    }
+
+    return &failed;
+}
+
+
+static void
+test_threads(void)
+{
+    void           *failed;
+    unsigned        wrong, n;
+    pthread_t       thread;
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("threads");
+    (void) begin(sessions, "r0", "a", NOW);
+
+    (void) pthread_create(&thread, NULL, write_in_thread, sessions);
+
+    wrong = 0;
+
+    for (n = 0; n < 20000; n++) {
+        wrong += find(sessions, "r0", NOW) != AT_SESSION_OK;
+    }
+
+    (void) pthread_join(thread, &failed);
+
+    is_int(*(unsigned *) failed, 0, "a thread writes");
+    is_int(wrong, 0, "while another one reads");
+
+    at_sessions_close(sessions);
+}
+
+
+/* --- allocations --------------------------------------------------------- */
+
+
+typedef int (*fail_pt)(at_sessions_t *sessions, unsigned n);
+
+
+static int
+fail_begin_session(at_sessions_t *sessions, unsigned n)
+{
+    char          name[32];
+    at_session_e  result;
+
+    (void) snprintf(name, sizeof(name), "b%u", n);
+
+    result = begin(sessions, name, name, NOW);
+    (void) fail_end();
+
+    return (result == AT_SESSION_OK) == (find(sessions, name, NOW)
+                                         == AT_SESSION_OK)
+           && (result == AT_SESSION_OK || result == AT_SESSION_FAILED);
+}
+
+
+static int
+fail_rotate(at_sessions_t *sessions, unsigned n)
+{
+    static unsigned  good;
+
+    char          was[32], next[32];
+    at_session_e  result;
+
+    (void) snprintf(was, sizeof(was), "r%u", good);
+    (void) snprintf(next, sizeof(next), "r%u", ++good);
+    (void) n;
+
+    result = rotate(sessions, was, next, NOW);
+    (void) fail_end();
+
+    if (result == AT_SESSION_OK) {
+        return find(sessions, next, NOW) == AT_SESSION_OK
+               && rotate(sessions, was, "x", NOW) == AT_SESSION_USED;
+    }
+
+    return result == AT_SESSION_FAILED
+           && find(sessions, next, NOW) == AT_SESSION_UNKNOWN
+           && rotate(sessions, was, next, NOW) == AT_SESSION_OK;
+}
+
+
+static int
+fail_find(at_sessions_t *sessions, unsigned n)
+{
+    at_session_e  good, bad;
+
+    good = find(sessions, "r0", NOW);
+    bad = find(sessions, "none", NOW);
+    (void) n;
+
+    return (good == AT_SESSION_OK || good == AT_SESSION_FAILED)
+           && (bad == AT_SESSION_UNKNOWN || bad == AT_SESSION_FAILED);
+}
+
+
+static int
+fail_logout(at_sessions_t *sessions, unsigned n)
+{
+    char          name[32];
+    at_session_e  result;
+
+    (void) snprintf(name, sizeof(name), "b%u", n);
+
+    result = at_session_end(sessions, str(name), at_str("none"), NOW);
+    (void) fail_end();
+
+    return result == AT_SESSION_FAILED
+           || find(sessions, name, NOW) != AT_SESSION_OK;
+}
+
+
+static int
+fail_open(at_sessions_t *sessions, unsigned n)
+{
+    at_error_t      err;
+    at_sessions_t  *other;
+
+    (void) sessions;
+    (void) n;
+
+    err.text[0] = '\0';
+    other = at_sessions_open(in_dir("fail_open"), &key, &err);
+    (void) fail_end();
+    at_sessions_close(other);
+
+    return other != NULL || err.text[0] != '\0';
+}
+
+
+static void
+test_failing(at_sessions_t *sessions, const char *name, fail_pt handler)
+{
+    int       lasting;
+    unsigned  n, wrong;
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (n = 1; n < POINTS; n++) {
+            fail_begin(n, lasting);
+            wrong += !handler(sessions, n + (lasting ? POINTS : 0));
+
+            if (fail_end() == 0) {
+                break;
+            }
+        }
+
+        ok(n > 1 && n < POINTS, "G5 %s: %u points%s", name, n - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 %s: done, or failed without a trace", name);
+    }
+}
+
+
+static void
+test_failures(void)
+{
+    at_sessions_t  *sessions;
+
+    if (!FAIL_WORKS) {
+        skip("the sanitizer allocates");
+        return;
+    }
+
+    sessions = open_sessions("fail");
+    (void) begin(sessions, "r0", "a", NOW);
+
+    test_failing(sessions, "login", fail_begin_session);
+    test_failing(sessions, "logout", fail_logout);
+    test_failing(sessions, "find", fail_find);
+    test_failing(sessions, "refresh", fail_rotate);
+    test_failing(sessions, "opening", fail_open);
+
+    at_sessions_close(sessions);
+}
+
+
+int
+main(void)
+{
+    size_t  i;
+
+    static const char *const  names[] = {
+        "life", "reuse", "expiry", "logout", "clean", "uses", "key", "files",
+        "race", "kill", "threads", "fail", "fail_open"
+    };
+
+    if (mkdtemp(dir) == NULL) {
+        printf("Bail out! no directory\n");
+        return 1;
+    }
+
+    test_life();
+    test_reuse();
+    test_expiry();
+    test_logout();
+    test_clean();
+    test_uses();
+    test_other_key();
+    test_files();
+    test_race();
+    test_kill();
+    test_threads();
+    test_failures();
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        drop(names[i]);
+    }
+
+    (void) rmdir(dir);
+
+    return tap_done();
+}
