@@ -610,17 +610,29 @@ at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
  * hash an API token: what it stands for is fetched once, and kept.
  */
 static pthread_once_t  at_sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD         *at_sha256_fetched;
 static const EVP_MD   *at_sha256_md;
 
 
+/* nginx unloads its modules when it ends: what they kept is lost then */
+static void
+at_sha256_drop(void)
+{
+    EVP_MD_free(at_sha256_fetched);
+    at_sha256_fetched = NULL;
+    at_sha256_md = EVP_sha256();
+}
+
+
+/* atexit() after OpenSSL's own: the last to come is the first to go */
 static void
 at_sha256_fetch(void)
 {
-    at_sha256_md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    at_sha256_fetched = EVP_MD_fetch(NULL, "SHA2-256", NULL);
 
-    if (at_sha256_md == NULL) {
-        at_sha256_md = EVP_sha256();
-    }
+    at_sha256_md = at_sha256_fetched != NULL ? at_sha256_fetched
+                                             : EVP_sha256();
+    (void) atexit(at_sha256_drop);
 }
 
 
