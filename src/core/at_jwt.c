@@ -442,18 +442,19 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_t *trusted, at_keys_e which,
 }
 
 
+/* is there a source whose keys are not known yet? */
 static int
-at_jwt_has_keys(const at_trusted_t *trusted)
+at_jwt_lacks_keys(const at_trusted_t *trusted)
 {
     size_t  i;
 
     for (i = 0; i < trusted->n_sets; i++) {
-        if (trusted->sets[i] != NULL) {
+        if (trusted->sets[i] == NULL) {
             return 1;
         }
     }
 
-    return 0;
+    return trusted->n_sets == 0;
 }
 
 
@@ -462,10 +463,6 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 {
     unsigned        n;
     at_signature_e  result;
-
-    if (!at_jwt_has_keys(trusted)) {
-        return AT_UNAVAILABLE;
-    }
 
     n = 0;
 
@@ -486,6 +483,10 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
         return AT_OK;
 
     case AT_SIGNATURE_BAD:
+        if (at_jwt_lacks_keys(trusted)) {
+            return AT_UNAVAILABLE;
+        }
+
         if (n == 0) {
             return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
         }
