@@ -675,6 +675,29 @@ at_sha256_again(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
 
 
 int
+at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key, at_str_t text)
+{
+    if (key.len > INT_MAX
+        || HMAC(EVP_sha256(), key.data, (int) key.len,
+                (const unsigned char *) text.data, text.len, mac, NULL)
+           == NULL)
+    {
+        ERR_clear_error();
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+at_crypto_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+
+int
 at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 {
     unsigned       i;
