@@ -312,7 +312,7 @@ my $store = AuthToken::Store->prepare(sub ($store) {
     $store->role('ops', grant => ['X.*', map { "Y$_.Read" } 1 .. 30], deny => 'Z.*');
     $store->client('c1', role => 'ops', issuer => 'clients',
                    allow => ['127.0.0.0/8', '2001:db8::/32']);
-    @api = map { sprintf 'cached-%06d-abcdefghijklmnopqrstuvwxyz', $_ } 1 .. $n_api;
+    @api = map { sprintf 'cached-%032d', $_ } 1 .. $n_api;
     $store->import_records(tokens => [map { {
         id => "api-$_", token => $api[$_ - 1], scope => [map { "s$_" } 1 .. 12], role => 'ops',
         ip_ranges => ['127.0.0.0/8', '::1'] } } 1 .. $n_api]);
