@@ -442,38 +442,37 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_t *trusted, at_keys_e which,
 }
 
 
+/* is there a source whose keys are not known yet? */
 static int
-at_jwt_has_keys(const at_trusted_t *trusted)
+at_jwt_lacks_keys(const at_trusted_t *trusted)
 {
     size_t  i;
 
     for (i = 0; i < trusted->n_sets; i++) {
-        if (trusted->sets[i] != NULL) {
+        if (trusted->sets[i] == NULL) {
             return 1;
         }
     }
 
-    return 0;
+    return trusted->n_sets == 0;
 }
 
 
 static at_verdict_e
 at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 {
-    unsigned        n;
+    unsigned        n, named;
     at_signature_e  result;
 
-    if (!at_jwt_has_keys(trusted)) {
-        return AT_UNAVAILABLE;
-    }
-
     n = 0;
+    named = 0;
 
     if (jwt->jose.kid.len == 0) {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
 
     } else {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_NAMED, &n);
+        named = n;
 
         if (result == AT_SIGNATURE_BAD) {
             result = at_jwt_try_keys(jwt, trusted, AT_KEYS_NAMELESS, &n);
@@ -486,6 +485,11 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
         return AT_OK;
 
     case AT_SIGNATURE_BAD:
+        /* the key may be one of those that are not there yet */
+        if (named == 0 && at_jwt_lacks_keys(trusted)) {
+            return AT_UNAVAILABLE;
+        }
+
         if (n == 0) {
             return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
         }

@@ -291,6 +291,10 @@ ngx_http_auth_token_verify_jwt(ngx_http_auth_token_main_conf_t *atmcf,
 
     verdict = at_jwt_verify(atmcf->verifier, &ctx->own, &query);
 
+    if (verdict == AT_UNKNOWN_KID) {
+        ngx_http_auth_token_fetch_early(ctx->conf, &ctx->credential);
+    }
+
     if (verdict != AT_OK || ctx->own.issuer->n_client_claims == 0) {
         return verdict;
     }

@@ -1097,7 +1097,7 @@ ngx_http_auth_token_resolve_trust(ngx_conf_t *cf,
 
         trusted[i].issuer = &issuer->demands;
         trusted[i].sets = issuer->sets;
-        trusted[i].n_sets = issuer->key_files.nelts;
+        trusted[i].n_sets = issuer->nsets;
     }
 
     atcf->trusted = ngx_http_auth_token_share_trust(atmcf, trusted,

@@ -72,6 +72,12 @@ static ngx_http_auth_token_issuer_command_t
     { ngx_string("key_file"), 2, 2,
       ngx_http_auth_token_issuer_key_file, 0, 1 },
 
+    { ngx_string("jwks_uri"), 2, 7,
+      ngx_http_auth_token_issuer_jwks_uri, 0, 1 },
+
+    { ngx_string("discovery"), 2, 7,
+      ngx_http_auth_token_issuer_discovery, 0, 0 },
+
     { ngx_string("leeway"), 2, 2,
       ngx_http_auth_token_issuer_time, offsetof(at_issuer_t, leeway), 0 },
 
@@ -349,6 +355,7 @@ ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
 
     value = cf->args->elts;
     path = (at_path_t *) ((u_char *) &issuer->demands + offset);
+    issuer->own_admin_claim = 1;
 
     if (ngx_http_auth_token_is(&value[1], "off")) {
         path->n = 0;
@@ -596,9 +603,6 @@ ngx_http_auth_token_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
                                             at_str("username"));
     ngx_http_auth_token_issuer_default_path(&demands->scope_claim,
                                             at_str("scope"));
-    ngx_http_auth_token_issuer_default_path(&demands->admin_claim,
-                                            at_str("isAdmin"));
-
     return issuer;
 }
 
@@ -664,7 +668,23 @@ ngx_http_auth_token_issuer_missing(ngx_http_auth_token_issuer_t *issuer)
         return "audience";
     }
 
-    return issuer->key_files.nelts ? NULL : "key_file";
+    if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0) {
+        return "key_file\", \"jwks_uri\" or \"discovery";
+    }
+
+    return NULL;
+}
+
+
+/* whose keys are the operator's own may say who administers */
+
+static void
+ngx_http_auth_token_issuer_admin(ngx_http_auth_token_issuer_t *issuer)
+{
+    if (!issuer->own_admin_claim && issuer->key_files.nelts) {
+        ngx_http_auth_token_issuer_default_path(&issuer->demands.admin_claim,
+                                                at_str("isAdmin"));
+    }
 }
 
 
@@ -715,6 +735,12 @@ ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     *p = issuer;
+
+    ngx_http_auth_token_issuer_admin(issuer);
+
+    if (ngx_http_auth_token_sources_end(cf, issuer) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     return ngx_http_auth_token_keys_load(cf, issuer);
 }

@@ -18,6 +18,7 @@ static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
 static ngx_int_t ngx_http_auth_token_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_auth_token_init_process(ngx_cycle_t *cycle);
+static void ngx_http_auth_token_exit_process(ngx_cycle_t *cycle);
 static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
     void *data);
 
@@ -135,6 +136,13 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       0,
       NULL },
 
+    { ngx_string("auth_token_thread_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_thread_pool,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_max_length"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -185,7 +193,7 @@ ngx_module_t  ngx_http_auth_token_module = {
     ngx_http_auth_token_init_process,       /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
-    ngx_http_auth_token_store_exit,         /* exit process */
+    ngx_http_auth_token_exit_process,       /* exit process */
     NULL,                                   /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -273,7 +281,8 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK)
+        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_threads(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -321,12 +330,28 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
+        || ngx_http_auth_token_fetch_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_auth_token_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_auth_token_module);
+
+    if (atmcf) {
+        ngx_http_auth_token_fetch_exit(atmcf);
+        ngx_http_auth_token_store_exit(cycle);
+    }
 }
 
 
