@@ -15,8 +15,12 @@
 
 #define AT_CACHE_WAYS      8
 
-/* of the size, for each set of the table: entries of this many bytes fill it */
-#define AT_CACHE_EXPECTED  1024
+/*
+ * Of the size, for each way of the table: an entry of an API token takes that.
+ * Larger ones leave ways free, which is what spares them an eviction by a set
+ * that is full.
+ */
+#define AT_CACHE_EXPECTED  512
 
 /* what malloc() keeps beside a block */
 #define AT_CACHE_MALLOC    16
