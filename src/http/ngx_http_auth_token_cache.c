@@ -85,6 +85,7 @@ ngx_http_auth_token_cache_key(const ngx_http_auth_token_ctx_t *ctx)
     key.kind = ctx->kind;
     key.trust = ctx->kind & NGX_HTTP_AUTH_TOKEN_JWT ? ctx->conf->trusted
                                                     : NULL;
+    key.cheap = ctx->kind == NGX_HTTP_AUTH_TOKEN_API;
 
     return key;
 }
