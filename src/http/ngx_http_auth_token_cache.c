@@ -116,6 +116,23 @@ ngx_http_auth_token_recall(const ngx_http_auth_token_main_conf_t *atmcf,
 }
 
 
+/* the store may have another word on whose the token is, later */
+
+static ngx_uint_t
+ngx_http_auth_token_asks_store(const ngx_http_auth_token_loc_conf_t *atcf)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < atcf->ntrusted; i++) {
+        if (atcf->trusted[i].issuer->any_client_audience) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
     const ngx_http_auth_token_ctx_t *ctx)
@@ -131,7 +148,9 @@ ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
     identity = ctx->identity;
     epoch = ctx->epoch;
 
-    if (identity->issuer && identity->issuer->n_client_claims == 0) {
+    if (identity->issuer && identity->issuer->n_client_claims == 0
+        && !ngx_http_auth_token_asks_store(ctx->conf))
+    {
         epoch.store = 0;
 
     } else if (epoch.store == 0) {
