@@ -507,7 +507,7 @@ CONF
 
     ok log_has($t, qr/issuer "dead": .*proxy|issuer "dead": .*connect/i), 'a proxy that is not there';
     is $source->hits('/dead'), 0, 'is not gone round';
-    ok log_has($t, qr{issuer "self": .*/self/keys": the answer has status 503}),
+    ok log_has($t, qr{issuer "self": .*/self/keys": the answer has status 401}),
        'Q6 keys behind our own protection are none';
     refused $t, '/self/', FAIL => 'Q6 and nobody is granted', token => of('rsa');
     cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'Q6 no loop';
