@@ -54,13 +54,17 @@ UNIT_SRCS  = $(wildcard t/unit/*_test.c)
 UNITS      = $(UNIT_SRCS:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS  = $(wildcard t/fuzz/*_fuzz.c)
 FUZZERS    = $(FUZZ_SRCS:t/fuzz/%.c=$(BUILD_ROOT)/fuzz/%)
+BENCH_SRCS = $(wildcard bench/*.c)
+BENCH_PRELOADS = $(wildcard bench/preload/*.c)
+BENCHERS   = $(BENCH_SRCS:bench/%.c=$(BUILD)/bench/%) \
+             $(BENCH_PRELOADS:bench/preload/%.c=$(BUILD)/bench/%.so)
 
 MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
-.PHONY: all module command deps test unit demo demo-stop fuzz lint install \
-        clean help
+.PHONY: all module command deps test unit benchers bench demo demo-stop fuzz \
+        fuzzers lint install clean help
 
 all: module command
 
@@ -70,6 +74,7 @@ help:
 	@echo 'make demo         build, start nginx with an example API, show it working'
 	@echo 'make demo-stop    stop the nginx of the demo'
 	@echo 'make test         all tests; SANITIZE=1 runs them under ASan and UBSan'
+	@echo 'make bench        its speed, beside others: bench/results.md (10 min)'
 	@echo 'make fuzz         each fuzz target for FUZZ_TIME seconds (10)'
 	@echo 'make lint         static analysis'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page'
@@ -148,7 +153,7 @@ unit: $(UNITS)
 TESTS = $(sort $(wildcard t/*.t)) $(UNITS)
 
 test: deps
-	$(MAKE) all unit fuzzers
+	$(MAKE) all unit fuzzers benchers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(JOBS) --timer $(TESTS)
 
@@ -159,6 +164,26 @@ demo:
 
 demo-stop:
 	AT_BUILD=$(CURDIR)/$(BUILD) ./demo/stop
+
+# --- speed ------------------------------------------------------------------
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libauthtoken.a
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -o $@ $< $(BUILD)/libauthtoken.a $(LDFLAGS) $(CORE_LIBS)
+
+# never sanitized: they go into programs of others
+$(BUILD)/bench/%.so: bench/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
+
+benchers: $(BENCHERS)
+
+# one that is not to be had is left out
+bench:
+	./deps.sh build bench
+	for peer in haproxy apache njs; do ./deps.sh $$peer || true; done
+	$(MAKE) all benchers
+	AT_BUILD=$(CURDIR)/$(BUILD) AT_NGINX=$(NGINX) ./bench/run
 
 # --- fuzzing ----------------------------------------------------------------
 

@@ -120,7 +120,8 @@ for ([2, '--password-file and --no-password exclude each other', 'user', 'create
      (map { [2, 'there is no --password: passwords are not taken as arguments, which every user of the machine '
              . 'can see', 'user', @$_] } ['create', 'x', '--password=secret'], ['passwd', 'jane', '--password', 'secret']),
      [2, '--scope is empty or not UTF-8', 'user', 'create', 'x', '--scope', ''],
-     [2, '--id is empty', 'user', 'create', 'x', '--id', ''],
+     [2, '--id is empty', 'user', 'create', 'x', '--id', '', '--scope', ''],
+     [2, '--issuer is empty or not UTF-8', 'user', 'create', 'x', '--issuer', "\xff"],
      [2, '"username": is empty, longer than 255 bytes, or has control characters', 'user', 'create', "a\nb"],
      [1, 'there is a user "jane" already', 'user', 'create', 'jane'],
      [1, 'there is no user "nobody"', 'user', 'passwd', 'nobody'],
@@ -332,7 +333,10 @@ ok $t->echoes, 'the terminal is as it was';
 
 # nohup's: a signal that is ignored is
 $t = passwd(before => sub { $SIG{HUP} = $SIG{INT} = 'IGNORE' });
-new_one($t)->kill('HUP')->type("\x03")->type("deaf\n");
+new_one($t);
+my ($caught) = slurp("/proc/$t->{pid}/status") =~ /^SigCgt:\s+[0-9a-f]*([0-9a-f])$/m;
+is hex($caught) & 3, 0, 'signals that are ignored stay so';
+$t->kill('HUP')->type("\x03")->type("deaf\n");
 again($t)->type("deaf\n");
 $r = $t->finish;
 is $r->{rc}, 0, 'signals that are ignored';

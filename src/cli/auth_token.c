@@ -442,6 +442,10 @@ static const cli_command_t  cli_commands[] = {
       "by hand: a token may have \"token\" in place of \"sha256\".\n"
       "\n"
       "  --replace            and removes what FILE does not have\n"
+      "  --cipp               FILE is a list of rows of CIPP's tables, of which\n"
+      "                       ApiClients and CustomRoles are taken\n"
+      "  --issuer NAME        the block auth_token_issuer that these clients\n"
+      "                       belong to; may be repeated; default: the only one\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
 

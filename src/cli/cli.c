@@ -24,6 +24,10 @@ cli_fail(cli_t *cli, int status, const char *fmt, ...)
     va_list         args;
     unsigned char  *p;
 
+    if (cli->said) {
+        return -1;
+    }
+
     va_start(args, fmt);
     (void) vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
@@ -37,6 +41,7 @@ cli_fail(cli_t *cli, int status, const char *fmt, ...)
     (void) fprintf(stderr, "auth-token: %s\n", text);
 
     cli->status = status;
+    cli->said = 1;
 
     return -1;
 }

@@ -53,6 +53,7 @@ struct cli_s {
     const cli_command_t  *command;
     int64_t               now;
     int                   status;       /* the exit code after -1 */
+    int                   said;         /* a sentence was printed */
     int                   json;         /* --json */
     const char           *store;        /* --store */
     int                   stdin_used;
@@ -60,7 +61,10 @@ struct cli_s {
 };
 
 
-/* Print the sentence and set the status; always return -1. */
+/*
+ * Print the sentence and set the status; always return -1.  The first of several
+ * is the one: what follows is often its consequence.
+ */
 __attribute__((format(printf, 3, 4)))
 int cli_fail(cli_t *cli, int status, const char *fmt, ...);
 

@@ -85,6 +85,7 @@ ngx_http_auth_token_cache_key(const ngx_http_auth_token_ctx_t *ctx)
     key.kind = ctx->kind;
     key.trust = ctx->kind & NGX_HTTP_AUTH_TOKEN_JWT ? ctx->conf->trusted
                                                     : NULL;
+    key.cheap = ctx->kind == NGX_HTTP_AUTH_TOKEN_API;
 
     return key;
 }
@@ -130,17 +131,18 @@ ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
     identity = ctx->identity;
     epoch = ctx->epoch;
 
-    if (identity->issuer == NULL) {
-        epoch.keys = 0;
-
-    } else if (identity->issuer->n_client_claims == 0) {
+    if (identity->issuer && identity->issuer->n_client_claims == 0) {
         epoch.store = 0;
+
+    } else if (epoch.store == 0) {
+
+        /* it came from a store that could not be named: it is not kept */
+
+        return;
     }
 
-    /* it came from a store that could not be named: it is not kept */
-
-    if (epoch.keys == 0 && epoch.store == 0) {
-        return;
+    if (identity->issuer == NULL) {
+        epoch.keys = 0;
     }
 
     key = ngx_http_auth_token_cache_key(ctx);

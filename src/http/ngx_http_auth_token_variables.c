@@ -509,13 +509,17 @@ static ngx_int_t
 ngx_http_auth_token_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                   hit = ngx_string("HIT");
-    ngx_str_t                   miss = ngx_string("MISS");
-    ngx_http_auth_token_ctx_t  *ctx;
+    ngx_str_t                         hit = ngx_string("HIT");
+    ngx_str_t                         miss = ngx_string("MISS");
+    ngx_http_auth_token_ctx_t        *ctx;
+    ngx_http_auth_token_main_conf_t  *atmcf;
 
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
     ctx = ngx_http_auth_token_find_ctx(r->main);
 
-    if (ctx == NULL || (!ctx->recalled && ctx->verify_time == 0)) {
+    if (ctx == NULL || atmcf->cache == NULL
+        || (!ctx->recalled && ctx->verify_time == 0))
+    {
         return ngx_http_auth_token_set_empty(v);
     }
 
