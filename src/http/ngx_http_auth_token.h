@@ -78,8 +78,6 @@ typedef struct {
                                    /* of ngx_http_auth_token_source_t * */
     at_keyset_t                     **sets;
     ngx_uint_t                        nsets;
-
-    unsigned                          own_admin_claim:1;
 } ngx_http_auth_token_issuer_t;
 
 
