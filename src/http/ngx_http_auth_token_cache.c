@@ -77,22 +77,39 @@ ngx_http_auth_token_now(void)
 /* no other list grants what this one does: the same pointer, the same list */
 
 static at_cache_key_t
-ngx_http_auth_token_cache_key(const ngx_http_auth_token_ctx_t *ctx)
+ngx_http_auth_token_cache_key(const ngx_http_auth_token_ctx_t *ctx,
+    at_str_t text, const void *trust)
 {
     at_cache_key_t  key;
 
-    key.text = ngx_http_auth_token_view(ctx->credential);
+    key.text = text;
     key.kind = ctx->kind;
-    key.trust = ctx->kind & NGX_HTTP_AUTH_TOKEN_JWT ? ctx->conf->trusted
-                                                    : NULL;
+    key.trust = trust;
 
     return key;
+}
+
+
+static const void *
+ngx_http_auth_token_trust(const ngx_http_auth_token_ctx_t *ctx)
+{
+    return ctx->kind & NGX_HTTP_AUTH_TOKEN_JWT ? ctx->conf->trusted : NULL;
 }
 
 
 ngx_uint_t
 ngx_http_auth_token_recall(const ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_ctx_t *ctx)
+{
+    return ngx_http_auth_token_recall_text(atmcf, ctx,
+                                 ngx_http_auth_token_view(ctx->credential),
+                                 ngx_http_auth_token_trust(ctx));
+}
+
+
+ngx_uint_t
+ngx_http_auth_token_recall_text(const ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx, at_str_t text, const void *trust)
 {
     at_cache_key_t        key;
     const at_identity_t  *identity;
@@ -101,7 +118,7 @@ ngx_http_auth_token_recall(const ngx_http_auth_token_main_conf_t *atmcf,
         return 0;
     }
 
-    key = ngx_http_auth_token_cache_key(ctx);
+    key = ngx_http_auth_token_cache_key(ctx, text, trust);
     identity = at_cache_get(atmcf->cache, &key, &ctx->epoch,
                             ngx_http_auth_token_now());
     if (identity == NULL) {
@@ -118,6 +135,17 @@ ngx_http_auth_token_recall(const ngx_http_auth_token_main_conf_t *atmcf,
 void
 ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
     const ngx_http_auth_token_ctx_t *ctx)
+{
+    ngx_http_auth_token_remember_text(atmcf, ctx,
+                                 ngx_http_auth_token_view(ctx->credential),
+                                 ngx_http_auth_token_trust(ctx));
+}
+
+
+void
+ngx_http_auth_token_remember_text(
+    const ngx_http_auth_token_main_conf_t *atmcf,
+    const ngx_http_auth_token_ctx_t *ctx, at_str_t text, const void *trust)
 {
     at_cache_key_t        key;
     at_cache_epoch_t      epoch;
@@ -143,7 +171,7 @@ ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
         return;
     }
 
-    key = ngx_http_auth_token_cache_key(ctx);
+    key = ngx_http_auth_token_cache_key(ctx, text, trust);
     at_cache_put(atmcf->cache, &key, identity, &epoch,
                  ngx_http_auth_token_now());
 }

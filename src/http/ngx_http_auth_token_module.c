@@ -18,6 +18,7 @@ static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
 static ngx_int_t ngx_http_auth_token_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_auth_token_init_process(ngx_cycle_t *cycle);
+static void ngx_http_auth_token_exit_process(ngx_cycle_t *cycle);
 static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
     void *data);
 
@@ -107,9 +108,51 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       offsetof(ngx_http_auth_token_loc_conf_t, preflight),
       NULL },
 
+    { ngx_string("auth_token_local"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_token_loc_conf_t, local),
+      NULL },
+
     { ngx_string("auth_token_cookie_origin"),
       NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
       ngx_http_auth_token_set_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_login"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_refresh"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_logout"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_oauth"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_jwks"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -131,6 +174,13 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
     { ngx_string("auth_token_state_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_auth_token_set_state_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_thread_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_thread_pool,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -185,7 +235,7 @@ ngx_module_t  ngx_http_auth_token_module = {
     ngx_http_auth_token_init_process,       /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
-    ngx_http_auth_token_store_exit,         /* exit process */
+    ngx_http_auth_token_exit_process,       /* exit process */
     NULL,                                   /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -273,7 +323,8 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK)
+        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_local(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -321,12 +372,21 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
-        || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
+        || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK
+        || ngx_http_auth_token_local_init(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_auth_token_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_local_exit();
+    ngx_http_auth_token_store_exit(cycle);
 }
 
 
