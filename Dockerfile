@@ -20,7 +20,9 @@ FROM debian:12
 
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        ca-certificates \
         libcrypt1 \
+        libcurl4 \
         libjansson4 \
         libjwt0 \
         liblmdb0 \

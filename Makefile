@@ -25,7 +25,7 @@ CFLAGS     = -g -O2
 WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
              -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDENING  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
-LDFLAGS    = -Wl,-z,relro -Wl,-z,now
+LDFLAGS    = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
 ifeq ($(SANITIZE),1)
 BUILD      = $(BUILD_ROOT)/sanitize
@@ -41,7 +41,7 @@ endif
 CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc/core
 # nginx's own headers do not live up to all of the warnings
 MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
-CORE_LIBS   = -lcrypto -lcrypt -ljansson -llmdb -lm
+CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
 CLI_LIBS    = -ljwt $(CORE_LIBS)
 
 CORE_SRCS  = $(wildcard src/core/*.c)
@@ -54,13 +54,15 @@ UNIT_SRCS  = $(wildcard t/unit/*_test.c)
 UNITS      = $(UNIT_SRCS:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS  = $(wildcard t/fuzz/*_fuzz.c)
 FUZZERS    = $(FUZZ_SRCS:t/fuzz/%.c=$(BUILD_ROOT)/fuzz/%)
+BENCH_SRCS = $(wildcard bench/*.c)
+BENCHERS   = $(patsubst %/smallmap,%/smallmap.so,$(BENCH_SRCS:bench/%.c=$(BUILD)/bench/%))
 
 MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
-.PHONY: all module command deps test unit demo demo-stop fuzz lint install \
-        clean help
+.PHONY: all module command deps test unit benchers bench demo demo-stop fuzz \
+        fuzzers lint install clean help
 
 all: module command
 
@@ -70,6 +72,7 @@ help:
 	@echo 'make demo         build, start nginx with an example API, show it working'
 	@echo 'make demo-stop    stop the nginx of the demo'
 	@echo 'make test         all tests; SANITIZE=1 runs them under ASan and UBSan'
+	@echo 'make bench        its speed, beside others: bench/results.md (10 min)'
 	@echo 'make fuzz         each fuzz target for FUZZ_TIME seconds (10)'
 	@echo 'make lint         static analysis'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page'
@@ -148,7 +151,7 @@ unit: $(UNITS)
 TESTS = $(sort $(wildcard t/*.t)) $(UNITS)
 
 test: deps
-	$(MAKE) all unit fuzzers
+	$(MAKE) all unit fuzzers benchers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(JOBS) --timer $(TESTS)
 
@@ -159,6 +162,25 @@ demo:
 
 demo-stop:
 	AT_BUILD=$(CURDIR)/$(BUILD) ./demo/stop
+
+# --- speed ------------------------------------------------------------------
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libauthtoken.a
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -o $@ $< $(BUILD)/libauthtoken.a $(LDFLAGS) $(CORE_LIBS)
+
+$(BUILD)/bench/%.so: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(CORE_CFLAGS) -shared -o $@ $<
+
+benchers: $(BENCHERS)
+
+# one that is not to be had is left out
+bench:
+	./deps.sh build bench
+	for peer in haproxy apache njs; do ./deps.sh $$peer || true; done
+	$(MAKE) all benchers
+	AT_BUILD=$(CURDIR)/$(BUILD) AT_NGINX=$(NGINX) ./bench/run
 
 # --- fuzzing ----------------------------------------------------------------
 

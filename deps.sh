@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs by name what building, the demo, tests and the benchmark need.
 #
-#   ./deps.sh build|demo|test ...
+#   ./deps.sh build|demo|test|bench|haproxy|apache|njs ...
 #
 # Does nothing, and needs no rights, where all of it is there already.
 
@@ -24,21 +24,36 @@ for group in "$@"; do
     case $group in
     build)
         packages="$packages gcc make libc6-dev nginx nginx-dev libssl-dev
-                  libjansson-dev libjwt-dev liblmdb-dev libcrypt-dev
-                  libxxhash-dev"
+                  libcurl4-openssl-dev libjansson-dev libjwt-dev liblmdb-dev
+                  libcrypt-dev libxxhash-dev"
         ;;
     demo)
         packages="$packages curl openssl"
         ;;
     test)
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
-                  clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc"
+                  clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
+                  wrk"
         # beside a node from elsewhere Debian's npm cannot be installed
         node_is_there || packages="$packages nodejs npm"
         tests=1
         ;;
+    bench)
+        packages="$packages openssl perl wrk valgrind"
+        ;;
+    # what the benchmark compares with: it does without one that is not to be had
+    haproxy)
+        packages="$packages haproxy"
+        ;;
+    apache)
+        packages="$packages apache2 libapache2-mod-oauth2
+                  libapache2-mod-auth-openidc"
+        ;;
+    njs)
+        packages="$packages libnginx-mod-http-js"
+        ;;
     *)
-        echo "usage: $0 build|demo|test ..." >&2
+        echo "usage: $0 build|demo|test|bench|haproxy|apache|njs ..." >&2
         exit 2
         ;;
     esac

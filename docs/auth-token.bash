@@ -20,7 +20,7 @@ _auth_token_options()
 _auth_token_value()
 {
     case $1 in
-    --key | --claims | --out | --token-file)
+    --key | --claims | --out | --token-file | --password-file)
         COMPREPLY=($(compgen -f -- "$2")) ;;
     --store)
         COMPREPLY=($(compgen -P lmdb: -d -- "${2#lmdb:}")) ;;

@@ -6,14 +6,13 @@
 # The command auth-token: keys and tokens.  Second opinions are CryptX with
 # Crypt::JWT, and the command openssl.
 
-use strict;
-use warnings;
+use v5.36;
 
-use Cwd qw(abs_path);
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Command;
 use Digest::SHA qw(hmac_sha256);
-use Fcntl qw(:mode);
-use File::Basename qw(dirname);
-use File::Temp qw(tempdir);
 use JSON::PP;
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use Test::More;
@@ -23,93 +22,11 @@ use Crypt::PK::ECC;
 use Crypt::PK::Ed25519;
 use Crypt::PK::RSA;
 
-my $root = abs_path(dirname(__FILE__) . '/..');
-my $build = abs_path($ENV{AT_BUILD} || 'build');
-my $command = "$build/auth-token";
 my $man = "$root/docs/auth-token.1";
-
-BAIL_OUT("no $command: make command") unless -x $command;
-
-my $dir = tempdir(CLEANUP => 1);
-chdir $dir or die "chdir: $!";
-umask 0027;
-
-$ENV{LC_ALL} = 'C';
-$ENV{ASAN_OPTIONS} = 'exitcode=99';
-$ENV{UBSAN_OPTIONS} = 'halt_on_error=1:exitcode=99';
-
-my @blots;          # what a sanitizer said
-my $serial = 0;
 
 ###############################################################################
 # tools
 
-sub slurp {
-    my ($path) = @_;
-    open my $fh, '<:raw', $path or return undef;
-    local $/;
-    my $text = <$fh>;
-    return defined $text ? $text : '';
-}
-
-sub spew {
-    my ($path, $text) = @_;
-    open my $fh, '>:raw', $path or die "$path: $!";
-    print $fh $text;
-    close $fh or die "$path: $!";
-    return $path;
-}
-
-# run the command: { in => TEXT, to => PATH or undef for closed }, arguments
-sub run {
-    my ($how, @args) = ref $_[0] ? @_ : ({}, @_);
-    my $n = ++$serial;
-    my $to = exists $how->{to} ? $how->{to} : "out.$n";
-
-    spew("in.$n", defined $how->{in} ? $how->{in} : '');
-
-    my $pid = fork();
-    die "fork: $!" unless defined $pid;
-
-    if ($pid == 0) {
-        open STDIN, '<', "in.$n" or die;
-        open STDERR, '>', "err.$n" or die;
-        if (defined $to) { open STDOUT, '>', $to or die; }
-        else { close STDOUT; }
-        exec { $command } 'auth-token', @args or die;
-    }
-
-    waitpid $pid, 0;
-
-    my %r = (rc => $? & 127 ? "signal $?" : $? >> 8, err => slurp("err.$n"),
-        out => defined $to && $to eq "out.$n" ? slurp($to) : '');
-
-    push @blots, "@args: $r{err}"
-        if $r{rc} eq '99' || $r{err} =~ /Sanitizer|runtime error/;
-
-    return \%r;
-}
-
-# the exit code and the one sentence on standard error
-sub fails {
-    my ($r, $rc, $sentence, $name) = @_;
-    my $want = ref $sentence ? qr/\Aauth-token: $sentence\n\z/
-                             : qr/\Aauth-token: \Q$sentence\E\n\z/;
-    is($r->{rc}, $rc, "$name: exit code $rc");
-    like($r->{err}, $want, "$name: sentence");
-    is($r->{err} =~ tr/\n//, 1, "$name: one line");
-}
-
-# the output of what must work
-sub ok_out {
-    my $r = run(@_);
-    my $name = join ' ', grep { !ref } @_;
-    is("$r->{rc}$r->{err}", '0', "works: " . substr($name, 0, 60));
-    return $r->{out};
-}
-
-sub json { return JSON::PP->new->utf8->decode($_[0]) }
-sub mode { return sprintf '%04o', S_IMODE((stat $_[0])[2]) }
 sub files { return join ' ', sort glob "$_[0]*" }
 
 sub part {
@@ -133,7 +50,7 @@ sub refused {
     my $name = pop @args;
     my $r = verify($token, $key, @args);
 
-    fails($r, 1, "refused: $reason ($code)", $name);
+    complains($r, 1, "refused: $reason ($code)", $name);
     like($r->{out}, qr/\Averdict  refused\nreason   $reason\ncode     $code\n/,
         "$name: report");
     unlike($r->{out}, qr/claims|scopes|^user/m, "$name: no claims");
@@ -661,7 +578,7 @@ $out = verify($seed, 'rsa.pub', '--json', '--at', 'now+1h');
 is_deeply(json($out->{out}), { verdict => 'refused', reason => 'expired',
     code => 'API_EXPIRED_ACCESS_TOKEN', status => 401, subject => 'jdoe',
     warnings => [] }, 'JSON of a refusal');
-fails($out, 1, 'refused: expired (API_EXPIRED_ACCESS_TOKEN)', 'with --json');
+complains($out, 1, 'refused: expired (API_EXPIRED_ACCESS_TOKEN)', 'with --json');
 
 my %changed = %$claims;
 $changed{isAdmin} = JSON::PP::true;
@@ -810,6 +727,6 @@ for my $json ('', '--json') {
 
 ###############################################################################
 
-is(join("\n", @blots), '', 'no sanitizer complained');
+not_blotted;
 
 done_testing();

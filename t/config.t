@@ -321,8 +321,25 @@ fails block("issuer x;\naudience $_->[0]; # here\n"), $_->[1], "audience: $_->[0
     ['""', wrong_value('', 'audience')],
     ['any api', qr/"audience" directive takes "any" alone/],
     ['api any', qr/"audience" directive takes "any" alone/],
-    ['clients', wrong_value('clients', 'audience')],
-    ['clients any', wrong_value('clients', 'audience')];
+    ['any clients', qr/"audience" directive takes "any" alone/],
+    ['clients clients', qr/"audience" directive takes "clients" before other values/],
+    ['api clients', qr/"audience" directive takes "clients" before other values/],
+    ['clients api any', qr/"audience" directive takes "any" alone/],
+    ['clients any any', qr/"audience" directive takes "any" alone/],
+    ['clients ""', wrong_value('', 'audience')];
+
+# clients' audiences need clients, and these a store
+my $client_claim = "issuer x;\nkey_file %%DIR%%/rsa.pem;\n";
+fails block($client_claim . "audience $_; # here\n"),
+      qr/"audience clients" of "auth_token_issuer main" needs a "client_claim" in /,
+      "audience $_ without client_claim" for 'clients', 'clients any', 'clients api';
+fails block($client_claim . "audience clients;\nclient_claim $_; # here\n"),
+      qr/"client_claim" of "auth_token_issuer main" needs an "auth_token_store" in /,
+      "client_claim $_ without a store" for 'appid', 'azp appid', 'entra';
+fails block("issuer x;\nclient_claim $_; # here\n"), qr/"client_claim" directive takes "entra" alone/,
+      "client_claim $_" for 'entra appid', 'azp entra', 'entra entra';
+fails block("issuer x;\ndelegated $_; # here\n"), wrong_value($_, 'delegated'), "delegated $_"
+    for 'yes', 'ON';
 for my $directive ('leeway 5s', 'max_age 1h', 'user_claim sub', 'scope_claim scp',
                    'admin_claim off', 'typ at+jwt absent', 'algorithms RS256 ES256 EdDSA PS512')
 {

@@ -489,7 +489,9 @@ sub cipp () {
     my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
 
     begin('cipp', store => {}, files => {
-        'etc/auth_token/entra.jwks'    => '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig') . ']}',
+        'etc/auth_token/entra-v1.jwks' => '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig') . ']}',
+        'etc/auth_token/entra-v2.jwks' => '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig',
+            issuer => 'https://login.microsoftonline.com/{tenantid}/v2.0') . ']}',
         'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
     });
     my $store = $s->{store};
@@ -498,6 +500,7 @@ sub cipp () {
     my $token = sub ($client, %o) {
         return token(header => { kid => 'k1' }, claims => {
             iss => "https://sts.windows.net/$tenant/", aud => "api://$client", appid => $client, ver => '1.0',
+            tid => $tenant,
             (map { $_ => GONE } qw(id scope username isAdmin)), %o });
     };
     my $v2 = sub ($client) {
@@ -511,22 +514,31 @@ sub cipp () {
 
     # bodies of the real one
     my $no    = 'Access to this CIPP API endpoint is not allowed, ';
-    my %text  = map { $_ => { type => 'text/plain', body => 'You do not have permission to view this directory or page.' } }
+    my %text  = map { $_ => { type => 'text/plain', says => 'You do not have permission to view this directory or page.' } }
                 qw(NONE INV EXP);
-    $text{SCOPE} = { type => 'text/plain', body => "${no}the user does not have the required permission" };
-    $text{$_}    = { type => 'text/plain', body => "${no}the API Client does not have the required permission" }
+    $text{SCOPE} = { type => 'text/plain', says => "${no}the user does not have the required permission" };
+    $text{$_}    = { type => 'text/plain', says => "${no}the API Client does not have the required permission" }
         for qw(ADDR DISABLED);
-    my $refused = sub ($sign, $path, $name, %o) { refused_as($sign, $path, $name, %o, $text{$sign}->%*) };
+    my $refused = sub ($sign, $path, $name, %o) { refused_as($sign, $path, $name, $text{$sign}->%*, %o) };
+    my $base    = sub ($role, $permission) {
+        return (type => 'text/plain',
+                says => "${no}the '$role' base role does not have the required permission: $permission");
+    };
+    my $custom  = sub ($permission) {
+        return (type => 'text/plain', says => "${no}you do not have the required permission: $permission");
+    };
 
     # read-only
     admitted('/api/ListUsers', 'readonly reads', %read, token => $token->($reports));
     admitted('/api/ListUsers', 'version 2.0', %read, token => $v2->($reports));
     admitted('/API/listusers', 'in any case', %read, token => $token->($reports));
     admitted('/api/ListUsers', 'the id too', %read, token => $token->(uc $reports, aud => "api://$reports"));
-    $refused->(SCOPE => '/api/AddUser', 'and does not write', token => $token->($reports), @post, reason => 'endpoint');
+    $refused->(SCOPE => '/api/AddUser', 'and does not write', token => $token->($reports), @post, reason => 'endpoint',
+               $base->(readonly => 'Identity.User.ReadWrite'));
     $refused->(SCOPE => '/api/ListCIPPUsers', 'nor what is the super administrator\'s',
-               token => $token->($reports), reason => 'endpoint');
-    $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'no_endpoint');
+               token => $token->($reports), reason => 'endpoint', $base->(readonly => 'CIPP.SuperAdmin.Read'));
+    $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'no_endpoint',
+               type => 'text/plain', says => 'Endpoint not found');
     $refused->(ADDR => '/api/ListUsers', 'from another address', token => $token->($reports), from => $away,
                reason => 'address');
 
@@ -535,13 +547,15 @@ sub cipp () {
     admitted('/api/ListUsers', 'which covers Read', %help, token => $token->($desk));
     admitted('/api/ListGroups', 'and more', %help, token => $token->($desk));
     $refused->(SCOPE => '/api/ExecOffboardUser', 'but one of its endpoints', token => $token->($desk), @post,
-               reason => 'blocked_endpoint');
-    $refused->(SCOPE => '/api/ListStandards', 'and not the rest', token => $token->($desk), reason => 'endpoint');
+               reason => 'blocked_endpoint', type => 'text/plain',
+               says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser");
+    $refused->(SCOPE => '/api/ListStandards', 'and not the rest', token => $token->($desk), reason => 'endpoint',
+               $custom->('Tenant.Standards.Read'));
 
     # CIPP's own row
     admitted('/api/AddUser', 'a row of CIPP', client => $editor, role => 'editor', token => $token->($editor), @post);
     $refused->(SCOPE => '/api/ExecStandardsRun', 'an editor has no standards', token => $token->($editor), @post,
-               reason => 'endpoint');
+               reason => 'endpoint', $base->(editor => 'Tenant.Standards.ReadWrite'));
     $refused->(ADDR => '/api/AddUser', 'and its ranges', token => $token->($editor), @post, from => $away);
 
     $refused->(DISABLED => '/api/ListUsers', 'disabled', token => $token->($off), reason => 'disabled_client');
@@ -551,6 +565,11 @@ sub cipp () {
                token => $token->($reports, aud => 'api://00000000-0000-4000-8000-000000000000'));
     $refused->(INV => '/api/ListUsers', 'of another tenant', reason => 'issuer',
                token => $token->($reports, iss => 'https://sts.windows.net/other/'));
+    $refused->(INV => '/api/ListUsers', 'with another tenant in tid', reason => 'bad_claim',
+               token => $token->($reports, tid => '11111111-2222-3333-4444-555555555555'));
+    $refused->(SCOPE => '/api/ListUsers', 'a user\'s', reason => 'delegated', type => 'text/plain',
+               token => $token->($reports, scp => 'user_impersonation'),
+               says => 'Access denied: unable to resolve roles for the authenticated principal');
     $refused->(INV => '/api/ListUsers', 'without a client', token => $token->($reports, appid => GONE));
     $refused->(EXP => '/api/ListUsers', 'expired', token => $token->($reports, exp => 1));
     $refused->(INV => '/api/ListUsers', 'forged', token => token(key => key('rsa2'), header => { kid => 'k1' }));
@@ -558,6 +577,7 @@ sub cipp () {
 
     # what the token says of rights means nothing
     $refused->(SCOPE => '/api/AddUser', 'a scope in the token', @post, reason => 'endpoint',
+               $base->(readonly => 'Identity.User.ReadWrite'),
                token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
 
     admitted('/api/PublicPing', 'public');
@@ -572,7 +592,8 @@ sub cipp () {
     admitted('/api/ExecCippFunction', 'enabled, another role, any address', client => $reports, role => 'superadmin',
              token => $token->($reports), @post, from => $away);
     $store->role('helpdesk', grant => ['Identity.Group.Read']);
-    $refused->(SCOPE => '/api/EditUser', 'the role is another', token => $token->($desk), @post, reason => 'endpoint');
+    $refused->(SCOPE => '/api/EditUser', 'the role is another', token => $token->($desk), @post, reason => 'endpoint',
+               $custom->('Identity.User.ReadWrite'));
     $store->ok('role', 'delete', 'helpdesk');
     $refused->(SCOPE => '/api/ListGroups', 'the role is gone', token => $token->($desk), reason => 'no_role');
 
@@ -722,12 +743,13 @@ sub admitted ($path, $name, %o) {
     ok !@wrong, "$path: $name: admitted" or diag map { "    $_\n" } @wrong;
 }
 
-# Options: those of a request, reason, realm, body, type
+# Options: those of a request, reason, realm, type, says (the body of the answer)
 sub refused_as ($sign, $path, $name, %o) {
     $s->errors->lines;
     my $answer = ask($path, %o);
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $o{body} = $o{says} // $o{body};
     is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api',
                map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type));
     is $answer->{reached}, 0, 'the upstream does not hear of it';

@@ -9,10 +9,9 @@ use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
+use AuthToken::Load qw(said);
 use AuthToken::Test;
-use JSON::PP ();
-use POSIX ();
-use Time::HiRes qw(time sleep);
+use Time::HiRes qw(time);
 
 my $changes = $ENV{LIVE_CHANGES} || ($ENV{AT_SANITIZE} ? 100 : 1000);
 my $seed    = $ENV{LIVE_SEED} || time ^ $$;
@@ -90,12 +89,6 @@ sub client_verdict ($r, $path) {
     return $refusal{scope}    if $r->{role} eq '' || ($r->{role} eq 'ops' && !defined $ops{grant});
     return 200                if !defined $wanted{$path};
     return role_has($r->{role}, $wanted{$path}) ? 200 : $refusal{scope};
-}
-
-sub said ($answer) {
-    return 200 if $answer->{status} == 200 && $answer->{body} eq $AuthToken::Upstream::BODY;
-    return "$answer->{status} $1" if $answer->{body} =~ /\A\{"code":"(\w+)","message":"[\w ]+"\}\z/;
-    return "$answer->{status} $answer->{body}";
 }
 
 # --- connections to each worker ---------------------------------------------
@@ -274,72 +267,6 @@ sub make ($store) {
     );
 }
 
-# Some clients in processes of their own, each bounded whatever becomes of us.
-# Returns a function that ends them and returns their counts, and what was wrong.
-# cut => 1: an answer may fail to come, as workers are killed.
-sub clients ($s, $n, %o) {
-    my $stop = $s->dir . '/stop';
-    my @pipes;
-
-    for my $i (1 .. $n) {
-        pipe my $from, my $to or die "pipe: $!";
-        my $pid = fork // die "fork: $!";
-
-        if (!$pid) {
-            my $report = eval { client($s, $stop, $i, %o) } // { wrong => ["$@"], count => {} };
-            print {$to} JSON::PP->new->encode($report);
-            close $to;
-            POSIX::_exit(0);
-        }
-
-        close $to;
-        push @pipes, [$pid, $from];
-    }
-
-    return sub {
-        open my $fh, '>', $stop or die "$stop: $!";
-        my (%count, @wrong);
-
-        for (@pipes) {
-            my ($pid, $from) = @$_;
-            local $/;
-            my $report = JSON::PP->new->decode(<$from> || '{"wrong":["no report"]}');
-            waitpid $pid, 0;
-            push @wrong, $report->{wrong}->@*;
-            $count{$_} += $report->{count}{$_} for keys(($report->{count} // {})->%*);
-        }
-
-        unlink $stop;
-        return (\%count, \@wrong);
-    };
-}
-
-sub client ($s, $stop, $i, %o) {
-    my (%count, @wrong);
-    my $until  = time + 120;
-    my $parent = getppid;
-    delete $s->{connections};
-
-    for my $n ($i .. 5_000_000) {
-        my ($name, $path, $credential, $right) = $load[$n % @load]->@*;
-        my $answer = eval { $s->request($path, @$credential, $n % 40 == 0 ? (new => 1) : ()) };
-        my $got    = $answer ? said($answer) : 'failed';
-
-        $count{"$name $got"}++;
-        if ($got ne $right) {
-            # what a killed worker took along
-            $got eq 'failed' && $o{cut} ? $count{failed}++ : push @wrong, "$name: $got $@";
-        }
-        delete $s->{connections} if $got eq 'failed';
-
-        last if @wrong > 5;
-        sleep 0.002 if $n % 4 == 0;      # leave something to those who change
-        last if $n % 10 == 0 && (-e $stop || time > $until || getppid != $parent);
-    }
-
-    return { count => \%count, wrong => \@wrong };
-}
-
 # --- rounds -----------------------------------------------------------------
 
 # So many changes, and $between->($n) before each.
@@ -349,7 +276,8 @@ sub round ($name, $count, $between, %o) {
     $s->{good} = ['/', api_token => $load[0][2][1]];
     my %jwt = map { $_ => good_token(appid => "Client-$_", scope => ['X.Read', 'X.ReadWrite']) } @pairs;
 
-    my $end = clients($s, 3, %o);
+    # a pause leaves something to those who change
+    my $beside = AuthToken::Load->start($s, \@load, pause => 0.002, %o);
     my (%done, %verdicts, @wrong, %pids);
     my ($asked, $slowest) = (0, 0);
     my $start = time;
@@ -406,7 +334,7 @@ sub round ($name, $count, $between, %o) {
         }
     }
 
-    my ($answers, $failed) = $end->();
+    my ($answers, $failed) = $beside->end;
     my $requests = 0;
     $requests += $_ for values %$answers;
 

@@ -9,11 +9,10 @@ use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
+use AuthToken::Load;
 use AuthToken::Test;
 use Carp qw(croak);
-use JSON::PP ();
 use POSIX ();
-use Time::HiRes qw(time);
 
 my $reloads = $ENV{RELOADS} || ($ENV{AT_SANITIZE} ? 30 : 200);
 
@@ -74,79 +73,6 @@ my @load = (
 );
 my %load = map { $_->[0] => $_ } @load;
 
-sub answer ($s, $row, %o) {
-    my (undef, $path, $credential) = @$row;
-    my $answer = eval { $s->request($path, @$credential, %o) } or return "failed: $@";
-
-    return 200 if $answer->{status} == 200 && $answer->{body} eq $AuthToken::Upstream::BODY
-               && !defined $answer->header('WWW-Authenticate');
-    return "$answer->{status} $1"
-        if $answer->{body} =~ /\A\{"code":"(\w+)","message":"[\w ]+"\}\z/;
-    return "$answer->{status} $answer->{body}";
-}
-
-# Some clients in processes of their own, each on a kept connection.  Returns a
-# function that ends them, and returns how many answers of each kind there were,
-# and the wrong ones.
-sub clients ($s, $n) {
-    my $stop = $s->dir . '/stop';
-    my @pipes;
-
-    for my $i (1 .. $n) {
-        pipe my $from, my $to or die "pipe: $!";
-        my $pid = fork // die "fork: $!";
-
-        if (!$pid) {
-            my $report = eval { client($s, $stop, $i) } // { wrong => [$@], count => {} };
-            print {$to} JSON::PP->new->encode($report);
-            close $to;
-            POSIX::_exit(0);
-        }
-
-        close $to;
-        push @pipes, [$pid, $from];
-    }
-
-    return sub {
-        open my $fh, '>', $stop or die "$stop: $!";
-        my (%count, @wrong);
-
-        for (@pipes) {
-            my ($pid, $from) = @$_;
-            local $/;
-            my $report = JSON::PP->new->decode(<$from> || '{"wrong":["no report"]}');
-            waitpid $pid, 0;
-            push @wrong, $report->{wrong}->@*;
-            $count{$_} += $report->{count}{$_} for keys(($report->{count} // {})->%*);
-        }
-
-        unlink $stop;
-        return (\%count, \@wrong);
-    };
-}
-
-# The work of one: bounded, whatever happens to the one who ends it.
-sub client ($s, $stop, $i) {
-    my (%count, @wrong);
-    my $until  = time + 180;
-    my $parent = getppid;
-    delete $s->{connections};
-
-    for my $n ($i .. 1_000_000) {
-        my $row = $load[$n % @load];
-        my ($name, undef, undef, @right) = @$row;
-        my $got = answer($s, $row, $n % 50 == 0 ? (new => 1) : ());
-
-        $count{"$name $got"}++;
-        push @wrong, "$name: $got" if !grep { $_ eq $got } @right;
-
-        last if @wrong > 5;
-        last if $n % 10 == 0 && (-e $stop || time > $until || getppid != $parent);
-    }
-
-    return { count => \%count, wrong => \@wrong };
-}
-
 # what the clients found, and that the upstream saw exactly what was granted
 sub is_right ($s, $count, $wrong, $name) {
     is_deeply $wrong, [], "$name: no wrong answer, and none missing";
@@ -171,11 +97,11 @@ sub rss ($pid) {
 {
     my $s = start($conf, workers => 2, files => { 'keys.json' => $set{two} },
                   good => ['/', token => $load{good}[2][1]]);
-    my $end  = clients($s, 4);
+    my $beside = AuthToken::Load->start($s, \@load, clients => 4);
     my $half;
 
     my $asks = sub ($kind, $expected, $name) {
-        my $got = answer($s, $load{$kind}, new => 1, tag => next_tag);
+        my $got = ask($s, $load{$kind}, new => 1, tag => next_tag);
         is $got, $expected, $name if $got ne $expected;
         return $got eq $expected;
     };
@@ -215,8 +141,8 @@ sub rss ($pid) {
             isnt $status, 0, "O4 $what: nginx -t finds it";
             $s->reload(fails => 1);
             is_deeply [$s->workers], \@workers, "O4 $what: the workers go on";
-            is answer($s, $load{good}, tag => next_tag, new => 1), '200', "O4 $what: a good token";
-            is answer($s, $load{stranger}, tag => next_tag, new => 1), "401 $inv", "O4 $what: a bad one";
+            is ask($s, $load{good}, tag => next_tag, new => 1), '200', "O4 $what: a good token";
+            is ask($s, $load{stranger}, tag => next_tag, new => 1), "401 $inv", "O4 $what: a bad one";
 
             $s->configure($conf);
             $s->write('keys.json', $set{one});
@@ -234,7 +160,7 @@ sub rss ($pid) {
     cmp_ok $grown, '<', 1024, "O1 the master has not grown since half of them ($grown KiB)"
         if !$ENV{AT_SANITIZE};
 
-    my ($count, $wrong) = $end->();
+    my ($count, $wrong) = $beside->end;
     is_right($s, $count, $wrong, 'O1 under load');
     cmp_ok $count->{'rotating 200'} // 0, '>', 0, 'K9 the rotating key was there';
     cmp_ok $count->{"rotating 401 $inv"} // 0, '>', 0, 'K9 and it was gone';
@@ -317,7 +243,7 @@ sub verdicts ($s, $name) {
     for my $row (@load) {
         my ($kind, undef, undef, @right) = @$row;
         my $expected = $kind eq 'rotating' ? '200' : $right[0];
-        is answer($s, $row, tag => next_tag), $expected, "$name: $kind";
+        is ask($s, $row, tag => next_tag), $expected, "$name: $kind";
     }
 }
 
@@ -339,10 +265,10 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     # and the key file is watched there
     $s->write('keys.json', $set{one});
     is AuthToken::Log::await_true(sub {
-        my $got = answer($s, $load{rotating}, tag => next_tag, new => 1);
+        my $got = ask($s, $load{rotating}, tag => next_tag, new => 1);
         $got ne '200' && $got;
     }, 'the key to be gone', 10), "401 $inv", "O6 $name: a key that is gone";
-    is answer($s, $load{good}, tag => next_tag), '200', "O6 $name: one that is not";
+    is ask($s, $load{good}, tag => next_tag), '200', "O6 $name: one that is not";
 
     delete $s->{connections};
     delete $s->{pid};
@@ -357,7 +283,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     my $s = AuthToken::Server->new($conf, workers => 2, files => { 'keys.json' => $set{two} });
     $s->{untagged} = 0;
     my $old = launch($s, 'daemon on;', 1);
-    my $end = clients($s, 3);
+    my $beside = AuthToken::Load->start($s, \@load, clients => 3);
 
     # forth and back
     my $new = upgrade($s, $old);
@@ -390,7 +316,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     kill 'USR1', $new;
     verdicts($s, 'O2 USR1');
 
-    my ($count, $wrong) = $end->();
+    my ($count, $wrong) = $beside->end;
     is_right($s, $count, $wrong, 'O2 under load');
 
     delete $s->{connections};

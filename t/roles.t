@@ -84,15 +84,19 @@ sub oracle ($role, $method, $path, $scope) {
     my ($grant, $deny, $blocked) = map { $_ // [] } $role->@[0 .. 2];
     my $text = "$method $path";
     my $last = $path =~ s{.*/}{}r;
+
+    my @names = ($scope, sha1_hex($text), $text);
+    return 'endpoint' if any_matches($deny, @names);
+    return 'endpoint'
+        if !any_matches($grant, @names, map { "${_}Write" } grep { /\.Read\z/i } @names);
+
+    # what is not granted is told first, as CIPP does
     return 'blocked_endpoint' if grep {
         my $name = lc s{(?<=.)/\z}{}r;
         grep { lc eq $name } $last, $path, $text;
     } @$blocked;
 
-    my @names = ($scope, sha1_hex($text), $text);
-    return 'endpoint' if any_matches($deny, @names);
-    return 'ok' if any_matches($grant, @names, map { "${_}Write" } grep { /\.Read\z/i } @names);
-    return 'endpoint';
+    return 'ok';
 }
 
 # --- the server -------------------------------------------------------------

@@ -71,6 +71,7 @@ my $s = start(<<'CONF', files => {
         client_claim appid;
     }
     auth_token_store lmdb:%%DIR%%/store;
+    auth_token_cache off;       # each request goes all of the way
 
     request_pool_size    512;
     connection_pool_size 512;
@@ -329,19 +330,25 @@ my $import = JSON::PP->new->canonical->encode({
 sub fresh ($name) {
     system 'rm', '-rf', "$temp/$name";
     my $store = AuthToken::Store->new("$temp", $name);
-    $store->import_records(tokens => [{ id => 'kept', sha256 => '0' x 64, scope => ['read'] },
+    $store->import_records(users  => [{ username => 'jane', id => '1' }],
+                           tokens => [{ id => 'kept', sha256 => '0' x 64, scope => ['read'] },
                                       { id => 'old', sha256 => 'f' x 64, created => 1000 }]);
     return $store;
 }
 
-# what the time of day does not change
-sub state_of ($store) { $store->ok('export') =~ s/"created":\d+/"created":0/gr }
+# what neither the time of day nor chance change
+sub state_of ($store) {
+    return $store->ok('export') =~ s/"created":\d+/"created":0/gr =~ s/"\$y\$[^"]+"/"hash"/gr;
+}
+
+# what the command reads
+sub input_of ($noun, @) { $noun eq 'import' ? $import : "a password\n" }
 
 # a store, and its states before and after the change
 sub changes ($name, @arguments) {
     my $store  = fresh($name);
     my $before = state_of($store);
-    my ($status, undef, $err) = command($store, { input => $import }, @arguments);
+    my ($status, undef, $err) = command($store, { input => input_of(@arguments) }, @arguments);
     die $err if $status;
     my $after = state_of($store);
     die 'no change' if $after eq $before;
@@ -359,7 +366,8 @@ sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
     my $faults = 0;
 
     for (my $n = 1; defined $n; $n = $next->($n)) {
-        my ($status, $out, $err) = command($store, { input => $import, $fault->($n)->%* }, @$arguments);
+        my ($status, $out, $err) = command($store, { input => input_of(@$arguments), $fault->($n)->%* },
+                                            @$arguments);
         my $now = state_of($store);
         my $is  = $now eq $before ? 'before' : $now eq $after ? 'after' : 'neither';
 
@@ -382,15 +390,17 @@ sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
 my @import  = ('import', '-');
 my @replace = ('import', '--replace', '-');
 my @disable = ('token', 'disable', 'kept');
+my @create  = ('user', 'create', 'joe', '--id', '7', '--scope', 'read');
+my @passwd  = ('user', 'passwd', 'jane');
 
 # Allocations: of the thousands in the middle, in which OpenSSL makes itself ready,
 # some.  It does not live through all of them; that is no matter of the store.
-for my $row (['import', @replace], ['a change', @disable]) {
+for my $row (['import', @replace], ['a change', @disable], ['a user', @create], ['a password', @passwd]) {
     my ($name, @arguments) = @$row;
 
     my %env = (LD_PRELOAD => $fail_alloc, AT_FAIL_ALLOC => $control->filename);
     my ($store) = changes('each', @arguments);
-    command($store, { input => $import, env => \%env, before => sub { arm(0, 0, $$) } }, @arguments);
+    command($store, { input => input_of(@arguments), env => \%env, before => sub { arm(0, 0, $$) } }, @arguments);
     my ($total) = disarm();
 
     for my $lasting (0, 1) {
@@ -399,13 +409,13 @@ for my $row (['import', @replace], ['a change', @disable]) {
             sub ($n) { $n + ($n < 120 || $n > $total - 250 ? 1 : 17) },
             sub ($n) { return { env => \%env, before => sub { arm($n, $lasting, $$) } } },
             sub ($n, $status) { (disarm())[1] },
-            $name eq 'import' ? qr/^-11$/ : qr/(?!)/);
+            $name =~ /^(?:import|a user)$/ ? qr/^-11$/ : qr/(?!)/);
     }
 }
 
 # writes, syncs and changes of size: each fails, or the process is killed before
 # or behind it
-for my $row (['import', @replace], ['a change', @disable]) {
+for my $row (['import', @replace], ['a change', @disable], ['a password', @passwd]) {
     my ($name, @arguments) = @$row;
 
     for my $how (qw(EIO ENOSPC short kill-before kill-after)) {

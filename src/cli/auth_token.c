@@ -259,18 +259,38 @@ static const cli_command_t  cli_commands[] = {
       "id", 1 },
 
     { "user", "create", cli_user_create,
-      "add a user, without a password",
+      "add a user",
 
       "USERNAME [OPTION...]\n"
       "\n"
-      "A user owns API tokens, which are refused what the user may not do.\n"
+      "A user logs in with a password, and owns API tokens, which are refused what\n"
+      "the user may not do.  The password is asked for twice at a terminal, and is\n"
+      "else the line on standard input; the store keeps a yescrypt hash of it.\n"
       "\n"
-      "  --id ID              the user's id in tokens\n"
+      "  --password-file FILE takes the line in FILE in place of that; - is\n"
+      "                       standard input\n"
+      "  --no-password        no login: an owner of API tokens\n"
+      "  --id ID              the user's id in tokens; default: a GUID\n"
       "  --issuer NAME        the block auth_token_issuer that the user belongs\n"
       "                       to; may be repeated; default: the only one\n"
       "  --scope SCOPE        what the user may do; may be repeated\n"
       "  --admin              passes every scope\n"
       "  --disabled           refused until enabled\n"
+      "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
+      "  --json               print one JSON object\n",
+
+      "username", 1 },
+
+    { "user", "passwd", cli_user_passwd,
+      "give one another password",
+
+      "USERNAME [OPTION...]\n"
+      "\n"
+      "The password is asked for as by create.  The next login needs it; sessions\n"
+      "of the user end at their next refresh.\n"
+      "\n"
+      "  --password-file FILE takes the line in FILE; - is standard input\n"
+      "  --no-password        takes the password away: no login\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
 
@@ -305,7 +325,8 @@ static const cli_command_t  cli_commands[] = {
 
       "USERNAME OPTION...\n"
       "\n"
-      "Changes what is given, and nothing else.\n"
+      "Changes what is given, and nothing else.  It counts for the next call with\n"
+      "an API token of the user, and for sessions from their next refresh.\n"
       "\n"
       "  --id ID              the user's id in tokens\n"
       "  --issuer NAME        as for create; all are replaced\n"
@@ -319,12 +340,13 @@ static const cli_command_t  cli_commands[] = {
 
       "username", 1 },
 
-    { "user", "disable", cli_verb_disable,
-      "refuse it from now on",
+    { "user", "disable", cli_user_disable,
+      "refuse one from now on",
 
       "USERNAME [OPTION...]\n"
       "\n"
-      "The next call with a token of the user is refused.\n"
+      "The next call with an API token of the user is refused, and so is a login.\n"
+      "Sessions end at their next refresh, access tokens when they expire.\n"
       "\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
@@ -332,7 +354,7 @@ static const cli_command_t  cli_commands[] = {
       "username", 1 },
 
     { "user", "enable", cli_verb_enable,
-      "accept it again",
+      "accept one again",
 
       "USERNAME [OPTION...]\n"
       "\n"
@@ -343,12 +365,14 @@ static const cli_command_t  cli_commands[] = {
 
       "username", 1 },
 
-    { "user", "delete", cli_verb_delete,
+    { "user", "delete", cli_user_delete,
       "remove one for good",
 
       "USERNAME [OPTION...]\n"
       "\n"
-      "Removes the user.  Tokens of the user stay in the store, and are refused.\n"
+      "Removes the user.  API tokens of the user stay in the store, and are refused\n"
+      "from now on; sessions end at their next refresh, access tokens when they\n"
+      "expire.\n"
       "\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
@@ -418,6 +442,10 @@ static const cli_command_t  cli_commands[] = {
       "by hand: a token may have \"token\" in place of \"sha256\".\n"
       "\n"
       "  --replace            and removes what FILE does not have\n"
+      "  --cipp               FILE is a list of rows of CIPP's tables, of which\n"
+      "                       ApiClients and CustomRoles are taken\n"
+      "  --issuer NAME        the block auth_token_issuer that these clients\n"
+      "                       belong to; may be repeated; default: the only one\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
 

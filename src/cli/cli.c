@@ -24,6 +24,10 @@ cli_fail(cli_t *cli, int status, const char *fmt, ...)
     va_list         args;
     unsigned char  *p;
 
+    if (cli->said) {
+        return -1;
+    }
+
     va_start(args, fmt);
     (void) vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
@@ -37,6 +41,7 @@ cli_fail(cli_t *cli, int status, const char *fmt, ...)
     (void) fprintf(stderr, "auth-token: %s\n", text);
 
     cli->status = status;
+    cli->said = 1;
 
     return -1;
 }
@@ -164,6 +169,25 @@ cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max)
     }
 
     return 0;
+}
+
+
+at_str_t
+cli_line(const at_file_t *file)
+{
+    at_str_t  text;
+
+    text = (at_str_t) { file->data, file->len };
+
+    if (text.len != 0 && text.data[text.len - 1] == '\n') {
+        text.len--;
+    }
+
+    if (text.len != 0 && text.data[text.len - 1] == '\r') {
+        text.len--;
+    }
+
+    return text;
 }
 
 

@@ -53,6 +53,7 @@ struct cli_s {
     const cli_command_t  *command;
     int64_t               now;
     int                   status;       /* the exit code after -1 */
+    int                   said;         /* a sentence was printed */
     int                   json;         /* --json */
     const char           *store;        /* --store */
     int                   stdin_used;
@@ -60,7 +61,10 @@ struct cli_s {
 };
 
 
-/* Print the sentence and set the status; always return -1. */
+/*
+ * Print the sentence and set the status; always return -1.  The first of several
+ * is the one: what follows is often its consequence.
+ */
 __attribute__((format(printf, 3, 4)))
 int cli_fail(cli_t *cli, int status, const char *fmt, ...);
 
@@ -80,6 +84,9 @@ int cli_no_memory(cli_t *cli);
  * A path that looks like a token or a key is not repeated in the sentence.
  */
 int cli_read(cli_t *cli, at_file_t *file, const char *path, size_t max);
+
+/* what the file has, without a line end behind it */
+at_str_t cli_line(const at_file_t *file);
 
 /*
  * Opens the file at path, or standard input for "-", which may be of any size
@@ -113,6 +120,9 @@ int cli_role_set(cli_t *cli, int argc, char **argv);
 int cli_token_create(cli_t *cli, int argc, char **argv);
 int cli_token_update(cli_t *cli, int argc, char **argv);
 int cli_user_create(cli_t *cli, int argc, char **argv);
+int cli_user_delete(cli_t *cli, int argc, char **argv);
+int cli_user_disable(cli_t *cli, int argc, char **argv);
+int cli_user_passwd(cli_t *cli, int argc, char **argv);
 int cli_user_update(cli_t *cli, int argc, char **argv);
 
 /* of the kind of record that the noun names */

@@ -116,6 +116,21 @@ cli_check_reference(cli_check_t *check, const char *noun, at_str_t name)
 }
 
 
+/* a client's rights are its role's */
+static void
+cli_check_role(cli_check_t *check)
+{
+    at_str_t  whose;
+
+    whose = cli_record_name(&check->rec);
+
+    if (check->rec.u.client.role.len == 0) {
+        cli_check_warn(check, "client \"%.*s\": it has no role, and may do "
+                       "nothing", (int) whose.len, whose.data);
+    }
+}
+
+
 /* what the bytes say must be what an import would take */
 static void
 cli_check_values(cli_check_t *check)
@@ -197,6 +212,7 @@ cli_check_record(void *data, at_str_t key, at_str_t value)
         break;
 
     case AT_TABLE_CLIENTS:
+        cli_check_role(check);
         cli_check_reference(check, "role", check->rec.u.client.role);
         break;
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "at_role.h"
@@ -39,17 +40,32 @@ cli_edit_free(cli_edit_t *edit)
 /* --- options to members -------------------------------------------------- */
 
 
+/*
+ * What jansson does not make of a text is not UTF-8, which is the command line's
+ * fault, or has no memory: errno tells, where it was 0.
+ */
+static int
+cli_edit_bad(cli_t *cli, const char *dashes, const char *name,
+    const char *what)
+{
+    return errno == ENOMEM ? cli_no_memory(cli)
+                           : cli_usage(cli, "%s%s is %s", dashes, name, what);
+}
+
+
 static int
 cli_edit_put(cli_t *cli, json_t *object, const char *member, json_t *value)
 {
     return json_object_set_new(object, member, value) == 0
-           ? 1 : cli_usage(cli, "%s is not UTF-8, or memory failed", member);
+           ? 1 : cli_edit_bad(cli, "", member, "not UTF-8");
 }
 
 
 int
 cli_edit_set(cli_t *cli, json_t *object, const char *member, const char *text)
 {
+    errno = 0;
+
     return cli_edit_put(cli, object, member, json_string(text)) == 1 ? 0 : -1;
 }
 
@@ -99,7 +115,7 @@ cli_edit_list(cli_t *cli, json_t *object, const char *option,
             || json_array_append_new(array, json_string(list->items[i])) != 0)
         {
             json_decref(array);
-            return cli_usage(cli, "--%s is empty or not UTF-8", option);
+            return cli_edit_bad(cli, "--", option, "empty or not UTF-8");
         }
     }
 
@@ -164,8 +180,8 @@ cli_edit_flags(cli_t *cli, const cli_edit_t *edit, json_t *object)
 }
 
 
-int
-cli_edit_apply(cli_t *cli, const cli_edit_t *e, json_t *o)
+static int
+cli_edit_members(cli_t *cli, const cli_edit_t *e, json_t *o)
 {
     int     n;
     size_t  i;
@@ -210,6 +226,15 @@ cli_edit_apply(cli_t *cli, const cli_edit_t *e, json_t *o)
 }
 
 
+int
+cli_edit_apply(cli_t *cli, const cli_edit_t *edit, json_t *object)
+{
+    errno = 0;
+
+    return cli_edit_members(cli, edit, object);
+}
+
+
 /* --- the change ---------------------------------------------------------- */
 
 
@@ -248,13 +273,32 @@ cli_change_parse(cli_t *cli, cli_change_t *change)
 {
     at_error_t  err;
 
+    errno = 0;
+
     if (cli_record_parse(&change->rec, change->kind, change->object, &err)
         != 0)
     {
-        return cli_usage(cli, "%s", err.text);
+        return errno == ENOMEM ? cli_no_memory(cli)
+                               : cli_usage(cli, "%s", err.text);
     }
 
     return 0;
+}
+
+
+int
+cli_edit_check(cli_t *cli, const cli_edit_t *edit, const cli_kind_t *kind,
+    json_t *object)
+{
+    int           rc;
+    cli_change_t  change = { .edit = edit, .kind = kind, .object = object };
+
+    rc = cli_edit_apply(cli, edit, object) == -1
+         || cli_change_parse(cli, &change) != 0 ? -1 : 0;
+
+    cli_record_free(&change.rec);
+
+    return rc;
 }
 
 

@@ -55,6 +55,13 @@ int cli_edit_set(cli_t *cli, json_t *object, const char *member,
     const char *text);
 
 /*
+ * Says what cli_edit_create() would say of the options: before something is
+ * asked for that they do not need.
+ */
+int cli_edit_check(cli_t *cli, const cli_edit_t *edit, const cli_kind_t *kind,
+    json_t *object);
+
+/*
  * Reads object, which the options make complete, into a new record of the
  * store, and prints it; before it, by name, the secret where there is one.
  */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "at_json.h"
+#include "cli_cipp.h"
 #include "cli_options.h"
 #include "cli_progress.h"
 #include "cli_scan.h"
@@ -36,6 +37,10 @@ typedef struct {
     const char        *path;
     int                fd;
     int                replace;
+    int                cipp;                    /* rows of CIPP's tables */
+    const cli_list_t  *issuers;                 /* of clients among them */
+    uint64_t           ignored;                 /* rows of other tables */
+    json_t            *warnings;
 
     const cli_kind_t  *kind;                    /* of the array that is read */
     uint64_t           n;                       /* records of it so far */
@@ -305,6 +310,28 @@ cli_import_write(cli_import_t *import)
 }
 
 
+/* what CIPP would hold a role to, and nobody here */
+static int
+cli_import_warn_tenants(cli_import_t *import)
+{
+    int       rc;
+    json_t   *warning;
+    at_str_t  name;
+
+    if (!import->rec.tenants[0] && !import->rec.tenants[1]) {
+        return 0;
+    }
+
+    name = cli_record_name(&import->rec);
+    warning = json_sprintf("role \"%.*s\": CIPP limits it to some tenants; that "
+                           "is not enforced here, and must be behind it",
+                           (int) name.len, name.data);
+    rc = json_array_append_new(import->warnings, warning);
+
+    return rc == 0 ? 0 : cli_import_bad(import, "no memory");
+}
+
+
 static int
 cli_import_record(cli_import_t *import, json_t *object)
 {
@@ -314,7 +341,10 @@ cli_import_record(cli_import_t *import, json_t *object)
         return cli_import_bad(import, "%s", err.text);
     }
 
-    if (cli_import_check_twice(import) != 0 || cli_import_write(import) != 0) {
+    if (cli_import_check_twice(import) != 0
+        || cli_import_write(import) != 0
+        || cli_import_warn_tenants(import) != 0)
+    {
         return -1;
     }
 
@@ -323,6 +353,52 @@ cli_import_record(cli_import_t *import, json_t *object)
     import->records++;
 
     return 0;
+}
+
+
+/* a row does not say which issuer its client is of */
+static int
+cli_import_set_issuers(cli_import_t *import, json_t *row)
+{
+    size_t   i;
+    json_t  *issuers;
+
+    if (import->issuers->n == 0 || import->kind->table != AT_TABLE_CLIENTS) {
+        return 0;
+    }
+
+    issuers = json_array();
+
+    for (i = 0; i < import->issuers->n; i++) {
+        if (json_array_append_new(issuers,
+                                  json_string(import->issuers->items[i]))
+            != 0)
+        {
+            json_decref(issuers);
+            return cli_import_bad(import, "no memory, or --issuer is not "
+                                  "UTF-8");
+        }
+    }
+
+    return json_object_set_new(row, "issuers", issuers) == 0
+           ? 0 : cli_import_bad(import, "no memory");
+}
+
+
+static int
+cli_import_row(cli_import_t *import, json_t *row)
+{
+    import->kind = cli_cipp_kind(row);
+
+    if (import->kind == NULL) {
+        import->ignored++;
+        return 0;
+    }
+
+    cli_cipp_clean(row);
+
+    return cli_import_set_issuers(import, row) == 0
+           ? cli_import_record(import, row) : -1;
 }
 
 
@@ -339,6 +415,10 @@ cli_import_array(void *data, at_str_t name, at_str_t text)
 
     import->kind = NULL;
     import->n = 0;
+
+    if (import->cipp) {
+        return 0;
+    }
 
     for (i = 0; i < CLI_KINDS; i++) {
         if (at_str_equal(name, (at_str_t) { cli_kinds[i].plural,
@@ -394,8 +474,9 @@ cli_import_element(void *data, at_str_t name, at_str_t text)
     json_t        *object;
     cli_import_t  *import = data;
 
-    static const at_json_limits_t  limits = {
-        3, UINT16_MAX, CLI_SCAN_ELEMENT
+    /* a cell of CIPP's other tables may be anything */
+    const at_json_limits_t  limits = {
+        import->cipp ? 32 : 3, UINT16_MAX, CLI_SCAN_ELEMENT
     };
 
     (void) name;
@@ -415,7 +496,8 @@ cli_import_element(void *data, at_str_t name, at_str_t text)
         return cli_import_bad(import, "no memory");
     }
 
-    rc = cli_import_record(import, object);
+    rc = import->cipp ? cli_import_row(import, object)
+                      : cli_import_record(import, object);
     json_decref(object);
 
     return rc;
@@ -441,8 +523,8 @@ cli_import_scan_failed(cli_import_t *import, const cli_scan_t *scan,
 
     default:
         import->kind = NULL;
-        return cli_import_bad(import, "line %llu: no JSON of an export",
-                              scan->line + 1);
+        return cli_import_bad(import, "line %llu: no JSON %s", scan->line + 1,
+                              import->cipp ? "list of rows" : "of an export");
     }
 }
 
@@ -502,12 +584,17 @@ cli_import_read(cli_import_t *import)
 
     memset(&scan, 0, sizeof(scan));
     scan.handlers = &handlers;
+    scan.bare = import->cipp;
 
     rc = cli_import_feed(import, &scan, buf);
     import->kind = NULL;
 
-    if (rc == 0 && !import->version) {
+    if (rc == 0 && !import->cipp && !import->version) {
         rc = cli_import_bad(import, "\"version\" is missing");
+    }
+
+    if (rc == 0 && import->cipp && import->records == 0) {
+        rc = cli_import_bad(import, "no row of ApiClients or CustomRoles");
     }
 
     cli_scan_free(&scan);
@@ -642,6 +729,15 @@ cli_import_remove_rest(cli_import_t *import)
     size_t  i;
 
     for (i = 0; i < CLI_KINDS; i++) {
+
+        /* CIPP knows neither API tokens nor who owns them */
+        if (import->cipp
+            && (cli_kinds[i].table == AT_TABLE_TOKENS
+                || cli_kinds[i].table == AT_TABLE_USERS))
+        {
+            continue;
+        }
+
         if (cli_import_remove_kind(import, i) != 0) {
             return -1;
         }
@@ -712,7 +808,31 @@ cli_import_print_json(cli_import_t *import)
         }
     }
 
+    if (object != NULL && json_array_size(import->warnings) != 0) {
+        (void) json_object_set(object, "warnings", import->warnings);
+    }
+
+    if (object != NULL && import->cipp) {
+        (void) json_object_set_new(object, "ignored",
+                                   json_integer((json_int_t) import->ignored));
+    }
+
     return cli_print_json(import->cli, object);
+}
+
+
+static void
+cli_import_print_warnings(const cli_import_t *import)
+{
+    size_t   i;
+    json_t  *warning;
+
+    json_array_foreach(import->warnings, i, warning) {
+        (void) fputs("warning  ", stdout);
+        cli_print((at_str_t) { json_string_value(warning),
+                               json_string_length(warning) });
+        (void) putchar('\n');
+    }
 }
 
 
@@ -744,6 +864,13 @@ cli_import_print(cli_import_t *import)
         (void) putchar('\n');
     }
 
+    if (import->cipp) {
+        (void) printf("ignored  %llu rows of other tables\n",
+                      (unsigned long long) import->ignored);
+    }
+
+    cli_import_print_warnings(import);
+
     return 0;
 }
 
@@ -760,61 +887,83 @@ cli_import_free(cli_import_t *import)
     cli_seen_free(&import->ids);
     cli_record_free(&import->rec);
     cli_record_free(&import->old);
+    json_decref(import->warnings);
     (void) close(import->fd);
 }
 
 
 static int
-cli_import_file(cli_t *cli, const char *path, int replace)
+cli_import_file(cli_import_t *import)
 {
-    int           rc;
-    struct stat   st;
-    cli_import_t  import = { .cli = cli, .path = path, .replace = replace };
+    int          rc;
+    cli_t       *cli;
+    struct stat  st;
 
-    import.fd = cli_open(cli, path);
+    cli = import->cli;
+    import->fd = cli_open(cli, import->path);
 
-    if (import.fd == -1) {
+    if (import->fd == -1) {
         return -1;
     }
 
-    cli_progress_start(&import.progress,
-                       fstat(import.fd, &st) == 0 && S_ISREG(st.st_mode)
+    import->warnings = json_array();
+    cli_progress_start(&import->progress,
+                       fstat(import->fd, &st) == 0 && S_ISREG(st.st_mode)
                        ? (int64_t) st.st_size : 0);
 
-    rc = cli_store_run(cli, AT_STORE_WRITE, cli_import_run, &import);
+    rc = cli_store_run(cli, AT_STORE_WRITE, cli_import_run, import);
 
     if (rc == 0) {
-        cli_progress_end(&import.progress);
-        rc = cli_import_print(&import) == 0 ? cli_flush(cli) : -1;
+        cli_progress_end(&import->progress);
+        rc = cli_import_print(import) == 0 ? cli_flush(cli) : -1;
     }
 
-    cli_import_free(&import);
+    cli_import_free(import);
 
     return rc;
+}
+
+
+static int
+cli_import_start(cli_import_t *import)
+{
+    if (import->path == NULL) {
+        return cli_usage(import->cli, "the file is missing; - is standard "
+                         "input");
+    }
+
+    if (import->issuers->n != 0 && !import->cipp) {
+        return cli_usage(import->cli, "--issuer goes with --cipp");
+    }
+
+    return cli_import_file(import);
 }
 
 
 int
 cli_import(cli_t *cli, int argc, char **argv)
 {
-    int    replace;
-    char  *path;
+    int           rc;
+    char         *path;
+    cli_list_t    issuers = { 0, NULL };
+    cli_import_t  import = { .cli = cli, .issuers = &issuers };
 
     const cli_option_t  table[] = {
-        { "replace", CLI_FLAG, &replace },
+        { "replace", CLI_FLAG, &import.replace },
+        { "cipp",    CLI_FLAG, &import.cipp },
+        { "issuer",  CLI_LIST, &issuers },
         { NULL,      CLI_FLAG, NULL }
     };
 
-    replace = 0;
     path = NULL;
+    rc = cli_options(cli, argc, argv, table, &path);
+    import.path = path;
 
-    if (cli_options(cli, argc, argv, table, &path) != 0) {
-        return -1;
+    if (rc == 0) {
+        rc = cli_import_start(&import);
     }
 
-    if (path == NULL) {
-        return cli_usage(cli, "the file is missing; - is standard input");
-    }
+    free(issuers.items);
 
-    return cli_import_file(cli, path, replace);
+    return rc;
 }

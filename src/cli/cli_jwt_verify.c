@@ -549,7 +549,7 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
     trusted.n_sets = verify->n_sets;
 
     query = (at_jwt_query_t) { cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
-                               &trusted, 1, verify->at };
+                               &trusted, 1, verify->at, NULL, NULL };
 
     verifier = at_verifier_create();
     verdict = verifier ? at_jwt_verify(verifier, &id, &query) : AT_FAILED;

@@ -19,6 +19,21 @@ static const cli_field_t  cli_role_fields[] = {
     { "deny", &cli_type_patterns, cli_offset(u.role.deny), 0 },
     { "blocked_endpoints", &cli_type_names, cli_offset(u.role.blocked), 0 },
     { "created", &cli_type_time, cli_offset(u.role.created), 0 },
+
+    /* a row of CIPP's table of roles */
+    { "RowKey", &cli_type_role_name, cli_offset(u.role.name),
+      CLI_INPUT|CLI_CIPP },
+    { "Permissions", &cli_type_cipp_permissions, cli_offset(u.role.grant),
+      CLI_INPUT },
+    { "BlockedEndpoints", &cli_type_cipp_names, cli_offset(u.role.blocked),
+      CLI_INPUT },
+    { "AllowedTenants", &cli_type_cipp_allowed, cli_offset(tenants[0]),
+      CLI_INPUT },
+    { "BlockedTenants", &cli_type_cipp_blocked, cli_offset(tenants[1]),
+      CLI_INPUT },
+    { "PartitionKey", &cli_type_ignored, 0, CLI_INPUT },
+    { "Timestamp", &cli_type_ignored, 0, CLI_INPUT },
+    { "ETag", &cli_type_ignored, 0, CLI_INPUT },
     { NULL, NULL, 0, 0 }
 };
 
@@ -50,7 +65,7 @@ static const cli_field_t  cli_client_fields[] = {
     { "RowKey", &cli_type_name, cli_offset(u.client.id), CLI_INPUT|CLI_CIPP },
     { "AppName", &cli_type_text, cli_offset(u.client.name), CLI_INPUT },
     { "Role", &cli_type_reference, cli_offset(u.client.role), CLI_INPUT },
-    { "Enabled", &cli_type_bool, cli_offset(enabled), CLI_INPUT },
+    { "Enabled", &cli_type_cipp_bool, cli_offset(enabled), CLI_INPUT },
     { "IPRange", &cli_type_cipp_ranges, cli_offset(u.client.ranges),
       CLI_INPUT },
     { "PartitionKey", &cli_type_ignored, 0, CLI_INPUT },
@@ -148,6 +163,7 @@ cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
     rec->enabled = 1;
     rec->admin = 0;
     rec->is_cipp = 0;
+    memset(rec->tenants, 0, sizeof(rec->tenants));
     rec->has_digest = 0;
     rec->n_lists = 0;
     rec->bytes.len = 0;
@@ -390,10 +406,18 @@ cli_record_read(cli_record_t *rec, json_t *object, at_error_t *err)
 }
 
 
-/* as CIPP reads its rows: no role is this one, and only "true" is enabled */
+/*
+ * As CIPP reads its rows: no role is this one, only "true" is enabled, and a
+ * role that names no tenant has none.
+ */
 static void
 cli_record_apply_cipp(cli_record_t *rec, json_t *object)
 {
+    if (rec->kind->table == AT_TABLE_ROLES) {
+        rec->tenants[0] |= json_object_get(object, "AllowedTenants") == NULL;
+        return;
+    }
+
     if (rec->u.client.role.len == 0) {
         rec->u.client.role = at_str("cipp-api");
     }

@@ -68,6 +68,7 @@ struct cli_record_s {
     int                enabled;
     int                admin;
     int                is_cipp;
+    int                tenants[2];              /* CIPP allows some, blocks some */
     int                has_digest;
     unsigned char      digest[AT_SHA256_LEN];   /* a token's */
 

@@ -9,7 +9,7 @@
 
 
 enum {
-    CLI_AT_START = 0,           /* before "{" */
+    CLI_AT_START = 0,           /* before "{", or "[" */
     CLI_AT_FIRST_NAME,          /* a name or "}" */
     CLI_AT_NAME,
     CLI_IN_NAME,
@@ -229,6 +229,25 @@ cli_scan_begin_element(cli_scan_t *scan)
 }
 
 
+static cli_scan_e
+cli_scan_begin(cli_scan_t *scan, char c)
+{
+    if (!scan->bare) {
+        return c == '{' ? cli_scan_go(scan, CLI_AT_FIRST_NAME)
+                        : CLI_SCAN_INVALID;
+    }
+
+    return c == '[' ? cli_scan_value(scan, c) : CLI_SCAN_INVALID;
+}
+
+
+static cli_scan_e
+cli_scan_end_array(cli_scan_t *scan)
+{
+    return cli_scan_go(scan, scan->bare ? CLI_AT_END : CLI_BEHIND_VALUE);
+}
+
+
 /* between two things: what may come next, or nothing */
 static cli_scan_e
 cli_scan_between(cli_scan_t *scan, char c)
@@ -240,8 +259,7 @@ cli_scan_between(cli_scan_t *scan, char c)
     switch (scan->state) {
 
     case CLI_AT_START:
-        return c == '{' ? cli_scan_go(scan, CLI_AT_FIRST_NAME)
-                        : CLI_SCAN_INVALID;
+        return cli_scan_begin(scan, c);
 
     case CLI_AT_FIRST_NAME:
         if (c == '}') {
@@ -261,7 +279,7 @@ cli_scan_between(cli_scan_t *scan, char c)
 
     case CLI_AT_FIRST_ELEMENT:
         if (c == ']') {
-            return cli_scan_go(scan, CLI_BEHIND_VALUE);
+            return cli_scan_end_array(scan);
         }
 
         return c == '{' ? cli_scan_begin_element(scan) : CLI_SCAN_INVALID;
@@ -274,8 +292,7 @@ cli_scan_between(cli_scan_t *scan, char c)
             return cli_scan_go(scan, CLI_AT_ELEMENT);
         }
 
-        return c == ']' ? cli_scan_go(scan, CLI_BEHIND_VALUE)
-                        : CLI_SCAN_INVALID;
+        return c == ']' ? cli_scan_end_array(scan) : CLI_SCAN_INVALID;
 
     case CLI_BEHIND_VALUE:
         if (c == ',') {

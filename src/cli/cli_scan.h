@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Splits a JSON object, as it comes in, into its members, and those that are
- * arrays into their elements, which are objects.  It looks at brackets, strings
- * and commas alone: what it hands out is parsed by whoever takes it.  Memory is
- * that of the longest element.
+ * arrays into their elements, which are objects; or such an array alone.  It
+ * looks at brackets, strings and commas: what it hands out is parsed by whoever
+ * takes it.  Memory is that of the longest element.
  */
 
 #ifndef CLI_SCAN_H
@@ -39,9 +39,10 @@ typedef struct {
     void         *data;
 } cli_scan_handlers_t;
 
-/* zeroed but for its handlers, it is at the start */
+/* zeroed but for these two, it is at the start */
 typedef struct {
     const cli_scan_handlers_t  *handlers;
+    int                         bare;   /* an array alone: its name is empty */
     unsigned                    state;
     unsigned                    depth;
     int                         quoted;
@@ -58,7 +59,7 @@ typedef struct {
 /* once it returned something else than CLI_SCAN_OK, it is over */
 cli_scan_e cli_scan_feed(cli_scan_t *scan, const char *data, size_t len);
 
-/* whether the object ended */
+/* whether the object, or the array, ended */
 cli_scan_e cli_scan_end(const cli_scan_t *scan);
 
 /* frees what was cleansed before */

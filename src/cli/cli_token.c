@@ -18,26 +18,6 @@ typedef struct {
 } cli_token_t;
 
 
-/* a file ends with a line end, which is not the token's */
-static at_str_t
-cli_token_trim(const at_file_t *file)
-{
-    at_str_t  text;
-
-    text = (at_str_t) { file->data, file->len };
-
-    if (text.len != 0 && text.data[text.len - 1] == '\n') {
-        text.len--;
-    }
-
-    if (text.len != 0 && text.data[text.len - 1] == '\r') {
-        text.len--;
-    }
-
-    return text;
-}
-
-
 static int
 cli_token_digest(cli_t *cli, json_t *object, at_str_t token)
 {
@@ -65,7 +45,7 @@ cli_token_take(cli_t *cli, json_t *object, const char *path)
         return -1;
     }
 
-    text = cli_token_trim(&file);
+    text = cli_line(&file);
 
     rc = cli_clear_is_valid(text)
          ? cli_token_digest(cli, object, text)

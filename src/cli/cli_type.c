@@ -568,3 +568,206 @@ cli_read_ignored(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
 const cli_type_t  cli_type_digest = { cli_read_digest, cli_write_digest };
 const cli_type_t  cli_type_clear = { cli_read_clear, NULL };
 const cli_type_t  cli_type_ignored = { cli_read_ignored, NULL };
+
+
+/* --- CIPP's columns ------------------------------------------------------ */
+
+
+/*
+ * What a column holds: its JSON text, or the value itself.  "" is null.  A new
+ * reference, or NULL with err set: what cannot be read may have been a limit.
+ */
+static json_t *
+cli_cipp_value(json_t *value, at_error_t *err)
+{
+    json_t    *parsed;
+    at_str_t   text;
+
+    if (cli_is_none(value)) {
+        return json_null();
+    }
+
+    if (!json_is_string(value)) {
+        return json_incref(value);
+    }
+
+    (void) cli_read_string(&text, value, err);
+    parsed = json_loadb(text.data, text.len,
+                        JSON_DECODE_ANY|JSON_REJECT_DUPLICATES, NULL);
+
+    if (parsed == NULL) {
+        (void) at_error(err, "is no JSON");
+    }
+
+    return parsed;
+}
+
+
+/* one of PowerShell's lists, which is the element itself where there is one */
+static json_t *
+cli_cipp_list(json_t *value, at_error_t *err)
+{
+    json_t  *parsed, *list;
+
+    parsed = cli_cipp_value(value, err);
+
+    if (parsed == NULL || json_is_array(parsed)) {
+        return parsed;
+    }
+
+    list = cli_is_none(parsed) ? json_array() : json_pack("[O]", parsed);
+    json_decref(parsed);
+
+    if (list == NULL) {
+        (void) at_error(err, "is too much for the memory");
+    }
+
+    return list;
+}
+
+
+/* in CIPP's permissions a star has no meaning, and here it would have one */
+static int
+cli_cipp_is_permission(at_str_t text)
+{
+    return at_pattern_is_valid(text)
+           && memchr(text.data, '*', text.len) == NULL;
+}
+
+
+/* of an object, the values */
+static int
+cli_read_cipp_permissions(cli_record_t *rec, void *dst, json_t *value,
+    at_error_t *err)
+{
+    int          rc;
+    json_t      *object, *list, *item;
+    const char  *name;
+
+    object = cli_cipp_value(value, err);
+
+    if (object == NULL) {
+        return -1;
+    }
+
+    list = json_array();
+    rc = json_is_object(object) || json_is_null(object)
+         ? 0 : at_error(err, "is no object of permissions");
+
+    json_object_foreach(object, name, item) {
+        if (!cli_is_none(item)) {
+            (void) json_array_append(list, item);
+        }
+    }
+
+    if (rc == 0) {
+        rc = cli_read_texts(rec, dst, list, cli_cipp_is_permission,
+                            "no permission such as Identity.User.Read", err);
+    }
+
+    json_decref(list);
+    json_decref(object);
+
+    return rc;
+}
+
+
+static int
+cli_read_cipp_names(cli_record_t *rec, void *dst, json_t *value,
+    at_error_t *err)
+{
+    int      rc;
+    json_t  *list;
+
+    list = cli_cipp_list(value, err);
+
+    if (list == NULL) {
+        return -1;
+    }
+
+    rc = cli_read_names(rec, dst, list, err);
+    json_decref(list);
+
+    return rc;
+}
+
+
+/* az and PowerShell print the type as a word, now and then */
+static int
+cli_read_cipp_bool(cli_record_t *rec, void *dst, json_t *value,
+    at_error_t *err)
+{
+    int       *flag = dst;
+    at_str_t   text;
+
+    if (!json_is_string(value)) {
+        *flag = 0;
+        return json_is_null(value) ? 0 : cli_read_bool(rec, dst, value, err);
+    }
+
+    (void) cli_read_string(&text, value, err);
+    *flag = at_str_equal_nocase(text, at_str("true"));
+
+    return *flag || at_str_equal_nocase(text, at_str("false"))
+           ? 0 : cli_bad_text(err, text, "neither true nor false");
+}
+
+
+static int
+cli_read_cipp_tenants(int *limited, json_t *value, at_str_t all,
+    at_error_t *err)
+{
+    size_t     i;
+    json_t    *list, *item;
+    at_str_t   text;
+
+    list = cli_cipp_list(value, err);
+
+    if (list == NULL) {
+        return -1;
+    }
+
+    /* all: the word without which a list of allowed ones is a limit */
+    *limited = all.len != 0 || json_array_size(list) != 0;
+
+    json_array_foreach(list, i, item) {
+        if (all.len != 0 && json_is_string(item)) {
+            text.data = json_string_value(item);
+            text.len = json_string_length(item);
+            *limited &= !at_str_equal_nocase(text, all);
+        }
+    }
+
+    json_decref(list);
+
+    return 0;
+}
+
+
+static int
+cli_read_cipp_allowed(cli_record_t *rec, void *dst, json_t *value,
+    at_error_t *err)
+{
+    (void) rec;
+
+    return cli_read_cipp_tenants(dst, value, at_str("AllTenants"), err);
+}
+
+
+static int
+cli_read_cipp_blocked(cli_record_t *rec, void *dst, json_t *value,
+    at_error_t *err)
+{
+    (void) rec;
+
+    return cli_read_cipp_tenants(dst, value, at_str(""), err);
+}
+
+
+const cli_type_t  cli_type_cipp_permissions = {
+    cli_read_cipp_permissions, NULL
+};
+const cli_type_t  cli_type_cipp_names = { cli_read_cipp_names, NULL };
+const cli_type_t  cli_type_cipp_bool = { cli_read_cipp_bool, NULL };
+const cli_type_t  cli_type_cipp_allowed = { cli_read_cipp_allowed, NULL };
+const cli_type_t  cli_type_cipp_blocked = { cli_read_cipp_blocked, NULL };

@@ -36,8 +36,15 @@ extern const cli_type_t  cli_type_expires;      /* int64_t */
 extern const cli_type_t  cli_type_time;         /* int64_t */
 extern const cli_type_t  cli_type_digest;       /* of a token */
 extern const cli_type_t  cli_type_clear;        /* a token, to be hashed */
-extern const cli_type_t  cli_type_cipp_ranges;  /* JSON text of a list */
 extern const cli_type_t  cli_type_ignored;
+
+/* CIPP's columns: values, or JSON text of them */
+extern const cli_type_t  cli_type_cipp_ranges;      /* at_list_t */
+extern const cli_type_t  cli_type_cipp_permissions; /* at_list_t of patterns */
+extern const cli_type_t  cli_type_cipp_names;       /* at_list_t */
+extern const cli_type_t  cli_type_cipp_bool;        /* int */
+extern const cli_type_t  cli_type_cipp_allowed;     /* int: not all tenants */
+extern const cli_type_t  cli_type_cipp_blocked;     /* int: some tenants */
 
 
 #endif

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 #include "at_account.h"
-#include "at_claim.h"
+#include "at_client.h"
 #include "at_crypto.h"
+#include "at_entra.h"
 
 
 /*
@@ -318,54 +319,6 @@ at_account_use_client(at_identity_t *identity, at_store_t *store,
 }
 
 
-/* the first of the claims that is there must be a string */
-static at_str_t
-at_account_client_id(const at_identity_t *identity)
-{
-    size_t                i;
-    at_str_t              id;
-    const struct json_t  *claim;
-
-    for (i = 0; i < identity->issuer->n_client_claims; i++) {
-        claim = at_claim_find(identity->claims,
-                              &identity->issuer->client_claims[i]);
-
-        if (claim != NULL) {
-            return at_claim_string(claim, &id) == 0
-                   ? id : (at_str_t) { NULL, 0 };
-        }
-    }
-
-    return (at_str_t) { NULL, 0 };
-}
-
-
-/*
- * Entra's marks of a token that a client was given for a user: scp, and an
- * idtyp that is not "app".
- */
-static int
-at_account_is_delegated(const struct json_t *claims)
-{
-    at_str_t              type;
-    at_path_t             path;
-    const struct json_t  *claim;
-
-    path = (at_path_t) { 1, { at_str("scp") } };
-
-    if (at_claim_find(claims, &path) != NULL) {
-        return 1;
-    }
-
-    path.names[0] = at_str("idtyp");
-    claim = at_claim_find(claims, &path);
-
-    return claim != NULL
-           && (at_claim_string(claim, &type) != 0
-               || !at_str_equal(type, at_str("app")));
-}
-
-
 at_verdict_e
 at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
 {
@@ -374,7 +327,7 @@ at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
     at_error_t    err;
     at_verdict_e  verdict;
 
-    id = at_account_client_id(identity);
+    id = at_client_id(identity->issuer, identity->claims);
 
     /* whatever comes of it, the token's own word gives no right any more */
     identity->rights.from = AT_RIGHTS_ROLE;
@@ -388,7 +341,7 @@ at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
     identity->subject = id;
 
     if (identity->issuer->no_users
-        && at_account_is_delegated(identity->claims))
+        && at_entra_is_delegated(identity->claims))
     {
         return AT_DELEGATED;
     }
@@ -409,6 +362,26 @@ at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
     at_store_end(store);
 
     return verdict;
+}
+
+
+int
+at_account_has_client(at_store_t *store, at_str_t id)
+{
+    char        buf[AT_KEY_MAX];
+    at_str_t    bytes;
+    at_error_t  err;
+    at_store_e  rc;
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return -1;
+    }
+
+    rc = at_store_get(store, AT_TABLE_CLIENTS, at_store_lower_key(buf, id),
+                      &bytes);
+    at_store_end(store);
+
+    return rc == AT_STORE_OK ? 1 : rc == AT_STORE_NOT_FOUND ? 0 : -1;
 }
 
 

@@ -40,6 +40,9 @@ at_verdict_e at_account_api_token(at_identity_t *identity, at_store_t *store,
 at_verdict_e at_account_client(at_identity_t *identity, at_store_t *store,
     int only_issuer);
 
+/* Whether there is a client of that id, enabled or not: 1, 0, -1 as above. */
+int at_account_has_client(at_store_t *store, at_str_t id);
+
 
 /*
  * Reads a user's record: AT_OK, AT_UNKNOWN_USER, or a failure.  Identity, which

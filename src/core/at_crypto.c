@@ -4,6 +4,7 @@
  */
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <openssl/bn.h>
@@ -604,10 +605,31 @@ at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
 }
 
 
+/*
+ * EVP_sha256() is looked up anew by each use of it, which takes longer than to
+ * hash an API token: what it stands for is fetched once, and kept.
+ */
+static pthread_once_t  at_sha256_once = PTHREAD_ONCE_INIT;
+static const EVP_MD   *at_sha256_md;
+
+
+static void
+at_sha256_fetch(void)
+{
+    at_sha256_md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+
+    if (at_sha256_md == NULL) {
+        at_sha256_md = EVP_sha256();
+    }
+}
+
+
 int
 at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
 {
-    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)
+    (void) pthread_once(&at_sha256_once, at_sha256_fetch);
+
+    if (EVP_Digest(text.data, text.len, digest, NULL, at_sha256_md, NULL)
         != 1)
     {
         ERR_clear_error();

@@ -23,7 +23,8 @@
 typedef struct {
     const char  *url;
     const char  *ca_file;       /* else the system's */
-    const char  *proxy;         /* else none: the environment has no say */
+    const char  *proxy;         /* valid as below; else none: the environment
+                                   has no say */
     int        (*stop)(void *data);
                                 /* asked now and then; not 0 gives up */
     void        *data;
@@ -47,6 +48,9 @@ int at_fetch_init(void);
  */
 int at_fetch_url_is_valid(at_str_t url);
 
+/* http or https, a host and perhaps a port, nothing else: no credential */
+int at_fetch_proxy_is_valid(at_str_t proxy);
+
 /*
  * Fetches a document with status 200 and a Content-Type that is JSON's or
  * absent: TLS verified, redirects to https alone and at most three, gzip
@@ -55,6 +59,12 @@ int at_fetch_url_is_valid(at_str_t url);
  * the URL and the cause.
  */
 int at_fetch(at_fetched_t *fetched, const at_fetch_t *fetch, at_error_t *err);
+
+/*
+ * max_age as above, of the values of Cache-Control, joined by commas, and of
+ * Age; either may be empty.  What cannot be read is as if it were not there.
+ */
+int64_t at_fetch_max_age(at_str_t cache_control, at_str_t age);
 
 
 /*

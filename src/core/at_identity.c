@@ -92,7 +92,12 @@ at_block_text(at_block_t *block, at_str_t *text)
 {
     block->size += text->len;
 
-    if (block->array != NULL && text->len) {
+    if (text->len == 0) {
+        text->data = NULL;
+        return;
+    }
+
+    if (block->array != NULL) {
         block->bytes -= text->len;
         memcpy(block->bytes, text->data, text->len);
         text->data = block->bytes;
@@ -161,27 +166,30 @@ at_block_scopes(at_block_t *block, at_scopes_t *scopes)
 }
 
 
+static int
+at_str_is_same(at_str_t a, at_str_t b)
+{
+    return a.data == b.data && a.len == b.len;
+}
+
+
 /* the subject is most often one of the others */
 static void
 at_block_names(at_block_t *block, at_identity_t *copy)
 {
-    const char  *user, *client;
+    at_str_t  user, client;
 
-    user = copy->user.data;
-    client = copy->client.data;
+    user = copy->user;
+    client = copy->client;
 
     at_block_text(block, &copy->user);
     at_block_text(block, &copy->client);
     at_block_text(block, &copy->role);
 
-    if (copy->subject.len == 0) {
-        return;
-    }
-
-    if (copy->subject.data == client) {
+    if (at_str_is_same(copy->subject, client)) {
         copy->subject = copy->client;
 
-    } else if (copy->subject.data == user) {
+    } else if (at_str_is_same(copy->subject, user)) {
         copy->subject = copy->user;
 
     } else {
@@ -220,15 +228,19 @@ at_identity_size(const at_identity_t *identity)
 }
 
 
-/* 0, or -1 where memory failed */
+/* 0; -1 where memory failed, or for a copy: it has no list any more */
 static int
 at_identity_compile(at_identity_t *copy, at_list_t ranges)
 {
     size_t      n;
     at_cidr_t  *cidrs;
 
+    if (copy->range_set != NULL) {
+        copy->range_set = NULL;
+        return -1;
+    }
+
     copy->ranges = (at_list_t) { 0 };
-    copy->range_set = NULL;
 
     if (ranges.n == 0) {
         return 0;
@@ -270,6 +282,7 @@ at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
 
     copy->claims = NULL;
     copy->n_copies = 0;
+    memset(copy->copies, 0, sizeof(copy->copies));
 
     return at_identity_compile(copy, identity->ranges) == 0 ? copy : NULL;
 }

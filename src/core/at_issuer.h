@@ -27,6 +27,8 @@ typedef struct {
     const at_str_t  *audiences;         /* accepted aud, any of them */
     size_t           n_audiences;
     unsigned         any_audience:1;
+    unsigned         own_client_audience:1; /* and those of the token's client */
+    unsigned         any_client_audience:1; /* and of any client of the store */
 
     const at_str_t  *typs;              /* accepted typ, in any ASCII case */
     size_t           n_typs;
@@ -44,6 +46,7 @@ typedef struct {
 
     const at_path_t *client_claims;     /* the first that is there counts */
     size_t           n_client_claims;   /* 0: tokens are not held to clients */
+    unsigned         entra:1;           /* chosen as at_entra.h has it */
     unsigned         no_users:1;        /* a client's own tokens only: no token
                                            of a user that it acts for */
 } at_issuer_t;

@@ -59,6 +59,7 @@ at_keyset_free(at_keyset_t *set)
     for (i = 0; i < set->n; i++) {
         at_key_free(set->keys[i].key);
         free(set->keys[i].kid);
+        free(set->keys[i].issuer);
     }
 
     free(set);
@@ -638,6 +639,23 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
+/* a copy, without a terminator; 0, or -1 where memory failed */
+static int
+at_jwk_keep(char **copy, size_t *len, at_str_t text, at_error_t *err)
+{
+    *copy = malloc(text.len);
+
+    if (*copy == NULL) {
+        return at_error(err, "no memory for a key");
+    }
+
+    memcpy(*copy, text.data, text.len);
+    *len = text.len;
+
+    return 0;
+}
+
+
 static int
 at_jwk_set_kid(at_jwk_t *out, const json_t *jwk, at_error_t *err)
 {
@@ -654,16 +672,28 @@ at_jwk_set_kid(at_jwk_t *out, const json_t *jwk, at_error_t *err)
         return at_error(err, "its \"kid\" is no short printable string");
     }
 
-    out->kid = malloc(kid.len);
+    return at_jwk_keep(&out->kid, &out->kid_len, kid, err);
+}
 
-    if (out->kid == NULL) {
-        return at_error(err, "no memory for a key");
+
+/* Entra's own member: what cannot be read must not free the key of its issuer */
+static int
+at_jwk_set_issuer(at_jwk_t *out, const json_t *jwk, at_error_t *err)
+{
+    int       rc;
+    at_str_t  issuer;
+
+    rc = at_json_string(jwk, "issuer", &issuer);
+
+    if (rc == 0) {
+        return 0;
     }
 
-    memcpy(out->kid, kid.data, kid.len);
-    out->kid_len = kid.len;
+    if (rc < 0 || issuer.len == 0) {
+        return at_error(err, "its \"issuer\" is no string");
+    }
 
-    return 0;
+    return at_jwk_keep(&out->issuer, &out->issuer_len, issuer, err);
 }
 
 
@@ -691,7 +721,8 @@ at_jwk_read(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
     }
 
     if (at_jwk_check_x5c(jwk, pkey, err) == 0
-        && at_jwk_set_kid(out, jwk, err) == 0)
+        && at_jwk_set_kid(out, jwk, err) == 0
+        && at_jwk_set_issuer(out, jwk, err) == 0)
     {
         out->key = at_key_create(pkey, algs, err);
     }
@@ -700,8 +731,8 @@ at_jwk_read(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 
     if (out->key == NULL) {
         free(out->kid);
-        out->kid = NULL;
-        out->kid_len = 0;
+        free(out->issuer);
+        memset(out, 0, sizeof(at_jwk_t));
         return -1;
     }
 

@@ -22,6 +22,8 @@
 typedef struct {
     char      *kid;             /* of kid_len bytes, NULL if the key has none */
     size_t     kid_len;
+    char      *issuer;          /* the only one that it may sign for; NULL: any */
+    size_t     issuer_len;
     at_key_t  *key;
 } at_jwk_t;
 

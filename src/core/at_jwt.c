@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "at_base64url.h"
+#include "at_client.h"
+#include "at_entra.h"
 #include "at_json.h"
 #include "at_jwt.h"
 
@@ -75,8 +77,11 @@ typedef struct {
 
     at_tried_t      tried[AT_JWT_KEYS];
     size_t          n_tried;
+    const at_key_t *signer;         /* the key that verified */
 
+    const at_jwt_query_t *query;
     double          now;
+    unsigned        blind:1;        /* a client could not be looked up */
 } at_jwt_t;
 
 
@@ -427,6 +432,7 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_t *trusted, at_keys_e which,
             result = at_jwt_try_key(jwt, set->keys[k].key);
 
             if (result != AT_SIGNATURE_BAD) {
+                jwt->signer = set->keys[k].key;
                 return result;
             }
         }
@@ -436,18 +442,19 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_t *trusted, at_keys_e which,
 }
 
 
+/* is there a source whose keys are not known yet? */
 static int
-at_jwt_has_keys(const at_trusted_t *trusted)
+at_jwt_lacks_keys(const at_trusted_t *trusted)
 {
     size_t  i;
 
     for (i = 0; i < trusted->n_sets; i++) {
-        if (trusted->sets[i] != NULL) {
+        if (trusted->sets[i] == NULL) {
             return 1;
         }
     }
 
-    return 0;
+    return trusted->n_sets == 0;
 }
 
 
@@ -456,10 +463,6 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 {
     unsigned        n;
     at_signature_e  result;
-
-    if (!at_jwt_has_keys(trusted)) {
-        return AT_UNAVAILABLE;
-    }
 
     n = 0;
 
@@ -480,6 +483,10 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
         return AT_OK;
 
     case AT_SIGNATURE_BAD:
+        if (at_jwt_lacks_keys(trusted)) {
+            return AT_UNAVAILABLE;
+        }
+
         if (n == 0) {
             return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
         }
@@ -573,9 +580,83 @@ at_jwt_check_issuer(const at_jwt_t *jwt, const at_issuer_t *issuer)
 }
 
 
+static int
+at_jwt_key_is_of_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
+{
+    at_str_t  issuer;
+
+    if (!at_jwt_key_fits(jwt, jwk, jwt->jose.kid.len && jwk->kid_len
+                                   ? AT_KEYS_NAMED : AT_KEYS_ANY)
+        || memcmp(at_key_digest(jwk->key), at_key_digest(jwt->signer),
+                  AT_SHA256_LEN)
+           != 0)
+    {
+        return 0;
+    }
+
+    issuer = (at_str_t) { jwk->issuer, jwk->issuer_len };
+
+    return issuer.len == 0 || at_entra_is_of_issuer(jwt->claims, issuer);
+}
+
+
+/*
+ * A key may be one issuer's alone.  The same key may be there once more without
+ * saying so, or for another issuer: one that fits is enough.
+ */
+static at_verdict_e
+at_jwt_check_key_issuer(const at_jwt_t *jwt, const at_trusted_t *trusted)
+{
+    size_t              i, k;
+    const at_keyset_t  *set;
+
+    for (i = 0; i < trusted->n_sets; i++) {
+        set = trusted->sets[i];
+
+        for (k = 0; set != NULL && k < set->n; k++) {
+            if (at_jwt_key_is_of_issuer(jwt, &set->keys[k])) {
+                return AT_OK;
+            }
+        }
+    }
+
+    return AT_KEY_ISSUER;
+}
+
+
+/* the audience of a client: the token's own, or any that the store has */
+static int
+at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
+    at_str_t audience)
+{
+    int       rc;
+    at_str_t  id;
+
+    id = at_client_of_audience(audience);
+
+    if (!issuer->own_client_audience || id.len == 0) {
+        return 0;
+    }
+
+    if (at_str_equal_nocase(id, at_client_id(issuer, jwt->claims))) {
+        return 1;
+    }
+
+    if (!issuer->any_client_audience) {
+        return 0;
+    }
+
+    rc = jwt->query->is_client ? jwt->query->is_client(jwt->query->data, id)
+                               : -1;
+    jwt->blind |= rc == -1;
+
+    return rc == 1;
+}
+
+
 /* RFC 7519 section 4.1.3: a string, or an array of strings */
 static at_verdict_e
-at_jwt_check_audience(const at_jwt_t *jwt, const at_issuer_t *issuer)
+at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
 {
     int            found;
     size_t         i, n;
@@ -605,7 +686,9 @@ at_jwt_check_audience(const at_jwt_t *jwt, const at_issuer_t *issuer)
         value.data = json_string_value(item);
         value.len = json_string_length(item);
 
-        found |= at_jwt_one_of(value, issuer->audiences, issuer->n_audiences);
+        found = found
+                || at_jwt_one_of(value, issuer->audiences, issuer->n_audiences)
+                || at_jwt_is_client_audience(jwt, issuer, value);
     }
 
     return found ? AT_OK : AT_AUDIENCE;
@@ -702,18 +785,45 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
+/* whose token it is, and for whom */
 static at_verdict_e
-at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
-    const at_issuer_t *issuer)
+at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_t *trusted)
 {
-    double        expires;
-    at_verdict_e  verdict, times;
+    at_verdict_e        verdict;
+    const at_issuer_t  *issuer;
 
+    issuer = trusted->issuer;
     verdict = at_jwt_check_issuer(jwt, issuer);
 
     if (verdict == AT_OK) {
-        verdict = at_jwt_check_audience(jwt, issuer);
+        verdict = at_jwt_check_key_issuer(jwt, trusted);
     }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (issuer->entra
+        && (!at_entra_has_tenant(jwt->claims)
+            || at_client_id(issuer, jwt->claims).len == 0))
+    {
+        return AT_BAD_CLAIM;
+    }
+
+    return at_jwt_check_audience(jwt, issuer);
+}
+
+
+static at_verdict_e
+at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
+    const at_trusted_t *trusted)
+{
+    double              expires;
+    at_verdict_e        verdict, times;
+    const at_issuer_t  *issuer;
+
+    issuer = trusted->issuer;
+    verdict = at_jwt_check_parties(jwt, trusted);
 
     if (verdict != AT_OK) {
         return verdict;
@@ -731,7 +841,8 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
 
     if (times == AT_OK) {
         /* now is in whole seconds: it has expired with the next one */
-        identity->expires = (int64_t) ceil(expires) * 1000;
+        identity->expires = expires <= AT_TIME_MAX
+                            ? (int64_t) ceil(expires) * 1000 : AT_NEVER;
     }
 
     return times;
@@ -770,7 +881,7 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
         return verdict;
     }
 
-    return at_jwt_check_claims(identity, jwt, issuer);
+    return at_jwt_check_claims(identity, jwt, trusted);
 }
 
 
@@ -810,6 +921,11 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
         if (verdict == AT_OK || verdict == AT_FAILED) {
             break;
         }
+    }
+
+    /* what an issuer could not know may have been the answer */
+    if (jwt->blind && furthest != AT_OK && furthest != AT_FAILED) {
+        furthest = AT_UNAVAILABLE;
     }
 
     if (!at_jwt_names_somebody(furthest)) {
@@ -877,6 +993,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 
     memset(&jwt, 0, sizeof(at_jwt_t));
     jwt.verifier = verifier;
+    jwt.query = query;
     jwt.now = (double) query->now;
 
     verdict = at_jwt_examine(identity, &jwt, query);

@@ -53,6 +53,10 @@ void at_verifier_free(at_verifier_t *verifier);
 /*
  * The question: whether token holds for one of the n issuers at now, in seconds
  * since the epoch.  max_len is AT_JWT_LEN_MAX at most.
+ *
+ * is_client, for issuers with any_client_audience, says whether the store has a
+ * client of that id: 1, 0, or -1 if that cannot be known.  Without it nothing
+ * can.
  */
 typedef struct {
     at_str_t             token;
@@ -60,6 +64,8 @@ typedef struct {
     const at_trusted_t  *trusted;
     size_t               n;
     int64_t              now;
+    int                (*is_client)(void *data, at_str_t id);
+    void                *data;
 } at_jwt_query_t;
 
 /*

@@ -78,9 +78,12 @@ static const at_code_info_t  at_codes[AT_CODES] = {
 };
 
 
+#define AT_ROW_TEXT(reason, code, blame, challenge, ...)                      \
+    { at_str(reason), AT_API_##code, { NULL, 0 }, AT_BLAME_##blame,           \
+      AT_CHALLENGE_##challenge, __VA_ARGS__, 0 }
+
 #define AT_ROW(reason, code, blame, challenge)                                \
-    { at_str(reason), AT_API_##code, { NULL, 0 }, 0, AT_BLAME_##blame,        \
-      AT_CHALLENGE_##challenge }
+    AT_ROW_TEXT(reason, code, blame, challenge, { NULL, 0 })
 
 #define AT_INVALID_TOKEN(reason)                                              \
     AT_ROW(reason, INVALID_ACCESS_TOKEN, CLIENT, INVALID_TOKEN)
@@ -95,28 +98,30 @@ static const at_code_info_t  at_codes[AT_CODES] = {
     AT_ROW(reason, INVALID_REFRESH_TOKEN, CLIENT, PLAIN)
 
 #define AT_BAD_REQUEST(reason, status, message)                               \
-    { at_str(reason), AT_API_BAD_REQUEST, at_str(message), status,            \
-      AT_BLAME_CLIENT, AT_CHALLENGE_NONE }
+    { at_str(reason), AT_API_BAD_REQUEST, at_str(message), AT_BLAME_CLIENT,   \
+      AT_CHALLENGE_NONE, { NULL, 0 }, status }
 
 
 static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
 
     [AT_FAILED]        = AT_ROW("failed", UNAVAILABLE, SYSTEM, NONE),
-    [AT_OK]            = { at_str("ok"), AT_CODE_NONE, { NULL, 0 }, 0,
-                           AT_BLAME_CLIENT, AT_CHALLENGE_NONE },
+    [AT_OK]            = { at_str("ok"), AT_CODE_NONE, { NULL, 0 },
+                           AT_BLAME_CLIENT, AT_CHALLENGE_NONE, { NULL, 0 }, 0 },
 
     [AT_NO_CREDENTIAL] = { at_str("no_credential"),
                            AT_API_INVALID_ACCESS_TOKEN,
-                           at_str("Missing Access Token"), 0,
-                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN },
+                           at_str("Missing Access Token"),
+                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN, { NULL, 0 },
+                           0 },
 
     [AT_SEVERAL_CREDENTIALS] = AT_INVALID_TOKEN("several_credentials"),
 
     /* X-API-Token is no scheme of HTTP: its refusal says nothing of Bearer's */
     [AT_NO_API_TOKEN]  = { at_str("no_api_token"),
                            AT_API_INVALID_API_TOKEN,
-                           at_str("Missing API Token"), 0,
-                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN },
+                           at_str("Missing API Token"),
+                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN, { NULL, 0 },
+                           0 },
 
     [AT_SEVERAL_API_TOKENS] = AT_ROW("several_api_tokens", INVALID_API_TOKEN,
                                      CLIENT, PLAIN),
@@ -139,13 +144,18 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_BAD_PAYLOAD]   = AT_INVALID_TOKEN("bad_payload"),
     [AT_BAD_CLAIM]     = AT_INVALID_TOKEN("bad_claim"),
     [AT_ISSUER]        = AT_INVALID_TOKEN("issuer"),
+    [AT_KEY_ISSUER]    = AT_INVALID_TOKEN("key_issuer"),
     [AT_AUDIENCE]      = AT_INVALID_TOKEN("audience"),
     [AT_NOT_YET_VALID] = AT_INVALID_TOKEN("not_yet_valid"),
     [AT_TOO_OLD]       = AT_EXPIRED_TOKEN("too_old"),
     [AT_EXPIRED]       = AT_EXPIRED_TOKEN("expired"),
 
-    [AT_DELEGATED]       = AT_ROW("delegated", INSUFFICIENT_RIGHTS, CLIENT,
-                                  INSUFFICIENT_SCOPE),
+    /* what CIPP says to a user of whom it knows no role */
+    [AT_DELEGATED]       = AT_ROW_TEXT("delegated", INSUFFICIENT_RIGHTS,
+                                       CLIENT, INSUFFICIENT_SCOPE,
+                                       at_str("Access denied: unable to "
+                                              "resolve roles for the "
+                                              "authenticated principal")),
     [AT_UNKNOWN_CLIENT]  = AT_ROW("unknown_client", CLIENT_DISABLED, CLIENT,
                                   NONE),
     [AT_FOREIGN_CLIENT]  = AT_ROW("foreign_client", CLIENT_DISABLED, CLIENT,
@@ -162,8 +172,9 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
 
     [AT_NO_ROLE]          = AT_ROW("no_role", INSUFFICIENT_RIGHTS, CLIENT,
                                    INSUFFICIENT_SCOPE),
-    [AT_NO_ENDPOINT]      = AT_ROW("no_endpoint", INSUFFICIENT_RIGHTS, CLIENT,
-                                   INSUFFICIENT_SCOPE),
+    [AT_NO_ENDPOINT]      = AT_ROW_TEXT("no_endpoint", INSUFFICIENT_RIGHTS,
+                                        CLIENT, INSUFFICIENT_SCOPE,
+                                        at_str("Endpoint not found")),
     [AT_ENDPOINT]         = AT_ROW("endpoint", INSUFFICIENT_RIGHTS, CLIENT,
                                    INSUFFICIENT_SCOPE),
     [AT_BLOCKED_ENDPOINT] = AT_ROW("blocked_endpoint", INSUFFICIENT_RIGHTS,

@@ -48,6 +48,7 @@ typedef enum {
     AT_BAD_PAYLOAD,             /* W8 */
     AT_BAD_CLAIM,               /* W9: a claim of the wrong type or range */
     AT_ISSUER,
+    AT_KEY_ISSUER,              /* the key is of another issuer than the token */
     AT_AUDIENCE,
     AT_NOT_YET_VALID,           /* nbf; iat where max_age is set */
     AT_TOO_OLD,                 /* max_age */
@@ -125,7 +126,8 @@ typedef struct {
     at_str_t      name;         /* "API_EXPIRED_ACCESS_TOKEN" */
     unsigned      status;       /* HTTP */
     at_str_t      message;      /* "Expired JWT Access Token" */
-    at_str_t      text;         /* the sentence of the format "text" (CIPP's) */
+    at_str_t      text;         /* as message, for the format "text": CIPP's
+                                   sentence; at_sentence.h has the rest */
 } at_code_info_t;
 
 
@@ -150,9 +152,10 @@ typedef struct {
     at_str_t        reason;     /* "bad_signature": log, $auth_token_reason */
     at_code_e       code;
     at_str_t        message;    /* in place of the code's own, or empty */
-    unsigned        status;     /* the same; or 0 */
     at_blame_e      blame;
     at_challenge_e  challenge;
+    at_str_t        text;       /* in place of the code's own, or empty */
+    unsigned        status;     /* the same, or 0 */
 } at_verdict_info_t;
 
 

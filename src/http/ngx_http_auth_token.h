@@ -25,6 +25,7 @@
 #include "at_issuer.h"
 #include "at_jwt.h"
 #include "at_scope.h"
+#include "at_sentence.h"
 #include "at_state.h"
 #include "at_store.h"
 #include "at_verdict.h"
@@ -59,11 +60,13 @@ typedef struct ngx_http_auth_token_key_file_s
     ngx_http_auth_token_key_file_t;
 typedef struct ngx_http_auth_token_signing_key_s
     ngx_http_auth_token_signing_key_t;
+typedef struct ngx_http_auth_token_source_s  ngx_http_auth_token_source_t;
 
 
 /*
- * An issuer block.  sets has a slot for each key file; a slot is swapped whole
- * between two events, never while a request runs.
+ * An issuer block.  sets has a place for each key file, and then for each
+ * source, NULL while it has no keys; it is swapped whole between two events,
+ * never while a request runs.
  */
 typedef struct {
     at_issuer_t                       demands;
@@ -71,11 +74,14 @@ typedef struct {
 
     ngx_array_t                       client_claims;    /* of at_path_t */
     ngx_http_auth_token_where_t       client_where;
+    ngx_http_auth_token_where_t       audience_where;   /* of "clients" */
 
     ngx_array_t                       key_files;
                                    /* of ngx_http_auth_token_key_file_t */
+    ngx_array_t                       sources;
+                                   /* of ngx_http_auth_token_source_t * */
     at_keyset_t                     **sets;
-    ngx_uint_t                        n_sets;
+    ngx_uint_t                        nsets;
 
     /* what it issues; none where there is no signing key */
     ngx_array_t                       signing_keys;
@@ -96,6 +102,8 @@ typedef struct {
     time_t                            remember;
     ngx_uint_t                        failures;
     time_t                            failures_time;
+
+    unsigned                          own_admin_claim:1;
 } ngx_http_auth_token_issuer_t;
 
 
@@ -130,7 +138,12 @@ typedef struct {
     at_state_key_t                *state_key;   /* NULL: there is none */
 
     ngx_str_t                      thread_pool_name;
-    ngx_uint_t                     needs_threads;
+    ngx_http_auth_token_where_t    thread_where;    /* of what needs it */
+#if (NGX_THREADS)
+    ngx_thread_pool_t             *thread_pool;
+#endif
+
+    ngx_uint_t                     nsources;
     ngx_uint_t                     needs_throttle;
     ngx_shm_zone_t                *throttle;
     at_state_key_t                 process_key; /* a worker's own */
@@ -297,8 +310,6 @@ char *ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 char *ngx_http_auth_token_set_api(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_auth_token_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 /* issuer: the block "auth_token_issuer" */
 
@@ -352,6 +363,47 @@ char *ngx_http_auth_token_keys_load(ngx_conf_t *cf,
 char *ngx_http_auth_token_keys_add(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, ngx_str_t *path);
 ngx_int_t ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+
+/* source: where keys are fetched from */
+
+char *ngx_http_auth_token_issuer_jwks_uri(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+char *ngx_http_auth_token_issuer_discovery(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+char *ngx_http_auth_token_sources_end(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+
+/* fetch: keys of sources, in a worker */
+
+ngx_int_t ngx_http_auth_token_fetch_watch(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+void ngx_http_auth_token_fetch_exit(ngx_http_auth_token_main_conf_t *atmcf);
+
+/* a token names a key that nobody knows: it may be a new one */
+void ngx_http_auth_token_fetch_early(
+    const ngx_http_auth_token_loc_conf_t *atcf, const ngx_str_t *token);
+
+/* "name:keys=N,age=S,fetches=N,failures=N" of each issuer of the location */
+ngx_int_t ngx_http_auth_token_fetch_state(ngx_http_request_t *r,
+    const ngx_http_auth_token_loc_conf_t *atcf, ngx_str_t *state);
+
+/* watch: what is looked at at intervals, by a worker that stays */
+
+typedef void (*ngx_http_auth_token_watch_pt)(void *data, ngx_log_t *log);
+
+ngx_int_t ngx_http_auth_token_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
+    ngx_http_auth_token_watch_pt handler, void *data);
+
+/* thread: the pool for what takes its time */
+
+char *ngx_http_auth_token_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* in a setter: the directive that is being read needs the pool */
+void ngx_http_auth_token_need_threads(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+ngx_int_t ngx_http_auth_token_check_threads(ngx_conf_t *cf,
     ngx_http_auth_token_main_conf_t *atmcf);
 
 /* store: looked at with the configuration, opened by each worker */

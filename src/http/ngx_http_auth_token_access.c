@@ -266,6 +266,19 @@ ngx_http_auth_token_nanoseconds(void)
 }
 
 
+/* for "audience clients any" */
+
+static int
+ngx_http_auth_token_is_client(void *data, at_str_t id)
+{
+    at_store_t  *store;
+
+    store = ngx_http_auth_token_store(data);
+
+    return store ? at_account_has_client(store, id) : -1;
+}
+
+
 static at_verdict_e
 ngx_http_auth_token_verify(ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_ctx_t *ctx)
@@ -298,8 +311,14 @@ ngx_http_auth_token_verify_jwt(ngx_http_auth_token_main_conf_t *atmcf,
     query.trusted = ctx->conf->trusted;
     query.n = ctx->conf->ntrusted;
     query.now = ngx_time();
+    query.is_client = ngx_http_auth_token_is_client;
+    query.data = atmcf;
 
     verdict = at_jwt_verify(atmcf->verifier, &ctx->own, &query);
+
+    if (verdict == AT_UNKNOWN_KID) {
+        ngx_http_auth_token_fetch_early(ctx->conf, &ctx->credential);
+    }
 
     if (verdict != AT_OK || ctx->own.issuer->n_client_claims == 0) {
         return verdict;
@@ -377,11 +396,12 @@ ngx_http_auth_token_check_endpoint(const ngx_http_auth_token_ctx_t *ctx)
         return AT_NO_ENDPOINT;
     }
 
-    if (rights->role && at_role_blocks(rights->role, endpoint->text)) {
-        return AT_BLOCKED_ENDPOINT;
+    if (!at_rights_cover_endpoint(rights, endpoint)) {
+        return AT_ENDPOINT;
     }
 
-    return at_rights_cover_endpoint(rights, endpoint) ? AT_OK : AT_ENDPOINT;
+    return rights->role && at_role_blocks(rights->role, endpoint->text)
+           ? AT_BLOCKED_ENDPOINT : AT_OK;
 }
 
 

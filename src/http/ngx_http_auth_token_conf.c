@@ -1105,7 +1105,7 @@ ngx_http_auth_token_resolve_trust(ngx_conf_t *cf,
 
         trusted[i].issuer = &issuer->demands;
         trusted[i].sets = issuer->sets;
-        trusted[i].n_sets = issuer->n_sets;
+        trusted[i].n_sets = issuer->nsets;
     }
 
     atcf->trusted = ngx_http_auth_token_share_trust(atmcf, trusted,
@@ -1358,6 +1358,15 @@ ngx_http_auth_token_resolve_api(ngx_conf_t *cf,
         return ngx_http_auth_token_mistake(cf, &conf->api_where,
                    "the \"auth_token_issuer\" that the directive names has "
                    "no \"signing_key\"");
+    }
+
+    if ((conf->api == NGX_HTTP_AUTH_TOKEN_LOGIN
+         || conf->api == NGX_HTTP_AUTH_TOKEN_REFRESHING)
+        && conf->api_issuer->demands.n_audiences == 0)
+    {
+        return ngx_http_auth_token_mistake(cf, &conf->api_where,
+                   "the \"auth_token_issuer\" that the directive names has "
+                   "no \"audience\" for the tokens of users");
     }
 
     if (conf->api != NGX_HTTP_AUTH_TOKEN_JWKS && atmcf->store.data == NULL) {

@@ -84,6 +84,12 @@ static ngx_http_auth_token_issuer_command_t
     { ngx_string("key_file"), 2, 2,
       ngx_http_auth_token_issuer_key_file, 0, 1 },
 
+    { ngx_string("jwks_uri"), 2, 7,
+      ngx_http_auth_token_issuer_jwks_uri, 0, 1 },
+
+    { ngx_string("discovery"), 2, 7,
+      ngx_http_auth_token_issuer_discovery, 0, 0 },
+
     { ngx_string("leeway"), 2, 2,
       ngx_http_auth_token_issuer_time, offsetof(at_issuer_t, leeway), 0 },
 
@@ -125,6 +131,10 @@ static ngx_http_auth_token_issuer_command_t
 
 static const at_str_t  ngx_http_auth_token_typs[] = {
     at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
+};
+
+static const at_path_t  ngx_http_auth_token_entra_claims[] = {
+    { 1, { at_str("azp") } }, { 1, { at_str("appid") } }
 };
 
 
@@ -192,32 +202,65 @@ ngx_http_auth_token_issuer_issuer(ngx_conf_t *cf,
 }
 
 
+/* "clients" and, if it is there, "any" behind it: how many words they are */
+
+static ngx_uint_t
+ngx_http_auth_token_issuer_clients(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_http_auth_token_here(cf, &issuer->audience_where);
+
+    issuer->demands.own_client_audience = 1;
+    issuer->demands.any_client_audience = cf->args->nelts > 2
+                                       && ngx_http_auth_token_is(&value[2],
+                                                                 "any");
+
+    return 1 + issuer->demands.any_client_audience;
+}
+
+
 static char *
 ngx_http_auth_token_issuer_audience(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, size_t offset)
 {
+    at_str_t    *audiences;
     ngx_str_t   *value;
     ngx_uint_t   i;
 
     value = cf->args->elts;
+    i = 1;
 
-    for (i = 1; i < cf->args->nelts; i++) {
+    if (ngx_http_auth_token_is(&value[1], "clients")) {
+        i += ngx_http_auth_token_issuer_clients(cf, issuer);
 
-        if (ngx_http_auth_token_is(&value[i], "clients")) {
-            return ngx_http_auth_token_invalid(cf, &value[i],
-                       "the word is kept for the audiences of known clients");
+    } else if (ngx_http_auth_token_is(&value[1], "any")) {
+        issuer->demands.any_audience = 1;
+        return cf->args->nelts == 2 ? NGX_CONF_OK : "takes \"any\" alone";
+    }
+
+    audiences = ngx_http_auth_token_issuer_values(cf);
+    if (audiences == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    issuer->demands.audiences = audiences + i - 1;
+    issuer->demands.n_audiences = cf->args->nelts - i;
+
+    for ( /* void */ ; i < cf->args->nelts; i++) {
+        if (ngx_http_auth_token_is(&value[i], "any")) {
+            return "takes \"any\" alone";
         }
 
-        if (ngx_http_auth_token_is(&value[i], "any")) {
-            issuer->demands.any_audience = 1;
-            return cf->args->nelts == 2 ? NGX_CONF_OK : "takes \"any\" alone";
+        if (ngx_http_auth_token_is(&value[i], "clients")) {
+            return "takes \"clients\" before other values";
         }
     }
 
-    issuer->demands.audiences = ngx_http_auth_token_issuer_values(cf);
-    issuer->demands.n_audiences = cf->args->nelts - 1;
-
-    return issuer->demands.audiences ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return NGX_CONF_OK;
 }
 
 
@@ -336,6 +379,7 @@ ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
 
     value = cf->args->elts;
     path = (at_path_t *) ((u_char *) &issuer->demands + offset);
+    issuer->own_admin_claim = 1;
 
     if (ngx_http_auth_token_is(&value[1], "off")) {
         path->n = 0;
@@ -389,6 +433,16 @@ ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
     value = cf->args->elts;
 
     ngx_http_auth_token_here(cf, &issuer->client_where);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_auth_token_is(&value[i], "entra")) {
+            issuer->demands.entra = 1;
+            issuer->demands.client_claims = ngx_http_auth_token_entra_claims;
+            issuer->demands.n_client_claims = 2;
+            return cf->args->nelts == 2 ? NGX_CONF_OK
+                                        : "takes \"entra\" alone";
+        }
+    }
 
     if (ngx_array_init(&issuer->client_claims, cf->pool, cf->args->nelts,
                        sizeof(at_path_t))
@@ -718,11 +772,56 @@ ngx_http_auth_token_issuer_directive(ngx_conf_t *cf, ngx_command_t *dummy,
 }
 
 
+static ngx_uint_t
+ngx_http_auth_token_issuer_has(const ngx_http_auth_token_issuer_block_t *block,
+    const char *name)
+{
+    ngx_uint_t                             i;
+    ngx_http_auth_token_issuer_command_t  *command;
+
+    command = ngx_http_auth_token_issuer_commands;
+
+    for (i = 0; command[i].name.len; i++) {
+        if (ngx_strcmp(command[i].name.data, name) == 0) {
+            return (block->seen >> i) & 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 ngx_http_auth_token_issuer_default_path(at_path_t *path, at_str_t name)
 {
     path->n = 1;
     path->names[0] = name;
+}
+
+
+/* what Entra's tokens are like decides where the block is silent */
+
+static void
+ngx_http_auth_token_issuer_entra(
+    const ngx_http_auth_token_issuer_block_t *block)
+{
+    at_issuer_t  *demands;
+
+    demands = &block->issuer->demands;
+
+    if (!ngx_http_auth_token_issuer_has(block, "delegated")) {
+        demands->no_users = 1;
+    }
+
+    if (!ngx_http_auth_token_issuer_has(block, "admin_claim")) {
+        demands->admin_claim.n = 0;
+    }
+
+    /* the one name of a user or an application that is never given to another */
+    if (!ngx_http_auth_token_issuer_has(block, "user_claim")) {
+        ngx_http_auth_token_issuer_default_path(&demands->user_claim,
+                                                at_str("oid"));
+    }
 }
 
 
@@ -763,9 +862,6 @@ ngx_http_auth_token_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
                                             at_str("username"));
     ngx_http_auth_token_issuer_default_path(&demands->scope_claim,
                                             at_str("scope"));
-    ngx_http_auth_token_issuer_default_path(&demands->admin_claim,
-                                            at_str("isAdmin"));
-
     return issuer;
 }
 
@@ -808,6 +904,10 @@ ngx_http_auth_token_issuer_parse(ngx_conf_t *cf,
 
     *cf = save;
 
+    if (issuer->demands.entra) {
+        ngx_http_auth_token_issuer_entra(&block);
+    }
+
     return rc;
 }
 
@@ -821,16 +921,39 @@ ngx_http_auth_token_issuer_missing(ngx_http_auth_token_issuer_t *issuer)
         return "issuer";
     }
 
-    if (issuer->demands.n_audiences == 0 && !issuer->demands.any_audience) {
+    if (issuer->demands.n_audiences == 0 && !issuer->demands.any_audience
+        && !issuer->demands.own_client_audience)
+    {
         return "audience";
     }
 
-    if (issuer->signing_keys.nelts && issuer->demands.any_audience) {
+    if (issuer->signing_keys.nelts && issuer->demands.n_audiences == 0
+        && !issuer->demands.own_client_audience)
+    {
         return "audience (of the tokens that it signs)";
     }
 
-    return issuer->key_files.nelts || issuer->signing_keys.nelts
-           ? NULL : "key_file";
+    if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0
+        && issuer->signing_keys.nelts == 0)
+    {
+        return "key_file\", \"jwks_uri\" or \"discovery";
+    }
+
+    return NULL;
+}
+
+
+/* whose keys are the operator's own may say who administers */
+
+static void
+ngx_http_auth_token_issuer_admin(ngx_http_auth_token_issuer_t *issuer)
+{
+    if (!issuer->own_admin_claim
+        && (issuer->key_files.nelts || issuer->signing_keys.nelts))
+    {
+        ngx_http_auth_token_issuer_default_path(&issuer->demands.admin_claim,
+                                                at_str("isAdmin"));
+    }
 }
 
 
@@ -882,6 +1005,12 @@ ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
 
     *p = issuer;
 
+    ngx_http_auth_token_issuer_admin(issuer);
+
+    if (ngx_http_auth_token_sources_end(cf, issuer) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_auth_token_mint_load(cf, issuer) == NGX_CONF_OK
            ? ngx_http_auth_token_keys_load(cf, issuer) : NGX_CONF_ERROR;
 }
@@ -894,17 +1023,30 @@ ngx_http_auth_token_issuer_check_clients(ngx_conf_t *cf,
     ngx_http_auth_token_main_conf_t *atmcf)
 {
     ngx_uint_t                      i;
-    ngx_http_auth_token_issuer_t  **issuers;
+    ngx_http_auth_token_issuer_t   *issuer, **issuers;
 
     issuers = atmcf->issuers.elts;
 
     for (i = 0; i < atmcf->issuers.nelts; i++) {
-        if (issuers[i]->client_claims.nelts && atmcf->store.data == NULL) {
+        issuer = issuers[i];
+
+        if (issuer->demands.own_client_audience
+            && issuer->demands.n_client_claims == 0)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"audience clients\" of \"auth_token_issuer %V\" "
+                          "needs a \"client_claim\" in %V:%ui",
+                          &issuer->name, &issuer->audience_where.file,
+                          issuer->audience_where.line);
+            return NGX_ERROR;
+        }
+
+        if (issuer->demands.n_client_claims && atmcf->store.data == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"client_claim\" of \"auth_token_issuer %V\" needs "
                           "an \"auth_token_store\" in %V:%ui",
-                          &issuers[i]->name, &issuers[i]->client_where.file,
-                          issuers[i]->client_where.line);
+                          &issuer->name, &issuer->client_where.file,
+                          issuer->client_where.line);
             return NGX_ERROR;
         }
     }

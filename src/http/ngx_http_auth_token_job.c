@@ -234,25 +234,15 @@ ngx_http_auth_token_write_done(ngx_event_t *ev)
 }
 
 
-static ngx_thread_pool_t *
-ngx_http_auth_token_pool(void)
+static ngx_int_t
+ngx_http_auth_token_write_post(ngx_http_auth_token_job_t *job)
 {
+    ngx_thread_pool_t                *pool;
     ngx_http_auth_token_main_conf_t  *atmcf;
 
     atmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                 ngx_http_auth_token_module);
-
-    return ngx_thread_pool_get((ngx_cycle_t *) ngx_cycle,
-                               &atmcf->thread_pool_name);
-}
-
-
-static ngx_int_t
-ngx_http_auth_token_write_post(ngx_http_auth_token_job_t *job)
-{
-    ngx_thread_pool_t  *pool;
-
-    pool = ngx_http_auth_token_pool();
+    pool = atmcf->thread_pool;
 
     job->task.ctx = job;
     job->task.handler = ngx_http_auth_token_write_handler;

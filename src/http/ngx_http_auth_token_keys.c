@@ -31,12 +31,6 @@ struct ngx_http_auth_token_key_file_s {
     char                             complaint[sizeof(at_error_t)];
 };
 
-typedef struct {
-    ngx_connection_t                 connection;    /* for ngx_event_ident() */
-    ngx_event_t                      event;
-    ngx_http_auth_token_main_conf_t *atmcf;
-} ngx_http_auth_token_watch_t;
-
 /* where a warning of the parser goes */
 typedef struct {
     ngx_log_t                       *log;
@@ -184,7 +178,7 @@ ngx_http_auth_token_free_keys(void *data)
 
     ngx_uint_t  i;
 
-    for (i = 0; i < issuer->n_sets; i++) {
+    for (i = 0; i < issuer->nsets; i++) {
         at_keyset_free(issuer->sets[i]);
         issuer->sets[i] = NULL;
     }
@@ -218,7 +212,7 @@ ngx_http_auth_token_own_keys(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    issuer->sets[issuer->n_sets - 1] = set;
+    issuer->sets[issuer->nsets - 1] = set;
 
     return NGX_CONF_OK;
 }
@@ -235,8 +229,10 @@ ngx_http_auth_token_keys_load(ngx_conf_t *cf,
     ngx_pool_cleanup_t              *cln;
     ngx_http_auth_token_key_file_t  *key_file;
 
-    issuer->n_sets = issuer->key_files.nelts + (issuer->jwks.len != 0);
-    issuer->sets = ngx_pcalloc(cf->pool, issuer->n_sets
+    issuer->nsets = issuer->key_files.nelts + issuer->sources.nelts
+                    + (issuer->jwks.len != 0);
+
+    issuer->sets = ngx_pcalloc(cf->pool, issuer->nsets
                                          * sizeof(at_keyset_t *));
     if (issuer->sets == NULL) {
         return NGX_CONF_ERROR;
@@ -357,21 +353,10 @@ ngx_http_auth_token_each_key_file(ngx_http_auth_token_main_conf_t *atmcf,
 
 
 static void
-ngx_http_auth_token_watch_handler(ngx_event_t *ev)
+ngx_http_auth_token_check_key_files(void *data, ngx_log_t *log)
 {
-    ngx_http_auth_token_watch_t  *watch;
-
-    if (ngx_exiting || ngx_terminate) {
-        return;
-    }
-
-    watch = ((ngx_connection_t *) ev->data)->data;
-
-    ngx_http_auth_token_each_key_file(watch->atmcf,
-                                      ngx_http_auth_token_check_key_file,
-                                      ev->log);
-
-    ngx_add_timer(ev, NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL);
+    ngx_http_auth_token_each_key_file(data, ngx_http_auth_token_check_key_file,
+                                      log);
 }
 
 
@@ -407,25 +392,9 @@ ngx_int_t
 ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle,
     ngx_http_auth_token_main_conf_t *atmcf)
 {
-    ngx_http_auth_token_watch_t  *watch;
-
     if (atmcf->issuers.nelts == 0) {
         return NGX_OK;
     }
-
-    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_auth_token_watch_t));
-    if (watch == NULL) {
-        return NGX_ERROR;
-    }
-
-    watch->atmcf = atmcf;
-    watch->connection.fd = (ngx_socket_t) -1;
-    watch->connection.data = watch;
-
-    watch->event.handler = ngx_http_auth_token_watch_handler;
-    watch->event.data = &watch->connection;
-    watch->event.log = cycle->log;
-    watch->event.cancelable = 1;
 
     if (ngx_worker == 0) {
         ngx_http_auth_token_each_key_file(atmcf,
@@ -433,7 +402,7 @@ ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle,
                                           cycle->log);
     }
 
-    ngx_add_timer(&watch->event, NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL);
-
-    return NGX_OK;
+    return ngx_http_auth_token_watch(cycle, NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL,
+                                     ngx_http_auth_token_check_key_files,
+                                     atmcf);
 }

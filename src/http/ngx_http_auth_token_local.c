@@ -82,7 +82,7 @@ ngx_http_auth_token_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     case NGX_HTTP_AUTH_TOKEN_OAUTH:
         atmcf->needs_throttle = 1;
-        atmcf->needs_threads = 1;
+        ngx_http_auth_token_need_threads(cf, atmcf);
         break;
 
     default:
@@ -93,42 +93,22 @@ ngx_http_auth_token_set_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-char *
-ngx_http_auth_token_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
-{
-    ngx_http_auth_token_main_conf_t *atmcf = conf;
-
-    ngx_str_t  *value;
-
-    if (atmcf->thread_pool_name.data) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        return ngx_http_auth_token_invalid(cf, &value[1], "it is empty");
-    }
-
-    atmcf->thread_pool_name = value[1];
-
-    return NGX_CONF_OK;
-}
-
+/* where there is a state beside a store, uses of API tokens are counted */
 
 ngx_int_t
 ngx_http_auth_token_check_local(ngx_conf_t *cf,
     ngx_http_auth_token_main_conf_t *atmcf)
 {
-    if (atmcf->thread_pool_name.data == NULL) {
-        ngx_str_set(&atmcf->thread_pool_name, "default");
-    }
-
-    if ((atmcf->needs_threads || atmcf->state_where.line)
-        && ngx_thread_pool_add(cf, &atmcf->thread_pool_name) == NULL)
+    if (atmcf->store.data
+        && (atmcf->state_path.data || atmcf->state_where.line))
     {
-        return NGX_ERROR;
+        if (atmcf->state_where.line == 0) {
+            atmcf->state_where = atmcf->store_where;
+        }
+
+        if (atmcf->thread_where.line == 0) {
+            atmcf->thread_where = atmcf->state_where;
+        }
     }
 
     return atmcf->needs_throttle ? ngx_http_auth_token_throttle_add(cf, atmcf)
@@ -146,7 +126,8 @@ ngx_http_auth_token_local_init(ngx_cycle_t *cycle,
 
     ngx_http_auth_token_hash_init(cycle);
 
-    return ngx_http_auth_token_sessions_watch(cycle, atmcf);
+    return atmcf->store.data && atmcf->state_where.line
+           ? ngx_http_auth_token_sessions_watch(cycle, atmcf) : NGX_OK;
 }
 
 

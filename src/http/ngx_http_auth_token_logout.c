@@ -45,7 +45,7 @@ ngx_http_auth_token_logout_access(ngx_http_request_t *r,
 
     trusted.issuer = &call->issuer->demands;
     trusted.sets = call->issuer->sets;
-    trusted.n_sets = call->issuer->n_sets;
+    trusted.n_sets = call->issuer->nsets;
 
     query.token = ngx_http_auth_token_view(ctx->credential);
     query.max_len = atmcf->max_length;

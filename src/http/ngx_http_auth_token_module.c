@@ -323,8 +323,9 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_local(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_local(cf, atmcf) != NGX_OK)
+        || ngx_http_auth_token_check_threads(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -372,6 +373,7 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
+        || ngx_http_auth_token_fetch_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_local_init(cycle, atmcf) != NGX_OK)
     {
@@ -385,8 +387,16 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_auth_token_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_auth_token_local_exit();
-    ngx_http_auth_token_store_exit(cycle);
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_auth_token_module);
+
+    if (atmcf) {
+        ngx_http_auth_token_local_exit();
+        ngx_http_auth_token_fetch_exit(atmcf);
+        ngx_http_auth_token_store_exit(cycle);
+    }
 }
 
 

@@ -389,17 +389,31 @@ ngx_http_auth_token_has_audience(const at_issuer_t *demands, at_str_t audience)
  */
 
 static ngx_int_t
-ngx_http_auth_token_oauth_audience(const at_issuer_t *demands, at_str_t scope,
-    at_str_t client, at_str_t *audience)
+ngx_http_auth_token_oauth_audience(ngx_pool_t *pool,
+    const at_issuer_t *demands, at_str_t scope, at_str_t client,
+    at_str_t *audience)
 {
-    at_str_t  id, head = at_str("api://"), tail = at_str("/.default");
+    at_str_t   id, head = at_str("api://"), tail = at_str("/.default");
+    ngx_str_t  name;
 
     if (demands->n_audiences) {
         *audience = demands->audiences[0];
+
+    } else {
+        name = ngx_http_auth_token_from_view(client);
+        audience->len = head.len + client.len;
+        audience->data = ngx_pnalloc(pool, audience->len);
+
+        if (audience->data == NULL) {
+            return NGX_ERROR;
+        }
+
+        (void) ngx_sprintf((u_char *) (uintptr_t) audience->data, "%s%V",
+                           head.data, &name);
     }
 
     if (scope.len == 0) {
-        return demands->n_audiences ? NGX_OK : NGX_DECLINED;
+        return NGX_OK;
     }
 
     if (scope.len <= head.len + tail.len
@@ -423,15 +437,7 @@ ngx_http_auth_token_oauth_audience(const at_issuer_t *demands, at_str_t scope,
         return NGX_OK;
     }
 
-    if (!at_str_equal_nocase(id, client)) {
-        return NGX_DECLINED;
-    }
-
-    if (demands->n_audiences == 0) {
-        *audience = scope;
-    }
-
-    return NGX_OK;
+    return at_str_equal_nocase(id, client) ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -440,6 +446,7 @@ ngx_http_auth_token_oauth_grant(ngx_http_request_t *r,
     ngx_http_auth_token_call_t *call, at_verdict_e *verdict)
 {
     at_str_t            audience;
+    ngx_int_t           rc;
     at_client_record_t  client;
 
     *verdict = ngx_http_auth_token_check_client(r, call->ctx, &call->check,
@@ -448,10 +455,9 @@ ngx_http_auth_token_oauth_grant(ngx_http_request_t *r,
         return ngx_http_auth_token_oauth_error(*verdict);
     }
 
-    if (ngx_http_auth_token_oauth_audience(&call->issuer->demands, call->scope,
-                                           client.id, &audience)
-        != NGX_OK)
-    {
+    rc = ngx_http_auth_token_oauth_audience(r->pool, &call->issuer->demands,
+                                            call->scope, client.id, &audience);
+    if (rc == NGX_DECLINED) {
         *verdict = AT_SCOPE;
         return NGX_HTTP_AUTH_TOKEN_INVALID_SCOPE;
     }
@@ -459,7 +465,8 @@ ngx_http_auth_token_oauth_grant(ngx_http_request_t *r,
     *verdict = AT_FAILED;
     call->grant.issuer = call->issuer;
 
-    if (ngx_http_auth_token_grant_client(r, &call->grant, client.id, audience)
+    if (rc != NGX_OK
+        || ngx_http_auth_token_grant_client(r, &call->grant, client.id, audience)
         != NGX_OK)
     {
         return NGX_HTTP_AUTH_TOKEN_OAUTH_FAILED;

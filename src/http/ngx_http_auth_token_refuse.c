@@ -417,31 +417,51 @@ ngx_http_auth_token_json_escape(ngx_pool_t *pool, ngx_str_t *dst,
 }
 
 
+static ngx_int_t
+ngx_http_auth_token_sentence(ngx_pool_t *pool, ngx_str_t *dst,
+    const ngx_http_auth_token_ctx_t *ctx)
+{
+    dst->len = at_sentence(NULL, 0, ctx->verdict, ctx->identity,
+                           ctx->endpoint);
+    dst->data = ngx_pnalloc(pool, dst->len);
+
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) at_sentence((char *) dst->data, dst->len, ctx->verdict,
+                       ctx->identity, ctx->endpoint);
+
+    return NGX_OK;
+}
+
+
 /* the operator's message, the reason's, the code's */
 
-static ngx_str_t
-ngx_http_auth_token_message(const ngx_http_auth_token_ctx_t *ctx,
-    ngx_uint_t format)
+static ngx_int_t
+ngx_http_auth_token_message(ngx_pool_t *pool, ngx_str_t *dst,
+    const ngx_http_auth_token_ctx_t *ctx)
 {
-    const at_code_info_t               *code;
     const at_verdict_info_t            *verdict;
     const ngx_http_auth_token_error_t  *error;
 
     error = ngx_http_auth_token_override(ctx);
 
     if (error->message.data) {
-        return error->message;
+        *dst = error->message;
+        return NGX_OK;
+    }
+
+    if (ctx->conf->error_format == NGX_HTTP_AUTH_TOKEN_TEXT) {
+        return ngx_http_auth_token_sentence(pool, dst, ctx);
     }
 
     verdict = at_verdict_info(ctx->verdict);
-    code = at_code_info(verdict->code);
 
-    if (format == NGX_HTTP_AUTH_TOKEN_TEXT) {
-        return ngx_http_auth_token_from_view(code->text);
-    }
-
-    return ngx_http_auth_token_from_view(verdict->message.len
-                                         ? verdict->message : code->message);
+    *dst = ngx_http_auth_token_from_view(verdict->message.len
+                                      ? verdict->message
+                                      : at_code_info(verdict->code)->message);
+    return NGX_OK;
 }
 
 
@@ -456,7 +476,10 @@ ngx_http_auth_token_make_body(ngx_http_request_t *r,
     ngx_uint_t    format;
 
     format = ctx->conf->error_format;
-    message = ngx_http_auth_token_message(ctx, format);
+
+    if (ngx_http_auth_token_message(r->pool, &message, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (format == NGX_HTTP_AUTH_TOKEN_TEXT) {
         ctx->body = message;

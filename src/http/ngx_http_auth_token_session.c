@@ -323,10 +323,6 @@ ngx_http_auth_token_sessions_watch(ngx_cycle_t *cycle,
 {
     ngx_http_auth_token_sessions_watch_t  *watch;
 
-    if (atmcf->state_where.line == 0) {
-        return NGX_OK;
-    }
-
     watch = ngx_pcalloc(cycle->pool,
                         sizeof(ngx_http_auth_token_sessions_watch_t));
 

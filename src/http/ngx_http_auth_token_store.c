@@ -14,13 +14,6 @@
 #define NGX_HTTP_AUTH_TOKEN_GROUPS          64
 
 
-typedef struct {
-    ngx_connection_t   connection;      /* for ngx_event_ident() */
-    ngx_event_t        event;
-    ngx_str_t         *path;
-} ngx_http_auth_token_store_watch_t;
-
-
 /* the environment of this process, and the path that it was opened by */
 
 static struct {
@@ -237,19 +230,9 @@ ngx_http_auth_token_check_opened(ngx_str_t *path, ngx_log_t *log)
 
 
 static void
-ngx_http_auth_token_store_handler(ngx_event_t *ev)
+ngx_http_auth_token_check_path(void *data, ngx_log_t *log)
 {
-    ngx_http_auth_token_store_watch_t  *watch;
-
-    if (ngx_exiting || ngx_terminate) {
-        return;
-    }
-
-    watch = ((ngx_connection_t *) ev->data)->data;
-
-    ngx_http_auth_token_check_opened(watch->path, ev->log);
-
-    ngx_add_timer(ev, NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL);
+    ngx_http_auth_token_check_opened(data, log);
 }
 
 
@@ -257,31 +240,15 @@ ngx_int_t
 ngx_http_auth_token_store_watch(ngx_cycle_t *cycle,
     ngx_http_auth_token_main_conf_t *atmcf)
 {
-    ngx_http_auth_token_store_watch_t  *watch;
-
     if (atmcf->store.data == NULL) {
         return NGX_OK;
     }
 
-    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_auth_token_store_watch_t));
-    if (watch == NULL) {
-        return NGX_ERROR;
-    }
-
-    watch->path = &atmcf->store;
-    watch->connection.fd = (ngx_socket_t) -1;
-    watch->connection.data = watch;
-
-    watch->event.handler = ngx_http_auth_token_store_handler;
-    watch->event.data = &watch->connection;
-    watch->event.log = cycle->log;
-    watch->event.cancelable = 1;
-
     ngx_http_auth_token_check_opened(&atmcf->store, cycle->log);
 
-    ngx_add_timer(&watch->event, NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL);
-
-    return NGX_OK;
+    return ngx_http_auth_token_watch(cycle, NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL,
+                                     ngx_http_auth_token_check_path,
+                                     &atmcf->store);
 }
 
 

@@ -40,6 +40,8 @@ static ngx_int_t ngx_http_auth_token_subject_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_fingerprint_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_auth_token_keys_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_named_claim_variable(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_auth_token_cache_status_variable(
@@ -116,6 +118,9 @@ static ngx_http_variable_t  ngx_http_auth_token_variables[] = {
     { ngx_string("auth_token_verify_time"), NULL,
       ngx_http_auth_token_verify_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("auth_token_keys"), NULL,
+      ngx_http_auth_token_keys_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string(NGX_HTTP_AUTH_TOKEN_CLAIM_PREFIX), NULL,
       ngx_http_auth_token_named_claim_variable, 0,
@@ -504,13 +509,17 @@ static ngx_int_t
 ngx_http_auth_token_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                   hit = ngx_string("HIT");
-    ngx_str_t                   miss = ngx_string("MISS");
-    ngx_http_auth_token_ctx_t  *ctx;
+    ngx_str_t                         hit = ngx_string("HIT");
+    ngx_str_t                         miss = ngx_string("MISS");
+    ngx_http_auth_token_ctx_t        *ctx;
+    ngx_http_auth_token_main_conf_t  *atmcf;
 
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
     ctx = ngx_http_auth_token_find_ctx(r->main);
 
-    if (ctx == NULL || (!ctx->recalled && ctx->verify_time == 0)) {
+    if (ctx == NULL || atmcf->cache == NULL
+        || (!ctx->recalled && ctx->verify_time == 0))
+    {
         return ngx_http_auth_token_set_empty(v);
     }
 
@@ -612,6 +621,25 @@ ngx_http_auth_token_fingerprint_variable(ngx_http_request_t *r,
 
     return ngx_http_auth_token_set_value(v,
                                      ngx_http_auth_token_fingerprint(ctx, p));
+}
+
+
+/* nobody's: for logs and metrics, wherever it stands */
+
+static ngx_int_t
+ngx_http_auth_token_keys_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                        state;
+    ngx_http_auth_token_loc_conf_t  *atcf;
+
+    atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
+
+    if (ngx_http_auth_token_fetch_state(r, atcf, &state) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_token_set_value(v, state);
 }
 
 

@@ -7,6 +7,8 @@
  * granted is checked against a plain reading of the rules.
  */
 
+#include <strings.h>
+
 #include <jansson.h>
 
 #define at_key_verify  fuzz_key_verify
@@ -25,8 +27,18 @@ static const at_str_t  names[] = { at_str(FUZZ_ISSUER) };
 static const at_str_t  audiences[] = { at_str("api") };
 static const at_str_t  typs[] = { at_str("JWT"), at_str("at+jwt") };
 
-static at_keyset_t  *set;
-static at_issuer_t   issuer;
+#define FUZZ_TENANT    "d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69"
+#define FUZZ_TEMPLATE  "https://{tenantid}/"
+
+static const at_str_t   entra_names[] = {
+    at_str(FUZZ_ISSUER), at_str("https://" FUZZ_TENANT "/")
+};
+static const at_path_t  entra_claims[] = {
+    { 1, { at_str("azp") } }, { 1, { at_str("appid") } }
+};
+
+static at_keyset_t  *set, *entra_set;
+static at_issuer_t   issuer, entra;
 
 
 at_signature_e
@@ -69,6 +81,33 @@ fuzz_init(void)
 
     set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL, &err);
     fuzz_assert(set != NULL && set->n == 2);
+
+    entra = issuer;
+    entra.issuers = entra_names;
+    entra.n_issuers = 2;
+    entra.n_audiences = 0;
+    entra.own_client_audience = 1;
+    entra.any_client_audience = 1;
+    entra.client_claims = entra_claims;
+    entra.n_client_claims = 2;
+    entra.entra = 1;
+
+    /* the second key, that of ES256, is of one issuer */
+    entra_set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL,
+                                &err);
+    fuzz_assert(entra_set != NULL && entra_set->n == 2);
+    entra_set->keys[1].issuer = strdup(FUZZ_TEMPLATE);
+    entra_set->keys[1].issuer_len = strlen(FUZZ_TEMPLATE);
+}
+
+
+/* the store has one client */
+static int
+fuzz_is_client(void *data, at_str_t id)
+{
+    (void) data;
+
+    return at_str_equal_nocase(id, at_str("known"));
 }
 
 
@@ -110,18 +149,34 @@ fuzz_time(const json_t *claims, const char *name, double absent)
 }
 
 
+/* client is NULL for the first issuer */
 static int
-fuzz_has_audience(const json_t *aud)
+fuzz_is_audience(const char *aud, const char *client)
+{
+    if (client == NULL) {
+        return strcmp(aud, "api") == 0;
+    }
+
+    if (strncmp(aud, "api://", 6) == 0 && aud[6] != '\0') {
+        aud += 6;
+    }
+
+    return strcasecmp(aud, client) == 0 || strcasecmp(aud, "known") == 0;
+}
+
+
+static int
+fuzz_has_audience(const json_t *aud, const char *client)
 {
     size_t   i;
     json_t  *item;
 
     if (json_is_string(aud)) {
-        return strcmp(json_string_value(aud), "api") == 0;
+        return fuzz_is_audience(json_string_value(aud), client);
     }
 
     json_array_foreach((json_t *) (uintptr_t) aud, i, item) {
-        if (strcmp(json_string_value(item), "api") == 0) {
+        if (fuzz_is_audience(json_string_value(item), client)) {
             return 1;
         }
     }
@@ -130,9 +185,58 @@ fuzz_has_audience(const json_t *aud)
 }
 
 
+static const char *
+fuzz_text(const json_t *claims, const char *name)
+{
+    return json_string_value(json_object_get(claims, name));
+}
+
+
+/* the client of a token of Entra's */
+static const char *
+fuzz_client(const json_t *claims)
+{
+    const char  *ver, *appid, *azp, *client;
+
+    ver = fuzz_text(claims, "ver");
+    appid = fuzz_text(claims, "appid");
+    azp = fuzz_text(claims, "azp");
+
+    fuzz_assert((ver != NULL) == (json_object_get(claims, "ver") != NULL));
+
+    client = ver == NULL ? (azp ? azp : appid)
+             : strcmp(ver, "1.0") == 0 ? appid
+             : strcmp(ver, "2.0") == 0 ? azp : NULL;
+
+    fuzz_assert(client != NULL && *client != '\0');
+    fuzz_assert(appid == NULL || azp == NULL || strcasecmp(appid, azp) == 0);
+
+    return client;
+}
+
+
 static void
+fuzz_check_entra(const json_t *claims, int es256)
+{
+    const char  *iss, *tid;
+
+    iss = fuzz_text(claims, "iss");
+    tid = fuzz_text(claims, "tid");
+
+    fuzz_assert((tid != NULL) == (json_object_get(claims, "tid") != NULL));
+    fuzz_assert(tid == NULL
+                || (*iss == 'h' && strcasecmp(tid, FUZZ_TENANT) == 0));
+
+    /* its key is of that one tenant's issuer */
+    fuzz_assert(!es256 || (strcmp(iss, "https://" FUZZ_TENANT "/") == 0
+                           && tid && strcasecmp(tid, FUZZ_TENANT) == 0));
+}
+
+
+static int
 fuzz_check_header(at_str_t text)
 {
+    int          es256;
     json_t      *jose;
     const char  *alg;
 
@@ -147,24 +251,36 @@ fuzz_check_header(at_str_t text)
     fuzz_assert(json_object_get(jose, "zip") == NULL);
     fuzz_assert(json_object_get(jose, "enc") == NULL);
 
+    es256 = strcmp(alg, "ES256") == 0;
     json_decref(jose);
+
+    return es256;
 }
 
 
 static void
 fuzz_check_granted(at_str_t header, const at_identity_t *id)
 {
+    int          es256;
     double       exp_, iat;
-    const char  *iss;
+    const char  *iss, *client;
 
-    fuzz_check_header(header);
+    es256 = fuzz_check_header(header);
+    client = NULL;
 
     iss = json_string_value(json_object_get(id->claims, "iss"));
     exp_ = fuzz_time(id->claims, "exp", 0);
     iat = fuzz_time(id->claims, "iat", 0);
 
-    fuzz_assert(iss && strcmp(iss, FUZZ_ISSUER) == 0);
-    fuzz_assert(fuzz_has_audience(json_object_get(id->claims, "aud")));
+    if (id->issuer->entra) {
+        client = fuzz_client(id->claims);
+        fuzz_check_entra(id->claims, es256);
+
+    } else {
+        fuzz_assert(iss && strcmp(iss, FUZZ_ISSUER) == 0);
+    }
+
+    fuzz_assert(fuzz_has_audience(json_object_get(id->claims, "aud"), client));
     fuzz_assert(exp_ > FUZZ_NOW - 5 && exp_ <= 253402300799.0);
     fuzz_assert((double) id->expires / 1000 < exp_ + 5 + 1);
     fuzz_assert((double) id->expires / 1000 >= exp_ + 5
@@ -175,31 +291,22 @@ fuzz_check_granted(at_str_t header, const at_identity_t *id)
 }
 
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+fuzz_verify(at_str_t header, at_str_t token, const at_trusted_t *trusted)
 {
-    at_str_t       header, payload, token;
-    at_verdict_e   verdict;
-    at_trusted_t   trusted;
-    at_identity_t  id;
-    at_verifier_t *verifier;
+    at_verdict_e    verdict;
+    at_identity_t   id;
+    at_verifier_t  *verifier;
 
-    if (set == NULL) {
-        fuzz_init();
-    }
-
-    header = fuzz_line(&data, &size);
-    payload = fuzz_copy(data, size);
-    token = fuzz_token(header, payload);
-    trusted = (at_trusted_t) { &issuer, &set, 1 };
     memset(&id, 0, sizeof(id));
 
     verifier = fuzz_verifier_create();
     verdict = fuzz_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,
-                              AT_JWT_LEN_MAX, &trusted, 1, FUZZ_NOW });
+                              AT_JWT_LEN_MAX, trusted, 1, FUZZ_NOW,
+                              fuzz_is_client, NULL });
     fuzz_verifier_free(verifier);
 
-    fuzz_assert(verdict != AT_FAILED);
+    fuzz_assert(verdict != AT_FAILED && verdict != AT_UNAVAILABLE);
 
     if (verdict == AT_OK) {
         fuzz_check_granted(header, &id);
@@ -211,6 +318,29 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     at_identity_release(&id);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    at_str_t      header, payload, token;
+    at_trusted_t  trusted;
+
+    if (set == NULL) {
+        fuzz_init();
+    }
+
+    header = fuzz_line(&data, &size);
+    payload = fuzz_copy(data, size);
+    token = fuzz_token(header, payload);
+
+    trusted = (at_trusted_t) { &issuer, &set, 1 };
+    fuzz_verify(header, token, &trusted);
+
+    trusted = (at_trusted_t) { &entra, &entra_set, 1 };
+    fuzz_verify(header, token, &trusted);
+
     fuzz_free(header);
     fuzz_free(payload);
     fuzz_free(token);

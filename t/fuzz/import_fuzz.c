@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The scanner of imports: it hands out the same however the input is cut; the
- * whole input is an object for a parser exactly when all parts are, and then
- * the parts are those that the parser sees.
+ * whole input is an object, or an array alone, for a parser exactly when all
+ * parts are, and then the parts are those that the parser sees.
  */
 
 #include <jansson.h>
@@ -124,7 +124,7 @@ fuzz_element(void *data, at_str_t name, at_str_t text)
 
 
 static cli_scan_e
-fuzz_scan(at_str_t input, size_t step, fuzz_parts_t *parts)
+fuzz_scan(at_str_t input, size_t step, int bare, fuzz_parts_t *parts)
 {
     size_t      i, n;
     at_str_t    piece;
@@ -139,6 +139,7 @@ fuzz_scan(at_str_t input, size_t step, fuzz_parts_t *parts)
     parts->arrays = json_object();
     memset(&scan, 0, sizeof(scan));
     scan.handlers = &handlers;
+    scan.bare = bare;
     rc = CLI_SCAN_OK;
 
     for (i = 0; rc == CLI_SCAN_OK && i < input.len; i += n) {
@@ -158,17 +159,15 @@ fuzz_scan(at_str_t input, size_t step, fuzz_parts_t *parts)
 }
 
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void
+fuzz_try(at_str_t input, int bare)
 {
     json_t        *whole;
-    at_str_t       input;
     cli_scan_e     first, second;
     fuzz_parts_t   all, cut;
 
-    input = fuzz_copy(data, size);
-    first = fuzz_scan(input, size + 1, &all);
-    second = fuzz_scan(input, 1 + size % 7, &cut);
+    first = fuzz_scan(input, input.len + 1, bare, &all);
+    second = fuzz_scan(input, 1 + input.len % 7, bare, &cut);
 
     fuzz_assert(first == second && all.hash == cut.hash && all.n == cut.n
                 && all.len == cut.len);
@@ -177,12 +176,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (first == CLI_SCAN_OK && !all.bad) {
         whole = fuzz_load(input);
-        fuzz_assert(whole != NULL && json_equal(whole, all.arrays));
+        fuzz_assert(whole != NULL
+                    && json_equal(whole, bare ? all.array : all.arrays));
         json_decref(whole);
     }
 
     json_decref(all.arrays);
     json_decref(cut.arrays);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    at_str_t  input;
+
+    input = fuzz_copy(data, size);
+    fuzz_try(input, 0);
+    fuzz_try(input, 1);
     fuzz_free(input);
 
     return 0;

@@ -350,7 +350,14 @@ test_clients(void)
            AT_FOREIGN_CLIENT, "D2 of others");
     at_identity_release(&who);
 
+    is_int(at_account_has_client(store, str("A")), 1, "C7 a client");
+    is_int(at_account_has_client(store, str("b")), 0, "C7 no client");
+    is_int(at_account_has_client(store, str("")), 0, "C7 no id");
+    is_int(at_account_has_client(store, (at_str_t) { text, 70000 }), 0,
+           "C7 an id that is too long is not read");
+
     put_client("a", 0, "admin", none);
+    is_int(at_account_has_client(store, str("a")), 1, "C7 a disabled client");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
            AT_DISABLED_CLIENT, "D2 disabled");
     at_identity_release(&who);

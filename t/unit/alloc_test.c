@@ -60,6 +60,20 @@ alloc_calloc(size_t n, size_t size)
 }
 
 
+static char *
+alloc_strdup(const char *text)
+{
+    return alloc_fails() ? NULL : strdup(text);
+}
+
+
+static char *
+alloc_strndup(const char *text, size_t n)
+{
+    return alloc_fails() ? NULL : strndup(text, n);
+}
+
+
 static void *
 alloc_openssl_malloc(size_t size, const char *file, int line)
 {
@@ -94,6 +108,8 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 #define malloc   alloc_malloc
 #define calloc   alloc_calloc
+#define strdup   alloc_strdup
+#define strndup  alloc_strndup
 
 #include "../../src/core/at_base64url.c"
 #include "../../src/core/at_cidr.c"
@@ -105,9 +121,12 @@ alloc_openssl_free(void *data, const char *file, int line)
 #include "../../src/core/at_jwk.c"
 #include "../../src/core/at_jwt.c"
 #include "../../src/core/at_scope.c"
+#include "../../src/core/at_state.c"
 
 #undef malloc
 #undef calloc
+#undef strndup
+#undef strdup
 
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
@@ -182,7 +201,7 @@ verify_point(const at_trusted_t *trusted, const char *text, at_verdict_e expecte
     at_verdict_e   verdict;
     at_identity_t  id;
     at_verifier_t *verifier = at_verifier_create();
-    at_jwt_query_t query = { str(text), 8192, trusted, 1, NOW };
+    at_jwt_query_t query = { str(text), 8192, trusted, 1, NOW, NULL, NULL };
 
     memset(&id, 0, sizeof(id));
 
@@ -442,6 +461,77 @@ test_small_parts(void)
 }
 
 
+/* a state directory is made, and a file of it written and read; as small_part() */
+static int
+state_part(const char *path)
+{
+    int             rc;
+    char           *content, file[128];
+    size_t          len;
+    at_error_t      err;
+    at_state_key_t  key;
+
+    (void) snprintf(file, sizeof(file), "%s/data/x", path);
+    memset(&err, 0, sizeof(err));
+    content = NULL;
+
+    rc = at_state_inspect(path, (uid_t) -1, &err) == 0
+         && at_state_open(&key, path, (uid_t) -1, (gid_t) -1, &err) == 0
+         && at_state_write(&key, file, at_str("p"), at_str("x"), &err) == 0
+         && at_state_read(&key, file, at_str("p"), 1, &content, &len, &err) == 0;
+
+    if (rc) {
+        rc = len == 1 && content[0] == 'x' ? 0 : 2;
+
+    } else {
+        rc = content == NULL && err.text[0] != '\0' && ERR_peek_error() == 0 ? 1 : 2;
+    }
+
+    free(content);
+
+    return rc;
+}
+
+
+/* OpenSSL does without some of its memory: what is written then is right, too */
+static void
+test_state(void)
+{
+    int       rc, wrong, lasting;
+    char      root[] = "/tmp/at-alloc-XXXXXX", path[64], command[64];
+    unsigned  fail;
+
+    if (mkdtemp(root) == NULL) {
+        sign_fail("no directory");
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/state/", root);
+    (void) snprintf(command, sizeof(command), "rm -rf %s/state", root);
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (fail = 1; fail < POINTS; fail++) {
+            alloc_begin(fail, lasting);
+            rc = state_part(path);
+            alloc.fail = 0;
+
+            wrong += rc == 2 || (rc == 1 && alloc.failed == 0) || system(command) != 0;
+
+            if (alloc.failed == 0) {
+                break;
+            }
+        }
+
+        ok(fail > 1 && fail < POINTS, "G5 state: %u points%s", fail - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 state: as it was written, or a reason");
+    }
+
+    (void) rmdir(root);
+}
+
+
 int
 main(void)
 {
@@ -483,6 +573,7 @@ main(void)
                                        pem_public(p256).data)), 0, 0);
 
     test_small_parts();
+    test_state();
 
     sign_end();
 

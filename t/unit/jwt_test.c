@@ -44,6 +44,10 @@ typedef struct {
 
 static at_path_t  username, scope, is_admin;
 
+/* the client that the store has; "?" stands for a store that cannot be read */
+static const char  *known;
+static unsigned     lookups;
+
 /* the last identity, in words */
 static struct {
     const at_issuer_t  *issuer;
@@ -164,6 +168,86 @@ is_nobody(const at_identity_t *id)
 }
 
 
+/* one for all tokens of this file: what it remembers must change nothing */
+static at_verifier_t  *shared;
+
+
+static int
+is_same_scopes(const at_scopes_t *one, const at_scopes_t *two)
+{
+    size_t  i;
+
+    for (i = 0; i < one->n && one->n == two->n; i++) {
+        if (!at_str_equal(one->items[i], two->items[i])) {
+            return 0;
+        }
+    }
+
+    return one->n == two->n;
+}
+
+
+static int
+is_same_identity(const at_identity_t *one, const at_identity_t *two)
+{
+    return one->issuer == two->issuer && at_str_equal(one->user, two->user)
+           && at_str_equal(one->subject, two->subject)
+           && one->expires == two->expires
+           && one->rights.admin == two->rights.admin
+           && is_same_scopes(&one->rights.scopes, &two->rights.scopes)
+           && (one->claims == two->claims
+               || json_equal(one->claims, two->claims));
+}
+
+
+static void
+check_shared(const at_identity_t *id, const at_jwt_query_t *query,
+    at_verdict_e expected)
+{
+    at_verdict_e   verdict;
+    at_identity_t  other;
+
+    memset(&other, 0, sizeof(other));
+    verdict = at_jwt_verify(shared, &other, query);
+
+    if (verdict != expected || !is_same_identity(id, &other)) {
+        ok(0, "a verifier that has seen others says %s, a new one %s",
+           at_verdict_info(verdict)->reason.data,
+           at_verdict_info(expected)->reason.data);
+    }
+
+    at_identity_release(&other);
+}
+
+
+static void
+check_claims(const at_identity_t *id, at_str_t text)
+{
+    json_t  *claims;
+
+    claims = at_jwt_claims(text);
+
+    if (claims == NULL || !json_equal(claims, id->claims)) {
+        ok(0, "the claims of a token that was verified are read again");
+    }
+
+    json_decref(claims);
+}
+
+
+static int
+is_client(void *data, at_str_t id)
+{
+    (*(unsigned *) data)++;
+
+    if (known == NULL) {
+        return 0;
+    }
+
+    return strcmp(known, "?") == 0 ? -1 : at_str_equal(str(known), id);
+}
+
+
 /* every call also checks what holds for all of them */
 static at_verdict_e
 verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
@@ -187,10 +271,18 @@ verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
     memset(&id, 0, sizeof(id));
     ERR_clear_error();
 
-    query = (at_jwt_query_t) { { copy, text.len }, max_len, trusted, n, now };
+    query = (at_jwt_query_t) { { copy, text.len }, max_len, trusted, n, now,
+                               is_client, &lookups };
     verifier = at_verifier_create();
     verdict = at_jwt_verify(verifier, &id, &query);
     at_verifier_free(verifier);
+
+    check_shared(&id, &query, verdict);
+
+    if (verdict == AT_OK) {
+        check_claims(&id, query.token);
+    }
+
     free(copy);
 
     if (ERR_peek_error() != 0) {
@@ -765,7 +857,8 @@ test_length(void)
 
         memset(&id, 0, sizeof(id));
         (void) at_jwt_verify(verifier, &id, &(at_jwt_query_t) { { huge, 1 << 20 },
-                             AT_JWT_LEN_DEFAULT, &trusted, 1, NOW });
+                             AT_JWT_LEN_DEFAULT, &trusted, 1, NOW, NULL,
+                             NULL });
     }
 
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
@@ -1566,6 +1659,11 @@ test_exp(void)
                "C4 the end of the year 9999");
     is_int(who.expires, 253402300799000, "C4 exactly");
 
+    b.issuer.leeway = INT64_MAX;
+    is_verdict(verify(&b, signed_payload(GOOD)), AT_OK, "C4 a leeway without end");
+    is_int(who.expires, INT64_MAX, "C4 there is no time behind it");
+    b.issuer.leeway = 0;
+
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000599), AT_OK,
                "C12 a second before");
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000600), AT_EXPIRED,
@@ -2107,9 +2205,433 @@ test_again(void)
 }
 
 
+/* --- what is remembered of headers ------------------------------------------- */
+
+static unsigned
+numbers(unsigned *state)
+{
+    *state = *state * 1103515245 + 12345;
+
+    return *state >> 8;
+}
+
+
+/* the issuer as another one, of the same keys */
+static void
+change_demands(block_t *b, unsigned n)
+{
+    b->issuer.algs = n % 3 ? ALL : at_alg_bit(AT_ES256);
+    b->issuer.typ_absent = n / 3 % 2;
+    b->issuer.n_typs = n / 6 % 2 ? N(typs) : 1;
+}
+
+
+/* more headers than are remembered, in turn, and some byte of each changed */
+static void
+test_headers(void)
+{
+    char         *text;
+    size_t        i, len;
+    unsigned      n, state, granted, wrong;
+    block_t       b;
+
+    const struct {
+        const char  *header;
+        EVP_PKEY    *pkey;
+        at_alg_e     alg;
+    } cases[] = {
+        { "{\"alg\":\"EdDSA\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"e\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"kid\":\"p\"}", p256, AT_ES256 },
+        { "{\"alg\":\"ES256\",\"kid\":\"e\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"p\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"typ\":\"jwt\",\"kid\":\"e\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"typ\":\"Other\"}", p256, AT_ES256 },
+        { "{\"alg\":\"EdDSA\",\"typ\":\"\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"ES256\",\"crit\":[]}", p256, AT_ES256 },
+        { "{ \"alg\":\"EdDSA\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"EdDSA\" }", ed, AT_EDDSA },
+        { format("{\"alg\":\"EdDSA\",\"x\":\"%0600d\"}", 1), ed, AT_EDDSA },
+        { format("{\"alg\":\"EdDSA\",\"kid\":\"e\",\"x\":\"%0350d\"}", 1), ed,
+          AT_EDDSA },
+        { "{\"alg\":\"ES256\"}", ed, AT_EDDSA },
+        { "{\"alg\":\"none\"}", ed, AT_EDDSA },
+    };
+
+    b = block(jwks(format("%s,%s", jwk(ed, ",\"kid\":\"e\""),
+                          jwk(p256, ",\"kid\":\"p\""))));
+    state = 1;
+    granted = 0;
+    wrong = 0;
+
+    for (n = 0; n < 4000; n++) {
+        i = numbers(&state) % N(cases);
+        text = token(cases[i].header, GOOD, cases[i].pkey, cases[i].alg);
+        len = strlen(text);
+        change_demands(&b, numbers(&state));
+
+        granted += verify(&b, text) == AT_OK;
+
+        text[numbers(&state) % len] = "A.{0_-="[numbers(&state) % 7];
+        (void) verify(&b, text);
+
+        /* a header that is known, over a payload that it was not signed with */
+        text = token_with(token_text(str(cases[i].header), at_str("{}")),
+                          at_str("0123456789012345678901234567890123456789"
+                                 "012345678901234567890123"));
+        wrong += verify(&b, text) == AT_OK;
+    }
+
+    ok(granted > 500 && granted < 3500,
+       "4,000 tokens of 18 headers under 12 demands: %u are good", granted);
+    is_int(wrong, 0, "none with a signature of another");
+
+    block_free(&b);
+}
+
+
+static void
+test_claims_of_others(void)
+{
+    size_t   i;
+
+    static const char  *texts[] = {
+        "", ".", "..", "a.b", "a.b.c", "a.e30.c.d", "e30.e30", "e30.e.e30",
+        "e30.W10.e30", "e30.e31.e30", "e30.e30=.e30"
+    };
+
+    for (i = 0; i < N(texts); i++) {
+        ok(at_jwt_claims(str(texts[i])) == NULL, "no claims in \"%s\"", texts[i]);
+    }
+}
+
+
+/* --- clients' audiences, and keys of one issuer ------------------------------- */
+
+#define TENANT  "d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69"
+#define V1      "https://sts.windows.net/" TENANT "/"
+#define V2      "https://login.microsoftonline.com/" TENANT "/v2.0"
+
+static const at_str_t  tenant[] = { at_str(V1), at_str(V2) };
+
+
+static block_t
+entra_block(at_keyset_t *set)
+{
+    block_t           b;
+    static at_path_t  claims[2];
+
+    claims[0] = path("azp");
+    claims[1] = path("appid");
+
+    b = block(set);
+    b.issuer.issuers = tenant;
+    b.issuer.n_issuers = 2;
+    b.issuer.n_audiences = 0;
+    b.issuer.own_client_audience = 1;
+    b.issuer.client_claims = claims;
+    b.issuer.n_client_claims = 2;
+    b.issuer.entra = 1;
+
+    return b;
+}
+
+
+static char *
+entra_token(const char *members, const char *exp)
+{
+    return signed_payload(format("{\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"appid\":"
+                                 "\"Own\",\"exp\":%s,%s}", exp, members));
+}
+
+
+static void
+test_client_audience(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *aud;
+        at_verdict_e   own;         /* where the token's own client counts */
+        at_verdict_e   any;         /* any of the store, which has "other" */
+        at_verdict_e   blind;       /* that cannot be asked */
+    } cases[] = {
+        { "\"api://Own\"", AT_OK, AT_OK, AT_OK },
+        { "\"Own\"", AT_OK, AT_OK, AT_OK },
+        { "\"api://OWN\"", AT_OK, AT_OK, AT_OK },
+        { "[\"x\",\"own\"]", AT_OK, AT_OK, AT_OK },
+        { "[\"own\",\"x\"]", AT_OK, AT_OK, AT_OK },
+        { "\"api://other\"", AT_AUDIENCE, AT_OK, AT_UNAVAILABLE },
+        { "\"other\"", AT_AUDIENCE, AT_OK, AT_UNAVAILABLE },
+        { "[\"x\",\"api://other\"]", AT_AUDIENCE, AT_OK, AT_UNAVAILABLE },
+        { "\"api://third\"", AT_AUDIENCE, AT_AUDIENCE, AT_UNAVAILABLE },
+        { "\"https://other\"", AT_AUDIENCE, AT_AUDIENCE, AT_UNAVAILABLE },
+        { "\"api://own/\"", AT_AUDIENCE, AT_AUDIENCE, AT_UNAVAILABLE },
+        { "\"api://owner\"", AT_AUDIENCE, AT_AUDIENCE, AT_UNAVAILABLE },
+        { "\"\"", AT_AUDIENCE, AT_AUDIENCE, AT_AUDIENCE },
+        { "[]", AT_AUDIENCE, AT_AUDIENCE, AT_AUDIENCE },
+        { "[\"own\",7]", AT_BAD_CLAIM, AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "null", AT_BAD_CLAIM, AT_BAD_CLAIM, AT_BAD_CLAIM },
+    };
+
+    b = entra_block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        char  *aud = format("\"aud\":%s", cases[i].aud);
+        char  *text = entra_token(aud, "1700000600");
+        char  *old = entra_token(aud, "1");
+
+        known = "other";
+        b.issuer.any_client_audience = 0;
+        is_verdict(verify(&b, text), cases[i].own, "C7 clients, aud %s",
+                   cases[i].aud);
+        is_verdict(verify(&b, old), cases[i].own == AT_OK ? AT_EXPIRED
+                                                         : cases[i].own,
+                   "C5 clients, expired, aud %s", cases[i].aud);
+
+        b.issuer.any_client_audience = 1;
+        is_verdict(verify(&b, text), cases[i].any, "C7 clients any, aud %s",
+                   cases[i].aud);
+        is_verdict(verify(&b, old), cases[i].any == AT_OK ? AT_EXPIRED
+                                                         : cases[i].any,
+                   "C5 clients any, expired, aud %s", cases[i].aud);
+
+        known = "?";
+        is_verdict(verify(&b, text), cases[i].blind,
+                   "D10 clients any, no store, aud %s", cases[i].aud);
+        known = NULL;
+
+        b.issuer.own_client_audience = 0;
+        b.issuer.any_client_audience = 0;
+        is_verdict(verify(&b, text), cases[i].own == AT_BAD_CLAIM ? AT_BAD_CLAIM
+                                                                 : AT_AUDIENCE,
+                   "C7 no clients, aud %s", cases[i].aud);
+        b.issuer.own_client_audience = 1;
+    }
+
+    /* literal audiences count beside them, and nobody is asked then */
+    b.issuer.audiences = audiences;
+    b.issuer.n_audiences = 1;
+    b.issuer.any_client_audience = 1;
+    known = "?";
+    lookups = 0;
+    is_verdict(verify(&b, entra_token("\"aud\":\"api\"", "1700000600")), AT_OK,
+               "C7 a literal audience beside clients");
+    is_verdict(verify(&b, entra_token("\"aud\":[\"api\",\"x\"]", "1700000600")),
+               AT_OK, "C7 a literal audience and another");
+    is_int(lookups, 0, "C7 nothing was looked up");
+
+    /* no forged token makes anybody look */
+    is_verdict(verify(&b, token(RS256, "{\"iss\":\"" V1 "\",\"appid\":\"a\","
+                                "\"aud\":\"b\",\"exp\":1700000600}", rsa2,
+                                AT_RS256)),
+               AT_BAD_SIGNATURE, "D10 forged");
+    is_int(lookups, 0, "D10 nothing was looked up");
+    known = NULL;
+
+    block_free(&b);
+}
+
+
+/* where one issuer cannot be asked, another's refusal is not the last word */
+static void
+test_blind(void)
+{
+    size_t         i;
+    block_t        b[2];
+    at_trusted_t   trusted[2];
+    const char    *text, *old, *good;
+
+    b[0] = entra_block(keys(pem_public(rsa)));
+    b[0].issuer.any_client_audience = 1;
+    b[1] = block(keys(pem_public(rsa)));
+    b[1].issuer.issuers = tenant;
+    b[1].issuer.n_issuers = 2;
+
+    text = entra_token("\"aud\":\"x\"", "1700000600");
+    old = entra_token("\"aud\":\"api\"", "1");
+    good = entra_token("\"aud\":\"api\"", "1700000600");
+    known = "?";
+
+    for (i = 0; i < 2; i++) {
+        trusted[i] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
+        trusted[!i] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+
+        is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_UNAVAILABLE,
+                   "D10 two blocks, one cannot know");
+        is_verdict(verify_of(str(old), 8192, trusted, 2, NOW), AT_UNAVAILABLE,
+                   "D10 two blocks, expired for the other");
+        is_verdict(verify_of(str(good), 8192, trusted, 2, NOW), AT_OK,
+                   "D10 two blocks, good for the other");
+        ok(who.issuer == &b[1].issuer, "and it is that one");
+    }
+
+    known = NULL;
+    block_free(&b[0]);
+    block_free(&b[1]);
+}
+
+
+static void
+test_entra(void)
+{
+    size_t   i;
+    block_t  b;
+
+    static const struct {
+        const char    *claims;
+        at_verdict_e   verdict;
+    } cases[] = {
+        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"appid\":\"own\"", AT_OK },
+        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\"", AT_OK },
+        { "\"iss\":\"" V2 "\",\"azp\":\"own\"", AT_OK },
+        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\",\"tid\":\""
+          TENANT "\"", AT_OK },
+        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"azp\":\"own\"", AT_BAD_CLAIM },
+        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"appid\":\"own\"",
+          AT_BAD_CLAIM },
+        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"appid\":\"own\",\"azp\":\"x\"",
+          AT_BAD_CLAIM },
+        { "\"iss\":\"" V1 "\",\"ver\":\"1.1\",\"appid\":\"own\"", AT_BAD_CLAIM },
+        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\"", AT_BAD_CLAIM },
+        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\",\"tid\":"
+          "\"11111111-2222-3333-4444-555555555555\"", AT_BAD_CLAIM },
+        { "\"iss\":\"https://other.example\",\"ver\":\"1.0\"", AT_ISSUER },
+    };
+
+    b = entra_block(keys(pem_public(rsa)));
+
+    for (i = 0; i < N(cases); i++) {
+        is_verdict(verify(&b, signed_payload(format("{%s,\"aud\":\"api://own\","
+                                                    "\"exp\":1700000600}",
+                                                    cases[i].claims))),
+                   cases[i].verdict, "D2 entra: %s", cases[i].claims);
+        is_verdict(verify(&b, signed_payload(format("{%s,\"aud\":\"api://own\","
+                                                    "\"exp\":1}",
+                                                    cases[i].claims))),
+                   cases[i].verdict == AT_OK ? AT_EXPIRED : cases[i].verdict,
+                   "C5 entra, expired: %s", cases[i].claims);
+    }
+
+    block_free(&b);
+}
+
+
+/* a set of one key, with the issuer if there is one */
+static at_keyset_t *
+keys_of(EVP_PKEY *pkey, const char *kid, const char *issuer)
+{
+    return jwks(jwk(pkey, issuer
+                    ? format(",\"kid\":\"%s\",\"issuer\":\"%s\"", kid, issuer)
+                    : format(",\"kid\":\"%s\"", kid)));
+}
+
+
+static void
+test_key_issuers(void)
+{
+    size_t    i;
+    block_t   b;
+    char     *v1, *v2, *nameless;
+
+    static const char  template[] =
+        "https://login.microsoftonline.com/{tenantid}/v2.0";
+
+    const struct {
+        const char    *name;
+        at_keyset_t   *first;
+        at_keyset_t   *second;
+        at_verdict_e   v1;
+        at_verdict_e   v2;
+        at_verdict_e   nameless;    /* a token of v2 without a kid */
+    } cases[] = {
+        { "free", keys_of(rsa, "a", NULL), NULL, AT_OK, AT_OK, AT_OK },
+        { "of the template", keys_of(rsa, "a", template), NULL,
+          AT_KEY_ISSUER, AT_OK, AT_OK },
+        { "of the tenant", keys_of(rsa, "a", V2), NULL,
+          AT_KEY_ISSUER, AT_OK, AT_OK },
+        { "of v1", keys_of(rsa, "a", V1), NULL,
+          AT_OK, AT_KEY_ISSUER, AT_KEY_ISSUER },
+        { "of another", keys_of(rsa, "a", "https://other.example/"), NULL,
+          AT_KEY_ISSUER, AT_KEY_ISSUER, AT_KEY_ISSUER },
+        { "of another, and free", keys_of(rsa, "a", "https://other.example/"),
+          keys_of(rsa, "a", NULL), AT_OK, AT_OK, AT_OK },
+        { "free, and of another", keys_of(rsa, "a", NULL),
+          keys_of(rsa, "a", "https://other.example/"), AT_OK, AT_OK, AT_OK },
+        { "of v1, and the template", keys_of(rsa, "a", V1),
+          keys_of(rsa, "a", template), AT_OK, AT_OK, AT_OK },
+        { "of the template, and free under another kid",
+          keys_of(rsa, "a", template), keys_of(rsa, "b", NULL),
+          AT_KEY_ISSUER, AT_OK, AT_OK },
+        { "of the template, and free without a kid",
+          keys_of(rsa, "a", template), keys(pem_public(rsa)),
+          AT_OK, AT_OK, AT_OK },
+        { "of the template, and another key that is free",
+          keys_of(rsa, "a", template), keys_of(rsa2, "a", NULL),
+          AT_KEY_ISSUER, AT_OK, AT_OK },
+        { "another key that is free, and of the template",
+          keys_of(rsa2, "a", NULL), keys_of(rsa, "a", template),
+          AT_KEY_ISSUER, AT_OK, AT_OK },
+    };
+
+    v1 = token("{\"alg\":\"RS256\",\"kid\":\"a\",\"x5t\":\"a\"}",
+               "{\"iss\":\"" V1 "\",\"tid\":\"" TENANT "\",\"aud\":\"api\","
+               "\"exp\":1700000600}", rsa, AT_RS256);
+    v2 = token("{\"alg\":\"RS256\",\"kid\":\"a\"}",
+               "{\"iss\":\"" V2 "\",\"tid\":\"" TENANT "\",\"aud\":\"api\","
+               "\"exp\":1700000600}", rsa, AT_RS256);
+    nameless = signed_payload("{\"iss\":\"" V2 "\",\"tid\":\"" TENANT "\","
+                              "\"aud\":\"api\",\"exp\":1700000600}");
+
+    for (i = 0; i < N(cases); i++) {
+        b = block(cases[i].first);
+        b.sets[1] = cases[i].second;
+        b.issuer.issuers = tenant;
+        b.issuer.n_issuers = 2;
+
+        is_verdict(verify(&b, v1), cases[i].v1, "K4 a key %s: v1", cases[i].name);
+        is_verdict(verify(&b, v2), cases[i].v2, "K4 a key %s: v2", cases[i].name);
+        is_verdict(verify(&b, nameless), cases[i].nameless,
+                   "K4 a key %s: no kid", cases[i].name);
+
+        block_free(&b);
+    }
+}
+
+
+/* the same key in two blocks, each of which has its own word on its issuer */
+static void
+test_key_issuers_shared(void)
+{
+    block_t        b[2];
+    at_trusted_t   trusted[2];
+    const char    *text;
+
+    b[0] = block(keys_of(rsa, "a", "https://other.example/"));
+    b[1] = block(keys_of(rsa, "a", "https://issuer.example"));
+    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
+    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+    text = signed_payload(GOOD);
+
+    is_verdict(verify_of(str(text), 8192, trusted, 1, NOW), AT_KEY_ISSUER,
+               "K4 the first block");
+    is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_OK,
+               "K4 the second block");
+    ok(who.issuer == &b[1].issuer, "and it is that one");
+
+    block_free(&b[0]);
+    block_free(&b[1]);
+}
+
+
 int
 main(void)
 {
+    shared = at_verifier_create();
     rsa = key_rsa(2048);
     rsa2 = key_rsa(2048);
     p256 = key_ec("P-256");
@@ -2151,7 +2673,15 @@ main(void)
     test_suite();
     test_naughty();
     test_again();
+    test_headers();
+    test_claims_of_others();
+    test_client_audience();
+    test_blind();
+    test_entra();
+    test_key_issuers();
+    test_key_issuers_shared();
 
+    at_verifier_free(shared);
     sign_end();
 
     return tap_done();

@@ -100,9 +100,17 @@ sub token ($self, $id, %o) {
     return secret($1);
 }
 
-sub client ($self, $id, %o)   { $self->ok('client', 'create', $id, _options(%o)) }
-sub user ($self, $name, %o)   { $self->ok('user', 'create', $name, _options(%o)) }
-sub role ($self, $name, %o)   { $self->ok('role', 'set', $name, _options(%o)) }
+sub client ($self, $id, %o) { $self->ok('client', 'create', $id, _options(%o)) }
+
+# without a password, unless there is password => TEXT
+sub user ($self, $name, %o) {
+    my $password = delete $o{password};
+
+    return $self->ok('user', 'create', $name, _options(%o), defined $password
+                     ? ('--password-file', '-', { input => $password }) : '--no-password');
+}
+
+sub role ($self, $name, %o) { $self->ok('role', 'set', $name, _options(%o)) }
 
 # changes a record: update('token', 't1', scope => ['read'])
 sub update ($self, $noun, $name, %o) {

@@ -1,0 +1,79 @@
+package Bench::Rounds;
+
+# Rows measured in rounds, each row once a round, so that what befalls the machine
+# befalls all of them; and what is made of that: medians, of differences and of
+# ratios to the row of the same round that each is compared with.
+
+use v5.36;
+
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(median);
+
+sub median (@values) {
+    my @sorted = sort { $a <=> $b } @values;
+    return ($sorted[$#sorted / 2] + $sorted[@sorted / 2]) / 2;
+}
+
+# cases (servers and loads), seconds (of a run)
+sub new ($class, %o) { bless { %o, samples => {} }, $class }
+
+# Measures each row so many times.
+sub measure ($self, $rounds, @rows) {
+    for my $round (1 .. $rounds) {
+        # there and back: no row is always the one after a certain other
+        my @order = $round % 2 ? @rows : reverse @rows;
+        push $self->{samples}{$_->{name}}->@*, $self->_sample($_) for @order;
+        $self->{after_round}->($round) if $self->{after_round};
+    }
+}
+
+sub _sample ($self, $row) {
+    my $server = $self->{cases}->server($row->{server});
+    my $load   = $self->{cases}->load($row->{load});
+
+    $server->restart if $row->{fresh};
+
+    my $port   = $server->port($row->{port});
+    my $before = $server->cpu;
+    my $run    = $load->run($port, $self->{seconds}, unpinned => $row->{unpinned});
+    my $cpu    = $server->cpu - $before;
+
+    my $wrong = $row->{status} < 400 ? $run->{refused} : $run->{requests} - $run->{refused};
+    die "$row->{name}: $wrong of $run->{requests} answers have the wrong status\n" if $wrong;
+
+    $self->{after_run}->($row, $server, $run) if $self->{after_run};
+
+    return {
+        cpu  => $cpu / 1e3 / $run->{requests},          # microseconds a request
+        rate => $run->{requests} / $run->{seconds},
+        busy => $cpu / 1e9 / $run->{seconds},           # of a core
+    };
+}
+
+# microseconds of one row above those of another, of each round; none if one of the
+# two was not measured
+sub differences ($self, $name, $of) {
+    my ($one, $other) = map { $self->{samples}{$_} // return } $name, $of;
+    return map { $one->[$_]{cpu} - $other->[$_]{cpu} } 0 .. $#$one;
+}
+
+# What was found of a row: cpu, rate, busy; and, compared with another, extra, low,
+# high (microseconds) and ratio (of rates).  Nothing if it was not measured.
+sub result ($self, $row) {
+    my @samples = ($self->{samples}{$row->{name}} // return)->@*;
+    my %result  = map { my $key = $_; ($key => median(map { $_->{$key} } @samples)) }
+                  qw(cpu rate busy);
+
+    if (defined $row->{of}) {
+        my @of    = $self->{samples}{$row->{of}}->@*;
+        my @extra = sort { $a <=> $b } $self->differences($row->{name}, $row->{of});
+
+        @result{qw(extra low high)} = (median(@extra), @extra[0, -1]);
+        $result{ratio} = median(map { $samples[$_]{rate} / $of[$_]{rate} } 0 .. $#samples);
+    }
+
+    return \%result;
+}
+
+1;

@@ -1,0 +1,52 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "at_claim.h"
+#include "at_client.h"
+#include "at_entra.h"
+
+
+at_str_t
+at_client_id(const at_issuer_t *issuer, const struct json_t *claims)
+{
+    size_t                i;
+    at_str_t              id;
+    const struct json_t  *claim;
+
+    if (issuer->entra) {
+        return at_entra_client(claims, &id) == 0 ? id
+                                                 : (at_str_t) { NULL, 0 };
+    }
+
+    /* the first of the claims that is there must be a string */
+    for (i = 0; i < issuer->n_client_claims; i++) {
+        claim = at_claim_find(claims, &issuer->client_claims[i]);
+
+        if (claim != NULL) {
+            return at_claim_string(claim, &id) == 0
+                   ? id : (at_str_t) { NULL, 0 };
+        }
+    }
+
+    return (at_str_t) { NULL, 0 };
+}
+
+
+at_str_t
+at_client_of_audience(at_str_t audience)
+{
+    at_str_t  scheme;
+
+    scheme = at_str("api://");
+
+    if (audience.len > scheme.len
+        && at_str_equal((at_str_t) { audience.data, scheme.len }, scheme))
+    {
+        audience.data += scheme.len;
+        audience.len -= scheme.len;
+    }
+
+    return audience;
+}

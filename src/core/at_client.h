@@ -1,0 +1,29 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The client that a token names, and audiences that are clients'.
+ */
+
+#ifndef AT_CLIENT_H
+#define AT_CLIENT_H
+
+#include "at_issuer.h"
+#include "at_str.h"
+
+
+struct json_t;
+
+
+/*
+ * By the first of the issuer's client claims that is there, or as Entra has it:
+ * a view of the claims; the empty one if the token names no client, or in a way
+ * that has no one reading.
+ */
+at_str_t at_client_id(const at_issuer_t *issuer, const struct json_t *claims);
+
+/* the client in "api://ID", Entra's Application ID URI, or in a bare "ID" */
+at_str_t at_client_of_audience(at_str_t audience);
+
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * nginx's thread pool, for what takes longer than a request may wait.
+ */
+
+#include "ngx_http_auth_token_conf.h"
+
+
+char *
+ngx_http_auth_token_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_auth_token_main_conf_t *atmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (atmcf->thread_pool_name.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return ngx_http_auth_token_invalid(cf, &value[1], "it is empty");
+    }
+
+    atmcf->thread_pool_name = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+void
+ngx_http_auth_token_need_threads(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf)
+{
+    if (atmcf->thread_where.line == 0) {
+        ngx_http_auth_token_here(cf, &atmcf->thread_where);
+    }
+}
+
+
+/* a pool that no "thread_pool" declares is refused by nginx, but "default" */
+
+ngx_int_t
+ngx_http_auth_token_check_threads(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf)
+{
+    if (atmcf->thread_where.line == 0) {
+        return NGX_OK;
+    }
+
+#if (NGX_THREADS)
+
+    atmcf->thread_pool = ngx_thread_pool_add(cf, atmcf->thread_pool_name.data
+                                                 ? &atmcf->thread_pool_name
+                                                 : NULL);
+
+    return atmcf->thread_pool ? NGX_OK : NGX_ERROR;
+
+#else
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "nginx was built without threads (--with-threads), which "
+                  "are needed in %V:%ui", &atmcf->thread_where.file,
+                  atmcf->thread_where.line);
+    return NGX_ERROR;
+
+#endif
+}

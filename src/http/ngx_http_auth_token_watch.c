@@ -1,0 +1,63 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a worker looks at again and again.  A worker that is to leave does not,
+ * and is not kept by it.
+ */
+
+#include "ngx_http_auth_token.h"
+
+
+typedef struct {
+    ngx_connection_t                connection;     /* for ngx_event_ident() */
+    ngx_event_t                     event;
+    ngx_msec_t                      interval;
+    ngx_http_auth_token_watch_pt    handler;
+    void                           *data;
+} ngx_http_auth_token_watch_t;
+
+
+static void
+ngx_http_auth_token_watch_handler(ngx_event_t *ev)
+{
+    ngx_http_auth_token_watch_t  *watch;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    watch = ((ngx_connection_t *) ev->data)->data;
+    watch->handler(watch->data, ev->log);
+
+    ngx_add_timer(ev, watch->interval);
+}
+
+
+ngx_int_t
+ngx_http_auth_token_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
+    ngx_http_auth_token_watch_pt handler, void *data)
+{
+    ngx_http_auth_token_watch_t  *watch;
+
+    watch = ngx_pcalloc(cycle->pool, sizeof(ngx_http_auth_token_watch_t));
+    if (watch == NULL) {
+        return NGX_ERROR;
+    }
+
+    watch->interval = interval;
+    watch->handler = handler;
+    watch->data = data;
+
+    watch->connection.fd = (ngx_socket_t) -1;
+    watch->connection.data = watch;
+
+    watch->event.handler = ngx_http_auth_token_watch_handler;
+    watch->event.data = &watch->connection;
+    watch->event.log = cycle->log;
+    watch->event.cancelable = 1;
+
+    ngx_add_timer(&watch->event, interval);
+
+    return NGX_OK;
+}

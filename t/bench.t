@@ -1,0 +1,153 @@
+#!/usr/bin/perl
+
+# make bench: that it runs, verifies what it measures, writes both tables and the
+# picture, and leaves nothing behind.  How fast anything is, is not asked here.
+
+use v5.36;
+
+use lib 't/lib';
+use AuthToken::Log;
+use AuthToken::Server;
+use File::Temp qw(tempdir);
+use POSIX ();
+use Test::More;
+
+my $root  = $AuthToken::Server::ROOT;
+my $build = $AuthToken::Server::BUILD;
+
+my $temp = tempdir('at-bench-test-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0755, $temp;
+mkdir "$temp/$_" or die "$temp/$_: $!\n" for qw(keep out run sanitizer);
+chmod 0755, "$temp/run";
+chmod 01777, "$temp/sanitizer";
+
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
+sub content ($path) { AuthToken::Log->new($path)->content }
+
+# of the make that runs this test nothing is to be heard
+delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
+delete @ENV{grep { /^BENCH_/ } keys %ENV};
+
+my @sanitize = $ENV{AT_SANITIZE} ? ('SANITIZE=1') : ();
+if (!-e "$build/bench/smallmap.so") {
+    is system("make -C $root @sanitize benchers >$temp/make.log 2>&1"), 0, 'make benchers'
+        or BAIL_OUT(content("$temp/make.log"));
+}
+
+# nginx with what a sanitized module wants to be preloaded, if anything
+sub nginx () {
+    chomp(my $nginx = qx(PATH=\$PATH:/usr/sbin; command -v $AuthToken::Server::NGINX));
+    my %env = AuthToken::Server::_sanitizer({ dir => $temp });
+
+    open my $fh, '>', "$temp/nginx" or die "$temp/nginx: $!\n";
+    print $fh "#!/bin/sh\n", (map { "export $_='$env{$_}'\n" } sort keys %env), "exec $nginx \"\$@\"\n";
+    close $fh;
+    chmod 0755, "$temp/nginx";
+
+    return "$temp/nginx";
+}
+
+%ENV = (%ENV, AT_BUILD => $build, AT_NGINX => nginx(), TMPDIR => "$temp/run",
+        BENCH_OUT => "$temp/out", BENCH_KEEP => "$temp/keep", BENCH_ROUNDS => 1, BENCH_SECONDS => 0.2,
+        BENCH_DISTINCT => 200, BENCH_SMALL => 1, BENCH_VALGRIND => 0);
+
+sub bench ($only) {
+    my $pid = fork // die "fork: $!\n";
+
+    if (!$pid) {
+        $ENV{BENCH_ONLY} = $only;
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', "$temp/output";
+        open STDERR, '>&', \*STDOUT;
+        exec "$root/bench/run" or POSIX::_exit(127);
+    }
+
+    waitpid $pid, 0;
+    return ($?, content("$temp/output"));
+}
+
+# the rows of the tables whose first cell matches
+sub cells ($text, $pattern) {
+    return map { [map { s/\A\s+|\s+\z//gr } split /\|/, $_ =~ s/\A\||\|\z//gr] }
+           grep { /\A\| *(?:$pattern) *\|/ } split /\n/, $text;
+}
+
+my $number = qr/[+-]?[\d,]+(?:\.\d+)?/;
+
+# --- it runs ----------------------------------------------------------------
+
+# of each kind of server and load, less the others' packages
+my @names = ('auth_token, same token', 'auth_token, each token once', 'auth_token, bad signature',
+             'auth_token, wrong alg', 'auth_token, same API token', 'auth_basic, PLAIN', 'auth_request');
+my $only  = '^(?:' . join('|', @names, 'auth_token_allow', 'nginx, once more') . ')$';
+
+my ($status, $output) = bench($only);
+is $status, 0, 'it runs' or diag $output;
+
+my $text = content("$temp/out/results.md");
+ok length $text && index($output, $text) >= 0, 'what it writes it prints';
+
+for my $name (@names, 'auth_token_allow', 'nginx, once more') {
+    my ($row) = cells($text, quotemeta $name);
+    ok $row, "a row: $name" or next;
+
+    my (undef, $extra, $range, $ratio, $rate, $cpu, $busy) = @$row;
+    like "$extra $range $ratio $rate $cpu $busy",
+        qr/\A[+-][\d.]+ [+-][\d.]+ \.\. [+-][\d.]+ $number $number $number $number\z/,
+        'it has its numbers';
+    cmp_ok $rate =~ tr/,//dr, '>', 0, 'and was answered';
+    cmp_ok $cpu, '>', 0, 'which took some time';
+}
+
+# the plain ones come with what is compared with them
+is_deeply [map { $_->[0] } cells($text, 'nginx(?:, .*)?')],
+    ['nginx', 'nginx, once more', 'nginx, other token each time', 'nginx, return 401',
+     'nginx, X-API-Token', 'nginx, no credential', 'nginx, Basic'], 'the rows that they are compared with';
+is_deeply [cells($text, 'HAProxy.*')], [], 'and no other';
+
+my ($ranges) = cells($text, 'auth_token_allow: us above nginx');
+ok $ranges && @$ranges == 3 && !grep({ !/\A[+-][\d.]+\z/ } @$ranges[1, 2]), 'how it grows';
+
+# --- goals ------------------------------------------------------------------
+
+my @goals = cells($text, '[A-Z1][^|]*');
+cmp_ok scalar @goals, '>', 12, 'the goals';
+is_deeply [grep { $_->[2] !~ /\A(?:yes|\*\*no\*\*|\?)\z/ } @goals], [], 'each is met, or not, or unknown';
+is_deeply [grep { ($_->[1] eq 'not measured') != ($_->[2] eq '?') } @goals], [],
+    'unknown where nothing was measured';
+my ($once) = grep { $_->[0] =~ /\AEach token once: at most 1\.4 x EVP_PKEY_verify .*, $number us\z/ } @goals;
+like +($once // [])->[1], qr/\A[+-]$number us\z/, 'one of them';
+
+# --- the picture ------------------------------------------------------------
+
+my $svg = content("$temp/out/results.svg");
+like $svg, qr{\A<svg [^<>]*>\n<title>[^<>]*</title>\n.*</svg>\n\z}s, 'a picture';
+is_deeply [grep { !m{\A(?:<(?:text|rect|line|polyline|circle) [^<>]*(?:/>|>[^<>&]*</text>))\z} }
+           grep { !m{\A</?(?:svg|title)\b} } split /\n/, $svg], [], 'well-formed';
+is scalar(() = $svg =~ /<rect /g), @names + 1, 'a bar for each';
+is scalar(() = $svg =~ /<polyline /g), 1, 'and a line';
+
+# --- it sees what is wrong --------------------------------------------------
+
+my ($tokens) = grep { /-\d+\z/ } glob "$temp/keep/tokens-*";
+ok $tokens, 'the tokens are kept' or BAIL_OUT($output);
+{
+    my $good = content($tokens);
+    open my $fh, '>', $tokens or die "$tokens: $!\n";
+    print $fh $good =~ s/^(.*\..*\.)./$1-/mgr;
+    close $fh;
+}
+
+($status, $output) = bench('^auth_token, same token$');
+isnt $status, 0, 'a token that should be good, and is refused, ends it';
+like $output, qr/^auth_token, same token: 401 for same$/m, 'and it says so';
+
+# --- nothing is left --------------------------------------------------------
+
+is_deeply [glob "$temp/run/*"], [], 'no file';
+is_deeply [grep { content($_) =~ /\Q$temp\E/ } grep { !m{/$$/} } glob '/proc/[0-9]*/cmdline'], [],
+    'no process';
+is_deeply [glob "$temp/sanitizer/*"], [], 'no report';
+
+done_testing();

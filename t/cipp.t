@@ -1,0 +1,348 @@
+#!/usr/bin/perl
+
+# CIPP's clients and roles: rows of its tables are imported, and a client is held
+# to them with CIPP's own words (rows D2, D4, D7, E1, E2, I1, I3, I7, P5).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Test;
+use JSON::PP ();
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
+
+sub guid ($n) { sprintf '%08d-0000-4000-8000-000000000000', $n }
+sub text ($value) { JSON::PP->new->utf8->canonical->allow_nonref->encode($value) }
+
+# a row of the tables, as CIPP's backup has it
+sub client ($n, %columns) {
+    return { PartitionKey => 'ApiClients', RowKey => guid($n), AppName => "client $n",
+             Role => 'readonly', IPRange => '', Enabled => $true, MCPAllowed => $false,
+             table => 'ApiClients', %columns };
+}
+
+sub role ($name, %columns) {
+    return { PartitionKey => 'CustomRoles', RowKey => $name, Permissions => '{}',
+             AllowedTenants => '["AllTenants"]', BlockedTenants => '', BlockedEndpoints => '',
+             table => 'CustomRoles', %columns };
+}
+
+my $helpdesk = text({ IdentityUser => 'Identity.User.ReadWrite', IdentityGroup => 'Identity.Group.Read',
+                      CIPPCore => 'CIPP.Core.None', TenantAlert => undef, Empty => '' });
+my @rows = (
+    { PartitionKey => 'ScheduledTask', RowKey => 'x', Command => '{"a":[1,{"b":[]}]}', table => 'ScheduledTasks' },
+    role('helpdesk', Permissions => $helpdesk, BlockedEndpoints => '["ExecOffboardUser","listgroups"]'),
+    role('one-block', Permissions => '{"a":"Identity.User.Read"}', BlockedEndpoints => '"ListUsers"'),
+    role('cipp-api', Permissions => { a => 'CIPP.Core.Read' }, BlockedEndpoints => 'null'),
+    role('tenants', Permissions => '{"a":"Identity.User.Read"}', AllowedTenants => '["contoso.com"]'),
+    client(1),
+    client(2, Role => 'editor', IPRange => '["127.0.0.2","127.0.0.16/28"]', 'Enabled@odata.type' => 'Edm.Boolean',
+           'odata.etag' => 'W/"1"', etag => 'x', ETag => 'y', Timestamp => '2026-01-01T00:00:00Z'),
+    client(3, Role => 'helpdesk', IPRange => '"127.0.0.3"'),
+    client(4, Role => 'admin', Enabled => $false),
+    client(5, Role => ''),
+    client(6, Role => 'no-such-role'),
+    client(7, Role => 'superadmin', Enabled => 'True', IPRange => 'Any', MCPAllowed => 'True'),
+    client(8, Role => 'one-block', Enabled => 'false'),
+    client(9, Role => 'one-block', IPRange => '[]'),
+    client(10, Role => 'Admin', IPRange => '["any","192.0.2.1"]'),
+    client(11, Role => 'tenants'),
+    client(12, Role => "caf\x{e9} '<b>'"),
+);
+
+my $s = start(<<"CONF",
+    auth_token_issuer entra {
+        issuer       https://sts.windows.net/$tenant/ https://login.microsoftonline.com/$tenant/v2.0;
+        audience     clients;
+        client_claim entra;
+        key_file     %%DIR%%/keys.jwks;
+    }
+    auth_token_store lmdb:%%DIR%%/store;
+    auth_token on;
+    auth_token_accept bearer;
+    auth_token_endpoints $AuthToken::Server::ROOT/conf-examples/cipp/endpoints.tsv ignore_case;
+
+    server {
+        listen %%LISTEN%%;
+        location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN2%%;
+        auth_token_error_format text;
+        location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /scoped {
+            auth_token_endpoints off;
+            auth_token_require_scope \$arg_scope;
+        }
+        location /own-words {
+            auth_token_error API_INSUFFICIENT_RIGHTS "message=Ask the help desk";
+        }
+    }
+CONF
+    files   => { 'keys.jwks' => '{"keys":[' . key('rsa')->jwk(kid => 'k1') . ']}' },
+    prepare => AuthToken::Store->prepare,
+);
+my $store = $s->{store};
+
+# --- the import -------------------------------------------------------------
+
+my @cipp = ('import', '--cipp', '-');
+my $out  = $store->ok(@cipp, { input => text(\@rows) });
+
+is $out, <<'OUT', 'what an import of a backup says';
+roles    4 added, 0 changed, 0 unchanged, 0 removed
+users    0 added, 0 changed, 0 unchanged, 0 removed
+clients  12 added, 0 changed, 0 unchanged, 0 removed; 10 unrestricted
+tokens   0 added, 0 changed, 0 unchanged, 0 removed
+ignored  1 rows of other tables
+warning  role "tenants": CIPP limits it to some tenants; that is not enforced here, and must be behind it
+OUT
+
+my $json = JSON::PP->new->utf8->decode($store->ok('--json', @cipp, { input => text(\@rows) }));
+is_deeply [$json->{clients}{unchanged}, $json->{roles}{unchanged}, $json->{ignored}, scalar $json->{warnings}->@*],
+    [12, 4, 1, 1], 'the same again, as JSON';
+
+sub export () { JSON::PP->new->utf8->decode($store->ok('export')) }
+sub by ($list, $key) { return { map { $_->{$key} => $_ } @$list } }
+
+my $roles   = by(export->{roles}, 'name');
+my $clients = by(export->{clients}, 'id');
+is_deeply [sort $roles->{helpdesk}{grant}->@*],
+    ['CIPP.Core.None', 'Identity.Group.Read', 'Identity.User.ReadWrite'], 'the values of Permissions';
+is_deeply $roles->{helpdesk}{blocked_endpoints}, ['ExecOffboardUser', 'listgroups'], 'BlockedEndpoints';
+is_deeply $roles->{'one-block'}{blocked_endpoints}, ['ListUsers'], 'one endpoint is a string';
+is_deeply $roles->{'cipp-api'}, { name => 'cipp-api', grant => ['CIPP.Core.Read'], deny => [],
+    blocked_endpoints => [], created => $roles->{'cipp-api'}{created} }, 'values that are no text';
+is_deeply [map { $clients->{guid $_}{enabled} ? 1 : 0 } 1 .. 12], [1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1], 'Enabled';
+is_deeply [map { $clients->{guid $_}{ip_ranges} } 1, 2, 3, 7, 9, 10],
+    [[], ['127.0.0.2', '127.0.0.16/28'], ['127.0.0.3'], [], [], []], 'I1 IPRange';
+is $clients->{guid 5}{role}, 'cipp-api', 'no role is that of CIPP';
+
+# which tenants a role may see
+for my $row (['["AllTenants"]', '', 0], ['"AllTenants"', '[]', 0], [['AllTenants', 'x'], undef, 0],
+             ['["alltenants"]', 'null', 0], ['', '', 1], [undef, '', 1], ['[]', '', 1], ['["x"]', '', 1],
+             ['[{"value":"AllTenants"}]', '', 1], ['["AllTenants"]', '["x"]', 1], ['["AllTenants"]', '"x"', 1],
+             ['["AllTenants"]', '{"type":"Group"}', 1])
+{
+    my ($allowed, $blocked, $warned) = @$row;
+    my $said = JSON::PP->new->utf8->decode($store->ok('--json', @cipp, { input => text([
+        role('t', AllowedTenants => $allowed, BlockedTenants => $blocked)]) }));
+    is scalar(($said->{warnings} // [])->@*), $warned,
+        'tenants ' . text([$allowed, $blocked]) . ($warned ? ': warned' : ': not warned');
+}
+{
+    my $row = role('t');
+    delete @$row{qw(AllowedTenants BlockedTenants)};
+    like $store->ok(@cipp, { input => text([$row]) }), qr/^warning  role "t": /m, 'no word on tenants: warned';
+}
+$store->ok('role', 'delete', 't');
+
+# issuers, and what is not in the file
+like $store->ok('import', '--cipp', '--issuer', 'a', '--issuer', 'b', '-', { input => text([client(20)]) }),
+    qr/^clients  1 added/m, 'an import for certain issuers';
+is_deeply by(export->{clients}, 'id')->{guid 20}{issuers}, ['a', 'b'], 'which are those of the client';
+$store->user('jane');
+$store->token('t1', user => 'jane');
+like $store->ok(@cipp, '--replace', { input => text(\@rows) }),
+    qr/^users +0 added, 0 changed, 0 unchanged, 0 removed\nclients +0 added, 0 changed, 12 unchanged, 1 removed.*^tokens +.* 0 removed$/ms,
+    '--replace removes clients and roles, not users and tokens';
+is_deeply [map { scalar export->{$_}->@* } qw(roles users clients tokens)], [4, 1, 12, 1], 'so it is';
+
+# all or nothing: a row that cannot be read might have been a limit (D4)
+my $before = $store->ok('export');
+sub bad ($name, $pattern, @given) {
+    my ($status, $said, $err) = $store->run(@cipp, { input => ref $given[0] ? text([client(30), @given]) : $given[0] });
+    is $status, 1, "D4 $name: refused";
+    like $err, $pattern, "D4 $name: says why";
+    is $said, '', "D4 $name: and nothing else";
+    is $store->ok('export'), $before, "D4 $name: nothing is changed";
+}
+
+bad "IPRange $_->[0]", qr/clients record 2: "IPRange": .*; nothing was changed/, client(31, IPRange => $_->[1])
+    for ['with a bad entry', '["1.2.3.4","1.2.3.4/33"]'], ['of a bad address', '"999.1.1.1"'],
+        ['with an empty prefix', '1.2.3.4/'], ['in octal', '010.0.0.1'], ['with a short form', '127.1'],
+        ['that is no JSON', '["1.2.3.4"'], ['with Any and junk', '["Any","x"]'], ['of a number', 7],
+        ['of an object', {}], ['of a list of lists', '[["1.2.3.4"]]'], ['of a null in a list', '[null]'],
+        ['with a zone', 'fe80::1%eth0'], ['with a space', ' 1.2.3.4'], ['of true', $true];
+bad "Enabled $_->[0]", qr/"Enabled": /, client(31, Enabled => $_->[1])
+    for ['of another word', 'yes'], ['of a number', 1], ['of an empty text', ''], ['of a list', []];
+bad "Permissions $_->[0]", qr/roles record 2: "Permissions": /, role('bad', Permissions => $_->[1])
+    for ['that are no JSON', '{'], ['that are a list', '["X.Read"]'], ['with a star', '{"a":"*"}'],
+        ['with a star within', '{"a":"Identity.*.Read"}'], ['with a space', '{"a":"Identity User"}'],
+        ['of a number', '{"a":1}'], ['that are a text', '"X.Read"'], ['with a member twice', '{"a":"X","a":"Y"}'];
+bad "BlockedEndpoints $_->[0]", qr/"BlockedEndpoints": /, role('bad', BlockedEndpoints => $_->[1])
+    for ['that is no JSON', 'ListUsers'], ['of objects', '[{"value":"ListUsers"}]'], ['with an empty one', '["ListUsers",""]'],
+        ['of a number', '7'];
+bad "$_ that is no JSON", qr/"$_": is no JSON/, role('bad', $_ => '["x"') for 'AllowedTenants', 'BlockedTenants';
+bad 'a role of a built-in name', qr/a built-in role/, role('Editor');
+bad 'a column that nobody knows', qr/unknown member "IPRanges"/, client(31, IPRanges => '["1.2.3.4"]');
+bad 'a column of roles that nobody knows', qr/unknown member "IPRange"/, role('bad', IPRange => '["1.2.3.4"]');
+bad 'a client twice', qr/its name is there twice/, client(31), client(31);
+bad 'a client twice in another case', qr/its name is there twice/, client(31, RowKey => 'ABC'), client(31, RowKey => 'abc');
+bad 'no RowKey', qr/"id" is missing/, { PartitionKey => 'ApiClients', AppName => 'x' };
+bad 'a file cut off', qr/line 1: no JSON list of rows/, substr text([client(30)]), 0, -2;
+bad 'an export', qr/line 1: no JSON list of rows/, '{"version":1,"clients":[]}';
+bad 'no rows of ours', qr/no row of ApiClients or CustomRoles/, '[{"PartitionKey":"x","RowKey":"y"}]';
+bad 'no rows', qr/no row of ApiClients or CustomRoles/, $_ for '[]', '[{}]';
+bad 'another list behind', qr/no JSON list of rows/, '[] []';
+bad 'a row that is no object', qr/no JSON list of rows/, '[7]';
+{
+    my ($status, undef, $err) = $store->run('import', '--issuer', 'a', '-', { input => '{"version":1}' });
+    is "$status $err", "2 auth-token: --issuer goes with --cipp\n", '--issuer without --cipp';
+}
+
+# such rows may be in an export that is made by hand, too
+like $store->ok('import', '-', { input => text({ version => 1,
+    roles => [{ RowKey => 'by-hand', Permissions => '{"a":"X.Read"}' }] }) }),
+    qr/^warning  role "by-hand": .*tenants/m, 'a row of CIPP among roles';
+$store->ok('role', 'delete', 'by-hand');
+
+# --- secrets: two for a time, or one ----------------------------------------
+
+for my $row ([1], [2], [2], [1, '--drop-old'], [2]) {
+    my ($left, @options) = @$row;
+    my $old = by(export->{clients}, 'id')->{guid 1}{secret_hashes};
+    my ($secret) = $store->ok('client', 'rotate-secret', guid(1), @options) =~ /^secret +(\S+)$/m;
+    my $new = by(export->{clients}, 'id')->{guid 1}{secret_hashes};
+
+    is crypt(secret($secret), $new->[0]), $new->[0], "rotate-secret @options: the new one comes first";
+    is_deeply [$new->@[1 .. $#$new]], [$left == 2 ? $old->[0] : ()],
+        $left == 2 ? 'and the latest of the old ones is good for a time'
+                   : 'and no old one is good: with --drop-old it dies at once, as at CIPP';
+}
+
+# --- requests ---------------------------------------------------------------
+
+# a token in the shape of Entra's version 1.0: no scope, no user
+sub of ($n, %claims) {
+    return token(header => { kid => 'k1', x5t => 'k1' }, claims => {
+        iss => "https://sts.windows.net/$tenant/", aud => 'api://' . guid($n), appid => guid($n), ver => '1.0',
+        tid => $tenant, oid => 'o', sub => 'o', (map { $_ => GONE } qw(id scope username isAdmin)), %claims });
+}
+$s->{good} = ['/good', token => of(7)];
+
+my @post   = (method => 'POST', body => '{}');
+my $denied = 'Access to this CIPP API endpoint is not allowed, ';
+my %says = (
+    INV      => 'You do not have permission to view this directory or page.',
+    EXP      => 'You do not have permission to view this directory or page.',
+    NONE     => 'You do not have permission to view this directory or page.',
+    ADDR     => "${denied}the API Client does not have the required permission",
+    DISABLED => "${denied}the API Client does not have the required permission",
+);
+
+# in JSON and in CIPP's words
+sub may_not ($n, $path, $sign, $reason, $name, %o) {
+    my $says = delete $o{says} // $says{$sign};
+    my $token = delete $o{token} // of($n);
+
+    refused $s, $path, $sign => "$name, client $n at $path", reason => $reason, token => $token, %o;
+    refused $s, $path, $sign => "$name, client $n at $path, in words", reason => $reason, token => $token, %o,
+            port => 2, expect => { type => 'text/plain', body => $says };
+}
+
+sub may ($n, $path, $name, %o) {
+    granted $s, $path, "$name, client $n at $path", token => of($n), %o, $_ == 2 ? (port => 2) : () for 1, 2;
+}
+
+sub base ($role, $permission) {
+    return (says => "${denied}the '$role' base role does not have the required permission: $permission");
+}
+sub custom ($permission) { (says => "${denied}you do not have the required permission: $permission") }
+sub blocked ($role, $endpoint) { (says => "${denied}the custom role '$role' has blocked this endpoint: $endpoint") }
+my %nobody = (says => "${denied}the user does not have the required permission");
+
+# built-in roles
+may 1, '/api/ListUsers', 'P5 readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
+may 1, '/API/LISTusers', 'P5 in any case';
+may_not 1, '/api/AddUser', SCOPE => 'endpoint', 'E1 readonly', @post, base(readonly => 'Identity.User.ReadWrite');
+may_not 1, '/api/adduser', SCOPE => 'endpoint', 'E1 readonly, in another case', @post,
+    base(readonly => 'Identity.User.ReadWrite');
+may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'E1 readonly, excluded', base(readonly => 'CIPP.SuperAdmin.Read');
+may 2, '/api/AddUser', 'P5 editor', @post, from => '127.0.0.2';
+may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint', 'E1 editor, excluded', @post, from => '127.0.0.17', good => 0,
+    base(editor => 'Tenant.Standards.ReadWrite');
+may 10, '/api/ExecStandardsRun', 'P5 admin', @post;
+may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'E1 admin, excluded, as the store spells it',
+    base(Admin => 'CIPP.SuperAdmin.Read');
+may 7, '/api/ListCIPPUsers', 'P5 superadmin';
+
+# custom roles
+my @home = (from => '127.0.0.3', good => 0);
+may 3, '/api/EditUser', 'P5 a custom role', @post, from => '127.0.0.3';
+may 3, '/api/ListUsers', 'P5 ReadWrite covers Read', from => '127.0.0.3';
+may_not 3, '/api/ListStandards', SCOPE => 'endpoint', 'E1 a custom role', @home, custom('Tenant.Standards.Read');
+may_not 3, '/api/AddGroup', SCOPE => 'endpoint', 'E1 Read does not cover ReadWrite', @home, @post,
+    custom('Identity.Group.ReadWrite');
+may_not 3, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint', 'E1 blocked', @home, @post,
+    blocked(helpdesk => 'ExecOffboardUser');
+may_not 3, '/api/execoffboarduser', SCOPE => 'blocked_endpoint', 'E2 blocked, by the name in the catalogue', @home, @post,
+    blocked(helpdesk => 'ExecOffboardUser');
+may_not 3, '/api/ListGroups', SCOPE => 'blocked_endpoint', 'E1 blocked in another case', @home,
+    blocked(helpdesk => 'ListGroups');
+may_not 9, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'E1 the only one that is blocked',
+    blocked('one-block' => 'ListUsers');
+may_not 5, '/api/ListUsers', SCOPE => 'endpoint', 'E1 no role is cipp-api', custom('Identity.User.Read');
+may_not 6, '/api/ListUsers', SCOPE => 'no_role', 'E1 an unknown role', %nobody;
+may_not 12, '/api/ListUsers', SCOPE => 'no_role', 'E2 an unknown role with a name of its own', %nobody;
+$store->role("caf\xc3\xa9 '<b>'", grant => 'X.Read', block => 'ListUsers');
+may_not 12, '/api/ListUsers', SCOPE => 'endpoint', 'E1 that role', custom('Identity.User.Read');
+$store->role("caf\xc3\xa9 '<b>'", grant => '*', block => 'ListUsers');
+may_not 12, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'E2 its name as it is',
+    blocked("caf\xc3\xa9 '<b>'" => 'ListUsers');
+may 11, '/api/ListUsers', 'a role that CIPP limits to tenants is not limited here';
+
+# no endpoint, and one that takes nobody
+my %none = (says => 'Endpoint not found');
+may_not $_, '/api/NoSuchEndpoint', SCOPE => 'no_endpoint', 'E1 no such endpoint', %none for 1, 7;
+may_not 7, '/api/ListUsers/', SCOPE => 'no_endpoint', 'P2 with a slash behind', %none;
+may_not 7, '/api/%4cistUsers', SCOPE => 'no_endpoint', 'P2 spelt in another way', %none;
+may_not 7, "/api/NoSuch<script>$_", SCOPE => 'no_endpoint', 'E2 nothing of the request comes back', %none
+    for '', '%3cb%3e', '?a=<b>';
+granted $s, '/api/PublicPing', 'Public', hit => 1, port => 2;
+refused $s, '/api/ListUsers', NONE => 'no token', reason => 'no_credential', port => 2,
+        expect => { type => 'text/plain', body => $says{NONE} };
+
+# the location's scope may come from a request: it is not repeated
+refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'E2 a scope of the request', reason => 'scope', token => of(1), port => 2,
+        expect => { type => 'text/plain', body => "${denied}the user does not have the required permission" };
+refused $s, '/own-words/x', SCOPE => "the operator's own words", reason => 'no_endpoint', token => of(1), port => 2,
+        expect => { type => 'text/plain', body => 'Ask the help desk' };
+
+# address, state
+may_not 2, '/api/ListUsers', ADDR => 'address', 'I7 from another address';
+may_not 3, '/api/NoSuchEndpoint', ADDR => 'address', 'I7 address is told before the endpoint';
+may 2, '/api/ListUsers', 'I7 from its range', from => '127.0.0.31';
+may_not 2, '/api/ListUsers', ADDR => 'address', 'I7 beside its range', from => '127.0.0.32', good => 0;
+may_not 4, '/api/ListUsers', DISABLED => 'disabled_client', 'D2 disabled';
+may_not 8, '/api/ListUsers', DISABLED => 'disabled_client', 'D2 disabled by a word';
+may_not 99, '/api/ListUsers', DISABLED => 'unknown_client', 'D2 unknown';
+may_not 1, '/api/ListUsers', INV => 'audience', 'C7 for another client', token => of(1, aud => 'api://' . guid 2);
+may_not 1, '/api/ListUsers', EXP => 'expired', 'C2 expired', token => of(1, exp => 1);
+may_not 4, '/api/ListUsers', EXP => 'expired', 'C2 expired, of a disabled client', token => of(4, exp => 1);
+may_not 1, '/api/ListUsers', SCOPE => 'delegated', 'C10 a user', token => of(1, scp => 'user_impersonation'),
+    says => 'Access denied: unable to resolve roles for the authenticated principal';
+
+# --- D7: live ---------------------------------------------------------------
+
+for my $round (1, 2) {
+    $store->ok('client', 'disable', guid 1);
+    may_not 1, '/api/ListUsers', DISABLED => 'disabled_client', "D7 disabled, $round";
+    $store->ok('client', 'enable', guid 1);
+    may 1, '/api/ListUsers', "D7 enabled, $round";
+}
+$store->ok(@cipp, { input => text([role('helpdesk', Permissions => '{"a":"Identity.Group.Read"}')]) });
+may_not 3, '/api/EditUser', SCOPE => 'endpoint', 'D7 the role is another', @home, @post, custom('Identity.User.ReadWrite');
+may 3, '/api/ListGroups', 'D7 and nothing is blocked', from => '127.0.0.3';
+$store->ok(@cipp, { input => text([client(3, Role => 'helpdesk', IPRange => '"127.0.0.9"')]) });
+may_not 3, '/api/ListGroups', ADDR => 'address', 'D7 its range is another', @home;
+may 3, '/api/ListGroups', 'D7 its range is another', from => '127.0.0.9';
+$store->ok('client', 'delete', guid 3);
+may_not 3, '/api/ListGroups', DISABLED => 'unknown_client', 'D7 deleted', from => '127.0.0.9', good => 0;
+
+done();

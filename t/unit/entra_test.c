@@ -1,0 +1,402 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What is Entra's own: the client of a token, its tenant, the issuer of a key,
+ * and the sentences that CIPP has for refusals.
+ */
+
+#include <jansson.h>
+
+#include "tap.h"
+
+#include "at_client.h"
+#include "at_entra.h"
+#include "at_sentence.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define GUID   "d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69"
+#define UPPER  "D6F3A1B2-5C4E-4F80-9A7B-1E2D3C4B5A69"
+#define V1     "https://sts.windows.net/"
+#define V2     "https://login.microsoftonline.com/"
+
+
+static json_t *
+claims(const char *text)
+{
+    json_t  *object;
+
+    object = json_loads(text, 0, NULL);
+
+    if (object == NULL) {
+        printf("Bail out! no JSON: %s\n", text);
+        exit(1);
+    }
+
+    return object;
+}
+
+
+static void
+test_client(void)
+{
+    size_t       i;
+    json_t      *object;
+    at_str_t     id;
+    at_issuer_t  issuer;
+
+    static const struct {
+        const char  *text;
+        const char  *id;        /* NULL: no reading */
+    } cases[] = {
+        { "{\"ver\":\"1.0\",\"appid\":\"a\"}", "a" },
+        { "{\"ver\":\"2.0\",\"azp\":\"a\"}", "a" },
+        { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"a\"}", "a" },
+        { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"A\"}", "a" },
+        { "{\"ver\":\"2.0\",\"appid\":\"a\",\"azp\":\"A\"}", "A" },
+        { "{\"azp\":\"a\"}", "a" },
+        { "{\"appid\":\"a\"}", "a" },
+        { "{\"appid\":\"A\",\"azp\":\"a\"}", "a" },
+
+        { "{\"ver\":\"1.0\",\"azp\":\"a\"}", NULL },
+        { "{\"ver\":\"2.0\",\"appid\":\"a\"}", NULL },
+        { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"b\"}", NULL },
+        { "{\"ver\":\"2.0\",\"appid\":\"b\",\"azp\":\"a\"}", NULL },
+        { "{\"appid\":\"b\",\"azp\":\"a\"}", NULL },
+        { "{\"ver\":\"1.0\"}", NULL },
+        { "{}", NULL },
+        { "{\"ver\":\"3.0\",\"appid\":\"a\",\"azp\":\"a\"}", NULL },
+        { "{\"ver\":\"1\",\"appid\":\"a\"}", NULL },
+        { "{\"ver\":\"\",\"appid\":\"a\"}", NULL },
+        { "{\"ver\":1.0,\"appid\":\"a\"}", NULL },
+        { "{\"ver\":null,\"appid\":\"a\"}", NULL },
+        { "{\"ver\":[\"1.0\"],\"appid\":\"a\"}", NULL },
+        { "{\"ver\":\"1.0\",\"appid\":7}", NULL },
+        { "{\"ver\":\"1.0\",\"appid\":\"\"}", NULL },
+        { "{\"ver\":\"1.0\",\"appid\":[\"a\"]}", NULL },
+        { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":null}", NULL },
+        { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"\"}", NULL },
+        { "{\"ver\":\"2.0\",\"appid\":{},\"azp\":\"a\"}", NULL },
+    };
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.entra = 1;
+
+    for (i = 0; i < N(cases); i++) {
+        object = claims(cases[i].text);
+
+        is_int(at_entra_client(object, &id), cases[i].id ? 0 : -1,
+               "D2 entra: %s", cases[i].text);
+        id = at_client_id(&issuer, object);
+        is_bytes(id, cases[i].id ? str(cases[i].id) : at_str(""),
+                 "D2 entra: the client of %s", cases[i].text);
+
+        json_decref(object);
+    }
+}
+
+
+static void
+test_tenant(void)
+{
+    size_t   i;
+    json_t  *object;
+
+    static const struct {
+        const char  *tid;
+        const char  *iss;
+        int          same;
+    } cases[] = {
+        { "\"" GUID "\"", V1 GUID "/", 1 },
+        { "\"" GUID "\"", V2 GUID "/v2.0", 1 },
+        { "\"" UPPER "\"", V2 GUID "/v2.0", 1 },
+        { "\"" GUID "\"", "https://" GUID ".ciamlogin.com/" GUID "/v2.0", 1 },
+        { "\"" GUID "\"", "https://" GUID ".ciamlogin.com", 1 },
+        { "\"" GUID "\"", V2 "11111111-2222-3333-4444-555555555555/v2.0", 0 },
+        { "\"" GUID "\"", V1 "x" GUID "/", 0 },
+        { "\"" GUID "\"", V1 GUID "0/", 0 },
+        { "\"" GUID "\"", V1, 0 },
+        { "\"common\"", V2 GUID "/v2.0", 0 },
+        { "\"\"", V2 GUID "/v2.0", 0 },
+        { "7", V2 GUID "/v2.0", 0 },
+        { "null", V2 GUID "/v2.0", 0 },
+        { "[\"" GUID "\"]", V2 GUID "/v2.0", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        object = json_pack("{s:o, s:s}",
+                           "tid", json_loads(cases[i].tid, JSON_DECODE_ANY,
+                                             NULL),
+                           "iss", cases[i].iss);
+        is_int(at_entra_has_tenant(object), cases[i].same, "C8 tid %s of %s",
+               cases[i].tid, cases[i].iss);
+        json_decref(object);
+    }
+
+    object = claims("{\"iss\":\"https://issuer.example\"}");
+    ok(at_entra_has_tenant(object), "C8 no tid");
+    json_decref(object);
+
+    object = claims("{\"tid\":\"" GUID "\"}");
+    ok(!at_entra_has_tenant(object), "C8 a tid and no iss");
+    json_decref(object);
+}
+
+
+static void
+test_key_issuer(void)
+{
+    size_t   i;
+    json_t  *object;
+
+    static const struct {
+        const char  *issuer;
+        const char  *claims;
+        int          fits;
+    } cases[] = {
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 1 },
+        { V2 GUID "/v2.0",
+          "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 1 },
+        { V2 GUID "/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\"}", 1 },
+        { "{tenantid}", "{\"iss\":\"" GUID "\",\"tid\":\"" GUID "\"}", 1 },
+        { "https://{tenantid}.example/{tenantid}/",
+          "{\"iss\":\"https://" GUID ".example/" GUID "/\",\"tid\":\"" GUID
+          "\"}", 1 },
+
+        /* the issuer of the other version */
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V1 GUID "/\",\"tid\":\"" GUID "\"}", 0 },
+
+        /* no tid, or none that can be filled in */
+        { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\"}", 0 },
+        { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":7}", 0 },
+        { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 "/v2.0\",\"tid\":\"\"}", 0 },
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 "common/v2.0\",\"tid\":\"common\"}", 0 },
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 "{tenantid}/v2.0\",\"tid\":\"{tenantid}\"}", 0 },
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 "g6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69/v2.0\","
+          "\"tid\":\"g6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69\"}", 0 },
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 "d6f3a1b2-5c4e-4f80-9a7b1-e2d3c4b5a69/v2.0\","
+          "\"tid\":\"d6f3a1b2-5c4e-4f80-9a7b1-e2d3c4b5a69\"}", 0 },
+
+        /* another tenant */
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 GUID "/v2.0\","
+          "\"tid\":\"11111111-2222-3333-4444-555555555555\"}", 0 },
+        { V2 "11111111-2222-3333-4444-555555555555/v2.0",
+          "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 0 },
+
+        /* all of it, and no more */
+        { V2 "{tenantid}/v2.0",
+          "{\"iss\":\"" V2 GUID "/v2.0/\",\"tid\":\"" GUID "\"}", 0 },
+        { V2 "{tenantid}/v2.0/",
+          "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 0 },
+        { V2 "{tenantid}", "{\"iss\":\"" V2 "\",\"tid\":\"" GUID "\"}", 0 },
+        { V2 "{tenantid", "{\"iss\":\"" V2 GUID "\",\"tid\":\"" GUID "\"}", 0 },
+        { V2 "{TenantId}", "{\"iss\":\"" V2 GUID "\",\"tid\":\"" GUID "\"}", 0 },
+
+        { V1, "{\"tid\":\"" GUID "\"}", 0 },
+        { V1, "{\"iss\":[\"" V1 "\"]}", 0 },
+        { V1, "{\"iss\":\"\"}", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        object = claims(cases[i].claims);
+        is_int(at_entra_is_of_issuer(object, str(cases[i].issuer)),
+               cases[i].fits, "K4 a key of %s, %s", cases[i].issuer,
+               cases[i].claims);
+        json_decref(object);
+    }
+}
+
+
+static void
+test_delegated(void)
+{
+    size_t   i;
+    json_t  *object;
+
+    static const struct {
+        const char  *text;
+        int          delegated;
+    } cases[] = {
+        { "{}", 0 },
+        { "{\"idtyp\":\"app\"}", 0 },
+        { "{\"roles\":[\"X\"],\"idtyp\":\"app\"}", 0 },
+        { "{\"scp\":\"user_impersonation\"}", 1 },
+        { "{\"scp\":\"\"}", 1 },
+        { "{\"scp\":null}", 1 },
+        { "{\"scp\":\"x\",\"idtyp\":\"app\"}", 1 },
+        { "{\"idtyp\":\"user\"}", 1 },
+        { "{\"idtyp\":\"APP\"}", 1 },
+        { "{\"idtyp\":\"\"}", 1 },
+        { "{\"idtyp\":null}", 1 },
+        { "{\"idtyp\":[\"app\"]}", 1 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        object = claims(cases[i].text);
+        is_int(at_entra_is_delegated(object), cases[i].delegated,
+               "C10 delegated: %s", cases[i].text);
+        json_decref(object);
+    }
+}
+
+
+static void
+test_audience(void)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *audience;
+        const char  *id;
+    } cases[] = {
+        { "api://" GUID, GUID },
+        { GUID, GUID },
+        { "api://a", "a" },
+        { "api://", "api://" },
+        { "api:/a", "api:/a" },
+        { "API://a", "API://a" },
+        { "api://api://a", "api://a" },
+        { "https://a", "https://a" },
+        { "", "" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        is_bytes(at_client_of_audience(str(cases[i].audience)),
+                 str(cases[i].id), "C7 the client of audience \"%s\"",
+                 cases[i].audience);
+    }
+}
+
+
+/* --- sentences ----------------------------------------------------------- */
+
+
+#define DENIED  "Access to this CIPP API endpoint is not allowed, "
+
+
+static at_str_t
+sentence(at_verdict_e verdict, const at_identity_t *identity,
+    const at_endpoint_t *endpoint)
+{
+    size_t       n;
+    static char  buf[1024];
+
+    n = at_sentence(NULL, 0, verdict, identity, endpoint);
+    memset(buf, '#', sizeof(buf));
+
+    /* half of it writes half of it */
+    if (at_sentence(buf, n / 2, verdict, identity, endpoint) != n
+        || buf[n / 2] != '#'
+        || at_sentence(buf, n, verdict, identity, endpoint) != n
+        || buf[n] != '#')
+    {
+        return at_str("of another length");
+    }
+
+    return (at_str_t) { buf, n };
+}
+
+
+static void
+test_sentences(void)
+{
+    size_t         i;
+    at_identity_t  who;
+    at_endpoint_t  users;
+
+    static const char *const  builtin[] = {
+        "readonly", "Editor", "ADMIN", "superadmin"
+    };
+
+    memset(&who, 0, sizeof(who));
+    memset(&users, 0, sizeof(users));
+
+    users.text = at_str("GET /api/ListUsers");
+    users.scope = at_str("Identity.User.Read");
+    who.rights.from = AT_RIGHTS_ROLE;
+
+    for (i = 0; i < N(builtin); i++) {
+        char  expected[256];
+
+        who.role = str(builtin[i]);
+        (void) snprintf(expected, sizeof(expected), DENIED "the '%s' base role "
+                        "does not have the required permission: "
+                        "Identity.User.Read", builtin[i]);
+        is_bytes(sentence(AT_ENDPOINT, &who, &users), str(expected),
+                 "E1 CIPP's sentence for %s", builtin[i]);
+    }
+
+    who.rights.from = AT_RIGHTS_BOTH;
+    is_bytes(sentence(AT_ENDPOINT, &who, &users),
+             at_str(DENIED "you do not have the required permission: "
+                    "Identity.User.Read"),
+             "E1 where scopes are a second condition");
+
+    who.rights.from = AT_RIGHTS_ROLE;
+    who.role = at_str("helpdesk");
+    is_bytes(sentence(AT_ENDPOINT, &who, &users),
+             at_str(DENIED "you do not have the required permission: "
+                    "Identity.User.Read"), "E1 CIPP's sentence, a custom role");
+    is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
+             at_str(DENIED "the custom role 'helpdesk' has blocked this "
+                    "endpoint: ListUsers"), "E1 CIPP's sentence, blocked");
+
+    users.text = at_str("GET /");
+    is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
+             at_str(DENIED "the custom role 'helpdesk' has blocked this "
+                    "endpoint: GET /"), "E1 an endpoint without a name");
+
+    who.role = at_str("a\r\nb\x7f\xc3\xa9'<x>");
+    is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
+             at_str(DENIED "the custom role 'a??b?\xc3\xa9'<x>' has blocked "
+                    "this endpoint: GET /"), "E2 control characters");
+
+    is_bytes(sentence(AT_ENDPOINT, &who, NULL),
+             at_str(DENIED "the user does not have the required permission"),
+             "E1 without a row of the catalogue");
+    is_bytes(sentence(AT_NO_ROLE, &who, &users),
+             at_str(DENIED "the user does not have the required permission"),
+             "E1 CIPP's sentence, no role");
+    is_bytes(sentence(AT_SCOPE, &who, &users),
+             at_str(DENIED "the user does not have the required permission"),
+             "E1 a scope of the location");
+    is_bytes(sentence(AT_ADDRESS, &who, &users),
+             at_str(DENIED "the API Client does not have the required "
+                    "permission"), "E1 CIPP's sentence, address");
+    is_bytes(sentence(AT_DISABLED_CLIENT, &who, &users),
+             at_str(DENIED "the API Client does not have the required "
+                    "permission"), "E1 CIPP's sentence, disabled");
+    is_bytes(sentence(AT_NO_ENDPOINT, &who, NULL),
+             at_str("Endpoint not found"), "E1 CIPP's sentence, no endpoint");
+    is_bytes(sentence(AT_DELEGATED, &who, &users),
+             at_str("Access denied: unable to resolve roles for the "
+                    "authenticated principal"), "E1 CIPP's sentence, a user");
+    is_bytes(sentence(AT_BAD_SIGNATURE, &who, NULL),
+             at_str("You do not have permission to view this directory or "
+                    "page."), "E1 CIPP's sentence, 401");
+    is_bytes(sentence(AT_FAILED, &who, NULL),
+             at_str("Authentication Unavailable"), "E1 503");
+}
+
+
+int
+main(void)
+{
+    test_client();
+    test_tenant();
+    test_key_issuer();
+    test_delegated();
+    test_audience();
+    test_sentences();
+
+    return tap_done();
+}

@@ -1,0 +1,756 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * URLs, caching headers, discovery documents; documents from a server of this
+ * test's own on loopback, also while each allocation fails in turn (G5).  TLS
+ * and servers that misbehave are in t/jwks.t.
+ */
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+
+static struct {
+    unsigned  n;                /* allocations so far */
+    unsigned  fail;             /* the one that fails; 0: none */
+    int       lasting;          /* and all after it */
+    unsigned  failed;           /* how many did */
+} alloc;
+
+
+static int
+alloc_fails(void)
+{
+    alloc.n++;
+
+    if (alloc.fail == 0
+        || !(alloc.n == alloc.fail || (alloc.lasting && alloc.n > alloc.fail)))
+    {
+        return 0;
+    }
+
+    alloc.failed++;
+
+    return 1;
+}
+
+
+static void *
+alloc_malloc(size_t size)
+{
+    return alloc_fails() ? NULL : malloc(size);
+}
+
+
+static void *
+alloc_calloc(size_t n, size_t size)
+{
+    return alloc_fails() ? NULL : calloc(n, size);
+}
+
+
+static void *
+alloc_realloc(void *data, size_t size)
+{
+    return alloc_fails() ? NULL : realloc(data, size);
+}
+
+
+static char *
+alloc_strdup(const char *text)
+{
+    return alloc_fails() ? NULL : strdup(text);
+}
+
+
+static char *
+alloc_strndup(const char *text, size_t n)
+{
+    return alloc_fails() ? NULL : strndup(text, n);
+}
+
+
+#define malloc   alloc_malloc
+#define strndup  alloc_strndup
+
+#include "../../src/core/at_fetch.c"
+
+#undef malloc
+#undef strndup
+
+
+#define POINTS  20000           /* where to give up */
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+
+/* --- URLs ---------------------------------------------------------------- */
+
+
+static void
+test_urls(void)
+{
+    size_t        i;
+    static char   large[AT_URL_LEN + 2];
+
+    static const char  *good[] = {
+        "https://a", "https://a/", "https://a.example:8443/x?y=z", "https://a_b-c.d/",
+        "https://127.0.0.1/", "https://[::1]:8443/", "https://10.0.0.1", "https://a?x",
+        "https://login.microsoftonline.com/11111111-2222/v2.0", "https://a:1", "https://a:65535",
+        "http://127.0.0.1", "http://127.0.0.1:8080/jwks", "http://127.255.255.254/",
+        "http://[::1]", "http://[::1]:80/x", "http://[0:0:0:0:0:0:0:1]/", "https://a/@b",
+        "https://a/x:y"
+    };
+
+    static const char  *bad[] = {
+        "", "a", "https:", "https:/", "https://", "https:///x", "https://?x", "HTTPS://a",
+        "https://:80", "https://a:", "https://a:/", "https://a:0", "https://a:65536",
+        "https://a:123456", "https://a:x", "https://a:8x", "https://a:-1", "https://u@a/",
+        "https://u:p@a/", "https://@a", "https://a/#f", "https://a#f", "https://a b/",
+        "https://a/ ", " https://a", "https://a/\n", "https://a/\x7f", "https://a/\xc3\xa9",
+        "https://a\"b", "https://a/\\", "https://a/<x>", "https://a/{x}", "https://a/`",
+        "https://[::1", "https://::1/", "https://[]/", "https://[::1]x/", "https://[::1%25lo]/",
+        "https://[fe80::1%lo]/", "https://.a/", "https://a%2fb/", "https://a,b/", "https://a*",
+        "ftp://127.0.0.1/", "file:///etc/passwd", "//a/", "javascript:x",
+        "http://a/", "http://localhost/", "http://localhost:8080", "http://128.0.0.1/",
+        "http://126.255.255.255/", "http://0.0.0.0/", "http://127.1/", "http://0x7f.0.0.1/",
+        "http://127.0.0.1.example/", "http://127.0.0.1@a/", "http://2130706433/",
+        "http://[::]/", "http://[::2]/", "http://[::ffff:127.0.0.1]/", "http://127.0.0.01/",
+        "http://127.0.0.1:99999/", "http://127.0.0.1 /", "http://a/127.0.0.1"
+    };
+
+    for (i = 0; i < N(good); i++) {
+        ok(at_fetch_url_is_valid(str(good[i])), "a URL: %s", good[i]);
+    }
+
+    for (i = 0; i < N(bad); i++) {
+        ok(!at_fetch_url_is_valid(str(bad[i])), "no URL: %s", bad[i]);
+    }
+
+    ok(!at_fetch_url_is_valid((at_str_t) { "https://a/\0x", 12 }), "no URL: with a NUL");
+
+    memset(large, 'a', sizeof(large));
+    memcpy(large, "https://a/", 10);
+    ok(at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN }), "as long as may be");
+    ok(!at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN + 1 }), "a byte longer");
+}
+
+
+static void
+test_proxies(void)
+{
+    size_t  i;
+
+    static const char  *good[] = {
+        "http://proxy", "http://proxy:3128", "https://proxy.example:3128", "http://10.0.0.1:1",
+        "http://[::1]:3128", "http://127.0.0.1:3128"
+    };
+
+    static const char  *bad[] = {
+        "", "proxy", "proxy:3128", "http://", "http://u:p@proxy:3128", "http://proxy/",
+        "http://proxy:3128/", "socks5://proxy", "http://proxy:0", "http://pro xy",
+        "http://proxy?x", "http://proxy#x"
+    };
+
+    for (i = 0; i < N(good); i++) {
+        ok(at_fetch_proxy_is_valid(str(good[i])), "a proxy: %s", good[i]);
+    }
+
+    for (i = 0; i < N(bad); i++) {
+        ok(!at_fetch_proxy_is_valid(str(bad[i])), "no proxy: %s", bad[i]);
+    }
+}
+
+
+/* --- Cache-Control ------------------------------------------------------- */
+
+
+static void
+test_max_age(void)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *control;
+        const char  *age;
+        int64_t      expected;
+    } rows[] = {
+        { "", "", -1 },
+        { "", "5", -1 },
+        { "public", "", -1 },
+        { "max-age=60", "", 60 },
+        { "MAX-AGE=60", "", 60 },
+        { "public, max-age=86400, must-revalidate", "", 86400 },
+        { "public,max-age=86400,must-revalidate", "", 86400 },
+        { ",, ,max-age=1,,", "", 1 },
+        { "max-age=\"60\"", "", 60 },
+        { "max-age = 60", "", 60 },
+        { "max-age=0", "", 0 },
+        { "max-age=60", "20", 40 },
+        { "max-age=60", "60", 0 },
+        { "max-age=60", "90", 0 },
+        { "max-age=60", "x", 60 },
+        { "max-age=60", "-5", 60 },
+        { "max-age=60", "99999999999999999999", 0 },
+        { "max-age=99999999999999999999999", "", AT_MAX_AGE },
+        { "max-age=60, max-age=30", "", 30 },
+        { "max-age=30, max-age=60", "", 30 },
+        { "no-store", "", 0 },
+        { "No-Store", "", 0 },
+        { "no-cache", "", 0 },
+        { "no-cache=\"set-cookie\"", "", 0 },
+        { "max-age=60, no-store", "", 0 },
+        { "no-cache, max-age=60", "", 0 },
+        { "max-age", "", -1 },
+        { "max-age=", "", -1 },
+        { "max-age=x", "", -1 },
+        { "max-age=6x", "", -1 },
+        { "max-age=-6", "", -1 },
+        { "max-age=+6", "", -1 },
+        { "max-age=1.5", "", -1 },
+        { "max-age=\"60", "", 60 },
+        { "max-age=\"\"", "", -1 },
+        { "xmax-age=60", "", -1 },
+        { "s-maxage=60", "", -1 },
+        { "x=\"no-store, max-age=1\", max-age=60", "", 60 },
+        { "x=\"\\\", no-store, \", max-age=60", "", 60 },
+        { "x=\"no-store", "", -1 },
+        { "x=\"\\", "", -1 },
+        { "=", "", -1 },
+        { "=,=", "", -1 },
+        { "=no-store", "", -1 },
+    };
+
+    for (i = 0; i < N(rows); i++) {
+        is_int(at_fetch_max_age(str(rows[i].control), str(rows[i].age)), rows[i].expected,
+               "Cache-Control: %s, Age: %s", rows[i].control, rows[i].age);
+    }
+
+    is_int(at_fetch_max_age((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }), -1, "neither");
+    is_int(at_fetch_max_age((at_str_t) { "\0,max-age=1", 11 }, str("")), 1, "with a NUL");
+}
+
+
+/* --- discovery ----------------------------------------------------------- */
+
+
+static void
+is_url(const char *issuer, const char *expected)
+{
+    char        *url;
+    at_error_t   err;
+
+    url = at_discovery_url(str(issuer), &err);
+
+    if (expected) {
+        is_str(url ? url : err.text, expected, "discovery of %s", issuer);
+    } else {
+        ok(url == NULL && strstr(err.text, "https URL") != NULL, "no discovery of %s", issuer);
+    }
+
+    free(url);
+}
+
+
+static void
+is_parsed(const char *document, const char *expected, const char *says)
+{
+    char        *uri;
+    at_error_t   err;
+
+    memset(&err, 0, sizeof(err));
+    uri = at_discovery_parse(str(document), at_str("https://i/x"), &err);
+
+    if (expected) {
+        is_str(uri ? uri : err.text, expected, "document %s", document);
+    } else {
+        ok(uri == NULL && strstr(err.text, says) != NULL, "%.200s: %s", document, err.text);
+    }
+
+    free(uri);
+}
+
+
+static void
+test_discovery(void)
+{
+    char        *uri, deep[200];
+    at_error_t   err;
+
+    is_url("https://i", "https://i/.well-known/openid-configuration");
+    is_url("https://i/", "https://i/.well-known/openid-configuration");
+    is_url("https://i/x", "https://i/x/.well-known/openid-configuration");
+    is_url("https://i/x/v2.0/", "https://i/x/v2.0/.well-known/openid-configuration");
+    is_url("http://127.0.0.1:80", "http://127.0.0.1:80/.well-known/openid-configuration");
+    is_url("https://i?x", NULL);
+    is_url("https://i/x?", NULL);
+    is_url("http://i", NULL);
+    is_url("i", NULL);
+    is_url("", NULL);
+
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}", "https://k/j", NULL);
+    is_parsed("{\"jwks_uri\":\"https://k/j?a=b\",\"issuer\":\"https:\\/\\/i/x\",\"y\":[{}]}",
+              "https://k/j?a=b", NULL);
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://127.0.0.1/j\"}",
+              "http://127.0.0.1/j", NULL);
+
+    is_parsed("", NULL, "JSON object");
+    is_parsed("[]", NULL, "JSON object");
+    is_parsed("<html>", NULL, "JSON object");
+    is_parsed("{}", NULL, "\"issuer\"");
+    is_parsed("{\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
+    is_parsed("{\"issuer\":1,\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
+    is_parsed("{\"issuer\":[\"https://i/x\"],\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
+    is_parsed("{\"issuer\":\"https://i/x/\",\"jwks_uri\":\"https://k/j\"}", NULL,
+              "another issuer: https://i/x/");
+    is_parsed("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
+    is_parsed("{\"issuer\":\"https://I/x\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
+    is_parsed("{\"issuer\":\"x\\n[alert]\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
+    is_parsed("{\"issuer\":\"\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
+    is_parsed("{\"issuer\":\"https://i/x\"}", NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":null}", NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"\"}", NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://k/j\"}", NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"file:///x\"}", NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://u:p@k/j\"}", NULL,
+              "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\",\"jwks_uri\":\"x\"}", NULL,
+              "JSON object");
+    is_parsed("{\"issuer\":\"https://i/x\",\"issuer\":\"https://i/x\"}", NULL, "JSON object");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}x", NULL, "JSON object");
+
+    memset(deep, '[', 100);
+    memset(deep + 100, ']', 100);
+    memcpy(deep, "{\"x\":", 5);
+    memcpy(deep + 195, "}", 2);
+    is_parsed(deep, NULL, "JSON object");
+
+    uri = at_discovery_parse((at_str_t) { "{}\0", 3 }, at_str("https://i/x"), &err);
+    ok(uri == NULL, "a NUL behind the document");
+}
+
+
+/* --- a server ------------------------------------------------------------ */
+
+
+static struct {
+    pid_t        pid;
+    unsigned     port;
+    char         url[128];
+} server;
+
+#define HEAD(type)  "HTTP/1.1 200 OK\r\nContent-Type: " type "\r\nConnection: close\r\n"
+
+static const struct {
+    const char  *path;
+    const char  *answer;
+} answers[] = {
+    { "/good ", HEAD("application/json") "Content-Length: 2\r\n\r\n{}" },
+    { "/cached ", HEAD("application/json") "Cache-Control: public\r\nCache-Control: max-age=90\r\n"
+                  "Age: 30\r\nContent-Length: 2\r\n\r\n{}" },
+    { "/charset ", HEAD("application/json; charset=utf-8") "Content-Length: 2\r\n\r\n{}" },
+    { "/set ", HEAD("application/jwk-set+json") "Content-Length: 2\r\n\r\n{}" },
+    { "/upper ", HEAD("Application/JSON ;x") "Content-Length: 2\r\n\r\n{}" },
+    { "/untyped ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" },
+    { "/html ", HEAD("text/html") "Content-Length: 2\r\n\r\n{}" },
+    { "/almost ", HEAD("application/jsonx") "Content-Length: 2\r\n\r\n{}" },
+    { "/empty ", HEAD("application/json") "Content-Length: 0\r\n\r\n" },
+    { "/cut ", HEAD("application/json") "Content-Length: 3\r\n\r\n{}" },
+    { "/old ", "HTTP/1.0 200 OK\r\n\r\n{}" },
+    { "/chunks ", HEAD("application/json") "Transfer-Encoding: chunked\r\n\r\n"
+                  "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n" },
+    { "/cutchunks ", HEAD("application/json") "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" },
+    { "/announced ", HEAD("application/json") "Content-Length: 1048577\r\n\r\n{}" },
+    { "/204 ", "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n" },
+    { "/404 ", "HTTP/1.1 404 No\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" },
+    { "/500 ", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}" },
+    { "/plain ", "HTTP/1.1 302 No\r\nLocation: /good\r\nContent-Length: 0\r\n\r\n" },
+    { "/file ", "HTTP/1.1 302 No\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n" },
+    { "/bare ", "HTTP/1.1 302 No\r\nContent-Length: 0\r\n\r\n" },
+    { "/garbage ", "\x01\x02\xff\n\n" },
+    { "/nothing ", "" },
+};
+
+
+static void
+serve_size(int fd, long size)
+{
+    char         block[4096];
+    const char  *head = HEAD("application/json") "\r\n";
+
+    memset(block, ' ', sizeof(block));
+    (void) send(fd, head, strlen(head), MSG_NOSIGNAL);
+
+    while (size > 0
+           && send(fd, block, size > 4096 ? 4096 : (size_t) size, MSG_NOSIGNAL) > 0)
+    {
+        size -= 4096;
+    }
+}
+
+
+static void
+serve_one(int fd)
+{
+    char     request[4096];
+    size_t   i, len;
+    ssize_t  n;
+
+    for (len = 0; len < sizeof(request) - 1; len += (size_t) n) {
+        n = recv(fd, request + len, sizeof(request) - 1 - len, 0);
+        request[len + (n > 0 ? (size_t) n : 0)] = '\0';
+
+        if (n <= 0 || strstr(request, "\r\n\r\n") != NULL) {
+            break;
+        }
+    }
+
+    if (strncmp(request, "GET /", 5) != 0) {
+        return;
+    }
+
+    if (strncmp(request + 5, "size", 4) == 0) {
+        serve_size(fd, atol(request + 9));
+        return;
+    }
+
+    if (strncmp(request + 4, "/hang ", 6) == 0) {
+        (void) recv(fd, request, 1, 0);
+        return;
+    }
+
+    if (strncmp(request + 4, "/asked ", 7) == 0) {
+        (void) send(fd, HEAD("application/json") "\r\n",
+                    strlen(HEAD("application/json") "\r\n"), MSG_NOSIGNAL);
+        (void) send(fd, request, strlen(request), MSG_NOSIGNAL);
+        return;
+    }
+
+    for (i = 0; i < N(answers); i++) {
+        if (strncmp(request + 4, answers[i].path, strlen(answers[i].path)) == 0) {
+            (void) send(fd, answers[i].answer, strlen(answers[i].answer), MSG_NOSIGNAL);
+        }
+    }
+}
+
+
+static void
+serve(int fd)
+{
+    int  client;
+
+    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+    for ( ;; ) {
+        client = accept(fd, NULL, NULL);
+
+        if (client >= 0) {
+            serve_one(client);
+            (void) shutdown(client, SHUT_RDWR);
+            (void) close(client);
+        }
+    }
+}
+
+
+static void
+start_server(void)
+{
+    int                 fd;
+    socklen_t           len;
+    struct sockaddr_in  addr;
+
+    memset(&addr, 0, sizeof(addr));
+    addr.sin_family = AF_INET;
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    len = sizeof(addr);
+
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (fd == -1 || bind(fd, (struct sockaddr *) &addr, len) != 0 || listen(fd, 64) != 0
+        || getsockname(fd, (struct sockaddr *) &addr, &len) != 0)
+    {
+        printf("Bail out! no server\n");
+        exit(1);
+    }
+
+    server.port = ntohs(addr.sin_port);
+    server.pid = fork();
+
+    if (server.pid == 0) {
+        serve(fd);
+    }
+
+    (void) close(fd);
+}
+
+
+static const char *
+url_of(const char *path)
+{
+    (void) snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%u%s", server.port, path);
+
+    return server.url;
+}
+
+
+/* --- documents ----------------------------------------------------------- */
+
+
+static at_fetched_t
+is_fetched(const char *path, const char *expected)
+{
+    int           rc;
+    at_error_t    err;
+    at_fetch_t    fetch;
+    at_fetched_t  fetched;
+
+    memset(&fetch, 0, sizeof(fetch));
+    memset(&err, 0, sizeof(err));
+    fetch.url = url_of(path);
+
+    rc = at_fetch(&fetched, &fetch, &err);
+    is_int(rc, 0, "Q1 %s is fetched %s", path, err.text);
+
+    if (expected) {
+        is_bytes((at_str_t) { fetched.body, fetched.len }, str(expected), "%s: the body", path);
+    }
+
+    ok(fetched.body && fetched.body[fetched.len] == '\0', "%s: terminated", path);
+    free(fetched.body);
+
+    return fetched;
+}
+
+
+static void
+is_not_fetched(const char *path, const char *says)
+{
+    int           rc;
+    at_error_t    err;
+    at_fetch_t    fetch;
+    at_fetched_t  fetched;
+
+    memset(&fetch, 0, sizeof(fetch));
+    memset(&err, 0, sizeof(err));
+    fetch.url = url_of(path);
+
+    rc = at_fetch(&fetched, &fetch, &err);
+    is_int(rc, -1, "Q1 %s is not", path);
+    ok(strstr(err.text, says) != NULL && strstr(err.text, fetch.url) != NULL,
+       "%s says why: %s", path, err.text);
+    ok(fetched.body == NULL && fetched.len == 0, "%s: nothing is left", path);
+    is_int((long long) ERR_peek_error(), 0, "%s: OpenSSL's queue is empty", path);
+    free(fetched.body);
+}
+
+
+static void
+test_fetch(void)
+{
+    is_int(is_fetched("/good", "{}").max_age, -1, "nothing is said of caches");
+    is_int(is_fetched("/cached", "{}").max_age, 60, "max-age less Age, of two headers");
+    (void) is_fetched("/charset", "{}");
+    (void) is_fetched("/set", "{}");
+    (void) is_fetched("/upper", "{}");
+    (void) is_fetched("/untyped", "{}");
+    (void) is_fetched("/empty", "");
+    (void) is_fetched("/old", "{}");
+    (void) is_fetched("/chunks", "{}");
+    is_int((long long) is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE, "all of it");
+
+    is_not_fetched("/size1048577", "larger");
+    is_not_fetched("/size99999999", "larger");
+    is_not_fetched("/announced", "size");
+    is_not_fetched("/html", "Content-Type");
+    is_not_fetched("/almost", "Content-Type");
+    is_not_fetched("/cut", "");
+    is_not_fetched("/cutchunks", "");
+    is_not_fetched("/204", "204");
+    is_not_fetched("/404", "404");
+    is_not_fetched("/500", "500");
+    is_not_fetched("/plain", "http");
+    is_not_fetched("/file", "file");
+    is_not_fetched("/bare", "302");
+    is_not_fetched("/garbage", "");
+    is_not_fetched("/nothing", "");
+}
+
+
+static void
+test_request(void)
+{
+    at_error_t    err;
+    at_fetch_t    fetch;
+    at_fetched_t  fetched;
+
+    /* the environment has no say */
+    (void) setenv("http_proxy", "http://127.0.0.1:1", 1);
+    (void) setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+    (void) setenv("HOME", "/nonexistent", 1);
+
+    memset(&fetch, 0, sizeof(fetch));
+    fetch.url = url_of("/asked");
+
+    if (!is_int(at_fetch(&fetched, &fetch, &err), 0, "what is asked")) {
+        return;
+    }
+
+    ok(strncmp(fetched.body, "GET /asked HTTP/1.1\r\n", 21) == 0, "GET: %s", fetched.body);
+    ok(strstr(fetched.body, "\r\nAccept: application/json\r\n") != NULL, "Accept");
+    ok(strstr(fetched.body, "\r\nAccept-Encoding: gzip\r\n") != NULL, "Accept-Encoding");
+    ok(strstr(fetched.body, "uthorization") == NULL && strstr(fetched.body, "ookie") == NULL,
+       "Q5 no credential");
+    free(fetched.body);
+
+    fetch.proxy = "http://127.0.0.1:1";
+    is_int(at_fetch(&fetched, &fetch, &err), -1, "a proxy that is not there is asked");
+
+    (void) unsetenv("http_proxy");
+    (void) unsetenv("ALL_PROXY");
+}
+
+
+static int
+stop_soon(void *data)
+{
+    return ++*(int *) data > 3;
+}
+
+
+static void
+test_stop(void)
+{
+    int           asked;
+    at_error_t    err;
+    at_fetch_t    fetch;
+    at_fetched_t  fetched;
+
+    asked = 0;
+    memset(&fetch, 0, sizeof(fetch));
+    fetch.url = url_of("/hang");
+    fetch.stop = stop_soon;
+    fetch.data = &asked;
+
+    is_int(at_fetch(&fetched, &fetch, &err), -1, "Q4 a transfer is stopped");
+    is_int(asked, 4, "as soon as it is asked to");
+    ok(strstr(err.text, "stopped") != NULL, "and says so: %s", err.text);
+}
+
+
+/* --- G5 ------------------------------------------------------------------ */
+
+
+static int
+fetch_point(unsigned fail, int lasting, unsigned *wrong)
+{
+    int           rc;
+    at_error_t    err;
+    at_fetch_t    fetch;
+    at_fetched_t  fetched;
+
+    memset(&fetch, 0, sizeof(fetch));
+    memset(&err, 0, sizeof(err));
+    fetch.url = url_of("/cached");
+
+    alloc.n = 0;
+    alloc.failed = 0;
+    alloc.lasting = lasting;
+    alloc.fail = fail;
+    rc = at_fetch(&fetched, &fetch, &err);
+    alloc.fail = 0;
+
+    *wrong += rc == 0 ? fetched.len != 2 || memcmp(fetched.body, "{}", 3) != 0
+                      : fetched.body != NULL || err.text[0] == '\0';
+    free(fetched.body);
+
+    return alloc.failed != 0;
+}
+
+
+static int
+discovery_point(unsigned fail, int lasting, unsigned *wrong)
+{
+    char        *url, *uri;
+    at_error_t   err;
+
+    memset(&err, 0, sizeof(err));
+
+    alloc.n = 0;
+    alloc.failed = 0;
+    alloc.lasting = lasting;
+    alloc.fail = fail;
+    url = at_discovery_url(at_str("https://i"), &err);
+    uri = at_discovery_parse(at_str("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k\"}"),
+                             at_str("https://i"), &err);
+    alloc.fail = 0;
+
+    *wrong += (url == NULL || uri == NULL) && err.text[0] == '\0';
+    *wrong += uri != NULL && strcmp(uri, "https://k") != 0;
+    free(url);
+    free(uri);
+
+    return alloc.failed != 0;
+}
+
+
+static void
+test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned *wrong))
+{
+    int       lasting;
+    unsigned  fail, wrong;
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (fail = 1; fail < POINTS && point(fail, lasting, &wrong); fail++) { /* void */ }
+
+        ok(fail > 1 && fail < POINTS, "G5 %s: %u points%s", name, fail - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 %s: whole, or a reason", name);
+    }
+}
+
+
+int
+main(void)
+{
+    if (curl_global_init_mem(CURL_GLOBAL_ALL, alloc_malloc, free, alloc_realloc, alloc_strdup,
+                             alloc_calloc)
+        != CURLE_OK)
+    {
+        printf("Bail out! no curl\n");
+        return 1;
+    }
+
+    json_set_alloc_funcs(alloc_malloc, free);
+
+    start_server();
+
+    is_int(at_fetch_init(), 0, "once in a process");
+
+    test_urls();
+    test_proxies();
+    test_max_age();
+    test_discovery();
+    test_fetch();
+    test_request();
+    test_stop();
+    test_memory("a document", fetch_point);
+    test_memory("discovery", discovery_point);
+
+    (void) kill(server.pid, SIGKILL);
+    (void) waitpid(server.pid, NULL, 0);
+    curl_global_cleanup();
+    curl_global_cleanup();
+
+    return tap_done();
+}

@@ -1,0 +1,749 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * An identity that is copied into one block: all of it, and nothing of the
+ * original's, which is overwritten and freed before the copy is used.
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "at_identity.h"
+#include "tap.h"
+
+
+#define N(array)  (sizeof(array) / sizeof((array)[0]))
+
+#define NAMES     2000
+#define ROOM      (256 * 1024)
+
+
+/*
+ * Where an original keeps all that it points to.  Of its arrays at_identity_t's
+ * own are blocks of malloc(), but views of this memory.
+ */
+typedef struct {
+    char           memory[ROOM];
+    size_t         used;
+    at_str_t       items[4 * NAMES];
+    size_t         n_items;
+    at_identity_t  identity;
+} original_t;
+
+
+static const at_issuer_t  an_issuer;
+
+
+static original_t *
+original(void)
+{
+    original_t  *o;
+
+    o = calloc(1, sizeof(original_t));
+
+    if (o == NULL) {
+        printf("Bail out! no memory\n");
+        exit(1);
+    }
+
+    return o;
+}
+
+
+static at_str_t
+keep(original_t *o, at_str_t text)
+{
+    char  *p;
+
+    p = o->memory + o->used;
+
+    if (o->used + text.len > ROOM) {
+        printf("Bail out! no room\n");
+        exit(1);
+    }
+
+    if (text.len) {
+        memcpy(p, text.data, text.len);
+    }
+
+    o->used += text.len;
+
+    return (at_str_t) { p, text.len };
+}
+
+
+static at_str_t
+keep_number(original_t *o, const char *name, size_t i)
+{
+    char  text[64];
+
+    (void) snprintf(text, sizeof(text), "%s-%zu", name, i);
+
+    return keep(o, str(text));
+}
+
+
+/* n names, each of which is there "times" times, in no order */
+static at_str_t *
+keep_names(original_t *o, const char *name, size_t n, size_t times)
+{
+    size_t     i;
+    at_str_t  *items;
+
+    items = o->items + o->n_items;
+    o->n_items += n;
+
+    for (i = 0; i < n; i++) {
+        items[i] = keep_number(o, name, i * 7919 % (n + 1) / times);
+    }
+
+    return items;
+}
+
+
+/* frees the original, as its bytes may be used again any time */
+static at_identity_t *
+copy_of(original_t *o)
+{
+    size_t          size;
+    at_identity_t  *copy;
+    void           *memory;
+
+    size = at_identity_size(&o->identity);
+    memory = malloc(size);
+
+    if (memory == NULL) {
+        printf("Bail out! no memory\n");
+        exit(1);
+    }
+
+    memset(memory, 0x5a, size);
+    copy = at_identity_copy(memory, size, &o->identity);
+
+    memset(o, 0xa5, sizeof(original_t));
+
+    if (copy == NULL) {
+        free(memory);
+    }
+
+    return copy;
+}
+
+
+static void
+copy_free(at_identity_t *copy)
+{
+    at_cidr_set_free(copy->range_set);
+    free(copy);
+}
+
+
+/* how many words of the block are addresses in the original */
+static size_t
+strays(const at_identity_t *copy, size_t size, const original_t *o)
+{
+    size_t      i, n;
+    uintptr_t   word;
+
+    n = 0;
+
+    for (i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
+        memcpy(&word, (const char *) copy + i, sizeof(word));
+        n += word >= (uintptr_t) o && word < (uintptr_t) (o + 1);
+    }
+
+    return n;
+}
+
+
+/* --- names ---------------------------------------------------------------- */
+
+
+static void
+test_names(void)
+{
+    original_t     *o;
+    at_identity_t  *copy;
+
+    o = original();
+    o->identity.issuer = &an_issuer;
+    o->identity.user = keep(o, at_str("alice"));
+    o->identity.client = keep(o, at_str("client-1"));
+    o->identity.role = keep(o, at_str("editor"));
+    o->identity.subject = keep(o, at_str("the subject"));
+    o->identity.expires = 1700000000123;
+    o->identity.needs_role = 1;
+    o->identity.rights.from = AT_RIGHTS_BOTH;
+    o->identity.rights.admin = 1;
+    o->identity.rights.owned = 1;
+    o->identity.rights.owner_admin = 1;
+    o->identity.rights.role = at_role_builtin(at_str("editor"));
+    o->identity.claims = (struct json_t *) o;
+    o->identity.copies[0] = o;
+    o->identity.n_copies = 1;
+
+    copy = copy_of(o);
+
+    if (!ok(copy != NULL, "a copy")) {
+        free(o);
+        return;
+    }
+
+    ok(copy->issuer == &an_issuer, "the issuer is the configuration's");
+    is_bytes(copy->user, at_str("alice"), "the user");
+    is_bytes(copy->client, at_str("client-1"), "the client");
+    is_bytes(copy->role, at_str("editor"), "the role's name");
+    is_bytes(copy->subject, at_str("the subject"), "the subject");
+    is_int(copy->expires, 1700000000123, "the expiry");
+    is_int(copy->needs_role, 1, "that it needs a role");
+    is_int(copy->rights.from, AT_RIGHTS_BOTH, "where its rights are from");
+    is_int(copy->rights.admin, 1, "that it is an admin");
+    is_int(copy->rights.owned, 1, "that it has an owner");
+    is_int(copy->rights.owner_admin, 1, "that this is an admin");
+    ok(copy->rights.role == at_role_builtin(at_str("editor")),
+       "a built-in role is itself");
+    ok(copy->claims == NULL, "no claims");
+    is_int((long long) copy->n_copies, 0, "no records");
+
+    copy_free(copy);
+    free(o);
+}
+
+
+static void
+test_subject(void)
+{
+    size_t          i;
+    original_t     *o;
+    at_identity_t  *copy;
+
+    static const struct {
+        const char  *name;
+        int          of;            /* 0: itself, 1: the user, 2: the client */
+        size_t       len;
+        const char  *subject;
+    } cases[] = {
+        { "a text of its own", 0, 6, "itself" },
+        { "the user", 1, 5, "alice" },
+        { "the client", 2, 8, "client-1" },
+        { "the beginning of the user", 1, 3, "ali" },
+        { "the beginning of the client", 2, 6, "client" },
+        { "none", 0, 0, "" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        o = original();
+        o->identity.user = keep(o, at_str("alice"));
+        o->identity.client = keep(o, at_str("client-1"));
+        o->identity.subject = cases[i].of == 1 ? o->identity.user
+                              : cases[i].of == 2 ? o->identity.client
+                              : keep(o, at_str("itself"));
+        o->identity.subject.len = cases[i].len;
+
+        copy = copy_of(o);
+
+        if (ok(copy != NULL, "subject: %s", cases[i].name)) {
+            is_bytes(copy->subject, str(cases[i].subject),
+                     "subject: %s, copied", cases[i].name);
+            is_bytes(copy->user, at_str("alice"), "subject: %s, the user",
+                     cases[i].name);
+            is_bytes(copy->client, at_str("client-1"),
+                     "subject: %s, the client", cases[i].name);
+            copy_free(copy);
+        }
+
+        free(o);
+    }
+}
+
+
+static void
+test_nobody(void)
+{
+    original_t     *o;
+    at_addr_t       addr;
+    at_identity_t  *copy;
+
+    o = original();
+    is_int((long long) at_identity_size(&o->identity), sizeof(at_identity_t),
+           "nobody: the size of an identity");
+    copy = copy_of(o);
+    at_addr_set(&addr, "\x0a\x00\x00\x01", 4);
+
+    if (ok(copy != NULL, "nobody: a copy")) {
+        ok(!at_identity_is_restricted(copy) && at_identity_admits(copy, &addr),
+           "nobody: of any address");
+        ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
+           "nobody: without a right");
+        copy_free(copy);
+    }
+
+    free(o);
+}
+
+
+/* --- scopes --------------------------------------------------------------- */
+
+
+static unsigned
+wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n, size_t times)
+{
+    char      text[64];
+    size_t    i, number;
+    unsigned  wrong;
+
+    wrong = scopes->n != n;
+
+    for (i = 0; i < n && i < scopes->n; i++) {
+        number = i * 7919 % (n + 1) / times;
+
+        (void) snprintf(text, sizeof(text), "%s-%zu", name, number);
+        wrong += !at_str_equal(scopes->items[i], str(text));
+        wrong += !at_scopes_have(scopes, str(text));
+
+        (void) snprintf(text, sizeof(text), "%s-%zu", name, number + 2 * NAMES);
+        wrong += at_scopes_have(scopes, str(text));
+
+        (void) snprintf(text, sizeof(text), "%s-%zux", name, number);
+        wrong += at_scopes_have(scopes, str(text));
+
+        (void) snprintf(text, sizeof(text), "X%s-%zu", name + 1, number);
+        wrong += at_scopes_have(scopes, str(text));
+    }
+
+    wrong += at_scopes_have(scopes, at_str(""));
+    wrong += at_scopes_have(scopes, (at_str_t) { NULL, 0 });
+
+    return wrong;
+}
+
+
+static unsigned
+wrong_copies(size_t n, size_t times)
+{
+    unsigned        wrong;
+    original_t     *o;
+    at_identity_t  *copy;
+
+    o = original();
+    o->identity.rights.scopes.n = n;
+    o->identity.rights.scopes.items = keep_names(o, "scope", n, times);
+    o->identity.rights.owner_scopes.n = NAMES - n;
+    o->identity.rights.owner_scopes.items = keep_names(o, "owner", NAMES - n,
+                                                       times);
+    copy = copy_of(o);
+    wrong = copy == NULL;
+
+    if (copy != NULL) {
+        wrong += wrong_scopes(&copy->rights.scopes, "scope", n, times);
+        wrong += wrong_scopes(&copy->rights.owner_scopes, "owner", NAMES - n,
+                              times);
+        copy_free(copy);
+    }
+
+    free(o);
+
+    return wrong;
+}
+
+
+static void
+test_scopes(void)
+{
+    size_t    n;
+    unsigned  wrong;
+
+    wrong = 0;
+
+    for (n = 0; n <= NAMES; n += n < 40 ? 1 : 97) {
+        wrong += wrong_copies(n, 1);
+    }
+
+    wrong += wrong_copies(NAMES, 1);
+    is_int(wrong, 0, "0 to 2000 scopes: in their order, and found");
+
+    wrong = 0;
+
+    for (n = 0; n <= NAMES; n += n < 40 ? 1 : 197) {
+        wrong += wrong_copies(n, 2) + wrong_copies(n, NAMES);
+    }
+
+    is_int(wrong, 0, "the same with duplicates");
+}
+
+
+static void
+test_odd_scopes(void)
+{
+    size_t          i;
+    original_t     *o;
+    at_identity_t  *copy;
+
+    static const at_str_t  odd[] = {
+        at_str(""), at_str("a"), at_str("A"), at_str("a\0b"), at_str("a\0"),
+        at_str("\xff"), at_str("\x7f"), at_str("aa"), at_str("a b"),
+        at_str("b"), at_str("")
+    };
+
+    o = original();
+    o->identity.rights.scopes.items = o->items;
+    o->identity.rights.scopes.n = N(odd);
+
+    for (i = 0; i < N(odd); i++) {
+        o->items[i] = keep(o, odd[i]);
+    }
+
+    copy = copy_of(o);
+
+    if (copy == NULL) {
+        ok(0, "odd scopes: a copy");
+        free(o);
+        return;
+    }
+
+    for (i = 0; i < N(odd); i++) {
+        is_bytes(copy->rights.scopes.items[i], odd[i], "odd scopes: %zu", i);
+        ok(at_scopes_have(&copy->rights.scopes, odd[i]),
+           "odd scopes: %zu is found", i);
+    }
+
+    ok(!at_scopes_have(&copy->rights.scopes, at_str("B")), "odd scopes: no other");
+    ok(!at_scopes_have(&copy->rights.scopes, at_str("a\0c")), "odd scopes: nor that");
+
+    copy_free(copy);
+    free(o);
+}
+
+
+/* --- a role of the store -------------------------------------------------- */
+
+
+static void
+test_role(void)
+{
+    original_t     *o;
+    at_role_t      *role;
+    at_identity_t  *copy;
+
+    o = original();
+    role = &o->identity.own_role;
+    role->n_grant = 40;
+    role->grant = keep_names(o, "grant", 40, 1);
+    role->n_deny = 30;
+    role->deny = keep_names(o, "deny", 30, 1);
+    role->n_blocked = 2;
+    role->blocked = keep_names(o, "blocked", 2, 1);
+    o->identity.role = keep(o, at_str("custom"));
+    o->identity.rights.role = role;
+    o->identity.rights.from = AT_RIGHTS_ROLE;
+
+    copy = copy_of(o);
+
+    if (copy == NULL) {
+        ok(0, "role: a copy");
+        free(o);
+        return;
+    }
+
+    role = &copy->own_role;
+
+    ok(copy->rights.role == role, "role: the copy's own");
+    is_int((long long) role->n_grant, 40, "role: its grants");
+    is_int((long long) role->n_deny, 30, "role: its denies");
+    is_int((long long) role->n_blocked, 2, "role: what it blocks");
+    is_bytes(role->grant[0], at_str("grant-0"), "role: the first grant");
+    is_bytes(role->deny[0], at_str("deny-0"), "role: the first deny");
+    ok(at_role_allows(role, at_str("grant-39")), "role: it grants");
+    ok(!at_role_allows(role, at_str("grant-99")), "role: no more than that");
+    ok(at_role_denies(role, at_str("deny-0")), "role: it denies");
+    ok(!at_role_denies(role, at_str("grant-0")), "role: no more than that");
+    ok(at_role_blocks(role, at_str("GET /api/blocked-0")), "role: it blocks");
+
+    copy_free(copy);
+    free(o);
+}
+
+
+/* no rights at all, of a role that is not this identity's own */
+static void
+test_no_role(void)
+{
+    original_t     *o;
+    at_identity_t  *copy;
+
+    o = original();
+    o->identity.needs_role = 1;
+    o->identity.rights.from = AT_RIGHTS_ROLE;
+    copy = copy_of(o);
+
+    if (ok(copy != NULL, "no role: a copy")) {
+        ok(copy->rights.role == NULL && copy->needs_role, "no role: still none");
+        copy_free(copy);
+    }
+
+    free(o);
+}
+
+
+/* --- ranges --------------------------------------------------------------- */
+
+
+typedef struct {
+    original_t  *o;
+    at_bytes_t   bytes;
+} ranges_t;
+
+
+static void
+add_range(ranges_t *r, const char *text)
+{
+    at_cidr_t  cidr;
+
+    if (at_cidr_parse(&cidr, str(text)) < 0) {
+        ok(0, "%s is a range", text);
+        return;
+    }
+
+    at_list_add_range(&r->bytes, &r->o->identity.ranges, &cidr);
+}
+
+
+static unsigned
+numbers(unsigned *state)
+{
+    *state = *state * 1103515245 + 12345;
+
+    return *state >> 8;
+}
+
+
+static at_addr_t
+any_addr(unsigned *state)
+{
+    uint8_t    bytes[16] = { 0x20, 0x01, 0x0d, 0xb8 };
+    at_addr_t  addr;
+
+    bytes[5] = (uint8_t) (numbers(state) % 8);
+    bytes[15] = (uint8_t) numbers(state);
+
+    if (numbers(state) % 2) {
+        at_addr_set(&addr, bytes, 16);
+
+    } else {
+        bytes[0] = 10;
+        bytes[1] = (uint8_t) (numbers(state) % 4);
+        at_addr_set(&addr, bytes, 4);
+    }
+
+    return addr;
+}
+
+
+/* the ranges of n random ones admit the same before and after */
+static unsigned
+wrong_ranges(unsigned n, unsigned *state)
+{
+    char            text[64];
+    size_t          i;
+    unsigned        wrong;
+    ranges_t        r = { original(), { 0 } };
+    at_addr_t       addrs[200];
+    at_identity_t  *copy;
+    uint8_t         before[N(addrs)];
+
+    for (i = 0; i < n; i++) {
+        (void) snprintf(text, sizeof(text),
+                        numbers(state) % 2 ? "10.%u.0.0/%u" : "2001:db8:%u::/%u",
+                        numbers(state) % 4, 16 + numbers(state) % 17);
+        add_range(&r, text);
+    }
+
+    for (i = 0; i < N(addrs); i++) {
+        addrs[i] = any_addr(state);
+        before[i] = (uint8_t) at_identity_admits(&r.o->identity, &addrs[i]);
+    }
+
+    copy = copy_of(r.o);
+    at_bytes_free(&r.bytes);
+    wrong = copy == NULL;
+
+    for (i = 0; copy != NULL && i < N(addrs); i++) {
+        wrong += at_identity_admits(copy, &addrs[i]) != before[i];
+    }
+
+    if (copy != NULL) {
+        wrong += at_identity_is_restricted(copy) != (n != 0);
+        wrong += copy->ranges.n != 0;
+        copy_free(copy);
+    }
+
+    free(r.o);
+
+    return wrong;
+}
+
+
+static void
+test_ranges(void)
+{
+    unsigned  i, state, wrong;
+
+    state = 1;
+    wrong = 0;
+
+    for (i = 0; i < 100; i++) {
+        wrong += wrong_ranges(i % 20, &state);
+    }
+
+    wrong += wrong_ranges(5000, &state);
+    is_int(wrong, 0, "X3 ranges of both families admit what they did");
+}
+
+
+/* a family that is not in the list is out, and so is everybody of an odd list */
+static void
+test_families(void)
+{
+    ranges_t        r = { original(), { 0 } };
+    at_addr_t       v4, v6;
+    at_identity_t  *copy;
+
+    at_addr_set(&v4, "\x0a\x00\x00\x01", 4);
+    at_addr_set(&v6, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+
+    add_range(&r, "10.0.0.0/8");
+    copy = copy_of(r.o);
+    at_bytes_free(&r.bytes);
+
+    if (ok(copy != NULL, "X3 IPv4 alone: a copy")) {
+        ok(at_identity_admits(copy, &v4), "X3 IPv4 alone: an IPv4 address");
+        ok(!at_identity_admits(copy, &v6), "X3 IPv4 alone: no IPv6 address");
+        copy_free(copy);
+    }
+
+    free(r.o);
+
+    r = (ranges_t) { original(), { 0 } };
+    add_range(&r, "::/0");
+    r.o->identity.ranges.data = NULL;
+    r.o->identity.ranges.len = 0;
+    copy = copy_of(r.o);
+    at_bytes_free(&r.bytes);
+
+    if (ok(copy != NULL, "X3 a list without its ranges: a copy")) {
+        ok(!at_identity_admits(copy, &v4) && !at_identity_admits(copy, &v6),
+           "X3 a list without its ranges: nobody");
+        copy_free(copy);
+    }
+
+    free(r.o);
+}
+
+
+/* a copy has no list to compile: it must not come out unrestricted */
+static void
+test_copy_of_copy(void)
+{
+    size_t          size;
+    ranges_t        r = { original(), { 0 } };
+    at_addr_t       addr;
+    at_identity_t  *copy, *again;
+    void           *memory;
+
+    at_addr_set(&addr, "\x0b\x00\x00\x01", 4);
+    add_range(&r, "10.0.0.0/8");
+    copy = copy_of(r.o);
+    at_bytes_free(&r.bytes);
+    free(r.o);
+
+    if (!ok(copy != NULL, "X3 a copy with ranges")) {
+        return;
+    }
+
+    size = at_identity_size(copy);
+    memory = malloc(size);
+    again = memory ? at_identity_copy(memory, size, copy) : NULL;
+
+    ok(again == NULL || !at_identity_admits(again, &addr),
+       "X3 a copy of a copy is refused, or restricted as that is");
+
+    if (again != NULL && again->range_set != copy->range_set) {
+        at_cidr_set_free(again->range_set);
+    }
+
+    free(memory);
+    copy_free(copy);
+}
+
+
+/* --- pointers ------------------------------------------------------------- */
+
+
+static void
+test_pointers(void)
+{
+    size_t          size;
+    ranges_t        r = { original(), { 0 } };
+    original_t     *o;
+    at_identity_t  *copy;
+    void           *memory;
+
+    o = r.o;
+    add_range(&r, "10.0.0.0/8");
+    memcpy(o->memory, r.bytes.data, r.bytes.len);
+    o->identity.ranges.data = o->memory;
+    o->used = r.bytes.len;
+    at_bytes_free(&r.bytes);
+
+    o->identity.user = keep(o, at_str("alice"));
+    o->identity.client = keep(o, at_str("client"));
+    o->identity.role = keep(o, at_str(""));
+    o->identity.subject = keep(o, at_str(""));
+    o->identity.rights.scopes.n = 20;
+    o->identity.rights.scopes.items = keep_names(o, "scope", 20, 1);
+    o->identity.rights.scopes.items[3].len = 0;
+    o->identity.rights.owner_scopes.items = keep_names(o, "none", 0, 1);
+    o->identity.own_role.n_grant = 3;
+    o->identity.own_role.grant = keep_names(o, "grant", 3, 1);
+    o->identity.own_role.deny = keep_names(o, "deny", 0, 1);
+    o->identity.rights.role = &o->identity.own_role;
+    o->identity.claims = (struct json_t *) o;
+    o->identity.copies[0] = o->memory;
+    o->identity.copies[1] = o->memory + 1;
+    o->identity.n_copies = 2;
+
+    size = at_identity_size(&o->identity);
+    memory = malloc(size);
+    copy = memory ? at_identity_copy(memory, size, &o->identity) : NULL;
+
+    if (ok(copy != NULL, "a copy of all parts")) {
+        is_int((long long) strays(&o->identity, sizeof(at_identity_t), o), 13,
+               "the original points to itself");
+        is_int((long long) strays(copy, size, o), 0,
+               "no word of the copy is an address in the original");
+        at_cidr_set_free(copy->range_set);
+    }
+
+    free(memory);
+    free(o);
+}
+
+
+int
+main(void)
+{
+    test_names();
+    test_subject();
+    test_nobody();
+    test_scopes();
+    test_odd_scopes();
+    test_role();
+    test_no_role();
+    test_ranges();
+    test_families();
+    test_copy_of_copy();
+    test_pointers();
+
+    return tap_done();
+}
