@@ -466,8 +466,9 @@ ngx_http_auth_token_oauth_grant(ngx_http_request_t *r,
     call->grant.issuer = call->issuer;
 
     if (rc != NGX_OK
-        || ngx_http_auth_token_grant_client(r, &call->grant, client.id, audience)
-        != NGX_OK)
+        || ngx_http_auth_token_grant_client(r, &call->grant, client.id,
+                                            audience)
+           != NGX_OK)
     {
         return NGX_HTTP_AUTH_TOKEN_OAUTH_FAILED;
     }
