@@ -196,8 +196,12 @@ ngx_http_auth_token_get_body(ngx_http_request_t *r, at_str_t *body)
     body->data = (char *) p;
 
     for ( /* void */ ; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
-        at_crypto_cleanse(cl->buf->pos, cl->buf->last - cl->buf->pos);
+        len = cl->buf->last - cl->buf->pos;
+
+        if (len) {
+            p = ngx_cpymem(p, cl->buf->pos, len);
+            at_crypto_cleanse(cl->buf->pos, len);
+        }
     }
 
     return AT_OK;
