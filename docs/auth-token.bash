@@ -22,6 +22,8 @@ _auth_token_value()
     case $1 in
     --key | --claims | --out | --token-file | --password-file)
         COMPREPLY=($(compgen -f -- "$2")) ;;
+    --state)
+        COMPREPLY=($(compgen -d -- "$2")) ;;
     --store)
         COMPREPLY=($(compgen -P lmdb: -d -- "${2#lmdb:}")) ;;
     --group)

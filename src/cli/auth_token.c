@@ -67,6 +67,8 @@ static const cli_command_t  cli_commands[] = {
       "\n"
       "Lists all tokens.\n"
       "\n"
+      "  --state PATH         of auth_token_state_path: with use_count and\n"
+      "                       last_used\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
 
@@ -79,6 +81,8 @@ static const cli_command_t  cli_commands[] = {
       "\n"
       "Shows what the store has of the token; never a hash.\n"
       "\n"
+      "  --state PATH         of auth_token_state_path: with use_count and\n"
+      "                       last_used\n"
       "  --store lmdb:PATH    in place of AUTH_TOKEN_STORE\n"
       "  --json               print one JSON object\n",
 

@@ -58,6 +58,7 @@ struct cli_s {
     const char           *store;        /* --store */
     int                   stdin_used;
     int                   changed;      /* the store was: not to be undone */
+    struct at_sessions_s *sessions;     /* where uses of tokens are, or NULL */
 };
 
 

@@ -7,17 +7,9 @@
 #include <stdlib.h>
 
 #include "at_crypto.h"
+#include "at_grant.h"
 #include "at_password.h"
 #include "cli_secret.h"
-
-
-static const char  cli_alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-#define CLI_ALPHABET  (sizeof(cli_alphabet) - 1)
-
-/* bytes from there on would make some characters more likely */
-#define CLI_FAIR      (256 / CLI_ALPHABET * CLI_ALPHABET)
 
 
 static int
@@ -30,23 +22,10 @@ cli_no_random(cli_t *cli)
 int
 cli_secret_make(cli_t *cli, char secret[CLI_SECRET_LEN + 1])
 {
-    size_t         n;
-    unsigned char  byte;
+    secret[CLI_SECRET_LEN] = '\0';
 
-    for (n = 0; n < CLI_SECRET_LEN; /* void */) {
-        if (at_random(&byte, 1) != 0) {
-            return cli_no_random(cli);
-        }
-
-        if (byte < CLI_FAIR) {
-            secret[n++] = cli_alphabet[byte % CLI_ALPHABET];
-        }
-    }
-
-    secret[n] = '\0';
-    at_crypto_cleanse(&byte, 1);
-
-    return 0;
+    return at_grant_random(secret, CLI_SECRET_LEN) == 0 ? 0
+                                                        : cli_no_random(cli);
 }
 
 

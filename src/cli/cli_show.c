@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "at_session.h"
 #include "cli_show.h"
 #include "cli_type.h"
 #include "cli_value.h"
@@ -16,8 +17,47 @@
 /* --- JSON ---------------------------------------------------------------- */
 
 
+/* 1 with a token's use, 0: there was none, or it is not asked for; -1 */
+static int
+cli_show_get_use(const cli_t *cli, const cli_record_t *rec, at_use_t *use)
+{
+    if (cli->sessions == NULL) {
+        return 0;
+    }
+
+    memcpy(use->digest, rec->digest, AT_SHA256_LEN);
+
+    return at_sessions_get_use(cli->sessions, use);
+}
+
+
+static int
+cli_show_use_json(const cli_t *cli, const cli_record_t *rec, json_t *object)
+{
+    int       found;
+    at_use_t  use;
+
+    found = cli_show_get_use(cli, rec, &use);
+
+    if (cli->sessions == NULL) {
+        return 0;
+    }
+
+    if (found < 0
+        || json_object_set_new(object, "use_count",
+                               json_integer(found ? (json_int_t) use.count : 0))
+           != 0)
+    {
+        return -1;
+    }
+
+    return json_object_set_new(object, "last_used",
+                               found ? json_integer(use.last) : json_null());
+}
+
+
 json_t *
-cli_show_json(const cli_record_t *rec)
+cli_show_json(const cli_t *cli, const cli_record_t *rec)
 {
     int      rc;
     json_t  *object;
@@ -45,6 +85,10 @@ cli_show_json(const cli_record_t *rec)
                                  rec->u.user.password.len != 0));
     }
 
+    if (rc == 0) {
+        rc = cli_show_use_json(cli, rec, object);
+    }
+
     if (rc != 0) {
         json_decref(object);
         return NULL;
@@ -60,7 +104,7 @@ cli_show_object(cli_t *cli, const cli_record_t *rec, const char *name,
 {
     json_t  *object, *first;
 
-    object = cli_show_json(rec);
+    object = cli_show_json(cli, rec);
 
     if (secret == NULL || object == NULL) {
         return cli_print_json(cli, object);
@@ -153,8 +197,38 @@ cli_show_value(const cli_field_t *field, json_t *value)
 
 
 static void
+cli_show_use(const cli_t *cli, const cli_record_t *rec)
+{
+    char      text[CLI_RANGE_SIZE];
+    at_use_t  use;
+
+    switch (cli_show_get_use(cli, rec, &use)) {
+
+    case 1:
+        cli_time_text(text, use.last);
+        (void) printf(CLI_LABEL "%llu\n", "use_count",
+                      (unsigned long long) use.count);
+        (void) printf(CLI_LABEL "%s\n", "last_used", text);
+        break;
+
+    case 0:
+        if (cli->sessions != NULL) {
+            (void) printf(CLI_LABEL "0\n" CLI_LABEL "-\n", "use_count",
+                          "last_used");
+        }
+        break;
+
+    default:
+        (void) printf(CLI_LABEL "unknown\n", "use_count");
+    }
+}
+
+
+static void
 cli_show_more(const cli_t *cli, const cli_record_t *rec)
 {
+    cli_show_use(cli, rec);
+
     if (cli_is_expired(cli, rec)) {
         (void) printf(CLI_LABEL "yes\n", "expired");
     }

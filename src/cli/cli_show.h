@@ -13,8 +13,8 @@
 #include "cli_record.h"
 
 
-/* a new reference; NULL where memory failed */
-json_t *cli_show_json(const cli_record_t *rec);
+/* a new reference; NULL where memory failed, or the uses could not be read */
+json_t *cli_show_json(const cli_t *cli, const cli_record_t *rec);
 
 /*
  * Prints the record; before it, unless secret is NULL, that under its name.

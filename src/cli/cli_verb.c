@@ -5,9 +5,11 @@
  * Verbs that are the same for every kind of record.
  */
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "at_session.h"
 #include "cli_edit.h"
 #include "cli_show.h"
 
@@ -27,10 +29,9 @@ cli_kind_of(const cli_t *cli)
 
 
 static int
-cli_verb_options(cli_t *cli, int argc, char **argv, char **operand)
+cli_verb_take(cli_t *cli, int argc, char **argv, const cli_option_t *table,
+    char **operand)
 {
-    const cli_option_t  table[] = { { NULL, CLI_FLAG, NULL } };
-
     if (cli_options(cli, argc, argv, table, operand) != 0) {
         return -1;
     }
@@ -40,6 +41,72 @@ cli_verb_options(cli_t *cli, int argc, char **argv, char **operand)
     }
 
     return 0;
+}
+
+
+static int
+cli_verb_options(cli_t *cli, int argc, char **argv, char **operand)
+{
+    const cli_option_t  table[] = { { NULL, CLI_FLAG, NULL } };
+
+    return cli_verb_take(cli, argc, argv, table, operand);
+}
+
+
+/* of tokens, a server's state directory says how often they were used */
+static int
+cli_verb_open_state(cli_t *cli, const char *state)
+{
+    int         n;
+    char        path[PATH_MAX];
+    at_error_t  err;
+
+    if (state == NULL) {
+        return 0;
+    }
+
+    n = snprintf(path, sizeof(path), "%s/data/sessions", state);
+
+    if (n < 0 || n >= (int) sizeof(path)) {
+        return cli_usage(cli, "--state: the path is too long");
+    }
+
+    cli->sessions = at_sessions_open(path, NULL, &err);
+
+    return cli->sessions != NULL ? 0 : cli_failure(cli, "%s", err.text);
+}
+
+
+/* for the verbs that show */
+static int
+cli_verb_read(cli_t *cli, int argc, char **argv, cli_verb_t *verb,
+    char **operand, cli_store_pt run)
+{
+    int    rc;
+    char  *state = NULL;
+
+    const cli_option_t  none[] = { { NULL, CLI_FLAG, NULL } };
+    const cli_option_t  table[] = {
+        { "state", CLI_TEXT, &state }, { NULL, CLI_FLAG, NULL }
+    };
+
+    rc = cli_verb_take(cli, argc, argv,
+                       cli_kind_of(cli)->table == AT_TABLE_TOKENS ? table
+                                                                  : none,
+                       operand);
+
+    if (rc == 0) {
+        rc = cli_verb_open_state(cli, state);
+    }
+
+    if (rc == 0) {
+        rc = cli_store_run(cli, AT_STORE_READ, run, verb);
+    }
+
+    at_sessions_close(cli->sessions);
+    cli->sessions = NULL;
+
+    return rc;
 }
 
 
@@ -73,11 +140,7 @@ cli_verb_show(cli_t *cli, int argc, char **argv)
 {
     cli_verb_t  verb = { 0 };
 
-    if (cli_verb_options(cli, argc, argv, &verb.operand) != 0) {
-        return -1;
-    }
-
-    return cli_store_run(cli, AT_STORE_READ, cli_show_run, &verb);
+    return cli_verb_read(cli, argc, argv, &verb, &verb.operand, cli_show_run);
 }
 
 
@@ -90,7 +153,7 @@ cli_list_json(cli_t *cli, const cli_record_t *rec, cli_verb_t *verb)
     char    *text;
     json_t  *object;
 
-    object = cli_show_json(rec);
+    object = cli_show_json(cli, rec);
     text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
 
@@ -156,11 +219,7 @@ cli_verb_list(cli_t *cli, int argc, char **argv)
 {
     cli_verb_t  verb = { 0 };
 
-    if (cli_verb_options(cli, argc, argv, NULL) != 0) {
-        return -1;
-    }
-
-    return cli_store_run(cli, AT_STORE_READ, cli_list_run, &verb);
+    return cli_verb_read(cli, argc, argv, &verb, NULL, cli_list_run);
 }
 
 

@@ -279,14 +279,14 @@ at_account_api_token(at_identity_t *identity, at_store_t *store,
 
 
 static int
-at_account_is_of_issuer(const at_client_record_t *client,
-    const at_issuer_t *issuer, int only_issuer)
+at_account_is_of_issuer(at_list_t issuers, const at_issuer_t *issuer,
+    int only_issuer)
 {
-    if (client->issuers.n == 0) {
+    if (issuers.n == 0) {
         return only_issuer;
     }
 
-    return at_list_has(client->issuers, issuer->name);
+    return issuer != NULL && at_list_has(issuers, issuer->name);
 }
 
 
@@ -311,7 +311,7 @@ at_account_use_client(at_identity_t *identity, at_store_t *store,
         return AT_DISABLED_CLIENT;
     }
 
-    if (!at_account_is_of_issuer(&client, identity->issuer, only_issuer)) {
+    if (!at_account_is_of_issuer(client.issuers, identity->issuer, only_issuer)) {
         return AT_FOREIGN_CLIENT;
     }
 
@@ -382,4 +382,115 @@ at_account_has_client(at_store_t *store, at_str_t id)
     at_store_end(store);
 
     return rc == AT_STORE_OK ? 1 : rc == AT_STORE_NOT_FOUND ? 0 : -1;
+}
+
+
+at_verdict_e
+at_account_client_record(at_identity_t *identity, at_client_record_t *client,
+    at_store_t *store, at_str_t id)
+{
+    char          buf[AT_KEY_MAX];
+    at_str_t      bytes;
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    memset(client, 0, sizeof(at_client_record_t));
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_get(identity, store, AT_TABLE_CLIENTS,
+                             at_store_lower_key(buf, id), &bytes);
+    at_store_end(store);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (bytes.data == NULL) {
+        return AT_UNKNOWN_CLIENT;
+    }
+
+    if (at_client_decode(client, bytes) != 0) {
+        memset(client, 0, sizeof(at_client_record_t));
+        return AT_UNAVAILABLE;
+    }
+
+    identity->client = client->id;
+    identity->subject = client->id;
+
+    return AT_OK;
+}
+
+
+at_verdict_e
+at_account_check_client(const at_client_record_t *client,
+    const at_issuer_t *issuer, int only_issuer)
+{
+    if (!client->enabled) {
+        return AT_DISABLED_CLIENT;
+    }
+
+    return at_account_is_of_issuer(client->issuers, issuer, only_issuer)
+           ? AT_OK : AT_FOREIGN_CLIENT;
+}
+
+
+/* --- users --------------------------------------------------------------- */
+
+
+at_verdict_e
+at_account_user(at_identity_t *identity, at_user_record_t *user,
+    at_store_t *store, at_str_t username)
+{
+    at_str_t      bytes;
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    memset(user, 0, sizeof(at_user_record_t));
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_get(identity, store, AT_TABLE_USERS, username, &bytes);
+    at_store_end(store);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (bytes.data == NULL) {
+        return AT_UNKNOWN_USER;
+    }
+
+    if (at_user_decode(user, bytes) != 0) {
+        memset(user, 0, sizeof(at_user_record_t));
+        return AT_UNAVAILABLE;
+    }
+
+    identity->user = user->username;
+    identity->subject = user->username;
+    identity->rights.from = AT_RIGHTS_SCOPES;
+    identity->rights.admin = user->admin;
+
+    return at_account_scopes(&identity->rights.scopes, user->scopes) == 0
+           ? AT_OK : AT_FAILED;
+}
+
+
+at_verdict_e
+at_account_check_user(const at_user_record_t *user, const at_issuer_t *issuer,
+    int only_issuer)
+{
+    if (!user->enabled || user->password.len == 0) {
+        return AT_LOCKED_USER;
+    }
+
+    if (!at_account_is_of_issuer(user->issuers, issuer, only_issuer)) {
+        return AT_FOREIGN_USER;
+    }
+
+    return user->admin || user->scopes.n ? AT_OK : AT_NO_SCOPES;
 }

@@ -44,4 +44,33 @@ at_verdict_e at_account_client(at_identity_t *identity, at_store_t *store,
 int at_account_has_client(at_store_t *store, at_str_t id);
 
 
+/*
+ * Reads a user's record: AT_OK, AT_UNKNOWN_USER, or a failure.  Identity, which
+ * must be nobody before, becomes the user, with a copy of the record, of which
+ * *user is views; without a record user->password is empty.  Nothing is
+ * verified yet.
+ */
+at_verdict_e at_account_user(at_identity_t *identity, at_user_record_t *user,
+    at_store_t *store, at_str_t username);
+
+/*
+ * Whether a user whose password was right may do anything: of the issuer (NULL:
+ * of none), enabled, with a scope or an administrator's rights.  only_issuer is
+ * as in at_account_client().
+ */
+at_verdict_e at_account_check_user(const at_user_record_t *user,
+    const at_issuer_t *issuer, int only_issuer);
+
+/*
+ * The same for a client, by its id: AT_OK, AT_UNKNOWN_CLIENT, or a failure;
+ * without a record client->secrets is empty.
+ */
+at_verdict_e at_account_client_record(at_identity_t *identity,
+    at_client_record_t *client, at_store_t *store, at_str_t id);
+
+/* enabled, and of the issuer */
+at_verdict_e at_account_check_client(const at_client_record_t *client,
+    const at_issuer_t *issuer, int only_issuer);
+
+
 #endif

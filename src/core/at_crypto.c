@@ -731,5 +731,7 @@ at_random(void *data, size_t len)
 void
 at_crypto_cleanse(void *data, size_t len)
 {
-    explicit_bzero(data, len);
+    if (len != 0) {
+        explicit_bzero(data, len);
+    }
 }

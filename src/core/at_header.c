@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include "at_base64url.h"
+#include "at_crypto.h"
 #include "at_header.h"
 
 
@@ -60,37 +62,131 @@ at_cut_prefix(at_str_t *text, at_str_t prefix)
 }
 
 
-int
-at_header_bearer(at_str_t value, at_str_t *token)
+/* cuts the scheme and the spaces behind it; *rest is empty if a tab spoils them */
+static int
+at_header_scheme(at_str_t value, at_str_t scheme, at_str_t *rest)
 {
-    int       spoiled;
-    at_str_t  rest;
+    int  spoiled;
 
-    rest = value;
     spoiled = 0;
 
-    while (rest.len && rest.data[0] == '\t') {
-        rest = at_skip(rest, 1);
+    while (value.len && value.data[0] == '\t') {
+        value = at_skip(value, 1);
         spoiled = 1;
     }
 
-    if (!at_cut_prefix(&rest, at_str("Bearer"))
-        || (rest.len && !at_is_blank(rest.data[0])))
+    if (!at_cut_prefix(&value, scheme)
+        || (value.len && !at_is_blank(value.data[0])))
     {
         return 0;
     }
 
-    while (rest.len && rest.data[0] == ' ') {
-        rest = at_skip(rest, 1);
+    while (value.len && value.data[0] == ' ') {
+        value = at_skip(value, 1);
     }
 
-    if (spoiled || (rest.len && rest.data[0] == '\t')) {
-        rest.len = 0;
+    if (spoiled || (value.len && value.data[0] == '\t')) {
+        value.len = 0;
     }
 
-    *token = rest;
+    *rest = value;
 
     return 1;
+}
+
+
+int
+at_header_bearer(at_str_t value, at_str_t *token)
+{
+    return at_header_scheme(value, at_str("Bearer"), token);
+}
+
+
+int
+at_header_basic(at_str_t value, at_str_t *credential)
+{
+    return at_header_scheme(value, at_str("Basic"), credential);
+}
+
+
+/* in the other alphabet and without padding; 0, or -1 */
+static int
+at_header_base64_to_url(char *dst, size_t *len, at_str_t text)
+{
+    size_t  i;
+
+    if (text.len == 0 || text.len % 4 != 0) {
+        return -1;
+    }
+
+    text.len -= text.data[text.len - 1] == '=';
+    text.len -= text.data[text.len - 1] == '=';
+
+    for (i = 0; i < text.len; i++) {
+        switch (text.data[i]) {
+
+        case '+':
+            dst[i] = '-';
+            break;
+
+        case '/':
+            dst[i] = '_';
+            break;
+
+        case '-':
+        case '_':
+            return -1;
+
+        default:
+            dst[i] = text.data[i];
+        }
+    }
+
+    *len = text.len;
+
+    return 0;
+}
+
+
+int
+at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
+    at_str_t *password)
+{
+    int          rc;
+    char         url[AT_HEADER_BASIC_MAX];
+    size_t       i, len;
+    const char  *colon;
+
+    if (credential.len > sizeof(url)
+        || at_header_base64_to_url(url, &len, credential) != 0)
+    {
+        return -1;
+    }
+
+    rc = at_base64url_decode((unsigned char *) buf, &len,
+                             (at_str_t) { url, len });
+    at_crypto_cleanse(url, sizeof(url));
+
+    if (rc != 0) {
+        return -1;
+    }
+
+    for (i = 0; i < len; i++) {
+        if ((unsigned char) buf[i] < ' ' || buf[i] == 0x7f) {
+            return -1;
+        }
+    }
+
+    colon = memchr(buf, ':', len);
+
+    if (colon == NULL || colon == buf) {
+        return -1;
+    }
+
+    *user = (at_str_t) { buf, (size_t) (colon - buf) };
+    *password = (at_str_t) { colon + 1, len - user->len - 1 };
+
+    return 0;
 }
 
 

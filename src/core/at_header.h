@@ -20,6 +20,23 @@
 int at_header_bearer(at_str_t value, at_str_t *token);
 
 /*
+ * Basic (RFC 7617).  Returns 1 if the value is meant as such a credential, with
+ * its text behind the spaces; 0 for any other scheme.
+ */
+int at_header_basic(at_str_t value, at_str_t *credential);
+
+#define AT_HEADER_BASIC_MAX  2048
+
+/*
+ * Decodes that text into buf, which has room for as many bytes: user and
+ * password are views of it.  Returns 0, or -1: it is no canonical base64 with
+ * its padding, is longer than AT_HEADER_BASIC_MAX, has no colon, an empty user
+ * or a control character.
+ */
+int at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
+    at_str_t *password);
+
+/*
  * Cookie (RFC 6265 section 4.2.1): how many cookies of exactly that name there
  * are.  *cookie is the value of the last one, without space around it; it is
  * left alone if there is none.

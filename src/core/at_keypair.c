@@ -7,18 +7,13 @@
 
 #include <jansson.h>
 #include <openssl/bio.h>
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "at_base64url.h"
 #include "at_jwk.h"
+#include "at_jwk_publish.h"
 #include "at_keypair.h"
-
-
-#define AT_KEYPAIR_NUMBER  1024     /* bytes: more than any modulus here has */
 
 
 unsigned
@@ -128,145 +123,6 @@ at_keypair_pem(at_keypair_t *pair, EVP_PKEY *pkey)
 }
 
 
-static int
-at_keypair_set_bytes(json_t *jwk, const char *name,
-    const unsigned char *bytes, size_t len)
-{
-    char  text[at_base64url_encoded_len(AT_KEYPAIR_NUMBER)];
-
-    at_base64url_encode(text, bytes, len);
-
-    return json_object_set_new(jwk, name,
-                         json_stringn(text, at_base64url_encoded_len(len)));
-}
-
-
-/* len is the fixed length of a coordinate; 0 is as short as it gets */
-static int
-at_keypair_set_number(json_t *jwk, const char *name, EVP_PKEY *pkey,
-    const char *param, size_t len)
-{
-    int            rc;
-    BIGNUM        *n;
-    unsigned char  bytes[AT_KEYPAIR_NUMBER];
-
-    n = NULL;
-
-    if (EVP_PKEY_get_bn_param(pkey, param, &n) != 1) {
-        return -1;
-    }
-
-    if (len == 0) {
-        len = (size_t) BN_num_bytes(n);
-    }
-
-    rc = len <= sizeof(bytes) && BN_bn2binpad(n, bytes, (int) len) >= 0
-         ? at_keypair_set_bytes(jwk, name, bytes, len) : -1;
-
-    BN_free(n);
-
-    return rc;
-}
-
-
-static int
-at_keypair_set_rsa(json_t *jwk, EVP_PKEY *pkey)
-{
-    if (json_object_set_new(jwk, "kty", json_string("RSA")) != 0
-        || at_keypair_set_number(jwk, "n", pkey, OSSL_PKEY_PARAM_RSA_N, 0) != 0
-        || at_keypair_set_number(jwk, "e", pkey, OSSL_PKEY_PARAM_RSA_E, 0) != 0)
-    {
-        return -1;
-    }
-
-    return 0;
-}
-
-
-static int
-at_keypair_set_ec(json_t *jwk, EVP_PKEY *pkey, const char *curve, size_t len)
-{
-    if (json_object_set_new(jwk, "kty", json_string("EC")) != 0
-        || json_object_set_new(jwk, "crv", json_string(curve)) != 0
-        || at_keypair_set_number(jwk, "x", pkey, OSSL_PKEY_PARAM_EC_PUB_X, len)
-           != 0
-        || at_keypair_set_number(jwk, "y", pkey, OSSL_PKEY_PARAM_EC_PUB_Y, len)
-           != 0)
-    {
-        return -1;
-    }
-
-    return 0;
-}
-
-
-static int
-at_keypair_set_ed25519(json_t *jwk, EVP_PKEY *pkey)
-{
-    size_t         len;
-    unsigned char  bytes[32];
-
-    len = sizeof(bytes);
-
-    if (json_object_set_new(jwk, "kty", json_string("OKP")) != 0
-        || json_object_set_new(jwk, "crv", json_string("Ed25519")) != 0
-        || EVP_PKEY_get_raw_public_key(pkey, bytes, &len) != 1)
-    {
-        return -1;
-    }
-
-    return at_keypair_set_bytes(jwk, "x", bytes, len);
-}
-
-
-/* only the members of which RFC 7638 makes the thumbprint */
-static int
-at_keypair_set_public(json_t *jwk, EVP_PKEY *pkey, at_keypair_e type)
-{
-    switch (type) {
-
-    case AT_KEYPAIR_RSA:
-        return at_keypair_set_rsa(jwk, pkey);
-
-    case AT_KEYPAIR_P256:
-        return at_keypair_set_ec(jwk, pkey, "P-256", 32);
-
-    case AT_KEYPAIR_P384:
-        return at_keypair_set_ec(jwk, pkey, "P-384", 48);
-
-    case AT_KEYPAIR_ED25519:
-        return at_keypair_set_ed25519(jwk, pkey);
-    }
-
-    return -1;
-}
-
-
-static char *
-at_keypair_thumbprint(const json_t *jwk)
-{
-    char           *text, *thumbprint;
-    unsigned char   digest[AT_SHA256_LEN];
-
-    thumbprint = NULL;
-    text = json_dumps(jwk, JSON_COMPACT|JSON_SORT_KEYS);
-
-    if (text != NULL
-        && at_sha256(digest, (at_str_t) { text, strlen(text) }) == 0)
-    {
-        thumbprint = calloc(1, at_base64url_encoded_len(sizeof(digest)) + 1);
-    }
-
-    if (thumbprint != NULL) {
-        at_base64url_encode(thumbprint, digest, sizeof(digest));
-    }
-
-    free(text);
-
-    return thumbprint;
-}
-
-
 /* json_dumps() leaves the end of the line out, which a file has */
 static char *
 at_keypair_dump_set(json_t *jwk)
@@ -299,51 +155,23 @@ at_keypair_dump_set(json_t *jwk)
 
 
 static int
-at_keypair_describe(at_keypair_t *pair, json_t *jwk,
-    const at_keypair_spec_t *spec)
-{
-    at_str_t  alg;
-
-    alg = at_alg_name(spec->alg);
-
-    pair->kid = spec->kid.len ? strndup(spec->kid.data, spec->kid.len)
-                              : at_keypair_thumbprint(jwk);
-
-    if (pair->kid == NULL
-        || json_object_set_new(jwk, "kid", json_string(pair->kid)) != 0
-        || json_object_set_new(jwk, "use", json_string("sig")) != 0
-        || json_object_set_new(jwk, "alg", json_stringn(alg.data, alg.len))
-           != 0)
-    {
-        return -1;
-    }
-
-    pair->jwks = at_keypair_dump_set(jwk);
-
-    return pair->jwks != NULL ? 0 : -1;
-}
-
-
-static int
 at_keypair_jwks(at_keypair_t *pair, EVP_PKEY *pkey,
     const at_keypair_spec_t *spec)
 {
-    int      rc;
     json_t  *jwk;
 
-    jwk = json_object();
-    rc = -1;
+    jwk = at_jwk_publish(pkey, spec->alg, spec->kid);
 
-    if (jwk != NULL
-        && at_keypair_set_public(jwk, pkey, spec->type) == 0
-        && at_keypair_describe(pair, jwk, spec) == 0)
-    {
-        rc = 0;
+    if (jwk == NULL) {
+        return -1;
     }
+
+    pair->kid = strdup(json_string_value(json_object_get(jwk, "kid")));
+    pair->jwks = at_keypair_dump_set(jwk);
 
     json_decref(jwk);
 
-    return rc;
+    return pair->kid != NULL && pair->jwks != NULL ? 0 : -1;
 }
 
 

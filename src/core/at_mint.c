@@ -14,6 +14,7 @@
 
 #include "at_json.h"
 #include "at_jwk.h"
+#include "at_jwk_publish.h"
 #include "at_jwt.h"
 #include "at_mint.h"
 
@@ -256,6 +257,46 @@ at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
 
     if (kid.len != 0 && !at_kid_is_valid(kid)) {
         return at_error(err, "a kid that a verifier would refuse");
+    }
+
+    return 0;
+}
+
+
+int
+at_mint_publish(const at_mint_t *mint, at_alg_e alg, at_str_t kid, char **jwk,
+    char **name, at_error_t *err)
+{
+    json_t    *object;
+    at_str_t   pem;
+    EVP_PKEY  *pkey;
+
+    *jwk = NULL;
+    *name = NULL;
+
+    if (at_mint_check_header(mint, alg, kid, err) != 0) {
+        return -1;
+    }
+
+    pem = (at_str_t) { mint->pem, mint->pem_len };
+    pkey = at_mint_read(pem, err);
+    object = pkey != NULL ? at_jwk_publish(pkey, alg, kid) : NULL;
+
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+
+    if (object != NULL) {
+        *jwk = json_dumps(object, JSON_COMPACT);
+        *name = strdup(json_string_value(json_object_get(object, "kid")));
+        json_decref(object);
+    }
+
+    if (*jwk == NULL || *name == NULL) {
+        at_mint_token_free(*jwk);
+        at_mint_token_free(*name);
+        *jwk = NULL;
+        *name = NULL;
+        return at_error(err, "no memory for a key");
     }
 
     return 0;

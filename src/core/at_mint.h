@@ -38,6 +38,14 @@ void at_mint_free(at_mint_t *mint);
 /* what the key can sign: bits of AT_MINT_ALGS, one or more */
 unsigned at_mint_algs(const at_mint_t *mint);
 
+/*
+ * The public half as a JWK (RFC 7517) for alg, which is one of the key's;
+ * without a kid it is named by its thumbprint.  Two terminated strings, which
+ * the caller frees with at_mint_token_free(): 0, or -1 with err set.
+ */
+int at_mint_publish(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
+    char **jwk, char **name, at_error_t *err);
+
 
 /*
  * The token of claims, the text of a JSON object, which is signed as it is: no

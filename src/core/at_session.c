@@ -41,9 +41,15 @@ typedef enum {
     AT_SESSION_TABLES
 } at_session_table_e;
 
-/* records are of this host: it alone reads them */
+/*
+ * Records are of this host: it alone reads them.  Another program under the
+ * workers' user may write them, too: what says whose a token is has an HMAC, so
+ * that a token can be led to no other family, and a family to no other user.
+ * What it can do is to end a session, and to bring back what it has kept.
+ */
 typedef struct {
     unsigned char  family[AT_SESSION_FAMILY_LEN];
+    unsigned char  mac[AT_SHA256_LEN];          /* of its digest and family */
     int64_t        expires;
     int64_t        used;                        /* when, or 0 */
 } at_session_token_t;
@@ -52,10 +58,15 @@ typedef struct {
     int64_t        expires;                     /* of its last token */
     int64_t        begun;
     int64_t        ended;                       /* when, or 0 */
+    unsigned char  mac[AT_SHA256_LEN];          /* of its number, and of what
+                                                   follows and never changes */
     unsigned char  mark[AT_SESSION_MARK_LEN];
     uint32_t       user_len;                    /* both texts are behind it */
     uint32_t       issuer_len;
 } at_session_family_t;
+
+#define AT_SESSION_FAMILY_FIXED                                               \
+    (sizeof(at_session_family_t) - offsetof(at_session_family_t, mark))
 
 typedef struct {
     unsigned char  access[AT_SHA256_LEN];
@@ -409,6 +420,48 @@ at_session_mac(const at_sessions_t *sessions, unsigned char mac[AT_SHA256_LEN],
 }
 
 
+/* which family a token is of */
+static int
+at_session_mac_token(const at_sessions_t *sessions,
+    unsigned char mac[AT_SHA256_LEN], const unsigned char digest[AT_SHA256_LEN],
+    const unsigned char family[AT_SESSION_FAMILY_LEN])
+{
+    char  text[AT_SHA256_LEN + AT_SESSION_FAMILY_LEN];
+
+    memcpy(text, digest, AT_SHA256_LEN);
+    memcpy(text + AT_SHA256_LEN, family, AT_SESSION_FAMILY_LEN);
+
+    return at_session_mac(sessions, mac, "family of a token",
+                          (at_str_t) { text, sizeof(text) });
+}
+
+
+/* whose a family is; user and issuer have at most AT_SESSION_BUF bytes */
+static int
+at_session_mac_family(const at_sessions_t *sessions,
+    unsigned char mac[AT_SHA256_LEN],
+    const unsigned char number[AT_SESSION_FAMILY_LEN],
+    const at_session_family_t *family, at_str_t user, at_str_t issuer)
+{
+    char  text[AT_SESSION_FAMILY_LEN + AT_SESSION_FAMILY_FIXED
+               + AT_SESSION_BUF];
+    char *p;
+
+    p = text;
+    memcpy(p, number, AT_SESSION_FAMILY_LEN);
+    p += AT_SESSION_FAMILY_LEN;
+    memcpy(p, family->mark, AT_SESSION_FAMILY_FIXED);
+    p += AT_SESSION_FAMILY_FIXED;
+    memcpy(p, user.data, user.len);
+    p += user.len;
+    memcpy(p, issuer.data, issuer.len);
+    p += issuer.len;
+
+    return at_session_mac(sessions, mac, "user of a family",
+                          (at_str_t) { text, (size_t) (p - text) });
+}
+
+
 int
 at_session_mark(const at_sessions_t *sessions,
     unsigned char mark[AT_SESSION_MARK_LEN], at_str_t hash)
@@ -432,9 +485,10 @@ static int
 at_session_get_family(at_sessions_t *sessions, MDB_txn *txn,
     at_session_found_t *found)
 {
-    int          rc;
-    MDB_val      value;
-    const char  *texts;
+    int             rc;
+    MDB_val         value;
+    const char     *texts;
+    unsigned char   mac[AT_SHA256_LEN];
 
     rc = at_session_get(sessions, txn, AT_SESSION_FAMILIES,
                         at_session_val(found->token.family,
@@ -462,7 +516,45 @@ at_session_get_family(at_sessions_t *sessions, MDB_txn *txn,
     found->issuer = (at_str_t) { texts + found->user.len,
                                  found->family.issuer_len };
 
-    return 0;
+    if (found->user.len + found->issuer.len > AT_SESSION_BUF) {
+        return MDB_CORRUPTED;
+    }
+
+    if (at_session_mac_family(sessions, mac, found->token.family,
+                              &found->family, found->user, found->issuer)
+        != 0)
+    {
+        return ENOMEM;
+    }
+
+    return memcmp(mac, found->family.mac, AT_SHA256_LEN) == 0
+           ? 0 : MDB_CORRUPTED;
+}
+
+
+/* a token that somebody led to another family is as one that is not there */
+static int
+at_session_get_token(at_sessions_t *sessions, MDB_txn *txn,
+    at_session_found_t *found)
+{
+    int            rc;
+    unsigned char  mac[AT_SHA256_LEN];
+
+    rc = at_session_get_fixed(sessions, txn, AT_SESSION_TOKENS, found->key,
+                              &found->token, sizeof(at_session_token_t));
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (at_session_mac_token(sessions, mac, found->digest,
+                             found->token.family)
+        != 0)
+    {
+        return ENOMEM;
+    }
+
+    return memcmp(mac, found->token.mac, AT_SHA256_LEN) == 0
+           ? 0 : MDB_CORRUPTED;
 }
 
 
@@ -513,8 +605,8 @@ at_session_look(at_sessions_t *sessions, MDB_txn *txn,
 
     found->key = at_session_val(found->digest, AT_SHA256_LEN);
 
-    *rc = at_session_get_fixed(sessions, txn, AT_SESSION_TOKENS, found->key,
-                               &found->token, sizeof(at_session_token_t));
+    *rc = at_session_get_token(sessions, txn, found);
+
     if (*rc == 0) {
         *rc = at_session_get_family(sessions, txn, found);
     }
@@ -607,6 +699,10 @@ at_session_put_token(at_sessions_t *sessions, MDB_txn *txn,
 
     key = at_session_val(digest, AT_SHA256_LEN);
 
+    if (at_session_mac_token(sessions, token.mac, digest, family) != 0) {
+        return ENOMEM;
+    }
+
     memcpy(token.family, family, AT_SESSION_FAMILY_LEN);
     token.expires = pair->refresh_expires;
     token.used = 0;
@@ -678,6 +774,13 @@ at_session_put_new(at_sessions_t *sessions, MDB_txn *txn,
     family.user_len = (uint32_t) session->user.len;
     family.issuer_len = (uint32_t) session->issuer.len;
 
+    if (at_session_mac_family(sessions, family.mac, number, &family,
+                              session->user, session->issuer)
+        != 0)
+    {
+        return ENOMEM;
+    }
+
     rc = at_session_put_family(sessions, txn, number, &family, session->user,
                                session->issuer);
 
@@ -733,12 +836,6 @@ at_session_find(at_sessions_t *sessions, at_session_t *session,
 
     result = at_session_look(sessions, sessions->reader, &found, refresh, now,
                              &rc);
-
-    if (result == AT_SESSION_OK
-        && found.user.len + found.issuer.len > AT_SESSION_BUF)
-    {
-        result = AT_SESSION_FAILED;
-    }
 
     if (result == AT_SESSION_OK) {
         memcpy(buf, found.user.data, found.user.len + found.issuer.len);

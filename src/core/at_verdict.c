@@ -33,6 +33,14 @@ static const at_code_info_t  at_codes[AT_CODES] = {
         { at_str("API_INVALID_ACCESS_TOKEN"), 401,
           at_str("Invalid JWT Access Token"), AT_CIPP_UNAUTHORIZED },
 
+    [AT_API_INVALID_REFRESH_TOKEN] =
+        { at_str("API_INVALID_REFRESH_TOKEN"), 401,
+          at_str("Invalid Refresh Token"), AT_CIPP_UNAUTHORIZED },
+
+    [AT_API_INVALID_CREDENTIALS] =
+        { at_str("API_INVALID_CREDENTIALS"), 401,
+          at_str("Invalid Credentials"), AT_CIPP_UNAUTHORIZED },
+
     [AT_API_INSUFFICIENT_RIGHTS] =
         { at_str("API_INSUFFICIENT_RIGHTS"), 403,
           at_str("Insufficient Rights"),
@@ -55,6 +63,14 @@ static const at_code_info_t  at_codes[AT_CODES] = {
         { at_str("API_ORIGIN_NOT_ALLOWED"), 403,
           at_str("Origin Not Allowed"), at_str("Origin Not Allowed") },
 
+    [AT_API_BAD_REQUEST] =
+        { at_str("API_BAD_REQUEST"), 400,
+          at_str("Bad Request"), at_str("Bad Request") },
+
+    [AT_API_TOO_MANY_REQUESTS] =
+        { at_str("API_TOO_MANY_REQUESTS"), 429,
+          at_str("Too Many Requests"), at_str("Too Many Requests") },
+
     [AT_API_UNAVAILABLE] =
         { at_str("API_UNAVAILABLE"), 503,
           at_str("Authentication Unavailable"),
@@ -64,7 +80,7 @@ static const at_code_info_t  at_codes[AT_CODES] = {
 
 #define AT_ROW_TEXT(reason, code, blame, challenge, ...)                      \
     { at_str(reason), AT_API_##code, { NULL, 0 }, AT_BLAME_##blame,           \
-      AT_CHALLENGE_##challenge, __VA_ARGS__ }
+      AT_CHALLENGE_##challenge, __VA_ARGS__, 0 }
 
 #define AT_ROW(reason, code, blame, challenge)                                \
     AT_ROW_TEXT(reason, code, blame, challenge, { NULL, 0 })
@@ -75,17 +91,28 @@ static const at_code_info_t  at_codes[AT_CODES] = {
 #define AT_EXPIRED_TOKEN(reason)                                              \
     AT_ROW(reason, EXPIRED_ACCESS_TOKEN, CLIENT, INVALID_TOKEN)
 
+#define AT_BAD_CREDENTIALS(reason)                                            \
+    AT_ROW(reason, INVALID_CREDENTIALS, CLIENT, PLAIN)
+
+#define AT_BAD_REFRESH(reason)                                                \
+    AT_ROW(reason, INVALID_REFRESH_TOKEN, CLIENT, PLAIN)
+
+#define AT_BAD_REQUEST(reason, status, message)                               \
+    { at_str(reason), AT_API_BAD_REQUEST, at_str(message), AT_BLAME_CLIENT,   \
+      AT_CHALLENGE_NONE, { NULL, 0 }, status }
+
 
 static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
 
     [AT_FAILED]        = AT_ROW("failed", UNAVAILABLE, SYSTEM, NONE),
     [AT_OK]            = { at_str("ok"), AT_CODE_NONE, { NULL, 0 },
-                           AT_BLAME_CLIENT, AT_CHALLENGE_NONE, { NULL, 0 } },
+                           AT_BLAME_CLIENT, AT_CHALLENGE_NONE, { NULL, 0 }, 0 },
 
     [AT_NO_CREDENTIAL] = { at_str("no_credential"),
                            AT_API_INVALID_ACCESS_TOKEN,
                            at_str("Missing Access Token"),
-                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN, { NULL, 0 } },
+                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN, { NULL, 0 },
+                           0 },
 
     [AT_SEVERAL_CREDENTIALS] = AT_INVALID_TOKEN("several_credentials"),
 
@@ -93,7 +120,8 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_NO_API_TOKEN]  = { at_str("no_api_token"),
                            AT_API_INVALID_API_TOKEN,
                            at_str("Missing API Token"),
-                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN, { NULL, 0 } },
+                           AT_BLAME_CLIENT, AT_CHALLENGE_PLAIN, { NULL, 0 },
+                           0 },
 
     [AT_SEVERAL_API_TOKENS] = AT_ROW("several_api_tokens", INVALID_API_TOKEN,
                                      CLIENT, PLAIN),
@@ -151,6 +179,35 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
                                    INSUFFICIENT_SCOPE),
     [AT_BLOCKED_ENDPOINT] = AT_ROW("blocked_endpoint", INSUFFICIENT_RIGHTS,
                                    CLIENT, INSUFFICIENT_SCOPE),
+
+    [AT_PENDING]        = AT_BAD_CREDENTIALS("pending"),
+    [AT_BAD_BASIC]      = AT_BAD_CREDENTIALS("bad_basic"),
+    [AT_UNKNOWN_USER]   = AT_BAD_CREDENTIALS("unknown_user"),
+    [AT_FOREIGN_USER]   = AT_BAD_CREDENTIALS("foreign_user"),
+    [AT_LOCKED_USER]    = AT_BAD_CREDENTIALS("locked_user"),
+    [AT_WRONG_PASSWORD] = AT_BAD_CREDENTIALS("wrong_password"),
+    [AT_LOCAL_OFF]      = AT_BAD_CREDENTIALS("local_off"),
+    [AT_NO_SCOPES]      = AT_ROW("no_scopes", INSUFFICIENT_RIGHTS, CLIENT,
+                                 INSUFFICIENT_SCOPE),
+    [AT_THROTTLED]      = AT_ROW("throttled", TOO_MANY_REQUESTS, CLIENT, NONE),
+    [AT_BUSY]           = AT_ROW("busy", TOO_MANY_REQUESTS, CLIENT, NONE),
+
+    [AT_NO_REFRESH_TOKEN]       = AT_BAD_REFRESH("no_refresh_token"),
+    [AT_SEVERAL_REFRESH_TOKENS] = AT_BAD_REFRESH("several_refresh_tokens"),
+    [AT_UNKNOWN_REFRESH_TOKEN]  = AT_BAD_REFRESH("unknown_refresh_token"),
+    [AT_FOREIGN_REFRESH_TOKEN]  = AT_BAD_REFRESH("foreign_refresh_token"),
+    [AT_EXPIRED_REFRESH_TOKEN]  = AT_BAD_REFRESH("expired_refresh_token"),
+    [AT_USED_REFRESH_TOKEN]     = AT_BAD_REFRESH("used_refresh_token"),
+    [AT_REUSED_REFRESH_TOKEN]   = AT_BAD_REFRESH("reused_refresh_token"),
+    [AT_ENDED_SESSION]          = AT_BAD_REFRESH("ended_session"),
+    [AT_REFRESH_OFF]            = AT_BAD_REFRESH("refresh_off"),
+    [AT_CHANGED_USER]           = AT_BAD_REFRESH("changed_user"),
+
+    [AT_BAD_BODY]   = AT_BAD_REQUEST("bad_body", 400, "Bad Request"),
+    [AT_BAD_METHOD] = AT_BAD_REQUEST("bad_method", 405, "Method Not Allowed"),
+    [AT_LARGE_BODY] = AT_BAD_REQUEST("large_body", 413, "Content Too Large"),
+    [AT_BAD_TYPE]   = AT_BAD_REQUEST("bad_type", 415,
+                                     "Unsupported Media Type"),
 
     [AT_MISCONFIGURED] = AT_ROW("misconfigured", UNAVAILABLE, OPERATOR, NONE)
 };

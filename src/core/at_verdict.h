@@ -68,6 +68,33 @@ typedef enum {
     AT_ENDPOINT,                /* one that is not granted */
     AT_BLOCKED_ENDPOINT,
 
+    AT_PENDING,                 /* a password that is still to be hashed */
+    AT_BAD_BASIC,               /* not "user:password" in base64 */
+    AT_UNKNOWN_USER,
+    AT_FOREIGN_USER,            /* its record names other issuers */
+    AT_LOCKED_USER,             /* disabled, or without a password */
+    AT_WRONG_PASSWORD,
+    AT_LOCAL_OFF,               /* auth_token_local */
+    AT_NO_SCOPES,               /* a user who may nothing at all */
+    AT_THROTTLED,               /* too many failures of this pair */
+    AT_BUSY,                    /* too many hashes are waiting */
+
+    AT_NO_REFRESH_TOKEN,
+    AT_SEVERAL_REFRESH_TOKENS,
+    AT_UNKNOWN_REFRESH_TOKEN,   /* malformed, or never there, or forgotten */
+    AT_FOREIGN_REFRESH_TOKEN,   /* of another issuer */
+    AT_EXPIRED_REFRESH_TOKEN,
+    AT_USED_REFRESH_TOKEN,      /* within the grace */
+    AT_REUSED_REFRESH_TOKEN,    /* after it */
+    AT_ENDED_SESSION,
+    AT_REFRESH_OFF,             /* auth_token_local */
+    AT_CHANGED_USER,            /* gone, disabled, or of another password */
+
+    AT_BAD_BODY,
+    AT_BAD_METHOD,
+    AT_LARGE_BODY,
+    AT_BAD_TYPE,
+
     AT_MISCONFIGURED,           /* nothing that could be accepted here */
 
     AT_VERDICTS                 /* how many there are */
@@ -81,10 +108,14 @@ typedef enum {
     AT_API_INVALID_API_TOKEN,
     AT_API_EXPIRED_ACCESS_TOKEN,
     AT_API_INVALID_ACCESS_TOKEN,
+    AT_API_INVALID_REFRESH_TOKEN,
+    AT_API_INVALID_CREDENTIALS,
     AT_API_INSUFFICIENT_RIGHTS,
     AT_API_IP_NOT_ALLOWED,
     AT_API_CLIENT_DISABLED,
     AT_API_ORIGIN_NOT_ALLOWED,
+    AT_API_BAD_REQUEST,
+    AT_API_TOO_MANY_REQUESTS,
     AT_API_UNAVAILABLE,
 
     AT_CODES                    /* how many there are */
@@ -124,6 +155,7 @@ typedef struct {
     at_blame_e      blame;
     at_challenge_e  challenge;
     at_str_t        text;       /* in place of the code's own, or empty */
+    unsigned        status;     /* the same, or 0 */
 } at_verdict_info_t;
 
 

@@ -35,6 +35,8 @@
 #define NGX_HTTP_AUTH_TOKEN_BEARER   0x01
 #define NGX_HTTP_AUTH_TOKEN_COOKIE   0x02
 #define NGX_HTTP_AUTH_TOKEN_API      0x04   /* X-API-Token */
+#define NGX_HTTP_AUTH_TOKEN_BASIC    0x08
+#define NGX_HTTP_AUTH_TOKEN_REFRESH  0x10   /* of the token API alone */
 #define NGX_HTTP_AUTH_TOKEN_NONE     0x80   /* address lists only */
 
 #define NGX_HTTP_AUTH_TOKEN_JWT                                               \
@@ -56,6 +58,8 @@ typedef struct {
 
 typedef struct ngx_http_auth_token_key_file_s
     ngx_http_auth_token_key_file_t;
+typedef struct ngx_http_auth_token_signing_key_s
+    ngx_http_auth_token_signing_key_t;
 typedef struct ngx_http_auth_token_source_s  ngx_http_auth_token_source_t;
 
 
@@ -78,6 +82,26 @@ typedef struct {
                                    /* of ngx_http_auth_token_source_t * */
     at_keyset_t                     **sets;
     ngx_uint_t                        nsets;
+
+    /* what it issues; none where there is no signing key */
+    ngx_array_t                       signing_keys;
+                                /* of ngx_http_auth_token_signing_key_t */
+    ngx_str_t                         jwks;     /* their public halves */
+    ngx_http_auth_token_where_t       signing_where;
+
+    ngx_str_t                         access_cookie;
+    time_t                            access_expires;
+    ngx_str_t                         refresh_cookie;
+    ngx_str_t                         refresh_path;
+    time_t                            refresh_expires;
+    ngx_uint_t                        refresh_length;
+    ngx_msec_t                        refresh_grace;
+
+    /* of users' passwords */
+    ngx_uint_t                        local;    /* has any, or signs */
+    time_t                            remember;
+    ngx_uint_t                        failures;
+    time_t                            failures_time;
 } ngx_http_auth_token_issuer_t;
 
 
@@ -118,6 +142,9 @@ typedef struct {
 #endif
 
     ngx_uint_t                     nsources;
+    ngx_uint_t                     needs_throttle;
+    ngx_shm_zone_t                *throttle;
+    at_state_key_t                 process_key; /* a worker's own */
 } ngx_http_auth_token_main_conf_t;
 
 
@@ -126,6 +153,16 @@ typedef struct {
     ngx_uint_t                     status;      /* 0: as in the table */
     ngx_str_t                      message;     /* data NULL: as in the table */
 } ngx_http_auth_token_error_t;
+
+
+typedef enum {
+    NGX_HTTP_AUTH_TOKEN_NO_API = 0,
+    NGX_HTTP_AUTH_TOKEN_LOGIN,
+    NGX_HTTP_AUTH_TOKEN_REFRESHING,
+    NGX_HTTP_AUTH_TOKEN_LOGOUT,
+    NGX_HTTP_AUTH_TOKEN_OAUTH,
+    NGX_HTTP_AUTH_TOKEN_JWKS
+} ngx_http_auth_token_api_e;
 
 
 typedef struct {
@@ -160,6 +197,19 @@ typedef struct {
     ngx_flag_t                     preflight;
     ngx_array_t                   *origins;     /* of ngx_str_t */
 
+    ngx_flag_t                     local;
+
+    /* of a location of the token API; not inherited */
+    ngx_http_auth_token_api_e      api;
+    ngx_str_t                      api_name;
+    ngx_http_auth_token_where_t    api_where;
+    ngx_http_auth_token_issuer_t  *api_issuer;
+
+    /* of the trusted ones the first that has users, or NULL */
+    ngx_http_auth_token_issuer_t  *user_issuer;
+    ngx_uint_t                     only_user_issuer;
+    ngx_uint_t                     only_issuer;
+
     /* a server whose locations say what it leaves open itself */
     unsigned                       incomplete:1;
 } ngx_http_auth_token_loc_conf_t;
@@ -187,6 +237,11 @@ typedef struct {
     int64_t                          verify_time;   /* nanoseconds, or 0 */
     const at_endpoint_t             *endpoint;  /* the row, or NULL */
 
+    void                            *call;      /* of the token API */
+    void                            *check;     /* of a password */
+    char                            *allow;     /* methods, for a 405 */
+    time_t                           retry;     /* when, for a 429 */
+
     ngx_uint_t                       status;    /* of the refusal */
     ngx_uint_t                       returned;  /* what nginx was told */
     ngx_str_t                        body;
@@ -195,6 +250,7 @@ typedef struct {
     unsigned                         nobody:1;  /* no credential was read */
     unsigned                         recalled:1;    /* identity is the cache's */
     unsigned                         passed:1;  /* another one has granted */
+    unsigned                         content:1; /* a content handler's */
     unsigned                         logged:1;
     unsigned                         replace:1; /* body takes the page's place */
     unsigned                         body_sent:1;
@@ -250,6 +306,9 @@ void *ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 
+char *ngx_http_auth_token_set_api(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* issuer: the block "auth_token_issuer" */
 
 char *ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -258,6 +317,42 @@ ngx_int_t ngx_http_auth_token_issuer_check_clients(ngx_conf_t *cf,
     ngx_http_auth_token_main_conf_t *atmcf);
 ngx_http_auth_token_issuer_t *ngx_http_auth_token_issuer_find(
     ngx_http_auth_token_main_conf_t *atmcf, ngx_str_t *name);
+
+/* mint: keys that sign, read by the master */
+
+char *ngx_http_auth_token_mint_add(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, ngx_str_t *path, ngx_str_t *kid);
+char *ngx_http_auth_token_mint_load(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer);
+
+/* the token API: content handlers */
+
+ngx_int_t ngx_http_auth_token_login_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_token_refresh_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_token_logout_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_token_oauth_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_auth_token_jwks_handler(ngx_http_request_t *r);
+
+ngx_int_t ngx_http_auth_token_check_local(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf);
+ngx_int_t ngx_http_auth_token_local_init(ngx_cycle_t *cycle,
+    ngx_http_auth_token_main_conf_t *atmcf);
+void ngx_http_auth_token_local_exit(void);
+
+/* basic: passwords in the access phase */
+
+/* AT_OK if it is remembered; AT_PENDING: it must be hashed */
+at_verdict_e ngx_http_auth_token_basic_recall(ngx_http_request_t *r,
+    ngx_http_auth_token_main_conf_t *atmcf, ngx_http_auth_token_ctx_t *ctx);
+
+/* what became of AT_PENDING; AT_PENDING again while it is under way */
+at_verdict_e ngx_http_auth_token_basic_verify(ngx_http_request_t *r,
+    ngx_http_auth_token_ctx_t *ctx);
+
+/* uses: of API tokens, counted */
+
+void ngx_http_auth_token_count_use(const ngx_http_auth_token_main_conf_t *atmcf,
+    const ngx_http_auth_token_ctx_t *ctx);
 
 /* keys: reads key files at configuration, watches them in a worker */
 
@@ -377,6 +472,14 @@ void ngx_http_auth_token_remember(
     const ngx_http_auth_token_main_conf_t *atmcf,
     const ngx_http_auth_token_ctx_t *ctx);
 
+/* the same by another text, which stands for the credential under trust */
+ngx_uint_t ngx_http_auth_token_recall_text(
+    const ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx, at_str_t text, const void *trust);
+void ngx_http_auth_token_remember_text(
+    const ngx_http_auth_token_main_conf_t *atmcf,
+    const ngx_http_auth_token_ctx_t *ctx, at_str_t text, const void *trust);
+
 /* request: all that is read of one */
 
 ngx_http_auth_token_ctx_t *ngx_http_auth_token_find_ctx(ngx_http_request_t *r);
@@ -393,10 +496,22 @@ const struct json_t *ngx_http_auth_token_claims(
 const at_endpoint_t *ngx_http_auth_token_find_endpoint(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf);
 
+/* the last one of a kind, and how many there are */
+ngx_uint_t ngx_http_auth_token_read_cookie(ngx_http_request_t *r,
+    const ngx_str_t *name, ngx_str_t *value);
+ngx_uint_t ngx_http_auth_token_read_bearer(ngx_http_request_t *r,
+    ngx_str_t *token);
+ngx_uint_t ngx_http_auth_token_read_basic(ngx_http_request_t *r,
+    ngx_str_t *credential);
+
 /* AT_OK with kind and credential set, or why there is none to judge */
 at_verdict_e ngx_http_auth_token_read_credential(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
     ngx_str_t *credential);
+
+/* a header of that lower-case name, the first one, or NULL */
+ngx_str_t *ngx_http_auth_token_find_header(ngx_http_request_t *r,
+    const char *name);
 
 /* by the ranges of the location and by the identity's own */
 ngx_uint_t ngx_http_auth_token_address_allowed(ngx_http_request_t *r,
@@ -433,6 +548,9 @@ at_verdict_e ngx_http_auth_token_authenticate(ngx_http_request_t *r,
     ngx_http_auth_token_loc_conf_t *atcf, ngx_http_auth_token_ctx_t *ctx);
 
 /* refuse: the answer */
+
+ngx_int_t ngx_http_auth_token_add_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
 
 /* marks the request, logs why, returns the status for nginx's access phase */
 ngx_int_t ngx_http_auth_token_refuse(ngx_http_request_t *r,

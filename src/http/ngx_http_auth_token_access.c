@@ -40,6 +40,8 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ctx->nobody = 0;
     ctx->kind = 0;
     ctx->endpoint = NULL;
+    ctx->check = NULL;
+    ctx->content = 0;
     ctx->verify_time = 0;
     ngx_str_null(&ctx->credential);
 }
@@ -100,6 +102,13 @@ ngx_http_auth_token_decide(ngx_http_request_t *r,
     verdict = ngx_http_auth_token_authenticate(r, atcf, ctx);
     ctx->endpoint = endpoint;
 
+    /* the only thing that a request waits for */
+
+    if (verdict == AT_PENDING) {
+        verdict = ngx_http_auth_token_basic_verify(r, ctx);
+        ctx->authenticated = verdict;
+    }
+
     return verdict == AT_OK ? ngx_http_auth_token_authorize(r, atcf, ctx)
                             : verdict;
 }
@@ -122,8 +131,17 @@ ngx_http_auth_token_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (r->connection->error) {
+        return NGX_ERROR;
+    }
+
     ctx->decided = 0;
     ctx->verdict = ngx_http_auth_token_decide(r, atcf, ctx);
+
+    if (ctx->verdict == AT_PENDING) {
+        return NGX_AGAIN;
+    }
+
     ctx->decided = 1;
     ctx->passed = 0;
 
@@ -132,6 +150,9 @@ ngx_http_auth_token_access_handler(ngx_http_request_t *r)
     }
 
     ngx_http_set_ctx(r, NULL, ngx_http_auth_token_module);
+
+    ngx_http_auth_token_count_use(
+        ngx_http_get_module_main_conf(r, ngx_http_auth_token_module), ctx);
 
     return NGX_OK;
 }
@@ -214,6 +235,10 @@ ngx_http_auth_token_identify(ngx_http_request_t *r,
                                                   &ctx->credential);
     if (verdict != AT_OK) {
         return verdict;
+    }
+
+    if (ctx->kind == NGX_HTTP_AUTH_TOKEN_BASIC) {
+        return ngx_http_auth_token_basic_recall(r, atmcf, ctx);
     }
 
     if (ngx_http_auth_token_recall(atmcf, ctx)) {

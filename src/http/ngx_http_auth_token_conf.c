@@ -111,9 +111,7 @@ ngx_http_auth_token_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* a token (RFC 6265 section 4.1.1) */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_auth_token_is_cookie_name(ngx_str_t *name)
 {
     size_t  i;
@@ -162,8 +160,17 @@ static ngx_uint_t
 ngx_http_auth_token_kind(ngx_conf_t *cf, ngx_http_auth_token_loc_conf_t *atcf,
     ngx_str_t value)
 {
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
     if (ngx_http_auth_token_is(&value, "bearer")) {
         return NGX_HTTP_AUTH_TOKEN_BEARER;
+    }
+
+    if (ngx_http_auth_token_is(&value, "basic")) {
+        atmcf = ngx_http_conf_get_module_main_conf(cf,
+                                                   ngx_http_auth_token_module);
+        atmcf->needs_throttle = 1;
+        return NGX_HTTP_AUTH_TOKEN_BASIC;
     }
 
     if (ngx_http_auth_token_is(&value, "none")) {
@@ -221,7 +228,7 @@ ngx_http_auth_token_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (kind == 0) {
             return ngx_http_auth_token_invalid(cf, &value[i],
                          "it takes \"api_token[=HEADER]\", \"bearer\", "
-                         "\"cookie[=NAME]\" or \"none\"");
+                         "\"basic\", \"cookie[=NAME]\" or \"none\"");
         }
 
         if (atcf->accept & kind) {
@@ -1001,6 +1008,7 @@ ngx_http_auth_token_create_loc_conf(ngx_conf_t *cf)
     atcf->errors = NGX_CONF_UNSET_PTR;
     atcf->error_format = NGX_CONF_UNSET_UINT;
     atcf->preflight = NGX_CONF_UNSET;
+    atcf->local = NGX_CONF_UNSET;
     atcf->origins = NGX_CONF_UNSET_PTR;
 
     return atcf;
@@ -1243,6 +1251,14 @@ ngx_http_auth_token_check(ngx_conf_t *cf,
                    "\"auth_token_issuer\":");
     }
 
+    if ((conf->accept & NGX_HTTP_AUTH_TOKEN_BASIC)
+        && atmcf->store.data == NULL)
+    {
+        return ngx_http_auth_token_mistake(cf, &conf->accept_where,
+                   "\"auth_token_accept\" takes passwords, but there is no "
+                   "\"auth_token_store\":");
+    }
+
     if ((conf->accept & NGX_HTTP_AUTH_TOKEN_API) && atmcf->store.data == NULL)
     {
         return ngx_http_auth_token_mistake(cf, &conf->accept_where,
@@ -1289,6 +1305,79 @@ ngx_http_auth_token_check(ngx_conf_t *cf,
 }
 
 
+/* of the issuers that have users: the first one that counts here */
+
+static void
+ngx_http_auth_token_find_users(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_loc_conf_t *conf)
+{
+    ngx_uint_t                      i, k, n;
+    ngx_http_auth_token_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+    n = 0;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        n += issuers[i]->local;
+    }
+
+    conf->user_issuer = conf->api_issuer;
+    conf->only_user_issuer = n <= 1;
+    conf->only_issuer = atmcf->issuers.nelts == 1;
+
+    for (i = 0; i < conf->ntrusted && conf->user_issuer == NULL; i++) {
+        for (k = 0; k < atmcf->issuers.nelts; k++) {
+            if (&issuers[k]->demands == conf->trusted[i].issuer
+                && issuers[k]->local)
+            {
+                conf->user_issuer = issuers[k];
+            }
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_resolve_api(ngx_conf_t *cf,
+    ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_loc_conf_t *conf)
+{
+    if (conf->api == NGX_HTTP_AUTH_TOKEN_NO_API) {
+        return NGX_OK;
+    }
+
+    conf->api_issuer = ngx_http_auth_token_issuer_find(atmcf, &conf->api_name);
+
+    if (conf->api_issuer == NULL) {
+        return ngx_http_auth_token_mistake(cf, &conf->api_where,
+                   "there is no \"auth_token_issuer\" of the name that the "
+                   "directive gives");
+    }
+
+    if (conf->api_issuer->signing_keys.nelts == 0) {
+        return ngx_http_auth_token_mistake(cf, &conf->api_where,
+                   "the \"auth_token_issuer\" that the directive names has "
+                   "no \"signing_key\"");
+    }
+
+    if ((conf->api == NGX_HTTP_AUTH_TOKEN_LOGIN
+         || conf->api == NGX_HTTP_AUTH_TOKEN_REFRESHING)
+        && conf->api_issuer->demands.n_audiences == 0)
+    {
+        return ngx_http_auth_token_mistake(cf, &conf->api_where,
+                   "the \"auth_token_issuer\" that the directive names has "
+                   "no \"audience\" for the tokens of users");
+    }
+
+    if (conf->api != NGX_HTTP_AUTH_TOKEN_JWKS && atmcf->store.data == NULL) {
+        return ngx_http_auth_token_mistake(cf, &conf->api_where,
+                   "the directive needs an \"auth_token_store\"");
+    }
+
+    return NGX_OK;
+}
+
+
 char *
 ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -1298,6 +1387,14 @@ ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_auth_token_main_conf_t  *atmcf;
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
+
+    /* who logs in cannot have a token yet */
+
+    if (conf->enable == NGX_CONF_UNSET
+        && conf->api != NGX_HTTP_AUTH_TOKEN_NO_API)
+    {
+        conf->enable = 0;
+    }
 
     if (conf->enable == NGX_CONF_UNSET) {
         conf->enable_where = prev->enable_where;
@@ -1320,16 +1417,20 @@ ngx_http_auth_token_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
                               NGX_HTTP_AUTH_TOKEN_JSON);
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
+    ngx_conf_merge_value(conf->local, prev->local, 1);
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
 
     ngx_http_auth_token_merge_accept(atmcf, prev, conf);
 
     if (ngx_http_auth_token_merge_ranges(cf, prev, conf) != NGX_OK
         || ngx_http_auth_token_resolve_trust(cf, atmcf, conf) != NGX_OK
+        || ngx_http_auth_token_resolve_api(cf, atmcf, conf) != NGX_OK
         || ngx_http_auth_token_check(cf, atmcf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_auth_token_find_users(atmcf, conf);
 
     return NGX_CONF_OK;
 }

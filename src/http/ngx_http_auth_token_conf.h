@@ -25,6 +25,9 @@ char *ngx_http_auth_token_invalid(ngx_conf_t *cf, ngx_str_t *value,
 /* 1 if value begins with name, a literal as "file=", which it is cut from */
 ngx_uint_t ngx_http_auth_token_parameter(ngx_str_t *value, const char *name);
 
+/* a token of RFC 6265 section 4.1.1 */
+ngx_uint_t ngx_http_auth_token_is_cookie_name(ngx_str_t *name);
+
 /* 1 if it holds no control character */
 ngx_uint_t ngx_http_auth_token_is_printable(ngx_str_t *value);
 

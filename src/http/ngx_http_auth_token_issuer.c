@@ -8,7 +8,11 @@
 #include "ngx_http_auth_token_conf.h"
 
 
-#define NGX_HTTP_AUTH_TOKEN_NAME_LEN  64
+#define NGX_HTTP_AUTH_TOKEN_NAME_LEN     64
+
+#define NGX_HTTP_AUTH_TOKEN_REFRESH_MIN  44     /* 256 bits */
+#define NGX_HTTP_AUTH_TOKEN_REFRESH_MAX  512
+#define NGX_HTTP_AUTH_TOKEN_GRACE_MAX    60000
 
 
 typedef struct {
@@ -49,6 +53,14 @@ static char *ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
 static char *ngx_http_auth_token_issuer_delegated(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, size_t offset);
 static char *ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_signing_key(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_access_token(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_refresh_token(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset);
+static char *ngx_http_auth_token_issuer_password(ngx_conf_t *cf,
     ngx_http_auth_token_issuer_t *issuer, size_t offset);
 
 
@@ -100,6 +112,18 @@ static ngx_http_auth_token_issuer_command_t
 
     { ngx_string("delegated"), 2, 2,
       ngx_http_auth_token_issuer_delegated, 0, 0 },
+
+    { ngx_string("signing_key"), 2, 3,
+      ngx_http_auth_token_issuer_signing_key, 0, 1 },
+
+    { ngx_string("access_token"), 2, 3,
+      ngx_http_auth_token_issuer_access_token, 0, 0 },
+
+    { ngx_string("refresh_token"), 2, 6,
+      ngx_http_auth_token_issuer_refresh_token, 0, 0 },
+
+    { ngx_string("password"), 2, 3,
+      ngx_http_auth_token_issuer_password, 0, 0 },
 
     { ngx_null_string, 0, 0, NULL, 0, 0 }
 };
@@ -444,6 +468,229 @@ ngx_http_auth_token_issuer_client_claim(ngx_conf_t *cf,
 }
 
 
+/* --- what it issues ------------------------------------------------------ */
+
+
+static char *
+ngx_http_auth_token_issuer_signing_key(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
+{
+    ngx_str_t  *value, kid;
+
+    value = cf->args->elts;
+    ngx_str_null(&kid);
+
+    if (cf->args->nelts == 3) {
+        kid = value[2];
+
+        if (!ngx_http_auth_token_parameter(&kid, "kid=")) {
+            return ngx_http_auth_token_invalid(cf, &value[2],
+                                               "it takes \"kid=ID\"");
+        }
+    }
+
+    return ngx_http_auth_token_mint_add(cf, issuer, &value[1], &kid);
+}
+
+
+/* a time of a second or more, or 0 */
+
+static time_t
+ngx_http_auth_token_issuer_seconds(ngx_str_t *value)
+{
+    ngx_int_t  time;
+
+    time = ngx_parse_time(value, 1);
+
+    return time == NGX_ERROR ? 0 : time;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_access_token(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
+{
+    ngx_str_t   *value, rest;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        rest = value[i];
+
+        if (ngx_http_auth_token_parameter(&rest, "expires=")) {
+            issuer->access_expires = ngx_http_auth_token_issuer_seconds(&rest);
+
+            if (issuer->access_expires) {
+                continue;
+            }
+
+        } else if (ngx_http_auth_token_parameter(&rest, "cookie=")
+                   && ngx_http_auth_token_is_cookie_name(&rest))
+        {
+            issuer->access_cookie = rest;
+            continue;
+        }
+
+        return ngx_http_auth_token_invalid(cf, &value[i],
+                   "it takes \"expires=TIME\" and \"cookie=NAME\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* what stands in a cookie as it is (RFC 6265 section 4.1.1) */
+
+static ngx_uint_t
+ngx_http_auth_token_is_cookie_path(ngx_str_t *path)
+{
+    size_t  i;
+
+    for (i = 0; i < path->len; i++) {
+        if (path->data[i] <= 0x20 || path->data[i] >= 0x7f
+            || path->data[i] == ';')
+        {
+            return 0;
+        }
+    }
+
+    return path->len && path->data[0] == '/';
+}
+
+
+/* NGX_OK, or NGX_DECLINED for what is no such parameter */
+
+static ngx_int_t
+ngx_http_auth_token_issuer_refresh_parameter(
+    ngx_http_auth_token_issuer_t *issuer, ngx_str_t value)
+{
+    ngx_int_t  n;
+
+    if (ngx_http_auth_token_parameter(&value, "expires=")) {
+        issuer->refresh_expires = ngx_http_auth_token_issuer_seconds(&value);
+        return issuer->refresh_expires ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (ngx_http_auth_token_parameter(&value, "length=")) {
+        n = ngx_atoi(value.data, value.len);
+        issuer->refresh_length = n;
+        return n >= NGX_HTTP_AUTH_TOKEN_REFRESH_MIN
+               && n <= NGX_HTTP_AUTH_TOKEN_REFRESH_MAX ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (ngx_http_auth_token_parameter(&value, "grace=")) {
+        n = ngx_parse_time(&value, 0);
+        issuer->refresh_grace = n;
+        return n != NGX_ERROR && n <= NGX_HTTP_AUTH_TOKEN_GRACE_MAX
+               ? NGX_OK : NGX_DECLINED;
+    }
+
+    if (ngx_http_auth_token_parameter(&value, "cookie=")) {
+        issuer->refresh_cookie = value;
+        return ngx_http_auth_token_is_cookie_name(&value) ? NGX_OK
+                                                          : NGX_DECLINED;
+    }
+
+    if (ngx_http_auth_token_parameter(&value, "path=")) {
+        issuer->refresh_path = value;
+        return ngx_http_auth_token_is_cookie_path(&value) ? NGX_OK
+                                                          : NGX_DECLINED;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_refresh_token(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_auth_token_issuer_refresh_parameter(issuer, value[i])
+            != NGX_OK)
+        {
+            return ngx_http_auth_token_invalid(cf, &value[i],
+                       "it takes \"expires=TIME\", \"length=N\" (44 to 512), "
+                       "\"grace=TIME\" (a minute at most), \"cookie=NAME\" "
+                       "and \"path=/PATH\"");
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "N/TIME" */
+
+static ngx_int_t
+ngx_http_auth_token_issuer_failures(ngx_http_auth_token_issuer_t *issuer,
+    ngx_str_t value)
+{
+    u_char     *slash;
+    ngx_int_t   n;
+    ngx_str_t   time;
+
+    slash = ngx_strlchr(value.data, value.data + value.len, '/');
+    if (slash == NULL) {
+        return NGX_DECLINED;
+    }
+
+    time.data = slash + 1;
+    time.len = value.data + value.len - time.data;
+
+    n = ngx_atoi(value.data, slash - value.data);
+
+    issuer->failures = n;
+    issuer->failures_time = ngx_http_auth_token_issuer_seconds(&time);
+
+    return n > 0 && n <= 1000000 && issuer->failures_time ? NGX_OK
+                                                          : NGX_DECLINED;
+}
+
+
+static char *
+ngx_http_auth_token_issuer_password(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, size_t offset)
+{
+    ngx_int_t    time;
+    ngx_str_t   *value, rest;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    issuer->local = 1;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        rest = value[i];
+
+        if (ngx_http_auth_token_parameter(&rest, "remember=")) {
+            time = ngx_parse_time(&rest, 1);
+            issuer->remember = time;
+
+            if (time != NGX_ERROR) {
+                continue;
+            }
+
+        } else if (ngx_http_auth_token_parameter(&rest, "failures=")
+                   && ngx_http_auth_token_issuer_failures(issuer, rest)
+                      == NGX_OK)
+        {
+            continue;
+        }
+
+        return ngx_http_auth_token_invalid(cf, &value[i],
+                   "it takes \"remember=TIME\" and \"failures=N/TIME\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 /* --- the block ----------------------------------------------------------- */
 
 
@@ -605,6 +852,18 @@ ngx_http_auth_token_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
 
     issuer->name = *name;
 
+    ngx_str_set(&issuer->access_cookie, "accessToken");
+    ngx_str_set(&issuer->refresh_cookie, "refreshToken");
+    ngx_str_set(&issuer->refresh_path, "/api/auth/token");
+
+    issuer->access_expires = 30 * 60;
+    issuer->refresh_expires = 24 * 60 * 60;
+    issuer->refresh_length = 80;
+    issuer->refresh_grace = 5000;
+    issuer->remember = 60;
+    issuer->failures = 10;
+    issuer->failures_time = 60;
+
     demands = &issuer->demands;
     demands->name = ngx_http_auth_token_view(*name);
     demands->algs = at_alg_bit(AT_RS256);
@@ -684,7 +943,15 @@ ngx_http_auth_token_issuer_missing(ngx_http_auth_token_issuer_t *issuer)
         return "audience";
     }
 
-    if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0) {
+    if (issuer->signing_keys.nelts && issuer->demands.n_audiences == 0
+        && !issuer->demands.own_client_audience)
+    {
+        return "audience (of the tokens that it signs)";
+    }
+
+    if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0
+        && issuer->signing_keys.nelts == 0)
+    {
         return "key_file\", \"jwks_uri\" or \"discovery";
     }
 
@@ -744,7 +1011,8 @@ ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_auth_token_keys_load(cf, issuer);
+    return ngx_http_auth_token_mint_load(cf, issuer) == NGX_CONF_OK
+           ? ngx_http_auth_token_keys_load(cf, issuer) : NGX_CONF_ERROR;
 }
 
 

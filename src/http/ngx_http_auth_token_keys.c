@@ -185,6 +185,39 @@ ngx_http_auth_token_free_keys(void *data)
 }
 
 
+/* what is signed here is trusted here */
+
+static char *
+ngx_http_auth_token_own_keys(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    at_error_t                      err;
+    at_keyset_t                    *set;
+    ngx_str_t                       name = ngx_string("signing_key");
+    ngx_http_auth_token_warning_t   warning = { cf->log, &name };
+
+    if (issuer->jwks.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    set = at_keyset_parse(ngx_http_auth_token_view(issuer->jwks),
+                          issuer->demands.algs, ngx_http_auth_token_key_warning,
+                          &warning, &err);
+    if (set == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"signing_key\" of \"auth_token_issuer %V\" %s "
+                      "in %V:%ui",
+                      &issuer->name, err.text, &issuer->signing_where.file,
+                      issuer->signing_where.line);
+        return NGX_CONF_ERROR;
+    }
+
+    issuer->sets[issuer->nsets - 1] = set;
+
+    return NGX_CONF_OK;
+}
+
+
 /* at the end of the block, when its algorithms are known */
 
 char *
@@ -196,7 +229,8 @@ ngx_http_auth_token_keys_load(ngx_conf_t *cf,
     ngx_pool_cleanup_t              *cln;
     ngx_http_auth_token_key_file_t  *key_file;
 
-    issuer->nsets = issuer->key_files.nelts + issuer->sources.nelts;
+    issuer->nsets = issuer->key_files.nelts + issuer->sources.nelts
+                    + (issuer->jwks.len != 0);
 
     issuer->sets = ngx_pcalloc(cf->pool, issuer->nsets
                                          * sizeof(at_keyset_t *));
@@ -229,7 +263,7 @@ ngx_http_auth_token_keys_load(ngx_conf_t *cf,
         }
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_auth_token_own_keys(cf, issuer);
 }
 
 

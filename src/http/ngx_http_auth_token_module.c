@@ -108,9 +108,51 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       offsetof(ngx_http_auth_token_loc_conf_t, preflight),
       NULL },
 
+    { ngx_string("auth_token_local"),
+      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_auth_token_loc_conf_t, local),
+      NULL },
+
     { ngx_string("auth_token_cookie_origin"),
       NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
       ngx_http_auth_token_set_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_login"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_refresh"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_logout"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_oauth"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_jwks"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_auth_token_set_api,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -281,6 +323,7 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
+        || ngx_http_auth_token_check_local(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK
         || ngx_http_auth_token_check_threads(cf, atmcf) != NGX_OK)
     {
@@ -331,7 +374,8 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
     if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_fetch_watch(cycle, atmcf) != NGX_OK
-        || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK)
+        || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK
+        || ngx_http_auth_token_local_init(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -349,6 +393,7 @@ ngx_http_auth_token_exit_process(ngx_cycle_t *cycle)
                                                 ngx_http_auth_token_module);
 
     if (atmcf) {
+        ngx_http_auth_token_local_exit();
         ngx_http_auth_token_fetch_exit(atmcf);
         ngx_http_auth_token_store_exit(cycle);
     }

@@ -136,6 +136,10 @@ ngx_http_auth_token_refuse(ngx_http_request_t *r,
     status = ngx_http_auth_token_override(ctx)->status;
 
     if (status == 0) {
+        status = at_verdict_info(ctx->verdict)->status;
+    }
+
+    if (status == 0) {
         status = at_code_info(at_verdict_info(ctx->verdict)->code)->status;
     }
 
@@ -148,7 +152,7 @@ ngx_http_auth_token_refuse(ngx_http_request_t *r,
 
     /* nginx asks the next module after 401 and 403 only */
 
-    if (ngx_http_auth_token_is_any(r) && status != NGX_HTTP_UNAUTHORIZED) {
+    if (!ctx->content && ngx_http_auth_token_is_any(r) && status != NGX_HTTP_UNAUTHORIZED) {
         ctx->returned = NGX_HTTP_FORBIDDEN;
     }
 
@@ -161,7 +165,7 @@ ngx_http_auth_token_refuse(ngx_http_request_t *r,
 /* --- headers ------------------------------------------------------------- */
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_auth_token_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value)
 {
@@ -213,31 +217,107 @@ ngx_http_auth_token_challenge_error(const ngx_http_auth_token_ctx_t *ctx)
 /* the realm was escaped when it was read */
 
 static ngx_int_t
+ngx_http_auth_token_push_challenge(ngx_http_request_t *r,
+    const ngx_http_auth_token_ctx_t *ctx, const char *scheme,
+    const char *rest)
+{
+    u_char           *p;
+    ngx_str_t         value;
+    const ngx_str_t  *realm;
+
+    realm = &ctx->conf->realm;
+
+    p = ngx_pnalloc(r->pool, ngx_strlen(scheme) + sizeof(" realm=\"\"")
+                             + realm->len + ngx_strlen(rest));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%s realm=\"%V\"%s", scheme, realm, rest) - p;
+
+    return ngx_http_auth_token_add_header(r, "WWW-Authenticate", &value);
+}
+
+
+/*
+ * One for each scheme that is accepted.  The token API has none of its own, and
+ * must not make browsers ask for a password.
+ */
+
+static ngx_int_t
 ngx_http_auth_token_add_challenge(ngx_http_request_t *r,
     ngx_http_auth_token_ctx_t *ctx)
 {
-    char        *error, *scheme;
-    u_char      *p;
-    ngx_str_t    value, *realm;
+    char        *error;
+    ngx_uint_t   accept;
 
     error = ngx_http_auth_token_challenge_error(ctx);
     if (error == NULL) {
         return NGX_OK;
     }
 
-    scheme = ctx->conf->accept & NGX_HTTP_AUTH_TOKEN_JWT ? "Bearer" : "ApiKey";
-    realm = &ctx->conf->realm;
+    accept = ctx->content ? NGX_HTTP_AUTH_TOKEN_BEARER : ctx->conf->accept;
 
-    p = ngx_pnalloc(r->pool, sizeof("Bearer realm=\"\"") + realm->len
-                             + ngx_strlen(error));
-    if (p == NULL) {
+    if (!(accept & (NGX_HTTP_AUTH_TOKEN_JWT|NGX_HTTP_AUTH_TOKEN_BASIC))) {
+        return ngx_http_auth_token_push_challenge(r, ctx, "ApiKey", error);
+    }
+
+    if ((accept & NGX_HTTP_AUTH_TOKEN_JWT)
+        && ngx_http_auth_token_push_challenge(r, ctx, "Bearer", error)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    value.data = p;
-    value.len = ngx_sprintf(p, "%s realm=\"%V\"%s", scheme, realm, error) - p;
+    if ((accept & NGX_HTTP_AUTH_TOKEN_BASIC)
+        && ctx->status == NGX_HTTP_UNAUTHORIZED)
+    {
+        return ngx_http_auth_token_push_challenge(r, ctx, "Basic",
+                                                  ", charset=\"UTF-8\"");
+    }
 
-    return ngx_http_auth_token_add_header(r, "WWW-Authenticate", &value);
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_add_number(ngx_http_request_t *r, const char *name,
+    time_t number)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", number) - value.data;
+
+    return ngx_http_auth_token_add_header(r, name, &value);
+}
+
+
+/* when to come again, in both ways that clients read */
+
+static ngx_int_t
+ngx_http_auth_token_add_limits(ngx_http_request_t *r,
+    const ngx_http_auth_token_ctx_t *ctx)
+{
+    time_t  wait;
+
+    wait = ctx->retry - ngx_time();
+    wait = wait > 0 ? wait : 1;
+
+    if (ngx_http_auth_token_add_number(r, "Retry-After", wait) != NGX_OK
+        || ngx_http_auth_token_add_number(r, "X-RateLimit-Remaining", 0)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_auth_token_add_number(r, "X-RateLimit-Reset",
+                                          ngx_time() + wait);
 }
 
 
@@ -245,13 +325,23 @@ static ngx_int_t
 ngx_http_auth_token_add_cache_headers(ngx_http_request_t *r,
     ngx_http_auth_token_ctx_t *ctx)
 {
-    ngx_str_t  no_store = ngx_string("no-store");
+    ngx_str_t  allow, no_store = ngx_string("no-store");
     ngx_str_t  one_second = ngx_string("1");
 
     if (ngx_http_auth_token_add_header(r, "Cache-Control", &no_store)
         != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    if (at_verdict_info(ctx->verdict)->code == AT_API_TOO_MANY_REQUESTS) {
+        return ngx_http_auth_token_add_limits(r, ctx);
+    }
+
+    if (ctx->status == NGX_HTTP_NOT_ALLOWED && ctx->allow) {
+        allow.data = (u_char *) ctx->allow;
+        allow.len = ngx_strlen(ctx->allow);
+        return ngx_http_auth_token_add_header(r, "Allow", &allow);
     }
 
     if (ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
@@ -286,6 +376,8 @@ ngx_http_auth_token_phrase(ngx_uint_t status)
         { 407, "Proxy Authentication Required" },
         { 409, "Conflict" },
         { 410, "Gone" },
+        { 413, "Content Too Large" },
+        { 415, "Unsupported Media Type" },
         { 421, "Misdirected Request" },
         { 422, "Unprocessable Content" },
         { 426, "Upgrade Required" },

@@ -127,7 +127,19 @@ ngx_http_auth_token_next_header(ngx_http_auth_token_headers_t *it,
     ngx_http_auth_token_next_header(it, name, sizeof(name) - 1)
 
 
-static ngx_uint_t
+ngx_str_t *
+ngx_http_auth_token_find_header(ngx_http_request_t *r, const char *name)
+{
+    ngx_table_elt_t                *h;
+    ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
+
+    h = ngx_http_auth_token_next_header(&it, name, ngx_strlen(name));
+
+    return h ? &h->value : NULL;
+}
+
+
+ngx_uint_t
 ngx_http_auth_token_read_bearer(ngx_http_request_t *r, ngx_str_t *credential)
 {
     at_str_t                        token;
@@ -148,7 +160,28 @@ ngx_http_auth_token_read_bearer(ngx_http_request_t *r, ngx_str_t *credential)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
+ngx_http_auth_token_read_basic(ngx_http_request_t *r, ngx_str_t *credential)
+{
+    at_str_t                        text;
+    ngx_uint_t                      n;
+    ngx_table_elt_t                *h;
+    ngx_http_auth_token_headers_t   it = ngx_http_auth_token_headers(r);
+
+    n = 0;
+
+    while ((h = ngx_http_auth_token_header(&it, "authorization")) != NULL) {
+        if (at_header_basic(ngx_http_auth_token_view(h->value), &text)) {
+            *credential = ngx_http_auth_token_from_view(text);
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+ngx_uint_t
 ngx_http_auth_token_read_cookie(ngx_http_request_t *r, const ngx_str_t *name,
     ngx_str_t *credential)
 {
@@ -192,10 +225,13 @@ ngx_http_auth_token_read_api_token(ngx_http_request_t *r,
 }
 
 
-/* how many credentials of JWT kinds there are, the cookie only beside none */
+/*
+ * How many credentials there are in Authorization, or as a cookie, which counts
+ * beside no other.  nginx lets one Authorization header through at most.
+ */
 
 static ngx_uint_t
-ngx_http_auth_token_read_jwt(ngx_http_request_t *r,
+ngx_http_auth_token_read_other(ngx_http_request_t *r,
     const ngx_http_auth_token_loc_conf_t *atcf, ngx_uint_t *kind,
     ngx_str_t *credential)
 {
@@ -206,6 +242,11 @@ ngx_http_auth_token_read_jwt(ngx_http_request_t *r,
     if (atcf->accept & NGX_HTTP_AUTH_TOKEN_BEARER) {
         *kind = NGX_HTTP_AUTH_TOKEN_BEARER;
         n = ngx_http_auth_token_read_bearer(r, credential);
+    }
+
+    if (n == 0 && (atcf->accept & NGX_HTTP_AUTH_TOKEN_BASIC)) {
+        *kind = NGX_HTTP_AUTH_TOKEN_BASIC;
+        n = ngx_http_auth_token_read_basic(r, credential);
     }
 
     if (n == 0 && (atcf->accept & NGX_HTTP_AUTH_TOKEN_COOKIE)) {
@@ -223,7 +264,7 @@ ngx_http_auth_token_read_credential(ngx_http_request_t *r,
     ngx_str_t *credential)
 {
     ngx_str_t   token;
-    ngx_uint_t  n, jwts;
+    ngx_uint_t  n, others;
 
     n = 0;
     ngx_str_null(&token);
@@ -232,32 +273,32 @@ ngx_http_auth_token_read_credential(ngx_http_request_t *r,
         n = ngx_http_auth_token_read_api_token(r, &atcf->api_header, &token);
     }
 
-    jwts = ngx_http_auth_token_read_jwt(r, atcf, kind, credential);
+    others = ngx_http_auth_token_read_other(r, atcf, kind, credential);
 
     /* beside a header that is accepted a cookie is ignored */
     if (n && *kind == NGX_HTTP_AUTH_TOKEN_COOKIE) {
-        jwts = 0;
+        others = 0;
     }
 
-    if (n == 1 && jwts == 0) {
+    if (n == 1 && others == 0) {
         *kind = NGX_HTTP_AUTH_TOKEN_API;
         *credential = token;
         return AT_OK;
     }
 
-    if (n == 0 && jwts == 1) {
+    if (n == 0 && others == 1) {
         return AT_OK;
     }
 
     *kind = 0;
     ngx_str_null(credential);
 
-    if (n + jwts == 0) {
-        return atcf->accept & NGX_HTTP_AUTH_TOKEN_JWT ? AT_NO_CREDENTIAL
-                                                      : AT_NO_API_TOKEN;
+    if (n + others == 0) {
+        return atcf->accept == NGX_HTTP_AUTH_TOKEN_API ? AT_NO_API_TOKEN
+                                                       : AT_NO_CREDENTIAL;
     }
 
-    return jwts ? AT_SEVERAL_CREDENTIALS : AT_SEVERAL_API_TOKENS;
+    return others ? AT_SEVERAL_CREDENTIALS : AT_SEVERAL_API_TOKENS;
 }
 
 
@@ -456,7 +497,9 @@ ngx_http_auth_token_fingerprint(const ngx_http_auth_token_ctx_t *ctx,
     ngx_str_t      hex = ngx_null_string;
     unsigned char  digest[AT_SHA256_LEN];
 
-    if (ctx->credential.len == 0
+    /* of a password's digest the password can be guessed */
+
+    if (ctx->credential.len == 0 || ctx->kind == NGX_HTTP_AUTH_TOKEN_BASIC
         || at_sha256(digest, ngx_http_auth_token_view(ctx->credential)) != 0)
     {
         return hex;
@@ -476,6 +519,8 @@ ngx_http_auth_token_kind_name(ngx_uint_t kind)
     ngx_str_t  api_token = ngx_string("api_token");
     ngx_str_t  bearer = ngx_string("bearer");
     ngx_str_t  cookie = ngx_string("cookie");
+    ngx_str_t  basic = ngx_string("basic");
+    ngx_str_t  refresh = ngx_string("refresh_token");
     ngx_str_t  none = ngx_null_string;
 
     switch (kind) {
@@ -488,6 +533,12 @@ ngx_http_auth_token_kind_name(ngx_uint_t kind)
 
     case NGX_HTTP_AUTH_TOKEN_COOKIE:
         return cookie;
+
+    case NGX_HTTP_AUTH_TOKEN_BASIC:
+        return basic;
+
+    case NGX_HTTP_AUTH_TOKEN_REFRESH:
+        return refresh;
 
     default:
         return none;

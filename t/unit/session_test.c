@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <lmdb.h>
+
 #include "at_session.h"
 #include "fail.h"
 #include "tap.h"
@@ -494,6 +496,95 @@ test_other_key(void)
 }
 
 
+/* --- another program under the same user ---------------------------------- */
+
+
+typedef enum {
+    SWAP_FAMILIES,              /* the records of two families change places */
+    SWAP_TOKENS,                /* those of two refresh tokens */
+    RENAME                      /* a byte of the user of each family */
+} forge_e;
+
+
+/* the first two records of a table, by their keys */
+static void
+forge(const char *table, forge_e how)
+{
+    int         i;
+    char        copy[2][2048];
+    MDB_env    *env;
+    MDB_txn    *txn;
+    MDB_dbi     dbi;
+    MDB_val     keys[2], value[2];
+    MDB_cursor *cursor;
+
+    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, 8) != 0
+        || mdb_env_set_mapsize(env, (size_t) 4 << 30) != 0
+        || mdb_env_open(env, in_dir("forge"), 0, 0600) != 0
+        || mdb_txn_begin(env, NULL, 0, &txn) != 0
+        || mdb_dbi_open(txn, table, 0, &dbi) != 0
+        || mdb_cursor_open(txn, dbi, &cursor) != 0)
+    {
+        printf("Bail out! %s\n", table);
+        exit(1);
+    }
+
+    for (i = 0; i < 2; i++) {
+        (void) mdb_cursor_get(cursor, &keys[i], &value[i], i ? MDB_NEXT : MDB_FIRST);
+        memcpy(copy[i], value[i].mv_data, value[i].mv_size);
+
+        if (how == RENAME) {
+            /* the user stands before the issuer, "main" */
+            copy[i][value[i].mv_size - sizeof("main")] ^= 1;
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    for (i = 0; i < 2; i++) {
+        value[i].mv_data = copy[how == RENAME ? i : 1 - i];
+        (void) mdb_put(txn, dbi, &keys[i], &value[i], 0);
+    }
+
+    (void) mdb_txn_commit(txn);
+    mdb_env_close(env);
+}
+
+
+static void
+forged(const char *table, forge_e how, const char *name)
+{
+    at_sessions_t  *sessions;
+
+    sessions = open_sessions("forge");
+    (void) begin(sessions, "r0", "a0", NOW);
+    (void) begin(sessions, "s0", "b0", NOW);
+    is_int(find(sessions, "r0", NOW), AT_SESSION_OK, "good before");
+    at_sessions_close(sessions);
+
+    forge(table, how);
+
+    sessions = open_sessions("forge");
+    is_int(find(sessions, "r0", NOW), AT_SESSION_FAILED, "%s: not found", name);
+    is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_FAILED,
+           "%s: not rotated", name);
+    is_int(rotate(sessions, "s0", "s1", NOW), AT_SESSION_FAILED,
+           "%s: nor the other", name);
+    at_sessions_close(sessions);
+
+    drop("forge");
+}
+
+
+static void
+test_forged(void)
+{
+    forged("families", SWAP_FAMILIES, "a family under another's number");
+    forged("families", RENAME, "a family of another user");
+    forged("tokens", SWAP_TOKENS, "a token led to another family");
+}
+
+
 static void
 test_files(void)
 {
@@ -935,6 +1026,7 @@ main(void)
     test_clean();
     test_uses();
     test_other_key();
+    test_forged();
     test_files();
     test_race();
     test_kill();

@@ -33,7 +33,8 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
 
 C<granted>: 200, the upstream's body, the upstream hit exactly once, no
 challenge.  C<refused>: status, headers and body byte for byte as the table of
-error codes has them (I<NONE INV EXP TNONE TINV TEXP SCOPE ADDR DISABLED ORIGIN FAIL>,
+error codes has them (I<NONE INV EXP TNONE TINV TEXP SCOPE ADDR DISABLED ORIGIN CRED
+RINV BAD MANY FAIL>,
 below), one line
 in the error log, nothing in the variables, the upstream not hit, and then the
 next plain good request, on the same connection and on a new one, granted.
@@ -121,12 +122,17 @@ my %sign = (
     DISABLED => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled',
                  undef],
     ORIGIN => [403, 'API_ORIGIN_NOT_ALLOWED', 'Origin Not Allowed', undef],
+    CRED   => [401, 'API_INVALID_CREDENTIALS', 'Invalid Credentials', ''],
+    RINV   => [401, 'API_INVALID_REFRESH_TOKEN', 'Invalid Refresh Token', ''],
+    BAD    => [400, 'API_BAD_REQUEST', 'Bad Request', undef],
+    MANY   => [429, 'API_TOO_MANY_REQUESTS', 'Too Many Requests', undef],
     FAIL   => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
 );
 
 # What a refusal must look like.  Options: status, code, message, body, type,
 # realm, error ("" for a challenge without error=, undef for no challenge), scheme
-# (of the challenge: ApiKey where only API tokens are accepted).
+# (of the challenge: ApiKey where only API tokens are accepted), also (challenges
+# behind it, exactly).
 sub expectation ($sign, %o) {
     my $row = $sign{$sign} or croak "no such sign: $sign";
     my ($status, $code, $message, $error) = @$row;
@@ -152,12 +158,15 @@ sub _wrong_refusal ($answer, $e, %o) {
     $is->('Content-Length', $answer->header('Content-Length'), length $e->{body});
     $is->('Cache-Control', $answer->header('Cache-Control'), 'no-store');
     $is->('Retry-After', $answer->header('Retry-After'),
-          $e->{status} == 503 ? 1 : undef);
+          $e->{status} == 503 ? 1 : undef) if $e->{code} ne 'API_TOO_MANY_REQUESTS';
+    push @wrong, _wrong_limits($answer) if $e->{code} eq 'API_TOO_MANY_REQUESTS';
     $is->($_, $answer->header($_), undef)
         for qw(Transfer-Encoding Content-Encoding ETag Last-Modified
                Accept-Ranges Set-Cookie Location);
 
     my @challenges = $answer->all('WWW-Authenticate');
+    my @also = $e->{also} ? splice @challenges, 1 : ();
+    $is->('further challenges', "@also", join ' ', ($e->{also} // [])->@*);
     if (!defined $e->{error}) {
         push @wrong, "a challenge: @challenges" if @challenges;
     } elsif (@challenges != 1) {
@@ -167,6 +176,15 @@ sub _wrong_refusal ($answer, $e, %o) {
     }
 
     return @wrong;
+}
+
+# when to come again: as seconds from now, and as a time
+sub _wrong_limits ($answer) {
+    my ($after, $left, $reset) = map { $answer->header($_) // '' }
+        qw(Retry-After X-RateLimit-Remaining X-RateLimit-Reset);
+    return if $after =~ /\A[1-9][0-9]*\z/ && $left eq '0'
+           && $reset =~ /\A[0-9]+\z/ && abs($reset - time - $after) <= 2;
+    return "Retry-After: $after, X-RateLimit-Remaining: $left, X-RateLimit-Reset: $reset";
 }
 
 # RFC 6750 section 3: the scheme and its attributes, each once and quoted

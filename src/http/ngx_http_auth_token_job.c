@@ -1,0 +1,540 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Jobs: a request is held while a thread works for it.  Two queues, in each one
+ * at a time of a worker: signing and durable writes in nginx's thread pool,
+ * hashes in a thread of their own, of low priority, so that a storm of logins
+ * takes only the time that no other request wants.
+ */
+
+#include "ngx_http_auth_token_local.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+
+#define NGX_HTTP_AUTH_TOKEN_HASHES    64        /* that wait */
+#define NGX_HTTP_AUTH_TOKEN_WRITES    1024
+
+/* only to be seen: a worker does not end while there is a timer */
+#define NGX_HTTP_AUTH_TOKEN_JOB_TIME  60000
+
+
+typedef struct {
+    ngx_queue_t                  queue;
+    ngx_uint_t                   n;
+    ngx_http_auth_token_job_t   *running;
+} ngx_http_auth_token_queue_t;
+
+
+static void ngx_http_auth_token_hash_next(void);
+static void ngx_http_auth_token_write_next(void);
+
+
+static ngx_http_auth_token_queue_t  ngx_http_auth_token_writes;
+
+/* the thread of this process; next is handed over under the lock */
+
+static struct {
+    ngx_http_auth_token_queue_t  queue;
+
+    pthread_t                    thread;
+    pthread_mutex_t              lock;
+    pthread_cond_t               wake;
+    ngx_http_auth_token_job_t   *next;
+    ngx_uint_t                   quit;
+    ngx_uint_t                   started;
+
+    int                          fd;            /* of an eventfd */
+    ngx_connection_t            *connection;
+} ngx_http_auth_token_hasher = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .wake = PTHREAD_COND_INITIALIZER,
+    .fd = -1
+};
+
+
+/* --- requests that wait -------------------------------------------------- */
+
+
+static void
+ngx_http_auth_token_job_timeout(ngx_event_t *ev)
+{
+    ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
+                  "auth_token: a thread works for more than a minute");
+}
+
+
+static void
+ngx_http_auth_token_job_release(ngx_http_auth_token_job_t *job)
+{
+    job->busy = 0;
+
+    if (job->request) {
+        job->request->main->blocked--;
+        job->request->read_event_handler = ngx_http_block_reading;
+    }
+
+    if (job->timer.timer_set) {
+        ngx_del_timer(&job->timer);
+    }
+}
+
+
+/* the client is gone: what runs is waited for, what waits is dropped */
+
+static void
+ngx_http_auth_token_job_cleanup(void *data)
+{
+    ngx_http_auth_token_job_t *job = data;
+
+    if (job->waiting) {
+        ngx_queue_remove(&job->queue);
+        (*job->waiting)--;
+        job->waiting = NULL;
+
+        ngx_http_auth_token_job_release(job);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_job_hold(ngx_http_auth_token_job_t *job)
+{
+    ngx_http_cleanup_t  *cln;
+    ngx_http_request_t  *r;
+
+    r = job->request;
+    job->failed = 0;
+
+    if (r) {
+        cln = ngx_http_cleanup_add(r, 0);
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        cln->handler = ngx_http_auth_token_job_cleanup;
+        cln->data = job;
+
+        r->main->blocked++;
+        r->read_event_handler = ngx_http_test_reading;
+
+        job->timer.handler = ngx_http_auth_token_job_timeout;
+        job->timer.data = job;
+        job->timer.log = r->connection->log;
+
+        ngx_add_timer(&job->timer, NGX_HTTP_AUTH_TOKEN_JOB_TIME);
+    }
+
+    job->busy = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_auth_token_job_finish(ngx_http_auth_token_job_t *job)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = job->request;
+
+    ngx_http_auth_token_job_release(job);
+
+    if (r == NULL) {
+        job->done(job);
+        return;
+    }
+
+    c = r->connection;
+    ngx_http_set_log_request(c->log, r);
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* --- queues -------------------------------------------------------------- */
+
+
+static ngx_int_t
+ngx_http_auth_token_push(ngx_http_auth_token_queue_t *q,
+    ngx_http_auth_token_job_t *job, ngx_uint_t max)
+{
+    if (q->queue.next == NULL) {
+        ngx_queue_init(&q->queue);
+    }
+
+    if (q->n >= max) {
+        return NGX_BUSY;
+    }
+
+    if (ngx_http_auth_token_job_hold(job) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_insert_tail(&q->queue, &job->queue);
+    job->waiting = &q->n;
+    q->n++;
+
+    return NGX_OK;
+}
+
+
+/* the job to run now, or NULL */
+
+static ngx_http_auth_token_job_t *
+ngx_http_auth_token_pop(ngx_http_auth_token_queue_t *q)
+{
+    ngx_queue_t                *head;
+    ngx_http_auth_token_job_t  *job;
+
+    if (q->running || ngx_queue_empty(&q->queue)) {
+        return NULL;
+    }
+
+    head = ngx_queue_head(&q->queue);
+    ngx_queue_remove(head);
+
+    job = ngx_queue_data(head, ngx_http_auth_token_job_t, queue);
+    job->waiting = NULL;
+    q->n--;
+    q->running = job;
+
+    return job;
+}
+
+
+/* --- nginx's thread pool ------------------------------------------------- */
+
+
+static void
+ngx_http_auth_token_write_handler(void *data, ngx_log_t *log)
+{
+    ngx_http_auth_token_job_t *job = data;
+
+    job->work(job);
+}
+
+
+static void
+ngx_http_auth_token_write_done(ngx_event_t *ev)
+{
+    ngx_http_auth_token_job_t *job = ev->data;
+
+    ngx_http_auth_token_writes.running = NULL;
+    ngx_http_auth_token_write_next();
+
+    ngx_http_auth_token_job_finish(job);
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_write_post(ngx_http_auth_token_job_t *job)
+{
+    ngx_thread_pool_t                *pool;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                                ngx_http_auth_token_module);
+    pool = atmcf->thread_pool;
+
+    job->task.ctx = job;
+    job->task.handler = ngx_http_auth_token_write_handler;
+    job->task.event.handler = ngx_http_auth_token_write_done;
+    job->task.event.data = job;
+
+    if (pool && ngx_thread_task_post(pool, &job->task) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    ngx_http_auth_token_writes.running = NULL;
+    job->failed = 1;
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_auth_token_write_next(void)
+{
+    ngx_http_auth_token_job_t  *job;
+
+    while ((job = ngx_http_auth_token_pop(&ngx_http_auth_token_writes))
+           != NULL)
+    {
+        if (ngx_http_auth_token_write_post(job) == NGX_OK) {
+            return;
+        }
+
+        ngx_http_auth_token_job_finish(job);
+    }
+}
+
+
+ngx_int_t
+ngx_http_auth_token_write(ngx_http_auth_token_job_t *job)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_auth_token_push(&ngx_http_auth_token_writes, job,
+                                  NGX_HTTP_AUTH_TOKEN_WRITES);
+
+    if (rc != NGX_OK || ngx_http_auth_token_writes.running) {
+        return rc;
+    }
+
+    /* nothing runs: it is the only one */
+
+    job = ngx_http_auth_token_pop(&ngx_http_auth_token_writes);
+
+    if (ngx_http_auth_token_write_post(job) != NGX_OK) {
+        ngx_http_auth_token_job_release(job);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* --- the thread of hashes ------------------------------------------------ */
+
+
+/* it never gets out of the way of a worker otherwise; a worker could not go back */
+
+static void
+ngx_http_auth_token_hash_lower(void)
+{
+    struct sched_param  param;
+
+    ngx_memzero(&param, sizeof(param));
+
+    if (sched_setscheduler(0, SCHED_IDLE, &param) != 0) {
+        (void) setpriority(PRIO_PROCESS, 0, 19);
+    }
+}
+
+
+static ngx_http_auth_token_job_t *
+ngx_http_auth_token_hash_wait(void)
+{
+    ngx_http_auth_token_job_t  *job;
+
+    (void) pthread_mutex_lock(&ngx_http_auth_token_hasher.lock);
+
+    while (ngx_http_auth_token_hasher.next == NULL
+           && !ngx_http_auth_token_hasher.quit)
+    {
+        (void) pthread_cond_wait(&ngx_http_auth_token_hasher.wake,
+                                 &ngx_http_auth_token_hasher.lock);
+    }
+
+    job = ngx_http_auth_token_hasher.quit ? NULL
+                                          : ngx_http_auth_token_hasher.next;
+    ngx_http_auth_token_hasher.next = NULL;
+
+    (void) pthread_mutex_unlock(&ngx_http_auth_token_hasher.lock);
+
+    return job;
+}
+
+
+static void *
+ngx_http_auth_token_hash_cycle(void *data)
+{
+    uint64_t                    one = 1;
+    ngx_http_auth_token_job_t  *job;
+
+    ngx_http_auth_token_hash_lower();
+
+    while ((job = ngx_http_auth_token_hash_wait()) != NULL) {
+        job->work(job);
+        (void) !write(ngx_http_auth_token_hasher.fd, &one, sizeof(one));
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_auth_token_hash_event(ngx_event_t *ev)
+{
+    uint64_t                    n;
+    ngx_http_auth_token_job_t  *job;
+
+    if (read(ngx_http_auth_token_hasher.fd, &n, sizeof(n)) != sizeof(n)) {
+        n = 0;
+    }
+
+    ev->ready = 0;
+
+    if (ngx_handle_read_event(ev, 0) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
+                      "auth_token: the end of a hash will not be noticed");
+    }
+
+    job = n ? ngx_http_auth_token_hasher.queue.running : NULL;
+
+    if (job) {
+        ngx_http_auth_token_hasher.queue.running = NULL;
+        ngx_http_auth_token_hash_next();
+        ngx_http_auth_token_job_finish(job);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_hash_listen(void)
+{
+    ngx_connection_t  *c;
+
+    if (ngx_http_auth_token_hasher.fd == -1) {
+        ngx_http_auth_token_hasher.fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+    }
+
+    if (ngx_http_auth_token_hasher.fd == -1) {
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(ngx_http_auth_token_hasher.fd, ngx_cycle->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->log = ngx_cycle->log;
+    c->read->log = ngx_cycle->log;
+    c->read->handler = ngx_http_auth_token_hash_event;
+
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        ngx_free_connection(c);
+        return NGX_ERROR;
+    }
+
+    ngx_http_auth_token_hasher.connection = c;
+
+    return NGX_OK;
+}
+
+
+/* signals are the event loop's */
+
+static ngx_int_t
+ngx_http_auth_token_hash_start(void)
+{
+    int       err;
+    sigset_t  all, old;
+
+    if (ngx_http_auth_token_hasher.connection == NULL
+        && ngx_http_auth_token_hash_listen() != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_auth_token_hasher.started) {
+        return NGX_OK;
+    }
+
+    sigfillset(&all);
+    (void) pthread_sigmask(SIG_BLOCK, &all, &old);
+
+    err = pthread_create(&ngx_http_auth_token_hasher.thread, NULL,
+                         ngx_http_auth_token_hash_cycle, NULL);
+
+    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+
+    if (err) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, err,
+                      "auth_token: pthread_create() failed");
+        return NGX_ERROR;
+    }
+
+    ngx_http_auth_token_hasher.started = 1;
+
+    return NGX_OK;
+}
+
+
+/* what is not worth its time any more ends here */
+
+static void
+ngx_http_auth_token_hash_next(void)
+{
+    ngx_http_auth_token_job_t  *job;
+
+    while ((job = ngx_http_auth_token_pop(&ngx_http_auth_token_hasher.queue))
+           != NULL)
+    {
+        if (job->ready == NULL || job->ready(job)) {
+            break;
+        }
+
+        ngx_http_auth_token_hasher.queue.running = NULL;
+        ngx_http_auth_token_job_finish(job);
+    }
+
+    if (job) {
+        (void) pthread_mutex_lock(&ngx_http_auth_token_hasher.lock);
+        ngx_http_auth_token_hasher.next = job;
+        (void) pthread_cond_signal(&ngx_http_auth_token_hasher.wake);
+        (void) pthread_mutex_unlock(&ngx_http_auth_token_hasher.lock);
+    }
+}
+
+
+ngx_int_t
+ngx_http_auth_token_hash(ngx_http_auth_token_job_t *job)
+{
+    ngx_int_t  rc;
+
+    if (ngx_http_auth_token_hash_start() != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_auth_token_push(&ngx_http_auth_token_hasher.queue, job,
+                                  NGX_HTTP_AUTH_TOKEN_HASHES);
+    if (rc == NGX_OK) {
+        ngx_http_auth_token_hash_next();
+    }
+
+    return rc;
+}
+
+
+/* a cycle has connections of its own, where one process is all there is */
+
+void
+ngx_http_auth_token_hash_init(ngx_cycle_t *cycle)
+{
+    ngx_http_auth_token_hasher.connection = NULL;
+
+    if (ngx_http_auth_token_hasher.started) {
+        (void) ngx_http_auth_token_hash_listen();
+    }
+}
+
+
+/* the hash that runs is waited for: what it reads is about to go */
+
+void
+ngx_http_auth_token_hash_exit(void)
+{
+    if (ngx_http_auth_token_hasher.started) {
+        (void) pthread_mutex_lock(&ngx_http_auth_token_hasher.lock);
+        ngx_http_auth_token_hasher.quit = 1;
+        (void) pthread_cond_signal(&ngx_http_auth_token_hasher.wake);
+        (void) pthread_mutex_unlock(&ngx_http_auth_token_hasher.lock);
+
+        (void) pthread_join(ngx_http_auth_token_hasher.thread, NULL);
+        ngx_http_auth_token_hasher.started = 0;
+    }
+
+    if (ngx_http_auth_token_hasher.connection) {
+        ngx_close_connection(ngx_http_auth_token_hasher.connection);
+        ngx_http_auth_token_hasher.connection = NULL;
+    }
+}

@@ -1,0 +1,193 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * "auth_token_login": a name and a password for two cookies.
+ *
+ *     body -> password -> tokens -> answer
+ */
+
+#include "ngx_http_auth_token_local.h"
+
+#include "at_fields.h"
+
+
+static void ngx_http_auth_token_login_body(ngx_http_request_t *r);
+static void ngx_http_auth_token_login_checked(ngx_http_request_t *r);
+static void ngx_http_auth_token_login_granted(ngx_http_request_t *r);
+
+
+static const at_str_t  ngx_http_auth_token_login_names[] = {
+    at_str("username"), at_str("password")
+};
+
+
+ngx_int_t
+ngx_http_auth_token_login_handler(ngx_http_request_t *r)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_call(r);
+    if (call == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    verdict = ngx_http_auth_token_check_head(r, call->ctx, "application/json");
+
+    if (verdict == AT_OK && !call->ctx->conf->local) {
+        verdict = AT_LOCAL_OFF;
+    }
+
+    return verdict == AT_OK
+           ? ngx_http_auth_token_call_read(call, ngx_http_auth_token_login_body)
+           : ngx_http_auth_token_call_refuse(call, verdict);
+}
+
+
+/* the password is copied once, to where it is overwritten after its use */
+
+static at_verdict_e
+ngx_http_auth_token_login_read(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call)
+{
+    char          *buf;
+    at_str_t       body, values[2];
+    at_fields_e    rc;
+    at_verdict_e   verdict;
+
+    verdict = ngx_http_auth_token_get_body(r, &body);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    buf = ngx_pnalloc(r->pool, body.len + 1);
+    if (buf == NULL) {
+        return AT_FAILED;
+    }
+
+    rc = at_fields_from_json(values, ngx_http_auth_token_login_names, 2, body,
+                             buf);
+    at_crypto_cleanse((void *) (uintptr_t) body.data, body.len);
+
+    if (rc != AT_FIELDS_OK) {
+        return rc == AT_FIELDS_INVALID ? AT_BAD_BODY : AT_FAILED;
+    }
+
+    call->check.issuer = call->issuer;
+    call->check.only_issuer = call->ctx->conf->only_user_issuer;
+    call->check.name = values[0];
+    call->check.secret = values[1];
+
+    return ngx_http_auth_token_check_start(r, call->ctx, &call->check);
+}
+
+
+static void
+ngx_http_auth_token_login_body(ngx_http_request_t *r)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+    r->write_event_handler = ngx_http_auth_token_login_checked;
+
+    verdict = ngx_http_auth_token_login_read(r, call);
+
+    if (verdict != AT_PENDING) {
+        ngx_http_finalize_request(r,
+                          ngx_http_auth_token_call_refuse(call, verdict));
+    }
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_login_grant(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call)
+{
+    at_verdict_e                      verdict;
+    at_user_record_t                  user;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    verdict = ngx_http_auth_token_check_user(r, call->ctx, &call->check,
+                                             &call->ctx->own, &user);
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+
+    call->grant.issuer = call->issuer;
+    call->grant.sessions = ngx_http_auth_token_sessions(atmcf);
+
+    if (call->grant.sessions == NULL) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (ngx_http_auth_token_grant_user(r, &call->grant, &user) != NGX_OK) {
+        return AT_FAILED;
+    }
+
+    call->job.request = r;
+    call->job.data = &call->grant;
+    call->job.work = ngx_http_auth_token_grant_work;
+
+    return ngx_http_auth_token_write(&call->job) == NGX_OK ? AT_PENDING
+                                                           : AT_FAILED;
+}
+
+
+static void
+ngx_http_auth_token_login_checked(ngx_http_request_t *r)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+
+    if (ngx_http_auth_token_call_waits(call)) {
+        return;
+    }
+
+    r->write_event_handler = ngx_http_auth_token_login_granted;
+
+    verdict = ngx_http_auth_token_login_grant(r, call);
+
+    if (verdict != AT_PENDING) {
+        ngx_http_finalize_request(r,
+                          ngx_http_auth_token_call_refuse(call, verdict));
+    }
+}
+
+
+static void
+ngx_http_auth_token_login_granted(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_str_t                    body = ngx_string("{}");
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+
+    if (ngx_http_auth_token_call_waits(call)) {
+        return;
+    }
+
+    if (call->grant.result != AT_SESSION_OK) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "auth_token: no session was begun: %s",
+                      call->grant.err.text);
+        rc = ngx_http_auth_token_call_refuse(call, AT_UNAVAILABLE);
+
+    } else if (ngx_http_auth_token_set_cookies(r, call->issuer, &call->grant)
+               != NGX_OK)
+    {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else {
+        rc = ngx_http_auth_token_reply(r, NGX_HTTP_OK, &body, "no-store");
+    }
+
+    ngx_http_finalize_request(r, rc);
+}

@@ -1,0 +1,423 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Tokens that are made here.  The keys that sign are read by the master, as
+ * root: no other program of the workers' user can read their files.
+ */
+
+#include "ngx_http_auth_token_local.h"
+
+#include "at_file.h"
+#include "at_grant.h"
+#include "at_jwk.h"
+#include "at_mint.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_SIGNING_KEYS  2     /* the new one and the old one */
+#define NGX_HTTP_AUTH_TOKEN_PEM_SIZE      65536
+
+
+struct ngx_http_auth_token_signing_key_s {
+    ngx_str_t                     path;
+    ngx_str_t                     kid;
+    ngx_http_auth_token_where_t   where;
+    at_mint_t                    *mint;
+    char                         *jwk;
+    char                         *name;         /* kid, or the thumbprint */
+};
+
+
+/* --- configuration ------------------------------------------------------- */
+
+
+static void
+ngx_http_auth_token_mint_free(void *data)
+{
+    ngx_http_auth_token_issuer_t *issuer = data;
+
+    ngx_uint_t                          i;
+    ngx_http_auth_token_signing_key_t  *key;
+
+    key = issuer->signing_keys.elts;
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        at_mint_free(key[i].mint);
+        at_mint_token_free(key[i].jwk);
+        at_mint_token_free(key[i].name);
+        key[i].mint = NULL;
+    }
+}
+
+
+char *
+ngx_http_auth_token_mint_add(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer, ngx_str_t *path, ngx_str_t *kid)
+{
+    ngx_http_auth_token_signing_key_t  *key;
+
+    if (path->len == 0) {
+        return ngx_http_auth_token_invalid(cf, path, "it is empty");
+    }
+
+    if (kid->data && !at_kid_is_valid(ngx_http_auth_token_view(*kid))) {
+        return ngx_http_auth_token_invalid(cf, kid,
+                                     "it is no kid that a verifier takes");
+    }
+
+    if (ngx_http_auth_token_full_path(cf, path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (issuer->signing_keys.elts == NULL
+        && ngx_array_init(&issuer->signing_keys, cf->pool,
+                          NGX_HTTP_AUTH_TOKEN_SIGNING_KEYS,
+                          sizeof(ngx_http_auth_token_signing_key_t))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (issuer->signing_keys.nelts == NGX_HTTP_AUTH_TOKEN_SIGNING_KEYS) {
+        return "stands there more than twice";
+    }
+
+    key = ngx_array_push(&issuer->signing_keys);
+    if (key == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(key, sizeof(ngx_http_auth_token_signing_key_t));
+
+    key->path = *path;
+    key->kid = *kid;
+    ngx_http_auth_token_here(cf, &key->where);
+    issuer->signing_where = key->where;
+    issuer->local = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+/* a worker must not be able to read it, nor anybody else */
+
+static ngx_int_t
+ngx_http_auth_token_mint_owner(const char *path, at_error_t *err)
+{
+    struct stat  st;
+
+    if (stat(path, &st) != 0) {
+        return at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    if ((st.st_mode & 077) || st.st_uid != geteuid()) {
+        return at_error(err, "\"%s\" can be read by others than the user that "
+                        "starts nginx; mend it with: chown %ld %s; "
+                        "chmod 600 %s", path, (long) geteuid(), path, path);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_mint_read(ngx_http_auth_token_signing_key_t *key,
+    at_error_t *err)
+{
+    at_str_t    pem;
+    at_file_t   file;
+    at_error_t  reason;
+
+    if (ngx_http_auth_token_mint_owner((char *) key->path.data, err) != NGX_OK
+        || at_file_read(&file, (char *) key->path.data,
+                        NGX_HTTP_AUTH_TOKEN_PEM_SIZE, err)
+           != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    pem.data = file.data;
+    pem.len = file.len;
+
+    key->mint = at_mint_create(pem, &reason);
+    at_file_free(&file);
+
+    if (key->mint == NULL
+        || at_mint_publish(key->mint, AT_RS256,
+                           ngx_http_auth_token_view(key->kid), &key->jwk,
+                           &key->name, &reason)
+           != 0)
+    {
+        return at_error(err, "\"%s\" %s", key->path.data, reason.text);
+    }
+
+    return NGX_OK;
+}
+
+
+/* RFC 7517 section 5 */
+
+static char *
+ngx_http_auth_token_mint_set(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    u_char                             *p;
+    size_t                              len;
+    ngx_uint_t                          i;
+    ngx_http_auth_token_signing_key_t  *key;
+
+    key = issuer->signing_keys.elts;
+    len = sizeof("{\"keys\":[]}");
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        len += ngx_strlen(key[i].jwk) + 1;
+    }
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    issuer->jwks.data = p;
+    p = ngx_sprintf(p, "{\"keys\":[");
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        p = ngx_sprintf(p, "%s%s", i ? "," : "", key[i].jwk);
+    }
+
+    p = ngx_sprintf(p, "]}");
+    issuer->jwks.len = p - issuer->jwks.data;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_auth_token_mint_load(ngx_conf_t *cf,
+    ngx_http_auth_token_issuer_t *issuer)
+{
+    at_error_t                          err;
+    ngx_uint_t                          i;
+    ngx_pool_cleanup_t                 *cln;
+    ngx_http_auth_token_signing_key_t  *key;
+
+    if (issuer->signing_keys.nelts == 0) {
+        return NGX_CONF_OK;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_auth_token_mint_free;
+    cln->data = issuer;
+
+    key = issuer->signing_keys.elts;
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        if (ngx_http_auth_token_mint_read(&key[i], &err) != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"signing_key\" of \"auth_token_issuer %V\": %s "
+                          "in %V:%ui",
+                          &issuer->name, err.text, &key[i].where.file,
+                          key[i].where.line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_auth_token_mint_set(cf, issuer);
+}
+
+
+/* --- the published keys -------------------------------------------------- */
+
+
+ngx_int_t
+ngx_http_auth_token_jwks_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_call(r);
+    if (call == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        call->ctx->allow = "GET, HEAD";
+        return ngx_http_auth_token_call_refuse(call, AT_BAD_METHOD);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    return rc == NGX_OK ? ngx_http_auth_token_reply(r, NGX_HTTP_OK,
+                                                    &call->issuer->jwks,
+                                                    "public, max-age=300")
+                        : rc;
+}
+
+
+/* --- grants -------------------------------------------------------------- */
+
+
+static void
+ngx_http_auth_token_grant_free(void *data)
+{
+    ngx_http_auth_token_grant_t *grant = data;
+
+    at_mint_token_free(grant->claims);
+    at_mint_token_free(grant->access);
+
+    if (grant->refresh) {
+        at_crypto_cleanse(grant->refresh, grant->issuer->refresh_length);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_grant_init(ngx_http_request_t *r,
+    ngx_http_auth_token_grant_t *grant, at_grant_t *common)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_auth_token_grant_free;
+    cln->data = grant;
+
+    grant->now = ngx_http_auth_token_now();
+    grant->result = AT_SESSION_FAILED;
+
+    common->issuer = grant->issuer->demands.issuers[0];
+    common->issued = ngx_time();
+    common->expires = ngx_time() + grant->issuer->access_expires;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_auth_token_grant_user(ngx_http_request_t *r,
+    ngx_http_auth_token_grant_t *grant, const at_user_record_t *user)
+{
+    u_char            *p;
+    at_grant_t         common;
+    at_user_record_t   copy;
+
+    if (ngx_http_auth_token_grant_init(r, grant, &common) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    common.audience = grant->issuer->demands.audiences[0];
+
+    copy = *user;
+
+    if (copy.id.len == 0) {
+        copy.id = copy.username;
+    }
+
+    p = ngx_pnalloc(r->pool, user->username.len + 1);
+    grant->refresh = ngx_pnalloc(r->pool, grant->issuer->refresh_length);
+    grant->claims = at_grant_user(&common, &copy);
+
+    if (p == NULL || grant->refresh == NULL || grant->claims == NULL
+        || at_grant_random((char *) grant->refresh,
+                           grant->issuer->refresh_length)
+           != 0
+        || at_session_mark(grant->sessions, grant->session.mark,
+                           user->password)
+           != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, user->username.data, user->username.len);
+
+    grant->session.user.data = (char *) p;
+    grant->session.user.len = user->username.len;
+    grant->session.issuer = ngx_http_auth_token_view(grant->issuer->name);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_auth_token_grant_client(ngx_http_request_t *r,
+    ngx_http_auth_token_grant_t *grant, at_str_t client, at_str_t audience)
+{
+    at_grant_t  common;
+
+    if (ngx_http_auth_token_grant_init(r, grant, &common) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    common.audience = audience;
+
+    grant->client = 1;
+    grant->claims = at_grant_client(&common, client);
+
+    return grant->claims ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_auth_token_grant_store(ngx_http_auth_token_grant_t *grant)
+{
+    at_session_pair_t  pair;
+
+    pair.refresh.data = (char *) grant->refresh;
+    pair.refresh.len = grant->issuer->refresh_length;
+    pair.refresh_expires = grant->now + grant->issuer->refresh_expires * 1000;
+    pair.access.data = grant->access;
+    pair.access.len = ngx_strlen(grant->access);
+    pair.access_expires = grant->now + grant->issuer->access_expires * 1000;
+
+    grant->result = grant->used.len
+                    ? at_session_rotate(grant->sessions, grant->used, &pair,
+                                        grant->now,
+                                        grant->issuer->refresh_grace)
+                    : at_session_begin(grant->sessions, &grant->session, &pair,
+                                       grant->now);
+
+    if (grant->result == AT_SESSION_FAILED) {
+        (void) at_error(&grant->err, "%s",
+                        at_sessions_error(grant->sessions));
+    }
+}
+
+
+/* what was signed goes out after it was stored, and never else */
+
+void
+ngx_http_auth_token_grant_work(ngx_http_auth_token_job_t *job)
+{
+    ngx_http_auth_token_grant_t *grant = job->data;
+
+    at_str_t                            claims, kid;
+    ngx_http_auth_token_signing_key_t  *key;
+
+    key = grant->issuer->signing_keys.elts;
+
+    claims.data = grant->claims;
+    claims.len = ngx_strlen(grant->claims);
+    kid.data = key->name;
+    kid.len = ngx_strlen(key->name);
+
+    grant->access = at_mint_token(key->mint, AT_RS256, kid, claims,
+                                  &grant->err);
+
+    if (grant->access == NULL) {
+        return;
+    }
+
+    if (grant->client) {
+        grant->result = AT_SESSION_OK;
+
+    } else {
+        ngx_http_auth_token_grant_store(grant);
+    }
+}

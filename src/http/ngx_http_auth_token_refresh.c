@@ -1,0 +1,328 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * "auth_token_refresh": a refresh token, in the body or as a cookie, for two new
+ * ones.  Of all that use one at once, one gets them.
+ */
+
+#include "ngx_http_auth_token_local.h"
+
+#include "at_fields.h"
+
+
+#define NGX_HTTP_AUTH_TOKEN_REFRESH_MAX  1024
+
+
+static void ngx_http_auth_token_refresh_body(ngx_http_request_t *r);
+static void ngx_http_auth_token_refresh_granted(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_auth_token_refresh_handler(ngx_http_request_t *r)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_call(r);
+    if (call == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    verdict = ngx_http_auth_token_check_head(r, call->ctx, "application/json");
+
+    return verdict == AT_OK
+           ? ngx_http_auth_token_call_read(call,
+                                           ngx_http_auth_token_refresh_body)
+           : ngx_http_auth_token_call_refuse(call, verdict);
+}
+
+
+/* --- the token ----------------------------------------------------------- */
+
+
+static at_verdict_e
+ngx_http_auth_token_refresh_from_body(ngx_http_request_t *r, at_str_t *token)
+{
+    char         *buf;
+    at_str_t      body, name = at_str("refreshToken");
+    at_fields_e   rc;
+    at_verdict_e  verdict;
+
+    verdict = ngx_http_auth_token_get_body(r, &body);
+
+    if (verdict != AT_OK || body.len == 0) {
+        return verdict;
+    }
+
+    buf = ngx_pnalloc(r->pool, body.len);
+    if (buf == NULL) {
+        return AT_FAILED;
+    }
+
+    rc = at_fields_from_json(token, &name, 1, body, buf);
+
+    if (rc != AT_FIELDS_OK) {
+        return rc == AT_FIELDS_INVALID ? AT_BAD_BODY : AT_FAILED;
+    }
+
+    /* there was one, and it is none */
+    return token->len ? AT_OK : AT_UNKNOWN_REFRESH_TOKEN;
+}
+
+
+/* both may be there if they say the same */
+
+static at_verdict_e
+ngx_http_auth_token_refresh_read(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call)
+{
+    at_str_t      token, other;
+    ngx_str_t     cookie;
+    ngx_uint_t    n;
+    at_verdict_e  verdict;
+
+    token = (at_str_t) { NULL, 0 };
+    verdict = ngx_http_auth_token_refresh_from_body(r, &token);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    n = ngx_http_auth_token_read_cookie(r, &call->issuer->refresh_cookie,
+                                        &cookie);
+    other = ngx_http_auth_token_view(cookie);
+
+    if (n > 1 || (n == 1 && token.len && !at_str_equal(token, other))) {
+        return AT_SEVERAL_REFRESH_TOKENS;
+    }
+
+    call->refresh = token.len ? token : other;
+
+    if (n == 0 && token.len == 0) {
+        return AT_NO_REFRESH_TOKEN;
+    }
+
+    call->ctx->kind = NGX_HTTP_AUTH_TOKEN_REFRESH;
+    call->ctx->credential = ngx_http_auth_token_from_view(call->refresh);
+
+    return call->refresh.len && call->refresh.len
+                                <= NGX_HTTP_AUTH_TOKEN_REFRESH_MAX
+           ? AT_OK : AT_UNKNOWN_REFRESH_TOKEN;
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_refresh_verdict(at_session_e result)
+{
+    switch (result) {
+
+    case AT_SESSION_OK:
+        return AT_OK;
+
+    case AT_SESSION_UNKNOWN:
+        return AT_UNKNOWN_REFRESH_TOKEN;
+
+    case AT_SESSION_EXPIRED:
+        return AT_EXPIRED_REFRESH_TOKEN;
+
+    case AT_SESSION_USED:
+        return AT_USED_REFRESH_TOKEN;
+
+    case AT_SESSION_REUSED:
+        return AT_REUSED_REFRESH_TOKEN;
+
+    case AT_SESSION_ENDED:
+        return AT_ENDED_SESSION;
+
+    default:
+        return AT_UNAVAILABLE;
+    }
+}
+
+
+/* --- whose it is --------------------------------------------------------- */
+
+
+/* what the user may do is what the record says now */
+
+static at_verdict_e
+ngx_http_auth_token_refresh_user(ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_call_t *call, const at_session_t *session,
+    at_user_record_t *user)
+{
+    at_store_t     *store;
+    at_verdict_e    verdict;
+    unsigned char   mark[AT_SESSION_MARK_LEN];
+
+    store = ngx_http_auth_token_store(atmcf);
+
+    verdict = store ? at_account_user(&call->ctx->own, user, store,
+                                      session->user)
+                    : AT_UNAVAILABLE;
+
+    if (verdict == AT_OK) {
+        verdict = at_account_check_user(user, &call->issuer->demands,
+                                        call->ctx->conf->only_user_issuer);
+    }
+
+    switch (verdict) {
+
+    case AT_OK:
+        break;
+
+    case AT_UNKNOWN_USER:
+    case AT_LOCKED_USER:
+    case AT_FOREIGN_USER:
+        return AT_CHANGED_USER;
+
+    default:
+        return verdict;
+    }
+
+    if (at_session_mark(call->grant.sessions, mark, user->password) != 0) {
+        return AT_FAILED;
+    }
+
+    return at_crypto_equal(mark, session->mark, AT_SESSION_MARK_LEN)
+           ? AT_OK : AT_CHANGED_USER;
+}
+
+
+static at_verdict_e
+ngx_http_auth_token_refresh_judge(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call)
+{
+    char                              buf[AT_SESSION_BUF];
+    at_verdict_e                      verdict;
+    at_session_t                      session;
+    at_user_record_t                  user;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    verdict = ngx_http_auth_token_refresh_read(r, call);
+
+    if (verdict == AT_OK && !call->ctx->conf->local) {
+        verdict = AT_LOCAL_OFF;
+    }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+
+    call->grant.issuer = call->issuer;
+    call->grant.used = call->refresh;
+    call->grant.sessions = ngx_http_auth_token_sessions(atmcf);
+
+    if (call->grant.sessions == NULL) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = ngx_http_auth_token_refresh_verdict(
+                  at_session_find(call->grant.sessions, &session, buf,
+                                  call->refresh, ngx_http_auth_token_now()));
+
+    if (verdict == AT_OK
+        && !at_str_equal(session.issuer,
+                         ngx_http_auth_token_view(call->issuer->name)))
+    {
+        verdict = AT_FOREIGN_REFRESH_TOKEN;
+    }
+
+    if (verdict == AT_OK) {
+        verdict = ngx_http_auth_token_refresh_user(atmcf, call, &session,
+                                                   &user);
+    }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (ngx_http_auth_token_grant_user(r, &call->grant, &user) != NGX_OK) {
+        return AT_FAILED;
+    }
+
+    call->job.request = r;
+    call->job.data = &call->grant;
+    call->job.work = ngx_http_auth_token_grant_work;
+
+    return ngx_http_auth_token_write(&call->job) == NGX_OK ? AT_PENDING
+                                                           : AT_FAILED;
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_refresh_refuse(ngx_http_auth_token_call_t *call,
+    at_verdict_e verdict)
+{
+    /* the same answer as for a token that is not known */
+    if (verdict == AT_LOCAL_OFF) {
+        verdict = AT_REFRESH_OFF;
+    }
+
+    return ngx_http_auth_token_call_refuse(call, verdict);
+}
+
+
+static void
+ngx_http_auth_token_refresh_body(ngx_http_request_t *r)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+    r->write_event_handler = ngx_http_auth_token_refresh_granted;
+
+    verdict = ngx_http_auth_token_refresh_judge(r, call);
+
+    if (verdict != AT_PENDING) {
+        ngx_http_finalize_request(r,
+                       ngx_http_auth_token_refresh_refuse(call, verdict));
+    }
+}
+
+
+static ngx_int_t
+ngx_http_auth_token_refresh_answer(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call)
+{
+    ngx_str_t     body = ngx_string("{}");
+    at_verdict_e  verdict;
+
+    verdict = ngx_http_auth_token_refresh_verdict(call->grant.result);
+
+    if (verdict == AT_OK) {
+        return ngx_http_auth_token_set_cookies(r, call->issuer, &call->grant)
+               == NGX_OK ? ngx_http_auth_token_reply(r, NGX_HTTP_OK, &body,
+                                                     "no-store")
+                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (verdict == AT_REUSED_REFRESH_TOKEN) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "auth_token: a refresh token was used a second time: "
+                      "all that came of its login are ended");
+
+    } else if (verdict == AT_UNAVAILABLE) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "auth_token: no session was renewed: %s",
+                      call->grant.err.text);
+    }
+
+    return ngx_http_auth_token_call_refuse(call, verdict);
+}
+
+
+static void
+ngx_http_auth_token_refresh_granted(ngx_http_request_t *r)
+{
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+
+    if (!ngx_http_auth_token_call_waits(call)) {
+        ngx_http_finalize_request(r,
+                              ngx_http_auth_token_refresh_answer(r, call));
+    }
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/perl
+
+# Basic in the access phase: hashed once, remembered for a while, forgotten with
+# any change of the store (rows H1, H14, R4, T2, M3, X2, X5).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Local;
+use AuthToken::Log;
+use AuthToken::Test;
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my @also = ($AuthToken::Local::BASIC);
+
+sub slow ($password) { hash_of($password, '$y$j9T$' . 'abcdefghijklmnop') }
+
+my $s = start(issuer_conf(main => 'password remember=2s failures=1000/1m;') . <<'CONF' . '    }',
+    limit_req_zone $auth_token_user zone=users:64k rate=1000r/s;
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_accept bearer basic cookie api_token;
+        location /       { proxy_pass %%UPSTREAM%%; }
+        location /read   { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /write  { auth_token_require_scope write; proxy_pass %%UPSTREAM%%; }
+        location /near   { auth_token_allow 127.0.0.1; proxy_pass %%UPSTREAM%%; }
+        location /alone  { auth_token_accept basic; proxy_pass %%UPSTREAM%%; }
+        location /off    { auth_token_local off; proxy_pass %%UPSTREAM%%; }
+        location /bearer { auth_token_accept bearer; proxy_pass %%UPSTREAM%%; }
+        location /early  { limit_req zone=users burst=9; proxy_pass %%UPSTREAM%%; }
+        location /body   { proxy_pass %%UPSTREAM%%; }
+        location /any {
+            satisfy any;
+            allow 127.0.0.9;
+            deny all;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /again  { error_page 404 = @other; proxy_pass %%UPSTREAM%%; }
+CONF
+    prepare => prepare_users(users => [
+        user_record('jane'), user_record('root', is_admin => $true, scope => []),
+        user_record('u', password_hash => hash_of('p'), scope => ['read']),
+        user_record('gone', enabled => $false), user_record('idle', scope => []),
+        user_record('colon', password_hash => hash_of('canary:with:colons')),
+        user_record("gr\xfc\xdfe", password_hash => hash_of("canary-\xc3\xa4")),
+        user_record('slow', password_hash => slow($AuthToken::Local::PASSWORD)),
+        map { user_record("slow$_", password_hash => slow($AuthToken::Local::PASSWORD)) } 1 .. 30,
+    ]),
+    good => ['/good', auth => basic('jane')]);
+
+# --- who it is --------------------------------------------------------------
+
+granted $s, '/read', 'by name and password', auth => basic('jane'),
+        decision => { status => 'OK', method => 'basic', user => 'jane', issuer => '', scope => 'read', fingerprint => '' };
+granted $s, '/read', 'remembered', auth => basic('jane'), decision => { method => 'basic', user => 'jane' };
+granted $s, '/write', 'an administrator', auth => basic('root');
+refused $s, '/write', SCOPE => 'the scopes of the record', auth => basic('jane');
+granted $s, '/read', 'H14 Basic dTpw', auth => 'Basic dTpw', decision => { user => 'u' };
+granted $s, '/read', 'H5 the scheme in any case', auth => 'bAsIc dTpw';
+granted $s, '/read', 'H5 two spaces', auth => 'Basic  dTpw';
+granted $s, '/read', 'H14 colons in the password', auth => basic('colon', 'canary:with:colons');
+granted $s, '/read', 'H14 UTF-8', auth => basic("gr\xc3\xbc\xc3\x9fe", "canary-\xc3\xa4"),
+        decision => { user => "gr\xc3\xbc\xc3\x9fe" };
+granted $s, '/near', 'an address of the location', auth => basic('jane');
+refused $s, '/near', ADDR => 'another address', auth => basic('jane'), from => '127.0.0.9';
+granted $s, '/early', 'with limit_req by $auth_token_user', auth => basic('jane');
+granted $s, '/any', 'satisfy any, by the address', from => '127.0.0.9';
+granted $s, '/any', 'satisfy any, by the password', auth => basic('slow');
+granted $s, '/body', 'Q7 a body while it is hashed', method => 'POST', body => 'x' x 100_000, auth => basic('slow30'),
+        headers => ['Content-Type: text/plain'];
+
+# --- who it is not ----------------------------------------------------------
+
+my %long = (name => 'a' x 300, password => 'b' x 600);
+
+for (['no colon' => encode_base64('jane', '')], ['colon only' => encode_base64(':', '')],
+     ['no name' => encode_base64(':canary-x', '')], ['NUL' => encode_base64("ja\0ne:canary-x", '')],
+     ['a control character' => encode_base64("jane:\x01", '')], ['DEL' => encode_base64("jane:\x7f", '')],
+     ['bad base64' => '!!!!'], ['no padding' => encode_base64('jane:x1', '') =~ s/=+\z//r],
+     ['too much padding' => 'dTpw===='], ['spare bits' => 'dTp='], ['base64url' => encode_base64("j:\xff\xfe\xff", '') =~ tr{+/}{-_}r],
+     ['empty' => ''], ['a space inside' => 'dT pw'], ['2 KiB and more' => encode_base64("jane:" . 'x' x 2100, '')]) {
+    my ($name, $value) = @$_;
+    refused $s, '/read', CRED => "H14 $name", auth => "Basic $value", reason => 'bad_basic', expect => { also => \@also };
+}
+
+for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['unknown' => 'unknown_user', 'nobody'],
+     ['disabled' => 'locked_user', 'gone'], ['no password' => 'wrong_password', 'jane', ''],
+     ['a password in another case' => 'wrong_password', 'jane', uc $AuthToken::Local::PASSWORD],
+     ['a name in another case' => 'unknown_user', 'Jane'],
+     ['300 bytes of a name' => 'unknown_user', 'a' x 300],
+     ['600 bytes of a password' => 'wrong_password', 'jane', 'b' x 600]) {
+    my ($name, $reason, $user, $password) = @$_;
+    refused $s, '/read', CRED => "T2 $name", auth => basic($user, $password // $AuthToken::Local::PASSWORD),
+            reason => $reason, expect => { also => \@also };
+}
+
+refused $s, '/read', SCOPE => 'a user without scopes', auth => basic('idle'), reason => 'no_scopes';
+refused $s, '/off', CRED => 'R4 where local authentication is off', auth => basic('jane'), reason => 'local_off',
+        expect => { also => \@also };
+refused $s, '/read', NONE => 'H1 nothing', expect => { also => \@also };
+is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'H1 the one challenge where there is nothing else';
+refused $s, '/bearer', NONE => 'H4 where it is not accepted', auth => basic('jane');
+refused $s, '/read', INV => 'H4 beside an API token', auth => basic('jane'), api_token => 'x' x 32,
+        reason => 'several_credentials', expect => { also => \@also };
+granted $s, '/read', 'H4 a cookie beside it is ignored', auth => basic('jane'), cookie => 'accessToken=x';
+refused $s, '/read', INV => 'Basic + JWT', auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
+
+# --- how long it is remembered ----------------------------------------------
+
+my $store = $s->{store};
+granted $s, '/read', 'X2 slow', auth => basic('slow1');
+$store->import_records(users => [user_record('slow1', enabled => $false)]);
+refused $s, '/read', CRED => 'X5 disabled: at once', auth => basic('slow1'), reason => 'locked_user',
+        expect => { also => \@also };
+$store->import_records(users => [user_record('slow1', password_hash => hash_of('canary-other'))]);
+refused $s, '/read', CRED => 'X5 another password: at once', auth => basic('slow1'), expect => { also => \@also };
+granted $s, '/read', 'X5 the new one', auth => basic('slow1', 'canary-other');
+
+$store->import_records(users => [user_record('jane', scope => ['write'])]);
+granted $s, '/write', 'X5 other scopes: at once', auth => basic('jane');
+$store->import_records(users => [user_record('jane')]);
+
+# --- many at once -----------------------------------------------------------
+
+# other requests do not wait for hashes
+my @busy = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic("slow$_"))); $c } 2 .. 29;
+my $token = good_token();
+granted $s, '/read', "M3 a token while passwords are hashed, $_", token => $token for 1 .. 3;
+my @answers = map { $_->response } @busy;
+is scalar(grep { $_->{status} == 200 } @answers), 28, 'M3 all of them are answered';
+$s->{untagged} += 28;
+
+my @gone = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic('slow', "canary-$_"))); $c } 1 .. 40;
+$_->close for @gone;
+granted $s, '/read', 'M3 clients that are gone hold up nothing', auth => basic('slow');
+
+my @flood = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic('slow', "canary-flood-$_"))); $c }
+            1 .. 120;
+@answers = map { $_->response } @flood;
+my @many = grep { $_->{status} == 429 } @answers;
+cmp_ok scalar @many, '>=', 40, 'M3 a full queue';
+is_refused $many[0], MANY => 'M3 a full queue';
+is scalar(grep { $_->{status} == 401 } @answers), 120 - @many, 'M3 the others are judged';
+
+# --- reload, end ------------------------------------------------------------
+
+my @last = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic('slow', "canary-last-$_"))); $c } 1 .. 20;
+$s->reload(wait => 0);
+is scalar(grep { $_ && $_->{status} == 401 } map { scalar eval { $_->response } } @last), 20,
+   'O1 a worker that is to end answers what waits';
+
+conf_fails <<'CONF', qr/takes passwords, but there is no "auth_token_store"/, 'without a store';
+    server { listen %%LISTEN%%; location / {
+        auth_token on;
+        auth_token_accept basic;    # here
+    } }
+CONF
+
+done;

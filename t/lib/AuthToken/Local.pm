@@ -1,0 +1,112 @@
+package AuthToken::Local;
+
+# A server that issues tokens itself: users with passwords in its store, keys
+# that sign, the token API where IP Fabric has it, and what a client does with
+# its answers.
+
+use v5.36;
+
+use AuthToken::Store;
+use AuthToken::Token qw(key secret);
+use Exporter qw(import);
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+
+our @EXPORT = qw(issuer_conf api_conf prepare_users user_record post_json login
+                 refresh logout cookies basic claims_of hash_of);
+
+our $PASSWORD = 'canary-open-sesame';
+
+# the challenge beside the one for tokens
+our $BASIC = 'Basic realm="api", charset="UTF-8"';
+
+# an issuer block that signs; $more is put into it
+sub issuer_conf ($name = 'main', $more = '') {
+    my $audience = $more =~ /\baudience\b/ ? '' : 'audience api;';
+    return <<"CONF";
+    auth_token_store lmdb:%%DIR%%/store;
+    auth_token_state_path %%DIR%%/state;
+    auth_token_issuer $name {
+        issuer      https://issuer.example;
+        $audience
+        signing_key %%DIR%%/sign.pem;
+        $more
+    }
+CONF
+}
+
+# the locations of the token API, and an API
+sub api_conf ($name = 'main') {
+    return <<"CONF";
+        location = /api/v6.1/auth/login  { auth_token_login $name; }
+        location = /api/auth/token       { auth_token_refresh $name; }
+        location = /api/v6.1/auth/logout { auth_token_logout $name; }
+        location = /oauth/token          { auth_token_oauth $name; }
+        location = /keys                 { auth_token_jwks $name; }
+CONF
+}
+
+# crypt(5), cheap unless told
+sub hash_of ($password, $setting = '$6$rounds=1000$saltsalt$') { crypt $password, $setting }
+
+sub user_record ($name, %o) {
+    my $true = JSON::PP::true;
+    return { username => $name, id => "id-$name", enabled => $true, scope => ['read'],
+             password_hash => hash_of($PASSWORD), %o };
+}
+
+# the option "prepare" of start(): keys, a store with these records
+sub prepare_users (%records) {
+    return sub ($s) {
+        for my $name (qw(sign old)) {
+            my $file = $s->write("$name.pem", key($name eq 'sign' ? 'rsa' : 'rsa2')->private_pem);
+            chmod 0600, $file;
+        }
+        AuthToken::Store->prepare(sub ($store) { $store->import_records(%records) })->($s);
+    };
+}
+
+sub _json ($data) { JSON::PP->new->utf8->canonical->encode($data) }
+
+# Options are those of a request; body may be a hash or a text.
+sub post_json ($s, $path, $body, %o) {
+    my $headers = delete $o{headers} // [];
+    push @$headers, 'Content-Type: application/json' if !$o{untyped};
+    return $s->request($path, method => 'POST', %o, headers => $headers,
+                       body => ref $body ? _json($body) : $body);
+}
+
+sub login ($s, $user = 'jane', $password = $PASSWORD, %o) {
+    my $answer = post_json($s, '/api/v6.1/auth/login',
+                           { username => $user, password => $password }, %o);
+    cookies($answer);
+    return $answer;
+}
+
+# by a token in the body
+sub refresh ($s, $token, %o) {
+    my $answer = post_json($s, '/api/auth/token', { refreshToken => $token }, %o);
+    cookies($answer);
+    return $answer;
+}
+
+sub logout ($s, %o) {
+    return $s->request('/api/v6.1/auth/logout', method => 'POST', body => '', %o);
+}
+
+# name => value of the cookies that are set, none of which a log may show
+sub cookies ($answer) {
+    return map { /\A(\w+)=([^;]*);/ ? ($1 => length $2 ? secret($2) : '') : () }
+           $answer->all('Set-Cookie');
+}
+
+sub basic ($user, $password = $PASSWORD) {
+    return 'Basic ' . secret(encode_base64("$user:$password", ''));
+}
+
+# of a token, as it stands
+sub claims_of ($token) {
+    return JSON::PP->new->utf8->decode((AuthToken::Token::parts($token))[1]);
+}
+
+1;

@@ -1,0 +1,235 @@
+#!/usr/bin/perl
+
+# Login: a name and a password for two cookies, which the API takes (rows R1 to
+# R4, R12, T2).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Local;
+use AuthToken::Log;
+use AuthToken::Test;
+use JSON::PP ();
+use Time::HiRes qw(time);
+use Time::Local qw(timegm);
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my $path = '/api/v6.1/auth/login';
+
+my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_accept bearer cookie basic api_token;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /read { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /admin { auth_token_require_scope none; proxy_pass %%UPSTREAM%%; }
+        location /off/login { auth_token_local off; auth_token_login main; }
+        location /off/ { auth_token_local off; proxy_pass %%UPSTREAM%%; }
+        location /origin { auth_token_login main;
+                           auth_token_cookie_origin https://app.example; }
+        location /text { auth_token_error_format text; auth_token_login main; }
+        location /over { auth_token_error API_INVALID_CREDENTIALS status=403 message=No;
+                         auth_token_login main; }
+CONF
+    prepare => prepare_users(users => [
+        user_record('jane', scope => ['read', 'write']),
+        user_record('root', is_admin => $true, scope => []),
+        user_record('idle', scope => []),
+        user_record('gone', enabled => $false),
+        user_record('mute', password_hash => undef),
+        user_record('other', issuers => ['elsewhere']),
+        user_record('yes', password_hash => hash_of($AuthToken::Local::PASSWORD,
+                                                    '$y$j9T$abcdefgh')),
+        user_record("gr\xfc\xdfe"),
+    ], tokens => [{ id => 't1', token => 'an-api-token-of-32-characters-or-more', enabled => $true }]),
+    good => ['/good', auth => basic('jane')]);
+
+# --- what it answers --------------------------------------------------------
+
+my $before = time;
+my $answer = login($s);
+my $after  = time;
+
+is $answer->{status}, 200, 'R1 login';
+is $answer->{body}, '{}', 'R1 nothing in the body';
+is $answer->header('Cache-Control'), 'no-store', 'R1 not to be stored';
+is $answer->header('Content-Type'), 'application/json', 'R1 JSON';
+
+my $date = qr/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT/;
+my $flags = 'HttpOnly; Secure; SameSite=Strict';
+my @set   = $answer->all('Set-Cookie');
+
+is scalar @set, 2, 'R1 two cookies';
+like $set[0], qr{\AaccessToken=[\w-]+\.[\w-]+\.[\w-]+; Max-Age=1800; Path=/; Expires=$date; $flags\z},
+     'R1 the access token';
+like $set[1], qr{\ArefreshToken=[A-Za-z0-9]{80}; Max-Age=86400; Path=/api/auth/token; Expires=$date; $flags\z},
+     'R1 the refresh token';
+
+my %month = do { my $n = 0; map { $_ => $n++ } qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec) };
+for (['accessToken', 1800, $set[0]], ['refreshToken', 86400, $set[1]]) {
+    my ($name, $age, $cookie) = @$_;
+    my ($d, $m, $y, $h, $min, $sec) = $cookie =~ /Expires=\w+, (\d+) (\w+) (\d+) (\d+):(\d+):(\d+)/;
+    my $expires = timegm($sec, $min, $h, $d, $month{$m}, $y);
+    cmp_ok abs($expires - $age - $before), '<', 2 + $after - $before, "R1 $name: Expires";
+}
+
+my %cookie = cookies($answer);
+my ($header) = AuthToken::Token::parts($cookie{accessToken});
+my $claims = claims_of($cookie{accessToken});
+
+is_deeply [sort keys %$claims], [qw(aud exp iat id isAdmin iss scope username)], 'R2 the claims';
+is_deeply { %$claims{qw(aud id isAdmin iss scope username)} },
+          { aud => 'api', id => 'id-jane', isAdmin => $false, iss => 'https://issuer.example',
+            scope => ['read', 'write'], username => 'jane' }, 'R2 their values';
+is $claims->{exp} - $claims->{iat}, 1800, 'R2 half an hour';
+is JSON::PP->new->decode($header)->{alg}, 'RS256', 'R2 RS256';
+
+# --- what takes it ----------------------------------------------------------
+
+granted $s, '/read', 'R2 as a bearer', token => $cookie{accessToken},
+        decision => { user => 'jane', method => 'bearer', issuer => 'main', scope => 'read write' };
+granted $s, '/read', 'R2 as the cookie', cookie => "accessToken=$cookie{accessToken}",
+        decision => { user => 'jane', method => 'cookie' };
+refused $s, '/read', INV => 'R5 the refresh token as an access token', token => $cookie{refreshToken},
+        expect => { also => [$AuthToken::Local::BASIC] };
+
+my %admin = cookies(login($s, 'root'));
+is claims_of($admin{accessToken})->{isAdmin}, $true, 'R2 an administrator';
+granted $s, '/admin', 'R2 passes every scope', token => $admin{accessToken};
+granted $s, '/read', 'a name beyond ASCII', token => { cookies(login($s, "gr\xfc\xdfe")) }->{accessToken};
+
+my %second = cookies(login($s));
+isnt $second{refreshToken}, $cookie{refreshToken}, 'R12 each login has a refresh token of its own';
+
+my %sent = cookies(login($s, 'root', $AuthToken::Local::PASSWORD,
+                         cookie => "accessToken=$cookie{accessToken}; refreshToken=$cookie{refreshToken}"));
+is claims_of($sent{accessToken})->{username}, 'root', 'R12 cookies that are sent are not adopted';
+isnt $sent{refreshToken}, $cookie{refreshToken}, 'R12 nor their refresh token';
+
+# --- refusals ---------------------------------------------------------------
+
+my @wrong = ([unknown => 'nobody'], [wrong_password => 'jane', 'canary-wrong'],
+             [locked_user => 'gone'], [wrong_password => 'gone', 'canary-wrong'],
+             [wrong_password => 'mute'], [foreign_user => 'other'], [unknown => ''],
+             [wrong_password => 'jane', ''], [wrong_password => 'jane', 'x' x 600],
+             [wrong_password => 'jane', "canary-open-sesame "]);
+
+for (@wrong) {
+    my ($reason, $user, $password) = @$_;
+    is_refused login($s, $user, $password // $AuthToken::Local::PASSWORD), CRED => "R4 T2 $reason: '$user'",
+               scheme => 'Bearer';
+}
+
+is_refused login($s, 'idle'), SCOPE => 'a user without scopes, and the right password', scheme => 'Bearer';
+is_refused login($s, 'idle', 'canary-wrong'), CRED => 'a user without scopes, and a wrong one', scheme => 'Bearer';
+
+is_refused post_json($s, '/off/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }),
+           CRED => 'R4 where local authentication is off', scheme => 'Bearer';
+refused $s, '/off/', CRED => 'R4 Basic, too', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
+        reason => 'local_off';
+granted $s, '/off/', 'R4 API tokens go on', api_token => 'an-api-token-of-32-characters-or-more';
+granted $s, '/off/', 'R4 tokens go on', token => $cookie{accessToken};
+
+my $good = { username => 'jane', password => $AuthToken::Local::PASSWORD };
+my $text = JSON::PP->new->canonical->encode($good);
+
+for (['GET', 'GET', 405], ['PUT', 'PUT', 405], ['HEAD', 'HEAD', 405], ['DELETE', 'DELETE', 405]) {
+    my ($name, $method) = @$_;
+    my $got = post_json($s, $path, $good, method => $method);
+    is_refused $got, BAD => "R3 $name", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is $got->header('Allow'), 'POST', "R3 $name: Allow";
+}
+
+for my $type ('text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'json', '') {
+    is_refused $s->request($path, method => 'POST', body => $text, headers => ["Content-Type: $type"]),
+               BAD => "R3 type '$type'", status => 415, message => 'Unsupported Media Type';
+}
+is_refused post_json($s, $path, $text, untyped => 1), BAD => 'R3 no type', status => 415,
+           message => 'Unsupported Media Type';
+is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), BAD => 'R3 gzip', status => 415,
+           message => 'Unsupported Media Type';
+is post_json($s, $path, $good, untyped => 1, headers => ['Content-Type: Application/JSON; charset=utf-8'])->{status},
+   200, 'R3 a type with a parameter';
+
+my $pw = $AuthToken::Local::PASSWORD;
+for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [null => 'null'], ['no members' => '{}'],
+     ['no password' => '{"username":"jane"}'], ['no username' => qq({"password":"$pw"})],
+     ['one more' => qq({"username":"jane","password":"$pw","x":1})],
+     ['twice' => qq({"username":"jane","username":"jane","password":"$pw"})],
+     ['twice, escaped' => qq({"username":"jane","\\u0075sername":"jane","password":"$pw"})],
+     ['a number' => '{"username":"jane","password":1}'], ['an array' => '{"username":["jane"],"password":"x"}'],
+     ['null' => '{"username":"jane","password":null}'], ['NUL' => "{\"username\":\"ja\\u0000ne\",\"password\":\"$pw\"}"],
+     ['a raw NUL' => qq({"username":"jane","password":"$pw"}) . "\0"], ['rest' => "$text {}"],
+     ['deep' => '{"username":' . '[' x 2000 . '}'], ['not UTF-8' => qq({"username":"\xff","password":"$pw"})],
+     ['BOM' => "\xef\xbb\xbf$text"]) {
+    my ($name, $body) = @$_;
+    is_refused post_json($s, $path, $body), BAD => "R3 $name";
+}
+
+my $large = $text . ' ' x (8192 - length $text);
+is post_json($s, $path, $large)->{status}, 200, 'R3 8 KiB';
+is_refused post_json($s, $path, "$large "), BAD => 'R3 a byte more', status => 413, message => 'Content Too Large';
+is_refused $s->request($path, new => 1, bytes => "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                       . "Content-Length: 900000\r\n\r\n"), BAD => 'R3 a length beyond it', status => 413,
+           message => 'Content Too Large';
+
+sub chunked (@chunks) {
+    return "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+           . join '', map { sprintf "%x\r\n%s\r\n", length, $_ } @chunks, '';
+}
+is $s->request($path, bytes => chunked($text))->{status}, 200, 'R3 chunked';
+is $s->request($path, bytes => chunked(split //, $text))->{status}, 200, 'R3 a chunk for each byte';
+is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), BAD => 'R3 chunked, too large',
+           status => 413, message => 'Content Too Large';
+is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), BAD => 'R3 chunked, to a file',
+           status => 413, message => 'Content Too Large';
+
+my $slow = $s->connect;
+my $bytes = request_bytes($path, method => 'POST', body => $text, headers => ['Content-Type: application/json']);
+$slow->send($_) for split //, $bytes;
+is $slow->response->{status}, 200, 'R3 byte by byte';
+
+for (['Origin: https://evil.example'], ['Sec-Fetch-Site: cross-site'], ['Origin: null']) {
+    is_refused post_json($s, $path, $good, headers => [@$_]), ORIGIN => "R3 @$_";
+}
+is post_json($s, '/origin', $good, headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site'])->{status},
+   200, 'R3 a listed origin';
+
+my $over = post_json($s, '/over', { username => 'jane', password => 'canary-wrong' });
+is $over->{status}, 403, 'the table can be overridden';
+like $over->{body}, qr/"No"/, 'its message, too';
+is post_json($s, '/text', { username => 'jane', password => 'canary-wrong' })->header('Content-Type'), 'text/plain',
+   'the format is the location\'s';
+
+# --- the client goes away ---------------------------------------------------
+
+for (1 .. 20) {
+    my $c = $s->connect;
+    $c->send($bytes);
+    $c->close;
+}
+is login($s)->{status}, 200, 'clients that are gone hold up nothing';
+
+# --- configuration ----------------------------------------------------------
+
+sub mistake ($conf, $pattern, $name, %o) {
+    conf_fails issuer_conf() . $conf, $pattern, $name, prepare => prepare_users(), %o;
+}
+
+mistake <<'CONF', qr/no "auth_token_issuer" of the name/, 'an issuer that is not there';
+    server { listen %%LISTEN%%; location / {
+        auth_token_login nobody;    # here
+    } }
+CONF
+
+mistake <<'CONF', qr/has such a directive already/, 'two of them';
+    server { listen %%LISTEN%%; location / {
+        auth_token_login main;
+        auth_token_logout main;    # here
+    } }
+CONF
+
+done;

@@ -1,0 +1,196 @@
+#!/usr/bin/perl
+
+# The token endpoint of RFC 6749, for clients of the store, and the keys that
+# are published (issue: client credentials; rows R3, T2, T5).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Local;
+use AuthToken::Log;
+use AuthToken::Test;
+use Crypt::JWT qw(decode_jwt);
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+
+my $guid   = '0f8fad5b-d9cb-469f-a165-70867728950e';
+my $secret = 'canary-client-secret-1';
+my $newer  = 'canary client+secret&2=%';
+
+sub client ($id, %o) {
+    return { id => $id, name => $id, role => 'readonly', enabled => $true,
+             secret_hashes => [hash_of($secret), hash_of($newer)], %o };
+}
+
+my $s = start(issuer_conf(main => <<'MORE') . <<'CONF' . api_conf() . '    }',
+        audience    api api://api-app;
+        client_claim appid;
+        signing_key %%DIR%%/old.pem kid=old;
+        access_token expires=1h;
+        password failures=5/1m;
+MORE
+    auth_token_issuer own {
+        issuer https://own.example;
+        audience clients;
+        client_claim appid;
+        signing_key %%DIR%%/old.pem;
+    }
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust main own;
+        auth_token_realm clients;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /read { auth_token_require_scope X.Y.Read; proxy_pass %%UPSTREAM%%; }
+        location /write { auth_token_require_scope X.Y.ReadWrite; proxy_pass %%UPSTREAM%%; }
+        location = /own/token { auth_token_oauth own; }
+        location = /own/keys { auth_token_jwks own; }
+CONF
+    prepare => prepare_users(clients => [client($guid, issuers => [qw(main own)]),
+                                         client('off', enabled => $false, issuers => ['main']),
+                                         client('foreign', issuers => ['elsewhere']),
+                                         client('mute', secret_hashes => [], issuers => ['main']),
+                                         client('single', secret_hashes => [hash_of($secret)], issuers => ['main']),
+                                         client('flood', issuers => ['main'])]),
+    good => ['/good', token => 'set later']);
+
+sub form (%fields) {
+    return join '&', map { my $v = $fields{$_} =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger; "$_=$v" }
+                     sort keys %fields;
+}
+
+sub ask ($fields, %o) {
+    my $path = delete $o{path} // '/oauth/token';
+    my $body = ref $fields ? form(grant_type => 'client_credentials', %$fields) : $fields;
+    my $got  = $s->request($path, method => 'POST', %o, body => $body,
+                           headers => ['Content-Type: application/x-www-form-urlencoded', ($o{headers} // [])->@*]);
+    my $json = eval { JSON::PP->new->decode($got->{body}) };
+    AuthToken::Token::secret($json->{access_token}) if $json && $json->{access_token};
+    $got->{json} = $json;
+    return $got;
+}
+
+sub token_of ($answer) { return $answer->{json}{access_token} }
+
+# --- a token ----------------------------------------------------------------
+
+my $answer = ask({ client_id => $guid, client_secret => $secret });
+
+is $answer->{status}, 200, 'by the body';
+is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
+is $answer->header('Pragma'), 'no-cache', 'RFC 6749 5.1';
+is $answer->header('Content-Type'), 'application/json', 'JSON';
+is_deeply [sort keys $answer->{json}->%*], [qw(access_token expires_in token_type)], 'the members';
+is $answer->{json}{token_type}, 'Bearer', 'its type';
+is $answer->{json}{expires_in}, 3600, 'its lifetime';
+is_deeply [$answer->all('Set-Cookie')], [], 'no cookies';
+
+$s->{good} = ['/good', token => token_of($answer)];
+my $claims = claims_of(token_of($answer));
+is_deeply [sort keys %$claims], [qw(appid aud exp iat iss sub ver)], 'the claims';
+is_deeply { %$claims{qw(appid aud iss sub ver)} },
+          { appid => $guid, aud => 'api', iss => 'https://issuer.example', sub => $guid, ver => '1.0' }, 'their values';
+is $claims->{exp} - $claims->{iat}, 3600, 'its end';
+
+granted $s, '/read', 'it is good for what its role has', token => token_of($answer),
+        decision => { client => $guid, role => 'readonly', issuer => 'main' };
+refused $s, '/write', SCOPE => 'and no more', token => token_of($answer), expect => { realm => 'clients' };
+
+my $basic = 'Basic ' . encode_base64("$guid:$secret", '');
+is ask({}, auth => $basic)->{status}, 200, 'by Basic';
+is ask({ client_id => $guid }, auth => $basic)->{status}, 200, 'by Basic, with the same client_id';
+is ask({ client_id => $guid, client_secret => $newer })->{status}, 200, 'by the newer secret';
+is ask({ client_id => uc $guid, client_secret => $secret })->{status}, 200, 'ids know no case';
+is claims_of(token_of(ask({ client_id => uc $guid, client_secret => $secret })))->{appid}, $guid, 'the id is the record\'s';
+
+my $encoded = encode_base64(join(':', map { s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger } $guid, $newer), '');
+is ask({}, auth => "Basic $encoded")->{status}, 200, 'RFC 6749 2.3.1: both are encoded';
+
+for (['api://api-app/.default' => 'api://api-app'], ["api://$guid/.default" => 'api'], ['api://api/.default' => 'api'],
+     ['' => 'api']) {
+    my ($scope, $audience) = @$_;
+    my $got = ask({ client_id => $guid, client_secret => $secret, scope => $scope });
+    is $got->{status}, 200, "scope '$scope'";
+    is claims_of(token_of($got))->{aud}, $audience, "scope '$scope': aud";
+}
+
+my $own = ask({ client_id => $guid, client_secret => $secret }, path => '/own/token');
+is claims_of(token_of($own))->{aud}, "api://$guid", 'audience clients: its own';
+granted $s, '/read', 'audience clients: good', token => token_of($own), decision => { issuer => 'own' };
+
+# --- errors -----------------------------------------------------------------
+
+sub is_error ($answer, $status, $error, $name) {
+    is $answer->{status}, $status, "$name: $status";
+    is $answer->{body}, qq({"error":"$error"}), "$name: $error";
+    is $answer->header('Cache-Control'), 'no-store', "$name: not to be stored";
+    my $challenge = $answer->header('WWW-Authenticate');
+    is $challenge, $status == 401 ? 'Basic realm="clients", charset="UTF-8"' : undef, "$name: challenge";
+}
+
+is_error ask({ client_id => $guid, client_secret => 'canary-wrong' }), 401, 'invalid_client', 'T2 wrong secret';
+is_error ask({ client_id => 'nobody', client_secret => $secret }), 401, 'invalid_client', 'T2 unknown client';
+is_error ask({ client_id => 'off', client_secret => $secret }), 401, 'invalid_client', 'a disabled client';
+is_error ask({ client_id => 'foreign', client_secret => $secret }), 401, 'invalid_client', 'a client of another issuer';
+is_error ask({ client_id => 'mute', client_secret => $secret }), 401, 'invalid_client', 'a client without secrets';
+is_error ask({ client_id => 'mute', client_secret => '' }), 401, 'invalid_client', 'no secret';
+is_error ask({ client_id => 'single', client_secret => $newer }), 401, 'invalid_client', 'another client\'s secret';
+is_error ask({}), 401, 'invalid_client', 'nobody';
+is_error ask({}, auth => 'Basic !!!'), 401, 'invalid_client', 'bad base64';
+is_error ask({ client_secret => $secret }, auth => $basic), 400, 'invalid_request', 'two ways at once';
+is_error ask({ client_id => 'other' }, auth => $basic), 400, 'invalid_request', 'two ids';
+is_error ask({}, token => 'x'), 400, 'invalid_request', 'another scheme';
+is_error ask('client_id=x&client_secret=y'), 400, 'invalid_request', 'no grant_type';
+is_error ask(''), 400, 'invalid_request', 'an empty body';
+is_error ask({ grant_type => 'password' }), 400, 'unsupported_grant_type', 'another grant';
+is_error ask("grant_type=client_credentials&client_id=$guid&client_id=$guid&client_secret=x"), 400, 'invalid_request',
+         'a parameter twice';
+is_error ask("grant_type=client_credentials&client_id=%zz&client_secret=x"), 400, 'invalid_request', 'a bad escape';
+is_error ask("grant_type=client_credentials&client_id=$guid&client_secret=%00"), 400, 'invalid_request', 'a NUL';
+is_error ask({ client_id => $guid, client_secret => $secret, scope => $_ }), 400, 'invalid_scope', "scope $_"
+    for 'read', 'api://other/.default', "api://$guid", '/.default', 'api:///.default', "api://$guid/.default x";
+is_error ask('x' x 9000), 400, 'invalid_request', 'R3 9,000 bytes';
+is_error $s->request('/oauth/token', method => 'POST', body => '{}', headers => ['Content-Type: application/json']),
+         400, 'invalid_request', 'R3 another type';
+is ask({ client_id => $guid, client_secret => $secret, more => 'x' })->{status}, 200, 'unknown parameters are ignored';
+is_refused $s->request('/oauth/token'), BAD => 'R3 GET', status => 405, message => 'Method Not Allowed';
+
+# --- T5 ---------------------------------------------------------------------
+
+ask({ client_id => 'flood', client_secret => 'canary-wrong' }) for 1 .. 5;
+my $flood = ask({ client_id => 'flood', client_secret => $secret });
+is $flood->{status}, 429, 'T5 after five failures';
+like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, 'T5 when to come again';
+is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'T5 other clients are not held up';
+is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'T5 nor another address';
+
+# --- the secret is changed --------------------------------------------------
+
+$s->{store}->import_records(clients => [client('single', secret_hashes => [hash_of('canary-third')], issuers => ['main'])]);
+is_error ask({ client_id => 'single', client_secret => $secret }), 401, 'invalid_client', 'a secret that is gone';
+is ask({ client_id => 'single', client_secret => 'canary-third' })->{status}, 200, 'the new one';
+
+# --- published keys ---------------------------------------------------------
+
+my $keys = $s->request('/keys');
+is $keys->{status}, 200, 'the keys';
+is $keys->header('Content-Type'), 'application/json', 'the keys: JSON';
+is $keys->header('Cache-Control'), 'public, max-age=300', 'the keys may be kept';
+
+my $set = JSON::PP->new->decode($keys->{body});
+is_deeply [keys %$set], ['keys'], 'a JWK Set';
+is scalar $set->{keys}->@*, 2, 'both keys';
+is_deeply [map { join ' ', sort keys %$_ } $set->{keys}->@*], [('alg e kid kty n use') x 2], 'no private member';
+is $set->{keys}[1]{kid}, 'old', 'a kid that was given';
+is $set->{keys}[0]{n}, JSON::PP->new->decode(key('rsa')->jwk)->{n}, 'the key';
+my $payload = eval { decode_jwt(token => token_of($answer), kid_keys => $set, accepted_alg => 'RS256') };
+is $payload && $payload->{appid}, $guid, 'R2 by another implementation';
+like $set->{keys}[0]{kid}, qr/\A[\w-]{43}\z/, 'RFC 7638 a thumbprint, where none was given';
+is $s->request('/keys', method => 'HEAD')->{status}, 200, 'HEAD';
+is_refused $s->request('/keys', method => 'POST', body => ''), BAD => 'POST', status => 405, message => 'Method Not Allowed';
+
+done;

@@ -1,0 +1,240 @@
+#!/usr/bin/perl
+
+# Refresh: one token, one successor, whatever tries at once, dies or is told
+# (rows R5 to R8, R10 to R14, T4).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Local;
+use AuthToken::Log;
+use AuthToken::Store;
+use AuthToken::Test;
+use JSON::PP ();
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my $rounds = $ENV{AT_SANITIZE} ? 100 : 1000;
+
+my $more = 'refresh_token grace=10s;';
+my $s = start(issuer_conf(main => $more) . <<'CONF' . api_conf() . '    }',
+    auth_token_issuer quick {
+        issuer https://quick.example;
+        audience api;
+        signing_key %%DIR%%/old.pem kid=old;
+        access_token expires=10m cookie=at;
+        refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;
+    }
+    auth_token_issuer brief {
+        issuer https://brief.example;
+        audience api;
+        signing_key %%DIR%%/old.pem;
+        refresh_token expires=1s;
+    }
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust main quick;
+        auth_token_accept bearer cookie;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location = /quick/login { auth_token_login quick; }
+        location = /quick/token { auth_token_refresh quick; }
+        location = /brief/login { auth_token_login brief; }
+        location = /brief/token { auth_token_refresh brief; }
+        location = /off/token   { auth_token_local off; auth_token_refresh main; }
+CONF
+    workers => 2,
+    prepare => prepare_users(users => [map { user_record($_, issuers => [qw(main quick brief)]) }
+                                       qw(jane john jack judy gone)]));
+
+sub fresh (@login) { return { cookies(login($s, @login)) } }
+
+# --- what it answers --------------------------------------------------------
+
+my $first  = fresh('jane');
+my $answer = refresh($s, $first->{refreshToken});
+
+is $answer->{status}, 200, 'R5 by the body';
+is $answer->{body}, '{}', 'R5 nothing in the body';
+is $answer->header('Cache-Control'), 'no-store', 'R5 not to be stored';
+
+my @set = $answer->all('Set-Cookie');
+like $set[0], qr{\AaccessToken=[\w.-]+; Max-Age=1800; Path=/; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict\z},
+     'R5 an access token';
+like $set[1], qr{\ArefreshToken=[A-Za-z0-9]{80}; Max-Age=86400; Path=/api/auth/token; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict\z},
+     'R5 a refresh token';
+
+my %next = cookies($answer);
+isnt $next{refreshToken}, $first->{refreshToken}, 'R5 another one';
+granted $s, '/x', 'R5 the new access token', token => $next{accessToken}, decision => { user => 'jane' };
+
+my $by_cookie = $s->request('/api/auth/token', method => 'POST', body => '',
+                            cookie => "refreshToken=$next{refreshToken}; accessToken=$first->{accessToken}");
+is $by_cookie->{status}, 200, 'R5 by the cookie and an empty body';
+%next = cookies($by_cookie);
+
+my $no_body = $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$next{refreshToken}");
+is $no_body->{status}, 200, 'R5 by the cookie and no body';
+%next = cookies($no_body);
+
+my $both = refresh($s, $next{refreshToken}, cookie => "refreshToken=$next{refreshToken}");
+is $both->{status}, 200, 'R5 by both, where they are the same';
+%next = cookies($both);
+
+sub rinv ($answer, $reason, $name) {
+    is_refused $answer, RINV => $name, scheme => 'Bearer';
+    ok scalar(grep { /reason: $reason,/ } $s->errors->lines), "$name: the log says $reason";
+}
+$s->errors->lines;
+
+my $other = fresh('john');
+rinv refresh($s, $next{refreshToken}, cookie => "refreshToken=$other->{refreshToken}"), 'several_refresh_tokens',
+     'R5 by both, where they differ';
+rinv $s->request('/api/auth/token', method => 'POST', body => '',
+                 cookie => "refreshToken=$next{refreshToken}; refreshToken=$next{refreshToken}"),
+     'several_refresh_tokens', 'R5 two cookies';
+rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'T4 none';
+rinv refresh($s, $_), 'unknown_refresh_token', 'T4 unknown: ' . substr($_, 0, 10)
+    for 'x', '', 'A' x 80, 'A' x 2000, "$next{refreshToken}A", substr($next{refreshToken}, 1), "\x{1}\"\\",
+        lc $next{refreshToken}, $next{accessToken};
+rinv refresh($s, $first->{refreshToken}), 'used_refresh_token', 'T4 R6 used, within the grace';
+rinv post_json($s, '/quick/token', { refreshToken => $next{refreshToken} }), 'foreign_refresh_token',
+     'T4 of another issuer';
+rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refresh_off',
+     'R4 where local authentication is off';
+
+is refresh($s, $next{refreshToken})->{status}, 200, 'R6 none of them has hurt it';
+is refresh($s, $other->{refreshToken})->{status}, 200, 'R6 nor the other one';
+
+is_refused post_json($s, '/api/auth/token', $_->[1]), BAD => "R5 body: $_->[0]"
+    for ['array' => '[]'], ['no member' => '{}'], ['number' => '{"refreshToken":1}'],
+        ['more' => '{"refreshToken":"x","y":1}'], ['twice' => '{"refreshToken":"x","refreshToken":"x"}'];
+is_refused $s->request('/api/auth/token', method => 'GET'), BAD => 'R5 GET', status => 405, message => 'Method Not Allowed';
+is_refused post_json($s, '/api/auth/token', '{"refreshToken":"x"}', headers => ['Origin: https://evil.example']),
+           ORIGIN => 'R5 another origin';
+
+for my $path ('/api/v6.1/auth/token', '/api/auth/token/', '/API/auth/token', '/api/auth/token;x') {
+    my $got = post_json($s, $path, { refreshToken => $next{refreshToken} });
+    isnt $got->{status}, 200, "R14 $path";
+}
+
+# --- another issuer's settings ----------------------------------------------
+
+my $quick = post_json($s, '/quick/login', { username => 'jane', password => $AuthToken::Local::PASSWORD });
+my %quick = cookies($quick);
+@set = $quick->all('Set-Cookie');
+like $set[0], qr{\Aat=[\w.-]+; Max-Age=600; Path=/; }, 'names and lifetimes are configured';
+like $set[1], qr{\Art=[A-Za-z0-9]{64}; Max-Age=900; Path=/quick/token; }, 'those of the refresh token, too';
+is claims_of($quick{at})->{iss}, 'https://quick.example', 'R2 the issuer of the block';
+granted $s, '/x', 'R2 by its key', token => $quick{at}, decision => { issuer => 'quick' };
+
+my %second = cookies(post_json($s, '/quick/token', { refreshToken => $quick{rt} }));
+$s->errors->lines;
+rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'R6 used a second time';
+rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'ended_session', 'R6 the newest one is dead';
+
+my %again = cookies(post_json($s, '/quick/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
+my %last  = cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
+$s->errors->lines;
+post_json($s, '/quick/token', { refreshToken => $again{rt} });
+my @lines = grep { /a refresh token was used a second time/ } $s->errors->lines;
+is scalar @lines, 1, 'R6 one line in the log';
+like $lines[0], qr/\[warn\]/, 'R6 a warning';
+
+my %brief = cookies(post_json($s, '/brief/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
+select undef, undef, undef, 1.1;
+$s->errors->lines;
+rinv post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), 'expired_refresh_token',
+     'R10 T4 expired';
+
+# --- the user changes -------------------------------------------------------
+
+my %session = map { $_ => fresh($_) } qw(jack judy gone john);
+my $store = $s->{store};
+
+$store->import_records(users => [user_record('jack', issuers => ['main'], scope => ['other']),
+                                 user_record('judy', issuers => ['main'], password_hash => hash_of('canary-changed')),
+                                 user_record('gone', issuers => ['main'], enabled => $false),
+                                 user_record('john', issuers => ['quick'])]);
+
+$s->errors->lines;
+rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'R13 a changed password';
+rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'R13 a disabled user';
+rinv refresh($s, $session{john}{refreshToken}), 'changed_user', 'R13 a user of another issuer by now';
+my %reduced = cookies(refresh($s, $session{jack}{refreshToken}));
+is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'R13 reduced scopes';
+
+$store->import_records(users => [user_record('gone', issuers => ['main'])]);
+is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'R13 an enabled one may go on';
+
+$store->import_records(users => [user_record('jack', issuers => ['main'], scope => [])]);
+is_refused refresh($s, $reduced{refreshToken}), SCOPE => 'R13 no scope left', scheme => 'Bearer';
+
+# --- many at once -----------------------------------------------------------
+
+# sends one request on each of n connections before it reads an answer
+sub at_once ($n, $token) {
+    my $bytes = request_bytes('/api/auth/token', method => 'POST', headers => ['Content-Type: application/json'],
+                              body => qq({"refreshToken":"$token"}));
+    state @connections;
+    push @connections, $s->connect while @connections < $n;
+    $_->send($bytes) for @connections[0 .. $n - 1];
+    return map { $_->response } @connections[0 .. $n - 1];
+}
+
+my $token = fresh('jane')->{refreshToken};
+my ($one, $rest, $tries) = (0, 0, 0);
+
+for my $round (1 .. $rounds) {
+    my $n = 2 + $round % ($round % 50 ? 7 : 49);
+    my @answers = at_once($n, $token);
+    my @good = grep { $_->{status} == 200 } @answers;
+    $tries += $n;
+    $one++ if @good == 1;
+    $rest += grep { $_->{status} == 401 && $_->{body} =~ /API_INVALID_REFRESH_TOKEN/ } @answers;
+    last if !@good;
+    $token = { cookies($good[0]) }->{refreshToken};
+}
+
+is $one, $rounds, "R7 one success in each of $rounds rounds";
+is $rest, $tries - $rounds, 'R7 all others are told the same';
+is refresh($s, $token)->{status}, 200, 'R7 the family lives, and its last token is good';
+
+# --- restarts ---------------------------------------------------------------
+
+my $kept = fresh('jane')->{refreshToken};
+$s->reload;
+my $reloaded = refresh($s, $kept);
+is $reloaded->{status}, 200, 'R11 after a reload';
+$kept = { cookies($reloaded) }->{refreshToken};
+
+# --- a worker dies ----------------------------------------------------------
+
+expect_log $s, qr/exited on signal 9/;
+my ($unknown, $dead, $alive) = (0, 0, 0);
+
+for my $round (1 .. 20) {
+    my $now = fresh('jane')->{refreshToken};
+    my $c = $s->connect;
+    my @workers = $s->workers;
+    $c->send(request_bytes('/api/auth/token', method => 'POST', headers => ['Content-Type: application/json'],
+                           body => qq({"refreshToken":"$now"})));
+    select undef, undef, undef, 0.0005 * ($round % 10);
+    kill KILL => @workers;
+    my $got = eval { $c->response };
+    AuthToken::Log::await_true(sub { my @now = $s->workers; @now == 2 && !grep { my $w = $_; grep { $_ == $w } @workers } @now },
+               'workers anew');
+
+    my $good = 0;
+    $good++ if refresh($s, $now)->{status} == 200;
+    my $next = $got && $got->{status} == 200 ? { cookies($got) }->{refreshToken} : undef;
+    $good++ if defined $next && refresh($s, $next)->{status} == 200;
+    $good > 1 ? $dead++ : $good ? $alive++ : $unknown++;
+    is login($s)->{status}, 200, "R8 round $round: a new login" if $round % 5 == 0;
+}
+
+is $dead, 0, 'R8 never two live successors';
+note "one good: $alive, none (it was stored, and its answer lost): $unknown";
+
+done;
