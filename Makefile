@@ -55,7 +55,9 @@ UNITS      = $(UNIT_SRCS:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS  = $(wildcard t/fuzz/*_fuzz.c)
 FUZZERS    = $(FUZZ_SRCS:t/fuzz/%.c=$(BUILD_ROOT)/fuzz/%)
 BENCH_SRCS = $(wildcard bench/*.c)
-BENCHERS   = $(patsubst %/smallmap,%/smallmap.so,$(BENCH_SRCS:bench/%.c=$(BUILD)/bench/%))
+BENCH_PRELOADS = $(wildcard bench/preload/*.c)
+BENCHERS   = $(BENCH_SRCS:bench/%.c=$(BUILD)/bench/%) \
+             $(BENCH_PRELOADS:bench/preload/%.c=$(BUILD)/bench/%.so)
 
 MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
@@ -169,9 +171,10 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libauthtoken.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) -o $@ $< $(BUILD)/libauthtoken.a $(LDFLAGS) $(CORE_LIBS)
 
-$(BUILD)/bench/%.so: bench/%.c
+# never sanitized: they go into programs of others
+$(BUILD)/bench/%.so: bench/preload/%.c
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE $(CORE_CFLAGS) -shared -o $@ $<
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
 
 benchers: $(BENCHERS)
 

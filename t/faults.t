@@ -299,6 +299,164 @@ expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12:
 expect_log $s, qr/\[alert\] .*no buffer space in script copy/;
 expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
 
+# --- with the cache ---------------------------------------------------------
+
+# Each time another credential: what failed half way is not remembered, and what
+# is remembered shows itself as it was.
+
+my $plain = $s;         # without the cache
+my $n_api = 600;
+my @api;
+
+my $store = AuthToken::Store->prepare(sub ($store) {
+    $store->role('ops', grant => ['X.*', map { "Y$_.Read" } 1 .. 30], deny => 'Z.*');
+    $store->client('c1', role => 'ops', issuer => 'clients',
+                   allow => ['127.0.0.0/8', '2001:db8::/32']);
+    @api = map { sprintf 'cached-%032d', $_ } 1 .. $n_api;
+    $store->import_records(tokens => [map { {
+        id => "api-$_", token => $api[$_ - 1], scope => [map { "s$_" } 1 .. 12], role => 'ops',
+        ip_ranges => ['127.0.0.0/8', '::1'] } } 1 .. $n_api]);
+});
+
+my %keep = (env => { LD_PRELOAD => $library, AT_FAIL_ALLOC => $control->filename },
+            files => { 'p256.pem' => key('p256')->pem });
+
+$s = start(<<'CONF', %keep, prepare => $store, good => ['/', token => token(alg => 'ES256', key => key('p256'))]);
+    auth_token_cache 64k;
+    auth_token_issuer main {
+        issuer     https://issuer.example;
+        audience   api;
+        algorithms ES256;
+        key_file   %%DIR%%/p256.pem;
+    }
+    auth_token_issuer clients {
+        issuer     https://clients.example;
+        audience   api;
+        algorithms ES256;
+        key_file   %%DIR%%/p256.pem;
+        client_claim appid;
+    }
+    auth_token_store lmdb:%%DIR%%/store;
+    auth_token_claim $tenant org.tenant;
+
+    request_pool_size    512;
+    connection_pool_size 512;
+    proxy_set_header X-User  $auth_token_subject;
+    proxy_set_header X-Scope $auth_token_scope;
+    proxy_set_header X-Extra $tenant;
+
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust main clients;
+        add_header X-Cache $auth_token_cache_status always;
+
+        location /      { proxy_pass %%UPSTREAM%%; }
+        location /early { set $early $auth_token_user; proxy_pass %%UPSTREAM%%; }
+        location /far   { auth_token_allow 192.0.2.1; proxy_pass %%UPSTREAM%%; }
+        location = /stats { auth_token off; return 200 "$auth_token_cache_entries $auth_token_cache_bytes"; }
+    }
+CONF
+($worker) = $s->workers;
+
+sub es256 ($key, %claims) {
+    state $n = 0;
+    return (token => token(alg => 'ES256', key => key($key), claims => { jti => ++$n, %claims }));
+}
+
+my @next = @api;
+my @scopes = map { "s$_" } 1 .. 20;
+my $tenant = join '', 'a' .. 'z';
+
+# name, path, status, what makes another credential, whether it is the same each
+# time; then what the upstream is told, if not nothing
+my @flows = (
+    ['a token', '/', 200, sub { es256('p256', org => { tenant => $tenant }, scope => \@scopes) }, 0,
+     jane => "@scopes", $tenant],
+    ['a token, used early', '/early', 200, sub { es256('p256') }, 0, jane => 'read write', ''],
+    ['a client', '/', 200, sub { es256('p256', iss => 'https://clients.example', appid => 'C1') }, 0,
+     C1 => 'read write', ''],
+    ['an API token', '/', 200, sub { (api_token => shift @next) }, 0, qr/\Aapi-\d+\z/ => "@scopes[0 .. 11]", ''],
+    ['one that is remembered', '/', 200, undef, 1, jane => "@scopes", $tenant],
+    ['one that is remembered, elsewhere', '/far', 403, undef, 1],
+    ['a forged token', '/', 401, sub { es256('p256b') }, 0],
+    ['an unknown client', '/', 403, sub { es256('p256', iss => 'https://clients.example', appid => 'C2') }, 0],
+    ['an unknown API token', '/', 401, sub { state $n = 0; (api_token => sprintf 'unknown-%032d', ++$n) }, 0],
+);
+
+for (@flows) {
+    my ($name, $path, $right, $make, $same, @told) = @$_;
+    my @one = es256('p256', org => { tenant => $tenant }, scope => \@scopes);
+    $make //= sub { @one };
+
+    (try_once('/', @one, tag => 'warm')) if $same;
+    my $allocations = 0;
+    for (1 .. 3) {
+        my @credential = $make->();
+        arm(0, 0);
+        my ($status) = try_once($path, @credential, tag => 'warm');
+        my ($count)  = disarm();
+        $allocations = $count if !$allocations || $count < $allocations;
+        is $status, $right, "cached: $name, undisturbed" if $_ == 1;
+    }
+
+    # what the upstream was told that is neither right nor, where it may, missing
+    my $unfit = sub ($hit, $may_miss) {
+        my @got = map { $hit->{"http_x_$_"} } $hit ? qw(user scope extra) : ();
+        return map { "$got[$_], not $told[$_]" }
+               grep { $got[$_] !~ /\A$told[$_]\z/ && !($may_miss && $got[$_] eq '') } keys @got;
+    };
+
+    for my $lasting (0, 1) {
+        my (@wrong, @unfit, %next);
+        my $failures = 0;
+        my $mode = $lasting ? 'from then on' : 'once';
+
+        for my $n (1 .. $allocations + 2) {
+            my $id = 'cached-' . ++$tag;
+            my @credential = $make->();
+
+            arm($n, $lasting);
+            my ($status) = try_once($path, @credential, tag => $id);
+            my (undef, $failed) = disarm();
+            $failures++ if $failed;
+            push @wrong, "$n: $status" if $status != 0 && $status != $right && $status !~ /^5/;
+
+            my ($hit) = hits($s, $id);
+            push @wrong, "$n: the upstream was hit" if $right != 200 && ($hit || untagged());
+            untagged();
+            push @unfit, map { "$n: $_" } $unfit->($hit, 1);
+
+            # the same credential again, undisturbed: twice
+            for my $time (1, 2) {
+                my $after = 'cached-after-' . ++$tag;
+                my ($again, undef, $answer) = try_once($path, @credential, tag => $after);
+                push @wrong, "$n, again: $again" if $again != $right;
+                $next{$answer->header('X-Cache') . $time}++ if $answer;
+
+                $s->upstream->hits->await($after, 1) if $again == 200;
+                my ($whole) = hits($s, $after);
+                push @unfit, map { "$n, again: $_" } $unfit->($whole, 0);
+            }
+        }
+
+        is_deeply \@wrong, [], "M2 cached: $name, $mode: right, or a 5xx, and right the next time";
+        is_deeply \@unfit, [], "V6 cached: $name, $mode: headers are right or missing, and there the next time";
+        cmp_ok $failures, '>=', $allocations * 0.8, "M2 cached: $name, $mode: $failures failures";
+        is $next{$right == 200 || $same ? 'HIT2' : 'MISS2'}, $allocations + 2,
+           "M2 cached: $name, $mode: " . ($right == 200 || $same ? 'remembered in the end' : 'never remembered');
+    }
+
+    my ($entries, $bytes) = split / /, (try_once('/stats'))[1];
+    cmp_ok $bytes, '<=', 65536, "X8 cached: $name: $entries entries in $bytes bytes";
+}
+
+is_deeply [$s->workers], [$worker], 'M2 cached: the worker is the one that it was';
+expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
+expect_log $s, qr/\[alert\] .*no buffer space in script copy/;
+expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
+$s = $plain;
+
 # --- TLS: no error of OpenSSL is left behind for the next connection --------
 
 {

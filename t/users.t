@@ -333,7 +333,10 @@ ok $t->echoes, 'the terminal is as it was';
 
 # nohup's: a signal that is ignored is
 $t = passwd(before => sub { $SIG{HUP} = $SIG{INT} = 'IGNORE' });
-new_one($t)->kill('HUP')->type("\x03")->type("deaf\n");
+new_one($t);
+my ($caught) = slurp("/proc/$t->{pid}/status") =~ /^SigCgt:\s+[0-9a-f]*([0-9a-f])$/m;
+is hex($caught) & 3, 0, 'signals that are ignored stay so';
+$t->kill('HUP')->type("\x03")->type("deaf\n");
 again($t)->type("deaf\n");
 $r = $t->finish;
 is $r->{rc}, 0, 'signals that are ignored';

@@ -229,7 +229,7 @@ at_account_find_token(at_identity_t *identity, at_store_t *store,
     at_verdict_e   verdict;
     unsigned char  digest[AT_SHA256_LEN];
 
-    if (at_sha256(digest, token) != 0) {
+    if (at_store_token_key(store, digest, token) != 0) {
         return AT_FAILED;
     }
 

@@ -15,13 +15,19 @@
 
 #define AT_CACHE_WAYS      8
 
-/* of the size, for each set of the table: entries of this many bytes fill it */
-#define AT_CACHE_EXPECTED  1024
+/*
+ * Of the size, for each way of the table: an entry of an API token takes that.
+ * Larger ones leave ways free, which is what spares them an eviction by a set
+ * that is full.
+ */
+#define AT_CACHE_EXPECTED  512
 
 /* what malloc() keeps beside a block */
 #define AT_CACHE_MALLOC    16
 
 #define AT_CACHE_SECRET    192          /* bytes that XXH3 takes */
+
+#define AT_CACHE_SEEN      (1 << 16)    /* bits; cleared when half are set */
 
 /* a test takes a few bits of it, to see texts of one hash */
 #ifndef AT_CACHE_HASH_MASK
@@ -54,6 +60,8 @@ struct at_cache_s {
     size_t             n_sets;          /* a power of two */
     size_t             hand;            /* the next way to look at for room */
     at_cache_stats_t   stats;
+    size_t             n_seen;
+    uint64_t           seen[AT_CACHE_SEEN / 64];
     unsigned char      secret[AT_CACHE_SECRET];
     at_way_t           ways[];
 };
@@ -359,6 +367,35 @@ at_cache_take_way(at_cache_t *cache, uint64_t hash)
 }
 
 
+/*
+ * Whether it came by lately, as far as some bits of its hash tell: one of many
+ * that come once must not drive out those that come again.
+ */
+static int
+at_cache_has_seen(at_cache_t *cache, uint64_t hash)
+{
+    uint64_t  bit, *word;
+
+    hash >>= 32;
+    word = &cache->seen[hash / 64 % (AT_CACHE_SEEN / 64)];
+    bit = (uint64_t) 1 << hash % 64;
+
+    if (*word & bit) {
+        return 1;
+    }
+
+    if (cache->n_seen == AT_CACHE_SEEN / 2) {
+        memset(cache->seen, 0, sizeof(cache->seen));
+        cache->n_seen = 0;
+    }
+
+    *word |= bit;
+    cache->n_seen++;
+
+    return 0;
+}
+
+
 void
 at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now)
@@ -366,6 +403,14 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     uint64_t     hash;
     at_way_t    *way;
     at_entry_t  *entry;
+
+    hash = at_cache_hash(cache, key);
+
+    if (key->cheap && cache->stats.evictions
+        && !at_cache_has_seen(cache, hash))
+    {
+        return;
+    }
 
     entry = at_entry_create(key, identity, epoch, now);
 
@@ -378,7 +423,6 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
         return;
     }
 
-    hash = at_cache_hash(cache, key);
     way = at_cache_find(cache, key, hash);
 
     if (way != NULL) {

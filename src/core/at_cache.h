@@ -34,6 +34,9 @@ typedef struct {
     at_str_t     text;          /* the credential, or a digest of it */
     unsigned     kind;
     const void  *trust;         /* the demands that it was verified under */
+    unsigned     cheap:1;       /* to verify it costs hardly more than to keep
+                                   it: once the cache is full, it is kept when
+                                   it comes for the second time */
 } at_cache_key_t;
 
 /*

@@ -4,7 +4,6 @@
  */
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include <openssl/bn.h>
@@ -50,6 +49,11 @@ struct at_key_s {
     EVP_MD_CTX     *md_ctx;
     EVP_MD         *md[AT_ALGS];
     EVP_PKEY_CTX   *ctx[AT_ALGS];
+};
+
+struct at_sha256_s {
+    EVP_MD         *md;
+    EVP_MD_CTX     *ctx;
 };
 
 
@@ -605,32 +609,62 @@ at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
 }
 
 
-/*
- * EVP_sha256() is looked up anew by each use of it, which takes longer than to
- * hash an API token: what it stands for is fetched once, and kept.
- */
-static pthread_once_t  at_sha256_once = PTHREAD_ONCE_INIT;
-static const EVP_MD   *at_sha256_md;
-
-
-static void
-at_sha256_fetch(void)
+int
+at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
 {
-    at_sha256_md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)
+        != 1)
+    {
+        ERR_clear_error();
+        return -1;
+    }
 
-    if (at_sha256_md == NULL) {
-        at_sha256_md = EVP_sha256();
+    return 0;
+}
+
+
+at_sha256_t *
+at_sha256_create(void)
+{
+    at_sha256_t  *sha256;
+
+    sha256 = calloc(1, sizeof(at_sha256_t));
+
+    if (sha256 == NULL) {
+        return NULL;
+    }
+
+    sha256->md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    sha256->ctx = EVP_MD_CTX_new();
+
+    if (sha256->md == NULL || sha256->ctx == NULL) {
+        ERR_clear_error();
+        at_sha256_free(sha256);
+        return NULL;
+    }
+
+    return sha256;
+}
+
+
+void
+at_sha256_free(at_sha256_t *sha256)
+{
+    if (sha256 != NULL) {
+        EVP_MD_CTX_free(sha256->ctx);
+        EVP_MD_free(sha256->md);
+        free(sha256);
     }
 }
 
 
 int
-at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
+at_sha256_again(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
+    at_str_t text)
 {
-    (void) pthread_once(&at_sha256_once, at_sha256_fetch);
-
-    if (EVP_Digest(text.data, text.len, digest, NULL, at_sha256_md, NULL)
-        != 1)
+    if (EVP_DigestInit_ex2(sha256->ctx, sha256->md, NULL) != 1
+        || EVP_DigestUpdate(sha256->ctx, text.data, text.len) != 1
+        || EVP_DigestFinal_ex(sha256->ctx, digest, NULL) != 1)
     {
         ERR_clear_error();
         return -1;

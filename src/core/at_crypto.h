@@ -81,6 +81,17 @@ at_signature_e at_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
 /* Returns 0, or -1 where memory failed. */
 int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
 
+/*
+ * The same for those who hash again and again: to find the algorithm takes
+ * longer than to hash an API token.  One thread at a time may use it.
+ */
+typedef struct at_sha256_s  at_sha256_t;
+
+at_sha256_t *at_sha256_create(void);            /* NULL where memory failed */
+void at_sha256_free(at_sha256_t *sha256);
+int at_sha256_again(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
+    at_str_t text);
+
 /* HMAC-SHA256 (RFC 2104).  Returns 0, or -1 where memory failed. */
 int at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key,
     at_str_t text);

@@ -461,16 +461,18 @@ at_jwt_lacks_keys(const at_trusted_t *trusted)
 static at_verdict_e
 at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
 {
-    unsigned        n;
+    unsigned        n, named;
     at_signature_e  result;
 
     n = 0;
+    named = 0;
 
     if (jwt->jose.kid.len == 0) {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
 
     } else {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_NAMED, &n);
+        named = n;
 
         if (result == AT_SIGNATURE_BAD) {
             result = at_jwt_try_keys(jwt, trusted, AT_KEYS_NAMELESS, &n);
@@ -483,7 +485,8 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
         return AT_OK;
 
     case AT_SIGNATURE_BAD:
-        if (at_jwt_lacks_keys(trusted)) {
+        /* the key may be one of those that are not there yet */
+        if (named == 0 && at_jwt_lacks_keys(trusted)) {
             return AT_UNAVAILABLE;
         }
 

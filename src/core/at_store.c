@@ -31,6 +31,7 @@ typedef struct {
 
 struct at_store_s {
     MDB_env          *env;
+    at_sha256_t      *sha256;
     MDB_txn          *txn;      /* of the transaction, or NULL */
     MDB_txn          *reader;   /* kept and renewed, of a process that reads */
     MDB_dbi           tables[AT_TABLES];
@@ -317,7 +318,8 @@ at_store_create(const char *path, unsigned flags, at_error_t *err)
         return NULL;
     }
 
-    rc = mdb_env_create(&store->env);
+    store->sha256 = at_sha256_create();
+    rc = store->sha256 ? mdb_env_create(&store->env) : ENOMEM;
 
     if (rc == 0) {
         rc = mdb_env_set_mapsize(store->env, AT_STORE_MAP_SIZE);
@@ -478,7 +480,16 @@ at_store_close(at_store_t *store)
     at_store_end(store);
     mdb_txn_abort(store->reader);
     mdb_env_close(store->env);
+    at_sha256_free(store->sha256);
     free(store);
+}
+
+
+int
+at_store_token_key(at_store_t *store, unsigned char key[AT_SHA256_LEN],
+    at_str_t token)
+{
+    return at_sha256_again(store->sha256, key, token);
 }
 
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "at_crypto.h"
 #include "at_error.h"
 #include "at_str.h"
 
@@ -125,6 +126,10 @@ int at_store_each(at_store_t *store, at_table_e table, at_store_each_pt handler,
 /* what LMDB said of the last AT_STORE_FAILED, for an operator */
 const char *at_store_error(const at_store_t *store);
 
+
+/* The key of an API token: its SHA-256.  Returns 0, or -1 where memory failed. */
+int at_store_token_key(at_store_t *store, unsigned char key[AT_SHA256_LEN],
+    at_str_t token);
 
 /*
  * Keys that do not distinguish case (client ids, role names): writes at most

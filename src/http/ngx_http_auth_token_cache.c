@@ -85,6 +85,7 @@ ngx_http_auth_token_cache_key(const ngx_http_auth_token_ctx_t *ctx,
     key.text = text;
     key.kind = ctx->kind;
     key.trust = trust;
+    key.cheap = ctx->kind == NGX_HTTP_AUTH_TOKEN_API;
 
     return key;
 }
@@ -158,17 +159,18 @@ ngx_http_auth_token_remember_text(
     identity = ctx->identity;
     epoch = ctx->epoch;
 
-    if (identity->issuer == NULL) {
-        epoch.keys = 0;
-
-    } else if (identity->issuer->n_client_claims == 0) {
+    if (identity->issuer && identity->issuer->n_client_claims == 0) {
         epoch.store = 0;
+
+    } else if (epoch.store == 0) {
+
+        /* it came from a store that could not be named: it is not kept */
+
+        return;
     }
 
-    /* it came from a store that could not be named: it is not kept */
-
-    if (epoch.keys == 0 && epoch.store == 0) {
-        return;
+    if (identity->issuer == NULL) {
+        epoch.keys = 0;
     }
 
     key = ngx_http_auth_token_cache_key(ctx, text, trust);

@@ -165,7 +165,7 @@ somebody(somebody_t *s, unsigned i, int64_t expires)
 static at_cache_key_t
 key_of(at_str_t text)
 {
-    return (at_cache_key_t) { text, 1, &trust_a };
+    return (at_cache_key_t) { text, 1, &trust_a, 0 };
 }
 
 
@@ -338,6 +338,7 @@ test_memory(const char *name, unsigned n, unsigned least, unsigned most)
            (unsigned long long) cache->stats.bytes, used, grown);
 
     ok(cache->stats.evictions != 0, "X8 %s: it is full", name);
+    ok(cache->stats.bytes >= 14 * MIB, "X8 %s: of what it may take", name);
     ok(adds_up(cache), "X8 %s: its numbers are those of its entries", name);
     /* malloc() counts the few blocks as given that each thread keeps for itself */
     ok(used <= cache->stats.bytes + 32 * 1024,
@@ -389,6 +390,58 @@ test_hit(void)
     is_int((long long) at_cache_stats(cache)->misses, 4, "misses");
     is_int((long long) at_cache_stats(cache)->entries, 1, "entries");
     is_int((long long) at_cache_stats(cache)->evictions, 0, "evictions");
+
+    at_cache_free(cache);
+}
+
+
+/* what costs little to verify must come twice, once the cache is full */
+static void
+test_cheap(void)
+{
+    char            text[32];
+    unsigned        i, kept;
+    at_cache_t     *cache;
+    at_cache_key_t  key;
+
+    cache = create(AT_CACHE_SIZE_MIN);
+
+    for (i = 0; i < 10000; i++) {
+        (void) snprintf(text, sizeof(text), "token-%u", i);
+        key = key_of(str(text));
+        key.cheap = 1;
+        put(cache, key, i);
+
+        if (at_cache_stats(cache)->evictions) {
+            break;
+        }
+
+        if (get(cache, key) != (long) i) {
+            ok(0, "X8 while there is room, all are kept");
+        }
+    }
+
+    ok(i > 10 && i < 10000, "X8 the cache is full after %u", i);
+
+    kept = 0;
+
+    for (i = 20000; i < 21000; i++) {
+        (void) snprintf(text, sizeof(text), "token-%u", i);
+        key = key_of(str(text));
+        key.cheap = 1;
+        put(cache, key, i);
+        kept += get(cache, key) == (long) i;
+    }
+
+    ok(kept < 50, "X8 of a thousand that come once %u are kept", kept);
+
+    put(cache, key, i);
+    put(cache, key, i);
+    is_int(get(cache, key), i, "X8 one that comes again is");
+
+    key = key_of(at_str("a token of another kind"));
+    put(cache, key, 7);
+    is_int(get(cache, key), 7, "X8 what costs much is kept at once");
 
     at_cache_free(cache);
 }
@@ -519,11 +572,11 @@ test_key(void)
     at_cache_t  *cache;
 
     const at_cache_key_t  keys[] = {
-        { at_str("a.b.c"), 1, &trust_a },
-        { at_str("a.b.c"), 1, &trust_b },
-        { at_str("a.b.c"), 2, &trust_a },
-        { at_str("a.b.c"), 2, &trust_b },
-        { at_str("a.b.c"), 4, NULL },
+        { at_str("a.b.c"), 1, &trust_a, 0 },
+        { at_str("a.b.c"), 1, &trust_b, 0 },
+        { at_str("a.b.c"), 2, &trust_a, 0 },
+        { at_str("a.b.c"), 2, &trust_b, 0 },
+        { at_str("a.b.c"), 4, NULL, 0 },
     };
 
     cache = create(MIB);
@@ -825,7 +878,7 @@ test_order(void)
 
     for (i = 0; i < AT_CACHE_WAYS; i++) {
         (void) snprintf(text, sizeof(text), "t%u", i);
-        at_cache_put(cache, &(at_cache_key_t) { str(text), 1, &trust_a },
+        at_cache_put(cache, &(at_cache_key_t) { str(text), 1, &trust_a, 0 },
                      &somebody(&s, i, LATER)->identity, &epoch, NOW - i);
     }
 
@@ -933,7 +986,7 @@ test_overwritten(void)
     is_int(heap.dirty, 0, "one that has expired");
 
     put(cache, secret_key(text, 1), 1);
-    identity = at_cache_get(cache, &(at_cache_key_t) { str(text), 1, &trust_a },
+    identity = at_cache_get(cache, &(at_cache_key_t) { str(text), 1, &trust_a, 0 },
                             &epoch, NOW);
     at_cache_free(cache);
     is_int(heap.dirty, 0, "those of a cache that is freed");
@@ -1026,6 +1079,7 @@ main(void)
 
     test_hit();
     test_again();
+    test_cheap();
     test_time();
     test_epoch();
     test_key();

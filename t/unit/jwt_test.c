@@ -321,7 +321,7 @@ verify_of(at_str_t text, size_t max_len, const at_trusted_t *trusted, size_t n,
 static at_verdict_e
 verify_at(const block_t *b, at_str_t text, size_t max_len, int64_t now)
 {
-    at_trusted_t  trusted = { &b->issuer, b->sets, 2 };
+    at_trusted_t  trusted = { &b->issuer, b->sets, 1 + (b->sets[1] != NULL) };
 
     return verify_of(text, max_len, &trusted, 1, now);
 }
@@ -853,7 +853,7 @@ test_length(void)
 
     for (i = 0; i < 100; i++) {
         at_identity_t  id;
-        at_trusted_t   trusted = { &b.issuer, b.sets, 2 };
+        at_trusted_t   trusted = { &b.issuer, b.sets, 1 + (b.sets[1] != NULL) };
 
         memset(&id, 0, sizeof(id));
         (void) at_jwt_verify(verifier, &id, &(at_jwt_query_t) { { huge, 1 << 20 },
@@ -1396,7 +1396,7 @@ test_tried(void)
 
     for (i = 0; i < 4; i++) {
         b[i].issuer.algs = ALL;
-        trusted[i] = (at_trusted_t) { &b[i].issuer, b[i].sets, 2 };
+        trusted[i] = (at_trusted_t) { &b[i].issuer, b[i].sets, 1 + (b[i].sets[1] != NULL) };
     }
 
     is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_OK,
@@ -1433,8 +1433,8 @@ test_sources(void)
     is_verdict(verify(&b, text), AT_OK, "Q1 one source of two has keys");
 
     other = block(NULL);
-    trusted[0] = (at_trusted_t) { &other.issuer, other.sets, 2 };
-    trusted[1] = (at_trusted_t) { &b.issuer, b.sets, 2 };
+    trusted[0] = (at_trusted_t) { &other.issuer, other.sets, 1 + (other.sets[1] != NULL) };
+    trusted[1] = (at_trusted_t) { &b.issuer, b.sets, 1 + (b.sets[1] != NULL) };
 
     is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_OK,
                "Q1 one issuer of two has keys");
@@ -1489,8 +1489,8 @@ test_shared_keys(void)
     b[1].issuer.audiences = second;
 
     for (j = 0; j < 2; j++) {
-        trusted[j] = (at_trusted_t) { &b[j].issuer, b[j].sets, 2 };
-        trusted[!j] = (at_trusted_t) { &b[!j].issuer, b[!j].sets, 2 };
+        trusted[j] = (at_trusted_t) { &b[j].issuer, b[j].sets, 1 + (b[j].sets[1] != NULL) };
+        trusted[!j] = (at_trusted_t) { &b[!j].issuer, b[!j].sets, 1 + (b[!j].sets[1] != NULL) };
 
         for (i = 0; i < N(cases); i++) {
             at_trusted_t  order[2] = { trusted[j], trusted[!j] };
@@ -1515,8 +1515,8 @@ test_shared_keys(void)
     b[1].issuer.audiences = NULL;
     b[1].issuer.n_audiences = 0;
     b[1].issuer.any_audience = 1;
-    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
-    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 1 + (b[0].sets[1] != NULL) };
+    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 1 + (b[1].sets[1] != NULL) };
     is_verdict(verify_of(str(signed_payload(GOOD)), 8192, trusted, 2, NOW), AT_OK,
                "two blocks: both would do");
     ok(who.issuer == &b[0].issuer, "the first one counts");
@@ -1539,8 +1539,8 @@ test_other_issuer(void)
     b[1] = block(keys(pem_public(rsa2)));
     b[1].issuer.issuers = second;
 
-    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
-    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 1 + (b[0].sets[1] != NULL) };
+    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 1 + (b[1].sets[1] != NULL) };
 
     is_verdict(verify_of(str(token(RS256, GOOD, rsa2, AT_RS256)), 8192, trusted, 2, NOW),
                AT_ISSUER, "T3 the second issuer's key, the first one's iss");
@@ -2458,8 +2458,8 @@ test_blind(void)
     known = "?";
 
     for (i = 0; i < 2; i++) {
-        trusted[i] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
-        trusted[!i] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+        trusted[i] = (at_trusted_t) { &b[0].issuer, b[0].sets, 1 + (b[0].sets[1] != NULL) };
+        trusted[!i] = (at_trusted_t) { &b[1].issuer, b[1].sets, 1 + (b[1].sets[1] != NULL) };
 
         is_verdict(verify_of(str(text), 8192, trusted, 2, NOW), AT_UNAVAILABLE,
                    "D10 two blocks, one cannot know");
@@ -2613,8 +2613,8 @@ test_key_issuers_shared(void)
 
     b[0] = block(keys_of(rsa, "a", "https://other.example/"));
     b[1] = block(keys_of(rsa, "a", "https://issuer.example"));
-    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 2 };
-    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 2 };
+    trusted[0] = (at_trusted_t) { &b[0].issuer, b[0].sets, 1 + (b[0].sets[1] != NULL) };
+    trusted[1] = (at_trusted_t) { &b[1].issuer, b[1].sets, 1 + (b[1].sets[1] != NULL) };
     text = signed_payload(GOOD);
 
     is_verdict(verify_of(str(text), 8192, trusted, 1, NOW), AT_KEY_ISSUER,

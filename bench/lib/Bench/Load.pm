@@ -14,6 +14,7 @@ use Time::HiRes qw(time);
 
 our $CORE        = 1;
 our $CONNECTIONS = 32;
+our $PRELOAD     = '';          # that of spin.c
 
 my $script = dirname(__FILE__) . '/../../lua/requests.lua';
 
@@ -37,6 +38,7 @@ sub run ($self, $port, $seconds, %o) {
 
     if (!$pid) {
         POSIX::setpgid(0, 0);
+        $ENV{LD_PRELOAD} = $PRELOAD if !$o{unpinned};
         open STDERR, '>&', \*STDOUT;
         exec @command or POSIX::_exit(127);
     }

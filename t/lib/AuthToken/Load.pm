@@ -27,10 +27,12 @@ the code, C<failed: WHY> for none.
 C<start> takes the rows by turns, in C<clients> processes (3), each on a kept
 connection, and now and then on a new one.  It is bounded: by C<seconds> (180), by
 six wrong answers, by the end of the test.  C<< pause => SECONDS >> is between every
-four requests; C<< cut => 1 >> takes no answer for none, where workers are killed.
+four requests; C<< cut => 1 >> is for where workers are killed: no answer is not
+wrong then, and a 502 is asked again, once.
 
 C<end> ends them.  It returns how many answers of each kind there were, by "NAME
-ANSWER" and, of those that were cut, "failed"; and a list of the wrong ones.
+ANSWER" and, of those that were cut, "failed" or (502) "cut"; and a list of the
+wrong ones.
 
 =cut
 
@@ -73,6 +75,13 @@ sub _client ($s, $rows, $first, %o) {
         my $row = $rows->[$n % @$rows];
         my ($name, undef, undef, @right) = @$row;
         my $got = ask($s, $row, $n % 47 == 0 ? (new => 1) : ());
+
+        # the upstream is served by the same workers: the one that was killed may
+        # have been the other end
+        if ($o{cut} && $got =~ /\A502\b/) {
+            $count{cut}++;
+            $got = ask($s, $row, new => 1);
+        }
 
         if ($o{cut} && $got =~ /\Afailed/) {
             $count{failed}++;

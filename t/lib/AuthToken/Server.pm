@@ -344,7 +344,9 @@ sub _sanitizer ($self) {
 
     return (
         LD_PRELOAD    => $sanitizer{preload},
-        ASAN_OPTIONS  => "$log:detect_leaks=1:detect_odr_violation=0:"
+        # what it remembers of the variables of threads of a library that is
+        # unloaded, as libcurl's are, it would follow into nowhere
+        ASAN_OPTIONS  => "$log:detect_leaks=1:detect_odr_violation=0:intercept_tls_get_addr=0:"
                        . 'strict_string_checks=0',
         LSAN_OPTIONS  => "suppressions=$ROOT/t/lib/lsan.supp:print_suppressions=0",
         UBSAN_OPTIONS => "$log:print_stacktrace=1",
