@@ -11,6 +11,7 @@
 #include "at_grant.h"
 #include "at_jwt.h"
 #include "at_mint.h"
+#include "fail.h"
 #include "sign.h"
 
 
@@ -198,6 +199,52 @@ test_published(void)
 }
 
 
+/* libjwt looks at what it allocates, but not at what jansson does for it */
+static void
+test_failures(void)
+{
+    int         lasting;
+    char       *text;
+    unsigned    n, failed, wrong;
+    at_mint_t  *mint;
+    at_error_t  err;
+
+    if (!FAIL_WORKS) {
+        skip("the sanitizer allocates");
+        return;
+    }
+
+    mint = at_mint_create(pem_private(key_rsa(2048), NULL), &err);
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (n = 1; n < 20000; n++) {
+            fail_begin(n, lasting);
+            text = at_mint_token(mint, AT_RS256, at_str("kid"),
+                                 at_str("{\"id\":\"7\",\"scope\":[\"read\"],"
+                                        "\"exp\":1700001800}"), &err);
+            failed = fail_end();
+
+            /* 2048 bits of a signature behind the second dot */
+            wrong += text != NULL && (strrchr(text, '.') == strchr(text, '.')
+                                      || strlen(strrchr(text, '.')) != 343);
+            at_mint_token_free(text);
+
+            if (failed == 0) {
+                break;
+            }
+        }
+
+        ok(n > 100 && n < 20000, "G5 signing: %u points%s", n - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 signing: whole, or none");
+    }
+
+    at_mint_free(mint);
+}
+
+
 int
 main(void)
 {
@@ -206,6 +253,7 @@ main(void)
     test_claims();
     test_random();
     test_published();
+    test_failures();
 
     sign_end();
 
