@@ -278,7 +278,7 @@ fails block('issuer x; audience y; key_file %%DIR%%/rsa.pem;') =~ s/\}\n\z//r,
 
 my %in_block = (
     'colour red'        => qr/unknown directive "colour" in "auth_token_issuer"/,
-    'jwks_uri https://issuer.example' => qr/unknown directive "jwks_uri"/,
+    'jwks_url https://issuer.example' => qr/unknown directive "jwks_url"/,
     'Issuer x'          => qr/unknown directive "Issuer"/,
     'issuer x'          => qr/"issuer" directive is duplicate/,
     'audience x'        => qr/"audience" directive is duplicate/,

@@ -101,6 +101,11 @@ my $s = start(join('', map({ issuer($_, $block{$_}) } sort keys %block), <<"CONF
         client_claim entra;
         key_file     %%DIR%%/v2.jwks;
     }
+    auth_token_issuer lax {
+        issuer   @{[v1]};
+        audience any;
+        key_file %%DIR%%/v1.jwks;
+    }
     auth_token_issuer free {
         issuer   https://issuer.example;
         audience api;
@@ -116,6 +121,7 @@ my $s = start(join('', map({ issuer($_, $block{$_}) } sort keys %block), <<"CONF
         location /good    { auth_token_trust free; proxy_pass %%UPSTREAM%%; }
         location /two     { auth_token_trust own tenant; proxy_pass %%UPSTREAM%%; }
         location /only-v2 { auth_token_trust only-v2; proxy_pass %%UPSTREAM%%; }
+        location /lax     { auth_token_trust any lax; proxy_pass %%UPSTREAM%%; }
         location /blind   { auth_token_trust any free; proxy_pass %%UPSTREAM%%; }
     }
 CONF
@@ -243,6 +249,14 @@ not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience'
         $store->ok('client', 'delete', $nobody);
     }
     not_at '/any', $token, INV => 'audience', 'D7 and no more';
+
+    # whose it is may be another's, then
+    for my $round (1, 2) {
+        ok_at '/lax', $token, "D7 of the second issuer, $round", issuer => 'lax' for 1, 2;
+        $store->client($nobody, role => 'readonly');
+        ok_at '/lax', $token, "D7 of the first, $round", issuer => 'any', client => $own for 1, 2;
+        $store->ok('client', 'delete', $nobody);
+    }
 }
 
 # --- users ------------------------------------------------------------------

@@ -7,6 +7,8 @@
 use v5.36;
 
 use lib 't/lib';
+use AuthToken::Provider;
+use AuthToken::Source;
 use AuthToken::Test;
 use Digest::SHA ();
 use File::Basename qw(dirname);
@@ -14,6 +16,7 @@ use File::Find ();
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
+use JSON::PP ();
 use POSIX ();
 
 # Debian's users do not have nginx in their path
@@ -30,6 +33,8 @@ my %tested = (
     'scopes/nginx.conf'      => \&scopes,
     'ipfabric/nginx.conf'    => \&ipfabric,
     'cipp/nginx.conf'        => \&cipp,
+    'entra/nginx.conf'       => \&entra,
+    'oidc/nginx.conf'        => \&oidc,
     'docker/nginx.conf'      => \&docker,
     'docker/conf.d/api.conf' => \&docker,
 );
@@ -603,6 +608,146 @@ sub cipp () {
     end();
 }
 
+sub entra () {
+    my ($reports, $auto, $desk, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
+        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e
+        e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
+    my ($contoso, $fabrikam) = qw(d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69 7c9e6679-7425-40de-944b-e07fc1f90ae7);
+
+    # Microsoft's documents: the same keys, in that of version 2.0 with their issuer
+    my $microsoft = AuthToken::Source->start(documents => { map {
+        my ($tid, $name) = @$_;
+        my $set = sub (%more) { '{"keys":[' . key($name)->jwk(kid => $name, x5t => $name, use => 'sig', %more) . ']}' };
+        ("/$tid/discovery/keys"      => $set->(),
+         "/$tid/discovery/v2.0/keys" => $set->(issuer => 'https://login.microsoftonline.com/{tenantid}/v2.0'))
+    } [$contoso, 'rsa'], [$fabrikam, 'rsa3'] });
+
+    begin('entra', store => {}, ca => $microsoft->ca,
+          change => sub { s{(jwks_uri +)https://login\.microsoftonline\.com(\S+);}
+                           {$1 . $microsoft->base . "$2 ca_file=/etc/nginx/ca.pem;"}ge },
+          files => { 'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
+                     'etc/ca.pem' => $microsoft->ca });
+    all_workers_have("\\S+/$_/discovery/keys", "\\S+/$_/discovery/v2\\.0/keys") for $contoso, $fabrikam;
+    my $store = $s->{store};
+
+    my $token = sub ($version, $tid, $client, %o) {
+        my $key = $o{key} // ($tid eq $contoso ? 'rsa' : 'rsa3');
+        return token(key => key($key), header => { kid => $key }, claims => {
+            (map { $_ => GONE } qw(id scope username isAdmin)), tid => $tid,
+            $version == 1
+                ? (ver => '1.0', iss => "https://sts.windows.net/$tid/", aud => "api://$client", appid => $client)
+                : (ver => '2.0', iss => "https://login.microsoftonline.com/$tid/v2.0", aud => $client, azp => $client),
+            ($o{claims} // {})->%* });
+    };
+    my $no      = 'Access to this CIPP API endpoint is not allowed, ';
+    my $client  = "${no}the API Client does not have the required permission";
+    my $page    = 'You do not have permission to view this directory or page.';
+    my $refused = sub ($sign, $path, $says, $name, %o) {
+        refused_as($sign, $path, $name, type => 'text/plain', says => $says, %o);
+    };
+    my @post  = (method => 'POST', body => '{}');
+    my %first = (issuer => 'contoso', client => $reports, role => 'readonly');
+    my %other = (issuer => 'fabrikam', client => $desk, role => 'helpdesk');
+
+    for my $v (1, 2) {
+        admitted('/api/ListUsers', "version $v, the first tenant", %first, token => $token->($v, $contoso, $reports));
+        admitted('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
+        $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a client of the other tenant",
+                   token => $token->($v, $contoso, $desk), reason => 'foreign_client');
+        $refused->(INV => '/api/ListUsers', $page, "version $v, a third tenant", reason => 'issuer',
+                   token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
+        $refused->(INV => '/api/ListUsers', $page, "version $v, a key of the other tenant", reason => 'unknown_kid',
+                   token => $token->($v, $contoso, $reports, key => 'rsa4'));
+        $refused->(DISABLED => '/api/ListUsers', $client, "version $v, disabled", reason => 'disabled_client',
+                   token => $token->($v, $fabrikam, $off));
+        $refused->(SCOPE => '/api/ListUsers', 'Access denied: unable to resolve roles for the authenticated principal',
+                   "version $v, a user", token => $token->($v, $contoso, $reports, claims => { scp => 'x' }),
+                   reason => 'delegated');
+    }
+    admitted('/api/ListUsers', 'for any client of the first tenant', %first,
+             token => $token->(1, $contoso, $reports, claims => { aud => "api://$auto" }));
+    $refused->(INV => '/api/ListUsers', $page, 'not of the second', reason => 'audience',
+               token => $token->(1, $fabrikam, $desk, claims => { aud => "api://$off" }));
+    $refused->(ADDR => '/api/ListUsers', $client, 'from another address', token => $token->(1, $contoso, $reports),
+               from => '127.0.0.2', reason => 'address');
+    $refused->(SCOPE => '/api/ExecOffboardUser', "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser",
+               'blocked', token => $token->(2, $fabrikam, $desk), @post, reason => 'blocked_endpoint');
+
+    # the office
+    my @admin = (token => $token->(2, $contoso, $auto));
+    $refused->(ADDR => '/api/execapiclient', $client, 'not from the office', @admin, @post, reason => 'address');
+    reconfigure(sub { s/198\.51\.100\.0/127.0.0.0/ });
+    admitted('/api/ExecApiClient', 'from the office', issuer => 'contoso', client => $auto, role => 'superadmin', @admin, @post);
+    $refused->(INV => '/api/ExecApiClient', $page, 'the second tenant', token => $token->(2, $fabrikam, $desk), @post,
+               reason => 'unknown_kid');
+
+    # live, by the commands that stand above it
+    my $new = '00000000-1111-2222-3333-444444444444';
+    $refused->(DISABLED => '/api/ListUsers', $client, 'unknown', token => $token->(1, $contoso, $new),
+               reason => 'unknown_client');
+    my @commands = slurp("$examples/entra/nginx.conf") =~ /^#   auth-token ((?:client|import --cipp) .*?)(?: +#.*)?$/mg;
+    is scalar(@commands), 2, 'two commands besides those of the store';
+    $store->ok(map { s/CLIENT-ID/$new/r } split / /, $commands[0] =~ s{192\.0\.2\.0/24}{127.0.0.1}r);
+    admitted('/api/ListUsers', 'created', issuer => 'contoso', client => $new, role => 'readonly',
+             token => $token->(1, $contoso, $new));
+    $store->ok('client', 'delete', $new);
+    $store->ok((map { s/backup\.json/-/r } split / /, $commands[1]), { input => JSON::PP->new->utf8->encode([
+        { PartitionKey => 'ApiClients', RowKey => $new, AppName => 'n', Role => 'editor', IPRange => '"127.0.0.1"',
+          Enabled => 'True', table => 'ApiClients' }]) });
+    admitted('/api/ListUsers', 'imported from CIPP', issuer => 'contoso', client => $new, role => 'editor',
+             token => $token->(2, $contoso, $new));
+
+    like slurp($s->dir . '/access.log'),
+        qr{" 200 tenant="fabrikam" client="$desk" role="helpdesk" subject="$desk" reason="ok"$}m, 'the log';
+
+    end();
+    $microsoft->stop;
+}
+
+sub oidc () {
+    my $api = 'https://api.example.com';
+    my $p   = AuthToken::Provider->start(
+        path      => '/realms/main',
+        resources => { $api => $api, 'https://other.example.com' => 'https://other.example.com' },
+        clients   => [map { { id => $_->[0], claims => { scope => $_->[1], preferred_username => 'jane',
+                                                         realm_access => { roles => ['clerk'] } } } }
+                      ['reads', 'openid orders:read'], ['writes', 'orders:read orders:write'], ['neither', 'openid']],
+    );
+
+    begin('oidc', files => { 'etc/ca.pem' => $p->ca }, change => sub {
+        s{https://id\.example\.com/realms/main}{$p->issuer}ge;
+        s{(discovery +on);}{$1 ca_file=/etc/nginx/ca.pem;};
+    });
+    all_workers_have('.*');
+
+    my $token = sub ($client, $resource = $api) { $p->token(client => $client, resource => $resource) };
+    my @post  = (method => 'POST', body => 'x');
+
+    admitted('/orders', 'the scope', user => 'jane', scope => 'openid orders:read', token => $token->('reads'));
+    admitted('/orders', 'both scopes', user => 'jane', scope => 'orders:read orders:write', token => $token->('writes'), @post);
+    refused_as(SCOPE => '/orders', 'to read is not to write', token => $token->('reads'), @post, reason => 'scope');
+    refused_as(SCOPE => '/orders', 'without the scope', token => $token->('neither'), reason => 'scope');
+    refused_as(INV => '/orders', 'for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience');
+    refused_as(NONE => '/orders', 'no credential');
+    refused_as(INV => '/orders', 'forged', reason => 'bad_signature',
+               token => token(key => key('rsa2'), header => { kid => 'rsa' }, claims => { iss => $p->issuer, aud => $api }));
+    like ask('/orders', token => $token->('reads'))->{body}, qr/^X-Roles: \["clerk"\]\r?$/m, 'roles are told to the API';
+
+    # the provider's next key
+    my $old = $token->('reads');
+    $p->rotate('rsa3', keep => 1);
+    my $new   = $token->('reads');
+    my $first = ask('/orders', token => $new);
+    all_workers_have('.*', 2);
+    admitted('/orders', 'a new key', user => 'jane', scope => 'openid orders:read', token => $new);
+    admitted('/orders', 'and the old one', user => 'jane', scope => 'openid orders:read', token => $old);
+
+    like slurp($s->dir . '/access.log'), qr/ 403 "jane" scope$/m, 'the log';
+
+    end();
+    $p->stop;
+}
+
 sub docker () {
     begin('docker', store => undef, files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem },
           confs => ['conf.d/api.conf']);
@@ -682,6 +827,20 @@ sub end ($expected = qr/(?!)/) {
     unlike $text, qr/canary-/, 'no claim either that nobody asked for';
 
     undef $s;
+}
+
+# waits until each worker has the keys of sources whose URLs match
+sub all_workers_have ($url, @more) {
+    my $n       = @more && $more[-1] =~ /\A\d+\z/ ? pop @more : 1;
+    my $master  = $s->pid;
+    my @workers = split ' ', slurp("/proc/$master/task/$master/children");
+
+    for my $source ($url, @more) {
+        AuthToken::Log::await_true(sub {
+            my %has = map { $_ => 1 } $s->errors->content =~ / (\d+)#\d+: auth_token: .* has $n new keys of "$source"/g;
+            return @workers == grep { $has{$_} } @workers;
+        }, "all workers to have the keys of $source");
+    }
 }
 
 # --- requests ---------------------------------------------------------------
@@ -942,10 +1101,13 @@ sub replaced ($self, $text) {
     );
     my $places = join '|', map { quotemeta } sort keys %place;
 
+    $self->{options}{change}->() for $self->{options}{change} ? $text : ();
+
     $text =~ s/($places)/$place{$1}/g;
     $text =~ s/127\.0\.0\.1:9000\b/127.0.0.1:$upstream/g;
     $text =~ s/^(\s*listen )\d+/$1 . '127.0.0.1:' . $self->port/gme;
     $text =~ s/^user www-data;$//m if $> != 0;
+    $text =~ s/^http \{\n/http {\n    auth_token_state_path $dir\/state;\n/m if $text =~ /ca_file=/;
 
     # the image is run by that user
     $text = "user www-data;\n$text" if $> == 0 && $text =~ /^http \{/m && $text !~ /^user /m;

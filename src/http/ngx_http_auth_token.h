@@ -102,8 +102,6 @@ typedef struct {
     time_t                            remember;
     ngx_uint_t                        failures;
     time_t                            failures_time;
-
-    unsigned                          own_admin_claim:1;
 } ngx_http_auth_token_issuer_t;
 
 

@@ -133,6 +133,41 @@ ngx_http_auth_token_recall_text(const ngx_http_auth_token_main_conf_t *atmcf,
 }
 
 
+/* what is no token of an issuer's came from the store */
+
+static ngx_uint_t
+ngx_http_auth_token_is_of_keys(const ngx_http_auth_token_ctx_t *ctx)
+{
+    return (ctx->kind & NGX_HTTP_AUTH_TOKEN_JWT) != 0;
+}
+
+
+static ngx_uint_t
+ngx_http_auth_token_is_of_store(const ngx_http_auth_token_ctx_t *ctx)
+{
+    ngx_uint_t                            i;
+    const ngx_http_auth_token_loc_conf_t *atcf;
+
+    if (!ngx_http_auth_token_is_of_keys(ctx)
+        || ctx->identity->issuer->n_client_claims)
+    {
+        return 1;
+    }
+
+    /* it may have another word on whose the token is, later */
+
+    atcf = ctx->conf;
+
+    for (i = 0; i < atcf->ntrusted; i++) {
+        if (atcf->trusted[i].issuer->any_client_audience) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 ngx_http_auth_token_remember(const ngx_http_auth_token_main_conf_t *atmcf,
     const ngx_http_auth_token_ctx_t *ctx)
@@ -148,18 +183,20 @@ ngx_http_auth_token_remember_text(
     const ngx_http_auth_token_main_conf_t *atmcf,
     const ngx_http_auth_token_ctx_t *ctx, at_str_t text, const void *trust)
 {
-    at_cache_key_t        key;
-    at_cache_epoch_t      epoch;
-    const at_identity_t  *identity;
+    at_cache_key_t    key;
+    at_cache_epoch_t  epoch;
 
     if (atmcf->cache == NULL) {
         return;
     }
 
-    identity = ctx->identity;
     epoch = ctx->epoch;
 
-    if (identity->issuer && identity->issuer->n_client_claims == 0) {
+    if (!ngx_http_auth_token_is_of_keys(ctx)) {
+        epoch.keys = 0;
+    }
+
+    if (!ngx_http_auth_token_is_of_store(ctx)) {
         epoch.store = 0;
 
     } else if (epoch.store == 0) {
@@ -169,11 +206,7 @@ ngx_http_auth_token_remember_text(
         return;
     }
 
-    if (identity->issuer == NULL) {
-        epoch.keys = 0;
-    }
-
     key = ngx_http_auth_token_cache_key(ctx, text, trust);
-    at_cache_put(atmcf->cache, &key, identity, &epoch,
+    at_cache_put(atmcf->cache, &key, ctx->identity, &epoch,
                  ngx_http_auth_token_now());
 }

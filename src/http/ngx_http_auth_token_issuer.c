@@ -379,7 +379,6 @@ ngx_http_auth_token_issuer_path_or_off(ngx_conf_t *cf,
 
     value = cf->args->elts;
     path = (at_path_t *) ((u_char *) &issuer->demands + offset);
-    issuer->own_admin_claim = 1;
 
     if (ngx_http_auth_token_is(&value[1], "off")) {
         path->n = 0;
@@ -799,6 +798,25 @@ ngx_http_auth_token_issuer_default_path(at_path_t *path, at_str_t name)
 }
 
 
+/* only an issuer whose keys are the operator's own may say who administers */
+
+static void
+ngx_http_auth_token_issuer_admin(
+    const ngx_http_auth_token_issuer_block_t *block)
+{
+    ngx_http_auth_token_issuer_t  *issuer;
+
+    issuer = block->issuer;
+
+    if (!ngx_http_auth_token_issuer_has(block, "admin_claim")
+        && !issuer->demands.entra && issuer->sources.nelts == 0)
+    {
+        ngx_http_auth_token_issuer_default_path(&issuer->demands.admin_claim,
+                                                at_str("isAdmin"));
+    }
+}
+
+
 /* what Entra's tokens are like decides where the block is silent */
 
 static void
@@ -811,10 +829,6 @@ ngx_http_auth_token_issuer_entra(
 
     if (!ngx_http_auth_token_issuer_has(block, "delegated")) {
         demands->no_users = 1;
-    }
-
-    if (!ngx_http_auth_token_issuer_has(block, "admin_claim")) {
-        demands->admin_claim.n = 0;
     }
 
     /* the one name of a user or an application that is never given to another */
@@ -904,6 +918,8 @@ ngx_http_auth_token_issuer_parse(ngx_conf_t *cf,
 
     *cf = save;
 
+    ngx_http_auth_token_issuer_admin(&block);
+
     if (issuer->demands.entra) {
         ngx_http_auth_token_issuer_entra(&block);
     }
@@ -940,20 +956,6 @@ ngx_http_auth_token_issuer_missing(ngx_http_auth_token_issuer_t *issuer)
     }
 
     return NULL;
-}
-
-
-/* whose keys are the operator's own may say who administers */
-
-static void
-ngx_http_auth_token_issuer_admin(ngx_http_auth_token_issuer_t *issuer)
-{
-    if (!issuer->own_admin_claim
-        && (issuer->key_files.nelts || issuer->signing_keys.nelts))
-    {
-        ngx_http_auth_token_issuer_default_path(&issuer->demands.admin_claim,
-                                                at_str("isAdmin"));
-    }
 }
 
 
@@ -1004,8 +1006,6 @@ ngx_http_auth_token_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     *p = issuer;
-
-    ngx_http_auth_token_issuer_admin(issuer);
 
     if (ngx_http_auth_token_sources_end(cf, issuer) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;

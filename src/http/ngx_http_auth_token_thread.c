@@ -28,6 +28,15 @@ ngx_http_auth_token_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd,
 
     atmcf->thread_pool_name = value[1];
 
+#if (NGX_THREADS)
+
+    /* here, so that nginx names this line where there is no such pool */
+    if (ngx_thread_pool_add(cf, &atmcf->thread_pool_name) == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+#endif
+
     return NGX_CONF_OK;
 }
 
@@ -41,8 +50,6 @@ ngx_http_auth_token_need_threads(ngx_conf_t *cf,
     }
 }
 
-
-/* a pool that no "thread_pool" declares is refused by nginx, but "default" */
 
 ngx_int_t
 ngx_http_auth_token_check_threads(ngx_conf_t *cf,

@@ -558,7 +558,8 @@ main(void)
     test_tokens(ed, AT_EDDSA, "EdDSA");
 
     jwks = format("{\"keys\":[%s,%s,%s]}",
-                  jwk(rsa, format(",\"kid\":\"a\",\"x5c\":[\"%s\"]", x5c(rsa))),
+                  jwk(rsa, format(",\"kid\":\"a\",\"issuer\":\"https://x/\","
+                                  "\"x5c\":[\"%s\"]", x5c(rsa))),
                   jwk(p256, ",\"kid\":\"b\""), jwk(ed, ",\"kid\":\"c\""));
 
     test_keyset("a PEM file", pem_public(rsa), 1, 1);

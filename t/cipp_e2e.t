@@ -1,0 +1,176 @@
+#!/usr/bin/perl
+
+# CIPP's API behind the edge, from end to end: a provider makes tokens as Entra
+# does and publishes keys as Entra does, nginx fetches them, and the command says
+# what each client may (rows C7, D2, D7, I7, K4, K7, P5).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Provider;
+use AuthToken::Test;
+use JSON::PP ();
+
+my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
+my $reader = '0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6';
+my $desk   = '5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5';
+my $user   = 'a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e';
+my $json   = JSON::PP->new->utf8->canonical;
+
+# an app registration: what Entra puts into its tokens of version 2.0
+sub registration ($id, %more) {
+    return { id => $id, header => { typ => 'JWT' },
+             claims => { ver => '2.0', azp => $id, azpacr => '1', tid => $tenant, oid => "object-of-$id",
+                         uti => 'u', client_id => undef, jti => undef, scope => undef, %more } };
+}
+
+my $p = AuthToken::Provider->start(
+    path      => "/$tenant/v2.0",
+    resources => { map { ("api://$_" => $_) } $reader, $desk, $user },
+    clients   => [registration($reader), registration($desk), registration($user, scp => 'user_impersonation')],
+);
+my $template = $p->issuer =~ s/\Q$tenant\E/{tenantid}/r;
+my $jwks     = "/$tenant/v2.0/jwks";
+
+# Entra's document: no alg, x5t, and the issuer of each key
+sub publish () {
+    $p->withhold($jwks);
+    my $set = $json->decode($p->jwks);
+    for ($set->{keys}->@*) {
+        delete $_->{alg};
+        @$_{qw(use x5t issuer)} = ('sig', $_->{kid}, $template);
+    }
+    $p->serve($jwks, $json->encode($set));
+}
+publish;
+
+# the client asks for its own API, by a scope
+sub from_entra ($id) { $p->token(client => $id, scope => "api://$id/.default") }
+
+# --- the edge ---------------------------------------------------------------
+
+my $s = start(<<"CONF",
+    auth_token_issuer entra {
+        issuer       @{[$p->issuer]};
+        audience     clients;
+        client_claim entra;
+        jwks_uri     @{[$p->jwks_uri]} ca_file=%%DIR%%/ca.pem;
+    }
+    auth_token_issuer good {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+    auth_token_store      lmdb:%%DIR%%/store;
+    auth_token_state_path %%DIR%%/state;
+
+    auth_token on;
+    auth_token_trust     entra;
+    auth_token_endpoints $AuthToken::Server::ROOT/conf-examples/cipp/endpoints.tsv ignore_case;
+
+    server {
+        listen %%LISTEN%%;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /good { auth_token_trust good; auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+    }
+    server {
+        listen %%LISTEN2%%;
+        auth_token_error_format text;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /good { auth_token_trust good; auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    files   => { 'ca.pem' => $p->ca, 'rsa.pem' => key('rsa2')->pem },
+    good    => ['/good', token => token(key => key('rsa2'))],
+    prepare => AuthToken::Store->prepare,
+);
+my $store = $s->{store};
+$s->errors->await(qr/issuer "entra" has 1 new keys of /);
+
+my $denied = 'Access to this CIPP API endpoint is not allowed, ';
+my $client = "${denied}the API Client does not have the required permission";
+
+# both forms of a refusal
+sub not_now ($token, $path, $sign, $reason, $says, $name, %o) {
+    refused $s, $path, $sign => "$name, $path", token => $token, reason => $reason, %o;
+    refused $s, $path, $sign => "$name, $path, in words", token => $token, reason => $reason, %o, port => 2,
+            expect => { type => 'text/plain', body => $says };
+}
+
+sub may ($token, $path, $name, %o) { granted $s, $path, "$name, $path", token => $token, %o }
+
+my @post = (method => 'POST', body => '{}');
+
+# --- a client's life --------------------------------------------------------
+
+my $token = from_entra($reader);
+is_deeply [($json->decode((parts $token)[1]))->@{qw(iss aud azp ver tid)}], [$p->issuer, $reader, $reader, '2.0', $tenant],
+    'a token as Entra makes them';
+
+not_now $token, '/api/ListUsers', DISABLED => 'unknown_client', $client, 'D2 a client that nobody has created';
+
+like $store->ok('client', 'create', uc $reader, '--name', 'reports', '--role', 'readonly', '--allow', '127.0.0.2',
+                '--allow', '127.0.0.64/26', '--issuer', 'entra'), qr/^id +\U$reader\E$/m, 'the client is created';
+may $token, '/api/ListUsers', 'I7 from its address', from => '127.0.0.2',
+    decision => { client => uc $reader, role => 'readonly', issuer => 'entra', user => "object-of-$reader" };
+may $token, '/api/ListUsers', 'I7 from its range', from => '127.0.0.100';
+may $token, '/API/listusers', 'P5 in any case', from => '127.0.0.2';
+not_now $token, '/api/ListUsers', ADDR => 'address', $client, 'I7 from another address', from => $_
+    for '127.0.0.1', '127.0.0.3', '127.0.0.128';
+not_now $token, '/api/AddUser', SCOPE => 'endpoint',
+    "${denied}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite",
+    'P5 outside of its role', @post, from => '127.0.0.2';
+not_now $token, '/api/NoSuchEndpoint', SCOPE => 'no_endpoint', 'Endpoint not found', 'P5 in no row', from => '127.0.0.2';
+granted $s, '/api/PublicPing', 'P5 public, from anywhere', port => 2;
+
+for my $round (1, 2) {
+    $store->ok('client', 'disable', $reader);
+    not_now $token, '/api/ListUsers', DISABLED => 'disabled_client', $client, "D7 disabled, $round", from => '127.0.0.2';
+    not_now from_entra($reader), '/api/ListUsers', DISABLED => 'disabled_client', $client, "D7 disabled, a new token, $round",
+        from => '127.0.0.2';
+    $store->ok('client', 'enable', $reader);
+    may $token, '/api/ListUsers', "D7 enabled, $round", from => '127.0.0.2';
+}
+
+# --- a role of its own, from CIPP's table -----------------------------------
+
+$store->ok('import', '--cipp', '--issuer', 'entra', '-', { input => $json->encode([
+    { PartitionKey => 'CustomRoles', RowKey => 'helpdesk', Permissions => '{"a":"Identity.User.ReadWrite"}',
+      AllowedTenants => '"AllTenants"', BlockedTenants => '', BlockedEndpoints => '"ExecOffboardUser"' },
+    { PartitionKey => 'ApiClients', RowKey => $desk, AppName => 'service desk', Role => 'helpdesk', IPRange => 'Any',
+      Enabled => JSON::PP::true },
+    { PartitionKey => 'ApiClients', RowKey => $user, AppName => 'for users', Role => 'admin', IPRange => '',
+      Enabled => JSON::PP::true },
+]) });
+
+my $helps = from_entra($desk);
+may $helps, '/api/EditUser', 'P5 a custom role', @post;
+may $helps, '/api/ListUsers', 'P5 ReadWrite covers Read';
+not_now $helps, '/api/ListGroups', SCOPE => 'endpoint', "${denied}you do not have the required permission: Identity.Group.Read",
+    'P5 outside of a custom role';
+not_now $helps, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint',
+    "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'P5 blocked', @post;
+not_now from_entra($user), '/api/ListUsers', SCOPE => 'delegated',
+    'Access denied: unable to resolve roles for the authenticated principal', 'C10 for a user';
+
+# --- keys -------------------------------------------------------------------
+
+# one client's token for another's API is invalid here, and told in Azure's words
+not_now $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', INV => 'audience',
+    'You do not have permission to view this directory or page.', 'C7 for another client';
+
+# the provider signs with another key: the first token of it asks for the new set
+$p->rotate('rsa3');
+publish;
+my $fresh = from_entra($desk);
+my $first = $s->request('/api/ListUsers', token => $fresh, tag => my $tag = next_tag);
+push $s->{refused}->@*, $tag if $first->{status} != 200;
+$s->errors->await(qr/issuer "entra" has 1 new keys of /);
+may $fresh, '/api/ListUsers', 'K7 a new key';
+not_now $helps, '/api/ListUsers', INV => 'unknown_kid', 'You do not have permission to view this directory or page.',
+    'K7 the old key is gone';
+
+$p->stop;
+done();

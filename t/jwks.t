@@ -1,0 +1,587 @@
+#!/usr/bin/perl
+
+# Keys that are fetched: "jwks_uri" and "discovery", every way in which a source
+# can fail, and what a worker does with its answers (rows K6, Q).
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Certificate;
+use AuthToken::Source;
+use AuthToken::Test;
+use IO::Socket::INET;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+my $source = AuthToken::Source->start(keys => ['rsa']);
+my @ca     = ('ca.pem' => $source->ca, 'rsa.pem' => key('rsa')->pem);
+
+# a block; the rest of its lines are the caller's
+sub block ($name, $lines) {
+    return <<"CONF";
+        auth_token_issuer $name {
+            issuer   https://issuer.example;
+            audience api;
+            $lines
+        }
+CONF
+}
+
+# a token of a key of the source
+sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{header} // {})->%* }) }
+
+# --- what nginx -t says -----------------------------------------------------
+
+{
+    my $url = $source->url('/jwks');
+    my $conf = sub ($line, %o) {
+        return ($o{state} // 'auth_token_state_path %%DIR%%/state;') . "\n" . ($o{http} // '')
+             . block('main', $line)
+             . 'server { listen %%LISTEN%%; auth_token on; }';
+    };
+    my $fails = sub ($line, $pattern, %o) {
+        conf_fails $conf->("$line; # here", %o), $pattern, "F7 $line", files => { @ca }, %o;
+    };
+    my $value = sub ($value, $directive = 'jwks_uri') {
+        qr/invalid value "\Q$value\E" in "$directive"/;
+    };
+
+    conf_ok $conf->("jwks_uri $url ca_file=%%DIR%%/ca.pem;"), 'a source', files => { @ca };
+    conf_ok $conf->("jwks_uri $url refresh=30m max_stale=2d ca_file=%%DIR%%/ca.pem"
+                    . ' proxy=http://127.0.0.1:3128 pause=5s;'),
+            'all parameters', files => { @ca };
+    conf_ok $conf->("jwks_uri $url; jwks_uri $url/2; key_file %%DIR%%/rsa.pem;"), 'three sources',
+            files => { @ca };
+    conf_ok $conf->('jwks_uri http://127.0.0.1:1/; jwks_uri http://[::1]/; discovery on;'),
+            'http to loopback addresses, and discovery';
+    conf_ok $conf->("discovery off; jwks_uri $url;"), 'discovery off';
+    conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool default;'), 'a pool';
+    conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool keys;'), 'a pool that is declared',
+            main => 'thread_pool keys threads=2;';
+    is $source->hits, 0, 'F7 nginx -t asks nobody';
+
+    $fails->("jwks_uri $_", $value->($_))
+        for 'http://issuer.example/jwks', 'http://localhost/jwks', 'ftp://issuer.example/', 'jwks',
+            '/jwks', 'https://', 'https://u:p@issuer.example/', 'https://issuer.example/#x',
+            'file:///etc/passwd', 'https://issuer.example:0/';
+    $fails->("jwks_uri \"$_\"", $value->($_)) for '', 'https://issuer.example/a b';
+    $fails->("jwks_uri $url $_", $value->($_))
+        for 'refresh=0', 'refresh=', 'refresh=x', 'refresh=-1', 'refresh=400d', 'max_stale=0',
+            'pause=0', 'pause=x', 'refresh', 'size=1m', 'on', 'proxy=', 'proxy=proxy:3128',
+            'proxy=http://u:p@proxy:3128', 'proxy=socks5://proxy', 'ca_file=',
+            'ca_file=/nonexistent/ca.pem', 'ca_file=/dev/null';
+    $fails->("jwks_uri $url ca_file=%%DIR%%/rsa.pem", qr/"ca_file=\S+" in "jwks_uri": there is no PEM/);
+    $fails->("jwks_uri $url refresh=1m refresh=1m", $value->('refresh=1m'));
+    $fails->("jwks_uri $url refresh=2h max_stale=1h", qr/"jwks_uri" .*"max_stale" that is shorter/);
+    $fails->("jwks_uri $url refresh=5s pause=6s", qr/"jwks_uri" .*"pause" that is longer/);
+    $fails->("jwks_uri $url; jwks_uri $url", $value->($url));
+    $fails->('jwks_uri', qr/invalid number of arguments in "jwks_uri"/);
+    $fails->('discovery', qr/invalid number of arguments in "discovery"/);
+    $fails->("discovery $_", $value->($_, 'discovery')) for 'yes', 'https://issuer.example', 'ON';
+    $fails->('discovery off refresh=1h', $value->('off', 'discovery'));
+    $fails->('discovery on refresh=x', $value->('refresh=x', 'discovery'));
+    $fails->('discovery on; discovery on', qr/"discovery" directive is duplicate/);
+
+    for my $issuer ('issuer.example', 'http://issuer.example', 'https://issuer.example?x') {
+        conf_fails 'auth_token_state_path %%DIR%%/state;'
+            . "auth_token_issuer main { audience api; discovery on; # here\nissuer $issuer; }",
+            qr/"discovery" of "auth_token_issuer main" with "\Q$issuer\E"/,
+            "discovery of $issuer";
+    }
+
+    conf_fails "auth_token_issuer main { issuer x; audience api; \n} # here\n",
+        qr/lacks "key_file", "jwks_uri" or "discovery"/, 'a block without keys';
+
+    my $many = join '', map { block("i$_", "jwks_uri $url;") } 1 .. 64;
+    my $state = "auth_token_state_path %%DIR%%/state;\n";
+    conf_ok $state . $many, '64 sources';
+    conf_fails $state . $many . block('more', "jwks_uri $url; # here"), qr/64 sources/, '65 sources';
+
+    # the state
+    conf_fails $conf->("jwks_uri $url; # here", state => 'auth_token_state_path %%DIR%%/no/state;'),
+        qr{"auth_token_state_path": cannot write to "\S+/no"}, 'no parent of the state';
+    conf_fails $conf->("jwks_uri $url; # here"), qr/"auth_token_state_path": .*chmod go-w/,
+        'a state that others can write', prepare => sub ($s) {
+            mkdir $s->dir . '/state';
+            chmod 0777, $s->dir . '/state';
+        };
+    conf_fails $conf->("jwks_uri $url; # here"), qr/"auth_token_state_path": .*32 bytes/,
+        'a key of the state that was cut', prepare => sub ($s) {
+            mkdir $s->dir . '/state';
+            $s->write('state/key', 'x');
+        };
+    conf_ok $conf->('key_file %%DIR%%/rsa.pem;', state => 'auth_token_state_path /nonexistent/x;'),
+        'a state that nothing needs', files => { @ca };
+    conf_fails "auth_token_state_path a;\nauth_token_state_path b; # here\n",
+        qr/"auth_token_state_path" directive is duplicate/, 'auth_token_state_path twice';
+    conf_fails "auth_token_state_path \"\"; # here\n", qr/invalid value "" in "auth_token_state_path"/,
+        'an empty path';
+    conf_fails "auth_token_thread_pool a;\nauth_token_thread_pool b; # here\n",
+        qr/"auth_token_thread_pool" directive is duplicate/, 'auth_token_thread_pool twice',
+        main => 'thread_pool a threads=1; thread_pool b threads=1;';
+    conf_fails "auth_token_thread_pool missing; # here\n", qr/unknown thread pool "missing"/,
+        'a pool that nobody declares';
+    is $source->hits, 0, 'F7 nginx -t has asked nobody';
+}
+
+# --- Q1: answers ------------------------------------------------------------
+
+# name => [mode, options, what the log must say; undef where it is taken]
+my %answers = (
+    good          => ['good', {}],
+    slow          => ['slow', { seconds => 1 }],
+    chunked       => ['chunked', {}],
+    http10        => ['http10', {}],
+    gzip          => ['gzip', {}],
+    redirect      => ['redirect', { to => $source->url('/jwks') }],
+    redirects     => ['redirect_chain', { hops => 3 }],
+    cap           => ['size', { bytes => 1048576 }],
+
+    404           => ['404', {}, qr/status 404/],
+    500           => ['500', {}, qr/status 500/],
+    204           => ['204', {}, qr/status 204/],
+    304           => ['304', {}, qr/status 304/],
+    302           => ['302', {}, qr/status 302/],
+    plain         => ['redirect_plain', {}, qr/"http" not supported/],
+    chain         => ['redirect_chain', { hops => 4 }, qr/redirects/],
+    hang          => ['hang', {}, qr/timed out/],
+    reset         => ['reset', {}, qr/reset|transfer closed/i],
+    cut           => ['cut', {}, qr/transfer closed/],
+    chunked_cut   => ['chunked_cut', {}, qr/transfer closed/],
+    gzip_bomb     => ['gzip_bomb', {}, qr/larger than 1 MiB/],
+    html          => ['html', {}, qr/Content-Type/],
+    empty         => ['empty', {}, qr/not a JSON object/],
+    announced     => ['size', { bytes => 1048577 }, qr/Maximum file size|larger/],
+    large         => ['size', { bytes => 1048577, chunked => 1 }, qr/larger than 1 MiB/],
+    endless       => ['endless', {}, qr/larger than 1 MiB/],
+    drip          => ['drip', {}, qr/timed out/],
+    drip_head     => ['drip_head', {}, qr/timed out/],
+    headers       => ['headers', {}, qr/headers|Too large/i],
+    garbage       => ['garbage', {}, qr/HTTP\/0\.9|Unsupported/],
+);
+
+# documents that are no key set
+my %documents = (
+    array         => ['[]', qr/not a JSON object/],
+    none          => ['{}', qr/keys/],
+    no_keys       => ['{"keys":[]}', qr/key/],
+    keys_null     => ['{"keys":null}', qr/key/],
+    pem           => [key('rsa')->pem, qr/not a JSON object/],
+    page          => ['<html>', qr/not a JSON object/],
+    bom           => ["\xef\xbb\xbf" . '{"keys":[]}', qr/not a JSON object/],
+    twice         => ['{"keys":[],"keys":[]}', qr/\S/],
+    weak          => ['{"keys":[' . key('rsa1024')->jwk(kid => 'rsa') . ']}', qr/\S/],
+    secret        => ['{"keys":[{"kty":"oct","k":"AAAA","kid":"rsa"}]}', qr/\S/],
+    trailing      => [AuthToken::Source->jwk_set('rsa') . 'x', qr/\S/],
+);
+
+my @names = sort(keys %answers, keys %documents);
+my @fail  = grep { $documents{$_} || $answers{$_}[2] } @names;
+my @work  = grep { !$documents{$_} && !$answers{$_}[2] } @names;
+
+my $set = AuthToken::Source->jwk_set('rsa', 'rsa2');
+my %good = (map { ("/$_" => $set) } @names);
+
+# all of them as they are meant to be, or whole
+sub behave ($bad) {
+    $source->mode('good');
+    $source->serve('/jwks', $set);
+    for my $name (@names) {
+        $source->serve("/$name", $bad && $documents{$name} ? $documents{$name}[0] : $set);
+        $source->mode($answers{$name}[0], path => "/$name", $answers{$name}[1]->%*)
+            if $bad && $answers{$name};
+    }
+    return;
+}
+
+my $blocks = join '', map {
+    block($_, "jwks_uri @{[$source->url(qq(/$_))]} ca_file=%%DIR%%/ca.pem pause=1s refresh=10m;")
+} @names;
+my $locations = join '', map {
+    "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; }\n"
+} @names;
+
+behave(1);
+
+my $s = start(<<"CONF", files => { @ca }, workers => 2, good => ['/served']);
+    auth_token_state_path %%DIR%%/state;
+    $blocks
+    @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
+    @{[block('both', "key_file %%DIR%%/rsa.pem; jwks_uri @{[$source->url('/endless')]} ca_file=%%DIR%%/ca.pem;")]}
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        add_header X-Keys \$auth_token_keys always;
+        $locations
+        location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
+        location /both/ { auth_token_trust both; proxy_pass %%UPSTREAM%%; }
+        location /pair/ { auth_token_trust good http10; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+sub log_has ($server, $pattern, $timeout = 20) {
+    return eval {
+        AuthToken::Log::await_true(sub { $server->errors->content =~ $pattern }, "$pattern", $timeout);
+    };
+}
+
+# the numbers of $auth_token_keys
+sub keys_of ($server, $path) {
+    my $text = $server->request($path)->header('X-Keys') // '';
+    return { $text =~ /(\w+)=(-?\d+)/g };
+}
+
+# while they are asked nobody waits
+{
+    my $began = time;
+    my %status;
+    $status{$s->request('/hang/', token => of('rsa'))->{status}}++ for 1 .. 100;
+    is_deeply \%status, { 503 => 100 }, 'Q2 before the first keys all are refused';
+    cmp_ok time - $began, '<', 3, 'Q2 and none waits';
+    is $source->hits('/hang'), 1, 'Q2 one request to the source';
+
+    my @o = (token => of('rsa'), good => 0);
+    refused $s, '/hang/', FAIL => 'Q8 HEAD meanwhile', method => 'HEAD', @o;
+    refused $s, '/hang/', FAIL => 'Q7 POST meanwhile', method => 'POST', body => 'x' x 100_000, @o;
+    cmp_ok time - $began, '<', 4.5, 'before the answer';
+}
+
+for my $name (@work) {
+    ok log_has($s, qr/(?:issuer "$name" has 2 new keys.*){2}/s), "Q1 $name: taken by both workers";
+    granted $s, "/$name/", "Q1 $name", token => of('rsa2');
+}
+
+for my $name (@fail) {
+    my $says = $documents{$name} ? $documents{$name}[1] : $answers{$name}[2];
+    ok log_has($s, qr/\[error\].*issuer "$name": .*there are no keys of it/), "Q1 $name: not taken";
+    my ($line) = $s->errors->content =~ /issuer "$name": (.*)/;
+    like $line // '', $says, "Q1 $name: the log says why";
+    like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "Q1 $name: and where";
+    refused $s, "/$name/", FAIL => "Q1 $name", token => of('rsa'), reason => 'unavailable';
+}
+
+granted $s, '/both/', 'Q1 a key of a file beside a source without keys', token => of('rsa');
+refused $s, '/both/', FAIL => 'Q1 a key that the source may have', token => of('rsa2'),
+        reason => 'unavailable';
+
+is $source->hits('/good'), 1, 'one request for both workers';
+is_deeply { keys_of($s, '/good/')->%*, age => 0 },
+    { keys => 2, age => 0, fetches => 1, failures => 0 }, '$auth_token_keys';
+like $s->request('/pair/')->header('X-Keys'),
+    qr/\Agood:keys=2,age=\d+,fetches=\d+,failures=\d+ http10:keys=2,\S+\z/, '$auth_token_keys of two';
+is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without a source';
+
+# Q5: nothing of a client's goes there
+{
+    my ($request) = $source->requests('/good');
+    is $request->{method}, 'GET', 'Q5 method';
+    is $request->{body}, 0, 'Q5 no body';
+    is_deeply [sort map { lc $_->[0] } $request->{headers}->@*],
+        [qw(accept accept-encoding host user-agent)], 'Q5 headers';
+}
+
+# K6
+{
+    granted $s, '/good/', 'K6 no kid, the first of two', token => token(key => key('rsa'));
+    granted $s, '/good/', 'K6 no kid, the second of two', token => token(key => key('rsa2'));
+    refused $s, '/good/', INV => 'K6 no kid, neither', token => token(key => key('rsa3')),
+            reason => 'bad_signature';
+    refused $s, '/good/', INV => 'K6 a kid of another key', token => of('rsa', header => { kid => 'rsa2' }),
+            reason => 'bad_signature';
+    granted $s, '/pair/', 'Q9 two issuers, two sources', token => of('rsa');
+}
+
+# --- they recover, and fail again -------------------------------------------
+
+behave(0);
+for my $name (@fail) {
+    ok log_has($s, qr/issuer "$name" has 2 new keys/, 40), "Q1 $name: taken when it is good again";
+}
+log_has($s, qr/(?:issuer "$_" has.*){2}/s) for @fail;
+granted $s, "/$_/", "Q1 $_, good again", token => of('rsa2') for @fail;
+like $s->errors->content, qr/issuer "500": "\S+" is fetched again/, 'the log says that it is good again';
+
+behave(1);
+my %before = map { $_ => keys_of($s, "/$_/") } @fail;
+$s->request("/$_/", token => of('rsa3')) for @fail;             # of an unknown kid
+for my $name (@fail) {
+    ok eval {
+        AuthToken::Log::await_true(sub {
+            keys_of($s, "/$name/")->{failures} > $before{$name}{failures};
+        }, 'a failure', 20);
+    }, "Q1 $name: fetched early, and failed" or diag $@;
+    is keys_of($s, "/$name/")->{keys}, 2, "Q1 $name: the last good keys stay";
+    granted $s, "/$name/", "Q1 $name, after a good one", token => of('rsa');
+}
+
+# --- an unknown kid ---------------------------------------------------------
+
+behave(0);
+{
+    my $hits = $source->hits('/good');
+    $s->request('/good/', token => of('rsa3', header => { kid => 'x' })) for 1 .. 20;
+    is $source->await_hits('/good', $hits + 1), $hits + 1, 'Q3 an unknown kid: one request';
+    sleep 1.6;
+    $s->request('/good/', token => of('rsa3', header => { kid => 'x' })) for 1 .. 20;
+    sleep 0.6;
+    is $source->hits('/good'), $hits + 1, 'Q3 and not one more while it stays unknown';
+
+    $source->serve('/good', AuthToken::Source->jwk_set('rsa2', 'rsa3'));
+    my $first = $s->request('/good/', token => of('rsa3'))->{status};
+    is $first, 401, 'K7 a new key: its first token is refused';
+    ok eval {
+        AuthToken::Log::await_true(sub {
+            $s->request('/good/', token => of('rsa3'), tag => next_tag)->{status} == 200;
+        }, 'the new key', 4);
+    }, 'K7 and good after one fetch';
+    is $source->hits('/good'), $hits + 2, 'K7 which it was';
+    log_has($s, qr/(?:issuer "good" has 2 new.*){4}/s);
+    refused $s, '/good/', INV => 'K7 X5 a key that was removed', token => of('rsa'), new => 1,
+            reason => 'unknown_kid';
+}
+
+# --- TLS, and servers that are not there ------------------------------------
+
+{
+    my $tls = AuthToken::Source->start(keys => ['rsa']);
+    my $uri = $tls->url('/jwks');
+
+    my $t = start(<<"CONF", files => { 'ca.pem' => $tls->ca, @ca }, good => ['/served']);
+        auth_token_state_path %%DIR%%/state;
+        @{[block('one', "jwks_uri $uri ca_file=%%DIR%%/ca.pem pause=1s;")]}
+        @{[block('system', "jwks_uri $uri;")]}
+        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
+        server {
+            listen %%LISTEN%%;
+            auth_token on;
+            add_header X-Keys \$auth_token_keys always;
+            location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
+            location /one/ { auth_token_trust one; proxy_pass %%UPSTREAM%%; }
+            location /system/ { auth_token_trust system; proxy_pass %%UPSTREAM%%; }
+        }
+CONF
+
+    ok log_has($t, qr/issuer "one" has 1 new keys/), 'the CA of ca_file is believed';
+    ok log_has($t, qr/issuer "system": .*certificate.*there are no keys/), "and without it the system's";
+    refused $t, '/system/', FAIL => 'Q1 a CA that the system does not know', token => of('rsa');
+
+    my $n = 0;
+    my $fails = sub ($name, $says) {
+        my $before = keys_of($t, '/one/')->{failures};
+        $t->request('/one/', token => of('rsa3', header => { kid => "k$n" }));
+        $n++;
+
+        ok eval {
+            AuthToken::Log::await_true(sub { keys_of($t, '/one/')->{failures} > $before }, 'it', 15);
+        }, "Q1 $name: fetched early, and failed" or diag $@;
+        my @lines = $t->errors->content =~ /issuer "one": (.*)/g;
+        like $lines[-1] // '', $says, "Q1 $name: the log says why";
+        granted $t, '/one/', "Q1 $name: the last good keys stay", token => of('rsa');
+    };
+
+    for my $row (['other_ca', qr/certificate/], ['other_host', qr/no alternative certificate|does not match/],
+                 ['expired', qr/expired/], ['self_signed', qr/certificate/]) {
+        $tls->certificate($row->[0]);
+        $fails->("certificate $row->[0]", $row->[1]);
+    }
+    $tls->certificate('good');
+
+    $tls->mode('reset_connection');
+    $fails->('connections reset', qr/reset|SSL|error/i);
+    $tls->mode('silent');
+    $fails->('silence', qr/timed? ?out/i);
+    $tls->mode('refused');
+    $fails->('nobody listens', qr/refused|connect/i);
+    $tls->mode('good');
+
+    my $before = keys_of($t, '/one/')->{fetches};
+    $tls->keys('rsa2');
+    $t->request('/one/', token => of('rsa2'));
+    ok log_has($t, qr/issuer "one" has 1 new keys.*issuer "one" has 1 new keys/s, 15), 'and good again';
+    granted $t, '/one/', 'a key that is new then', token => of('rsa2');
+    refused $t, '/one/', INV => 'K7 the key before it', token => of('rsa'), reason => 'unknown_kid';
+    $tls->stop;
+}
+
+# --- discovery --------------------------------------------------------------
+
+{
+    my $base = $source->base;
+    my $doc = sub (%members) {
+        my %all = (jwks_uri => $source->url('/jwks'), %members);
+        return '{' . join(',', map { qq("$_":"$all{$_}") } sort keys %all) . '}';
+    };
+
+    # name => [issuer, document, what the log says]
+    my %rows = (
+        root     => ['', $doc->(issuer => $base)],
+        path     => ['/tenant/v2.0', $doc->(issuer => "$base/tenant/v2.0")],
+        slash    => ['/slash/', $doc->(issuer => "$base/slash/")],
+        other    => ['/other', $doc->(issuer => "$base/another"), qr{another issuer: \S+/another}],
+        case     => ['/case', $doc->(issuer => "$base/CASE"), qr/another issuer/],
+        plain    => ['/plain', $doc->(issuer => "$base/plain", jwks_uri => 'http://issuer.example/'),
+                     qr/"jwks_uri"/],
+        keys     => ['/keys', AuthToken::Source->jwk_set('rsa'), qr/"issuer"/],
+        page     => ['/page', '<html>', qr/not a JSON object/],
+        missing  => ['/missing', undef, qr/status 404/],
+        nowhere  => ['/nowhere', $doc->(issuer => "$base/nowhere", jwks_uri => $source->url("/nothing-here")),
+                     qr{"\S+/nothing-here": the answer has status 404}],
+    );
+
+    $source->mode('good');
+    $source->keys('rsa', 'rsa2');
+    for my $row (grep { defined $_->[1] } values %rows) {
+        $source->serve($row->[0] =~ s{/\z}{}r . '/.well-known/openid-configuration', $row->[1]);
+    }
+
+    my $blocks = join '', map { <<"CONF" } sort keys %rows;
+        auth_token_issuer $_ {
+            issuer    $base$rows{$_}[0] urn:another;
+            audience  api;
+            discovery on ca_file=%%DIR%%/ca.pem pause=1s;
+        }
+CONF
+    my $locations = join '', map { "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; }\n" }
+                    sort keys %rows;
+
+    my $t = start(<<"CONF", files => { @ca }, good => ['/served'], main => "thread_pool keys threads=2;\n");
+        auth_token_state_path %%DIR%%/state;
+        auth_token_thread_pool keys;
+        $blocks
+        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
+        server {
+            listen %%LISTEN%%;
+            auth_token on;
+            $locations
+            location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
+        }
+CONF
+
+    for my $name (sort keys %rows) {
+        my ($path, undef, $says) = $rows{$name}->@*;
+        my $token = of('rsa', claims => { iss => $base . $path });
+
+        if ($says) {
+            ok log_has($t, qr/issuer "$name": .*there are no keys/), "discovery, $name: not taken";
+            my ($line) = $t->errors->content =~ /issuer "$name": (.*)/;
+            like $line // '', $says, "discovery, $name: the log says why";
+            refused $t, "/$name/", FAIL => "discovery, $name", token => $token;
+
+        } else {
+            ok log_has($t, qr/issuer "$name" has 2 new keys/), "discovery, $name: taken";
+            granted $t, "/$name/", "discovery, $name", token => $token;
+        }
+    }
+}
+
+# --- times ------------------------------------------------------------------
+
+{
+    $source->serve("/$_", $set) for qw(cache stale dead);
+    $source->mode('good', path => '/cache', headers => { 'Cache-Control' => 'max-age=86400' });
+
+    my $t = start(<<"CONF", files => { @ca }, good => ['/served'], workers => 2);
+        auth_token_state_path %%DIR%%/state;
+        @{[block('cache', "jwks_uri @{[$source->url('/cache')]} ca_file=%%DIR%%/ca.pem refresh=2s;")]}
+        @{[block('stale', "jwks_uri @{[$source->url('/stale')]} ca_file=%%DIR%%/ca.pem refresh=1s max_stale=3s;")]}
+        @{[block('dead', "jwks_uri @{[$source->url('/dead')]} ca_file=%%DIR%%/ca.pem proxy=http://127.0.0.1:1 pause=1s;")]}
+        @{[block('self', "jwks_uri http://127.0.0.1:%%PORT%%/self/keys pause=1s;")]}
+        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
+        server {
+            listen %%LISTEN%%;
+            auth_token on;
+            add_header X-Keys \$auth_token_keys always;
+            location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
+            location /cache/ { auth_token_trust cache; proxy_pass %%UPSTREAM%%; }
+            location /stale/ { auth_token_trust stale; proxy_pass %%UPSTREAM%%; }
+            location /dead/ { auth_token_trust dead; proxy_pass %%UPSTREAM%%; }
+            location /self/ { auth_token_trust self; proxy_pass %%UPSTREAM%%; }
+        }
+CONF
+
+    ok log_has($t, qr/(?:issuer "stale" has 2 new keys.*){2}/s), 'both workers have them';
+    granted $t, '/stale/', 'fresh keys', token => of('rsa');
+    $source->mode('500', path => '/stale');
+
+    ok log_has($t, qr/issuer "dead": .*proxy|issuer "dead": .*connect/i), 'a proxy that is not there';
+    is $source->hits('/dead'), 0, 'is not gone round';
+    ok log_has($t, qr{issuer "self": .*/self/keys": the answer has status 401}),
+       'Q6 keys behind our own protection are none';
+    refused $t, '/self/', FAIL => 'Q6 and nobody is granted', token => of('rsa');
+    cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'Q6 no loop';
+
+    ok log_has($t, qr/(?:keys of "\S+stale" are older than "max_stale".*){2}/s), 'keys grow stale';
+    refused $t, '/stale/', FAIL => 'Q1 stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
+    is keys_of($t, '/stale/')->{keys}, 0, 'they are gone';
+
+    $source->mode('good', path => '/stale');
+    ok log_has($t, qr/(?:issuer "stale" has 2 new keys.*){4}/s), 'until there are new ones';
+    granted $t, '/stale/', 'new keys', token => of('rsa'), new => 1;
+
+    $source->await_hits('/cache', 2);
+    cmp_ok $source->hits('/cache'), '<', 8, 'refreshed as often as "refresh" says, whatever Cache-Control does';
+    granted $t, '/cache/', 'the same keys', token => of('rsa');
+    is scalar(() = $t->errors->content =~ /issuer "cache" has/g), 2, 'that are taken once by each worker';
+}
+
+# --- a proxy ----------------------------------------------------------------
+
+{
+    my $log = AuthToken::Server->new('')->dir . '/proxy.log';
+    my ($pid, $port) = proxy($log);
+    $source->serve('/proxied', $set);
+
+    my $t = start(<<"CONF", files => { @ca }, good => ['/']);
+        auth_token_state_path %%DIR%%/state;
+        @{[block('main', "jwks_uri @{[$source->url('/proxied')]} ca_file=%%DIR%%/ca.pem proxy=http://127.0.0.1:$port;")]}
+        server { listen %%LISTEN%%; auth_token on; location / { proxy_pass %%UPSTREAM%%; } }
+CONF
+
+    ok log_has($t, qr/issuer "main" has 2 new keys/), 'through a proxy';
+    granted $t, '/', 'keys that came through a proxy', token => of('rsa');
+    like AuthToken::Log->new($log)->content, qr/\ACONNECT 127\.0\.0\.1:@{[$source->port]} /,
+         'which was asked for the source';
+
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+}
+
+# a proxy that tunnels: its process and its port
+sub proxy ($log) {
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    return ($pid, $listener->sockport) if $pid;
+
+    alarm 60;
+    $SIG{PIPE} = 'IGNORE';
+    while (my $client = $listener->accept) {
+        my $head = '';
+        sysread $client, $head, 4096, length $head until $head =~ /\r\n\r\n\z/;
+        open my $fh, '>>', $log;
+        print $fh $head;
+        close $fh;
+
+        my ($to) = $head =~ /\ACONNECT (\S+) /;
+        my $server = IO::Socket::INET->new(PeerAddr => $to) or next;
+        syswrite $client, "HTTP/1.1 200 OK\r\n\r\n";
+        tunnel($client, $server);
+    }
+    POSIX::_exit(0);
+}
+
+sub tunnel (@ends) {
+    while (1) {
+        my $bits = '';
+        vec($bits, fileno $_, 1) = 1 for @ends;
+        select(my $ready = $bits, undef, undef, 10) > 0 or return;
+        for my $i (0, 1) {
+            next if !vec $ready, fileno $ends[$i], 1;
+            sysread($ends[$i], my $bytes, 65536) or return;
+            syswrite $ends[1 - $i], $bytes;
+        }
+    }
+}
+
+done;

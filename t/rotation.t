@@ -1,0 +1,364 @@
+#!/usr/bin/perl
+
+# Fetched keys while nginx works: a provider that changes its keys under load,
+# that is down when nginx starts, that hangs when a worker is to leave; workers
+# that are killed while they fetch; floods of unknown keys (rows K7 K9 Q3 Q4 X5
+# O3).  The provider is a certified one.
+
+use v5.36;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use AuthToken::Load;
+use AuthToken::Provider;
+use AuthToken::Source;
+use AuthToken::Test;
+use File::Path qw(make_path remove_tree);
+use Time::HiRes qw(sleep time);
+
+my $audience = 'https://api.example/';
+my $client   = '11111111-2222-3333-4444-555555555555';
+
+my $provider = AuthToken::Provider->start(
+    keys      => ['rsa'],
+    resources => { $audience => $audience },
+    clients   => [{ id => $client }],
+);
+my $source = AuthToken::Source->start(keys => ['rsa']);
+my @ca     = ('ca.pem' => $provider->ca, 'rsa.pem' => key('rsa')->pem);
+
+sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{header} // {})->%* }) }
+sub issued () { $provider->token(client => $client, resource => $audience) }
+
+sub block ($uri, $parameters = '') {
+    return <<"CONF";
+        auth_token_issuer main {
+            issuer   https://issuer.example;
+            audience api;
+            jwks_uri $uri ca_file=%%DIR%%/ca.pem pause=1s $parameters;
+        }
+CONF
+}
+
+my $server = <<'CONF';
+        auth_token_issuer file {
+            issuer   https://issuer.example;
+            audience api;
+            key_file %%DIR%%/rsa.pem;
+        }
+        server {
+            listen %%LISTEN%%;
+            auth_token on;
+            add_header X-Keys $auth_token_keys always;
+            location / { auth_token_trust main; proxy_pass %%UPSTREAM%%; }
+            location /served { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
+        }
+CONF
+
+my $state = "auth_token_state_path %%DIR%%/state;\n";
+my @o = (files => { @ca }, good => ['/served']);
+
+sub log_has ($s, $pattern, $timeout = 20) {
+    return eval {
+        AuthToken::Log::await_true(sub { $s->errors->content =~ $pattern }, "$pattern", $timeout);
+    };
+}
+
+# how often the workers of a server have taken keys
+sub taken ($s) { scalar(() = $s->errors->content =~ /issuer "main" has \d+ new keys/g) }
+
+sub await_taken ($s, $n, $timeout = 20) {
+    return eval { AuthToken::Log::await_true(sub { taken($s) >= $n }, "$n times new keys", $timeout) };
+}
+
+sub number ($s, $name) {
+    my ($n) = ($s->request('/', token => 'x')->header('X-Keys') // '') =~ /$name=(-?\d+)/;
+    return $n // -1;
+}
+
+# --- a lease whose holder is killed: it ends while the other tests run -------
+
+my $hanging = AuthToken::Source->start(keys => ['rsa']);
+$hanging->mode('hang');
+my $killed = start($state . block($hanging->url('/jwks')) . $server, @o, workers => 2);
+$hanging->await_hits('/jwks', 1);
+my $killed_at = time;
+expect_log $killed, qr/exited on signal 9/;
+for my $worker ($killed->workers) {
+    kill 'KILL', $worker;
+}
+AuthToken::Log::await_true(sub {
+    (() = $killed->errors->content =~ /start worker process/g) >= 4;
+}, 'new workers');
+$hanging->mode('good');
+
+# --- K7: rotation under load ------------------------------------------------
+
+{
+    my $s = start($state . <<"CONF" . $server, @o, workers => 2);
+        auth_token_issuer main {
+            issuer   @{[$provider->issuer]};
+            audience $audience;
+            discovery on ca_file=%%DIR%%/ca.pem pause=1s;
+        }
+CONF
+    await_taken($s, 2);
+    my $old = issued();
+    granted $s, '/', 'K7 a token of the provider', token => $old;
+
+    my $hits = $provider->hits('/jwks');
+    is $hits, 1, 'one request for both workers';
+
+    # the next key is published before it is used, as providers do
+    my @load = (['old', '/', [token => $old, tag => 'load'], '200']);
+    my $beside = AuthToken::Load->start($s, \@load, clients => 2, pause => 0.001);
+
+    $provider->publish('rsa2');
+    $provider->sign_with('rsa2');
+    my $new = issued();
+
+    my $began = time;
+    my $refused = 0;
+    AuthToken::Log::await_true(sub {
+        return 1 if ask($s, ['new', '/', [token => $new, tag => next_tag]]) eq '200';
+        $refused++;
+        return 0;
+    }, 'the new key');
+    cmp_ok time - $began, '<', 3, 'K7 a new key is good soon';
+    await_taken($s, 4);
+
+    my ($count, $wrong) = $beside->end;
+    is_deeply $wrong, [], 'K7 no good token is refused while keys change';
+    cmp_ok $count->{'old 200'}, '>', 100, 'K7 many were asked';
+    is $provider->hits('/jwks'), $hits + 1, 'K7 one more request to the provider';
+
+    # both keys are good; then the old one is withdrawn, and gone with the next fetch
+    $beside = AuthToken::Load->start($s, [@load, ['new', '/', [token => $new, tag => 'load'], '200']],
+                                     clients => 2, pause => 0.001);
+    sleep 0.5;
+    ($count, $wrong) = $beside->end;
+    is_deeply $wrong, [], 'K7 both keys are good';
+
+    $beside = AuthToken::Load->start($s, [['new', '/', [token => $new, tag => 'load'], '200'],
+                                          ['old', '/', [token => $old, tag => 'load'], '200',
+                                           '401 API_INVALID_ACCESS_TOKEN']],
+                                     clients => 2, pause => 0.001);
+    $provider->withdraw('rsa');
+    $s->request('/', token => of('rsa3'));                  # an unknown kid
+    ok await_taken($s, 6), 'K7 both workers have the new set';
+
+    my %said;
+    $said{ask($s, ['old', '/', [token => $old, new => 1]])}++ for 1 .. 50;
+    is_deeply \%said, { '401 API_INVALID_ACCESS_TOKEN' => 50 },
+        'X5 a withdrawn key is refused, though it was cached';
+    ($count, $wrong) = $beside->end;
+    is_deeply $wrong, [], 'K7 the new key was good all the time';
+    $s->errors->lines;
+    refused $s, '/', INV => 'X5 a withdrawn key', token => $old, reason => 'unknown_kid';
+    cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'K7 fetches are bounded';
+
+    $provider->publish('rsa');
+    $s->request('/', token => of('rsa4'));
+    await_taken($s, 8);
+    granted $s, '/', 'K7 the old key is there again', token => $old;
+}
+
+# --- the provider is down ---------------------------------------------------
+
+my $kept;
+{
+    $source->mode('good');
+    $source->keys('rsa', 'rsa2');
+    my $conf = $state . block($source->url('/jwks')) . $server;
+    my $s = start($conf, @o);
+    await_taken($s, 1);
+
+    $source->stop;
+    my $restart = sub () {
+        $s->stop;
+        unlink $s->dir . '/upstream.sock';
+        $s->write('error.log', '');
+        $s->{errors} = AuthToken::Log->new($s->dir . '/error.log');
+        $s->start;
+    };
+
+    $restart->();
+    granted $s, '/', 'a restart while the provider is down', token => of('rsa2');
+    ok log_has($s, qr/issuer "main": cannot fetch .*the last good keys stay in use/), 'the log says so';
+
+    # X5: what another program of the workers' user writes there is nothing
+    my ($file) = glob $s->dir . '/state/data/keys-*';
+    my $sealed = AuthToken::Log->new($file)->content;
+    for my $row (['another key', sub { $_[0] =~ s/"kid":"rsa2"/"kid":"rsa9"/r }],
+                 ['cut', sub { substr $_[0], 0, 100 }], ['empty', sub { '' }],
+                 ['another time', sub { $_[0] =~ s/^(.{32})\d{10}/${1}9999999999/rs }])
+    {
+        my ($what, $change) = @$row;
+        my $changed = $change->($sealed);
+        isnt $changed, $sealed, "$what: another file";
+        $s->write('state/data/' . $file =~ s{.*/}{}r, $changed);
+        chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
+
+        $restart->();
+        refused $s, '/', FAIL => "a stored set that was changed: $what", token => of('rsa2'),
+                reason => 'unavailable';
+        like $s->errors->content, qr/\[error\].*"\Q$file\E" was /, "$what: the log names the file";
+    }
+
+    $source->start;
+    ok log_has($s, qr/issuer "main" has 2 new keys/, 40), 'it is made anew when the provider is there';
+    granted $s, '/', 'and good', token => of('rsa2');
+
+    # the key of the state is lost: what it sealed is, too
+    unlink $s->dir . '/state/key';
+    $source->stop;
+    $restart->();
+    refused $s, '/', FAIL => 'without the key of the state', token => of('rsa2'), reason => 'unavailable';
+    $source->start;
+}
+
+# --- Q3: a flood ------------------------------------------------------------
+
+{
+    my $s = start($state . block($source->url('/jwks'), 'refresh=1h') . $server, @o, workers => 2);
+    await_taken($s, 2);
+    $source->forget;
+
+    my $n       = $ENV{AT_SANITIZE} ? 5_000 : 100_000;
+    my $requests = sub ($each) {
+        my $began = time;
+        my $left  = $n;
+        my $connection = $s->connect;
+        while ($left > 0) {
+            my $batch = $left < 500 ? $left : 500;
+            $connection->send(join '', map { $each->() } 1 .. $batch);
+            for (1 .. $batch) {
+                my $answer = $connection->response;
+                die "status $answer->{status}\n" if $answer->{status} != 401;
+                if (!$answer->{kept}) {
+                    $left -= $_;
+                    $batch = 0;
+                    $connection = $s->connect;
+                    last;
+                }
+            }
+            $left -= $batch;
+        }
+        return time - $began;
+    };
+
+    my ($header, $payload, $signature) = split /\./, of('rsa');
+    my $kid = 0;
+    my $unknown = sub {
+        $kid++;
+        return request_bytes('/', token => b64u(qq({"alg":"RS256","typ":"JWT","kid":"k$kid"}))
+                                           . ".$payload.$signature");
+    };
+    my $malformed = sub {
+        $kid++;
+        return request_bytes('/', token => b64u(qq({"alg":"RS256","typ":"JWT","kid":"k$kid",}))
+                                           . ".$payload.$signature");
+    };
+
+    my $began = time;
+    my $cost  = $requests->($unknown);
+    my $most  = 2 + int(time - $began);
+    cmp_ok $source->hits('/jwks'), '<=', $most, "Q3 $n unknown kids: one request a second at most";
+    cmp_ok $source->hits('/jwks'), '>=', 1, 'Q3 but one there was';
+
+    my $plain = $requests->($malformed);
+    note sprintf '%.1f us an unknown kid, %.1f us a malformed token, client and all',
+         $cost / $n * 1e6, $plain / $n * 1e6;
+    cmp_ok $cost, '<', 2 * $plain + 1, 'Q3 an unknown kid costs what a malformed token does';
+    granted $s, '/', 'Q3 a good one meanwhile', token => of('rsa');
+}
+
+# --- Q4: a fetch hangs while a worker is to leave ---------------------------
+
+for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) {
+    my ($signal, $leave) = @$row;
+
+    $source->mode('good');
+    my $s = start($state . block($source->url('/jwks')) . $server, @o);
+    await_taken($s, 1);
+
+    $source->mode('hang');
+    my $hits = $source->hits('/jwks');
+    $s->request('/', token => of('rsa3'));
+    $source->await_hits('/jwks', $hits + 1);
+
+    my $began = time;
+    $leave->($s);
+    cmp_ok time - $began, '<', $ENV{AT_SANITIZE} ? 4 : 2, "Q4 $signal while a fetch hangs: left at once";
+
+    next if $signal ne 'HUP';
+    $source->await_hits('/jwks', $hits + 2);
+    pass 'Q4 and the new worker fetches in its place';
+    granted $s, '/', 'Q4 with the keys of before', token => of('rsa2');
+    $source->mode('good');
+}
+
+# --- K9: another source by reload -------------------------------------------
+
+{
+    $source->mode('good');
+    $source->serve('/others', AuthToken::Source->jwk_set('rsa3'));
+    my $s = start($state . block($source->url('/jwks')) . $server, @o, workers => 2);
+    await_taken($s, 2);
+    granted $s, '/', 'K9 a key of the source', token => of('rsa');
+
+    $s->configure($state . block($source->url('/others')) . $server);
+    $s->reload;
+    await_taken($s, 4);
+    refused $s, '/', INV => 'K9 a key of the source before', token => of('rsa'), reason => 'unknown_kid',
+            new => 1;
+    granted $s, '/', 'K9 a key of the other one', token => of('rsa3');
+
+    # O4: what cannot be loaded changes nothing
+    $s->configure($state . block('http://issuer.example/') . $server);
+    $s->reload(fails => 1);
+    expect_log $s, qr/\[emerg\].*"jwks_uri"/;
+    granted $s, '/', 'O4 after a configuration that was refused', token => of('rsa3');
+
+    my $hits = $source->await_hits('/others', 2);           # the kid of before asked
+    $s->configure($state . block($source->url('/others')) . $server);
+    $s->reload for 1 .. 5;
+    is $source->hits('/others'), $hits, 'a reload asks nobody';
+    granted $s, '/', 'K9 after reloads', token => of('rsa3');
+}
+
+# --- O3: workers are killed -------------------------------------------------
+
+{
+    my $s = start($state . block($source->url('/jwks'), 'refresh=1s') . $server, @o, workers => 2);
+    expect_log $s, qr/exited on signal 9/;
+    await_taken($s, 2);
+
+    for (1 .. ($ENV{AT_SANITIZE} ? 10 : 40)) {
+        my @workers = $s->workers;
+        kill 'KILL', $workers[rand @workers] if @workers;
+        sleep 0.05;
+        $s->disconnect;
+        my $status = eval { $s->request('/served', token => of('rsa'), tag => next_tag)->{status} } // 'cut';
+        die "status $status\n" if $status ne '200' && $status ne 'cut';
+    }
+
+    $s->disconnect;
+    my $fetches = number($s, 'fetches');
+    ok eval {
+        AuthToken::Log::await_true(sub { number($s, 'fetches') > $fetches }, 'a fetch', 20);
+    }, 'O3 after many workers were killed keys are fetched';
+    granted $s, '/', 'O3 and good', token => of('rsa');
+}
+
+# the one of the beginning
+{
+    ok log_has($killed, qr/issuer "main" has 1 new keys/, 30), 'O3 another worker takes the lease';
+    cmp_ok time - $killed_at, '>', 9, 'O3 when it has ended';
+    is $hanging->hits('/jwks'), 2, 'O3 with one request';
+    await_taken($killed, 2);
+    granted $killed, '/', 'O3 and all have its keys', token => of('rsa');
+}
+
+done;
