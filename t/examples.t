@@ -35,6 +35,7 @@ my %tested = (
     'ipfabric/nginx.conf'    => \&ipfabric,
     'cipp/nginx.conf'        => \&cipp,
     'entra/nginx.conf'       => \&entra,
+    'client-credentials/nginx.conf' => \&client_credentials,
     'oidc/nginx.conf'        => \&oidc,
     'docker/nginx.conf'      => \&docker,
     'docker/conf.d/api.conf' => \&docker,
@@ -758,6 +759,81 @@ sub cipp () {
 
     like slurp($s->dir . '/access.log'),
         qr{"GET /api/ListUsers HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m, 'the log';
+
+    end();
+}
+
+# The seed's PowerShell, with another host in its URLs; t/oauth.t has the very
+# bytes that it sends.
+sub client_credentials () {
+    my ($reports, $auto, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
+        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
+    my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
+    my $pem    = slurp_tls();
+
+    begin('client-credentials', tls => 1, store => {}, files => {
+        'etc/auth_token/signing'       => key('rsa')->private_pem,
+        'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
+        'etc/auth_token/tls.crt'       => $pem,
+        'etc/auth_token/tls.key'       => $pem,
+    });
+    my $store  = $s->{store};
+    my $rotate = sub ($id) {
+        $store->ok('client', 'rotate-secret', $id) =~ /^secret +(\S+)$/m or die "no secret\n";
+        return secret($1);
+    };
+    my %secret = map { $_ => $rotate->($_) } $reports, $auto, $off;
+
+    # $AuthBody of the seed, as Invoke-RestMethod -Method POST -Body has it
+    my $ask = sub ($id, $secret, %o) {
+        my $answer = ask("/$tenant/oauth2/v2.0/token", method => 'POST',
+            headers => ['Content-Type: application/x-www-form-urlencoded'],
+            body => "client_id=$id&client_secret=$secret&scope=api%3A%2F%2F$id%2F.default&grant_type=client_credentials",
+            %o);
+        my $json = eval { JSON::PP->new->decode($answer->{body}) } // {};
+        secret($json->{access_token}) if $json->{access_token};
+        return ($answer, $json);
+    };
+    # $AuthHeader of the seed, and -ContentType
+    my $with = sub ($json) {
+        return (headers => ["Authorization: Bearer $json->{access_token}", 'Content-Type: application/json',
+                            'Content-Length: 0']);
+    };
+
+    my ($answer, $json) = $ask->($reports, $secret{$reports});
+    is "$answer->{status} $answer->{reached}", '200 0', 'a token';
+    is "$json->{token_type} $json->{expires_in}", 'Bearer 3600', 'of its kind, for an hour';
+    is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
+    is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'for its own audience';
+    admitted('/api/ListLogs', 'and the call', client => $reports, role => 'readonly', $with->($json));
+    my $no = 'Access to this CIPP API endpoint is not allowed, ';
+    refused_as(SCOPE => '/api/AddUser', 'no more than its role', type => 'text/plain', method => 'POST', body => '{}',
+               token => $json->{access_token}, reason => 'endpoint',
+               says => "${no}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite");
+    refused_as(ADDR => '/api/ListLogs', 'from another address', type => 'text/plain', from => '127.0.0.2',
+               says => "${no}the API Client does not have the required permission", token => $json->{access_token});
+
+    my ($own) = $ask->($auto, $secret{$reports});
+    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'the secret of another';
+    ($own) = $ask->($off, $secret{$off});
+    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'a client that is disabled';
+
+    # two secrets while one takes the place of the other
+    my $newer = $rotate->($auto);
+    for ([$secret{$auto}, 'the last secret'], [$newer, 'the new one']) {
+        my ($secret, $name) = @$_;
+        my ($answer, $json) = $ask->($auto, $secret);
+        is $answer->{status}, 200, "$name is good";
+        admitted('/api/AddUser', "$name: the call", client => $auto, role => 'editor', token => $json->{access_token},
+                 method => 'POST', body => '{}');
+    }
+    $store->ok('client', 'disable', $reports);
+    refused_as(DISABLED => '/api/ListLogs', 'disabled, and its token still good', type => 'text/plain',
+               says => "${no}the API Client does not have the required permission", token => $json->{access_token});
+
+    my $keys = ask('/discovery/keys');
+    like $keys->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'its keys are published';
+    is ask('/x/../api/oauth2/token', method => 'POST')->{status}, 401, 'no other path is the endpoint';
 
     end();
 }
