@@ -134,7 +134,15 @@ ngx_http_auth_token_throttle_key(ngx_http_request_t *r,
 
     /* what is longer is no name, and all such are one */
     name.len = name.len > AT_NAME_MAX ? 0 : name.len;
-    ngx_memcpy(text + n, name.data, name.len);
+
+    /* a client is the same in any case: each spelling would have its own count */
+
+    if (kind == 'c') {
+        ngx_strlow(text + n, (u_char *) name.data, name.len);
+
+    } else {
+        ngx_memcpy(text + n, name.data, name.len);
+    }
 
     view.data = (char *) text;
     view.len = n + name.len;
