@@ -753,7 +753,11 @@ ngx_http_auth_token_fetch_early(const ngx_http_auth_token_loc_conf_t *atcf,
         sources = issuer->sources.elts;
 
         for (k = 0; k < issuer->sources.nelts; k++) {
-            ngx_http_auth_token_source_want(sources[k], &header);
+
+            /* without keys it is tried again soon in any case */
+            if (sources[k]->fetched) {
+                ngx_http_auth_token_source_want(sources[k], &header);
+            }
         }
     }
 }
