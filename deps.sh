@@ -33,7 +33,7 @@ for group in "$@"; do
     test)
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
-                  wrk"
+                  wrk python3-httpx"
         # beside a node from elsewhere Debian's npm cannot be installed
         node_is_there || packages="$packages nodejs npm"
         tests=1

@@ -7,6 +7,7 @@
 use v5.36;
 
 use lib 't/lib';
+use AuthToken::Local qw(cookies);
 use AuthToken::Provider;
 use AuthToken::Source;
 use AuthToken::Test;
@@ -34,6 +35,7 @@ my %tested = (
     'ipfabric/nginx.conf'    => \&ipfabric,
     'cipp/nginx.conf'        => \&cipp,
     'entra/nginx.conf'       => \&entra,
+    'client-credentials/nginx.conf' => \&client_credentials,
     'oidc/nginx.conf'        => \&oidc,
     'docker/nginx.conf'      => \&docker,
     'docker/conf.d/api.conf' => \&docker,
@@ -68,6 +70,8 @@ for my $name (sort keys %tested) {
     my $test = $tested{$name};
     subtest $name =~ s{/.*}{}r => $test if !$done{$test}++;
 }
+
+subtest 'README: a login in ten lines' => \&readme_login;
 
 done_testing;
 
@@ -415,10 +419,13 @@ sub ipfabric () {
     my %text = map { $_ => secret("$_-" . '0' x 32) } qw(dashboards cleanup former last-year);
     my $n = 0;
 
-    begin('ipfabric', store => { map { ++$n x 64 => $text{$_} } qw(dashboards cleanup former last-year) },
+    my $pem = slurp_tls();
+    begin('ipfabric', tls => 1, store => { map { ++$n x 64 => $text{$_} } qw(dashboards cleanup former last-year) },
           files => {
-              'etc/auth_token/issuer.pem'    => key('rsa')->pem,
+              'etc/auth_token/signing'       => key('rsa')->private_pem,
               'etc/auth_token/endpoints.tsv' => slurp("$examples/ipfabric/endpoints.tsv"),
+              'etc/auth_token/tls.crt'       => $pem,
+              'etc/auth_token/tls.key'       => $pem,
           });
     my $store  = $s->{store};
     my $away   = '127.0.0.2';
@@ -483,6 +490,154 @@ sub ipfabric () {
     my $log = slurp($s->dir . '/access.log');
     like $log, qr{"GET /api/v6.1/snapshots HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m,
         'the log: a grant';
+
+    token_api();
+    end();
+}
+
+# the cookies that an answer sets: name => value, and name => its attributes
+sub set_cookies ($answer) {
+    my %value = cookies($answer);
+    return \%value, { map { /\A(\w+)=[^;]*; (.*)\z/ ? ($1 => $2) : () } $answer->all('Set-Cookie') };
+}
+
+# login, refresh and logout of the same example, by passwords
+sub token_api () {
+    my $store  = $s->{store};
+    my $secret = 'canary-open-sesame';
+    my $v      = '/api/v6.0';
+    my %json   = (method => 'POST', headers => ['Content-Type: application/json']);
+    my $login  = sub ($user, $password, $path = "$v/auth/login") {
+        return ask($path, %json, body => qq({"username":"$user","password":"$password"}));
+    };
+
+    $store->ok('user', 'enable', 'jane');
+    is $login->('jane', $secret)->{status}, 401, 'without a password no login';
+    $store->ok('user', 'passwd', $_, '--password-file', '-', { input => $secret }) for qw(jane operator);
+
+    my $flags = qr/HttpOnly; Secure; SameSite=Strict/;
+    for my $path ("$v/auth/login", '/api/v7/auth/login', '/api/auth/login') {
+        my $answer = $login->('jane', $secret, $path);
+        my ($value, $with) = set_cookies($answer);
+
+        is $answer->{status}, 200, "$path: login";
+        is $answer->{body}, '{}', "$path: no token in the body";
+        is $answer->{reached}, 0, "$path: the upstream does not hear of it";
+        like $with->{accessToken}, qr{\AMax-Age=1800; Path=/; Expires=\w{3}, .* GMT; $flags\z}, "$path: one cookie";
+        like $with->{refreshToken}, qr{\AMax-Age=86400; Path=/api/auth/token; Expires=\w{3}, .* GMT; $flags\z},
+            "$path: the other";
+        admitted("$v/snapshots", 'with the cookie', user => 'jane', cookie => "accessToken=$value->{accessToken}");
+    }
+
+    refused_as(CRED => "$v/auth/login", 'a wrong password', %json, body => '{"username":"jane","password":"canary-no"}',
+               reason => 'wrong_password');
+    my $get = ask("$v/auth/login");
+    is "$get->{status} $get->{reached}", '405 0', 'GET is no login';
+
+    my ($value) = set_cookies($login->('jane', $secret));
+    admitted("$v/users/me", 'as a bearer', user => 'jane', token => $value->{accessToken});
+    refused_as(SCOPE => "$v/snapshots", 'no more than the user', token => $value->{accessToken},
+               method => 'POST', body => '{}', reason => 'endpoint');
+
+    my ($admin) = set_cookies($login->('operator', $secret));
+    admitted("$v/snapshots", 'an administrator', user => 'operator', token => $admin->{accessToken},
+             method => 'POST', body => '{}');
+
+    # by Basic
+    admitted("$v/snapshots", 'Basic', user => 'jane', auth => 'Basic ' . encode("jane:$secret"));
+    refused_as(CRED => "$v/snapshots", 'Basic, a wrong password', auth => 'Basic ' . encode('jane:canary-no'));
+
+    # the refresh token is used up; without a body, and in it
+    my $both = sub ($v) { "refreshToken=$v->{refreshToken}; accessToken=$v->{accessToken}" };
+    my $refresh = ask('/api/auth/token', method => 'POST', cookie => $both->($value));
+    my ($next)  = set_cookies($refresh);
+    is "$refresh->{status} $refresh->{reached}", '200 0', 'refresh by the cookies, and an empty body';
+    isnt $next->{refreshToken}, $value->{refreshToken}, 'another refresh token';
+    admitted("$v/snapshots", 'the new access token', user => 'jane', token => $next->{accessToken});
+    refused_as(RINV => '/api/auth/token', 'the old refresh token', method => 'POST', cookie => $both->($value),
+               scheme => 'Bearer');
+    refused_as(RINV => '/api/auth/token', 'none', method => 'POST');
+
+    $refresh = ask('/api/auth/token', %json, body => qq({"refreshToken":"$next->{refreshToken}"}));
+    my ($third) = set_cookies($refresh);
+    is $refresh->{status}, 200, 'refresh by the body';
+    is ask("$v/auth/token", method => 'POST', cookie => $both->($third))->{status}, 403, 'not with a version';
+
+    # the end
+    my $logout = ask("$v/auth/logout", method => 'POST', token => $third->{accessToken});
+    my ($none, $with) = set_cookies($logout);
+    is "$logout->{status} $logout->{body} $logout->{reached}", '200 {"success":true} 0', 'logout by the bearer';
+    like $with->{$_}, qr/\AMax-Age=0; /, "$_ is cleared" for qw(accessToken refreshToken);
+    refused_as(RINV => '/api/auth/token', 'after logout', method => 'POST', cookie => $both->($third));
+
+    # the switch that the example speaks of
+    reconfigure(sub { s/# (auth_token_local off;)/$1/ });
+    is $login->('jane', $secret)->{status}, 401, 'local authentication off: no login';
+    refused_as(CRED => "$v/snapshots", 'nor Basic', auth => 'Basic ' . encode("jane:$secret"), reason => 'local_off');
+    admitted("$v/snapshots", 'but tokens', user => 'jane', token => $third->{accessToken});
+    my $api = $store->token('late', user => 'jane', scope => ['GET /snapshots']);
+    admitted("$v/snapshots", 'and API tokens', user => 'jane', api_token => $api);
+}
+
+# The chapter of the README is as good as its word: its commands make the store
+# and the key, its ten lines are the configuration, its calls are answered so.
+sub readme_login () {
+    my ($chapter) = slurp("$AuthToken::Server::ROOT/README.md") =~ /^## A login for your API in ten lines\n(.*?)^## /ms;
+    my ($shell, $conf, $calls) = $chapter =~ /^```\w*\n(.*?)^```$/msg;
+    my $secret = 'canary-open-sesame';
+
+    is scalar(grep { /\S/ && !/^ *[{}]$/ } split /\n/, $conf), 10, 'ten lines';
+
+    my $pem = slurp_tls();
+    my $tls = 'ssl_certificate /etc/nginx/auth_token/tls.crt; ssl_certificate_key /etc/nginx/auth_token/tls.key;';
+    $s = Example->new(<<"CONF", tls => 1, name => 'readme', upstream_port => $upstream->{port}, env => { leaks() },
+user www-data;
+load_module /usr/lib/nginx/modules/ngx_http_auth_token_module.so;
+pid       /run/nginx.pid;
+error_log /var/log/nginx/error.log info;
+events {}
+http {
+    access_log /var/log/nginx/access.log;
+    $tls
+$conf}
+CONF
+        files => { 'etc/auth_token/tls.crt' => $pem, 'etc/auth_token/tls.key' => $pem });
+
+    # each command as it stands, but for where things are and what a terminal asks
+    my $dir = $s->dir;
+    for (grep { /\S/ } split /\n/, $shell) {
+        my $line = s/ +#.*//r;
+        $line =~ s{/etc/nginx/}{$dir/etc/};
+        $line =~ s{/var/lib/auth-token}{$dir/store};
+        $line =~ s/ --group www-data// if $> != 0;
+        $line .= ' --password-file -' if $line =~ /user create/;
+        $line =~ s{^auth-token}{AUTH_TOKEN_STORE=lmdb:$dir/store $AuthToken::Server::BUILD/auth-token};
+        is system("echo $secret | $line >$temp/output 2>&1"), 0, "as typed: $_" or diag slurp("$temp/output");
+    }
+    $s->start;
+
+    my %json  = (method => 'POST', headers => ['Content-Type: application/json']);
+    my ($body) = $calls =~ /-d '(\{.*?\})'/;
+    like $body, qr/"username":"jane"/, 'it logs jane in';
+    my $login = ask('/api/auth/login', %json, body => $body =~ s/"password":"\K[^"]*/$secret/r);
+    my ($value, $with) = set_cookies($login);
+
+    is "$login->{status} $login->{reached}", '200 0', 'login';
+    like $chapter, qr/^set-cookie: $_=\S+; \Q@{[$with->{$_} =~ s{Expires=.*}{}r]}\E/mi, "the cookie $_ as it shows it"
+        for qw(accessToken refreshToken);
+    admitted('/api/', 'with the cookie', user => 'jane', cookie => "accessToken=$value->{accessToken}");
+    admitted('/api/x', 'or in a header', user => 'jane', token => $value->{accessToken});
+    refused_as(NONE => '/api/', 'without');
+    refused_as(CRED => '/api/auth/login', 'a wrong password', %json, body => '{"username":"jane","password":"no"}');
+
+    my $refresh = ask('/api/auth/token', method => 'POST', cookie => "refreshToken=$value->{refreshToken}");
+    my ($next)  = set_cookies($refresh);
+    is $refresh->{status}, 200, 'refresh';
+    isnt $next->{refreshToken}, $value->{refreshToken}, 'with rotation';
+    refused_as(RINV => '/api/auth/token', 'the old one', method => 'POST', cookie => "refreshToken=$value->{refreshToken}");
+
+    is ask('/api/auth/logout', method => 'POST', cookie => "accessToken=$next->{accessToken}")->{status}, 200, 'logout';
+    refused_as(RINV => '/api/auth/token', 'after it', method => 'POST', cookie => "refreshToken=$next->{refreshToken}");
 
     end();
 }
@@ -604,6 +759,81 @@ sub cipp () {
 
     like slurp($s->dir . '/access.log'),
         qr{"GET /api/ListUsers HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m, 'the log';
+
+    end();
+}
+
+# The seed's PowerShell, with another host in its URLs; t/oauth.t has the very
+# bytes that it sends.
+sub client_credentials () {
+    my ($reports, $auto, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
+        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
+    my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
+    my $pem    = slurp_tls();
+
+    begin('client-credentials', tls => 1, store => {}, files => {
+        'etc/auth_token/signing'       => key('rsa')->private_pem,
+        'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
+        'etc/auth_token/tls.crt'       => $pem,
+        'etc/auth_token/tls.key'       => $pem,
+    });
+    my $store  = $s->{store};
+    my $rotate = sub ($id) {
+        $store->ok('client', 'rotate-secret', $id) =~ /^secret +(\S+)$/m or die "no secret\n";
+        return secret($1);
+    };
+    my %secret = map { $_ => $rotate->($_) } $reports, $auto, $off;
+
+    # $AuthBody of the seed, as Invoke-RestMethod -Method POST -Body has it
+    my $ask = sub ($id, $secret, %o) {
+        my $answer = ask("/$tenant/oauth2/v2.0/token", method => 'POST',
+            headers => ['Content-Type: application/x-www-form-urlencoded'],
+            body => "client_id=$id&client_secret=$secret&scope=api%3A%2F%2F$id%2F.default&grant_type=client_credentials",
+            %o);
+        my $json = eval { JSON::PP->new->decode($answer->{body}) } // {};
+        secret($json->{access_token}) if $json->{access_token};
+        return ($answer, $json);
+    };
+    # $AuthHeader of the seed, and -ContentType
+    my $with = sub ($json) {
+        return (headers => ["Authorization: Bearer $json->{access_token}", 'Content-Type: application/json',
+                            'Content-Length: 0']);
+    };
+
+    my ($answer, $json) = $ask->($reports, $secret{$reports});
+    is "$answer->{status} $answer->{reached}", '200 0', 'a token';
+    is "$json->{token_type} $json->{expires_in}", 'Bearer 3600', 'of its kind, for an hour';
+    is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
+    is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'for its own audience';
+    admitted('/api/ListLogs', 'and the call', client => $reports, role => 'readonly', $with->($json));
+    my $no = 'Access to this CIPP API endpoint is not allowed, ';
+    refused_as(SCOPE => '/api/AddUser', 'no more than its role', type => 'text/plain', method => 'POST', body => '{}',
+               token => $json->{access_token}, reason => 'endpoint',
+               says => "${no}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite");
+    refused_as(ADDR => '/api/ListLogs', 'from another address', type => 'text/plain', from => '127.0.0.2',
+               says => "${no}the API Client does not have the required permission", token => $json->{access_token});
+
+    my ($own) = $ask->($auto, $secret{$reports});
+    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'the secret of another';
+    ($own) = $ask->($off, $secret{$off});
+    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'a client that is disabled';
+
+    # two secrets while one takes the place of the other
+    my $newer = $rotate->($auto);
+    for ([$secret{$auto}, 'the last secret'], [$newer, 'the new one']) {
+        my ($secret, $name) = @$_;
+        my ($answer, $json) = $ask->($auto, $secret);
+        is $answer->{status}, 200, "$name is good";
+        admitted('/api/AddUser', "$name: the call", client => $auto, role => 'editor', token => $json->{access_token},
+                 method => 'POST', body => '{}');
+    }
+    $store->ok('client', 'disable', $reports);
+    refused_as(DISABLED => '/api/ListLogs', 'disabled, and its token still good', type => 'text/plain',
+               says => "${no}the API Client does not have the required permission", token => $json->{access_token});
+
+    my $keys = ask('/discovery/keys');
+    like $keys->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'its keys are published';
+    is ask('/x/../api/oauth2/token', method => 'POST')->{status}, 401, 'no other path is the endpoint';
 
     end();
 }
@@ -776,6 +1006,7 @@ sub begin ($name, %o) {
                       upstream_port => $upstream->{port}, env => { leaks() });
     is_deeply [$s->foreign], [], 'no path of this machine is left in it';
     make_store("$examples/$name/store.json", $o{store}) if exists $o{store};
+    chmod 0600, grep { -e } map { $s->dir . "/etc/auth_token/$_" } qw(signing tls.key);
     $s->start;
 }
 
@@ -861,6 +1092,11 @@ sub takes_api_tokens () {
     return $s->conf =~ /auth_token_store/ && $s->conf !~ /auth_token_accept(?![^;]*api_token)/;
 }
 
+# a 401 has a challenge more, then, but not where the token API answers
+sub takes_passwords ($path) {
+    return $s->conf =~ /auth_token_accept[^;]*\bbasic\b/ && $path !~ m{/auth/};
+}
+
 # the answer; its member reached says how many requests came to the upstream
 sub ask ($path, %o) {
     my @headers = (($o{headers} // [])->@*, spoofs());
@@ -910,6 +1146,7 @@ sub refused_as ($sign, $path, $name, %o) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     $o{body} = $o{says} // $o{body};
     is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api',
+               takes_passwords($path) && $answer->{status} == 401 ? (also => ['Basic realm="api", charset="UTF-8"']) : (),
                map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type));
     is $answer->{reached}, 0, 'the upstream does not hear of it';
 
@@ -922,7 +1159,9 @@ sub refused_as ($sign, $path, $name, %o) {
 # one request by curl, as our client has no TLS
 sub by_curl ($path, %o) {
     my @headers = ($o{headers}->@*, "Cookie: $o{cookie}",
-                   defined $o{token} ? "Authorization: Bearer $o{token}" : ());
+                   (map { "Authorization: $_" } grep { defined } $o{auth}),
+                   (map { "Authorization: Bearer $_" } grep { defined } $o{token}),
+                   (map { "X-API-Token: $_" } grep { defined } $o{api_token}));
 
     my @conf = (
         'url = ' . quoted('https://127.0.0.1:' . $s->port . $path),
@@ -931,6 +1170,7 @@ sub by_curl ($path, %o) {
         'output = ' . quoted("$temp/body"),
         ($o{method} // '') eq 'HEAD' ? 'head' : 'request = ' . quoted($o{method} // 'GET'),
         (map { 'header = ' . quoted($_) } @headers),
+        (map { 'interface = ' . quoted($_) } grep { defined } $o{from}),
         defined $o{body} ? 'data-binary = ' . quoted($o{body}) : (),
     );
 
@@ -1096,6 +1336,7 @@ sub replaced ($self, $text) {
         '/run/nginx.pid'          => "$dir/nginx.pid",
         '/tmp/'                   => "$dir/",
         '/var/lib/auth-token'     => "$dir/store",
+        '/var/lib/nginx/auth_token' => "$dir/state",
         '/dev/stdout'             => "$dir/access.log",
         'error_log stderr'        => "error_log $dir/error.log",
     );
@@ -1107,7 +1348,7 @@ sub replaced ($self, $text) {
     $text =~ s/127\.0\.0\.1:9000\b/127.0.0.1:$upstream/g;
     $text =~ s/^(\s*listen )\d+/$1 . '127.0.0.1:' . $self->port/gme;
     $text =~ s/^user www-data;$//m if $> != 0;
-    $text =~ s/^http \{\n/http {\n    auth_token_state_path $dir\/state;\n/m if $text =~ /ca_file=/;
+    $text =~ s/^http \{\n/http {\n    auth_token_state_path $dir\/state;\n/m if $text =~ /ca_file=|auth_token_login/;
 
     # the image is run by that user
     $text = "user www-data;\n$text" if $> == 0 && $text =~ /^http \{/m && $text !~ /^user /m;

@@ -122,6 +122,62 @@ my $own = ask({ client_id => $guid, client_secret => $secret }, path => '/own/to
 is claims_of(token_of($own))->{aud}, "api://$guid", 'audience clients: its own';
 granted $s, '/read', 'audience clients: good', token => token_of($own), decision => { issuer => 'own' };
 
+# --- PowerShell -------------------------------------------------------------
+
+# The seed's example, its URLs replaced: what Invoke-RestMethod writes on the
+# connection, byte for byte.  PowerShell 7 escapes by WebUtility.UrlEncode, and
+# gives a GET with -ContentType a body of no bytes; Windows PowerShell 5.1 escapes
+# in small letters, and waits for "100 Continue" before it sends the body.  A hash
+# has no order.
+{
+    my $ps     = 'canary.Secret-~with_(8)*chars!';
+    my $escape = sub ($text, $safe, $case) {
+        return $text =~ s/([^A-Za-z0-9$safe])/sprintf $case, ord $1/ger;
+    };
+    $s->{store}->import_records(clients => [client($guid, secret_hashes => [hash_of($ps)], issuers => [qw(main own)])]);
+
+    my $host = '127.0.0.1:' . $s->port;
+    my @agent = (7 => 'Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.22631; en-US) PowerShell/7.4.1',
+                 5 => 'Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.2506');
+    my %agent = @agent;
+
+    for my $version (7, 5) {
+        my ($safe, $case) = $version == 7 ? ('\\-_.!*()', '%%%02X') : ('\\-_.!*()', '%%%02x');
+        my %body  = (client_id => $guid, client_secret => $ps, scope => "api://$guid/.default",
+                     grant_type => 'client_credentials');
+        my @order = $version == 7 ? qw(grant_type scope client_id client_secret) : qw(scope client_secret grant_type client_id);
+        my $body  = join '&', map { "$_=" . $escape->($body{$_}, $safe, $case) } @order;
+        my $lines = sub (@lines) { join '', map { "$_\r\n" } @lines, '' };
+
+        like $body, $version == 7 ? qr/scope=api%3A%2F%2F$guid%2F\.default/ : qr/scope=api%3a%2f%2f$guid%2f\.default/,
+            "PowerShell $version: the scope";
+
+        my $c = $s->connect;
+        my @post = ('POST /own/token HTTP/1.1', "Host: $host", "User-Agent: $agent{$version}",
+                    'Content-Type: application/x-www-form-urlencoded', 'Content-Length: ' . length $body);
+        if ($version == 7) {
+            $c->send($lines->(@post[0, 1, 2], 'Accept-Encoding: gzip, deflate, br', @post[3, 4]) . $body);
+        } else {
+            $c->send($lines->($post[0], @post[2, 3, 1, 4], 'Expect: 100-continue', 'Connection: Keep-Alive'));
+            is $c->response->{status}, 100, "PowerShell $version: go on";
+            $c->send($body);
+        }
+        my $token = $c->response;
+        my $json  = eval { JSON::PP->new->decode($token->{body}) } // {};
+        is $token->{status}, 200, "PowerShell $version: a token";
+        AuthToken::Token::secret($json->{access_token} // '-');
+
+        my $tag = next_tag;
+        my @get = ('GET /read HTTP/1.1', "Host: $host", "Authorization: Bearer $json->{access_token}",
+                   "User-Agent: $agent{$version}", "X-Test: $tag");
+        $c->send($lines->(@get, 'Content-Type: application/json', $version == 7 ? 'Content-Length: 0' : ()));
+        is_granted $c->response, "PowerShell $version: and the call";
+        is hits($s, $tag), 1, "PowerShell $version: which the API gets";
+    }
+
+    $s->{store}->import_records(clients => [client($guid, issuers => [qw(main own)])]);
+}
+
 # --- errors -----------------------------------------------------------------
 
 sub is_error ($answer, $status, $error, $name) {
@@ -161,9 +217,9 @@ is_refused $s->request('/oauth/token'), BAD => 'R3 GET', status => 405, message 
 
 # --- T5 ---------------------------------------------------------------------
 
-ask({ client_id => 'flood', client_secret => 'canary-wrong' }) for 1 .. 5;
+ask({ client_id => $_, client_secret => 'canary-wrong' }) for qw(flood Flood FLOOD fLOOD flOOD);
 my $flood = ask({ client_id => 'flood', client_secret => $secret });
-is $flood->{status}, 429, 'T5 after five failures';
+is $flood->{status}, 429, 'T5 after five failures, of one client in any case';
 like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, 'T5 when to come again';
 is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'T5 other clients are not held up';
 is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'T5 nor another address';

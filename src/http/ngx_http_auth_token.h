@@ -91,6 +91,7 @@ typedef struct {
 
     ngx_str_t                         access_cookie;
     time_t                            access_expires;
+    time_t                            access_kept;  /* its cookie, or 0 */
     ngx_str_t                         refresh_cookie;
     ngx_str_t                         refresh_path;
     time_t                            refresh_expires;

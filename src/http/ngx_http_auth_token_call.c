@@ -296,21 +296,24 @@ ngx_http_auth_token_set_cookies(ngx_http_request_t *r,
     const ngx_http_auth_token_issuer_t *issuer,
     const ngx_http_auth_token_grant_t *grant)
 {
+    time_t     kept;
     at_str_t   access, refresh;
     ngx_str_t  root = ngx_string("/");
 
     access = (at_str_t) { NULL, 0 };
     refresh = access;
+    kept = 0;
 
     if (grant) {
+        kept = issuer->access_kept ? issuer->access_kept
+                                   : issuer->access_expires;
         access.data = grant->access;
         access.len = ngx_strlen(grant->access);
         refresh.data = (char *) grant->refresh;
         refresh.len = issuer->refresh_length;
     }
 
-    if (ngx_http_auth_token_add_cookie(r, &issuer->access_cookie, access,
-                                       grant ? issuer->access_expires : 0,
+    if (ngx_http_auth_token_add_cookie(r, &issuer->access_cookie, access, kept,
                                        &root)
         != NGX_OK)
     {

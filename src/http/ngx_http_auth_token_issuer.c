@@ -116,7 +116,7 @@ static ngx_http_auth_token_issuer_command_t
     { ngx_string("signing_key"), 2, 3,
       ngx_http_auth_token_issuer_signing_key, 0, 1 },
 
-    { ngx_string("access_token"), 2, 3,
+    { ngx_string("access_token"), 2, 4,
       ngx_http_auth_token_issuer_access_token, 0, 0 },
 
     { ngx_string("refresh_token"), 2, 6,
@@ -525,6 +525,13 @@ ngx_http_auth_token_issuer_access_token(ngx_conf_t *cf,
                 continue;
             }
 
+        } else if (ngx_http_auth_token_parameter(&rest, "cookie_expires=")) {
+            issuer->access_kept = ngx_http_auth_token_issuer_seconds(&rest);
+
+            if (issuer->access_kept) {
+                continue;
+            }
+
         } else if (ngx_http_auth_token_parameter(&rest, "cookie=")
                    && ngx_http_auth_token_is_cookie_name(&rest))
         {
@@ -533,7 +540,8 @@ ngx_http_auth_token_issuer_access_token(ngx_conf_t *cf,
         }
 
         return ngx_http_auth_token_invalid(cf, &value[i],
-                   "it takes \"expires=TIME\" and \"cookie=NAME\"");
+                   "it takes \"expires=TIME\", \"cookie=NAME\" and "
+                   "\"cookie_expires=TIME\"");
     }
 
     return NGX_CONF_OK;
