@@ -153,7 +153,7 @@ unit: $(UNITS)
 TESTS = $(sort $(wildcard t/*.t)) $(UNITS)
 
 test: deps
-	$(MAKE) all unit fuzzers benchers
+	$(MAKE) -j$(JOBS) all unit fuzzers benchers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(JOBS) --timer $(TESTS)
 
@@ -188,13 +188,23 @@ bench:
 # --- fuzzing ----------------------------------------------------------------
 
 FUZZ_TIME  = 10
-FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
-             -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_FLAGS = -std=gnu11 -g -O1 -fsanitize=address,undefined \
+             -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Isrc/core
+FUZZ_OBJS  = $(CORE_SRCS:src/core/%.c=$(BUILD_ROOT)/fuzz/core/%.o)
 
-$(BUILD_ROOT)/fuzz/%: t/fuzz/%.c $(CORE_SRCS) $(CORE_HDRS)
+$(BUILD_ROOT)/fuzz/core/%.o: src/core/%.c $(CORE_HDRS)
 	@mkdir -p $(@D)
-	$(CLANG) -std=gnu11 $(FUZZ_FLAGS) -Isrc/core -o $@ $< \
-	    $(filter-out src/core/at_mint.c,$(CORE_SRCS)) $(CORE_LIBS)
+	$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+# a target that includes a source has its functions under other names
+$(BUILD_ROOT)/fuzz/libauthtoken.a: $(FUZZ_OBJS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD_ROOT)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h) $(BUILD_ROOT)/fuzz/libauthtoken.a
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< \
+	    $(BUILD_ROOT)/fuzz/libauthtoken.a $(CLI_LIBS)
 
 fuzzers: $(FUZZERS)
 

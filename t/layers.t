@@ -61,7 +61,7 @@ is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_)}, @core), [], 'src/core includes
 is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_|cli)}, @cli), [], 'src/cli includes core';
 
 # one header, one place
-for my $row (['jwt.h', 'at_mint.c'], ['crypt.h', 'at_password.c'],
+for my $row (['jwt.h', 'at_mint.c'], ['crypt.h', 'at_password.c'], ['curl/curl.h', 'at_fetch.c'],
           ['lmdb.h', 'at_(?:lmdb|session|store\w*)\.c'])
 {
     my ($header, $place) = @$row;
@@ -131,18 +131,21 @@ my @rows = (
     (map { "J$_" } 1 .. 23),
     (map { "S$_" } 1 .. 5, 6, 7, 9 .. 12),
     (map { "C$_" } 1 .. 11),
-    (map { "K$_" } 1 .. 6, 9),
+    (map { "K$_" } 1 .. 7, 9),
+    (map { "Q$_" } 1 .. 9),
     (map { "H$_" } 1 .. 16),
     (map { "P$_" } 1 .. 6, 8),
     (map { "F$_" } 1 .. 10),
     (map { "I$_" } 1 .. 10),
     (map { "D$_" } 1 .. 11),
-    qw(T1 T3),
+    (map { "R$_" } 1 .. 14),
+    qw(T1 T2 T3 T4 T5),
     (map { "L$_" } 1 .. 5),
     (map { "V$_" } 1 .. 6),
     (map { "E$_" } 1 .. 5),
     (map { "X$_" } 1 .. 9),
-    qw(O1 O2 O4 O6),
+    qw(M2 M3 M4),
+    qw(O1 O2 O3 O4 O6),
 );
 
 my $tests = join "\n", map { content($_) }

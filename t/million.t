@@ -24,6 +24,7 @@ my $conf = <<'CONF';
         key_file %%DIR%%/rsa.pem;
     }
     auth_token_store lmdb:%%DIR%%/store;
+    auth_token_cache off;                       # it has a size of its own
     server {
         listen %%LISTEN%%;
         auth_token on;

@@ -379,7 +379,7 @@ at_fetch_grow(at_transfer_t *t, size_t size)
         return -1;
     }
 
-    if (t->fetched->len) {
+    if (t->fetched->body) {
         memcpy(body, t->fetched->body, t->fetched->len);
     }
 

@@ -4,6 +4,7 @@
  */
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 
 #include "at_json.h"
@@ -90,7 +91,16 @@ typedef enum {
     AT_JSON_STARVED
 } at_json_state_e;
 
-static _Thread_local at_json_state_e  at_json_state;
+/*
+ * In a module these would be allocated at the first use in a thread, and glibc
+ * ends the process where that fails.
+ */
+#define AT_JSON_TLS  __attribute__((tls_model("initial-exec"))) _Thread_local
+
+static AT_JSON_TLS at_json_state_e  at_json_state;
+
+/* where a lack of memory leads while at_json_guard() runs */
+static AT_JSON_TLS jmp_buf         *at_json_escape;
 
 /* jansson's own, or another user's of it; changed under the lock alone */
 static json_malloc_t    at_json_allocate = malloc;
@@ -106,6 +116,10 @@ at_json_malloc(size_t size)
 
     if (p == NULL && at_json_state == AT_JSON_PARSING) {
         at_json_state = AT_JSON_STARVED;
+    }
+
+    if (p == NULL && at_json_escape != NULL) {
+        longjmp(*at_json_escape, 1);
     }
 
     return p;
@@ -129,6 +143,26 @@ at_json_install(void)
     }
 
     (void) pthread_mutex_unlock(&at_json_lock);
+}
+
+
+int
+at_json_guard(void (*run)(void *data), void *data)
+{
+    jmp_buf  escape;
+
+    at_json_install();
+
+    if (setjmp(escape) != 0) {
+        at_json_escape = NULL;
+        return -1;
+    }
+
+    at_json_escape = &escape;
+    run(data);
+    at_json_escape = NULL;
+
+    return 0;
 }
 
 

@@ -46,5 +46,12 @@ at_json_e at_json_parse(json_t **object, at_str_t text,
  */
 int at_json_string(const json_t *object, const char *name, at_str_t *value);
 
+/*
+ * For a library that goes on without what jansson found no memory for: calls
+ * run, and leaves it at the first such allocation.  0, or -1 where it was left;
+ * what run was about to free is lost then.
+ */
+int at_json_guard(void (*run)(void *data), void *data);
+
 
 #endif

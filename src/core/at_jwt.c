@@ -47,6 +47,7 @@ struct at_verifier_s {
     unsigned char  *memory;         /* for the parts of one token, decoded */
     size_t          size;
     size_t          used;
+    unsigned        lacks_key:1;    /* of the token before */
     size_t          n_memos;        /* so far: the next one takes the place of
                                        the oldest */
     at_memo_t       memos[AT_VERIFIER_MEMOS];
@@ -82,6 +83,7 @@ typedef struct {
     const at_jwt_query_t *query;
     double          now;
     unsigned        blind:1;        /* a client could not be looked up */
+    unsigned        lacks_key:1;    /* an issuer has none of the token's kid */
 } at_jwt_t;
 
 
@@ -485,6 +487,8 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_t *trusted)
         return AT_OK;
 
     case AT_SIGNATURE_BAD:
+        jwt->lacks_key |= jwt->jose.kid.len != 0 && named == 0;
+
         /* the key may be one of those that are not there yet */
         if (named == 0 && at_jwt_lacks_keys(trusted)) {
             return AT_UNAVAILABLE;
@@ -984,6 +988,8 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     at_jwt_t      jwt;
     at_verdict_e  verdict;
 
+    verifier->lacks_key = 0;
+
     if (query->token.len > query->max_len
         || query->token.len > AT_JWT_LEN_MAX)
     {
@@ -1001,6 +1007,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 
     verdict = at_jwt_examine(identity, &jwt, query);
 
+    verifier->lacks_key = jwt.lacks_key && jwt.signer == NULL;
     at_verifier_clean(verifier);
     json_decref(jwt.object);
     json_decref(jwt.claims);
@@ -1030,6 +1037,13 @@ at_verifier_free(at_verifier_t *verifier)
         free(verifier->memory);
         free(verifier);
     }
+}
+
+
+int
+at_jwt_lacks_key(const at_verifier_t *verifier)
+{
+    return verifier->lacks_key;
 }
 
 

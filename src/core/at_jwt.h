@@ -80,6 +80,13 @@ at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query);
 
 /*
+ * Whether the key of the token before may be a new one: no signature held, and
+ * one of the issuers has no key of the token's kid.  The verdict does not tell,
+ * as another issuer, or a key without a kid, may have come further.
+ */
+int at_jwt_lacks_key(const at_verifier_t *verifier);
+
+/*
  * The claims of a token that was verified before, for those who ask for one: a
  * new reference, or NULL where memory failed.
  */

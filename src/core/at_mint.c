@@ -366,20 +366,30 @@ at_mint_add_claims(jwt_t *jwt, at_str_t claims)
 }
 
 
-static char *
-at_mint_encode(jwt_t *jwt, const at_mint_t *mint, jwt_alg_t alg, at_str_t kid,
-    at_str_t claims)
-{
-    if (at_mint_add_kid(jwt, kid) != 0
-        || at_mint_add_claims(jwt, claims) != 0
-        || jwt_set_alg(jwt, alg, (const unsigned char *) mint->pem,
-                       (int) mint->pem_len) != 0
-        || jwt_get_alg(jwt) != alg)
-    {
-        return NULL;
-    }
+typedef struct {
+    jwt_t            *jwt;
+    const at_mint_t  *mint;
+    jwt_alg_t         alg;
+    at_str_t          kid;
+    at_str_t          claims;
+    char             *token;    /* NULL: it failed */
+} at_mint_work_t;
 
-    return jwt_encode_str(jwt);
+
+static void
+at_mint_encode(void *data)
+{
+    at_mint_work_t  *work = data;
+
+    if (at_mint_add_kid(work->jwt, work->kid) == 0
+        && at_mint_add_claims(work->jwt, work->claims) == 0
+        && jwt_set_alg(work->jwt, work->alg,
+                       (const unsigned char *) work->mint->pem,
+                       (int) work->mint->pem_len) == 0
+        && jwt_get_alg(work->jwt) == work->alg)
+    {
+        work->token = jwt_encode_str(work->jwt);
+    }
 }
 
 
@@ -387,8 +397,9 @@ char *
 at_mint_token(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     at_str_t claims, at_error_t *err)
 {
-    char   *token;
-    jwt_t  *jwt;
+    char            *token;
+    jwt_t           *jwt;
+    at_mint_work_t   work;
 
     if (at_mint_check_header(mint, alg, kid, err) != 0
         || at_mint_check_claims(claims, err) != 0)
@@ -401,7 +412,11 @@ at_mint_token(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
         return NULL;
     }
 
-    token = at_mint_encode(jwt, mint, at_mint_libjwt_alg(alg), kid, claims);
+    work = (at_mint_work_t) { jwt, mint, at_mint_libjwt_alg(alg), kid, claims,
+                              NULL };
+
+    /* libjwt 1.10 takes what json_dumps() could not make for a text */
+    token = at_json_guard(at_mint_encode, &work) == 0 ? work.token : NULL;
     jwt_free(jwt);
     ERR_clear_error();
 

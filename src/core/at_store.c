@@ -318,8 +318,7 @@ at_store_create(const char *path, unsigned flags, at_error_t *err)
         return NULL;
     }
 
-    store->sha256 = at_sha256_create();
-    rc = store->sha256 ? mdb_env_create(&store->env) : ENOMEM;
+    rc = mdb_env_create(&store->env);
 
     if (rc == 0) {
         rc = mdb_env_set_mapsize(store->env, AT_STORE_MAP_SIZE);
@@ -489,7 +488,12 @@ int
 at_store_token_key(at_store_t *store, unsigned char key[AT_SHA256_LEN],
     at_str_t token)
 {
-    return at_sha256_again(store->sha256, key, token);
+    /* by its first use: whoever asks for no token needs none of it */
+    if (store->sha256 == NULL) {
+        store->sha256 = at_sha256_create();
+    }
+
+    return store->sha256 ? at_sha256_again(store->sha256, key, token) : -1;
 }
 
 

@@ -316,7 +316,7 @@ ngx_http_auth_token_verify_jwt(ngx_http_auth_token_main_conf_t *atmcf,
 
     verdict = at_jwt_verify(atmcf->verifier, &ctx->own, &query);
 
-    if (verdict == AT_UNKNOWN_KID) {
+    if (verdict != AT_OK && at_jwt_lacks_key(atmcf->verifier)) {
         ngx_http_auth_token_fetch_early(ctx->conf, &ctx->credential);
     }
 

@@ -139,7 +139,11 @@ ngx_http_auth_token_call_read(ngx_http_auth_token_call_t *call,
     ngx_http_request_t  *r;
 
     r = call->request;
+
+    /* a password has no business in a file */
+
     r->request_body_in_single_buf = 1;
+    r->request_body_in_file_only = 0;
 
     rc = ngx_http_read_client_request_body(r, handler);
 

@@ -21,13 +21,13 @@
 #define NGX_HTTP_AUTH_TOKEN_HEAD            32      /* time, end of line */
 
 
+#if (NGX_THREADS)
+
 /* a fetch: the event loop fills the upper part, the thread the lower one */
 struct ngx_http_auth_token_fetch_s {
     ngx_http_auth_token_main_conf_t  *atmcf;
     ngx_http_auth_token_source_t     *source;
-#if (NGX_THREADS)
     ngx_thread_task_t                *task;
-#endif
     ngx_log_t                        *log;
     ngx_uint_t                        busy;
     ngx_uint_t                        lease;
@@ -43,8 +43,6 @@ struct ngx_http_auth_token_fetch_s {
 
 /* --- a thread ------------------------------------------------------------ */
 
-
-#if (NGX_THREADS)
 
 static int
 ngx_http_auth_token_fetch_stop(void *data)
@@ -251,8 +249,6 @@ ngx_http_auth_token_fetch_thread(void *data, ngx_log_t *log)
                     : NGX_HTTP_AUTH_TOKEN_FETCH_FAILED;
 }
 
-#endif
-
 
 /* --- keys of a worker ---------------------------------------------------- */
 
@@ -424,8 +420,6 @@ ngx_http_auth_token_fetch_expire(ngx_http_auth_token_main_conf_t *atmcf,
 
 /* --- leases -------------------------------------------------------------- */
 
-
-#if (NGX_THREADS)
 
 static void
 ngx_http_auth_token_fetch_log(ngx_http_auth_token_fetch_t *fetch,
@@ -759,7 +753,11 @@ ngx_http_auth_token_fetch_early(const ngx_http_auth_token_loc_conf_t *atcf,
         sources = issuer->sources.elts;
 
         for (k = 0; k < issuer->sources.nelts; k++) {
-            ngx_http_auth_token_source_want(sources[k], &header);
+
+            /* without keys it is tried again soon in any case */
+            if (sources[k]->fetched) {
+                ngx_http_auth_token_source_want(sources[k], &header);
+            }
         }
     }
 }

@@ -459,6 +459,16 @@ ngx_http_auth_token_hash_start(void)
 }
 
 
+static void
+ngx_http_auth_token_hash_give(ngx_http_auth_token_job_t *job)
+{
+    (void) pthread_mutex_lock(&ngx_http_auth_token_hasher.lock);
+    ngx_http_auth_token_hasher.next = job;
+    (void) pthread_cond_signal(&ngx_http_auth_token_hasher.wake);
+    (void) pthread_mutex_unlock(&ngx_http_auth_token_hasher.lock);
+}
+
+
 /* what is not worth its time any more ends here */
 
 static void
@@ -478,10 +488,7 @@ ngx_http_auth_token_hash_next(void)
     }
 
     if (job) {
-        (void) pthread_mutex_lock(&ngx_http_auth_token_hasher.lock);
-        ngx_http_auth_token_hasher.next = job;
-        (void) pthread_cond_signal(&ngx_http_auth_token_hasher.wake);
-        (void) pthread_mutex_unlock(&ngx_http_auth_token_hasher.lock);
+        ngx_http_auth_token_hash_give(job);
     }
 }
 
@@ -497,11 +504,21 @@ ngx_http_auth_token_hash(ngx_http_auth_token_job_t *job)
 
     rc = ngx_http_auth_token_push(&ngx_http_auth_token_hasher.queue, job,
                                   NGX_HTTP_AUTH_TOKEN_HASHES);
-    if (rc == NGX_OK) {
-        ngx_http_auth_token_hash_next();
+
+    if (rc != NGX_OK || ngx_http_auth_token_hasher.queue.running) {
+        return rc;
     }
 
-    return rc;
+    /*
+     * It is not asked again whether it is worth it: in another worker that may
+     * have changed just now, and then the request would end while its handler
+     * is at work, here.
+     */
+
+    ngx_http_auth_token_hash_give(
+                  ngx_http_auth_token_pop(&ngx_http_auth_token_hasher.queue));
+
+    return NGX_OK;
 }
 
 

@@ -47,6 +47,8 @@ ngx_http_auth_token_logout_access(ngx_http_request_t *r,
     trusted.sets = call->issuer->sets;
     trusted.n_sets = call->issuer->nsets;
 
+    ngx_memzero(&query, sizeof(at_jwt_query_t));
+
     query.token = ngx_http_auth_token_view(ctx->credential);
     query.max_len = atmcf->max_length;
     query.trusted = &trusted;

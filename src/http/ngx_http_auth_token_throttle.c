@@ -19,6 +19,8 @@
 #define NGX_HTTP_AUTH_TOKEN_FAILURES   10
 #define NGX_HTTP_AUTH_TOKEN_PERIOD     60
 
+#define NGX_HTTP_AUTH_TOKEN_AHEAD      5        /* seconds */
+
 
 typedef struct {
     u_char          digest[16];
@@ -134,7 +136,15 @@ ngx_http_auth_token_throttle_key(ngx_http_request_t *r,
 
     /* what is longer is no name, and all such are one */
     name.len = name.len > AT_NAME_MAX ? 0 : name.len;
-    ngx_memcpy(text + n, name.data, name.len);
+
+    /* a client is the same in any case: each spelling would have its own count */
+
+    if (kind == 'c') {
+        ngx_strlow(text + n, (u_char *) name.data, name.len);
+
+    } else {
+        ngx_memcpy(text + n, name.data, name.len);
+    }
 
     view.data = (char *) text;
     view.len = n + name.len;
@@ -194,6 +204,20 @@ ngx_http_auth_token_throttle_period(const ngx_http_auth_token_issuer_t *issuer)
 }
 
 
+/*
+ * A clock that was set back ends a period, too: it would not end otherwise.  That
+ * of another worker may be a little ahead, which is nothing.
+ */
+
+static ngx_uint_t
+ngx_http_auth_token_throttle_counts(
+    const ngx_http_auth_token_failures_t *entry, time_t period)
+{
+    return entry->n && entry->first <= ngx_time() + NGX_HTTP_AUTH_TOKEN_AHEAD
+           && entry->first + period > ngx_time();
+}
+
+
 static ngx_slab_pool_t *
 ngx_http_auth_token_throttle_lock(
     const ngx_http_auth_token_main_conf_t *atmcf)
@@ -212,12 +236,14 @@ ngx_http_auth_token_is_throttled(const ngx_http_auth_token_main_conf_t *atmcf,
     const ngx_http_auth_token_issuer_t *issuer,
     ngx_http_auth_token_pair_t *pair)
 {
+    time_t                           period;
     uint32_t                         max;
     ngx_uint_t                       throttled;
     ngx_slab_pool_t                 *shpool;
     ngx_http_auth_token_failures_t  *entry, *oldest;
 
     max = issuer ? issuer->failures : NGX_HTTP_AUTH_TOKEN_FAILURES;
+    period = ngx_http_auth_token_throttle_period(issuer);
     throttled = 0;
 
     shpool = ngx_http_auth_token_throttle_lock(atmcf);
@@ -225,9 +251,9 @@ ngx_http_auth_token_is_throttled(const ngx_http_auth_token_main_conf_t *atmcf,
     entry = ngx_http_auth_token_throttle_find(atmcf->throttle->data, pair,
                                               &oldest);
     if (entry) {
-        pair->until = entry->first
-                      + ngx_http_auth_token_throttle_period(issuer);
-        throttled = entry->n >= max && pair->until > ngx_time();
+        pair->until = entry->first + period;
+        throttled = entry->n >= max
+                    && ngx_http_auth_token_throttle_counts(entry, period);
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
@@ -256,9 +282,8 @@ ngx_http_auth_token_throttle_failure(
         entry->n = 0;
     }
 
-    if (entry->n == 0
-        || entry->first + ngx_http_auth_token_throttle_period(issuer)
-           <= ngx_time())
+    if (!ngx_http_auth_token_throttle_counts(entry,
+                                 ngx_http_auth_token_throttle_period(issuer)))
     {
         entry->first = ngx_time();
         entry->n = 0;

@@ -216,14 +216,14 @@ test_time(void)
     known = least_of(str(hash), at_str("wrong"));
     unknown = least_of(at_str(""), at_str("wrong"));
 
-    if (!ok(unknown > known * 0.9 && unknown < known * 1.1,
+    if (!ok(unknown > known * 0.7 && unknown < known * 1.4,
             "T2 nobody's hash takes as long"))
     {
         printf("# %.2f ms, nobody's: %.2f ms\n", known, unknown);
     }
 
     unknown = least_of(str(hash), str(repeat('p', AT_PASSWORD_MAX + 1)));
-    ok(unknown > known * 0.9 && unknown < known * 1.1,
+    ok(unknown > known * 0.7 && unknown < known * 1.4,
        "T2 so does a password that cannot be right");
 }
 

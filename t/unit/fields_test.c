@@ -1,0 +1,161 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * R3, H14: what a body and a Basic credential say, with one reading or none.
+ */
+
+#include "at_fields.h"
+#include "at_header.h"
+#include "at_json.h"
+#include "tap.h"
+
+
+static const at_str_t  names[] = { at_str("username"), at_str("password") };
+
+
+static at_fields_e
+from_json(at_str_t text, at_str_t values[2])
+{
+    static char  buf[8192];
+
+    return at_fields_from_json(values, names, 2, text, buf);
+}
+
+
+static void
+test_json(void)
+{
+    size_t    i;
+    at_str_t  values[2];
+
+    static const char *const  bad[] = {
+        "", " ", "null", "true", "7", "\"x\"", "[]", "{}",
+        "{\"username\":\"a\"}", "{\"password\":\"a\"}",
+        "{\"username\":\"a\",\"password\":\"b\",\"c\":\"d\"}",
+        "{\"username\":\"a\",\"username\":\"b\"}",
+        "{\"username\":\"a\",\"password\":\"b\",\"password\":\"b\"}",
+        "{\"username\":\"a\",\"\\u0070assword\":\"b\",\"password\":\"b\"}",
+        "{\"username\":1,\"password\":\"b\"}",
+        "{\"username\":[\"a\"],\"password\":\"b\"}",
+        "{\"username\":{},\"password\":\"b\"}",
+        "{\"username\":null,\"password\":\"b\"}",
+        "{\"Username\":\"a\",\"password\":\"b\"}",
+        "{\"username\":\"a\\u0000\",\"password\":\"b\"}",
+        "{\"username\":\"\xff\",\"password\":\"b\"}",
+        "{\"username\":\"a\",\"password\":\"b\"} x",
+        "{\"username\":\"a\",\"password\":\"b\"}{}",
+        "{\"username\":\"a\",\"password\":\"b\"",
+        "{'username':'a','password':'b'}"
+    };
+
+    is_int(from_json(at_str("{\"username\":\"jane\",\"password\":\"x\"}"),
+                     values), AT_FIELDS_OK, "R3 two members");
+    is_bytes(values[0], at_str("jane"), "R3 the first");
+    is_bytes(values[1], at_str("x"), "R3 the second");
+
+    is_int(from_json(at_str(" { \"password\" : \"\\u20ac\\\"\" , "
+                            "\"username\":\"\"} "), values), AT_FIELDS_OK,
+           "R3 in the other order, with space");
+    is_bytes(values[0], at_str(""), "R3 an empty one");
+    is_bytes(values[1], at_str("\xe2\x82\xac\""), "R3 escapes");
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        is_int(from_json(str(bad[i]), values), AT_FIELDS_INVALID, "R3 %s",
+               bad[i]);
+    }
+
+    is_int(from_json(at_str("{\"username\":\"a\",\"password\":\"b\"}\0"),
+                     values), AT_FIELDS_INVALID, "R3 a NUL behind it");
+}
+
+
+static void
+test_form(void)
+{
+    char      buf[256];
+    size_t    i;
+    at_str_t  values[2];
+
+    static const char *const  bad[] = {
+        "username=a&username=b", "username=&username=", "username=%",
+        "username=%4", "username=%4x", "username=%00", "username=%0a",
+        "username=%7f", "username=a b", "username=\xc3\xa4", "%zz=x",
+        "user%6eame=a&username=b", "username=a\n", "\x01=x"
+    };
+
+    is_int(at_fields_from_form(values, names, 2,
+                               at_str("username=a+b%26%c3%a4&x=y&password=c=d"),
+                               buf), AT_FIELDS_OK, "a form");
+    is_bytes(values[0], at_str("a b&\xc3\xa4"), "decoded");
+    is_bytes(values[1], at_str("c=d"), "an equals sign inside");
+
+    is_int(at_fields_from_form(values, names, 2, at_str("user%6eame=a&&=&x"),
+                               buf), AT_FIELDS_OK, "a name is encoded, too");
+    is_bytes(values[0], at_str("a"), "and decoded");
+    ok(values[1].data == NULL && values[1].len == 0, "one that is not there");
+
+    is_int(at_fields_from_form(values, names, 2, at_str(""), buf), AT_FIELDS_OK,
+           "an empty one");
+    ok(values[0].data == NULL, "has nothing");
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        is_int(at_fields_from_form(values, names, 2, str(bad[i]), buf),
+               AT_FIELDS_INVALID, "a bad form: %s", bad[i]);
+    }
+}
+
+
+static void
+test_basic(void)
+{
+    char      buf[64];
+    size_t    i;
+    at_str_t  text, user, password;
+
+    static const char *const  bad[] = {
+        "", "=", "====", "dTpw=", "dTpw====", "dTp", "dTpwIA", "dTpwIA=",
+        "dTpwIB==", "dT pw", "!!!!", "amFuZQ==", "Og==", "OnA=", "dToB",
+        "dTp_", "dTo-", "dT==pw==", "AHU6cA=="
+    };
+
+    is_int(at_header_basic(at_str("Basic dTpw"), &text), 1, "H14 Basic");
+    is_bytes(text, at_str("dTpw"), "H14 its text");
+    is_int(at_header_basic_decode(text, buf, &user, &password), 0, "H14 dTpw");
+    is_bytes(user, at_str("u"), "H14 the name");
+    is_bytes(password, at_str("p"), "H14 the password");
+
+    is_int(at_header_basic_decode(at_str("dTpwOnE6"), buf, &user, &password), 0,
+           "H14 colons");
+    is_bytes(password, at_str("p:q:"), "H14 are the password's");
+    is_int(at_header_basic_decode(at_str("dTo="), buf, &user, &password), 0,
+           "H14 an empty password");
+    is_int((long long) password.len, 0, "H14 is empty");
+
+    is_int(at_header_basic(at_str("bAsIc  x"), &text), 1, "H5 in any case");
+    is_bytes(text, at_str("x"), "H5 behind two spaces");
+    is_int(at_header_basic(at_str("Basic"), &text), 1, "H5 alone");
+    is_int((long long) text.len, 0, "H5 with nothing");
+    is_int(at_header_basic(at_str("Basic\tdTpw"), &text), 1, "H5 a tab");
+    is_int((long long) text.len, 0, "H5 spoils it");
+    is_int(at_header_basic(at_str("Basicx dTpw"), &text), 0, "H6 another word");
+    is_int(at_header_basic(at_str("Bearer dTpw"), &text), 0, "H6 another one");
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        is_int(at_header_basic_decode(str(bad[i]), buf, &user, &password), -1,
+               "H14 bad: \"%s\"", bad[i]);
+    }
+}
+
+
+int
+main(void)
+{
+    at_json_init();
+
+    test_json();
+    test_form();
+    test_basic();
+
+    return tap_done();
+}

@@ -1,0 +1,261 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * R2: what the tokens say that are issued here, and that the key that signs is
+ * the one that is published.
+ */
+
+#include <jansson.h>
+
+#include "at_grant.h"
+#include "at_jwt.h"
+#include "at_mint.h"
+#include "fail.h"
+#include "sign.h"
+
+
+#define NOW  1700000000
+
+
+static const at_grant_t  grant = {
+    at_str("https://issuer.example"), at_str("api"), NOW, NOW + 1800
+};
+
+
+static void
+warn(void *data, const char *text)
+{
+    (void) data;
+    (void) text;
+}
+
+
+static void
+is_json(char *text, const char *expected, const char *name)
+{
+    json_t  *got, *wanted;
+
+    got = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    wanted = json_loads(expected, 0, NULL);
+
+    if (!ok(json_equal(got, wanted), "%s", name)) {
+        printf("# %s\n", text ? text : "none");
+    }
+
+    json_decref(got);
+    json_decref(wanted);
+    free(text);
+}
+
+
+static void
+test_claims(void)
+{
+    at_list_t         scopes = { 0, 0, NULL };
+    at_bytes_t        bytes = { NULL, 0, 0, 0 };
+    at_user_record_t  user;
+
+    at_list_add(&bytes, &scopes, at_str("read"));
+    at_list_add(&bytes, &scopes, at_str("a \"b\" \xe2\x82\xac"));
+
+    memset(&user, 0, sizeof(user));
+    user.username = at_str("jane\\");
+    user.id = at_str("7");
+    user.scopes = scopes;
+    user.password = at_str("$y$hash");
+
+    is_json(at_grant_user(&grant, &user),
+            "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":false,"
+            "\"scope\":[\"read\",\"a \\\"b\\\" \\u20ac\"],\"aud\":\"api\","
+            "\"iss\":\"https://issuer.example\",\"iat\":1700000000,"
+            "\"exp\":1700001800}", "R2 a user's claims, and no others");
+
+    user.admin = 1;
+    user.scopes = (at_list_t) { 0, 0, NULL };
+    is_json(at_grant_user(&grant, &user),
+            "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":true,"
+            "\"scope\":[],\"aud\":\"api\",\"iss\":\"https://issuer.example\","
+            "\"iat\":1700000000,\"exp\":1700001800}", "R2 an administrator's");
+
+    user.username = at_str("\xff");
+    ok(at_grant_user(&grant, &user) == NULL, "R2 what is not UTF-8 is none");
+
+    is_json(at_grant_client(&grant, at_str("c-1")),
+            "{\"appid\":\"c-1\",\"sub\":\"c-1\",\"ver\":\"1.0\","
+            "\"aud\":\"api\",\"iss\":\"https://issuer.example\","
+            "\"iat\":1700000000,\"exp\":1700001800}", "a client's claims");
+
+    at_bytes_free(&bytes);
+}
+
+
+static void
+test_random(void)
+{
+    char      text[81], other[81];
+    size_t    i, wrong;
+
+    wrong = 0;
+
+    for (i = 0; i < 200; i++) {
+        memset(text, 0, sizeof(text));
+        (void) at_grant_random(text, 80);
+        wrong += strlen(text) != 80;
+        wrong += strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "abcdefghijklmnopqrstuvwxyz0123456789") != 80;
+    }
+
+    is_int((long long) wrong, 0, "R11 letters and digits");
+    (void) at_grant_random(other, 80);
+    ok(memcmp(text, other, 80) != 0, "R11 others each time");
+}
+
+
+/* whose signature holds under the set that is published */
+static void
+test_published(void)
+{
+    char           *jwk, *kid, *set, *claims, *token_text;
+    EVP_PKEY       *pkey;
+    at_path_t       path;
+    at_mint_t      *mint;
+    at_error_t      err;
+    at_issuer_t     issuer;
+    at_keyset_t    *keys;
+    at_trusted_t    trusted;
+    at_identity_t   id;
+    at_verifier_t  *verifier;
+    at_jwt_query_t  query;
+    at_str_t        typ = at_str("JWT");
+
+    pkey = key_rsa(2048);
+    mint = at_mint_create(pem_private(pkey, NULL), &err);
+
+    is_int(at_mint_publish(mint, AT_RS256, at_str(""), &jwk, &kid, &err), 0,
+           "the public half");
+    ok(strstr(jwk, "\"d\"") == NULL && strstr(jwk, "\"p\"") == NULL,
+       "no private member");
+    is_int((long long) strlen(kid), 43, "RFC 7638 a thumbprint");
+
+    set = format("{\"keys\":[%s]}", jwk);
+    keys = at_keyset_parse(str(set), at_alg_bit(AT_RS256), warn, NULL, &err);
+    ok(keys != NULL, "a set of it");
+
+    memset(&issuer, 0, sizeof(issuer));
+    issuer.issuers = &grant.issuer;
+    issuer.n_issuers = 1;
+    issuer.audiences = &grant.audience;
+    issuer.n_audiences = 1;
+    issuer.typs = &typ;
+    issuer.n_typs = 1;
+    issuer.algs = at_alg_bit(AT_RS256);
+    issuer.max_age = AT_NO_MAX_AGE;
+    path = (at_path_t) { 1, { at_str("sub") } };
+    issuer.user_claim = path;
+    issuer.scope_claim = path;
+
+    claims = at_grant_client(&grant, at_str("c-1"));
+    token_text = at_mint_token(mint, AT_RS256, str(kid), str(claims), &err);
+
+    trusted = (at_trusted_t) { &issuer, &keys, 1 };
+    verifier = at_verifier_create();
+
+    memset(&query, 0, sizeof(query));
+    query.token = str(token_text);
+    query.max_len = 8192;
+    query.trusted = &trusted;
+    query.n = 1;
+    query.now = NOW;
+
+    memset(&id, 0, sizeof(id));
+    is_int(at_jwt_verify(verifier, &id, &query), AT_OK,
+           "R2 our own verifier takes what it signs");
+    is_bytes(id.user, at_str("c-1"), "R2 as it was said");
+    at_identity_release(&id);
+
+    query.now = NOW + 1800;
+    is_int(at_jwt_verify(verifier, &id, &query), AT_EXPIRED, "R2 to its end");
+    at_identity_release(&id);
+
+    at_mint_token_free(jwk);
+    at_mint_token_free(kid);
+
+    is_int(at_mint_publish(mint, AT_ES256, at_str(""), &jwk, &kid, &err), -1,
+           "not for another algorithm");
+    is_int(at_mint_publish(mint, AT_RS256, at_str("a\"b"), &jwk, &kid, &err), -1,
+           "nor under a kid that is none");
+    is_int(at_mint_publish(mint, AT_RS256, at_str("mine"), &jwk, &kid, &err), 0,
+           "under a kid of one's own");
+    is_str(kid, "mine", "that one");
+
+    at_mint_token_free(jwk);
+    at_mint_token_free(kid);
+    at_mint_token_free(token_text);
+    at_verifier_free(verifier);
+    at_keyset_free(keys);
+    at_mint_free(mint);
+    free(claims);
+}
+
+
+/* libjwt looks at what it allocates, but not at what jansson does for it */
+static void
+test_failures(void)
+{
+    int         lasting;
+    char       *text;
+    unsigned    n, failed, wrong;
+    at_mint_t  *mint;
+    at_error_t  err;
+
+    if (!FAIL_WORKS) {
+        skip("the sanitizer allocates");
+        return;
+    }
+
+    mint = at_mint_create(pem_private(key_rsa(2048), NULL), &err);
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (n = 1; n < 20000; n++) {
+            fail_begin(n, lasting);
+            text = at_mint_token(mint, AT_RS256, at_str("kid"),
+                                 at_str("{\"id\":\"7\",\"scope\":[\"read\"],"
+                                        "\"exp\":1700001800}"), &err);
+            failed = fail_end();
+
+            /* 2048 bits of a signature behind the second dot */
+            wrong += text != NULL && (strrchr(text, '.') == strchr(text, '.')
+                                      || strlen(strrchr(text, '.')) != 343);
+            at_mint_token_free(text);
+
+            if (failed == 0) {
+                break;
+            }
+        }
+
+        ok(n > 100 && n < 20000, "G5 signing: %u points%s", n - 1,
+           lasting ? ", from each one on" : "");
+        is_int(wrong, 0, "G5 signing: whole, or none");
+    }
+
+    at_mint_free(mint);
+}
+
+
+int
+main(void)
+{
+    at_jwt_init();
+
+    test_claims();
+    test_random();
+    test_published();
+    test_failures();
+
+    sign_end();
+
+    return tap_done();
+}
