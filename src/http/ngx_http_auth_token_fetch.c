@@ -301,6 +301,20 @@ ngx_http_auth_token_fetch_read_time(at_str_t *text, time_t *fetched)
 }
 
 
+/* a clock that was far ahead when they were fetched does not keep them */
+
+static ngx_uint_t
+ngx_http_auth_token_fetch_is_stale(const ngx_http_auth_token_source_t *source,
+    time_t fetched)
+{
+    time_t  age;
+
+    age = ngx_time() - fetched;
+
+    return age >= source->max_stale || -age >= source->max_stale;
+}
+
+
 /* NGX_OK; NGX_ERROR with err set, where the document is of no use */
 
 static ngx_int_t
@@ -318,7 +332,7 @@ ngx_http_auth_token_fetch_use(ngx_http_auth_token_main_conf_t *atmcf,
         return at_error(err, "there is no time in it");
     }
 
-    if (ngx_time() - fetched >= source->max_stale) {
+    if (ngx_http_auth_token_fetch_is_stale(source, fetched)) {
         return at_error(err, "its keys are older than \"max_stale\"");
     }
 
@@ -407,13 +421,16 @@ ngx_http_auth_token_fetch_expire(ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_source_t *source, ngx_log_t *log)
 {
     if (source->fetched == 0
-        || ngx_time() - source->fetched < source->max_stale)
+        || !ngx_http_auth_token_fetch_is_stale(source, source->fetched))
     {
         return;
     }
 
     source->fetched = 0;
     ngx_http_auth_token_fetch_swap(atmcf, source, NULL);
+
+    /* if it is the clock that jumped, no fetch is due */
+    ngx_http_auth_token_source_want(source, NULL);
 
     ngx_log_error(NGX_LOG_ERR, log, 0,
                   "auth_token: the keys of \"%V\" are older than "
