@@ -315,12 +315,15 @@ ngx_http_auth_token_fetch_is_stale(const ngx_http_auth_token_source_t *source,
 }
 
 
-/* NGX_OK; NGX_ERROR with err set, where the document is of no use */
+/*
+ * NGX_OK; NGX_ERROR with err set, where the document is of no use: a copy of
+ * one that was there before the last one is none.
+ */
 
 static ngx_int_t
 ngx_http_auth_token_fetch_use(ngx_http_auth_token_main_conf_t *atmcf,
-    ngx_http_auth_token_source_t *source, at_str_t text, ngx_log_t *log,
-    at_error_t *err)
+    ngx_http_auth_token_source_t *source, at_str_t text, time_t last,
+    ngx_log_t *log, at_error_t *err)
 {
     u_char        digest[AT_SHA256_LEN];
     time_t        fetched;
@@ -334,6 +337,10 @@ ngx_http_auth_token_fetch_use(ngx_http_auth_token_main_conf_t *atmcf,
 
     if (ngx_http_auth_token_fetch_is_stale(source, fetched)) {
         return at_error(err, "its keys are older than \"max_stale\"");
+    }
+
+    if (fetched < last) {
+        return at_error(err, "its keys are older than the last ones");
     }
 
     if (source->fetched
@@ -373,6 +380,7 @@ ngx_http_auth_token_fetch_load(ngx_http_auth_token_main_conf_t *atmcf,
     char                   buf[sizeof(NGX_HTTP_AUTH_TOKEN_PURPOSE)
                                + AT_SHA256_LEN];
     size_t                 len;
+    time_t                 last;
     at_str_t               text;
     at_error_t             err, reason;
     const at_state_key_t  *key;
@@ -385,6 +393,7 @@ ngx_http_auth_token_fetch_load(ngx_http_auth_token_main_conf_t *atmcf,
 
     /* before the file: what is read is of this version, or of a later one */
     source->version = source->slot->version;
+    last = source->slot->fetched;
 
     rc = at_state_read(key, (char *) source->file.data,
                        ngx_http_auth_token_fetch_purpose(source, buf),
@@ -395,7 +404,8 @@ ngx_http_auth_token_fetch_load(ngx_http_auth_token_main_conf_t *atmcf,
         text.data = content;
         text.len = len;
 
-        if (ngx_http_auth_token_fetch_use(atmcf, source, text, log, &reason)
+        if (ngx_http_auth_token_fetch_use(atmcf, source, text, last, log,
+                                          &reason)
             != NGX_OK)
         {
             rc = at_error(&err, "\"%s\": %s", source->file.data, reason.text);
