@@ -232,4 +232,11 @@ mistake <<'CONF', qr/has such a directive already/, 'two of them';
     } }
 CONF
 
+# times are multiplied, and added to others
+for my $line ('access_token expires=11y', 'access_token expires=9000000000000000000', 'access_token expires=0',
+              'refresh_token expires=9000000000000000000', 'password remember=9000000000000000000',
+              'password failures=1/9000000000000000000', 'password failures=0/1s') {
+    conf_fails issuer_conf(main => "\n$line; # here\n"), qr/ten years at most/, $line, prepare => prepare_users();
+}
+
 done;
