@@ -79,8 +79,9 @@ my $number = qr/[+-]?[\d,]+(?:\.\d+)?/;
 
 # of each kind of server and load, less the others' packages
 my @names = ('auth_token, same token', 'auth_token, each token once', 'auth_token, bad signature',
-             'auth_token, wrong alg', 'auth_token, same API token', 'auth_basic, PLAIN', 'auth_request');
-my $only  = '^(?:' . join('|', @names, 'auth_token_allow', 'nginx, once more') . ')$';
+             'auth_token, wrong alg', 'auth_token, same API token', 'auth_basic, PLAIN',
+             'auth_token, Basic, remembered', 'auth_request');
+my $only  = '^(?:' . join('|', @names, 'auth_token, login', 'login storm', 'auth_token_allow', 'nginx, once more') . ')$';
 
 my ($status, $output) = bench($only);
 is $status, 0, 'it runs' or diag $output;
@@ -106,6 +107,10 @@ is_deeply [map { $_->[0] } cells($text, 'nginx(?:, .*)?')],
      'nginx, X-API-Token', 'nginx, no credential', 'nginx, Basic'], 'the rows that they are compared with';
 is_deeply [cells($text, 'HAProxy.*')], [], 'and no other';
 
+# compared with nothing: nginx alone has no such thing
+my ($login) = cells($text, 'auth_token, login');
+like join(' ', ($login // [])->@[4 .. 6]), qr/\A$number $number $number\z/, 'logins';
+
 my ($ranges) = cells($text, 'auth_token_allow: us above nginx');
 ok $ranges && @$ranges == 3 && !grep({ !/\A[+-][\d.]+\z/ } @$ranges[1, 2]), 'how it grows';
 
@@ -118,6 +123,10 @@ is_deeply [grep { ($_->[1] eq 'not measured') != ($_->[2] eq '?') } @goals], [],
     'unknown where nothing was measured';
 my ($once) = grep { $_->[0] =~ /\AEach token once: at most 1\.4 x EVP_PKEY_verify .*, $number us\z/ } @goals;
 like +($once // [])->[1], qr/\A[+-]$number us\z/, 'one of them';
+
+my ($storm) = grep { $_->[0] =~ /\AA login storm: / } @goals;
+like +($storm // [])->[0], qr/ at most 1 ms, or 3 x that without, $number ms\z/, 'a login storm: its limit';
+like +($storm // [])->[1], qr/\A$number ms, without $number ms, at $number logins\/s\z/, 'and what it was';
 
 # --- the picture ------------------------------------------------------------
 

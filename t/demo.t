@@ -67,6 +67,8 @@ my %body = (
     'Expired API Token'             => '401 Unauthorized',
     'Invalid API Token'             => '401 Unauthorized',
     'API Client Unknown Or Disabled' => '403 Forbidden',
+    'Invalid Credentials'           => '401 Unauthorized',
+    'Invalid Refresh Token'         => '401 Unauthorized',
 );
 
 like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)? \n
@@ -76,7 +78,7 @@ like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)
 like $output, qr/^   reason in the log: $_$/m, "shown: $_"
     for qw(no_credential expired bad_signature malformed bad_alg audience scope
            address expired_api_token unknown_api_token disabled_client
-           unknown_client endpoint);
+           unknown_client endpoint wrong_password used_refresh_token ended_session);
 
 for my $name (qw(GOOD EXPIRED TAMPERED UNSIGNED CONFUSED READER)) {
     my $call = index $output, qq("Authorization: Bearer \$$name");
@@ -89,6 +91,24 @@ for my $name (qw(API_TOKEN OLD_TOKEN)) {
     my $made = $output =~ /^   \$ $name=\$\(\S*auth-token token create .*\)$/m ? $-[0] : -1;
     ok 0 <= $made && $made < $call, "\$$name: how it was made, then a call with it";
 }
+
+# what an answer gives, and what comes of it
+for my $row ([SESSION => accessToken => 'Cookie: accessToken='], [REFRESH => refreshToken => 'Cookie: refreshToken='],
+             [NEXT_SESSION => accessToken => 'Cookie: accessToken='],
+             [NEXT_REFRESH => refreshToken => 'Cookie: refreshToken='],
+             [PROGRAM => access_token => 'Authorization: Bearer '])
+{
+    my ($name, $what, $header) = @$row;
+    my $given = index $output, "   # $name: the $what of this answer\n";
+    my $call  = index $output, qq("$header\$$name");
+    ok 0 <= $given && $given < $call, "\$$name: which answer had it, then a call with it";
+}
+for my $cookie ('accessToken=...; Max-Age=1800; Path=/; Expires=', 'refreshToken=...; Max-Age=86400; Path=/api/auth/token; Expires=',
+                'accessToken=; Max-Age=0;', 'refreshToken=; Max-Age=0;')
+{
+    like $output, qr/^   Set-Cookie: \Q$cookie\E/m, "shown: $cookie";
+}
+like $output, qr/^   \{"access_token":"\.\.\.",/m, 'shown: the token of client credentials, without the token';
 
 # what becomes of a record while nginx runs: its changes, and the answers to calls
 # with the same credential
@@ -141,7 +161,8 @@ like $output, qr/^   \$ DEMO_DIR='\Q$dir\E' make demo-stop$/m, 'how to stop it';
 for my $case (['1', 1, 'the first, admitted'], ['3', 3, 'one refused'],
               ["$calls", $calls, 'the last'], ['4:status', 4, 'status alone'],
               ['2:body', 2, 'one byte of a body'], ['7:log', 7, 'the reason'],
-              ['19', 19, 'an API token disabled'], ['25:log', 25, 'a client disabled'])
+              ['19', 19, 'an API token disabled'], ['35:body', 35, 'an answer with a token'],
+              ['25:log', 25, 'a client disabled'])
 {
     my ($what, $n, $name) = @$case;
 

@@ -225,6 +225,10 @@ mistake <<'CONF', qr/no "auth_token_issuer" of the name/, 'an issuer that is not
     } }
 CONF
 
+conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { listen %%LISTEN%%; }',
+    qr/it takes "expires=TIME" and "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
+    for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
+
 mistake <<'CONF', qr/has such a directive already/, 'two of them';
     server { listen %%LISTEN%%; location / {
         auth_token_login main;

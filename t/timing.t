@@ -12,6 +12,7 @@ use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
+use AuthToken::Local;
 use AuthToken::Test;
 use Time::HiRes qw(time);
 
@@ -120,6 +121,65 @@ sub median (@values) { (sort { $a <=> $b } @values)[@values / 2] }
 
     cmp_ok $sorted[-1] - $sorted[0], '<', 0.005,
         'T3 no refusal waits: medians are within 5 ms';
+}
+
+# --- who is a user ----------------------------------------------------------
+
+# Hashes of the kind and cost that the command makes: without one, some 20 ms would
+# be missing.  In turn, as above; few are enough to see that.
+{
+    my $tries = $ENV{AT_TIMING_TRIES} || 15;
+    my $hash  = hash_of($AuthToken::Local::PASSWORD, '$y$j9T$' . 'abcdefghijklmnop');
+
+    my $local = start(issuer_conf(main => 'password failures=1000000/1s;') . <<'CONF' . api_conf() . '    }',
+    server {
+        listen %%LISTEN%%;
+        keepalive_requests 100000;
+        auth_token on;
+        auth_token_accept bearer basic;
+        location / { proxy_pass %%UPSTREAM%%; }
+CONF
+        prepare => prepare_users(users => [
+            user_record('jane', password_hash => $hash), user_record('mute', password_hash => undef),
+            user_record('gone', password_hash => $hash, enabled => \0),
+            user_record('idle', password_hash => $hash, scope => []),
+        ]),
+        good => ['/good', token => good_token()]);
+
+    my $connection = $local->connect;
+
+    # the same length for all; a user's right password would be another answer
+    my %login = map {
+        my $body = sprintf '{"username":"%s","password":"canary-wrong"}', $_;
+        ($_ => request_bytes('/api/v6.1/auth/login', method => 'POST', body => $body,
+                             headers => ['Content-Type: application/json']))
+    } qw(jane none gone mute);
+    my %basic = map { $_ => request_bytes('/', auth => basic($_, 'canary-wrong'), tag => 'clock') } qw(jane none);
+
+    for (['login', \%login, $tries], ['Basic', \%basic, $tries < 15 ? $tries : 15]) {
+        my ($what, $request, $tries) = @$_;
+        my %taken;
+
+        for my $round (1 .. $tries) {
+            for my $name ($round % 2 ? sort keys %$request : reverse sort keys %$request) {
+                my $begin = time;
+                $connection->send($request->{$name});
+                my $answer = $connection->response;
+                push $taken{$name}->@*, time - $begin;
+                die "$what $name: status $answer->{status}\n" if $answer->{status} != 401;
+            }
+        }
+
+        my %median = map { $_ => median($taken{$_}->@*) } keys %taken;
+        note map { sprintf "%s, %-5s %.3f ms, median of %d\n", $what, $_, $median{$_} * 1e3, $tries } sort keys %median;
+
+        # one of few is disturbed by anything
+        my $bound = $tries >= 2000 ? 0.02 : 0.6;
+        for my $name (grep { $_ ne 'jane' } sort keys %median) {
+            cmp_ok abs($median{$name} / $median{jane} - 1), '<', $bound,
+                "T2 $what: '$name' takes what a user with a wrong password takes, within " . 100 * $bound . ' %';
+        }
+    }
 }
 
 done;

@@ -1,11 +1,13 @@
 -- The requests of wrk, all of which are made here, so that two servers that are
 -- compared get the same bytes.  Arguments behind "--":
 --
---   PATH HEADER FILE LINES ORDER
+--   PATH HEADER FILE LINES ORDER METHOD BODY PAUSE
 --
 -- HEADER is the header up to its value, or empty; the values are the first LINES
 -- lines of FILE, or, where FILE is "number:FORMAT", the numbers from 1 to LINES in
 -- that format.  ORDER is cycle, random, or once: then the run ends with the last.
+-- BODY is one of all requests; PAUSE, milliseconds between an answer and the next
+-- request of a connection.
 --
 -- Writes "begin" to standard error with the first request, and in the end a line
 -- of numbers for Bench::Load.
@@ -43,11 +45,19 @@ end
 
 function init(args)
     local path, header, file = args[1], args[2], args[3]
+    local method, body, pause = args[6], args[7], tonumber(args[8])
 
     lines, order = tonumber(args[4]), args[5]
     requests = {}
-    head = "GET " .. path .. " HTTP/1.1\r\nHost: bench\r\n" .. header
-    tail = header == "" and "\r\n" or "\r\n\r\n"
+    head = method .. " " .. path .. " HTTP/1.1\r\nHost: bench\r\n" .. header
+    tail = (header == "" and "\r\n" or "\r\n\r\n") .. body
+
+    -- wrk asks for it once this function is done
+    if pause > 0 then
+        function delay()
+            return pause
+        end
+    end
     format = file:match("^number:(.*)$")
 
     if header == "" then
@@ -76,10 +86,10 @@ function request()
     return format and text(format:format(i)) or requests[i]
 end
 
-function done(summary)
+function done(summary, latency)
     local e = summary.errors
 
-    print(("bench: requests %d microseconds %d status %d other %d"):format(
+    print(("bench: requests %d microseconds %d status %d other %d p99 %d"):format(
         summary.requests, summary.duration, e.status,
-        e.connect + e.read + e.write + e.timeout))
+        e.connect + e.read + e.write + e.timeout, latency:percentile(99)))
 end

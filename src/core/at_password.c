@@ -17,9 +17,10 @@ _Static_assert(AT_PASSWORD_HASH_LEN >= CRYPT_OUTPUT_SIZE,
                "a hash has its room");
 
 
-/* a hash is its prefix, parameters, a salt, and digits of this number */
+/* a hash is its prefix, fields that end with "$", the salt last, and digits */
 typedef struct {
     at_str_t  prefix;
+    size_t    fields;           /* at least */
     size_t    digits;
 } at_password_kind_t;
 
@@ -32,8 +33,8 @@ typedef struct {
 
 
 static const at_password_kind_t  at_password_kinds[] = {
-    { at_str("$y$"), 43 },
-    { at_str("$6$"), 86 }
+    { at_str("$y$"), 2, 43 },
+    { at_str("$6$"), 1, 86 }
 };
 
 #define AT_PASSWORD_KINDS                                                     \
@@ -104,7 +105,7 @@ at_password_is_bcrypt(at_str_t hash)
 static int
 at_password_is_of(at_str_t hash, const at_password_kind_t *kind)
 {
-    size_t  i, head;
+    size_t  i, head, fields;
     char    c;
 
     if (!at_password_starts(hash, kind->prefix)
@@ -114,6 +115,7 @@ at_password_is_of(at_str_t hash, const at_password_kind_t *kind)
     }
 
     head = hash.len - kind->digits;
+    fields = 0;
 
     if (hash.data[head - 1] != '$') {
         return 0;
@@ -127,9 +129,12 @@ at_password_is_of(at_str_t hash, const at_password_kind_t *kind)
         {
             return 0;
         }
+
+        fields += c == '$';
     }
 
-    return at_password_are_digits((at_str_t) { hash.data + head,
+    return fields >= kind->fields
+           && at_password_are_digits((at_str_t) { hash.data + head,
                                                kind->digits });
 }
 

@@ -68,6 +68,10 @@ my %server = (
     'nginx'        => sub ($self) { $self->_nginx('nginx', 'plain.conf') },
     'own'          => sub ($self) { $self->_own('own', store => $STORE) },
     'own-fresh'    => sub ($self) { $self->_own('own-fresh') },
+    'own-login'    => sub ($self) {
+        $self->_nginx('own-login', 'login.conf', values => {
+            STORE => $self->{material}->users($self->{small}), KEY => $self->{material}->private_key })
+    },
     'nginx-others' => sub ($self) { $self->_nginx('nginx-others', 'nginx.conf') },
     'njs'          => sub ($self) { $self->_nginx('njs', 'njs.conf') },
     'haproxy'      => sub ($self) {
@@ -148,6 +152,16 @@ my %load = (
     none   => sub ($self) { Bench::Load->new },
     basic  => sub ($self) { _basic($Bench::Material::PASSWORD) },
     wrong_basic => sub ($self) { _basic(scalar reverse $Bench::Material::PASSWORD) },
+    login       => sub ($self) { _login($Bench::Material::PASSWORD) },
+    wrong_login => sub ($self) { _login(scalar reverse $Bench::Material::PASSWORD) },
+    # half of all connections each, and a few that ask now and then
+    storm       => sub ($self) { _login($Bench::Material::PASSWORD, connections => $Bench::Load::CONNECTIONS / 2) },
+    wrong_storm => sub ($self) {
+        _login(scalar(reverse $Bench::Material::PASSWORD), connections => $Bench::Load::CONNECTIONS / 2)
+    },
+    calm        => sub ($self) {
+        $self->_tokens($self->{material}->tokens($BYTES, $self->_many($BYTES)), pause => 1, connections => 4)
+    },
     wrong_api   => sub ($self) {
         Bench::Load->new(header => 'X-API-Token: ', file => 'number:bench-tokem-%020d')
     },
@@ -160,6 +174,12 @@ my %load = (
 sub _basic ($password) {
     return Bench::Load->new(header => 'Authorization: Basic '
         . encode_base64("bench:$password", ''), file => 'number:');
+}
+
+sub _login ($password, %o) {
+    my $body = qq({"username":"bench","password":"$password"});
+    return Bench::Load->new(path => '/login', method => 'POST', body => $body, file => 'number:',
+        header => "Content-Type: application/json\r\nContent-Length: " . length $body, %o);
 }
 
 # the longer ones are fewer: each costs a signature to make
@@ -179,7 +199,8 @@ sub load ($self, $name) {
 # name, server, port, load, status, and: of (the name of the row to compare with),
 # fresh (the server is started anew for each run), title (of a group, with its
 # first row), refuse (a load that must be refused, checked at the start), peer (it
-# verifies each token, too), own, group and label (in the picture)
+# verifies each token, too), own, group and label (in the picture), least (seconds of
+# a run)
 sub _row ($name, $server, $port, $load, $status, %o) {
     return { name => $name, server => $server, port => $port, load => $load, status => $status, %o };
 }
@@ -231,13 +252,18 @@ my @own = (
     _row('allow, deny', 'nginx-others', 'allow', 'none', 200, of => 'nginx, no credential',
         group => '1,000 ranges', label => 'allow, deny'),
 
-    _row('nginx, Basic', 'nginx', 'plain', 'basic', 200, title => 'A password: nginx itself'),
+    _row('nginx, Basic', 'nginx', 'plain', 'basic', 200, title => 'A password'),
     _row('auth_basic, PLAIN', 'nginx-others', 'basic_plain', 'basic', 200, of => 'nginx, Basic',
         refuse => 'wrong_basic',
         group => 'Password', label => 'auth_basic, PLAIN'),
     _row('auth_basic, apr1', 'nginx-others', 'basic_apr1', 'basic', 200, of => 'nginx, Basic',
         refuse => 'wrong_basic',
         group => 'Password', label => 'auth_basic, apr1'),
+    _row('auth_token, Basic, remembered', 'own-login', 'login', 'basic', 200, of => 'nginx, Basic',
+        refuse => 'wrong_basic', own => 1,
+        group => 'Password', label => 'auth_token, Basic, remembered'),
+    # a hash takes so long that few are done in a short time
+    _row('auth_token, login', 'own-login', 'login', 'login', 200, refuse => 'wrong_login', least => 1),
 );
 
 # the same three rows for each that verifies tokens

@@ -10,7 +10,8 @@ our $CACHE = 16 * 1024;         # KiB, the default of auth_token_cache
 
 # found and instructions: results by the names of rows; verify (microseconds);
 # ranges (microseconds of 10,000 above one); memory (own and nginx, each rss and pss
-# in KiB); peers: names of the rows that verify each token once
+# in KiB); peers: names of the rows that verify each token once; storm: what
+# Bench::Storm found
 sub new ($class, %o) { bless { %o }, $class }
 
 # what a row costs above another, or nothing
@@ -76,6 +77,16 @@ sub _ranges ($self) {
                     '%+.2f us' . (defined $more ? sprintf ', %+.0f instructions', $more : ''));
 }
 
+sub _storm ($self) {
+    my $s = $self->{storm};
+
+    return { goal => 'A login storm: p99 of requests with a token at most 1 ms, or 3 x that without'
+                     . ($s ? sprintf(', %.2f ms', $s->{limit} / 1e3) : ''),
+             measured => $s ? sprintf('%.2f ms, without %.2f ms, at %.0f logins/s',
+                                      $s->{storm} / 1e3, $s->{idle} / 1e3, $s->{logins}) : 'not measured',
+             met => $s ? $s->{met} : undef };
+}
+
 sub all ($self) {
     my $memory = $self->{memory};
 
@@ -95,6 +106,7 @@ sub all ($self) {
         _at_most('Memory of a worker with a full cache: at most 16 MiB + 10 % above nginx',
                  $memory ? ($memory->{own}{rss} - $memory->{nginx}{rss}) / 1024 : undef,
                  1.1 * $CACHE / 1024, '%+.1f MiB'),
+        $self->_storm,
     );
 }
 

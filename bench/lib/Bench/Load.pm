@@ -19,40 +19,53 @@ our $PRELOAD     = '';          # that of spin.c
 my $script = dirname(__FILE__) . '/../../lua/requests.lua';
 
 # Options: path ("/"), header (up to its value), file (of values, a line each, or
-# number:FORMAT), lines (how many of them count), order (cycle, random, once).
+# number:FORMAT), lines (how many of them count), order (cycle, random, once),
+# method (GET), body, pause (milliseconds between requests of a connection),
+# connections.
 sub new ($class, %o) {
-    return bless { path => '/', header => '', file => '', lines => 1, order => 'cycle', %o }, $class;
+    return bless { path => '/', header => '', file => '', lines => 1, order => 'cycle', method => 'GET',
+                   body => '', pause => 0, connections => $CONNECTIONS, %o }, $class;
 }
 
 # Runs wrk for so many seconds, or until each value was sent once.  Returns
-# requests, seconds, and refused (those answered with 400 or more); dies where a
-# request failed in any other way.
+# requests, seconds, refused (those answered with 400 or more) and p99
+# (microseconds); dies where a request failed in any other way.  Options:
+# unpinned, idle (wrk may sleep).
 sub run ($self, $port, $seconds, %o) {
+    my $run = $self->begin($port, %o);
+    $run->{text} .= _until($run->{pipe}, $seconds);
+    return $self->end($run);
+}
+
+# the same in two halves: once it has sent its first request; ended
+sub begin ($self, $port, %o) {
     my @command = (
         $o{unpinned} ? () : ('taskset', '-c', $CORE),
-        'wrk', '-t1', "-c$CONNECTIONS", '-d60s', '--timeout', '20s', '-s', $script, "http://127.0.0.1:$port", '--',
-        map { $self->{$_} } qw(path header file lines order),
+        'wrk', '-t1', "-c$self->{connections}", '-d60s', '--timeout', '20s', '-s', $script,
+        "http://127.0.0.1:$port", '--', map { $self->{$_} } qw(path header file lines order method body pause),
     );
 
     my $pid = open my $pipe, '-|' // die "fork: $!\n";
 
     if (!$pid) {
         POSIX::setpgid(0, 0);
-        $ENV{LD_PRELOAD} = $PRELOAD if !$o{unpinned};
+        $ENV{LD_PRELOAD} = $PRELOAD if !$o{unpinned} && !$o{idle};
         open STDERR, '>&', \*STDOUT;
         exec @command or POSIX::_exit(127);
     }
 
-    my $text = _until($pipe, 30, qr/^begin$/m);
-    $text .= _until($pipe, $seconds);
-    kill 'INT', $pid;
-    $text .= _until($pipe, 20);
-    close $pipe;
+    return { pid => $pid, pipe => $pipe, text => _until($pipe, 30, qr/^begin$/m) };
+}
 
-    $text =~ /^bench: requests (\d+) microseconds (\d+) status (\d+) other (\d+)$/m && !$4 && $1
+sub end ($self, $run) {
+    kill 'INT', $run->{pid};
+    my $text = $run->{text} . _until($run->{pipe}, 20);
+    close $run->{pipe};
+
+    $text =~ /^bench: requests (\d+) microseconds (\d+) status (\d+) other (\d+) p99 (\d+)$/m && !$4 && $1
         or die "wrk failed: $text\n";
 
-    return { requests => $1, seconds => $2 / 1e6, refused => $3 };
+    return { requests => $1, seconds => $2 / 1e6, refused => $3, p99 => $5 };
 }
 
 # what comes until a pattern, the end, or for so many seconds
@@ -99,7 +112,7 @@ sub send ($self, $port, $n = 1) {
 
     for my $value ($self->_values($n)) {
         my $header = $self->{header} eq '' ? '' : "$self->{header}$value\r\n";
-        print $socket "GET $self->{path} HTTP/1.1\r\nHost: bench\r\n$header\r\n";
+        print $socket "$self->{method} $self->{path} HTTP/1.1\r\nHost: bench\r\n$header\r\n$self->{body}";
         $statuses{_answer($socket)}++;
     }
 

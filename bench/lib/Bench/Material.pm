@@ -106,6 +106,8 @@ sub spoilt ($self, $how, $bytes, $count) {
     return "$file-$how";
 }
 
+our $PASSWORD = 'bench-password-0123456789';
+
 # --- stores -----------------------------------------------------------------
 
 our $API_TOKEN = 'bench-token-%020d';
@@ -133,6 +135,24 @@ sub store ($self, $count) {
     run(@command, 'import', $file);
     unlink $file;
     say sprintf 'a store of %d API tokens: %.0f s', $count, time - $begin if $count >= 100_000;
+
+    return $store;
+}
+
+# A store of one user, whose hash is of the kind that user create makes, or, for a
+# test, one that takes no time.
+sub users ($self, $small) {
+    my $store = "$self->{dir}/users";
+    return $store if -e $store;
+
+    my @command = ("$self->{build}/auth-token", '--store', "lmdb:$store");
+    run(@command, 'init', defined $self->{group} ? ('--group', $self->{group}) : ());
+
+    my $hash = crypt $PASSWORD, $small ? '$6$rounds=1000$bench$' : '$y$j9T$benchbenchbench1';
+    spew("$store.json", JSON::PP->new->encode({ version => 1, users => [
+        { username => 'bench', scope => ['read'], password_hash => $hash }] }));
+    run(@command, 'import', "$store.json");
+    unlink "$store.json";
 
     return $store;
 }
@@ -177,8 +197,6 @@ sub endpoints ($self, $count) {
 }
 
 # --- for what nginx itself has ----------------------------------------------
-
-our $PASSWORD = 'bench-password-0123456789';
 
 # what the others' configurations name: files in the run's directory
 sub others ($self) {

@@ -7,6 +7,7 @@ package Bench::Rounds;
 use v5.36;
 
 use Exporter qw(import);
+use List::Util qw(max);
 
 our @EXPORT_OK = qw(median);
 
@@ -36,7 +37,7 @@ sub _sample ($self, $row) {
 
     my $port   = $server->port($row->{port});
     my $before = $server->cpu;
-    my $run    = $load->run($port, $self->{seconds}, unpinned => $row->{unpinned});
+    my $run    = $load->run($port, max($self->{seconds}, $row->{least} // 0), unpinned => $row->{unpinned});
     my $cpu    = $server->cpu - $before;
 
     my $wrong = $row->{status} < 400 ? $run->{refused} : $run->{requests} - $run->{refused};
