@@ -526,13 +526,14 @@ CONF
 # --- times ------------------------------------------------------------------
 
 {
-    $source->serve("/$_", $set) for qw(cache stale dead);
+    $source->serve("/$_", $set) for qw(cache stale dead half);
     $source->mode('good', path => '/cache', headers => { 'Cache-Control' => 'max-age=86400' });
 
     my $t = start(<<"CONF", files => { @ca }, good => ['/served'], workers => 2);
         auth_token_state_path %%DIR%%/state;
         @{[block('cache', "jwks_uri @{[$source->url('/cache')]} ca_file=%%DIR%%/ca.pem refresh=2s;")]}
         @{[block('stale', "jwks_uri @{[$source->url('/stale')]} ca_file=%%DIR%%/ca.pem refresh=1s max_stale=3s;")]}
+        @{[block('half', "jwks_uri @{[$source->url('/half')]} ca_file=%%DIR%%/ca.pem refresh=4s max_stale=4s;")]}
         @{[block('dead', "jwks_uri @{[$source->url('/dead')]} ca_file=%%DIR%%/ca.pem proxy=http://127.0.0.1:1 pause=1s;")]}
         @{[block('self', "jwks_uri http://127.0.0.1:%%PORT%%/self/keys pause=1s;")]}
         @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
@@ -571,6 +572,10 @@ CONF
     cmp_ok $source->hits('/cache'), '<', 8, 'refreshed as often as "refresh" says, whatever Cache-Control does';
     granted $t, '/cache/', 'the same keys', token => of('rsa');
     is scalar(() = $t->errors->content =~ /issuer "cache" has/g), 2, 'that are taken once by each worker';
+
+    $source->await_hits('/half', 3);
+    unlike $t->errors->content, qr{/half" are older}, 'the next keys come before these are stale';
+    unlike $t->errors->content, qr{"dead": .*after \d}, 'the log has no time that is another one each time';
 }
 
 # --- a proxy ----------------------------------------------------------------

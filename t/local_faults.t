@@ -34,19 +34,28 @@ chmod 0666, $control->filename;
 
 my $secret = 'canary-client-secret';
 
-my $s = start(issuer_conf(main => 'password failures=1000000/1m; refresh_token grace=60s;') . <<'CONF' . api_conf() . '    }',
+my $s = start(issuer_conf(main => 'password failures=1000000/1m; refresh_token grace=60s;') . <<'CONF' . api_conf('main', 'apps') . '    }',
+    auth_token_issuer apps {
+        issuer       https://issuer.example;
+        audience     apps;
+        password     failures=1000000/1m;
+        client_claim appid;
+        signing_key  %%DIR%%/sign.pem;
+    }
     auth_token_cache off;
     request_pool_size    512;
     connection_pool_size 512;
     server {
         listen %%LISTEN%%;
         auth_token on;
+        auth_token_trust main;
         auth_token_accept bearer cookie basic;
         location / { proxy_pass %%UPSTREAM%%; }
 CONF
     prepare => prepare_users(
-        users   => [user_record('jane'), user_record('gone', enabled => JSON::PP::false)],
-        clients => [{ id => 'c1', role => 'readonly', enabled => JSON::PP::true,
+        users   => [user_record('jane', issuers => ['main']),
+                    user_record('gone', issuers => ['main'], enabled => JSON::PP::false)],
+        clients => [{ id => 'c1', issuers => ['apps'], role => 'readonly', enabled => JSON::PP::true,
                       secret_hashes => [hash_of($secret)] }]),
     env => { LD_PRELOAD => $library, AT_FAIL_ALLOC => $control->filename });
 

@@ -226,7 +226,7 @@ mistake <<'CONF', qr/no "auth_token_issuer" of the name/, 'an issuer that is not
 CONF
 
 conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { listen %%LISTEN%%; }',
-    qr/it takes "expires=TIME", "cookie=NAME" and "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
+    qr/it takes "expires=TIME" and "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
     for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
 
 mistake <<'CONF', qr/has such a directive already/, 'two of them';
@@ -235,5 +235,12 @@ mistake <<'CONF', qr/has such a directive already/, 'two of them';
         auth_token_logout main;    # here
     } }
 CONF
+
+# times are multiplied, and added to others
+for my $line ('access_token expires=11y', 'access_token expires=9000000000000000000', 'access_token expires=0',
+              'refresh_token expires=9000000000000000000', 'password remember=9000000000000000000',
+              'password failures=1/9000000000000000000', 'password failures=0/1s') {
+    conf_fails issuer_conf(main => "\n$line; # here\n"), qr/ten years at most/, $line, prepare => prepare_users();
+}
 
 done;

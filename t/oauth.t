@@ -26,7 +26,7 @@ sub client ($id, %o) {
              secret_hashes => [hash_of($secret), hash_of($newer)], %o };
 }
 
-my $s = start(issuer_conf(main => <<'MORE') . <<'CONF' . api_conf() . '    }',
+my $s = start(issuer_conf(main => <<'MORE') . <<'CONF' . api_conf('main', 'main') . '    }',
         audience    api api://api-app;
         client_claim appid;
         signing_key %%DIR%%/old.pem kid=old;
@@ -248,5 +248,14 @@ is $payload && $payload->{appid}, $guid, 'R2 by another implementation';
 like $set->{keys}[0]{kid}, qr/\A[\w-]{43}\z/, 'RFC 7638 a thumbprint, where none was given';
 is $s->request('/keys', method => 'HEAD')->{status}, 200, 'HEAD';
 is_refused $s->request('/keys', method => 'POST', body => ''), BAD => 'POST', status => 405, message => 'Method Not Allowed';
+
+# --- configuration ----------------------------------------------------------
+
+conf_fails issuer_conf() . <<'CONF', qr/no "client_claim": nobody would look up/, 'T3 tokens of clients that nobody would look up',
+    server { listen %%LISTEN%%; location / {
+        auth_token_oauth main;    # here
+    } }
+CONF
+    prepare => prepare_users();
 
 done;

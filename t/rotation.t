@@ -210,6 +210,23 @@ my $kept;
     ok log_has($s, qr/issuer "main" has 2 new keys/, 40), 'it is made anew when the provider is there';
     granted $s, '/', 'and good', token => of('rsa2');
 
+    # an older copy, which the key sealed, too
+    ok log_has($s, qr/issuer "main" has 2 new keys/), 'the set of before';
+    $sealed = AuthToken::Log->new($file)->content;
+    sleep 1.1;
+    $source->keys('rsa2');
+    $s->request('/', token => of('rsa3', header => { kid => 'older' }));
+    ok log_has($s, qr/issuer "main" has 1 new keys/), 'a key is withdrawn';
+    $s->write('state/data/' . $file =~ s{.*/}{}r, $sealed);
+    chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
+    $source->mode('500');
+    $s->reload;
+    refused $s, '/', FAIL => 'X5 a withdrawn key, and an older copy of the set', token => of('rsa'),
+            reason => 'unavailable', new => 1;
+    like $s->errors->content, qr/\[error\].*"\Q$file\E": its keys are older than the last/, 'the log says so';
+    $source->mode('good');
+    $source->keys('rsa', 'rsa2');
+
     # the key of the state is lost: what it sealed is, too
     unlink $s->dir . '/state/key';
     $source->stop;

@@ -542,12 +542,29 @@ at_fetch_run(CURLM *multi, at_transfer_t *t)
 }
 
 
+/* "after 5001 milliseconds" differs each time: the same trouble is one text */
+static void
+at_fetch_cut_time(char *reason)
+{
+    char  *after;
+
+    after = strstr(reason, " after ");
+
+    if (after != NULL && isdigit((unsigned char) after[sizeof(" after ") - 1]))
+    {
+        *after = '\0';
+    }
+}
+
+
 /* what a server said may be in the text: one plain line is made of it */
 static int
 at_fetch_fail(at_transfer_t *t, CURLcode code, at_error_t *err)
 {
     char        *p;
     const char  *cause;
+
+    at_fetch_cut_time(t->reason);
 
     cause = t->cause ? t->cause
             : t->reason[0] ? t->reason : curl_easy_strerror(code);

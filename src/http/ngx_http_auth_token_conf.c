@@ -1369,6 +1369,17 @@ ngx_http_auth_token_resolve_api(ngx_conf_t *cf,
                    "no \"audience\" for the tokens of users");
     }
 
+    /* disabled, of another address, without a role: it would be a token all the same */
+
+    if (conf->api == NGX_HTTP_AUTH_TOKEN_OAUTH
+        && conf->api_issuer->demands.n_client_claims == 0)
+    {
+        return ngx_http_auth_token_mistake(cf, &conf->api_where,
+                   "the \"auth_token_issuer\" that the directive names has "
+                   "no \"client_claim\": nobody would look up whose its "
+                   "tokens are");
+    }
+
     if (conf->api != NGX_HTTP_AUTH_TOKEN_JWKS && atmcf->store.data == NULL) {
         return ngx_http_auth_token_mistake(cf, &conf->api_where,
                    "the directive needs an \"auth_token_store\"");

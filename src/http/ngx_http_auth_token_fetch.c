@@ -297,12 +297,29 @@ ngx_http_auth_token_fetch_read_time(at_str_t *text, time_t *fetched)
 }
 
 
-/* NGX_OK; NGX_ERROR with err set, where the document is of no use */
+/* a clock that was far ahead when they were fetched does not keep them */
+
+static ngx_uint_t
+ngx_http_auth_token_fetch_is_stale(const ngx_http_auth_token_source_t *source,
+    time_t fetched)
+{
+    time_t  age;
+
+    age = ngx_time() - fetched;
+
+    return age >= source->max_stale || -age >= source->max_stale;
+}
+
+
+/*
+ * NGX_OK; NGX_ERROR with err set, where the document is of no use: a copy of
+ * one that was there before the last one is none.
+ */
 
 static ngx_int_t
 ngx_http_auth_token_fetch_use(ngx_http_auth_token_main_conf_t *atmcf,
-    ngx_http_auth_token_source_t *source, at_str_t text, ngx_log_t *log,
-    at_error_t *err)
+    ngx_http_auth_token_source_t *source, at_str_t text, time_t last,
+    ngx_log_t *log, at_error_t *err)
 {
     u_char        digest[AT_SHA256_LEN];
     time_t        fetched;
@@ -314,8 +331,12 @@ ngx_http_auth_token_fetch_use(ngx_http_auth_token_main_conf_t *atmcf,
         return at_error(err, "there is no time in it");
     }
 
-    if (ngx_time() - fetched >= source->max_stale) {
+    if (ngx_http_auth_token_fetch_is_stale(source, fetched)) {
         return at_error(err, "its keys are older than \"max_stale\"");
+    }
+
+    if (fetched < last) {
+        return at_error(err, "its keys are older than the last ones");
     }
 
     if (source->fetched
@@ -355,6 +376,7 @@ ngx_http_auth_token_fetch_load(ngx_http_auth_token_main_conf_t *atmcf,
     char                   buf[sizeof(NGX_HTTP_AUTH_TOKEN_PURPOSE)
                                + AT_SHA256_LEN];
     size_t                 len;
+    time_t                 last;
     at_str_t               text;
     at_error_t             err, reason;
     const at_state_key_t  *key;
@@ -367,6 +389,7 @@ ngx_http_auth_token_fetch_load(ngx_http_auth_token_main_conf_t *atmcf,
 
     /* before the file: what is read is of this version, or of a later one */
     source->version = source->slot->version;
+    last = source->slot->fetched;
 
     rc = at_state_read(key, (char *) source->file.data,
                        ngx_http_auth_token_fetch_purpose(source, buf),
@@ -377,7 +400,8 @@ ngx_http_auth_token_fetch_load(ngx_http_auth_token_main_conf_t *atmcf,
         text.data = content;
         text.len = len;
 
-        if (ngx_http_auth_token_fetch_use(atmcf, source, text, log, &reason)
+        if (ngx_http_auth_token_fetch_use(atmcf, source, text, last, log,
+                                          &reason)
             != NGX_OK)
         {
             rc = at_error(&err, "\"%s\": %s", source->file.data, reason.text);
@@ -403,13 +427,16 @@ ngx_http_auth_token_fetch_expire(ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_source_t *source, ngx_log_t *log)
 {
     if (source->fetched == 0
-        || ngx_time() - source->fetched < source->max_stale)
+        || !ngx_http_auth_token_fetch_is_stale(source, source->fetched))
     {
         return;
     }
 
     source->fetched = 0;
     ngx_http_auth_token_fetch_swap(atmcf, source, NULL);
+
+    /* if it is the clock that jumped, no fetch is due */
+    ngx_http_auth_token_source_want(source, NULL);
 
     ngx_log_error(NGX_LOG_ERR, log, 0,
                   "auth_token: the keys of \"%V\" are older than "

@@ -13,6 +13,7 @@
 #define NGX_HTTP_AUTH_TOKEN_REFRESH_MIN  44     /* 256 bits */
 #define NGX_HTTP_AUTH_TOKEN_REFRESH_MAX  512
 #define NGX_HTTP_AUTH_TOKEN_GRACE_MAX    60000
+#define NGX_HTTP_AUTH_TOKEN_TIME_MAX     315360000      /* ten years */
 
 
 typedef struct {
@@ -493,7 +494,7 @@ ngx_http_auth_token_issuer_signing_key(ngx_conf_t *cf,
 }
 
 
-/* a time of a second or more, or 0 */
+/* a time from a second to ten years, or 0 */
 
 static time_t
 ngx_http_auth_token_issuer_seconds(ngx_str_t *value)
@@ -502,7 +503,7 @@ ngx_http_auth_token_issuer_seconds(ngx_str_t *value)
 
     time = ngx_parse_time(value, 1);
 
-    return time == NGX_ERROR ? 0 : time;
+    return time == NGX_ERROR || time > NGX_HTTP_AUTH_TOKEN_TIME_MAX ? 0 : time;
 }
 
 
@@ -540,8 +541,8 @@ ngx_http_auth_token_issuer_access_token(ngx_conf_t *cf,
         }
 
         return ngx_http_auth_token_invalid(cf, &value[i],
-                   "it takes \"expires=TIME\", \"cookie=NAME\" and "
-                   "\"cookie_expires=TIME\"");
+                   "it takes \"expires=TIME\" and \"cookie_expires=TIME\" "
+                   "(ten years at most), and \"cookie=NAME\"");
     }
 
     return NGX_CONF_OK;
@@ -624,9 +625,9 @@ ngx_http_auth_token_issuer_refresh_token(ngx_conf_t *cf,
             != NGX_OK)
         {
             return ngx_http_auth_token_invalid(cf, &value[i],
-                       "it takes \"expires=TIME\", \"length=N\" (44 to 512), "
-                       "\"grace=TIME\" (a minute at most), \"cookie=NAME\" "
-                       "and \"path=/PATH\"");
+                       "it takes \"expires=TIME\" (ten years at most), "
+                       "\"length=N\" (44 to 512), \"grace=TIME\" (a minute "
+                       "at most), \"cookie=NAME\" and \"path=/PATH\"");
         }
     }
 
@@ -680,7 +681,7 @@ ngx_http_auth_token_issuer_password(ngx_conf_t *cf,
             time = ngx_parse_time(&rest, 1);
             issuer->remember = time;
 
-            if (time != NGX_ERROR) {
+            if (time != NGX_ERROR && time <= NGX_HTTP_AUTH_TOKEN_TIME_MAX) {
                 continue;
             }
 
@@ -692,7 +693,8 @@ ngx_http_auth_token_issuer_password(ngx_conf_t *cf,
         }
 
         return ngx_http_auth_token_invalid(cf, &value[i],
-                   "it takes \"remember=TIME\" and \"failures=N/TIME\"");
+                   "it takes \"remember=TIME\" and \"failures=N/TIME\", "
+                   "ten years at most");
     }
 
     return NGX_CONF_OK;

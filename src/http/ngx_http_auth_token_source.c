@@ -176,7 +176,7 @@ ngx_http_auth_token_source_parameters(ngx_conf_t *cf,
 
     source->refresh = source->refresh ? source->refresh : 3600;
     source->max_stale = source->max_stale ? source->max_stale
-                        : ngx_max(source->refresh, 86400);
+                        : ngx_max(2 * source->refresh, 86400);
     source->pause = source->pause ? source->pause
                     : ngx_min(source->refresh, 10);
 
@@ -560,17 +560,21 @@ ngx_http_auth_token_source_take(ngx_http_auth_token_source_t *source,
 }
 
 
-/* how long good keys are fresh (RFC 9111), as far as the operator lets it be */
+/*
+ * How long good keys are fresh (RFC 9111), as far as the operator lets it be:
+ * the next ones must be there before these are too old.
+ */
 
 static time_t
 ngx_http_auth_token_source_fresh(const ngx_http_auth_token_source_t *source,
     int64_t max_age)
 {
-    time_t  least;
+    time_t  least, most;
 
-    least = ngx_min(source->refresh, NGX_HTTP_AUTH_TOKEN_FRESH);
+    most = ngx_min(source->refresh, ngx_max(source->max_stale / 2, 1));
+    least = ngx_min(most, NGX_HTTP_AUTH_TOKEN_FRESH);
 
-    return max_age < 0 || max_age > source->refresh ? source->refresh
+    return max_age < 0 || max_age > most ? most
            : ngx_max((time_t) max_age, least);
 }
 

@@ -35,13 +35,14 @@ sub issuer_conf ($name = 'main', $more = '') {
 CONF
 }
 
-# the locations of the token API, and an API
-sub api_conf ($name = 'main') {
+# the locations of the token API; that for clients where an issuer has some
+sub api_conf ($name = 'main', $clients = '') {
+    my $oauth = $clients && "location = /oauth/token { auth_token_oauth $clients; }";
     return <<"CONF";
         location = /api/v6.1/auth/login  { auth_token_login $name; }
         location = /api/auth/token       { auth_token_refresh $name; }
         location = /api/v6.1/auth/logout { auth_token_logout $name; }
-        location = /oauth/token          { auth_token_oauth $name; }
+        $oauth
         location = /keys                 { auth_token_jwks $name; }
 CONF
 }

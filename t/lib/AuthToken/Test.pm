@@ -178,12 +178,14 @@ sub _wrong_refusal ($answer, $e, %o) {
     return @wrong;
 }
 
-# when to come again: as seconds from now, and as a time
+# when to come again: as seconds from then, and as a time; the answer may have
+# waited some time to be read
 sub _wrong_limits ($answer) {
     my ($after, $left, $reset) = map { $answer->header($_) // '' }
         qw(Retry-After X-RateLimit-Remaining X-RateLimit-Reset);
     return if $after =~ /\A[1-9][0-9]*\z/ && $left eq '0'
-           && $reset =~ /\A[0-9]+\z/ && abs($reset - time - $after) <= 2;
+           && $reset =~ /\A[0-9]+\z/ && $reset - time - $after <= 2
+           && time + $after - $reset <= 60;
     return "Retry-After: $after, X-RateLimit-Remaining: $left, X-RateLimit-Reset: $reset";
 }
 
