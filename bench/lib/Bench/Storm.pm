@@ -12,8 +12,8 @@ use List::Util qw(max sum0);
 our $LEAST  = 1_000;            # microseconds that nobody minds
 our $FACTOR = 3;
 
-# cases, seconds (of a run)
-sub new ($class, %o) { bless { %o, samples => [] }, $class }
+# cases, seconds (of a run; a second at least, as hashes take what is left over)
+sub new ($class, %o) { bless { %o, seconds => max(1, $o{seconds}), samples => [] }, $class }
 
 # Quiet and storm take turns.  The client sleeps between requests, as the worker
 # does: only then does its core go to what hashes.
@@ -29,7 +29,7 @@ sub measure ($self, $rounds) {
 
     for (1 .. $rounds) {
         my $idle   = $self->_p99($calm, $port);
-        my @storms = map { my $load = $cases->load($_); [$load, $load->begin($port)] } qw(storm wrong_storm);
+        my @storms = map { my $load = $cases->load($_); [$load, $load->begin($port, idle => 1)] } qw(storm wrong_storm);
         my $storm  = $self->_p99($calm, $port);
         my @ended  = map { my ($load, $run) = @$_; $load->end($run) } @storms;
 
