@@ -213,6 +213,12 @@ for (1 .. 20) {
 }
 is login($s)->{status}, 200, 'clients that are gone hold up nothing';
 
+# --- a token that nobody would take -----------------------------------------
+
+$s->{store}->import_records(users => [user_record('many', scope => [map { sprintf '%040d', $_ } 1 .. 150])]);
+is_refused login($s, 'many'), FAIL => 'more scopes than a token may hold';
+ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_length"/), 'and why';
+
 # --- configuration ----------------------------------------------------------
 
 sub mistake ($conf, $pattern, $name, %o) {

@@ -1269,8 +1269,8 @@ at_session_clean_some(at_sessions_t *sessions, MDB_txn *txn, int64_t now,
 }
 
 
-int
-at_sessions_clean(at_sessions_t *sessions, int64_t now, int max)
+static int
+at_session_clean_once(at_sessions_t *sessions, int64_t now, int max)
 {
     int       rc, n;
     MDB_txn  *txn;
@@ -1286,6 +1286,24 @@ at_sessions_clean(at_sessions_t *sessions, int64_t now, int max)
     rc = at_session_clean_some(sessions, txn, now, max, &n);
 
     return at_session_end_write(sessions, txn, rc) == 0 ? n : -1;
+}
+
+
+/*
+ * What removes writes other pages first: where there is no room left, little
+ * can be removed at a time, which makes room for more.
+ */
+int
+at_sessions_clean(at_sessions_t *sessions, int64_t now, int max)
+{
+    int  n;
+
+    do {
+        n = at_session_clean_once(sessions, now, max);
+        max /= 8;
+    } while (n == -1 && max > 0);
+
+    return n;
 }
 
 

@@ -154,6 +154,7 @@ typedef struct {
     at_sessions_t                   *sessions;
     at_session_t                     session;
     at_str_t                         used;      /* refresh token, or empty */
+    size_t                           max_length;
     char                            *claims;
     char                            *access;
     u_char                          *refresh;

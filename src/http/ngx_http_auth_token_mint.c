@@ -279,7 +279,8 @@ static ngx_int_t
 ngx_http_auth_token_grant_init(ngx_http_request_t *r,
     ngx_http_auth_token_grant_t *grant, at_grant_t *common)
 {
-    ngx_pool_cleanup_t  *cln;
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_auth_token_main_conf_t  *atmcf;
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
@@ -288,6 +289,9 @@ ngx_http_auth_token_grant_init(ngx_http_request_t *r,
 
     cln->handler = ngx_http_auth_token_grant_free;
     cln->data = grant;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    grant->max_length = atmcf->max_length;
 
     grant->now = ngx_http_auth_token_now();
     grant->result = AT_SESSION_FAILED;
@@ -411,6 +415,15 @@ ngx_http_auth_token_grant_work(ngx_http_auth_token_job_t *job)
                                   &grant->err);
 
     if (grant->access == NULL) {
+        return;
+    }
+
+    /* it would be a login that no request is let in with */
+
+    if (ngx_strlen(grant->access) > grant->max_length) {
+        (void) at_error(&grant->err, "the access token has %zu bytes, more than "
+                        "\"auth_token_max_length\": its scopes are too many",
+                        ngx_strlen(grant->access));
         return;
     }
 

@@ -162,7 +162,7 @@ static void
 ngx_http_auth_token_clean_done(ngx_http_auth_token_job_t *job)
 {
     if (!job->failed
-        && ngx_http_auth_token_live.cleaned == NGX_HTTP_AUTH_TOKEN_CLEAN_MAX
+        && ngx_http_auth_token_live.cleaned > 0
         && !ngx_exiting)
     {
         (void) ngx_http_auth_token_write(job);

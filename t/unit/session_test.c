@@ -6,8 +6,9 @@
  * processes, crashes and failures.
  */
 
-#define _GNU_SOURCE             /* pwritev() */
+#define _GNU_SOURCE             /* pwritev(), RTLD_NEXT */
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -40,6 +41,23 @@
 
 static char                  dir[] = "/tmp/at-session-XXXXXX";
 static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
+
+
+/* --- a map of another size ------------------------------------------------ */
+
+
+static size_t  map_size;
+
+
+int
+mdb_env_set_mapsize(MDB_env *env, size_t size)
+{
+    int  (*real)(MDB_env *, size_t);
+
+    *(void **) &real = dlsym(RTLD_NEXT, "mdb_env_set_mapsize");
+
+    return real(env, map_size ? map_size : size);
+}
 
 
 /* --- a process that is killed at a step of what it writes ----------------- */
@@ -426,6 +444,41 @@ test_clean(void)
     is_int(wrong, 0, "logins for years, and cleaning");
     is_int(stat(in_dir("clean/data.mdb"), &st) == 0
            && st.st_blocks * 512 < 512 * 1024, 1, "the file stays small");
+
+    at_sessions_close(sessions);
+}
+
+
+/* R11: a map that is full, so that it is not by a disk */
+static void
+test_full(void)
+{
+    int             i, n, rounds;
+    char            name[32];
+    at_sessions_t  *sessions;
+
+    map_size = 3 * 1024 * 1024;
+    sessions = open_sessions("full");
+    map_size = 0;
+
+    for (i = 0; i < 10000; i++) {
+        (void) snprintf(name, sizeof(name), "%d", i);
+
+        if (begin(sessions, name, name, NOW) != AT_SESSION_OK) {
+            break;
+        }
+    }
+
+    is_int(i > 100 && i < 10000, 1, "%d logins, and it is full", i);
+    is_int(find(sessions, "100", NOW), AT_SESSION_OK, "they are good still");
+
+    for (rounds = 0, n = 1; n > 0 && rounds < 100; rounds++) {
+        n = at_sessions_clean(sessions, NOW + DAY, 500);
+    }
+
+    is_int(n, 0, "what has expired makes room, in %d rounds", rounds);
+    is_int(begin(sessions, "new", "new", NOW + DAY), AT_SESSION_OK,
+           "for the next login");
 
     at_sessions_close(sessions);
 }
@@ -1011,7 +1064,7 @@ main(void)
 
     static const char *const  names[] = {
         "life", "reuse", "expiry", "logout", "clean", "uses", "key", "files",
-        "race", "kill", "threads", "fail", "fail_open"
+        "race", "kill", "threads", "fail", "fail_open", "full"
     };
 
     if (mkdtemp(dir) == NULL) {
@@ -1024,6 +1077,7 @@ main(void)
     test_expiry();
     test_logout();
     test_clean();
+    test_full();
     test_uses();
     test_other_key();
     test_forged();
