@@ -38,6 +38,7 @@ my $s = start(issuer_conf(main => 'password failures=1000000/1m; refresh_token g
     auth_token_issuer apps {
         issuer       https://issuer.example;
         audience     apps;
+        password     failures=1000000/1m;
         client_claim appid;
         signing_key  %%DIR%%/sign.pem;
     }

@@ -133,4 +133,21 @@ $s->reload;
 is_out logout($s, token => $session->{accessToken}), 'after a reload';
 is_dead $session->{refreshToken}, 'after a reload';
 
+# --- the sessions are removed -----------------------------------------------
+
+# by an operator, perhaps, who wants everybody out, while nginx runs
+$session = fresh();
+my $files = $s->dir . '/state/data/sessions';
+unlink glob "$files/*" and rmdir $files or die "$files: $!";
+
+AuthToken::Log::await_true(sub { -s "$files/data.mdb" }, 'new ones');
+AuthToken::Log::await_true(sub { 2 == (() = $s->errors->content =~ /sessions" was removed or replaced/g) }, 'both workers');
+is_dead $session->{refreshToken}, 'what was removed';
+
+for my $n (1 .. 6) {
+    $session = { cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, new => 1)) };
+    my $again = refresh($s, $session->{refreshToken}, new => 1);
+    is $again->{status}, 200, "R11 the workers have the same ones again, $n";
+}
+
 done;

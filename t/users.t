@@ -190,7 +190,7 @@ for (['a password', 'imported'], ['of MD5', crypt('imported', '$1$abcdefgh$')],
      ['a number', 1], ['a list', [$hash]])
 {
     my ($name, $wrong) = @$_;
-    my $what = ref $wrong || $wrong eq '1' ? 'is no string' : 'is no hash of yescrypt, bcrypt or SHA-512';
+    my $what = ref $wrong || $wrong eq '1' ? 'is no string' : 'is no hash of yescrypt, bcrypt or SHA-512, or one that takes too long';
     $r = import_users(['--replace'], { username => 'a' }, { username => 'b', password_hash => $wrong });
     fails $r, 1, qr/-: users record 2: "password_hash": $what; nothing was changed/, "import: $name";
     unlike $r->{err}, qr/imported/, "$name is not shown";
@@ -211,7 +211,7 @@ is hash_of('none'), undef, 'is none';
     spew "$store/data.mdb", $data;
     $r = run('check');
     is $r->{rc}, 1, 'check: exit code';
-    like $r->{out}, qr/^damage +user "bcrypt": "password_hash": is no hash of yescrypt, bcrypt or SHA-512$/m,
+    like $r->{out}, qr/^damage +user "bcrypt": "password_hash": is no hash of yescrypt, bcrypt or SHA-512, or one that takes too long$/m,
         'check: which one';
     unlike $r->{out} . $r->{err}, qr/\$2b/, 'and does not show it';
     $store = $home;

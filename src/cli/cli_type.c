@@ -130,7 +130,8 @@ cli_read_hash(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
 
     /* it may be a password: it is not shown */
     return at_password_hash_is_valid(*text)
-           ? 0 : at_error(err, "is no hash of yescrypt, bcrypt or SHA-512");
+           ? 0 : at_error(err, "is no hash of yescrypt, bcrypt or SHA-512, "
+                               "or one that takes too long");
 }
 
 
@@ -207,7 +208,7 @@ cli_read_texts(cli_record_t *rec, at_list_t *list, json_t *value,
             return what != NULL
                    ? cli_bad_text(err, text, what)
                    : at_error(err, "has an entry that is no hash of yescrypt, "
-                              "bcrypt or SHA-512");
+                              "bcrypt or SHA-512, or one that takes too long");
         }
 
         at_list_add(bytes, list, text);

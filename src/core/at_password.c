@@ -5,6 +5,7 @@
 
 #include <crypt.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "at_crypto.h"
@@ -42,6 +43,14 @@ static const at_password_kind_t  at_password_kinds[] = {
 
 /* two digits of cost, "$", 22 digits of salt, 31 of the hash */
 #define AT_BCRYPT_LEN  60
+
+/*
+ * One hash at a time is worked on, and all others wait for it: these take some
+ * seconds.  yescrypt: the most that crypt_gensalt() gives.
+ */
+#define AT_BCRYPT_COST_MAX    16
+#define AT_SHA512_ROUNDS_MAX  7         /* digits */
+#define AT_YESCRYPT_MAX       "$y$jFT$"
 
 /* of 24 random bytes that nobody kept, with crypt_gensalt()'s own cost */
 static const at_str_t  at_password_nobody = at_str(
@@ -95,7 +104,8 @@ at_password_is_bcrypt(at_str_t hash)
 
     return p[0] == '$' && p[1] == '2'
            && (p[2] == 'a' || p[2] == 'b' || p[2] == 'y') && p[3] == '$'
-           && p[4] >= '0' && p[4] <= '3' && p[5] >= '0' && p[5] <= '9'
+           && p[4] >= '0' && p[4] <= '1' && p[5] >= '0' && p[5] <= '9'
+           && (p[4] == '0' || p[5] <= AT_BCRYPT_COST_MAX % 10 + '0')
            && p[6] == '$'
            && at_password_are_digits((at_str_t) { p + 7, AT_BCRYPT_LEN - 7 });
 }
@@ -139,6 +149,27 @@ at_password_is_of(at_str_t hash, const at_password_kind_t *kind)
 }
 
 
+/* of a whole hash: whether its parameters are a cost that can be borne */
+static int
+at_password_is_bearable(at_str_t hash)
+{
+    const char  *p, *end;
+    at_str_t     rounds = at_str("$6$rounds=");
+
+    p = hash.data;
+
+    if (at_password_starts(hash, rounds)) {
+        end = memchr(p + rounds.len, '$', hash.len - rounds.len);
+        return end - p - (ptrdiff_t) rounds.len <= AT_SHA512_ROUNDS_MAX;
+    }
+
+    /* the alphabet of the numbers is in the order of ASCII up to there */
+    return p[1] != 'y'
+           || (p[3] == AT_YESCRYPT_MAX[3] && p[4] <= AT_YESCRYPT_MAX[4]
+               && p[5] <= AT_YESCRYPT_MAX[5] && p[6] == '$');
+}
+
+
 int
 at_password_hash_is_valid(at_str_t hash)
 {
@@ -150,7 +181,7 @@ at_password_hash_is_valid(at_str_t hash)
 
     for (i = 0; i < AT_PASSWORD_KINDS; i++) {
         if (at_password_is_of(hash, &at_password_kinds[i])) {
-            return 1;
+            return at_password_is_bearable(hash);
         }
     }
 

@@ -32,7 +32,8 @@ int at_password_hash(char hash[AT_PASSWORD_HASH_LEN], at_str_t password,
 
 /*
  * Whether a record may hold it: yescrypt ($y$), bcrypt ($2a$, $2b$, $2y$) or
- * sha512crypt ($6$), whole.  crypt() takes anything else for DES.
+ * sha512crypt ($6$), whole, and of a cost of some seconds at most.  crypt()
+ * takes anything else for DES.
  */
 int at_password_hash_is_valid(at_str_t hash);
 

@@ -96,8 +96,17 @@ typedef struct {
     at_str_t             issuer;
 } at_session_found_t;
 
+/* a file, whatever its name is by now */
+typedef struct {
+    char             path[PATH_MAX];
+    dev_t            dev;
+    ino_t            ino;
+} at_session_file_t;
+
 struct at_sessions_s {
     MDB_env         *env;
+    at_session_file_t  data;
+    at_session_file_t  lock;
     MDB_dbi          tables[AT_SESSION_TABLES];
     MDB_txn         *reader;    /* of the reading thread, kept and renewed */
     at_state_key_t   key;
@@ -212,6 +221,49 @@ at_session_open_env(at_sessions_t *sessions, const char *path)
 
 
 static int
+at_session_note_file(at_session_file_t *file, const char *path,
+    const char *name, at_error_t *err)
+{
+    struct stat  st;
+
+    if (at_lmdb_path(file->path, path, name, err) != 0) {
+        return -1;
+    }
+
+    if (stat(file->path, &st) != 0) {
+        return at_error(err, "\"%s\": %s", file->path, strerror(errno));
+    }
+
+    file->dev = st.st_dev;
+    file->ino = st.st_ino;
+
+    return 0;
+}
+
+
+/* what cannot be looked at is as it was */
+static int
+at_session_is_there(const at_session_file_t *file)
+{
+    struct stat  st;
+
+    if (stat(file->path, &st) != 0) {
+        return errno != ENOENT && errno != ENOTDIR;
+    }
+
+    return st.st_dev == file->dev && st.st_ino == file->ino;
+}
+
+
+int
+at_sessions_is_current(const at_sessions_t *sessions)
+{
+    return at_session_is_there(&sessions->data)
+           && at_session_is_there(&sessions->lock);
+}
+
+
+static int
 at_session_check_format(at_sessions_t *sessions, MDB_txn *txn)
 {
     int      rc;
@@ -305,6 +357,13 @@ at_sessions_open(const char *path, const at_state_key_t *key, at_error_t *err)
 
     if (rc != 0) {
         (void) at_error(err, "\"%s\": %s", path, mdb_strerror(rc));
+        at_sessions_close(sessions);
+        return NULL;
+    }
+
+    if (at_session_note_file(&sessions->data, path, "data.mdb", err) != 0
+        || at_session_note_file(&sessions->lock, path, "lock.mdb", err) != 0)
+    {
         at_sessions_close(sessions);
         return NULL;
     }

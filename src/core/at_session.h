@@ -63,6 +63,12 @@ at_sessions_t *at_sessions_open(const char *path, const at_state_key_t *key,
     at_error_t *err);
 void at_sessions_close(at_sessions_t *sessions);
 
+/*
+ * 0 once its files were removed, or others took their place: what is read and
+ * written here is then seen by nobody who opened them later.
+ */
+int at_sessions_is_current(const at_sessions_t *sessions);
+
 /* why the last function that writes failed, for an operator */
 const char *at_sessions_error(const at_sessions_t *sessions);
 

@@ -302,6 +302,14 @@ ngx_http_auth_token_write(ngx_http_auth_token_job_t *job)
 }
 
 
+ngx_uint_t
+ngx_http_auth_token_writes_rest(void)
+{
+    return ngx_http_auth_token_writes.running == NULL
+           && ngx_http_auth_token_writes.n == 0;
+}
+
+
 /* --- the thread of hashes ------------------------------------------------ */
 
 

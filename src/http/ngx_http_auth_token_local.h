@@ -55,6 +55,9 @@ ngx_int_t ngx_http_auth_token_hash(ngx_http_auth_token_job_t *job);
 /* in nginx's thread pool, one at a time of a worker: what signs and what writes */
 ngx_int_t ngx_http_auth_token_write(ngx_http_auth_token_job_t *job);
 
+/* 1 while none of the latter waits or runs */
+ngx_uint_t ngx_http_auth_token_writes_rest(void);
+
 void ngx_http_auth_token_hash_init(ngx_cycle_t *cycle);
 void ngx_http_auth_token_hash_exit(void);
 
@@ -212,7 +215,10 @@ ngx_int_t ngx_http_auth_token_set_cookies(ngx_http_request_t *r,
 
 /* session: the environment of this worker, and what is done in the background */
 
-/* NULL while it cannot be used; tried again now and then */
+/*
+ * NULL while it cannot be used; tried again now and then.  What is given out goes
+ * to a job within the same event, or nowhere: later there may be another one.
+ */
 at_sessions_t *ngx_http_auth_token_sessions(
     ngx_http_auth_token_main_conf_t *atmcf);
 

@@ -37,6 +37,8 @@ static struct {
     at_sessions_t                    *sessions;
     at_error_t                        complaint;
     time_t                            tried;
+    time_t                            looked;
+    ngx_uint_t                        replaced;
     ngx_uint_t                        ticks;
 
     ngx_http_auth_token_job_t         clean;
@@ -88,16 +90,55 @@ ngx_http_auth_token_sessions_open(ngx_http_auth_token_main_conf_t *atmcf)
 }
 
 
+/*
+ * Files that were removed or replaced are not those of the worker that starts
+ * next: a logout here would be none there.  Once a second that is looked at, and
+ * what is at work is waited for.
+ */
+
+static void
+ngx_http_auth_token_sessions_look(void)
+{
+    if (ngx_http_auth_token_live.looked != ngx_time()) {
+        ngx_http_auth_token_live.looked = ngx_time();
+        ngx_http_auth_token_live.replaced |=
+                !at_sessions_is_current(ngx_http_auth_token_live.sessions);
+    }
+
+    if (!ngx_http_auth_token_live.replaced
+        || !ngx_http_auth_token_writes_rest())
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "auth_token: \"%s\" was removed or replaced: all sessions "
+                  "are those that are there now",
+                  ngx_http_auth_token_live.path);
+
+    at_sessions_close(ngx_http_auth_token_live.sessions);
+
+    ngx_http_auth_token_live.sessions = NULL;
+    ngx_http_auth_token_live.replaced = 0;
+    ngx_http_auth_token_live.tried = 0;
+}
+
+
 at_sessions_t *
 ngx_http_auth_token_sessions(ngx_http_auth_token_main_conf_t *atmcf)
 {
+    if (ngx_http_auth_token_live.sessions) {
+        ngx_http_auth_token_sessions_look();
+    }
+
     if (ngx_http_auth_token_live.sessions == NULL
         && ngx_http_auth_token_live.tried != ngx_time())
     {
         ngx_http_auth_token_sessions_open(atmcf);
     }
 
-    return ngx_http_auth_token_live.sessions;
+    return ngx_http_auth_token_live.replaced
+           ? NULL : ngx_http_auth_token_live.sessions;
 }
 
 

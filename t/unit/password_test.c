@@ -137,6 +137,41 @@ test_kinds(void)
 
 
 static void
+test_costs(void)
+{
+    size_t  i;
+    char    text[256];
+
+#define SALT      "$abcdefghijklmnop$"
+#define DIGITS43  "uaRxmZGeJx63uN5Oy98m6HnTQsNWaTOTXgyXtkCG834"
+#define BCRYPT    "$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"
+
+    static const struct {
+        const char  *head;
+        const char  *tail;
+        int          bearable;
+    } costs[] = {
+        { "$y$j75", SALT DIGITS43, 1 }, { "$y$jFT", SALT DIGITS43, 1 },
+        { "$y$jGT", SALT DIGITS43, 0 }, { "$y$jzT", SALT DIGITS43, 0 },
+        { "$y$jFU", SALT DIGITS43, 0 }, { "$y$j9T/", SALT DIGITS43, 0 },
+        { "$y$z9T", SALT DIGITS43, 0 }, { "$y$j9", SALT DIGITS43, 0 },
+        { "$2b$04", BCRYPT, 1 }, { "$2b$16", BCRYPT, 1 },
+        { "$2b$17", BCRYPT, 0 }, { "$2b$31", BCRYPT, 0 },
+        { "$6", SALT DIGITS43 DIGITS43, 1 },
+        { "$6$rounds=9999999", SALT DIGITS43 DIGITS43, 1 },
+        { "$6$rounds=10000000", SALT DIGITS43 DIGITS43, 0 }
+    };
+
+    for (i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
+        (void) snprintf(text, sizeof(text), "%s%s", costs[i].head,
+                        costs[i].tail);
+        is_int(at_password_hash_is_valid(str(text)), costs[i].bearable,
+               "cost of %s", costs[i].head);
+    }
+}
+
+
+static void
 test_no_hashes(void)
 {
     size_t  i;
@@ -299,6 +334,7 @@ main(void)
     test_hash();
     test_lengths();
     test_kinds();
+    test_costs();
     test_no_hashes();
     test_time();
     test_failures();
