@@ -267,7 +267,7 @@ for (sort keys %to) {
 }
 cmp_ok $sum{misses}, '>', $seen{401} + $rounds * $workers, 'X9 many were verified anew';
 cmp_ok $sum{misses}, '<', $seen{401} + $seen{403} + $seen{200}, 'X9 and more were remembered';
-cmp_ok $sum{evictions}, '>', 100, 'X9 in a cache that is full';
+cmp_ok $sum{evictions}, '>', 10, 'X9 in a cache that is full';
 is_deeply [$s->workers], [sort { $a <=> $b } keys %to], 'X9 the workers are who they were';
 
 note sprintf 'seed %s, %.1f s: %d ends, %s; beside: %s', $seed, $took, $events,

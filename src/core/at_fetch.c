@@ -791,6 +791,19 @@ at_discovery_url(at_str_t issuer, at_error_t *err)
 }
 
 
+/*
+ * A provider elsewhere has no say in what is asked of this host without TLS,
+ * as its redirects have none.
+ */
+static int
+at_discovery_may_name(at_str_t issuer, at_str_t uri)
+{
+    return at_fetch_url_is_valid(uri)
+           && (at_url_skip(&uri, at_str("https://"))
+               || at_url_skip(&issuer, at_str("http://")));
+}
+
+
 static char *
 at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
 {
@@ -811,7 +824,7 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
     }
 
     if (at_json_string(document, "jwks_uri", &value) != 1
-        || !at_fetch_url_is_valid(value))
+        || !at_discovery_may_name(issuer, value))
     {
         (void) at_error(err, "has no \"jwks_uri\" that is an https URL");
         return NULL;

@@ -69,8 +69,8 @@ int64_t at_fetch_max_age(at_str_t cache_control, at_str_t age);
 
 /*
  * OpenID Connect Discovery 1.0, section 4: where the metadata of issuer is, and
- * its jwks_uri, which must be valid as above; its issuer must be that one
- * exactly.  Both return a terminated string for free(), or NULL with err set.
+ * its jwks_uri, which must be valid as above, and https where the issuer is;
+ * its issuer must be that one exactly.  Both return a terminated string for free(), or NULL with err set.
  */
 char *at_discovery_url(at_str_t issuer, at_error_t *err);
 char *at_discovery_parse(at_str_t document, at_str_t issuer, at_error_t *err);

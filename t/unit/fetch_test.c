@@ -299,8 +299,14 @@ test_discovery(void)
     is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}", "https://k/j", NULL);
     is_parsed("{\"jwks_uri\":\"https://k/j?a=b\",\"issuer\":\"https:\\/\\/i/x\",\"y\":[{}]}",
               "https://k/j?a=b", NULL);
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://127.0.0.1/j\"}",
-              "http://127.0.0.1/j", NULL);
+
+    /* of this host a provider elsewhere can ask nothing */
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://127.0.0.1/j\"}", NULL,
+              "\"jwks_uri\"");
+    uri = at_discovery_parse(str("{\"issuer\":\"http://127.0.0.1\",\"jwks_uri\":\"http://[::1]/j\"}"),
+                             at_str("http://127.0.0.1"), &err);
+    is_str(uri ? uri : err.text, "http://[::1]/j", "both on this host");
+    free(uri);
 
     is_parsed("", NULL, "JSON object");
     is_parsed("[]", NULL, "JSON object");
