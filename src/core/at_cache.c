@@ -89,7 +89,8 @@ at_cache_create(size_t size)
         return NULL;
     }
 
-    cache->size = size;
+    /* what malloc() cannot use between blocks of many sizes */
+    cache->size = size - size / 16;
     cache->n_sets = n_sets;
     cache->stats.bytes = table;
 
