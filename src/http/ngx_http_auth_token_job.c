@@ -530,6 +530,40 @@ ngx_http_auth_token_hash(ngx_http_auth_token_job_t *job)
 }
 
 
+/*
+ * RSA at the priority of the event loop would be felt by other requests.  Who
+ * comes here has waited for a hash already: there is room for it.
+ */
+
+ngx_int_t
+ngx_http_auth_token_sign(ngx_http_auth_token_job_t *job)
+{
+    ngx_http_auth_token_queue_t  *q;
+
+    q = &ngx_http_auth_token_hasher.queue;
+
+    if (ngx_http_auth_token_hash_start() != NGX_OK
+        || ngx_http_auth_token_job_hold(job) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (q->queue.next == NULL) {
+        ngx_queue_init(&q->queue);
+    }
+
+    ngx_queue_insert_head(&q->queue, &job->queue);
+    job->waiting = &q->n;
+    q->n++;
+
+    if (q->running == NULL) {
+        ngx_http_auth_token_hash_give(ngx_http_auth_token_pop(q));
+    }
+
+    return NGX_OK;
+}
+
+
 /* a cycle has connections of its own, where one process is all there is */
 
 void

@@ -52,7 +52,10 @@ struct ngx_http_auth_token_job_s {
 /* in a thread of this worker alone, of low priority: hashes */
 ngx_int_t ngx_http_auth_token_hash(ngx_http_auth_token_job_t *job);
 
-/* in nginx's thread pool, one at a time of a worker: what signs and what writes */
+/* the same, before any that waits: what signs for a password that was right */
+ngx_int_t ngx_http_auth_token_sign(ngx_http_auth_token_job_t *job);
+
+/* in nginx's thread pool, one at a time of a worker: what writes */
 ngx_int_t ngx_http_auth_token_write(ngx_http_auth_token_job_t *job);
 
 /* 1 while none of the latter waits or runs */
@@ -161,7 +164,7 @@ typedef struct {
     int64_t                          now;       /* milliseconds */
     at_session_e                     result;
     at_error_t                       err;
-    unsigned                         client:1;  /* no session */
+    unsigned                         is_signed:1;
 } ngx_http_auth_token_grant_t;
 
 /* NGX_OK, with a cleanup in the request's pool; NGX_ERROR */
@@ -170,7 +173,9 @@ ngx_int_t ngx_http_auth_token_grant_user(ngx_http_request_t *r,
 ngx_int_t ngx_http_auth_token_grant_client(ngx_http_request_t *r,
     ngx_http_auth_token_grant_t *grant, at_str_t client, at_str_t audience);
 
-/* the work of the job, whose data is the grant */
+/* the work of a job, whose data is the grant: its two halves, and both */
+void ngx_http_auth_token_grant_sign(ngx_http_auth_token_job_t *job);
+void ngx_http_auth_token_grant_store(ngx_http_auth_token_job_t *job);
 void ngx_http_auth_token_grant_work(ngx_http_auth_token_job_t *job);
 
 

@@ -131,10 +131,62 @@ ngx_http_auth_token_login_grant(ngx_http_request_t *r,
 
     call->job.request = r;
     call->job.data = &call->grant;
-    call->job.work = ngx_http_auth_token_grant_work;
+    call->job.work = ngx_http_auth_token_grant_sign;
+
+    return ngx_http_auth_token_sign(&call->job) == NGX_OK ? AT_PENDING
+                                                          : AT_FAILED;
+}
+
+
+/* sessions may have been opened anew meanwhile: the pointer is fetched again */
+
+static at_verdict_e
+ngx_http_auth_token_login_store(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call)
+{
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    if (!call->grant.is_signed) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "auth_token: no token was signed: %s",
+                      call->grant.err.text);
+        return AT_UNAVAILABLE;
+    }
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    call->grant.sessions = ngx_http_auth_token_sessions(atmcf);
+
+    if (call->grant.sessions == NULL) {
+        return AT_UNAVAILABLE;
+    }
+
+    call->job.work = ngx_http_auth_token_grant_store;
 
     return ngx_http_auth_token_write(&call->job) == NGX_OK ? AT_PENDING
                                                            : AT_FAILED;
+}
+
+
+static void
+ngx_http_auth_token_login_signed(ngx_http_request_t *r)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+
+    if (ngx_http_auth_token_call_waits(call)) {
+        return;
+    }
+
+    r->write_event_handler = ngx_http_auth_token_login_granted;
+
+    verdict = ngx_http_auth_token_login_store(r, call);
+
+    if (verdict != AT_PENDING) {
+        ngx_http_finalize_request(r,
+                          ngx_http_auth_token_call_refuse(call, verdict));
+    }
 }
 
 
@@ -150,7 +202,7 @@ ngx_http_auth_token_login_checked(ngx_http_request_t *r)
         return;
     }
 
-    r->write_event_handler = ngx_http_auth_token_login_granted;
+    r->write_event_handler = ngx_http_auth_token_login_signed;
 
     verdict = ngx_http_auth_token_login_grant(r, call);
 

@@ -361,43 +361,14 @@ ngx_http_auth_token_grant_client(ngx_http_request_t *r,
 
     common.audience = audience;
 
-    grant->client = 1;
     grant->claims = at_grant_client(&common, client);
 
     return grant->claims ? NGX_OK : NGX_ERROR;
 }
 
 
-static void
-ngx_http_auth_token_grant_store(ngx_http_auth_token_grant_t *grant)
-{
-    at_session_pair_t  pair;
-
-    pair.refresh.data = (char *) grant->refresh;
-    pair.refresh.len = grant->issuer->refresh_length;
-    pair.refresh_expires = grant->now + grant->issuer->refresh_expires * 1000;
-    pair.access.data = grant->access;
-    pair.access.len = ngx_strlen(grant->access);
-    pair.access_expires = grant->now + grant->issuer->access_expires * 1000;
-
-    grant->result = grant->used.len
-                    ? at_session_rotate(grant->sessions, grant->used, &pair,
-                                        grant->now,
-                                        grant->issuer->refresh_grace)
-                    : at_session_begin(grant->sessions, &grant->session, &pair,
-                                       grant->now);
-
-    if (grant->result == AT_SESSION_FAILED) {
-        (void) at_error(&grant->err, "%s",
-                        at_sessions_error(grant->sessions));
-    }
-}
-
-
-/* what was signed goes out after it was stored, and never else */
-
 void
-ngx_http_auth_token_grant_work(ngx_http_auth_token_job_t *job)
+ngx_http_auth_token_grant_sign(ngx_http_auth_token_job_t *job)
 {
     ngx_http_auth_token_grant_t *grant = job->data;
 
@@ -427,10 +398,48 @@ ngx_http_auth_token_grant_work(ngx_http_auth_token_job_t *job)
         return;
     }
 
-    if (grant->client) {
-        grant->result = AT_SESSION_OK;
+    grant->is_signed = 1;
+}
 
-    } else {
-        ngx_http_auth_token_grant_store(grant);
+
+/* what was signed goes out after it was stored, and never else */
+
+void
+ngx_http_auth_token_grant_store(ngx_http_auth_token_job_t *job)
+{
+    ngx_http_auth_token_grant_t *grant = job->data;
+
+    at_session_pair_t  pair;
+
+    pair.refresh.data = (char *) grant->refresh;
+    pair.refresh.len = grant->issuer->refresh_length;
+    pair.refresh_expires = grant->now + grant->issuer->refresh_expires * 1000;
+    pair.access.data = grant->access;
+    pair.access.len = ngx_strlen(grant->access);
+    pair.access_expires = grant->now + grant->issuer->access_expires * 1000;
+
+    grant->result = grant->used.len
+                    ? at_session_rotate(grant->sessions, grant->used, &pair,
+                                        grant->now,
+                                        grant->issuer->refresh_grace)
+                    : at_session_begin(grant->sessions, &grant->session, &pair,
+                                       grant->now);
+
+    if (grant->result == AT_SESSION_FAILED) {
+        (void) at_error(&grant->err, "%s",
+                        at_sessions_error(grant->sessions));
+    }
+}
+
+
+void
+ngx_http_auth_token_grant_work(ngx_http_auth_token_job_t *job)
+{
+    ngx_http_auth_token_grant_t *grant = job->data;
+
+    ngx_http_auth_token_grant_sign(job);
+
+    if (grant->is_signed) {
+        ngx_http_auth_token_grant_store(job);
     }
 }

@@ -475,9 +475,9 @@ ngx_http_auth_token_oauth_grant(ngx_http_request_t *r,
 
     call->job.request = r;
     call->job.data = &call->grant;
-    call->job.work = ngx_http_auth_token_grant_work;
+    call->job.work = ngx_http_auth_token_grant_sign;
 
-    return ngx_http_auth_token_write(&call->job) == NGX_OK
+    return ngx_http_auth_token_sign(&call->job) == NGX_OK
            ? NGX_HTTP_AUTH_TOKEN_OAUTH_PENDING
            : NGX_HTTP_AUTH_TOKEN_OAUTH_FAILED;
 }
@@ -514,7 +514,7 @@ ngx_http_auth_token_oauth_answer(ngx_http_request_t *r,
     u_char     *p;
     ngx_str_t   json, pragma = ngx_string("no-cache");
 
-    if (call->grant.result != AT_SESSION_OK) {
+    if (!call->grant.is_signed) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "auth_token: no token was signed: %s",
                       call->grant.err.text);
