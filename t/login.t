@@ -235,6 +235,10 @@ conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { lis
     qr/it takes "expires=TIME" and "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
     for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
 
+conf_fails issuer_conf(main => 'algorithms ES256;') . '    server { listen %%LISTEN%%; }',
+    qr/signs RS256, which its "algorithms" do not take/, 'what is issued would be refused',
+    prepare => prepare_users();
+
 mistake <<'CONF', qr/has such a directive already/, 'two of them';
     server { listen %%LISTEN%%; location / {
         auth_token_login main;

@@ -205,6 +205,15 @@ ngx_http_auth_token_mint_load(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    if (!(issuer->demands.algs & at_alg_bit(AT_RS256))) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"signing_key\" of \"auth_token_issuer %V\" signs "
+                      "RS256, which its \"algorithms\" do not take in %V:%ui",
+                      &issuer->name, &issuer->signing_where.file,
+                      issuer->signing_where.line);
+        return NGX_CONF_ERROR;
+    }
+
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
         return NGX_CONF_ERROR;
