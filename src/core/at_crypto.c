@@ -729,6 +729,13 @@ at_random(void *data, size_t len)
 
 
 void
+at_crypto_thread_end(void)
+{
+    OPENSSL_thread_stop();
+}
+
+
+void
 at_crypto_cleanse(void *data, size_t len)
 {
     if (len != 0) {

@@ -110,6 +110,13 @@ int at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text);
  */
 int at_random(void *data, size_t len);
 
+/*
+ * At the end of what a thread does that may outlive the process' exit(): what
+ * OpenSSL keeps for it is freed now, and not when the thread ends, as OpenSSL
+ * may be gone by then.
+ */
+void at_crypto_thread_end(void);
+
 /* overwrites what must not be found in memory later */
 void at_crypto_cleanse(void *data, size_t len);
 

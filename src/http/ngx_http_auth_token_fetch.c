@@ -247,6 +247,8 @@ ngx_http_auth_token_fetch_thread(void *data, ngx_log_t *log)
                     : ngx_http_auth_token_fetch_stop(NULL)
                     ? NGX_HTTP_AUTH_TOKEN_FETCH_STOPPED
                     : NGX_HTTP_AUTH_TOKEN_FETCH_FAILED;
+
+    at_crypto_thread_end();
 }
 
 

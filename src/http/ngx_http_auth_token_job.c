@@ -219,6 +219,8 @@ ngx_http_auth_token_write_handler(void *data, ngx_log_t *log)
     ngx_http_auth_token_job_t *job = data;
 
     job->work(job);
+
+    at_crypto_thread_end();
 }
 
 
