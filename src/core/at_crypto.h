@@ -111,9 +111,8 @@ int at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text);
 int at_random(void *data, size_t len);
 
 /*
- * At the end of what a thread does that may outlive the process' exit(): what
- * OpenSSL keeps for it is freed now, and not when the thread ends, as OpenSSL
- * may be gone by then.
+ * At the end of what a thread does that nobody joins: what OpenSSL keeps for it
+ * is freed now, and not when the thread ends, as OpenSSL may be gone by then.
  */
 void at_crypto_thread_end(void);
 
