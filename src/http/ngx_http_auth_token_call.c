@@ -78,6 +78,37 @@ ngx_http_auth_token_call_waits(ngx_http_auth_token_call_t *call)
 }
 
 
+void
+ngx_http_auth_token_call_step(ngx_http_request_t *r,
+    ngx_http_auth_token_step_pt step, ngx_http_event_handler_pt next)
+{
+    at_verdict_e                 verdict;
+    ngx_http_auth_token_call_t  *call;
+
+    call = ngx_http_auth_token_find_ctx(r)->call;
+    r->write_event_handler = next;
+
+    verdict = step(r, call);
+
+    if (verdict != AT_PENDING) {
+        ngx_http_finalize_request(r,
+                          ngx_http_auth_token_call_refuse(call, verdict));
+    }
+}
+
+
+void
+ngx_http_auth_token_call_resume(ngx_http_request_t *r,
+    ngx_http_auth_token_step_pt step, ngx_http_event_handler_pt next)
+{
+    if (!ngx_http_auth_token_call_waits(
+                                  ngx_http_auth_token_find_ctx(r)->call))
+    {
+        ngx_http_auth_token_call_step(r, step, next);
+    }
+}
+
+
 /* --- bodies -------------------------------------------------------------- */
 
 
@@ -296,9 +327,10 @@ ngx_http_auth_token_set_cookies(ngx_http_request_t *r,
     const ngx_http_auth_token_issuer_t *issuer,
     const ngx_http_auth_token_grant_t *grant)
 {
-    time_t     kept;
-    at_str_t   access, refresh;
-    ngx_str_t  root = ngx_string("/");
+    time_t            kept;
+    at_str_t          access, refresh;
+    ngx_str_t         root = ngx_string("/");
+    ngx_table_elt_t  *first;
 
     access = (at_str_t) { NULL, 0 };
     refresh = access;
@@ -320,7 +352,18 @@ ngx_http_auth_token_set_cookies(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_auth_token_add_cookie(r, &issuer->refresh_cookie, refresh,
-                                          grant ? issuer->refresh_expires : 0,
-                                          &issuer->refresh_path);
+    first = (ngx_table_elt_t *) r->headers_out.headers.last->elts
+            + r->headers_out.headers.last->nelts - 1;
+
+    if (ngx_http_auth_token_add_cookie(r, &issuer->refresh_cookie, refresh,
+                                       grant ? issuer->refresh_expires : 0,
+                                       &issuer->refresh_path)
+        != NGX_OK)
+    {
+        /* both or none: half of a pair is no use to anybody */
+        first->hash = 0;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }

@@ -205,6 +205,18 @@ ngx_int_t ngx_http_auth_token_call_refuse(ngx_http_auth_token_call_t *call,
 /* 1 while a job of the call is busy, or where its client is gone: return, then */
 ngx_uint_t ngx_http_auth_token_call_waits(ngx_http_auth_token_call_t *call);
 
+/*
+ * A step of a call goes on with next, when its job is done: AT_PENDING, or it
+ * is refused by its verdict.  To resume is the same once no job waits or runs.
+ */
+typedef at_verdict_e (*ngx_http_auth_token_step_pt)(ngx_http_request_t *r,
+    ngx_http_auth_token_call_t *call);
+
+void ngx_http_auth_token_call_step(ngx_http_request_t *r,
+    ngx_http_auth_token_step_pt step, ngx_http_event_handler_pt next);
+void ngx_http_auth_token_call_resume(ngx_http_request_t *r,
+    ngx_http_auth_token_step_pt step, ngx_http_event_handler_pt next);
+
 /* the read body is the handler's; the value to return from a content handler */
 ngx_int_t ngx_http_auth_token_call_read(ngx_http_auth_token_call_t *call,
     ngx_http_client_body_handler_pt handler);

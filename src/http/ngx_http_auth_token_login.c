@@ -87,18 +87,8 @@ ngx_http_auth_token_login_read(ngx_http_request_t *r,
 static void
 ngx_http_auth_token_login_body(ngx_http_request_t *r)
 {
-    at_verdict_e                 verdict;
-    ngx_http_auth_token_call_t  *call;
-
-    call = ngx_http_auth_token_find_ctx(r)->call;
-    r->write_event_handler = ngx_http_auth_token_login_checked;
-
-    verdict = ngx_http_auth_token_login_read(r, call);
-
-    if (verdict != AT_PENDING) {
-        ngx_http_finalize_request(r,
-                          ngx_http_auth_token_call_refuse(call, verdict));
-    }
+    ngx_http_auth_token_call_step(r, ngx_http_auth_token_login_read,
+                                  ngx_http_auth_token_login_checked);
 }
 
 
@@ -170,46 +160,16 @@ ngx_http_auth_token_login_store(ngx_http_request_t *r,
 static void
 ngx_http_auth_token_login_signed(ngx_http_request_t *r)
 {
-    at_verdict_e                 verdict;
-    ngx_http_auth_token_call_t  *call;
-
-    call = ngx_http_auth_token_find_ctx(r)->call;
-
-    if (ngx_http_auth_token_call_waits(call)) {
-        return;
-    }
-
-    r->write_event_handler = ngx_http_auth_token_login_granted;
-
-    verdict = ngx_http_auth_token_login_store(r, call);
-
-    if (verdict != AT_PENDING) {
-        ngx_http_finalize_request(r,
-                          ngx_http_auth_token_call_refuse(call, verdict));
-    }
+    ngx_http_auth_token_call_resume(r, ngx_http_auth_token_login_store,
+                                    ngx_http_auth_token_login_granted);
 }
 
 
 static void
 ngx_http_auth_token_login_checked(ngx_http_request_t *r)
 {
-    at_verdict_e                 verdict;
-    ngx_http_auth_token_call_t  *call;
-
-    call = ngx_http_auth_token_find_ctx(r)->call;
-
-    if (ngx_http_auth_token_call_waits(call)) {
-        return;
-    }
-
-    r->write_event_handler = ngx_http_auth_token_login_signed;
-
-    verdict = ngx_http_auth_token_login_grant(r, call);
-
-    if (verdict != AT_PENDING) {
-        ngx_http_finalize_request(r,
-                          ngx_http_auth_token_call_refuse(call, verdict));
-    }
+    ngx_http_auth_token_call_resume(r, ngx_http_auth_token_login_grant,
+                                    ngx_http_auth_token_login_signed);
 }
 
 

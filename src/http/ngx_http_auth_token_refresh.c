@@ -202,7 +202,7 @@ ngx_http_auth_token_refresh_judge(ngx_http_request_t *r,
     verdict = ngx_http_auth_token_refresh_read(r, call);
 
     if (verdict == AT_OK && !call->ctx->conf->local) {
-        verdict = AT_LOCAL_OFF;
+        verdict = AT_REFRESH_OFF;       /* the answer to an unknown token */
     }
 
     if (verdict != AT_OK) {
@@ -252,34 +252,11 @@ ngx_http_auth_token_refresh_judge(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_auth_token_refresh_refuse(ngx_http_auth_token_call_t *call,
-    at_verdict_e verdict)
-{
-    /* the same answer as for a token that is not known */
-    if (verdict == AT_LOCAL_OFF) {
-        verdict = AT_REFRESH_OFF;
-    }
-
-    return ngx_http_auth_token_call_refuse(call, verdict);
-}
-
-
 static void
 ngx_http_auth_token_refresh_body(ngx_http_request_t *r)
 {
-    at_verdict_e                 verdict;
-    ngx_http_auth_token_call_t  *call;
-
-    call = ngx_http_auth_token_find_ctx(r)->call;
-    r->write_event_handler = ngx_http_auth_token_refresh_granted;
-
-    verdict = ngx_http_auth_token_refresh_judge(r, call);
-
-    if (verdict != AT_PENDING) {
-        ngx_http_finalize_request(r,
-                       ngx_http_auth_token_refresh_refuse(call, verdict));
-    }
+    ngx_http_auth_token_call_step(r, ngx_http_auth_token_refresh_judge,
+                                  ngx_http_auth_token_refresh_granted);
 }
 
 
