@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "at_json.h"
 #include "at_jwt.h"
 #include "cli_options.h"
 
@@ -349,15 +350,21 @@ cli_verify_scopes(const at_scopes_t *scopes)
 static int64_t
 cli_verify_expires(const at_identity_t *id)
 {
-    return (int64_t) ceil(json_number_value(json_object_get(id->claims,
-                                                            "exp")));
+    double  expires;
+
+    expires = 0;
+    (void) at_value_number(at_value_member(at_claims_object(id->claims),
+                                           at_str("exp")),
+                           &expires);
+
+    return (int64_t) ceil(expires);
 }
 
 
 static json_t *
 cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
 {
-    return json_pack("{s:s, s:s, s:s%, s:s%, s:b, s:o, s:I, s:O, s:O}",
+    return json_pack("{s:s, s:s, s:s%, s:s%, s:b, s:o, s:I, s:o, s:O}",
                      "verdict", "ok",
                      "reason", "ok",
                      "user", id->user.len ? id->user.data : "", id->user.len,
@@ -366,7 +373,7 @@ cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
                      "admin", id->rights.admin,
                      "scopes", cli_verify_scopes(&id->rights.scopes),
                      "expires", (json_int_t) cli_verify_expires(id),
-                     "claims", id->claims,
+                     "claims", at_json_value(at_claims_object(id->claims)),
                      "warnings", verify->warnings);
 }
 
@@ -454,13 +461,16 @@ static int
 cli_verify_print_ok(cli_t *cli, const cli_verify_t *verify,
     const at_identity_t *id)
 {
-    char  *claims;
+    char    *claims;
+    json_t  *json;
 
     if (cli->json) {
         return cli_print_json(cli, cli_verify_report_ok(verify, id));
     }
 
-    claims = json_dumps(id->claims, JSON_COMPACT);
+    json = at_json_value(at_claims_object(id->claims));
+    claims = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
 
     if (claims == NULL) {
         return cli_no_memory(cli);

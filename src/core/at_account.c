@@ -322,12 +322,14 @@ at_account_use_client(at_identity_t *identity, at_store_t *store,
 at_verdict_e
 at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
 {
-    char          buf[AT_KEY_MAX];
-    at_str_t      id, bytes;
-    at_error_t    err;
-    at_verdict_e  verdict;
+    char               buf[AT_KEY_MAX];
+    at_str_t           id, bytes;
+    at_error_t         err;
+    at_verdict_e       verdict;
+    const at_value_t  *claims;
 
-    id = at_client_id(identity->issuer, identity->claims);
+    claims = at_claims_object(identity->claims);
+    id = at_client_id(identity->issuer, claims);
 
     /* whatever comes of it, the token's own word gives no right any more */
     identity->rights.from = AT_RIGHTS_ROLE;
@@ -341,7 +343,7 @@ at_account_client(at_identity_t *identity, at_store_t *store, int only_issuer)
     identity->subject = id;
 
     if (identity->issuer->no_users
-        && at_entra_is_delegated(identity->claims))
+        && at_entra_is_delegated(claims))
     {
         return AT_DELEGATED;
     }

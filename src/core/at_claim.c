@@ -3,19 +3,79 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jansson.h>
-
 #include "at_claim.h"
+#include "at_crypto.h"
+#include "at_json.h"
+
+
+struct at_claims_s {
+    at_values_t  values;
+    size_t       len;
+    char         text[];        /* what the strings are views of */
+};
+
+static const at_json_limits_t  at_claims_limits = { 32, 256, 8192 };
 
 
 static int at_path_add(at_path_t *path, const char *data, size_t len);
-static const json_t *at_claim_member(const json_t *object, at_str_t name);
-static const json_t *at_claim_only_nocase(const json_t *object, at_str_t name);
+static const at_value_t *at_claim_only_nocase(const at_value_t *object,
+    at_str_t name);
 static size_t at_claim_precision(double value);
+
+
+int
+at_claims_read(at_claims_t **out, at_str_t document)
+{
+    int           rc;
+    at_claims_t  *claims;
+
+    *out = NULL;
+    claims = malloc(sizeof(at_claims_t) + document.len);
+
+    if (claims == NULL) {
+        return -2;
+    }
+
+    memset(&claims->values, 0, sizeof(at_values_t));
+    claims->len = document.len;
+
+    if (document.len) {
+        memcpy(claims->text, document.data, document.len);
+    }
+
+    rc = at_values_read(&claims->values, claims->text, claims->len,
+                        &at_claims_limits);
+
+    if (rc != 0) {
+        at_claims_free(claims);
+        return rc;
+    }
+
+    *out = claims;
+
+    return 0;
+}
+
+
+void
+at_claims_free(at_claims_t *claims)
+{
+    if (claims != NULL) {
+        at_values_free(&claims->values);
+        at_crypto_cleanse(claims->text, claims->len);
+        free(claims);
+    }
+}
+
+
+const at_value_t *
+at_claims_object(const at_claims_t *claims)
+{
+    return claims != NULL ? claims->values.items : NULL;
+}
 
 
 int
@@ -70,103 +130,108 @@ at_path_add(at_path_t *path, const char *data, size_t len)
 }
 
 
-const json_t *
-at_claim_find(const json_t *claims, const at_path_t *path)
+const at_value_t *
+at_claim_find(const at_value_t *claims, const at_path_t *path)
 {
-    size_t         i;
-    const json_t  *claim;
+    size_t             i;
+    const at_value_t  *claim;
 
     /* a path without names leads nowhere, and not to all the claims */
     claim = path->n ? claims : NULL;
 
     for (i = 0; claim && i < path->n; i++) {
-        claim = at_claim_member(claim, path->names[i]);
+        claim = at_value_member(claim, path->names[i]);
     }
 
     return claim;
 }
 
 
-const json_t *
-at_claim_find_nocase(const json_t *claims, at_str_t name)
+const at_value_t *
+at_claim_find_nocase(const at_value_t *claims, at_str_t name)
 {
-    const json_t  *claim;
+    const at_value_t  *claim;
 
-    claim = at_claim_member(claims, name);
+    claim = at_value_member(claims, name);
 
     return claim ? claim : at_claim_only_nocase(claims, name);
 }
 
 
-/* NULL also for what is not an object */
-static const json_t *
-at_claim_member(const json_t *object, at_str_t name)
+static const at_value_t *
+at_claim_only_nocase(const at_value_t *object, at_str_t name)
 {
-    return json_object_getn(object, name.data, name.len);
-}
+    uint32_t           n;
+    const at_value_t  *member, *found;
 
-
-static const json_t *
-at_claim_only_nocase(const json_t *object, at_str_t name)
-{
-    void          *iter;
-    json_t        *claims;
-    at_str_t       key;
-    const json_t  *found;
+    if (!at_value_is(object, AT_VALUE_OBJECT)) {
+        return NULL;
+    }
 
     found = NULL;
+    member = object + 1;
 
-    /* jansson's iterators change nothing, but are declared without const */
-    claims = (json_t *) (uintptr_t) object;
+    for (n = object->n; n; n--) {
 
-    for (iter = json_object_iter(claims);
-         iter;
-         iter = json_object_iter_next(claims, iter))
-    {
-        key.data = json_object_iter_key(iter);
-        key.len = json_object_iter_key_len(iter);
-
-        if (at_str_equal_nocase(key, name)) {
+        if (at_str_equal_nocase((at_str_t) { member->text, member->n }, name)) {
             if (found) {
                 return NULL;
             }
 
-            found = json_object_iter_value(iter);
+            found = member + 1;
         }
+
+        member = at_value_next(member + 1);
     }
 
     return found;
 }
 
 
-ssize_t
-at_claim_text(const json_t *claim, char *buf, size_t size)
+/* what is no text itself, as jansson writes it */
+static ssize_t
+at_claim_dump(const at_value_t *claim, char *buf, size_t size)
 {
-    size_t  len, flags;
+    size_t   len, flags;
+    json_t  *json;
 
-    if (json_is_null(claim)) {
-        return 0;
-    }
+    json = at_json_value(claim);
 
-    if (json_is_string(claim)) {
-        len = json_string_length(claim);
-
-        if (len && size) {
-            memcpy(buf, json_string_value(claim), len < size ? len : size);
-        }
-
-        return (ssize_t) len;
+    if (json == NULL) {
+        return -1;
     }
 
     flags = JSON_COMPACT | JSON_ENCODE_ANY;
 
-    if (json_is_real(claim)) {
-        flags |= JSON_REAL_PRECISION(at_claim_precision(json_real_value(claim)));
+    if (claim->type == AT_VALUE_REAL) {
+        flags |= JSON_REAL_PRECISION(at_claim_precision(claim->real));
     }
 
-    len = json_dumpb(claim, buf, size, flags);
+    len = json_dumpb(json, buf, size, flags);
+    json_decref(json);
 
     return len ? (ssize_t) len : -1;
+}
+
+
+ssize_t
+at_claim_text(const at_value_t *claim, char *buf, size_t size)
+{
+    at_str_t  text;
+
+    if (at_value_is(claim, AT_VALUE_NULL)) {
+        return 0;
+    }
+
+    if (at_value_string(claim, &text) != 0) {
+        return at_claim_dump(claim, buf, size);
+    }
+
+    if (text.len && size) {
+        memcpy(buf, text.data, text.len < size ? text.len : size);
+    }
+
+    return (ssize_t) text.len;
 }
 
 
@@ -189,18 +254,4 @@ at_claim_precision(double value)
     }
 
     return digits;
-}
-
-
-int
-at_claim_string(const json_t *claim, at_str_t *text)
-{
-    if (!json_is_string(claim)) {
-        return -1;
-    }
-
-    text->data = json_string_value(claim);
-    text->len = json_string_length(claim);
-
-    return 0;
 }

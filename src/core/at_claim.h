@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Claims of a verified token, found by a path and shown as text.
+ * Claims of a verified token: read strictly, found by a path, shown as text.
  */
 
 #ifndef AT_CLAIM_H
@@ -11,9 +11,23 @@
 #include <sys/types.h>
 
 #include "at_str.h"
+#include "at_value.h"
 
 
-struct json_t;
+/* A payload that was read, with all that its values point to. */
+typedef struct at_claims_s  at_claims_t;
+
+/*
+ * Reads a copy of document, a payload after base64url.  Returns 0; -1 for what
+ * is no JSON object as at_value.h takes it, -2 where memory failed: then *claims
+ * is NULL.
+ */
+int at_claims_read(at_claims_t **claims, at_str_t document);
+void at_claims_free(at_claims_t *claims);
+
+/* the object; NULL for NULL */
+const at_value_t *at_claims_object(const at_claims_t *claims);
+
 
 #define AT_PATH_NAMES  8
 
@@ -33,17 +47,14 @@ typedef struct {
 int at_path_parse(at_path_t *path, char *text, size_t len);
 
 /* The claim, or NULL.  claims may be NULL. */
-const struct json_t *at_claim_find(const struct json_t *claims,
+const at_value_t *at_claim_find(const at_value_t *claims,
     const at_path_t *path);
-
-/* a claim that is a string, as a view; 0, or -1 for anything else */
-int at_claim_string(const struct json_t *claim, at_str_t *text);
 
 /*
  * By name in any ASCII case, as the names of nginx variables have none: the
  * exact name, else the only one that differs by case alone, else NULL.
  */
-const struct json_t *at_claim_find_nocase(const struct json_t *claims,
+const at_value_t *at_claim_find_nocase(const at_value_t *claims,
     at_str_t name);
 
 /*
@@ -51,7 +62,7 @@ const struct json_t *at_claim_find_nocase(const struct json_t *claims,
  * compact JSON.  Writes at most size bytes to buf, without a terminator, and
  * returns how many there are in all; -1 where memory failed.
  */
-ssize_t at_claim_text(const struct json_t *claim, char *buf, size_t size);
+ssize_t at_claim_text(const at_value_t *claim, char *buf, size_t size);
 
 
 #endif

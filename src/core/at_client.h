@@ -10,9 +10,7 @@
 
 #include "at_issuer.h"
 #include "at_str.h"
-
-
-struct json_t;
+#include "at_value.h"
 
 
 /*
@@ -20,7 +18,7 @@ struct json_t;
  * a view of the claims; the empty one if the token names no client, or in a way
  * that has no one reading.
  */
-at_str_t at_client_id(const at_issuer_t *issuer, const struct json_t *claims);
+at_str_t at_client_id(const at_issuer_t *issuer, const at_value_t *claims);
 
 /* the client in "api://ID", Entra's Application ID URI, or in a bare "ID" */
 at_str_t at_client_of_audience(at_str_t audience);

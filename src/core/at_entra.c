@@ -4,7 +4,6 @@
  */
 
 #include "at_entra.h"
-#include "at_json.h"
 
 
 #define AT_GUID_LEN  36
@@ -12,26 +11,26 @@
 
 /* 1, 0 if it is not there, -1 for anything but a string that is not empty */
 static int
-at_entra_string(const json_t *claims, const char *name, at_str_t *value)
+at_entra_string(const at_value_t *claims, at_str_t name, at_str_t *value)
 {
     int  rc;
 
     *value = (at_str_t) { NULL, 0 };
-    rc = at_json_string(claims, name, value);
+    rc = at_value_member_string(claims, name, value);
 
     return rc == 1 && value->len == 0 ? -1 : rc;
 }
 
 
 int
-at_entra_client(const json_t *claims, at_str_t *id)
+at_entra_client(const at_value_t *claims, at_str_t *id)
 {
     int       has_ver, has_appid, has_azp;
     at_str_t  ver, appid, azp;
 
-    has_ver = at_entra_string(claims, "ver", &ver);
-    has_appid = at_entra_string(claims, "appid", &appid);
-    has_azp = at_entra_string(claims, "azp", &azp);
+    has_ver = at_entra_string(claims, at_str("ver"), &ver);
+    has_appid = at_entra_string(claims, at_str("appid"), &appid);
+    has_azp = at_entra_string(claims, at_str("azp"), &azp);
 
     if (has_ver < 0 || has_appid < 0 || has_azp < 0
         || (has_appid && has_azp && !at_str_equal_nocase(appid, azp)))
@@ -92,19 +91,21 @@ at_entra_is_separator(char c)
 
 
 int
-at_entra_has_tenant(const json_t *claims)
+at_entra_has_tenant(const at_value_t *claims)
 {
     int       rc;
     size_t    i, end;
     at_str_t  tid, iss;
 
-    rc = at_entra_string(claims, "tid", &tid);
+    rc = at_entra_string(claims, at_str("tid"), &tid);
 
     if (rc != 1) {
         return rc == 0;
     }
 
-    if (!at_entra_is_guid(tid) || at_entra_string(claims, "iss", &iss) != 1) {
+    if (!at_entra_is_guid(tid)
+        || at_entra_string(claims, at_str("iss"), &iss) != 1)
+    {
         return 0;
     }
 
@@ -141,15 +142,17 @@ at_entra_cut(at_str_t *text, at_str_t prefix)
 
 
 int
-at_entra_is_of_issuer(const json_t *claims, at_str_t issuer)
+at_entra_is_of_issuer(const at_value_t *claims, at_str_t issuer)
 {
     at_str_t  iss, tid;
 
-    if (at_entra_string(claims, "iss", &iss) != 1) {
+    if (at_entra_string(claims, at_str("iss"), &iss) != 1) {
         return 0;
     }
 
-    if (at_entra_string(claims, "tid", &tid) != 1 || !at_entra_is_guid(tid)) {
+    if (at_entra_string(claims, at_str("tid"), &tid) != 1
+        || !at_entra_is_guid(tid))
+    {
         tid = (at_str_t) { NULL, 0 };
     }
 
@@ -180,16 +183,16 @@ at_entra_is_of_issuer(const json_t *claims, at_str_t issuer)
 
 
 int
-at_entra_is_delegated(const json_t *claims)
+at_entra_is_delegated(const at_value_t *claims)
 {
     int       rc;
     at_str_t  type;
 
-    if (json_object_get(claims, "scp") != NULL) {
+    if (at_value_member(claims, at_str("scp")) != NULL) {
         return 1;
     }
 
-    rc = at_entra_string(claims, "idtyp", &type);
+    rc = at_entra_string(claims, at_str("idtyp"), &type);
 
     return rc != 0 && !at_str_equal(type, at_str("app"));
 }

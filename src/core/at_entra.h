@@ -11,9 +11,8 @@
 #define AT_ENTRA_H
 
 #include "at_str.h"
+#include "at_value.h"
 
-
-struct json_t;
 
 #define AT_ENTRA_TENANT  "{tenantid}"
 
@@ -24,26 +23,26 @@ struct json_t;
  * claims; -1 for no such claim, two that differ, one that is no string, and
  * another version.
  */
-int at_entra_client(const struct json_t *claims, at_str_t *id);
+int at_entra_client(const at_value_t *claims, at_str_t *id);
 
 /*
  * Whether "tid", the tenant's GUID, is that of "iss": one of its segments, or a
  * label of its host.  A token without a tid is of no tenant that could be
  * another.
  */
-int at_entra_has_tenant(const struct json_t *claims);
+int at_entra_has_tenant(const at_value_t *claims);
 
 /*
  * Whether "iss" is the issuer of a key, which may have AT_ENTRA_TENANT in the
  * place of the token's tid; tid must be a GUID then.
  */
-int at_entra_is_of_issuer(const struct json_t *claims, at_str_t issuer);
+int at_entra_is_of_issuer(const at_value_t *claims, at_str_t issuer);
 
 /*
  * Whether a client was given the token for a user: it has a "scp", or an
  * "idtyp" that is not "app".
  */
-int at_entra_is_delegated(const struct json_t *claims);
+int at_entra_is_delegated(const at_value_t *claims);
 
 
 #endif

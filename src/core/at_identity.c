@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include <jansson.h>
-
 #include "at_identity.h"
 
 
@@ -25,7 +23,7 @@ at_identity_release(at_identity_t *identity)
     at_scopes_free(&identity->rights.scopes);
     at_scopes_free(&identity->rights.owner_scopes);
     at_cidr_set_free(identity->range_set);
-    json_decref(identity->claims);
+    at_claims_free(identity->claims);
 
     free((void *) (uintptr_t) identity->own_role.grant);
     free((void *) (uintptr_t) identity->own_role.deny);

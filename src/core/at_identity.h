@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "at_claim.h"
 #include "at_issuer.h"
 #include "at_record.h"
 #include "at_rights.h"
@@ -35,7 +36,7 @@ typedef struct {
     at_list_t           ranges;         /* the record's own; none: any address */
     at_cidr_set_t      *range_set;      /* or these, where they were compiled */
     unsigned            needs_role:1;   /* and without one may nothing */
-    struct json_t      *claims;
+    at_claims_t        *claims;
 
     at_role_t           own_role;       /* what rights.role points to, if a
                                            record of the store */

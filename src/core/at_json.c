@@ -241,6 +241,92 @@ at_json_string(const json_t *object, const char *name, at_str_t *value)
 }
 
 
+static json_t *
+at_json_array(const at_value_t *value)
+{
+    uint32_t           n;
+    json_t            *array;
+    const at_value_t  *item;
+
+    array = json_array();
+    item = value + 1;
+
+    for (n = value->n; array != NULL && n; n--) {
+
+        if (json_array_append_new(array, at_json_value(item)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+
+        item = at_value_next(item);
+    }
+
+    return array;
+}
+
+
+static json_t *
+at_json_object(const at_value_t *value)
+{
+    uint32_t           n;
+    json_t            *object;
+    const at_value_t  *name;
+
+    object = json_object();
+    name = value + 1;
+
+    for (n = value->n; object != NULL && n; n--) {
+
+        if (json_object_setn_new_nocheck(object, name->text, name->n,
+                                         at_json_value(name + 1))
+            != 0)
+        {
+            json_decref(object);
+            return NULL;
+        }
+
+        name = at_value_next(name + 1);
+    }
+
+    return object;
+}
+
+
+/* as deep as the limits that it was read with let it be */
+json_t *
+at_json_value(const at_value_t *value)
+{
+    switch ((at_value_e) value->type) {
+
+    case AT_VALUE_NULL:
+        return json_null();
+
+    case AT_VALUE_FALSE:
+        return json_false();
+
+    case AT_VALUE_TRUE:
+        return json_true();
+
+    case AT_VALUE_INTEGER:
+        return json_integer(value->integer);
+
+    case AT_VALUE_REAL:
+        return json_real(value->real);
+
+    case AT_VALUE_STRING:
+        return json_stringn_nocheck(value->text, value->n);
+
+    case AT_VALUE_ARRAY:
+        return at_json_array(value);
+
+    case AT_VALUE_OBJECT:
+        return at_json_object(value);
+    }
+
+    return NULL;
+}
+
+
 void
 at_json_init(void)
 {

@@ -4,6 +4,7 @@
  *
  * JSON with one reading only (RFC 8259, RFC 8725 section 2.4): jansson, with
  * duplicate members, NUL bytes, trailing text and over-sized documents refused.
+ * For documents: what comes with a token is read by at_value.h.
  */
 
 #ifndef AT_JSON_H
@@ -12,13 +13,8 @@
 #include <jansson.h>
 
 #include "at_str.h"
+#include "at_value.h"
 
-
-typedef struct {
-    unsigned  depth;            /* nested objects and arrays, the outermost is 1 */
-    unsigned  members;          /* of all objects together */
-    size_t    string;           /* bytes of one string or name */
-} at_json_limits_t;
 
 typedef enum {
     AT_JSON_OK = 0,
@@ -45,6 +41,9 @@ at_json_e at_json_parse(json_t **object, at_str_t text,
  * Returns 1; 0 if there is no such member; -1 if it is of another type.
  */
 int at_json_string(const json_t *object, const char *name, at_str_t *value);
+
+/* A value as jansson has it: a new reference, or NULL where memory failed. */
+json_t *at_json_value(const at_value_t *value);
 
 /*
  * For a library that goes on without what jansson found no memory for: calls

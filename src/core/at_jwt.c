@@ -18,7 +18,6 @@
 
 
 static const at_json_limits_t  at_header_limits = { 8, 64, 8192 };
-static const at_json_limits_t  at_payload_limits = { 32, 256, 8192 };
 
 
 /*
@@ -47,6 +46,7 @@ struct at_verifier_s {
     unsigned char  *memory;         /* for the parts of one token, decoded */
     size_t          size;
     size_t          used;
+    at_values_t     values;         /* those of a header */
     unsigned        lacks_key:1;    /* of the token before */
     size_t          n_memos;        /* so far: the next one takes the place of
                                        the oldest */
@@ -71,10 +71,11 @@ typedef struct {
     at_str_t        document;       /* the payload, not looked at yet */
     unsigned char  *scratch;        /* for the header */
 
-    json_t         *object;         /* the header, if it was not known */
-    json_t         *claims;         /* NULL until a signature has held */
-
     at_jose_t       jose;
+    unsigned        remembered:1;   /* that is of a token before */
+
+    at_claims_t    *read;           /* NULL until a signature has held */
+    const at_value_t  *claims;      /* what was read: an object */
 
     at_tried_t      tried[AT_JWT_KEYS];
     size_t          n_tried;
@@ -193,21 +194,21 @@ at_jwt_decode(at_jwt_t *jwt)
 
 
 static at_verdict_e
-at_jwt_read_header(at_jwt_t *jwt)
+at_jwt_read_header(at_jwt_t *jwt, const at_value_t *header)
 {
-    int           rc;
-    at_str_t      alg, kid;
+    int       rc;
+    at_str_t  alg, kid;
 
     /* RFC 7515 section 4.1.11, RFC 7797; a JWE's members mean a JWE */
-    if (json_object_get(jwt->object, "crit") != NULL
-        || json_object_get(jwt->object, "b64") != NULL
-        || json_object_get(jwt->object, "zip") != NULL
-        || json_object_get(jwt->object, "enc") != NULL)
+    if (at_value_member(header, at_str("crit")) != NULL
+        || at_value_member(header, at_str("b64")) != NULL
+        || at_value_member(header, at_str("zip")) != NULL
+        || at_value_member(header, at_str("enc")) != NULL)
     {
         return AT_BAD_CRIT;
     }
 
-    rc = at_json_string(jwt->object, "typ", &jwt->jose.typ);
+    rc = at_value_member_string(header, at_str("typ"), &jwt->jose.typ);
 
     if (rc < 0) {
         return AT_BAD_TYP;
@@ -215,7 +216,7 @@ at_jwt_read_header(at_jwt_t *jwt)
 
     jwt->jose.has_typ = rc == 1;
 
-    if (at_json_string(jwt->object, "alg", &alg) != 1) {
+    if (at_value_member_string(header, at_str("alg"), &alg) != 1) {
         return AT_BAD_ALG;
     }
 
@@ -225,7 +226,7 @@ at_jwt_read_header(at_jwt_t *jwt)
         return AT_BAD_ALG;
     }
 
-    rc = at_json_string(jwt->object, "kid", &kid);
+    rc = at_value_member_string(header, at_str("kid"), &kid);
 
     if (rc < 0 || (rc == 1 && !at_kid_is_valid(kid))) {
         return AT_BAD_KID;
@@ -242,21 +243,23 @@ at_jwt_read_header(at_jwt_t *jwt)
 static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
-    size_t  len;
+    size_t        len;
+    at_values_t  *values;
 
     if (at_base64url_decode(jwt->scratch, &len, jwt->header) != 0) {
         return AT_MALFORMED;
     }
 
-    switch (at_json_parse(&jwt->object,
-                          (at_str_t) { (char *) jwt->scratch, len },
-                          &at_header_limits))
+    values = &jwt->verifier->values;
+
+    switch (at_values_read(values, (char *) jwt->scratch, len,
+                           &at_header_limits))
     {
 
-    case AT_JSON_OK:
-        return at_jwt_read_header(jwt);
+    case 0:
+        return at_jwt_read_header(jwt, values->items);
 
-    case AT_JSON_INVALID:
+    case -1:
         return AT_BAD_HEADER;
 
     default:
@@ -278,6 +281,7 @@ at_jwt_recall_header(at_jwt_t *jwt)
             && memcmp(memo->text, jwt->header.data, memo->len) == 0)
         {
             jwt->jose = memo->jose;
+            jwt->remembered = 1;
             return 1;
         }
     }
@@ -294,7 +298,7 @@ at_jwt_remember_header(at_jwt_t *jwt)
     at_memo_t  *memo;
     at_jose_t  *jose;
 
-    if (jwt->object == NULL
+    if (jwt->remembered
         || jwt->header.len + jwt->jose.kid.len + jwt->jose.typ.len
            > AT_VERIFIER_MEMO_LEN)
     {
@@ -516,12 +520,13 @@ at_jwt_parse_payload(at_jwt_t *jwt)
         return AT_OK;
     }
 
-    switch (at_json_parse(&jwt->claims, jwt->document, &at_payload_limits)) {
+    switch (at_claims_read(&jwt->read, jwt->document)) {
 
-    case AT_JSON_OK:
+    case 0:
+        jwt->claims = at_claims_object(jwt->read);
         return AT_OK;
 
-    case AT_JSON_INVALID:
+    case -1:
         return AT_BAD_PAYLOAD;
 
     default:
@@ -532,21 +537,19 @@ at_jwt_parse_payload(at_jwt_t *jwt)
 
 /* a NumericDate (RFC 7519 section 2): 1 there, 0 not there, -1 not one */
 static int
-at_jwt_time(const json_t *claims, const char *name, double *value)
+at_jwt_time(const at_value_t *claims, at_str_t name, double *value)
 {
-    const json_t  *claim;
+    const at_value_t  *claim;
 
-    claim = json_object_get(claims, name);
+    claim = at_value_member(claims, name);
 
     if (claim == NULL) {
         return 0;
     }
 
-    if (!json_is_number(claim)) {
+    if (at_value_number(claim, value) != 0) {
         return -1;
     }
-
-    *value = json_number_value(claim);
 
     return isfinite(*value) && *value <= AT_TIME_MAX ? 1 : -1;
 }
@@ -572,7 +575,7 @@ at_jwt_check_issuer(const at_jwt_t *jwt, const at_issuer_t *issuer)
 {
     at_str_t  iss;
 
-    switch (at_json_string(jwt->claims, "iss", &iss)) {
+    switch (at_value_member_string(jwt->claims, at_str("iss"), &iss)) {
 
     case 1:
         return at_jwt_one_of(iss, issuer->issuers, issuer->n_issuers)
@@ -665,33 +668,31 @@ at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
 static at_verdict_e
 at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
 {
-    int            found;
-    size_t         i, n;
-    at_str_t       value;
-    const json_t  *aud, *item;
+    int                found;
+    uint32_t           n;
+    at_str_t           value;
+    const at_value_t  *aud;
 
-    aud = json_object_get(jwt->claims, "aud");
+    aud = at_value_member(jwt->claims, at_str("aud"));
 
     if (aud == NULL) {
         return issuer->any_audience ? AT_OK : AT_AUDIENCE;
     }
 
-    if (!json_is_string(aud) && !json_is_array(aud)) {
-        return AT_BAD_CLAIM;
+    found = issuer->any_audience;
+    n = 1;
+
+    if (aud->type == AT_VALUE_ARRAY) {
+        n = aud->n;
+        aud++;
     }
 
-    found = issuer->any_audience;
-    n = json_is_array(aud) ? json_array_size(aud) : 1;
+    for ( /* void */ ; n; n--) {
 
-    for (i = 0; i < n; i++) {
-        item = json_is_array(aud) ? json_array_get(aud, i) : aud;
-
-        if (!json_is_string(item)) {
+        /* a string has nothing within: the next one is the one behind it */
+        if (at_value_string(aud++, &value) != 0) {
             return AT_BAD_CLAIM;
         }
-
-        value.data = json_string_value(item);
-        value.len = json_string_length(item);
 
         found = found
                 || at_jwt_one_of(value, issuer->audiences, issuer->n_audiences)
@@ -713,9 +714,9 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
     nbf = 0;
     iat = 0;
 
-    has_exp = at_jwt_time(jwt->claims, "exp", &exp);
-    has_nbf = at_jwt_time(jwt->claims, "nbf", &nbf);
-    has_iat = at_jwt_time(jwt->claims, "iat", &iat);
+    has_exp = at_jwt_time(jwt->claims, at_str("exp"), &exp);
+    has_nbf = at_jwt_time(jwt->claims, at_str("nbf"), &nbf);
+    has_iat = at_jwt_time(jwt->claims, at_str("iat"), &iat);
 
     limited = issuer->max_age != AT_NO_MAX_AGE;
     leeway = (double) issuer->leeway;
@@ -751,17 +752,6 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
 }
 
 
-static at_str_t
-at_jwt_claim_string(const json_t *claims, const at_path_t *path)
-{
-    const json_t  *claim;
-
-    claim = at_claim_find(claims, path);
-
-    return (at_str_t) { json_string_value(claim), json_string_length(claim) };
-}
-
-
 static at_verdict_e
 at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     const at_issuer_t *issuer)
@@ -770,20 +760,21 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     at_str_t  sub;
 
     identity->issuer = issuer;
-    identity->claims = json_incref(jwt->claims);
-    identity->user = at_jwt_claim_string(jwt->claims, &issuer->user_claim);
+    (void) at_value_string(at_claim_find(jwt->claims, &issuer->user_claim),
+                           &identity->user);
 
     sub = (at_str_t) { NULL, 0 };
 
-    if (at_json_string(jwt->claims, "sub", &sub) < 0) {
+    if (at_value_member_string(jwt->claims, at_str("sub"), &sub) < 0) {
         return AT_BAD_CLAIM;
     }
 
     identity->subject = identity->user.len ? identity->user : sub;
 
     identity->rights.admin = issuer->admin_claim.n != 0
-                             && json_is_true(at_claim_find(jwt->claims,
-                                                        &issuer->admin_claim));
+                             && at_value_is(at_claim_find(jwt->claims,
+                                                        &issuer->admin_claim),
+                                            AT_VALUE_TRUE);
 
     rc = at_scopes_from_claim(&identity->rights.scopes,
                               at_claim_find(jwt->claims, &issuer->scope_claim));
@@ -935,7 +926,11 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
         furthest = AT_UNAVAILABLE;
     }
 
-    if (!at_jwt_names_somebody(furthest)) {
+    if (at_jwt_names_somebody(furthest)) {
+        identity->claims = jwt->read;
+        jwt->read = NULL;
+
+    } else {
         at_identity_release(identity);
     }
 
@@ -1009,8 +1004,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 
     verifier->lacks_key = jwt.lacks_key && jwt.signer == NULL;
     at_verifier_clean(verifier);
-    json_decref(jwt.object);
-    json_decref(jwt.claims);
+    at_claims_free(jwt.read);
 
     return verdict;
 }
@@ -1034,6 +1028,7 @@ void
 at_verifier_free(at_verifier_t *verifier)
 {
     if (verifier != NULL) {
+        at_values_free(&verifier->values);
         free(verifier->memory);
         free(verifier);
     }
@@ -1047,12 +1042,12 @@ at_jwt_lacks_key(const at_verifier_t *verifier)
 }
 
 
-json_t *
+at_claims_t *
 at_jwt_claims(at_str_t token)
 {
-    size_t          len;
-    json_t         *claims;
+    size_t          len, size;
     at_jwt_t        jwt;
+    at_claims_t    *claims;
     unsigned char  *document;
 
     memset(&jwt, 0, sizeof(at_jwt_t));
@@ -1061,7 +1056,8 @@ at_jwt_claims(at_str_t token)
         return NULL;
     }
 
-    document = malloc(at_base64url_decoded_size(jwt.payload.len));
+    size = at_base64url_decoded_size(jwt.payload.len);
+    document = malloc(size);
 
     if (document == NULL) {
         return NULL;
@@ -1070,11 +1066,10 @@ at_jwt_claims(at_str_t token)
     claims = NULL;
 
     if (at_base64url_decode(document, &len, jwt.payload) == 0) {
-        (void) at_json_parse(&claims, (at_str_t) { (char *) document, len },
-                             &at_payload_limits);
+        (void) at_claims_read(&claims, (at_str_t) { (char *) document, len });
     }
 
-    at_crypto_cleanse(document, at_base64url_decoded_size(jwt.payload.len));
+    at_crypto_cleanse(document, size);
     free(document);
 
     return claims;

@@ -87,10 +87,10 @@ at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 int at_jwt_lacks_key(const at_verifier_t *verifier);
 
 /*
- * The claims of a token that was verified before, for those who ask for one: a
- * new reference, or NULL where memory failed.
+ * The claims of a token that was verified before, for those who ask for one:
+ * the caller's, or NULL where memory failed.
  */
-struct json_t *at_jwt_claims(at_str_t token);
+at_claims_t *at_jwt_claims(at_str_t token);
 
 
 #endif

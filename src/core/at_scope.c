@@ -5,57 +5,59 @@
 
 #include <stdlib.h>
 
-#include <jansson.h>
-
 #include "at_scope.h"
 
 
-static int at_scopes_from_array(at_scopes_t *scopes, const json_t *array);
-static int at_scopes_from_string(at_scopes_t *scopes, const json_t *string);
+static int at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array);
+static int at_scopes_from_string(at_scopes_t *scopes, at_str_t text);
 static int at_scopes_alloc(at_scopes_t *scopes, size_t n);
-static at_str_t at_scope_view(const json_t *string);
 
 
 int
-at_scopes_from_claim(at_scopes_t *scopes, const json_t *claim)
+at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim)
 {
+    at_str_t  text;
+
     memset(scopes, 0, sizeof(at_scopes_t));
 
     if (claim == NULL) {
         return 0;
     }
 
-    if (json_is_array(claim)) {
+    if (at_value_is(claim, AT_VALUE_ARRAY)) {
         return at_scopes_from_array(scopes, claim);
     }
 
-    if (json_is_string(claim)) {
-        return at_scopes_from_string(scopes, claim);
-    }
-
-    return -1;
+    return at_value_string(claim, &text) == 0
+           ? at_scopes_from_string(scopes, text) : -1;
 }
 
 
 static int
-at_scopes_from_array(at_scopes_t *scopes, const json_t *array)
+at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array)
 {
-    size_t  i, n;
+    uint32_t           n;
+    const at_value_t  *item;
 
-    n = json_array_size(array);
+    item = array + 1;
 
-    for (i = 0; i < n; i++) {
-        if (!json_is_string(json_array_get(array, i))) {
+    for (n = array->n; n; n--) {
+
+        if (!at_value_is(item, AT_VALUE_STRING)) {
             return -1;
         }
+
+        item = at_value_next(item);
     }
 
-    if (at_scopes_alloc(scopes, n) != 0) {
+    if (at_scopes_alloc(scopes, array->n) != 0) {
         return -2;
     }
 
-    for (i = 0; i < n; i++) {
-        scopes->items[scopes->n++] = at_scope_view(json_array_get(array, i));
+    item = array + 1;
+
+    for (n = array->n; n; n--) {
+        (void) at_value_string(item++, &scopes->items[scopes->n++]);
     }
 
     return 0;
@@ -63,12 +65,12 @@ at_scopes_from_array(at_scopes_t *scopes, const json_t *array)
 
 
 static int
-at_scopes_from_string(at_scopes_t *scopes, const json_t *string)
+at_scopes_from_string(at_scopes_t *scopes, at_str_t text)
 {
     size_t    n;
     at_str_t  scope, rest;
 
-    rest = at_scope_view(string);
+    rest = text;
 
     for (n = 0; at_scope_next(&scope, &rest); n++) { /* void */ }
 
@@ -76,7 +78,7 @@ at_scopes_from_string(at_scopes_t *scopes, const json_t *string)
         return -2;
     }
 
-    rest = at_scope_view(string);
+    rest = text;
 
     while (at_scope_next(&scope, &rest)) {
         scopes->items[scopes->n++] = scope;
@@ -204,16 +206,4 @@ at_scope_next(at_str_t *scope, at_str_t *rest)
     rest->len -= scope->len;
 
     return 1;
-}
-
-
-static at_str_t
-at_scope_view(const json_t *string)
-{
-    at_str_t  view;
-
-    view.data = json_string_value(string);
-    view.len = json_string_length(string);
-
-    return view;
 }

@@ -10,9 +10,8 @@
 #define AT_SCOPE_H
 
 #include "at_str.h"
+#include "at_value.h"
 
-
-struct json_t;
 
 typedef struct {
     size_t           n;
@@ -26,7 +25,7 @@ typedef struct {
  * by spaces (RFC 8693 section 4.2); NULL is no scope at all.  Returns 0, -1
  * for a claim of another type, -2 where memory failed.
  */
-int at_scopes_from_claim(at_scopes_t *scopes, const struct json_t *claim);
+int at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim);
 void at_scopes_free(at_scopes_t *scopes);
 
 /* into the order of at_scopes_t.sorted */

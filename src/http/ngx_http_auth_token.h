@@ -490,8 +490,7 @@ ngx_http_auth_token_ctx_t *ngx_http_auth_token_get_ctx(ngx_http_request_t *r);
 void ngx_http_auth_token_forget(ngx_http_auth_token_ctx_t *ctx);
 
 /* the claims of its verified token, or NULL; the ctx has them */
-const struct json_t *ngx_http_auth_token_claims(
-    ngx_http_auth_token_ctx_t *ctx);
+const at_value_t *ngx_http_auth_token_claims(ngx_http_auth_token_ctx_t *ctx);
 
 /* the row of the catalogue for the request; NULL for a path that is odd, too */
 const at_endpoint_t *ngx_http_auth_token_find_endpoint(ngx_http_request_t *r,

@@ -74,7 +74,7 @@ ngx_http_auth_token_get_ctx(ngx_http_request_t *r)
 
 /* an identity of the cache comes without them */
 
-const struct json_t *
+const at_value_t *
 ngx_http_auth_token_claims(ngx_http_auth_token_ctx_t *ctx)
 {
     if (ctx->recalled && ctx->identity->issuer && ctx->own.claims == NULL) {
@@ -82,7 +82,7 @@ ngx_http_auth_token_claims(ngx_http_auth_token_ctx_t *ctx)
                                    ngx_http_auth_token_view(ctx->credential));
     }
 
-    return ctx->own.claims;
+    return at_claims_object(ctx->own.claims);
 }
 
 

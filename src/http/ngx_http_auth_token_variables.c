@@ -424,7 +424,7 @@ ngx_http_auth_token_scope_variable(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_auth_token_set_claim_value(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, const struct json_t *claim)
+    ngx_http_variable_value_t *v, const at_value_t *claim)
 {
     ssize_t    len;
     ngx_str_t  s;

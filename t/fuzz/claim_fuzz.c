@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * A path in the first line, claims in the rest: a path that is taken is the
- * only spelling of its names, and a claim's text is as long as it says.
+ * only spelling of its names and leads where jansson's members do, and a claim's
+ * text is as long as it says.
  */
 
-#include <jansson.h>
-
 #include "at_claim.h"
+#include "at_json.h"
 #include "fuzz.h"
 
 
@@ -46,7 +46,7 @@ fuzz_check_path(const at_path_t *path, at_str_t text)
 
 
 static void
-fuzz_check_text(const json_t *claim)
+fuzz_check_text(const at_value_t *claim)
 {
     char     *buf, *half;
     ssize_t   len;
@@ -65,19 +65,36 @@ fuzz_check_text(const json_t *claim)
 
 
 static void
-fuzz_claims(const json_t *claims, const at_path_t *path)
+fuzz_check_same(const at_value_t *claim, const json_t *plain)
 {
-    size_t         i;
-    const json_t  *claim, *plain;
+    json_t  *json;
+
+    fuzz_assert((claim != NULL) == (plain != NULL));
+
+    if (claim) {
+        json = at_json_value(claim);
+        fuzz_assert(json_equal(json, plain));
+        json_decref(json);
+    }
+}
+
+
+static void
+fuzz_claims(const at_value_t *claims, const json_t *plain, const at_path_t *path)
+{
+    size_t             i;
+    const at_value_t  *claim;
+
+    fuzz_check_same(claims, plain);
+    fuzz_check_text(claims);
 
     claim = at_claim_find(claims, path);
-    plain = claims;
 
     for (i = 0; i < path->n && plain; i++) {
         plain = json_object_getn(plain, path->names[i].data, path->names[i].len);
     }
 
-    fuzz_assert(claim == plain);
+    fuzz_check_same(claim, plain);
 
     if (claim) {
         fuzz_check_text(claim);
@@ -88,30 +105,46 @@ fuzz_claims(const json_t *claims, const at_path_t *path)
     if (claim) {
         fuzz_check_text(claim);
     }
+}
 
-    fuzz_check_text(claims);
+
+/* the claims are any value: they stand in an object of their own */
+static void
+fuzz_read(const uint8_t *data, size_t size, const at_path_t *path)
+{
+    json_t       *plain;
+    at_str_t      text;
+    at_claims_t  *claims;
+
+    text = fuzz_wrap(data, size);
+
+    if (at_claims_read(&claims, text) == 0) {
+        plain = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+        fuzz_assert(plain != NULL);
+
+        fuzz_claims(at_value_member(at_claims_object(claims), at_str("v")),
+                    json_object_get(plain, "v"), path);
+
+        json_decref(plain);
+    }
+
+    at_claims_free(claims);
+    fuzz_free(text);
 }
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    json_t     *claims;
-    at_str_t    line, copy;
-    at_path_t   path;
+    at_str_t   line, copy;
+    at_path_t  path;
 
     line = fuzz_line(&data, &size);
     copy = fuzz_copy(line.data, line.len);
 
     if (at_path_parse(&path, (char *) (uintptr_t) copy.data, copy.len) == 0) {
         fuzz_check_path(&path, line);
-
-        claims = json_loadb((const char *) data, size, JSON_DECODE_ANY, NULL);
-
-        if (claims) {
-            fuzz_claims(claims, &path);
-            json_decref(claims);
-        }
+        fuzz_read(data, size, &path);
     }
 
     fuzz_free(line);

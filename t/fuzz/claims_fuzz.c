@@ -259,40 +259,89 @@ fuzz_check_header(at_str_t text)
 
 
 static void
-fuzz_check_granted(at_str_t header, const at_identity_t *id)
+fuzz_check_same(const at_claims_t *claims, const json_t *plain)
+{
+    json_t  *json;
+
+    json = at_json_value(at_claims_object(claims));
+    fuzz_assert(json_equal(json, plain));
+    json_decref(json);
+}
+
+
+static int
+fuzz_is_text(at_str_t view, const char *text)
+{
+    return at_str_equal(view, (at_str_t) { text, text ? strlen(text) : 0 });
+}
+
+
+/* who it is, and how many scopes it has, by the claims of the configuration */
+static void
+fuzz_check_names(const at_identity_t *id, const json_t *claims)
+{
+    const char    *user;
+    const json_t  *scope;
+
+    user = fuzz_text(claims, "username");
+    scope = json_object_get(json_object_get(claims, "realm"), "scope");
+
+    fuzz_assert(fuzz_is_text(id->user, user));
+    fuzz_assert(fuzz_is_text(id->subject, user && *user ? user
+                                          : fuzz_text(claims, "sub")));
+    fuzz_assert(scope == NULL || json_is_string(scope) || json_is_array(scope));
+    fuzz_assert(!json_is_array(scope)
+                || id->rights.scopes.n == json_array_size(scope));
+    fuzz_assert(scope != NULL || id->rights.scopes.n == 0);
+}
+
+
+/* by the payload as jansson reads it */
+static void
+fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
 {
     int          es256;
     double       exp_, iat;
+    json_t      *claims;
     const char  *iss, *client;
 
     es256 = fuzz_check_header(header);
     client = NULL;
 
-    iss = json_string_value(json_object_get(id->claims, "iss"));
-    exp_ = fuzz_time(id->claims, "exp", 0);
-    iat = fuzz_time(id->claims, "iat", 0);
+    fuzz_assert(memchr(payload.data, '\0', payload.len) == NULL);
+    claims = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES, NULL);
+    fuzz_assert(json_is_object(claims));
+
+    iss = json_string_value(json_object_get(claims, "iss"));
+    exp_ = fuzz_time(claims, "exp", 0);
+    iat = fuzz_time(claims, "iat", 0);
 
     if (id->issuer->entra) {
-        client = fuzz_client(id->claims);
-        fuzz_check_entra(id->claims, es256);
+        client = fuzz_client(claims);
+        fuzz_check_entra(claims, es256);
 
     } else {
         fuzz_assert(iss && strcmp(iss, FUZZ_ISSUER) == 0);
     }
 
-    fuzz_assert(fuzz_has_audience(json_object_get(id->claims, "aud"), client));
+    fuzz_assert(fuzz_has_audience(json_object_get(claims, "aud"), client));
     fuzz_assert(exp_ > FUZZ_NOW - 5 && exp_ <= 253402300799.0);
     fuzz_assert((double) id->expires / 1000 < exp_ + 5 + 1);
     fuzz_assert((double) id->expires / 1000 >= exp_ + 5
                 || (double) id->expires / 1000 >= iat + 3600 + 5);
-    fuzz_assert(fuzz_time(id->claims, "nbf", 0) <= FUZZ_NOW + 5);
+    fuzz_assert(fuzz_time(claims, "nbf", 0) <= FUZZ_NOW + 5);
     fuzz_assert(iat <= FUZZ_NOW + 5 && iat >= FUZZ_NOW - 3600 - 5);
-    fuzz_assert(id->rights.admin == json_is_true(json_object_get(id->claims, "isAdmin")));
+    fuzz_assert(id->rights.admin == json_is_true(json_object_get(claims, "isAdmin")));
+    fuzz_check_names(id, claims);
+    fuzz_check_same(id->claims, claims);
+
+    json_decref(claims);
 }
 
 
 static void
-fuzz_verify(at_str_t header, at_str_t token, const at_trusted_t *trusted)
+fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
+    const at_trusted_t *trusted)
 {
     at_verdict_e    verdict;
     at_identity_t   id;
@@ -309,7 +358,7 @@ fuzz_verify(at_str_t header, at_str_t token, const at_trusted_t *trusted)
     fuzz_assert(verdict != AT_FAILED && verdict != AT_UNAVAILABLE);
 
     if (verdict == AT_OK) {
-        fuzz_check_granted(header, &id);
+        fuzz_check_granted(header, payload, &id);
 
     } else {
         fuzz_assert((id.claims != NULL) == (verdict == AT_EXPIRED
@@ -336,10 +385,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     token = fuzz_token(header, payload);
 
     trusted = (at_trusted_t) { &issuer, &set, 1 };
-    fuzz_verify(header, token, &trusted);
+    fuzz_verify(header, payload, token, &trusted);
 
     trusted = (at_trusted_t) { &entra, &entra_set, 1 };
-    fuzz_verify(header, token, &trusted);
+    fuzz_verify(header, payload, token, &trusted);
 
     fuzz_free(header);
     fuzz_free(payload);

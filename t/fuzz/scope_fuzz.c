@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "at_claim.h"
 #include "at_rights.h"
 #include "at_scope.h"
 #include "fuzz.h"
@@ -101,24 +102,34 @@ fuzz_check(const at_scopes_t *scopes, const json_t *claim, at_str_t required)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int          rc;
-    json_t      *claim;
-    at_str_t     required;
-    at_scopes_t  scopes;
+    int           rc;
+    json_t       *plain;
+    at_str_t      required, text;
+    at_claims_t  *claims;
+    at_scopes_t   scopes;
 
     required = fuzz_line(&data, &size);
-    claim = json_loadb((const char *) data, size, JSON_DECODE_ANY, NULL);
-    rc = at_scopes_from_claim(&scopes, claim);
+    text = fuzz_wrap(data, size);
+
+    /* what is no claim is none, and jansson does not get to see it */
+    plain = at_claims_read(&claims, text) == 0
+            ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    fuzz_assert((claims != NULL) == (plain != NULL));
+
+    rc = at_scopes_from_claim(&scopes, at_value_member(at_claims_object(claims),
+                                                       at_str("v")));
 
     fuzz_assert(rc == 0 || rc == -1);
     fuzz_assert(rc == 0 || (scopes.n == 0 && scopes.items == NULL));
 
     if (rc == 0) {
-        fuzz_check(&scopes, claim, required);
+        fuzz_check(&scopes, json_object_get(plain, "v"), required);
     }
 
     at_scopes_free(&scopes);
-    json_decref(claim);
+    at_claims_free(claims);
+    json_decref(plain);
+    fuzz_free(text);
     fuzz_free(required);
 
     return 0;

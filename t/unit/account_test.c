@@ -8,12 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "tap.h"
 
 #include "at_account.h"
 #include "at_crypto.h"
+#include "values.h"
 
 
 #define NOW  1700000000000
@@ -267,7 +266,7 @@ client_verdict(at_identity_t *who, at_issuer_t *issuer, const char *claims,
 
     who->issuer = issuer;
     who->rights.admin = 1;
-    who->claims = json_loads(claims, 0, NULL);
+    who->claims = values_claims(claims);
 
     return at_account_client(who, store, only_issuer);
 }

@@ -7,7 +7,10 @@
  * never granted, a good one is granted or failed; and the same for key files.
  */
 
+#define _GNU_SOURCE             /* strtod_l(), as at_value.c has it */
+
 #include <ctype.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -122,6 +125,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 #include "../../src/core/at_jwt.c"
 #include "../../src/core/at_scope.c"
 #include "../../src/core/at_state.c"
+#include "../../src/core/at_value.c"
 
 #undef malloc
 #undef calloc
@@ -258,6 +262,35 @@ test_verify(const char *name, const at_trusted_t *trusted, const char *text,
 }
 
 
+/* an array of n numbers: n + 1 values */
+static char *
+numbers(unsigned n)
+{
+    char      *text;
+    size_t     len;
+    unsigned   i;
+
+    text = sign_alloc(2 * (size_t) n + 3);
+    len = (size_t) sprintf(text, "[");
+
+    for (i = 0; i < n; i++) {
+        len += (size_t) sprintf(text + len, "%s7", i ? "," : "");
+    }
+
+    (void) sprintf(text + len, "]");
+
+    return text;
+}
+
+
+/* of n values in all: itself, a name, the array, and what is in that */
+static at_str_t
+object_of(unsigned n)
+{
+    return str(format("{\"a\":%s}", numbers(n - 3)));
+}
+
+
 static void
 test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
 {
@@ -299,6 +332,11 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
     text = token_text(at_str("{\"alg\":\"none\"}"), at_str(GOOD));
 
     test_verify(format("%s, good", pem_name), &trusted, good, AT_OK);
+    test_verify(format("%s, many values", pem_name), &trusted,
+                token(format("{\"alg\":\"%s\",\"x\":%s}", at_alg_name(alg).data,
+                             numbers(70)),
+                      format("{" CLAIMS ",\"exp\":1700000600,\"n\":%s}",
+                             numbers(150)), pkey, alg), AT_OK);
     test_verify(format("%s, badly signed", pem_name), &trusted, bad, AT_BAD_SIGNATURE);
     test_verify(format("%s, alg none", pem_name), &trusted, format("%s.AA", text),
                 AT_BAD_ALG);
@@ -369,7 +407,7 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
 
 /* 0: it went well, 1: it failed as it should, 2: it did neither */
 static int
-small_part(unsigned part, const json_t *claim)
+small_part(unsigned part, const at_value_t *claim)
 {
     char            buf[64];
     at_file_t       file;
@@ -428,15 +466,20 @@ small_part(unsigned part, const json_t *claim)
 static void
 test_small_parts(void)
 {
-    int       rc, wrong;
-    json_t   *claim;
-    unsigned  part, fail;
+    int                rc, wrong;
+    unsigned           part, fail;
+    at_claims_t       *claims;
+    const at_value_t  *claim;
 
     static const char  *names[] = {
         "a set of ranges", "the scopes of a claim", "a claim as text", "a file"
     };
 
-    claim = json_loads("[\"a\",\"b\"]", 0, NULL);
+    if (at_claims_read(&claims, at_str("{\"x\":[\"a\",\"b\"]}")) != 0) {
+        sign_fail("no claims");
+    }
+
+    claim = at_value_member(at_claims_object(claims), at_str("x"));
 
     for (part = 0; part < N(names); part++) {
         wrong = 0;
@@ -457,7 +500,141 @@ test_small_parts(void)
         is_int(wrong, 0, "G5 %s: fails where it must", names[part]);
     }
 
-    json_decref(claim);
+    at_claims_free(claims);
+}
+
+
+/* the array of values grows: where it cannot, there are no claims */
+static void
+test_growing(void)
+{
+    int           rc, wrong;
+    size_t        i;
+    at_str_t      text;
+    unsigned      fail, failed;
+    at_claims_t  *claims;
+
+    static const struct {
+        unsigned  n;
+        unsigned  points;       /* the claims, and each size of the array */
+    } cases[] = {
+        { 64, 2 }, { 65, 3 }, { 128, 3 }, { 129, 4 }, { 1000, 6 }, { 20000, 11 }
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        text = object_of(cases[i].n);
+        wrong = 0;
+
+        for (fail = 1; fail < 100; fail++) {
+            claims = (at_claims_t *) &alloc;
+
+            alloc_begin(fail, 0);
+            rc = at_claims_read(&claims, text);
+            failed = alloc.failed;
+            alloc.fail = 0;
+
+            wrong += failed ? rc != -2 || claims != NULL
+                     : rc != 0
+                       || at_claims_object(claims)->span != cases[i].n;
+            at_claims_free(claims);
+
+            if (failed == 0) {
+                break;
+            }
+        }
+
+        is_int(fail - 1, cases[i].points, "G5 %u values: points", cases[i].n);
+        is_int(wrong, 0, "G5 %u values: -2 at each, and no claims", cases[i].n);
+    }
+}
+
+
+static int
+values_of(at_values_t *values, unsigned n)
+{
+    int        rc;
+    char      *copy;
+    at_str_t   text;
+
+    text = object_of(n);
+    copy = malloc(text.len);
+    if (copy == NULL) {
+        sign_fail("no memory");
+    }
+
+    memcpy(copy, text.data, text.len);
+    rc = at_values_read(values, copy, text.len, &at_header_limits);
+    free(copy);
+
+    return rc;
+}
+
+
+/* what has no room to grow is as good as before */
+static void
+test_growing_again(void)
+{
+    at_values_t  values = { NULL, 0 };
+
+    is_int(values_of(&values, 100), 0, "M2 100 values");
+    is_int((long long) values.size, 128, "M2 and room for some more");
+
+    alloc_begin(2, 1);
+    is_int(values_of(&values, 1000), -2, "M2 no memory for 1,000");
+    is_int((long long) values.size, 256, "M2 as far as there was some");
+    is_int(values_of(&values, 200), 0, "M2 200 need none");
+    is_int(values.items->span, 200, "M2 and are there");
+    alloc.fail = 0;
+
+    is_int(values_of(&values, 1000), 0, "M2 1,000 as ever");
+    is_int(values.items->span, 1000, "M2 all of them");
+
+    at_values_free(&values);
+    ok(values.items == NULL && values.size == 0, "nothing is left");
+    at_values_free(&values);
+}
+
+
+/* a value as jansson has it, of each type, or nothing: what is left is freed */
+static void
+test_json_value(void)
+{
+    int           wrong;
+    json_t       *json, *expected;
+    at_str_t      text;
+    unsigned      fail, failed;
+    at_claims_t  *claims;
+
+    text = at_str("{\"a\":[1,-2.5,\"x\",[],{}],\"b\":{\"c\":null,\"d\":[true,"
+                  "false]},\"\":\"\\u00e9\",\"e\":1,\"f\":2,\"g\":3,\"h\":4,"
+                  "\"i\":5,\"j\":6,\"k\":7,\"l\":[0,1,2,3,4,5,6,7,8,9]}");
+
+    if (at_claims_read(&claims, text) != 0) {
+        sign_fail("no claims");
+    }
+
+    expected = json_loadb(text.data, text.len, 0, NULL);
+    wrong = 0;
+
+    for (fail = 1; fail < POINTS; fail++) {
+        alloc_begin(fail, 0);
+        json = at_json_value(at_claims_object(claims));
+        failed = alloc.failed;
+        alloc.fail = 0;
+
+        wrong += failed ? json != NULL : !json_equal(json, expected);
+        json_decref(json);
+
+        if (failed == 0) {
+            break;
+        }
+    }
+
+    ok(fail > 1 && fail < POINTS, "G5 a value for jansson: %u points", fail - 1);
+    is_int(wrong, 0, "G5 a value for jansson: all of it or nothing");
+
+    json_decref(expected);
+    at_claims_free(claims);
 }
 
 
@@ -574,6 +751,9 @@ main(void)
                                        pem_public(p256).data)), 0, 0);
 
     test_small_parts();
+    test_growing();
+    test_growing_again();
+    test_json_value();
     test_state();
 
     sign_end();

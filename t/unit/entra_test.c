@@ -6,13 +6,12 @@
  * and the sentences that CIPP has for refusals.
  */
 
-#include <jansson.h>
-
 #include "tap.h"
 
 #include "at_client.h"
 #include "at_entra.h"
 #include "at_sentence.h"
+#include "values.h"
 
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
@@ -23,29 +22,14 @@
 #define V2     "https://login.microsoftonline.com/"
 
 
-static json_t *
-claims(const char *text)
-{
-    json_t  *object;
-
-    object = json_loads(text, 0, NULL);
-
-    if (object == NULL) {
-        printf("Bail out! no JSON: %s\n", text);
-        exit(1);
-    }
-
-    return object;
-}
-
-
 static void
 test_client(void)
 {
-    size_t       i;
-    json_t      *object;
-    at_str_t     id;
-    at_issuer_t  issuer;
+    size_t             i;
+    at_str_t           id;
+    at_claims_t       *claims;
+    at_issuer_t        issuer;
+    const at_value_t  *object;
 
     static const struct {
         const char  *text;
@@ -85,7 +69,8 @@ test_client(void)
     issuer.entra = 1;
 
     for (i = 0; i < N(cases); i++) {
-        object = claims(cases[i].text);
+        claims = values_claims(cases[i].text);
+        object = at_claims_object(claims);
 
         is_int(at_entra_client(object, &id), cases[i].id ? 0 : -1,
                "D2 entra: %s", cases[i].text);
@@ -93,7 +78,7 @@ test_client(void)
         is_bytes(id, cases[i].id ? str(cases[i].id) : at_str(""),
                  "D2 entra: the client of %s", cases[i].text);
 
-        json_decref(object);
+        at_claims_free(claims);
     }
 }
 
@@ -101,8 +86,9 @@ test_client(void)
 static void
 test_tenant(void)
 {
-    size_t   i;
-    json_t  *object;
+    char          text[512];
+    size_t        i;
+    at_claims_t  *claims;
 
     static const struct {
         const char  *tid;
@@ -126,30 +112,29 @@ test_tenant(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        object = json_pack("{s:o, s:s}",
-                           "tid", json_loads(cases[i].tid, JSON_DECODE_ANY,
-                                             NULL),
-                           "iss", cases[i].iss);
-        is_int(at_entra_has_tenant(object), cases[i].same, "C8 tid %s of %s",
-               cases[i].tid, cases[i].iss);
-        json_decref(object);
+        (void) snprintf(text, sizeof(text), "{\"tid\":%s,\"iss\":\"%s\"}",
+                        cases[i].tid, cases[i].iss);
+        claims = values_claims(text);
+        is_int(at_entra_has_tenant(at_claims_object(claims)), cases[i].same,
+               "C8 tid %s of %s", cases[i].tid, cases[i].iss);
+        at_claims_free(claims);
     }
 
-    object = claims("{\"iss\":\"https://issuer.example\"}");
-    ok(at_entra_has_tenant(object), "C8 no tid");
-    json_decref(object);
+    claims = values_claims("{\"iss\":\"https://issuer.example\"}");
+    ok(at_entra_has_tenant(at_claims_object(claims)), "C8 no tid");
+    at_claims_free(claims);
 
-    object = claims("{\"tid\":\"" GUID "\"}");
-    ok(!at_entra_has_tenant(object), "C8 a tid and no iss");
-    json_decref(object);
+    claims = values_claims("{\"tid\":\"" GUID "\"}");
+    ok(!at_entra_has_tenant(at_claims_object(claims)), "C8 a tid and no iss");
+    at_claims_free(claims);
 }
 
 
 static void
 test_key_issuer(void)
 {
-    size_t   i;
-    json_t  *object;
+    size_t        i;
+    at_claims_t  *claims;
 
     static const struct {
         const char  *issuer;
@@ -207,11 +192,12 @@ test_key_issuer(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        object = claims(cases[i].claims);
-        is_int(at_entra_is_of_issuer(object, str(cases[i].issuer)),
+        claims = values_claims(cases[i].claims);
+        is_int(at_entra_is_of_issuer(at_claims_object(claims),
+                                     str(cases[i].issuer)),
                cases[i].fits, "K4 a key of %s, %s", cases[i].issuer,
                cases[i].claims);
-        json_decref(object);
+        at_claims_free(claims);
     }
 }
 
@@ -219,8 +205,8 @@ test_key_issuer(void)
 static void
 test_delegated(void)
 {
-    size_t   i;
-    json_t  *object;
+    size_t        i;
+    at_claims_t  *claims;
 
     static const struct {
         const char  *text;
@@ -241,10 +227,11 @@ test_delegated(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        object = claims(cases[i].text);
-        is_int(at_entra_is_delegated(object), cases[i].delegated,
+        claims = values_claims(cases[i].text);
+        is_int(at_entra_is_delegated(at_claims_object(claims)),
+               cases[i].delegated,
                "C10 delegated: %s", cases[i].text);
-        json_decref(object);
+        at_claims_free(claims);
     }
 }
 

@@ -179,7 +179,7 @@ test_names(void)
     o->identity.rights.owned = 1;
     o->identity.rights.owner_admin = 1;
     o->identity.rights.role = at_role_builtin(at_str("editor"));
-    o->identity.claims = (struct json_t *) o;
+    o->identity.claims = (at_claims_t *) o;
     o->identity.copies[0] = o;
     o->identity.n_copies = 1;
 
@@ -708,7 +708,7 @@ test_pointers(void)
     o->identity.own_role.grant = keep_names(o, "grant", 3, 1);
     o->identity.own_role.deny = keep_names(o, "deny", 0, 1);
     o->identity.rights.role = &o->identity.own_role;
-    o->identity.claims = (struct json_t *) o;
+    o->identity.claims = (at_claims_t *) o;
     o->identity.copies[0] = o->memory;
     o->identity.copies[1] = o->memory + 1;
     o->identity.n_copies = 2;

@@ -3,11 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <jansson.h>
-
 #include "at_rights.h"
 #include "at_scope.h"
 #include "tap.h"
+#include "values.h"
 
 /* what a token with these scopes, and nothing else, satisfies */
 static int
@@ -23,29 +22,14 @@ satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 
 
 
-static json_t *
-claim(const char *text)
-{
-    json_t  *json;
-
-    json = json_loads(text, JSON_DECODE_ANY, NULL);
-    if (json == NULL) {
-        printf("Bail out! %s is no JSON\n", text);
-        exit(1);
-    }
-
-    return json;
-}
-
-
 /* "0".."n": how many scopes; "-1": refused */
 static void
 test_from_claim(void)
 {
-    int          rc;
-    size_t       i;
-    json_t      *json;
-    at_scopes_t  scopes;
+    int           rc;
+    size_t        i;
+    at_claims_t  *claims;
+    at_scopes_t   scopes;
 
     static const struct {
         const char  *text;
@@ -73,13 +57,13 @@ test_from_claim(void)
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        json = claim(cases[i].text);
-        rc = at_scopes_from_claim(&scopes, json);
+        claims = values_any(cases[i].text);
+        rc = at_scopes_from_claim(&scopes, values_unwrap(claims));
 
         is_int(rc ? rc : (int) scopes.n, cases[i].n, "C10 %s", cases[i].text);
 
         at_scopes_free(&scopes);
-        json_decref(json);
+        at_claims_free(claims);
     }
 
     is_int(at_scopes_from_claim(&scopes, NULL), 0, "C10 no claim");
@@ -92,9 +76,9 @@ test_from_claim(void)
 static void
 test_satisfy(void)
 {
-    size_t       i;
-    json_t      *json;
-    at_scopes_t  scopes;
+    size_t        i;
+    at_claims_t  *claims;
+    at_scopes_t   scopes;
 
     static const struct {
         const char  *granted;
@@ -136,8 +120,8 @@ test_satisfy(void)
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        json = claim(cases[i].granted);
-        (void) at_scopes_from_claim(&scopes, json);
+        claims = values_any(cases[i].granted);
+        (void) at_scopes_from_claim(&scopes, values_unwrap(claims));
 
         is_int(satisfy(&scopes, str(cases[i].required), AT_SCOPE_ALL),
                cases[i].all, "C10, C11 %s has all of '%s'", cases[i].granted,
@@ -147,7 +131,7 @@ test_satisfy(void)
                cases[i].required);
 
         at_scopes_free(&scopes);
-        json_decref(json);
+        at_claims_free(claims);
     }
 }
 
@@ -156,12 +140,12 @@ test_satisfy(void)
 static void
 test_bounds(void)
 {
-    char        *required;
-    json_t      *json;
-    at_scopes_t  scopes;
+    char         *required;
+    at_claims_t  *claims;
+    at_scopes_t   scopes;
 
-    json = claim("\"a ab abc\"");
-    (void) at_scopes_from_claim(&scopes, json);
+    claims = values_any("\"a ab abc\"");
+    (void) at_scopes_from_claim(&scopes, values_unwrap(claims));
 
     required = malloc(2);
     if (required == NULL) {
@@ -180,26 +164,36 @@ test_bounds(void)
 
     free(required);
     at_scopes_free(&scopes);
-    json_decref(json);
+    at_claims_free(claims);
 }
 
 
 static void
 test_many(void)
 {
-    char         name[16];
-    json_t      *json;
-    unsigned     i;
-    at_scopes_t  scopes;
+    char         *text;
+    size_t        len;
+    unsigned      i;
+    at_claims_t  *claims;
+    at_scopes_t   scopes;
 
-    json = json_array();
-
-    for (i = 0; i < 10000; i++) {
-        (void) snprintf(name, sizeof(name), "scope%u", i);
-        (void) json_array_append_new(json, json_string(name));
+    text = malloc(10000 * sizeof("\"scope9999\","));
+    if (text == NULL) {
+        abort();
     }
 
-    is_int(at_scopes_from_claim(&scopes, json), 0, "C10 10,000 entries");
+    len = 0;
+
+    for (i = 0; i < 10000; i++) {
+        len += (size_t) sprintf(text + len, "%c\"scope%u\"", i ? ',' : '[', i);
+    }
+
+    (void) sprintf(text + len, "]");
+    claims = values_any(text);
+    free(text);
+
+    is_int(at_scopes_from_claim(&scopes, values_unwrap(claims)), 0,
+           "C10 10,000 entries");
     is_int((long long) scopes.n, 10000, "C10 all of them are there");
     ok(satisfy(&scopes, str("scope0 scope9999"), AT_SCOPE_ALL),
        "C10 the first and the last");
@@ -207,7 +201,7 @@ test_many(void)
        "C10 and not one more");
 
     at_scopes_free(&scopes);
-    json_decref(json);
+    at_claims_free(claims);
 }
 
 

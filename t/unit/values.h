@@ -1,0 +1,83 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Claims from text, as a payload brings them, and values of any type.
+ */
+
+#ifndef VALUES_H
+#define VALUES_H
+
+#include "at_claim.h"
+#include "tap.h"
+
+
+/* Claims, to be freed with at_claims_free(); ends the test run if text is none. */
+TAP_UNUSED static at_claims_t *
+values_claims(const char *text)
+{
+    at_claims_t  *claims;
+
+    if (at_claims_read(&claims, str(text)) != 0) {
+        printf("Bail out! no claims: %s\n", text);
+        exit(1);
+    }
+
+    return claims;
+}
+
+
+/*
+ * The reader takes an object alone: one of which text is the only member, "v",
+ * or NULL if text is no value.
+ */
+TAP_UNUSED static at_claims_t *
+values_wrap(at_str_t text)
+{
+    char         *object;
+    size_t        len;
+    at_claims_t  *claims;
+
+    object = malloc(text.len + 8);
+    if (object == NULL) {
+        abort();
+    }
+
+    memcpy(object, "{\"v\":", 5);
+    memcpy(object + 5, text.data, text.len);
+    len = text.len + 5;
+    object[len++] = '}';
+
+    (void) at_claims_read(&claims, (at_str_t) { object, len });
+    free(object);
+
+    return claims;
+}
+
+
+/* the same, but it ends the test run if text is none */
+TAP_UNUSED static at_claims_t *
+values_any(const char *text)
+{
+    at_claims_t  *claims;
+
+    claims = values_wrap(str(text));
+
+    if (claims == NULL) {
+        printf("Bail out! no value: %s\n", text);
+        exit(1);
+    }
+
+    return claims;
+}
+
+
+/* the value that was wrapped, NULL for NULL */
+TAP_UNUSED static const at_value_t *
+values_unwrap(const at_claims_t *claims)
+{
+    return at_value_member(at_claims_object(claims), at_str("v"));
+}
+
+
+#endif
