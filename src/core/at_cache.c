@@ -3,12 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <malloc.h>
-#include <stdlib.h>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "at_arena.h"
 #include "at_cache.h"
 #include "at_crypto.h"
 
@@ -16,14 +14,11 @@
 #define AT_CACHE_WAYS      8
 
 /*
- * Of the size, for each way of the table: an entry of an API token takes that.
- * Larger ones leave ways free, which is what spares them an eviction by a set
- * that is full.
+ * Of the size, for each way of the table: an entry of an API token takes twice
+ * that.  Ways that stay free are what spares one an eviction by a set that is
+ * full.
  */
-#define AT_CACHE_EXPECTED  512
-
-/* what malloc() keeps beside a block */
-#define AT_CACHE_MALLOC    16
+#define AT_CACHE_EXPECTED  256
 
 #define AT_CACHE_SECRET    192          /* bytes that XXH3 takes */
 
@@ -35,45 +30,76 @@
 #endif
 
 
-/* the identity and the text lie behind it, in the same block */
+/* a block of the arena: the identity, what it points to, and the text behind it */
 typedef struct {
+    at_cache_t        *cache;
+    uint64_t           hash;
     at_cache_epoch_t   epoch;
     int64_t            verified;        /* milliseconds since the epoch */
     const void        *trust;
     size_t             size;            /* of the block, as it was asked for */
-    size_t             cost;            /* what it takes of the cache */
     unsigned           kind;
-    unsigned           references;      /* the cache's own is one */
-    unsigned           used;            /* since the hand came by */
+    unsigned           references;      /* the table's own is one */
+    unsigned           kept:1;          /* it is in the table */
+    unsigned           used:1;          /* since the hand came by */
     uint32_t           text_len;
     char              *text;
     at_identity_t      identity;
 } at_entry_t;
 
+/* small, so that a set of eight is one line of the processor's cache */
 typedef struct {
-    uint64_t           hash;
-    at_entry_t        *entry;           /* NULL: free */
+    uint32_t           tag;             /* the upper half of the hash */
+    uint32_t           place;           /* of the entry behind the cache, in units
+                                           of AT_ARENA_ALIGN; 0: free */
 } at_way_t;
 
+#define AT_CACHE_LINE  64
+
+/* the first block of its arena, and the only one that stays */
 struct at_cache_s {
+    at_arena_t        *arena;
     size_t             size;
     size_t             n_sets;          /* a power of two */
-    size_t             hand;            /* the next way to look at for room */
+    size_t             n_blocks;        /* entries, those that are only out too */
+    unsigned           closed:1;
     at_cache_stats_t   stats;
     size_t             n_seen;
     uint64_t           seen[AT_CACHE_SEEN / 64];
     unsigned char      secret[AT_CACHE_SECRET];
-    at_way_t           ways[];
+    at_way_t          *ways;            /* behind it, where a line begins */
 };
 
 
 /* --- the cache ----------------------------------------------------------- */
 
 
+static int
+at_cache_may_not_go(void *data, void *block)
+{
+    (void) data;
+    (void) block;
+
+    return 0;
+}
+
+
+static void *
+at_cache_align(void *p)
+{
+    uintptr_t  rest;
+
+    rest = (uintptr_t) p % AT_CACHE_LINE;
+
+    return (char *) p + (rest ? AT_CACHE_LINE - rest : 0);
+}
+
+
 at_cache_t *
 at_cache_create(size_t size)
 {
     size_t       n_sets, table;
+    at_arena_t  *arena;
     at_cache_t  *cache;
 
     for (n_sets = 1;
@@ -81,18 +107,27 @@ at_cache_create(size_t size)
          n_sets *= 2)
     { /* void */ }
 
-    table = sizeof(at_cache_t) + n_sets * AT_CACHE_WAYS * sizeof(at_way_t);
-    cache = calloc(1, table);
+    table = sizeof(at_cache_t) + AT_CACHE_LINE
+            + n_sets * AT_CACHE_WAYS * sizeof(at_way_t);
+    arena = at_arena_create(size);
 
-    if (cache == NULL || at_random(cache->secret, AT_CACHE_SECRET) != 0) {
-        free(cache);
+    if (arena == NULL) {
         return NULL;
     }
 
-    /* what malloc() cannot use between blocks of many sizes */
-    cache->size = size - size / 16;
+    /* new memory of the kernel's: all zeroes */
+    cache = at_arena_alloc(arena, table, at_cache_may_not_go, NULL, NULL);
+
+    if (cache == NULL || at_random(cache->secret, AT_CACHE_SECRET) != 0) {
+        at_arena_destroy(arena);
+        return NULL;
+    }
+
+    cache->arena = arena;
+    cache->size = size;
     cache->n_sets = n_sets;
-    cache->stats.bytes = table;
+    cache->ways = at_cache_align(cache + 1);
+    cache->stats.bytes = at_arena_block_size(cache);
 
     return cache;
 }
@@ -102,24 +137,57 @@ at_cache_create(size_t size)
 static void
 at_entry_release(at_entry_t *entry)
 {
+    at_cache_t  *cache;
+
     if (--entry->references) {
         return;
     }
 
-    at_cidr_set_free(entry->identity.range_set);
+    cache = entry->cache;
+
     at_crypto_cleanse(entry, entry->size);
-    free(entry);
+    at_arena_free(entry);
+
+    if (--cache->n_blocks == 0 && cache->closed) {
+        at_arena_destroy(cache->arena);
+    }
+}
+
+
+static uint32_t
+at_entry_place(const at_entry_t *entry)
+{
+    return (uint32_t) ((size_t) ((const char *) entry
+                                 - (const char *) entry->cache)
+                       / AT_ARENA_ALIGN);
+}
+
+
+/* NULL for a way that is free */
+static at_entry_t *
+at_cache_entry(at_cache_t *cache, const at_way_t *way)
+{
+    char  *p;
+
+    p = (char *) cache + (size_t) way->place * AT_ARENA_ALIGN;
+
+    return way->place ? (at_entry_t *) (void *) p : NULL;
 }
 
 
 static void
 at_cache_remove(at_cache_t *cache, at_way_t *way)
 {
-    cache->stats.bytes -= way->entry->cost;
+    at_entry_t  *entry;
+
+    entry = at_cache_entry(cache, way);
+    way->place = 0;
+
+    cache->stats.bytes -= at_arena_block_size(entry);
     cache->stats.entries--;
 
-    at_entry_release(way->entry);
-    way->entry = NULL;
+    entry->kept = 0;
+    at_entry_release(entry);
 }
 
 
@@ -133,13 +201,17 @@ at_cache_free(at_cache_t *cache)
     }
 
     for (i = 0; i < cache->n_sets * AT_CACHE_WAYS; i++) {
-        if (cache->ways[i].entry != NULL) {
+        if (cache->ways[i].place != 0) {
             at_cache_remove(cache, &cache->ways[i]);
         }
     }
 
     at_crypto_cleanse(cache->secret, AT_CACHE_SECRET);
-    free(cache);
+    cache->closed = 1;
+
+    if (cache->n_blocks == 0) {
+        at_arena_destroy(cache->arena);
+    }
 }
 
 
@@ -198,8 +270,8 @@ at_cache_find(at_cache_t *cache, const at_cache_key_t *key, uint64_t hash)
     set = at_cache_set(cache, hash);
 
     for (i = 0; i < AT_CACHE_WAYS; i++) {
-        if (set[i].hash == hash && set[i].entry != NULL
-            && at_entry_is(set[i].entry, key))
+        if (set[i].tag == (uint32_t) (hash >> 32) && set[i].place != 0
+            && at_entry_is(at_cache_entry(cache, &set[i]), key))
         {
             return &set[i];
         }
@@ -218,19 +290,20 @@ at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
 
     way = at_cache_find(cache, key, at_cache_hash(cache, key));
 
-    if (way != NULL && !at_entry_holds(way->entry, epoch, now)) {
+    entry = way != NULL ? at_cache_entry(cache, way) : NULL;
+
+    if (entry != NULL && !at_entry_holds(entry, epoch, now)) {
         at_cache_remove(cache, way);
-        way = NULL;
+        entry = NULL;
     }
 
-    if (way == NULL) {
+    if (entry == NULL) {
         cache->stats.misses++;
         return NULL;
     }
 
     cache->stats.hits++;
 
-    entry = way->entry;
     entry->used = 1;
     entry->references++;
 
@@ -251,49 +324,6 @@ at_cache_release(const at_identity_t *identity)
 /* --- keeping ------------------------------------------------------------- */
 
 
-static at_entry_t *
-at_entry_create(const at_cache_key_t *key, const at_identity_t *identity,
-    const at_cache_epoch_t *epoch, int64_t now)
-{
-    size_t       size, identity_size;
-    at_entry_t  *entry;
-
-    identity_size = at_identity_size(identity);
-    size = offsetof(at_entry_t, identity) + identity_size + key->text.len;
-    entry = malloc(size);
-
-    if (entry == NULL) {
-        return NULL;
-    }
-
-    if (at_identity_copy(&entry->identity, identity_size, identity) == NULL) {
-        at_crypto_cleanse(entry, size);
-        free(entry);
-        return NULL;
-    }
-
-    entry->epoch = *epoch;
-    entry->verified = now;
-    entry->trust = key->trust;
-    entry->kind = key->kind;
-    entry->references = 1;
-    entry->used = 0;
-    entry->text = (char *) &entry->identity + identity_size;
-    entry->text_len = (uint32_t) key->text.len;
-    memcpy(entry->text, key->text.data, key->text.len);
-
-    entry->size = size;
-    entry->cost = malloc_usable_size(entry) + AT_CACHE_MALLOC;
-
-    if (entry->identity.range_set != NULL) {
-        entry->cost += at_cidr_set_size(entry->identity.range_set)
-                       + AT_CACHE_MALLOC;
-    }
-
-    return entry;
-}
-
-
 static void
 at_cache_evict(at_cache_t *cache, at_way_t *way)
 {
@@ -302,34 +332,90 @@ at_cache_evict(at_cache_t *cache, at_way_t *way)
 }
 
 
-/*
- * The hand goes round all ways, and takes what was not used since it came by
- * last.  After two rounds nothing is left that it has not taken.
- */
-static void
-at_cache_make_room(at_cache_t *cache, size_t cost)
+/* what was used since the hand came by stays until it comes by again */
+static int
+at_cache_may_go(void *data, void *block)
 {
-    size_t     n;
-    at_way_t  *way;
+    at_entry_t  *entry;
 
-    n = cache->n_sets * AT_CACHE_WAYS;
-
-    while (cache->stats.entries && cache->stats.bytes + cost > cache->size) {
-
-        way = &cache->ways[cache->hand];
-        cache->hand = (cache->hand + 1) % n;
-
-        if (way->entry == NULL) {
-            continue;
-        }
-
-        if (way->entry->used) {
-            way->entry->used = 0;
-            continue;
-        }
-
-        at_cache_evict(cache, way);
+    if (block == data) {
+        return 0;
     }
+
+    entry = block;
+
+    if (!entry->kept || entry->references > 1) {
+        return 0;
+    }
+
+    if (entry->used) {
+        entry->used = 0;
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static void
+at_cache_go(void *data, void *block)
+{
+    uint32_t     place;
+    at_way_t    *way;
+    at_cache_t  *cache;
+
+    cache = data;
+    place = at_entry_place(block);
+    way = at_cache_set(cache, ((at_entry_t *) block)->hash);
+
+    while (way->place != place) {
+        way++;
+    }
+
+    at_cache_evict(cache, way);
+}
+
+
+static at_entry_t *
+at_cache_add_entry(at_cache_t *cache, const at_cache_key_t *key,
+    const at_identity_t *identity)
+{
+    size_t       size, identity_size;
+    at_entry_t  *entry;
+
+    identity_size = at_identity_size(identity);
+    size = offsetof(at_entry_t, identity) + identity_size + key->text.len;
+
+    if (size > cache->size / 16) {
+        return NULL;
+    }
+
+    entry = at_arena_alloc(cache->arena, size, at_cache_may_go, at_cache_go,
+                           cache);
+    if (entry == NULL) {
+        return NULL;
+    }
+
+    cache->n_blocks++;
+
+    entry->cache = cache;
+    entry->size = size;
+    entry->references = 1;
+    entry->kept = 0;
+    entry->used = 0;
+
+    if (at_identity_copy(&entry->identity, identity_size, identity) == NULL) {
+        at_entry_release(entry);
+        return NULL;
+    }
+
+    entry->trust = key->trust;
+    entry->kind = key->kind;
+    entry->text = (char *) &entry->identity + identity_size;
+    entry->text_len = (uint32_t) key->text.len;
+    memcpy(entry->text, key->text.data, key->text.len);
+
+    return entry;
 }
 
 
@@ -337,34 +423,38 @@ at_cache_make_room(at_cache_t *cache, size_t cost)
 static at_way_t *
 at_cache_take_way(at_cache_t *cache, uint64_t hash)
 {
-    unsigned   i;
-    at_way_t  *set, *oldest;
+    unsigned     i;
+    at_way_t    *set, *way;
+    at_entry_t  *entry, *oldest;
 
     set = at_cache_set(cache, hash);
+    way = NULL;
     oldest = NULL;
 
     for (i = 0; i < AT_CACHE_WAYS; i++) {
+        entry = at_cache_entry(cache, &set[i]);
 
-        if (set[i].entry == NULL) {
+        if (entry == NULL) {
             return &set[i];
         }
 
         if (oldest == NULL
-            || set[i].entry->used < oldest->entry->used
-            || (set[i].entry->used == oldest->entry->used
-                && set[i].entry->verified < oldest->entry->verified))
+            || entry->used < oldest->used
+            || (entry->used == oldest->used
+                && entry->verified < oldest->verified))
         {
-            oldest = &set[i];
+            way = &set[i];
+            oldest = entry;
         }
     }
 
     for (i = 0; i < AT_CACHE_WAYS; i++) {
-        set[i].entry->used = 0;
+        at_cache_entry(cache, &set[i])->used = 0;
     }
 
-    at_cache_evict(cache, oldest);
+    at_cache_evict(cache, way);
 
-    return oldest;
+    return way;
 }
 
 
@@ -413,16 +503,15 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
         return;
     }
 
-    entry = at_entry_create(key, identity, epoch, now);
+    entry = at_cache_add_entry(cache, key, identity);
 
     if (entry == NULL) {
         return;
     }
 
-    if (entry->cost > cache->size / 16) {
-        at_entry_release(entry);
-        return;
-    }
+    entry->hash = hash;
+    entry->epoch = *epoch;
+    entry->verified = now;
 
     way = at_cache_find(cache, key, hash);
 
@@ -430,12 +519,11 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
         at_cache_remove(cache, way);
     }
 
-    at_cache_make_room(cache, entry->cost);
-
     way = at_cache_take_way(cache, hash);
-    way->hash = hash;
-    way->entry = entry;
+    way->tag = (uint32_t) (hash >> 32);
+    way->place = at_entry_place(entry);
 
-    cache->stats.bytes += entry->cost;
+    entry->kept = 1;
+    cache->stats.bytes += at_arena_block_size(entry);
     cache->stats.entries++;
 }

@@ -26,7 +26,7 @@
 
 
 #define AT_CACHE_SIZE_MIN   (64 * 1024)
-#define AT_CACHE_OVERHEAD   640
+#define AT_CACHE_OVERHEAD   400
 
 typedef struct at_cache_s  at_cache_t;
 

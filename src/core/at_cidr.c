@@ -27,10 +27,10 @@ typedef struct {
 } at_ranges_t;
 
 struct at_cidr_set_s {
-    size_t         size;
     at_ranges_t    ipv4;
     at_ranges_t    ipv6;
-    at_range_t     ranges[];        /* of both */
+    at_range_t     ranges[];        /* of both: IPv4 from the first one on, IPv6
+                                       from the last one back */
 };
 
 
@@ -39,8 +39,7 @@ static int at_cidr_parse_bits(unsigned *bits, at_str_t text, unsigned max);
 static void at_cidr_unmap(at_cidr_t *cidr);
 static int at_cidr_clear_host(at_cidr_t *cidr);
 
-static void at_ranges_init(at_ranges_t *ranges, const at_cidr_t *cidrs,
-    size_t n, unsigned len);
+static void at_ranges_sort(at_ranges_t *ranges);
 static at_range_t at_range(const at_cidr_t *cidr);
 static void at_ranges_merge(at_ranges_t *ranges);
 static int at_ranges_match(const at_ranges_t *ranges, at_number_t addr);
@@ -228,25 +227,67 @@ at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr)
 }
 
 
+size_t
+at_cidr_set_size(size_t n)
+{
+    return sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
+}
+
+
+at_cidr_set_t *
+at_cidr_set_begin(void *memory, size_t n)
+{
+    at_cidr_set_t  *set;
+
+    set = memory;
+    set->ipv4 = (at_ranges_t) { 0, set->ranges };
+    set->ipv6 = (at_ranges_t) { 0, set->ranges + n };
+
+    return set;
+}
+
+
+void
+at_cidr_set_add(at_cidr_set_t *set, const at_cidr_t *cidr)
+{
+    if (cidr->addr.len == 4) {
+        set->ipv4.ranges[set->ipv4.n++] = at_range(cidr);
+
+    } else {
+        *--set->ipv6.ranges = at_range(cidr);
+        set->ipv6.n++;
+    }
+}
+
+
+void
+at_cidr_set_end(at_cidr_set_t *set)
+{
+    at_ranges_sort(&set->ipv4);
+    at_ranges_sort(&set->ipv6);
+}
+
+
 at_cidr_set_t *
 at_cidr_set_create(const at_cidr_t *cidrs, size_t n)
 {
-    size_t          size;
+    void           *memory;
+    size_t          i;
     at_cidr_set_t  *set;
 
-    size = sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
-    set = malloc(size);
+    memory = malloc(at_cidr_set_size(n));
 
-    if (set == NULL) {
+    if (memory == NULL) {
         return NULL;
     }
 
-    set->size = size;
-    set->ipv4.ranges = set->ranges;
-    at_ranges_init(&set->ipv4, cidrs, n, 4);
+    set = at_cidr_set_begin(memory, n);
 
-    set->ipv6.ranges = set->ranges + set->ipv4.n;
-    at_ranges_init(&set->ipv6, cidrs, n, 16);
+    for (i = 0; i < n; i++) {
+        at_cidr_set_add(set, &cidrs[i]);
+    }
+
+    at_cidr_set_end(set);
 
     return set;
 }
@@ -259,13 +300,6 @@ at_cidr_set_free(at_cidr_set_t *set)
 }
 
 
-size_t
-at_cidr_set_size(const at_cidr_set_t *set)
-{
-    return set->size;
-}
-
-
 int
 at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr)
 {
@@ -274,21 +308,9 @@ at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr)
 }
 
 
-/* takes those of cidrs whose address has len bytes; there is room for all */
 static void
-at_ranges_init(at_ranges_t *ranges, const at_cidr_t *cidrs, size_t n,
-    unsigned len)
+at_ranges_sort(at_ranges_t *ranges)
 {
-    size_t  i;
-
-    ranges->n = 0;
-
-    for (i = 0; i < n; i++) {
-        if (cidrs[i].addr.len == len) {
-            ranges->ranges[ranges->n++] = at_range(&cidrs[i]);
-        }
-    }
-
     if (ranges->n) {
         qsort(ranges->ranges, ranges->n, sizeof(at_range_t), at_range_compare);
         at_ranges_merge(ranges);

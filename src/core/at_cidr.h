@@ -52,8 +52,14 @@ typedef struct at_cidr_set_s  at_cidr_set_t;
 at_cidr_set_t *at_cidr_set_create(const at_cidr_t *cidrs, size_t n);
 void at_cidr_set_free(at_cidr_set_t *set);
 
-/* bytes of the one block that it is */
-size_t at_cidr_set_size(const at_cidr_set_t *set);
+/*
+ * The same in memory of the caller's, aligned for pointers, of so many bytes as
+ * there is to be room for n ranges: begun, n of them added, ended.
+ */
+size_t at_cidr_set_size(size_t n);
+at_cidr_set_t *at_cidr_set_begin(void *memory, size_t n);
+void at_cidr_set_add(at_cidr_set_t *set, const at_cidr_t *cidr);
+void at_cidr_set_end(at_cidr_set_t *set);
 
 int at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr);
 

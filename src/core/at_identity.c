@@ -196,6 +196,36 @@ at_block_names(at_block_t *block, at_identity_t *copy)
 }
 
 
+static void
+at_block_ranges(at_block_t *block, at_identity_t *copy)
+{
+    void       *memory;
+    at_list_t   list;
+    at_cidr_t   cidr;
+
+    list = copy->ranges;
+    copy->ranges = (at_list_t) { 0 };
+
+    if (list.n == 0) {
+        return;
+    }
+
+    memory = at_block_array(block, at_cidr_set_size(list.n));
+
+    if (memory == NULL) {
+        return;
+    }
+
+    copy->range_set = at_cidr_set_begin(memory, list.n);
+
+    while (at_list_next_range(&list, &cidr)) {
+        at_cidr_set_add(copy->range_set, &cidr);
+    }
+
+    at_cidr_set_end(copy->range_set);
+}
+
+
 /* replaces what copy points to by what the block holds of it */
 static void
 at_block_identity(at_block_t *block, at_identity_t *copy)
@@ -209,6 +239,7 @@ at_block_identity(at_block_t *block, at_identity_t *copy)
     at_block_texts(block, &role->grant, role->n_grant);
     at_block_texts(block, &role->deny, role->n_deny);
     at_block_texts(block, &role->blocked, role->n_blocked);
+    at_block_ranges(block, copy);
     at_block_names(block, copy);
 }
 
@@ -226,44 +257,16 @@ at_identity_size(const at_identity_t *identity)
 }
 
 
-/* 0; -1 where memory failed, or for a copy: it has no list any more */
-static int
-at_identity_compile(at_identity_t *copy, at_list_t ranges)
-{
-    size_t      n;
-    at_cidr_t  *cidrs;
-
-    if (copy->range_set != NULL) {
-        copy->range_set = NULL;
-        return -1;
-    }
-
-    copy->ranges = (at_list_t) { 0 };
-
-    if (ranges.n == 0) {
-        return 0;
-    }
-
-    cidrs = malloc(ranges.n * sizeof(at_cidr_t));
-
-    if (cidrs == NULL) {
-        return -1;
-    }
-
-    for (n = 0; at_list_next_range(&ranges, &cidrs[n]); n++) { /* void */ }
-
-    copy->range_set = at_cidr_set_create(cidrs, n);
-    free(cidrs);
-
-    return copy->range_set != NULL ? 0 : -1;
-}
-
-
 at_identity_t *
 at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
 {
     at_block_t      block;
     at_identity_t  *copy;
+
+    /* a copy has no list any more to make its set from */
+    if (identity->range_set != NULL) {
+        return NULL;
+    }
 
     copy = memory;
     *copy = *identity;
@@ -282,5 +285,5 @@ at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
     copy->n_copies = 0;
     memset(copy->copies, 0, sizeof(copy->copies));
 
-    return at_identity_compile(copy, identity->ranges) == 0 ? copy : NULL;
+    return copy;
 }

@@ -54,10 +54,9 @@ int at_identity_is_restricted(const at_identity_t *identity);
 
 /*
  * A copy that is one block: at_identity_size() bytes of memory, aligned for
- * pointers, that begin with the identity.  It needs no release but that of its
- * range_set, and has no claims.  Its scopes are sorted for the search, its
- * ranges compiled; NULL where memory failed for these, or if identity is a
- * copy with ranges itself.
+ * pointers, that begin with the identity.  It needs no release, and must have
+ * none; it has no claims.  Its scopes are sorted for the search, its ranges
+ * compiled.  NULL if identity is a copy with ranges itself.
  */
 size_t at_identity_size(const at_identity_t *identity);
 at_identity_t *at_identity_copy(void *memory, size_t size,

@@ -8,10 +8,11 @@
 
 #define _GNU_SOURCE             /* memmem() */
 
-#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <sys/mman.h>
 
 #include "at_cache.h"
 #include "at_crypto.h"
@@ -24,7 +25,7 @@
 #define NOW       1700000000000
 #define LATER     (NOW + 3600000)
 
-/* a few bytes of a credential: they are in no block that is freed */
+/* a few bytes of a credential: they are in no block that is given back */
 #define SECRET    "s3cr3t-0f-th3-cr3d3nt1al"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -41,8 +42,9 @@ static struct {
     unsigned  n;                /* allocations so far */
     unsigned  fail;             /* the one that fails; 0: none */
     unsigned  failed;
-    long      live;             /* blocks that are out */
-    unsigned  dirty;            /* were freed with a secret in them */
+    long      live;             /* blocks of the heap, and mappings */
+    unsigned  dirty;            /* blocks of the arena that were given back with
+                                   a secret in them */
 } heap;
 
 static int       random_fails;
@@ -63,18 +65,6 @@ heap_fails(void)
 
 
 static void *
-heap_malloc(size_t size)
-{
-    void  *p;
-
-    p = heap_fails() ? NULL : malloc(size);
-    heap.live += p != NULL;
-
-    return p;
-}
-
-
-static void *
 heap_calloc(size_t n, size_t size)
 {
     void  *p;
@@ -86,22 +76,32 @@ heap_calloc(size_t n, size_t size)
 }
 
 
-static int
-holds_secret(const void *p, size_t size)
-{
-    return memmem(p, size, SECRET, strlen(SECRET)) != NULL;
-}
-
-
 static void
 heap_free(void *p)
 {
-    if (p != NULL) {
-        heap.dirty += holds_secret(p, malloc_usable_size(p));
-        heap.live--;
-    }
-
+    heap.live -= p != NULL;
     free(p);
+}
+
+
+static void *
+heap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    void  *p;
+
+    p = heap_fails() ? MAP_FAILED : mmap(addr, size, prot, flags, fd, offset);
+    heap.live += p != MAP_FAILED;
+
+    return p;
+}
+
+
+static int
+heap_munmap(void *p, size_t size)
+{
+    heap.live--;
+
+    return munmap(p, size);
 }
 
 
@@ -112,9 +112,45 @@ heap_random(void *bytes, size_t len)
 }
 
 
-#define malloc              heap_malloc
 #define calloc              heap_calloc
 #define free                heap_free
+#define mmap                heap_mmap
+#define munmap              heap_munmap
+
+#include "../../src/core/at_arena.c"
+
+#undef calloc
+#undef free
+#undef mmap
+#undef munmap
+
+
+static void
+heap_give_back(void *block)
+{
+    size_t  size;
+
+    /* to its very end: what lies behind what was asked for is poisoned */
+    size = at_arena_block_size(block) - AT_ARENA_OVERHEAD;
+    ASAN_UNPOISON_MEMORY_REGION(block, size);
+    heap.dirty += memmem(block, size, SECRET, strlen(SECRET)) != NULL;
+
+    at_arena_free(block);
+}
+
+
+/* whatever the cache itself asks for is counted, and none is expected */
+static void *
+heap_malloc(size_t size)
+{
+    heap.n++;
+
+    return malloc(size);
+}
+
+
+#define malloc              heap_malloc
+#define at_arena_free       heap_give_back
 #define at_random           heap_random
 #define AT_CACHE_HASH_MASK  hash_mask
 
@@ -123,8 +159,7 @@ heap_random(void *bytes, size_t len)
 #include "../../src/core/at_cache.c"
 
 #undef malloc
-#undef calloc
-#undef free
+#undef at_arena_free
 #undef at_random
 
 
@@ -247,12 +282,12 @@ adds_up(const at_cache_t *cache)
     size_t  i, n, bytes;
 
     n = 0;
-    bytes = sizeof(at_cache_t)
-            + cache->n_sets * AT_CACHE_WAYS * sizeof(at_way_t);
+    bytes = at_arena_block_size(cache);
 
     for (i = 0; i < cache->n_sets * AT_CACHE_WAYS; i++) {
-        if (cache->ways[i].entry != NULL) {
-            bytes += cache->ways[i].entry->cost;
+        if (cache->ways[i].place != 0) {
+            bytes += at_arena_block_size(at_cache_entry((at_cache_t *) (uintptr_t)
+                                                        cache, &cache->ways[i]));
             n++;
         }
     }
@@ -308,10 +343,9 @@ fill(at_cache_t *cache, unsigned n, unsigned least, unsigned most)
 static void
 test_memory(const char *name, unsigned n, unsigned least, unsigned most)
 {
-    long               before, grown;
-    size_t             used;
-    at_cache_t        *cache;
-    struct mallinfo2   info;
+    long         before, grown;
+    unsigned     allocations;
+    at_cache_t  *cache;
 
     if (SANITIZED) {
         skip("X8 %s: the sanitizer has a heap of its own", name);
@@ -321,31 +355,24 @@ test_memory(const char *name, unsigned n, unsigned least, unsigned most)
     /* OpenSSL makes itself ready with the first random bytes */
     at_cache_free(create(AT_CACHE_SIZE_MIN));
 
-    (void) malloc_trim(0);
-    info = mallinfo2();
-    used = info.uordblks + info.hblkhd;
     before = resident();
 
     cache = create(16 * MIB);
+    allocations = heap.n;
     fill(cache, n, least, most);
+    allocations = heap.n - allocations;
 
-    info = mallinfo2();
-    used = info.uordblks + info.hblkhd - used;
     grown = resident() - before;
 
-    printf("# %s: %llu entries, %llu bytes, malloc has %zu, resident %ld\n", name,
+    printf("# %s: %llu entries, %llu bytes, resident %ld\n", name,
            (unsigned long long) cache->stats.entries,
-           (unsigned long long) cache->stats.bytes, used, grown);
+           (unsigned long long) cache->stats.bytes, grown);
 
     ok(cache->stats.evictions != 0, "X8 %s: it is full", name);
-    ok(cache->stats.bytes >= 14 * MIB, "X8 %s: of what it may take", name);
+    ok(cache->stats.bytes >= 15 * MIB, "X8 %s: of what it may take", name);
     ok(adds_up(cache), "X8 %s: its numbers are those of its entries", name);
-    /* malloc() counts the few blocks as given that each thread keeps for itself */
-    ok(used <= cache->stats.bytes + 32 * 1024,
-       "X8 %s: malloc() has given no more than was counted", name);
-    ok(used >= cache->stats.bytes / 20 * 19,
-       "X8 %s: nor much less", name);
-    ok(grown <= 16 * MIB / 10 * 11, "X8 %s: 16m are 16 MiB and a tenth at most",
+    is_int(allocations, 0, "X8 %s: all of it is in the one mapping", name);
+    ok(grown <= 16 * MIB / 100 * 101, "X8 %s: 16m are 16 MiB, and a hundredth",
        name);
 
     at_cache_free(cache);
@@ -927,7 +954,14 @@ test_references(void)
         put(cache, key_of((at_str_t) { text, sizeof(text) }), 2);
     }
 
-    is_int(get(cache, key), -1, "it was evicted");
+    is_int(get(cache, key), 1, "what somebody has is not given up for others");
+    is_int(has(cache, key, &epoch, LATER), 0, "it has expired");
+
+    for (i = 0; i < 1000; i++) {
+        (void) snprintf(text, sizeof(text), "%08u", i);
+        put(cache, key_of((at_str_t) { text, sizeof(text) }), 2);
+    }
+
     is_bytes(one->user, at_str("user-1"), "and is whole for those who have it");
     ok(adds_up(cache), "it counts no more");
 
@@ -964,13 +998,13 @@ test_overwritten(void)
 
     /* the hook sees what it is to see */
     heap.dirty = 0;
-    block = heap_malloc(64);
+    cache = create(AT_CACHE_SIZE_MIN);
+    block = at_arena_alloc(cache->arena, 64, at_cache_may_go, at_cache_go, cache);
     (void) snprintf(block, 64, "%s", SECRET);
-    heap_free(block);
-    is_int(heap.dirty, 1, "a secret in a block that is freed is seen");
+    heap_give_back(block);
+    is_int(heap.dirty, 1, "a secret in a block that is given back is seen");
 
     heap.dirty = 0;
-    cache = create(AT_CACHE_SIZE_MIN);
 
     for (i = 0; i < 2000; i++) {
         put(cache, secret_key(text, i), i);
@@ -1006,9 +1040,14 @@ test_overwritten(void)
 static void
 test_create_fails(void)
 {
-    heap.n = 0;
-    heap.fail = 1;
-    ok(at_cache_create(MIB) == NULL, "G5 no memory, no cache");
+    unsigned  fail;
+
+    for (fail = 1; fail <= 2; fail++) {
+        heap.n = 0;
+        heap.fail = fail;
+        ok(at_cache_create(MIB) == NULL, "G5 no memory, no cache, %u", fail);
+    }
+
     heap.fail = 0;
 
     random_fails = 1;
@@ -1020,53 +1059,94 @@ test_create_fails(void)
 }
 
 
+/* all blocks are somebody's: there is no room, and nobody is driven out */
 static void
-test_put_fails(void)
+test_no_room(void)
 {
-    unsigned         fail, wrong;
-    at_cidr_t        cidr;
-    somebody_t       s;
-    at_bytes_t       bytes = { 0 };
-    at_cache_t      *cache;
-    at_cache_key_t   key;
+    char                  text[32];
+    unsigned              i, n, wrong;
+    at_cache_t           *cache;
+    at_cache_key_t        key;
+    const at_identity_t  *out[1000];
 
-    (void) somebody(&s, 1, LATER);
-    (void) at_cidr_parse(&cidr, at_str("10.0.0.0/8"));
-    at_list_add_range(&bytes, &s.identity.ranges, &cidr);
+    cache = create(AT_CACHE_SIZE_MIN);
 
-    key = key_of(at_str(SECRET));
-    heap.dirty = 0;
-    wrong = 0;
+    for (n = 0; n < N(out); n++) {
+        (void) snprintf(text, sizeof(text), "t%u", n);
+        key = key_of(str(text));
+        put(cache, key, n);
+        out[n] = at_cache_get(cache, &key, &epoch, NOW);
 
-    for (fail = 1; fail < 100; fail++) {
-        cache = create(MIB);
-        put(cache, key_of(at_str("other")), 2);
-
-        heap.n = 0;
-        heap.failed = 0;
-        heap.fail = fail;
-        at_cache_put(cache, &key, &s.identity, &epoch, NOW);
-        heap.fail = 0;
-
-        wrong += has(cache, key, &epoch, NOW) != (heap.failed == 0);
-        wrong += get(cache, key_of(at_str("other"))) != 2;
-        wrong += !adds_up(cache);
-
-        at_cache_put(cache, &key, &s.identity, &epoch, NOW);
-        wrong += !has(cache, key, &epoch, NOW);
-        at_cache_free(cache);
-
-        if (heap.failed == 0) {
+        if (out[n] == NULL) {
             break;
         }
     }
 
-    is_int(fail, 4, "G5 an entry with ranges: three allocations");
-    is_int(wrong, 0, "G5 where one fails nothing is kept, and the next one is");
-    is_int(heap.dirty, 0, "G5 and no secret is left behind");
-    is_int(heap.live, 0, "G5 nor a block");
+    ok(n > 50 && n < N(out), "X8 %u are out, and there is no room for more", n);
+    wrong = 0;
 
+    for (i = 0; i < n; i++) {
+        (void) snprintf(text, sizeof(text), "user-%u", i);
+        wrong += !at_str_equal(out[i]->user, str(text));
+    }
+
+    is_int(wrong, 0, "X8 each is who it was");
+    ok(adds_up(cache), "X8 the numbers are right");
+
+    at_cache_release(out[0]);
+    put(cache, key_of(at_str("another")), 7);
+    is_int(get(cache, key_of(at_str("another"))), 7, "X8 one came back: there is");
+
+    for (i = 1; i < n; i++) {
+        at_cache_release(out[i]);
+    }
+
+    at_cache_free(cache);
+}
+
+
+/* an entry with ranges is one block as well */
+static void
+test_ranges(void)
+{
+    unsigned              allocations;
+    at_addr_t             inside, outside;
+    at_cidr_t             cidr;
+    somebody_t            s;
+    at_bytes_t            bytes = { 0 };
+    at_cache_t           *cache;
+    at_cache_key_t        key;
+    const at_identity_t  *identity;
+
+    (void) somebody(&s, 1, LATER);
+    (void) at_cidr_parse(&cidr, at_str("10.0.0.0/8"));
+    at_list_add_range(&bytes, &s.identity.ranges, &cidr);
+    (void) at_cidr_parse(&cidr, at_str("2001:db8::/32"));
+    at_list_add_range(&bytes, &s.identity.ranges, &cidr);
+
+    at_addr_set(&inside, "\x0a\x01\x02\x03", 4);
+    at_addr_set(&outside, "\x0b\x01\x02\x03", 4);
+
+    key = key_of(at_str(SECRET));
+    heap.dirty = 0;
+
+    cache = create(MIB);
+    allocations = heap.n;
+    at_cache_put(cache, &key, &s.identity, &epoch, NOW);
     at_bytes_free(&bytes);
+
+    identity = at_cache_get(cache, &key, &epoch, NOW);
+    is_int(heap.n - allocations, 0, "X8 nothing is allocated beside the block");
+
+    if (ok(identity != NULL, "one with ranges is there")) {
+        ok(at_identity_admits(identity, &inside), "its ranges are, too");
+        ok(!at_identity_admits(identity, &outside), "and no more than they");
+        at_cache_release(identity);
+    }
+
+    at_cache_free(cache);
+    is_int(heap.dirty, 0, "and no secret is left behind");
+    is_int(heap.live, 0, "nor a block");
 }
 
 
@@ -1095,7 +1175,8 @@ main(void)
     test_references();
     test_overwritten();
     test_create_fails();
-    test_put_fails();
+    test_no_room();
+    test_ranges();
 
     is_int(heap.live, 0, "all that was allocated was freed");
 
