@@ -263,19 +263,28 @@ SKIP: {
 # --- who opens them ---------------------------------------------------------
 
 # how often a process has the file mapped
+# how many environments a process has, by their maps; the two meta pages may be mapped
+# once more
 sub mapped ($pid, $name = 'data.mdb') {
-    return scalar(() = content("/proc/$pid/maps") =~ m{/\Q$name\E(?: \(deleted\))?$}mg);
+    no warnings 'portable';
+    my @sizes = map { /\A(\w+)-(\w+) / ? hex($2) - hex $1 : () }
+                grep { m{/\Q$name\E(?: \(deleted\))?$} } split /\n/, content("/proc/$pid/maps");
+    return scalar grep { $name ne 'data.mdb' || $_ > 2 * POSIX::sysconf(POSIX::_SC_PAGESIZE()) } @sizes;
 }
 
 sub has_open ($pid) {
     return grep { (readlink($_) // '') =~ /\.mdb/ } glob "/proc/$pid/fd/*";
 }
 
-# processes in LMDB's table of readers: 64 bytes each behind the first 128
-sub slots ($s) {
+# LMDB's table of readers, as pairs of a process and the transaction that it reads:
+# 64 bytes each behind the first 128, which say how many count
+sub readers ($s) {
     my $table = content($s->{store}->path . '/lock.mdb');
-    return grep { $_ } map { unpack 'L', substr $table, 136 + 64 * $_, 4 } 0 .. 4000;
+    return grep { $_->[0] } map { [reverse unpack 'QL', substr $table, 128 + 64 * $_, 12] }
+                            0 .. unpack('L', substr $table, 56, 4) - 1;
 }
+
+sub slots ($s) { map { $_->[0] } readers($s) }
 
 SKIP: {
     skip 'the sanitizer does not like to be traced', 1 if $hurry;
@@ -313,6 +322,31 @@ SKIP: {
 
     answer($s, $token) for 1 .. 40;
     is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], '20 reloads: a slot for each worker, no more';
+
+    # an old snapshot would keep what is written from taking the place of what it replaces
+    my $holds = sub { grep { $_->[1] != ~0 } readers($s) };
+    my $let_go = sub ($name) {
+        $s->{store}->ok('token', 'enable', 't1');
+        is eval { AuthToken::Log::await_true(sub { !$holds->() }, 'workers that let go') } // $@, 1, $name;
+    };
+
+    answer($s, $token) for 1 .. 20;
+    ok scalar $holds->(), 'what was read is held';
+    $let_go->('until something has changed');
+
+    my $slow = $s->connect;
+    $slow->send(AuthToken::Client::request_bytes('/', method => 'POST', api_token => $token,
+        headers => ['Content-Length: 10', 'Expect: 100-continue']));
+    is $slow->response->{status}, 100, 'a request that takes its time';
+
+    my @leaving = $s->workers;
+    $s->signal('HUP');
+    AuthToken::Log::await_true(sub { 3 == (() = $s->workers) }, 'a worker that cannot leave yet');
+    ok scalar $holds->(), 'its worker, which is to leave, holds what it has read';
+    $let_go->('and lets go of it like the others');
+    $slow->close;
+    AuthToken::Log::await_true(sub { !grep { my $w = $_; grep { $_ == $w } @leaving } $s->workers },
+                               'the old worker to end');
 
     # D9, O4: a store that nginx -t refuses
     my $path    = $s->{store}->path;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -116,6 +117,53 @@ at_lmdb_check_file_system(int fd, const char *path, at_error_t *err)
     }
 
     return 0;
+}
+
+
+int
+at_lmdb_metas_map(at_lmdb_metas_t *metas, int fd, size_t page_size)
+{
+    void  *map;
+
+    map = mmap(NULL, 2 * page_size, PROT_READ, MAP_SHARED, fd, 0);
+
+    if (map == MAP_FAILED) {
+        return errno;
+    }
+
+    *metas = (at_lmdb_metas_t) { map, page_size };
+
+    return 0;
+}
+
+
+void
+at_lmdb_metas_unmap(at_lmdb_metas_t *metas)
+{
+    if (metas->map != NULL) {
+        (void) munmap(metas->map, 2 * metas->page_size);
+        metas->map = NULL;
+    }
+}
+
+
+static uint64_t
+at_lmdb_transaction(const void *page)
+{
+    return __atomic_load_n(&((const at_meta_t *) page)->txnid,
+                           __ATOMIC_ACQUIRE);
+}
+
+
+uint64_t
+at_lmdb_last_transaction(const at_lmdb_metas_t *metas)
+{
+    uint64_t  first, second;
+
+    first = at_lmdb_transaction(metas->map);
+    second = at_lmdb_transaction((const char *) metas->map + metas->page_size);
+
+    return first > second ? first : second;
 }
 
 

@@ -11,6 +11,7 @@
 #define AT_LMDB_H
 
 #include <limits.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "at_error.h"
@@ -33,6 +34,22 @@ int at_lmdb_check_content(int fd, const char *path, at_error_t *err);
 
 /* the same, for the file system of a file, or of a directory */
 int at_lmdb_check_file_system(int fd, const char *path, at_error_t *err);
+
+/*
+ * The two meta pages, one of which each commit writes: in a mapping of their own,
+ * as to ask LMDB for its last transaction takes some looks at other places.
+ */
+typedef struct {
+    void    *map;               /* NULL: none */
+    size_t   page_size;
+} at_lmdb_metas_t;
+
+/* 0, or errno */
+int at_lmdb_metas_map(at_lmdb_metas_t *metas, int fd, size_t page_size);
+void at_lmdb_metas_unmap(at_lmdb_metas_t *metas);
+
+/* the number of the last transaction that was committed */
+uint64_t at_lmdb_last_transaction(const at_lmdb_metas_t *metas);
 
 /* what the file must have for its last page; asking touches its first two */
 off_t at_lmdb_needed(struct MDB_env *env, unsigned page_size);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "at_record.h"
@@ -25,7 +26,7 @@ typedef struct {
 } at_reader_t;
 
 
-static const char *
+static inline const char *
 at_read_bytes(at_reader_t *r, size_t len)
 {
     const char  *p;
@@ -42,21 +43,20 @@ at_read_bytes(at_reader_t *r, size_t len)
 }
 
 
-static uint64_t
+static inline uint64_t
 at_read_number(at_reader_t *r, size_t len)
 {
-    size_t       i;
     uint64_t     n;
     const char  *p;
 
     n = 0;
     p = at_read_bytes(r, len);
 
-    for (i = 0; p != NULL && i < len; i++) {
-        n |= (uint64_t) (unsigned char) p[i] << (8 * i);
+    if (p != NULL) {
+        memcpy(&n, p, len);
     }
 
-    return n;
+    return le64toh(n);
 }
 
 
@@ -347,27 +347,34 @@ at_bytes_free(at_bytes_t *bytes)
 }
 
 
+int
+at_bytes_reserve(at_bytes_t *bytes, size_t size)
+{
+    char  *grown;
+
+    if (size <= bytes->size) {
+        return 0;
+    }
+
+    grown = realloc(bytes->data, size * 2);
+
+    if (grown == NULL) {
+        bytes->failed = 1;
+        return -1;
+    }
+
+    bytes->data = grown;
+    bytes->size = size * 2;
+
+    return 0;
+}
+
+
 static void
 at_write_bytes(at_bytes_t *bytes, const void *data, size_t len)
 {
-    char    *grown;
-    size_t   size;
-
-    if (len == 0) {
+    if (len == 0 || at_bytes_reserve(bytes, bytes->len + len) != 0) {
         return;
-    }
-
-    if (bytes->size - bytes->len < len) {
-        size = (bytes->len + len) * 2;
-        grown = realloc(bytes->data, size);
-
-        if (grown == NULL) {
-            bytes->failed = 1;
-            return;
-        }
-
-        bytes->data = grown;
-        bytes->size = size;
     }
 
     memcpy(bytes->data + bytes->len, data, len);

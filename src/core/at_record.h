@@ -111,6 +111,9 @@ typedef struct {
 
 void at_bytes_free(at_bytes_t *bytes);
 
+/* room for so many bytes in all: 0, or -1 with failed set */
+int at_bytes_reserve(at_bytes_t *bytes, size_t size);
+
 /*
  * Lists are made with these, in a buffer of their own, which lives as long as
  * the list and tells by "failed" whether it is whole.

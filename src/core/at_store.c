@@ -16,12 +16,13 @@
 
 #include "at_lmdb.h"
 #include "at_store.h"
+#include "at_store_digest.h"
 
 
 /* address space, not memory: the same for all openers, so that none is asked */
 #define AT_STORE_MAP_SIZE     ((size_t) 64 << 30)
 
-#define AT_STORE_FORMAT       "1"
+#define AT_STORE_FORMAT       "2"
 
 
 typedef struct {
@@ -34,7 +35,10 @@ struct at_store_s {
     at_sha256_t      *sha256;
     MDB_txn          *txn;      /* of the transaction, or NULL */
     MDB_txn          *reader;   /* kept and renewed, of a process that reads */
+    uint64_t          snapshot; /* the reader's transaction; 0: it rests */
     MDB_dbi           tables[AT_TABLES];
+    at_digest_table_t tokens;   /* AT_TABLE_TOKENS, as it is kept */
+    at_lmdb_metas_t   metas;
     int               rc;       /* LMDB's last failure */
     at_store_file_t   data;     /* as they were opened */
     at_store_file_t   lock;
@@ -369,6 +373,8 @@ at_store_open_tables(at_store_t *store, unsigned flags)
         rc = mdb_dbi_open(txn, "meta", flags, &meta);
     }
 
+    store->tokens.dbi = store->tables[AT_TABLE_TOKENS];
+
     key = (MDB_val) { sizeof("format") - 1, (void *) "format" };
     value = (MDB_val) { sizeof(AT_STORE_FORMAT) - 1,
                         (void *) AT_STORE_FORMAT };
@@ -422,7 +428,7 @@ at_store_remember_file(at_store_t *store)
     store->lock = (at_store_file_t) { lock.st_dev, lock.st_ino };
     store->page_size = env.ms_psize;
 
-    return 0;
+    return at_lmdb_metas_map(&store->metas, fd, store->page_size);
 }
 
 
@@ -479,6 +485,8 @@ at_store_close(at_store_t *store)
     at_store_end(store);
     mdb_txn_abort(store->reader);
     mdb_env_close(store->env);
+    at_lmdb_metas_unmap(&store->metas);
+    at_digest_free(&store->tokens);
     at_sha256_free(store->sha256);
     free(store);
 }
@@ -636,18 +644,18 @@ at_store_is_whole(const at_store_t *store)
 static int
 at_store_is_counted(at_store_t *store)
 {
-    int         tries;
-    uint64_t    counted, last;
-    at_error_t  err;
+    int        tries;
+    uint64_t   counted, last;
+    MDB_txn   *txn;
 
     for (tries = 0; tries < 3; tries++) {
 
-        if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != 0) {
             return 0;
         }
 
-        counted = mdb_txn_id(store->txn);
-        at_store_end(store);
+        counted = mdb_txn_id(txn);
+        mdb_txn_abort(txn);
 
         last = at_store_generation(store);
 
@@ -680,19 +688,53 @@ at_store_is_current(at_store_t *store)
 uint64_t
 at_store_generation(const at_store_t *store)
 {
-    MDB_envinfo  info;
-
-    return mdb_env_info(store->env, &info) == 0 ? info.me_last_txnid : 0;
+    return at_lmdb_last_transaction(&store->metas);
 }
 
 
 /* --- transactions -------------------------------------------------------- */
 
 
+static void
+at_store_let_go(at_store_t *store)
+{
+    if (store->snapshot != 0) {
+        at_digest_forget(&store->tokens);
+        mdb_txn_reset(store->reader);
+        store->snapshot = 0;
+    }
+}
+
+
+void
+at_store_rest(at_store_t *store)
+{
+    if (!at_store_was_latest(store)) {
+        at_store_let_go(store);
+    }
+}
+
+
+int
+at_store_was_latest(const at_store_t *store)
+{
+    return store->snapshot != 0
+           && store->snapshot == at_store_generation(store);
+}
+
+
+/* by the snapshot of before, if nothing has changed since */
 static int
 at_store_begin_read(at_store_t *store)
 {
     int  rc;
+
+    if (at_store_was_latest(store)) {
+        store->txn = store->reader;
+        return 0;
+    }
+
+    at_store_let_go(store);
 
     rc = store->reader
          ? mdb_txn_renew(store->reader)
@@ -700,6 +742,7 @@ at_store_begin_read(at_store_t *store)
 
     if (rc == 0) {
         store->txn = store->reader;
+        store->snapshot = mdb_txn_id(store->reader);
     }
 
     return rc;
@@ -720,6 +763,7 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
     int  rc, dead, tries;
 
     if (mode == AT_STORE_WRITE) {
+        at_store_let_go(store);
         (void) mdb_reader_check(store->env, &dead);
     }
 
@@ -805,10 +849,8 @@ at_store_end(at_store_t *store)
         return;
     }
 
-    if (store->txn == store->reader) {
-        mdb_txn_reset(store->txn);
-
-    } else {
+    /* a snapshot is kept for the next one who reads */
+    if (store->txn != store->reader) {
         mdb_txn_abort(store->txn);
     }
 
@@ -861,6 +903,13 @@ at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     int      rc;
     MDB_val  k, v;
 
+    if (table == AT_TABLE_TOKENS) {
+        return at_store_result(store,
+                               at_digest_get(&store->tokens, store->txn,
+                                             store->txn == store->reader, key,
+                                             value));
+    }
+
     if (at_store_key(&k, key) != 0) {
         return AT_STORE_NOT_FOUND;
     }
@@ -875,11 +924,15 @@ at_store_get(at_store_t *store, at_table_e table, at_str_t key,
 }
 
 
-static at_store_e
-at_store_set(at_store_t *store, at_table_e table, at_str_t key,
-    at_str_t value, unsigned flags)
+at_store_e
+at_store_put(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
 {
     MDB_val  k, v;
+
+    if (table == AT_TABLE_TOKENS) {
+        return at_store_result(store, at_digest_put(&store->tokens, store->txn,
+                                                    key, value));
+    }
 
     if (at_store_key(&k, key) != 0) {
         return at_store_result(store, MDB_BAD_VALSIZE);
@@ -889,21 +942,23 @@ at_store_set(at_store_t *store, at_table_e table, at_str_t key,
     v.mv_data = (void *) (uintptr_t) value.data;
 
     return at_store_result(store, mdb_put(store->txn, store->tables[table],
-                                          &k, &v, flags));
-}
-
-
-at_store_e
-at_store_put(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
-{
-    return at_store_set(store, table, key, value, 0);
+                                          &k, &v, 0));
 }
 
 
 at_store_e
 at_store_add(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
 {
-    return at_store_set(store, table, key, value, MDB_NOOVERWRITE);
+    at_str_t    old;
+    at_store_e  rc;
+
+    rc = at_store_get(store, table, key, &old);
+
+    if (rc == AT_STORE_NOT_FOUND) {
+        return at_store_put(store, table, key, value);
+    }
+
+    return rc == AT_STORE_OK ? AT_STORE_EXISTS : rc;
 }
 
 
@@ -911,6 +966,11 @@ at_store_e
 at_store_delete(at_store_t *store, at_table_e table, at_str_t key)
 {
     MDB_val  k;
+
+    if (table == AT_TABLE_TOKENS) {
+        return at_store_result(store, at_digest_delete(&store->tokens,
+                                                       store->txn, key));
+    }
 
     if (at_store_key(&k, key) != 0) {
         return AT_STORE_NOT_FOUND;
@@ -928,6 +988,13 @@ at_store_each(at_store_t *store, at_table_e table, at_store_each_pt handler,
     int          rc, result;
     MDB_val      k, v;
     MDB_cursor  *cursor;
+
+    if (table == AT_TABLE_TOKENS) {
+        rc = at_digest_each(&store->tokens, store->txn, handler, data,
+                            &result);
+        (void) at_store_result(store, rc);
+        return rc == 0 ? result : -1;
+    }
 
     rc = mdb_cursor_open(store->txn, store->tables[table], &cursor);
 

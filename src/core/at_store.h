@@ -101,6 +101,20 @@ int at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err);
 int at_store_commit(at_store_t *store, at_error_t *err);
 void at_store_end(at_store_t *store);      /* aborts what is not committed */
 
+/*
+ * What was read stays a snapshot, so that the next one who reads is spared the
+ * way to it, until something has changed.  From then on no page of it can be
+ * written anew: so who reads now and then lets go of an old one, by this, between
+ * transactions.
+ */
+void at_store_rest(at_store_t *store);
+
+/*
+ * Whether what was read last is the state that at_store_generation() names now.
+ * A commit is named once it is written, and read once it is on the disk.
+ */
+int at_store_was_latest(const at_store_t *store);
+
 at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t *value);
 
@@ -115,8 +129,9 @@ at_store_e at_store_add(at_store_t *store, at_table_e table, at_str_t key,
 at_store_e at_store_delete(at_store_t *store, at_table_e table, at_str_t key);
 
 /*
- * Calls handler for each record in the order of keys, until it returns not 0,
- * which is then returned; -1 where the store failed.
+ * Calls handler for each record, in the order of keys but for some of the
+ * tokens, until it returns not 0, which is then returned; -1 where the store
+ * failed.
  */
 typedef int (*at_store_each_pt)(void *data, at_str_t key, at_str_t value);
 

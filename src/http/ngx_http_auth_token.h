@@ -391,8 +391,9 @@ ngx_int_t ngx_http_auth_token_fetch_state(ngx_http_request_t *r,
 
 typedef void (*ngx_http_auth_token_watch_pt)(void *data, ngx_log_t *log);
 
+/* exiting: by one that is about to end, too, which it does not keep from that */
 ngx_int_t ngx_http_auth_token_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
-    ngx_http_auth_token_watch_pt handler, void *data);
+    ngx_uint_t exiting, ngx_http_auth_token_watch_pt handler, void *data);
 
 /* thread: the pool for what takes its time */
 

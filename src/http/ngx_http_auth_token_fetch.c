@@ -702,7 +702,8 @@ ngx_http_auth_token_fetch_watch(ngx_cycle_t *cycle,
     }
 
     return ngx_http_auth_token_watch(cycle, NGX_HTTP_AUTH_TOKEN_FETCH_INTERVAL,
-                                     ngx_http_auth_token_fetch_handler, atmcf);
+                                     0, ngx_http_auth_token_fetch_handler,
+                                     atmcf);
 }
 
 

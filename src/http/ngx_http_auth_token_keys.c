@@ -403,6 +403,6 @@ ngx_http_auth_token_keys_watch(ngx_cycle_t *cycle,
     }
 
     return ngx_http_auth_token_watch(cycle, NGX_HTTP_AUTH_TOKEN_KEYS_INTERVAL,
-                                     ngx_http_auth_token_check_key_files,
+                                     0, ngx_http_auth_token_check_key_files,
                                      atmcf);
 }

@@ -233,6 +233,12 @@ static void
 ngx_http_auth_token_check_path(void *data, ngx_log_t *log)
 {
     ngx_http_auth_token_check_opened(data, log);
+
+    /* nobody may ask for a while */
+
+    if (ngx_http_auth_token_opened.store) {
+        at_store_rest(ngx_http_auth_token_opened.store);
+    }
 }
 
 
@@ -246,8 +252,10 @@ ngx_http_auth_token_store_watch(ngx_cycle_t *cycle,
 
     ngx_http_auth_token_check_opened(&atmcf->store, cycle->log);
 
+    /* a snapshot must not stay as long as the last connection does */
+
     return ngx_http_auth_token_watch(cycle, NGX_HTTP_AUTH_TOKEN_STORE_INTERVAL,
-                                     ngx_http_auth_token_check_path,
+                                     1, ngx_http_auth_token_check_path,
                                      &atmcf->store);
 }
 

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What a worker looks at again and again.  A worker that is to leave does not,
- * and is not kept by it.
+ * What a worker looks at again and again.  A worker that is to leave does so
+ * where it is asked to, and is not kept by it.
  */
 
 #include "ngx_http_auth_token.h"
@@ -13,6 +13,7 @@ typedef struct {
     ngx_connection_t                connection;     /* for ngx_event_ident() */
     ngx_event_t                     event;
     ngx_msec_t                      interval;
+    ngx_uint_t                      exiting;
     ngx_http_auth_token_watch_pt    handler;
     void                           *data;
 } ngx_http_auth_token_watch_t;
@@ -23,11 +24,12 @@ ngx_http_auth_token_watch_handler(ngx_event_t *ev)
 {
     ngx_http_auth_token_watch_t  *watch;
 
-    if (ngx_exiting || ngx_terminate) {
+    watch = ((ngx_connection_t *) ev->data)->data;
+
+    if (ngx_terminate || (ngx_exiting && !watch->exiting)) {
         return;
     }
 
-    watch = ((ngx_connection_t *) ev->data)->data;
     watch->handler(watch->data, ev->log);
 
     ngx_add_timer(ev, watch->interval);
@@ -36,7 +38,7 @@ ngx_http_auth_token_watch_handler(ngx_event_t *ev)
 
 ngx_int_t
 ngx_http_auth_token_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
-    ngx_http_auth_token_watch_pt handler, void *data)
+    ngx_uint_t exiting, ngx_http_auth_token_watch_pt handler, void *data)
 {
     ngx_http_auth_token_watch_t  *watch;
 
@@ -46,6 +48,7 @@ ngx_http_auth_token_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
     }
 
     watch->interval = interval;
+    watch->exiting = exiting;
     watch->handler = handler;
     watch->data = data;
 

@@ -806,6 +806,333 @@ test_dead_readers(void)
 }
 
 
+/* --- tokens, which are kept in buckets -------------------------------------- */
+
+
+#define KEYS  1200              /* of three buckets: more than they hold */
+
+
+static struct {
+    unsigned char  key[AT_SHA256_LEN];
+    char           text[32];    /* empty: not there */
+    unsigned       seen;
+} tokens[KEYS];
+
+
+static unsigned
+any(unsigned *state)
+{
+    *state = *state * 1103515245 + 12345;
+
+    return *state >> 8;
+}
+
+
+static void
+make_tokens(void)
+{
+    unsigned  i;
+
+    memset(tokens, 0, sizeof(tokens));
+
+    for (i = 0; i < KEYS; i++) {
+        (void) at_sha256(tokens[i].key, (at_str_t) { (char *) &i, sizeof(i) });
+        tokens[i].key[0] = 'b';
+        tokens[i].key[1] = (unsigned char) (i % 3);
+    }
+}
+
+
+static at_str_t
+token_key(unsigned i)
+{
+    return (at_str_t) { (char *) tokens[i].key, AT_SHA256_LEN };
+}
+
+
+static int
+see_token(void *data, at_str_t key, at_str_t value)
+{
+    unsigned   i;
+    unsigned  *wrong = data;
+
+    for (i = 0; i < KEYS; i++) {
+        if (at_str_equal(key, token_key(i))) {
+            tokens[i].seen++;
+            *wrong += !at_str_equal(value, str(tokens[i].text));
+            return 0;
+        }
+    }
+
+    (*wrong)++;
+
+    return 0;
+}
+
+
+/* whether the table has what the list has, by key and in a walk */
+static unsigned
+differences(at_store_t *store)
+{
+    unsigned    i, wrong;
+    at_str_t    value;
+    at_store_e  rc;
+
+    wrong = 0;
+
+    for (i = 0; i < KEYS; i++) {
+        tokens[i].seen = 0;
+        rc = at_store_get(store, AT_TABLE_TOKENS, token_key(i), &value);
+        wrong += tokens[i].text[0]
+                 ? rc != AT_STORE_OK || !at_str_equal(value, str(tokens[i].text))
+                 : rc != AT_STORE_NOT_FOUND;
+    }
+
+    wrong += at_store_each(store, AT_TABLE_TOKENS, see_token, &wrong) != 0;
+
+    for (i = 0; i < KEYS; i++) {
+        wrong += tokens[i].seen != (tokens[i].text[0] != '\0');
+    }
+
+    return wrong;
+}
+
+
+static void
+change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
+{
+    int         there;
+    unsigned    i;
+    at_store_e  rc;
+
+    i = any(state) % KEYS;
+    there = tokens[i].text[0] != '\0';
+
+    switch (any(state) % 5) {
+
+    case 0:
+        rc = at_store_delete(store, AT_TABLE_TOKENS, token_key(i));
+        *wrong += rc != (there ? AT_STORE_OK : AT_STORE_NOT_FOUND);
+        tokens[i].text[0] = '\0';
+        return;
+
+    case 1:
+        rc = at_store_add(store, AT_TABLE_TOKENS, token_key(i), at_str("added"));
+        *wrong += rc != (there ? AT_STORE_EXISTS : AT_STORE_OK);
+
+        if (!there) {
+            (void) snprintf(tokens[i].text, sizeof(tokens[i].text), "added");
+        }
+
+        return;
+
+    default:
+        (void) snprintf(tokens[i].text, sizeof(tokens[i].text), "change %u", n);
+        rc = at_store_put(store, AT_TABLE_TOKENS, token_key(i), str(tokens[i].text));
+        *wrong += rc != AT_STORE_OK;
+    }
+}
+
+
+static void
+test_tokens(void)
+{
+    unsigned     n, round, state, wrong;
+    at_store_t  *store;
+
+    make("s");
+    make_tokens();
+    store = open_store("s", AT_STORE_WRITE);
+    state = 5;
+    wrong = 0;
+    n = 0;
+
+    for (round = 0; round < 12; round++) {
+        begin(store, AT_STORE_WRITE);
+
+        for ( /* void */ ; n < (round + 1) * 400; n++) {
+            change(store, n, &state, &wrong);
+        }
+
+        wrong += differences(store);
+        wrong += commit(store) != 0;
+
+        begin(store, AT_STORE_READ);
+        wrong += differences(store);
+        wrong += differences(store);            /* now from the directory */
+        at_store_end(store);
+    }
+
+    is_int(wrong, 0, "D8 tokens in full buckets and beside them: all as it should be");
+
+    begin(store, AT_STORE_WRITE);
+    is_int(at_store_put(store, AT_TABLE_TOKENS, at_str("short"), at_str("x")),
+           AT_STORE_FAILED, "a key of tokens is a digest");
+    is_int(at_store_delete(store, AT_TABLE_TOKENS, at_str("short")), AT_STORE_FAILED,
+           "and nothing else");
+    at_store_end(store);
+
+    /* a bucket does not hide another one's key, and ends with its last entry */
+    begin(store, AT_STORE_WRITE);
+
+    for (n = 0; n < KEYS; n++) {
+        (void) at_store_delete(store, AT_TABLE_TOKENS, token_key(n));
+        tokens[n].text[0] = '\0';
+    }
+
+    is_int(differences(store), 0, "all of them removed");
+    (void) commit(store);
+
+    at_store_close(store);
+    drop("s");
+}
+
+
+/* --- what stays of a snapshot ------------------------------------------------ */
+
+
+static void
+test_snapshot(void)
+{
+    unsigned      i, wrong;
+    at_str_t      value, later;
+    at_store_t   *reader;
+    pid_t         pid;
+
+    make("s");
+    make_tokens();
+    reader = open_store("s", AT_STORE_READ);
+    wrong = 0;
+
+    for (i = 0; i < 100; i++) {
+
+        begin(reader, AT_STORE_READ);
+        (void) snprintf(tokens[0].text, sizeof(tokens[0].text), "value %u", i);
+
+        if (i && (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &value)
+                  != AT_STORE_OK
+                  || at_str_equal(value, str(tokens[0].text))))
+        {
+            wrong++;
+        }
+
+        (void) fflush(stdout);
+        pid = fork();
+
+        if (pid == 0) {
+            at_store_t  *writer;
+
+            writer = open_store("s", AT_STORE_WRITE);
+            begin(writer, AT_STORE_WRITE);
+            (void) at_store_put(writer, AT_TABLE_TOKENS, token_key(0),
+                                str(tokens[0].text));
+            _exit(commit(writer) != 0);
+        }
+
+        (void) waitpid(pid, NULL, 0);
+
+        /* in the midst of a transaction nothing changes, and after it all has */
+        if (i && (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &later)
+                  != AT_STORE_OK
+                  || later.data != value.data))
+        {
+            wrong++;
+        }
+
+        at_store_end(reader);
+
+        if (i % 3 == 0) {
+            at_store_rest(reader);
+            at_store_rest(reader);
+        }
+
+        begin(reader, AT_STORE_READ);
+
+        if (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &value)
+            != AT_STORE_OK
+            || !at_str_equal(value, str(tokens[0].text)))
+        {
+            wrong++;
+        }
+
+        at_store_end(reader);
+    }
+
+    is_int(wrong, 0, "D7 100 changes: each counts for the next transaction");
+
+    at_store_close(reader);
+    drop("s");
+}
+
+
+/* so many commits of another process; how large the file is then */
+static off_t
+commits(unsigned n)
+{
+    int           status;
+    pid_t         pid;
+    unsigned      i;
+    struct stat   st;
+    at_store_t   *writer;
+
+    (void) fflush(stdout);
+    pid = fork();
+
+    if (pid == 0) {
+        writer = open_store("s", AT_STORE_WRITE);
+
+        for (i = 0; i < n; i++) {
+            begin(writer, AT_STORE_WRITE);
+            (void) at_store_put(writer, AT_TABLE_TOKENS, token_key(i % 200),
+                                at_str("a value"));
+            if (commit(writer) != 0) {
+                _exit(1);
+            }
+        }
+
+        _exit(0);
+    }
+
+    (void) waitpid(pid, &status, 0);
+
+    return status == 0 && stat(in_dir("s/data.mdb"), &st) == 0 ? st.st_size : -1;
+}
+
+
+/* an old snapshot keeps all that is written from taking the place of its pages */
+static void
+test_pinned(void)
+{
+    off_t        before, after;
+    at_store_t  *reader;
+
+    make("s");
+    make_tokens();
+    before = commits(300);
+
+    reader = open_store("s", AT_STORE_READ);
+    begin(reader, AT_STORE_READ);
+    at_store_end(reader);
+    at_store_rest(reader);
+    ok(at_store_was_latest(reader), "what is not old stays, whoever rests");
+
+    (void) commits(1);
+    ok(!at_store_was_latest(reader), "it is old");
+    at_store_rest(reader);
+    after = commits(300);
+
+    ok(before > 0 && after > 0 && after <= before + (1 << 20),
+       "who has let go of it holds no page back");
+
+    begin(reader, AT_STORE_READ);
+    at_store_end(reader);
+    ok(commits(300) > after + (1 << 20), "who has not does");
+
+    at_store_close(reader);
+    drop("s");
+}
+
+
 int
 main(void)
 {
@@ -827,6 +1154,9 @@ main(void)
     test_processes();
     test_killed();
     test_dead_readers();
+    test_tokens();
+    test_snapshot();
+    test_pinned();
 
     ok(rmdir(dir) == 0, "nothing is left");
 

@@ -1,0 +1,398 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <lmdb.h>
+
+#include "at_store_digest.h"
+
+
+/* a bucket that is known not to be there */
+static const char  at_digest_nothing[1];
+
+
+/* --- the directory ------------------------------------------------------- */
+
+
+static const char **
+at_digest_slot(at_digest_table_t *table, at_str_t key)
+{
+    const unsigned char  *p;
+
+    if (table->directory == NULL) {
+        table->directory = calloc(AT_BUCKETS, sizeof(char *));
+    }
+
+    if (table->directory == NULL) {
+        return NULL;
+    }
+
+    p = (const unsigned char *) key.data;
+
+    return &table->directory[p[0] << 8 | p[1]];
+}
+
+
+void
+at_digest_forget(at_digest_table_t *table)
+{
+    if (table->known) {
+        memset(table->directory, 0, AT_BUCKETS * sizeof(char *));
+        table->known = 0;
+    }
+}
+
+
+void
+at_digest_free(at_digest_table_t *table)
+{
+    free(table->directory);
+    at_bytes_free(&table->copy);
+}
+
+
+/* --- buckets ------------------------------------------------------------- */
+
+
+static MDB_val
+at_digest_val(at_str_t bytes)
+{
+    return (MDB_val) { bytes.len, (void *) (uintptr_t) bytes.data };
+}
+
+
+static at_str_t
+at_digest_prefix(at_str_t key)
+{
+    return (at_str_t) { key.data, AT_BUCKET_PREFIX };
+}
+
+
+/* what is under a key, or the empty view for nothing */
+static int
+at_digest_look(const at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    at_str_t *bytes)
+{
+    int      rc;
+    MDB_val  k, v;
+
+    k = at_digest_val(key);
+    rc = mdb_get(txn, table->dbi, &k, &v);
+
+    if (rc == 0) {
+        *bytes = (at_str_t) { v.mv_data, v.mv_size };
+        return 0;
+    }
+
+    *bytes = (at_str_t) { at_digest_nothing, 0 };
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
+static int
+at_digest_bucket(at_digest_table_t *table, MDB_txn *txn, int known,
+    at_str_t key, at_str_t *bucket)
+{
+    int                 rc;
+    const char        **slot;
+    at_bucket_info_t    info;
+
+    slot = known ? at_digest_slot(table, key) : NULL;
+
+    if (slot != NULL && *slot != NULL) {
+        *bucket = *slot == at_digest_nothing ? (at_str_t) { *slot, 0 }
+                                             : at_bucket_whole(*slot);
+        return 0;
+    }
+
+    rc = at_digest_look(table, txn, at_digest_prefix(key), bucket);
+
+    if (rc == 0 && slot != NULL && at_bucket_info(&info, *bucket) == 0) {
+        *slot = bucket->data;
+        table->known = 1;
+    }
+
+    return rc;
+}
+
+
+/* the bucket of a key and what it says of itself */
+static int
+at_digest_open(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    at_str_t *bucket, at_bucket_info_t *info)
+{
+    int  rc;
+
+    if (key.len != AT_BUCKET_KEY) {
+        return MDB_BAD_VALSIZE;
+    }
+
+    rc = at_digest_bucket(table, txn, 0, key, bucket);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    return at_bucket_info(info, *bucket) == 0 ? 0 : MDB_CORRUPTED;
+}
+
+
+/* --- looking ------------------------------------------------------------- */
+
+
+/* one that found no place in its bucket */
+static int
+at_digest_get_single(const at_digest_table_t *table, MDB_txn *txn,
+    at_str_t key, at_str_t *value)
+{
+    int  rc;
+
+    rc = at_digest_look(table, txn, key, value);
+
+    return rc == 0 && value->data == at_digest_nothing ? MDB_NOTFOUND : rc;
+}
+
+
+int
+at_digest_get(at_digest_table_t *table, MDB_txn *txn, int known, at_str_t key,
+    at_str_t *value)
+{
+    int                rc;
+    at_str_t           bucket;
+    at_bucket_info_t   info;
+
+    if (key.len != AT_BUCKET_KEY) {
+        return MDB_NOTFOUND;
+    }
+
+    rc = at_digest_bucket(table, txn, known, key, &bucket);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = at_bucket_find(bucket, key.data, value);
+
+    if (rc < 0 || at_bucket_info(&info, bucket) != 0) {
+        return MDB_CORRUPTED;
+    }
+
+    if (rc == 1) {
+        return 0;
+    }
+
+    return info.more ? at_digest_get_single(table, txn, key, value)
+                     : MDB_NOTFOUND;
+}
+
+
+/* what is under a key of the tree: a bucket, or a single record */
+static int
+at_digest_each_of(at_str_t key, at_str_t bytes,
+    int (*handler)(void *data, at_str_t key, at_str_t value), void *data,
+    int *result)
+{
+    char               whole[AT_BUCKET_KEY];
+    size_t             i;
+    at_str_t           value;
+    at_bucket_info_t   info;
+
+    if (key.len == AT_BUCKET_KEY) {
+        *result = handler(data, key, bytes);
+        return 0;
+    }
+
+    if (key.len != AT_BUCKET_PREFIX || at_bucket_info(&info, bytes) != 0) {
+        return MDB_CORRUPTED;
+    }
+
+    memcpy(whole, key.data, AT_BUCKET_PREFIX);
+
+    for (i = 0; *result == 0 && i < info.n; i++) {
+        if (at_bucket_at(bytes, i, whole, &value) != 0) {
+            return MDB_CORRUPTED;
+        }
+
+        *result = handler(data, (at_str_t) { whole, AT_BUCKET_KEY }, value);
+    }
+
+    return 0;
+}
+
+
+int
+at_digest_each(at_digest_table_t *table, MDB_txn *txn,
+    int (*handler)(void *data, at_str_t key, at_str_t value), void *data,
+    int *result)
+{
+    int          rc;
+    MDB_val      k, v;
+    MDB_cursor  *cursor;
+
+    *result = 0;
+    rc = mdb_cursor_open(txn, table->dbi, &cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    while (*result == 0
+           && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
+    {
+        rc = at_digest_each_of((at_str_t) { k.mv_data, k.mv_size },
+                               (at_str_t) { v.mv_data, v.mv_size },
+                               handler, data, result);
+        if (rc != 0) {
+            break;
+        }
+    }
+
+    mdb_cursor_close(cursor);
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
+/* --- changing ------------------------------------------------------------ */
+
+
+static int
+at_digest_write(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    at_str_t value)
+{
+    MDB_val  k, v;
+
+    k = at_digest_val(key);
+    v = at_digest_val(value);
+
+    return mdb_put(txn, table->dbi, &k, &v, 0);
+}
+
+
+static int
+at_digest_remove(at_digest_table_t *table, MDB_txn *txn, at_str_t key)
+{
+    MDB_val  k;
+
+    k = at_digest_val(key);
+
+    return mdb_del(txn, table->dbi, &k, NULL);
+}
+
+
+/* the bucket as the copy has it; rc is what came of copying */
+static int
+at_digest_write_copy(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    int rc)
+{
+    at_bytes_t  *copy;
+
+    copy = &table->copy;
+
+    if (rc != 0) {
+        return MDB_CORRUPTED;
+    }
+
+    if (copy->failed) {
+        at_bytes_free(copy);
+        return ENOMEM;
+    }
+
+    return at_digest_write(table, txn, at_digest_prefix(key),
+                           (at_str_t) { copy->data, copy->len });
+}
+
+
+/* under its own key, and the bucket says that there is such a one */
+static int
+at_digest_put_single(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    at_str_t value, at_str_t bucket, const at_bucket_info_t *info)
+{
+    int  rc;
+
+    if (!info->more) {
+        rc = at_digest_write_copy(table, txn, key,
+                                  at_bucket_set_more(&table->copy, bucket));
+        if (rc != 0) {
+            return rc;
+        }
+    }
+
+    return at_digest_write(table, txn, key, value);
+}
+
+
+int
+at_digest_put(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    at_str_t value)
+{
+    int                rc, there;
+    at_str_t           bucket, old;
+    at_bucket_info_t   info;
+
+    rc = at_digest_open(table, txn, key, &bucket, &info);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    there = at_bucket_find(bucket, key.data, &old);
+
+    if (there < 0) {
+        return MDB_CORRUPTED;
+    }
+
+    /* once single, always single */
+    if (!there
+        && (info.n == AT_BUCKET_FULL
+            || (info.more
+                && at_digest_get_single(table, txn, key, &old) == 0)))
+    {
+        return at_digest_put_single(table, txn, key, value, bucket, &info);
+    }
+
+    return at_digest_write_copy(table, txn, key,
+                                at_bucket_set(&table->copy, bucket, key.data,
+                                              &value));
+}
+
+
+int
+at_digest_delete(at_digest_table_t *table, MDB_txn *txn, at_str_t key)
+{
+    int                rc;
+    at_str_t           bucket, old;
+    at_bucket_info_t   info;
+
+    rc = at_digest_open(table, txn, key, &bucket, &info);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    switch (at_bucket_find(bucket, key.data, &old)) {
+
+    case 0:
+        return info.more ? at_digest_remove(table, txn, key) : MDB_NOTFOUND;
+
+    case 1:
+        break;
+
+    default:
+        return MDB_CORRUPTED;
+    }
+
+    if (info.n == 1 && !info.more) {
+        return at_digest_remove(table, txn, at_digest_prefix(key));
+    }
+
+    return at_digest_write_copy(table, txn, key,
+                                at_bucket_set(&table->copy, bucket, key.data,
+                                              NULL));
+}

@@ -1,0 +1,53 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A table of the store whose keys are digests: under the first bytes of its key
+ * each record is in a bucket with some others, or under its whole key if that
+ * bucket is full.
+ *
+ * A snapshot that is read again and again has a directory, of where it has found
+ * the buckets so far: no walk down a tree leads to them any more.
+ */
+
+#ifndef AT_STORE_DIGEST_H
+#define AT_STORE_DIGEST_H
+
+#include "at_bucket.h"
+#include "at_str.h"
+
+
+struct MDB_txn;
+
+typedef struct {
+    unsigned      dbi;          /* LMDB's handle */
+    const char  **directory;    /* of all buckets; NULL until it is needed */
+    unsigned      known:1;      /* some are in it */
+    at_bytes_t    copy;         /* of a bucket that is written */
+} at_digest_table_t;
+
+
+/*
+ * With LMDB's return codes: MDB_NOTFOUND, MDB_CORRUPTED for what is no bucket,
+ * ENOMEM, MDB_BAD_VALSIZE for a key that is no digest.  A value is a view, until
+ * the transaction ends or changes anything.  known: look into the directory, and
+ * add to it; the transaction is that of the snapshot.
+ */
+int at_digest_get(at_digest_table_t *table, struct MDB_txn *txn, int known,
+    at_str_t key, at_str_t *value);
+int at_digest_put(at_digest_table_t *table, struct MDB_txn *txn,
+    at_str_t key, at_str_t value);
+int at_digest_delete(at_digest_table_t *table, struct MDB_txn *txn,
+    at_str_t key);
+
+/* by buckets, and by keys in a bucket; until handler returns not 0: in *result */
+int at_digest_each(at_digest_table_t *table, struct MDB_txn *txn,
+    int (*handler)(void *data, at_str_t key, at_str_t value), void *data,
+    int *result);
+
+/* the snapshot has ended */
+void at_digest_forget(at_digest_table_t *table);
+void at_digest_free(at_digest_table_t *table);
+
+
+#endif
