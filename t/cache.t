@@ -10,6 +10,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use AuthToken::Test;
+use POSIX ();
 use Time::HiRes qw(time sleep);
 
 my $flood = $ENV{CACHE_FLOOD} || ($ENV{AT_SANITIZE} ? 4_000 : 20_000);
@@ -547,6 +548,38 @@ sub new_keys ($key) {
     new_keys(key('rsa'));
     all_say($two, '/client', "401 $inv MISS", 'K7 X5 the second key is gone', $by{rsa2}->@*);
     all_say($two, '/client', '200 MISS', 'K7 X5 the first one is back', $by{rsa}->@*);
+}
+
+# A commit can be seen in the file before it counts: each write of the command ends
+# late, and whoever is asked for meanwhile is read as it was before.
+SKIP: {
+    skip 'no strace, or a sanitizer that does not like it', 8
+        if $ENV{AT_SANITIZE} || system('strace -V >/dev/null 2>&1') != 0;
+
+    my @held = (api_token => $two->{store}->token('held'));
+    all_say($two, '/key', '200 MISS', 'X5 before a slow commit', @held);
+
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        open STDOUT, '>', '/dev/null';
+        my @command = ('strace', '-qq', '-o', '/dev/null', '-e', 'trace=pwrite64', '-e',
+                       'inject=pwrite64:delay_exit=400000', "$AuthToken::Server::BUILD/auth-token",
+                       '--store', 'lmdb:' . $two->{store}->path, qw(token disable held));
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+
+    # while it is under way it is as if it had not begun, or as if it were over
+    my (%seen, $ended);
+    until ($ended) {
+        $seen{$_}++ for split /, /, of_each($two, '/key', @held);
+        $ended = waitpid $pid, POSIX::WNOHANG();
+    }
+
+    is $? >> 8, 0, 'X5 it was committed';
+    ok $seen{'200 MISS'}, 'X5 somebody was asked for while it was seen, and did not count';
+    is_deeply [grep { !/\A(?:200|403 API_CLIENT_DISABLED) / } sort keys %seen], [],
+              'X5 and was given one of the two answers';
+    all_say($two, '/key', "403 API_CLIENT_DISABLED MISS", "X5 after a slow commit, $_", @held) for 1 .. 4;
 }
 
 # the store's place taken by an older copy, or by nothing

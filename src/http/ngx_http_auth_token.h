@@ -423,6 +423,13 @@ void ngx_http_auth_token_store_exit(ngx_cycle_t *cycle);
 uint64_t ngx_http_auth_token_generation(
     const ngx_http_auth_token_main_conf_t *atmcf);
 
+/*
+ * Once the store was read: what the epoch names may be a commit that was not to
+ * be read yet.  Then it names nothing, and what was found is not kept.
+ */
+void ngx_http_auth_token_confirm_epoch(
+    const ngx_http_auth_token_main_conf_t *atmcf, at_cache_epoch_t *epoch);
+
 /* the open store, or NULL while it cannot be used */
 at_store_t *ngx_http_auth_token_store(
     const ngx_http_auth_token_main_conf_t *atmcf);

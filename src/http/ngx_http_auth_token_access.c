@@ -247,6 +247,8 @@ ngx_http_auth_token_identify(ngx_http_request_t *r,
 
     verdict = ngx_http_auth_token_verify(atmcf, ctx);
 
+    ngx_http_auth_token_confirm_epoch(atmcf, &ctx->epoch);
+
     if (verdict == AT_OK) {
         ngx_http_auth_token_remember(atmcf, ctx);
     }

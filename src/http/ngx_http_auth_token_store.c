@@ -300,3 +300,17 @@ ngx_http_auth_token_generation(const ngx_http_auth_token_main_conf_t *atmcf)
 
     return ngx_http_auth_token_opened.epoch;
 }
+
+
+void
+ngx_http_auth_token_confirm_epoch(
+    const ngx_http_auth_token_main_conf_t *atmcf, at_cache_epoch_t *epoch)
+{
+    at_store_t  *store;
+
+    store = ngx_http_auth_token_store(atmcf);
+
+    if (store && !at_store_was_latest(store)) {
+        epoch->store = 0;
+    }
+}
