@@ -46,6 +46,7 @@ static int at_ranges_match(const at_ranges_t *ranges, at_number_t addr);
 static int at_range_compare(const void *one, const void *two);
 static at_number_t at_number(const at_addr_t *addr);
 static int at_number_compare(at_number_t a, at_number_t b);
+static inline unsigned at_number_is_less(at_number_t a, at_number_t b);
 static uint64_t at_low_bits(unsigned n);
 
 
@@ -357,31 +358,34 @@ at_ranges_merge(at_ranges_t *ranges)
 }
 
 
+/*
+ * The last range that does not begin behind addr is the only one that may hold
+ * it.  Where addresses are any, no processor foresees where they are: so the
+ * search has no branch but its end.
+ */
 static int
 at_ranges_match(const at_ranges_t *ranges, at_number_t addr)
 {
-    size_t             from, to, middle;
+    size_t             n, half, above;
     const at_range_t  *range;
 
-    from = 0;
-    to = ranges->n;
+    range = ranges->ranges;
+    n = ranges->n;
 
-    while (from < to) {
-        middle = from + (to - from) / 2;
-        range = &ranges->ranges[middle];
-
-        if (at_number_compare(addr, range->first) < 0) {
-            to = middle;
-
-        } else if (at_number_compare(addr, range->last) > 0) {
-            from = middle + 1;
-
-        } else {
-            return 1;
-        }
+    if (n == 0) {
+        return 0;
     }
 
-    return 0;
+    while (n > 1) {
+        half = n / 2;
+        above = !at_number_is_less(addr, range[half].first);
+
+        range += half & -above;
+        n -= half;
+    }
+
+    return !at_number_is_less(addr, range->first)
+           && !at_number_is_less(range->last, addr);
 }
 
 
@@ -422,11 +426,15 @@ at_number(const at_addr_t *addr)
 static int
 at_number_compare(at_number_t a, at_number_t b)
 {
-    if (a.high != b.high) {
-        return a.high < b.high ? -1 : 1;
-    }
+    return (int) at_number_is_less(b, a) - (int) at_number_is_less(a, b);
+}
 
-    return (a.low > b.low) - (a.low < b.low);
+
+/* & and |, which do not branch */
+static inline unsigned
+at_number_is_less(at_number_t a, at_number_t b)
+{
+    return (a.high < b.high) | ((a.high == b.high) & (a.low < b.low));
 }
 
 
