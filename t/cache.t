@@ -719,10 +719,10 @@ $_->close for values(($two->{reach} // {})->%*);
 
 # --- configuration ----------------------------------------------------------
 
-conf_ok "auth_token_cache $_;", "X8 auth_token_cache $_" for qw(off 64k 65536 16m 100M);
+conf_ok "auth_token_cache $_;", "X8 auth_token_cache $_" for qw(off 64k 65536 16m 100M 32768m);
 
 conf_fails "auth_token_cache $_; # here\n", qr/"auth_token_cache"/, "X8 auth_token_cache $_"
-    for qw(63k 65535 0 -1 1g on OFF 16mm 1.5m k ""), '99999999999999999999';
+    for qw(63k 65535 32769m 0 -1 1g on OFF 16mm 1.5m k ""), '99999999999999999999';
 
 conf_fails "auth_token_cache; # here\n", qr/invalid number of arguments in "auth_token_cache"/,
            'X8 no size';

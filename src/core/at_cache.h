@@ -13,7 +13,8 @@
  *
  * One entry is one block of memory: the text, a copy of the identity without
  * its claims, and AT_CACHE_OVERHEAD bytes at most, besides the set of a
- * record's address ranges.  All of it, with malloc()'s own, counts.
+ * record's address ranges.  All of it counts: entries and table share one
+ * mapping of the size, and there is nothing else.
  */
 
 #ifndef AT_CACHE_H
@@ -26,6 +27,7 @@
 
 
 #define AT_CACHE_SIZE_MIN   (64 * 1024)
+#define AT_CACHE_SIZE_MAX   ((size_t) 32 << 30)
 #define AT_CACHE_OVERHEAD   400
 
 typedef struct at_cache_s  at_cache_t;
@@ -57,7 +59,10 @@ typedef struct {
 } at_cache_stats_t;
 
 
-/* size is in bytes, AT_CACHE_SIZE_MIN or more; NULL where memory failed */
+/*
+ * size is in bytes, from AT_CACHE_SIZE_MIN to AT_CACHE_SIZE_MAX; NULL where
+ * memory failed.
+ */
 at_cache_t *at_cache_create(size_t size);
 
 /* identities that are out stay until they are released */
@@ -74,9 +79,9 @@ const at_identity_t *at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
 void at_cache_release(const at_identity_t *identity);
 
 /*
- * Keeps a copy.  epoch is what it was before the verification began.  Where
- * there is no memory, or it would take more than a sixteenth of the size,
- * nothing is kept.
+ * Keeps a copy.  epoch is what it was before the verification began.  What is
+ * out is not given up for it.  Where that leaves no room, or it would take more
+ * than a sixteenth of the size, nothing is kept.
  */
 void at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now);

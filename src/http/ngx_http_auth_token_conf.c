@@ -966,9 +966,9 @@ ngx_http_auth_token_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     size = ngx_parse_size(&value[1]);
 
-    if (size < AT_CACHE_SIZE_MIN) {
+    if (size < AT_CACHE_SIZE_MIN || (size_t) size > AT_CACHE_SIZE_MAX) {
         return ngx_http_auth_token_invalid(cf, &value[1],
-                            "it takes \"off\", or a size of 64k or more");
+                        "it takes \"off\", or a size from 64k to 32768m");
     }
 
     atmcf->cache_size = size;

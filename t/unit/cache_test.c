@@ -1105,6 +1105,33 @@ test_no_room(void)
 }
 
 
+/* where places are the largest: behind a block that is nobody's */
+static void
+test_far(void)
+{
+    void             *block;
+    size_t            far;
+    at_cache_t       *cache;
+
+    if (SANITIZED) {
+        skip("X8 the sanitizer would keep book of all that memory");
+        return;
+    }
+
+    cache = create(AT_CACHE_SIZE_MAX);
+    far = AT_CACHE_SIZE_MAX - at_arena_block_size(cache) - MIB;
+    block = at_arena_alloc(cache->arena, far, at_cache_may_go, at_cache_go, cache);
+
+    put(cache, key_of(at_str("a.b.c")), 3);
+    is_int(get(cache, key_of(at_str("a.b.c"))), 3, "X8 an entry at the end of 32 GiB");
+    is_int(get(cache, key_of(at_str("a.b.d"))), -1, "X8 and no other");
+    ok(block != NULL && adds_up(cache), "X8 the numbers are right");
+
+    at_arena_free(block);
+    at_cache_free(cache);
+}
+
+
 /* an entry with ranges is one block as well */
 static void
 test_ranges(void)
@@ -1176,6 +1203,7 @@ main(void)
     test_overwritten();
     test_create_fails();
     test_no_room();
+    test_far();
     test_ranges();
 
     is_int(heap.live, 0, "all that was allocated was freed");
