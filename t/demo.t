@@ -28,12 +28,13 @@ delete @ENV{qw(DEMO_EXPECT_WRONG MAKEFLAGS MAKELEVEL MFLAGS)};
 
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
-my %seen;                       # every process of the demo there ever was
+my %seen;                       # every process of the demo there ever was, and when
+                                # it began, as numbers of processes come again
 
 END {
     local $?;
     demo('stop') if -d $dir;
-    kill 'KILL', grep { is_alive($_) } keys %seen;
+    kill 'KILL', living();
 }
 
 # --- what it needs ----------------------------------------------------------
@@ -185,7 +186,7 @@ for my $what ($calls + 1, '1:nothing', 'x') {
 # --- once more, beginnings that fail ----------------------------------------
 
 is_deeply [processes()], [], 'a demo that failed is not left running';
-is_deeply [grep { is_alive($_) } keys %seen], [], 'nor any of those before';
+is_deeply [living()], [], 'nor any of those before';
 
 ($status, $output) = demo('run');
 is $status, 0, 'it runs again';
@@ -215,7 +216,7 @@ like as_typed("curl -i " . url('me')), qr/ 401 /, 'the one that runs is not dist
 ($status, $output) = demo('stop');
 is $status, 0, 'it is stopped';
 like $output, qr/is stopped/, 'and says so';
-is_deeply [grep { is_alive($_) } keys %seen], [], 'no process is left';
+is_deeply [living()], [], 'no process is left';
 
 ($status, $output) = demo('stop');
 is $status, 0, 'stopping it once more';
@@ -277,7 +278,7 @@ sub processes () {
     chomp(my $master = <$fh> // return);
 
     my @found = grep { is_alive($_) } $master, children($master);
-    $seen{$_} = 1 for @found;
+    $seen{$_} = is_alive($_) || $seen{$_} || -1 for @found;
     return @found;
 }
 
@@ -291,11 +292,14 @@ sub children ($parent) {
     return @found;
 }
 
-# a zombie is not
+# when it began, in ticks; a zombie is not
 sub is_alive ($pid) {
     open my $fh, '<', "/proc/$pid/stat" or return 0;
-    return (<$fh> // '') =~ /\) [^ZX] /;
+    return (<$fh> // '') =~ /\) [^ZX] (?:\S+ ){18}(\d+) / ? $1 : 0;
 }
+
+# those of the demo that there are still
+sub living () { grep { is_alive($_) == $seen{$_} } keys %seen }
 
 sub mode ($path) { sprintf '%04o', (stat $path)[2] & 07777 }
 
