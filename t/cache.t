@@ -717,6 +717,43 @@ $_->close for values(($two->{reach} // {})->%*);
     is_deeply [$one->reports], [], 'O6 no report of a sanitizer';
 }
 
+# a store that has a part in it and that nobody has read: a token of keys alone is
+# remembered, and is verified once where somebody asks before the access phase
+{
+    my $unread = serve(conf => <<'CONF', fill => sub ($store) { $store->token('t1') });
+    auth_token_issuer a {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+    auth_token_issuer any {
+        issuer   https://any.example;
+        audience clients any;
+        client_claim appid;
+        key_file %%DIR%%/rsa.pem;
+    }
+    auth_token_store lmdb:%%DIR%%/store;
+    limit_req_zone $auth_token_user zone=users:1m rate=10000r/s;
+
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust a any;
+        add_header X-Cache $auth_token_cache_status always;
+        location /good    { proxy_pass %%UPSTREAM%%; }
+        location /limited { limit_req zone=users burst=1000 nodelay; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+    for my $when ('before anybody has read the store', 'after a change of it') {
+        my $token = good_token();
+        says($unread, '/good', '200 MISS', "a token of keys alone, $when", token => $token);
+        says($unread, '/good', '200 HIT', "is remembered, $when", token => $token);
+        says($unread, '/limited', '200 MISS', "one is verified once, $when", token => good_token());
+        $unread->{store}->ok('token', 'disable', 't1');
+    }
+}
+
 # --- configuration ----------------------------------------------------------
 
 conf_ok "auth_token_cache $_;", "X8 auth_token_cache $_" for qw(off 64k 65536 16m 100M 32768m);

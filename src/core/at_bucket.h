@@ -50,8 +50,9 @@ int at_bucket_at(at_str_t bucket, size_t i, char key[AT_BUCKET_KEY],
     at_str_t *value);
 
 /*
- * A copy in empty bytes, in which key has this value, or for NULL none; with
- * more, whatever there was.  Where memory fails, copy->failed is set.
+ * A copy of the bucket, in the place of what is in copy, in which key has this
+ * value, or for NULL none; or which says that there are more.  Where memory fails,
+ * copy->failed is set.
  */
 int at_bucket_set(at_bytes_t *copy, at_str_t bucket, const char *key,
     const at_str_t *value);

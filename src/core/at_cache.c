@@ -360,19 +360,21 @@ at_cache_may_go(void *data, void *block)
 static void
 at_cache_go(void *data, void *block)
 {
+    unsigned     i;
     uint32_t     place;
-    at_way_t    *way;
+    at_way_t    *set;
     at_cache_t  *cache;
 
     cache = data;
     place = at_entry_place(block);
-    way = at_cache_set(cache, ((at_entry_t *) block)->hash);
+    set = at_cache_set(cache, ((at_entry_t *) block)->hash);
 
-    while (way->place != place) {
-        way++;
+    for (i = 0; i < AT_CACHE_WAYS; i++) {
+        if (set[i].place == place) {
+            at_cache_evict(cache, &set[i]);
+            return;
+        }
     }
-
-    at_cache_evict(cache, way);
 }
 
 

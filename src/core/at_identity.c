@@ -22,7 +22,6 @@ at_identity_release(at_identity_t *identity)
 
     at_scopes_free(&identity->rights.scopes);
     at_scopes_free(&identity->rights.owner_scopes);
-    at_cidr_set_free(identity->range_set);
     at_claims_free(identity->claims);
 
     free((void *) (uintptr_t) identity->own_role.grant);

@@ -24,6 +24,10 @@
 
 #define AT_STORE_FORMAT       "2"
 
+#define AT_STORE_OTHER_FORMAT                                                 \
+    "a store of another format: export it with the command that made it, "    \
+    "and import that into a new one"
+
 
 typedef struct {
     dev_t  dev;
@@ -36,6 +40,7 @@ struct at_store_s {
     MDB_txn          *txn;      /* of the transaction, or NULL */
     MDB_txn          *reader;   /* kept and renewed, of a process that reads */
     uint64_t          snapshot; /* the reader's transaction; 0: it rests */
+    unsigned          behind:1; /* it was not the last one when it began */
     MDB_dbi           tables[AT_TABLES];
     at_digest_table_t tokens;   /* AT_TABLE_TOKENS, as it is kept */
     at_lmdb_metas_t   metas;
@@ -460,7 +465,8 @@ at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
     if (rc != 0) {
         (void) at_error(err, "\"%s\": %s", path,
                         rc == MDB_NOTFOUND ? "no store of this program"
-                                           : mdb_strerror(rc));
+                        : rc == MDB_VERSION_MISMATCH ? AT_STORE_OTHER_FORMAT
+                        : mdb_strerror(rc));
         at_store_close(store);
         return NULL;
     }
@@ -706,20 +712,36 @@ at_store_let_go(at_store_t *store)
 }
 
 
+static int
+at_store_is_latest(const at_store_t *store)
+{
+    return store->snapshot != 0
+           && store->snapshot == at_store_generation(store);
+}
+
+
 void
 at_store_rest(at_store_t *store)
 {
-    if (!at_store_was_latest(store)) {
+    if (!at_store_is_latest(store)) {
         at_store_let_go(store);
     }
 }
 
 
-int
-at_store_was_latest(const at_store_t *store)
+uint64_t
+at_store_name(at_store_t *store)
 {
-    return store->snapshot != 0
-           && store->snapshot == at_store_generation(store);
+    store->behind = 0;
+
+    return at_store_generation(store);
+}
+
+
+int
+at_store_was_behind(const at_store_t *store)
+{
+    return store->behind;
 }
 
 
@@ -729,7 +751,7 @@ at_store_begin_read(at_store_t *store)
 {
     int  rc;
 
-    if (at_store_was_latest(store)) {
+    if (at_store_is_latest(store)) {
         store->txn = store->reader;
         return 0;
     }
@@ -743,6 +765,7 @@ at_store_begin_read(at_store_t *store)
     if (rc == 0) {
         store->txn = store->reader;
         store->snapshot = mdb_txn_id(store->reader);
+        store->behind |= !at_store_is_latest(store);
     }
 
     return rc;

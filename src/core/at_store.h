@@ -65,8 +65,8 @@ typedef struct at_store_s  at_store_t;
 int at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err);
 
 /*
- * Looks at the files without opening the environment: there, whole, of this
- * format, on a local file system, and with modes that let reader read and
+ * Looks at the files without opening the environment: there, whole, of LMDB's
+ * version, on a local file system, and with modes that let reader read and
  * nobody but the owner write.  reader may be NULL.  Returns 0; 1 with err set
  * for what deserves a warning; -1 with err set, which says how to mend it.
  */
@@ -110,10 +110,12 @@ void at_store_end(at_store_t *store);      /* aborts what is not committed */
 void at_store_rest(at_store_t *store);
 
 /*
- * Whether what was read last is the state that at_store_generation() names now.
- * A commit is named once it is written, and read once it is on the disk.
+ * A commit has its number once it is written, and is read once it is on the disk:
+ * whether anything was read, since at_store_name() gave the number of the last
+ * one, that was not that far.
  */
-int at_store_was_latest(const at_store_t *store);
+uint64_t at_store_name(at_store_t *store);
+int at_store_was_behind(const at_store_t *store);
 
 at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t *value);
@@ -131,7 +133,7 @@ at_store_e at_store_delete(at_store_t *store, at_table_e table, at_str_t key);
 /*
  * Calls handler for each record, in the order of keys but for some of the
  * tokens, until it returns not 0, which is then returned; -1 where the store
- * failed.
+ * failed.  The key is the handler's until it returns.
  */
 typedef int (*at_store_each_pt)(void *data, at_str_t key, at_str_t value);
 

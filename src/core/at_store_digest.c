@@ -113,7 +113,11 @@ at_digest_bucket(at_digest_table_t *table, MDB_txn *txn, int known,
 
     rc = at_digest_look(table, txn, at_digest_prefix(key), bucket);
 
-    if (rc == 0 && slot != NULL && at_bucket_info(&info, *bucket) == 0) {
+    /* one that has a length, by which it is known again */
+    if (rc == 0 && slot != NULL
+        && (bucket->len != 0 || bucket->data == at_digest_nothing)
+        && at_bucket_info(&info, *bucket) == 0)
+    {
         *slot = bucket->data;
         table->known = 1;
     }
@@ -332,7 +336,7 @@ int
 at_digest_put(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
     at_str_t value)
 {
-    int                rc, there;
+    int                rc, there, single;
     at_str_t           bucket, old;
     at_bucket_info_t   info;
 
@@ -348,12 +352,20 @@ at_digest_put(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
         return MDB_CORRUPTED;
     }
 
-    /* once single, always single */
-    if (!there
-        && (info.n == AT_BUCKET_FULL
-            || (info.more
-                && at_digest_get_single(table, txn, key, &old) == 0)))
-    {
+    single = !there && info.n == AT_BUCKET_FULL;
+
+    /* once single, always single: no key may be there in both forms */
+    if (!there && info.more) {
+        rc = at_digest_get_single(table, txn, key, &old);
+
+        if (rc != 0 && rc != MDB_NOTFOUND) {
+            return rc;
+        }
+
+        single |= rc == 0;
+    }
+
+    if (single) {
         return at_digest_put_single(table, txn, key, value, bucket, &info);
     }
 

@@ -249,6 +249,7 @@ typedef struct {
 
     unsigned                         decided:1; /* verdict holds for conf */
     unsigned                         nobody:1;  /* no credential was read */
+    unsigned                         behind:1;  /* what was read is before epoch */
     unsigned                         recalled:1;    /* identity is the cache's */
     unsigned                         passed:1;  /* another one has granted */
     unsigned                         content:1; /* a content handler's */
@@ -424,11 +425,11 @@ uint64_t ngx_http_auth_token_generation(
     const ngx_http_auth_token_main_conf_t *atmcf);
 
 /*
- * Once the store was read: what the epoch names may be a commit that was not to
- * be read yet.  Then it names nothing, and what was found is not kept.
+ * Once the store was read under the ctx's epoch: that may name a commit which was
+ * not to be read yet.  Then what was found is not kept, nor taken for fresh later.
  */
-void ngx_http_auth_token_confirm_epoch(
-    const ngx_http_auth_token_main_conf_t *atmcf, at_cache_epoch_t *epoch);
+void ngx_http_auth_token_confirm(const ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx);
 
 /* the open store, or NULL while it cannot be used */
 at_store_t *ngx_http_auth_token_store(

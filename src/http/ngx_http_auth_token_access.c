@@ -38,6 +38,7 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ctx->verdict = AT_FAILED;
     ctx->decided = 0;
     ctx->nobody = 0;
+    ctx->behind = 0;
     ctx->kind = 0;
     ctx->endpoint = NULL;
     ctx->check = NULL;
@@ -190,7 +191,7 @@ ngx_http_auth_token_still_holds(const ngx_http_auth_token_main_conf_t *atmcf,
 
     epoch = ngx_http_auth_token_epoch(atmcf);
 
-    return ctx->identity->expires > ngx_http_auth_token_now()
+    return !ctx->behind && ctx->identity->expires > ngx_http_auth_token_now()
            && ctx->epoch.keys == epoch.keys && ctx->epoch.store == epoch.store;
 }
 
@@ -247,7 +248,7 @@ ngx_http_auth_token_identify(ngx_http_request_t *r,
 
     verdict = ngx_http_auth_token_verify(atmcf, ctx);
 
-    ngx_http_auth_token_confirm_epoch(atmcf, &ctx->epoch);
+    ngx_http_auth_token_confirm(atmcf, ctx);
 
     if (verdict == AT_OK) {
         ngx_http_auth_token_remember(atmcf, ctx);

@@ -125,7 +125,7 @@ ngx_http_auth_token_basic_end(ngx_http_request_t *r,
 
     verdict = ngx_http_auth_token_check_user(r, ctx, check, &ctx->own, &user);
 
-    ngx_http_auth_token_confirm_epoch(atmcf, &ctx->epoch);
+    ngx_http_auth_token_confirm(atmcf, ctx);
 
     if (verdict == AT_OK) {
         ngx_http_auth_token_basic_remember(atmcf, ctx);

@@ -186,7 +186,7 @@ ngx_http_auth_token_remember_text(
     at_cache_key_t    key;
     at_cache_epoch_t  epoch;
 
-    if (atmcf->cache == NULL) {
+    if (atmcf->cache == NULL || ctx->behind) {
         return;
     }
 

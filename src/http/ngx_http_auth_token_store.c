@@ -291,7 +291,7 @@ ngx_http_auth_token_generation(const ngx_http_auth_token_main_conf_t *atmcf)
         return 0;
     }
 
-    txnid = at_store_generation(store);
+    txnid = at_store_name(store);
 
     if (txnid != ngx_http_auth_token_opened.txnid) {
         ngx_http_auth_token_opened.txnid = txnid;
@@ -303,14 +303,11 @@ ngx_http_auth_token_generation(const ngx_http_auth_token_main_conf_t *atmcf)
 
 
 void
-ngx_http_auth_token_confirm_epoch(
-    const ngx_http_auth_token_main_conf_t *atmcf, at_cache_epoch_t *epoch)
+ngx_http_auth_token_confirm(const ngx_http_auth_token_main_conf_t *atmcf,
+    ngx_http_auth_token_ctx_t *ctx)
 {
     at_store_t  *store;
 
     store = ngx_http_auth_token_store(atmcf);
-
-    if (store && !at_store_was_latest(store)) {
-        epoch->store = 0;
-    }
+    ctx->behind = store && at_store_was_behind(store);
 }

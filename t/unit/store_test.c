@@ -307,6 +307,33 @@ test_foreign(void)
 }
 
 
+/* ours, of another time */
+static void
+test_format(void)
+{
+    MDB_dbi      dbi;
+    MDB_env     *env;
+    MDB_txn     *txn;
+    MDB_val      key = { 6, (void *) "format" }, value = { 1, (void *) "1" };
+    at_error_t   err;
+
+    make("s");
+    ok(mdb_env_create(&env) == 0
+       && mdb_env_set_maxdbs(env, 8) == 0
+       && mdb_env_open(env, in_dir("s"), 0, 0600) == 0
+       && mdb_txn_begin(env, NULL, 0, &txn) == 0
+       && mdb_dbi_open(txn, "meta", 0, &dbi) == 0
+       && mdb_put(txn, dbi, &key, &value, 0) == 0
+       && mdb_txn_commit(txn) == 0, "make it one of format 1");
+    mdb_env_close(env);
+
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL
+       && strstr(err.text, "of another format: export it") != NULL,
+       "a store of another format, and what to do");
+    drop("s");
+}
+
+
 static void
 give(const char *path, uid_t uid, gid_t gid)
 {
@@ -1114,10 +1141,8 @@ test_pinned(void)
     begin(reader, AT_STORE_READ);
     at_store_end(reader);
     at_store_rest(reader);
-    ok(at_store_was_latest(reader), "what is not old stays, whoever rests");
 
     (void) commits(1);
-    ok(!at_store_was_latest(reader), "it is old");
     at_store_rest(reader);
     after = commits(300);
 
@@ -1144,6 +1169,7 @@ main(void)
     test_owner();
     test_content();
     test_foreign();
+    test_format();
     test_modes();
     test_records();
     test_abort();
