@@ -421,7 +421,7 @@ at_cache_add_entry(at_cache_t *cache, const at_cache_key_t *key,
 }
 
 
-/* a free way of the set, else that of the one that was verified first of the unused */
+/* a free way of the set, else that of the unused one that was verified first */
 static at_way_t *
 at_cache_take_way(at_cache_t *cache, uint64_t hash)
 {
