@@ -32,7 +32,10 @@ typedef int (*at_arena_may_go_pt)(void *data, void *block);
 typedef void (*at_arena_go_pt)(void *data, void *block);
 
 
-/* size is in bytes, a page or more, and all that it takes; NULL where memory failed */
+/*
+ * size is in bytes, a page of them or more, and all that it takes; NULL where
+ * memory failed.
+ */
 at_arena_t *at_arena_create(size_t size);
 
 /* with all blocks, which are not overwritten */

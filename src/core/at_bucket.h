@@ -2,15 +2,15 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Records whose keys are digests, a number of them in one value of the store: to
- * look for one of a million is to look into one page then, where a tree of single
- * records takes its reader through some thirty places in memory.
+ * Records whose keys are digests, a number of them in one value of the store:
+ * to look for one of a million is to look into one page then, where a tree of
+ * single records takes its reader through some thirty places in memory.
  *
- * A bucket is four bytes of count and four of its own length; then, for each entry
- * in the order of keys, four bytes of its key and four that say where it ends;
- * then, for each entry, the rest of its key and its value.  Numbers are little-endian.  The bytes of a key by
- * which the bucket itself is found are not in it.  No bytes at all are an empty
- * bucket.
+ * A bucket is four bytes of count and four of its own length; then, for each
+ * entry in the order of keys, four bytes of its key and four that say where it
+ * ends; then, for each entry, the rest of its key and its value.  Numbers are
+ * little-endian.  The bytes of a key by which the bucket itself is found are not
+ * in it.  No bytes at all are an empty bucket.
  */
 
 #ifndef AT_BUCKET_H

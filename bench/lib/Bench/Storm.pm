@@ -12,8 +12,8 @@ use List::Util qw(max sum0);
 our $LEAST  = 1_000;            # microseconds that nobody minds
 our $FACTOR = 3;
 
-# cases, seconds (of a run; a second at least, as hashes take what is left over)
-sub new ($class, %o) { bless { %o, seconds => max(1, $o{seconds}), samples => [] }, $class }
+# cases, seconds (of a run; three at least, as hashes take what is left over)
+sub new ($class, %o) { bless { %o, seconds => max(3, $o{seconds}), samples => [] }, $class }
 
 # Quiet and storm take turns.  The client sleeps between requests, as the worker
 # does: only then does its core go to what hashes.
