@@ -22,7 +22,13 @@
 
 #define AT_CACHE_SECRET    192          /* bytes that XXH3 takes */
 
-#define AT_CACHE_SEEN      (1 << 16)    /* bits; cleared when half are set */
+/*
+ * Bits for what came by lately, for each way, and the part of them that is set
+ * before they are cleared: of what comes for the first time it is half that part,
+ * on average, which is taken for something that comes again.
+ */
+#define AT_CACHE_SEEN      8
+#define AT_CACHE_SEEN_PART 32
 
 /* a test takes a few bits of it, to see texts of one hash */
 #ifndef AT_CACHE_HASH_MASK
@@ -64,10 +70,10 @@ struct at_cache_s {
     size_t             n_blocks;        /* entries, those that are only out too */
     unsigned           closed:1;
     at_cache_stats_t   stats;
-    size_t             n_seen;
-    uint64_t           seen[AT_CACHE_SEEN / 64];
     unsigned char      secret[AT_CACHE_SECRET];
     at_way_t          *ways;            /* behind it, where a line begins */
+    uint64_t          *seen;            /* behind these */
+    size_t             n_seen;          /* bits of it that are set */
 };
 
 
@@ -98,7 +104,7 @@ at_cache_align(void *p)
 at_cache_t *
 at_cache_create(size_t size)
 {
-    size_t       n_sets, table;
+    size_t       n_sets, n_ways, table;
     at_arena_t  *arena;
     at_cache_t  *cache;
 
@@ -107,8 +113,9 @@ at_cache_create(size_t size)
          n_sets *= 2)
     { /* void */ }
 
-    table = sizeof(at_cache_t) + AT_CACHE_LINE
-            + n_sets * AT_CACHE_WAYS * sizeof(at_way_t);
+    n_ways = n_sets * AT_CACHE_WAYS;
+    table = sizeof(at_cache_t) + AT_CACHE_LINE + n_ways * sizeof(at_way_t)
+            + n_ways * AT_CACHE_SEEN / 8;
     arena = at_arena_create(size);
 
     if (arena == NULL) {
@@ -127,6 +134,7 @@ at_cache_create(size_t size)
     cache->size = size;
     cache->n_sets = n_sets;
     cache->ways = at_cache_align(cache + 1);
+    cache->seen = (uint64_t *) (void *) (cache->ways + n_ways);
     cache->stats.bytes = at_arena_block_size(cache);
 
     return cache;
@@ -467,18 +475,20 @@ at_cache_take_way(at_cache_t *cache, uint64_t hash)
 static int
 at_cache_has_seen(at_cache_t *cache, uint64_t hash)
 {
+    size_t    n;
     uint64_t  bit, *word;
 
+    n = cache->n_sets * AT_CACHE_WAYS * AT_CACHE_SEEN;
     hash >>= 32;
-    word = &cache->seen[hash / 64 % (AT_CACHE_SEEN / 64)];
+    word = &cache->seen[hash % n / 64];
     bit = (uint64_t) 1 << hash % 64;
 
     if (*word & bit) {
         return 1;
     }
 
-    if (cache->n_seen == AT_CACHE_SEEN / 2) {
-        memset(cache->seen, 0, sizeof(cache->seen));
+    if (cache->n_seen == n / AT_CACHE_SEEN_PART) {
+        memset(cache->seen, 0, n / 8);
         cache->n_seen = 0;
     }
 

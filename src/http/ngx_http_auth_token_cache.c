@@ -45,7 +45,10 @@ ngx_http_auth_token_cache_init(ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
-    atmcf->cache = at_cache_create(atmcf->cache_size);
+    /* what a worker has of libraries is a sixteenth of the default, and counts */
+
+    atmcf->cache = at_cache_create(ngx_max(AT_CACHE_SIZE_MIN,
+                                    atmcf->cache_size - atmcf->cache_size / 16));
 
     return atmcf->cache ? NGX_OK : NGX_ERROR;
 }
