@@ -216,6 +216,8 @@ like as_typed("curl -i " . url('me')), qr/ 401 /, 'the one that runs is not dist
 ($status, $output) = demo('stop');
 is $status, 0, 'it is stopped';
 like $output, qr/is stopped/, 'and says so';
+# the master has no file any more before it has ended, and a sanitizer looks for leaks then
+eval { AuthToken::Log::await_true(sub { !living() }, 'the processes to end') };
 is_deeply [living()], [], 'no process is left';
 
 ($status, $output) = demo('stop');
