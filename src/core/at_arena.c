@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <stdint.h>
 #include <stdlib.h>
 
 #include <sys/mman.h>
@@ -45,13 +44,6 @@ struct at_arena_s {
 /* --- the mapping --------------------------------------------------------- */
 
 
-static char *
-at_arena_round_up(char *p, size_t to)
-{
-    return p + (to - (uintptr_t) p % to) % to;
-}
-
-
 static void
 at_arena_set_block(char *p, size_t size, int is_free)
 {
@@ -89,7 +81,7 @@ at_arena_create(size_t size)
         return NULL;
     }
 
-    arena->begin = at_arena_round_up(arena->map, AT_ARENA_HUGE);
+    arena->begin = at_align(arena->map, AT_ARENA_HUGE);
     arena->end = arena->begin + size;
     arena->hand = arena->begin;
 

@@ -15,6 +15,7 @@
 #define AT_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 
 #define AT_ARENA_ALIGN     16
@@ -43,7 +44,7 @@ void at_arena_destroy(at_arena_t *arena);
 
 /*
  * A block of size bytes, aligned to AT_ARENA_ALIGN; NULL where there is no room
- * after two rounds.
+ * after two rounds.  Nobody is asked where all is free.
  */
 void *at_arena_alloc(at_arena_t *arena, size_t size,
     at_arena_may_go_pt may_go, at_arena_go_pt go, void *data);
@@ -53,6 +54,14 @@ void at_arena_free(void *block);
 
 /* what a block takes of the arena, with all that is beside it */
 size_t at_arena_block_size(const void *block);
+
+
+/* the first address from p on that is a multiple of to */
+static inline void *
+at_align(void *p, size_t to)
+{
+    return (char *) p + (to - (uintptr_t) p % to) % to;
+}
 
 
 #endif

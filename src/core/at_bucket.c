@@ -120,15 +120,15 @@ at_bucket_entry(const at_bucket_t *bucket, size_t i, at_bucket_entry_t *entry)
 
 
 /*
- * 1 with the place of the key; 0 with the place where it would be.  The rest of
- * keys is looked at where what is in the index is the same.
+ * 1 with the key's entry and its place; 0 with the place where it would be.  The
+ * rest of keys is looked at where what is in the index is the same.
  */
 static int
-at_bucket_search(const at_bucket_t *bucket, const char *key, size_t *place)
+at_bucket_search(const at_bucket_t *bucket, const char *key, size_t *place,
+    at_bucket_entry_t *entry)
 {
-    int                 order;
-    size_t              from, to, middle;
-    at_bucket_entry_t   entry;
+    int     order;
+    size_t  from, to, middle;
 
     key += AT_BUCKET_PREFIX;
     from = 0;
@@ -140,14 +140,14 @@ at_bucket_search(const at_bucket_t *bucket, const char *key, size_t *place)
                        AT_BUCKET_TAG);
 
         if (order == 0) {
-            if (at_bucket_entry(bucket, middle, &entry) != 0) {
+            if (at_bucket_entry(bucket, middle, entry) != 0) {
                 return -1;
             }
 
             /* it is this one, most likely, and its value will be read next */
-            __builtin_prefetch(entry.value.data + AT_BUCKET_LINE);
+            __builtin_prefetch(entry->value.data + AT_BUCKET_LINE);
 
-            order = memcmp(key + AT_BUCKET_TAG, entry.rest.data,
+            order = memcmp(key + AT_BUCKET_TAG, entry->rest.data,
                            AT_BUCKET_REST);
         }
 
@@ -205,13 +205,9 @@ at_bucket_find(at_str_t bytes, const char *key, at_str_t *value)
         return -1;
     }
 
-    rc = at_bucket_search(&bucket, key, &place);
+    rc = at_bucket_search(&bucket, key, &place, &entry);
 
     if (rc == 1) {
-        if (at_bucket_entry(&bucket, place, &entry) != 0) {
-            return -1;
-        }
-
         *value = entry.value;
     }
 
@@ -332,13 +328,13 @@ at_bucket_set(at_bytes_t *copy, at_str_t bytes, const char *key,
     int                 there;
     size_t              place;
     at_bucket_t         bucket;
-    at_bucket_entry_t   added;
+    at_bucket_entry_t   old, added;
 
     if (at_bucket_open(&bucket, bytes) != 0) {
         return -1;
     }
 
-    there = at_bucket_search(&bucket, key, &place);
+    there = at_bucket_search(&bucket, key, &place, &old);
 
     if (there < 0) {
         return -1;

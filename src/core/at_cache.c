@@ -80,27 +80,6 @@ struct at_cache_s {
 /* --- the cache ----------------------------------------------------------- */
 
 
-static int
-at_cache_may_not_go(void *data, void *block)
-{
-    (void) data;
-    (void) block;
-
-    return 0;
-}
-
-
-static void *
-at_cache_align(void *p)
-{
-    uintptr_t  rest;
-
-    rest = (uintptr_t) p % AT_CACHE_LINE;
-
-    return (char *) p + (rest ? AT_CACHE_LINE - rest : 0);
-}
-
-
 at_cache_t *
 at_cache_create(size_t size)
 {
@@ -122,8 +101,8 @@ at_cache_create(size_t size)
         return NULL;
     }
 
-    /* new memory of the kernel's: all zeroes */
-    cache = at_arena_alloc(arena, table, at_cache_may_not_go, NULL, NULL);
+    /* new memory of the kernel's: all zeroes, and no block that would have to go */
+    cache = at_arena_alloc(arena, table, NULL, NULL, NULL);
 
     if (cache == NULL || at_random(cache->secret, AT_CACHE_SECRET) != 0) {
         at_arena_destroy(arena);
@@ -133,7 +112,7 @@ at_cache_create(size_t size)
     cache->arena = arena;
     cache->size = size;
     cache->n_sets = n_sets;
-    cache->ways = at_cache_align(cache + 1);
+    cache->ways = at_align(cache + 1, AT_CACHE_LINE);
     cache->seen = (uint64_t *) (void *) (cache->ways + n_ways);
     cache->stats.bytes = at_arena_block_size(cache);
 

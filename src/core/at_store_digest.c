@@ -183,12 +183,12 @@ at_digest_get(at_digest_table_t *table, MDB_txn *txn, int known, at_str_t key,
 
     rc = at_bucket_find(bucket, key.data, value);
 
-    if (rc < 0 || at_bucket_info(&info, bucket) != 0) {
-        return MDB_CORRUPTED;
-    }
-
     if (rc == 1) {
         return 0;
+    }
+
+    if (rc < 0 || at_bucket_info(&info, bucket) != 0) {
+        return MDB_CORRUPTED;
     }
 
     return info.more ? at_digest_get_single(table, txn, key, value)

@@ -582,28 +582,36 @@ at_value_read_array(at_value_reader_t *r, unsigned depth)
 }
 
 
+/* of n members, the first of which is at name, the name that is wanted, or NULL */
+static const at_value_t *
+at_value_find(const at_value_t *name, uint32_t n, at_str_t wanted)
+{
+    for ( /* void */ ; n; n--) {
+
+        if (at_str_equal((at_str_t) { name->text, name->n }, wanted)) {
+            return name;
+        }
+
+        name = at_value_next(name + 1);
+    }
+
+    return NULL;
+}
+
+
 /* whether one of the n members before has the name of the one at place */
 static int
 at_value_is_repeated(const at_value_reader_t *r, size_t self, uint32_t n,
     size_t place)
 {
-    const at_value_t  *name, *other;
+    const at_value_t  *items, *name;
 
-    name = &r->values->items[place];
-    other = &r->values->items[self + 1];
+    items = r->values->items;
+    name = &items[place];
 
-    for ( /* void */ ; n; n--) {
-
-        if (other->n == name->n
-            && memcmp(other->text, name->text, name->n) == 0)
-        {
-            return 1;
-        }
-
-        other = at_value_next(other + 1);
-    }
-
-    return 0;
+    return at_value_find(&items[self + 1], n,
+                         (at_str_t) { name->text, name->n })
+           != NULL;
 }
 
 
@@ -768,25 +776,15 @@ at_values_read(at_values_t *values, char *text, size_t len,
 const at_value_t *
 at_value_member(const at_value_t *object, at_str_t name)
 {
-    uint32_t           n;
     const at_value_t  *member;
 
     if (!at_value_is(object, AT_VALUE_OBJECT)) {
         return NULL;
     }
 
-    member = object + 1;
+    member = at_value_find(object + 1, object->n, name);
 
-    for (n = object->n; n; n--) {
-
-        if (at_str_equal((at_str_t) { member->text, member->n }, name)) {
-            return member + 1;
-        }
-
-        member = at_value_next(member + 1);
-    }
-
-    return NULL;
+    return member != NULL ? member + 1 : NULL;
 }
 
 
