@@ -522,10 +522,13 @@ my @people = map {
     [$user, $token];
 } 1 .. 300;
 
+# with another signature
+sub altered ($token) { $token =~ s/(....)\z/$1 eq 'AAAA' ? 'BAAA' : 'AAAA'/er }
+
 # every so many a request that shows nobody
 sub mixed ($i) {
     my ($user, $token) = $people[$i * 7 % @people]->@*;
-    return ['', substr($token, 0, -4) . 'AAAA', 401] if $i % 5 == 3;
+    return ['', altered($token), 401] if $i % 5 == 3;
     return ['', undef, 401]                          if $i % 11 == 5;
     return [$user, $token, 200];
 }
