@@ -117,6 +117,7 @@ void at_store_rest(at_store_t *store);
 uint64_t at_store_name(at_store_t *store);
 int at_store_was_behind(const at_store_t *store);
 
+/* the value is left as it is where there is none */
 at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t *value);
 

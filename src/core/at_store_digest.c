@@ -150,16 +150,23 @@ at_digest_open(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
 /* --- looking ------------------------------------------------------------- */
 
 
-/* one that found no place in its bucket */
+/* one that found no place in its bucket; the value is as it was if there is none */
 static int
 at_digest_get_single(const at_digest_table_t *table, MDB_txn *txn,
     at_str_t key, at_str_t *value)
 {
-    int  rc;
+    int       rc;
+    at_str_t  found;
 
-    rc = at_digest_look(table, txn, key, value);
+    rc = at_digest_look(table, txn, key, &found);
 
-    return rc == 0 && value->data == at_digest_nothing ? MDB_NOTFOUND : rc;
+    if (rc != 0 || found.data == at_digest_nothing) {
+        return rc != 0 ? rc : MDB_NOTFOUND;
+    }
+
+    *value = found;
+
+    return 0;
 }
 
 

@@ -31,8 +31,9 @@ typedef struct {
  * With LMDB's return codes: MDB_NOTFOUND, MDB_CORRUPTED for what is no bucket,
  * ENOMEM; for a key that is no digest MDB_NOTFOUND, or MDB_BAD_VALSIZE where it is
  * to be written.  A value is a view, until the transaction ends or changes
- * anything; so what is written must not be one.  known: look into the directory,
- * and add to it; the transaction is that of the snapshot.
+ * anything; so what is written must not be one; it is left as it is where there is
+ * none.  known: look into the directory, and add to it; the transaction is that of
+ * the snapshot.
  */
 int at_digest_get(at_digest_table_t *table, struct MDB_txn *txn, int known,
     at_str_t key, at_str_t *value);

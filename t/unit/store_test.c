@@ -909,10 +909,11 @@ differences(at_store_t *store)
 
     for (i = 0; i < KEYS; i++) {
         tokens[i].seen = 0;
+        value = (at_str_t) { NULL, 0 };
         rc = at_store_get(store, AT_TABLE_TOKENS, token_key(i), &value);
         wrong += tokens[i].text[0]
                  ? rc != AT_STORE_OK || !at_str_equal(value, str(tokens[i].text))
-                 : rc != AT_STORE_NOT_FOUND;
+                 : rc != AT_STORE_NOT_FOUND || value.data != NULL;
     }
 
     wrong += at_store_each(store, AT_TABLE_TOKENS, see_token, &wrong) != 0;
