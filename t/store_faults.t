@@ -258,6 +258,20 @@ is_deeply [grep { /^4/ } keys %seen], [], 'M2 and a good credential is never cal
 expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
 expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
 
+# looked at each second, for which it needs no memory: it is not given up for want of some
+{
+    my $refused = qr/requests that need the store are refused/;
+    my $before  = () = $s->errors->content =~ /$refused/g;
+
+    arm(1, 1);
+    $s->errors->await(qr/no memory to read \S+rsa2\.pem/);
+    disarm();
+
+    is ((try_once('/scope', api_token => $text{plain}, tag => 'looked-at'))[0], 200,
+        'D10 looked at without memory: it stays open');
+    is scalar(() = $s->errors->content =~ /$refused/g), $before, 'D10 and nothing else is said';
+}
+
 # the store is opened, and memory fails meanwhile: each state of things is told
 # once, nothing is granted, and it comes back by itself
 {

@@ -471,8 +471,11 @@ at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
         return NULL;
     }
 
-    if (mode == AT_STORE_READ && !at_store_is_counted(store)) {
-        (void) at_store_other(err);
+    rc = mode == AT_STORE_READ ? at_store_is_counted(store) : 1;
+
+    if (rc <= 0) {
+        (void) (rc < 0 ? at_error(err, "no memory for the store")
+                       : at_store_other(err));
         at_store_close(store);
         return NULL;
     }
@@ -645,19 +648,21 @@ at_store_is_whole(const at_store_t *store)
  * one's until all have closed the store: what is read may then be what was
  * there before the last transaction, and what is written would undo that.  A
  * commit is in the file before it is counted, so that one more is no sign of
- * that, unless it stays.
+ * that, unless it stays.  -1 where there is no memory to ask.
  */
 static int
 at_store_is_counted(at_store_t *store)
 {
-    int        tries;
+    int        rc, tries;
     uint64_t   counted, last;
     MDB_txn   *txn;
 
     for (tries = 0; tries < 3; tries++) {
 
-        if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != 0) {
-            return 0;
+        rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+
+        if (rc != 0) {
+            return rc == ENOMEM ? -1 : 0;
         }
 
         counted = mdb_txn_id(txn);
@@ -684,10 +689,11 @@ at_store_is_counted(at_store_t *store)
 }
 
 
+/* for want of memory it is not given up: it is asked again soon */
 int
 at_store_is_current(at_store_t *store)
 {
-    return at_store_is_whole(store) && at_store_is_counted(store);
+    return at_store_is_whole(store) && at_store_is_counted(store) != 0;
 }
 
 
