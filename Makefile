@@ -20,6 +20,7 @@ CLANG      = clang
 AR         = ar
 PROVE      = prove
 JOBS       = 2
+TESTJOBS   = 3
 
 CFLAGS     = -g -O2
 WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
@@ -150,12 +151,14 @@ $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libauthtoken.a
 
 unit: $(UNITS)
 
-TESTS = $(sort $(wildcard t/*.t)) $(UNITS)
+# the longest first, so that none of them is left over at the end
+SLOW  = t/store_faults.t t/demo.t t/live.t t/store.t t/config.t
+TESTS = $(SLOW) $(filter-out $(SLOW),$(sort $(wildcard t/*.t))) $(UNITS)
 
 test: deps
 	$(MAKE) -j$(JOBS) all unit fuzzers benchers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
-	    $(PROVE) -j$(JOBS) --timer $(TESTS)
+	    $(PROVE) -j$(TESTJOBS) --timer $(TESTS)
 
 demo:
 	./deps.sh build demo

@@ -702,7 +702,7 @@ $_->close for values(($two->{reach} // {})->%*);
 {
     my $one = AuthToken::Server->new($conf, files => \%files);
     AuthToken::Store->prepare->($one);
-    my $pid   = $one->_spawn($one->dir . '/output', '-g', 'daemon off; master_process off;');
+    my $pid   = $one->_spawn($one->dir . '/output', ['-g', 'daemon off; master_process off;']);
     my $token = good_token();
 
     is eval { AuthToken::Log::await_true(sub {

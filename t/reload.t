@@ -189,7 +189,7 @@ sub whole_path ($command) {
 # the caller ends it.
 sub launch ($s, $globals, $daemon = 0) {
     local $AuthToken::Server::NGINX = whole_path($AuthToken::Server::NGINX);
-    my $pid = $s->_spawn($s->dir . '/output', '-g', $globals);
+    my $pid = $s->_spawn($s->dir . '/output', ['-g', $globals]);
 
     AuthToken::Log::await_true(sub {
         die $s->output, $s->errors->content if !$daemon && waitpid($pid, POSIX::WNOHANG()) == $pid;

@@ -594,7 +594,7 @@ sub workers_of ($s, $pid) {
 }
 
 sub launch ($s, $globals) {
-    my $pid = $s->_spawn($s->dir . '/output', '-g', $globals);
+    my $pid = $s->_spawn($s->dir . '/output', ['-g', $globals]);
     push @launched, $pid;
     AuthToken::Log::await_true(sub { eval { $s->connect->close; 1 } }, 'nginx to listen', 30);
     return $pid;
