@@ -3,16 +3,17 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <endian.h>
 #include <stdlib.h>
 
 #include "at_record.h"
 
 
-#define AT_RANGE_SIZE     18    /* family, bits, address */
+#define AT_NUMBER_SIZE    10    /* bytes of the largest number */
+#define AT_RANGE_HEAD     2     /* family, bits */
 
 #define AT_FLAG_ENABLED   0x01
 #define AT_FLAG_ADMIN     0x02
+#define AT_FLAG_EXPIRES   0x04
 
 
 /* --- reading ------------------------------------------------------------- */
@@ -43,29 +44,62 @@ at_read_bytes(at_reader_t *r, size_t len)
 }
 
 
-static inline uint64_t
-at_read_number(at_reader_t *r, size_t len)
+static inline unsigned
+at_read_byte(at_reader_t *r)
 {
-    uint64_t     n;
     const char  *p;
 
-    n = 0;
-    p = at_read_bytes(r, len);
+    p = at_read_bytes(r, 1);
 
-    if (p != NULL) {
-        memcpy(&n, p, len);
-    }
-
-    return le64toh(n);
+    return p ? (unsigned char) *p : 0;
 }
 
 
-static at_str_t
+/* in no more bytes than it takes, so that a record has one form */
+static uint64_t
+at_read_long_number(at_reader_t *r, uint64_t n)
+{
+    unsigned  byte, shift;
+
+    n &= 0x7f;
+
+    for (shift = 7; shift < 64; shift += 7) {
+        byte = at_read_byte(r);
+
+        if (byte == 0 || (shift == 63 && byte > 1)) {
+            break;
+        }
+
+        n |= (uint64_t) (byte & 0x7f) << shift;
+
+        if (byte < 0x80) {
+            return n;
+        }
+    }
+
+    r->failed = 1;
+
+    return 0;
+}
+
+
+static inline uint64_t
+at_read_number(at_reader_t *r)
+{
+    unsigned  byte;
+
+    byte = at_read_byte(r);
+
+    return byte < 0x80 ? byte : at_read_long_number(r, byte);
+}
+
+
+static inline at_str_t
 at_read_text(at_reader_t *r)
 {
     at_str_t  text;
 
-    text.len = at_read_number(r, 4);
+    text.len = at_read_number(r);
     text.data = at_read_bytes(r, text.len);
 
     if (text.data == NULL) {
@@ -84,8 +118,8 @@ at_read_list(at_reader_t *r)
     at_list_t    list;
     at_reader_t  items;
 
-    list.n = at_read_number(r, 4);
-    list.len = at_read_number(r, 4);
+    list.n = at_read_number(r);
+    list.len = at_read_number(r);
     list.data = at_read_bytes(r, list.len);
 
     if (list.data == NULL) {
@@ -106,22 +140,56 @@ at_read_list(at_reader_t *r)
 }
 
 
+static size_t
+at_range_size(const at_cidr_t *cidr)
+{
+    return AT_RANGE_HEAD + (cidr->bits + 7) / 8;
+}
+
+
+/* with host bits that are clear */
+static int
+at_range_read(at_cidr_t *cidr, at_str_t item)
+{
+    unsigned  rest;
+
+    memset(cidr, 0, sizeof(at_cidr_t));
+
+    if (item.len < AT_RANGE_HEAD) {
+        return -1;
+    }
+
+    cidr->addr.len = (unsigned char) item.data[0];
+    cidr->bits = (unsigned char) item.data[1];
+
+    if ((cidr->addr.len != 4 && cidr->addr.len != 16)
+        || cidr->bits > 8 * cidr->addr.len
+        || item.len != at_range_size(cidr))
+    {
+        return -1;
+    }
+
+    memcpy(cidr->addr.bytes, item.data + AT_RANGE_HEAD,
+           item.len - AT_RANGE_HEAD);
+
+    rest = cidr->bits % 8;
+
+    return rest && cidr->addr.bytes[cidr->bits / 8] & (0xff >> rest) ? -1 : 0;
+}
+
+
 static at_list_t
 at_read_ranges(at_reader_t *r)
 {
     size_t     i;
+    at_cidr_t  cidr;
     at_list_t  list, rest;
-    at_str_t   item;
 
     list = at_read_list(r);
     rest = list;
 
     for (i = 0; !r->failed && i < list.n; i++) {
-        if (!at_list_next(&rest, &item)
-            || item.len != AT_RANGE_SIZE
-            || (item.data[0] != 4 && item.data[0] != 16)
-            || (unsigned char) item.data[1] > 8 * item.data[0])
-        {
+        if (!at_list_next_range(&rest, &cidr)) {
             r->failed = 1;
         }
     }
@@ -141,8 +209,8 @@ at_read_start(at_str_t bytes, char kind)
 
     r = (at_reader_t) { bytes.data, bytes.data + bytes.len, 0 };
 
-    if (at_read_number(&r, 1) != AT_RECORD_VERSION
-        || at_read_number(&r, 1) != (unsigned char) kind)
+    if (at_read_byte(&r) != AT_RECORD_VERSION
+        || at_read_byte(&r) != (unsigned char) kind)
     {
         r.failed = 1;
     }
@@ -152,18 +220,38 @@ at_read_start(at_str_t bytes, char kind)
 
 
 /* a flag that is not known may be a restriction */
-static uint64_t
-at_read_flags(at_reader_t *r, uint64_t known)
+static unsigned
+at_read_flags(at_reader_t *r, unsigned known)
 {
-    uint64_t  flags;
+    unsigned  flags;
 
-    flags = at_read_number(r, 1);
+    flags = at_read_byte(r);
 
     if (flags & ~known) {
         r->failed = 1;
     }
 
     return flags;
+}
+
+
+/* never is said by the flag alone */
+static int64_t
+at_read_expiry(at_reader_t *r, unsigned flags)
+{
+    int64_t  expires;
+
+    if (!(flags & AT_FLAG_EXPIRES)) {
+        return AT_NEVER;
+    }
+
+    expires = (int64_t) at_read_number(r);
+
+    if (expires == AT_NEVER) {
+        r->failed = 1;
+    }
+
+    return expires;
 }
 
 
@@ -177,15 +265,15 @@ at_read_end(const at_reader_t *r)
 int
 at_token_decode(at_token_record_t *token, at_str_t bytes)
 {
-    uint64_t     flags;
+    unsigned     flags;
     at_reader_t  r;
 
     r = at_read_start(bytes, 't');
 
-    flags = at_read_flags(&r, AT_FLAG_ENABLED);
+    flags = at_read_flags(&r, AT_FLAG_ENABLED|AT_FLAG_EXPIRES);
     token->enabled = (flags & AT_FLAG_ENABLED) != 0;
-    token->expires = (int64_t) at_read_number(&r, 8);
-    token->created = (int64_t) at_read_number(&r, 8);
+    token->expires = at_read_expiry(&r, flags);
+    token->created = (int64_t) at_read_number(&r);
     token->id = at_read_text(&r);
     token->description = at_read_text(&r);
     token->user = at_read_text(&r);
@@ -200,14 +288,14 @@ at_token_decode(at_token_record_t *token, at_str_t bytes)
 int
 at_client_decode(at_client_record_t *client, at_str_t bytes)
 {
-    uint64_t     flags;
+    unsigned     flags;
     at_reader_t  r;
 
     r = at_read_start(bytes, 'c');
 
     flags = at_read_flags(&r, AT_FLAG_ENABLED);
     client->enabled = (flags & AT_FLAG_ENABLED) != 0;
-    client->created = (int64_t) at_read_number(&r, 8);
+    client->created = (int64_t) at_read_number(&r);
     client->id = at_read_text(&r);
     client->name = at_read_text(&r);
     client->issuers = at_read_list(&r);
@@ -222,7 +310,7 @@ at_client_decode(at_client_record_t *client, at_str_t bytes)
 int
 at_user_decode(at_user_record_t *user, at_str_t bytes)
 {
-    uint64_t     flags;
+    unsigned     flags;
     at_reader_t  r;
 
     r = at_read_start(bytes, 'u');
@@ -230,7 +318,7 @@ at_user_decode(at_user_record_t *user, at_str_t bytes)
     flags = at_read_flags(&r, AT_FLAG_ENABLED|AT_FLAG_ADMIN);
     user->enabled = (flags & AT_FLAG_ENABLED) != 0;
     user->admin = (flags & AT_FLAG_ADMIN) != 0;
-    user->created = (int64_t) at_read_number(&r, 8);
+    user->created = (int64_t) at_read_number(&r);
     user->username = at_read_text(&r);
     user->id = at_read_text(&r);
     user->password = at_read_text(&r);
@@ -248,7 +336,7 @@ at_role_decode(at_role_record_t *role, at_str_t bytes)
 
     r = at_read_start(bytes, 'r');
 
-    role->created = (int64_t) at_read_number(&r, 8);
+    role->created = (int64_t) at_read_number(&r);
     role->name = at_read_text(&r);
     role->grant = at_read_list(&r);
     role->deny = at_read_list(&r);
@@ -290,15 +378,7 @@ at_list_next_range(at_list_t *rest, at_cidr_t *cidr)
 {
     at_str_t  item;
 
-    if (!at_list_next(rest, &item) || item.len != AT_RANGE_SIZE) {
-        return 0;
-    }
-
-    cidr->addr.len = (unsigned char) item.data[0];
-    cidr->bits = (unsigned char) item.data[1];
-    memcpy(cidr->addr.bytes, item.data + 2, 16);
-
-    return 1;
+    return at_list_next(rest, &item) && at_range_read(cidr, item) == 0;
 }
 
 
@@ -383,15 +463,26 @@ at_write_bytes(at_bytes_t *bytes, const void *data, size_t len)
 
 
 static void
-at_write_number(at_bytes_t *bytes, uint64_t n, size_t len)
+at_write_byte(at_bytes_t *bytes, unsigned byte)
 {
-    size_t         i;
-    unsigned char  buf[8];
+    char  c;
 
-    for (i = 0; i < len; i++) {
-        buf[i] = (unsigned char) (n >> (8 * i));
+    c = (char) byte;
+    at_write_bytes(bytes, &c, 1);
+}
+
+
+static void
+at_write_number(at_bytes_t *bytes, uint64_t n)
+{
+    size_t  len;
+    char    buf[AT_NUMBER_SIZE];
+
+    for (len = 0; n > 0x7f; n >>= 7) {
+        buf[len++] = (char) (n | 0x80);
     }
 
+    buf[len++] = (char) n;
     at_write_bytes(bytes, buf, len);
 }
 
@@ -399,7 +490,7 @@ at_write_number(at_bytes_t *bytes, uint64_t n, size_t len)
 static void
 at_write_text(at_bytes_t *bytes, at_str_t text)
 {
-    at_write_number(bytes, text.len, 4);
+    at_write_number(bytes, text.len);
     at_write_bytes(bytes, text.data, text.len);
 }
 
@@ -407,8 +498,8 @@ at_write_text(at_bytes_t *bytes, at_str_t text)
 static void
 at_write_list(at_bytes_t *bytes, const at_list_t *list)
 {
-    at_write_number(bytes, list->n, 4);
-    at_write_number(bytes, list->len, 4);
+    at_write_number(bytes, list->n);
+    at_write_number(bytes, list->len);
     at_write_bytes(bytes, list->data, list->len);
 }
 
@@ -416,8 +507,8 @@ at_write_list(at_bytes_t *bytes, const at_list_t *list)
 static void
 at_write_start(at_bytes_t *bytes, char kind)
 {
-    at_write_number(bytes, AT_RECORD_VERSION, 1);
-    at_write_number(bytes, (unsigned char) kind, 1);
+    at_write_byte(bytes, AT_RECORD_VERSION);
+    at_write_byte(bytes, (unsigned char) kind);
 }
 
 
@@ -435,14 +526,16 @@ at_list_add(at_bytes_t *bytes, at_list_t *list, at_str_t text)
 void
 at_list_add_range(at_bytes_t *bytes, at_list_t *list, const at_cidr_t *cidr)
 {
-    char  item[AT_RANGE_SIZE];
+    size_t  size;
+    char    item[AT_RANGE_HEAD + sizeof(cidr->addr.bytes)];
 
-    memset(item, 0, sizeof(item));
+    size = at_range_size(cidr);
+
     item[0] = (char) cidr->addr.len;
     item[1] = (char) cidr->bits;
-    memcpy(item + 2, cidr->addr.bytes, cidr->addr.len);
+    memcpy(item + AT_RANGE_HEAD, cidr->addr.bytes, size - AT_RANGE_HEAD);
 
-    at_list_add(bytes, list, (at_str_t) { item, sizeof(item) });
+    at_list_add(bytes, list, (at_str_t) { item, size });
 }
 
 
@@ -450,9 +543,14 @@ int
 at_token_encode(at_bytes_t *bytes, const at_token_record_t *token)
 {
     at_write_start(bytes, 't');
-    at_write_number(bytes, token->enabled ? AT_FLAG_ENABLED : 0, 1);
-    at_write_number(bytes, (uint64_t) token->expires, 8);
-    at_write_number(bytes, (uint64_t) token->created, 8);
+    at_write_byte(bytes, (token->enabled ? AT_FLAG_ENABLED : 0)
+                         | (token->expires != AT_NEVER ? AT_FLAG_EXPIRES : 0));
+
+    if (token->expires != AT_NEVER) {
+        at_write_number(bytes, (uint64_t) token->expires);
+    }
+
+    at_write_number(bytes, (uint64_t) token->created);
     at_write_text(bytes, token->id);
     at_write_text(bytes, token->description);
     at_write_text(bytes, token->user);
@@ -468,8 +566,8 @@ int
 at_client_encode(at_bytes_t *bytes, const at_client_record_t *client)
 {
     at_write_start(bytes, 'c');
-    at_write_number(bytes, client->enabled ? AT_FLAG_ENABLED : 0, 1);
-    at_write_number(bytes, (uint64_t) client->created, 8);
+    at_write_byte(bytes, client->enabled ? AT_FLAG_ENABLED : 0);
+    at_write_number(bytes, (uint64_t) client->created);
     at_write_text(bytes, client->id);
     at_write_text(bytes, client->name);
     at_write_list(bytes, &client->issuers);
@@ -485,9 +583,9 @@ int
 at_user_encode(at_bytes_t *bytes, const at_user_record_t *user)
 {
     at_write_start(bytes, 'u');
-    at_write_number(bytes, (user->enabled ? AT_FLAG_ENABLED : 0)
-                           | (user->admin ? AT_FLAG_ADMIN : 0), 1);
-    at_write_number(bytes, (uint64_t) user->created, 8);
+    at_write_byte(bytes, (user->enabled ? AT_FLAG_ENABLED : 0)
+                         | (user->admin ? AT_FLAG_ADMIN : 0));
+    at_write_number(bytes, (uint64_t) user->created);
     at_write_text(bytes, user->username);
     at_write_text(bytes, user->id);
     at_write_text(bytes, user->password);
@@ -502,7 +600,7 @@ int
 at_role_encode(at_bytes_t *bytes, const at_role_record_t *role)
 {
     at_write_start(bytes, 'r');
-    at_write_number(bytes, (uint64_t) role->created, 8);
+    at_write_number(bytes, (uint64_t) role->created);
     at_write_text(bytes, role->name);
     at_write_list(bytes, &role->grant);
     at_write_list(bytes, &role->deny);

@@ -6,9 +6,11 @@
  * place: a decoded record is views of its bytes, and lives as long as they do.
  *
  * A record is one byte of version, one of kind, and the fields of its kind in
- * order: flags in a byte, numbers in eight bytes, texts behind four bytes of
- * length, lists behind four bytes of count and four of length.  Numbers are
- * little-endian.
+ * order: flags in a byte, texts behind their length, lists behind their count and
+ * their length.  A number is seven bits a byte, the lowest first, in as few bytes as
+ * it takes; all but its last byte have the eighth bit.  A range is a text: the bytes
+ * of an address of its family (4 or 16), the bits of its prefix, and as many bytes
+ * of the address as these take.
  */
 
 #ifndef AT_RECORD_H
@@ -21,7 +23,7 @@
 #include "at_str.h"
 
 
-#define AT_RECORD_VERSION  1
+#define AT_RECORD_VERSION  2
 
 #define AT_NEVER           INT64_MAX        /* an expiry */
 #define AT_TEXT_MAX        4096             /* bytes of one text */

@@ -22,7 +22,7 @@
 /* address space, not memory: the same for all openers, so that none is asked */
 #define AT_STORE_MAP_SIZE     ((size_t) 64 << 30)
 
-#define AT_STORE_FORMAT       "2"
+#define AT_STORE_FORMAT       "3"
 
 #define AT_STORE_OTHER_FORMAT                                                 \
     "a store of another format: export it with the command that made it, "    \

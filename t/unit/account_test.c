@@ -395,7 +395,7 @@ test_damage(void)
 
     is_int(wrong, 0, "D4 a record cut at any byte is unavailable");
 
-    whole.data[0] = 2;
+    whole.data[0] = AT_RECORD_VERSION + 1;
     put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
         &whole);
     is_int(verdict("damaged"), AT_UNAVAILABLE, "D4 a version unheard of");

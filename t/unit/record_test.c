@@ -256,12 +256,35 @@ test_others(void)
 }
 
 
+/* how many values of a byte are taken */
+static size_t
+taken(const at_bytes_t *record, char *byte)
+{
+    char                was;
+    size_t              n;
+    unsigned            i;
+    at_token_record_t   got;
+
+    was = *byte;
+
+    for (i = 0, n = 0; i < 256; i++) {
+        *byte = (char) i;
+        n += at_token_decode(&got, (at_str_t) { record->data, record->len })
+             == 0;
+    }
+
+    *byte = was;
+
+    return n;
+}
+
+
 /* a list lies about its items, or a range about itself */
 static void
 test_lies(void)
 {
     char               *byte;
-    size_t              i, n;
+    size_t              n;
     at_list_t           rest;
     at_cidr_t           cidr;
     at_bytes_t          out = { 0 }, addrs = { 0 };
@@ -272,42 +295,24 @@ test_lies(void)
     in.ranges = ranges_of(&addrs, ranges, N(ranges));
     (void) at_token_encode(&out, &in);
 
-    /* the ranges are the last field: count, length, then 4 + 18 bytes each */
-    byte = out.data + out.len - N(ranges) * 22 - 8;
-    is_int(*byte, N(ranges), "the count of ranges");
+    /* the ranges are the last field: count, length, then a length each, a family,
+       a prefix, and 4, 1, 16, 4 and 0 bytes */
+    n = N(ranges) * 3 + 25;
+    byte = out.data + out.len - n - 2;
+    is_int(byte[0], N(ranges), "the count of ranges");
+    is_int(byte[1], (long long) n, "their length");
+    is_int((long long) taken(&out, &byte[0]), 1, "no other count is taken");
+    is_int((long long) taken(&out, &byte[1]), 1, "no other length");
 
-    for (*byte = 0; *byte < 100; (*byte)++) {
-        if (at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0
-            && *byte != (char) N(ranges))
-        {
-            break;
-        }
-    }
-
-    is_int(*byte, 100, "no other count is taken");
-    memset(byte, 0xff, 4);
-    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
-           "nor four thousand million");
-    memset(byte, 0, 4);
-    *byte = N(ranges);
-    byte += 12;
-    is_int(*byte, 4, "the family of the first range");
-
-    for (i = 0, n = 0; i < 256; i++) {
-        *byte = (char) i;
-        n += at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0;
-    }
-
-    is_int((long long) n, 2, "of two families");
-    *byte++ = 4;
-
-    for (i = 0, n = 0; i < 256; i++) {
-        *byte = (char) i;
-        n += at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0;
-    }
-
-    is_int((long long) n, 33, "a prefix of 0 to 32 bits");
-    *byte = 32;
+    byte += 2;
+    is_int(byte[0], 6, "the length of the first range");
+    is_int((long long) taken(&out, &byte[0]), 1, "no other one");
+    is_int(byte[1], 4, "the family");
+    is_int((long long) taken(&out, &byte[1]), 2, "of two");
+    is_int(byte[2], 32, "the prefix");
+    is_int((long long) taken(&out, &byte[2]), 1, "no host bits are set");
+    byte[6] = 0;
+    is_int((long long) taken(&out, &byte[2]), 8, "of the bytes that are there");
 
     (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
     rest = got.ranges;
@@ -318,6 +323,89 @@ test_lies(void)
 
     at_bytes_free(&out);
     at_bytes_free(&addrs);
+}
+
+
+/* a number has one form, and is of 64 bits */
+static void
+test_numbers(void)
+{
+    size_t              i, head;
+    at_bytes_t          out;
+    at_token_record_t   in, got;
+
+    static const int64_t  times[] = {
+        0, 1, 127, 128, 16383, 16384, 1700000000000, INT64_MAX - 1, INT64_MAX,
+        -1, INT64_MIN
+    };
+
+    static const struct {
+        const char  *bytes;     /* in the place of a time that is 1 */
+        size_t       len;
+        int          rc;
+    }  rows[] = {
+        { "\x00", 1, 0 },
+        { "\x7f", 1, 0 },
+        { "\x80\x01", 2, 0 },
+        { "\x81\x00", 2, -1 },
+        { "\x80\x80\x00", 3, -1 },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 9, 0 },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, 0 },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10, -1 },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 11, -1 },
+        { "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, -1 }
+    };
+
+    for (i = 0; i < N(times); i++) {
+        memset(&in, 0, sizeof(in));
+        memset(&out, 0, sizeof(out));
+        in.created = times[i];
+        in.expires = times[N(times) - 1 - i];
+        (void) at_token_encode(&out, &in);
+        ok(at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0
+           && got.created == in.created && got.expires == in.expires,
+           "the time %lld", (long long) times[i]);
+        at_bytes_free(&out);
+    }
+
+    memset(&in, 0, sizeof(in));
+    in.created = 1;
+    in.expires = AT_NEVER;
+    head = 3;                   /* version, kind, flags */
+
+    memset(&out, 0, sizeof(out));
+    (void) at_token_encode(&out, &in);
+    out.data[2] |= 4;
+    out.data[3] = 0;
+    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
+           "D4 an expiry that takes the place of the next field");
+    at_bytes_free(&out);
+
+    memset(&out, 0, sizeof(out));
+    in.expires = AT_NEVER - 1;
+    (void) at_token_encode(&out, &in);
+    out.data[head] = (char) 0xff;
+    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
+           "D4 never is said by no number");
+    at_bytes_free(&out);
+    in.expires = AT_NEVER;
+
+    for (i = 0; i < N(rows); i++) {
+        at_bytes_t  other = { 0 };
+
+        memset(&out, 0, sizeof(out));
+        (void) at_token_encode(&out, &in);
+        (void) at_bytes_reserve(&other, out.len + rows[i].len);
+        memcpy(other.data, out.data, head);
+        memcpy(other.data + head, rows[i].bytes, rows[i].len);
+        other.len = out.len - 1 + rows[i].len;
+        memcpy(other.data + head + rows[i].len, out.data + head + 1,
+               out.len - head - 1);
+        is_int(at_token_decode(&got, (at_str_t) { other.data, other.len }),
+               rows[i].rc, "D4 number %u", (unsigned) i);
+        at_bytes_free(&out);
+        at_bytes_free(&other);
+    }
 }
 
 
@@ -367,6 +455,7 @@ main(void)
     test_token();
     test_others();
     test_lies();
+    test_numbers();
     test_match();
 
     return tap_done();
