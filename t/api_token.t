@@ -194,7 +194,7 @@ refused $s, '/api', TINV => 'D2 the subject of nobody', api_token => $unknown,
 # --- D3: expiry, to the millisecond -----------------------------------------
 
 {
-    my $start  = int(time * 1000) + 250;
+    my $start  = int(time * 1000) + 1_500;          # what the import may take
     my %expiry = map { ("ms$_" => $start + $_ * 37) } 0 .. 7;
 
     $store->import_records(tokens => [map {
