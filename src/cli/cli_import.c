@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "at_json.h"
+#include "cli_batch.h"
 #include "cli_cipp.h"
 #include "cli_options.h"
 #include "cli_progress.h"
@@ -53,6 +54,7 @@ typedef struct {
     cli_counts_t       counts[CLI_KINDS];
     cli_seen_t         seen[CLI_KINDS];         /* keys of their tables */
     cli_seen_t         ids;                     /* of tokens */
+    cli_batch_t        batch;                   /* of tokens, to be put */
     cli_progress_t     progress;
 } cli_import_t;
 
@@ -269,6 +271,51 @@ cli_import_token_id(cli_import_t *import, at_str_t key, int *existed)
 }
 
 
+/* the tokens that were to be written so far */
+static int
+cli_import_flush(cli_import_t *import)
+{
+    at_store_e        rc;
+    at_store_item_t  *items;
+
+    items = cli_batch_sorted(&import->batch);
+
+    if (items == NULL) {
+        return cli_import_bad(import, "no memory");
+    }
+
+    rc = at_store_put_tokens(import->store, items, import->batch.n);
+
+    free(items);
+    cli_batch_free(&import->batch);
+
+    return rc == AT_STORE_OK ? 0 : cli_import_store_failed(import);
+}
+
+
+/*
+ * A token is put with many others.  None of them is looked for before that: no
+ * token, and no id of one, is twice in a file.
+ */
+static int
+cli_import_put_record(cli_import_t *import, at_str_t key)
+{
+    at_str_t  value;
+
+    value = (at_str_t) { import->rec.bytes.data, import->rec.bytes.len };
+
+    if (import->kind->table != AT_TABLE_TOKENS) {
+        return cli_import_put(import, import->kind->table, key, value);
+    }
+
+    if (cli_batch_add(&import->batch, key, value) != 0) {
+        return cli_import_bad(import, "no memory");
+    }
+
+    return cli_batch_is_full(&import->batch) ? cli_import_flush(import) : 0;
+}
+
+
 static int
 cli_import_write(cli_import_t *import)
 {
@@ -304,9 +351,7 @@ cli_import_write(cli_import_t *import)
         counts->added++;
     }
 
-    return cli_import_put(import, import->kind->table, key,
-                          (at_str_t) { import->rec.bytes.data,
-                                       import->rec.bytes.len });
+    return cli_import_put_record(import, key);
 }
 
 
@@ -597,6 +642,10 @@ cli_import_read(cli_import_t *import)
         rc = cli_import_bad(import, "no row of ApiClients or CustomRoles");
     }
 
+    if (rc == 0) {
+        rc = cli_import_flush(import);
+    }
+
     cli_scan_free(&scan);
     at_crypto_cleanse(buf, CLI_BUFFER);
     free(buf);
@@ -885,6 +934,7 @@ cli_import_free(cli_import_t *import)
     }
 
     cli_seen_free(&import->ids);
+    cli_batch_free(&import->batch);
     cli_record_free(&import->rec);
     cli_record_free(&import->old);
     json_decref(import->warnings);

@@ -125,6 +125,16 @@ at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
 at_store_e at_store_put(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t value);
 
+/* an API token: its digest, its record */
+typedef struct {
+    at_str_t  key;
+    at_str_t  value;
+} at_store_item_t;
+
+/* as many puts, of keys that ascend: each bucket of them is written once */
+at_store_e at_store_put_tokens(at_store_t *store, const at_store_item_t *items,
+    size_t n);
+
 /* AT_STORE_EXISTS where the key is there already */
 at_store_e at_store_add(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t value);

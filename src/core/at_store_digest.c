@@ -53,6 +53,7 @@ at_digest_free(at_digest_table_t *table)
 {
     free(table->directory);
     at_bytes_free(&table->copy);
+    at_bytes_free(&table->next);
 }
 
 
@@ -286,6 +287,23 @@ at_digest_write(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
 }
 
 
+/* behind all that are there its pages are filled, else it is as any other */
+static int
+at_digest_write_new(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    at_str_t value)
+{
+    int      rc;
+    MDB_val  k, v;
+
+    k = at_digest_val(key);
+    v = at_digest_val(value);
+
+    rc = mdb_put(txn, table->dbi, &k, &v, MDB_APPEND);
+
+    return rc == MDB_KEYEXIST ? at_digest_write(table, txn, key, value) : rc;
+}
+
+
 static int
 at_digest_remove(at_digest_table_t *table, MDB_txn *txn, at_str_t key)
 {
@@ -379,6 +397,103 @@ at_digest_put(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
     return at_digest_write_copy(table, txn, key,
                                 at_bucket_set(&table->copy, bucket, key.data,
                                               &value));
+}
+
+
+size_t
+at_digest_same_bucket(const at_store_item_t *items, size_t n)
+{
+    size_t  i;
+
+    for (i = 1; i < n; i++) {
+        if (items[i].key.len != items[0].key.len
+            || memcmp(items[i].key.data, items[0].key.data, AT_BUCKET_PREFIX)
+               != 0)
+        {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+static int
+at_digest_put_each(at_digest_table_t *table, MDB_txn *txn,
+    const at_store_item_t *items, size_t n)
+{
+    int     rc;
+    size_t  i;
+
+    for (i = 0, rc = 0; rc == 0 && i < n; i++) {
+        rc = at_digest_put(table, txn, items[i].key, items[i].value);
+    }
+
+    return rc;
+}
+
+
+/* the bucket with all of them, in the copy */
+static int
+at_digest_collect(at_digest_table_t *table, at_str_t bucket,
+    const at_store_item_t *items, size_t n)
+{
+    size_t      i;
+    at_bytes_t  last;
+
+    for (i = 0; i < n; i++) {
+        if (at_bucket_set(&table->next, bucket, items[i].key.data,
+                          &items[i].value)
+            != 0)
+        {
+            return MDB_CORRUPTED;
+        }
+
+        if (table->next.failed) {
+            at_bytes_free(&table->next);
+            return ENOMEM;
+        }
+
+        last = table->copy;
+        table->copy = table->next;
+        table->next = last;
+
+        bucket = (at_str_t) { table->copy.data, table->copy.len };
+    }
+
+    return 0;
+}
+
+
+int
+at_digest_put_bucket(at_digest_table_t *table, MDB_txn *txn,
+    const at_store_item_t *items, size_t n)
+{
+    int                rc;
+    at_str_t           bucket, prefix, whole;
+    at_bucket_info_t   info;
+
+    rc = at_digest_open(table, txn, items[0].key, &bucket, &info);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (info.more || info.n + n > AT_BUCKET_FULL) {
+        return at_digest_put_each(table, txn, items, n);
+    }
+
+    rc = at_digest_collect(table, bucket, items, n);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    prefix = at_digest_prefix(items[0].key);
+    whole = (at_str_t) { table->copy.data, table->copy.len };
+
+    return bucket.len ? at_digest_write(table, txn, prefix, whole)
+                      : at_digest_write_new(table, txn, prefix, whole);
 }
 
 

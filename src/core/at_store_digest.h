@@ -14,6 +14,7 @@
 #define AT_STORE_DIGEST_H
 
 #include "at_bucket.h"
+#include "at_store.h"
 #include "at_str.h"
 
 
@@ -24,6 +25,7 @@ typedef struct {
     const char  **directory;    /* of all buckets; NULL until it is needed */
     unsigned      known:1;      /* some are in it */
     at_bytes_t    copy;         /* of a bucket that is written */
+    at_bytes_t    next;         /* with one entry more */
 } at_digest_table_t;
 
 
@@ -41,6 +43,11 @@ int at_digest_put(at_digest_table_t *table, struct MDB_txn *txn,
     at_str_t key, at_str_t value);
 int at_digest_delete(at_digest_table_t *table, struct MDB_txn *txn,
     at_str_t key);
+
+/* how many of the first items, one at least, are of one bucket; and their puts */
+size_t at_digest_same_bucket(const at_store_item_t *items, size_t n);
+int at_digest_put_bucket(at_digest_table_t *table, struct MDB_txn *txn,
+    const at_store_item_t *items, size_t n);
 
 /* by buckets, and by keys in a bucket; until handler returns not 0: in *result */
 int at_digest_each(at_digest_table_t *table, struct MDB_txn *txn,

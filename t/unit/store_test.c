@@ -926,6 +926,37 @@ differences(at_store_t *store)
 }
 
 
+static int
+by_key(const void *a, const void *b)
+{
+    return memcmp(((const at_store_item_t *) a)->key.data,
+                  ((const at_store_item_t *) b)->key.data, AT_SHA256_LEN);
+}
+
+
+/* up to as many at once as fill a bucket, some of them new */
+static void
+change_many(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
+{
+    unsigned          i, from, step, many;
+    at_store_item_t   items[400];
+
+    many = any(state) % 8 ? any(state) % 12 : any(state) % 400;
+    from = any(state) % KEYS;
+    step = many < 12 ? 7 : 1;
+
+    for (i = 0; i < many; i++) {
+        from = (from + step) % KEYS;
+        (void) snprintf(tokens[from].text, sizeof(tokens[from].text), "%u of %u",
+                        i, n);
+        items[i] = (at_store_item_t) { token_key(from), str(tokens[from].text) };
+    }
+
+    qsort(items, many, sizeof(items[0]), by_key);
+    *wrong += at_store_put_tokens(store, items, many) != AT_STORE_OK;
+}
+
+
 static void
 change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 {
@@ -954,6 +985,14 @@ change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 
         return;
 
+    case 2:
+        if (any(state) % 16 == 0) {
+            change_many(store, n, state, wrong);
+            return;
+        }
+
+        /* fall through */
+
     default:
         (void) snprintf(tokens[i].text, sizeof(tokens[i].text), "change %u", n);
         rc = at_store_put(store, AT_TABLE_TOKENS, token_key(i), str(tokens[i].text));
@@ -965,8 +1004,10 @@ change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 static void
 test_tokens(void)
 {
-    unsigned     n, round, state, wrong;
-    at_store_t  *store;
+    unsigned          n, round, state, wrong;
+    at_store_t       *store;
+    unsigned char     digest[AT_SHA256_LEN] = { 0 };
+    at_store_item_t   before;
 
     make("s");
     make_tokens();
@@ -996,6 +1037,17 @@ test_tokens(void)
     begin(store, AT_STORE_WRITE);
     is_int(at_store_put(store, AT_TABLE_TOKENS, at_str("short"), at_str("x")),
            AT_STORE_FAILED, "a key of tokens is a digest");
+    is_int(at_store_put_tokens(store, &(at_store_item_t) { at_str("short"),
+                                                           at_str("x") }, 1),
+           AT_STORE_FAILED, "of one of many too");
+    is_int(at_store_put_tokens(store, NULL, 0), AT_STORE_OK, "many may be none");
+
+    digest[0] = 'a';
+    before = (at_store_item_t) { { (char *) digest, AT_SHA256_LEN }, at_str("x") };
+    is_int(at_store_put_tokens(store, &before, 1), AT_STORE_OK,
+           "a bucket before all others");
+    is_int(at_store_delete(store, AT_TABLE_TOKENS, before.key), AT_STORE_OK,
+           "is there");
     is_int(at_store_delete(store, AT_TABLE_TOKENS, at_str("short")), AT_STORE_FAILED,
            "and nothing else");
     at_store_end(store);
