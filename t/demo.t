@@ -53,6 +53,9 @@ END {
 my ($status, $output) = demo('run');
 is $status, 0, 'every answer is as expected' or diag $output;
 
+# what leaks in the command was seen by now; it takes as long as all the rest
+$ENV{ASAN_OPTIONS} = 'detect_leaks=0';
+
 my @verdicts = $output =~ /^   (ok|WRONG)$/mg;
 my $calls    = @verdicts;
 
