@@ -429,7 +429,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a user', @create], 
     for my $lasting (0, 1) {
         my $mode = $lasting ? 'from then on' : 'once';
         each_fault("D10 $name without memory, $mode", \@arguments,
-            sub ($n) { $n + ($n < 120 || $n > $total - 250 ? 1 : 17) },
+            sub ($n) { $n + ($n < 60 || $n > $total - 200 ? 1 : 41) },
             sub ($n) { return { env => \%env, before => sub { arm($n, $lasting, $$) } } },
             sub ($n, $status) { (disarm())[1] },
             $name =~ /^(?:import|a user)$/ ? qr/^-11$/ : qr/(?!)/);
