@@ -11,6 +11,9 @@
 
 #define CLI_BATCH_FULL  ((size_t) 256 << 20)    /* bytes */
 
+/* of memory that an entry takes beside its bytes: to be sorted, twice */
+#define CLI_BATCH_ENTRY (sizeof(size_t) + 2 * sizeof(at_store_item_t))
+
 
 static int
 cli_batch_reserve(cli_batch_t *batch)
@@ -63,7 +66,7 @@ cli_batch_add(cli_batch_t *batch, at_str_t key, at_str_t value)
 int
 cli_batch_is_full(const cli_batch_t *batch)
 {
-    return batch->bytes.len >= CLI_BATCH_FULL;
+    return batch->bytes.len + batch->n * CLI_BATCH_ENTRY >= CLI_BATCH_FULL;
 }
 
 

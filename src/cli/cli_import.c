@@ -289,7 +289,12 @@ cli_import_flush(cli_import_t *import)
     free(items);
     cli_batch_free(&import->batch);
 
-    return rc == AT_STORE_OK ? 0 : cli_import_store_failed(import);
+    if (rc != AT_STORE_OK) {
+        import->kind = NULL;            /* it may be any of them */
+        return cli_import_store_failed(import);
+    }
+
+    return 0;
 }
 
 

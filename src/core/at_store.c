@@ -689,11 +689,22 @@ at_store_is_counted(at_store_t *store)
 }
 
 
-/* for want of memory it is not given up: it is asked again soon */
+/*
+ * For want of memory a store is not given up whose number was seen to be right: it
+ * is asked again soon.
+ */
 int
 at_store_is_current(at_store_t *store)
 {
-    return at_store_is_whole(store) && at_store_is_counted(store) != 0;
+    int  rc;
+
+    if (!at_store_is_whole(store)) {
+        return 0;
+    }
+
+    rc = at_store_is_counted(store);
+
+    return rc > 0 || (rc < 0 && store->uncounted == 0);
 }
 
 

@@ -406,7 +406,8 @@ at_digest_same_bucket(const at_store_item_t *items, size_t n)
     size_t  i;
 
     for (i = 1; i < n; i++) {
-        if (items[i].key.len != items[0].key.len
+        if (items[0].key.len != AT_BUCKET_KEY
+            || items[i].key.len != AT_BUCKET_KEY
             || memcmp(items[i].key.data, items[0].key.data, AT_BUCKET_PREFIX)
                != 0)
         {

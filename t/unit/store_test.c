@@ -1040,6 +1040,10 @@ test_tokens(void)
     is_int(at_store_put_tokens(store, &(at_store_item_t) { at_str("short"),
                                                            at_str("x") }, 1),
            AT_STORE_FAILED, "of one of many too");
+    is_int(at_store_put_tokens(store, (at_store_item_t[]) { { at_str("s"), at_str("x") },
+                                                           { at_str("s"), at_str("x") } },
+                               2),
+           AT_STORE_FAILED, "of none of many");
     is_int(at_store_put_tokens(store, NULL, 0), AT_STORE_OK, "many may be none");
 
     digest[0] = 'a';
