@@ -11,62 +11,33 @@
 
 #define CLI_BATCH_FULL  ((size_t) 256 << 20)    /* bytes */
 
-/* of memory that an entry takes beside its bytes: to be sorted, twice */
-#define CLI_BATCH_ENTRY (sizeof(size_t) + 2 * sizeof(at_store_item_t))
+/* of memory that an entry takes beside its texts: to be sorted, twice */
+#define CLI_BATCH_ENTRY (2 * sizeof(at_store_item_t))
 
 
-static int
-cli_batch_reserve(cli_batch_t *batch)
+/* each has two texts */
+static size_t
+cli_batch_count(const cli_batch_t *batch)
 {
-    size_t  size, *ends;
-
-    if (batch->n < batch->size) {
-        return 0;
-    }
-
-    size = batch->size ? batch->size * 2 : 1024;
-    ends = reallocarray(batch->ends, size, sizeof(batch->ends[0]));
-
-    if (ends == NULL) {
-        return -1;
-    }
-
-    batch->ends = ends;
-    batch->size = size;
-
-    return 0;
+    return batch->texts.n / 2;
 }
 
 
 int
 cli_batch_add(cli_batch_t *batch, at_str_t key, at_str_t value)
 {
-    char        *p;
-    at_bytes_t  *bytes;
+    at_list_add(&batch->bytes, &batch->texts, key);
+    at_list_add(&batch->bytes, &batch->texts, value);
 
-    bytes = &batch->bytes;
-
-    if (cli_batch_reserve(batch) != 0
-        || at_bytes_reserve(bytes, bytes->len + key.len + value.len) != 0)
-    {
-        return -1;
-    }
-
-    p = bytes->data + bytes->len;
-    memcpy(p, key.data, key.len);
-    memcpy(p + key.len, value.data, value.len);
-
-    bytes->len += key.len + value.len;
-    batch->ends[batch->n++] = bytes->len;
-
-    return 0;
+    return batch->bytes.failed ? -1 : 0;
 }
 
 
 int
 cli_batch_is_full(const cli_batch_t *batch)
 {
-    return batch->bytes.len + batch->n * CLI_BATCH_ENTRY >= CLI_BATCH_FULL;
+    return batch->bytes.len + cli_batch_count(batch) * CLI_BATCH_ENTRY
+           >= CLI_BATCH_FULL;
 }
 
 
@@ -80,27 +51,27 @@ cli_batch_compare(const void *one, const void *other)
 
 
 at_store_item_t *
-cli_batch_sorted(const cli_batch_t *batch)
+cli_batch_sorted(const cli_batch_t *batch, size_t *n)
 {
-    size_t            i, begin;
-    const char       *p;
+    size_t            i;
+    at_list_t         rest;
     at_store_item_t  *items;
 
-    items = calloc(batch->n ? batch->n : 1, sizeof(at_store_item_t));
+    *n = cli_batch_count(batch);
+    items = calloc(*n ? *n : 1, sizeof(at_store_item_t));
 
     if (items == NULL) {
         return NULL;
     }
 
-    for (i = 0, begin = 0; i < batch->n; i++) {
-        p = batch->bytes.data + begin;
-        items[i].key = (at_str_t) { p, AT_SHA256_LEN };
-        items[i].value = (at_str_t) { p + AT_SHA256_LEN,
-                                      batch->ends[i] - begin - AT_SHA256_LEN };
-        begin = batch->ends[i];
+    rest = batch->texts;
+
+    for (i = 0; i < *n; i++) {
+        (void) at_list_next(&rest, &items[i].key);
+        (void) at_list_next(&rest, &items[i].value);
     }
 
-    qsort(items, batch->n, sizeof(at_store_item_t), cli_batch_compare);
+    qsort(items, *n, sizeof(at_store_item_t), cli_batch_compare);
 
     return items;
 }
@@ -110,6 +81,5 @@ void
 cli_batch_free(cli_batch_t *batch)
 {
     at_bytes_free(&batch->bytes);
-    free(batch->ends);
     memset(batch, 0, sizeof(cli_batch_t));
 }

@@ -16,10 +16,8 @@
 
 /* zeroed, it is empty */
 typedef struct {
-    at_bytes_t   bytes;         /* of each its key, then its record */
-    size_t      *ends;          /* of each */
-    size_t       n;
-    size_t       size;          /* of ends */
+    at_bytes_t  bytes;
+    at_list_t   texts;          /* of each its key, then its record */
 } cli_batch_t;
 
 /* copies both; the keys are digests.  0, or -1 where memory failed. */
@@ -32,7 +30,7 @@ int cli_batch_is_full(const cli_batch_t *batch);
  * All of them, in the order of their keys, as views of the batch; to be freed.
  * NULL where memory failed.
  */
-at_store_item_t *cli_batch_sorted(const cli_batch_t *batch);
+at_store_item_t *cli_batch_sorted(const cli_batch_t *batch, size_t *n);
 
 void cli_batch_free(cli_batch_t *batch);        /* it is empty then */
 

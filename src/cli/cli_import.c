@@ -275,16 +275,17 @@ cli_import_token_id(cli_import_t *import, at_str_t key, int *existed)
 static int
 cli_import_flush(cli_import_t *import)
 {
+    size_t            n;
     at_store_e        rc;
     at_store_item_t  *items;
 
-    items = cli_batch_sorted(&import->batch);
+    items = cli_batch_sorted(&import->batch, &n);
 
     if (items == NULL) {
         return cli_import_bad(import, "no memory");
     }
 
-    rc = at_store_put_tokens(import->store, items, import->batch.n);
+    rc = at_store_put_tokens(import->store, items, n);
 
     free(items);
     cli_batch_free(&import->batch);

@@ -989,16 +989,8 @@ at_store_put(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
 at_store_e
 at_store_put_tokens(at_store_t *store, const at_store_item_t *items, size_t n)
 {
-    int     rc;
-    size_t  i, bucket;
-
-    for (i = 0, rc = 0; rc == 0 && i < n; i += bucket) {
-        bucket = at_digest_same_bucket(items + i, n - i);
-        rc = at_digest_put_bucket(&store->tokens, store->txn, items + i,
-                                  bucket);
-    }
-
-    return at_store_result(store, rc);
+    return at_store_result(store, at_digest_put_many(&store->tokens, store->txn,
+                                                     items, n));
 }
 
 

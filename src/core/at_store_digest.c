@@ -74,6 +74,13 @@ at_digest_prefix(at_str_t key)
 }
 
 
+static at_str_t
+at_digest_view(const at_bytes_t *bytes)
+{
+    return (at_str_t) { bytes->data, bytes->len };
+}
+
+
 /* what is under a key, or the empty view for nothing */
 static int
 at_digest_look(const at_digest_table_t *table, MDB_txn *txn, at_str_t key,
@@ -161,13 +168,15 @@ at_digest_get_single(const at_digest_table_t *table, MDB_txn *txn,
 
     rc = at_digest_look(table, txn, key, &found);
 
-    if (rc != 0 || found.data == at_digest_nothing) {
-        return rc != 0 ? rc : MDB_NOTFOUND;
+    if (rc == 0 && found.data == at_digest_nothing) {
+        rc = MDB_NOTFOUND;
     }
 
-    *value = found;
+    if (rc == 0) {
+        *value = found;
+    }
 
-    return 0;
+    return rc;
 }
 
 
@@ -276,14 +285,14 @@ at_digest_each(at_digest_table_t *table, MDB_txn *txn,
 
 static int
 at_digest_write(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
-    at_str_t value)
+    at_str_t value, unsigned flags)
 {
     MDB_val  k, v;
 
     k = at_digest_val(key);
     v = at_digest_val(value);
 
-    return mdb_put(txn, table->dbi, &k, &v, 0);
+    return mdb_put(txn, table->dbi, &k, &v, flags);
 }
 
 
@@ -292,15 +301,11 @@ static int
 at_digest_write_new(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
     at_str_t value)
 {
-    int      rc;
-    MDB_val  k, v;
+    int  rc;
 
-    k = at_digest_val(key);
-    v = at_digest_val(value);
+    rc = at_digest_write(table, txn, key, value, MDB_APPEND);
 
-    rc = mdb_put(txn, table->dbi, &k, &v, MDB_APPEND);
-
-    return rc == MDB_KEYEXIST ? at_digest_write(table, txn, key, value) : rc;
+    return rc == MDB_KEYEXIST ? at_digest_write(table, txn, key, value, 0) : rc;
 }
 
 
@@ -315,15 +320,10 @@ at_digest_remove(at_digest_table_t *table, MDB_txn *txn, at_str_t key)
 }
 
 
-/* the bucket as the copy has it; rc is what came of copying */
+/* what came of copying, which returned rc */
 static int
-at_digest_write_copy(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
-    int rc)
+at_digest_copied(at_bytes_t *copy, int rc)
 {
-    at_bytes_t  *copy;
-
-    copy = &table->copy;
-
     if (rc != 0) {
         return MDB_CORRUPTED;
     }
@@ -333,8 +333,20 @@ at_digest_write_copy(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
         return ENOMEM;
     }
 
-    return at_digest_write(table, txn, at_digest_prefix(key),
-                           (at_str_t) { copy->data, copy->len });
+    return 0;
+}
+
+
+/* the bucket as the copy has it */
+static int
+at_digest_write_copy(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
+    int rc)
+{
+    rc = at_digest_copied(&table->copy, rc);
+
+    return rc == 0 ? at_digest_write(table, txn, at_digest_prefix(key),
+                                     at_digest_view(&table->copy), 0)
+                   : rc;
 }
 
 
@@ -353,7 +365,7 @@ at_digest_put_single(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
         }
     }
 
-    return at_digest_write(table, txn, key, value);
+    return at_digest_write(table, txn, key, value, 0);
 }
 
 
@@ -400,7 +412,8 @@ at_digest_put(at_digest_table_t *table, MDB_txn *txn, at_str_t key,
 }
 
 
-size_t
+/* how many of the first items, one at least, are of one bucket */
+static size_t
 at_digest_same_bucket(const at_store_item_t *items, size_t n)
 {
     size_t  i;
@@ -439,39 +452,37 @@ static int
 at_digest_collect(at_digest_table_t *table, at_str_t bucket,
     const at_store_item_t *items, size_t n)
 {
+    int         rc;
     size_t      i;
     at_bytes_t  last;
 
     for (i = 0; i < n; i++) {
-        if (at_bucket_set(&table->next, bucket, items[i].key.data,
-                          &items[i].value)
-            != 0)
-        {
-            return MDB_CORRUPTED;
-        }
-
-        if (table->next.failed) {
-            at_bytes_free(&table->next);
-            return ENOMEM;
+        rc = at_digest_copied(&table->next,
+                              at_bucket_set(&table->next, bucket,
+                                            items[i].key.data,
+                                            &items[i].value));
+        if (rc != 0) {
+            return rc;
         }
 
         last = table->copy;
         table->copy = table->next;
         table->next = last;
 
-        bucket = (at_str_t) { table->copy.data, table->copy.len };
+        bucket = at_digest_view(&table->copy);
     }
 
     return 0;
 }
 
 
-int
+/* those of one bucket */
+static int
 at_digest_put_bucket(at_digest_table_t *table, MDB_txn *txn,
     const at_store_item_t *items, size_t n)
 {
     int                rc;
-    at_str_t           bucket, prefix, whole;
+    at_str_t           bucket, prefix;
     at_bucket_info_t   info;
 
     rc = at_digest_open(table, txn, items[0].key, &bucket, &info);
@@ -491,10 +502,27 @@ at_digest_put_bucket(at_digest_table_t *table, MDB_txn *txn,
     }
 
     prefix = at_digest_prefix(items[0].key);
-    whole = (at_str_t) { table->copy.data, table->copy.len };
 
-    return bucket.len ? at_digest_write(table, txn, prefix, whole)
-                      : at_digest_write_new(table, txn, prefix, whole);
+    return bucket.len
+           ? at_digest_write(table, txn, prefix, at_digest_view(&table->copy), 0)
+           : at_digest_write_new(table, txn, prefix,
+                                 at_digest_view(&table->copy));
+}
+
+
+int
+at_digest_put_many(at_digest_table_t *table, MDB_txn *txn,
+    const at_store_item_t *items, size_t n)
+{
+    int     rc;
+    size_t  i, same;
+
+    for (i = 0, rc = 0; rc == 0 && i < n; i += same) {
+        same = at_digest_same_bucket(items + i, n - i);
+        rc = at_digest_put_bucket(table, txn, items + i, same);
+    }
+
+    return rc;
 }
 
 

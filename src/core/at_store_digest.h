@@ -44,9 +44,8 @@ int at_digest_put(at_digest_table_t *table, struct MDB_txn *txn,
 int at_digest_delete(at_digest_table_t *table, struct MDB_txn *txn,
     at_str_t key);
 
-/* how many of the first items, one at least, are of one bucket; and their puts */
-size_t at_digest_same_bucket(const at_store_item_t *items, size_t n);
-int at_digest_put_bucket(at_digest_table_t *table, struct MDB_txn *txn,
+/* as many puts, of keys that ascend: each bucket of them is written once */
+int at_digest_put_many(at_digest_table_t *table, struct MDB_txn *txn,
     const at_store_item_t *items, size_t n);
 
 /* by buckets, and by keys in a bucket; until handler returns not 0: in *result */
