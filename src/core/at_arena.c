@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include "at_align.h"
 #include "at_arena.h"
 
 /* what is not a block, or not one any more, is nobody's to the sanitizer */

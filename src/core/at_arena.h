@@ -15,7 +15,6 @@
 #define AT_ARENA_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 
 #define AT_ARENA_ALIGN     16
@@ -54,14 +53,6 @@ void at_arena_free(void *block);
 
 /* what a block takes of the arena, with all that is beside it */
 size_t at_arena_block_size(const void *block);
-
-
-/* the first address from p on that is a multiple of to */
-static inline void *
-at_align(void *p, size_t to)
-{
-    return (char *) p + (to - (uintptr_t) p % to) % to;
-}
 
 
 #endif

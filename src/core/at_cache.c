@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "at_align.h"
 #include "at_arena.h"
 #include "at_cache.h"
 #include "at_crypto.h"

@@ -3,13 +3,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <endian.h>
 #include <stdlib.h>
 #include <arpa/inet.h>
 
+#include "at_align.h"
 #include "at_cidr.h"
 
 
-/* an address of either family as one number: high is 0 for IPv4 */
+/* an address of either family as one number: the 32 bits of IPv4 are the upper ones */
 typedef struct {
     uint64_t       high;
     uint64_t       low;
@@ -20,17 +22,29 @@ typedef struct {
     at_number_t    last;
 } at_range_t;
 
-/* sorted, no two with an address in common */
+/*
+ * Sorted, no two with an address in common.  A search that halves them would go
+ * from line to line of memory: so that there is an index to many, the upper
+ * halves of their first addresses.  Its lowest level has all of them, in nodes of
+ * one line each; each other level has the first one of each node below, up to one
+ * that is a single node.  A node that is not full ends in the highest number.
+ */
 typedef struct {
     size_t         n;
     at_range_t    *ranges;
+    unsigned       depth;           /* levels of the index, 0: there is none */
+    uint64_t      *index;           /* the highest level first */
 } at_ranges_t;
+
+#define AT_NODE_BITS  3
+#define AT_NODE       (1 << AT_NODE_BITS)
+#define AT_NODE_SIZE  (AT_NODE * sizeof(uint64_t))
 
 struct at_cidr_set_s {
     at_ranges_t    ipv4;
     at_ranges_t    ipv6;
     at_range_t     ranges[];        /* of both: IPv4 from the first one on, IPv6
-                                       from the last one back */
+                                       from the last one back; then the indexes */
 };
 
 
@@ -39,10 +53,18 @@ static int at_cidr_parse_bits(unsigned *bits, at_str_t text, unsigned max);
 static void at_cidr_unmap(at_cidr_t *cidr);
 static int at_cidr_clear_host(at_cidr_t *cidr);
 
-static void at_ranges_sort(at_ranges_t *ranges);
-static at_range_t at_range(const at_cidr_t *cidr);
-static void at_ranges_merge(at_ranges_t *ranges);
+static unsigned at_index_depth(size_t n);
+static size_t at_index_length(size_t n, unsigned level);
+static uint64_t *at_ranges_add_index(at_ranges_t *ranges, uint64_t *index);
 static int at_ranges_match(const at_ranges_t *ranges, at_number_t addr);
+static const at_range_t *at_ranges_find(const at_ranges_t *ranges,
+    at_number_t addr);
+static size_t at_node_search(const uint64_t node[AT_NODE], uint64_t number);
+static const at_range_t *at_ranges_halve(const at_range_t *range, size_t n,
+    at_number_t addr);
+static void at_ranges_sort(at_ranges_t *ranges);
+static void at_ranges_merge(at_ranges_t *ranges);
+static at_range_t at_range(const at_cidr_t *cidr);
 static int at_range_compare(const void *one, const void *two);
 static at_number_t at_number(const at_addr_t *addr);
 static int at_number_compare(at_number_t a, at_number_t b);
@@ -228,10 +250,21 @@ at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr)
 }
 
 
+/* each family may need a node more in each level than both would in one */
 size_t
 at_cidr_set_size(size_t n)
 {
-    return sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
+    size_t    size;
+    unsigned  level;
+
+    size = sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
+
+    for (level = 0; level < at_index_depth(n); level++) {
+        size += at_index_length(n, level) * sizeof(uint64_t)
+                + 2 * AT_NODE_SIZE;
+    }
+
+    return level ? size + AT_NODE_SIZE : size;
 }
 
 
@@ -241,8 +274,8 @@ at_cidr_set_begin(void *memory, size_t n)
     at_cidr_set_t  *set;
 
     set = memory;
-    set->ipv4 = (at_ranges_t) { 0, set->ranges };
-    set->ipv6 = (at_ranges_t) { 0, set->ranges + n };
+    set->ipv4 = (at_ranges_t) { 0, set->ranges, 0, NULL };
+    set->ipv6 = (at_ranges_t) { 0, set->ranges + n, 0, NULL };
 
     return set;
 }
@@ -264,8 +297,15 @@ at_cidr_set_add(at_cidr_set_t *set, const at_cidr_t *cidr)
 void
 at_cidr_set_end(at_cidr_set_t *set)
 {
+    uint64_t  *index;
+
+    index = at_align(set->ipv6.ranges + set->ipv6.n, AT_NODE_SIZE);
+
     at_ranges_sort(&set->ipv4);
     at_ranges_sort(&set->ipv6);
+
+    index = at_ranges_add_index(&set->ipv4, index);
+    (void) at_ranges_add_index(&set->ipv6, index);
 }
 
 
@@ -309,6 +349,142 @@ at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr)
 }
 
 
+/* a single node would tell less than the ranges themselves */
+static unsigned
+at_index_depth(size_t n)
+{
+    unsigned  depth;
+
+    if (n <= AT_NODE) {
+        return 0;
+    }
+
+    for (depth = 1; (n - 1) >> (depth * AT_NODE_BITS) != 0; depth++) {
+        /* void */
+    }
+
+    return depth;
+}
+
+
+/* in numbers, whole nodes; the n-th range is in the n / AT_NODE^level-th one */
+static size_t
+at_index_length(size_t n, unsigned level)
+{
+    size_t  last;
+
+    last = (n - 1) >> (level * AT_NODE_BITS);
+
+    return (last / AT_NODE + 1) * AT_NODE;
+}
+
+
+/* returns its end */
+static uint64_t *
+at_ranges_add_index(at_ranges_t *ranges, uint64_t *index)
+{
+    size_t    i, k;
+    unsigned  level;
+
+    ranges->depth = at_index_depth(ranges->n);
+    ranges->index = index;
+
+    for (level = ranges->depth; level-- > 0; /* void */) {
+        for (i = 0; i < at_index_length(ranges->n, level); i++) {
+            k = i << (level * AT_NODE_BITS);
+            *index++ = k < ranges->n ? ranges->ranges[k].first.high
+                                     : UINT64_MAX;
+        }
+    }
+
+    return index;
+}
+
+
+/* the last range that does not begin behind addr is the only one that may hold it */
+static int
+at_ranges_match(const at_ranges_t *ranges, at_number_t addr)
+{
+    const at_range_t  *range;
+
+    if (ranges->n == 0) {
+        return 0;
+    }
+
+    range = at_ranges_find(ranges, addr);
+
+    return !at_number_is_less(addr, range->first)
+           && !at_number_is_less(range->last, addr);
+}
+
+
+/*
+ * That range, or the first one where all of them begin behind addr.  Of ranges
+ * whose upper halves are the same the index gives the last one: it may be one of
+ * those behind.
+ */
+static const at_range_t *
+at_ranges_find(const at_ranges_t *ranges, at_number_t addr)
+{
+    size_t           i, last;
+    unsigned         level;
+    const uint64_t  *index;
+
+    if (ranges->depth == 0) {
+        return at_ranges_halve(ranges->ranges, ranges->n, addr);
+    }
+
+    index = ranges->index;
+    i = 0;
+
+    for (level = ranges->depth; level-- > 0; /* void */) {
+
+        i = i * AT_NODE + at_node_search(index + i * AT_NODE, addr.high);
+
+        /* what fills up a node is not above the highest address */
+
+        last = (ranges->n - 1) >> (level * AT_NODE_BITS);
+        i = i < last ? i : last;
+
+        index += at_index_length(ranges->n, level);
+    }
+
+    return at_number_is_less(addr, ranges->ranges[i].first)
+           ? at_ranges_halve(ranges->ranges, i, addr) : &ranges->ranges[i];
+}
+
+
+/* the last one that is not above number, or the first: all are compared at once */
+static size_t
+at_node_search(const uint64_t node[AT_NODE], uint64_t number)
+{
+    return (size_t) (node[1] <= number) + (node[2] <= number)
+           + (node[3] <= number) + (node[4] <= number) + (node[5] <= number)
+           + (node[6] <= number) + (node[7] <= number);
+}
+
+
+/*
+ * The same of n ranges.  Where addresses are any, no processor foresees where
+ * they are: so the search has no branch but its end.
+ */
+static const at_range_t *
+at_ranges_halve(const at_range_t *range, size_t n, at_number_t addr)
+{
+    size_t  half, above;
+
+    while (n > 1) {
+        half = n / 2;
+        above = !at_number_is_less(addr, range[half].first);
+
+        range += half & -above;
+        n -= half;
+    }
+
+    return range;
+}
+
+
 static void
 at_ranges_sort(at_ranges_t *ranges)
 {
@@ -316,22 +492,6 @@ at_ranges_sort(at_ranges_t *ranges)
         qsort(ranges->ranges, ranges->n, sizeof(at_range_t), at_range_compare);
         at_ranges_merge(ranges);
     }
-}
-
-
-static at_range_t
-at_range(const at_cidr_t *cidr)
-{
-    unsigned    host;
-    at_range_t  range;
-
-    host = cidr->addr.len * 8 - cidr->bits;
-
-    range.first = at_number(&cidr->addr);
-    range.last.low = range.first.low | at_low_bits(host);
-    range.last.high = range.first.high | at_low_bits(host > 64 ? host - 64 : 0);
-
-    return range;
 }
 
 
@@ -358,34 +518,19 @@ at_ranges_merge(at_ranges_t *ranges)
 }
 
 
-/*
- * The last range that does not begin behind addr is the only one that may hold
- * it.  Where addresses are any, no processor foresees where they are: so the
- * search has no branch but its end.
- */
-static int
-at_ranges_match(const at_ranges_t *ranges, at_number_t addr)
+static at_range_t
+at_range(const at_cidr_t *cidr)
 {
-    size_t             n, half, above;
-    const at_range_t  *range;
+    unsigned    host;
+    at_range_t  range;
 
-    range = ranges->ranges;
-    n = ranges->n;
+    host = 128 - cidr->bits;
 
-    if (n == 0) {
-        return 0;
-    }
+    range.first = at_number(&cidr->addr);
+    range.last.low = range.first.low | at_low_bits(host);
+    range.last.high = range.first.high | at_low_bits(host > 64 ? host - 64 : 0);
 
-    while (n > 1) {
-        half = n / 2;
-        above = !at_number_is_less(addr, range[half].first);
-
-        range += half & -above;
-        n -= half;
-    }
-
-    return !at_number_is_less(addr, range->first)
-           && !at_number_is_less(range->last, addr);
+    return range;
 }
 
 
@@ -408,16 +553,13 @@ at_range_compare(const void *one, const void *two)
 static at_number_t
 at_number(const at_addr_t *addr)
 {
-    unsigned     i;
     at_number_t  number;
 
-    number.high = 0;
-    number.low = 0;
+    memcpy(&number.high, addr->bytes, 8);
+    memcpy(&number.low, addr->bytes + 8, 8);
 
-    for (i = 0; i < addr->len; i++) {
-        number.high = number.high << 8 | number.low >> 56;
-        number.low = number.low << 8 | addr->bytes[i];
-    }
+    number.high = be64toh(number.high);
+    number.low = be64toh(number.low);
 
     return number;
 }

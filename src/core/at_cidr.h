@@ -20,7 +20,7 @@
  */
 typedef struct {
     unsigned  len;              /* 4 or 16 */
-    uint8_t   bytes[16];
+    uint8_t   bytes[16];        /* those behind len are 0 */
 } at_addr_t;
 
 typedef struct {

@@ -814,6 +814,109 @@ test_many(void)
 }
 
 
+/* the i-th of n addresses, four apart but for the last, which is the highest */
+static at_cidr_t
+apart(unsigned len, unsigned i, unsigned n, int tied)
+{
+    uint64_t   number;
+    at_cidr_t  cidr;
+
+    memset(&cidr, 0, sizeof(at_cidr_t));
+    cidr.addr.len = len;
+    cidr.bits = len * 8;
+    number = 4 * (uint64_t) i + 1;
+
+    if (i == n - 1) {
+        memset(cidr.addr.bytes, 0xff, len);
+
+    } else if (len == 4) {
+        put64(cidr.addr.bytes, number, 4);
+
+    } else {
+        put64(cidr.addr.bytes, 0x20010db800000000 + (tied ? 0 : number), 8);
+        put64(cidr.addr.bytes + 8, number, 8);
+    }
+
+    return cidr;
+}
+
+
+/* its address, and neither the one before nor the one behind */
+static unsigned
+is_apart(const at_cidr_set_t *set, at_cidr_t cidr)
+{
+    unsigned   right;
+    at_addr_t  addr;
+
+    addr = cidr.addr;
+    right = at_cidr_set_match(set, &addr) == 1;
+
+    addr.bytes[addr.len - 1]--;
+    right += at_cidr_set_match(set, &addr) == 0;
+
+    addr.bytes[addr.len - 1] += 2;
+    right += at_cidr_set_match(set, &addr) == 0;
+
+    return right == 3;
+}
+
+
+static unsigned
+wrong_of(unsigned n4, unsigned n6, int tied)
+{
+    unsigned        i, wrong;
+    at_cidr_set_t  *set;
+    at_cidr_t      *cidrs;
+
+    cidrs = calloc(n4 + n6 + 1, sizeof(at_cidr_t));
+    if (cidrs == NULL) {
+        abort();
+    }
+
+    for (i = 0; i < n4; i++) {
+        cidrs[i] = apart(4, i, n4, tied);
+    }
+
+    for (i = 0; i < n6; i++) {
+        cidrs[n4 + i] = apart(16, i, n6, tied);
+    }
+
+    set = at_cidr_set_create(cidrs, n4 + n6);
+    wrong = 0;
+
+    for (i = 0; i < n4 + n6; i++) {
+        wrong += !is_apart(set, cidrs[i]);
+    }
+
+    at_cidr_set_free(set);
+    free(cidrs);
+
+    return wrong;
+}
+
+
+/* of any number, so that nodes of an index are full, and one is begun */
+static void
+test_numbers(void)
+{
+    unsigned               i, n, wrong[2];
+    static const unsigned  more[] = { 511, 512, 513, 520, 4095, 4096, 4097, 5000 };
+
+    wrong[0] = 0;
+    wrong[1] = 0;
+
+    for (i = 0; i < 150 + N(more); i++) {
+        n = i < 150 ? i : more[i - 150];
+
+        wrong[0] += wrong_of(n, 0, 0) + wrong_of(0, n, 0) + wrong_of(n / 3, n - n / 3, 0);
+        wrong[1] += wrong_of(0, n, 1) + wrong_of(n, 1, 1) + wrong_of(1, n, 1);
+    }
+
+    is_int(wrong[0], 0, "I8 as many ranges as one likes");
+    is_int(wrong[1], 0, "I8 of one upper half");
+}
+
+
 static void
 test_time(void)
 {
@@ -864,6 +967,7 @@ main(void)
     test_published();
     test_cipp();
     test_many();
+    test_numbers();
     test_time();
 
     return tap_done();
