@@ -688,6 +688,30 @@ $_->close for values(($two->{reach} // {})->%*);
     is_deeply \%hot, { '200 HIT' => 300 }, 'X8 what is in use stays';
 }
 
+# the time is taken for a configuration that names it, or once a page has
+{
+    my $page = serve(conf => <<'CONF', files => { %files,
+    auth_token_issuer a {
+        issuer   https://issuer.example;
+        audience api;
+        key_file %%DIR%%/rsa.pem;
+    }
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        add_header X-Cache $auth_token_cache_status;
+        location / { ssi on; default_type text/html; root %%DIR%%/; }
+        location /good { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+        'page.html' => '[<!--#echo var="auth_token_verify_time" -->]' });
+
+    my ($first, $next) = map { $page->request('/page.html', token => good_token(claims => { jti => $_ })) } 1, 2;
+    is "$first->{status} $first->{body}", '200 [(none)]', 'nobody has asked for the time';
+    like "$next->{status} $next->{body}", qr/\A200 \[0\.\d{6}\]\z/, 'it is there from then on';
+    is $_->header('X-Cache'), 'MISS', 'both were verified' for $first, $next;
+}
+
 # off, and one process
 {
     my $off   = serve(conf => "auth_token_cache off;\n$conf");

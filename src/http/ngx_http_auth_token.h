@@ -128,6 +128,7 @@ typedef struct {
     at_cache_t                    *cache;       /* NULL: off */
     uint64_t                       keys_generation;
                                         /* differs after any change of keys */
+    ngx_uint_t                     timed;       /* verify_time is asked for */
 
     ngx_str_t                      store;       /* its path, or NULL */
     ngx_http_auth_token_where_t    store_where;
@@ -235,7 +236,7 @@ typedef struct {
     ngx_str_t                        credential;
     const at_identity_t             *identity;      /* never NULL */
     at_identity_t                    own;           /* if not of the cache */
-    int64_t                          verify_time;   /* nanoseconds, or 0 */
+    int64_t                          verify_time;   /* nanoseconds; 0: unknown */
     const at_endpoint_t             *endpoint;  /* the row, or NULL */
 
     void                            *call;      /* of the token API */
@@ -251,6 +252,7 @@ typedef struct {
     unsigned                         nobody:1;  /* no credential was read */
     unsigned                         behind:1;  /* what was read is before epoch */
     unsigned                         recalled:1;    /* identity is the cache's */
+    unsigned                         verified:1;    /* it was, or was refused, now */
     unsigned                         passed:1;  /* another one has granted */
     unsigned                         content:1; /* a content handler's */
     unsigned                         logged:1;
@@ -569,6 +571,7 @@ ngx_int_t ngx_http_auth_token_filter_init(ngx_conf_t *cf);
 /* variables */
 
 ngx_int_t ngx_http_auth_token_add_variables(ngx_conf_t *cf);
+ngx_uint_t ngx_http_auth_token_is_timed(ngx_cycle_t *cycle);
 char *ngx_http_auth_token_set_claim(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

@@ -43,6 +43,7 @@ ngx_http_auth_token_start(ngx_http_auth_token_ctx_t *ctx,
     ctx->endpoint = NULL;
     ctx->check = NULL;
     ctx->content = 0;
+    ctx->verified = 0;
     ctx->verify_time = 0;
     ngx_str_null(&ctx->credential);
 }
@@ -282,6 +283,8 @@ ngx_http_auth_token_is_client(void *data, at_str_t id)
 }
 
 
+/* to look at the clock takes a tenth of what an API token does: for who asks */
+
 static at_verdict_e
 ngx_http_auth_token_verify(ngx_http_auth_token_main_conf_t *atmcf,
     ngx_http_auth_token_ctx_t *ctx)
@@ -289,13 +292,17 @@ ngx_http_auth_token_verify(ngx_http_auth_token_main_conf_t *atmcf,
     int64_t       start;
     at_verdict_e  verdict;
 
-    start = ngx_http_auth_token_nanoseconds();
+    start = atmcf->timed ? ngx_http_auth_token_nanoseconds() : 0;
 
     verdict = ctx->kind == NGX_HTTP_AUTH_TOKEN_API
               ? ngx_http_auth_token_verify_api_token(atmcf, ctx)
               : ngx_http_auth_token_verify_jwt(atmcf, ctx);
 
-    ctx->verify_time = ngx_http_auth_token_nanoseconds() - start;
+    ctx->verified = 1;
+
+    if (atmcf->timed) {
+        ctx->verify_time = ngx_http_auth_token_nanoseconds() - start;
+    }
 
     return verdict;
 }

@@ -371,6 +371,8 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     at_jwt_init();
 
+    atmcf->timed = ngx_http_auth_token_is_timed(cycle);
+
     if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_http_auth_token_fetch_watch(cycle, atmcf) != NGX_OK

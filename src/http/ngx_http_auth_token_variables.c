@@ -518,7 +518,7 @@ ngx_http_auth_token_cache_status_variable(ngx_http_request_t *r,
     ctx = ngx_http_auth_token_find_ctx(r->main);
 
     if (ctx == NULL || atmcf->cache == NULL
-        || (!ctx->recalled && ctx->verify_time == 0))
+        || (!ctx->recalled && !ctx->verified))
     {
         return ngx_http_auth_token_set_empty(v);
     }
@@ -557,14 +557,45 @@ ngx_http_auth_token_cache_counter_variable(ngx_http_request_t *r,
 }
 
 
-/* seconds with microseconds, as $request_time has milliseconds */
+/* whether the configuration names the variable of the time */
+
+ngx_uint_t
+ngx_http_auth_token_is_timed(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *variables;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+    variables = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        if (variables[i].get_handler
+            == ngx_http_auth_token_verify_time_variable)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Seconds with microseconds, as $request_time has milliseconds.  What finds it by
+ * name while requests run has it from the next one on.
+ */
 
 static ngx_int_t
 ngx_http_auth_token_verify_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                   s;
-    ngx_http_auth_token_ctx_t  *ctx;
+    ngx_str_t                         s;
+    ngx_http_auth_token_ctx_t        *ctx;
+    ngx_http_auth_token_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    atmcf->timed = 1;
 
     ctx = ngx_http_auth_token_find_ctx(r->main);
 
