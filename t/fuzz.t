@@ -3,7 +3,7 @@
 # Copyright (C) the nginx-auth-token authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Each fuzz target takes its corpus and then works on for FUZZ_SECONDS (3).
+# Each fuzz target takes its corpus and then works on for FUZZ_SECONDS (1).
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ use Test::More;
 
 my $root = dirname(dirname(abs_path(__FILE__)));
 my $build = $ENV{AT_BUILD} || "$root/build";
-my $seconds = $ENV{FUZZ_SECONDS} // 3;
+my $seconds = $ENV{FUZZ_SECONDS} // 1;
 
 # to libFuzzer 0 seconds are no limit at all
 my @limit = $seconds > 0 ? "-max_total_time=$seconds" : '-runs=0';
