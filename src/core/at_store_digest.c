@@ -15,17 +15,32 @@
 /* a bucket that is known not to be there */
 static const char  at_digest_nothing[1];
 
+/*
+ * The directory has a place for each bucket: what is known of it, or how far from
+ * the origin it is, in units of which LMDB's addresses of values are multiples.
+ * Half as large as addresses would be, it is the sooner in the processor's cache.
+ */
+#define AT_DIGEST_UNKNOWN  0
+#define AT_DIGEST_NONE     1
+
+#define AT_DIGEST_UNIT     2
+
+/* bytes, either way: a test has less */
+#ifndef AT_DIGEST_REACH
+#define AT_DIGEST_REACH    ((uint64_t) 1 << 32)
+#endif
+
 
 /* --- the directory ------------------------------------------------------- */
 
 
-static const char **
+static uint32_t *
 at_digest_slot(at_digest_table_t *table, at_str_t key)
 {
     const unsigned char  *p;
 
     if (table->directory == NULL) {
-        table->directory = calloc(AT_BUCKETS, sizeof(char *));
+        table->directory = calloc(AT_BUCKETS, sizeof(uint32_t));
     }
 
     if (table->directory == NULL) {
@@ -38,11 +53,66 @@ at_digest_slot(at_digest_table_t *table, at_str_t key)
 }
 
 
+/* 1, or 0 where the slot says nothing */
+static int
+at_digest_recall(const at_digest_table_t *table, const uint32_t *slot,
+    at_str_t *bucket)
+{
+    uint64_t  address;
+
+    switch (*slot) {
+
+    case AT_DIGEST_UNKNOWN:
+        return 0;
+
+    case AT_DIGEST_NONE:
+        *bucket = (at_str_t) { at_digest_nothing, 0 };
+        return 1;
+
+    default:
+        address = table->origin + (uint64_t) *slot * AT_DIGEST_UNIT;
+        *bucket = at_bucket_whole((const char *) (uintptr_t) address);
+        return 1;
+    }
+}
+
+
+/* what is too far from the first one is looked for each time */
+static void
+at_digest_note(at_digest_table_t *table, uint32_t *slot, at_str_t bucket)
+{
+    uint64_t  address, place;
+
+    if (bucket.data == at_digest_nothing) {
+        place = AT_DIGEST_NONE;
+
+    } else {
+        address = (uintptr_t) bucket.data;
+
+        if (table->origin == 0) {
+            table->origin = address - AT_DIGEST_REACH;
+        }
+
+        place = (address - table->origin) / AT_DIGEST_UNIT;
+
+        if (address % AT_DIGEST_UNIT != 0 || place <= AT_DIGEST_NONE
+            || place >= 2 * AT_DIGEST_REACH / AT_DIGEST_UNIT)
+        {
+            return;
+        }
+    }
+
+    *slot = (uint32_t) place;
+    table->known = 1;
+}
+
+
 void
 at_digest_forget(at_digest_table_t *table)
 {
     if (table->known) {
-        memset(table->directory, 0, AT_BUCKETS * sizeof(char *));
+        memset(table->directory, 0, AT_BUCKETS * sizeof(uint32_t));
+        table->origin = 0;
         table->known = 0;
     }
 }
@@ -108,14 +178,12 @@ at_digest_bucket(at_digest_table_t *table, MDB_txn *txn, int known,
     at_str_t key, at_str_t *bucket)
 {
     int                 rc;
-    const char        **slot;
+    uint32_t           *slot;
     at_bucket_info_t    info;
 
     slot = known ? at_digest_slot(table, key) : NULL;
 
-    if (slot != NULL && *slot != NULL) {
-        *bucket = *slot == at_digest_nothing ? (at_str_t) { *slot, 0 }
-                                             : at_bucket_whole(*slot);
+    if (slot != NULL && at_digest_recall(table, slot, bucket)) {
         return 0;
     }
 
@@ -126,8 +194,7 @@ at_digest_bucket(at_digest_table_t *table, MDB_txn *txn, int known,
         && (bucket->len != 0 || bucket->data == at_digest_nothing)
         && at_bucket_info(&info, *bucket) == 0)
     {
-        *slot = bucket->data;
-        table->known = 1;
+        at_digest_note(table, slot, *bucket);
     }
 
     return rc;

@@ -13,6 +13,8 @@
 #ifndef AT_STORE_DIGEST_H
 #define AT_STORE_DIGEST_H
 
+#include <stdint.h>
+
 #include "at_bucket.h"
 #include "at_store.h"
 #include "at_str.h"
@@ -22,8 +24,9 @@ struct MDB_txn;
 
 typedef struct {
     unsigned      dbi;          /* LMDB's handle */
-    const char  **directory;    /* of all buckets; NULL until it is needed */
-    unsigned      known:1;      /* some are in it */
+    uint32_t     *directory;    /* of all buckets; NULL until it is needed */
+    uint64_t      origin;       /* the address that it counts from, or 0 */
+    unsigned      known:1;      /* something is in it */
     at_bytes_t    copy;         /* of a bucket that is written */
     at_bytes_t    next;         /* with one entry more */
 } at_digest_table_t;
