@@ -8,6 +8,18 @@ use List::Util qw(min);
 
 our $CACHE = 16 * 1024;         # KiB, the default of auth_token_cache
 
+# what is compared with each other
+our @RANGES = map { "auth_token_allow, ranges, $_" } 10_000, 1;
+
+my %little = map { $_ => 1 } 'auth_token, same token', 'auth_token, same API token',
+                             'auth_token, one of a million at random', @RANGES;
+
+# of some rows those whose goal is a small difference, and what they are compared with
+sub of_little ($class, @rows) {
+    my %want = map { $_->{name} => 1, $_->{of} => 1 } grep { $little{$_->{name}} } @rows;
+    return grep { $want{$_->{name}} } @rows;
+}
+
 # found and instructions: results by the names of rows; verify (microseconds);
 # ranges (microseconds of 10,000 above one); memory (own and nginx, each rss and pss
 # in KiB); peers: names of the rows that verify each token once; storm: what
@@ -68,9 +80,9 @@ sub _bad ($self) {
              met => defined $bad && defined $good ? $bad <= $good : undef };
 }
 
-# of the table of growth, whose rounds are few: the instructions say it surely
+# the instructions say it surely
 sub _ranges ($self) {
-    my ($many, $one) = map { "auth_token_allow, ranges, $_" } 10_000, 1;
+    my ($many, $one) = @RANGES;
     my $more = $self->_instructions($many, $one);
 
     return _at_most('10,000 ranges: at most 0.1 us above a single one', $self->{ranges}, 0.1,

@@ -29,6 +29,12 @@ sub measure ($self, $rounds, @rows) {
     }
 }
 
+# The same, so many times more and for so many seconds each, with a word to nobody.
+sub measure_more ($self, $rounds, $seconds, @rows) {
+    local @$self{qw(seconds after_round)} = ($seconds, undef);
+    $self->measure($rounds, @rows);
+}
+
 sub _sample ($self, $row) {
     my $server = $self->{cases}->server($row->{server});
     my $load   = $self->{cases}->load($row->{load});
