@@ -250,7 +250,7 @@ at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr)
 }
 
 
-/* each family may need a node more in each level than both would in one */
+/* two families may need a node more in each level than one of as many ranges */
 size_t
 at_cidr_set_size(size_t n)
 {
@@ -260,8 +260,7 @@ at_cidr_set_size(size_t n)
     size = sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
 
     for (level = 0; level < at_index_depth(n); level++) {
-        size += at_index_length(n, level) * sizeof(uint64_t)
-                + 2 * AT_NODE_SIZE;
+        size += at_index_length(n, level) * sizeof(uint64_t) + AT_NODE_SIZE;
     }
 
     return level ? size + AT_NODE_SIZE : size;

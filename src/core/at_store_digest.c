@@ -83,11 +83,15 @@ at_digest_note(at_digest_table_t *table, uint32_t *slot, at_str_t bucket)
 {
     uint64_t  address, place;
 
-    if (bucket.data == at_digest_nothing) {
-        place = AT_DIGEST_NONE;
+    address = (uintptr_t) bucket.data;
+    place = AT_DIGEST_NONE;
 
-    } else {
-        address = (uintptr_t) bucket.data;
+    if (bucket.data != at_digest_nothing) {
+
+        /* of a file that is damaged */
+        if (address % AT_DIGEST_UNIT != 0) {
+            return;
+        }
 
         if (table->origin == 0) {
             table->origin = address - AT_DIGEST_REACH;
@@ -95,7 +99,7 @@ at_digest_note(at_digest_table_t *table, uint32_t *slot, at_str_t bucket)
 
         place = (address - table->origin) / AT_DIGEST_UNIT;
 
-        if (address % AT_DIGEST_UNIT != 0 || place <= AT_DIGEST_NONE
+        if (place <= AT_DIGEST_NONE
             || place >= 2 * AT_DIGEST_REACH / AT_DIGEST_UNIT)
         {
             return;
@@ -112,9 +116,10 @@ at_digest_forget(at_digest_table_t *table)
 {
     if (table->known) {
         memset(table->directory, 0, AT_BUCKETS * sizeof(uint32_t));
-        table->origin = 0;
         table->known = 0;
     }
+
+    table->origin = 0;
 }
 
 

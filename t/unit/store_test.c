@@ -1006,6 +1006,42 @@ change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 }
 
 
+/* LMDB puts no value at an odd address, but a damaged file may say that it does */
+static void
+test_directory(void)
+{
+    uint32_t           *slot;
+    at_str_t            bucket;
+    at_digest_table_t   table;
+    _Alignas(8) char    bytes[64] = { 0 };
+
+    memset(&table, 0, sizeof(table));
+    slot = at_digest_slot(&table, at_str("ab"));
+    if (slot == NULL) {
+        die("no memory");
+    }
+
+    bytes[8] = 42;                              /* of the bucket at 4, its length */
+
+    at_digest_note(&table, slot, (at_str_t) { bytes + 3, 42 });
+    ok(!at_digest_recall(&table, slot, &bucket), "an odd address is not kept");
+
+    at_digest_note(&table, slot, (at_str_t) { bytes + 4, 42 });
+    ok(at_digest_recall(&table, slot, &bucket) && bucket.data == bytes + 4
+       && bucket.len == 42, "nor counted from");
+
+    at_digest_forget(&table);
+    ok(!at_digest_recall(&table, slot, &bucket) && table.origin == 0,
+       "what is forgotten is not known");
+
+    at_digest_note(&table, slot, (at_str_t) { at_digest_nothing, 0 });
+    ok(at_digest_recall(&table, slot, &bucket) && bucket.len == 0,
+       "that there is no bucket is");
+
+    at_digest_free(&table);
+}
+
+
 static void
 test_tokens(void)
 {
@@ -1242,6 +1278,7 @@ main(void)
     test_processes();
     test_killed();
     test_dead_readers();
+    test_directory();
     test_tokens();
     test_snapshot();
     test_pinned();
