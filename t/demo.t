@@ -161,11 +161,12 @@ like $output, qr/^   \$ DEMO_DIR='\Q$dir\E' make demo-stop$/m, 'how to stop it';
 
 # --- its verdict can be trusted ---------------------------------------------
 
-# each of these also begins anew over one that is running
+# Each of these also begins anew over one that is running.  Sanitized, a demo takes
+# four times as long, and the script is the same.
 my %cases = ('one refused' => ['3'], 'the last' => [$calls],
              'some' => ['2:body', '4:status', '25:log', $calls]);
 
-for my $name ($ENV{AT_SANITIZE} ? 'some' : sort keys %cases) {
+for my $name ($ENV{AT_SANITIZE} ? () : sort keys %cases) {
     my @what = $cases{$name}->@*;
     my @n    = map { s/:.*//r } @what;
 
@@ -179,7 +180,7 @@ for my $name ($ENV{AT_SANITIZE} ? 'some' : sort keys %cases) {
     processes();
 }
 
-for my $what ($calls + 1, '1:nothing', '3 x') {
+for my $what ($calls + 1, '1:nothing', '3 x', '3:4', '3:4:log') {
     local $ENV{DEMO_EXPECT_WRONG} = $what;
     my ($status) = demo('run');
     is $status, 2, "DEMO_EXPECT_WRONG=$what means nothing: exit code 2";

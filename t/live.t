@@ -2,7 +2,7 @@
 
 # The store changed by the command while two workers are under load: each change
 # holds for the very next request in both (rows D7, X5).  LIVE_CHANGES says how
-# many changes (1,000).
+# many changes (400).
 
 use v5.36;
 
@@ -13,7 +13,7 @@ use AuthToken::Load qw(said);
 use AuthToken::Test;
 use Time::HiRes qw(time);
 
-my $changes = $ENV{LIVE_CHANGES} || ($ENV{AT_SANITIZE} ? 100 : 1000);
+my $changes = $ENV{LIVE_CHANGES} || ($ENV{AT_SANITIZE} ? 50 : 400);
 my $seed    = $ENV{LIVE_SEED} || time ^ $$;
 srand $seed;
 

@@ -15,6 +15,7 @@ use File::Compare qw(compare);
 use File::Copy qw(copy);
 use File::Temp ();
 use JSON::PP ();
+use List::Util qw(max min);
 use POSIX ();
 use Time::HiRes qw(time);
 
@@ -417,7 +418,7 @@ my @passwd  = ('user', 'passwd', 'jane');
 # Allocations: of the thousands in the middle, in which OpenSSL makes itself ready,
 # some, and fewer where a password is hashed each time.  It does not live through
 # all of them; that is no matter of the store.
-for my $row (['import', 41, @replace], ['a change', 41, @disable], ['a user', 151, @create],
+for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 151, @create],
              ['a password', 151, @passwd])
 {
     my ($name, $step, @arguments) = @$row;
@@ -430,7 +431,9 @@ for my $row (['import', 41, @replace], ['a change', 41, @disable], ['a user', 15
     for my $lasting (0, 1) {
         my $mode = $lasting ? 'from then on' : 'once';
         each_fault("D10 $name without memory, $mode", \@arguments,
-            sub ($n) { $n + ($n < 60 || $n > $total - 200 ? 1 : $step) },
+            sub ($n) {
+                return $n < 60 || $n > $total - 200 ? $n + 1 : min($n + $step, max($n + 1, $total - 199));
+            },
             sub ($n) { return { env => \%env, before => sub { arm($n, $lasting, $$) } } },
             sub ($n, $status) { (disarm())[1] },
             $name =~ /^(?:import|a user)$/ ? qr/^-11$/ : qr/(?!)/);

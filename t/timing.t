@@ -14,6 +14,7 @@ use lib "$Bin/lib";
 
 use AuthToken::Local;
 use AuthToken::Test;
+use List::Util qw(min);
 use Time::HiRes qw(time);
 
 my $s = start(<<'CONF', files => {
@@ -170,13 +171,13 @@ CONF
             }
         }
 
-        my %median = map { $_ => median($taken{$_}->@*) } keys %taken;
-        note map { sprintf "%s, %-5s %.3f ms, median of %d\n", $what, $_, $median{$_} * 1e3, $tries } sort keys %median;
+        # most of few are disturbed by something: then the least of them
+        my ($bound, $of, $which) = $tries >= 2000 ? (0.02, \&median, 'median') : (0.6, \&min, 'least');
+        my %took = map { $_ => $of->($taken{$_}->@*) } keys %taken;
+        note map { sprintf "%s, %-5s %.3f ms, %s of %d\n", $what, $_, $took{$_} * 1e3, $which, $tries } sort keys %took;
 
-        # one of few is disturbed by anything
-        my $bound = $tries >= 2000 ? 0.02 : 0.6;
-        for my $name (grep { $_ ne 'jane' } sort keys %median) {
-            cmp_ok abs($median{$name} / $median{jane} - 1), '<', $bound,
+        for my $name (grep { $_ ne 'jane' } sort keys %took) {
+            cmp_ok abs($took{$name} / $took{jane} - 1), '<', $bound,
                 "T2 $what: '$name' takes what a user with a wrong password takes, within " . 100 * $bound . ' %';
         }
     }
