@@ -255,15 +255,18 @@ size_t
 at_cidr_set_size(size_t n)
 {
     size_t    size;
-    unsigned  level;
+    unsigned  level, depth;
 
     size = sizeof(at_cidr_set_t) + n * sizeof(at_range_t);
+    depth = at_index_depth(n);
 
-    for (level = 0; level < at_index_depth(n); level++) {
+    for (level = 0; level < depth; level++) {
         size += at_index_length(n, level) * sizeof(uint64_t) + AT_NODE_SIZE;
     }
 
-    return level ? size + AT_NODE_SIZE : size;
+    /* and the first one begins where a line does */
+
+    return depth ? size + AT_NODE_SIZE : size;
 }
 
 
@@ -382,14 +385,16 @@ at_index_length(size_t n, unsigned level)
 static uint64_t *
 at_ranges_add_index(at_ranges_t *ranges, uint64_t *index)
 {
-    size_t    i, k;
+    size_t    i, k, length;
     unsigned  level;
 
     ranges->depth = at_index_depth(ranges->n);
     ranges->index = index;
 
     for (level = ranges->depth; level-- > 0; /* void */) {
-        for (i = 0; i < at_index_length(ranges->n, level); i++) {
+        length = at_index_length(ranges->n, level);
+
+        for (i = 0; i < length; i++) {
             k = i << (level * AT_NODE_BITS);
             *index++ = k < ranges->n ? ranges->ranges[k].first.high
                                      : UINT64_MAX;
