@@ -39,18 +39,19 @@ BUILD      = $(BUILD_ROOT)
 SANFLAGS   =
 endif
 
-CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc/core
+CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc
 # nginx's own headers do not live up to all of the warnings
 MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
 CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
 CLI_LIBS    = -ljwt $(CORE_LIBS)
 
-CORE_SRCS  = $(wildcard src/core/*.c)
-CORE_HDRS  = $(wildcard src/core/*.h)
+CORE_SRCS  = $(wildcard src/core/*/*.c)
+CORE_HDRS  = $(wildcard src/core/*/*.h)
 CORE_OBJS  = $(CORE_SRCS:src/core/%.c=$(BUILD)/core/%.o)
-CLI_SRCS   = $(wildcard src/cli/*.c)
+CLI_SRCS   = $(wildcard src/cli/*.c src/cli/*/*.c)
+CLI_HDRS   = $(wildcard src/cli/*/*.h)
 CLI_OBJS   = $(CLI_SRCS:src/cli/%.c=$(BUILD)/cli/%.o)
-HTTP_SRCS  = $(wildcard src/http/*.c src/http/*.h)
+HTTP_SRCS  = $(wildcard src/http/*.c src/http/*/*.c src/http/*/*.h)
 UNIT_SRCS  = $(wildcard t/unit/*_test.c)
 UNITS      = $(UNIT_SRCS:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRCS  = $(wildcard t/fuzz/*_fuzz.c)
@@ -136,9 +137,9 @@ $(BUILD)/libauthtoken.a: $(CORE_OBJS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(wildcard src/cli/*.h)
+$(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(CLI_HDRS)
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) -Isrc/cli -c -o $@ $<
+	$(CC) $(CORE_CFLAGS) -c -o $@ $<
 
 $(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
 	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
@@ -192,7 +193,7 @@ bench:
 
 FUZZ_TIME  = 10
 FUZZ_FLAGS = -std=gnu11 -g -O1 -fsanitize=address,undefined \
-             -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Isrc/core
+             -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Isrc
 FUZZ_OBJS  = $(CORE_SRCS:src/core/%.c=$(BUILD_ROOT)/fuzz/core/%.o)
 
 $(BUILD_ROOT)/fuzz/core/%.o: src/core/%.c $(CORE_HDRS)
@@ -215,10 +216,10 @@ fuzz: fuzzers
 	./t/fuzz/run $(FUZZ_TIME) $(FUZZERS)
 
 lint:
-	$(CC) $(CORE_CFLAGS) -fanalyzer -fsyntax-only $(CORE_SRCS) $(CLI_SRCS) -Isrc/cli
+	$(CC) $(CORE_CFLAGS) -fanalyzer -fsyntax-only $(CORE_SRCS) $(CLI_SRCS)
 	for f in $(CORE_SRCS) $(CLI_SRCS); do \
 	    clang-tidy --quiet --checks=-clang-analyzer-security.insecureAPI.* $$f \
-	        -- -std=gnu11 -Isrc/core -Isrc/cli 2>/dev/null; done
+	        -- -std=gnu11 -Isrc 2>/dev/null; done
 
 # --- installation -----------------------------------------------------------
 

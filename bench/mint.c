@@ -18,7 +18,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "at_base64url.h"
+#include "core/base/at_base64url.h"
 
 
 #define MINT_MAX  8192

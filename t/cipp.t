@@ -299,10 +299,10 @@ may 11, '/api/ListUsers', 'a role that CIPP limits to tenants is not limited her
 
 # no endpoint, and one that takes nobody
 my %none = (says => 'Endpoint not found');
-may_not $_, '/api/NoSuchEndpoint', SCOPE => 'no_endpoint', 'E1 no such endpoint', %none for 1, 7;
-may_not 7, '/api/ListUsers/', SCOPE => 'no_endpoint', 'P2 with a slash behind', %none;
-may_not 7, '/api/%4cistUsers', SCOPE => 'no_endpoint', 'P2 spelt in another way', %none;
-may_not 7, "/api/NoSuch<script>$_", SCOPE => 'no_endpoint', 'E2 nothing of the request comes back', %none
+may_not $_, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'E1 no such endpoint', %none for 1, 7;
+may_not 7, '/api/ListUsers/', SCOPE => 'unknown_endpoint', 'P2 with a slash behind', %none;
+may_not 7, '/api/%4cistUsers', SCOPE => 'unknown_endpoint', 'P2 spelt in another way', %none;
+may_not 7, "/api/NoSuch<script>$_", SCOPE => 'unknown_endpoint', 'E2 nothing of the request comes back', %none
     for '', '%3cb%3e', '?a=<b>';
 granted $s, '/api/PublicPing', 'Public', hit => 1, port => 2;
 refused $s, '/api/ListUsers', NONE => 'no token', reason => 'no_credential', port => 2,
@@ -311,7 +311,7 @@ refused $s, '/api/ListUsers', NONE => 'no token', reason => 'no_credential', por
 # the location's scope may come from a request: it is not repeated
 refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'E2 a scope of the request', reason => 'scope', token => of(1), port => 2,
         expect => { type => 'text/plain', body => "${denied}the user does not have the required permission" };
-refused $s, '/own-words/x', SCOPE => "the operator's own words", reason => 'no_endpoint', token => of(1), port => 2,
+refused $s, '/own-words/x', SCOPE => "the operator's own words", reason => 'unknown_endpoint', token => of(1), port => 2,
         expect => { type => 'text/plain', body => 'Ask the help desk' };
 
 # address, state

@@ -122,7 +122,7 @@ not_now $token, '/api/ListUsers', ADDR => 'address', $client, 'I7 from another a
 not_now $token, '/api/AddUser', SCOPE => 'endpoint',
     "${denied}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite",
     'P5 outside of its role', @post, from => '127.0.0.2';
-not_now $token, '/api/NoSuchEndpoint', SCOPE => 'no_endpoint', 'Endpoint not found', 'P5 in no row', from => '127.0.0.2';
+not_now $token, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'Endpoint not found', 'P5 in no row', from => '127.0.0.2';
 granted $s, '/api/PublicPing', 'P5 public, from anywhere', port => 2;
 
 for my $round (1, 2) {

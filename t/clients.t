@@ -109,16 +109,16 @@ may $guid, '/', 'D2 known', decision => { client => $guid, role => 'readonly', i
                                           user => 'jane', method => 'bearer', status => 'OK' };
 may 'two', '/', "D2 of two issuers, $_", claims => { aud => $_, $_ eq 'second' ? (azp => 'two') : () }
     for qw(main second);
-may_not 'two', '/', DISABLED => 'foreign_client', "D2 of two issuers, $_", claims => { aud => $_ }
+may_not 'two', '/', DISABLED => 'client_issuer_mismatch', "D2 of two issuers, $_", claims => { aud => $_ }
     for 'scoped';
 may_not $_, '/', DISABLED => 'unknown_client', 'D2 unknown'
     for '11111111-2222-3333-4444-555555555555', 'x', substr($guid, 0, -1), "${guid}0", "{$guid}",
         'x' x 256, 'x' x 511, 'x' x 512, 'x' x 3000, 'reader', 'main', '*', '%', " $guid", "$guid ",
         "api://$guid", "cafe";
 may_not 'off', '/', DISABLED => 'disabled_client', 'D2 disabled';
-may_not $other, '/', DISABLED => 'foreign_client', 'D2 of another issuer';
-may_not $guid, '/', DISABLED => 'foreign_client', 'D2 of another issuer', claims => { aud => 'second' };
-may_not 'homeless', '/', DISABLED => 'foreign_client', 'D2 of no issuer, where there are several',
+may_not $other, '/', DISABLED => 'client_issuer_mismatch', 'D2 of another issuer';
+may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'D2 of another issuer', claims => { aud => 'second' };
+may_not 'homeless', '/', DISABLED => 'client_issuer_mismatch', 'D2 of no issuer, where there are several',
     claims => { aud => $_ } for qw(main second);
 may $other, '/', 'D2 of the second', claims => { aud => 'second', azp => $other, appid => GONE },
     decision => { client => $other, issuer => 'second', user => '' };
@@ -290,7 +290,7 @@ may_not $guid, '/read', SCOPE => 'scope', 'D7 that role denies it now';
 $store->ok('role', 'delete', 'ops');
 may_not $guid, '/', SCOPE => 'no_role', 'D7 that role is gone';
 $store->update('client', $guid, role => 'readonly', issuer => 'second');
-may_not $guid, '/', DISABLED => 'foreign_client', 'D7 another issuer';
+may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'D7 another issuer';
 $store->update('client', $guid, issuer => 'main', allow => '127.0.0.2');
 may_not $guid, '/', ADDR => 'address', 'D7 a range';
 $store->update('client', $guid, allow => 'any');
@@ -322,7 +322,7 @@ CONF
     granted $only, '/', 'D2 of no issuer, where there is one', token => of('homeless');
     granted $only, '/', 'D2 of the only one', token => of('main');
     refused $only, '/', DISABLED => 'D2 of another than the only one', token => of('other'),
-            reason => 'foreign_client';
+            reason => 'client_issuer_mismatch';
 }
 
 # --- configuration ----------------------------------------------------------

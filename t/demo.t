@@ -82,7 +82,7 @@ like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)
 like $output, qr/^   reason in the log: $_$/m, "shown: $_"
     for qw(no_credential expired bad_signature malformed bad_alg audience scope
            address expired_api_token unknown_api_token disabled_client
-           unknown_client endpoint wrong_password used_refresh_token ended_session);
+           unknown_client endpoint wrong_password rotated_refresh_token revoked_session);
 
 for my $name (qw(GOOD EXPIRED TAMPERED UNSIGNED CONFUSED READER)) {
     my $call = index $output, qq("Authorization: Bearer \$$name");

@@ -183,9 +183,9 @@ sub is_row ($path, $row, $scope, $name, %o) {
 }
 
 sub in_no_row ($path, $name, %o) {
-    refused $s, $path, SCOPE => "$name, $path", reason => 'no_endpoint',
+    refused $s, $path, SCOPE => "$name, $path", reason => 'unknown_endpoint',
             api_token => with(\@all), %o;
-    refused $s, $path, SCOPE => "$name, $path, an administrator", reason => 'no_endpoint',
+    refused $s, $path, SCOPE => "$name, $path, an administrator", reason => 'unknown_endpoint',
             token => good_token(isAdmin => JSON::PP::true, scope => \@all), %o;
     refused $s, $path, NONE => "$name, $path, nobody", %o;
 }
@@ -272,7 +272,7 @@ in_no_row '/hook/x', 'P6 HEAD of a row for POST', method => 'HEAD';
 
 for my $header ('X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 'X-Original-Method', '_method') {
     refused $s, '/admin', SCOPE => "P6 $header does not make it a GET", method => 'POST', body => '',
-            headers => ["$header: GET"], api_token => with(\@all), reason => 'no_endpoint';
+            headers => ["$header: GET"], api_token => with(\@all), reason => 'unknown_endpoint';
     refused $s, '/things', SCOPE => "P6 $header does not make it a POST", headers => ["$header: POST"],
             api_token => with(['things.write']), reason => 'endpoint';
     refused $s, '/hook/x', NONE => "P6 $header makes nothing public", headers => ["$header: POST"];
@@ -477,7 +477,7 @@ granted $s, '/other', 'F6 another catalogue', api_token => with(['other.read']),
 refused $s, '/other', SCOPE => 'F6 another catalogue, no scope', api_token => with(['things.read']), reason => 'endpoint';
 granted $s, '/other/under', 'F6 inherited, public', decision => \%nobody;
 refused $s, '/other/under', NONE => 'F6 inherited, another method', method => 'POST', body => '';
-refused $s, '/other/under/x', SCOPE => 'F6 inherited, no row', api_token => with(\@all), reason => 'no_endpoint';
+refused $s, '/other/under/x', SCOPE => 'F6 inherited, no row', api_token => with(\@all), reason => 'unknown_endpoint';
 granted $s, $_, "F6 off, $_", api_token => with([]), decision => { endpoint => '', method => 'api_token' }
     for '/other/off', '/other/off/x', '/other/off;x', '/good';
 refused $s, '/other/off', NONE => 'F6 off is not auth_token off';
@@ -487,7 +487,7 @@ granted $s, '/limited', 'F6 limit_except, POST', port => 6, method => 'POST', bo
 refused $s, '/limited', SCOPE => 'F6 limit_except, POST without the scope', port => 6, method => 'POST', body => '',
         api_token => with(\@all), reason => 'endpoint';
 refused $s, '/limited', SCOPE => 'F6 limit_except, PUT', port => 6, method => 'PUT', body => '',
-        api_token => with(\@all), reason => 'no_endpoint';
+        api_token => with(\@all), reason => 'unknown_endpoint';
 
 granted $s, '/any-of', 'satisfy any, by the row', port => 6, api_token => with(['things.read']);
 granted $s, '/any-of', 'satisfy any, by address', port => 6, from => '127.0.0.9';
@@ -523,10 +523,10 @@ refused $s, '/fallback/open', NONE => 'F4 a preflight leads on, nobody', port =>
 granted $s, '/big/4999/x/row/4999', 'P5 one of 5,000 rows', port => 6, api_token => with(['big.4999']),
         decision => { endpoint => 'GET /big/4999/:x/row/4999' };
 refused $s, '/big/4999/x/row/4998', SCOPE => 'P5 none of 5,000 rows', port => 6, api_token => with(['big.4999']),
-        reason => 'no_endpoint';
+        reason => 'unknown_endpoint';
 for my $path ('/things/' . 'x' x 7900, '/things' . '/x' x 3900, '/x' x 3900, '/things/special/parts' . '/one' x 1900) {
     my $start = time;
-    my $sign  = $path =~ m{^/things/x+\z} ? undef : 'no_endpoint';
+    my $sign  = $path =~ m{^/things/x+\z} ? undef : 'unknown_endpoint';
     for (1 .. 20) {
         my $answer = $s->request($path, api_token => with(['things.read']), tag => my $tag = next_tag);
         push $s->{refused}->@*, $tag if $answer->{status} != 200;
@@ -537,7 +537,7 @@ for my $path ('/things/' . 'x' x 7900, '/things' . '/x' x 3900, '/x' x 3900, '/t
 
 # --- reload -----------------------------------------------------------------
 
-refused $s, '/new', SCOPE => 'a row that is to come', api_token => with(\@all), reason => 'no_endpoint';
+refused $s, '/new', SCOPE => 'a row that is to come', api_token => with(\@all), reason => 'unknown_endpoint';
 $s->write('rows.tsv', "${rows}GET /new Authenticated\n" =~ s/^GET\s+\/public .*\n//mr);
 $s->reload;
 granted $s, '/new', 'a new row, from a reload on', api_token => with(\@all);

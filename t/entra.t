@@ -204,9 +204,9 @@ for my $v (1, 2) {
     # the store: 403, whatever it is of
     not_at '/own', entra($v, $off), DISABLED => 'disabled_client', "D2 version $v, disabled: its own audience";
     not_at '/own', entra($v, $nobody), DISABLED => 'unknown_client', "D2 version $v, unknown: its own audience";
-    not_at '/foreign', entra($v, $own), DISABLED => 'foreign_client', "D2 version $v, of other issuers";
+    not_at '/foreign', entra($v, $own), DISABLED => 'client_issuer_mismatch', "D2 version $v, of other issuers";
 }
-not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer', 'K4 no tid to fill in'
+not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer_mismatch', 'K4 no tid to fill in'
     for GONE, 'common', 7, $other;
 ok_at '/own', entra(1, $own, claims => { tid => GONE }), 'C8 no tid';
 
@@ -289,18 +289,18 @@ $store->update('client', $own, role => 'readonly');
 ok_at '/own', entra(2, $own, kid => 'k3', key => 'rsa3'), 'K4 a key of the tenant, by template';
 ok_at '/own', entra($_, $own, kid => 'k2', key => 'rsa2'), "K4 a key of no issuer, version $_" for 1, 2;
 ok_at '/own', entra(2, $own, kid => 'k6', key => 'p256', alg => 'ES256'), 'K4 a key of another kind';
-not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer', 'K4 the key of version 2 for version 1';
-not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), INV => 'key_issuer', "K4 the key of another tenant, version $_"
+not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer_mismatch', 'K4 the key of version 2 for version 1';
+not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), INV => 'key_issuer_mismatch', "K4 the key of another tenant, version $_"
     for 1, 2;
-not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $other }), INV => 'key_issuer',
+not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $other }), INV => 'key_issuer_mismatch',
     'K4 the key of another tenant, with its tid';
-not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), INV => 'key_issuer',
+not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), INV => 'key_issuer_mismatch',
     'C5 the key of another tenant, expired';
 not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'K3 a key with the certificate of another';
 expect_log $s, qr/v2\.jwks": key 4 is left out: its "x5c" is of another key/;
 not_at '/own', entra(2, $own, kid => 'k7'), INV => 'unknown_kid', 'K6 an unknown kid';
 ok_at '/only-v2', entra(2, $own), 'K4 the document of version 2 alone';
-not_at '/only-v2', entra(1, $own), INV => 'key_issuer', 'K4 which does not serve version 1';
+not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'K4 which does not serve version 1';
 
 # two tenants: the block that a token is of is that of its issuer
 for my $v (1, 2) {
@@ -319,7 +319,7 @@ for my $v (1, 2) {
         ok_at '/own', $token, "K7 of this tenant, $round";
         $s->write('v2.jwks', set(@moved));
         $s->errors->await(qr/issuer "only-v2" has \d+ new keys from "\S+v2\.jwks"/);
-        not_at '/own', $token, INV => 'key_issuer', "K7 of another, $round";
+        not_at '/own', $token, INV => 'key_issuer_mismatch', "K7 of another, $round";
         $s->write('v2.jwks', set(@$v2_keys));
         $s->errors->await(qr/issuer "only-v2" has \d+ new keys from "\S+v2\.jwks"/);
     }

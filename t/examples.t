@@ -441,11 +441,11 @@ sub ipfabric () {
     admitted('/api/v6.1/tables/inventory/devices', 'by the text', user => 'jane', @dash,
              method => 'POST', body => '{}');
     admitted('/api/v6.1/snapshots', 'HEAD is a GET', @dash, method => 'HEAD');
-    refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'no_endpoint');
+    refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
     refused_as(SCOPE => '/api/v6.1/snapshots/1', 'what the user may and the token not', @dash,
                reason => 'endpoint');
-    refused_as(SCOPE => '/api/v6.1/nothing', 'what is in no row', @clean, reason => 'no_endpoint');
-    refused_as(SCOPE => '/api/v6.1//snapshots', 'an odd spelling', @dash, reason => 'no_endpoint');
+    refused_as(SCOPE => '/api/v6.1/nothing', 'what is in no row', @clean, reason => 'unknown_endpoint');
+    refused_as(SCOPE => '/api/v6.1//snapshots', 'an odd spelling', @dash, reason => 'unknown_endpoint');
     refused_as(ADDR => '/api/v6.1/snapshots', 'from another address', @dash, from => $away, reason => 'address');
 
     # an administrator's token has what it was given, and no more
@@ -472,7 +472,7 @@ sub ipfabric () {
     refused_as(SCOPE => '/api/v6.1/version', 'not so its neighbour', @dash);
     admitted($_, 'whoever is known', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
     refused_as(NONE => '/api/v6.1/users/me', 'who is not');
-    refused_as(SCOPE => '/api/v6.1/users/me/x', 'not what is below it', @dash, reason => 'no_endpoint');
+    refused_as(SCOPE => '/api/v6.1/users/me/x', 'not what is below it', @dash, reason => 'unknown_endpoint');
 
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
@@ -697,7 +697,7 @@ sub cipp () {
                $base->(readonly => 'Identity.User.ReadWrite'));
     $refused->(SCOPE => '/api/ListCIPPUsers', 'nor what is the super administrator\'s',
                token => $token->($reports), reason => 'endpoint', $base->(readonly => 'CIPP.SuperAdmin.Read'));
-    $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'no_endpoint',
+    $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'unknown_endpoint',
                type => 'text/plain', says => 'Endpoint not found');
     $refused->(ADDR => '/api/ListUsers', 'from another address', token => $token->($reports), from => $away,
                reason => 'address');
@@ -883,7 +883,7 @@ sub entra () {
         admitted('/api/ListUsers', "version $v, the first tenant", %first, token => $token->($v, $contoso, $reports));
         admitted('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
         $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a client of the other tenant",
-                   token => $token->($v, $contoso, $desk), reason => 'foreign_client');
+                   token => $token->($v, $contoso, $desk), reason => 'client_issuer_mismatch');
         $refused->(INV => '/api/ListUsers', $page, "version $v, a third tenant", reason => 'issuer',
                    token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
         $refused->(INV => '/api/ListUsers', $page, "version $v, a key of the other tenant", reason => 'unknown_kid',

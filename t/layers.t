@@ -55,14 +55,37 @@ is_deeply grep_in(qr{^\s*#\s*include\s*["<](?:openssl/|jansson|lmdb|curl/|jwt\.h
           [], 'src/http includes no header of a library';
 is_deeply grep_in(qr/\b(?:json_(?:object|array|string|integer|load|decref)|EVP_|RSA_|ERR_|mdb_|curl_)\w*\s*\(/,
                   @http), [], 'src/http calls no function of a library';
-is_deeply grep_in(qr{^\s*#\s*include\s*"(?!ngx_|at_)}, @http), [],
-          'src/http includes core and nginx';
-is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_)}, @core), [], 'src/core includes core';
-is_deeply grep_in(qr{^\s*#\s*include\s*"(?!at_|cli)}, @cli), [], 'src/cli includes core';
+# Folders depend on each other in one direction: a folder may include itself and
+# the folders before it in this list, and no others.
+my @order = (
+    [core => qw(base json authz jose fetch store session)],
+    [cli  => qw(terminal record commands)],
+    [http => qw(base worker store keys request access token conf)],
+);
+
+for (@order) {
+    my ($floor, @folders) = @$_;
+    my %rank = map { $folders[$_] => $_ } 0 .. $#folders;
+    my @wrong;
+
+    for my $file (files(qr/\.[ch]\z/, "src/$floor")) {
+        my ($folder) = $file =~ m{\Asrc/$floor/(\w+)/} or next;
+        ok exists $rank{$folder}, "$file is in a listed folder" or next;
+
+        for (content($file) =~ /^\s*#\s*include\s*"([^"]+)"/mg) {
+            my ($to_floor, $to) = split m{/};
+            push @wrong, "$file: $_" unless
+                $to_floor eq $floor ? exists $rank{$to} && $rank{$to} <= $rank{$folder}
+                                    : $to_floor eq 'core';
+        }
+    }
+
+    is_deeply \@wrong, [], "src/$floor: folders include only folders before them" or diag join "\n", @wrong;
+}
 
 # one header, one place
-for my $row (['jwt.h', 'at_mint.c'], ['crypt.h', 'at_password.c'], ['curl/curl.h', 'at_fetch.c'],
-          ['lmdb.h', 'at_(?:lmdb|session|store\w*)\.c'])
+for my $row (['jwt.h', 'jose/at_mint.c'], ['crypt.h', 'session/at_password.c'], ['curl/curl.h', 'fetch/at_fetch.c'],
+          ['lmdb.h', '(?:store|session)/at_(?:lmdb|session|store\w*)\.c'])
 {
     my ($header, $place) = @$row;
     my $found = grep_in(qr/^\s*#\s*include\s*[<"]\Q$header\E[">]/, @core, @cli, @http);

@@ -113,7 +113,7 @@ isnt $sent{refreshToken}, $cookie{refreshToken}, 'R12 nor their refresh token';
 
 my @wrong = ([unknown => 'nobody'], [wrong_password => 'jane', 'canary-wrong'],
              [locked_user => 'gone'], [wrong_password => 'gone', 'canary-wrong'],
-             [wrong_password => 'mute'], [foreign_user => 'other'], [unknown => ''],
+             [wrong_password => 'mute'], [user_issuer_mismatch => 'other'], [unknown => ''],
              [wrong_password => 'jane', ''], [wrong_password => 'jane', 'x' x 600],
              [wrong_password => 'jane', "canary-open-sesame "]);
 

@@ -98,8 +98,8 @@ rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_t
 rinv refresh($s, $_), 'unknown_refresh_token', 'T4 unknown: ' . substr($_, 0, 10)
     for 'x', '', 'A' x 80, 'A' x 2000, "$next{refreshToken}A", substr($next{refreshToken}, 1), "\x{1}\"\\",
         lc $next{refreshToken}, $next{accessToken};
-rinv refresh($s, $first->{refreshToken}), 'used_refresh_token', 'T4 R6 used, within the grace';
-rinv post_json($s, '/quick/token', { refreshToken => $next{refreshToken} }), 'foreign_refresh_token',
+rinv refresh($s, $first->{refreshToken}), 'rotated_refresh_token', 'T4 R6 used, within the grace';
+rinv post_json($s, '/quick/token', { refreshToken => $next{refreshToken} }), 'refresh_token_issuer_mismatch',
      'T4 of another issuer';
 rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refresh_off',
      'R4 where local authentication is off';
@@ -132,7 +132,7 @@ granted $s, '/x', 'R2 by its key', token => $quick{at}, decision => { issuer => 
 my %second = cookies(post_json($s, '/quick/token', { refreshToken => $quick{rt} }));
 $s->errors->lines;
 rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'R6 used a second time';
-rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'ended_session', 'R6 the newest one is dead';
+rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'revoked_session', 'R6 the newest one is dead';
 
 my %again = cookies(post_json($s, '/quick/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
 my %last  = cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));

@@ -185,7 +185,7 @@ sub reason ($path, %o) {
 
     # the log says which of the reasons
     my ($line) = $s->errors->await(qr/auth_token/);
-    return $line =~ /\b(blocked_endpoint|no_endpoint|endpoint|no_role|scope)\b/ ? $1 : $line;
+    return $line =~ /\b(blocked_endpoint|unknown_endpoint|endpoint|no_role|scope)\b/ ? $1 : $line;
 }
 
 # --- CIPP: every row, every role --------------------------------------------
@@ -233,12 +233,12 @@ sub refuses ($path, $reason, $name, %o) {
     refused $s, $path, SCOPE => $name, reason => $reason, api_token => $t{superadmin}, %o;
 }
 
-refuses $_, 'no_endpoint', "P5 superadmin at $_"
+refuses $_, 'unknown_endpoint', "P5 superadmin at $_"
     for '/', '/api', '/api/', '/api/NoSuchEndpoint', '/api/ListUsers/', '/api/ListUsers/x', '/ListUsers',
         '/api/ListUser', '/api/ListUserss', '/x/api/ListUsers', '/api/api/ListUsers', '/api/$batch';
-refuses '/api/ListUsers', 'no_endpoint', "P6 superadmin, $_", method => $_
+refuses '/api/ListUsers', 'unknown_endpoint', "P6 superadmin, $_", method => $_
     for qw(POST PUT DELETE PATCH OPTIONS FOO);
-refuses '/api/AddUser', 'no_endpoint', "P6 superadmin, $_", method => $_ for qw(GET HEAD PUT);
+refuses '/api/AddUser', 'unknown_endpoint', "P6 superadmin, $_", method => $_ for qw(GET HEAD PUT);
 
 for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
     my ($method, $path, $scope) = @$row;
@@ -247,7 +247,7 @@ for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
 
     my @o = (method => $method, api_token => $t{superadmin}, $method eq 'POST' ? (body => '') : ());
     granted $s, $odd, "P5 ignore_case, $method $odd", @o, decision => { endpoint => "$method $path" };
-    refused $s, $odd, SCOPE => "P5 case counts, $method $odd", @o, @exact, reason => 'no_endpoint';
+    refused $s, $odd, SCOPE => "P5 case counts, $method $odd", @o, @exact, reason => 'unknown_endpoint';
     granted $s, $path, "P5 case counts, $method $path", @o, @exact;
     refused $s, $odd, SCOPE => "P5 ignore_case, what a role may not, $method $odd", method => $method,
             api_token => $t{nothing}, reason => 'endpoint' if $scope ne 'Public';
@@ -347,7 +347,7 @@ for my $version ('', '/v6.1', '/v7') {
         my $got = reason("/api/v6.3$path", @o, api_token => $by_id{$row ? "$row->[0] $row->[1]" : 'GET /snapshots'});
 
         $row ? $found++ : $missed++;
-        push @wrong, "$method $path: $got" if $got ne ($row ? 'ok' : 'no_endpoint');
+        push @wrong, "$method $path: $got" if $got ne ($row ? 'ok' : 'unknown_endpoint');
     }
     is_deeply \@wrong, [], "P5 random paths: $found of a row, $missed of none";
 }
@@ -361,7 +361,7 @@ refused $s, '/api/v6.1/snapshots', SCOPE => "P5 a JWT with $_", @ipf, reason => 
     for uc $id, "$id ", 'GET  /snapshots', 'get /snapshots', '/snapshots', 'GET /snapshots/', '*', 'GET *',
         'GET /api/v6.1/snapshots', substr($id, 0, 39), $by_id{'GET /snapshots'};
 granted $s, '/api/v6.1/snapshots', 'P5 isAdmin', @ipf, token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
-refused $s, '/api/v6.1/no-such', SCOPE => 'P5 isAdmin, a path in no row', @ipf, reason => 'no_endpoint',
+refused $s, '/api/v6.1/no-such', SCOPE => 'P5 isAdmin, a path in no row', @ipf, reason => 'unknown_endpoint',
         token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
 
 done;

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "at_crypto.h"
-#include "cli.h"
-#include "cli_store.h"
+#include "core/base/at_crypto.h"
+#include "cli/terminal/cli.h"
+#include "cli/record/cli_store.h"
 
 
 static const cli_command_t  cli_commands[] = {
@@ -60,7 +60,7 @@ static const cli_command_t  cli_commands[] = {
 
       NULL, 1 },
 
-    { "token", "list", cli_verb_list,
+    { "token", "list", cli_generic_list,
       "list all tokens",
 
       "[OPTION...]\n"
@@ -74,7 +74,7 @@ static const cli_command_t  cli_commands[] = {
 
       NULL, 1 },
 
-    { "token", "show", cli_verb_show,
+    { "token", "show", cli_generic_show,
       "show one",
 
       "ID [OPTION...]\n"
@@ -112,7 +112,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "token", "disable", cli_verb_disable,
+    { "token", "disable", cli_generic_disable,
       "refuse it from now on",
 
       "ID [OPTION...]\n"
@@ -124,7 +124,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "token", "enable", cli_verb_enable,
+    { "token", "enable", cli_generic_enable,
       "accept it again",
 
       "ID [OPTION...]\n"
@@ -136,7 +136,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "token", "revoke", cli_verb_delete,
+    { "token", "revoke", cli_generic_delete,
       "remove one for good",
 
       "ID [OPTION...]\n"
@@ -170,7 +170,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "client", "list", cli_verb_list,
+    { "client", "list", cli_generic_list,
       "list all clients",
 
       "[OPTION...]\n"
@@ -182,7 +182,7 @@ static const cli_command_t  cli_commands[] = {
 
       NULL, 1 },
 
-    { "client", "show", cli_verb_show,
+    { "client", "show", cli_generic_show,
       "show one",
 
       "ID [OPTION...]\n"
@@ -226,7 +226,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "client", "disable", cli_verb_disable,
+    { "client", "disable", cli_generic_disable,
       "refuse it from now on",
 
       "ID [OPTION...]\n"
@@ -238,7 +238,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "client", "enable", cli_verb_enable,
+    { "client", "enable", cli_generic_enable,
       "accept it again",
 
       "ID [OPTION...]\n"
@@ -250,7 +250,7 @@ static const cli_command_t  cli_commands[] = {
 
       "id", 1 },
 
-    { "client", "delete", cli_verb_delete,
+    { "client", "delete", cli_generic_delete,
       "remove one for good",
 
       "ID [OPTION...]\n"
@@ -300,7 +300,7 @@ static const cli_command_t  cli_commands[] = {
 
       "username", 1 },
 
-    { "user", "list", cli_verb_list,
+    { "user", "list", cli_generic_list,
       "list all users",
 
       "[OPTION...]\n"
@@ -312,7 +312,7 @@ static const cli_command_t  cli_commands[] = {
 
       NULL, 1 },
 
-    { "user", "show", cli_verb_show,
+    { "user", "show", cli_generic_show,
       "show one",
 
       "USERNAME [OPTION...]\n"
@@ -357,7 +357,7 @@ static const cli_command_t  cli_commands[] = {
 
       "username", 1 },
 
-    { "user", "enable", cli_verb_enable,
+    { "user", "enable", cli_generic_enable,
       "accept one again",
 
       "USERNAME [OPTION...]\n"
@@ -400,7 +400,7 @@ static const cli_command_t  cli_commands[] = {
 
       "name", 1 },
 
-    { "role", "list", cli_verb_list,
+    { "role", "list", cli_generic_list,
       "list all roles",
 
       "[OPTION...]\n"
@@ -412,7 +412,7 @@ static const cli_command_t  cli_commands[] = {
 
       NULL, 1 },
 
-    { "role", "show", cli_verb_show,
+    { "role", "show", cli_generic_show,
       "show one",
 
       "NAME [OPTION...]\n"
@@ -424,7 +424,7 @@ static const cli_command_t  cli_commands[] = {
 
       "name", 1 },
 
-    { "role", "delete", cli_verb_delete,
+    { "role", "delete", cli_generic_delete,
       "remove one for good",
 
       "NAME [OPTION...]\n"
@@ -612,7 +612,7 @@ static int cli_run(cli_t *cli, int argc, char **argv);
 
 
 static int
-cli_run_store(cli_t *cli, int argc, char **argv)
+cli_run_store_option(cli_t *cli, int argc, char **argv)
 {
     if (argv[0][strlen("--store")] == '=') {
         cli->store = argv[0] + strlen("--store=");
@@ -644,7 +644,7 @@ cli_run(cli_t *cli, int argc, char **argv)
     if (strcmp(argv[0], "--store") == 0
         || strncmp(argv[0], "--store=", strlen("--store=")) == 0)
     {
-        return cli_run_store(cli, argc, argv);
+        return cli_run_store_option(cli, argc, argv);
     }
 
     if (strcmp(argv[0], "--help") == 0) {
@@ -674,7 +674,7 @@ cli_run(cli_t *cli, int argc, char **argv)
  * get what is printed: what was closed fails instead.
  */
 static int
-cli_open_standard(void)
+cli_stdio_reserve(void)
 {
     int  fd;
 
@@ -692,7 +692,7 @@ cli_open_standard(void)
 
 /* JSON may hold a secret, and so may what is printed */
 static void
-cli_free(void *data)
+cli_json_free(void *data)
 {
     if (data != NULL) {
         at_crypto_cleanse(data, malloc_usable_size(data));
@@ -710,7 +710,7 @@ main(int argc, char **argv)
 
     static char  out[8192];
 
-    if (cli_open_standard() != 0) {
+    if (cli_stdio_reserve() != 0) {
         return CLI_FAILURE;
     }
 
@@ -718,7 +718,7 @@ main(int argc, char **argv)
     (void) signal(SIGPIPE, SIG_IGN);
     (void) signal(SIGXFSZ, SIG_IGN);
 
-    json_set_alloc_funcs(malloc, cli_free);
+    json_set_alloc_funcs(malloc, cli_json_free);
     (void) setvbuf(stdout, out, _IOFBF, sizeof(out));
 
     cli.now = (int64_t) time(NULL);

@@ -5,182 +5,202 @@
  * The module's table of contents: directives and hooks, no logic.
  */
 
-#include "ngx_http_auth_token.h"
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "core/jose/at_jwt.h"
+#include "core/store/at_store_digest.h"
+
+#include "http/access/ngx_at_access.h"
+#include "http/access/ngx_at_variables.h"
+#include "http/base/ngx_at_issuer.h"
+#include "http/base/ngx_at_loc_conf.h"
+#include "http/base/ngx_at_main_conf.h"
+#include "http/conf/ngx_at_issuer_block.h"
+#include "http/conf/ngx_at_location.h"
+#include "http/keys/ngx_at_fetch.h"
+#include "http/keys/ngx_at_keys.h"
+#include "http/request/ngx_at_cache.h"
+#include "http/request/ngx_at_refuse.h"
+#include "http/store/ngx_at_state.h"
+#include "http/store/ngx_at_store.h"
+#include "http/token/ngx_at_endpoint.h"
+#include "http/worker/ngx_at_thread.h"
 
 
-#define NGX_HTTP_AUTH_TOKEN_CONF                                              \
+#define NGX_AT_ANY_CONF                                                       \
     (NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF)
 
 
-static ngx_int_t ngx_http_auth_token_preconfiguration(ngx_conf_t *cf);
-static ngx_int_t ngx_http_auth_token_postconfiguration(ngx_conf_t *cf);
-static void *ngx_http_auth_token_create_main_conf(ngx_conf_t *cf);
-static char *ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf);
-static ngx_int_t ngx_http_auth_token_init_module(ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_auth_token_init_process(ngx_cycle_t *cycle);
-static void ngx_http_auth_token_exit_process(ngx_cycle_t *cycle);
-static char *ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post,
-    void *data);
+static ngx_int_t ngx_at_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_at_postconfiguration(ngx_conf_t *cf);
+static void *ngx_at_create_main_conf(ngx_conf_t *cf);
+static char *ngx_at_init_main_conf(ngx_conf_t *cf, void *conf);
+static ngx_int_t ngx_at_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_at_init_process(ngx_cycle_t *cycle);
+static void ngx_at_exit_process(ngx_cycle_t *cycle);
+static char *ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data);
 
 
-static ngx_conf_enum_t  ngx_http_auth_token_formats[] = {
-    { ngx_string("json"), NGX_HTTP_AUTH_TOKEN_JSON },
-    { ngx_string("problem"), NGX_HTTP_AUTH_TOKEN_PROBLEM },
-    { ngx_string("text"), NGX_HTTP_AUTH_TOKEN_TEXT },
+static ngx_conf_enum_t  ngx_at_formats[] = {
+    { ngx_string("json"), NGX_AT_JSON },
+    { ngx_string("problem"), NGX_AT_PROBLEM },
+    { ngx_string("text"), NGX_AT_TEXT },
     { ngx_null_string, 0 }
 };
 
 
-static ngx_conf_post_t  ngx_http_auth_token_max_length_post = {
-    ngx_http_auth_token_check_max_length
+static ngx_conf_post_t  ngx_at_max_length_post = {
+    ngx_at_check_max_length
 };
 
 
-static ngx_command_t  ngx_http_auth_token_commands[] = {
+static ngx_command_t  ngx_at_commands[] = {
 
     { ngx_string("auth_token"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
-      ngx_http_auth_token_set_enable,
+      NGX_AT_ANY_CONF|NGX_CONF_FLAG,
+      ngx_at_set_enable,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_auth_token_loc_conf_t, enable),
+      offsetof(ngx_at_loc_conf_t, enable),
       NULL },
 
     { ngx_string("auth_token_accept"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
-      ngx_http_auth_token_set_accept,
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_accept,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_trust"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
-      ngx_http_auth_token_set_trust,
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_trust,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_require_scope"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
-      ngx_http_auth_token_set_scope,
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_scope,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_endpoints"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE123,
-      ngx_http_auth_token_set_endpoints,
+      NGX_AT_ANY_CONF|NGX_CONF_TAKE123,
+      ngx_at_set_endpoints,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_allow"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
-      ngx_http_auth_token_set_allow,
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_allow,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_realm"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_realm,
+      NGX_AT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_at_set_realm,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_error"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE23,
-      ngx_http_auth_token_set_error,
+      NGX_AT_ANY_CONF|NGX_CONF_TAKE23,
+      ngx_at_set_error,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_error_format"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_TAKE1,
+      NGX_AT_ANY_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_auth_token_loc_conf_t, error_format),
-      &ngx_http_auth_token_formats },
+      offsetof(ngx_at_loc_conf_t, error_format),
+      &ngx_at_formats },
 
     { ngx_string("auth_token_preflight"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
+      NGX_AT_ANY_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_auth_token_loc_conf_t, preflight),
+      offsetof(ngx_at_loc_conf_t, preflight),
       NULL },
 
     { ngx_string("auth_token_local"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_FLAG,
+      NGX_AT_ANY_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_auth_token_loc_conf_t, local),
+      offsetof(ngx_at_loc_conf_t, local),
       NULL },
 
     { ngx_string("auth_token_cookie_origin"),
-      NGX_HTTP_AUTH_TOKEN_CONF|NGX_CONF_1MORE,
-      ngx_http_auth_token_set_origin,
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_origin,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_login"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_api,
+      ngx_at_set_token_endpoint,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_refresh"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_api,
+      ngx_at_set_token_endpoint,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_logout"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_api,
+      ngx_at_set_token_endpoint,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_oauth"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_api,
+      ngx_at_set_token_endpoint,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_jwks"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_api,
+      ngx_at_set_token_endpoint,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_claim"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
-      ngx_http_auth_token_set_claim,
+      ngx_at_set_claim,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_store"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_store,
+      ngx_at_set_store,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_state_path"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_state_path,
+      ngx_at_set_state_path,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_thread_pool"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_thread_pool,
+      ngx_at_set_thread_pool,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -189,19 +209,19 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_auth_token_main_conf_t, max_length),
-      &ngx_http_auth_token_max_length_post },
+      offsetof(ngx_at_main_conf_t, max_length),
+      &ngx_at_max_length_post },
 
     { ngx_string("auth_token_cache"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_auth_token_set_cache,
+      ngx_at_set_cache,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("auth_token_issuer"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
-      ngx_http_auth_token_issuer_block,
+      ngx_at_issuer_block,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -210,46 +230,46 @@ static ngx_command_t  ngx_http_auth_token_commands[] = {
 };
 
 
-static ngx_http_module_t  ngx_http_auth_token_module_ctx = {
-    ngx_http_auth_token_preconfiguration,   /* preconfiguration */
-    ngx_http_auth_token_postconfiguration,  /* postconfiguration */
+static ngx_http_module_t  ngx_at_module_ctx = {
+    ngx_at_preconfiguration,   /* preconfiguration */
+    ngx_at_postconfiguration,  /* postconfiguration */
 
-    ngx_http_auth_token_create_main_conf,   /* create main configuration */
-    ngx_http_auth_token_init_main_conf,     /* init main configuration */
+    ngx_at_create_main_conf,   /* create main configuration */
+    ngx_at_init_main_conf,     /* init main configuration */
 
     NULL,                                   /* create server configuration */
     NULL,                                   /* merge server configuration */
 
-    ngx_http_auth_token_create_loc_conf,    /* create location configuration */
-    ngx_http_auth_token_merge_loc_conf      /* merge location configuration */
+    ngx_at_create_loc_conf,    /* create location configuration */
+    ngx_at_merge_loc_conf      /* merge location configuration */
 };
 
 
 ngx_module_t  ngx_http_auth_token_module = {
     NGX_MODULE_V1,
-    &ngx_http_auth_token_module_ctx,        /* module context */
-    ngx_http_auth_token_commands,           /* module directives */
+    &ngx_at_module_ctx,        /* module context */
+    ngx_at_commands,           /* module directives */
     NGX_HTTP_MODULE,                        /* module type */
     NULL,                                   /* init master */
-    ngx_http_auth_token_init_module,        /* init module */
-    ngx_http_auth_token_init_process,       /* init process */
+    ngx_at_init_module,        /* init module */
+    ngx_at_init_process,       /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
-    ngx_http_auth_token_exit_process,       /* exit process */
+    ngx_at_exit_process,       /* exit process */
     NULL,                                   /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
 
 static ngx_int_t
-ngx_http_auth_token_preconfiguration(ngx_conf_t *cf)
+ngx_at_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_auth_token_add_variables(cf);
+    return ngx_at_add_variables(cf);
 }
 
 
 static ngx_int_t
-ngx_http_auth_token_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
+ngx_at_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
     ngx_http_handler_pt handler)
 {
     ngx_http_handler_pt        *h;
@@ -269,37 +289,37 @@ ngx_http_auth_token_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
 
 
 static ngx_int_t
-ngx_http_auth_token_postconfiguration(ngx_conf_t *cf)
+ngx_at_postconfiguration(ngx_conf_t *cf)
 {
-    if (ngx_http_auth_token_add_handler(cf, NGX_HTTP_ACCESS_PHASE,
-                                        ngx_http_auth_token_access_handler)
+    if (ngx_at_add_handler(cf, NGX_HTTP_ACCESS_PHASE,
+                           ngx_at_access_handler)
         != NGX_OK
-        || ngx_http_auth_token_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE,
-                                        ngx_http_auth_token_precontent_handler)
+        || ngx_at_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE,
+                           ngx_at_precontent_handler)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_auth_token_filter_init(cf);
+    return ngx_at_filter_init(cf);
 }
 
 
 static void *
-ngx_http_auth_token_create_main_conf(ngx_conf_t *cf)
+ngx_at_create_main_conf(ngx_conf_t *cf)
 {
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    ngx_at_main_conf_t  *atmcf;
 
-    atmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_auth_token_main_conf_t));
+    atmcf = ngx_pcalloc(cf->pool, sizeof(ngx_at_main_conf_t));
     if (atmcf == NULL) {
         return NULL;
     }
 
     if (ngx_array_init(&atmcf->issuers, cf->pool, 2,
-                       sizeof(ngx_http_auth_token_issuer_t *))
+                       sizeof(ngx_at_issuer_t *))
         != NGX_OK
         || ngx_array_init(&atmcf->trusts, cf->pool, 2,
-                          sizeof(ngx_http_auth_token_trust_t))
+                          sizeof(ngx_at_trust_list_t))
            != NGX_OK)
     {
         return NULL;
@@ -313,19 +333,18 @@ ngx_http_auth_token_create_main_conf(ngx_conf_t *cf)
 
 
 static char *
-ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
+ngx_at_init_main_conf(ngx_conf_t *cf, void *conf)
 {
-    ngx_http_auth_token_main_conf_t  *atmcf = conf;
+    ngx_at_main_conf_t  *atmcf = conf;
 
     ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
-    ngx_conf_init_size_value(atmcf->cache_size,
-                             NGX_HTTP_AUTH_TOKEN_CACHE_SIZE);
+    ngx_conf_init_size_value(atmcf->cache_size, NGX_AT_CACHE_SIZE);
 
-    if (ngx_http_auth_token_issuer_check_clients(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_store(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_local(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_state(cf, atmcf) != NGX_OK
-        || ngx_http_auth_token_check_threads(cf, atmcf) != NGX_OK)
+    if (ngx_at_issuer_check_clients(cf, atmcf) != NGX_OK
+        || ngx_at_check_store(cf, atmcf) != NGX_OK
+        || ngx_at_token_endpoint_check_conf(cf, atmcf) != NGX_OK
+        || ngx_at_check_state(cf, atmcf) != NGX_OK
+        || ngx_at_resolve_thread_pool(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -337,9 +356,9 @@ ngx_http_auth_token_init_main_conf(ngx_conf_t *cf, void *conf)
 /* in the master, before it forks */
 
 static ngx_int_t
-ngx_http_auth_token_init_module(ngx_cycle_t *cycle)
+ngx_at_init_module(ngx_cycle_t *cycle)
 {
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                 ngx_http_auth_token_module);
@@ -348,14 +367,14 @@ ngx_http_auth_token_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_http_auth_token_open_state(cycle, atmcf);
+    return ngx_at_open_state(cycle, atmcf);
 }
 
 
 static ngx_int_t
-ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
+ngx_at_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    ngx_at_main_conf_t  *atmcf;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -371,13 +390,13 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
     at_jwt_init();
 
-    atmcf->timed = ngx_http_auth_token_is_timed(cycle);
+    atmcf->timed = ngx_at_uses_verify_time(cycle);
 
-    if (ngx_http_auth_token_cache_init(cycle, atmcf) != NGX_OK
-        || ngx_http_auth_token_keys_watch(cycle, atmcf) != NGX_OK
-        || ngx_http_auth_token_fetch_watch(cycle, atmcf) != NGX_OK
-        || ngx_http_auth_token_store_watch(cycle, atmcf) != NGX_OK
-        || ngx_http_auth_token_local_init(cycle, atmcf) != NGX_OK)
+    if (ngx_at_cache_init(cycle, atmcf) != NGX_OK
+        || ngx_at_keys_watch(cycle, atmcf) != NGX_OK
+        || ngx_at_fetch_watch(cycle, atmcf) != NGX_OK
+        || ngx_at_store_watch(cycle, atmcf) != NGX_OK
+        || ngx_at_token_endpoint_init(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -387,23 +406,23 @@ ngx_http_auth_token_init_process(ngx_cycle_t *cycle)
 
 
 static void
-ngx_http_auth_token_exit_process(ngx_cycle_t *cycle)
+ngx_at_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_auth_token_main_conf_t  *atmcf;
+    ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                 ngx_http_auth_token_module);
 
     if (atmcf) {
-        ngx_http_auth_token_local_exit();
-        ngx_http_auth_token_fetch_exit(atmcf);
-        ngx_http_auth_token_store_exit(cycle);
+        ngx_at_token_endpoint_exit();
+        ngx_at_fetch_exit(atmcf);
+        ngx_at_store_exit(cycle);
     }
 }
 
 
 static char *
-ngx_http_auth_token_check_max_length(ngx_conf_t *cf, void *post, void *data)
+ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data)
 {
     size_t  *length = data;
 

@@ -5,7 +5,7 @@
  * What is taken is the only spelling of its bytes; all bytes have one.
  */
 
-#include "at_base64url.h"
+#include "core/base/at_base64url.h"
 #include "fuzz.h"
 
 

@@ -7,21 +7,21 @@
  * text is as long as it says.
  */
 
-#include "at_claim.h"
-#include "at_json.h"
+#include "core/json/at_claim.h"
+#include "core/json/at_json.h"
 #include "fuzz.h"
 
 
 /* names with their dots and backslashes escaped, and dots between them */
 static void
-fuzz_check_path(const at_path_t *path, at_str_t text)
+fuzz_check_path(const at_claim_path_t *path, at_str_t text)
 {
     char    *again;
     size_t   i, j, len;
 
-    fuzz_assert(path->n > 0 && path->n <= AT_PATH_NAMES);
+    fuzz_assert(path->n > 0 && path->n <= AT_CLAIM_PATH_NAMES);
 
-    again = fuzz_alloc(2 * text.len + AT_PATH_NAMES);
+    again = fuzz_alloc(2 * text.len + AT_CLAIM_PATH_NAMES);
     len = 0;
 
     for (i = 0; i < path->n; i++) {
@@ -51,15 +51,15 @@ fuzz_check_text(const at_value_t *claim)
     char     *buf, *half;
     ssize_t   len;
 
-    len = at_claim_text(claim, NULL, 0);
+    len = at_claim_to_text(claim, NULL, 0);
     fuzz_assert(len >= 0);
 
     buf = fuzz_alloc((size_t) len);
-    fuzz_assert(at_claim_text(claim, buf, (size_t) len) == len);
+    fuzz_assert(at_claim_to_text(claim, buf, (size_t) len) == len);
     free(buf);
 
     half = fuzz_alloc((size_t) len / 2);
-    fuzz_assert(at_claim_text(claim, half, (size_t) len / 2) == len);
+    fuzz_assert(at_claim_to_text(claim, half, (size_t) len / 2) == len);
     free(half);
 }
 
@@ -72,7 +72,7 @@ fuzz_check_same(const at_value_t *claim, const json_t *plain)
     fuzz_assert((claim != NULL) == (plain != NULL));
 
     if (claim) {
-        json = at_json_value(claim);
+        json = at_json_from_value(claim);
         fuzz_assert(json_equal(json, plain));
         json_decref(json);
     }
@@ -80,7 +80,7 @@ fuzz_check_same(const at_value_t *claim, const json_t *plain)
 
 
 static void
-fuzz_claims(const at_value_t *claims, const json_t *plain, const at_path_t *path)
+fuzz_claims(const at_value_t *claims, const json_t *plain, const at_claim_path_t *path)
 {
     size_t             i;
     const at_value_t  *claim;
@@ -110,7 +110,7 @@ fuzz_claims(const at_value_t *claims, const json_t *plain, const at_path_t *path
 
 /* the claims are any value: they stand in an object of their own */
 static void
-fuzz_read(const uint8_t *data, size_t size, const at_path_t *path)
+fuzz_read(const uint8_t *data, size_t size, const at_claim_path_t *path)
 {
     json_t       *plain;
     at_str_t      text;
@@ -118,7 +118,7 @@ fuzz_read(const uint8_t *data, size_t size, const at_path_t *path)
 
     text = fuzz_wrap(data, size);
 
-    if (at_claims_read(&claims, text) == 0) {
+    if (at_claims_parse(&claims, text) == 0) {
         plain = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
         fuzz_assert(plain != NULL);
 
@@ -136,13 +136,13 @@ fuzz_read(const uint8_t *data, size_t size, const at_path_t *path)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t   line, copy;
-    at_path_t  path;
+    at_str_t         line, copy;
+    at_claim_path_t  path;
 
     line = fuzz_line(&data, &size);
     copy = fuzz_copy(line.data, line.len);
 
-    if (at_path_parse(&path, (char *) (uintptr_t) copy.data, copy.len) == 0) {
+    if (at_claim_path_parse(&path, (char *) (uintptr_t) copy.data, copy.len) == 0) {
         fuzz_check_path(&path, line);
         fuzz_read(data, size, &path);
     }

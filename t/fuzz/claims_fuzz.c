@@ -11,14 +11,14 @@
 
 #include <jansson.h>
 
-#define at_key_verify  fuzz_key_verify
-#define at_jwt_verify  fuzz_jwt_verify
-#define at_jwt_init    fuzz_jwt_init
-#define at_verifier_create  fuzz_verifier_create
-#define at_verifier_free    fuzz_verifier_free
-#define at_jwt_claims       fuzz_jwt_claims
+#define at_key_verify         fuzz_key_verify
+#define at_jwt_verify         fuzz_jwt_verify
+#define at_jwt_init           fuzz_jwt_init
+#define at_verifier_create    fuzz_verifier_create
+#define at_verifier_free      fuzz_verifier_free
+#define at_jwt_decode_claims  fuzz_jwt_claims
 
-#include "../../src/core/at_jwt.c"
+#include "core/jose/at_jwt.c"
 
 #include "fuzz.h"
 
@@ -33,7 +33,7 @@ static const at_str_t  typs[] = { at_str("JWT"), at_str("at+jwt") };
 static const at_str_t   entra_names[] = {
     at_str(FUZZ_ISSUER), at_str("https://" FUZZ_TENANT "/")
 };
-static const at_path_t  entra_claims[] = {
+static const at_claim_path_t  entra_claims[] = {
     { 1, { at_str("azp") } }, { 1, { at_str("appid") } }
 };
 
@@ -48,7 +48,7 @@ fuzz_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text, at_str_t sign
 
     fuzz_assert(at_key_algs(key) & at_alg_bit(alg));
 
-    return signature.len == 3 ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD;
+    return signature.len == 3 ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID;
 }
 
 
@@ -75,9 +75,9 @@ fuzz_init(void)
     issuer.algs = at_alg_bit(AT_RS256) | at_alg_bit(AT_ES256);
     issuer.leeway = 5;
     issuer.max_age = 3600;
-    issuer.user_claim = (at_path_t) { 1, { at_str("username") } };
-    issuer.scope_claim = (at_path_t) { 2, { at_str("realm"), at_str("scope") } };
-    issuer.admin_claim = (at_path_t) { 1, { at_str("isAdmin") } };
+    issuer.user_claim = (at_claim_path_t) { 1, { at_str("username") } };
+    issuer.scope_claim = (at_claim_path_t) { 2, { at_str("realm"), at_str("scope") } };
+    issuer.admin_claim = (at_claim_path_t) { 1, { at_str("isAdmin") } };
 
     set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL, &err);
     fuzz_assert(set != NULL && set->n == 2);
@@ -263,7 +263,7 @@ fuzz_check_same(const at_claims_t *claims, const json_t *plain)
 {
     json_t  *json;
 
-    json = at_json_value(at_claims_object(claims));
+    json = at_json_from_value(at_claims_object(claims));
     fuzz_assert(json_equal(json, plain));
     json_decref(json);
 }
@@ -341,7 +341,7 @@ fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
 
 static void
 fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
-    const at_trusted_t *trusted)
+    const at_trusted_issuer_t *trusted)
 {
     at_verdict_e    verdict;
     at_identity_t   id;
@@ -373,8 +373,8 @@ fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t      header, payload, token;
-    at_trusted_t  trusted;
+    at_str_t             header, payload, token;
+    at_trusted_issuer_t  trusted;
 
     if (set == NULL) {
         fuzz_init();
@@ -384,10 +384,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     payload = fuzz_copy(data, size);
     token = fuzz_token(header, payload);
 
-    trusted = (at_trusted_t) { &issuer, &set, 1 };
+    trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
     fuzz_verify(header, payload, token, &trusted);
 
-    trusted = (at_trusted_t) { &entra, &entra_set, 1 };
+    trusted = (at_trusted_issuer_t) { &entra, &entra_set, 1 };
     fuzz_verify(header, payload, token, &trusted);
 
     fuzz_free(header);

@@ -8,7 +8,7 @@
 
 #include <ctype.h>
 
-#include "at_fetch.h"
+#include "core/fetch/at_fetch.h"
 #include "fuzz.h"
 
 

@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "at_endpoint.h"
+#include "core/authz/at_endpoint.h"
 #include "fuzz.h"
 
 
@@ -152,7 +152,7 @@ fuzz_is_better(const at_endpoint_t *a, const at_endpoint_t *b)
 
 
 static const at_endpoint_t *
-fuzz_search(const at_catalogue_t *catalogue, at_str_t method, at_str_t path,
+fuzz_search(const at_endpoint_list_t *catalogue, at_str_t method, at_str_t path,
     int fold)
 {
     size_t                i;
@@ -160,8 +160,8 @@ fuzz_search(const at_catalogue_t *catalogue, at_str_t method, at_str_t path,
 
     best = NULL;
 
-    for (i = 0; i < at_catalogue_count(catalogue); i++) {
-        row = at_catalogue_endpoint(catalogue, i);
+    for (i = 0; i < at_endpoint_list_count(catalogue); i++) {
+        row = at_endpoint_list_get(catalogue, i);
 
         if (at_str_equal(fuzz_method(row), method)
             && fuzz_row_matches(row, path, fold)
@@ -212,7 +212,7 @@ fuzz_strip_version(at_str_t *path, int fold)
 
 
 static int
-fuzz_strip(at_str_t *path, const at_catalogue_options_t *options)
+fuzz_strip(at_str_t *path, const at_endpoint_list_options_t *options)
 {
     at_str_t  prefix;
 
@@ -238,13 +238,13 @@ fuzz_strip(at_str_t *path, const at_catalogue_options_t *options)
 
 
 static void
-fuzz_check_match(const at_catalogue_t *catalogue,
-    const at_catalogue_options_t *options, at_str_t method, at_str_t path)
+fuzz_check_match(const at_endpoint_list_t *catalogue,
+    const at_endpoint_list_options_t *options, at_str_t method, at_str_t path)
 {
     int                   found;
     const at_endpoint_t  *match, *expected, *any;
 
-    match = at_catalogue_match(catalogue, method, path);
+    match = at_endpoint_list_match(catalogue, method, path);
     found = fuzz_strip(&path, options);
     expected = NULL;
 
@@ -322,7 +322,7 @@ fuzz_check_row(const at_endpoint_t *endpoint, at_str_t line)
 
 
 static void
-fuzz_check_rows(const at_catalogue_t *catalogue, at_str_t text)
+fuzz_check_rows(const at_endpoint_list_t *catalogue, at_str_t text)
 {
     size_t    n;
     unsigned  number;
@@ -339,13 +339,13 @@ fuzz_check_rows(const at_catalogue_t *catalogue, at_str_t text)
         }
 
         if (fuzz_word(&first).len) {
-            fuzz_assert(n < at_catalogue_count(catalogue));
-            fuzz_assert(at_catalogue_endpoint(catalogue, n)->line == number);
-            fuzz_check_row(at_catalogue_endpoint(catalogue, n++), line);
+            fuzz_assert(n < at_endpoint_list_count(catalogue));
+            fuzz_assert(at_endpoint_list_get(catalogue, n)->line == number);
+            fuzz_check_row(at_endpoint_list_get(catalogue, n++), line);
         }
     }
 
-    fuzz_assert(n == at_catalogue_count(catalogue) && n > 0);
+    fuzz_assert(n == at_endpoint_list_count(catalogue) && n > 0);
 }
 
 
@@ -452,10 +452,10 @@ fuzz_raw_is_plain(at_str_t raw)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t                 flags, method, raw, path, text;
-    at_error_t               err;
-    at_catalogue_t          *catalogue;
-    at_catalogue_options_t   options;
+    at_str_t                    flags, method, raw, path, text;
+    at_error_t                  err;
+    at_endpoint_list_t         *catalogue;
+    at_endpoint_list_options_t  options;
 
     options.prefix = fuzz_line(&data, &size);
     flags = fuzz_part(&options.prefix, ' ');
@@ -466,11 +466,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     path = fuzz_line(&data, &size);
     text = fuzz_copy(data, size);
 
-    fuzz_assert(at_path_is_odd(raw, path)
+    fuzz_assert(at_path_is_ambiguous(raw, path)
                 == !(fuzz_is_plain(path) && fuzz_raw_is_plain(raw)));
 
     err.text[0] = '\0';
-    catalogue = at_catalogue_parse(text, &options, &err);
+    catalogue = at_endpoint_list_parse(text, &options, &err);
     fuzz_assert((catalogue == NULL) == (err.text[0] != '\0'));
 
     if (catalogue) {
@@ -478,7 +478,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check_match(catalogue, &options, method, path);
     }
 
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
     fuzz_free(flags);
     fuzz_free(method);
     fuzz_free(raw);

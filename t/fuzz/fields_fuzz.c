@@ -6,10 +6,10 @@
  * given, has no control character, and is found again.
  */
 
-#include "at_fields.h"
-#include "at_header.h"
-#include "at_json.h"
-#include "at_password.h"
+#include "core/json/at_fields.h"
+#include "core/base/at_header.h"
+#include "core/json/at_json.h"
+#include "core/session/at_password.h"
 #include "fuzz.h"
 
 
@@ -78,7 +78,7 @@ fuzz_basic(at_str_t text, char *buf)
 {
     at_str_t  credential, user, password;
 
-    if (!at_header_basic(text, &credential)) {
+    if (!at_header_basic_parse(text, &credential)) {
         credential = text;
     }
 

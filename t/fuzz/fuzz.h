@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "at_str.h"
+#include "core/base/at_str.h"
 
 
 #define FUZZ_UNUSED  __attribute__((unused))

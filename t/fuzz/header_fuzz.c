@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "at_header.h"
+#include "core/base/at_header.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,7 +42,7 @@ check_bearer(at_str_t value)
 
     token = (at_str_t) { NULL, 0 };
 
-    if (!at_header_bearer(value, &token)) {
+    if (!at_header_bearer_parse(value, &token)) {
         return;
     }
 
@@ -81,7 +81,7 @@ check_cookie(at_str_t value)
         }
     }
 
-    check(at_header_cookie(value, name, &cookie) == n, "the cookies counted");
+    check(at_header_cookie_find(value, name, &cookie) == n, "the cookies counted");
     check(n == 0 || is_within(cookie, value), "a cookie is a part of the value");
     check(n == 0 || memchr(cookie.data, ';', cookie.len) == NULL,
           "it holds no end of one");
@@ -99,16 +99,16 @@ check_origin(at_str_t value)
     (void) snprintf(origin, sizeof(origin), "%.*s",
                     value.len < 60 ? (int) value.len : 60, value.data);
 
-    if (at_header_same_origin((at_str_t) { origin, strlen(origin) }, 0, server,
-                              at_str("a.example:8080")))
+    if (at_header_is_same_origin((at_str_t) { origin, strlen(origin) }, 0, server,
+                                 at_str("a.example:8080")))
     {
         check(strlen(origin) == sizeof("http://a.example:8080") - 1
               || strlen(origin) == sizeof("http://a.example:08080") - 1,
               "an origin is told in one way");
     }
 
-    (void) at_header_same_origin(value, 1, value, value);
-    (void) at_header_same_origin(at_str("http://a:1"), 0, at_str("a"), value);
+    (void) at_header_is_same_origin(value, 1, value, value);
+    (void) at_header_is_same_origin(at_str("http://a:1"), 0, at_str("a"), value);
 }
 
 

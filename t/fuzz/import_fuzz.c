@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "../../src/cli/cli_scan.c"
+#include "cli/record/cli_scan.c"
 #include "fuzz.h"
 
 

@@ -6,7 +6,7 @@
  * written down and read again.
  */
 
-#include "at_json.h"
+#include "core/json/at_json.h"
 #include "fuzz.h"
 
 

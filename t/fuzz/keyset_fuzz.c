@@ -7,7 +7,7 @@
 
 #include <openssl/err.h>
 
-#include "at_jwk.h"
+#include "core/jose/at_jwk.h"
 #include "fuzz.h"
 
 
@@ -32,9 +32,9 @@ fuzz_check_key(const at_jwk_t *jwk, unsigned algs)
 
     /* a signature that anybody can write */
     fuzz_assert(at_key_verify(jwk->key, AT_RS256, at_str("x"),
-                              (at_str_t) { zeros, 256 }) != AT_SIGNATURE_GOOD);
+                              (at_str_t) { zeros, 256 }) != AT_SIGNATURE_VALID);
     fuzz_assert(at_key_verify(jwk->key, AT_ES256, at_str("x"),
-                              (at_str_t) { zeros, 64 }) != AT_SIGNATURE_GOOD);
+                              (at_str_t) { zeros, 64 }) != AT_SIGNATURE_VALID);
 }
 
 
@@ -62,7 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
 
-    fuzz_assert(set->n > 0 && set->n <= AT_KEYSET_KEYS);
+    fuzz_assert(set->n > 0 && set->n <= AT_KEYSET_KEYS_MAX);
 
     for (i = 0; i < set->n; i++) {
         fuzz_check_key(&set->keys[i], algs);

@@ -6,7 +6,7 @@
  * bytes.
  */
 
-#include "at_record.h"
+#include "core/authz/at_record.h"
 #include "fuzz.h"
 
 

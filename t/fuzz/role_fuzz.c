@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <strings.h>
 
-#include "at_role.h"
+#include "core/authz/at_role.h"
 #include "fuzz.h"
 
 

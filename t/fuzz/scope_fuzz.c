@@ -8,9 +8,9 @@
 
 #include <jansson.h>
 
-#include "at_claim.h"
-#include "at_rights.h"
-#include "at_scope.h"
+#include "core/json/at_claim.h"
+#include "core/authz/at_rights.h"
+#include "core/authz/at_scope.h"
 #include "fuzz.h"
 
 /* what a token with these scopes, and nothing else, satisfies */
@@ -112,7 +112,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text = fuzz_wrap(data, size);
 
     /* what is no claim is none, and jansson does not get to see it */
-    plain = at_claims_read(&claims, text) == 0
+    plain = at_claims_parse(&claims, text) == 0
             ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     fuzz_assert((claims != NULL) == (plain != NULL));
 

@@ -8,7 +8,7 @@
 
 #include <openssl/err.h>
 
-#include "at_jwt.h"
+#include "core/jose/at_jwt.h"
 #include "fuzz.h"
 
 
@@ -82,10 +82,10 @@ fuzz_is_known(at_str_t token)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t       token;
-    at_verdict_e   verdict;
-    at_trusted_t   trusted;
-    at_identity_t  id;
+    at_str_t             token;
+    at_verdict_e         verdict;
+    at_trusted_issuer_t  trusted;
+    at_identity_t        id;
     at_verifier_t *verifier;
 
     if (set == NULL) {
@@ -93,7 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     memset(&id, 0, sizeof(id));
-    trusted = (at_trusted_t) { &issuer, &set, 1 };
+    trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
     token = fuzz_copy(data, size);
 
     /* of its own: what is read beyond a part is beyond its memory */

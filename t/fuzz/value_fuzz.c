@@ -6,7 +6,7 @@
  * texts, and find the same in them.
  */
 
-#include "at_json.h"
+#include "core/json/at_json.h"
 #include "fuzz.h"
 
 
@@ -96,7 +96,7 @@ fuzz_check_same(json_t *object, const at_value_t *value)
     char    *one, *two;
     json_t  *other;
 
-    other = at_json_value(value);
+    other = at_json_from_value(value);
 
     fuzz_assert(json_equal(object, other));
 
@@ -124,7 +124,7 @@ fuzz_read(const uint8_t *data, size_t size, const at_json_limits_t *limits,
     copy = fuzz_copy(data, size);
 
     expected = at_json_parse(&object, text, limits);
-    rc = at_values_read(values, (char *) (uintptr_t) copy.data, copy.len, limits);
+    rc = at_values_parse(values, (char *) (uintptr_t) copy.data, copy.len, limits);
 
     fuzz_assert(expected != AT_JSON_NO_MEMORY && (rc == 0 || rc == -1));
     fuzz_assert((rc == 0) == (expected == AT_JSON_OK));

@@ -10,8 +10,8 @@
 
 #include "tap.h"
 
-#include "at_account.h"
-#include "at_crypto.h"
+#include "core/store/at_account.h"
+#include "core/base/at_crypto.h"
 #include "values.h"
 
 
@@ -71,7 +71,7 @@ ask(at_identity_t *who, const char *text)
 {
     memset(who, 0, sizeof(at_identity_t));
 
-    return at_account_api_token(who, store, str(text), NOW);
+    return at_account_lookup_api_token(who, store, str(text), NOW);
 }
 
 
@@ -268,7 +268,7 @@ client_verdict(at_identity_t *who, at_issuer_t *issuer, const char *claims,
     who->rights.admin = 1;
     who->claims = values_claims(claims);
 
-    return at_account_client(who, store, only_issuer);
+    return at_account_authorize_client(who, store, only_issuer);
 }
 
 
@@ -294,17 +294,17 @@ put_client(const char *id, int enabled, const char *role, at_list_t issuers)
 static void
 test_clients(void)
 {
-    char           text[] = "azp", other[] = "appid";
-    at_path_t      paths[2];
-    at_list_t      none = { 0, 0, NULL };
-    at_bytes_t     names = { NULL, 0, 0, 0 };
-    at_issuer_t    issuer;
-    at_identity_t  who;
+    char             text[] = "azp", other[] = "appid";
+    at_claim_path_t  paths[2];
+    at_list_t        none = { 0, 0, NULL };
+    at_bytes_t       names = { NULL, 0, 0, 0 };
+    at_issuer_t      issuer;
+    at_identity_t    who;
 
     memset(&issuer, 0, sizeof(issuer));
 
-    (void) at_path_parse(&paths[0], text, 3);
-    (void) at_path_parse(&paths[1], other, 5);
+    (void) at_claim_path_parse(&paths[0], text, 3);
+    (void) at_claim_path_parse(&paths[1], other, 5);
     issuer.name = str("main");
     issuer.client_claims = paths;
     issuer.n_client_claims = 2;
@@ -335,7 +335,7 @@ test_clients(void)
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0),
-           AT_FOREIGN_CLIENT, "D2 of no issuer where there are several");
+           AT_CLIENT_ISSUER_MISMATCH, "D2 of no issuer where there are several");
     at_identity_release(&who);
 
     put_client("a", 1, "", list(&names, "other", "main"));
@@ -346,17 +346,17 @@ test_clients(void)
 
     issuer.name = str("third");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
-           AT_FOREIGN_CLIENT, "D2 of others");
+           AT_CLIENT_ISSUER_MISMATCH, "D2 of others");
     at_identity_release(&who);
 
-    is_int(at_account_has_client(store, str("A")), 1, "C7 a client");
-    is_int(at_account_has_client(store, str("b")), 0, "C7 no client");
-    is_int(at_account_has_client(store, str("")), 0, "C7 no id");
-    is_int(at_account_has_client(store, (at_str_t) { text, 70000 }), 0,
+    is_int(at_account_client_exists(store, str("A")), 1, "C7 a client");
+    is_int(at_account_client_exists(store, str("b")), 0, "C7 no client");
+    is_int(at_account_client_exists(store, str("")), 0, "C7 no id");
+    is_int(at_account_client_exists(store, (at_str_t) { text, 70000 }), 0,
            "C7 an id that is too long is not read");
 
     put_client("a", 0, "admin", none);
-    is_int(at_account_has_client(store, str("a")), 1, "C7 a disabled client");
+    is_int(at_account_client_exists(store, str("a")), 1, "C7 a disabled client");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
            AT_DISABLED_CLIENT, "D2 disabled");
     at_identity_release(&who);

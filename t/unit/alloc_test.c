@@ -114,18 +114,18 @@ alloc_openssl_free(void *data, const char *file, int line)
 #define strdup   alloc_strdup
 #define strndup  alloc_strndup
 
-#include "../../src/core/at_base64url.c"
-#include "../../src/core/at_cidr.c"
-#include "../../src/core/at_claim.c"
-#include "../../src/core/at_crypto.c"
-#include "../../src/core/at_file.c"
-#include "../../src/core/at_identity.c"
-#include "../../src/core/at_json.c"
-#include "../../src/core/at_jwk.c"
-#include "../../src/core/at_jwt.c"
-#include "../../src/core/at_scope.c"
-#include "../../src/core/at_state.c"
-#include "../../src/core/at_value.c"
+#include "core/base/at_base64url.c"
+#include "core/authz/at_cidr.c"
+#include "core/json/at_claim.c"
+#include "core/jose/at_key.c"
+#include "core/base/at_file.c"
+#include "core/authz/at_identity.c"
+#include "core/json/at_json.c"
+#include "core/jose/at_jwk.c"
+#include "core/jose/at_jwt.c"
+#include "core/authz/at_scope.c"
+#include "core/session/at_state.c"
+#include "core/json/at_value.c"
 
 #undef malloc
 #undef calloc
@@ -199,7 +199,7 @@ silent(at_verdict_e verdict, const char *text)
 
 /* how many allocations failed, 0: the point is beyond the last one */
 static unsigned
-verify_point(const at_trusted_t *trusted, const char *text, at_verdict_e expected,
+verify_point(const at_trusted_issuer_t *trusted, const char *text, at_verdict_e expected,
     unsigned fail, int lasting, unsigned *wrong, unsigned *others)
 {
     at_verdict_e   verdict;
@@ -232,7 +232,7 @@ verify_point(const at_trusted_t *trusted, const char *text, at_verdict_e expecte
 
 
 static void
-test_verify(const char *name, const at_trusted_t *trusted, const char *text,
+test_verify(const char *name, const at_trusted_issuer_t *trusted, const char *text,
     at_verdict_e expected)
 {
     int       lasting;
@@ -294,16 +294,16 @@ object_of(unsigned n)
 static void
 test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
 {
-    char          *header, *good, *bad, *text;
-    at_path_t      user, scope;
-    at_str_t       pem, name = at_str("joe"), audience = at_str("api");
-    at_issuer_t    issuer;
-    at_error_t     err;
-    at_keyset_t   *set;
-    at_trusted_t   trusted;
+    char                *header, *good, *bad, *text;
+    at_claim_path_t      user, scope;
+    at_str_t             pem, name = at_str("joe"), audience = at_str("api");
+    at_issuer_t          issuer;
+    at_error_t           err;
+    at_keyset_t         *set;
+    at_trusted_issuer_t  trusted;
 
-    user = (at_path_t) { 1, { at_str("username") } };
-    scope = (at_path_t) { 1, { at_str("scope") } };
+    user = (at_claim_path_t) { 1, { at_str("username") } };
+    scope = (at_claim_path_t) { 1, { at_str("scope") } };
 
     memset(&issuer, 0, sizeof(issuer));
     issuer.issuers = &name;
@@ -322,7 +322,7 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
         sign_fail("no keys");
     }
 
-    trusted = (at_trusted_t) { &issuer, &set, 1 };
+    trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
 
     header = format("{\"alg\":\"%s\"}", at_alg_name(alg).data);
     good = token(header, GOOD, pkey, alg);
@@ -346,7 +346,7 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
                 token(header, "{" CLAIMS "}", pkey, alg), AT_BAD_CLAIM);
     test_verify(format("%s, another aud", pem_name), &trusted,
                 token(header, "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],\"exp\":1}", pkey,
-                      alg), AT_AUDIENCE);
+                      alg), AT_AUDIENCE_MISMATCH);
     test_verify(format("%s, exp twice", pem_name), &trusted,
                 token(header, "{" CLAIMS ",\"exp\":1,\"exp\":1700000600}", pkey, alg),
                 AT_BAD_PAYLOAD);
@@ -440,7 +440,7 @@ small_part(unsigned part, const at_value_t *claim)
         }
 
     case 2:
-        switch (at_claim_text(claim, buf, sizeof(buf))) {
+        switch (at_claim_to_text(claim, buf, sizeof(buf))) {
 
         case 9:
             return 0;
@@ -475,7 +475,7 @@ test_small_parts(void)
         "a set of ranges", "the scopes of a claim", "a claim as text", "a file"
     };
 
-    if (at_claims_read(&claims, at_str("{\"x\":[\"a\",\"b\"]}")) != 0) {
+    if (at_claims_parse(&claims, at_str("{\"x\":[\"a\",\"b\"]}")) != 0) {
         sign_fail("no claims");
     }
 
@@ -529,7 +529,7 @@ test_growing(void)
             claims = (at_claims_t *) &alloc;
 
             alloc_begin(fail, 0);
-            rc = at_claims_read(&claims, text);
+            rc = at_claims_parse(&claims, text);
             failed = alloc.failed;
             alloc.fail = 0;
 
@@ -563,7 +563,7 @@ values_of(at_values_t *values, unsigned n)
     }
 
     memcpy(copy, text.data, text.len);
-    rc = at_values_read(values, copy, text.len, &at_header_limits);
+    rc = at_values_parse(values, copy, text.len, &at_jose_limits);
     free(copy);
 
     return rc;
@@ -609,7 +609,7 @@ test_json_value(void)
                   "false]},\"\":\"\\u00e9\",\"e\":1,\"f\":2,\"g\":3,\"h\":4,"
                   "\"i\":5,\"j\":6,\"k\":7,\"l\":[0,1,2,3,4,5,6,7,8,9]}");
 
-    if (at_claims_read(&claims, text) != 0) {
+    if (at_claims_parse(&claims, text) != 0) {
         sign_fail("no claims");
     }
 
@@ -618,7 +618,7 @@ test_json_value(void)
 
     for (fail = 1; fail < POINTS; fail++) {
         alloc_begin(fail, 0);
-        json = at_json_value(at_claims_object(claims));
+        json = at_json_from_value(at_claims_object(claims));
         failed = alloc.failed;
         alloc.fail = 0;
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../../src/core/at_arena.c"
+#include "core/authz/at_arena.c"
 
 #include "tap.h"
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "at_base64url.h"
+#include "core/base/at_base64url.h"
 #include "tap.h"
 
 

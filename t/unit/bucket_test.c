@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "at_bucket.h"
+#include "core/store/at_bucket.h"
 #include "tap.h"
 
 

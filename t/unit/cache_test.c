@@ -14,8 +14,8 @@
 
 #include <sys/mman.h>
 
-#include "at_cache.h"
-#include "at_crypto.h"
+#include "core/authz/at_cache.h"
+#include "core/base/at_crypto.h"
 #include "tap.h"
 
 
@@ -117,7 +117,7 @@ heap_random(void *bytes, size_t len)
 #define mmap                heap_mmap
 #define munmap              heap_munmap
 
-#include "../../src/core/at_arena.c"
+#include "core/authz/at_arena.c"
 
 #undef calloc
 #undef free
@@ -154,9 +154,9 @@ heap_malloc(size_t size)
 #define at_random           heap_random
 #define AT_CACHE_HASH_MASK  hash_mask
 
-#include "../../src/core/at_cidr.c"
-#include "../../src/core/at_identity.c"
-#include "../../src/core/at_cache.c"
+#include "core/authz/at_cidr.c"
+#include "core/authz/at_identity.c"
+#include "core/authz/at_cache.c"
 
 #undef malloc
 #undef at_arena_free
@@ -286,8 +286,8 @@ adds_up(const at_cache_t *cache)
 
     for (i = 0; i < cache->n_sets * AT_CACHE_WAYS; i++) {
         if (cache->ways[i].place != 0) {
-            bytes += at_arena_block_size(at_cache_entry((at_cache_t *) (uintptr_t)
-                                                        cache, &cache->ways[i]));
+            bytes += at_arena_block_size(at_cache_way_entry((at_cache_t *) (uintptr_t)
+                                                            cache, &cache->ways[i]));
             n++;
         }
     }
@@ -999,7 +999,7 @@ test_overwritten(void)
     /* the hook sees what it is to see */
     heap.dirty = 0;
     cache = create(AT_CACHE_SIZE_MIN);
-    block = at_arena_alloc(cache->arena, 64, at_cache_may_go, at_cache_go, cache);
+    block = at_arena_alloc(cache->arena, 64, at_cache_is_evictable, at_cache_evict_block, cache);
     (void) snprintf(block, 64, "%s", SECRET);
     heap_give_back(block);
     is_int(heap.dirty, 1, "a secret in a block that is given back is seen");
@@ -1120,7 +1120,7 @@ test_far(void)
 
     cache = create(AT_CACHE_SIZE_MAX);
     far = AT_CACHE_SIZE_MAX - at_arena_block_size(cache) - MIB;
-    block = at_arena_alloc(cache->arena, far, at_cache_may_go, at_cache_go, cache);
+    block = at_arena_alloc(cache->arena, far, at_cache_is_evictable, at_cache_evict_block, cache);
 
     put(cache, key_of(at_str("a.b.c")), 3);
     is_int(get(cache, key_of(at_str("a.b.c"))), 3, "X8 an entry at the end of 32 GiB");
@@ -1166,8 +1166,8 @@ test_ranges(void)
     is_int(heap.n - allocations, 0, "X8 nothing is allocated beside the block");
 
     if (ok(identity != NULL, "one with ranges is there")) {
-        ok(at_identity_admits(identity, &inside), "its ranges are, too");
-        ok(!at_identity_admits(identity, &outside), "and no more than they");
+        ok(at_identity_allows_address(identity, &inside), "its ranges are, too");
+        ok(!at_identity_allows_address(identity, &outside), "and no more than they");
         at_cache_release(identity);
     }
 

@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <time.h>
 
-#include "at_cidr.h"
+#include "core/authz/at_cidr.h"
 #include "outside.h"
 #include "tap.h"
 

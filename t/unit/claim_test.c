@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "at_claim.h"
+#include "core/json/at_claim.h"
 #include "outside.h"
 #include "tap.h"
 #include "values.h"
@@ -27,10 +27,10 @@ integer(const at_value_t *claim)
 static const char *
 names(const char *text)
 {
-    char         *copy;
-    size_t        i, len;
-    at_path_t     path;
-    static char   out[256];
+    char            *copy;
+    size_t           i, len;
+    at_claim_path_t  path;
+    static char      out[256];
 
     /* exactly as long as the text, to see a byte too many */
     len = strlen(text);
@@ -42,7 +42,7 @@ names(const char *text)
     memcpy(copy, text, len);
     out[0] = '\0';
 
-    if (at_path_parse(&path, copy, len) != 0) {
+    if (at_claim_path_parse(&path, copy, len) != 0) {
         free(copy);
         return NULL;
     }
@@ -110,7 +110,7 @@ test_find(void)
 {
     char               buf[64];
     size_t             i;
-    at_path_t          path;
+    at_claim_path_t    path;
     at_claims_t       *claims;
     const at_value_t  *object, *found;
 
@@ -129,7 +129,7 @@ test_find(void)
 
     for (i = 0; i < N(cases); i++) {
         (void) snprintf(buf, sizeof(buf), "%s", cases[i].path);
-        (void) at_path_parse(&path, buf, strlen(buf));
+        (void) at_claim_path_parse(&path, buf, strlen(buf));
 
         found = at_claim_find(object, &path);
 
@@ -237,7 +237,7 @@ test_text(void)
         }
 
         claims = values_any(cases[i].json);
-        n = at_claim_text(values_unwrap(claims), buf, sizeof(buf));
+        n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
         is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n }, str(cases[i].text),
                  "V3 %s as text", cases[i].json);
         at_claims_free(claims);
@@ -263,7 +263,7 @@ test_room(void)
     for (i = 0; i < N(cases); i++) {
         claims = values_any(cases[i]);
         claim = values_unwrap(claims);
-        whole = (size_t) at_claim_text(claim, full, sizeof(full));
+        whole = (size_t) at_claim_to_text(claim, full, sizeof(full));
         wrong = 0;
 
         for (size = 0; size <= whole + 1; size++) {
@@ -272,7 +272,7 @@ test_room(void)
                 abort();
             }
 
-            wrong += at_claim_text(claim, buf, size) != (ssize_t) whole;
+            wrong += at_claim_to_text(claim, buf, size) != (ssize_t) whole;
 
             if (size >= whole) {
                 wrong += memcmp(buf, full, whole) != 0;
@@ -282,7 +282,7 @@ test_room(void)
         }
 
         is_int((long long) wrong, 0, "V2 %s in less and less room", cases[i]);
-        is_int(at_claim_text(claim, NULL, 0), (long long) whole,
+        is_int(at_claim_to_text(claim, NULL, 0), (long long) whole,
                "V2 %s: how long it is", cases[i]);
 
         at_claims_free(claims);
@@ -315,7 +315,7 @@ test_reals(void)
 
         claim = (at_value_t) { .type = AT_VALUE_REAL, .span = 1,
                                .real = number.value };
-        n = at_claim_text(&claim, buf, sizeof(buf) - 1);
+        n = at_claim_to_text(&claim, buf, sizeof(buf) - 1);
 
         buf[n > 0 ? n : 0] = '\0';
         wrong += n <= 0 || strtod(buf, NULL) != number.value;
@@ -343,7 +343,7 @@ test_naughty(void)
     json_array_foreach(list, i, entry) {
         text = json_dumps(entry, JSON_ENCODE_ANY);
         claims = values_any(text);
-        n = at_claim_text(values_unwrap(claims), buf, sizeof(buf));
+        n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
 
         is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n },
                  (at_str_t) { json_string_value(entry),

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "at_crypto.h"
+#include "core/base/at_crypto.h"
+#include "core/jose/at_key.h"
 #include "sign.h"
 #include "tap.h"
 
@@ -135,7 +136,7 @@ test_every_alg(void)
                 fits = asked == made;
 
                 is_int(verify(key, (at_alg_e) asked, text, signature),
-                       fits ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD,
+                       fits ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
                        "S1, S7 %s signs by %s, verified by %s", keys[k].name,
                        at_alg_name((at_alg_e) made).data,
                        asked < AT_ALGS ? at_alg_name((at_alg_e) asked).data
@@ -161,9 +162,9 @@ test_restricted(void)
     is_int(at_key_algs(key), at_alg_bit(AT_RS256),
            "W4 what does not fit the key is dropped");
     is_int(verify(key, AT_RS512, text, sign_alg(rsa, AT_RS512, text)),
-           AT_SIGNATURE_BAD, "J17, S7 RS512 where RS256 alone was accepted");
+           AT_SIGNATURE_INVALID, "J17, S7 RS512 where RS256 alone was accepted");
     is_int(verify(key, AT_PS256, text, sign_alg(rsa, AT_PS256, text)),
-           AT_SIGNATURE_BAD, "S7 PS256 where RS256 alone was accepted");
+           AT_SIGNATURE_INVALID, "S7 PS256 where RS256 alone was accepted");
     at_key_free(key);
 
     ok(at_key_create(rsa, at_alg_bit(AT_ES256), &err) == NULL,
@@ -372,7 +373,7 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
     for (i = 0; i < signature.len * 8; i++) {
         wrong += verify(key, alg, text, changed(signature, i / 8,
                                                 (unsigned char) (1 << i % 8)))
-                 != AT_SIGNATURE_BAD;
+                 != AT_SIGNATURE_INVALID;
     }
 
     is_int(wrong, 0, "S2 %s: each of the %zu bits of a signature changed",
@@ -384,11 +385,11 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
         wrong += verify(key, alg, changed(text, i / 8,
                                           (unsigned char) (1 << i % 8)),
                         signature)
-                 != AT_SIGNATURE_BAD;
+                 != AT_SIGNATURE_INVALID;
     }
 
     is_int(wrong, 0, "S2 %s: each bit of the text changed", at_alg_name(alg).data);
-    is_int(verify(key, alg, text, signature), AT_SIGNATURE_GOOD,
+    is_int(verify(key, alg, text, signature), AT_SIGNATURE_VALID,
            "S2 %s: unchanged", at_alg_name(alg).data);
 
     at_key_free(key);
@@ -412,10 +413,10 @@ test_every_length(EVP_PKEY *pkey, at_alg_e alg)
 
     for (i = 0; i < signature.len; i++) {
         wrong += verify(key, alg, text, (at_str_t) { signature.data, i })
-                 != AT_SIGNATURE_BAD;
+                 != AT_SIGNATURE_INVALID;
         wrong += verify(key, alg, text, (at_str_t) { signature.data + i,
                                                      signature.len - i })
-                 != (i ? AT_SIGNATURE_BAD : AT_SIGNATURE_GOOD);
+                 != (i ? AT_SIGNATURE_INVALID : AT_SIGNATURE_VALID);
     }
 
     longer = sign_alloc(signature.len + 20);
@@ -424,10 +425,10 @@ test_every_length(EVP_PKEY *pkey, at_alg_e alg)
     for (i = 1; i <= 10; i++) {
         wrong += verify(key, alg, text, (at_str_t) { longer + 10 - i,
                                                      signature.len + i })
-                 != AT_SIGNATURE_BAD;
+                 != AT_SIGNATURE_INVALID;
         wrong += verify(key, alg, text, (at_str_t) { longer + 10,
                                                      signature.len + i })
-                 != AT_SIGNATURE_BAD;
+                 != AT_SIGNATURE_INVALID;
     }
 
     is_int(wrong, 0, "S3, W7 %s: every other length", at_alg_name(alg).data);
@@ -435,7 +436,7 @@ test_every_length(EVP_PKEY *pkey, at_alg_e alg)
     for (i = 0; i < 256; i += 255) {
         memset(longer, (int) i, signature.len);
         is_int(verify(key, alg, text, (at_str_t) { longer, signature.len }),
-               AT_SIGNATURE_BAD, "S3 %s: all bytes 0x%02zx",
+               AT_SIGNATURE_INVALID, "S3 %s: all bytes 0x%02zx",
                at_alg_name(alg).data, i);
     }
 
@@ -478,25 +479,25 @@ test_rsa_numbers(void)
     x = BN_new();
 
     (void) BN_add(x, s, n);
-    is_int(verify(key, AT_RS256, text, padded(x, len + 1)), AT_SIGNATURE_BAD,
+    is_int(verify(key, AT_RS256, text, padded(x, len + 1)), AT_SIGNATURE_INVALID,
            "S3 s + n in 257 bytes");
 
     if (BN_num_bytes(x) <= (int) len) {
-        is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD,
+        is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID,
                "S3 s + n in 256 bytes");
     }
 
     (void) BN_sub(x, n, s);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD, "S3 n - s");
-    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_BAD,
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "S3 n - s");
+    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID,
            "S3 the modulus itself");
     (void) BN_one(x);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD, "S3 1");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "S3 1");
     (void) BN_sub_word(n, 1);
-    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_BAD, "S3 n - 1");
+    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID, "S3 n - 1");
     BN_zero(x);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_BAD, "S3 0");
-    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_GOOD, "S3 s itself");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "S3 0");
+    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_VALID, "S3 s itself");
 
     BN_free(n);
     BN_free(s);
@@ -517,12 +518,12 @@ test_pss_salt(void)
 
     for (salt = 0; salt <= 64; salt += 16) {
         is_int(verify(key, AT_PS256, text, sign_with(rsa, "SHA256", salt, text)),
-               salt == 32 ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD,
+               salt == 32 ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
                "S8 PS256 with a salt of %d bytes", salt);
     }
 
     is_int(verify(key, AT_PS256, text, sign_with(rsa, "SHA384", 32, text)),
-           AT_SIGNATURE_BAD, "S8 PS256 with another hash");
+           AT_SIGNATURE_INVALID, "S8 PS256 with another hash");
 
     at_key_free(key);
 }
@@ -570,23 +571,23 @@ test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
 
         for (i = 0; i < N(cases); i++) {
             is_int(verify(key, alg, text, sign_pair(cases[i].r, cases[i].s, len)),
-                   cases[i].good ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD,
+                   cases[i].good ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
                    "S9 %s: %s", at_alg_name(alg).data, cases[i].name);
         }
     }
 
     if (BN_num_bytes(sum) <= (int) len) {
-        is_int(verify(key, alg, text, sign_pair(sum, s, len)), AT_SIGNATURE_BAD,
+        is_int(verify(key, alg, text, sign_pair(sum, s, len)), AT_SIGNATURE_INVALID,
                "S9 %s: r + n", at_alg_name(alg).data);
     }
 
-    is_int(verify(key, alg, text, sign_pair(sum, s, len + 1)), AT_SIGNATURE_BAD,
+    is_int(verify(key, alg, text, sign_pair(sum, s, len + 1)), AT_SIGNATURE_INVALID,
            "S9 %s: r + n, a byte longer each", at_alg_name(alg).data);
-    is_int(verify(key, alg, text, sign_pair(r, s, len + 1)), AT_SIGNATURE_BAD,
+    is_int(verify(key, alg, text, sign_pair(r, s, len + 1)), AT_SIGNATURE_INVALID,
            "S9 %s: r and s, a byte longer each", at_alg_name(alg).data);
 
     der = sign_with(pkey, alg == AT_ES256 ? "SHA256" : "SHA384", -1, text);
-    is_int(verify(key, alg, text, der), AT_SIGNATURE_BAD, "S9 %s: DER",
+    is_int(verify(key, alg, text, der), AT_SIGNATURE_INVALID, "S9 %s: DER",
            at_alg_name(alg).data);
 
     BN_free(n);
@@ -630,7 +631,7 @@ test_again(void)
 
         wrong += verify(keys[key_of[alg]], (at_alg_e) alg, text,
                         (i % 3) ? good[alg] : bad[alg])
-                 != ((i % 3) ? AT_SIGNATURE_GOOD : AT_SIGNATURE_BAD);
+                 != ((i % 3) ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID);
     }
 
     is_int(wrong, 0, "one key for 1,000 signatures, good and bad ones in turn");

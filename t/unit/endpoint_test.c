@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "at_crypto.h"
+#include "core/base/at_crypto.h"
 #include "outside.h"
 
 
@@ -49,9 +49,9 @@ alloc_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 #define calloc       alloc_calloc
 #define at_sha1_hex  alloc_sha1_hex
 
-#include "../../src/core/at_endpoint.c"
+#include "core/authz/at_endpoint.c"
 
-#include "at_rights.h"
+#include "core/authz/at_rights.h"
 
 #undef malloc
 #undef calloc
@@ -67,31 +67,31 @@ alloc_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 
 
 /* from memory of its exact size, which is gone again when it returns */
-static at_catalogue_t *
-parse(const char *text, const at_catalogue_options_t *options, at_error_t *err)
+static at_endpoint_list_t *
+parse(const char *text, const at_endpoint_list_options_t *options, at_error_t *err)
 {
-    char            *copy;
-    size_t           len;
-    at_catalogue_t  *catalogue;
+    char                *copy;
+    size_t               len;
+    at_endpoint_list_t  *catalogue;
 
     len = strlen(text);
     copy = malloc(len ? len : 1);
     memcpy(copy, text, len);
 
     err->text[0] = '\0';
-    catalogue = at_catalogue_parse((at_str_t) { copy, len }, options, err);
+    catalogue = at_endpoint_list_parse((at_str_t) { copy, len }, options, err);
     free(copy);
 
     return catalogue;
 }
 
 
-static at_catalogue_t *
+static at_endpoint_list_t *
 must_parse(const char *text, const char *prefix, unsigned ignore_case)
 {
-    at_error_t              err;
-    at_catalogue_t         *catalogue;
-    at_catalogue_options_t  options;
+    at_error_t                  err;
+    at_endpoint_list_t         *catalogue;
+    at_endpoint_list_options_t  options;
 
     memset(&options, 0, sizeof(options));
     options.prefix = str(prefix);
@@ -109,11 +109,11 @@ must_parse(const char *text, const char *prefix, unsigned ignore_case)
 
 /* the text of the row, or "-" */
 static at_str_t
-match(const at_catalogue_t *catalogue, const char *method, const char *path)
+match(const at_endpoint_list_t *catalogue, const char *method, const char *path)
 {
     const at_endpoint_t  *endpoint;
 
-    endpoint = at_catalogue_match(catalogue, str(method), str(path));
+    endpoint = at_endpoint_list_match(catalogue, str(method), str(path));
 
     return endpoint ? endpoint->text : str("-");
 }
@@ -122,10 +122,10 @@ match(const at_catalogue_t *catalogue, const char *method, const char *path)
 static void
 test_match(void)
 {
-    size_t           i;
-    at_catalogue_t  *catalogue;
+    size_t               i;
+    at_endpoint_list_t  *catalogue;
 
-    static const char  rows[] =
+    static const char    rows[] =
         "# a comment\n"
         "\n"
         "   \t\r\n"
@@ -219,12 +219,12 @@ test_match(void)
     };
 
     catalogue = must_parse("GET /a", "", 0);
-    ok(at_catalogue_match(catalogue, (at_str_t) { NULL, 0 },
-                          (at_str_t) { NULL, 0 }) == NULL, "empty views");
-    at_catalogue_free(catalogue);
+    ok(at_endpoint_list_match(catalogue, (at_str_t) { NULL, 0 },
+                              (at_str_t) { NULL, 0 }) == NULL, "empty views");
+    at_endpoint_list_free(catalogue);
 
     catalogue = must_parse(rows, "", 0);
-    is_int((long long) at_catalogue_count(catalogue), 19, "as many as there are");
+    is_int((long long) at_endpoint_list_count(catalogue), 19, "as many as there are");
 
     for (i = 0; i < N(cases); i++) {
         is_bytes(match(catalogue, cases[i].method, cases[i].path),
@@ -232,16 +232,16 @@ test_match(void)
                  cases[i].path);
     }
 
-    at_catalogue_free(catalogue);
-    at_catalogue_free(NULL);
+    at_endpoint_list_free(catalogue);
+    at_endpoint_list_free(NULL);
 }
 
 
 static void
 test_options(void)
 {
-    size_t           i;
-    at_catalogue_t  *catalogue;
+    size_t               i;
+    at_endpoint_list_t  *catalogue;
 
     static const struct {
         const char  *rows;
@@ -312,22 +312,22 @@ test_options(void)
                  "'%s' with prefix '%s'%s: %s", cases[i].rows, cases[i].prefix,
                  cases[i].ignore_case ? ", ignore_case" : "", cases[i].path);
 
-        at_catalogue_free(catalogue);
+        at_endpoint_list_free(catalogue);
     }
 
     catalogue = must_parse("GET /a", "", 1);
     is_bytes(match(catalogue, "get", "/a"), str("-"), "a method has a case");
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 }
 
 
 static void
 test_errors(void)
 {
-    size_t                  i;
-    at_error_t              err;
-    at_catalogue_t         *catalogue;
-    at_catalogue_options_t  options;
+    size_t                      i;
+    at_error_t                  err;
+    at_endpoint_list_t         *catalogue;
+    at_endpoint_list_options_t  options;
 
     static const struct {
         const char  *rows;
@@ -404,7 +404,7 @@ test_errors(void)
         ok(catalogue == NULL, "an error: %.40s", cases[i].rows);
         is_str(err.text, cases[i].error, "it says which");
 
-        at_catalogue_free(catalogue);
+        at_endpoint_list_free(catalogue);
     }
 
     memset(&options, 0, sizeof(options));
@@ -417,8 +417,8 @@ test_errors(void)
 
     catalogue = must_parse("GET /ab\nGET /aB\n* /ab\nPOST /ab\nGET /ab/\n"
                            "GET /:ab\nGET /:ab/\n", "", 0);
-    is_int((long long) at_catalogue_count(catalogue), 7, "these are no duplicates");
-    at_catalogue_free(catalogue);
+    is_int((long long) at_endpoint_list_count(catalogue), 7, "these are no duplicates");
+    at_endpoint_list_free(catalogue);
 
     static const char  *prefixes[] = {
         "/", "/api/", "api", "IPFABRIC", "ipfabric ", "//api", "/api//v1",
@@ -442,24 +442,24 @@ test_large(void)
     at_str_t     view;
     at_error_t   err;
 
-    text = malloc(AT_CATALOGUE_LEN + 1);
-    memset(text, '#', AT_CATALOGUE_LEN + 1);
+    text = malloc(AT_ENDPOINT_LIST_MAX + 1);
+    memset(text, '#', AT_ENDPOINT_LIST_MAX + 1);
     memcpy(text, "GET /a\n", 7);
 
-    view = (at_str_t) { text, AT_CATALOGUE_LEN + 1 };
-    ok(at_catalogue_parse(view, NULL, &err) == NULL, "a byte too much");
+    view = (at_str_t) { text, AT_ENDPOINT_LIST_MAX + 1 };
+    ok(at_endpoint_list_parse(view, NULL, &err) == NULL, "a byte too much");
     is_str(err.text, "more than 4194304 bytes", "it says so");
 
     view.len--;
-    at_catalogue_free(at_catalogue_parse(view, NULL, &err));
+    at_endpoint_list_free(at_endpoint_list_parse(view, NULL, &err));
 
-    memset(text + 4, '/', AT_CATALOGUE_LEN - 4);
-    ok(at_catalogue_parse(view, NULL, &err) == NULL, "as many slashes");
+    memset(text + 4, '/', AT_ENDPOINT_LIST_MAX - 4);
+    ok(at_endpoint_list_parse(view, NULL, &err) == NULL, "as many slashes");
 
     /* an error stays one line of its size whatever it shows */
-    memset(text + 5, 'a', AT_CATALOGUE_LEN - 5);
-    text[AT_CATALOGUE_LEN - 1] = '*';
-    ok(at_catalogue_parse(view, NULL, &err) == NULL
+    memset(text + 5, 'a', AT_ENDPOINT_LIST_MAX - 5);
+    text[AT_ENDPOINT_LIST_MAX - 1] = '*';
+    ok(at_endpoint_list_parse(view, NULL, &err) == NULL
        && strstr(err.text, "\": a parameter is a whole segment") != NULL,
        "a very long word");
 
@@ -480,8 +480,8 @@ test_slips(void)
 
     for (i = 0; i < N(rows); i++) {
         err.text[0] = '\0';
-        ok(at_catalogue_parse((at_str_t) { rows[i], strlen(rows[i]) }, NULL,
-                              &err) == NULL
+        ok(at_endpoint_list_parse((at_str_t) { rows[i], strlen(rows[i]) }, NULL,
+                                  &err) == NULL
            && strncmp(err.text, "line 1: ", 8) == 0, "%s: %s", rows[i],
            err.text);
     }
@@ -492,7 +492,7 @@ static void
 test_endpoint(void)
 {
     const at_endpoint_t  *e;
-    at_catalogue_t       *catalogue;
+    at_endpoint_list_t   *catalogue;
 
     catalogue = must_parse("GET /snapshots\n"
                            "\n"
@@ -503,34 +503,34 @@ test_endpoint(void)
                            "GET /public publicity\n"
                            "* /star", "", 0);
 
-    e = at_catalogue_endpoint(catalogue, 0);
+    e = at_endpoint_list_get(catalogue, 0);
     is_bytes(e->text, str("GET /snapshots"), "text");
     is_bytes(e->id, str("79ab4b0754b069399464a23c222725111915f8f9"), "id");
     is_bytes(e->scope, e->id, "the scope that is left out is the id");
     is_int(e->kind, AT_ENDPOINT_SCOPE, "kind");
     is_int(e->line, 1, "line");
 
-    e = at_catalogue_endpoint(catalogue, 1);
+    e = at_endpoint_list_get(catalogue, 1);
     is_bytes(e->text, str("DELETE /api-tokens/:key"), "text: a space for a tab");
     is_bytes(e->id, str("f43f5efc2d2e1cc22d02c9e93894ddde07e023c7"), "id");
     is_int(e->line, 3, "line");
 
-    e = at_catalogue_endpoint(catalogue, 2);
+    e = at_endpoint_list_get(catalogue, 2);
     is_bytes(e->scope, str("x.write#1#"), "scope: a # in a word is no comment");
     is_bytes(e->id, str("2858b5e2426f2c00862b54d84869a9c04cf9c1a5"),
              "id beside a scope");
 
-    e = at_catalogue_endpoint(catalogue, 3);
+    e = at_endpoint_list_get(catalogue, 3);
     is_int(e->kind, AT_ENDPOINT_AUTHENTICATED, "Authenticated");
     is_bytes(e->scope, str("Authenticated"), "its scope");
 
-    is_int(at_catalogue_endpoint(catalogue, 4)->kind, AT_ENDPOINT_PUBLIC,
+    is_int(at_endpoint_list_get(catalogue, 4)->kind, AT_ENDPOINT_PUBLIC,
            "Public");
-    is_int(at_catalogue_endpoint(catalogue, 5)->kind, AT_ENDPOINT_SCOPE,
+    is_int(at_endpoint_list_get(catalogue, 5)->kind, AT_ENDPOINT_SCOPE,
            "publicity is a scope");
-    is_bytes(at_catalogue_endpoint(catalogue, 6)->text, str("* /star"), "any");
+    is_bytes(at_endpoint_list_get(catalogue, 6)->text, str("* /star"), "any");
 
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 }
 
 
@@ -543,17 +543,17 @@ granted(const at_endpoint_t *endpoint, const at_scopes_t *scopes)
     memset(&rights, 0, sizeof(rights));
     rights.scopes = *scopes;
 
-    return at_rights_cover_endpoint(&rights, endpoint);
+    return at_rights_allow_endpoint(&rights, endpoint);
 }
 
 
 static void
 test_granted(void)
 {
-    size_t           i, j;
-    at_str_t         items[2];
-    at_scopes_t      scopes;
-    at_catalogue_t  *catalogue;
+    size_t               i, j;
+    at_str_t             items[2];
+    at_scopes_t          scopes;
+    at_endpoint_list_t  *catalogue;
 
     static const struct {
         const char  *row;
@@ -591,18 +591,18 @@ test_granted(void)
             items[1 - j] = str("another");
             scopes = (at_scopes_t) { 2, items, NULL };
 
-            is_int(granted(at_catalogue_endpoint(catalogue, 0),
+            is_int(granted(at_endpoint_list_get(catalogue, 0),
                                        &scopes),
                    cases[i].granted, "'%s' for %s", cases[i].scope,
                    cases[i].row);
         }
 
         scopes = (at_scopes_t) { 0, NULL, NULL };
-        is_int(granted(at_catalogue_endpoint(catalogue, 0), &scopes),
-               at_catalogue_endpoint(catalogue, 0)->kind != AT_ENDPOINT_SCOPE,
+        is_int(granted(at_endpoint_list_get(catalogue, 0), &scopes),
+               at_endpoint_list_get(catalogue, 0)->kind != AT_ENDPOINT_SCOPE,
                "no scope for %s", cases[i].row);
 
-        at_catalogue_free(catalogue);
+        at_endpoint_list_free(catalogue);
     }
 }
 
@@ -753,16 +753,16 @@ test_odd(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_int(at_path_is_odd(str(cases[i].raw),
-                              str(cases[i].normalised ? cases[i].normalised
-                                                      : cases[i].raw)),
+        is_int(at_path_is_ambiguous(str(cases[i].raw),
+                                    str(cases[i].normalised ? cases[i].normalised
+                                                            : cases[i].raw)),
                cases[i].odd, "P1, P2, P3 %s", cases[i].raw);
     }
 
-    ok(at_path_is_odd((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }),
+    ok(at_path_is_ambiguous((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }),
        "the empty view");
-    ok(at_path_is_odd((at_str_t) { "/a%00", 5 }, (at_str_t) { "/a\0", 3 })
-       && at_path_is_odd((at_str_t) { "/a\0b", 4 }, (at_str_t) { "/a\0b", 4 }),
+    ok(at_path_is_ambiguous((at_str_t) { "/a%00", 5 }, (at_str_t) { "/a\0", 3 })
+       && at_path_is_ambiguous((at_str_t) { "/a\0b", 4 }, (at_str_t) { "/a\0b", 4 }),
        "P2 NUL");
 }
 
@@ -783,17 +783,17 @@ test_odd_bytes(void)
         raw[3] = 'b';
 
         odd = c < 32 || c >= 127 || memchr(";\\%?#", (int) c, 5) != NULL;
-        wrong += (unsigned) at_path_is_odd((at_str_t) { raw, 4 },
-                                           (at_str_t) { raw, 4 }) != odd;
+        wrong += (unsigned) at_path_is_ambiguous((at_str_t) { raw, 4 },
+                                                 (at_str_t) { raw, 4 }) != odd;
 
         odd |= isalnum((int) c) || memchr("-._~/", (int) c, 5) != NULL;
 
         (void) snprintf(encoded, sizeof(encoded), "/a%%%02xb", c);
-        wrong += (unsigned) at_path_is_odd(str(encoded), (at_str_t) { raw, 4 })
+        wrong += (unsigned) at_path_is_ambiguous(str(encoded), (at_str_t) { raw, 4 })
                  != odd;
 
         (void) snprintf(encoded, sizeof(encoded), "/a%%%02Xb", c);
-        wrong += (unsigned) at_path_is_odd(str(encoded), (at_str_t) { raw, 4 })
+        wrong += (unsigned) at_path_is_ambiguous(str(encoded), (at_str_t) { raw, 4 })
                  != odd;
     }
 
@@ -968,7 +968,7 @@ static const char  *methods[] = {
 
 
 static unsigned
-count_wrong(const at_catalogue_t *catalogue, const char *prefix,
+count_wrong(const at_endpoint_list_t *catalogue, const char *prefix,
     const char *path)
 {
     char      full[300];
@@ -1017,7 +1017,7 @@ overlap(const oracle_row_t *a, const oracle_row_t *b)
 
 /* of all methods: a path of the one with a parameter's value from the other */
 static void
-test_overlaps(const at_catalogue_t *catalogue)
+test_overlaps(const at_endpoint_list_t *catalogue)
 {
     char      path[256];
     size_t    i, j, n;
@@ -1048,7 +1048,7 @@ test_overlaps(const at_catalogue_t *catalogue)
 
 
 static void
-test_every_row(const at_catalogue_t *catalogue, const char *prefix)
+test_every_row(const at_endpoint_list_t *catalogue, const char *prefix)
 {
     char      path[256];
     size_t    i, j;
@@ -1070,21 +1070,21 @@ test_every_row(const at_catalogue_t *catalogue, const char *prefix)
 }
 
 
-static at_catalogue_t *
+static at_endpoint_list_t *
 read_catalogue(at_file_t *file, const char *name, const char *prefix,
     const char **scopes)
 {
-    at_error_t               err;
-    at_catalogue_t          *catalogue;
-    at_catalogue_options_t   options;
+    at_error_t                  err;
+    at_endpoint_list_t         *catalogue;
+    at_endpoint_list_options_t  options;
 
     memset(&options, 0, sizeof(options));
     options.prefix = str(prefix);
     options.ignore_case = strcmp(name, CIPP) == 0;
 
     *file = outside_read(name);
-    catalogue = at_catalogue_parse((at_str_t) { file->data, file->len },
-                                   &options, &err);
+    catalogue = at_endpoint_list_parse((at_str_t) { file->data, file->len },
+                                       &options, &err);
 
     if (catalogue == NULL) {
         printf("Bail out! %s\n", err.text);
@@ -1092,7 +1092,7 @@ read_catalogue(at_file_t *file, const char *name, const char *prefix,
     }
 
     oracle_read(file, scopes);
-    is_int((long long) at_catalogue_count(catalogue), (long long) n_oracle,
+    is_int((long long) at_endpoint_list_count(catalogue), (long long) n_oracle,
            "%s: the rows", name);
 
     return catalogue;
@@ -1105,7 +1105,7 @@ test_ipfabric(void)
     size_t                i;
     unsigned              wrong;
     at_file_t             file;
-    at_catalogue_t       *catalogue;
+    at_endpoint_list_t   *catalogue;
     const at_endpoint_t  *e;
     static const char    *scopes[ROWS];
 
@@ -1113,7 +1113,7 @@ test_ipfabric(void)
     wrong = 0;
 
     for (i = 0; i < n_oracle; i++) {
-        e = at_catalogue_endpoint(catalogue, i);
+        e = at_endpoint_list_get(catalogue, i);
 
         wrong += !at_str_equal(e->text, str(oracle[i].text))
                  || !at_str_equal(e->scope, str(scopes[i]))
@@ -1128,7 +1128,7 @@ test_ipfabric(void)
     test_every_row(catalogue, "/api/v6.10");
     test_overlaps(catalogue);
 
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
     at_file_free(&file);
 }
 
@@ -1140,7 +1140,7 @@ test_cipp(void)
     size_t                i, j, public;
     unsigned              wrong;
     at_file_t             file;
-    at_catalogue_t       *catalogue;
+    at_endpoint_list_t   *catalogue;
     const at_endpoint_t  *e;
     static const char    *scopes[ROWS];
 
@@ -1151,7 +1151,7 @@ test_cipp(void)
     public = 0;
 
     for (i = 0; i < n_oracle; i++) {
-        e = at_catalogue_endpoint(catalogue, i);
+        e = at_endpoint_list_get(catalogue, i);
 
         wrong += !at_str_equal(e->scope, str(scopes[i]));
         public += (e->kind == AT_ENDPOINT_PUBLIC);
@@ -1171,7 +1171,7 @@ test_cipp(void)
     is_int((long long) public, 4, "of which public");
     is_int(wrong, 0, "in any case; their permissions");
 
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
     at_file_free(&file);
 }
 
@@ -1273,10 +1273,10 @@ is_duplicate(const char *text)
 static unsigned
 try_random(unsigned rows)
 {
-    char             request[64];
-    unsigned         i, wrong;
-    at_catalogue_t  *catalogue;
-    static char      texts[64][64], text[64 * 65];
+    char                 request[64];
+    unsigned             i, wrong;
+    at_endpoint_list_t  *catalogue;
+    static char          texts[64][64], text[64 * 65];
 
     n_oracle = 0;
     text[0] = '\0';
@@ -1301,7 +1301,7 @@ try_random(unsigned rows)
         wrong += count_wrong(catalogue, "", strchr(request, '/'));
     }
 
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 
     return wrong;
 }
@@ -1354,10 +1354,10 @@ full_tree(unsigned depth)
 static void
 test_steps(void)
 {
-    char            *text, deep[1024];
-    unsigned         i;
-    at_error_t       err;
-    at_catalogue_t  *catalogue;
+    char                *text, deep[1024];
+    unsigned             i;
+    at_error_t           err;
+    at_endpoint_list_t  *catalogue;
 
     /* 1 + 2 + 4 + 8 + 16 + 32 nodes, and 32 ends */
     text = full_tree(5);
@@ -1366,7 +1366,7 @@ test_steps(void)
              "P5 32 ways that lead nowhere");
     is_bytes(match(catalogue, "GET", "/a/b/a/b/a/e"),
              str("GET /a/:p/a/:p/a/e"), "P5 one of 32 ways");
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
     free(text);
 
     text = full_tree(6);
@@ -1392,19 +1392,19 @@ test_steps(void)
     catalogue = must_parse(text, "", 0);
     is_bytes(match(catalogue, "GET", "/end/end/end/end"),
              str("GET /:p/:p/:p/end"), "P5 deep");
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 
     text[0] = '\0';
     strcat(text, "POST /x\nGET ");
 
-    for (i = 0; i < AT_CATALOGUE_STEPS - 1; i++) {
+    for (i = 0; i < AT_ENDPOINT_LIST_STEPS_MAX - 1; i++) {
         strcat(text, "/a");
     }
 
     catalogue = must_parse(text, "", 0);
     is_bytes(match(catalogue, "GET", strchr(text + 8, '/')), str(text + 8),
              "P5 the deepest");
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 
     strcat(text, "/a");
     ok(parse(text, NULL, &err) == NULL, "P5 too deep");
@@ -1430,10 +1430,10 @@ compare_hashes(const void *one, const void *two)
 static void
 test_collision(void)
 {
-    char              row[32], name[16], other[16];
-    unsigned          i, found;
-    uint64_t         *hashes;
-    at_catalogue_t   *catalogue;
+    char                   row[32], name[16], other[16];
+    unsigned               i, found;
+    uint64_t              *hashes;
+    at_endpoint_list_t    *catalogue;
     static const unsigned  n = 400000;
 
     hashes = malloc(n * sizeof(uint64_t));
@@ -1458,7 +1458,7 @@ test_collision(void)
         is_bytes(match(catalogue, "GET", row + 4), str(row), "P5 %s", row + 4);
         is_bytes(match(catalogue, "GET", other), str("-"),
                  "P5 %s, of the same hash", other);
-        at_catalogue_free(catalogue);
+        at_endpoint_list_free(catalogue);
         found++;
     }
 
@@ -1471,10 +1471,10 @@ test_collision(void)
 static void
 test_alloc(void)
 {
-    unsigned                 n;
-    at_error_t               err;
-    at_catalogue_t          *catalogue;
-    at_catalogue_options_t   options = { at_str("/api"), 1 };
+    unsigned                    n;
+    at_error_t                  err;
+    at_endpoint_list_t         *catalogue;
+    at_endpoint_list_options_t  options = { at_str("/api"), 1 };
 
     catalogue = NULL;
 
@@ -1492,7 +1492,7 @@ test_alloc(void)
     alloc.fail = 0;
 
     ok(catalogue != NULL && n > 8, "G5 each of %u allocations", n - 2);
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 }
 
 
@@ -1501,15 +1501,15 @@ test_alloc(void)
 #define REQUESTS  4096
 
 /* n templates of seven words' depth at most, as APIs have them */
-static at_catalogue_t *
+static at_endpoint_list_t *
 many_rows(char paths[REQUESTS][96], unsigned n)
 {
-    char            *text;
-    size_t           len;
-    unsigned         i, k;
-    at_catalogue_t  *catalogue;
+    char                *text;
+    size_t               len;
+    unsigned             i, k;
+    at_endpoint_list_t  *catalogue;
 
-    static const char  *forms[] = {
+    static const char   *forms[] = {
         "/inventory/resource-%u", "/inventory/resource-%u/:id",
         "/tables/area-%u/:key/items", "/tables/area-%u/:key/items/:item",
         "/snapshots/:snapshot/views-%u", "/snapshots/:snapshot/views-%u/:view/raw",
@@ -1533,7 +1533,7 @@ many_rows(char paths[REQUESTS][96], unsigned n)
         const at_endpoint_t  *e;
 
         k = (unsigned) (random64() % n);
-        e = at_catalogue_endpoint(catalogue, k);
+        e = at_endpoint_list_get(catalogue, k);
 
         (void) snprintf(paths[i], 96, "%.*s", (int) e->text.len - 4,
                         e->text.data + 4);
@@ -1561,11 +1561,11 @@ seconds(void)
 static void
 test_time(unsigned n)
 {
-    double           from, ns, odd_ns;
-    unsigned         i, hits, odd;
-    at_str_t         views[REQUESTS];
-    at_catalogue_t  *catalogue;
-    static char      paths[REQUESTS][96];
+    double               from, ns, odd_ns;
+    unsigned             i, hits, odd;
+    at_str_t             views[REQUESTS];
+    at_endpoint_list_t  *catalogue;
+    static char          paths[REQUESTS][96];
 
     catalogue = many_rows(paths, n);
 
@@ -1578,16 +1578,16 @@ test_time(unsigned n)
     from = seconds();
 
     for (i = 0; i < 1000000; i++) {
-        hits += at_catalogue_match(catalogue, at_str("GET"),
-                                   views[i % REQUESTS]) != NULL;
+        hits += at_endpoint_list_match(catalogue, at_str("GET"),
+                                       views[i % REQUESTS]) != NULL;
     }
 
     ns = (seconds() - from) * 1e3;
     from = seconds();
 
     for (i = 0; i < 1000000; i++) {
-        odd += (unsigned) at_path_is_odd(views[i % REQUESTS],
-                                         views[i % REQUESTS]);
+        odd += (unsigned) at_path_is_ambiguous(views[i % REQUESTS],
+                                               views[i % REQUESTS]);
     }
 
     odd_ns = (seconds() - from) * 1e3;
@@ -1600,7 +1600,7 @@ test_time(unsigned n)
     ok(ns < 1000, "and soon");
 #endif
 
-    at_catalogue_free(catalogue);
+    at_endpoint_list_free(catalogue);
 }
 
 

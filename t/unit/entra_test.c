@@ -8,9 +8,9 @@
 
 #include "tap.h"
 
-#include "at_client.h"
-#include "at_entra.h"
-#include "at_sentence.h"
+#include "core/jose/at_client.h"
+#include "core/jose/at_entra.h"
+#include "core/authz/at_error_text.h"
 #include "values.h"
 
 
@@ -72,7 +72,7 @@ test_client(void)
         claims = values_claims(cases[i].text);
         object = at_claims_object(claims);
 
-        is_int(at_entra_client(object, &id), cases[i].id ? 0 : -1,
+        is_int(at_entra_client_id(object, &id), cases[i].id ? 0 : -1,
                "D2 entra: %s", cases[i].text);
         id = at_client_id(&issuer, object);
         is_bytes(id, cases[i].id ? str(cases[i].id) : at_str(""),
@@ -115,17 +115,17 @@ test_tenant(void)
         (void) snprintf(text, sizeof(text), "{\"tid\":%s,\"iss\":\"%s\"}",
                         cases[i].tid, cases[i].iss);
         claims = values_claims(text);
-        is_int(at_entra_has_tenant(at_claims_object(claims)), cases[i].same,
+        is_int(at_entra_tenant_matches_issuer(at_claims_object(claims)), cases[i].same,
                "C8 tid %s of %s", cases[i].tid, cases[i].iss);
         at_claims_free(claims);
     }
 
     claims = values_claims("{\"iss\":\"https://issuer.example\"}");
-    ok(at_entra_has_tenant(at_claims_object(claims)), "C8 no tid");
+    ok(at_entra_tenant_matches_issuer(at_claims_object(claims)), "C8 no tid");
     at_claims_free(claims);
 
     claims = values_claims("{\"tid\":\"" GUID "\"}");
-    ok(!at_entra_has_tenant(at_claims_object(claims)), "C8 a tid and no iss");
+    ok(!at_entra_tenant_matches_issuer(at_claims_object(claims)), "C8 a tid and no iss");
     at_claims_free(claims);
 }
 
@@ -193,8 +193,8 @@ test_key_issuer(void)
 
     for (i = 0; i < N(cases); i++) {
         claims = values_claims(cases[i].claims);
-        is_int(at_entra_is_of_issuer(at_claims_object(claims),
-                                     str(cases[i].issuer)),
+        is_int(at_entra_issuer_matches(at_claims_object(claims),
+                                       str(cases[i].issuer)),
                cases[i].fits, "K4 a key of %s, %s", cases[i].issuer,
                cases[i].claims);
         at_claims_free(claims);
@@ -257,7 +257,7 @@ test_audience(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_bytes(at_client_of_audience(str(cases[i].audience)),
+        is_bytes(at_client_id_from_audience(str(cases[i].audience)),
                  str(cases[i].id), "C7 the client of audience \"%s\"",
                  cases[i].audience);
     }
@@ -277,13 +277,13 @@ sentence(at_verdict_e verdict, const at_identity_t *identity,
     size_t       n;
     static char  buf[1024];
 
-    n = at_sentence(NULL, 0, verdict, identity, endpoint);
+    n = at_error_text(NULL, 0, verdict, identity, endpoint);
     memset(buf, '#', sizeof(buf));
 
     /* half of it writes half of it */
-    if (at_sentence(buf, n / 2, verdict, identity, endpoint) != n
+    if (at_error_text(buf, n / 2, verdict, identity, endpoint) != n
         || buf[n / 2] != '#'
-        || at_sentence(buf, n, verdict, identity, endpoint) != n
+        || at_error_text(buf, n, verdict, identity, endpoint) != n
         || buf[n] != '#')
     {
         return at_str("of another length");
@@ -318,19 +318,19 @@ test_sentences(void)
         (void) snprintf(expected, sizeof(expected), DENIED "the '%s' base role "
                         "does not have the required permission: "
                         "Identity.User.Read", builtin[i]);
-        is_bytes(sentence(AT_ENDPOINT, &who, &users), str(expected),
+        is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users), str(expected),
                  "E1 CIPP's sentence for %s", builtin[i]);
     }
 
-    who.rights.from = AT_RIGHTS_BOTH;
-    is_bytes(sentence(AT_ENDPOINT, &who, &users),
+    who.rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
+    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
              at_str(DENIED "you do not have the required permission: "
                     "Identity.User.Read"),
              "E1 where scopes are a second condition");
 
     who.rights.from = AT_RIGHTS_ROLE;
     who.role = at_str("helpdesk");
-    is_bytes(sentence(AT_ENDPOINT, &who, &users),
+    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
              at_str(DENIED "you do not have the required permission: "
                     "Identity.User.Read"), "E1 CIPP's sentence, a custom role");
     is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
@@ -347,22 +347,22 @@ test_sentences(void)
              at_str(DENIED "the custom role 'a??b?\xc3\xa9'<x>' has blocked "
                     "this endpoint: GET /"), "E2 control characters");
 
-    is_bytes(sentence(AT_ENDPOINT, &who, NULL),
+    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, NULL),
              at_str(DENIED "the user does not have the required permission"),
              "E1 without a row of the catalogue");
     is_bytes(sentence(AT_NO_ROLE, &who, &users),
              at_str(DENIED "the user does not have the required permission"),
              "E1 CIPP's sentence, no role");
-    is_bytes(sentence(AT_SCOPE, &who, &users),
+    is_bytes(sentence(AT_INSUFFICIENT_SCOPE, &who, &users),
              at_str(DENIED "the user does not have the required permission"),
              "E1 a scope of the location");
-    is_bytes(sentence(AT_ADDRESS, &who, &users),
+    is_bytes(sentence(AT_ADDRESS_NOT_ALLOWED, &who, &users),
              at_str(DENIED "the API Client does not have the required "
                     "permission"), "E1 CIPP's sentence, address");
     is_bytes(sentence(AT_DISABLED_CLIENT, &who, &users),
              at_str(DENIED "the API Client does not have the required "
                     "permission"), "E1 CIPP's sentence, disabled");
-    is_bytes(sentence(AT_NO_ENDPOINT, &who, NULL),
+    is_bytes(sentence(AT_UNKNOWN_ENDPOINT, &who, NULL),
              at_str("Endpoint not found"), "E1 CIPP's sentence, no endpoint");
     is_bytes(sentence(AT_DELEGATED, &who, &users),
              at_str("Access denied: unable to resolve roles for the "

@@ -82,7 +82,7 @@ alloc_strndup(const char *text, size_t n)
 #define malloc   alloc_malloc
 #define strndup  alloc_strndup
 
-#include "../../src/core/at_fetch.c"
+#include "core/fetch/at_fetch.c"
 
 #undef malloc
 #undef strndup
@@ -98,8 +98,8 @@ alloc_strndup(const char *text, size_t n)
 static void
 test_urls(void)
 {
-    size_t        i;
-    static char   large[AT_URL_LEN + 2];
+    size_t              i;
+    static char         large[AT_URL_LEN_MAX + 2];
 
     static const char  *good[] = {
         "https://a", "https://a/", "https://a.example:8443/x?y=z", "https://a_b-c.d/",
@@ -139,8 +139,8 @@ test_urls(void)
 
     memset(large, 'a', sizeof(large));
     memcpy(large, "https://a/", 10);
-    ok(at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN }), "as long as may be");
-    ok(!at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN + 1 }), "a byte longer");
+    ok(at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }), "as long as may be");
+    ok(!at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }), "a byte longer");
 }
 
 
@@ -200,7 +200,7 @@ test_max_age(void)
         { "max-age=60", "x", 60 },
         { "max-age=60", "-5", 60 },
         { "max-age=60", "99999999999999999999", 0 },
-        { "max-age=99999999999999999999999", "", AT_MAX_AGE },
+        { "max-age=99999999999999999999999", "", AT_FETCH_MAX_AGE_CAP },
         { "max-age=60, max-age=30", "", 30 },
         { "max-age=30, max-age=60", "", 30 },
         { "no-store", "", 0 },
@@ -511,13 +511,13 @@ url_of(const char *path)
 /* --- documents ----------------------------------------------------------- */
 
 
-static at_fetched_t
+static at_fetch_response_t
 is_fetched(const char *path, const char *expected)
 {
-    int           rc;
-    at_error_t    err;
-    at_fetch_t    fetch;
-    at_fetched_t  fetched;
+    int                  rc;
+    at_error_t           err;
+    at_fetch_t           fetch;
+    at_fetch_response_t  fetched;
 
     memset(&fetch, 0, sizeof(fetch));
     memset(&err, 0, sizeof(err));
@@ -540,10 +540,10 @@ is_fetched(const char *path, const char *expected)
 static void
 is_not_fetched(const char *path, const char *says)
 {
-    int           rc;
-    at_error_t    err;
-    at_fetch_t    fetch;
-    at_fetched_t  fetched;
+    int                  rc;
+    at_error_t           err;
+    at_fetch_t           fetch;
+    at_fetch_response_t  fetched;
 
     memset(&fetch, 0, sizeof(fetch));
     memset(&err, 0, sizeof(err));
@@ -571,7 +571,7 @@ test_fetch(void)
     (void) is_fetched("/empty", "");
     (void) is_fetched("/old", "{}");
     (void) is_fetched("/chunks", "{}");
-    is_int((long long) is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE, "all of it");
+    is_int((long long) is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE_MAX, "all of it");
 
     is_not_fetched("/size1048577", "larger");
     is_not_fetched("/size99999999", "larger");
@@ -594,9 +594,9 @@ test_fetch(void)
 static void
 test_request(void)
 {
-    at_error_t    err;
-    at_fetch_t    fetch;
-    at_fetched_t  fetched;
+    at_error_t           err;
+    at_fetch_t           fetch;
+    at_fetch_response_t  fetched;
 
     /* the environment has no say */
     (void) setenv("http_proxy", "http://127.0.0.1:1", 1);
@@ -635,10 +635,10 @@ stop_soon(void *data)
 static void
 test_stop(void)
 {
-    int           asked;
-    at_error_t    err;
-    at_fetch_t    fetch;
-    at_fetched_t  fetched;
+    int                  asked;
+    at_error_t           err;
+    at_fetch_t           fetch;
+    at_fetch_response_t  fetched;
 
     asked = 0;
     memset(&fetch, 0, sizeof(fetch));
@@ -658,10 +658,10 @@ test_stop(void)
 static int
 fetch_point(unsigned fail, int lasting, unsigned *wrong)
 {
-    int           rc;
-    at_error_t    err;
-    at_fetch_t    fetch;
-    at_fetched_t  fetched;
+    int                  rc;
+    at_error_t           err;
+    at_fetch_t           fetch;
+    at_fetch_response_t  fetched;
 
     memset(&fetch, 0, sizeof(fetch));
     memset(&err, 0, sizeof(err));

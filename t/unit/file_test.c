@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "at_file.h"
+#include "core/base/at_file.h"
 #include "tap.h"
 
 
@@ -135,7 +135,7 @@ test_lies(void)
     at_error_t       err;
     at_file_stamp_t  stamp;
 
-    if (at_file_stamp(&stamp, "/proc/self/status") != 0) {
+    if (at_file_stamp_read(&stamp, "/proc/self/status") != 0) {
         skip("no /proc");
         return;
     }
@@ -157,8 +157,8 @@ test_stamp(void)
     (void) snprintf(path, sizeof(path), "%s", in_dir("a"));
     write_file(path, "ab", 2);
 
-    is_int(at_file_stamp(&before, path), 0, "stamp");
-    is_int(at_file_stamp(&after, path), 0, "and again");
+    is_int(at_file_stamp_read(&before, path), 0, "stamp");
+    is_int(at_file_stamp_read(&after, path), 0, "and again");
     ok(at_file_stamp_equal(&before, &after), "D5 an untouched file is the same");
 
     is_int(at_file_read(&file, path, 100, &err), 0, "read");
@@ -166,22 +166,22 @@ test_stamp(void)
     at_file_free(&file);
 
     write_file(path, "abc", 3);
-    (void) at_file_stamp(&after, path);
+    (void) at_file_stamp_read(&after, path);
     ok(!at_file_stamp_equal(&before, &after), "D5 another size");
 
     write_file(in_dir("c"), "ab", 2);
     (void) rename(in_dir("c"), path);
-    (void) at_file_stamp(&after, path);
+    (void) at_file_stamp_read(&after, path);
     ok(!at_file_stamp_equal(&before, &after), "D5 replaced by rename");
 
-    (void) at_file_stamp(&before, path);
+    (void) at_file_stamp_read(&before, path);
     (void) usleep(20000);
     write_file(path, "cd", 2);
-    (void) at_file_stamp(&after, path);
+    (void) at_file_stamp_read(&after, path);
     ok(!at_file_stamp_equal(&before, &after), "D5 written in place, same size");
 
     (void) unlink(path);
-    is_int(at_file_stamp(&after, path), -1, "D6 removed");
+    is_int(at_file_stamp_read(&after, path), -1, "D6 removed");
 }
 
 

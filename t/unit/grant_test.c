@@ -8,9 +8,9 @@
 
 #include <jansson.h>
 
-#include "at_grant.h"
-#include "at_jwt.h"
-#include "at_mint.h"
+#include "core/session/at_token_claims.h"
+#include "core/jose/at_jwt.h"
+#include "core/jose/at_mint.h"
 #include "fail.h"
 #include "sign.h"
 
@@ -18,7 +18,7 @@
 #define NOW  1700000000
 
 
-static const at_grant_t  grant = {
+static const at_token_claims_t  grant = {
     at_str("https://issuer.example"), at_str("api"), NOW, NOW + 1800
 };
 
@@ -65,7 +65,7 @@ test_claims(void)
     user.scopes = scopes;
     user.password = at_str("$y$hash");
 
-    is_json(at_grant_user(&grant, &user),
+    is_json(at_token_claims_user(&grant, &user),
             "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":false,"
             "\"scope\":[\"read\",\"a \\\"b\\\" \\u20ac\"],\"aud\":\"api\","
             "\"iss\":\"https://issuer.example\",\"iat\":1700000000,"
@@ -73,15 +73,15 @@ test_claims(void)
 
     user.admin = 1;
     user.scopes = (at_list_t) { 0, 0, NULL };
-    is_json(at_grant_user(&grant, &user),
+    is_json(at_token_claims_user(&grant, &user),
             "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":true,"
             "\"scope\":[],\"aud\":\"api\",\"iss\":\"https://issuer.example\","
             "\"iat\":1700000000,\"exp\":1700001800}", "R2 an administrator's");
 
     user.username = at_str("\xff");
-    ok(at_grant_user(&grant, &user) == NULL, "R2 what is not UTF-8 is none");
+    ok(at_token_claims_user(&grant, &user) == NULL, "R2 what is not UTF-8 is none");
 
-    is_json(at_grant_client(&grant, at_str("c-1")),
+    is_json(at_token_claims_client(&grant, at_str("c-1")),
             "{\"appid\":\"c-1\",\"sub\":\"c-1\",\"ver\":\"1.0\","
             "\"aud\":\"api\",\"iss\":\"https://issuer.example\","
             "\"iat\":1700000000,\"exp\":1700001800}", "a client's claims");
@@ -100,14 +100,14 @@ test_random(void)
 
     for (i = 0; i < 200; i++) {
         memset(text, 0, sizeof(text));
-        (void) at_grant_random(text, 80);
+        (void) at_random_text(text, 80);
         wrong += strlen(text) != 80;
         wrong += strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                         "abcdefghijklmnopqrstuvwxyz0123456789") != 80;
     }
 
     is_int((long long) wrong, 0, "R11 letters and digits");
-    (void) at_grant_random(other, 80);
+    (void) at_random_text(other, 80);
     ok(memcmp(text, other, 80) != 0, "R11 others each time");
 }
 
@@ -116,23 +116,23 @@ test_random(void)
 static void
 test_published(void)
 {
-    char           *jwk, *kid, *set, *claims, *token_text;
-    EVP_PKEY       *pkey;
-    at_path_t       path;
-    at_mint_t      *mint;
-    at_error_t      err;
-    at_issuer_t     issuer;
-    at_keyset_t    *keys;
-    at_trusted_t    trusted;
-    at_identity_t   id;
-    at_verifier_t  *verifier;
-    at_jwt_query_t  query;
-    at_str_t        typ = at_str("JWT");
+    char                *jwk, *kid, *set, *claims, *token_text;
+    EVP_PKEY            *pkey;
+    at_claim_path_t      path;
+    at_mint_t           *mint;
+    at_error_t           err;
+    at_issuer_t          issuer;
+    at_keyset_t         *keys;
+    at_trusted_issuer_t  trusted;
+    at_identity_t        id;
+    at_verifier_t       *verifier;
+    at_jwt_query_t       query;
+    at_str_t             typ = at_str("JWT");
 
     pkey = key_rsa(2048);
     mint = at_mint_create(pem_private(pkey, NULL), &err);
 
-    is_int(at_mint_publish(mint, AT_RS256, at_str(""), &jwk, &kid, &err), 0,
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str(""), &jwk, &kid, &err), 0,
            "the public half");
     ok(strstr(jwk, "\"d\"") == NULL && strstr(jwk, "\"p\"") == NULL,
        "no private member");
@@ -151,14 +151,14 @@ test_published(void)
     issuer.n_typs = 1;
     issuer.algs = at_alg_bit(AT_RS256);
     issuer.max_age = AT_NO_MAX_AGE;
-    path = (at_path_t) { 1, { at_str("sub") } };
+    path = (at_claim_path_t) { 1, { at_str("sub") } };
     issuer.user_claim = path;
     issuer.scope_claim = path;
 
-    claims = at_grant_client(&grant, at_str("c-1"));
-    token_text = at_mint_token(mint, AT_RS256, str(kid), str(claims), &err);
+    claims = at_token_claims_client(&grant, at_str("c-1"));
+    token_text = at_mint_sign(mint, AT_RS256, str(kid), str(claims), &err);
 
-    trusted = (at_trusted_t) { &issuer, &keys, 1 };
+    trusted = (at_trusted_issuer_t) { &issuer, &keys, 1 };
     verifier = at_verifier_create();
 
     memset(&query, 0, sizeof(query));
@@ -178,20 +178,20 @@ test_published(void)
     is_int(at_jwt_verify(verifier, &id, &query), AT_EXPIRED, "R2 to its end");
     at_identity_release(&id);
 
-    at_mint_token_free(jwk);
-    at_mint_token_free(kid);
+    at_mint_text_free(jwk);
+    at_mint_text_free(kid);
 
-    is_int(at_mint_publish(mint, AT_ES256, at_str(""), &jwk, &kid, &err), -1,
+    is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""), &jwk, &kid, &err), -1,
            "not for another algorithm");
-    is_int(at_mint_publish(mint, AT_RS256, at_str("a\"b"), &jwk, &kid, &err), -1,
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("a\"b"), &jwk, &kid, &err), -1,
            "nor under a kid that is none");
-    is_int(at_mint_publish(mint, AT_RS256, at_str("mine"), &jwk, &kid, &err), 0,
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("mine"), &jwk, &kid, &err), 0,
            "under a kid of one's own");
     is_str(kid, "mine", "that one");
 
-    at_mint_token_free(jwk);
-    at_mint_token_free(kid);
-    at_mint_token_free(token_text);
+    at_mint_text_free(jwk);
+    at_mint_text_free(kid);
+    at_mint_text_free(token_text);
     at_verifier_free(verifier);
     at_keyset_free(keys);
     at_mint_free(mint);
@@ -221,15 +221,15 @@ test_failures(void)
 
         for (n = 1; n < 20000; n++) {
             fail_begin(n, lasting);
-            text = at_mint_token(mint, AT_RS256, at_str("kid"),
-                                 at_str("{\"id\":\"7\",\"scope\":[\"read\"],"
-                                        "\"exp\":1700001800}"), &err);
+            text = at_mint_sign(mint, AT_RS256, at_str("kid"),
+                                at_str("{\"id\":\"7\",\"scope\":[\"read\"],"
+                                       "\"exp\":1700001800}"), &err);
             failed = fail_end();
 
             /* 2048 bits of a signature behind the second dot */
             wrong += text != NULL && (strrchr(text, '.') == strchr(text, '.')
                                       || strlen(strrchr(text, '.')) != 343);
-            at_mint_token_free(text);
+            at_mint_text_free(text);
 
             if (failed == 0) {
                 break;

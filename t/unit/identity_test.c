@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "at_identity.h"
+#include "core/authz/at_identity.h"
 #include "tap.h"
 
 
@@ -166,7 +166,7 @@ test_names(void)
     o->identity.subject = keep(o, at_str("the subject"));
     o->identity.expires = 1700000000123;
     o->identity.needs_role = 1;
-    o->identity.rights.from = AT_RIGHTS_BOTH;
+    o->identity.rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
     o->identity.rights.admin = 1;
     o->identity.rights.owned = 1;
     o->identity.rights.owner_admin = 1;
@@ -189,7 +189,7 @@ test_names(void)
     is_bytes(copy->subject, at_str("the subject"), "the subject");
     is_int(copy->expires, 1700000000123, "the expiry");
     is_int(copy->needs_role, 1, "that it needs a role");
-    is_int(copy->rights.from, AT_RIGHTS_BOTH, "where its rights are from");
+    is_int(copy->rights.from, AT_RIGHTS_SCOPES_AND_ROLE, "where its rights are from");
     is_int(copy->rights.admin, 1, "that it is an admin");
     is_int(copy->rights.owned, 1, "that it has an owner");
     is_int(copy->rights.owner_admin, 1, "that this is an admin");
@@ -264,7 +264,7 @@ test_nobody(void)
     at_addr_set(&addr, "\x0a\x00\x00\x01", 4);
 
     if (ok(copy != NULL, "nobody: a copy")) {
-        ok(!at_identity_is_restricted(copy) && at_identity_admits(copy, &addr),
+        ok(!at_identity_has_ranges(copy) && at_identity_allows_address(copy, &addr),
            "nobody: of any address");
         ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
            "nobody: without a right");
@@ -553,7 +553,7 @@ wrong_ranges(unsigned n, unsigned *state)
 
     for (i = 0; i < N(addrs); i++) {
         addrs[i] = any_addr(state);
-        before[i] = (uint8_t) at_identity_admits(&r.o->identity, &addrs[i]);
+        before[i] = (uint8_t) at_identity_allows_address(&r.o->identity, &addrs[i]);
     }
 
     copy = copy_of(r.o);
@@ -561,11 +561,11 @@ wrong_ranges(unsigned n, unsigned *state)
     wrong = copy == NULL;
 
     for (i = 0; copy != NULL && i < N(addrs); i++) {
-        wrong += at_identity_admits(copy, &addrs[i]) != before[i];
+        wrong += at_identity_allows_address(copy, &addrs[i]) != before[i];
     }
 
     if (copy != NULL) {
-        wrong += at_identity_is_restricted(copy) != (n != 0);
+        wrong += at_identity_has_ranges(copy) != (n != 0);
         wrong += copy->ranges.n != 0;
         free(copy);
     }
@@ -609,8 +609,8 @@ test_families(void)
     at_bytes_free(&r.bytes);
 
     if (ok(copy != NULL, "X3 IPv4 alone: a copy")) {
-        ok(at_identity_admits(copy, &v4), "X3 IPv4 alone: an IPv4 address");
-        ok(!at_identity_admits(copy, &v6), "X3 IPv4 alone: no IPv6 address");
+        ok(at_identity_allows_address(copy, &v4), "X3 IPv4 alone: an IPv4 address");
+        ok(!at_identity_allows_address(copy, &v6), "X3 IPv4 alone: no IPv6 address");
         free(copy);
     }
 
@@ -624,7 +624,7 @@ test_families(void)
     at_bytes_free(&r.bytes);
 
     if (ok(copy != NULL, "X3 a list without its ranges: a copy")) {
-        ok(!at_identity_admits(copy, &v4) && !at_identity_admits(copy, &v6),
+        ok(!at_identity_allows_address(copy, &v4) && !at_identity_allows_address(copy, &v6),
            "X3 a list without its ranges: nobody");
         free(copy);
     }
@@ -657,7 +657,7 @@ test_copy_of_copy(void)
     memory = malloc(size);
     again = memory ? at_identity_copy(memory, size, copy) : NULL;
 
-    ok(again == NULL || !at_identity_admits(again, &addr),
+    ok(again == NULL || !at_identity_allows_address(again, &addr),
        "X3 a copy of a copy is refused, or restricted as that is");
 
     free(memory);

@@ -8,8 +8,8 @@
 
 #include <dirent.h>
 
-#include "at_claim.h"
-#include "at_json.h"
+#include "core/json/at_claim.h"
+#include "core/json/at_json.h"
 #include "outside.h"
 #include "tap.h"
 
@@ -63,7 +63,7 @@ is_same(const json_t *object, const at_value_t *value)
         return object == NULL && value == NULL;
     }
 
-    other = at_json_value(value);
+    other = at_json_from_value(value);
     one = json_dumps(object, JSON_COMPACT);
     two = json_dumps(other, JSON_COMPACT);
 
@@ -85,7 +85,7 @@ is_same_values(const json_t *object, at_str_t text, at_values_t *values,
     char  *copy;
 
     copy = copy_of(text);
-    rc = at_values_read(values, copy, text.len, within);
+    rc = at_values_parse(values, copy, text.len, within);
 
     same = (rc == 0 || rc == -1)
            && is_same(object, rc == 0 ? values->items : NULL);
@@ -103,7 +103,7 @@ is_same_claims(const json_t *object, at_str_t text)
     int           rc, same;
     at_claims_t  *claims;
 
-    rc = at_claims_read(&claims, text);
+    rc = at_claims_parse(&claims, text);
 
     same = rc == (claims ? 0 : -1) && is_same(object, at_claims_object(claims));
 
@@ -1214,13 +1214,13 @@ test_string_member(void)
     (void) at_json_parse(&object, at_str("{\"s\":\"x\",\"n\":7,\"e\":\"\","
                                          "\"z\":null}"), &limits);
 
-    is_int(at_json_string(object, "s", &value), 1, "a member that is a string");
+    is_int(at_json_member_string(object, "s", &value), 1, "a member that is a string");
     is_bytes(value, at_str("x"), "and its value");
-    is_int(at_json_string(object, "e", &value), 1, "an empty one");
+    is_int(at_json_member_string(object, "e", &value), 1, "an empty one");
     is_int((long long) value.len, 0, "is empty");
-    is_int(at_json_string(object, "n", &value), -1, "a number is none");
-    is_int(at_json_string(object, "z", &value), -1, "null is none");
-    is_int(at_json_string(object, "none", &value), 0, "not there");
+    is_int(at_json_member_string(object, "n", &value), -1, "a number is none");
+    is_int(at_json_member_string(object, "z", &value), -1, "null is none");
+    is_int(at_json_member_string(object, "none", &value), 0, "not there");
 
     json_decref(object);
 }

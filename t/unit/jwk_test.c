@@ -7,7 +7,9 @@
 
 #include <jansson.h>
 
-#include "at_jwk.h"
+#include "core/base/at_crypto.h"
+#include "core/jose/at_jwk.h"
+#include "core/jose/at_key.h"
 #include "outside.h"
 #include "sign.h"
 #include "tap.h"
@@ -75,7 +77,7 @@ parse(at_str_t text, unsigned algs)
         ok(0, "a refusal says why, in one line");
     }
 
-    if (set != NULL && (set->n == 0 || set->n > AT_KEYSET_KEYS)) {
+    if (set != NULL && (set->n == 0 || set->n > AT_KEYSET_KEYS_MAX)) {
         ok(0, "a set holds 1 to 64 keys");
     }
 
@@ -177,7 +179,7 @@ test_pem_taken(void)
            "K1 %s: no kid", cases[i].name);
         is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
                              sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
-               AT_SIGNATURE_GOOD, "K1 %s: it is the key", cases[i].name);
+               AT_SIGNATURE_VALID, "K1 %s: it is the key", cases[i].name);
         is_int(warned.n, 0, "K1 %s: no warning", cases[i].name);
 
         at_keyset_free(set);
@@ -332,7 +334,7 @@ test_jwk_taken(void)
 
         is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
                              sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
-               AT_SIGNATURE_GOOD, "K3 %s: it is the key", cases[i].name);
+               AT_SIGNATURE_VALID, "K3 %s: it is the key", cases[i].name);
         is_int(warned.n, 0, "K3 %s: no warning", cases[i].name);
         ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
            "K3 %s: no kid", cases[i].name);
@@ -706,7 +708,7 @@ test_kids(void)
         text = sign_alloc(len);
         memset(text, 'k', len);
 
-        is_int(at_kid_is_valid((at_str_t) { text, len }), len <= AT_KID_LEN,
+        is_int(at_kid_is_valid((at_str_t) { text, len }), len <= AT_KID_LEN_MAX,
                "S11 a kid of %zu bytes", len);
     }
 
@@ -757,7 +759,7 @@ test_rfc(void)
             is_int(at_key_verify(set->keys[0].key, alg,
                                  (at_str_t) { token, (size_t) (dot - token) },
                                  unb64(dot + 1)),
-                   AT_SIGNATURE_GOOD, "S12 %s: the signature", name);
+                   AT_SIGNATURE_VALID, "S12 %s: the signature", name);
         }
 
         at_keyset_free(set);

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "at_file.h"
+#include "core/base/at_file.h"
 #include "tap.h"
 
 
@@ -25,7 +25,7 @@ outside_has(const char *path)
 {
     at_file_stamp_t  stamp;
 
-    if (at_file_stamp(&stamp, path) == 0) {
+    if (at_file_stamp_read(&stamp, path) == 0) {
         return 1;
     }
 

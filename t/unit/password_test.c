@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "at_password.h"
+#include "core/session/at_password.h"
 #include "fail.h"
 #include "tap.h"
 
@@ -203,8 +203,8 @@ test_no_hashes(void)
 
     /* the form is right, and libxcrypt refuses the cost */
     is_int(at_password_verify(
-               at_str("$2b$39$......................"
-                      "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"), at_str("x")),
+                              at_str("$2b$39$......................"
+                                     "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"), at_str("x")),
            AT_PASSWORD_WRONG, "a cost that does not exist");
 }
 

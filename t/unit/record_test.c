@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "at_record.h"
+#include "core/authz/at_record.h"
 #include "tap.h"
 
 

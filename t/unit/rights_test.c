@@ -7,7 +7,7 @@
 
 #include "tap.h"
 
-#include "at_rights.h"
+#include "core/authz/at_rights.h"
 
 
 static at_str_t  read_write[] = { at_str("read"), at_str("write") };
@@ -80,11 +80,11 @@ test_roles(void)
        "D2 denied to an admin, too");
 
     rights.admin = 0;
-    rights.from = AT_RIGHTS_BOTH;
+    rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
     ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 both allow");
     ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "D2 the role alone allows");
 
-    rights.from = AT_RIGHTS_EITHER;
+    rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
     ok(satisfy(&rights, "team", AT_SCOPE_ALL), "D2 either: the role");
 
     role.n_grant = 0;
@@ -108,12 +108,12 @@ test_names(void)
     role.grant = grant_get;
     role.n_grant = 1;
 
-    ok(at_rights_cover(&rights, names, 2), "P6 one name is granted");
+    ok(at_rights_allow_scope(&rights, names, 2), "P6 one name is granted");
 
     role.deny = deny_admin;
     role.n_deny = 1;
 
-    ok(!at_rights_cover(&rights, names, 2),
+    ok(!at_rights_allow_scope(&rights, names, 2),
        "P6 a deny of one name is not passed by by another");
 }
 
@@ -125,7 +125,7 @@ test_owner(void)
 
     memset(&rights, 0, sizeof(rights));
 
-    rights.from = AT_RIGHTS_EITHER;
+    rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     rights.owned = 1;
 
@@ -157,7 +157,7 @@ test_unknown(void)
 
     memset(&rights, 0, sizeof(rights));
 
-    rights.from = (at_rights_e) 99;
+    rights.from = (at_rights_mode_e) 99;
     rights.admin = 1;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
 

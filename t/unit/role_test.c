@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "at_role.h"
+#include "core/authz/at_role.h"
 #include "outside.h"
 
 
@@ -73,7 +73,7 @@ test_pattern(void)
 static void
 test_valid(void)
 {
-    char    text[AT_PATTERN_LEN + 1];
+    char    text[AT_PATTERN_MAX + 1];
     size_t  i;
 
     static const struct {
@@ -92,8 +92,8 @@ test_valid(void)
     }
 
     memset(text, 'a', sizeof(text));
-    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_LEN }), "the longest");
-    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_LEN + 1 }), "too long");
+    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX }), "the longest");
+    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX + 1 }), "too long");
     ok(!at_pattern_is_valid((at_str_t) { "a\0b", 3 }), "with NUL");
 }
 
@@ -102,7 +102,7 @@ static void
 test_pattern_time(void)
 {
     double           ms;
-    static char      pattern[AT_PATTERN_LEN], text[8192];
+    static char      pattern[AT_PATTERN_MAX], text[8192];
     struct timespec  from, to;
 
     memset(pattern, 'a', sizeof(pattern));

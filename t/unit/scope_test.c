@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "at_rights.h"
-#include "at_scope.h"
+#include "core/authz/at_rights.h"
+#include "core/authz/at_scope.h"
 #include "tap.h"
 #include "values.h"
 

@@ -22,7 +22,7 @@
 
 #include <lmdb.h>
 
-#include "at_session.h"
+#include "core/session/at_session.h"
 #include "fail.h"
 #include "tap.h"
 
@@ -158,13 +158,13 @@ drop(const char *name)
 }
 
 
-static at_sessions_t *
+static at_session_db_t *
 open_sessions(const char *name)
 {
-    at_error_t      err;
-    at_sessions_t  *sessions;
+    at_error_t        err;
+    at_session_db_t  *sessions;
 
-    sessions = at_sessions_open(in_dir(name), &key, &err);
+    sessions = at_session_db_open(in_dir(name), &key, &err);
 
     if (sessions == NULL) {
         printf("Bail out! %s\n", err.text);
@@ -175,33 +175,33 @@ open_sessions(const char *name)
 }
 
 
-static at_session_pair_t
+static at_session_token_pair_t
 pair(const char *refresh, const char *access, int64_t now)
 {
-    return (at_session_pair_t) { str(refresh), now + DAY, str(access),
-                                 now + HALF_HOUR };
+    return (at_session_token_pair_t) { str(refresh), now + DAY, str(access),
+                                       now + HALF_HOUR };
 }
 
 
 static at_session_e
-begin(at_sessions_t *sessions, const char *refresh, const char *access,
+begin(at_session_db_t *sessions, const char *refresh, const char *access,
     int64_t now)
 {
-    at_session_t       session;
-    at_session_pair_t  first;
+    at_session_t             session;
+    at_session_token_pair_t  first;
 
     session = (at_session_t) { at_str("jane"), at_str("main"), "mark" };
     first = pair(refresh, access, now);
 
-    return at_session_begin(sessions, &session, &first, now);
+    return at_session_create(sessions, &session, &first, now);
 }
 
 
 static at_session_e
-rotate(at_sessions_t *sessions, const char *refresh, const char *next,
+rotate(at_session_db_t *sessions, const char *refresh, const char *next,
     int64_t now)
 {
-    at_session_pair_t  successor;
+    at_session_token_pair_t  successor;
 
     successor = pair(next, "access", now);
 
@@ -210,9 +210,9 @@ rotate(at_sessions_t *sessions, const char *refresh, const char *next,
 
 
 static at_session_e
-find(at_sessions_t *sessions, const char *refresh, int64_t now)
+find(at_session_db_t *sessions, const char *refresh, int64_t now)
 {
-    char          buf[AT_SESSION_BUF];
+    char          buf[AT_SESSION_BUF_SIZE];
     at_session_t  session;
 
     return at_session_find(sessions, &session, buf, str(refresh), now);
@@ -220,11 +220,11 @@ find(at_sessions_t *sessions, const char *refresh, int64_t now)
 
 
 static int
-clean_all(at_sessions_t *sessions, int64_t now)
+clean_all(at_session_db_t *sessions, int64_t now)
 {
     int  n, sum;
 
-    for (sum = 0; (n = at_sessions_clean(sessions, now, 3)) > 0; sum += n) {
+    for (sum = 0; (n = at_session_db_clean(sessions, now, 3)) > 0; sum += n) {
         /* void */
     }
 
@@ -238,11 +238,11 @@ clean_all(at_sessions_t *sessions, int64_t now)
 static void
 test_life(void)
 {
-    int             i, wrong;
-    char            buf[AT_SESSION_BUF], was[32], next[32];
-    unsigned char   mark[AT_SESSION_MARK_LEN], other[AT_SESSION_MARK_LEN];
-    at_session_t    session;
-    at_sessions_t  *sessions;
+    int               i, wrong;
+    char              buf[AT_SESSION_BUF_SIZE], was[32], next[32];
+    unsigned char     mark[AT_SESSION_TAG_LEN], other[AT_SESSION_TAG_LEN];
+    at_session_t      session;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("life");
 
@@ -280,24 +280,24 @@ test_life(void)
     is_int(rotate(sessions, "r49", "r50", NOW + 50), AT_SESSION_OK,
            "a failure uses nothing up");
 
-    (void) at_session_mark(sessions, mark, at_str("$y$one"));
-    (void) at_session_mark(sessions, other, at_str("$y$two"));
-    ok(memcmp(mark, other, AT_SESSION_MARK_LEN) != 0,
+    (void) at_session_password_tag(sessions, mark, at_str("$y$one"));
+    (void) at_session_password_tag(sessions, other, at_str("$y$two"));
+    ok(memcmp(mark, other, AT_SESSION_TAG_LEN) != 0,
        "R13 another password, another mark");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
     sessions = open_sessions("life");
     is_int(find(sessions, "r50", NOW + 51), AT_SESSION_OK,
            "R11 it outlives a restart");
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
 static void
 test_reuse(void)
 {
-    at_sessions_t  *sessions;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("reuse");
 
@@ -318,23 +318,23 @@ test_reuse(void)
 
     is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REUSED,
            "R6 after the grace");
-    is_int(rotate(sessions, "r2", "r3", NOW + GRACE), AT_SESSION_ENDED,
+    is_int(rotate(sessions, "r2", "r3", NOW + GRACE), AT_SESSION_REVOKED,
            "R6 the newest one is dead too");
-    is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_ENDED,
+    is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REVOKED,
            "R6 it is told once");
-    is_int(find(sessions, "r2", NOW + GRACE), AT_SESSION_ENDED,
+    is_int(find(sessions, "r2", NOW + GRACE), AT_SESSION_REVOKED,
            "R6 dead to readers");
     is_int(rotate(sessions, "other", "other2", NOW + GRACE), AT_SESSION_OK,
            "R6 another session of the same user lives");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
 static void
 test_expiry(void)
 {
-    at_sessions_t  *sessions;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("expiry");
 
@@ -356,14 +356,14 @@ test_expiry(void)
     is_int(rotate(sessions, "r0", "x", NOW + DAY), AT_SESSION_EXPIRED,
            "R10 a used one that is expired kills nobody");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
 static void
 test_logout(void)
 {
-    at_sessions_t  *sessions;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("logout");
 
@@ -373,45 +373,45 @@ test_logout(void)
     (void) begin(sessions, "t0", "same", NOW);
     (void) begin(sessions, "u0", "a2", NOW);
 
-    is_int(at_session_end(sessions, at_str(""), at_str(""), NOW),
+    is_int(at_session_revoke(sessions, at_str(""), at_str(""), NOW),
            AT_SESSION_UNKNOWN, "R9 nothing to end");
-    is_int(at_session_end(sessions, at_str("x"), at_str("x"), NOW),
+    is_int(at_session_revoke(sessions, at_str("x"), at_str("x"), NOW),
            AT_SESSION_UNKNOWN, "R9 unknown ones");
-    is_int(at_session_end(sessions, at_str("a2"), at_str("u0"), NOW),
+    is_int(at_session_revoke(sessions, at_str("a2"), at_str("u0"), NOW),
            AT_SESSION_UNKNOWN, "R9 each in the other's place");
     is_int(find(sessions, "u0", NOW), AT_SESSION_OK, "R9 ends nothing");
 
-    is_int(at_session_end(sessions, at_str(""), at_str("a0"), NOW),
+    is_int(at_session_revoke(sessions, at_str(""), at_str("a0"), NOW),
            AT_SESSION_OK, "R9 by the access token");
-    is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_ENDED,
+    is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_REVOKED,
            "R9 the refresh token is dead");
-    is_int(at_session_end(sessions, at_str("r1"), at_str("a0"), NOW),
+    is_int(at_session_revoke(sessions, at_str("r1"), at_str("a0"), NOW),
            AT_SESSION_UNKNOWN, "R9 a second time");
 
-    is_int(at_session_end(sessions, at_str(""), at_str("same"),
-                          NOW + HALF_HOUR), AT_SESSION_UNKNOWN,
+    is_int(at_session_revoke(sessions, at_str(""), at_str("same"),
+                             NOW + HALF_HOUR), AT_SESSION_UNKNOWN,
            "R9 by an access token that is expired");
-    is_int(at_session_end(sessions, at_str(""), at_str("same"), NOW),
+    is_int(at_session_revoke(sessions, at_str(""), at_str("same"), NOW),
            AT_SESSION_OK, "R9 two logins, one access token");
-    is_int(find(sessions, "s0", NOW), AT_SESSION_ENDED, "R9 the first");
-    is_int(find(sessions, "t0", NOW), AT_SESSION_ENDED, "R9 the second");
+    is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED, "R9 the first");
+    is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED, "R9 the second");
 
     (void) rotate(sessions, "u0", "u1", NOW);
-    is_int(at_session_end(sessions, at_str("u0"), at_str(""), NOW),
+    is_int(at_session_revoke(sessions, at_str("u0"), at_str(""), NOW),
            AT_SESSION_OK, "R9 by a refresh token, used as it is");
-    is_int(find(sessions, "u1", NOW), AT_SESSION_ENDED, "R9 its successor");
+    is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED, "R9 its successor");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
 static void
 test_clean(void)
 {
-    int             i, wrong;
-    char            name[32];
-    struct stat     st;
-    at_sessions_t  *sessions;
+    int               i, wrong;
+    char              name[32];
+    struct stat       st;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("clean");
 
@@ -438,14 +438,14 @@ test_clean(void)
     for (i = 0; i < 600; i++) {
         (void) snprintf(name, sizeof(name), "n%d", i);
         wrong += begin(sessions, name, name, NOW + i * DAY) != AT_SESSION_OK;
-        wrong += at_sessions_clean(sessions, NOW + i * DAY, 100) < 0;
+        wrong += at_session_db_clean(sessions, NOW + i * DAY, 100) < 0;
     }
 
     is_int(wrong, 0, "logins for years, and cleaning");
     is_int(stat(in_dir("clean/data.mdb"), &st) == 0
            && st.st_blocks * 512 < 512 * 1024, 1, "the file stays small");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
@@ -453,9 +453,9 @@ test_clean(void)
 static void
 test_full(void)
 {
-    int             i, n, rounds;
-    char            name[32];
-    at_sessions_t  *sessions;
+    int               i, n, rounds;
+    char              name[32];
+    at_session_db_t  *sessions;
 
     map_size = 3 * 1024 * 1024;
     sessions = open_sessions("full");
@@ -473,23 +473,23 @@ test_full(void)
     is_int(find(sessions, "100", NOW), AT_SESSION_OK, "they are good still");
 
     for (rounds = 0, n = 1; n > 0 && rounds < 100; rounds++) {
-        n = at_sessions_clean(sessions, NOW + DAY, 500);
+        n = at_session_db_clean(sessions, NOW + DAY, 500);
     }
 
     is_int(n, 0, "what has expired makes room, in %d rounds", rounds);
     is_int(begin(sessions, "new", "new", NOW + DAY), AT_SESSION_OK,
            "for the next login");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
 static void
 test_uses(void)
 {
-    at_use_t        use[2], got;
-    at_error_t      err;
-    at_sessions_t  *sessions, *reader;
+    at_token_use_t    use[2], got;
+    at_error_t        err;
+    at_session_db_t  *sessions, *reader;
 
     sessions = open_sessions("uses");
 
@@ -502,50 +502,50 @@ test_uses(void)
     use[1].last = NOW;
 
     got = use[0];
-    is_int(at_sessions_get_use(sessions, &got), 0, "never used");
-    is_int(at_sessions_add_uses(sessions, use, 2), 0, "two tokens are used");
-    is_int(at_sessions_get_use(sessions, &got), 1, "there is a count");
+    is_int(at_session_db_get_use(sessions, &got), 0, "never used");
+    is_int(at_session_db_add_uses(sessions, use, 2), 0, "two tokens are used");
+    is_int(at_session_db_get_use(sessions, &got), 1, "there is a count");
     is_int((long long) got.count, 3, "the count");
     is_int(got.last, NOW, "the time");
 
     use[0].count = 1ull << 40;
     use[0].last = NOW - 1;
-    (void) at_sessions_add_uses(sessions, use, 1);
-    (void) at_sessions_get_use(sessions, &got);
+    (void) at_session_db_add_uses(sessions, use, 1);
+    (void) at_session_db_get_use(sessions, &got);
     is_int((long long) got.count, (1ll << 40) + 3, "counts add up");
     is_int(got.last, NOW, "the last time is the latest");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
-    ok(at_sessions_open(in_dir("nowhere"), NULL, &err) == NULL,
+    ok(at_session_db_open(in_dir("nowhere"), NULL, &err) == NULL,
        "a reader makes nothing");
     is_int(access(in_dir("nowhere"), F_OK), -1, "no directory, either");
 
-    reader = at_sessions_open(in_dir("uses"), NULL, &err);
+    reader = at_session_db_open(in_dir("uses"), NULL, &err);
     ok(reader != NULL, "without the key");
-    is_int(at_sessions_get_use(reader, &got), 1, "the counts can be read");
-    is_int(at_sessions_add_uses(reader, use, 1), -1, "and not written");
+    is_int(at_session_db_get_use(reader, &got), 1, "the counts can be read");
+    is_int(at_session_db_add_uses(reader, use, 1), -1, "and not written");
     is_int(begin(reader, "r", "a", NOW), AT_SESSION_FAILED, "nor sessions");
-    is_int(at_sessions_clean(reader, NOW, 10), -1, "nor removed");
-    at_sessions_close(reader);
+    is_int(at_session_db_clean(reader, NOW, 10), -1, "nor removed");
+    at_session_db_close(reader);
 }
 
 
 static void
 test_other_key(void)
 {
-    at_error_t                    err;
-    at_sessions_t                *sessions;
-    static const at_state_key_t   other = { { 9 } };
+    at_error_t                   err;
+    at_session_db_t             *sessions;
+    static const at_state_key_t  other = { { 9 } };
 
     sessions = open_sessions("key");
     (void) begin(sessions, "r0", "a0", NOW);
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
-    sessions = at_sessions_open(in_dir("key"), &other, &err);
+    sessions = at_session_db_open(in_dir("key"), &other, &err);
     is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
            "R11 tokens of another key are nobody's");
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
@@ -607,13 +607,13 @@ forge(const char *table, forge_e how)
 static void
 forged(const char *table, forge_e how, const char *name)
 {
-    at_sessions_t  *sessions;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("forge");
     (void) begin(sessions, "r0", "a0", NOW);
     (void) begin(sessions, "s0", "b0", NOW);
     is_int(find(sessions, "r0", NOW), AT_SESSION_OK, "good before");
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
     forge(table, how);
 
@@ -623,7 +623,7 @@ forged(const char *table, forge_e how, const char *name)
            "%s: not rotated", name);
     is_int(rotate(sessions, "s0", "s1", NOW), AT_SESSION_FAILED,
            "%s: nor the other", name);
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
     drop("forge");
 }
@@ -641,16 +641,16 @@ test_forged(void)
 static void
 test_files(void)
 {
-    int             fd;
-    char            text[4096], data[65536];
-    ssize_t         n;
-    at_error_t      err;
-    struct stat     st;
-    at_sessions_t  *sessions;
+    int               fd;
+    char              text[4096], data[65536];
+    ssize_t           n;
+    at_error_t        err;
+    struct stat       st;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("files");
     (void) begin(sessions, "secret refresh token", "secret access token", NOW);
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
     is_int(stat(in_dir("files"), &st) == 0 && (st.st_mode & 07777) == 0700, 1,
            "the directory is the user's own");
@@ -664,7 +664,7 @@ test_files(void)
     (void) close(fd);
 
     (void) !truncate(in_dir("files/data.mdb"), 8192);
-    ok(at_sessions_open(in_dir("files"), &key, &err) == NULL,
+    ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
        "a file that was cut is refused");
     ok(strstr(err.text, "was cut") != NULL, "and says so");
 
@@ -672,14 +672,14 @@ test_files(void)
     fd = open(in_dir("files/data.mdb"), O_WRONLY|O_CLOEXEC|O_TRUNC);
     (void) !write(fd, text, sizeof(text));
     (void) close(fd);
-    ok(at_sessions_open(in_dir("files"), &key, &err) == NULL,
+    ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
        "so is one of something else");
 
     (void) !truncate(in_dir("files/data.mdb"), 0);
     sessions = open_sessions("files");
     is_int(begin(sessions, "r", "a", NOW), AT_SESSION_OK,
            "an empty one is made anew");
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
@@ -689,7 +689,7 @@ test_files(void)
 typedef struct {
     pthread_barrier_t  barrier;
     unsigned           winner;          /* of the last round */
-    unsigned           results[ROUNDS][AT_SESSION_ENDED + 1];
+    unsigned           results[ROUNDS][AT_SESSION_REVOKED + 1];
 } race_t;
 
 
@@ -697,10 +697,10 @@ typedef struct {
 static void
 race(race_t *shared, unsigned number)
 {
-    char            was[32], next[32];
-    unsigned        i;
-    at_session_e    result;
-    at_sessions_t  *sessions;
+    char              was[32], next[32];
+    unsigned          i;
+    at_session_e      result;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("race");
 
@@ -722,7 +722,7 @@ race(race_t *shared, unsigned number)
         }
     }
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
@@ -734,7 +734,7 @@ test_race(void)
     pid_t                  pids[PROCESSES];
     race_t                *shared;
     unsigned               i, one, others;
-    at_sessions_t         *sessions;
+    at_session_db_t       *sessions;
     pthread_barrierattr_t  attr;
 
     /* made by all at once, too: the first one begins the session */
@@ -756,7 +756,7 @@ test_race(void)
                 (void) begin(sessions, "r0-0", "a", NOW);
             }
 
-            at_sessions_close(sessions);
+            at_session_db_close(sessions);
             race(shared, i);
             _exit(0);
         }
@@ -786,7 +786,7 @@ test_race(void)
     (void) snprintf(last, sizeof(last), "r%d-%u", ROUNDS, shared->winner);
     is_int(find(sessions, last, NOW), AT_SESSION_OK,
            "R7 the last successor is good");
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
     (void) munmap(shared, sizeof(race_t));
 }
@@ -796,15 +796,15 @@ test_race(void)
 static int
 count_good(const char *was, const char *next)
 {
-    int             good;
-    at_sessions_t  *sessions;
+    int               good;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("kill");
 
     good = rotate(sessions, was, "y", NOW) == AT_SESSION_OK;
     good += rotate(sessions, next, "z", NOW) == AT_SESSION_OK;
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 
     return good;
 }
@@ -813,10 +813,10 @@ count_good(const char *was, const char *next)
 static void
 test_kill(void)
 {
-    int             status, killed;
-    pid_t           pid;
-    unsigned        n, wrong, before, after;
-    at_sessions_t  *sessions;
+    int               status, killed;
+    pid_t             pid;
+    unsigned          n, wrong, before, after;
+    at_session_db_t  *sessions;
 
     wrong = 0;
     before = 0;
@@ -828,7 +828,7 @@ test_kill(void)
 
         sessions = open_sessions("kill");
         (void) begin(sessions, "r0", "a0", NOW);
-        at_sessions_close(sessions);
+        at_session_db_close(sessions);
 
         (void) fflush(stdout);
         pid = fork();
@@ -849,7 +849,7 @@ test_kill(void)
         } else {
             before += killed;
         }
-        at_sessions_close(sessions);
+        at_session_db_close(sessions);
 
         wrong += count_good("r0", "r1") != 1;
     }
@@ -866,10 +866,10 @@ test_kill(void)
 static void *
 write_in_thread(void *data)
 {
-    char             was[32], next[32];
-    unsigned         i;
-    at_sessions_t   *sessions;
-    static unsigned  failed;
+    char              was[32], next[32];
+    unsigned          i;
+    at_session_db_t  *sessions;
+    static unsigned   failed;
 
     sessions = data;
 
@@ -877,7 +877,7 @@ write_in_thread(void *data)
         (void) snprintf(was, sizeof(was), "r%u", i);
         (void) snprintf(next, sizeof(next), "r%u", i + 1);
         failed += rotate(sessions, was, next, NOW + i) != AT_SESSION_OK;
-        failed += at_sessions_clean(sessions, NOW, 10) != 0;
+        failed += at_session_db_clean(sessions, NOW, 10) != 0;
     }
 
     return &failed;
@@ -887,10 +887,10 @@ write_in_thread(void *data)
 static void
 test_threads(void)
 {
-    void           *failed;
-    unsigned        wrong, n;
-    pthread_t       thread;
-    at_sessions_t  *sessions;
+    void             *failed;
+    unsigned          wrong, n;
+    pthread_t         thread;
+    at_session_db_t  *sessions;
 
     sessions = open_sessions("threads");
     (void) begin(sessions, "r0", "a", NOW);
@@ -908,18 +908,18 @@ test_threads(void)
     is_int(*(unsigned *) failed, 0, "a thread writes");
     is_int(wrong, 0, "while another one reads");
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 
 /* --- allocations --------------------------------------------------------- */
 
 
-typedef int (*fail_pt)(at_sessions_t *sessions, unsigned n);
+typedef int (*fail_pt)(at_session_db_t *sessions, unsigned n);
 
 
 static int
-fail_begin_session(at_sessions_t *sessions, unsigned n)
+fail_begin_session(at_session_db_t *sessions, unsigned n)
 {
     char          name[32];
     at_session_e  result;
@@ -936,7 +936,7 @@ fail_begin_session(at_sessions_t *sessions, unsigned n)
 
 
 static int
-fail_rotate(at_sessions_t *sessions, unsigned n)
+fail_rotate(at_session_db_t *sessions, unsigned n)
 {
     static unsigned  good;
 
@@ -962,7 +962,7 @@ fail_rotate(at_sessions_t *sessions, unsigned n)
 
 
 static int
-fail_find(at_sessions_t *sessions, unsigned n)
+fail_find(at_session_db_t *sessions, unsigned n)
 {
     at_session_e  good, bad;
 
@@ -976,14 +976,14 @@ fail_find(at_sessions_t *sessions, unsigned n)
 
 
 static int
-fail_logout(at_sessions_t *sessions, unsigned n)
+fail_logout(at_session_db_t *sessions, unsigned n)
 {
     char          name[32];
     at_session_e  result;
 
     (void) snprintf(name, sizeof(name), "b%u", n);
 
-    result = at_session_end(sessions, str(name), at_str("none"), NOW);
+    result = at_session_revoke(sessions, str(name), at_str("none"), NOW);
     (void) fail_end();
 
     return result == AT_SESSION_FAILED
@@ -992,25 +992,25 @@ fail_logout(at_sessions_t *sessions, unsigned n)
 
 
 static int
-fail_open(at_sessions_t *sessions, unsigned n)
+fail_open(at_session_db_t *sessions, unsigned n)
 {
-    at_error_t      err;
-    at_sessions_t  *other;
+    at_error_t        err;
+    at_session_db_t  *other;
 
     (void) sessions;
     (void) n;
 
     err.text[0] = '\0';
-    other = at_sessions_open(in_dir("fail_open"), &key, &err);
+    other = at_session_db_open(in_dir("fail_open"), &key, &err);
     (void) fail_end();
-    at_sessions_close(other);
+    at_session_db_close(other);
 
     return other != NULL || err.text[0] != '\0';
 }
 
 
 static void
-test_failing(at_sessions_t *sessions, const char *name, fail_pt handler)
+test_failing(at_session_db_t *sessions, const char *name, fail_pt handler)
 {
     int       lasting;
     unsigned  n, wrong;
@@ -1037,7 +1037,7 @@ test_failing(at_sessions_t *sessions, const char *name, fail_pt handler)
 static void
 test_failures(void)
 {
-    at_sessions_t  *sessions;
+    at_session_db_t  *sessions;
 
     if (!FAIL_WORKS) {
         skip("the sanitizer allocates");
@@ -1053,7 +1053,7 @@ test_failures(void)
     test_failing(sessions, "refresh", fail_rotate);
     test_failing(sessions, "opening", fail_open);
 
-    at_sessions_close(sessions);
+    at_session_db_close(sessions);
 }
 
 

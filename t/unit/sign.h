@@ -21,8 +21,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "at_base64url.h"
-#include "at_crypto.h"
+#include "core/base/at_base64url.h"
+#include "core/jose/at_key.h"
 #include "tap.h"
 
 

@@ -13,8 +13,8 @@
 
 #include <openssl/err.h>
 
-#include "at_file.h"
-#include "at_state.h"
+#include "core/base/at_file.h"
+#include "core/session/at_state.h"
 #include "tap.h"
 
 

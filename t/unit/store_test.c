@@ -14,13 +14,13 @@
 
 #include <lmdb.h>
 
-#include "at_store.h"
+#include "core/store/at_store.h"
 #include "tap.h"
 
 /* of the buckets of a large store some are out of the directory's reach */
 #define AT_DIGEST_REACH  ((uint64_t) 64 * 1024)
 
-#include "../../src/core/at_store_digest.c"
+#include "core/store/at_store_digest.c"
 
 
 #define PAGE  4096
@@ -119,7 +119,7 @@ put(at_store_t *store, const char *key, const char *value)
 
 
 static void
-is_refused(const char *path, const at_store_reader_t *reader,
+is_refused(const char *path, const at_store_worker_t *reader,
     const char *says, const char *name)
 {
     at_error_t   err;
@@ -353,7 +353,7 @@ test_modes(void)
 {
     at_error_t         err;
     gid_t              gids[] = { 33, 34 }, others[] = { 35 };
-    at_store_reader_t  worker = { 33, 2, gids, 0 }, other = { 35, 1, others, 0 },
+    at_store_worker_t  worker = { 33, 2, gids, 0 }, other = { 35, 1, others, 0 },
                        owner = { 1, 1, others, 0 }, root = { 0, 1, others, 0 };
 
     make("s");
@@ -554,18 +554,18 @@ test_each(void)
     begin(store, AT_STORE_WRITE);
 
     memset(&w, 0, sizeof(w));
-    is_int(at_store_each(store, AT_TABLE_USERS, walk, &w), 0, "none");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 0, "none");
     is_int(w.n, 0, "nothing was walked");
 
     (void) put(store, "c", "");
     (void) put(store, "a", "");
     (void) put(store, "b", "");
-    is_int(at_store_each(store, AT_TABLE_USERS, walk, &w), 0, "three");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 0, "three");
     is_str(w.keys, "abc", "in order");
 
     memset(&w, 0, sizeof(w));
     w.stop = 2;
-    is_int(at_store_each(store, AT_TABLE_USERS, walk, &w), 7, "stopped");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 7, "stopped");
     is_str(w.keys, "ab", "there");
 
     is_int(commit(store), 0, "commit");
@@ -921,7 +921,7 @@ differences(at_store_t *store)
                  : rc != AT_STORE_NOT_FOUND || value.data != NULL;
     }
 
-    wrong += at_store_each(store, AT_TABLE_TOKENS, see_token, &wrong) != 0;
+    wrong += at_store_foreach(store, AT_TABLE_TOKENS, see_token, &wrong) != 0;
 
     for (i = 0; i < KEYS; i++) {
         wrong += tokens[i].seen != (tokens[i].text[0] != '\0');
@@ -1016,26 +1016,26 @@ test_directory(void)
     _Alignas(8) char    bytes[64] = { 0 };
 
     memset(&table, 0, sizeof(table));
-    slot = at_digest_slot(&table, at_str("ab"));
+    slot = at_digest_find_slot(&table, at_str("ab"));
     if (slot == NULL) {
         die("no memory");
     }
 
     bytes[8] = 42;                              /* of the bucket at 4, its length */
 
-    at_digest_note(&table, slot, (at_str_t) { bytes + 3, 42 });
-    ok(!at_digest_recall(&table, slot, &bucket), "an odd address is not kept");
+    at_digest_slot_set(&table, slot, (at_str_t) { bytes + 3, 42 });
+    ok(!at_digest_slot_get(&table, slot, &bucket), "an odd address is not kept");
 
-    at_digest_note(&table, slot, (at_str_t) { bytes + 4, 42 });
-    ok(at_digest_recall(&table, slot, &bucket) && bucket.data == bytes + 4
+    at_digest_slot_set(&table, slot, (at_str_t) { bytes + 4, 42 });
+    ok(at_digest_slot_get(&table, slot, &bucket) && bucket.data == bytes + 4
        && bucket.len == 42, "nor counted from");
 
-    at_digest_forget(&table);
-    ok(!at_digest_recall(&table, slot, &bucket) && table.origin == 0,
+    at_digest_reset_directory(&table);
+    ok(!at_digest_slot_get(&table, slot, &bucket) && table.origin == 0,
        "what is forgotten is not known");
 
-    at_digest_note(&table, slot, (at_str_t) { at_digest_nothing, 0 });
-    ok(at_digest_recall(&table, slot, &bucket) && bucket.len == 0,
+    at_digest_slot_set(&table, slot, (at_str_t) { at_digest_no_bucket, 0 });
+    ok(at_digest_slot_get(&table, slot, &bucket) && bucket.len == 0,
        "that there is no bucket is");
 
     at_digest_free(&table);
@@ -1167,8 +1167,8 @@ test_snapshot(void)
         at_store_end(reader);
 
         if (i % 3 == 0) {
-            at_store_rest(reader);
-            at_store_rest(reader);
+            at_store_release_snapshot(reader);
+            at_store_release_snapshot(reader);
         }
 
         begin(reader, AT_STORE_READ);
@@ -1238,10 +1238,10 @@ test_pinned(void)
     reader = open_store("s", AT_STORE_READ);
     begin(reader, AT_STORE_READ);
     at_store_end(reader);
-    at_store_rest(reader);
+    at_store_release_snapshot(reader);
 
     (void) commits(1);
-    at_store_rest(reader);
+    at_store_release_snapshot(reader);
     after = commits(300);
 
     ok(before > 0 && after > 0 && after <= before + (1 << 20),

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "at_str.h"
+#include "core/base/at_str.h"
 
 
 #define TAP_FORMAT(n)  __attribute__((unused, format(printf, n, n + 1)))

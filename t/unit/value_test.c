@@ -10,8 +10,8 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "at_claim.h"
-#include "at_value.h"
+#include "core/json/at_claim.h"
+#include "core/json/at_value.h"
 #include "tap.h"
 #include "values.h"
 
@@ -40,7 +40,7 @@ read_text(at_str_t text)
     memcpy(memory, text.data, text.len);
     memory_len = text.len;
 
-    return at_values_read(&values, memory, memory_len, &limits);
+    return at_values_parse(&values, memory, memory_len, &limits);
 }
 
 
@@ -503,7 +503,7 @@ test_claims(void)
         abort();
     }
 
-    is_int(at_claims_read(&claims, str(text)), 0, "a payload");
+    is_int(at_claims_parse(&claims, str(text)), 0, "a payload");
     is_str(text, document, "is not changed");
     memset(text, 'x', strlen(text));
     free(text);
@@ -514,11 +514,11 @@ test_claims(void)
     at_claims_free(claims);
 
     claims = (at_claims_t *) &sub;
-    is_int(at_claims_read(&claims, (at_str_t) { NULL, 0 }), -1, "J9 the empty view");
+    is_int(at_claims_parse(&claims, (at_str_t) { NULL, 0 }), -1, "J9 the empty view");
     ok(claims == NULL, "J9 is no claims");
 
     claims = (at_claims_t *) &sub;
-    is_int(at_claims_read(&claims, at_str("[]")), -1, "J9 an array");
+    is_int(at_claims_parse(&claims, at_str("[]")), -1, "J9 an array");
     ok(claims == NULL, "J9 is none either");
 
     ok(at_claims_object(NULL) == NULL, "no claims, no object");

@@ -8,7 +8,7 @@
 #ifndef VALUES_H
 #define VALUES_H
 
-#include "at_claim.h"
+#include "core/json/at_claim.h"
 #include "tap.h"
 
 
@@ -18,7 +18,7 @@ values_claims(const char *text)
 {
     at_claims_t  *claims;
 
-    if (at_claims_read(&claims, str(text)) != 0) {
+    if (at_claims_parse(&claims, str(text)) != 0) {
         printf("Bail out! no claims: %s\n", text);
         exit(1);
     }
@@ -48,7 +48,7 @@ values_wrap(at_str_t text)
     len = text.len + 5;
     object[len++] = '}';
 
-    (void) at_claims_read(&claims, (at_str_t) { object, len });
+    (void) at_claims_parse(&claims, (at_str_t) { object, len });
     free(object);
 
     return claims;

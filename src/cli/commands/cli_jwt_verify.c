@@ -1,0 +1,649 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * auth-token jwt verify
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/jose/at_key.h"
+#include "core/json/at_json.h"
+#include "core/jose/at_jwt.h"
+#include "cli/terminal/cli_options.h"
+
+
+typedef struct {
+    cli_list_t  keys;
+    cli_list_t  issuers;
+    cli_list_t  audiences;
+    int         any_audience;
+    char       *algorithms;
+    cli_list_t  typs;
+    char       *leeway;
+    char       *max_age;
+    char       *at;
+    char       *user_claim;
+    char       *scope_claim;
+    char       *admin_claim;
+    char       *token;          /* the operand */
+} cli_verify_options_t;
+
+/* an issuer block made of the options */
+typedef struct {
+    at_issuer_t    issuer;
+    at_str_t      *issuers;
+    at_str_t      *audiences;
+    at_str_t      *typs;
+    at_keyset_t  **sets;
+    size_t         n_sets;
+    json_t        *warnings;
+    const char    *warned;      /* the file that is read */
+    int64_t        at;
+} cli_verify_t;
+
+
+/* as the directive "typ" has them */
+static const at_str_t  cli_default_typs[] = {
+    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
+};
+
+
+static int
+cli_verify_check(cli_t *cli, const cli_verify_options_t *options)
+{
+    if (options->keys.n == 0) {
+        return cli_usage(cli, "--key is missing");
+    }
+
+    if (options->issuers.n == 0) {
+        return cli_usage(cli, "--issuer is missing");
+    }
+
+    if (options->audiences.n == 0 && !options->any_audience) {
+        return cli_usage(cli, "--audience or --any-audience is missing");
+    }
+
+    if (options->audiences.n != 0 && options->any_audience) {
+        return cli_usage(cli, "--audience and --any-audience exclude each "
+                         "other");
+    }
+
+    return 0;
+}
+
+
+/* A malloc()ed array of views, NULL where memory failed. */
+static at_str_t *
+cli_verify_strings(cli_t *cli, const cli_list_t *list)
+{
+    size_t     i;
+    at_str_t  *strings;
+
+    strings = calloc(list->n + 1, sizeof(at_str_t));
+
+    if (strings == NULL) {
+        (void) cli_no_memory(cli);
+        return NULL;
+    }
+
+    for (i = 0; i < list->n; i++) {
+        strings[i] = cli_str(list->items[i]);
+    }
+
+    return strings;
+}
+
+
+static int
+cli_verify_algorithms(cli_t *cli, const char *names, unsigned *algs)
+{
+    size_t    len;
+    at_alg_e  alg;
+
+    if (names == NULL) {
+        *algs = at_alg_bit(AT_RS256);
+        return 0;
+    }
+
+    for ( ;; ) {
+        len = strcspn(names, ",");
+        alg = at_alg_find((at_str_t) { names, len });
+
+        if (alg == AT_ALGS) {
+            return cli_usage(cli, "--algorithms are a list of RS256, RS384, "
+                             "RS512, PS256, PS384, PS512, ES256, ES384, EdDSA "
+                             "with commas between them");
+        }
+
+        *algs |= at_alg_bit(alg);
+
+        if (names[len] == '\0') {
+            return 0;
+        }
+
+        names += len + 1;
+    }
+}
+
+
+static int
+cli_verify_typs(cli_t *cli, const cli_verify_options_t *options,
+    cli_verify_t *verify)
+{
+    size_t        i, n;
+    at_issuer_t  *issuer;
+
+    issuer = &verify->issuer;
+
+    if (options->typs.n == 0) {
+        issuer->typs = cli_default_typs;
+        issuer->n_typs = sizeof(cli_default_typs) / sizeof(cli_default_typs[0]);
+        issuer->typ_absent = 1;
+        return 0;
+    }
+
+    verify->typs = cli_verify_strings(cli, &options->typs);
+
+    if (verify->typs == NULL) {
+        return -1;
+    }
+
+    n = 0;
+
+    for (i = 0; i < options->typs.n; i++) {
+        if (at_str_equal(verify->typs[i], at_str("absent"))) {
+            issuer->typ_absent = 1;
+            continue;
+        }
+
+        verify->typs[n++] = verify->typs[i];
+    }
+
+    issuer->typs = verify->typs;
+    issuer->n_typs = n;
+
+    return 0;
+}
+
+
+/* text is split in place; fallback is the one name of the default */
+static int
+cli_verify_path(cli_t *cli, const char *option, char *text, at_str_t fallback,
+    at_claim_path_t *path)
+{
+    if (text == NULL) {
+        path->n = 1;
+        path->names[0] = fallback;
+        return 0;
+    }
+
+    if (at_claim_path_parse(path, text, strlen(text)) != 0) {
+        return cli_usage(cli, "--%s is no path of a claim such as "
+                         "realm_access.roles", option);
+    }
+
+    return 0;
+}
+
+
+static int
+cli_verify_paths(cli_t *cli, const cli_verify_options_t *options,
+    at_issuer_t *issuer)
+{
+    if (cli_verify_path(cli, "user-claim", options->user_claim,
+                        at_str("username"), &issuer->user_claim) != 0
+        || cli_verify_path(cli, "scope-claim", options->scope_claim,
+                           at_str("scope"), &issuer->scope_claim) != 0)
+    {
+        return -1;
+    }
+
+    if (options->admin_claim != NULL
+        && strcmp(options->admin_claim, "off") == 0)
+    {
+        return 0;
+    }
+
+    return cli_verify_path(cli, "admin-claim", options->admin_claim,
+                           at_str("isAdmin"), &issuer->admin_claim);
+}
+
+
+static int
+cli_verify_issuer(cli_t *cli, const cli_verify_options_t *options,
+    cli_verify_t *verify)
+{
+    at_issuer_t  *issuer;
+
+    issuer = &verify->issuer;
+
+    verify->issuers = cli_verify_strings(cli, &options->issuers);
+    verify->audiences = cli_verify_strings(cli, &options->audiences);
+
+    if (verify->issuers == NULL || verify->audiences == NULL) {
+        return -1;
+    }
+
+    issuer->name = at_str("command");
+    issuer->issuers = verify->issuers;
+    issuer->n_issuers = options->issuers.n;
+    issuer->audiences = verify->audiences;
+    issuer->n_audiences = options->audiences.n;
+    issuer->any_audience = options->any_audience != 0;
+    issuer->max_age = AT_NO_MAX_AGE;
+    verify->at = cli->now;
+
+    if (cli_verify_algorithms(cli, options->algorithms, &issuer->algs) != 0
+        || cli_verify_typs(cli, options, verify) != 0
+        || cli_verify_paths(cli, options, issuer) != 0
+        || cli_duration(cli, "leeway", options->leeway, &issuer->leeway) != 0
+        || cli_duration(cli, "max-age", options->max_age, &issuer->max_age)
+           != 0
+        || cli_time(cli, "at", options->at, &verify->at) != 0)
+    {
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static void
+cli_verify_warn(void *data, const char *text)
+{
+    cli_verify_t  *verify = data;
+
+    (void) json_array_append_new(verify->warnings,
+                                 json_sprintf("%s: %s", verify->warned, text));
+}
+
+
+static int
+cli_verify_key(cli_t *cli, cli_verify_t *verify, const char *path)
+{
+    at_file_t     file;
+    at_error_t    err;
+    at_keyset_t  *set;
+
+    if (cli_file_read(cli, &file, path, CLI_KEY_FILE_MAX) != 0) {
+        return -1;
+    }
+
+    verify->warned = path;
+
+    set = at_keyset_parse((at_str_t) { file.data, file.len },
+                          verify->issuer.algs, cli_verify_warn, verify, &err);
+    at_file_free(&file);
+
+    if (set == NULL) {
+        return cli_failure(cli, "--key %s: %s", path, err.text);
+    }
+
+    verify->sets[verify->n_sets++] = set;
+
+    return 0;
+}
+
+
+static int
+cli_verify_keys(cli_t *cli, const cli_list_t *keys, cli_verify_t *verify)
+{
+    size_t  i;
+
+    verify->sets = calloc(keys->n, sizeof(at_keyset_t *));
+    verify->warnings = json_array();
+
+    if (verify->sets == NULL || verify->warnings == NULL) {
+        return cli_no_memory(cli);
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (cli_verify_key(cli, verify, keys->items[i]) != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* the text without the end of its line, which is no part of a token */
+static at_str_t
+cli_verify_line(const at_file_t *file)
+{
+    at_str_t  line = { file->data, file->len };
+
+    if (line.len != 0 && line.data[line.len - 1] == '\n') {
+        line.len--;
+
+        if (line.len != 0 && line.data[line.len - 1] == '\r') {
+            line.len--;
+        }
+    }
+
+    return line;
+}
+
+
+static json_t *
+cli_verify_scopes(const at_scopes_t *scopes)
+{
+    size_t   i;
+    json_t  *array;
+
+    array = json_array();
+
+    for (i = 0; i < scopes->n; i++) {
+        (void) json_array_append_new(array,
+                                     json_stringn(scopes->items[i].data,
+                                                  scopes->items[i].len));
+    }
+
+    return array;
+}
+
+
+/* the claim: what leeway makes of it is the issuer block's */
+static int64_t
+cli_verify_expires(const at_identity_t *id)
+{
+    double  expires;
+
+    expires = 0;
+    (void) at_value_number(at_value_member(at_claims_object(id->claims),
+                                           at_str("exp")),
+                           &expires);
+
+    return (int64_t) ceil(expires);
+}
+
+
+static json_t *
+cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
+{
+    return json_pack("{s:s, s:s, s:s%, s:s%, s:b, s:o, s:I, s:o, s:O}",
+                     "verdict", "ok",
+                     "reason", "ok",
+                     "user", id->user.len ? id->user.data : "", id->user.len,
+                     "subject", id->subject.len ? id->subject.data : "",
+                     id->subject.len,
+                     "admin", id->rights.admin,
+                     "scopes", cli_verify_scopes(&id->rights.scopes),
+                     "expires", (json_int_t) cli_verify_expires(id),
+                     "claims", at_json_from_value(at_claims_object(id->claims)),
+                     "warnings", verify->warnings);
+}
+
+
+/* whose it was, if that is known; never its claims */
+static json_t *
+cli_verify_report_refused(const cli_verify_t *verify, const at_identity_t *id,
+    const at_verdict_info_t *info)
+{
+    const at_code_info_t  *code;
+
+    code = at_code_info(info->code);
+
+    return json_pack("{s:s, s:s%, s:s%, s:i, s:s%, s:O}",
+                     "verdict", "refused",
+                     "reason", info->reason.data, info->reason.len,
+                     "code", code->name.data, code->name.len,
+                     "status", (int) code->status,
+                     "subject", id->subject.len ? id->subject.data : "",
+                     id->subject.len,
+                     "warnings", verify->warnings);
+}
+
+
+static void
+cli_verify_print_warnings(const cli_verify_t *verify)
+{
+    size_t   i;
+    json_t  *warning;
+
+    json_array_foreach(verify->warnings, i, warning) {
+        (void) fputs("warning  ", stdout);
+        cli_print((at_str_t) { json_string_value(warning),
+                               json_string_length(warning) });
+        (void) putchar('\n');
+    }
+}
+
+
+static void
+cli_verify_print_line(const char *name, at_str_t value)
+{
+    (void) printf("%-9s", name);
+    cli_print(value);
+    (void) putchar('\n');
+}
+
+
+static void
+cli_verify_print_scopes(const at_scopes_t *scopes)
+{
+    size_t  i;
+
+    (void) fputs("scopes  ", stdout);
+
+    for (i = 0; i < scopes->n; i++) {
+        (void) putchar(' ');
+        cli_print(scopes->items[i]);
+    }
+
+    (void) putchar('\n');
+}
+
+
+static void
+cli_verify_print_expires(int64_t expires)
+{
+    char       text[64];
+    time_t     t;
+    struct tm  tm;
+
+    t = (time_t) expires;
+
+    if (gmtime_r(&t, &tm) == NULL
+        || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    {
+        text[0] = '\0';
+    }
+
+    (void) printf("expires  %lld %s\n", (long long) expires, text);
+}
+
+
+static int
+cli_verify_print_ok(cli_t *cli, const cli_verify_t *verify,
+    const at_identity_t *id)
+{
+    char    *claims;
+    json_t  *json;
+
+    if (cli->json) {
+        return cli_print_json(cli, cli_verify_report_ok(verify, id));
+    }
+
+    json = at_json_from_value(at_claims_object(id->claims));
+    claims = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+
+    if (claims == NULL) {
+        return cli_no_memory(cli);
+    }
+
+    cli_verify_print_line("verdict", at_str("ok"));
+    cli_verify_print_line("user", id->user);
+    cli_verify_print_line("subject", id->subject);
+    cli_verify_print_line("admin", id->rights.admin ? at_str("yes") : at_str("no"));
+    cli_verify_print_scopes(&id->rights.scopes);
+    cli_verify_print_expires(cli_verify_expires(id));
+    cli_verify_print_line("claims", cli_str(claims));
+    cli_verify_print_warnings(verify);
+
+    free(claims);
+
+    return 0;
+}
+
+
+static int
+cli_verify_print_refused(cli_t *cli, const cli_verify_t *verify,
+    const at_identity_t *id, const at_verdict_info_t *info)
+{
+    if (cli->json) {
+        return cli_print_json(cli, cli_verify_report_refused(verify, id,
+                                                             info));
+    }
+
+    cli_verify_print_line("verdict", at_str("refused"));
+    cli_verify_print_line("reason", info->reason);
+    cli_verify_print_line("code", at_code_info(info->code)->name);
+    cli_verify_print_line("subject", id->subject);
+    cli_verify_print_warnings(verify);
+
+    return 0;
+}
+
+
+static int
+cli_verify_print(cli_t *cli, const cli_verify_t *verify,
+    const at_identity_t *id, at_verdict_e verdict)
+{
+    at_str_t                  code;
+    const at_verdict_info_t  *info;
+
+    info = at_verdict_info(verdict);
+
+    if ((verdict == AT_OK
+         ? cli_verify_print_ok(cli, verify, id)
+         : cli_verify_print_refused(cli, verify, id, info)) != 0
+        || cli_flush(cli) != 0)
+    {
+        return -1;
+    }
+
+    if (verdict == AT_OK) {
+        return 0;
+    }
+
+    code = at_code_info(info->code)->name;
+
+    return cli_failure(cli, "refused: %.*s (%.*s)",
+                       (int) info->reason.len, info->reason.data,
+                       (int) code.len, code.data);
+}
+
+
+static int
+cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
+{
+    int                  rc;
+    at_file_t            file;
+    at_trusted_issuer_t  trusted;
+    at_verdict_e         verdict;
+    at_identity_t        id = { 0 };
+    at_verifier_t       *verifier;
+    at_jwt_query_t       query;
+
+    if (cli_file_read(cli, &file, path != NULL ? path : "-", CLI_TOKEN_FILE_MAX) != 0) {
+        return -1;
+    }
+
+    trusted.issuer = &verify->issuer;
+    trusted.sets = verify->sets;
+    trusted.n_sets = verify->n_sets;
+
+    query = (at_jwt_query_t) { cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
+                               &trusted, 1, verify->at, NULL, NULL };
+
+    verifier = at_verifier_create();
+    verdict = verifier ? at_jwt_verify(verifier, &id, &query) : AT_FAILED;
+    at_verifier_free(verifier);
+    at_file_free(&file);
+
+    rc = cli_verify_print(cli, verify, &id, verdict);
+    at_identity_release(&id);
+
+    return rc;
+}
+
+
+static void
+cli_verify_release(cli_verify_t *verify)
+{
+    size_t  i;
+
+    for (i = 0; i < verify->n_sets; i++) {
+        at_keyset_free(verify->sets[i]);
+    }
+
+    free(verify->sets);
+    free(verify->issuers);
+    free(verify->audiences);
+    free(verify->typs);
+    json_decref(verify->warnings);
+}
+
+
+static int
+cli_verify_run(cli_t *cli, const cli_verify_options_t *options)
+{
+    int           rc;
+    cli_verify_t  verify = { 0 };
+
+    rc = -1;
+
+    if (cli_verify_check(cli, options) == 0
+        && cli_verify_issuer(cli, options, &verify) == 0
+        && cli_verify_keys(cli, &options->keys, &verify) == 0)
+    {
+        rc = cli_verify_token(cli, &verify, options->token);
+    }
+
+    cli_verify_release(&verify);
+
+    return rc;
+}
+
+
+int
+cli_jwt_verify(cli_t *cli, int argc, char **argv)
+{
+    int                   rc;
+    cli_verify_options_t  options = { 0 };
+
+    const cli_option_t  table[] = {
+        { "key",          CLI_LIST, &options.keys },
+        { "issuer",       CLI_LIST, &options.issuers },
+        { "audience",     CLI_LIST, &options.audiences },
+        { "any-audience", CLI_FLAG, &options.any_audience },
+        { "algorithms",   CLI_TEXT, &options.algorithms },
+        { "typ",          CLI_LIST, &options.typs },
+        { "leeway",       CLI_TEXT, &options.leeway },
+        { "max-age",      CLI_TEXT, &options.max_age },
+        { "at",           CLI_TEXT, &options.at },
+        { "user-claim",   CLI_TEXT, &options.user_claim },
+        { "scope-claim",  CLI_TEXT, &options.scope_claim },
+        { "admin-claim",  CLI_TEXT, &options.admin_claim },
+        { NULL,           CLI_FLAG, NULL }
+    };
+
+    rc = cli_options(cli, argc, argv, table, &options.token);
+
+    if (rc == 0) {
+        rc = cli_verify_run(cli, &options);
+    }
+
+    free(options.keys.items);
+    free(options.issuers.items);
+    free(options.audiences.items);
+    free(options.typs.items);
+
+    return rc;
+}

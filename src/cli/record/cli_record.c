@@ -1,0 +1,490 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stddef.h>
+
+#include "cli/record/cli_type.h"
+#include "core/base/at_crypto.h"
+
+
+#define CLI_NAMES_MAX  32       /* members of one object */
+
+#define cli_offset(field)  offsetof(cli_record_t, field)
+
+
+static const cli_field_t  cli_role_fields[] = {
+    { "name", &cli_type_role_name, cli_offset(u.role.name), 0 },
+    { "grant", &cli_type_patterns, cli_offset(u.role.grant), 0 },
+    { "deny", &cli_type_patterns, cli_offset(u.role.deny), 0 },
+    { "blocked_endpoints", &cli_type_names, cli_offset(u.role.blocked), 0 },
+    { "created", &cli_type_time, cli_offset(u.role.created), 0 },
+
+    /* a row of CIPP's table of roles */
+    { "RowKey", &cli_type_role_name, cli_offset(u.role.name),
+      CLI_FIELD_INPUT|CLI_FIELD_CIPP },
+    { "Permissions", &cli_type_cipp_permissions, cli_offset(u.role.grant),
+      CLI_FIELD_INPUT },
+    { "BlockedEndpoints", &cli_type_cipp_names, cli_offset(u.role.blocked),
+      CLI_FIELD_INPUT },
+    { "AllowedTenants", &cli_type_cipp_allowed, cli_offset(tenants[0]),
+      CLI_FIELD_INPUT },
+    { "BlockedTenants", &cli_type_cipp_blocked, cli_offset(tenants[1]),
+      CLI_FIELD_INPUT },
+    { "PartitionKey", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { "Timestamp", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { "ETag", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { NULL, NULL, 0, 0 }
+};
+
+static const cli_field_t  cli_user_fields[] = {
+    { "username", &cli_type_name, cli_offset(u.user.username), 0 },
+    { "id", &cli_type_reference, cli_offset(u.user.id), 0 },
+    { "password_hash", &cli_type_hash, cli_offset(u.user.password),
+      CLI_FIELD_INTERNAL },
+    { "issuers", &cli_type_names, cli_offset(u.user.issuers), 0 },
+    { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
+    { "scope", &cli_type_names, cli_offset(u.user.scopes), 0 },
+    { "is_admin", &cli_type_bool, cli_offset(admin), 0 },
+    { "created", &cli_type_time, cli_offset(u.user.created), 0 },
+    { NULL, NULL, 0, 0 }
+};
+
+static const cli_field_t  cli_client_fields[] = {
+    { "id", &cli_type_name, cli_offset(u.client.id), 0 },
+    { "name", &cli_type_text, cli_offset(u.client.name), 0 },
+    { "issuers", &cli_type_names, cli_offset(u.client.issuers), 0 },
+    { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
+    { "role", &cli_type_reference, cli_offset(u.client.role), 0 },
+    { "ip_ranges", &cli_type_ranges, cli_offset(u.client.ranges), 0 },
+    { "secret_hashes", &cli_type_hashes, cli_offset(u.client.secrets),
+      CLI_FIELD_INTERNAL },
+    { "created", &cli_type_time, cli_offset(u.client.created), 0 },
+
+    /* a row of CIPP's table of clients */
+    { "RowKey", &cli_type_name, cli_offset(u.client.id), CLI_FIELD_INPUT|CLI_FIELD_CIPP },
+    { "AppName", &cli_type_text, cli_offset(u.client.name), CLI_FIELD_INPUT },
+    { "Role", &cli_type_reference, cli_offset(u.client.role), CLI_FIELD_INPUT },
+    { "Enabled", &cli_type_cipp_bool, cli_offset(enabled), CLI_FIELD_INPUT },
+    { "IPRange", &cli_type_cipp_ranges, cli_offset(u.client.ranges),
+      CLI_FIELD_INPUT },
+    { "PartitionKey", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { "MCPAllowed", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { "Timestamp", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { "ETag", &cli_type_ignored, 0, CLI_FIELD_INPUT },
+    { NULL, NULL, 0, 0 }
+};
+
+static const cli_field_t  cli_token_fields[] = {
+    { "id", &cli_type_name, cli_offset(u.token.id), 0 },
+    { "sha256", &cli_type_digest, cli_offset(digest), CLI_FIELD_INTERNAL },
+    { "description", &cli_type_text, cli_offset(u.token.description), 0 },
+    { "user", &cli_type_reference, cli_offset(u.token.user), 0 },
+    { "role", &cli_type_reference, cli_offset(u.token.role), 0 },
+    { "scope", &cli_type_names, cli_offset(u.token.scopes), 0 },
+    { "ip_ranges", &cli_type_ranges, cli_offset(u.token.ranges), 0 },
+    { "expires", &cli_type_expires, cli_offset(u.token.expires), 0 },
+    { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
+    { "created", &cli_type_time, cli_offset(u.token.created), 0 },
+    { "token", &cli_type_token, cli_offset(digest), CLI_FIELD_INPUT },
+    { NULL, NULL, 0, 0 }
+};
+
+const cli_kind_t  cli_kinds[CLI_KINDS] = {
+    { "role", "roles", AT_TABLE_ROLES, cli_role_fields },
+    { "user", "users", AT_TABLE_USERS, cli_user_fields },
+    { "client", "clients", AT_TABLE_CLIENTS, cli_client_fields },
+    { "token", "tokens", AT_TABLE_TOKENS, cli_token_fields }
+};
+
+
+const cli_kind_t *
+cli_kind_find(at_str_t name)
+{
+    size_t             i;
+    const cli_kind_t  *kind;
+
+    for (i = 0; i < CLI_KINDS; i++) {
+        kind = &cli_kinds[i];
+
+        if (at_str_equal(name, (at_str_t) { kind->noun, strlen(kind->noun) })
+            || at_str_equal(name, (at_str_t) { kind->plural,
+                                               strlen(kind->plural) }))
+        {
+            return kind;
+        }
+    }
+
+    return NULL;
+}
+
+
+at_str_t
+cli_kind_key(const cli_kind_t *kind, at_str_t name, char buf[AT_KEY_MAX])
+{
+    if (name.len > AT_NAME_MAX) {
+        return (at_str_t) { NULL, 0 };
+    }
+
+    switch (kind->table) {
+
+    case AT_TABLE_CLIENTS:
+    case AT_TABLE_ROLES:
+        return at_store_lower_key(buf, name);
+
+    default:
+        return name;
+    }
+}
+
+
+/* --- the record ---------------------------------------------------------- */
+
+
+void
+cli_record_free(cli_record_t *rec)
+{
+    size_t  i;
+
+    for (i = 0; i < CLI_RECORD_LISTS_MAX; i++) {
+        at_bytes_free(&rec->lists[i]);
+    }
+
+    at_bytes_free(&rec->bytes);
+    memset(rec, 0, sizeof(cli_record_t));
+}
+
+
+static void
+cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
+{
+    rec->kind = kind;
+    memset(&rec->u, 0, sizeof(rec->u));
+    rec->enabled = 1;
+    rec->admin = 0;
+    rec->is_cipp = 0;
+    memset(rec->tenants, 0, sizeof(rec->tenants));
+    rec->has_digest = 0;
+    rec->n_lists = 0;
+    rec->bytes.len = 0;
+
+    *cli_record_created(rec) = -1;
+
+    if (kind->table == AT_TABLE_TOKENS) {
+        rec->u.token.expires = AT_NEVER;
+    }
+}
+
+
+at_str_t
+cli_record_name(const cli_record_t *rec)
+{
+    switch (rec->kind->table) {
+
+    case AT_TABLE_ROLES:
+        return rec->u.role.name;
+
+    case AT_TABLE_USERS:
+        return rec->u.user.username;
+
+    case AT_TABLE_CLIENTS:
+        return rec->u.client.id;
+
+    default:
+        return rec->u.token.id;
+    }
+}
+
+
+at_str_t
+cli_record_key(cli_record_t *rec)
+{
+    if (rec->kind->table == AT_TABLE_TOKENS) {
+        return (at_str_t) { (char *) rec->digest, AT_SHA256_LEN };
+    }
+
+    return cli_kind_key(rec->kind, cli_record_name(rec), rec->key);
+}
+
+
+int64_t *
+cli_record_created(cli_record_t *rec)
+{
+    switch (rec->kind->table) {
+
+    case AT_TABLE_ROLES:
+        return &rec->u.role.created;
+
+    case AT_TABLE_USERS:
+        return &rec->u.user.created;
+
+    case AT_TABLE_CLIENTS:
+        return &rec->u.client.created;
+
+    default:
+        return &rec->u.token.created;
+    }
+}
+
+
+const at_list_t *
+cli_record_ranges(const cli_record_t *rec)
+{
+    switch (rec->kind->table) {
+
+    case AT_TABLE_CLIENTS:
+        return &rec->u.client.ranges;
+
+    case AT_TABLE_TOKENS:
+        return &rec->u.token.ranges;
+
+    default:
+        return NULL;
+    }
+}
+
+
+/* --- bytes --------------------------------------------------------------- */
+
+
+int
+cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
+    at_str_t bytes)
+{
+    int  rc;
+
+    cli_record_reset(rec, kind);
+
+    switch (kind->table) {
+
+    case AT_TABLE_ROLES:
+        return at_role_decode(&rec->u.role, bytes);
+
+    case AT_TABLE_USERS:
+        rc = at_user_decode(&rec->u.user, bytes);
+        rec->enabled = rec->u.user.enabled;
+        rec->admin = rec->u.user.admin;
+        return rc;
+
+    case AT_TABLE_CLIENTS:
+        rc = at_client_decode(&rec->u.client, bytes);
+        rec->enabled = rec->u.client.enabled;
+        return rc;
+
+    default:
+        if (key.len != AT_SHA256_LEN) {
+            return -1;
+        }
+
+        memcpy(rec->digest, key.data, AT_SHA256_LEN);
+        rec->has_digest = 1;
+
+        rc = at_token_decode(&rec->u.token, bytes);
+        rec->enabled = rec->u.token.enabled;
+        return rc;
+    }
+}
+
+
+int
+cli_record_encode(cli_record_t *rec)
+{
+    rec->bytes.len = 0;
+
+    switch (rec->kind->table) {
+
+    case AT_TABLE_ROLES:
+        return at_role_encode(&rec->bytes, &rec->u.role);
+
+    case AT_TABLE_USERS:
+        rec->u.user.enabled = rec->enabled != 0;
+        rec->u.user.admin = rec->admin != 0;
+        return at_user_encode(&rec->bytes, &rec->u.user);
+
+    case AT_TABLE_CLIENTS:
+        rec->u.client.enabled = rec->enabled != 0;
+        return at_client_encode(&rec->bytes, &rec->u.client);
+
+    default:
+        rec->u.token.enabled = rec->enabled != 0;
+        return at_token_encode(&rec->bytes, &rec->u.token);
+    }
+}
+
+
+/* --- JSON ---------------------------------------------------------------- */
+
+
+static const cli_field_t *
+cli_field_find(const cli_kind_t *kind, const char *name)
+{
+    const cli_field_t  *field;
+
+    for (field = kind->fields; field->name != NULL; field++) {
+        if (strcmp(field->name, name) == 0) {
+            return field;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* two names of one thing are a contradiction */
+static int
+cli_field_is_alias(const cli_field_t *field, const cli_field_t *seen)
+{
+    return field != seen
+           && field->offset == seen->offset
+           && field->type != &cli_type_ignored
+           && seen->type != &cli_type_ignored;
+}
+
+
+static int
+cli_record_check_names(const cli_record_t *rec, json_t *object,
+    at_error_t *err)
+{
+    size_t              i, n;
+    void               *iter;
+    const char         *name;
+    const cli_field_t  *field, *seen[CLI_NAMES_MAX];
+
+    n = 0;
+
+    for (iter = json_object_iter(object); iter != NULL;
+         iter = json_object_iter_next(object, iter))
+    {
+        name = json_object_iter_key(iter);
+        field = cli_field_find(rec->kind, name);
+
+        if (field == NULL) {
+            return at_error(err, "unknown member \"%.64s\"", name);
+        }
+
+        for (i = 0; i < n; i++) {
+            if (cli_field_is_alias(field, seen[i])) {
+                return at_error(err, "both \"%s\" and \"%s\"", seen[i]->name,
+                                field->name);
+            }
+        }
+
+        /* members are distinct, so that there are no more than fields */
+        if (n < CLI_NAMES_MAX) {
+            seen[n++] = field;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+cli_record_read(cli_record_t *rec, json_t *object, at_error_t *err)
+{
+    json_t             *value;
+    at_error_t          said;
+    const cli_field_t  *field;
+
+    for (field = rec->kind->fields; field->name != NULL; field++) {
+        value = json_object_get(object, field->name);
+
+        if (value == NULL) {
+            continue;
+        }
+
+        if (field->type->read(rec, (char *) rec + field->offset, value, &said)
+            != 0)
+        {
+            return at_error(err, "\"%s\": %.400s", field->name, said.text);
+        }
+
+        rec->is_cipp |= (field->flags & CLI_FIELD_CIPP) != 0;
+    }
+
+    return 0;
+}
+
+
+/*
+ * As CIPP reads its rows: no role is this one, only "true" is enabled, and a
+ * role that names no tenant has none.
+ */
+static void
+cli_record_apply_cipp(cli_record_t *rec, json_t *object)
+{
+    if (rec->kind->table == AT_TABLE_ROLES) {
+        rec->tenants[0] |= json_object_get(object, "AllowedTenants") == NULL;
+        return;
+    }
+
+    if (rec->u.client.role.len == 0) {
+        rec->u.client.role = at_str("cipp-api");
+    }
+
+    if (json_object_get(object, "Enabled") == NULL
+        && json_object_get(object, "enabled") == NULL)
+    {
+        rec->enabled = 0;
+    }
+}
+
+
+int
+cli_record_parse(cli_record_t *rec, const cli_kind_t *kind, json_t *object,
+    at_error_t *err)
+{
+    cli_record_reset(rec, kind);
+
+    if (cli_record_check_names(rec, object, err) != 0
+        || cli_record_read(rec, object, err) != 0)
+    {
+        return -1;
+    }
+
+    if (cli_record_name(rec).len == 0) {
+        return at_error(err, "\"%s\" is missing", kind->fields[0].name);
+    }
+
+    if (kind->table == AT_TABLE_TOKENS && !rec->has_digest) {
+        return at_error(err, "\"sha256\" is missing");
+    }
+
+    if (rec->is_cipp) {
+        cli_record_apply_cipp(rec, object);
+    }
+
+    return 0;
+}
+
+
+json_t *
+cli_record_json(const cli_record_t *rec, int internal)
+{
+    json_t             *object;
+    const cli_field_t  *field;
+
+    object = json_object();
+
+    for (field = rec->kind->fields;
+         object != NULL && field->name != NULL;
+         field++)
+    {
+        if ((field->flags & CLI_FIELD_INPUT)
+            || ((field->flags & CLI_FIELD_INTERNAL) && !internal))
+        {
+            continue;
+        }
+
+        if (json_object_set_new(object, field->name, field->type->write(
+                                (const char *) rec + field->offset))
+            != 0)
+        {
+            json_decref(object);
+            return NULL;
+        }
+    }
+
+    return object;
+}

@@ -1,0 +1,156 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/record/cli_value.h"
+
+
+int
+cli_name_is_valid(at_str_t text, size_t max)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (text.len == 0 || text.len > max) {
+        return 0;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        c = (unsigned char) text.data[i];
+
+        if (c < ' ' || c == 0x7f) {
+            return 0;
+        }
+
+        /* U+0080 to U+009F are control characters too, c2 80 to c2 9f */
+        if (c == 0xc2 && i + 1 < text.len
+            && (unsigned char) text.data[i + 1] < 0xa0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+cli_token_is_valid(at_str_t text)
+{
+    size_t  i;
+
+    if (text.len < CLI_TOKEN_LEN_MIN || text.len > CLI_TOKEN_LEN_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] > '~') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+cli_text_is_any(at_str_t text)
+{
+    return at_str_equal_nocase(text, at_str("any"));
+}
+
+
+static int
+cli_hex_digit(char c)
+{
+    c = at_lower(c);
+
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+int
+cli_hex_decode(unsigned char *bytes, size_t len, at_str_t text)
+{
+    int     high, low;
+    size_t  i;
+
+    if (text.len != 2 * len) {
+        return -1;
+    }
+
+    for (i = 0; i < len; i++) {
+        high = cli_hex_digit(text.data[2 * i]);
+        low = cli_hex_digit(text.data[2 * i + 1]);
+
+        if (high == -1 || low == -1) {
+            return -1;
+        }
+
+        bytes[i] = (unsigned char) (high << 4 | low);
+    }
+
+    return 0;
+}
+
+
+void
+cli_hex_encode(char *text, const unsigned char *bytes, size_t len)
+{
+    size_t  i;
+
+    static const char  digits[] = "0123456789abcdef";
+
+    for (i = 0; i < len; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+
+    text[2 * len] = '\0';
+}
+
+
+void
+cli_range_format(char text[CLI_VALUE_SIZE], const at_cidr_t *cidr)
+{
+    char  addr[INET6_ADDRSTRLEN];
+
+    if (inet_ntop(cidr->addr.len == 4 ? AF_INET : AF_INET6, cidr->addr.bytes,
+                  addr, sizeof(addr))
+        == NULL)
+    {
+        addr[0] = '\0';
+    }
+
+    if (cidr->bits == 8 * cidr->addr.len) {
+        (void) snprintf(text, CLI_VALUE_SIZE, "%s", addr);
+
+    } else {
+        (void) snprintf(text, CLI_VALUE_SIZE, "%s/%u", addr, cidr->bits);
+    }
+}
+
+
+void
+cli_time_format(char text[CLI_VALUE_SIZE], int64_t ms)
+{
+    time_t     seconds;
+    struct tm  tm;
+
+    seconds = (time_t) (ms / 1000);
+
+    if (ms < 0 || gmtime_r(&seconds, &tm) == NULL
+        || strftime(text, CLI_VALUE_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    {
+        (void) snprintf(text, CLI_VALUE_SIZE, "%lld ms", (long long) ms);
+    }
+}

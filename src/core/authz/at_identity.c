@@ -1,0 +1,288 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include "core/authz/at_identity.h"
+
+
+/* fewer are as soon looked at one by one */
+#define AT_IDENTITY_SORT_MIN  8
+
+
+/* --- of its own parts ---------------------------------------------------- */
+
+
+void
+at_identity_release(at_identity_t *identity)
+{
+    size_t  i;
+
+    at_scopes_free(&identity->rights.scopes);
+    at_scopes_free(&identity->rights.owner_scopes);
+    at_claims_free(identity->claims);
+
+    free((void *) (uintptr_t) identity->own_role.grant);
+    free((void *) (uintptr_t) identity->own_role.deny);
+    free((void *) (uintptr_t) identity->own_role.blocked);
+
+    for (i = 0; i < identity->n_copies; i++) {
+        free(identity->copies[i]);
+    }
+
+    memset(identity, 0, sizeof(at_identity_t));
+}
+
+
+at_str_t
+at_identity_dup(at_identity_t *identity, at_str_t bytes)
+{
+    void  *copy;
+
+    copy = identity->n_copies < AT_IDENTITY_COPIES ? malloc(bytes.len) : NULL;
+
+    if (copy == NULL) {
+        return (at_str_t) { NULL, 0 };
+    }
+
+    memcpy(copy, bytes.data, bytes.len);
+    identity->copies[identity->n_copies++] = copy;
+
+    return (at_str_t) { copy, bytes.len };
+}
+
+
+int
+at_identity_has_ranges(const at_identity_t *identity)
+{
+    return identity->ranges.n != 0 || identity->range_set != NULL;
+}
+
+
+int
+at_identity_allows_address(const at_identity_t *identity, const at_addr_t *addr)
+{
+    return identity->range_set != NULL
+           ? at_cidr_set_match(identity->range_set, addr)
+           : at_list_match_addr(identity->ranges, addr);
+}
+
+
+/* --- as one block -------------------------------------------------------- */
+
+
+/*
+ * The block is an identity, then arrays; bytes fill it from its end.  Without
+ * memory it is only measured: one walk does both, so that they cannot differ.
+ */
+typedef struct {
+    char    *array;             /* the next one; NULL: measure */
+    char    *bytes;             /* the last ones */
+    size_t   size;
+} at_block_t;
+
+
+static void
+at_identity_pack_text(at_block_t *block, at_str_t *text)
+{
+    block->size += text->len;
+
+    if (text->len == 0) {
+        text->data = NULL;
+        return;
+    }
+
+    if (block->array != NULL) {
+        block->bytes -= text->len;
+        memcpy(block->bytes, text->data, text->len);
+        text->data = block->bytes;
+    }
+}
+
+
+static void *
+at_identity_pack_array(at_block_t *block, size_t size)
+{
+    void  *array;
+
+    size = (size + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    block->size += size;
+
+    array = block->array;
+
+    if (block->array != NULL) {
+        block->array += size;
+    }
+
+    return array;
+}
+
+
+static void
+at_identity_pack_texts(at_block_t *block, const at_str_t **texts, size_t n)
+{
+    size_t     i;
+    at_str_t   text, *array;
+
+    array = at_identity_pack_array(block, n * sizeof(at_str_t));
+
+    for (i = 0; i < n; i++) {
+        text = (*texts)[i];
+        at_identity_pack_text(block, &text);
+
+        if (array != NULL) {
+            array[i] = text;
+        }
+    }
+
+    *texts = n ? array : NULL;
+}
+
+
+static void
+at_identity_pack_scopes(at_block_t *block, at_scopes_t *scopes)
+{
+    at_str_t        *sorted;
+    const at_str_t  *items;
+
+    items = scopes->items;
+    at_identity_pack_texts(block, &items, scopes->n);
+
+    sorted = scopes->n > AT_IDENTITY_SORT_MIN
+             ? at_identity_pack_array(block, scopes->n * sizeof(at_str_t)) : NULL;
+
+    scopes->items = (at_str_t *) (uintptr_t) items;
+    scopes->sorted = sorted;
+
+    if (sorted != NULL) {
+        memcpy(sorted, items, scopes->n * sizeof(at_str_t));
+        at_scopes_sort(sorted, scopes->n);
+    }
+}
+
+
+static int
+at_str_is_same_view(at_str_t a, at_str_t b)
+{
+    return a.data == b.data && a.len == b.len;
+}
+
+
+/* the subject is most often one of the others */
+static void
+at_identity_pack_names(at_block_t *block, at_identity_t *copy)
+{
+    at_str_t  user, client;
+
+    user = copy->user;
+    client = copy->client;
+
+    at_identity_pack_text(block, &copy->user);
+    at_identity_pack_text(block, &copy->client);
+    at_identity_pack_text(block, &copy->role);
+
+    if (at_str_is_same_view(copy->subject, client)) {
+        copy->subject = copy->client;
+
+    } else if (at_str_is_same_view(copy->subject, user)) {
+        copy->subject = copy->user;
+
+    } else {
+        at_identity_pack_text(block, &copy->subject);
+    }
+}
+
+
+static void
+at_identity_pack_ranges(at_block_t *block, at_identity_t *copy)
+{
+    void       *memory;
+    at_list_t   list;
+    at_cidr_t   cidr;
+
+    list = copy->ranges;
+    copy->ranges = (at_list_t) { 0 };
+
+    if (list.n == 0) {
+        return;
+    }
+
+    memory = at_identity_pack_array(block, at_cidr_set_size(list.n));
+
+    if (memory == NULL) {
+        return;
+    }
+
+    copy->range_set = at_cidr_set_begin(memory, list.n);
+
+    while (at_list_next_range(&list, &cidr)) {
+        at_cidr_set_add(copy->range_set, &cidr);
+    }
+
+    at_cidr_set_end(copy->range_set);
+}
+
+
+/* replaces what copy points to by what the block holds of it */
+static void
+at_identity_pack(at_block_t *block, at_identity_t *copy)
+{
+    at_role_t  *role;
+
+    role = &copy->own_role;
+
+    at_identity_pack_scopes(block, &copy->rights.scopes);
+    at_identity_pack_scopes(block, &copy->rights.owner_scopes);
+    at_identity_pack_texts(block, &role->grant, role->n_grant);
+    at_identity_pack_texts(block, &role->deny, role->n_deny);
+    at_identity_pack_texts(block, &role->blocked, role->n_blocked);
+    at_identity_pack_ranges(block, copy);
+    at_identity_pack_names(block, copy);
+}
+
+
+size_t
+at_identity_size(const at_identity_t *identity)
+{
+    at_block_t     block = { 0 };
+    at_identity_t  copy;
+
+    copy = *identity;
+    at_identity_pack(&block, &copy);
+
+    return sizeof(at_identity_t) + block.size;
+}
+
+
+at_identity_t *
+at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
+{
+    at_block_t      block;
+    at_identity_t  *copy;
+
+    /* a copy has no list any more to make its set from */
+    if (identity->range_set != NULL) {
+        return NULL;
+    }
+
+    copy = memory;
+    *copy = *identity;
+
+    block.array = (char *) memory + sizeof(at_identity_t);
+    block.bytes = (char *) memory + size;
+    block.size = 0;
+
+    at_identity_pack(&block, copy);
+
+    if (identity->rights.role == &identity->own_role) {
+        copy->rights.role = &copy->own_role;
+    }
+
+    copy->claims = NULL;
+    copy->n_copies = 0;
+    memset(copy->copies, 0, sizeof(copy->copies));
+
+    return copy;
+}

@@ -1,0 +1,209 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include "core/authz/at_scope.h"
+
+
+static int at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array);
+static int at_scopes_from_string(at_scopes_t *scopes, at_str_t text);
+static int at_scopes_alloc(at_scopes_t *scopes, size_t n);
+
+
+int
+at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim)
+{
+    at_str_t  text;
+
+    memset(scopes, 0, sizeof(at_scopes_t));
+
+    if (claim == NULL) {
+        return 0;
+    }
+
+    if (at_value_is(claim, AT_VALUE_ARRAY)) {
+        return at_scopes_from_array(scopes, claim);
+    }
+
+    return at_value_string(claim, &text) == 0
+           ? at_scopes_from_string(scopes, text) : -1;
+}
+
+
+static int
+at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array)
+{
+    uint32_t           n;
+    const at_value_t  *item;
+
+    item = array + 1;
+
+    for (n = array->n; n; n--) {
+
+        if (!at_value_is(item, AT_VALUE_STRING)) {
+            return -1;
+        }
+
+        item = at_value_next(item);
+    }
+
+    if (at_scopes_alloc(scopes, array->n) != 0) {
+        return -2;
+    }
+
+    item = array + 1;
+
+    for (n = array->n; n; n--) {
+        (void) at_value_string(item++, &scopes->items[scopes->n++]);
+    }
+
+    return 0;
+}
+
+
+static int
+at_scopes_from_string(at_scopes_t *scopes, at_str_t text)
+{
+    size_t    n;
+    at_str_t  scope, rest;
+
+    rest = text;
+
+    for (n = 0; at_scope_next(&scope, &rest); n++) { /* void */ }
+
+    if (at_scopes_alloc(scopes, n) != 0) {
+        return -2;
+    }
+
+    rest = text;
+
+    while (at_scope_next(&scope, &rest)) {
+        scopes->items[scopes->n++] = scope;
+    }
+
+    return 0;
+}
+
+
+static int
+at_scopes_alloc(at_scopes_t *scopes, size_t n)
+{
+    if (n == 0) {
+        return 0;
+    }
+
+    scopes->items = calloc(n, sizeof(at_str_t));
+
+    return scopes->items ? 0 : -1;
+}
+
+
+void
+at_scopes_free(at_scopes_t *scopes)
+{
+    free(scopes->items);
+    memset(scopes, 0, sizeof(at_scopes_t));
+}
+
+
+/* any order does: the length decides most comparisons without a look */
+static int
+at_scope_compare(at_str_t a, at_str_t b)
+{
+    if (a.len != b.len) {
+        return a.len < b.len ? -1 : 1;
+    }
+
+    return a.len ? memcmp(a.data, b.data, a.len) : 0;
+}
+
+
+static int
+at_scope_compare_items(const void *one, const void *two)
+{
+    return at_scope_compare(*(const at_str_t *) one, *(const at_str_t *) two);
+}
+
+
+void
+at_scopes_sort(at_str_t *items, size_t n)
+{
+    qsort(items, n, sizeof(at_str_t), at_scope_compare_items);
+}
+
+
+static int
+at_scopes_search(const at_scopes_t *scopes, at_str_t scope)
+{
+    int     order;
+    size_t  from, to, middle;
+
+    from = 0;
+    to = scopes->n;
+
+    while (from < to) {
+        middle = from + (to - from) / 2;
+        order = at_scope_compare(scope, scopes->sorted[middle]);
+
+        if (order == 0) {
+            return 1;
+        }
+
+        if (order < 0) {
+            to = middle;
+
+        } else {
+            from = middle + 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+at_scopes_have(const at_scopes_t *scopes, at_str_t scope)
+{
+    size_t  i;
+
+    if (scopes->sorted != NULL) {
+        return at_scopes_search(scopes, scope);
+    }
+
+    for (i = 0; i < scopes->n; i++) {
+        if (at_str_equal(scopes->items[i], scope)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+at_scope_next(at_str_t *scope, at_str_t *rest)
+{
+    const char  *space;
+
+    while (rest->len && rest->data[0] == ' ') {
+        rest->data++;
+        rest->len--;
+    }
+
+    if (rest->len == 0) {
+        return 0;
+    }
+
+    space = memchr(rest->data, ' ', rest->len);
+
+    scope->data = rest->data;
+    scope->len = space ? (size_t) (space - rest->data) : rest->len;
+
+    rest->data += scope->len;
+    rest->len -= scope->len;
+
+    return 1;
+}

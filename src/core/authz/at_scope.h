@@ -1,0 +1,46 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Scopes that a token grants.  Comparison is exact and case-sensitive; no
+ * character has a meaning in it.
+ */
+
+#ifndef AT_SCOPE_H
+#define AT_SCOPE_H
+
+#include "core/base/at_str.h"
+#include "core/json/at_value.h"
+
+
+typedef struct {
+    size_t           n;
+    at_str_t        *items;     /* views of the claim */
+    const at_str_t  *sorted;    /* the same for the search, or NULL */
+} at_scopes_t;
+
+
+/*
+ * From a claim that is an array of strings, or one string of scopes separated
+ * by spaces (RFC 8693 section 4.2); NULL is no scope at all.  Returns 0, -1
+ * for a claim of another type, -2 where memory failed.
+ */
+int at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim);
+void at_scopes_free(at_scopes_t *scopes);
+
+/* into the order of at_scopes_t.sorted */
+void at_scopes_sort(at_str_t *items, size_t n);
+
+int at_scopes_have(const at_scopes_t *scopes, at_str_t scope);
+
+
+/* takes the next scope off rest; 0 where only spaces are left */
+int at_scope_next(at_str_t *scope, at_str_t *rest);
+
+typedef enum {
+    AT_SCOPE_ALL = 0,
+    AT_SCOPE_ANY
+} at_scope_mode_e;
+
+
+#endif

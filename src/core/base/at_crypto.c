@@ -1,0 +1,157 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#include "core/base/at_crypto.h"
+
+
+struct at_sha256_s {
+    EVP_MD         *md;
+    EVP_MD_CTX     *ctx;
+};
+
+
+int
+at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
+{
+    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL)
+        != 1)
+    {
+        ERR_clear_error();
+        return -1;
+    }
+
+    return 0;
+}
+
+
+at_sha256_t *
+at_sha256_create(void)
+{
+    at_sha256_t  *sha256;
+
+    sha256 = calloc(1, sizeof(at_sha256_t));
+
+    if (sha256 == NULL) {
+        return NULL;
+    }
+
+    sha256->md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    sha256->ctx = EVP_MD_CTX_new();
+
+    if (sha256->md == NULL || sha256->ctx == NULL) {
+        ERR_clear_error();
+        at_sha256_free(sha256);
+        return NULL;
+    }
+
+    return sha256;
+}
+
+
+void
+at_sha256_free(at_sha256_t *sha256)
+{
+    if (sha256 != NULL) {
+        EVP_MD_CTX_free(sha256->ctx);
+        EVP_MD_free(sha256->md);
+        free(sha256);
+    }
+}
+
+
+int
+at_sha256_reuse(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
+    at_str_t text)
+{
+    if (EVP_DigestInit_ex2(sha256->ctx, sha256->md, NULL) != 1
+        || EVP_DigestUpdate(sha256->ctx, text.data, text.len) != 1
+        || EVP_DigestFinal_ex(sha256->ctx, digest, NULL) != 1)
+    {
+        ERR_clear_error();
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key, at_str_t text)
+{
+    if (key.len > INT_MAX
+        || HMAC(EVP_sha256(), key.data, (int) key.len,
+                (const unsigned char *) text.data, text.len, mac, NULL)
+           == NULL)
+    {
+        ERR_clear_error();
+        return -1;
+    }
+
+    return 0;
+}
+
+
+int
+at_crypto_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+
+int
+at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
+{
+    unsigned       i;
+    unsigned char  digest[AT_SHA1_HEX_LEN / 2];
+
+    if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha1(), NULL) != 1) {
+        ERR_clear_error();
+        return -1;
+    }
+
+    for (i = 0; i < AT_SHA1_HEX_LEN; i++) {
+        hex[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+    }
+
+    return 0;
+}
+
+
+int
+at_random(void *data, size_t len)
+{
+    int  rc;
+
+    rc = len <= INT_MAX ? RAND_priv_bytes(data, (int) len) : 0;
+    ERR_clear_error();
+
+    return rc == 1 ? 0 : -1;
+}
+
+
+void
+at_crypto_thread_cleanup(void)
+{
+    OPENSSL_thread_stop();
+}
+
+
+void
+at_crypto_cleanse(void *data, size_t len)
+{
+    if (len != 0) {
+        explicit_bzero(data, len);
+    }
+}

@@ -1,0 +1,291 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "core/base/at_base64url.h"
+#include "core/base/at_crypto.h"
+#include "core/base/at_header.h"
+
+
+#define AT_PORT_DIGITS  5
+
+
+static at_str_t
+at_header_skip(at_str_t text, size_t n)
+{
+    return (at_str_t) { text.data + n, text.len - n };
+}
+
+
+static int
+at_header_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+
+static at_str_t
+at_header_trim(at_str_t text)
+{
+    while (text.len && at_header_is_blank(text.data[0])) {
+        text = at_header_skip(text, 1);
+    }
+
+    while (text.len && at_header_is_blank(text.data[text.len - 1])) {
+        text.len--;
+    }
+
+    return text;
+}
+
+
+/* cuts prefix off text, in any ASCII case */
+static int
+at_header_cut_prefix(at_str_t *text, at_str_t prefix)
+{
+    at_str_t  head;
+
+    if (text->len < prefix.len) {
+        return 0;
+    }
+
+    head = (at_str_t) { text->data, prefix.len };
+
+    if (!at_str_equal_nocase(head, prefix)) {
+        return 0;
+    }
+
+    *text = at_header_skip(*text, prefix.len);
+
+    return 1;
+}
+
+
+/* cuts the scheme and the spaces behind it; *rest is empty if a tab spoils them */
+static int
+at_header_cut_scheme(at_str_t value, at_str_t scheme, at_str_t *rest)
+{
+    int  spoiled;
+
+    spoiled = 0;
+
+    while (value.len && value.data[0] == '\t') {
+        value = at_header_skip(value, 1);
+        spoiled = 1;
+    }
+
+    if (!at_header_cut_prefix(&value, scheme)
+        || (value.len && !at_header_is_blank(value.data[0])))
+    {
+        return 0;
+    }
+
+    while (value.len && value.data[0] == ' ') {
+        value = at_header_skip(value, 1);
+    }
+
+    if (spoiled || (value.len && value.data[0] == '\t')) {
+        value.len = 0;
+    }
+
+    *rest = value;
+
+    return 1;
+}
+
+
+int
+at_header_bearer_parse(at_str_t value, at_str_t *token)
+{
+    return at_header_cut_scheme(value, at_str("Bearer"), token);
+}
+
+
+int
+at_header_basic_parse(at_str_t value, at_str_t *credential)
+{
+    return at_header_cut_scheme(value, at_str("Basic"), credential);
+}
+
+
+/* in the other alphabet and without padding; 0, or -1 */
+static int
+at_header_base64_to_url(char *dst, size_t *len, at_str_t text)
+{
+    size_t  i;
+
+    if (text.len == 0 || text.len % 4 != 0) {
+        return -1;
+    }
+
+    text.len -= text.data[text.len - 1] == '=';
+    text.len -= text.data[text.len - 1] == '=';
+
+    for (i = 0; i < text.len; i++) {
+        switch (text.data[i]) {
+
+        case '+':
+            dst[i] = '-';
+            break;
+
+        case '/':
+            dst[i] = '_';
+            break;
+
+        case '-':
+        case '_':
+            return -1;
+
+        default:
+            dst[i] = text.data[i];
+        }
+    }
+
+    *len = text.len;
+
+    return 0;
+}
+
+
+int
+at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
+    at_str_t *password)
+{
+    int          rc;
+    char         url[AT_HEADER_BASIC_MAX];
+    size_t       i, len;
+    const char  *colon;
+
+    if (credential.len > sizeof(url)
+        || at_header_base64_to_url(url, &len, credential) != 0)
+    {
+        return -1;
+    }
+
+    rc = at_base64url_decode((unsigned char *) buf, &len,
+                             (at_str_t) { url, len });
+    at_crypto_cleanse(url, sizeof(url));
+
+    if (rc != 0) {
+        return -1;
+    }
+
+    for (i = 0; i < len; i++) {
+        if ((unsigned char) buf[i] < ' ' || buf[i] == 0x7f) {
+            return -1;
+        }
+    }
+
+    colon = memchr(buf, ':', len);
+
+    if (colon == NULL || colon == buf) {
+        return -1;
+    }
+
+    *user = (at_str_t) { buf, (size_t) (colon - buf) };
+    *password = (at_str_t) { colon + 1, len - user->len - 1 };
+
+    return 0;
+}
+
+
+size_t
+at_header_cookie_find(at_str_t value, at_str_t name, at_str_t *cookie)
+{
+    size_t       n;
+    at_str_t     pair;
+    const char  *end;
+
+    n = 0;
+
+    while (value.len) {
+        end = memchr(value.data, ';', value.len);
+        pair = (at_str_t) { value.data,
+                            end ? (size_t) (end - value.data) : value.len };
+
+        value = at_header_skip(value, pair.len + (end != NULL));
+        pair = at_header_trim(pair);
+
+        if (pair.len > name.len && pair.data[name.len] == '='
+            && memcmp(pair.data, name.data, name.len) == 0)
+        {
+            *cookie = at_header_trim(at_header_skip(pair, name.len + 1));
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+/* a decimal of 1 to 65535; 0 for anything else */
+static unsigned
+at_port_parse(at_str_t digits)
+{
+    size_t    i;
+    unsigned  port;
+
+    if (digits.len == 0 || digits.len > AT_PORT_DIGITS) {
+        return 0;
+    }
+
+    port = 0;
+
+    for (i = 0; i < digits.len; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9') {
+            return 0;
+        }
+
+        port = port * 10 + (unsigned) (digits.data[i] - '0');
+    }
+
+    return port <= 65535 ? port : 0;
+}
+
+
+/* of "name", "name:port", "[v6]", "[v6]:port"; the scheme's where none is said */
+static unsigned
+at_host_port_parse(at_str_t host, unsigned scheme_port)
+{
+    size_t  i;
+
+    for (i = host.len; i > 0 && host.data[i - 1] != ':'; i--) {
+        if (host.data[i - 1] == ']') {
+            return scheme_port;
+        }
+    }
+
+    /* RFC 3986 section 3.2.3: an empty port is none */
+    return i && i < host.len ? at_port_parse(at_header_skip(host, i)) : scheme_port;
+}
+
+
+int
+at_header_is_same_origin(at_str_t origin, int secure, at_str_t server,
+    at_str_t host)
+{
+    unsigned  port, scheme_port;
+
+    scheme_port = secure ? 443 : 80;
+
+    if (server.len == 0
+        || !at_header_cut_prefix(&origin, secure ? at_str("https://")
+                                                 : at_str("http://"))
+        || !at_header_cut_prefix(&origin, server))
+    {
+        return 0;
+    }
+
+    port = scheme_port;
+
+    if (origin.len) {
+        if (origin.data[0] != ':') {
+            return 0;
+        }
+
+        port = at_port_parse(at_header_skip(origin, 1));
+    }
+
+    return port != 0 && port == at_host_port_parse(host, scheme_port);
+}

@@ -1,0 +1,198 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "core/jose/at_entra.h"
+
+
+#define AT_GUID_LEN  36
+
+
+/* 1, 0 if it is not there, -1 for anything but a string that is not empty */
+static int
+at_entra_string(const at_value_t *claims, at_str_t name, at_str_t *value)
+{
+    int  rc;
+
+    *value = (at_str_t) { NULL, 0 };
+    rc = at_value_member_string(claims, name, value);
+
+    return rc == 1 && value->len == 0 ? -1 : rc;
+}
+
+
+int
+at_entra_client_id(const at_value_t *claims, at_str_t *id)
+{
+    int       has_ver, has_appid, has_azp;
+    at_str_t  ver, appid, azp;
+
+    has_ver = at_entra_string(claims, at_str("ver"), &ver);
+    has_appid = at_entra_string(claims, at_str("appid"), &appid);
+    has_azp = at_entra_string(claims, at_str("azp"), &azp);
+
+    if (has_ver < 0 || has_appid < 0 || has_azp < 0
+        || (has_appid && has_azp && !at_str_equal_nocase(appid, azp)))
+    {
+        return -1;
+    }
+
+    if (!has_ver) {
+        *id = has_azp ? azp : appid;
+
+    } else if (at_str_equal(ver, at_str("1.0"))) {
+        *id = appid;
+
+    } else if (at_str_equal(ver, at_str("2.0"))) {
+        *id = azp;
+
+    } else {
+        return -1;
+    }
+
+    return id->len ? 0 : -1;
+}
+
+
+static int
+at_entra_is_guid(at_str_t text)
+{
+    char    c;
+    size_t  i;
+
+    if (text.len != AT_GUID_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < AT_GUID_LEN; i++) {
+        c = at_lower(text.data[i]);
+
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (c != '-') {
+                return 0;
+            }
+
+        } else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* what stands between the parts of a URL that can be a tenant */
+static int
+at_entra_is_separator(char c)
+{
+    return c == '/' || c == '.' || c == ':';
+}
+
+
+int
+at_entra_tenant_matches_issuer(const at_value_t *claims)
+{
+    int       rc;
+    size_t    i, end;
+    at_str_t  tid, iss;
+
+    rc = at_entra_string(claims, at_str("tid"), &tid);
+
+    if (rc != 1) {
+        return rc == 0;
+    }
+
+    if (!at_entra_is_guid(tid)
+        || at_entra_string(claims, at_str("iss"), &iss) != 1)
+    {
+        return 0;
+    }
+
+    for (i = 0; i + tid.len <= iss.len; i++) {
+        end = i + tid.len;
+
+        if ((i == 0 || at_entra_is_separator(iss.data[i - 1]))
+            && (end == iss.len || at_entra_is_separator(iss.data[end]))
+            && at_str_equal_nocase((at_str_t) { iss.data + i, tid.len }, tid))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* cuts prefix off; 0 if text does not start so */
+static int
+at_entra_cut_prefix(at_str_t *text, at_str_t prefix)
+{
+    if (text->len < prefix.len
+        || !at_str_equal((at_str_t) { text->data, prefix.len }, prefix))
+    {
+        return 0;
+    }
+
+    text->data += prefix.len;
+    text->len -= prefix.len;
+
+    return 1;
+}
+
+
+int
+at_entra_issuer_matches(const at_value_t *claims, at_str_t issuer)
+{
+    at_str_t  iss, tid;
+
+    if (at_entra_string(claims, at_str("iss"), &iss) != 1) {
+        return 0;
+    }
+
+    if (at_entra_string(claims, at_str("tid"), &tid) != 1
+        || !at_entra_is_guid(tid))
+    {
+        tid = (at_str_t) { NULL, 0 };
+    }
+
+    while (issuer.len != 0) {
+
+        if (at_entra_cut_prefix(&issuer, at_str(AT_ENTRA_TENANT_PLACEHOLDER))) {
+
+            if (tid.len == 0 || iss.len < tid.len
+                || !at_str_equal_nocase((at_str_t) { iss.data, tid.len }, tid))
+            {
+                return 0;
+            }
+
+            iss.data += tid.len;
+            iss.len -= tid.len;
+
+        } else if (iss.len == 0 || *issuer.data != *iss.data) {
+            return 0;
+
+        } else {
+            issuer.data++, issuer.len--;
+            iss.data++, iss.len--;
+        }
+    }
+
+    return iss.len == 0;
+}
+
+
+int
+at_entra_is_delegated(const at_value_t *claims)
+{
+    int       rc;
+    at_str_t  type;
+
+    if (at_value_member(claims, at_str("scp")) != NULL) {
+        return 1;
+    }
+
+    rc = at_entra_string(claims, at_str("idtyp"), &type);
+
+    return rc != 0 && !at_str_equal(type, at_str("app"));
+}

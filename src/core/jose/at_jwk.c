@@ -1,0 +1,864 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "core/base/at_base64url.h"
+#include "core/jose/at_key.h"
+#include "core/json/at_json.h"
+#include "core/jose/at_jwk.h"
+
+
+#define AT_JWK_NUMBER_SIZE  1025  /* bytes of the longest number, and one more */
+#define AT_JWK_P256         32
+#define AT_JWK_P384         48
+
+
+/* 1,000 keys with certificates are a legal set, of which the first 64 count */
+static const at_json_limits_t  at_jwks_limits = { 8, 65536, 65536 };
+
+/* the members of a private or secret key: RFC 7518 section 6.2.2, 6.3.2, 6.4 */
+static const char *const  at_jwk_private_members[] = {
+    "d", "p", "q", "dp", "dq", "qi", "oth", "k", NULL
+};
+
+
+static at_keyset_t *
+at_keyset_create(at_error_t *err)
+{
+    at_keyset_t  *set;
+
+    set = calloc(1, sizeof(at_keyset_t));
+
+    if (set == NULL) {
+        (void) at_error(err, "cannot be read for lack of memory");
+    }
+
+    return set;
+}
+
+
+void
+at_keyset_free(at_keyset_t *set)
+{
+    size_t  i;
+
+    if (set == NULL) {
+        return;
+    }
+
+    for (i = 0; i < set->n; i++) {
+        at_key_free(set->keys[i].key);
+        free(set->keys[i].kid);
+        free(set->keys[i].issuer);
+    }
+
+    free(set);
+}
+
+
+/* --- PEM ----------------------------------------------------------------- */
+
+
+/*
+ * The numbers of an RSA key lose their sign when they are read.  A key that is
+ * written as it was read had none.
+ */
+static int
+at_rsa_is_canonical(EVP_PKEY *pkey,
+    int (*write)(const EVP_PKEY *, unsigned char **), const unsigned char *der,
+    long len)
+{
+    int             n, same;
+    unsigned char  *again;
+
+    if (!EVP_PKEY_is_a(pkey, "RSA")) {
+        return 1;
+    }
+
+    again = NULL;
+    n = write(pkey, &again);
+    same = n > 0 && n == len && memcmp(again, der, (size_t) len) == 0;
+    OPENSSL_free(again);
+
+    return same;
+}
+
+
+static EVP_PKEY *
+at_pem_certificate(const unsigned char **der, long len)
+{
+    int             n;
+    X509           *x509;
+    EVP_PKEY       *pkey;
+    unsigned char  *info;
+
+    x509 = d2i_X509(NULL, der, len);
+    pkey = x509 ? X509_get_pubkey(x509) : NULL;
+    info = NULL;
+    n = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &info) : 0;
+
+    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PUBKEY, info, n)) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+
+    OPENSSL_free(info);
+    X509_free(x509);
+
+    return pkey;
+}
+
+
+static EVP_PKEY *
+at_pem_public_key(const unsigned char **der, long len)
+{
+    EVP_PKEY             *pkey;
+    const unsigned char  *start;
+
+    start = *der;
+    pkey = d2i_PUBKEY(NULL, der, len);
+
+    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PUBKEY, start, len)) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+
+    return pkey;
+}
+
+
+/* PKCS#1 */
+static EVP_PKEY *
+at_pem_rsa_public_key(const unsigned char **der, long len)
+{
+    EVP_PKEY             *pkey;
+    const unsigned char  *start;
+
+    start = *der;
+    pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, der, len);
+
+    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PublicKey, start, len))
+    {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+
+    return pkey;
+}
+
+
+static EVP_PKEY *
+at_pem_decode(const char *name, const unsigned char *der, long len,
+    at_error_t *err)
+{
+    EVP_PKEY             *pkey;
+    const unsigned char  *p;
+
+    p = der;
+
+    if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
+        pkey = at_pem_public_key(&p, len);
+
+    } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {
+        pkey = at_pem_rsa_public_key(&p, len);
+
+    } else if (strcmp(name, PEM_STRING_X509) == 0) {
+        pkey = at_pem_certificate(&p, len);
+
+    } else if (strstr(name, "PRIVATE KEY") != NULL) {
+        (void) at_error(err, "holds a private key; give its public half "
+                        "(openssl pkey -pubout)");
+        return NULL;
+
+    } else {
+        (void) at_error(err, "holds a PEM block that is no public key and no "
+                        "certificate");
+        return NULL;
+    }
+
+    if (pkey == NULL || p != der + len) {
+        EVP_PKEY_free(pkey);
+        (void) at_error(err, "holds a PEM block that cannot be read");
+        return NULL;
+    }
+
+    return pkey;
+}
+
+
+/* the only block of the text; nothing is decrypted, so that nobody is asked */
+static EVP_PKEY *
+at_pem_read(BIO *bio, at_error_t *err)
+{
+    int             more;
+    char           *name, *header, *name2, *header2;
+    long            len, len2;
+    EVP_PKEY       *pkey;
+    unsigned char  *der, *der2;
+
+    if (PEM_read_bio(bio, &name, &header, &der, &len) != 1) {
+        (void) at_error(err, "holds neither a PEM block that can be read nor "
+                        "a JWK Set");
+        return NULL;
+    }
+
+    pkey = at_pem_decode(name, der, len, err);
+
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, (size_t) len);
+
+    if (pkey == NULL) {
+        return NULL;
+    }
+
+    more = PEM_read_bio(bio, &name2, &header2, &der2, &len2) == 1;
+
+    if (more) {
+        OPENSSL_free(name2);
+        OPENSSL_free(header2);
+        OPENSSL_clear_free(der2, (size_t) len2);
+    }
+
+    if (more || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+        EVP_PKEY_free(pkey);
+        (void) at_error(err, "holds more than one PEM block; several keys go "
+                        "into several files or into a JWK Set");
+        return NULL;
+    }
+
+    return pkey;
+}
+
+
+static at_keyset_t *
+at_keyset_from_pem(at_str_t text, unsigned algs, at_error_t *err)
+{
+    BIO          *bio;
+    EVP_PKEY     *pkey;
+    at_keyset_t  *set;
+
+    set = at_keyset_create(err);
+    bio = BIO_new_mem_buf(text.data, (int) text.len);
+    pkey = NULL;
+
+    if (set == NULL || bio == NULL) {
+        (void) at_error(err, "cannot be read for lack of memory");
+        goto failed;
+    }
+
+    pkey = at_pem_read(bio, err);
+
+    if (pkey == NULL) {
+        goto failed;
+    }
+
+    set->keys[0].key = at_key_create(pkey, algs, err);
+
+    if (set->keys[0].key == NULL) {
+        goto failed;
+    }
+
+    set->n = 1;
+    BIO_free(bio);
+    EVP_PKEY_free(pkey);
+
+    return set;
+
+failed:
+
+    BIO_free(bio);
+    EVP_PKEY_free(pkey);
+    at_keyset_free(set);
+
+    return NULL;
+}
+
+
+/* --- JWK ----------------------------------------------------------------- */
+
+
+/* a member in base64url; *len is the room first, the bytes then */
+static int
+at_jwk_get_bytes(const json_t *jwk, const char *name, unsigned char *buf,
+    size_t *len, at_error_t *err)
+{
+    at_str_t  text;
+
+    if (at_json_member_string(jwk, name, &text) != 1) {
+        return at_error(err, "\"%s\" is missing or no string", name);
+    }
+
+    if (text.len == 0
+        || at_base64url_decoded_size(text.len) > *len
+        || at_base64url_decode(buf, len, text) != 0)
+    {
+        return at_error(err, "\"%s\" is not base64url or too long", name);
+    }
+
+    return 0;
+}
+
+
+static EVP_PKEY *
+at_pkey_from_params(const char *type, OSSL_PARAM *params, at_error_t *err)
+{
+    EVP_PKEY      *pkey;
+    EVP_PKEY_CTX  *ctx;
+
+    pkey = NULL;
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+
+    if (ctx == NULL
+        || EVP_PKEY_fromdata_init(ctx) != 1
+        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+    {
+        (void) at_error(err, "OpenSSL does not take it for a public key");
+        pkey = NULL;
+    }
+
+    EVP_PKEY_CTX_free(ctx);
+
+    return pkey;
+}
+
+
+/* big-endian as in a JWK, native in a parameter of OpenSSL */
+static void
+at_jwk_reverse_bytes(unsigned char *buf, size_t len)
+{
+    size_t         i;
+    unsigned char  byte;
+
+    for (i = 0; i < len / 2; i++) {
+        byte = buf[i];
+        buf[i] = buf[len - 1 - i];
+        buf[len - 1 - i] = byte;
+    }
+}
+
+
+static EVP_PKEY *
+at_jwk_rsa(const json_t *jwk, at_error_t *err)
+{
+    size_t         n_len, e_len;
+    OSSL_PARAM     params[3];
+    unsigned char  n[AT_JWK_NUMBER_SIZE + 2], e[AT_JWK_NUMBER_SIZE + 2];
+
+    n_len = sizeof(n);
+    e_len = sizeof(e);
+
+    if (at_jwk_get_bytes(jwk, "n", n, &n_len, err) != 0
+        || at_jwk_get_bytes(jwk, "e", e, &e_len, err) != 0)
+    {
+        return NULL;
+    }
+
+    /* RFC 7518 section 6.3.1: no octet more than is needed */
+    if (n[0] == 0 || e[0] == 0) {
+        (void) at_error(err, "\"n\" or \"e\" begins with a zero byte");
+        return NULL;
+    }
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    at_jwk_reverse_bytes(n, n_len);
+    at_jwk_reverse_bytes(e, e_len);
+#endif
+
+    params[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n, n_len);
+    params[1] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, e, e_len);
+    params[2] = OSSL_PARAM_construct_end();
+
+    return at_pkey_from_params("RSA", params, err);
+}
+
+
+static EVP_PKEY *
+at_jwk_ec(const json_t *jwk, at_error_t *err)
+{
+    char           group[16];
+    size_t         len, x_len, y_len;
+    at_str_t       crv;
+    OSSL_PARAM     params[3];
+    unsigned char  point[1 + 2 * (AT_JWK_P384 + 2)];
+
+    crv = at_str("");
+    (void) at_json_member_string(jwk, "crv", &crv);
+
+    if (at_str_equal(crv, at_str("P-256"))) {
+        len = AT_JWK_P256;
+
+    } else if (at_str_equal(crv, at_str("P-384"))) {
+        len = AT_JWK_P384;
+
+    } else {
+        (void) at_error(err, "\"crv\" is neither P-256 nor P-384");
+        return NULL;
+    }
+
+    x_len = len + 2;
+    y_len = len + 2;
+
+    if (at_jwk_get_bytes(jwk, "x", point + 1, &x_len, err) != 0
+        || at_jwk_get_bytes(jwk, "y", point + 1 + len, &y_len, err) != 0)
+    {
+        return NULL;
+    }
+
+    /* RFC 7518 section 6.2.1.2: the full size of a coordinate */
+    if (x_len != len || y_len != len) {
+        (void) at_error(err, "\"x\" or \"y\" is not as long as the curve's "
+                        "coordinates");
+        return NULL;
+    }
+
+    point[0] = POINT_CONVERSION_UNCOMPRESSED;
+    (void) snprintf(group, sizeof(group), "%s", crv.data);
+
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                 group, 0);
+    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+                                                  point, 1 + 2 * len);
+    params[2] = OSSL_PARAM_construct_end();
+
+    return at_pkey_from_params("EC", params, err);
+}
+
+
+static EVP_PKEY *
+at_jwk_okp(const json_t *jwk, at_error_t *err)
+{
+    size_t         len;
+    at_str_t       crv;
+    EVP_PKEY      *pkey;
+    unsigned char  x[34];
+
+    crv = at_str("");
+    (void) at_json_member_string(jwk, "crv", &crv);
+
+    if (!at_str_equal(crv, at_str("Ed25519"))) {
+        (void) at_error(err, "\"crv\" is not Ed25519");
+        return NULL;
+    }
+
+    len = sizeof(x);
+
+    if (at_jwk_get_bytes(jwk, "x", x, &len, err) != 0) {
+        return NULL;
+    }
+
+    pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x, len);
+
+    if (pkey == NULL) {
+        (void) at_error(err, "\"x\" is no Ed25519 key");
+    }
+
+    return pkey;
+}
+
+
+static EVP_PKEY *
+at_jwk_pkey(const json_t *jwk, at_error_t *err)
+{
+    at_str_t  kty;
+
+    kty = at_str("");
+    (void) at_json_member_string(jwk, "kty", &kty);
+
+    if (at_str_equal(kty, at_str("RSA"))) {
+        return at_jwk_rsa(jwk, err);
+    }
+
+    if (at_str_equal(kty, at_str("EC"))) {
+        return at_jwk_ec(jwk, err);
+    }
+
+    if (at_str_equal(kty, at_str("OKP"))) {
+        return at_jwk_okp(jwk, err);
+    }
+
+    (void) at_error(err, "\"kty\" is none of RSA, EC, OKP");
+
+    return NULL;
+}
+
+
+static int
+at_jwk_is_public(const json_t *jwk, at_error_t *err)
+{
+    const char *const  *name;
+
+    for (name = at_jwk_private_members; *name != NULL; name++) {
+        if (json_object_get(jwk, *name) != NULL) {
+            (void) at_error(err, "it has the private member \"%s\"", *name);
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* RFC 7517 section 4.2, 4.3 */
+static int
+at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
+{
+    size_t         i;
+    at_str_t       use, op;
+    const json_t  *ops;
+
+    use = at_str("sig");
+
+    if (at_json_member_string(jwk, "use", &use) < 0
+        || !at_str_equal(use, at_str("sig")))
+    {
+        (void) at_error(err, "its \"use\" is not \"sig\"");
+        return 0;
+    }
+
+    ops = json_object_get(jwk, "key_ops");
+
+    if (ops == NULL) {
+        return 1;
+    }
+
+    /* the size of what is no array is 0 */
+    for (i = 0; i < json_array_size(ops); i++) {
+        op.data = json_string_value(json_array_get(ops, i));
+        op.len = json_string_length(json_array_get(ops, i));
+
+        if (at_str_equal(op, at_str("verify"))) {
+            return 1;
+        }
+    }
+
+    (void) at_error(err, "its \"key_ops\" lack \"verify\"");
+
+    return 0;
+}
+
+
+/* RFC 7517 section 4.4: a key with an alg serves that one alone */
+static int
+at_jwk_restrict_algs(const json_t *jwk, unsigned *algs, at_error_t *err)
+{
+    int       rc;
+    at_alg_e  alg;
+    at_str_t  name;
+
+    rc = at_json_member_string(jwk, "alg", &name);
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    alg = rc == 1 ? at_alg_find(name) : AT_ALGS;
+
+    if (alg == AT_ALGS || !(*algs & at_alg_bit(alg))) {
+        return at_error(err, "its \"alg\" is not accepted here");
+    }
+
+    *algs = at_alg_bit(alg);
+
+    return 0;
+}
+
+
+/* RFC 7517 section 4.7: the first certificate must hold the same key */
+static int
+at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
+{
+    int                   len, same;
+    at_str_t              text;
+    EVP_PKEY             *other;
+    const json_t         *x5c, *first;
+    unsigned char        *der;
+    const unsigned char  *p;
+
+    x5c = json_object_get(jwk, "x5c");
+
+    if (x5c == NULL) {
+        return 0;
+    }
+
+    first = json_array_get(x5c, 0);
+    text.data = json_string_value(first);
+    text.len = json_string_length(first);
+    der = text.len ? OPENSSL_malloc(text.len) : NULL;
+
+    if (der == NULL) {
+        return at_error(err, "its \"x5c\" holds no certificate");
+    }
+
+    len = EVP_DecodeBlock(der, (const unsigned char *) text.data,
+                          (int) text.len);
+    p = der;
+    other = len > 0 ? at_pem_certificate(&p, len) : NULL;
+    same = other != NULL && EVP_PKEY_eq(pkey, other) == 1;
+
+    EVP_PKEY_free(other);
+    OPENSSL_free(der);
+
+    return same ? 0 : at_error(err, "its \"x5c\" is of another key");
+}
+
+
+int
+at_kid_is_valid(at_str_t kid)
+{
+    char    c;
+    size_t  i;
+
+    if (kid.len == 0 || kid.len > AT_KID_LEN_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < kid.len; i++) {
+        c = kid.data[i];
+
+        if (c <= 0x20 || c >= 0x7f || strchr("\"'\\<>`", c) != NULL
+            || (c == '.' && i != 0 && kid.data[i - 1] == '.'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* a copy, without a terminator; 0, or -1 where memory failed */
+static int
+at_jwk_copy_text(char **copy, size_t *len, at_str_t text, at_error_t *err)
+{
+    *copy = malloc(text.len);
+
+    if (*copy == NULL) {
+        return at_error(err, "no memory for a key");
+    }
+
+    memcpy(*copy, text.data, text.len);
+    *len = text.len;
+
+    return 0;
+}
+
+
+static int
+at_jwk_set_kid(at_jwk_t *out, const json_t *jwk, at_error_t *err)
+{
+    int       rc;
+    at_str_t  kid;
+
+    rc = at_json_member_string(jwk, "kid", &kid);
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    if (rc < 0 || !at_kid_is_valid(kid)) {
+        return at_error(err, "its \"kid\" is no short printable string");
+    }
+
+    return at_jwk_copy_text(&out->kid, &out->kid_len, kid, err);
+}
+
+
+/* Entra's own member: what cannot be read must not free the key of its issuer */
+static int
+at_jwk_set_issuer(at_jwk_t *out, const json_t *jwk, at_error_t *err)
+{
+    int       rc;
+    at_str_t  issuer;
+
+    rc = at_json_member_string(jwk, "issuer", &issuer);
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    if (rc < 0 || issuer.len == 0) {
+        return at_error(err, "its \"issuer\" is no string");
+    }
+
+    return at_jwk_copy_text(&out->issuer, &out->issuer_len, issuer, err);
+}
+
+
+/* on -1 out owns nothing */
+static int
+at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
+{
+    EVP_PKEY  *pkey;
+
+    if (!json_is_object(jwk)) {
+        return at_error(err, "it is no object");
+    }
+
+    if (!at_jwk_is_public(jwk, err)
+        || !at_jwk_allows_verify(jwk, err)
+        || at_jwk_restrict_algs(jwk, &algs, err) != 0)
+    {
+        return -1;
+    }
+
+    pkey = at_jwk_pkey(jwk, err);
+
+    if (pkey == NULL) {
+        return -1;
+    }
+
+    if (at_jwk_check_x5c(jwk, pkey, err) == 0
+        && at_jwk_set_kid(out, jwk, err) == 0
+        && at_jwk_set_issuer(out, jwk, err) == 0)
+    {
+        out->key = at_key_create(pkey, algs, err);
+    }
+
+    EVP_PKEY_free(pkey);
+
+    if (out->key == NULL) {
+        free(out->kid);
+        free(out->issuer);
+        memset(out, 0, sizeof(at_jwk_t));
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+at_jwk_is_for_encryption(const json_t *jwk)
+{
+    at_str_t  use;
+
+    return at_json_member_string(jwk, "use", &use) == 1
+           && at_str_equal(use, at_str("enc"));
+}
+
+
+static void
+at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
+    at_keyset_warn_pt warn, void *data)
+{
+    size_t         i;
+    at_error_t     err, line;
+    const json_t  *jwk;
+
+    for (i = 0; i < json_array_size(keys); i++) {
+        jwk = json_array_get(keys, i);
+
+        if (at_jwk_is_for_encryption(jwk)) {
+            continue;
+        }
+
+        if (set->n == AT_KEYSET_KEYS_MAX) {
+            (void) at_error(&line, "only the first %d keys that serve are "
+                            "taken", AT_KEYSET_KEYS_MAX);
+            warn(data, line.text);
+            return;
+        }
+
+        if (at_jwk_parse(&set->keys[set->n], jwk, algs, &err) == 0) {
+            set->n++;
+            continue;
+        }
+
+        (void) at_error(&line, "key %zu is left out: %.200s", i + 1, err.text);
+        warn(data, line.text);
+    }
+}
+
+
+static at_keyset_t *
+at_keyset_from_jwks(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
+    void *data, at_error_t *err)
+{
+    json_t        *jwks;
+    const json_t  *keys;
+    at_keyset_t   *set;
+
+    switch (at_json_parse(&jwks, text, &at_jwks_limits)) {
+
+    case AT_JSON_OK:
+        break;
+
+    case AT_JSON_INVALID:
+        (void) at_error(err, "holds no well-formed JSON object");
+        return NULL;
+
+    default:
+        (void) at_error(err, "cannot be read for lack of memory");
+        return NULL;
+    }
+
+    set = NULL;
+    keys = json_object_get(jwks, "keys");
+
+    if (!json_is_array(keys)) {
+        (void) at_error(err, "holds no JWK Set: \"keys\" is missing or no "
+                        "array");
+        goto done;
+    }
+
+    set = at_keyset_create(err);
+
+    if (set == NULL) {
+        goto done;
+    }
+
+    at_keyset_fill(set, keys, algs, warn, data);
+
+    if (set->n == 0) {
+        (void) at_error(err, "holds a JWK Set without a key that serves");
+        at_keyset_free(set);
+        set = NULL;
+    }
+
+done:
+
+    json_decref(jwks);
+
+    return set;
+}
+
+
+at_keyset_t *
+at_keyset_parse(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
+    void *data, at_error_t *err)
+{
+    size_t        i;
+    at_keyset_t  *set;
+
+    set = NULL;
+
+    for (i = 0; i < text.len && memchr(" \t\r\n", text.data[i], 4); i++) {
+        /* void */
+    }
+
+    if (i == text.len) {
+        (void) at_error(err, "is empty");
+
+    } else if (text.data[i] == '{') {
+        set = at_keyset_from_jwks(text, algs, warn, data, err);
+
+    } else {
+        set = at_keyset_from_pem(text, algs, err);
+    }
+
+    ERR_clear_error();
+
+    return set;
+}

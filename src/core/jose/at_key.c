@@ -1,0 +1,602 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "core/base/at_crypto.h"
+#include "core/jose/at_key.h"
+
+
+#define AT_RSA_BITS_MIN   2048
+#define AT_RSA_BITS_MAX   8192
+#define AT_RSA_E_MIN      65537
+#define AT_RSA_E_BITS     32
+
+
+typedef enum {
+    AT_FAMILY_RSA,
+    AT_FAMILY_PSS,              /* RSA keys too, by another padding */
+    AT_FAMILY_P256,
+    AT_FAMILY_P384,
+    AT_FAMILY_ED25519
+} at_family_e;
+
+typedef struct {
+    at_str_t      name;
+    at_family_e   family;
+    const char   *md;           /* none for EdDSA, which hashes by itself */
+} at_alg_t;
+
+struct at_key_s {
+    EVP_PKEY       *pkey;
+    unsigned        algs;
+    size_t          signature_len;
+    unsigned char   digest[AT_SHA256_LEN];
+    EVP_MD_CTX     *md_ctx;
+    EVP_MD         *md[AT_ALGS];
+    EVP_PKEY_CTX   *ctx[AT_ALGS];
+};
+
+
+
+static const at_alg_t  at_algs[AT_ALGS] = {
+    [AT_RS256] = { at_str("RS256"), AT_FAMILY_RSA, "SHA2-256" },
+    [AT_RS384] = { at_str("RS384"), AT_FAMILY_RSA, "SHA2-384" },
+    [AT_RS512] = { at_str("RS512"), AT_FAMILY_RSA, "SHA2-512" },
+    [AT_PS256] = { at_str("PS256"), AT_FAMILY_PSS, "SHA2-256" },
+    [AT_PS384] = { at_str("PS384"), AT_FAMILY_PSS, "SHA2-384" },
+    [AT_PS512] = { at_str("PS512"), AT_FAMILY_PSS, "SHA2-512" },
+    [AT_ES256] = { at_str("ES256"), AT_FAMILY_P256, "SHA2-256" },
+    [AT_ES384] = { at_str("ES384"), AT_FAMILY_P384, "SHA2-384" },
+    [AT_EDDSA] = { at_str("EdDSA"), AT_FAMILY_ED25519, NULL }
+};
+
+
+at_alg_e
+at_alg_find(at_str_t name)
+{
+    unsigned  alg;
+
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        if (at_str_equal(at_algs[alg].name, name)) {
+            break;
+        }
+    }
+
+    return alg;
+}
+
+
+at_str_t
+at_alg_name(at_alg_e alg)
+{
+    return (unsigned) alg < AT_ALGS ? at_algs[alg].name : at_str("none");
+}
+
+
+static unsigned
+at_family_algs(at_family_e family)
+{
+    unsigned  alg, algs;
+
+    algs = 0;
+
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        if (at_algs[alg].family == family) {
+            algs |= at_alg_bit(alg);
+        }
+    }
+
+    return algs;
+}
+
+
+static int
+at_is_prime(unsigned n)
+{
+    unsigned  d;
+
+    for (d = 3; d * d <= n; d += 2) {
+        if (n % d == 0) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * The modulus of a key generator with a known fault (ROCA, CVE-2017-15361) is
+ * a power of 65537 modulo each prime up to 701, for any key of 2048 bits and
+ * more; another one is so by a chance of 2^-167.
+ */
+static int
+at_rsa_is_roca(const BIGNUM *n)
+{
+    unsigned  p, power, rest;
+
+    for (p = 3; p <= 701; p += 2) {
+        if (!at_is_prime(p)) {
+            continue;
+        }
+
+        rest = (unsigned) BN_mod_word(n, p);
+        power = 1;
+
+        while (power != rest) {
+            power = power * (65537 % p) % p;
+
+            if (power == 1) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}
+
+
+/* a modulus that trial division factors was never made by a key generator */
+static int
+at_rsa_has_small_factor(const BIGNUM *n)
+{
+    unsigned  p;
+
+    for (p = 3; p < 1000; p += 2) {
+        if (BN_mod_word(n, p) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+at_rsa_check_numbers(const BIGNUM *n, const BIGNUM *e, at_error_t *err)
+{
+    int  bits;
+
+    bits = BN_num_bits(n);
+
+    if (bits < AT_RSA_BITS_MIN || bits > AT_RSA_BITS_MAX) {
+        return at_error(err, "an RSA key of %d bits; %d to %d are accepted",
+                        bits, AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
+    }
+
+    if (BN_is_negative(n) || !BN_is_odd(n) || at_rsa_has_small_factor(n)) {
+        return at_error(err, "an RSA modulus that is no product of two primes");
+    }
+
+    if (BN_num_bits(e) > AT_RSA_E_BITS || BN_is_negative(e) || !BN_is_odd(e)
+        || BN_get_word(e) < AT_RSA_E_MIN)
+    {
+        return at_error(err, "an RSA exponent that is even, below %d or above "
+                        "%d bits", AT_RSA_E_MIN, AT_RSA_E_BITS);
+    }
+
+    if (at_rsa_is_roca(n)) {
+        return at_error(err, "an RSA key of a generator whose keys can be "
+                        "factored (ROCA, CVE-2017-15361)");
+    }
+
+    return 0;
+}
+
+
+static int
+at_rsa_check(EVP_PKEY *pkey, at_error_t *err)
+{
+    int      rc;
+    BIGNUM  *n, *e;
+
+    n = NULL;
+    e = NULL;
+
+    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1
+        && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1)
+    {
+        rc = at_rsa_check_numbers(n, e, err);
+
+    } else {
+        rc = at_error(err, "an RSA key that cannot be read");
+    }
+
+    BN_free(n);
+    BN_free(e);
+
+    return rc;
+}
+
+
+static int
+at_ec_check_point(EVP_PKEY *pkey, at_error_t *err)
+{
+    int            rc;
+    EVP_PKEY_CTX  *ctx;
+
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    rc = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+
+    return rc ? 0 : at_error(err, "a point that is not on its curve");
+}
+
+
+/* the curve by its name, never by parameters that the key brings along */
+static int
+at_ec_check(EVP_PKEY *pkey, at_family_e *family, at_error_t *err)
+{
+    char    encoding[32], group[32];
+    size_t  len;
+
+    if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING,
+                                       encoding, sizeof(encoding), &len)
+        != 1
+        || strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP) != 0
+        || EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) != 1)
+    {
+        return at_error(err, "an EC key without a named curve");
+    }
+
+    if (strcmp(group, SN_X9_62_prime256v1) == 0) {
+        *family = AT_FAMILY_P256;
+
+    } else if (strcmp(group, SN_secp384r1) == 0) {
+        *family = AT_FAMILY_P384;
+
+    } else {
+        return at_error(err, "an EC key on %s; P-256 and P-384 are accepted",
+                        group);
+    }
+
+    return at_ec_check_point(pkey, err);
+}
+
+
+/* what the key can verify at all, or 0 */
+static unsigned
+at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
+{
+    at_family_e  family = AT_FAMILY_P256;
+
+    if (EVP_PKEY_is_a(pkey, "RSA")) {
+        return at_rsa_check(pkey, err) == 0
+               ? at_family_algs(AT_FAMILY_RSA)
+                 | at_family_algs(AT_FAMILY_PSS)
+               : 0;
+    }
+
+    if (EVP_PKEY_is_a(pkey, "EC")) {
+        return at_ec_check(pkey, &family, err) == 0
+               ? at_family_algs(family) : 0;
+    }
+
+    if (EVP_PKEY_is_a(pkey, "ED25519")) {
+        return at_family_algs(AT_FAMILY_ED25519);
+    }
+
+    (void) at_error(err, "a key of type %s; RSA, EC and Ed25519 are accepted",
+                    EVP_PKEY_get0_type_name(pkey)
+                    ? EVP_PKEY_get0_type_name(pkey) : "unknown");
+    return 0;
+}
+
+
+static size_t
+at_pkey_signature_len(EVP_PKEY *pkey)
+{
+    /* r and s side by side, as long as the field each */
+    if (EVP_PKEY_is_a(pkey, "EC")) {
+        return 2 * (((size_t) EVP_PKEY_get_bits(pkey) + 7) / 8);
+    }
+
+    return (size_t) EVP_PKEY_get_size(pkey);
+}
+
+
+static int
+at_pkey_digest(EVP_PKEY *pkey, unsigned char *digest)
+{
+    int             len, rc;
+    unsigned char  *der;
+
+    der = NULL;
+    len = i2d_PUBKEY(pkey, &der);
+
+    if (len <= 0) {
+        return -1;
+    }
+
+    rc = at_sha256(digest, (at_str_t) { (char *) der, (size_t) len });
+    OPENSSL_free(der);
+
+    return rc;
+}
+
+
+static int
+at_key_set_padding(EVP_PKEY_CTX *ctx, at_family_e family)
+{
+    switch (family) {
+
+    case AT_FAMILY_RSA:
+        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
+
+    case AT_FAMILY_PSS:         /* RFC 7518 section 3.5 */
+        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1
+               && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST)
+                  == 1;
+
+    default:
+        return 1;
+    }
+}
+
+
+static int
+at_key_init_alg(at_key_t *key, at_alg_e alg)
+{
+    EVP_PKEY_CTX  *ctx;
+
+    if (at_algs[alg].md == NULL) {
+        return 0;
+    }
+
+    key->md[alg] = EVP_MD_fetch(NULL, at_algs[alg].md, NULL);
+    key->ctx[alg] = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    ctx = key->ctx[alg];
+
+    if (key->md[alg] == NULL
+        || ctx == NULL
+        || EVP_PKEY_verify_init(ctx) != 1
+        || !at_key_set_padding(ctx, at_algs[alg].family)
+        || EVP_PKEY_CTX_set_signature_md(ctx, key->md[alg]) != 1)
+    {
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+at_key_init(at_key_t *key, at_error_t *err)
+{
+    unsigned  alg;
+
+    key->md_ctx = EVP_MD_CTX_new();
+
+    if (key->md_ctx == NULL || at_pkey_digest(key->pkey, key->digest) != 0) {
+        return at_error(err, "no memory for a key");
+    }
+
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        if ((key->algs & at_alg_bit(alg)) && at_key_init_alg(key, alg) != 0) {
+            return at_error(err, "a key that OpenSSL does not take for %s",
+                            at_algs[alg].name.data);
+        }
+    }
+
+    return 0;
+}
+
+
+at_key_t *
+at_key_create(EVP_PKEY *pkey, unsigned algs, at_error_t *err)
+{
+    unsigned   fitting;
+    at_key_t  *key;
+
+    key = NULL;
+    fitting = at_pkey_algs(pkey, err);
+
+    if (fitting == 0) {
+        goto done;
+    }
+
+    if ((fitting & algs) == 0) {
+        (void) at_error(err, "a key of type %s, which serves none of the "
+                        "accepted algorithms", EVP_PKEY_get0_type_name(pkey));
+        goto done;
+    }
+
+    key = calloc(1, sizeof(at_key_t));
+
+    if (key == NULL || EVP_PKEY_up_ref(pkey) != 1) {
+        (void) at_error(err, "no memory for a key");
+        free(key);
+        key = NULL;
+        goto done;
+    }
+
+    key->pkey = pkey;
+    key->algs = fitting & algs;
+    key->signature_len = at_pkey_signature_len(pkey);
+
+    if (at_key_init(key, err) != 0) {
+        at_key_free(key);
+        key = NULL;
+    }
+
+done:
+
+    ERR_clear_error();
+
+    return key;
+}
+
+
+void
+at_key_free(at_key_t *key)
+{
+    unsigned  alg;
+
+    if (key == NULL) {
+        return;
+    }
+
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        EVP_PKEY_CTX_free(key->ctx[alg]);
+        EVP_MD_free(key->md[alg]);
+    }
+
+    EVP_MD_CTX_free(key->md_ctx);
+    EVP_PKEY_free(key->pkey);
+    free(key);
+}
+
+
+unsigned
+at_key_algs(const at_key_t *key)
+{
+    return key->algs;
+}
+
+
+const unsigned char *
+at_key_digest(const at_key_t *key)
+{
+    return key->digest;
+}
+
+
+/*
+ * OpenSSL says "no" by 0 and by negative numbers, for a bad signature as for
+ * a lack of memory: the error queue knows which.  It is empty afterwards.
+ */
+static at_signature_e
+at_signature_result(int rc)
+{
+    unsigned long   error;
+    at_signature_e  result;
+
+    result = rc == 1 ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID;
+
+    while ((error = ERR_get_error()) != 0) {
+        if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) {
+            result = AT_SIGNATURE_FAILED;
+        }
+    }
+
+    return result;
+}
+
+
+/* the DER form that OpenSSL wants of r and s; its length, or 0 */
+static size_t
+at_ecdsa_to_der(unsigned char **der, at_str_t signature)
+{
+    int                   len;
+    size_t                half;
+    BIGNUM               *r, *s;
+    ECDSA_SIG            *sig;
+    const unsigned char  *p;
+
+    half = signature.len / 2;
+    p = (const unsigned char *) signature.data;
+
+    sig = ECDSA_SIG_new();
+    r = BN_bin2bn(p, (int) half, NULL);
+    s = BN_bin2bn(p + half, (int) half, NULL);
+
+    if (sig == NULL || r == NULL || s == NULL
+        || ECDSA_SIG_set0(sig, r, s) != 1)
+    {
+        BN_free(r);
+        BN_free(s);
+        ECDSA_SIG_free(sig);
+        return 0;
+    }
+
+    *der = NULL;
+    len = i2d_ECDSA_SIG(sig, der);
+    ECDSA_SIG_free(sig);
+
+    return len > 0 ? (size_t) len : 0;
+}
+
+
+static at_signature_e
+at_key_verify_digest(at_key_t *key, at_alg_e alg, const unsigned char *digest,
+    size_t digest_len, at_str_t signature)
+{
+    int             rc;
+    size_t          len;
+    unsigned char  *der;
+
+    if (at_algs[alg].family != AT_FAMILY_P256
+        && at_algs[alg].family != AT_FAMILY_P384)
+    {
+        return at_signature_result(EVP_PKEY_verify(key->ctx[alg],
+                                   (const unsigned char *) signature.data,
+                                   signature.len, digest, digest_len));
+    }
+
+    len = at_ecdsa_to_der(&der, signature);
+
+    if (len == 0) {
+        ERR_clear_error();
+        return AT_SIGNATURE_FAILED;
+    }
+
+    rc = EVP_PKEY_verify(key->ctx[alg], der, len, digest, digest_len);
+    OPENSSL_free(der);
+
+    return at_signature_result(rc);
+}
+
+
+static at_signature_e
+at_key_verify_eddsa(at_key_t *key, at_str_t text, at_str_t signature)
+{
+    if (EVP_DigestVerifyInit(key->md_ctx, NULL, NULL, NULL, key->pkey) != 1) {
+        ERR_clear_error();
+        return AT_SIGNATURE_FAILED;
+    }
+
+    return at_signature_result(EVP_DigestVerify(key->md_ctx,
+                               (const unsigned char *) signature.data,
+                               signature.len,
+                               (const unsigned char *) text.data, text.len));
+}
+
+
+at_signature_e
+at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
+{
+    unsigned       digest_len;
+    unsigned char  digest[EVP_MAX_MD_SIZE];
+
+    if ((unsigned) alg >= AT_ALGS || !(key->algs & at_alg_bit(alg))
+        || signature.len != key->signature_len)
+    {
+        return AT_SIGNATURE_INVALID;
+    }
+
+    if (at_algs[alg].md == NULL) {
+        return at_key_verify_eddsa(key, text, signature);
+    }
+
+    if (EVP_DigestInit_ex2(key->md_ctx, key->md[alg], NULL) != 1
+        || EVP_DigestUpdate(key->md_ctx, text.data, text.len) != 1
+        || EVP_DigestFinal_ex(key->md_ctx, digest, &digest_len) != 1)
+    {
+        ERR_clear_error();
+        return AT_SIGNATURE_FAILED;
+    }
+
+    return at_key_verify_digest(key, alg, digest, digest_len, signature);
+}

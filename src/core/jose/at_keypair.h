@@ -1,0 +1,55 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * New key pairs, in the forms that at_mint.h and at_jwk.h read.
+ */
+
+#ifndef AT_KEYPAIR_H
+#define AT_KEYPAIR_H
+
+#include "core/jose/at_key.h"
+#include "core/base/at_error.h"
+#include "core/base/at_str.h"
+
+
+#define AT_KEYPAIR_BITS_DEFAULT  2048  /* of RSA, unless told */
+
+
+typedef enum {
+    AT_KEYPAIR_RSA = 0,
+    AT_KEYPAIR_P256,
+    AT_KEYPAIR_P384,
+    AT_KEYPAIR_ED25519
+} at_keypair_e;
+
+/* the algorithms of such a pair, as bits; the lowest one is its default */
+unsigned at_keypair_algs(at_keypair_e type);
+
+typedef struct {
+    at_keypair_e  type;
+    unsigned      bits;         /* of RSA: 2048, 3072 or 4096 */
+    at_alg_e      alg;          /* named in the set; one of at_keypair_algs() */
+    at_str_t      kid;          /* at_kid_is_valid(); empty: the thumbprint */
+} at_keypair_spec_t;
+
+/* Terminated texts, which the pair owns.  Zeroed, it is none. */
+typedef struct {
+    char     *kid;              /* of spec, or the thumbprint of RFC 7638 */
+    char     *private_pem;      /* PKCS#8, not encrypted */
+    char     *public_pem;       /* SubjectPublicKeyInfo */
+    char     *jwks;             /* a JWK Set with the public key */
+} at_keypair_t;
+
+/*
+ * Returns 0, and the caller releases the pair; or -1 with err set and the pair
+ * zeroed.  RSA of 4096 bits takes seconds.
+ */
+int at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
+    at_error_t *err);
+
+/* overwrites the private key before it is freed; leaves the pair zeroed */
+void at_keypair_release(at_keypair_t *pair);
+
+
+#endif

@@ -1,0 +1,447 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include <jwt.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "core/base/at_crypto.h"
+#include "core/jose/at_key.h"
+#include "core/json/at_json.h"
+#include "core/jose/at_jwk.h"
+#include "core/jose/at_jwk_publish.h"
+#include "core/jose/at_jwt.h"
+#include "core/jose/at_mint.h"
+
+
+struct at_mint_s {
+    unsigned   algs;
+    size_t     pem_len;
+    char      *pem;             /* of the key that was checked, and no other */
+};
+
+
+static const at_json_limits_t  at_mint_limits = {
+    .depth = 32, .members = 256, .string = 8192
+};
+
+
+static jwt_alg_t
+at_mint_libjwt_alg(at_alg_e alg)
+{
+    switch (alg) {
+
+    case AT_RS256:
+        return JWT_ALG_RS256;
+
+    case AT_RS384:
+        return JWT_ALG_RS384;
+
+    case AT_RS512:
+        return JWT_ALG_RS512;
+
+    case AT_ES256:
+        return JWT_ALG_ES256;
+
+    case AT_ES384:
+        return JWT_ALG_ES384;
+
+    default:
+        return JWT_ALG_INVAL;
+    }
+}
+
+
+/* OpenSSL's own would ask on the terminal */
+static int
+at_mint_refuse_password(char *buf, int size, int rwflag, void *data)
+{
+    int  *asked = data;
+
+    (void) buf;
+    (void) size;
+    (void) rwflag;
+
+    *asked = 1;
+
+    return -1;
+}
+
+
+static EVP_PKEY *
+at_mint_read_single_key(BIO *bio, at_error_t *err)
+{
+    int        asked;
+    EVP_PKEY  *pkey, *another;
+
+    asked = 0;
+    pkey = PEM_read_bio_PrivateKey(bio, NULL, at_mint_refuse_password, &asked);
+
+    if (pkey == NULL) {
+        (void) at_error(err, asked ? "holds a private key that is encrypted"
+                                   : "holds no private key in PEM");
+        return NULL;
+    }
+
+    another = PEM_read_bio_PrivateKey(bio, NULL, at_mint_refuse_password, &asked);
+
+    if (another != NULL || asked) {
+        (void) at_error(err, "holds more than one private key");
+        EVP_PKEY_free(another);
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+
+    return pkey;
+}
+
+
+static EVP_PKEY *
+at_mint_read_key(at_str_t pem, at_error_t *err)
+{
+    BIO       *bio;
+    EVP_PKEY  *pkey;
+
+    if (pem.len > INT_MAX) {
+        (void) at_error(err, "is too long for a key");
+        return NULL;
+    }
+
+    bio = BIO_new_mem_buf(pem.data, (int) pem.len);
+
+    if (bio == NULL) {
+        (void) at_error(err, "no memory for a key");
+        return NULL;
+    }
+
+    pkey = at_mint_read_single_key(bio, err);
+    BIO_free(bio);
+
+    return pkey;
+}
+
+
+/* the strength of the private key is that of its public part */
+static int
+at_mint_check_key(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
+{
+    at_key_t  *key;
+
+    key = at_key_create(pkey, ~0u, err);
+
+    if (key == NULL) {
+        return -1;
+    }
+
+    mint->algs = at_key_algs(key) & AT_MINT_ALGS;
+    at_key_free(key);
+
+    if (mint->algs == 0) {
+        return at_error(err, "a key of type %s; libjwt signs with RS256, "
+                        "RS384, RS512, ES256 and ES384 only",
+                        EVP_PKEY_get0_type_name(pkey));
+    }
+
+    return 0;
+}
+
+
+/* libjwt parses its key from PEM each time: it gets this one key, rewritten */
+static int
+at_mint_store_pem(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
+{
+    BIO   *bio;
+    char  *data;
+    long   len;
+
+    bio = BIO_new(BIO_s_secmem());
+
+    if (bio == NULL
+        || PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL)
+           != 1)
+    {
+        BIO_free(bio);
+        return at_error(err, "holds a private key that OpenSSL cannot write");
+    }
+
+    len = BIO_get_mem_data(bio, &data);
+    mint->pem = malloc((size_t) len);
+
+    if (mint->pem != NULL) {
+        memcpy(mint->pem, data, (size_t) len);
+        mint->pem_len = (size_t) len;
+    }
+
+    BIO_free(bio);
+
+    return mint->pem != NULL ? 0 : at_error(err, "no memory for a key");
+}
+
+
+at_mint_t *
+at_mint_create(at_str_t pem, at_error_t *err)
+{
+    EVP_PKEY   *pkey;
+    at_mint_t  *mint;
+
+    mint = calloc(1, sizeof(at_mint_t));
+
+    if (mint == NULL) {
+        (void) at_error(err, "no memory for a key");
+        return NULL;
+    }
+
+    pkey = at_mint_read_key(pem, err);
+
+    if (pkey == NULL
+        || at_mint_check_key(mint, pkey, err) != 0
+        || at_mint_store_pem(mint, pkey, err) != 0)
+    {
+        at_mint_free(mint);
+        mint = NULL;
+    }
+
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+
+    return mint;
+}
+
+
+void
+at_mint_free(at_mint_t *mint)
+{
+    if (mint == NULL) {
+        return;
+    }
+
+    if (mint->pem != NULL) {
+        at_crypto_cleanse(mint->pem, mint->pem_len);
+        free(mint->pem);
+    }
+
+    free(mint);
+}
+
+
+unsigned
+at_mint_algs(const at_mint_t *mint)
+{
+    return mint->algs;
+}
+
+
+static int
+at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
+    at_error_t *err)
+{
+    at_str_t  name;
+
+    name = at_alg_name(alg);
+
+    if ((unsigned) alg >= AT_ALGS || !(at_alg_bit(alg) & AT_MINT_ALGS)) {
+        return at_error(err, "%.*s, which libjwt cannot sign; it signs with "
+                        "RS256, RS384, RS512, ES256 and ES384",
+                        (int) name.len, name.data);
+    }
+
+    if (!(at_alg_bit(alg) & mint->algs)) {
+        return at_error(err, "a key that does not fit %.*s",
+                        (int) name.len, name.data);
+    }
+
+    if (kid.len != 0 && !at_kid_is_valid(kid)) {
+        return at_error(err, "a kid that a verifier would refuse");
+    }
+
+    return 0;
+}
+
+
+int
+at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid, char **jwk,
+    char **name, at_error_t *err)
+{
+    json_t    *object;
+    at_str_t   pem;
+    EVP_PKEY  *pkey;
+
+    *jwk = NULL;
+    *name = NULL;
+
+    if (at_mint_check_header(mint, alg, kid, err) != 0) {
+        return -1;
+    }
+
+    pem = (at_str_t) { mint->pem, mint->pem_len };
+    pkey = at_mint_read_key(pem, err);
+    object = pkey != NULL ? at_jwk_publish(pkey, alg, kid) : NULL;
+
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+
+    if (object != NULL) {
+        *jwk = json_dumps(object, JSON_COMPACT);
+        *name = strdup(json_string_value(json_object_get(object, "kid")));
+        json_decref(object);
+    }
+
+    if (*jwk == NULL || *name == NULL) {
+        at_mint_text_free(*jwk);
+        at_mint_text_free(*name);
+        *jwk = NULL;
+        *name = NULL;
+        return at_error(err, "no memory for a key");
+    }
+
+    return 0;
+}
+
+
+/* libjwt works on stack memory as long as the claims: their limit is its own */
+static int
+at_mint_check_claims(at_str_t claims, at_error_t *err)
+{
+    json_t  *object;
+
+    if (claims.len > AT_JWT_LEN_MAX) {
+        return at_error(err, "claims of more than %d bytes", AT_JWT_LEN_MAX);
+    }
+
+    switch (at_json_parse(&object, claims, &at_mint_limits)) {
+
+    case AT_JSON_OK:
+        json_decref(object);
+        return 0;
+
+    case AT_JSON_NO_MEMORY:
+        return at_error(err, "no memory for a token");
+
+    default:
+        return at_error(err, "claims that are not one JSON object without "
+                        "duplicate members, of at most %u members, %u levels "
+                        "and strings of %zu bytes", at_mint_limits.members,
+                        at_mint_limits.depth, at_mint_limits.string);
+    }
+}
+
+
+static int
+at_mint_add_kid(jwt_t *jwt, at_str_t kid)
+{
+    char  text[AT_KID_LEN_MAX + 1];
+
+    if (kid.len == 0) {
+        return 0;
+    }
+
+    memcpy(text, kid.data, kid.len);
+    text[kid.len] = '\0';
+
+    return jwt_add_header(jwt, "kid", text) == 0 ? 0 : -1;
+}
+
+
+static int
+at_mint_add_claims(jwt_t *jwt, at_str_t claims)
+{
+    int    rc;
+    char  *text;
+
+    text = strndup(claims.data, claims.len);
+
+    if (text == NULL) {
+        return -1;
+    }
+
+    rc = jwt_add_grants_json(jwt, text);
+    free(text);
+
+    return rc == 0 ? 0 : -1;
+}
+
+
+typedef struct {
+    jwt_t            *jwt;
+    const at_mint_t  *mint;
+    jwt_alg_t         alg;
+    at_str_t          kid;
+    at_str_t          claims;
+    char             *token;    /* NULL: it failed */
+} at_mint_work_t;
+
+
+static void
+at_mint_encode(void *data)
+{
+    at_mint_work_t  *work = data;
+
+    if (at_mint_add_kid(work->jwt, work->kid) == 0
+        && at_mint_add_claims(work->jwt, work->claims) == 0
+        && jwt_set_alg(work->jwt, work->alg,
+                       (const unsigned char *) work->mint->pem,
+                       (int) work->mint->pem_len) == 0
+        && jwt_get_alg(work->jwt) == work->alg)
+    {
+        work->token = jwt_encode_str(work->jwt);
+    }
+}
+
+
+char *
+at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
+    at_str_t claims, at_error_t *err)
+{
+    char            *token;
+    jwt_t           *jwt;
+    at_mint_work_t   work;
+
+    if (at_mint_check_header(mint, alg, kid, err) != 0
+        || at_mint_check_claims(claims, err) != 0)
+    {
+        return NULL;
+    }
+
+    if (jwt_new(&jwt) != 0) {
+        (void) at_error(err, "no memory for a token");
+        return NULL;
+    }
+
+    work = (at_mint_work_t) { jwt, mint, at_mint_libjwt_alg(alg), kid, claims,
+                              NULL };
+
+    /* libjwt 1.10 takes what json_dumps() could not make for a text */
+    token = at_json_run_guarded(at_mint_encode, &work) == 0 ? work.token : NULL;
+    jwt_free(jwt);
+    ERR_clear_error();
+
+    if (token == NULL) {
+        (void) at_error(err, "claims that libjwt failed to sign");
+        return NULL;
+    }
+
+    if (strlen(token) > AT_JWT_LEN_MAX) {
+        (void) at_error(err, "a token of more than %d bytes", AT_JWT_LEN_MAX);
+        at_mint_text_free(token);
+        return NULL;
+    }
+
+    return token;
+}
+
+
+void
+at_mint_text_free(char *token)
+{
+    if (token != NULL) {
+        at_crypto_cleanse(token, strlen(token));
+        free(token);        /* libjwt 1.10 has no function for it */
+    }
+}

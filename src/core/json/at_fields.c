@@ -1,0 +1,202 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "core/json/at_fields.h"
+#include "core/json/at_json.h"
+
+
+static const at_json_limits_t  at_fields_limits = {
+    .depth = 1, .members = 8, .string = 8192
+};
+
+
+/* --- JSON ---------------------------------------------------------------- */
+
+
+static at_fields_e
+at_fields_copy(at_str_t *values, const at_str_t *names, size_t n,
+    const json_t *object, char *buf)
+{
+    size_t  i;
+
+    if (json_object_size(object) != n) {
+        return AT_FIELDS_INVALID;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (at_json_member_string(object, names[i].data, &values[i]) != 1) {
+            return AT_FIELDS_INVALID;
+        }
+
+        memcpy(buf, values[i].data, values[i].len);
+        values[i].data = buf;
+        buf += values[i].len;
+    }
+
+    return AT_FIELDS_OK;
+}
+
+
+at_fields_e
+at_fields_from_json(at_str_t *values, const at_str_t *names, size_t n,
+    at_str_t text, char *buf)
+{
+    json_t       *object;
+    at_fields_e   rc;
+
+    switch (at_json_parse(&object, text, &at_fields_limits)) {
+
+    case AT_JSON_OK:
+        rc = at_fields_copy(values, names, n, object, buf);
+        json_decref(object);
+        return rc;
+
+    case AT_JSON_NO_MEMORY:
+        return AT_FIELDS_NO_MEMORY;
+
+    default:
+        return AT_FIELDS_INVALID;
+    }
+}
+
+
+/* --- forms --------------------------------------------------------------- */
+
+
+static int
+at_fields_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c = at_lower(c);
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+int
+at_fields_decode(char *buf, size_t *len, at_str_t text)
+{
+    int     high, low;
+    char   *p;
+    size_t  i;
+
+    p = buf;
+
+    for (i = 0; i < text.len; i++) {
+
+        if (text.data[i] == '+') {
+            *p++ = ' ';
+            continue;
+        }
+
+        if (text.data[i] != '%') {
+            if (text.data[i] <= ' ' || text.data[i] > '~') {
+                return -1;
+            }
+
+            *p++ = text.data[i];
+            continue;
+        }
+
+        high = i + 2 < text.len ? at_fields_hex_digit(text.data[i + 1]) : -1;
+        low = high >= 0 ? at_fields_hex_digit(text.data[i + 2]) : -1;
+
+        if (low < 0 || high * 16 + low < ' ' || high * 16 + low == 0x7f) {
+            return -1;
+        }
+
+        *p++ = (char) (high * 16 + low);
+        i += 2;
+    }
+
+    *len = (size_t) (p - buf);
+
+    return 0;
+}
+
+
+/* cuts off rest what stands before c, and c; all of it where there is none */
+static at_str_t
+at_fields_cut(at_str_t *rest, char c)
+{
+    at_str_t     part;
+    const char  *end;
+
+    end = rest->len ? memchr(rest->data, c, rest->len) : NULL;
+
+    part = (at_str_t) { rest->data,
+                        end ? (size_t) (end - rest->data) : rest->len };
+
+    *rest = end ? (at_str_t) { end + 1, rest->len - part.len - 1 }
+                : (at_str_t) { NULL, 0 };
+
+    return part;
+}
+
+
+static at_fields_e
+at_fields_parse_pair(at_str_t *values, const at_str_t *names, size_t n, at_str_t pair,
+    char *buf)
+{
+    size_t    i, name_len, len;
+    at_str_t  name;
+
+    name = at_fields_cut(&pair, '=');
+
+    if (at_fields_decode(buf, &name_len, name) != 0) {
+        return AT_FIELDS_INVALID;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (at_str_equal(names[i], (at_str_t) { buf, name_len })) {
+            break;
+        }
+    }
+
+    if (at_fields_decode(buf, &len, pair) != 0) {
+        return AT_FIELDS_INVALID;
+    }
+
+    if (i == n) {
+        return AT_FIELDS_OK;
+    }
+
+    if (values[i].data != NULL) {
+        return AT_FIELDS_INVALID;
+    }
+
+    values[i] = (at_str_t) { buf, len };
+
+    return AT_FIELDS_OK;
+}
+
+
+at_fields_e
+at_fields_from_form(at_str_t *values, const at_str_t *names, size_t n,
+    at_str_t text, char *buf)
+{
+    size_t    i;
+    at_str_t  pair;
+
+    for (i = 0; i < n; i++) {
+        values[i] = (at_str_t) { NULL, 0 };
+    }
+
+    while (text.len) {
+        pair = at_fields_cut(&text, '&');
+
+        if (at_fields_parse_pair(values, names, n, pair, buf) != AT_FIELDS_OK) {
+            return AT_FIELDS_INVALID;
+        }
+
+        buf += pair.len;
+    }
+
+    return AT_FIELDS_OK;
+}

@@ -1,0 +1,323 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <crypt.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "core/base/at_crypto.h"
+#include "core/session/at_password.h"
+
+
+_Static_assert(AT_PASSWORD_MAX < CRYPT_MAX_PASSPHRASE_SIZE,
+               "crypt() refuses what is longer");
+_Static_assert(AT_PASSWORD_HASH_LEN >= CRYPT_OUTPUT_SIZE,
+               "a hash has its room");
+
+
+/* a hash is its prefix, fields that end with "$", the salt last, and digits */
+typedef struct {
+    at_str_t  prefix;
+    size_t    fields;           /* at least */
+    size_t    digits;
+} at_password_kind_t;
+
+/* what is allocated for one hash, and overwritten after it */
+typedef struct {
+    struct crypt_data  crypt;
+    char               password[AT_PASSWORD_MAX + 1];
+    char               setting[AT_PASSWORD_HASH_LEN];
+} at_password_work_t;
+
+
+static const at_password_kind_t  at_password_kinds[] = {
+    { at_str("$y$"), 2, 43 },
+    { at_str("$6$"), 1, 86 }
+};
+
+#define AT_PASSWORD_KINDS                                                     \
+    (sizeof(at_password_kinds) / sizeof(at_password_kinds[0]))
+
+/* two digits of cost, "$", 22 digits of salt, 31 of the hash */
+#define AT_BCRYPT_LEN  60
+
+/*
+ * One hash at a time is worked on, and all others wait for it: these take some
+ * seconds.  yescrypt: the most that crypt_gensalt() gives.
+ */
+#define AT_BCRYPT_COST_MAX           16
+#define AT_SHA512_ROUNDS_DIGITS_MAX  7  /* digits */
+#define AT_YESCRYPT_PARAMS_MAX       "$y$jFT$"
+
+/* of 24 random bytes that nobody kept, with crypt_gensalt()'s own cost */
+static const at_str_t  at_password_dummy_hash = at_str(
+    "$y$j9T$CcaXr95Bnjv5BifjAZHHl/$9C4/iuSYEtNolDNxr6eUZSMDM.e8bbj979Y6NG./Op9");
+
+
+/* --- the form of a hash -------------------------------------------------- */
+
+
+static int
+at_password_is_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+           || (c >= '.' && c <= '9');
+}
+
+
+static int
+at_password_are_digits(at_str_t text)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if (!at_password_is_digit(text.data[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+at_password_has_prefix(at_str_t text, at_str_t prefix)
+{
+    return text.len >= prefix.len
+           && memcmp(text.data, prefix.data, prefix.len) == 0;
+}
+
+
+static int
+at_password_is_bcrypt(at_str_t hash)
+{
+    const char  *p;
+
+    p = hash.data;
+
+    if (hash.len != AT_BCRYPT_LEN) {
+        return 0;
+    }
+
+    return p[0] == '$' && p[1] == '2'
+           && (p[2] == 'a' || p[2] == 'b' || p[2] == 'y') && p[3] == '$'
+           && p[4] >= '0' && p[4] <= '1' && p[5] >= '0' && p[5] <= '9'
+           && (p[4] == '0' || p[5] <= AT_BCRYPT_COST_MAX % 10 + '0')
+           && p[6] == '$'
+           && at_password_are_digits((at_str_t) { p + 7, AT_BCRYPT_LEN - 7 });
+}
+
+
+/* prefix, fields behind "$" that are not empty, the digits behind the last */
+static int
+at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
+{
+    size_t  i, head, fields;
+    char    c;
+
+    if (!at_password_has_prefix(hash, kind->prefix)
+        || hash.len < kind->prefix.len + 2 + kind->digits)
+    {
+        return 0;
+    }
+
+    head = hash.len - kind->digits;
+    fields = 0;
+
+    if (hash.data[head - 1] != '$') {
+        return 0;
+    }
+
+    for (i = kind->prefix.len; i < head; i++) {
+        c = hash.data[i];
+
+        if ((c == '$' && hash.data[i - 1] == '$')
+            || (c != '$' && c != '=' && !at_password_is_digit(c)))
+        {
+            return 0;
+        }
+
+        fields += c == '$';
+    }
+
+    return fields >= kind->fields
+           && at_password_are_digits((at_str_t) { hash.data + head,
+                                               kind->digits });
+}
+
+
+/* of a whole hash: whether its parameters are a cost that can be borne */
+static int
+at_password_cost_is_allowed(at_str_t hash)
+{
+    const char  *p, *end;
+    at_str_t     rounds = at_str("$6$rounds=");
+
+    p = hash.data;
+
+    if (at_password_has_prefix(hash, rounds)) {
+        end = memchr(p + rounds.len, '$', hash.len - rounds.len);
+        return end - p - (ptrdiff_t) rounds.len <= AT_SHA512_ROUNDS_DIGITS_MAX;
+    }
+
+    /* the alphabet of the numbers is in the order of ASCII up to there */
+    return p[1] != 'y'
+           || (p[3] == AT_YESCRYPT_PARAMS_MAX[3] && p[4] <= AT_YESCRYPT_PARAMS_MAX[4]
+               && p[5] <= AT_YESCRYPT_PARAMS_MAX[5] && p[6] == '$');
+}
+
+
+int
+at_password_hash_is_valid(at_str_t hash)
+{
+    size_t  i;
+
+    if (hash.len >= AT_PASSWORD_HASH_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < AT_PASSWORD_KINDS; i++) {
+        if (at_password_hash_is_kind(hash, &at_password_kinds[i])) {
+            return at_password_cost_is_allowed(hash);
+        }
+    }
+
+    return at_password_is_bcrypt(hash);
+}
+
+
+/* --- hashes -------------------------------------------------------------- */
+
+
+static int
+at_password_is_valid(at_str_t password)
+{
+    return password.len != 0 && password.len <= AT_PASSWORD_MAX
+           && memchr(password.data, '\0', password.len) == NULL;
+}
+
+
+/* with text as the password, terminated; NULL where memory failed */
+static at_password_work_t *
+at_password_work_create(at_str_t password)
+{
+    at_password_work_t  *work;
+
+    work = calloc(1, sizeof(at_password_work_t));
+
+    if (work != NULL && password.len != 0) {
+        memcpy(work->password, password.data, password.len);
+    }
+
+    return work;
+}
+
+
+static void
+at_password_work_free(at_password_work_t *work)
+{
+    at_crypto_cleanse(work, sizeof(at_password_work_t));
+    free(work);
+}
+
+
+/* the hash by work->setting, a part of work; NULL with errno set */
+static const char *
+at_password_crypt(at_password_work_t *work)
+{
+    return crypt_rn(work->password, work->setting, &work->crypt,
+                    (int) sizeof(struct crypt_data));
+}
+
+
+int
+at_password_hash(char hash[AT_PASSWORD_HASH_LEN], at_str_t password,
+    at_error_t *err)
+{
+    const char          *text;
+    at_password_work_t  *work;
+
+    hash[0] = '\0';
+
+    if (!at_password_is_valid(password)) {
+        return at_error(err, "a password has 1 to %d bytes, and no NUL",
+                        AT_PASSWORD_MAX);
+    }
+
+    work = at_password_work_create(password);
+
+    if (work == NULL) {
+        return at_error(err, "no memory for a hash");
+    }
+
+    text = NULL;
+
+    if (crypt_gensalt_rn("$y$", 0, NULL, 0, work->setting,
+                         (int) sizeof(work->setting))
+        != NULL)
+    {
+        text = at_password_crypt(work);
+    }
+
+    if (text != NULL) {
+        memcpy(hash, text, strlen(text) + 1);
+
+    } else {
+        (void) at_error(err, "cannot hash: %s", strerror(errno));
+    }
+
+    at_password_work_free(work);
+
+    return hash[0] != '\0' ? 0 : -1;
+}
+
+
+static at_password_e
+at_password_compare(at_password_work_t *work, at_str_t hash)
+{
+    const char  *text;
+
+    memcpy(work->setting, hash.data, hash.len);
+    work->setting[hash.len] = '\0';
+
+    text = at_password_crypt(work);
+
+    if (text == NULL) {
+        return errno == ENOMEM ? AT_PASSWORD_FAILED : AT_PASSWORD_WRONG;
+    }
+
+    return strlen(text) == hash.len
+           && at_crypto_equal(text, hash.data, hash.len) ? AT_PASSWORD_RIGHT
+                                                         : AT_PASSWORD_WRONG;
+}
+
+
+at_password_e
+at_password_verify(at_str_t hash, at_str_t password)
+{
+    int                  known;
+    at_password_e        rc;
+    at_password_work_t  *work;
+
+    known = at_password_is_valid(password) && at_password_hash_is_valid(hash);
+
+    if (!known) {
+        hash = at_password_dummy_hash;
+        password = at_str("");
+    }
+
+    work = at_password_work_create(password);
+
+    if (work == NULL) {
+        return AT_PASSWORD_FAILED;
+    }
+
+    rc = at_password_compare(work, hash);
+
+    at_password_work_free(work);
+
+    return rc == AT_PASSWORD_RIGHT && !known ? AT_PASSWORD_WRONG : rc;
+}

@@ -1,0 +1,496 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+
+#include "core/store/at_account.h"
+#include "core/jose/at_client.h"
+#include "core/base/at_crypto.h"
+#include "core/jose/at_entra.h"
+
+
+/*
+ * A record by its key, copied into the identity.  NULL views are not found;
+ * the verdict is AT_OK then too, and bytes is empty.
+ */
+static at_verdict_e
+at_account_get_record(at_identity_t *identity, at_store_t *store, at_table_e table,
+    at_str_t key, at_str_t *bytes)
+{
+    at_str_t  value;
+
+    *bytes = (at_str_t) { NULL, 0 };
+
+    switch (at_store_get(store, table, key, &value)) {
+
+    case AT_STORE_OK:
+        *bytes = at_identity_dup(identity, value);
+        return bytes->data ? AT_OK : AT_FAILED;
+
+    case AT_STORE_NOT_FOUND:
+        return AT_OK;
+
+    default:
+        return AT_UNAVAILABLE;
+    }
+}
+
+
+/* views of a list that at_scope.h takes; 0, or -1 where memory failed */
+static int
+at_account_list_to_array(const at_str_t **items, size_t *n, at_list_t list)
+{
+    at_str_t  *array;
+
+    *items = NULL;
+    *n = 0;
+
+    if (list.n == 0) {
+        return 0;
+    }
+
+    array = malloc(list.n * sizeof(at_str_t));
+
+    if (array == NULL) {
+        return -1;
+    }
+
+    *items = array;
+
+    while (at_list_next(&list, &array[*n])) {
+        (*n)++;
+    }
+
+    return 0;
+}
+
+
+static int
+at_account_set_scopes(at_scopes_t *scopes, at_list_t list)
+{
+    const at_str_t  *items;
+
+    if (at_account_list_to_array(&items, &scopes->n, list) != 0) {
+        return -1;
+    }
+
+    scopes->items = (at_str_t *) (uintptr_t) items;
+
+    return 0;
+}
+
+
+static at_verdict_e
+at_account_set_stored_role(at_identity_t *identity, at_str_t bytes)
+{
+    at_role_t         *role;
+    at_role_record_t   record;
+
+    role = &identity->own_role;
+
+    if (at_role_decode(&record, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (at_account_list_to_array(&role->grant, &role->n_grant, record.grant) != 0
+        || at_account_list_to_array(&role->deny, &role->n_deny, record.deny) != 0
+        || at_account_list_to_array(&role->blocked, &role->n_blocked, record.blocked)
+           != 0)
+    {
+        return AT_FAILED;
+    }
+
+    identity->rights.role = role;
+
+    return AT_OK;
+}
+
+
+/* a name that is no role leaves the identity without one */
+static at_verdict_e
+at_account_set_role(at_identity_t *identity, at_store_t *store, at_str_t name)
+{
+    char          buf[AT_KEY_MAX];
+    at_str_t      bytes;
+    at_verdict_e  verdict;
+
+    if (name.len == 0) {
+        return AT_OK;
+    }
+
+    identity->role = name;
+    identity->rights.role = at_role_builtin(name);
+
+    if (identity->rights.role != NULL) {
+        return AT_OK;
+    }
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_ROLES,
+                                    at_store_lower_key(buf, name), &bytes);
+
+    if (verdict != AT_OK || bytes.data == NULL) {
+        return verdict;
+    }
+
+    return at_account_set_stored_role(identity, bytes);
+}
+
+
+/* --- API tokens ---------------------------------------------------------- */
+
+
+/* the rights of its user are a token's ceiling */
+static at_verdict_e
+at_account_set_owner(at_identity_t *identity, at_store_t *store, at_str_t username)
+{
+    at_str_t           bytes;
+    at_verdict_e       verdict;
+    at_user_record_t   user;
+
+    if (username.len == 0) {
+        return AT_OK;
+    }
+
+    identity->user = username;
+    identity->subject = username;
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username, &bytes);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (bytes.data == NULL) {
+        return AT_DISABLED_USER;
+    }
+
+    if (at_user_decode(&user, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (!user.enabled) {
+        return AT_DISABLED_USER;
+    }
+
+    identity->rights.owned = 1;
+    identity->rights.owner_admin = user.admin;
+
+    return at_account_set_scopes(&identity->rights.owner_scopes, user.scopes) == 0
+           ? AT_OK : AT_FAILED;
+}
+
+
+static at_verdict_e
+at_account_apply_token(at_identity_t *identity, at_store_t *store,
+    at_str_t bytes, int64_t now)
+{
+    at_verdict_e        verdict;
+    at_token_record_t   token;
+
+    if (at_token_decode(&token, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    identity->client = token.id;
+    identity->subject = token.id;
+    identity->ranges = token.ranges;
+    identity->rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
+    identity->expires = token.expires;
+
+    if (token.expires != AT_NEVER && now >= token.expires) {
+        return AT_EXPIRED_API_TOKEN;
+    }
+
+    if (!token.enabled) {
+        return AT_DISABLED_CLIENT;
+    }
+
+    /* a role that is gone took its denies along: nothing is left, then */
+    identity->needs_role = token.role.len != 0;
+
+    if (at_account_set_scopes(&identity->rights.scopes, token.scopes) != 0) {
+        return AT_FAILED;
+    }
+
+    verdict = at_account_set_owner(identity, store, token.user);
+
+    return verdict == AT_OK ? at_account_set_role(identity, store, token.role)
+                            : verdict;
+}
+
+
+static at_verdict_e
+at_account_find_token(at_identity_t *identity, at_store_t *store,
+    at_str_t token, int64_t now)
+{
+    at_str_t       bytes;
+    at_verdict_e   verdict;
+    unsigned char  digest[AT_SHA256_LEN];
+
+    if (at_store_token_key(store, digest, token) != 0) {
+        return AT_FAILED;
+    }
+
+    /*
+     * What a comparison in the tree takes depends on digests, of which a
+     * caller can choose no more than a few leading bits.
+     */
+    verdict = at_account_get_record(identity, store, AT_TABLE_TOKENS,
+                                    (at_str_t) { (char *) digest, AT_SHA256_LEN },
+                                    &bytes);
+
+    at_crypto_cleanse(digest, sizeof(digest));
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    return bytes.data ? at_account_apply_token(identity, store, bytes, now)
+                      : AT_UNKNOWN_API_TOKEN;
+}
+
+
+at_verdict_e
+at_account_lookup_api_token(at_identity_t *identity, at_store_t *store,
+    at_str_t token, int64_t now)
+{
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    if (token.len == 0 || token.len > AT_API_TOKEN_MAX) {
+        return AT_UNKNOWN_API_TOKEN;
+    }
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_find_token(identity, store, token, now);
+
+    at_store_end(store);
+
+    return verdict;
+}
+
+
+/* --- clients ------------------------------------------------------------- */
+
+
+static int
+at_account_issuer_is_allowed(at_list_t issuers, const at_issuer_t *issuer,
+    int only_issuer)
+{
+    if (issuers.n == 0) {
+        return only_issuer;
+    }
+
+    return issuer != NULL && at_list_has(issuers, issuer->name);
+}
+
+
+static at_verdict_e
+at_account_apply_client(at_identity_t *identity, at_store_t *store,
+    at_str_t bytes, int only_issuer)
+{
+    at_client_record_t  client;
+
+    if (at_client_decode(&client, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    identity->client = client.id;
+    identity->ranges = client.ranges;
+    identity->needs_role = 1;
+    identity->rights.admin = 0;
+    identity->rights.from = identity->issuer->own_scope_claim
+                            ? AT_RIGHTS_SCOPES_AND_ROLE : AT_RIGHTS_ROLE;
+
+    if (!client.enabled) {
+        return AT_DISABLED_CLIENT;
+    }
+
+    if (!at_account_issuer_is_allowed(client.issuers, identity->issuer, only_issuer)) {
+        return AT_CLIENT_ISSUER_MISMATCH;
+    }
+
+    return at_account_set_role(identity, store, client.role);
+}
+
+
+at_verdict_e
+at_account_authorize_client(at_identity_t *identity, at_store_t *store, int only_issuer)
+{
+    char               buf[AT_KEY_MAX];
+    at_str_t           id, bytes;
+    at_error_t         err;
+    at_verdict_e       verdict;
+    const at_value_t  *claims;
+
+    claims = at_claims_object(identity->claims);
+    id = at_client_id(identity->issuer, claims);
+
+    /* whatever comes of it, the token's own word gives no right any more */
+    identity->rights.from = AT_RIGHTS_ROLE;
+    identity->rights.admin = 0;
+
+    if (id.len == 0) {
+        return AT_BAD_CLAIM;
+    }
+
+    identity->client = id;
+    identity->subject = id;
+
+    if (identity->issuer->no_users && at_entra_is_delegated(claims)) {
+        return AT_DELEGATED;
+    }
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_CLIENTS,
+                                    at_store_lower_key(buf, id), &bytes);
+
+    if (verdict == AT_OK) {
+        verdict = bytes.data
+                  ? at_account_apply_client(identity, store, bytes, only_issuer)
+                  : AT_UNKNOWN_CLIENT;
+    }
+
+    at_store_end(store);
+
+    return verdict;
+}
+
+
+int
+at_account_client_exists(at_store_t *store, at_str_t id)
+{
+    char        buf[AT_KEY_MAX];
+    at_str_t    bytes;
+    at_error_t  err;
+    at_store_e  rc;
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return -1;
+    }
+
+    rc = at_store_get(store, AT_TABLE_CLIENTS, at_store_lower_key(buf, id),
+                      &bytes);
+    at_store_end(store);
+
+    return rc == AT_STORE_OK ? 1 : rc == AT_STORE_NOT_FOUND ? 0 : -1;
+}
+
+
+at_verdict_e
+at_account_get_client(at_identity_t *identity, at_client_record_t *client,
+    at_store_t *store, at_str_t id)
+{
+    char          buf[AT_KEY_MAX];
+    at_str_t      bytes;
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    memset(client, 0, sizeof(at_client_record_t));
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_CLIENTS,
+                                    at_store_lower_key(buf, id), &bytes);
+    at_store_end(store);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (bytes.data == NULL) {
+        return AT_UNKNOWN_CLIENT;
+    }
+
+    if (at_client_decode(client, bytes) != 0) {
+        memset(client, 0, sizeof(at_client_record_t));
+        return AT_UNAVAILABLE;
+    }
+
+    identity->client = client->id;
+    identity->subject = client->id;
+
+    return AT_OK;
+}
+
+
+at_verdict_e
+at_account_check_client(const at_client_record_t *client,
+    const at_issuer_t *issuer, int only_issuer)
+{
+    if (!client->enabled) {
+        return AT_DISABLED_CLIENT;
+    }
+
+    return at_account_issuer_is_allowed(client->issuers, issuer, only_issuer)
+           ? AT_OK : AT_CLIENT_ISSUER_MISMATCH;
+}
+
+
+/* --- users --------------------------------------------------------------- */
+
+
+at_verdict_e
+at_account_get_user(at_identity_t *identity, at_user_record_t *user,
+    at_store_t *store, at_str_t username)
+{
+    at_str_t      bytes;
+    at_error_t    err;
+    at_verdict_e  verdict;
+
+    memset(user, 0, sizeof(at_user_record_t));
+
+    if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username, &bytes);
+    at_store_end(store);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (bytes.data == NULL) {
+        return AT_UNKNOWN_USER;
+    }
+
+    if (at_user_decode(user, bytes) != 0) {
+        memset(user, 0, sizeof(at_user_record_t));
+        return AT_UNAVAILABLE;
+    }
+
+    identity->user = user->username;
+    identity->subject = user->username;
+    identity->rights.from = AT_RIGHTS_SCOPES;
+    identity->rights.admin = user->admin;
+
+    return at_account_set_scopes(&identity->rights.scopes, user->scopes) == 0
+           ? AT_OK : AT_FAILED;
+}
+
+
+at_verdict_e
+at_account_check_user(const at_user_record_t *user, const at_issuer_t *issuer,
+    int only_issuer)
+{
+    if (!user->enabled || user->password.len == 0) {
+        return AT_LOCKED_USER;
+    }
+
+    if (!at_account_issuer_is_allowed(user->issuers, issuer, only_issuer)) {
+        return AT_USER_ISSUER_MISMATCH;
+    }
+
+    return user->admin || user->scopes.n ? AT_OK : AT_NO_SCOPES;
+}

@@ -1,0 +1,157 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Basic (RFC 7617) in the access phase.  A password is hashed once, in a thread,
+ * while the request waits; who it was is then remembered for a while by a keyed
+ * digest of the credential, until the store changes.
+ */
+
+#include "http/access/ngx_at_basic.h"
+
+#include "core/authz/at_record.h"
+#include "core/base/at_header.h"
+#include "core/base/at_str.h"
+#include "core/base/at_verdict.h"
+#include "core/base/at_crypto.h"
+#include "core/session/at_state.h"
+
+#include "http/access/ngx_at_password.h"
+#include "http/base/ngx_at_main_conf.h"
+#include "http/base/ngx_at_str.h"
+#include "http/request/ngx_at_cache.h"
+#include "http/request/ngx_at_ctx.h"
+#include "http/store/ngx_at_store.h"
+
+
+#define NGX_AT_BASIC_CACHE_TIME  60  /* what is not configured */
+
+
+/* the credential, of which nothing stays but a digest that only this process knows */
+
+static ngx_int_t
+ngx_at_basic_digest(const ngx_at_main_conf_t *atmcf,
+    const ngx_at_ctx_t *ctx, unsigned char mac[AT_SHA256_LEN])
+{
+    return at_state_mac(mac, &atmcf->process_key, at_str("basic"),
+                        ngx_at_view(ctx->credential))
+           == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+at_verdict_e
+ngx_at_basic_lookup(ngx_http_request_t *r,
+    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+{
+    unsigned char  mac[AT_SHA256_LEN];
+
+    if (!ctx->conf->local) {
+        return AT_LOCAL_OFF;
+    }
+
+    if (ctx->credential.len > AT_HEADER_BASIC_MAX) {
+        return AT_BAD_BASIC;
+    }
+
+    if (ngx_at_basic_digest(atmcf, ctx, mac) != NGX_OK) {
+        return AT_FAILED;
+    }
+
+    return ngx_at_cache_lookup_text(atmcf, ctx,
+                                    (at_str_t) { (char *) mac, sizeof(mac) },
+                                    ctx->conf->user_issuer)
+           ? AT_OK : AT_PENDING;
+}
+
+
+static void
+ngx_at_basic_cache_insert(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+{
+    time_t         remember;
+    unsigned char  mac[AT_SHA256_LEN];
+
+    remember = ctx->conf->user_issuer ? ctx->conf->user_issuer->remember
+                                      : NGX_AT_BASIC_CACHE_TIME;
+
+    if (remember && ngx_at_basic_digest(atmcf, ctx, mac) == NGX_OK) {
+        ctx->own.expires = ngx_at_now() + remember * 1000;
+        ngx_at_cache_insert_text(atmcf, ctx,
+                                 (at_str_t) { (char *) mac, sizeof(mac) },
+                                 ctx->conf->user_issuer);
+    }
+
+    /* for this request it holds in any case */
+
+    ctx->own.expires = INT64_MAX;
+}
+
+
+static at_verdict_e
+ngx_at_basic_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
+{
+    char                     *buf;
+    ngx_at_password_check_t  *check;
+
+    check = ngx_pcalloc(r->pool, sizeof(ngx_at_password_check_t));
+    buf = ngx_pnalloc(r->pool, ctx->credential.len + 1);
+
+    if (check == NULL || buf == NULL) {
+        return AT_FAILED;
+    }
+
+    if (at_header_basic_decode(ngx_at_view(ctx->credential), buf,
+                               &check->name, &check->secret)
+        != 0)
+    {
+        return AT_BAD_BASIC;
+    }
+
+    check->issuer = ctx->conf->user_issuer;
+    check->only_issuer = ctx->conf->only_user_issuer;
+    ctx->check = check;
+
+    return ngx_at_password_check_start(r, ctx, check);
+}
+
+
+static at_verdict_e
+ngx_at_basic_end(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
+{
+    at_verdict_e              verdict;
+    at_user_record_t          user;
+    ngx_at_password_check_t  *check;
+    ngx_at_main_conf_t       *atmcf;
+
+    check = ctx->check;
+    ctx->check = NULL;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+
+    ctx->epoch = ngx_at_cache_epoch(atmcf);
+
+    verdict = ngx_at_password_check_finish_user(r, ctx, check, &ctx->own, &user);
+
+    ngx_at_store_check_snapshot(atmcf, ctx);
+
+    if (verdict == AT_OK) {
+        ngx_at_basic_cache_insert(atmcf, ctx);
+    }
+
+    return verdict;
+}
+
+
+at_verdict_e
+ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
+{
+    ngx_at_password_check_t  *check;
+
+    check = ctx->check;
+
+    if (check == NULL) {
+        return ngx_at_basic_start(r, ctx);
+    }
+
+    return check->job.busy ? AT_PENDING
+                           : ngx_at_basic_end(r, ctx);
+}

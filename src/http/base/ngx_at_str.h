@@ -1,0 +1,36 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Views of the core and strings of nginx.
+ */
+
+#ifndef NGX_AT_STR_H
+#define NGX_AT_STR_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "core/base/at_str.h"
+
+
+static ngx_inline at_str_t
+ngx_at_view(ngx_str_t s)
+{
+    at_str_t  view = { (char *) s.data, s.len };
+
+    return view;
+}
+
+
+static ngx_inline ngx_str_t
+ngx_at_from_view(at_str_t view)
+{
+    ngx_str_t  s = { view.len, (u_char *) view.data };
+
+    return s;
+}
+
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Directives of locations.
+ */
+
+#ifndef NGX_AT_LOCATION_H
+#define NGX_AT_LOCATION_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+char *ngx_at_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+void *ngx_at_create_loc_conf(ngx_conf_t *cf);
+char *ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+char *ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+#endif

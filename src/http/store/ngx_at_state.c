@@ -1,0 +1,205 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The module's own state: a directory, and a key that the master reads before
+ * it forks, so that no other program of the workers' user can know it.  The
+ * configuration looks at them; what is missing is made when nginx starts.
+ */
+
+#include "http/store/ngx_at_state.h"
+
+#include "core/base/at_error.h"
+#include "core/base/at_crypto.h"
+#include "core/session/at_state.h"
+#include "core/store/at_store_digest.h"
+
+#include "http/base/ngx_at_directive.h"
+#include "http/base/ngx_at_main_conf.h"
+
+
+#define NGX_AT_STATE_PATH  "/var/lib/nginx/auth_token"
+
+
+/* --- configuration ------------------------------------------------------- */
+
+
+char *
+ngx_at_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_main_conf_t *atmcf = conf;
+
+    ngx_str_t  *value, path;
+
+    if (atmcf->state_path.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    path = value[1];
+
+    if (path.len == 0) {
+        return ngx_at_conf_invalid_value(cf, &value[1], "it is empty");
+    }
+
+    if (ngx_at_full_path(cf, &path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    atmcf->state_path = path;
+
+    return NGX_CONF_OK;
+}
+
+
+void
+ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
+{
+    if (atmcf->state_where.line == 0) {
+        ngx_at_conf_note_position(cf, &atmcf->state_where);
+    }
+}
+
+
+/* the workers' user, or -1: that of this process, or not known yet */
+
+static uid_t
+ngx_at_worker_uid(const ngx_core_conf_t *ccf)
+{
+    return geteuid() == 0 && ccf->master != 0
+           && ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
+           ? ccf->user : (uid_t) -1;
+}
+
+
+ngx_int_t
+ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
+{
+    at_error_t        err;
+    ngx_core_conf_t  *ccf;
+
+    if (atmcf->state_path.data == NULL) {
+        ngx_str_set(&atmcf->state_path, NGX_AT_STATE_PATH);
+    }
+
+    if (atmcf->state_where.line == 0) {
+        return NGX_OK;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    if (at_state_inspect((char *) atmcf->state_path.data,
+                         ngx_at_worker_uid(ccf), &err)
+        != 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"auth_token_state_path\": %s; it is needed in %V:%ui",
+                      err.text, &atmcf->state_where.file,
+                      atmcf->state_where.line);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* --- start --------------------------------------------------------------- */
+
+
+static void
+ngx_at_state_key_cleanse(void *data)
+{
+    at_crypto_cleanse(data, sizeof(at_state_key_t));
+}
+
+
+static at_state_key_t *
+ngx_at_state_key_create(ngx_cycle_t *cycle)
+{
+    at_state_key_t      *key;
+    ngx_pool_cleanup_t  *cln;
+
+    key = ngx_pcalloc(cycle->pool, sizeof(at_state_key_t));
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+
+    if (key == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_at_state_key_cleanse;
+    cln->data = key;
+
+    return key;
+}
+
+
+/*
+ * nginx ends where a module does not start.  At a reload that would end the
+ * server for a full disk: what needs the state then has none, and says so.
+ */
+
+ngx_int_t
+ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+{
+    gid_t             gid;
+    uid_t             uid;
+    at_error_t        err;
+    at_state_key_t   *key;
+    ngx_core_conf_t  *ccf;
+
+    if (atmcf->state_where.line == 0) {
+        return NGX_OK;
+    }
+
+    key = ngx_at_state_key_create(cycle);
+    if (key == NULL) {
+        return NGX_ERROR;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    uid = ngx_at_worker_uid(ccf);
+    gid = uid == (uid_t) -1 ? (gid_t) -1 : ccf->group;
+
+    if (at_state_open(key, (char *) atmcf->state_path.data, uid, gid, &err)
+        == 0)
+    {
+        atmcf->state_key = key;
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                  "\"auth_token_state_path\": %s; it is needed in %V:%ui",
+                  err.text, &atmcf->state_where.file,
+                  atmcf->state_where.line);
+
+    return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
+}
+
+
+const at_state_key_t *
+ngx_at_state_key(const ngx_at_main_conf_t *atmcf)
+{
+    return atmcf->state_key;
+}
+
+
+ngx_str_t
+ngx_at_state_file(ngx_pool_t *pool,
+    const ngx_at_main_conf_t *atmcf, const char *name)
+{
+    u_char     *p;
+    ngx_str_t   file;
+
+    file.len = atmcf->state_path.len + sizeof("/data/") - 1
+               + ngx_strlen(name);
+    file.data = ngx_pnalloc(pool, file.len + 1);
+
+    if (file.data) {
+        p = ngx_sprintf(file.data, "%V/data/%s", &atmcf->state_path, name);
+        *p = '\0';
+    }
+
+    return file;
+}
