@@ -42,6 +42,8 @@
 static char                  dir[] = "/tmp/at-session-XXXXXX";
 static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
 
+static at_error_t            err;       /* of the last call that failed */
+
 
 /* --- a map of another size ------------------------------------------------ */
 
@@ -161,7 +163,6 @@ drop(const char *name)
 static at_session_db_t *
 open_sessions(const char *name)
 {
-    at_error_t        err;
     at_session_db_t  *sessions;
 
     sessions = at_session_db_open(in_dir(name), &key, &err);
@@ -193,7 +194,7 @@ begin(at_session_db_t *sessions, const char *refresh, const char *access,
     session = (at_session_t) { at_str("jane"), at_str("main"), "mark" };
     first = pair(refresh, access, now);
 
-    return at_session_create(sessions, &session, &first, now);
+    return at_session_create(sessions, &session, &first, now, &err);
 }
 
 
@@ -205,7 +206,7 @@ rotate(at_session_db_t *sessions, const char *refresh, const char *next,
 
     successor = pair(next, "access", now);
 
-    return at_session_rotate(sessions, str(refresh), &successor, now, GRACE);
+    return at_session_rotate(sessions, str(refresh), &successor, now, GRACE, &err);
 }
 
 
@@ -215,7 +216,7 @@ find(at_session_db_t *sessions, const char *refresh, int64_t now)
     char          buf[AT_SESSION_BUF_SIZE];
     at_session_t  session;
 
-    return at_session_find(sessions, &session, buf, str(refresh), now);
+    return at_session_find(sessions, &session, buf, str(refresh), now, &err);
 }
 
 
@@ -224,7 +225,7 @@ clean_all(at_session_db_t *sessions, int64_t now)
 {
     int  n, sum;
 
-    for (sum = 0; (n = at_session_db_clean(sessions, now, 3)) > 0; sum += n) {
+    for (sum = 0; (n = at_session_db_clean(sessions, now, 3, &err)) > 0; sum += n) {
         /* void */
     }
 
@@ -247,7 +248,7 @@ test_life(void)
     sessions = open_sessions("life");
 
     is_int(begin(sessions, "r0", "a0", NOW), AT_SESSION_OK, "login");
-    is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW),
+    is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW, &err),
            AT_SESSION_OK, "whose it is");
     is_bytes(session.user, at_str("jane"), "the user");
     is_bytes(session.issuer, at_str("main"), "the issuer");
@@ -373,31 +374,31 @@ test_logout(void)
     (void) begin(sessions, "t0", "same", NOW);
     (void) begin(sessions, "u0", "a2", NOW);
 
-    is_int(at_session_revoke(sessions, at_str(""), at_str(""), NOW),
+    is_int(at_session_revoke(sessions, at_str(""), at_str(""), NOW, &err),
            AT_SESSION_UNKNOWN, "R9 nothing to end");
-    is_int(at_session_revoke(sessions, at_str("x"), at_str("x"), NOW),
+    is_int(at_session_revoke(sessions, at_str("x"), at_str("x"), NOW, &err),
            AT_SESSION_UNKNOWN, "R9 unknown ones");
-    is_int(at_session_revoke(sessions, at_str("a2"), at_str("u0"), NOW),
+    is_int(at_session_revoke(sessions, at_str("a2"), at_str("u0"), NOW, &err),
            AT_SESSION_UNKNOWN, "R9 each in the other's place");
     is_int(find(sessions, "u0", NOW), AT_SESSION_OK, "R9 ends nothing");
 
-    is_int(at_session_revoke(sessions, at_str(""), at_str("a0"), NOW),
+    is_int(at_session_revoke(sessions, at_str(""), at_str("a0"), NOW, &err),
            AT_SESSION_OK, "R9 by the access token");
     is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_REVOKED,
            "R9 the refresh token is dead");
-    is_int(at_session_revoke(sessions, at_str("r1"), at_str("a0"), NOW),
+    is_int(at_session_revoke(sessions, at_str("r1"), at_str("a0"), NOW, &err),
            AT_SESSION_UNKNOWN, "R9 a second time");
 
     is_int(at_session_revoke(sessions, at_str(""), at_str("same"),
-                             NOW + HALF_HOUR), AT_SESSION_UNKNOWN,
+                             NOW + HALF_HOUR, &err), AT_SESSION_UNKNOWN,
            "R9 by an access token that is expired");
-    is_int(at_session_revoke(sessions, at_str(""), at_str("same"), NOW),
+    is_int(at_session_revoke(sessions, at_str(""), at_str("same"), NOW, &err),
            AT_SESSION_OK, "R9 two logins, one access token");
     is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED, "R9 the first");
     is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED, "R9 the second");
 
     (void) rotate(sessions, "u0", "u1", NOW);
-    is_int(at_session_revoke(sessions, at_str("u0"), at_str(""), NOW),
+    is_int(at_session_revoke(sessions, at_str("u0"), at_str(""), NOW, &err),
            AT_SESSION_OK, "R9 by a refresh token, used as it is");
     is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED, "R9 its successor");
 
@@ -438,7 +439,7 @@ test_clean(void)
     for (i = 0; i < 600; i++) {
         (void) snprintf(name, sizeof(name), "n%d", i);
         wrong += begin(sessions, name, name, NOW + i * DAY) != AT_SESSION_OK;
-        wrong += at_session_db_clean(sessions, NOW + i * DAY, 100) < 0;
+        wrong += at_session_db_clean(sessions, NOW + i * DAY, 100, &err) < 0;
     }
 
     is_int(wrong, 0, "logins for years, and cleaning");
@@ -473,7 +474,7 @@ test_full(void)
     is_int(find(sessions, "100", NOW), AT_SESSION_OK, "they are good still");
 
     for (rounds = 0, n = 1; n > 0 && rounds < 100; rounds++) {
-        n = at_session_db_clean(sessions, NOW + DAY, 500);
+        n = at_session_db_clean(sessions, NOW + DAY, 500, &err);
     }
 
     is_int(n, 0, "what has expired makes room, in %d rounds", rounds);
@@ -488,7 +489,6 @@ static void
 test_uses(void)
 {
     at_token_use_t    use[2], got;
-    at_error_t        err;
     at_session_db_t  *sessions, *reader;
 
     sessions = open_sessions("uses");
@@ -502,16 +502,16 @@ test_uses(void)
     use[1].last = NOW;
 
     got = use[0];
-    is_int(at_session_db_get_use(sessions, &got), 0, "never used");
-    is_int(at_session_db_add_uses(sessions, use, 2), 0, "two tokens are used");
-    is_int(at_session_db_get_use(sessions, &got), 1, "there is a count");
+    is_int(at_token_use_get(sessions, &got), 0, "never used");
+    is_int(at_token_use_add(sessions, use, 2, &err), 0, "two tokens are used");
+    is_int(at_token_use_get(sessions, &got), 1, "there is a count");
     is_int((long long) got.count, 3, "the count");
     is_int(got.last, NOW, "the time");
 
     use[0].count = 1ull << 40;
     use[0].last = NOW - 1;
-    (void) at_session_db_add_uses(sessions, use, 1);
-    (void) at_session_db_get_use(sessions, &got);
+    (void) at_token_use_add(sessions, use, 1, &err);
+    (void) at_token_use_get(sessions, &got);
     is_int((long long) got.count, (1ll << 40) + 3, "counts add up");
     is_int(got.last, NOW, "the last time is the latest");
 
@@ -523,10 +523,10 @@ test_uses(void)
 
     reader = at_session_db_open(in_dir("uses"), NULL, &err);
     ok(reader != NULL, "without the key");
-    is_int(at_session_db_get_use(reader, &got), 1, "the counts can be read");
-    is_int(at_session_db_add_uses(reader, use, 1), -1, "and not written");
+    is_int(at_token_use_get(reader, &got), 1, "the counts can be read");
+    is_int(at_token_use_add(reader, use, 1, &err), -1, "and not written");
     is_int(begin(reader, "r", "a", NOW), AT_SESSION_FAILED, "nor sessions");
-    is_int(at_session_db_clean(reader, NOW, 10), -1, "nor removed");
+    is_int(at_session_db_clean(reader, NOW, 10, &err), -1, "nor removed");
     at_session_db_close(reader);
 }
 
@@ -534,7 +534,6 @@ test_uses(void)
 static void
 test_other_key(void)
 {
-    at_error_t                   err;
     at_session_db_t             *sessions;
     static const at_state_key_t  other = { { 9 } };
 
@@ -618,11 +617,15 @@ forged(const char *table, forge_e how, const char *name)
     forge(table, how);
 
     sessions = open_sessions("forge");
-    is_int(find(sessions, "r0", NOW), AT_SESSION_FAILED, "%s: not found", name);
+    is_int(find(sessions, "r0", NOW), AT_SESSION_FAILED,
+           "%s: lookup fails", name);
+    err.text[0] = '\0';
     is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_FAILED,
-           "%s: not rotated", name);
+           "%s: rotation fails", name);
+    ok(strstr(err.text, "record is damaged or was not written by this server")
+       != NULL, "%s: the error of the rotation names the cause", name);
     is_int(rotate(sessions, "s0", "s1", NOW), AT_SESSION_FAILED,
-           "%s: nor the other", name);
+           "%s: rotation of the other token fails", name);
     at_session_db_close(sessions);
 
     drop("forge");
@@ -644,7 +647,6 @@ test_files(void)
     int               fd;
     char              text[4096], data[65536];
     ssize_t           n;
-    at_error_t        err;
     struct stat       st;
     at_session_db_t  *sessions;
 
@@ -877,7 +879,7 @@ write_in_thread(void *data)
         (void) snprintf(was, sizeof(was), "r%u", i);
         (void) snprintf(next, sizeof(next), "r%u", i + 1);
         failed += rotate(sessions, was, next, NOW + i) != AT_SESSION_OK;
-        failed += at_session_db_clean(sessions, NOW, 10) != 0;
+        failed += at_session_db_clean(sessions, NOW, 10, &err) != 0;
     }
 
     return &failed;
@@ -983,7 +985,7 @@ fail_logout(at_session_db_t *sessions, unsigned n)
 
     (void) snprintf(name, sizeof(name), "b%u", n);
 
-    result = at_session_revoke(sessions, str(name), at_str("none"), NOW);
+    result = at_session_revoke(sessions, str(name), at_str("none"), NOW, &err);
     (void) fail_end();
 
     return result == AT_SESSION_FAILED
@@ -994,7 +996,6 @@ fail_logout(at_session_db_t *sessions, unsigned n)
 static int
 fail_open(at_session_db_t *sessions, unsigned n)
 {
-    at_error_t        err;
     at_session_db_t  *other;
 
     (void) sessions;

@@ -28,7 +28,7 @@ cli_show_get_use(const cli_t *cli, const cli_record_t *rec, at_token_use_t *use)
 
     memcpy(use->digest, rec->digest, AT_SHA256_LEN);
 
-    return at_session_db_get_use(cli->sessions, use);
+    return at_token_use_get(cli->sessions, use);
 }
 
 

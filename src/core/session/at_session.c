@@ -113,7 +113,6 @@ struct at_session_db_s {
     at_state_key_t   key;
     unsigned         page_size;
     unsigned         read_only:1;
-    int              rc;        /* LMDB's last failure in a writing function */
 };
 
 static const char *const  at_session_table_names[AT_SESSION_TABLES] = {
@@ -387,13 +386,6 @@ at_session_db_close(at_session_db_t *sessions)
 }
 
 
-const char *
-at_session_db_error(const at_session_db_t *sessions)
-{
-    return mdb_strerror(sessions->rc);
-}
-
-
 /* --- records ------------------------------------------------------------- */
 
 
@@ -587,12 +579,15 @@ at_session_get_family(at_session_db_t *sessions, MDB_txn *txn,
         return ENOMEM;
     }
 
-    return memcmp(mac, found->family.mac, AT_SHA256_LEN) == 0
+    return at_crypto_equal(mac, found->family.mac, AT_SHA256_LEN)
            ? 0 : MDB_CORRUPTED;
 }
 
 
-/* a token that somebody led to another family is as one that is not there */
+/*
+ * A wrong MAC means that the record is damaged or forged.  That is an error for
+ * the operator and says nothing about the caller's token: it is not "not found".
+ */
 static int
 at_session_get_token(at_session_db_t *sessions, MDB_txn *txn,
     at_session_lookup_t *found)
@@ -613,7 +608,7 @@ at_session_get_token(at_session_db_t *sessions, MDB_txn *txn,
         return ENOMEM;
     }
 
-    return memcmp(mac, found->token.mac, AT_SHA256_LEN) == 0
+    return at_crypto_equal(mac, found->token.mac, AT_SHA256_LEN)
            ? 0 : MDB_CORRUPTED;
 }
 
@@ -691,30 +686,43 @@ at_session_lookup(at_session_db_t *sessions, MDB_txn *txn,
 /* --- transactions -------------------------------------------------------- */
 
 
+/* MDB_CORRUPTED is a record of the wrong size or with the wrong MAC, too */
 static int
-at_session_begin_write(at_session_db_t *sessions, MDB_txn **txn)
+at_session_fail(at_error_t *err, int rc)
+{
+    return at_error(err, "session database: %s", rc == MDB_CORRUPTED
+                    ? "record is damaged or was not written by this server"
+                    : mdb_strerror(rc));
+}
+
+
+static int
+at_session_begin_write(at_session_db_t *sessions, MDB_txn **txn,
+    at_error_t *err)
 {
     int  rc, dead;
 
     if (sessions->read_only) {
-        return EACCES;
+        return at_error(err, "session database: opened for reading only");
     }
 
     (void) mdb_reader_check(sessions->env, &dead);
 
     rc = mdb_txn_begin(sessions->env, NULL, 0, txn);
 
-    if (rc == 0) {
-        at_lmdb_extend_file(sessions->env, sessions->page_size);
+    if (rc != 0) {
+        return at_session_fail(err, rc);
     }
 
-    return rc;
+    at_lmdb_extend_file(sessions->env, sessions->page_size);
+
+    return 0;
 }
 
 
-/* ends a transaction: what rc of it is not 0 for did not happen */
+/* commits, or aborts the transaction if rc is an error */
 static int
-at_session_end_write(at_session_db_t *sessions, MDB_txn *txn, int rc)
+at_session_end_write(MDB_txn *txn, int rc, at_error_t *err)
 {
     if (rc != 0) {
         mdb_txn_abort(txn);
@@ -723,11 +731,7 @@ at_session_end_write(at_session_db_t *sessions, MDB_txn *txn, int rc)
         rc = mdb_txn_commit(txn);
     }
 
-    if (rc != 0) {
-        sessions->rc = rc;
-    }
-
-    return rc;
+    return rc == 0 ? 0 : at_session_fail(err, rc);
 }
 
 
@@ -856,7 +860,7 @@ at_session_put_session(at_session_db_t *sessions, MDB_txn *txn,
 
 at_session_e
 at_session_create(at_session_db_t *sessions, const at_session_t *session,
-    const at_session_token_pair_t *pair, int64_t now)
+    const at_session_token_pair_t *pair, int64_t now, at_error_t *err)
 {
     int       rc;
     MDB_txn  *txn;
@@ -864,38 +868,44 @@ at_session_create(at_session_db_t *sessions, const at_session_t *session,
     if (session->user.len > AT_SESSION_BUF_SIZE
         || session->issuer.len > AT_SESSION_BUF_SIZE - session->user.len)
     {
-        sessions->rc = MDB_BAD_VALSIZE;
+        (void) at_error(err, "session database: username and issuer "
+                        "have more than %d bytes", AT_SESSION_BUF_SIZE);
         return AT_SESSION_FAILED;
     }
 
-    rc = at_session_begin_write(sessions, &txn);
-
-    if (rc != 0) {
-        sessions->rc = rc;
+    if (at_session_begin_write(sessions, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
     rc = at_session_put_session(sessions, txn, session, pair, now);
 
-    return at_session_end_write(sessions, txn, rc) == 0 ? AT_SESSION_OK
+    return at_session_end_write(txn, rc, err) == 0 ? AT_SESSION_OK
                                                         : AT_SESSION_FAILED;
 }
 
 
 at_session_e
 at_session_find(at_session_db_t *sessions, at_session_t *session,
-    char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now)
+    char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
+    at_error_t *err)
 {
     int                  rc;
     at_session_e         result;
     at_session_lookup_t  found;
 
-    if (at_session_begin_read(sessions) != 0) {
+    rc = at_session_begin_read(sessions);
+
+    if (rc != 0) {
+        (void) at_session_fail(err, rc);
         return AT_SESSION_FAILED;
     }
 
     result = at_session_lookup(sessions, sessions->reader, &found, refresh, now,
                                &rc);
+
+    if (result == AT_SESSION_FAILED) {
+        (void) at_session_fail(err, rc);
+    }
 
     if (result == AT_SESSION_OK) {
         memcpy(buf, found.user.data, found.user.len + found.issuer.len);
@@ -962,17 +972,15 @@ at_session_rotate_found(at_session_db_t *sessions, MDB_txn *txn,
 
 at_session_e
 at_session_rotate(at_session_db_t *sessions, at_str_t refresh,
-    const at_session_token_pair_t *next, int64_t now, int64_t grace)
+    const at_session_token_pair_t *next, int64_t now, int64_t grace,
+    at_error_t *err)
 {
     int                  rc;
     MDB_txn             *txn;
     at_session_e         result;
     at_session_lookup_t  found;
 
-    rc = at_session_begin_write(sessions, &txn);
-
-    if (rc != 0) {
-        sessions->rc = rc;
+    if (at_session_begin_write(sessions, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -983,7 +991,7 @@ at_session_rotate(at_session_db_t *sessions, at_str_t refresh,
                                      &result);
     }
 
-    return at_session_end_write(sessions, txn, rc) == 0 ? result
+    return at_session_end_write(txn, rc, err) == 0 ? result
                                                         : AT_SESSION_FAILED;
 }
 
@@ -1110,16 +1118,13 @@ at_session_revoke_by_access(at_session_db_t *sessions, MDB_txn *txn, at_str_t ac
 
 at_session_e
 at_session_revoke(at_session_db_t *sessions, at_str_t refresh, at_str_t access,
-    int64_t now)
+    int64_t now, at_error_t *err)
 {
     int        rc;
     MDB_txn   *txn;
     unsigned   ended;
 
-    rc = at_session_begin_write(sessions, &txn);
-
-    if (rc != 0) {
-        sessions->rc = rc;
+    if (at_session_begin_write(sessions, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -1130,7 +1135,7 @@ at_session_revoke(at_session_db_t *sessions, at_str_t refresh, at_str_t access,
         rc = at_session_revoke_by_access(sessions, txn, access, now, &ended);
     }
 
-    if (at_session_end_write(sessions, txn, rc) != 0) {
+    if (at_session_end_write(txn, rc, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -1271,22 +1276,20 @@ at_session_clean_batch(at_session_db_t *sessions, MDB_txn *txn, int64_t now,
 
 
 static int
-at_session_clean_once(at_session_db_t *sessions, int64_t now, int max)
+at_session_clean_once(at_session_db_t *sessions, int64_t now, int max,
+    at_error_t *err)
 {
     int       rc, n;
     MDB_txn  *txn;
 
-    rc = at_session_begin_write(sessions, &txn);
-
-    if (rc != 0) {
-        sessions->rc = rc;
+    if (at_session_begin_write(sessions, &txn, err) != 0) {
         return -1;
     }
 
     n = 0;
     rc = at_session_clean_batch(sessions, txn, now, max, &n);
 
-    return at_session_end_write(sessions, txn, rc) == 0 ? n : -1;
+    return at_session_end_write(txn, rc, err) == 0 ? n : -1;
 }
 
 
@@ -1295,12 +1298,13 @@ at_session_clean_once(at_session_db_t *sessions, int64_t now, int max)
  * can be removed at a time, which makes room for more.
  */
 int
-at_session_db_clean(at_session_db_t *sessions, int64_t now, int max)
+at_session_db_clean(at_session_db_t *sessions, int64_t now, int max,
+    at_error_t *err)
 {
     int  n;
 
     do {
-        n = at_session_clean_once(sessions, now, max);
+        n = at_session_clean_once(sessions, now, max, err);
         max /= 8;
     } while (n == -1 && max > 0);
 
@@ -1342,29 +1346,29 @@ at_session_add_use(at_session_db_t *sessions, MDB_txn *txn, const at_token_use_t
 
 
 int
-at_session_db_add_uses(at_session_db_t *sessions, const at_token_use_t *uses, size_t n)
+at_token_use_add(at_session_db_t *sessions, const at_token_use_t *uses,
+    size_t n, at_error_t *err)
 {
     int       rc;
     size_t    i;
     MDB_txn  *txn;
 
-    rc = at_session_begin_write(sessions, &txn);
-
-    if (rc != 0) {
-        sessions->rc = rc;
+    if (at_session_begin_write(sessions, &txn, err) != 0) {
         return -1;
     }
+
+    rc = 0;
 
     for (i = 0; rc == 0 && i < n; i++) {
         rc = at_session_add_use(sessions, txn, &uses[i]);
     }
 
-    return at_session_end_write(sessions, txn, rc) == 0 ? 0 : -1;
+    return at_session_end_write(txn, rc, err) == 0 ? 0 : -1;
 }
 
 
 int
-at_session_db_get_use(at_session_db_t *sessions, at_token_use_t *use)
+at_token_use_get(at_session_db_t *sessions, at_token_use_t *use)
 {
     int               rc;
     at_session_use_t  sum;

@@ -58,6 +58,7 @@ static struct {
 
     ngx_at_job_t         clean;
     ngx_at_job_t         flush;
+    at_error_t           flush_error;       /* set by the job */
     int                  cleaned;
     ngx_uint_t           lost;
 
@@ -163,9 +164,11 @@ ngx_at_sessions_clean_work(ngx_at_job_t *job)
 {
     int64_t *now = job->data;
 
+    at_error_t  err;
+
     ngx_at_session_env.cleaned =
         at_session_db_clean(ngx_at_session_env.sessions, *now,
-                            NGX_AT_CLEAN_MAX);
+                            NGX_AT_CLEAN_MAX, &err);
 }
 
 
@@ -287,8 +290,8 @@ ngx_at_uses_flush_work(ngx_at_job_t *job)
 
     ngx_at_pack_uses(uses);
 
-    job->failed = at_session_db_add_uses(ngx_at_session_env.sessions,
-                                         uses->uses, uses->n)
+    job->failed = at_token_use_add(ngx_at_session_env.sessions, uses->uses,
+                                   uses->n, &ngx_at_session_env.flush_error)
                   != 0;
 }
 
@@ -299,7 +302,7 @@ ngx_at_uses_flush_done(ngx_at_job_t *job)
     if (job->failed) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "auth_token: uses of API tokens are not counted: %s",
-                      at_session_db_error(ngx_at_session_env.sessions));
+                      ngx_at_session_env.flush_error.text);
     }
 
     ngx_memzero(job->data, sizeof(ngx_at_use_table_t));
@@ -330,6 +333,9 @@ ngx_at_uses_flush(void)
     job->data = uses;
     job->work = ngx_at_uses_flush_work;
     job->done = ngx_at_uses_flush_done;
+
+    (void) at_error(&ngx_at_session_env.flush_error,
+                    "the thread task was not run");
 
     if (ngx_at_job_post_write(job) == NGX_OK) {
         ngx_at_session_env.counting = ngx_at_session_env.writing;
@@ -407,14 +413,15 @@ ngx_at_sessions_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
 void
 ngx_at_sessions_exit(void)
 {
+    at_error_t           err;
     ngx_at_use_table_t  *uses;
 
     uses = ngx_at_session_env.counting;
 
     if (uses && uses->n && ngx_at_session_env.sessions) {
         ngx_at_pack_uses(uses);
-        (void) at_session_db_add_uses(ngx_at_session_env.sessions,
-                                      uses->uses, uses->n);
+        (void) at_token_use_add(ngx_at_session_env.sessions,
+                                uses->uses, uses->n, &err);
     }
 
     at_session_db_close(ngx_at_session_env.sessions);

@@ -36,6 +36,7 @@ typedef struct {
     at_str_t                 access;
     at_str_t                 scope;
     at_session_e             ended;
+    at_error_t               err;           /* of ended */
 } ngx_at_endpoint_request_t;
 
 /* the call of a location's handler; NULL where memory failed */

@@ -84,7 +84,7 @@ ngx_at_logout_work(ngx_at_job_t *job)
     ngx_at_endpoint_request_t *call = job->data;
 
     call->ended = at_session_revoke(call->grant.sessions, call->refresh,
-                                    call->access, call->grant.now);
+                                    call->access, call->grant.now, &call->err);
 }
 
 
@@ -156,6 +156,8 @@ ngx_at_logout_handler(ngx_http_request_t *r)
     call->job.data = call;
     call->job.work = ngx_at_logout_work;
 
+    (void) at_error(&call->err, "the thread task was not run");
+
     if (ngx_at_job_post_write(&call->job) != NGX_OK) {
         return ngx_at_endpoint_request_refuse(call, AT_UNAVAILABLE);
     }
@@ -181,8 +183,8 @@ ngx_at_logout_revoked(ngx_http_request_t *r)
 
     if (call->job.failed || call->ended == AT_SESSION_FAILED) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "auth_token: no session was ended: %s",
-                      at_session_db_error(call->grant.sessions));
+                      "auth_token: logout failed, no session was revoked: %s",
+                      call->err.text);
         rc = ngx_at_endpoint_request_refuse(call, AT_UNAVAILABLE);
 
     } else if (ngx_at_set_cookies(r, call->issuer, NULL) != NGX_OK) {

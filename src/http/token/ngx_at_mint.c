@@ -445,14 +445,10 @@ ngx_at_grant_store(ngx_at_job_t *job)
     grant->result = grant->used.len
                     ? at_session_rotate(grant->sessions, grant->used, &pair,
                                         grant->now,
-                                        grant->issuer->refresh_grace)
+                                        grant->issuer->refresh_grace,
+                                        &grant->err)
                     : at_session_create(grant->sessions, &grant->session, &pair,
-                                        grant->now);
-
-    if (grant->result == AT_SESSION_FAILED) {
-        (void) at_error(&grant->err, "%s",
-                        at_session_db_error(grant->sessions));
-    }
+                                        grant->now, &grant->err);
 }
 
 

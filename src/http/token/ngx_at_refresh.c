@@ -241,7 +241,13 @@ ngx_at_refresh_rotate(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
 
     verdict = ngx_at_refresh_verdict(
                   at_session_find(call->grant.sessions, &session, buf,
-                                  call->refresh, ngx_at_now()));
+                                  call->refresh, ngx_at_now(),
+                                  &call->grant.err));
+
+    if (verdict == AT_UNAVAILABLE) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "auth_token: refresh failed: %s", call->grant.err.text);
+    }
 
     if (verdict == AT_OK
         && !at_str_equal(session.issuer,
