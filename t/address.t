@@ -1,7 +1,11 @@
 #!/usr/bin/perl
 
 # Addresses: auth_token_allow, and where the address of a request comes from
-# (rows I1 to I6, I8, I10).  Lists of clients (I7) need a store.
+#.  Lists of clients need a store.
+#
+# Requirements: address-match, address-edges, address-syntax, address-mapped,
+#   address-forwarded, address-proxy-protocol, address-many-ranges,
+#   address-per-request, address-client-and-location.
 
 use v5.36;
 
@@ -26,63 +30,63 @@ my @files = ('rsa.pem' => key('rsa')->pem);
 # What a list says of addresses: + those that it holds, - those that it does not.
 # None is 255.255.255.255, which realip takes for no address at all.
 my @lists = (
-    ['I1 an address',      '1.1.1.1',
+    ['an address',      '1.1.1.1',
         '+1.1.1.1 -1.1.1.0 -1.1.1.2 -1.1.1.11 -11.1.1.1 -::1.1.1.1 -2001:db8::1'],
-    ['I1 host bits set',   '12.34.56.78/24',
+    ['host bits set',   '12.34.56.78/24',
         '+12.34.56.78 +12.34.56.0 +12.34.56.1 +12.34.56.255 -12.34.55.255 -12.34.57.0'
         . ' -12.34.57.1'],
-    ['I1 an IPv6 address', '2001:db8::1',
+    ['an IPv6 address', '2001:db8::1',
         '+2001:db8::1 +2001:DB8:0:0:0:0:0:1 -2001:db8:: -2001:db8::2 -1.1.1.1'
         . ' -2001:db8:0:1::1'],
-    ['I1 an IPv6 range',   '2001:db8::/32',
+    ['an IPv6 range',   '2001:db8::/32',
         '+2001:db8:: +2001:db8:ffff:ffff:ffff:ffff:ffff:ffff +2001:db8::1'
         . ' -2001:db7:ffff:ffff:ffff:ffff:ffff:ffff -2001:db9:: -2001:db9::1'],
-    ['I1 IPv6 host bits',  '2001:db8::ffff/64',
+    ['IPv6 host bits',  '2001:db8::ffff/64',
         '+2001:db8::1 +2001:db8::ffff:ffff:ffff:ffff -2001:db8:0:1:: -2001:db7::'],
-    ['I1 loopback',        '::1',           '+::1 -:: -::2 -127.0.0.1 -0.0.0.1'],
-    ['I1 several',         '10.0.0.0/8 192.168.0.0/16 172.16.0.0/12 fc00::/7',
+    ['loopback',        '::1',           '+::1 -:: -::2 -127.0.0.1 -0.0.0.1'],
+    ['several',         '10.0.0.0/8 192.168.0.0/16 172.16.0.0/12 fc00::/7',
         '+10.0.102.126 +192.168.1.1 +172.16.5.4 +172.31.255.255 +fd12::1 -172.32.0.1'
         . ' -11.0.0.0 -9.255.255.255 -fe00:: -192.169.0.0'],
-    ['I1 one in another',  '10.0.0.0/8 10.1.0.0/16 10.1.2.3',
+    ['one in another',  '10.0.0.0/8 10.1.0.0/16 10.1.2.3',
         '+10.1.2.3 +10.1.2.4 +10.2.0.0 +10.0.0.0 +10.255.255.255 -11.0.0.0'],
-    ['I1 neighbours',      '10.0.0.0/9 10.128.0.0/9',
+    ['neighbours',      '10.0.0.0/9 10.128.0.0/9',
         '+10.0.0.0 +10.127.255.255 +10.128.0.0 +10.255.255.255 -11.0.0.0 -9.255.255.255'],
 
-    ['I2 0.0.0.0/0',       '0.0.0.0/0',
+    ['0.0.0.0/0',       '0.0.0.0/0',
         '+0.0.0.0 +255.255.255.254 +1.2.3.4 +::ffff:1.2.3.4 -::1 -:: -2001:db8::1'],
-    ['I2 ::/0',            '::/0',
+    ['::/0',            '::/0',
         '+::1 +:: +ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff -1.2.3.4 -0.0.0.0'
         . ' -::ffff:1.2.3.4'],
-    ['I2 both',            '0.0.0.0/0 ::/0', '+1.2.3.4 +::1 +::ffff:1.2.3.4'],
-    ['I2 /1',              '128.0.0.0/1',
+    ['both',            '0.0.0.0/0 ::/0', '+1.2.3.4 +::1 +::ffff:1.2.3.4'],
+    ['/1',              '128.0.0.0/1',
         '+128.0.0.0 +255.255.255.254 -127.255.255.255 -0.0.0.0'],
-    ['I2 /31',             '1.2.3.4/31',    '+1.2.3.4 +1.2.3.5 -1.2.3.3 -1.2.3.6'],
-    ['I2 /32',             '1.2.3.4/32',    '+1.2.3.4 -1.2.3.5 -1.2.3.3'],
-    ['I2 IPv6 /1',         '8000::/1',      '+8000:: +fe80::1 -7fff::1 -::1'],
-    ['I2 /127',            '2001:db8::3/127',
+    ['/31',             '1.2.3.4/31',    '+1.2.3.4 +1.2.3.5 -1.2.3.3 -1.2.3.6'],
+    ['/32',             '1.2.3.4/32',    '+1.2.3.4 -1.2.3.5 -1.2.3.3'],
+    ['IPv6 /1',         '8000::/1',      '+8000:: +fe80::1 -7fff::1 -::1'],
+    ['/127',            '2001:db8::3/127',
         '+2001:db8::2 +2001:db8::3 -2001:db8::1 -2001:db8::4'],
-    ['I2 /128',            '2001:db8::1/128', '+2001:db8::1 -2001:db8:: -2001:db8::2'],
-    ['I2 /63 and /65',     '2001:db8:0:2::/63 2001:db8:1::/65',
+    ['/128',            '2001:db8::1/128', '+2001:db8::1 -2001:db8:: -2001:db8::2'],
+    ['/63 and /65',     '2001:db8:0:2::/63 2001:db8:1::/65',
         '+2001:db8:0:2:: +2001:db8:0:3:ffff:ffff:ffff:ffff -2001:db8:0:4::'
         . ' -2001:db8:0:1:ffff:ffff:ffff:ffff +2001:db8:1:0:7fff:ffff:ffff:ffff'
         . ' -2001:db8:1:0:8000::'],
-    ['I2 255.255.255.255', '255.255.255.255', '-255.255.255.254 -::'],
-    ['I2 0.0.0.0',         '0.0.0.0',       '+0.0.0.0 -0.0.0.1 -:: -::1'],
-    ['I2 0.0.0.0/32',      '0.0.0.0/32',    '+0.0.0.0 -0.0.0.1'],
-    ['I2 ::',              '::',            '+:: -::1 -0.0.0.0'],
+    ['255.255.255.255', '255.255.255.255', '-255.255.255.254 -::'],
+    ['0.0.0.0',         '0.0.0.0',       '+0.0.0.0 -0.0.0.1 -:: -::1'],
+    ['0.0.0.0/32',      '0.0.0.0/32',    '+0.0.0.0 -0.0.0.1'],
+    ['::',              '::',            '+:: -::1 -0.0.0.0'],
 
-    ['I4 IPv4 rule',       '1.1.1.1',       '+::ffff:1.1.1.1 +::ffff:101:101'
+    ['IPv4 rule',       '1.1.1.1',       '+::ffff:1.1.1.1 +::ffff:101:101'
         . ' -::ffff:1.1.1.2 -::1.1.1.1 -64:ff9b::1.1.1.1 -2002:101:101::'
         . ' -::ffff:0:1.1.1.1 -1:0:0:0:0:ffff:101:101'],
-    ['I4 IPv4 range',      '1.0.0.0/8',     '+::ffff:1.2.3.4 -::ffff:2.0.0.0 -::1.2.3.4'],
-    ['I4 mapped rule',     '::ffff:1.1.1.1', '+1.1.1.1 +::ffff:1.1.1.1 -1.1.1.2'
+    ['IPv4 range',      '1.0.0.0/8',     '+::ffff:1.2.3.4 -::ffff:2.0.0.0 -::1.2.3.4'],
+    ['mapped rule',     '::ffff:1.1.1.1', '+1.1.1.1 +::ffff:1.1.1.1 -1.1.1.2'
         . ' -::1.1.1.1'],
-    ['I4 mapped /120',     '::ffff:1.2.3.0/120', '+1.2.3.0 +1.2.3.255 -1.2.4.0 -1.2.2.255'],
-    ['I4 all mapped',      '::ffff:0:0/96',
+    ['mapped /120',     '::ffff:1.2.3.0/120', '+1.2.3.0 +1.2.3.255 -1.2.4.0 -1.2.2.255'],
+    ['all mapped',      '::ffff:0:0/96',
         '+1.2.3.4 +255.255.255.254 +0.0.0.0 +::ffff:1.2.3.4 -::1 -::1.2.3.4'
         . ' -::fffe:ffff:ffff'],
-    ['I4 a compatible rule', '::1.1.1.1',   '+::1.1.1.1 +::101:101 -1.1.1.1 -::ffff:1.1.1.1'],
-    ['I4 NAT64',           '64:ff9b::/96',  '+64:ff9b::1.1.1.1 -1.1.1.1'],
+    ['a compatible rule', '::1.1.1.1',   '+::1.1.1.1 +::101:101 -1.1.1.1 -::ffff:1.1.1.1'],
+    ['NAT64',           '64:ff9b::/96',  '+64:ff9b::1.1.1.1 -1.1.1.1'],
 );
 
 my $locations = '';
@@ -93,7 +97,7 @@ for my $i (0 .. $#lists) {
                 . " proxy_pass %%UPSTREAM%%; }\n";
 }
 
-# --- I8: 10,000 ranges ------------------------------------------------------
+# --- 10,000 ranges ----------------------------------------------------------
 
 srand 20240229;
 
@@ -318,8 +322,8 @@ for my $i (0 .. $#lists) {
 {
     my @right = map { oracle($_->[0], $_->[1]) } @sample;
     my $inside = grep { $_ } @right;
-    cmp_ok $inside, '>', 700, 'I8 of the sample many are in a range';
-    cmp_ok @sample - $inside, '>', 400, 'I8 and many are not';
+    cmp_ok $inside, '>', 700, 'of the sample many are in a range';
+    cmp_ok @sample - $inside, '>', 400, 'and many are not';
 
     my (undef, @answers) = exchange($s,
         join('', map { request_bytes('/big', as(text(@$_))) } @sample),
@@ -327,9 +331,9 @@ for my $i (0 .. $#lists) {
 
     my @wrong = grep { ($answers[$_]{status} == 200) != $right[$_] } 0 .. $#sample;
     is_deeply [map { text($sample[$_]->@*) . " $answers[$_]{status}" } @wrong], [],
-        'I8 10,000 ranges: ' . @sample . ' addresses as an oracle has them';
+        '10,000 ranges: ' . @sample . ' addresses as an oracle has them';
     is_deeply [grep { $answers[$_]{status} !~ /^(?:200|403)$/ } 0 .. $#sample], [],
-        'I8 each is one or the other';
+        'each is one or the other';
 }
 
 # --- whose turn it is -------------------------------------------------------
@@ -348,22 +352,22 @@ refused $s, '/none', ADDR => 'accept none: outside', as('1.2.3.4');
 refused $s, '/none', ADDR => 'accept none: outside, a good token', as('1.2.3.4'),
         token => $good;
 
-# --- I4, dual-stack listeners -----------------------------------------------
+# --- dual-stack listeners ---------------------------------------------------
 
-granted $s, '/near', 'I4 127.0.0.1 through [::]', port => 2, token => $good;
-granted $s, '/none', 'I4 127.0.0.9 through [::]', port => 2, from => '127.0.0.9';
-refused $s, '/six', ADDR => 'I4 127.0.0.1 through [::], a list of IPv6', port => 2,
+granted $s, '/near', '127.0.0.1 through [::]', port => 2, token => $good;
+granted $s, '/none', '127.0.0.9 through [::]', port => 2, from => '127.0.0.9';
+refused $s, '/six', ADDR => '127.0.0.1 through [::], a list of IPv6', port => 2,
         token => $good;
-granted $s, '/six', 'I4 ::1', port => 2, to => '::1', token => $good;
-refused $s, '/near', ADDR => 'I4 ::1, a list of IPv4', port => 2, to => '::1',
+granted $s, '/six', '::1', port => 2, to => '::1', token => $good;
+refused $s, '/near', ADDR => '::1, a list of IPv4', port => 2, to => '::1',
         token => $good;
-granted $s, '/world', 'I4 ::1, both families', port => 2, to => '::1', token => $good;
+granted $s, '/world', '::1, both families', port => 2, to => '::1', token => $good;
 
-# --- I5: realip -------------------------------------------------------------
+# --- realip -----------------------------------------------------------------
 
 {
     my $i = 0;      # the list of 1.1.1.1
-    granted $s, "/list$i", "I5 $_->[0]", headers => $_->[1] for
+    granted $s, "/list$i", "$_->[0]", headers => $_->[1] for
         ['one of two',       ['X-Forwarded-For: 9.9.9.9, 1.1.1.1']],
         ['the second header', ['X-Forwarded-For: 9.9.9.9', 'X-Forwarded-For: 1.1.1.1']],
         ['a port',           ['X-Forwarded-For: 1.1.1.1:99']],
@@ -371,7 +375,7 @@ granted $s, '/world', 'I4 ::1, both families', port => 2, to => '::1', token => 
         ['spaces',           ['X-Forwarded-For:   1.1.1.1   ']],
         ['garbage before',   ['X-Forwarded-For: garbage, 1.1.1.1']];
 
-    refused $s, "/list$i", ADDR => "I5 $_->[0]", headers => $_->[1] for
+    refused $s, "/list$i", ADDR => "$_->[0]", headers => $_->[1] for
         ['the first of two', ['X-Forwarded-For: 1.1.1.1, 9.9.9.9']],
         ['the first header', ['X-Forwarded-For: 1.1.1.1', 'X-Forwarded-For: 9.9.9.9']],
         ['garbage',          ['X-Forwarded-For: 1.1.1.1 garbage']],
@@ -387,22 +391,22 @@ granted $s, '/world', 'I4 ::1, both families', port => 2, to => '::1', token => 
         ['unix:',            ['X-Forwarded-For: unix:']],
         ['four more bytes',  ['X-Forwarded-For: 1.1.1.1.1']];
 
-    refused $s, "/list$i", ADDR => 'I5 a peer that is not trusted', as('1.1.1.1'),
+    refused $s, "/list$i", ADDR => 'a peer that is not trusted', as('1.1.1.1'),
             from => '127.0.0.2';
-    refused $s, '/near', ADDR => 'I5 a trusted peer speaks for another', as('1.1.1.1'),
+    refused $s, '/near', ADDR => 'a trusted peer speaks for another', as('1.1.1.1'),
             token => $good;
-    granted $s, '/near', 'I5 what is no address leaves the peer its own',
+    granted $s, '/near', 'what is no address leaves the peer its own',
             as('fe80::1%eth0'), token => $good;
-    granted $s, '/near', 'I5 a peer that is not trusted keeps its own', as('1.1.1.1'),
+    granted $s, '/near', 'a peer that is not trusted keeps its own', as('1.1.1.1'),
             from => '127.0.0.2', token => $good;
 }
 
-granted $s, '/x', 'I5 recursive', port => 6, token => $good,
+granted $s, '/x', 'recursive', port => 6, token => $good,
         as('9.9.9.9, 1.2.3.4, 10.0.0.1, 10.0.0.2');
-refused $s, '/x', ADDR => 'I5 recursive, the last that is not trusted',
+refused $s, '/x', ADDR => 'recursive, the last that is not trusted',
         port => 6, token => $good, as('1.2.3.4, 9.9.9.9, 10.0.0.1');
 
-# --- I10: another address on the same connection ----------------------------
+# --- another address on the same connection ---------------------------------
 
 {
     my @addresses = map { $_ % 3 ? '1.1.1.1' : '1.1.1.2' } 1 .. 60;
@@ -411,35 +415,35 @@ refused $s, '/x', ADDR => 'I5 recursive, the last that is not trusted',
         heads => [map { 0 } @addresses], hits => 40);
 
     for my $i (0 .. $#addresses) {
-        my $name = "I10 request $i of a connection, $addresses[$i]";
+        my $name = "request $i of a connection, $addresses[$i]";
         $addresses[$i] eq '1.1.1.1' ? is_granted($answers[$i], $name)
                                     : is_refused($answers[$i], ADDR => $name);
     }
 }
 
-# --- I6: unix sockets -------------------------------------------------------
+# --- unix sockets -----------------------------------------------------------
 
 {
     my @unix = (path => $s->dir . '/client.sock', token => $good);
 
-    granted $s, '/x', 'I6 a unix socket, no list', @unix;
-    refused $s, $_, ADDR => "I6 a unix socket, $_", @unix for '/near', '/six', '/world';
-    refused $s, '/none', ADDR => 'I6 a unix socket, accept none', @unix;
-    refused $s, '/near', ADDR => 'I6 a unix socket that is not trusted', @unix,
+    granted $s, '/x', 'a unix socket, no list', @unix;
+    refused $s, $_, ADDR => "a unix socket, $_", @unix for '/near', '/six', '/world';
+    refused $s, '/none', ADDR => 'a unix socket, accept none', @unix;
+    refused $s, '/near', ADDR => 'a unix socket that is not trusted', @unix,
             as('127.0.0.1');
 
     my @real = (path => $s->dir . '/real.sock', token => $good);
-    refused $s, '/x', ADDR => 'I6 a trusted unix socket, no header', @real;
-    granted $s, '/x', 'I6 a trusted unix socket', @real, headers => ['X-Real-IP: 192.0.2.7'];
-    granted $s, '/x', 'I6 a trusted unix socket, IPv6', @real,
+    refused $s, '/x', ADDR => 'a trusted unix socket, no header', @real;
+    granted $s, '/x', 'a trusted unix socket', @real, headers => ['X-Real-IP: 192.0.2.7'];
+    granted $s, '/x', 'a trusted unix socket, IPv6', @real,
             headers => ['X-Real-IP: 2001:db8::7'];
-    refused $s, '/x', ADDR => 'I6 a trusted unix socket, another', @real,
+    refused $s, '/x', ADDR => 'a trusted unix socket, another', @real,
             headers => ['X-Real-IP: 192.0.3.7'];
-    refused $s, '/x', ADDR => 'I6 a trusted unix socket, garbage', @real,
+    refused $s, '/x', ADDR => 'a trusted unix socket, garbage', @real,
             headers => ['X-Real-IP: 192.0.2.x'];
 }
 
-# --- I6: the PROXY protocol -------------------------------------------------
+# --- the PROXY protocol -----------------------------------------------------
 
 # whose address counts: that of the header, or that of the connection
 my @headers = (
@@ -463,13 +467,13 @@ for (@headers) {
     my ($name, $preface, $whose) = @$_;
     my @how = (token => $good, preface => $preface, new => 1);
 
-    granted $s, '/near', "I6 $name without realip", @how, port => 4;
-    refused $s, '/listed', ADDR => "I6 $name without realip", @how, port => 4;
+    granted $s, '/near', "$name without realip", @how, port => 4;
+    refused $s, '/listed', ADDR => "$name without realip", @how, port => 4;
 
     my ($right, $wrong) = $whose eq 'header' ? ('/listed', '/near') : ('/near', '/listed');
-    granted $s, $right, "I6 $name with realip: that of the $whose", @how, port => 5;
-    refused $s, $wrong, ADDR => "I6 $name with realip: not the other", @how, port => 5;
-    refused $s, $right, INV => "I6 $name with realip: a bad token", @how, port => 5,
+    granted $s, $right, "$name with realip: that of the $whose", @how, port => 5;
+    refused $s, $wrong, ADDR => "$name with realip: not the other", @how, port => 5;
+    refused $s, $right, INV => "$name with realip: a bad token", @how, port => 5,
             token => $bad;
 }
 
@@ -480,10 +484,10 @@ for my $row (['proxy', 'v1 TCP4', $headers[0][1], 0], ['realproxy', 'v1 TCP4', $
     my ($socket, $name, $preface, $known) = @$row;
     my @how = (path => $s->dir . "/$socket.sock", preface => $preface, new => 1, token => $good);
 
-    granted $s, '/x', "I6 $socket.sock $name, no list", @how;
-    refused $s, '/near', ADDR => "I6 $socket.sock $name, a list", @how;
-    $known ? granted($s, '/listed', "I6 $socket.sock $name", @how)
-           : refused($s, '/listed', ADDR => "I6 $socket.sock $name", @how);
+    granted $s, '/x', "$socket.sock $name, no list", @how;
+    refused $s, '/near', ADDR => "$socket.sock $name, a list", @how;
+    $known ? granted($s, '/listed', "$socket.sock $name", @how)
+           : refused($s, '/listed', ADDR => "$socket.sock $name", @how);
 }
 
 for (['v1 cut',             'PROXY TCP4 192.0.2.1 127.'],
@@ -505,8 +509,8 @@ for (['v1 cut',             'PROXY TCP4 192.0.2.1 127.'],
     my $connection = $s->connect(port => 5);
     $connection->send($preface . $request);
     $connection->finish;
-    is eval { $connection->rest } // 'reset', '', "I6 $name: closed without an answer";
-    is $s->upstream->hits->count('proxy'), 0, "I6 $name: the upstream was not hit";
+    is eval { $connection->rest } // 'reset', '', "$name: closed without an answer";
+    is $s->upstream->hits->count('proxy'), 0, "$name: the upstream was not hit";
 }
 
 # --- files ------------------------------------------------------------------
@@ -550,7 +554,7 @@ sub conf ($allow, %o) {
          . "auth_token_accept $accept;\n$allow\n} }";
 }
 
-conf_fails conf("auth_token_allow '$_'; # here"), quotemeta($_), "I3 '$_'", files => { @files }
+conf_fails conf("auth_token_allow '$_'; # here"), quotemeta($_), "'$_'", files => { @files }
     for '1.2.3.4/33', '::/129', '1.2.3.4/-1', '1.2.3.4/+8', '1.2.3.4/', '1.2.3.4/08',
         '1.2.3.4/8x', '1.2.3.4/ 8', '/8', '1.2.3', '1..2.3', '1.2.3.', '...', '010.0.0.1',
         '0x7f.1', '1.2.3.4.5', '256.1.1.1', '1.2.3.4/255.255.255.0', 'fe80::1%eth0', ':::',
@@ -560,14 +564,14 @@ conf_fails conf("auth_token_allow '$_'; # here"), quotemeta($_), "I3 '$_'", file
         '::ffff:1.2.3.4/129', '1', 'unix:', '$remote_addr', 'File=x';
 
 conf_fails conf("auth_token_allow $_->[1]; # here"), $_->[2], $_->[0], files => { @files } for
-    ['I3 a bad one behind a good one', '1.2.3.4 1.2.3.4/33', '1\.2\.3\.4/33'],
-    ['I3 no file',          'file=',              'not a regular file'],
-    ['I3 no argument',      '',                   'number of arguments'],
-    ['I3 any and another',  'any 1.2.3.4',        'any'],
-    ['I3 another and any',  '1.2.3.4 any',        'any'],
-    ['I3 any twice',        'any any',            'any'],
-    ['I3 any, then another', "any;\nauth_token_allow 1.2.3.4", 'any'],
-    ['I3 another, then any', "1.2.3.4;\nauth_token_allow any", 'any'];
+    ['a bad one behind a good one', '1.2.3.4 1.2.3.4/33', '1\.2\.3\.4/33'],
+    ['no file',          'file=',              'not a regular file'],
+    ['no argument',      '',                   'number of arguments'],
+    ['any and another',  'any 1.2.3.4',        'any'],
+    ['another and any',  '1.2.3.4 any',        'any'],
+    ['any twice',        'any any',            'any'],
+    ['any, then another', "any;\nauth_token_allow 1.2.3.4", 'any'],
+    ['another, then any', "1.2.3.4;\nauth_token_allow any", 'any'];
 
 conf_fails conf('auth_token_allow file=ranges; # here'), $_->[2], "a file: $_->[0]",
            files => { @files, ranges => $_->[1] } for
@@ -605,13 +609,13 @@ conf_fails conf('auth_token_allow any; # here', accept => 'none') =~ s/auth_toke
            files => { @files };
 
 conf_ok conf("auth_token_allow $_->[1];"), $_->[0], files => { @files }, says => $_->[2] for
-    ['I1 host bits are warned of',      '12.34.56.78/24', qr/\[warn\].*12\.34\.56\.78\/24.*:\d+$/m],
-    ['I1 IPv6 host bits, too',          '2001:db8::1/64', qr/\[warn\].*2001:db8::1\/64.*:\d+$/m],
-    ['I4 mapped host bits, too',        '::ffff:1.2.3.4/120', qr/\[warn\].*::ffff:1\.2\.3\.4\/120/],
-    ['I2 0.0.0.0/0 is warned of',       '0.0.0.0/0', qr/\[warn\].*0\.0\.0\.0\/0.*IPv4.*:\d+$/m],
-    ['I2 ::/0, too',                    '::/0', qr/\[warn\].*::\/0.*IPv6.*:\d+$/m],
-    ['I2 ::ffff:0:0/96 is all of IPv4', '::ffff:0:0/96', qr/\[warn\].*::ffff:0:0\/96.*IPv4/],
-    ['I2 1.2.3.4/0 is both',            '1.2.3.4/0',
+    ['host bits are warned of',      '12.34.56.78/24', qr/\[warn\].*12\.34\.56\.78\/24.*:\d+$/m],
+    ['IPv6 host bits, too',          '2001:db8::1/64', qr/\[warn\].*2001:db8::1\/64.*:\d+$/m],
+    ['mapped host bits, too',        '::ffff:1.2.3.4/120', qr/\[warn\].*::ffff:1\.2\.3\.4\/120/],
+    ['0.0.0.0/0 is warned of',       '0.0.0.0/0', qr/\[warn\].*0\.0\.0\.0\/0.*IPv4.*:\d+$/m],
+    ['::/0, too',                    '::/0', qr/\[warn\].*::\/0.*IPv6.*:\d+$/m],
+    ['::ffff:0:0/96 is all of IPv4', '::ffff:0:0/96', qr/\[warn\].*::ffff:0:0\/96.*IPv4/],
+    ['1.2.3.4/0 is both',            '1.2.3.4/0',
      qr/\[warn\].*1\.2\.3\.4\/0.*\n.*\[warn\].*1\.2\.3\.4\/0/];
 
 {

@@ -1,8 +1,12 @@
 #!/usr/bin/perl
 
 # API tokens: X-API-Token against the store; beside bearer tokens and cookies;
-# their owners, roles, ranges, expiry; what is shown of them (rows D1 to D3, H2 to
-# H4 and H16, I7, T1).
+# their owners, roles, ranges, expiry; what is shown of them.
+#
+# Requirements: store-hashes-only, store-decisions, store-expiry,
+#   duplicate-credential-headers, header-name-variants, multiple-credentials,
+#   api-token-syntax, address-client-and-location, compare-in-constant-time,
+#   store-change-is-immediate.
 
 use v5.36;
 
@@ -135,63 +139,63 @@ my $unknown = secret(join '', map { ('a' .. 'z', 'A' .. 'Z', 0 .. 9)[rand 62] } 
 my $jwt     = good_token();
 my $forged  = token(key => key('rsa2'));
 
-# --- D1: what the store holds -----------------------------------------------
+# --- what the store holds ---------------------------------------------------
 
 {
     my $bytes  = AuthToken::Log->new($store->path . '/data.mdb')->content;
     my $export = $store->ok('export');
 
-    is_deeply [grep { index($bytes, $t{$_}) >= 0 } sort keys %t], [], 'D1 no token is in the store';
-    is_deeply [grep { index($export, $t{$_}) >= 0 } sort keys %t], [], 'D1 nor in an export';
+    is_deeply [grep { index($bytes, $t{$_}) >= 0 } sort keys %t], [], 'no token is in the store';
+    is_deeply [grep { index($export, $t{$_}) >= 0 } sort keys %t], [], 'nor in an export';
     is_deeply [grep { index($export, sha256_hex($t{$_})) < 0 } sort keys %t], [],
-              'D1 their SHA-256 are';
+              'their SHA-256 are';
 
     my @made = map { $t{$_} } grep { $_ ne 'own' } keys %t;
-    is_deeply [grep { !/\A[A-Za-z0-9_-]{32,}\z/ } @made], [], 'D1 32 characters or more';
-    is scalar(uniq @made), scalar @made, 'D1 no two are equal';
+    is_deeply [grep { !/\A[A-Za-z0-9_-]{32,}\z/ } @made], [], '32 characters or more';
+    is scalar(uniq @made), scalar @made, 'no two are equal';
 
     is_deeply [grep { index($store->ok('token', 'show', $_) . $store->ok('token', 'list'), $t{$_}) >= 0 }
-               qw(good own)], [], 'D1 a token is shown once';
+               qw(good own)], [], 'a token is shown once';
 }
 
-# --- D2: found, unknown, expired, disabled ----------------------------------
+# --- found, unknown, expired, disabled --------------------------------------
 
 my @body = (qq({"code":"API_EXPIRED_API_TOKEN","message":"Expired API Token"}),
             qq({"code":"API_INVALID_API_TOKEN","message":"Invalid API Token"}));
 {
     my @answers = map { $s->request('/api', api_token => $_, tag => next_tag) }
                   $t{past}, $unknown;
-    is $answers[$_]{body}, $body[$_], "D2 the documented body, $_" for 0, 1;
-    is $answers[$_]{status}, 401, "D2 its status, $_" for 0, 1;
-    is $answers[$_]->header('Content-Type'), 'application/json', "D2 its type, $_" for 0, 1;
+    is $answers[$_]{body}, $body[$_], "the documented body, $_" for 0, 1;
+    is $answers[$_]{status}, 401, "its status, $_" for 0, 1;
+    is $answers[$_]->header('Content-Type'), 'application/json', "its type, $_" for 0, 1;
 }
 
-admits $_, '/api', "D2 $_" for qw(good read both never later own any);
-refused $s, '/api', TINV => 'D2 unknown', api_token => $unknown, reason => 'unknown_api_token';
-refuses 'past', '/api', TEXP => 'D2 expired', reason => 'expired_api_token';
-refuses 'off', '/api', DISABLED => 'D2 disabled', reason => 'disabled_client';
-refuses 'of_jack', '/api', DISABLED => 'D2 its owner is disabled', reason => 'disabled_user';
-refuses 'far', '/api', ADDR => 'D2 address', reason => 'address';
-refuses 'good', '/read', SCOPE => 'D2 scope', reason => 'scope';
+admits $_, '/api', "$_" for qw(good read both never later own any);
+refused $s, '/api', TINV => 'unknown', api_token => $unknown, reason => 'unknown_api_token';
+refuses 'past', '/api', TEXP => 'expired', reason => 'expired_api_token';
+refuses 'off', '/api', DISABLED => 'disabled', reason => 'disabled_client';
+refuses 'of_jack', '/api', DISABLED => 'its owner is disabled', reason => 'disabled_user';
+refuses 'far', '/api', ADDR => 'address', reason => 'address';
+refuses 'good', '/read', SCOPE => 'scope', reason => 'scope';
 
 # the order of the checks
-refuses 'past_off', '/read', TEXP => 'D2 expired, disabled, far, no scope';
-refuses 'past_jack', '/read', TEXP => 'D2 expired, its owner disabled, far, no scope';
-refuses 'off_far', '/read', DISABLED => 'D2 disabled, far, no scope', reason => 'disabled_client';
-refuses 'off_jack', '/read', DISABLED => 'D2 disabled, its owner, too', reason => 'disabled_client';
-refuses 'jack_far', '/read', DISABLED => 'D2 its owner disabled, far, no scope', reason => 'disabled_user';
-refuses 'far_no_scope', '/read', ADDR => 'D2 far, no scope';
+refuses 'past_off', '/read', TEXP => 'expired, disabled, far, no scope';
+refuses 'past_jack', '/read', TEXP => 'expired, its owner disabled, far, no scope';
+refuses 'off_far', '/read', DISABLED => 'disabled, far, no scope', reason => 'disabled_client';
+refuses 'off_jack', '/read', DISABLED => 'disabled, its owner, too', reason => 'disabled_client';
+refuses 'jack_far', '/read', DISABLED => 'its owner disabled, far, no scope', reason => 'disabled_user';
+refuses 'far_no_scope', '/read', ADDR => 'far, no scope';
 
 # what is refused says whose it was, in the log alone
-refuses $_->[0], '/api', $_->[1] => "D2 the subject of $_->[0]",
+refuses $_->[0], '/api', $_->[1] => "the subject of $_->[0]",
     decision => { subject => $_->[2], user => '', client => '', method => '', scope => '',
                   fingerprint => substr sha256_hex($t{$_->[0]}), 0, 12 } for
     ['past', TEXP => 'past'], ['off', DISABLED => 'off'], ['of_jack', DISABLED => 'jack'],
     ['far', ADDR => 'far'];
-refused $s, '/api', TINV => 'D2 the subject of nobody', api_token => $unknown,
+refused $s, '/api', TINV => 'the subject of nobody', api_token => $unknown,
     decision => { subject => '', fingerprint => substr sha256_hex($unknown), 0, 12 };
 
-# --- D3: expiry, to the millisecond -----------------------------------------
+# --- expiry, to the millisecond ---------------------------------------------
 
 {
     my $start  = int(time * 1000) + 1_500;          # what the import may take
@@ -223,8 +227,8 @@ refused $s, '/api', TINV => 'D2 the subject of nobody', api_token => $unknown,
         }
         sleep 0.001;
     }
-    is_deeply \@wrong, [], 'D3 expired from its millisecond on, and not before';
-    is scalar(keys %seen), 16, 'D3 each was seen good, and expired';
+    is_deeply \@wrong, [], 'expired from its millisecond on, and not before';
+    is scalar(keys %seen), 16, 'each was seen good, and expired';
 }
 
 $store->import_records(tokens => [
@@ -234,8 +238,8 @@ $store->import_records(tokens => [
     { id => 'nil', token => $t{nil} = 'n' x 40, expires => undef },
     { id => 'not', token => $t{not} = 'm' x 40 },
 ]);
-admits $_, '/api', "D3 expires $_" for qw(e9 nil not);
-refuses $_, '/api', TEXP => "D3 expires $_" for qw(e0 e1);
+admits $_, '/api', "expires $_" for qw(e9 nil not);
+refuses $_, '/api', TEXP => "expires $_" for qw(e0 e1);
 
 for my $row (['negative', -1], ['a string', '4102444800000'], ['the year 99999', 3093527980800000],
              ['a fraction', 4102444800000.5], ['true', JSON::PP::true], ['a list', [1]])
@@ -244,17 +248,17 @@ for my $row (['negative', -1], ['a string', '4102444800000'], ['the year 99999',
     ok !eval {
         $store->import_records(tokens => [{ id => 'bad', token => 'b' x 40, expires => $expires }]);
         1;
-    }, "D3 expires $name: the record is refused";
+    }, "expires $name: the record is refused";
 }
-refused $s, '/api', TINV => 'D3 and is not there', api_token => 'b' x 40;
+refused $s, '/api', TINV => 'and is not there', api_token => 'b' x 40;
 
-# --- H2, H3: the header -----------------------------------------------------
+# --- the header -------------------------------------------------------------
 
 for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                ['x-ApI-tOKEN', 'X-API-TOKEN'])
 {
     my ($one, $other) = @$names;
-    refused $s, $_->[0], TINV => "H2 two, $one and $other, $_->[1] at $_->[0]",
+    refused $s, $_->[0], TINV => "two, $one and $other, $_->[1] at $_->[0]",
             headers => ["$one: $_->[2]", "$other: $_->[3]"], reason => 'several_api_tokens',
             expect => { scheme => $_->[0] eq '/only' ? 'ApiKey' : 'Bearer' } for
         map { my $path = $_;
@@ -263,11 +267,11 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                [$path, 'the first empty', '', $good], [$path, 'the second empty', $good, ''],
                [$path, 'another good one', $good, $t{both}]) } '/api', '/only';
 }
-refused $s, '/api', TINV => 'H2 three', headers => [("X-API-Token: $good") x 3];
-refused $s, '/api', TINV => 'H2 two in one', api_token => "$good, $good", reason => 'unknown_api_token';
-refused $s, '/api', INV => 'H2 two, beside a bearer token', token => $jwt,
+refused $s, '/api', TINV => 'three', headers => [("X-API-Token: $good") x 3];
+refused $s, '/api', TINV => 'two in one', api_token => "$good, $good", reason => 'unknown_api_token';
+refused $s, '/api', INV => 'two, beside a bearer token', token => $jwt,
         headers => [("X-API-Token: $good") x 2], reason => 'several_credentials';
-refused $s, '/bearer', NONE => 'H2 two where none is accepted',
+refused $s, '/bearer', NONE => 'two where none is accepted',
         headers => [("X-API-Token: $good") x 2];
 
 {
@@ -289,28 +293,28 @@ refused $s, '/bearer', NONE => 'H2 two where none is accepted',
 
     for my $i (0 .. $#rows) {
         my ($what, $sign) = $rows[$i]->@*;
-        defined $sign ? is_refused($answers[$i], $sign, "H2 HTTP/2, $what")
-                      : is_granted($answers[$i], "H2 HTTP/2, $what");
+        defined $sign ? is_refused($answers[$i], $sign, "HTTP/2, $what")
+                      : is_granted($answers[$i], "HTTP/2, $what");
     }
 }
 
 for my $name ('X_API_Token', 'X_API-Token', 'X-API_Token', 'X.API.Token', 'XAPIToken',
               'X-API-Tokens', 'X-API-Toke', 'API-Token', 'X-Api-Key', 'X-My-Key')
 {
-    refused $s, '/only', TNONE => "H3 $name", headers => ["$name: $good"];
-    granted $s, '/only', "H3 a bad $name beside a good token", api_token => $good,
+    refused $s, '/only', TNONE => "$name", headers => ["$name: $good"];
+    granted $s, '/only', "a bad $name beside a good token", api_token => $good,
             headers => ["$name: $unknown"];
-    refused $s, '/only', TINV => "H3 a good $name beside a bad token", api_token => $unknown,
+    refused $s, '/only', TINV => "a good $name beside a bad token", api_token => $unknown,
             headers => ["$name: $good"], expect => { scheme => 'ApiKey' };
 }
-granted $s, '/only', "H3 $_", headers => ["$_: $good"]
+granted $s, '/only', "$_", headers => ["$_: $good"]
     for 'x-api-token', 'X-API-TOKEN', 'X-Api-Token';
-refused $s, "/only?$_=x", TNONE => "H3 $_ in the query"
+refused $s, "/only?$_=x", TNONE => "$_ in the query"
     for 'X-API-Token', 'x_api_token', 'api_token', 'token';
-refused $s, '/only', TNONE => 'H3 a cookie', cookie => "X-API-Token=$good; api_token=$good";
-refused $s, '/only', TNONE => 'H3 a bearer token', auth => "Bearer $good";
-refused $s, '/api', INV => 'H3 an API token as a bearer token', auth => "Bearer $good";
-refused $s, '/api', TINV => 'H3 a JWT as an API token', api_token => $jwt;
+refused $s, '/only', TNONE => 'a cookie', cookie => "X-API-Token=$good; api_token=$good";
+refused $s, '/only', TNONE => 'a bearer token', auth => "Bearer $good";
+refused $s, '/api', INV => 'an API token as a bearer token', auth => "Bearer $good";
+refused $s, '/api', TINV => 'a JWT as an API token', api_token => $jwt;
 
 # --- api_token=HEADER -------------------------------------------------------
 
@@ -337,7 +341,7 @@ granted $s, '/named/author', 'api_token=Authorization', auth => $good;
 refused $s, '/named/author', TINV => 'api_token=Authorization, with a scheme',
         auth => "Bearer $good", expect => { scheme => 'ApiKey' };
 
-# --- H4: several credentials ------------------------------------------------
+# --- several credentials ----------------------------------------------------
 
 my %api = (none => [], good => [api_token => $good], bad => [api_token => $unknown]);
 my %jwt = (none => [], good => [token => $jwt], bad => [token => $forged]);
@@ -347,7 +351,7 @@ my %cookie = (none => [], good => [cookie => "accessToken=$jwt"],
 for my $a (qw(none good bad)) {
     for my $b (qw(none good bad)) {
         my @both = ($api{$a}->@*, $jwt{$b}->@*);
-        my $name = "H4 API token $a, bearer token $b";
+        my $name = "API token $a, bearer token $b";
 
         # where both are accepted: exactly one may be there
         my $sign = $a ne 'none' && $b ne 'none' ? 'INV'
@@ -379,7 +383,7 @@ for my $a (qw(none good bad)) {
     # API token and cookie
     for my $c (qw(none good bad)) {
         my @both = ($api{$a}->@*, $cookie{$c}->@*);
-        my $name = "H4 API token $a, cookie $c";
+        my $name = "API token $a, cookie $c";
         my $sign = $a eq 'bad' ? 'TINV' : $a eq 'good' || $c eq 'good' ? undef
                  : $c eq 'bad' ? 'INV' : 'NONE';
         my $kind = $a eq 'none' ? 'cookie' : 'api_token';
@@ -390,21 +394,21 @@ for my $a (qw(none good bad)) {
         }
     }
 }
-refused $s, '/api', INV => 'H4 an empty API token beside a bearer token', api_token => '',
+refused $s, '/api', INV => 'an empty API token beside a bearer token', api_token => '',
         token => $jwt, reason => 'several_credentials';
-refused $s, '/api', INV => 'H4 an empty bearer token beside an API token', api_token => $good,
+refused $s, '/api', INV => 'an empty bearer token beside an API token', api_token => $good,
         auth => 'Bearer', reason => 'several_credentials';
-granted $s, '/api', 'H4 Basic beside an API token', api_token => $good, auth => 'Basic YTpi';
-granted $s, '/api', 'H4 an empty Authorization beside an API token', api_token => $good, auth => '';
-granted $s, '/cookie', 'H4 two cookies beside an API token', api_token => $good,
+granted $s, '/api', 'Basic beside an API token', api_token => $good, auth => 'Basic YTpi';
+granted $s, '/api', 'an empty Authorization beside an API token', api_token => $good, auth => '';
+granted $s, '/cookie', 'two cookies beside an API token', api_token => $good,
         cookie => "accessToken=$jwt; accessToken=$forged";
-granted $s, '/cookie', 'H4 an API token from another origin, a cookie beside it', method => 'POST',
+granted $s, '/cookie', 'an API token from another origin, a cookie beside it', method => 'POST',
         body => '', api_token => $good, cookie => "accessToken=$jwt",
         headers => ['Origin: https://evil.example'];
 
-# --- H16: the text ----------------------------------------------------------
+# --- the text ---------------------------------------------------------------
 
-refused $s, '/only', TINV => "H16 $_->[0]", api_token => $_->[1], reason => 'unknown_api_token',
+refused $s, '/only', TINV => "$_->[0]", api_token => $_->[1], reason => 'unknown_api_token',
         expect => { scheme => 'ApiKey' } for
     ['empty', ''], ['spaces', '     '], ['one byte', 'x'], ['4,096 bytes', 'x' x 4096],
     ['4,097 bytes', 'x' x 4097], ['8,000 bytes', 'y' x 8000],
@@ -418,13 +422,13 @@ refused $s, '/only', TINV => "H16 $_->[0]", api_token => $_->[1], reason => 'unk
     ['ApiKey', "ApiKey $good"], ['a comma behind', "$good,"], ['encoded', '%' . unpack 'H*', $good],
     ['its SHA-256', sha256_hex($good)], ['the bytes of it', pack('H*', sha256_hex($good)) =~ s/[\0\r\n]/x/gr],
     ['its id', 'good'], ['*', '*'];
-granted $s, '/only', 'H16 spaces around it', headers => ["X-API-Token:    $good   "];
-granted $s, '/only', 'H16 no space in front', headers => ["X-API-Token:$good"];
-granted $s, '/only', 'H16 every character of an own one', api_token => $t{own};
-refused_by_nginx $s, '/only', 400, 'H16 NUL', headers => ["X-API-Token: $good\0"];
-refused_by_nginx $s, '/only', 400, 'H16 a folded line', headers => ['X-API-Token:', " $good"];
+granted $s, '/only', 'spaces around it', headers => ["X-API-Token:    $good   "];
+granted $s, '/only', 'no space in front', headers => ["X-API-Token:$good"];
+granted $s, '/only', 'every character of an own one', api_token => $t{own};
+refused_by_nginx $s, '/only', 400, 'NUL', headers => ["X-API-Token: $good\0"];
+refused_by_nginx $s, '/only', 400, 'a folded line', headers => ['X-API-Token:', " $good"];
 
-# --- T1: nothing tells how near a guess was ---------------------------------
+# --- nothing tells how near a guess was -------------------------------------
 
 {
     my %answers;
@@ -433,7 +437,7 @@ refused_by_nginx $s, '/only', 400, 'H16 a folded line', headers => ['X-API-Token
         push $s->{refused}->@*, $tag;
         $answers{$answer->{raw_head} =~ s/^Date: .*\r\n//mr . $answer->{body}} = 1;
     }
-    is scalar keys %answers, 1, 'T1 one answer to all wrong tokens';
+    is scalar keys %answers, 1, 'one answer to all wrong tokens';
 }
 
 # --- challenges -------------------------------------------------------------
@@ -456,14 +460,14 @@ refused $s, '/any-of', TNONE => 'satisfy any, nothing', decision => undef;
 
 # --- scopes, owners, roles --------------------------------------------------
 
-admits $_->[0], $_->[1], "D2 $_->[0] at $_->[1]" for
+admits $_->[0], $_->[1], "$_->[0] at $_->[1]" for
     map { my $id = shift @$_; map { [$id, $_] } @$_ }
     ['read', qw(/read /any)], ['both', qw(/read /write /both /any)],
     ['of_jane', qw(/read /any)], ['of_root', '/read'], ['bare', '/api'],
     ['reader', qw(/write /any /x.read)], ['admin', qw(/read /both /x.write /cipp)],
     ['ops', '/x.write'], ['janes', qw(/read /any /x.read)];
 
-refuses $_->[0], $_->[1], SCOPE => "D2 $_->[0] at $_->[1]", reason => 'scope' for
+refuses $_->[0], $_->[1], SCOPE => "$_->[0] at $_->[1]", reason => 'scope' for
     map { my $id = shift @$_; map { [$id, $_] } @$_ }
     ['good', qw(/read /write /both /any /x.read)], ['read', qw(/write /both)],
     ['of_jane', qw(/write /both /x.read)],          # her ceiling; not her rights
@@ -472,64 +476,64 @@ refuses $_->[0], $_->[1], SCOPE => "D2 $_->[0] at $_->[1]", reason => 'scope' fo
     ['reader', qw(/read /both /x.write /cipp)],
     ['ops', qw(/read /write /any /x.read)],         # a deny wins over the token's scopes
     ['janes', qw(/write /both /x.write)];
-admits 'of_idle', '/api', 'D2 an owner without any scope, where none is required';
+admits 'of_idle', '/api', 'an owner without any scope, where none is required';
 
-admits 'lost', '/read', 'D2 a role of the store, and scopes';
-refuses 'lost', '/write', SCOPE => 'D2 what that role denies';
+admits 'lost', '/read', 'a role of the store, and scopes';
+refuses 'lost', '/write', SCOPE => 'what that role denies';
 $store->ok('role', 'delete', 'lost');
-refuses 'lost', $_, SCOPE => "D2 a role that is gone denies all, at $_", reason => 'no_role'
+refuses 'lost', $_, SCOPE => "a role that is gone denies all, at $_", reason => 'no_role'
     for '/api', '/read', '/write';
 $store->role('lost', grant => ['read']);
-admits 'lost', $_, "D2 and is there again, at $_" for '/api', '/read', '/write';
+admits 'lost', $_, "and is there again, at $_" for '/api', '/read', '/write';
 
-admits 'of_gone', '/read', 'D2 an owner who is there';
+admits 'of_gone', '/read', 'an owner who is there';
 {
     my ($status) = $store->run('user', 'delete', 'gone');
-    $status == 0 ? refuses('of_gone', '/read', DISABLED => 'D2 an owner who is gone', reason => 'disabled_user')
-                 : admits('of_gone', '/read', 'D2 an owner who could not go');
+    $status == 0 ? refuses('of_gone', '/read', DISABLED => 'an owner who is gone', reason => 'disabled_user')
+                 : admits('of_gone', '/read', 'an owner who could not go');
 }
 $store->update('user', 'jane', scope => ['write']);
-admits 'of_jane', '/write', 'D2 the owner may write from now on';
-refuses 'of_jane', '/read', SCOPE => 'D2 and not read any more';
+admits 'of_jane', '/write', 'the owner may write from now on';
+refuses 'of_jane', '/read', SCOPE => 'and not read any more';
 $store->ok('user', 'disable', 'jane');
-refuses $_, '/write', DISABLED => "D2 the owner of $_ is disabled", reason => 'disabled_user'
+refuses $_, '/write', DISABLED => "the owner of $_ is disabled", reason => 'disabled_user'
     for qw(of_jane janes);
 $store->ok('user', 'enable', 'jane');
-admits 'of_jane', '/write', 'D2 and enabled again';
+admits 'of_jane', '/write', 'and enabled again';
 
-# --- D7 in small: live ------------------------------------------------------
+# --- in small: live ---------------------------------------------------------
 
 $store->ok('token', 'disable', 'both');
-refuses 'both', '/api', DISABLED => 'D7 disabled';
+refuses 'both', '/api', DISABLED => 'disabled';
 $store->ok('token', 'enable', 'both');
-admits 'both', '/api', 'D7 enabled';
+admits 'both', '/api', 'enabled';
 $store->ok('token', 'revoke', 'both');
-refuses 'both', '/api', TINV => 'D7 revoked';
+refuses 'both', '/api', TINV => 'revoked';
 $t{new} = $store->token('both', scope => ['read']);
-admits 'new', '/read', 'D7 a new one of its id';
-refuses 'both', '/read', TINV => 'D7 the old one stays out';
+admits 'new', '/read', 'a new one of its id';
+refuses 'both', '/read', TINV => 'the old one stays out';
 
-# --- I7: ranges of the token, and of the location ---------------------------
+# --- ranges of the token, and of the location -------------------------------
 
-admits 'one', '/api', 'I7 its address', from => '127.0.0.2';
-admits 'one', '/near/read', 'I7 its address, within the ranges of the location', from => '127.0.0.2';
-refuses 'one', $_, ADDR => "I7 another address at $_", from => '127.0.0.3'
+admits 'one', '/api', 'its address', from => '127.0.0.2';
+admits 'one', '/near/read', 'its address, within the ranges of the location', from => '127.0.0.2';
+refuses 'one', $_, ADDR => "another address at $_", from => '127.0.0.3'
     for qw(/api /near /near/read /read);
-admits 'net', '/near', "I7 $_", from => $_ for '127.0.0.4', '127.0.0.5', '127.0.0.7';
-refuses 'net', '/near', ADDR => "I7 $_ is in the location's ranges alone", from => $_
+admits 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.5', '127.0.0.7';
+refuses 'net', '/near', ADDR => "$_ is in the location's ranges alone", from => $_
     for '127.0.0.1', '127.0.0.2', '127.0.0.3';
-refuses 'net', '/near', ADDR => 'I7 in neither', from => '127.0.0.8', good => 0;
-refuses 'good', '/near', ADDR => "I7 outside the location's ranges", from => '127.0.0.8', good => 0;
-admits $_, '/near', "I7 $_, in the location's ranges", from => '127.0.0.6' for qw(good any all_of_4 own);
-refuses 'only_6', '/api', ADDR => 'I7 IPv6 alone';
-refuses 'off_far', '/near', DISABLED => 'I7 disabled is told before the address', from => '127.0.0.8', good => 0;
-refuses 'one', '/api', ADDR => 'I7 X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
+refuses 'net', '/near', ADDR => 'in neither', from => '127.0.0.8', good => 0;
+refuses 'good', '/near', ADDR => "outside the location's ranges", from => '127.0.0.8', good => 0;
+admits $_, '/near', "$_, in the location's ranges", from => '127.0.0.6' for qw(good any all_of_4 own);
+refuses 'only_6', '/api', ADDR => 'IPv6 alone';
+refuses 'off_far', '/near', DISABLED => 'disabled is told before the address', from => '127.0.0.8', good => 0;
+refuses 'one', '/api', ADDR => 'X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
 
 $store->update('token', 'one', allow => '127.0.0.3');
-admits 'one', '/api', 'I7 its new address', from => '127.0.0.3';
-refuses 'one', '/api', ADDR => 'I7 its old address', from => '127.0.0.2';
+admits 'one', '/api', 'its new address', from => '127.0.0.3';
+refuses 'one', '/api', ADDR => 'its old address', from => '127.0.0.2';
 $store->update('token', 'one', allow => 'any');
-admits 'one', '/api', 'I7 any address', from => '127.0.0.2';
+admits 'one', '/api', 'any address', from => '127.0.0.2';
 
 # --- variables --------------------------------------------------------------
 

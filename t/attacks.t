@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 
 # What reviewers of the module tried, one attack each with its positive control.
+#
+# Requirements: path-templates, nbf-iat, store-change-is-immediate, key-file.
 
 use v5.36;
 
@@ -79,12 +81,12 @@ granted $s, '/scope', 'where delegated tokens count',
 
 # --- a literal of "*" behind a parameter of the method ----------------------
 
-granted $s, '/pub/else', 'P5 the Public row';
-refused $s, '/pub/admin', NONE => 'P5 not for what another row restricts';
-refused $s, '/pub/admin', SCOPE => 'P5 but for its scope', token => good_token(),
+granted $s, '/pub/else', 'the Public row';
+refused $s, '/pub/admin', NONE => 'not for what another row restricts';
+refused $s, '/pub/admin', SCOPE => 'but for its scope', token => good_token(),
         reason => 'endpoint';
-granted $s, '/pub/admin', 'P5 with it', token => good_token(scope => ['admins']);
-granted $s, '/pub/admin/more', 'P5 a literal further left decides',
+granted $s, '/pub/admin', 'with it', token => good_token(scope => ['admins']);
+granted $s, '/pub/admin/more', 'a literal further left decides',
         token => good_token();
 
 # --- a WebSocket that another site opens ------------------------------------
@@ -101,9 +103,9 @@ refused $s, '/cookie', ORIGIN => 'a handshake that a browser calls cross-site',
 
 # --- a token of this very second --------------------------------------------
 
-granted $s, '/', 'C6 nbf is a fraction of the present second',
+granted $s, '/', 'nbf is a fraction of the present second',
         token => good_token(nbf => time, iat => time);
-refused $s, '/', INV => 'C6 nbf in two seconds', reason => 'not_yet_valid',
+refused $s, '/', INV => 'nbf in two seconds', reason => 'not_yet_valid',
         token => good_token(nbf => time + 2);
 
 # --- revoked while limit_req holds the request back -------------------------
@@ -112,7 +114,7 @@ refused $s, '/', INV => 'C6 nbf in two seconds', reason => 'not_yet_valid',
     my ($made) = $s->{store}->ok(qw(--json token create --id late));
     my $token  = secret($made =~ /"token": *"([^"]+)"/ ? $1 : die $made);
 
-    granted $s, '/slow', 'D7 the first', api_token => $token, good => 0;
+    granted $s, '/slow', 'the first', api_token => $token, good => 0;
 
     my $tag = next_tag;
     my $c   = $s->connect;
@@ -121,12 +123,12 @@ refused $s, '/', INV => 'C6 nbf in two seconds', reason => 'not_yet_valid',
     $s->{store}->ok(qw(token revoke late));
     my $answer = $c->response;
 
-    cmp_ok time - $start, '>', 0.3, 'D7 the second was held back';
-    is $answer->{status}, 401, 'D7 and refused, as it was revoked meanwhile';
-    is scalar(hits $s, $tag), 0, 'D7 the upstream did not see it';
+    cmp_ok time - $start, '>', 0.3, 'the second was held back';
+    is $answer->{status}, 401, 'and refused, as it was revoked meanwhile';
+    is scalar(hits $s, $tag), 0, 'the upstream did not see it';
 }
 
-# --- configurations ----------------------------------------------------------
+# --- configurations ---------------------------------------------------------
 
 my $server = 'server { listen %%LISTEN%%; ';
 
@@ -136,7 +138,7 @@ for my $directive ('auth_token_allow 10.0.0.0/8;', 'auth_token_require_scope rea
 }
 
 conf_fails "auth_token_issuer main {\nissuer i; audience a; key_file %%DIR%%/open.pem; # here\n}",
-    qr/"[^"]*open\.pem" can be written by everybody/, 'K1 a key file that all can write',
+    qr/"[^"]*open\.pem" can be written by everybody/, 'a key file that all can write',
     files => { 'open.pem' => key('rsa')->pem },
     prepare => sub ($s) { chmod 0666, $s->dir . '/open.pem' };
 

@@ -1,8 +1,13 @@
 #!/usr/bin/perl
 
 # The cache of verified credentials, seen through nginx: for whom an entry is,
-# when it ends, what is never in it, what is asked anew each time (rows X1-X5, X7,
-# X8).  CACHE_FLOOD says how many bad credentials come (20,000).
+# when it ends, what is never in it, what is checked each time.
+# CACHE_FLOOD says how many bad credentials come (20,000).
+#
+# Requirements: cache-key, cache-invalidation, cache-spelling, cache-negative,
+#   exp-boundary, variable-control-characters, cache-policy,
+#   variables-and-logging, internal-redirects, cache-expiry, key-rotation,
+#   cache-full, process-models.
 
 use v5.36;
 
@@ -204,8 +209,8 @@ my $s = serve(fill => sub ($store) {
     is $answer->header('X-Time'), undef, 'nor takes any time';
 
     ($none, $answer) = ask($s, '/a', token => 'a.b.c');
-    is $none, "401 $inv MISS", 'X4 a bad one is looked for';
-    is ask($s, '/a', token => 'a.b.c'), "401 $inv MISS", 'X4 and is not kept';
+    is $none, "401 $inv MISS", 'a bad one is looked for';
+    is ask($s, '/a', token => 'a.b.c'), "401 $inv MISS", 'and is not kept';
 
     my $old = stats($s);
     ask($s, '/a', token => $token) for 1 .. 10;
@@ -220,40 +225,40 @@ my $s = serve(fill => sub ($store) {
     is $more->{evictions}, 0, 'nothing was evicted';
 }
 
-# X1: for whom an entry is
+# for whom an entry is
 {
     my $api   = good_token();
     my $other = good_token(aud => 'other');
 
-    says($s, '/a', '200 MISS', 'X1 one audience', token => $api);
-    says($s, '/a', '200 HIT', 'X1 again', token => $api);
-    says($s, '/b', "401 $inv MISS", 'X1 elsewhere it is refused', token => $api);
-    says($s, '/c', "401 $inv MISS", 'X1 by another issuer, too', token => $api);
-    says($s, '/b', "401 $inv MISS", 'X1 again and again', token => $api);
-    says($s, '/a', '200 HIT', 'X1 and is good where it was', token => $api);
+    says($s, '/a', '200 MISS', 'one audience', token => $api);
+    says($s, '/a', '200 HIT', 'again', token => $api);
+    says($s, '/b', "401 $inv MISS", 'elsewhere it is refused', token => $api);
+    says($s, '/c', "401 $inv MISS", 'by another issuer, too', token => $api);
+    says($s, '/b', "401 $inv MISS", 'again and again', token => $api);
+    says($s, '/a', '200 HIT', 'and is good where it was', token => $api);
 
-    says($s, '/b', '200 MISS', 'X1 the other way round', token => $other);
-    says($s, '/b', '200 HIT', 'X1 again', token => $other);
-    says($s, '/a', "401 $inv MISS", 'X1 elsewhere it is refused', token => $other);
+    says($s, '/b', '200 MISS', 'the other way round', token => $other);
+    says($s, '/b', '200 HIT', 'again', token => $other);
+    says($s, '/a', "401 $inv MISS", 'elsewhere it is refused', token => $other);
 
     my $refused = good_token();
-    says($s, '/b', "401 $inv MISS", 'X1 first refused', token => $refused);
-    says($s, '/a', '200 MISS', 'X1 then good', token => $refused);
-    says($s, '/b', "401 $inv MISS", 'X1 and refused', token => $refused);
+    says($s, '/b', "401 $inv MISS", 'first refused', token => $refused);
+    says($s, '/a', '200 MISS', 'then good', token => $refused);
+    says($s, '/b', "401 $inv MISS", 'and refused', token => $refused);
 
-    says($s, '/ab', '200 MISS', 'X1 a longer list is another one', token => $api);
-    says($s, '/ba', '200 MISS', 'X1 and so is one in another order', token => $api);
-    says($s, '/good', '200 HIT', 'X1 an equal list is the same', token => $api);
+    says($s, '/ab', '200 MISS', 'a longer list is another one', token => $api);
+    says($s, '/ba', '200 MISS', 'and so is one in another order', token => $api);
+    says($s, '/good', '200 HIT', 'an equal list is the same', token => $api);
 
-    says($s, '/cookie', '200 MISS', 'X1 a cookie is another kind', cookie => "accessToken=$api");
-    says($s, '/cookie', '200 HIT', 'X1 again', cookie => "accessToken=$api");
-    says($s, '/cookie', "401 $inv", 'X1 it is no bearer', token => $api);
-    says($s, '/key', "401 $tinv MISS", 'X1 nor an API token', api_token => $api);
-    says($s, '/key', '200 MISS', 'X1 an API token', api_token => $t{plain});
-    says($s, '/key', '200 HIT', 'X1 again', api_token => $t{plain});
-    says($s, '/a', "401 $inv MISS", 'X1 is no bearer', token => $t{plain});
-    says($s, '/cookie', "401 $inv MISS", 'X1 nor a cookie', cookie => "accessToken=$t{plain}");
-    says($s, '/b', '200 HIT', 'X1 and is for no issuer', api_token => $t{plain});
+    says($s, '/cookie', '200 MISS', 'a cookie is another kind', cookie => "accessToken=$api");
+    says($s, '/cookie', '200 HIT', 'again', cookie => "accessToken=$api");
+    says($s, '/cookie', "401 $inv", 'it is no bearer', token => $api);
+    says($s, '/key', "401 $tinv MISS", 'nor an API token', api_token => $api);
+    says($s, '/key', '200 MISS', 'an API token', api_token => $t{plain});
+    says($s, '/key', '200 HIT', 'again', api_token => $t{plain});
+    says($s, '/a', "401 $inv MISS", 'is no bearer', token => $t{plain});
+    says($s, '/cookie', "401 $inv MISS", 'nor a cookie', cookie => "accessToken=$t{plain}");
+    says($s, '/b', '200 HIT', 'and is for no issuer', api_token => $t{plain});
 }
 
 # what is shown of a remembered identity is what was shown of it at first
@@ -268,63 +273,63 @@ my $s = serve(fill => sub ($store) {
                  ['no scope', '/a', token => good_token(scope => GONE)],
                  ['no user', '/a', token => good_token(username => GONE, sub => 'me')],
                  ['a user of spaces', '/a', token => good_token(username => ' jane')],
-                 ['a client', '/client', token => good_token(appid => 'C1', %claims)],
+                 ['a client', '/client', token => good_token(appid => 'exp-boundary', %claims)],
                  ['an API token', '/key', api_token => $t{owned}])
     {
         my ($name, $path, %o) = @$row;
         my ($miss, $first) = ask($s, $path, %o);
         my ($hit, $second) = ask($s, $path, %o);
 
-        is "$miss, $hit", '200 MISS, 200 HIT', "V1 $name";
-        is $second->header('X-Claims'), $first->header('X-Claims'), "V1 $name: equal variables";
-        like $first->header('X-Claims'), qr/bearer|api_token/, "V1 $name: which are there";
+        is "$miss, $hit", '200 MISS, 200 HIT', "$name";
+        is $second->header('X-Claims'), $first->header('X-Claims'), "$name: equal variables";
+        like $first->header('X-Claims'), qr/bearer|api_token/, "$name: which are there";
     }
 
     my (undef, $answer) = ask($s, '/a', token => good_token(%claims));
     like $answer->header('X-Claims'), qr/\Aacme\|\{.*\}\|\[.*\]\|jane\|\d+\|z read a write read s30 /,
-         'V1 scopes are in their order';
+         'scopes are in their order';
 }
 
-# X3: what is asked anew
+# what is asked anew
 {
     my $token = good_token();
     my $scope = 'API_INSUFFICIENT_RIGHTS';
     my $addr  = 'API_IP_NOT_ALLOWED';
 
     ask($s, '/a', token => $token);
-    says($s, '/scope', "403 $scope HIT", 'X3 the scope', token => $token);
-    says($s, '/far', "403 $addr HIT", 'X3 the address', token => $token);
-    says($s, '/near', "403 $addr HIT", 'X3 this one', token => $token);
-    says($s, '/near', '200 HIT', 'X3 and that one', token => $token, from => '127.0.0.2');
-    says($s, '/near', "403 $addr HIT", 'X3 this one again', token => $token);
-    says($s, '/rows/1', '200 HIT', 'X3 a method', token => $token);
-    says($s, '/rows/1', "403 $scope HIT", 'X3 another method', token => $token, method => 'POST', body => '');
-    says($s, '/rows/1', '200 HIT', 'X3 the first method', token => $token);
+    says($s, '/scope', "403 $scope HIT", 'the scope', token => $token);
+    says($s, '/far', "403 $addr HIT", 'the address', token => $token);
+    says($s, '/near', "403 $addr HIT", 'this one', token => $token);
+    says($s, '/near', '200 HIT', 'and that one', token => $token, from => '127.0.0.2');
+    says($s, '/near', "403 $addr HIT", 'this one again', token => $token);
+    says($s, '/rows/1', '200 HIT', 'a method', token => $token);
+    says($s, '/rows/1', "403 $scope HIT", 'another method', token => $token, method => 'POST', body => '');
+    says($s, '/rows/1', '200 HIT', 'the first method', token => $token);
 
-    says($s, '/key', '200 MISS', 'X3 the ranges of a record', api_token => $t{near}, from => '127.0.0.2');
-    says($s, '/key', '200 HIT', 'X3 again', api_token => $t{near}, from => '127.0.0.2');
-    says($s, '/key', "403 $addr HIT", 'X3 from elsewhere', api_token => $t{near});
-    says($s, '/key', '200 HIT', 'X3 from there', api_token => $t{near}, from => '127.0.0.2');
+    says($s, '/key', '200 MISS', 'the ranges of a record', api_token => $t{near}, from => '127.0.0.2');
+    says($s, '/key', '200 HIT', 'again', api_token => $t{near}, from => '127.0.0.2');
+    says($s, '/key', "403 $addr HIT", 'from elsewhere', api_token => $t{near});
+    says($s, '/key', '200 HIT', 'from there', api_token => $t{near}, from => '127.0.0.2');
 }
 
 # before the access phase, and under satisfy
 {
     my $token = good_token();
 
-    says($s, '/early', '200 MISS', 'F10 used early', token => $token);
+    says($s, '/early', '200 MISS', 'used early', token => $token);
     my ($said, $answer) = ask($s, '/early', token => $token);
-    is $said, '200 HIT', 'F10 used early, again';
-    is $answer->header('X-Early'), 'yes', 'F10 the same identity';
+    is $said, '200 HIT', 'used early, again';
+    is $answer->header('X-Early'), 'yes', 'the same identity';
     (undef, $answer) = ask($s, '/early', token => "${token}A");
-    is $answer->header('X-Early'), 'no', 'F10 and none of a bad one';
+    is $answer->header('X-Early'), 'no', 'and none of a bad one';
 
-    says($s, '/any', '200 HIT', 'F4 satisfy any', token => $token);
-    says($s, '/any', "401 $inv MISS", 'F4 satisfy any, a bad one', token => "${token}A");
-    says($s, '/free', '200 HIT', 'F4 another one grants', token => $token);
-    like ask($s, '/free', token => "${token}A"), qr/\A200/, 'F4 whoever it is';
+    says($s, '/any', '200 HIT', 'satisfy any', token => $token);
+    says($s, '/any', "401 $inv MISS", 'satisfy any, a bad one', token => "${token}A");
+    says($s, '/free', '200 HIT', 'another one grants', token => $token);
+    like ask($s, '/free', token => "${token}A"), qr/\A200/, 'whoever it is';
 }
 
-# X2: the second, and the millisecond, at which an entry ends
+# the second, and the millisecond, at which an entry ends
 sub ends ($name, $path, $ends, $code, @credential) {
     my (%seen, @wrong);
     my $until = $ends + 3;
@@ -344,10 +349,10 @@ sub ends ($name, $path, $ends, $code, @credential) {
         sleep 0.002 if $ends - $after > 0.1;
     }
 
-    is_deeply \@wrong, [], "X2 $name: neither before nor behind its end";
-    cmp_ok $seen{'200 HIT'} // 0, '>', 10, "X2 $name: it was remembered";
-    is $seen{"401 $code MISS"}, 1, "X2 $name: the next request is told that it has expired";
-    says($s, $path, "401 $code MISS", "X2 $name: and the one behind it", @credential);
+    is_deeply \@wrong, [], "$name: neither before nor behind its end";
+    cmp_ok $seen{'200 HIT'} // 0, '>', 10, "$name: it was remembered";
+    is $seen{"401 $code MISS"}, 1, "$name: the next request is told that it has expired";
+    says($s, $path, "401 $code MISS", "$name: and the one behind it", @credential);
 }
 
 ends('exp', '/a', int(time) + 2, $exp, token => good_token(exp => int(time) + 2));
@@ -365,7 +370,7 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     ends('max_age', '/young', $iat + 3, $exp, token => good_token(iat => $iat, exp => $iat + 100));
 }
 
-# X4: a flood of bad credentials
+# a flood of bad credentials
 {
     my @good = map { good_token() } 1 .. 50;
     ask($s, '/a', token => $_) for @good;
@@ -389,17 +394,17 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
         $n += $batch;
     }
 
-    is_deeply [sort keys %seen], ["401 $inv MISS", "401 $tinv MISS"], "X4 $n bad credentials are refused"
+    is_deeply [sort keys %seen], ["401 $inv MISS", "401 $tinv MISS"], "$n bad credentials are refused"
         or diag explain \%seen;
     my $after = stats($s);
-    is $after->{$_}, $before->{$_}, "X4 $_ are what they were" for qw(hits evictions entries bytes);
-    is $after->{misses} - $before->{misses}, $n, 'X4 each is a miss';
+    is $after->{$_}, $before->{$_}, "$_ are what they were" for qw(hits evictions entries bytes);
+    is $after->{misses} - $before->{misses}, $n, 'each is a miss';
     is_deeply [map { scalar ask($s, '/a', token => $_) } @good], [('200 HIT') x @good],
-              'X4 the good ones are all remembered';
-    says($s, '/key', '200 HIT', 'X4 the API token, too', api_token => $t{plain});
+              'the good ones are all remembered';
+    says($s, '/key', '200 HIT', 'the API token, too', api_token => $t{plain});
 }
 
-# X7: another spelling of a remembered token
+# another spelling of a remembered token
 {
     my $token = good_token();
     my @parts = split /\./, $token;
@@ -423,7 +428,7 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     $odd{'a cut signature'} = substr $token, 0, -1;
     $odd{'another case'}    = lc $token;
 
-    says($s, '/a', '200 MISS', 'X7 the token itself', token => $token);
+    says($s, '/a', '200 MISS', 'the token itself', token => $token);
     my $entries = stats($s)->{entries};
 
     my @wrong;
@@ -431,19 +436,19 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
         my $said = ask($s, '/a', token => $odd{$name});
         push @wrong, "$name: $said" if $said !~ /\A401 $inv(?: MISS)?\z/;
     }
-    is_deeply \@wrong, [], 'X7 ' . keys(%odd) . ' other spellings are refused';
-    cmp_ok scalar(grep { /spare/ } keys %odd), '>=', 3, 'X7 with spare bits, too';
-    is stats($s)->{entries}, $entries, 'X7 and none is kept';
+    is_deeply \@wrong, [], '' . keys(%odd) . ' other spellings are refused';
+    cmp_ok scalar(grep { /spare/ } keys %odd), '>=', 3, 'with spare bits, too';
+    is stats($s)->{entries}, $entries, 'and none is kept';
 
-    says($s, '/a', '200 HIT', 'X7 the token itself, again', token => $token);
-    says($s, '/a', '200 HIT', 'X7 the scheme is no part of it', auth => "bearer $token");
+    says($s, '/a', '200 HIT', 'the token itself, again', token => $token);
+    says($s, '/a', '200 HIT', 'the scheme is no part of it', auth => "bearer $token");
 }
 
 # what was found early has changed while the request had to wait
 {
     my $token = good_token(appid => 'c2');
-    says($s, '/client', '200 MISS', 'X5 a client', token => $token);
-    like ask($s, '/slow', token => $token), qr/\A200 HIT/, 'X5 it is remembered';
+    says($s, '/client', '200 MISS', 'a client', token => $token);
+    like ask($s, '/slow', token => $token), qr/\A200 HIT/, 'it is remembered';
 
     my $connection = $s->connect;
     my $tag = next_tag;
@@ -454,7 +459,7 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     $s->{store}->ok('client', 'disable', 'c2');
 
     is words($connection->response), '403 API_CLIENT_DISABLED MISS',
-       'X5 a client that is disabled while its request waits is refused';
+       'a client that is disabled while its request waits is refused';
 }
 
 # --- two workers, and what changes ------------------------------------------
@@ -473,10 +478,10 @@ $two->{good} = ['/a'];
 # remembered in both; changed; and at once in both what is right now
 sub changes ($name, $path, $credential, $change, $then) {
     of_each($two, $path, @$credential);
-    all_say($two, $path, '200 HIT', "X5 $name: remembered by both", @$credential);
+    all_say($two, $path, '200 HIT', "$name: remembered by both", @$credential);
     $change->($two->{store});
-    all_say($two, $path, "$then MISS", "X5 $name: the next request", @$credential);
-    all_say($two, $path, $then eq '200' ? '200 HIT' : "$then MISS", "X5 $name: and the one behind it",
+    all_say($two, $path, "$then MISS", "$name: the next request", @$credential);
+    all_say($two, $path, $then eq '200' ? '200 HIT' : "$then MISS", "$name: and the one behind it",
             @$credential);
 }
 
@@ -498,18 +503,18 @@ sub changes ($name, $path, $credential, $change, $then) {
             sub ($store) { $store->ok('client', 'delete', 'c2') }, $disabled);
 
     # what a role grants is found with the identity
-    all_say($two, '/role', '200 MISS', 'X5 a role', $c{c3}->@*);
-    all_say($two, '/role', '200 HIT', 'X5 a role, remembered', $c{c3}->@*);
+    all_say($two, '/role', '200 MISS', 'a role', $c{c3}->@*);
+    all_say($two, '/role', '200 HIT', 'a role, remembered', $c{c3}->@*);
     $two->{store}->update('client', 'c3', role => 'readonly');
-    all_say($two, '/role', "$rights MISS", 'X5 another role', $c{c3}->@*);
-    all_say($two, '/role', "$rights HIT", 'X5 another role, remembered: rights are judged anew', $c{c3}->@*);
+    all_say($two, '/role', "$rights MISS", 'another role', $c{c3}->@*);
+    all_say($two, '/role', "$rights HIT", 'another role, remembered: rights are judged anew', $c{c3}->@*);
 
-    all_say($two, '/role', '200 MISS', 'X5 a role of the store', $c{c4}->@*);
-    all_say($two, '/role', '200 HIT', 'X5 a role of the store, remembered', $c{c4}->@*);
+    all_say($two, '/role', '200 MISS', 'a role of the store', $c{c4}->@*);
+    all_say($two, '/role', '200 HIT', 'a role of the store, remembered', $c{c4}->@*);
     $two->{store}->role('ops', grant => 'X.Read');
-    all_say($two, '/role', "$rights MISS", 'X5 the role grants less', $c{c4}->@*);
+    all_say($two, '/role', "$rights MISS", 'the role grants less', $c{c4}->@*);
     $two->{store}->ok('role', 'delete', 'ops');
-    all_say($two, '/role', "$rights MISS", 'X5 the role is gone', $c{c4}->@*);
+    all_say($two, '/role', "$rights MISS", 'the role is gone', $c{c4}->@*);
 }
 
 # a JWT that is held to no client does not depend on the store
@@ -538,16 +543,16 @@ sub new_keys ($key) {
 
     of_each($two, '/client', $by{rsa}->@*);
     of_each($two, '/a', token => $free);
-    all_say($two, '/client', '200 HIT', 'X5 a key: remembered by both', $by{rsa}->@*);
+    all_say($two, '/client', '200 HIT', 'a key: remembered by both', $by{rsa}->@*);
     new_keys(key('rsa2'));
-    all_say($two, '/client', "401 $inv MISS", 'X5 its key is gone: refused', $by{rsa}->@*);
-    all_say($two, '/client', '200 MISS', 'X5 the new key', $by{rsa2}->@*);
-    all_say($two, '/client', '200 HIT', 'X5 is remembered', $by{rsa2}->@*);
-    all_say($two, '/a', '200 MISS', 'X5 a token of another key is verified again', token => $free);
+    all_say($two, '/client', "401 $inv MISS", 'its key is gone: refused', $by{rsa}->@*);
+    all_say($two, '/client', '200 MISS', 'the new key', $by{rsa2}->@*);
+    all_say($two, '/client', '200 HIT', 'is remembered', $by{rsa2}->@*);
+    all_say($two, '/a', '200 MISS', 'a token of another key is verified again', token => $free);
 
     new_keys(key('rsa'));
-    all_say($two, '/client', "401 $inv MISS", 'K7 X5 the second key is gone', $by{rsa2}->@*);
-    all_say($two, '/client', '200 MISS', 'K7 X5 the first one is back', $by{rsa}->@*);
+    all_say($two, '/client', "401 $inv MISS", 'the second key is gone', $by{rsa2}->@*);
+    all_say($two, '/client', '200 MISS', 'the first one is back', $by{rsa}->@*);
 }
 
 # A commit can be seen in the file before it counts: each write of the command ends
@@ -557,7 +562,7 @@ SKIP: {
         if $ENV{AT_SANITIZE} || system('strace -V >/dev/null 2>&1') != 0;
 
     my @held = (api_token => $two->{store}->token('held'));
-    all_say($two, '/key', '200 MISS', 'X5 before a slow commit', @held);
+    all_say($two, '/key', '200 MISS', 'before a slow commit', @held);
 
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
@@ -575,11 +580,11 @@ SKIP: {
         $ended = waitpid $pid, POSIX::WNOHANG();
     }
 
-    is $? >> 8, 0, 'X5 it was committed';
-    ok $seen{'200 MISS'}, 'X5 somebody was asked for while it was seen, and did not count';
+    is $? >> 8, 0, 'it was committed';
+    ok $seen{'200 MISS'}, 'somebody was asked for while it was seen, and did not count';
     is_deeply [grep { !/\A(?:200|403 API_CLIENT_DISABLED) / } sort keys %seen], [],
-              'X5 and was given one of the two answers';
-    all_say($two, '/key', "403 API_CLIENT_DISABLED MISS", "X5 after a slow commit, $_", @held) for 1 .. 4;
+              'and was given one of the two answers';
+    all_say($two, '/key', "403 API_CLIENT_DISABLED MISS", "after a slow commit, $_", @held) for 1 .. 4;
 }
 
 # the store's place taken by an older copy, or by nothing
@@ -596,47 +601,47 @@ SKIP: {
     my $later = $two->{store}->token('later');
     $two->{store}->ok('token', 'disable', 'steady');
 
-    all_say($two, '/key', '200 MISS', 'X5 a token of the newer store', api_token => $later);
-    all_say($two, '/key', '200 HIT', 'X5 is remembered', api_token => $later);
-    all_say($two, '/key', '403 API_CLIENT_DISABLED MISS', 'X5 another one is disabled there',
+    all_say($two, '/key', '200 MISS', 'a token of the newer store', api_token => $later);
+    all_say($two, '/key', '200 HIT', 'is remembered', api_token => $later);
+    all_say($two, '/key', '403 API_CLIENT_DISABLED MISS', 'another one is disabled there',
             api_token => $t{steady});
 
     rename $path, "$path.new" or die "rename: $!";
     rename "$path.old", $path or die "rename: $!";
-    is $await->("401 $tinv MISS", api_token => $later), 1, 'X5 an older copy: it is unknown, and refused';
-    is $await->('200 HIT', api_token => $t{steady}), 1, 'X5 and the other one is good as it was';
+    is $await->("401 $tinv MISS", api_token => $later), 1, 'an older copy: it is unknown, and refused';
+    is $await->('200 HIT', api_token => $t{steady}), 1, 'and the other one is good as it was';
 
     # the numbers of the two stores may come to the same
     $two->{store}->ok('token', 'revoke', 'steady');
-    all_say($two, '/key', "401 $tinv MISS", 'X5 a change of the older one', api_token => $t{steady});
-    all_say($two, '/key', "401 $tinv MISS", 'X5 the later one stays unknown', api_token => $later);
+    all_say($two, '/key', "401 $tinv MISS", 'a change of the older one', api_token => $t{steady});
+    all_say($two, '/key', "401 $tinv MISS", 'the later one stays unknown', api_token => $later);
 
     rename $path, "$path.old" or die "rename: $!";
-    is $await->('503 API_UNAVAILABLE MISS', api_token => $later), 1, 'X5 no store: nobody';
+    is $await->('503 API_UNAVAILABLE MISS', api_token => $later), 1, 'no store: nobody';
     rename "$path.new", $path or die "rename: $!";
-    is $await->('200 HIT', api_token => $later), 1, 'X5 the newer one is back';
-    is $await->('403 API_CLIENT_DISABLED MISS', api_token => $t{steady}), 1, 'X5 all of it';
+    is $await->('200 HIT', api_token => $later), 1, 'the newer one is back';
+    is $await->('403 API_CLIENT_DISABLED MISS', api_token => $t{steady}), 1, 'all of it';
 }
 
 # a reload under another configuration
 {
     my $token = good_token();
-    all_say($two, '/a', '200 MISS', 'X5 before a reload', token => $token);
-    all_say($two, '/a', '200 HIT', 'X5 remembered', token => $token);
+    all_say($two, '/a', '200 MISS', 'before a reload', token => $token);
+    all_say($two, '/a', '200 HIT', 'remembered', token => $token);
 
     delete $two->{reach};
     $two->configure($conf =~ s/audience api;/audience changed;/r);
     $two->reload;
-    all_say($two, '/a', "401 $inv MISS", 'X5 after it, another audience', token => $token);
+    all_say($two, '/a', "401 $inv MISS", 'after it, another audience', token => $token);
 
     delete $two->{reach};
     $two->configure($conf);
     $two->reload;
-    all_say($two, '/a', '200 MISS', 'X5 the first one again: nothing was kept', token => $token);
+    all_say($two, '/a', '200 MISS', 'the first one again: nothing was kept', token => $token);
 }
 $_->close for values(($two->{reach} // {})->%*);
 
-# --- X8: a small one --------------------------------------------------------
+# --- a small one ------------------------------------------------------------
 
 {
     my @records = map { { id => "t$_", token => sprintf('token-%06d-%s', $_, 'abcdefghij' x 2),
@@ -670,12 +675,12 @@ $_->close for values(($two->{reach} // {})->%*);
         last if @wrong > 5;
     }
 
-    is_deeply \@wrong, [], 'X8 a full one: right answers, each of its own';
-    cmp_ok $seen{'200 HIT'}, '>', 100, 'X8 some of them remembered';
+    is_deeply \@wrong, [], 'a full one: right answers, each of its own';
+    cmp_ok $seen{'200 HIT'}, '>', 100, 'some of them remembered';
     my $now = stats($small);
-    cmp_ok $now->{bytes}, '<=', 65536, 'X8 in no more bytes than it may have';
-    cmp_ok $now->{evictions}, '>', 500, 'X8 others were driven out';
-    cmp_ok $now->{entries}, '>', 10, 'X8 and it is used';
+    cmp_ok $now->{bytes}, '<=', 65536, 'in no more bytes than it may have';
+    cmp_ok $now->{evictions}, '>', 500, 'others were driven out';
+    cmp_ok $now->{entries}, '>', 10, 'and it is used';
 
     # what is asked for between all of them stays
     my $hot = good_token();
@@ -685,7 +690,7 @@ $_->close for values(($two->{reach} // {})->%*);
         ask($small, '/a', token => $jwts[$n % @jwts][1]);
         $hot{ask($small, '/a', token => $hot)}++;
     }
-    is_deeply \%hot, { '200 HIT' => 300 }, 'X8 what is in use stays';
+    is_deeply \%hot, { '200 HIT' => 300 }, 'what is in use stays';
 }
 
 # the time is taken for a configuration that names it, or once a page has
@@ -732,13 +737,13 @@ CONF
     is eval { AuthToken::Log::await_true(sub {
         eval { words($one->request('/a', token => $token, new => 1)) } // '' eq '200 MISS';
     }, 'an answer') && words($one->request('/a', token => $token)) } // $@, '200 HIT',
-       'O6 without a master process';
+       'without a master process';
 
     $one->disconnect;
     kill 'QUIT', $pid;
     waitpid $pid, 0;
-    is $?, 0, 'O6 it ends';
-    is_deeply [$one->reports], [], 'O6 no report of a sanitizer';
+    is $?, 0, 'it ends';
+    is_deeply [$one->reports], [], 'no report of a sanitizer';
 }
 
 # a store that has a part in it and that nobody has read: a token of keys alone is
@@ -780,20 +785,20 @@ CONF
 
 # --- configuration ----------------------------------------------------------
 
-conf_ok "auth_token_cache $_;", "X8 auth_token_cache $_" for qw(off 64k 65536 16m 100M 32768m);
+conf_ok "auth_token_cache $_;", "auth_token_cache $_" for qw(off 64k 65536 16m 100M 32768m);
 
-conf_fails "auth_token_cache $_; # here\n", qr/"auth_token_cache"/, "X8 auth_token_cache $_"
+conf_fails "auth_token_cache $_; # here\n", qr/"auth_token_cache"/, "auth_token_cache $_"
     for qw(63k 65535 32769m 0 -1 1g on OFF 16mm 1.5m k ""), '99999999999999999999';
 
 conf_fails "auth_token_cache; # here\n", qr/invalid number of arguments in "auth_token_cache"/,
-           'X8 no size';
+           'no size';
 conf_fails "auth_token_cache 1m 2m; # here\n", qr/invalid number of arguments in "auth_token_cache"/,
-           'X8 two sizes';
+           'two sizes';
 conf_fails "auth_token_cache 1m;\nauth_token_cache 1m; # here\n",
-           qr/"auth_token_cache" directive is duplicate/, 'X8 twice';
+           qr/"auth_token_cache" directive is duplicate/, 'twice';
 conf_fails "auth_token_cache off;\nauth_token_cache off; # here\n",
-           qr/"auth_token_cache" directive is duplicate/, 'X8 off, twice';
+           qr/"auth_token_cache" directive is duplicate/, 'off, twice';
 conf_fails "server {\nauth_token_cache 1m; # here\n}\n", qr/"auth_token_cache" directive is not allowed here/,
-           'X8 in a server block';
+           'in a server block';
 
 done;

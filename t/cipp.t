@@ -1,7 +1,12 @@
 #!/usr/bin/perl
 
 # CIPP's clients and roles: rows of its tables are imported, and a client is held
-# to them with CIPP's own words (rows D2, D4, D7, E1, E2, I1, I3, I7, P5).
+# to them with CIPP's own words.
+#
+# Requirements: store-decisions, import-atomic, store-change-is-immediate,
+#   error-codes, error-escaping, address-match, address-syntax,
+#   address-client-and-location, path-templates, path-ambiguous, audience,
+#   exp-small, scope-claim.
 
 use v5.36;
 
@@ -120,7 +125,7 @@ is_deeply $roles->{'cipp-api'}, { name => 'cipp-api', grant => ['CIPP.Core.Read'
     blocked_endpoints => [], created => $roles->{'cipp-api'}{created} }, 'values that are no text';
 is_deeply [map { $clients->{guid $_}{enabled} ? 1 : 0 } 1 .. 12], [1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1], 'Enabled';
 is_deeply [map { $clients->{guid $_}{ip_ranges} } 1, 2, 3, 7, 9, 10],
-    [[], ['127.0.0.2', '127.0.0.16/28'], ['127.0.0.3'], [], [], []], 'I1 IPRange';
+    [[], ['127.0.0.2', '127.0.0.16/28'], ['127.0.0.3'], [], [], []], 'IPRange';
 is $clients->{guid 5}{role}, 'cipp-api', 'no role is that of CIPP';
 
 # which tenants a role may see
@@ -153,14 +158,14 @@ like $store->ok(@cipp, '--replace', { input => text(\@rows) }),
     '--replace removes clients and roles, not users and tokens';
 is_deeply [map { scalar export->{$_}->@* } qw(roles users clients tokens)], [4, 1, 12, 1], 'so it is';
 
-# all or nothing: a row that cannot be read might have been a limit (D4)
+# all or nothing: a row that cannot be read might have been a limit
 my $before = $store->ok('export');
 sub bad ($name, $pattern, @given) {
     my ($status, $said, $err) = $store->run(@cipp, { input => ref $given[0] ? text([client(30), @given]) : $given[0] });
-    is $status, 1, "D4 $name: refused";
-    like $err, $pattern, "D4 $name: says why";
-    is $said, '', "D4 $name: and nothing else";
-    is $store->ok('export'), $before, "D4 $name: nothing is changed";
+    is $status, 1, "$name: refused";
+    like $err, $pattern, "$name: says why";
+    is $said, '', "$name: and nothing else";
+    is $store->ok('export'), $before, "$name: nothing is changed";
 }
 
 bad "IPRange $_->[0]", qr/clients record 2: "IPRange": .*; nothing was changed/, client(31, IPRange => $_->[1])
@@ -258,91 +263,91 @@ sub blocked ($role, $endpoint) { (says => "${denied}the custom role '$role' has 
 my %nobody = (says => "${denied}the user does not have the required permission");
 
 # built-in roles
-may 1, '/api/ListUsers', 'P5 readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
-may 1, '/API/LISTusers', 'P5 in any case';
-may_not 1, '/api/AddUser', SCOPE => 'endpoint', 'E1 readonly', @post, base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/adduser', SCOPE => 'endpoint', 'E1 readonly, in another case', @post,
+may 1, '/api/ListUsers', 'readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
+may 1, '/API/LISTusers', 'in any case';
+may_not 1, '/api/AddUser', SCOPE => 'endpoint', 'readonly', @post, base(readonly => 'Identity.User.ReadWrite');
+may_not 1, '/api/adduser', SCOPE => 'endpoint', 'readonly, in another case', @post,
     base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'E1 readonly, excluded', base(readonly => 'CIPP.SuperAdmin.Read');
-may 2, '/api/AddUser', 'P5 editor', @post, from => '127.0.0.2';
-may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint', 'E1 editor, excluded', @post, from => '127.0.0.17', good => 0,
+may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'readonly, excluded', base(readonly => 'CIPP.SuperAdmin.Read');
+may 2, '/api/AddUser', 'editor', @post, from => '127.0.0.2';
+may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint', 'editor, excluded', @post, from => '127.0.0.17', good => 0,
     base(editor => 'Tenant.Standards.ReadWrite');
-may 10, '/api/ExecStandardsRun', 'P5 admin', @post;
-may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'E1 admin, excluded, as the store spells it',
+may 10, '/api/ExecStandardsRun', 'admin', @post;
+may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'admin, excluded, as the store spells it',
     base(Admin => 'CIPP.SuperAdmin.Read');
-may 7, '/api/ListCIPPUsers', 'P5 superadmin';
+may 7, '/api/ListCIPPUsers', 'superadmin';
 
 # custom roles
 my @home = (from => '127.0.0.3', good => 0);
-may 3, '/api/EditUser', 'P5 a custom role', @post, from => '127.0.0.3';
-may 3, '/api/ListUsers', 'P5 ReadWrite covers Read', from => '127.0.0.3';
-may_not 3, '/api/ListStandards', SCOPE => 'endpoint', 'E1 a custom role', @home, custom('Tenant.Standards.Read');
-may_not 3, '/api/AddGroup', SCOPE => 'endpoint', 'E1 Read does not cover ReadWrite', @home, @post,
+may 3, '/api/EditUser', 'a custom role', @post, from => '127.0.0.3';
+may 3, '/api/ListUsers', 'ReadWrite covers Read', from => '127.0.0.3';
+may_not 3, '/api/ListStandards', SCOPE => 'endpoint', 'a custom role', @home, custom('Tenant.Standards.Read');
+may_not 3, '/api/AddGroup', SCOPE => 'endpoint', 'Read does not cover ReadWrite', @home, @post,
     custom('Identity.Group.ReadWrite');
-may_not 3, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint', 'E1 blocked', @home, @post,
+may_not 3, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint', 'blocked', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
-may_not 3, '/api/execoffboarduser', SCOPE => 'blocked_endpoint', 'E2 blocked, by the name in the catalogue', @home, @post,
+may_not 3, '/api/execoffboarduser', SCOPE => 'blocked_endpoint', 'blocked, by the name in the catalogue', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
-may_not 3, '/api/ListGroups', SCOPE => 'blocked_endpoint', 'E1 blocked in another case', @home,
+may_not 3, '/api/ListGroups', SCOPE => 'blocked_endpoint', 'blocked in another case', @home,
     blocked(helpdesk => 'ListGroups');
-may_not 9, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'E1 the only one that is blocked',
+may_not 9, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'the only one that is blocked',
     blocked('one-block' => 'ListUsers');
-may_not 5, '/api/ListUsers', SCOPE => 'endpoint', 'E1 no role is cipp-api', custom('Identity.User.Read');
-may_not 6, '/api/ListUsers', SCOPE => 'no_role', 'E1 an unknown role', %nobody;
-may_not 12, '/api/ListUsers', SCOPE => 'no_role', 'E2 an unknown role with a name of its own', %nobody;
+may_not 5, '/api/ListUsers', SCOPE => 'endpoint', 'no role is cipp-api', custom('Identity.User.Read');
+may_not 6, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role', %nobody;
+may_not 12, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role with a name of its own', %nobody;
 $store->role("caf\xc3\xa9 '<b>'", grant => 'X.Read', block => 'ListUsers');
-may_not 12, '/api/ListUsers', SCOPE => 'endpoint', 'E1 that role', custom('Identity.User.Read');
+may_not 12, '/api/ListUsers', SCOPE => 'endpoint', 'that role', custom('Identity.User.Read');
 $store->role("caf\xc3\xa9 '<b>'", grant => '*', block => 'ListUsers');
-may_not 12, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'E2 its name as it is',
+may_not 12, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'its name as it is',
     blocked("caf\xc3\xa9 '<b>'" => 'ListUsers');
 may 11, '/api/ListUsers', 'a role that CIPP limits to tenants is not limited here';
 
 # no endpoint, and one that takes nobody
 my %none = (says => 'Endpoint not found');
-may_not $_, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'E1 no such endpoint', %none for 1, 7;
-may_not 7, '/api/ListUsers/', SCOPE => 'unknown_endpoint', 'P2 with a slash behind', %none;
-may_not 7, '/api/%4cistUsers', SCOPE => 'unknown_endpoint', 'P2 spelt in another way', %none;
-may_not 7, "/api/NoSuch<script>$_", SCOPE => 'unknown_endpoint', 'E2 nothing of the request comes back', %none
+may_not $_, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'no such endpoint', %none for 1, 7;
+may_not 7, '/api/ListUsers/', SCOPE => 'unknown_endpoint', 'with a slash behind', %none;
+may_not 7, '/api/%4cistUsers', SCOPE => 'unknown_endpoint', 'spelt in another way', %none;
+may_not 7, "/api/NoSuch<script>$_", SCOPE => 'unknown_endpoint', 'nothing of the request comes back', %none
     for '', '%3cb%3e', '?a=<b>';
 granted $s, '/api/PublicPing', 'Public', hit => 1, port => 2;
 refused $s, '/api/ListUsers', NONE => 'no token', reason => 'no_credential', port => 2,
         expect => { type => 'text/plain', body => $says{NONE} };
 
 # the location's scope may come from a request: it is not repeated
-refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'E2 a scope of the request', reason => 'scope', token => of(1), port => 2,
+refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'a scope of the request', reason => 'scope', token => of(1), port => 2,
         expect => { type => 'text/plain', body => "${denied}the user does not have the required permission" };
 refused $s, '/own-words/x', SCOPE => "the operator's own words", reason => 'unknown_endpoint', token => of(1), port => 2,
         expect => { type => 'text/plain', body => 'Ask the help desk' };
 
 # address, state
-may_not 2, '/api/ListUsers', ADDR => 'address', 'I7 from another address';
-may_not 3, '/api/NoSuchEndpoint', ADDR => 'address', 'I7 address is told before the endpoint';
-may 2, '/api/ListUsers', 'I7 from its range', from => '127.0.0.31';
-may_not 2, '/api/ListUsers', ADDR => 'address', 'I7 beside its range', from => '127.0.0.32', good => 0;
-may_not 4, '/api/ListUsers', DISABLED => 'disabled_client', 'D2 disabled';
-may_not 8, '/api/ListUsers', DISABLED => 'disabled_client', 'D2 disabled by a word';
-may_not 99, '/api/ListUsers', DISABLED => 'unknown_client', 'D2 unknown';
-may_not 1, '/api/ListUsers', INV => 'audience', 'C7 for another client', token => of(1, aud => 'api://' . guid 2);
-may_not 1, '/api/ListUsers', EXP => 'expired', 'C2 expired', token => of(1, exp => 1);
-may_not 4, '/api/ListUsers', EXP => 'expired', 'C2 expired, of a disabled client', token => of(4, exp => 1);
-may_not 1, '/api/ListUsers', SCOPE => 'delegated', 'C10 a user', token => of(1, scp => 'user_impersonation'),
+may_not 2, '/api/ListUsers', ADDR => 'address', 'from another address';
+may_not 3, '/api/NoSuchEndpoint', ADDR => 'address', 'address is told before the endpoint';
+may 2, '/api/ListUsers', 'from its range', from => '127.0.0.31';
+may_not 2, '/api/ListUsers', ADDR => 'address', 'beside its range', from => '127.0.0.32', good => 0;
+may_not 4, '/api/ListUsers', DISABLED => 'disabled_client', 'disabled';
+may_not 8, '/api/ListUsers', DISABLED => 'disabled_client', 'disabled by a word';
+may_not 99, '/api/ListUsers', DISABLED => 'unknown_client', 'unknown';
+may_not 1, '/api/ListUsers', INV => 'audience', 'for another client', token => of(1, aud => 'api://' . guid 2);
+may_not 1, '/api/ListUsers', EXP => 'expired', 'expired', token => of(1, exp => 1);
+may_not 4, '/api/ListUsers', EXP => 'expired', 'expired, of a disabled client', token => of(4, exp => 1);
+may_not 1, '/api/ListUsers', SCOPE => 'delegated', 'a user', token => of(1, scp => 'user_impersonation'),
     says => 'Access denied: unable to resolve roles for the authenticated principal';
 
-# --- D7: live ---------------------------------------------------------------
+# --- live -------------------------------------------------------------------
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', guid 1);
-    may_not 1, '/api/ListUsers', DISABLED => 'disabled_client', "D7 disabled, $round";
+    may_not 1, '/api/ListUsers', DISABLED => 'disabled_client', "disabled, $round";
     $store->ok('client', 'enable', guid 1);
-    may 1, '/api/ListUsers', "D7 enabled, $round";
+    may 1, '/api/ListUsers', "enabled, $round";
 }
 $store->ok(@cipp, { input => text([role('helpdesk', Permissions => '{"a":"Identity.Group.Read"}')]) });
-may_not 3, '/api/EditUser', SCOPE => 'endpoint', 'D7 the role is another', @home, @post, custom('Identity.User.ReadWrite');
-may 3, '/api/ListGroups', 'D7 and nothing is blocked', from => '127.0.0.3';
+may_not 3, '/api/EditUser', SCOPE => 'endpoint', 'the role is another', @home, @post, custom('Identity.User.ReadWrite');
+may 3, '/api/ListGroups', 'and nothing is blocked', from => '127.0.0.3';
 $store->ok(@cipp, { input => text([client(3, Role => 'helpdesk', IPRange => '"127.0.0.9"')]) });
-may_not 3, '/api/ListGroups', ADDR => 'address', 'D7 its range is another', @home;
-may 3, '/api/ListGroups', 'D7 its range is another', from => '127.0.0.9';
+may_not 3, '/api/ListGroups', ADDR => 'address', 'its range is another', @home;
+may 3, '/api/ListGroups', 'its range is another', from => '127.0.0.9';
 $store->ok('client', 'delete', guid 3);
-may_not 3, '/api/ListGroups', DISABLED => 'unknown_client', 'D7 deleted', from => '127.0.0.9', good => 0;
+may_not 3, '/api/ListGroups', DISABLED => 'unknown_client', 'deleted', from => '127.0.0.9', good => 0;
 
 done();

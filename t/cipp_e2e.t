@@ -2,7 +2,11 @@
 
 # CIPP's API behind the edge, from end to end: a provider makes tokens as Entra
 # does and publishes keys as Entra does, nginx fetches them, and the command says
-# what each client may (rows C7, D2, D7, I7, K4, K7, P5).
+# what each client may.
+#
+# Requirements: audience, store-decisions, store-change-is-immediate,
+#   address-client-and-location, jwk-purpose, key-rotation, path-templates,
+#   scope-claim.
 
 use v5.36;
 
@@ -109,29 +113,29 @@ my $token = from_entra($reader);
 is_deeply [($json->decode((parts $token)[1]))->@{qw(iss aud azp ver tid)}], [$p->issuer, $reader, $reader, '2.0', $tenant],
     'a token as Entra makes them';
 
-not_now $token, '/api/ListUsers', DISABLED => 'unknown_client', $client, 'D2 a client that nobody has created';
+not_now $token, '/api/ListUsers', DISABLED => 'unknown_client', $client, 'a client that nobody has created';
 
 like $store->ok('client', 'create', uc $reader, '--name', 'reports', '--role', 'readonly', '--allow', '127.0.0.2',
                 '--allow', '127.0.0.64/26', '--issuer', 'entra'), qr/^id +\U$reader\E$/m, 'the client is created';
-may $token, '/api/ListUsers', 'I7 from its address', from => '127.0.0.2',
+may $token, '/api/ListUsers', 'from its address', from => '127.0.0.2',
     decision => { client => uc $reader, role => 'readonly', issuer => 'entra', user => "object-of-$reader" };
-may $token, '/api/ListUsers', 'I7 from its range', from => '127.0.0.100';
-may $token, '/API/listusers', 'P5 in any case', from => '127.0.0.2';
-not_now $token, '/api/ListUsers', ADDR => 'address', $client, 'I7 from another address', from => $_
+may $token, '/api/ListUsers', 'from its range', from => '127.0.0.100';
+may $token, '/API/listusers', 'in any case', from => '127.0.0.2';
+not_now $token, '/api/ListUsers', ADDR => 'address', $client, 'from another address', from => $_
     for '127.0.0.1', '127.0.0.3', '127.0.0.128';
 not_now $token, '/api/AddUser', SCOPE => 'endpoint',
     "${denied}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite",
-    'P5 outside of its role', @post, from => '127.0.0.2';
-not_now $token, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'Endpoint not found', 'P5 in no row', from => '127.0.0.2';
-granted $s, '/api/PublicPing', 'P5 public, from anywhere', port => 2;
+    'outside of its role', @post, from => '127.0.0.2';
+not_now $token, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'Endpoint not found', 'in no row', from => '127.0.0.2';
+granted $s, '/api/PublicPing', 'public, from anywhere', port => 2;
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', $reader);
-    not_now $token, '/api/ListUsers', DISABLED => 'disabled_client', $client, "D7 disabled, $round", from => '127.0.0.2';
-    not_now from_entra($reader), '/api/ListUsers', DISABLED => 'disabled_client', $client, "D7 disabled, a new token, $round",
+    not_now $token, '/api/ListUsers', DISABLED => 'disabled_client', $client, "disabled, $round", from => '127.0.0.2';
+    not_now from_entra($reader), '/api/ListUsers', DISABLED => 'disabled_client', $client, "disabled, a new token, $round",
         from => '127.0.0.2';
     $store->ok('client', 'enable', $reader);
-    may $token, '/api/ListUsers', "D7 enabled, $round", from => '127.0.0.2';
+    may $token, '/api/ListUsers', "enabled, $round", from => '127.0.0.2';
 }
 
 # --- a role of its own, from CIPP's table -----------------------------------
@@ -146,20 +150,20 @@ $store->ok('import', '--cipp', '--issuer', 'entra', '-', { input => $json->encod
 ]) });
 
 my $helps = from_entra($desk);
-may $helps, '/api/EditUser', 'P5 a custom role', @post;
-may $helps, '/api/ListUsers', 'P5 ReadWrite covers Read';
+may $helps, '/api/EditUser', 'a custom role', @post;
+may $helps, '/api/ListUsers', 'ReadWrite covers Read';
 not_now $helps, '/api/ListGroups', SCOPE => 'endpoint', "${denied}you do not have the required permission: Identity.Group.Read",
-    'P5 outside of a custom role';
+    'outside of a custom role';
 not_now $helps, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint',
-    "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'P5 blocked', @post;
+    "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'blocked', @post;
 not_now from_entra($user), '/api/ListUsers', SCOPE => 'delegated',
-    'Access denied: unable to resolve roles for the authenticated principal', 'C10 for a user';
+    'Access denied: unable to resolve roles for the authenticated principal', 'for a user';
 
 # --- keys -------------------------------------------------------------------
 
 # one client's token for another's API is invalid here, and told in Azure's words
 not_now $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', INV => 'audience',
-    'You do not have permission to view this directory or page.', 'C7 for another client';
+    'You do not have permission to view this directory or page.', 'for another client';
 
 # the provider signs with another key: the first token of it asks for the new set
 $p->rotate('rsa3');
@@ -168,9 +172,9 @@ my $fresh = from_entra($desk);
 my $first = $s->request('/api/ListUsers', token => $fresh, tag => my $tag = next_tag);
 push $s->{refused}->@*, $tag if $first->{status} != 200;
 $s->errors->await(qr/issuer "entra" has 1 new keys of /);
-may $fresh, '/api/ListUsers', 'K7 a new key';
+may $fresh, '/api/ListUsers', 'a new key';
 not_now $helps, '/api/ListUsers', INV => 'unknown_kid', 'You do not have permission to view this directory or page.',
-    'K7 the old key is gone';
+    'the old key is gone';
 
 $p->stop;
 done();

@@ -2,6 +2,10 @@
 
 # Claims of a token whose signature holds: time, audience, issuer, scope
 # (rows C).
+#
+# Requirements: exp-boundary, exp-small, exp-type, exp-range,
+#   expired-and-forged, nbf-iat, audience, issuer, claim-types, scope-claim,
+#   scope-literal.
 
 use v5.36;
 
@@ -89,172 +93,172 @@ sub show ($value) {
          : defined $$value  ? substr $$value, 0, 40 : 'missing';
 }
 
-# --- C1 to C5: exp ----------------------------------------------------------
+# --- exp --------------------------------------------------------------------
 
-ok_at('/', "C1 exp $$_", exp => $_)
+ok_at('/', "exp $$_", exp => $_)
     for \'4102444800', \'4102444800.5', \'4.1e9', \'41024448E2', \'253402300799';
-ok_at('/', 'C1 exp in 30 seconds', exp => time + 30);
-ok_at('/', 'C1 exp in 30 seconds and a half', exp => \(time + 30 . '.5'));
-exp_at('/', 'expired', 'C1 exp now', exp => time);
-exp_at('/', 'expired', 'C1 exp a second ago', exp => time - 1);
-ok_at('/lee', 'C1 exp a second ago, leeway 5', exp => time - 1);
-exp_at('/lee', 'expired', 'C1 exp 5 seconds ago, leeway 5', exp => time - 5);
-exp_at('/lee', 'expired', 'C1 exp 6 seconds ago, leeway 5', exp => time - 6);
+ok_at('/', 'exp in 30 seconds', exp => time + 30);
+ok_at('/', 'exp in 30 seconds and a half', exp => \(time + 30 . '.5'));
+exp_at('/', 'expired', 'exp now', exp => time);
+exp_at('/', 'expired', 'exp a second ago', exp => time - 1);
+ok_at('/lee', 'exp a second ago, leeway 5', exp => time - 1);
+exp_at('/lee', 'expired', 'exp 5 seconds ago, leeway 5', exp => time - 5);
+exp_at('/lee', 'expired', 'exp 6 seconds ago, leeway 5', exp => time - 6);
 
-exp_at('/', 'expired', "C2 exp $$_", exp => $_)
+exp_at('/', 'expired', "exp $$_", exp => $_)
     for \'0', \'1', \'-1', \'-0', \'0.0', \'1e-400', \'-1e-400', \'-9007199254740993',
         \'-9223372036854775808', \'-1e308', \'1.5';
-exp_at('/longest', 'expired', "C2 exp $$_, ten years of leeway", exp => $_)
+exp_at('/longest', 'expired', "exp $$_, ten years of leeway", exp => $_)
     for \'0', \'-9223372036854775808';
 
-inv_at('/', 'bad_claim', 'C3 exp ' . show($_), exp => $_)
+inv_at('/', 'bad_claim', 'exp ' . show($_), exp => $_)
     for GONE, \'null', \'true', \'false', '4102444800', 'never', \'[]', \'{}',
         \'[4102444800]', \'{"exp":4102444800}', '';
 
 for my $path ('/', '/longest') {
-    inv_at($path, 'bad_claim', "C4 exp $$_ at $path", exp => $_)
+    inv_at($path, 'bad_claim', "exp $$_ at $path", exp => $_)
         for \'253402300800', \'9007199254740993', \'4102444800000',
             \'9223372036854775807', \'1e308', \'253402300799.5';
-    inv_at($path, 'bad_payload', "C4 exp $$_ at $path", exp => $_)
+    inv_at($path, 'bad_payload', "exp $$_ at $path", exp => $_)
         for \'9223372036854775808', \'18446744073709551616', \'-9223372036854775809',
             \'1e999', \'-1e999', \'NaN', \'Infinity', \'-Infinity', \'0123', \'+1', \'.5',
             \'5.', \'0x7f', \'4102444800L', \'4_102_444_800', \'-', \'1e', \'--1';
 }
-ok_at('/longest', 'C4 the last second of 9999 and ten years of leeway', exp => 253402300799);
+ok_at('/longest', 'the last second of 9999 and ten years of leeway', exp => 253402300799);
 
 {
     my ($h, $p, $sig) = split /\./, good_token(exp => 1);
-    refused $s, '/', INV => 'C5 expired and badly signed', reason => 'bad_signature',
+    refused $s, '/', INV => 'expired and badly signed', reason => 'bad_signature',
             token => "$h.$p." . (split /\./, good_token())[2];
-    refused $s, '/', INV => 'C5 expired, signed by another key', reason => 'bad_signature',
+    refused $s, '/', INV => 'expired, signed by another key', reason => 'bad_signature',
             token => token(key => key('rsa2'), claims => { exp => 1 });
 }
-inv_at('/', 'audience',  'C5 expired, wrong aud',  exp => 1, aud => 'x');
-inv_at('/', 'issuer',    'C5 expired, wrong iss',  exp => 1, iss => 'x');
-inv_at('/', 'bad_claim', 'C5 expired, aud of a wrong type', exp => 1, aud => 7);
-inv_at('/', 'bad_claim', 'C5 expired, nbf of a wrong type', exp => 1, nbf => 'x');
-inv_at('/', 'bad_claim', 'C5 expired, scope of a wrong type', exp => 1, scope => \'7');
-inv_at('/', 'not_yet_valid', 'C5 expired and not yet valid', exp => 1, nbf => 4102444800);
-refused $s, '/read', EXP => 'C5 expired, wanted scope missing', reason => 'expired',
+inv_at('/', 'audience',  'expired, wrong aud',  exp => 1, aud => 'x');
+inv_at('/', 'issuer',    'expired, wrong iss',  exp => 1, iss => 'x');
+inv_at('/', 'bad_claim', 'expired, aud of a wrong type', exp => 1, aud => 7);
+inv_at('/', 'bad_claim', 'expired, nbf of a wrong type', exp => 1, nbf => 'x');
+inv_at('/', 'bad_claim', 'expired, scope of a wrong type', exp => 1, scope => \'7');
+inv_at('/', 'not_yet_valid', 'expired and not yet valid', exp => 1, nbf => 4102444800);
+refused $s, '/read', EXP => 'expired, wanted scope missing', reason => 'expired',
         token => good_token(exp => 1, scope => []);
 
-# --- C6: nbf and iat --------------------------------------------------------
+# --- nbf and iat ------------------------------------------------------------
 
-ok_at('/', 'C6 nbf ' . show($_), nbf => $_) for \'0', \'-1', \'1.5', \'1e9', \(time - 1);
-ok_at('/', 'C6 nbf now', nbf => time);
-inv_at('/', 'not_yet_valid', 'C6 nbf in 30 seconds', nbf => time + 30);
-inv_at('/', 'not_yet_valid', 'C6 nbf in 2100', nbf => \'4102444800.25');
-ok_at('/lee', 'C6 nbf in 5 seconds, leeway 5', nbf => time + 5);
-inv_at('/lee', 'not_yet_valid', 'C6 nbf in 30 seconds, leeway 5', nbf => time + 30);
-inv_at('/', 'bad_claim', "C6 $_->[0] " . show($_->[1]), $_->[0] => $_->[1])
+ok_at('/', 'nbf ' . show($_), nbf => $_) for \'0', \'-1', \'1.5', \'1e9', \(time - 1);
+ok_at('/', 'nbf now', nbf => time);
+inv_at('/', 'not_yet_valid', 'nbf in 30 seconds', nbf => time + 30);
+inv_at('/', 'not_yet_valid', 'nbf in 2100', nbf => \'4102444800.25');
+ok_at('/lee', 'nbf in 5 seconds, leeway 5', nbf => time + 5);
+inv_at('/lee', 'not_yet_valid', 'nbf in 30 seconds, leeway 5', nbf => time + 30);
+inv_at('/', 'bad_claim', "$_->[0] " . show($_->[1]), $_->[0] => $_->[1])
     for map { my $value = $_; map { [$_, $value] } 'nbf', 'iat' }
         '0', '', \'null', \'true', \'[]', \'{}', \'253402300800', \'1e308';
 
-ok_at('/', 'C6 iat ' . show($_), iat => $_)
+ok_at('/', 'iat ' . show($_), iat => $_)
     for GONE, \'0', \'-1', \'1.5', \(time + 3600), \'253402300799';
-ok_at('/age', 'C6 iat now, max_age 60', iat => time);
-ok_at('/age', 'C6 iat 50 seconds ago, max_age 60', iat => time - 50);
-exp_at('/age', 'too_old', 'C6 iat 62 seconds ago, max_age 60', iat => time - 62);
-exp_at('/age', 'too_old', 'C6 iat 0, max_age 60', iat => 0);
-inv_at('/age', 'not_yet_valid', 'C6 iat in 30 seconds, max_age 60', iat => time + 30);
-inv_at('/age', 'bad_claim', 'C6 no iat, max_age 60', iat => GONE);
-ok_at('/agelee', 'C6 iat 62 seconds ago, max_age 60, leeway 5', iat => time - 62);
-ok_at('/agelee', 'C6 iat in 4 seconds, max_age 60, leeway 5', iat => time + 4);
-exp_at('/agelee', 'too_old', 'C6 iat 70 seconds ago, max_age 60, leeway 5', iat => time - 70);
+ok_at('/age', 'iat now, max_age 60', iat => time);
+ok_at('/age', 'iat 50 seconds ago, max_age 60', iat => time - 50);
+exp_at('/age', 'too_old', 'iat 62 seconds ago, max_age 60', iat => time - 62);
+exp_at('/age', 'too_old', 'iat 0, max_age 60', iat => 0);
+inv_at('/age', 'not_yet_valid', 'iat in 30 seconds, max_age 60', iat => time + 30);
+inv_at('/age', 'bad_claim', 'no iat, max_age 60', iat => GONE);
+ok_at('/agelee', 'iat 62 seconds ago, max_age 60, leeway 5', iat => time - 62);
+ok_at('/agelee', 'iat in 4 seconds, max_age 60, leeway 5', iat => time + 4);
+exp_at('/agelee', 'too_old', 'iat 70 seconds ago, max_age 60, leeway 5', iat => time - 70);
 
-# --- C7, C8: audience and issuer --------------------------------------------
+# --- audience and issuer ----------------------------------------------------
 
-ok_at('/', 'C7 aud ' . show($_), aud => $_)
+ok_at('/', 'aud ' . show($_), aud => $_)
     for 'api', ['api'], ['x', 'api'], ['', 'api'], ['api', 'api'];
-ok_at('/two', 'C7 aud ' . show($_) . ', two accepted', aud => $_)
+ok_at('/two', 'aud ' . show($_) . ', two accepted', aud => $_)
     for 'other', 'api', ['x', 'other'];
-inv_at('/', 'audience', 'C7 aud ' . show($_), aud => $_)
+inv_at('/', 'audience', 'aud ' . show($_), aud => $_)
     for GONE, [], '', ['', 'x'], 'API', 'Api', 'api ', ' api', 'ap', 'apix', 'x api', 'api x',
         'api,x', '*', ['apix', 'ap'], 'https://api', \'"api\u00a0"';
-inv_at('/', 'bad_claim', 'C7 aud ' . show($_), aud => $_)
+inv_at('/', 'bad_claim', 'aud ' . show($_), aud => $_)
     for \'["api",7]', \'[7,"api"]', \'["api",null]', \'["api",["api"]]', \'[["api"]]',
         \'{"api":1}', \'null', \'true', \'7';
-ok_at('/any', 'C7 aud ' . show($_) . ', any accepted', aud => $_)
+ok_at('/any', 'aud ' . show($_) . ', any accepted', aud => $_)
     for GONE, 'whatever', ['x', 'y'], [], '';
-inv_at('/any', 'bad_claim', 'C7 aud ' . show($_) . ', any accepted', aud => $_)
+inv_at('/any', 'bad_claim', 'aud ' . show($_) . ', any accepted', aud => $_)
     for \'7', \'null', \'{}', \'["x",7]';
 
-ok_at('/several', "C8 iss $_, both accepted", iss => $_)
+ok_at('/several', "iss $_, both accepted", iss => $_)
     for 'https://issuer.example', 'https://other.example';
-inv_at('/', 'issuer', 'C8 iss ' . show($_), iss => $_)
+inv_at('/', 'issuer', 'iss ' . show($_), iss => $_)
     for GONE, '', 'https://issuer.example/', 'HTTPS://issuer.example',
         'https://Issuer.example', 'https://issuer.exampl', 'https://issuer.example.evil',
         'http://issuer.example', ' https://issuer.example', 'https://issuer.example ',
         'https://other.example', '*', \'"https://issuer.example\u002f"';
-inv_at('/', 'bad_claim', 'C8 iss ' . show($_), iss => $_)
+inv_at('/', 'bad_claim', 'iss ' . show($_), iss => $_)
     for ['https://issuer.example'], \'{}', \'7', \'null', \'true';
-ok_at('/', 'C8 iss in another spelling of JSON', iss => \'"https:\/\/issuer\u002eexample"');
+ok_at('/', 'iss in another spelling of JSON', iss => \'"https:\/\/issuer\u002eexample"');
 
-# --- C9: who ----------------------------------------------------------------
+# --- who --------------------------------------------------------------------
 
 sub is_user ($path, $name, $user, %claims) {
     granted $s, $path, $name, token => good_token(%claims), decision => { user => $user };
 }
 
-is_user('/', 'C9 a token without sub',  'jane');
-is_user('/', 'C9 a token with sub',     'jane', sub => 'subject');
-is_user('/', 'C9 a token without username', '', username => GONE);
-is_user('/', "C9 username $$_", '', username => $_) for \'7', \'null', \'[]', \'{}', \'""';
-is_user('/paths', 'C9 a nested user claim', 'joe', profile => \'{"name":"joe"}');
-inv_at('/', 'bad_claim', "C9 sub $$_", sub => $_) for \'7', \'null', \'[]', \'{}';
+is_user('/', 'a token without sub',  'jane');
+is_user('/', 'a token with sub',     'jane', sub => 'subject');
+is_user('/', 'a token without username', '', username => GONE);
+is_user('/', "username $$_", '', username => $_) for \'7', \'null', \'[]', \'{}', \'""';
+is_user('/paths', 'a nested user claim', 'joe', profile => \'{"name":"joe"}');
+inv_at('/', 'bad_claim', "sub $$_", sub => $_) for \'7', \'null', \'[]', \'{}';
 
 my @no = (scope => []);
-ok_at('/read', 'C9 isAdmin true passes every scope', @no, isAdmin => \'true');
-scope_at('/read', 'C9 isAdmin ' . show($_), @no, isAdmin => $_)
+ok_at('/read', 'isAdmin true passes every scope', @no, isAdmin => \'true');
+scope_at('/read', 'isAdmin ' . show($_), @no, isAdmin => $_)
     for \'false', 'true', \'1', \'"1"', \'[true]', \'{"true":true}', \'null', 'on', GONE;
-scope_at('/read', 'C9 isadmin', @no, isAdmin => GONE, isadmin => \'true');
-scope_at('/noadmin', 'C9 isAdmin true, admin_claim off', @no, isAdmin => \'true');
-ok_at('/root', 'C9 another admin claim', @no, realm => \'{"root":true}');
-scope_at('/root', 'C9 isAdmin where another claim counts', @no, isAdmin => \'true');
-refused $s, '/read', EXP => 'C9 an expired admin', reason => 'expired',
+scope_at('/read', 'isadmin', @no, isAdmin => GONE, isadmin => \'true');
+scope_at('/noadmin', 'isAdmin true, admin_claim off', @no, isAdmin => \'true');
+ok_at('/root', 'another admin claim', @no, realm => \'{"root":true}');
+scope_at('/root', 'isAdmin where another claim counts', @no, isAdmin => \'true');
+refused $s, '/read', EXP => 'an expired admin', reason => 'expired',
         token => good_token(isAdmin => \'true', exp => 1);
 
-# --- C10, C11: scope --------------------------------------------------------
+# --- scope ------------------------------------------------------------------
 
-ok_at('/read', 'C10 scope ' . show($_), scope => $_)
+ok_at('/read', 'scope ' . show($_), scope => $_)
     for ['read'], ['x', 'read'], 'read', 'read write', 'write read', ' read', 'read ',
         'x  read', ['', 'read'];
-scope_at('/read', 'C10 scope ' . show($_), scope => $_)
+scope_at('/read', 'scope ' . show($_), scope => $_)
     for GONE, [], '', ' ', ['readonly'], ['rea'], 'readonly', 'reader writer', "read\twrite",
         "read\nwrite", "read\x{a0}write", 'read,write', 'Read', ['READ'], ['read write'],
         ['read '], [' read'], ['x', ''], 'x.read';
-inv_at('/read', 'bad_claim', 'C10 scope ' . show($_), scope => $_)
+inv_at('/read', 'bad_claim', 'scope ' . show($_), scope => $_)
     for \'[7]', \'["read",7]', \'{"read":1}', \'["read",["read"]]', \'[["read"]]', \'true',
         \'7', \'["read",null]', \'null';
 
 {
     my @many = ('a') x 9_999;
-    ok_at('/read', 'C10 10,000 entries, the last is it', scope => [@many, 'read']);
-    scope_at('/read', 'C10 10,000 entries, none is it', scope => [@many, 'b']);
+    ok_at('/read', '10,000 entries, the last is it', scope => [@many, 'read']);
+    scope_at('/read', '10,000 entries, none is it', scope => [@many, 'b']);
 }
 
-ok_at('/both', 'C10 two wanted, both there', scope => ['write', 'x', 'read']);
-scope_at("/$_->[0]", "C10 two wanted, $_->[1] there", scope => [$_->[1]])
+ok_at('/both', 'two wanted, both there', scope => ['write', 'x', 'read']);
+scope_at("/$_->[0]", "two wanted, $_->[1] there", scope => [$_->[1]])
     for map { my $path = $_; map { [$path, $_] } 'read', 'write', 'readwrite', 'x' } 'both', 'all';
-ok_at('/either', "C10 one of two wanted, $_ there", scope => $_) for 'read', 'write';
-scope_at('/either', 'C10 one of two wanted, neither there', scope => ['x']);
+ok_at('/either', "one of two wanted, $_ there", scope => $_) for 'read', 'write';
+scope_at('/either', 'one of two wanted, neither there', scope => ['x']);
 
-ok_at('/dynamic?scope=read', 'C10 a variable', scope => 'read');
-scope_at('/dynamic?scope=admin', 'C10 a variable, scope missing', scope => 'read');
-scope_at("/dynamic$_", 'C10 a variable without a value', scope => 'read')
+ok_at('/dynamic?scope=read', 'a variable', scope => 'read');
+scope_at('/dynamic?scope=admin', 'a variable, scope missing', scope => 'read');
+scope_at("/dynamic$_", 'a variable without a value', scope => 'read')
     for '', '?scope=', '?scope';
-scope_at('/dynamic', 'C10 a variable without a value, a scope ""', scope => ['']);
+scope_at('/dynamic', 'a variable without a value, a scope ""', scope => ['']);
 
-ok_at('/roles', 'C10 a nested scope claim', realm_access => \'{"roles":["read"]}');
-scope_at('/roles', 'C10 scope where another claim counts', scope => ['read']);
-scope_at('/roles', 'C10 a path through ' . $$_, realm_access => $_)
+ok_at('/roles', 'a nested scope claim', realm_access => \'{"roles":["read"]}');
+scope_at('/roles', 'scope where another claim counts', scope => ['read']);
+scope_at('/roles', 'a path through ' . $$_, realm_access => $_)
     for \'["roles"]', \'"roles"', \'null', \'{"role":["read"]}';
 
-scope_at('/read', 'C11 scope ' . show($_), scope => $_)
+scope_at('/read', 'scope ' . show($_), scope => $_)
     for ['*'], ['re*'], ['*d'], ['r?ad'], ['%'], ['.*'], ['rea[d]'], ['^read$'], ['(read)'],
         ['read|x'], ['read*'], '*', 'read* x', '**';
-scope_at('/pattern', "C11 a wanted scope re*d and $_", scope => [$_])
+scope_at('/pattern', "a wanted scope re*d and $_", scope => [$_])
     for 'read', 'red', 're', '*';
-ok_at('/pattern', 'C11 a wanted scope re*d and re*d', scope => ['re*d']);
+ok_at('/pattern', 'a wanted scope re*d and re*d', scope => ['re*d']);
 
 done;

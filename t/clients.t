@@ -1,7 +1,10 @@
 #!/usr/bin/perl
 
 # Clients of issuers: a JWT with client_claim names one, and its record in the
-# store says what it may do (rows D2, D7, I7, C9, C10).
+# store says what it may do.
+#
+# Requirements: store-decisions, store-change-is-immediate,
+#   address-client-and-location, claim-types, scope-claim.
 
 use v5.36;
 
@@ -105,31 +108,31 @@ sub may_not ($client, $path, $sign, $reason, $name, %o) {
 
 # --- known, enabled, of this issuer -----------------------------------------
 
-may $guid, '/', 'D2 known', decision => { client => $guid, role => 'readonly', issuer => 'main',
+may $guid, '/', 'known', decision => { client => $guid, role => 'readonly', issuer => 'main',
                                           user => 'jane', method => 'bearer', status => 'OK' };
-may 'two', '/', "D2 of two issuers, $_", claims => { aud => $_, $_ eq 'second' ? (azp => 'two') : () }
+may 'two', '/', "of two issuers, $_", claims => { aud => $_, $_ eq 'second' ? (azp => 'two') : () }
     for qw(main second);
-may_not 'two', '/', DISABLED => 'client_issuer_mismatch', "D2 of two issuers, $_", claims => { aud => $_ }
+may_not 'two', '/', DISABLED => 'client_issuer_mismatch', "of two issuers, $_", claims => { aud => $_ }
     for 'scoped';
-may_not $_, '/', DISABLED => 'unknown_client', 'D2 unknown'
+may_not $_, '/', DISABLED => 'unknown_client', 'unknown'
     for '11111111-2222-3333-4444-555555555555', 'x', substr($guid, 0, -1), "${guid}0", "{$guid}",
         'x' x 256, 'x' x 511, 'x' x 512, 'x' x 3000, 'reader', 'main', '*', '%', " $guid", "$guid ",
         "api://$guid", "cafe";
-may_not 'off', '/', DISABLED => 'disabled_client', 'D2 disabled';
-may_not $other, '/', DISABLED => 'client_issuer_mismatch', 'D2 of another issuer';
-may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'D2 of another issuer', claims => { aud => 'second' };
-may_not 'homeless', '/', DISABLED => 'client_issuer_mismatch', 'D2 of no issuer, where there are several',
+may_not 'off', '/', DISABLED => 'disabled_client', 'disabled';
+may_not $other, '/', DISABLED => 'client_issuer_mismatch', 'of another issuer';
+may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'of another issuer', claims => { aud => 'second' };
+may_not 'homeless', '/', DISABLED => 'client_issuer_mismatch', 'of no issuer, where there are several',
     claims => { aud => $_ } for qw(main second);
-may $other, '/', 'D2 of the second', claims => { aud => 'second', azp => $other, appid => GONE },
+may $other, '/', 'of the second', claims => { aud => 'second', azp => $other, appid => GONE },
     decision => { client => $other, issuer => 'second', user => '' };
 
 # the case of an id means nothing
-may $_, '/', 'D2 case', decision => { client => $guid } for uc $guid, ucfirst $guid, $guid =~ s/f/F/r;
-may $_, '/', 'D2 case', decision => { client => 'MiXeD' } for 'mixed', 'MIXED', 'MiXeD', 'mIxEd';
-may 'x' x 255, '/', 'D2 a long id';
-may 'X' x 255, '/', 'D2 a long id in capitals';
-granted $s, '/', 'D2 an id in UTF-8', token => of("caf\x{e9}");
-refused $s, '/', DISABLED => 'D2 an id in UTF-8, in capitals', token => of("CAF\x{c9}"),
+may $_, '/', 'case', decision => { client => $guid } for uc $guid, ucfirst $guid, $guid =~ s/f/F/r;
+may $_, '/', 'case', decision => { client => 'MiXeD' } for 'mixed', 'MIXED', 'MiXeD', 'mIxEd';
+may 'x' x 255, '/', 'a long id';
+may 'X' x 255, '/', 'a long id in capitals';
+granted $s, '/', 'an id in UTF-8', token => of("caf\x{e9}");
+refused $s, '/', DISABLED => 'an id in UTF-8, in capitals', token => of("CAF\x{c9}"),
         reason => 'unknown_client';
 
 # --- a token that names none ------------------------------------------------
@@ -137,52 +140,52 @@ refused $s, '/', DISABLED => 'D2 an id in UTF-8, in capitals', token => of("CAF\
 for my $row (['missing', GONE], ['empty', ''], ['null', undef], ['a number', 7], ['true', $true],
              ['an array', [$guid]], ['an object', { id => $guid }])
 {
-    refused $s, $_, INV => "D2 the claim is $row->[0], at $_", reason => 'bad_claim',
+    refused $s, $_, INV => "the claim is $row->[0], at $_", reason => 'bad_claim',
             token => of($row->[1]) for '/', '/read';
 }
-refused $s, '/', INV => 'D2 another claim names it', reason => 'bad_claim',
+refused $s, '/', INV => 'another claim names it', reason => 'bad_claim',
         token => of(GONE, azp => $guid, client_id => $guid, sub => $guid, APPID => $guid);
 
 # of several names the first one that is there counts
-granted $s, '/', 'D2 the first of two', token => of('off', aud => 'second', azp => $other),
+granted $s, '/', 'the first of two', token => of('off', aud => 'second', azp => $other),
         decision => { client => $other };
-refused $s, '/', DISABLED => 'D2 the first of two is disabled', reason => 'disabled_client',
+refused $s, '/', DISABLED => 'the first of two is disabled', reason => 'disabled_client',
         token => of($other, aud => 'second', azp => 'off');
-granted $s, '/', 'D2 the second, as the first is not there', token => of($other, aud => 'second'),
+granted $s, '/', 'the second, as the first is not there', token => of($other, aud => 'second'),
         decision => { client => $other };
-refused $s, '/', INV => 'D2 the first is no string', reason => 'bad_claim',
+refused $s, '/', INV => 'the first is no string', reason => 'bad_claim',
         token => of($other, aud => 'second', azp => $_) for undef, 7, [$other], '';
 
 # a claim within others
-granted $s, '/', 'D2 a nested claim', token => of(GONE, aud => 'nested', ctx => { app => { id => 'editor' } }),
+granted $s, '/', 'a nested claim', token => of(GONE, aud => 'nested', ctx => { app => { id => 'editor' } }),
         decision => { client => 'editor' };
-refused $s, '/', INV => 'D2 a nested claim that is not there', reason => 'bad_claim',
+refused $s, '/', INV => 'a nested claim that is not there', reason => 'bad_claim',
         token => of('editor', aud => 'nested', ctx => $_) for {}, { app => 'editor' }, { id => 'editor' },
             [{ app => { id => 'editor' } }];
 
 # an issuer without client_claim knows no clients
-granted $s, '/plain', 'D2 no client_claim', token => good_token(aud => 'plain', appid => 'off'),
+granted $s, '/plain', 'no client_claim', token => good_token(aud => 'plain', appid => 'off'),
         decision => { client => '', role => '', user => 'jane' };
 
 # --- signature and claims come first ----------------------------------------
 
-may_not 'off', '/', EXP => 'expired', 'D2 expired, of a disabled client', claims => { exp => 1 };
-may_not 'unknown', '/', EXP => 'expired', 'D2 expired, of an unknown client', claims => { exp => 1 };
-may_not GONE, '/', EXP => 'expired', 'D2 expired, of no client', claims => { exp => 1 };
-may_not 'off', '/', INV => 'audience', 'D2 another audience', claims => { aud => 'other' };
-refused $s, '/', INV => 'D2 forged, of a disabled client', reason => 'bad_signature',
+may_not 'off', '/', EXP => 'expired', 'expired, of a disabled client', claims => { exp => 1 };
+may_not 'unknown', '/', EXP => 'expired', 'expired, of an unknown client', claims => { exp => 1 };
+may_not GONE, '/', EXP => 'expired', 'expired, of no client', claims => { exp => 1 };
+may_not 'off', '/', INV => 'audience', 'another audience', claims => { aud => 'other' };
+refused $s, '/', INV => 'forged, of a disabled client', reason => 'bad_signature',
         token => token(key => key('rsa2'), claims => { aud => 'main', appid => 'off' });
-refused $s, '/first', INV => 'D2 of an issuer that is not trusted here', reason => 'audience',
+refused $s, '/first', INV => 'of an issuer that is not trusted here', reason => 'audience',
         token => of($other, aud => 'second', azp => $other);
 
 # --- roles ------------------------------------------------------------------
 
-may_not 'none', $_, SCOPE => 'no_role', 'D2 no role' for '/', '/read', '/super';
-may_not 'ghost', $_, SCOPE => 'no_role', 'D2 a role that is not there' for '/', '/read', '/super';
-may_not 'ghost', '/', SCOPE => 'no_role', 'D2 a role that is not there, a scope claim',
+may_not 'none', $_, SCOPE => 'no_role', 'no role' for '/', '/read', '/super';
+may_not 'ghost', $_, SCOPE => 'no_role', 'a role that is not there' for '/', '/read', '/super';
+may_not 'ghost', '/', SCOPE => 'no_role', 'a role that is not there, a scope claim',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
-may 'nothing', '/', 'D2 a role that grants nothing';
-may_not 'nothing', '/read', SCOPE => 'scope', 'D2 a role that grants nothing';
+may 'nothing', '/', 'a role that grants nothing';
+may_not 'nothing', '/read', SCOPE => 'scope', 'a role that grants nothing';
 
 my %may = (
     $guid      => [1, 0, 0, 0, 0],          # /read /write /admin /super /plain
@@ -195,8 +198,8 @@ my %may = (
 for my $client (sort keys %may) {
     for my $i (0 .. 4) {
         my $path = (qw(/read /write /admin /super /plain))[$i];
-        $may{$client}[$i] ? may($client, $path, 'D2 role')
-                          : may_not($client, $path, SCOPE => 'scope', 'D2 role');
+        $may{$client}[$i] ? may($client, $path, 'role')
+                          : may_not($client, $path, SCOPE => 'scope', 'role');
     }
 }
 
@@ -205,12 +208,12 @@ for my $claims ({ isAdmin => $true }, { scope => ['CIPP.Admin.Read', 'X.Y.ReadWr
                 { scope => 'CIPP.Admin.Read read', roles => ['admin', 'superadmin'] },
                 { scp => 'CIPP.Admin.Read X.Y.ReadWrite read', role => 'superadmin' })
 {
-    may_not $guid, $_, SCOPE => 'scope', 'C9 the token says otherwise', claims => $claims
+    may_not $guid, $_, SCOPE => 'scope', 'the token says otherwise', claims => $claims
         for '/write', '/admin', '/plain';
 }
-may $guid, '/read', 'C10 a token without scopes', claims => { scope => GONE, isAdmin => GONE };
-may_not 'one', '/read', ADDR => 'address', 'C9 isAdmin passes no range';
-may_not 'editor', $_, SCOPE => 'scope', 'C9 a nested issuer with its own admin_claim',
+may $guid, '/read', 'a token without scopes', claims => { scope => GONE, isAdmin => GONE };
+may_not 'one', '/read', ADDR => 'address', 'isAdmin passes no range';
+may_not 'editor', $_, SCOPE => 'scope', 'a nested issuer with its own admin_claim',
     claims => { aud => 'nested', root => $true, ctx => { app => { id => 'editor' } } } for '/admin', '/super';
 
 # with a scope claim of its own both must allow
@@ -224,33 +227,33 @@ for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1
 
     for (['/read', $read], ['/write', $write]) {
         my ($path, $yes) = @$_;
-        $yes ? may('editor', $path, "C10 $name scope", claims => \%claims)
-             : may_not('editor', $path, SCOPE => 'scope', "C10 $name scope", claims => \%claims);
+        $yes ? may('editor', $path, "$name scope", claims => \%claims)
+             : may_not('editor', $path, SCOPE => 'scope', "$name scope", claims => \%claims);
     }
-    may_not 'ops', '/write', SCOPE => 'scope', "C10 $name scope, the role denies", claims => \%claims;
-    may_not 'nothing', '/read', SCOPE => 'scope', "C10 $name scope, the role has none", claims => \%claims;
+    may_not 'ops', '/write', SCOPE => 'scope', "$name scope, the role denies", claims => \%claims;
+    may_not 'nothing', '/read', SCOPE => 'scope', "$name scope, the role has none", claims => \%claims;
 }
-may_not 'superadmin', '/plain', SCOPE => 'scope', 'C10 isAdmin is no scope of a client',
+may_not 'superadmin', '/plain', SCOPE => 'scope', 'isAdmin is no scope of a client',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
 
 # --- ranges -----------------------------------------------------------------
 
-may 'one', '/', 'I7 its address', from => '127.0.0.2';
-may 'one', '/near', 'I7 its address, in both', from => '127.0.0.2';
-may_not 'one', $_, ADDR => 'address', 'I7 another address', from => '127.0.0.3' for '/', '/near', '/read';
-may 'net', '/near', "I7 $_", from => $_ for '127.0.0.4', '127.0.0.7';
-may_not 'net', '/near', ADDR => 'address', "I7 $_ is in the location's ranges alone", from => $_
+may 'one', '/', 'its address', from => '127.0.0.2';
+may 'one', '/near', 'its address, in both', from => '127.0.0.2';
+may_not 'one', $_, ADDR => 'address', 'another address', from => '127.0.0.3' for '/', '/near', '/read';
+may 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.7';
+may_not 'net', '/near', ADDR => 'address', "$_ is in the location's ranges alone", from => $_
     for '127.0.0.1', '127.0.0.3';
-may_not 'net', '/near', ADDR => 'address', 'I7 in neither', from => '127.0.0.8', good => 0;
-may_not 'editor', '/near', ADDR => 'address', "I7 outside the location's", from => '127.0.0.8', good => 0;
-may 'editor', '/', 'I7 no ranges', from => '127.0.0.8';
-may_not 'off', '/near', DISABLED => 'disabled_client', 'I7 disabled is told before the address',
+may_not 'net', '/near', ADDR => 'address', 'in neither', from => '127.0.0.8', good => 0;
+may_not 'editor', '/near', ADDR => 'address', "outside the location's", from => '127.0.0.8', good => 0;
+may 'editor', '/', 'no ranges', from => '127.0.0.8';
+may_not 'off', '/near', DISABLED => 'disabled_client', 'disabled is told before the address',
     from => '127.0.0.8', good => 0;
-may_not 'off', '/', DISABLED => 'disabled_client', 'I7 disabled is told before the address';
-may_not 'far', '/read', ADDR => 'address', 'I7 address is told before the scope';
-may_not 'far', '/super', ADDR => 'address', 'I7 address is told before the scope';
-may_not 'far-ghost', '/', ADDR => 'address', 'I7 address is told before the role';
-may_not 'one', '/', ADDR => 'address', 'I7 X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
+may_not 'off', '/', DISABLED => 'disabled_client', 'disabled is told before the address';
+may_not 'far', '/read', ADDR => 'address', 'address is told before the scope';
+may_not 'far', '/super', ADDR => 'address', 'address is told before the scope';
+may_not 'far-ghost', '/', ADDR => 'address', 'address is told before the role';
+may_not 'one', '/', ADDR => 'address', 'X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
 
 # --- cookies, satisfy any ---------------------------------------------------
 
@@ -271,34 +274,34 @@ may_not $_->[0], $_->[1], $_->[2] => $_->[3], 'the subject',
     ['far', '/', ADDR => 'address', 'far'],
     ['OPS', '/write', SCOPE => 'scope', 'OPS'];
 
-# --- D7 in small: live ------------------------------------------------------
+# --- in small: live ---------------------------------------------------------
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', uc $guid);
-    may_not $guid, '/read', DISABLED => 'disabled_client', "D7 disabled, $round";
+    may_not $guid, '/read', DISABLED => 'disabled_client', "disabled, $round";
     $store->ok('client', 'enable', $guid);
-    may $guid, '/read', "D7 enabled, $round";
+    may $guid, '/read', "enabled, $round";
 }
 $store->update('client', $guid, role => 'editor');
-may $guid, '/write', 'D7 another role';
+may $guid, '/write', 'another role';
 $store->ok('client', 'update', $guid, '--no-role');
-may_not $guid, '/', SCOPE => 'no_role', 'D7 no role any more';
+may_not $guid, '/', SCOPE => 'no_role', 'no role any more';
 $store->update('client', $guid, role => 'ops');
-may $guid, '/read', 'D7 a role of the store';
+may $guid, '/read', 'a role of the store';
 $store->role('ops', grant => 'X.*', deny => 'X.Y.Read');
-may_not $guid, '/read', SCOPE => 'scope', 'D7 that role denies it now';
+may_not $guid, '/read', SCOPE => 'scope', 'that role denies it now';
 $store->ok('role', 'delete', 'ops');
-may_not $guid, '/', SCOPE => 'no_role', 'D7 that role is gone';
+may_not $guid, '/', SCOPE => 'no_role', 'that role is gone';
 $store->update('client', $guid, role => 'readonly', issuer => 'second');
-may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'D7 another issuer';
+may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'another issuer';
 $store->update('client', $guid, issuer => 'main', allow => '127.0.0.2');
-may_not $guid, '/', ADDR => 'address', 'D7 a range';
+may_not $guid, '/', ADDR => 'address', 'a range';
 $store->update('client', $guid, allow => 'any');
-may $guid, '/', 'D7 no range any more';
+may $guid, '/', 'no range any more';
 $store->ok('client', 'delete', $guid);
-may_not $guid, '/', DISABLED => 'unknown_client', 'D7 deleted';
+may_not $guid, '/', DISABLED => 'unknown_client', 'deleted';
 $store->client($guid, issuer => 'main', role => 'readonly');
-may $guid, '/read', 'D7 and there again';
+may $guid, '/read', 'and there again';
 
 # --- one issuer -------------------------------------------------------------
 
@@ -319,9 +322,9 @@ CONF
         }));
     $only->{good} = ['/good', token => of('main')];
 
-    granted $only, '/', 'D2 of no issuer, where there is one', token => of('homeless');
-    granted $only, '/', 'D2 of the only one', token => of('main');
-    refused $only, '/', DISABLED => 'D2 of another than the only one', token => of('other'),
+    granted $only, '/', 'of no issuer, where there is one', token => of('homeless');
+    granted $only, '/', 'of the only one', token => of('main');
+    refused $only, '/', DISABLED => 'of another than the only one', token => of('other'),
             reason => 'client_issuer_mismatch';
 }
 

@@ -1,8 +1,10 @@
 #!/usr/bin/perl
 
 # Mistakes in the configuration: nginx -t finds them, names file and line, the
-# directive and the value, and leaves nothing behind (rows F7, F8 and, of the
+# directive and the value, and leaves nothing behind ( and, of the
 # threats, T17).
+#
+# Requirements: configuration-errors, module-loading.
 
 use v5.36;
 
@@ -57,11 +59,11 @@ sub in_block ($lines) {
 }
 
 sub fails ($text, $pattern, $name, %o) {
-    conf_fails $text, $pattern, "F7 $name", files => \%files, %o;
+    conf_fails $text, $pattern, "$name", files => \%files, %o;
 }
 
 sub works ($text, $name, %o) {
-    conf_ok $text, "F7 $name", files => \%files, %o;
+    conf_ok $text, "$name", files => \%files, %o;
 }
 
 sub wrong_value ($value, $directive) { qr/invalid value "\Q$value\E" in "$directive"/ }
@@ -419,7 +421,7 @@ works 'server { auth_token_require_scope read; location / { auth_token on; auth_
 works location('auth_token_accept none; auth_token_require_scope read;'),
       'accept none and a scope, auth_token off';
 
-# --- F8: another nginx ------------------------------------------------------
+# --- another nginx ----------------------------------------------------------
 
 {
     my $module = AuthToken::Log->new(
@@ -427,17 +429,17 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
     my $other  = $module =~ s/\b8,4,8,[01]+?\K([01])(?=[01]*\0)/1 - $1/er;
     my $load   = 'load_module %%DIR%%/%s;';
 
-    isnt $other, $module, 'F8 the signature of the module is found';
-    conf_ok '', 'F8 this module', load => 0, main => $load =~ s/%s/module.so/r,
+    isnt $other, $module, 'the signature of the module is found';
+    conf_ok '', 'this module', load => 0, main => $load =~ s/%s/module.so/r,
         files => { 'module.so' => $module };
     conf_fails '', qr/module "\S+other\.so" is not binary compatible/,
-        'F8 a module for an nginx that is built in another way', load => 0,
+        'a module for an nginx that is built in another way', load => 0,
         main => $load =~ s/%s/other.so/r, files => { 'other.so' => $other };
     conf_fails '', qr/module "ngx_http_auth_token_module" is already loaded/,
-        'F8 the module twice', main => $load =~ s/%s/module.so/r,
+        'the module twice', main => $load =~ s/%s/module.so/r,
         files => { 'module.so' => $module };
     conf_fails 'auth_token on; # here', qr/unknown directive "auth_token"/,
-        'F8 no module', load => 0;
+        'no module', load => 0;
 }
 
 # --- what a server leaves open is refused -----------------------------------
@@ -462,20 +464,20 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
 CONF
 
     for my $token (undef, good_token(), token(key => key('rsa2'))) {
-        refused $s, $_, FAIL => "F7 $_, which a server leaves open", token => $token,
+        refused $s, $_, FAIL => "$_, which a server leaves open", token => $token,
                 reason => 'misconfigured' for '/', '/else', '/offside', '/nonesuch';
-        refused $s, '/', FAIL => 'F7 a server that says nothing', token => $token, port => 2,
+        refused $s, '/', FAIL => 'a server that says nothing', token => $token, port => 2,
                 reason => 'misconfigured', good => 0;
     }
-    refused $s, '/', FAIL => 'F7 a server that says nothing, a preflight', port => 2,
+    refused $s, '/', FAIL => 'a server that says nothing, a preflight', port => 2,
             method => 'OPTIONS', reason => 'misconfigured', good => 0,
             headers => ['Origin: https://a.example', 'Access-Control-Request-Method: GET'];
 
     my @lines = grep { /misconfigured/ } split /\n/, $s->errors->content;
-    is scalar(grep { !/\[error\]/ } @lines), 0, 'F7 that is an error, in the log';
-    granted $s, '/good', 'F7 a location that says it', token => good_token();
-    granted $s, '/none/', 'F7 a location that accepts none';
-    granted $s, '/off', 'F7 a location that is off';
+    is scalar(grep { !/\[error\]/ } @lines), 0, 'that is an error, in the log';
+    granted $s, '/good', 'a location that says it', token => good_token();
+    granted $s, '/none/', 'a location that accepts none';
+    granted $s, '/off', 'a location that is off';
 }
 
 done;

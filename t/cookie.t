@@ -1,8 +1,10 @@
 #!/usr/bin/perl
 
 # Cookies, and whom a browser sends them for: the origin of an unsafe request must
-# be this one or a listed one (row H15; section 7 of the specification).  Plain
+# be this one or a listed one (; section 7 of the specification).  Plain
 # cases are in http.t; here are TLS, ports, spellings of the host, HTTP/2, options.
+#
+# Requirements: cookie-syntax.
 
 use v5.36;
 
@@ -258,7 +260,7 @@ for (@secure) {
     }
 }
 
-# --- H15: other people's cookies --------------------------------------------
+# --- other people's cookies -------------------------------------------------
 
 SKIP: {
     my $dir = shared_data('http-state/tests/data/parser') or skip 'no http-state', 1;
@@ -271,7 +273,7 @@ SKIP: {
         }
     }
     my @values = sort keys %values;
-    cmp_ok scalar @values, '>', 200, 'H15 cookies of http-state: ' . @values;
+    cmp_ok scalar @values, '>', 200, 'cookies of http-state: ' . @values;
 
     # as they are, as values of ours, and as names of a good token
     for my $row (['as they are', map { $_ } @values],
@@ -287,7 +289,7 @@ SKIP: {
 
         my @wrong = grep { !$answers[$_] || $answers[$_]{status} != 401 } 0 .. $#cookies;
         is_deeply [map { "$cookies[$_] " . ($answers[$_] ? $answers[$_]{status} : 'closed') } @wrong], [],
-            "H15 $name: none is granted";
+            "$name: none is granted";
     }
 }
 

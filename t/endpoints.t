@@ -1,7 +1,11 @@
 #!/usr/bin/perl
 
 # Catalogues of endpoints: which row a request is of, prefixes, spellings of
-# paths, methods, rows without a scope, inheritance, mistakes (rows P1 to P6).
+# paths, methods, rows without a scope, inheritance, mistakes.
+#
+# Requirements: path-spellings, path-ambiguous, path-merge-slashes,
+#   path-at-upstream, path-templates, path-methods, inheritance,
+#   path-client-headers, internal-redirects.
 
 use v5.36;
 
@@ -190,9 +194,9 @@ sub in_no_row ($path, $name, %o) {
     refused $s, $path, NONE => "$name, $path, nobody", %o;
 }
 
-# --- P5: which row ----------------------------------------------------------
+# --- which row --------------------------------------------------------------
 
-is_row $_->[0], $_->[1], $_->[2], 'P5' for
+is_row $_->[0], $_->[1], $_->[2], 'path-templates' for
     ['/things',                       'GET /things', 'things.read'],
     ['/things?x=/admin',              'GET /things', 'things.read'],
     ['/things?',                      'GET /things', 'things.read'],
@@ -220,12 +224,12 @@ is_row $_->[0], $_->[1], $_->[2], 'P5' for
     ['http://localhost/things',       'GET /things', 'things.read'],
     ['http://other.example/things/7?q', 'GET /things/:id', 'things.read'];
 
-is_row '/any', '* /any', 'any.any', "P6 $_", method => $_, body => ''
+is_row '/any', '* /any', 'any.any', "$_", method => $_, body => ''
     for qw(POST PUT DELETE OPTIONS PATCH FOO);
-is_row '/things', 'POST /things', 'things.write', 'P6 POST', method => 'POST', body => '';
-is_row '/odd', 'FOO-BAR /odd', 'things.read', 'P6 FOO-BAR', method => 'FOO-BAR';
+is_row '/things', 'POST /things', 'things.write', 'POST', method => 'POST', body => '';
+is_row '/odd', 'FOO-BAR /odd', 'things.read', 'FOO-BAR', method => 'FOO-BAR';
 
-in_no_row $_, 'P5' for
+in_no_row $_, 'path-templates' for
     '/', '/nothing', '/thing', '/thingss', '/things/', '/things/7/', '/things/7/parts', '/things/7/parts/',
     '/things/7/parts/1/2', '/things/7/x/1', '/slash', '/case', '/me/', '/x/things', '/any/1/2', '/admin/x',
     '/public/1/2', '/public/', '/hook/x', '/THINGS';
@@ -237,50 +241,50 @@ for my $row ('GET /sha', 'DELETE /sha/:key/of/:other', 'GET /things/special') {
     my $path = $template =~ s/:\w+/x/gr;
     my $id   = sha1_hex($row);
 
-    granted $s, $path, "P5 $row by $_->[0]", method => $method, api_token => with([$_->[1]]),
+    granted $s, $path, "$row by $_->[0]", method => $method, api_token => with([$_->[1]]),
             decision => { endpoint => $row } for ['its id', $id], ['its text', $row];
-    refused $s, $path, SCOPE => "P5 $row by $_->[0]", method => $method, api_token => with([$_->[1]]),
+    refused $s, $path, SCOPE => "$row by $_->[0]", method => $method, api_token => with([$_->[1]]),
             reason => 'endpoint' for
         ['its id in capitals', uc $id], ['a part of its id', substr $id, 0, 39], ['another id', sha1_hex("$row ")],
         ['its text in lower case', lc $row], ['its path', $template], ['its method', $method], ['*', '*'],
         ['the path itself', "$method $path" eq $row ? 'x' : "$method $path"], ['Public', 'Public'],
         ['Authenticated', 'Authenticated'];
 }
-granted $s, '/sha', 'P5 a JWT', token => good_token(scope => [sha1_hex('GET /sha')]);
-granted $s, '/sha', 'P5 a JWT, the text', token => good_token(scope => ['GET /sha']);
-refused $s, '/sha', SCOPE => 'P5 a JWT, the text in a string, which is two words',
+granted $s, '/sha', 'a JWT', token => good_token(scope => [sha1_hex('GET /sha')]);
+granted $s, '/sha', 'a JWT, the text', token => good_token(scope => ['GET /sha']);
+refused $s, '/sha', SCOPE => 'a JWT, the text in a string, which is two words',
         token => good_token(scope => 'GET /sha'), reason => 'endpoint';
-granted $s, '/sha', 'P5 isAdmin', token => good_token(isAdmin => JSON::PP::true, scope => []);
+granted $s, '/sha', 'isAdmin', token => good_token(isAdmin => JSON::PP::true, scope => []);
 
 # beside the scopes of the location
-granted $s, '/twice', 'F6 the scope of the location, and that of the row', api_token => with(['things.read', 'scope.of.one']);
-refused $s, '/twice', SCOPE => "F6 the location's scope alone", api_token => with(['things.read']), reason => 'endpoint';
-refused $s, '/twice', SCOPE => "F6 the row's scope alone", api_token => with(['scope.of.one']), reason => 'scope';
+granted $s, '/twice', 'the scope of the location, and that of the row', api_token => with(['things.read', 'scope.of.one']);
+refused $s, '/twice', SCOPE => "the location's scope alone", api_token => with(['things.read']), reason => 'endpoint';
+refused $s, '/twice', SCOPE => "the row's scope alone", api_token => with(['scope.of.one']), reason => 'scope';
 
-# --- P6: methods ------------------------------------------------------------
+# --- methods ----------------------------------------------------------------
 
-granted $s, $_->[0], "P6 HEAD $_->[0]", method => 'HEAD', api_token => with([$_->[2]]),
+granted $s, $_->[0], "HEAD $_->[0]", method => 'HEAD', api_token => with([$_->[2]]),
         decision => { endpoint => $_->[1] } for
     ['/things', 'GET /things', 'things.read'], ['/things/special', 'GET /things/special', 'things.special'],
     ['/any', 'GET /any', 'any.get'], ['/any/1', '* /any/:id', 'any.any'];
-refused $s, '/things/special', SCOPE => 'P6 HEAD without the scope of GET', method => 'HEAD',
+refused $s, '/things/special', SCOPE => 'HEAD without the scope of GET', method => 'HEAD',
         api_token => with(['things.read']), reason => 'endpoint';
-granted $s, '/public', 'P6 HEAD of what is public', method => 'HEAD';
-in_no_row '/things/special', "P6 $_", method => $_ for qw(PUT DELETE PATCH OPTIONS FOO);
-in_no_row '/admin', "P6 $_", method => $_ for qw(POST PUT HEADS GETS);
-in_no_row '/hook/x', 'P6 HEAD of a row for POST', method => 'HEAD';
+granted $s, '/public', 'HEAD of what is public', method => 'HEAD';
+in_no_row '/things/special', "$_", method => $_ for qw(PUT DELETE PATCH OPTIONS FOO);
+in_no_row '/admin', "$_", method => $_ for qw(POST PUT HEADS GETS);
+in_no_row '/hook/x', 'HEAD of a row for POST', method => 'HEAD';
 
 for my $header ('X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 'X-Original-Method', '_method') {
-    refused $s, '/admin', SCOPE => "P6 $header does not make it a GET", method => 'POST', body => '',
+    refused $s, '/admin', SCOPE => "$header does not make it a GET", method => 'POST', body => '',
             headers => ["$header: GET"], api_token => with(\@all), reason => 'unknown_endpoint';
-    refused $s, '/things', SCOPE => "P6 $header does not make it a POST", headers => ["$header: POST"],
+    refused $s, '/things', SCOPE => "$header does not make it a POST", headers => ["$header: POST"],
             api_token => with(['things.write']), reason => 'endpoint';
-    refused $s, '/hook/x', NONE => "P6 $header makes nothing public", headers => ["$header: POST"];
+    refused $s, '/hook/x', NONE => "$header makes nothing public", headers => ["$header: POST"];
 }
 for my $header ('X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri', 'X-Forwarded-Prefix') {
-    refused $s, '/admin', SCOPE => "P8 $header does not change the path", headers => ["$header: /things"],
+    refused $s, '/admin', SCOPE => "$header does not change the path", headers => ["$header: /things"],
             api_token => with(['things.read']), reason => 'endpoint';
-    refused $s, '/admin', NONE => "P8 $header makes nothing public", headers => ["$header: /public"];
+    refused $s, '/admin', NONE => "$header makes nothing public", headers => ["$header: /public"];
 }
 
 # --- Authenticated ----------------------------------------------------------
@@ -366,7 +370,7 @@ refused $s, '/public', ADDR => 'Public: from elsewhere, a good token', port => 2
 refused $s, '/open', ADDR => 'Public: from elsewhere, one address', port => 2, from => '127.0.0.2', reason => 'address';
 granted $s, '/open', 'Public: from there', port => 2, from => '127.0.0.3';
 
-# --- P1, P2: spellings ------------------------------------------------------
+# --- spellings --------------------------------------------------------------
 
 my @spellings = (
     # nginx reads these as /NAME, an upstream perhaps not
@@ -405,48 +409,48 @@ sub never ($path, $name, %o) {
 for my $spelling (@spellings) {
     for my $name ('admin', 'public', 'me', 'things', 'open') {
         my $path = $spelling =~ s/NAME/$name/gr;
-        never $path, "P2 '$path' is in no row";
-        never $path, "P3 '$path' is in no row, merge_slashes off", port => 5;
+        never $path, "'$path' is in no row";
+        never $path, "'$path' is in no row, merge_slashes off", port => 5;
     }
     for my $name ('public', 'admin') {
         my $path = '/api' . $spelling =~ s/NAME/$name/gr;
-        never $path, "P2 '$path' is in no row, prefix=/api", port => 3;
-        never $path, "P2 '$path' is in no row, prefix=ipfabric", port => 4;
+        never $path, "'$path' is in no row, prefix=/api", port => 3;
+        never $path, "'$path' is in no row, prefix=ipfabric", port => 4;
     }
 }
 for my $name ('admin', 'public') {
     for my $encoded ('%61', '%41', '%70') {
         my $letter = chr hex substr $encoded, 1;
         my $path = "/$name" =~ s/\Q$letter\E/$encoded/r;
-        never $path, "P1 '$path' is in no row" if $path ne "/$name";
+        never $path, "'$path' is in no row" if $path ne "/$name";
     }
-    never $_, "P1 '$_' is in no row" for uc "/$name", ucfirst $name eq $name ? () : '/' . ucfirst $name,
+    never $_, "'$_' is in no row" for uc "/$name", ucfirst $name eq $name ? () : '/' . ucfirst $name,
         "/" . ($name =~ s/(.)\z/sprintf '%%%02x', ord $1/er);
 }
-never "/things/x$_/parts/1", "P2 '$_' in a parameter" for '%2f', '%2F..', ';', '%3b', '%5c', '\\', '%00', '%0a', '%25', '.', '%20', '%3f', '%23';
-never "/things/$_/parts/1", "P2 '$_' as a parameter" for '', '.', '..', '%2e', '%20', '%2e%2e', ' ';
-granted $s, '/admin?x', 'P1 a query', api_token => with(['admin']);
-granted $s, 'http://other/admin', 'P1 another host', api_token => with(['admin']);
-refused $s, $_, SCOPE => "P1 $_ is the row of /admin", api_token => with(['things.read']), reason => 'endpoint'
+never "/things/x$_/parts/1", "'$_' in a parameter" for '%2f', '%2F..', ';', '%3b', '%5c', '\\', '%00', '%0a', '%25', '.', '%20', '%3f', '%23';
+never "/things/$_/parts/1", "'$_' as a parameter" for '', '.', '..', '%2e', '%20', '%2e%2e', ' ';
+granted $s, '/admin?x', 'a query', api_token => with(['admin']);
+granted $s, 'http://other/admin', 'another host', api_token => with(['admin']);
+refused $s, $_, SCOPE => "$_ is the row of /admin", api_token => with(['things.read']), reason => 'endpoint'
     for '/admin?x', '/admin?', '/admin?/things', 'http://other/admin', 'http://other/admin?things';
 
-# --- P4: what the upstream sees is what was judged --------------------------
+# --- what the upstream sees is what was judged ------------------------------
 
 for my $path ('/things/7', '/things/a%20b', '/things/%C3%A9', "/things/\xc3\xa9", '/things/7?x=%2e%2e', '/things/a+b&c=d,e!f',
               '/things/%e2%82%ac', '/things/@', '/things/a:b')
 {
     my $tag = next_tag;
     my $answer = $s->request($path, api_token => with(['things.read']), tag => $tag);
-    is $answer->{status}, 200, 'P4 ' . $path =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ger;
+    is $answer->{status}, 200, '' . $path =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ger;
     $s->upstream->hits->await($tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{raw_uri}, $path, 'P4 as it was sent';
+    is $hit->{raw_uri}, $path, 'as it was sent';
 }
 
 # a rewrite of the operator: the row of where it leads, the path as it was sent plain
-granted $s, '/old/7', 'P4 a rewrite', api_token => with(['things.read']), decision => { endpoint => 'GET /things/:id' };
-refused $s, '/old/special', SCOPE => 'P4 a rewrite, another row', api_token => with(['things.read']), reason => 'endpoint';
-never "/old/$_", "P4 a rewrite of $_" for '7;', '%2e%2e/admin', '/7', '7/', '7%2f', '../public;', './7';
+granted $s, '/old/7', 'a rewrite', api_token => with(['things.read']), decision => { endpoint => 'GET /things/:id' };
+refused $s, '/old/special', SCOPE => 'a rewrite, another row', api_token => with(['things.read']), reason => 'endpoint';
+never "/old/$_", "a rewrite of $_" for '7;', '%2e%2e/admin', '/7', '7/', '7%2f', '../public;', './7';
 
 # --- prefixes ---------------------------------------------------------------
 
@@ -473,20 +477,20 @@ in_no_row $_, 'prefix=ipfabric', port => 4 for
 
 # --- inheritance, off, other levels -----------------------------------------
 
-granted $s, '/other', 'F6 another catalogue', api_token => with(['other.read']), decision => { endpoint => 'GET /other' };
-refused $s, '/other', SCOPE => 'F6 another catalogue, no scope', api_token => with(['things.read']), reason => 'endpoint';
-granted $s, '/other/under', 'F6 inherited, public', decision => \%nobody;
-refused $s, '/other/under', NONE => 'F6 inherited, another method', method => 'POST', body => '';
-refused $s, '/other/under/x', SCOPE => 'F6 inherited, no row', api_token => with(\@all), reason => 'unknown_endpoint';
-granted $s, $_, "F6 off, $_", api_token => with([]), decision => { endpoint => '', method => 'api_token' }
+granted $s, '/other', 'another catalogue', api_token => with(['other.read']), decision => { endpoint => 'GET /other' };
+refused $s, '/other', SCOPE => 'another catalogue, no scope', api_token => with(['things.read']), reason => 'endpoint';
+granted $s, '/other/under', 'inherited, public', decision => \%nobody;
+refused $s, '/other/under', NONE => 'inherited, another method', method => 'POST', body => '';
+refused $s, '/other/under/x', SCOPE => 'inherited, no row', api_token => with(\@all), reason => 'unknown_endpoint';
+granted $s, $_, "off, $_", api_token => with([]), decision => { endpoint => '', method => 'api_token' }
     for '/other/off', '/other/off/x', '/other/off;x', '/good';
-refused $s, '/other/off', NONE => 'F6 off is not auth_token off';
+refused $s, '/other/off', NONE => 'off is not auth_token off';
 
-granted $s, '/limited', 'F6 limit_except, GET', port => 6, api_token => with([]);
-granted $s, '/limited', 'F6 limit_except, POST', port => 6, method => 'POST', body => '', api_token => with(['limited.write']);
-refused $s, '/limited', SCOPE => 'F6 limit_except, POST without the scope', port => 6, method => 'POST', body => '',
+granted $s, '/limited', 'limit_except, GET', port => 6, api_token => with([]);
+granted $s, '/limited', 'limit_except, POST', port => 6, method => 'POST', body => '', api_token => with(['limited.write']);
+refused $s, '/limited', SCOPE => 'limit_except, POST without the scope', port => 6, method => 'POST', body => '',
         api_token => with(\@all), reason => 'endpoint';
-refused $s, '/limited', SCOPE => 'F6 limit_except, PUT', port => 6, method => 'PUT', body => '',
+refused $s, '/limited', SCOPE => 'limit_except, PUT', port => 6, method => 'PUT', body => '',
         api_token => with(\@all), reason => 'unknown_endpoint';
 
 granted $s, '/any-of', 'satisfy any, by the row', port => 6, api_token => with(['things.read']);
@@ -500,29 +504,29 @@ granted $s, '/preflight', 'a preflight is of no row', port => 6, method => 'OPTI
         decision => \%nobody;
 refused $s, '/preflight', NONE => 'OPTIONS that is none', port => 6, method => 'OPTIONS';
 
-# --- F4: redirects within ---------------------------------------------------
+# --- redirects within -------------------------------------------------------
 
 # from what is public to what is not: decided anew, and rightly, in the same location
 for my $path ('/again/open', '/fallback/open') {
-    granted $s, $path, "F4 $path leads on, a good token", port => 6, api_token => with([]),
+    granted $s, $path, "$path leads on, a good token", port => 6, api_token => with([]),
             decision => { method => 'api_token', endpoint => 'GET ' . $path =~ s/open/me/r },
             expect => { status => $path =~ /again/ ? 200 : 405 };
-    refused $s, $path, NONE => "F4 $path leads on, nobody", port => 6, decision => undef;
-    refused $s, $path, TINV => "F4 $path leads on, an unknown token", port => 6, decision => undef,
+    refused $s, $path, NONE => "$path leads on, nobody", port => 6, decision => undef;
+    refused $s, $path, TINV => "$path leads on, an unknown token", port => 6, decision => undef,
             api_token => 'unknown-' x 4;
 }
 
 # so it is behind a preflight
-granted $s, '/fallback/open', 'F4 a preflight leads on, a good token', port => 6, method => 'OPTIONS',
+granted $s, '/fallback/open', 'a preflight leads on, a good token', port => 6, method => 'OPTIONS',
         api_token => with([]), expect => { status => 405 }, @preflight;
-refused $s, '/fallback/open', NONE => 'F4 a preflight leads on, nobody', port => 6, method => 'OPTIONS',
+refused $s, '/fallback/open', NONE => 'a preflight leads on, nobody', port => 6, method => 'OPTIONS',
         @preflight, decision => undef;
 
-# --- P5: many rows, long paths ----------------------------------------------
+# --- many rows, long paths --------------------------------------------------
 
-granted $s, '/big/4999/x/row/4999', 'P5 one of 5,000 rows', port => 6, api_token => with(['big.4999']),
+granted $s, '/big/4999/x/row/4999', 'one of 5,000 rows', port => 6, api_token => with(['big.4999']),
         decision => { endpoint => 'GET /big/4999/:x/row/4999' };
-refused $s, '/big/4999/x/row/4998', SCOPE => 'P5 none of 5,000 rows', port => 6, api_token => with(['big.4999']),
+refused $s, '/big/4999/x/row/4998', SCOPE => 'none of 5,000 rows', port => 6, api_token => with(['big.4999']),
         reason => 'unknown_endpoint';
 for my $path ('/things/' . 'x' x 7900, '/things' . '/x' x 3900, '/x' x 3900, '/things/special/parts' . '/one' x 1900) {
     my $start = time;
@@ -530,9 +534,9 @@ for my $path ('/things/' . 'x' x 7900, '/things' . '/x' x 3900, '/x' x 3900, '/t
     for (1 .. 20) {
         my $answer = $s->request($path, api_token => with(['things.read']), tag => my $tag = next_tag);
         push $s->{refused}->@*, $tag if $answer->{status} != 200;
-        is $answer->{status}, $sign ? 403 : 200, 'P5 a long path' if $_ == 1;
+        is $answer->{status}, $sign ? 403 : 200, 'a long path' if $_ == 1;
     }
-    cmp_ok time - $start, '<', 2, 'P5 and soon';
+    cmp_ok time - $start, '<', 2, 'and soon';
 }
 
 # --- reload -----------------------------------------------------------------

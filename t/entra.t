@@ -1,8 +1,12 @@
 #!/usr/bin/perl
 
 # Tokens in the two shapes that Microsoft Entra has: which client they name, for
-# whom they are, whose the key is, and what becomes of users' (rows C5, C7, C8,
-# C10, D2, D7, D10, K3, K4, X1).
+# whom they are, whose the key is, and what becomes of users'.
+#
+# Requirements: expired-and-forged, audience, issuer, scope-claim,
+#   store-decisions, store-change-is-immediate, store-faults, jwk-members,
+#   jwk-purpose, cache-key, nbf-iat, signature-of-another-token, claim-types,
+#   token-without-kid, key-rotation.
 
 use v5.36;
 
@@ -160,101 +164,101 @@ sub not_at ($path, $token, $sign, $reason, $name, %o) {
 # --- the two shapes ---------------------------------------------------------
 
 for my $v (1, 2) {
-    ok_at '/own', entra($v, $own), "D2 version $v", client => $own, issuer => 'own', role => 'readonly',
+    ok_at '/own', entra($v, $own), "version $v", client => $own, issuer => 'own', role => 'readonly',
         user => 'an-object', subject => $own, method => 'bearer';
-    ok_at '/own/read', entra($v, $own), "D2 version $v, by its role";
-    ok_at '/own', entra($v, uc $own), "D2 version $v, the client in capitals", client => $own;
-    ok_at '/own', entra($v, $own, claims => { aud => $_ }), "C7 version $v, aud $_"
+    ok_at '/own/read', entra($v, $own), "version $v, by its role";
+    ok_at '/own', entra($v, uc $own), "version $v, the client in capitals", client => $own;
+    ok_at '/own', entra($v, $own, claims => { aud => $_ }), "version $v, aud $_"
         for $own, "api://$own", uc $own, 'api://' . uc $own;
-    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "C7 version $v, aud $_"
+    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "version $v, aud $_"
         for "API://$own", "api://$own/", "api:$own", "https://$own", "{$own}", substr($own, 1), "${own}0", "api://$second",
             $second, $nobody, 'https://cipp.example', '00000003-0000-0000-c000-000000000000', '';
-    ok_at '/own', entra($v, $own, claims => { aud => ['x', $own] }), "C7 version $v, a list";
-    not_at '/own', entra($v, $own, claims => { aud => [$own, 7] }), INV => 'bad_claim', "C7 version $v, a list with a number";
-    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "C7 version $v, no aud" for GONE, [];
-    granted $s, '/own', "D2 version $v, by cookie", cookie => 'accessToken=' . entra($v, $own);
+    ok_at '/own', entra($v, $own, claims => { aud => ['x', $own] }), "version $v, a list";
+    not_at '/own', entra($v, $own, claims => { aud => [$own, 7] }), INV => 'bad_claim', "version $v, a list with a number";
+    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "version $v, no aud" for GONE, [];
+    granted $s, '/own', "version $v, by cookie", cookie => 'accessToken=' . entra($v, $own);
 
     my ($claim, $wrong) = $v == 1 ? qw(appid azp) : qw(azp appid);
-    ok_at '/own', entra($v, $own, claims => { $wrong => uc $own }), "D2 version $v, both and the same";
-    not_at '/own', entra($v, $own, claims => { $wrong => $second }), INV => 'bad_claim', "D2 version $v, both and different";
+    ok_at '/own', entra($v, $own, claims => { $wrong => uc $own }), "version $v, both and the same";
+    not_at '/own', entra($v, $own, claims => { $wrong => $second }), INV => 'bad_claim', "version $v, both and different";
     not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => $own }), INV => 'bad_claim',
-        "D2 version $v, the claim of the other version";
-    not_at '/own', entra($v, $own, claims => { $claim => $_ }), INV => 'bad_claim', "D2 version $v, no client"
+        "version $v, the claim of the other version";
+    not_at '/own', entra($v, $own, claims => { $claim => $_ }), INV => 'bad_claim', "version $v, no client"
         for GONE, '', 7, undef, [$own], { id => $own };
     not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => GONE, sub => $own, client_id => $own }),
-        INV => 'bad_claim', "D2 version $v, a client in other claims";
-    ok_at '/own', entra($v, $own, claims => { ver => GONE }), "D2 version $v without ver", client => $own;
-    not_at '/own', entra($v, $own, claims => { ver => $_ }), INV => 'bad_claim', "D2 another version of $v"
+        INV => 'bad_claim', "version $v, a client in other claims";
+    ok_at '/own', entra($v, $own, claims => { ver => GONE }), "version $v without ver", client => $own;
+    not_at '/own', entra($v, $own, claims => { ver => $_ }), INV => 'bad_claim', "another version of $v"
         for '3.0', '1', '', ' 1.0', 1, 2.0, undef, ['1.0'];
 
     # the issuer of a version goes with either, as an API's manifest may ask for
-    not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), INV => 'issuer', "C8 version $v, another issuer";
-    not_at '/own', entra($v, $own, tid => $other), INV => 'issuer', "C8 version $v, another tenant";
+    not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), INV => 'issuer', "version $v, another issuer";
+    not_at '/own', entra($v, $own, tid => $other), INV => 'issuer', "version $v, another tenant";
     not_at '/own', entra($v, $own, claims => { tid => $_ }), INV => 'bad_claim',
-        "C8 version $v, tid of another" for $other, 'common', '', 7, undef, [$tenant];
+        "version $v, tid of another" for $other, 'common', '', 7, undef, [$tenant];
 
-    # order: what is invalid is never told to be expired (C5)
-    not_at '/own', entra($v, $own, claims => { exp => 1 }), EXP => 'expired', "C5 version $v";
-    not_at '/own', entra($v, $off, claims => { exp => 1 }), EXP => 'expired', "C5 version $v, disabled";
-    not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), INV => 'audience', "C5 version $v, for another";
-    not_at '/own', entra($v, $own, claims => { exp => 1, $claim => GONE }), INV => 'bad_claim', "C5 version $v, no client";
-    not_at '/own', entra($v, $own, claims => { nbf => time + 60 }), INV => 'not_yet_valid', "C6 version $v";
-    not_at '/own', entra($v, $own, key => 'rsa2'), INV => 'bad_signature', "S4 version $v";
+    # order: what is invalid is never told to be expired
+    not_at '/own', entra($v, $own, claims => { exp => 1 }), EXP => 'expired', "version $v";
+    not_at '/own', entra($v, $off, claims => { exp => 1 }), EXP => 'expired', "version $v, disabled";
+    not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), INV => 'audience', "version $v, for another";
+    not_at '/own', entra($v, $own, claims => { exp => 1, $claim => GONE }), INV => 'bad_claim', "version $v, no client";
+    not_at '/own', entra($v, $own, claims => { nbf => time + 60 }), INV => 'not_yet_valid', "version $v";
+    not_at '/own', entra($v, $own, key => 'rsa2'), INV => 'bad_signature', "version $v";
 
     # the store: 403, whatever it is of
-    not_at '/own', entra($v, $off), DISABLED => 'disabled_client', "D2 version $v, disabled: its own audience";
-    not_at '/own', entra($v, $nobody), DISABLED => 'unknown_client', "D2 version $v, unknown: its own audience";
-    not_at '/foreign', entra($v, $own), DISABLED => 'client_issuer_mismatch', "D2 version $v, of other issuers";
+    not_at '/own', entra($v, $off), DISABLED => 'disabled_client', "version $v, disabled: its own audience";
+    not_at '/own', entra($v, $nobody), DISABLED => 'unknown_client', "version $v, unknown: its own audience";
+    not_at '/foreign', entra($v, $own), DISABLED => 'client_issuer_mismatch', "version $v, of other issuers";
 }
-not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer_mismatch', 'K4 no tid to fill in'
+not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer_mismatch', 'no tid to fill in'
     for GONE, 'common', 7, $other;
-ok_at '/own', entra(1, $own, claims => { tid => GONE }), 'C8 no tid';
+ok_at '/own', entra(1, $own, claims => { tid => GONE }), 'no tid';
 
 # --- whose audiences --------------------------------------------------------
 
 for my $v (1, 2) {
     for my $aud ($second, "api://$second", uc $second, 'api://' . uc $second, $off, "api://$off") {
         my $token = entra($v, $own, claims => { aud => $aud });
-        ok_at '/any', $token, "C7 any client's audience, $aud", client => $own, role => 'readonly';
-        not_at '/own', $token, INV => 'audience', "C7 another client's audience, $aud";
-        ok_at '/any', $token, "X1 granted again, $aud";
+        ok_at '/any', $token, "any client's audience, $aud", client => $own, role => 'readonly';
+        not_at '/own', $token, INV => 'audience', "another client's audience, $aud";
+        ok_at '/any', $token, "granted again, $aud";
     }
-    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "C7 nobody's audience, $_"
+    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "nobody's audience, $_"
         for $nobody, "api://$nobody", 'https://cipp.example', "api://$second/", '*', '', 'x' x 600;
     not_at '/any', entra($v, $off, claims => { aud => $own }), DISABLED => 'disabled_client',
-        'D2 a disabled client with the audience of another';
-    not_at '/any', entra($v, $nobody), DISABLED => 'unknown_client', 'D2 an unknown client, its own audience';
-    not_at '/any', entra($v, $own, claims => { aud => $second, exp => 1 }), EXP => 'expired', 'C5 expired, for another client';
-    not_at '/any', entra($v, $own, claims => { aud => $nobody, exp => 1 }), INV => 'audience', 'C5 expired, for nobody';
+        'a disabled client with the audience of another';
+    not_at '/any', entra($v, $nobody), DISABLED => 'unknown_client', 'an unknown client, its own audience';
+    not_at '/any', entra($v, $own, claims => { aud => $second, exp => 1 }), EXP => 'expired', 'expired, for another client';
+    not_at '/any', entra($v, $own, claims => { aud => $nobody, exp => 1 }), INV => 'audience', 'expired, for nobody';
 
-    ok_at '/beside', entra($v, $own, claims => { aud => $_ }), "C7 a literal beside clients, $_"
+    ok_at '/beside', entra($v, $own, claims => { aud => $_ }), "a literal beside clients, $_"
         for 'https://cipp.example', "api://$own";
-    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience', 'C7 a literal beside clients';
-    ok_at '/literal', entra($v, $second, claims => { aud => "api://$own" }), 'C7 a literal alone', client => $second;
-    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience', "C7 a literal alone, $_"
+    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience', 'a literal beside clients';
+    ok_at '/literal', entra($v, $second, claims => { aud => "api://$own" }), 'a literal alone', client => $second;
+    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience', "a literal alone, $_"
         for "api://$second", $own, "api://\U$own";
 }
 
 # with client claims of another kind it is the first that is there
-ok_at '/plain', entra(1, $own, claims => { ver => '9' }), 'C7 clients with plain claims', client => $own;
-not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience', 'C7 the first claim is the client';
+ok_at '/plain', entra(1, $own, claims => { ver => '9' }), 'clients with plain claims', client => $own;
+not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience', 'the first claim is the client';
 
-# D7: what the store says of an audience counts for the next request
+# what the store says of an audience counts for the next request
 {
     my $token = entra(1, $own, claims => { aud => "api://$nobody" });
     for my $round (1, 2) {
-        not_at '/any', $token, INV => 'audience', "D7 no such client, $round";
+        not_at '/any', $token, INV => 'audience', "no such client, $round";
         $store->client($nobody, role => 'readonly', disabled => 1);
-        ok_at '/any', $token, "D7 there is one, $round";
+        ok_at '/any', $token, "there is one, $round";
         $store->ok('client', 'delete', $nobody);
     }
-    not_at '/any', $token, INV => 'audience', 'D7 and no more';
+    not_at '/any', $token, INV => 'audience', 'and no more';
 
     # whose it is may be another's, then
     for my $round (1, 2) {
-        ok_at '/lax', $token, "D7 of the second issuer, $round", issuer => 'lax' for 1, 2;
+        ok_at '/lax', $token, "of the second issuer, $round", issuer => 'lax' for 1, 2;
         $store->client($nobody, role => 'readonly');
-        ok_at '/lax', $token, "D7 of the first, $round", issuer => 'any', client => $own for 1, 2;
+        ok_at '/lax', $token, "of the first, $round", issuer => 'any', client => $own for 1, 2;
         $store->ok('client', 'delete', $nobody);
     }
 }
@@ -266,66 +270,66 @@ for my $row ([scp => 'user_impersonation'], [scp => ''], [scp => undef], [idtyp 
     my $shown = defined $value ? "'$value'" : 'null';
     for my $v (1, 2) {
         my $token = entra($v, $own, claims => { $claim => $value, upn => 'jane' });
-        not_at $_, $token, SCOPE => 'delegated', "C10 version $v, $claim $shown" for '/own', '/admin';
-        ok_at '/delegated', $token, "C10 version $v, $claim $shown, delegated on", client => $own, user => 'an-object';
+        not_at $_, $token, SCOPE => 'delegated', "version $v, $claim $shown" for '/own', '/admin';
+        ok_at '/delegated', $token, "version $v, $claim $shown, delegated on", client => $own, user => 'an-object';
     }
 }
-ok_at '/own', entra($_, $own, claims => { idtyp => 'app' }), "C10 version $_, idtyp app" for 1, 2;
-ok_at '/own', entra($_, $own, claims => { roles => ['X'] }), "C10 version $_, roles" for 1, 2;
-not_at '/own', entra(1, $off, claims => { scp => 'x' }), SCOPE => 'delegated', 'C10 of a disabled client';
-not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), EXP => 'expired', 'C10 expired';
-ok_at '/scoped/read', entra(2, $own, claims => { scp => 'X.Read', upn => 'jane' }), 'C10 both allow', user => 'jane';
-not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'scope', 'C10 the scopes do not';
+ok_at '/own', entra($_, $own, claims => { idtyp => 'app' }), "version $_, idtyp app" for 1, 2;
+ok_at '/own', entra($_, $own, claims => { roles => ['X'] }), "version $_, roles" for 1, 2;
+not_at '/own', entra(1, $off, claims => { scp => 'x' }), SCOPE => 'delegated', 'of a disabled client';
+not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), EXP => 'expired', 'expired';
+ok_at '/scoped/read', entra(2, $own, claims => { scp => 'X.Read', upn => 'jane' }), 'both allow', user => 'jane';
+not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'scope', 'the scopes do not';
 
 # no claim makes a client an administrator, not even one that is asked for
 $store->role('nothing');
 $store->update('client', $own, role => 'nothing');
-not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), SCOPE => 'scope', 'C9 isAdmin'
+not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), SCOPE => 'scope', 'isAdmin'
     for '/own/read', '/admin/read';
 $store->update('client', $own, role => 'readonly');
 
 # --- keys -------------------------------------------------------------------
 
-ok_at '/own', entra(2, $own, kid => 'k3', key => 'rsa3'), 'K4 a key of the tenant, by template';
-ok_at '/own', entra($_, $own, kid => 'k2', key => 'rsa2'), "K4 a key of no issuer, version $_" for 1, 2;
-ok_at '/own', entra(2, $own, kid => 'k6', key => 'p256', alg => 'ES256'), 'K4 a key of another kind';
-not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer_mismatch', 'K4 the key of version 2 for version 1';
-not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), INV => 'key_issuer_mismatch', "K4 the key of another tenant, version $_"
+ok_at '/own', entra(2, $own, kid => 'k3', key => 'rsa3'), 'a key of the tenant, by template';
+ok_at '/own', entra($_, $own, kid => 'k2', key => 'rsa2'), "a key of no issuer, version $_" for 1, 2;
+ok_at '/own', entra(2, $own, kid => 'k6', key => 'p256', alg => 'ES256'), 'a key of another kind';
+not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer_mismatch', 'the key of version 2 for version 1';
+not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), INV => 'key_issuer_mismatch', "the key of another tenant, version $_"
     for 1, 2;
 not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $other }), INV => 'key_issuer_mismatch',
-    'K4 the key of another tenant, with its tid';
+    'the key of another tenant, with its tid';
 not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), INV => 'key_issuer_mismatch',
-    'C5 the key of another tenant, expired';
-not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'K3 a key with the certificate of another';
+    'the key of another tenant, expired';
+not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'a key with the certificate of another';
 expect_log $s, qr/v2\.jwks": key 4 is left out: its "x5c" is of another key/;
-not_at '/own', entra(2, $own, kid => 'k7'), INV => 'unknown_kid', 'K6 an unknown kid';
-ok_at '/only-v2', entra(2, $own), 'K4 the document of version 2 alone';
-not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'K4 which does not serve version 1';
+not_at '/own', entra(2, $own, kid => 'k7'), INV => 'unknown_kid', 'an unknown kid';
+ok_at '/only-v2', entra(2, $own), 'the document of version 2 alone';
+not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'which does not serve version 1';
 
 # two tenants: the block that a token is of is that of its issuer
 for my $v (1, 2) {
-    ok_at '/two', entra($v, $own), "C8 the first tenant, version $v", issuer => 'own';
-    ok_at '/two', entra($v, $own, tid => $other), "C8 the second tenant, version $v", issuer => 'tenant';
-    ok_at '/two', entra(2, $own, tid => $other, kid => 'k4', key => 'rsa4'), 'K4 a key of the second tenant alone',
+    ok_at '/two', entra($v, $own), "the first tenant, version $v", issuer => 'own';
+    ok_at '/two', entra($v, $own, tid => $other), "the second tenant, version $v", issuer => 'tenant';
+    ok_at '/two', entra(2, $own, tid => $other, kid => 'k4', key => 'rsa4'), 'a key of the second tenant alone',
         issuer => 'tenant';
-    not_at '/two', entra($v, $own, tid => $nobody), INV => 'issuer', "C8 a third tenant, version $v";
+    not_at '/two', entra($v, $own, tid => $nobody), INV => 'issuer', "a third tenant, version $v";
 }
 
-# K7: a key that becomes another issuer's is so for the next request
+# a key that becomes another issuer's is so for the next request
 {
     my $token = entra(2, $own, kid => 'k3', key => 'rsa3');
     my @moved = map { s/\{tenantid\}/$other/r } @$v2_keys;
     for my $round (1, 2) {
-        ok_at '/own', $token, "K7 of this tenant, $round";
+        ok_at '/own', $token, "of this tenant, $round";
         $s->write('v2.jwks', set(@moved));
         $s->errors->await(qr/issuer "only-v2" has \d+ new keys from "\S+v2\.jwks"/);
-        not_at '/own', $token, INV => 'key_issuer_mismatch', "K7 of another, $round";
+        not_at '/own', $token, INV => 'key_issuer_mismatch', "of another, $round";
         $s->write('v2.jwks', set(@$v2_keys));
         $s->errors->await(qr/issuer "only-v2" has \d+ new keys from "\S+v2\.jwks"/);
     }
 }
 
-# --- D10: the store is gone ------------------------------------------------
+# --- the store is gone ------------------------------------------------------
 
 {
     my $path = $store->path;
@@ -333,16 +337,16 @@ for my $v (1, 2) {
     rename $path, "$path.away" or die "$path: $!\n";
     $s->errors->await(qr/auth_token: .*requests that need the store are refused/);
 
-    not_at '/any', $asks, FAIL => 'unavailable', 'D10 a client cannot be looked up';
-    not_at '/any', entra(1, $own, claims => { aud => $second, exp => 1 }), FAIL => 'unavailable', 'D10 nor for an expired one';
-    not_at '/blind', $asks, FAIL => 'unavailable', 'D10 nor is it the word of another issuer';
-    not_at '/own', entra(1, $own), FAIL => 'unavailable', 'D10 its own';
-    not_at '/any', entra(1, $own, key => 'rsa2'), INV => 'bad_signature', 'D10 a forged one is no question';
-    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience', 'D10 nor one for nobody';
+    not_at '/any', $asks, FAIL => 'unavailable', 'a client cannot be looked up';
+    not_at '/any', entra(1, $own, claims => { aud => $second, exp => 1 }), FAIL => 'unavailable', 'nor for an expired one';
+    not_at '/blind', $asks, FAIL => 'unavailable', 'nor is it the word of another issuer';
+    not_at '/own', entra(1, $own), FAIL => 'unavailable', 'its own';
+    not_at '/any', entra(1, $own, key => 'rsa2'), INV => 'bad_signature', 'a forged one is no question';
+    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience', 'nor one for nobody';
 
     rename "$path.away", $path or die "$path: $!\n";
     $s->errors->await(qr/auth_token: the store .* is open again/);
-    ok_at '/any', $asks, 'D10 and it is back';
+    ok_at '/any', $asks, 'and it is back';
 }
 
 done();

@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 
-# "error_page" in front of our refusals: the operator's page wins (row F3).
+# "error_page" in front of our refusals: the operator's page wins.
+#
+# Requirements: error-page.
 
 use v5.36;
 
@@ -166,10 +168,10 @@ sub page ($path, $status, $body, $challenge, $name, %o) {
     is_deeply [$answer->{status}, $answer->{body}, [$answer->all('WWW-Authenticate')],
                $answer->header('Cache-Control'), $answer->header('Retry-After')],
               [$status, $head ? '' : $body, [defined $challenge ? $challenge : ()], undef, undef],
-              "F3 $name";
-    is $s->upstream->hits->count($tag), 0, "F3 $name: the upstream is not hit";
+              "$name";
+    is $s->upstream->hits->count($tag), 0, "$name: the upstream is not hit";
 
-    granted $s, '/good', "F3 $name: next on the connection", token => good_token(),
+    granted $s, '/good', "$name: next on the connection", token => good_token(),
             $o{port} ? (port => $o{port}) : ()
         if $answer->{kept};
 
@@ -195,12 +197,12 @@ page('/in/uri', 401, "page\n", $challenge, "closed", close => 1);
 
 my $answer = page('/in/uri', 401, "page\n", $challenge, 'what the page may know');
 is $answer->header('X-Reason'), '[bad_signature] []',
-   'F3 the page knows the reason, and nobody';
-is $answer->header('Content-Type'), 'text/plain', "F3 the page's own type";
+   'the page knows the reason, and nobody';
+is $answer->header('Content-Type'), 'text/plain', "the page's own type";
 
 $answer = page('/in/file', 401, "<p>please log in</p>\n", $challenge, 'a file');
-is $answer->header('Content-Type'), 'text/html', "F3 the file's own type";
-is $answer->header('Content-Length'), 21, "F3 the file's own length";
+is $answer->header('Content-Type'), 'text/html', "the file's own type";
+is $answer->header('Content-Length'), 21, "the file's own length";
 
 page('/in/uri', 401, "page\n", 'Bearer realm="api"', 'no credential', token => undef);
 page('/in/uri', 401, "page\n", $challenge, 'expired', token => good_token(exp => 1));
@@ -208,44 +210,44 @@ page('/in/text', 200, "named\n", undef, 'another format, = @named');
 
 {
     my $answer = page('/in/url', 302, undef, undef, 'a URL', method => 'HEAD');
-    is $answer->header('Location'), 'https://login.example/?from=/in/url', 'F3 a URL: Location';
+    is $answer->header('Location'), 'https://login.example/?from=/in/url', 'a URL: Location';
 
     $answer = $s->request('/in/url', token => $bad);
-    like $answer->{body}, qr/302 Found/, 'F3 a URL: no body of ours';
+    like $answer->{body}, qr/302 Found/, 'a URL: no body of ours';
 
     $answer = page('/in/url301', 301, undef, undef, 'a URL =301', method => 'HEAD');
-    is $answer->header('Location'), 'https://login.example/', 'F3 a URL =301: Location';
+    is $answer->header('Location'), 'https://login.example/', 'a URL =301: Location';
 }
 
 # a page of nginx's for a page that is not there, or refuses by itself
 for my $row (['/in/missing', 404], ['/in/again', 401]) {
     my ($path, $status) = @$row;
     my $answer = $s->request($path, token => $bad);
-    is $answer->{status}, $status, "F3 $path: status";
-    like $answer->{body}, qr/nginx/, "F3 $path: a page of nginx";
+    is $answer->{status}, $status, "$path: status";
+    like $answer->{body}, qr/nginx/, "$path: a page of nginx";
     is_deeply [$answer->all('WWW-Authenticate')], [$status == 401 ? $challenge : ()],
-              "F3 $path: challenge";
+              "$path: challenge";
 }
 
 # --- pages for 403 and 503 --------------------------------------------------
 
 page('/in/scope', 403, "page\n", 'Bearer realm="api", error="insufficient_scope"',
      'a page for 403', token => $narrow);
-refused $s, '/in/scope', INV => 'F3 a page for 403 is none for 401', token => $bad;
-refused $s, '/in/other', INV => 'F3 a page for others is none for 401', token => $bad;
+refused $s, '/in/scope', INV => 'a page for 403 is none for 401', token => $bad;
+refused $s, '/in/other', INV => 'a page for others is none for 401', token => $bad;
 
 page('/in/401to503', 503, "page\n", undef, 'a page for 503');
 
 # under "satisfy any" nginx is told 403 of any other status than 401
 page('/in/any403', 403, "page\n", undef, 'satisfy any, a page for 403, a 503 of ours');
-refused $s, '/in/any503', FAIL => 'F3 satisfy any, a page for 503, a 503 of ours',
+refused $s, '/in/any503', FAIL => 'satisfy any, a page for 503, a 503 of ours',
         token => $bad, expect => { code => 'API_INVALID_ACCESS_TOKEN',
                                    message => 'Invalid JWT Access Token' };
 
 # --- pages that are protected themselves ------------------------------------
 
 # one more evaluation, refused as well; no loop; the first log line is the only one
-refused $s, "/in/$_", INV => "F3 a protected page, $_", token => $bad
+refused $s, "/in/$_", INV => "a protected page, $_", token => $bad
     for qw(guarded guarded200 at-guarded self);
 
 page('/in/closed', 200, "rewrite comes first\n", undef, 'a return in a protected page');
@@ -256,14 +258,14 @@ page('/in/recursive/guarded', 200, "page\n", undef, 'recursive, a protected page
 {
     my $tag    = next_tag;
     my $answer = $s->request('/in/loop/', token => $bad, tag => $tag);
-    is $answer->{status}, 500, 'F3 a loop is ended by nginx';
-    is_deeply [$answer->all('WWW-Authenticate')], [], 'F3 a loop: no challenge';
-    is $s->upstream->hits->count($tag), 0, 'F3 a loop: the upstream is not hit';
-    granted $s, '/good', 'F3 after a loop', token => good_token();
+    is $answer->{status}, 500, 'a loop is ended by nginx';
+    is_deeply [$answer->all('WWW-Authenticate')], [], 'a loop: no challenge';
+    is $s->upstream->hits->count($tag), 0, 'a loop: the upstream is not hit';
+    granted $s, '/good', 'after a loop', token => good_token();
 }
 
 # a good request sees none of these pages
-granted $s, "/in/$_", "F3 a good token at /in/$_", token => good_token()
+granted $s, "/in/$_", "a good token at /in/$_", token => good_token()
     for qw(uri 200 403 named url guarded self any any503 scope recursive/ loop/);
 
 # --- an application behind a named location ---------------------------------
@@ -274,9 +276,9 @@ page('/app/404', 404, "app 404\n", undef, 'an application, 404');
 {
     my $answer = $s->request('/app/401', token => $bad);
     is_deeply [$answer->{status}, $answer->{body}], [401, "app 401\n"],
-              "F3 an application, 401: its own body";
+              "an application, 401: its own body";
     is_deeply [grep { /App/ } $answer->all('WWW-Authenticate')], ['App'],
-              'F3 an application, 401: its own challenge';
+              'an application, 401: its own challenge';
 }
 
 # --- at the level of the server ---------------------------------------------
@@ -285,7 +287,7 @@ page('/x', 401, "page 401\n", $challenge, 'the server, 401', port => 2);
 page('/scope', 200, "page 403\n", undef, 'the server, 403 =200', port => 2, token => $narrow);
 page('/own', 200, "own\n", undef, "the server's, replaced in a location", port => 2);
 page('/scope', 401, "page 401\n", $challenge, 'the server, 401 of a location', port => 2);
-granted $s, '/open', 'F3 the server, a location that is off', port => 2;
+granted $s, '/open', 'the server, a location that is off', port => 2;
 
 # --- HTTP/2 -----------------------------------------------------------------
 
@@ -294,12 +296,12 @@ granted $s, '/open', 'F3 the server, a location that is off', port => 2;
                             qw(uri 200 named url guarded));
 
     is_deeply [map { $_->{status} } @answers], [401, 200, 401, 302, 401],
-              'F3 HTTP/2: status';
+              'HTTP/2: status';
     is_deeply [map { scalar $_->all('WWW-Authenticate') } @answers], [1, 0, 1, 0, 1],
-              'F3 HTTP/2: challenge';
+              'HTTP/2: challenge';
     is_deeply [map { $_->{body} } @answers[0 .. 2]], ["page\n", "page\n", "named\n"],
-              'F3 HTTP/2: body';
-    is_refused $answers[4], INV => 'F3 HTTP/2: a protected page';
+              'HTTP/2: body';
+    is_refused $answers[4], INV => 'HTTP/2: a protected page';
 }
 
 done;

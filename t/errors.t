@@ -2,6 +2,9 @@
 
 # What a refused client gets: bytes of the bodies, their formats, the operator's
 # own statuses and messages, and what nginx makes of them on the way (rows E).
+#
+# Requirements: error-codes, error-challenge, error-escaping, basic-syntax,
+#   error-http, error-keep-alive.
 
 use v5.36;
 
@@ -162,16 +165,16 @@ sub refused_as ($code, $host, $name, %o) {
     refused $s, $path, $sign => "$name, $code", host => $host, %request, %o;
 }
 
-# --- E1: bytes --------------------------------------------------------------
+# --- bytes ------------------------------------------------------------------
 
 for my $code (@codes) {
     my ($status, $message) = $table{$code}->@*;
     my $body = qq({"code":"$code","message":"$message"});
 
-    refused_as $code, $_, "E1 $_", expect => { status => $status, body => $body }
+    refused_as $code, $_, "$_", expect => { status => $status, body => $body }
         for 'localhost', 'json';
 }
-refused $s, '/api', NONE => 'E1 no credential',
+refused $s, '/api', NONE => 'no credential',
     expect => { body => '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}' };
 
 {
@@ -181,9 +184,9 @@ refused $s, '/api', NONE => 'E1 no credential',
     is $head, join("\r\n", 'HTTP/1.1 401 Unauthorized', 'Content-Type: application/json',
         'Content-Length: 72', 'Connection: keep-alive', 'Cache-Control: no-store',
         'WWW-Authenticate: Bearer realm="api", error="invalid_token"', ''),
-        'E1 the whole header of a 401';
+        'the whole header of a 401';
     is $answer->{body}, '{"code":"API_INVALID_ACCESS_TOKEN",'
-                      . '"message":"Invalid JWT Access Token"}', 'E1 and its body';
+                      . '"message":"Invalid JWT Access Token"}', 'and its body';
 
     $answer = $s->request('/', host => 'json', token => $good);
     $head = $answer->{raw_head} =~ s/^(Server|Date): \S.*?\r\n//gmr;
@@ -191,7 +194,7 @@ refused $s, '/api', NONE => 'E1 no credential',
     is $head, join("\r\n", 'HTTP/1.1 503 Service Temporarily Unavailable',
         'Content-Type: application/json', 'Content-Length: 65',
         'Connection: keep-alive', 'Cache-Control: no-store', 'Retry-After: 1', ''),
-        'E4 the whole header of a 503: no detail';
+        'the whole header of a 503: no detail';
 }
 
 # --- formats ----------------------------------------------------------------
@@ -201,15 +204,15 @@ my %phrase = (401 => 'Unauthorized', 403 => 'Forbidden', 503 => 'Service Unavail
 for my $code (@codes) {
     my ($status, $message, $text) = $table{$code}->@*;
 
-    refused_as $code, 'problem', 'E1 problem', expect => {
+    refused_as $code, 'problem', 'problem', expect => {
         type => 'application/problem+json',
         body => qq({"type":"about:blank","title":"$phrase{$status}","status":$status,)
               . qq("detail":"$message","code":"$code"}) };
-    refused_as $code, 'text', 'E1 text', expect => { type => 'text/plain', body => $text };
+    refused_as $code, 'text', 'text', expect => { type => 'text/plain', body => $text };
 }
-refused $s, '/api', NONE => 'E1 text, no credential', host => 'text',
+refused $s, '/api', NONE => 'text, no credential', host => 'text',
     expect => { type => 'text/plain', body => $hidden };
-refused $s, '/api', NONE => 'E1 problem, no credential, HEAD', host => 'problem',
+refused $s, '/api', NONE => 'problem, no credential, HEAD', host => 'problem',
     method => 'HEAD', expect => {
         type => 'application/problem+json',
         body => '{"type":"about:blank","title":"Unauthorized","status":401,'
@@ -222,59 +225,59 @@ my $escaped = $message =~ s/(["\\])/\\$1/gr;
 for my $code (@codes) {
     my $body = qq({"code":"$code","message":"$escaped"});
     is_deeply eval { JSON::PP->new->decode($body) }, { code => $code, message => $message },
-              "E2 $code: a message of odd characters is one string of JSON";
+              "$code: a message of odd characters is one string of JSON";
 
-    refused_as $code, 'message', 'E1 message', expect => { body => $body };
-    refused_as $code, 'mtext', 'E1 message, text',
+    refused_as $code, 'message', 'message', expect => { body => $body };
+    refused_as $code, 'mtext', 'message, text',
         expect => { type => 'text/plain', body => $message };
-    refused_as $code, 'mproblem', 'E1 message and status, problem', expect => {
+    refused_as $code, 'mproblem', 'message and status, problem', expect => {
         status => 418, error => undef, type => 'application/problem+json',
         body => qq({"type":"about:blank","title":"Error","status":418,)
               . qq("detail":"$escaped","code":"$code"}) };
-    refused_as $code, 'status', 'E1 status 404',
+    refused_as $code, 'status', 'status 404',
         expect => { status => 404, error => undef };
 }
 
 for my $status (@statuses) {
-    refused $s, "/status/$status", INV => "E1 status $status", token => $bad,
+    refused $s, "/status/$status", INV => "status $status", token => $bad,
         expect => { status => $status, error => $status == 401 ? 'invalid_token' : undef };
-    refused $s, "/status/$status", INV => "E1 status $status, HEAD", token => $bad,
+    refused $s, "/status/$status", INV => "status $status, HEAD", token => $bad,
         method => 'HEAD',
         expect => { status => $status, error => $status == 401 ? 'invalid_token' : undef };
 }
 
 my %narrow = (token => $narrow);
-refused $s, '/masked', SCOPE => 'E4 a 403 made a 401 has a challenge', %narrow,
+refused $s, '/masked', SCOPE => 'a 403 made a 401 has a challenge', %narrow,
     expect => { status => 401 };
-refused $s, '/masked', INV => 'E4 a 401 made a 403 has none', token => $bad,
+refused $s, '/masked', INV => 'a 401 made a 403 has none', token => $bad,
     expect => { status => 403, error => undef };
-refused $s, '/masked', NONE => 'E4 a 401 made a 403 has none, no credential',
+refused $s, '/masked', NONE => 'a 401 made a 403 has none, no credential',
     expect => { status => 403, error => undef };
-refused $s, '/masked/address', ADDR => 'E1 an empty message', token => $good,
+refused $s, '/masked/address', ADDR => 'an empty message', token => $good,
     expect => { status => 404, message => '' };
-refused $s, '/masked/address401', ADDR => 'E4 any 401 has a challenge', token => $good,
+refused $s, '/masked/address401', ADDR => 'any 401 has a challenge', token => $good,
     expect => { status => 401, error => '' };
 
-# --- H14: what is not accepted is not read, and never a crash ---------------
+# --- what is not accepted is not read, and never a crash --------------------
 
-refused $s, '/api', NONE => "H14 Basic $_->[0]", auth => "Basic $_->[1]" for
+refused $s, '/api', NONE => "Basic $_->[0]", auth => "Basic $_->[1]" for
     ['u:p', 'dTpw'], ['no colon', 'dXA='], ['a colon alone', 'Og=='], ['nothing', ''],
     ['NUL', 'AAAAOgA='], ['control characters', 'AQI6Aw=='], ['UTF-8', 'w7w6w7w='],
     ['no padding', 'dTpwcA'], ['bad base64', '!!!!'], ['300 bytes', 'YWFh' x 100];
 
-# --- E4: realms -------------------------------------------------------------
+# --- realms -----------------------------------------------------------------
 
-refused $s, '/realm1', NONE => 'E4 an empty realm', expect => { realm => '' };
-refused $s, '/realm2', NONE => 'E4 a realm with quotes', expect => { realm => 'a "b" \\c, d="e"' };
-refused $s, '/realm3', INV => 'E4 a realm of UTF-8, and no variable', token => $bad,
+refused $s, '/realm1', NONE => 'an empty realm', expect => { realm => '' };
+refused $s, '/realm2', NONE => 'a realm with quotes', expect => { realm => 'a "b" \\c, d="e"' };
+refused $s, '/realm3', INV => 'a realm of UTF-8, and no variable', token => $bad,
     expect => { realm => "\xc3\xa9\$uri" };
 
-# --- E2: nothing is reflected -----------------------------------------------
+# --- nothing is reflected ---------------------------------------------------
 
 SKIP: {
     my $file = shared_data('naughty-strings/blns.json') or skip 'no naughty strings', 1;
     my $strings = JSON::PP->new->utf8->decode(AuthToken::Log->new($file)->content);
-    is scalar @$strings, 515, 'E2 the naughty strings are all there';
+    is scalar @$strings, 515, 'the naughty strings are all there';
 
     for my $i (0 .. $#$strings) {
         my $bytes = $strings->[$i];
@@ -285,56 +288,56 @@ SKIP: {
         my $path    = $bytes =~ m{\.\.|\0} ? '' : $encoded;
         my @once    = (good => $i % 50 == 0);
 
-        refused $s, "/api/$path?$encoded", INV => "E2 naughty $i in the URI", token => $bad, @once;
-        refused $s, '/api', NONE => "E2 naughty $i in headers", @once,
+        refused $s, "/api/$path?$encoded", INV => "naughty $i in the URI", token => $bad, @once;
+        refused $s, '/api', NONE => "naughty $i in headers", @once,
             headers => ["User-Agent: $header", "X-User: $header"];
-        refused $s, '/api', NONE => "E2 naughty $i in Authorization", @once, auth => "x $header";
-        refused $s, '/api', INV => "E2 naughty $i as kid", @once,
+        refused $s, '/api', NONE => "naughty $i in Authorization", @once, auth => "x $header";
+        refused $s, '/api', INV => "naughty $i as kid", @once,
             token => token(header => { kid => $strings->[$i] }, key => key('rsa2'));
-        refused $s, '/scope', SCOPE => "E2 naughty $i as user and scope", @once,
+        refused $s, '/scope', SCOPE => "naughty $i as user and scope", @once,
             token => good_token(username => $strings->[$i], scope => [$strings->[$i]]);
     }
 }
 
-refused $s, "/api$_", NONE => 'E2 bytes in the URI' for
+refused $s, "/api$_", NONE => 'bytes in the URI' for
     '/%ff%fe', '/%22%5c%0d%0aX-Injected:%201', '/</script>', '/"\\';
 
-# --- E3: what else nginx does to answers ------------------------------------
+# --- what else nginx does to answers ----------------------------------------
 
 for my $code (@codes) {
     my ($sign, undef, %o) = $way{$code}->@*;
 
-    refused_as $code, 'localhost', 'E3 HTTP/1.0', http => '1.0';
-    refused_as $code, 'localhost', 'E3 HEAD', method => 'HEAD' if $sign ne 'ORIGIN';
-    refused_as $code, 'localhost', 'E3 a browser', headers => [
+    refused_as $code, 'localhost', 'HTTP/1.0', http => '1.0';
+    refused_as $code, 'localhost', 'HEAD', method => 'HEAD' if $sign ne 'ORIGIN';
+    refused_as $code, 'localhost', 'a browser', headers => [
         ($o{headers} // [])->@*, 'Accept: text/html', 'Accept-Encoding: gzip, br',
         'Accept-Charset: utf-16', 'Accept-Language: fr', 'Range: bytes=0-3',
         'If-None-Match: *', 'If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT',
         'If-Match: "x"', 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT',
         'If-Range: "x"', 'TE: trailers, deflate'];
-    refused_as $code, 'localhost', 'E3 an old browser', close => 1, headers => [
+    refused_as $code, 'localhost', 'an old browser', close => 1, headers => [
         ($o{headers} // [])->@*, 'User-Agent: Mozilla/4.0 (compatible; MSIE 5.5)'];
-    refused_as $code, 'filters', 'E3 filters';
-    refused_as $code, 'filters', 'E3 filters and compression', headers => [
+    refused_as $code, 'filters', 'filters';
+    refused_as $code, 'filters', 'filters and compression', headers => [
         ($o{headers} // [])->@*, 'Accept-Encoding: gzip', 'Range: bytes=0-3'];
 }
 
 {
     my $answer = $s->request('/scope', host => 'filters', token => $narrow);
-    is $answer->header('X-Who'), '[]', 'E3 add_header: nobody';
-    is $answer->header('X-Why'), 'API_INSUFFICIENT_RIGHTS scope jane', 'E3 add_header: why';
+    is $answer->header('X-Who'), '[]', 'add_header: nobody';
+    is $answer->header('X-Why'), 'API_INSUFFICIENT_RIGHTS scope jane', 'add_header: why';
 
     $answer = $s->request('/api', host => 'filters', token => $bad);
-    is $answer->header('X-Who'), '[]', 'E3 add_header: nobody, a bad token';
+    is $answer->header('X-Who'), '[]', 'add_header: nobody, a bad token';
     is $answer->header('X-Why'), 'API_INVALID_ACCESS_TOKEN bad_signature',
-       'E3 add_header: why, a bad token';
+       'add_header: why, a bad token';
 }
 
 {
     my ($connection) = exchange($s, "GET /api\r\n", heads => []);
     is $connection->rest,
        '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}',
-       'E3 HTTP/0.9: the body alone';
+       'HTTP/0.9: the body alone';
 }
 
 {
@@ -349,12 +352,12 @@ for my $code (@codes) {
 
     for my $code (grep { !/ORIGIN/ } @codes) {
         my $sign = $way{$code}[0];
-        is_refused shift @answers, $sign, "E3 HTTP/2, $code";
-        is_refused shift @answers, $sign, "E3 HTTP/2, HEAD, $code", head => 1;
+        is_refused shift @answers, $sign, "HTTP/2, $code";
+        is_refused shift @answers, $sign, "HTTP/2, HEAD, $code", head => 1;
     }
 }
 
-# --- E5: connections go on --------------------------------------------------
+# --- connections go on ------------------------------------------------------
 
 {
     my @rows = map {
@@ -373,12 +376,12 @@ for my $code (@codes) {
 
     for my $i (0 .. $#rows) {
         my ($sign) = $rows[$i]->@*;
-        defined $sign ? is_refused($answers[$i], $sign, "E5 pipelined $i")
-                      : is_granted($answers[$i], "E5 pipelined $i");
+        defined $sign ? is_refused($answers[$i], $sign, "pipelined $i")
+                      : is_granted($answers[$i], "pipelined $i");
     }
 }
 
-refused $s, '/lingering', INV => 'E5 lingering_close always, 1 MB', method => 'POST',
+refused $s, '/lingering', INV => 'lingering_close always, 1 MB', method => 'POST',
     token => $bad, body => 'x' x (1 << 20), close => 1;
 
 done;

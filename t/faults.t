@@ -2,8 +2,10 @@
 
 # Memory that fails: each allocation on a request's way in turn, alone and with
 # all that follow it.  A bad token is never granted, a good one is granted or
-# refused as our fault, the worker lives, the next request is fine (rows M2, V6,
-# W12).
+# refused as our fault, the worker lives, the next request is fine.
+#
+# Requirements: allocation-failures, variable-memory, exp-boundary, exp-small,
+#   cache-full.
 
 use v5.36;
 
@@ -248,7 +250,7 @@ for (@requests) {
                 push @wrong, "$n: $status" if $status !~ /^(?:0|200|5\d\d)$/;
                 untagged();
 
-                # V6: a header that could not be made is missing, and not another
+                # a header that could not be made is missing, and not another
                 my ($hit) = hits($s, $id);
                 push @unfit, map { "$n: $_ $hit->{$_}" }
                              grep { $hit && !$right{$_}{$hit->{$_}} } sort keys %right;
@@ -261,36 +263,36 @@ for (@requests) {
             last if $hung;
         }
 
-        is_deeply \@granted, [], "M2 $name, $mode: never granted";
+        is_deeply \@granted, [], "$name, $mode: never granted";
         {
             # OpenSSL 3.0 has no error for a digest that it could not make in PSS
             # and Ed25519: it says that the signature is bad
             local $TODO = 'a 401 for want of memory'
                 if !$lasting && $name =~ /good.*(?:PS256|EdDSA)/;
-            is_deeply \@wrong, [], "M2 $name, $mode: refused as it ought to be, or by a 5xx";
+            is_deeply \@wrong, [], "$name, $mode: refused as it ought to be, or by a 5xx";
         }
-        is_deeply \@unfit, [], "V6 $name, $mode: headers are right or missing" if !$is_bad;
-        ok !$hung, "M2 $name, $mode: never without an end";
-        cmp_ok $failures, '>=', $allocations * 0.9, "M2 $name, $mode: $failures failures";
+        is_deeply \@unfit, [], "$name, $mode: headers are right or missing" if !$is_bad;
+        ok !$hung, "$name, $mode: never without an end";
+        cmp_ok $failures, '>=', $allocations * 0.9, "$name, $mode: $failures failures";
 
         # nothing else can be learned of another process
         if (join(' ', $s->workers) ne $worker) {
-            fail "M2 $name, $mode: the worker died";
+            fail "$name, $mode: the worker died";
             last REQUEST;
         }
 
         is_deeply [(try_once('/', token => $good, tag => 'after'))[0],
                    (try_once('/', token => flip($good), tag => 'after'))[0]], [200, 401],
-            "M2 $name, $mode: the next requests are fine";
+            "$name, $mode: the next requests are fine";
     }
 }
 
-is_deeply [$s->workers], [$worker], 'M2 the worker is the one that it was';
+is_deeply [$s->workers], [$worker], 'the worker is the one that it was';
 
 # --- what the log says of it ------------------------------------------------
 
-cmp_ok $seen{503} // 0, '>', 50, 'M2 our own failures are answered by 503';
-is $seen{401} // 0, 0, 'W12 and never by a 401 for a good token';
+cmp_ok $seen{503} // 0, '>', 50, 'our own failures are answered by 503';
+is $seen{401} // 0, 0, 'and never by a 401 for a good token';
 
 # nginx itself reports each failure as [emerg], and ours is its fault as well
 expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
@@ -374,13 +376,13 @@ my @flows = (
     ['a token', '/', 200, sub { es256('p256', org => { tenant => $tenant }, scope => \@scopes) }, 0,
      jane => "@scopes", $tenant],
     ['a token, used early', '/early', 200, sub { es256('p256') }, 0, jane => 'read write', ''],
-    ['a client', '/', 200, sub { es256('p256', iss => 'https://clients.example', appid => 'C1') }, 0,
+    ['a client', '/', 200, sub { es256('p256', iss => 'https://clients.example', appid => 'exp-boundary') }, 0,
      C1 => 'read write', ''],
     ['an API token', '/', 200, sub { (api_token => shift @next) }, 0, qr/\Aapi-\d+\z/ => "@scopes[0 .. 11]", ''],
     ['one that is remembered', '/', 200, undef, 1, jane => "@scopes", $tenant],
     ['one that is remembered, elsewhere', '/far', 403, undef, 1],
     ['a forged token', '/', 401, sub { es256('p256b') }, 0],
-    ['an unknown client', '/', 403, sub { es256('p256', iss => 'https://clients.example', appid => 'C2') }, 0],
+    ['an unknown client', '/', 403, sub { es256('p256', iss => 'https://clients.example', appid => 'exp-small') }, 0],
     ['an unknown API token', '/', 401, sub { state $n = 0; (api_token => sprintf 'unknown-%032d', ++$n) }, 0],
 );
 
@@ -441,18 +443,18 @@ for (@flows) {
             }
         }
 
-        is_deeply \@wrong, [], "M2 cached: $name, $mode: right, or a 5xx, and right the next time";
-        is_deeply \@unfit, [], "V6 cached: $name, $mode: headers are right or missing, and there the next time";
-        cmp_ok $failures, '>=', $allocations * 0.8, "M2 cached: $name, $mode: $failures failures";
+        is_deeply \@wrong, [], "cached: $name, $mode: right, or a 5xx, and right the next time";
+        is_deeply \@unfit, [], "cached: $name, $mode: headers are right or missing, and there the next time";
+        cmp_ok $failures, '>=', $allocations * 0.8, "cached: $name, $mode: $failures failures";
         is $next{$right == 200 || $same ? 'HIT3' : 'MISS3'}, $allocations + 2,
-           "M2 cached: $name, $mode: " . ($right == 200 || $same ? 'remembered in the end' : 'never remembered');
+           "cached: $name, $mode: " . ($right == 200 || $same ? 'remembered in the end' : 'never remembered');
     }
 
     my ($entries, $bytes) = split / /, (try_once('/stats'))[1];
-    cmp_ok $bytes, '<=', 65536, "X8 cached: $name: $entries entries in $bytes bytes";
+    cmp_ok $bytes, '<=', 65536, "cached: $name: $entries entries in $bytes bytes";
 }
 
-is_deeply [$s->workers], [$worker], 'M2 cached: the worker is the one that it was';
+is_deeply [$s->workers], [$worker], 'cached: the worker is the one that it was';
 expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
 expect_log $s, qr/\[alert\] .*no buffer space in script copy/;
 expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
@@ -469,7 +471,7 @@ $s = $plain;
             'output = "/dev/null"', 'write-out = "%{http_code} "', '';
     }
     my $file = $s->write('curl', join "next\n", @config);
-    is qx(curl --config $file), '200 401 200 401 200 ', 'W11 TLS goes on after all this';
+    is qx(curl --config $file), '200 401 200 401 200 ', 'TLS goes on after all this';
 }
 
 done;

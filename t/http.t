@@ -2,6 +2,12 @@
 
 # Credentials as HTTP carries them: Authorization, cookies, methods, versions
 # (rows H, for bearer tokens and cookies).
+#
+# Requirements: no-credential, duplicate-credential-headers,
+#   header-name-variants, bearer-scheme, authorization-syntax,
+#   header-control-characters, token-in-query-or-body, http-versions,
+#   head-and-preflight, unknown-methods, refused-request-body,
+#   request-target-forms, cookie-syntax.
 
 use v5.36;
 
@@ -72,20 +78,20 @@ my $old  = good_token(exp => 1);
 
 my %inv = (reason => 'malformed');
 
-# --- H1: no credential ------------------------------------------------------
+# --- no credential ----------------------------------------------------------
 
-refused $s, '/api', NONE => 'H1 no credential', reason => 'no_credential';
-refused $s, "/$_", NONE => "H1 no credential at /$_", reason => 'no_credential'
+refused $s, '/api', NONE => 'no credential', reason => 'no_credential';
+refused $s, "/$_", NONE => "no credential at /$_", reason => 'no_credential'
     for qw(cookie session mixed);
-refused $s, '/realm', NONE => 'H1 the realm', expect => { realm => 'a "quoted\\ realm' };
-refused $s, '/api', NONE => 'H1 an empty Authorization', auth => '';
-granted $s, '/none', 'H1 none is accepted';
-granted $s, '/none', 'H1 none is accepted, nor read', token => $bad;
-granted $s, '/open', 'H1 auth_token off', token => $bad;
+refused $s, '/realm', NONE => 'the realm', expect => { realm => 'a "quoted\\ realm' };
+refused $s, '/api', NONE => 'an empty Authorization', auth => '';
+granted $s, '/none', 'none is accepted';
+granted $s, '/none', 'none is accepted, nor read', token => $bad;
+granted $s, '/open', 'auth_token off', token => $bad;
 
-# --- H2, H3: names of headers -----------------------------------------------
+# --- names of headers -------------------------------------------------------
 
-refused_by_nginx $s, '/api', 400, "H2 two Authorization headers, $_->[0]",
+refused_by_nginx $s, '/api', 400, "two Authorization headers, $_->[0]",
     headers => [map { "Authorization: Bearer $_" } $_->[1]->@*] for
     ['equal', [$good, $good]], ['the first good', [$good, $bad]],
     ['the second good', [$bad, $good]];
@@ -93,31 +99,31 @@ refused_by_nginx $s, '/api', 400, "H2 two Authorization headers, $_->[0]",
 {
     my ($answer) = http2($s, ['/api', { port => 2, tag => next_tag, headers => [
         map { "Authorization: Bearer $_" } $good, $good] }]);
-    is $answer->{status}, 400, 'H2 two Authorization headers, HTTP/2';
+    is $answer->{status}, 400, 'two Authorization headers, HTTP/2';
 }
 
 for my $name ('X_API_Token', 'X.API.Token', 'X-API-Token', 'Authorisation',
               'Authorization_', 'X-Authorization', 'Proxy-Authorization', 'Http_Authorization')
 {
-    refused $s, '/api', NONE => "H3 $name", headers => ["$name: Bearer $good"];
-    granted $s, '/api', "H3 $name beside a good token", token => $good,
+    refused $s, '/api', NONE => "$name", headers => ["$name: Bearer $good"];
+    granted $s, '/api', "$name beside a good token", token => $good,
             headers => ["$name: Bearer $bad"];
 }
-granted $s, '/api', "H3 $_", headers => ["$_: Bearer $good"]
+granted $s, '/api', "$_", headers => ["$_: Bearer $good"]
     for 'authorization', 'AUTHORIZATION', 'aUtHoRiZaTiOn';
 
-# --- H5, H6, H7: the value of Authorization ---------------------------------
+# --- the value of Authorization ---------------------------------------------
 
-granted $s, '/api', "H5 '$_'", auth => "$_$good"
+granted $s, '/api', "'$_'", auth => "$_$good"
     for 'bearer ', 'BEARER ', 'BeArEr ', 'Bearer  ', 'Bearer        ', '  Bearer ';
-granted $s, '/api', 'H5 spaces behind', auth => "Bearer $good   ";
+granted $s, '/api', 'spaces behind', auth => "Bearer $good   ";
 
-refused $s, '/api', INV => "H5 $_->[0]", auth => $_->[1] for
+refused $s, '/api', INV => "$_->[0]", auth => $_->[1] for
     ['a tab',              "Bearer\t$good"],   ['a tab behind the space', "Bearer \t$good"],
     ['a tab in front',     "\tBearer $good"],  ['a tab behind',     "Bearer $good\t"],
     ['a tab and a space',  "Bearer\t $good"],  ['a tab and a space behind', "Bearer $good\t "];
 
-refused $s, '/api', INV => "H6 $_->[0]", auth => $_->[1], %inv for
+refused $s, '/api', INV => "$_->[0]", auth => $_->[1], %inv for
     ['two in a list',      "Bearer $good, Bearer $good"],
     ['two tokens',         "Bearer $good $good"],
     ['two tokens, comma',  "Bearer $good,$good"],
@@ -127,7 +133,7 @@ refused $s, '/api', INV => "H6 $_->[0]", auth => $_->[1], %inv for
     ['b64token=',          "Bearer token=$good"],
     ['quotes',             "Bearer \"$good\""],
     ['angle brackets',     "Bearer <$good>"];
-refused $s, '/api', NONE => "H6 $_->[0]", auth => $_->[1] for
+refused $s, '/api', NONE => "$_->[0]", auth => $_->[1] for
     ['Token',     "Token $good"],   ['Basic',       "Basic $good"],
     ['Negotiate', "Negotiate $good"], ['no scheme', $good],
     ['Digest',    "Digest username=\"a\", response=\"$good\""],
@@ -135,57 +141,57 @@ refused $s, '/api', NONE => "H6 $_->[0]", auth => $_->[1] for
     ['JWT',       "JWT $good"],     ['Basic first', "Basic YTpi, Bearer $good"],
     ['equals',    "Bearer=$good"],  ['DPoP',        "DPoP $good"];
 
-refused_by_nginx $s, '/api', 400, "H7 $_->[0]", headers => $_->[1] for
+refused_by_nginx $s, '/api', 400, "$_->[0]", headers => $_->[1] for
     ['a folded line',          ['Authorization: Bearer', " $good"]],
     ['a folded line, tab',     ['Authorization: Bearer', "\t$good"]],
     ['space before the colon', ["Authorization : Bearer $good"]],
     ['NUL',                    ["Authorization: Bearer $good\0"]],
     ['a bare CR',              ["Authorization: Bearer\r$good"]],
     ['a control character in the name', ["Author\x01ization: Bearer $good"]];
-refused $s, '/api', INV => sprintf('H7 0x%02x behind the token', $_), %inv,
+refused $s, '/api', INV => sprintf('0x%02x behind the token', $_), %inv,
         token => $good . chr for 0x01, 0x08, 0x0b, 0x0c, 0x1b, 0x1f, 0x7f, 0x80, 0xa0, 0xff;
-refused $s, '/api', INV => sprintf('H7 0x%02x before the token', $_), %inv,
+refused $s, '/api', INV => sprintf('0x%02x before the token', $_), %inv,
         token => chr($_) . $good for 0x01, 0x0b, 0x7f, 0xa0, 0xff;
-granted $s, '/api', 'H7 bare LF at the ends of lines',
+granted $s, '/api', 'bare LF at the ends of lines',
         bytes => request_bytes('/api', token => $good, tag => 'lf') =~ s/\r//gr, hit => 0;
 
-# --- H8: places where no token is read --------------------------------------
+# --- places where no token is read ------------------------------------------
 
 {
     my $public = unwatched(sub { good_token() });
 
-    refused $s, "/api?$_=$public", NONE => "H8 $_ in the query"
+    refused $s, "/api?$_=$public", NONE => "$_ in the query"
         for 'access_token', 'token', 'jwt', 'accessToken', 'Authorization';
-    refused $s, '/api', NONE => 'H8 access_token in a form', method => 'POST',
+    refused $s, '/api', NONE => 'access_token in a form', method => 'POST',
             headers => ['Content-Type: application/x-www-form-urlencoded'],
             body => "access_token=$good";
-    refused $s, '/api', NONE => 'H8 in JSON', method => 'POST',
+    refused $s, '/api', NONE => 'in JSON', method => 'POST',
             headers => ['Content-Type: application/json'],
             body => qq({"access_token":"$good"});
-    refused $s, '/api', NONE => 'H8 a cookie where none is accepted',
+    refused $s, '/api', NONE => 'a cookie where none is accepted',
             cookie => "accessToken=$good";
-    refused_by_nginx $s, "http://user:$public\@localhost/api", 400, 'H8 in the authority';
+    refused_by_nginx $s, "http://user:$public\@localhost/api", 400, 'in the authority';
 }
 
-# --- H9: versions and pipelines ---------------------------------------------
+# --- versions and pipelines -------------------------------------------------
 
 {
     my ($connection) = exchange($s, "GET /api\r\n", heads => []);
     like $connection->rest, qr/\A(?:\{"code":"API_INVALID_ACCESS_TOKEN".*\})?\z/,
-         'H9 HTTP/0.9';
+         'HTTP/0.9';
 
     ($connection) = exchange($s, "GET /open\r\n", heads => [], hits => 1);
-    like $connection->rest, qr/protected/, 'H9 HTTP/0.9 where auth_token is off';
+    like $connection->rest, qr/protected/, 'HTTP/0.9 where auth_token is off';
 }
 
 for my $http ('1.0', '1.1') {
-    granted $s, '/api', "H9 HTTP/$http", http => $http, token => $good;
-    granted $s, '/api', "H9 HTTP/$http, close", http => $http, token => $good, close => 1;
-    refused $s, '/api', NONE => "H9 HTTP/$http", http => $http;
-    refused $s, '/api', INV => "H9 HTTP/$http", http => $http, token => $bad;
-    refused $s, '/api', EXP => "H9 HTTP/$http, close", http => $http, token => $old,
+    granted $s, '/api', "HTTP/$http", http => $http, token => $good;
+    granted $s, '/api', "HTTP/$http, close", http => $http, token => $good, close => 1;
+    refused $s, '/api', NONE => "HTTP/$http", http => $http;
+    refused $s, '/api', INV => "HTTP/$http", http => $http, token => $bad;
+    refused $s, '/api', EXP => "HTTP/$http, close", http => $http, token => $old,
             close => 1;
-    refused $s, '/api', INV => "H9 HTTP/$http, keep-alive", http => $http, token => $bad,
+    refused $s, '/api', INV => "HTTP/$http, keep-alive", http => $http, token => $bad,
             headers => ['Connection: keep-alive'];
 }
 
@@ -215,7 +221,7 @@ sub is_mixed ($answer, $row, $name) {
         heads => [map { my (undef, undef, %o) = @$_; ($o{method} // '') eq 'HEAD' } @rows],
         hits => $hits);
 
-    is_mixed($answers[$_], $rows[$_], "H9 pipelined $_") for 0 .. $#rows;
+    is_mixed($answers[$_], $rows[$_], "pipelined $_") for 0 .. $#rows;
 }
 
 {
@@ -227,63 +233,63 @@ sub is_mixed ($answer, $row, $name) {
         ['/api', { %o, port => 2, tag => $tags[$_] }];
     } 0 .. $#rows);
 
-    is_mixed($answers[$_], $rows[$_], "H9 stream $_ of HTTP/2") for 0 .. $#rows;
+    is_mixed($answers[$_], $rows[$_], "stream $_ of HTTP/2") for 0 .. $#rows;
 
     my @wrong = grep { hits($s, $tags[$_]) != !defined $rows[$_][1] } 0 .. $#rows;
-    is_deeply \@wrong, [], 'H9 the upstream was hit by the good streams alone';
+    is_deeply \@wrong, [], 'the upstream was hit by the good streams alone';
 }
 
-# --- H10, H11: methods ------------------------------------------------------
+# --- methods ----------------------------------------------------------------
 
 for my $row (['NONE'], ['INV', token => $bad], ['EXP', token => $old]) {
     my ($sign, %o) = @$row;
-    refused $s, '/api', $sign => "H10 $_", method => $_, %o
+    refused $s, '/api', $sign => "$_", method => $_, %o
         for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
 }
-granted $s, '/api', "H10 $_", method => $_, token => $good
+granted $s, '/api', "$_", method => $_, token => $good
     for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
 
 my @preflight = (method => 'OPTIONS',
                  headers => ['Origin: https://evil.example',
                              'Access-Control-Request-Method: POST', 'X-User: admin']);
 
-refused $s, '/api', NONE => 'H10 a preflight', @preflight;
-granted $s, '/preflight', 'H10 a preflight where they pass', @preflight;
-granted $s, '/preflight/near', 'H10 one from a listed address', @preflight;
-refused $s, '/preflight/far', ADDR => 'H10 one from another address', @preflight,
+refused $s, '/api', NONE => 'a preflight', @preflight;
+granted $s, '/preflight', 'a preflight where they pass', @preflight;
+granted $s, '/preflight/near', 'one from a listed address', @preflight;
+refused $s, '/preflight/far', ADDR => 'one from another address', @preflight,
         reason => 'address';
-refused $s, '/preflight', NONE => 'H10 OPTIONS that is no preflight', method => 'OPTIONS';
-refused $s, '/preflight', NONE => "H10 OPTIONS with $_ alone", method => 'OPTIONS',
+refused $s, '/preflight', NONE => 'OPTIONS that is no preflight', method => 'OPTIONS';
+refused $s, '/preflight', NONE => "OPTIONS with $_ alone", method => 'OPTIONS',
         headers => ["$_: POST"] for 'Origin', 'Access-Control-Request-Method';
-refused $s, '/preflight', NONE => 'H10 a GET that looks like one', @preflight,
+refused $s, '/preflight', NONE => 'a GET that looks like one', @preflight,
         method => 'GET';
 {
     my $tag = next_tag;
     $s->request('/preflight', @preflight, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{http_x_user}, '', 'H10 identity headers of the client are taken off it';
+    is $hit->{http_x_user}, '', 'identity headers of the client are taken off it';
 }
 
-refused_by_nginx $s, '/api', 405, "H11 $_", method => $_, token => $good, good => 0
+refused_by_nginx $s, '/api', 405, "$_", method => $_, token => $good, good => 0
     for 'TRACE', 'CONNECT';
 
-# --- H12: bodies ------------------------------------------------------------
+# --- bodies -----------------------------------------------------------------
 
 {
     my $connection = $s->connect;
     $connection->send(request_bytes('/api', method => 'POST', headers => [
         'Content-Length: 1000', 'Expect: 100-continue']));
-    is_refused $connection->response, NONE => 'H12 Expect: 100-continue is answered at once';
+    is_refused $connection->response, NONE => 'Expect: 100-continue is answered at once';
 
     $connection = $s->connect;
     $connection->send(request_bytes('/api', method => 'POST', token => $bad, headers => [
         'Content-Length: 1000000000']) . 'x' x 100_000);
-    is_refused $connection->response, INV => 'H12 1 GB announced';
+    is_refused $connection->response, INV => '1 GB announced';
 }
 
-refused $s, '/api', INV => "H12 a body of $_ bytes", token => $bad, method => 'POST',
+refused $s, '/api', INV => "a body of $_ bytes", token => $bad, method => 'POST',
         body => 'x' x $_ for 1, 8192, 1 << 20;
-refused $s, '/api', INV => 'H12 a chunked body', token => $bad, method => 'POST',
+refused $s, '/api', INV => 'a chunked body', token => $bad, method => 'POST',
         bytes => request_bytes('/api', token => $bad, method => 'POST',
             headers => ['Transfer-Encoding: chunked']) . "5\r\nhello\r\n0\r\n\r\n",
         decision => undef;
@@ -294,13 +300,13 @@ refused $s, '/api', INV => 'H12 a chunked body', token => $bad, method => 'POST'
                       token => $_)
     } $bad, $good, $bad, $good), heads => [0, 0, 0, 0], hits => 2);
 
-    is_refused $answers[0], INV => 'H12 pipelined bodies, 1';
-    is_granted $answers[1], 'H12 pipelined bodies, 2';
-    is_refused $answers[2], INV => 'H12 pipelined bodies, 3';
-    is_granted $answers[3], 'H12 pipelined bodies, 4';
+    is_refused $answers[0], INV => 'pipelined bodies, 1';
+    is_granted $answers[1], 'pipelined bodies, 2';
+    is_refused $answers[2], INV => 'pipelined bodies, 3';
+    is_granted $answers[3], 'pipelined bodies, 4';
 }
 
-# --- H13: where a request says it goes --------------------------------------
+# --- where a request says it goes -------------------------------------------
 
 for my $row (['absolute form', 'http://localhost/api'],
              ['absolute form of another host', 'http://other.example/api'],
@@ -311,14 +317,14 @@ for my $row (['absolute form', 'http://localhost/api'],
              ['no Host', '/api', host => undef, http => '1.0'])
 {
     my ($name, $path, %o) = @$row;
-    granted $s, $path, "H13 $name", token => $good, %o;
-    refused $s, $path, INV => "H13 $name", token => $bad, %o;
-    refused $s, $path, NONE => "H13 $name", %o;
+    granted $s, $path, "$name", token => $good, %o;
+    refused $s, $path, INV => "$name", token => $bad, %o;
+    refused $s, $path, NONE => "$name", %o;
 }
 
-# --- H15: cookies -----------------------------------------------------------
+# --- cookies ----------------------------------------------------------------
 
-granted $s, '/cookie', "H15 '$_->[0]'", cookie => $_->[1] for
+granted $s, '/cookie', "'$_->[0]'", cookie => $_->[1] for
     ['alone',           "accessToken=$good"],
     ['the last',        "a=b; accessToken=$good"],
     ['the first',       "accessToken=$good; a=b"],
@@ -332,7 +338,7 @@ granted $s, '/cookie', "H15 '$_->[0]'", cookie => $_->[1] for
     ['in a value',      "a=accessToken=$bad; accessToken=$good"],
     ['in quotes before', "a=\"b\"; accessToken=$good"];
 
-refused $s, '/cookie', NONE => "H15 '$_->[0]'", cookie => $_->[1] for
+refused $s, '/cookie', NONE => "'$_->[0]'", cookie => $_->[1] for
     ['a longer name',   "xaccessToken=$good"], ['a name that goes on', "accessTokenx=$good"],
     ['another case',    "accesstoken=$good"],  ['another name', "token=$good"],
     ['a space in it',   "access Token=$good"], ['a space behind it', "accessToken =$good"],
@@ -340,7 +346,7 @@ refused $s, '/cookie', NONE => "H15 '$_->[0]'", cookie => $_->[1] for
     ['no value',        'accessToken'],        ['an empty Cookie', ''],
     ['within a value',  "a=accessToken=$good"], ['refreshToken', "refreshToken=$good"];
 
-refused $s, '/cookie', INV => "H15 '$_->[0]'", cookie => $_->[1] for
+refused $s, '/cookie', INV => "'$_->[0]'", cookie => $_->[1] for
     ['an empty value',  'accessToken='],       ['an empty one, then others', 'accessToken=; a=b'],
     ['quotes',          "accessToken=\"$good\""], ['a space inside', "accessToken=$good x"],
     ['a space in front', "accessToken= x$good"], ['a comma', "accessToken=$good, a=b"],
@@ -349,38 +355,38 @@ refused $s, '/cookie', INV => "H15 '$_->[0]'", cookie => $_->[1] for
     ['0x01',            "accessToken=$good\x01"], ['0xff', "accessToken=$good\xff"],
     ['8 KB',            'accessToken=' . 'A' x 8000], ['9 KB', 'accessToken=' . 'A' x 9000];
 
-refused $s, '/cookie', INV => "H15 two, $_->[0]", reason => 'several_credentials',
+refused $s, '/cookie', INV => "two, $_->[0]", reason => 'several_credentials',
         cookie => "accessToken=$_->[1]; accessToken=$_->[2]" for
     ['equal', $good, $good], ['the first good', $good, $bad], ['the second good', $bad, $good],
     ['one empty', $good, ''], ['the first empty', '', $good];
 
-refused $s, '/cookie', INV => 'H15 two in two headers', reason => 'several_credentials',
+refused $s, '/cookie', INV => 'two in two headers', reason => 'several_credentials',
         headers => ["Cookie: accessToken=$good", "Cookie: accessToken=$good"];
-granted $s, '/cookie', 'H15 two headers, one of it',
+granted $s, '/cookie', 'two headers, one of it',
         headers => ['Cookie: a=b', "Cookie: accessToken=$good", 'Cookie: c=d'];
-refused $s, '/cookie', EXP => 'H15 expired', cookie => "accessToken=$old";
-refused $s, '/cookie', INV => 'H15 bad', cookie => "accessToken=$bad";
-refused $s, '/cookie', NONE => 'H15 a bearer token where cookies are accepted',
+refused $s, '/cookie', EXP => 'expired', cookie => "accessToken=$old";
+refused $s, '/cookie', INV => 'bad', cookie => "accessToken=$bad";
+refused $s, '/cookie', NONE => 'a bearer token where cookies are accepted',
         token => $good;
-granted $s, '/cookie', 'H15 a bad bearer token where cookies are accepted',
+granted $s, '/cookie', 'a bad bearer token where cookies are accepted',
         cookie => "accessToken=$good", token => $bad;
 
-granted $s, '/session', 'H15 another name', cookie => "session=$good; accessToken=$bad";
-refused $s, '/session', NONE => 'H15 another name', cookie => "accessToken=$good";
+granted $s, '/session', 'another name', cookie => "session=$good; accessToken=$bad";
+refused $s, '/session', NONE => 'another name', cookie => "accessToken=$good";
 
-granted $s, '/mixed', 'H15 a cookie where both are accepted',
+granted $s, '/mixed', 'a cookie where both are accepted',
         cookie => "accessToken=$good", decision => { method => 'cookie' };
-granted $s, '/mixed', 'H15 a token where both are accepted', token => $good,
+granted $s, '/mixed', 'a token where both are accepted', token => $good,
         decision => { method => 'bearer' };
-granted $s, '/mixed', 'H15 a bad cookie beside a good token', token => $good,
+granted $s, '/mixed', 'a bad cookie beside a good token', token => $good,
         cookie => "accessToken=$bad";
-refused $s, '/mixed', INV => 'H15 a good cookie beside a bad token', token => $bad,
+refused $s, '/mixed', INV => 'a good cookie beside a bad token', token => $bad,
         cookie => "accessToken=$good", reason => 'bad_signature';
-refused $s, '/mixed', INV => 'H15 a good cookie beside an empty token', auth => 'Bearer',
+refused $s, '/mixed', INV => 'a good cookie beside an empty token', auth => 'Bearer',
         cookie => "accessToken=$good";
-granted $s, '/mixed', 'H15 a good cookie beside Basic', auth => 'Basic YTpi',
+granted $s, '/mixed', 'a good cookie beside Basic', auth => 'Basic YTpi',
         cookie => "accessToken=$good";
-granted $s, '/mixed', 'H15 two cookies beside a good token', token => $good,
+granted $s, '/mixed', 'two cookies beside a good token', token => $good,
         cookie => "accessToken=$bad; accessToken=$bad";
 
 {
@@ -395,15 +401,15 @@ granted $s, '/mixed', 'H15 two cookies beside a good token', token => $good,
 
     for my $i (0 .. $#rows) {
         my ($what, $sign) = $rows[$i]->@*;
-        defined $sign ? is_refused($answers[$i], $sign, "H15 HTTP/2, $what")
-                      : is_granted($answers[$i], "H15 HTTP/2, $what");
+        defined $sign ? is_refused($answers[$i], $sign, "HTTP/2, $what")
+                      : is_granted($answers[$i], "HTTP/2, $what");
     }
 }
 
 SKIP: {
     my $dir = shared_data('http-state/tests/data/parser') or skip 'no http-state', 1;
     my @files = sort glob "$dir/*-{test,expected}";
-    is scalar @files, 444, 'H15 the tests of http-state are all there';
+    is scalar @files, 444, 'the tests of http-state are all there';
 
     for my $file (@files) {
         my ($name) = $file =~ m{([^/]+)\z};
@@ -412,8 +418,8 @@ SKIP: {
             my ($value) = $line =~ /\A(?:Set-)?Cookie: ?(.*)\z/ or next;
             next if $value =~ /[\0\r]/;
 
-            granted $s, '/cookie', "H15 $name before", cookie => "$value; accessToken=$good";
-            granted $s, '/cookie', "H15 $name behind", cookie => "accessToken=$good; $value";
+            granted $s, '/cookie', "$name before", cookie => "$value; accessToken=$good";
+            granted $s, '/cookie', "$name behind", cookie => "accessToken=$good; $value";
         }
     }
 }

@@ -2,7 +2,10 @@
 
 # The token API as IP Fabric's own client uses it: over TLS, as the cookies are
 # Secure, with a jar that decides by itself which cookie goes where and until when
-# (rows R1, R5, R9).  The client is t/httpx/client.py, by Debian's python3-httpx.
+#.  The client is t/httpx/client.py, by Debian's python3-httpx.
+#
+# Requirements: login-response, refresh, logout, login-failure,
+#   upstream-headers.
 
 use v5.36;
 
@@ -112,19 +115,19 @@ sub body ($name) { return JSON::PP->new->decode($step->{$name}{body}) }
 is_deeply calls('version'), ['GET version 200 []'], 'the version without a credential';
 is body('version')->{apiVersion}, 'v6.0', 'which the API says';
 
-is_deeply calls('wrong'), ['POST v6.0/auth/login 401 []'], 'R4 a wrong password: no refresh';
-is body('wrong')->{code}, 'API_INVALID_CREDENTIALS', 'R4 and its code';
+is_deeply calls('wrong'), ['POST v6.0/auth/login 401 []'], 'a wrong password: no refresh';
+is body('wrong')->{code}, 'API_INVALID_CREDENTIALS', 'and its code';
 
-is_deeply calls('login'), ['POST v6.0/auth/login 200 []'], 'R1 login';
+is_deeply calls('login'), ['POST v6.0/auth/login 200 []'], 'login';
 my $jar = $step->{login}{jar};
 is_deeply [map { "$_ $jar->{$_}{path}" } sort keys %$jar], ['accessToken /', 'refreshToken /api/auth/token'],
-    'R1 the jar takes both cookies';
-ok $jar->{$_}{secure}, "R1 $_ is Secure" for sort keys %$jar;
-cmp_ok abs($jar->{refreshToken}{left} - 86400), '<', 5, 'R1 the refresh token is kept for a day';
+    'the jar takes both cookies';
+ok $jar->{$_}{secure}, "$_ is Secure" for sort keys %$jar;
+cmp_ok abs($jar->{refreshToken}{left} - 86400), '<', 5, 'the refresh token is kept for a day';
 cmp_ok abs($jar->{accessToken}{left} - 3600), '<', 5, 'cookie_expires: the access token longer than it is good';
 
 is_deeply calls('me'), ['GET v6.0/users/me 200 [accessToken]'], 'the cookie only';
-is_deeply body('me'), { username => 'jane', cookie => '' }, 'L5 the API is told who it is, and gets no cookie';
+is_deeply body('me'), { username => 'jane', cookie => '' }, 'the API is told who it is, and gets no cookie';
 is_deeply calls('table'), ['POST v6.0/tables/management/snapshots 200 [accessToken]'], 'POST, without an Origin';
 is body('table')->{length}, $step->{table}{calls}[0]{length}, 'with its body';
 is_deeply calls('snapshots'), ['GET v6.0/snapshots 200 [accessToken]'], 'the list';
@@ -134,16 +137,16 @@ is body('settings')->{code}, 'API_INSUFFICIENT_RIGHTS', 'and its code';
 for my $name ('expired', 'expired again') {
     is_deeply calls($name), ['GET v6.0/snapshots 401 [accessToken]',
                              'POST auth/token 200 [accessToken refreshToken]',
-                             'GET v6.0/snapshots 200 [accessToken]'], "R5 $name: one refresh, one retry";
-    is $step->{$name}{calls}[1]{length}, 0, "R5 $name: by an empty body";
-    is_deeply calls("after it $name"), ['GET v6.0/users/me 200 [accessToken]'], "R5 $name: then as before";
+                             'GET v6.0/snapshots 200 [accessToken]'], "$name: one refresh, one retry";
+    is $step->{$name}{calls}[1]{length}, 0, "$name: by an empty body";
+    is_deeply calls("after it $name"), ['GET v6.0/users/me 200 [accessToken]'], "$name: then as before";
 }
-is scalar $step->{end}{secrets}->@*, 6, 'R5 three times two tokens';
+is scalar $step->{end}{secrets}->@*, 6, 'three times two tokens';
 
-is_deeply calls('logout'), ['POST v6.0/auth/logout 200 [accessToken]'], 'R9 logout';
-is_deeply body('logout'), { success => JSON::PP::true }, 'R9 its answer';
-is_deeply $step->{logout}{jar}, {}, 'R9 the jar is empty';
-is_deeply calls('after logout'), ['GET v6.0/snapshots 401 []'], 'R9 no refresh after it';
+is_deeply calls('logout'), ['POST v6.0/auth/logout 200 [accessToken]'], 'logout';
+is_deeply body('logout'), { success => JSON::PP::true }, 'its answer';
+is_deeply $step->{logout}{jar}, {}, 'the jar is empty';
+is_deeply calls('after logout'), ['GET v6.0/snapshots 401 []'], 'no refresh after it';
 
 # --- a cookie that ends with its token --------------------------------------
 
@@ -154,7 +157,7 @@ $s->disconnect;
 $s->reload;
 $step = walk();
 
-cmp_ok abs($step->{login}{jar}{accessToken}{left} - 2), '<=', 1.5, 'R1 Max-Age is the life of the token';
-is_deeply calls('expired'), ['GET v6.0/snapshots 401 []'], 'R5 then the jar sends none';
+cmp_ok abs($step->{login}{jar}{accessToken}{left} - 2), '<=', 1.5, 'Max-Age is the life of the token';
+is_deeply calls('expired'), ['GET v6.0/snapshots 401 []'], 'then the jar sends none';
 
 done;

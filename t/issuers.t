@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
 # Several issuers: which of them a location trusts, which of their keys is tried,
-# whose demands count (rows K5, K6, and of C6 to C8 and S1 what goes by block).
+# whose requirements apply.
+#
+# Requirements: jwk-set, token-without-kid, nbf-iat.
 
 use v5.36;
 
@@ -169,35 +171,35 @@ refused $s, '/x', INV => 'another one', port => 2, token => $api, reason => 'aud
 granted $s, '/open', 'where it is off none need be named', port => 2;
 granted $s, '/list', 'where no token counts none need be named', port => 2;
 
-# --- K5, K6: which keys -----------------------------------------------------
+# --- which keys -------------------------------------------------------------
 
 sub kid ($kid, $iss, $key, %o) { by($iss, header => { kid => $kid }, key => key($key), %o) }
 
-by_issuer '/same/', same => "K5 two keys of one kid: $_", kid('one', 'same', $_) for 'rsa', 'rsa2';
-refused_for '/same/', bad_signature => 'K5 the key of another kid', kid('one', 'same', 'rsa3');
-refused_for '/same/', bad_signature => 'K5 the kid of another key', kid('other', 'same', 'rsa');
-refused_for '/same/', unknown_kid => "K5 kid $_", kid($_, 'same', 'rsa') for 'two', 'ONE', 'on', 'onee', 'other2';
-by_issuer '/same/', same => "K6 no kid, three keys: $_", by('same', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
-refused_for '/same/', bad_signature => 'K6 no kid, none of the keys', by('same', key => key('rsa3072'));
+by_issuer '/same/', same => "two keys of one kid: $_", kid('one', 'same', $_) for 'rsa', 'rsa2';
+refused_for '/same/', bad_signature => 'the key of another kid', kid('one', 'same', 'rsa3');
+refused_for '/same/', bad_signature => 'the kid of another key', kid('other', 'same', 'rsa');
+refused_for '/same/', unknown_kid => "kid $_", kid($_, 'same', 'rsa') for 'two', 'ONE', 'on', 'onee', 'other2';
+by_issuer '/same/', same => "no kid, three keys: $_", by('same', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
+refused_for '/same/', bad_signature => 'no kid, none of the keys', by('same', key => key('rsa3072'));
 
-by_issuer '/nameless/', nameless => "K6 any kid, keys without one: $_", kid('x', 'nameless', $_) for 'rsa', 'rsa2';
-refused_for '/nameless/', bad_signature => 'K6 any kid, a key with another', kid('x', 'nameless', 'rsa3');
-by_issuer '/nameless/', nameless => 'K6 its kid', kid('three', 'nameless', 'rsa3');
-by_issuer '/nameless/', nameless => 'K6 its kid, a key without', kid('three', 'nameless', 'rsa');
-by_issuer '/nameless/', nameless => "K6 no kid: $_", by('nameless', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
+by_issuer '/nameless/', nameless => "any kid, keys without one: $_", kid('x', 'nameless', $_) for 'rsa', 'rsa2';
+refused_for '/nameless/', bad_signature => 'any kid, a key with another', kid('x', 'nameless', 'rsa3');
+by_issuer '/nameless/', nameless => 'its kid', kid('three', 'nameless', 'rsa3');
+by_issuer '/nameless/', nameless => 'its kid, a key without', kid('three', 'nameless', 'rsa');
+by_issuer '/nameless/', nameless => "no kid: $_", by('nameless', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
 
 by_issuer '/two/', two => "keys of several files: $_", by('two', key => key($_)) for 'rsa', 'rsa2', 'rsa3';
 by_issuer '/two/', two => 'of several files, by kid', kid('two', 'two', 'rsa2');
 refused_for '/two/', bad_signature => 'of several files, the kid of another', kid('one', 'two', 'rsa2');
 
 my @es = (key => key('p256'), alg => 'ES256');
-by_issuer '/three/', three => 'K6 four keys are tried', by('keys', @es);
-refused_for '/four/', bad_signature => 'K6 the fifth is not', by('keys', @es);
-by_issuer '/four/', four => 'K6 by its kid it is the first', by('keys', @es, header => { kid => 'late' });
-by_issuer '/eight/', four2 => 'K6 eight keys of two blocks', by('keys', alg => 'ES256', key => key('p256j'));
-refused_for '/nine/', bad_signature => 'K6 the ninth is not tried', by('keys', @es);
-by_issuer '/nine/', four => 'K6 but by its kid', by('keys', @es, header => { kid => 'late' });
-by_issuer '/last/', last => 'K6 and where it is the only one', by('keys', @es);
+by_issuer '/three/', three => 'four keys are tried', by('keys', @es);
+refused_for '/four/', bad_signature => 'the fifth is not', by('keys', @es);
+by_issuer '/four/', four => 'by its kid it is the first', by('keys', @es, header => { kid => 'late' });
+by_issuer '/eight/', four2 => 'eight keys of two blocks', by('keys', alg => 'ES256', key => key('p256j'));
+refused_for '/nine/', bad_signature => 'the ninth is not tried', by('keys', @es);
+by_issuer '/nine/', four => 'but by its kid', by('keys', @es, header => { kid => 'late' });
+by_issuer '/last/', last => 'and where it is the only one', by('keys', @es);
 
 # --- demands ----------------------------------------------------------------
 
@@ -217,7 +219,7 @@ refused_for '/fresh/', bad_claim => 'max_age: no iat', by('fresh', claims => { i
 refused_for '/fresh/', bad_claim => 'max_age: iat is a string', by('fresh', claims => { iat => "$now" });
 by_issuer '/fresh2/', fresh2 => "max_age and leeway: iat $_", by('fresh2', claims => { iat => $now + $_ }) for -75, 15;
 refused_for '/fresh2/', too_old => 'max_age and leeway', by('fresh2', claims => { iat => $now - 91 }), 'EXP';
-by_issuer '/x', api => 'C6 no max_age: iat does not matter', token(claims => { iat => $_ }) for 1, $now + 10_000;
+by_issuer '/x', api => 'no max_age: iat does not matter', token(claims => { iat => $_ }) for 1, $now + 10_000;
 
 # header members, and whether blocks take them: default, typ at+jwt, absent, absent X
 for my $row (['no typ', GONE, 1, 0, 1, 1], ['JWT', 'JWT', 1, 0, 0, 0], ['jwt', 'jwt', 1, 0, 0, 0],

@@ -1,7 +1,12 @@
 #!/usr/bin/perl
 
 # Keys that are fetched: "jwks_uri" and "discovery", every way in which a source
-# can fail, and what a worker does with its answers (rows K6, Q).
+# can fail, and what a worker does with its answers (, Q).
+#
+# Requirements: token-without-kid, configuration-errors, fetch-failures,
+#   fetch-cold-start, fetch-protocols, fetch-request-body, fetch-request,
+#   fetch-several-sets, fetch-flood, key-rotation, cache-invalidation,
+#   fetch-own-location.
 
 use v5.36;
 
@@ -42,7 +47,7 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
              . 'server { listen %%LISTEN%%; auth_token on; }';
     };
     my $fails = sub ($line, $pattern, %o) {
-        conf_fails $conf->("$line; # here", %o), $pattern, "F7 $line", files => { @ca }, %o;
+        conf_fails $conf->("$line; # here", %o), $pattern, "$line", files => { @ca }, %o;
     };
     my $value = sub ($value, $directive = 'jwks_uri') {
         qr/invalid value "\Q$value\E" in "$directive"/;
@@ -60,7 +65,7 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
     conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool default;'), 'a pool';
     conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool keys;'), 'a pool that is declared',
             main => 'thread_pool keys threads=2;';
-    is $source->hits, 0, 'F7 nginx -t asks nobody';
+    is $source->hits, 0, 'nginx -t asks nobody';
 
     $fails->("jwks_uri $_", $value->($_))
         for 'http://issuer.example/jwks', 'http://localhost/jwks', 'ftp://issuer.example/', 'jwks',
@@ -123,10 +128,10 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
         main => 'thread_pool a threads=1; thread_pool b threads=1;';
     conf_fails "auth_token_thread_pool missing; # here\n", qr/unknown thread pool "missing"/,
         'a pool that nobody declares';
-    is $source->hits, 0, 'F7 nginx -t has asked nobody';
+    is $source->hits, 0, 'nginx -t has asked nobody';
 }
 
-# --- Q1: answers ------------------------------------------------------------
+# --- answers ----------------------------------------------------------------
 
 # name => [mode, options, what the log must say; undef where it is taken]
 my %answers = (
@@ -238,32 +243,32 @@ sub keys_of ($server, $path) {
     my $began = time;
     my %status;
     $status{$s->request('/hang/', token => of('rsa'))->{status}}++ for 1 .. 100;
-    is_deeply \%status, { 503 => 100 }, 'Q2 before the first keys all are refused';
-    cmp_ok time - $began, '<', 3, 'Q2 and none waits';
-    is $source->await_hits('/hang', 1), 1, 'Q2 one request to the source';
+    is_deeply \%status, { 503 => 100 }, 'before the first keys all are refused';
+    cmp_ok time - $began, '<', 3, 'and none waits';
+    is $source->await_hits('/hang', 1), 1, 'one request to the source';
 
     my @o = (token => of('rsa'), good => 0);
-    refused $s, '/hang/', FAIL => 'Q8 HEAD meanwhile', method => 'HEAD', @o;
-    refused $s, '/hang/', FAIL => 'Q7 POST meanwhile', method => 'POST', body => 'x' x 100_000, @o;
+    refused $s, '/hang/', FAIL => 'HEAD meanwhile', method => 'HEAD', @o;
+    refused $s, '/hang/', FAIL => 'POST meanwhile', method => 'POST', body => 'x' x 100_000, @o;
     cmp_ok time - $began, '<', 4.5, 'before the answer';
 }
 
 for my $name (@work) {
-    ok log_has($s, qr/(?:issuer "$name" has 2 new keys.*){2}/s), "Q1 $name: taken by both workers";
-    granted $s, "/$name/", "Q1 $name", token => of('rsa2');
+    ok log_has($s, qr/(?:issuer "$name" has 2 new keys.*){2}/s), "$name: taken by both workers";
+    granted $s, "/$name/", "$name", token => of('rsa2');
 }
 
 for my $name (@fail) {
     my $says = $documents{$name} ? $documents{$name}[1] : $answers{$name}[2];
-    ok log_has($s, qr/\[error\].*issuer "$name": .*there are no keys of it/), "Q1 $name: not taken";
+    ok log_has($s, qr/\[error\].*issuer "$name": .*there are no keys of it/), "$name: not taken";
     my ($line) = $s->errors->content =~ /issuer "$name": (.*)/;
-    like $line // '', $says, "Q1 $name: the log says why";
-    like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "Q1 $name: and where";
-    refused $s, "/$name/", FAIL => "Q1 $name", token => of('rsa'), reason => 'unavailable';
+    like $line // '', $says, "$name: the log says why";
+    like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "$name: and where";
+    refused $s, "/$name/", FAIL => "$name", token => of('rsa'), reason => 'unavailable';
 }
 
-granted $s, '/both/', 'Q1 a key of a file beside a source without keys', token => of('rsa');
-refused $s, '/both/', FAIL => 'Q1 a key that the source may have', token => of('rsa2'),
+granted $s, '/both/', 'a key of a file beside a source without keys', token => of('rsa');
+refused $s, '/both/', FAIL => 'a key that the source may have', token => of('rsa2'),
         reason => 'unavailable';
 
 is $source->hits('/good'), 1, 'one request for both workers';
@@ -273,34 +278,34 @@ like $s->request('/pair/')->header('X-Keys'),
     qr/\Agood:keys=2,age=\d+,fetches=\d+,failures=\d+ http10:keys=2,\S+\z/, '$auth_token_keys of two';
 is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without a source';
 
-# Q5: nothing of a client's goes there
+# nothing of a client's goes there
 {
     my ($request) = $source->requests('/good');
-    is $request->{method}, 'GET', 'Q5 method';
-    is $request->{body}, 0, 'Q5 no body';
+    is $request->{method}, 'GET', 'method';
+    is $request->{body}, 0, 'no body';
     is_deeply [sort map { lc $_->[0] } $request->{headers}->@*],
-        [qw(accept accept-encoding host user-agent)], 'Q5 headers';
+        [qw(accept accept-encoding host user-agent)], 'headers';
 }
 
-# K6
+# an unknown kid
 {
-    granted $s, '/good/', 'K6 no kid, the first of two', token => token(key => key('rsa'));
-    granted $s, '/good/', 'K6 no kid, the second of two', token => token(key => key('rsa2'));
-    refused $s, '/good/', INV => 'K6 no kid, neither', token => token(key => key('rsa3')),
+    granted $s, '/good/', 'no kid, the first of two', token => token(key => key('rsa'));
+    granted $s, '/good/', 'no kid, the second of two', token => token(key => key('rsa2'));
+    refused $s, '/good/', INV => 'no kid, neither', token => token(key => key('rsa3')),
             reason => 'bad_signature';
-    refused $s, '/good/', INV => 'K6 a kid of another key', token => of('rsa', header => { kid => 'rsa2' }),
+    refused $s, '/good/', INV => 'a kid of another key', token => of('rsa', header => { kid => 'rsa2' }),
             reason => 'bad_signature';
-    granted $s, '/pair/', 'Q9 two issuers, two sources', token => of('rsa');
+    granted $s, '/pair/', 'two issuers, two sources', token => of('rsa');
 }
 
 # --- they recover, and fail again -------------------------------------------
 
 behave(0);
 for my $name (@fail) {
-    ok log_has($s, qr/issuer "$name" has 2 new keys/, 40), "Q1 $name: taken when it is good again";
+    ok log_has($s, qr/issuer "$name" has 2 new keys/, 40), "$name: taken when it is good again";
 }
 log_has($s, qr/(?:issuer "$_" has.*){2}/s) for @fail;
-granted $s, "/$_/", "Q1 $_, good again", token => of('rsa2') for @fail;
+granted $s, "/$_/", "$_, good again", token => of('rsa2') for @fail;
 like $s->errors->content, qr/issuer "500": "\S+" is fetched again/, 'the log says that it is good again';
 
 behave(1);
@@ -311,9 +316,9 @@ for my $name (@fail) {
         AuthToken::Log::await_true(sub {
             keys_of($s, "/$name/")->{failures} > $before{$name}{failures};
         }, 'a failure', 20);
-    }, "Q1 $name: fetched early, and failed" or diag $@;
-    is keys_of($s, "/$name/")->{keys}, 2, "Q1 $name: the last good keys stay";
-    granted $s, "/$name/", "Q1 $name, after a good one", token => of('rsa');
+    }, "$name: fetched early, and failed" or diag $@;
+    is keys_of($s, "/$name/")->{keys}, 2, "$name: the last good keys stay";
+    granted $s, "/$name/", "$name, after a good one", token => of('rsa');
 }
 
 # --- an unknown kid ---------------------------------------------------------
@@ -322,23 +327,23 @@ behave(0);
 {
     my $hits = $source->hits('/good');
     $s->request('/good/', token => of('rsa3', header => { kid => 'x' })) for 1 .. 20;
-    is $source->await_hits('/good', $hits + 1), $hits + 1, 'Q3 an unknown kid: one request';
+    is $source->await_hits('/good', $hits + 1), $hits + 1, 'an unknown kid: one request';
     sleep 1.6;
     $s->request('/good/', token => of('rsa3', header => { kid => 'x' })) for 1 .. 20;
     sleep 0.6;
-    is $source->hits('/good'), $hits + 1, 'Q3 and not one more while it stays unknown';
+    is $source->hits('/good'), $hits + 1, 'and not one more while it stays unknown';
 
     $source->serve('/good', AuthToken::Source->jwk_set('rsa2', 'rsa3'));
     my $first = $s->request('/good/', token => of('rsa3'))->{status};
-    is $first, 401, 'K7 a new key: its first token is refused';
+    is $first, 401, 'a new key: its first token is refused';
     ok eval {
         AuthToken::Log::await_true(sub {
             $s->request('/good/', token => of('rsa3'), tag => next_tag)->{status} == 200;
         }, 'the new key', 4);
-    }, 'K7 and good after one fetch';
-    is $source->hits('/good'), $hits + 2, 'K7 which it was';
+    }, 'and good after one fetch';
+    is $source->hits('/good'), $hits + 2, 'which it was';
     log_has($s, qr/(?:issuer "good" has 2 new.*){4}/s);
-    refused $s, '/good/', INV => 'K7 X5 a key that was removed', token => of('rsa'), new => 1,
+    refused $s, '/good/', INV => 'a key that was removed', token => of('rsa'), new => 1,
             reason => 'unknown_kid';
 }
 
@@ -376,12 +381,12 @@ CONF
             AuthToken::Log::await_true(sub {
                 $t->request($path, token => of($name), tag => next_tag)->{status} == 200;
             }, 'the new key', 5);
-        }, "K7 $path: a new key is fetched early";
+        }, "$path: a new key is fetched early";
     }
 
     my $hits = $source->hits('/beside');
     sleep 1.2;
-    refused $t, '/blocks', EXP => 'K7 an expired token of the file', reason => 'expired',
+    refused $t, '/blocks', EXP => 'an expired token of the file', reason => 'expired',
             token => of('rsa', header => { kid => 'x' }, claims => { exp => 0 });
     sleep 1.2;
     is $source->hits('/beside'), $hits, 'but not for a token whose key is known';
@@ -411,7 +416,7 @@ CONF
 
     ok log_has($t, qr/issuer "one" has 1 new keys/), 'the CA of ca_file is believed';
     ok log_has($t, qr/issuer "system": .*certificate.*there are no keys/), "and without it the system's";
-    refused $t, '/system/', FAIL => 'Q1 a CA that the system does not know', token => of('rsa');
+    refused $t, '/system/', FAIL => 'a CA that the system does not know', token => of('rsa');
 
     my $n = 0;
     my $fails = sub ($name, $says) {
@@ -423,9 +428,9 @@ CONF
             AuthToken::Log::await_true(sub {
                 ($line) = substr($t->errors->content, $from) =~ /issuer "one": (.*)/;
             }, 'it', 15);
-        }, "Q1 $name: fetched early, and failed" or diag $@;
-        like $line // '', $says, "Q1 $name: the log says why";
-        granted $t, '/one/', "Q1 $name: the last good keys stay", token => of('rsa');
+        }, "$name: fetched early, and failed" or diag $@;
+        like $line // '', $says, "$name: the log says why";
+        granted $t, '/one/', "$name: the last good keys stay", token => of('rsa');
     };
 
     for my $row (['other_ca', qr/certificate/], ['other_host', qr/no alternative certificate|does not match/],
@@ -448,7 +453,7 @@ CONF
     $t->request('/one/', token => of('rsa2'));
     ok log_has($t, qr/issuer "one" has 1 new keys.*issuer "one" has 1 new keys/s, 15), 'and good again';
     granted $t, '/one/', 'a key that is new then', token => of('rsa2');
-    refused $t, '/one/', INV => 'K7 the key before it', token => of('rsa'), reason => 'unknown_kid';
+    refused $t, '/one/', INV => 'the key before it', token => of('rsa'), reason => 'unknown_kid';
     $tls->stop;
 }
 
@@ -556,12 +561,12 @@ CONF
     ok log_has($t, qr/issuer "dead": .*proxy|issuer "dead": .*connect/i), 'a proxy that is not there';
     is $source->hits('/dead'), 0, 'is not gone round';
     ok log_has($t, qr{issuer "self": .*/self/keys": the answer has status 401}),
-       'Q6 keys behind our own protection are none';
-    refused $t, '/self/', FAIL => 'Q6 and nobody is granted', token => of('rsa');
-    cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'Q6 no loop';
+       'keys behind our own protection are none';
+    refused $t, '/self/', FAIL => 'and nobody is granted', token => of('rsa');
+    cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'no loop';
 
     ok log_has($t, qr/(?:keys of "\S+stale" are older than "max_stale".*){2}/s), 'keys grow stale';
-    refused $t, '/stale/', FAIL => 'Q1 stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
+    refused $t, '/stale/', FAIL => 'stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
     is keys_of($t, '/stale/')->{keys}, 0, 'they are gone';
 
     $source->mode('good', path => '/stale');

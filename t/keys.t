@@ -2,6 +2,9 @@
 
 # Key files: what is taken, what nginx -t refuses, and what happens when they
 # change while nginx runs (rows K).
+#
+# Requirements: key-file, rsa-strength, jwk-members, jwk-purpose, jwk-set,
+#   token-without-kid, key-rotation, key-change-by-reload.
 
 use v5.36;
 
@@ -59,41 +62,41 @@ my $encrypted   = made_by("openssl pkcs8 -topk8 -in $file -v2 aes128 -passout pa
 my $old_style   = made_by("openssl rsa -in $file -traditional -aes128 -passout pass:secret");
 my $explicit    = key('p256')->{pk}->export_key_pem('public');
 
-bad_key('K1 an empty file', '', qr/empty/);
-bad_key('K1 blanks', " \n\n\t ", qr/empty/);
-bad_key('K1 a text', "no key\n");
-bad_key('K1 two PEMs', $pem . key('rsa2')->pem);
-bad_key('K1 the same PEM twice', $pem . $pem);
-bad_key('K1 a PEM and a broken one', $pem . "-----BEGIN PUBLIC KEY-----\nAAAA\n");
-bad_key('K1 a certificate and a PEM', $certificate . $pem);
-bad_key('K1 a certificate chain', $certificate . $certificate);
-bad_key('K1 a private key', $rsa->private_pem, qr/private/);
-bad_key('K1 a private and a public key', $rsa->private_pem . $pem);
-bad_key('K1 a public and a private key', $pem . $rsa->private_pem);
-bad_key('K1 DER', $rsa->der);
-bad_key('K1 DER of a certificate', made_by("openssl x509 -outform DER <<'PEM'\n${certificate}PEM\n"));
-bad_key('K1 an encrypted private key, PKCS#8', $encrypted);
-bad_key('K1 an encrypted private key, old style', $old_style);
-bad_key('K1 a cut PEM', substr $pem, 0, length($pem) / 2);
-bad_key('K1 a PEM without its end', $pem =~ s/-----END.*//sr);
-bad_key('K1 a PEM with a changed letter', $pem =~ s/MII/MIJ/r);
-bad_key('K1 a PEM with other bytes behind the key',
+bad_key('an empty file', '', qr/empty/);
+bad_key('blanks', " \n\n\t ", qr/empty/);
+bad_key('a text', "no key\n");
+bad_key('two PEMs', $pem . key('rsa2')->pem);
+bad_key('the same PEM twice', $pem . $pem);
+bad_key('a PEM and a broken one', $pem . "-----BEGIN PUBLIC KEY-----\nAAAA\n");
+bad_key('a certificate and a PEM', $certificate . $pem);
+bad_key('a certificate chain', $certificate . $certificate);
+bad_key('a private key', $rsa->private_pem, qr/private/);
+bad_key('a private and a public key', $rsa->private_pem . $pem);
+bad_key('a public and a private key', $pem . $rsa->private_pem);
+bad_key('DER', $rsa->der);
+bad_key('DER of a certificate', made_by("openssl x509 -outform DER <<'PEM'\n${certificate}PEM\n"));
+bad_key('an encrypted private key, PKCS#8', $encrypted);
+bad_key('an encrypted private key, old style', $old_style);
+bad_key('a cut PEM', substr $pem, 0, length($pem) / 2);
+bad_key('a PEM without its end', $pem =~ s/-----END.*//sr);
+bad_key('a PEM with a changed letter', $pem =~ s/MII/MIJ/r);
+bad_key('a PEM with other bytes behind the key',
     pem('PUBLIC KEY', $rsa->der . 'more'));
-bad_key('K1 another kind of PEM', pem('X509 CRL', $rsa->der));
-bad_key('K1 10 MB', $pem . "#\n" x (5 << 20));
-bad_key('K1 10 MB of JSON', '{"keys":[' . '{},' x (3 << 20) . '{}]}');
-bad_key('K1 parameters of the curve in place of its name', $explicit, qr//,
+bad_key('another kind of PEM', pem('X509 CRL', $rsa->der));
+bad_key('10 MB', $pem . "#\n" x (5 << 20));
+bad_key('10 MB of JSON', '{"keys":[' . '{},' x (3 << 20) . '{}]}');
+bad_key('parameters of the curve in place of its name', $explicit, qr//,
     algorithms => 'ES256');
 
-good_key('K1 a public key', $pem);
-good_key('K1 without a newline at the end', $pem =~ s/\n\z//r);
-good_key('K1 CR LF', $pem =~ s/\n/\r\n/gr);
-good_key('K1 lines of comment', "# the key of\n# the issuer\n\n$pem\n# end\n");
-good_key('K1 PKCS#1', $pkcs1);
-good_key('K1 a certificate', $certificate);
-good_key('K1 a certificate with its text', made_by("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
-good_key('K1 ECDSA', key('p256')->pem, algorithms => 'ES256');
-good_key('K1 EdDSA', key('ed25519')->pem, algorithms => 'RS256 EdDSA');
+good_key('a public key', $pem);
+good_key('without a newline at the end', $pem =~ s/\n\z//r);
+good_key('CR LF', $pem =~ s/\n/\r\n/gr);
+good_key('lines of comment', "# the key of\n# the issuer\n\n$pem\n# end\n");
+good_key('PKCS#1', $pkcs1);
+good_key('a certificate', $certificate);
+good_key('a certificate with its text', made_by("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
+good_key('ECDSA', key('p256')->pem, algorithms => 'ES256');
+good_key('EdDSA', key('ed25519')->pem, algorithms => 'RS256 EdDSA');
 
 # what is no file with bytes in it
 for my $row (
@@ -107,7 +110,7 @@ for my $row (
     ['a path through a file', sub ($path) { }, 'nginx.conf/test.key'])
 {
     my ($what, $make, $name) = @$row;
-    conf_fails conf($name // 'test.key', 'RS256'), qr/test\.key/, "K1 $what",
+    conf_fails conf($name // 'test.key', 'RS256'), qr/test\.key/, "$what",
                prepare => sub ($server) { $make->($server->dir . '/test.key') };
 }
 
@@ -119,12 +122,12 @@ if ($> == 0) {
     chmod 0600, $server->dir . '/test.key';
     $server->start;
     like eval { $server->errors->await(qr/\[warn\].*test\.key/) } // $@, qr/\[warn\]/,
-         'K1 a file that the workers cannot read is warned of';
-    is $server->request('/', token => good_token())->{status}, 200, 'K1 it serves';
+         'a file that the workers cannot read is warned of';
+    is $server->request('/', token => good_token())->{status}, 200, 'it serves';
     $server->stop;
 }
 
-# --- K2: RSA keys that are none ---------------------------------------------
+# --- RSA keys that are none -------------------------------------------------
 
 {
     my $n  = $rsa->number('n');
@@ -134,34 +137,34 @@ if ($> == 0) {
     my $key = sub ($n, $e) { rsa_public_pem(der_integer($n), der_integer($e)) };
     my $e   = "\1\0\1";
 
-    bad_key("K2 $_ bits", key("rsa$_")->pem, qr/bits/) for 512, 1024, 2047;
-    bad_key('K2 16384 bits', $key->(($n8 * $n8)->to_bytes, $e), qr/bits/);
-    bad_key('K2 e = 3 with its private half', key('rsa2048e3')->pem);
-    bad_key("K2 e = 0x" . unpack('H*', $_), $key->($n, $_))
+    bad_key("$_ bits", key("rsa$_")->pem, qr/bits/) for 512, 1024, 2047;
+    bad_key('16384 bits', $key->(($n8 * $n8)->to_bytes, $e), qr/bits/);
+    bad_key('e = 3 with its private half', key('rsa2048e3')->pem);
+    bad_key("e = 0x" . unpack('H*', $_), $key->($n, $_))
         for "\0", "\1", "\2", "\3", "\21", "\xff\xff", "\1\0\0", "\1\0\2", "\1\0\0\0\1",
             "\1" . "\0" x 255 . "\1", $n;
-    bad_key('K2 a modulus that is even', $key->($n ^. ("\0" x 255 . "\1"), $e));
-    bad_key("K2 a modulus with the factor $_->[0]", $key->(
+    bad_key('a modulus that is even', $key->($n ^. ("\0" x 255 . "\1"), $e));
+    bad_key("a modulus with the factor $_->[0]", $key->(
         Math::BigInt->from_bytes(key('rsa')->number('n'))->bdiv(8)->bmul($_->[0])->binc($_->[1])
             ->to_bytes, $e)) for [30, 3], [30, 15];
-    bad_key('K2 a negative modulus', rsa_public_pem(der_integer($n, raw => 1), der_integer($e)));
-    bad_key('K2 a negative e', rsa_public_pem(der_integer($n), der_integer("\x80\0\1", raw => 1)));
-    bad_key('K2 a modulus of 0', $key->("\0", $e));
+    bad_key('a negative modulus', rsa_public_pem(der_integer($n, raw => 1), der_integer($e)));
+    bad_key('a negative e', rsa_public_pem(der_integer($n), der_integer("\x80\0\1", raw => 1)));
+    bad_key('a modulus of 0', $key->("\0", $e));
 
-    good_key('K2 e = 0x' . unpack('H*', $_), $key->($n, $_)) for $e, "\1\0\3", "\xff\xff\xff\xff";
-    good_key("K2 $_ bits", key("rsa$_")->pem) for 3072, 4096;
-    good_key('K2 8192 bits', $key->($n8->to_bytes, $e));
+    good_key('e = 0x' . unpack('H*', $_), $key->($n, $_)) for $e, "\1\0\3", "\xff\xff\xff\xff";
+    good_key("$_ bits", key("rsa$_")->pem) for 3072, 4096;
+    good_key('8192 bits', $key->($n8->to_bytes, $e));
 }
 
 for my $row (['P-521', 'p521'], ['secp256k1', 'secp256k1'], ['RSA', 'rsa'],
              ['P-384', 'p384'], ['Ed25519', 'ed25519'])
 {
     my ($what, $name) = @$row;
-    bad_key("K2 $what for ES256", key($name)->pem, qr//, algorithms => 'ES256');
+    bad_key("$what for ES256", key($name)->pem, qr//, algorithms => 'ES256');
 }
-bad_key('K2 P-256 for RS256', key('p256')->pem);
+bad_key('P-256 for RS256', key('p256')->pem);
 
-# --- K3, K4, K5: JSON Web Key Sets ------------------------------------------
+# --- JSON Web Key Sets ------------------------------------------------------
 
 sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
 
@@ -175,14 +178,14 @@ sub left_out ($name, $bad, $algorithms = 'RS256', $good = $jwk) {
              says => qr/\[warn\].*test\.key/);
 }
 
-good_key('K3 a set of one', jwks($jwk));
-good_key('K3 with members that nobody knows',
+good_key('a set of one', jwks($jwk));
+good_key('with members that nobody knows',
     jwks($rsa->jwk(x => \'{"a":[1]}', use => 'sig', alg => 'RS256', key_ops => ['verify'])));
 
-left_out("K3 kty $_", $rsa->jwk(kty => \$_)) for '"rsa"', '"XYZ"', '""', '7', 'null', '["RSA"]';
-left_out('K3 no kty', $rsa->jwk(kty => GONE));
-left_out("K3 no $_", $rsa->jwk($_ => GONE)) for 'n', 'e';
-left_out("K3 n $_->[0]", $rsa->jwk(n => $_->[1])) for
+left_out("kty $_", $rsa->jwk(kty => \$_)) for '"rsa"', '"XYZ"', '""', '7', 'null', '["RSA"]';
+left_out('no kty', $rsa->jwk(kty => GONE));
+left_out("no $_", $rsa->jwk($_ => GONE)) for 'n', 'e';
+left_out("n $_->[0]", $rsa->jwk(n => $_->[1])) for
     ['with a zero byte in front', b64u("\0" . $rsa->number('n'))],
     ['with padding',              $jwk{n} . '=='],
     ['in the standard alphabet',  $jwk{n} =~ tr{-_}{+/}r . ($jwk{n} =~ /[-_]/ ? '' : '+/')],
@@ -190,27 +193,27 @@ left_out("K3 n $_->[0]", $rsa->jwk(n => $_->[1])) for
     ['empty', ''], ['a number', \'7'], ['an array', [$jwk{n}]], ['as e', $jwk{e}],
     # hex is base64url of another number, which may look like a modulus if it is odd
     ['as hex', unpack('H*', $rsa->number('n')) =~ s/.\z/0/r];
-left_out("K3 e $_", $rsa->jwk(e => $_)) for 'Aw', 'AQ', 'AA', '', 'AQAB=', 'AQAA', $jwk{n};
-left_out('K3 e 65537', $rsa->jwk(e => \'65537'));
-left_out('K3 n and e exchanged', $rsa->jwk(n => $jwk{e}, e => $jwk{n}));
-left_out("K3 a private member $_", $rsa->jwk($_ => 'AQAB')) for qw(d p q dp dq qi k);
-left_out('K3 the private key', $rsa->{pk}->export_key_jwk('private'));
-left_out('K3 x5c of another key', $rsa->jwk(x5c => [
+left_out("e $_", $rsa->jwk(e => $_)) for 'Aw', 'AQ', 'AA', '', 'AQAB=', 'AQAA', $jwk{n};
+left_out('e 65537', $rsa->jwk(e => \'65537'));
+left_out('n and e exchanged', $rsa->jwk(n => $jwk{e}, e => $jwk{n}));
+left_out("a private member $_", $rsa->jwk($_ => 'AQAB')) for qw(d p q dp dq qi k);
+left_out('the private key', $rsa->{pk}->export_key_jwk('private'));
+left_out('x5c of another key', $rsa->jwk(x5c => [
     made_by("openssl req -x509 -new -key $AuthToken::Token::KEYS/rsa2.pem -subj /CN=x")
         =~ s/-----.*?-----|\n//gr])) if key('rsa2');
-left_out('K3 x5c that is no certificate', $rsa->jwk(x5c => ['AAAA']));
-good_key('K3 x5c of the same key', jwks($rsa->jwk(x5c => [$certificate =~ s/-----.*?-----|\n//gr])));
-left_out("K3 kid $_", $rsa->jwk(kid => \$_)) for '7', '""', '"' . 'k' x 257 . '"', '"a\nb"';
+left_out('x5c that is no certificate', $rsa->jwk(x5c => ['AAAA']));
+good_key('x5c of the same key', jwks($rsa->jwk(x5c => [$certificate =~ s/-----.*?-----|\n//gr])));
+left_out("kid $_", $rsa->jwk(kid => \$_)) for '7', '""', '"' . 'k' x 257 . '"', '"a\nb"';
 
-left_out("K4 key_ops $_", $rsa->jwk(key_ops => \$_))
+left_out("key_ops $_", $rsa->jwk(key_ops => \$_))
     for '["sign"]', '["encrypt"]', '[]', '"verify"', 'null', '{}';
-left_out("K4 use $_", $rsa->jwk(use => \$_)) for '"SIG"', '""', 'null', '7', '["sig"]';
-bad_key('K4 use enc, alone', jwks($rsa->jwk(use => 'enc')));
-good_key('K4 use enc, beside a good one', jwks($rsa->jwk(use => 'enc'), $jwk));
-left_out("K4 alg $_", $rsa->jwk(alg => $_)) for 'RS512', 'HS256', 'none', 'rs256', 'RSA-OAEP', '';
-left_out('K4 alg 7', $rsa->jwk(alg => \'7'));
-left_out('K4 kty oct', '{"kty":"oct","k":"' . b64u('s' x 64) . '"}');
-left_out('K4 kty oct, alg RS256', '{"kty":"oct","alg":"RS256","k":"' . b64u('s' x 64) . '"}');
+left_out("use $_", $rsa->jwk(use => \$_)) for '"SIG"', '""', 'null', '7', '["sig"]';
+bad_key('use enc, alone', jwks($rsa->jwk(use => 'enc')));
+good_key('use enc, beside a good one', jwks($rsa->jwk(use => 'enc'), $jwk));
+left_out("alg $_", $rsa->jwk(alg => $_)) for 'RS512', 'HS256', 'none', 'rs256', 'RSA-OAEP', '';
+left_out('alg 7', $rsa->jwk(alg => \'7'));
+left_out('kty oct', '{"kty":"oct","k":"' . b64u('s' x 64) . '"}');
+left_out('kty oct, alg RS256', '{"kty":"oct","alg":"RS256","k":"' . b64u('s' x 64) . '"}');
 
 {
     my $p256 = key('p256');
@@ -218,29 +221,29 @@ left_out('K4 kty oct, alg RS256', '{"kty":"oct","alg":"RS256","k":"' . b64u('s' 
     my ($x, $y) = map { unb64u($p256{$_}) } 'x', 'y';
     my $bad = sub ($name, $key) { left_out($name, $key, 'ES256', $p256->jwk) };
 
-    $bad->('K4 P-384', key('p384')->jwk);
-    $bad->('K4 P-521', key('p521')->jwk);
-    $bad->('K4 a P-384 key with alg ES256', key('p384')->jwk(alg => 'ES256'));
-    $bad->('K4 a P-384 key called P-256', key('p384')->jwk(crv => 'P-256'));
-    $bad->("K4 crv $_", $p256->jwk(crv => $_)) for 'P-384', 'secp256k1', 'prime256v1', 'p-256', '';
-    $bad->('K4 no crv', $p256->jwk(crv => GONE));
-    $bad->('K4 no y', $p256->jwk(y => GONE));
-    $bad->('K4 a point not on the curve', $p256->jwk(y => b64u($y ^. ("\0" x 31 . "\1"))));
-    $bad->('K4 the point 0, 0', $p256->jwk(x => b64u("\0" x 32), y => b64u("\0" x 32)));
-    $bad->('K4 x and y exchanged', $p256->jwk(x => $p256{y}, y => $p256{x}));
-    $bad->('K4 x too short', $p256->jwk(x => b64u(substr $x, 1)));
-    $bad->('K4 x too long', $p256->jwk(x => b64u("\0$x")));
-    $bad->('K4 a private member d', $p256->jwk(d => b64u('d' x 32)));
-    $bad->('K4 kty RSA', $p256->jwk(kty => 'RSA'));
+    $bad->('P-384', key('p384')->jwk);
+    $bad->('P-521', key('p521')->jwk);
+    $bad->('a P-384 key with alg ES256', key('p384')->jwk(alg => 'ES256'));
+    $bad->('a P-384 key called P-256', key('p384')->jwk(crv => 'P-256'));
+    $bad->("crv $_", $p256->jwk(crv => $_)) for 'P-384', 'secp256k1', 'prime256v1', 'p-256', '';
+    $bad->('no crv', $p256->jwk(crv => GONE));
+    $bad->('no y', $p256->jwk(y => GONE));
+    $bad->('a point not on the curve', $p256->jwk(y => b64u($y ^. ("\0" x 31 . "\1"))));
+    $bad->('the point 0, 0', $p256->jwk(x => b64u("\0" x 32), y => b64u("\0" x 32)));
+    $bad->('x and y exchanged', $p256->jwk(x => $p256{y}, y => $p256{x}));
+    $bad->('x too short', $p256->jwk(x => b64u(substr $x, 1)));
+    $bad->('x too long', $p256->jwk(x => b64u("\0$x")));
+    $bad->('a private member d', $p256->jwk(d => b64u('d' x 32)));
+    $bad->('kty RSA', $p256->jwk(kty => 'RSA'));
 
     my $ed = key('ed25519');
-    left_out("K4 $_->[0]", $_->[1], 'EdDSA', $ed->jwk) for
+    left_out("$_->[0]", $_->[1], 'EdDSA', $ed->jwk) for
         ['X25519', $ed->jwk(crv => 'X25519')], ['Ed448', $ed->jwk(crv => 'Ed448')],
         ['x of 31 bytes', $ed->jwk(x => b64u('x' x 31))],
         ['x of 33 bytes', $ed->jwk(x => b64u('x' x 33))], ['no x', $ed->jwk(x => GONE)];
 }
 
-bad_key("K5 $_->[0]", $_->[1]) for
+bad_key("$_->[0]", $_->[1]) for
     ['{}', '{}'], ['no key', '{"keys":[]}'], ['keys an object', '{"keys":{}}'],
     ['keys null', '{"keys":null}'], ['keys a string', '{"keys":"x"}'],
     ['a key in place of a set', $jwk], ['an array', "[$jwk]"],
@@ -253,13 +256,13 @@ bad_key("K5 $_->[0]", $_->[1]) for
     ['HTML', "<!DOCTYPE html><html><body>404 Not Found</body></html>\n"],
     ['an error of an API', '{"error":"not found"}'], ['Keys', '{"Keys":[' . $jwk . ']}'],
     ['deep', '{"keys":' . '[' x 5000 . ']' x 5000 . '}'];
-good_key('K5 white space around it', "\n \t" . jwks($jwk) . "\r\n\n");
-good_key('K5 other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
+good_key('white space around it', "\n \t" . jwks($jwk) . "\r\n\n");
+good_key('other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
 
 conf_fails conf('test.key', $_), qr/$_/, "algorithms $_", files => { 'test.key' => $pem }
     for 'none', 'HS256', 'RS257', 'rs256', 'ES512', 'ES256K';
 
-# --- K3 to K7: which key serves ---------------------------------------------
+# --- which key serves -------------------------------------------------------
 
 my @letters = 'b' .. 'k';
 my @many    = ('p256', map { "p256$_" } @letters);      # eleven keys
@@ -327,39 +330,39 @@ sub by ($name, $kid = undef, %o) {
     return token(key => key($name), %o, defined $kid ? (header => { kid => $kid }) : ());
 }
 
-granted $s, "/$_", "K1 a token by the key in $_", token => good_token()
+granted $s, "/$_", "a token by the key in $_", token => good_token()
     for qw(pkcs1 cert one mixed both);
-refused $s, "/$_", INV => "K1 a token by another key, $_", token => by('rsa3'),
+refused $s, "/$_", INV => "a token by another key, $_", token => by('rsa3'),
         reason => 'bad_signature' for qw(pkcs1 cert one mixed both);
-granted $s, '/both', 'K1 a token by the second key file', token => by('rsa2');
+granted $s, '/both', 'a token by the second key file', token => by('rsa2');
 
-granted $s, '/twin', "K5 two keys of one kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
-granted $s, '/mixed', 'K5 the good key of a mixed set', token => by('rsa', 'one');
-refused $s, '/mixed', INV => 'K5 a secret of a mixed set', reason => 'bad_alg',
+granted $s, '/twin', "two keys of one kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
+granted $s, '/mixed', 'the good key of a mixed set', token => by('rsa', 'one');
+refused $s, '/mixed', INV => 'a secret of a mixed set', reason => 'bad_alg',
         token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' });
-refused $s, '/mixed', INV => "K5 kid of a key that was left out: $_", token => by('rsa2', $_),
+refused $s, '/mixed', INV => "kid of a key that was left out: $_", token => by('rsa2', $_),
         reason => 'unknown_kid' for 's', 'bad', 'enc';
-granted $s, '/thousand', 'K5 the 64th of 1,000 keys', token => by('rsa2', 'k64');
-refused $s, '/thousand', INV => 'K5 the 65th of 1,000 keys', token => by('rsa3', 'k65'),
+granted $s, '/thousand', 'the 64th of 1,000 keys', token => by('rsa2', 'k64');
+refused $s, '/thousand', INV => 'the 65th of 1,000 keys', token => by('rsa3', 'k65'),
         reason => 'unknown_kid';
 
-granted $s, '/one', 'K6 no kid, a set of one', token => by('rsa');
-granted $s, '/named', "K6 no kid, by the key $_", token => by($_) for 'rsa', 'rsa2', 'rsa3';
-granted $s, '/named', 'K6 kid of its key', token => by('rsa3', '3');
-granted $s, '/named', 'K6 kid unknown, by the key without one', token => by('rsa2', 'x');
-refused $s, '/named', INV => 'K6 kid unknown, by a key with another', token => by('rsa', 'x'),
+granted $s, '/one', 'no kid, a set of one', token => by('rsa');
+granted $s, '/named', "no kid, by the key $_", token => by($_) for 'rsa', 'rsa2', 'rsa3';
+granted $s, '/named', 'kid of its key', token => by('rsa3', '3');
+granted $s, '/named', 'kid unknown, by the key without one', token => by('rsa2', 'x');
+refused $s, '/named', INV => 'kid unknown, by a key with another', token => by('rsa', 'x'),
         reason => 'bad_signature';
-refused $s, '/one', INV => 'K6 kid unknown, all keys have one', token => by('rsa', 'x'),
+refused $s, '/one', INV => 'kid unknown, all keys have one', token => by('rsa', 'x'),
         reason => 'unknown_kid';
-granted $s, '/', 'K6 kid, the key is in a PEM file', token => by('rsa', 'x');
+granted $s, '/', 'kid, the key is in a PEM file', token => by('rsa', 'x');
 
 sub es256 ($name) { by($name, undef, alg => 'ES256') }
 
-granted $s, '/five', "K6 no kid, key $_ of five", token => es256($many[$_ - 1]) for 1 .. 4;
-refused $s, '/five', INV => 'K6 no kid, the last key of five', token => es256($many[4]),
+granted $s, '/five', "no kid, key $_ of five", token => es256($many[$_ - 1]) for 1 .. 4;
+refused $s, '/five', INV => 'no kid, the last key of five', token => es256($many[4]),
         reason => 'bad_signature';
-granted $s, '/abc', "K6 key $_ of three issuers", token => es256($many[$_ - 1]) for 1 .. 8;
-refused $s, '/abc', INV => "K6 key $_ of three issuers", token => es256($many[$_ - 1]),
+granted $s, '/abc', "key $_ of three issuers", token => es256($many[$_ - 1]) for 1 .. 8;
+refused $s, '/abc', INV => "key $_ of three issuers", token => es256($many[$_ - 1]),
         reason => 'bad_signature' for 9 .. 11;
 
 # --- files that change ------------------------------------------------------
@@ -380,24 +383,24 @@ sub becomes ($path, $token, $status, $name) {
 }
 
 # changed so that neither size nor name tells it
-granted $s, '/live', 'K7 the first key', token => by('rsa');
-granted $s, '/livetwo', 'K7 the first key, of two', token => by('rsa');
+granted $s, '/live', 'the first key', token => by('rsa');
+granted $s, '/livetwo', 'the first key, of two', token => by('rsa');
 $s->write('live.pem', key('rsa2')->pem);
-becomes('/live', by('rsa2'), 200, 'K7 another key is taken');
-refused $s, '/live', INV => 'K7 the first key is gone', token => by('rsa'),
+becomes('/live', by('rsa2'), 200, 'another key is taken');
+refused $s, '/live', INV => 'the first key is gone', token => by('rsa'),
         reason => 'bad_signature';
-becomes('/livetwo', by('rsa'), 401, 'K7 it is gone where there are two files');
-granted $s, '/livetwo', 'K7 the other file stays', token => by('rsa2');
-granted $s, '/', 'K7 other files stay', token => by('rsa');
+becomes('/livetwo', by('rsa'), 401, 'it is gone where there are two files');
+granted $s, '/livetwo', 'the other file stays', token => by('rsa2');
+granted $s, '/', 'other files stay', token => by('rsa');
 
 # in place, and back within a second
 $s->errors->lines;
 open my $fh, '+<', $s->dir . '/live.pem' or die "live.pem: $!";
 print $fh key('rsa3')->pem;
 close $fh;
-becomes('/live', by('rsa3'), 200, 'K7 a file written in place is taken');
+becomes('/live', by('rsa3'), 200, 'a file written in place is taken');
 $s->write('live.pem', $pem);
-becomes('/live', by('rsa'), 200, 'K7 the first key again');
+becomes('/live', by('rsa'), 200, 'the first key again');
 
 # Waits until the worker has looked at all files, by changes of another one: it
 # may be in the midst of them at the first change, but not at the second.
@@ -414,9 +417,9 @@ sub keeps ($what, $path, $change, $said) {
     $s->errors->lines;
     $change->($s->dir . '/live.pem');
     my $line = eval { $s->errors->await(qr/$said/) } // $@;
-    like $line, qr/\[(?:error|warn)\].*$said/, "K7 $what is told";
-    granted $s, $path, "K7 $what: the last good key stays", token => by('rsa');
-    refused $s, $path, INV => "K7 $what: no other key", token => by('rsa2');
+    like $line, qr/\[(?:error|warn)\].*$said/, "$what is told";
+    granted $s, $path, "$what: the last good key stays", token => by('rsa');
+    refused $s, $path, INV => "$what: no other key", token => by('rsa2');
 }
 
 keeps('garbage', '/live', sub ($file) { $s->write('live.pem', "garbage\n") }, 'live\.pem');
@@ -446,32 +449,32 @@ keeps('a FIFO', '/live', sub ($file) { mkfifo($file, 0644) }, 'live\.pem');
 unlink $s->dir . '/live.pem';
 
 $s->write('live.pem', key('rsa2')->pem);
-becomes('/live', by('rsa2'), 200, 'K7 a good file after all that');
+becomes('/live', by('rsa2'), 200, 'a good file after all that');
 
 # a new kid comes, the old one goes
 $s->write('live.jwks', jwks($jwk, key('rsa2')->jwk(kid => 'two')));
-becomes('/livejwks', by('rsa2', 'two'), 200, 'K7 a new kid');
-granted $s, '/livejwks', 'K7 beside the old one', token => by('rsa', 'one');
+becomes('/livejwks', by('rsa2', 'two'), 200, 'a new kid');
+granted $s, '/livejwks', 'beside the old one', token => by('rsa', 'one');
 $s->write('live.jwks', jwks(key('rsa2')->jwk(kid => 'two')));
-becomes('/livejwks', by('rsa', 'one'), 401, 'K7 the old kid is gone');
-granted $s, '/livejwks', 'K7 the new one stays', token => by('rsa2', 'two');
+becomes('/livejwks', by('rsa', 'one'), 401, 'the old kid is gone');
+granted $s, '/livejwks', 'the new one stays', token => by('rsa2', 'two');
 $s->write('live.jwks', jwks(key('rsa2')->jwk(kid => 'two'), $jwk));
-becomes('/livejwks', by('rsa', 'one'), 200, 'K7 the old kid again');
+becomes('/livejwks', by('rsa', 'one'), 200, 'the old kid again');
 
-# --- K9: reload -------------------------------------------------------------
+# --- reload -----------------------------------------------------------------
 
 $s->write('rsa.pem', key('rsa2')->pem);
 $s->{good_token} = by('rsa2');
 $s->reload;
-granted $s, '/', 'K9 the new key after a reload', token => by('rsa2');
-refused $s, '/', INV => 'K9 the old key after a reload', token => by('rsa'),
+granted $s, '/', 'the new key after a reload', token => by('rsa2');
+refused $s, '/', INV => 'the old key after a reload', token => by('rsa'),
         reason => 'bad_signature';
 
 # a broken file at a reload: the old configuration goes on
 expect_log $s, qr/\[emerg\].*rsa\.pem/;
 $s->write('rsa.pem', 'garbage');
 $s->reload(fails => 1);
-granted $s, '/', 'K9 the last key after a reload that failed', token => by('rsa2');
-refused $s, '/', INV => 'K9 no other key after it', token => by('rsa');
+granted $s, '/', 'the last key after a reload that failed', token => by('rsa2');
+refused $s, '/', INV => 'no other key after it', token => by('rsa');
 
 done;

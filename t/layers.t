@@ -159,31 +159,20 @@ SKIP: {
     is_deeply \@closed, [], 'make install: directories are open to all';
 }
 
-# --- rows -------------------------------------------------------------------
+# --- requirements -----------------------------------------------------------
 
-my @rows = (
-    (map { "J$_" } 1 .. 23),
-    (map { "S$_" } 1 .. 5, 6, 7, 9 .. 12),
-    (map { "C$_" } 1 .. 11),
-    (map { "K$_" } 1 .. 7, 9),
-    (map { "Q$_" } 1 .. 9),
-    (map { "H$_" } 1 .. 16),
-    (map { "P$_" } 1 .. 6, 8),
-    (map { "F$_" } 1 .. 10),
-    (map { "I$_" } 1 .. 10),
-    (map { "D$_" } 1 .. 11),
-    (map { "R$_" } 1 .. 14),
-    qw(T1 T2 T3 T4 T5),
-    (map { "L$_" } 1 .. 5),
-    (map { "V$_" } 1 .. 6),
-    (map { "E$_" } 1 .. 5),
-    (map { "X$_" } 1 .. 9),
-    qw(M2 M3 M4),
-    qw(O1 O2 O3 O4 O6),
-);
+my %required = map { $_ => 1 } content('t/requirements.md') =~ /^\| `([a-z0-9-]+)` \|/mg;
+cmp_ok scalar keys %required, '>', 100, 'there is a list of requirements';
 
-my $tests = join "\n", map { content($_) }
-            grep { $_ ne 't/layers.t' } files(qr/\.[tc]\z/, 't');
-is_deeply [grep { $tests !~ /\b$_\b/ } @rows], [], 'every row of the list has its test';
+my %proven;
+for my $file (grep { $_ ne 't/layers.t' } files(qr/\.(?:t|c|pm|h)\z/, 't')) {
+    my ($list) = content($file) =~ /^(?:#| \*) Requirements:\s(.*?)\.$/ms or next;
+    for (split /,\s*/, $list =~ s/^(?:#| \*)\s*//mgr =~ s/\n/ /gr) {
+        push @{ $proven{$_} }, $file;
+        ok $required{$_}, "$file: $_ is a requirement";
+    }
+}
+
+is_deeply [grep { !$proven{$_} } sort keys %required], [], 'every requirement has its test';
 
 done_testing();

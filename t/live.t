@@ -1,8 +1,10 @@
 #!/usr/bin/perl
 
 # The store changed by the command while two workers are under load: each change
-# holds for the very next request in both (rows D7, X5).  LIVE_CHANGES says how
+# holds for the very next request in both.  LIVE_CHANGES says how
 # many changes (400).
+#
+# Requirements: store-change-is-immediate, cache-invalidation.
 
 use v5.36;
 
@@ -338,15 +340,15 @@ sub round ($name, $count, $between, %o) {
     my $requests = 0;
     $requests += $_ for values %$answers;
 
-    is_deeply \@wrong, [], "D7 $name: $count changes, each holds for the next request of each worker";
-    is_deeply $failed, [], "D7 $name: no wrong answer to those who were not changed";
-    cmp_ok scalar(keys %pids), '>=', 2, "D7 $name: both workers were asked";
+    is_deeply \@wrong, [], "$name: $count changes, each holds for the next request of each worker";
+    is_deeply $failed, [], "$name: no wrong answer to those who were not changed";
+    cmp_ok scalar(keys %pids), '>=', 2, "$name: both workers were asked";
     for my $row (@load) {
-        cmp_ok scalar(grep { /^$row->[0] / } keys %$answers), '>=', 1, "D7 $name: $row->[0] was asked for";
+        cmp_ok scalar(grep { /^$row->[0] / } keys %$answers), '>=', 1, "$name: $row->[0] was asked for";
     }
-    cmp_ok scalar(keys %verdicts), '>=', 5, "D7 $name: all kinds of verdicts" if $count >= 100;
+    cmp_ok scalar(keys %verdicts), '>=', 5, "$name: all kinds of verdicts" if $count >= 100;
 
-    like $s->{store}->ok('check'), qr/./, "D7 $name: the store is whole";
+    like $s->{store}->ok('check'), qr/./, "$name: the store is whole";
 
     # the upstream saw what was granted; a killed worker may have left some unsaid
     $s->{untagged} += $answers->{$_} for grep { / 200$/ } keys %$answers;
@@ -354,7 +356,7 @@ sub round ($name, $count, $between, %o) {
         $s->{untagged} = $s->upstream->hits->count('');
     } else {
         is $s->upstream->hits->await('', $s->{untagged}), $s->{untagged},
-           "D7 $name: the upstream saw what was granted";
+           "$name: the upstream saw what was granted";
     }
 
     note sprintf '%s: seed %s, %.1f s, %d checks, %d requests beside; %s; %s; %s', $name, $seed, $took, $asked,
@@ -389,7 +391,7 @@ round('with reloads in between', int($changes / 5) || 1, sub ($s, $n) {
     }, cut => 1);
 
     expect_log $s, qr/\[alert\] .*worker process \d+ exited on signal 9/;
-    cmp_ok $killed, '>', 0, 'D7 workers were killed';
+    cmp_ok $killed, '>', 0, 'workers were killed';
 }
 
 done;

@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 
 # Loading: the stock nginx takes the module, and says so when it cannot.
+#
+# Requirements: module-loading.
 
 use v5.36;
 
@@ -37,16 +39,16 @@ sub slurp ($path) {
 }
 
 my ($status, $signal, $said) = load($module);
-is $status, 0, 'F8 the stock nginx takes the module' or diag $said;
+is $status, 0, 'the stock nginx takes the module' or diag $said;
 
 my $bytes = slurp($module);
 my ($signature) = $bytes =~ /\0(8,4,8,[01]{20,})\0/;
-ok defined $signature, 'F8 the module has the signature of its build';
+ok defined $signature, 'the module has the signature of its build';
 
 my %broken = (
-    'F8 built for other options' =>
+    'built for other options' =>
         $bytes =~ s/\Q$signature\E/$signature =~ tr{01}{10}r/er,
-    'F8 empty' => '',
+    'empty' => '',
 );
 
 for my $name (sort keys %broken) {

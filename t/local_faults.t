@@ -2,7 +2,9 @@
 
 # Memory that fails on the way of the token API, each allocation in turn, in the
 # worker and in its threads: what is wrong is never granted, a request is never
-# left hanging, a refresh token never has two successors (rows M2, R8, R11).
+# left hanging, a refresh token never has two successors.
+#
+# Requirements: allocation-failures, refresh-crash, session-persistence.
 
 use v5.36;
 
@@ -131,7 +133,7 @@ for (grep { $_->[0] =~ /$only/ } @requests) {
             my (undef, $failed) = disarm();
 
             if ((my ($now) = $s->workers) && !grep { $_ == $worker } $s->workers) {
-                fail "M2 $name, point $n, lasting $lasting: the worker died";
+                fail "$name, point $n, lasting $lasting: the worker died";
                 last;
             }
 
@@ -156,18 +158,18 @@ for (grep { $_->[0] =~ /$only/ } @requests) {
         }
 
         my $mode = $lasting ? 'from then on' : 'once';
-        cmp_ok $failures // 0, '>', 3, "M2 $name, $mode: they failed";
-        is_deeply \@granted, [], "M2 $name, $mode: never granted";
-        is_deeply [@wrong[0 .. ($#wrong > 4 ? 4 : $#wrong)]], [], "M2 $name, $mode: as it is, or failed";
-        is_deeply \@twice, [], "R8 $name, $mode: one successor at most";
-        is $hung // 0, 0, "M2 $name, $mode: none is left hanging";
-        is_deeply [$s->workers], [$worker], "M2 $name, $mode: the worker lives";
+        cmp_ok $failures // 0, '>', 3, "$name, $mode: they failed";
+        is_deeply \@granted, [], "$name, $mode: never granted";
+        is_deeply [@wrong[0 .. ($#wrong > 4 ? 4 : $#wrong)]], [], "$name, $mode: as it is, or failed";
+        is_deeply \@twice, [], "$name, $mode: one successor at most";
+        is $hung // 0, 0, "$name, $mode: none is left hanging";
+        is_deeply [$s->workers], [$worker], "$name, $mode: the worker lives";
         note join ', ', map { "$_: $seen{$_}" } sort keys %seen;
     }
 }
 
-is login($s)->{status}, 200, 'M2 the next login is fine';
-granted $s, '/x', 'M2 so is Basic', auth => basic('jane');
+is login($s)->{status}, 200, 'the next login is fine';
+granted $s, '/x', 'so is Basic', auth => basic('jane');
 
 # allocations that fail are told at these levels
 my @alarms = grep { /\[(?:alert|emerg)\]/ } split /\n/, $s->errors->content;

@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
-# Login: a name and a password for two cookies, which the API takes (rows R1 to
-# R4, R12, T2).
+# Login: a name and a password for two cookies, which the API takes.
+#
+# Requirements: login-response, issued-token, login-request, login-failure,
+#   session-fixation, login-timing, refresh.
 
 use v5.36;
 
@@ -53,61 +55,61 @@ my $before = time;
 my $answer = login($s);
 my $after  = time;
 
-is $answer->{status}, 200, 'R1 login';
-is $answer->{body}, '{}', 'R1 nothing in the body';
-is $answer->header('Cache-Control'), 'no-store', 'R1 not to be stored';
-is $answer->header('Content-Type'), 'application/json', 'R1 JSON';
+is $answer->{status}, 200, 'login';
+is $answer->{body}, '{}', 'nothing in the body';
+is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
+is $answer->header('Content-Type'), 'application/json', 'JSON';
 
 my $date = qr/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT/;
 my $flags = 'HttpOnly; Secure; SameSite=Strict';
 my @set   = $answer->all('Set-Cookie');
 
-is scalar @set, 2, 'R1 two cookies';
+is scalar @set, 2, 'two cookies';
 like $set[0], qr{\AaccessToken=[\w-]+\.[\w-]+\.[\w-]+; Max-Age=1800; Path=/; Expires=$date; $flags\z},
-     'R1 the access token';
+     'the access token';
 like $set[1], qr{\ArefreshToken=[A-Za-z0-9]{80}; Max-Age=86400; Path=/api/auth/token; Expires=$date; $flags\z},
-     'R1 the refresh token';
+     'the refresh token';
 
 my %month = do { my $n = 0; map { $_ => $n++ } qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec) };
 for (['accessToken', 1800, $set[0]], ['refreshToken', 86400, $set[1]]) {
     my ($name, $age, $cookie) = @$_;
     my ($d, $m, $y, $h, $min, $sec) = $cookie =~ /Expires=\w+, (\d+) (\w+) (\d+) (\d+):(\d+):(\d+)/;
     my $expires = timegm($sec, $min, $h, $d, $month{$m}, $y);
-    cmp_ok abs($expires - $age - $before), '<', 2 + $after - $before, "R1 $name: Expires";
+    cmp_ok abs($expires - $age - $before), '<', 2 + $after - $before, "$name: Expires";
 }
 
 my %cookie = cookies($answer);
 my ($header) = AuthToken::Token::parts($cookie{accessToken});
 my $claims = claims_of($cookie{accessToken});
 
-is_deeply [sort keys %$claims], [qw(aud exp iat id isAdmin iss scope username)], 'R2 the claims';
+is_deeply [sort keys %$claims], [qw(aud exp iat id isAdmin iss scope username)], 'the claims';
 is_deeply { %$claims{qw(aud id isAdmin iss scope username)} },
           { aud => 'api', id => 'id-jane', isAdmin => $false, iss => 'https://issuer.example',
-            scope => ['read', 'write'], username => 'jane' }, 'R2 their values';
-is $claims->{exp} - $claims->{iat}, 1800, 'R2 half an hour';
-is JSON::PP->new->decode($header)->{alg}, 'RS256', 'R2 RS256';
+            scope => ['read', 'write'], username => 'jane' }, 'their values';
+is $claims->{exp} - $claims->{iat}, 1800, 'half an hour';
+is JSON::PP->new->decode($header)->{alg}, 'RS256', 'RS256';
 
 # --- what takes it ----------------------------------------------------------
 
-granted $s, '/read', 'R2 as a bearer', token => $cookie{accessToken},
+granted $s, '/read', 'as a bearer', token => $cookie{accessToken},
         decision => { user => 'jane', method => 'bearer', issuer => 'main', scope => 'read write' };
-granted $s, '/read', 'R2 as the cookie', cookie => "accessToken=$cookie{accessToken}",
+granted $s, '/read', 'as the cookie', cookie => "accessToken=$cookie{accessToken}",
         decision => { user => 'jane', method => 'cookie' };
-refused $s, '/read', INV => 'R5 the refresh token as an access token', token => $cookie{refreshToken},
+refused $s, '/read', INV => 'the refresh token as an access token', token => $cookie{refreshToken},
         expect => { also => [$AuthToken::Local::BASIC] };
 
 my %admin = cookies(login($s, 'root'));
-is claims_of($admin{accessToken})->{isAdmin}, $true, 'R2 an administrator';
-granted $s, '/admin', 'R2 passes every scope', token => $admin{accessToken};
+is claims_of($admin{accessToken})->{isAdmin}, $true, 'an administrator';
+granted $s, '/admin', 'passes every scope', token => $admin{accessToken};
 granted $s, '/read', 'a name beyond ASCII', token => { cookies(login($s, "gr\xfc\xdfe")) }->{accessToken};
 
 my %second = cookies(login($s));
-isnt $second{refreshToken}, $cookie{refreshToken}, 'R12 each login has a refresh token of its own';
+isnt $second{refreshToken}, $cookie{refreshToken}, 'each login has a refresh token of its own';
 
 my %sent = cookies(login($s, 'root', $AuthToken::Local::PASSWORD,
                          cookie => "accessToken=$cookie{accessToken}; refreshToken=$cookie{refreshToken}"));
-is claims_of($sent{accessToken})->{username}, 'root', 'R12 cookies that are sent are not adopted';
-isnt $sent{refreshToken}, $cookie{refreshToken}, 'R12 nor their refresh token';
+is claims_of($sent{accessToken})->{username}, 'root', 'cookies that are sent are not adopted';
+isnt $sent{refreshToken}, $cookie{refreshToken}, 'nor their refresh token';
 
 # --- refusals ---------------------------------------------------------------
 
@@ -119,7 +121,7 @@ my @wrong = ([unknown => 'nobody'], [wrong_password => 'jane', 'canary-wrong'],
 
 for (@wrong) {
     my ($reason, $user, $password) = @$_;
-    is_refused login($s, $user, $password // $AuthToken::Local::PASSWORD), CRED => "R4 T2 $reason: '$user'",
+    is_refused login($s, $user, $password // $AuthToken::Local::PASSWORD), CRED => "$reason: '$user'",
                scheme => 'Bearer';
 }
 
@@ -127,11 +129,11 @@ is_refused login($s, 'idle'), SCOPE => 'a user without scopes, and the right pas
 is_refused login($s, 'idle', 'canary-wrong'), CRED => 'a user without scopes, and a wrong one', scheme => 'Bearer';
 
 is_refused post_json($s, '/off/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }),
-           CRED => 'R4 where local authentication is off', scheme => 'Bearer';
-refused $s, '/off/', CRED => 'R4 Basic, too', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
+           CRED => 'where local authentication is off', scheme => 'Bearer';
+refused $s, '/off/', CRED => 'Basic, too', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
         reason => 'local_off';
-granted $s, '/off/', 'R4 API tokens go on', api_token => 'an-api-token-of-32-characters-or-more';
-granted $s, '/off/', 'R4 tokens go on', token => $cookie{accessToken};
+granted $s, '/off/', 'API tokens go on', api_token => 'an-api-token-of-32-characters-or-more';
+granted $s, '/off/', 'tokens go on', token => $cookie{accessToken};
 
 my $good = { username => 'jane', password => $AuthToken::Local::PASSWORD };
 my $text = JSON::PP->new->canonical->encode($good);
@@ -139,20 +141,20 @@ my $text = JSON::PP->new->canonical->encode($good);
 for (['GET', 'GET', 405], ['PUT', 'PUT', 405], ['HEAD', 'HEAD', 405], ['DELETE', 'DELETE', 405]) {
     my ($name, $method) = @$_;
     my $got = post_json($s, $path, $good, method => $method);
-    is_refused $got, BAD => "R3 $name", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
-    is $got->header('Allow'), 'POST', "R3 $name: Allow";
+    is_refused $got, BAD => "$name", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is $got->header('Allow'), 'POST', "$name: Allow";
 }
 
 for my $type ('text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'json', '') {
     is_refused $s->request($path, method => 'POST', body => $text, headers => ["Content-Type: $type"]),
-               BAD => "R3 type '$type'", status => 415, message => 'Unsupported Media Type';
+               BAD => "type '$type'", status => 415, message => 'Unsupported Media Type';
 }
-is_refused post_json($s, $path, $text, untyped => 1), BAD => 'R3 no type', status => 415,
+is_refused post_json($s, $path, $text, untyped => 1), BAD => 'no type', status => 415,
            message => 'Unsupported Media Type';
-is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), BAD => 'R3 gzip', status => 415,
+is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), BAD => 'gzip', status => 415,
            message => 'Unsupported Media Type';
 is post_json($s, $path, $good, untyped => 1, headers => ['Content-Type: Application/JSON; charset=utf-8'])->{status},
-   200, 'R3 a type with a parameter';
+   200, 'a type with a parameter';
 
 my $pw = $AuthToken::Local::PASSWORD;
 for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [null => 'null'], ['no members' => '{}'],
@@ -166,37 +168,37 @@ for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [nu
      ['deep' => '{"username":' . '[' x 2000 . '}'], ['not UTF-8' => qq({"username":"\xff","password":"$pw"})],
      ['BOM' => "\xef\xbb\xbf$text"]) {
     my ($name, $body) = @$_;
-    is_refused post_json($s, $path, $body), BAD => "R3 $name";
+    is_refused post_json($s, $path, $body), BAD => "$name";
 }
 
 my $large = $text . ' ' x (8192 - length $text);
-is post_json($s, $path, $large)->{status}, 200, 'R3 8 KiB';
-is_refused post_json($s, $path, "$large "), BAD => 'R3 a byte more', status => 413, message => 'Content Too Large';
+is post_json($s, $path, $large)->{status}, 200, '8 KiB';
+is_refused post_json($s, $path, "$large "), BAD => 'a byte more', status => 413, message => 'Content Too Large';
 is_refused $s->request($path, new => 1, bytes => "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                       . "Content-Length: 900000\r\n\r\n"), BAD => 'R3 a length beyond it', status => 413,
+                       . "Content-Length: 900000\r\n\r\n"), BAD => 'a length beyond it', status => 413,
            message => 'Content Too Large';
 
 sub chunked (@chunks) {
     return "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
            . join '', map { sprintf "%x\r\n%s\r\n", length, $_ } @chunks, '';
 }
-is $s->request($path, bytes => chunked($text))->{status}, 200, 'R3 chunked';
-is $s->request($path, bytes => chunked(split //, $text))->{status}, 200, 'R3 a chunk for each byte';
-is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), BAD => 'R3 chunked, too large',
+is $s->request($path, bytes => chunked($text))->{status}, 200, 'chunked';
+is $s->request($path, bytes => chunked(split //, $text))->{status}, 200, 'a chunk for each byte';
+is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), BAD => 'chunked, too large',
            status => 413, message => 'Content Too Large';
-is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), BAD => 'R3 chunked, to a file',
+is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), BAD => 'chunked, to a file',
            status => 413, message => 'Content Too Large';
 
 my $slow = $s->connect;
 my $bytes = request_bytes($path, method => 'POST', body => $text, headers => ['Content-Type: application/json']);
 $slow->send($_) for split //, $bytes;
-is $slow->response->{status}, 200, 'R3 byte by byte';
+is $slow->response->{status}, 200, 'byte by byte';
 
 for (['Origin: https://evil.example'], ['Sec-Fetch-Site: cross-site'], ['Origin: null']) {
-    is_refused post_json($s, $path, $good, headers => [@$_]), ORIGIN => "R3 @$_";
+    is_refused post_json($s, $path, $good, headers => [@$_]), ORIGIN => "@$_";
 }
 is post_json($s, '/origin', $good, headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site'])->{status},
-   200, 'R3 a listed origin';
+   200, 'a listed origin';
 
 my $over = post_json($s, '/over', { username => 'jane', password => 'canary-wrong' });
 is $over->{status}, 403, 'the table can be overridden';

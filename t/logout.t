@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 
-# Logout: by the access token, and by the refresh token where it is sent (row R9).
+# Logout: by the access token, and by the refresh token where it is sent.
+#
+# Requirements: logout, session-persistence.
 
 use v5.36;
 
@@ -39,18 +41,18 @@ my $never = 'Expires=Thu, 01 Jan 1970 00:00:00 GMT';
 sub fresh ($user = 'jane') { return { cookies(login($s, $user)) } }
 
 sub is_out ($answer, $name) {
-    is $answer->{status}, 200, "R9 $name";
-    is $answer->{body}, '{"success":true}', "R9 $name: says so";
-    is $answer->header('Cache-Control'), 'no-store', "R9 $name: not to be stored";
+    is $answer->{status}, 200, "$name";
+    is $answer->{body}, '{"success":true}', "$name: says so";
+    is $answer->header('Cache-Control'), 'no-store', "$name: not to be stored";
     is_deeply [$answer->all('Set-Cookie')],
               ["accessToken=; Max-Age=0; Path=/; $never; $flags",
-               "refreshToken=; Max-Age=0; Path=/api/auth/token; $never; $flags"], "R9 $name: the cookies are cleared";
+               "refreshToken=; Max-Age=0; Path=/api/auth/token; $never; $flags"], "$name: the cookies are cleared";
 }
 
 sub is_dead ($token, $name) {
     # each worker is asked
     for my $n (1, 2) {
-        is_refused refresh($s, $token, new => 1), RINV => "R9 $name: dead, $n", scheme => 'Bearer';
+        is_refused refresh($s, $token, new => 1), RINV => "$name: dead, $n", scheme => 'Bearer';
     }
 }
 
@@ -60,7 +62,7 @@ my $session = fresh();
 my $other   = fresh('john');
 is_out logout($s, token => $session->{accessToken}), 'by Bearer';
 is_dead $session->{refreshToken}, 'by Bearer';
-granted $s, '/x', 'R9 the access token lives on', token => $session->{accessToken};
+granted $s, '/x', 'the access token lives on', token => $session->{accessToken};
 is_out logout($s, token => $session->{accessToken}), 'a second time';
 
 $session = fresh();
@@ -88,43 +90,43 @@ is_out logout($s, token => $_), 'logins within a second' for keys %by;
 is_dead $_->{refreshToken}, 'logins within a second' for @same;
 
 is_out logout($s, token => fresh()->{accessToken}), 'of nobody else';
-is refresh($s, $other->{refreshToken})->{status}, 200, 'R9 another user\'s session lives';
+is refresh($s, $other->{refreshToken})->{status}, 200, 'another user\'s session lives';
 
 $session = fresh();
 is_out $s->request('/off/logout', method => 'POST', token => $session->{accessToken}), 'where local authentication is off';
 
 # --- by what not ------------------------------------------------------------
 
-is_refused logout($s), NONE => 'R9 without a token';
-is_refused logout($s, token => 'x'), INV => 'R9 with a bad one';
-is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), INV => 'R9 with one of another key';
-is_refused logout($s, token => $session->{refreshToken}), INV => 'R9 with a refresh token';
-is_refused logout($s, cookie => 'accessToken=x'), INV => 'R9 with a bad cookie';
+is_refused logout($s), NONE => 'without a token';
+is_refused logout($s, token => 'x'), INV => 'with a bad one';
+is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), INV => 'with one of another key';
+is_refused logout($s, token => $session->{refreshToken}), INV => 'with a refresh token';
+is_refused logout($s, cookie => 'accessToken=x'), INV => 'with a bad cookie';
 is_refused logout($s, cookie => "accessToken=$session->{accessToken}; accessToken=$session->{accessToken}"),
-           INV => 'R9 with two cookies';
+           INV => 'with two cookies';
 is_out logout($s, cookie => 'refreshToken=' . 'A' x 80), 'an unknown refresh token tells nothing';
 
 my %second = cookies(post_json($s, '/second/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
-is_refused logout($s, token => $second{accessToken}), INV => 'R9 with one of another issuer';
+is_refused logout($s, token => $second{accessToken}), INV => 'with one of another issuer';
 AuthToken::Log::await_true(sub {
     $s->request('/second/logout', method => 'POST', token => $second{accessToken})->{body} =~ /EXPIRED/
         or do { %second = cookies(post_json($s, '/second/login', { username => 'jane',
                                             password => $AuthToken::Local::PASSWORD }));
                 select undef, undef, undef, 1.2; 0 } }, 'an access token that expires');
-is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), EXP => 'R9 with an expired one';
+is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), EXP => 'with an expired one';
 is post_json($s, '/second/token', { refreshToken => $second{refreshToken} })->{status}, 200,
-   'R9 what is expired ends nothing';
+   'what is expired ends nothing';
 
 for my $method (qw(GET PUT HEAD)) {
     my $got = logout($s, method => $method, token => $session->{accessToken});
-    is_refused $got, BAD => "R9 $method", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
-    is $got->header('Allow'), 'POST', "R9 $method: Allow";
+    is_refused $got, BAD => "$method", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is $got->header('Allow'), 'POST', "$method: Allow";
 }
 
 $session = fresh();
-is_refused logout($s, cookie => "accessToken=$session->{accessToken}", headers => [$_]), ORIGIN => "R9 $_"
+is_refused logout($s, cookie => "accessToken=$session->{accessToken}", headers => [$_]), ORIGIN => "$_"
     for 'Origin: https://evil.example', 'Sec-Fetch-Site: same-site';
-is refresh($s, $session->{refreshToken})->{status}, 200, 'R9 they ended nothing';
+is refresh($s, $session->{refreshToken})->{status}, 200, 'they ended nothing';
 
 # --- a restart, a full disk -------------------------------------------------
 
@@ -147,7 +149,7 @@ is_dead $session->{refreshToken}, 'what was removed';
 for my $n (1 .. 6) {
     $session = { cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, new => 1)) };
     my $again = refresh($s, $session->{refreshToken}, new => 1);
-    is $again->{status}, 200, "R11 the workers have the same ones again, $n";
+    is $again->{status}, 200, "the workers have the same ones again, $n";
 }
 
 done;

@@ -1,7 +1,10 @@
 #!/usr/bin/perl
 
 # What the logs and the upstream are told: never a credential, one line a refusal,
-# at the level of whose fault it is (rows L1 to L5).
+# at the level of whose fault it is.
+#
+# Requirements: no-secrets-in-logs, nginx-own-lines, log-lines,
+#   config-errors-hide-keys, upstream-headers.
 
 use v5.36;
 
@@ -125,7 +128,7 @@ for (@refusals) {
     my ($path, $sign, $reason, $name, %o) = @$_;
     delete $o{sign} and next;       # nginx's deny has the last word there
 
-    refused $s, $path, $sign => "L3 $name", %o, reason => $reason, good => 0;
+    refused $s, $path, $sign => "$name", %o, reason => $reason, good => 0;
 }
 
 $s->errors->lines;
@@ -137,22 +140,22 @@ for (@refusals) {
     $s->request($path, %o, tag => 'refused');
     my @lines = messages($s);
 
-    is @lines, 1, "L3 $name: one line";
+    is @lines, 1, "$name: one line";
     my ($level, $text, $line) = $lines[0]->@*;
 
     is $level, 'info', "$name: at the level of a client's fault";
     like $text, qr/\Aauth_token: \d{3} API_\w+\b.*\breason: $reason\b/, "$name: says why";
     like $line, qr/, client: 127\.0\.0\.1, server: .*, request: "/, "$name: and of which request";
-    cmp_ok length $text, '<=', 512, "L3 $name: short";
-    unlike $text, qr/[^\x20-\x7e]/, "L3 $name: printable";
+    cmp_ok length $text, '<=', 512, "$name: short";
+    unlike $text, qr/[^\x20-\x7e]/, "$name: printable";
 
     my ($token) = $o{cookie} ? ($reason eq 'several_credentials' ? undef
                                 : $o{cookie} =~ s/accessToken=//r)
                 : $o{token};
     undef $token if $reason eq 'no_credential';
     defined $token
-        ? like($text, qr/\b${\ fingerprint($token)}\b/, "L3 $name: the fingerprint")
-        : unlike($text, qr/\b[0-9a-f]{12}\b/, "L3 $name: no fingerprint");
+        ? like($text, qr/\b${\ fingerprint($token)}\b/, "$name: the fingerprint")
+        : unlike($text, qr/\b[0-9a-f]{12}\b/, "$name: no fingerprint");
 
     my $named = $reason =~ /^(?:expired|origin|scope|address)$/;
     is $text =~ /\bjane\b/ ? 1 : 0, $named ? 1 : 0,
@@ -164,16 +167,16 @@ for my $row (['/page', 'a page that is refused, too'], ['/named', 'a page that i
     my ($path, $name) = @$row;
     my $tag = $path eq '/named' ? 'named' : next_tag;
     $s->request($path, token => $bad, tag => $tag);
-    is scalar(messages($s)), 1, "L3 $name: one line";
+    is scalar(messages($s)), 1, "$name: one line";
 }
 $s->request('/either', token => $bad, tag => 'either');
 is_deeply [grep { $_->[0] ne 'info' } messages($s)], [],
-    'L3 satisfy any, another grants: nothing above info';
+    'satisfy any, another grants: nothing above info';
 
 $s->request($_, token => $good, tag => 'granted') for '/', '/cookie', '/either';
 $s->request('/any', tag => 'granted');
 $s->request('/open', token => $bad, tag => 'granted');
-is_deeply [messages($s)], [], 'L3 a grant says nothing';
+is_deeply [messages($s)], [], 'a grant says nothing';
 
 # whose fault: a server that leaves open whom to trust
 {
@@ -184,7 +187,7 @@ is_deeply [messages($s)], [], 'L3 a grant says nothing';
     is $lines[0][0], 'error', 'an operator\'s fault is an error';
 }
 
-# --- L3: what issuers let users choose --------------------------------------
+# --- what issuers let users choose ------------------------------------------
 
 my @hostile = (
     ['CR LF',        "jane\r\n2026/01/01 00:00:00 [forged] 1#1: x"],
@@ -203,25 +206,25 @@ for (@hostile) {
 
     for my $claim ('username', 'sub') {
         my $token = good_token(username => GONE, $claim => $user);
-        refused $s, '/scope', SCOPE => "L3 $claim with $name", token => $token, good => 0,
+        refused $s, '/scope', SCOPE => "$claim with $name", token => $token, good => 0,
                 decision => { reason => 'scope', user => '', status => 'API_INSUFFICIENT_RIGHTS' };
 
         $s->request('/scope', token => $token, tag => 'hostile');
         my @lines = messages($s);
-        is @lines, 1, "L3 $claim with $name: one line";
+        is @lines, 1, "$claim with $name: one line";
 
         my $text = $lines[0][1];
-        cmp_ok length $text, '<=', 512, "L3 $claim with $name: short";
-        unlike $lines[0][2], qr/[^\x20-\x7e]/, "L3 $claim with $name: printable";
+        cmp_ok length $text, '<=', 512, "$claim with $name: short";
+        unlike $lines[0][2], qr/[^\x20-\x7e]/, "$claim with $name: printable";
         like $text, qr/, subject: "(?:[^"\\]|\\x[0-9a-f]{2})*"\z/,
-            "L3 $claim with $name: within its quotes";
+            "$claim with $name: within its quotes";
     }
 }
 
 # a log reader must not be made to see a line that nginx never wrote
-unlike $s->errors->content, qr/^\S+ \S+ \[forged\]/m, 'L3 no line is forged';
+unlike $s->errors->content, qr/^\S+ \S+ \[forged\]/m, 'no line is forged';
 unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
-    'L3 the access log has no control character';
+    'the access log has no control character';
 
 {
     my $before = -s $s->dir . '/error.log';
@@ -230,22 +233,22 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
         heads => [(0) x 400]);
     my $size = (-s $s->dir . '/error.log') - $before;
     cmp_ok $size / 400 * 100_000, '<', 50_000_000,
-        'L3 100,000 bad requests would write less than 50 MB';
+        '100,000 bad requests would write less than 50 MB';
 }
 
-# --- L2: what the core says -------------------------------------------------
+# --- what the core says -----------------------------------------------------
 
 {
     $s->errors->lines;
     my @two = (headers => [map { "Authorization: Bearer $_" } $good, $bad]);
-    refused_by_nginx $s, '/', 400, 'L2 two Authorization headers', @two;
+    refused_by_nginx $s, '/', 400, 'two Authorization headers', @two;
 
     my @lines = grep { /\Q${\ substr $good, -20}\E/ } $s->errors->lines;
-    is @lines, 1, 'L2 shown in one line at level info';
-    like $lines[0], qr/\[info\].*client sent duplicate header line/, 'L2 which is the core\'s';
+    is @lines, 1, 'shown in one line at level info';
+    like $lines[0], qr/\[info\].*client sent duplicate header line/, 'which is the core\'s';
 }
 
-# --- L5: what the upstream is told ------------------------------------------
+# --- what the upstream is told ----------------------------------------------
 
 {
     my @forged = map { "$_: root" } 'X-User', 'x-user', 'X-Scope', 'X_User', 'X_Scope',
@@ -268,26 +271,26 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
         my $tag = next_tag;
 
         my $answer = $s->request($path, %o, headers => \@forged, tag => $tag);
-        is_granted $answer, "L5 $name";
+        is_granted $answer, "$name";
         my ($hit) = hits($s, $tag);
-        is $hit->{http_x_user}, $user, "L5 $name: X-User is not the client's";
-        is $hit->{http_x_scope}, $scope, "L5 $name: X-Scope, neither";
+        is $hit->{http_x_user}, $user, "$name: X-User is not the client's";
+        is $hit->{http_x_scope}, $scope, "$name: X-Scope, neither";
     }
 
     my $tag = next_tag;
     $s->request('/cookie', token => $good, cookie => "accessToken=$good", tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{http_authorization}, "Bearer $good", 'L5 a credential goes on as it came';
-    is $hit->{http_cookie}, "accessToken=$good", 'L5 a cookie, too';
+    is $hit->{http_authorization}, "Bearer $good", 'a credential goes on as it came';
+    is $hit->{http_cookie}, "accessToken=$good", 'a cookie, too';
 
     $tag = next_tag;
     $s->request('/strip', token => $good, cookie => "accessToken=$good", tag => $tag);
     ($hit) = hits($s, $tag);
-    is $hit->{http_authorization}, '', 'L5 unless the operator strips it';
-    is $hit->{http_cookie}, '', 'L5 both';
+    is $hit->{http_authorization}, '', 'unless the operator strips it';
+    is $hit->{http_cookie}, '', 'both';
 }
 
-# --- L1: levels of the log --------------------------------------------------
+# --- levels of the log ------------------------------------------------------
 
 {
     my $quiet = start($conf, files => \%files, log_level => 'notice');
@@ -298,13 +301,13 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
         refused $quiet, $path, $sign => "at notice, $name", %o, log => 0, good => 0,
             decision => { reason => $reason };
     }
-    refused_by_nginx $quiet, '/', 400, 'L2 two Authorization headers, at notice',
+    refused_by_nginx $quiet, '/', 400, 'two Authorization headers, at notice',
         headers => [map { "Authorization: Bearer $_" } $good, $bad];
     refused $quiet, '/x', FAIL => 'an operator\'s fault, at notice', port => 2,
             token => $good, reason => 'misconfigured', good => 0;
 
     unlike $quiet->errors->content, qr/\Q${\ substr $good, -20}\E/,
-        'L2 at notice no line shows a token';
+        'at notice no line shows a token';
 }
 
 # At debug the core itself prints each header and variable; the lines of ours are
@@ -321,20 +324,20 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
         }
         $debug->request($_, token => $good, tag => 'debug') for '/', '/cookie', '/either';
     };
-    is $@, '', 'L1 at debug all is answered';
-    ok $debug->stop, 'L1 at debug nginx ended when it was asked to';
+    is $@, '', 'at debug all is answered';
+    ok $debug->stop, 'at debug nginx ended when it was asked to';
 
     my @ours = grep { /: (?:\*\d+ )?auth_token/ } split /\n/, $debug->errors->content;
-    is @ours, @refusals, 'L1 at debug there are as many lines of ours as at info';
-    is_deeply [grep { /\[debug\]/ } @ours], [], 'L1 and none of them at that level';
+    is @ours, @refusals, 'at debug there are as many lines of ours as at info';
+    is_deeply [grep { /\[debug\]/ } @ours], [], 'and none of them at that level';
 
     my $parts = join '|', map { quotemeta substr $_, $_ =~ /\./ ? rindex($_, '.') + 1 : 0, 30 }
                           grep { length > 30 } @tokens, $good;
     is_deeply [grep { /$parts|canary-/ } map { s/, client: .*//r } @ours], [],
-        'L1 at debug no line of ours has a part of a token';
+        'at debug no line of ours has a part of a token';
 }
 
-# --- L4: errors of the configuration ----------------------------------------
+# --- errors of the configuration --------------------------------------------
 
 my $secret = "canary-secret-of-a-file";
 my $private = key('rsa')->private_pem;
@@ -355,27 +358,27 @@ for my $row (
     my $server = AuthToken::Server->new($conf, files => { %files, 'rsa.pem' => $content });
     my ($status, $output) = $server->check;
 
-    isnt $status, 0, "L4 $name: refused";
+    isnt $status, 0, "$name: refused";
     like $output, qr/\[emerg\].*key_file.*\/rsa\.pem\b.*in \S+nginx\.conf:\d+$/m,
-        "L4 $name: names the file";
-    unlike $output, qr/canary|\Q$d\E/, "L4 $name: shows nothing of it";
+        "$name: names the file";
+    unlike $output, qr/canary|\Q$d\E/, "$name: shows nothing of it";
 }
 
 # the same while it runs
 {
     $s->write('rsa.pem', $private);
     my $line = $s->errors->await(qr/auth_token: .*the last good keys stay/);
-    like $line, qr{\[error\].*/rsa\.pem\b}, 'L4 while it runs: names the file';
-    unlike $line, qr/\Q$d\E/, 'L4 while it runs: shows nothing of it';
+    like $line, qr{\[error\].*/rsa\.pem\b}, 'while it runs: names the file';
+    unlike $line, qr/\Q$d\E/, 'while it runs: shows nothing of it';
 
     $s->write('rsa.pem', "{\"keys\":[{\"kty\":\"oct\",\"k\":\"$secret\"},"
         . key('rsa')->jwk(d => $secret, kid => 'x') . ',' . key('rsa')->jwk . "]}");
     $s->errors->await(qr/auth_token: .*has 1 new keys/);
 
     my @left = grep { /left out/ } split /\n/, $s->errors->content;
-    ok @left >= 2, 'L4 keys that are left out are told';
-    is_deeply [grep { !/\[warn\].*rsa\.pem/ || /canary/ } @left], [], 'L4 without their content';
-    unlike $s->errors->content, qr/\Q$d\E/, 'L4 nothing of the private key is in the log';
+    ok @left >= 2, 'keys that are left out are told';
+    is_deeply [grep { !/\[warn\].*rsa\.pem/ || /canary/ } @left], [], 'without their content';
+    unlike $s->errors->content, qr/\Q$d\E/, 'nothing of the private key is in the log';
 }
 
 done;

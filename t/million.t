@@ -2,7 +2,9 @@
 
 # A store of a million API tokens: how much time and memory the import takes,
 # that any of them is found, and that nginx starts, reloads and weighs as with an
-# empty one (row D8).  AT_BIG=0 does with a hundred thousand.
+# empty one.  AT_BIG=0 does with a hundred thousand.
+#
+# Requirements: store-size.
 
 use v5.36;
 
@@ -102,10 +104,10 @@ sub processor () { return [times]->[2] + [times]->[3] }
 my $store = $full->{store};
 {
     my ($status, $out, $seconds, $peak) = measured($store, 'import', $file);
-    is $status, 0, 'D8 the import' or BAIL_OUT($out);
-    like $out, qr/^tokens +$n added, 0 changed, 0 unchanged, 0 removed$/m, 'D8 says what it did';
-    cmp_ok $peak, '<', 700, sprintf 'D8 in %.0f MiB at most', $peak;
-    cmp_ok $seconds, '<', 45, sprintf 'D8 and %.1f s', $seconds;
+    is $status, 0, 'the import' or BAIL_OUT($out);
+    like $out, qr/^tokens +$n added, 0 changed, 0 unchanged, 0 removed$/m, 'says what it did';
+    cmp_ok $peak, '<', 700, sprintf 'in %.0f MiB at most', $peak;
+    cmp_ok $seconds, '<', 45, sprintf 'and %.1f s', $seconds;
 }
 note sprintf 'data.mdb: %.0f MiB', (-s $store->path . '/data.mdb') / (1 << 20);
 
@@ -113,9 +115,9 @@ note sprintf 'data.mdb: %.0f MiB', (-s $store->path . '/data.mdb') / (1 << 20);
 {
     my $size = -s $store->path . '/data.mdb';
     my ($status, $out, $seconds, $peak) = measured($store, 'import', $file);
-    like $out, qr/^tokens +0 added, 0 changed, $n unchanged, 0 removed$/m, 'D8 once more: no change';
-    cmp_ok $peak, '<', 700, sprintf 'D8 in %.0f MiB at most, %.1f s', $peak, $seconds;
-    cmp_ok -s $store->path . '/data.mdb', '<=', $size + (8 << 20), 'D8 and no growth';
+    like $out, qr/^tokens +0 added, 0 changed, $n unchanged, 0 removed$/m, 'once more: no change';
+    cmp_ok $peak, '<', 700, sprintf 'in %.0f MiB at most, %.1f s', $peak, $seconds;
+    cmp_ok -s $store->path . '/data.mdb', '<=', $size + (8 << 20), 'and no growth';
 }
 unlink $file;
 
@@ -128,18 +130,18 @@ sub status ($s, $token, $path = '/') {
 {
     my @some = (1, 2, $n - 1, $n, map { 1 + int rand $n } 1 .. 2_000);
     is_deeply [grep { status($full, token_of($_), '/need') != 200 } @some], [],
-        'D8 any of them is found, with its scopes';
-    is_deeply [grep { status($full, token_of($_)) != 401 } 0, $n + 1], [], 'D8 and no other';
+        'any of them is found, with its scopes';
+    is_deeply [grep { status($full, token_of($_)) != 401 } 0, $n + 1], [], 'and no other';
 
     my $one = 1 + int rand $n;
-    granted $full, '/need', 'D8 a random one', api_token => token_of($one),
+    granted $full, '/need', 'a random one', api_token => token_of($one),
         decision => { status => 'OK', client => "id-$one", scope => 'read write' };
 
-    like $store->ok('token', 'show', "id-$one"), qr/^description +number $one$/m, 'D8 by its id, too';
+    like $store->ok('token', 'show', "id-$one"), qr/^description +number $one$/m, 'by its id, too';
     $store->ok('token', 'disable', "id-$one");
-    refused $full, '/', DISABLED => 'D8 disabled', api_token => token_of($one), log => 0, reason => 'disabled_client';
+    refused $full, '/', DISABLED => 'disabled', api_token => token_of($one), log => 0, reason => 'disabled_client';
     $store->ok('token', 'revoke', "id-$one");
-    refused $full, '/', TINV => 'D8 revoked', api_token => token_of($one), log => 0;
+    refused $full, '/', TINV => 'revoked', api_token => token_of($one), log => 0;
 }
 
 # --- as with an empty one ---------------------------------------------------
@@ -153,7 +155,7 @@ sub taken ($times, $code) {
 sub as_fast ($name, $times, $slack, $code) {
     my ($with, $without) = map { my $s = $_; taken($times, sub { $code->($s) }) } $full, $empty;
     cmp_ok $with, '<', 1.5 * $without + $slack,
-        sprintf 'D8 %s: %.1f ms, empty %.1f ms', $name, 1000 * $with, 1000 * $without;
+        sprintf '%s: %.1f ms, empty %.1f ms', $name, 1000 * $with, 1000 * $without;
 }
 
 my $few = $empty->{store}->token('one', text => token_of(1), scope => 'read');
@@ -189,13 +191,13 @@ sub of_store ($pid) {
 
     my ($big)   = sort { $b <=> $a } map { own($_) } $full->workers;
     my ($small) = sort { $b <=> $a } map { own($_) } $empty->workers;
-    cmp_ok $big, '<', $small + 1024, "D8 a worker's own memory: $big KiB, empty $small KiB";
-    cmp_ok own($full->pid), '<', own($empty->pid) + 512, 'D8 the master\'s too';
+    cmp_ok $big, '<', $small + 1024, "a worker's own memory: $big KiB, empty $small KiB";
+    cmp_ok own($full->pid), '<', own($empty->pid) + 512, 'the master\'s too';
 
     for my $worker ($full->workers) {
         my ($rss, $pss, @dirty) = of_store($worker);
-        ok defined $rss, "D8 worker $worker has the store mapped: $rss KiB of it, its share $pss KiB" or next;
-        is_deeply \@dirty, [0, 0], 'D8 and has not written to it';
+        ok defined $rss, "worker $worker has the store mapped: $rss KiB of it, its share $pss KiB" or next;
+        is_deeply \@dirty, [0, 0], 'and has not written to it';
     }
 }
 

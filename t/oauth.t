@@ -1,7 +1,10 @@
 #!/usr/bin/perl
 
 # The token endpoint of RFC 6749, for clients of the store, and the keys that
-# are published (issue: client credentials; rows R3, T2, T5).
+# are published (issue: client credentials; ).
+#
+# Requirements: login-request, login-timing, throttle, issued-token,
+#   token-timing.
 
 use v5.36;
 
@@ -188,8 +191,8 @@ sub is_error ($answer, $status, $error, $name) {
     is $challenge, $status == 401 ? 'Basic realm="clients", charset="UTF-8"' : undef, "$name: challenge";
 }
 
-is_error ask({ client_id => $guid, client_secret => 'canary-wrong' }), 401, 'invalid_client', 'T2 wrong secret';
-is_error ask({ client_id => 'nobody', client_secret => $secret }), 401, 'invalid_client', 'T2 unknown client';
+is_error ask({ client_id => $guid, client_secret => 'canary-wrong' }), 401, 'invalid_client', 'wrong secret';
+is_error ask({ client_id => 'nobody', client_secret => $secret }), 401, 'invalid_client', 'unknown client';
 is_error ask({ client_id => 'off', client_secret => $secret }), 401, 'invalid_client', 'a disabled client';
 is_error ask({ client_id => 'foreign', client_secret => $secret }), 401, 'invalid_client', 'a client of another issuer';
 is_error ask({ client_id => 'mute', client_secret => $secret }), 401, 'invalid_client', 'a client without secrets';
@@ -209,20 +212,20 @@ is_error ask("grant_type=client_credentials&client_id=%zz&client_secret=x"), 400
 is_error ask("grant_type=client_credentials&client_id=$guid&client_secret=%00"), 400, 'invalid_request', 'a NUL';
 is_error ask({ client_id => $guid, client_secret => $secret, scope => $_ }), 400, 'invalid_scope', "scope $_"
     for 'read', 'api://other/.default', "api://$guid", '/.default', 'api:///.default', "api://$guid/.default x";
-is_error ask('x' x 9000), 400, 'invalid_request', 'R3 9,000 bytes';
+is_error ask('x' x 9000), 400, 'invalid_request', '9,000 bytes';
 is_error $s->request('/oauth/token', method => 'POST', body => '{}', headers => ['Content-Type: application/json']),
-         400, 'invalid_request', 'R3 another type';
+         400, 'invalid_request', 'another type';
 is ask({ client_id => $guid, client_secret => $secret, more => 'x' })->{status}, 200, 'unknown parameters are ignored';
-is_refused $s->request('/oauth/token'), BAD => 'R3 GET', status => 405, message => 'Method Not Allowed';
+is_refused $s->request('/oauth/token'), BAD => 'GET', status => 405, message => 'Method Not Allowed';
 
-# --- T5 ---------------------------------------------------------------------
+# --- ---------------------------------------------------------------------
 
 ask({ client_id => $_, client_secret => 'canary-wrong' }) for qw(flood Flood FLOOD fLOOD flOOD);
 my $flood = ask({ client_id => 'flood', client_secret => $secret });
-is $flood->{status}, 429, 'T5 after five failures, of one client in any case';
-like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, 'T5 when to come again';
-is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'T5 other clients are not held up';
-is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'T5 nor another address';
+is $flood->{status}, 429, 'after five failures, of one client in any case';
+like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, 'when to come again';
+is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'other clients are not held up';
+is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'nor another address';
 
 # --- the secret is changed --------------------------------------------------
 
@@ -244,14 +247,14 @@ is_deeply [map { join ' ', sort keys %$_ } $set->{keys}->@*], [('alg e kid kty n
 is $set->{keys}[1]{kid}, 'old', 'a kid that was given';
 is $set->{keys}[0]{n}, JSON::PP->new->decode(key('rsa')->jwk)->{n}, 'the key';
 my $payload = eval { decode_jwt(token => token_of($answer), kid_keys => $set, accepted_alg => 'RS256') };
-is $payload && $payload->{appid}, $guid, 'R2 by another implementation';
+is $payload && $payload->{appid}, $guid, 'by another implementation';
 like $set->{keys}[0]{kid}, qr/\A[\w-]{43}\z/, 'RFC 7638 a thumbprint, where none was given';
 is $s->request('/keys', method => 'HEAD')->{status}, 200, 'HEAD';
 is_refused $s->request('/keys', method => 'POST', body => ''), BAD => 'POST', status => 405, message => 'Method Not Allowed';
 
 # --- configuration ----------------------------------------------------------
 
-conf_fails issuer_conf() . <<'CONF', qr/no "client_claim": nobody would look up/, 'T3 tokens of clients that nobody would look up',
+conf_fails issuer_conf() . <<'CONF', qr/no "client_claim": nobody would look up/, 'tokens of clients that nobody would look up',
     server { listen %%LISTEN%%; location / {
         auth_token_oauth main;    # here
     } }

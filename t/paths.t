@@ -1,8 +1,10 @@
 #!/usr/bin/perl
 
 # Paths: each spelling of a URI gets the rule of the location that nginx chose
-# for it, and the upstream is shown the very bytes that were sent (rows P1 to P4
-# and P8, without a catalogue of endpoints).
+# for it, and the upstream is shown the very bytes that were sent, without an endpoint list.
+#
+# Requirements: path-spellings, path-ambiguous, path-merge-slashes,
+#   path-at-upstream, path-client-headers.
 
 use v5.36;
 
@@ -109,7 +111,7 @@ sub has_rule ($path, $name, $what, %o) {
     is $hit->{http_x_extra}, $name, "$what: from the location $name";
 }
 
-# --- P1: other spellings of /admin ------------------------------------------
+# --- other spellings of /admin ----------------------------------------------
 
 my @admin = ('/admin', '//admin', '///admin', '/x/../admin', '/x/%2e%2e/admin',
     '/x/..%2fadmin', '/x%2f..%2fadmin', '/%61dmin', '/%61%64%6d%69%6e', '/./admin',
@@ -121,23 +123,23 @@ my @admin = ('/admin', '//admin', '///admin', '/x/../admin', '/x/%2e%2e/admin',
     '/admin%3f', '/admin%23', '/adm%69n/%2e', '/admin/../admin', '/admin%2f..%2fadmin',
     '/x/..//admin', '/admin/x/..', '/administrator', '/admin-2');
 
-has_rule $_, admin => "P1 $_" for @admin;
+has_rule $_, admin => "$_" for @admin;
 
-has_rule 'http://other/admin', admin => 'P1 http://other/admin', raw => '/admin';
-has_rule 'http://localhost//x/../admin', admin => 'P1 absolute, dots',
+has_rule 'http://other/admin', admin => 'http://other/admin', raw => '/admin';
+has_rule 'http://localhost//x/../admin', admin => 'absolute, dots',
          raw => '//x/../admin';
-has_rule 'HTTP://other/%61dmin', admin => 'P1 absolute, capitals', raw => '/%61dmin';
-has_rule '/admin#f', admin => 'P1 /admin#f';
-has_rule '/x/../admin#/public/', admin => 'P1 /x/../admin#/public/';
-has_rule 'http://other', root => 'P1 absolute, no path', raw => '/';
+has_rule 'HTTP://other/%61dmin', admin => 'absolute, capitals', raw => '/%61dmin';
+has_rule '/admin#f', admin => '/admin#f';
+has_rule '/x/../admin#/public/', admin => '/x/../admin#/public/';
+has_rule 'http://other', root => 'absolute, no path', raw => '/';
 
-refused_by_nginx $s, $_, 400, "P1 $_" for
+refused_by_nginx $s, $_, 400, "$_" for
     '/../admin', '/x/../../admin', '/%2e%2e/admin', '/..%2fadmin', '/%00', '/admin%00',
     '/%', '/admin%', '/%zz', '/%u0061dmin', 'admin', '*', '/admin%0', 'http:///admin';
 
-# --- P2: what an upstream may take for /admin, and nginx does not -----------
+# --- what an upstream may take for /admin, and nginx does not ---------------
 
-has_rule $_->[0], $_->[1], "P2 $_->[0]" for
+has_rule $_->[0], $_->[1], "$_->[0]" for
     ['/ADMIN', 'root'],              ['/Admin', 'root'],
     ['/x/..;/admin', 'root'],        ['/x/..;x=1/admin', 'root'],
     ['/;/admin', 'root'],            ['/x\..\admin', 'root'],
@@ -160,7 +162,7 @@ has_rule $_->[0], $_->[1], "P2 $_->[0]" for
     ['/public/%252e%252e/admin', 'public'];
 
 # an exact location is left by any byte more, a regex by one behind it
-has_rule $_->[0], $_->[1], "P2 $_->[0]" for
+has_rule $_->[0], $_->[1], "$_->[0]" for
     ['/exact', 'exact'],             ['/x/../exact', 'exact'],
     ['/exac%74', 'exact'],           ['//exact', 'exact'],
     ['/exact?x', 'exact'],           ['/exact#x', 'exact'],
@@ -178,17 +180,17 @@ has_rule $_->[0], $_->[1], "P2 $_->[0]" for
     ['/static/a.secret', 'static'],  ['/x/../static/a.secret', 'static'],
     ['/ADMIN-2', 'upper'],           ['/admin-2/', 'admin'];
 
-# --- P3: merge_slashes off --------------------------------------------------
+# --- merge_slashes off ------------------------------------------------------
 
 # nginx then takes //admin for another path, which has the rule of its own
-has_rule $_->[0], $_->[1], "P3 $_->[0]", port => 4 for
+has_rule $_->[0], $_->[1], "$_->[0]", port => 4 for
     ['/admin', 'admin'],      ['/admin//', 'admin'],     ['/admin//x', 'admin'],
     ['//admin', 'root'],      ['//admin//', 'root'],     ['/%2fadmin', 'root'],
     ['/x//../../admin', 'admin'],                        ['/./admin', 'admin'],
     ['//public/', 'root'],    ['/public//', 'public'],   ['//exact', 'root'],
     ['/public//../admin', 'public'],                     ['//static/a.secret', 'regex'];
 
-# --- P4: proxy_pass with a URI ----------------------------------------------
+# --- proxy_pass with a URI --------------------------------------------------
 
 {
     my $admin = good_token(scope => ['admin']);
@@ -202,40 +204,40 @@ has_rule $_->[0], $_->[1], "P3 $_->[0]", port => 4 for
     {
         my ($path, $seen) = @$row;
 
-        is choice($path, 3), 'normal', "P4 $path: nginx chooses it";
-        refused $s, $path, NONE => "P4 $path";
-        refused $s, $path, SCOPE => "P4 $path", token => $token{root};
+        is choice($path, 3), 'normal', "$path: nginx chooses it";
+        refused $s, $path, NONE => "$path";
+        refused $s, $path, SCOPE => "$path", token => $token{root};
 
         my $tag = next_tag;
         $s->request($path, token => $admin, tag => $tag);
         my ($hit) = hits($s, $tag);
-        is $hit->{raw_uri}, $seen, "P4 $path: the upstream sees what the rule saw";
+        is $hit->{raw_uri}, $seen, "$path: the upstream sees what the rule saw";
     }
 
     # a line feed that was decoded is encoded again, and no header of ours holds it
     my $tag = next_tag;
     $s->request('/normal/a%0d%0aX-User:%20root', token => $admin, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{raw_uri}, '/v1/a%0D%0AX-User:%20root', 'P4 a line feed stays encoded';
-    is $hit->{http_x_user}, '', 'P4 and makes no header';
+    is $hit->{raw_uri}, '/v1/a%0D%0AX-User:%20root', 'a line feed stays encoded';
+    is $hit->{http_x_user}, '', 'and makes no header';
 }
 
-# --- P8: headers that name another path -------------------------------------
+# --- headers that name another path -----------------------------------------
 
 my @headers = ('X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri',
     'X-Forwarded-Path', 'X-Forwarded-Prefix', 'X-Request-URI', 'X-Accel-Redirect',
     'X-Auth-Request-Redirect', 'Forwarded', 'Referer', 'Destination');
 
 for my $name (@headers) {
-    refused $s, '/admin', NONE => "P8 $name: /public/", headers => ["$name: /public/"];
-    refused $s, '/admin', SCOPE => "P8 $name: /public/", token => $token{root},
+    refused $s, '/admin', NONE => "$name: /public/", headers => ["$name: /public/"];
+    refused $s, '/admin', SCOPE => "$name: /public/", token => $token{root},
             headers => ["$name: /public/"];
-    granted $s, '/public/', "P8 $name: /admin", headers => ["$name: /admin"];
-    granted $s, '/x', "P8 $name: /admin", headers => ["$name: /admin"],
+    granted $s, '/public/', "$name: /admin", headers => ["$name: /admin"];
+    granted $s, '/x', "$name: /admin", headers => ["$name: /admin"],
             token => $token{root};
 }
 
-refused $s, '/admin', SCOPE => "P8 $_", token => $token{root}, method => 'POST', body => '',
+refused $s, '/admin', SCOPE => "$_", token => $token{root}, method => 'POST', body => '',
         headers => ["$_: GET"]
     for 'X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override';
 
@@ -251,9 +253,9 @@ refused $s, '/admin', SCOPE => "P8 $_", token => $token{root}, method => 'POST',
 
     for my $path (@paths) {
         my ($none, $other, $own) = splice @answers, 0, 3;
-        is_refused $none, NONE => "P1 HTTP/2 $path";
-        is_refused $other, SCOPE => "P1 HTTP/2 $path, another scope";
-        is_granted $own, "P1 HTTP/2 $path";
+        is_refused $none, NONE => "HTTP/2 $path";
+        is_refused $other, SCOPE => "HTTP/2 $path, another scope";
+        is_granted $own, "HTTP/2 $path";
     }
 }
 

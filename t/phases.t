@@ -1,8 +1,10 @@
 #!/usr/bin/perl
 
 # The access phase among nginx's other phases: redirects within the server,
-# locations, inheritance, what runs before it and what it never sees (rows F4,
-# F5, F6, F9, F10).
+# locations, inheritance, what runs before it and what it never sees.
+#
+# Requirements: internal-redirects, phases-before-access, inheritance,
+#   unprotected-locations, variables-and-logging, head-and-preflight.
 
 use v5.36;
 
@@ -49,7 +51,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
 
         location /good { auth_token on; proxy_pass %%UPSTREAM%%; }
 
-        # F4: redirects that begin where nothing is asked
+        # redirects that begin where nothing is asked
         location /open/ {
             location /open/try       { try_files /nothing /guarded; }
             location /open/try-named { try_files /nothing @guarded; }
@@ -64,7 +66,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
         location = /guarded { auth_token on; proxy_pass %%UPSTREAM%%; }
         location @guarded   { auth_token on; proxy_pass %%UPSTREAM%%; }
 
-        # F4: and where a token is asked for
+        # and where a token is asked for
         location /closed/ {
             auth_token on;
             root %%DIR%%/html;
@@ -93,7 +95,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
             proxy_pass %%UPSTREAM%%;
         }
 
-        # F5: what the access phase does not see
+        # what the access phase does not see
         location = /return   { auth_token on; return 200 "returned <$auth_token_user>\n"; }
         location = /away     { auth_token on; rewrite ^ /free last; }
         location = /ssi      { ssi on; ssi_types *; root %%DIR%%/html; }
@@ -103,7 +105,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
         location = /mirrored { auth_token on; mirror /copy; proxy_pass %%UPSTREAM%%; }
         location = /copy     { auth_token on; auth_token_require_scope never; proxy_pass %%UPSTREAM%%; }
 
-        # F6: inheritance
+        # inheritance
         location /except  { limit_except GET { auth_token on; }  proxy_pass %%UPSTREAM%%; }
         location /only    { auth_token on; limit_except GET { auth_token off; } proxy_pass %%UPSTREAM%%; }
         location /except-deny { auth_token on; limit_except GET { deny all; } proxy_pass %%UPSTREAM%%; }
@@ -117,7 +119,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
         location ~* \.(jpg|png)$ { proxy_pass %%UPSTREAM%%; }
         location ^~ /pictures/   { auth_token on; proxy_pass %%UPSTREAM%%; }
 
-        # F10: before access
+        # before access
         set $early "";
         location /early {
             auth_token on;
@@ -158,7 +160,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
         }
     }
 
-    # F6: said once, for the server
+    # said once, for the server
     server {
         listen %%LISTEN2%%;
         auth_token on;
@@ -211,116 +213,116 @@ my $other = good_token(iss => 'https://other.example');
 # content that is not the upstream's
 my %file = (hit => 0, expect => { body => "a file\n" });
 
-# --- F4: into a protected location ------------------------------------------
+# --- into a protected location ----------------------------------------------
 
 for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/guarded',
               'accel?to=@guarded')
 {
-    granted $s, "/open/$path", "F4 /open/$path", token => $good;
-    refused $s, "/open/$path", NONE => "F4 /open/$path";
-    refused $s, "/open/$path", INV => "F4 /open/$path", token => $bad;
-    refused $s, "/open/$path", EXP => "F4 /open/$path, HEAD", method => 'HEAD',
+    granted $s, "/open/$path", "/open/$path", token => $good;
+    refused $s, "/open/$path", NONE => "/open/$path";
+    refused $s, "/open/$path", INV => "/open/$path", token => $bad;
+    refused $s, "/open/$path", EXP => "/open/$path, HEAD", method => 'HEAD',
             token => good_token(exp => 1);
 }
-granted $s, '/open/index/', 'F4 an index', token => $good, hit => 0,
+granted $s, '/open/index/', 'an index', token => $good, hit => 0,
         expect => { body => "an index\n" };
-refused $s, '/open/index/', NONE => 'F4 an index';
-refused $s, '/open/index/index.html', NONE => 'F4 an index, by its name';
+refused $s, '/open/index/', NONE => 'an index';
+refused $s, '/open/index/index.html', NONE => 'an index, by its name';
 
-# --- F4: from one -----------------------------------------------------------
+# --- from one ---------------------------------------------------------------
 
 for my $path (qw(file list/ list try try-file break alias empty status dav/new accel?to=/free)) {
-    refused $s, "/closed/$path", NONE => "F4 /closed/$path";
-    refused $s, "/closed/$path", INV => "F4 /closed/$path", token => $bad;
+    refused $s, "/closed/$path", NONE => "/closed/$path";
+    refused $s, "/closed/$path", INV => "/closed/$path", token => $bad;
 }
-granted $s, "/closed/$_", "F4 /closed/$_", token => $good, %file
+granted $s, "/closed/$_", "/closed/$_", token => $good, %file
     for qw(file try-file break alias);
-granted $s, '/closed/try', 'F4 /closed/try', token => $good;
+granted $s, '/closed/try', '/closed/try', token => $good;
 
-like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'F4 autoindex';
-is $s->request('/closed/list', token => $good)->{status}, 301, 'F4 a directory without its slash';
-refused $s, '/closed/list/../file', NONE => 'F4 dots in a path';
+like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'autoindex';
+is $s->request('/closed/list', token => $good)->{status}, 301, 'a directory without its slash';
+refused $s, '/closed/list/../file', NONE => 'dots in a path';
 
-refused $s, '/closed/dav/new', NONE => 'F4 PUT', method => 'PUT', body => "x\n";
-refused $s, '/closed/dav/new', INV => 'F4 PUT', method => 'PUT', body => "x\n", token => $bad;
-refused $s, '/closed/dav/new/', INV => 'F4 MKCOL', method => 'MKCOL', token => $bad;
-is_deeply [glob "$html/closed/dav/*"], [], 'F4 nothing was written';
+refused $s, '/closed/dav/new', NONE => 'PUT', method => 'PUT', body => "x\n";
+refused $s, '/closed/dav/new', INV => 'PUT', method => 'PUT', body => "x\n", token => $bad;
+refused $s, '/closed/dav/new/', INV => 'MKCOL', method => 'MKCOL', token => $bad;
+is_deeply [glob "$html/closed/dav/*"], [], 'nothing was written';
 is $s->request('/closed/dav/new', method => 'PUT', body => "x\n", token => $good)->{status}, 201,
-   'F4 PUT with a good token';
-refused $s, '/closed/dav/new', INV => 'F4 DELETE', method => 'DELETE', token => $bad;
-ok -e "$html/closed/dav/new", 'F4 nothing was deleted';
+   'PUT with a good token';
+refused $s, '/closed/dav/new', INV => 'DELETE', method => 'DELETE', token => $bad;
+ok -e "$html/closed/dav/new", 'nothing was deleted';
 
-refused_by_nginx $s, $_, 404, "F4 $_ from outside", token => $good
+refused_by_nginx $s, $_, 404, "$_ from outside", token => $good
     for '/hidden', '/closed/internal';
 
-# --- F4: from one into another ----------------------------------------------
+# --- from one into another --------------------------------------------------
 
 my @to = map { "/closed/accel?to=$_" } '/free', '/hidden', '@free', '/guarded', '/closed/internal';
-granted $s, $_, "F4 $_", token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
+granted $s, $_, "$_", token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
 
-refused $s, '/closed/accel?to=/scoped', SCOPE => 'F4 the second one asks for a scope',
+refused $s, '/closed/accel?to=/scoped', SCOPE => 'the second one asks for a scope',
         token => $good, reason => 'scope';
-refused $s, '/closed/accel?to=/theirs', INV => 'F4 the second one trusts another issuer',
+refused $s, '/closed/accel?to=/theirs', INV => 'the second one trusts another issuer',
         token => $good, reason => 'issuer';
-refused $s, '/closed/accel?to=/theirs', INV => 'F4 the first one trusts another issuer',
+refused $s, '/closed/accel?to=/theirs', INV => 'the first one trusts another issuer',
         token => $other, reason => 'issuer';
-granted $s, '/open/accel?to=/theirs', 'F4 none is asked first, then the other issuer',
+granted $s, '/open/accel?to=/theirs', 'none is asked first, then the other issuer',
         token => $other, decision => { issuer => 'other' };
-refused $s, '/closed/accel?to=/cookie', NONE => 'F4 the second one accepts another kind',
+refused $s, '/closed/accel?to=/cookie', NONE => 'the second one accepts another kind',
         token => $good;
-granted $s, '/closed/accel?to=/cookie', 'F4 each gets its own kind', token => $good,
+granted $s, '/closed/accel?to=/cookie', 'each gets its own kind', token => $good,
         cookie => "accessToken=" . good_token(username => 'bob'),
         decision => { user => 'bob', method => 'cookie' };
 
-granted $s, '/bearer-else-cookie', 'F4 refused by the first, granted by the second',
+granted $s, '/bearer-else-cookie', 'refused by the first, granted by the second',
         token => $bad, cookie => "accessToken=$good",
         decision => { status => 'OK', user => 'jane', method => 'cookie' };
-refused $s, '/bearer-else-cookie', INV => 'F4 refused by both, and told once', token => $bad,
+refused $s, '/bearer-else-cookie', INV => 'refused by both, and told once', token => $bad,
         cookie => "accessToken=$bad";
 
-# --- F5: pinned, and documented ---------------------------------------------
+# --- pinned, and documented -------------------------------------------------
 
 for my $row ([undef, '<>'], [$bad, '<>'], [$good, '<jane>']) {
     my ($token, $user) = @$row;
-    granted $s, '/return', "F5 return comes before access, $user", token => $token,
+    granted $s, '/return', "return comes before access, $user", token => $token,
             hit => 0, expect => { body => "returned $user\n" };
 }
-granted $s, '/away', 'F5 rewrite last leaves the location before access', decision => { user => '' };
-granted $s, '/ssi', 'F5 a subrequest of SSI', hit => 0,
+granted $s, '/away', 'rewrite last leaves the location before access', decision => { user => '' };
+granted $s, '/ssi', 'a subrequest of SSI', hit => 0,
         expect => { body => "before a file\n behind\n" };
-granted $s, '/addition', 'F5 a subrequest of add_after_body', hit => 0,
+granted $s, '/addition', 'a subrequest of add_after_body', hit => 0,
         expect => { body => "before\na file\n" };
-granted $s, '/asking', 'F5 a subrequest of auth_request', hit => 2;
-granted $s, '/mirrored', 'F5 a subrequest of mirror', token => $good, hit => 2;
-refused $s, '/mirrored', INV => 'F5 what is refused is not mirrored', token => $bad;
+granted $s, '/asking', 'a subrequest of auth_request', hit => 2;
+granted $s, '/mirrored', 'a subrequest of mirror', token => $good, hit => 2;
+refused $s, '/mirrored', INV => 'what is refused is not mirrored', token => $bad;
 
-# --- F6: limit_except, if, locations ----------------------------------------
+# --- limit_except, if, locations --------------------------------------------
 
-granted $s, '/except', "F6 limit_except GET, $_", method => $_ for qw(GET HEAD);
+granted $s, '/except', "limit_except GET, $_", method => $_ for qw(GET HEAD);
 for my $method (qw(POST PUT DELETE OPTIONS PATCH FOO)) {
-    refused $s, '/except', NONE => "F6 limit_except GET, $method", method => $method;
-    refused $s, '/except', INV => "F6 limit_except GET, $method", method => $method, token => $bad;
-    granted $s, '/except', "F6 limit_except GET, $method", method => $method, token => $good;
-    granted $s, '/only', "F6 limit_except GET off, $method", method => $method;
+    refused $s, '/except', NONE => "limit_except GET, $method", method => $method;
+    refused $s, '/except', INV => "limit_except GET, $method", method => $method, token => $bad;
+    granted $s, '/except', "limit_except GET, $method", method => $method, token => $good;
+    granted $s, '/only', "limit_except GET off, $method", method => $method;
 }
-refused $s, '/except', NONE => 'F6 limit_except GET, POST, method override', method => 'POST',
+refused $s, '/except', NONE => 'limit_except GET, POST, method override', method => 'POST',
         headers => ['X-HTTP-Method-Override: GET'], body => 'x';
-refused $s, '/only', NONE => "F6 limit_except GET off, $_", method => $_ for qw(GET HEAD);
-granted $s, '/except-deny', 'F6 limit_except deny, GET', token => $good;
-refused_by_nginx $s, '/except-deny', 403, 'F6 limit_except deny, POST', token => $good, method => 'POST';
+refused $s, '/only', NONE => "limit_except GET off, $_", method => $_ for qw(GET HEAD);
+granted $s, '/except-deny', 'limit_except deny, GET', token => $good;
+refused_by_nginx $s, '/except-deny', 403, 'limit_except deny, POST', token => $good, method => 'POST';
 
 for my $query ('', '?x=1', '?y=1', '?x=1&y=1') {
-    granted $s, "/if$query", "F6 /if$query", token => $good;
-    refused $s, "/if$query", NONE => "F6 /if$query";
-    refused $s, "/if$query", INV => "F6 /if$query", token => $bad;
+    granted $s, "/if$query", "/if$query", token => $good;
+    refused $s, "/if$query", NONE => "/if$query";
+    refused $s, "/if$query", INV => "/if$query", token => $bad;
 }
 
-refused $s, '/regex/name', NONE => 'F6 a regular expression';
-granted $s, '/regex/name', 'F6 a regular expression', token => $good;
-refused $s, '/pictures/a.png', NONE => 'F6 ^~ before a regular expression';
-granted $s, '/a.png', 'F6 a regular expression that is open';
+refused $s, '/regex/name', NONE => 'a regular expression';
+granted $s, '/regex/name', 'a regular expression', token => $good;
+refused $s, '/pictures/a.png', NONE => '^~ before a regular expression';
+granted $s, '/a.png', 'a regular expression that is open';
 
-# --- F6: inheritance --------------------------------------------------------
+# --- inheritance ------------------------------------------------------------
 
 my %two = (port => 2);
 
@@ -343,14 +345,14 @@ sub inherits ($path, $what, %differs) {
     my %o = (%two, $differs{from} ? (from => $differs{from}) : ());
     my %realm = $differs{realm} ? (realm => $differs{realm}) : ();
 
-    granted $s, $path, "F6 $what", token => $good, %o if !$differs{scope};
-    refused $s, $path, INV => "F6 $what keeps the realm", token => $bad, %o,
+    granted $s, $path, "$what", token => $good, %o if !$differs{scope};
+    refused $s, $path, INV => "$what keeps the realm", token => $bad, %o,
             expect => { %inv, %realm }, good => 0;
-    refused $s, $path, NONE => "F6 $what keeps the kinds", %o,
+    refused $s, $path, NONE => "$what keeps the kinds", %o,
             expect => { %none, %realm }, good => 0;
-    refused $s, $path, SCOPE => "F6 $what keeps the scope and its message", token => $narrow, %o,
+    refused $s, $path, SCOPE => "$what keeps the scope and its message", token => $narrow, %o,
             expect => { %scope, %realm }, good => 0;
-    refused $s, $path, ADDR => "F6 $what keeps the list", token => $good, %two,
+    refused $s, $path, ADDR => "$what keeps the list", token => $good, %two,
             from => '127.0.0.9', expect => \%addr, good => 0;
 }
 
@@ -362,30 +364,30 @@ inherits('/realm', 'another realm', realm => 'own');
 inherits('/nested/deep/x.json', 'a nested regular expression', realm => 'nested');
 inherits('/off/on', 'on, within off');
 
-granted $s, '/trust', 'F6 another trust, the other issuer', token => $other, %two;
-refused $s, '/', INV => 'F6 the server does not trust the other issuer', token => $other, %two,
+granted $s, '/trust', 'another trust, the other issuer', token => $other, %two;
+refused $s, '/', INV => 'the server does not trust the other issuer', token => $other, %two,
         expect => \%inv, good => 0;
-refused $s, '/scope', SCOPE => 'F6 another scope is asked for', %two, good => 0,
+refused $s, '/scope', SCOPE => 'another scope is asked for', %two, good => 0,
         token => good_token(scope => ['read']), expect => \%scope;
-refused $s, '/allow', ADDR => "F6 another list takes the first one's place", token => $good, %two,
+refused $s, '/allow', ADDR => "another list takes the first one's place", token => $good, %two,
         expect => \%addr, good => 0;
-refused $s, '/format', SCOPE => 'F6 another format keeps the message', token => $narrow, %two,
+refused $s, '/format', SCOPE => 'another format keeps the message', token => $narrow, %two,
         expect => { realm => 'inherited', message => 'No' }, good => 0;
-refused $s, '/accept', NONE => 'F6 another kind', token => $good, %two, expect => \%none, good => 0;
-granted $s, '/accept', 'F6 another kind', cookie => "accessToken=$good", %two;
-refused $s, '/accept', SCOPE => 'F6 another kind keeps the scope', cookie => "accessToken=$narrow",
+refused $s, '/accept', NONE => 'another kind', token => $good, %two, expect => \%none, good => 0;
+granted $s, '/accept', 'another kind', cookie => "accessToken=$good", %two;
+refused $s, '/accept', SCOPE => 'another kind keeps the scope', cookie => "accessToken=$narrow",
         %two, expect => \%scope, good => 0;
-granted $s, $_, "F6 $_ is off", %two for '/off', '/nested/deep/open';
+granted $s, $_, "$_ is off", %two for '/off', '/nested/deep/open';
 
 # as with any list of nginx's, one row of a child hides all of its parents
-refused $s, '/error', ADDR => 'F6 a row of the error table', token => $good, %two, good => 0,
+refused $s, '/error', ADDR => 'a row of the error table', token => $good, %two, good => 0,
         from => '127.0.0.9',
         expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') };
-refused $s, '/error', SCOPE => "F6 a row of the error table hides the parent's", token => $narrow,
+refused $s, '/error', SCOPE => "a row of the error table hides the parent's", token => $narrow,
         %two, good => 0,
         expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') };
 
-# --- F10: variables before access -------------------------------------------
+# --- variables before access ------------------------------------------------
 
 sub early ($path, %o) {
     my $tag = next_tag;
@@ -406,15 +408,15 @@ my %early = (
 for my $name (sort keys %early) {
     my ($token, @expected) = $early{$name}->@*;
     ($seen, my $tag) = early('/early', token => $token);
-    is_deeply $seen, \@expected, "F10 set and map, a token that is $name";
+    is_deeply $seen, \@expected, "set and map, a token that is $name";
     push @tags, [$name, $tag];
 }
 
 # who is verified is known before access, and nobody after a refusal
 ($seen, my $tag) = early('/early', token => $narrow);
 is_deeply $seen, ['[janeothermainbearer1108612]', '[<>]'],
-          'F10 verified, then refused for its scope: known before access';
-refused $s, '/early', SCOPE => 'F10 verified, then refused for its scope', token => $narrow,
+          'verified, then refused for its scope: known before access';
+refused $s, '/early', SCOPE => 'verified, then refused for its scope', token => $narrow,
         decision => undef;
 
 {
@@ -424,58 +426,58 @@ refused $s, '/early', SCOPE => 'F10 verified, then refused for its scope', token
         $log->await($tag);
         my ($record) = $log->records($tag);
         my $user = $name eq 'good' ? 'jane' : '';
-        is $record->{user}, $user, "F10 log_format, a token that is $name";
-        is $record->{claim}, '', "F10 log_format, a claim of a token that is $name";
+        is $record->{user}, $user, "log_format, a token that is $name";
+        is $record->{claim}, '', "log_format, a claim of a token that is $name";
     }
 }
 
-granted $s, '/early/off', 'F10 access_log off', token => $good;
-refused $s, '/early/off', INV => 'F10 access_log off', token => $bad, decision => undef;
+granted $s, '/early/off', 'access_log off', token => $good;
+refused $s, '/early/off', INV => 'access_log off', token => $bad, decision => undef;
 
 {
     my $answer = $s->request('/early/none', token => $good, tag => next_tag);
-    is $answer->header('X-Early'), '[]', 'F10 a location without auth_token: nobody';
+    is $answer->header('X-Early'), '[]', 'a location without auth_token: nobody';
 }
-granted $s, '/early/if', 'F10 if, a good token', token => $good, hit => 0,
+granted $s, '/early/if', 'if, a good token', token => $good, hit => 0,
         expect => { body => "jane\n" };
-granted $s, '/early/if', 'F10 if, another one', token => good_token(username => 'bob');
-refused $s, '/early/if', INV => 'F10 if, a bad token that says jane', token => $bad;
-refused $s, '/early/if', INV => 'F10 if, an unsigned token that says jane',
+granted $s, '/early/if', 'if, another one', token => good_token(username => 'bob');
+refused $s, '/early/if', INV => 'if, a bad token that says jane', token => $bad;
+refused $s, '/early/if', INV => 'if, an unsigned token that says jane',
         token => token(alg => 'none', key => '');
 
-# --- F10: limit_req by user -------------------------------------------------
+# --- limit_req by user ------------------------------------------------------
 
 for my $path ('/limited', '/tiered') {
     my %token = map { $_ => good_token(username => $_) } qw(jane bob);
 
-    granted $s, $path, "F10 $path, jane", token => $token{jane};
-    refused_by_nginx $s, $path, 429, "F10 $path, jane again", token => $token{jane};
-    refused_by_nginx $s, $path, 429, "F10 $path, jane, another token",
+    granted $s, $path, "$path, jane", token => $token{jane};
+    refused_by_nginx $s, $path, 429, "$path, jane again", token => $token{jane};
+    refused_by_nginx $s, $path, 429, "$path, jane, another token",
         token => good_token(username => 'jane', id => 'another');
-    granted $s, $path, "F10 $path, bob", token => $token{bob};
-    refused_by_nginx $s, $path, 429, "F10 $path, bob again", token => $token{bob};
+    granted $s, $path, "$path, bob", token => $token{bob};
+    refused_by_nginx $s, $path, 429, "$path, bob again", token => $token{bob};
 
     # who is not verified is not counted, for or against anybody
-    refused $s, $path, INV => "F10 $path, a bad token, $_", token => $bad for 1, 2;
-    refused $s, $path, NONE => "F10 $path, no token, $_" for 1, 2;
+    refused $s, $path, INV => "$path, a bad token, $_", token => $bad for 1, 2;
+    refused $s, $path, NONE => "$path, no token, $_" for 1, 2;
 }
-granted $s, '/limited', 'F10 /limited, a third one', token => good_token(username => 'eve');
+granted $s, '/limited', '/limited, a third one', token => good_token(username => 'eve');
 
-# --- H10: preflights --------------------------------------------------------
+# --- preflights -------------------------------------------------------------
 
 my @preflight = (method => 'OPTIONS', headers => [
     'Origin: https://a.example', 'Access-Control-Request-Method: POST']);
 
-granted $s, '/preflight', 'H10 a preflight', @preflight;
+granted $s, '/preflight', 'a preflight', @preflight;
 is $s->request('/preflight', @preflight, token => $good, tag => next_tag)->header('X-User'), '[]',
-   'H10 a preflight is nobody, even with a token';
-granted $s, '/preflight', 'H10 a preflight with a bad token', @preflight, token => $bad,
+   'a preflight is nobody, even with a token';
+granted $s, '/preflight', 'a preflight with a bad token', @preflight, token => $bad,
         decision => { status => 'OK', user => '', method => '', subject => '' };
-refused $s, '/preflight', SCOPE => 'H10 what it asks for', method => 'POST', token => $good;
-refused $s, '/preflight/again', NONE => 'H10 a preflight, sent on to where none pass', @preflight;
-refused $s, '/closed/file', NONE => 'H10 a preflight where none pass', @preflight;
+refused $s, '/preflight', SCOPE => 'what it asks for', method => 'POST', token => $good;
+refused $s, '/preflight/again', NONE => 'a preflight, sent on to where none pass', @preflight;
+refused $s, '/closed/file', NONE => 'a preflight where none pass', @preflight;
 
-# --- F9: no directive, no effect --------------------------------------------
+# --- no directive, no effect ------------------------------------------------
 
 my $plain = <<'CONF';
     absolute_redirect off;
@@ -546,8 +548,8 @@ for my $request (@requests) {
     my ($without, @with) = map { bytes_of($_, $path, %o) } @servers;
     push @different, "$path @{[ %o ]}: $_" for grep { $_ ne $without } @with;
 }
-is_deeply \@different, [], 'F9 byte for byte the answers of an nginx without the module';
-cmp_ok scalar @requests, '>', 70, 'F9 of many requests';
+is_deeply \@different, [], 'byte for byte the answers of an nginx without the module';
+cmp_ok scalar @requests, '>', 70, 'of many requests';
 $_->{untagged} = $_->upstream->hits->count('') for @servers;
 
 done;

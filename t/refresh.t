@@ -1,7 +1,11 @@
 #!/usr/bin/perl
 
-# Refresh: one token, one successor, whatever tries at once, dies or is told
-# (rows R5 to R8, R10 to R14, T4).
+# Refresh: one token has one successor, also with parallel uses and crashes.
+#
+# Requirements: refresh, refresh-reuse, refresh-race, refresh-crash,
+#   refresh-expiry, session-persistence, session-fixation,
+#   refresh-after-change, token-endpoint-paths, refresh-one-code,
+#   login-failure, issued-token.
 
 use v5.36;
 
@@ -55,31 +59,31 @@ sub fresh (@login) { return { cookies(login($s, @login)) } }
 my $first  = fresh('jane');
 my $answer = refresh($s, $first->{refreshToken});
 
-is $answer->{status}, 200, 'R5 by the body';
-is $answer->{body}, '{}', 'R5 nothing in the body';
-is $answer->header('Cache-Control'), 'no-store', 'R5 not to be stored';
+is $answer->{status}, 200, 'by the body';
+is $answer->{body}, '{}', 'nothing in the body';
+is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
 
 my @set = $answer->all('Set-Cookie');
 like $set[0], qr{\AaccessToken=[\w.-]+; Max-Age=1800; Path=/; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict\z},
-     'R5 an access token';
+     'an access token';
 like $set[1], qr{\ArefreshToken=[A-Za-z0-9]{80}; Max-Age=86400; Path=/api/auth/token; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict\z},
-     'R5 a refresh token';
+     'a refresh token';
 
 my %next = cookies($answer);
-isnt $next{refreshToken}, $first->{refreshToken}, 'R5 another one';
-granted $s, '/x', 'R5 the new access token', token => $next{accessToken}, decision => { user => 'jane' };
+isnt $next{refreshToken}, $first->{refreshToken}, 'another one';
+granted $s, '/x', 'the new access token', token => $next{accessToken}, decision => { user => 'jane' };
 
 my $by_cookie = $s->request('/api/auth/token', method => 'POST', body => '',
                             cookie => "refreshToken=$next{refreshToken}; accessToken=$first->{accessToken}");
-is $by_cookie->{status}, 200, 'R5 by the cookie and an empty body';
+is $by_cookie->{status}, 200, 'by the cookie and an empty body';
 %next = cookies($by_cookie);
 
 my $no_body = $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$next{refreshToken}");
-is $no_body->{status}, 200, 'R5 by the cookie and no body';
+is $no_body->{status}, 200, 'by the cookie and no body';
 %next = cookies($no_body);
 
 my $both = refresh($s, $next{refreshToken}, cookie => "refreshToken=$next{refreshToken}");
-is $both->{status}, 200, 'R5 by both, where they are the same';
+is $both->{status}, 200, 'by both, where they are the same';
 %next = cookies($both);
 
 sub rinv ($answer, $reason, $name) {
@@ -90,33 +94,33 @@ $s->errors->lines;
 
 my $other = fresh('john');
 rinv refresh($s, $next{refreshToken}, cookie => "refreshToken=$other->{refreshToken}"), 'several_refresh_tokens',
-     'R5 by both, where they differ';
+     'by both, where they differ';
 rinv $s->request('/api/auth/token', method => 'POST', body => '',
                  cookie => "refreshToken=$next{refreshToken}; refreshToken=$next{refreshToken}"),
-     'several_refresh_tokens', 'R5 two cookies';
-rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'T4 none';
-rinv refresh($s, $_), 'unknown_refresh_token', 'T4 unknown: ' . substr($_, 0, 10)
+     'several_refresh_tokens', 'two cookies';
+rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'none';
+rinv refresh($s, $_), 'unknown_refresh_token', 'unknown: ' . substr($_, 0, 10)
     for 'x', '', 'A' x 80, 'A' x 2000, "$next{refreshToken}A", substr($next{refreshToken}, 1), "\x{1}\"\\",
         lc $next{refreshToken}, $next{accessToken};
-rinv refresh($s, $first->{refreshToken}), 'rotated_refresh_token', 'T4 R6 used, within the grace';
+rinv refresh($s, $first->{refreshToken}), 'rotated_refresh_token', 'used, within the grace';
 rinv post_json($s, '/quick/token', { refreshToken => $next{refreshToken} }), 'refresh_token_issuer_mismatch',
-     'T4 of another issuer';
+     'of another issuer';
 rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refresh_off',
-     'R4 where local authentication is off';
+     'where local authentication is off';
 
-is refresh($s, $next{refreshToken})->{status}, 200, 'R6 none of them has hurt it';
-is refresh($s, $other->{refreshToken})->{status}, 200, 'R6 nor the other one';
+is refresh($s, $next{refreshToken})->{status}, 200, 'none of them has hurt it';
+is refresh($s, $other->{refreshToken})->{status}, 200, 'nor the other one';
 
-is_refused post_json($s, '/api/auth/token', $_->[1]), BAD => "R5 body: $_->[0]"
+is_refused post_json($s, '/api/auth/token', $_->[1]), BAD => "body: $_->[0]"
     for ['array' => '[]'], ['no member' => '{}'], ['number' => '{"refreshToken":1}'],
         ['more' => '{"refreshToken":"x","y":1}'], ['twice' => '{"refreshToken":"x","refreshToken":"x"}'];
-is_refused $s->request('/api/auth/token', method => 'GET'), BAD => 'R5 GET', status => 405, message => 'Method Not Allowed';
+is_refused $s->request('/api/auth/token', method => 'GET'), BAD => 'GET', status => 405, message => 'Method Not Allowed';
 is_refused post_json($s, '/api/auth/token', '{"refreshToken":"x"}', headers => ['Origin: https://evil.example']),
-           ORIGIN => 'R5 another origin';
+           ORIGIN => 'another origin';
 
 for my $path ('/api/v6.1/auth/token', '/api/auth/token/', '/API/auth/token', '/api/auth/token;x') {
     my $got = post_json($s, $path, { refreshToken => $next{refreshToken} });
-    isnt $got->{status}, 200, "R14 $path";
+    isnt $got->{status}, 200, "$path";
 }
 
 # --- another issuer's settings ----------------------------------------------
@@ -126,21 +130,21 @@ my %quick = cookies($quick);
 @set = $quick->all('Set-Cookie');
 like $set[0], qr{\Aat=[\w.-]+; Max-Age=600; Path=/; }, 'names and lifetimes are configured';
 like $set[1], qr{\Art=[A-Za-z0-9]{64}; Max-Age=900; Path=/quick/token; }, 'those of the refresh token, too';
-is claims_of($quick{at})->{iss}, 'https://quick.example', 'R2 the issuer of the block';
-granted $s, '/x', 'R2 by its key', token => $quick{at}, decision => { issuer => 'quick' };
+is claims_of($quick{at})->{iss}, 'https://quick.example', 'the issuer of the block';
+granted $s, '/x', 'by its key', token => $quick{at}, decision => { issuer => 'quick' };
 
 my %second = cookies(post_json($s, '/quick/token', { refreshToken => $quick{rt} }));
 $s->errors->lines;
-rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'R6 used a second time';
-rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'revoked_session', 'R6 the newest one is dead';
+rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'used a second time';
+rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'revoked_session', 'the newest one is dead';
 
 my %again = cookies(post_json($s, '/quick/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
 my %last  = cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
 $s->errors->lines;
 post_json($s, '/quick/token', { refreshToken => $again{rt} });
 my @lines = grep { /a refresh token was used a second time/ } $s->errors->lines;
-is scalar @lines, 1, 'R6 one line in the log';
-like $lines[0], qr/\[warn\]/, 'R6 a warning';
+is scalar @lines, 1, 'one line in the log';
+like $lines[0], qr/\[warn\]/, 'a warning';
 
 # what has expired is removed in the background, now and then: it is unknown then
 my $why = '';
@@ -148,12 +152,12 @@ for (1 .. 4) {
     my %brief = cookies(post_json($s, '/brief/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
     select undef, undef, undef, 1.1;
     $s->errors->lines;
-    is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), RINV => 'R10 T4 expired',
+    is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), RINV => 'expired',
                scheme => 'Bearer';
     ($why) = map { /reason: (\w+),/ } $s->errors->lines;
     last if $why ne 'unknown_refresh_token';
 }
-is $why, 'expired_refresh_token', 'R10 T4 expired: the log says so';
+is $why, 'expired_refresh_token', 'expired: the log says so';
 
 # --- the user changes -------------------------------------------------------
 
@@ -166,17 +170,17 @@ $store->import_records(users => [user_record('jack', issuers => ['main'], scope 
                                  user_record('john', issuers => ['quick'])]);
 
 $s->errors->lines;
-rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'R13 a changed password';
-rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'R13 a disabled user';
-rinv refresh($s, $session{john}{refreshToken}), 'changed_user', 'R13 a user of another issuer by now';
+rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'a changed password';
+rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'a disabled user';
+rinv refresh($s, $session{john}{refreshToken}), 'changed_user', 'a user of another issuer by now';
 my %reduced = cookies(refresh($s, $session{jack}{refreshToken}));
-is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'R13 reduced scopes';
+is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'reduced scopes';
 
 $store->import_records(users => [user_record('gone', issuers => ['main'])]);
-is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'R13 an enabled one may go on';
+is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'an enabled one may go on';
 
 $store->import_records(users => [user_record('jack', issuers => ['main'], scope => [])]);
-is_refused refresh($s, $reduced{refreshToken}), SCOPE => 'R13 no scope left', scheme => 'Bearer';
+is_refused refresh($s, $reduced{refreshToken}), SCOPE => 'no scope left', scheme => 'Bearer';
 
 # --- many at once -----------------------------------------------------------
 
@@ -204,16 +208,16 @@ for my $round (1 .. $rounds) {
     $token = { cookies($good[0]) }->{refreshToken};
 }
 
-is $one, $rounds, "R7 one success in each of $rounds rounds";
-is $rest, $tries - $rounds, 'R7 all others are told the same';
-is refresh($s, $token)->{status}, 200, 'R7 the family lives, and its last token is good';
+is $one, $rounds, "one success in each of $rounds rounds";
+is $rest, $tries - $rounds, 'all others are told the same';
+is refresh($s, $token)->{status}, 200, 'the family lives, and its last token is good';
 
 # --- restarts ---------------------------------------------------------------
 
 my $kept = fresh('jane')->{refreshToken};
 $s->reload;
 my $reloaded = refresh($s, $kept);
-is $reloaded->{status}, 200, 'R11 after a reload';
+is $reloaded->{status}, 200, 'after a reload';
 $kept = { cookies($reloaded) }->{refreshToken};
 
 # --- a worker dies ----------------------------------------------------------
@@ -238,10 +242,10 @@ for my $round (1 .. 20) {
     my $next = $got && $got->{status} == 200 ? { cookies($got) }->{refreshToken} : undef;
     $good++ if defined $next && refresh($s, $next)->{status} == 200;
     $good > 1 ? $dead++ : $good ? $alive++ : $unknown++;
-    is login($s)->{status}, 200, "R8 round $round: a new login" if $round % 5 == 0;
+    is login($s)->{status}, 200, "round $round: a new login" if $round % 5 == 0;
 }
 
-is $dead, 0, 'R8 never two live successors';
+is $dead, 0, 'never two live successors';
 note "one good: $alive, none (it was stored, and its answer lost): $unknown";
 
 done;

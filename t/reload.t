@@ -1,8 +1,10 @@
 #!/usr/bin/perl
 
 # Signals under load: reload with keys that change, reload of what is broken,
-# reopening of logs, binary upgrade; nginx's other ways to run (rows O1, O2, O4,
-# O6, K9).  RELOADS says how many times (200).
+# reopening of logs, binary upgrade; nginx's other ways to run.  RELOADS says how many times (200).
+#
+# Requirements: reload, signals, reload-with-errors, process-models,
+#   key-change-by-reload.
 
 use v5.36;
 
@@ -92,7 +94,7 @@ sub rss ($pid) {
     return $kb;
 }
 
-# --- O1, O4, K9: reloads ----------------------------------------------------
+# --- reloads ----------------------------------------------------------------
 
 {
     my $s = start($conf, workers => 2, files => { 'keys.json' => $set{two} },
@@ -123,10 +125,10 @@ sub rss ($pid) {
         $s->reload;
 
         $asked += 3;
-        $right += $asks->('good', '200', "O1 reload $n: a good token");
-        $right += $asks->('stranger', "401 $inv", "O1 reload $n: a bad one");
+        $right += $asks->('good', '200', "reload $n: a good token");
+        $right += $asks->('stranger', "401 $inv", "reload $n: a bad one");
         $right += $asks->('rotating', $set eq 'two' ? '200' : "401 $inv",
-                          "K9 reload $n: the key that comes and goes");
+                          "reload $n: the key that comes and goes");
 
         $s->signal('USR1') if $n % 20 == 10;
         $half = rss($s->pid) if $n == int($reloads / 2) || $n == 1;
@@ -138,11 +140,11 @@ sub rss ($pid) {
 
             $break->();
             my ($status) = $s->check;
-            isnt $status, 0, "O4 $what: nginx -t finds it";
+            isnt $status, 0, "$what: nginx -t finds it";
             $s->reload(fails => 1);
-            is_deeply [$s->workers], \@workers, "O4 $what: the workers go on";
-            is ask($s, $load{good}, tag => next_tag, new => 1), '200', "O4 $what: a good token";
-            is ask($s, $load{stranger}, tag => next_tag, new => 1), "401 $inv", "O4 $what: a bad one";
+            is_deeply [$s->workers], \@workers, "$what: the workers go on";
+            is ask($s, $load{good}, tag => next_tag, new => 1), '200', "$what: a good token";
+            is ask($s, $load{stranger}, tag => next_tag, new => 1), "401 $inv", "$what: a bad one";
 
             $s->configure($conf);
             $s->write('keys.json', $set{one});
@@ -154,16 +156,16 @@ sub rss ($pid) {
     $s->configure("auth_token_max_length 4k;\n$conf");
     $s->reload;
 
-    is $right, $asked, "O1 $reloads reloads: right at once after each";
+    is $right, $asked, "$reloads reloads: right at once after each";
 
     my $grown = rss($s->pid) - $half;
-    cmp_ok $grown, '<', 1024, "O1 the master has not grown since half of them ($grown KiB)"
+    cmp_ok $grown, '<', 1024, "the master has not grown since half of them ($grown KiB)"
         if !$ENV{AT_SANITIZE};
 
     my ($count, $wrong) = $beside->end;
-    is_right($s, $count, $wrong, 'O1 under load');
-    cmp_ok $count->{'rotating 200'} // 0, '>', 0, 'K9 the rotating key was there';
-    cmp_ok $count->{"rotating 401 $inv"} // 0, '>', 0, 'K9 and it was gone';
+    is_right($s, $count, $wrong, 'under load');
+    cmp_ok $count->{'rotating 200'} // 0, '>', 0, 'the rotating key was there';
+    cmp_ok $count->{"rotating 401 $inv"} // 0, '>', 0, 'and it was gone';
 
     my $total = 0;
     $total += $_ for values %$count;
@@ -218,7 +220,7 @@ sub upgrade ($s, $old) {
     kill 'USR2', $old;
     my $new = pid_in($s, 'nginx.pid', $old);
     push @launched, $new;
-    is pid_in($s, 'nginx.pid.oldbin'), $old, 'O2 USR2: the old one stands aside';
+    is pid_in($s, 'nginx.pid.oldbin'), $old, 'USR2: the old one stands aside';
     return $new;
 }
 
@@ -260,24 +262,24 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     my $s = AuthToken::Server->new($text, workers => $workers, events => $events,
                                    files => { 'keys.json' => $set{two} });
     my $pid = launch($s, $daemon ? $globals : "daemon off; $globals", $daemon);
-    verdicts($s, "O6 $name");
+    verdicts($s, "$name");
 
     # and the key file is watched there
     $s->write('keys.json', $set{one});
     is AuthToken::Log::await_true(sub {
         my $got = ask($s, $load{rotating}, tag => next_tag, new => 1);
         $got ne '200' && $got;
-    }, 'the key to be gone', 10), "401 $inv", "O6 $name: a key that is gone";
-    is ask($s, $load{good}, tag => next_tag), '200', "O6 $name: one that is not";
+    }, 'the key to be gone', 10), "401 $inv", "$name: a key that is gone";
+    is ask($s, $load{good}, tag => next_tag), '200', "$name: one that is not";
 
     delete $s->{connections};
     delete $s->{pid};
     kill 'QUIT', $pid;
-    ok gone($pid), "O6 $name: QUIT";
-    is_quiet($s, "O6 $name");
+    ok gone($pid), "$name: QUIT";
+    is_quiet($s, "$name");
 }
 
-# --- O2: binary upgrade, and its signals ------------------------------------
+# --- binary upgrade, and its signals ----------------------------------------
 
 {
     my $s = AuthToken::Server->new($conf, workers => 2, files => { 'keys.json' => $set{two} });
@@ -296,13 +298,13 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
 
     kill 'WINCH', $old;
     AuthToken::Log::await_true(sub { $workers_of->($old) <= 1 }, 'the end of the old workers', 20);
-    verdicts($s, 'O2 WINCH, the new one alone');
+    verdicts($s, 'WINCH, the new one alone');
 
     kill 'HUP', $old;
     AuthToken::Log::await_true(sub { $workers_of->($old) >= 3 }, 'the old workers', 20);
     kill 'QUIT', $new;
-    ok gone($new), 'O2 HUP and QUIT: the new one has gone';
-    verdicts($s, 'O2 back to the old one');
+    ok gone($new), 'HUP and QUIT: the new one has gone';
+    verdicts($s, 'back to the old one');
     AuthToken::Log::await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old name', 20);
 
     # forth for good
@@ -310,20 +312,20 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     AuthToken::Log::await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
     kill 'WINCH', $old;
     kill 'QUIT', $old;
-    ok gone($old), 'O2 QUIT: the old one has gone';
-    verdicts($s, 'O2 the new one for good');
+    ok gone($old), 'QUIT: the old one has gone';
+    verdicts($s, 'the new one for good');
 
     kill 'USR1', $new;
-    verdicts($s, 'O2 USR1');
+    verdicts($s, 'USR1');
 
     my ($count, $wrong) = $beside->end;
-    is_right($s, $count, $wrong, 'O2 under load');
+    is_right($s, $count, $wrong, 'under load');
 
     delete $s->{connections};
     delete $s->{pid};
     kill 'TERM', $new;
-    ok gone($new), 'O2 TERM';
-    is_quiet($s, 'O2');
+    ok gone($new), 'TERM';
+    is_quiet($s, 'signals');
 }
 
 done;

@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
 # Roles over the real catalogues: CIPP's four built-in roles and made ones, IP
-# Fabric's scopes by id and by text, against oracles in Perl (rows P, D2).
+# Fabric's scopes by id and by text, against oracles in Perl.
+#
+# Requirements: path-templates, path-methods, store-decisions.
 
 use v5.36;
 
@@ -207,7 +209,7 @@ for my $name (sort keys %role) {
             push @wrong, "$method $path: $got, not $expected" if $got ne $expected;
         }
         splice @wrong, 10 if @wrong > 10;
-        is_deeply \@wrong, [], "P5 $who with the role $name: "
+        is_deeply \@wrong, [], "$who with the role $name: "
             . join ', ', map { "$count{$_} $_" } sort keys %count;
     }
 }
@@ -224,7 +226,7 @@ for my $name (sort keys %role) {
         editor     => scalar(grep { $_->[2] !~ $base && $_->[2] ne 'Tenant.Standards.ReadWrite' } @cipp),
         admin      => scalar(grep { $_->[2] !~ /\ACIPP\.SuperAdmin\./ } @cipp),
         superadmin => 645,
-    }, 'P5 how many endpoints each built-in role may call';
+    }, 'how many endpoints each built-in role may call';
 }
 
 # --- CIPP: what is in no row ------------------------------------------------
@@ -233,12 +235,12 @@ sub refuses ($path, $reason, $name, %o) {
     refused $s, $path, SCOPE => $name, reason => $reason, api_token => $t{superadmin}, %o;
 }
 
-refuses $_, 'unknown_endpoint', "P5 superadmin at $_"
+refuses $_, 'unknown_endpoint', "superadmin at $_"
     for '/', '/api', '/api/', '/api/NoSuchEndpoint', '/api/ListUsers/', '/api/ListUsers/x', '/ListUsers',
         '/api/ListUser', '/api/ListUserss', '/x/api/ListUsers', '/api/api/ListUsers', '/api/$batch';
-refuses '/api/ListUsers', 'unknown_endpoint', "P6 superadmin, $_", method => $_
+refuses '/api/ListUsers', 'unknown_endpoint', "superadmin, $_", method => $_
     for qw(POST PUT DELETE PATCH OPTIONS FOO);
-refuses '/api/AddUser', 'unknown_endpoint', "P6 superadmin, $_", method => $_ for qw(GET HEAD PUT);
+refuses '/api/AddUser', 'unknown_endpoint', "superadmin, $_", method => $_ for qw(GET HEAD PUT);
 
 for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
     my ($method, $path, $scope) = @$row;
@@ -246,15 +248,15 @@ for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
     next if $odd eq $path;
 
     my @o = (method => $method, api_token => $t{superadmin}, $method eq 'POST' ? (body => '') : ());
-    granted $s, $odd, "P5 ignore_case, $method $odd", @o, decision => { endpoint => "$method $path" };
-    refused $s, $odd, SCOPE => "P5 case counts, $method $odd", @o, @exact, reason => 'unknown_endpoint';
-    granted $s, $path, "P5 case counts, $method $path", @o, @exact;
-    refused $s, $odd, SCOPE => "P5 ignore_case, what a role may not, $method $odd", method => $method,
+    granted $s, $odd, "ignore_case, $method $odd", @o, decision => { endpoint => "$method $path" };
+    refused $s, $odd, SCOPE => "case counts, $method $odd", @o, @exact, reason => 'unknown_endpoint';
+    granted $s, $path, "case counts, $method $path", @o, @exact;
+    refused $s, $odd, SCOPE => "ignore_case, what a role may not, $method $odd", method => $method,
             api_token => $t{nothing}, reason => 'endpoint' if $scope ne 'Public';
 }
 
 for my $path ('/api/listusers', '/API/LISTUSERS', '/api/ListUsers') {
-    refused $s, $path, SCOPE => "P5 a blocked endpoint, $path", api_token => $t{blocked},
+    refused $s, $path, SCOPE => "a blocked endpoint, $path", api_token => $t{blocked},
             reason => 'blocked_endpoint';
 }
 granted $s, $_->[1], "Public: $_->[1]", method => $_->[0],
@@ -266,7 +268,7 @@ granted $s, '/api/PublicPing', 'Public, though the role has it blocked', api_tok
 
 my %known = map { ("$_->[0] $_->[1]" => $_) } @ipfabric;
 
-is_deeply [grep { sha1_hex("$_->[0] $_->[1]") ne $_->[2] } @ipfabric], [], 'P5 each id is the SHA-1 of its row';
+is_deeply [grep { sha1_hex("$_->[0] $_->[1]") ne $_->[2] } @ipfabric], [], 'each id is the SHA-1 of its row';
 
 # the row for a path, by all rows: of those that match the one with the first
 # literal where others have a parameter
@@ -302,7 +304,7 @@ for my $version ('', '/v6.1', '/v7') {
         }
     }
     splice @wrong, 10 if @wrong > 10;
-    is_deeply \@wrong, [], "P5 IP Fabric's rows under /api$version";
+    is_deeply \@wrong, [], "IP Fabric's rows under /api$version";
 }
 
 # literals beside parameters
@@ -325,8 +327,8 @@ for my $version ('', '/v6.1', '/v7') {
                 if reason($path, @o, api_token => $by_id{"$method $other->[1]"}) ne 'endpoint';
         }
     }
-    is_deeply \@wrong, [], "P5 a literal beats a parameter, $overlaps overlaps";
-    cmp_ok $overlaps, '>', 0, 'P5 there are some';
+    is_deeply \@wrong, [], "a literal beats a parameter, $overlaps overlaps";
+    cmp_ok $overlaps, '>', 0, 'there are some';
 }
 
 # half a literal and half a parameter, by the oracle
@@ -349,19 +351,19 @@ for my $version ('', '/v6.1', '/v7') {
         $row ? $found++ : $missed++;
         push @wrong, "$method $path: $got" if $got ne ($row ? 'ok' : 'unknown_endpoint');
     }
-    is_deeply \@wrong, [], "P5 random paths: $found of a row, $missed of none";
+    is_deeply \@wrong, [], "random paths: $found of a row, $missed of none";
 }
 
 # by JWT, too; isAdmin passes every row, and no path without one
 my $id = $known{'GET /snapshots'}[2];
-granted $s, '/api/v6.1/snapshots', "P5 a JWT with $_", @ipf, token => good_token(aud => 'ipf', scope => [$_])
+granted $s, '/api/v6.1/snapshots', "a JWT with $_", @ipf, token => good_token(aud => 'ipf', scope => [$_])
     for $id, 'GET /snapshots';
-refused $s, '/api/v6.1/snapshots', SCOPE => "P5 a JWT with $_", @ipf, reason => 'endpoint',
+refused $s, '/api/v6.1/snapshots', SCOPE => "a JWT with $_", @ipf, reason => 'endpoint',
         token => good_token(aud => 'ipf', scope => [$_])
     for uc $id, "$id ", 'GET  /snapshots', 'get /snapshots', '/snapshots', 'GET /snapshots/', '*', 'GET *',
         'GET /api/v6.1/snapshots', substr($id, 0, 39), $by_id{'GET /snapshots'};
-granted $s, '/api/v6.1/snapshots', 'P5 isAdmin', @ipf, token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
-refused $s, '/api/v6.1/no-such', SCOPE => 'P5 isAdmin, a path in no row', @ipf, reason => 'unknown_endpoint',
+granted $s, '/api/v6.1/snapshots', 'isAdmin', @ipf, token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
+refused $s, '/api/v6.1/no-such', SCOPE => 'isAdmin, a path in no row', @ipf, reason => 'unknown_endpoint',
         token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
 
 done;

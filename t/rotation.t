@@ -2,8 +2,10 @@
 
 # Fetched keys while nginx works: a provider that changes its keys under load,
 # that is down when nginx starts, that hangs when a worker is to leave; workers
-# that are killed while they fetch; floods of unknown keys (rows K7 K9 Q3 Q4 X5
-# O3).  The provider is a certified one.
+# that are killed while they fetch; floods of unknown keys.  The provider is a certified one.
+#
+# Requirements: key-rotation, key-change-by-reload, fetch-flood,
+#   fetch-and-clients, cache-invalidation, worker-killed, reload-with-errors.
 
 use v5.36;
 
@@ -77,7 +79,7 @@ sub number ($s, $name) {
     return $n // -1;
 }
 
-# --- a lease whose holder is killed: it ends while the other tests run -------
+# --- a lease whose holder is killed: it ends while the other tests run ------
 
 my $hanging = AuthToken::Source->start(keys => ['rsa']);
 $hanging->mode('hang');
@@ -93,7 +95,7 @@ AuthToken::Log::await_true(sub {
 }, 'new workers');
 $hanging->mode('good');
 
-# --- K7: rotation under load ------------------------------------------------
+# --- rotation under load ----------------------------------------------------
 
 {
     my $s = start($state . <<"CONF" . $server, @o, workers => 2);
@@ -105,7 +107,7 @@ $hanging->mode('good');
 CONF
     await_taken($s, 2);
     my $old = issued();
-    granted $s, '/', 'K7 a token of the provider', token => $old;
+    granted $s, '/', 'a token of the provider', token => $old;
 
     my $hits = $provider->hits('/jwks');
     is $hits, 1, 'one request for both workers';
@@ -125,20 +127,20 @@ CONF
         $refused++;
         return 0;
     }, 'the new key');
-    cmp_ok time - $began, '<', 3, 'K7 a new key is good soon';
+    cmp_ok time - $began, '<', 3, 'a new key is good soon';
     await_taken($s, 4);
 
     my ($count, $wrong) = $beside->end;
-    is_deeply $wrong, [], 'K7 no good token is refused while keys change';
-    cmp_ok $count->{'old 200'}, '>', 100, 'K7 many were asked';
-    is $provider->hits('/jwks'), $hits + 1, 'K7 one more request to the provider';
+    is_deeply $wrong, [], 'no good token is refused while keys change';
+    cmp_ok $count->{'old 200'}, '>', 100, 'many were asked';
+    is $provider->hits('/jwks'), $hits + 1, 'one more request to the provider';
 
     # both keys are good; then the old one is withdrawn, and gone with the next fetch
     $beside = AuthToken::Load->start($s, [@load, ['new', '/', [token => $new, tag => 'load'], '200']],
                                      clients => 2, pause => 0.001);
     sleep 0.5;
     ($count, $wrong) = $beside->end;
-    is_deeply $wrong, [], 'K7 both keys are good';
+    is_deeply $wrong, [], 'both keys are good';
 
     $beside = AuthToken::Load->start($s, [['new', '/', [token => $new, tag => 'load'], '200'],
                                           ['old', '/', [token => $old, tag => 'load'], '200',
@@ -146,22 +148,22 @@ CONF
                                      clients => 2, pause => 0.001);
     $provider->withdraw('rsa');
     $s->request('/', token => of('rsa3'));                  # an unknown kid
-    ok await_taken($s, 6), 'K7 both workers have the new set';
+    ok await_taken($s, 6), 'both workers have the new set';
 
     my %said;
     $said{ask($s, ['old', '/', [token => $old, new => 1]])}++ for 1 .. 50;
     is_deeply \%said, { '401 API_INVALID_ACCESS_TOKEN' => 50 },
-        'X5 a withdrawn key is refused, though it was cached';
+        'a withdrawn key is refused, though it was cached';
     ($count, $wrong) = $beside->end;
-    is_deeply $wrong, [], 'K7 the new key was good all the time';
+    is_deeply $wrong, [], 'the new key was good all the time';
     $s->errors->lines;
-    refused $s, '/', INV => 'X5 a withdrawn key', token => $old, reason => 'unknown_kid';
-    cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'K7 fetches are bounded';
+    refused $s, '/', INV => 'a withdrawn key', token => $old, reason => 'unknown_kid';
+    cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'fetches are bounded';
 
     $provider->publish('rsa');
     $s->request('/', token => of('rsa4'));
     await_taken($s, 8);
-    granted $s, '/', 'K7 the old key is there again', token => $old;
+    granted $s, '/', 'the old key is there again', token => $old;
 }
 
 # --- the provider is down ---------------------------------------------------
@@ -187,7 +189,7 @@ my $kept;
     granted $s, '/', 'a restart while the provider is down', token => of('rsa2');
     ok log_has($s, qr/issuer "main": cannot fetch .*the last good keys stay in use/), 'the log says so';
 
-    # X5: what another program of the workers' user writes there is nothing
+    # what another program of the workers' user writes there is nothing
     my ($file) = glob $s->dir . '/state/data/keys-*';
     my $sealed = AuthToken::Log->new($file)->content;
     for my $row (['another key', sub { $_[0] =~ s/"kid":"rsa2"/"kid":"rsa9"/r }],
@@ -221,7 +223,7 @@ my $kept;
     chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
     $source->mode('500');
     $s->reload;
-    refused $s, '/', FAIL => 'X5 a withdrawn key, and an older copy of the set', token => of('rsa'),
+    refused $s, '/', FAIL => 'a withdrawn key, and an older copy of the set', token => of('rsa'),
             reason => 'unavailable', new => 1;
     like $s->errors->content, qr/\[error\].*"\Q$file\E": its keys are older than the last/, 'the log says so';
     $source->mode('good');
@@ -235,7 +237,7 @@ my $kept;
     $source->start;
 }
 
-# --- Q3: a flood ------------------------------------------------------------
+# --- a flood ----------------------------------------------------------------
 
 {
     my $s = start($state . block($source->url('/jwks'), 'refresh=1h') . $server, @o, workers => 2);
@@ -281,17 +283,17 @@ my $kept;
     my $began = time;
     my $cost  = $requests->($unknown);
     my $most  = 2 + int(time - $began);
-    cmp_ok $source->hits('/jwks'), '<=', $most, "Q3 $n unknown kids: one request a second at most";
-    cmp_ok $source->await_hits('/jwks', 1), '>=', 1, 'Q3 but one there was';
+    cmp_ok $source->hits('/jwks'), '<=', $most, "$n unknown kids: one request a second at most";
+    cmp_ok $source->await_hits('/jwks', 1), '>=', 1, 'but one there was';
 
     my $plain = $requests->($malformed);
     note sprintf '%.1f us an unknown kid, %.1f us a malformed token, client and all',
          $cost / $n * 1e6, $plain / $n * 1e6;
-    cmp_ok $cost, '<', 2 * $plain + 1, 'Q3 an unknown kid costs what a malformed token does';
-    granted $s, '/', 'Q3 a good one meanwhile', token => of('rsa');
+    cmp_ok $cost, '<', 2 * $plain + 1, 'an unknown kid costs what a malformed token does';
+    granted $s, '/', 'a good one meanwhile', token => of('rsa');
 }
 
-# --- Q4: a fetch hangs while a worker is to leave ---------------------------
+# --- a fetch hangs while a worker is to leave -------------------------------
 
 for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) {
     my ($signal, $leave) = @$row;
@@ -307,45 +309,45 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
 
     my $began = time;
     $leave->($s);
-    cmp_ok time - $began, '<', $ENV{AT_SANITIZE} ? 4 : 2, "Q4 $signal while a fetch hangs: left at once";
+    cmp_ok time - $began, '<', $ENV{AT_SANITIZE} ? 4 : 2, "$signal while a fetch hangs: left at once";
 
     next if $signal ne 'HUP';
     $source->await_hits('/jwks', $hits + 2);
-    pass 'Q4 and the new worker fetches in its place';
-    granted $s, '/', 'Q4 with the keys of before', token => of('rsa2');
+    pass 'and the new worker fetches in its place';
+    granted $s, '/', 'with the keys of before', token => of('rsa2');
     $source->mode('good');
 }
 
-# --- K9: another source by reload -------------------------------------------
+# --- another source by reload -----------------------------------------------
 
 {
     $source->mode('good');
     $source->serve('/others', AuthToken::Source->jwk_set('rsa3'));
     my $s = start($state . block($source->url('/jwks')) . $server, @o, workers => 2);
     await_taken($s, 2);
-    granted $s, '/', 'K9 a key of the source', token => of('rsa');
+    granted $s, '/', 'a key of the source', token => of('rsa');
 
     $s->configure($state . block($source->url('/others')) . $server);
     $s->reload;
     await_taken($s, 4);
-    refused $s, '/', INV => 'K9 a key of the source before', token => of('rsa'), reason => 'unknown_kid',
+    refused $s, '/', INV => 'a key of the source before', token => of('rsa'), reason => 'unknown_kid',
             new => 1;
-    granted $s, '/', 'K9 a key of the other one', token => of('rsa3');
+    granted $s, '/', 'a key of the other one', token => of('rsa3');
 
-    # O4: what cannot be loaded changes nothing
+    # what cannot be loaded changes nothing
     $s->configure($state . block('http://issuer.example/') . $server);
     $s->reload(fails => 1);
     expect_log $s, qr/\[emerg\].*"jwks_uri"/;
-    granted $s, '/', 'O4 after a configuration that was refused', token => of('rsa3');
+    granted $s, '/', 'after a configuration that was refused', token => of('rsa3');
 
     my $hits = $source->await_hits('/others', 2);           # the kid of before asked
     $s->configure($state . block($source->url('/others')) . $server);
     $s->reload for 1 .. 5;
     is $source->hits('/others'), $hits, 'a reload asks nobody';
-    granted $s, '/', 'K9 after reloads', token => of('rsa3');
+    granted $s, '/', 'after reloads', token => of('rsa3');
 }
 
-# --- O3: workers are killed -------------------------------------------------
+# --- workers are killed -----------------------------------------------------
 
 {
     my $s = start($state . block($source->url('/jwks'), 'refresh=1s') . $server, @o, workers => 2);
@@ -365,17 +367,17 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
     my $fetches = number($s, 'fetches');
     ok eval {
         AuthToken::Log::await_true(sub { number($s, 'fetches') > $fetches }, 'a fetch', 20);
-    }, 'O3 after many workers were killed keys are fetched';
-    granted $s, '/', 'O3 and good', token => of('rsa');
+    }, 'after many workers were killed keys are fetched';
+    granted $s, '/', 'and good', token => of('rsa');
 }
 
 # the one of the beginning
 {
-    ok log_has($killed, qr/issuer "main" has 1 new keys/, 30), 'O3 another worker takes the lease';
-    cmp_ok time - $killed_at, '>', 9, 'O3 when it has ended';
-    is $hanging->hits('/jwks'), 2, 'O3 with one request';
+    ok log_has($killed, qr/issuer "main" has 1 new keys/, 30), 'another worker takes the lease';
+    cmp_ok time - $killed_at, '>', 9, 'when it has ended';
+    is $hanging->hits('/jwks'), 2, 'with one request';
     await_taken($killed, 2);
-    granted $killed, '/', 'O3 and all have its keys', token => of('rsa');
+    granted $killed, '/', 'and all have its keys', token => of('rsa');
 }
 
 done;

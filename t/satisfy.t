@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
 # Beside nginx's other access modules: "satisfy", allow and deny, auth_basic,
-# auth_request, auth_delay (rows F1, F2).
+# auth_request, auth_delay.
+#
+# Requirements: satisfy, auth-delay.
 
 use v5.36;
 
@@ -165,7 +167,7 @@ my $s = start(<<'CONF' . "$locations}\n", files => \%files);
         }
 CONF
 
-# --- F1: two modules --------------------------------------------------------
+# --- two modules ------------------------------------------------------------
 
 my $nobody = { user => '', scope => '', method => '', issuer => '' };
 my $jane   = { user => 'jane', scope => 'read write', method => 'cookie',
@@ -192,28 +194,28 @@ for my $satisfy ('all', 'any') {
                        { map { $_ => $decision->{$_} } keys %$who },
                        $answer->header('X-User')],
                       [$expected, $expected->{status} == 200 ? 1 : 0, $who, "[$user]"],
-                      "F1 satisfy $satisfy, ours $name, $other->[0]";
+                      "satisfy $satisfy, ours $name, $other->[0]";
         }
     }
 }
 
 # what is ours is so to the letter, whatever was asked after it
-refused $s, '/all/0/', INV => 'F1 all, 401 before allow', token => $bad;
-refused $s, '/all/1/', INV => 'F1 all, 401 before deny', token => $bad;
-refused $s, '/any/1/', INV => 'F1 any, 401 before deny', token => $bad;
-refused $s, '/any/1/', NONE => 'F1 any, nothing before deny';
-refused $s, '/any/1/', SCOPE => 'F1 any, 403 before deny',
+refused $s, '/all/0/', INV => 'all, 401 before allow', token => $bad;
+refused $s, '/all/1/', INV => 'all, 401 before deny', token => $bad;
+refused $s, '/any/1/', INV => 'any, 401 before deny', token => $bad;
+refused $s, '/any/1/', NONE => 'any, nothing before deny';
+refused $s, '/any/1/', SCOPE => 'any, 403 before deny',
         token => good_token(scope => []);
-refused $s, '/any/1/503/', FAIL => 'F1 any, 503 before deny', token => $bad,
+refused $s, '/any/1/503/', FAIL => 'any, 503 before deny', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/7/503/', FAIL => 'F1 any, 503 before a request of 403', token => $bad,
+refused $s, '/any/7/503/', FAIL => 'any, 503 before a request of 403', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/1/503/', FAIL => 'F1 any, 503, HEAD', token => $bad, method => 'HEAD',
+refused $s, '/any/1/503/', FAIL => 'any, 503, HEAD', token => $bad, method => 'HEAD',
         expect => { code => $inv[0], message => $inv[1] };
-granted $s, '/any/0/', 'F1 any, allow, HEAD', method => 'HEAD';
-granted $s, '/any/5/', 'F1 any, a request of 204, a bad token', token => $bad;
+granted $s, '/any/0/', 'any, allow, HEAD', method => 'HEAD';
+granted $s, '/any/5/', 'any, a request of 204, a bad token', token => $bad;
 
-# --- F1: contents that refuse -----------------------------------------------
+# --- contents that refuse ---------------------------------------------------
 
 sub own ($path, $status, $name, %o) {
     my $answer = $s->request($path, %o, tag => next_tag);
@@ -223,33 +225,33 @@ sub own ($path, $status, $name, %o) {
 }
 
 for my $status (401, 403, 404, 503) {
-    own("/own/$status", $status, "F1 all, granted, then $status of the content",
+    own("/own/$status", $status, "all, granted, then $status of the content",
         token => good_token());
-    own("/any/own/$status", $status, "F1 any, granted by us, then $status",
+    own("/any/own/$status", $status, "any, granted by us, then $status",
         token => good_token());
-    own("/any/own/$status", $status, "F1 any, granted by another, then $status");
-    own("/any/own/$status", $status, "F1 any, a bad token, then $status", token => $bad);
-    own("/any/own/failing/$status", $status, "F1 any, our 503, then $status",
+    own("/any/own/$status", $status, "any, granted by another, then $status");
+    own("/any/own/$status", $status, "any, a bad token, then $status", token => $bad);
+    own("/any/own/failing/$status", $status, "any, our 503, then $status",
         token => $bad);
 }
 
 is_deeply found($s->request('/any/file/nothing', token => $bad)),
           { status => 404, body => 'a page of nginx', challenges => '' },
-          'F1 any, granted by another, then a file that is not there';
+          'any, granted by another, then a file that is not there';
 
 for my $status (401, 403, 404) {
     my $answer = $s->request("/any/own/page/$status", token => $bad);
     is_deeply [$answer->{status}, $answer->{body}], [$status, "a page\n"],
-              "F1 any, granted by another, then $status intercepted";
+              "any, granted by another, then $status intercepted";
     is join(' + ', grep { /Bearer/ } $answer->all('WWW-Authenticate')), '',
-       "F1 any, granted by another, then $status intercepted: no challenge of ours";
+       "any, granted by another, then $status intercepted: no challenge of ours";
 }
 
 # the identity that the first location granted is nobody's in the second
-granted $s, '/own/second', 'F1 any, granted by another after a redirect',
+granted $s, '/own/second', 'any, granted by another after a redirect',
         token => good_token(), decision => { %$nobody, reason => 'scope' };
 
-# --- F2: auth_delay ---------------------------------------------------------
+# --- auth_delay -------------------------------------------------------------
 
 sub elapsed ($path, %o) {
     my $from = time;
@@ -259,20 +261,20 @@ sub elapsed ($path, %o) {
 
 for my $path ('/delay/', '/delay/any/') {
     my ($status, $elapsed) = elapsed($path, token => $bad);
-    is $status, 401, "F2 401 at $path";
-    cmp_ok $elapsed, '>=', 0.49, "F2 it comes late at $path";
+    is $status, 401, "401 at $path";
+    cmp_ok $elapsed, '>=', 0.49, "it comes late at $path";
 
     ($status, $elapsed) = elapsed($path, token => good_token());
-    is $status, 200, "F2 200 at $path";
-    cmp_ok $elapsed, '<', 0.4, "F2 it comes at once at $path";
+    is $status, 200, "200 at $path";
+    cmp_ok $elapsed, '<', 0.4, "it comes at once at $path";
 }
 
 my ($status, $elapsed) = elapsed('/delay/', token => good_token(scope => []));
-is $status, 403, 'F2 403';
-cmp_ok $elapsed, '<', 0.4, 'F2 it comes at once';
+is $status, 403, '403';
+cmp_ok $elapsed, '<', 0.4, 'it comes at once';
 
-refused $s, '/delay/', INV => 'F2 a late refusal is a whole one', token => $bad;
-refused $s, '/delay/any/', INV => 'F2 a late refusal is a whole one, any', token => $bad;
+refused $s, '/delay/', INV => 'a late refusal is a whole one', token => $bad;
+refused $s, '/delay/any/', INV => 'a late refusal is a whole one, any', token => $bad;
 
 # a client that has gone meanwhile takes nothing with it
 {
@@ -280,6 +282,6 @@ refused $s, '/delay/any/', INV => 'F2 a late refusal is a whole one, any', token
     $connection->send(request_bytes('/delay/', token => $bad));
     $connection->close;
 }
-granted $s, '/good', 'F2 after a client that did not wait', token => good_token();
+granted $s, '/good', 'after a client that did not wait', token => good_token();
 
 done;

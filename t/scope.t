@@ -2,6 +2,8 @@
 
 # Scopes that a location requires: any and all, by variables, by method,
 # inherited; and who passes them as an administrator.
+#
+# Requirements: scope-claim, claim-types, inheritance.
 
 use v5.36;
 
@@ -106,141 +108,141 @@ $s->{good} = ['/good', token => with()];
 # --- all, any, none ---------------------------------------------------------
 
 for my $path (qw(/all /both /string /spaces)) {
-    may $path, "C10 $path, both", with('read', 'write');
-    may $path, "C10 $path, more", with('x', 'write', 'y', 'read', 'z');
-    may_not $path, "C10 $path, one", with('read');
-    may_not $path, "C10 $path, the other", with('write');
-    may_not $path, "C10 $path, nothing", with();
-    may_not $path, "C10 $path, both in one string of the array", with('read write');
-    may $path, "C10 $path, both in one string", good_token(aud => 'main', scope => 'read write');
+    may $path, "$path, both", with('read', 'write');
+    may $path, "$path, more", with('x', 'write', 'y', 'read', 'z');
+    may_not $path, "$path, one", with('read');
+    may_not $path, "$path, the other", with('write');
+    may_not $path, "$path, nothing", with();
+    may_not $path, "$path, both in one string of the array", with('read write');
+    may $path, "$path, both in one string", good_token(aud => 'main', scope => 'read write');
 }
 for my $path (qw(/any /anystring)) {
-    may $path, "C10 $path, both", with('read', 'write');
-    may $path, "C10 $path, one", with('read');
-    may $path, "C10 $path, the other", with('write');
-    may_not $path, "C10 $path, another", with('delete');
-    may_not $path, "C10 $path, nothing", with();
+    may $path, "$path, both", with('read', 'write');
+    may $path, "$path, one", with('read');
+    may $path, "$path, the other", with('write');
+    may_not $path, "$path, another", with('delete');
+    may_not $path, "$path, nothing", with();
 }
 
-may '/words', 'C10 the words of the directive as scopes', with('any', 'off');
-may_not '/words', 'C10 the words of the directive as scopes', with('any');
+may '/words', 'the words of the directive as scopes', with('any', 'off');
+may_not '/words', 'the words of the directive as scopes', with('any');
 
-may_not '/read', "C10 $_->[0]", with($_->[1]) for
+may_not '/read', "$_->[0]", with($_->[1]) for
     ['another case', 'Read'], ['a prefix', 'rea'], ['a longer one', 'reads'],
     ['a wildcard', '*'], ['all', 'all'], ['any', 'any'], ['off', 'off'], ['empty', ''],
     ['a space', ' '], ['a space in front', ' read'], ['a comma', 'read,write'],
     ['a tab behind', "read\t"], ['NFKC of it', "re\x{ff41}d"], ['percent', '%'];
 
-may '/', 'C10 no scope is required', with();
-refused $s, '/read', NONE => 'C10 nobody has no scope';
-refused $s, '/read', INV => 'C10 nor has a bad token', token => token(key => key('rsa2'));
-refused $s, '/read', EXP => 'C10 nor an expired one',
+may '/', 'no scope is required', with();
+refused $s, '/read', NONE => 'nobody has no scope';
+refused $s, '/read', INV => 'nor has a bad token', token => token(key => key('rsa2'));
+refused $s, '/read', EXP => 'nor an expired one',
         token => good_token(aud => 'main', exp => 1);
 
 # --- forms and places of the claim ------------------------------------------
 
-may '/read', 'C10 a nested claim', good_token(aud => 'nested', scope => GONE,
+may '/read', 'a nested claim', good_token(aud => 'nested', scope => GONE,
     realm_access => { roles => ['read'] });
-may '/both', 'C10 a nested claim, a string', good_token(aud => 'nested',
+may '/both', 'a nested claim, a string', good_token(aud => 'nested',
     scope => GONE, realm_access => { roles => 'write read' });
-may_not '/read', 'C10 a nested claim, the plain one does not count',
+may_not '/read', 'a nested claim, the plain one does not count',
     good_token(aud => 'nested', scope => ['read']);
-may_not '/read', "C10 a nested claim, $_->[0]",
+may_not '/read', "a nested claim, $_->[0]",
     good_token(aud => 'nested', scope => ['read'], realm_access => $_->[1]) for
     ['no such member', {}], ['no object', 'roles'], ['an array', ['roles', 'read']],
     ['one level more', { realm_access => { roles => ['read'] } }];
-may_not '/read', 'C10 a nested claim, its path as a name',
+may_not '/read', 'a nested claim, its path as a name',
     good_token(aud => 'nested', 'realm_access.roles' => ['read']);
-may '/read', 'C10 a name with dots',
+may '/read', 'a name with dots',
     good_token(aud => 'dotted', scope => GONE, 'https://api.example/roles' => ['read']);
 
 # --- administrators ---------------------------------------------------------
 
 my @admin = (isAdmin => $true, scope => []);
 
-may $_, "C9 isAdmin at $_", good_token(aud => 'main', @admin)
+may $_, "isAdmin at $_", good_token(aud => 'main', @admin)
     for qw(/read /all /any /words /path /method /in/other /limited);
-may_not '/query', 'C9 isAdmin, but an empty variable', good_token(aud => 'main', @admin);
-may_not '/two', 'C9 isAdmin, one empty variable', good_token(aud => 'main', @admin);
-may_not '/anytwo', 'C9 isAdmin, one empty variable of any', good_token(aud => 'main', @admin);
-may_not '/method', "C9 isAdmin, $_, which no one may", good_token(aud => 'main', @admin),
+may_not '/query', 'isAdmin, but an empty variable', good_token(aud => 'main', @admin);
+may_not '/two', 'isAdmin, one empty variable', good_token(aud => 'main', @admin);
+may_not '/anytwo', 'isAdmin, one empty variable of any', good_token(aud => 'main', @admin);
+may_not '/method', "isAdmin, $_, which no one may", good_token(aud => 'main', @admin),
     method => $_ for qw(PATCH PUT OPTIONS);
 
-may_not '/read', "C9 isAdmin $_->[0]", good_token(aud => 'main', scope => [], isAdmin => $_->[1])
+may_not '/read', "isAdmin $_->[0]", good_token(aud => 'main', scope => [], isAdmin => $_->[1])
     for ['false', $false], ['a string', 'true'], ['1', 1], ['null', undef],
         ['an array', [$true]], ['an object', { isAdmin => $true }];
-may_not '/read', 'C9 ISADMIN', good_token(aud => 'main', scope => [], isAdmin => GONE,
+may_not '/read', 'ISADMIN', good_token(aud => 'main', scope => [], isAdmin => GONE,
     ISADMIN => $true);
 
-may_not '/read', 'C9 admin_claim off', good_token(aud => 'noadmin', @admin);
-may '/read', 'C9 admin_claim root', good_token(aud => 'root', @admin, root => $true);
-may_not '/read', 'C9 admin_claim root, isAdmin', good_token(aud => 'root', @admin);
-may_not '/read', 'C9 admin_claim root, false',
+may_not '/read', 'admin_claim off', good_token(aud => 'noadmin', @admin);
+may '/read', 'admin_claim root', good_token(aud => 'root', @admin, root => $true);
+may_not '/read', 'admin_claim root, isAdmin', good_token(aud => 'root', @admin);
+may_not '/read', 'admin_claim root, false',
     good_token(aud => 'root', @admin, root => $false);
-may '/read', 'C9 a nested admin_claim',
+may '/read', 'a nested admin_claim',
     good_token(aud => 'deep', scope => [], a => { b => { root => $true } });
-may_not '/read', 'C9 a nested admin_claim, elsewhere',
+may_not '/read', 'a nested admin_claim, elsewhere',
     good_token(aud => 'deep', scope => [], root => $true, b => { root => $true });
-may '/read', 'C10 a scope beside a nested admin_claim',
+may '/read', 'a scope beside a nested admin_claim',
     good_token(aud => 'deep', a => { b => { root => $false, scope => 'read' } });
 
 # the claims of one issuer's rules say nothing under another's
-may_not '/read', 'C9 the admin_claim of another issuer',
+may_not '/read', 'the admin_claim of another issuer',
     good_token(aud => 'main', scope => [], root => $true, isAdmin => $false);
 
 # --- by variables -----------------------------------------------------------
 
-may '/method', 'F6 GET', with('read');
-may '/method', 'F6 HEAD', with('read'), method => 'HEAD';
-may '/method', 'F6 POST', with('write'), method => 'POST', body => '';
-may '/method', 'F6 DELETE', with('write', 'delete'), method => 'DELETE';
-may_not '/method', 'F6 GET of one who may write', with('write');
-may_not '/method', 'F6 POST of one who may read', with('read'), method => 'POST', body => '';
-may_not '/method', 'F6 DELETE of one who may write', with('write'), method => 'DELETE';
-may_not '/method', "F6 $_, which no one may", with('read', 'write', 'delete', '', ' '),
+may '/method', 'GET', with('read');
+may '/method', 'HEAD', with('read'), method => 'HEAD';
+may '/method', 'POST', with('write'), method => 'POST', body => '';
+may '/method', 'DELETE', with('write', 'delete'), method => 'DELETE';
+may_not '/method', 'GET of one who may write', with('write');
+may_not '/method', 'POST of one who may read', with('read'), method => 'POST', body => '';
+may_not '/method', 'DELETE of one who may write', with('write'), method => 'DELETE';
+may_not '/method', "$_, which no one may", with('read', 'write', 'delete', '', ' '),
     method => $_ for qw(OPTIONS PUT PATCH FOO);
-may_not '/method', "F6 $_ does not change the method", with('write'),
+may_not '/method', "$_ does not change the method", with('write'),
     headers => ["$_: POST"]
     for 'X-HTTP-Method-Override', 'X-Method-Override', 'X-HTTP-Method';
 
-may '/path/open', 'F6 a path', with('read');
-may_not '/path/open', 'F6 a path, another scope', with('write');
-may_not '/path/else', 'F6 a path that is not in the map', with('read', 'write');
+may '/path/open', 'a path', with('read');
+may_not '/path/open', 'a path, another scope', with('write');
+may_not '/path/else', 'a path that is not in the map', with('read', 'write');
 
-may '/query?scope=read', 'F6 a variable', with('read');
-may_not '/query?scope=write', 'F6 a variable, another', with('read');
-may_not "/query$_", "F6 an empty variable, '$_'", with('read', '')
+may '/query?scope=read', 'a variable', with('read');
+may_not '/query?scope=write', 'a variable, another', with('read');
+may_not "/query$_", "an empty variable, '$_'", with('read', '')
     for '', '?scope=', '?other=read', '?scope', '?scope=&scope=read';
-may '/text?scope=read', 'F6 text and variable', with('api.read');
-may_not '/text', 'F6 text and an empty variable', with('api.read');
-may '/two?scope=write', 'F6 two, one a variable', with('read', 'write');
-may_not '/two?scope=write', 'F6 two, one a variable that is not there', with('read');
-may_not '/two', 'F6 two, one an empty variable', with('read', 'write');
-may_not '/anytwo', 'F6 any of two, one an empty variable', with('read');
-may '/anytwo?scope=write', 'F6 any of two, one a variable', with('write');
-may '/claim', 'F6 a claim', good_token(aud => 'main', scope => ['it'], department => 'it');
-may_not '/claim', 'F6 a claim, another',
+may '/text?scope=read', 'text and variable', with('api.read');
+may_not '/text', 'text and an empty variable', with('api.read');
+may '/two?scope=write', 'two, one a variable', with('read', 'write');
+may_not '/two?scope=write', 'two, one a variable that is not there', with('read');
+may_not '/two', 'two, one an empty variable', with('read', 'write');
+may_not '/anytwo', 'any of two, one an empty variable', with('read');
+may '/anytwo?scope=write', 'any of two, one a variable', with('write');
+may '/claim', 'a claim', good_token(aud => 'main', scope => ['it'], department => 'it');
+may_not '/claim', 'a claim, another',
     good_token(aud => 'main', scope => ['it'], department => 'hr');
-may_not '/claim', 'F6 a claim that is not there', with('it');
+may_not '/claim', 'a claim that is not there', with('it');
 
 # --- inheritance ------------------------------------------------------------
 
-may '/in/herited', 'F6 inherited', with('read');
-may_not '/in/herited', 'F6 inherited', with('write');
-may '/in/off', 'F6 off in a child', with();
-refused $s, '/in/off', NONE => 'F6 off in a child is not auth_token off';
-may '/in/other', 'F6 replaced in a child', with('delete');
-may_not '/in/other', "F6 the parent's does not count", with('read');
-may '/in/mode', 'F6 any in a child', with('write');
-may_not '/in/mode', 'F6 any in a child', with('read');
-may "/in/deeper/still", "F6 the mode is inherited with the list, $_", with($_) for qw(a b);
-may_not '/in/deeper/still', 'F6 the mode is inherited with the list', with('read'),
+may '/in/herited', 'inherited', with('read');
+may_not '/in/herited', 'inherited', with('write');
+may '/in/off', 'off in a child', with();
+refused $s, '/in/off', NONE => 'off in a child is not auth_token off';
+may '/in/other', 'replaced in a child', with('delete');
+may_not '/in/other', "the parent's does not count", with('read');
+may '/in/mode', 'any in a child', with('write');
+may_not '/in/mode', 'any in a child', with('read');
+may "/in/deeper/still", "the mode is inherited with the list, $_", with($_) for qw(a b);
+may_not '/in/deeper/still', 'the mode is inherited with the list', with('read'),
     expect => { realm => 'x' };
 
-may '/limited', 'F6 limit_except GET, GET', with('read');
-may '/limited', 'F6 limit_except GET, HEAD', with('read'), method => 'HEAD';
-may '/limited', 'F6 limit_except GET, POST', with('write'), method => 'POST', body => '';
-may_not '/limited', 'F6 limit_except GET, POST', with('read'), method => 'POST', body => '';
-may_not '/limited', 'F6 limit_except GET, GET', with('write');
+may '/limited', 'limit_except GET, GET', with('read');
+may '/limited', 'limit_except GET, HEAD', with('read'), method => 'HEAD';
+may '/limited', 'limit_except GET, POST', with('write'), method => 'POST', body => '';
+may_not '/limited', 'limit_except GET, POST', with('read'), method => 'POST', body => '';
+may_not '/limited', 'limit_except GET, GET', with('write');
 
 done;

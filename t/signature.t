@@ -1,6 +1,10 @@
 #!/usr/bin/perl
 
 # Signatures: what holds, and every way in which one must not (rows S).
+#
+# Requirements: signature-valid, signature-bit-flip, signature-shape,
+#   signature-of-another-token, alg-none, alg-hmac-with-public-key,
+#   alg-mix-up, ecdsa-shape, header-embedded-key, header-kid, rfc-vectors.
 
 use v5.36;
 
@@ -93,19 +97,19 @@ sub handshake ($name) {
     is_granted $answer, "a TLS handshake after $name";
 }
 
-# --- S1: good ones ----------------------------------------------------------
+# --- good ones --------------------------------------------------------------
 
-granted $s, '/api', 'S1 RS256, 2048 bits', token => good_token();
-granted $s, '/sizes', "S1 RS256, $_", token => token(key => key($_))
+granted $s, '/api', 'RS256, 2048 bits', token => good_token();
+granted $s, '/sizes', "RS256, $_", token => token(key => key($_))
     for 'rsa3072', 'rsa4096';
-granted $s, '/algs', "S1 $_", token => token(alg => $_)
+granted $s, '/algs', "$_", token => token(alg => $_)
     for qw(RS256 RS384 RS512 PS256 PS384 PS512);
-granted $s, '/es', "S1 $_->[0]", token => token(alg => $_->[0], key => key($_->[1]))
+granted $s, '/es', "$_->[0]", token => token(alg => $_->[0], key => key($_->[1]))
     for ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed25519'];
-granted $s, '/es256', 'S1 ES256 from a PEM file',
+granted $s, '/es256', 'ES256 from a PEM file',
     token => token(alg => 'ES256', key => key('p256'));
 
-# --- S2: one bit ------------------------------------------------------------
+# --- one bit ----------------------------------------------------------------
 
 {
     my $good   = good_token();
@@ -117,23 +121,23 @@ granted $s, '/es256', 'S1 ES256 from a PEM file',
             my @changed = @parts;
             substr($changed[$n], $i, 1) ^.= chr(1 << $i % 8);
             inv('/api', $n ? 'bad_signature' : undef,
-                "S2 a bit of byte $i of the $name[$n]", join '.', map { b64u($_) } @changed);
+                "a bit of byte $i of the $name[$n]", join '.', map { b64u($_) } @changed);
         }
     }
 
     for my $i (0 .. length($good) - 1) {
         my $changed = $good;
         substr($changed, $i, 1) ^.= "\x01";
-        inv('/api', undef, "S2 a bit of character $i", $changed);
+        inv('/api', undef, "a bit of character $i", $changed);
     }
 
-    inv('/api', undef, "S2 without character $_",
+    inv('/api', undef, "without character $_",
         substr($good, 0, $_) . substr($good, $_ + 1)) for map { $_ * 17 } 0 .. 30;
-    granted $s, '/api', 'S2 the token itself', token => $good;
+    granted $s, '/api', 'the token itself', token => $good;
 }
-handshake('S2');
+handshake('signature-bit-flip');
 
-# --- S3: signatures of other shapes -----------------------------------------
+# --- signatures of other shapes ---------------------------------------------
 
 sub number ($bytes)   { Math::BigInt->from_bytes($bytes) }
 sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
@@ -153,7 +157,7 @@ sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
     my $more = number($sig) + $n;
     my $size = length $more->to_bytes;
 
-    inv('/api', $_->[2] // 'bad_signature', "S3 $_->[0]", "$text." . b64u($_->[1])) for
+    inv('/api', $_->[2] // 'bad_signature', "$_->[0]", "$text." . b64u($_->[1])) for
         ['empty',          '', 'malformed'],
         ['all zero',       "\0" x 256],
         ['all ff',         "\xff" x 256],
@@ -171,25 +175,25 @@ sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
         ['n + 1',          bytes($n + 1, 256)],
         ['reversed',       scalar reverse $sig],
         ['the hash alone', "\0" x 224 . 'h' x 32];
-    granted $s, '/api', 'S3 the token itself', token => $token;
+    granted $s, '/api', 'the token itself', token => $token;
 }
-handshake('S3');
+handshake('signature-shape');
 
-# --- S4: of another token ---------------------------------------------------
+# --- of another token -------------------------------------------------------
 
 {
     my @a = split /\./, good_token(id => 'a');
     my @b = split /\./, good_token(id => 'b', isAdmin => \'true');
     my @c = split /\./, token(header => { x => 1 });
 
-    inv('/api', 'bad_signature', "S4 $_->[0]", join '.', $_->[1]->@*) for
+    inv('/api', 'bad_signature', "$_->[0]", join '.', $_->[1]->@*) for
         ["another token's signature", [$a[0], $a[1], $b[2]]],
         ["another token's payload",   [$a[0], $b[1], $a[2]]],
         ["another token's header",    [$c[0], $a[1], $a[2]]],
         ['a token of another key',    [split /\./, token(key => key('rsa2'))]];
 }
 
-# --- S5: none ---------------------------------------------------------------
+# --- none -------------------------------------------------------------------
 
 {
     my ($h, $p, $sig) = split /\./, good_token();
@@ -197,14 +201,14 @@ handshake('S3');
     for my $none ('none', 'None', 'nOnE', 'NONE', 'none ', '') {
         my $text = b64u(qq({"alg":"$none","typ":"JWT"})) . ".$p";
 
-        inv('/algs', 'malformed', "S5 '$none' without a signature", "$text.");
-        inv('/algs', 'bad_alg', "S5 '$none' with the old signature", "$text.$sig");
-        inv('/algs', 'bad_alg', "S5 '$none' with AA", "$text.AA");
-        inv('/algs', 'bad_alg', "S5 '$none' with a signature over that", signed($text));
+        inv('/algs', 'malformed', "'$none' without a signature", "$text.");
+        inv('/algs', 'bad_alg', "'$none' with the old signature", "$text.$sig");
+        inv('/algs', 'bad_alg', "'$none' with AA", "$text.AA");
+        inv('/algs', 'bad_alg', "'$none' with a signature over that", signed($text));
     }
 }
 
-# --- S6: HMAC with what is public -------------------------------------------
+# --- HMAC with what is public -----------------------------------------------
 
 {
     my $key = key('rsa');
@@ -229,21 +233,21 @@ handshake('S3');
     for my $secret (@secrets) {
         for my $alg (qw(HS256 HS384 HS512)) {
             my $token = token(alg => $alg, key => $secret->[1]);
-            inv('/algs', 'bad_alg', "S6 $alg with $secret->[0]", $token);
+            inv('/algs', 'bad_alg', "$alg with $secret->[0]", $token);
         }
 
-        inv('/algs', undef, "S6 an HMAC with $secret->[0] as RS256",
+        inv('/algs', undef, "an HMAC with $secret->[0] as RS256",
             token(alg => 'HS256', key => $secret->[1], header => { alg => 'RS256' }));
     }
 }
 
-# --- S7: one algorithm's signature under another's name ---------------------
+# --- one algorithm's signature under another's name -------------------------
 
 for my $pair (['RS512', 'RS256'], ['RS256', 'RS512'], ['PS256', 'RS256'],
               ['RS256', 'PS256'], ['PS384', 'PS256'], ['PS256', 'PS512'])
 {
     my ($is, $says) = @$pair;
-    inv('/algs', 'bad_signature', "S7 $is under $says",
+    inv('/algs', 'bad_signature', "$is under $says",
         token(alg => $is, header => { alg => $says }));
 }
 
@@ -253,13 +257,13 @@ for my $pair (['RS512', 'RS256'], ['RS256', 'RS512'], ['PS256', 'RS256'],
 
     for my $salt (0, 20, 31, 33, 64, 222) {
         my $sig = key('rsa')->{pk}->sign_message($text, 'SHA256', 'pss', $salt);
-        inv('/algs', 'bad_signature', "S7 PS256 with a salt of $salt bytes",
+        inv('/algs', 'bad_signature', "PS256 with a salt of $salt bytes",
             "$text." . b64u($sig));
     }
 }
-handshake('S7');
+handshake('alg-mix-up');
 
-# --- S9: elliptic curves ----------------------------------------------------
+# --- elliptic curves --------------------------------------------------------
 
 {
     my $order = Math::BigInt->from_hex(
@@ -272,7 +276,7 @@ handshake('S7');
     my ($zero, $n) = ("\0" x 32, bytes($order, 32));
     my $less = bytes($order - 1, 32);
 
-    inv('/es256', $_->[2] // 'bad_signature', "S9 $_->[0]", "$text." . b64u($_->[1])) for
+    inv('/es256', $_->[2] // 'bad_signature', "$_->[0]", "$text." . b64u($_->[1])) for
         ['r = s = 0', $zero x 2], ['r = 0', $zero . $t], ['s = 0', $r . $zero],
         ['r = n', $n . $t], ['s = n', $r . $n], ['r = s = n', $n . $n],
         ['r = s = n - 1', $less x 2], ['r = s = 1', "\0" x 31 . "\1" . "\0" x 31 . "\1"],
@@ -283,28 +287,28 @@ handshake('S7');
         ['63 bytes', substr $sig, 0, 63], ['65 bytes', "$sig\0"], ['66 bytes', "\0$r\0$t"],
         ['a zero in front', "\0$sig"], ['96 bytes', $sig . "\0" x 32];
 
-    granted $s, '/es256', 'S9 (r, n - s) is a signature, too',
+    granted $s, '/es256', '(r, n - s) is a signature, too',
         token => "$text." . b64u($r . bytes($order - number($t), 32));
-    granted $s, '/es256', 'S9 the token itself', token => $token;
+    granted $s, '/es256', 'the token itself', token => $token;
 }
 
 for my $curve (qw(p384 p521 secp256k1 p256b)) {
-    inv('/es256', 'bad_signature', "S9 ES256 by a key on $curve",
+    inv('/es256', 'bad_signature', "ES256 by a key on $curve",
         token(alg => 'ES256', key => key($curve)));
 }
-inv('/es384', 'no_key', 'S9 ES256 by the P-384 key of the set',
+inv('/es384', 'no_key', 'ES256 by the P-384 key of the set',
     token(alg => 'ES256', key => key('p384')));
-granted $s, '/es384', 'S9 ES384 by it', token => token(alg => 'ES384', key => key('p384'));
-inv('/es', 'bad_signature', 'S9 ES384 by the P-256 key of the set',
+granted $s, '/es384', 'ES384 by it', token => token(alg => 'ES384', key => key('p384'));
+inv('/es', 'bad_signature', 'ES384 by the P-256 key of the set',
     token(alg => 'ES384', key => key('p256')));
-inv('/es', 'bad_alg', 'S9 ES512 by it', token(alg => 'ES512', key => key('p256')));
-inv('/es', 'bad_alg', 'S9 ES512', token(alg => 'ES512', key => key('p521')));
-inv('/es', 'bad_alg', 'S9 ES256K',
+inv('/es', 'bad_alg', 'ES512 by it', token(alg => 'ES512', key => key('p256')));
+inv('/es', 'bad_alg', 'ES512', token(alg => 'ES512', key => key('p521')));
+inv('/es', 'bad_alg', 'ES256K',
     token(alg => 'ES256', key => key('secp256k1'), header => { alg => 'ES256K' }));
-inv('/es', 'no_key', 'S9 RS256 where all keys are of other types', good_token());
-inv('/es', 'bad_signature', 'S9 EdDSA by another key',
+inv('/es', 'no_key', 'RS256 where all keys are of other types', good_token());
+inv('/es', 'bad_signature', 'EdDSA by another key',
     token(alg => 'EdDSA', key => key('ed25519b')));
-inv('/es', 'bad_signature', 'S9 ECDSA under EdDSA',
+inv('/es', 'bad_signature', 'ECDSA under EdDSA',
     token(alg => 'ES256', key => key('p256'), header => { alg => 'EdDSA' }));
 {
     my $token = token(alg => 'EdDSA', key => key('ed25519'));
@@ -315,16 +319,16 @@ inv('/es', 'bad_signature', 'S9 ECDSA under EdDSA',
 
     # RFC 8032 section 5.1.7: S must be less than the order; it is little-endian
     my $more = reverse bytes(number(scalar reverse $t) + $l, 32);
-    inv('/es', 'bad_signature', 'S9 EdDSA with S + L', "$text." . b64u($r . $more));
-    inv('/es', 'bad_signature', 'S9 EdDSA with S = 0', "$text." . b64u($r . "\0" x 32));
-    inv('/es', 'bad_signature', 'S9 EdDSA with R = identity and S = 0',
+    inv('/es', 'bad_signature', 'EdDSA with S + L', "$text." . b64u($r . $more));
+    inv('/es', 'bad_signature', 'EdDSA with S = 0', "$text." . b64u($r . "\0" x 32));
+    inv('/es', 'bad_signature', 'EdDSA with R = identity and S = 0',
         "$text." . b64u("\1" . "\0" x 63));
-    inv('/es', 'bad_signature', 'S9 EdDSA of 65 bytes', "$text." . b64u("$r$t\0"));
-    granted $s, '/es', 'S9 the token itself', token => $token;
+    inv('/es', 'bad_signature', 'EdDSA of 65 bytes', "$text." . b64u("$r$t\0"));
+    granted $s, '/es', 'the token itself', token => $token;
 }
-handshake('S9');
+handshake('ecdsa-shape');
 
-# --- S10: keys that the token brings along ----------------------------------
+# --- keys that the token brings along ---------------------------------------
 
 {
     my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 9,
@@ -345,18 +349,18 @@ handshake('S9');
 
     for my $row (@embedded) {
         my ($what, $header) = @$row;
-        inv('/api', 'bad_signature', "S10 $what of the attacker, signed by him",
+        inv('/api', 'bad_signature', "$what of the attacker, signed by him",
             token(header => $header, key => key('rsa2')));
-        granted $s, '/api', "S10 $what of the attacker, signed by our key",
+        granted $s, '/api', "$what of the attacker, signed by our key",
             token => token(header => $header);
     }
 
-    ok !$silent->accept, 'S10 nobody connected to the address in the token';
+    ok !$silent->accept, 'nobody connected to the address in the token';
 }
 
-# --- S11: kid ---------------------------------------------------------------
+# --- kid --------------------------------------------------------------------
 
-granted $s, '/kids', "S11 kid $_->[0]",
+granted $s, '/kids', "kid $_->[0]",
     token => token(header => { kid => $_->[0] }, key => key($_->[1]), alg => $_->[2]) for
     ['one', 'rsa', 'RS256'], ['two', 'rsa2', 'RS256'], ['one', 'rsa', 'RS512'],
     ['rs512', 'rsa3', 'RS512'], ['curve', 'p256', 'ES256'];
@@ -374,27 +378,27 @@ my @kids = (
 my $strace = qx(strace -V 2>/dev/null) ? strace(($s->workers)[0]) : undef;
 
 for my $kid (@kids) {
-    inv('/kids', undef, 'S11 kid ' . substr($kid, 0, 40),
+    inv('/kids', undef, 'kid ' . substr($kid, 0, 40),
         token(header => { kid => \$kid }));
 }
 
-inv('/kids', 'bad_kid', "S11 kid $_", token(header => { kid => \$_ }))
+inv('/kids', 'bad_kid', "kid $_", token(header => { kid => \$_ }))
     for '1', '"' . 'k' x 257 . '"', '{}';
-inv('/kids', 'unknown_kid', "S11 kid $_", token(header => { kid => \$_ }))
+inv('/kids', 'unknown_kid', "kid $_", token(header => { kid => \$_ }))
     for '"three"', '"' . 'k' x 256 . '"';
-inv('/kids', 'bad_signature', 'S11 the kid of another key',
+inv('/kids', 'bad_signature', 'the kid of another key',
     token(header => { kid => 'two' }));
-inv('/kids', 'unknown_kid', "S11 the kid of a key for another alg",
+inv('/kids', 'unknown_kid', "the kid of a key for another alg",
     token(header => { kid => $_ })) for 'curve', 'rs512';
-inv('/kids', 'unknown_kid', 'S11 RS256 by the key that is for RS512',
+inv('/kids', 'unknown_kid', 'RS256 by the key that is for RS512',
     token(header => { kid => 'rs512' }, key => key('rsa3')));
-inv('/kids', 'bad_signature', 'S11 RS256 by it without a kid', token(key => key('rsa3')));
+inv('/kids', 'bad_signature', 'RS256 by it without a kid', token(key => key('rsa3')));
 
 SKIP: {
     skip 'strace cannot attach', 1 if !$strace;
-    is_deeply [$strace->()], [], 'S11 the worker opened no file and connected to nobody';
+    is_deeply [$strace->()], [], 'the worker opened no file and connected to nobody';
 }
-handshake('S11');
+handshake('header-kid');
 
 # Traces a process; what is returned ends that, and returns what it opened.
 sub strace ($pid) {
@@ -426,7 +430,7 @@ sub strace ($pid) {
     return;
 }
 
-# --- S12: the documents -----------------------------------------------------
+# --- the documents ----------------------------------------------------------
 
 SKIP: {
     my $cookbook = shared_data('jose/jose-cookbook')
@@ -490,12 +494,12 @@ CONF
         my ($name, undef, $token, $reason) = $vectors[$i]->@*;
 
         refused $server, "/$i/", ($reason eq 'expired' ? 'EXP' : 'INV'),
-                "S12 $name is what the document says", token => $token, reason => $reason;
+                "$name is what the document says", token => $token, reason => $reason;
 
         next if $reason !~ /expired|bad_payload/;
         my ($h, $p, $sig) = parts($token);
         substr($p, 5, 1) ^.= "\1";
-        refused $server, "/$i/", INV => "S12 $name, changed", reason => 'bad_signature',
+        refused $server, "/$i/", INV => "$name, changed", reason => 'bad_signature',
                 token => join '.', map { b64u($_) } $h, $p, $sig;
     }
 }

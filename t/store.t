@@ -2,8 +2,10 @@
 
 # The store's files: what nginx -t says of them and how that is mended, who opens
 # them, and what happens to them while nginx runs: workers that die, a store that
-# is removed, replaced, restored, cut, full or read-only (rows D4-D6, D9, D10, O2,
-# O3, O6, O7).
+# is removed, replaced, restored, cut, full or read-only.
+#
+# Requirements: import-atomic, store-removed, store-reload, store-faults,
+#   signals, store-files, reload-with-errors, worker-killed, process-models.
 
 use v5.36;
 
@@ -122,12 +124,12 @@ sub write_to ($path, $content) {
 
 # what no command can mend, but a copy
 for my $row (
-    ['D4 data.mdb that was cut', sub ($p) { truncate "$p/data.mdb", 3 * 4096 }, qr/was cut: it has 12288 bytes of \d+; restore it from a copy/],
-    ['D4 an empty data.mdb', sub ($p) { truncate "$p/data.mdb", 0 }, qr/is no store/],
-    ['D4 another file as data.mdb', sub ($p) { write_to("$p/data.mdb", 'x' x 100_000) }, qr/is no store, or is of another version/],
-    ['D5 a directory as data.mdb', sub ($p) { unlink "$p/data.mdb"; mkdir "$p/data.mdb" }, qr/is no regular file/],
-    ['D5 a FIFO as data.mdb', sub ($p) { unlink "$p/data.mdb"; POSIX::mkfifo("$p/data.mdb", 0640) }, qr/is no regular file/],
-    ['D5 a device as data.mdb', sub ($p) { unlink "$p/data.mdb"; symlink '/dev/zero', "$p/data.mdb" }, qr/is no regular file/],
+    ['data.mdb that was cut', sub ($p) { truncate "$p/data.mdb", 3 * 4096 }, qr/was cut: it has 12288 bytes of \d+; restore it from a copy/],
+    ['an empty data.mdb', sub ($p) { truncate "$p/data.mdb", 0 }, qr/is no store/],
+    ['another file as data.mdb', sub ($p) { write_to("$p/data.mdb", 'x' x 100_000) }, qr/is no store, or is of another version/],
+    ['a directory as data.mdb', sub ($p) { unlink "$p/data.mdb"; mkdir "$p/data.mdb" }, qr/is no regular file/],
+    ['a FIFO as data.mdb', sub ($p) { unlink "$p/data.mdb"; POSIX::mkfifo("$p/data.mdb", 0640) }, qr/is no regular file/],
+    ['a device as data.mdb', sub ($p) { unlink "$p/data.mdb"; symlink '/dev/zero', "$p/data.mdb" }, qr/is no regular file/],
     ['a file as the store', sub ($p) { system 'rm', '-r', $p; write_to($p, '') }, qr/Not a directory/],
 ) {
     my ($name, $break, $pattern) = @$row;
@@ -140,9 +142,9 @@ my @mendable = (
     ['no store', sub ($p) { system 'rm', '-r', $p }, qr/No such file or directory; a store is made with/],
     ['no data.mdb', sub ($p) { system "rm $p/*.mdb" }, qr/No such file or directory; a store is made with/],
     ['no lock.mdb', sub ($p) { unlink "$p/lock.mdb" }, qr/lock\.mdb": No such file/],
-    ['D5 everybody may write data.mdb', sub ($p) { chmod 0646, "$p/data.mdb" }, qr/written by others/],
-    ['D5 everybody may write lock.mdb', sub ($p) { chmod 0666, "$p/lock.mdb" }, qr/written by others/],
-    ['D5 everybody may write the directory', sub ($p) { chmod 02777, $p }, qr/written by others/],
+    ['everybody may write data.mdb', sub ($p) { chmod 0646, "$p/data.mdb" }, qr/written by others/],
+    ['everybody may write lock.mdb', sub ($p) { chmod 0666, "$p/lock.mdb" }, qr/written by others/],
+    ['everybody may write the directory', sub ($p) { chmod 02777, $p }, qr/written by others/],
     ['the group may write data.mdb', sub ($p) { chmod 0660, "$p/data.mdb" }, qr/written by others/],
     ['the group may write the directory', sub ($p) { chmod 02770, $p }, qr/written by others/],
 );
@@ -194,13 +196,13 @@ SKIP: {
     system 'umount', '/etc/group';
 }
 
-# the rest of D5: links lead where they lead
+# symbolic links lead where they lead
 {
     my $s = make_server();
     my $p = $s->{store}->path;
     rename $p, "$p.real";
     symlink 'store.real', $p;
-    is_fine($s, 'D5 a link to the store');
+    is_fine($s, 'a link to the store');
 }
 
 # where nginx is not root's, its one user may own the store, and is told so
@@ -353,17 +355,17 @@ SKIP: {
     AuthToken::Log::await_true(sub { !grep { my $w = $_; grep { $_ == $w } @leaving } $s->workers },
                                'the old worker to end');
 
-    # D9, O4: a store that nginx -t refuses
+    # a store that nginx -t refuses
     my $path    = $s->{store}->path;
     my @workers = $s->workers;
     chmod 0646, "$path/data.mdb";
     $s->reload(fails => 1);
-    is_deeply [$s->workers], \@workers, 'D9 a reload of what is refused: the old workers go on';
-    is answer($s, $token), '200', 'D9 with the store that they have';
+    is_deeply [$s->workers], \@workers, 'a reload of what is refused: the old workers go on';
+    is answer($s, $token), '200', 'with the store that they have';
     chmod 0640, "$path/data.mdb";
     expect_log $s, qr/\[emerg\].*written by others/;
 
-    # O3: workers that are killed, while they work
+    # workers that are killed, while they work
     my $pairs = $hurry ? 15 : 100;
     my ($right, $asked) = (0, 0);
 
@@ -378,10 +380,10 @@ SKIP: {
         $right += (answer($s, $token) eq '200') + (answer($s, 'x' x 32) =~ /^401 /);
     }
 
-    is $right, $asked, "O3 " . 2 * $pairs . ' workers killed: right verdicts all the time';
+    is $right, $asked, "" . 2 * $pairs . ' workers killed: right verdicts all the time';
     answer($s, $token) for 1 .. 40;
-    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'O3 no slot of a dead one is left';
-    unlike $s->errors->content, qr/MDB_|store "/, 'O3 and nothing is said of the store';
+    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'no slot of a dead one is left';
+    unlike $s->errors->content, qr/MDB_|store "/, 'and nothing is said of the store';
     expect_log $s, qr/exited on signal 9/;
 
     # a command that is killed leaves nothing either
@@ -444,29 +446,29 @@ sub complaints ($s) {
 
     is answer($s, $one), '200', 'before all that';
 
-    # D6 removed
+    # removed
     my $before = complaints($s);
     rename "$path/data.mdb", "$dir/kept";
-    settles($s, $one, '200', $gone, 'D6 data.mdb removed');
-    refused $s, '/', FAIL => 'D6 removed', api_token => $one, reason => 'unavailable';
-    refused $s, '/', FAIL => 'D6 an unknown token, too', api_token => 'x' x 32, reason => 'unavailable';
-    refused $s, '/', NONE => 'D6 no credential', reason => 'no_credential';
-    granted $s, '/', 'D6 a JWT goes on', token => good_token();
-    granted $s, '/good', 'D6 where there are JWTs alone', token => good_token();
+    settles($s, $one, '200', $gone, 'data.mdb removed');
+    refused $s, '/', FAIL => 'removed', api_token => $one, reason => 'unavailable';
+    refused $s, '/', FAIL => 'an unknown token, too', api_token => 'x' x 32, reason => 'unavailable';
+    refused $s, '/', NONE => 'no credential', reason => 'no_credential';
+    granted $s, '/', 'a JWT goes on', token => good_token();
+    granted $s, '/good', 'where there are JWTs alone', token => good_token();
     sleep 2.2;
-    is complaints($s) - $before, 2, 'D6 each worker says so once, not every second';
-    like +(complaints($s))[-1], qr/\[error\].*data\.mdb": No such file/, 'D6 and what is missing';
+    is complaints($s) - $before, 2, 'each worker says so once, not every second';
+    like +(complaints($s))[-1], qr/\[error\].*data\.mdb": No such file/, 'and what is missing';
 
     rename "$dir/kept", "$path/data.mdb";
-    settles($s, $one, $gone, '200', 'D6 back again');
+    settles($s, $one, $gone, '200', 'back again');
     is scalar(() = $s->errors->content =~ /the store "\Q$path\E" is open again/g), 2,
-        'D6 and each says that';
+        'and each says that';
 
     # renamed
     rename $path, "$path.away";
-    settles($s, $one, '200', $gone, 'D6 the directory renamed');
+    settles($s, $one, '200', $gone, 'the directory renamed');
     rename "$path.away", $path;
-    settles($s, $one, $gone, '200', 'D6 and back');
+    settles($s, $one, $gone, '200', 'and back');
 
     # a second directory in its place, made aside
     {
@@ -474,12 +476,12 @@ sub complaints ($s) {
         my $three = $other->token('t3');
         rename $path, "$path.away";
         rename $other->path, $path;
-        settles($s, $one, '200', $none, 'D5 another store in its place: the old token');
-        settles($s, $three, $none, '200', 'D5 the new one');
+        settles($s, $one, '200', $none, 'another store in its place: the old token');
+        settles($s, $three, $none, '200', 'the new one');
         rename $path, "$dir/other";
         rename "$path.away", $path;
-        settles($s, $three, '200', $none, 'D5 the first one again: the other\'s token');
-        settles($s, $one, $none, '200', 'D5 its own');
+        settles($s, $three, '200', $none, 'the first one again: the other\'s token');
+        settles($s, $one, $none, '200', 'its own');
     }
 
     # An older copy: transactions are counted from less on.  Its last one is what
@@ -522,23 +524,23 @@ sub complaints ($s) {
     settles($s, $one, $off, '200', 'a copy over it');
     settles($s, $two, $off, '200', 'a copy over it: all of it');
 
-    # D4 cut
+    # cut
     $copy->("$path/data.mdb", "$dir/kept");
     $before = complaints($s);
     truncate "$path/data.mdb", 5 * 4096;
     AuthToken::Log::await_true(sub { complaints($s) == $before + 2 }, 'both to see that it was cut');
-    refused $s, '/', FAIL => 'D4 cut', api_token => $one, reason => 'unavailable';
-    granted $s, '/', 'D4 a JWT goes on', token => good_token();
-    like +(complaints($s))[-1], qr/was cut: it has 20480 bytes of \d+/, 'D4 and says so';
+    refused $s, '/', FAIL => 'cut', api_token => $one, reason => 'unavailable';
+    granted $s, '/', 'a JWT goes on', token => good_token();
+    like +(complaints($s))[-1], qr/was cut: it has 20480 bytes of \d+/, 'and says so';
     rename "$dir/kept", "$path/data.mdb";
-    settles($s, $one, $gone, '200', 'D4 restored');
+    settles($s, $one, $gone, '200', 'restored');
 
-    # D4 something else
+    # something else
     $copy->("$path/data.mdb", "$dir/kept");
     $s->write('store/data.mdb', "no store\n" x 10_000);
-    settles($s, $one, '200', $gone, 'D4 another file in its place');
+    settles($s, $one, '200', $gone, 'another file in its place');
     rename "$dir/kept", "$path/data.mdb";
-    settles($s, $one, $gone, '200', 'D4 restored');
+    settles($s, $one, $gone, '200', 'restored');
 
     # with another lock.mdb writers would know nothing of those who read
     $copy->("$path/lock.mdb", "$dir/kept");
@@ -615,7 +617,7 @@ sub launch ($s, $globals) {
     waitpid launch($s, 'daemon on;'), 0;
     my $old = pid_in($s, 'nginx.pid');
     push @launched, $old;
-    is answer($s, $one), '200', 'O2 before the upgrade';
+    is answer($s, $one), '200', 'before the upgrade';
 
     kill 'USR2', $old;
     my $new = pid_in($s, 'nginx.pid', $old);
@@ -624,40 +626,40 @@ sub launch ($s, $globals) {
 
     # two masters, with a worker each
     my @both = (grep({ $_ != $new } workers_of($s, $old)), workers_of($s, $new));
-    is scalar @both, 2, 'O2 two workers of two masters';
+    is scalar @both, 2, 'two workers of two masters';
     AuthToken::Log::await_true(sub { mapped($both[1]) }, 'it to open the store');
-    is_deeply [map { mapped($_) } $old, $new, @both], [0, 0, 1, 1], 'O2 each has one environment';
+    is_deeply [map { mapped($_) } $old, $new, @both], [0, 0, 1, 1], 'each has one environment';
     $s->{store}->ok('token', 'disable', 't2');
-    is_deeply [map { answer($s, $two) } 1 .. 20], [($off) x 20], 'O2 a change counts in both';
+    is_deeply [map { answer($s, $two) } 1 .. 20], [($off) x 20], 'a change counts in both';
 
     kill 'WINCH', $old;
     kill 'QUIT', $old;
-    ok gone($old), 'O2 the old one has gone';
-    is answer($s, $one), '200', 'O2 the new one has the store';
+    ok gone($old), 'the old one has gone';
+    is answer($s, $one), '200', 'the new one has the store';
     $s->{store}->ok('token', 'disable', 't1');
-    is answer($s, $one), $off, 'O2 and sees changes';
-    is_deeply [slots($s)], [workers_of($s, $new)], 'O2 the old one\'s slot is free';
+    is answer($s, $one), $off, 'and sees changes';
+    is_deeply [slots($s)], [workers_of($s, $new)], 'the old one\'s slot is free';
 
     kill 'QUIT', $new;
-    ok gone($new), 'O2 QUIT';
-    is_deeply [alarms($s)], [], 'O2 nothing alarming in the log';
+    ok gone($new), 'QUIT';
+    is_deeply [alarms($s)], [], 'nothing alarming in the log';
 }
 
-# O6: nginx itself serves nothing after a HUP there, but it reads its
+# nginx itself serves nothing after a HUP there, but it reads its
 # configuration anew in the process that has the store open
 {
     my $s = make_server();
     my $token = $s->{store}->token('t1');
     my $pid = launch($s, 'daemon off; master_process off;');
 
-    is answer($s, $token), '200', 'O6 no master process';
+    is answer($s, $token), '200', 'no master process';
     for my $n (1 .. 5) {
         $s->errors->lines;
         kill 'HUP', $pid;
         $s->errors->await(qr/using the "epoll" event method/);
-        is mapped($pid), 1, "O6 reload $n: one environment";
+        is mapped($pid), 1, "reload $n: one environment";
     }
-    is_deeply [slots($s)], [$pid], 'O6 and one slot';
+    is_deeply [slots($s)], [$pid], 'and one slot';
 
     kill 'KILL', $pid;
     waitpid $pid, 0;
@@ -671,7 +673,7 @@ END { if ($mounted && $$ == ($owner // 0)) { local $?; system 'umount', '-l', $m
 SKIP: {
     skip 'it takes mounts', 1 if !$mounts;
 
-    # D10 full
+    # full
     my $s = start($conf, files => \%files, workers => 2, prepare => sub ($s) {
         $mounted = $s->dir . '/store';
         mkdir $mounted;
@@ -685,40 +687,40 @@ SKIP: {
     my @records = map { { id => "many-$_", token => sprintf('%032d', $_), scope => ['read'] } } 1 .. 20_000;
     my ($status, $out, $err) = $store->run('import', '-', {
         input => JSON::PP->new->encode({ version => 1, tokens => \@records }) });
-    is $status, 1, 'D10 a full file system: the import fails';
+    is $status, 1, 'a full file system: the import fails';
     # LMDB says so of a write that was short
-    like $err, qr/(?:No space left on device|Input\/output error); nothing was changed/, 'D10 and says so';
-    is $store->ok('export'), $export, 'D10 nothing was changed';
-    is answer($s, $one), '200', 'D10 and the workers go on';
-    is answer($s, sprintf '%032d', 1), $none, 'D10 without what did not come to be';
-    settles($s, $two, '200', '200', 'D10 for good');
+    like $err, qr/(?:No space left on device|Input\/output error); nothing was changed/, 'and says so';
+    is $store->ok('export'), $export, 'nothing was changed';
+    is answer($s, $one), '200', 'and the workers go on';
+    is answer($s, sprintf '%032d', 1), $none, 'without what did not come to be';
+    settles($s, $two, '200', '200', 'for good');
 
     system('mount', '-o', 'remount,size=64m', $mounted) == 0 or die "mount: $?\n";
     $store->ok('token', 'disable', 't1');
-    is answer($s, $one), $off, 'D10 with more of it a change is one';
-    like $store->ok('check'), qr/^store +sound$/m, 'D10 the store is sound';
+    is answer($s, $one), $off, 'with more of it a change is one';
+    like $store->ok('check'), qr/^store +sound$/m, 'the store is sound';
 
-    # D10 read-only
+    # read-only
     system("mount --bind $mounted $mounted && mount -o remount,ro,bind $mounted") == 0
         or die "mount: $?\n";
     ($status, $out, $err) = $store->run('token', 'disable', 't2');
-    is $status, 1, 'D10 read-only: no change';
-    like $err, qr/Read-only file system/, 'D10 and it says so';
-    is answer($s, $two), '200', 'D10 the workers go on';
+    is $status, 1, 'read-only: no change';
+    like $err, qr/Read-only file system/, 'and it says so';
+    is answer($s, $two), '200', 'the workers go on';
 
     ($status, $out) = $s->check;
-    is $status, 0, 'D10 nginx -t goes on, too';
+    is $status, 0, 'nginx -t goes on, too';
     my ($text, $where) = said($out, 'warn');
-    like $text, qr/read-only file system, where it is read without locks/, 'D10 but warns';
-    is $where, here($s), 'D10 and says where';
+    like $text, qr/read-only file system, where it is read without locks/, 'but warns';
+    is $where, here($s), 'and says where';
     $s->reload;
-    is_deeply [map { answer($s, $_) } $one, $two], [$off, '200'], 'D10 new workers have it, too';
-    is_deeply [grep { mapped($_) != 1 } $s->workers], [], 'D10 once';
+    is_deeply [map { answer($s, $_) } $one, $two], [$off, '200'], 'new workers have it, too';
+    is_deeply [grep { mapped($_) != 1 } $s->workers], [], 'once';
 
     system('umount', '-l', $mounted) == 0 or die "umount: $?\n";
     $s->reload;
     $store->ok('token', 'disable', 't2');
-    is answer($s, $two), $off, 'D10 writable again: a change is one';
+    is answer($s, $two), $off, 'writable again: a change is one';
 }
 
 done;

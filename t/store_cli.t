@@ -2,6 +2,9 @@
 
 # Copyright (C) the nginx-auth-token authors
 # SPDX-License-Identifier: BSD-2-Clause
+#
+# Requirements: store-hashes-only, address-match, store-expiry, import-atomic,
+#   store-files, store-faults.
 
 # The command auth-token on its store.  AT_BIG=1 imports a million tokens too.
 
@@ -219,16 +222,16 @@ my $out = ok_out('token', 'create', '--user', 'bob', '--role', 'ops',
 my ($token) = $out =~ /^token +(\S+)$/m;
 my ($id) = $out =~ /^id +(\S+)$/m;
 
-like($token, qr/\A[A-Za-z0-9]{32}\z/, 'D1 32 letters and digits');
+like($token, qr/\A[A-Za-z0-9]{32}\z/, '32 letters and digits');
 like($id, qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/,
     'a GUID');
 like($out, qr/^ip_ranges +12\.34\.56\.0\/24\n +2001:db8::1\n/m,
-    'I1 host bits are cleared');
+    'host bits are cleared');
 like($out, qr/^expires +2030-12-31T00:00:00Z$/m, 'expiry');
 
 my $bytes = slurp("$store/data.mdb");
-is(index($bytes, $token), -1, 'D1 the token is not in the store');
-isnt(index($bytes, pack('H*', sha256_hex($token))), -1, 'D1 its SHA-256 is');
+is(index($bytes, $token), -1, 'the token is not in the store');
+isnt(index($bytes, pack('H*', sha256_hex($token))), -1, 'its SHA-256 is');
 
 $out = ok_out('token', 'show', $id);
 unlike($out, qr/\Q$token\E|@{[sha256_hex($token)]}/, 'show has neither');
@@ -467,9 +470,9 @@ is(counts(import_text(document(
     users => [ { username => 'u' } ]), '--json')),
     'users added 1 tokens added 2', 'what is short');
 $doc = json(export());
-is($doc->{tokens}[0]{sha256}, sha256_hex('y' x 32), 'D1 a clear one is hashed');
+is($doc->{tokens}[0]{sha256}, sha256_hex('y' x 32), 'a clear one is hashed');
 is($doc->{tokens}[1]{sha256}, sha256_hex('z'), 'hex in capitals');
-is($doc->{tokens}[0]{expires}, undef, 'D3 no expiry is never');
+is($doc->{tokens}[0]{expires}, undef, 'no expiry is never');
 $created = $doc->{tokens}[0]{created};
 ok(abs($created / 1000 - time) < 60, 'created now');
 is(counts(import_text(document(tokens => [ { id => 'a', token => 'y' x 32 } ]),
@@ -604,7 +607,7 @@ for (@bad) {
         qr/-: $table record $last: $want; nothing was changed/, $name);
 }
 
-is(export(), $text, 'D4 nothing was changed by any of them');
+is(export(), $text, 'nothing was changed by any of them');
 
 for (
     [ '', 'line 1: no JSON of an export' ],
@@ -648,14 +651,14 @@ for (
 for my $len (map { $_ * 97 } 1 .. length($text) / 97) {
     next if $len >= length($text) - 1;
     my $r = import_text(substr($text, 0, $len), '--replace');
-    isnt($r->{rc}, 0, "D4 cut at $len") if $r->{rc} eq '0';
+    isnt($r->{rc}, 0, "cut at $len") if $r->{rc} eq '0';
 }
 
-is(export(), $text, 'D4 a file that was cut changes nothing');
+is(export(), $text, 'a file that was cut changes nothing');
 fails(run('import', '/nonexistent'), 1,
     'cannot open "/nonexistent": No such file or directory', 'no file');
 fails(run('import', $dir), 1, "$dir: cannot read: Is a directory; nothing was "
-    . 'changed', 'D5 a directory');
+    . 'changed', 'a directory');
 
 ###############################################################################
 # killed, full, and two at once
@@ -747,8 +750,8 @@ SKIP: {
         }
     }
 
-    is(join("\n", @wrong), '', "D10 $failed failures of writes: all or nothing");
-    cmp_ok($failed, '>', 3, 'D10 there were some');
+    is(join("\n", @wrong), '', "$failed failures of writes: all or nothing");
+    cmp_ok($failed, '>', 3, 'there were some');
 }
 
 SKIP: {
@@ -761,13 +764,13 @@ SKIP: {
     ok_out({ in => $text }, 'import', '-');
     fails(run('import', '--replace', 'many'), 1,
         qr/.*(?:No space left on device|Input\/output error).*/, 'full disk');
-    is(export(), $text, 'D10 a full disk loses nothing');
+    is(export(), $text, 'a full disk loses nothing');
     system("cat /dev/zero >disk/fill 2>/dev/null");
     run('token', 'create') for 1 .. 3;
     unlink 'disk/fill';
-    like(ok_out('check'), $sound, 'D10 sound');
+    like(ok_out('check'), $sound, 'sound');
     ok_out({ in => $text }, 'import', '-', '--replace');
-    is(export(), $text, 'D10 and works again');
+    is(export(), $text, 'and works again');
     $store = $home;
     system('umount disk');
 }

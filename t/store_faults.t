@@ -3,7 +3,9 @@
 # Memory and writes that fail: each allocation of a worker on the way of an API
 # token and of a client in turn, each allocation and each write of the command.
 # Nobody is granted what he is not, and the store is what it was before a change
-# or after it (rows D10, M2).
+# or after it.
+#
+# Requirements: store-faults, allocation-failures.
 
 use v5.36;
 
@@ -240,23 +242,23 @@ for (@requests) {
             push @wrong, "$n: $body" if $body =~ /\A\{/ && $body !~ /\A\{"code":".*"\}\z/;
         }
 
-        is_deeply \@granted, [], "M2 $name, $mode: never granted";
-        is_deeply \@wrong, [], "M2 $name, $mode: refused as it ought to be, or by a 5xx";
-        is_deeply \@unfit, [], "M2 $name, $mode: who it is is right, or missing" if !$is_bad;
+        is_deeply \@granted, [], "$name, $mode: never granted";
+        is_deeply \@wrong, [], "$name, $mode: refused as it ought to be, or by a 5xx";
+        is_deeply \@unfit, [], "$name, $mode: who it is is right, or missing" if !$is_bad;
 
         if (join(' ', $s->workers) ne $worker) {
-            fail "M2 $name, $mode: the worker died";
+            fail "$name, $mode: the worker died";
             last REQUEST;
         }
     }
 
     is_deeply [(try_once('/scope', api_token => $text{plain}, tag => 'after'))[0],
                (try_once('/scope', api_token => $text{scope}, tag => 'after'))[0]], [200, 403],
-        "M2 $name: the next requests are fine";
+        "$name: the next requests are fine";
 }
 
-cmp_ok $seen{503} // 0, '>', 30, 'M2 our own failures are answered by 503';
-is_deeply [grep { /^4/ } keys %seen], [], 'M2 and a good credential is never called bad';
+cmp_ok $seen{503} // 0, '>', 30, 'our own failures are answered by 503';
+is_deeply [grep { /^4/ } keys %seen], [], 'and a good credential is never called bad';
 expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
 expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
 
@@ -271,8 +273,8 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
     disarm();
 
     is ((try_once('/scope', api_token => $text{plain}, tag => 'looked-at'))[0], 200,
-        'D10 looked at without memory: it stays open');
-    is scalar(() = $s->errors->content =~ /$refused/g), $before, 'D10 and nothing else is said';
+        'looked at without memory: it stays open');
+    is scalar(() = $s->errors->content =~ /$refused/g), $before, 'and nothing else is said';
 }
 
 # the store is opened, and memory fails meanwhile: each state of things is told
@@ -298,12 +300,12 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
             (try_once('/scope', api_token => $text{plain}, tag => 'opening'))[0] == 200
         }, 'the store');
     }
-    is $closed, @steps, 'D10 opened without memory: nothing is granted';
-    is $back, @steps, 'D10 and it is back with it';
+    is $closed, @steps, 'opened without memory: nothing is granted';
+    is $back, @steps, 'and it is back with it';
     untagged();
 }
 
-is_deeply [$s->workers], [$worker], 'M2 the worker is the one that it was';
+is_deeply [$s->workers], [$worker], 'the worker is the one that it was';
 
 # --- the command ------------------------------------------------------------
 
@@ -430,7 +432,7 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
 
     for my $lasting (0, 1) {
         my $mode = $lasting ? 'from then on' : 'once';
-        each_fault("D10 $name without memory, $mode", \@arguments,
+        each_fault("$name without memory, $mode", \@arguments,
             sub ($n) {
                 return $n < 60 || $n > $total - 200 ? $n + 1 : min($n + $step, max($n + 1, $total - 199));
             },
@@ -446,7 +448,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
     my ($name, @arguments) = @$row;
 
     for my $how (qw(EIO ENOSPC short kill-before kill-after)) {
-        each_fault("D10 $name, $how", \@arguments, sub ($n) { $n + 1 },
+        each_fault("$name, $how", \@arguments, sub ($n) { $n + 1 },
             sub ($n) {
                 unlink "$temp/came";
                 return { env => { LD_PRELOAD => $fail_write, AT_FAIL_HOW => $how, AT_FAIL_N => $n,
@@ -474,7 +476,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
             ($store, $before, $after) = changes('limit', @import) if $is ne 'before';
         }
     }
-    is_deeply \@wrong, [], 'D10 a limit of the size: before or after';
+    is_deeply \@wrong, [], 'a limit of the size: before or after';
     cmp_ok $count{$_} // 0, '>', 0, "both were there: $_" for qw(before after);
 }
 
@@ -529,7 +531,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
         last if !-e "$temp/came";
     }
 
-    is $wrong, 0, 'D10 a command that dies: workers have one state or the other, and the command\'s in the end';
+    is $wrong, 0, 'a command that dies: workers have one state or the other, and the command\'s in the end';
     cmp_ok $n, '>=', 5, 'it died ' . ($n - 1) . ' times';
     cmp_ok $longest, '<', 2.2, sprintf 'and are back after %.1f s', $longest;
     $store->ok('token', 'enable', 'plain');

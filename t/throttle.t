@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
 # Failed passwords: counted for a name and an address together, over all workers,
-# before the next hash (rows T2, T5, M3, M4).
+# before the next hash.
+#
+# Requirements: login-timing, throttle, login-flood, zone-exhaustion.
 
 use v5.36;
 
@@ -50,33 +52,33 @@ sub wrong ($user, %o) { return login($s, $user, 'canary-wrong', new => 1, %o) }
 
 # --- how many ---------------------------------------------------------------
 
-is_refused wrong('jane'), CRED => "T5 failure $_" for 1 .. 5;
-is_refused login($s, 'jane', $AuthToken::Local::PASSWORD, new => 1), MANY => "T5 after it, in any worker, $_" for 1 .. 4;
+is_refused wrong('jane'), CRED => "failure $_" for 1 .. 5;
+is_refused login($s, 'jane', $AuthToken::Local::PASSWORD, new => 1), MANY => "after it, in any worker, $_" for 1 .. 4;
 
 my $answer = wrong('jane');
-is_refused $answer, MANY => 'T5 with a wrong one, too';
-cmp_ok $answer->header('Retry-After'), '<=', 60, 'T5 not for ever';
-is_refused $s->request('/x', auth => basic('jane'), new => 1), MANY => 'T5 Basic counts the same';
+is_refused $answer, MANY => 'with a wrong one, too';
+cmp_ok $answer->header('Retry-After'), '<=', 60, 'not for ever';
+is_refused $s->request('/x', auth => basic('jane'), new => 1), MANY => 'Basic counts the same';
 
-is login($s, 'john')->{status}, 200, 'T5 another user';
-is login($s, 'jane', $AuthToken::Local::PASSWORD, from => '127.0.0.9')->{status}, 200, 'T5 another address';
+is login($s, 'john')->{status}, 200, 'another user';
+is login($s, 'jane', $AuthToken::Local::PASSWORD, from => '127.0.0.9')->{status}, 200, 'another address';
 
-is_refused wrong('nobody'), CRED => "T5 an unknown user, failure $_" for 1 .. 5;
-is_refused wrong('nobody'), MANY => 'T5 T2 an unknown user is counted alike';
+is_refused wrong('nobody'), CRED => "an unknown user, failure $_" for 1 .. 5;
+is_refused wrong('nobody'), MANY => 'an unknown user is counted alike';
 
-is_refused wrong('john'), CRED => "T5 a success clears: failure $_" for 1 .. 4;
-is login($s, 'john')->{status}, 200, 'T5 a success';
-is_refused wrong('john'), CRED => "T5 after a success: failure $_" for 1 .. 4;
+is_refused wrong('john'), CRED => "a success clears: failure $_" for 1 .. 4;
+is login($s, 'john')->{status}, 200, 'a success';
+is_refused wrong('john'), CRED => "after a success: failure $_" for 1 .. 4;
 
 $s->request('/x', auth => basic('jack', 'canary-wrong')) for 1 .. 5;
-is_refused login($s, 'jack'), MANY => 'T5 failures of Basic count for login';
+is_refused login($s, 'jack'), MANY => 'failures of Basic count for login';
 
 # --- IPv6 -------------------------------------------------------------------
 
 SKIP: {
     eval { $s->connect(host => '::1') } or skip 'no IPv6', 1;
     wrong('six', to => '::1') for 1 .. 5;
-    is_refused login($s, 'six', $AuthToken::Local::PASSWORD, to => '::1'), MANY => 'T5 over IPv6';
+    is_refused login($s, 'six', $AuthToken::Local::PASSWORD, to => '::1'), MANY => 'over IPv6';
 }
 
 # --- how long ---------------------------------------------------------------
@@ -86,13 +88,13 @@ sub brief ($password) {
 }
 brief('canary-wrong') for 1, 2;
 $answer = brief($AuthToken::Local::PASSWORD);
-is_refused $answer, MANY => 'T5 two failures';
-cmp_ok $answer->header('Retry-After'), '<=', 2, 'T5 two seconds at most';
+is_refused $answer, MANY => 'two failures';
+cmp_ok $answer->header('Retry-After'), '<=', 2, 'two seconds at most';
 select undef, undef, undef, $answer->header('Retry-After') + 0.2;
-is brief($AuthToken::Local::PASSWORD)->{status}, 200, 'T5 when its time is over';
+is brief($AuthToken::Local::PASSWORD)->{status}, 200, 'when its time is over';
 
 $s->reload;
-is_refused login($s, 'jane'), MANY => 'T5 after a reload, still';
+is_refused login($s, 'jane'), MANY => 'after a reload, still';
 
 # --- many at once -----------------------------------------------------------
 
@@ -101,11 +103,11 @@ my @all = map { my $c = $s->connect; $c->send(request_bytes('/api/v6.1/auth/logi
                     body => qq({"username":"burst","password":"canary-$_"}))); $c } 1 .. 60;
 my @answers = map { $_->response } @all;
 my $judged = grep { $_->{status} == 401 } @answers;
-cmp_ok $judged, '<=', 7, 'T5 what waited behind five failures is not hashed any more';
-cmp_ok $judged, '>=', 5, 'T5 what did not is';
-is scalar(grep { $_->{status} == 429 } @answers), 60 - $judged, 'T5 the others are told when to come again';
+cmp_ok $judged, '<=', 7, 'what waited behind five failures is not hashed any more';
+cmp_ok $judged, '>=', 5, 'what did not is';
+is scalar(grep { $_->{status} == 429 } @answers), 60 - $judged, 'the others are told when to come again';
 
-# --- T2 ---------------------------------------------------------------------
+# --- ---------------------------------------------------------------------
 
 sub open_login ($user) {
     my $start = time;
@@ -124,13 +126,13 @@ for my $try (1 .. $tries) {
     }
 }
 
-is scalar keys %bodies, 1, 'T2 one answer for all';
+is scalar keys %bodies, 1, 'one answer for all';
 my %median = map { my @t = sort { $a <=> $b } $times{$_}->@*; $_ => $t[@t / 2] } keys %times;
 note join ', ', map { sprintf '%s %.2f ms', $_, 1000 * $median{$_} } sort keys %median;
 
 # of 2,000 tries the medians are within 2 %; of these few, and beside other tests, less
 for my $user (qw(gone none)) {
-    cmp_ok abs($median{$user} / $median{slow} - 1), '<', 0.25, "T2 $user takes as long as slow" if !$ENV{AT_SANITIZE};
+    cmp_ok abs($median{$user} / $median{slow} - 1), '<', 0.25, "$user takes as long as slow" if !$ENV{AT_SANITIZE};
 }
 
 done;

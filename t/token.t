@@ -1,6 +1,13 @@
 #!/usr/bin/perl
 
 # The text of a token: its parts, their base64url, their JSON (rows J).
+#
+# Requirements: token-empty, token-parts, token-empty-part, base64-padding,
+#   base64-foreign-bytes, base64-standard-alphabet, base64-spare-bits,
+#   base64-length, header-json, payload-json, json-duplicates, json-nul,
+#   json-utf8, json-depth, json-members, token-length, header-alg, header-typ,
+#   header-crit, header-zip-enc, token-json-serialization, json-test-suite,
+#   naughty-strings.
 
 use v5.36;
 
@@ -71,16 +78,16 @@ sub payload_inv ($reason, $name, $text) {
 granted $s, '/api', 'a good token', token => good_token();
 granted $s, '/api', 'a good token of least header', token => raw_token($rs256, $claims);
 
-# --- J1, J2, J3: parts ------------------------------------------------------
+# --- parts ------------------------------------------------------------------
 
-refused $s, '/api', INV => "J1 '$_'", auth => $_ for 'Bearer', 'Bearer ', 'bearer     ';
+refused $s, '/api', INV => "'$_'", auth => $_ for 'Bearer', 'Bearer ', 'bearer     ';
 
 {
     my $good = good_token();
     my ($h, $p, $sig) = split /\./, $good;
     my $cut = $sig =~ s/(..)(?=..)/$1./gr;
 
-    inv('malformed', "J2 $_->[0]", $_->[1]) for
+    inv('malformed', "$_->[0]", $_->[1]) for
         ['one part',            $h],
         ['two parts',           "$h.$p"],
         ['two last parts',      "$p.$sig"],
@@ -96,7 +103,7 @@ refused $s, '/api', INV => "J1 '$_'", auth => $_ for 'Bearer', 'Bearer ', 'beare
                                 map { b64u($_ x 32) } 'k', 'i', 'c', 't'],
         ['..', '..'], ['....', '....'], ['.', '.'], ['8,000 dots', '.' x 8000];
 
-    inv('malformed', "J3 $_->[0]", $_->[1]) for
+    inv('malformed', "$_->[0]", $_->[1]) for
         ['no header',    ".$p.$sig"],
         ['no payload',   "$h..$sig"],
         ['no signature', "$h.$p."],
@@ -104,7 +111,7 @@ refused $s, '/api', INV => "J1 '$_'", auth => $_ for 'Bearer', 'Bearer ', 'beare
         ['no payload and a signature over that', signed("$h.")];
 }
 
-# --- J4 to J8: base64url ----------------------------------------------------
+# --- base64url --------------------------------------------------------------
 
 # A good token one of whose parts is changed.  The signature is one over the
 # changed header and payload, so that nothing but the change speaks against it.
@@ -121,31 +128,31 @@ my @part = ('header', 'payload', 'signature');
 
 for my $n (0 .. 2) {
     for my $pad ('=', '==', '====') {
-        inv('malformed', "J4 '$pad' behind the $part[$n]",
+        inv('malformed', "'$pad' behind the $part[$n]",
             with_part($n, sub ($part) { $part . $pad }));
     }
 
     for my $c (' ', "\t", "\x01", "\x7f", "\x80", "\xff", '!', '"', '%', '.') {
-        inv('malformed', "J5 '$c' inside the $part[$n]",
+        inv('malformed', "'$c' inside the $part[$n]",
             with_part($n, sub ($part) { substr($part, 0, 8) . $c . substr($part, 8) }));
 
         # nginx strips spaces from the end of a header
         next if $n == 2 && $c eq ' ';
-        inv('malformed', "J5 '$c' at the end of the $part[$n]",
+        inv('malformed', "'$c' at the end of the $part[$n]",
             with_part($n, sub ($part) { $part . $c }));
     }
 
     # a line's end ends the header, and with it the token
     for my $end ("\n", "\r\n") {
-        inv($n < 2 ? 'malformed' : undef, "J5 an end of line inside the $part[$n]",
+        inv($n < 2 ? 'malformed' : undef, "an end of line inside the $part[$n]",
             with_part($n, sub ($part) { substr($part, 0, 4) . $end . substr($part, 4) }));
     }
 
-    inv('malformed', "J8 a $part[$n] with a length of 1 modulo 4",
+    inv('malformed', "a $part[$n] with a length of 1 modulo 4",
         with_part($n, sub ($part) { $part . 'A' x ((5 - length $part) % 4) }));
 }
 
-granted $s, '/api', 'J5 a space at the end of the token is nginx\'s',
+granted $s, '/api', 'a space at the end of the token is nginx\'s',
         token => good_token() . ' ';
 
 # each of the parts has both characters
@@ -158,7 +165,7 @@ granted $s, '/api', 'J5 a space at the end of the token is nginx\'s',
     do { $text = with_part(2, $plain, $header, "$payload" . ' ' x rand 99) }
         until 3 == grep { /-/ && /_/ } split /\./, $text;
 
-    granted $s, '/api', 'J6 - and _', token => $text;
+    granted $s, '/api', '- and _', token => $text;
 
     my ($h, $p, $sig) = split /\./, $text;
     for (['+', sub ($part) { $part =~ tr/-/+/r }],
@@ -167,9 +174,9 @@ granted $s, '/api', 'J5 a space at the end of the token is nginx\'s',
          ['one + among -', sub ($part) { $part =~ s/-/+/r }])
     {
         my ($what, $change) = @$_;
-        inv('malformed', "J6 $what in the header",  signed($change->($h) . ".$p"));
-        inv('malformed', "J6 $what in the payload", signed("$h." . $change->($p)));
-        inv('malformed', "J6 $what in the signature", "$h.$p." . $change->($sig));
+        inv('malformed', "$what in the header",  signed($change->($h) . ".$p"));
+        inv('malformed', "$what in the payload", signed("$h." . $change->($p)));
+        inv('malformed', "$what in the signature", "$h.$p." . $change->($sig));
     }
 }
 
@@ -185,11 +192,11 @@ granted $s, '/api', 'J5 a space at the end of the token is nginx\'s',
             $header  .= ' ' while length(b64u($header))  % 4 != $length;
             $payload .= ' ' while length(b64u($payload)) % 4 != $length;
 
-            granted $s, '/api', "J7 $length last characters, no spare bits",
+            granted $s, '/api', "$length last characters, no spare bits",
                     token => raw_token($header, $payload);
 
             for my $bits (1 .. ($length == 2 ? 15 : 3)) {
-                inv('malformed', "J7 spare bits $bits in the $part[$n]",
+                inv('malformed', "spare bits $bits in the $part[$n]",
                     with_part($n, sub ($part) {
                         $part =~ s/(.)\z/$alphabet[$value{$1} + $bits]/r;
                     }, $header, $payload));
@@ -198,40 +205,40 @@ granted $s, '/api', 'J5 a space at the end of the token is nginx\'s',
     }
 }
 
-# --- J9 to J15: JSON --------------------------------------------------------
+# --- JSON -------------------------------------------------------------------
 
 my $utf16 = join '', map { "$_\0" } split //, $rs256;
 
-header_inv('bad_header', "J9 $_", $_) for
+header_inv('bad_header', "$_", $_) for
     '[]', '"RS256"', 'null', '7', ' ', '{', '{"alg":"RS256"', '{alg:"RS256"}',
     "{'alg':'RS256'}", '[{"alg":"RS256"}]', $rs256 . 'x', "$rs256 $rs256",
     "$rs256,", '{"alg":"RS256",}', "\xef\xbb\xbf$rs256", $utf16, "\xff\xfe$utf16",
     '{"alg":"RS256"/**/}', "{\"alg\":\"RS256\",\"x\":\"\t\"}", '{"alg":"RS256","x":01}';
-header_inv('bad_alg', 'J9 {}', '{}');
+header_inv('bad_alg', '{}', '{}');
 
-granted $s, '/api', 'J9 white space around and inside the header',
+granted $s, '/api', 'white space around and inside the header',
         token => raw_token(" \t\r\n{ \"alg\"\t:\r\n \"RS256\" } \n", $claims);
 
-payload_inv('bad_payload', "J10 $_", $_) for
+payload_inv('bad_payload', "$_", $_) for
     '[]', '[{}]', "[$claims]", '"exp"', 'null', '7', ' ', '{', substr($claims, 0, -1),
     $claims . 'x', "$claims $claims", "$claims,", "\xef\xbb\xbf$claims",
     join('', map { "$_\0" } split //, $claims), "{$members,}", "{$members,'a':1}";
-payload_inv('issuer', 'J10 {}', '{}');
+payload_inv('issuer', '{}', '{}');
 
-granted $s, '/api', 'J10 white space around and inside the payload',
+granted $s, '/api', 'white space around and inside the payload',
         token => raw_token($rs256, " \t\r\n{ \n$members\r} \n");
 
-header_inv('bad_header', "J11 $_", $_) for
+header_inv('bad_header', "$_", $_) for
     '{"alg":"none","alg":"RS256"}', '{"alg":"RS256","alg":"HS256"}',
     '{"alg":"RS256","alg":"RS256"}', '{"alg":"RS256","\u0061lg":"none"}',
     '{"alg":"RS256","kid":"a","kid":"b"}', '{"alg":"RS256","typ":"JWT","typ":"JWT"}',
     '{"alg":"RS256","crit":[],"crit":["x"]}', '{"alg":"RS256","x":{"a":1,"a":2}}';
 
-payload_inv('bad_payload', "J11 $_ twice", qq({$members,"$_":1})) for
+payload_inv('bad_payload', "$_ twice", qq({$members,"$_":1})) for
     'exp', 'iss', 'aud', 'scope', '\u0065xp', 'e\u0078p';
-payload_inv('bad_payload', "J11 $_ twice", qq({"$_":1,$members,"$_":1})) for
+payload_inv('bad_payload', "$_ twice", qq({"$_":1,$members,"$_":1})) for
     'nbf', 'sub', 'anything';
-payload_inv('bad_payload', "J11 $_->[0]", "{$members,$_->[1]}") for
+payload_inv('bad_payload', "$_->[0]", "{$members,$_->[1]}") for
     ['a nested member twice', '"x":{"a":1,"a":1}'],
     ['a deeply nested one',   '"x":[[{"y":{"a":1,"b":2,"a":3}}]]'];
 
@@ -240,16 +247,16 @@ for (['behind the object',       "%s\0"],
      ['in front of the object',  "\0%s"])
 {
     my ($where, $form) = @$_;
-    header_inv('bad_header',   "J12 NUL $where", sprintf $form, $rs256);
-    payload_inv('bad_payload', "J12 NUL $where", sprintf $form, $claims);
+    header_inv('bad_header',   "NUL $where", sprintf $form, $rs256);
+    payload_inv('bad_payload', "NUL $where", sprintf $form, $claims);
 }
 
 for (["NUL in a string",    qq("x":"a\0b")], ["NUL in a name",    qq("x\0y":1)],
      ['\u0000 in a string', '"x":"a\u0000b"'], ['\u0000 in a name', '"x\u0000y":1'])
 {
     my ($what, $member) = @$_;
-    header_inv('bad_header',   "J12 $what", qq({"alg":"RS256",$member}));
-    payload_inv('bad_payload', "J12 $what", "{$members,$member}");
+    header_inv('bad_header',   "$what", qq({"alg":"RS256",$member}));
+    payload_inv('bad_payload', "$what", "{$members,$member}");
 }
 
 for (['0xff', "\xff"], ['overlong', "\xc0\xaf"], ['a lone surrogate', '\ud800'],
@@ -257,31 +264,31 @@ for (['0xff', "\xff"], ['overlong', "\xc0\xaf"], ['a lone surrogate', '\ud800'],
      ['a cut sequence', "\xe2\x82"], ['beyond Unicode', "\xf4\x90\x80\x80"])
 {
     my ($what, $bytes) = @$_;
-    header_inv('bad_header',   "J13 $what", qq({"alg":"RS256","x":"a$bytes"}));
-    payload_inv('bad_payload', "J13 $what", qq({$members,"x":"a$bytes"}));
-    payload_inv('bad_payload', "J13 $what at the end", qq({$members,"x":"$bytes));
+    header_inv('bad_header',   "$what", qq({"alg":"RS256","x":"a$bytes"}));
+    payload_inv('bad_payload', "$what", qq({$members,"x":"a$bytes"}));
+    payload_inv('bad_payload', "$what at the end", qq({$members,"x":"$bytes));
 }
 
 # arrays around nothing; the object around them is a level, too
 sub nested ($levels) { '"x":' . '[' x $levels . ']' x $levels }
 
-granted $s, '/api', 'J14 header of depth 8',
+granted $s, '/api', 'header of depth 8',
         token => raw_token('{"alg":"RS256",' . nested(7) . '}', $claims);
-header_inv('bad_header', 'J14 depth 9', '{"alg":"RS256",' . nested(8) . '}');
-granted $s, '/api', 'J14 payload of depth 32',
+header_inv('bad_header', 'depth 9', '{"alg":"RS256",' . nested(8) . '}');
+granted $s, '/api', 'payload of depth 32',
         token => raw_token($rs256, "{$members," . nested(31) . '}');
-payload_inv('bad_payload', "J14 depth $_", "{$members," . nested($_ - 1) . '}') for 33, 2047;
-payload_inv('bad_payload', 'J14 objects of depth 33',
+payload_inv('bad_payload', "depth $_", "{$members," . nested($_ - 1) . '}') for 33, 2047;
+payload_inv('bad_payload', 'objects of depth 33',
     "{$members,\"x\":" . '{"a":' x 31 . '{}' . '}' x 32);
 
-refused $big, '/api', INV => "J14 $_->[0]", reason => $_->[1],
+refused $big, '/api', INV => "$_->[0]", reason => $_->[1],
         token => raw_token($rs256, $_->[2]) for
     ['8,000 open arrays',         'bad_payload', '[' x 8000],
     ['8,000 open arrays within',  'bad_payload', "{$members,\"x\":" . '[' x 8000],
     ['20,000 open objects',       'bad_payload', '{"a":' x 9000],
     ['arrays 20,000 deep',        'bad_payload', "{$members," . nested(20_000) . '}'],
     ['arrays 100,000 deep',       'too_long',    "{$members," . nested(100_000) . '}'];
-refused $big, '/api', INV => 'J14 a header 9,000 deep', reason => 'bad_header',
+refused $big, '/api', INV => 'a header 9,000 deep', reason => 'bad_header',
         token => raw_token('{"alg":"RS256",' . nested(9_000) . '}', $claims);
 
 # $n members in all, with those that are there
@@ -289,24 +296,24 @@ sub crowd ($n, $there) { join ',', map { qq("m$_":0) } 1 .. $n - $there }
 
 my $count = keys %{ JSON::PP::decode_json($claims) };
 
-granted $s, '/api', 'J15 256 members',
+granted $s, '/api', '256 members',
         token => raw_token($rs256, "{$members," . crowd(256, $count) . '}');
-payload_inv('bad_payload', 'J15 257 members', "{$members," . crowd(257, $count) . '}');
-payload_inv('bad_payload', 'J15 257 members in all objects',
+payload_inv('bad_payload', '257 members', "{$members," . crowd(257, $count) . '}');
+payload_inv('bad_payload', '257 members in all objects',
     "{$members,\"x\":{" . crowd(256, $count) . '}}');
-granted $s, '/api', 'J15 64 members',
+granted $s, '/api', '64 members',
         token => raw_token('{"alg":"RS256",' . crowd(64, 1) . '}', $claims);
-header_inv('bad_header', 'J15 65 members', '{"alg":"RS256",' . crowd(65, 1) . '}');
+header_inv('bad_header', '65 members', '{"alg":"RS256",' . crowd(65, 1) . '}');
 
-granted $big, '/api', 'J15 a string of 8 KiB',
+granted $big, '/api', 'a string of 8 KiB',
         token => raw_token($rs256, "{$members,\"x\":\"" . 'a' x 8192 . '"}');
-refused $big, '/api', INV => "J15 $_->[0]", reason => 'bad_payload',
+refused $big, '/api', INV => "$_->[0]", reason => 'bad_payload',
         token => raw_token($rs256, "{$members,$_->[1]}") for
     ['a string of more', '"x":"' . 'a' x 8193 . '"'],
     ['a name of more',   '"' . 'a' x 8193 . '":0'],
     ['a string of 40 KiB', '"x":"' . 'a' x 40_000 . '"'];
 
-# --- J16: length ------------------------------------------------------------
+# --- length -----------------------------------------------------------------
 
 # a good token of exactly that many bytes; no string in it is long
 sub sized ($n) {
@@ -328,71 +335,71 @@ sub sized ($n) {
     die "no token of $n bytes\n";
 }
 
-granted $s, '/api', 'J16 8,192 bytes', token => sized(8192);
-inv('too_long', 'J16 8,193 bytes', sized(8193));
-inv('too_long', 'J16 64 KiB of one letter', 'A' x 65_536);
-granted $big, '/api', 'J16 64 KiB', token => sized(65_536);
-refused $big, '/api', INV => 'J16 64 KiB and 1', reason => 'too_long',
+granted $s, '/api', '8,192 bytes', token => sized(8192);
+inv('too_long', '8,193 bytes', sized(8193));
+inv('too_long', '64 KiB of one letter', 'A' x 65_536);
+granted $big, '/api', '64 KiB', token => sized(65_536);
+refused $big, '/api', INV => '64 KiB and 1', reason => 'too_long',
         token => sized(65_537);
-refused $big, '/api', INV => 'J16 200 KiB', reason => 'too_long',
+refused $big, '/api', INV => '200 KiB', reason => 'too_long',
         token => 'A' x 100_000 . '.' . 'A' x 100_000 . '.AAAA';
 
-# --- J17 to J21: members of the header --------------------------------------
+# --- members of the header --------------------------------------------------
 
-header_inv('bad_alg', "J17 $_", $_) for
+header_inv('bad_alg', "$_", $_) for
     '{"typ":"JWT"}', map { qq({"alg":$_}) }
     'null', '256', 'true', '["RS256"]', '{"RS256":1}', '""', '" RS256"', '"RS256 "',
     '"rs256"', '"Rs256"', '"HS256"', '"none"', '"RS"', '"RS2567"', '"RSA256"',
     '"1.2.840.113549.1.1.11"', '"RS256,none"', '"ES256"', '"PS256"', '"EdDSA"';
-header_inv('bad_header', 'J17 RS256\u0000', '{"alg":"RS256\u0000"}');
-refused $big, '/api', INV => 'J17 10 KB',
+header_inv('bad_header', 'RS256\u0000', '{"alg":"RS256\u0000"}');
+refused $big, '/api', INV => '10 KB',
         token => raw_token('{"alg":"' . 'RS256' x 2000 . '"}', $claims);
 
-inv('bad_alg', "J17 $_ is not listed", token(alg => $_)) for 'RS384', 'RS512', 'PS256';
-inv('bad_alg', 'J17 EdDSA is not listed', token(alg => 'EdDSA', key => key('ed25519')));
+inv('bad_alg', "$_ is not listed", token(alg => $_)) for 'RS384', 'RS512', 'PS256';
+inv('bad_alg', 'EdDSA is not listed', token(alg => 'EdDSA', key => key('ed25519')));
 
 sub typ ($text) { raw_token(qq({"alg":"RS256","typ":$text}), $claims) }
 
-granted $s, '/api', "J18 $_", token => typ($_) for
+granted $s, '/api', "$_", token => typ($_) for
     '"JWT"', '"jwt"', '"Jwt"', '"at+jwt"', '"AT+JWT"', '"application/at+jwt"';
-inv('bad_typ', "J18 $_", typ($_)) for
+inv('bad_typ', "$_", typ($_)) for
     '"JWE"', '"JOSE"', '"JOSE+JSON"', '""', '"JWT "', '"application/jwt"', '"secevent+jwt"',
     '"dpop+jwt"', '123', 'null', 'true', '["JWT"]', '{}';
 
-granted $s, '/at', 'J18 at+jwt alone', token => typ('"at+jwt"');
-refused $s, '/at', INV => "J18 $_->[0], at+jwt alone", token => $_->[1],
+granted $s, '/at', 'at+jwt alone', token => typ('"at+jwt"');
+refused $s, '/at', INV => "$_->[0], at+jwt alone", token => $_->[1],
         reason => 'bad_typ' for
     ['JWT', typ('"JWT"')], ['no typ', raw_token($rs256, $claims)],
     ['application/at+jwt', typ('"application/at+jwt"')];
-granted $s, '/bare', 'J18 absent alone', token => raw_token($rs256, $claims);
-refused $s, '/bare', INV => 'J18 JWT, absent alone', token => typ('"JWT"'),
+granted $s, '/bare', 'absent alone', token => raw_token($rs256, $claims);
+refused $s, '/bare', INV => 'JWT, absent alone', token => typ('"JWT"'),
         reason => 'bad_typ';
 
-header_inv('bad_crit', "J19 $_", qq({"alg":"RS256",$_})) for
+header_inv('bad_crit', "$_", qq({"alg":"RS256",$_})) for
     '"crit":["exp"]', '"crit":["x"],"x":1', '"crit":[]', '"crit":"exp"', '"crit":null',
     '"crit":["b64"],"b64":true', '"crit":["b64"],"b64":false', '"b64":true', '"b64":false',
     '"b64":null';
 {
     # RFC 7797: the payload is not encoded, and is base64url all the same
     my $header = b64u('{"alg":"RS256","b64":false,"crit":["b64"]}');
-    inv('bad_crit', 'J19 a raw payload', signed("$header.AAAA"));
-    inv(undef, 'J19 a raw JSON payload', signed("$header.$claims"));
+    inv('bad_crit', 'a raw payload', signed("$header.AAAA"));
+    inv(undef, 'a raw JSON payload', signed("$header.$claims"));
 }
 
-header_inv('bad_crit', "J20 $_", qq({"alg":"RS256",$_})) for
+header_inv('bad_crit', "$_", qq({"alg":"RS256",$_})) for
     '"zip":"DEF"', '"enc":"A256GCM"', '"zip":null', '"enc":null';
-granted $s, '/api', "J20 $_", token => raw_token(qq({"alg":"RS256",$_}), $claims) for
+granted $s, '/api', "$_", token => raw_token(qq({"alg":"RS256",$_}), $claims) for
     '"cty":"JWT"', '"cty":7';
 
 {
     my ($h, $p, $sig) = split /\./, good_token();
-    inv('malformed', "J21 $_->[0] JSON serialisation", $_->[1]) for
+    inv('malformed', "$_->[0] JSON serialisation", $_->[1]) for
         ['flattened', qq({"payload":"$p","protected":"$h","signature":"$sig"})],
         ['general',
          qq({"payload":"$p","signatures":[{"protected":"$h","signature":"$sig"}]})];
 }
 
-# --- J22: JSONTestSuite -----------------------------------------------------
+# --- JSONTestSuite ----------------------------------------------------------
 
 SKIP: {
     my $dir = shared_data('json/JSONTestSuite/test_parsing')
@@ -404,38 +411,38 @@ SKIP: {
 
     opendir my $dh, $dir or die "$dir: $!";
     my @files = sort grep { /\.json\z/ } readdir $dh;
-    is scalar @files, 318, 'J22 JSONTestSuite is all there';
+    is scalar @files, 318, 'JSONTestSuite is all there';
 
     for my $file (@files) {
         my $text = AuthToken::Log->new("$dir/$file")->content;
 
         # as the payload it lacks exp, whatever it is
-        refused $big, '/api', INV => "J22 $file", token => raw_token($rs256, $text);
+        refused $big, '/api', INV => "$file", token => raw_token($rs256, $text);
 
         # as a claim among good ones it is judged by itself
         my $token = raw_token($rs256, qq({$members,"x":$text}));
 
         if ($file =~ /\Ay_/ && $file !~ $ambiguous) {
-            granted $big, '/api', "J22 $file as a claim", token => $token;
+            granted $big, '/api', "$file as a claim", token => $token;
 
         } elsif ($file !~ /\Ai_/) {
-            refused $big, '/api', INV => "J22 $file as a claim", token => $token;
+            refused $big, '/api', INV => "$file as a claim", token => $token;
 
         } else {
             my $answer = $big->request('/api', token => $token, tag => next_tag);
-            like $answer->{status}, qr/\A(?:200|401)\z/, "J22 $file as a claim";
+            like $answer->{status}, qr/\A(?:200|401)\z/, "$file as a claim";
         }
     }
 }
 
-# --- J23: naughty strings ---------------------------------------------------
+# --- naughty strings --------------------------------------------------------
 
 SKIP: {
     my $file = shared_data('naughty-strings/blns.json')
         or skip 'no naughty strings', 1;
 
     my $strings = JSON::PP::decode_json(AuthToken::Log->new($file)->content);
-    is scalar @$strings, 515, 'J23 the naughty strings are all there';
+    is scalar @$strings, 515, 'the naughty strings are all there';
 
     for my $i (0 .. $#$strings) {
         my $string = $strings->[$i];
@@ -449,10 +456,10 @@ SKIP: {
                                  token => good_token(sub => $string, username => $string));
         my ($hit)  = hits($s, $tag);
 
-        is_granted $answer, "J23 naughty string $i";
-        is $hit->{http_x_user}, $user, "J23 naughty string $i as \$auth_token_user";
+        is_granted $answer, "naughty string $i";
+        is $hit->{http_x_user}, $user, "naughty string $i as \$auth_token_user";
 
-        refused $s, '/api', EXP => "J23 naughty string $i, expired", reason => 'expired',
+        refused $s, '/api', EXP => "naughty string $i, expired", reason => 'expired',
                 token => good_token(sub => $string, username => $string, exp => 1);
     }
 }

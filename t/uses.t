@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
 # Uses of API tokens: counted in the workers, written some seconds later, shown
-# by the command (issue: use counters; rows M4, O2).
+# by the command (issue: use counters; ).
+#
+# Requirements: zone-exhaustion, signals.
 
 use v5.36;
 

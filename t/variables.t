@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 
-# Variables: whom they show, when, and in what form (rows V1 to V6; memory that
-# fails is in faults.t).
+# Variables: whom they show, when, and in what form.
+#
+# Requirements: variable-control-characters, variable-text, variable-types,
+#   variable-names, variable-scope, variable-memory.
 
 use v5.36;
 use utf8;
@@ -239,12 +241,12 @@ logged '/', { status => $invalid, reason => 'issuer', fingerprint => fingerprint
     'another issuer', token => $other;
 logged '/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope', subject => 'jane',
                    fingerprint => fingerprint($good) }, 'another scope', token => $good;
-logged '/off', {}, 'V5 where it is off', token => $good;
-logged '/x', {}, 'V5 a server without the module', token => $good, port => 3;
+logged '/off', {}, 'where it is off', token => $good;
+logged '/x', {}, 'a server without the module', token => $good, port => 3;
 logged '/either', { status => $invalid, reason => 'bad_signature',
                     fingerprint => fingerprint($bad) }, 'satisfy any', token => $bad;
 
-# --- V1 to V3: the form of a value ------------------------------------------
+# --- the form of a value ----------------------------------------------------
 
 sub value ($json) { good_token(value => \encode_utf8($json)) }
 
@@ -275,18 +277,18 @@ for (
 ) {
     my ($json, $expected) = @$_;
     my $got = extra('/claim', token => value($json));
-    my $name = 'V2, V3 ' . substr $json, 0, 40;
+    my $name = '' . substr $json, 0, 40;
     ref $expected ? like($got, $expected, encode_utf8($name)) : is($got, $expected, encode_utf8($name));
 }
 
-is extra('/claim', token => good_token()), '', 'V3 a claim that is missing';
-like extra('/claim', token => value('-0')), qr/\A-?0\z/, 'V3 -0';
-refused $s, '/claim', INV => "V3 $_", token => value($_), reason => 'bad_payload'
+is extra('/claim', token => good_token()), '', 'a claim that is missing';
+like extra('/claim', token => value('-0')), qr/\A-?0\z/, '-0';
+refused $s, '/claim', INV => "$_", token => value($_), reason => 'bad_payload'
     for '1e400', '9223372036854775808', '"\u0000"', '"a\u0000b"';
 
 for my $c (1 .. 31, 127) {
     my $escaped = sprintf '\u%04x', $c;
-    my $name = sprintf 'V1 0x%02x', $c;
+    my $name = sprintf '0x%02x', $c;
 
     for my $text ($escaped, "a$escaped", "${escaped}a", "a${escaped}X-User: root") {
         my $token = value("\"$text\"");
@@ -305,21 +307,21 @@ for my $row (["username", 'user'], ["scope", 'scope']) {
         next if $claim eq 'scope' && $text =~ /^ | $/;      # split at spaces
         my $token = good_token($claim => $text);
         my $tag = next_tag;
-        is_granted $s->request('/', token => $token, tag => $tag), "V1 $claim";
+        is_granted $s->request('/', token => $token, tag => $tag), "$claim";
         my $got = decision($s, $tag);
-        is $got->{$variable}, '', "V1 \$auth_token_$variable is empty";
-        is $got->{subject}, '', 'V1 and the subject' if $claim eq 'username';
+        is $got->{$variable}, '', "\$auth_token_$variable is empty";
+        is $got->{subject}, '', 'and the subject' if $claim eq 'username';
     }
 }
 
-# --- V4: names and paths ----------------------------------------------------
+# --- names and paths --------------------------------------------------------
 
 sub paths ($expected, $name, %claims) {
     my %at = (tenant => 0, of_main => 1, of_other => 2, dotted => 3, slashed => 4, dashed => 5,
               url => 6, upper => 7, deep => 8, item => 9, empty_name => 10, long => 11);
     my @expected = ('') x 12;
     $expected[$at{$_}] = $expected->{$_} for keys %$expected;
-    shows '/paths', join('|', @expected), "V4 $name", token => good_token(%claims);
+    shows '/paths', join('|', @expected), "$name", token => good_token(%claims);
 }
 
 paths {}, 'none of them';
@@ -345,7 +347,7 @@ paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'an object at the end',
 paths { long => 'x' }, 'a name of 200 bytes', $long => 'x';
 paths {}, 'a name of 201 bytes', "${long}n" => 'x';
 
-shows '/case', $_->[1], "V4 $_->[0]", token => good_token($_->[2]->%*) for
+shows '/case', $_->[1], "$_->[0]", token => good_token($_->[2]->%*) for
     ['another case',       'a', { tenantId => 'a' }],
     ['small letters',      'a', { tenantid => 'a' }],
     ['capitals',           'a', { TENANTID => 'a' }],
@@ -379,104 +381,104 @@ for (
     ['one of a map',         "map \$uri \$x { default a; }\nauth_token_claim \$x a;", 'x'])
 {
     my ($name, $text, $pattern) = @$_;
-    conf_fails "$conf $text # here\n", $pattern, "V4 $name", files => \%files;
+    conf_fails "$conf $text # here\n", $pattern, "$name", files => \%files;
 }
 
-conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'V4 a map of one',
+conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'a map of one',
            files => \%files, where => 0;
-conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'V4 set of one',
+conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'set of one',
            files => \%files, where => 0;
-conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'V4 an issuer that comes later',
+conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'an issuer that comes later',
            files => \%files;
 
-# --- V5: before the access phase --------------------------------------------
+# --- before the access phase ------------------------------------------------
 
-shows '/early', 'jane|yes|her|jane', 'V5 set, if and map before access', token => $good;
-shows '/early', 'john|yes|his|john', 'V5 another user', token => good_token(username => 'john');
-shows '/early', '|no|nobody|', 'V5 no user', token => good_token(username => GONE);
-is extra('/early'), undef, 'V5 refused in spite of it';
-is extra('/early', token => $bad), undef, 'V5 refused in spite of it, a bad token';
-is extra('/early/scope', token => $good), undef, 'V5 refused in spite of it, another scope';
+shows '/early', 'jane|yes|her|jane', 'set, if and map before access', token => $good;
+shows '/early', 'john|yes|his|john', 'another user', token => good_token(username => 'john');
+shows '/early', '|no|nobody|', 'no user', token => good_token(username => GONE);
+is extra('/early'), undef, 'refused in spite of it';
+is extra('/early', token => $bad), undef, 'refused in spite of it, a bad token';
+is extra('/early/scope', token => $good), undef, 'refused in spite of it, another scope';
 # what a map gave nginx keeps for the request, unless it is volatile
-shows '/early/any', 'jane her her||nobody|her', 'V5 verified, then not granted by us',
+shows '/early/any', 'jane her her||nobody|her', 'verified, then not granted by us',
     token => $good;
-shows '/early/any', 'nobody nobody||nobody|nobody', "V5 $_->[0] is nobody, before and after",
+shows '/early/any', 'nobody nobody||nobody|nobody', "$_->[0] is nobody, before and after",
     $_->[1]->@* for
     ['a bad token', [token => $bad]], ['an old token', [token => $old]], ['no token', []],
     ['another issuer', [token => $other]];
-shows '/early/any', 'jane her her|jane|her|her', 'V5 verified, and granted',
+shows '/early/any', 'jane her her|jane|her|her', 'verified, and granted',
     token => good_token(scope => ['admin']);
-shows '/early/other', '1108612|1108612|other', 'V5 under the demands of the location',
+shows '/early/other', '1108612|1108612|other', 'under the demands of the location',
     token => $other;
-is extra('/early/other', token => $good), undef, 'V5 and no other';
-shows '/early/status', '[]|OK|ok', 'V5 no status before access', token => $good;
+is extra('/early/other', token => $good), undef, 'and no other';
+shows '/early/status', '[]|OK|ok', 'no status before access', token => $good;
 logged '/early/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
-    subject => 'jane', fingerprint => fingerprint($good) }, 'V5 shown before access, then refused',
+    subject => 'jane', fingerprint => fingerprint($good) }, 'shown before access, then refused',
     token => $good;
 
-granted $s, '/limited', 'V5 limit_req by user: the first', token => $good;
+granted $s, '/limited', 'limit_req by user: the first', token => $good;
 {
     my $answer = $s->request('/limited', token => $good, tag => 'limited');
-    is $answer->{status}, 503, 'V5 limit_req by user: the second is limited';
-    unlike $answer->{body}, qr/"code"/, 'V5 by a page of nginx';
+    is $answer->{status}, 503, 'limit_req by user: the second is limited';
+    unlike $answer->{body}, qr/"code"/, 'by a page of nginx';
     is_deeply decision($s, 'limited'), { %nobody, subject => 'jane',
-        fingerprint => fingerprint($good) }, 'V5 and shows nobody in the log';
+        fingerprint => fingerprint($good) }, 'and shows nobody in the log';
 }
-granted $s, '/limited', 'V5 limit_req by user: another', token => good_token(username => 'mary');
-refused $s, '/limited', INV => "V5 limit_req by user: bad token $_", token => $bad for 1 .. 3;
-refused $s, '/limited', NONE => "V5 limit_req by user: no token $_" for 1 .. 3;
+granted $s, '/limited', 'limit_req by user: another', token => good_token(username => 'mary');
+refused $s, '/limited', INV => "limit_req by user: bad token $_", token => $bad for 1 .. 3;
+refused $s, '/limited', NONE => "limit_req by user: no token $_" for 1 .. 3;
 
 {
     my $tag = next_tag;
     $s->request('/rewrite/to/x', token => $good, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{uri}, '/jane/x', 'V5 in a rewrite';
+    is $hit->{uri}, '/jane/x', 'in a rewrite';
 }
-shows '/rewrite/out/x', '|||||||', 'V5 out of a protected location', token => $good;
+shows '/rewrite/out/x', '|||||||', 'out of a protected location', token => $good;
 
-# --- V5: satisfy, internal redirects ----------------------------------------
+# --- satisfy, internal redirects --------------------------------------------
 
 my ($b, $n) = map { "$invalid|$_" } 'bad_signature||||||' . fingerprint($bad),
                                     'no_credential||||||';
 my $c = 'API_INSUFFICIENT_RIGHTS|scope|||||jane|' . fingerprint($good);
 
-shows '/either', $jane, 'V5 satisfy any: by us', token => $good;
-shows '/either', $b, 'V5 satisfy any: in spite of us', token => $bad;
-shows '/either', $n, 'V5 satisfy any: without a token';
-shows '/either/scope', $c, 'V5 satisfy any: in spite of the scope', token => $good;
+shows '/either', $jane, 'satisfy any: by us', token => $good;
+shows '/either', $b, 'satisfy any: in spite of us', token => $bad;
+shows '/either', $n, 'satisfy any: without a token';
+shows '/either/scope', $c, 'satisfy any: in spite of the scope', token => $good;
 shows '/either/basic', "$invalid|bad_signature||||||" . fingerprint($bad),
-    'V5 satisfy any: by auth_basic', auth => 'Basic YmFzaWw6c2VjcmV0',
+    'satisfy any: by auth_basic', auth => 'Basic YmFzaWw6c2VjcmV0',
     cookie => "accessToken=$bad";
-shows '/either/basic', $jane =~ s/bearer/cookie/r, 'V5 satisfy any: in spite of auth_basic',
+shows '/either/basic', $jane =~ s/bearer/cookie/r, 'satisfy any: in spite of auth_basic',
     auth => 'Basic YmFzaWw6d3Jvbmc=', cookie => "accessToken=$good";
-is extra('/both', token => $good), undef, 'V5 satisfy all: another refuses';
-logged '/both', \%granted, 'V5 satisfy all: another refuses', token => $good;
+is extra('/both', token => $good), undef, 'satisfy all: another refuses';
+logged '/both', \%granted, 'satisfy all: another refuses', token => $good;
 
-shows '/redirect/try', $jane, 'V5 try_files: decided anew', token => $good;
+shows '/redirect/try', $jane, 'try_files: decided anew', token => $good;
 is extra('/redirect/try', token => good_token(scope => ['x'])), undef,
-    'V5 try_files: decided anew, and refused';
-shows '/redirect/trynone', $jane, 'V5 try_files to a named location', token => $good;
-is extra('/redirect/trynone', token => $bad), undef, 'V5 try_files: refused before it';
-shows '/redirect/gone/x', $jane, 'V5 error_page of a granted request', token => $good;
-shows '/redirect/gone/on/x', $jane, 'V5 error_page to a protected location', token => $good;
-is extra('/redirect/gone/scope/x', token => $good), undef, 'V5 which may refuse';
+    'try_files: decided anew, and refused';
+shows '/redirect/trynone', $jane, 'try_files to a named location', token => $good;
+is extra('/redirect/trynone', token => $bad), undef, 'try_files: refused before it';
+shows '/redirect/gone/x', $jane, 'error_page of a granted request', token => $good;
+shows '/redirect/gone/on/x', $jane, 'error_page to a protected location', token => $good;
+is extra('/redirect/gone/scope/x', token => $good), undef, 'which may refuse';
 logged '/redirect/gone/scope/x', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
-    subject => 'jane', fingerprint => fingerprint($good) }, 'V5 which may refuse', token => $good;
-shows "/redirect/$_", $b, "V5 error_page of a refusal, $_", token => $bad for 'refused', 'named';
-shows "/redirect/$_", $n, "V5 error_page of a refusal, $_, no token" for 'refused', 'named';
+    subject => 'jane', fingerprint => fingerprint($good) }, 'which may refuse', token => $good;
+shows "/redirect/$_", $b, "error_page of a refusal, $_", token => $bad for 'refused', 'named';
+shows "/redirect/$_", $n, "error_page of a refusal, $_, no token" for 'refused', 'named';
 shows '/redirect/next', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
-    'V5 refused here, granted where error_page leads', token => $other;
+    'refused here, granted where error_page leads', token => $other;
 
-shows '/redirect/accel/off', $jane, 'V5 X-Accel-Redirect', token => $good;
-shows '/redirect/accel/x', $jane, 'V5 X-Accel-Redirect to a protected location', token => $good;
-is extra('/redirect/accel/scope', token => $good), undef, 'V5 X-Accel-Redirect, which refuses';
+shows '/redirect/accel/off', $jane, 'X-Accel-Redirect', token => $good;
+shows '/redirect/accel/x', $jane, 'X-Accel-Redirect to a protected location', token => $good;
+is extra('/redirect/accel/scope', token => $good), undef, 'X-Accel-Redirect, which refuses';
 is extra('/redirect/accel/other', token => $good), undef,
-    'V5 X-Accel-Redirect where another issuer counts';
-shows '/redirect/accel/either/scope', $c, 'V5 X-Accel-Redirect where another module grants',
+    'X-Accel-Redirect where another issuer counts';
+shows '/redirect/accel/either/scope', $c, 'X-Accel-Redirect where another module grants',
     token => $good;
-is extra('/redirect/accel/off', token => $bad), undef, 'V5 X-Accel-Redirect, not for all';
+is extra('/redirect/accel/off', token => $bad), undef, 'X-Accel-Redirect, not for all';
 
-# --- V5: subrequests --------------------------------------------------------
+# --- subrequests ------------------------------------------------------------
 
 sub subrequests ($path, $n, %o) {
     my $tag = next_tag;
@@ -487,33 +489,33 @@ sub subrequests ($path, $n, %o) {
 
 {
     my ($answer, @seen) = subrequests('/ssi', 2, token => $good);
-    is $answer->{status}, 200, 'V5 SSI';
+    is $answer->{status}, 200, 'SSI';
     is_deeply [sort @seen], ['/off/one jane', '/scope/two jane'],
-        'V5 subrequests show whom the main request was granted to';
+        'subrequests show whom the main request was granted to';
 
     ($answer, @seen) = subrequests('/ssi', 0, token => $bad);
-    is_refused $answer, INV => 'V5 SSI';
-    is_deeply \@seen, [], 'V5 a refused request makes none';
+    is_refused $answer, INV => 'SSI';
+    is_deeply \@seen, [], 'a refused request makes none';
 
     for my $row (['good', $good], ['bad', $bad]) {
         ($answer, @seen) = subrequests('/offssi', 2, token => $row->[1]);
         is_deeply [sort @seen], ['/off/one ', '/scope/two '],
-            "V5 an open main request shows nobody in any, $row->[0] token";
+            "an open main request shows nobody in any, $row->[0] token";
     }
 
     ($answer, @seen) = subrequests('/asked', 2, token => $good);
-    is_granted $answer, 'V5 auth_request';
-    is_deeply [sort @seen], ['/asked jane', '/check jane'], 'V5 auth_request';
+    is_granted $answer, 'auth_request';
+    is_deeply [sort @seen], ['/asked jane', '/check jane'], 'auth_request';
 
     ($answer, @seen) = subrequests('/asked', 0, token => $bad);
-    is_refused $answer, INV => 'V5 auth_request';
-    is_deeply \@seen, [], 'V5 auth_request is not asked of a refused one';
+    is_refused $answer, INV => 'auth_request';
+    is_deeply \@seen, [], 'auth_request is not asked of a refused one';
 
     ($answer, @seen) = subrequests('/mirrored', 2, token => $good);
-    is_deeply [sort @seen], ['/mirror jane', '/mirrored jane'], 'V5 mirror';
+    is_deeply [sort @seen], ['/mirror jane', '/mirrored jane'], 'mirror';
 }
 
-# --- V5: one connection, many users -----------------------------------------
+# --- one connection, many users ---------------------------------------------
 
 my @people = map {
     my $user = "user$_";
@@ -551,7 +553,7 @@ for my $round (0 .. 9) {
             || $logged->{user} ne $user || $logged->{subject} ne $user
             || $logged->{fingerprint} ne (defined $token ? fingerprint($token) : '');
     } 0 .. $#rows;
-    is_deeply \@wrong, [], "V5 300 requests of many users on one connection, $round";
+    is_deeply \@wrong, [], "300 requests of many users on one connection, $round";
 }
 
 {
@@ -568,7 +570,7 @@ for my $round (0 .. 9) {
             || ($hit && $hit->{http_x_user} ne $user)
             || decision($s, $tags[$_])->{user} ne $user;
     } 0 .. $#rows;
-    is_deeply \@wrong, [], 'V5 400 streams of many users on one connection';
+    is_deeply \@wrong, [], '400 streams of many users on one connection';
 }
 
 done;

@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * API tokens and clients as the store has them.
+ *
+ * Requirements: store-decisions, address-match, api-token-syntax,
+ *   store-expiry, audience, import-atomic, store-hash-flooding.
  */
 
 #include <time.h>
@@ -124,41 +127,41 @@ test_tokens(void)
 
     put_token("first", &token);
 
-    is_int(ask(&who, "first"), AT_OK, "D2 a token");
-    is_text(who.client, "t1", "D2 its id");
-    is_text(who.subject, "t1", "D2 its id, for logs");
+    is_int(ask(&who, "first"), AT_OK, "a token");
+    is_text(who.client, "t1", "its id");
+    is_text(who.subject, "t1", "its id, for logs");
     ok(at_rights_satisfy(&who.rights, str("read write"), AT_SCOPE_ALL),
-       "D2 its scopes");
+       "its scopes");
 
     at_addr_set(&addr, "\x0a\x01\x02\x03", 4);
-    ok(at_list_match_addr(who.ranges, &addr), "I1 its range");
+    ok(at_list_match_addr(who.ranges, &addr), "its range");
     at_addr_set(&addr, "\x0b\x01\x02\x03", 4);
-    ok(!at_list_match_addr(who.ranges, &addr), "I1 out of its range");
+    ok(!at_list_match_addr(who.ranges, &addr), "out of its range");
     at_identity_release(&who);
 
-    is_int(verdict("firs"), AT_UNKNOWN_API_TOKEN, "H16 a prefix");
-    is_int(verdict("first "), AT_UNKNOWN_API_TOKEN, "H16 a byte more");
-    is_int(verdict("First"), AT_UNKNOWN_API_TOKEN, "H16 another case");
-    is_int(verdict(""), AT_UNKNOWN_API_TOKEN, "H16 nothing");
+    is_int(verdict("firs"), AT_UNKNOWN_API_TOKEN, "a prefix");
+    is_int(verdict("first "), AT_UNKNOWN_API_TOKEN, "a byte more");
+    is_int(verdict("First"), AT_UNKNOWN_API_TOKEN, "another case");
+    is_int(verdict(""), AT_UNKNOWN_API_TOKEN, "nothing");
 
     token.expires = NOW + 1;
     put_token("soon", &token);
-    is_int(verdict("soon"), AT_OK, "D3 expires in a millisecond");
+    is_int(verdict("soon"), AT_OK, "expires in a millisecond");
 
     token.expires = NOW;
     token.enabled = 0;
     put_token("now", &token);
     is_int(verdict("now"), AT_EXPIRED_API_TOKEN,
-           "D3 expired at that very moment, and before disabled");
+           "expired at that very moment, and before disabled");
 
     token.expires = -1;
     put_token("past", &token);
-    is_int(verdict("past"), AT_EXPIRED_API_TOKEN, "D3 before the epoch");
+    is_int(verdict("past"), AT_EXPIRED_API_TOKEN, "before the epoch");
 
     token.expires = AT_NEVER;
     put_token("off", &token);
-    is_int(ask(&who, "off"), AT_DISABLED_CLIENT, "D2 disabled");
-    is_text(who.subject, "t1", "D2 but named, for logs");
+    is_int(ask(&who, "off"), AT_DISABLED_CLIENT, "disabled");
+    is_text(who.subject, "t1", "but named, for logs");
     at_identity_release(&who);
 
     at_bytes_free(&scopes);
@@ -185,25 +188,25 @@ test_owners(void)
     token.scopes = list(&more, "read", "write");
     put_token("owned", &token);
 
-    is_int(verdict("owned"), AT_DISABLED_USER, "D2 of a user who is not there");
+    is_int(verdict("owned"), AT_DISABLED_USER, "of a user who is not there");
 
     user.username = str("bob");
     user.scopes = list(&less, "read", NULL);
     (void) at_user_encode(&bytes, &user);
     put(AT_TABLE_USERS, str("bob"), &bytes);
 
-    is_int(verdict("owned"), AT_DISABLED_USER, "D2 of a disabled user");
+    is_int(verdict("owned"), AT_DISABLED_USER, "of a disabled user");
 
     user.enabled = 1;
     (void) at_user_encode(&bytes, &user);
     put(AT_TABLE_USERS, str("bob"), &bytes);
 
-    is_int(ask(&who, "owned"), AT_OK, "D2 of a user");
-    is_text(who.user, "bob", "D2 who is named");
+    is_int(ask(&who, "owned"), AT_OK, "of a user");
+    is_text(who.user, "bob", "who is named");
     ok(at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
-       "D2 below the ceiling");
+       "below the ceiling");
     ok(!at_rights_satisfy(&who.rights, str("write"), AT_SCOPE_ALL),
-       "D2 above it");
+       "above it");
     at_identity_release(&who);
 
     at_bytes_free(&more);
@@ -229,8 +232,8 @@ test_roles(void)
     token.role = str("Ops");
     put_token("role", &token);
 
-    is_int(ask(&who, "role"), AT_OK, "D2 a role that is not there");
-    ok(who.rights.role == NULL, "D2 is none");
+    is_int(ask(&who, "role"), AT_OK, "a role that is not there");
+    ok(who.rights.role == NULL, "is none");
     at_identity_release(&who);
 
     role.name = str("ops");
@@ -239,18 +242,18 @@ test_roles(void)
     (void) at_role_encode(&bytes, &role);
     put(AT_TABLE_ROLES, str("ops"), &bytes);
 
-    is_int(ask(&who, "role"), AT_OK, "D2 a role of the store, in any case");
-    is_text(who.role, "Ops", "D2 its name");
+    is_int(ask(&who, "role"), AT_OK, "a role of the store, in any case");
+    is_text(who.role, "Ops", "its name");
     ok(at_rights_satisfy(&who.rights, str("Tenant.Admin.ReadWrite"),
-                         AT_SCOPE_ALL), "D2 what it grants");
+                         AT_SCOPE_ALL), "what it grants");
     ok(!at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
-                          AT_SCOPE_ALL), "D2 what it denies");
+                          AT_SCOPE_ALL), "what it denies");
     at_identity_release(&who);
 
     token.role = str("ReadOnly");
     put_token("builtin", &token);
-    is_int(ask(&who, "builtin"), AT_OK, "D2 a built-in role");
-    ok(who.rights.role == at_role_builtin(str("readonly")), "D2 is itself");
+    is_int(ask(&who, "builtin"), AT_OK, "a built-in role");
+    ok(who.rights.role == at_role_builtin(str("readonly")), "is itself");
     at_identity_release(&who);
 
     at_bytes_free(&grant);
@@ -310,55 +313,55 @@ test_clients(void)
     issuer.n_client_claims = 2;
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
-           AT_UNKNOWN_CLIENT, "D2 a client that is not there");
+           AT_UNKNOWN_CLIENT, "a client that is not there");
     ok(!at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
-       "D2 has no right, whatever its token says");
+       "has no right, whatever its token says");
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{}", 1), AT_BAD_CLAIM,
-           "D2 a token that names none");
+           "a token that names none");
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":7,\"appid\":\"A\"}", 1),
-           AT_BAD_CLAIM, "D2 the first claim that is there counts");
+           AT_BAD_CLAIM, "the first claim that is there counts");
     at_identity_release(&who);
 
     put_client("a", 1, "readonly", none);
 
     is_int(client_verdict(&who, &issuer, "{\"appid\":\"A\"}", 1), AT_OK,
-           "D2 a client, by the second claim and in another case");
-    is_text(who.client, "a", "D2 by its own spelling");
+           "a client, by the second claim and in another case");
+    is_text(who.client, "a", "by its own spelling");
     ok(at_rights_satisfy(&who.rights, str("Tenant.X.Read"), AT_SCOPE_ALL),
-       "D2 with the rights of its role");
+       "with the rights of its role");
     ok(!at_rights_satisfy(&who.rights, str("Tenant.X.ReadWrite"),
-                          AT_SCOPE_ALL), "D2 and no other");
+                          AT_SCOPE_ALL), "and no other");
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0),
-           AT_CLIENT_ISSUER_MISMATCH, "D2 of no issuer where there are several");
+           AT_CLIENT_ISSUER_MISMATCH, "of no issuer where there are several");
     at_identity_release(&who);
 
     put_client("a", 1, "", list(&names, "other", "main"));
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0), AT_OK,
-           "D2 of this issuer");
-    ok(who.needs_role && who.rights.role == NULL, "D2 without a role");
+           "of this issuer");
+    ok(who.needs_role && who.rights.role == NULL, "without a role");
     at_identity_release(&who);
 
     issuer.name = str("third");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
-           AT_CLIENT_ISSUER_MISMATCH, "D2 of others");
+           AT_CLIENT_ISSUER_MISMATCH, "of others");
     at_identity_release(&who);
 
-    is_int(at_account_client_exists(store, str("A")), 1, "C7 a client");
-    is_int(at_account_client_exists(store, str("b")), 0, "C7 no client");
-    is_int(at_account_client_exists(store, str("")), 0, "C7 no id");
+    is_int(at_account_client_exists(store, str("A")), 1, "a client");
+    is_int(at_account_client_exists(store, str("b")), 0, "no client");
+    is_int(at_account_client_exists(store, str("")), 0, "no id");
     is_int(at_account_client_exists(store, (at_str_t) { text, 70000 }), 0,
-           "C7 an id that is too long is not read");
+           "an id that is too long is not read");
 
     put_client("a", 0, "admin", none);
-    is_int(at_account_client_exists(store, str("a")), 1, "C7 a disabled client");
+    is_int(at_account_client_exists(store, str("a")), 1, "a disabled client");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
-           AT_DISABLED_CLIENT, "D2 disabled");
+           AT_DISABLED_CLIENT, "disabled");
     at_identity_release(&who);
 
     at_bytes_free(&names);
@@ -393,12 +396,12 @@ test_damage(void)
         wrong += verdict("damaged") != AT_UNAVAILABLE;
     }
 
-    is_int(wrong, 0, "D4 a record cut at any byte is unavailable");
+    is_int(wrong, 0, "a record cut at any byte is unavailable");
 
     whole.data[0] = AT_RECORD_VERSION + 1;
     put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
         &whole);
-    is_int(verdict("damaged"), AT_UNAVAILABLE, "D4 a version unheard of");
+    is_int(verdict("damaged"), AT_UNAVAILABLE, "a version unheard of");
 }
 
 
@@ -467,9 +470,9 @@ test_flood(void)
     any = flood(100000, 0);
     chosen = flood(100000, 1);
 
-    ok(any >= 0 && chosen >= 0, "D11 100,000 keys are found");
+    ok(any >= 0 && chosen >= 0, "100,000 keys are found");
     ok(chosen < 5 * any + CLOCKS_PER_SEC / 100,
-       "D11 alike, in %.2f of the time of others", chosen / (any + 1));
+       "alike, in %.2f of the time of others", chosen / (any + 1));
 }
 
 

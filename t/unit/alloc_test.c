@@ -2,9 +2,11 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * G5, M2: each allocation of a verification fails in turn, alone and with all
+ * each allocation of a verification fails in turn, alone and with all
  * that follow it: those of the core, of jansson and of OpenSSL.  A bad token is
  * never granted, a good one is granted or failed; and the same for key files.
+ *
+ * Requirements: allocation-points, allocation-failures.
  */
 
 #define _GNU_SOURCE             /* strtod_l(), as at_value.c has it */
@@ -250,14 +252,14 @@ test_verify(const char *name, const at_trusted_issuer_t *trusted, const char *te
             }
         }
 
-        ok(fail > 1 && fail < POINTS, "G5 %s: %u points%s", name, fail - 1,
+        ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "G5 %s: never granted in error", name);
-        is_int(others, 0, "G5 %s: as it is, or failed", name);
+        is_int(wrong, 0, "%s: never granted in error", name);
+        is_int(others, 0, "%s: as it is, or failed", name);
 
         unused = 0;
         (void) verify_point(trusted, text, expected, 0, 0, &wrong, &unused);
-        is_int(unused, 0, "M2 %s: the next one is judged as ever", name);
+        is_int(unused, 0, "%s: the next one is judged as ever", name);
     }
 }
 
@@ -392,13 +394,13 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
             }
         }
 
-        ok(fail > 1 && fail < POINTS, "G5 %s: %u points%s", name, fail - 1,
+        ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
            lasting ? ", from each one on" : "");
-        is_int((long long) wrong, 0, "G5 %s: its keys or none, and a reason", name);
+        is_int((long long) wrong, 0, "%s: its keys or none, and a reason", name);
 
         set = at_keyset_parse(text, ALL, warn, NULL, &err);
         is_int((long long) (set ? set->n : 0), (long long) keys,
-               "M2 %s: the next time as ever", name);
+               "%s: the next time as ever", name);
         at_keyset_free(set);
         alloc_end();
     }
@@ -496,8 +498,8 @@ test_small_parts(void)
             }
         }
 
-        ok(fail > 1 && fail < 100, "G5 %s: %u points", names[part], fail - 1);
-        is_int(wrong, 0, "G5 %s: fails where it must", names[part]);
+        ok(fail > 1 && fail < 100, "%s: %u points", names[part], fail - 1);
+        is_int(wrong, 0, "%s: fails where it must", names[part]);
     }
 
     at_claims_free(claims);
@@ -543,8 +545,8 @@ test_growing(void)
             }
         }
 
-        is_int(fail - 1, cases[i].points, "G5 %u values: points", cases[i].n);
-        is_int(wrong, 0, "G5 %u values: -2 at each, and no claims", cases[i].n);
+        is_int(fail - 1, cases[i].points, "%u values: points", cases[i].n);
+        is_int(wrong, 0, "%u values: -2 at each, and no claims", cases[i].n);
     }
 }
 
@@ -576,18 +578,18 @@ test_growing_again(void)
 {
     at_values_t  values = { NULL, 0 };
 
-    is_int(values_of(&values, 100), 0, "M2 100 values");
-    is_int((long long) values.size, 128, "M2 and room for some more");
+    is_int(values_of(&values, 100), 0, "100 values");
+    is_int((long long) values.size, 128, "and room for some more");
 
     alloc_begin(2, 1);
-    is_int(values_of(&values, 1000), -2, "M2 no memory for 1,000");
-    is_int((long long) values.size, 256, "M2 as far as there was some");
-    is_int(values_of(&values, 200), 0, "M2 200 need none");
-    is_int(values.items->span, 200, "M2 and are there");
+    is_int(values_of(&values, 1000), -2, "no memory for 1,000");
+    is_int((long long) values.size, 256, "as far as there was some");
+    is_int(values_of(&values, 200), 0, "200 need none");
+    is_int(values.items->span, 200, "and are there");
     alloc.fail = 0;
 
-    is_int(values_of(&values, 1000), 0, "M2 1,000 as ever");
-    is_int(values.items->span, 1000, "M2 all of them");
+    is_int(values_of(&values, 1000), 0, "1,000 as ever");
+    is_int(values.items->span, 1000, "all of them");
 
     at_values_free(&values);
     ok(values.items == NULL && values.size == 0, "nothing is left");
@@ -630,8 +632,8 @@ test_json_value(void)
         }
     }
 
-    ok(fail > 1 && fail < POINTS, "G5 a value for jansson: %u points", fail - 1);
-    is_int(wrong, 0, "G5 a value for jansson: all of it or nothing");
+    ok(fail > 1 && fail < POINTS, "a value for jansson: %u points", fail - 1);
+    is_int(wrong, 0, "a value for jansson: all of it or nothing");
 
     json_decref(expected);
     at_claims_free(claims);
@@ -700,9 +702,9 @@ test_state(void)
             }
         }
 
-        ok(fail > 1 && fail < POINTS, "G5 state: %u points%s", fail - 1,
+        ok(fail > 1 && fail < POINTS, "state: %u points%s", fail - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "G5 state: as it was written, or a reason");
+        is_int(wrong, 0, "state: as it was written, or a reason");
     }
 
     (void) rmdir(root);

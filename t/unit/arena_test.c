@@ -4,6 +4,8 @@
  *
  * Memory in blocks: that none lies over another, that all of it can be had, who
  * goes when there is no room, and what the kernel is told of it.
+ *
+ * Requirements: no-secrets-in-logs.
  */
 
 #include <stdint.h>
@@ -351,7 +353,7 @@ test_mapping(void)
         skip("the kernel does not tell the flags of a mapping");
 
     } else {
-        ok(strstr(flags, " dd") != NULL, "L1 it is in no core dump");
+        ok(strstr(flags, " dd") != NULL, "it is in no core dump");
     }
 
     if (flags[0] == '\0' || access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) {

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Buckets: held against a plain list, and bytes that are none.
+ *
+ * Requirements: import-atomic.
  */
 
 #include <stdint.h>
@@ -288,7 +290,7 @@ test_broken(void)
         drop(part);
     }
 
-    is_int(cut, (long long) bucket.len - 1, "D4 cut at any byte it is no bucket");
+    is_int(cut, (long long) bucket.len - 1, "cut at any byte it is no bucket");
 
     for (i = 0; i < bucket.len * 8; i++) {
         bit = 1u << i % 8;
@@ -297,7 +299,7 @@ test_broken(void)
         p[i / 8] = (char) (p[i / 8] ^ (int) bit);
     }
 
-    is_int(wrong, 0, "D4 with any bit the other way nothing is read that is not in it");
+    is_int(wrong, 0, "with any bit the other way nothing is read that is not in it");
     ok(agrees(bucket), "and so it was before");
 
     drop(bucket);

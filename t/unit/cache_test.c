@@ -4,6 +4,9 @@
  *
  * The cache of verified credentials: what it takes one for, when an entry ends,
  * what it costs, what is left of it, and each allocation that fails.
+ *
+ * Requirements: cache-full, cache-expiry, cache-invalidation, cache-key,
+ *   cache-collision, cache-negative, allocation-points.
  */
 
 #define _GNU_SOURCE             /* memmem() */
@@ -348,7 +351,7 @@ test_memory(const char *name, unsigned n, unsigned least, unsigned most)
     at_cache_t  *cache;
 
     if (SANITIZED) {
-        skip("X8 %s: the sanitizer has a heap of its own", name);
+        skip("%s: the sanitizer has a heap of its own", name);
         return;
     }
 
@@ -368,11 +371,11 @@ test_memory(const char *name, unsigned n, unsigned least, unsigned most)
            (unsigned long long) cache->stats.entries,
            (unsigned long long) cache->stats.bytes, grown);
 
-    ok(cache->stats.evictions != 0, "X8 %s: it is full", name);
-    ok(cache->stats.bytes >= 15 * MIB, "X8 %s: of what it may take", name);
-    ok(adds_up(cache), "X8 %s: its numbers are those of its entries", name);
-    is_int(allocations, 0, "X8 %s: all of it is in the one mapping", name);
-    ok(grown <= 16 * MIB / 100 * 101, "X8 %s: 16m are 16 MiB, and a hundredth",
+    ok(cache->stats.evictions != 0, "%s: it is full", name);
+    ok(cache->stats.bytes >= 15 * MIB, "%s: of what it may take", name);
+    ok(adds_up(cache), "%s: its numbers are those of its entries", name);
+    is_int(allocations, 0, "%s: all of it is in the one mapping", name);
+    ok(grown <= 16 * MIB / 100 * 101, "%s: 16m are 16 MiB, and a hundredth",
        name);
 
     at_cache_free(cache);
@@ -444,11 +447,11 @@ test_cheap(void)
         }
 
         if (get(cache, key) != (long) i) {
-            ok(0, "X8 while there is room, all are kept");
+            ok(0, "while there is room, all are kept");
         }
     }
 
-    ok(i > 10 && i < 10000, "X8 the cache is full after %u", i);
+    ok(i > 10 && i < 10000, "the cache is full after %u", i);
 
     kept = 0;
 
@@ -460,15 +463,15 @@ test_cheap(void)
         kept += get(cache, key) == (long) i;
     }
 
-    ok(kept < 50, "X8 of a thousand that come once %u are kept", kept);
+    ok(kept < 50, "of a thousand that come once %u are kept", kept);
 
     put(cache, key, i);
     put(cache, key, i);
-    is_int(get(cache, key), i, "X8 one that comes again is");
+    is_int(get(cache, key), i, "one that comes again is");
 
     key = key_of(at_str("a token of another kind"));
     put(cache, key, 7);
-    is_int(get(cache, key), 7, "X8 what costs much is kept at once");
+    is_int(get(cache, key), 7, "what costs much is kept at once");
 
     at_cache_free(cache);
 }
@@ -534,15 +537,15 @@ found_at(int64_t verified, int64_t expires, int64_t now)
 static void
 test_time(void)
 {
-    is_int(found_at(NOW, NOW + 1000, NOW + 999), 3, "X2 a millisecond before exp");
-    is_int(found_at(NOW, NOW + 1000, NOW + 1000), 0, "X2 at exp, exactly");
-    is_int(found_at(NOW, NOW + 1000, NOW + 1001), 0, "X2 behind it");
-    is_int(found_at(NOW, NOW, NOW), 0, "X2 put at its exp");
-    is_int(found_at(NOW, AT_NEVER, INT64_MAX - 1), 3, "X2 one that never expires");
-    is_int(found_at(NOW, LATER, NOW), 3, "X2 at the time of its verification");
-    is_int(found_at(NOW, LATER, NOW - 1), 0, "X2 the clock went back");
-    is_int(found_at(NOW, AT_NEVER, 0), 0, "X2 the clock went back to the start");
-    is_int(found_at(NOW, AT_NEVER, -1), 0, "X2 and beyond");
+    is_int(found_at(NOW, NOW + 1000, NOW + 999), 3, "a millisecond before exp");
+    is_int(found_at(NOW, NOW + 1000, NOW + 1000), 0, "at exp, exactly");
+    is_int(found_at(NOW, NOW + 1000, NOW + 1001), 0, "behind it");
+    is_int(found_at(NOW, NOW, NOW), 0, "put at its exp");
+    is_int(found_at(NOW, AT_NEVER, INT64_MAX - 1), 3, "one that never expires");
+    is_int(found_at(NOW, LATER, NOW), 3, "at the time of its verification");
+    is_int(found_at(NOW, LATER, NOW - 1), 0, "the clock went back");
+    is_int(found_at(NOW, AT_NEVER, 0), 0, "the clock went back to the start");
+    is_int(found_at(NOW, AT_NEVER, -1), 0, "and beyond");
 }
 
 
@@ -582,10 +585,10 @@ test_epoch(void)
         cache = create(AT_CACHE_SIZE_MIN);
 
         at_cache_put(cache, &key, &s.identity, &cases[i].then, NOW);
-        is_int(has(cache, key, &cases[i].now, NOW), cases[i].found, "X5 %s",
+        is_int(has(cache, key, &cases[i].now, NOW), cases[i].found, "%s",
                cases[i].name);
         is_int((long long) at_cache_stats(cache)->entries, cases[i].found,
-               "X5 %s: it is kept or gone", cases[i].name);
+               "%s: it is kept or gone", cases[i].name);
 
         at_cache_free(cache);
     }
@@ -610,15 +613,15 @@ test_key(void)
 
     for (i = 0; i < N(keys); i++) {
         is_int(get(cache, keys[i]), -1,
-               "X1 kind %u, trust %zu: not granted by another's", keys[i].kind, i);
+               "kind %u, trust %zu: not granted by another's", keys[i].kind, i);
         put(cache, keys[i], (unsigned) i);
     }
 
     for (i = 0; i < N(keys); i++) {
-        is_int(get(cache, keys[i]), (long long) i, "X1 each has its own, %zu", i);
+        is_int(get(cache, keys[i]), (long long) i, "each has its own, %zu", i);
     }
 
-    is_int((long long) at_cache_stats(cache)->entries, N(keys), "X1 side by side");
+    is_int((long long) at_cache_stats(cache)->entries, N(keys), "side by side");
 
     at_cache_free(cache);
 }
@@ -667,11 +670,11 @@ test_collisions_at(const char *name, uint64_t mask, size_t place)
         wrong += got != -1 && got != (long) i;
     }
 
-    is_int(wrong, 0, "X6 %s: none is taken for another", name);
-    is_int(lost, 0, "X6 %s: each is found when it was put", name);
+    is_int(wrong, 0, "%s: none is taken for another", name);
+    is_int(lost, 0, "%s: each is found when it was put", name);
     ok(found > 0 && found <= AT_CACHE_WAYS * (mask + 1),
-       "X6 %s: %u of 4096 are there", name, found);
-    ok(adds_up(cache), "X6 %s: the numbers are right", name);
+       "%s: %u of 4096 are there", name, found);
+    ok(adds_up(cache), "%s: the numbers are right", name);
 
     at_cache_free(cache);
     hash_mask = UINT64_MAX;
@@ -700,7 +703,7 @@ test_secret(void)
     key = key_of(at_str("a.b.c"));
 
     ok(at_cache_hash(one, &key) != at_cache_hash(two, &key),
-       "X6 two caches see two hashes of a text");
+       "two caches see two hashes of a text");
 
     at_cache_free(one);
     at_cache_free(two);
@@ -729,9 +732,9 @@ test_bytes(size_t size)
         wrong += !adds_up(cache);
     }
 
-    is_int(wrong, 0, "X8 %zu bytes: never more, and each one counted", size);
-    ok(at_cache_stats(cache)->evictions > 0, "X8 %zu bytes: what it is about", size);
-    ok(at_cache_stats(cache)->bytes > size / 4, "X8 %zu bytes: which are used", size);
+    is_int(wrong, 0, "%zu bytes: never more, and each one counted", size);
+    ok(at_cache_stats(cache)->evictions > 0, "%zu bytes: what it is about", size);
+    ok(at_cache_stats(cache)->bytes > size / 4, "%zu bytes: which are used", size);
 
     at_cache_free(cache);
 }
@@ -782,14 +785,14 @@ test_overhead(void)
 
     printf("# an entry of sizeof(at_identity_t) %zu takes %zu beside its texts\n",
            sizeof(at_identity_t), most);
-    ok(most <= AT_CACHE_OVERHEAD, "X8 AT_CACHE_OVERHEAD is true");
-    ok(most > AT_CACHE_OVERHEAD / 2, "X8 and not a guess");
+    ok(most <= AT_CACHE_OVERHEAD, "AT_CACHE_OVERHEAD is true");
+    ok(most > AT_CACHE_OVERHEAD / 2, "and not a guess");
 
     (void) somebody(&s, 1, LATER);
     overhead = overhead_of(&s.identity, (at_str_t) { text, 100 });
     ok(overhead <= AT_CACHE_OVERHEAD + s.identity.user.len
                    + 3 * sizeof(at_str_t) + strlen("readwritesettings"),
-       "X8 with scopes: an at_str_t each, and their bytes");
+       "with scopes: an at_str_t each, and their bytes");
 }
 
 
@@ -812,7 +815,7 @@ test_ranges_cost(void)
 
     with = overhead_of(&s.identity, at_str("token"));
 
-    ok(with >= plain + 100 * 16, "X8 the ranges of a record count");
+    ok(with >= plain + 100 * 16, "the ranges of a record count");
 
     at_bytes_free(&bytes);
 }
@@ -836,14 +839,14 @@ test_huge(void)
     put(cache, key_of(at_str("small")), 1);
 
     put(cache, key_of((at_str_t) { text, room - AT_CACHE_OVERHEAD - 200 }), 2);
-    is_int((long long) at_cache_stats(cache)->entries, 2, "X8 a large one is kept");
+    is_int((long long) at_cache_stats(cache)->entries, 2, "a large one is kept");
 
     put(cache, key_of((at_str_t) { text, room }), 3);
     put(cache, key_of((at_str_t) { text, AT_CACHE_SIZE_MIN }), 4);
-    is_int((long long) at_cache_stats(cache)->entries, 2, "X8 a huge one is not");
+    is_int((long long) at_cache_stats(cache)->entries, 2, "a huge one is not");
     is_int((long long) at_cache_stats(cache)->evictions, 0,
-           "X8 and drives nobody out");
-    is_int(get(cache, key_of(at_str("small"))), 1, "X8 the others are there");
+           "and drives nobody out");
+    is_int(get(cache, key_of(at_str("small"))), 1, "the others are there");
 
     free(text);
     at_cache_free(cache);
@@ -886,8 +889,8 @@ static void
 test_second_chance(void)
 {
     is_int(survives(1, 10000), 10000,
-           "X4 what is asked for outlives ten thousand that are not");
-    is_int(survives(0, 1000), 1000, "X8 what is not asked for goes");
+           "what is asked for outlives ten thousand that are not");
+    is_int(survives(0, 1000), 1000, "what is not asked for goes");
 }
 
 
@@ -1045,17 +1048,17 @@ test_create_fails(void)
     for (fail = 1; fail <= 2; fail++) {
         heap.n = 0;
         heap.fail = fail;
-        ok(at_cache_create(MIB) == NULL, "G5 no memory, no cache, %u", fail);
+        ok(at_cache_create(MIB) == NULL, "no memory, no cache, %u", fail);
     }
 
     heap.fail = 0;
 
     random_fails = 1;
-    ok(at_cache_create(MIB) == NULL, "G5 no random bytes, no cache");
+    ok(at_cache_create(MIB) == NULL, "no random bytes, no cache");
     random_fails = 0;
 
     at_cache_free(NULL);
-    is_int(heap.live, 0, "G5 and nothing is left");
+    is_int(heap.live, 0, "and nothing is left");
 }
 
 
@@ -1082,7 +1085,7 @@ test_no_room(void)
         }
     }
 
-    ok(n > 50 && n < N(out), "X8 %u are out, and there is no room for more", n);
+    ok(n > 50 && n < N(out), "%u are out, and there is no room for more", n);
     wrong = 0;
 
     for (i = 0; i < n; i++) {
@@ -1090,12 +1093,12 @@ test_no_room(void)
         wrong += !at_str_equal(out[i]->user, str(text));
     }
 
-    is_int(wrong, 0, "X8 each is who it was");
-    ok(adds_up(cache), "X8 the numbers are right");
+    is_int(wrong, 0, "each is who it was");
+    ok(adds_up(cache), "the numbers are right");
 
     at_cache_release(out[0]);
     put(cache, key_of(at_str("another")), 7);
-    is_int(get(cache, key_of(at_str("another"))), 7, "X8 one came back: there is");
+    is_int(get(cache, key_of(at_str("another"))), 7, "one came back: there is");
 
     for (i = 1; i < n; i++) {
         at_cache_release(out[i]);
@@ -1114,7 +1117,7 @@ test_far(void)
     at_cache_t       *cache;
 
     if (SANITIZED) {
-        skip("X8 the sanitizer would keep book of all that memory");
+        skip("the sanitizer would keep book of all that memory");
         return;
     }
 
@@ -1123,9 +1126,9 @@ test_far(void)
     block = at_arena_alloc(cache->arena, far, at_cache_is_evictable, at_cache_evict_block, cache);
 
     put(cache, key_of(at_str("a.b.c")), 3);
-    is_int(get(cache, key_of(at_str("a.b.c"))), 3, "X8 an entry at the end of 32 GiB");
-    is_int(get(cache, key_of(at_str("a.b.d"))), -1, "X8 and no other");
-    ok(block != NULL && adds_up(cache), "X8 the numbers are right");
+    is_int(get(cache, key_of(at_str("a.b.c"))), 3, "an entry at the end of 32 GiB");
+    is_int(get(cache, key_of(at_str("a.b.d"))), -1, "and no other");
+    ok(block != NULL && adds_up(cache), "the numbers are right");
 
     at_arena_free(block);
     at_cache_free(cache);
@@ -1163,7 +1166,7 @@ test_ranges(void)
     at_bytes_free(&bytes);
 
     identity = at_cache_get(cache, &key, &epoch, NOW);
-    is_int(heap.n - allocations, 0, "X8 nothing is allocated beside the block");
+    is_int(heap.n - allocations, 0, "nothing is allocated beside the block");
 
     if (ok(identity != NULL, "one with ranges is there")) {
         ok(at_identity_allows_address(identity, &inside), "its ranges are, too");

@@ -1,6 +1,9 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: address-match, address-edges, address-mapped, address-syntax,
+ *   address-many-ranges, address-corpora.
  */
 
 #include <arpa/inet.h>
@@ -105,80 +108,80 @@ test_match(void)
         const char  *address;
         int          match;
     } cases[] = {
-        { "I1", "1.1.1.1", "1.1.1.1", 1 },
-        { "I1", "1.1.1.1", "1.1.1.0", 0 },
-        { "I1", "1.1.1.1", "1.1.1.2", 0 },
-        { "I1", "12.34.56.78/24", "12.34.56.0", 1 },
-        { "I1", "12.34.56.78/24", "12.34.56.255", 1 },
-        { "I1", "12.34.56.78/24", "12.34.55.255", 0 },
-        { "I1", "12.34.56.78/24", "12.34.57.0", 0 },
-        { "I1", "2001:db8::1", "2001:db8::1", 1 },
-        { "I1", "2001:db8::1", "2001:db8::", 0 },
-        { "I1", "2001:db8::1", "2001:db8::2", 0 },
-        { "I1", "2001:db8::/32", "2001:db8::", 1 },
-        { "I1", "2001:db8::/32", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
-        { "I1", "2001:db8::/32", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
-        { "I1", "2001:db8::/32", "2001:db9::", 0 },
-        { "I1", "::1", "::1", 1 },
-        { "I1", "::1", "::2", 0 },
-        { "I1", "::1", "0.0.0.1", 0 },
-        { "I1", "2001:DB8::A", "2001:db8::a", 1 },
+        { "address-match", "1.1.1.1", "1.1.1.1", 1 },
+        { "address-match", "1.1.1.1", "1.1.1.0", 0 },
+        { "address-match", "1.1.1.1", "1.1.1.2", 0 },
+        { "address-match", "12.34.56.78/24", "12.34.56.0", 1 },
+        { "address-match", "12.34.56.78/24", "12.34.56.255", 1 },
+        { "address-match", "12.34.56.78/24", "12.34.55.255", 0 },
+        { "address-match", "12.34.56.78/24", "12.34.57.0", 0 },
+        { "address-match", "2001:db8::1", "2001:db8::1", 1 },
+        { "address-match", "2001:db8::1", "2001:db8::", 0 },
+        { "address-match", "2001:db8::1", "2001:db8::2", 0 },
+        { "address-match", "2001:db8::/32", "2001:db8::", 1 },
+        { "address-match", "2001:db8::/32", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
+        { "address-match", "2001:db8::/32", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
+        { "address-match", "2001:db8::/32", "2001:db9::", 0 },
+        { "address-match", "::1", "::1", 1 },
+        { "address-match", "::1", "::2", 0 },
+        { "address-match", "::1", "0.0.0.1", 0 },
+        { "address-match", "2001:DB8::A", "2001:db8::a", 1 },
 
-        { "I2", "0.0.0.0/0", "0.0.0.0", 1 },
-        { "I2", "0.0.0.0/0", "255.255.255.255", 1 },
-        { "I2", "0.0.0.0/0", "::", 0 },
-        { "I2", "0.0.0.0/0", "2001:db8::1", 0 },
-        { "I2", "1.2.3.4/0", "200.0.0.1", 1 },
-        { "I2", "::/0", "::", 1 },
-        { "I2", "::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
-        { "I2", "::/0", "1.2.3.4", 0 },
-        { "I2", "::/0", "::ffff:1.2.3.4", 0 },
-        { "I2", "1.2.3.4/32", "1.2.3.4", 1 },
-        { "I2", "1.2.3.4/32", "1.2.3.5", 0 },
-        { "I2", "1.2.3.4/31", "1.2.3.5", 1 },
-        { "I2", "1.2.3.4/31", "1.2.3.6", 0 },
-        { "I2", "1.2.3.4/31", "1.2.3.3", 0 },
-        { "I2", "128.0.0.0/1", "255.255.255.255", 1 },
-        { "I2", "128.0.0.0/1", "127.255.255.255", 0 },
-        { "I2", "127.0.0.0/1", "0.0.0.0", 1 },
-        { "I2", "::1/128", "::1", 1 },
-        { "I2", "::1/128", "::", 0 },
-        { "I2", "::2/127", "::3", 1 },
-        { "I2", "::2/127", "::4", 0 },
-        { "I2", "8000::/1", "ffff::", 1 },
-        { "I2", "8000::/1", "7fff::", 0 },
-        { "I2", "2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", 1 },
-        { "I2", "2001:db8::/64", "2001:db8:0:1::", 0 },
-        { "I2", "2001:db8::/65", "2001:db8::7fff:ffff:ffff:ffff", 1 },
-        { "I2", "2001:db8::/65", "2001:db8::8000:0:0:0", 0 },
-        { "I2", "2001:db8:0:2::/63", "2001:db8:0:3:ffff::", 1 },
-        { "I2", "2001:db8:0:2::/63", "2001:db8:0:4::", 0 },
-        { "I2", "255.255.255.255", "255.255.255.255", 1 },
-        { "I2", "255.255.255.255", "255.255.255.254", 0 },
-        { "I2", "0.0.0.0", "0.0.0.0", 1 },
-        { "I2", "0.0.0.0", "0.0.0.1", 0 },
+        { "address-edges", "0.0.0.0/0", "0.0.0.0", 1 },
+        { "address-edges", "0.0.0.0/0", "255.255.255.255", 1 },
+        { "address-edges", "0.0.0.0/0", "::", 0 },
+        { "address-edges", "0.0.0.0/0", "2001:db8::1", 0 },
+        { "address-edges", "1.2.3.4/0", "200.0.0.1", 1 },
+        { "address-edges", "::/0", "::", 1 },
+        { "address-edges", "::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
+        { "address-edges", "::/0", "1.2.3.4", 0 },
+        { "address-edges", "::/0", "::ffff:1.2.3.4", 0 },
+        { "address-edges", "1.2.3.4/32", "1.2.3.4", 1 },
+        { "address-edges", "1.2.3.4/32", "1.2.3.5", 0 },
+        { "address-edges", "1.2.3.4/31", "1.2.3.5", 1 },
+        { "address-edges", "1.2.3.4/31", "1.2.3.6", 0 },
+        { "address-edges", "1.2.3.4/31", "1.2.3.3", 0 },
+        { "address-edges", "128.0.0.0/1", "255.255.255.255", 1 },
+        { "address-edges", "128.0.0.0/1", "127.255.255.255", 0 },
+        { "address-edges", "127.0.0.0/1", "0.0.0.0", 1 },
+        { "address-edges", "::1/128", "::1", 1 },
+        { "address-edges", "::1/128", "::", 0 },
+        { "address-edges", "::2/127", "::3", 1 },
+        { "address-edges", "::2/127", "::4", 0 },
+        { "address-edges", "8000::/1", "ffff::", 1 },
+        { "address-edges", "8000::/1", "7fff::", 0 },
+        { "address-edges", "2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", 1 },
+        { "address-edges", "2001:db8::/64", "2001:db8:0:1::", 0 },
+        { "address-edges", "2001:db8::/65", "2001:db8::7fff:ffff:ffff:ffff", 1 },
+        { "address-edges", "2001:db8::/65", "2001:db8::8000:0:0:0", 0 },
+        { "address-edges", "2001:db8:0:2::/63", "2001:db8:0:3:ffff::", 1 },
+        { "address-edges", "2001:db8:0:2::/63", "2001:db8:0:4::", 0 },
+        { "address-edges", "255.255.255.255", "255.255.255.255", 1 },
+        { "address-edges", "255.255.255.255", "255.255.255.254", 0 },
+        { "address-edges", "0.0.0.0", "0.0.0.0", 1 },
+        { "address-edges", "0.0.0.0", "0.0.0.1", 0 },
 
-        { "I4", "1.1.1.1", "::ffff:1.1.1.1", 1 },
-        { "I4", "1.1.1.1", "::ffff:1.1.1.2", 0 },
-        { "I4", "::ffff:1.1.1.1", "1.1.1.1", 1 },
-        { "I4", "::ffff:1.1.1.1", "1.1.1.2", 0 },
-        { "I4", "::ffff:1.1.1.1", "::ffff:1.1.1.1", 1 },
-        { "I4", "::ffff:101:101", "1.1.1.1", 1 },
-        { "I4", "::ffff:0:0/96", "1.1.1.1", 1 },
-        { "I4", "::ffff:0:0/96", "2001:db8::1", 0 },
-        { "I4", "::ffff:1.1.1.0/120", "1.1.1.255", 1 },
-        { "I4", "::ffff:1.1.1.0/120", "1.1.2.0", 0 },
-        { "I4", "::ffff:1.1.1.1/95", "1.1.1.1", 0 },
-        { "I4", "::ffff:0:0/95", "::fffe:1.1.1.1", 1 },
-        { "I4", "::/64", "1.1.1.1", 0 },
-        { "I4", "1.1.1.1", "::1.1.1.1", 0 },
-        { "I4", "::1.1.1.1", "1.1.1.1", 0 },
-        { "I4", "::1.1.1.1", "::101:101", 1 },
-        { "I4", "1.1.1.1", "64:ff9b::1.1.1.1", 0 },
-        { "I4", "64:ff9b::1.1.1.1", "1.1.1.1", 0 },
-        { "I4", "1.1.1.1", "2002:101:101::", 0 },
-        { "I4", "1.1.1.1", "::ffff:0:1.1.1.1", 0 },
-        { "I4", "1.1.1.1", "::1:ffff:1.1.1.1", 0 },
+        { "address-mapped", "1.1.1.1", "::ffff:1.1.1.1", 1 },
+        { "address-mapped", "1.1.1.1", "::ffff:1.1.1.2", 0 },
+        { "address-mapped", "::ffff:1.1.1.1", "1.1.1.1", 1 },
+        { "address-mapped", "::ffff:1.1.1.1", "1.1.1.2", 0 },
+        { "address-mapped", "::ffff:1.1.1.1", "::ffff:1.1.1.1", 1 },
+        { "address-mapped", "::ffff:101:101", "1.1.1.1", 1 },
+        { "address-mapped", "::ffff:0:0/96", "1.1.1.1", 1 },
+        { "address-mapped", "::ffff:0:0/96", "2001:db8::1", 0 },
+        { "address-mapped", "::ffff:1.1.1.0/120", "1.1.1.255", 1 },
+        { "address-mapped", "::ffff:1.1.1.0/120", "1.1.2.0", 0 },
+        { "address-mapped", "::ffff:1.1.1.1/95", "1.1.1.1", 0 },
+        { "address-mapped", "::ffff:0:0/95", "::fffe:1.1.1.1", 1 },
+        { "address-mapped", "::/64", "1.1.1.1", 0 },
+        { "address-mapped", "1.1.1.1", "::1.1.1.1", 0 },
+        { "address-mapped", "::1.1.1.1", "1.1.1.1", 0 },
+        { "address-mapped", "::1.1.1.1", "::101:101", 1 },
+        { "address-mapped", "1.1.1.1", "64:ff9b::1.1.1.1", 0 },
+        { "address-mapped", "64:ff9b::1.1.1.1", "1.1.1.1", 0 },
+        { "address-mapped", "1.1.1.1", "2002:101:101::", 0 },
+        { "address-mapped", "1.1.1.1", "::ffff:0:1.1.1.1", 0 },
+        { "address-mapped", "1.1.1.1", "::1:ffff:1.1.1.1", 0 },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -231,11 +234,11 @@ test_refused(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_int(parse(&cidr, cases[i]), -1, "I3 '%.*s' (%zu bytes) is refused",
+        is_int(parse(&cidr, cases[i]), -1, "'%.*s' (%zu bytes) is refused",
                (int) cases[i].len, cases[i].data, cases[i].len);
     }
 
-    is_int(parse(&cidr, (at_str_t) { NULL, 0 }), -1, "I3 the empty view");
+    is_int(parse(&cidr, (at_str_t) { NULL, 0 }), -1, "the empty view");
 }
 
 
@@ -280,12 +283,12 @@ test_parsed(void)
         memset(&cidr, 0xff, sizeof(cidr));
 
         is_int(parse(&cidr, str(cases[i].text)), cases[i].rc,
-               "I1 %s: host bits", cases[i].text);
+               "%s: host bits", cases[i].text);
 
         (void) inet_ntop(cidr.addr.len == 4 ? AF_INET : AF_INET6,
                          cidr.addr.bytes, text, sizeof(text));
-        is_str(text, cases[i].addr, "I1 %s: the first address", cases[i].text);
-        is_int(cidr.bits, cases[i].bits, "I1 %s: bits", cases[i].text);
+        is_str(text, cases[i].addr, "%s: the first address", cases[i].text);
+        is_int(cidr.bits, cases[i].bits, "%s: bits", cases[i].text);
 
         for (j = cidr.addr.len; j < 16 && cidr.addr.bytes[j] == 0; j++) { /* void */ }
         is_int((long long) j, 16, "%s: zeros behind", cases[i].text);
@@ -342,7 +345,7 @@ test_every_prefix(const char *addr, unsigned max)
         wrong += parse(&cidr, str(text)) == -1 || !edges_hold(&cidr);
     }
 
-    is_int(wrong, 0, "I1, I2 %s/1 to /%u: edges and their neighbours", addr, max);
+    is_int(wrong, 0, "%s/1 to /%u: edges and their neighbours", addr, max);
 }
 
 
@@ -379,7 +382,7 @@ test_sets(void)
     for (i = 0; i < N(cases); i++) {
         (void) address(&addr, cases[i].address);
         is_int(at_cidr_set_match(set, &addr), cases[i].match,
-               "I8 one within another: %s", cases[i].address);
+               "one within another: %s", cases[i].address);
     }
 
     at_cidr_set_free(set);
@@ -436,7 +439,7 @@ test_published_string(const char *kind, const json_t *text, int valid)
     /* 127.0.0.1 and 1.2.3.4 are valid in one list and not in another */
     differences += differs;
 
-    ok(!differs || is_difference(name), "I9 %s '%s' is %s", kind, name,
+    ok(!differs || is_difference(name), "%s '%s' is %s", kind, name,
        valid ? "valid" : "invalid");
 }
 
@@ -511,7 +514,7 @@ test_published(void)
     test_json_schema("ipv6");
 
     if (tap.run && outside_has(OUTSIDE "ip/ip-address")) {
-        is_int(differences, 9, "I9 as many differences as there are names for");
+        is_int(differences, 9, "as many differences as there are names for");
     }
 }
 
@@ -572,7 +575,7 @@ test_cipp_row(char *line, unsigned *seen)
     verdict = strsep(&save, "\t");
 
     if (verdict == NULL) {
-        ok(0, "I9 a row of four columns");
+        ok(0, "a row of four columns");
         return;
     }
 
@@ -595,7 +598,7 @@ test_cipp_row(char *line, unsigned *seen)
         got = 0;
     }
 
-    is_int(got, expected, "I9 CIPP: '%s' in '%s' is %s there", addr, range,
+    is_int(got, expected, "CIPP: '%s' in '%s' is %s there", addr, range,
            verdict);
 }
 
@@ -621,7 +624,7 @@ test_cipp(void)
         }
     }
 
-    is_int(seen, N(cipp_differences), "I9 every listed difference is a row there");
+    is_int(seen, N(cipp_differences), "every listed difference is a row there");
     at_file_free(&file);
 }
 
@@ -807,8 +810,8 @@ test_many(void)
         wrong6 += (unsigned) try_ipv6(set);
     }
 
-    is_int(wrong4, 0, "I8 %d IPv4 addresses against a plain search", ADDRESSES / 2);
-    is_int(wrong6, 0, "I8 %d IPv6 addresses against a plain search", ADDRESSES / 2);
+    is_int(wrong4, 0, "%d IPv4 addresses against a plain search", ADDRESSES / 2);
+    is_int(wrong6, 0, "%d IPv6 addresses against a plain search", ADDRESSES / 2);
 
     at_cidr_set_free(set);
 }
@@ -912,8 +915,8 @@ test_numbers(void)
         wrong[1] += wrong_of(0, n, 1) + wrong_of(n, 1, 1) + wrong_of(1, n, 1);
     }
 
-    is_int(wrong[0], 0, "I8 as many ranges as one likes");
-    is_int(wrong[1], 0, "I8 of one upper half");
+    is_int(wrong[0], 0, "as many ranges as one likes");
+    is_int(wrong[1], 0, "of one upper half");
 }
 
 
@@ -949,7 +952,7 @@ test_time(void)
           + (double) (to.tv_nsec - from.tv_nsec)) / 1e6;
 
     printf("# %.0f ns each, %u hits\n", ns, hits);
-    ok(ns < 1000, "I8 less than a microsecond each");
+    ok(ns < 1000, "less than a microsecond each");
 
     at_cidr_set_free(set);
 }

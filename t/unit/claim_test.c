@@ -1,6 +1,9 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: variable-names, variable-types, variable-text,
+ *   naughty-strings.
  */
 
 #include <math.h>
@@ -100,7 +103,7 @@ test_path(void)
 
         is_str(got ? got : "(refused)",
                cases[i].names ? cases[i].names : "(refused)",
-               "V4 path '%s'", cases[i].text);
+               "path '%s'", cases[i].text);
     }
 }
 
@@ -133,8 +136,8 @@ test_find(void)
 
         found = at_claim_find(object, &path);
 
-        is_int(integer(found), cases[i].value, "V4 find %s", cases[i].path);
-        is_int(found != NULL, cases[i].value != 0, "V4 %s is there or not",
+        is_int(integer(found), cases[i].value, "find %s", cases[i].path);
+        is_int(found != NULL, cases[i].value != 0, "%s is there or not",
                cases[i].path);
     }
 
@@ -172,7 +175,7 @@ test_nocase(void)
 
     for (i = 0; i < N(cases); i++) {
         is_int(integer(at_claim_find_nocase(object, str(cases[i].name))),
-               cases[i].value, "V4 find '%s' in any case", cases[i].name);
+               cases[i].value, "find '%s' in any case", cases[i].name);
     }
 
     ok(at_claim_find_nocase(NULL, at_str("a")) == NULL, "no claims, no claim");
@@ -231,7 +234,7 @@ test_text(void)
     for (i = 0; i < N(cases); i++) {
         if (cases[i].text == NULL) {
             claims = values_wrap(str(cases[i].json));
-            ok(claims == NULL, "V3 %s is no JSON here", cases[i].json);
+            ok(claims == NULL, "%s is no JSON here", cases[i].json);
             at_claims_free(claims);
             continue;
         }
@@ -239,7 +242,7 @@ test_text(void)
         claims = values_any(cases[i].json);
         n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
         is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n }, str(cases[i].text),
-                 "V3 %s as text", cases[i].json);
+                 "%s as text", cases[i].json);
         at_claims_free(claims);
     }
 }
@@ -281,9 +284,9 @@ test_room(void)
             free(buf);
         }
 
-        is_int((long long) wrong, 0, "V2 %s in less and less room", cases[i]);
+        is_int((long long) wrong, 0, "%s in less and less room", cases[i]);
         is_int(at_claim_to_text(claim, NULL, 0), (long long) whole,
-               "V2 %s: how long it is", cases[i]);
+               "%s: how long it is", cases[i]);
 
         at_claims_free(claims);
     }
@@ -321,7 +324,7 @@ test_reals(void)
         wrong += n <= 0 || strtod(buf, NULL) != number.value;
     }
 
-    is_int(wrong, 0, "V3 100,000 reals read back the same");
+    is_int(wrong, 0, "100,000 reals read back the same");
 }
 
 
@@ -348,7 +351,7 @@ test_naughty(void)
         is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n },
                  (at_str_t) { json_string_value(entry),
                               json_string_length(entry) },
-                 "J23 naughty string %zu is itself", i);
+                 "naughty string %zu is itself", i);
 
         at_claims_free(claims);
         free(text);

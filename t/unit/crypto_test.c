@@ -1,6 +1,10 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: header-alg, alg-none, signature-valid, alg-mix-up,
+ *   ecdsa-shape, jwk-purpose, rsa-strength, signature-bit-flip,
+ *   signature-shape.
  */
 
 #include "core/base/at_crypto.h"
@@ -53,7 +57,7 @@ verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
     result = at_key_verify(key, alg, text, copy);
 
     if (ERR_peek_error() != 0) {
-        ok(0, "W11 the error queue is empty");
+        ok(0, "the error queue is empty");
         ERR_print_errors_fp(stdout);
     }
 
@@ -86,12 +90,12 @@ test_names(void)
     is_int(N(names), AT_ALGS, "a name for each algorithm");
 
     for (alg = 0; alg < N(names); alg++) {
-        is_int(at_alg_find(str(names[alg])), alg, "J17 %s", names[alg]);
+        is_int(at_alg_find(str(names[alg])), alg, "%s", names[alg]);
         is_bytes(at_alg_name((at_alg_e) alg), str(names[alg]), "and its name");
     }
 
     for (alg = 0; alg < N(others); alg++) {
-        is_int(at_alg_find(others[alg]), AT_ALGS, "J17, S5 '%.*s' is none",
+        is_int(at_alg_find(others[alg]), AT_ALGS, "'%.*s' is none",
                (int) others[alg].len, others[alg].data ? others[alg].data : "");
     }
 }
@@ -122,7 +126,7 @@ test_every_alg(void)
     for (k = 0; k < N(keys); k++) {
         at_key_t  *key = create(keys[k].pkey, ALL);
 
-        is_int(at_key_algs(key), keys[k].algs, "W4 what a %s key can do",
+        is_int(at_key_algs(key), keys[k].algs, "what a %s key can do",
                keys[k].name);
 
         for (made = 0; made < AT_ALGS; made++) {
@@ -137,7 +141,7 @@ test_every_alg(void)
 
                 is_int(verify(key, (at_alg_e) asked, text, signature),
                        fits ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
-                       "S1, S7 %s signs by %s, verified by %s", keys[k].name,
+                       "%s signs by %s, verified by %s", keys[k].name,
                        at_alg_name((at_alg_e) made).data,
                        asked < AT_ALGS ? at_alg_name((at_alg_e) asked).data
                        : "nothing");
@@ -160,22 +164,22 @@ test_restricted(void)
     key = create(rsa, at_alg_bit(AT_RS256) | at_alg_bit(AT_ES256));
 
     is_int(at_key_algs(key), at_alg_bit(AT_RS256),
-           "W4 what does not fit the key is dropped");
+           "what does not fit the key is dropped");
     is_int(verify(key, AT_RS512, text, sign_alg(rsa, AT_RS512, text)),
-           AT_SIGNATURE_INVALID, "J17, S7 RS512 where RS256 alone was accepted");
+           AT_SIGNATURE_INVALID, "RS512 where RS256 alone was accepted");
     is_int(verify(key, AT_PS256, text, sign_alg(rsa, AT_PS256, text)),
-           AT_SIGNATURE_INVALID, "S7 PS256 where RS256 alone was accepted");
+           AT_SIGNATURE_INVALID, "PS256 where RS256 alone was accepted");
     at_key_free(key);
 
     ok(at_key_create(rsa, at_alg_bit(AT_ES256), &err) == NULL,
-       "W4 an RSA key for ES256 alone");
+       "an RSA key for ES256 alone");
     ok(err.text[0] != '\0', "says why");
-    ok(at_key_create(rsa, 0, &err) == NULL, "W4 a key for nothing");
+    ok(at_key_create(rsa, 0, &err) == NULL, "a key for nothing");
     ok(at_key_create(p256, at_alg_bit(AT_ES384), &err) == NULL,
-       "S9 a P-256 key for ES384");
+       "a P-256 key for ES384");
     ok(at_key_create(p384, at_alg_bit(AT_ES256), &err) == NULL,
-       "S9 a P-384 key for ES256");
-    is_int((long long) ERR_peek_error(), 0, "W11 the error queue is empty");
+       "a P-384 key for ES256");
+    is_int((long long) ERR_peek_error(), 0, "the error queue is empty");
 
     at_key_free(NULL);
 }
@@ -191,12 +195,12 @@ test_other_types(void)
         EVP_PKEY    *pkey;
         const char  *name;
     } keys[] = {
-        { key_ec("P-521"), "S9 P-521" },
-        { key_ec("secp256k1"), "S9 secp256k1" },
-        { key_ec("P-224"), "S9 P-224" },
-        { key_ec("brainpoolP256r1"), "S9 brainpoolP256r1" },
-        { key_named("ED448"), "K4 Ed448" },
-        { key_named("X25519"), "K4 X25519" },
+        { key_ec("P-521"), "P-521" },
+        { key_ec("secp256k1"), "secp256k1" },
+        { key_ec("P-224"), "P-224" },
+        { key_ec("brainpoolP256r1"), "brainpoolP256r1" },
+        { key_named("ED448"), "Ed448" },
+        { key_named("X25519"), "X25519" },
     };
 
     for (i = 0; i < N(keys); i++) {
@@ -240,9 +244,9 @@ test_rsa_sizes(void)
                               number(cases[i].e));
         key = at_key_create(pkey, ALL, &err);
 
-        is_int(key != NULL, cases[i].taken, "K2 RSA of %d bits, e = 0x%s",
+        is_int(key != NULL, cases[i].taken, "RSA of %d bits, e = 0x%s",
                cases[i].bits, cases[i].e);
-        is_int((long long) ERR_peek_error(), 0, "W11 and no error left");
+        is_int((long long) ERR_peek_error(), 0, "and no error left");
         at_key_free(key);
     }
 }
@@ -260,20 +264,20 @@ test_rsa_odd(void)
     (void) BN_clear_bit(n, 0);
     pkey = key_rsa_public(n, number("010001"));
     key = at_key_create(pkey, ALL, &err);
-    ok(key == NULL, "K2 an even modulus");
+    ok(key == NULL, "an even modulus");
     at_key_free(key);
 
     n = number_like_modulus(2040);
     (void) BN_mul_word(n, 251);
     pkey = key_rsa_public(n, number("010001"));
     key = at_key_create(pkey, ALL, &err);
-    ok(key == NULL, "K2 a modulus with the factor 251");
+    ok(key == NULL, "a modulus with the factor 251");
     at_key_free(key);
 
     /* e > n: of more than 32 bits */
     pkey = key_rsa_public(number_like_modulus(2048), number_like_modulus(2100));
     key = at_key_create(pkey, ALL, &err);
-    ok(key == NULL, "K2 e > n");
+    ok(key == NULL, "e > n");
     at_key_free(key);
 }
 
@@ -291,8 +295,8 @@ test_rsa_e1(void)
 
     pkey = key_rsa_public(number_like_modulus(2048), number("01"));
     key = at_key_create(pkey, at_alg_bit(AT_RS256), &err);
-    ok(key == NULL, "K2 e = 1 is refused: its signatures need no key");
-    ok(strstr(err.text, "exponent") != NULL, "K2 and says that it is the exponent");
+    ok(key == NULL, "e = 1 is refused: its signatures need no key");
+    ok(strstr(err.text, "exponent") != NULL, "and says that it is the exponent");
     at_key_free(key);
 }
 
@@ -331,12 +335,12 @@ test_roca(void)
     (void) BN_mul(k, k, m, ctx);
     (void) BN_add(n, n, k);
 
-    is_int(BN_is_odd(n), 1, "K2 a number like ROCA's is odd");
-    ok(BN_num_bits(n) >= 2048, "K2 and of %d bits", BN_num_bits(n));
+    is_int(BN_is_odd(n), 1, "a number like ROCA's is odd");
+    ok(BN_num_bits(n) >= 2048, "and of %d bits", BN_num_bits(n));
 
     pkey = key_rsa_public(n, number("010001"));
     key = at_key_create(pkey, ALL, &err);
-    ok(key == NULL, "K2 the fingerprint of ROCA");
+    ok(key == NULL, "the fingerprint of ROCA");
     at_key_free(key);
 
     BN_free(m);
@@ -376,7 +380,7 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
                  != AT_SIGNATURE_INVALID;
     }
 
-    is_int(wrong, 0, "S2 %s: each of the %zu bits of a signature changed",
+    is_int(wrong, 0, "%s: each of the %zu bits of a signature changed",
            at_alg_name(alg).data, signature.len * 8);
 
     wrong = 0;
@@ -388,9 +392,9 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
                  != AT_SIGNATURE_INVALID;
     }
 
-    is_int(wrong, 0, "S2 %s: each bit of the text changed", at_alg_name(alg).data);
+    is_int(wrong, 0, "%s: each bit of the text changed", at_alg_name(alg).data);
     is_int(verify(key, alg, text, signature), AT_SIGNATURE_VALID,
-           "S2 %s: unchanged", at_alg_name(alg).data);
+           "%s: unchanged", at_alg_name(alg).data);
 
     at_key_free(key);
 }
@@ -431,12 +435,12 @@ test_every_length(EVP_PKEY *pkey, at_alg_e alg)
                  != AT_SIGNATURE_INVALID;
     }
 
-    is_int(wrong, 0, "S3, W7 %s: every other length", at_alg_name(alg).data);
+    is_int(wrong, 0, "%s: every other length", at_alg_name(alg).data);
 
     for (i = 0; i < 256; i += 255) {
         memset(longer, (int) i, signature.len);
         is_int(verify(key, alg, text, (at_str_t) { longer, signature.len }),
-               AT_SIGNATURE_INVALID, "S3 %s: all bytes 0x%02zx",
+               AT_SIGNATURE_INVALID, "%s: all bytes 0x%02zx",
                at_alg_name(alg).data, i);
     }
 
@@ -480,24 +484,24 @@ test_rsa_numbers(void)
 
     (void) BN_add(x, s, n);
     is_int(verify(key, AT_RS256, text, padded(x, len + 1)), AT_SIGNATURE_INVALID,
-           "S3 s + n in 257 bytes");
+           "s + n in 257 bytes");
 
     if (BN_num_bytes(x) <= (int) len) {
         is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID,
-               "S3 s + n in 256 bytes");
+               "s + n in 256 bytes");
     }
 
     (void) BN_sub(x, n, s);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "S3 n - s");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "n - s");
     is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID,
-           "S3 the modulus itself");
+           "the modulus itself");
     (void) BN_one(x);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "S3 1");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "1");
     (void) BN_sub_word(n, 1);
-    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID, "S3 n - 1");
+    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID, "n - 1");
     BN_zero(x);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "S3 0");
-    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_VALID, "S3 s itself");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "0");
+    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_VALID, "s itself");
 
     BN_free(n);
     BN_free(s);
@@ -572,22 +576,22 @@ test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
         for (i = 0; i < N(cases); i++) {
             is_int(verify(key, alg, text, sign_pair(cases[i].r, cases[i].s, len)),
                    cases[i].good ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
-                   "S9 %s: %s", at_alg_name(alg).data, cases[i].name);
+                   "%s: %s", at_alg_name(alg).data, cases[i].name);
         }
     }
 
     if (BN_num_bytes(sum) <= (int) len) {
         is_int(verify(key, alg, text, sign_pair(sum, s, len)), AT_SIGNATURE_INVALID,
-               "S9 %s: r + n", at_alg_name(alg).data);
+               "%s: r + n", at_alg_name(alg).data);
     }
 
     is_int(verify(key, alg, text, sign_pair(sum, s, len + 1)), AT_SIGNATURE_INVALID,
-           "S9 %s: r + n, a byte longer each", at_alg_name(alg).data);
+           "%s: r + n, a byte longer each", at_alg_name(alg).data);
     is_int(verify(key, alg, text, sign_pair(r, s, len + 1)), AT_SIGNATURE_INVALID,
-           "S9 %s: r and s, a byte longer each", at_alg_name(alg).data);
+           "%s: r and s, a byte longer each", at_alg_name(alg).data);
 
     der = sign_with(pkey, alg == AT_ES256 ? "SHA256" : "SHA384", -1, text);
-    is_int(verify(key, alg, text, der), AT_SIGNATURE_INVALID, "S9 %s: DER",
+    is_int(verify(key, alg, text, der), AT_SIGNATURE_INVALID, "%s: DER",
            at_alg_name(alg).data);
 
     BN_free(n);

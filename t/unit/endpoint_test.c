@@ -4,6 +4,9 @@
  *
  * Endpoint catalogues: small ones by hand, the real ones and random ones against
  * a plain search through the rows, and paths that may be read in two ways.
+ *
+ * Requirements: path-templates, path-methods, path-spellings, path-ambiguous,
+ *   path-merge-slashes, allocation-points.
  */
 
 #include <ctype.h>
@@ -228,7 +231,7 @@ test_match(void)
 
     for (i = 0; i < N(cases); i++) {
         is_bytes(match(catalogue, cases[i].method, cases[i].path),
-                 str(cases[i].row), "P5, P6 %s %s", cases[i].method,
+                 str(cases[i].row), "%s %s", cases[i].method,
                  cases[i].path);
     }
 
@@ -634,7 +637,7 @@ test_odd(void)
         { "/%f0%9f%94%91", "/\xf0\x9f\x94\x91", 0 },
         { "/%28%5b%7B%22%3c%7c%5E", "/([{\"<|^", 0 },
 
-        /* P1 */
+        /* */
         { "//admin", "/admin", 1 },
         { "/x/../admin", "/admin", 1 },
         { "/x/%2e%2e/admin", "/admin", 1 },
@@ -651,7 +654,7 @@ test_odd(void)
         { "/admin/..", "/", 1 },
         { "http://other/admin", "/admin", 1 },
 
-        /* P2 */
+        /* */
         { "/x/..;/admin", NULL, 1 },
         { "/admin;x=1", NULL, 1 },
         { "/admin%3bx", "/admin;x", 1 },
@@ -676,7 +679,7 @@ test_odd(void)
         { "/%20", "/ ", 1 },
         { "/a/%20/b", "/a/ /b", 1 },
 
-        /* P3: merge_slashes off */
+        /* merge_slashes off */
         { "//admin", NULL, 1 },
         { "/admin//", NULL, 1 },
         { "/a//b", NULL, 1 },
@@ -756,14 +759,14 @@ test_odd(void)
         is_int(at_path_is_ambiguous(str(cases[i].raw),
                                     str(cases[i].normalised ? cases[i].normalised
                                                             : cases[i].raw)),
-               cases[i].odd, "P1, P2, P3 %s", cases[i].raw);
+               cases[i].odd, "%s", cases[i].raw);
     }
 
     ok(at_path_is_ambiguous((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }),
        "the empty view");
     ok(at_path_is_ambiguous((at_str_t) { "/a%00", 5 }, (at_str_t) { "/a\0", 3 })
        && at_path_is_ambiguous((at_str_t) { "/a\0b", 4 }, (at_str_t) { "/a\0b", 4 }),
-       "P2 NUL");
+       "NUL");
 }
 
 
@@ -797,7 +800,7 @@ test_odd_bytes(void)
                  != odd;
     }
 
-    is_int(wrong, 0, "P1, P2 every byte, as it is and encoded");
+    is_int(wrong, 0, "every byte, as it is and encoded");
 }
 
 
@@ -1363,14 +1366,14 @@ test_steps(void)
     text = full_tree(5);
     catalogue = must_parse(text, "", 0);
     is_bytes(match(catalogue, "GET", "/a/a/a/a/a/x"), str("-"),
-             "P5 32 ways that lead nowhere");
+             "32 ways that lead nowhere");
     is_bytes(match(catalogue, "GET", "/a/b/a/b/a/e"),
-             str("GET /a/:p/a/:p/a/e"), "P5 one of 32 ways");
+             str("GET /a/:p/a/:p/a/e"), "one of 32 ways");
     at_endpoint_list_free(catalogue);
     free(text);
 
     text = full_tree(6);
-    ok(parse(text, NULL, &err) == NULL, "P5 64 ways are too many");
+    ok(parse(text, NULL, &err) == NULL, "64 ways are too many");
     ok(strncmp(err.text, "line 1: too many segments, or too many literals", 40)
        == 0, "it says where");
     free(text);
@@ -1391,7 +1394,7 @@ test_steps(void)
 
     catalogue = must_parse(text, "", 0);
     is_bytes(match(catalogue, "GET", "/end/end/end/end"),
-             str("GET /:p/:p/:p/end"), "P5 deep");
+             str("GET /:p/:p/:p/end"), "deep");
     at_endpoint_list_free(catalogue);
 
     text[0] = '\0';
@@ -1403,11 +1406,11 @@ test_steps(void)
 
     catalogue = must_parse(text, "", 0);
     is_bytes(match(catalogue, "GET", strchr(text + 8, '/')), str(text + 8),
-             "P5 the deepest");
+             "the deepest");
     at_endpoint_list_free(catalogue);
 
     strcat(text, "/a");
-    ok(parse(text, NULL, &err) == NULL, "P5 too deep");
+    ok(parse(text, NULL, &err) == NULL, "too deep");
     ok(strncmp(err.text, "line 2: too many segments", 25) == 0, "it says where");
 
     free(text);
@@ -1455,14 +1458,14 @@ test_collision(void)
         (void) snprintf(other, sizeof(other), "/%u", (unsigned) hashes[i - 1]);
 
         catalogue = must_parse(row, "", 0);
-        is_bytes(match(catalogue, "GET", row + 4), str(row), "P5 %s", row + 4);
+        is_bytes(match(catalogue, "GET", row + 4), str(row), "%s", row + 4);
         is_bytes(match(catalogue, "GET", other), str("-"),
-                 "P5 %s, of the same hash", other);
+                 "%s, of the same hash", other);
         at_endpoint_list_free(catalogue);
         found++;
     }
 
-    ok(found > 0, "P5 names of one hash");
+    ok(found > 0, "names of one hash");
     free(hashes);
 }
 
@@ -1491,7 +1494,7 @@ test_alloc(void)
 
     alloc.fail = 0;
 
-    ok(catalogue != NULL && n > 8, "G5 each of %u allocations", n - 2);
+    ok(catalogue != NULL && n > 8, "each of %u allocations", n - 2);
     at_endpoint_list_free(catalogue);
 }
 

@@ -4,6 +4,9 @@
  *
  * What is Entra's own: the client of a token, its tenant, the issuer of a key,
  * and the sentences that CIPP has for refusals.
+ *
+ * Requirements: store-decisions, issuer, jwk-purpose, scope-claim, audience,
+ *   error-codes, error-escaping.
  */
 
 #include "tap.h"
@@ -73,10 +76,10 @@ test_client(void)
         object = at_claims_object(claims);
 
         is_int(at_entra_client_id(object, &id), cases[i].id ? 0 : -1,
-               "D2 entra: %s", cases[i].text);
+               "entra: %s", cases[i].text);
         id = at_client_id(&issuer, object);
         is_bytes(id, cases[i].id ? str(cases[i].id) : at_str(""),
-                 "D2 entra: the client of %s", cases[i].text);
+                 "entra: the client of %s", cases[i].text);
 
         at_claims_free(claims);
     }
@@ -116,16 +119,16 @@ test_tenant(void)
                         cases[i].tid, cases[i].iss);
         claims = values_claims(text);
         is_int(at_entra_tenant_matches_issuer(at_claims_object(claims)), cases[i].same,
-               "C8 tid %s of %s", cases[i].tid, cases[i].iss);
+               "tid %s of %s", cases[i].tid, cases[i].iss);
         at_claims_free(claims);
     }
 
     claims = values_claims("{\"iss\":\"https://issuer.example\"}");
-    ok(at_entra_tenant_matches_issuer(at_claims_object(claims)), "C8 no tid");
+    ok(at_entra_tenant_matches_issuer(at_claims_object(claims)), "no tid");
     at_claims_free(claims);
 
     claims = values_claims("{\"tid\":\"" GUID "\"}");
-    ok(!at_entra_tenant_matches_issuer(at_claims_object(claims)), "C8 a tid and no iss");
+    ok(!at_entra_tenant_matches_issuer(at_claims_object(claims)), "a tid and no iss");
     at_claims_free(claims);
 }
 
@@ -195,7 +198,7 @@ test_key_issuer(void)
         claims = values_claims(cases[i].claims);
         is_int(at_entra_issuer_matches(at_claims_object(claims),
                                        str(cases[i].issuer)),
-               cases[i].fits, "K4 a key of %s, %s", cases[i].issuer,
+               cases[i].fits, "a key of %s, %s", cases[i].issuer,
                cases[i].claims);
         at_claims_free(claims);
     }
@@ -230,7 +233,7 @@ test_delegated(void)
         claims = values_claims(cases[i].text);
         is_int(at_entra_is_delegated(at_claims_object(claims)),
                cases[i].delegated,
-               "C10 delegated: %s", cases[i].text);
+               "delegated: %s", cases[i].text);
         at_claims_free(claims);
     }
 }
@@ -258,7 +261,7 @@ test_audience(void)
 
     for (i = 0; i < N(cases); i++) {
         is_bytes(at_client_id_from_audience(str(cases[i].audience)),
-                 str(cases[i].id), "C7 the client of audience \"%s\"",
+                 str(cases[i].id), "the client of audience \"%s\"",
                  cases[i].audience);
     }
 }
@@ -319,59 +322,59 @@ test_sentences(void)
                         "does not have the required permission: "
                         "Identity.User.Read", builtin[i]);
         is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users), str(expected),
-                 "E1 CIPP's sentence for %s", builtin[i]);
+                 "CIPP's sentence for %s", builtin[i]);
     }
 
     who.rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
     is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
              at_str(DENIED "you do not have the required permission: "
                     "Identity.User.Read"),
-             "E1 where scopes are a second condition");
+             "where scopes are a second condition");
 
     who.rights.from = AT_RIGHTS_ROLE;
     who.role = at_str("helpdesk");
     is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
              at_str(DENIED "you do not have the required permission: "
-                    "Identity.User.Read"), "E1 CIPP's sentence, a custom role");
+                    "Identity.User.Read"), "CIPP's sentence, a custom role");
     is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
              at_str(DENIED "the custom role 'helpdesk' has blocked this "
-                    "endpoint: ListUsers"), "E1 CIPP's sentence, blocked");
+                    "endpoint: ListUsers"), "CIPP's sentence, blocked");
 
     users.text = at_str("GET /");
     is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
              at_str(DENIED "the custom role 'helpdesk' has blocked this "
-                    "endpoint: GET /"), "E1 an endpoint without a name");
+                    "endpoint: GET /"), "an endpoint without a name");
 
     who.role = at_str("a\r\nb\x7f\xc3\xa9'<x>");
     is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
              at_str(DENIED "the custom role 'a??b?\xc3\xa9'<x>' has blocked "
-                    "this endpoint: GET /"), "E2 control characters");
+                    "this endpoint: GET /"), "control characters");
 
     is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, NULL),
              at_str(DENIED "the user does not have the required permission"),
-             "E1 without a row of the catalogue");
+             "without a row of the catalogue");
     is_bytes(sentence(AT_NO_ROLE, &who, &users),
              at_str(DENIED "the user does not have the required permission"),
-             "E1 CIPP's sentence, no role");
+             "CIPP's sentence, no role");
     is_bytes(sentence(AT_INSUFFICIENT_SCOPE, &who, &users),
              at_str(DENIED "the user does not have the required permission"),
-             "E1 a scope of the location");
+             "a scope of the location");
     is_bytes(sentence(AT_ADDRESS_NOT_ALLOWED, &who, &users),
              at_str(DENIED "the API Client does not have the required "
-                    "permission"), "E1 CIPP's sentence, address");
+                    "permission"), "CIPP's sentence, address");
     is_bytes(sentence(AT_DISABLED_CLIENT, &who, &users),
              at_str(DENIED "the API Client does not have the required "
-                    "permission"), "E1 CIPP's sentence, disabled");
+                    "permission"), "CIPP's sentence, disabled");
     is_bytes(sentence(AT_UNKNOWN_ENDPOINT, &who, NULL),
-             at_str("Endpoint not found"), "E1 CIPP's sentence, no endpoint");
+             at_str("Endpoint not found"), "CIPP's sentence, no endpoint");
     is_bytes(sentence(AT_DELEGATED, &who, &users),
              at_str("Access denied: unable to resolve roles for the "
-                    "authenticated principal"), "E1 CIPP's sentence, a user");
+                    "authenticated principal"), "CIPP's sentence, a user");
     is_bytes(sentence(AT_BAD_SIGNATURE, &who, NULL),
              at_str("You do not have permission to view this directory or "
-                    "page."), "E1 CIPP's sentence, 401");
+                    "page."), "CIPP's sentence, 401");
     is_bytes(sentence(AT_FAILED, &who, NULL),
-             at_str("Authentication Unavailable"), "E1 503");
+             at_str("Authentication Unavailable"), "503");
 }
 
 

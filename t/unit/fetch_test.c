@@ -3,8 +3,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * URLs, caching headers, discovery documents; documents from a server of this
- * test's own on loopback, also while each allocation fails in turn (G5).  TLS
+ * test's own on loopback, also while each allocation fails in turn.  TLS
  * and servers that misbehave are in t/jwks.t.
+ *
+ * Requirements: allocation-points, fetch-failures, fetch-request,
+ *   fetch-and-clients.
  */
 
 #include <netinet/in.h>
@@ -524,7 +527,7 @@ is_fetched(const char *path, const char *expected)
     fetch.url = url_of(path);
 
     rc = at_fetch(&fetched, &fetch, &err);
-    is_int(rc, 0, "Q1 %s is fetched %s", path, err.text);
+    is_int(rc, 0, "%s is fetched %s", path, err.text);
 
     if (expected) {
         is_bytes((at_str_t) { fetched.body, fetched.len }, str(expected), "%s: the body", path);
@@ -550,7 +553,7 @@ is_not_fetched(const char *path, const char *says)
     fetch.url = url_of(path);
 
     rc = at_fetch(&fetched, &fetch, &err);
-    is_int(rc, -1, "Q1 %s is not", path);
+    is_int(rc, -1, "%s is not", path);
     ok(strstr(err.text, says) != NULL && strstr(err.text, fetch.url) != NULL,
        "%s says why: %s", path, err.text);
     ok(fetched.body == NULL && fetched.len == 0, "%s: nothing is left", path);
@@ -614,7 +617,7 @@ test_request(void)
     ok(strstr(fetched.body, "\r\nAccept: application/json\r\n") != NULL, "Accept");
     ok(strstr(fetched.body, "\r\nAccept-Encoding: gzip\r\n") != NULL, "Accept-Encoding");
     ok(strstr(fetched.body, "uthorization") == NULL && strstr(fetched.body, "ookie") == NULL,
-       "Q5 no credential");
+       "no credential");
     free(fetched.body);
 
     fetch.proxy = "http://127.0.0.1:1";
@@ -646,13 +649,13 @@ test_stop(void)
     fetch.stop = stop_soon;
     fetch.data = &asked;
 
-    is_int(at_fetch(&fetched, &fetch, &err), -1, "Q4 a transfer is stopped");
+    is_int(at_fetch(&fetched, &fetch, &err), -1, "a transfer is stopped");
     is_int(asked, 4, "as soon as it is asked to");
     ok(strstr(err.text, "stopped") != NULL, "and says so: %s", err.text);
 }
 
 
-/* --- G5 ------------------------------------------------------------------ */
+/* --- failing allocations ------------------------------------------------------------------ */
 
 
 static int
@@ -719,9 +722,9 @@ test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned 
 
         for (fail = 1; fail < POINTS && point(fail, lasting, &wrong); fail++) { /* void */ }
 
-        ok(fail > 1 && fail < POINTS, "G5 %s: %u points%s", name, fail - 1,
+        ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "G5 %s: whole, or a reason", name);
+        is_int(wrong, 0, "%s: whole, or a reason", name);
     }
 }
 

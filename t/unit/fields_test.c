@@ -2,7 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * R3, H14: what a body and a Basic credential say, with one reading or none.
+ * what a body and a Basic credential say, with one reading or none.
+ *
+ * Requirements: login-request, basic-syntax, bearer-scheme,
+ *   authorization-syntax.
  */
 
 #include "core/json/at_fields.h"
@@ -50,23 +53,23 @@ test_json(void)
     };
 
     is_int(from_json(at_str("{\"username\":\"jane\",\"password\":\"x\"}"),
-                     values), AT_FIELDS_OK, "R3 two members");
-    is_bytes(values[0], at_str("jane"), "R3 the first");
-    is_bytes(values[1], at_str("x"), "R3 the second");
+                     values), AT_FIELDS_OK, "two members");
+    is_bytes(values[0], at_str("jane"), "the first");
+    is_bytes(values[1], at_str("x"), "the second");
 
     is_int(from_json(at_str(" { \"password\" : \"\\u20ac\\\"\" , "
                             "\"username\":\"\"} "), values), AT_FIELDS_OK,
-           "R3 in the other order, with space");
-    is_bytes(values[0], at_str(""), "R3 an empty one");
-    is_bytes(values[1], at_str("\xe2\x82\xac\""), "R3 escapes");
+           "in the other order, with space");
+    is_bytes(values[0], at_str(""), "an empty one");
+    is_bytes(values[1], at_str("\xe2\x82\xac\""), "escapes");
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        is_int(from_json(str(bad[i]), values), AT_FIELDS_INVALID, "R3 %s",
+        is_int(from_json(str(bad[i]), values), AT_FIELDS_INVALID, "%s",
                bad[i]);
     }
 
     is_int(from_json(at_str("{\"username\":\"a\",\"password\":\"b\"}\0"),
-                     values), AT_FIELDS_INVALID, "R3 a NUL behind it");
+                     values), AT_FIELDS_INVALID, "a NUL behind it");
 }
 
 
@@ -119,31 +122,31 @@ test_basic(void)
         "dTp_", "dTo-", "dT==pw==", "AHU6cA=="
     };
 
-    is_int(at_header_basic_parse(at_str("Basic dTpw"), &text), 1, "H14 Basic");
-    is_bytes(text, at_str("dTpw"), "H14 its text");
-    is_int(at_header_basic_decode(text, buf, &user, &password), 0, "H14 dTpw");
-    is_bytes(user, at_str("u"), "H14 the name");
-    is_bytes(password, at_str("p"), "H14 the password");
+    is_int(at_header_basic_parse(at_str("Basic dTpw"), &text), 1, "Basic");
+    is_bytes(text, at_str("dTpw"), "its text");
+    is_int(at_header_basic_decode(text, buf, &user, &password), 0, "dTpw");
+    is_bytes(user, at_str("u"), "the name");
+    is_bytes(password, at_str("p"), "the password");
 
     is_int(at_header_basic_decode(at_str("dTpwOnE6"), buf, &user, &password), 0,
-           "H14 colons");
-    is_bytes(password, at_str("p:q:"), "H14 are the password's");
+           "colons");
+    is_bytes(password, at_str("p:q:"), "are the password's");
     is_int(at_header_basic_decode(at_str("dTo="), buf, &user, &password), 0,
-           "H14 an empty password");
-    is_int((long long) password.len, 0, "H14 is empty");
+           "an empty password");
+    is_int((long long) password.len, 0, "is empty");
 
-    is_int(at_header_basic_parse(at_str("bAsIc  x"), &text), 1, "H5 in any case");
-    is_bytes(text, at_str("x"), "H5 behind two spaces");
-    is_int(at_header_basic_parse(at_str("Basic"), &text), 1, "H5 alone");
-    is_int((long long) text.len, 0, "H5 with nothing");
-    is_int(at_header_basic_parse(at_str("Basic\tdTpw"), &text), 1, "H5 a tab");
-    is_int((long long) text.len, 0, "H5 spoils it");
-    is_int(at_header_basic_parse(at_str("Basicx dTpw"), &text), 0, "H6 another word");
-    is_int(at_header_basic_parse(at_str("Bearer dTpw"), &text), 0, "H6 another one");
+    is_int(at_header_basic_parse(at_str("bAsIc  x"), &text), 1, "in any case");
+    is_bytes(text, at_str("x"), "behind two spaces");
+    is_int(at_header_basic_parse(at_str("Basic"), &text), 1, "alone");
+    is_int((long long) text.len, 0, "with nothing");
+    is_int(at_header_basic_parse(at_str("Basic\tdTpw"), &text), 1, "a tab");
+    is_int((long long) text.len, 0, "spoils it");
+    is_int(at_header_basic_parse(at_str("Basicx dTpw"), &text), 0, "another word");
+    is_int(at_header_basic_parse(at_str("Bearer dTpw"), &text), 0, "another one");
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         is_int(at_header_basic_decode(str(bad[i]), buf, &user, &password), -1,
-               "H14 bad: \"%s\"", bad[i]);
+               "bad: \"%s\"", bad[i]);
     }
 }
 

@@ -1,6 +1,8 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: key-file, store-files, store-removed.
  */
 
 #include <fcntl.h>
@@ -55,13 +57,13 @@ test_read(void)
     ok(file.data == NULL && file.len == 0, "nothing is left after free");
     at_file_free(&file);
 
-    is_int(at_file_read(&file, path, 4, &err), -1, "K1 a byte too many");
+    is_int(at_file_read(&file, path, 4, &err), -1, "a byte too many");
     ok(strstr(err.text, path) != NULL, "the message names the file");
     ok(file.data == NULL, "nothing to free after a failure");
 
     write_file(path, "", 0);
-    is_int(at_file_read(&file, path, 0, &err), 0, "K1 an empty file");
-    is_int((long long) file.len, 0, "K1 is empty");
+    is_int(at_file_read(&file, path, 0, &err), 0, "an empty file");
+    is_int((long long) file.len, 0, "is empty");
     ok(file.data != NULL && file.data[0] == '\0', "and terminated");
     at_file_free(&file);
 }
@@ -74,18 +76,18 @@ test_not_a_file(void)
     at_error_t   err;
     const char  *path;
 
-    is_int(at_file_read(&file, in_dir("none"), 100, &err), -1, "K1 missing");
-    ok(strstr(err.text, "No such file") != NULL, "K1 missing: says so");
+    is_int(at_file_read(&file, in_dir("none"), 100, &err), -1, "missing");
+    ok(strstr(err.text, "No such file") != NULL, "missing: says so");
 
-    is_int(at_file_read(&file, dir, 100, &err), -1, "K1 a directory");
-    ok(strstr(err.text, dir) != NULL, "K1 a directory: names it");
+    is_int(at_file_read(&file, dir, 100, &err), -1, "a directory");
+    ok(strstr(err.text, dir) != NULL, "a directory: names it");
 
     path = in_dir("fifo");
     is_int(mkfifo(path, 0600), 0, "make a FIFO");
     (void) alarm(10);
-    is_int(at_file_read(&file, path, 100, &err), -1, "D5 a FIFO, without waiting");
-    is_int(at_file_read(&file, "/dev/zero", 100, &err), -1, "D5 /dev/zero");
-    is_int(at_file_read(&file, "/dev/tty", 100, &err), -1, "D5 a terminal");
+    is_int(at_file_read(&file, path, 100, &err), -1, "a FIFO, without waiting");
+    is_int(at_file_read(&file, "/dev/zero", 100, &err), -1, "/dev/zero");
+    is_int(at_file_read(&file, "/dev/tty", 100, &err), -1, "a terminal");
     (void) alarm(0);
     (void) unlink(path);
 
@@ -98,7 +100,7 @@ test_not_a_file(void)
     if (geteuid() == 0) {
         skip("root may read all files");
     } else {
-        is_int(at_file_read(&file, path, 100, &err), -1, "K1 unreadable");
+        is_int(at_file_read(&file, path, 100, &err), -1, "unreadable");
     }
 
     (void) unlink(path);
@@ -159,29 +161,29 @@ test_stamp(void)
 
     is_int(at_file_stamp_read(&before, path), 0, "stamp");
     is_int(at_file_stamp_read(&after, path), 0, "and again");
-    ok(at_file_stamp_equal(&before, &after), "D5 an untouched file is the same");
+    ok(at_file_stamp_equal(&before, &after), "an untouched file is the same");
 
     is_int(at_file_read(&file, path, 100, &err), 0, "read");
-    ok(at_file_stamp_equal(&before, &file.stamp), "D5 as what was read");
+    ok(at_file_stamp_equal(&before, &file.stamp), "as what was read");
     at_file_free(&file);
 
     write_file(path, "abc", 3);
     (void) at_file_stamp_read(&after, path);
-    ok(!at_file_stamp_equal(&before, &after), "D5 another size");
+    ok(!at_file_stamp_equal(&before, &after), "another size");
 
     write_file(in_dir("c"), "ab", 2);
     (void) rename(in_dir("c"), path);
     (void) at_file_stamp_read(&after, path);
-    ok(!at_file_stamp_equal(&before, &after), "D5 replaced by rename");
+    ok(!at_file_stamp_equal(&before, &after), "replaced by rename");
 
     (void) at_file_stamp_read(&before, path);
     (void) usleep(20000);
     write_file(path, "cd", 2);
     (void) at_file_stamp_read(&after, path);
-    ok(!at_file_stamp_equal(&before, &after), "D5 written in place, same size");
+    ok(!at_file_stamp_equal(&before, &after), "written in place, same size");
 
     (void) unlink(path);
-    is_int(at_file_stamp_read(&after, path), -1, "D6 removed");
+    is_int(at_file_stamp_read(&after, path), -1, "removed");
 }
 
 

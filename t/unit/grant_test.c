@@ -2,8 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * R2: what the tokens say that are issued here, and that the key that signs is
+ * what the tokens say that are issued here, and that the key that signs is
  * the one that is published.
+ *
+ * Requirements: issued-token, session-persistence, allocation-points.
  */
 
 #include <jansson.h>
@@ -69,17 +71,17 @@ test_claims(void)
             "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":false,"
             "\"scope\":[\"read\",\"a \\\"b\\\" \\u20ac\"],\"aud\":\"api\","
             "\"iss\":\"https://issuer.example\",\"iat\":1700000000,"
-            "\"exp\":1700001800}", "R2 a user's claims, and no others");
+            "\"exp\":1700001800}", "a user's claims, and no others");
 
     user.admin = 1;
     user.scopes = (at_list_t) { 0, 0, NULL };
     is_json(at_token_claims_user(&grant, &user),
             "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":true,"
             "\"scope\":[],\"aud\":\"api\",\"iss\":\"https://issuer.example\","
-            "\"iat\":1700000000,\"exp\":1700001800}", "R2 an administrator's");
+            "\"iat\":1700000000,\"exp\":1700001800}", "an administrator's");
 
     user.username = at_str("\xff");
-    ok(at_token_claims_user(&grant, &user) == NULL, "R2 what is not UTF-8 is none");
+    ok(at_token_claims_user(&grant, &user) == NULL, "what is not UTF-8 is none");
 
     is_json(at_token_claims_client(&grant, at_str("c-1")),
             "{\"appid\":\"c-1\",\"sub\":\"c-1\",\"ver\":\"1.0\","
@@ -106,9 +108,9 @@ test_random(void)
                         "abcdefghijklmnopqrstuvwxyz0123456789") != 80;
     }
 
-    is_int((long long) wrong, 0, "R11 letters and digits");
+    is_int((long long) wrong, 0, "letters and digits");
     (void) at_random_text(other, 80);
-    ok(memcmp(text, other, 80) != 0, "R11 others each time");
+    ok(memcmp(text, other, 80) != 0, "others each time");
 }
 
 
@@ -170,12 +172,12 @@ test_published(void)
 
     memset(&id, 0, sizeof(id));
     is_int(at_jwt_verify(verifier, &id, &query), AT_OK,
-           "R2 our own verifier takes what it signs");
-    is_bytes(id.user, at_str("c-1"), "R2 as it was said");
+           "our own verifier takes what it signs");
+    is_bytes(id.user, at_str("c-1"), "as it was said");
     at_identity_release(&id);
 
     query.now = NOW + 1800;
-    is_int(at_jwt_verify(verifier, &id, &query), AT_EXPIRED, "R2 to its end");
+    is_int(at_jwt_verify(verifier, &id, &query), AT_EXPIRED, "to its end");
     at_identity_release(&id);
 
     at_mint_text_free(jwk);
@@ -236,9 +238,9 @@ test_failures(void)
             }
         }
 
-        ok(n > 100 && n < 20000, "G5 signing: %u points%s", n - 1,
+        ok(n > 100 && n < 20000, "signing: %u points%s", n - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "G5 signing: whole, or none");
+        is_int(wrong, 0, "signing: whole, or none");
     }
 
     at_mint_free(mint);

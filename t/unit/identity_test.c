@@ -4,6 +4,8 @@
  *
  * An identity that is copied into one block: all of it, and nothing of the
  * original's, which is overwritten and freed before the copy is used.
+ *
+ * Requirements: cache-policy.
  */
 
 #include <stdint.h>
@@ -589,7 +591,7 @@ test_ranges(void)
     }
 
     wrong += wrong_ranges(5000, &state);
-    is_int(wrong, 0, "X3 ranges of both families admit what they did");
+    is_int(wrong, 0, "ranges of both families admit what they did");
 }
 
 
@@ -608,9 +610,9 @@ test_families(void)
     copy = copy_of(r.o);
     at_bytes_free(&r.bytes);
 
-    if (ok(copy != NULL, "X3 IPv4 alone: a copy")) {
-        ok(at_identity_allows_address(copy, &v4), "X3 IPv4 alone: an IPv4 address");
-        ok(!at_identity_allows_address(copy, &v6), "X3 IPv4 alone: no IPv6 address");
+    if (ok(copy != NULL, "IPv4 alone: a copy")) {
+        ok(at_identity_allows_address(copy, &v4), "IPv4 alone: an IPv4 address");
+        ok(!at_identity_allows_address(copy, &v6), "IPv4 alone: no IPv6 address");
         free(copy);
     }
 
@@ -623,9 +625,9 @@ test_families(void)
     copy = copy_of(r.o);
     at_bytes_free(&r.bytes);
 
-    if (ok(copy != NULL, "X3 a list without its ranges: a copy")) {
+    if (ok(copy != NULL, "a list without its ranges: a copy")) {
         ok(!at_identity_allows_address(copy, &v4) && !at_identity_allows_address(copy, &v6),
-           "X3 a list without its ranges: nobody");
+           "a list without its ranges: nobody");
         free(copy);
     }
 
@@ -649,7 +651,7 @@ test_copy_of_copy(void)
     at_bytes_free(&r.bytes);
     free(r.o);
 
-    if (!ok(copy != NULL, "X3 a copy with ranges")) {
+    if (!ok(copy != NULL, "a copy with ranges")) {
         return;
     }
 
@@ -658,7 +660,7 @@ test_copy_of_copy(void)
     again = memory ? at_identity_copy(memory, size, copy) : NULL;
 
     ok(again == NULL || !at_identity_allows_address(again, &addr),
-       "X3 a copy of a copy is refused, or restricted as that is");
+       "a copy of a copy is refused, or restricted as that is");
 
     free(memory);
     free(copy);

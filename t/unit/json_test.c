@@ -4,6 +4,9 @@
  *
  * Each text is read twice: as a document, and as what comes with a token.  The
  * two take the same texts, and find the same in them.
+ *
+ * Requirements: header-json, json-duplicates, json-nul, json-utf8, exp-range,
+ *   json-depth, json-members, json-test-suite.
  */
 
 #include <dirent.h>
@@ -257,198 +260,198 @@ test_shapes(void)
         at_str_t     text;
         at_json_e    rc;
     } cases[] = {
-        { "J9", at_str("{}"), AT_JSON_OK },
-        { "J9", at_str(" \t\r\n{ \"a\" : 1 } \n"), AT_JSON_OK },
-        { "J9", at_str("[]"), AT_JSON_INVALID },
-        { "J9", at_str("[{}]"), AT_JSON_INVALID },
-        { "J9", at_str("\"RS256\""), AT_JSON_INVALID },
-        { "J9", at_str("null"), AT_JSON_INVALID },
-        { "J9", at_str("true"), AT_JSON_INVALID },
-        { "J9", at_str("7"), AT_JSON_INVALID },
-        { "J9", at_str(""), AT_JSON_INVALID },
-        { "J9", at_str(" "), AT_JSON_INVALID },
-        { "J9", at_str("{"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\"}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1,}"), AT_JSON_INVALID },
-        { "J9", at_str("{'a':1}"), AT_JSON_INVALID },
-        { "J9", at_str("{a:1}"), AT_JSON_INVALID },
-        { "J9", at_str("{}x"), AT_JSON_INVALID },
-        { "J9", at_str("{}{}"), AT_JSON_INVALID },
-        { "J9", at_str("{} {}"), AT_JSON_INVALID },
-        { "J9", at_str("{}//"), AT_JSON_INVALID },
-        { "J9", at_str("\xef\xbb\xbf{}"), AT_JSON_INVALID },
-        { "J9", at_str("{\0}\0"), AT_JSON_INVALID },
-        { "J9", at_str("\xff\xfe{\0}\0"), AT_JSON_INVALID },
-        { "J9", at_str("\xfe\xff\0{\0}"), AT_JSON_INVALID },
+        { "header-json", at_str("{}"), AT_JSON_OK },
+        { "header-json", at_str(" \t\r\n{ \"a\" : 1 } \n"), AT_JSON_OK },
+        { "header-json", at_str("[]"), AT_JSON_INVALID },
+        { "header-json", at_str("[{}]"), AT_JSON_INVALID },
+        { "header-json", at_str("\"RS256\""), AT_JSON_INVALID },
+        { "header-json", at_str("null"), AT_JSON_INVALID },
+        { "header-json", at_str("true"), AT_JSON_INVALID },
+        { "header-json", at_str("7"), AT_JSON_INVALID },
+        { "header-json", at_str(""), AT_JSON_INVALID },
+        { "header-json", at_str(" "), AT_JSON_INVALID },
+        { "header-json", at_str("{"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\"}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1,}"), AT_JSON_INVALID },
+        { "header-json", at_str("{'a':1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{a:1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{}x"), AT_JSON_INVALID },
+        { "header-json", at_str("{}{}"), AT_JSON_INVALID },
+        { "header-json", at_str("{} {}"), AT_JSON_INVALID },
+        { "header-json", at_str("{}//"), AT_JSON_INVALID },
+        { "header-json", at_str("\xef\xbb\xbf{}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\0}\0"), AT_JSON_INVALID },
+        { "header-json", at_str("\xff\xfe{\0}\0"), AT_JSON_INVALID },
+        { "header-json", at_str("\xfe\xff\0{\0}"), AT_JSON_INVALID },
 
-        { "J11", at_str("{\"a\":1,\"a\":1}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"alg\":\"none\",\"alg\":\"RS256\"}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"exp\":1,\"\\u0065xp\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\\u0065xp\":1,\"exp\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":{\"b\":1,\"b\":2}}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":[{\"b\":1,\"b\":2}]}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\":1,\"\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":1,\"A\":2}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":{\"a\":1}}"), AT_JSON_OK },
-        { "J11", at_str("{\"\":1}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":1,\"a\":1}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"alg\":\"none\",\"alg\":\"RS256\"}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"exp\":1,\"\\u0065xp\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\\u0065xp\":1,\"exp\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":{\"b\":1,\"b\":2}}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":[{\"b\":1,\"b\":2}]}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\":1,\"\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":1,\"A\":2}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":{\"a\":1}}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"\":1}"), AT_JSON_OK },
 
-        { "J12", at_str("{}\0"), AT_JSON_INVALID },
-        { "J12", at_str("{}\0junk"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":1}\0{\"a\":2}"), AT_JSON_INVALID },
-        { "J12", at_str("\0{}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\"x\0y\"}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\0b\":1}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\"\\u0000\"}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\\u0000b\":1}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"\\u0000\":1}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\"\\\\u0000\"}"), AT_JSON_OK },
+        { "json-nul", at_str("{}\0"), AT_JSON_INVALID },
+        { "json-nul", at_str("{}\0junk"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":1}\0{\"a\":2}"), AT_JSON_INVALID },
+        { "json-nul", at_str("\0{}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\"x\0y\"}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\0b\":1}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\"\\u0000\"}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\\u0000b\":1}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"\\u0000\":1}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\"\\\\u0000\"}"), AT_JSON_OK },
 
-        { "J13", at_str("{\"a\":\"\xff\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xc0\xaf\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xe0\x80\xaf\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xf0\x80\x80\xaf\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xf4\x90\x80\x80\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xed\xa0\x80\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xed\xa0\x80\xed\xb0\x80\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xe2\x82\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\xe2\x82"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\x80\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\xff\":1}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\udc00\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\\u0041\"}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud834\\udd1e\"}"), AT_JSON_OK },
-        { "J13", at_str("{\"a\":\"\xf0\x9d\x84\x9e\"}"), AT_JSON_OK },
+        { "json-utf8", at_str("{\"a\":\"\xff\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xc0\xaf\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xe0\x80\xaf\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xf0\x80\x80\xaf\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xf4\x90\x80\x80\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xed\xa0\x80\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xed\xa0\x80\xed\xb0\x80\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xe2\x82\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\xe2\x82"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\x80\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\xff\":1}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\udc00\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\\u0041\"}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud834\\udd1e\"}"), AT_JSON_OK },
+        { "json-utf8", at_str("{\"a\":\"\xf0\x9d\x84\x9e\"}"), AT_JSON_OK },
 
-        { "C4", at_str("{\"a\":9223372036854775807}"), AT_JSON_OK },
-        { "C4", at_str("{\"a\":9223372036854775808}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":18446744073709551616}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":1e308}"), AT_JSON_OK },
-        { "C4", at_str("{\"a\":1e999}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":-1e999}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":1e-400}"), AT_JSON_OK },
-        { "C4", at_str("{\"a\":NaN}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":Infinity}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":0123}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":+1}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":.5}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":0x7f}"), AT_JSON_INVALID },
-        { "C4", at_str("{\"a\":1.}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":9223372036854775807}"), AT_JSON_OK },
+        { "exp-range", at_str("{\"a\":9223372036854775808}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":18446744073709551616}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":1e308}"), AT_JSON_OK },
+        { "exp-range", at_str("{\"a\":1e999}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":-1e999}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":1e-400}"), AT_JSON_OK },
+        { "exp-range", at_str("{\"a\":NaN}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":Infinity}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":0123}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":+1}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":.5}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":0x7f}"), AT_JSON_INVALID },
+        { "exp-range", at_str("{\"a\":1.}"), AT_JSON_INVALID },
 
-        { "J9", at_str("{\"a\":1,\"b\":2}"), AT_JSON_OK },
-        { "J9", at_str("{,\"a\":1}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1,,\"b\":2}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1 \"b\":2}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\"::1}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\",1}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1}}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1}]"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1},"), AT_JSON_INVALID },
-        { "J9", at_str("{{}}"), AT_JSON_INVALID },
-        { "J9", at_str("{[]}"), AT_JSON_INVALID },
-        { "J9", at_str("{}[]"), AT_JSON_INVALID },
-        { "J9", at_str("{}1"), AT_JSON_INVALID },
-        { "J9", at_str("{}\"\""), AT_JSON_INVALID },
-        { "J9", at_str("{}null"), AT_JSON_INVALID },
-        { "J9", at_str("{null:1}"), AT_JSON_INVALID },
-        { "J9", at_str("{1:1}"), AT_JSON_INVALID },
-        { "J9", at_str("{[]:1}"), AT_JSON_INVALID },
-        { "J9", at_str("}"), AT_JSON_INVALID },
-        { "J9", at_str("{\""), AT_JSON_INVALID },
-        { "J9", at_str("{\"a"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\""), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1,"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":["), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":[1"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":[1,"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":t"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":true"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":nul"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":-"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":0"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1."), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1.5"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1e"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1e+"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1e5"), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":1.5 "), AT_JSON_INVALID },
-        { "J9", at_str("{\"a\":9223372036854775808"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1,\"b\":2}"), AT_JSON_OK },
+        { "header-json", at_str("{,\"a\":1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1,,\"b\":2}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1 \"b\":2}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\"::1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\",1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1}}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1}]"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1},"), AT_JSON_INVALID },
+        { "header-json", at_str("{{}}"), AT_JSON_INVALID },
+        { "header-json", at_str("{[]}"), AT_JSON_INVALID },
+        { "header-json", at_str("{}[]"), AT_JSON_INVALID },
+        { "header-json", at_str("{}1"), AT_JSON_INVALID },
+        { "header-json", at_str("{}\"\""), AT_JSON_INVALID },
+        { "header-json", at_str("{}null"), AT_JSON_INVALID },
+        { "header-json", at_str("{null:1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{1:1}"), AT_JSON_INVALID },
+        { "header-json", at_str("{[]:1}"), AT_JSON_INVALID },
+        { "header-json", at_str("}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\""), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\""), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1,"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":["), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":[1"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":[1,"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":t"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":true"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":nul"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":-"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":0"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1."), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1.5"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1e"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1e+"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1e5"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":1.5 "), AT_JSON_INVALID },
+        { "header-json", at_str("{\"a\":9223372036854775808"), AT_JSON_INVALID },
 
-        { "J11", at_str("{\"a/b\":1,\"a\\/b\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\\t\":1,\"\\u0009\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\\u00e9\":1,\"\xc3\xa9\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\\u00E9\":1,\"\\u00e9\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\\ud834\\udd1e\":1,\"\xf0\x9d\x84\x9e\":2}"),
+        { "json-duplicates", at_str("{\"a/b\":1,\"a\\/b\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\\t\":1,\"\\u0009\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\\u00e9\":1,\"\xc3\xa9\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\\u00E9\":1,\"\\u00e9\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\\ud834\\udd1e\":1,\"\xf0\x9d\x84\x9e\":2}"),
           AT_JSON_INVALID },
-        { "J11", at_str("{\"\\u0061\":1,\"\\u0061\":2}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":1,\"b\":2,\"c\":3,\"b\":4}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":1,\"b\":2,\"c\":3,\"a\":4}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":{},\"a\":{}}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":[[],[1,{\"b\":2}]],\"b\":3,\"a\":4}"),
+        { "json-duplicates", at_str("{\"\\u0061\":1,\"\\u0061\":2}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":1,\"b\":2,\"c\":3,\"b\":4}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":1,\"b\":2,\"c\":3,\"a\":4}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":{},\"a\":{}}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":[[],[1,{\"b\":2}]],\"b\":3,\"a\":4}"),
           AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":{\"b\":{\"c\":1,\"c\":2}}}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1,\"d\":2,\"b\":3}}"),
+        { "json-duplicates", at_str("{\"a\":{\"b\":{\"c\":1,\"c\":2}}}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1,\"d\":2,\"b\":3}}"),
           AT_JSON_INVALID },
-        { "J11", at_str("{\"\":1,\"a\":2,\"\":3}"), AT_JSON_INVALID },
-        { "J11", at_str("{\"\\u0061\":1,\"\\u0041\":2}"), AT_JSON_OK },
-        { "J11", at_str("{\"e\xcc\x81\":1,\"\xc3\xa9\":2}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":{\"b\":1},\"b\":2}"), AT_JSON_OK },
-        { "J11", at_str("{\"b\":2,\"a\":{\"b\":1}}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":[{\"a\":1},{\"a\":2}]}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":{\"a\":{\"a\":{\"a\":1}}}}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1}}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":1,\"ab\":2,\"abc\":3}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":1,\"\":2}"), AT_JSON_OK },
-        { "J11", at_str("{\"\":{\"\":{\"\":1}}}"), AT_JSON_OK },
-        { "J11", at_str("{\"\":\"\"}"), AT_JSON_OK },
-        { "J11", at_str("{\"a\":\"b\",\"b\":\"a\"}"), AT_JSON_OK },
-        { "J11", at_str("{\"x\":[\"a\",\"a\"],\"a\":1}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"\":1,\"a\":2,\"\":3}"), AT_JSON_INVALID },
+        { "json-duplicates", at_str("{\"\\u0061\":1,\"\\u0041\":2}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"e\xcc\x81\":1,\"\xc3\xa9\":2}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":{\"b\":1},\"b\":2}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"b\":2,\"a\":{\"b\":1}}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":[{\"a\":1},{\"a\":2}]}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":{\"a\":{\"a\":{\"a\":1}}}}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1}}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":1,\"ab\":2,\"abc\":3}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":1,\"\":2}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"\":{\"\":{\"\":1}}}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"\":\"\"}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"a\":\"b\",\"b\":\"a\"}"), AT_JSON_OK },
+        { "json-duplicates", at_str("{\"x\":[\"a\",\"a\"],\"a\":1}"), AT_JSON_OK },
 
-        { "J12", at_str("{\0}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\0}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":1\0}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":1.5\0}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":1e5\0}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":[\0]}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":true\0}"), AT_JSON_INVALID },
-        { "J12", at_str("{}\0\0"), AT_JSON_INVALID },
-        { "J12", at_str("{} \0"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\"\\u0061\0\"}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\"\\\0\"}"), AT_JSON_INVALID },
-        { "J12", at_str("{\"a\":\"\\u\0\0\0\0\"}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\0}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\0}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":1\0}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":1.5\0}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":1e5\0}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":[\0]}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":true\0}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{}\0\0"), AT_JSON_INVALID },
+        { "json-nul", at_str("{} \0"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\"\\u0061\0\"}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\"\\\0\"}"), AT_JSON_INVALID },
+        { "json-nul", at_str("{\"a\":\"\\u\0\0\0\0\"}"), AT_JSON_INVALID },
 
-        { "J13", at_str("{\"a\":\"\\"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\\\"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\\""), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\u"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\u0"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\u00"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\u004"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\u0041"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\\"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\\u"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\\udc0"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\\udc00"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\"\\ud800\\udc00\""), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\u"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\u0061"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\u0061\""), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\u0061\":"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\ud834\":1}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\x\":1}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"\\u0061\":1}"), AT_JSON_OK },
-        { "J13", at_str("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}"), AT_JSON_OK },
-        { "J13", at_str("{\"\\ud834\\udd1e\":1}"), AT_JSON_OK },
-        { "J13", at_str("{\xc3\xa9}"), AT_JSON_INVALID },
-        { "J13", at_str("{}\xc3\xa9"), AT_JSON_INVALID },
-        { "J13", at_str("\xc3\xa9{}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":\xc3\xa9}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\":1\xc3\xa9}"), AT_JSON_INVALID },
-        { "J13", at_str("{\"a\"\x80:1}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\\\"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\u"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\u0"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\u00"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\u004"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\u0041"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\\"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\\u"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\\udc0"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\\udc00"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\"\\ud800\\udc00\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\u"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\u0061"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\u0061\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\u0061\":"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\ud834\":1}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\x\":1}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"\\u0061\":1}"), AT_JSON_OK },
+        { "json-utf8", at_str("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}"), AT_JSON_OK },
+        { "json-utf8", at_str("{\"\\ud834\\udd1e\":1}"), AT_JSON_OK },
+        { "json-utf8", at_str("{\xc3\xa9}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{}\xc3\xa9"), AT_JSON_INVALID },
+        { "json-utf8", at_str("\xc3\xa9{}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":\xc3\xa9}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\":1\xc3\xa9}"), AT_JSON_INVALID },
+        { "json-utf8", at_str("{\"a\"\x80:1}"), AT_JSON_INVALID },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -456,7 +459,7 @@ test_shapes(void)
     }
 
     is_int(parse((at_str_t) { NULL, 0 }, &limits), AT_JSON_INVALID,
-           "J9 the empty view");
+           "the empty view");
 }
 
 
@@ -471,250 +474,250 @@ test_values(void)
         at_str_t     text;
         at_json_e    rc;
     } cases[] = {
-        { "J9", at_str("[]"), AT_JSON_OK },
-        { "J9", at_str("[[]]"), AT_JSON_OK },
-        { "J9", at_str("[[],[],[[]],{}]"), AT_JSON_OK },
-        { "J9", at_str("[{},{},[{}]]"), AT_JSON_OK },
-        { "J9", at_str("{}"), AT_JSON_OK },
-        { "J9", at_str("[1]"), AT_JSON_OK },
-        { "J9", at_str("[1,2,3]"), AT_JSON_OK },
-        { "J9", at_str("true"), AT_JSON_OK },
-        { "J9", at_str("false"), AT_JSON_OK },
-        { "J9", at_str("null"), AT_JSON_OK },
-        { "J9", at_str("[true,false,null]"), AT_JSON_OK },
-        { "J9", at_str(""), AT_JSON_INVALID },
-        { "J9", at_str("[1,]"), AT_JSON_INVALID },
-        { "J9", at_str("[,1]"), AT_JSON_INVALID },
-        { "J9", at_str("[,]"), AT_JSON_INVALID },
-        { "J9", at_str("[1,,2]"), AT_JSON_INVALID },
-        { "J9", at_str("[1 2]"), AT_JSON_INVALID },
-        { "J9", at_str("[1:2]"), AT_JSON_INVALID },
-        { "J9", at_str("[1}"), AT_JSON_INVALID },
-        { "J9", at_str("["), AT_JSON_INVALID },
-        { "J9", at_str("[1"), AT_JSON_INVALID },
-        { "J9", at_str("[1,"), AT_JSON_INVALID },
-        { "J9", at_str("[[]"), AT_JSON_INVALID },
-        { "J9", at_str("]"), AT_JSON_INVALID },
-        { "J9", at_str("[]]"), AT_JSON_INVALID },
-        { "J9", at_str("{]"), AT_JSON_INVALID },
-        { "J9", at_str("{,}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"b\"}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"b\":}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"b\":1,}"), AT_JSON_INVALID },
-        { "J9", at_str("{\"b\" 1}"), AT_JSON_INVALID },
-        { "J9", at_str(","), AT_JSON_INVALID },
-        { "J9", at_str(":1"), AT_JSON_INVALID },
-        { "J9", at_str("1 2"), AT_JSON_INVALID },
-        { "J9", at_str("\"x\"\"y\""), AT_JSON_INVALID },
-        { "J9", at_str("\"x"), AT_JSON_INVALID },
-        { "J9", at_str("\""), AT_JSON_INVALID },
-        { "J9", at_str("'x'"), AT_JSON_INVALID },
-        { "J9", at_str("x"), AT_JSON_INVALID },
-        { "J9", at_str("/**/1"), AT_JSON_INVALID },
-        { "J9", at_str("1//"), AT_JSON_INVALID },
-        { "J9", at_str("True"), AT_JSON_INVALID },
-        { "J9", at_str("TRUE"), AT_JSON_INVALID },
-        { "J9", at_str("tru"), AT_JSON_INVALID },
-        { "J9", at_str("truex"), AT_JSON_INVALID },
-        { "J9", at_str("true1"), AT_JSON_INVALID },
-        { "J9", at_str("true_"), AT_JSON_INVALID },
-        { "J9", at_str("t"), AT_JSON_INVALID },
-        { "J9", at_str("fals"), AT_JSON_INVALID },
-        { "J9", at_str("nul"), AT_JSON_INVALID },
-        { "J9", at_str("nulll"), AT_JSON_INVALID },
-        { "J9", at_str("nil"), AT_JSON_INVALID },
-        { "J9", at_str("truefalse"), AT_JSON_INVALID },
-        { "J9", at_str("undefined"), AT_JSON_INVALID },
-        { "J9", at_str("t rue"), AT_JSON_INVALID },
-        { "J9", at_str("tr\nue"), AT_JSON_INVALID },
+        { "header-json", at_str("[]"), AT_JSON_OK },
+        { "header-json", at_str("[[]]"), AT_JSON_OK },
+        { "header-json", at_str("[[],[],[[]],{}]"), AT_JSON_OK },
+        { "header-json", at_str("[{},{},[{}]]"), AT_JSON_OK },
+        { "header-json", at_str("{}"), AT_JSON_OK },
+        { "header-json", at_str("[1]"), AT_JSON_OK },
+        { "header-json", at_str("[1,2,3]"), AT_JSON_OK },
+        { "header-json", at_str("true"), AT_JSON_OK },
+        { "header-json", at_str("false"), AT_JSON_OK },
+        { "header-json", at_str("null"), AT_JSON_OK },
+        { "header-json", at_str("[true,false,null]"), AT_JSON_OK },
+        { "header-json", at_str(""), AT_JSON_INVALID },
+        { "header-json", at_str("[1,]"), AT_JSON_INVALID },
+        { "header-json", at_str("[,1]"), AT_JSON_INVALID },
+        { "header-json", at_str("[,]"), AT_JSON_INVALID },
+        { "header-json", at_str("[1,,2]"), AT_JSON_INVALID },
+        { "header-json", at_str("[1 2]"), AT_JSON_INVALID },
+        { "header-json", at_str("[1:2]"), AT_JSON_INVALID },
+        { "header-json", at_str("[1}"), AT_JSON_INVALID },
+        { "header-json", at_str("["), AT_JSON_INVALID },
+        { "header-json", at_str("[1"), AT_JSON_INVALID },
+        { "header-json", at_str("[1,"), AT_JSON_INVALID },
+        { "header-json", at_str("[[]"), AT_JSON_INVALID },
+        { "header-json", at_str("]"), AT_JSON_INVALID },
+        { "header-json", at_str("[]]"), AT_JSON_INVALID },
+        { "header-json", at_str("{]"), AT_JSON_INVALID },
+        { "header-json", at_str("{,}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"b\"}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"b\":}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"b\":1,}"), AT_JSON_INVALID },
+        { "header-json", at_str("{\"b\" 1}"), AT_JSON_INVALID },
+        { "header-json", at_str(","), AT_JSON_INVALID },
+        { "header-json", at_str(":1"), AT_JSON_INVALID },
+        { "header-json", at_str("1 2"), AT_JSON_INVALID },
+        { "header-json", at_str("\"x\"\"y\""), AT_JSON_INVALID },
+        { "header-json", at_str("\"x"), AT_JSON_INVALID },
+        { "header-json", at_str("\""), AT_JSON_INVALID },
+        { "header-json", at_str("'x'"), AT_JSON_INVALID },
+        { "header-json", at_str("x"), AT_JSON_INVALID },
+        { "header-json", at_str("/**/1"), AT_JSON_INVALID },
+        { "header-json", at_str("1//"), AT_JSON_INVALID },
+        { "header-json", at_str("True"), AT_JSON_INVALID },
+        { "header-json", at_str("TRUE"), AT_JSON_INVALID },
+        { "header-json", at_str("tru"), AT_JSON_INVALID },
+        { "header-json", at_str("truex"), AT_JSON_INVALID },
+        { "header-json", at_str("true1"), AT_JSON_INVALID },
+        { "header-json", at_str("true_"), AT_JSON_INVALID },
+        { "header-json", at_str("t"), AT_JSON_INVALID },
+        { "header-json", at_str("fals"), AT_JSON_INVALID },
+        { "header-json", at_str("nul"), AT_JSON_INVALID },
+        { "header-json", at_str("nulll"), AT_JSON_INVALID },
+        { "header-json", at_str("nil"), AT_JSON_INVALID },
+        { "header-json", at_str("truefalse"), AT_JSON_INVALID },
+        { "header-json", at_str("undefined"), AT_JSON_INVALID },
+        { "header-json", at_str("t rue"), AT_JSON_INVALID },
+        { "header-json", at_str("tr\nue"), AT_JSON_INVALID },
 
-        { "J13", at_str("\"\\\"\""), AT_JSON_OK },
-        { "J13", at_str("\"\\\\\""), AT_JSON_OK },
-        { "J13", at_str("\"\\/\""), AT_JSON_OK },
-        { "J13", at_str("\"/\""), AT_JSON_OK },
-        { "J13", at_str("\"\\b\\f\\n\\r\\t\""), AT_JSON_OK },
-        { "J13", at_str("\"x\\ny\\tz\""), AT_JSON_OK },
-        { "J13", at_str("\"\\\\\\\\\""), AT_JSON_OK },
-        { "J13", at_str("\"\\\\\\\"\""), AT_JSON_OK },
-        { "J13", at_str("\"\\u0041\\u007f\\u0080\\u07ff\\u0800\\uffff\""),
+        { "json-utf8", at_str("\"\\\"\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\\\\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\/\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"/\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\b\\f\\n\\r\\t\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"x\\ny\\tz\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\\\\\\\\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\\\\\\"\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\u0041\\u007f\\u0080\\u07ff\\u0800\\uffff\""),
           AT_JSON_OK },
-        { "J13", at_str("\"\\uabcd\\uABCD\\uAbCd\""), AT_JSON_OK },
-        { "J13", at_str("\"\\ud7ff\\ue000\""), AT_JSON_OK },
-        { "J13", at_str("\"\\ud800\\udc00\""), AT_JSON_OK },
-        { "J13", at_str("\"\\uDBFF\\uDFFF\""), AT_JSON_OK },
-        { "J13", at_str("\"\\u0001\\u001f\""), AT_JSON_OK },
-        { "J13", at_str("\"\\u0022\\u005c\""), AT_JSON_OK },
-        { "J13", at_str("\"\\u005cn\""), AT_JSON_OK },
-        { "J13", at_str("\"\\u00010\""), AT_JSON_OK },
-        { "J13", at_str("\"\\ufeff\""), AT_JSON_OK },
-        { "J13", at_str("\"\\ufffe\\uffff\""), AT_JSON_OK },
-        { "J13", at_str("\"\xc3\xa9\\u00e9\xe2\x82\xac\\u20ac\""), AT_JSON_OK },
-        { "J13", at_str("\"\xf0\x9d\x84\x9e\\ud834\\udd1e\xc3\xa9\""), AT_JSON_OK },
-        { "J13", at_str("\"\\u0000\""), AT_JSON_INVALID },
-        { "J13", at_str("\"x\\u0000\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u00000\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\U0041\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\x41\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\a\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\v\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\0\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\'\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ \""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\B\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\N\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\\n\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\\xc3\xa9\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u1\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u12\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u123g\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u-123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u+123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u 123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u0x1\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u:123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u@123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\u`123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\uG123\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\udbff\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\ue000\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800x\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\n\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\\\udc00\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\u\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\udc0\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\ud800\\udc00\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\udc00\\ud800\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\udfff\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\udbff\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud834\\udd1e\\udd1e\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\xed\xb0\x80\""), AT_JSON_INVALID },
-        { "J13", at_str("\"\\ud800\\u0000\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\uabcd\\uABCD\\uAbCd\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\ud7ff\\ue000\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\ud800\\udc00\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\uDBFF\\uDFFF\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\u0001\\u001f\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\u0022\\u005c\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\u005cn\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\u00010\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\ufeff\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\ufffe\\uffff\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\xc3\xa9\\u00e9\xe2\x82\xac\\u20ac\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\xf0\x9d\x84\x9e\\ud834\\udd1e\xc3\xa9\""), AT_JSON_OK },
+        { "json-utf8", at_str("\"\\u0000\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"x\\u0000\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u00000\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\U0041\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\x41\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\a\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\v\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\0\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\'\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ \""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\B\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\N\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\\n\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\\xc3\xa9\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u1\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u12\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u123g\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u-123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u+123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u 123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u0x1\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u:123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u@123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\u`123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\uG123\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\udbff\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\ue000\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800x\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\n\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\\\udc00\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\u\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\udc0\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\ud800\\udc00\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\udc00\\ud800\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\udfff\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\udbff\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud834\\udd1e\\udd1e\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\xed\xb0\x80\""), AT_JSON_INVALID },
+        { "json-utf8", at_str("\"\\ud800\\u0000\""), AT_JSON_INVALID },
 
-        { "C4", at_str("0"), AT_JSON_OK },
-        { "C4", at_str("-0"), AT_JSON_OK },
-        { "C4", at_str("1"), AT_JSON_OK },
-        { "C4", at_str("-1"), AT_JSON_OK },
-        { "C4", at_str("10"), AT_JSON_OK },
-        { "C4", at_str("1234567890"), AT_JSON_OK },
-        { "C4", at_str("0.0"), AT_JSON_OK },
-        { "C4", at_str("-0.0"), AT_JSON_OK },
-        { "C4", at_str("0.1"), AT_JSON_OK },
-        { "C4", at_str("-0.1"), AT_JSON_OK },
-        { "C4", at_str("1.0"), AT_JSON_OK },
-        { "C4", at_str("1.10"), AT_JSON_OK },
-        { "C4", at_str("0.00000000000000000001"), AT_JSON_OK },
-        { "C4", at_str("1e2"), AT_JSON_OK },
-        { "C4", at_str("1E2"), AT_JSON_OK },
-        { "C4", at_str("1e+2"), AT_JSON_OK },
-        { "C4", at_str("1E+2"), AT_JSON_OK },
-        { "C4", at_str("1e-2"), AT_JSON_OK },
-        { "C4", at_str("1E-2"), AT_JSON_OK },
-        { "C4", at_str("0e0"), AT_JSON_OK },
-        { "C4", at_str("0E+0"), AT_JSON_OK },
-        { "C4", at_str("-0e-0"), AT_JSON_OK },
-        { "C4", at_str("1e00"), AT_JSON_OK },
-        { "C4", at_str("1e0002"), AT_JSON_OK },
-        { "C4", at_str("1.5e3"), AT_JSON_OK },
-        { "C4", at_str("-1.5E-3"), AT_JSON_OK },
-        { "C4", at_str("0e999999999999999999999"), AT_JSON_OK },
-        { "C4", at_str("0.0e99999"), AT_JSON_OK },
-        { "C4", at_str("1e-999999999999999999999"), AT_JSON_OK },
-        { "C4", at_str("-1e-400"), AT_JSON_OK },
-        { "C4", at_str("1.7976931348623157e308"), AT_JSON_OK },
-        { "C4", at_str("-1.7976931348623157e308"), AT_JSON_OK },
-        { "C4", at_str("1.7976931348623158e308"), AT_JSON_OK },
-        { "C4", at_str("17976931348623157e292"), AT_JSON_OK },
-        { "C4", at_str("0.01e310"), AT_JSON_OK },
-        { "C4", at_str("5e-324"), AT_JSON_OK },
-        { "C4", at_str("4.9406564584124654e-324"), AT_JSON_OK },
-        { "C4", at_str("2e-324"), AT_JSON_OK },
-        { "C4", at_str("2.2250738585072014e-308"), AT_JSON_OK },
-        { "C4", at_str("2.2250738585072011e-308"), AT_JSON_OK },
-        { "C4", at_str("9223372036854775806"), AT_JSON_OK },
-        { "C4", at_str("-9223372036854775807"), AT_JSON_OK },
-        { "C4", at_str("-9223372036854775808"), AT_JSON_OK },
-        { "C4", at_str("9223372036854775808.0"), AT_JSON_OK },
-        { "C4", at_str("9223372036854775808e0"), AT_JSON_OK },
-        { "C4", at_str("9007199254740993"), AT_JSON_OK },
-        { "C4", at_str("9007199254740993.0"), AT_JSON_OK },
-        { "C4", at_str("123456789012345678901234567890.5"), AT_JSON_OK },
-        { "C4", at_str("0.30000000000000004"), AT_JSON_OK },
-        { "C4", at_str("0.1000000000000000055511151231257827021181583404541015625"),
+        { "exp-range", at_str("0"), AT_JSON_OK },
+        { "exp-range", at_str("-0"), AT_JSON_OK },
+        { "exp-range", at_str("1"), AT_JSON_OK },
+        { "exp-range", at_str("-1"), AT_JSON_OK },
+        { "exp-range", at_str("10"), AT_JSON_OK },
+        { "exp-range", at_str("1234567890"), AT_JSON_OK },
+        { "exp-range", at_str("0.0"), AT_JSON_OK },
+        { "exp-range", at_str("-0.0"), AT_JSON_OK },
+        { "exp-range", at_str("0.1"), AT_JSON_OK },
+        { "exp-range", at_str("-0.1"), AT_JSON_OK },
+        { "exp-range", at_str("1.0"), AT_JSON_OK },
+        { "exp-range", at_str("1.10"), AT_JSON_OK },
+        { "exp-range", at_str("0.00000000000000000001"), AT_JSON_OK },
+        { "exp-range", at_str("1e2"), AT_JSON_OK },
+        { "exp-range", at_str("1E2"), AT_JSON_OK },
+        { "exp-range", at_str("1e+2"), AT_JSON_OK },
+        { "exp-range", at_str("1E+2"), AT_JSON_OK },
+        { "exp-range", at_str("1e-2"), AT_JSON_OK },
+        { "exp-range", at_str("1E-2"), AT_JSON_OK },
+        { "exp-range", at_str("0e0"), AT_JSON_OK },
+        { "exp-range", at_str("0E+0"), AT_JSON_OK },
+        { "exp-range", at_str("-0e-0"), AT_JSON_OK },
+        { "exp-range", at_str("1e00"), AT_JSON_OK },
+        { "exp-range", at_str("1e0002"), AT_JSON_OK },
+        { "exp-range", at_str("1.5e3"), AT_JSON_OK },
+        { "exp-range", at_str("-1.5E-3"), AT_JSON_OK },
+        { "exp-range", at_str("0e999999999999999999999"), AT_JSON_OK },
+        { "exp-range", at_str("0.0e99999"), AT_JSON_OK },
+        { "exp-range", at_str("1e-999999999999999999999"), AT_JSON_OK },
+        { "exp-range", at_str("-1e-400"), AT_JSON_OK },
+        { "exp-range", at_str("1.7976931348623157e308"), AT_JSON_OK },
+        { "exp-range", at_str("-1.7976931348623157e308"), AT_JSON_OK },
+        { "exp-range", at_str("1.7976931348623158e308"), AT_JSON_OK },
+        { "exp-range", at_str("17976931348623157e292"), AT_JSON_OK },
+        { "exp-range", at_str("0.01e310"), AT_JSON_OK },
+        { "exp-range", at_str("5e-324"), AT_JSON_OK },
+        { "exp-range", at_str("4.9406564584124654e-324"), AT_JSON_OK },
+        { "exp-range", at_str("2e-324"), AT_JSON_OK },
+        { "exp-range", at_str("2.2250738585072014e-308"), AT_JSON_OK },
+        { "exp-range", at_str("2.2250738585072011e-308"), AT_JSON_OK },
+        { "exp-range", at_str("9223372036854775806"), AT_JSON_OK },
+        { "exp-range", at_str("-9223372036854775807"), AT_JSON_OK },
+        { "exp-range", at_str("-9223372036854775808"), AT_JSON_OK },
+        { "exp-range", at_str("9223372036854775808.0"), AT_JSON_OK },
+        { "exp-range", at_str("9223372036854775808e0"), AT_JSON_OK },
+        { "exp-range", at_str("9007199254740993"), AT_JSON_OK },
+        { "exp-range", at_str("9007199254740993.0"), AT_JSON_OK },
+        { "exp-range", at_str("123456789012345678901234567890.5"), AT_JSON_OK },
+        { "exp-range", at_str("0.30000000000000004"), AT_JSON_OK },
+        { "exp-range", at_str("0.1000000000000000055511151231257827021181583404541015625"),
           AT_JSON_OK },
-        { "C4", at_str("8.41e21"), AT_JSON_OK },
-        { "C4", at_str("9.5e-7"), AT_JSON_OK },
-        { "C4", at_str("[1,-1,0,-0,1.5,-1.5e5]"), AT_JSON_OK },
-        { "C4", at_str("[1.5,2.5]"), AT_JSON_OK },
-        { "C4", at_str("{\"b\":1.5}"), AT_JSON_OK },
-        { "C4", at_str("1e309"), AT_JSON_INVALID },
-        { "C4", at_str("-1e309"), AT_JSON_INVALID },
-        { "C4", at_str("1e99999999999999999999"), AT_JSON_INVALID },
-        { "C4", at_str("-1e99999999999999999999"), AT_JSON_INVALID },
-        { "C4", at_str("1.7976931348623159e308"), AT_JSON_INVALID },
-        { "C4", at_str("-1.7976931348623159e308"), AT_JSON_INVALID },
-        { "C4", at_str("0.1e310"), AT_JSON_INVALID },
-        { "C4", at_str("-9223372036854775809"), AT_JSON_INVALID },
-        { "C4", at_str("-9223372036854775810"), AT_JSON_INVALID },
-        { "C4", at_str("9223372036854775810"), AT_JSON_INVALID },
-        { "C4", at_str("9223372036854775817"), AT_JSON_INVALID },
-        { "C4", at_str("10000000000000000000"), AT_JSON_INVALID },
-        { "C4", at_str("-10000000000000000000"), AT_JSON_INVALID },
-        { "C4", at_str("18446744073709551615"), AT_JSON_INVALID },
-        { "C4", at_str("99999999999999999999999999"), AT_JSON_INVALID },
-        { "C4", at_str("-"), AT_JSON_INVALID },
-        { "C4", at_str("--1"), AT_JSON_INVALID },
-        { "C4", at_str("-+1"), AT_JSON_INVALID },
-        { "C4", at_str("+"), AT_JSON_INVALID },
-        { "C4", at_str("00"), AT_JSON_INVALID },
-        { "C4", at_str("-00"), AT_JSON_INVALID },
-        { "C4", at_str("-01"), AT_JSON_INVALID },
-        { "C4", at_str("00.5"), AT_JSON_INVALID },
-        { "C4", at_str("01e1"), AT_JSON_INVALID },
-        { "C4", at_str("0 0"), AT_JSON_INVALID },
-        { "C4", at_str("1.0e"), AT_JSON_INVALID },
-        { "C4", at_str("1e"), AT_JSON_INVALID },
-        { "C4", at_str("1e+"), AT_JSON_INVALID },
-        { "C4", at_str("1e-"), AT_JSON_INVALID },
-        { "C4", at_str("1E"), AT_JSON_INVALID },
-        { "C4", at_str("1e++1"), AT_JSON_INVALID },
-        { "C4", at_str("1e+-1"), AT_JSON_INVALID },
-        { "C4", at_str("1e1.5"), AT_JSON_INVALID },
-        { "C4", at_str("1e1e1"), AT_JSON_INVALID },
-        { "C4", at_str("1.e1"), AT_JSON_INVALID },
-        { "C4", at_str("1..5"), AT_JSON_INVALID },
-        { "C4", at_str("1.5.5"), AT_JSON_INVALID },
-        { "C4", at_str("-.5"), AT_JSON_INVALID },
-        { "C4", at_str("."), AT_JSON_INVALID },
-        { "C4", at_str("-e1"), AT_JSON_INVALID },
-        { "C4", at_str("e1"), AT_JSON_INVALID },
-        { "C4", at_str("1.-5"), AT_JSON_INVALID },
-        { "C4", at_str("1.+5"), AT_JSON_INVALID },
-        { "C4", at_str("1 .5"), AT_JSON_INVALID },
-        { "C4", at_str("1. 5"), AT_JSON_INVALID },
-        { "C4", at_str("1 e5"), AT_JSON_INVALID },
-        { "C4", at_str("1e 5"), AT_JSON_INVALID },
-        { "C4", at_str("- 1"), AT_JSON_INVALID },
-        { "C4", at_str("1f"), AT_JSON_INVALID },
-        { "C4", at_str("1L"), AT_JSON_INVALID },
-        { "C4", at_str("1_000"), AT_JSON_INVALID },
-        { "C4", at_str("1,5"), AT_JSON_INVALID },
-        { "C4", at_str("1a"), AT_JSON_INVALID },
-        { "C4", at_str("1.5a"), AT_JSON_INVALID },
-        { "C4", at_str("0x"), AT_JSON_INVALID },
-        { "C4", at_str("0b1"), AT_JSON_INVALID },
-        { "C4", at_str("0o7"), AT_JSON_INVALID },
-        { "C4", at_str("-Infinity"), AT_JSON_INVALID },
-        { "C4", at_str("inf"), AT_JSON_INVALID },
-        { "C4", at_str("-inf"), AT_JSON_INVALID },
-        { "C4", at_str("nan"), AT_JSON_INVALID },
-        { "C4", at_str("-nan"), AT_JSON_INVALID },
-        { "C4", at_str("1e5x"), AT_JSON_INVALID },
-        { "C4", at_str("\xef\xbc\x91"), AT_JSON_INVALID },
-        { "C4", at_str("[1.]"), AT_JSON_INVALID },
-        { "C4", at_str("[1e]"), AT_JSON_INVALID },
-        { "C4", at_str("[-]"), AT_JSON_INVALID },
+        { "exp-range", at_str("8.41e21"), AT_JSON_OK },
+        { "exp-range", at_str("9.5e-7"), AT_JSON_OK },
+        { "exp-range", at_str("[1,-1,0,-0,1.5,-1.5e5]"), AT_JSON_OK },
+        { "exp-range", at_str("[1.5,2.5]"), AT_JSON_OK },
+        { "exp-range", at_str("{\"b\":1.5}"), AT_JSON_OK },
+        { "exp-range", at_str("1e309"), AT_JSON_INVALID },
+        { "exp-range", at_str("-1e309"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e99999999999999999999"), AT_JSON_INVALID },
+        { "exp-range", at_str("-1e99999999999999999999"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.7976931348623159e308"), AT_JSON_INVALID },
+        { "exp-range", at_str("-1.7976931348623159e308"), AT_JSON_INVALID },
+        { "exp-range", at_str("0.1e310"), AT_JSON_INVALID },
+        { "exp-range", at_str("-9223372036854775809"), AT_JSON_INVALID },
+        { "exp-range", at_str("-9223372036854775810"), AT_JSON_INVALID },
+        { "exp-range", at_str("9223372036854775810"), AT_JSON_INVALID },
+        { "exp-range", at_str("9223372036854775817"), AT_JSON_INVALID },
+        { "exp-range", at_str("10000000000000000000"), AT_JSON_INVALID },
+        { "exp-range", at_str("-10000000000000000000"), AT_JSON_INVALID },
+        { "exp-range", at_str("18446744073709551615"), AT_JSON_INVALID },
+        { "exp-range", at_str("99999999999999999999999999"), AT_JSON_INVALID },
+        { "exp-range", at_str("-"), AT_JSON_INVALID },
+        { "exp-range", at_str("--1"), AT_JSON_INVALID },
+        { "exp-range", at_str("-+1"), AT_JSON_INVALID },
+        { "exp-range", at_str("+"), AT_JSON_INVALID },
+        { "exp-range", at_str("00"), AT_JSON_INVALID },
+        { "exp-range", at_str("-00"), AT_JSON_INVALID },
+        { "exp-range", at_str("-01"), AT_JSON_INVALID },
+        { "exp-range", at_str("00.5"), AT_JSON_INVALID },
+        { "exp-range", at_str("01e1"), AT_JSON_INVALID },
+        { "exp-range", at_str("0 0"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.0e"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e+"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e-"), AT_JSON_INVALID },
+        { "exp-range", at_str("1E"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e++1"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e+-1"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e1.5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e1e1"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.e1"), AT_JSON_INVALID },
+        { "exp-range", at_str("1..5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.5.5"), AT_JSON_INVALID },
+        { "exp-range", at_str("-.5"), AT_JSON_INVALID },
+        { "exp-range", at_str("."), AT_JSON_INVALID },
+        { "exp-range", at_str("-e1"), AT_JSON_INVALID },
+        { "exp-range", at_str("e1"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.-5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.+5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1 .5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1. 5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1 e5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e 5"), AT_JSON_INVALID },
+        { "exp-range", at_str("- 1"), AT_JSON_INVALID },
+        { "exp-range", at_str("1f"), AT_JSON_INVALID },
+        { "exp-range", at_str("1L"), AT_JSON_INVALID },
+        { "exp-range", at_str("1_000"), AT_JSON_INVALID },
+        { "exp-range", at_str("1,5"), AT_JSON_INVALID },
+        { "exp-range", at_str("1a"), AT_JSON_INVALID },
+        { "exp-range", at_str("1.5a"), AT_JSON_INVALID },
+        { "exp-range", at_str("0x"), AT_JSON_INVALID },
+        { "exp-range", at_str("0b1"), AT_JSON_INVALID },
+        { "exp-range", at_str("0o7"), AT_JSON_INVALID },
+        { "exp-range", at_str("-Infinity"), AT_JSON_INVALID },
+        { "exp-range", at_str("inf"), AT_JSON_INVALID },
+        { "exp-range", at_str("-inf"), AT_JSON_INVALID },
+        { "exp-range", at_str("nan"), AT_JSON_INVALID },
+        { "exp-range", at_str("-nan"), AT_JSON_INVALID },
+        { "exp-range", at_str("1e5x"), AT_JSON_INVALID },
+        { "exp-range", at_str("\xef\xbc\x91"), AT_JSON_INVALID },
+        { "exp-range", at_str("[1.]"), AT_JSON_INVALID },
+        { "exp-range", at_str("[1e]"), AT_JSON_INVALID },
+        { "exp-range", at_str("[-]"), AT_JSON_INVALID },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -781,12 +784,12 @@ test_characters(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        test_around("J13", "{\"a\":\"", cases[i].text, "\"}", cases[i].rc);
-        test_around("J13", "{\"", cases[i].text, "\":1}", cases[i].rc);
-        test_around("J13", "{\"a\":\"x\\n\\u20ac", cases[i].text, "\"}",
+        test_around("json-utf8", "{\"a\":\"", cases[i].text, "\"}", cases[i].rc);
+        test_around("json-utf8", "{\"", cases[i].text, "\":1}", cases[i].rc);
+        test_around("json-utf8", "{\"a\":\"x\\n\\u20ac", cases[i].text, "\"}",
                     cases[i].rc);
-        test_around("J13", "{\"a\":\"", cases[i].text, "", AT_JSON_INVALID);
-        test_around("J13", "{\"a\":\"\\t", cases[i].text, "", AT_JSON_INVALID);
+        test_around("json-utf8", "{\"a\":\"", cases[i].text, "", AT_JSON_INVALID);
+        test_around("json-utf8", "{\"a\":\"\\t", cases[i].text, "", AT_JSON_INVALID);
     }
 
     /* each byte alone */
@@ -796,9 +799,9 @@ test_characters(void)
         rc = byte >= ' ' && byte < 0x80 && c != '"' && c != '\\' ? AT_JSON_OK
              : AT_JSON_INVALID;
 
-        test_around("J12, J13", "{\"a\":\"", one, "\"}", rc);
-        test_around("J12, J13", "{\"", one, "\":1}", rc);
-        test_around("J12, J13", "{\"a\":\"\\t", one, "x\"}", rc);
+        test_around("json-nul, json-utf8", "{\"a\":\"", one, "\"}", rc);
+        test_around("json-nul, json-utf8", "{\"", one, "\":1}", rc);
+        test_around("json-nul, json-utf8", "{\"a\":\"\\t", one, "x\"}", rc);
     }
 }
 
@@ -823,17 +826,17 @@ test_space(void)
                         "%s{%s\"a\"%s:%s[%s1%s,%s{%s}%s,%s-0.5e1%s,%strue%s,%s[%s]%s,"
                         "%snull%s]%s,%s\"b\"%s:%s\"c\"%s}%s", s, s, s, s, s, s, s, s,
                         s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s);
-        test_text("J9", str(text), AT_JSON_OK);
+        test_text("header-json", str(text), AT_JSON_OK);
     }
 
     for (i = 0; i < N(others); i++) {
-        test_around("J9", "", str(others[i]), "{}", AT_JSON_INVALID);
-        test_around("J9", "{", str(others[i]), "}", AT_JSON_INVALID);
-        test_around("J9", "{}", str(others[i]), "", AT_JSON_INVALID);
-        test_around("J9", "{\"a\"", str(others[i]), ":1}", AT_JSON_INVALID);
-        test_around("J9", "{\"a\":", str(others[i]), "1}", AT_JSON_INVALID);
-        test_around("J9", "{\"a\":1", str(others[i]), "}", AT_JSON_INVALID);
-        test_around("J9", "{\"a\":[1", str(others[i]), "]}", AT_JSON_INVALID);
+        test_around("header-json", "", str(others[i]), "{}", AT_JSON_INVALID);
+        test_around("header-json", "{", str(others[i]), "}", AT_JSON_INVALID);
+        test_around("header-json", "{}", str(others[i]), "", AT_JSON_INVALID);
+        test_around("header-json", "{\"a\"", str(others[i]), ":1}", AT_JSON_INVALID);
+        test_around("header-json", "{\"a\":", str(others[i]), "1}", AT_JSON_INVALID);
+        test_around("header-json", "{\"a\":1", str(others[i]), "}", AT_JSON_INVALID);
+        test_around("header-json", "{\"a\":[1", str(others[i]), "]}", AT_JSON_INVALID);
     }
 }
 
@@ -911,7 +914,7 @@ test_long_numbers(void)
 
     for (i = 0; i < N(cases); i++) {
         is_int(digits(cases[i].before, cases[i].digit, cases[i].n, cases[i].after),
-               cases[i].rc, "C4 %s, %zu times %c, then \"%s\" is %s",
+               cases[i].rc, "%s, %zu times %c, then \"%s\" is %s",
                cases[i].before, cases[i].n, cases[i].digit, cases[i].after,
                cases[i].rc == AT_JSON_OK ? "taken" : "refused");
     }
@@ -978,16 +981,16 @@ test_depth(void)
 
     for (i = 0; i < N(cases); i++) {
         is_int(nested(cases[i].depth, "[", "]", cases[i].allowed), cases[i].rc,
-               "J14 arrays %u deep of %u", cases[i].depth, cases[i].allowed);
+               "arrays %u deep of %u", cases[i].depth, cases[i].allowed);
         is_int(nested(cases[i].depth, "{\"a\":", "}", cases[i].allowed),
-               cases[i].rc, "J14 objects %u deep of %u", cases[i].depth,
+               cases[i].rc, "objects %u deep of %u", cases[i].depth,
                cases[i].allowed);
     }
 
     /* the last level has room for what is empty */
-    is_int(nested(2048, "[", "]", 1000000), AT_JSON_OK, "J14 arrays 2048 deep");
+    is_int(nested(2048, "[", "]", 1000000), AT_JSON_OK, "arrays 2048 deep");
     is_int(nested(2048, "{\"a\":", "}", 1000000), AT_JSON_INVALID,
-           "J14 a number within objects 2048 deep");
+           "a number within objects 2048 deep");
 }
 
 
@@ -1012,7 +1015,7 @@ test_breadth(void)
 
         is_int(parse((at_str_t) { text, len }, &within),
                allowed < 3 ? AT_JSON_INVALID : AT_JSON_OK,
-               "J14 1,000 arrays and objects side by side, %u levels", allowed);
+               "1,000 arrays and objects side by side, %u levels", allowed);
     }
 }
 
@@ -1029,11 +1032,11 @@ test_unclosed(void)
 
     memset(text, '[', 100000);
     is_int(parse((at_str_t) { text, 8000 }, &limits), AT_JSON_INVALID,
-           "J14 8,000 unclosed arrays");
+           "8,000 unclosed arrays");
 
     memcpy(text, "{\"a\":", 5);
     is_int(parse((at_str_t) { text, 100000 }, &limits), AT_JSON_INVALID,
-           "J14 100,000 unclosed arrays in an object");
+           "100,000 unclosed arrays in an object");
 
     free(text);
 }
@@ -1083,11 +1086,11 @@ members(unsigned n, unsigned inner)
 static void
 test_members(void)
 {
-    is_int(members(256, 0), AT_JSON_OK, "J15 256 members");
-    is_int(members(257, 0), AT_JSON_INVALID, "J15 257 members");
-    is_int(members(256, 100), AT_JSON_OK, "J15 256 members, 100 of them inside");
-    is_int(members(257, 100), AT_JSON_INVALID, "J15 257 members, 100 of them inside");
-    is_int(members(100000, 0), AT_JSON_INVALID, "J15 100,000 members");
+    is_int(members(256, 0), AT_JSON_OK, "256 members");
+    is_int(members(257, 0), AT_JSON_INVALID, "257 members");
+    is_int(members(256, 100), AT_JSON_OK, "256 members, 100 of them inside");
+    is_int(members(257, 100), AT_JSON_INVALID, "257 members, 100 of them inside");
+    is_int(members(100000, 0), AT_JSON_INVALID, "100,000 members");
 }
 
 
@@ -1112,12 +1115,12 @@ test_few_members(void)
     for (i = 0; i < N(cases); i++) {
         at_json_limits_t  within = { 8, cases[i].n, 8 };
 
-        is_int(parse(cases[i].text, &within), AT_JSON_OK, "J15 %u members: %s",
+        is_int(parse(cases[i].text, &within), AT_JSON_OK, "%u members: %s",
                cases[i].n, cases[i].text.data);
 
         if (within.members-- > 0) {
             is_int(parse(cases[i].text, &within), AT_JSON_INVALID,
-                   "J15 and one less: %s", cases[i].text.data);
+                   "and one less: %s", cases[i].text.data);
         }
     }
 }
@@ -1143,19 +1146,19 @@ test_short_strings(void)
         at_json_limits_t  within = { 8, 8, cases[i].len };
 
         (void) snprintf(text, sizeof(text), "{\"\":\"%s\"}", cases[i].text);
-        is_int(parse(str(text), &within), AT_JSON_OK, "J15 %s has %zu bytes",
+        is_int(parse(str(text), &within), AT_JSON_OK, "%s has %zu bytes",
                text, cases[i].len);
 
         (void) snprintf(text, sizeof(text), "{\"%s\":[]}", cases[i].text);
-        is_int(parse(str(text), &within), AT_JSON_OK, "J15 %s too", text);
+        is_int(parse(str(text), &within), AT_JSON_OK, "%s too", text);
 
         if (within.string-- > 0) {
             is_int(parse(str(text), &within), AT_JSON_INVALID,
-                   "J15 %s is a byte too long", text);
+                   "%s is a byte too long", text);
 
             (void) snprintf(text, sizeof(text), "{\"\":\"%s\"}", cases[i].text);
             is_int(parse(str(text), &within), AT_JSON_INVALID,
-                   "J15 %s is a byte too long", text);
+                   "%s is a byte too long", text);
         }
     }
 }
@@ -1188,20 +1191,20 @@ string(size_t len, const char *before, const char *after)
 static void
 test_strings(void)
 {
-    is_int(string(8192, "{\"a\":\"", "\"}"), AT_JSON_OK, "J15 a value of 8 KiB");
-    is_int(string(8193, "{\"a\":\"", "\"}"), AT_JSON_INVALID, "J15 and a byte more");
-    is_int(string(8192, "{\"", "\":1}"), AT_JSON_OK, "J15 a name of 8 KiB");
-    is_int(string(8193, "{\"", "\":1}"), AT_JSON_INVALID, "J15 and a byte more");
+    is_int(string(8192, "{\"a\":\"", "\"}"), AT_JSON_OK, "a value of 8 KiB");
+    is_int(string(8193, "{\"a\":\"", "\"}"), AT_JSON_INVALID, "and a byte more");
+    is_int(string(8192, "{\"", "\":1}"), AT_JSON_OK, "a name of 8 KiB");
+    is_int(string(8193, "{\"", "\":1}"), AT_JSON_INVALID, "and a byte more");
     is_int(string(8193, "{\"a\":[\"", "\"]}"), AT_JSON_INVALID,
-           "J15 in an array too");
+           "in an array too");
     is_int(string(8191, "{\"a\":\"\\n", "\"}"), AT_JSON_OK,
-           "J15 8 KiB, one of them escaped");
+           "8 KiB, one of them escaped");
     is_int(string(8192, "{\"a\":\"\\n", "\"}"), AT_JSON_INVALID,
-           "J15 and a byte more");
+           "and a byte more");
     is_int(string(8189, "{\"", "\\u20ac\":1}"), AT_JSON_OK,
-           "J15 a name of 8 KiB, escaped at its end");
+           "a name of 8 KiB, escaped at its end");
     is_int(string(8190, "{\"", "\\u20ac\":1}"), AT_JSON_INVALID,
-           "J15 and a byte more");
+           "and a byte more");
 }
 
 
@@ -1256,20 +1259,20 @@ test_suite_file(const char *name)
             || strcmp(name, "y_object_duplicated_key_and_value.json") == 0
             || strcmp(name, "y_object_escaped_null_in_key.json") == 0)
         {
-            is_int(rc, AT_JSON_INVALID, "J22 %s is refused on purpose", name);
+            is_int(rc, AT_JSON_INVALID, "%s is refused on purpose", name);
 
         } else {
-            is_int(rc, object ? AT_JSON_OK : AT_JSON_INVALID, "J22 %s", name);
+            is_int(rc, object ? AT_JSON_OK : AT_JSON_INVALID, "%s", name);
         }
 
         break;
 
     case 'n':
-        is_int(rc, AT_JSON_INVALID, "J22 %s", name);
+        is_int(rc, AT_JSON_INVALID, "%s", name);
         break;
 
     default:
-        ok(rc == AT_JSON_OK || rc == AT_JSON_INVALID, "J22 %s", name);
+        ok(rc == AT_JSON_OK || rc == AT_JSON_INVALID, "%s", name);
     }
 
     at_file_free(&file);
@@ -1301,7 +1304,7 @@ test_suite(void)
         (void) closedir(dir);
     }
 
-    is_int(n, 318, "J22 files of JSONTestSuite");
+    is_int(n, 318, "files of JSONTestSuite");
 }
 
 
@@ -1324,7 +1327,7 @@ main(void)
     test_suite();
 
     ok(readers.n > 100000, "%u texts and their neighbours", readers.n);
-    is_int(readers.wrong, 0, "J22 both readers read all of them alike");
+    is_int(readers.wrong, 0, "both readers read all of them alike");
 
     at_values_free(&used);
 

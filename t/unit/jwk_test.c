@@ -1,6 +1,9 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: key-file, import-atomic, jwk-members, jwk-set, jwk-purpose,
+ *   header-kid, rfc-vectors.
  */
 
 #include <unistd.h>
@@ -70,7 +73,7 @@ parse(at_str_t text, unsigned algs)
     free(copy);
 
     if (ERR_peek_error() != 0) {
-        ok(0, "W11 the error queue is empty");
+        ok(0, "the error queue is empty");
     }
 
     if (set == NULL && (err.text[0] == '\0' || strchr(err.text, '\n'))) {
@@ -168,7 +171,7 @@ test_pem_taken(void)
     for (i = 0; i < N(cases); i++) {
         set = parse(cases[i].text, ALL);
 
-        if (!ok(set != NULL && set->n == 1, "K1 %s: %s", cases[i].name,
+        if (!ok(set != NULL && set->n == 1, "%s: %s", cases[i].name,
                 err.text))
         {
             at_keyset_free(set);
@@ -176,11 +179,11 @@ test_pem_taken(void)
         }
 
         ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
-           "K1 %s: no kid", cases[i].name);
+           "%s: no kid", cases[i].name);
         is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
                              sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
-               AT_SIGNATURE_VALID, "K1 %s: it is the key", cases[i].name);
-        is_int(warned.n, 0, "K1 %s: no warning", cases[i].name);
+               AT_SIGNATURE_VALID, "%s: it is the key", cases[i].name);
+        is_int(warned.n, 0, "%s: no warning", cases[i].name);
 
         at_keyset_free(set);
     }
@@ -242,16 +245,16 @@ test_pem_refused(void)
         };
 
         for (i = 0; i < N(cases); i++) {
-            is_int((long long) count(cases[i].text, ALL), 0, "K1 %s",
+            is_int((long long) count(cases[i].text, ALL), 0, "%s",
                    cases[i].name);
-            ok(strstr(err.text, cases[i].says) != NULL, "K1 %s: says '%s'",
+            ok(strstr(err.text, cases[i].says) != NULL, "%s: says '%s'",
                cases[i].name, err.text);
-            is_int((long long) ERR_peek_error(), 0, "W11 no error left");
+            is_int((long long) ERR_peek_error(), 0, "no error left");
         }
     }
 
     is_int((long long) count(public, at_alg_bit(AT_ES256)), 0,
-           "W4 an RSA key where ES256 alone is accepted");
+           "an RSA key where ES256 alone is accepted");
 }
 
 
@@ -281,8 +284,8 @@ test_pem_cut(EVP_PKEY *pkey)
         at_keyset_free(set);
     }
 
-    ok(taken <= 1, "D4 cut after each byte: taken without the last newline alone");
-    is_int((long long) other, 0, "D4 and never as another key");
+    ok(taken <= 1, "cut after each byte: taken without the last newline alone");
+    is_int((long long) other, 0, "and never as another key");
 
     at_keyset_free(whole);
 }
@@ -328,16 +331,16 @@ test_jwk_taken(void)
         set = parse(str(format("{\"keys\":[%s]}",
                                jwk(cases[i].pkey, cases[i].more))), ALL);
 
-        if (!ok(set != NULL, "K3 %s: %s", cases[i].name, warned.text)) {
+        if (!ok(set != NULL, "%s: %s", cases[i].name, warned.text)) {
             continue;
         }
 
         is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
                              sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
-               AT_SIGNATURE_VALID, "K3 %s: it is the key", cases[i].name);
-        is_int(warned.n, 0, "K3 %s: no warning", cases[i].name);
+               AT_SIGNATURE_VALID, "%s: it is the key", cases[i].name);
+        is_int(warned.n, 0, "%s: no warning", cases[i].name);
         ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
-           "K3 %s: no kid", cases[i].name);
+           "%s: no kid", cases[i].name);
 
         at_keyset_free(set);
     }
@@ -357,10 +360,10 @@ test_left_out(const char *name, const char *bad, unsigned warnings)
     set = parse(str(format("{\"keys\":[%s,%s,%s]}", bad,
                            jwk(rsa, ",\"kid\":\"good\""), bad)), ALL);
 
-    if (ok(set != NULL && set->n == 1, "K5 %s: the good key stays", name)) {
+    if (ok(set != NULL && set->n == 1, "%s: the good key stays", name)) {
         is_bytes((at_str_t) { set->keys[0].kid, set->keys[0].kid_len },
-                 at_str("good"), "K5 %s: and it is that one", name);
-        is_int(warned.n, 2 * warnings, "K5 %s: warned of each", name);
+                 at_str("good"), "%s: and it is that one", name);
+        is_int(warned.n, 2 * warnings, "%s: warned of each", name);
     }
 
     at_keyset_free(set);
@@ -435,126 +438,126 @@ test_jwk_refused(void)
         const char  *name;
         const char  *key;
     } cases[] = {
-        { "K3 no kty", "{\"n\":\"AQAB\",\"e\":\"AQAB\"}" },
-        { "K3 kty of no kind", "{\"kty\":\"XYZ\"}" },
-        { "K3 kty in lower case", format("{\"kty\":\"rsa\",\"n\":\"%s\","
+        { "no kty", "{\"n\":\"AQAB\",\"e\":\"AQAB\"}" },
+        { "kty of no kind", "{\"kty\":\"XYZ\"}" },
+        { "kty in lower case", format("{\"kty\":\"rsa\",\"n\":\"%s\","
                                          "\"e\":\"AQAB\"}", n) },
-        { "K3 kty a number", format("{\"kty\":1,\"n\":\"%s\",\"e\":\"AQAB\"}", n) },
-        { "K3 an empty key", "{}" },
-        { "K3 RSA without n", "{\"kty\":\"RSA\",\"e\":\"AQAB\"}" },
-        { "K3 RSA without e", format("{\"kty\":\"RSA\",\"n\":\"%s\"}", n) },
-        { "K3 n empty", rsa_jwk("", "AQAB") },
-        { "K3 e empty", rsa_jwk(n, "") },
-        { "K3 n a number", "{\"kty\":\"RSA\",\"n\":65537,\"e\":\"AQAB\"}" },
-        { "K3 n with a leading zero byte", rsa_jwk(leading_zero(n), "AQAB") },
-        { "K3 e with a leading zero byte", rsa_jwk(n, "AAEAAQ") },
-        { "K3 n with padding", rsa_jwk(format("%s==", n), "AQAB") },
-        { "K3 n with a newline", rsa_jwk(format("%s\\n", n), "AQAB") },
-        { "K3 n with a space", rsa_jwk(format(" %s", n), "AQAB") },
-        { "K3 n and e swapped", rsa_jwk("AQAB", n) },
-        { "K3 e = 1", rsa_jwk(n, "AQ") },
-        { "K3 e = 2", rsa_jwk(n, "Ag") },
-        { "K3 e = 3", rsa_jwk(n, "Aw") },
-        { "K3 e = 0", rsa_jwk(n, "AA") },
-        { "K3 e = 65536", rsa_jwk(n, "AQAA") },
-        { "K3 e = 2^32 + 1", rsa_jwk(n, "AQAAAAE") },
-        { "K3 n of 64 bits", rsa_jwk("__________8", "AQAB") },
-        { "K3 n of 16,384 bits",
+        { "kty a number", format("{\"kty\":1,\"n\":\"%s\",\"e\":\"AQAB\"}", n) },
+        { "an empty key", "{}" },
+        { "RSA without n", "{\"kty\":\"RSA\",\"e\":\"AQAB\"}" },
+        { "RSA without e", format("{\"kty\":\"RSA\",\"n\":\"%s\"}", n) },
+        { "n empty", rsa_jwk("", "AQAB") },
+        { "e empty", rsa_jwk(n, "") },
+        { "n a number", "{\"kty\":\"RSA\",\"n\":65537,\"e\":\"AQAB\"}" },
+        { "n with a leading zero byte", rsa_jwk(leading_zero(n), "AQAB") },
+        { "e with a leading zero byte", rsa_jwk(n, "AAEAAQ") },
+        { "n with padding", rsa_jwk(format("%s==", n), "AQAB") },
+        { "n with a newline", rsa_jwk(format("%s\\n", n), "AQAB") },
+        { "n with a space", rsa_jwk(format(" %s", n), "AQAB") },
+        { "n and e swapped", rsa_jwk("AQAB", n) },
+        { "e = 1", rsa_jwk(n, "AQ") },
+        { "e = 2", rsa_jwk(n, "Ag") },
+        { "e = 3", rsa_jwk(n, "Aw") },
+        { "e = 0", rsa_jwk(n, "AA") },
+        { "e = 65536", rsa_jwk(n, "AQAA") },
+        { "e = 2^32 + 1", rsa_jwk(n, "AQAAAAE") },
+        { "n of 64 bits", rsa_jwk("__________8", "AQAB") },
+        { "n of 16,384 bits",
           rsa_jwk(jwk_number(key_rsa_public(number_like_modulus(16384),
                                             number("010001")),
                              OSSL_PKEY_PARAM_RSA_N, 0), "AQAB") },
-        { "K3 n of 1,024 bits", jwk(key_rsa(1024), "") },
-        { "K3 d is there", jwk(rsa, ",\"d\":\"AQAB\"") },
-        { "K3 d is null", jwk(rsa, ",\"d\":null") },
-        { "K3 p is there", jwk(rsa, ",\"p\":\"AQAB\"") },
-        { "K3 q is there", jwk(rsa, ",\"q\":\"AQAB\"") },
-        { "K3 dp is there", jwk(rsa, ",\"dp\":\"AQAB\"") },
-        { "K3 dq is there", jwk(rsa, ",\"dq\":\"AQAB\"") },
-        { "K3 qi is there", jwk(rsa, ",\"qi\":\"AQAB\"") },
-        { "K3 oth is there", jwk(rsa, ",\"oth\":[]") },
-        { "K3 k is there", jwk(rsa, ",\"k\":\"AQAB\"") },
-        { "K3 d of an EC key", jwk(p256, ",\"d\":\"AQAB\"") },
-        { "K3 d of an Ed25519 key", jwk(ed, ",\"d\":\"AQAB\"") },
-        { "K3 x5c of another key", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(rsa2))) },
-        { "K3 x5c of another kind", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(p256))) },
-        { "K3 x5c empty", jwk(rsa, ",\"x5c\":[]") },
-        { "K3 x5c a string", jwk(rsa, format(",\"x5c\":\"%s\"", x5c(rsa))) },
-        { "K3 x5c of junk", jwk(rsa, ",\"x5c\":[\"AAAA\"]") },
-        { "K3 x5c of numbers", jwk(rsa, ",\"x5c\":[7]") },
-        { "K3 issuer is no string", jwk(rsa, ",\"issuer\":7") },
-        { "K3 issuer is null", jwk(rsa, ",\"issuer\":null") },
-        { "K3 issuer is a list", jwk(rsa, ",\"issuer\":[\"https://x/\"]") },
-        { "K3 issuer empty", jwk(rsa, ",\"issuer\":\"\",\"kid\":\"a\"") },
-        { "K4 use is no string", jwk(rsa, ",\"use\":7") },
-        { "K4 use of another kind", jwk(rsa, ",\"use\":\"SIG\"") },
-        { "K4 use empty", jwk(rsa, ",\"use\":\"\"") },
-        { "K4 key_ops sign", jwk(rsa, ",\"key_ops\":[\"sign\"]") },
-        { "K4 key_ops encrypt", jwk(rsa, ",\"key_ops\":[\"encrypt\"]") },
-        { "K4 key_ops empty", jwk(rsa, ",\"key_ops\":[]") },
-        { "K4 key_ops a string", jwk(rsa, ",\"key_ops\":\"verify\"") },
-        { "K4 key_ops of numbers", jwk(rsa, ",\"key_ops\":[1,null]") },
-        { "K4 alg unknown", jwk(rsa, ",\"alg\":\"RS1\"") },
-        { "K4 alg none", jwk(rsa, ",\"alg\":\"none\"") },
-        { "K4 alg HS256", jwk(rsa, ",\"alg\":\"HS256\"") },
-        { "K4 alg RSA-OAEP", jwk(rsa, ",\"alg\":\"RSA-OAEP\"") },
-        { "K4 alg a number", jwk(rsa, ",\"alg\":256") },
-        { "K4 alg null", jwk(rsa, ",\"alg\":null") },
-        { "K4 alg of another kty", jwk(rsa, ",\"alg\":\"ES256\"") },
-        { "K4 alg of another curve", jwk(p384, ",\"alg\":\"ES256\"") },
-        { "K4 RSA for EdDSA", jwk(rsa, ",\"alg\":\"EdDSA\"") },
-        { "K4 oct", "{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ\"}" },
-        { "K4 oct for RS256", "{\"kty\":\"oct\",\"alg\":\"RS256\",\"k\":\"AyM1\"}" },
-        { "K4 no crv", format("{\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y) },
-        { "K4 crv unknown", ec_jwk("P-257", x, y) },
-        { "K4 crv in OpenSSL's words", ec_jwk("prime256v1", x, y) },
-        { "K4 crv secp256k1", ec_jwk("secp256k1", x, y) },
-        { "K4 P-521", jwk(key_ec("P-521"), "") },
-        { "K4 crv of another point", ec_jwk("P-384", x, y) },
-        { "K4 crv too small for the point", ec_jwk("P-256", x384, y384) },
-        { "K4 a point off the curve", ec_jwk("P-256", x, other_point(y)) },
-        { "K4 a P-384 point off the curve", ec_jwk("P-384", other_point(x384), y384) },
-        { "K4 x and y swapped", ec_jwk("P-256", y, x) },
-        { "K4 the point 0, 0", ec_jwk("P-256", zero, zero) },
-        { "K4 x too short", ec_jwk("P-256", b64((at_str_t) { unb64(x).data, 31 }), y) },
-        { "K4 x too long", ec_jwk("P-256", leading_zero(x), y) },
-        { "K4 y too long", ec_jwk("P-256", x, leading_zero(y)) },
-        { "K4 x far too long", ec_jwk("P-256", x384, x384) },
-        { "K4 no y", format("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\"}", x) },
-        { "K4 Ed448", jwk(key_named("ED448"), "") },
-        { "K4 X25519", jwk(key_named("X25519"), "") },
-        { "K4 X25519 as EC", format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}",
+        { "n of 1,024 bits", jwk(key_rsa(1024), "") },
+        { "d is there", jwk(rsa, ",\"d\":\"AQAB\"") },
+        { "d is null", jwk(rsa, ",\"d\":null") },
+        { "p is there", jwk(rsa, ",\"p\":\"AQAB\"") },
+        { "q is there", jwk(rsa, ",\"q\":\"AQAB\"") },
+        { "dp is there", jwk(rsa, ",\"dp\":\"AQAB\"") },
+        { "dq is there", jwk(rsa, ",\"dq\":\"AQAB\"") },
+        { "qi is there", jwk(rsa, ",\"qi\":\"AQAB\"") },
+        { "oth is there", jwk(rsa, ",\"oth\":[]") },
+        { "k is there", jwk(rsa, ",\"k\":\"AQAB\"") },
+        { "d of an EC key", jwk(p256, ",\"d\":\"AQAB\"") },
+        { "d of an Ed25519 key", jwk(ed, ",\"d\":\"AQAB\"") },
+        { "x5c of another key", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(rsa2))) },
+        { "x5c of another kind", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(p256))) },
+        { "x5c empty", jwk(rsa, ",\"x5c\":[]") },
+        { "x5c a string", jwk(rsa, format(",\"x5c\":\"%s\"", x5c(rsa))) },
+        { "x5c of junk", jwk(rsa, ",\"x5c\":[\"AAAA\"]") },
+        { "x5c of numbers", jwk(rsa, ",\"x5c\":[7]") },
+        { "issuer is no string", jwk(rsa, ",\"issuer\":7") },
+        { "issuer is null", jwk(rsa, ",\"issuer\":null") },
+        { "issuer is a list", jwk(rsa, ",\"issuer\":[\"https://x/\"]") },
+        { "issuer empty", jwk(rsa, ",\"issuer\":\"\",\"kid\":\"a\"") },
+        { "use is no string", jwk(rsa, ",\"use\":7") },
+        { "use of another kind", jwk(rsa, ",\"use\":\"SIG\"") },
+        { "use empty", jwk(rsa, ",\"use\":\"\"") },
+        { "key_ops sign", jwk(rsa, ",\"key_ops\":[\"sign\"]") },
+        { "key_ops encrypt", jwk(rsa, ",\"key_ops\":[\"encrypt\"]") },
+        { "key_ops empty", jwk(rsa, ",\"key_ops\":[]") },
+        { "key_ops a string", jwk(rsa, ",\"key_ops\":\"verify\"") },
+        { "key_ops of numbers", jwk(rsa, ",\"key_ops\":[1,null]") },
+        { "alg unknown", jwk(rsa, ",\"alg\":\"RS1\"") },
+        { "alg none", jwk(rsa, ",\"alg\":\"none\"") },
+        { "alg HS256", jwk(rsa, ",\"alg\":\"HS256\"") },
+        { "alg RSA-OAEP", jwk(rsa, ",\"alg\":\"RSA-OAEP\"") },
+        { "alg a number", jwk(rsa, ",\"alg\":256") },
+        { "alg null", jwk(rsa, ",\"alg\":null") },
+        { "alg of another kty", jwk(rsa, ",\"alg\":\"ES256\"") },
+        { "alg of another curve", jwk(p384, ",\"alg\":\"ES256\"") },
+        { "RSA for EdDSA", jwk(rsa, ",\"alg\":\"EdDSA\"") },
+        { "oct", "{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ\"}" },
+        { "oct for RS256", "{\"kty\":\"oct\",\"alg\":\"RS256\",\"k\":\"AyM1\"}" },
+        { "no crv", format("{\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y) },
+        { "crv unknown", ec_jwk("P-257", x, y) },
+        { "crv in OpenSSL's words", ec_jwk("prime256v1", x, y) },
+        { "crv secp256k1", ec_jwk("secp256k1", x, y) },
+        { "P-521", jwk(key_ec("P-521"), "") },
+        { "crv of another point", ec_jwk("P-384", x, y) },
+        { "crv too small for the point", ec_jwk("P-256", x384, y384) },
+        { "a point off the curve", ec_jwk("P-256", x, other_point(y)) },
+        { "a P-384 point off the curve", ec_jwk("P-384", other_point(x384), y384) },
+        { "x and y swapped", ec_jwk("P-256", y, x) },
+        { "the point 0, 0", ec_jwk("P-256", zero, zero) },
+        { "x too short", ec_jwk("P-256", b64((at_str_t) { unb64(x).data, 31 }), y) },
+        { "x too long", ec_jwk("P-256", leading_zero(x), y) },
+        { "y too long", ec_jwk("P-256", x, leading_zero(y)) },
+        { "x far too long", ec_jwk("P-256", x384, x384) },
+        { "no y", format("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\"}", x) },
+        { "Ed448", jwk(key_named("ED448"), "") },
+        { "X25519", jwk(key_named("X25519"), "") },
+        { "X25519 as EC", format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}",
                                     zero) },
-        { "K4 Ed25519 with a short x",
+        { "Ed25519 with a short x",
           "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}" },
-        { "K4 Ed25519 with a long x",
+        { "Ed25519 with a long x",
           format("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"}",
                  leading_zero(zero)) },
-        { "K4 Ed25519 without x", "{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}" },
-        { "S11 kid a number", jwk(rsa, ",\"kid\":7") },
-        { "S11 kid null", jwk(rsa, ",\"kid\":null") },
-        { "S11 kid empty", jwk(rsa, ",\"kid\":\"\"") },
-        { "S11 kid with a newline", jwk(rsa, ",\"kid\":\"a\\nb\"") },
-        { "S11 kid of 257 bytes", jwk(rsa, format(",\"kid\":\"%0257d\"", 0)) },
-        { "K5 a number for a key", "7" },
-        { "K5 null for a key", "null" },
-        { "K5 an array for a key", "[]" },
-        { "K5 a string for a key", "\"RSA\"" },
+        { "Ed25519 without x", "{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}" },
+        { "kid a number", jwk(rsa, ",\"kid\":7") },
+        { "kid null", jwk(rsa, ",\"kid\":null") },
+        { "kid empty", jwk(rsa, ",\"kid\":\"\"") },
+        { "kid with a newline", jwk(rsa, ",\"kid\":\"a\\nb\"") },
+        { "kid of 257 bytes", jwk(rsa, format(",\"kid\":\"%0257d\"", 0)) },
+        { "a number for a key", "7" },
+        { "null for a key", "null" },
+        { "an array for a key", "[]" },
+        { "a string for a key", "\"RSA\"" },
     };
 
     for (i = 0; i < N(cases); i++) {
         test_left_out(cases[i].name, cases[i].key, 1);
     }
 
-    test_left_out("K4 use enc", jwk(rsa, ",\"use\":\"enc\""), 0);
-    test_left_out("K4 use enc, alg RSA-OAEP",
+    test_left_out("use enc", jwk(rsa, ",\"use\":\"enc\""), 0);
+    test_left_out("use enc, alg RSA-OAEP",
                   jwk(rsa, ",\"use\":\"enc\",\"alg\":\"RSA-OAEP\""), 0);
 
     /* half of all moduli have a character of the standard alphabet, or more */
     if (strcmp(standard_alphabet(n), n) != 0) {
-        test_left_out("K3 n in the standard alphabet",
+        test_left_out("n in the standard alphabet",
                       rsa_jwk(standard_alphabet(n), "AQAB"), 1);
     } else {
-        skip("K3 this n reads the same in both alphabets");
+        skip("this n reads the same in both alphabets");
     }
 }
 
@@ -566,21 +569,21 @@ test_algs(void)
 
     is_int((long long) count(str(format("{\"keys\":[%s]}",
                                         jwk(rsa, ",\"alg\":\"RS512\""))), RS256), 0,
-           "K4 alg RS512 where RS256 alone is accepted");
+           "alg RS512 where RS256 alone is accepted");
 
     set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ",\"alg\":\"RS512\""))), ALL);
     is_int(set ? at_key_algs(set->keys[0].key) : 0, at_alg_bit(AT_RS512),
-           "K4 a key with an alg serves that one alone");
+           "a key with an alg serves that one alone");
     at_keyset_free(set);
 
     set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ""))),
                 RS256 | at_alg_bit(AT_ES256));
     is_int(set ? at_key_algs(set->keys[0].key) : 0, RS256,
-           "K4 a key without one serves those of its kty that are accepted");
+           "a key without one serves those of its kty that are accepted");
     at_keyset_free(set);
 
     is_int((long long) count(str(format("{\"keys\":[%s]}", jwk(p256, ""))), RS256),
-           0, "K4 a key of no accepted kind");
+           0, "a key of no accepted kind");
 }
 
 
@@ -630,16 +633,16 @@ test_sets(void)
 
         for (i = 0; i < N(cases); i++) {
             is_int((long long) count(str(cases[i].text), ALL),
-                   (long long) cases[i].n, "K5 %s: %zu keys", cases[i].name,
+                   (long long) cases[i].n, "%s: %zu keys", cases[i].name,
                    cases[i].n);
         }
     }
 
     is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
-                                  at_str("\0")), ALL), 0, "K5 a NUL byte behind");
+                                  at_str("\0")), ALL), 0, "a NUL byte behind");
     is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
                                   at_str("\0junk")), ALL), 0,
-           "K5 a NUL byte and junk behind");
+           "a NUL byte and junk behind");
 }
 
 
@@ -664,12 +667,12 @@ test_thousand_keys(void)
 
     set = parse(str(text), ALL);
 
-    if (ok(set != NULL && set->n == 64, "K5 1,000 keys: the first 64 count")) {
+    if (ok(set != NULL && set->n == 64, "1,000 keys: the first 64 count")) {
         is_bytes((at_str_t) { set->keys[63].kid, set->keys[63].kid_len },
-                 at_str("k63"), "K5 1,000 keys: in their order");
+                 at_str("k63"), "1,000 keys: in their order");
     }
 
-    is_int(warned.n, 1, "K5 1,000 keys: one warning");
+    is_int(warned.n, 1, "1,000 keys: one warning");
     at_keyset_free(set);
 }
 
@@ -700,7 +703,7 @@ test_kids(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_int(at_kid_is_valid(cases[i].kid), cases[i].valid, "S11 kid '%.*s'",
+        is_int(at_kid_is_valid(cases[i].kid), cases[i].valid, "kid '%.*s'",
                (int) cases[i].kid.len, cases[i].kid.data ? cases[i].kid.data : "");
     }
 
@@ -709,12 +712,12 @@ test_kids(void)
         memset(text, 'k', len);
 
         is_int(at_kid_is_valid((at_str_t) { text, len }), len <= AT_KID_LEN_MAX,
-               "S11 a kid of %zu bytes", len);
+               "a kid of %zu bytes", len);
     }
 
     set = parse(str(format("{\"keys\":[%s]}",
                            jwk(rsa, format(",\"kid\":\"%0256d\"", 7)))), ALL);
-    ok(set != NULL && set->keys[0].kid_len == 256, "S11 a key with a kid of 256 bytes");
+    ok(set != NULL && set->keys[0].kid_len == 256, "a key with a kid of 256 bytes");
     at_keyset_free(set);
 }
 
@@ -748,18 +751,18 @@ test_rfc(void)
         free(text);
 
         if (strcmp(verdict, "bad_alg") == 0) {
-            ok(set == NULL, "S12 %s: a key of an algorithm that is not ours", name);
+            ok(set == NULL, "%s: a key of an algorithm that is not ours", name);
             at_keyset_free(set);
             continue;
         }
 
         dot = strrchr(token, '.');
 
-        if (ok(set != NULL, "S12 %s: the key", name)) {
+        if (ok(set != NULL, "%s: the key", name)) {
             is_int(at_key_verify(set->keys[0].key, alg,
                                  (at_str_t) { token, (size_t) (dot - token) },
                                  unb64(dot + 1)),
-                   AT_SIGNATURE_VALID, "S12 %s: the signature", name);
+                   AT_SIGNATURE_VALID, "%s: the signature", name);
         }
 
         at_keyset_free(set);
@@ -793,7 +796,7 @@ test_rfc_private(void)
         is_int((long long) count(strstr(names[i], "set")
                                  ? (at_str_t) { file.data, file.len }
                                  : str(format("{\"keys\":[%s]}", file.data)), ALL),
-               0, "K3 %s holds private or secret keys", names[i]);
+               0, "%s holds private or secret keys", names[i]);
         at_file_free(&file);
     }
 
@@ -803,8 +806,8 @@ test_rfc_private(void)
     if (outside_has(path)) {
         file = outside_read(path);
         is_int((long long) count((at_str_t) { file.data, file.len }, ALL), 1,
-               "K4 RFC 7517 A.1: an encryption key and one for signatures");
-        is_int(warned.n, 0, "K4 RFC 7517 A.1: without a warning");
+               "RFC 7517 A.1: an encryption key and one for signatures");
+        is_int(warned.n, 0, "RFC 7517 A.1: without a warning");
         at_file_free(&file);
     }
 }

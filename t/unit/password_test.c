@@ -1,6 +1,8 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: login-timing, allocation-points, allocation-failures.
  */
 
 #include <crypt.h>
@@ -260,7 +262,7 @@ is_as_long(at_str_t hash, at_str_t password, at_str_t other,
 }
 
 
-/* T2: nobody's hash costs what a new one costs */
+/* nobody's hash costs what a new one costs */
 static void
 test_time(void)
 {
@@ -270,10 +272,10 @@ test_time(void)
     (void) at_password_hash(hash, at_str("open sesame"), &err);
 
     is_as_long(str(hash), at_str("wrong"), at_str(""), at_str("wrong"),
-               "T2 nobody's hash takes as long");
+               "nobody's hash takes as long");
     is_as_long(str(hash), at_str("wrong"), str(hash),
                str(repeat('p', AT_PASSWORD_MAX + 1)),
-               "T2 so does a password that cannot be right");
+               "so does a password that cannot be right");
 }
 
 
@@ -318,13 +320,13 @@ test_failures(void)
             }
         }
 
-        ok(n > 1 && n < POINTS, "G5 passwords: %u points%s", n - 1,
+        ok(n > 1 && n < POINTS, "passwords: %u points%s", n - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "G5 passwords: as it is, or failed");
+        is_int(wrong, 0, "passwords: as it is, or failed");
     }
 
     is_int(at_password_verify(str(hash), at_str("open sesame")),
-           AT_PASSWORD_RIGHT, "M2 passwords: the next one is judged as ever");
+           AT_PASSWORD_RIGHT, "passwords: the next one is judged as ever");
 }
 
 

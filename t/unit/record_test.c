@@ -1,6 +1,9 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: import-atomic, address-syntax, address-match, address-mapped,
+ *   address-edges.
  */
 
 #include <stdint.h>
@@ -107,7 +110,7 @@ refuses(const at_bytes_t *bytes, size_t kind, const char *name)
         exact_free(view);
     }
 
-    is_int((long long) wrong, 0, "D4 %s: every truncation is refused", name);
+    is_int((long long) wrong, 0, "%s: every truncation is refused", name);
 
     view = exact(bytes, bytes->len);
     is_int(decoders[kind](view), 0, "%s: the whole is taken", name);
@@ -378,7 +381,7 @@ test_numbers(void)
     out.data[2] |= 4;
     out.data[3] = 0;
     is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
-           "D4 an expiry that takes the place of the next field");
+           "an expiry that takes the place of the next field");
     at_bytes_free(&out);
 
     memset(&out, 0, sizeof(out));
@@ -386,7 +389,7 @@ test_numbers(void)
     (void) at_token_encode(&out, &in);
     out.data[head] = (char) 0xff;
     is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
-           "D4 never is said by no number");
+           "never is said by no number");
     at_bytes_free(&out);
     in.expires = AT_NEVER;
 
@@ -402,7 +405,7 @@ test_numbers(void)
         memcpy(other.data + head + rows[i].len, out.data + head + 1,
                out.len - head - 1);
         is_int(at_token_decode(&got, (at_str_t) { other.data, other.len }),
-               rows[i].rc, "D4 number %u", (unsigned) i);
+               rows[i].rc, "number %u", (unsigned) i);
         at_bytes_free(&out);
         at_bytes_free(&other);
     }
@@ -426,24 +429,24 @@ test_match(void)
     at_list_t   list, none = { 0, 0, NULL };
     at_bytes_t  addrs = { 0 };
 
-    ok(matches(none, "192.0.2.1"), "I3 a list of none holds any");
-    ok(matches(none, "::1"), "I3 of either family");
+    ok(matches(none, "192.0.2.1"), "a list of none holds any");
+    ok(matches(none, "::1"), "of either family");
 
     list = ranges_of(&addrs, ranges, 4);
-    ok(matches(list, "192.0.2.1"), "I1 an address");
-    ok(!matches(list, "192.0.2.2"), "I1 another one");
-    ok(matches(list, "10.255.255.255"), "I1 the last of a range");
-    ok(!matches(list, "11.0.0.0"), "I1 one above");
-    ok(!matches(list, "9.255.255.255"), "I1 one below");
-    ok(matches(list, "::ffff:10.1.2.3"), "I4 a mapped one");
-    ok(matches(list, "2001:db8:ffff::"), "I1 IPv6");
-    ok(!matches(list, "2001:db9::"), "I1 one above");
-    ok(!matches(list, "::2"), "I1 a host of IPv6");
+    ok(matches(list, "192.0.2.1"), "an address");
+    ok(!matches(list, "192.0.2.2"), "another one");
+    ok(matches(list, "10.255.255.255"), "the last of a range");
+    ok(!matches(list, "11.0.0.0"), "one above");
+    ok(!matches(list, "9.255.255.255"), "one below");
+    ok(matches(list, "::ffff:10.1.2.3"), "a mapped one");
+    ok(matches(list, "2001:db8:ffff::"), "IPv6");
+    ok(!matches(list, "2001:db9::"), "one above");
+    ok(!matches(list, "::2"), "a host of IPv6");
     at_bytes_free(&addrs);
 
     list = ranges_of(&addrs, &ranges[4], 1);
-    ok(matches(list, "255.255.255.255"), "I2 all of IPv4");
-    ok(!matches(list, "::1"), "I2 and none of IPv6");
+    ok(matches(list, "255.255.255.255"), "all of IPv4");
+    ok(!matches(list, "::1"), "and none of IPv6");
     at_bytes_free(&addrs);
     at_bytes_free(&addrs);
 }

@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * What identities may do: scopes, roles, the ceiling of an owner.
+ *
+ * Requirements: scope-claim, scope-literal, claim-types, store-decisions,
+ *   path-methods.
  */
 
 #include "tap.h"
@@ -32,23 +35,23 @@ test_scopes(void)
     at_rights_t  rights;
 
     memset(&rights, 0, sizeof(rights));
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "C10 zeroed rights are none");
-    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "C10 nothing is not met by none");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "zeroed rights are none");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "nothing is not met by none");
 
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "C10 a scope that is held");
-    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "C10 two of them");
-    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "C10 one is missing");
-    ok(satisfy(&rights, "team read", AT_SCOPE_ANY), "C10 one of them");
-    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY), "C10 none of them");
-    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "C10 an empty requirement");
-    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY), "C10 spaces alone");
-    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL), "C10 case counts");
-    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL), "C11 a star is a star");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "a scope that is held");
+    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "two of them");
+    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "one is missing");
+    ok(satisfy(&rights, "team read", AT_SCOPE_ANY), "one of them");
+    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY), "none of them");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "an empty requirement");
+    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY), "spaces alone");
+    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL), "case counts");
+    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL), "a star is a star");
 
     rights.admin = 1;
-    ok(satisfy(&rights, "anything", AT_SCOPE_ALL), "C9 an admin has all");
-    ok(!satisfy(&rights, " ", AT_SCOPE_ALL), "C9 but not an empty one");
+    ok(satisfy(&rights, "anything", AT_SCOPE_ALL), "an admin has all");
+    ok(!satisfy(&rights, " ", AT_SCOPE_ALL), "but not an empty one");
 }
 
 
@@ -69,27 +72,27 @@ test_roles(void)
     rights.from = AT_RIGHTS_ROLE;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
-       "D2 by role alone: scopes give nothing");
+       "by role alone: scopes give nothing");
 
     rights.role = &role;
-    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL), "D2 granted");
-    ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL), "D2 denied");
+    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL), "granted");
+    ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL), "denied");
 
     rights.admin = 1;
     ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL),
-       "D2 denied to an admin, too");
+       "denied to an admin, too");
 
     rights.admin = 0;
     rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 both allow");
-    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "D2 the role alone allows");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "both allow");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "the role alone allows");
 
     rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
-    ok(satisfy(&rights, "team", AT_SCOPE_ALL), "D2 either: the role");
+    ok(satisfy(&rights, "team", AT_SCOPE_ALL), "either: the role");
 
     role.n_grant = 0;
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 either: the scope");
-    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "D2 neither");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "either: the scope");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "neither");
 }
 
 
@@ -108,13 +111,13 @@ test_names(void)
     role.grant = grant_get;
     role.n_grant = 1;
 
-    ok(at_rights_allow_scope(&rights, names, 2), "P6 one name is granted");
+    ok(at_rights_allow_scope(&rights, names, 2), "one name is granted");
 
     role.deny = deny_admin;
     role.n_deny = 1;
 
     ok(!at_rights_allow_scope(&rights, names, 2),
-       "P6 a deny of one name is not passed by by another");
+       "a deny of one name is not passed by by another");
 }
 
 
@@ -129,24 +132,24 @@ test_owner(void)
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     rights.owned = 1;
 
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "D2 an owner without rights");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "an owner without rights");
 
     rights.owner_scopes = (at_scopes_t) { 1, read_only, NULL };
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "D2 below the ceiling");
-    ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "D2 above it");
-    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "D2 one above it");
-    ok(satisfy(&rights, "write read", AT_SCOPE_ANY), "D2 any below it");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "below the ceiling");
+    ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "above it");
+    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "one above it");
+    ok(satisfy(&rights, "write read", AT_SCOPE_ANY), "any below it");
 
     rights.owner_admin = 1;
-    ok(satisfy(&rights, "write", AT_SCOPE_ALL), "D2 an admin is no ceiling");
+    ok(satisfy(&rights, "write", AT_SCOPE_ALL), "an admin is no ceiling");
     ok(!satisfy(&rights, "team", AT_SCOPE_ALL),
-       "D2 but gives nothing that the token lacks");
+       "but gives nothing that the token lacks");
 
     rights.from = AT_RIGHTS_ROLE;
     rights.role = at_role_builtin(at_str("superadmin"));
     rights.owner_admin = 0;
     ok(!satisfy(&rights, "write", AT_SCOPE_ALL),
-       "D2 no role lifts above the owner");
+       "no role lifts above the owner");
 }
 
 

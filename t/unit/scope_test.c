@@ -1,6 +1,8 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: scope-claim, scope-literal.
  */
 
 #include "core/authz/at_rights.h"
@@ -60,14 +62,14 @@ test_from_claim(void)
         claims = values_any(cases[i].text);
         rc = at_scopes_from_claim(&scopes, values_unwrap(claims));
 
-        is_int(rc ? rc : (int) scopes.n, cases[i].n, "C10 %s", cases[i].text);
+        is_int(rc ? rc : (int) scopes.n, cases[i].n, "%s", cases[i].text);
 
         at_scopes_free(&scopes);
         at_claims_free(claims);
     }
 
-    is_int(at_scopes_from_claim(&scopes, NULL), 0, "C10 no claim");
-    is_int((long long) scopes.n, 0, "C10 no claim is no scope");
+    is_int(at_scopes_from_claim(&scopes, NULL), 0, "no claim");
+    is_int((long long) scopes.n, 0, "no claim is no scope");
     at_scopes_free(&scopes);
     at_scopes_free(&scopes);
 }
@@ -124,10 +126,10 @@ test_satisfy(void)
         (void) at_scopes_from_claim(&scopes, values_unwrap(claims));
 
         is_int(satisfy(&scopes, str(cases[i].required), AT_SCOPE_ALL),
-               cases[i].all, "C10, C11 %s has all of '%s'", cases[i].granted,
+               cases[i].all, "%s has all of '%s'", cases[i].granted,
                cases[i].required);
         is_int(satisfy(&scopes, str(cases[i].required), AT_SCOPE_ANY),
-               cases[i].any, "C10, C11 %s has any of '%s'", cases[i].granted,
+               cases[i].any, "%s has any of '%s'", cases[i].granted,
                cases[i].required);
 
         at_scopes_free(&scopes);
@@ -193,12 +195,12 @@ test_many(void)
     free(text);
 
     is_int(at_scopes_from_claim(&scopes, values_unwrap(claims)), 0,
-           "C10 10,000 entries");
-    is_int((long long) scopes.n, 10000, "C10 all of them are there");
+           "10,000 entries");
+    is_int((long long) scopes.n, 10000, "all of them are there");
     ok(satisfy(&scopes, str("scope0 scope9999"), AT_SCOPE_ALL),
-       "C10 the first and the last");
+       "the first and the last");
     ok(!satisfy(&scopes, str("scope10000"), AT_SCOPE_ALL),
-       "C10 and not one more");
+       "and not one more");
 
     at_scopes_free(&scopes);
     at_claims_free(claims);

@@ -2,8 +2,12 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * R5 to R11, as far as they are the core's: one good token of a family, over
- * processes, crashes and failures.
+ * Sessions: one valid refresh token in a family, over processes, crashes and
+ * failures.
+ *
+ * Requirements: refresh, refresh-after-change, session-persistence,
+ *   refresh-reuse, refresh-expiry, logout, no-secrets-in-logs, refresh-race,
+ *   refresh-crash, allocation-points.
  */
 
 #define _GNU_SOURCE             /* pwritev(), RTLD_NEXT */
@@ -254,13 +258,13 @@ test_life(void)
     is_bytes(session.issuer, at_str("main"), "the issuer");
     ok(strcmp((char *) session.mark, "mark") == 0, "the mark");
 
-    is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN, "R5 unknown");
-    is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN, "R5 empty");
+    is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN, "unknown");
+    is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN, "empty");
     is_int(find(sessions, "a0", NOW), AT_SESSION_UNKNOWN,
-           "R5 an access token in its place");
+           "an access token in its place");
     is_int(rotate(sessions, "a0", "x", NOW), AT_SESSION_UNKNOWN,
-           "R5 an access token in its place: nothing comes of it");
-    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN, "R5 nor of that");
+           "an access token in its place: nothing comes of it");
+    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN, "nor of that");
 
     wrong = 0;
     (void) snprintf(was, sizeof(was), "r0");
@@ -271,7 +275,7 @@ test_life(void)
         memcpy(was, next, sizeof(was));
     }
 
-    is_int(wrong, 0, "R5 a new one each time");
+    is_int(wrong, 0, "a new one each time");
     is_int(find(sessions, "r49", NOW + 50), AT_SESSION_OK, "the last is good");
     is_int(find(sessions, "r0", NOW + 50), AT_SESSION_OK,
            "the first is known, used as it is");
@@ -284,13 +288,13 @@ test_life(void)
     (void) at_session_password_tag(sessions, mark, at_str("$y$one"));
     (void) at_session_password_tag(sessions, other, at_str("$y$two"));
     ok(memcmp(mark, other, AT_SESSION_TAG_LEN) != 0,
-       "R13 another password, another mark");
+       "another password, another mark");
 
     at_session_db_close(sessions);
 
     sessions = open_sessions("life");
     is_int(find(sessions, "r50", NOW + 51), AT_SESSION_OK,
-           "R11 it outlives a restart");
+           "it outlives a restart");
     at_session_db_close(sessions);
 }
 
@@ -307,26 +311,26 @@ test_reuse(void)
 
     is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_OK, "the winner");
     is_int(rotate(sessions, "r0", "x", NOW), AT_SESSION_USED,
-           "R6 the loser, at once");
+           "the loser, at once");
     is_int(rotate(sessions, "r0", "x", NOW - 100), AT_SESSION_USED,
-           "R10 the loser, by a clock that was set back");
+           "the loser, by a clock that was set back");
     is_int(rotate(sessions, "r0", "x", NOW + GRACE - 1), AT_SESSION_USED,
-           "R6 the loser, within the grace");
+           "the loser, within the grace");
     is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
-           "R6 what the losers brought is nothing");
+           "what the losers brought is nothing");
     is_int(rotate(sessions, "r1", "r2", NOW + GRACE), AT_SESSION_OK,
-           "R6 the family lives");
+           "the family lives");
 
     is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REUSED,
-           "R6 after the grace");
+           "after the grace");
     is_int(rotate(sessions, "r2", "r3", NOW + GRACE), AT_SESSION_REVOKED,
-           "R6 the newest one is dead too");
+           "the newest one is dead too");
     is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REVOKED,
-           "R6 it is told once");
+           "it is told once");
     is_int(find(sessions, "r2", NOW + GRACE), AT_SESSION_REVOKED,
-           "R6 dead to readers");
+           "dead to readers");
     is_int(rotate(sessions, "other", "other2", NOW + GRACE), AT_SESSION_OK,
-           "R6 another session of the same user lives");
+           "another session of the same user lives");
 
     at_session_db_close(sessions);
 }
@@ -342,20 +346,20 @@ test_expiry(void)
     (void) begin(sessions, "r0", "a0", NOW);
 
     is_int(find(sessions, "r0", NOW + DAY - 1), AT_SESSION_OK,
-           "R10 a moment before its end");
+           "a moment before its end");
     is_int(find(sessions, "r0", NOW + DAY), AT_SESSION_EXPIRED,
-           "R10 at its end");
+           "at its end");
     is_int(rotate(sessions, "r0", "r1", NOW + DAY), AT_SESSION_EXPIRED,
-           "R10 refresh at its end");
+           "refresh at its end");
     is_int(find(sessions, "r1", NOW + DAY), AT_SESSION_UNKNOWN,
-           "R10 nothing came of it");
+           "nothing came of it");
 
     is_int(rotate(sessions, "r0", "r1", NOW + DAY - 1), AT_SESSION_OK,
-           "R10 refresh a moment before");
+           "refresh a moment before");
     is_int(find(sessions, "r1", NOW + 2 * DAY - 2), AT_SESSION_OK,
-           "R10 it slides");
+           "it slides");
     is_int(rotate(sessions, "r0", "x", NOW + DAY), AT_SESSION_EXPIRED,
-           "R10 a used one that is expired kills nobody");
+           "a used one that is expired kills nobody");
 
     at_session_db_close(sessions);
 }
@@ -375,32 +379,32 @@ test_logout(void)
     (void) begin(sessions, "u0", "a2", NOW);
 
     is_int(at_session_revoke(sessions, at_str(""), at_str(""), NOW, &err),
-           AT_SESSION_UNKNOWN, "R9 nothing to end");
+           AT_SESSION_UNKNOWN, "nothing to end");
     is_int(at_session_revoke(sessions, at_str("x"), at_str("x"), NOW, &err),
-           AT_SESSION_UNKNOWN, "R9 unknown ones");
+           AT_SESSION_UNKNOWN, "unknown ones");
     is_int(at_session_revoke(sessions, at_str("a2"), at_str("u0"), NOW, &err),
-           AT_SESSION_UNKNOWN, "R9 each in the other's place");
-    is_int(find(sessions, "u0", NOW), AT_SESSION_OK, "R9 ends nothing");
+           AT_SESSION_UNKNOWN, "each in the other's place");
+    is_int(find(sessions, "u0", NOW), AT_SESSION_OK, "ends nothing");
 
     is_int(at_session_revoke(sessions, at_str(""), at_str("a0"), NOW, &err),
-           AT_SESSION_OK, "R9 by the access token");
+           AT_SESSION_OK, "by the access token");
     is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_REVOKED,
-           "R9 the refresh token is dead");
+           "the refresh token is dead");
     is_int(at_session_revoke(sessions, at_str("r1"), at_str("a0"), NOW, &err),
-           AT_SESSION_UNKNOWN, "R9 a second time");
+           AT_SESSION_UNKNOWN, "a second time");
 
     is_int(at_session_revoke(sessions, at_str(""), at_str("same"),
                              NOW + HALF_HOUR, &err), AT_SESSION_UNKNOWN,
-           "R9 by an access token that is expired");
+           "by an access token that is expired");
     is_int(at_session_revoke(sessions, at_str(""), at_str("same"), NOW, &err),
-           AT_SESSION_OK, "R9 two logins, one access token");
-    is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED, "R9 the first");
-    is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED, "R9 the second");
+           AT_SESSION_OK, "two logins, one access token");
+    is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED, "the first");
+    is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED, "the second");
 
     (void) rotate(sessions, "u0", "u1", NOW);
     is_int(at_session_revoke(sessions, at_str("u0"), at_str(""), NOW, &err),
-           AT_SESSION_OK, "R9 by a refresh token, used as it is");
-    is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED, "R9 its successor");
+           AT_SESSION_OK, "by a refresh token, used as it is");
+    is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED, "its successor");
 
     at_session_db_close(sessions);
 }
@@ -450,7 +454,7 @@ test_clean(void)
 }
 
 
-/* R11: a map that is full, so that it is not by a disk */
+/* a map that is full, so that it is not by a disk */
 static void
 test_full(void)
 {
@@ -543,7 +547,7 @@ test_other_key(void)
 
     sessions = at_session_db_open(in_dir("key"), &other, &err);
     is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
-           "R11 tokens of another key are nobody's");
+           "tokens of another key are nobody's");
     at_session_db_close(sessions);
 }
 
@@ -662,7 +666,7 @@ test_files(void)
     fd = open(in_dir("files/data.mdb"), O_RDONLY|O_CLOEXEC);
     n = pread(fd, data, sizeof(data), 0);
     ok(n > 0 && memmem(data, (size_t) n, "secret", 6) == NULL,
-       "L1 no token in it");
+       "no token in it");
     (void) close(fd);
 
     (void) !truncate(in_dir("files/data.mdb"), 8192);
@@ -779,15 +783,15 @@ test_race(void)
         others += shared->results[i][AT_SESSION_USED];
     }
 
-    is_int(failed, 0, "R7 all processes came to their end");
-    is_int(one, ROUNDS, "R7 one winner in each of %d rounds of %d processes",
+    is_int(failed, 0, "all processes came to their end");
+    is_int(one, ROUNDS, "one winner in each of %d rounds of %d processes",
            ROUNDS, PROCESSES);
-    is_int(others, ROUNDS * (PROCESSES - 1), "R7 all others within the grace");
+    is_int(others, ROUNDS * (PROCESSES - 1), "all others within the grace");
 
     sessions = open_sessions("race");
     (void) snprintf(last, sizeof(last), "r%d-%u", ROUNDS, shared->winner);
     is_int(find(sessions, last, NOW), AT_SESSION_OK,
-           "R7 the last successor is good");
+           "the last successor is good");
     at_session_db_close(sessions);
 
     (void) munmap(shared, sizeof(race_t));
@@ -856,9 +860,9 @@ test_kill(void)
         wrong += count_good("r0", "r1") != 1;
     }
 
-    ok(n > 4 && n < POINTS, "R8 killed at %u steps of a rotation", n - 2);
-    ok(before > 0 && after > 0, "R8 before it counted, and after");
-    is_int(wrong, 0, "R8 one good token, old or new, whatever the step");
+    ok(n > 4 && n < POINTS, "killed at %u steps of a rotation", n - 2);
+    ok(before > 0 && after > 0, "before it counted, and after");
+    is_int(wrong, 0, "one good token, old or new, whatever the step");
 }
 
 
@@ -1028,9 +1032,9 @@ test_failing(at_session_db_t *sessions, const char *name, fail_pt handler)
             }
         }
 
-        ok(n > 1 && n < POINTS, "G5 %s: %u points%s", name, n - 1,
+        ok(n > 1 && n < POINTS, "%s: %u points%s", name, n - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "G5 %s: done, or failed without a trace", name);
+        is_int(wrong, 0, "%s: done, or failed without a trace", name);
     }
 }
 

@@ -1,6 +1,9 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: import-atomic, store-files, store-removed, store-size,
+ *   store-change-is-immediate.
  */
 
 #include <fcntl.h>
@@ -258,7 +261,7 @@ test_content(void)
         }
     }
 
-    is_int(size, st.st_size, "D4 every cut is seen");
+    is_int(size, st.st_size, "every cut is seen");
     cut(0);
     is_refused(in_dir("s"), NULL, "is no store", "an empty file");
     cut(2 * PAGE);
@@ -267,7 +270,7 @@ test_content(void)
     drop("s");
     make("s");
     cut(st.st_size - 1);
-    is_refused(in_dir("s"), NULL, "was cut", "D4 a byte less");
+    is_refused(in_dir("s"), NULL, "was cut", "a byte less");
 
     drop("s");
     make("s");
@@ -285,11 +288,11 @@ test_content(void)
 
     (void) mkdir(in_dir("s"), 0700);
     (void) mkdir(in_dir("s/data.mdb"), 0700);
-    is_refused(in_dir("s"), NULL, "regular", "D5 a directory");
+    is_refused(in_dir("s"), NULL, "regular", "a directory");
     (void) rmdir(in_dir("s/data.mdb"));
     (void) mkfifo(in_dir("s/data.mdb"), 0600);
     (void) alarm(10);
-    is_refused(in_dir("s"), NULL, "regular", "D5 a FIFO, without waiting");
+    is_refused(in_dir("s"), NULL, "regular", "a FIFO, without waiting");
     (void) alarm(0);
     drop("s");
 }
@@ -359,13 +362,13 @@ test_modes(void)
     make("s");
 
     is_int(chmod(in_dir("s/data.mdb"), 0642), 0, "data.mdb for everybody");
-    is_refused(in_dir("s"), NULL, "chmod", "D5 world-writable data.mdb");
+    is_refused(in_dir("s"), NULL, "chmod", "world-writable data.mdb");
     (void) chmod(in_dir("s/data.mdb"), 0640);
     (void) chmod(in_dir("s/lock.mdb"), 0666);
-    is_refused(in_dir("s"), NULL, "chmod", "D5 world-writable lock.mdb");
+    is_refused(in_dir("s"), NULL, "chmod", "world-writable lock.mdb");
     (void) chmod(in_dir("s/lock.mdb"), 0660);
     (void) chmod(in_dir("s"), 02752);
-    is_refused(in_dir("s"), NULL, "chmod", "D5 world-writable directory");
+    is_refused(in_dir("s"), NULL, "chmod", "world-writable directory");
     (void) chmod(in_dir("s"), 02770);
     is_refused(in_dir("s"), NULL, "chmod", "group-writable directory");
     (void) chmod(in_dir("s"), 02750);
@@ -636,19 +639,19 @@ test_current(void)
     is_int(at_store_is_current(store), 1, "as it was opened");
 
     (void) rename(in_dir("s"), in_dir("away"));
-    is_int(at_store_is_current(store), 0, "D6 renamed");
+    is_int(at_store_is_current(store), 0, "renamed");
     make("s");
-    is_int(at_store_is_current(store), 0, "D6 another one in its place");
+    is_int(at_store_is_current(store), 0, "another one in its place");
     drop("s");
     (void) rename(in_dir("away"), in_dir("s"));
     is_int(at_store_is_current(store), 1, "back again");
 
     cut(3 * PAGE);
-    is_int(at_store_is_current(store), 0, "D4 cut");
+    is_int(at_store_is_current(store), 0, "cut");
     cut(PAGE);
-    is_int(at_store_is_current(store), 0, "D4 cut into the meta pages");
+    is_int(at_store_is_current(store), 0, "cut into the meta pages");
     cut(0);
-    is_int(at_store_is_current(store), 0, "D4 cut to nothing");
+    is_int(at_store_is_current(store), 0, "cut to nothing");
 
     at_store_close(store);
     drop("s");
@@ -1073,7 +1076,7 @@ test_tokens(void)
         at_store_end(store);
     }
 
-    is_int(wrong, 0, "D8 tokens in full buckets and beside them: all as it should be");
+    is_int(wrong, 0, "tokens in full buckets and beside them: all as it should be");
 
     begin(store, AT_STORE_WRITE);
     is_int(at_store_put(store, AT_TABLE_TOKENS, at_str("short"), at_str("x")),
@@ -1183,7 +1186,7 @@ test_snapshot(void)
         at_store_end(reader);
     }
 
-    is_int(wrong, 0, "D7 100 changes: each counts for the next transaction");
+    is_int(wrong, 0, "100 changes: each counts for the next transaction");
 
     at_store_close(reader);
     drop("s");

@@ -4,6 +4,8 @@
  *
  * What was read of a token: how it lies in memory, and how it is found there.
  * Which texts are taken is for json_test.c.
+ *
+ * Requirements: allocation-failures, json-utf8, exp-range, header-json.
  */
 
 #include <locale.h>
@@ -209,20 +211,20 @@ test_again(void)
     is_int(items->span, 3 + 250 * 3, "many values");
 
     (void) object("{\"b\":2}");
-    ok(values.items == items && values.size == size, "M2 then few, in the same place");
-    is_str(layout(items), "O1/3 S1 I", "M2 those alone");
-    ok(at_value_member(items, at_str("a")) == NULL, "M2 none of the ones before");
+    ok(values.items == items && values.size == size, "then few, in the same place");
+    is_str(layout(items), "O1/3 S1 I", "those alone");
+    ok(at_value_member(items, at_str("a")) == NULL, "none of the ones before");
 
     is_int(read_text(at_str("{\"c\":[1,2,")), -1, "then what is no JSON");
-    is_str(layout(object("{}")), "O0", "M2 then an empty object");
+    is_str(layout(object("{}")), "O0", "then an empty object");
     (void) object(large);
-    is_int(values.items->span, 3 + 250 * 3, "M2 then many again");
-    ok(values.items == items && values.size == size, "M2 in the same place");
+    is_int(values.items->span, 3 + 250 * 3, "then many again");
+    ok(values.items == items && values.size == size, "in the same place");
 
     at_values_free(&values);
     ok(values.items == NULL && values.size == 0, "none are left");
     at_values_free(&values);
-    is_str(layout(object("{\"b\":2}")), "O1/3 S1 I", "M2 and once more from the start");
+    is_str(layout(object("{\"b\":2}")), "O1/3 S1 I", "and once more from the start");
 }
 
 
@@ -260,7 +262,7 @@ test_strings(void)
         (void) snprintf(text, sizeof(text), "{\"a\":\"%s\",\"b\":\"next\"}",
                         cases[i].json);
         (void) at_value_string(at_value_member(object(text), at_str("a")), &got);
-        is_bytes(got, cases[i].bytes, "J13 the bytes of \"%s\"", cases[i].json);
+        is_bytes(got, cases[i].bytes, "the bytes of \"%s\"", cases[i].json);
         ok(got.data >= memory && got.data + got.len < memory + memory_len,
            "they are in the text");
 
@@ -269,7 +271,7 @@ test_strings(void)
 
         (void) snprintf(text, sizeof(text), "{\"%s\":7}", cases[i].json);
         is_int(at_value_member(object(text), cases[i].bytes)->integer, 7,
-               "J13 a name \"%s\" is found", cases[i].json);
+               "a name \"%s\" is found", cases[i].json);
     }
 }
 
@@ -315,16 +317,16 @@ test_numbers(void)
         value = at_value_member(object(text), at_str("b"));
         number = NAN;
 
-        is_int(at_value_number(value, &number), 0, "C4 %s is a number",
+        is_int(at_value_number(value, &number), 0, "%s is a number",
                cases[i].json);
         ok(number == cases[i].number
-           && signbit(number) == signbit(cases[i].number), "C4 %s is itself",
+           && signbit(number) == signbit(cases[i].number), "%s is itself",
            cases[i].json);
         is_int(value->type, cases[i].real ? AT_VALUE_REAL : AT_VALUE_INTEGER,
-               "C4 %s is %s", cases[i].json, cases[i].real ? "real" : "integer");
+               "%s is %s", cases[i].json, cases[i].real ? "real" : "integer");
 
         if (!cases[i].real) {
-            ok(value->integer == cases[i].integer, "C4 %s, each bit of it",
+            ok(value->integer == cases[i].integer, "%s, each bit of it",
                cases[i].json);
         }
 
@@ -363,9 +365,9 @@ test_locale(void)
     number = 0;
     (void) at_value_number(at_value_member(object("{\"a\":1234.5,\"b\":0}"),
                                            at_str("a")), &number);
-    ok(number == 1234.5, "C4 1234.5 in %s", set);
-    is_int(read_text(at_str("{\"a\":1234,5}")), -1, "C4 1234,5 is no number there");
-    is_int(read_text(at_str("{\"a\":1.234.5}")), -1, "C4 nor is 1.234.5");
+    ok(number == 1234.5, "1234.5 in %s", set);
+    is_int(read_text(at_str("{\"a\":1234,5}")), -1, "1234,5 is no number there");
+    is_int(read_text(at_str("{\"a\":1.234.5}")), -1, "nor is 1.234.5");
     is_str(setlocale(LC_ALL, NULL), set, "it is the locale still");
 
     (void) setlocale(LC_ALL, "C");
@@ -514,12 +516,12 @@ test_claims(void)
     at_claims_free(claims);
 
     claims = (at_claims_t *) &sub;
-    is_int(at_claims_parse(&claims, (at_str_t) { NULL, 0 }), -1, "J9 the empty view");
-    ok(claims == NULL, "J9 is no claims");
+    is_int(at_claims_parse(&claims, (at_str_t) { NULL, 0 }), -1, "the empty view");
+    ok(claims == NULL, "is no claims");
 
     claims = (at_claims_t *) &sub;
-    is_int(at_claims_parse(&claims, at_str("[]")), -1, "J9 an array");
-    ok(claims == NULL, "J9 is none either");
+    is_int(at_claims_parse(&claims, at_str("[]")), -1, "an array");
+    ok(claims == NULL, "is none either");
 
     ok(at_claims_object(NULL) == NULL, "no claims, no object");
     at_claims_free(NULL);

@@ -1,6 +1,8 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requirements: error-codes, error-challenge, no-credential.
  */
 
 #include "core/base/at_verdict.h"
@@ -79,26 +81,26 @@ test_codes(void)
           "Authentication Unavailable" },
     };
 
-    is_int(AT_CODES - 1, sizeof(rows) / sizeof(rows[0]), "E1 a row for each code");
+    is_int(AT_CODES - 1, sizeof(rows) / sizeof(rows[0]), "a row for each code");
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         info = at_code_info(rows[i].code);
 
-        is_bytes(info->name, str(rows[i].name), "E1 %s", rows[i].name);
-        is_int(info->status, rows[i].status, "E1 %s: status", rows[i].name);
-        is_bytes(info->message, str(rows[i].message), "E1 %s: message",
+        is_bytes(info->name, str(rows[i].name), "%s", rows[i].name);
+        is_int(info->status, rows[i].status, "%s: status", rows[i].name);
+        is_bytes(info->message, str(rows[i].message), "%s: message",
                  rows[i].name);
-        ok(info->text.len != 0 && is_plain(info->text), "E1 %s: text",
+        ok(info->text.len != 0 && is_plain(info->text), "%s: text",
            rows[i].name);
         is_int(at_code_find(str(rows[i].name)), rows[i].code,
-               "E1 %s: found by its name", rows[i].name);
+               "%s: found by its name", rows[i].name);
     }
 
     is_int(at_code_find(at_str("OK")), AT_CODE_NONE, "OK is no code of an error");
     is_int(at_code_find(at_str("api_unavailable")), AT_CODE_NONE, "in its own case only");
     is_int(at_code_find(at_str("")), AT_CODE_NONE, "no name, no code");
-    is_int(at_code_info(AT_CODES)->status, 503, "W12 beyond the codes: unavailable");
-    is_int(at_code_info((at_code_e) -1)->status, 503, "W12 below the codes: unavailable");
+    is_int(at_code_info(AT_CODES)->status, 503, "beyond the codes: unavailable");
+    is_int(at_code_info((at_code_e) -1)->status, 503, "below the codes: unavailable");
 }
 
 
@@ -113,7 +115,7 @@ test_verdicts(void)
 
         ok(is_word(info->reason), "verdict %u has a reason", i);
         ok((info->code == AT_CODE_NONE) == (i == AT_OK),
-           "W12 verdict %u: no code goes with ok alone", i);
+           "verdict %u: no code goes with ok alone", i);
         ok(is_plain(info->message), "verdict %u: its message is plain", i);
 
         for (j = 0, twice = 0; j < i; j++) {
@@ -124,15 +126,15 @@ test_verdicts(void)
         is_int(twice, 0, "verdict %u: no other has its reason", i);
     }
 
-    is_int(AT_FAILED, 0, "W12 what nobody assigned is a failure");
+    is_int(AT_FAILED, 0, "what nobody assigned is a failure");
     is_int(at_code_info(at_verdict_info(AT_FAILED)->code)->status, 503,
-           "W12 a failure is 503");
+           "a failure is 503");
     is_int(at_verdict_info(AT_FAILED)->blame, AT_BLAME_SYSTEM,
-           "W12 and not the client's fault");
+           "and not the client's fault");
     ok(at_verdict_info(AT_VERDICTS) == at_verdict_info(AT_FAILED),
-       "W12 beyond the verdicts: failed");
+       "beyond the verdicts: failed");
     ok(at_verdict_info((at_verdict_e) -1) == at_verdict_info(AT_FAILED),
-       "W12 below the verdicts: failed");
+       "below the verdicts: failed");
 }
 
 
@@ -231,19 +233,19 @@ test_answers(void)
     };
 
     is_int(sizeof(rows) / sizeof(rows[0]), AT_VERDICTS - 1,
-           "E1 every refusal is listed here");
+           "every refusal is listed here");
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const at_verdict_info_t  *info = at_verdict_info(rows[i].verdict);
 
-        is_int(info->code, rows[i].code, "E1 %.*s: code",
+        is_int(info->code, rows[i].code, "%.*s: code",
                (int) info->reason.len, info->reason.data);
-        is_int(info->challenge, rows[i].challenge, "E4 %.*s: challenge",
+        is_int(info->challenge, rows[i].challenge, "%.*s: challenge",
                (int) info->reason.len, info->reason.data);
     }
 
     is_bytes(at_verdict_info(AT_NO_CREDENTIAL)->message,
-             at_str("Missing Access Token"), "H1 no credential has its own message");
+             at_str("Missing Access Token"), "no credential has its own message");
 }
 
 

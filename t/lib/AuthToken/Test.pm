@@ -1,3 +1,5 @@
+#
+# Requirements: exp-small, no-credential.
 package AuthToken::Test;
 
 =head1 NAME
@@ -23,9 +25,9 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
     CONF
 
     granted $s, '/api', 'good token', token => good_token();
-    refused $s, '/api', EXP => 'C2 exp 0', token => good_token(exp => 0),
+    refused $s, '/api', EXP => 'exp 0', token => good_token(exp => 0),
             reason => 'expired';
-    refused $s, '/api', NONE => 'H1 no credential';
+    refused $s, '/api', NONE => 'no credential';
 
     done;
 
