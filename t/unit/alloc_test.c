@@ -118,6 +118,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 #include "core/base/at_base64url.c"
 #include "core/authz/at_cidr.c"
+#include "core/authz/at_cidr_set.c"
 #include "core/json/at_claim.c"
 #include "core/jose/at_key.c"
 #include "core/base/at_file.c"
@@ -413,21 +414,12 @@ small_part(unsigned part, const at_value_t *claim)
 {
     char            buf[64];
     at_file_t       file;
-    at_cidr_t       cidrs[2];
     at_error_t      err;
     at_scopes_t     scopes;
-    at_cidr_set_t  *set;
 
     switch (part) {
 
     case 0:
-        (void) at_cidr_parse(&cidrs[0], at_str("10.0.0.0/8"));
-        (void) at_cidr_parse(&cidrs[1], at_str("2001:db8::/32"));
-        set = at_cidr_set_create(cidrs, 2);
-        at_cidr_set_free(set);
-        return set == NULL;
-
-    case 1:
         switch (at_scopes_from_claim(&scopes, claim)) {
 
         case 0:
@@ -441,7 +433,7 @@ small_part(unsigned part, const at_value_t *claim)
             return 2;
         }
 
-    case 2:
+    case 1:
         switch (at_claim_to_text(claim, buf, sizeof(buf))) {
 
         case 9:
@@ -474,7 +466,7 @@ test_small_parts(void)
     const at_value_t  *claim;
 
     static const char  *names[] = {
-        "a set of ranges", "the scopes of a claim", "a claim as text", "a file"
+        "the scopes of a claim", "a claim as text", "a file"
     };
 
     if (at_claims_parse(&claims, at_str("{\"x\":[\"a\",\"b\"]}")) != 0) {

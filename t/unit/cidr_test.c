@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 #include <time.h>
 
-#include "core/authz/at_cidr.h"
+#include "core/authz/at_cidr_set.h"
 #include "outside.h"
 #include "tap.h"
 
@@ -49,6 +49,28 @@ parse(at_cidr_t *cidr, at_str_t text)
 }
 
 
+static at_cidr_set_t *
+set_of(const at_cidr_t *cidrs, size_t n)
+{
+    at_cidr_set_t  *set;
+
+    set = malloc(at_cidr_set_size(n));
+    if (set == NULL) {
+        abort();
+    }
+
+    set->n = n;
+
+    if (n) {
+        memcpy(set->ranges, cidrs, n * sizeof(at_cidr_t));
+    }
+
+    at_cidr_set_sort(set);
+
+    return set;
+}
+
+
 static int
 address(at_addr_t *addr, const char *text)
 {
@@ -81,13 +103,10 @@ match(const char *range, const char *text)
         return -1;
     }
 
-    set = at_cidr_set_create(&cidr, 1);
-    if (set == NULL) {
-        abort();
-    }
+    set = set_of(&cidr, 1);
 
     rc = at_cidr_set_match(set, &addr);
-    at_cidr_set_free(set);
+    free(set);
 
     if (at_cidr_match(&cidr, &addr) != rc) {
         ok(0, "%s and a set of it alone agree on %s", range, text);
@@ -318,14 +337,14 @@ edges_hold(const at_cidr_t *cidr)
     for (i = n; i-- > 0 && before.bytes[i]-- == 0; ) { /* void */ }
     for (i = n; i-- > 0 && ++after.bytes[i] == 0; ) { /* void */ }
 
-    set = at_cidr_set_create(cidr, 1);
+    set = set_of(cidr, 1);
 
     hold = at_cidr_set_match(set, &cidr->addr) && at_cidr_match(cidr, &cidr->addr)
            && at_cidr_set_match(set, &last) && at_cidr_match(cidr, &last)
            && !at_cidr_set_match(set, &before) && !at_cidr_match(cidr, &before)
            && !at_cidr_set_match(set, &after) && !at_cidr_match(cidr, &after);
 
-    at_cidr_set_free(set);
+    free(set);
 
     return hold;
 }
@@ -377,7 +396,7 @@ test_sets(void)
         (void) parse(&cidrs[i], str(ranges[i]));
     }
 
-    set = at_cidr_set_create(cidrs, N(ranges));
+    set = set_of(cidrs, N(ranges));
 
     for (i = 0; i < N(cases); i++) {
         (void) address(&addr, cases[i].address);
@@ -385,13 +404,11 @@ test_sets(void)
                "one within another: %s", cases[i].address);
     }
 
-    at_cidr_set_free(set);
+    free(set);
 
-    set = at_cidr_set_create(NULL, 0);
-    ok(set != NULL, "an empty set");
-    ok(!at_cidr_set_match(set, &addr), "holds nothing");
-    at_cidr_set_free(set);
-    at_cidr_set_free(NULL);
+    set = set_of(NULL, 0);
+    ok(!at_cidr_set_match(set, &addr), "an empty set contains no address");
+    free(set);
 }
 
 
@@ -801,7 +818,7 @@ test_many(void)
         random_cidr(&cidrs[2 * i], &cidrs[2 * i + 1], i);
     }
 
-    set = at_cidr_set_create(cidrs, 2 * RANGES);
+    set = set_of(cidrs, 2 * RANGES);
     wrong4 = 0;
     wrong6 = 0;
 
@@ -813,110 +830,7 @@ test_many(void)
     is_int(wrong4, 0, "%d IPv4 addresses against a plain search", ADDRESSES / 2);
     is_int(wrong6, 0, "%d IPv6 addresses against a plain search", ADDRESSES / 2);
 
-    at_cidr_set_free(set);
-}
-
-
-/* the i-th of n addresses, four apart but for the last, which is the highest */
-static at_cidr_t
-apart(unsigned len, unsigned i, unsigned n, int tied)
-{
-    uint64_t   number;
-    at_cidr_t  cidr;
-
-    memset(&cidr, 0, sizeof(at_cidr_t));
-    cidr.addr.len = len;
-    cidr.bits = len * 8;
-    number = 4 * (uint64_t) i + 1;
-
-    if (i == n - 1) {
-        memset(cidr.addr.bytes, 0xff, len);
-
-    } else if (len == 4) {
-        put64(cidr.addr.bytes, number, 4);
-
-    } else {
-        put64(cidr.addr.bytes, 0x20010db800000000 + (tied ? 0 : number), 8);
-        put64(cidr.addr.bytes + 8, number, 8);
-    }
-
-    return cidr;
-}
-
-
-/* its address, and neither the one before nor the one behind */
-static unsigned
-is_apart(const at_cidr_set_t *set, at_cidr_t cidr)
-{
-    unsigned   right;
-    at_addr_t  addr;
-
-    addr = cidr.addr;
-    right = at_cidr_set_match(set, &addr) == 1;
-
-    addr.bytes[addr.len - 1]--;
-    right += at_cidr_set_match(set, &addr) == 0;
-
-    addr.bytes[addr.len - 1] += 2;
-    right += at_cidr_set_match(set, &addr) == 0;
-
-    return right == 3;
-}
-
-
-static unsigned
-wrong_of(unsigned n4, unsigned n6, int tied)
-{
-    unsigned        i, wrong;
-    at_cidr_set_t  *set;
-    at_cidr_t      *cidrs;
-
-    cidrs = calloc(n4 + n6 + 1, sizeof(at_cidr_t));
-    if (cidrs == NULL) {
-        abort();
-    }
-
-    for (i = 0; i < n4; i++) {
-        cidrs[i] = apart(4, i, n4, tied);
-    }
-
-    for (i = 0; i < n6; i++) {
-        cidrs[n4 + i] = apart(16, i, n6, tied);
-    }
-
-    set = at_cidr_set_create(cidrs, n4 + n6);
-    wrong = 0;
-
-    for (i = 0; i < n4 + n6; i++) {
-        wrong += !is_apart(set, cidrs[i]);
-    }
-
-    at_cidr_set_free(set);
-    free(cidrs);
-
-    return wrong;
-}
-
-
-/* of any number, so that nodes of an index are full, and one is begun */
-static void
-test_numbers(void)
-{
-    unsigned               i, n, wrong[2];
-    static const unsigned  more[] = { 511, 512, 513, 520, 4095, 4096, 4097, 5000 };
-
-    wrong[0] = 0;
-    wrong[1] = 0;
-
-    for (i = 0; i < 150 + N(more); i++) {
-        n = i < 150 ? i : more[i - 150];
-
-        wrong[0] += wrong_of(n, 0, 0) + wrong_of(0, n, 0) + wrong_of(n / 3, n - n / 3, 0);
-        wrong[1] += wrong_of(0, n, 1) + wrong_of(n, 1, 1) + wrong_of(1, n, 1);
-    }
-
-    is_int(wrong[0], 0, "as many ranges as one likes");
-    is_int(wrong[1], 0, "of one upper half");
+    free(set);
 }
 
 
@@ -934,7 +848,7 @@ test_time(void)
         random_cidr(&cidrs[2 * i], &cidrs[2 * i + 1], i);
     }
 
-    set = at_cidr_set_create(cidrs, 2 * RANGES);
+    set = set_of(cidrs, 2 * RANGES);
     hits = 0;
 
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
@@ -952,9 +866,9 @@ test_time(void)
           + (double) (to.tv_nsec - from.tv_nsec)) / 1e6;
 
     printf("# %.0f ns each, %u hits\n", ns, hits);
-    ok(ns < 1000, "less than a microsecond each");
+    ok(ns < 1000, "I8 a lookup takes less than 1,000 ns");
 
-    at_cidr_set_free(set);
+    free(set);
 }
 
 
@@ -970,7 +884,6 @@ main(void)
     test_published();
     test_cipp();
     test_many();
-    test_numbers();
     test_time();
 
     return tap_done();

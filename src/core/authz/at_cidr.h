@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Address ranges (RFC 4632, RFC 4291) and sets of them.
+ * IP addresses and address ranges in CIDR notation (RFC 4632, RFC 4291).
  */
 
 #ifndef AT_CIDR_H
@@ -14,54 +14,33 @@
 
 
 /*
- * An address in network order.  An IPv4-mapped IPv6 address (::ffff:a.b.c.d)
- * is kept as the IPv4 address that it is: a dual-stack socket shows IPv4
- * clients in that form.  No other embedding is undone.
+ * An address in network byte order.  An IPv4-mapped IPv6 address
+ * (::ffff:a.b.c.d) is stored as IPv4, because a dual-stack socket reports IPv4
+ * clients in that form.  Other embeddings (6to4, NAT64) stay IPv6 addresses.
  */
 typedef struct {
     unsigned  len;              /* 4 or 16 */
-    uint8_t   bytes[16];        /* those behind len are 0 */
+    uint8_t   bytes[16];        /* the bytes after len are 0 */
 } at_addr_t;
 
 typedef struct {
-    at_addr_t  addr;            /* host bits cleared */
-    unsigned   bits;            /* 0..32 or 0..128 */
+    at_addr_t  addr;            /* host bits are cleared */
+    unsigned   bits;            /* prefix length: 0..32 or 0..128 */
 } at_cidr_t;
 
-/* from the 4 or 16 bytes of a socket address */
+/* Sets addr from the 4 or 16 bytes of a socket address. */
 void at_addr_set(at_addr_t *addr, const void *bytes, unsigned len);
 
 /*
- * Parses "addr" or "addr/bits" of exactly these bytes: inet_pton()'s addresses
- * and a plain decimal without leading zeros, nothing else.  An address alone is
- * a range of one.  Host bits are cleared, as CIPP does.  Returns 0; 1 if there
- * were host bits to clear; -1 for anything else.
+ * Parses "address" or "address/bits": an address that inet_pton() accepts and
+ * a decimal prefix length without leading zeros.  An address without a prefix
+ * length is a range of one address.  Returns 0; 1 if host bits were set, which
+ * are cleared; -1 if text is not a range.
  */
 int at_cidr_parse(at_cidr_t *cidr, at_str_t text);
 
+/* An IPv4 range contains no IPv6 address, and the reverse. */
 int at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr);
-
-
-/*
- * A set is built once and const after: sorted, without overlaps, a family
- * each, so that 0.0.0.0/0 holds no IPv6 address and ::/0 no IPv4 one.
- */
-typedef struct at_cidr_set_s  at_cidr_set_t;
-
-/* from n ranges, which are only read; NULL where memory failed */
-at_cidr_set_t *at_cidr_set_create(const at_cidr_t *cidrs, size_t n);
-void at_cidr_set_free(at_cidr_set_t *set);
-
-/*
- * The same in memory of the caller's, aligned for pointers, of so many bytes as
- * there is to be room for n ranges: begun, n of them added, ended.
- */
-size_t at_cidr_set_size(size_t n);
-at_cidr_set_t *at_cidr_set_begin(void *memory, size_t n);
-void at_cidr_set_add(at_cidr_set_t *set, const at_cidr_t *cidr);
-void at_cidr_set_end(at_cidr_set_t *set);
-
-int at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr);
 
 
 #endif

@@ -198,9 +198,8 @@ at_identity_pack_names(at_block_t *block, at_identity_t *copy)
 static void
 at_identity_pack_ranges(at_block_t *block, at_identity_t *copy)
 {
-    void       *memory;
-    at_list_t   list;
-    at_cidr_t   cidr;
+    at_list_t       list;
+    at_cidr_set_t  *set;
 
     list = copy->ranges;
     copy->ranges = (at_list_t) { 0 };
@@ -209,19 +208,20 @@ at_identity_pack_ranges(at_block_t *block, at_identity_t *copy)
         return;
     }
 
-    memory = at_identity_pack_array(block, at_cidr_set_size(list.n));
+    set = at_identity_pack_array(block, at_cidr_set_size(list.n));
 
-    if (memory == NULL) {
+    if (set == NULL) {
         return;
     }
 
-    copy->range_set = at_cidr_set_begin(memory, list.n);
+    set->n = 0;
 
-    while (at_list_next_range(&list, &cidr)) {
-        at_cidr_set_add(copy->range_set, &cidr);
+    while (at_list_next_range(&list, &set->ranges[set->n])) {
+        set->n++;
     }
 
-    at_cidr_set_end(copy->range_set);
+    at_cidr_set_sort(set);
+    copy->range_set = set;
 }
 
 

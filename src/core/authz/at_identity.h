@@ -10,11 +10,12 @@
 
 #include <stdint.h>
 
-#include "core/json/at_claim.h"
+#include "core/authz/at_cidr_set.h"
 #include "core/authz/at_issuer.h"
 #include "core/authz/at_record.h"
 #include "core/authz/at_rights.h"
 #include "core/base/at_str.h"
+#include "core/json/at_claim.h"
 
 
 #define AT_IDENTITY_COPIES  3

@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/authz/at_cidr.h"
+#include "core/authz/at_cidr_set.h"
 #include "core/authz/at_endpoint.h"
 #include "core/authz/at_scope.h"
 #include "core/jose/at_jwt.h"

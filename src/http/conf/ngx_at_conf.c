@@ -10,7 +10,7 @@
 #include <ngx_http.h>
 
 #include "core/authz/at_cache.h"
-#include "core/authz/at_cidr.h"
+#include "core/authz/at_cidr_set.h"
 #include "core/authz/at_endpoint.h"
 #include "core/authz/at_scope.h"
 #include "core/base/at_error.h"
@@ -1118,38 +1118,32 @@ ngx_at_resolve_trust(ngx_conf_t *cf,
 }
 
 
-static void
-ngx_at_free_ranges(void *data)
-{
-    at_cidr_set_free(data);
-}
-
-
 /* once for each list, not for each location that inherits it */
 
 static ngx_int_t
 ngx_at_compile_ranges(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf)
 {
-    ngx_pool_cleanup_t  *cln;
+    ngx_array_t    *ranges;
+    at_cidr_set_t  *set;
 
-    if (atcf->ranges == NGX_CONF_UNSET_PTR || atcf->ranges == NULL
-        || atcf->ranges->nelts == 0 || atcf->allow)
+    ranges = atcf->ranges;
+
+    if (ranges == NGX_CONF_UNSET_PTR || ranges == NULL || ranges->nelts == 0
+        || atcf->allow)
     {
         return NGX_OK;
     }
 
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
+    set = ngx_palloc(cf->pool, at_cidr_set_size(ranges->nelts));
+    if (set == NULL) {
         return NGX_ERROR;
     }
 
-    atcf->allow = at_cidr_set_create(atcf->ranges->elts, atcf->ranges->nelts);
-    if (atcf->allow == NULL) {
-        return NGX_ERROR;
-    }
+    set->n = ranges->nelts;
+    ngx_memcpy(set->ranges, ranges->elts, set->n * sizeof(at_cidr_t));
+    at_cidr_set_sort(set);
 
-    cln->handler = ngx_at_free_ranges;
-    cln->data = atcf->allow;
+    atcf->allow = set;
 
     return NGX_OK;
 }

@@ -9,7 +9,7 @@
 #include "http/request/ngx_at_request.h"
 
 #include "core/authz/at_cache.h"
-#include "core/authz/at_cidr.h"
+#include "core/authz/at_cidr_set.h"
 #include "core/authz/at_endpoint.h"
 #include "core/authz/at_identity.h"
 #include "core/base/at_header.h"
