@@ -262,8 +262,8 @@ for (@secure) {
 
 # --- other people's cookies -------------------------------------------------
 
-SKIP: {
-    my $dir = shared_data('http-state/tests/data/parser') or skip 'no http-state', 1;
+{
+    my $dir = "$AuthToken::Server::ROOT/t/data/http-state";
     my %values;
 
     for my $file (glob "$dir/*-{test,expected}") {

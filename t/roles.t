@@ -27,13 +27,6 @@ my @ipfabric = rows("$examples/ipfabric/endpoints.tsv");
 is scalar @cipp, 645, "CIPP's catalogue is whole";
 is scalar @ipfabric, 537, "IP Fabric's catalogue is whole";
 
-SKIP: for (['cipp-permissions', \@cipp], ['ipfabric-scopes', \@ipfabric]) {
-    my ($name, $rows) = @$_;
-    my $path = shared_data("endpoints/$name.tsv") or skip "no $name", 1;
-    my @origin = rows($path);
-    is_deeply [sort map { "@$_" } @$rows], [sort map { "@$_" } @origin], "$name is as it was found";
-}
-
 # --- the oracle of roles ----------------------------------------------------
 
 my @base = ('CIPP.SuperAdmin.*', 'CIPP.Admin.*', 'CIPP.AppSettings.*');

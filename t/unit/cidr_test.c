@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "core/authz/at_cidr_set.h"
-#include "outside.h"
+#include "data.h"
 #include "tap.h"
 
 
@@ -468,14 +468,10 @@ test_ip_address(const char *name, int valid)
     size_t   i;
     json_t  *list, *entry;
 
-    (void) snprintf(path, sizeof(path), OUTSIDE "ip/ip-address/test/data/%s.json",
+    (void) snprintf(path, sizeof(path), "t/data/ip-address/%s.json",
                     name);
 
-    if (!outside_has(path)) {
-        return;
-    }
-
-    list = outside_json(path);
+    list = data_json(path);
 
     json_array_foreach(list, i, entry) {
         test_published_string(name, json_object_get(entry, "address"), valid);
@@ -492,14 +488,9 @@ test_json_schema(const char *name)
     size_t   i, j;
     json_t  *list, *group, *test, *data;
 
-    (void) snprintf(path, sizeof(path), OUTSIDE "ip/json-schema-formats/tests/"
-                    "draft2020-12/optional/format/%s.json", name);
+    (void) snprintf(path, sizeof(path), "t/data/json-schema-formats/%s.json", name);
 
-    if (!outside_has(path)) {
-        return;
-    }
-
-    list = outside_json(path);
+    list = data_json(path);
 
     json_array_foreach(list, i, group) {
         json_array_foreach(json_object_get(group, "tests"), j, test) {
@@ -530,7 +521,7 @@ test_published(void)
     test_json_schema("ipv4");
     test_json_schema("ipv6");
 
-    if (tap.run && outside_has(OUTSIDE "ip/ip-address")) {
+    if (tap.run) {
         is_int(differences, 9, "as many differences as there are names for");
     }
 }
@@ -627,11 +618,7 @@ test_cipp(void)
     unsigned    seen;
     at_file_t   file;
 
-    if (!outside_has(OUTSIDE "ip/cipp-range-vectors.tsv")) {
-        return;
-    }
-
-    file = outside_read(OUTSIDE "ip/cipp-range-vectors.tsv");
+    file = data_read("t/data/cipp-ranges/ranges.tsv");
     next = file.data;
     seen = 0;
 

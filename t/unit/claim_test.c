@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "core/json/at_claim.h"
-#include "outside.h"
+#include "data.h"
 #include "tap.h"
 #include "values.h"
 
@@ -337,11 +337,7 @@ test_naughty(void)
     ssize_t       n;
     at_claims_t  *claims;
 
-    if (!outside_has(OUTSIDE "naughty-strings/blns.json")) {
-        return;
-    }
-
-    list = outside_json(OUTSIDE "naughty-strings/blns.json");
+    list = data_json("t/data/naughty-strings/blns.json");
 
     json_array_foreach(list, i, entry) {
         text = json_dumps(entry, JSON_ENCODE_ANY);

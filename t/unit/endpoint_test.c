@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "core/base/at_crypto.h"
-#include "outside.h"
+#include "data.h"
 
 
 static struct {
@@ -1085,7 +1085,7 @@ read_catalogue(at_file_t *file, const char *name, const char *prefix,
     options.prefix = str(prefix);
     options.ignore_case = strcmp(name, CIPP) == 0;
 
-    *file = outside_read(name);
+    *file = data_read(name);
     catalogue = at_endpoint_list_parse((at_str_t) { file->data, file->len },
                                        &options, &err);
 
@@ -1176,32 +1176,6 @@ test_cipp(void)
 
     at_endpoint_list_free(catalogue);
     at_file_free(&file);
-}
-
-
-/* the example is the published list */
-static void
-test_shipped(const char *name, const char *data)
-{
-    char       *ours, *theirs;
-    at_file_t   shipped, published;
-
-    if (!outside_has(data)) {
-        return;
-    }
-
-    shipped = outside_read(name);
-    published = outside_read(data);
-
-    for (ours = shipped.data; *ours == '#'; ours = strchr(ours, '\n') + 1) { }
-    for (theirs = published.data; *theirs == '#'; ) {
-        theirs = strchr(theirs, '\n') + 1;
-    }
-
-    ok(strcmp(ours, theirs) == 0, "%s is %s", name, data);
-
-    at_file_free(&shipped);
-    at_file_free(&published);
 }
 
 
@@ -1621,8 +1595,6 @@ main(void)
     test_odd_bytes();
     test_ipfabric();
     test_cipp();
-    test_shipped(IPFABRIC, OUTSIDE "endpoints/ipfabric-scopes.tsv");
-    test_shipped(CIPP, OUTSIDE "endpoints/cipp-permissions.tsv");
     test_random();
     test_steps();
     test_collision();

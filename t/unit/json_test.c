@@ -13,13 +13,13 @@
 
 #include "core/json/at_claim.h"
 #include "core/json/at_json.h"
-#include "outside.h"
+#include "data.h"
 #include "tap.h"
 
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 
-#define SUITE     OUTSIDE "json/JSONTestSuite/test_parsing"
+#define SUITE     "t/data/json-test-suite"
 
 
 static const at_json_limits_t  limits = { 32, 256, 8192 };
@@ -1244,7 +1244,7 @@ test_suite_file(const char *name)
 
     (void) snprintf(path, sizeof(path), SUITE "/%s", name);
 
-    file = outside_read(path);
+    file = data_read(path);
     rc = parse((at_str_t) { file.data, file.len }, &limits);
 
     switch (name[0]) {
@@ -1285,10 +1285,6 @@ test_suite(void)
     DIR            *dir;
     unsigned        n;
     struct dirent  *entry;
-
-    if (!outside_has(SUITE)) {
-        return;
-    }
 
     dir = opendir(SUITE);
     n = 0;

@@ -13,7 +13,7 @@
 #include "core/base/at_crypto.h"
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_key.h"
-#include "outside.h"
+#include "data.h"
 #include "sign.h"
 #include "tap.h"
 
@@ -733,7 +733,7 @@ test_rfc(void)
     at_alg_e      alg;
     at_keyset_t  *set;
 
-    list = outside_json("t/data/rfc-tokens.json");
+    list = data_json("t/data/rfc/tokens.json");
 
     json_array_foreach(list, i, entry) {
         name = json_string_value(json_object_get(entry, "name"));
@@ -786,13 +786,9 @@ test_rfc_private(void)
 
     for (i = 0; i < N(names); i++) {
         (void) snprintf(path, sizeof(path),
-                        OUTSIDE "jose/jose-rfc-vectors/tests/vectors/%s", names[i]);
+                        "t/data/jose-vectors/%s", names[i]);
 
-        if (!outside_has(path)) {
-            continue;
-        }
-
-        file = outside_read(path);
+        file = data_read(path);
         is_int((long long) count(strstr(names[i], "set")
                                  ? (at_str_t) { file.data, file.len }
                                  : str(format("{\"keys\":[%s]}", file.data)), ALL),
@@ -801,15 +797,13 @@ test_rfc_private(void)
     }
 
     (void) snprintf(path, sizeof(path),
-                    OUTSIDE "jose/jose-rfc-vectors/tests/vectors/rfc7517_A.1.jwkset");
+                    "t/data/jose-vectors/rfc7517_A.1.jwkset");
 
-    if (outside_has(path)) {
-        file = outside_read(path);
-        is_int((long long) count((at_str_t) { file.data, file.len }, ALL), 1,
-               "RFC 7517 A.1: an encryption key and one for signatures");
-        is_int(warned.n, 0, "RFC 7517 A.1: without a warning");
-        at_file_free(&file);
-    }
+    file = data_read(path);
+    is_int((long long) count((at_str_t) { file.data, file.len }, ALL), 1,
+           "RFC 7517 A.1: an encryption key and one for signatures");
+    is_int(warned.n, 0, "RFC 7517 A.1: without a warning");
+    at_file_free(&file);
 }
 
 

@@ -23,7 +23,7 @@
 
 #include "core/json/at_json.h"
 #include "core/jose/at_jwt.h"
-#include "outside.h"
+#include "data.h"
 #include "sign.h"
 #include "tap.h"
 
@@ -2072,7 +2072,7 @@ test_rfc(void)
 
     static const at_str_t  joe[] = { at_str("joe") };
 
-    list = outside_json("t/data/rfc-tokens.json");
+    list = data_json("t/data/rfc/tokens.json");
 
     json_array_foreach(list, i, entry) {
         name = json_string_value(json_object_get(entry, "name"));
@@ -2113,7 +2113,7 @@ test_rfc(void)
 }
 
 
-#define SUITE  OUTSIDE "json/JSONTestSuite/test_parsing"
+#define SUITE  "t/data/json-test-suite"
 
 static void
 test_suite(void)
@@ -2124,10 +2124,6 @@ test_suite(void)
     at_file_t       file;
     at_verdict_e    verdict;
     struct dirent  *entry;
-
-    if (!outside_has(SUITE)) {
-        return;
-    }
 
     b = block(jwks(jwk(ed, "")));
     b.issuer.algs = ALL;
@@ -2140,7 +2136,7 @@ test_suite(void)
             continue;
         }
 
-        file = outside_read(format(SUITE "/%s", entry->d_name));
+        file = data_read(format(SUITE "/%s", entry->d_name));
 
         if (file.len && file.len < 40000) {
             verdict = verify_at(&b, str(token_of(at_str("{\"alg\":\"EdDSA\"}"),
@@ -2177,13 +2173,9 @@ test_naughty(void)
     unsigned        wrong;
     block_t         b;
 
-    if (!outside_has(OUTSIDE "naughty-strings/blns.json")) {
-        return;
-    }
-
     b = block(jwks(jwk(ed, "")));
     b.issuer.algs = ALL;
-    list = outside_json(OUTSIDE "naughty-strings/blns.json");
+    list = data_json("t/data/naughty-strings/blns.json");
     wrong = 0;
 
     json_array_foreach(list, i, entry) {

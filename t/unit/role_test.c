@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "core/authz/at_role.h"
-#include "outside.h"
+#include "data.h"
 
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
@@ -517,7 +517,7 @@ test_cipp(void)
     size_t      i, n;
     at_file_t   file;
 
-    file = outside_read("conf-examples/cipp/endpoints.tsv");
+    file = data_read("conf-examples/cipp/endpoints.tsv");
     next = file.data;
     n = 0;
 

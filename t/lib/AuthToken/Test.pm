@@ -75,7 +75,7 @@ use Test::More;
 
 our @EXPORT = (
     qw(start granted refused refused_by_nginx is_granted is_refused exchange
-       hits decision next_tag expect_log conf_ok conf_fails done shared_data
+       hits decision next_tag expect_log conf_ok conf_fails done
        request_bytes http2),
     @Test::More::EXPORT, @AuthToken::Token::EXPORT,
 );
@@ -555,14 +555,6 @@ sub _leaks (@text) {
 
     push @leaks, "a canary: $1" if $text =~ /(.{0,40}canary-.{0,40})/;
     return @leaks > 5 ? @leaks[0 .. 4] : @leaks;
-}
-
-# --- test data --------------------------------------------------------------
-
-# A path in the folder of shared test data, or undef where it is not there.
-sub shared_data ($path) {
-    my $found = "$AuthToken::Server::ROOT/../shared/data/$path";
-    return -e $found ? $found : undef;
 }
 
 1;
