@@ -27,6 +27,7 @@
 #include "http/store/ngx_at_store.h"
 #include "http/token/ngx_at_endpoint.h"
 #include "http/worker/ngx_at_thread.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 #define NGX_AT_ANY_CONF                                                       \
@@ -132,7 +133,7 @@ static ngx_command_t  ngx_at_commands[] = {
       NGX_AT_ANY_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_at_loc_conf_t, local),
+      offsetof(ngx_at_loc_conf_t, local_users),
       NULL },
 
     { ngx_string("auth_token_cookie_origin"),
@@ -318,7 +319,7 @@ ngx_at_create_main_conf(ngx_conf_t *cf)
     if (ngx_array_init(&atmcf->issuers, cf->pool, 2,
                        sizeof(ngx_at_issuer_t *))
         != NGX_OK
-        || ngx_array_init(&atmcf->trusts, cf->pool, 2,
+        || ngx_array_init(&atmcf->trust_lists, cf->pool, 2,
                           sizeof(ngx_at_trust_list_t))
            != NGX_OK)
     {
@@ -367,6 +368,10 @@ ngx_at_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    /* without a master process a reload keeps the verification cache */
+
+    ngx_at_worker()->keys_generation++;
+
     return ngx_at_open_state(cycle, atmcf);
 }
 
@@ -388,11 +393,9 @@ ngx_at_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    at_jwt_init();
+    ngx_at_worker()->measure_time = ngx_at_uses_verify_time(cycle);
 
-    atmcf->timed = ngx_at_uses_verify_time(cycle);
-
-    if (ngx_at_cache_init(cycle, atmcf) != NGX_OK
+    if (ngx_at_worker_init(atmcf) != NGX_OK
         || ngx_at_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_at_fetch_watch(cycle, atmcf) != NGX_OK
         || ngx_at_store_watch(cycle, atmcf) != NGX_OK
@@ -416,7 +419,8 @@ ngx_at_exit_process(ngx_cycle_t *cycle)
     if (atmcf) {
         ngx_at_token_endpoint_exit();
         ngx_at_fetch_exit(atmcf);
-        ngx_at_store_exit(cycle);
+        ngx_at_store_exit();
+        ngx_at_worker_exit();
     }
 }
 

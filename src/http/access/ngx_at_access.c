@@ -30,19 +30,20 @@
 #include "http/request/ngx_at_request.h"
 #include "http/store/ngx_at_store.h"
 #include "http/store/ngx_at_uses.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 static at_verdict_e ngx_at_identify(ngx_http_request_t *r,
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_verify_credential(
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_authorize(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf,
     const ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_verify_jwt(
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_verify_api_token(
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_check_scopes(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_rights_t *rights);
 static at_verdict_e ngx_at_check_endpoint(const ngx_at_ctx_t *ctx);
@@ -51,7 +52,7 @@ static at_verdict_e ngx_at_check_endpoint(const ngx_at_ctx_t *ctx);
 /* forgets what was found under the demands of another location */
 
 static void
-ngx_at_ctx_reset(ngx_at_ctx_t *ctx, ngx_at_loc_conf_t *atcf)
+ngx_at_ctx_reset(ngx_at_ctx_t *ctx, const ngx_at_loc_conf_t *atcf)
 {
     ngx_at_ctx_clear_identity(ctx);
 
@@ -83,7 +84,7 @@ ngx_at_request_is_public(ngx_http_request_t *r,
         return 1;
     }
 
-    if (atcf->catalogue) {
+    if (atcf->endpoints) {
         *endpoint = ngx_at_find_endpoint(r, atcf);
     }
 
@@ -106,7 +107,7 @@ ngx_at_authorize_anonymous(ngx_http_request_t *r,
 
 static at_verdict_e
 ngx_at_decide(ngx_http_request_t *r,
-    ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx)
+    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx)
 {
     at_verdict_e            verdict;
     const at_endpoint_t    *endpoint;
@@ -142,7 +143,7 @@ ngx_int_t
 ngx_at_access_handler(ngx_http_request_t *r)
 {
     ngx_at_ctx_t       *ctx;
-    ngx_at_loc_conf_t  *atcf;
+    const ngx_at_loc_conf_t  *atcf;
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
@@ -220,9 +221,9 @@ ngx_at_ctx_is_current(const ngx_at_main_conf_t *atmcf, const ngx_at_ctx_t *ctx)
 
 at_verdict_e
 ngx_at_authenticate(ngx_http_request_t *r,
-    ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx)
+    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx)
 {
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
@@ -245,7 +246,7 @@ ngx_at_authenticate(ngx_http_request_t *r,
 
 static at_verdict_e
 ngx_at_identify(ngx_http_request_t *r,
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 {
     at_verdict_e  verdict;
 
@@ -296,23 +297,19 @@ ngx_at_nanoseconds(void)
 static int
 ngx_at_is_client(void *data, at_str_t id)
 {
-    at_store_t  *store;
-
-    store = ngx_at_store_get(data);
-
-    return store ? at_account_client_exists(store, id) : -1;
+    return data ? at_account_client_exists(data, id) : -1;
 }
 
 
 /* to look at the clock takes a tenth of what an API token does: for who asks */
 
 static at_verdict_e
-ngx_at_verify_credential(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_at_verify_credential(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 {
     int64_t       start;
     at_verdict_e  verdict;
 
-    start = atmcf->timed ? ngx_at_nanoseconds() : 0;
+    start = ngx_at_worker()->measure_time ? ngx_at_nanoseconds() : 0;
 
     verdict = ctx->kind == NGX_AT_API_TOKEN
               ? ngx_at_verify_api_token(atmcf, ctx)
@@ -320,7 +317,7 @@ ngx_at_verify_credential(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 
     ctx->verified = 1;
 
-    if (atmcf->timed) {
+    if (ngx_at_worker()->measure_time) {
         ctx->verify_time = ngx_at_nanoseconds() - start;
     }
 
@@ -329,10 +326,11 @@ ngx_at_verify_credential(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 
 
 static at_verdict_e
-ngx_at_verify_jwt(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_at_verify_jwt(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 {
     at_store_t      *store;
     at_verdict_e     verdict;
+    at_verifier_t   *verifier;
     at_jwt_query_t   query;
 
     query.token = ngx_at_view(ctx->credential);
@@ -341,11 +339,12 @@ ngx_at_verify_jwt(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
     query.n = ctx->conf->ntrusted;
     query.now = ngx_time();
     query.is_client = ngx_at_is_client;
-    query.data = atmcf;
+    query.data = ngx_at_store_get(atmcf);
 
-    verdict = at_jwt_verify(atmcf->verifier, &ctx->own, &query);
+    verifier = ngx_at_worker()->verifier;
+    verdict = at_jwt_verify(verifier, &ctx->own, &query);
 
-    if (verdict != AT_OK && at_verifier_missed_kid(atmcf->verifier)) {
+    if (verdict != AT_OK && at_verifier_missed_kid(verifier)) {
         ngx_at_fetch_for_unknown_kid(ctx->conf, &ctx->credential);
     }
 
@@ -362,7 +361,7 @@ ngx_at_verify_jwt(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 
 
 static at_verdict_e
-ngx_at_verify_api_token(ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_at_verify_api_token(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 {
     at_store_t  *store;
 
@@ -401,7 +400,7 @@ ngx_at_authorize(ngx_http_request_t *r,
 
     verdict = ngx_at_check_scopes(r, atcf, &identity->rights);
 
-    if (verdict != AT_OK || atcf->catalogue == NULL) {
+    if (verdict != AT_OK || atcf->endpoints == NULL) {
         return verdict;
     }
 

@@ -32,7 +32,7 @@ ngx_uint_t ngx_at_request_is_public(ngx_http_request_t *r,
 
 /* who the credential speaks for under the demands of atcf; a second call is free */
 at_verdict_e ngx_at_authenticate(ngx_http_request_t *r,
-    ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
+    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
 
 
 #endif

@@ -22,6 +22,7 @@
 #include "http/request/ngx_at_cache.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/store/ngx_at_store.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 #define NGX_AT_BASIC_CACHE_TIME  60  /* what is not configured */
@@ -33,7 +34,7 @@ static ngx_int_t
 ngx_at_basic_digest(const ngx_at_main_conf_t *atmcf,
     const ngx_at_ctx_t *ctx, unsigned char mac[AT_SHA256_LEN])
 {
-    return at_state_mac(mac, &atmcf->process_key, at_str("basic"),
+    return at_state_mac(mac, &ngx_at_worker()->process_key, at_str("basic"),
                         ngx_at_view(ctx->credential))
            == 0 ? NGX_OK : NGX_ERROR;
 }
@@ -41,11 +42,11 @@ ngx_at_basic_digest(const ngx_at_main_conf_t *atmcf,
 
 at_verdict_e
 ngx_at_basic_lookup(ngx_http_request_t *r,
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 {
     unsigned char  mac[AT_SHA256_LEN];
 
-    if (!ctx->conf->local) {
+    if (!ctx->conf->local_users) {
         return AT_LOCAL_OFF;
     }
 
@@ -67,14 +68,16 @@ ngx_at_basic_lookup(ngx_http_request_t *r,
 static void
 ngx_at_basic_cache_insert(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 {
-    time_t         remember;
-    unsigned char  mac[AT_SHA256_LEN];
+    time_t                  cache_time;
+    unsigned char           mac[AT_SHA256_LEN];
+    const ngx_at_issuer_t  *issuer;
 
-    remember = ctx->conf->user_issuer ? ctx->conf->user_issuer->remember
-                                      : NGX_AT_BASIC_CACHE_TIME;
+    issuer = ctx->conf->user_issuer;
+    cache_time = issuer ? issuer->password_cache_time
+                        : NGX_AT_BASIC_CACHE_TIME;
 
-    if (remember && ngx_at_basic_digest(atmcf, ctx, mac) == NGX_OK) {
-        ctx->own.expires = ngx_at_now() + remember * 1000;
+    if (cache_time && ngx_at_basic_digest(atmcf, ctx, mac) == NGX_OK) {
+        ctx->own.expires = ngx_at_now() + cache_time * 1000;
         ngx_at_cache_insert_text(atmcf, ctx,
                                  (at_str_t) { (char *) mac, sizeof(mac) },
                                  ctx->conf->user_issuer);
@@ -120,7 +123,7 @@ ngx_at_basic_end(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     at_verdict_e              verdict;
     at_user_record_t          user;
     ngx_at_password_check_t  *check;
-    ngx_at_main_conf_t       *atmcf;
+    const ngx_at_main_conf_t       *atmcf;
 
     check = ctx->check;
     ctx->check = NULL;

@@ -20,7 +20,7 @@
 
 /* AT_OK if it is remembered; AT_PENDING: it must be hashed */
 at_verdict_e ngx_at_basic_lookup(ngx_http_request_t *r,
-    ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 
 /* what became of AT_PENDING; AT_PENDING again while it is under way */
 at_verdict_e ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx);

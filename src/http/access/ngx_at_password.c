@@ -62,7 +62,7 @@ ngx_at_password_check_is_allowed(ngx_at_job_t *job)
 {
     ngx_at_password_check_t *check = job->data;
 
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(job->request,
                                           ngx_http_auth_token_module);
@@ -150,7 +150,7 @@ ngx_at_password_check_start(ngx_http_request_t *r,
 {
     at_store_t          *store;
     at_verdict_e         verdict;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
     store = ngx_at_store_get(atmcf);
@@ -203,7 +203,7 @@ static at_verdict_e
 ngx_at_password_check_get_result(ngx_http_request_t *r,
     ngx_at_ctx_t *ctx, ngx_at_password_check_t *check)
 {
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     at_crypto_cleanse((void *) (uintptr_t) check->secret.data,
                       check->secret.len);
@@ -240,7 +240,7 @@ static at_verdict_e
 ngx_at_password_check_update_throttle(ngx_http_request_t *r,
     ngx_at_password_check_t *check, at_verdict_e verdict)
 {
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
@@ -270,7 +270,7 @@ ngx_at_password_check_finish_user(ngx_http_request_t *r,
 {
     at_store_t          *store;
     at_verdict_e         verdict;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     verdict = ngx_at_password_check_get_result(r, ctx, check);
 
@@ -292,7 +292,7 @@ ngx_at_password_check_finish_user(ngx_http_request_t *r,
 
     if (verdict == AT_OK) {
         verdict = at_account_check_user(user, check->issuer
-                                              ? &check->issuer->demands : NULL,
+                                              ? &check->issuer->requirements : NULL,
                                         check->only_issuer);
     }
 
@@ -310,7 +310,7 @@ ngx_at_password_check_finish_client(ngx_http_request_t *r,
     ngx_uint_t           found;
     at_store_t          *store;
     at_verdict_e         verdict;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     verdict = ngx_at_password_check_get_result(r, ctx, check);
 
@@ -337,7 +337,7 @@ ngx_at_password_check_finish_client(ngx_http_request_t *r,
         }
 
         verdict = found ? at_account_check_client(client,
-                                                  &check->issuer->demands,
+                                                  &check->issuer->requirements,
                                                   check->only_issuer)
                         : AT_WRONG_PASSWORD;
     }

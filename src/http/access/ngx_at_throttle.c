@@ -132,7 +132,7 @@ ngx_at_throttle_key_init(ngx_http_request_t *r,
     at_str_t                  view, purpose = at_str("throttle");
     unsigned char             mac[AT_SHA256_LEN];
     ngx_at_throttle_table_t  *table;
-    ngx_at_main_conf_t       *atmcf;
+    const ngx_at_main_conf_t       *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
     table = atmcf->throttle->data;
@@ -207,7 +207,7 @@ ngx_at_throttle_find(ngx_at_throttle_table_t *table,
 static time_t
 ngx_at_throttle_period(const ngx_at_issuer_t *issuer)
 {
-    return issuer ? issuer->failures_time : NGX_AT_THROTTLE_PERIOD;
+    return issuer ? issuer->failures_interval : NGX_AT_THROTTLE_PERIOD;
 }
 
 
@@ -248,7 +248,7 @@ ngx_at_is_throttled(const ngx_at_main_conf_t *atmcf,
     ngx_slab_pool_t          *shpool;
     ngx_at_throttle_entry_t  *entry, *oldest;
 
-    max = issuer ? issuer->failures : NGX_AT_THROTTLE_FAILURES;
+    max = issuer ? issuer->max_failures : NGX_AT_THROTTLE_FAILURES;
     period = ngx_at_throttle_period(issuer);
     throttled = 0;
 

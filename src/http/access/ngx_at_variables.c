@@ -26,6 +26,7 @@
 #include "http/keys/ngx_at_fetch.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/request/ngx_at_request.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 #define NGX_AT_CLAIM_PREFIX  "auth_token_claim_"
@@ -184,7 +185,7 @@ ngx_at_variable_ctx(ngx_http_request_t *r)
 {
     const at_endpoint_t  *endpoint;
     ngx_at_ctx_t         *ctx;
-    ngx_at_loc_conf_t    *atcf;
+    const ngx_at_loc_conf_t    *atcf;
 
     r = r->main;
 
@@ -524,15 +525,13 @@ static ngx_int_t
 ngx_at_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t            hit = ngx_string("HIT");
-    ngx_str_t            miss = ngx_string("MISS");
-    ngx_at_ctx_t        *ctx;
-    ngx_at_main_conf_t  *atmcf;
+    ngx_str_t      hit = ngx_string("HIT");
+    ngx_str_t      miss = ngx_string("MISS");
+    ngx_at_ctx_t  *ctx;
 
-    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
     ctx = ngx_at_find_ctx(r->main);
 
-    if (ctx == NULL || atmcf->cache == NULL
+    if (ctx == NULL || ngx_at_worker()->cache == NULL
         || (!ctx->recalled && !ctx->verified))
     {
         return ngx_at_variable_set_not_found(v);
@@ -550,11 +549,8 @@ ngx_at_cache_counter_variable(ngx_http_request_t *r,
 {
     ngx_str_t                s;
     const at_cache_stats_t  *stats;
-    ngx_at_main_conf_t      *atmcf;
 
-    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
-
-    if (atmcf->cache == NULL) {
+    if (ngx_at_worker()->cache == NULL) {
         return ngx_at_variable_set_not_found(v);
     }
 
@@ -563,7 +559,7 @@ ngx_at_cache_counter_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    stats = at_cache_stats(atmcf->cache);
+    stats = at_cache_stats(ngx_at_worker()->cache);
     s.len = ngx_sprintf(s.data, "%uL",
                         *(uint64_t *) ((u_char *) stats + data))
             - s.data;
@@ -603,12 +599,10 @@ static ngx_int_t
 ngx_at_verify_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t            s;
-    ngx_at_ctx_t        *ctx;
-    ngx_at_main_conf_t  *atmcf;
+    ngx_str_t      s;
+    ngx_at_ctx_t  *ctx;
 
-    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
-    atmcf->timed = 1;
+    ngx_at_worker()->measure_time = 1;
 
     ctx = ngx_at_find_ctx(r->main);
 
@@ -674,7 +668,7 @@ ngx_at_keys_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_str_t           state;
-    ngx_at_loc_conf_t  *atcf;
+    const ngx_at_loc_conf_t  *atcf;
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 

@@ -21,16 +21,15 @@
 #include "http/base/ngx_at_issuer.h"
 
 
-/* the kinds of credentials: bits of "auth_token_accept" */
+/* kinds of credentials: bits of "auth_token_accept" */
 #define NGX_AT_BEARER     0x01
 #define NGX_AT_COOKIE     0x02
-#define NGX_AT_API_TOKEN  0x04  /* X-API-Token */
+#define NGX_AT_API_TOKEN  0x04
 #define NGX_AT_BASIC      0x08
-#define NGX_AT_REFRESH    0x10  /* of the token API alone */
-#define NGX_AT_NONE       0x80  /* address lists only */
+#define NGX_AT_REFRESH    0x10  /* only at the refresh and logout endpoints */
+#define NGX_AT_NONE       0x80  /* no credential, only address lists */
 
-#define NGX_AT_JWT                                                            \
-    (NGX_AT_BEARER|NGX_AT_COOKIE)
+#define NGX_AT_JWT        (NGX_AT_BEARER|NGX_AT_COOKIE)
 
 
 typedef enum {
@@ -40,10 +39,10 @@ typedef enum {
 } ngx_at_format_e;
 
 
-/* one row of the error table as "auth_token_error" overrides it */
+/* an "auth_token_error": how it changes a row of the error table */
 typedef struct {
-    ngx_uint_t                     status;      /* 0: as in the table */
-    ngx_str_t                      message;     /* data NULL: as in the table */
+    ngx_uint_t                status;           /* 0: unchanged */
+    ngx_str_t                 message;          /* data NULL: unchanged */
 } ngx_at_error_override_t;
 
 
@@ -58,52 +57,51 @@ typedef enum {
 
 
 typedef struct {
-    ngx_flag_t               enable;
-    ngx_at_conf_position_t   enable_where;
+    ngx_flag_t                enable;
+    ngx_at_conf_position_t    enable_position;
 
-    ngx_uint_t               accept;
-    ngx_str_t                cookie;
-    ngx_str_t                api_header;        /* in lower case */
-    ngx_at_conf_position_t   accept_where;
-    ngx_at_conf_position_t   restricted;        /* by a directive of its own */
+    ngx_uint_t                accept;
+    ngx_str_t                 cookie;
+    ngx_str_t                 api_header;       /* lower case */
+    ngx_at_conf_position_t    accept_position;
 
-    ngx_array_t             *trust;             /* of ngx_str_t */
-    ngx_at_conf_position_t   trust_where;
-    at_trusted_issuer_t     *trusted;           /* one for equal lists */
-    ngx_uint_t               ntrusted;
+    /* the last directive that would restrict this very location */
+    ngx_at_conf_position_t    restriction_position;
 
-    ngx_array_t             *scopes;
-                                /* of ngx_http_complex_value_t */
-    at_scope_mode_e          scope_mode;
+    ngx_array_t              *trust;            /* of ngx_str_t */
+    ngx_at_conf_position_t    trust_position;
+    at_trusted_issuer_t      *trusted;          /* shared by equal lists */
+    ngx_uint_t                ntrusted;
 
-    at_endpoint_list_t      *catalogue;         /* NULL: none */
+    ngx_array_t              *scopes;           /* of ngx_http_complex_value_t */
+    at_scope_mode_e           scope_mode;
 
-    ngx_array_t             *ranges;            /* of at_cidr_t */
-    at_cidr_set_t           *allow;             /* NULL: any address */
+    at_endpoint_list_t       *endpoints;        /* NULL: no endpoint list */
 
-    ngx_str_t                realm;
-    ngx_array_t             *errors;
-                                /* of AT_CODES ngx_at_error_override_t */
-    ngx_uint_t               error_format;
+    ngx_array_t              *ranges;           /* of at_cidr_t */
+    at_cidr_set_t            *allow;            /* NULL: any address */
 
-    ngx_flag_t               preflight;
-    ngx_array_t             *origins;           /* of ngx_str_t */
+    ngx_str_t                 realm;
+    ngx_array_t              *errors;   /* AT_CODES ngx_at_error_override_t */
+    ngx_uint_t                error_format;
 
-    ngx_flag_t               local;
+    ngx_flag_t                preflight;
+    ngx_array_t              *origins;          /* of ngx_str_t */
+    ngx_flag_t                local_users;
 
-    /* of a location of the token API; not inherited */
-    ngx_at_token_endpoint_e  api;
-    ngx_str_t                api_name;
-    ngx_at_conf_position_t   api_where;
-    ngx_at_issuer_t         *api_issuer;
+    /* not inherited */
+    ngx_at_token_endpoint_e   token_endpoint;
+    ngx_str_t                 token_endpoint_issuer_name;
+    ngx_at_conf_position_t    token_endpoint_position;
+    const ngx_at_issuer_t    *token_endpoint_issuer;
 
-    /* of the trusted ones the first that has users, or NULL */
-    ngx_at_issuer_t         *user_issuer;
-    ngx_uint_t               only_user_issuer;
-    ngx_uint_t               only_issuer;
+    /* the first trusted issuer that has users, or NULL */
+    const ngx_at_issuer_t    *user_issuer;
+    ngx_uint_t                only_user_issuer;
+    ngx_uint_t                only_issuer;
 
-    /* a server whose locations say what it leaves open itself */
-    unsigned                 incomplete:1;
+    /* a server level that leaves a required directive to its locations */
+    unsigned                  incomplete:1;
 } ngx_at_loc_conf_t;
 
 

@@ -12,7 +12,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/authz/at_cache.h"
 #include "core/jose/at_jwt.h"
 #include "core/session/at_state.h"
 
@@ -20,55 +19,49 @@
 #include "http/base/ngx_at_issuer.h"
 
 
-/* a list of trusted issuers: equal ones are one, by which a cache knows them */
+/* a list of trusted issuers; its address is part of the cache key */
 typedef struct {
-    at_trusted_issuer_t  *trusted;
-    ngx_uint_t            n;
+    at_trusted_issuer_t      *trusted;
+    ngx_uint_t                n;
 } ngx_at_trust_list_t;
 
 
 #define NGX_AT_CACHE_SIZE  (16 * 1024 * 1024)
 
+
+/* const once the configuration is read */
 typedef struct {
-    ngx_array_t             issuers;
-                                /* of ngx_at_issuer_t * */
-    size_t                  max_length;
-    size_t                  cache_size;         /* 0: off */
-    ngx_array_t             trusts;
-                                /* of ngx_at_trust_list_t */
+    ngx_array_t               issuers;          /* of ngx_at_issuer_t * */
+    ngx_array_t               trust_lists;      /* of ngx_at_trust_list_t */
+    ngx_uint_t                nsources;
+    size_t                    max_length;
+    size_t                    cache_size;       /* 0: off */
 
-    /* a worker's own */
-    at_verifier_t          *verifier;
-    at_cache_t             *cache;              /* NULL: off */
-    uint64_t                keys_generation;
-                                        /* differs after any change of keys */
-    ngx_uint_t              timed;              /* verify_time is asked for */
+    ngx_str_t                 store_path;       /* data NULL: no store */
+    ngx_at_conf_position_t    store_position;
 
-    ngx_str_t               store;              /* its path, or NULL */
-    ngx_at_conf_position_t  store_where;
+    /* positions of a directive that needs the resource; line 0: none does */
+    ngx_str_t                 state_path;
+    ngx_at_conf_position_t    state_position;
+    at_state_key_t           *state_key;        /* NULL: not available */
 
-    ngx_str_t               state_path;
-    ngx_at_conf_position_t  state_where;        /* of what needs it, or 0 */
-    at_state_key_t         *state_key;          /* NULL: there is none */
-
-    ngx_str_t               thread_pool_name;
-    ngx_at_conf_position_t  thread_where;           /* of what needs it */
+    ngx_str_t                 thread_pool_name;
+    ngx_at_conf_position_t    thread_pool_position;
 #if (NGX_THREADS)
-    ngx_thread_pool_t             *thread_pool;
+    ngx_thread_pool_t        *thread_pool;
 #endif
 
-    ngx_uint_t                     nsources;
-    ngx_uint_t                     needs_throttle;
-    ngx_shm_zone_t                *throttle;
-    at_state_key_t                 process_key; /* a worker's own */
+    ngx_uint_t                needs_throttle;
+    ngx_shm_zone_t           *throttle;
 } ngx_at_main_conf_t;
 
 
 extern ngx_module_t  ngx_http_auth_token_module;
 
 
-ngx_at_issuer_t *ngx_at_issuer_find(
-    ngx_at_main_conf_t *atmcf, ngx_str_t *name);
+/* NULL: no such issuer */
+ngx_at_issuer_t *ngx_at_issuer_find(const ngx_at_main_conf_t *atmcf,
+    const ngx_str_t *name);
 
 
 #endif

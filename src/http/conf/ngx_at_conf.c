@@ -124,7 +124,7 @@ ngx_at_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
 
-    ngx_at_conf_note_position(cf, &atcf->enable_where);
+    ngx_at_conf_note_position(cf, &atcf->enable_position);
 
     return ngx_conf_set_flag_slot(cf, cmd, conf);
 }
@@ -234,8 +234,8 @@ ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     atcf->accept = 0;
-    ngx_at_conf_note_position(cf, &atcf->accept_where);
-    ngx_at_conf_note_position(cf, &atcf->restricted);
+    ngx_at_conf_note_position(cf, &atcf->accept_position);
+    ngx_at_conf_note_position(cf, &atcf->restriction_position);
 
     value = cf->args->elts;
 
@@ -327,7 +327,7 @@ ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
 
-    ngx_at_conf_note_position(cf, &atcf->trust_where);
+    ngx_at_conf_note_position(cf, &atcf->trust_position);
 
     return ngx_at_set_strings(cf, &atcf->trust);
 }
@@ -373,7 +373,7 @@ ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    ngx_at_conf_note_position(cf, &atcf->restricted);
+    ngx_at_conf_note_position(cf, &atcf->restriction_position);
 
     atcf->scopes = ngx_array_create(cf->pool, cf->args->nelts,
                                     sizeof(ngx_http_complex_value_t));
@@ -445,10 +445,10 @@ ngx_at_endpoint_list_read(ngx_conf_t *cf,
     text.data = file.data;
     text.len = file.len;
 
-    atcf->catalogue = at_endpoint_list_parse(text, options, &err);
+    atcf->endpoints = at_endpoint_list_parse(text, options, &err);
     at_file_free(&file);
 
-    if (atcf->catalogue == NULL) {
+    if (atcf->endpoints == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"auth_token_endpoints\": \"%V\": %s", &path,
                            err.text);
@@ -456,7 +456,7 @@ ngx_at_endpoint_list_read(ngx_conf_t *cf,
     }
 
     cln->handler = ngx_at_endpoint_list_free;
-    cln->data = atcf->catalogue;
+    cln->data = atcf->endpoints;
 
     return NGX_CONF_OK;
 }
@@ -471,16 +471,16 @@ ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t                  i;
     at_endpoint_list_options_t  options = { { NULL, 0 }, 0 };
 
-    if (atcf->catalogue != NGX_CONF_UNSET_PTR) {
+    if (atcf->endpoints != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
-    ngx_at_conf_note_position(cf, &atcf->restricted);
+    ngx_at_conf_note_position(cf, &atcf->restriction_position);
 
     value = cf->args->elts;
 
     if (ngx_at_str_is(&value[1], "off")) {
-        atcf->catalogue = NULL;
+        atcf->endpoints = NULL;
         return cf->args->nelts == 2 ? NGX_CONF_OK : "takes \"off\" alone";
     }
 
@@ -685,7 +685,7 @@ ngx_at_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t   *value;
     ngx_uint_t   i, first;
 
-    ngx_at_conf_note_position(cf, &atcf->restricted);
+    ngx_at_conf_note_position(cf, &atcf->restriction_position);
     first = (atcf->ranges == NGX_CONF_UNSET_PTR);
 
     if (first) {
@@ -1007,12 +1007,12 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
     atcf->trust = NGX_CONF_UNSET_PTR;
     atcf->scopes = NGX_CONF_UNSET_PTR;
     atcf->scope_mode = AT_SCOPE_ALL;
-    atcf->catalogue = NGX_CONF_UNSET_PTR;
+    atcf->endpoints = NGX_CONF_UNSET_PTR;
     atcf->ranges = NGX_CONF_UNSET_PTR;
     atcf->errors = NGX_CONF_UNSET_PTR;
     atcf->error_format = NGX_CONF_UNSET_UINT;
     atcf->preflight = NGX_CONF_UNSET;
-    atcf->local = NGX_CONF_UNSET;
+    atcf->local_users = NGX_CONF_UNSET;
     atcf->origins = NGX_CONF_UNSET_PTR;
 
     return atcf;
@@ -1040,7 +1040,7 @@ ngx_at_find_trusted_issuer(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"auth_token_trust\" names \"%V\", but there "
                       "is no such \"auth_token_issuer\" in %V:%ui",
-                      name, &atcf->trust_where.file, atcf->trust_where.line);
+                      name, &atcf->trust_position.file, atcf->trust_position.line);
     }
 
     return issuer;
@@ -1056,9 +1056,9 @@ ngx_at_trust_list_intern(ngx_at_main_conf_t *atmcf,
     ngx_uint_t            i;
     ngx_at_trust_list_t  *trust;
 
-    trust = atmcf->trusts.elts;
+    trust = atmcf->trust_lists.elts;
 
-    for (i = 0; i < atmcf->trusts.nelts; i++) {
+    for (i = 0; i < atmcf->trust_lists.nelts; i++) {
         if (trust[i].n == n
             && ngx_memcmp(trust[i].trusted, trusted, n * sizeof(at_trusted_issuer_t))
                == 0)
@@ -1067,7 +1067,7 @@ ngx_at_trust_list_intern(ngx_at_main_conf_t *atmcf,
         }
     }
 
-    trust = ngx_array_push(&atmcf->trusts);
+    trust = ngx_array_push(&atmcf->trust_lists);
     if (trust == NULL) {
         return NULL;
     }
@@ -1107,7 +1107,7 @@ ngx_at_resolve_trust(ngx_conf_t *cf,
             return NGX_ERROR;
         }
 
-        trusted[i].issuer = &issuer->demands;
+        trusted[i].issuer = &issuer->requirements;
         trusted[i].sets = issuer->sets;
         trusted[i].n_sets = issuer->nsets;
     }
@@ -1178,11 +1178,11 @@ ngx_at_merge_accept(ngx_at_main_conf_t *atmcf,
     conf->accept = prev->accept;
     conf->cookie = prev->cookie;
     conf->api_header = prev->api_header;
-    conf->accept_where = prev->accept_where;
+    conf->accept_position = prev->accept_position;
 
     if (conf->accept == NGX_CONF_UNSET_UINT) {
         conf->accept = (atmcf->issuers.nelts ? NGX_AT_BEARER : 0)
-                       | (atmcf->store.data ? NGX_AT_API_TOKEN : 0);
+                       | (atmcf->store_path.data ? NGX_AT_API_TOKEN : 0);
         ngx_str_set(&conf->api_header, "x-api-token");
     }
 }
@@ -1223,7 +1223,7 @@ ngx_at_missing_directive(ngx_at_loc_conf_t *conf)
                "but \"auth_token_require_scope\" asks for a scope:";
     }
 
-    if (conf->catalogue) {
+    if (conf->endpoints) {
         return "\"auth_token\" is on where \"auth_token_accept\" is \"none\", "
                "but \"auth_token_endpoints\" asks for rights:";
     }
@@ -1242,20 +1242,20 @@ ngx_at_check_location(ngx_conf_t *cf,
 
     if ((conf->accept & NGX_AT_JWT) && atmcf->issuers.nelts == 0)
     {
-        return ngx_at_conf_error_at(cf, &conf->accept_where,
+        return ngx_at_conf_error_at(cf, &conf->accept_position,
                    "\"auth_token_accept\" takes tokens, but there is no "
                    "\"auth_token_issuer\":");
     }
 
-    if ((conf->accept & NGX_AT_BASIC) && atmcf->store.data == NULL) {
-        return ngx_at_conf_error_at(cf, &conf->accept_where,
+    if ((conf->accept & NGX_AT_BASIC) && atmcf->store_path.data == NULL) {
+        return ngx_at_conf_error_at(cf, &conf->accept_position,
                    "\"auth_token_accept\" takes passwords, but there is no "
                    "\"auth_token_store\":");
     }
 
-    if ((conf->accept & NGX_AT_API_TOKEN) && atmcf->store.data == NULL)
+    if ((conf->accept & NGX_AT_API_TOKEN) && atmcf->store_path.data == NULL)
     {
-        return ngx_at_conf_error_at(cf, &conf->accept_where,
+        return ngx_at_conf_error_at(cf, &conf->accept_position,
                    "\"auth_token_accept\" takes API tokens, but there is no "
                    "\"auth_token_store\":");
     }
@@ -1263,18 +1263,18 @@ ngx_at_check_location(ngx_conf_t *cf,
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (!conf->enable) {
-        if (conf->restricted.line && clcf->name.len) {
+        if (conf->restriction_position.line && clcf->name.len) {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"auth_token\" is off where a directive of its "
                           "would restrict: nobody is refused in %V:%ui",
-                          &conf->restricted.file, conf->restricted.line);
+                          &conf->restriction_position.file, conf->restriction_position.line);
         }
 
         return NGX_OK;
     }
 
     if (conf->accept == 0) {
-        return ngx_at_conf_error_at(cf, &conf->enable_where,
+        return ngx_at_conf_error_at(cf, &conf->enable_position,
                    "\"auth_token\" has nothing to accept, as there is no "
                    "\"auth_token_issuer\" and no \"auth_token_store\":");
     }
@@ -1295,7 +1295,7 @@ ngx_at_check_location(ngx_conf_t *cf,
         return NGX_OK;
     }
 
-    return ngx_at_conf_error_at(cf, &conf->enable_where, question);
+    return ngx_at_conf_error_at(cf, &conf->enable_position, question);
 }
 
 
@@ -1311,17 +1311,17 @@ ngx_at_resolve_user_issuer(ngx_at_main_conf_t *atmcf, ngx_at_loc_conf_t *conf)
     n = 0;
 
     for (i = 0; i < atmcf->issuers.nelts; i++) {
-        n += issuers[i]->local;
+        n += issuers[i]->has_users;
     }
 
-    conf->user_issuer = conf->api_issuer;
+    conf->user_issuer = conf->token_endpoint_issuer;
     conf->only_user_issuer = n <= 1;
     conf->only_issuer = atmcf->issuers.nelts == 1;
 
     for (i = 0; i < conf->ntrusted && conf->user_issuer == NULL; i++) {
         for (k = 0; k < atmcf->issuers.nelts; k++) {
-            if (&issuers[k]->demands == conf->trusted[i].issuer
-                && issuers[k]->local)
+            if (&issuers[k]->requirements == conf->trusted[i].issuer
+                && issuers[k]->has_users)
             {
                 conf->user_issuer = issuers[k];
             }
@@ -1335,46 +1335,46 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
     ngx_at_main_conf_t *atmcf,
     ngx_at_loc_conf_t *conf)
 {
-    if (conf->api == NGX_AT_TOKEN_ENDPOINT_NONE) {
+    if (conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_NONE) {
         return NGX_OK;
     }
 
-    conf->api_issuer = ngx_at_issuer_find(atmcf, &conf->api_name);
+    conf->token_endpoint_issuer = ngx_at_issuer_find(atmcf, &conf->token_endpoint_issuer_name);
 
-    if (conf->api_issuer == NULL) {
-        return ngx_at_conf_error_at(cf, &conf->api_where,
+    if (conf->token_endpoint_issuer == NULL) {
+        return ngx_at_conf_error_at(cf, &conf->token_endpoint_position,
                    "there is no \"auth_token_issuer\" of the name that the "
                    "directive gives");
     }
 
-    if (conf->api_issuer->signing_keys.nelts == 0) {
-        return ngx_at_conf_error_at(cf, &conf->api_where,
+    if (conf->token_endpoint_issuer->signing_keys.nelts == 0) {
+        return ngx_at_conf_error_at(cf, &conf->token_endpoint_position,
                    "the \"auth_token_issuer\" that the directive names has "
                    "no \"signing_key\"");
     }
 
-    if ((conf->api == NGX_AT_TOKEN_ENDPOINT_LOGIN
-         || conf->api == NGX_AT_TOKEN_ENDPOINT_REFRESH)
-        && conf->api_issuer->demands.n_audiences == 0)
+    if ((conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_LOGIN
+         || conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_REFRESH)
+        && conf->token_endpoint_issuer->requirements.n_audiences == 0)
     {
-        return ngx_at_conf_error_at(cf, &conf->api_where,
+        return ngx_at_conf_error_at(cf, &conf->token_endpoint_position,
                    "the \"auth_token_issuer\" that the directive names has "
                    "no \"audience\" for the tokens of users");
     }
 
     /* disabled, of another address, without a role: it would be a token all the same */
 
-    if (conf->api == NGX_AT_TOKEN_ENDPOINT_OAUTH
-        && conf->api_issuer->demands.n_client_claims == 0)
+    if (conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_OAUTH
+        && conf->token_endpoint_issuer->requirements.n_client_claims == 0)
     {
-        return ngx_at_conf_error_at(cf, &conf->api_where,
+        return ngx_at_conf_error_at(cf, &conf->token_endpoint_position,
                    "the \"auth_token_issuer\" that the directive names has "
                    "no \"client_claim\": nobody would look up whose its "
                    "tokens are");
     }
 
-    if (conf->api != NGX_AT_TOKEN_ENDPOINT_JWKS && atmcf->store.data == NULL) {
-        return ngx_at_conf_error_at(cf, &conf->api_where,
+    if (conf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_JWKS && atmcf->store_path.data == NULL) {
+        return ngx_at_conf_error_at(cf, &conf->token_endpoint_position,
                    "the directive needs an \"auth_token_store\"");
     }
 
@@ -1395,17 +1395,17 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     /* who logs in cannot have a token yet */
 
     if (conf->enable == NGX_CONF_UNSET
-        && conf->api != NGX_AT_TOKEN_ENDPOINT_NONE)
+        && conf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_NONE)
     {
         conf->enable = 0;
     }
 
     if (conf->enable == NGX_CONF_UNSET) {
-        conf->enable_where = prev->enable_where;
+        conf->enable_position = prev->enable_position;
     }
 
     if (conf->trust == NGX_CONF_UNSET_PTR) {
-        conf->trust_where = prev->trust_where;
+        conf->trust_position = prev->trust_position;
     }
 
     if (conf->scopes == NGX_CONF_UNSET_PTR) {
@@ -1415,13 +1415,13 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
     ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
-    ngx_conf_merge_ptr_value(conf->catalogue, prev->catalogue, NULL);
+    ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
     ngx_conf_merge_str_value(conf->realm, prev->realm, "api");
     ngx_conf_merge_ptr_value(conf->errors, prev->errors, NULL);
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
                               NGX_AT_JSON);
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
-    ngx_conf_merge_value(conf->local, prev->local, 1);
+    ngx_conf_merge_value(conf->local_users, prev->local_users, 1);
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
 
     ngx_at_merge_accept(atmcf, prev, conf);

@@ -157,7 +157,7 @@ static const at_claim_path_t  ngx_at_entra_client_claims[] = {
 
 
 ngx_at_issuer_t *
-ngx_at_issuer_find(ngx_at_main_conf_t *atmcf, ngx_str_t *name)
+ngx_at_issuer_find(const ngx_at_main_conf_t *atmcf, const ngx_str_t *name)
 {
     ngx_uint_t         i;
     ngx_at_issuer_t  **issuers;
@@ -212,10 +212,10 @@ static char *
 ngx_at_issuer_set_issuer(ngx_conf_t *cf,
     ngx_at_issuer_t *issuer, size_t offset)
 {
-    issuer->demands.issuers = ngx_at_issuer_copy_arguments(cf);
-    issuer->demands.n_issuers = cf->args->nelts - 1;
+    issuer->requirements.issuers = ngx_at_issuer_copy_arguments(cf);
+    issuer->requirements.n_issuers = cf->args->nelts - 1;
 
-    return issuer->demands.issuers ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return issuer->requirements.issuers ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -228,13 +228,13 @@ ngx_at_issuer_set_client_audience(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 
     value = cf->args->elts;
 
-    ngx_at_conf_note_position(cf, &issuer->audience_where);
+    ngx_at_conf_note_position(cf, &issuer->audience_position);
 
-    issuer->demands.own_client_audience = 1;
-    issuer->demands.any_client_audience = cf->args->nelts > 2
+    issuer->requirements.own_client_audience = 1;
+    issuer->requirements.any_client_audience = cf->args->nelts > 2
                                        && ngx_at_str_is(&value[2], "any");
 
-    return 1 + issuer->demands.any_client_audience;
+    return 1 + issuer->requirements.any_client_audience;
 }
 
 
@@ -253,7 +253,7 @@ ngx_at_issuer_set_audience(ngx_conf_t *cf,
         i += ngx_at_issuer_set_client_audience(cf, issuer);
 
     } else if (ngx_at_str_is(&value[1], "any")) {
-        issuer->demands.any_audience = 1;
+        issuer->requirements.any_audience = 1;
         return cf->args->nelts == 2 ? NGX_CONF_OK : "takes \"any\" alone";
     }
 
@@ -262,8 +262,8 @@ ngx_at_issuer_set_audience(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    issuer->demands.audiences = audiences + i - 1;
-    issuer->demands.n_audiences = cf->args->nelts - i;
+    issuer->requirements.audiences = audiences + i - 1;
+    issuer->requirements.n_audiences = cf->args->nelts - i;
 
     for ( /* void */ ; i < cf->args->nelts; i++) {
         if (ngx_at_str_is(&value[i], "any")) {
@@ -288,7 +288,7 @@ ngx_at_issuer_set_algorithms(ngx_conf_t *cf,
     ngx_uint_t   i;
 
     value = cf->args->elts;
-    issuer->demands.algs = 0;
+    issuer->requirements.algs = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
         alg = at_alg_find(ngx_at_view(value[i]));
@@ -299,7 +299,7 @@ ngx_at_issuer_set_algorithms(ngx_conf_t *cf,
                        "ES256, ES384 and EdDSA");
         }
 
-        issuer->demands.algs |= at_alg_bit(alg);
+        issuer->requirements.algs |= at_alg_bit(alg);
     }
 
     return NGX_CONF_OK;
@@ -319,20 +319,20 @@ ngx_at_issuer_set_typ(ngx_conf_t *cf, ngx_at_issuer_t *issuer, size_t offset)
         return NGX_CONF_ERROR;
     }
 
-    issuer->demands.typ_absent = 0;
+    issuer->requirements.typ_absent = 0;
     n = 0;
 
     for (i = 0; i < cf->args->nelts - 1; i++) {
         if (at_str_equal(typs[i], at_str("absent"))) {
-            issuer->demands.typ_absent = 1;
+            issuer->requirements.typ_absent = 1;
 
         } else {
             typs[n++] = typs[i];
         }
     }
 
-    issuer->demands.typs = typs;
-    issuer->demands.n_typs = n;
+    issuer->requirements.typs = typs;
+    issuer->requirements.n_typs = n;
 
     return NGX_CONF_OK;
 }
@@ -364,7 +364,7 @@ ngx_at_issuer_set_time(ngx_conf_t *cf, ngx_at_issuer_t *issuer, size_t offset)
                                          "it takes a time, as \"30s\"");
     }
 
-    *(int64_t *) ((u_char *) &issuer->demands + offset) = time;
+    *(int64_t *) ((u_char *) &issuer->requirements + offset) = time;
 
     return NGX_CONF_OK;
 }
@@ -378,7 +378,7 @@ ngx_at_issuer_set_path(ngx_conf_t *cf, ngx_at_issuer_t *issuer, size_t offset)
     value = cf->args->elts;
 
     return ngx_at_parse_claim_path(cf, &value[1],
-                        (at_claim_path_t *) ((u_char *) &issuer->demands + offset));
+                        (at_claim_path_t *) ((u_char *) &issuer->requirements + offset));
 }
 
 
@@ -390,7 +390,7 @@ ngx_at_issuer_set_path_or_off(ngx_conf_t *cf,
     ngx_str_t        *value;
 
     value = cf->args->elts;
-    path = (at_claim_path_t *) ((u_char *) &issuer->demands + offset);
+    path = (at_claim_path_t *) ((u_char *) &issuer->requirements + offset);
 
     if (ngx_at_str_is(&value[1], "off")) {
         path->n = 0;
@@ -405,7 +405,7 @@ static char *
 ngx_at_issuer_set_scope_claim(ngx_conf_t *cf,
     ngx_at_issuer_t *issuer, size_t offset)
 {
-    issuer->demands.own_scope_claim = 1;
+    issuer->requirements.own_scope_claim = 1;
 
     return ngx_at_issuer_set_path(cf, issuer, offset);
 }
@@ -420,7 +420,7 @@ ngx_at_issuer_set_delegated(ngx_conf_t *cf,
     value = cf->args->elts;
 
     if (ngx_at_str_is(&value[1], "off")) {
-        issuer->demands.no_users = 1;
+        issuer->requirements.no_users = 1;
 
     } else if (!ngx_at_str_is(&value[1], "on")) {
         return ngx_at_conf_invalid_value(cf, &value[1],
@@ -443,13 +443,13 @@ ngx_at_issuer_set_client_claim(ngx_conf_t *cf,
 
     value = cf->args->elts;
 
-    ngx_at_conf_note_position(cf, &issuer->client_where);
+    ngx_at_conf_note_position(cf, &issuer->client_claim_position);
 
     for (i = 1; i < cf->args->nelts; i++) {
         if (ngx_at_str_is(&value[i], "entra")) {
-            issuer->demands.entra = 1;
-            issuer->demands.client_claims = ngx_at_entra_client_claims;
-            issuer->demands.n_client_claims = 2;
+            issuer->requirements.entra = 1;
+            issuer->requirements.client_claims = ngx_at_entra_client_claims;
+            issuer->requirements.n_client_claims = 2;
             return cf->args->nelts == 2 ? NGX_CONF_OK
                                         : "takes \"entra\" alone";
         }
@@ -473,8 +473,8 @@ ngx_at_issuer_set_client_claim(ngx_conf_t *cf,
         }
     }
 
-    issuer->demands.client_claims = issuer->client_claims.elts;
-    issuer->demands.n_client_claims = issuer->client_claims.nelts;
+    issuer->requirements.client_claims = issuer->client_claims.elts;
+    issuer->requirements.n_client_claims = issuer->client_claims.nelts;
 
     return NGX_CONF_OK;
 }
@@ -538,9 +538,9 @@ ngx_at_issuer_set_access_token(ngx_conf_t *cf,
             }
 
         } else if (ngx_at_conf_cut_parameter(&rest, "cookie_expires=")) {
-            issuer->access_kept = ngx_at_issuer_parse_seconds(&rest);
+            issuer->access_cookie_expires = ngx_at_issuer_parse_seconds(&rest);
 
-            if (issuer->access_kept) {
+            if (issuer->access_cookie_expires) {
                 continue;
             }
 
@@ -664,10 +664,10 @@ ngx_at_issuer_parse_failures(ngx_at_issuer_t *issuer, ngx_str_t value)
 
     n = ngx_atoi(value.data, slash - value.data);
 
-    issuer->failures = n;
-    issuer->failures_time = ngx_at_issuer_parse_seconds(&time);
+    issuer->max_failures = n;
+    issuer->failures_interval = ngx_at_issuer_parse_seconds(&time);
 
-    return n > 0 && n <= 1000000 && issuer->failures_time ? NGX_OK
+    return n > 0 && n <= 1000000 && issuer->failures_interval ? NGX_OK
                                                           : NGX_DECLINED;
 }
 
@@ -681,14 +681,14 @@ ngx_at_issuer_set_password(ngx_conf_t *cf,
     ngx_uint_t   i;
 
     value = cf->args->elts;
-    issuer->local = 1;
+    issuer->has_users = 1;
 
     for (i = 1; i < cf->args->nelts; i++) {
         rest = value[i];
 
         if (ngx_at_conf_cut_parameter(&rest, "remember=")) {
             time = ngx_parse_time(&rest, 1);
-            issuer->remember = time;
+            issuer->password_cache_time = time;
 
             if (time != NGX_ERROR && time <= NGX_AT_TIME_MAX) {
                 continue;
@@ -826,9 +826,9 @@ ngx_at_issuer_apply_admin_default(const ngx_at_issuer_block_t *block)
     issuer = block->issuer;
 
     if (!ngx_at_issuer_has_directive(block, "admin_claim")
-        && !issuer->demands.entra && issuer->sources.nelts == 0)
+        && !issuer->requirements.entra && issuer->sources.nelts == 0)
     {
-        ngx_at_issuer_set_default_path(&issuer->demands.admin_claim,
+        ngx_at_issuer_set_default_path(&issuer->requirements.admin_claim,
                                        at_str("isAdmin"));
     }
 }
@@ -841,7 +841,7 @@ ngx_at_issuer_apply_entra_defaults(const ngx_at_issuer_block_t *block)
 {
     at_issuer_t  *demands;
 
-    demands = &block->issuer->demands;
+    demands = &block->issuer->requirements;
 
     if (!ngx_at_issuer_has_directive(block, "delegated")) {
         demands->no_users = 1;
@@ -875,11 +875,11 @@ ngx_at_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
     issuer->refresh_expires = 24 * 60 * 60;
     issuer->refresh_length = 80;
     issuer->refresh_grace = 5000;
-    issuer->remember = 60;
-    issuer->failures = 10;
-    issuer->failures_time = 60;
+    issuer->password_cache_time = 60;
+    issuer->max_failures = 10;
+    issuer->failures_interval = 60;
 
-    demands = &issuer->demands;
+    demands = &issuer->requirements;
     demands->name = ngx_at_view(*name);
     demands->algs = at_alg_bit(AT_RS256);
     demands->max_age = AT_NO_MAX_AGE;
@@ -932,7 +932,7 @@ ngx_at_issuer_parse(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 
     ngx_at_issuer_apply_admin_default(&block);
 
-    if (issuer->demands.entra) {
+    if (issuer->requirements.entra) {
         ngx_at_issuer_apply_entra_defaults(&block);
     }
 
@@ -945,18 +945,18 @@ ngx_at_issuer_parse(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 static char *
 ngx_at_issuer_find_missing(ngx_at_issuer_t *issuer)
 {
-    if (issuer->demands.n_issuers == 0) {
+    if (issuer->requirements.n_issuers == 0) {
         return "issuer";
     }
 
-    if (issuer->demands.n_audiences == 0 && !issuer->demands.any_audience
-        && !issuer->demands.own_client_audience)
+    if (issuer->requirements.n_audiences == 0 && !issuer->requirements.any_audience
+        && !issuer->requirements.own_client_audience)
     {
         return "audience";
     }
 
-    if (issuer->signing_keys.nelts && issuer->demands.n_audiences == 0
-        && !issuer->demands.own_client_audience)
+    if (issuer->signing_keys.nelts && issuer->requirements.n_audiences == 0
+        && !issuer->requirements.own_client_audience)
     {
         return "audience (of the tokens that it signs)";
     }
@@ -1040,23 +1040,23 @@ ngx_at_issuer_check_clients(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
     for (i = 0; i < atmcf->issuers.nelts; i++) {
         issuer = issuers[i];
 
-        if (issuer->demands.own_client_audience
-            && issuer->demands.n_client_claims == 0)
+        if (issuer->requirements.own_client_audience
+            && issuer->requirements.n_client_claims == 0)
         {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"audience clients\" of \"auth_token_issuer %V\" "
                           "needs a \"client_claim\" in %V:%ui",
-                          &issuer->name, &issuer->audience_where.file,
-                          issuer->audience_where.line);
+                          &issuer->name, &issuer->audience_position.file,
+                          issuer->audience_position.line);
             return NGX_ERROR;
         }
 
-        if (issuer->demands.n_client_claims && atmcf->store.data == NULL) {
+        if (issuer->requirements.n_client_claims && atmcf->store_path.data == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"client_claim\" of \"auth_token_issuer %V\" needs "
                           "an \"auth_token_store\" in %V:%ui",
-                          &issuer->name, &issuer->client_where.file,
-                          issuer->client_where.line);
+                          &issuer->name, &issuer->client_claim_position.file,
+                          issuer->client_claim_position.line);
             return NGX_ERROR;
         }
     }

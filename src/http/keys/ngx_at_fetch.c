@@ -27,6 +27,7 @@
 #include "http/keys/ngx_at_source.h"
 #include "http/store/ngx_at_state.h"
 #include "http/worker/ngx_at_watch.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 #define NGX_AT_FETCH_INTERVAL      500  /* milliseconds */
@@ -40,7 +41,7 @@
 
 /* a fetch: the event loop fills the upper part, the thread the lower one */
 struct ngx_at_fetch_s {
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
     ngx_at_source_t     *source;
     ngx_thread_task_t   *task;
     ngx_log_t           *log;
@@ -196,7 +197,7 @@ ngx_at_fetch_check_document(ngx_at_fetch_t *fetch,
         return at_error(&fetch->err, "\"%s\" is not a JSON object", url);
     }
 
-    set = at_keyset_parse(text, fetch->source->issuer->demands.algs,
+    set = at_keyset_parse(text, fetch->source->issuer->requirements.algs,
                           ngx_at_fetch_add_warning, fetch, &reason);
     if (set == NULL) {
         return at_error(&fetch->err, "\"%s\" %s", url, reason.text);
@@ -273,7 +274,7 @@ ngx_at_fetch_ignore_warning(void *data, const char *text)
 
 
 static void
-ngx_at_fetch_swap_keys(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_swap_keys(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, at_keyset_t *set)
 {
     at_keyset_t  **place;
@@ -282,7 +283,7 @@ ngx_at_fetch_swap_keys(ngx_at_main_conf_t *atmcf,
 
     at_keyset_free(*place);
     *place = set;
-    atmcf->keys_generation++;
+    ngx_at_worker()->keys_generation++;
 }
 
 
@@ -328,7 +329,7 @@ ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
  */
 
 static ngx_int_t
-ngx_at_fetch_use_document(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_use_document(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, at_str_t text, time_t last,
     ngx_log_t *log, at_error_t *err)
 {
@@ -357,7 +358,7 @@ ngx_at_fetch_use_document(ngx_at_main_conf_t *atmcf,
         return NGX_OK;
     }
 
-    set = at_keyset_parse(text, source->issuer->demands.algs,
+    set = at_keyset_parse(text, source->issuer->requirements.algs,
                           ngx_at_fetch_ignore_warning, NULL, err);
     if (set == NULL) {
         return NGX_ERROR;
@@ -379,7 +380,7 @@ ngx_at_fetch_use_document(ngx_at_main_conf_t *atmcf,
 
 
 static void
-ngx_at_fetch_load(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_load(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, ngx_log_t *log)
 {
     int    rc;
@@ -434,7 +435,7 @@ ngx_at_fetch_load(ngx_at_main_conf_t *atmcf,
 
 
 static void
-ngx_at_fetch_expire(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_expire(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, ngx_log_t *log)
 {
     if (source->fetched == 0
@@ -562,7 +563,7 @@ ngx_at_fetch_post_task(ngx_at_fetch_t *fetch)
 
 
 static void
-ngx_at_fetch_check_source(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_check_source(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, ngx_log_t *log)
 {
     ngx_at_fetch_t  *fetch;
@@ -586,7 +587,7 @@ ngx_at_fetch_check_source(ngx_at_main_conf_t *atmcf,
 
 static ngx_int_t
 ngx_at_fetch_create(ngx_cycle_t *cycle,
-    ngx_at_main_conf_t *atmcf,
+    const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source)
 {
     char                          name[sizeof("keys-")
@@ -625,12 +626,12 @@ ngx_at_fetch_create(ngx_cycle_t *cycle,
 
 
 typedef ngx_int_t (*ngx_at_source_pt)(
-    ngx_at_main_conf_t *atmcf,
+    const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, void *data);
 
 
 static ngx_int_t
-ngx_at_each_source(ngx_at_main_conf_t *atmcf,
+ngx_at_each_source(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_pt handler, void *data)
 {
     ngx_uint_t         i, k;
@@ -654,7 +655,7 @@ ngx_at_each_source(ngx_at_main_conf_t *atmcf,
 
 
 static ngx_int_t
-ngx_at_fetch_poll_source(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_poll_source(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, void *log)
 {
     ngx_at_fetch_check_source(atmcf, source, log);
@@ -664,16 +665,16 @@ ngx_at_fetch_poll_source(ngx_at_main_conf_t *atmcf,
 
 
 static void
-ngx_at_fetch_poll(void *data, ngx_log_t *log)
+ngx_at_fetch_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    (void) ngx_at_each_source(data, ngx_at_fetch_poll_source, log);
+    (void) ngx_at_each_source(atmcf, ngx_at_fetch_poll_source, log);
 }
 
 
 /* what another server, or the one before, has left is there at once */
 
 static ngx_int_t
-ngx_at_fetch_init_source(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_init_source(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, void *data)
 {
     ngx_cycle_t *cycle = data;
@@ -690,7 +691,7 @@ ngx_at_fetch_init_source(ngx_at_main_conf_t *atmcf,
 
 
 ngx_int_t
-ngx_at_fetch_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     if (atmcf->nsources == 0) {
         return NGX_OK;
@@ -714,7 +715,7 @@ ngx_at_fetch_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
 /* the threads have ended: another worker need not wait for the lease to do so */
 
 static ngx_int_t
-ngx_at_fetch_release_lease(ngx_at_main_conf_t *atmcf,
+ngx_at_fetch_release_lease(const ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source, void *data)
 {
     if (source->fetch && source->fetch->busy) {
@@ -729,7 +730,7 @@ ngx_at_fetch_release_lease(ngx_at_main_conf_t *atmcf,
 
 
 void
-ngx_at_fetch_exit(ngx_at_main_conf_t *atmcf)
+ngx_at_fetch_exit(const ngx_at_main_conf_t *atmcf)
 {
     (void) ngx_at_each_source(atmcf, ngx_at_fetch_release_lease, NULL);
 }
@@ -737,14 +738,14 @@ ngx_at_fetch_exit(ngx_at_main_conf_t *atmcf)
 #else
 
 ngx_int_t
-ngx_at_fetch_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     return NGX_OK;      /* the configuration had no source */
 }
 
 
 void
-ngx_at_fetch_exit(ngx_at_main_conf_t *atmcf)
+ngx_at_fetch_exit(const ngx_at_main_conf_t *atmcf)
 {
 }
 
@@ -759,7 +760,7 @@ ngx_at_issuer_from_trusted(const at_trusted_issuer_t *trusted)
 {
     return (ngx_at_issuer_t *) (uintptr_t)
            ((u_char *) (uintptr_t) trusted->issuer
-            - offsetof(ngx_at_issuer_t, demands));
+            - offsetof(ngx_at_issuer_t, requirements));
 }
 
 

@@ -16,8 +16,9 @@
 #include "http/base/ngx_at_main_conf.h"
 
 
-ngx_int_t ngx_at_fetch_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
-void ngx_at_fetch_exit(ngx_at_main_conf_t *atmcf);
+ngx_int_t ngx_at_fetch_watch(ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf);
+void ngx_at_fetch_exit(const ngx_at_main_conf_t *atmcf);
 
 /* a token names a key that nobody knows: it may be a new one */
 void ngx_at_fetch_for_unknown_kid(

@@ -22,6 +22,7 @@
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/worker/ngx_at_watch.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 #define NGX_AT_KEY_FILE_SIZE  (1024 * 1024)
@@ -208,14 +209,14 @@ ngx_at_trust_signing_keys(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
     }
 
     set = at_keyset_parse(ngx_at_view(issuer->jwks),
-                          issuer->demands.algs, ngx_at_log_key_warning,
+                          issuer->requirements.algs, ngx_at_log_key_warning,
                           &warning, &err);
     if (set == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"signing_key\" of \"auth_token_issuer %V\" %s "
                       "in %V:%ui",
-                      &issuer->name, err.text, &issuer->signing_where.file,
-                      issuer->signing_where.line);
+                      &issuer->name, err.text, &issuer->signing_key_position.file,
+                      issuer->signing_key_position.line);
         return NGX_CONF_ERROR;
     }
 
@@ -256,7 +257,7 @@ ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 
     for (i = 0; i < issuer->key_files.nelts; i++) {
 
-        if (ngx_at_read_keys(&key_file[i], issuer->demands.algs,
+        if (ngx_at_read_keys(&key_file[i], issuer->requirements.algs,
                              &issuer->sets[i], cf->log, &err)
             != NGX_OK)
         {
@@ -294,7 +295,7 @@ ngx_at_log_key_error(ngx_at_key_file_t *key_file,
 
 
 static void
-ngx_at_check_key_file(ngx_at_main_conf_t *atmcf,
+ngx_at_check_key_file(const ngx_at_main_conf_t *atmcf,
     ngx_at_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log)
 {
     ngx_int_t           rc;
@@ -312,7 +313,7 @@ ngx_at_check_key_file(ngx_at_main_conf_t *atmcf,
         return;
     }
 
-    rc = ngx_at_read_keys(key_file, issuer->demands.algs, &set, log, &err);
+    rc = ngx_at_read_keys(key_file, issuer->requirements.algs, &set, log, &err);
 
     if (rc == NGX_ERROR) {
         ngx_at_log_key_error(key_file, log, &err);
@@ -327,7 +328,7 @@ ngx_at_check_key_file(ngx_at_main_conf_t *atmcf,
 
     at_keyset_free(issuer->sets[i]);
     issuer->sets[i] = set;
-    atmcf->keys_generation++;
+    ngx_at_worker()->keys_generation++;
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "auth_token: issuer \"%V\" has %uz new keys from \"%V\"",
@@ -336,12 +337,12 @@ ngx_at_check_key_file(ngx_at_main_conf_t *atmcf,
 
 
 typedef void (*ngx_at_key_file_pt)(
-    ngx_at_main_conf_t *atmcf,
+    const ngx_at_main_conf_t *atmcf,
     ngx_at_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log);
 
 
 static void
-ngx_at_each_key_file(ngx_at_main_conf_t *atmcf,
+ngx_at_each_key_file(const ngx_at_main_conf_t *atmcf,
     ngx_at_key_file_pt handler, ngx_log_t *log)
 {
     ngx_uint_t         i, k;
@@ -358,16 +359,16 @@ ngx_at_each_key_file(ngx_at_main_conf_t *atmcf,
 
 
 static void
-ngx_at_check_key_files(void *data, ngx_log_t *log)
+ngx_at_check_key_files(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    ngx_at_each_key_file(data, ngx_at_check_key_file, log);
+    ngx_at_each_key_file(atmcf, ngx_at_check_key_file, log);
 }
 
 
 /* the master read it as root: what a worker may not read it cannot watch */
 
 static void
-ngx_at_warn_unreadable(ngx_at_main_conf_t *atmcf,
+ngx_at_warn_unreadable(const ngx_at_main_conf_t *atmcf,
     ngx_at_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log)
 {
     at_file_t           file;
@@ -393,7 +394,7 @@ ngx_at_warn_unreadable(ngx_at_main_conf_t *atmcf,
 
 
 ngx_int_t
-ngx_at_keys_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     if (atmcf->issuers.nelts == 0) {
         return NGX_OK;

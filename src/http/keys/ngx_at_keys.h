@@ -19,7 +19,8 @@
 char *ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
 char *ngx_at_key_file_add(ngx_conf_t *cf,
     ngx_at_issuer_t *issuer, ngx_str_t *path);
-ngx_int_t ngx_at_keys_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
+ngx_int_t ngx_at_keys_watch(ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf);
 
 
 #endif

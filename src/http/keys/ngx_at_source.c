@@ -366,8 +366,8 @@ ngx_at_sources_resolve(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
         sources[i]->set = issuer->key_files.nelts + i;
 
         if (sources[i]->discovery) {
-            sources[i]->url = ngx_at_from_view(issuer->demands.issuers[0]);
-            url = at_discovery_url(issuer->demands.issuers[0], &err);
+            sources[i]->url = ngx_at_from_view(issuer->requirements.issuers[0]);
+            url = at_discovery_url(issuer->requirements.issuers[0], &err);
 
             if (url == NULL) {
                 ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -465,7 +465,7 @@ ngx_at_source_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_at_source_zone_t  *zone;
     ngx_at_issuer_t      **issuers;
     ngx_at_source_t      **sources;
-    ngx_at_main_conf_t    *atmcf;
+    const ngx_at_main_conf_t    *atmcf;
 
     atmcf = shm_zone->data;
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;

@@ -21,48 +21,7 @@
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/store/ngx_at_store.h"
-
-
-static void
-ngx_at_cache_cleanup(void *data)
-{
-    ngx_at_main_conf_t *atmcf = data;
-
-    at_cache_free(atmcf->cache);
-    at_verifier_free(atmcf->verifier);
-}
-
-
-ngx_int_t
-ngx_at_cache_init(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(cycle->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_at_cache_cleanup;
-    cln->data = atmcf;
-
-    atmcf->verifier = at_verifier_create();
-
-    if (atmcf->verifier == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (atmcf->cache_size == 0) {
-        return NGX_OK;
-    }
-
-    /* what a worker has of libraries is a sixteenth of the default, and counts */
-
-    atmcf->cache = at_cache_create(ngx_max(AT_CACHE_SIZE_MIN,
-                                    atmcf->cache_size - atmcf->cache_size / 16));
-
-    return atmcf->cache ? NGX_OK : NGX_ERROR;
-}
+#include "http/worker/ngx_at_worker.h"
 
 
 at_cache_epoch_t
@@ -70,7 +29,7 @@ ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf)
 {
     at_cache_epoch_t  epoch;
 
-    epoch.keys = atmcf->keys_generation + 1;
+    epoch.keys = ngx_at_worker()->keys_generation + 1;
     epoch.store = ngx_at_store_generation(atmcf);
 
     return epoch;
@@ -127,12 +86,13 @@ ngx_at_cache_lookup_text(const ngx_at_main_conf_t *atmcf,
     at_cache_key_t        key;
     const at_identity_t  *identity;
 
-    if (atmcf->cache == NULL) {
+    if (ngx_at_worker()->cache == NULL) {
         return 0;
     }
 
     key = ngx_at_cache_key(ctx, text, trust);
-    identity = at_cache_get(atmcf->cache, &key, &ctx->epoch, ngx_at_now());
+    identity = at_cache_get(ngx_at_worker()->cache, &key, &ctx->epoch,
+                            ngx_at_now());
     if (identity == NULL) {
         return 0;
     }
@@ -196,7 +156,7 @@ ngx_at_cache_insert_text(
     at_cache_key_t    key;
     at_cache_epoch_t  epoch;
 
-    if (atmcf->cache == NULL || ctx->behind) {
+    if (ngx_at_worker()->cache == NULL || ctx->behind) {
         return;
     }
 
@@ -217,5 +177,6 @@ ngx_at_cache_insert_text(
     }
 
     key = ngx_at_cache_key(ctx, text, trust);
-    at_cache_put(atmcf->cache, &key, ctx->identity, &epoch, ngx_at_now());
+    at_cache_put(ngx_at_worker()->cache, &key, ctx->identity, &epoch,
+                 ngx_at_now());
 }

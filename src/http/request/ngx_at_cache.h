@@ -19,8 +19,6 @@
 #include "http/request/ngx_at_ctx.h"
 
 
-ngx_int_t ngx_at_cache_init(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
-
 at_cache_epoch_t ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf);
 
 /* milliseconds since the epoch */

@@ -30,7 +30,7 @@
  * "verdict" that of the access phase.
  */
 typedef struct {
-    ngx_at_loc_conf_t    *conf;
+    const ngx_at_loc_conf_t    *conf;
     at_verdict_e          authenticated;
     at_verdict_e          verdict;
     at_cache_epoch_t      epoch;                    /* as it was then */

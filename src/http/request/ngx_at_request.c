@@ -334,7 +334,7 @@ ngx_at_find_endpoint(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
         return NULL;
     }
 
-    return at_endpoint_list_match(atcf->catalogue,
+    return at_endpoint_list_match(atcf->endpoints,
                                   ngx_at_view(r->method_name), uri);
 }
 

@@ -36,7 +36,7 @@
 typedef struct {
     ngx_connection_t     connection;                /* for ngx_event_ident() */
     ngx_event_t          event;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 } ngx_at_sessions_watch_t;
 
 typedef struct {
@@ -68,7 +68,7 @@ static struct {
 
 
 static void
-ngx_at_sessions_open(ngx_at_main_conf_t *atmcf)
+ngx_at_sessions_open(const ngx_at_main_conf_t *atmcf)
 {
     ngx_str_t              path;
     at_error_t             err;
@@ -139,7 +139,7 @@ ngx_at_sessions_close_if_replaced(void)
 
 
 at_session_db_t *
-ngx_at_sessions_get(ngx_at_main_conf_t *atmcf)
+ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf)
 {
     if (ngx_at_session_env.sessions) {
         ngx_at_sessions_close_if_replaced();
@@ -372,7 +372,7 @@ ngx_at_sessions_handler(ngx_event_t *ev)
 
 
 ngx_int_t
-ngx_at_sessions_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+ngx_at_sessions_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     ngx_at_sessions_watch_t  *watch;
 

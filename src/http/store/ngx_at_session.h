@@ -21,9 +21,10 @@
  * NULL while it cannot be used; tried again now and then.  What is given out goes
  * to a job within the same event, or nowhere: later there may be another one.
  */
-at_session_db_t *ngx_at_sessions_get(ngx_at_main_conf_t *atmcf);
+at_session_db_t *ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf);
 
-ngx_int_t ngx_at_sessions_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
+ngx_int_t ngx_at_sessions_watch(ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf);
 void ngx_at_sessions_exit(void);
 
 

@@ -55,8 +55,8 @@ ngx_at_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 void
 ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->state_where.line == 0) {
-        ngx_at_conf_note_position(cf, &atmcf->state_where);
+    if (atmcf->state_position.line == 0) {
+        ngx_at_conf_note_position(cf, &atmcf->state_position);
     }
 }
 
@@ -82,7 +82,7 @@ ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
         ngx_str_set(&atmcf->state_path, NGX_AT_STATE_PATH);
     }
 
-    if (atmcf->state_where.line == 0) {
+    if (atmcf->state_position.line == 0) {
         return NGX_OK;
     }
 
@@ -95,8 +95,8 @@ ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"auth_token_state_path\": %s; it is needed in %V:%ui",
-                      err.text, &atmcf->state_where.file,
-                      atmcf->state_where.line);
+                      err.text, &atmcf->state_position.file,
+                      atmcf->state_position.line);
         return NGX_ERROR;
     }
 
@@ -148,7 +148,7 @@ ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
     at_state_key_t   *key;
     ngx_core_conf_t  *ccf;
 
-    if (atmcf->state_where.line == 0) {
+    if (atmcf->state_position.line == 0) {
         return NGX_OK;
     }
 
@@ -171,8 +171,8 @@ ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
 
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                   "\"auth_token_state_path\": %s; it is needed in %V:%ui",
-                  err.text, &atmcf->state_where.file,
-                  atmcf->state_where.line);
+                  err.text, &atmcf->state_position.file,
+                  atmcf->state_position.line);
 
     return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
 }

@@ -16,21 +16,11 @@
 #include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/worker/ngx_at_watch.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 #define NGX_AT_STORE_INTERVAL  1000  /* milliseconds */
 #define NGX_AT_GROUPS_MAX      64
-
-
-/* the environment of this process, and the path that it was opened by */
-
-static struct {
-    char          path[NGX_MAX_PATH];
-    at_store_t   *store;
-    uint64_t      txnid;        /* LMDB's, as it was seen last */
-    uint64_t      epoch;        /* goes up with any change of it */
-    at_error_t    complaint;
-} ngx_at_store_env;
 
 
 /* --- configuration ------------------------------------------------------- */
@@ -43,7 +33,7 @@ ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t  *value, path;
 
-    if (atmcf->store.data) {
+    if (atmcf->store_path.data) {
         return "is duplicate";
     }
 
@@ -63,8 +53,8 @@ ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "has too long a path";
     }
 
-    atmcf->store = path;
-    ngx_at_conf_note_position(cf, &atmcf->store_where);
+    atmcf->store_path = path;
+    ngx_at_conf_note_position(cf, &atmcf->store_position);
 
     return NGX_CONF_OK;
 }
@@ -132,7 +122,7 @@ ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
     at_error_t         err, other;
     at_store_worker_t  reader;
 
-    if (atmcf->store.data == NULL) {
+    if (atmcf->store_path.data == NULL) {
         return NGX_OK;
     }
 
@@ -142,10 +132,11 @@ ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
         return NGX_ERROR;
     }
 
-    rc = at_store_inspect((char *) atmcf->store.data, &reader, &err);
+    rc = at_store_inspect((char *) atmcf->store_path.data, &reader, &err);
 
     if (rc < 0 && known == NGX_DECLINED
-        && at_store_inspect((char *) atmcf->store.data, NULL, &other) >= 0)
+        && at_store_inspect((char *) atmcf->store_path.data, NULL, &other)
+           >= 0)
     {
         rc = 1;
     }
@@ -155,7 +146,7 @@ ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
     if (rc != 0) {
         ngx_log_error(level, cf->log, 0,
                       "\"auth_token_store\": %s in %V:%ui", err.text,
-                      &atmcf->store_where.file, atmcf->store_where.line);
+                      &atmcf->store_position.file, atmcf->store_position.line);
     }
 
     return rc < 0 ? NGX_ERROR : NGX_OK;
@@ -166,39 +157,27 @@ ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 
 
 static void
-ngx_at_close_store(void)
-{
-    at_store_close(ngx_at_store_env.store);
-    ngx_at_store_env.store = NULL;
-}
-
-
-static void
-ngx_at_open_store(ngx_str_t *path, ngx_log_t *log)
+ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
+    ngx_log_t *log)
 {
     at_error_t  err;
 
-    ngx_at_store_env.store = at_store_open((char *) path->data,
-                                           AT_STORE_READ, &err);
+    open->handle = at_store_open((char *) path->data, AT_STORE_READ, &err);
 
-    /* what took the place of another is looked at twice */
+    /* the file that replaces another one may not be complete yet */
 
-    if (ngx_at_store_env.store
-        && ngx_at_store_env.path[0]
-        && !at_store_is_current(ngx_at_store_env.store))
-    {
-        (void) at_error(&err, "\"%s\" is not whole yet", path->data);
-        ngx_at_close_store();
+    if (open->handle && open->path[0] && !at_store_is_current(open->handle)) {
+        (void) at_error(&err, "\"%s\" is incomplete", path->data);
+        at_store_close(open->handle);
+        open->handle = NULL;
     }
 
-    if (ngx_at_store_env.store) {
-        ngx_at_store_env.epoch++;
+    if (open->handle) {
+        open->epoch++;
+        (void) ngx_cpystrn((u_char *) open->path, path->data, NGX_MAX_PATH);
 
-        (void) ngx_cpystrn((u_char *) ngx_at_store_env.path,
-                           path->data, NGX_MAX_PATH);
-
-        if (ngx_at_store_env.complaint.text[0]) {
-            ngx_at_store_env.complaint.text[0] = '\0';
+        if (open->error.text[0]) {
+            open->error.text[0] = '\0';
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
                           "auth_token: the store \"%V\" is open again", path);
         }
@@ -206,10 +185,10 @@ ngx_at_open_store(ngx_str_t *path, ngx_log_t *log)
         return;
     }
 
-    /* once for each state of things, not every second */
+    /* log an error once, not every second */
 
-    if (ngx_strcmp(ngx_at_store_env.complaint.text, err.text) != 0) {
-        ngx_at_store_env.complaint = err;
+    if (ngx_strcmp(open->error.text, err.text) != 0) {
+        open->error = err;
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "auth_token: %s; requests that need the store are "
                       "refused", err.text);
@@ -217,78 +196,91 @@ ngx_at_open_store(ngx_str_t *path, ngx_log_t *log)
 }
 
 
-/* a store that was renamed, restored, cut or removed is not noticed by LMDB */
+/* LMDB does not notice that its file was renamed, replaced, cut or removed */
 
 static void
-ngx_at_reopen_store(ngx_str_t *path, ngx_log_t *log)
+ngx_at_reopen_store(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    if (ngx_at_store_env.store
-        && (ngx_strcmp(ngx_at_store_env.path, path->data) != 0
-            || !at_store_is_current(ngx_at_store_env.store)))
+    ngx_at_worker_store_t  *open;
+
+    open = &ngx_at_worker()->store;
+
+    if (open->handle
+        && (ngx_strcmp(open->path, atmcf->store_path.data) != 0
+            || !at_store_is_current(open->handle)))
     {
-        ngx_at_close_store();
+        at_store_close(open->handle);
+        open->handle = NULL;
     }
 
-    if (ngx_at_store_env.store == NULL) {
-        ngx_at_open_store(path, log);
+    if (open->handle == NULL) {
+        ngx_at_open_store(open, &atmcf->store_path, log);
     }
 }
 
 
 static void
-ngx_at_store_poll(void *data, ngx_log_t *log)
+ngx_at_store_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    ngx_at_reopen_store(data, log);
+    at_store_t  *store;
 
-    /* nobody may ask for a while */
+    ngx_at_reopen_store(atmcf, log);
 
-    if (ngx_at_store_env.store) {
-        at_store_release_snapshot(ngx_at_store_env.store);
+    store = ngx_at_worker()->store.handle;
+
+    /* the next request may be far away */
+
+    if (store) {
+        at_store_release_snapshot(store);
     }
 }
 
 
 ngx_int_t
-ngx_at_store_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+ngx_at_store_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->store.data == NULL) {
+    if (atmcf->store_path.data == NULL) {
         return NGX_OK;
     }
 
-    ngx_at_reopen_store(&atmcf->store, cycle->log);
+    ngx_at_reopen_store(atmcf, cycle->log);
 
-    /* a snapshot must not stay as long as the last connection does */
+    /* also while exiting: a connection may stay open longer than a snapshot */
 
-    return ngx_at_watch(cycle, NGX_AT_STORE_INTERVAL,
-                        1, ngx_at_store_poll,
-                        &atmcf->store);
+    return ngx_at_watch(cycle, NGX_AT_STORE_INTERVAL, 1, ngx_at_store_poll,
+                        atmcf);
 }
 
 
 void
-ngx_at_store_exit(ngx_cycle_t *cycle)
+ngx_at_store_exit(void)
 {
-    ngx_at_close_store();
+    at_store_close(ngx_at_worker()->store.handle);
+    ngx_at_worker()->store.handle = NULL;
 }
 
 
 at_store_t *
 ngx_at_store_get(const ngx_at_main_conf_t *atmcf)
 {
-    return atmcf->store.data
-           && ngx_strcmp(ngx_at_store_env.path, atmcf->store.data)
-              == 0
-           ? ngx_at_store_env.store : NULL;
+    ngx_at_worker_store_t  *open;
+
+    open = &ngx_at_worker()->store;
+
+    return atmcf->store_path.data
+           && ngx_strcmp(open->path, atmcf->store_path.data) == 0
+           ? open->handle : NULL;
 }
 
 
-/* the number of a restored store goes back, and may come to the same again */
+/* the transaction number of a restored store may repeat an earlier one */
 
 uint64_t
 ngx_at_store_generation(const ngx_at_main_conf_t *atmcf)
 {
-    uint64_t     txnid;
-    at_store_t  *store;
+    uint64_t                txnid;
+    at_store_t             *store;
+    ngx_at_worker_store_t  *open;
 
     store = ngx_at_store_get(atmcf);
 
@@ -296,14 +288,15 @@ ngx_at_store_generation(const ngx_at_main_conf_t *atmcf)
         return 0;
     }
 
+    open = &ngx_at_worker()->store;
     txnid = at_store_begin_epoch(store);
 
-    if (txnid != ngx_at_store_env.txnid) {
-        ngx_at_store_env.txnid = txnid;
-        ngx_at_store_env.epoch++;
+    if (txnid != open->txnid) {
+        open->txnid = txnid;
+        open->epoch++;
     }
 
-    return ngx_at_store_env.epoch;
+    return open->epoch;
 }
 
 

@@ -20,8 +20,9 @@
 
 char *ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
-ngx_int_t ngx_at_store_watch(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
-void ngx_at_store_exit(ngx_cycle_t *cycle);
+ngx_int_t ngx_at_store_watch(ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf);
+void ngx_at_store_exit(void);
 
 /*
  * Differs after any change of it, one that took the place of another included;

@@ -8,7 +8,6 @@
 
 #include "http/token/ngx_at_endpoint.h"
 
-#include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
 #include "core/store/at_store_digest.h"
 
@@ -59,7 +58,7 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t  *clcf;
     ngx_at_main_conf_t        *atmcf;
 
-    if (atcf->api != NGX_AT_TOKEN_ENDPOINT_NONE) {
+    if (atcf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_NONE) {
         return "stands where the location has such a directive already";
     }
 
@@ -73,16 +72,16 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    atcf->api = ngx_at_token_endpoints[i].api;
-    atcf->api_name = value[1];
-    ngx_at_conf_note_position(cf, &atcf->api_where);
+    atcf->token_endpoint = ngx_at_token_endpoints[i].api;
+    atcf->token_endpoint_issuer_name = value[1];
+    ngx_at_conf_note_position(cf, &atcf->token_endpoint_position);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_at_token_endpoints[i].handler;
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
 
-    switch (atcf->api) {
+    switch (atcf->token_endpoint) {
 
     case NGX_AT_TOKEN_ENDPOINT_LOGIN:
         atmcf->needs_throttle = 1;
@@ -112,15 +111,15 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 ngx_int_t
 ngx_at_token_endpoint_check_conf(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->store.data
-        && (atmcf->state_path.data || atmcf->state_where.line))
+    if (atmcf->store_path.data
+        && (atmcf->state_path.data || atmcf->state_position.line))
     {
-        if (atmcf->state_where.line == 0) {
-            atmcf->state_where = atmcf->store_where;
+        if (atmcf->state_position.line == 0) {
+            atmcf->state_position = atmcf->store_position;
         }
 
-        if (atmcf->thread_where.line == 0) {
-            atmcf->thread_where = atmcf->state_where;
+        if (atmcf->thread_pool_position.line == 0) {
+            atmcf->thread_pool_position = atmcf->state_position;
         }
     }
 
@@ -130,15 +129,11 @@ ngx_at_token_endpoint_check_conf(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 
 
 ngx_int_t
-ngx_at_token_endpoint_init(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
+ngx_at_token_endpoint_init(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    if (at_random(&atmcf->process_key, sizeof(at_state_key_t)) != 0) {
-        return NGX_ERROR;
-    }
-
     ngx_at_hash_init(cycle);
 
-    return atmcf->store.data && atmcf->state_where.line
+    return atmcf->store_path.data && atmcf->state_position.line
            ? ngx_at_sessions_watch(cycle, atmcf) : NGX_OK;
 }
 

@@ -24,7 +24,7 @@ ngx_int_t ngx_at_jwks_handler(ngx_http_request_t *r);
 ngx_int_t ngx_at_token_endpoint_check_conf(ngx_conf_t *cf,
     ngx_at_main_conf_t *atmcf);
 ngx_int_t ngx_at_token_endpoint_init(ngx_cycle_t *cycle,
-    ngx_at_main_conf_t *atmcf);
+    const ngx_at_main_conf_t *atmcf);
 void ngx_at_token_endpoint_exit(void);
 
 

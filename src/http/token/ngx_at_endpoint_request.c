@@ -29,7 +29,7 @@ ngx_at_endpoint_request_create(ngx_http_request_t *r)
 {
     ngx_at_ctx_t               *ctx;
     ngx_at_endpoint_request_t  *call;
-    ngx_at_loc_conf_t          *atcf;
+    const ngx_at_loc_conf_t          *atcf;
 
     ctx = ngx_at_get_ctx(r);
     call = ngx_pcalloc(r->pool, sizeof(ngx_at_endpoint_request_t));
@@ -55,7 +55,7 @@ ngx_at_endpoint_request_create(ngx_http_request_t *r)
 
     call->request = r;
     call->ctx = ctx;
-    call->issuer = atcf->api_issuer;
+    call->issuer = atcf->token_endpoint_issuer;
 
     return call;
 }
@@ -261,7 +261,7 @@ ngx_at_get_body(ngx_http_request_t *r, at_str_t *body)
 
 ngx_int_t
 ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *json, const char *cache)
+    const ngx_str_t *json, const char *cache)
 {
     ngx_int_t    rc;
     ngx_buf_t   *b;
@@ -350,7 +350,7 @@ ngx_at_set_cookies(ngx_http_request_t *r,
     kept = 0;
 
     if (grant) {
-        kept = issuer->access_kept ? issuer->access_kept
+        kept = issuer->access_cookie_expires ? issuer->access_cookie_expires
                                    : issuer->access_expires;
         access.data = grant->access;
         access.len = ngx_strlen(grant->access);

@@ -28,7 +28,7 @@
 typedef struct {
     ngx_http_request_t      *request;
     ngx_at_ctx_t            *ctx;
-    ngx_at_issuer_t         *issuer;
+    const ngx_at_issuer_t   *issuer;
     ngx_at_password_check_t  check;
     ngx_at_grant_t           grant;
     ngx_at_job_t             job;
@@ -67,7 +67,7 @@ ngx_int_t ngx_at_endpoint_request_read_body(ngx_at_endpoint_request_t *call,
 
 /* a status, a JSON text, "Cache-Control: no-store" unless cache says else */
 ngx_int_t ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *json, const char *cache);
+    const ngx_str_t *json, const char *cache);
 
 /* both cookies; grant NULL: they are cleared */
 ngx_int_t ngx_at_set_cookies(ngx_http_request_t *r,

@@ -52,7 +52,7 @@ ngx_at_login_handler(ngx_http_request_t *r)
 
     verdict = ngx_at_request_check_headers(r, call->ctx, "application/json");
 
-    if (verdict == AT_OK && !call->ctx->conf->local) {
+    if (verdict == AT_OK && !call->ctx->conf->local_users) {
         verdict = AT_LOCAL_OFF;
     }
 
@@ -111,7 +111,7 @@ ngx_at_login_grant(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
 {
     at_verdict_e         verdict;
     at_user_record_t     user;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     verdict = ngx_at_password_check_finish_user(r, call->ctx, &call->check,
                                                 &call->ctx->own, &user);
@@ -146,7 +146,7 @@ ngx_at_login_grant(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
 static at_verdict_e
 ngx_at_login_store(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
 {
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     if (!call->grant.is_signed) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,

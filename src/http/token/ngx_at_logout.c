@@ -24,6 +24,7 @@
 #include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/worker/ngx_at_job.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 static void ngx_at_logout_revoked(ngx_http_request_t *r);
@@ -39,7 +40,7 @@ ngx_at_logout_verify_access_token(ngx_http_request_t *r,
     at_trusted_issuer_t  trusted;
     at_jwt_query_t       query;
     ngx_at_ctx_t        *ctx;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     ctx = call->ctx;
 
@@ -60,7 +61,7 @@ ngx_at_logout_verify_access_token(ngx_http_request_t *r,
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
-    trusted.issuer = &call->issuer->demands;
+    trusted.issuer = &call->issuer->requirements;
     trusted.sets = call->issuer->sets;
     trusted.n_sets = call->issuer->nsets;
 
@@ -74,7 +75,7 @@ ngx_at_logout_verify_access_token(ngx_http_request_t *r,
 
     call->access = query.token;
 
-    return at_jwt_verify(atmcf->verifier, &ctx->own, &query);
+    return at_jwt_verify(ngx_at_worker()->verifier, &ctx->own, &query);
 }
 
 
@@ -94,7 +95,7 @@ ngx_at_logout_check_request(ngx_http_request_t *r,
 {
     ngx_str_t            cookie;
     at_verdict_e         verdict;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     if (r->method != NGX_HTTP_POST) {
         call->ctx->allow = "POST";

@@ -110,8 +110,8 @@ ngx_at_mint_add_key(ngx_conf_t *cf,
     key->path = *path;
     key->kid = *kid;
     ngx_at_conf_note_position(cf, &key->where);
-    issuer->signing_where = key->where;
-    issuer->local = 1;
+    issuer->signing_key_position = key->where;
+    issuer->has_users = 1;
 
     return NGX_CONF_OK;
 }
@@ -220,12 +220,12 @@ ngx_at_mint_load_keys(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
         return NGX_CONF_OK;
     }
 
-    if (!(issuer->demands.algs & at_alg_bit(AT_RS256))) {
+    if (!(issuer->requirements.algs & at_alg_bit(AT_RS256))) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"signing_key\" of \"auth_token_issuer %V\" signs "
                       "RS256, which its \"algorithms\" do not take in %V:%ui",
-                      &issuer->name, &issuer->signing_where.file,
-                      issuer->signing_where.line);
+                      &issuer->name, &issuer->signing_key_position.file,
+                      issuer->signing_key_position.line);
         return NGX_CONF_ERROR;
     }
 
@@ -304,7 +304,7 @@ ngx_at_grant_init(ngx_http_request_t *r,
     ngx_at_grant_t *grant, at_token_claims_t *common)
 {
     ngx_pool_cleanup_t  *cln;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
@@ -320,7 +320,7 @@ ngx_at_grant_init(ngx_http_request_t *r,
     grant->now = ngx_at_now();
     grant->result = AT_SESSION_FAILED;
 
-    common->issuer = grant->issuer->demands.issuers[0];
+    common->issuer = grant->issuer->requirements.issuers[0];
     common->issued = ngx_time();
     common->expires = ngx_time() + grant->issuer->access_expires;
 
@@ -340,7 +340,7 @@ ngx_at_grant_user(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    common.audience = grant->issuer->demands.audiences[0];
+    common.audience = grant->issuer->requirements.audiences[0];
 
     copy = *user;
 

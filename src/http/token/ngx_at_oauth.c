@@ -120,7 +120,8 @@ ngx_at_oauth_headers(ngx_http_request_t *r,
 {
     u_char     *p;
     time_t      wait;
-    ngx_str_t   value, *realm;
+    ngx_str_t          value;
+    const ngx_str_t   *realm;
 
     realm = &call->ctx->conf->realm;
     wait = call->ctx->retry - ngx_time();
@@ -470,7 +471,7 @@ ngx_at_oauth_grant(ngx_http_request_t *r,
         return ngx_at_oauth_error_from_verdict(*verdict);
     }
 
-    rc = ngx_at_oauth_audience(r->pool, &call->issuer->demands,
+    rc = ngx_at_oauth_audience(r->pool, &call->issuer->requirements,
                                call->scope, client.id, &audience);
     if (rc == NGX_DECLINED) {
         *verdict = AT_INSUFFICIENT_SCOPE;

@@ -168,7 +168,7 @@ ngx_at_refresh_verdict(at_session_e result)
 /* what the user may do is what the record says now */
 
 static at_verdict_e
-ngx_at_refresh_user(ngx_at_main_conf_t *atmcf,
+ngx_at_refresh_user(const ngx_at_main_conf_t *atmcf,
     ngx_at_endpoint_request_t *call, const at_session_t *session,
     at_user_record_t *user)
 {
@@ -183,7 +183,7 @@ ngx_at_refresh_user(ngx_at_main_conf_t *atmcf,
                     : AT_UNAVAILABLE;
 
     if (verdict == AT_OK) {
-        verdict = at_account_check_user(user, &call->issuer->demands,
+        verdict = at_account_check_user(user, &call->issuer->requirements,
                                         call->ctx->conf->only_user_issuer);
     }
 
@@ -217,11 +217,11 @@ ngx_at_refresh_rotate(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
     at_verdict_e         verdict;
     at_session_t         session;
     at_user_record_t     user;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     verdict = ngx_at_refresh_read_token(r, call);
 
-    if (verdict == AT_OK && !call->ctx->conf->local) {
+    if (verdict == AT_OK && !call->ctx->conf->local_users) {
         verdict = AT_REFRESH_OFF;       /* the answer to an unknown token */
     }
 

@@ -244,7 +244,7 @@ static ngx_int_t
 ngx_at_write_post(ngx_at_job_t *job)
 {
     ngx_thread_pool_t   *pool;
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                 ngx_http_auth_token_module);

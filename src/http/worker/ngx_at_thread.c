@@ -46,8 +46,8 @@ ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 void
 ngx_at_require_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->thread_where.line == 0) {
-        ngx_at_conf_note_position(cf, &atmcf->thread_where);
+    if (atmcf->thread_pool_position.line == 0) {
+        ngx_at_conf_note_position(cf, &atmcf->thread_pool_position);
     }
 }
 
@@ -55,7 +55,7 @@ ngx_at_require_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 ngx_int_t
 ngx_at_resolve_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->thread_where.line == 0) {
+    if (atmcf->thread_pool_position.line == 0) {
         return NGX_OK;
     }
 
@@ -71,8 +71,8 @@ ngx_at_resolve_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                   "nginx was built without threads (--with-threads), which "
-                  "are needed in %V:%ui", &atmcf->thread_where.file,
-                  atmcf->thread_where.line);
+                  "are needed in %V:%ui", &atmcf->thread_pool_position.file,
+                  atmcf->thread_pool_position.line);
     return NGX_ERROR;
 
 #endif

@@ -2,22 +2,19 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What a worker looks at again and again.  A worker that is to leave does so
- * where it is asked to, and is not kept by it.
+ * Periodic checks of a worker process.
  */
 
 #include "http/worker/ngx_at_watch.h"
 
-#include "core/store/at_store_digest.h"
-
 
 typedef struct {
-    ngx_connection_t  connection;                   /* for ngx_event_ident() */
-    ngx_event_t       event;
-    ngx_msec_t        interval;
-    ngx_uint_t        exiting;
-    ngx_at_watch_pt   handler;
-    void             *data;
+    ngx_connection_t           connection;      /* for ngx_event_ident() */
+    ngx_event_t                event;
+    ngx_msec_t                 interval;
+    ngx_uint_t                 exiting;
+    ngx_at_watch_pt            handler;
+    const ngx_at_main_conf_t  *atmcf;
 } ngx_at_watch_t;
 
 
@@ -32,7 +29,7 @@ ngx_at_watch_handler(ngx_event_t *ev)
         return;
     }
 
-    watch->handler(watch->data, ev->log);
+    watch->handler(watch->atmcf, ev->log);
 
     ngx_add_timer(ev, watch->interval);
 }
@@ -40,7 +37,8 @@ ngx_at_watch_handler(ngx_event_t *ev)
 
 ngx_int_t
 ngx_at_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
-    ngx_uint_t exiting, ngx_at_watch_pt handler, void *data)
+    ngx_uint_t exiting, ngx_at_watch_pt handler,
+    const ngx_at_main_conf_t *atmcf)
 {
     ngx_at_watch_t  *watch;
 
@@ -52,7 +50,7 @@ ngx_at_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
     watch->interval = interval;
     watch->exiting = exiting;
     watch->handler = handler;
-    watch->data = data;
+    watch->atmcf = atmcf;
 
     watch->connection.fd = (ngx_socket_t) -1;
     watch->connection.data = watch;

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is looked at at intervals, by a worker that stays.
+ * Periodic checks of a worker process.
  */
 
 #ifndef NGX_AT_WATCH_H
@@ -12,14 +12,19 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/store/at_store_digest.h"
+#include "http/base/ngx_at_main_conf.h"
 
 
-typedef void (*ngx_at_watch_pt)(void *data, ngx_log_t *log);
+typedef void (*ngx_at_watch_pt)(const ngx_at_main_conf_t *atmcf,
+    ngx_log_t *log);
 
-/* exiting: by one that is about to end, too, which it does not keep from that */
+/*
+ * Calls handler at intervals of milliseconds.  exiting: also in a worker that
+ * is shutting down; the timer does not delay its exit.
+ */
 ngx_int_t ngx_at_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
-    ngx_uint_t exiting, ngx_at_watch_pt handler, void *data);
+    ngx_uint_t exiting, ngx_at_watch_pt handler,
+    const ngx_at_main_conf_t *atmcf);
 
 
 #endif
