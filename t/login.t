@@ -238,7 +238,7 @@ conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { lis
     for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
 
 conf_fails issuer_conf(main => 'algorithms ES256;') . '    server { listen %%LISTEN%%; }',
-    qr/signs RS256, which its "algorithms" do not take/, 'what is issued would be refused',
+    qr/"signing_key" of "auth_token_issuer main" requires RS256 in "algorithms"/, 'what is issued would be refused',
     prepare => prepare_users();
 
 mistake <<'CONF', qr/has such a directive already/, 'two of them';

@@ -22,7 +22,7 @@
 #include "http/conf/ngx_at_issuer_block.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/keys/ngx_at_source.h"
-#include "http/token/ngx_at_mint.h"
+#include "http/keys/ngx_at_signing_key.h"
 
 
 #define NGX_AT_ISSUER_NAME_MAX  64
@@ -501,7 +501,7 @@ ngx_at_issuer_set_signing_key(ngx_conf_t *cf,
         }
     }
 
-    return ngx_at_mint_add_key(cf, issuer, &value[1], &kid);
+    return ngx_at_signing_key_add(cf, issuer, &value[1], &kid);
 }
 
 
@@ -1022,7 +1022,7 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_at_mint_load_keys(cf, issuer) == NGX_CONF_OK
+    return ngx_at_signing_keys_load(cf, issuer) == NGX_CONF_OK
            ? ngx_at_keys_load(cf, issuer) : NGX_CONF_ERROR;
 }
 

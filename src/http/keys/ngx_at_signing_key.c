@@ -1,0 +1,212 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Signing keys: reading the files, publishing the public keys.
+ */
+
+#include "http/keys/ngx_at_signing_key.h"
+
+#include "core/base/at_error.h"
+#include "core/base/at_file.h"
+#include "core/jose/at_jwk.h"
+#include "core/jose/at_key.h"
+
+#include "http/base/ngx_at_str.h"
+
+
+#define NGX_AT_SIGNING_KEYS_MAX  2  /* the current one and its predecessor */
+#define NGX_AT_PEM_SIZE          65536
+
+
+char *
+ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *path, ngx_str_t *kid)
+{
+    ngx_at_signing_key_t  *key;
+
+    if (path->len == 0) {
+        return ngx_at_conf_invalid_value(cf, path, "use the path of a file");
+    }
+
+    if (kid->data && !at_kid_is_valid(ngx_at_view(*kid))) {
+        return ngx_at_conf_invalid_value(cf, kid,
+                                         "a verifier would reject this kid");
+    }
+
+    if (ngx_at_full_path(cf, path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (issuer->signing_keys.elts == NULL
+        && ngx_array_init(&issuer->signing_keys, cf->pool,
+                          NGX_AT_SIGNING_KEYS_MAX,
+                          sizeof(ngx_at_signing_key_t))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (issuer->signing_keys.nelts == NGX_AT_SIGNING_KEYS_MAX) {
+        return "is specified more than twice";
+    }
+
+    key = ngx_array_push(&issuer->signing_keys);
+    if (key == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(key, sizeof(ngx_at_signing_key_t));
+
+    key->path = *path;
+    key->kid = *kid;
+    ngx_at_conf_note_position(cf, &key->position);
+    issuer->signing_key_position = key->position;
+    issuer->has_users = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_at_signing_keys_free(void *data)
+{
+    ngx_at_issuer_t *issuer = data;
+
+    ngx_uint_t             i;
+    ngx_at_signing_key_t  *key;
+
+    key = issuer->signing_keys.elts;
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        at_mint_free(key[i].mint);
+        at_mint_text_free(key[i].jwk);
+        at_mint_text_free(key[i].name);
+        key[i].mint = NULL;
+    }
+}
+
+
+static ngx_int_t
+ngx_at_signing_key_read(ngx_at_signing_key_t *key, at_error_t *err)
+{
+    char         *path;
+    at_str_t      pem;
+    at_file_t     file;
+    at_error_t    reason;
+    struct stat   st;
+
+    path = (char *) key->path.data;
+
+    if (stat(path, &st) != 0) {
+        return at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    if ((st.st_mode & 077) || st.st_uid != geteuid()) {
+        return at_error(err, "\"%s\" must be readable only by the user that "
+                        "starts nginx; fix with: chown %ld %s; chmod 600 %s",
+                        path, (long) geteuid(), path, path);
+    }
+
+    if (at_file_read(&file, path, NGX_AT_PEM_SIZE, err) != 0) {
+        return NGX_ERROR;
+    }
+
+    pem.data = file.data;
+    pem.len = file.len;
+
+    key->mint = at_mint_create(pem, &reason);
+    at_file_free(&file);
+
+    if (key->mint == NULL
+        || at_mint_public_jwk(key->mint, AT_RS256, ngx_at_view(key->kid),
+                              &key->jwk, &key->name, &reason)
+           != 0)
+    {
+        return at_error(err, "\"%s\" %s", path, reason.text);
+    }
+
+    return NGX_OK;
+}
+
+
+/* a JWK Set (RFC 7517 section 5) of the public keys */
+
+static char *
+ngx_at_build_jwks(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
+{
+    u_char                *p;
+    size_t                 len;
+    ngx_uint_t             i;
+    ngx_at_signing_key_t  *key;
+
+    key = issuer->signing_keys.elts;
+    len = sizeof("{\"keys\":[]}");
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        len += ngx_strlen(key[i].jwk) + 1;
+    }
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    issuer->jwks.data = p;
+    p = ngx_sprintf(p, "{\"keys\":[");
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        p = ngx_sprintf(p, "%s%s", i ? "," : "", key[i].jwk);
+    }
+
+    p = ngx_sprintf(p, "]}");
+    issuer->jwks.len = p - issuer->jwks.data;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
+{
+    at_error_t             err;
+    ngx_uint_t             i;
+    ngx_pool_cleanup_t    *cln;
+    ngx_at_signing_key_t  *key;
+
+    if (issuer->signing_keys.nelts == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (!(issuer->requirements.algs & at_alg_bit(AT_RS256))) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"signing_key\" of \"auth_token_issuer %V\" requires "
+                      "RS256 in \"algorithms\" in %V:%ui",
+                      &issuer->name, &issuer->signing_key_position.file,
+                      issuer->signing_key_position.line);
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_at_signing_keys_free;
+    cln->data = issuer;
+
+    key = issuer->signing_keys.elts;
+
+    for (i = 0; i < issuer->signing_keys.nelts; i++) {
+        if (ngx_at_signing_key_read(&key[i], &err) != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"signing_key\" of \"auth_token_issuer %V\": %s "
+                          "in %V:%ui",
+                          &issuer->name, err.text, &key[i].position.file,
+                          key[i].position.line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_at_build_jwks(cf, issuer);
+}

@@ -1,0 +1,43 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The private keys by which an issuer block signs tokens.
+ */
+
+#ifndef NGX_AT_SIGNING_KEY_H
+#define NGX_AT_SIGNING_KEY_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "core/jose/at_mint.h"
+
+#include "http/base/ngx_at_issuer.h"
+
+
+struct ngx_at_signing_key_s {
+    ngx_str_t               path;
+    ngx_str_t               kid;                /* as configured, or empty */
+    ngx_at_conf_position_t  position;
+
+    at_mint_t              *mint;
+    char                   *jwk;                /* the public key */
+    char                   *name;               /* kid, or the thumbprint */
+};
+
+
+/* adds the key of a "signing_key" directive; the file is read later */
+char *ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *path, ngx_str_t *kid);
+
+/*
+ * Reads the key files and sets issuer->jwks, once the issuer block is
+ * complete.  A file must be readable only by the user that starts nginx: the
+ * master process reads it, worker processes and other programs cannot.
+ */
+char *ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
+
+
+#endif
