@@ -71,8 +71,6 @@ for my $name (sort keys %tested) {
     subtest $name =~ s{/.*}{}r => $test if !$done{$test}++;
 }
 
-subtest 'README: a login in ten lines' => \&readme_login;
-
 done_testing;
 
 # --- the examples -----------------------------------------------------------
@@ -577,69 +575,6 @@ sub token_api () {
     admitted("$v/snapshots", 'but tokens', user => 'jane', token => $third->{accessToken});
     my $api = $store->token('late', user => 'jane', scope => ['GET /snapshots']);
     admitted("$v/snapshots", 'and API tokens', user => 'jane', api_token => $api);
-}
-
-# The chapter of the README is as good as its word: its commands make the store
-# and the key, its ten lines are the configuration, its calls are answered so.
-sub readme_login () {
-    my ($chapter) = slurp("$AuthToken::Server::ROOT/README.md") =~ /^## A login for your API in ten lines\n(.*?)^## /ms;
-    my ($shell, $conf, $calls) = $chapter =~ /^```\w*\n(.*?)^```$/msg;
-    my $secret = 'canary-open-sesame';
-
-    is scalar(grep { /\S/ && !/^ *[{}]$/ } split /\n/, $conf), 10, 'ten lines';
-
-    my $pem = slurp_tls();
-    my $tls = 'ssl_certificate /etc/nginx/auth_token/tls.crt; ssl_certificate_key /etc/nginx/auth_token/tls.key;';
-    $s = Example->new(<<"CONF", tls => 1, name => 'readme', upstream_port => $upstream->{port}, env => { leaks() },
-user www-data;
-load_module /usr/lib/nginx/modules/ngx_http_auth_token_module.so;
-pid       /run/nginx.pid;
-error_log /var/log/nginx/error.log info;
-events {}
-http {
-    access_log /var/log/nginx/access.log;
-    $tls
-$conf}
-CONF
-        files => { 'etc/auth_token/tls.crt' => $pem, 'etc/auth_token/tls.key' => $pem });
-
-    # each command as it stands, but for where things are and what a terminal asks
-    my $dir = $s->dir;
-    for (grep { /\S/ } split /\n/, $shell) {
-        my $line = s/ +#.*//r;
-        $line =~ s{/etc/nginx/}{$dir/etc/};
-        $line =~ s{/var/lib/auth-token}{$dir/store};
-        $line =~ s/ --group www-data// if $> != 0;
-        $line .= ' --password-file -' if $line =~ /user create/;
-        $line =~ s{^auth-token}{AUTH_TOKEN_STORE=lmdb:$dir/store $AuthToken::Server::BUILD/auth-token};
-        is system("echo $secret | $line >$temp/output 2>&1"), 0, "as typed: $_" or diag slurp("$temp/output");
-    }
-    $s->start;
-
-    my %json  = (method => 'POST', headers => ['Content-Type: application/json']);
-    my ($body) = $calls =~ /-d '(\{.*?\})'/;
-    like $body, qr/"username":"jane"/, 'it logs jane in';
-    my $login = ask('/api/auth/login', %json, body => $body =~ s/"password":"\K[^"]*/$secret/r);
-    my ($value, $with) = set_cookies($login);
-
-    is "$login->{status} $login->{reached}", '200 0', 'login';
-    like $chapter, qr/^set-cookie: $_=\S+; \Q@{[$with->{$_} =~ s{Expires=.*}{}r]}\E/mi, "the cookie $_ as it shows it"
-        for qw(accessToken refreshToken);
-    admitted('/api/', 'with the cookie', user => 'jane', cookie => "accessToken=$value->{accessToken}");
-    admitted('/api/x', 'or in a header', user => 'jane', token => $value->{accessToken});
-    refused_as(NONE => '/api/', 'without');
-    refused_as(CRED => '/api/auth/login', 'a wrong password', %json, body => '{"username":"jane","password":"no"}');
-
-    my $refresh = ask('/api/auth/token', method => 'POST', cookie => "refreshToken=$value->{refreshToken}");
-    my ($next)  = set_cookies($refresh);
-    is $refresh->{status}, 200, 'refresh';
-    isnt $next->{refreshToken}, $value->{refreshToken}, 'with rotation';
-    refused_as(RINV => '/api/auth/token', 'the old one', method => 'POST', cookie => "refreshToken=$value->{refreshToken}");
-
-    is ask('/api/auth/logout', method => 'POST', cookie => "accessToken=$next->{accessToken}")->{status}, 200, 'logout';
-    refused_as(RINV => '/api/auth/token', 'after it', method => 'POST', cookie => "refreshToken=$next->{refreshToken}");
-
-    end();
 }
 
 sub cipp () {
