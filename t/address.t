@@ -15,13 +15,7 @@ use lib "$Bin/lib";
 use AuthToken::Test;
 use Socket qw(AF_INET AF_INET6 inet_pton inet_ntop);
 
-my $issuer = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
-CONF
+my $issuer = '%%ISSUER%%';
 
 my @files = ('rsa.pem' => key('rsa')->pem);
 

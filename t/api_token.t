@@ -18,13 +18,7 @@ use Digest::SHA qw(sha256_hex);
 use List::Util qw(uniq);
 use Time::HiRes qw(time sleep);
 
-my $issuer = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
-CONF
+my $issuer = '%%ISSUER%%';
 
 my %t;                                  # the tokens, by their ids
 
@@ -573,14 +567,13 @@ CONF
     refused $only, '/', TINV => "the default with a store alone, another store's", api_token => $good,
             @api_key;
 
-    my $jwts = start("$issuer $server", files => { 'rsa.pem' => key('rsa')->pem });
+    my $jwts = start("$issuer $server");
     granted $jwts, '/', 'the default with an issuer alone', token => $jwt;
     granted $jwts, '/', 'the default with an issuer alone, an API token is not judged', token => $jwt,
             api_token => $unknown;
     refused $jwts, '/', NONE => 'the default with an issuer alone, an API token', api_token => $good;
 
-    my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) },
-                 files => { 'rsa.pem' => key('rsa')->pem });
+    my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) });
 
     conf_fails <<'CONF', qr/there is no "auth_token_store"/, 'api_token without a store', @store;
         server {

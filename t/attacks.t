@@ -13,13 +13,7 @@ use AuthToken::Store;
 use AuthToken::Test;
 use Time::HiRes qw(time);
 
-my $main = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
-CONF
+my $main = '%%ISSUER%%';
 
 my $issuers = $main . <<'CONF';
     auth_token_issuer apps {

@@ -49,13 +49,7 @@ GET     /old                      things.special
 ROWS
 $rows =~ s/\\x(..)/chr hex $1/ge;
 
-my $main = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
-CONF
+my $main = '%%ISSUER%%';
 
 my $s = start("$main auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
     server {

@@ -14,12 +14,8 @@ use AuthToken::Test;
 my $bad    = token(key => key('rsa2'));
 my $narrow = good_token(scope => ['other']);
 
-my $s = start(<<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+my $s = start(<<'CONF');
+    %%ISSUER%%
 
     # an application that answers refused requests by itself
     server {

@@ -16,12 +16,8 @@ use lib "$Bin/lib";
 
 use AuthToken::Test;
 
-my $s = start(<<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+my $s = start(<<'CONF');
+    %%ISSUER%%
     server {
         listen %%LISTEN%%;
         listen %%LISTEN2%% ssl http2;

@@ -18,11 +18,7 @@ my %files = ('rsa.pem' => key('rsa')->pem,
              'named.json' => '{"keys":[' . key('rsa')->jwk(kid => 'one') . ']}');
 
 my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     auth_token_issuer other {
         issuer   https://issuer.example;
         audience other;

@@ -20,11 +20,7 @@ plan skip_all => 'times and sizes are not those of sanitized code' if $ENV{AT_SA
 my $n = $ENV{AT_BIG} // 1 ? 1_000_000 : 100_000;
 
 my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_cache off;                       # it has a size of its own
     server {
@@ -37,7 +33,7 @@ my $conf = <<'CONF';
 CONF
 
 sub begin () {
-    return start($conf, workers => 2, files => { 'rsa.pem' => key('rsa')->pem }, log_level => 'error',
+    return start($conf, workers => 2, log_level => 'error',
                  prepare => AuthToken::Store->prepare);
 }
 

@@ -33,12 +33,8 @@ my $protected = join '', map {
 
 my $named = join '', map { "location $_->[0] { return 200 $_->[1]; }\n" } @locations;
 
-my $s = start(<<"CONF", files => { 'rsa.pem' => key('rsa')->pem });
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+my $s = start(<<"CONF");
+    %%ISSUER%%
     server {
         listen %%LISTEN%%;
         listen %%LISTEN2%% ssl http2;

@@ -14,11 +14,7 @@ use lib "$Bin/lib";
 use AuthToken::Test;
 
 my $issuers = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     auth_token_issuer other {
         issuer   https://other.example;
         audience api;

@@ -104,11 +104,7 @@ CONF
 my %files = ('rsa.pem' => key('rsa')->pem, passwords => "user:{PLAIN}right\n");
 
 my $s = start(<<'CONF' . "$locations}\n", files => \%files);
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
 
     # contents that refuse by themselves, and one that sends elsewhere
     server {

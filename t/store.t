@@ -32,11 +32,7 @@ my $hurry   = $ENV{AT_SANITIZE};
 
 # each worker gets its share of the connections
 my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;    # here
     server {
         listen %%LISTEN%% reuseport;

@@ -63,11 +63,7 @@ my %text = map { $_ => sprintf 'token-%s-%s', $_, 'x' x 30 }
 my $long = 'x' x 200;           # what has a place of its own in memory
 
 my $s = start(<<'CONF', files => {
-    auth_token_issuer main {
-        issuer     https://issuer.example;
-        audience   api;
-        key_file   %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     auth_token_issuer clients {
         issuer       https://clients.example;
         audience     api;

@@ -18,11 +18,7 @@ use AuthToken::Test;
 use JSON::PP ();
 
 my $issuer = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     auth_token_issuer at {
         issuer   https://issuer.example;
         audience api;
@@ -209,7 +205,7 @@ granted $s, '/api', 'a space at the end of the token is nginx\'s',
 
 my $utf16 = join '', map { "$_\0" } split //, $rs256;
 
-header_inv('bad_header', "$_", $_) for
+header_inv('bad_header', "header $_", $_) for
     '[]', '"RS256"', 'null', '7', ' ', '{', '{"alg":"RS256"', '{alg:"RS256"}',
     "{'alg':'RS256'}", '[{"alg":"RS256"}]', $rs256 . 'x', "$rs256 $rs256",
     "$rs256,", '{"alg":"RS256",}', "\xef\xbb\xbf$rs256", $utf16, "\xff\xfe$utf16",
@@ -219,7 +215,7 @@ header_inv('bad_alg', '{}', '{}');
 granted $s, '/api', 'white space around and inside the header',
         token => raw_token(" \t\r\n{ \"alg\"\t:\r\n \"RS256\" } \n", $claims);
 
-payload_inv('bad_payload', "$_", $_) for
+payload_inv('bad_payload', "payload $_", $_) for
     '[]', '[{}]', "[$claims]", '"exp"', 'null', '7', ' ', '{', substr($claims, 0, -1),
     $claims . 'x', "$claims $claims", "$claims,", "\xef\xbb\xbf$claims",
     join('', map { "$_\0" } split //, $claims), "{$members,}", "{$members,'a':1}";
@@ -228,7 +224,7 @@ payload_inv('issuer', '{}', '{}');
 granted $s, '/api', 'white space around and inside the payload',
         token => raw_token($rs256, " \t\r\n{ \n$members\r} \n");
 
-header_inv('bad_header', "$_", $_) for
+header_inv('bad_header', "header $_", $_) for
     '{"alg":"none","alg":"RS256"}', '{"alg":"RS256","alg":"HS256"}',
     '{"alg":"RS256","alg":"RS256"}', '{"alg":"RS256","\u0061lg":"none"}',
     '{"alg":"RS256","kid":"a","kid":"b"}', '{"alg":"RS256","typ":"JWT","typ":"JWT"}',
@@ -346,7 +342,7 @@ refused $big, '/api', INV => '200 KiB', reason => 'too_long',
 
 # --- members of the header --------------------------------------------------
 
-header_inv('bad_alg', "$_", $_) for
+header_inv('bad_alg', "alg in $_", $_) for
     '{"typ":"JWT"}', map { qq({"alg":$_}) }
     'null', '256', 'true', '["RS256"]', '{"RS256":1}', '""', '" RS256"', '"RS256 "',
     '"rs256"', '"Rs256"', '"HS256"', '"none"', '"RS"', '"RS2567"', '"RSA256"',
@@ -360,9 +356,9 @@ inv('bad_alg', 'EdDSA is not listed', token(alg => 'EdDSA', key => key('ed25519'
 
 sub typ ($text) { raw_token(qq({"alg":"RS256","typ":$text}), $claims) }
 
-granted $s, '/api', "$_", token => typ($_) for
+granted $s, '/api', "typ $_", token => typ($_) for
     '"JWT"', '"jwt"', '"Jwt"', '"at+jwt"', '"AT+JWT"', '"application/at+jwt"';
-inv('bad_typ', "$_", typ($_)) for
+inv('bad_typ', "typ $_", typ($_)) for
     '"JWE"', '"JOSE"', '"JOSE+JSON"', '""', '"JWT "', '"application/jwt"', '"secevent+jwt"',
     '"dpop+jwt"', '123', 'null', 'true', '["JWT"]', '{}';
 
@@ -375,7 +371,7 @@ granted $s, '/bare', 'absent alone', token => raw_token($rs256, $claims);
 refused $s, '/bare', INV => 'JWT, absent alone', token => typ('"JWT"'),
         reason => 'bad_typ';
 
-header_inv('bad_crit', "$_", qq({"alg":"RS256",$_})) for
+header_inv('bad_crit', "header member $_", qq({"alg":"RS256",$_})) for
     '"crit":["exp"]', '"crit":["x"],"x":1', '"crit":[]', '"crit":"exp"', '"crit":null',
     '"crit":["b64"],"b64":true', '"crit":["b64"],"b64":false', '"b64":true', '"b64":false',
     '"b64":null';
@@ -386,9 +382,9 @@ header_inv('bad_crit', "$_", qq({"alg":"RS256",$_})) for
     inv(undef, 'a raw JSON payload', signed("$header.$claims"));
 }
 
-header_inv('bad_crit', "$_", qq({"alg":"RS256",$_})) for
+header_inv('bad_crit', "header member $_", qq({"alg":"RS256",$_})) for
     '"zip":"DEF"', '"enc":"A256GCM"', '"zip":null', '"enc":null';
-granted $s, '/api', "$_", token => raw_token(qq({"alg":"RS256",$_}), $claims) for
+granted $s, '/api', "header member $_", token => raw_token(qq({"alg":"RS256",$_}), $claims) for
     '"cty":"JWT"', '"cty":7';
 
 {

@@ -283,7 +283,7 @@ for (
 
 is extra('/claim', token => good_token()), '', 'a claim that is missing';
 like extra('/claim', token => value('-0')), qr/\A-?0\z/, '-0';
-refused $s, '/claim', INV => "$_", token => value($_), reason => 'bad_payload'
+refused $s, '/claim', INV => "claim value $_", token => value($_), reason => 'bad_payload'
     for '1e400', '9223372036854775808', '"\u0000"', '"a\u0000b"';
 
 for my $c (1 .. 31, 127) {
@@ -355,11 +355,7 @@ shows '/case', $_->[1], "$_->[0]", token => good_token($_->[2]->%*) for
     ['two that collide',   '',  { tenantId => 'a', TENANTID => 'b' }],
     ['other letters',      '',  { tenant_id => 'a' }];
 
-my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer https://issuer.example; audience api; key_file %%DIR%%/rsa.pem;
-    }
-CONF
+my $conf = '%%ISSUER%%';
 my %files = ('rsa.pem' => key('rsa')->pem);
 
 for (

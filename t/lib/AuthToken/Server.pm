@@ -79,8 +79,10 @@ sub write ($self, $name, $content) {
 
 # %%PORT%% (and %%PORT2%% ...) is a free port, %%LISTEN%% is 127.0.0.1:%%PORT%%,
 # %%DIR%% the server's directory, %%UPSTREAM%% the URL for proxy_pass, %%TLS%%
-# the directives for a certificate and its key.
+# the directives for a certificate and its key, %%ISSUER%% the issuer block "main"
+# for the tokens of good_token().
 sub expand ($self, $text) {
+    $text =~ s/%%ISSUER%%/$self->_issuer/ge;
     $text =~ s/%%TLS%%/_tls()/ge;
     $text =~ s/%%LISTEN(\d*)%%/127.0.0.1:%%PORT$1%%/g;
     $text =~ s/%%PORT(\d*)%%/$self->port($1)/ge;
@@ -88,6 +90,14 @@ sub expand ($self, $text) {
     $text =~ s{%%UPSTREAM%%}{http://upstream}g;
     croak "unknown placeholder $1" if $text =~ /(%%\w+%%)/;
     return $text;
+}
+
+sub _issuer ($self) {
+    -e "$self->{dir}/rsa.pem" or $self->write('rsa.pem', AuthToken::Token::key('rsa')->pem);
+
+    # on one line, so that the lines of a configuration keep their numbers
+    return 'auth_token_issuer main { issuer https://issuer.example; audience api;'
+         . ' key_file %%DIR%%/rsa.pem; }';
 }
 
 sub _tls () {

@@ -11,12 +11,8 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
     use lib 't/lib';
     use AuthToken::Test;
 
-    my $s = start(<<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
-        auth_token_issuer main {
-            issuer   https://issuer.example;
-            audience api;
-            key_file %%DIR%%/rsa.pem;
-        }
+    my $s = start(<<'CONF');
+        %%ISSUER%%
         server {
             listen %%LISTEN%%;
             auth_token on;
