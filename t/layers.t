@@ -65,11 +65,6 @@ my @order = (
 
 # upward includes that are still to be removed
 my %known = map { $_ => 1 } map { "src/http/$_" } (
-    'store/ngx_at_session.c: http/request/ngx_at_cache.h',
-    'store/ngx_at_session.c: http/request/ngx_at_ctx.h',
-    'store/ngx_at_store.c: http/request/ngx_at_ctx.h',
-    'store/ngx_at_store.h: http/request/ngx_at_ctx.h',
-    'store/ngx_at_uses.h: http/request/ngx_at_ctx.h',
     'token/ngx_at_endpoint.c: http/conf/ngx_at_location.h',
 );
 

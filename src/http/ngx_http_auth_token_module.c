@@ -22,7 +22,7 @@
 #include "http/keys/ngx_at_fetch.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_cache.h"
-#include "http/request/ngx_at_refuse.h"
+#include "http/request/ngx_at_filter.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"
 #include "http/token/ngx_at_endpoint.h"

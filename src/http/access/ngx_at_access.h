@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The policy: authenticate and authorize.
+ * The access phase: authenticate, authorize, grant or refuse.
  */
 
 #ifndef NGX_AT_ACCESS_H
@@ -23,14 +23,17 @@ ngx_int_t ngx_at_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 
 /*
- * Whether it is a preflight, or of a public endpoint, where they pass; *endpoint
- * is the row of the catalogue, or NULL.
+ * Whether no credential is read: a preflight, or a public endpoint, where the
+ * location lets them pass.  *endpoint is the listed one, or NULL.
  */
 ngx_uint_t ngx_at_request_is_public(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf,
-    const at_endpoint_t **endpoint);
+    const ngx_at_loc_conf_t *atcf, const at_endpoint_t **endpoint);
 
-/* who the credential speaks for under the demands of atcf; a second call is free */
+/*
+ * Verifies the credential for a location and sets ctx->identity.  A further
+ * call returns the same verdict without work, unless the location or the state
+ * of keys and store has changed.  AT_PENDING: a password must be checked.
+ */
 at_verdict_e ngx_at_authenticate(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
 

@@ -1,38 +1,31 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
- *
- * Basic (RFC 7617) in the access phase.  A password is hashed once, in a thread,
- * while the request waits; who it was is then remembered for a while by a keyed
- * digest of the credential, until the store changes.
  */
 
 #include "http/access/ngx_at_basic.h"
 
 #include "core/authz/at_record.h"
+#include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
 #include "core/base/at_str.h"
-#include "core/base/at_verdict.h"
-#include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
 
 #include "http/access/ngx_at_password.h"
-#include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
+#include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_cache.h"
-#include "http/request/ngx_at_ctx.h"
 #include "http/store/ngx_at_store.h"
 #include "http/worker/ngx_at_worker.h"
 
 
-#define NGX_AT_BASIC_CACHE_TIME  60  /* what is not configured */
+#define NGX_AT_BASIC_CACHE_TIME  60  /* seconds, without an issuer */
 
 
-/* the credential, of which nothing stays but a digest that only this process knows */
+/* the cache must not hold a password: only this process can compute the MAC */
 
 static ngx_int_t
-ngx_at_basic_digest(const ngx_at_main_conf_t *atmcf,
-    const ngx_at_ctx_t *ctx, unsigned char mac[AT_SHA256_LEN])
+ngx_at_basic_mac(const ngx_at_ctx_t *ctx, unsigned char mac[AT_SHA256_LEN])
 {
     return at_state_mac(mac, &ngx_at_worker()->process_key, at_str("basic"),
                         ngx_at_view(ctx->credential))
@@ -41,8 +34,7 @@ ngx_at_basic_digest(const ngx_at_main_conf_t *atmcf,
 
 
 at_verdict_e
-ngx_at_basic_lookup(ngx_http_request_t *r,
-    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_at_basic_lookup(ngx_at_ctx_t *ctx)
 {
     unsigned char  mac[AT_SHA256_LEN];
 
@@ -54,38 +46,12 @@ ngx_at_basic_lookup(ngx_http_request_t *r,
         return AT_BAD_BASIC;
     }
 
-    if (ngx_at_basic_digest(atmcf, ctx, mac) != NGX_OK) {
+    if (ngx_at_basic_mac(ctx, mac) != NGX_OK) {
         return AT_FAILED;
     }
 
-    return ngx_at_cache_lookup_text(atmcf, ctx,
-                                    (at_str_t) { (char *) mac, sizeof(mac) },
-                                    ctx->conf->user_issuer)
+    return ngx_at_cache_lookup(ctx, (at_str_t) { (char *) mac, sizeof(mac) })
            ? AT_OK : AT_PENDING;
-}
-
-
-static void
-ngx_at_basic_cache_insert(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
-{
-    time_t                  cache_time;
-    unsigned char           mac[AT_SHA256_LEN];
-    const ngx_at_issuer_t  *issuer;
-
-    issuer = ctx->conf->user_issuer;
-    cache_time = issuer ? issuer->password_cache_time
-                        : NGX_AT_BASIC_CACHE_TIME;
-
-    if (cache_time && ngx_at_basic_digest(atmcf, ctx, mac) == NGX_OK) {
-        ctx->own.expires = ngx_at_now() + cache_time * 1000;
-        ngx_at_cache_insert_text(atmcf, ctx,
-                                 (at_str_t) { (char *) mac, sizeof(mac) },
-                                 ctx->conf->user_issuer);
-    }
-
-    /* for this request it holds in any case */
-
-    ctx->own.expires = INT64_MAX;
 }
 
 
@@ -111,36 +77,50 @@ ngx_at_basic_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 
     check->issuer = ctx->conf->user_issuer;
     check->only_issuer = ctx->conf->only_user_issuer;
-    ctx->check = check;
+    ctx->password_check = check;
 
     return ngx_at_password_check_start(r, ctx, check);
 }
 
 
 static at_verdict_e
-ngx_at_basic_end(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
+ngx_at_basic_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
+    time_t                    cache_time;
     at_verdict_e              verdict;
+    unsigned char             mac[AT_SHA256_LEN];
     at_user_record_t          user;
     ngx_at_password_check_t  *check;
-    const ngx_at_main_conf_t       *atmcf;
+    const ngx_at_main_conf_t *atmcf;
 
-    check = ctx->check;
-    ctx->check = NULL;
+    check = ctx->password_check;
+    ctx->password_check = NULL;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
     ctx->epoch = ngx_at_cache_epoch(atmcf);
 
-    verdict = ngx_at_password_check_finish_user(r, ctx, check, &ctx->own, &user);
+    verdict = ngx_at_password_check_finish_user(r, ctx, check,
+                                                &ctx->identity_storage, &user);
 
-    ngx_at_store_check_snapshot(atmcf, ctx);
+    ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
 
-    if (verdict == AT_OK) {
-        ngx_at_basic_cache_insert(atmcf, ctx);
+    if (verdict != AT_OK) {
+        return verdict;
     }
 
-    return verdict;
+    cache_time = check->issuer ? check->issuer->password_cache_time
+                               : NGX_AT_BASIC_CACHE_TIME;
+
+    if (cache_time && ngx_at_basic_mac(ctx, mac) == NGX_OK) {
+        ctx->identity_storage.expires = ngx_at_now() + cache_time * 1000;
+        ngx_at_cache_insert(ctx, (at_str_t) { (char *) mac, sizeof(mac) });
+    }
+
+    /* the time limits the cache, not this request */
+    ctx->identity_storage.expires = INT64_MAX;
+
+    return AT_OK;
 }
 
 
@@ -149,12 +129,11 @@ ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
     ngx_at_password_check_t  *check;
 
-    check = ctx->check;
+    check = ctx->password_check;
 
     if (check == NULL) {
         return ngx_at_basic_start(r, ctx);
     }
 
-    return check->job.busy ? AT_PENDING
-                           : ngx_at_basic_end(r, ctx);
+    return check->job.busy ? AT_PENDING : ngx_at_basic_finish(r, ctx);
 }

@@ -2,7 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Basic authentication in the access phase.
+ * Basic authentication (RFC 7617) in the access phase.  A thread hashes the
+ * password while the request waits.  The verification cache keeps the result
+ * under a MAC of the credential until the store changes, but not longer than
+ * the issuer allows.
  */
 
 #ifndef NGX_AT_BASIC_H
@@ -14,15 +17,16 @@
 
 #include "core/base/at_verdict.h"
 
-#include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_ctx.h"
 
 
-/* AT_OK if it is remembered; AT_PENDING: it must be hashed */
-at_verdict_e ngx_at_basic_lookup(ngx_http_request_t *r,
-    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
+/* AT_OK: found in the cache; AT_PENDING: the password must be checked */
+at_verdict_e ngx_at_basic_lookup(ngx_at_ctx_t *ctx);
 
-/* what became of AT_PENDING; AT_PENDING again while it is under way */
+/*
+ * Checks the password.  AT_PENDING: call it again when nginx runs the access
+ * phase again.
+ */
 at_verdict_e ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx);
 
 

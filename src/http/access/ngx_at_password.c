@@ -164,7 +164,7 @@ ngx_at_password_check_start(ngx_http_request_t *r,
     }
 
     if (ngx_at_is_throttled(atmcf, check->issuer, &check->pair)) {
-        ctx->retry = check->pair.until;
+        ctx->retry_at = check->pair.until;
         return AT_THROTTLED;
     }
 
@@ -188,7 +188,7 @@ ngx_at_password_check_start(ngx_http_request_t *r,
         return AT_PENDING;
 
     case NGX_BUSY:
-        ctx->retry = ngx_time() + 1;
+        ctx->retry_at = ngx_time() + 1;
         return AT_BUSY;
 
     default:
@@ -210,7 +210,7 @@ ngx_at_password_check_get_result(ngx_http_request_t *r,
     check->secret.len = 0;
 
     if (check->throttled) {
-        ctx->retry = check->pair.until;
+        ctx->retry_at = check->pair.until;
         return AT_THROTTLED;
     }
 

@@ -24,8 +24,7 @@
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/keys/ngx_at_fetch.h"
-#include "http/request/ngx_at_ctx.h"
-#include "http/request/ngx_at_request.h"
+#include "http/request/ngx_at_credential.h"
 #include "http/worker/ngx_at_worker.h"
 
 
@@ -193,7 +192,7 @@ ngx_at_variable_ctx(ngx_http_request_t *r)
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
     if (!atcf->enable
-        || (ctx && ctx->conf == atcf && !ctx->nobody)
+        || (ctx && ctx->conf == atcf && !ctx->anonymous)
         || ngx_at_access_is_over(r))
     {
         return ctx;
@@ -226,11 +225,11 @@ ngx_at_granted_ctx(ngx_http_request_t *r)
         return NULL;
     }
 
-    if (ctx->decided) {
-        return ctx->verdict == AT_OK ? ctx : NULL;
+    if (ctx->phase == NGX_AT_GRANTED) {
+        return ctx;
     }
 
-    return ctx->authenticated == AT_OK
+    return ctx->phase == NGX_AT_UNDECIDED && ctx->authenticated == AT_OK
            && !ngx_at_access_is_over(r->main) ? ctx : NULL;
 }
 
@@ -297,7 +296,7 @@ ngx_at_decided_ctx(ngx_http_request_t *r)
 
     ctx = ngx_at_find_ctx(r->main);
 
-    return ctx && ctx->decided ? ctx : NULL;
+    return ctx && ctx->phase != NGX_AT_UNDECIDED ? ctx : NULL;
 }
 
 
@@ -532,12 +531,12 @@ ngx_at_cache_status_variable(ngx_http_request_t *r,
     ctx = ngx_at_find_ctx(r->main);
 
     if (ctx == NULL || ngx_at_worker()->cache == NULL
-        || (!ctx->recalled && !ctx->verified))
+        || ctx->endpoint_request || ctx->kind == 0)
     {
         return ngx_at_variable_set_not_found(v);
     }
 
-    return ngx_at_variable_set_value(v, ctx->recalled ? hit : miss);
+    return ngx_at_variable_set_value(v, ngx_at_identity_is_cached(ctx) ? hit : miss);
 }
 
 

@@ -1,25 +1,13 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
- *
- * The credentials that a worker has verified.  An entry is for one credential,
- * of one kind, under one list of trusted issuers; it ends with its expiry, with
- * any change of keys, and with any change of the store if it came from there.
- * What it may do is asked anew each time.
  */
 
 #include "http/request/ngx_at_cache.h"
 
-#include "core/authz/at_cache.h"
 #include "core/authz/at_identity.h"
-#include "core/base/at_str.h"
-#include "core/jose/at_jwt.h"
-#include "core/store/at_store_digest.h"
 
-#include "http/base/ngx_at_loc_conf.h"
-#include "http/base/ngx_at_main_conf.h"
-#include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_ctx.h"
+#include "http/base/ngx_at_time.h"
 #include "http/store/ngx_at_store.h"
 #include "http/worker/ngx_at_worker.h"
 
@@ -36,96 +24,65 @@ ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf)
 }
 
 
-int64_t
-ngx_at_now(void)
-{
-    ngx_time_t  *now;
-
-    now = ngx_timeofday();
-
-    return (int64_t) now->sec * 1000 + now->msec;
-}
-
-
-/* no other list grants what this one does: the same pointer, the same list */
+/* equal lists of trusted issuers have equal addresses */
 
 static at_cache_key_t
-ngx_at_cache_key(const ngx_at_ctx_t *ctx, at_str_t text, const void *trust)
+ngx_at_cache_key(const ngx_at_ctx_t *ctx, at_str_t text)
 {
     at_cache_key_t  key;
 
     key.text = text;
     key.kind = ctx->kind;
-    key.trust = trust;
     key.cheap = ctx->kind == NGX_AT_API_TOKEN;
+
+    if (ctx->kind & NGX_AT_JWT) {
+        key.trust = ctx->conf->trusted;
+
+    } else {
+        key.trust = ctx->kind == NGX_AT_BASIC ? ctx->conf->user_issuer : NULL;
+    }
 
     return key;
 }
 
 
-static const void *
-ngx_at_cache_trust(const ngx_at_ctx_t *ctx)
-{
-    return ctx->kind & NGX_AT_JWT ? ctx->conf->trusted : NULL;
-}
-
-
 ngx_uint_t
-ngx_at_cache_lookup(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_at_cache_lookup(ngx_at_ctx_t *ctx, at_str_t text)
 {
-    return ngx_at_cache_lookup_text(atmcf, ctx,
-                                    ngx_at_view(ctx->credential),
-                                    ngx_at_cache_trust(ctx));
-}
-
-
-ngx_uint_t
-ngx_at_cache_lookup_text(const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx, at_str_t text, const void *trust)
-{
+    at_cache_t           *cache;
     at_cache_key_t        key;
     const at_identity_t  *identity;
 
-    if (ngx_at_worker()->cache == NULL) {
+    cache = ngx_at_worker()->cache;
+
+    if (cache == NULL) {
         return 0;
     }
 
-    key = ngx_at_cache_key(ctx, text, trust);
-    identity = at_cache_get(ngx_at_worker()->cache, &key, &ctx->epoch,
-                            ngx_at_now());
+    key = ngx_at_cache_key(ctx, text);
+    identity = at_cache_get(cache, &key, &ctx->epoch, ngx_at_now());
+
     if (identity == NULL) {
         return 0;
     }
 
     ctx->identity = identity;
-    ctx->recalled = 1;
 
     return 1;
-}
-
-
-/* what is no token of an issuer's came from the store */
-
-static ngx_uint_t
-ngx_at_depends_on_keys(const ngx_at_ctx_t *ctx)
-{
-    return (ctx->kind & NGX_AT_JWT) != 0;
 }
 
 
 static ngx_uint_t
 ngx_at_depends_on_store(const ngx_at_ctx_t *ctx)
 {
-    ngx_uint_t                            i;
-    const ngx_at_loc_conf_t *atcf;
+    ngx_uint_t                i;
+    const ngx_at_loc_conf_t  *atcf;
 
-    if (!ngx_at_depends_on_keys(ctx)
-        || ctx->identity->issuer->n_client_claims)
-    {
+    if (!(ctx->kind & NGX_AT_JWT) || ctx->identity->issuer->n_client_claims) {
         return 1;
     }
 
-    /* it may have another word on whose the token is, later */
+    /* whether an audience is accepted depends on the clients in the store */
 
     atcf = ctx->conf;
 
@@ -140,29 +97,21 @@ ngx_at_depends_on_store(const ngx_at_ctx_t *ctx)
 
 
 void
-ngx_at_cache_insert(const ngx_at_main_conf_t *atmcf, const ngx_at_ctx_t *ctx)
+ngx_at_cache_insert(const ngx_at_ctx_t *ctx, at_str_t text)
 {
-    ngx_at_cache_insert_text(atmcf, ctx,
-                             ngx_at_view(ctx->credential),
-                             ngx_at_cache_trust(ctx));
-}
-
-
-void
-ngx_at_cache_insert_text(
-    const ngx_at_main_conf_t *atmcf,
-    const ngx_at_ctx_t *ctx, at_str_t text, const void *trust)
-{
+    at_cache_t       *cache;
     at_cache_key_t    key;
     at_cache_epoch_t  epoch;
 
-    if (ngx_at_worker()->cache == NULL || ctx->behind) {
+    cache = ngx_at_worker()->cache;
+
+    if (cache == NULL || ctx->stale_snapshot) {
         return;
     }
 
     epoch = ctx->epoch;
 
-    if (!ngx_at_depends_on_keys(ctx)) {
+    if (!(ctx->kind & NGX_AT_JWT)) {
         epoch.keys = 0;
     }
 
@@ -171,12 +120,10 @@ ngx_at_cache_insert_text(
 
     } else if (epoch.store == 0) {
 
-        /* it came from a store that could not be named: it is not kept */
-
+        /* the store has become usable since */
         return;
     }
 
-    key = ngx_at_cache_key(ctx, text, trust);
-    at_cache_put(ngx_at_worker()->cache, &key, ctx->identity, &epoch,
-                 ngx_at_now());
+    key = ngx_at_cache_key(ctx, text);
+    at_cache_put(cache, &key, ctx->identity, &epoch, ngx_at_now());
 }

@@ -2,7 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The verification cache of a worker.
+ * The verification cache of a worker.  An entry is the identity of a
+ * credential of one kind under one list of trusted issuers.  It ends when the
+ * identity expires, when keys change and, if it depends on the store, when the
+ * store changes.  Authorization is not cached.
  */
 
 #ifndef NGX_AT_CACHE_H
@@ -19,26 +22,15 @@
 #include "http/request/ngx_at_ctx.h"
 
 
+/* the present state of keys and store: take it before a verification */
 at_cache_epoch_t ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf);
 
-/* milliseconds since the epoch */
-int64_t ngx_at_now(void);
-
-/* 1 with the identity of the ctx's credential, or 0 */
-ngx_uint_t ngx_at_cache_lookup(
-    const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx);
-void ngx_at_cache_insert(
-    const ngx_at_main_conf_t *atmcf,
-    const ngx_at_ctx_t *ctx);
-
-/* the same by another text, which stands for the credential under trust */
-ngx_uint_t ngx_at_cache_lookup_text(
-    const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx, at_str_t text, const void *trust);
-void ngx_at_cache_insert_text(
-    const ngx_at_main_conf_t *atmcf,
-    const ngx_at_ctx_t *ctx, at_str_t text, const void *trust);
+/*
+ * text is the credential, or a MAC of it.  If a lookup finds an identity, it
+ * returns 1 and sets ctx->identity, which ctx releases.
+ */
+ngx_uint_t ngx_at_cache_lookup(ngx_at_ctx_t *ctx, at_str_t text);
+void ngx_at_cache_insert(const ngx_at_ctx_t *ctx, at_str_t text);
 
 
 #endif

@@ -2,7 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The response to a refused request.
+ * The refusal of a request.  The handler returns its status, and nginx treats
+ * it as any other status ("satisfy", "auth_delay", "error_page").  Headers and
+ * body are added by the filters in ngx_at_filter.h.
  */
 
 #ifndef NGX_AT_REFUSE_H
@@ -12,15 +14,18 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/base/at_verdict.h"
+
+#include "http/base/ngx_at_loc_conf.h"
 #include "http/request/ngx_at_ctx.h"
 
 
-ngx_int_t ngx_at_add_header(ngx_http_request_t *r,
-    const char *name, ngx_str_t *value);
+/* records and logs the refusal; returns the status for nginx */
+ngx_int_t ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
+    at_verdict_e verdict);
 
-/* marks the request, logs why, returns the status for nginx's access phase */
-ngx_int_t ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx);
-ngx_int_t ngx_at_filter_init(ngx_conf_t *cf);
+/* what "auth_token_error" sets for the verdict's code; zeros: nothing */
+const ngx_at_error_override_t *ngx_at_error_override(const ngx_at_ctx_t *ctx);
 
 
 #endif

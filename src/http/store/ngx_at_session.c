@@ -19,8 +19,7 @@
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_cache.h"
-#include "http/request/ngx_at_ctx.h"
+#include "http/base/ngx_at_time.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_uses.h"
 #include "http/worker/ngx_at_job.h"
@@ -234,7 +233,7 @@ ngx_at_find_use(ngx_at_use_table_t *uses,
 /* what there is no room for is lost: a count is no reason to wait */
 
 void
-ngx_at_count_use(const ngx_at_main_conf_t *atmcf, const ngx_at_ctx_t *ctx)
+ngx_at_count_use(at_str_t api_token)
 {
     at_token_use_t      *use;
     unsigned char        digest[AT_SHA256_LEN];
@@ -242,9 +241,7 @@ ngx_at_count_use(const ngx_at_main_conf_t *atmcf, const ngx_at_ctx_t *ctx)
 
     uses = ngx_at_session_env.counting;
 
-    if (uses == NULL || ctx->kind != NGX_AT_API_TOKEN
-        || at_sha256(digest, ngx_at_view(ctx->credential)) != 0)
-    {
+    if (uses == NULL || at_sha256(digest, api_token) != 0) {
         return;
     }
 

@@ -14,7 +14,6 @@
 
 #include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_main_conf.h"
-#include "http/request/ngx_at_ctx.h"
 #include "http/worker/ngx_at_watch.h"
 #include "http/worker/ngx_at_worker.h"
 
@@ -300,11 +299,12 @@ ngx_at_store_generation(const ngx_at_main_conf_t *atmcf)
 }
 
 
-void
-ngx_at_store_check_snapshot(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_uint_t
+ngx_at_store_snapshot_is_stale(const ngx_at_main_conf_t *atmcf)
 {
     at_store_t  *store;
 
     store = ngx_at_store_get(atmcf);
-    ctx->behind = store && at_store_saw_newer(store);
+
+    return store && at_store_saw_newer(store);
 }

@@ -15,7 +15,6 @@
 #include "core/store/at_store.h"
 
 #include "http/base/ngx_at_main_conf.h"
-#include "http/request/ngx_at_ctx.h"
 
 
 char *ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -31,11 +30,10 @@ void ngx_at_store_exit(void);
 uint64_t ngx_at_store_generation(const ngx_at_main_conf_t *atmcf);
 
 /*
- * Once the store was read under the ctx's epoch: that may name a commit which was
- * not to be read yet.  Then what was found is not kept, nor taken for fresh later.
+ * Ask after the store was read: the generation may precede the visibility of its
+ * commit.  If 1, the records are older than that: do not cache what they say.
  */
-void ngx_at_store_check_snapshot(const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx);
+ngx_uint_t ngx_at_store_snapshot_is_stale(const ngx_at_main_conf_t *atmcf);
 
 /* the open store, or NULL while it cannot be used */
 at_store_t *ngx_at_store_get(const ngx_at_main_conf_t *atmcf);

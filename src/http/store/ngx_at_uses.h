@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Of API tokens, counted.
+ * The counters of uses of API tokens.
  */
 
 #ifndef NGX_AT_USES_H
@@ -12,12 +12,11 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "http/base/ngx_at_main_conf.h"
-#include "http/request/ngx_at_ctx.h"
+#include "core/base/at_str.h"
 
 
-void ngx_at_count_use(const ngx_at_main_conf_t *atmcf,
-    const ngx_at_ctx_t *ctx);
+/* without effect unless the store's uses are counted */
+void ngx_at_count_use(at_str_t api_token);
 
 
 #endif

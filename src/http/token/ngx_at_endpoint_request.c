@@ -13,13 +13,14 @@
 #include "core/base/at_crypto.h"
 #include "core/store/at_store_digest.h"
 
+#include "http/access/ngx_at_policy.h"
 #include "http/base/ngx_at_issuer.h"
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_ctx.h"
+#include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_refuse.h"
-#include "http/request/ngx_at_request.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_grant.h"
 
@@ -40,18 +41,10 @@ ngx_at_endpoint_request_create(ngx_http_request_t *r)
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
-    /* who came in by the access phase is not who is judged here */
+    /* the identity of the access phase has no rights here */
 
-    ngx_at_ctx_clear_identity(ctx);
-
-    ctx->conf = atcf;
-    ctx->kind = 0;
-    ctx->decided = 0;
-    ctx->content = 1;
-    ctx->call = call;
-    ctx->authenticated = AT_FAILED;
-    ctx->verdict = AT_FAILED;
-    ngx_str_null(&ctx->credential);
+    ngx_at_ctx_reset(ctx, atcf);
+    ctx->endpoint_request = call;
 
     call->request = r;
     call->ctx = ctx;
@@ -65,15 +58,7 @@ ngx_int_t
 ngx_at_endpoint_request_refuse(ngx_at_endpoint_request_t *call,
     at_verdict_e verdict)
 {
-    ngx_at_ctx_t  *ctx;
-
-    ctx = call->ctx;
-
-    ctx->verdict = verdict;
-    ctx->decided = 1;
-    ctx->passed = 0;
-
-    return ngx_at_refuse(call->request, ctx);
+    return ngx_at_refuse(call->request, call->ctx, verdict);
 }
 
 
@@ -100,7 +85,7 @@ ngx_at_endpoint_request_run(ngx_http_request_t *r,
     at_verdict_e                verdict;
     ngx_at_endpoint_request_t  *call;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
     r->write_event_handler = next;
 
     verdict = step(r, call);
@@ -116,7 +101,7 @@ void
 ngx_at_endpoint_request_resume(ngx_http_request_t *r,
     ngx_at_endpoint_step_pt step, ngx_http_event_handler_pt next)
 {
-    if (!ngx_at_endpoint_request_is_busy(ngx_at_find_ctx(r)->call)) {
+    if (!ngx_at_endpoint_request_is_busy(ngx_at_find_ctx(r)->endpoint_request)) {
         ngx_at_endpoint_request_run(r, step, next);
     }
 }
@@ -148,7 +133,7 @@ ngx_at_request_check_headers(ngx_http_request_t *r,
     ngx_str_t  *value;
 
     if (r->method != NGX_HTTP_POST) {
-        ctx->allow = "POST";
+        ctx->allowed_methods = "POST";
         return AT_BAD_METHOD;
     }
 

@@ -24,7 +24,7 @@
 #include "http/worker/ngx_at_job.h"
 
 
-/* a call of the token API; ctx->call points here */
+/* a call of the token API; ctx->endpoint_request points here */
 typedef struct {
     ngx_http_request_t      *request;
     ngx_at_ctx_t            *ctx;

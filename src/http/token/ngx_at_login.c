@@ -20,7 +20,6 @@
 
 #include "http/access/ngx_at_password.h"
 #include "http/base/ngx_at_main_conf.h"
-#include "http/request/ngx_at_request.h"
 #include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_endpoint.h"
@@ -114,7 +113,7 @@ ngx_at_login_grant(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
     const ngx_at_main_conf_t  *atmcf;
 
     verdict = ngx_at_password_check_finish_user(r, call->ctx, &call->check,
-                                                &call->ctx->own, &user);
+                                                &call->ctx->identity_storage, &user);
     if (verdict != AT_OK) {
         return verdict;
     }
@@ -191,7 +190,7 @@ ngx_at_login_granted(ngx_http_request_t *r)
     ngx_str_t                   body = ngx_string("{}");
     ngx_at_endpoint_request_t  *call;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
 
     if (ngx_at_endpoint_request_is_busy(call)) {
         return;

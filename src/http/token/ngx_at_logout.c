@@ -17,9 +17,9 @@
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_cache.h"
-#include "http/request/ngx_at_ctx.h"
-#include "http/request/ngx_at_request.h"
+#include "http/access/ngx_at_policy.h"
+#include "http/base/ngx_at_time.h"
+#include "http/request/ngx_at_credential.h"
 #include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
@@ -75,7 +75,7 @@ ngx_at_logout_verify_access_token(ngx_http_request_t *r,
 
     call->access = query.token;
 
-    return at_jwt_verify(ngx_at_worker()->verifier, &ctx->own, &query);
+    return at_jwt_verify(ngx_at_worker()->verifier, &ctx->identity_storage, &query);
 }
 
 
@@ -98,7 +98,7 @@ ngx_at_logout_check_request(ngx_http_request_t *r,
     const ngx_at_main_conf_t  *atmcf;
 
     if (r->method != NGX_HTTP_POST) {
-        call->ctx->allow = "POST";
+        call->ctx->allowed_methods = "POST";
         return AT_BAD_METHOD;
     }
 
@@ -176,7 +176,7 @@ ngx_at_logout_revoked(ngx_http_request_t *r)
     ngx_str_t                   body = ngx_string("{\"success\":true}");
     ngx_at_endpoint_request_t  *call;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
 
     if (ngx_at_endpoint_request_is_busy(call)) {
         return;

@@ -21,8 +21,8 @@
 #include "http/base/ngx_at_issuer.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
+#include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_signing_key.h"
-#include "http/request/ngx_at_cache.h"
 #include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
@@ -44,7 +44,7 @@ ngx_at_jwks_handler(ngx_http_request_t *r)
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        call->ctx->allow = "GET, HEAD";
+        call->ctx->allowed_methods = "GET, HEAD";
         return ngx_at_endpoint_request_refuse(call, AT_BAD_METHOD);
     }
 

@@ -21,8 +21,8 @@
 
 #include "http/access/ngx_at_password.h"
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_refuse.h"
-#include "http/request/ngx_at_request.h"
+#include "http/request/ngx_at_credential.h"
+#include "http/request/ngx_at_header.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
@@ -118,13 +118,13 @@ static ngx_int_t
 ngx_at_oauth_headers(ngx_http_request_t *r,
     ngx_at_endpoint_request_t *call, ngx_uint_t status)
 {
-    u_char     *p;
-    time_t      wait;
-    ngx_str_t          value;
-    const ngx_str_t   *realm;
+    u_char           *p;
+    time_t            wait;
+    ngx_str_t         value;
+    const ngx_str_t  *realm;
 
     realm = &call->ctx->conf->realm;
-    wait = call->ctx->retry - ngx_time();
+    wait = call->ctx->retry_at - ngx_time();
 
     p = ngx_pnalloc(r->pool, realm->len + NGX_TIME_T_LEN
                              + sizeof("Basic realm=\"\", charset=\"UTF-8\""));
@@ -364,7 +364,7 @@ ngx_at_oauth_body(ngx_http_request_t *r)
     ngx_at_endpoint_request_t  *call;
     ngx_at_oauth_error_e        error;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
     r->write_event_handler = ngx_at_oauth_checked;
 
     error = ngx_at_oauth_read(r, call, &verdict);
@@ -466,7 +466,7 @@ ngx_at_oauth_grant(ngx_http_request_t *r,
     at_client_record_t  client;
 
     *verdict = ngx_at_password_check_finish_client(r, call->ctx, &call->check,
-                                                   &call->ctx->own, &client);
+                                                   &call->ctx->identity_storage, &client);
     if (*verdict != AT_OK) {
         return ngx_at_oauth_error_from_verdict(*verdict);
     }
@@ -506,7 +506,7 @@ ngx_at_oauth_checked(ngx_http_request_t *r)
     ngx_at_endpoint_request_t  *call;
     ngx_at_oauth_error_e        error;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
 
     if (ngx_at_endpoint_request_is_busy(call)) {
         return;
@@ -562,7 +562,7 @@ ngx_at_oauth_granted(ngx_http_request_t *r)
 {
     ngx_at_endpoint_request_t  *call;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
 
     if (!ngx_at_endpoint_request_is_busy(call)) {
         ngx_http_finalize_request(r, ngx_at_oauth_answer(r, call));

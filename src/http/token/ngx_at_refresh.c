@@ -22,8 +22,8 @@
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_cache.h"
-#include "http/request/ngx_at_request.h"
+#include "http/base/ngx_at_time.h"
+#include "http/request/ngx_at_credential.h"
 #include "http/store/ngx_at_session.h"
 #include "http/store/ngx_at_store.h"
 #include "http/token/ngx_at_body.h"
@@ -178,7 +178,7 @@ ngx_at_refresh_user(const ngx_at_main_conf_t *atmcf,
 
     store = ngx_at_store_get(atmcf);
 
-    verdict = store ? at_account_get_user(&call->ctx->own, user, store,
+    verdict = store ? at_account_get_user(&call->ctx->identity_storage, user, store,
                                           session->user)
                     : AT_UNAVAILABLE;
 
@@ -320,7 +320,7 @@ ngx_at_refresh_granted(ngx_http_request_t *r)
 {
     ngx_at_endpoint_request_t  *call;
 
-    call = ngx_at_find_ctx(r)->call;
+    call = ngx_at_find_ctx(r)->endpoint_request;
 
     if (!ngx_at_endpoint_request_is_busy(call)) {
         ngx_http_finalize_request(r, ngx_at_refresh_answer(r, call));

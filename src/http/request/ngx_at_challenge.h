@@ -1,0 +1,26 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The header fields of a refusal: WWW-Authenticate, and when to retry.
+ */
+
+#ifndef NGX_AT_CHALLENGE_H
+#define NGX_AT_CHALLENGE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "http/request/ngx_at_ctx.h"
+
+
+/* a challenge for each accepted scheme (RFC 6750 section 3, RFC 7617) */
+ngx_int_t ngx_at_add_challenge(ngx_http_request_t *r, const ngx_at_ctx_t *ctx);
+
+/* Cache-Control, and by status Allow, Retry-After, X-RateLimit-* */
+ngx_int_t ngx_at_add_error_headers(ngx_http_request_t *r,
+    const ngx_at_ctx_t *ctx);
+
+
+#endif

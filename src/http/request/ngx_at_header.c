@@ -1,0 +1,66 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "http/request/ngx_at_header.h"
+
+
+ngx_table_elt_t *
+ngx_at_next_header(ngx_at_headers_t *headers, const char *name, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    for ( ;; ) {
+
+        if (headers->i >= headers->part->nelts) {
+            if (headers->part->next == NULL) {
+                return NULL;
+            }
+
+            headers->part = headers->part->next;
+            headers->i = 0;
+            continue;
+        }
+
+        h = (ngx_table_elt_t *) headers->part->elts + headers->i++;
+
+        if (h->key.len == len && ngx_strncmp(h->lowcase_key, name, len) == 0) {
+            return h;
+        }
+    }
+}
+
+
+ngx_str_t *
+ngx_at_find_header(ngx_http_request_t *r, const char *name)
+{
+    ngx_table_elt_t   *h;
+    ngx_at_headers_t   headers = ngx_at_headers(r);
+
+    h = ngx_at_next_header(&headers, name, ngx_strlen(name));
+
+    return h ? &h->value : NULL;
+}
+
+
+ngx_int_t
+ngx_at_add_header(ngx_http_request_t *r, const char *name, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    return NGX_OK;
+}
