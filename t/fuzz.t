@@ -3,7 +3,7 @@
 # Copyright (C) the nginx-auth-token authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Each fuzz target takes its corpus and then works on for FUZZ_SECONDS (1).
+# Each fuzz target runs its corpus and then new inputs for FUZZ_SECONDS (1).
 
 use strict;
 use warnings;
@@ -17,7 +17,7 @@ my $root = dirname(dirname(abs_path(__FILE__)));
 my $build = $ENV{AT_BUILD} || "$root/build";
 my $seconds = $ENV{FUZZ_SECONDS} // 1;
 
-# to libFuzzer 0 seconds are no limit at all
+# libFuzzer takes 0 seconds as no limit
 my @limit = $seconds > 0 ? "-max_total_time=$seconds" : '-runs=0';
 
 plan skip_all => 'the fuzz targets are sanitized already' if $ENV{AT_SANITIZE};
@@ -47,7 +47,7 @@ for my $source (@sources) {
 }
 
 
-# the status of the command; what it said only if it failed
+# the exit status of the command; its output is shown if it failed
 sub run
 {
     my (@command) = @_;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The harness itself: each of its checks fails where it should.  The server is
-# nginx without the module, whose answers are right, or wrong in one point.
+# The test library: each of its checks fails when it should.  The server is nginx
+# without the module, with responses that are right or wrong in one point.
 
 use v5.36;
 
@@ -11,7 +11,7 @@ use lib "$Bin/lib";
 use Test::Tester;
 use AuthToken::Test;
 
-$AuthToken::Log::Tagged::TIMEOUT = 0.3;      # it will wait in vain
+$AuthToken::Log::Tagged::TIMEOUT = 0.3;      # for waits that time out
 
 my $body      = '{"code":"API_INVALID_ACCESS_TOKEN","message":"Invalid JWT Access Token"}';
 my $challenge = 'Bearer realm="api", error="invalid_token"';
@@ -72,10 +72,10 @@ sub verdict ($assertion) {
 my @plain = (decision => undef, log => 0);
 
 ok  verdict(sub { granted $s, '/good', 'x' }), 'a grant';
-ok !verdict(sub { granted $s, '/right', 'x' }), 'a grant: refused';
-ok !verdict(sub { granted $s, '/quiet', 'x' }), 'a grant: the upstream was not hit';
-ok !verdict(sub { granted $s, '/twice-as-good', 'x' }), 'a grant: it was hit twice';
-ok !verdict(sub { granted $s, '/challenged-good', 'x' }), 'a grant: a challenge';
+ok !verdict(sub { granted $s, '/right', 'x' }), 'a refused request is not a grant';
+ok !verdict(sub { granted $s, '/quiet', 'x' }), 'a grant without a hit of the upstream fails';
+ok !verdict(sub { granted $s, '/twice-as-good', 'x' }), 'a grant with two hits of the upstream fails';
+ok !verdict(sub { granted $s, '/challenged-good', 'x' }), 'a grant with a challenge fails';
 
 ok  verdict(sub { refused $s, $_, INV => 'x', @plain }), "a refusal: $_"
     for '/right', '/right-with-scope', '/close';
@@ -102,7 +102,7 @@ ok !verdict(sub { refused $s, '/right', INV => 'x', decision => undef }),
 ok  verdict(sub { refused_by_nginx $s, '/not-ours', 400, 'x' }), 'a refusal by nginx';
 ok !verdict(sub { refused_by_nginx $s, '/right', 401, 'x' }), 'a refusal by nginx: ours';
 
-# answers that no client should take
+# malformed responses
 for my $row (['two lengths', "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"],
              ['a cut body', "Content-Length: 9\r\n\r\nx"], ['no length', "\r\nx"],
              ['a length and chunks',
@@ -117,7 +117,7 @@ for my $row (['two lengths', "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"],
     close $theirs;
 
     my $client = bless { fh => $ours, buffer => '', eof => 0 }, 'AuthToken::Client';
-    ok !eval { $client->response }, "an answer with $what";
+    ok !eval { $client->response }, "a response with $what is refused";
 }
 
 # the end of a file

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Loading: the stock nginx takes the module, and says so when it cannot.
+# Loading: the distribution's nginx loads the module, or says why it cannot.
 #
 # Requirements: module-loading.
 
@@ -21,7 +21,7 @@ plan skip_all => 'a sanitized module needs its library loaded first'
 
 my $dir = tempdir('at-load-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 
-# what nginx -t says of a configuration that loads this file
+# the output of nginx -t for a configuration that loads this file
 sub load ($so) {
     open my $conf, '>', "$dir/nginx.conf" or die $!;
     print $conf "load_module $so;\npid $dir/pid;\nerror_log stderr;\n",
@@ -39,7 +39,7 @@ sub slurp ($path) {
 }
 
 my ($status, $signal, $said) = load($module);
-is $status, 0, 'the stock nginx takes the module' or diag $said;
+is $status, 0, 'the nginx of the distribution loads the module' or diag $said;
 
 my $bytes = slurp($module);
 my ($signature) = $bytes =~ /\0(8,4,8,[01]{20,})\0/;

@@ -1,7 +1,7 @@
 package AuthToken::Client;
 
-# A connection to an HTTP/1.x server: sends the bytes it is given, and reads
-# answers more strictly than any browser.  What is not a correct answer dies.
+# A connection to an HTTP/1.x server.  Sends bytes unchanged and reads responses
+# more strictly than a browser; dies on a malformed response.
 
 use v5.36;
 
@@ -19,10 +19,10 @@ my $token_char = qr/[!#\$%&'*+.^_`|~0-9A-Za-z-]/;
 
 # --- requests ---------------------------------------------------------------
 
-# The bytes of a request.  Options: method, http ("1.0"; "" leaves out Host,
-# too), host (undef: none), token (Bearer), auth (the whole value of
-# Authorization), api_token (X-API-Token), cookie (the whole value of Cookie),
-# headers (lines without their ends), body, close, tag.
+# The bytes of a request.  Options: method, http ("1.0"; "" is HTTP/0.9, without
+# Host), host (undef: no header), token (Bearer), auth (value of Authorization),
+# api_token (X-API-Token), cookie (value of Cookie), headers (lines without line
+# ends), body, close, tag.
 sub request_bytes ($path, %o) {
     my $method = $o{method} // 'GET';
     my $http   = $o{http}   // '1.1';
@@ -44,9 +44,9 @@ sub request_bytes ($path, %o) {
 
 # --- connections ------------------------------------------------------------
 
-# Options: port, host (an address of either family, 127.0.0.1), from (the
-# address to come from), path (of a unix socket, in place of the others),
-# preface (bytes to begin with, as the PROXY protocol has them).
+# Options: port, host (an address of either family, 127.0.0.1), from (source
+# address), path (of a Unix socket, instead of the others), preface (bytes to
+# send first, such as a PROXY protocol header).
 sub connect ($class, %o) {
     my ($family, $to) = _address($o{path}, $o{host} // '127.0.0.1', $o{port});
 
@@ -77,8 +77,8 @@ sub _address ($path, $host, $port) {
     return (AF_INET, pack_sockaddr_in($port, inet_pton(AF_INET, $host)));
 }
 
-# Sends all of it; reads meanwhile, as a server may answer before the end.
-# Returns how much went out: less than all if the server closed.
+# Sends all bytes and reads meanwhile, as a server may respond early.  Returns the
+# number of bytes sent: fewer if the server closed the connection.
 sub send ($self, $bytes) {
     my $sent  = 0;
     my $until = time + $TIMEOUT;
@@ -106,24 +106,23 @@ sub finish ($self) { shutdown $self->{fh}, 1 }
 
 sub close ($self) { CORE::close($self->{fh}) }
 
-# whether the server has closed it, and nothing is left to be read
+# whether the server closed the connection and no data is left
 sub closed ($self) {
     $self->_read if !$self->{eof};
     return $self->{eof} && $self->{buffer} eq '';
 }
 
-# waits for the server to close; whatever it sent until then
+# Waits until the server closes; returns the data received until then.
 sub rest ($self) {
     $self->_need('the end of the connection') while !$self->{eof};
     return delete($self->{buffer}) . ($self->{buffer} = '');
 }
 
-# --- answers ----------------------------------------------------------------
+# --- responses ----------------------------------------------------------------
 
-# The next answer, or undef where the server has closed without one.  With
-# head => 1 it is that of a HEAD request.  The answer is a hash: status, reason,
-# http, headers (a list of [name, value]), body, raw_head, kept (whether the
-# connection can go on).
+# The next response, or undef if the server closed without one.  With head => 1
+# it is the response to HEAD.  A hash: status, reason, http, headers (a list of
+# [name, value]), body, raw_head, kept (whether the connection stays open).
 sub response ($self, %o) {
     while ($self->{buffer} !~ /\r\n\r\n/) {
         return undef if $self->{eof} && $self->{buffer} eq '';
@@ -213,18 +212,18 @@ sub _take ($self, $n, $what) {
 
 # --- reading ----------------------------------------------------------------
 
-# one read that must bring something: bytes, or an end where that is awaited
+# one read that must return bytes, or end of file where that is expected
 sub _need ($self, $what) {
     die "the server closed before $what\n" if $self->{eof};
 
     my $until = time + $TIMEOUT;
     while (!$self->_read) {
-        die "waited in vain for $what\n" if time > $until;
+        die "timed out waiting for $what\n" if time > $until;
         $self->_wait(1, 'read');
     }
 }
 
-# takes what is there; true if there was anything, the end included
+# reads available data; true if there was any, or end of file
 sub _read ($self) {
     my $n = sysread $self->{fh}, $self->{buffer}, 1 << 16,
                     length $self->{buffer};
@@ -244,12 +243,12 @@ sub _wait ($self, $seconds, $for) {
 
 package AuthToken::Client::Response;
 
-# all values of a header, in their order
+# all values of a header, in order
 sub all ($r, $name) {
     return map { $_->[1] } grep { lc $_->[0] eq lc $name } $r->{headers}->@*;
 }
 
-# its only value, undef if there is none; with several, all in one
+# the value of a header, undef if it is missing; several values joined
 sub header ($r, $name) {
     my @values = all($r, $name);
     return @values ? join(', ', @values) : undef;

@@ -1,8 +1,8 @@
 package AuthToken::Http2;
 
-# HTTP/2 by curl: several requests as streams of one connection.  It is one with
-# TLS, as Debian's curl cannot do several streams at a time without; so nginx
-# also tells, by an [alert], of errors that we left in OpenSSL's queue.
+# HTTP/2 by curl: several requests as streams of one connection.  It uses TLS, as
+# Debian's curl needs it for parallel streams; so nginx also logs an [alert] if
+# the module leaves errors in OpenSSL's queue.
 
 use v5.36;
 
@@ -11,9 +11,9 @@ use Exporter qw(import);
 
 our @EXPORT = qw(http2);
 
-# The answers to requests, in their order.  A request is [path, options]; these
-# are method, token, auth, api_token, cookie (a value, or several in a list), headers and
-# tag of request_bytes.
+# The responses to requests, in order.  A request is [path, options]; options are
+# method, token, auth, api_token, cookie (a value or a list), headers and tag of
+# request_bytes.
 sub http2 ($server, @requests) {
     my $dir = $server->dir . '/http2';
     mkdir $dir;
@@ -62,7 +62,7 @@ sub _answer ($file, $method) {
     my $body = AuthToken::Log->new("$file.body")->content;
 
     my ($status, $rest) = $head =~ m{\AHTTP/2 (\d{3}) ?\r\n(.*?)\r\n\z}s
-        or die "no HTTP/2 answer: $head\n";
+        or die "no HTTP/2 response: $head\n";
 
     return bless {
         http => '2', status => $status, raw_head => $head, kept => 1,

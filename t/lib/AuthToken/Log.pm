@@ -1,6 +1,6 @@
 package AuthToken::Log;
 
-# A log file that grows: what is new in it, and the wait for a line.
+# A growing log file: its new lines, and waiting for a line.
 
 use v5.36;
 
@@ -12,7 +12,7 @@ sub new ($class, $path) {
     return bless { path => $path, partial => '' }, $class;
 }
 
-# the complete lines since the last call, without their ends
+# the complete lines since the last call, without line ends
 sub lines ($self) {
     if (!$self->{fh}) {
         open $self->{fh}, '<:raw', $self->{path} or return;
@@ -28,8 +28,8 @@ sub lines ($self) {
     return (@lines, $n == 1 << 20 ? $self->lines : ());
 }
 
-# Reads on until a new line matches, and returns it; all lines before it count
-# as read.  Dies after a while.
+# Reads until a new line matches, and returns it; the lines before it count as
+# read.  Dies after a timeout.
 sub await ($self, $pattern, $what = "a line like $pattern") {
     my $found;
 
@@ -40,14 +40,14 @@ sub await ($self, $pattern, $what = "a line like $pattern") {
     return $found;
 }
 
-# the whole file as it is now
+# the content of the file
 sub content ($self) {
     open my $fh, '<:raw', $self->{path} or return '';
     local $/;
     return <$fh> // '';
 }
 
-# polls until $check is true, for a bounded time; returns what it returned
+# Polls until $check returns true, up to the timeout; returns that value.
 sub await_true ($check, $what, $timeout = $TIMEOUT) {
     my $until = time + $timeout;
     my $pause = 0.0005;
@@ -55,7 +55,7 @@ sub await_true ($check, $what, $timeout = $TIMEOUT) {
     while (1) {
         my $result = $check->();
         return $result if $result;
-        die "waited in vain for $what\n" if time > $until;
+        die "timed out waiting for $what\n" if time > $until;
 
         sleep $pause;
         $pause *= 1.5 if $pause < 0.02;
@@ -66,7 +66,7 @@ sub await_true ($check, $what, $timeout = $TIMEOUT) {
 package AuthToken::Log::Tagged;
 
 # A log of requests: each line is a tag, a tab, and a JSON object.  The harness
-# gives each request a tag (X-Test); that of a request without one is empty.
+# gives each request a tag (X-Test); without one the tag is empty.
 
 use v5.36;
 
@@ -78,13 +78,13 @@ sub new ($class, $path) {
     return bless { log => AuthToken::Log->new($path), records => {} }, $class;
 }
 
-# how many requests with this tag have been logged so far
+# number of requests logged with this tag
 sub count ($self, $tag) {
     $self->_read;
     return scalar(($self->{records}{$tag} // [])->@*);
 }
 
-# waits until they are $n or more, in vain for a bounded time only; their count
+# Waits until there are $n or more, up to the timeout; returns their number.
 sub await ($self, $tag, $n = 1) {
     eval {
         AuthToken::Log::await_true(sub { $self->count($tag) >= $n }, 'it',
@@ -93,7 +93,7 @@ sub await ($self, $tag, $n = 1) {
     return $self->count($tag);
 }
 
-# the objects of this tag as hashes, strings as the bytes that were logged
+# the objects of this tag as hashes; strings are the logged bytes
 sub records ($self, $tag) {
     $self->_read;
     return map { JSON::PP->new->decode($_) }

@@ -1,7 +1,7 @@
 package AuthToken::Server;
 
 # A stock nginx with the module loaded: its directory, configuration, ports,
-# process, logs.  It knows nothing of what is tested.
+# process and logs.
 
 use v5.36;
 
@@ -24,7 +24,7 @@ our $NGINX = $ENV{AT_NGINX} || 'nginx';
 
 $BUILD = File::Spec->canonpath($BUILD);
 
-# made once for all files
+# shared by all test files
 $AuthToken::Token::KEYS = "$BUILD/test-keys";
 
 my $module = "$BUILD/ngx_http_auth_token_module.so";
@@ -32,7 +32,7 @@ my $module = "$BUILD/ngx_http_auth_token_module.so";
 # --- configuration ----------------------------------------------------------
 
 # Options: files (name => content, written into the directory before), main,
-# events, http (directives for those levels), workers, load (0: without our
+# events, http (directives for those levels), workers, load (0: without the
 # module), log_level, env (of the process).
 sub new ($class, $conf, %o) {
     my $dir = tempdir('at-XXXXXXXX', TMPDIR => 1, CLEANUP => !$ENV{AT_KEEP});
@@ -65,7 +65,7 @@ sub errors ($self)   { $self->{errors} }
 sub access ($self)   { $self->{access} }
 sub conf_file ($self) { "$self->{dir}/nginx.conf" }
 
-# Writes a file of the directory whole, aside and into place.
+# Writes a file of the directory to a temporary file and renames it.
 sub write ($self, $name, $content) {
     my $path = "$self->{dir}/$name";
 
@@ -113,15 +113,15 @@ sub _tls () {
     return "ssl_certificate $file; ssl_certificate_key $file;";
 }
 
-# writes the configuration; it counts from the next start or reload on
+# Writes the configuration, which the next start or reload reads.
 sub configure ($self, $conf) {
     my %o = $self->{options}->%*;
     my $dir = $self->{dir};
     my $load = $o{load} // 1;
 
-    croak "$module: not there; run make first" if $load && !-e $module;
+    croak "$module: not found; run make first" if $load && !-e $module;
 
-    # the module's variables say in the access log what was decided
+    # the access log has the decision, by the module's variables
     my @decision = map { qq("$_":"\$auth_token_$_") }
                    qw(status reason method issuer user client role scope endpoint
                       subject fingerprint);
@@ -150,7 +150,7 @@ sub configure ($self, $conf) {
     $self->{text} = $conf;
 }
 
-# the line of the file at which that line of the text given stands, from 1 on
+# the line of nginx.conf of a line of the given text, from 1
 sub line ($self, $n) { $self->{first_line} + $n - 1 }
 
 # --- ports ------------------------------------------------------------------
@@ -165,8 +165,8 @@ sub _free_port () {
 
 # --- process ----------------------------------------------------------------
 
-# Starts it and waits until it answers.  Where another process took one of the
-# ports meanwhile, tries with others.
+# Starts nginx and waits until it answers.  Tries other ports if another process
+# took one of them.
 sub start ($self) {
     for my $attempt (1 .. 5) {
         $self->{pid} = $self->_spawn("$self->{dir}/output", ['-g', 'daemon off;']);
@@ -185,7 +185,7 @@ sub start ($self) {
     die "nginx did not start:\n" . $self->output . $self->{errors}->content;
 }
 
-# the arguments of nginx, and what its environment has besides
+# takes the arguments of nginx and additions to its environment
 sub _spawn ($self, $output, $arguments, %env) {
     my @command = ($NGINX, '-p', $self->{dir}, '-c', $self->conf_file,
                    '-e', "$self->{dir}/error.log", @$arguments);
@@ -193,7 +193,7 @@ sub _spawn ($self, $output, $arguments, %env) {
     my $pid = fork // die "fork: $!\n";
     return $pid if $pid;
 
-    # nothing of ours may run in the child: no END block, no destructor
+    # the child must not run END blocks or destructors of the test
     POSIX::setsid();
     open STDIN, '<', '/dev/null';
     open STDOUT, '>', $output;
@@ -205,7 +205,7 @@ sub _spawn ($self, $output, $arguments, %env) {
     };
 }
 
-# true when it listens and its worker has begun, false when it has ended
+# true when nginx listens and its worker has started, false when it has exited
 sub _ready ($self) {
     AuthToken::Log::await_true(sub {
         return 'ended' if waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
@@ -220,7 +220,7 @@ sub pid ($self) { $self->{pid} }
 # what nginx printed
 sub output ($self) { AuthToken::Log->new("$self->{dir}/output")->content }
 
-# the processes of the workers, oldest first
+# process ids of the workers, oldest first
 sub workers ($self) {
     my @pids;
     for my $stat (glob '/proc/[0-9]*/stat') {
@@ -235,8 +235,8 @@ sub signal ($self, $name) {
     kill $name, $self->{pid} or die "kill $name: $!\n";
 }
 
-# Reads its configuration anew, and waits until the old workers have ended.
-# With fails => 1 waits until it has said why it goes on with the old one.
+# Reloads the configuration and waits until the old workers have exited.  With
+# fails => 1 waits for the log line that says why the old one stays in use.
 sub reload ($self, %o) {
     my @old = $self->workers;
     $self->{errors}->lines;
@@ -257,7 +257,7 @@ sub disconnect ($self) {
     $_->close for values %{ delete $self->{connections} // {} };
 }
 
-# Ends it, and returns true if it ended by itself and in time.
+# Stops nginx, and returns true if it exited in time.
 sub stop ($self) {
     return 1 if !$self->{pid} || $self->{owner} != $$;
 
@@ -267,19 +267,19 @@ sub stop ($self) {
     $self->disconnect;
 
     kill 'QUIT', $pid;
-    return 1 if eval { AuthToken::Log::await_true($ended, 'its end', 20) };
+    return 1 if eval { AuthToken::Log::await_true($ended, 'nginx to exit', 20) };
 
     kill 'TERM', $pid;
-    return 0 if eval { AuthToken::Log::await_true($ended, 'its end', 5) };
+    return 0 if eval { AuthToken::Log::await_true($ended, 'nginx to exit', 5) };
 
-    # the workers are in its group, as it began a session of its own
+    # the workers are in the process group of the master
     kill 'KILL', -$pid;
     waitpid $pid, 0;
     return 0;
 }
 
 # Runs nginx -t, without a terminal and for a bounded time.  Returns its exit
-# code (undef if it had to be ended) and what it printed.
+# code (undef after a timeout) and its output.
 sub check ($self, $timeout = 20) {
     my $output = "$self->{dir}/check";
     my $pid = $self->_spawn($output, ['-t'], $self->_hurried);
@@ -304,15 +304,15 @@ sub check ($self, $timeout = 20) {
 
 # --- requests ---------------------------------------------------------------
 
-# A connection of its own; options as in AuthToken::Client.
+# A new connection; options as in AuthToken::Client.
 sub connect ($self, %o) {
     $o{port} = $self->port($o{port} // '') if !defined $o{path};
     return AuthToken::Client->connect(%o);
 }
 
-# A request and its answer.  Options are those of request_bytes and connect,
-# and new => 1 (a connection of its own); else the connection is kept, by
-# where it comes from and goes to.  bytes => TEXT is sent as it stands.
+# Sends a request and returns its response.  Options are those of request_bytes
+# and connect, and new => 1 (a new connection).  By default connections are kept
+# per source and destination.  bytes => TEXT is sent unchanged.
 sub request ($self, $path, %o) {
     my %to    = map { defined $o{$_} ? ($_ => $o{$_}) : () } qw(port from path preface);
     $to{host} = $o{to} if defined $o{to};
@@ -327,9 +327,9 @@ sub request ($self, $path, %o) {
     my $sent   = $connection->send($bytes);
     my $answer = $connection->response(head => ($o{method} // '') eq 'HEAD');
 
-    # nginx closes idle connections when it reloads: once more, on a new one
+    # nginx closes idle connections on a reload: retry on a new one
     return $self->request($path, %o, new => 1) if !$answer && $old;
-    die "closed without an answer\n" if !$answer;
+    die "closed without a response\n" if !$answer;
 
     $answer->{connection} = $connection;
     $kept->{$name} = $connection
@@ -355,8 +355,8 @@ sub _sanitizer ($self) {
 
     return (
         LD_PRELOAD    => $sanitizer{preload},
-        # what it remembers of the variables of threads of a library that is
-        # unloaded, as libcurl's are, it would follow into nowhere
+        # LeakSanitizer would follow thread-local storage of an unloaded library,
+        # such as libcurl, to an unmapped address
         ASAN_OPTIONS  => "$log:detect_leaks=1:detect_odr_violation=0:intercept_tls_get_addr=0:"
                        . 'strict_string_checks=0',
         LSAN_OPTIONS  => "suppressions=$ROOT/t/lib/lsan.supp:print_suppressions=0",
@@ -364,8 +364,8 @@ sub _sanitizer ($self) {
     );
 }
 
-# To look for leaks takes as long as all the rest of nginx -t, of which there are
-# hundreds: it is done in the first of four.
+# Leak detection doubles the time of nginx -t, which runs hundreds of times: only
+# every fourth run has it.
 my $checks = 0;
 
 sub _hurried ($self) {
@@ -373,14 +373,14 @@ sub _hurried ($self) {
     return $checks++ % 4 && %env ? (ASAN_OPTIONS => "$env{ASAN_OPTIONS}:detect_leaks=0") : ();
 }
 
-# a new binary (USR2) gets what its predecessor got
+# environment variables that a new binary (USR2) inherits
 sub _sanitizer_env () {
     return '' if !$ENV{AT_SANITIZE};
     return join '', map { "env $_;\n" }
            qw(LD_PRELOAD ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
 }
 
-# what the sanitizers reported
+# reports of the sanitizers
 sub reports ($self) {
     return map { AuthToken::Log->new($_)->content }
            glob "$self->{dir}/sanitizer/*";

@@ -1,7 +1,7 @@
 package AuthToken::Store;
 
-# A store in the directory of a server, made and changed by the command, as an
-# operator does it.
+# A store in the directory of a server, created and changed with the command, as
+# an operator does.
 
 use v5.36;
 
@@ -11,8 +11,8 @@ use AuthToken::Token qw(secret);
 use JSON::PP ();
 use POSIX ();
 
-# The option "prepare" of AuthToken::Test::start, which makes the store and calls
-# $fill with it: the store is then $s->{store}, at %%DIR%%/store.
+# The option "prepare" of AuthToken::Test::start: creates the store %%DIR%%/store,
+# keeps it as $s->{store} and calls $fill with it.
 sub prepare ($class, $fill = sub { }) {
     return sub ($s) {
         $s->{store} = $class->new($s->dir);
@@ -31,9 +31,9 @@ sub new ($class, $dir, $name = 'store') {
 
 sub path ($self) { $self->{path} }
 
-# Runs the command.  The last argument may be a hash: input (what it reads).
-# Returns its exit code (undef if a signal ended it), what it printed, and what
-# it complained of.
+# Runs the command.  The last argument may be a hash: input (standard input).
+# Returns the exit code (undef after a signal), standard output and standard
+# error.
 sub run ($self, @arguments) {
     my %o    = ref $arguments[-1] ? (pop @arguments)->%* : ();
     my %file = map { $_ => "$self->{dir}/command-$$.$_" } qw(in out err);
@@ -50,7 +50,7 @@ sub run ($self, @arguments) {
         open STDIN, '<', defined $o{input} ? $file{in} : '/dev/null';
         open STDOUT, '>', $file{out};
         open STDERR, '>', $file{err};
-        # the tests of the command look for leaks
+        # leaks of the command are tested in t/cli.t
         $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} // (), 'detect_leaks=0';
         exec { "$AuthToken::Server::BUILD/auth-token" }
              'auth-token', '--store', "lmdb:$self->{path}", @arguments
@@ -65,7 +65,7 @@ sub run ($self, @arguments) {
     return ($status, $out, $err);
 }
 
-# runs it, and returns what it printed; dies if it fails
+# Runs the command and returns its output; dies if it fails.
 sub ok ($self, @arguments) {
     my ($status, $out, $err) = $self->run(@arguments);
 
@@ -76,8 +76,7 @@ sub ok ($self, @arguments) {
 
 # --- records ----------------------------------------------------------------
 
-# Options are those of the command: a list in place of one value repeats it, and
-# a flag is 1.
+# Options are those of the command: a list repeats the option, a flag is 1.
 
 my %flag = map { $_ => 1 } qw(disabled admin secret generate);
 
@@ -89,8 +88,8 @@ sub _options (%o) {
     } sort keys %o;
 }
 
-# Makes an API token, and returns its text, which no log may show.  text => TEXT
-# is taken in place of a new one.
+# Creates an API token and returns its text, which no log may contain.  text =>
+# TEXT imports that token instead of generating one.
 sub token ($self, $id, %o) {
     my $text = delete $o{text};
 
@@ -104,7 +103,7 @@ sub token ($self, $id, %o) {
 
 sub client ($self, $id, %o) { $self->ok('client', 'create', $id, _options(%o)) }
 
-# without a password, unless there is password => TEXT
+# without a password, unless password => TEXT is given
 sub user ($self, $name, %o) {
     my $password = delete $o{password};
 
@@ -119,7 +118,7 @@ sub update ($self, $noun, $name, %o) {
     return $self->ok($noun, 'update', $name, _options(%o));
 }
 
-# Writes records: lists of hashes by their kinds, as export has them.
+# Imports records: lists of hashes by kind, in the form of an export.
 sub import_records ($self, %records) {
     secret($_->{token}) for grep { defined $_->{token} } ($records{tokens} // [])->@*;
 

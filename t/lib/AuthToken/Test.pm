@@ -29,26 +29,25 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
 
 =head1 WHAT EACH ASSERTION PROVES
 
-C<granted>: 200, the upstream's body, the upstream hit exactly once, no
-challenge.  C<refused>: status, headers and body byte for byte as the table of
-error codes has them (I<NONE INV EXP TNONE TINV TEXP SCOPE ADDR DISABLED ORIGIN CRED
-RINV BAD MANY FAIL>,
-below), one line
-in the error log, nothing in the variables, the upstream not hit, and then the
-next plain good request, on the same connection and on a new one, granted.
-That one goes to C</good>, which the configuration must admit for a good token
-from any address; C<< start(..., good => [PATH, OPTIONS]) >> names another.
-C<< start(..., prepare => CODE) >> is called with the server before it starts: to
-make a store, as by AuthToken::Store.
+C<granted>: 200, the upstream's body, exactly one hit of the upstream, no
+challenge.  C<refused>: status, headers and body byte for byte as documented for
+the outcome (I<NONE INV EXP TNONE TINV TEXP SCOPE ADDR DISABLED ORIGIN CRED RINV BAD
+MANY FAIL>, below), one line in the error log, empty variables, no hit of the
+upstream; then a plain good request, on the same connection and on a new one, is
+granted.  That request goes to C</good>, which the configuration must grant to a
+valid token from any address; C<< start(..., good => [PATH, OPTIONS]) >> names
+another.  C<< start(..., prepare => CODE) >> calls CODE with the server before it
+starts, for example to create a store (AuthToken::Store).
 
-C<done> ends the file: no [alert], [emerg] or [crit] line, no worker that died,
-no sanitizer report, no part of any token that was minted in any log, no hit
-that nobody expected.
+C<done> ends the file: no [alert], [emerg] or [crit] line, no dead worker, no
+sanitizer report, no part of any minted token in any log, no unexpected hit of the
+upstream.
 
 Options of a request are those of AuthToken::Client::request_bytes and connect;
-C<< expect => { } >> changes what the answer must be, see expectation() below.  Exact bytes on a connection
-of one's own: C<< $s->connect->send(...) >>, C<< ->response >>, then
-C<is_granted> or C<is_refused> with the answer, and C<hits> for the upstream.
+C<< expect => { } >> changes the expected response, see expectation() below.  For
+exact bytes on a new connection: C<< $s->connect->send(...) >>,
+C<< ->response >>, then C<is_granted> or C<is_refused> with the response, and
+C<hits> for the upstream.
 
 Configurations: C<conf_ok TEXT, NAME> and C<conf_fails TEXT, REGEX, NAME> run
 C<nginx -t>.  The error must name the line that ends in "# here".
@@ -79,7 +78,7 @@ our @EXPORT = (
 binmode Test::More->builder->$_, ':utf8'
     for qw(output failure_output todo_output);
 
-# a signal must not leave a server behind
+# a signal must not leave a running server
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
 my @servers;
@@ -101,12 +100,12 @@ sub start ($conf, %o) {
     return $s->start;
 }
 
-# --- what is expected -------------------------------------------------------
+# --- expected responses -------------------------------------------------------
 
 my $invalid = 'Invalid JWT Access Token';
 
-# sign => status, code, message, error= of the challenge
-my %sign = (
+# outcome => status, code, message, error= of the challenge
+my %outcome = (
     NONE   => [401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token', ''],
     INV    => [401, 'API_INVALID_ACCESS_TOKEN', $invalid, 'invalid_token'],
     EXP    => [401, 'API_EXPIRED_ACCESS_TOKEN', 'Expired JWT Access Token',
@@ -127,17 +126,16 @@ my %sign = (
     FAIL   => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
 );
 
-# What a refusal must look like.  Options: status, code, message, body, type,
-# realm, error ("" for a challenge without error=, undef for no challenge), scheme
-# (of the challenge: ApiKey where only API tokens are accepted), also (challenges
-# behind it, exactly).
-sub expectation ($sign, %o) {
-    my $row = $sign{$sign} or croak "no such sign: $sign";
+# The expected refusal.  Options: status, code, message, body, type, realm, error
+# ("" for a challenge without error=, undef for no challenge), scheme (of the
+# challenge: ApiKey where only API tokens are accepted), also (further challenges).
+sub expectation ($outcome, %o) {
+    my $row = $outcome{$outcome} or croak "unknown outcome: $outcome";
     my ($status, $code, $message, $error) = @$row;
 
     my %e = (status => $status, code => $code, message => $message,
              error => $error, realm => 'api',
-             scheme => $sign eq 'TNONE' ? 'ApiKey' : 'Bearer', type => 'application/json', %o);
+             scheme => $outcome eq 'TNONE' ? 'ApiKey' : 'Bearer', type => 'application/json', %o);
     $e{body} //= qq({"code":"$e{code}","message":"$e{message}"});
 
     return \%e;
@@ -176,8 +174,8 @@ sub _wrong_refusal ($answer, $e, %o) {
     return @wrong;
 }
 
-# when to come again: as seconds from then, and as a time; the answer may have
-# waited some time to be read
+# Retry-After in seconds and X-RateLimit-Reset as a time must agree; the response
+# may have waited before it was read
 sub _wrong_limits ($answer) {
     my ($after, $left, $reset) = map { $answer->header($_) // '' }
         qw(Retry-After X-RateLimit-Remaining X-RateLimit-Reset);
@@ -202,7 +200,7 @@ sub _wrong_challenge ($text, $e) {
     my %expected = (realm => $e->{realm} =~ s/(["\\])/\\$1/gr,
                     $e->{error} ne '' ? (error => $e->{error}) : ());
 
-    # these two may be there beside an error
+    # optional beside an error
     delete @found{qw(error_description scope)} if $e->{error} ne '';
 
     return if join('|', map { "$_=$found{$_}" } sort keys %found)
@@ -268,10 +266,10 @@ sub granted ($s, $path, $name, %o) {
 }
 
 # Options of the request, and expect (those of expectation), reason, log (how many
-# lines of ours, 1), decision (a hash of variables, or undef to skip them), good
-# (0: no good request after it).
-sub refused ($s, $path, $sign, $name, %o) {
-    my $e   = expectation($sign, ($o{expect} // {})->%*);
+# log lines of the module, 1), decision (a hash of variables, or undef to skip them), good
+# (0: no good request afterwards).
+sub refused ($s, $path, $outcome, $name, %o) {
+    my $e   = expectation($outcome, ($o{expect} // {})->%*);
     my $tag = next_tag;
     my @wrong;
 
@@ -280,7 +278,7 @@ sub refused ($s, $path, $sign, $name, %o) {
     $s->errors->lines;
 
     my $answer = eval { $s->request($path, %o, tag => $tag) };
-    return _verdict("$name: $sign", $@) if !$answer;
+    return _verdict("$name: $outcome", $@) if !$answer;
 
     eval {
         @wrong = _wrong_refusal($answer, $e, _head(%o));
@@ -288,21 +286,21 @@ sub refused ($s, $path, $sign, $name, %o) {
         push @wrong, 'the upstream was hit' if $s->upstream->hits->count($tag);
         push @wrong, _wrong_lines($o{reason}, $o{log} // 1, $s->errors->lines);
 
-        my $nobody = { status => $e->{code}, method => '', issuer => '',
+        my $anonymous = { status => $e->{code}, method => '', issuer => '',
                        user => '', client => '', role => '', scope => '',
                        endpoint => '',
                        defined $o{reason} ? (reason => $o{reason}) : () };
-        push @wrong, _wrong_decision($s, $tag, $o{decision} // $nobody)
+        push @wrong, _wrong_decision($s, $tag, $o{decision} // $anonymous)
             if !exists $o{decision} || $o{decision};
 
         push @wrong, _wrong_after($s, $answer, %o) if $o{good} // 1;
     };
     push @wrong, $@ if $@;
 
-    return _verdict("$name: $sign", @wrong);
+    return _verdict("$name: $outcome", @wrong);
 }
 
-# what the core refuses before the module sees it: a page of nginx's own
+# A request that nginx itself refuses, with its own page.
 sub refused_by_nginx ($s, $path, $status, $name, %o) {
     my $tag = next_tag;
     _watch(%o);
@@ -313,7 +311,7 @@ sub refused_by_nginx ($s, $path, $status, $name, %o) {
         my $answer = $s->request($path, %o, tag => $tag);
         push @wrong, "status $answer->{status}" if $answer->{status} != $status;
         push @wrong, 'the upstream was hit' if $s->upstream->hits->count($tag);
-        push @wrong, 'a body of ours' if $answer->{body} =~ /"code"/;
+        push @wrong, 'a body of the module' if $answer->{body} =~ /"code"/;
         push @wrong, _wrong_after($s, $answer, %o) if $o{good} // 1;
     };
     push @wrong, $@ if $@;
@@ -321,25 +319,25 @@ sub refused_by_nginx ($s, $path, $status, $name, %o) {
     return _verdict("$name: $status by nginx", @wrong);
 }
 
-# whatever is sent as an API token is in no log
+# an API token that is sent must not appear in a log
 sub _watch (%o) { secret($o{api_token}) if defined $o{api_token} }
 
 sub _head (%o) { (head => ($o{method} // '') eq 'HEAD') }
 
-# for answers that one has oneself; options as in expect, and head
+# For a response that the test already has; options as in expect, and head.
 sub is_granted ($answer, $name, %o) {
-    return _verdict("$name: OK", $answer ? _wrong_grant($answer, %o) : 'no answer');
+    return _verdict("$name: OK", $answer ? _wrong_grant($answer, %o) : 'no response');
 }
 
-sub is_refused ($answer, $sign, $name, %o) {
-    return _verdict("$name: $sign", $answer
-        ? _wrong_refusal($answer, expectation($sign, %o), %o)
-        : 'no answer');
+sub is_refused ($answer, $outcome, $name, %o) {
+    return _verdict("$name: $outcome", $answer
+        ? _wrong_refusal($answer, expectation($outcome, %o), %o)
+        : 'no response');
 }
 
-# Sends exact bytes on a connection of its own, and returns that connection and
-# the first answers, as many as heads has (HEAD requests are 1 there).  hits is
-# how many requests without a tag are to reach the upstream.
+# Sends exact bytes on a new connection, and returns the connection and as many
+# responses as heads has elements (1 for a HEAD request).  hits is the number of
+# untagged requests that must reach the upstream.
 sub exchange ($s, $bytes, %o) {
     my $connection = $s->connect(map { defined $o{$_} ? ($_ => $o{$_}) : () }
                                  qw(port from path preface));
@@ -354,16 +352,16 @@ sub exchange ($s, $bytes, %o) {
     return ($connection, @answers);
 }
 
-# what reached the upstream with this tag: hashes of request, http_host ...
+# requests with this tag that reached the upstream: hashes of request, http_host ...
 sub hits ($s, $tag) { $s->upstream->hits->records($tag) }
 
-# the variables of the request with this tag, a hash
+# the variables of the request with this tag, as a hash
 sub decision ($s, $tag) {
     $s->access->await($tag);
     return ($s->access->records($tag))[-1];
 }
 
-# The log may have, and in the end must have, a line that else were an alarm.
+# Expects a log line that would otherwise fail the test.
 sub expect_log ($s, $pattern) { push $s->{expected}->@*, $pattern }
 
 sub _wrong_hits ($s, $tag, $expected) {
@@ -428,8 +426,8 @@ sub conf_ok ($text, $name, %o) {
         $o{says} && $output !~ $o{says} ? ("it does not say $o{says}", _shown($output)) : ());
 }
 
-# The message must match, and name file and line: that of the text's line that
-# ends in "# here", if there is one.  where => 0: it need not.
+# The message must match, and name the file and the line that ends in "# here", if
+# there is one.  where => 0: no position is required.
 sub conf_fails ($text, $pattern, $name, %o) {
     my ($wrong, $status, $output, $s) = _check($text, %o);
     my @wrong = @$wrong;
@@ -466,7 +464,7 @@ sub _check ($text, %o) {
     return (\@wrong, $status, $output, $s);
 }
 
-# all but what nginx -t makes by itself
+# files that nginx -t left behind, without its own
 sub _files ($s) {
     my @found = glob $s->dir . '/*';
     return { map { $_ => 1 }
@@ -477,7 +475,7 @@ sub _shown ($output) { map { "  $_" } split /\n/, $output }
 
 # --- the end of a file ------------------------------------------------------
 
-# lines in which the core itself shows a header, at level info: documented
+# lines at level info in which nginx itself prints a header (documented)
 my $core_shows = qr/client sent (?:duplicate|too long|invalid) header line/;
 
 my $alarm = join '|', '\[(?:alert|emerg|crit)\]', 'exited on signal',
@@ -504,7 +502,7 @@ sub done () {
         my @lines = split /\n/, $s->errors->content . $s->output;
         _verdict('no alarm in the log', _alarms($s, @lines));
         _verdict('no report of a sanitizer', $s->reports);
-        # behind our words the core adds its own, with the request line as it came
+        # nginx appends the raw request line to the module's message
         _verdict('lines of ours are plain text',
             grep { /[^\t\x20-\x7e]/ } map { s/\A.*\K, client: .*//r } grep { /auth_token/ } @lines);
         _verdict('no credential in any log', _leaks(

@@ -1,7 +1,7 @@
 package AuthToken::Token;
 
-# Keys, and tokens of any kind: good ones in the shape of IP Fabric's, and any
-# header and payload bytes signed, or not, by anything.
+# Keys and tokens: valid tokens with the claims of IP Fabric, and any header and
+# payload bytes with any signature.
 
 use v5.36;
 
@@ -26,12 +26,12 @@ sub unb64u ($text) { decode_base64url($text) }
 
 # --- secrets ----------------------------------------------------------------
 
-# Whatever is signed here is a credential: no log may show a part of it.
+# Every signed text is a credential: no log may contain a part of it.
 my (@secrets, @no_secrets);
 
 sub secrets ()    { @secrets }
 
-# any other credential; returns it
+# registers another credential and returns it
 sub secret ($text) {
     state %known;
     push @secrets, $text if !$known{$text}++;
@@ -39,7 +39,7 @@ sub secret ($text) {
 }
 sub no_secrets () { @no_secrets }
 
-# a token that the code makes for a place that nginx logs, as a URI is
+# registers a text that nginx itself logs, such as a URI, as not secret
 sub unwatched ($code) {
     my $token = $code->();
     push @no_secrets, pop @secrets;
@@ -49,7 +49,7 @@ sub unwatched ($code) {
 # --- keys -------------------------------------------------------------------
 
 # A private key by its name: rsa, rsa2 .. (2048 bits), rsa3072, rsa1024e3, p256,
-# p256b, p384, p521, secp256k1, ed25519; made once and kept beside the build.
+# p256b, p384, p521, secp256k1, ed25519; generated once and kept with the build.
 # An object with pem (the public key), private_pem, jwk(%members), sign.
 sub key ($name) {
     state %keys;
@@ -90,26 +90,26 @@ sub _generate ($name, $file) {
     });
 }
 
-# Has a file made aside and links it into place, unless it is there already: of
-# several test files at a time the first one wins.
+# Creates a file with $make unless it exists.  Of several test files at a time the
+# first one wins.
 sub make_once ($file, $make) {
     return if -e $file;
 
     my $aside = "$file.$$";
     make_path($KEYS);
     $make->($aside);
-    -s $aside or die "could not make $file\n";
+    -s $aside or die "cannot create $file\n";
     link $aside, $file;
     unlink $aside;
 }
 
 # --- tokens -----------------------------------------------------------------
 
-# The signature of $bytes under an alg of RFC 7518 or 8037.  The key is one of
-# key(); for HS* it is the secret, for none it may be anything.
+# The signature of $bytes by an algorithm of RFC 7518 or RFC 8037.  The key is an
+# object of key(), the secret for HS*, ignored for none.
 sub sign ($bytes, $key, $alg) {
     $alg eq 'none'        and return '';
-    # to HMAC a zero byte and no byte are one key; CryptX takes the one alone
+    # HMAC pads an empty key with zero bytes; CryptX refuses an empty one
     $alg =~ /\AHS(\d+)\z/
         and return hmac("SHA$1", $key eq '' ? "\0" : $key, $bytes);
     $alg =~ /\ARS(\d+)\z/
@@ -120,10 +120,10 @@ sub sign ($bytes, $key, $alg) {
         and return $key->{pk}->sign_message_rfc7518($bytes, "SHA$1");
     $alg eq 'EdDSA'       and return $key->{pk}->sign_message($bytes);
 
-    croak "no such alg: $alg";
+    croak "unknown alg: $alg";
 }
 
-# any text, with a dot and its signature behind
+# a text followed by a dot and its signature
 sub signed ($text, $key = key('rsa'), $alg = 'RS256') {
     my $token = $text . '.' . b64u(sign($text, $key, $alg));
     push @secrets, $token;
@@ -135,13 +135,13 @@ sub raw_token ($header, $payload, @key_and_alg) {
     return signed(b64u($header) . '.' . b64u($payload), @key_and_alg);
 }
 
-# header, payload and signature of a token, decoded
+# decoded header, payload and signature of a token
 sub parts ($token) { map { unb64u($_) } split /\./, $token, -1 }
 
 use constant GONE => \undef;
 
-# Members in order as JSON text; a value that is a reference to a string stands
-# for itself (\'1e999'), GONE leaves the member out.
+# Members in order as JSON text.  A value that is a reference to a string is raw
+# JSON (\'1e999'); GONE removes the member.
 sub json (@members) {
     my @text;
 
@@ -158,8 +158,8 @@ sub _text ($value) {
     return JSON::PP->new->allow_nonref->canonical->utf8->encode($value);
 }
 
-# Options: header and claims (hashes of what differs from a good token), key,
-# alg (of the signature, and of the header unless that says otherwise).
+# Options: header and claims (hashes of differences from a valid token), key, alg
+# (of the signature, and of the header unless header has another).
 sub token (%o) {
     my $alg = $o{alg} // 'RS256';
     my $header  = _merge([alg => $alg, typ => 'JWT'], $o{header} // {});
@@ -168,10 +168,10 @@ sub token (%o) {
     return raw_token(json(@$header), json(@$payload), $o{key} // key('rsa'), $alg);
 }
 
-# a good token, but for the claims given
+# a valid token with changed claims
 sub good_token (%claims) { token(claims => \%claims) }
 
-# the claims of the seed, and a canary, which no log may ever show
+# the claims of IP Fabric, and a canary that no log may contain
 sub _claims () {
     my $now = time;
     return (id => '1108612', exp => $now + 1800, iat => $now,
@@ -194,7 +194,7 @@ sub _merge ($members, $changes) {
 
 # --- DER --------------------------------------------------------------------
 
-# Just enough to write RSA keys that no tool would make.
+# Minimal DER, for RSA keys that no tool generates.
 
 sub _der ($tag, $content) {
     my $n = length $content;
@@ -203,7 +203,7 @@ sub _der ($tag, $content) {
     return chr($tag) . $length . $content;
 }
 
-# of big-endian bytes; they are taken as they stand where raw is set
+# an INTEGER of big-endian bytes; unchanged if raw is set
 sub der_integer ($bytes, %o) {
     if (!$o{raw}) {
         $bytes =~ s/\A\0+(?=.)//s;
@@ -220,7 +220,7 @@ sub pem ($type, $der) {
          . "-----END $type-----\n";
 }
 
-# SubjectPublicKeyInfo of DER integers n and e
+# SubjectPublicKeyInfo of the DER integers n and e
 sub rsa_public_pem ($n, $e) {
     my $rsa = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
     return pem('PUBLIC KEY', der_sequence(
@@ -237,7 +237,7 @@ sub pem ($self)         { $self->{pk}->export_key_pem($public{$self->{type}}) }
 sub der ($self)         { $self->{pk}->export_key_der($public{$self->{type}}) }
 sub private_pem ($self) { $self->{pk}->export_key_pem('private') }
 
-# the public key as the text of a JWK, with further or other members
+# the public key as JWK text, with additional or replaced members
 sub jwk ($self, %members) {
     my $jwk = $self->{pk}->export_key_jwk('public', 1);
     delete $jwk->{kid};
@@ -246,7 +246,7 @@ sub jwk ($self, %members) {
                                  \%members)->@*);
 }
 
-# a number of an RSA key, n, e, d ..., as bytes
+# a number of an RSA key (n, e, d ...) as bytes
 sub number ($self, $name) {
     my $hex = lc $self->{pk}->key2hash->{$name eq 'n' ? 'N' : $name};
     return pack 'H*', length($hex) % 2 ? "0$hex" : $hex;

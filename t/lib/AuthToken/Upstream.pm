@@ -1,7 +1,7 @@
 package AuthToken::Upstream;
 
-# The API behind the server under test: a server block of the same nginx, on a
-# unix socket, that writes down each request that reaches it.
+# The API behind the server under test: a server block of the same nginx on a
+# Unix socket, which logs every request.
 
 use v5.36;
 
@@ -9,7 +9,7 @@ use AuthToken::Log;
 
 our $BODY = "the protected resource\n";
 
-# logged as the members http_host and so on
+# request headers that are logged as http_host and so on
 my @headers = qw(host authorization cookie x_api_token x_user x_scope x_extra
                  x_forwarded_for x_original_uri content_length);
 
@@ -20,7 +20,7 @@ sub new ($class, $dir) {
     }, $class;
 }
 
-# for the http block; proxy_pass http://upstream reaches it
+# directives of the http block; proxy_pass http://upstream reaches the server
 sub conf ($self) {
     my $members = join ',', map { qq("http_$_":"\$http_$_") } @headers;
     (my $body = $BODY) =~ s/\n/\\n/;
@@ -44,7 +44,7 @@ sub conf ($self) {
 CONF
 }
 
-# the requests that came
+# the logged requests
 sub hits ($self) { $self->{hits} }
 
 1;
