@@ -273,7 +273,7 @@ my $s = serve(fill => sub ($store) {
                  ['no scope', '/a', token => good_token(scope => GONE)],
                  ['no user', '/a', token => good_token(username => GONE, sub => 'me')],
                  ['a user of spaces', '/a', token => good_token(username => ' jane')],
-                 ['a client', '/client', token => good_token(appid => 'exp-boundary', %claims)],
+                 ['a client', '/client', token => good_token(appid => 'C1', %claims)],
                  ['an API token', '/key', api_token => $t{owned}])
     {
         my ($name, $path, %o) = @$row;

@@ -376,13 +376,13 @@ my @flows = (
     ['a token', '/', 200, sub { es256('p256', org => { tenant => $tenant }, scope => \@scopes) }, 0,
      jane => "@scopes", $tenant],
     ['a token, used early', '/early', 200, sub { es256('p256') }, 0, jane => 'read write', ''],
-    ['a client', '/', 200, sub { es256('p256', iss => 'https://clients.example', appid => 'exp-boundary') }, 0,
+    ['a client', '/', 200, sub { es256('p256', iss => 'https://clients.example', appid => 'C1') }, 0,
      C1 => 'read write', ''],
     ['an API token', '/', 200, sub { (api_token => shift @next) }, 0, qr/\Aapi-\d+\z/ => "@scopes[0 .. 11]", ''],
     ['one that is remembered', '/', 200, undef, 1, jane => "@scopes", $tenant],
     ['one that is remembered, elsewhere', '/far', 403, undef, 1],
     ['a forged token', '/', 401, sub { es256('p256b') }, 0],
-    ['an unknown client', '/', 403, sub { es256('p256', iss => 'https://clients.example', appid => 'exp-small') }, 0],
+    ['an unknown client', '/', 403, sub { es256('p256', iss => 'https://clients.example', appid => 'C2') }, 0],
     ['an unknown API token', '/', 401, sub { state $n = 0; (api_token => sprintf 'unknown-%032d', ++$n) }, 0],
 );
 

@@ -3,202 +3,220 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <stdlib.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "core/base/at_align.h"
-#include "core/authz/at_arena.h"
 #include "core/authz/at_cache.h"
 #include "core/base/at_crypto.h"
 
 
-#define AT_CACHE_WAYS      8
+/* one bucket for so many bytes: about the size of an entry of an API token */
+#define AT_CACHE_BYTES_PER_BUCKET  512
 
-/*
- * Of the size, for each way of the table: an entry of an API token takes twice
- * that.  Ways that stay free are what spares one an eviction by a set that is
- * full.
- */
-#define AT_CACHE_BYTES_PER_WAY  256
+#define AT_CACHE_SECRET_LEN  192        /* XXH3 requires 136 or more */
 
-#define AT_CACHE_SECRET_LEN  192  /* bytes that XXH3 takes */
-
-/*
- * Bits for what came by lately, for each way, and the part of them that is set
- * before they are cleared: of what comes for the first time it is half that part,
- * on average, which is taken for something that comes again.
- */
-#define AT_CACHE_DOORKEEPER_BITS  8
-#define AT_CACHE_DOORKEEPER_RESET 32
-
-/* a test takes a few bits of it, to see texts of one hash */
+/* unit tests reduce the hash to a few bits to produce collisions */
 #ifndef AT_CACHE_HASH_MASK
-#define AT_CACHE_HASH_MASK UINT64_MAX
+#define AT_CACHE_HASH_MASK  UINT64_MAX
 #endif
 
 
-/* a block of the arena: the identity, what it points to, and the text behind it */
+typedef struct at_entry_s  at_entry_t;
+
 typedef struct {
+    at_entry_t  *newer;
+    at_entry_t  *older;
+} at_queue_t;
+
+/* a block of memory: the identity, the data that it refers to, the text */
+struct at_entry_s {
+    at_queue_t         queue;
+    at_entry_t        *next;            /* in the same bucket */
     at_cache_t        *cache;
     uint64_t           hash;
     at_cache_epoch_t   epoch;
     int64_t            verified;        /* milliseconds since the epoch */
     const void        *trust;
-    size_t             size;            /* of the block, as it was asked for */
+    size_t             size;            /* bytes that were requested */
     unsigned           kind;
-    unsigned           references;      /* the table's own is one */
-    unsigned           kept:1;          /* it is in the table */
-    unsigned           used:1;          /* since the hand came by */
-    uint32_t           text_len;
-    char              *text;
+    unsigned           users;           /* identities not yet released */
+    unsigned           cached:1;        /* in the hash table and the queue */
+    unsigned           hit:1;           /* since it was last the oldest entry */
+    at_str_t           text;
     at_identity_t      identity;
-} at_entry_t;
-
-/* small, so that a set of eight is one line of the processor's cache */
-typedef struct {
-    uint32_t           tag;             /* the upper half of the hash */
-    uint32_t           place;           /* of the entry behind the cache, in units
-                                           of AT_ARENA_ALIGN; 0: free */
-} at_way_t;
-
-#define AT_CPU_CACHE_LINE  64
-
-/* the first block of its arena, and the only one that stays */
-struct at_cache_s {
-    at_arena_t       *arena;
-    size_t            size;
-    size_t            n_sets;           /* a power of two */
-    size_t            n_blocks;      /* entries, those that are only out too */
-    unsigned          closed:1;
-    at_cache_stats_t  stats;
-    unsigned char     secret[AT_CACHE_SECRET_LEN];
-    at_way_t         *ways;             /* behind it, where a line begins */
-    uint64_t         *seen;             /* behind these */
-    size_t            n_seen;           /* bits of it that are set */
 };
 
-
-/* --- the cache ----------------------------------------------------------- */
+struct at_cache_s {
+    size_t             size;
+    size_t             n_blocks;        /* entries, removed ones that are not
+                                           yet released included */
+    size_t             n_buckets;       /* a power of two */
+    at_entry_t       **buckets;
+    at_entry_t        *oldest;
+    at_entry_t        *newest;
+    unsigned           closed:1;
+    at_cache_stats_t   stats;
+    unsigned char      secret[AT_CACHE_SECRET_LEN];
+};
 
 
 at_cache_t *
 at_cache_create(size_t size)
 {
-    size_t       n_sets, n_ways, table;
-    at_arena_t  *arena;
     at_cache_t  *cache;
 
-    for (n_sets = 1;
-         n_sets * 2 * AT_CACHE_WAYS * AT_CACHE_BYTES_PER_WAY <= size;
-         n_sets *= 2)
-    { /* void */ }
+    cache = calloc(1, sizeof(at_cache_t));
 
-    n_ways = n_sets * AT_CACHE_WAYS;
-    table = sizeof(at_cache_t) + AT_CPU_CACHE_LINE + n_ways * sizeof(at_way_t)
-            + n_ways * AT_CACHE_DOORKEEPER_BITS / 8;
-    arena = at_arena_create(size);
-
-    if (arena == NULL) {
+    if (cache == NULL) {
         return NULL;
     }
 
-    /* new memory of the kernel's: all zeroes, and no block that would have to go */
-    cache = at_arena_alloc(arena, table, NULL, NULL, NULL);
-
-    if (cache == NULL || at_random(cache->secret, AT_CACHE_SECRET_LEN) != 0) {
-        at_arena_destroy(arena);
-        return NULL;
-    }
-
-    cache->arena = arena;
     cache->size = size;
-    cache->n_sets = n_sets;
-    cache->ways = at_align(cache + 1, AT_CPU_CACHE_LINE);
-    cache->seen = (uint64_t *) (void *) (cache->ways + n_ways);
-    cache->stats.bytes = at_arena_block_size(cache);
+    cache->n_buckets = 1;
+
+    while (cache->n_buckets * 2 * AT_CACHE_BYTES_PER_BUCKET <= size) {
+        cache->n_buckets *= 2;
+    }
+
+    cache->buckets = calloc(cache->n_buckets, sizeof(at_entry_t *));
+
+    if (cache->buckets == NULL
+        || at_random(cache->secret, AT_CACHE_SECRET_LEN) != 0)
+    {
+        free(cache->buckets);
+        free(cache);
+        return NULL;
+    }
+
+    cache->stats.bytes = sizeof(at_cache_t)
+                         + cache->n_buckets * sizeof(at_entry_t *);
 
     return cache;
 }
 
 
-/* the last one who has it overwrites it: it holds a credential */
+/*
+ * What malloc() takes at most for a block: its header, the alignment, and a
+ * remainder that is too small to split; for a large block also the rest of a
+ * page, as it may be a mapping of its own.
+ */
+static size_t
+at_block_size(size_t size)
+{
+    return size + 40 + (size < 64 * 1024 ? 0 : 4096);
+}
+
+
 static void
-at_entry_release(at_entry_t *entry)
+at_entry_free_unused(at_entry_t *entry)
 {
     at_cache_t  *cache;
 
-    if (--entry->references) {
+    if (entry->cached || entry->users) {
         return;
     }
 
     cache = entry->cache;
+    cache->stats.bytes -= at_block_size(entry->size);
 
     at_crypto_cleanse(entry, entry->size);
-    at_arena_free(entry);
+    free(entry);
 
     if (--cache->n_blocks == 0 && cache->closed) {
-        at_arena_destroy(cache->arena);
+        free(cache);
     }
 }
 
 
-static uint32_t
-at_entry_offset(const at_entry_t *entry)
+static void
+at_queue_append(at_cache_t *cache, at_entry_t *entry)
 {
-    return (uint32_t) ((size_t) ((const char *) entry
-                                 - (const char *) entry->cache)
-                       / AT_ARENA_ALIGN);
-}
+    entry->queue.newer = NULL;
+    entry->queue.older = cache->newest;
 
+    if (cache->newest != NULL) {
+        cache->newest->queue.newer = entry;
 
-/* NULL for a way that is free */
-static at_entry_t *
-at_cache_way_entry(at_cache_t *cache, const at_way_t *way)
-{
-    char  *p;
+    } else {
+        cache->oldest = entry;
+    }
 
-    p = (char *) cache + (size_t) way->place * AT_ARENA_ALIGN;
-
-    return way->place ? (at_entry_t *) (void *) p : NULL;
+    cache->newest = entry;
 }
 
 
 static void
-at_cache_remove(at_cache_t *cache, at_way_t *way)
+at_queue_remove(at_cache_t *cache, at_entry_t *entry)
 {
-    at_entry_t  *entry;
+    at_entry_t  *newer, *older;
 
-    entry = at_cache_way_entry(cache, way);
-    way->place = 0;
+    newer = entry->queue.newer;
+    older = entry->queue.older;
 
-    cache->stats.bytes -= at_arena_block_size(entry);
+    if (newer != NULL) {
+        newer->queue.older = older;
+
+    } else {
+        cache->newest = older;
+    }
+
+    if (older != NULL) {
+        older->queue.newer = newer;
+
+    } else {
+        cache->oldest = newer;
+    }
+}
+
+
+static at_entry_t **
+at_cache_bucket(const at_cache_t *cache, uint64_t hash)
+{
+    return &cache->buckets[hash & (cache->n_buckets - 1)];
+}
+
+
+static void
+at_cache_remove(at_cache_t *cache, at_entry_t *entry)
+{
+    at_entry_t  **link;
+
+    link = at_cache_bucket(cache, entry->hash);
+
+    while (*link != entry) {
+        link = &(*link)->next;
+    }
+
+    *link = entry->next;
+    at_queue_remove(cache, entry);
+
+    entry->cached = 0;
     cache->stats.entries--;
-
-    entry->kept = 0;
-    at_entry_release(entry);
+    at_entry_free_unused(entry);
 }
 
 
 void
 at_cache_free(at_cache_t *cache)
 {
-    size_t  i;
-
     if (cache == NULL) {
         return;
     }
 
-    for (i = 0; i < cache->n_sets * AT_CACHE_WAYS; i++) {
-        if (cache->ways[i].place != 0) {
-            at_cache_remove(cache, &cache->ways[i]);
-        }
+    cache->n_blocks++;          /* at_entry_free_unused() keeps the cache */
+
+    while (cache->oldest != NULL) {
+        at_cache_remove(cache, cache->oldest);
     }
 
+    free(cache->buckets);
     at_crypto_cleanse(cache->secret, AT_CACHE_SECRET_LEN);
     cache->closed = 1;
 
-    if (cache->n_blocks == 0) {
-        at_arena_destroy(cache->arena);
+    if (--cache->n_blocks == 0) {
+        free(cache);
     }
 }
 
@@ -210,9 +228,6 @@ at_cache_stats(const at_cache_t *cache)
 }
 
 
-/* --- finding ------------------------------------------------------------- */
-
-
 static uint64_t
 at_cache_hash(const at_cache_t *cache, const at_cache_key_t *key)
 {
@@ -222,20 +237,23 @@ at_cache_hash(const at_cache_t *cache, const at_cache_key_t *key)
 }
 
 
-static at_way_t *
-at_cache_find_set(at_cache_t *cache, uint64_t hash)
+static at_entry_t *
+at_cache_find(const at_cache_t *cache, const at_cache_key_t *key,
+    uint64_t hash)
 {
-    return &cache->ways[(hash & (cache->n_sets - 1)) * AT_CACHE_WAYS];
-}
+    at_entry_t  *entry;
 
+    for (entry = *at_cache_bucket(cache, hash); entry; entry = entry->next) {
 
-/* a hash that is equal says nothing: the whole text does */
-static int
-at_entry_matches(const at_entry_t *entry, const at_cache_key_t *key)
-{
-    return entry->kind == key->kind && entry->trust == key->trust
-           && entry->text_len == key->text.len
-           && memcmp(entry->text, key->text.data, key->text.len) == 0;
+        if (entry->hash == hash && entry->kind == key->kind
+            && entry->trust == key->trust
+            && at_str_equal(entry->text, key->text))
+        {
+            return entry;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -249,39 +267,16 @@ at_entry_is_valid(const at_entry_t *entry, const at_cache_epoch_t *epoch,
 }
 
 
-static at_way_t *
-at_cache_find(at_cache_t *cache, const at_cache_key_t *key, uint64_t hash)
-{
-    unsigned   i;
-    at_way_t  *set;
-
-    set = at_cache_find_set(cache, hash);
-
-    for (i = 0; i < AT_CACHE_WAYS; i++) {
-        if (set[i].tag == (uint32_t) (hash >> 32) && set[i].place != 0
-            && at_entry_matches(at_cache_way_entry(cache, &set[i]), key))
-        {
-            return &set[i];
-        }
-    }
-
-    return NULL;
-}
-
-
 const at_identity_t *
 at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
     const at_cache_epoch_t *epoch, int64_t now)
 {
-    at_way_t    *way;
     at_entry_t  *entry;
 
-    way = at_cache_find(cache, key, at_cache_hash(cache, key));
-
-    entry = way != NULL ? at_cache_way_entry(cache, way) : NULL;
+    entry = at_cache_find(cache, key, at_cache_hash(cache, key));
 
     if (entry != NULL && !at_entry_is_valid(entry, epoch, now)) {
-        at_cache_remove(cache, way);
+        at_cache_remove(cache, entry);
         entry = NULL;
     }
 
@@ -292,8 +287,8 @@ at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
 
     cache->stats.hits++;
 
-    entry->used = 1;
-    entry->references++;
+    entry->hit = 1;
+    entry->users++;
 
     return &entry->identity;
 }
@@ -302,178 +297,48 @@ at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
 void
 at_cache_release(const at_identity_t *identity)
 {
-    char  *p;
+    char        *p;
+    at_entry_t  *entry;
 
     p = (char *) (uintptr_t) identity - offsetof(at_entry_t, identity);
-    at_entry_release((at_entry_t *) (void *) p);
-}
+    entry = (at_entry_t *) (void *) p;
 
-
-/* --- keeping ------------------------------------------------------------- */
-
-
-static void
-at_cache_evict(at_cache_t *cache, at_way_t *way)
-{
-    at_cache_remove(cache, way);
-    cache->stats.evictions++;
-}
-
-
-/* what was used since the hand came by stays until it comes by again */
-static int
-at_cache_is_evictable(void *data, void *block)
-{
-    at_entry_t  *entry;
-
-    if (block == data) {
-        return 0;
-    }
-
-    entry = block;
-
-    if (!entry->kept || entry->references > 1) {
-        return 0;
-    }
-
-    if (entry->used) {
-        entry->used = 0;
-        return 0;
-    }
-
-    return 1;
-}
-
-
-static void
-at_cache_evict_block(void *data, void *block)
-{
-    unsigned     i;
-    uint32_t     place;
-    at_way_t    *set;
-    at_cache_t  *cache;
-
-    cache = data;
-    place = at_entry_offset(block);
-    set = at_cache_find_set(cache, ((at_entry_t *) block)->hash);
-
-    for (i = 0; i < AT_CACHE_WAYS; i++) {
-        if (set[i].place == place) {
-            at_cache_evict(cache, &set[i]);
-            return;
-        }
-    }
-}
-
-
-static at_entry_t *
-at_cache_create_entry(at_cache_t *cache, const at_cache_key_t *key,
-    const at_identity_t *identity)
-{
-    size_t       size, identity_size;
-    at_entry_t  *entry;
-
-    identity_size = at_identity_size(identity);
-    size = offsetof(at_entry_t, identity) + identity_size + key->text.len;
-
-    if (size > cache->size / 16) {
-        return NULL;
-    }
-
-    entry = at_arena_alloc(cache->arena, size, at_cache_is_evictable, at_cache_evict_block,
-                           cache);
-    if (entry == NULL) {
-        return NULL;
-    }
-
-    cache->n_blocks++;
-
-    entry->cache = cache;
-    entry->size = size;
-    entry->references = 1;
-    entry->kept = 0;
-    entry->used = 0;
-
-    if (at_identity_copy(&entry->identity, identity_size, identity) == NULL) {
-        at_entry_release(entry);
-        return NULL;
-    }
-
-    entry->trust = key->trust;
-    entry->kind = key->kind;
-    entry->text = (char *) &entry->identity + identity_size;
-    entry->text_len = (uint32_t) key->text.len;
-    memcpy(entry->text, key->text.data, key->text.len);
-
-    return entry;
-}
-
-
-/* a free way of the set, else that of the unused one that was verified first */
-static at_way_t *
-at_cache_take_way(at_cache_t *cache, uint64_t hash)
-{
-    unsigned     i;
-    at_way_t    *set, *way;
-    at_entry_t  *entry, *oldest;
-
-    set = at_cache_find_set(cache, hash);
-    way = NULL;
-    oldest = NULL;
-
-    for (i = 0; i < AT_CACHE_WAYS; i++) {
-        entry = at_cache_way_entry(cache, &set[i]);
-
-        if (entry == NULL) {
-            return &set[i];
-        }
-
-        if (oldest == NULL
-            || entry->used < oldest->used
-            || (entry->used == oldest->used
-                && entry->verified < oldest->verified))
-        {
-            way = &set[i];
-            oldest = entry;
-        }
-    }
-
-    for (i = 0; i < AT_CACHE_WAYS; i++) {
-        at_cache_way_entry(cache, &set[i])->used = 0;
-    }
-
-    at_cache_evict(cache, way);
-
-    return way;
+    entry->users--;
+    at_entry_free_unused(entry);
 }
 
 
 /*
- * Whether it came by lately, as far as some bits of its hash tell: one of many
- * that come once must not drive out those that come again.
+ * Evicts the oldest entries until size bytes fit.  An entry that was hit gets a
+ * second chance as the newest entry; one that a request uses would free nothing.
+ * Returns -1 if all that is left is in use.
  */
 static int
-at_cache_doorkeeper_admits(at_cache_t *cache, uint64_t hash)
+at_cache_make_room(at_cache_t *cache, size_t size)
 {
-    size_t    n;
-    uint64_t  bit, *word;
+    uint64_t     attempts;
+    at_entry_t  *entry;
 
-    n = cache->n_sets * AT_CACHE_WAYS * AT_CACHE_DOORKEEPER_BITS;
-    hash >>= 32;
-    word = &cache->seen[hash % n / 64];
-    bit = (uint64_t) 1 << hash % 64;
+    for (attempts = 2 * cache->stats.entries;
+         cache->stats.bytes + size > cache->size;
+         attempts--)
+    {
+        if (attempts == 0) {
+            return -1;
+        }
 
-    if (*word & bit) {
-        return 1;
+        entry = cache->oldest;
+
+        if (entry->hit || entry->users) {
+            entry->hit = 0;
+            at_queue_remove(cache, entry);
+            at_queue_append(cache, entry);
+
+        } else {
+            at_cache_remove(cache, entry);
+            cache->stats.evictions++;
+        }
     }
-
-    if (cache->n_seen == n / AT_CACHE_DOORKEEPER_RESET) {
-        memset(cache->seen, 0, n / 8);
-        cache->n_seen = 0;
-    }
-
-    *word |= bit;
-    cache->n_seen++;
 
     return 0;
 }
@@ -483,39 +348,59 @@ void
 at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now)
 {
-    uint64_t     hash;
-    at_way_t    *way;
-    at_entry_t  *entry;
+    char         *text;
+    size_t        size, identity_size;
+    uint64_t      hash;
+    at_entry_t   *entry, **bucket;
 
     hash = at_cache_hash(cache, key);
+    entry = at_cache_find(cache, key, hash);
 
-    if (key->cheap && cache->stats.evictions
-        && !at_cache_doorkeeper_admits(cache, hash))
+    if (entry != NULL) {
+        at_cache_remove(cache, entry);
+    }
+
+    identity_size = at_identity_size(identity);
+    size = offsetof(at_entry_t, identity) + identity_size + key->text.len;
+
+    if (at_block_size(size) > cache->size / 16
+        || at_cache_make_room(cache, at_block_size(size)) != 0)
     {
         return;
     }
 
-    entry = at_cache_create_entry(cache, key, identity);
+    entry = malloc(size);
 
     if (entry == NULL) {
         return;
     }
 
+    if (at_identity_copy(&entry->identity, identity_size, identity) == NULL) {
+        free(entry);
+        return;
+    }
+
+    text = (char *) &entry->identity + identity_size;
+    memcpy(text, key->text.data, key->text.len);
+
+    entry->cache = cache;
     entry->hash = hash;
     entry->epoch = *epoch;
     entry->verified = now;
+    entry->trust = key->trust;
+    entry->size = size;
+    entry->kind = key->kind;
+    entry->users = 0;
+    entry->cached = 1;
+    entry->hit = 0;
+    entry->text = (at_str_t) { text, key->text.len };
 
-    way = at_cache_find(cache, key, hash);
+    bucket = at_cache_bucket(cache, hash);
+    entry->next = *bucket;
+    *bucket = entry;
+    at_queue_append(cache, entry);
 
-    if (way != NULL) {
-        at_cache_remove(cache, way);
-    }
-
-    way = at_cache_take_way(cache, hash);
-    way->tag = (uint32_t) (hash >> 32);
-    way->place = at_entry_offset(entry);
-
-    entry->kept = 1;
-    cache->stats.bytes += at_arena_block_size(entry);
+    cache->n_blocks++;
     cache->stats.entries++;
+    cache->stats.bytes += at_block_size(size);
 }

@@ -2,19 +2,14 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Credentials that were verified, and who they speak for: of one process, and
- * bounded in bytes.  What was refused is never kept, and neither is what an
- * identity may do.
+ * The verification cache: verified credentials and their identities, for one
+ * process, limited in bytes.  Refused credentials are never stored, and neither
+ * are authorization decisions.
  *
- * An entry is found by a keyed hash of the whole text in a set of eight, and
- * taken for nothing but the very same text, kind and trust: a collision costs
- * time and grants nothing.  The hash is XXH3 with random bytes of the process,
- * and an index alone.  What leaves the cache is overwritten.
- *
- * One entry is one block of memory: the text, a copy of the identity without
- * its claims, and AT_CACHE_OVERHEAD bytes at most, besides the set of a
- * record's address ranges.  All of it counts: entries and table share one
- * mapping of the size, and there is nothing else.
+ * An entry is found by a keyed hash (XXH3 with random bytes of the process) and
+ * used only if credential, kind and trust are equal: a hash collision costs time
+ * but grants nothing.  An entry is one block of memory with the credential and a
+ * copy of the identity without its claims; it is overwritten before it is freed.
  */
 
 #ifndef AT_CACHE_H
@@ -28,22 +23,18 @@
 
 #define AT_CACHE_SIZE_MIN   (64 * 1024)
 #define AT_CACHE_SIZE_MAX   ((size_t) 32 << 30)
-#define AT_CACHE_OVERHEAD   400
 
 typedef struct at_cache_s  at_cache_t;
 
 typedef struct {
     at_str_t     text;          /* the credential, or a digest of it */
     unsigned     kind;
-    const void  *trust;         /* the demands that it was verified under */
-    unsigned     cheap:1;       /* to verify it costs hardly more than to keep
-                                   it: once the cache is full, it is kept when
-                                   it comes for the second time */
+    const void  *trust;         /* the requirements of its verification */
 } at_cache_key_t;
 
 /*
- * What may have changed since.  A number that differs, however, ends an entry;
- * 0 in an entry is for one that does not depend on it.
+ * An entry is invalid after either number changes.  A number that is 0 in an
+ * entry is not compared: the identity does not depend on keys, or on the store.
  */
 typedef struct {
     uint64_t     keys;
@@ -53,35 +44,35 @@ typedef struct {
 typedef struct {
     uint64_t     hits;
     uint64_t     misses;
-    uint64_t     evictions;     /* for want of room: not of the ended ones */
+    uint64_t     evictions;     /* to make room; expired entries do not count */
     uint64_t     entries;
-    uint64_t     bytes;         /* the table's own among them */
+    uint64_t     bytes;         /* of entries, of entries that were removed but
+                                   not yet released, and of the hash table */
 } at_cache_stats_t;
 
 
 /*
- * size is in bytes, from AT_CACHE_SIZE_MIN to AT_CACHE_SIZE_MAX; NULL where
- * memory failed.
+ * size is in bytes, from AT_CACHE_SIZE_MIN to AT_CACHE_SIZE_MAX: all that the
+ * cache ever allocates.  Returns NULL if memory or random bytes are missing.
  */
 at_cache_t *at_cache_create(size_t size);
 
-/* identities that are out stay until they are released */
+/* Identities that at_cache_get() has returned stay valid until released. */
 void at_cache_free(at_cache_t *cache);
 
 /*
- * The identity of a credential that was verified not later than now, has not
- * expired, and depends on nothing that has changed; it is const, and the
- * caller's until at_cache_release().  NULL if there is none.  now is in
- * milliseconds since the epoch.
+ * The identity of a credential that was verified at or before now, has not
+ * expired, and depends on nothing that has changed; NULL if there is none.  The
+ * caller releases it.  now is in milliseconds since the epoch.
  */
 const at_identity_t *at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
     const at_cache_epoch_t *epoch, int64_t now);
 void at_cache_release(const at_identity_t *identity);
 
 /*
- * Keeps a copy.  epoch is what it was before the verification began.  What is
- * out is not given up for it.  Where that leaves no room, or it would take more
- * than a sixteenth of the size, nothing is kept.
+ * Stores a copy.  epoch is the one that was read before the verification began.
+ * Nothing is stored if the entry would take more than a sixteenth of the size,
+ * or if entries that are not yet released leave no room.
  */
 void at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now);

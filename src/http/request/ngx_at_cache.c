@@ -33,7 +33,6 @@ ngx_at_cache_key(const ngx_at_ctx_t *ctx, at_str_t text)
 
     key.text = text;
     key.kind = ctx->kind;
-    key.cheap = ctx->kind == NGX_AT_API_TOKEN;
 
     if (ctx->kind & NGX_AT_JWT) {
         key.trust = ctx->conf->trusted;

@@ -23,7 +23,6 @@ ngx_at_worker(void)
 ngx_int_t
 ngx_at_worker_init(const ngx_at_main_conf_t *atmcf)
 {
-    size_t            size;
     ngx_at_worker_t  *worker;
 
     worker = ngx_at_worker();
@@ -43,11 +42,7 @@ ngx_at_worker_init(const ngx_at_main_conf_t *atmcf)
         return NGX_OK;
     }
 
-    /* libraries use a sixteenth of the default size, which counts as well */
-
-    size = atmcf->cache_size - atmcf->cache_size / 16;
-
-    worker->cache = at_cache_create(ngx_max(AT_CACHE_SIZE_MIN, size));
+    worker->cache = at_cache_create(atmcf->cache_size);
 
     return worker->cache ? NGX_OK : NGX_ERROR;
 }
