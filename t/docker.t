@@ -13,6 +13,7 @@ use AuthToken::Token qw(key good_token);
 use Cwd qw(realpath);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use AuthToken::Export;
 use JSON::PP ();
 use POSIX ();
 use Test::More;
@@ -194,11 +195,10 @@ ended();
 
 # with one: what is in it, and no more
 my %text = map { $_ => "$_-" . '0' x 32 } qw(one two);
-my $json = "$image/etc/nginx/auth_token/store.json";
+my $json = "$image/etc/nginx/auth_token/store.jsonl";
 
 sub mount (@ids) {
-    spew($json, JSON::PP->new->encode({ version => 1, tokens => [
-        map { { id => $_, token => $text{$_} } } @ids ] }));
+    spew($json, export_text(tokens => [map { { id => $_, token => $text{$_} } } @ids]));
 }
 
 mount(qw(one two));

@@ -940,7 +940,7 @@ sub begin ($name, %o) {
     $s = Example->new(slurp("$examples/$name/nginx.conf"), %o, name => $name,
                       upstream_port => $upstream->{port}, env => { leaks() });
     is_deeply [$s->foreign], [], 'no path of this machine is left in it';
-    make_store("$examples/$name/store.json", $o{store}) if exists $o{store};
+    make_store("$examples/$name/store.jsonl", $o{store}) if exists $o{store};
     chmod 0600, grep { -e } map { $s->dir . "/etc/auth_token/$_" } qw(signing tls.key);
     $s->start;
 }
@@ -954,7 +954,7 @@ sub make_store ($file, $token_of) {
     my $as_it_stands = AuthToken::Store->new($s->dir, 'as-it-stands');
     $as_it_stands->ok('import', $file);
     is_deeply [grep { /^(?:warning|damage)/ } split /\n/, $as_it_stands->ok('check')], [],
-        'store.json is imported as it stands';
+        'store.jsonl is imported as it stands';
 
     my $text = slurp($file);
     unlike $text, qr/"token":/, 'no token is in it that somebody knows';

@@ -57,14 +57,14 @@ my $empty = begin();
 sub token_of ($i) { sprintf 'token-%026d', $i }
 
 # as a program would write it: a line each
-my $file = $full->dir . '/tokens.json';
+my $file = $full->dir . '/tokens.jsonl';
 {
     open my $fh, '>', $file or die "$file: $!\n";
-    print $fh qq({"version":1,"tokens":[\n);
+    print $fh qq({"format":"auth-token","version":1}\n);
     for my $i (1 .. $n) {
-        print $fh '{"id":"id-', $i, '","token":"', token_of($i), '","description":"number ', $i,
+        print $fh '{"type":"token","id":"id-', $i, '","token":"', token_of($i), '","description":"number ', $i,
             '","scope":["read","write"],"ip_ranges":["127.0.0.0/8","2001:db8::/32"],',
-            '"expires":', 4_000_000_000_000 + $i, '}', $i < $n ? ",\n" : "\n]}\n";
+            '"expires":', 4_000_000_000_000 + $i, "}\n";
     }
     close $fh or die "$file: $!\n";
 }

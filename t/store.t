@@ -21,6 +21,7 @@ BEGIN {
     }
 }
 
+use AuthToken::Export;
 use AuthToken::Test;
 use File::Copy qw(copy);
 use POSIX ();
@@ -560,7 +561,7 @@ sub complaints ($s) {
     for my $round (1 .. 5) {
         my @records = map { my $id = ++$n; { id => "many-$id", token => sprintf('%032d', $id), scope => ['read'] } }
                       1 .. ($hurry ? 1_000 : 5_000);
-        $store->ok('import', '-', { input => JSON::PP->new->encode({ version => 1, tokens => \@records }) });
+        $store->ok('import', '-', { input => export_text(tokens => \@records) });
         my @ids = (1, int rand(@records) + $n - $#records, $n);
         is_deeply [map { answer($s, sprintf '%032d', $_) } @ids], [('200') x 3],
             "$n tokens more, at once";
@@ -682,7 +683,7 @@ SKIP: {
 
     my @records = map { { id => "many-$_", token => sprintf('%032d', $_), scope => ['read'] } } 1 .. 20_000;
     my ($status, $out, $err) = $store->run('import', '-', {
-        input => JSON::PP->new->encode({ version => 1, tokens => \@records }) });
+        input => export_text(tokens => \@records) });
     is $status, 1, 'a full file system: the import fails';
     # LMDB says so of a write that was short
     like $err, qr/(?:No space left on device|Input\/output error); nothing was changed/, 'and says so';

@@ -14,6 +14,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use AuthToken::Command;
+use AuthToken::Export;
 use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use Test::More;
@@ -32,9 +33,6 @@ sub import_text {
     my ($text, @args) = @_;
     return run({ in => $text }, 'import', '-', @args);
 }
-
-# an export with these records
-sub document { return text({ version => 1, @_ }) }
 
 ###############################################################################
 # help, manual page and completion are in step
@@ -131,9 +129,9 @@ is(mode('s'), '2750', 'mode of the directory');
 is(mode('s/data.mdb'), '0640', 'mode of data.mdb, whatever the umask');
 is(mode('s/lock.mdb'), '0660', 'mode of lock.mdb');
 fails(run('init'), 1, "\"$dir/s\" holds a store already", 'again');
-fails(run('init', '--group', 'no-such'), 1, 'there is no group "no-such"',
+fails(run('init', '--group', 'no-such'), 1, 'no such group "no-such"',
     'group');
-fails(run('init', '--owner', 'no-such'), 1, 'there is no user "no-such"',
+fails(run('init', '--owner', 'no-such'), 1, 'no such user "no-such"',
     'owner');
 fails(run('init', '--owner', '99999999999'), 2,
     '--owner is no number from 0 to 4294967294', 'owner as a number');
@@ -155,8 +153,8 @@ like(ok_out('--store', "lmdb:$dir/told", 'init'), qr/--group names another/,
 
 my $sound = qr/^store    sound$/m;
 like(ok_out('check'), $sound, 'an empty store is sound');
-is(export(), "{\"version\":1,\n\"roles\":[],\n\"users\":[],\n\"clients\":[],\n"
-    . "\"tokens\":[]}\n", 'export of an empty store');
+is(export(), qq({"format":"auth-token","version":1,"records":0}\n),
+    'an empty store is exported as a header line');
 
 ###############################################################################
 # role
@@ -172,15 +170,13 @@ is_deeply([ @$said{qw(name grant deny)} ], [ 'OPS', [ 'Y.Read' ], [] ],
     'set again: all of it is new, by a name in another case');
 is($said->{created}, $created, 'but its creation');
 is(scalar @{ok_json('role', 'list')->{roles}}, 1, 'it is one role');
-fails(run('role', 'set', $_), 2, "\"name\": \"$_\" is a built-in role, which "
-    . 'cannot be changed', "role $_") for qw(readonly Editor ADMIN superadmin);
-fails(run('role', 'set', 'x', '--grant', 'a b'), 2, '"grant": "a b" is no '
-    . 'pattern over scopes such as Identity.*.Read', 'pattern');
-fails(run('role', 'set', 'x' x 256), 2, '"name": is empty, longer than 255 '
-    . 'bytes, or has control characters', 'name too long');
-fails(run('role', 'set', "a\nb"), 2, '"name": is empty, longer than 255 '
-    . 'bytes, or has control characters', 'line end in a name');
-fails(run('role', 'show', 'nope'), 1, 'there is no role "nope"', 'no role');
+fails(run('role', 'set', $_), 2, "invalid value \"$_\" in \"name\": a "
+    . 'built-in role cannot be changed', "role $_") for qw(readonly Editor ADMIN superadmin);
+fails(run('role', 'set', 'x', '--grant', 'a b'), 2, 'invalid value "a b" in "grant": '
+    . 'use a scope pattern such as "Identity.*.Read"', 'pattern');
+fails(run('role', 'set', 'x' x 256), 2, 'invalid value in "name": use 1 to 255 bytes without control characters', 'name too long');
+fails(run('role', 'set', "a\nb"), 2, 'invalid value "a?b" in "name": use 1 to 255 bytes without control characters', 'line end in a name');
+fails(run('role', 'show', 'nope'), 1, 'no such role "nope"', 'no role');
 
 ###############################################################################
 # user
@@ -190,7 +186,7 @@ $said = ok_json('user', 'create', '--no-password', 'bob', '--id', '7', '--scope'
 is_deeply([ @$said{qw(username id scope issuers enabled is_admin password)} ],
     [ 'bob', '7', [ 'read', 'GET /devices' ], [ 'main' ], JSON::PP::true,
     JSON::PP::false, JSON::PP::false ], 'user');
-fails(run('user', 'create', '--no-password', 'bob'), 1, 'there is a user "bob" already',
+fails(run('user', 'create', '--no-password', 'bob'), 1, 'user "bob" already exists',
     'user twice');
 ok_out('user', 'create', '--no-password', 'Bob', '--admin', '--disabled');
 is(ok_json('user', 'show', 'Bob')->{is_admin}, JSON::PP::true,
@@ -202,12 +198,11 @@ is(ok_json('user', 'enable', 'Bob')->{enabled}, JSON::PP::true, 'enable');
 like(ok_out('user', 'disable', 'Bob'), qr/^user Bob is disabled$/m, $_)
     for 'disable', 'and again';
 like(ok_out('user', 'delete', 'Bob'), qr/^user Bob is deleted$/m, 'delete');
-fails(run('user', 'delete', 'Bob'), 1, 'there is no user "Bob"', 'once');
+fails(run('user', 'delete', 'Bob'), 1, 'no such user "Bob"', 'once');
 fails(run('user', 'update', 'bob'), 2, 'there is nothing to change', 'nothing');
 fails(run('user', 'update', 'bob', '--admin', '--no-admin'), 2,
     '--admin and --no-admin exclude each other', 'both');
-fails(run('user', 'create', '--no-password', ''), 2, '"username": is empty, longer than 255 '
-    . 'bytes, or has control characters', 'no name');
+fails(run('user', 'create', '--no-password', ''), 2, 'invalid value "" in "username": use 1 to 255 bytes without control characters', 'no name');
 fails(run('user', 'create', '--no-password', 'x', '--scope', ''), 2,
     '--scope is empty or not UTF-8', 'empty scope');
 fails(run('user', 'create', '--no-password', "\xff"), 2,
@@ -261,9 +256,9 @@ unlike($out, qr/^token|\Q$own\E/m, 'a token that is given is not shown');
 like(export(), qr/"sha256":"@{[sha256_hex($own)]}"/, 'it is hashed');
 spew('own', $own);
 fails(run('token', 'create', '--token-file', 'own'), 1,
-    'the token is there already, by another id', 'twice');
+    'this token already exists with another id', 'twice');
 fails(run('token', 'create', '--id', 'own'), 1,
-    'there is a token "own" already', 'id twice');
+    'token "own" already exists', 'id twice');
 fails(run({ in => $_ }, 'token', 'create', '--token-file', '-'), 1,
     '--token-file has no token of 32 to 4096 printable characters without '
     . 'spaces', 'no token: ' . substr($_, 0, 8))
@@ -275,10 +270,10 @@ fails(run('token', 'create', '--token-file', '{"secret"'), 2,
 
 for (
     [ 2, '--allow is empty or not UTF-8', '--allow', '' ],
-    [ 2, '"ip_ranges": "1.2.3.4/33" is no address and no range such as '
-        . '192.0.2.0/24', '--allow', '10.0.0.1', '--allow', '1.2.3.4/33' ],
-    [ 2, '"ip_ranges": "010.0.0.1" is no address and no range such as '
-        . '192.0.2.0/24', '--allow', '010.0.0.1', '--allow', 'any' ],
+    [ 2, 'invalid value "1.2.3.4/33" in "ip_ranges": use an address or a '
+        . 'range such as 192.0.2.0/24', '--allow', '10.0.0.1', '--allow', '1.2.3.4/33' ],
+    [ 2, 'invalid value "010.0.0.1" in "ip_ranges": use an address or a '
+        . 'range such as 192.0.2.0/24', '--allow', '010.0.0.1', '--allow', 'any' ],
     [ 2, '--expires is neither a duration such as 90d, nor a time such as '
         . '2030-12-31 or 1924905600, nor never', '--expires', $_ ],
 ) {
@@ -307,9 +302,9 @@ is(ok_json('token', 'create', '--expires', $_->[0])->{expires}, $_->[1],
     for ['1924905600', 1924905600000], ['2030-12-31T01:02:03Z', 1924909323000];
 
 fails(run('token', 'create', '--user', 'nobody'), 1,
-    'there is no user "nobody"', 'unknown user');
+    'no such user "nobody"', 'unknown user');
 fails(run('token', 'create', '--role', 'nothing'), 1,
-    'there is no role "nothing"', 'unknown role');
+    'no such role "nothing"', 'unknown role');
 fails(run('token', 'create', '--user', ''), 2, '--user is empty',
     'an unset variable is no user');
 is(ok_json('token', 'create', '--id', 'built-in', '--role', 'ReadOnly')
@@ -331,12 +326,12 @@ is(ok_json('token', 'update', 't1', '--no-user')->{user}, undef, 'no user');
 fails(run('token', 'update', 't1', '--allow', ''), 2,
     '--allow is empty or not UTF-8', 'an unset variable is no opening');
 fails(run('token', 'update', 'nope', '--no-user'), 1,
-    'there is no token "nope"', 'no such token');
+    'no such token "nope"', 'no such token');
 is(ok_out('token', 'disable', 't1'), "token t1 is disabled\n", 'disable');
 is(ok_json('token', 'show', 't1')->{enabled}, JSON::PP::false, 'it is');
 is(ok_out('token', 'enable', 't1'), "token t1 is enabled\n", 'enable');
 is(ok_out('token', 'revoke', 't1'), "token t1 is revoked\n", 'revoke');
-fails(run('token', 'show', 't1'), 1, 'there is no token "t1"', 'it is gone');
+fails(run('token', 'show', 't1'), 1, 'no such token "t1"', 'it is gone');
 like(ok_out('check'), $sound, 'the store is sound');
 
 ok_out('token', 'update', 't2', '--expires', 'now-1h');
@@ -372,7 +367,7 @@ my $first = $said->{secret};
 is(ok_json('client', 'show', lc $guid)->{name}, 'Power BI',
     'case means nothing in client ids');
 fails(run('client', 'create', lc $guid), 1,
-    'there is a client "' . lc($guid) . '" already', 'twice');
+    'client "' . lc($guid) . '" already exists', 'twice');
 fails(run('client', 'create'), 2, 'the id is missing; --generate makes one',
     'no id');
 fails(run('client', 'create', 'x', '--generate'), 2,
@@ -381,7 +376,7 @@ like(ok_json('client', 'create', '--generate')->{id}, qr/\A[0-9a-f-]{36}\z/,
     'generated');
 
 sub hashes {
-    my ($client) = grep { $_->{id} eq $guid } @{json(export())->{clients}};
+    my ($client) = grep { $_->{id} eq $guid } @{export_records(export())->{clients}};
     return @{$client->{secret_hashes}};
 }
 
@@ -406,7 +401,7 @@ is(scalar(my @one = hashes()), 1, 'none of the old ones');
 $out = ok_out('client', 'show', $guid);
 unlike($out, qr/\$y\$/, 'no hash is shown');
 like($out, qr/^secrets +1$/m, 'but how many');
-fails(run('client', 'rotate-secret', 'nope'), 1, 'there is no client "nope"',
+fails(run('client', 'rotate-secret', 'nope'), 1, 'no such client "nope"',
     'no such client');
 $said = ok_json('client', 'update', $guid, '--no-role', '--allow', '10.0.0.0/8',
     '--no-issuer');
@@ -424,7 +419,7 @@ is_deeply(ok_json('client', 'delete', $guid), { id => $guid,
 ok_out('client', 'create', 'c', '--secret', '--allow', '::/0', '--name',
     "\"q\\ \xc3\xa4");
 my $text = export();
-my $doc = json($text);
+my $doc = export_records($text);
 is(join(' ', map { $_->{id} } @{$doc->{tokens}}),
     join(' ', sort map { $_->{id} } @{$doc->{tokens}}), 'sorted by id');
 is(export(), $text, 'stable');
@@ -451,7 +446,7 @@ like(ok_out('check'), $sound, 'and sound');
 
 my @less = @{$doc->{tokens}}[1 .. $n - 1];
 $less[0] = { %{$less[0]}, description => 'other' };
-my $less = document(%$doc, tokens => \@less, clients => []);
+my $less = export_text(%$doc, tokens => \@less, clients => []);
 is(counts(import_text($less, '--json')), 'roles unchanged 1 users unchanged 1 '
     . 'tokens changed 1 tokens unchanged ' . ($n - 2), 'one is changed');
 is(counts(import_text($less, '--json', '--replace')), 'roles unchanged 1 '
@@ -464,34 +459,35 @@ is(export(), $text, 'back again');
 
 # what is short
 fresh();
-is(counts(import_text(document(
+is(counts(import_text(export_text(
     tokens => [ { id => 'a', token => 'y' x 32 },
         { id => 'b', sha256 => uc sha256_hex('z'), ip_ranges => 'ANY' } ],
     users => [ { username => 'u' } ]), '--json')),
     'users added 1 tokens added 2', 'what is short');
-$doc = json(export());
+$doc = export_records(export());
 is($doc->{tokens}[0]{sha256}, sha256_hex('y' x 32), 'a clear one is hashed');
 is($doc->{tokens}[1]{sha256}, sha256_hex('z'), 'hex in capitals');
 is($doc->{tokens}[0]{expires}, undef, 'no expiry is never');
 $created = $doc->{tokens}[0]{created};
 ok(abs($created / 1000 - time) < 60, 'created now');
-is(counts(import_text(document(tokens => [ { id => 'a', token => 'y' x 32 } ]),
+is(counts(import_text(export_text(tokens => [ { id => 'a', token => 'y' x 32 } ]),
     '--json')), 'tokens unchanged 1', 'and not anew');
 
 # an id gets another token, a token another id
-is(counts(import_text(document(tokens => [ { id => 'a', token => 'w' x 32 } ]),
+is(counts(import_text(export_text(tokens => [ { id => 'a', token => 'w' x 32 } ]),
     '--json')), 'tokens changed 1', 'another token');
-$doc = json(export());
+$doc = export_records(export());
 is($doc->{tokens}[0]{sha256}, sha256_hex('w' x 32), 'is the one');
 is($doc->{tokens}[0]{created}, $created, 'of the same record');
 like(ok_out('check'), $sound, 'sound');
-fails(import_text(document(tokens => [ { id => 'x', token => 'w' x 32 } ])), 1,
-    '-: tokens record 1: its token is that of "a"; nothing was changed',
+fails(import_text(export_text(tokens => [ { id => 'x', token => 'w' x 32 } ])), 1,
+    '-: line 2: this token already exists with the id "a"; nothing was '
+    . 'changed',
     'a token of another id');
-is(counts(import_text(document(tokens => [ { id => 'b', token => 'w' x 32 },
+is(counts(import_text(export_text(tokens => [ { id => 'b', token => 'w' x 32 },
     { id => 'a', sha256 => sha256_hex('z') } ]), '--json', '--replace')),
     'users removed 1 tokens added 1 tokens changed 1', 'ids change places');
-is(join(' ', map { "$_->{id}=$_->{sha256}" } @{json(export())->{tokens}}),
+is(join(' ', map { "$_->{id}=$_->{sha256}" } @{export_records(export())->{tokens}}),
     'a=' . sha256_hex('z') . ' b=' . sha256_hex('w' x 32), 'as the file says');
 like(ok_out('check'), $sound, 'sound');
 
@@ -504,19 +500,20 @@ my @rows = (
         [ '1.1.1.1', '2001:db8::/32' ] ], [ ['12.34.56.78/24'],
         ['12.34.56.0/24'] ],
 );
-ok_out({ in => document(clients => [ map { { PartitionKey => 'ApiClients',
-    RowKey => "c$_", AppName => 'n', Role => 'readonly', IPRange => $rows[$_][0],
+ok_out({ in => text([ map { { PartitionKey => 'ApiClients', RowKey => "c$_",
+    AppName => 'n', Role => 'readonly', IPRange => $rows[$_][0],
     Enabled => JSON::PP::true, MCPAllowed => 'True' } } 0 .. $#rows ]) },
-    'import', '-');
+    'import', '--cipp', '-');
 for (0 .. $#rows) {
     my $c = ok_json('client', 'show', "c$_");
     is_deeply([ @$c{qw(ip_ranges name role enabled)} ], [ $rows[$_][1], 'n',
         'readonly', JSON::PP::true ], 'IPRange ' . text([ $rows[$_][0] ]));
 }
-ok_out({ in => document(clients => [ { RowKey => 'bare' } ]) }, 'import', '-');
+ok_out({ in => text([ { PartitionKey => 'ApiClients', RowKey => 'bare' } ]) },
+    'import', '--cipp', '-');
 $said = ok_json('client', 'show', 'bare');
 is("$said->{role} $said->{enabled}", 'cipp-api 0', 'as CIPP reads a bare row');
-like(ok_out('check'), qr/^warning  client "bare": there is no role "cipp-api"$/m,
+like(ok_out('check'), qr/^warning  client "bare": no such role "cipp-api"$/m,
     'which is warned of');
 
 ###############################################################################
@@ -529,118 +526,120 @@ my %good = (id => 'new', token => 'v' x 32);
 my $hash = '$6$' . 'x' x 8 . '$' . 'y' x 86;
 my @bad = (
     [ 'tokens', { %good, ip_ranges => ['1.2.3.4', '1.2.3.4/33'] },
-        '"ip_ranges": "1.2.3.4/33" is no address and no range such as 192.0.2.0/24' ],
+        'invalid value "1.2.3.4/33" in "ip_ranges": use an address or a range such as 192.0.2.0/24' ],
     [ 'tokens', { %good, ip_ranges => ['Any', 'x'] },
-        '"ip_ranges": "x" is no address and no range such as 192.0.2.0/24' ],
+        'invalid value "x" in "ip_ranges": use an address or a range such as 192.0.2.0/24' ],
     [ 'tokens', { %good, ip_ranges => [''] },
-        '"ip_ranges": "" is no address and no range such as 192.0.2.0/24' ],
+        'invalid value "" in "ip_ranges": use an address or a range such as 192.0.2.0/24' ],
     [ 'tokens', { %good, ip_ranges => '1.2.3.4' },
-        '"ip_ranges": is neither a list nor "Any"' ],
+        '"ip_ranges" is neither an array nor "any"' ],
     [ 'tokens', { %good, ip_ranges => [4] },
-        '"ip_ranges": has an entry that is no string' ],
+        '"ip_ranges" has an entry that is not a string' ],
     [ 'tokens', { %good, ip_range => [] }, 'unknown member "ip_range"' ],
-    [ 'tokens', { %good, enabled => 1 }, '"enabled": is neither true nor false' ],
-    [ 'tokens', { %good, enabled => 'true' }, '"enabled": is neither true nor false' ],
-    [ 'tokens', { %good, scope => 'read' }, '"scope": is no list' ],
+    [ 'tokens', { %good, enabled => 1 }, '"enabled" is neither true nor false' ],
+    [ 'tokens', { %good, enabled => 'true' }, '"enabled" is neither true nor false' ],
+    [ 'tokens', { %good, scope => 'read' }, '"scope" is not an array' ],
     [ 'tokens', { %good, scope => [''] },
-        '"scope": "" is empty, too long, or has control characters' ],
+        'invalid value "" in "scope": use 1 to 4096 bytes without control characters' ],
     [ 'tokens', { %good, scope => ['x' x 4097] },
-        '"scope": has an entry that is empty, too long, or has control characters' ],
-    (map { [ 'tokens', { %good, expires => $_ }, '"expires": is no number of '
-        . 'milliseconds since the epoch up to the year 9999' ] }
+        'invalid value in "scope": use 1 to 4096 bytes without control characters' ],
+    (map { [ 'tokens', { %good, expires => $_ }, '"expires" is not a time in '
+        . 'milliseconds since the epoch, up to the year 9999' ] }
         -1, '1924905600000', 1.5, 253402300800000, JSON::PP::true, []),
     [ 'tokens', { token => 'v' x 32 }, '"id" is missing' ],
     [ 'tokens', { id => 'new' }, '"sha256" is missing' ],
-    [ 'tokens', { %good, id => '' },
-        '"id": is empty, longer than 255 bytes, or has control characters' ],
-    [ 'tokens', { %good, id => 7 }, '"id": is no string' ],
-    [ 'tokens', { %good, id => 'x' x 256 },
-        '"id": is empty, longer than 255 bytes, or has control characters' ],
-    [ 'tokens', { %good, id => "a\n" },
-        '"id": is empty, longer than 255 bytes, or has control characters' ],
+    [ 'tokens', { %good, id => '' }, 'invalid value "" in "id": use 1 to 255 bytes without control characters' ],
+    [ 'tokens', { %good, id => 7 }, '"id" is not a string' ],
+    [ 'tokens', { %good, id => 'x' x 256 }, 'invalid value in "id": use 1 to 255 bytes without control characters' ],
+    [ 'tokens', { %good, id => "a\n" }, 'invalid value "a?" in "id": use 1 to 255 bytes without control characters' ],
     [ 'tokens', { %good, description => 'x' x 4097 },
-        '"description": is longer than 4096 bytes' ],
-    [ 'tokens', { %good, sha256 => 'a' x 64 }, qr/both "(sha256|token)" and "(sha256|token)"/ ],
+        '"description" is longer than 4096 bytes' ],
+    [ 'tokens', { %good, sha256 => 'a' x 64 }, '"token" and "sha256" are mutually exclusive' ],
     [ 'tokens', { id => 'new', sha256 => 'a' x 63 },
-        '"sha256": is no SHA-256 in 64 hex digits' ],
+        '"sha256" is not a SHA-256 of 64 hex digits' ],
     [ 'tokens', { id => 'new', sha256 => 'g' x 64 },
-        '"sha256": is no SHA-256 in 64 hex digits' ],
+        '"sha256" is not a SHA-256 of 64 hex digits' ],
     [ 'tokens', { id => 'new', token => 'short' },
-        '"token": is no token of 32 to 4096 printable characters without spaces' ],
-    [ 'tokens', { id => 't2', token => 'v' x 32 }, 'its id is there twice', 't2' ],
+        '"token" is not a token of 32 to 4096 printable characters without spaces' ],
+    [ 'tokens', { id => 't2', token => 'v' x 32 }, 'duplicate token "t2"' ],
     [ 'tokens', { id => 'new', sha256 => sha256_hex($own) },
-        'its token is there twice', 'own' ],
-    [ 'clients', { id => 'C' }, 'its name is there twice', 'c' ],
-    [ 'clients', { id => 'x', Role => 'a', role => 'b' }, qr/both "(role|Role)" and "(role|Role)"/ ],
-    [ 'clients', { id => 'x', IPRange => '["x"]' },
-        '"IPRange": "x" is no address and no range such as 192.0.2.0/24' ],
-    [ 'clients', { id => 'x', IPRange => '{"a":1}' },
-        '"IPRange": has an entry that is no string' ],
+        'the token is the same as that of "own"' ],
+    [ 'clients', { id => 'C' }, 'duplicate client "C"' ],
+    [ 'clients', { RowKey => 'x' }, 'unknown member "RowKey"' ],
     [ 'clients', { id => 'x', secret_hashes => ['a secret'] },
-        '"secret_hashes": has an entry that is no hash of yescrypt, bcrypt or SHA-512, or one that takes too long' ],
+        'invalid value in "secret_hashes": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high' ],
     [ 'clients', { id => 'x', secret_hashes => [($hash) x 3] },
-        '"secret_hashes": has more than 2 entries' ],
+        '"secret_hashes" has more than 2 entries' ],
     [ 'users', { username => 'x', password_hash => 'password' },
-        '"password_hash": is no hash of yescrypt, bcrypt or SHA-512, or one that takes too long' ],
+        'invalid value in "password_hash": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high' ],
     [ 'users', { username => 'x', is_admin => 'yes' },
-        '"is_admin": is neither true nor false' ],
-    [ 'users', { username => 'bob' }, 'its name is there twice', 'bob' ],
+        '"is_admin" is neither true nor false' ],
+    [ 'users', { username => 'bob' }, 'duplicate user "bob"' ],
     [ 'roles', { name => 'Admin' },
-        '"name": "Admin" is a built-in role, which cannot be changed' ],
+        'invalid value "Admin" in "name": a built-in role cannot be changed' ],
     [ 'roles', { name => 'x', grant => ['a b'] },
-        '"grant": "a b" is no pattern over scopes such as Identity.*.Read' ],
+        'invalid value "a b" in "grant": use a scope pattern such as "Identity.*.Read"' ],
     [ 'roles', { name => 'x', deny => [''] },
-        '"deny": "" is no pattern over scopes such as Identity.*.Read' ],
+        'invalid value "" in "deny": use a scope pattern such as "Identity.*.Read"' ],
 );
 
 for (@bad) {
     my ($table, $record, $sentence) = @$_;
-    my $wrong = json($text);
+    my $wrong = export_records($text);
     push @{$wrong->{$table}}, $record;
-    my $last = @{$wrong->{$table}};
+    my $line = 1;
+    for (qw(roles users clients tokens)) {
+        $line += @{$wrong->{$_}};
+        last if $_ eq $table;
+    }
     my $name = substr(text($record), 0, 50);
     my $want = ref $sentence ? $sentence : quotemeta $sentence;
 
     # all else is new, and would be changed
     $_->{created}++ for @{$wrong->{tokens}}[0 .. 1];
-    fails(import_text(text($wrong)), 1,
-        qr/-: $table record $last: $want; nothing was changed/, $name);
+    fails(import_text(export_text(%$wrong)), 1,
+        qr/-: line $line: $want; nothing was changed/, $name);
 }
 
 is(export(), $text, 'nothing was changed by any of them');
 
+my $header = qq({"format":"auth-token","version":1}\n);
+
 for (
-    [ '', 'line 1: no JSON of an export' ],
-    [ '{}', '"version" is missing' ],
-    [ '{"tokens":[]}', '"version" is missing' ],
-    [ '{"version":2}', '"version" is not 1, once' ],
-    [ '{"version":1.0}', '"version" is not 1, once' ],
-    [ '{"version":1,"version":1}', '"version" is not 1, once' ],
-    [ '{"version":"1"}', 'line 1: no JSON of an export' ],
-    [ '{"version":1,"tokens":[],"tokens":[]}', '"tokens" is there twice' ],
-    [ '{"version":1,"frob":[]}', 'unknown member "frob"' ],
-    [ '{"version":1,"frob":null}', 'unknown member "frob", or it is no list' ],
-    [ '{"version":1,"tokens":null}', 'unknown member "tokens", or it is no list' ],
-    [ '{"version":1,"tokens":{}}', 'line 1: no JSON of an export' ],
-    [ '{"version":1,"tokens":[1]}', 'line 1: no JSON of an export' ],
-    [ "{\"version\":1,\n\"tokens\":[{},]}", qr/tokens record 1: "id" is missing/ ],
-    [ '{"version":1,"tokens":[]', 'line 1: no JSON of an export' ],
-    [ '{"version":1,"tokens":[]}x', 'line 1: no JSON of an export' ],
-    [ "{\"version\":1,\n\n\"tokens\":[]]", 'line 3: no JSON of an export' ],
-    [ "\xef\xbb\xbf{\"version\":1}", 'line 1: no JSON of an export' ],
-    [ '{"version":1}{"version":1}', 'line 1: no JSON of an export' ],
-    [ "{\"version\":1,\"users\":[{\"username\":\"a\0b\"}]}",
-        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
-    [ '{"version":1,"users":[{"username":"a\u0000b"}]}',
-        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
-    [ "{\"version\":1,\"users\":[{\"username\":\"\xff\"}]}",
-        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
-    [ '{"version":1,"users":[{"username":"a","username":"b"}]}',
-        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
-    [ '{"version":1,"users":[{"username":"a","x":[[[[]]]]}]}',
-        'users record 1: no JSON object, or one with a member twice, invalid UTF-8 or a NUL' ],
-    [ '{"version":1,"users":[{"username":"' . 'a' x 1100000 . '"}]}',
-        'line 1: a name, a value or a record is too long' ],
+    [ '', 'the file is empty' ],
+    [ '{}', 'line 1: "format" is not "auth-token"' ],
+    [ '[]', 'line 1: not a JSON object in UTF-8' ],
+    [ "\xef\xbb\xbf$header", 'line 1: not a JSON object in UTF-8' ],
+    [ '{"version":1}', 'line 1: "format" is not "auth-token"' ],
+    [ '{"format":"auth-token"}', 'line 1: "version" is not 1' ],
+    [ (map { [ "{\"format\":\"auth-token\",\"version\":$_}",
+        'line 1: "version" is not 1' ] } 2, '1.0', '"1"')[0]->@* ],
+    [ '{"format":"auth-token","version":1,"x":1}', 'line 1: the header has a '
+        . 'member other than "format", "version" and "records"' ],
+    [ '{"format":"auth-token","version":1,"records":-1}',
+        'line 1: "records" is not a number of records' ],
+    [ '{"format":"auth-token","version":1,"records":1}', 'the header announces '
+        . '1 records, but there are 0: the file is incomplete' ],
+    [ "$header$header", 'line 2: "type" is missing or not a string' ],
+    [ "$header\{\"type\":\"frob\"}", 'line 2: invalid value "frob" in "type": '
+        . 'use role, user, client or token' ],
+    [ "$header\{\"type\":\"user\"}", 'line 2: "username" is missing' ],
+    [ "$header\{\"type\":\"user\",\"username\":\"a\"} {}",
+        'line 2: not a JSON object in UTF-8' ],
+    [ "$header\{\"type\":\"user\",\n\"username\":\"a\"}",
+        'line 2: not a JSON object in UTF-8' ],
+    [ "$header\{\"type\":\"user\",\"username\":\"a\0b\"}",
+        'line 2: not a JSON object in UTF-8' ],
+    [ "$header\{\"type\":\"user\",\"username\":\"a\"}\0",
+        'line 2: not a JSON object in UTF-8' ],
+    [ "$header\{\"type\":\"user\",\"username\":\"a\\u0000b\"}",
+        'line 2: not a JSON object in UTF-8' ],
+    [ "$header\{\"type\":\"user\",\"username\":\"\xff\"}",
+        'line 2: not a JSON object in UTF-8' ],
+    [ "$header\n{\"type\":\"user\",\"username\":\"a\",\"username\":\"b\"}",
+        'line 3: duplicate member in the JSON object' ],
+    [ $header . '{"type":"user","username":"' . 'a' x 1100000 . '"}',
+        'line 2: longer than 1 MiB' ],
 ) {
     my ($wrong, $sentence) = @$_;
     my $want = ref $sentence ? $sentence : quotemeta $sentence;
@@ -657,7 +656,7 @@ for my $len (map { $_ * 97 } 1 .. length($text) / 97) {
 is(export(), $text, 'a file that was cut changes nothing');
 fails(run('import', '/nonexistent'), 1,
     'cannot open "/nonexistent": No such file or directory', 'no file');
-fails(run('import', $dir), 1, "$dir: cannot read: Is a directory; nothing was "
+fails(run('import', $dir), 1, "$dir: line 1: Is a directory; nothing was "
     . 'changed', 'a directory');
 
 ###############################################################################
@@ -666,23 +665,22 @@ fails(run('import', $dir), 1, "$dir: cannot read: Is a directory; nothing was "
 sub many {
     my ($path, $n, %more) = @_;
     open my $fh, '>', $path or die;
-    print $fh '{"version":1,"tokens":[';
+    print $fh $header;
     for (1 .. $n) {
-        print $fh ',' if $_ != 1;
-        printf $fh '{"id":"t%d","sha256":"%s","scope":["read"],'
+        printf $fh '{"type":"token","id":"t%d","sha256":"%s","scope":["read"],'
             . '"ip_ranges":["10.%d.%d.0/24"],"created":1700000000000}' . "\n",
             $_, sha256_hex($_), $_ >> 8 & 255, $_ & 255;
     }
-    print $fh $more{end} // ']}';
+    print $fh $more{end} // '';
     close $fh;
 }
 
 my $n_many = $sanitized ? 20000 : 100000;
 many('many', $n_many);
-many('wrong', $n_many, end => ',{"id":"t1"}]}');
+many('wrong', $n_many, end => qq({"type":"token","id":"t1"}\n));
 
-fails(run('import', '--replace', 'wrong'), 1, 'wrong: tokens record '
-    . ($n_many + 1) . ': "sha256" is missing; nothing was changed',
+fails(run('import', '--replace', 'wrong'), 1, 'wrong: line '
+    . ($n_many + 2) . ': "sha256" is missing; nothing was changed',
     'an error in the last record');
 is(export(), $text, 'all or nothing');
 
@@ -727,7 +725,7 @@ SKIP: {
         if $sanitized || system('strace -V >/dev/null 2>&1') != 0;
 
     my ($failed, @wrong) = (0);
-    my $new = spew('new', document(%{json($text)}, users => []));
+    my $new = spew('new', export_text(%{export_records($text)}, users => []));
 
     for my $call ('pwrite64', 'pwritev', 'fdatasync', 'ftruncate') {
         for my $error ('ENOSPC', 'EIO') {
@@ -878,11 +876,11 @@ $said = ok_json('check');
 is($said->{verdict}, 'sound', 'names that lead nowhere are no damage');
 my @told = sort grep { !/has no role/ } @{$said->{warnings}};
 is(scalar @told, 2, 'but warned of');
-like($told[1], qr/\Atoken "\Q$id\E": there is no user "bob"\z/, 'by name');
+like($told[1], qr/\Atoken "\Q$id\E": no such user "bob"\z/, 'by name');
 is_deeply([ sort grep { /has no role/ } @{$said->{warnings}} ],
     [ map { "client \"$_->{id}\": it has no role, and may do nothing" }
         sort { $a->{id} cmp $b->{id} } grep { !defined $_->{role} }
-        @{json(export())->{clients}} ], 'as is a client without a role');
+        @{export_records(export())->{clients}} ], 'as is a client without a role');
 is_deeply([ @$said{qw(roles users clients tokens)} ], [ 0, 0, 2, $n ],
     'how many of each');
 

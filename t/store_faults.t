@@ -16,6 +16,7 @@ use AuthToken::Test;
 use File::Compare qw(compare);
 use File::Copy qw(copy);
 use File::Temp ();
+use AuthToken::Export;
 use JSON::PP ();
 use List::Util qw(max min);
 use POSIX ();
@@ -332,15 +333,14 @@ sub command ($store, $o, @arguments) {
 }
 
 my $records = 20;
-my $import = JSON::PP->new->canonical->encode({
-    version => 1,
+my $import = export_text(
     roles   => [map { { name => "role-$_", grant => ["a.$_"] } } 1 .. 5],
     users   => [map { { username => "user-$_", scope => ["s.$_"] } } 1 .. 5],
     clients => [{ id => 'c1', role => 'role-1' }],
     tokens  => [{ id => 'kept', sha256 => '0' x 64, enabled => \0, description => 'changed', scope => ['other'] },
                 map { { id => "id-$_", sha256 => sprintf('%064x', $_), user => 'user-1', scope => ['a' x 100] } }
                     1 .. $records],
-});
+);
 
 sub fresh ($name) {
     system 'rm', '-rf', "$temp/$name";

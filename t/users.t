@@ -11,6 +11,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use AuthToken::Command;
+use AuthToken::Export;
 use AuthToken::Terminal;
 use JSON::PP;
 use Test::More;
@@ -23,7 +24,7 @@ sub export () { ok_out('export') }
 
 # a user's record as exports have it, hash included
 sub record ($name) {
-    my ($user) = grep { $_->{username} eq $name } json(export)->{users}->@*;
+    my ($user) = grep { $_->{username} eq $name } export_records(export)->{users}->@*;
     return $user;
 }
 
@@ -122,10 +123,10 @@ for ([2, '--password-file and --no-password exclude each other', 'user', 'create
      [2, '--scope is empty or not UTF-8', 'user', 'create', 'x', '--scope', ''],
      [2, '--id is empty', 'user', 'create', 'x', '--id', '', '--scope', ''],
      [2, '--issuer is empty or not UTF-8', 'user', 'create', 'x', '--issuer', "\xff"],
-     [2, '"username": is empty, longer than 255 bytes, or has control characters', 'user', 'create', "a\nb"],
-     [1, 'there is a user "jane" already', 'user', 'create', 'jane'],
-     [1, 'there is no user "nobody"', 'user', 'passwd', 'nobody'],
-     [1, 'there is no user "nobody"', 'user', 'passwd', 'nobody', '--no-password'])
+     [2, 'invalid value "a?b" in "username": use 1 to 255 bytes without control characters', 'user', 'create', "a\nb"],
+     [1, 'user "jane" already exists', 'user', 'create', 'jane'],
+     [1, 'no such user "nobody"', 'user', 'passwd', 'nobody'],
+     [1, 'no such user "nobody"', 'user', 'passwd', 'nobody', '--no-password'])
 {
     my ($rc, $sentence, @arguments) = @$_;
 
@@ -164,9 +165,7 @@ my %hash = (
     plain512 => crypt('imported', '$6$saltstring$'),
 );
 
-sub document (@users) { JSON::PP->new->canonical->encode({ version => 1, users => \@users }) }
-
-sub import_users ($how, @users) { run({ in => document(@users) }, 'import', '-', @$how) }
+sub import_users ($how, @users) { run({ in => export_text(users => \@users) }, 'import', '-', @$how) }
 
 fresh;
 my $r = import_users([], map { { username => $_, password_hash => $hash{$_} } } sort keys %hash);
@@ -190,9 +189,10 @@ for (['a password', 'imported'], ['of MD5', crypt('imported', '$1$abcdefgh$')],
      ['a number', 1], ['a list', [$hash]])
 {
     my ($name, $wrong) = @$_;
-    my $what = ref $wrong || $wrong eq '1' ? 'is no string' : 'is no hash of yescrypt, bcrypt or SHA-512, or one that takes too long';
+    my $what = ref $wrong || $wrong eq '1' ? '"password_hash" is not a string'
+        : 'invalid value in "password_hash": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high';
     $r = import_users(['--replace'], { username => 'a' }, { username => 'b', password_hash => $wrong });
-    fails $r, 1, qr/-: users record 2: "password_hash": $what; nothing was changed/, "import: $name";
+    fails $r, 1, qr/-: line 3: $what; nothing was changed/, "import: $name";
     unlike $r->{err}, qr/imported/, "$name is not shown";
 }
 is export, $text, 'nothing was changed';
@@ -211,7 +211,7 @@ is hash_of('none'), undef, 'is none';
     spew "$store/data.mdb", $data;
     $r = run('check');
     is $r->{rc}, 1, 'check: exit code';
-    like $r->{out}, qr/^damage +user "bcrypt": "password_hash": is no hash of yescrypt, bcrypt or SHA-512, or one that takes too long$/m,
+    like $r->{out}, qr/^damage +user "bcrypt": invalid value in "password_hash": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high$/m,
         'check: which one';
     unlike $r->{out} . $r->{err}, qr/\$2b/, 'and does not show it';
     $store = $home;
@@ -291,7 +291,7 @@ for (['nothing', "\n"], ['its end', "\x04"], ['too much', 'x' x 600 . "\n"]) {
 }
 
 like AuthToken::Terminal->start({}, 'user', 'passwd', 'nobody')->finish->{out},
-    qr/\Aauth-token: there is no user "nobody"\n\z/, 'who is not there is not asked about';
+    qr/\Aauth-token: no such user "nobody"\n\z/, 'who is not there is not asked about';
 like AuthToken::Terminal->start({}, 'user', 'create', 'new', '--scope', '')->finish->{out},
     qr/\Aauth-token: --scope is empty or not UTF-8\n\z/, 'nor what is wrong anyway';
 

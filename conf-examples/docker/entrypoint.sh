@@ -8,14 +8,14 @@
 #
 # Environment:
 #   AUTH_TOKEN_STORE   the store (lmdb:/var/lib/auth-token)
-#   AUTH_TOKEN_IMPORT  the file (/etc/nginx/auth_token/store.json)
+#   AUTH_TOKEN_IMPORT  the file (/etc/nginx/auth_token/store.jsonl)
 
 set -eu
 
 AUTH_TOKEN_STORE=${AUTH_TOKEN_STORE:-lmdb:/var/lib/auth-token}
 export AUTH_TOKEN_STORE
 
-file=${AUTH_TOKEN_IMPORT:-/etc/nginx/auth_token/store.json}
+file=${AUTH_TOKEN_IMPORT:-/etc/nginx/auth_token/store.jsonl}
 
 if [ ! -e "${AUTH_TOKEN_STORE#lmdb:}/data.mdb" ]; then
     auth-token init >/dev/null

@@ -122,13 +122,12 @@ sub store ($self, $count) {
     my @command = ("$self->{build}/auth-token", '--store', "lmdb:$store");
     run(@command, 'init', defined $self->{group} ? ('--group', $self->{group}) : ());
 
-    my $file = "$store.json";
+    my $file = "$store.jsonl";
     open my $out, '>', $file or die "$file: $!\n";
-    print $out qq({"version":1,"tokens":[\n);
+    print $out qq({"format":"auth-token","version":1}\n);
     for my $i (1 .. $count) {
-        print $out qq({"id":"id-$i","token":"), sprintf($API_TOKEN, $i),
-            qq(","scope":["read","write"],"ip_ranges":["127.0.0.0/8"]}),
-            $i < $count ? ",\n" : "\n]}\n";
+        print $out qq({"type":"token","id":"id-$i","token":"), sprintf($API_TOKEN, $i),
+            qq(","scope":["read","write"],"ip_ranges":["127.0.0.0/8"]}\n);
     }
     close $out or die "$file: $!\n";
 
@@ -149,10 +148,10 @@ sub users ($self, $small) {
     run(@command, 'init', defined $self->{group} ? ('--group', $self->{group}) : ());
 
     my $hash = crypt $PASSWORD, $small ? '$6$rounds=1000$bench$' : '$y$j9T$benchbenchbench1';
-    spew("$store.json", JSON::PP->new->encode({ version => 1, users => [
-        { username => 'bench', scope => ['read'], password_hash => $hash }] }));
-    run(@command, 'import', "$store.json");
-    unlink "$store.json";
+    spew("$store.jsonl", qq({"format":"auth-token","version":1}\n) . JSON::PP->new->encode(
+        { type => 'user', username => 'bench', scope => ['read'], password_hash => $hash }));
+    run(@command, 'import', "$store.jsonl");
+    unlink "$store.jsonl";
 
     return $store;
 }

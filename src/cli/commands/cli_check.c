@@ -111,7 +111,7 @@ cli_check_reference(cli_check_t *check, const char *noun, at_str_t name)
 
     whose = cli_record_name(&check->rec);
 
-    cli_check_warn(check, "%s \"%.*s\": there is no %s \"%.*s\"",
+    cli_check_warn(check, "%s \"%.*s\": no such %s \"%.*s\"",
                    check->kind->noun, (int) whose.len, whose.data, noun,
                    (int) name.len, name.data);
 }
@@ -147,7 +147,8 @@ cli_check_values(cli_check_t *check)
         cli_check_damage(check, "%s \"%.*s\": a text is not UTF-8",
                          check->kind->noun, (int) name.len, name.data);
 
-    } else if (cli_record_parse(&check->again, check->kind, object, &err)
+    } else if (cli_record_parse(&check->again, check->kind,
+                                check->kind->fields, object, &err)
                != 0)
     {
         cli_check_damage(check, "%s \"%.*s\": %.300s", check->kind->noun,

@@ -275,7 +275,8 @@ cli_change_parse(cli_t *cli, cli_change_t *change)
 
     errno = 0;
 
-    if (cli_record_parse(&change->rec, change->kind, change->object, &err)
+    if (cli_record_parse(&change->rec, change->kind, change->kind->fields,
+                         change->object, &err)
         != 0)
     {
         return errno == ENOMEM ? cli_no_memory(cli)

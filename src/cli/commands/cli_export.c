@@ -6,30 +6,34 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "cli/terminal/cli_options.h"
+#include "cli/record/cli_jsonl.h"
 #include "cli/record/cli_store.h"
+#include "cli/terminal/cli_options.h"
+
+
+static int
+cli_export_count(void *data, at_str_t key, at_str_t value)
+{
+    int64_t  *n = data;
+
+    (void) key;
+    (void) value;
+
+    (*n)++;
+
+    return 0;
+}
 
 
 static int
 cli_export_record(cli_t *cli, cli_record_t *rec, void *data)
 {
-    int     *n = data;
-    char    *text;
-    json_t  *object;
+    (void) data;
 
-    object = cli_record_json(rec, 1);
-    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-
-    if (text == NULL) {
+    if (cli_jsonl_write_record(stdout, rec) != 0) {
         return cli_no_memory(cli);
     }
-
-    (void) printf("%s\n%s", *n != 0 ? "," : "", text);
-    free(text);
-    *n = 1;
 
     return ferror(stdout) ? cli_flush(cli) : 0;
 }
@@ -38,27 +42,33 @@ cli_export_record(cli_t *cli, cli_record_t *rec, void *data)
 static int
 cli_export_run(cli_t *cli, at_store_t *store, void *data)
 {
-    int     n;
-    size_t  i;
+    size_t      i;
+    int64_t     n;
+    at_table_e  table;
 
     (void) data;
-
-    (void) fputs("{\"version\":1", stdout);
+    n = 0;
 
     for (i = 0; i < CLI_KINDS; i++) {
-        n = 0;
-        (void) printf(",\n\"%s\":[", cli_kinds[i].plural);
+        table = cli_kinds[i].table == AT_TABLE_TOKENS ? AT_TABLE_TOKEN_IDS
+                                                      : cli_kinds[i].table;
 
-        if (cli_store_each(cli, store, &cli_kinds[i], cli_export_record, &n)
+        if (at_store_foreach(store, table, cli_export_count, &n) != 0) {
+            return cli_store_fail(cli, store);
+        }
+    }
+
+    if (cli_jsonl_write_header(stdout, n) != 0) {
+        return cli_no_memory(cli);
+    }
+
+    for (i = 0; i < CLI_KINDS; i++) {
+        if (cli_store_each(cli, store, &cli_kinds[i], cli_export_record, NULL)
             != 0)
         {
             return -1;
         }
-
-        (void) putchar(']');
     }
-
-    (void) puts("}");
 
     return cli_flush(cli);
 }

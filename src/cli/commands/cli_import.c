@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * auth-token import
+ * auth-token import: the file is read and checked as a whole, then written in one
+ * transaction.
  */
 
 #include <errno.h>
@@ -11,65 +12,40 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/at_crypto.h"
-#include "core/json/at_json.h"
-#include "cli/record/cli_batch.h"
+#include "core/base/at_line.h"
 #include "cli/record/cli_cipp.h"
+#include "cli/record/cli_import_set.h"
+#include "cli/record/cli_jsonl.h"
+#include "cli/record/cli_store.h"
+#include "cli/record/cli_type.h"
 #include "cli/terminal/cli_options.h"
 #include "cli/terminal/cli_progress.h"
-#include "cli/record/cli_scan.h"
-#include "cli/record/cli_seen.h"
-#include "cli/record/cli_store.h"
 
 
-#define CLI_IMPORT_BUFFER_SIZE  (64 * 1024)
+#define CLI_CIPP_FILE_MAX  (64 * 1024 * 1024)
 
 
 typedef struct {
-    uint64_t  added;
-    uint64_t  changed;
-    uint64_t  unchanged;
-    uint64_t  removed;
-    uint64_t  unrestricted;
-} cli_counts_t;
+    cli_t               *cli;
+    const char          *path;
+    int                  replace;
+    int                  cipp;
+    cli_list_t           issuers;           /* of the clients of CIPP */
 
-typedef struct {
-    cli_t             *cli;
-    at_store_t        *store;
-    const char        *path;
-    int                fd;
-    int                replace;
-    int                cipp;                    /* rows of CIPP's tables */
-    const cli_list_t  *issuers;                 /* of clients among them */
-    uint64_t           ignored;                 /* rows of other tables */
-    json_t            *warnings;
-
-    const cli_kind_t  *kind;                    /* of the array that is read */
-    uint64_t           n;                       /* records of it so far */
-    uint64_t           records;                 /* of all */
-    unsigned           arrays;                  /* that were there, as bits */
-    int                version;
-
-    cli_record_t       rec;
-    cli_record_t       old;
-    cli_counts_t       counts[CLI_KINDS];
-    cli_seen_t         seen[CLI_KINDS];         /* keys of their tables */
-    cli_seen_t         ids;                     /* of tokens */
-    cli_batch_t        batch;                   /* of tokens, to be put */
-    cli_progress_t     progress;
+    cli_import_set_t     set;
+    uint64_t             ignored;           /* rows of other CIPP tables */
+    json_t              *warnings;
+    uint64_t             unrestricted[CLI_KINDS];
+    uint64_t             counts[CLI_KINDS][CLI_EFFECTS];
+    cli_progress_t       progress;
 } cli_import_t;
 
 
-static size_t
-cli_import_index(const cli_import_t *import)
-{
-    return (size_t) (import->kind - cli_kinds);
-}
-
-
-__attribute__((format(printf, 2, 3)))
+/* position is a line, a row, or 0 */
+__attribute__((format(printf, 3, 4)))
 static int
-cli_import_fail(cli_import_t *import, const char *fmt, ...)
+cli_import_fail(cli_import_t *import, unsigned long long position,
+    const char *fmt, ...)
 {
     va_list     args;
     at_error_t  err;
@@ -80,476 +56,70 @@ cli_import_fail(cli_import_t *import, const char *fmt, ...)
 
     cli_progress_end(&import->progress);
 
-    if (import->kind == NULL) {
+    if (position == 0) {
         return cli_failure(import->cli, "%s: %s; nothing was changed",
                            import->path, err.text);
     }
 
-    return cli_failure(import->cli, "%s: %s record %llu: %s; nothing was "
-                       "changed", import->path, import->kind->plural,
-                       (unsigned long long) import->n, err.text);
+    return cli_failure(import->cli, "%s: %s %llu: %s; nothing was changed",
+                       import->path, import->cipp ? "row" : "line", position,
+                       err.text);
 }
 
 
-static int
-cli_import_fail_store(cli_import_t *import)
-{
-    return cli_import_fail(import, "the store: %s",
-                           at_store_error(import->store));
-}
-
-
-/* --- a record ------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------- */
 
 
 static int
-cli_import_check_key(cli_import_t *import, cli_seen_t *seen, at_str_t key,
-    const char *what)
+cli_import_add(cli_import_t *import, cli_record_t *rec,
+    unsigned long long position)
 {
-    switch (cli_seen_add(seen, key)) {
-
-    case 1:
-        return 0;
-
-    case 0:
-        return cli_import_fail(import, "%s is there twice", what);
-
-    default:
-        return cli_import_fail(import, "no memory");
-    }
-}
-
-
-static int
-cli_import_check_duplicate(cli_import_t *import)
-{
-    if (import->kind->table == AT_TABLE_TOKENS) {
-        if (cli_import_check_key(import, &import->ids,
-                                 cli_record_name(&import->rec), "its id") != 0)
-        {
-            return -1;
-        }
-
-        return cli_import_check_key(import, &import->seen[cli_import_index(import)],
-                                    cli_record_key(&import->rec), "its token");
-    }
-
-    return cli_import_check_key(import, &import->seen[cli_import_index(import)],
-                                cli_record_key(&import->rec), "its name");
-}
-
-
-/*
- * What was there decides on the time of creation, where the file is silent,
- * and on whether there is anything to do.
- */
-static int
-cli_import_compare(cli_import_t *import, at_str_t key, at_str_t bytes)
-{
-    int64_t  *created;
-
-    created = cli_record_created(&import->rec);
-
-    if (*created == -1) {
-        *created = cli_record_decode(&import->old, import->kind, key, bytes)
-                   == 0 ? *cli_record_created(&import->old)
-                        : import->cli->now * 1000;
-    }
-
-    if (cli_record_encode(&import->rec) != 0) {
-        return cli_import_fail(import, "no memory");
-    }
-
-    return at_str_equal(bytes, (at_str_t) { import->rec.bytes.data,
-                                            import->rec.bytes.len });
-}
-
-
-static int
-cli_import_put(cli_import_t *import, at_table_e table, at_str_t key,
-    at_str_t value)
-{
-    return at_store_put(import->store, table, key, value) == AT_STORE_OK
-           ? 0 : cli_import_fail_store(import);
-}
-
-
-static int
-cli_import_get(cli_import_t *import, at_table_e table, at_str_t key,
-    at_str_t *value)
-{
-    *value = (at_str_t) { NULL, 0 };
-
-    return at_store_get(import->store, table, key, value) == AT_STORE_FAILED
-           ? cli_import_fail_store(import) : 0;
-}
-
-
-/* the record of that token was one of another id, unless it is this one's */
-static int
-cli_import_remove_old_id(cli_import_t *import, at_str_t key, at_str_t bytes)
-{
-    char      buf[AT_KEY_MAX];
-    at_str_t  id;
-
-    if (bytes.data == NULL
-        || cli_record_decode(&import->old, import->kind, key, bytes) != 0)
-    {
-        return 0;
-    }
-
-    id = cli_record_name(&import->old);
-
-    if (at_str_equal(id, cli_record_name(&import->rec))) {
-        return 0;
-    }
-
-    if (!import->replace) {
-        return cli_import_fail(import, "its token is that of \"%.*s\"",
-                               (int) id.len, id.data);
-    }
-
-    if (id.len > AT_KEY_MAX) {
-        return 0;
-    }
-
-    memcpy(buf, id.data, id.len);
-    id.data = buf;
-
-    return at_store_delete(import->store, AT_TABLE_TOKEN_IDS, id)
-           == AT_STORE_FAILED ? cli_import_fail_store(import) : 0;
-}
-
-
-/* the id was that of another token, whose record is then the old one */
-static int
-cli_import_remove_old_token(cli_import_t *import, at_str_t digest)
-{
-    char      buf[AT_SHA256_LEN];
-    at_str_t  bytes;
-
-    if (digest.data == NULL || digest.len != AT_SHA256_LEN) {
-        return 0;
-    }
-
-    memcpy(buf, digest.data, AT_SHA256_LEN);
-    digest.data = buf;
-
-    if (cli_import_get(import, AT_TABLE_TOKENS, digest, &bytes) != 0
-        || (bytes.data != NULL
-            && cli_import_compare(import, digest, bytes) == -1))
-    {
-        return -1;
-    }
-
-    return at_store_delete(import->store, AT_TABLE_TOKENS, digest)
-           == AT_STORE_FAILED ? cli_import_fail_store(import) : 0;
-}
-
-
-static int
-cli_import_put_token_id(cli_import_t *import, at_str_t key, int *existed)
-{
-    at_str_t  bytes, digest, id;
-
-    id = cli_record_name(&import->rec);
-
-    if (cli_import_get(import, AT_TABLE_TOKENS, key, &bytes) != 0
-        || cli_import_remove_old_id(import, key, bytes) != 0
-        || cli_import_get(import, AT_TABLE_TOKEN_IDS, id, &digest) != 0)
-    {
-        return -1;
-    }
-
-    *existed = digest.data != NULL;
-
-    if (at_str_equal(digest, key)) {
-        return 0;
-    }
-
-    return cli_import_remove_old_token(import, digest) == 0
-           ? cli_import_put(import, AT_TABLE_TOKEN_IDS, id, key) : -1;
-}
-
-
-/* the tokens that were to be written so far */
-static int
-cli_import_flush(cli_import_t *import)
-{
-    size_t            n;
-    at_store_e        rc;
-    at_store_item_t  *items;
-
-    items = cli_batch_sort(&import->batch, &n);
-
-    if (items == NULL) {
-        return cli_import_fail(import, "no memory");
-    }
-
-    rc = at_store_put_tokens(import->store, items, n);
-
-    free(items);
-    cli_batch_free(&import->batch);
-
-    if (rc != AT_STORE_OK) {
-        import->kind = NULL;            /* it may be any of them */
-        return cli_import_fail_store(import);
-    }
-
-    return 0;
-}
-
-
-/*
- * A token is put with many others.  None of them is looked for before that: no
- * token, and no id of one, is twice in a file.
- */
-static int
-cli_import_put_record(cli_import_t *import, at_str_t key)
-{
-    at_str_t  value;
-
-    value = (at_str_t) { import->rec.bytes.data, import->rec.bytes.len };
-
-    if (import->kind->table != AT_TABLE_TOKENS) {
-        return cli_import_put(import, import->kind->table, key, value);
-    }
-
-    if (cli_batch_add(&import->batch, key, value) != 0) {
-        return cli_import_fail(import, "no memory");
-    }
-
-    return cli_batch_is_full(&import->batch) ? cli_import_flush(import) : 0;
-}
-
-
-static int
-cli_import_write(cli_import_t *import)
-{
-    int            same, existed;
-    at_str_t       key, bytes;
-    cli_counts_t  *counts;
-
-    counts = &import->counts[cli_import_index(import)];
-    key = cli_record_key(&import->rec);
-    existed = 0;
-
-    if (import->kind->table == AT_TABLE_TOKENS
-        && cli_import_put_token_id(import, key, &existed) != 0)
-    {
-        return -1;
-    }
-
-    if (cli_import_get(import, import->kind->table, key, &bytes) != 0) {
-        return -1;
-    }
-
-    same = cli_import_compare(import, key, bytes);
-
-    if (same != 0) {
-        counts->unchanged += same == 1;
-        return same == 1 ? 0 : -1;
-    }
-
-    if (bytes.data != NULL || existed) {
-        counts->changed++;
-
-    } else {
-        counts->added++;
-    }
-
-    return cli_import_put_record(import, key);
-}
-
-
-/* what CIPP would hold a role to, and nobody here */
-static int
-cli_import_warn_tenants(cli_import_t *import)
-{
-    int       rc;
-    json_t   *warning;
     at_str_t  name;
 
-    if (!import->rec.tenants[0] && !import->rec.tenants[1]) {
-        return 0;
-    }
+    name = cli_record_name(rec);
 
-    name = cli_record_name(&import->rec);
-    warning = json_sprintf("role \"%.*s\": CIPP limits it to some tenants; that "
-                           "is not enforced here, and must be behind it",
-                           (int) name.len, name.data);
-    rc = json_array_append_new(import->warnings, warning);
-
-    return rc == 0 ? 0 : cli_import_fail(import, "no memory");
-}
-
-
-static int
-cli_import_record(cli_import_t *import, json_t *object)
-{
-    at_error_t  err;
-
-    if (cli_record_parse(&import->rec, import->kind, object, &err) != 0) {
-        return cli_import_fail(import, "%s", err.text);
-    }
-
-    if (cli_import_check_duplicate(import) != 0
-        || cli_import_write(import) != 0
-        || cli_import_warn_tenants(import) != 0)
+    if (rec->tenant_limited
+        && json_array_append_new(import->warnings, json_sprintf(
+               "role \"%.*s\": CIPP limits it to some tenants, the module does "
+               "not: the API behind it must", (int) name.len, name.data))
+           != 0)
     {
-        return -1;
+        return cli_import_fail(import, position, "memory allocation failed");
     }
 
-    import->counts[cli_import_index(import)].unrestricted +=
-        cli_record_is_unrestricted(&import->rec);
-    import->records++;
+    import->unrestricted[rec->kind - cli_kinds] +=
+        cli_record_is_unrestricted(rec);
 
-    return 0;
+    return cli_import_set_add(&import->set, rec, position) == 0
+           ? 0 : cli_import_fail(import, position, "memory allocation failed");
 }
 
 
-/* a row does not say which issuer its client is of */
 static int
-cli_import_set_issuers(cli_import_t *import, json_t *row)
+cli_import_read_line(cli_import_t *import, const at_lines_t *lines,
+    at_str_t line, int64_t *records)
 {
-    size_t   i;
-    json_t  *issuers;
+    int           rc;
+    json_t       *object;
+    at_error_t    err;
+    cli_record_t  rec;
 
-    if (import->issuers->n == 0 || import->kind->table != AT_TABLE_CLIENTS) {
+    if (lines->number == 1) {
+        return cli_jsonl_parse_header(line, records, &err) == 0
+               ? 0 : cli_import_fail(import, 1, "%s", err.text);
+    }
+
+    if (line.len == 0) {
         return 0;
     }
 
-    issuers = json_array();
+    memset(&rec, 0, sizeof(rec));
 
-    for (i = 0; i < import->issuers->n; i++) {
-        if (json_array_append_new(issuers,
-                                  json_string(import->issuers->items[i]))
-            != 0)
-        {
-            json_decref(issuers);
-            return cli_import_fail(import, "no memory, or --issuer is not "
-                                   "UTF-8");
-        }
-    }
+    rc = cli_jsonl_parse_record(line, &rec, &object, &err) == 0
+         ? cli_import_add(import, &rec, lines->number)
+         : cli_import_fail(import, lines->number, "%s", err.text);
 
-    return json_object_set_new(row, "issuers", issuers) == 0
-           ? 0 : cli_import_fail(import, "no memory");
-}
-
-
-static int
-cli_import_cipp_row(cli_import_t *import, json_t *row)
-{
-    import->kind = cli_cipp_kind(row);
-
-    if (import->kind == NULL) {
-        import->ignored++;
-        return 0;
-    }
-
-    cli_cipp_strip_metadata(row);
-
-    return cli_import_set_issuers(import, row) == 0
-           ? cli_import_record(import, row) : -1;
-}
-
-
-/* --- the file ------------------------------------------------------------ */
-
-
-static int
-cli_import_array(void *data, at_str_t name, at_str_t text)
-{
-    size_t         i;
-    cli_import_t  *import = data;
-
-    (void) text;
-
-    import->kind = NULL;
-    import->n = 0;
-
-    if (import->cipp) {
-        return 0;
-    }
-
-    for (i = 0; i < CLI_KINDS; i++) {
-        if (at_str_equal(name, (at_str_t) { cli_kinds[i].plural,
-                                            strlen(cli_kinds[i].plural) }))
-        {
-            break;
-        }
-    }
-
-    if (i == CLI_KINDS) {
-        return cli_import_fail(import, "unknown member \"%.*s\"",
-                               (int) name.len, name.data);
-    }
-
-    if (import->arrays & (1u << i)) {
-        return cli_import_fail(import, "\"%s\" is there twice",
-                               cli_kinds[i].plural);
-    }
-
-    import->arrays |= 1u << i;
-    import->kind = &cli_kinds[i];
-
-    return 0;
-}
-
-
-static int
-cli_import_value(void *data, at_str_t name, at_str_t text)
-{
-    cli_import_t  *import = data;
-
-    import->kind = NULL;
-
-    if (!at_str_equal(name, at_str("version"))) {
-        return cli_import_fail(import, "unknown member \"%.*s\", or it is no "
-                               "list", (int) name.len, name.data);
-    }
-
-    if (import->version || !at_str_equal(text, at_str("1"))) {
-        return cli_import_fail(import, "\"version\" is not 1, once");
-    }
-
-    import->version = 1;
-
-    return 0;
-}
-
-
-static int
-cli_import_element(void *data, at_str_t name, at_str_t text)
-{
-    int            rc;
-    json_t        *object;
-    cli_import_t  *import = data;
-
-    /* a cell of CIPP's other tables may be anything */
-    const at_json_limits_t  limits = {
-        import->cipp ? 32 : 3, UINT16_MAX, CLI_SCAN_ELEMENT
-    };
-
-    (void) name;
-
-    import->n++;
-
-    switch (at_json_parse(&object, text, &limits)) {
-
-    case AT_JSON_OK:
-        break;
-
-    case AT_JSON_INVALID:
-        return cli_import_fail(import, "no JSON object, or one with a member "
-                               "twice, invalid UTF-8 or a NUL");
-
-    default:
-        return cli_import_fail(import, "no memory");
-    }
-
-    rc = import->cipp ? cli_import_cipp_row(import, object)
-                      : cli_import_record(import, object);
+    cli_record_free(&rec);
     json_decref(object);
 
     return rc;
@@ -557,236 +127,271 @@ cli_import_element(void *data, at_str_t name, at_str_t text)
 
 
 static int
-cli_import_fail_scan(cli_import_t *import, const cli_scan_t *scan,
-    cli_scan_e rc)
+cli_import_read_lines(cli_import_t *import, int fd)
 {
-    switch (rc) {
+    int          rc;
+    int64_t      records;
+    at_str_t     line;
+    at_lines_t   lines;
+    struct stat  st;
 
-    case CLI_SCAN_STOPPED:      /* it was said why */
-        return -1;
-
-    case CLI_SCAN_NO_MEMORY:
-        return cli_import_fail(import, "no memory");
-
-    case CLI_SCAN_TOO_LONG:
-        import->kind = NULL;
-        return cli_import_fail(import, "line %llu: a name, a value or a record "
-                               "is too long", scan->line + 1);
-
-    default:
-        import->kind = NULL;
-        return cli_import_fail(import, "line %llu: no JSON %s", scan->line + 1,
-                               import->cipp ? "list of rows" : "of an export");
+    if (at_lines_init(&lines, fd, CLI_JSONL_LINE_MAX) != 0) {
+        return cli_no_memory(import->cli);
     }
+
+    cli_progress_start(&import->progress,
+                       fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
+                       ? (int64_t) st.st_size : 0);
+    records = -1;
+
+    while ((rc = at_lines_next(&lines, &line)) == 1) {
+        if (cli_import_read_line(import, &lines, line, &records) != 0) {
+            rc = -1;
+            break;
+        }
+
+        cli_progress_show(&import->progress, (int64_t) lines.bytes,
+                          import->set.n);
+    }
+
+    /* an error of a line was reported, and only the first report counts */
+    if (rc == -1) {
+        rc = cli_import_fail(import, lines.number, "%s", errno == EMSGSIZE
+                             ? "longer than 1 MiB" : strerror(errno));
+
+    } else if (lines.number == 0) {
+        rc = cli_import_fail(import, 0, "the file is empty");
+
+    } else if (records != -1 && (uint64_t) records != import->set.n) {
+        rc = cli_import_fail(import, 0, "the header announces %lld records, "
+                             "but there are %zu: the file is incomplete",
+                             (long long) records, import->set.n);
+    }
+
+    cli_progress_end(&import->progress);
+    at_lines_free(&lines);
+
+    return rc;
+}
+
+
+/* a row does not name the issuer of its client: --issuer does */
+static int
+cli_import_set_issuers(cli_import_t *import, cli_record_t *rec)
+{
+    size_t       i;
+    at_bytes_t  *bytes;
+
+    if (import->issuers.n == 0 || rec->kind->table != AT_TABLE_CLIENTS) {
+        return 0;
+    }
+
+    bytes = &rec->lists[rec->n_lists++];
+
+    for (i = 0; i < import->issuers.n; i++) {
+        at_list_add(bytes, &rec->u.client.issuers,
+                    cli_str(import->issuers.items[i]));
+    }
+
+    return bytes->failed ? -1 : 0;
 }
 
 
 static int
-cli_import_feed(cli_import_t *import, cli_scan_t *scan, char *buf)
+cli_import_read_rows(cli_import_t *import, json_t *rows)
 {
-    int64_t     done;
-    ssize_t     n;
-    cli_scan_e  rc;
+    int           rc;
+    size_t        i;
+    json_t       *row;
+    at_error_t    err;
+    cli_record_t  rec;
 
-    done = 0;
-
-    for ( ;; ) {
-        do {
-            n = read(import->fd, buf, CLI_IMPORT_BUFFER_SIZE);
-        } while (n == -1 && errno == EINTR);
-
-        if (n == -1) {
-            import->kind = NULL;
-            return cli_import_fail(import, "cannot read: %s", strerror(errno));
-        }
-
-        rc = n == 0 ? cli_scan_end(scan)
-                    : cli_scan_feed(scan, buf, (size_t) n);
-
-        if (rc != CLI_SCAN_OK) {
-            return cli_import_fail_scan(import, scan, rc);
-        }
-
-        if (n == 0) {
-            return 0;
-        }
-
-        done += n;
-        cli_progress_show(&import->progress, done, import->records);
+    if (!json_is_array(rows)) {
+        return cli_import_fail(import, 0, "not a JSON array of rows");
     }
+
+    memset(&rec, 0, sizeof(rec));
+    rc = 0;
+
+    json_array_foreach(rows, i, row) {
+        if (!json_is_object(row)) {
+            rc = cli_import_fail(import, i + 1, "not a JSON object");
+            break;
+        }
+
+        switch (cli_cipp_parse(&rec, row, &err)) {
+
+        case 1:
+            if (cli_import_set_issuers(import, &rec) != 0) {
+                rc = cli_import_fail(import, i + 1,
+                                     "memory allocation failed");
+            } else {
+                rc = cli_import_add(import, &rec, i + 1);
+            }
+
+            break;
+
+        case 0:
+            import->ignored++;
+            break;
+
+        default:
+            rc = cli_import_fail(import, i + 1, "%s", err.text);
+        }
+
+        if (rc != 0) {
+            break;
+        }
+    }
+
+    cli_record_free(&rec);
+
+    if (rc == 0 && import->set.n == 0) {
+        return cli_import_fail(import, 0, "no row of ApiClients or "
+                               "CustomRoles");
+    }
+
+    return rc;
+}
+
+
+static int
+cli_import_read_cipp(cli_import_t *import)
+{
+    int           rc;
+    json_t       *rows;
+    at_file_t     file;
+    json_error_t  error;
+
+    if (cli_file_read(import->cli, &file, import->path, CLI_CIPP_FILE_MAX)
+        != 0)
+    {
+        return -1;
+    }
+
+    rows = json_loadb(file.data, file.len, JSON_REJECT_DUPLICATES, &error);
+
+    rc = rows != NULL
+         ? cli_import_read_rows(import, rows)
+         : cli_import_fail(import, 0, "line %d: not a JSON array of rows",
+                           error.line);
+
+    json_decref(rows);
+    at_file_free(&file);
+
+    return rc;
 }
 
 
 static int
 cli_import_read(cli_import_t *import)
 {
-    int          rc;
-    char        *buf;
-    cli_scan_t   scan;
+    int                       fd, rc;
+    const cli_import_item_t  *first, *second;
 
-    const cli_scan_handlers_t  handlers = {
-        cli_import_value, cli_import_array, cli_import_element, import
-    };
+    if (import->cipp) {
+        rc = cli_import_read_cipp(import);
 
-    buf = malloc(CLI_IMPORT_BUFFER_SIZE);
+    } else {
+        fd = cli_file_open(import->cli, import->path);
 
-    if (buf == NULL) {
-        return cli_no_memory(import->cli);
+        if (fd == -1) {
+            return -1;
+        }
+
+        rc = cli_import_read_lines(import, fd);
+        (void) close(fd);
     }
 
-    memset(&scan, 0, sizeof(scan));
-    scan.handlers = &handlers;
-    scan.bare = import->cipp;
-
-    rc = cli_import_feed(import, &scan, buf);
-    import->kind = NULL;
-
-    if (rc == 0 && !import->cipp && !import->version) {
-        rc = cli_import_fail(import, "\"version\" is missing");
+    if (rc != 0 || cli_import_set_sort(&import->set, &first, &second) == 0) {
+        return rc;
     }
 
-    if (rc == 0 && import->cipp && import->records == 0) {
-        rc = cli_import_fail(import, "no row of ApiClients or CustomRoles");
+    if (!at_str_equal(first->name, second->name)
+        && second->kind->table == AT_TABLE_TOKENS)
+    {
+        return cli_import_fail(import, second->position, "the token is the "
+                               "same as that of \"%.*s\"",
+                               (int) first->name.len, first->name.data);
     }
 
-    if (rc == 0) {
-        rc = cli_import_flush(import);
-    }
-
-    cli_scan_free(&scan);
-    at_crypto_cleanse(buf, CLI_IMPORT_BUFFER_SIZE);
-    free(buf);
-
-    return rc;
+    return cli_import_fail(import, second->position, "duplicate %s \"%.*s\"",
+                           second->kind->noun, (int) second->name.len,
+                           second->name.data);
 }
 
 
-/* --- what the file does not have ----------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 
 typedef struct {
-    cli_import_t  *import;
-    size_t         index;
-    at_bytes_t     bytes;
-    at_list_t      keys;        /* to be removed */
+    const cli_import_set_t  *set;
+    const cli_kind_t        *kind;
+    at_bytes_t               bytes;
+    at_list_t                keys;          /* to be removed */
 } cli_prune_t;
 
 
 static int
-cli_prune_collect(void *data, at_str_t key, at_str_t value)
+cli_import_collect(void *data, at_str_t key, at_str_t value)
 {
-    int           rc;
-    cli_prune_t  *rest = data;
+    cli_prune_t  *prune = data;
 
     (void) value;
 
-    rc = cli_seen_has(&rest->import->seen[rest->index], key);
-
-    if (rc == 0) {
-        at_list_add(&rest->bytes, &rest->keys, key);
+    if (!cli_import_set_has(prune->set, prune->kind, key)) {
+        at_list_add(&prune->bytes, &prune->keys, key);
     }
 
-    return rc == -1 || rest->bytes.failed;
+    return prune->bytes.failed;
 }
 
 
+/* removes the records of one kind that are not in the file */
 static int
-cli_prune_delete_id(cli_import_t *import, at_str_t key)
-{
-    char      buf[AT_KEY_MAX];
-    at_str_t  bytes, id;
-
-    if (cli_import_get(import, AT_TABLE_TOKENS, key, &bytes) != 0) {
-        return -1;
-    }
-
-    if (cli_record_decode(&import->old, import->kind, key, bytes) != 0) {
-        return 0;
-    }
-
-    id = cli_record_name(&import->old);
-
-    if (id.len > AT_KEY_MAX
-        || cli_import_get(import, AT_TABLE_TOKEN_IDS, id, &bytes) != 0
-        || !at_str_equal(bytes, key))
-    {
-        return 0;
-    }
-
-    memcpy(buf, id.data, id.len);
-    id.data = buf;
-
-    return at_store_delete(import->store, AT_TABLE_TOKEN_IDS, id)
-           == AT_STORE_FAILED ? cli_import_fail_store(import) : 0;
-}
-
-
-static int
-cli_prune_delete(cli_import_t *import, cli_prune_t *rest)
-{
-    at_str_t  key;
-
-    while (at_list_next(&rest->keys, &key)) {
-        if (import->kind->table == AT_TABLE_TOKENS
-            && cli_prune_delete_id(import, key) != 0)
-        {
-            return -1;
-        }
-
-        if (at_store_delete(import->store, import->kind->table, key)
-            == AT_STORE_FAILED)
-        {
-            return cli_import_fail_store(import);
-        }
-
-        import->counts[rest->index].removed++;
-    }
-
-    return 0;
-}
-
-
-static int
-cli_import_prune_kind(cli_import_t *import, size_t index)
+cli_import_prune(cli_import_t *import, at_store_t *store, size_t index)
 {
     int          rc;
-    cli_prune_t  rest;
+    at_str_t     key;
+    at_error_t   err;
+    cli_prune_t  prune;
 
-    memset(&rest, 0, sizeof(rest));
-    rest.import = import;
-    rest.index = index;
-    import->kind = &cli_kinds[index];
+    memset(&prune, 0, sizeof(prune));
+    prune.set = &import->set;
+    prune.kind = &cli_kinds[index];
 
-    switch (at_store_foreach(import->store, import->kind->table, cli_prune_collect,
-                             &rest))
-    {
+    rc = at_store_foreach(store, prune.kind->table, cli_import_collect,
+                          &prune);
 
-    case 0:
-        rc = cli_prune_delete(import, &rest);
-        break;
-
-    case -1:
-        rc = cli_import_fail_store(import);
-        break;
-
-    default:
-        rc = cli_import_fail(import, "no memory");
+    if (rc != 0) {
+        (void) at_error(&err, "%s", rc == -1 ? at_store_error(store)
+                                             : "memory allocation failed");
     }
 
-    at_bytes_free(&rest.bytes);
+    while (rc == 0 && at_list_next(&prune.keys, &key)) {
+        rc = cli_store_remove(store, prune.kind, key, &err);
+        import->counts[index][CLI_REMOVED]++;
+    }
 
-    return rc;
+    at_bytes_free(&prune.bytes);
+
+    return rc == 0 ? 0 : cli_import_fail(import, 0, "%s", err.text);
 }
 
 
 static int
-cli_import_prune(cli_import_t *import)
+cli_import_write(cli_t *cli, at_store_t *store, void *data)
 {
-    size_t  i;
+    size_t                    i;
+    at_error_t                err;
+    cli_import_t             *import = data;
+    cli_record_t              rec;
+    cli_effect_e              effect;
+    const cli_import_item_t  *item;
 
-    for (i = 0; i < CLI_KINDS; i++) {
+    for (i = 0; import->replace && i < CLI_KINDS; i++) {
 
-        /* CIPP knows neither API tokens nor who owns them */
+        /* CIPP has clients and roles only */
         if (import->cipp
             && (cli_kinds[i].table == AT_TABLE_TOKENS
                 || cli_kinds[i].table == AT_TABLE_USERS))
@@ -794,81 +399,77 @@ cli_import_prune(cli_import_t *import)
             continue;
         }
 
-        if (cli_import_prune_kind(import, i) != 0) {
+        if (cli_import_prune(import, store, i) != 0) {
             return -1;
         }
     }
+
+    cli_progress_start(&import->progress, (int64_t) import->set.n);
+    memset(&rec, 0, sizeof(rec));
+
+    for (i = 0; i < import->set.n; i++) {
+        item = &import->set.items[i];
+
+        (void) cli_record_decode(&rec, item->kind, item->key, item->bytes);
+
+        if (!item->has_created) {
+            *cli_record_created(&rec) = -1;
+        }
+
+        effect = cli_store_put(store, &rec, cli->now * 1000, import->replace,
+                               &err);
+
+        if (effect == CLI_FAILED) {
+            cli_record_free(&rec);
+            return cli_import_fail(import, item->position, "%s", err.text);
+        }
+
+        import->counts[item->kind - cli_kinds][effect]++;
+        cli_progress_show(&import->progress, (int64_t) i, i);
+    }
+
+    cli_record_free(&rec);
+    cli_progress_end(&import->progress);
 
     return 0;
 }
 
 
-/* --- the command --------------------------------------------------------- */
-
-
-static int
-cli_import_run(cli_t *cli, at_store_t *store, void *data)
-{
-    cli_import_t  *import = data;
-
-    (void) cli;
-
-    import->store = store;
-
-    if (cli_import_read(import) != 0) {
-        return -1;
-    }
-
-    return import->replace ? cli_import_prune(import) : 0;
-}
-
-
-static json_t *
-cli_counts_json(const cli_kind_t *kind, const cli_counts_t *counts)
-{
-    json_t  *object;
-
-    object = json_pack("{s:I, s:I, s:I, s:I}",
-                       "added", (json_int_t) counts->added,
-                       "changed", (json_int_t) counts->changed,
-                       "unchanged", (json_int_t) counts->unchanged,
-                       "removed", (json_int_t) counts->removed);
-
-    if (object != NULL
-        && (kind->table == AT_TABLE_TOKENS || kind->table == AT_TABLE_CLIENTS))
-    {
-        (void) json_object_set_new(object, "unrestricted", json_integer(
-                                   (json_int_t) counts->unrestricted));
-    }
-
-    return object;
-}
+/* --- the report ---------------------------------------------------------- */
 
 
 static int
 cli_import_print_json(cli_import_t *import)
 {
-    size_t   i;
-    json_t  *object;
+    size_t           i;
+    json_t          *object, *counts;
+    const uint64_t  *n;
 
     object = json_object();
 
-    for (i = 0; object != NULL && i < CLI_KINDS; i++) {
-        if (json_object_set_new(object, cli_kinds[i].plural,
-                                cli_counts_json(&cli_kinds[i],
-                                                &import->counts[i]))
-            != 0)
+    for (i = 0; i < CLI_KINDS; i++) {
+        n = import->counts[i];
+        counts = json_pack("{s:I, s:I, s:I, s:I}",
+                           "added", (json_int_t) n[CLI_ADDED],
+                           "changed", (json_int_t) n[CLI_CHANGED],
+                           "unchanged", (json_int_t) n[CLI_UNCHANGED],
+                           "removed", (json_int_t) n[CLI_REMOVED]);
+
+        if (cli_kinds[i].table == AT_TABLE_TOKENS
+            || cli_kinds[i].table == AT_TABLE_CLIENTS)
         {
-            json_decref(object);
-            object = NULL;
+            (void) json_object_set_new(counts, "unrestricted", json_integer(
+                                       (json_int_t) import->unrestricted[i]));
         }
+
+        (void) json_object_set_new(object, cli_kinds[i].plural, counts);
     }
 
-    if (object != NULL && json_array_size(import->warnings) != 0) {
+    if (json_array_size(import->warnings) != 0) {
         (void) json_object_set(object, "warnings", import->warnings);
     }
 
-    if (object != NULL && import->cipp) {
+    if (import->cipp) {
         (void) json_object_set_new(object, "ignored",
                                    json_integer((json_int_t) import->ignored));
     }
@@ -877,44 +478,30 @@ cli_import_print_json(cli_import_t *import)
 }
 
 
-static void
-cli_import_print_warnings(const cli_import_t *import)
-{
-    size_t   i;
-    json_t  *warning;
-
-    json_array_foreach(import->warnings, i, warning) {
-        (void) fputs("warning  ", stdout);
-        cli_print((at_str_t) { json_string_value(warning),
-                               json_string_length(warning) });
-        (void) putchar('\n');
-    }
-}
-
-
 static int
 cli_import_print(cli_import_t *import)
 {
-    size_t               i;
-    const cli_counts_t  *counts;
+    size_t           i;
+    json_t          *warning;
+    const uint64_t  *n;
 
     if (import->cli->json) {
         return cli_import_print_json(import);
     }
 
     for (i = 0; i < CLI_KINDS; i++) {
-        counts = &import->counts[i];
+        n = import->counts[i];
 
         (void) printf("%-8s %llu added, %llu changed, %llu unchanged, %llu "
                       "removed", cli_kinds[i].plural,
-                      (unsigned long long) counts->added,
-                      (unsigned long long) counts->changed,
-                      (unsigned long long) counts->unchanged,
-                      (unsigned long long) counts->removed);
+                      (unsigned long long) n[CLI_ADDED],
+                      (unsigned long long) n[CLI_CHANGED],
+                      (unsigned long long) n[CLI_UNCHANGED],
+                      (unsigned long long) n[CLI_REMOVED]);
 
-        if (counts->unrestricted != 0) {
+        if (import->unrestricted[i] != 0) {
             (void) printf("; %llu unrestricted",
-                          (unsigned long long) counts->unrestricted);
+                          (unsigned long long) import->unrestricted[i]);
         }
 
         (void) putchar('\n');
@@ -925,75 +512,53 @@ cli_import_print(cli_import_t *import)
                       (unsigned long long) import->ignored);
     }
 
-    cli_import_print_warnings(import);
+    json_array_foreach(import->warnings, i, warning) {
+        (void) fputs("warning  ", stdout);
+        cli_print(cli_json_str(warning));
+        (void) putchar('\n');
+    }
 
     return 0;
 }
 
 
-static void
-cli_import_free(cli_import_t *import)
-{
-    size_t  i;
-
-    for (i = 0; i < CLI_KINDS; i++) {
-        cli_seen_free(&import->seen[i]);
-    }
-
-    cli_seen_free(&import->ids);
-    cli_batch_free(&import->batch);
-    cli_record_free(&import->rec);
-    cli_record_free(&import->old);
-    json_decref(import->warnings);
-    (void) close(import->fd);
-}
-
-
 static int
-cli_import_file(cli_import_t *import)
+cli_import_run(cli_import_t *import)
 {
-    int          rc;
-    cli_t       *cli;
-    struct stat  st;
+    size_t   i;
+    json_t  *issuer;
 
-    cli = import->cli;
-    import->fd = cli_file_open(cli, import->path);
-
-    if (import->fd == -1) {
-        return -1;
-    }
-
-    import->warnings = json_array();
-    cli_progress_start(&import->progress,
-                       fstat(import->fd, &st) == 0 && S_ISREG(st.st_mode)
-                       ? (int64_t) st.st_size : 0);
-
-    rc = cli_store_run(cli, AT_STORE_WRITE, cli_import_run, import);
-
-    if (rc == 0) {
-        cli_progress_end(&import->progress);
-        rc = cli_import_print(import) == 0 ? cli_flush(cli) : -1;
-    }
-
-    cli_import_free(import);
-
-    return rc;
-}
-
-
-static int
-cli_import_start(cli_import_t *import)
-{
     if (import->path == NULL) {
         return cli_usage(import->cli, "the file is missing; - is standard "
                          "input");
     }
 
-    if (import->issuers->n != 0 && !import->cipp) {
-        return cli_usage(import->cli, "--issuer goes with --cipp");
+    if (import->issuers.n != 0 && !import->cipp) {
+        return cli_usage(import->cli, "--issuer requires --cipp");
     }
 
-    return cli_import_file(import);
+    for (i = 0; i < import->issuers.n; i++) {
+        issuer = json_string(import->issuers.items[i]);
+
+        if (json_string_length(issuer) == 0) {
+            json_decref(issuer);
+            return cli_usage(import->cli, "--issuer is empty or not UTF-8");
+        }
+
+        json_decref(issuer);
+    }
+
+    import->warnings = json_array();
+
+    if (import->warnings == NULL) {
+        return cli_no_memory(import->cli);
+    }
+
+    return cli_import_read(import) == 0
+           && cli_store_run(import->cli, AT_STORE_WRITE, cli_import_write,
+                            import) == 0
+           && cli_import_print(import) == 0
+           ? cli_flush(import->cli) : -1;
 }
 
 
@@ -1002,13 +567,12 @@ cli_import(cli_t *cli, int argc, char **argv)
 {
     int           rc;
     char         *path;
-    cli_list_t    issuers = { 0, NULL };
-    cli_import_t  import = { .cli = cli, .issuers = &issuers };
+    cli_import_t  import = { .cli = cli };
 
     const cli_option_t  table[] = {
         { "replace", CLI_FLAG, &import.replace },
         { "cipp",    CLI_FLAG, &import.cipp },
-        { "issuer",  CLI_LIST, &issuers },
+        { "issuer",  CLI_LIST, &import.issuers },
         { NULL,      CLI_FLAG, NULL }
     };
 
@@ -1017,10 +581,12 @@ cli_import(cli_t *cli, int argc, char **argv)
     import.path = path;
 
     if (rc == 0) {
-        rc = cli_import_start(&import);
+        rc = cli_import_run(&import);
     }
 
-    free(issuers.items);
+    cli_import_set_free(&import.set);
+    json_decref(import.warnings);
+    free(import.issuers.items);
 
     return rc;
 }

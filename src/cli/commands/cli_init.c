@@ -33,7 +33,7 @@ cli_init_owner(cli_t *cli, const char *name, uid_t *uid)
     }
 
     if (*name < '0' || *name > '9') {
-        return cli_failure(cli, "there is no user \"%s\"", name);
+        return cli_failure(cli, "no such user \"%s\"", name);
     }
 
     if (cli_number(cli, "owner", name, UINT32_MAX - 1, &number) != 0) {
@@ -64,7 +64,7 @@ cli_init_group(cli_t *cli, const char *name, gid_t *gid)
     }
 
     if (*name < '0' || *name > '9') {
-        return cli_failure(cli, "there is no group \"%s\"", name);
+        return cli_failure(cli, "no such group \"%s\"", name);
     }
 
     if (cli_number(cli, "group", name, UINT32_MAX - 1, &number) != 0) {

@@ -100,7 +100,7 @@ cli_user_check_exists(cli_t *cli, at_store_t *store, void *data)
 
     } else {
         rc = cli_store_find(cli, store, cli_user_kind(), name, &rec);
-        rc = rc != 1 ? rc : cli_failure(cli, "there is a user \"%s\" already",
+        rc = rc != 1 ? rc : cli_failure(cli, "user \"%s\" already exists",
                                         user->edit.operand);
     }
 

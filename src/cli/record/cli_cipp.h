@@ -2,8 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Rows of CIPP's tables, as CIPP's own backup has them, or az storage entity
- * query.
+ * Rows of the Azure tables of CIPP (CyberDrain Improved Partner Portal), as in
+ * CIPP's own backup or from "az storage entity query".  ApiClients becomes
+ * clients, CustomRoles becomes roles; rows of other tables are skipped.
  */
 
 #ifndef CLI_CIPP_H
@@ -12,11 +13,15 @@
 #include "cli/record/cli_record.h"
 
 
-/* by its PartitionKey; NULL for a row of a table that means nothing here */
-const cli_kind_t *cli_cipp_kind(json_t *row);
-
-/* Takes out what storage and backup have added to the row. */
-void cli_cipp_strip_metadata(json_t *row);
+/*
+ * Parses a row, from which the metadata of the storage service is removed.
+ * Returns 1; 0 for a row of another table; -1 with err set.
+ *
+ * Defaults are those of CIPP: a client without a role has "cipp-api", and only a
+ * client marked as enabled is enabled.  rec->tenant_limited is set for a role
+ * that CIPP limits to some tenants: the module does not enforce that.
+ */
+int cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err);
 
 
 #endif

@@ -9,8 +9,6 @@
 #include "core/base/at_crypto.h"
 
 
-#define CLI_NAMES_MAX  32       /* members of one object */
-
 #define cli_offset(field)  offsetof(cli_record_t, field)
 
 
@@ -20,29 +18,13 @@ static const cli_field_t  cli_role_fields[] = {
     { "deny", &cli_type_patterns, cli_offset(u.role.deny), 0 },
     { "blocked_endpoints", &cli_type_names, cli_offset(u.role.blocked), 0 },
     { "created", &cli_type_time, cli_offset(u.role.created), 0 },
-
-    /* a row of CIPP's table of roles */
-    { "RowKey", &cli_type_role_name, cli_offset(u.role.name),
-      CLI_FIELD_INPUT|CLI_FIELD_CIPP },
-    { "Permissions", &cli_type_cipp_permissions, cli_offset(u.role.grant),
-      CLI_FIELD_INPUT },
-    { "BlockedEndpoints", &cli_type_cipp_names, cli_offset(u.role.blocked),
-      CLI_FIELD_INPUT },
-    { "AllowedTenants", &cli_type_cipp_allowed, cli_offset(tenants[0]),
-      CLI_FIELD_INPUT },
-    { "BlockedTenants", &cli_type_cipp_blocked, cli_offset(tenants[1]),
-      CLI_FIELD_INPUT },
-    { "PartitionKey", &cli_type_ignored, 0, CLI_FIELD_INPUT },
-    { "Timestamp", &cli_type_ignored, 0, CLI_FIELD_INPUT },
-    { "ETag", &cli_type_ignored, 0, CLI_FIELD_INPUT },
     { NULL, NULL, 0, 0 }
 };
 
 static const cli_field_t  cli_user_fields[] = {
     { "username", &cli_type_name, cli_offset(u.user.username), 0 },
     { "id", &cli_type_reference, cli_offset(u.user.id), 0 },
-    { "password_hash", &cli_type_hash, cli_offset(u.user.password),
-      CLI_FIELD_INTERNAL },
+    { "password_hash", &cli_type_hash, cli_offset(u.user.password), 1 },
     { "issuers", &cli_type_names, cli_offset(u.user.issuers), 0 },
     { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
     { "scope", &cli_type_names, cli_offset(u.user.scopes), 0 },
@@ -58,27 +40,15 @@ static const cli_field_t  cli_client_fields[] = {
     { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
     { "role", &cli_type_reference, cli_offset(u.client.role), 0 },
     { "ip_ranges", &cli_type_ranges, cli_offset(u.client.ranges), 0 },
-    { "secret_hashes", &cli_type_hashes, cli_offset(u.client.secrets),
-      CLI_FIELD_INTERNAL },
+    { "secret_hashes", &cli_type_hashes, cli_offset(u.client.secrets), 1 },
     { "created", &cli_type_time, cli_offset(u.client.created), 0 },
-
-    /* a row of CIPP's table of clients */
-    { "RowKey", &cli_type_name, cli_offset(u.client.id), CLI_FIELD_INPUT|CLI_FIELD_CIPP },
-    { "AppName", &cli_type_text, cli_offset(u.client.name), CLI_FIELD_INPUT },
-    { "Role", &cli_type_reference, cli_offset(u.client.role), CLI_FIELD_INPUT },
-    { "Enabled", &cli_type_cipp_bool, cli_offset(enabled), CLI_FIELD_INPUT },
-    { "IPRange", &cli_type_cipp_ranges, cli_offset(u.client.ranges),
-      CLI_FIELD_INPUT },
-    { "PartitionKey", &cli_type_ignored, 0, CLI_FIELD_INPUT },
-    { "MCPAllowed", &cli_type_ignored, 0, CLI_FIELD_INPUT },
-    { "Timestamp", &cli_type_ignored, 0, CLI_FIELD_INPUT },
-    { "ETag", &cli_type_ignored, 0, CLI_FIELD_INPUT },
     { NULL, NULL, 0, 0 }
 };
 
 static const cli_field_t  cli_token_fields[] = {
     { "id", &cli_type_name, cli_offset(u.token.id), 0 },
-    { "sha256", &cli_type_digest, cli_offset(digest), CLI_FIELD_INTERNAL },
+    { "sha256", &cli_type_digest, cli_offset(digest), 1 },
+    { "token", &cli_type_token, cli_offset(digest), 1 },
     { "description", &cli_type_text, cli_offset(u.token.description), 0 },
     { "user", &cli_type_reference, cli_offset(u.token.user), 0 },
     { "role", &cli_type_reference, cli_offset(u.token.role), 0 },
@@ -87,7 +57,6 @@ static const cli_field_t  cli_token_fields[] = {
     { "expires", &cli_type_expires, cli_offset(u.token.expires), 0 },
     { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
     { "created", &cli_type_time, cli_offset(u.token.created), 0 },
-    { "token", &cli_type_token, cli_offset(digest), CLI_FIELD_INPUT },
     { NULL, NULL, 0, 0 }
 };
 
@@ -100,19 +69,15 @@ const cli_kind_t  cli_kinds[CLI_KINDS] = {
 
 
 const cli_kind_t *
-cli_kind_find(at_str_t name)
+cli_kind_find(at_str_t noun)
 {
-    size_t             i;
-    const cli_kind_t  *kind;
+    size_t  i;
 
     for (i = 0; i < CLI_KINDS; i++) {
-        kind = &cli_kinds[i];
-
-        if (at_str_equal(name, (at_str_t) { kind->noun, strlen(kind->noun) })
-            || at_str_equal(name, (at_str_t) { kind->plural,
-                                               strlen(kind->plural) }))
+        if (at_str_equal(noun, (at_str_t) { cli_kinds[i].noun,
+                                            strlen(cli_kinds[i].noun) }))
         {
-            return kind;
+            return &cli_kinds[i];
         }
     }
 
@@ -163,8 +128,7 @@ cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
     memset(&rec->u, 0, sizeof(rec->u));
     rec->enabled = 1;
     rec->admin = 0;
-    rec->is_cipp = 0;
-    memset(rec->tenants, 0, sizeof(rec->tenants));
+    rec->tenant_limited = 0;
     rec->has_digest = 0;
     rec->n_lists = 0;
     rec->bytes.len = 0;
@@ -316,143 +280,38 @@ cli_record_encode(cli_record_t *rec)
 /* --- JSON ---------------------------------------------------------------- */
 
 
-static const cli_field_t *
-cli_field_find(const cli_kind_t *kind, const char *name)
+int
+cli_record_parse(cli_record_t *rec, const cli_kind_t *kind,
+    const cli_field_t *fields, json_t *object, at_error_t *err)
 {
+    json_t             *value;
+    const char         *name;
     const cli_field_t  *field;
 
-    for (field = kind->fields; field->name != NULL; field++) {
-        if (strcmp(field->name, name) == 0) {
-            return field;
-        }
-    }
+    cli_record_reset(rec, kind);
 
-    return NULL;
-}
-
-
-/* two names of one thing are a contradiction */
-static int
-cli_field_is_alias(const cli_field_t *field, const cli_field_t *seen)
-{
-    return field != seen
-           && field->offset == seen->offset
-           && field->type != &cli_type_ignored
-           && seen->type != &cli_type_ignored;
-}
-
-
-static int
-cli_record_check_names(const cli_record_t *rec, json_t *object,
-    at_error_t *err)
-{
-    size_t              i, n;
-    void               *iter;
-    const char         *name;
-    const cli_field_t  *field, *seen[CLI_NAMES_MAX];
-
-    n = 0;
-
-    for (iter = json_object_iter(object); iter != NULL;
-         iter = json_object_iter_next(object, iter))
-    {
-        name = json_object_iter_key(iter);
-        field = cli_field_find(rec->kind, name);
-
-        if (field == NULL) {
-            return at_error(err, "unknown member \"%.64s\"", name);
-        }
-
-        for (i = 0; i < n; i++) {
-            if (cli_field_is_alias(field, seen[i])) {
-                return at_error(err, "both \"%s\" and \"%s\"", seen[i]->name,
-                                field->name);
+    json_object_foreach(object, name, value) {
+        for (field = fields; field->name != NULL; field++) {
+            if (strcmp(field->name, name) == 0) {
+                break;
             }
         }
 
-        /* members are distinct, so that there are no more than fields */
-        if (n < CLI_NAMES_MAX) {
-            seen[n++] = field;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-cli_record_read(cli_record_t *rec, json_t *object, at_error_t *err)
-{
-    json_t             *value;
-    at_error_t          said;
-    const cli_field_t  *field;
-
-    for (field = rec->kind->fields; field->name != NULL; field++) {
-        value = json_object_get(object, field->name);
-
-        if (value == NULL) {
-            continue;
+        if (field->name == NULL) {
+            return at_error(err, "unknown member \"%.64s\"", name);
         }
 
-        if (field->type->read(rec, (char *) rec + field->offset, value, &said)
-            != 0)
-        {
-            return at_error(err, "\"%s\": %.400s", field->name, said.text);
+        if (field->type->read(rec, field, value, err) != 0) {
+            return -1;
         }
-
-        rec->is_cipp |= (field->flags & CLI_FIELD_CIPP) != 0;
-    }
-
-    return 0;
-}
-
-
-/*
- * As CIPP reads its rows: no role is this one, only "true" is enabled, and a
- * role that names no tenant has none.
- */
-static void
-cli_record_apply_cipp(cli_record_t *rec, json_t *object)
-{
-    if (rec->kind->table == AT_TABLE_ROLES) {
-        rec->tenants[0] |= json_object_get(object, "AllowedTenants") == NULL;
-        return;
-    }
-
-    if (rec->u.client.role.len == 0) {
-        rec->u.client.role = at_str("cipp-api");
-    }
-
-    if (json_object_get(object, "Enabled") == NULL
-        && json_object_get(object, "enabled") == NULL)
-    {
-        rec->enabled = 0;
-    }
-}
-
-
-int
-cli_record_parse(cli_record_t *rec, const cli_kind_t *kind, json_t *object,
-    at_error_t *err)
-{
-    cli_record_reset(rec, kind);
-
-    if (cli_record_check_names(rec, object, err) != 0
-        || cli_record_read(rec, object, err) != 0)
-    {
-        return -1;
     }
 
     if (cli_record_name(rec).len == 0) {
-        return at_error(err, "\"%s\" is missing", kind->fields[0].name);
+        return at_error(err, "\"%s\" is missing", fields[0].name);
     }
 
     if (kind->table == AT_TABLE_TOKENS && !rec->has_digest) {
         return at_error(err, "\"sha256\" is missing");
-    }
-
-    if (rec->is_cipp) {
-        cli_record_apply_cipp(rec, object);
     }
 
     return 0;
@@ -471,9 +330,7 @@ cli_record_json(const cli_record_t *rec, int internal)
          object != NULL && field->name != NULL;
          field++)
     {
-        if ((field->flags & CLI_FIELD_INPUT)
-            || ((field->flags & CLI_FIELD_INTERNAL) && !internal))
-        {
+        if (field->type->write == NULL || (field->internal && !internal)) {
             continue;
         }
 

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A record of the store between its two forms: bytes, and a JSON object.  All
- * that is written comes through the same strict reading of the object, be it
- * an import's or one that options made.
+ * A record of the store in its two forms: the bytes that the store holds, and a
+ * JSON object.  Import, create and update all build a JSON object and parse it
+ * here, so every written record passes the same checks.
  */
 
 #ifndef CLI_RECORD_H
@@ -17,7 +17,7 @@
 #include "core/store/at_store.h"
 
 
-#define CLI_RECORD_LISTS_MAX  4  /* of one record at most */
+#define CLI_RECORD_LISTS_MAX  4  /* lists in one record */
 
 
 typedef struct cli_record_s  cli_record_t;
@@ -25,35 +25,33 @@ typedef struct cli_type_s    cli_type_t;
 
 /* a member of the JSON object */
 typedef struct {
-    const char        *name;
+    const char        *name;        /* NULL ends a table of fields */
     const cli_type_t  *type;
-    size_t             offset;  /* in cli_record_t */
-    unsigned           flags;
+    size_t             offset;      /* in cli_record_t */
+    int                internal;    /* written by export only: hashes */
 } cli_field_t;
 
-#define CLI_FIELD_INPUT     0x01  /* another name, which is read and not written */
-#define CLI_FIELD_INTERNAL  0x02  /* of exports alone: hashes */
-#define CLI_FIELD_CIPP      0x04  /* says that the record is CIPP's */
-
+/* a kind of record */
 typedef struct {
     const char         *noun;
-    const char         *plural; /* in exports */
+    const char         *plural;
     at_table_e          table;
-    const cli_field_t  *fields; /* a NULL name ends them */
+    const cli_field_t  *fields;     /* the first one is the record's name */
 } cli_kind_t;
 
 #define CLI_KINDS  4
 
-/* in the order of exports: what is referred to comes first */
+/* in the order of an export: a record follows the records it refers to */
 extern const cli_kind_t  cli_kinds[CLI_KINDS];
 
-/* by noun or by plural; NULL if there is none */
-const cli_kind_t *cli_kind_find(at_str_t name);
+/* by noun; NULL if there is no such kind */
+const cli_kind_t *cli_kind_find(at_str_t noun);
 
 
 /*
- * Zeroed, it is empty.  The texts of a parsed record are views of the object,
- * those of a decoded one of its bytes; the rest is the record's own.
+ * A zeroed record is empty.  The strings of a parsed record are views of the JSON
+ * object, those of a decoded record are views of its bytes; the record owns the
+ * rest.
  */
 struct cli_record_s {
     const cli_kind_t  *kind;
@@ -67,53 +65,56 @@ struct cli_record_s {
 
     int            enabled;
     int            admin;
-    int            is_cipp;
-    int            tenants[2];              /* CIPP allows some, blocks some */
+    int            tenant_limited;          /* CIPP row: see cli_cipp.h */
     int            has_digest;
-    unsigned char  digest[AT_SHA256_LEN];       /* a token's */
+    unsigned char  digest[AT_SHA256_LEN];   /* of an API token */
 
     size_t         n_lists;
     at_bytes_t     lists[CLI_RECORD_LISTS_MAX];
-    at_bytes_t     bytes;                       /* of cli_record_encode() */
+    at_bytes_t     bytes;                   /* set by cli_record_encode() */
     char           key[AT_KEY_MAX];
 };
 
 void cli_record_free(cli_record_t *rec);
 
 /*
- * Reads an object, which lives as long as the record's texts are needed.  What
- * is absent gets its default.  0, or -1 with err set.
+ * Parses an object by the given fields, those of the kind or those of a CIPP
+ * row.  The object must outlive the record.  An absent member gets its default.
+ * Returns 0, or -1 with err set.
  */
 int cli_record_parse(cli_record_t *rec, const cli_kind_t *kind,
-    json_t *object, at_error_t *err);
+    const cli_field_t *fields, json_t *object, at_error_t *err);
 
-/* key is that of the table.  0, or -1 for what is no record of the kind. */
+/* key is the key in the table.  Returns 0, or -1 if bytes is not such a record. */
 int cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
     at_str_t bytes);
 
-/* fills bytes; 0, or -1 where memory failed */
+/* Sets rec->bytes.  Returns 0, or -1 if memory allocation failed. */
 int cli_record_encode(cli_record_t *rec);
 
-/* a new reference, NULL where that failed; with internal, as exports have it */
+/*
+ * Returns a new reference, or NULL on failure.  Hashes are included only if
+ * internal is set.
+ */
 json_t *cli_record_json(const cli_record_t *rec, int internal);
 
-/* by what the record is called: an id, a username or a name */
+/* the id of a token or client, the username, or the name of a role */
 at_str_t cli_record_name(const cli_record_t *rec);
 
-/* its key in the table of its kind; lives as long as the record */
+/* the key in the table; valid as long as the record */
 at_str_t cli_record_key(cli_record_t *rec);
 
-/* milliseconds since the epoch; -1 in a parsed record that does not say */
+/* milliseconds since the epoch; -1 in a parsed record without "created" */
 int64_t *cli_record_created(cli_record_t *rec);
 
-/* NULL for a kind without ranges */
+/* NULL for a kind without address ranges */
 const at_list_t *cli_record_ranges(const cli_record_t *rec);
 
 #define cli_record_is_unrestricted(rec)                                       \
     (cli_record_ranges(rec) != NULL && cli_record_ranges(rec)->n == 0)
 
 
-/* the name of a record as a key of its table; the empty view if it is none */
+/* the key of a name in the table of the kind; empty if the name is too long */
 at_str_t cli_kind_key(const cli_kind_t *kind, at_str_t name,
     char buf[AT_KEY_MAX]);
 

@@ -267,7 +267,7 @@ cli_show(cli_t *cli, const cli_record_t *rec, const char *name,
     }
 
     for (field = rec->kind->fields; field->name != NULL; field++) {
-        if ((field->flags & (CLI_FIELD_INPUT|CLI_FIELD_INTERNAL)) == 0) {
+        if (!field->internal) {
             (void) printf(CLI_LABEL, field->name);
             cli_show_value(field, json_object_get(object, field->name));
         }

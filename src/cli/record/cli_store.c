@@ -35,11 +35,10 @@ cli_store_path(cli_t *cli)
 int
 cli_store_fail(cli_t *cli, const at_store_t *store)
 {
-    return cli_failure(cli, "the store: %s", at_store_error(store));
+    return cli_failure(cli, "store error: %s", at_store_error(store));
 }
 
 
-/* what was printed of it is taken back, if the transaction comes to nothing */
 static int
 cli_store_transact(cli_t *cli, at_store_t *store, at_store_mode_e mode,
     cli_store_pt handler, void *data)
@@ -101,13 +100,13 @@ cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
 static int
 cli_store_fail_damaged(cli_t *cli, const cli_kind_t *kind, at_str_t name)
 {
-    return cli_failure(cli, "the record of the %s \"%.*s\" is damaged; "
-                       "auth-token check tells more", kind->noun,
-                       (int) name.len, name.data);
+    return cli_failure(cli, "the record of %s \"%.*s\" is damaged: run "
+                       "\"auth-token check\"", kind->noun, (int) name.len,
+                       name.data);
 }
 
 
-/* the digest that stands for an id is a key of the other table */
+/* the key of a token is the SHA-256 that belongs to its id */
 static at_store_e
 cli_store_key(at_store_t *store, const cli_kind_t *kind, at_str_t name,
     char buf[AT_KEY_MAX], at_str_t *key)
@@ -164,7 +163,7 @@ cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     rc = cli_store_find(cli, store, kind, name, rec);
 
     if (rc == 0) {
-        return cli_failure(cli, "there is no %s \"%.*s\"", kind->noun,
+        return cli_failure(cli, "no such %s \"%.*s\"", kind->noun,
                            (int) name.len, name.data);
     }
 
@@ -257,8 +256,8 @@ cli_store_fail_exists(cli_t *cli, const cli_record_t *rec)
 
     name = cli_record_name(rec);
 
-    return cli_failure(cli, "there is a %s \"%.*s\" already",
-                       rec->kind->noun, (int) name.len, name.data);
+    return cli_failure(cli, "%s \"%.*s\" already exists", rec->kind->noun,
+                       (int) name.len, name.data);
 }
 
 
@@ -288,7 +287,7 @@ cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec)
 
     if (rc == AT_STORE_EXISTS) {
         return rec->kind->table == AT_TABLE_TOKENS
-               ? cli_failure(cli, "the token is there already, by another id")
+               ? cli_failure(cli, "this token already exists with another id")
                : cli_store_fail_exists(cli, rec);
     }
 
@@ -309,24 +308,225 @@ cli_store_replace(cli_t *cli, at_store_t *store, cli_record_t *rec)
 }
 
 
-int
-cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec)
+static int
+cli_store_error(at_store_t *store, at_error_t *err)
 {
-    char      id[AT_KEY_MAX];
-    at_str_t  name;
+    return at_error(err, "store error: %s", at_store_error(store));
+}
 
-    if (rec->kind->table == AT_TABLE_TOKENS) {
-        name = cli_record_name(rec);
-        memcpy(id, name.data, name.len);
-        name.data = id;
 
-        if (at_store_delete(store, AT_TABLE_TOKEN_IDS, name)
-            == AT_STORE_FAILED)
+/* The value, or an empty view.  Returns 0, or -1 with err set. */
+static int
+cli_store_value(at_store_t *store, at_table_e table, at_str_t key,
+    at_str_t *value, at_error_t *err)
+{
+    *value = (at_str_t) { NULL, 0 };
+
+    return at_store_get(store, table, key, value) == AT_STORE_FAILED
+           ? cli_store_error(store, err) : 0;
+}
+
+
+/* removes an id, unless it belongs to another token by now */
+static int
+cli_store_remove_id(at_store_t *store, at_str_t id, at_str_t digest,
+    at_error_t *err)
+{
+    char      buf[AT_KEY_MAX];
+    at_str_t  value;
+
+    if (id.len > AT_KEY_MAX
+        || cli_store_value(store, AT_TABLE_TOKEN_IDS, id, &value, err) != 0)
+    {
+        return id.len > AT_KEY_MAX ? 0 : -1;
+    }
+
+    if (!at_str_equal(value, digest)) {
+        return 0;
+    }
+
+    /* the view may end with the change */
+    memcpy(buf, id.data, id.len);
+    id.data = buf;
+
+    return at_store_delete(store, AT_TABLE_TOKEN_IDS, id) == AT_STORE_FAILED
+           ? cli_store_error(store, err) : 0;
+}
+
+
+int
+cli_store_remove(at_store_t *store, const cli_kind_t *kind, at_str_t key,
+    at_error_t *err)
+{
+    at_str_t      bytes;
+    cli_record_t  rec;
+
+    if (kind->table == AT_TABLE_TOKENS) {
+        memset(&rec, 0, sizeof(rec));
+
+        if (cli_store_value(store, kind->table, key, &bytes, err) != 0
+            || (bytes.data != NULL
+                && cli_record_decode(&rec, kind, key, bytes) == 0
+                && cli_store_remove_id(store, rec.u.token.id, key, err) != 0))
         {
-            return cli_store_fail(cli, store);
+            return -1;
         }
     }
 
-    return at_store_delete(store, rec->kind->table, cli_record_key(rec))
-           == AT_STORE_OK ? 0 : cli_store_fail(cli, store);
+    return at_store_delete(store, kind->table, key) == AT_STORE_FAILED
+           ? cli_store_error(store, err) : 0;
+}
+
+
+int
+cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec)
+{
+    char        buf[AT_KEY_MAX];
+    at_str_t    key;
+    at_error_t  err;
+
+    key = cli_record_key(rec);
+    memcpy(buf, key.data, key.len);
+    key.data = buf;
+
+    return cli_store_remove(store, rec->kind, key, &err) == 0
+           ? 0 : cli_failure(cli, "%s", err.text);
+}
+
+
+/* --- import -------------------------------------------------------------- */
+
+
+/* the time of creation that a record inherits from the one it replaces */
+static void
+cli_store_inherit(cli_record_t *rec, at_str_t key, at_str_t bytes)
+{
+    cli_record_t  old;
+
+    if (*cli_record_created(rec) == -1) {
+        memset(&old, 0, sizeof(old));
+
+        if (cli_record_decode(&old, rec->kind, key, bytes) == 0) {
+            *cli_record_created(rec) = *cli_record_created(&old);
+        }
+    }
+}
+
+
+/*
+ * Makes id and SHA-256 of a token belong together.  *existed is set if there was
+ * a token of that id.
+ */
+static int
+cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
+    int *existed, at_error_t *err)
+{
+    char          buf[AT_SHA256_LEN];
+    at_str_t      id, key, bytes, digest, old_id;
+    cli_record_t  old;
+
+    id = rec->u.token.id;
+    key = cli_record_digest(rec);
+    memset(&old, 0, sizeof(old));
+
+    if (cli_store_value(store, AT_TABLE_TOKENS, key, &bytes, err) != 0) {
+        return -1;
+    }
+
+    if (bytes.data != NULL
+        && cli_record_decode(&old, rec->kind, key, bytes) == 0
+        && !at_str_equal(old.u.token.id, id))
+    {
+        old_id = old.u.token.id;
+
+        if (!replace) {
+            return at_error(err, "this token already exists with the id "
+                            "\"%.*s\"", (int) old_id.len, old_id.data);
+        }
+
+        if (cli_store_remove_id(store, old_id, key, err) != 0) {
+            return -1;
+        }
+    }
+
+    if (cli_store_value(store, AT_TABLE_TOKEN_IDS, id, &digest, err) != 0) {
+        return -1;
+    }
+
+    *existed = digest.data != NULL;
+
+    if (at_str_equal(digest, key)) {
+        return 0;
+    }
+
+    /* the id belonged to another token, whose record is replaced */
+    if (digest.len == AT_SHA256_LEN) {
+        memcpy(buf, digest.data, AT_SHA256_LEN);
+        digest.data = buf;
+
+        if (cli_store_value(store, AT_TABLE_TOKENS, digest, &bytes, err) != 0) {
+            return -1;
+        }
+
+        if (bytes.data != NULL
+            && cli_record_decode(&old, rec->kind, digest, bytes) == 0
+            && at_str_equal(old.u.token.id, id))
+        {
+            cli_store_inherit(rec, digest, bytes);
+
+            if (at_store_delete(store, AT_TABLE_TOKENS, digest)
+                == AT_STORE_FAILED)
+            {
+                return cli_store_error(store, err);
+            }
+        }
+    }
+
+    return at_store_put(store, AT_TABLE_TOKEN_IDS, id, key) == AT_STORE_OK
+           ? 0 : cli_store_error(store, err);
+}
+
+
+cli_effect_e
+cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
+    at_error_t *err)
+{
+    int       existed;
+    at_str_t  key, bytes;
+
+    existed = 0;
+    key = cli_record_key(rec);
+
+    if ((rec->kind->table == AT_TABLE_TOKENS
+         && cli_store_put_id(store, rec, replace, &existed, err) != 0)
+        || cli_store_value(store, rec->kind->table, key, &bytes, err) != 0)
+    {
+        return CLI_FAILED;
+    }
+
+    if (bytes.data != NULL) {
+        cli_store_inherit(rec, key, bytes);
+    }
+
+    if (*cli_record_created(rec) == -1) {
+        *cli_record_created(rec) = now;
+    }
+
+    if (cli_record_encode(rec) != 0) {
+        (void) at_error(err, "memory allocation failed");
+        return CLI_FAILED;
+    }
+
+    if (at_str_equal(bytes, cli_record_bytes(rec))) {
+        return CLI_UNCHANGED;
+    }
+
+    if (at_store_put(store, rec->kind->table, key, cli_record_bytes(rec))
+        != AT_STORE_OK)
+    {
+        (void) cli_store_error(store, err);
+        return CLI_FAILED;
+    }
+
+    return bytes.data != NULL || existed ? CLI_CHANGED : CLI_ADDED;
 }

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The store, as subcommands use it: one transaction each.  What it holds is
- * reached by kinds of cli_record.h, so that the two tables of tokens are one
- * thing here.
+ * Access of the commands to the store, one transaction each.  Records are found by
+ * kind and name; for API tokens this hides that their records are stored under
+ * the SHA-256, and that a second table maps the id to it.
  */
 
 #ifndef CLI_STORE_H
@@ -18,47 +18,76 @@
 #define CLI_STORE_DEFAULT  "lmdb:/var/lib/auth-token"
 
 
-/* the path behind "lmdb:", or NULL with the status set */
+/* the path after "lmdb:", or NULL with the status set */
 const char *cli_store_path(cli_t *cli);
 
 /*
- * Runs handler in a transaction, which is committed once that returned 0.
- * Returns 0, or -1 with the status set, by the handler too.
+ * Runs handler in a transaction and commits if it returns 0.  Output printed by
+ * a handler that fails is discarded.  Returns 0, or -1 with the status set.
  */
 typedef int (*cli_store_pt)(cli_t *cli, at_store_t *store, void *data);
 
 int cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
     void *data);
 
-/* says what LMDB said; always -1 */
+/* Reports the error of the store.  Always returns -1. */
 int cli_store_fail(cli_t *cli, const at_store_t *store);
 
 
 /*
- * Decodes the record of that name: 1; 0 if there is none; -1 with the status
- * set.  It lives until the next change.
+ * Finds and decodes a record, which is valid until the next change.  Returns 1; 0
+ * if there is none; -1 with the status set.
  */
 int cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
 
-/* the same, where none is a failure; 0 or -1 */
+/* the same, but a missing record is an error; returns 0 or -1 */
 int cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
 
-/* Encodes and writes a new record: 0, or -1 with the status set. */
+/* Encodes and writes a new record.  Returns 0, or -1 with the status set. */
 int cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
-/* the same for one whose name, and token, are there already */
+/* the same for an existing record whose name, and SHA-256, are unchanged */
 int cli_store_replace(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
-/* rec may be one of cli_store_find(); 0, or -1 with the status set */
+/* rec may be from cli_store_find().  Returns 0, or -1 with the status set. */
 int cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
-/* calls handler for each record of the kind, tokens by id, until it returns -1 */
+/*
+ * Calls handler for each record of the kind, tokens in the order of their ids,
+ * until it returns -1.
+ */
 typedef int (*cli_store_each_pt)(cli_t *cli, cli_record_t *rec, void *data);
 
 int cli_store_each(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     cli_store_each_pt handler, void *data);
+
+
+/* the effect of an import on one record */
+typedef enum {
+    CLI_FAILED = -1,
+    CLI_ADDED,
+    CLI_CHANGED,
+    CLI_UNCHANGED,
+    CLI_REMOVED,
+
+    CLI_EFFECTS
+} cli_effect_e;
+
+/*
+ * Writes a record of an import: adds it, or replaces the record of that name.  A
+ * record without "created" keeps the time of the one it replaces, or gets now.
+ *
+ * A token may get another id only with replace, as this removes the old id.
+ * Returns CLI_FAILED with err set.
+ */
+cli_effect_e cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now,
+    int replace, at_error_t *err);
+
+/* Deletes by the key in the table.  Returns 0, or -1 with err set. */
+int cli_store_remove(at_store_t *store, const cli_kind_t *kind, at_str_t key,
+    at_error_t *err);
 
 
 #endif

@@ -13,76 +13,38 @@
 
 #define CLI_MS_MAX  (CLI_TIME_MAX * 1000 + 999)
 
+#define CLI_NAME_HINT  "use 1 to 255 bytes without control characters"
+#define CLI_HASH_HINT  "use a hash of yescrypt, bcrypt or SHA-512 whose cost "  \
+                       "is not too high"
 
-typedef int (*cli_validator_pt)(at_str_t text);
+
+/* --- errors -------------------------------------------------------------- */
 
 
-static int
-cli_read_string(at_str_t *text, json_t *value, at_error_t *err)
+int
+cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
+    const char *hint)
 {
-    if (!json_is_string(value)) {
-        return at_error(err, "is no string");
+    if (text.data == NULL || text.len > 64) {
+        return at_error(err, "invalid value in \"%s\": %s", field->name, hint);
     }
 
-    text->data = json_string_value(value);
-    text->len = json_string_length(value);
-
-    return 0;
+    return at_error(err, "invalid value \"%.*s\" in \"%s\": %s",
+                    (int) text.len, text.data, field->name, hint);
 }
 
 
-/* an error that shows the text, unless that is long */
-static int
-cli_text_error(at_error_t *err, at_str_t text, const char *what)
+int
+cli_type_no_memory(at_error_t *err)
 {
-    if (text.len > 64) {
-        return at_error(err, "has an entry that is %s", what);
-    }
-
-    return at_error(err, "\"%.*s\" is %s", (int) text.len, text.data, what);
+    return at_error(err, "memory allocation failed");
 }
 
 
-/* --- one text ------------------------------------------------------------ */
+/* --- one string ---------------------------------------------------------- */
 
 
-static int
-cli_read_name(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
-{
-    at_str_t  *text = dst;
-
-    (void) rec;
-
-    if (cli_read_string(text, value, err) != 0) {
-        return -1;
-    }
-
-    if (!cli_name_is_valid(*text, AT_NAME_MAX)) {
-        return at_error(err, "is empty, longer than %d bytes, or has control "
-                        "characters", AT_NAME_MAX);
-    }
-
-    return 0;
-}
-
-
-static int
-cli_read_role_name(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    at_str_t  *text = dst;
-
-    if (cli_read_name(rec, dst, value, err) != 0) {
-        return -1;
-    }
-
-    return at_role_builtin(*text) == NULL
-           ? 0 : cli_text_error(err, *text, "a built-in role, which cannot be "
-                                "changed");
-}
-
-
-static int
+int
 cli_json_is_empty(json_t *value)
 {
     return json_is_null(value)
@@ -90,49 +52,109 @@ cli_json_is_empty(json_t *value)
 }
 
 
-static int
-cli_read_reference(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
+at_str_t
+cli_json_str(const json_t *value)
 {
-    return cli_json_is_empty(value) ? 0 : cli_read_name(rec, dst, value, err);
+    return (at_str_t) { json_string_value(value), json_string_length(value) };
 }
 
 
 static int
-cli_read_text(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_string(at_str_t *text, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    at_str_t  *text = dst;
+    if (!json_is_string(value)) {
+        return at_error(err, "\"%s\" is not a string", field->name);
+    }
 
-    (void) rec;
+    *text = cli_json_str(value);
 
-    if (cli_read_string(text, value, err) != 0) {
+    return 0;
+}
+
+
+static int
+cli_read_name(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
+{
+    at_str_t  *text;
+
+    text = cli_field_value(rec, field);
+
+    if (cli_read_string(text, field, value, err) != 0) {
+        return -1;
+    }
+
+    return cli_name_is_valid(*text, AT_NAME_MAX)
+           ? 0 : cli_type_error(err, field, *text, CLI_NAME_HINT);
+}
+
+
+static int
+cli_read_role_name(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
+{
+    at_str_t  *text;
+
+    if (cli_read_name(rec, field, value, err) != 0) {
+        return -1;
+    }
+
+    text = cli_field_value(rec, field);
+
+    return at_role_builtin(*text) == NULL
+           ? 0 : cli_type_error(err, field, *text,
+                                "a built-in role cannot be changed");
+}
+
+
+static int
+cli_read_reference(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
+{
+    return cli_json_is_empty(value) ? 0
+                                    : cli_read_name(rec, field, value, err);
+}
+
+
+static int
+cli_read_text(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
+{
+    at_str_t  *text;
+
+    text = cli_field_value(rec, field);
+
+    if (cli_read_string(text, field, value, err) != 0) {
         return -1;
     }
 
     return text->len <= AT_TEXT_MAX
-           ? 0 : at_error(err, "is longer than %d bytes", AT_TEXT_MAX);
+           ? 0 : at_error(err, "\"%s\" is longer than %d bytes", field->name,
+                          AT_TEXT_MAX);
 }
 
 
+/* the value may be a password by mistake: it is not shown */
 static int
-cli_read_hash(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_hash(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    at_str_t  *text = dst;
+    at_str_t  *text;
 
-    (void) rec;
+    text = cli_field_value(rec, field);
 
     if (cli_json_is_empty(value)) {
         return 0;
     }
 
-    if (cli_read_string(text, value, err) != 0) {
+    if (cli_read_string(text, field, value, err) != 0) {
         return -1;
     }
 
-    /* it may be a password: it is not shown */
     return at_password_hash_is_valid(*text)
-           ? 0 : at_error(err, "is no hash of yescrypt, bcrypt or SHA-512, "
-                               "or one that takes too long");
+           ? 0 : cli_type_error(err, field, (at_str_t) { NULL, 0 },
+                                CLI_HASH_HINT);
 }
 
 
@@ -163,11 +185,11 @@ const cli_type_t  cli_type_reference = {
 };
 
 
-/* --- lists --------------------------------------------------------------- */
+/* --- lists of strings ---------------------------------------------------- */
 
 
 static at_bytes_t *
-cli_record_list_begin(cli_record_t *rec)
+cli_list_begin(cli_record_t *rec)
 {
     at_bytes_t  *bytes;
 
@@ -178,44 +200,52 @@ cli_record_list_begin(cli_record_t *rec)
 }
 
 
+/* the next string of an array of strings */
 static int
-cli_record_list_end(const at_bytes_t *bytes, at_error_t *err)
+cli_read_entry(at_str_t *text, const cli_field_t *field, json_t *item,
+    at_error_t *err)
 {
-    return bytes->failed ? at_error(err, "is too much for the memory") : 0;
+    if (!json_is_string(item)) {
+        return at_error(err, "\"%s\" has an entry that is not a string",
+                        field->name);
+    }
+
+    *text = cli_json_str(item);
+
+    return 0;
 }
 
 
-static int
-cli_read_texts(cli_record_t *rec, at_list_t *list, json_t *value,
-    cli_validator_pt check, const char *what, at_error_t *err)
+int
+cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
+    json_t *array, int (*check)(at_str_t text), const char *hint,
+    at_error_t *err)
 {
     size_t       i;
     json_t      *item;
     at_str_t     text;
     at_bytes_t  *bytes;
 
-    if (!json_is_array(value)) {
-        return at_error(err, "is no list");
+    if (!json_is_array(array)) {
+        return at_error(err, "\"%s\" is not an array", field->name);
     }
 
-    bytes = cli_record_list_begin(rec);
+    bytes = cli_list_begin(rec);
 
-    json_array_foreach(value, i, item) {
-        if (cli_read_string(&text, item, err) != 0) {
-            return at_error(err, "has an entry that is no string");
+    json_array_foreach(array, i, item) {
+        if (cli_read_entry(&text, field, item, err) != 0) {
+            return -1;
         }
 
         if (!check(text)) {
-            return what != NULL
-                   ? cli_text_error(err, text, what)
-                   : at_error(err, "has an entry that is no hash of yescrypt, "
-                              "bcrypt or SHA-512, or one that takes too long");
+            return cli_type_error(err, field, field->internal
+                                  ? (at_str_t) { NULL, 0 } : text, hint);
         }
 
-        at_list_add(bytes, list, text);
+        at_list_add(bytes, cli_field_value(rec, field), text);
     }
 
-    return cli_record_list_end(bytes, err);
+    return bytes->failed ? cli_type_no_memory(err) : 0;
 }
 
 
@@ -227,29 +257,36 @@ cli_entry_is_valid(at_str_t text)
 
 
 static int
-cli_read_names(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_names(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    return cli_read_texts(rec, dst, value, cli_entry_is_valid, "empty, too long, "
-                          "or has control characters", err);
+    return cli_type_read_texts(rec, field, value, cli_entry_is_valid,
+                               "use 1 to 4096 bytes without control "
+                               "characters", err);
 }
 
 
 static int
-cli_read_patterns(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_patterns(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    return cli_read_texts(rec, dst, value, at_pattern_is_valid, "no pattern "
-                          "over scopes such as Identity.*.Read", err);
+    return cli_type_read_texts(rec, field, value, at_pattern_is_valid,
+                               "use a scope pattern such as "
+                               "\"Identity.*.Read\"", err);
 }
 
 
 static int
-cli_read_hashes(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_hashes(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
     if (json_array_size(value) > AT_CLIENT_SECRETS_MAX) {
-        return at_error(err, "has more than %d entries", AT_CLIENT_SECRETS_MAX);
+        return at_error(err, "\"%s\" has more than %d entries", field->name,
+                        AT_CLIENT_SECRETS_MAX);
     }
 
-    return cli_read_texts(rec, dst, value, at_password_hash_is_valid, NULL, err);
+    return cli_type_read_texts(rec, field, value, at_password_hash_is_valid,
+                               CLI_HASH_HINT, err);
 }
 
 
@@ -279,38 +316,36 @@ const cli_type_t  cli_type_patterns = { cli_read_patterns, cli_write_texts };
 const cli_type_t  cli_type_hashes = { cli_read_hashes, cli_write_texts };
 
 
-/* --- ranges -------------------------------------------------------------- */
+/* --- address ranges ------------------------------------------------------ */
 
 
-/*
- * "Any" beside others makes the list one of any address, but an entry that is
- * none is an error all the same.
- */
-static int
-cli_read_range_list(cli_record_t *rec, at_list_t *list, json_t *array,
-    at_error_t *err)
+int
+cli_type_read_ranges(cli_record_t *rec, const cli_field_t *field,
+    json_t *array, at_error_t *err)
 {
     int          any;
     size_t       i;
     json_t      *item;
     at_cidr_t    cidr;
     at_str_t     text;
+    at_list_t   *list;
     at_bytes_t  *bytes;
 
     any = 0;
-    bytes = cli_record_list_begin(rec);
+    bytes = cli_list_begin(rec);
+    list = cli_field_value(rec, field);
 
     json_array_foreach(array, i, item) {
-        if (cli_read_string(&text, item, err) != 0) {
-            return at_error(err, "has an entry that is no string");
+        if (cli_read_entry(&text, field, item, err) != 0) {
+            return -1;
         }
 
         if (cli_text_is_any(text)) {
             any = 1;
 
         } else if (at_cidr_parse(&cidr, text) == -1) {
-            return cli_text_error(err, text, "no address and no range such as "
-                                  "192.0.2.0/24");
+            return cli_type_error(err, field, text, "use an address or a range "
+                                  "such as 192.0.2.0/24");
 
         } else {
             at_list_add_range(bytes, list, &cidr);
@@ -321,82 +356,26 @@ cli_read_range_list(cli_record_t *rec, at_list_t *list, json_t *array,
         *list = (at_list_t) { 0, 0, NULL };
     }
 
-    return cli_record_list_end(bytes, err);
+    return bytes->failed ? cli_type_no_memory(err) : 0;
 }
 
 
 static int
-cli_read_ranges(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_ranges(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    at_str_t  text;
-
-    if (json_is_null(value)) {
-        return 0;
-    }
-
     if (json_is_array(value)) {
-        return cli_read_range_list(rec, dst, value, err);
+        return cli_type_read_ranges(rec, field, value, err);
     }
 
-    if (cli_read_string(&text, value, err) != 0 || !cli_text_is_any(text)) {
-        return at_error(err, "is neither a list nor \"Any\"");
-    }
-
-    return 0;
-}
-
-
-static int
-cli_read_cipp_range_list(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    int      rc;
-    json_t  *list;
-
-    list = json_is_array(value) ? json_incref(value)
-                                : json_pack("[O]", value);
-    if (list == NULL) {
-        return at_error(err, "is too much for the memory");
-    }
-
-    rc = cli_read_range_list(rec, dst, list, err);
-    json_decref(list);
-
-    return rc;
-}
-
-
-/*
- * CIPP's table has the JSON text of a list or of one string; "" is no list.
- * What is no JSON is taken for an entry, where CIPP reads "Any".
- */
-static int
-cli_read_cipp_ranges(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    int       rc;
-    json_t   *list;
-    at_str_t  text;
-
-    if (cli_json_is_empty(value)) {
+    if (json_is_null(value)
+        || (json_is_string(value) && cli_text_is_any(cli_json_str(value))))
+    {
         return 0;
     }
 
-    if (!json_is_string(value)) {
-        return cli_read_cipp_range_list(rec, dst, value, err);
-    }
-
-    (void) cli_read_string(&text, value, err);
-    list = json_loadb(text.data, text.len, JSON_DECODE_ANY, NULL);
-
-    if (list == NULL) {
-        return cli_read_cipp_range_list(rec, dst, value, err);
-    }
-
-    rc = cli_json_is_empty(list) ? 0 : cli_read_cipp_range_list(rec, dst, list, err);
-    json_decref(list);
-
-    return rc;
+    return at_error(err, "\"%s\" is neither an array nor \"any\"",
+                    field->name);
 }
 
 
@@ -425,23 +404,22 @@ cli_write_ranges(const void *src)
 
 
 const cli_type_t  cli_type_ranges = { cli_read_ranges, cli_write_ranges };
-const cli_type_t  cli_type_cipp_ranges = { cli_read_cipp_ranges, NULL };
 
 
 /* --- flags and times ----------------------------------------------------- */
 
 
 static int
-cli_read_bool(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_bool(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    int  *flag = dst;
-
-    (void) rec;
+    int  *flag;
 
     if (!json_is_boolean(value)) {
-        return at_error(err, "is neither true nor false");
+        return at_error(err, "\"%s\" is neither true nor false", field->name);
     }
 
+    flag = cli_field_value(rec, field);
     *flag = json_is_true(value);
 
     return 0;
@@ -456,19 +434,19 @@ cli_write_bool(const void *src)
 
 
 static int
-cli_read_time(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_time(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    int64_t  *time = dst;
-
-    (void) rec;
+    int64_t  *time;
 
     if (!json_is_integer(value) || json_integer_value(value) < 0
         || json_integer_value(value) > CLI_MS_MAX)
     {
-        return at_error(err, "is no number of milliseconds since the epoch "
-                        "up to the year 9999");
+        return at_error(err, "\"%s\" is not a time in milliseconds since the "
+                        "epoch, up to the year 9999", field->name);
     }
 
+    time = cli_field_value(rec, field);
     *time = json_integer_value(value);
 
     return 0;
@@ -483,9 +461,10 @@ cli_write_time(const void *src)
 
 
 static int
-cli_read_expires(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_expires(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    return json_is_null(value) ? 0 : cli_read_time(rec, dst, value, err);
+    return json_is_null(value) ? 0 : cli_read_time(rec, field, value, err);
 }
 
 
@@ -502,22 +481,38 @@ const cli_type_t  cli_type_time = { cli_read_time, cli_write_time };
 const cli_type_t  cli_type_expires = { cli_read_expires, cli_write_expires };
 
 
-/* --- the digest of a token ----------------------------------------------- */
+/* --- the digest of an API token ------------------------------------------ */
 
 
 static int
-cli_read_digest(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_digest_begin(cli_record_t *rec, at_error_t *err)
 {
-    at_str_t  text;
-
-    if (cli_read_string(&text, value, err) != 0
-        || cli_hex_decode(dst, AT_SHA256_LEN, text) != 0)
-    {
-        return at_error(err, "is no SHA-256 in %d hex digits",
-                        2 * AT_SHA256_LEN);
+    if (rec->has_digest) {
+        return at_error(err, "\"token\" and \"sha256\" are mutually "
+                        "exclusive");
     }
 
     rec->has_digest = 1;
+
+    return 0;
+}
+
+
+static int
+cli_read_digest(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
+{
+    if (cli_digest_begin(rec, err) != 0) {
+        return -1;
+    }
+
+    if (!json_is_string(value)
+        || cli_hex_decode(rec->digest, AT_SHA256_LEN, cli_json_str(value))
+           != 0)
+    {
+        return at_error(err, "\"%s\" is not a SHA-256 of %d hex digits",
+                        field->name, 2 * AT_SHA256_LEN);
+    }
 
     return 0;
 }
@@ -535,239 +530,23 @@ cli_write_digest(const void *src)
 
 
 static int
-cli_read_token(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
+cli_read_token(cli_record_t *rec, const cli_field_t *field, json_t *value,
+    at_error_t *err)
 {
-    at_str_t  text;
-
-    if (cli_read_string(&text, value, err) != 0 || !cli_token_is_valid(text)) {
-        return at_error(err, "is no token of %d to %d printable characters "
-                        "without spaces", CLI_TOKEN_LEN_MIN, CLI_TOKEN_LEN_MAX);
+    if (cli_digest_begin(rec, err) != 0) {
+        return -1;
     }
 
-    if (at_sha256(dst, text) != 0) {
-        return at_error(err, "is too much for the memory");
+    if (!json_is_string(value) || !cli_token_is_valid(cli_json_str(value))) {
+        return at_error(err, "\"%s\" is not a token of %d to %d printable "
+                        "characters without spaces", field->name,
+                        CLI_TOKEN_LEN_MIN, CLI_TOKEN_LEN_MAX);
     }
 
-    rec->has_digest = 1;
-
-    return 0;
-}
-
-
-static int
-cli_read_ignored(cli_record_t *rec, void *dst, json_t *value, at_error_t *err)
-{
-    (void) rec;
-    (void) dst;
-
-    return json_is_object(value) || json_is_array(value)
-           ? at_error(err, "is no single value") : 0;
+    return at_sha256(rec->digest, cli_json_str(value)) == 0
+           ? 0 : cli_type_no_memory(err);
 }
 
 
 const cli_type_t  cli_type_digest = { cli_read_digest, cli_write_digest };
 const cli_type_t  cli_type_token = { cli_read_token, NULL };
-const cli_type_t  cli_type_ignored = { cli_read_ignored, NULL };
-
-
-/* --- CIPP's columns ------------------------------------------------------ */
-
-
-/*
- * What a column holds: its JSON text, or the value itself.  "" is null.  A new
- * reference, or NULL with err set: what cannot be read may have been a limit.
- */
-static json_t *
-cli_cipp_value(json_t *value, at_error_t *err)
-{
-    json_t    *parsed;
-    at_str_t   text;
-
-    if (cli_json_is_empty(value)) {
-        return json_null();
-    }
-
-    if (!json_is_string(value)) {
-        return json_incref(value);
-    }
-
-    (void) cli_read_string(&text, value, err);
-    parsed = json_loadb(text.data, text.len,
-                        JSON_DECODE_ANY|JSON_REJECT_DUPLICATES, NULL);
-
-    if (parsed == NULL) {
-        (void) at_error(err, "is no JSON");
-    }
-
-    return parsed;
-}
-
-
-/* one of PowerShell's lists, which is the element itself where there is one */
-static json_t *
-cli_cipp_list(json_t *value, at_error_t *err)
-{
-    json_t  *parsed, *list;
-
-    parsed = cli_cipp_value(value, err);
-
-    if (parsed == NULL || json_is_array(parsed)) {
-        return parsed;
-    }
-
-    list = cli_json_is_empty(parsed) ? json_array() : json_pack("[O]", parsed);
-    json_decref(parsed);
-
-    if (list == NULL) {
-        (void) at_error(err, "is too much for the memory");
-    }
-
-    return list;
-}
-
-
-/* in CIPP's permissions a star has no meaning, and here it would have one */
-static int
-cli_cipp_is_permission(at_str_t text)
-{
-    return at_pattern_is_valid(text)
-           && memchr(text.data, '*', text.len) == NULL;
-}
-
-
-/* of an object, the values */
-static int
-cli_read_cipp_permissions(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    int          rc;
-    json_t      *object, *list, *item;
-    const char  *name;
-
-    object = cli_cipp_value(value, err);
-
-    if (object == NULL) {
-        return -1;
-    }
-
-    list = json_array();
-    rc = json_is_object(object) || json_is_null(object)
-         ? 0 : at_error(err, "is no object of permissions");
-
-    json_object_foreach(object, name, item) {
-        if (!cli_json_is_empty(item)) {
-            (void) json_array_append(list, item);
-        }
-    }
-
-    if (rc == 0) {
-        rc = cli_read_texts(rec, dst, list, cli_cipp_is_permission,
-                            "no permission such as Identity.User.Read", err);
-    }
-
-    json_decref(list);
-    json_decref(object);
-
-    return rc;
-}
-
-
-static int
-cli_read_cipp_names(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    int      rc;
-    json_t  *list;
-
-    list = cli_cipp_list(value, err);
-
-    if (list == NULL) {
-        return -1;
-    }
-
-    rc = cli_read_names(rec, dst, list, err);
-    json_decref(list);
-
-    return rc;
-}
-
-
-/* az and PowerShell print the type as a word, now and then */
-static int
-cli_read_cipp_bool(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    int       *flag = dst;
-    at_str_t   text;
-
-    if (!json_is_string(value)) {
-        *flag = 0;
-        return json_is_null(value) ? 0 : cli_read_bool(rec, dst, value, err);
-    }
-
-    (void) cli_read_string(&text, value, err);
-    *flag = at_str_equal_nocase(text, at_str("true"));
-
-    return *flag || at_str_equal_nocase(text, at_str("false"))
-           ? 0 : cli_text_error(err, text, "neither true nor false");
-}
-
-
-static int
-cli_read_cipp_tenants(int *limited, json_t *value, at_str_t all,
-    at_error_t *err)
-{
-    size_t     i;
-    json_t    *list, *item;
-    at_str_t   text;
-
-    list = cli_cipp_list(value, err);
-
-    if (list == NULL) {
-        return -1;
-    }
-
-    /* all: the word without which a list of allowed ones is a limit */
-    *limited = all.len != 0 || json_array_size(list) != 0;
-
-    json_array_foreach(list, i, item) {
-        if (all.len != 0 && json_is_string(item)) {
-            text.data = json_string_value(item);
-            text.len = json_string_length(item);
-            *limited &= !at_str_equal_nocase(text, all);
-        }
-    }
-
-    json_decref(list);
-
-    return 0;
-}
-
-
-static int
-cli_read_cipp_allowed(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    (void) rec;
-
-    return cli_read_cipp_tenants(dst, value, at_str("AllTenants"), err);
-}
-
-
-static int
-cli_read_cipp_blocked(cli_record_t *rec, void *dst, json_t *value,
-    at_error_t *err)
-{
-    (void) rec;
-
-    return cli_read_cipp_tenants(dst, value, at_str(""), err);
-}
-
-
-const cli_type_t  cli_type_cipp_permissions = {
-    cli_read_cipp_permissions, NULL
-};
-const cli_type_t  cli_type_cipp_names = { cli_read_cipp_names, NULL };
-const cli_type_t  cli_type_cipp_bool = { cli_read_cipp_bool, NULL };
-const cli_type_t  cli_type_cipp_allowed = { cli_read_cipp_allowed, NULL };
-const cli_type_t  cli_type_cipp_blocked = { cli_read_cipp_blocked, NULL };

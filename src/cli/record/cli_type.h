@@ -2,28 +2,29 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Types of the members of records.
+ * The types of the members of a record.
  */
 
 #ifndef CLI_TYPE_H
 #define CLI_TYPE_H
 
+#include "core/base/at_error.h"
 #include "cli/record/cli_record.h"
 
 
 /*
- * read() sets the field at dst from the value and returns 0, or says in err
- * what the value should be and returns -1.  write() makes the value, or NULL
- * where memory failed; a type without it is read and ignored.
+ * read() sets the field from the value and returns 0, or returns -1 with err
+ * set.  write() returns the value, or NULL if memory allocation failed; a type
+ * without write() is accepted as input only.
  */
 struct cli_type_s {
-    int     (*read)(cli_record_t *rec, void *dst, json_t *value,
+    int     (*read)(cli_record_t *rec, const cli_field_t *field, json_t *value,
                     at_error_t *err);
     json_t *(*write)(const void *src);
 };
 
 extern const cli_type_t  cli_type_name;         /* at_str_t, not empty */
-extern const cli_type_t  cli_type_role_name;    /* the same, not a built-in */
+extern const cli_type_t  cli_type_role_name;    /* the same, not built in */
 extern const cli_type_t  cli_type_reference;    /* at_str_t, or null */
 extern const cli_type_t  cli_type_text;         /* at_str_t */
 extern const cli_type_t  cli_type_hash;         /* at_str_t, or null */
@@ -34,17 +35,41 @@ extern const cli_type_t  cli_type_ranges;       /* at_list_t */
 extern const cli_type_t  cli_type_bool;         /* int */
 extern const cli_type_t  cli_type_expires;      /* int64_t */
 extern const cli_type_t  cli_type_time;         /* int64_t */
-extern const cli_type_t  cli_type_digest;       /* of a token */
-extern const cli_type_t  cli_type_token;        /* a token, to be hashed */
-extern const cli_type_t  cli_type_ignored;
+extern const cli_type_t  cli_type_digest;       /* SHA-256 of an API token */
+extern const cli_type_t  cli_type_token;        /* API token, stored hashed */
 
-/* CIPP's columns: values, or JSON text of them */
-extern const cli_type_t  cli_type_cipp_ranges;      /* at_list_t */
-extern const cli_type_t  cli_type_cipp_permissions; /* at_list_t of patterns */
-extern const cli_type_t  cli_type_cipp_names;       /* at_list_t */
-extern const cli_type_t  cli_type_cipp_bool;        /* int */
-extern const cli_type_t  cli_type_cipp_allowed;     /* int: not all tenants */
-extern const cli_type_t  cli_type_cipp_blocked;     /* int: some tenants */
+
+/* The parts that are shared with the columns of CIPP's tables: */
+
+#define cli_field_value(rec, field)  ((void *) ((char *) (rec) + (field)->offset))
+
+/* null or an empty string */
+int cli_json_is_empty(json_t *value);
+
+/* a view of a JSON string */
+at_str_t cli_json_str(const json_t *value);
+
+/*
+ * `invalid value "text" in "field": hint`.  The value is left out if it is long,
+ * or if text.data is NULL because it may be a secret.  Always returns -1.
+ */
+int cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
+    const char *hint);
+
+/* the same for memory */
+int cli_type_no_memory(at_error_t *err);
+
+/* Reads an array of strings, each of which check() accepts. */
+int cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
+    json_t *array, int (*check)(at_str_t text), const char *hint,
+    at_error_t *err);
+
+/*
+ * Reads an array of addresses and ranges.  An entry "any" makes the list
+ * unrestricted; the other entries must be valid even so.
+ */
+int cli_type_read_ranges(cli_record_t *rec, const cli_field_t *field,
+    json_t *array, at_error_t *err);
 
 
 #endif

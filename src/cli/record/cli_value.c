@@ -27,7 +27,7 @@ cli_name_is_valid(at_str_t text, size_t max)
             return 0;
         }
 
-        /* U+0080 to U+009F are control characters too, c2 80 to c2 9f */
+        /* U+0080 to U+009F, in UTF-8 c2 80 to c2 9f */
         if (c == 0xc2 && i + 1 < text.len
             && (unsigned char) text.data[i + 1] < 0xa0)
         {

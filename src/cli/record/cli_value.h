@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Single values of records: what is accepted, and how it is written.
+ * Validation and formatting of single values.
  */
 
 #ifndef CLI_VALUE_H
@@ -15,31 +15,32 @@
 #include "core/base/at_str.h"
 
 
-#define CLI_VALUE_SIZE  64  /* of a range as text, and of a time */
+#define CLI_VALUE_SIZE  64  /* of a formatted range or time */
 
-#define CLI_TOKEN_LEN_MIN  32  /* characters of a token that is given */
+/* characters of an API token that is not generated here */
+#define CLI_TOKEN_LEN_MIN  32
 #define CLI_TOKEN_LEN_MAX  4096
 
 
-/* of at most max bytes, not empty, without control characters */
+/* 1 to max bytes without control characters of ASCII or of Latin-1 */
 int cli_name_is_valid(at_str_t text, size_t max);
 
-/* what can stand in a header: printable ASCII without spaces */
+/* printable ASCII without spaces, so that it fits into a header field */
 int cli_token_is_valid(at_str_t text);
 
-/* "any", in any case */
+/* "any" in any case */
 int cli_text_is_any(at_str_t text);
 
-/* Returns 0, or -1 for what is not exactly len bytes in hex. */
+/* Decodes exactly len bytes from hex digits.  Returns 0, or -1. */
 int cli_hex_decode(unsigned char *bytes, size_t len, at_str_t text);
 
-/* writes 2 * len characters and a terminator */
+/* Writes 2 * len lower-case hex digits and a terminator. */
 void cli_hex_encode(char *text, const unsigned char *bytes, size_t len);
 
-/* an address alone where the range is one; terminated */
+/* Writes ADDRESS/BITS, or only ADDRESS for a range of one address. */
 void cli_range_format(char text[CLI_VALUE_SIZE], const at_cidr_t *cidr);
 
-/* RFC 3339, in UTC, of milliseconds since the epoch; terminated */
+/* Writes milliseconds since the epoch as RFC 3339 in UTC. */
 void cli_time_format(char text[CLI_VALUE_SIZE], int64_t ms);
 
 

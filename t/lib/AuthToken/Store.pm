@@ -8,6 +8,7 @@ use v5.36;
 use AuthToken::Log;
 use AuthToken::Server;
 use AuthToken::Token qw(secret);
+use AuthToken::Export;
 use JSON::PP ();
 use POSIX ();
 
@@ -123,7 +124,7 @@ sub import_records ($self, %records) {
     secret($_->{token}) for grep { defined $_->{token} } ($records{tokens} // [])->@*;
 
     return $self->ok('import', '-', {
-        input => JSON::PP->new->utf8->canonical->encode({ version => 1, %records }),
+        input => export_text(%records),
     });
 }
 
