@@ -142,7 +142,7 @@ my %again = cookies(post_json($s, '/quick/login', { username => 'jane', password
 my %last  = cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
 $s->errors->lines;
 post_json($s, '/quick/token', { refreshToken => $again{rt} });
-my @lines = grep { /a refresh token was used a second time/ } $s->errors->lines;
+my @lines = grep { /refresh token reuse detected, session revoked, user: "jane"/ } $s->errors->lines;
 is scalar @lines, 1, 'one line in the log';
 like $lines[0], qr/\[warn\]/, 'a warning';
 

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Request bodies of the token endpoints.
+ * The body of a request to a token endpoint.
  */
 
 #ifndef NGX_AT_BODY_H
@@ -15,20 +15,18 @@
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 
-#include "http/request/ngx_at_ctx.h"
+#include "http/token/ngx_at_endpoint_request.h"
 
 
-/* AT_OK, AT_BAD_METHOD, AT_LARGE_BODY, AT_BAD_CONTENT_TYPE; an empty body has no type */
 #define NGX_AT_BODY_MAX  8192
 
-at_verdict_e ngx_at_request_check_headers(ngx_http_request_t *r,
-    ngx_at_ctx_t *ctx, const char *type);
+/* steps: method and origin; then also length, coding and media type */
+at_verdict_e ngx_at_check_post(ngx_at_endpoint_request_t *er);
+at_verdict_e ngx_at_check_json_post(ngx_at_endpoint_request_t *er);
+at_verdict_e ngx_at_check_form_post(ngx_at_endpoint_request_t *er);
 
 /* the body that was read, in one piece: AT_OK, AT_LARGE_BODY, AT_FAILED */
 at_verdict_e ngx_at_get_body(ngx_http_request_t *r, at_str_t *body);
-
-/* overwrites what the buffers of the body hold */
-void ngx_at_cleanse_body(ngx_http_request_t *r);
 
 
 #endif

@@ -12,67 +12,80 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/base/at_error.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 #include "core/session/at_session.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/access/ngx_at_password.h"
 #include "http/base/ngx_at_issuer.h"
+#include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/worker/ngx_at_job.h"
 
 
-/* a call of the token API; ctx->endpoint_request points here */
-typedef struct {
-    ngx_http_request_t      *request;
-    ngx_at_ctx_t            *ctx;
-    const ngx_at_issuer_t   *issuer;
-    ngx_at_password_check_t  check;
-    ngx_at_grant_t           grant;
-    ngx_at_job_t             job;
-    at_str_t                 refresh;
-    at_str_t                 access;
-    at_str_t                 scope;
-    at_session_e             ended;
-    at_error_t               err;           /* of ended */
-} ngx_at_endpoint_request_t;
-
-/* the call of a location's handler; NULL where memory failed */
-ngx_at_endpoint_request_t *ngx_at_endpoint_request_create(ngx_http_request_t *r);
-
-/* ends the request with a refusal */
-ngx_int_t ngx_at_endpoint_request_refuse(ngx_at_endpoint_request_t *call,
-    at_verdict_e verdict);
-
-/* 1 while a job of the call is busy, or where its client is gone: return, then */
-ngx_uint_t ngx_at_endpoint_request_is_busy(ngx_at_endpoint_request_t *call);
+typedef struct ngx_at_endpoint_request_s  ngx_at_endpoint_request_t;
 
 /*
- * A step of a call goes on with next, when its job is done: AT_PENDING, or it
- * is refused by its verdict.  To resume is the same once no job waits or runs.
+ * An endpoint is a table of steps, which ends with NULL.  They run in order;
+ * after the last one the response is sent.  A step returns:
+ *
+ *     AT_OK       the next step follows
+ *     AT_PENDING  the next step follows when the body was read or the job that
+ *                 was posted is done
+ *     another     the request is refused for this reason
  */
-typedef at_verdict_e (*ngx_at_endpoint_step_pt)(ngx_http_request_t *r,
-    ngx_at_endpoint_request_t *call);
+typedef at_verdict_e (*ngx_at_step_pt)(ngx_at_endpoint_request_t *er);
 
-void ngx_at_endpoint_request_run(ngx_http_request_t *r,
-    ngx_at_endpoint_step_pt step, ngx_http_event_handler_pt next);
-void ngx_at_endpoint_request_resume(ngx_http_request_t *r,
-    ngx_at_endpoint_step_pt step, ngx_http_event_handler_pt next);
+/* returns a value for ngx_http_finalize_request() */
+typedef ngx_int_t (*ngx_at_endpoint_refuse_pt)(ngx_at_endpoint_request_t *er,
+    at_verdict_e verdict);
 
-/* the read body is the handler's; the value to return from a content handler */
-ngx_int_t ngx_at_endpoint_request_read_body(ngx_at_endpoint_request_t *call,
-    ngx_http_client_body_handler_pt handler);
+/* ctx->endpoint_request points here; created zeroed in the request's pool */
+struct ngx_at_endpoint_request_s {
+    ngx_http_request_t         *request;
+    ngx_at_ctx_t               *ctx;
+    const ngx_at_main_conf_t   *main_conf;
+    const ngx_at_issuer_t      *issuer;
+    const ngx_at_step_pt       *next_step;
+    ngx_at_endpoint_refuse_pt   refuse;
 
-/* a status, a JSON text, "Cache-Control: no-store" unless cache says else */
-ngx_int_t ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status,
-    const ngx_str_t *json, const char *cache);
+    ngx_at_password_check_t     password_check;
+    at_str_t                    refresh_token;      /* that the client sent */
+    at_str_t                    access_token;       /* that the client sent */
+    at_str_t                    scope;
+    unsigned                    unsupported_grant_type:1;
 
-/* both cookies; grant NULL: they are cleared */
-ngx_int_t ngx_at_set_cookies(ngx_http_request_t *r,
-    const ngx_at_issuer_t *issuer,
-    const ngx_at_grant_t *grant);
+    ngx_at_job_t                job;                /* its data: this struct */
+    at_session_db_t            *sessions;
+    ngx_at_grant_t              grant;
+    at_session_e                session_result;     /* set by the job */
+    at_error_t                  err;                /* set by the job */
+
+    ngx_str_t                   response;           /* JSON */
+    const char                 *cache_control;      /* "no-store" by default */
+};
+
+/* the content handler of an endpoint */
+ngx_int_t ngx_at_endpoint_handle(ngx_http_request_t *r,
+    const ngx_at_step_pt *steps, ngx_at_endpoint_refuse_pt refuse);
+
+/* the usual refuse function: an error of the location's format */
+ngx_int_t ngx_at_endpoint_refuse(ngx_at_endpoint_request_t *er,
+    at_verdict_e verdict);
+
+/* a step: reads the body into memory */
+at_verdict_e ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er);
+
+/* sets er->sessions, valid until the event ends: AT_OK, AT_UNAVAILABLE */
+at_verdict_e ngx_at_endpoint_get_sessions(ngx_at_endpoint_request_t *er);
+
+/* both end a step: AT_PENDING, or why the job was not posted */
+at_verdict_e ngx_at_endpoint_post_signature(ngx_at_endpoint_request_t *er,
+    ngx_at_job_pt work);
+at_verdict_e ngx_at_endpoint_post_write(ngx_at_endpoint_request_t *er,
+    ngx_at_job_pt work);
 
 
 #endif

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A user's tokens, made in a job.
+ * The tokens that an endpoint issues.
  */
 
 #ifndef NGX_AT_GRANT_H
@@ -13,39 +13,48 @@
 #include <ngx_http.h>
 
 #include "core/authz/at_record.h"
-#include "core/base/at_error.h"
 #include "core/base/at_str.h"
+#include "core/base/at_verdict.h"
 #include "core/session/at_session.h"
 
-#include "http/base/ngx_at_issuer.h"
 #include "http/worker/ngx_at_job.h"
 
 
+struct ngx_at_endpoint_request_s;
+
+/* freed and cleansed by a cleanup of the request's pool */
 typedef struct {
-    const ngx_at_issuer_t  *issuer;
-    at_session_db_t        *sessions;
-    at_session_t            session;
-    at_str_t                used;               /* refresh token, or empty */
-    size_t                  max_length;
-    char                   *claims;
-    char                   *access;
-    u_char                 *refresh;
-    int64_t                 now;                /* milliseconds */
-    at_session_e            result;
-    at_error_t              err;
-    unsigned                is_signed:1;
+    at_session_t   session;
+    char          *claims;              /* of the access token, JSON */
+    char          *access_token;        /* NULL until it is signed */
+    u_char        *refresh_token;       /* issuer->refresh_length bytes */
+    int64_t        now;                 /* milliseconds */
 } ngx_at_grant_t;
 
-/* NGX_OK, with a cleanup in the request's pool; NGX_ERROR */
-ngx_int_t ngx_at_grant_user(ngx_http_request_t *r,
-    ngx_at_grant_t *grant, const at_user_record_t *user);
-ngx_int_t ngx_at_grant_client(ngx_http_request_t *r,
-    ngx_at_grant_t *grant, at_str_t client, at_str_t audience);
+/*
+ * Fill er->grant with all but the access token: AT_OK, AT_FAILED.  A user gets
+ * a refresh token, too, and er->sessions must be set.
+ */
+at_verdict_e ngx_at_grant_user(struct ngx_at_endpoint_request_s *er,
+    const at_user_record_t *user);
+at_verdict_e ngx_at_grant_client(struct ngx_at_endpoint_request_s *er,
+    at_str_t client, at_str_t audience);
 
-/* the work of a job, whose data is the grant: its two halves, and both */
+/*
+ * Work of a job.  The session is new, or that of er->refresh_token, which is
+ * then replaced.  The access token must not be sent unless the session was
+ * stored.
+ */
 void ngx_at_grant_sign(ngx_at_job_t *job);
 void ngx_at_grant_store(ngx_at_job_t *job);
 void ngx_at_grant_sign_and_store(ngx_at_job_t *job);
+
+/* steps: the results of the jobs above, which they log if the jobs failed */
+at_verdict_e ngx_at_grant_check_signature(
+    struct ngx_at_endpoint_request_s *er);
+at_verdict_e ngx_at_grant_check_session(struct ngx_at_endpoint_request_s *er);
+
+at_verdict_e ngx_at_session_verdict(at_session_e result);
 
 
 #endif

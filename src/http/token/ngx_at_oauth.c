@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * "auth_token_oauth": the token endpoint of RFC 6749, for the clients of the
- * store and their own grant alone (section 4.4).  It answers as the RFC says,
- * not as the rest of the module does.
+ * "auth_token_oauth": the token endpoint of RFC 6749, for client credentials
+ * grants (section 4.4) of clients of the store.  Refusals are those of section
+ * 5.2.
  */
 
 #include <ngx_config.h>
@@ -13,10 +13,9 @@
 
 #include "core/authz/at_issuer.h"
 #include "core/authz/at_record.h"
+#include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
 #include "core/base/at_str.h"
-#include "core/base/at_verdict.h"
-#include "core/base/at_crypto.h"
 #include "core/json/at_fields.h"
 
 #include "http/access/ngx_at_password.h"
@@ -27,106 +26,89 @@
 #include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
-#include "http/worker/ngx_at_job.h"
+#include "http/token/ngx_at_reply.h"
 
 
-typedef enum {
+enum {
     NGX_AT_OAUTH_GRANT_TYPE = 0,
     NGX_AT_OAUTH_CLIENT_ID,
     NGX_AT_OAUTH_CLIENT_SECRET,
     NGX_AT_OAUTH_SCOPE,
     NGX_AT_OAUTH_FIELDS
-} ngx_at_oauth_field_e;
-
-typedef enum {
-    NGX_AT_OAUTH_OK = 0,
-    NGX_AT_OAUTH_PENDING,
-    NGX_AT_INVALID_REQUEST,
-    NGX_AT_INVALID_CLIENT,
-    NGX_AT_INVALID_SCOPE,
-    NGX_AT_UNSUPPORTED_GRANT,
-    NGX_AT_OAUTH_TOO_MANY,
-    NGX_AT_OAUTH_FAILED
-} ngx_at_oauth_error_e;
-
-
-static void ngx_at_oauth_body(ngx_http_request_t *r);
-static void ngx_at_oauth_checked(ngx_http_request_t *r);
-static void ngx_at_oauth_granted(ngx_http_request_t *r);
-
-
-static const at_str_t
-    ngx_at_oauth_names[NGX_AT_OAUTH_FIELDS] =
-{
-    at_str("grant_type"), at_str("client_id"), at_str("client_secret"),
-    at_str("scope")
 };
 
-/* RFC 6749 section 5.2 */
-
-static const struct {
-    ngx_uint_t   status;
-    ngx_str_t    json;
-} ngx_at_oauth_errors[] = {
-
-    [NGX_AT_INVALID_REQUEST] =
-        { 400, ngx_string("{\"error\":\"invalid_request\"}") },
-    [NGX_AT_INVALID_CLIENT] =
-        { 401, ngx_string("{\"error\":\"invalid_client\"}") },
-    [NGX_AT_INVALID_SCOPE] =
-        { 400, ngx_string("{\"error\":\"invalid_scope\"}") },
-    [NGX_AT_UNSUPPORTED_GRANT] =
-        { 400, ngx_string("{\"error\":\"unsupported_grant_type\"}") },
-    [NGX_AT_OAUTH_TOO_MANY] =
-        { 429, ngx_string("{\"error\":\"temporarily_unavailable\"}") },
-    [NGX_AT_OAUTH_FAILED] =
-        { 503, ngx_string("{\"error\":\"temporarily_unavailable\"}") }
-};
+typedef struct {
+    ngx_uint_t  status;
+    ngx_str_t   name;
+    ngx_str_t   json;
+} ngx_at_oauth_error_t;
 
 
 /* --- refusals ------------------------------------------------------------ */
 
 
-static ngx_at_oauth_error_e
-ngx_at_oauth_error_from_verdict(at_verdict_e verdict)
+#define NGX_AT_OAUTH_ERROR(status, name)                                      \
+    { status, ngx_string(name), ngx_string("{\"error\":\"" name "\"}") }
+
+
+static const ngx_at_oauth_error_t *
+ngx_at_oauth_error(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 {
+    static const ngx_at_oauth_error_t  invalid_request =
+        NGX_AT_OAUTH_ERROR(400, "invalid_request");
+    static const ngx_at_oauth_error_t  unsupported_grant_type =
+        NGX_AT_OAUTH_ERROR(400, "unsupported_grant_type");
+    static const ngx_at_oauth_error_t  invalid_client =
+        NGX_AT_OAUTH_ERROR(401, "invalid_client");
+    static const ngx_at_oauth_error_t  invalid_scope =
+        NGX_AT_OAUTH_ERROR(400, "invalid_scope");
+    static const ngx_at_oauth_error_t  too_many_requests =
+        NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable");
+    static const ngx_at_oauth_error_t  unavailable =
+        NGX_AT_OAUTH_ERROR(503, "temporarily_unavailable");
+
     switch (verdict) {
 
-    case AT_OK:
-        return NGX_AT_OAUTH_OK;
+    case AT_BAD_BODY:
+        return er->unsupported_grant_type ? &unsupported_grant_type
+                                          : &invalid_request;
+    case AT_LARGE_BODY:
+    case AT_BAD_CONTENT_TYPE:
+    case AT_SEVERAL_CREDENTIALS:
+        return &invalid_request;
 
-    case AT_PENDING:
-        return NGX_AT_OAUTH_PENDING;
-
+    case AT_NO_CREDENTIAL:
+    case AT_BAD_BASIC:
     case AT_UNKNOWN_CLIENT:
     case AT_WRONG_PASSWORD:
     case AT_DISABLED_CLIENT:
     case AT_CLIENT_ISSUER_MISMATCH:
-        return NGX_AT_INVALID_CLIENT;
+        return &invalid_client;
+
+    case AT_INSUFFICIENT_SCOPE:
+        return &invalid_scope;
 
     case AT_THROTTLED:
     case AT_BUSY:
-        return NGX_AT_OAUTH_TOO_MANY;
+        return &too_many_requests;
 
     default:
-        return NGX_AT_OAUTH_FAILED;
+        return &unavailable;
     }
 }
 
 
 static ngx_int_t
-ngx_at_oauth_headers(ngx_http_request_t *r,
-    ngx_at_endpoint_request_t *call, ngx_uint_t status)
+ngx_at_oauth_add_headers(ngx_at_endpoint_request_t *er, ngx_uint_t status)
 {
     u_char           *p;
     time_t            wait;
     ngx_str_t         value;
     const ngx_str_t  *realm;
 
-    realm = &call->ctx->conf->realm;
-    wait = call->ctx->retry_at - ngx_time();
+    realm = &er->ctx->conf->realm;
 
-    p = ngx_pnalloc(r->pool, realm->len + NGX_TIME_T_LEN
+    p = ngx_pnalloc(er->request->pool, realm->len + NGX_TIME_T_LEN
                              + sizeof("Basic realm=\"\", charset=\"UTF-8\""));
     if (p == NULL) {
         return NGX_ERROR;
@@ -140,15 +122,14 @@ ngx_at_oauth_headers(ngx_http_request_t *r,
         value.len = ngx_sprintf(p, "Basic realm=\"%V\", charset=\"UTF-8\"",
                                 realm)
                     - p;
-        return ngx_at_add_header(r, "WWW-Authenticate", &value);
+        return ngx_at_add_header(er->request, "WWW-Authenticate", &value);
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
-        value.len = ngx_sprintf(p, "%T", wait > 0 ? wait : 1) - p;
-        return ngx_at_add_header(r, "Retry-After", &value);
-
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        ngx_str_set(&value, "1");
-        return ngx_at_add_header(r, "Retry-After", &value);
+        wait = status == NGX_HTTP_TOO_MANY_REQUESTS ? er->ctx->retry_at
+                                                      - ngx_time() : 1;
+        value.len = ngx_sprintf(p, "%T", wait > 0 ? wait : 1) - p;
+        return ngx_at_add_header(er->request, "Retry-After", &value);
 
     default:
         return NGX_OK;
@@ -156,241 +137,167 @@ ngx_at_oauth_headers(ngx_http_request_t *r,
 }
 
 
-/* the log has the reason; the client, one of the errors of the RFC */
+/* the reason is logged; the client gets one of the errors of the RFC */
 
 static ngx_int_t
-ngx_at_oauth_refuse(ngx_at_endpoint_request_t *call,
-    ngx_at_oauth_error_e error, at_verdict_e verdict)
+ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 {
-    ngx_str_t            json;
-    ngx_uint_t           status, level;
-    ngx_http_request_t  *r;
-
-    r = call->request;
-    status = ngx_at_oauth_errors[error].status;
-    json = ngx_at_oauth_errors[error].json;
-
-    level = status == NGX_HTTP_SERVICE_UNAVAILABLE ? NGX_LOG_ERR
-                                                   : NGX_LOG_INFO;
-
-    ngx_log_error(level, r->connection->log, 0, "auth_token: %ui %V, reason: %s",
-                  status, &json, at_verdict_info(verdict)->reason.data);
-
-    if (ngx_at_oauth_headers(r, call, status) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_at_reply(r, status, &json, "no-store");
-}
-
-
-ngx_int_t
-ngx_at_oauth_handler(ngx_http_request_t *r)
-{
-    ngx_int_t                   rc;
-    at_verdict_e                verdict;
-    ngx_at_endpoint_request_t  *call;
-
-    call = ngx_at_endpoint_request_create(r);
-    if (call == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    verdict = ngx_at_request_check_headers(r, call->ctx,
-                                         "application/x-www-form-urlencoded");
-    if (verdict == AT_OK) {
-        return ngx_at_endpoint_request_read_body(call, ngx_at_oauth_body);
-    }
+    ngx_uint_t                   level;
+    const ngx_at_oauth_error_t  *error;
 
     if (verdict == AT_BAD_METHOD || verdict == AT_ORIGIN_NOT_ALLOWED) {
-        return ngx_at_endpoint_request_refuse(call, verdict);
+        return ngx_at_endpoint_refuse(er, verdict);
     }
 
-    rc = ngx_http_discard_request_body(r);
+    error = ngx_at_oauth_error(er, verdict);
+    level = error->status == NGX_HTTP_SERVICE_UNAVAILABLE ? NGX_LOG_ERR
+                                                          : NGX_LOG_INFO;
 
-    return rc == NGX_OK ? ngx_at_oauth_refuse(call,
-                                              NGX_AT_INVALID_REQUEST,
-                                              verdict)
-                        : rc;
+    ngx_log_error(level, er->request->connection->log, 0,
+                  "auth_token: %ui %V, reason: %s", error->status,
+                  &error->name, at_verdict_info(verdict)->reason.data);
+
+    if (ngx_at_oauth_add_headers(er, error->status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_at_reply(er->request, error->status, &error->json, "no-store");
 }
 
 
-/* --- the request --------------------------------------------------------- */
+/* --- the client ---------------------------------------------------------- */
 
 
 /*
- * RFC 6749 section 2.3.1: both halves are encoded as in a form, and then as
- * RFC 7617 says.  A client uses one way to tell who it is.
+ * RFC 6749 section 2.3.1: id and secret are form-encoded before they are put
+ * into the credential of RFC 7617.  A request uses one method only.
  */
 
-static ngx_int_t
-ngx_at_oauth_basic(ngx_http_request_t *r, at_str_t values[NGX_AT_OAUTH_FIELDS])
+static at_verdict_e
+ngx_at_oauth_read_basic(ngx_http_request_t *r,
+    at_str_t values[NGX_AT_OAUTH_FIELDS])
 {
-    char        *buf, *plain;
-    size_t       len, n;
-    at_str_t     user, password;
-    ngx_str_t    credential;
+    char       *buf, *plain;
+    size_t      n, id_len, secret_len;
+    at_str_t    user, password, id;
+    ngx_str_t   credential;
 
     if (ngx_at_find_header(r, "authorization") == NULL) {
-        return NGX_OK;
+        return AT_OK;
     }
 
     if (values[NGX_AT_OAUTH_CLIENT_SECRET].data
         || ngx_at_read_basic(r, &credential) != 1)
     {
-        return NGX_DECLINED;
+        return AT_SEVERAL_CREDENTIALS;
     }
 
     n = credential.len > AT_HEADER_BASIC_MAX ? 1 : credential.len;
     buf = ngx_pnalloc(r->pool, n * 2);
     if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (at_header_basic_decode(ngx_at_view(credential), buf,
-                               &user, &password)
-        != 0)
-    {
-        return NGX_ABORT;
+        return AT_FAILED;
     }
 
     plain = buf + n;
 
-    if (at_fields_decode(plain, &len, user) != 0) {
-        return NGX_ABORT;
-    }
-
-    user = (at_str_t) { plain, len };
-    plain += len;
-
-    if (at_fields_decode(plain, &len, password) != 0) {
-        return NGX_ABORT;
-    }
-
-    if (values[NGX_AT_OAUTH_CLIENT_ID].len
-        && !at_str_equal(values[NGX_AT_OAUTH_CLIENT_ID], user))
+    if (at_header_basic_decode(ngx_at_view(credential), buf, &user, &password)
+        != 0
+        || at_fields_decode(plain, &id_len, user) != 0
+        || at_fields_decode(plain + id_len, &secret_len, password) != 0)
     {
-        return NGX_DECLINED;
+        return AT_BAD_BASIC;
     }
 
-    values[NGX_AT_OAUTH_CLIENT_ID] = user;
-    values[NGX_AT_OAUTH_CLIENT_SECRET] = (at_str_t) { plain, len };
     at_crypto_cleanse(buf, n);
 
-    return NGX_OK;
+    id = (at_str_t) { plain, id_len };
+
+    if (values[NGX_AT_OAUTH_CLIENT_ID].len
+        && !at_str_equal(values[NGX_AT_OAUTH_CLIENT_ID], id))
+    {
+        return AT_SEVERAL_CREDENTIALS;
+    }
+
+    values[NGX_AT_OAUTH_CLIENT_ID] = id;
+    values[NGX_AT_OAUTH_CLIENT_SECRET] = (at_str_t) { plain + id_len,
+                                                      secret_len };
+    return AT_OK;
 }
 
 
-static ngx_at_oauth_error_e
-ngx_at_oauth_read(ngx_http_request_t *r,
-    ngx_at_endpoint_request_t *call, at_verdict_e *verdict)
+static at_verdict_e
+ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
 {
-    char     *buf;
-    at_str_t  body, values[NGX_AT_OAUTH_FIELDS];
+    static const at_str_t  names[NGX_AT_OAUTH_FIELDS] = {
+        at_str("grant_type"), at_str("client_id"), at_str("client_secret"),
+        at_str("scope")
+    };
 
-    *verdict = ngx_at_get_body(r, &body);
+    char          *buf;
+    at_str_t       body, values[NGX_AT_OAUTH_FIELDS];
+    at_fields_e    rc;
+    at_verdict_e   verdict;
 
-    if (*verdict == AT_LARGE_BODY) {
-        return NGX_AT_INVALID_REQUEST;
+    verdict = ngx_at_get_body(er->request, &body);
+
+    if (verdict != AT_OK) {
+        return verdict;
     }
 
-    buf = ngx_pnalloc(r->pool, body.len + 1);
-
-    if (*verdict != AT_OK || buf == NULL) {
-        *verdict = AT_FAILED;
-        return NGX_AT_OAUTH_FAILED;
+    buf = ngx_pnalloc(er->request->pool, body.len + 1);
+    if (buf == NULL) {
+        return AT_FAILED;
     }
 
-    *verdict = AT_BAD_BODY;
-
-    if (at_fields_from_form(values, ngx_at_oauth_names,
-                            NGX_AT_OAUTH_FIELDS, body, buf)
-        != AT_FIELDS_OK)
-    {
-        return NGX_AT_INVALID_REQUEST;
-    }
-
+    rc = at_fields_from_form(values, names, NGX_AT_OAUTH_FIELDS, body, buf);
     at_crypto_cleanse((void *) (uintptr_t) body.data, body.len);
 
-    if (values[NGX_AT_OAUTH_GRANT_TYPE].len == 0) {
-        return NGX_AT_INVALID_REQUEST;
+    if (rc != AT_FIELDS_OK || values[NGX_AT_OAUTH_GRANT_TYPE].len == 0) {
+        return AT_BAD_BODY;
     }
 
     if (!at_str_equal(values[NGX_AT_OAUTH_GRANT_TYPE],
                       at_str("client_credentials")))
     {
-        return NGX_AT_UNSUPPORTED_GRANT;
+        er->unsupported_grant_type = 1;
+        return AT_BAD_BODY;
     }
 
-    switch (ngx_at_oauth_basic(r, values)) {
+    verdict = ngx_at_oauth_read_basic(er->request, values);
 
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        return NGX_AT_INVALID_REQUEST;
-
-    case NGX_ABORT:
-        *verdict = AT_BAD_BASIC;
-        return NGX_AT_INVALID_CLIENT;
-
-    default:
-        *verdict = AT_FAILED;
-        return NGX_AT_OAUTH_FAILED;
+    if (verdict != AT_OK) {
+        return verdict;
     }
 
     if (values[NGX_AT_OAUTH_CLIENT_ID].len == 0
         || values[NGX_AT_OAUTH_CLIENT_SECRET].len == 0)
     {
-        *verdict = AT_NO_CREDENTIAL;
-        return NGX_AT_INVALID_CLIENT;
+        return AT_NO_CREDENTIAL;
     }
 
-    call->check.client = 1;
-    call->check.issuer = call->issuer;
-    call->check.only_issuer = call->ctx->conf->only_issuer;
-    call->check.name = values[NGX_AT_OAUTH_CLIENT_ID];
-    call->check.secret = values[NGX_AT_OAUTH_CLIENT_SECRET];
-    call->scope = values[NGX_AT_OAUTH_SCOPE];
+    er->scope = values[NGX_AT_OAUTH_SCOPE];
 
-    return NGX_AT_OAUTH_OK;
+    er->password_check.client = 1;
+    er->password_check.issuer = er->issuer;
+    er->password_check.only_issuer = er->ctx->conf->only_issuer;
+    er->password_check.name = values[NGX_AT_OAUTH_CLIENT_ID];
+    er->password_check.secret = values[NGX_AT_OAUTH_CLIENT_SECRET];
+
+    return ngx_at_password_check_start(er->request, er->ctx,
+                                       &er->password_check);
 }
 
 
-static void
-ngx_at_oauth_body(ngx_http_request_t *r)
-{
-    at_verdict_e                verdict;
-    ngx_at_endpoint_request_t  *call;
-    ngx_at_oauth_error_e        error;
-
-    call = ngx_at_find_ctx(r)->endpoint_request;
-    r->write_event_handler = ngx_at_oauth_checked;
-
-    error = ngx_at_oauth_read(r, call, &verdict);
-
-    if (error == NGX_AT_OAUTH_OK) {
-        verdict = ngx_at_password_check_start(r, call->ctx, &call->check);
-        error = ngx_at_oauth_error_from_verdict(verdict);
-    }
-
-    if (error != NGX_AT_OAUTH_PENDING) {
-        ngx_http_finalize_request(r,
-                                  ngx_at_oauth_refuse(call, error, verdict));
-    }
-}
-
-
-/* --- the token ----------------------------------------------------------- */
+/* --- the access token ---------------------------------------------------- */
 
 
 static ngx_uint_t
-ngx_at_has_audience(const at_issuer_t *demands, at_str_t audience)
+ngx_at_is_audience(const at_issuer_t *issuer, at_str_t text)
 {
     size_t  i;
 
-    for (i = 0; i < demands->n_audiences; i++) {
-        if (at_str_equal(demands->audiences[i], audience)) {
+    for (i = 0; i < issuer->n_audiences; i++) {
+        if (at_str_equal(issuer->audiences[i], text)) {
             return 1;
         }
     }
@@ -400,171 +307,133 @@ ngx_at_has_audience(const at_issuer_t *demands, at_str_t audience)
 
 
 /*
- * "api://ID/.default": ID is an audience of the block, or the client itself.
- * None is the first audience.  *audience is a view of the scope, or of the block.
+ * Without a scope the audience is the first one of the issuer block or, with
+ * "audience clients", api://CLIENT.  A scope is "AUDIENCE/.default", where
+ * AUDIENCE is one of the block, perhaps with "api://" before it; or
+ * "api://CLIENT/.default", which is the same as no scope.
  */
 
-static ngx_int_t
-ngx_at_oauth_audience(ngx_pool_t *pool,
-    const at_issuer_t *demands, at_str_t scope, at_str_t client,
-    at_str_t *audience)
+static at_verdict_e
+ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
+    at_str_t scope, at_str_t client, at_str_t *audience)
 {
-    at_str_t   id, head = at_str("api://"), tail = at_str("/.default");
-    ngx_str_t  name;
+    u_char    *p;
+    at_str_t   id, prefix = at_str("api://"), suffix = at_str("/.default");
 
-    if (demands->n_audiences) {
-        *audience = demands->audiences[0];
+    if (issuer->n_audiences) {
+        *audience = issuer->audiences[0];
 
     } else {
-        name = ngx_at_from_view(client);
-        audience->len = head.len + client.len;
-        audience->data = ngx_pnalloc(pool, audience->len);
-
-        if (audience->data == NULL) {
-            return NGX_ERROR;
+        p = ngx_pnalloc(pool, prefix.len + client.len);
+        if (p == NULL) {
+            return AT_FAILED;
         }
 
-        (void) ngx_sprintf((u_char *) (uintptr_t) audience->data, "%s%V",
-                           head.data, &name);
+        *audience = (at_str_t) { (char *) p, prefix.len + client.len };
+        p = ngx_cpymem(p, prefix.data, prefix.len);
+        ngx_memcpy(p, client.data, client.len);
     }
 
     if (scope.len == 0) {
-        return NGX_OK;
+        return AT_OK;
     }
 
-    if (scope.len <= head.len + tail.len
-        || ngx_memcmp(scope.data, head.data, head.len) != 0
-        || ngx_memcmp(scope.data + scope.len - tail.len, tail.data, tail.len)
+    if (scope.len <= prefix.len + suffix.len
+        || ngx_memcmp(scope.data, prefix.data, prefix.len) != 0
+        || ngx_memcmp(scope.data + scope.len - suffix.len, suffix.data,
+                      suffix.len)
            != 0)
     {
-        return NGX_DECLINED;
+        return AT_INSUFFICIENT_SCOPE;
     }
 
-    scope.len -= tail.len;
-    id = (at_str_t) { scope.data + head.len, scope.len - head.len };
+    scope.len -= suffix.len;
+    id = (at_str_t) { scope.data + prefix.len, scope.len - prefix.len };
 
-    if (ngx_at_has_audience(demands, scope)) {
+    if (ngx_at_is_audience(issuer, scope)) {
         *audience = scope;
-        return NGX_OK;
+        return AT_OK;
     }
 
-    if (ngx_at_has_audience(demands, id)) {
+    if (ngx_at_is_audience(issuer, id)) {
         *audience = id;
-        return NGX_OK;
+        return AT_OK;
     }
 
-    return at_str_equal_nocase(id, client) ? NGX_OK : NGX_DECLINED;
+    return at_str_equal_nocase(id, client) ? AT_OK : AT_INSUFFICIENT_SCOPE;
 }
 
 
-static ngx_at_oauth_error_e
-ngx_at_oauth_grant(ngx_http_request_t *r,
-    ngx_at_endpoint_request_t *call, at_verdict_e *verdict)
+static at_verdict_e
+ngx_at_oauth_sign(ngx_at_endpoint_request_t *er)
 {
     at_str_t            audience;
-    ngx_int_t           rc;
+    at_verdict_e        verdict;
     at_client_record_t  client;
 
-    *verdict = ngx_at_password_check_finish_client(r, call->ctx, &call->check,
-                                                   &call->ctx->identity_storage, &client);
-    if (*verdict != AT_OK) {
-        return ngx_at_oauth_error_from_verdict(*verdict);
+    verdict = ngx_at_password_check_finish_client(er->request, er->ctx,
+                                                  &er->password_check,
+                                                  &er->ctx->identity_storage,
+                                                  &client);
+    if (verdict == AT_OK) {
+        verdict = ngx_at_oauth_audience(er->request->pool,
+                                        &er->issuer->requirements, er->scope,
+                                        client.id, &audience);
     }
 
-    rc = ngx_at_oauth_audience(r->pool, &call->issuer->requirements,
-                               call->scope, client.id, &audience);
-    if (rc == NGX_DECLINED) {
-        *verdict = AT_INSUFFICIENT_SCOPE;
-        return NGX_AT_INVALID_SCOPE;
+    if (verdict == AT_OK) {
+        verdict = ngx_at_grant_client(er, client.id, audience);
     }
 
-    *verdict = AT_FAILED;
-    call->grant.issuer = call->issuer;
-
-    if (rc != NGX_OK
-        || ngx_at_grant_client(r, &call->grant, client.id,
-                               audience)
-           != NGX_OK)
-    {
-        return NGX_AT_OAUTH_FAILED;
-    }
-
-    call->job.request = r;
-    call->job.data = &call->grant;
-    call->job.work = ngx_at_grant_sign;
-
-    return ngx_at_job_post_signature(&call->job) == NGX_OK
-           ? NGX_AT_OAUTH_PENDING
-           : NGX_AT_OAUTH_FAILED;
+    return verdict == AT_OK
+           ? ngx_at_endpoint_post_signature(er, ngx_at_grant_sign) : verdict;
 }
 
 
-static void
-ngx_at_oauth_checked(ngx_http_request_t *r)
-{
-    at_verdict_e                verdict;
-    ngx_at_endpoint_request_t  *call;
-    ngx_at_oauth_error_e        error;
+/* RFC 6749 section 5.1 */
 
-    call = ngx_at_find_ctx(r)->endpoint_request;
-
-    if (ngx_at_endpoint_request_is_busy(call)) {
-        return;
-    }
-
-    r->write_event_handler = ngx_at_oauth_granted;
-
-    error = ngx_at_oauth_grant(r, call, &verdict);
-
-    if (error != NGX_AT_OAUTH_PENDING) {
-        ngx_http_finalize_request(r,
-                                  ngx_at_oauth_refuse(call, error, verdict));
-    }
-}
-
-
-static ngx_int_t
-ngx_at_oauth_answer(ngx_http_request_t *r, ngx_at_endpoint_request_t *call)
+static at_verdict_e
+ngx_at_oauth_set_response(ngx_at_endpoint_request_t *er)
 {
     u_char     *p;
-    ngx_str_t   json, pragma = ngx_string("no-cache");
+    ngx_str_t   no_cache = ngx_string("no-cache");
 
-    if (!call->grant.is_signed) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "auth_token: no token was signed: %s",
-                      call->grant.err.text);
-        return ngx_at_oauth_refuse(call, NGX_AT_OAUTH_FAILED, AT_FAILED);
+    p = ngx_pnalloc(er->request->pool,
+                    ngx_strlen(er->grant.access_token) + NGX_TIME_T_LEN
+                    + sizeof("{\"access_token\":\"\",\"token_type\":"
+                             "\"Bearer\",\"expires_in\":}"));
+
+    if (p == NULL
+        || ngx_at_add_header(er->request, "Pragma", &no_cache) != NGX_OK)
+    {
+        return AT_FAILED;
     }
 
-    p = ngx_pnalloc(r->pool, ngx_strlen(call->grant.access) + NGX_TIME_T_LEN
-                             + sizeof("{\"access_token\":\"\",\"token_type\":"
-                                      "\"Bearer\",\"expires_in\":}"));
-    if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    er->response.data = p;
+    er->response.len = ngx_sprintf(p, "{\"access_token\":\"%s\","
+                                   "\"token_type\":\"Bearer\","
+                                   "\"expires_in\":%T}",
+                                   er->grant.access_token,
+                                   er->issuer->access_expires)
+                       - p;
 
-    json.data = p;
-    json.len = ngx_sprintf(p, "{\"access_token\":\"%s\",\"token_type\":"
-                           "\"Bearer\",\"expires_in\":%T}",
-                           call->grant.access, call->issuer->access_expires)
-               - p;
-
-    if (ngx_at_add_header(r, "Pragma", &pragma) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_at_reply(r, NGX_HTTP_OK, &json, "no-store");
+    return AT_OK;
 }
 
 
-static void
-ngx_at_oauth_granted(ngx_http_request_t *r)
+static const ngx_at_step_pt  ngx_at_oauth_steps[] = {
+    ngx_at_check_form_post,
+    ngx_at_endpoint_read_body,
+    ngx_at_oauth_check_client,
+    ngx_at_oauth_sign,
+    ngx_at_grant_check_signature,
+    ngx_at_oauth_set_response,
+    NULL
+};
+
+
+ngx_int_t
+ngx_at_oauth_handler(ngx_http_request_t *r)
 {
-    ngx_at_endpoint_request_t  *call;
-
-    call = ngx_at_find_ctx(r)->endpoint_request;
-
-    if (!ngx_at_endpoint_request_is_busy(call)) {
-        ngx_http_finalize_request(r, ngx_at_oauth_answer(r, call));
-    }
+    return ngx_at_endpoint_handle(r, ngx_at_oauth_steps, ngx_at_oauth_refuse);
 }

@@ -1,0 +1,263 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "http/token/ngx_at_grant.h"
+
+#include "core/base/at_crypto.h"
+#include "core/base/at_error.h"
+#include "core/jose/at_key.h"
+#include "core/jose/at_mint.h"
+#include "core/session/at_token_claims.h"
+
+#include "http/base/ngx_at_str.h"
+#include "http/base/ngx_at_time.h"
+#include "http/keys/ngx_at_signing_key.h"
+#include "http/token/ngx_at_endpoint_request.h"
+
+
+static void
+ngx_at_grant_free(void *data)
+{
+    ngx_at_endpoint_request_t *er = data;
+
+    at_mint_text_free(er->grant.claims);
+    at_mint_text_free(er->grant.access_token);
+
+    if (er->grant.refresh_token) {
+        at_crypto_cleanse(er->grant.refresh_token, er->issuer->refresh_length);
+    }
+}
+
+
+static ngx_int_t
+ngx_at_grant_init(ngx_at_endpoint_request_t *er, at_token_claims_t *common,
+    at_str_t audience)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(er->request->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_at_grant_free;
+    cln->data = er;
+
+    er->grant.now = ngx_at_now();
+
+    common->issuer = er->issuer->requirements.issuers[0];
+    common->audience = audience;
+    common->issued = ngx_time();
+    common->expires = ngx_time() + er->issuer->access_expires;
+
+    return NGX_OK;
+}
+
+
+at_verdict_e
+ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
+{
+    u_char             *name;
+    ngx_pool_t         *pool;
+    ngx_at_grant_t     *grant;
+    at_token_claims_t   common;
+    at_user_record_t    copy;
+
+    grant = &er->grant;
+    pool = er->request->pool;
+
+    if (ngx_at_grant_init(er, &common, er->issuer->requirements.audiences[0])
+        != NGX_OK)
+    {
+        return AT_FAILED;
+    }
+
+    copy = *user;
+
+    if (copy.id.len == 0) {
+        copy.id = copy.username;
+    }
+
+    name = ngx_pnalloc(pool, user->username.len + 1);
+    grant->refresh_token = ngx_pnalloc(pool, er->issuer->refresh_length);
+    grant->claims = at_token_claims_user(&common, &copy);
+
+    if (name == NULL || grant->refresh_token == NULL || grant->claims == NULL
+        || at_random_text((char *) grant->refresh_token,
+                          er->issuer->refresh_length)
+           != 0
+        || at_session_password_tag(er->sessions, grant->session.mark,
+                                   user->password)
+           != 0)
+    {
+        return AT_FAILED;
+    }
+
+    ngx_memcpy(name, user->username.data, user->username.len);
+
+    grant->session.user = (at_str_t) { (char *) name, user->username.len };
+    grant->session.issuer = ngx_at_view(er->issuer->name);
+
+    return AT_OK;
+}
+
+
+at_verdict_e
+ngx_at_grant_client(ngx_at_endpoint_request_t *er, at_str_t client,
+    at_str_t audience)
+{
+    at_token_claims_t  common;
+
+    if (ngx_at_grant_init(er, &common, audience) != NGX_OK) {
+        return AT_FAILED;
+    }
+
+    er->grant.claims = at_token_claims_client(&common, client);
+
+    return er->grant.claims ? AT_OK : AT_FAILED;
+}
+
+
+/* --- in a thread --------------------------------------------------------- */
+
+
+void
+ngx_at_grant_sign(ngx_at_job_t *job)
+{
+    ngx_at_endpoint_request_t *er = job->data;
+
+    char                  *token;
+    at_str_t               claims, kid;
+    ngx_at_signing_key_t  *key;
+
+    key = er->issuer->signing_keys.elts;
+
+    claims.data = er->grant.claims;
+    claims.len = ngx_strlen(claims.data);
+    kid.data = key->name;
+    kid.len = ngx_strlen(kid.data);
+
+    token = at_mint_sign(key->mint, AT_RS256, kid, claims, &er->err);
+
+    if (token && ngx_strlen(token) > er->main_conf->max_length) {
+        (void) at_error(&er->err, "the access token has %zu bytes, more than "
+                        "\"auth_token_max_length\": its scopes are too many",
+                        ngx_strlen(token));
+        at_mint_text_free(token);
+        token = NULL;
+    }
+
+    er->grant.access_token = token;
+}
+
+
+void
+ngx_at_grant_store(ngx_at_job_t *job)
+{
+    ngx_at_endpoint_request_t *er = job->data;
+
+    int64_t                  now;
+    at_session_token_pair_t  pair;
+    const ngx_at_issuer_t   *issuer;
+
+    issuer = er->issuer;
+    now = er->grant.now;
+
+    pair.refresh.data = (char *) er->grant.refresh_token;
+    pair.refresh.len = issuer->refresh_length;
+    pair.refresh_expires = now + issuer->refresh_expires * 1000;
+    pair.access.data = er->grant.access_token;
+    pair.access.len = ngx_strlen(er->grant.access_token);
+    pair.access_expires = now + issuer->access_expires * 1000;
+
+    er->session_result = er->refresh_token.len
+                         ? at_session_rotate(er->sessions, er->refresh_token,
+                                             &pair, now,
+                                             issuer->refresh_grace, &er->err)
+                         : at_session_create(er->sessions, &er->grant.session,
+                                             &pair, now, &er->err);
+}
+
+
+void
+ngx_at_grant_sign_and_store(ngx_at_job_t *job)
+{
+    ngx_at_endpoint_request_t *er = job->data;
+
+    ngx_at_grant_sign(job);
+
+    if (er->grant.access_token) {
+        ngx_at_grant_store(job);
+    }
+}
+
+
+/* --- results ------------------------------------------------------------- */
+
+
+at_verdict_e
+ngx_at_grant_check_signature(ngx_at_endpoint_request_t *er)
+{
+    if (er->grant.access_token) {
+        return AT_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, er->request->connection->log, 0,
+                  "auth_token: access token not signed: %s", er->err.text);
+
+    return AT_UNAVAILABLE;
+}
+
+
+at_verdict_e
+ngx_at_session_verdict(at_session_e result)
+{
+    switch (result) {
+
+    case AT_SESSION_OK:
+        return AT_OK;
+
+    case AT_SESSION_UNKNOWN:
+        return AT_UNKNOWN_REFRESH_TOKEN;
+
+    case AT_SESSION_EXPIRED:
+        return AT_EXPIRED_REFRESH_TOKEN;
+
+    case AT_SESSION_USED:
+        return AT_ROTATED_REFRESH_TOKEN;
+
+    case AT_SESSION_REUSED:
+        return AT_REUSED_REFRESH_TOKEN;
+
+    case AT_SESSION_REVOKED:
+        return AT_REVOKED_SESSION;
+
+    default:
+        return AT_UNAVAILABLE;
+    }
+}
+
+
+at_verdict_e
+ngx_at_grant_check_session(ngx_at_endpoint_request_t *er)
+{
+    ngx_str_t     user;
+    at_verdict_e  verdict;
+
+    verdict = ngx_at_session_verdict(er->session_result);
+
+    if (verdict == AT_REUSED_REFRESH_TOKEN) {
+        user = ngx_at_from_view(er->grant.session.user);
+        ngx_log_error(NGX_LOG_WARN, er->request->connection->log, 0,
+                      "auth_token: refresh token reuse detected, "
+                      "session revoked, user: \"%V\"", &user);
+
+    } else if (verdict == AT_UNAVAILABLE) {
+        ngx_log_error(NGX_LOG_ERR, er->request->connection->log, 0,
+                      "auth_token: session not stored: %s", er->err.text);
+    }
+
+    return verdict;
+}

@@ -1,0 +1,153 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "http/token/ngx_at_reply.h"
+
+#include "core/base/at_str.h"
+
+#include "http/base/ngx_at_str.h"
+#include "http/request/ngx_at_header.h"
+
+
+ngx_int_t
+ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status, const ngx_str_t *json,
+    const char *cache_control)
+{
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_str_t    value;
+    ngx_chain_t  out;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    value.data = (u_char *) cache_control;
+    value.len = ngx_strlen(cache_control);
+
+    if (ngx_at_add_header(r, "Cache-Control", &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = json->len;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = json->data;
+    b->last = json->data + json->len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_at_add_cookie(ngx_http_request_t *r, const ngx_str_t *name,
+    at_str_t content, time_t max_age, const ngx_str_t *path)
+{
+    u_char     *p;
+    u_char      date[sizeof("Mon, 28 Sep 1970 06:00:00 GMT")];
+    ngx_str_t   value, text;
+
+    text = ngx_at_from_view(content);
+
+    p = ngx_pnalloc(r->pool, name->len + text.len + path->len + NGX_TIME_T_LEN
+                         + sizeof(date)
+                         + sizeof("=; Max-Age=; Path=; Expires=; HttpOnly; "
+                                  "Secure; SameSite=Strict"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    *ngx_http_time(date, max_age ? ngx_time() + max_age : 0) = '\0';
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%V=%V; Max-Age=%T; Path=%V; Expires=%s; "
+                            "HttpOnly; Secure; SameSite=Strict",
+                            name, &text, max_age, path, date)
+                - p;
+
+    return ngx_at_add_header(r, "Set-Cookie", &value);
+}
+
+
+static at_verdict_e
+ngx_at_add_cookies(ngx_at_endpoint_request_t *er, at_str_t access_token,
+    time_t access_max_age, at_str_t refresh_token, time_t refresh_max_age)
+{
+    ngx_str_t            root = ngx_string("/");
+    ngx_table_elt_t     *first;
+    ngx_http_request_t  *r;
+
+    r = er->request;
+
+    if (ngx_at_add_cookie(r, &er->issuer->access_cookie, access_token,
+                          access_max_age, &root)
+        != NGX_OK)
+    {
+        return AT_FAILED;
+    }
+
+    first = (ngx_table_elt_t *) r->headers_out.headers.last->elts
+            + r->headers_out.headers.last->nelts - 1;
+
+    if (ngx_at_add_cookie(r, &er->issuer->refresh_cookie, refresh_token,
+                          refresh_max_age, &er->issuer->refresh_path)
+        != NGX_OK)
+    {
+        first->hash = 0;    /* both cookies or none */
+        return AT_FAILED;
+    }
+
+    return AT_OK;
+}
+
+
+at_verdict_e
+ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
+{
+    at_str_t                access, refresh;
+    const ngx_at_issuer_t  *issuer;
+
+    issuer = er->issuer;
+
+    access.data = er->grant.access_token;
+    access.len = ngx_strlen(access.data);
+    refresh.data = (char *) er->grant.refresh_token;
+    refresh.len = issuer->refresh_length;
+
+    return ngx_at_add_cookies(er, access, issuer->access_cookie_expires
+                                          ? issuer->access_cookie_expires
+                                          : issuer->access_expires,
+                              refresh, issuer->refresh_expires);
+}
+
+
+at_verdict_e
+ngx_at_clear_cookies(ngx_at_endpoint_request_t *er)
+{
+    at_str_t  empty = { NULL, 0 };
+
+    return ngx_at_add_cookies(er, empty, 0, empty, 0);
+}
