@@ -3,8 +3,9 @@
 BUILD_ROOT = build
 SANITIZE   = 0
 
-# another source tree of nginx than Debian's nginx-dev; a full one has its .c
-# files, and is then configured with the arguments of $(NGINX) all the same
+# The nginx to build for, and its sources.  Debian's nginx-dev has what is needed of
+# them; a complete source tree works as well.  The tree is configured with the
+# arguments of $(NGINX).
 NGINX      = $(or $(shell command -v nginx),/usr/sbin/nginx)
 NGINX_SRC  = /usr/share/nginx/src
 
@@ -30,8 +31,8 @@ LDFLAGS    = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
 ifeq ($(SANITIZE),1)
 BUILD      = $(BUILD_ROOT)/sanitize
-# an overflow of one pool block into the next is seen by the checks of the
-# core alone: nginx's pools are one heap block to the sanitizer
+# AddressSanitizer does not see an overflow inside an nginx pool, which is one heap
+# block.  The unit tests of src/core use malloc() and are fully checked.
 SANFLAGS   = -fsanitize=address,undefined -fno-omit-frame-pointer -O1
 HARDENING  = -fPIC
 else
@@ -40,7 +41,7 @@ SANFLAGS   =
 endif
 
 CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc
-# nginx's own headers do not live up to all of the warnings
+# nginx's own headers cause these warnings
 MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
 CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
 CLI_LIBS    = -ljwt $(CORE_LIBS)
@@ -65,25 +66,27 @@ MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
-.PHONY: all module command deps test unit benchers bench demo demo-stop fuzz \
-        fuzzers lint install clean help
+.PHONY: all module command deps check test unit benchers bench demo demo-stop \
+        fuzz fuzzers lint analyze install clean help
 
 all: module command
 
 help:
 	@echo 'make              build/$(MODULE) and build/auth-token'
 	@echo 'make deps         install what building and testing need (Debian, as root)'
-	@echo 'make demo         build, start nginx with an example API, show it working'
+	@echo 'make demo         build, start nginx with an example API, show requests'
 	@echo 'make demo-stop    stop the nginx of the demo'
+	@echo 'make check        build, unit tests, one behaviour test for each area (2 min)'
 	@echo 'make test         all tests; SANITIZE=1 runs them under ASan and UBSan'
-	@echo 'make bench        its speed, beside others: bench/results.md (10 min)'
-	@echo 'make fuzz         each fuzz target for FUZZ_TIME seconds (10)'
-	@echo 'make lint         static analysis'
-	@echo 'make install      into $$(DESTDIR): module, command, manual page'
+	@echo 'make lint         check the text of the sources'
+	@echo 'make analyze      static analysis by gcc and clang'
+	@echo 'make fuzz         run each fuzz target for FUZZ_TIME seconds (10)'
+	@echo 'make bench        measure speed, also of other servers (10 min)'
+	@echo 'make install      into $$(DESTDIR): module, command, manual page, completion'
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
 
-# the OpenID provider of the tests
+# where the OpenID provider of the tests is installed
 export AT_NODE = $(abspath $(BUILD_ROOT))/node
 
 deps:
@@ -93,14 +96,14 @@ deps:
 
 module: $(BUILD)/$(MODULE)
 
-# nginx's configure wants to write into its tree: work in a copy.  Dynamic
-# modules of the distribution are left out, as nginx-dev has no sources for
-# them; they do not change the signature that nginx compares.
-# a file added or removed is another configuration
+# A file that was added or removed requires another run of configure.
 $(shell mkdir -p $(BUILD) && echo '$(CORE_SRCS) $(HTTP_SRCS)' >$(BUILD)/.sources.new \
     && { cmp -s $(BUILD)/.sources.new $(BUILD)/.sources \
          || cp $(BUILD)/.sources.new $(BUILD)/.sources; })
 
+# nginx's configure writes into its source tree, so it works in a copy.  Dynamic
+# modules of the distribution are left out: nginx-dev has no sources for them, and they
+# do not change the signature that nginx compares when it loads a module.
 $(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 	@rm -rf $(OBJTREE)
 	@mkdir -p $(OBJTREE)
@@ -123,7 +126,7 @@ $(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 $(BUILD)/$(MODULE): $(OBJTREE)/.configured $(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS)
 	@$(MAKE) -C $(OBJTREE) -f objs/Makefile --no-print-directory modules \
 	    >$(OBJTREE)/make.log 2>&1 || { cat $(OBJTREE)/make.log >&2; exit 1; }
-	@cp $(OBJTREE)/objs/$(MODULE) $@.new && mv $@.new $@      # it may be in use
+	@cp $(OBJTREE)/objs/$(MODULE) $@.new && mv $@.new $@      # a running nginx may use it
 
 # --- the command ------------------------------------------------------------
 
@@ -152,9 +155,20 @@ $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libauthtoken.a
 
 unit: $(UNITS)
 
-# the longest first, so that none of them is left over at the end
+# the longest first, so that all processors are busy until the end
 SLOW  = t/store_faults.t t/demo.t t/live.t t/store.t t/config.t
 TESTS = $(SLOW) $(filter-out $(SLOW),$(sort $(wildcard t/*.t))) $(UNITS)
+
+# one behaviour test for each area: access, authorization, each kind of credential,
+# keys, token endpoints, store, command, configuration, documentation
+CHECKS = t/layers.t $(addprefix t/,$(addsuffix .t,token scope address endpoints \
+         api_token basic cookie jwks login refresh logout oauth clients store_cli \
+         errors variables config docs))
+
+check:
+	$(MAKE) -j$(JOBS) all unit
+	AT_BUILD=$(CURDIR)/$(BUILD) AT_NGINX=$(NGINX) \
+	    $(PROVE) -j$(TESTJOBS) $(CHECKS) $(UNITS)
 
 test: deps
 	$(MAKE) -j$(JOBS) all unit fuzzers benchers
@@ -175,14 +189,14 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libauthtoken.a
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) -o $@ $< $(BUILD)/libauthtoken.a $(LDFLAGS) $(CORE_LIBS)
 
-# never sanitized: they go into programs of others
+# never sanitized: they are loaded into other programs
 $(BUILD)/bench/%.so: bench/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
 
 benchers: $(BENCHERS)
 
-# one that is not to be had is left out
+# A server that cannot be installed is left out of the comparison.
 bench:
 	./deps.sh build bench
 	for peer in haproxy apache njs; do ./deps.sh $$peer || true; done
@@ -200,7 +214,7 @@ $(BUILD_ROOT)/fuzz/core/%.o: src/core/%.c $(CORE_HDRS)
 	@mkdir -p $(@D)
 	$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
 
-# a target that includes a source has its functions under other names
+# A fuzz target may include a source file; it then renames the file's functions.
 $(BUILD_ROOT)/fuzz/libauthtoken.a: $(FUZZ_OBJS)
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -215,7 +229,12 @@ fuzzers: $(FUZZERS)
 fuzz: fuzzers
 	./t/fuzz/run $(FUZZ_TIME) $(FUZZERS)
 
+# the text of the sources: seconds
 lint:
+	./t/lint
+
+# what the compilers' analysers find: some minutes
+analyze:
 	$(CC) $(CORE_CFLAGS) -fanalyzer -fsyntax-only $(CORE_SRCS) $(CLI_SRCS)
 	for f in $(CORE_SRCS) $(CLI_SRCS); do \
 	    clang-tidy --quiet --checks=-clang-analyzer-security.insecureAPI.* $$f \

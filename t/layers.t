@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# The rules of the house (style.md), as far as a program can see them, what is
-# installed, and which rows of the list of tests are here.
+# The layout: which folder may include which, where each library is used, what the
+# module exports, what is installed, and that every requirement has its test.
+# t/lint checks the text of the sources.
 
 use v5.36;
 
@@ -97,25 +98,6 @@ for my $row (['jwt.h', 'jose/at_mint.c'], ['crypt.h', 'session/at_password.c'], 
     my $found = grep_in(qr/^\s*#\s*include\s*[<"]\Q$header\E[">]/, @core, @cli, @http);
     is_deeply [grep { !m{\Asrc/core/$place:} } @$found], [], "$header is included by $place alone";
 }
-
-# --- habits -----------------------------------------------------------------
-
-is_deeply grep_in(qr/\b(?:time|gettimeofday|clock_gettime|localtime|gmtime)\s*\(/, @core), [],
-          'src/core has no clock';
-is_deeply grep_in(qr/\b(?:printf|puts|perror|syslog|fprintf|getenv|exit|abort)\s*\(/, @core), [],
-          'src/core has no log, no environment, no end';
-is_deeply grep_in(qr/\b(?:strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|alloca|system|popen)\s*\(/,
-                  @core, @cli), [], 'no function that is never right';
-is_deeply grep_in(qr/[ \t]\z|\t/, @core, @cli, @http), [], 'no tabs, no spaces at ends of lines';
-
-is_deeply [grep { content($_) !~ /SPDX-License-Identifier: BSD-2-Clause$/m }
-           files(qr/\.(?:[ch]|js)\z/, 'src', 't')], [], 'every source says its licence';
-is_deeply grep_in(qr/"resolved"/, files(qr/\.json\z/, 't/provider')), [],
-          'packages come from wherever npm is told to get them';
-is_deeply [grep { content($_) !~ /^#ifndef (\w+_H)\n#define \1\n.*^#endif\s*\z/ms }
-           grep { /\.h\z/ } @core, @cli, @http], [], 'every header is guarded';
-is_deeply [grep { content($_) !~ m{\A(?:#!/usr/bin/perl\n\s*)?# \S} }
-           files(qr/\.t\z/, 't')], [], 'every test says what it tests';
 
 # --- the module -------------------------------------------------------------
 
