@@ -121,12 +121,12 @@ sub write_to ($path, $content) {
 
 # what no command can mend, but a copy
 for my $row (
-    ['data.mdb that was cut', sub ($p) { truncate "$p/data.mdb", 3 * 4096 }, qr/was cut: it has 12288 bytes of \d+; restore it from a copy/],
-    ['an empty data.mdb', sub ($p) { truncate "$p/data.mdb", 0 }, qr/is no store/],
-    ['another file as data.mdb', sub ($p) { write_to("$p/data.mdb", 'x' x 100_000) }, qr/is no store, or is of another version/],
-    ['a directory as data.mdb', sub ($p) { unlink "$p/data.mdb"; mkdir "$p/data.mdb" }, qr/is no regular file/],
-    ['a FIFO as data.mdb', sub ($p) { unlink "$p/data.mdb"; POSIX::mkfifo("$p/data.mdb", 0640) }, qr/is no regular file/],
-    ['a device as data.mdb', sub ($p) { unlink "$p/data.mdb"; symlink '/dev/zero', "$p/data.mdb" }, qr/is no regular file/],
+    ['data.mdb that was cut', sub ($p) { truncate "$p/data.mdb", 3 * 4096 }, qr/is truncated to 12288 of \d+ bytes: restore it from a backup/],
+    ['an empty data.mdb', sub ($p) { truncate "$p/data.mdb", 0 }, qr/is not a database of this version of LMDB/],
+    ['another file as data.mdb', sub ($p) { write_to("$p/data.mdb", 'x' x 100_000) }, qr/is not a database of this version of LMDB/],
+    ['a directory as data.mdb', sub ($p) { unlink "$p/data.mdb"; mkdir "$p/data.mdb" }, qr/is not a regular file/],
+    ['a FIFO as data.mdb', sub ($p) { unlink "$p/data.mdb"; POSIX::mkfifo("$p/data.mdb", 0640) }, qr/is not a regular file/],
+    ['a device as data.mdb', sub ($p) { unlink "$p/data.mdb"; symlink '/dev/zero', "$p/data.mdb" }, qr/is not a regular file/],
     ['a file as the store', sub ($p) { system 'rm', '-r', $p; write_to($p, '') }, qr/Not a directory/],
 ) {
     my ($name, $break, $pattern) = @$row;
@@ -136,14 +136,14 @@ for my $row (
 }
 
 my @mendable = (
-    ['no store', sub ($p) { system 'rm', '-r', $p }, qr/No such file or directory; a store is made with/],
-    ['no data.mdb', sub ($p) { system "rm $p/*.mdb" }, qr/No such file or directory; a store is made with/],
+    ['no store', sub ($p) { system 'rm', '-r', $p }, qr/No such file or directory; create a store with/],
+    ['no data.mdb', sub ($p) { system "rm $p/*.mdb" }, qr/No such file or directory; create a store with/],
     ['no lock.mdb', sub ($p) { unlink "$p/lock.mdb" }, qr/lock\.mdb": No such file/],
-    ['everybody may write data.mdb', sub ($p) { chmod 0646, "$p/data.mdb" }, qr/written by others/],
-    ['everybody may write lock.mdb', sub ($p) { chmod 0666, "$p/lock.mdb" }, qr/written by others/],
-    ['everybody may write the directory', sub ($p) { chmod 02777, $p }, qr/written by others/],
-    ['the group may write data.mdb', sub ($p) { chmod 0660, "$p/data.mdb" }, qr/written by others/],
-    ['the group may write the directory', sub ($p) { chmod 02770, $p }, qr/written by others/],
+    ['everybody may write data.mdb', sub ($p) { chmod 0646, "$p/data.mdb" }, qr/written by users other than its owner/],
+    ['everybody may write lock.mdb', sub ($p) { chmod 0666, "$p/lock.mdb" }, qr/written by users other than its owner/],
+    ['everybody may write the directory', sub ($p) { chmod 02777, $p }, qr/written by users other than its owner/],
+    ['the group may write data.mdb', sub ($p) { chmod 0660, "$p/data.mdb" }, qr/written by users other than its owner/],
+    ['the group may write the directory', sub ($p) { chmod 02770, $p }, qr/written by users other than its owner/],
 );
 
 my @worker = $is_root ? (getpwnam 'www-data')[2, 3] : ();
@@ -158,7 +158,7 @@ push @mendable, (
     ['the directory is not searchable', sub ($p) { chmod 0700, $p }, qr/cannot use/],
     ['of another group', sub ($p) { chown 0, 0, $p, glob "$p/*" }, qr/cannot use/],
     ['a directory above is closed', sub ($p) { chmod 0700, $p =~ s{/store\z}{}r },
-     qr/cannot reach .* through the directory above/],
+     qr/cannot reach .* through its parent directory/],
 ) if $is_root;
 
 for my $row (@mendable) {
@@ -170,7 +170,7 @@ for my $row (@mendable) {
     $break->($p);
 
     my $text = is_bad($s, $pattern, $name);
-    my ($command) = $text =~ /(?:mend it|is made) with: (.*)\z/;
+    my ($command) = $text =~ /(?:fix|create a store) with: (.*)\z/;
     is as_typed($command // 'false'), 0, 'the command that it names';
     is_fine($s, 'mended');
 }
@@ -227,7 +227,7 @@ SKIP: {
     my ($status, $output) = $s->check;
     is $status, 0, 'one user: nginx -t';
     my ($text, $where) = said($output, 'warn');
-    like $text, qr/runs as one user \($worker[0]\), so that its worker processes could write/,
+    like $text, qr/worker processes could write .* runs as a single user \($worker[0]\)/,
         'warns';
     ok defined $where, 'and says where';
 
@@ -360,7 +360,7 @@ SKIP: {
     is_deeply [$s->workers], \@workers, 'a reload of what is refused: the old workers go on';
     is answer($s, $token), '200', 'with the store that they have';
     chmod 0640, "$path/data.mdb";
-    expect_log $s, qr/\[emerg\].*written by others/;
+    expect_log $s, qr/\[emerg\].*written by users other than its owner/;
 
     # workers that are killed, while they work
     my $pairs = $hurry ? 15 : 100;
@@ -528,7 +528,7 @@ sub complaints ($s) {
     AuthToken::Log::await_true(sub { complaints($s) == $before + 2 }, 'both to see that it was cut');
     refused $s, '/', FAIL => 'cut', api_token => $one, reason => 'unavailable';
     granted $s, '/', 'a JWT goes on', token => good_token();
-    like +(complaints($s))[-1], qr/was cut: it has 20480 bytes of \d+/, 'and says so';
+    like +(complaints($s))[-1], qr/is truncated to 20480 of \d+ bytes/, 'and says so';
     rename "$dir/kept", "$path/data.mdb";
     settles($s, $one, $gone, '200', 'restored');
 
@@ -545,7 +545,7 @@ sub complaints ($s) {
     settles($s, $one, '200', $gone, 'lock.mdb removed');
     my ($status, undef, $err) = $store->run('token', 'disable', 't1');
     is $status, 1, 'and no command changes it';
-    my ($command) = $err =~ /mend it with: (.*)$/m;
+    my ($command) = $err =~ /fix with: (.*)$/m;
     is as_typed($command // 'false'), 0, 'the command that is named';
     chown 0, $worker[1], "$path/lock.mdb" if $is_root;
     settles($s, $one, $gone, '200', 'lock.mdb made anew');
@@ -708,7 +708,7 @@ SKIP: {
     ($status, $out) = $s->check;
     is $status, 0, 'nginx -t goes on, too';
     my ($text, $where) = said($out, 'warn');
-    like $text, qr/read-only file system, where it is read without locks/, 'but warns';
+    like $text, qr/read-only file system, where LMDB reads without locks/, 'but warns';
     is $where, here($s), 'and says where';
     $s->reload;
     is_deeply [map { answer($s, $_) } $one, $two], [$off, '200'], 'new workers have it, too';

@@ -109,8 +109,8 @@ for (
     fails(run(@args), 2, $sentence, "@args");
 }
 
-fails(run('check'), 1, "\"$dir/s/data.mdb\": No such file or directory; a "
-    . "store is made with: auth-token init --store lmdb:$dir/s", 'no store');
+fails(run('check'), 1, "\"$dir/s/data.mdb\": No such file or directory; "
+    . "create a store with: auth-token init --store lmdb:$dir/s", 'no store');
 
 $ENV{AUTH_TOKEN_STORE} = "lmdb:$dir/env";
 is(system("$command init >/dev/null"), 0, 'the store of the environment');
@@ -128,7 +128,7 @@ is($said->{path}, "$dir/s", 'path');
 is(mode('s'), '2750', 'mode of the directory');
 is(mode('s/data.mdb'), '0640', 'mode of data.mdb, whatever the umask');
 is(mode('s/lock.mdb'), '0660', 'mode of lock.mdb');
-fails(run('init'), 1, "\"$dir/s\" holds a store already", 'again');
+fails(run('init'), 1, "\"$dir/s\" already contains a store", 'again');
 fails(run('init', '--group', 'no-such'), 1, 'no such group "no-such"',
     'group');
 fails(run('init', '--owner', 'no-such'), 1, 'no such user "no-such"',
@@ -848,8 +848,8 @@ sub damage {
     $store = $home;
 }
 
-damage('cut', qr/was cut/, sub { truncate $_[0], 3 * 4096 });
-damage('empty', qr/is no store/, sub { truncate $_[0], 0 });
+damage('cut', qr/is truncated/, sub { truncate $_[0], 3 * 4096 });
+damage('empty', qr/is not a database of this version of LMDB/, sub { truncate $_[0], 0 });
 damage('everybody writes', qr/chmod/, sub { chmod 0666, $_[0] });
 damage('a record', qr/the store is damaged/, sub {
     my $data = slurp($_[0]);

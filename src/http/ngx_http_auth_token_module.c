@@ -10,7 +10,6 @@
 #include <ngx_http.h>
 
 #include "core/jose/at_jwt.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/access/ngx_at_access.h"
 #include "http/access/ngx_at_variables.h"

@@ -14,6 +14,7 @@
 #include "tap.h"
 
 #include "core/store/at_account.h"
+#include "core/store/at_store_files.h"
 #include "core/base/at_crypto.h"
 #include "values.h"
 

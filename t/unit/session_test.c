@@ -672,7 +672,7 @@ test_files(void)
     (void) !truncate(in_dir("files/data.mdb"), 8192);
     ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
        "a file that was cut is refused");
-    ok(strstr(err.text, "was cut") != NULL, "and says so");
+    ok(strstr(err.text, "is truncated") != NULL, "and says so");
 
     memset(text, 'x', sizeof(text));
     fd = open(in_dir("files/data.mdb"), O_WRONLY|O_CLOEXEC|O_TRUNC);

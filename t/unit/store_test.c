@@ -18,13 +18,8 @@
 #include <lmdb.h>
 
 #include "core/store/at_store.h"
+#include "core/store/at_store_files.h"
 #include "tap.h"
-
-/* of the buckets of a large store some are out of the directory's reach */
-#define AT_DIGEST_REACH  ((uint64_t) 64 * 1024)
-
-#include "core/store/at_store_digest.c"
-
 
 #define PAGE  4096
 
@@ -263,21 +258,21 @@ test_content(void)
 
     is_int(size, st.st_size, "every cut is seen");
     cut(0);
-    is_refused(in_dir("s"), NULL, "is no store", "an empty file");
+    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "an empty file");
     cut(2 * PAGE);
-    is_refused(in_dir("s"), NULL, "is no store", "zeroes");
+    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "zeroes");
 
     drop("s");
     make("s");
     cut(st.st_size - 1);
-    is_refused(in_dir("s"), NULL, "was cut", "a byte less");
+    is_refused(in_dir("s"), NULL, "is truncated", "a byte less");
 
     drop("s");
     make("s");
     fd = open(in_dir("s/data.mdb"), O_WRONLY);
     ok(pwrite(fd, "garbage!", 8, 16) == 8, "write garbage");
     (void) close(fd);
-    is_refused(in_dir("s"), NULL, "is no store", "garbage in a meta page");
+    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "garbage in a meta page");
 
     drop("s");
     make("s");
@@ -336,7 +331,7 @@ test_format(void)
     mdb_env_close(env);
 
     ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL
-       && strstr(err.text, "of another format: export it") != NULL,
+       && strstr(err.text, "is a store of another format: export it") != NULL,
        "a store of another format, and what to do");
     drop("s");
 }
@@ -416,8 +411,8 @@ test_modes(void)
     give(in_dir("s/data.mdb"), 1, 34);
 
     (void) chmod(dir, 0700);
-    is_refused(in_dir("s"), &worker, "above",
-               "a directory above that is closed");
+    is_refused(in_dir("s"), &worker, "parent directory",
+               "a parent directory that the worker cannot pass");
     drop("s");
 }
 
@@ -841,10 +836,10 @@ test_dead_readers(void)
 }
 
 
-/* --- tokens, which are kept in buckets -------------------------------------- */
+/* --- tokens, which are changed at random -------------------------------------- */
 
 
-#define KEYS  1200              /* of three buckets: more than they hold */
+#define KEYS  1200        
 
 
 static struct {
@@ -934,37 +929,6 @@ differences(at_store_t *store)
 }
 
 
-static int
-by_key(const void *a, const void *b)
-{
-    return memcmp(((const at_store_item_t *) a)->key.data,
-                  ((const at_store_item_t *) b)->key.data, AT_SHA256_LEN);
-}
-
-
-/* up to as many at once as fill a bucket, some of them new */
-static void
-change_many(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
-{
-    unsigned          i, from, step, many;
-    at_store_item_t   items[400];
-
-    many = any(state) % 8 ? any(state) % 12 : any(state) % 400;
-    from = any(state) % KEYS;
-    step = many < 12 ? 7 : 1;
-
-    for (i = 0; i < many; i++) {
-        from = (from + step) % KEYS;
-        (void) snprintf(tokens[from].text, sizeof(tokens[from].text), "%u of %u",
-                        i, n);
-        items[i] = (at_store_item_t) { token_key(from), str(tokens[from].text) };
-    }
-
-    qsort(items, many, sizeof(items[0]), by_key);
-    *wrong += at_store_put_tokens(store, items, many) != AT_STORE_OK;
-}
-
-
 static void
 change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 {
@@ -993,14 +957,6 @@ change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 
         return;
 
-    case 2:
-        if (any(state) % 16 == 0) {
-            change_many(store, n, state, wrong);
-            return;
-        }
-
-        /* fall through */
-
     default:
         (void) snprintf(tokens[i].text, sizeof(tokens[i].text), "change %u", n);
         rc = at_store_put(store, AT_TABLE_TOKENS, token_key(i), str(tokens[i].text));
@@ -1009,49 +965,11 @@ change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
 }
 
 
-/* LMDB puts no value at an odd address, but a damaged file may say that it does */
-static void
-test_directory(void)
-{
-    uint32_t           *slot;
-    at_str_t            bucket;
-    at_digest_table_t   table;
-    _Alignas(8) char    bytes[64] = { 0 };
-
-    memset(&table, 0, sizeof(table));
-    slot = at_digest_find_slot(&table, at_str("ab"));
-    if (slot == NULL) {
-        die("no memory");
-    }
-
-    bytes[8] = 42;                              /* of the bucket at 4, its length */
-
-    at_digest_slot_set(&table, slot, (at_str_t) { bytes + 3, 42 });
-    ok(!at_digest_slot_get(&table, slot, &bucket), "an odd address is not kept");
-
-    at_digest_slot_set(&table, slot, (at_str_t) { bytes + 4, 42 });
-    ok(at_digest_slot_get(&table, slot, &bucket) && bucket.data == bytes + 4
-       && bucket.len == 42, "nor counted from");
-
-    at_digest_reset_directory(&table);
-    ok(!at_digest_slot_get(&table, slot, &bucket) && table.origin == 0,
-       "what is forgotten is not known");
-
-    at_digest_slot_set(&table, slot, (at_str_t) { at_digest_no_bucket, 0 });
-    ok(at_digest_slot_get(&table, slot, &bucket) && bucket.len == 0,
-       "that there is no bucket is");
-
-    at_digest_free(&table);
-}
-
-
 static void
 test_tokens(void)
 {
-    unsigned          n, round, state, wrong;
-    at_store_t       *store;
-    unsigned char     digest[AT_SHA256_LEN] = { 0 };
-    at_store_item_t   before;
+    unsigned     n, round, state, wrong;
+    at_store_t  *store;
 
     make("s");
     make_tokens();
@@ -1072,35 +990,19 @@ test_tokens(void)
 
         begin(store, AT_STORE_READ);
         wrong += differences(store);
-        wrong += differences(store);            /* now from the directory */
+        wrong += differences(store);
         at_store_end(store);
     }
 
-    is_int(wrong, 0, "tokens in full buckets and beside them: all as it should be");
+    is_int(wrong, 0, "random changes of API tokens: lookups and walks match a list kept in memory");
 
     begin(store, AT_STORE_WRITE);
     is_int(at_store_put(store, AT_TABLE_TOKENS, at_str("short"), at_str("x")),
            AT_STORE_FAILED, "a key of tokens is a digest");
-    is_int(at_store_put_tokens(store, &(at_store_item_t) { at_str("short"),
-                                                           at_str("x") }, 1),
-           AT_STORE_FAILED, "of one of many too");
-    is_int(at_store_put_tokens(store, (at_store_item_t[]) { { at_str("s"), at_str("x") },
-                                                           { at_str("s"), at_str("x") } },
-                               2),
-           AT_STORE_FAILED, "of none of many");
-    is_int(at_store_put_tokens(store, NULL, 0), AT_STORE_OK, "many may be none");
-
-    digest[0] = 'a';
-    before = (at_store_item_t) { { (char *) digest, AT_SHA256_LEN }, at_str("x") };
-    is_int(at_store_put_tokens(store, &before, 1), AT_STORE_OK,
-           "a bucket before all others");
-    is_int(at_store_delete(store, AT_TABLE_TOKENS, before.key), AT_STORE_OK,
-           "is there");
-    is_int(at_store_delete(store, AT_TABLE_TOKENS, at_str("short")), AT_STORE_FAILED,
-           "and nothing else");
+    is_int(at_store_delete(store, AT_TABLE_TOKENS, at_str("short")),
+           AT_STORE_NOT_FOUND, "a shorter key has no token");
     at_store_end(store);
 
-    /* a bucket does not hide another one's key, and ends with its last entry */
     begin(store, AT_STORE_WRITE);
 
     for (n = 0; n < KEYS; n++) {
@@ -1281,7 +1183,6 @@ main(void)
     test_processes();
     test_killed();
     test_dead_readers();
-    test_directory();
     test_tokens();
     test_snapshot();
     test_pinned();

@@ -12,6 +12,7 @@
 
 #include "cli/terminal/cli_options.h"
 #include "cli/record/cli_store.h"
+#include "core/store/at_store_files.h"
 
 
 /* without a name they stay as they are */

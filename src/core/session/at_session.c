@@ -9,17 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <lmdb.h>
-
 #include "core/base/at_crypto.h"
 #include "core/store/at_lmdb.h"
 #include "core/session/at_session.h"
 
-
-/* address space: some million sessions */
-#define AT_SESSION_MAP_SIZE    ((size_t) 4 << 30)
-
-#define AT_SESSION_FORMAT      "1"
 
 #define AT_SESSION_FAMILY_LEN  16
 
@@ -37,7 +30,6 @@ typedef enum {
     AT_SESSION_ACCESS,
     AT_SESSION_EXPIRIES,
     AT_SESSION_USES,
-    AT_SESSION_META,
 
     AT_SESSION_TABLES
 } at_session_table_e;
@@ -97,275 +89,74 @@ typedef struct {
     at_str_t             issuer;
 } at_session_lookup_t;
 
-/* a file, whatever its name is by now */
-typedef struct {
-    char             path[PATH_MAX];
-    dev_t            dev;
-    ino_t            ino;
-} at_session_file_t;
-
 struct at_session_db_s {
-    MDB_env         *env;
-    at_session_file_t  data;
-    at_session_file_t  lock;
-    MDB_dbi          tables[AT_SESSION_TABLES];
+    at_lmdb_t        lmdb;
     MDB_txn         *reader;    /* of the reading thread, kept and renewed */
     at_state_key_t   key;
-    unsigned         page_size;
     unsigned         read_only:1;
 };
 
 static const char *const  at_session_table_names[AT_SESSION_TABLES] = {
-    "tokens", "families", "access", "ends", "uses", "meta"
+    "tokens", "families", "access", "ends", "uses"
+};
+
+static const at_lmdb_schema_t  at_session_schema = {
+    .name = "session database",
+    .tables = at_session_table_names,
+    .n_tables = AT_SESSION_TABLES,
+    .format = "1",
+    .format_hint = "remove it; all users must log in again",
+    .map_size = (size_t) 4 << 30,
+    .mode = 0600
 };
 
 
 /* --- opening ------------------------------------------------------------- */
 
 
-/*
- * Files that are not there will be made, but not by who only reads: they would
- * be of the wrong user.
- */
-static int
-at_session_check_files(const char *path, int make, at_error_t *err)
-{
-    int   fd, rc;
-    char  file[PATH_MAX];
-
-    if (at_lmdb_path(file, path, "lock.mdb", err) != 0) {
-        return -1;
-    }
-
-    if (!make && access(file, R_OK|W_OK) != 0) {
-        return at_error(err, "\"%s\": %s", file, strerror(errno));
-    }
-
-    if (at_lmdb_path(file, path, "data.mdb", err) != 0) {
-        return -1;
-    }
-
-    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
-
-    if (fd == -1) {
-        return make && errno == ENOENT
-               ? 0 : at_error(err, "\"%s\": %s", file, strerror(errno));
-    }
-
-    /* one whose first pages are being written by another process is empty */
-    rc = lseek(fd, 0, SEEK_END) == 0 ? 0
-                                     : at_lmdb_check_content(fd, file, err);
-    (void) close(fd);
-
-    return rc;
-}
-
-
-static int
-at_session_check(const char *path, int make, at_error_t *err)
-{
-    int  fd, rc;
-
-    if (make && mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return at_error(err, "\"%s\": %s", path, strerror(errno));
-    }
-
-    fd = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == -1) {
-        return at_error(err, "\"%s\": %s", path, strerror(errno));
-    }
-
-    rc = at_lmdb_check_file_system(fd, path, err);
-    (void) close(fd);
-
-    return rc == 0 ? at_session_check_files(path, make, err) : -1;
-}
-
-
-static int
-at_session_open_env(at_session_db_t *sessions, const char *path)
-{
-    int       rc;
-    MDB_stat  st;
-
-    rc = mdb_env_create(&sessions->env);
-
-    if (rc == 0) {
-        rc = mdb_env_set_mapsize(sessions->env, AT_SESSION_MAP_SIZE);
-    }
-
-    if (rc == 0) {
-        rc = mdb_env_set_maxreaders(sessions->env, AT_LMDB_MAX_READERS);
-    }
-
-    if (rc == 0) {
-        rc = mdb_env_set_maxdbs(sessions->env, AT_SESSION_TABLES);
-    }
-
-    if (rc == 0) {
-        rc = mdb_env_open(sessions->env, path, MDB_NOTLS
-                          | (sessions->read_only ? MDB_RDONLY : 0), 0600);
-    }
-
-    if (rc == 0) {
-        rc = mdb_env_stat(sessions->env, &st);
-    }
-
-    if (rc == 0) {
-        sessions->page_size = st.ms_psize;
-    }
-
-    return rc;
-}
-
-
-static int
-at_session_save_file_id(at_session_file_t *file, const char *path,
-    const char *name, at_error_t *err)
-{
-    struct stat  st;
-
-    if (at_lmdb_path(file->path, path, name, err) != 0) {
-        return -1;
-    }
-
-    if (stat(file->path, &st) != 0) {
-        return at_error(err, "\"%s\": %s", file->path, strerror(errno));
-    }
-
-    file->dev = st.st_dev;
-    file->ino = st.st_ino;
-
-    return 0;
-}
-
-
-/* what cannot be looked at is as it was */
-static int
-at_session_file_is_same(const at_session_file_t *file)
-{
-    struct stat  st;
-
-    if (stat(file->path, &st) != 0) {
-        return errno != ENOENT && errno != ENOTDIR;
-    }
-
-    return st.st_dev == file->dev && st.st_ino == file->ino;
-}
-
-
-int
-at_session_db_is_current(const at_session_db_t *sessions)
-{
-    return at_session_file_is_same(&sessions->data)
-           && at_session_file_is_same(&sessions->lock);
-}
-
-
-static int
-at_session_check_format(at_session_db_t *sessions, MDB_txn *txn)
-{
-    int      rc;
-    MDB_val  key, value;
-
-    key = (MDB_val) { sizeof("format") - 1, (void *) "format" };
-
-    rc = mdb_get(txn, sessions->tables[AT_SESSION_META], &key, &value);
-
-    if (rc == MDB_NOTFOUND && !sessions->read_only) {
-        value = (MDB_val) { sizeof(AT_SESSION_FORMAT) - 1,
-                            (void *) AT_SESSION_FORMAT };
-        return mdb_put(txn, sessions->tables[AT_SESSION_META], &key, &value,
-                       0);
-    }
-
-    if (rc == 0 && (value.mv_size != sizeof(AT_SESSION_FORMAT) - 1
-                    || memcmp(value.mv_data, AT_SESSION_FORMAT, value.mv_size)
-                       != 0))
-    {
-        return MDB_VERSION_MISMATCH;
-    }
-
-    return rc;
-}
-
-
-static int
-at_session_open_tables(at_session_db_t *sessions)
-{
-    int       rc, i;
-    MDB_txn  *txn;
-
-    rc = mdb_txn_begin(sessions->env, NULL,
-                       sessions->read_only ? MDB_RDONLY : 0, &txn);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    for (i = 0; rc == 0 && i < AT_SESSION_TABLES; i++) {
-        rc = mdb_dbi_open(txn, at_session_table_names[i],
-                          sessions->read_only ? 0 : MDB_CREATE,
-                          &sessions->tables[i]);
-    }
-
-    if (rc == 0) {
-        rc = at_session_check_format(sessions, txn);
-    }
-
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-
-    return mdb_txn_commit(txn);
-}
-
-
 at_session_db_t *
 at_session_db_open(const char *path, const at_state_key_t *key, at_error_t *err)
 {
-    int               rc, dead;
+    char              lock[PATH_MAX];
     at_session_db_t  *sessions;
 
-    if (at_session_check(path, key != NULL, err) != 0) {
+    if (key != NULL && mkdir(path, 0700) != 0 && errno != EEXIST) {
+        (void) at_error(err, "\"%s\": %s", path, strerror(errno));
+        return NULL;
+    }
+
+    if (at_lmdb_path(lock, path, "lock.mdb", err) != 0
+        || at_lmdb_inspect(path, key != NULL, err) < 0)
+    {
+        return NULL;
+    }
+
+    /* a reader must not create the files: they would have the wrong owner */
+    if (key == NULL && access(lock, R_OK|W_OK) != 0) {
+        (void) at_error(err, "\"%s\": %s", lock, strerror(errno));
         return NULL;
     }
 
     sessions = calloc(1, sizeof(at_session_db_t));
 
     if (sessions == NULL) {
-        (void) at_error(err, "no memory for the sessions");
+        (void) at_error(err, "no memory for the session database");
         return NULL;
     }
 
-    sessions->read_only = key == NULL;
+    if (at_lmdb_open(&sessions->lmdb, path, &at_session_schema,
+                     key ? AT_LMDB_CREATE : AT_LMDB_READ, err)
+        != 0)
+    {
+        free(sessions);
+        return NULL;
+    }
 
     if (key != NULL) {
         sessions->key = *key;
-    }
 
-    rc = at_session_open_env(sessions, path);
-
-    if (rc == 0) {
-        /* slots of killed processes would pin old pages for ever */
-        (void) mdb_reader_check(sessions->env, &dead);
-
-        rc = at_session_open_tables(sessions);
-    }
-
-    if (rc != 0) {
-        (void) at_error(err, "\"%s\": %s", path, mdb_strerror(rc));
-        at_session_db_close(sessions);
-        return NULL;
-    }
-
-    if (at_session_save_file_id(&sessions->data, path, "data.mdb", err) != 0
-        || at_session_save_file_id(&sessions->lock, path, "lock.mdb", err) != 0)
-    {
-        at_session_db_close(sessions);
-        return NULL;
+    } else {
+        sessions->read_only = 1;
     }
 
     return sessions;
@@ -380,9 +171,16 @@ at_session_db_close(at_session_db_t *sessions)
     }
 
     mdb_txn_abort(sessions->reader);
-    mdb_env_close(sessions->env);
+    at_lmdb_close(&sessions->lmdb);
     at_crypto_cleanse(&sessions->key, sizeof(at_state_key_t));
     free(sessions);
+}
+
+
+int
+at_session_db_is_current(const at_session_db_t *sessions)
+{
+    return at_lmdb_files_are_current(&sessions->lmdb) != 0;
 }
 
 
@@ -400,7 +198,7 @@ static int
 at_session_get(at_session_db_t *sessions, MDB_txn *txn, at_session_table_e table,
     MDB_val key, MDB_val *value)
 {
-    return mdb_get(txn, sessions->tables[table], &key, value);
+    return mdb_get(txn, sessions->lmdb.tables[table], &key, value);
 }
 
 
@@ -436,7 +234,7 @@ at_session_put(at_session_db_t *sessions, MDB_txn *txn, at_session_table_e table
 
     value = at_session_val(record, len);
 
-    return mdb_put(txn, sessions->tables[table], &key, &value, flags);
+    return mdb_put(txn, sessions->lmdb.tables[table], &key, &value, flags);
 }
 
 
@@ -686,61 +484,24 @@ at_session_lookup(at_session_db_t *sessions, MDB_txn *txn,
 /* --- transactions -------------------------------------------------------- */
 
 
-/* MDB_CORRUPTED is a record of the wrong size or with the wrong MAC, too */
-static int
-at_session_fail(at_error_t *err, int rc)
-{
-    return at_error(err, "session database: %s", rc == MDB_CORRUPTED
-                    ? "record is damaged or was not written by this server"
-                    : mdb_strerror(rc));
-}
-
-
 static int
 at_session_begin_write(at_session_db_t *sessions, MDB_txn **txn,
     at_error_t *err)
 {
-    int  rc, dead;
-
-    if (sessions->read_only) {
-        return at_error(err, "session database: opened for reading only");
-    }
-
-    (void) mdb_reader_check(sessions->env, &dead);
-
-    rc = mdb_txn_begin(sessions->env, NULL, 0, txn);
-
-    if (rc != 0) {
-        return at_session_fail(err, rc);
-    }
-
-    at_lmdb_extend_file(sessions->env, sessions->page_size);
-
-    return 0;
+    return sessions->read_only
+           ? at_error(err, "session database: opened for reading only")
+           : at_lmdb_begin_write(&sessions->lmdb, txn, err);
 }
 
 
 /* commits, or aborts the transaction if rc is an error */
 static int
-at_session_end_write(MDB_txn *txn, int rc, at_error_t *err)
+at_session_end_write(at_session_db_t *sessions, MDB_txn *txn, int rc,
+    at_error_t *err)
 {
-    if (rc != 0) {
-        mdb_txn_abort(txn);
+    rc = at_lmdb_end_write(&sessions->lmdb, txn, rc);
 
-    } else {
-        rc = mdb_txn_commit(txn);
-    }
-
-    return rc == 0 ? 0 : at_session_fail(err, rc);
-}
-
-
-static int
-at_session_begin_read(at_session_db_t *sessions)
-{
-    return sessions->reader
-           ? mdb_txn_renew(sessions->reader)
-           : mdb_txn_begin(sessions->env, NULL, MDB_RDONLY, &sessions->reader);
+    return rc == 0 ? 0 : at_lmdb_fail(&sessions->lmdb, rc, err);
 }
 
 
@@ -879,7 +640,7 @@ at_session_create(at_session_db_t *sessions, const at_session_t *session,
 
     rc = at_session_put_session(sessions, txn, session, pair, now);
 
-    return at_session_end_write(txn, rc, err) == 0 ? AT_SESSION_OK
+    return at_session_end_write(sessions, txn, rc, err) == 0 ? AT_SESSION_OK
                                                         : AT_SESSION_FAILED;
 }
 
@@ -893,10 +654,10 @@ at_session_find(at_session_db_t *sessions, at_session_t *session,
     at_session_e         result;
     at_session_lookup_t  found;
 
-    rc = at_session_begin_read(sessions);
+    rc = at_lmdb_begin_read(&sessions->lmdb, &sessions->reader);
 
     if (rc != 0) {
-        (void) at_session_fail(err, rc);
+        (void) at_lmdb_fail(&sessions->lmdb, rc, err);
         return AT_SESSION_FAILED;
     }
 
@@ -904,7 +665,7 @@ at_session_find(at_session_db_t *sessions, at_session_t *session,
                                &rc);
 
     if (result == AT_SESSION_FAILED) {
-        (void) at_session_fail(err, rc);
+        (void) at_lmdb_fail(&sessions->lmdb, rc, err);
     }
 
     if (result == AT_SESSION_OK) {
@@ -991,7 +752,7 @@ at_session_rotate(at_session_db_t *sessions, at_str_t refresh,
                                      &result);
     }
 
-    return at_session_end_write(txn, rc, err) == 0 ? result
+    return at_session_end_write(sessions, txn, rc, err) == 0 ? result
                                                         : AT_SESSION_FAILED;
 }
 
@@ -1103,7 +864,7 @@ at_session_revoke_by_access(at_session_db_t *sessions, MDB_txn *txn, at_str_t ac
         return ENOMEM;
     }
 
-    rc = mdb_cursor_open(txn, sessions->tables[AT_SESSION_ACCESS], &cursor);
+    rc = mdb_cursor_open(txn, sessions->lmdb.tables[AT_SESSION_ACCESS], &cursor);
 
     if (rc != 0) {
         return rc;
@@ -1135,7 +896,7 @@ at_session_revoke(at_session_db_t *sessions, at_str_t refresh, at_str_t access,
         rc = at_session_revoke_by_access(sessions, txn, access, now, &ended);
     }
 
-    if (at_session_end_write(txn, rc, err) != 0) {
+    if (at_session_end_write(sessions, txn, rc, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -1156,7 +917,7 @@ at_session_get_expired(at_session_db_t *sessions, MDB_txn *txn,
     MDB_val      key, value;
     MDB_cursor  *cursor;
 
-    rc = mdb_cursor_open(txn, sessions->tables[AT_SESSION_EXPIRIES], &cursor);
+    rc = mdb_cursor_open(txn, sessions->lmdb.tables[AT_SESSION_EXPIRIES], &cursor);
 
     if (rc != 0) {
         return rc;
@@ -1209,7 +970,7 @@ at_session_clean_family(at_session_db_t *sessions, MDB_txn *txn, MDB_val key,
                                      found.family.expires);
     }
 
-    return rc != 0 ? rc : mdb_del(txn, sessions->tables[AT_SESSION_FAMILIES],
+    return rc != 0 ? rc : mdb_del(txn, sessions->lmdb.tables[AT_SESSION_FAMILIES],
                                   &key, NULL);
 }
 
@@ -1228,7 +989,7 @@ at_session_clean_record(at_session_db_t *sessions, MDB_txn *txn,
 
     case AT_SESSION_TOKENS:
     case AT_SESSION_ACCESS:
-        rc = mdb_del(txn, sessions->tables[table], &key, NULL);
+        rc = mdb_del(txn, sessions->lmdb.tables[table], &key, NULL);
         break;
 
     default:
@@ -1257,7 +1018,7 @@ at_session_clean_batch(at_session_db_t *sessions, MDB_txn *txn, int64_t now,
         }
 
         key = at_session_val(&entry, len);
-        rc = mdb_del(txn, sessions->tables[AT_SESSION_EXPIRIES], &key, NULL);
+        rc = mdb_del(txn, sessions->lmdb.tables[AT_SESSION_EXPIRIES], &key, NULL);
 
         if (rc == 0) {
             rc = at_session_clean_record(sessions, txn, entry.table,
@@ -1289,7 +1050,7 @@ at_session_clean_once(at_session_db_t *sessions, int64_t now, int max,
     n = 0;
     rc = at_session_clean_batch(sessions, txn, now, max, &n);
 
-    return at_session_end_write(txn, rc, err) == 0 ? n : -1;
+    return at_session_end_write(sessions, txn, rc, err) == 0 ? n : -1;
 }
 
 
@@ -1363,7 +1124,7 @@ at_token_use_add(at_session_db_t *sessions, const at_token_use_t *uses,
         rc = at_session_add_use(sessions, txn, &uses[i]);
     }
 
-    return at_session_end_write(txn, rc, err) == 0 ? 0 : -1;
+    return at_session_end_write(sessions, txn, rc, err) == 0 ? 0 : -1;
 }
 
 
@@ -1373,7 +1134,7 @@ at_token_use_get(at_session_db_t *sessions, at_token_use_t *use)
     int               rc;
     at_session_use_t  sum;
 
-    if (at_session_begin_read(sessions) != 0) {
+    if (at_lmdb_begin_read(&sessions->lmdb, &sessions->reader) != 0) {
         return -1;
     }
 

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,32 +12,23 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <lmdb.h>
-
 #include "core/store/at_lmdb.h"
 
 
-/* of the file, behind its last page: see at_lmdb_extend_file() */
-#define AT_LMDB_SLACK  (1 << 20)
+#define AT_LMDB_MAX_READERS  4096
 
-#define AT_NFS_MAGIC   0x6969
-#define AT_CIFS_MAGIC  0xff534d42u
-#define AT_SMB2_MAGIC  0xfe534d42u
+/* bytes of the file beyond its last page: see at_lmdb_extend_file() */
+#define AT_LMDB_SLACK        (1 << 20)
 
+#define AT_NFS_MAGIC         0x6969
+#define AT_CIFS_MAGIC        0xff534d42u
+#define AT_SMB2_MAGIC        0xfe534d42u
 
-int
-at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
-    at_error_t *err)
-{
-    int  n;
-
-    n = snprintf(buf, PATH_MAX, "%s/%s", path, file);
-
-    return n > 0 && n < PATH_MAX ? 0 : at_error(err, "the path is too long");
-}
+#define AT_META_MAGIC        0xbeefc0deu
+#define AT_META_VERSION      1
 
 
-/* the meta page of LMDB 0.9, as far as it is looked at here */
+/* the meta page of LMDB 0.9 */
 typedef struct {
     uint64_t  page_header[2];
     uint32_t  magic;
@@ -51,8 +43,43 @@ typedef struct {
     uint64_t  txnid;
 } at_meta_t;
 
-#define AT_META_MAGIC    0xbeefc0deu
-#define AT_META_VERSION  1
+
+/* --- files --------------------------------------------------------------- */
+
+
+int
+at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
+    at_error_t *err)
+{
+    int  n;
+
+    n = snprintf(buf, PATH_MAX, "%s/%s", path, file);
+
+    return n > 0 && n < PATH_MAX ? 0 : at_error(err, "the path is too long");
+}
+
+
+static int
+at_lmdb_check_file_system(const char *path, at_error_t *err)
+{
+    unsigned long  type;
+    struct statfs  fs;
+
+    if (statfs(path, &fs) != 0) {
+        return errno == ENOENT
+               ? 0 : at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    type = (unsigned long) fs.f_type & 0xffffffffu;
+
+    if (type == AT_NFS_MAGIC || type == AT_CIFS_MAGIC || type == AT_SMB2_MAGIC)
+    {
+        return at_error(err, "\"%s\" is on a network file system, where LMDB's "
+                        "locks do not work: use a local file system", path);
+    }
+
+    return 0;
+}
 
 
 static int
@@ -66,18 +93,17 @@ at_meta_read(at_meta_t *meta, int fd, off_t offset)
 
 
 /* the newer of the two meta pages says how long the file must be */
-int
-at_lmdb_check_content(int fd, const char *path, at_error_t *err)
+static int
+at_lmdb_check_content(int fd, const char *file, off_t size, at_error_t *err)
 {
-    off_t        needed;
-    at_meta_t    first, second;
-    struct stat  st;
+    off_t      needed;
+    at_meta_t  first, second;
 
     if (at_meta_read(&first, fd, 0) != 0
         || at_meta_read(&second, fd, first.page_size) != 0)
     {
-        return at_error(err, "\"%s\" is no store, or is of another version "
-                        "of LMDB", path);
+        return at_error(err, "\"%s\" is not a database of this version of LMDB",
+                        file);
     }
 
     if (second.txnid > first.txnid) {
@@ -86,63 +112,277 @@ at_lmdb_check_content(int fd, const char *path, at_error_t *err)
 
     needed = (off_t) (first.last_page + 1) * first.page_size;
 
-    if (fstat(fd, &st) != 0 || st.st_size < needed) {
-        return at_error(err, "\"%s\" was cut: it has %lld bytes of %lld; "
-                        "restore it from a copy", path,
-                        (long long) st.st_size, (long long) needed);
+    return size >= needed
+           ? 0 : at_error(err, "\"%s\" is truncated to %lld of %lld bytes: "
+                          "restore it from a backup", file, (long long) size,
+                          (long long) needed);
+}
+
+
+int
+at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
+{
+    int          fd, rc;
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    if (at_lmdb_path(file, path, "data.mdb", err) != 0) {
+        return -1;
     }
+
+    /* neither a FIFO nor a terminal makes it wait */
+    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
+
+    if (fd == -1 && errno != ENOENT) {
+        return at_error(err, "\"%s\": %s", file, strerror(errno));
+    }
+
+    rc = at_lmdb_check_file_system(fd == -1 ? path : file, err);
+
+    if (fd == -1) {
+        return rc == 0 ? 1 : -1;
+    }
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        rc = at_error(err, "\"%s\" is not a regular file", file);
+
+    } else if (rc == 0 && !(may_be_empty && st.st_size == 0)) {
+        rc = at_lmdb_check_content(fd, file, st.st_size, err);
+    }
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
+/* --- opening ------------------------------------------------------------- */
+
+
+static int
+at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
+{
+    int       rc, dead;
+    MDB_stat  st;
+
+    rc = mdb_env_create(&lmdb->env);
+
+    if (rc == 0) {
+        rc = mdb_env_set_mapsize(lmdb->env, lmdb->schema->map_size);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_set_maxreaders(lmdb->env, AT_LMDB_MAX_READERS);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_set_maxdbs(lmdb->env, AT_LMDB_MAX_TABLES);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_open(lmdb->env, path, MDB_NOTLS
+                          | (mode == AT_LMDB_READ ? MDB_RDONLY : 0),
+                          lmdb->schema->mode);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_stat(lmdb->env, &st);
+    }
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    lmdb->page_size = st.ms_psize;
+
+    /* reader slots of killed processes would keep old pages for ever */
+    (void) mdb_reader_check(lmdb->env, &dead);
 
     return 0;
 }
 
 
-int
-at_lmdb_check_file_system(int fd, const char *path, at_error_t *err)
+/*
+ * The meta pages get a mapping of their own: reading the transaction number
+ * there takes one cache line, mdb_env_info() several.
+ */
+static int
+at_lmdb_save_files(at_lmdb_t *lmdb)
 {
-    unsigned long  type;
-    struct statfs  fs;
+    int          rc, fd;
+    struct stat  data, lock;
 
-    if (fstatfs(fd, &fs) != 0) {
-        return at_error(err, "\"%s\": %s", path, strerror(errno));
+    rc = mdb_env_get_fd(lmdb->env, &fd);
+
+    if (rc != 0) {
+        return rc;
     }
 
-    type = (unsigned long) fs.f_type & 0xffffffffu;
-
-    if (type == AT_NFS_MAGIC || type == AT_CIFS_MAGIC || type == AT_SMB2_MAGIC)
-    {
-        return at_error(err, "\"%s\" is on a network file system, where "
-                        "LMDB's locks do not hold; move the store to a local "
-                        "one", path);
-    }
-
-    return 0;
-}
-
-
-int
-at_lmdb_metas_map(at_lmdb_metas_t *metas, int fd, size_t page_size)
-{
-    void  *map;
-
-    map = mmap(NULL, 2 * page_size, PROT_READ, MAP_SHARED, fd, 0);
-
-    if (map == MAP_FAILED) {
+    if (fstat(fd, &data) != 0 || stat(lmdb->lock.path, &lock) != 0) {
         return errno;
     }
 
-    *metas = (at_lmdb_metas_t) { map, page_size };
+    lmdb->data.dev = data.st_dev;
+    lmdb->data.ino = data.st_ino;
+    lmdb->lock.dev = lock.st_dev;
+    lmdb->lock.ino = lock.st_ino;
+
+    lmdb->metas = mmap(NULL, 2 * (size_t) lmdb->page_size, PROT_READ,
+                       MAP_SHARED, fd, 0);
+
+    if (lmdb->metas == MAP_FAILED) {
+        lmdb->metas = NULL;
+        return errno;
+    }
 
     return 0;
+}
+
+
+static int
+at_lmdb_open_tables(at_lmdb_t *lmdb, MDB_txn *txn, unsigned flags)
+{
+    int       rc;
+    MDB_dbi   meta;
+    MDB_val   key, format, value;
+    unsigned  i;
+
+    for (i = 0; i < lmdb->schema->n_tables; i++) {
+        rc = mdb_dbi_open(txn, lmdb->schema->tables[i], flags,
+                          &lmdb->tables[i]);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+
+    rc = mdb_dbi_open(txn, "meta", flags, &meta);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    key = (MDB_val) { sizeof("format") - 1, (void *) "format" };
+    format = (MDB_val) { strlen(lmdb->schema->format),
+                         (void *) (uintptr_t) lmdb->schema->format };
+
+    rc = mdb_get(txn, meta, &key, &value);
+
+    if (rc == MDB_NOTFOUND && flags & MDB_CREATE) {
+        return mdb_put(txn, meta, &key, &format, 0);
+    }
+
+    if (rc == 0 && (value.mv_size != format.mv_size
+                    || memcmp(value.mv_data, format.mv_data, format.mv_size)
+                       != 0))
+    {
+        return MDB_VERSION_MISMATCH;
+    }
+
+    return rc;
+}
+
+
+int
+at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
+    at_lmdb_mode_e mode, at_error_t *err)
+{
+    int       rc;
+    MDB_txn  *txn;
+
+    memset(lmdb, 0, sizeof(at_lmdb_t));
+    lmdb->schema = schema;
+
+    if (at_lmdb_path(lmdb->data.path, path, "data.mdb", err) != 0
+        || at_lmdb_path(lmdb->lock.path, path, "lock.mdb", err) != 0)
+    {
+        return -1;
+    }
+
+    rc = at_lmdb_open_env(lmdb, path, mode);
+
+    if (rc == 0) {
+        rc = at_lmdb_save_files(lmdb);
+    }
+
+    if (rc == 0) {
+        rc = mdb_txn_begin(lmdb->env, NULL,
+                           mode == AT_LMDB_CREATE ? 0 : MDB_RDONLY, &txn);
+    }
+
+    if (rc == 0) {
+        rc = at_lmdb_open_tables(lmdb, txn,
+                                 mode == AT_LMDB_CREATE ? MDB_CREATE : 0);
+        if (rc == 0) {
+            rc = mdb_txn_commit(txn);
+
+        } else {
+            mdb_txn_abort(txn);
+        }
+    }
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    if (rc == MDB_NOTFOUND) {
+        (void) at_error(err, "\"%s\" is not a %s of this program", path,
+                        schema->name);
+
+    } else if (rc == MDB_VERSION_MISMATCH) {
+        (void) at_error(err, "\"%s\" is a %s of another format: %s", path,
+                        schema->name, schema->format_hint);
+
+    } else {
+        (void) at_error(err, "\"%s\": %s", path, mdb_strerror(rc));
+    }
+
+    at_lmdb_close(lmdb);
+
+    return -1;
 }
 
 
 void
-at_lmdb_metas_unmap(at_lmdb_metas_t *metas)
+at_lmdb_close(at_lmdb_t *lmdb)
 {
-    if (metas->map != NULL) {
-        (void) munmap(metas->map, 2 * metas->page_size);
-        metas->map = NULL;
+    mdb_env_close(lmdb->env);
+    lmdb->env = NULL;
+
+    if (lmdb->metas != NULL) {
+        (void) munmap(lmdb->metas, 2 * (size_t) lmdb->page_size);
+        lmdb->metas = NULL;
     }
+}
+
+
+/* --- replaced and truncated files ---------------------------------------- */
+
+
+static off_t
+at_lmdb_min_file_size(const at_lmdb_t *lmdb)
+{
+    MDB_envinfo  info;
+
+    return mdb_env_info(lmdb->env, &info) == 0
+           ? (off_t) (info.me_last_pgno + 1) * lmdb->page_size : INT64_MAX;
+}
+
+
+int
+at_lmdb_files_are_current(const at_lmdb_t *lmdb)
+{
+    struct stat  data, lock;
+
+    if (stat(lmdb->lock.path, &lock) != 0 || stat(lmdb->data.path, &data) != 0)
+    {
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    }
+
+    /* at_lmdb_min_file_size() reads the meta pages */
+    return lock.st_dev == lmdb->lock.dev && lock.st_ino == lmdb->lock.ino
+           && data.st_dev == lmdb->data.dev && data.st_ino == lmdb->data.ino
+           && data.st_size >= 2 * (off_t) lmdb->page_size
+           && data.st_size >= at_lmdb_min_file_size(lmdb);
 }
 
 
@@ -155,41 +395,179 @@ at_lmdb_meta_txnid(const void *page)
 
 
 uint64_t
-at_lmdb_last_txnid(const at_lmdb_metas_t *metas)
+at_lmdb_last_txnid(const at_lmdb_t *lmdb)
 {
     uint64_t  first, second;
 
-    first = at_lmdb_meta_txnid(metas->map);
-    second = at_lmdb_meta_txnid((const char *) metas->map + metas->page_size);
+    first = at_lmdb_meta_txnid(lmdb->metas);
+    second = at_lmdb_meta_txnid((const char *) lmdb->metas + lmdb->page_size);
 
     return first > second ? first : second;
 }
 
 
-off_t
-at_lmdb_min_file_size(MDB_env *env, unsigned page_size)
+int
+at_lmdb_txnid_is_current(at_lmdb_t *lmdb)
 {
-    MDB_envinfo  info;
+    int        rc, tries;
+    uint64_t   counted, last;
+    MDB_txn   *txn;
 
-    return mdb_env_info(env, &info) == 0
-           ? (off_t) (info.me_last_pgno + 1) * page_size : INT64_MAX;
+    for (tries = 0; tries < 3; tries++) {
+
+        rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn);
+
+        if (rc != 0) {
+            return rc == ENOMEM ? -1 : 0;
+        }
+
+        counted = mdb_txn_id(txn);
+        mdb_txn_abort(txn);
+
+        last = at_lmdb_last_txnid(lmdb);
+
+        if (counted == last) {
+            lmdb->uncounted = 0;
+            return 1;
+        }
+
+        if (counted + 1 == last) {
+            if (lmdb->uncounted == last) {
+                return 0;
+            }
+
+            lmdb->uncounted = last;
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
-void
-at_lmdb_extend_file(MDB_env *env, unsigned page_size)
+/* --- transactions -------------------------------------------------------- */
+
+
+/*
+ * LMDB counts pages that a transaction takes from the end of the file and gives
+ * back, but never writes them: a complete file may look truncated.  So the file
+ * is kept longer, with a hole that takes no space.  Only the holder of the write
+ * lock may call this: the file must not shrink.
+ */
+static void
+at_lmdb_extend_file(at_lmdb_t *lmdb)
 {
     int          fd;
     off_t        needed;
     struct stat  st;
 
-    needed = at_lmdb_min_file_size(env, page_size);
+    needed = at_lmdb_min_file_size(lmdb);
 
     if (needed != INT64_MAX
-        && mdb_env_get_fd(env, &fd) == 0
+        && mdb_env_get_fd(lmdb->env, &fd) == 0
         && fstat(fd, &st) == 0
         && st.st_size < needed + AT_LMDB_SLACK / 2)
     {
         (void) !ftruncate(fd, needed + AT_LMDB_SLACK);
     }
+}
+
+
+/* another process may have a larger map: then LMDB wants to take its size */
+static int
+at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
+{
+    int  rc;
+
+    rc = mdb_txn_begin(lmdb->env, NULL, flags, txn);
+
+    if (rc == MDB_MAP_RESIZED) {
+        (void) mdb_env_set_mapsize(lmdb->env, 0);
+        rc = mdb_txn_begin(lmdb->env, NULL, flags, txn);
+    }
+
+    return rc;
+}
+
+
+int
+at_lmdb_begin_read(at_lmdb_t *lmdb, MDB_txn **reader)
+{
+    int  rc;
+
+    if (*reader == NULL) {
+        return at_lmdb_begin(lmdb, MDB_RDONLY, reader);
+    }
+
+    rc = mdb_txn_renew(*reader);
+
+    if (rc == MDB_MAP_RESIZED) {
+        (void) mdb_env_set_mapsize(lmdb->env, 0);
+        rc = mdb_txn_renew(*reader);
+    }
+
+    return rc;
+}
+
+
+int
+at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
+{
+    int  rc, dead;
+
+    (void) mdb_reader_check(lmdb->env, &dead);
+
+    rc = at_lmdb_begin(lmdb, 0, txn);
+
+    if (rc != 0) {
+        return at_lmdb_fail(lmdb, rc, err);
+    }
+
+    /* under the write lock no commit is being counted: see the header */
+    if (mdb_txn_id(*txn) != at_lmdb_last_txnid(lmdb) + 1) {
+        mdb_txn_abort(*txn);
+        *txn = NULL;
+        return at_error(err, "%s: data.mdb was replaced while other processes "
+                        "have the old one open; try again in some seconds",
+                        lmdb->schema->name);
+    }
+
+    at_lmdb_extend_file(lmdb);
+
+    return 0;
+}
+
+
+int
+at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc)
+{
+    int          fd;
+    struct stat  st;
+
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+
+    rc = mdb_txn_commit(txn);
+
+    /* the transaction may have used more than the slack */
+    if (rc == 0 && mdb_env_get_fd(lmdb->env, &fd) == 0 && fstat(fd, &st) == 0
+        && st.st_size < at_lmdb_min_file_size(lmdb)
+        && mdb_txn_begin(lmdb->env, NULL, 0, &txn) == 0)
+    {
+        at_lmdb_extend_file(lmdb);
+        mdb_txn_abort(txn);
+    }
+
+    return rc;
+}
+
+
+int
+at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err)
+{
+    return at_error(err, "%s: %s", lmdb->schema->name, rc == MDB_CORRUPTED
+                    ? "record is damaged or was not written by this server"
+                    : mdb_strerror(rc));
 }

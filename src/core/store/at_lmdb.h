@@ -2,9 +2,14 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What every user of LMDB's files has to look after, as LMDB does not: a file
- * that was cut ends the process that reads it (SIGBUS), and on a network file
- * system the locks do not hold.
+ * LMDB environments: the only place that opens them, for the store and for the
+ * session database.  It adds the checks that LMDB does not make.  LMDB maps the
+ * file, so that reading a truncated one kills the process (SIGBUS); on a network
+ * file system its locks do not work; and it does not notice that a file was
+ * replaced.
+ *
+ * A process opens a path once, and after its last fork: LMDB's locks survive
+ * neither a second environment of the same files nor a fork.
  */
 
 #ifndef AT_LMDB_H
@@ -14,53 +19,94 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <lmdb.h>
+
 #include "core/base/at_error.h"
 
 
-struct MDB_env;
+#define AT_LMDB_MAX_TABLES  8
 
-#define AT_LMDB_MAX_READERS  4096
+/* what an environment is for; table names and the format end up in the file */
+typedef struct at_lmdb_schema_s {
+    const char        *name;            /* for error texts */
+    const char *const *tables;
+    unsigned           n_tables;
+    const char        *format;          /* version of the records */
+    const char        *format_hint;     /* what to do about another version */
+    size_t             map_size;        /* address space, not memory */
+    mode_t             mode;            /* of new files */
+} at_lmdb_schema_t;
+
+typedef enum {
+    AT_LMDB_READ = 0,
+    AT_LMDB_WRITE,
+    AT_LMDB_CREATE              /* write, and create what is missing */
+} at_lmdb_mode_e;
+
+typedef struct {
+    char   path[PATH_MAX];
+    dev_t  dev;
+    ino_t  ino;
+} at_lmdb_file_t;
+
+typedef struct {
+    MDB_env                 *env;
+    MDB_dbi                  tables[AT_LMDB_MAX_TABLES];
+    const at_lmdb_schema_t  *schema;
+    at_lmdb_file_t           data;      /* as it was opened */
+    at_lmdb_file_t           lock;
+    void                    *metas;     /* the two meta pages, mapped apart */
+    unsigned                 page_size;
+    uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */
+} at_lmdb_t;
 
 
-/* the path of a file in the directory of an environment; 0, or -1 */
+/* the path of a file in the environment's directory; 0, or -1 with err set */
 int at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
     at_error_t *err);
 
 /*
- * Whether a data.mdb is of this version of LMDB, and as long as its newer meta
- * page says: 0, or -1 with err set.  fd is left open.
+ * Checks data.mdb without opening the environment: a regular file of this LMDB
+ * version, complete, on a local file system.  Returns 0, 1 if there is no such
+ * file, or -1 with err set.  may_be_empty: another process may be creating it.
  */
-int at_lmdb_check_content(int fd, const char *path, at_error_t *err);
+int at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err);
 
-/* the same, for the file system of a file, or of a directory */
-int at_lmdb_check_file_system(int fd, const char *path, at_error_t *err);
+/* Both return 0, or -1 with err set; then the environment is closed. */
+int at_lmdb_open(at_lmdb_t *lmdb, const char *path,
+    const at_lmdb_schema_t *schema, at_lmdb_mode_e mode, at_error_t *err);
+void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
- * The two meta pages, one of which each commit writes: in a mapping of their own,
- * as to ask LMDB for its last transaction takes some looks at other places.
+ * Whether the files under the path are those that were opened, and data.mdb is
+ * complete: 1, 0, or -1 if that cannot be told.
  */
-typedef struct {
-    void    *map;               /* NULL: none */
-    size_t   page_size;
-} at_lmdb_metas_t;
-
-/* 0, or errno */
-int at_lmdb_metas_map(at_lmdb_metas_t *metas, int fd, size_t page_size);
-void at_lmdb_metas_unmap(at_lmdb_metas_t *metas);
-
-/* the number of the last transaction that was committed */
-uint64_t at_lmdb_last_txnid(const at_lmdb_metas_t *metas);
-
-/* what the file must have for its last page; asking touches its first two */
-off_t at_lmdb_min_file_size(struct MDB_env *env, unsigned page_size);
+int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
 
 /*
- * Pages that a transaction takes from the end of the file and gives back are
- * counted by LMDB, and never written, so that a whole file may look as one that
- * was cut.  So there is always more of it, which takes no place on the disk.
- * Only the holder of the writers' lock may do that: the size must not shrink.
+ * LMDB takes the number of the last transaction from lock.mdb.  If data.mdb was
+ * replaced before it was opened, that number belongs to the other file until all
+ * processes have closed it: a reader may then get an old state, and a writer
+ * would overwrite the last one.  Returns 0 then, 1 otherwise, -1 without memory.
+ * A commit is in data.mdb before it is in lock.mdb, so a difference of one is
+ * reported only if the next call sees it again.  Not inside a transaction.
  */
-void at_lmdb_extend_file(struct MDB_env *env, unsigned page_size);
+int at_lmdb_txnid_is_current(at_lmdb_t *lmdb);
+
+/* the number of the last committed transaction, of any process */
+uint64_t at_lmdb_last_txnid(const at_lmdb_t *lmdb);
+
+/* renews *reader, or creates it if it is NULL; 0 or LMDB's code */
+int at_lmdb_begin_read(at_lmdb_t *lmdb, MDB_txn **reader);
+
+/* Waits for other writers.  Returns 0, or -1 with err set. */
+int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);
+
+/* commits if rc is 0, and aborts otherwise; 0 or LMDB's code */
+int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc);
+
+/* Sets err to the text of LMDB's code and returns -1. */
+int at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err);
 
 
 #endif

@@ -19,7 +19,6 @@
 #include "core/base/at_verdict.h"
 #include "core/jose/at_jwt.h"
 #include "core/json/at_claim.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_issuer.h"

@@ -18,7 +18,6 @@
 #include "core/jose/at_jwt.h"
 #include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/base/ngx_at_issuer.h"
 #include "http/base/ngx_at_loc_conf.h"

@@ -15,7 +15,6 @@
 #include "core/base/at_str.h"
 #include "core/jose/at_jwk.h"
 #include "core/base/at_crypto.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_issuer.h"

@@ -14,7 +14,6 @@
 #include "core/base/at_crypto.h"
 #include "core/session/at_session.h"
 #include "core/session/at_state.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"

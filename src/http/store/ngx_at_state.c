@@ -12,7 +12,6 @@
 #include "core/base/at_error.h"
 #include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_main_conf.h"

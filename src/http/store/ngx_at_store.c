@@ -11,6 +11,7 @@
 
 #include "core/base/at_error.h"
 #include "core/store/at_store.h"
+#include "core/store/at_store_files.h"
 
 #include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_main_conf.h"

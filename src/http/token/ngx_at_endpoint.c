@@ -9,7 +9,6 @@
 #include "http/token/ngx_at_endpoint.h"
 
 #include "core/session/at_state.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/access/ngx_at_throttle.h"
 #include "http/base/ngx_at_directive.h"

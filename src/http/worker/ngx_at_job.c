@@ -16,7 +16,6 @@
 #include <sys/resource.h>
 
 #include "core/base/at_crypto.h"
-#include "core/store/at_store_digest.h"
 
 #include "http/base/ngx_at_main_conf.h"
 
