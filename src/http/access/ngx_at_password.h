@@ -2,7 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Whether a name and a secret belong together.
+ * Checks the password of a user or the secret of a client.  A thread hashes
+ * it, unless the name and address are throttled.  An unknown name takes the
+ * same steps and the same time as an existing one.
  */
 
 #ifndef NGX_AT_PASSWORD_H
@@ -24,33 +26,30 @@
 
 
 typedef struct {
-    ngx_at_job_t            job;
-    ngx_at_throttle_key_t   pair;
-    const ngx_at_issuer_t  *issuer;                 /* NULL: nobody's */
+    /* set by the caller */
+    const ngx_at_issuer_t  *issuer;         /* NULL: none is configured */
     ngx_uint_t              only_issuer;
-    at_str_t                name;            /* both are the caller's, which */
-    at_str_t                secret;             /* is overwritten at the end */
-    unsigned                client:1;           /* not a user */
+    at_str_t                name;           /* in memory of the caller */
+    at_str_t                secret;         /* the same; cleansed at the end */
+    unsigned                client:1;       /* else a user */
 
-    /* inside */
+    ngx_at_job_t            job;
+    ngx_at_throttle_t       throttle;
     at_str_t                hashes[AT_CLIENT_SECRETS_MAX];
     ngx_uint_t              n;
-    unsigned                known:1;
-    unsigned                right:1;
-    unsigned                judged:1;
-    unsigned                throttled:1;
+    unsigned                known:1;        /* the name exists */
+    unsigned                compared:1;     /* else hashing failed */
+    unsigned                matches:1;
+    unsigned                throttled:1;    /* while it waited for its turn */
 } ngx_at_password_check_t;
 
-/*
- * AT_PENDING while the request is held, or why there is no need to.  Whether the
- * name exists makes no difference to what is done, nor to what it takes.
- */
+/* AT_PENDING: the request waits for the job; else no check is needed */
 at_verdict_e ngx_at_password_check_start(ngx_http_request_t *r,
     ngx_at_ctx_t *ctx, ngx_at_password_check_t *check);
 
 /*
- * Once the request goes on.  identity must be nobody before, and is who it was
- * on AT_OK, with the record of this moment.
+ * The verdict once the job is done.  On AT_OK the identity, which must be
+ * zeroed, and the record are set from the present state of the store.
  */
 at_verdict_e ngx_at_password_check_finish_user(ngx_http_request_t *r,
     ngx_at_ctx_t *ctx, ngx_at_password_check_t *check,

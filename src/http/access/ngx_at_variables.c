@@ -1,10 +1,6 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
- *
- * Variables.  An identity is shown while it is verified and the access phase
- * has not run, and afterwards if this module has granted; never else.  Each is
- * safe to put in a header.
  */
 
 #include "http/access/ngx_at_variables.h"
@@ -12,15 +8,12 @@
 #include "core/authz/at_cache.h"
 #include "core/authz/at_endpoint.h"
 #include "core/authz/at_identity.h"
-#include "core/authz/at_scope.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 #include "core/json/at_claim.h"
-#include "core/json/at_value.h"
 
 #include "http/access/ngx_at_access.h"
 #include "http/base/ngx_at_directive.h"
-#include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/keys/ngx_at_fetch.h"
@@ -30,126 +23,29 @@
 
 #define NGX_AT_CLAIM_PREFIX  "auth_token_claim_"
 
+/* the data of variables that are read by one handler */
+#define NGX_AT_VAR_STATUS    0
+#define NGX_AT_VAR_REASON    1
+
+#define NGX_AT_VAR_METHOD    0
+#define NGX_AT_VAR_ISSUER    1
+#define NGX_AT_VAR_USER      2
+#define NGX_AT_VAR_CLIENT    3
+#define NGX_AT_VAR_ROLE      4
+#define NGX_AT_VAR_ENDPOINT  5
+
 
 /* "auth_token_claim" */
 typedef struct {
-    ngx_str_t        issuer;    /* of this one's tokens only, or empty */
+    ngx_str_t        issuer;    /* empty: any */
     at_claim_path_t  path;
 } ngx_at_claim_t;
 
 
-static ngx_int_t ngx_at_status_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_reason_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_method_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_issuer_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_identity_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_endpoint_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_scope_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_subject_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_fingerprint_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_keys_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_named_claim_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_cache_status_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_cache_counter_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_at_verify_time_variable(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+/* --- visibility ---------------------------------------------------------- */
 
 
-static ngx_http_variable_t  ngx_at_variables[] = {
-
-    { ngx_string("auth_token_status"), NULL,
-      ngx_at_status_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_reason"), NULL,
-      ngx_at_reason_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_method"), NULL,
-      ngx_at_method_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_issuer"), NULL,
-      ngx_at_issuer_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_user"), NULL,
-      ngx_at_identity_variable, offsetof(at_identity_t, user),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_client"), NULL,
-      ngx_at_identity_variable, offsetof(at_identity_t, client),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_role"), NULL,
-      ngx_at_identity_variable, offsetof(at_identity_t, role),
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_endpoint"), NULL,
-      ngx_at_endpoint_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_scope"), NULL,
-      ngx_at_scope_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_subject"), NULL,
-      ngx_at_subject_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_fingerprint"), NULL,
-      ngx_at_fingerprint_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_cache_status"), NULL,
-      ngx_at_cache_status_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_cache_hits"), NULL,
-      ngx_at_cache_counter_variable,
-      offsetof(at_cache_stats_t, hits), NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_cache_misses"), NULL,
-      ngx_at_cache_counter_variable,
-      offsetof(at_cache_stats_t, misses), NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_cache_evictions"), NULL,
-      ngx_at_cache_counter_variable,
-      offsetof(at_cache_stats_t, evictions), NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_cache_entries"), NULL,
-      ngx_at_cache_counter_variable,
-      offsetof(at_cache_stats_t, entries), NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_cache_bytes"), NULL,
-      ngx_at_cache_counter_variable,
-      offsetof(at_cache_stats_t, bytes), NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_verify_time"), NULL,
-      ngx_at_verify_time_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("auth_token_keys"), NULL,
-      ngx_at_keys_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string(NGX_AT_CLAIM_PREFIX), NULL,
-      ngx_at_named_claim_variable, 0,
-      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
-
-      ngx_http_null_variable
-};
-
-
-/* --- what may be shown --------------------------------------------------- */
-
-
-/* no handler of the access phase is to come for this run of the phases */
+/* whether no access handler follows in this pass through the phases */
 
 static ngx_uint_t
 ngx_at_access_is_over(ngx_http_request_t *r)
@@ -175,16 +71,16 @@ ngx_at_access_is_over(ngx_http_request_t *r)
 
 
 /*
- * A subrequest sees what is known of the main request: the access phase does
- * not run for it.
+ * Authenticates if the access phase is still to come.  A subrequest has no
+ * access phase and uses the context of the main request.
  */
 
 static ngx_at_ctx_t *
-ngx_at_variable_ctx(ngx_http_request_t *r)
+ngx_at_authenticated_ctx(ngx_http_request_t *r)
 {
-    const at_endpoint_t  *endpoint;
-    ngx_at_ctx_t         *ctx;
-    const ngx_at_loc_conf_t    *atcf;
+    ngx_at_ctx_t             *ctx;
+    const at_endpoint_t      *endpoint;
+    const ngx_at_loc_conf_t  *atcf;
 
     r = r->main;
 
@@ -212,20 +108,19 @@ ngx_at_variable_ctx(ngx_http_request_t *r)
 }
 
 
-/* NULL where nobody may be shown */
+/*
+ * The context if its identity may be shown: it is authenticated and the access
+ * phase is still to come, or this module has granted the request.  Else NULL.
+ */
 
 static ngx_at_ctx_t *
 ngx_at_granted_ctx(ngx_http_request_t *r)
 {
     ngx_at_ctx_t  *ctx;
 
-    ctx = ngx_at_variable_ctx(r);
+    ctx = ngx_at_authenticated_ctx(r);
 
-    if (ctx == NULL) {
-        return NULL;
-    }
-
-    if (ctx->phase == NGX_AT_GRANTED) {
+    if (ctx == NULL || ctx->phase == NGX_AT_GRANTED) {
         return ctx;
     }
 
@@ -234,32 +129,34 @@ ngx_at_granted_ctx(ngx_http_request_t *r)
 }
 
 
-/*
- * Control characters would end a header; a space at an end is lost on the way,
- * so that two users would become one.
- */
-
-static ngx_uint_t
-ngx_at_is_header_safe(ngx_str_t *s)
-{
-    if (s->len && (s->data[0] == ' ' || s->data[s->len - 1] == ' ')) {
-        return 0;
-    }
-
-    return ngx_at_is_printable(s);
-}
+/* --- values -------------------------------------------------------------- */
 
 
 static ngx_int_t
-ngx_at_variable_set_value(ngx_http_variable_value_t *v, ngx_str_t s)
+ngx_at_variable_not_found(ngx_http_variable_value_t *v)
 {
-    if (s.len == 0 || !ngx_at_is_header_safe(&s)) {
-        v->not_found = 1;
-        return NGX_OK;
+    v->not_found = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Values must be safe in a header.  A control character would end it; a space
+ * at either end would be lost, so that two users could become one.
+ */
+
+static ngx_int_t
+ngx_at_variable_set(ngx_http_variable_value_t *v, ngx_str_t value)
+{
+    if (value.len == 0 || value.data[0] == ' '
+        || value.data[value.len - 1] == ' ' || !ngx_at_is_printable(&value))
+    {
+        return ngx_at_variable_not_found(v);
     }
 
-    v->data = s.data;
-    v->len = s.len;
+    v->data = value.data;
+    v->len = value.len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
@@ -271,142 +168,123 @@ ngx_at_variable_set_value(ngx_http_variable_value_t *v, ngx_str_t s)
 static ngx_int_t
 ngx_at_variable_set_view(ngx_http_variable_value_t *v, at_str_t view)
 {
-    return ngx_at_variable_set_value(v, ngx_at_from_view(view));
+    return ngx_at_variable_set(v, ngx_at_from_view(view));
 }
 
 
 static ngx_int_t
-ngx_at_variable_set_not_found(ngx_http_variable_value_t *v)
+ngx_at_variable_set_claim(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    const at_value_t *claim)
 {
-    v->not_found = 1;
+    ssize_t    len;
+    ngx_str_t  s;
 
-    return NGX_OK;
+    if (claim == NULL) {
+        return ngx_at_variable_not_found(v);
+    }
+
+    len = at_claim_to_text(claim, NULL, 0);
+    if (len < 0) {
+        return NGX_ERROR;
+    }
+
+    s.len = len;
+    s.data = ngx_pnalloc(r->pool, s.len + 1);
+
+    if (s.data == NULL
+        || at_claim_to_text(claim, (char *) s.data, s.len) != len)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_at_variable_set(v, s);
 }
 
 
-/* --- the decision -------------------------------------------------------- */
+/* --- the decision, once the access phase has run ------------------------- */
 
 
-/* empty until the access phase has run here */
-
-static ngx_at_ctx_t *
-ngx_at_decided_ctx(ngx_http_request_t *r)
+static ngx_int_t
+ngx_at_decision_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
-    ngx_at_ctx_t  *ctx;
+    ngx_at_ctx_t             *ctx;
+    const at_verdict_info_t  *info;
 
     ctx = ngx_at_find_ctx(r->main);
 
-    return ctx && ctx->phase != NGX_AT_UNDECIDED ? ctx : NULL;
+    if (ctx == NULL || ctx->phase == NGX_AT_UNDECIDED) {
+        return ngx_at_variable_not_found(v);
+    }
+
+    info = at_verdict_info(ctx->verdict);
+
+    return ngx_at_variable_set_view(v, data == NGX_AT_VAR_STATUS
+                                       ? at_code_info(info->code)->name
+                                       : info->reason);
 }
 
 
-static ngx_int_t
-ngx_at_status_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_decided_ctx(r);
-
-    return ctx ? ngx_at_variable_set_view(v,
-                     at_code_info(at_verdict_info(ctx->verdict)->code)->name)
-               : ngx_at_variable_set_not_found(v);
-}
+/* --- the identity, unless the request is refused ------------------------- */
 
 
 static ngx_int_t
-ngx_at_reason_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_decided_ctx(r);
-
-    return ctx ? ngx_at_variable_set_view(v,
-                                        at_verdict_info(ctx->verdict)->reason)
-               : ngx_at_variable_set_not_found(v);
-}
-
-
-/* --- the identity -------------------------------------------------------- */
-
-
-static ngx_int_t
-ngx_at_method_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
+    ngx_at_ctx_t         *ctx;
+    const at_identity_t  *identity;
 
     ctx = ngx_at_granted_ctx(r);
 
-    return ctx ? ngx_at_variable_set_value(v,
-                                           ngx_at_kind_name(ctx->kind))
-               : ngx_at_variable_set_not_found(v);
+    if (ctx == NULL) {
+        return ngx_at_variable_not_found(v);
+    }
+
+    identity = ctx->identity;
+
+    switch (data) {
+
+    case NGX_AT_VAR_METHOD:
+        return ngx_at_variable_set(v, ngx_at_kind_name(ctx->kind));
+
+    case NGX_AT_VAR_USER:
+        return ngx_at_variable_set_view(v, identity->user);
+
+    case NGX_AT_VAR_CLIENT:
+        return ngx_at_variable_set_view(v, identity->client);
+
+    case NGX_AT_VAR_ROLE:
+        return ngx_at_variable_set_view(v, identity->role);
+
+    case NGX_AT_VAR_ISSUER:
+        return identity->issuer
+               ? ngx_at_variable_set_view(v, identity->issuer->name)
+               : ngx_at_variable_not_found(v);
+
+    default: /* NGX_AT_VAR_ENDPOINT */
+        return ctx->endpoint ? ngx_at_variable_set_view(v, ctx->endpoint->text)
+                             : ngx_at_variable_not_found(v);
+    }
 }
 
 
-static ngx_int_t
-ngx_at_issuer_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_granted_ctx(r);
-
-    return ctx && ctx->identity->issuer
-           ? ngx_at_variable_set_view(v, ctx->identity->issuer->name)
-           : ngx_at_variable_set_not_found(v);
-}
-
-
-/* data is the offset of a view in the identity */
+/* separated by spaces (RFC 6749 section 3.3) */
 
 static ngx_int_t
-ngx_at_identity_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_granted_ctx(r);
-
-    return ctx ? ngx_at_variable_set_view(v,
-                           *(at_str_t *) ((u_char *) ctx->identity + data))
-               : ngx_at_variable_set_not_found(v);
-}
-
-
-/* the row of the catalogue that access was granted by */
-
-static ngx_int_t
-ngx_at_endpoint_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_granted_ctx(r);
-
-    return ctx && ctx->endpoint
-           ? ngx_at_variable_set_view(v, ctx->endpoint->text)
-           : ngx_at_variable_set_not_found(v);
-}
-
-
-/* RFC 6749 section 3.3: separated by spaces */
-
-static ngx_int_t
-ngx_at_scope_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_at_scope_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
     u_char             *p;
     size_t              i, len;
     ngx_str_t           s;
-    const at_scopes_t  *scopes;
     ngx_at_ctx_t       *ctx;
+    const at_scopes_t  *scopes;
 
     ctx = ngx_at_granted_ctx(r);
 
     if (ctx == NULL || ctx->identity->rights.scopes.n == 0) {
-        return ngx_at_variable_set_not_found(v);
+        return ngx_at_variable_not_found(v);
     }
 
     scopes = &ctx->identity->rights.scopes;
@@ -424,51 +302,21 @@ ngx_at_scope_variable(ngx_http_request_t *r,
     p = s.data;
 
     for (i = 0; i < scopes->n; i++) {
-        if (i) {
-            *p++ = ' ';
-        }
-
         p = ngx_cpymem(p, scopes->items[i].data, scopes->items[i].len);
+        *p++ = ' ';
     }
 
-    s.len = p - s.data;
+    s.len = p - s.data - 1;
 
-    return ngx_at_variable_set_value(v, s);
+    return ngx_at_variable_set(v, s);
 }
 
 
-static ngx_int_t
-ngx_at_variable_set_claim(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, const at_value_t *claim)
-{
-    ssize_t    len;
-    ngx_str_t  s;
-
-    if (claim == NULL) {
-        return ngx_at_variable_set_not_found(v);
-    }
-
-    len = at_claim_to_text(claim, NULL, 0);
-    if (len < 0) {
-        return NGX_ERROR;
-    }
-
-    s.len = len;
-    s.data = ngx_pnalloc(r->pool, s.len + 1);
-
-    if (s.data == NULL
-        || at_claim_to_text(claim, (char *) s.data, s.len) != len)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_at_variable_set_value(v, s);
-}
-
+/* $VARIABLE of "auth_token_claim" */
 
 static ngx_int_t
-ngx_at_claim_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_at_claim_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
     ngx_at_claim_t *claim = (ngx_at_claim_t *) data;
 
@@ -481,7 +329,7 @@ ngx_at_claim_variable(ngx_http_request_t *r,
             && !at_str_equal(ctx->identity->issuer->name,
                              ngx_at_view(claim->issuer))))
     {
-        return ngx_at_variable_set_not_found(v);
+        return ngx_at_variable_not_found(v);
     }
 
     return ngx_at_variable_set_claim(r, v,
@@ -489,7 +337,7 @@ ngx_at_claim_variable(ngx_http_request_t *r,
 }
 
 
-/* $auth_token_claim_NAME, of which nginx has made a lower-case name */
+/* $auth_token_claim_NAME: nginx has converted the name to lower case */
 
 static ngx_int_t
 ngx_at_named_claim_variable(ngx_http_request_t *r,
@@ -497,35 +345,67 @@ ngx_at_named_claim_variable(ngx_http_request_t *r,
 {
     ngx_str_t *variable = (ngx_str_t *) data;
 
-    ngx_str_t      name;
+    at_str_t       name;
     ngx_at_ctx_t  *ctx;
 
     ctx = ngx_at_granted_ctx(r);
 
     if (ctx == NULL) {
-        return ngx_at_variable_set_not_found(v);
+        return ngx_at_variable_not_found(v);
     }
 
-    name.data = variable->data + sizeof(NGX_AT_CLAIM_PREFIX) - 1;
+    name.data = (char *) variable->data + sizeof(NGX_AT_CLAIM_PREFIX) - 1;
     name.len = variable->len - (sizeof(NGX_AT_CLAIM_PREFIX) - 1);
 
     return ngx_at_variable_set_claim(r, v,
-                                     at_claim_find_nocase(ngx_at_claims(ctx),
-                                                          ngx_at_view(name)));
+                               at_claim_find_nocase(ngx_at_claims(ctx), name));
 }
 
 
-/* --- what verification costs --------------------------------------------- */
+/* --- for logs, also of refused requests ---------------------------------- */
 
 
-/* of this request; empty where no credential was looked for in the cache */
+static ngx_int_t
+ngx_at_subject_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_at_ctx_t  *ctx;
+
+    ctx = ngx_at_authenticated_ctx(r);
+
+    return ctx ? ngx_at_variable_set_view(v, ctx->identity->subject)
+               : ngx_at_variable_not_found(v);
+}
+
+
+static ngx_int_t
+ngx_at_fingerprint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char        *p;
+    ngx_at_ctx_t  *ctx;
+
+    ctx = ngx_at_authenticated_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_at_variable_not_found(v);
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_AT_FINGERPRINT_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_at_variable_set(v, ngx_at_fingerprint(ctx, p));
+}
+
+
+/* not found: no credential, or no cache */
 
 static ngx_int_t
 ngx_at_cache_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t      hit = ngx_string("HIT");
-    ngx_str_t      miss = ngx_string("MISS");
     ngx_at_ctx_t  *ctx;
 
     ctx = ngx_at_find_ctx(r->main);
@@ -533,24 +413,25 @@ ngx_at_cache_status_variable(ngx_http_request_t *r,
     if (ctx == NULL || ngx_at_worker()->cache == NULL
         || ctx->endpoint_request || ctx->kind == 0)
     {
-        return ngx_at_variable_set_not_found(v);
+        return ngx_at_variable_not_found(v);
     }
 
-    return ngx_at_variable_set_value(v, ngx_at_identity_is_cached(ctx) ? hit : miss);
+    return ngx_at_variable_set_view(v, ngx_at_identity_is_cached(ctx)
+                                       ? at_str("HIT") : at_str("MISS"));
 }
 
 
-/* of the worker, since it began; data is the offset of a 64-bit number */
+/* of this worker; data is the offset of a 64-bit counter */
 
 static ngx_int_t
 ngx_at_cache_counter_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t                s;
-    const at_cache_stats_t  *stats;
+    u_char     *stats;
+    ngx_str_t   s;
 
     if (ngx_at_worker()->cache == NULL) {
-        return ngx_at_variable_set_not_found(v);
+        return ngx_at_variable_not_found(v);
     }
 
     s.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
@@ -558,40 +439,16 @@ ngx_at_cache_counter_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    stats = at_cache_stats(ngx_at_worker()->cache);
-    s.len = ngx_sprintf(s.data, "%uL",
-                        *(uint64_t *) ((u_char *) stats + data))
-            - s.data;
+    stats = (u_char *) at_cache_stats(ngx_at_worker()->cache);
+    s.len = ngx_sprintf(s.data, "%uL", *(uint64_t *) (stats + data)) - s.data;
 
-    return ngx_at_variable_set_value(v, s);
-}
-
-
-/* whether the configuration names the variable of the time */
-
-ngx_uint_t
-ngx_at_uses_verify_time(ngx_cycle_t *cycle)
-{
-    ngx_uint_t                  i;
-    ngx_http_variable_t        *variables;
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
-    variables = cmcf->variables.elts;
-
-    for (i = 0; i < cmcf->variables.nelts; i++) {
-        if (variables[i].get_handler == ngx_at_verify_time_variable) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return ngx_at_variable_set(v, s);
 }
 
 
 /*
- * Seconds with microseconds, as $request_time has milliseconds.  What finds it by
- * name while requests run has it from the next one on.
+ * Seconds with microseconds.  A module that looks the variable up by name only
+ * at run time gets a value from its second request on.
  */
 
 static ngx_int_t
@@ -606,7 +463,7 @@ ngx_at_verify_time_variable(ngx_http_request_t *r,
     ctx = ngx_at_find_ctx(r->main);
 
     if (ctx == NULL || ctx->verify_time == 0) {
-        return ngx_at_variable_set_not_found(v);
+        return ngx_at_variable_not_found(v);
     }
 
     s.data = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof(".000000"));
@@ -618,55 +475,15 @@ ngx_at_verify_time_variable(ngx_http_request_t *r,
                         ctx->verify_time / 1000 % 1000000)
             - s.data;
 
-    return ngx_at_variable_set_value(v, s);
-}
-
-
-/* --- of a refused request too -------------------------------------------- */
-
-
-static ngx_int_t
-ngx_at_subject_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_variable_ctx(r);
-
-    return ctx ? ngx_at_variable_set_view(v, ctx->identity->subject)
-               : ngx_at_variable_set_not_found(v);
+    return ngx_at_variable_set(v, s);
 }
 
 
 static ngx_int_t
-ngx_at_fingerprint_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+ngx_at_keys_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
 {
-    u_char        *p;
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_variable_ctx(r);
-
-    if (ctx == NULL) {
-        return ngx_at_variable_set_not_found(v);
-    }
-
-    p = ngx_pnalloc(r->pool, NGX_AT_FINGERPRINT_LEN);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    return ngx_at_variable_set_value(v, ngx_at_fingerprint(ctx, p));
-}
-
-
-/* nobody's: for logs and metrics, wherever it stands */
-
-static ngx_int_t
-ngx_at_keys_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_str_t           state;
+    ngx_str_t                 state;
     const ngx_at_loc_conf_t  *atcf;
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
@@ -675,11 +492,54 @@ ngx_at_keys_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_at_variable_set_value(v, state);
+    return ngx_at_variable_set(v, state);
 }
 
 
 /* --- configuration ------------------------------------------------------- */
+
+
+#define ngx_at_variable(name, handler, data)                                  \
+    { ngx_string("auth_token_" name), NULL, handler, data,                    \
+      NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+#define ngx_at_cache_counter(name)                                            \
+    ngx_at_variable("cache_" #name, ngx_at_cache_counter_variable,            \
+                    offsetof(at_cache_stats_t, name))
+
+
+static ngx_http_variable_t  ngx_at_variables[] = {
+
+    ngx_at_variable("status", ngx_at_decision_variable, NGX_AT_VAR_STATUS),
+    ngx_at_variable("reason", ngx_at_decision_variable, NGX_AT_VAR_REASON),
+
+    ngx_at_variable("method", ngx_at_identity_variable, NGX_AT_VAR_METHOD),
+    ngx_at_variable("issuer", ngx_at_identity_variable, NGX_AT_VAR_ISSUER),
+    ngx_at_variable("user", ngx_at_identity_variable, NGX_AT_VAR_USER),
+    ngx_at_variable("client", ngx_at_identity_variable, NGX_AT_VAR_CLIENT),
+    ngx_at_variable("role", ngx_at_identity_variable, NGX_AT_VAR_ROLE),
+    ngx_at_variable("endpoint", ngx_at_identity_variable, NGX_AT_VAR_ENDPOINT),
+    ngx_at_variable("scope", ngx_at_scope_variable, 0),
+
+    ngx_at_variable("subject", ngx_at_subject_variable, 0),
+    ngx_at_variable("fingerprint", ngx_at_fingerprint_variable, 0),
+
+    ngx_at_variable("cache_status", ngx_at_cache_status_variable, 0),
+    ngx_at_cache_counter(hits),
+    ngx_at_cache_counter(misses),
+    ngx_at_cache_counter(evictions),
+    ngx_at_cache_counter(entries),
+    ngx_at_cache_counter(bytes),
+
+    ngx_at_variable("verify_time", ngx_at_verify_time_variable, 0),
+    ngx_at_variable("keys", ngx_at_keys_variable, 0),
+
+    { ngx_string(NGX_AT_CLAIM_PREFIX), NULL,
+      ngx_at_named_claim_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_PREFIX, 0 },
+
+      ngx_http_null_variable
+};
 
 
 ngx_int_t
@@ -702,7 +562,25 @@ ngx_at_add_variables(ngx_conf_t *cf)
 }
 
 
-/* "auth_token_claim $VARIABLE [ISSUER] PATH" */
+ngx_uint_t
+ngx_at_uses_verify_time(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *variables;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+    variables = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        if (variables[i].get_handler == ngx_at_verify_time_variable) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
 
 char *
 ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -717,7 +595,8 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     path = &value[cf->args->nelts - 1];
 
     if (value[1].len < 2 || value[1].data[0] != '$') {
-        return ngx_at_conf_invalid_value(cf, &value[1], "it is no variable");
+        return ngx_at_conf_invalid_value(cf, &value[1],
+                                         "not the name of a variable");
     }
 
     claim = ngx_pcalloc(cf->pool, sizeof(ngx_at_claim_t));
@@ -730,7 +609,7 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_at_issuer_find(atmcf, &value[2]) == NULL) {
             return ngx_at_conf_invalid_value(cf, &value[2],
-                       "there is no such \"auth_token_issuer\" above");
+                                             "no such issuer is defined above");
         }
     }
 
@@ -746,10 +625,11 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    /* of two definitions nginx would silently take the second */
+    /* nginx itself would silently use the second definition */
+
     if (var->get_handler) {
         return ngx_at_conf_invalid_value(cf, &value[1],
-                                         "there is such a variable already");
+                                         "the variable is duplicate");
     }
 
     var->get_handler = ngx_at_claim_variable;
