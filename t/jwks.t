@@ -479,7 +479,7 @@ CONF
         page     => ['/page', '<html>', qr/not a JSON object/],
         missing  => ['/missing', undef, qr/status 404/],
         nowhere  => ['/nowhere', $doc->(issuer => "$base/nowhere", jwks_uri => $source->url("/nothing-here")),
-                     qr{"\S+/nothing-here": the answer has status 404}],
+                     qr{"\S+/nothing-here": the response has status 404}],
     );
 
     $source->mode('good');
@@ -560,7 +560,7 @@ CONF
 
     ok log_has($t, qr/issuer "dead": .*proxy|issuer "dead": .*connect/i), 'a proxy that is not there';
     is $source->hits('/dead'), 0, 'is not gone round';
-    ok log_has($t, qr{issuer "self": .*/self/keys": the answer has status 401}),
+    ok log_has($t, qr{issuer "self": .*/self/keys": the response has status 401}),
        'keys behind our own protection are none';
     refused $t, '/self/', FAIL => 'and nobody is granted', token => of('rsa');
     cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'no loop';

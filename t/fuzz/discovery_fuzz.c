@@ -8,7 +8,9 @@
 
 #include <ctype.h>
 
-#include "core/fetch/at_fetch.h"
+#include "core/fetch/at_cache_control.h"
+#include "core/fetch/at_discovery.h"
+#include "core/fetch/at_url.h"
 #include "fuzz.h"
 
 
@@ -48,7 +50,7 @@ fuzz_url(at_str_t text)
 
     url = at_discovery_url(text, &err);
 
-    if (at_fetch_url_is_valid(text)) {
+    if (at_url_is_valid(text)) {
         fuzz_check_url(text);
     } else {
         fuzz_assert(url == NULL);
@@ -60,7 +62,7 @@ fuzz_url(at_str_t text)
         free(url);
     }
 
-    if (at_fetch_proxy_is_valid(text)) {
+    if (at_url_is_valid_proxy(text)) {
         fuzz_assert(memchr(text.data, '@', text.len) == NULL);
     }
 }
@@ -71,8 +73,8 @@ fuzz_max_age(at_str_t control, at_str_t age)
 {
     int64_t  plain, aged;
 
-    plain = at_fetch_max_age(control, (at_str_t) { NULL, 0 });
-    aged = at_fetch_max_age(control, age);
+    plain = at_cache_control_max_age(control, (at_str_t) { NULL, 0 });
+    aged = at_cache_control_max_age(control, age);
 
     fuzz_assert(plain >= -1 && plain <= INT32_MAX);
     fuzz_assert(aged <= plain && (aged == -1) == (plain == -1));
@@ -98,7 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uri = at_discovery_parse(document, issuer, &err);
 
     if (uri) {
-        fuzz_assert(at_fetch_url_is_valid((at_str_t) { uri, strlen(uri) }));
+        fuzz_assert(at_url_is_valid((at_str_t) { uri, strlen(uri) }));
         fuzz_check_url((at_str_t) { uri, strlen(uri) });
         free(uri);
 

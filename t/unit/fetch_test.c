@@ -83,11 +83,16 @@ alloc_strndup(const char *text, size_t n)
 
 
 #define malloc   alloc_malloc
+#define realloc  alloc_realloc
 #define strndup  alloc_strndup
 
+#include "core/fetch/at_cache_control.c"
+#include "core/fetch/at_discovery.c"
 #include "core/fetch/at_fetch.c"
+#include "core/fetch/at_url.c"
 
 #undef malloc
+#undef realloc
 #undef strndup
 
 
@@ -131,19 +136,19 @@ test_urls(void)
     };
 
     for (i = 0; i < N(good); i++) {
-        ok(at_fetch_url_is_valid(str(good[i])), "a URL: %s", good[i]);
+        ok(at_url_is_valid(str(good[i])), "a URL: %s", good[i]);
     }
 
     for (i = 0; i < N(bad); i++) {
-        ok(!at_fetch_url_is_valid(str(bad[i])), "no URL: %s", bad[i]);
+        ok(!at_url_is_valid(str(bad[i])), "no URL: %s", bad[i]);
     }
 
-    ok(!at_fetch_url_is_valid((at_str_t) { "https://a/\0x", 12 }), "no URL: with a NUL");
+    ok(!at_url_is_valid((at_str_t) { "https://a/\0x", 12 }), "no URL: with a NUL");
 
     memset(large, 'a', sizeof(large));
     memcpy(large, "https://a/", 10);
-    ok(at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }), "as long as may be");
-    ok(!at_fetch_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }), "a byte longer");
+    ok(at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }), "as long as may be");
+    ok(!at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }), "a byte longer");
 }
 
 
@@ -164,11 +169,11 @@ test_proxies(void)
     };
 
     for (i = 0; i < N(good); i++) {
-        ok(at_fetch_proxy_is_valid(str(good[i])), "a proxy: %s", good[i]);
+        ok(at_url_is_valid_proxy(str(good[i])), "a proxy: %s", good[i]);
     }
 
     for (i = 0; i < N(bad); i++) {
-        ok(!at_fetch_proxy_is_valid(str(bad[i])), "no proxy: %s", bad[i]);
+        ok(!at_url_is_valid_proxy(str(bad[i])), "no proxy: %s", bad[i]);
     }
 }
 
@@ -203,7 +208,7 @@ test_max_age(void)
         { "max-age=60", "x", 60 },
         { "max-age=60", "-5", 60 },
         { "max-age=60", "99999999999999999999", 0 },
-        { "max-age=99999999999999999999999", "", AT_FETCH_MAX_AGE_CAP },
+        { "max-age=99999999999999999999999", "", AT_MAX_AGE_CAP },
         { "max-age=60, max-age=30", "", 30 },
         { "max-age=30, max-age=60", "", 30 },
         { "no-store", "", 0 },
@@ -233,12 +238,12 @@ test_max_age(void)
     };
 
     for (i = 0; i < N(rows); i++) {
-        is_int(at_fetch_max_age(str(rows[i].control), str(rows[i].age)), rows[i].expected,
+        is_int(at_cache_control_max_age(str(rows[i].control), str(rows[i].age)), rows[i].expected,
                "Cache-Control: %s, Age: %s", rows[i].control, rows[i].age);
     }
 
-    is_int(at_fetch_max_age((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }), -1, "neither");
-    is_int(at_fetch_max_age((at_str_t) { "\0,max-age=1", 11 }, str("")), 1, "with a NUL");
+    is_int(at_cache_control_max_age((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }), -1, "neither");
+    is_int(at_cache_control_max_age((at_str_t) { "\0,max-age=1", 11 }, str("")), 1, "with a NUL");
 }
 
 

@@ -6,9 +6,7 @@
 #include "core/base/at_base64url.h"
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
-
-
-#define AT_PORT_DIGITS  5
+#include "core/base/at_host.h"
 
 
 static at_str_t
@@ -219,55 +217,15 @@ at_header_cookie_find(at_str_t value, at_str_t name, at_str_t *cookie)
 }
 
 
-/* a decimal of 1 to 65535; 0 for anything else */
-static unsigned
-at_port_parse(at_str_t digits)
-{
-    size_t    i;
-    unsigned  port;
-
-    if (digits.len == 0 || digits.len > AT_PORT_DIGITS) {
-        return 0;
-    }
-
-    port = 0;
-
-    for (i = 0; i < digits.len; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9') {
-            return 0;
-        }
-
-        port = port * 10 + (unsigned) (digits.data[i] - '0');
-    }
-
-    return port <= 65535 ? port : 0;
-}
-
-
-/* of "name", "name:port", "[v6]", "[v6]:port"; the scheme's where none is said */
-static unsigned
-at_host_port_parse(at_str_t host, unsigned scheme_port)
-{
-    size_t  i;
-
-    for (i = host.len; i > 0 && host.data[i - 1] != ':'; i--) {
-        if (host.data[i - 1] == ']') {
-            return scheme_port;
-        }
-    }
-
-    /* RFC 3986 section 3.2.3: an empty port is none */
-    return i && i < host.len ? at_port_parse(at_header_skip(host, i)) : scheme_port;
-}
-
-
 int
 at_header_is_same_origin(at_str_t origin, int secure, at_str_t server,
     at_str_t host)
 {
+    at_str_t  name, digits;
     unsigned  port, scheme_port;
 
     scheme_port = secure ? 443 : 80;
+    port = scheme_port;
 
     if (server.len == 0
         || !at_header_cut_prefix(&origin, secure ? at_str("https://")
@@ -277,8 +235,6 @@ at_header_is_same_origin(at_str_t origin, int secure, at_str_t server,
         return 0;
     }
 
-    port = scheme_port;
-
     if (origin.len) {
         if (origin.data[0] != ':') {
             return 0;
@@ -287,5 +243,10 @@ at_header_is_same_origin(at_str_t origin, int secure, at_str_t server,
         port = at_port_parse(at_header_skip(origin, 1));
     }
 
-    return port != 0 && port == at_host_port_parse(host, scheme_port);
+    /* an empty port is the port of the scheme: RFC 3986 section 3.2.3 */
+
+    at_host_split(host, &name, &digits);
+
+    return port != 0
+           && port == (digits.len ? at_port_parse(digits) : scheme_port);
 }

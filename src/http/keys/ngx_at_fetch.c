@@ -13,6 +13,7 @@
 
 #include "core/base/at_error.h"
 #include "core/base/at_str.h"
+#include "core/fetch/at_discovery.h"
 #include "core/fetch/at_fetch.h"
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_jwt.h"

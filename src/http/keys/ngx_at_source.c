@@ -10,7 +10,8 @@
 #include "core/base/at_error.h"
 #include "core/base/at_file.h"
 #include "core/base/at_str.h"
-#include "core/fetch/at_fetch.h"
+#include "core/fetch/at_discovery.h"
+#include "core/fetch/at_url.h"
 #include "core/base/at_crypto.h"
 
 #include "http/base/ngx_at_directive.h"
@@ -100,7 +101,7 @@ static ngx_int_t
 ngx_at_source_check_proxy(ngx_conf_t *cf, ngx_str_t *argument,
     ngx_str_t *value)
 {
-    if (!at_fetch_proxy_is_valid(ngx_at_view(*value))) {
+    if (!at_url_is_valid_proxy(ngx_at_view(*value))) {
         (void) ngx_at_conf_invalid_value(cf, argument,
                                          "it takes \"http[s]://host[:port]\"");
         return NGX_ERROR;
@@ -259,7 +260,7 @@ ngx_at_issuer_set_jwks_uri(ngx_conf_t *cf,
 
     value = cf->args->elts;
 
-    if (!at_fetch_url_is_valid(ngx_at_view(value[1]))) {
+    if (!at_url_is_valid(ngx_at_view(value[1]))) {
         return ngx_at_conf_invalid_value(cf, &value[1],
                    "it takes an https URL, or an http one of a loopback "
                    "address, without a user and a fragment");

@@ -1,0 +1,160 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <arpa/inet.h>
+#include <ctype.h>
+
+#include "core/base/at_host.h"
+#include "core/fetch/at_url.h"
+
+
+#define AT_HOST_LEN_MAX  255
+
+
+typedef enum {
+    AT_HOST_INVALID = 0,
+    AT_HOST_REMOTE,
+    AT_HOST_LOOPBACK
+} at_host_kind_e;
+
+
+static int
+at_url_cut_prefix(at_str_t *url, at_str_t prefix)
+{
+    if (url->len < prefix.len
+        || memcmp(url->data, prefix.data, prefix.len) != 0)
+    {
+        return 0;
+    }
+
+    url->data += prefix.len;
+    url->len -= prefix.len;
+
+    return 1;
+}
+
+
+/* the characters of RFC 3986, without "#", which begins a fragment */
+static int
+at_url_has_valid_chars(at_str_t url)
+{
+    size_t  i;
+
+    for (i = 0; i < url.len; i++) {
+        if (url.data[i] <= 0x20 || url.data[i] >= 0x7f
+            || strchr("\"#<>\\^`{|}", url.data[i]) != NULL)
+        {
+            return 0;
+        }
+    }
+
+    return url.len <= AT_URL_LEN_MAX;
+}
+
+
+static int
+at_host_parse_addr(at_str_t host, int family, unsigned char addr[16])
+{
+    char  text[INET6_ADDRSTRLEN];
+
+    if (host.len >= sizeof(text)) {
+        return 0;
+    }
+
+    memcpy(text, host.data, host.len);
+    text[host.len] = '\0';
+
+    return inet_pton(family, text, addr) == 1;
+}
+
+
+/* of "host" or "host:port" */
+static at_host_kind_e
+at_host_kind(at_str_t authority)
+{
+    size_t                      i;
+    at_str_t                    host, port;
+    unsigned char               addr[16];
+    static const unsigned char  loopback[16] = { [15] = 1 };
+
+    at_host_split(authority, &host, &port);
+
+    if (port.data != NULL && at_port_parse(port) == 0) {
+        return AT_HOST_INVALID;
+    }
+
+    if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']') {
+        host = (at_str_t) { host.data + 1, host.len - 2 };
+
+        if (!at_host_parse_addr(host, AF_INET6, addr)) {
+            return AT_HOST_INVALID;
+        }
+
+        return memcmp(addr, loopback, 16) == 0 ? AT_HOST_LOOPBACK
+                                               : AT_HOST_REMOTE;
+    }
+
+    if (at_host_parse_addr(host, AF_INET, addr)) {
+        return addr[0] == 127 ? AT_HOST_LOOPBACK : AT_HOST_REMOTE;
+    }
+
+    for (i = 0; i < host.len; i++) {
+        if (!isalnum((unsigned char) host.data[i])
+            && strchr("-._", host.data[i]) == NULL)
+        {
+            return AT_HOST_INVALID;
+        }
+    }
+
+    return host.len > 0 && host.len <= AT_HOST_LEN_MAX && host.data[0] != '.'
+           ? AT_HOST_REMOTE : AT_HOST_INVALID;
+}
+
+
+int
+at_url_is_valid(at_str_t url)
+{
+    size_t    i;
+    int       https;
+    at_str_t  authority;
+
+    if (!at_url_has_valid_chars(url)) {
+        return 0;
+    }
+
+    https = at_url_cut_prefix(&url, at_str("https://"));
+
+    if (!https && !at_url_cut_prefix(&url, at_str("http://"))) {
+        return 0;
+    }
+
+    for (i = 0; i < url.len; i++) {
+        if (url.data[i] == '/' || url.data[i] == '?') {
+            break;
+        }
+    }
+
+    authority = (at_str_t) { url.data, i };
+
+    return https ? at_host_kind(authority) != AT_HOST_INVALID
+                 : at_host_kind(authority) == AT_HOST_LOOPBACK;
+}
+
+
+int
+at_url_is_valid_proxy(at_str_t url)
+{
+    return at_url_has_valid_chars(url)
+           && (at_url_cut_prefix(&url, at_str("https://"))
+               || at_url_cut_prefix(&url, at_str("http://")))
+           && at_host_kind(url) != AT_HOST_INVALID;
+}
+
+
+int
+at_url_is_https(at_str_t url)
+{
+    return at_url_cut_prefix(&url, at_str("https://"));
+}
