@@ -8,7 +8,7 @@
  */
 
 #include "core/json/at_claim.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "fuzz.h"
 
 
@@ -46,7 +46,7 @@ fuzz_check_path(const at_claim_path_t *path, at_str_t text)
 
 
 static void
-fuzz_check_text(const at_value_t *claim)
+fuzz_check_text(const at_json_value_t *claim)
 {
     char     *buf, *half;
     ssize_t   len;
@@ -65,14 +65,14 @@ fuzz_check_text(const at_value_t *claim)
 
 
 static void
-fuzz_check_same(const at_value_t *claim, const json_t *plain)
+fuzz_check_same(const at_json_value_t *claim, const json_t *plain)
 {
     json_t  *json;
 
     fuzz_assert((claim != NULL) == (plain != NULL));
 
     if (claim) {
-        json = at_json_from_value(claim);
+        json = at_document_from_json(claim);
         fuzz_assert(json_equal(json, plain));
         json_decref(json);
     }
@@ -80,10 +80,10 @@ fuzz_check_same(const at_value_t *claim, const json_t *plain)
 
 
 static void
-fuzz_claims(const at_value_t *claims, const json_t *plain, const at_claim_path_t *path)
+fuzz_claims(const at_json_value_t *claims, const json_t *plain, const at_claim_path_t *path)
 {
-    size_t             i;
-    const at_value_t  *claim;
+    size_t                  i;
+    const at_json_value_t  *claim;
 
     fuzz_check_same(claims, plain);
     fuzz_check_text(claims);
@@ -122,7 +122,7 @@ fuzz_read(const uint8_t *data, size_t size, const at_claim_path_t *path)
         plain = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
         fuzz_assert(plain != NULL);
 
-        fuzz_claims(at_value_member(at_claims_object(claims), at_str("v")),
+        fuzz_claims(at_json_member(at_claims_object(claims), at_str("v")),
                     json_object_get(plain, "v"), path);
 
         json_decref(plain);

@@ -8,7 +8,6 @@
 
 #include "core/json/at_fields.h"
 #include "core/base/at_header.h"
-#include "core/json/at_json.h"
 #include "core/session/at_password.h"
 #include "fuzz.h"
 
@@ -99,8 +98,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char      *buf;
     at_str_t   text;
-
-    at_json_init();
 
     /* exactly the room that is asked for */
     buf = fuzz_alloc(size);

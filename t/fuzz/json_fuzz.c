@@ -2,16 +2,117 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is taken is an object within its limits, and the same when it is
- * written down and read again.
+ * The JSON parser of requests: it accepts the same texts as jansson and finds
+ * the same values in them; nothing that it accepts exceeds its limits.
  */
 
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "fuzz.h"
 
 
 static const at_json_limits_t  header = { 8, 64, 8192 };
 static const at_json_limits_t  payload = { 32, 256, 8192 };
+static const at_json_limits_t  unlimited = {
+    UINT32_MAX, UINT32_MAX, SIZE_MAX
+};
+
+/* reused for all inputs, as a verifier does it for headers */
+static at_json_t  reused;
+
+
+static const at_json_value_t *fuzz_check_content(const at_json_value_t *value,
+    at_str_t text);
+
+
+static void
+fuzz_check_view(at_str_t view, at_str_t text)
+{
+    fuzz_assert(view.data >= text.data && view.len <= text.len
+                && view.data + view.len <= text.data + text.len);
+}
+
+
+/* each member is found by its name */
+static const at_json_value_t *
+fuzz_check_members(const at_json_value_t *object, at_str_t text)
+{
+    uint32_t                n;
+    at_str_t                name;
+    const at_json_value_t  *next;
+
+    next = object + 1;
+
+    for (n = object->n; n; n--) {
+        fuzz_assert(at_json_string(next, &name) == 0);
+        fuzz_check_view(name, text);
+        fuzz_assert(at_json_next(next) == next + 1);
+        fuzz_assert(at_json_member(object, name) == next + 1);
+
+        next = fuzz_check_content(next + 1, text);
+    }
+
+    return next;
+}
+
+
+/* returns the value after this one: its span and its content must agree */
+static const at_json_value_t *
+fuzz_check_content(const at_json_value_t *value, at_str_t text)
+{
+    uint32_t                n;
+    at_str_t                view;
+    const at_json_value_t  *next;
+
+    next = value + 1;
+
+    switch (value->type) {
+
+    case AT_JSON_STRING:
+        fuzz_assert(at_json_string(value, &view) == 0);
+        fuzz_check_view(view, text);
+        break;
+
+    case AT_JSON_ARRAY:
+        for (n = value->n; n; n--) {
+            next = fuzz_check_content(next, text);
+        }
+
+        break;
+
+    case AT_JSON_OBJECT:
+        next = fuzz_check_members(value, text);
+        break;
+
+    default:
+        fuzz_assert(value->type < AT_JSON_STRING && value->n == 0);
+    }
+
+    fuzz_assert(next == at_json_next(value));
+
+    return next;
+}
+
+
+/* the same members in the same order; only the text tells 0.0 from -0.0 */
+static void
+fuzz_check_same(json_t *expected, const at_json_value_t *value)
+{
+    char    *one, *two;
+    json_t  *other;
+
+    other = at_document_from_json(value);
+
+    fuzz_assert(json_equal(expected, other));
+
+    one = json_dumps(expected, JSON_COMPACT);
+    two = json_dumps(other, JSON_COMPACT);
+
+    fuzz_assert(one != NULL && two != NULL && strcmp(one, two) == 0);
+
+    free(one);
+    free(two);
+    json_decref(other);
+}
 
 
 /* outside of strings a bracket is a level, and a colon is a member */
@@ -66,45 +167,72 @@ fuzz_check_limits(at_str_t text, const at_json_limits_t *limits)
 }
 
 
-static void
-fuzz_parse(const uint8_t *data, size_t size, const at_json_limits_t *limits)
+static int
+fuzz_parse(const uint8_t *data, size_t size, const at_json_limits_t *limits,
+    at_json_t *json, const json_t *expected)
 {
-    char       *dump;
-    json_t     *object, *again;
-    at_str_t    text, twice;
-    at_json_e   rc;
+    int       rc;
+    at_str_t  copy;
 
-    text = fuzz_copy(data, size);
-    rc = at_json_parse(&object, text, limits);
+    copy = fuzz_copy(data, size);
+    rc = at_json_parse(json, (char *) (uintptr_t) copy.data, copy.len, limits);
 
-    fuzz_assert((rc == AT_JSON_OK) == (object != NULL));
+    fuzz_assert(rc == 0 || rc == -1);
 
-    if (object) {
-        fuzz_assert(json_is_object(object));
-        fuzz_assert(memchr(data, 0, size) == NULL);
-        fuzz_check_limits(text, limits);
-
-        dump = json_dumps(object, JSON_COMPACT);
-        fuzz_assert(dump != NULL);
-
-        twice = (at_str_t) { dump, strlen(dump) };
-        fuzz_assert(at_json_parse(&again, twice, limits) == AT_JSON_OK);
-        fuzz_assert(json_equal(object, again));
-
-        json_decref(again);
-        free(dump);
+    if (rc == 0) {
+        fuzz_assert(expected != NULL);
+        fuzz_assert(at_json_is(json->items, AT_JSON_OBJECT));
+        fuzz_assert(json->items->span <= json->size);
+        (void) fuzz_check_content(json->items, copy);
     }
 
-    json_decref(object);
-    fuzz_free(text);
+    fuzz_free(copy);
+
+    return rc;
 }
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_parse(data, size, &header);
-    fuzz_parse(data, size, &payload);
+    char       *copy;
+    json_t     *expected;
+    at_str_t    text;
+    at_json_t   json = { NULL, 0 };
+
+    text = fuzz_copy(data, size);
+    expected = at_document_parse(text, SIZE_MAX);
+
+    if (!json_is_object(expected)) {
+        json_decref(expected);
+        expected = NULL;
+    }
+
+    copy = fuzz_alloc(size);
+    memcpy(copy, text.data, size);
+
+    fuzz_assert((at_json_parse(&json, copy, size, &unlimited) == 0)
+                == (expected != NULL));
+
+    if (expected != NULL) {
+        fuzz_check_same(expected, json.items);
+    }
+
+    at_json_free(&json);
+    free(copy);
+
+    if (fuzz_parse(data, size, &header, &json, expected) == 0) {
+        fuzz_check_limits(text, &header);
+    }
+
+    at_json_free(&json);
+
+    if (fuzz_parse(data, size, &payload, &reused, expected) == 0) {
+        fuzz_check_limits(text, &payload);
+    }
+
+    json_decref(expected);
+    fuzz_free(text);
 
     return 0;
 }

@@ -116,8 +116,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     fuzz_assert((claims != NULL) == (plain != NULL));
 
-    rc = at_scopes_from_claim(&scopes, at_value_member(at_claims_object(claims),
-                                                       at_str("v")));
+    rc = at_scopes_from_claim(&scopes, at_json_member(at_claims_object(claims),
+                                                      at_str("v")));
 
     fuzz_assert(rc == 0 || rc == -1);
     fuzz_assert(rc == 0 || (scopes.n == 0 && scopes.items == NULL));

@@ -2,10 +2,14 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * For LD_PRELOAD: makes the n-th allocation of a process fail, and with "lasting"
- * all that follow it.  AT_FAIL_ALLOC names a file of the size of control_t, which
- * is mapped once, at start: what a test writes into it counts at once, also in
- * processes that were forked since.
+ * For LD_PRELOAD: the n-th allocation of a process fails, and if "lasting" is
+ * set every later one too.  AT_FAIL_ALLOC names a file of the size of control_t
+ * that is mapped at start: what a test writes into it takes effect at once, also
+ * in processes that were forked meanwhile.
+ *
+ * Allocations of jansson are neither counted nor failed: the parser of jansson
+ * 2.14 reads beyond a string if its buffer cannot grow, and libjwt uses the NULL
+ * that json_dumps() returns.
  */
 
 #define _GNU_SOURCE
@@ -13,8 +17,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,6 +41,10 @@ extern void *__libc_realloc(void *p, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 
 static control_t  *control;
+
+/* the addresses of libjansson, once it is loaded */
+static uintptr_t   jansson;
+static uintptr_t   jansson_end;
 
 
 __attribute__((constructor))
@@ -60,11 +70,48 @@ map_control(void)
 
 
 static int
-fails(void)
+find_jansson(struct dl_phdr_info *info, size_t size, void *data)
+{
+    int        i;
+    uintptr_t  end;
+
+    (void) size;
+    (void) data;
+
+    if (strstr(info->dlpi_name, "/libjansson.") == NULL) {
+        return 0;
+    }
+
+    for (i = 0; i < info->dlpi_phnum; i++) {
+        end = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr
+              + info->dlpi_phdr[i].p_memsz;
+
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && end > jansson_end) {
+            jansson_end = end;
+        }
+    }
+
+    jansson = info->dlpi_addr;
+
+    return 1;
+}
+
+
+/* caller is the return address of the allocation */
+static int
+fails(const void *caller)
 {
     int64_t  count;
 
     if (control == NULL || control->pid == 0 || control->pid != getpid()) {
+        return 0;
+    }
+
+    if (jansson == 0) {
+        (void) dl_iterate_phdr(find_jansson, NULL);
+    }
+
+    if ((uintptr_t) caller >= jansson && (uintptr_t) caller < jansson_end) {
         return 0;
     }
 
@@ -85,7 +132,7 @@ fails(void)
 void *
 malloc(size_t size)
 {
-    if (fails()) {
+    if (fails(__builtin_return_address(0))) {
         errno = ENOMEM;
         return NULL;
     }
@@ -97,7 +144,7 @@ malloc(size_t size)
 void *
 calloc(size_t n, size_t size)
 {
-    if (fails()) {
+    if (fails(__builtin_return_address(0))) {
         errno = ENOMEM;
         return NULL;
     }
@@ -109,8 +156,7 @@ calloc(size_t n, size_t size)
 void *
 realloc(void *p, size_t size)
 {
-    /* making smaller what is there may be relied on */
-    if (fails()) {
+    if (fails(__builtin_return_address(0))) {
         errno = ENOMEM;
         return NULL;
     }
@@ -122,7 +168,7 @@ realloc(void *p, size_t size)
 void *
 memalign(size_t alignment, size_t size)
 {
-    if (fails()) {
+    if (fails(__builtin_return_address(0))) {
         errno = ENOMEM;
         return NULL;
     }

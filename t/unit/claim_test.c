@@ -20,9 +20,9 @@
 
 /* a member that is an integer, 0 for anything else */
 static long long
-integer(const at_value_t *claim)
+integer(const at_json_value_t *claim)
 {
-    return at_value_is(claim, AT_VALUE_INTEGER) ? claim->integer : 0;
+    return at_json_is(claim, AT_JSON_INTEGER) ? claim->integer : 0;
 }
 
 
@@ -111,11 +111,11 @@ test_path(void)
 static void
 test_find(void)
 {
-    char               buf[64];
-    size_t             i;
-    at_claim_path_t    path;
-    at_claims_t       *claims;
-    const at_value_t  *object, *found;
+    char                    buf[64];
+    size_t                  i;
+    at_claim_path_t         path;
+    at_claims_t            *claims;
+    const at_json_value_t  *object, *found;
 
     static const struct {
         const char  *path;
@@ -154,9 +154,9 @@ test_find(void)
 static void
 test_nocase(void)
 {
-    size_t             i;
-    at_claims_t       *claims;
-    const at_value_t  *object;
+    size_t                  i;
+    at_claims_t            *claims;
+    const at_json_value_t  *object;
 
     static const struct {
         const char  *name;
@@ -252,13 +252,13 @@ test_text(void)
 static void
 test_room(void)
 {
-    char              *buf;
-    size_t             i, size, whole, wrong;
-    char               full[64];
-    at_claims_t       *claims;
-    const at_value_t  *claim;
+    char                   *buf;
+    size_t                  i, size, whole, wrong;
+    char                    full[64];
+    at_claims_t            *claims;
+    const at_json_value_t  *claim;
 
-    static const char  *cases[] = {
+    static const char      *cases[] = {
         "\"a string of some length\"", "[1,\"two\",3.5,null]", "12345678",
         "-0.125", "{\"a\":{\"b\":[true,false]}}", "null", "\"\""
     };
@@ -302,9 +302,9 @@ test_reals(void)
         double    value;
         uint64_t  bits;
     }           number;
-    ssize_t     n;
-    unsigned    i, wrong;
-    at_value_t  claim;
+    ssize_t          n;
+    unsigned         i, wrong;
+    at_json_value_t  claim;
 
     wrong = 0;
     number.bits = 1;
@@ -316,8 +316,8 @@ test_reals(void)
             continue;                       /* no value is that */
         }
 
-        claim = (at_value_t) { .type = AT_VALUE_REAL, .span = 1,
-                               .real = number.value };
+        claim = (at_json_value_t) { .type = AT_JSON_REAL, .span = 1,
+                                    .real = number.value };
         n = at_claim_to_text(&claim, buf, sizeof(buf) - 1);
 
         buf[n > 0 ? n : 0] = '\0';

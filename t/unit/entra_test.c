@@ -28,11 +28,11 @@
 static void
 test_client(void)
 {
-    size_t             i;
-    at_str_t           id;
-    at_claims_t       *claims;
-    at_issuer_t        issuer;
-    const at_value_t  *object;
+    size_t                  i;
+    at_str_t                id;
+    at_claims_t            *claims;
+    at_issuer_t             issuer;
+    const at_json_value_t  *object;
 
     static const struct {
         const char  *text;

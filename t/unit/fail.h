@@ -21,6 +21,12 @@ static struct {
 } fail;
 
 
+/* glibc's own names of what is wrapped */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *data, size_t size);
+
+
 #ifdef __SANITIZE_ADDRESS__
 
 #define FAIL_WORKS  0
@@ -28,12 +34,6 @@ static struct {
 #else
 
 #define FAIL_WORKS  1
-
-/* glibc's own names of what is wrapped */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *data, size_t size);
-
 
 static int
 fails(void)

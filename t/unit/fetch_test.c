@@ -290,7 +290,7 @@ is_parsed(const char *document, const char *expected, const char *says)
 static void
 test_discovery(void)
 {
-    char        *uri, deep[200];
+    char        *uri, deep[5000];
     at_error_t   err;
 
     is_url("https://i", "https://i/.well-known/openid-configuration");
@@ -341,10 +341,10 @@ test_discovery(void)
     is_parsed("{\"issuer\":\"https://i/x\",\"issuer\":\"https://i/x\"}", NULL, "JSON object");
     is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}x", NULL, "JSON object");
 
-    memset(deep, '[', 100);
-    memset(deep + 100, ']', 100);
+    memset(deep, '[', 2500);
+    memset(deep + 2500, ']', 2500);
     memcpy(deep, "{\"x\":", 5);
-    memcpy(deep + 195, "}", 2);
+    memcpy(deep + 4995, "}", 2);
     is_parsed(deep, NULL, "JSON object");
 
     uri = at_discovery_parse((at_str_t) { "{}\0", 3 }, at_str("https://i/x"), &err);
@@ -744,8 +744,6 @@ main(void)
         printf("Bail out! no curl\n");
         return 1;
     }
-
-    json_set_alloc_funcs(alloc_malloc, free);
 
     start_server();
 

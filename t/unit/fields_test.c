@@ -10,7 +10,6 @@
 
 #include "core/json/at_fields.h"
 #include "core/base/at_header.h"
-#include "core/json/at_json.h"
 #include "tap.h"
 
 
@@ -154,8 +153,6 @@ test_basic(void)
 int
 main(void)
 {
-    at_json_init();
-
     test_json();
     test_form();
     test_basic();

@@ -2,75 +2,347 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Each text is read twice: as a document, and as what comes with a token.  The
- * two take the same texts, and find the same in them.
+ * The JSON parser of requests: which texts are valid, the values that it finds
+ * in them, and how these are laid out in memory.
+ *
+ * Each listed text, and every text that differs from it by one byte, is also
+ * given to jansson: the two parsers must agree on every one of them.
  *
  * Requirements: header-json, json-duplicates, json-nul, json-utf8, exp-range,
- *   json-depth, json-members, json-test-suite.
+ *   json-depth, json-members, json-test-suite, allocation-failures.
  */
 
 #include <dirent.h>
+#include <locale.h>
+#include <math.h>
 
 #include "core/json/at_claim.h"
+#include "core/json/at_document.h"
 #include "core/json/at_json.h"
 #include "data.h"
 #include "tap.h"
+#include "values.h"
 
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 
-#define SUITE     "t/data/json-test-suite"
+#define VALID    0
+#define INVALID  (-1)
+
+#define SUITE    "t/data/json-test-suite"
 
 
 static const at_json_limits_t  limits = { 32, 256, 8192 };
 
-
-/* the texts that both readers were given, and those that they differ about */
 static struct {
-    unsigned  n;
-    unsigned  wrong;
-} readers;
+    unsigned  texts;            /* parsed by both parsers */
+    unsigned  different;
+} comparison;
 
-/* what comes with a token is read into the same values again and again */
-static at_values_t  used;
+/* the text parsed last, in memory of exactly its size */
+static char       *memory;
+static size_t      memory_len;
+
+static at_json_t   json;
 
 
-/* of exactly its size, to be freed */
-static char *
-copy_of(at_str_t text)
+static void *
+allocate(size_t size)
 {
-    char  *copy;
+    void  *data;
 
-    copy = malloc(text.len + !text.len);
-    if (copy == NULL) {
+    data = malloc(size + !size);
+    if (data == NULL) {
         abort();
     }
 
-    if (text.len) {
-        memcpy(copy, text.data, text.len);
-    }
-
-    return copy;
+    return data;
 }
 
 
-/* the same members, in the same order, and 0.0 is not -0.0; NULL: none taken */
 static int
-is_same(const json_t *object, const at_value_t *value)
+parse(at_str_t text, const at_json_limits_t *within)
+{
+    free(memory);
+    memory = allocate(text.len);
+    memory_len = text.len;
+
+    if (text.len) {
+        memcpy(memory, text.data, text.len);
+    }
+
+    return at_json_parse(&json, memory, memory_len, within);
+}
+
+
+/* the object, or the end of the test run */
+static const at_json_value_t *
+object(const char *text)
+{
+    if (parse(str(text), &limits) != VALID) {
+        printf("Bail out! invalid JSON: %s\n", text);
+        exit(1);
+    }
+
+    return json.items;
+}
+
+
+/* --- valid and invalid texts --------------------------------------------- */
+
+
+static const at_str_t  valid_objects[] = {
+    at_str("{}"), at_str(" \t\r\n{ \"a\" : 1 } \n"),
+    at_str("{\"a\":1,\"b\":2}")
+};
+
+static const at_str_t  invalid_objects[] = {
+    at_str("[]"), at_str("[{}]"), at_str("\"RS256\""), at_str("null"),
+    at_str("true"), at_str("7"), at_str(""), at_str(" "), at_str("{"),
+    at_str("{\"a\"}"), at_str("{\"a\":1,}"), at_str("{'a':1}"),
+    at_str("{a:1}"), at_str("{}x"), at_str("{}{}"), at_str("{} {}"),
+    at_str("{}//"), at_str("\xef\xbb\xbf{}"), at_str("{\0}\0"),
+    at_str("\xff\xfe{\0}\0"), at_str("\xfe\xff\0{\0}"), at_str("{,\"a\":1}"),
+    at_str("{\"a\":1,,\"b\":2}"), at_str("{\"a\":1 \"b\":2}"),
+    at_str("{\"a\"::1}"), at_str("{\"a\",1}"), at_str("{\"a\":1}}"),
+    at_str("{\"a\":1}]"), at_str("{\"a\":1},"), at_str("{{}}"), at_str("{[]}"),
+    at_str("{}[]"), at_str("{}1"), at_str("{}\"\""), at_str("{}null"),
+    at_str("{null:1}"), at_str("{1:1}"), at_str("{[]:1}"), at_str("}"),
+    at_str("{\""), at_str("{\"a"), at_str("{\"a\""), at_str("{\"a\":"),
+    at_str("{\"a\":1"), at_str("{\"a\":1,"), at_str("{\"a\":["),
+    at_str("{\"a\":[1"), at_str("{\"a\":[1,"), at_str("{\"a\":t"),
+    at_str("{\"a\":true"), at_str("{\"a\":nul"), at_str("{\"a\":-"),
+    at_str("{\"a\":0"), at_str("{\"a\":1."), at_str("{\"a\":1.5"),
+    at_str("{\"a\":1e"), at_str("{\"a\":1e+"), at_str("{\"a\":1e5"),
+    at_str("{\"a\":1.5 "), at_str("{\"a\":9223372036854775808")
+};
+
+static const at_str_t  invalid_duplicates[] = {
+    at_str("{\"a\":1,\"a\":1}"),
+    at_str("{\"alg\":\"none\",\"alg\":\"RS256\"}"),
+    at_str("{\"exp\":1,\"\\u0065xp\":2}"),
+    at_str("{\"\\u0065xp\":1,\"exp\":2}"), at_str("{\"a\":{\"b\":1,\"b\":2}}"),
+    at_str("{\"a\":[{\"b\":1,\"b\":2}]}"), at_str("{\"\":1,\"\":2}"),
+    at_str("{\"a/b\":1,\"a\\/b\":2}"), at_str("{\"\\t\":1,\"\\u0009\":2}"),
+    at_str("{\"\\u00e9\":1,\"\xc3\xa9\":2}"),
+    at_str("{\"\\u00E9\":1,\"\\u00e9\":2}"),
+    at_str("{\"\\ud834\\udd1e\":1,\"\xf0\x9d\x84\x9e\":2}"),
+    at_str("{\"\\u0061\":1,\"\\u0061\":2}"),
+    at_str("{\"a\":1,\"b\":2,\"c\":3,\"b\":4}"),
+    at_str("{\"a\":1,\"b\":2,\"c\":3,\"a\":4}"), at_str("{\"a\":{},\"a\":{}}"),
+    at_str("{\"a\":[[],[1,{\"b\":2}]],\"b\":3,\"a\":4}"),
+    at_str("{\"a\":{\"b\":{\"c\":1,\"c\":2}}}"),
+    at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1,\"d\":2,\"b\":3}}"),
+    at_str("{\"\":1,\"a\":2,\"\":3}")
+};
+
+static const at_str_t  valid_duplicates[] = {
+    at_str("{\"a\":1,\"A\":2}"), at_str("{\"a\":{\"a\":1}}"),
+    at_str("{\"\":1}"), at_str("{\"\\u0061\":1,\"\\u0041\":2}"),
+    at_str("{\"e\xcc\x81\":1,\"\xc3\xa9\":2}"),
+    at_str("{\"a\":{\"b\":1},\"b\":2}"), at_str("{\"b\":2,\"a\":{\"b\":1}}"),
+    at_str("{\"a\":[{\"a\":1},{\"a\":2}]}"),
+    at_str("{\"a\":{\"a\":{\"a\":{\"a\":1}}}}"),
+    at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1}}"),
+    at_str("{\"a\":1,\"ab\":2,\"abc\":3}"), at_str("{\"a\":1,\"\":2}"),
+    at_str("{\"\":{\"\":{\"\":1}}}"), at_str("{\"\":\"\"}"),
+    at_str("{\"a\":\"b\",\"b\":\"a\"}"),
+    at_str("{\"x\":[\"a\",\"a\"],\"a\":1}")
+};
+
+static const at_str_t  invalid_nul[] = {
+    at_str("{}\0"), at_str("{}\0junk"), at_str("{\"a\":1}\0{\"a\":2}"),
+    at_str("\0{}"), at_str("{\"a\":\"x\0y\"}"), at_str("{\"a\0b\":1}"),
+    at_str("{\"a\":\"\\u0000\"}"), at_str("{\"a\\u0000b\":1}"),
+    at_str("{\"\\u0000\":1}"), at_str("{\0}"), at_str("{\"a\":\0}"),
+    at_str("{\"a\":1\0}"), at_str("{\"a\":1.5\0}"), at_str("{\"a\":1e5\0}"),
+    at_str("{\"a\":[\0]}"), at_str("{\"a\":true\0}"), at_str("{}\0\0"),
+    at_str("{} \0"), at_str("{\"a\":\"\\u0061\0\"}"),
+    at_str("{\"a\":\"\\\0\"}"), at_str("{\"a\":\"\\u\0\0\0\0\"}")
+};
+
+static const at_str_t  valid_nul[] = {
+    at_str("{\"a\":\"\\\\u0000\"}")
+};
+
+static const at_str_t  invalid_strings_in_objects[] = {
+    at_str("{\"a\":\"\xff\"}"), at_str("{\"a\":\"\xc0\xaf\"}"),
+    at_str("{\"a\":\"\xe0\x80\xaf\"}"), at_str("{\"a\":\"\xf0\x80\x80\xaf\"}"),
+    at_str("{\"a\":\"\xf4\x90\x80\x80\"}"), at_str("{\"a\":\"\xed\xa0\x80\"}"),
+    at_str("{\"a\":\"\xed\xa0\x80\xed\xb0\x80\"}"),
+    at_str("{\"a\":\"\xe2\x82\"}"), at_str("{\"a\":\"\xe2\x82"),
+    at_str("{\"a\":\"\x80\"}"), at_str("{\"\xff\":1}"),
+    at_str("{\"a\":\"\\ud800\"}"), at_str("{\"a\":\"\\udc00\"}"),
+    at_str("{\"a\":\"\\ud800\\u0041\"}"), at_str("{\"a\":\"\\"),
+    at_str("{\"a\":\"\\\\"), at_str("{\"a\":\"\\\""), at_str("{\"a\":\"\\u"),
+    at_str("{\"a\":\"\\u0"), at_str("{\"a\":\"\\u00"),
+    at_str("{\"a\":\"\\u004"), at_str("{\"a\":\"\\u0041"),
+    at_str("{\"a\":\"\\ud800"), at_str("{\"a\":\"\\ud800\\"),
+    at_str("{\"a\":\"\\ud800\\u"), at_str("{\"a\":\"\\ud800\\udc0"),
+    at_str("{\"a\":\"\\ud800\\udc00"), at_str("{\"a\":\"\\ud800\\udc00\""),
+    at_str("{\"\\"), at_str("{\"\\u"), at_str("{\"\\u0061"),
+    at_str("{\"\\u0061\""), at_str("{\"\\u0061\":"), at_str("{\"\\ud834\":1}"),
+    at_str("{\"\\x\":1}"), at_str("{\xc3\xa9}"), at_str("{}\xc3\xa9"),
+    at_str("\xc3\xa9{}"), at_str("{\"a\":\xc3\xa9}"),
+    at_str("{\"a\":1\xc3\xa9}"), at_str("{\"a\"\x80:1}")
+};
+
+static const at_str_t  valid_strings_in_objects[] = {
+    at_str("{\"a\":\"\\ud834\\udd1e\"}"),
+    at_str("{\"a\":\"\xf0\x9d\x84\x9e\"}"), at_str("{\"\\u0061\":1}"),
+    at_str("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}"),
+    at_str("{\"\\ud834\\udd1e\":1}")
+};
+
+static const at_str_t  valid_members_with_numbers[] = {
+    at_str("{\"a\":9223372036854775807}"), at_str("{\"a\":1e308}"),
+    at_str("{\"a\":1e-400}")
+};
+
+static const at_str_t  invalid_members_with_numbers[] = {
+    at_str("{\"a\":9223372036854775808}"),
+    at_str("{\"a\":18446744073709551616}"), at_str("{\"a\":1e999}"),
+    at_str("{\"a\":-1e999}"), at_str("{\"a\":NaN}"),
+    at_str("{\"a\":Infinity}"), at_str("{\"a\":0123}"), at_str("{\"a\":+1}"),
+    at_str("{\"a\":.5}"), at_str("{\"a\":0x7f}"), at_str("{\"a\":1.}")
+};
+
+static const at_str_t  valid_values[] = {
+    at_str("[]"), at_str("[[]]"), at_str("[[],[],[[]],{}]"),
+    at_str("[{},{},[{}]]"), at_str("{}"), at_str("[1]"), at_str("[1,2,3]"),
+    at_str("true"), at_str("false"), at_str("null"),
+    at_str("[true,false,null]")
+};
+
+static const at_str_t  invalid_values[] = {
+    at_str(""), at_str("[1,]"), at_str("[,1]"), at_str("[,]"),
+    at_str("[1,,2]"), at_str("[1 2]"), at_str("[1:2]"), at_str("[1}"),
+    at_str("["), at_str("[1"), at_str("[1,"), at_str("[[]"), at_str("]"),
+    at_str("[]]"), at_str("{]"), at_str("{,}"), at_str("{\"b\"}"),
+    at_str("{\"b\":}"), at_str("{\"b\":1,}"), at_str("{\"b\" 1}"), at_str(","),
+    at_str(":1"), at_str("1 2"), at_str("\"x\"\"y\""), at_str("\"x"),
+    at_str("\""), at_str("'x'"), at_str("x"), at_str("/**/1"), at_str("1//"),
+    at_str("True"), at_str("TRUE"), at_str("tru"), at_str("truex"),
+    at_str("true1"), at_str("true_"), at_str("t"), at_str("fals"),
+    at_str("nul"), at_str("nulll"), at_str("nil"), at_str("truefalse"),
+    at_str("undefined"), at_str("t rue"), at_str("tr\nue")
+};
+
+static const at_str_t  valid_strings[] = {
+    at_str("\"\\\"\""), at_str("\"\\\\\""), at_str("\"\\/\""), at_str("\"/\""),
+    at_str("\"\\b\\f\\n\\r\\t\""), at_str("\"x\\ny\\tz\""),
+    at_str("\"\\\\\\\\\""), at_str("\"\\\\\\\"\""),
+    at_str("\"\\u0041\\u007f\\u0080\\u07ff\\u0800\\uffff\""),
+    at_str("\"\\uabcd\\uABCD\\uAbCd\""), at_str("\"\\ud7ff\\ue000\""),
+    at_str("\"\\ud800\\udc00\""), at_str("\"\\uDBFF\\uDFFF\""),
+    at_str("\"\\u0001\\u001f\""), at_str("\"\\u0022\\u005c\""),
+    at_str("\"\\u005cn\""), at_str("\"\\u00010\""), at_str("\"\\ufeff\""),
+    at_str("\"\\ufffe\\uffff\""),
+    at_str("\"\xc3\xa9\\u00e9\xe2\x82\xac\\u20ac\""),
+    at_str("\"\xf0\x9d\x84\x9e\\ud834\\udd1e\xc3\xa9\"")
+};
+
+static const at_str_t  invalid_strings[] = {
+    at_str("\"\\u0000\""), at_str("\"x\\u0000\""), at_str("\"\\u00000\""),
+    at_str("\"\\U0041\""), at_str("\"\\x41\""), at_str("\"\\a\""),
+    at_str("\"\\v\""), at_str("\"\\0\""), at_str("\"\\'\""), at_str("\"\\ \""),
+    at_str("\"\\B\""), at_str("\"\\N\""), at_str("\"\\\n\""),
+    at_str("\"\\\xc3\xa9\""), at_str("\"\\u\""), at_str("\"\\u1\""),
+    at_str("\"\\u12\""), at_str("\"\\u123\""), at_str("\"\\u123g\""),
+    at_str("\"\\u-123\""), at_str("\"\\u+123\""), at_str("\"\\u 123\""),
+    at_str("\"\\u0x1\""), at_str("\"\\u:123\""), at_str("\"\\u@123\""),
+    at_str("\"\\u`123\""), at_str("\"\\uG123\""), at_str("\"\\ud800\\udbff\""),
+    at_str("\"\\ud800\\ue000\""), at_str("\"\\ud800x\""),
+    at_str("\"\\ud800\\n\""), at_str("\"\\ud800\\\\udc00\""),
+    at_str("\"\\ud800\\u\""), at_str("\"\\ud800\\udc0\""),
+    at_str("\"\\ud800\\ud800\\udc00\""), at_str("\"\\udc00\\ud800\""),
+    at_str("\"\\udfff\""), at_str("\"\\udbff\""),
+    at_str("\"\\ud834\\udd1e\\udd1e\""), at_str("\"\\ud800\xed\xb0\x80\""),
+    at_str("\"\\ud800\\u0000\"")
+};
+
+static const at_str_t  valid_numbers[] = {
+    at_str("0"), at_str("-0"), at_str("1"), at_str("-1"), at_str("10"),
+    at_str("1234567890"), at_str("0.0"), at_str("-0.0"), at_str("0.1"),
+    at_str("-0.1"), at_str("1.0"), at_str("1.10"),
+    at_str("0.00000000000000000001"), at_str("1e2"), at_str("1E2"),
+    at_str("1e+2"), at_str("1E+2"), at_str("1e-2"), at_str("1E-2"),
+    at_str("0e0"), at_str("0E+0"), at_str("-0e-0"), at_str("1e00"),
+    at_str("1e0002"), at_str("1.5e3"), at_str("-1.5E-3"),
+    at_str("0e999999999999999999999"), at_str("0.0e99999"),
+    at_str("1e-999999999999999999999"), at_str("-1e-400"),
+    at_str("1.7976931348623157e308"), at_str("-1.7976931348623157e308"),
+    at_str("1.7976931348623158e308"), at_str("17976931348623157e292"),
+    at_str("0.01e310"), at_str("5e-324"), at_str("4.9406564584124654e-324"),
+    at_str("2e-324"), at_str("2.2250738585072014e-308"),
+    at_str("2.2250738585072011e-308"), at_str("9223372036854775806"),
+    at_str("-9223372036854775807"), at_str("-9223372036854775808"),
+    at_str("9223372036854775808.0"), at_str("9223372036854775808e0"),
+    at_str("9007199254740993"), at_str("9007199254740993.0"),
+    at_str("123456789012345678901234567890.5"), at_str("0.30000000000000004"),
+    at_str("0.1000000000000000055511151231257827021181583404541015625"),
+    at_str("8.41e21"), at_str("9.5e-7"), at_str("[1,-1,0,-0,1.5,-1.5e5]"),
+    at_str("[1.5,2.5]"), at_str("{\"b\":1.5}")
+};
+
+static const at_str_t  invalid_numbers[] = {
+    at_str("1e309"), at_str("-1e309"), at_str("1e99999999999999999999"),
+    at_str("-1e99999999999999999999"), at_str("1.7976931348623159e308"),
+    at_str("-1.7976931348623159e308"), at_str("0.1e310"),
+    at_str("-9223372036854775809"), at_str("-9223372036854775810"),
+    at_str("9223372036854775810"), at_str("9223372036854775817"),
+    at_str("10000000000000000000"), at_str("-10000000000000000000"),
+    at_str("18446744073709551615"), at_str("99999999999999999999999999"),
+    at_str("-"), at_str("--1"), at_str("-+1"), at_str("+"), at_str("00"),
+    at_str("-00"), at_str("-01"), at_str("00.5"), at_str("01e1"),
+    at_str("0 0"), at_str("1.0e"), at_str("1e"), at_str("1e+"), at_str("1e-"),
+    at_str("1E"), at_str("1e++1"), at_str("1e+-1"), at_str("1e1.5"),
+    at_str("1e1e1"), at_str("1.e1"), at_str("1..5"), at_str("1.5.5"),
+    at_str("-.5"), at_str("."), at_str("-e1"), at_str("e1"), at_str("1.-5"),
+    at_str("1.+5"), at_str("1 .5"), at_str("1. 5"), at_str("1 e5"),
+    at_str("1e 5"), at_str("- 1"), at_str("1f"), at_str("1L"), at_str("1_000"),
+    at_str("1,5"), at_str("1a"), at_str("1.5a"), at_str("0x"), at_str("0b1"),
+    at_str("0o7"), at_str("-Infinity"), at_str("inf"), at_str("-inf"),
+    at_str("nan"), at_str("-nan"), at_str("1e5x"), at_str("\xef\xbc\x91"),
+    at_str("[1.]"), at_str("[1e]"), at_str("[-]")
+};
+
+static const at_str_t  valid_characters[] = {
+    at_str("\x7f"), at_str("\xc2\x80"), at_str("\xdf\xbf"),
+    at_str("\xe0\xa0\x80"), at_str("\xed\x9f\xbf"), at_str("\xee\x80\x80"),
+    at_str("\xef\xbf\xbf"), at_str("\xef\xbb\xbf"), at_str("\xf0\x90\x80\x80"),
+    at_str("\xf4\x8f\xbf\xbf")
+};
+
+static const at_str_t  invalid_characters[] = {
+    at_str("\xc0\x80"), at_str("\xc1\xbf"), at_str("\xe0\x9f\xbf"),
+    at_str("\xf0\x8f\xbf\xbf"), at_str("\xf4\x90\x80\x80"),
+    at_str("\xf5\x80\x80\x80"), at_str("\xf8\x88\x80\x80\x80"),
+    at_str("\xfc\x84\x80\x80\x80\x80"), at_str("\xfe"), at_str("\xff"),
+    at_str("\xed\xa0\x80"), at_str("\xed\xbf\xbf"), at_str("\x80"),
+    at_str("\xbf"), at_str("\xc2"), at_str("\xe2\x82"), at_str("\xe2"),
+    at_str("\xf0\x9d\x84"), at_str("\xf0\x9d"), at_str("\xf0"),
+    at_str("\xc2\xc2\x80"), at_str("\xc2\x7f"), at_str("\xc2\xc0"),
+    at_str("\xe2\x28\xa1"), at_str("\xe2\x82\x28"), at_str("\xe2\x82\xc0"),
+    at_str("\xf0\x28\x8c\xbc"), at_str("\xf0\x90\x28\xbc"),
+    at_str("\xf0\x90\x8c\x28"), at_str("\xf0\x9d\x84\xc0"),
+    at_str("\xc2\x80\x80")
+};
+
+
+/* the same members in the same order; only the text tells 0.0 from -0.0 */
+static int
+is_same(const json_t *expected, const at_json_value_t *value)
 {
     int      same;
     char    *one, *two;
     json_t  *other;
 
-    if (object == NULL || value == NULL) {
-        return object == NULL && value == NULL;
-    }
-
-    other = at_json_from_value(value);
-    one = json_dumps(object, JSON_COMPACT);
+    other = at_document_from_json(value);
+    one = json_dumps(expected, JSON_COMPACT);
     two = json_dumps(other, JSON_COMPACT);
 
-    same = json_equal(object, other) && one && two && strcmp(one, two) == 0;
+    same = json_equal(expected, other) && one && two && strcmp(one, two) == 0;
 
     free(one);
     free(two);
@@ -80,120 +352,56 @@ is_same(const json_t *object, const at_value_t *value)
 }
 
 
+/* the text is far below the limits, which jansson has not */
 static int
-is_same_values(const json_t *object, at_str_t text, at_values_t *values,
-    const at_json_limits_t *within)
+parse_with_both(at_str_t text)
 {
-    int    rc, same;
-    char  *copy;
+    int      rc, same;
+    json_t  *expected;
 
-    copy = copy_of(text);
-    rc = at_values_parse(values, copy, text.len, within);
+    expected = at_document_parse(text, SIZE_MAX);
+    rc = parse(text, &limits);
 
-    same = (rc == 0 || rc == -1)
-           && is_same(object, rc == 0 ? values->items : NULL);
+    same = json_is_object(expected)
+           ? rc == VALID && is_same(expected, json.items) : rc == INVALID;
 
-    free(copy);
+    comparison.texts++;
+    comparison.different += !same;
 
-    return same;
-}
-
-
-/* claims have the limits of most tests */
-static int
-is_same_claims(const json_t *object, at_str_t text)
-{
-    int           rc, same;
-    at_claims_t  *claims;
-
-    rc = at_claims_parse(&claims, text);
-
-    same = rc == (claims ? 0 : -1) && is_same(object, at_claims_object(claims));
-
-    at_claims_free(claims);
-
-    return same;
-}
-
-
-static void
-check_readers(const json_t *object, at_str_t text, const at_json_limits_t *within)
-{
-    int          same;
-    at_values_t  values = { NULL, 0 };
-
-    same = is_same_values(object, text, &values, within)
-           && is_same_values(object, text, &used, within)
-           && (within != &limits || is_same_claims(object, text));
-
-    at_values_free(&values);
-
-    readers.n++;
-    readers.wrong += !same;
-
-    if (!same && readers.wrong < 20) {
-        printf("# the readers differ: ");
+    if (!same && comparison.different < 20) {
+        printf("# the parsers differ: ");
         tap_print(text.data, text.len < 400 ? text.len : 400);
         printf("\n");
     }
-}
 
-
-/* from a heap copy of exactly its size; says whether the contract of *object holds */
-static at_json_e
-parse(at_str_t text, const at_json_limits_t *within)
-{
-    char       *copy;
-    json_t     *object;
-    at_json_e   rc;
-
-    copy = copy_of(text);
-    text.data = copy;
-    object = (json_t *) copy;
-    rc = at_json_parse(&object, text, within);
-
-    if ((rc == AT_JSON_OK) != (object != NULL)) {
-        ok(0, "an object with AT_JSON_OK and only then");
-        abort();
-    }
-
-    if (object && !json_is_object(object)) {
-        ok(0, "what is accepted is an object");
-    }
-
-    check_readers(object, text, within);
-
-    json_decref(object);
-    free(copy);
+    json_decref(expected);
 
     return rc;
 }
 
 
-/* every text that is another by one byte: cut off, left out, put in or changed */
+/* every text that differs by one byte: cut off, left out, added or changed */
 static void
 parse_neighbours(at_str_t text)
 {
     char                  *near;
     size_t                 i, k;
 
-    static const at_str_t  others = at_str("\0\t\n\x1f \"+,-./019:AEFU[\\]_bdefnrtu{}"
-                                           "\x7f\x80\xbf\xc2\xc3\xe0\xed\xf0\xf4\xff");
+    static const at_str_t  others =
+        at_str("\0\t\n\x1f \"+,-./019:AEFU[\\]_bdefnrtu{}"
+               "\x7f\x80\xbf\xc2\xc3\xe0\xed\xf0\xf4\xff");
 
-    near = malloc(text.len + 1);
-    if (near == NULL) {
-        abort();
-    }
+    near = allocate(text.len + 1);
 
     for (i = 0; i <= text.len; i++) {
-        (void) parse((at_str_t) { text.data, i }, &limits);
+        (void) parse_with_both((at_str_t) { text.data, i });
 
         memcpy(near, text.data, i);
         memcpy(near + i + 1, text.data + i, text.len - i);
 
         for (k = 0; k < others.len; k++) {
             near[i] = others.data[k];
-            (void) parse((at_str_t) { near, text.len + 1 }, &limits);
+            (void) parse_with_both((at_str_t) { near, text.len + 1 });
         }
 
         if (i == text.len) {
@@ -201,13 +409,13 @@ parse_neighbours(at_str_t text)
         }
 
         memcpy(near + i, text.data + i + 1, text.len - i - 1);
-        (void) parse((at_str_t) { near, text.len - 1 }, &limits);
+        (void) parse_with_both((at_str_t) { near, text.len - 1 });
 
         memcpy(near + i + 1, text.data + i + 1, text.len - i - 1);
 
         for (k = 0; k < others.len; k++) {
             near[i] = others.data[k];
-            (void) parse((at_str_t) { near, text.len }, &limits);
+            (void) parse_with_both((at_str_t) { near, text.len });
         }
     }
 
@@ -215,651 +423,165 @@ parse_neighbours(at_str_t text)
 }
 
 
+/* the text: before, inside, after */
 static void
-test_text(const char *id, at_str_t text, at_json_e rc)
+test_text(int rc, const char *before, at_str_t inside, const char *after)
 {
-    is_int(parse(text, &limits), rc, "%s %.*s is %s", id, (int) text.len,
-           text.data, rc == AT_JSON_OK ? "taken" : "refused");
-
-    parse_neighbours(text);
-}
-
-
-/* before, then inside, then after */
-static void
-test_around(const char *id, const char *before, at_str_t inside,
-    const char *after, at_json_e rc)
-{
-    char    *text;
-    size_t   head, tail;
+    char      *copy;
+    size_t     head, tail;
+    at_str_t   text;
 
     head = strlen(before);
     tail = strlen(after);
+    copy = allocate(head + inside.len + tail);
 
-    text = malloc(head + inside.len + tail + 1);
-    if (text == NULL) {
-        abort();
-    }
+    memcpy(copy, before, head);
+    memcpy(copy + head, inside.data, inside.len);
+    memcpy(copy + head + inside.len, after, tail);
 
-    memcpy(text, before, head);
-    memcpy(text + head, inside.data, inside.len);
-    memcpy(text + head + inside.len, after, tail + 1);
+    text = (at_str_t) { copy, head + inside.len + tail };
 
-    test_text(id, (at_str_t) { text, head + inside.len + tail }, rc);
-    free(text);
+    is_int(parse_with_both(text), rc, "%s: %.*s",
+           rc == VALID ? "valid" : "invalid", (int) text.len, text.data);
+    parse_neighbours(text);
+
+    free(copy);
 }
 
 
 static void
-test_shapes(void)
+test_texts(int rc, const char *before, const at_str_t *list, size_t n,
+    const char *after)
 {
     size_t  i;
 
-    static const struct {
-        const char  *id;
-        at_str_t     text;
-        at_json_e    rc;
-    } cases[] = {
-        { "header-json", at_str("{}"), AT_JSON_OK },
-        { "header-json", at_str(" \t\r\n{ \"a\" : 1 } \n"), AT_JSON_OK },
-        { "header-json", at_str("[]"), AT_JSON_INVALID },
-        { "header-json", at_str("[{}]"), AT_JSON_INVALID },
-        { "header-json", at_str("\"RS256\""), AT_JSON_INVALID },
-        { "header-json", at_str("null"), AT_JSON_INVALID },
-        { "header-json", at_str("true"), AT_JSON_INVALID },
-        { "header-json", at_str("7"), AT_JSON_INVALID },
-        { "header-json", at_str(""), AT_JSON_INVALID },
-        { "header-json", at_str(" "), AT_JSON_INVALID },
-        { "header-json", at_str("{"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\"}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1,}"), AT_JSON_INVALID },
-        { "header-json", at_str("{'a':1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{a:1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{}x"), AT_JSON_INVALID },
-        { "header-json", at_str("{}{}"), AT_JSON_INVALID },
-        { "header-json", at_str("{} {}"), AT_JSON_INVALID },
-        { "header-json", at_str("{}//"), AT_JSON_INVALID },
-        { "header-json", at_str("\xef\xbb\xbf{}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\0}\0"), AT_JSON_INVALID },
-        { "header-json", at_str("\xff\xfe{\0}\0"), AT_JSON_INVALID },
-        { "header-json", at_str("\xfe\xff\0{\0}"), AT_JSON_INVALID },
-
-        { "json-duplicates", at_str("{\"a\":1,\"a\":1}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"alg\":\"none\",\"alg\":\"RS256\"}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"exp\":1,\"\\u0065xp\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\u0065xp\":1,\"exp\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":{\"b\":1,\"b\":2}}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":[{\"b\":1,\"b\":2}]}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\":1,\"\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":1,\"A\":2}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":{\"a\":1}}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"\":1}"), AT_JSON_OK },
-
-        { "json-nul", at_str("{}\0"), AT_JSON_INVALID },
-        { "json-nul", at_str("{}\0junk"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":1}\0{\"a\":2}"), AT_JSON_INVALID },
-        { "json-nul", at_str("\0{}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\"x\0y\"}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\0b\":1}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\"\\u0000\"}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\\u0000b\":1}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"\\u0000\":1}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\"\\\\u0000\"}"), AT_JSON_OK },
-
-        { "json-utf8", at_str("{\"a\":\"\xff\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xc0\xaf\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xe0\x80\xaf\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xf0\x80\x80\xaf\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xf4\x90\x80\x80\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xed\xa0\x80\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xed\xa0\x80\xed\xb0\x80\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xe2\x82\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\xe2\x82"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\x80\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\xff\":1}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\udc00\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\\u0041\"}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud834\\udd1e\"}"), AT_JSON_OK },
-        { "json-utf8", at_str("{\"a\":\"\xf0\x9d\x84\x9e\"}"), AT_JSON_OK },
-
-        { "exp-range", at_str("{\"a\":9223372036854775807}"), AT_JSON_OK },
-        { "exp-range", at_str("{\"a\":9223372036854775808}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":18446744073709551616}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":1e308}"), AT_JSON_OK },
-        { "exp-range", at_str("{\"a\":1e999}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":-1e999}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":1e-400}"), AT_JSON_OK },
-        { "exp-range", at_str("{\"a\":NaN}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":Infinity}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":0123}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":+1}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":.5}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":0x7f}"), AT_JSON_INVALID },
-        { "exp-range", at_str("{\"a\":1.}"), AT_JSON_INVALID },
-
-        { "header-json", at_str("{\"a\":1,\"b\":2}"), AT_JSON_OK },
-        { "header-json", at_str("{,\"a\":1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1,,\"b\":2}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1 \"b\":2}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\"::1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\",1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1}}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1}]"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1},"), AT_JSON_INVALID },
-        { "header-json", at_str("{{}}"), AT_JSON_INVALID },
-        { "header-json", at_str("{[]}"), AT_JSON_INVALID },
-        { "header-json", at_str("{}[]"), AT_JSON_INVALID },
-        { "header-json", at_str("{}1"), AT_JSON_INVALID },
-        { "header-json", at_str("{}\"\""), AT_JSON_INVALID },
-        { "header-json", at_str("{}null"), AT_JSON_INVALID },
-        { "header-json", at_str("{null:1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{1:1}"), AT_JSON_INVALID },
-        { "header-json", at_str("{[]:1}"), AT_JSON_INVALID },
-        { "header-json", at_str("}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\""), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\""), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1,"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":["), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":[1"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":[1,"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":t"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":true"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":nul"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":-"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":0"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1."), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1.5"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1e"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1e+"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1e5"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":1.5 "), AT_JSON_INVALID },
-        { "header-json", at_str("{\"a\":9223372036854775808"), AT_JSON_INVALID },
-
-        { "json-duplicates", at_str("{\"a/b\":1,\"a\\/b\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\t\":1,\"\\u0009\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\u00e9\":1,\"\xc3\xa9\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\u00E9\":1,\"\\u00e9\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\ud834\\udd1e\":1,\"\xf0\x9d\x84\x9e\":2}"),
-          AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\u0061\":1,\"\\u0061\":2}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":1,\"b\":2,\"c\":3,\"b\":4}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":1,\"b\":2,\"c\":3,\"a\":4}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":{},\"a\":{}}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":[[],[1,{\"b\":2}]],\"b\":3,\"a\":4}"),
-          AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":{\"b\":{\"c\":1,\"c\":2}}}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1,\"d\":2,\"b\":3}}"),
-          AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\":1,\"a\":2,\"\":3}"), AT_JSON_INVALID },
-        { "json-duplicates", at_str("{\"\\u0061\":1,\"\\u0041\":2}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"e\xcc\x81\":1,\"\xc3\xa9\":2}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":{\"b\":1},\"b\":2}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"b\":2,\"a\":{\"b\":1}}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":[{\"a\":1},{\"a\":2}]}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":{\"a\":{\"a\":{\"a\":1}}}}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":{\"b\":1},\"c\":{\"b\":1}}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":1,\"ab\":2,\"abc\":3}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":1,\"\":2}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"\":{\"\":{\"\":1}}}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"\":\"\"}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"a\":\"b\",\"b\":\"a\"}"), AT_JSON_OK },
-        { "json-duplicates", at_str("{\"x\":[\"a\",\"a\"],\"a\":1}"), AT_JSON_OK },
-
-        { "json-nul", at_str("{\0}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\0}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":1\0}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":1.5\0}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":1e5\0}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":[\0]}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":true\0}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{}\0\0"), AT_JSON_INVALID },
-        { "json-nul", at_str("{} \0"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\"\\u0061\0\"}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\"\\\0\"}"), AT_JSON_INVALID },
-        { "json-nul", at_str("{\"a\":\"\\u\0\0\0\0\"}"), AT_JSON_INVALID },
-
-        { "json-utf8", at_str("{\"a\":\"\\"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\\\"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\u"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\u0"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\u00"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\u004"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\u0041"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\\"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\\u"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\\udc0"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\\udc00"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\"\\ud800\\udc00\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\u"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\u0061"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\u0061\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\u0061\":"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\ud834\":1}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\x\":1}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"\\u0061\":1}"), AT_JSON_OK },
-        { "json-utf8", at_str("{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":1}"), AT_JSON_OK },
-        { "json-utf8", at_str("{\"\\ud834\\udd1e\":1}"), AT_JSON_OK },
-        { "json-utf8", at_str("{\xc3\xa9}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{}\xc3\xa9"), AT_JSON_INVALID },
-        { "json-utf8", at_str("\xc3\xa9{}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":\xc3\xa9}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\":1\xc3\xa9}"), AT_JSON_INVALID },
-        { "json-utf8", at_str("{\"a\"\x80:1}"), AT_JSON_INVALID },
-    };
-
-    for (i = 0; i < N(cases); i++) {
-        test_text(cases[i].id, cases[i].text, cases[i].rc);
+    for (i = 0; i < n; i++) {
+        test_text(rc, before, list[i], after);
     }
-
-    is_int(parse((at_str_t) { NULL, 0 }, &limits), AT_JSON_INVALID,
-           "the empty view");
 }
 
 
-/* as the value of a member */
+#define test_list(rc, before, list, after)                                    \
+    test_texts(rc, before, list, N(list), after)
+
+
 static void
-test_values(void)
+test_lists(void)
 {
-    size_t  i;
+    test_list(VALID, "", valid_objects, "");
+    test_list(INVALID, "", invalid_objects, "");
+    test_list(VALID, "", valid_duplicates, "");
+    test_list(INVALID, "", invalid_duplicates, "");
+    test_list(VALID, "", valid_nul, "");
+    test_list(INVALID, "", invalid_nul, "");
+    test_list(VALID, "", valid_strings_in_objects, "");
+    test_list(INVALID, "", invalid_strings_in_objects, "");
+    test_list(VALID, "", valid_members_with_numbers, "");
+    test_list(INVALID, "", invalid_members_with_numbers, "");
 
-    static const struct {
-        const char  *id;
-        at_str_t     text;
-        at_json_e    rc;
-    } cases[] = {
-        { "header-json", at_str("[]"), AT_JSON_OK },
-        { "header-json", at_str("[[]]"), AT_JSON_OK },
-        { "header-json", at_str("[[],[],[[]],{}]"), AT_JSON_OK },
-        { "header-json", at_str("[{},{},[{}]]"), AT_JSON_OK },
-        { "header-json", at_str("{}"), AT_JSON_OK },
-        { "header-json", at_str("[1]"), AT_JSON_OK },
-        { "header-json", at_str("[1,2,3]"), AT_JSON_OK },
-        { "header-json", at_str("true"), AT_JSON_OK },
-        { "header-json", at_str("false"), AT_JSON_OK },
-        { "header-json", at_str("null"), AT_JSON_OK },
-        { "header-json", at_str("[true,false,null]"), AT_JSON_OK },
-        { "header-json", at_str(""), AT_JSON_INVALID },
-        { "header-json", at_str("[1,]"), AT_JSON_INVALID },
-        { "header-json", at_str("[,1]"), AT_JSON_INVALID },
-        { "header-json", at_str("[,]"), AT_JSON_INVALID },
-        { "header-json", at_str("[1,,2]"), AT_JSON_INVALID },
-        { "header-json", at_str("[1 2]"), AT_JSON_INVALID },
-        { "header-json", at_str("[1:2]"), AT_JSON_INVALID },
-        { "header-json", at_str("[1}"), AT_JSON_INVALID },
-        { "header-json", at_str("["), AT_JSON_INVALID },
-        { "header-json", at_str("[1"), AT_JSON_INVALID },
-        { "header-json", at_str("[1,"), AT_JSON_INVALID },
-        { "header-json", at_str("[[]"), AT_JSON_INVALID },
-        { "header-json", at_str("]"), AT_JSON_INVALID },
-        { "header-json", at_str("[]]"), AT_JSON_INVALID },
-        { "header-json", at_str("{]"), AT_JSON_INVALID },
-        { "header-json", at_str("{,}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"b\"}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"b\":}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"b\":1,}"), AT_JSON_INVALID },
-        { "header-json", at_str("{\"b\" 1}"), AT_JSON_INVALID },
-        { "header-json", at_str(","), AT_JSON_INVALID },
-        { "header-json", at_str(":1"), AT_JSON_INVALID },
-        { "header-json", at_str("1 2"), AT_JSON_INVALID },
-        { "header-json", at_str("\"x\"\"y\""), AT_JSON_INVALID },
-        { "header-json", at_str("\"x"), AT_JSON_INVALID },
-        { "header-json", at_str("\""), AT_JSON_INVALID },
-        { "header-json", at_str("'x'"), AT_JSON_INVALID },
-        { "header-json", at_str("x"), AT_JSON_INVALID },
-        { "header-json", at_str("/**/1"), AT_JSON_INVALID },
-        { "header-json", at_str("1//"), AT_JSON_INVALID },
-        { "header-json", at_str("True"), AT_JSON_INVALID },
-        { "header-json", at_str("TRUE"), AT_JSON_INVALID },
-        { "header-json", at_str("tru"), AT_JSON_INVALID },
-        { "header-json", at_str("truex"), AT_JSON_INVALID },
-        { "header-json", at_str("true1"), AT_JSON_INVALID },
-        { "header-json", at_str("true_"), AT_JSON_INVALID },
-        { "header-json", at_str("t"), AT_JSON_INVALID },
-        { "header-json", at_str("fals"), AT_JSON_INVALID },
-        { "header-json", at_str("nul"), AT_JSON_INVALID },
-        { "header-json", at_str("nulll"), AT_JSON_INVALID },
-        { "header-json", at_str("nil"), AT_JSON_INVALID },
-        { "header-json", at_str("truefalse"), AT_JSON_INVALID },
-        { "header-json", at_str("undefined"), AT_JSON_INVALID },
-        { "header-json", at_str("t rue"), AT_JSON_INVALID },
-        { "header-json", at_str("tr\nue"), AT_JSON_INVALID },
+    test_list(VALID, "{\"a\":", valid_values, "}");
+    test_list(INVALID, "{\"a\":", invalid_values, "}");
+    test_list(VALID, "{\"a\":", valid_strings, "}");
+    test_list(INVALID, "{\"a\":", invalid_strings, "}");
+    test_list(VALID, "{\"a\":", valid_numbers, "}");
+    test_list(INVALID, "{\"a\":", invalid_numbers, "}");
 
-        { "json-utf8", at_str("\"\\\"\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\\\\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\/\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"/\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\b\\f\\n\\r\\t\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"x\\ny\\tz\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\\\\\\\\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\\\\\\"\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\u0041\\u007f\\u0080\\u07ff\\u0800\\uffff\""),
-          AT_JSON_OK },
-        { "json-utf8", at_str("\"\\uabcd\\uABCD\\uAbCd\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\ud7ff\\ue000\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\ud800\\udc00\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\uDBFF\\uDFFF\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\u0001\\u001f\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\u0022\\u005c\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\u005cn\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\u00010\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\ufeff\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\ufffe\\uffff\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\xc3\xa9\\u00e9\xe2\x82\xac\\u20ac\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\xf0\x9d\x84\x9e\\ud834\\udd1e\xc3\xa9\""), AT_JSON_OK },
-        { "json-utf8", at_str("\"\\u0000\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"x\\u0000\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u00000\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\U0041\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\x41\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\a\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\v\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\0\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\'\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ \""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\B\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\N\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\\n\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\\xc3\xa9\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u1\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u12\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u123g\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u-123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u+123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u 123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u0x1\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u:123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u@123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\u`123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\uG123\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\udbff\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\ue000\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800x\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\n\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\\\udc00\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\u\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\udc0\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\ud800\\udc00\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\udc00\\ud800\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\udfff\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\udbff\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud834\\udd1e\\udd1e\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\xed\xb0\x80\""), AT_JSON_INVALID },
-        { "json-utf8", at_str("\"\\ud800\\u0000\""), AT_JSON_INVALID },
-
-        { "exp-range", at_str("0"), AT_JSON_OK },
-        { "exp-range", at_str("-0"), AT_JSON_OK },
-        { "exp-range", at_str("1"), AT_JSON_OK },
-        { "exp-range", at_str("-1"), AT_JSON_OK },
-        { "exp-range", at_str("10"), AT_JSON_OK },
-        { "exp-range", at_str("1234567890"), AT_JSON_OK },
-        { "exp-range", at_str("0.0"), AT_JSON_OK },
-        { "exp-range", at_str("-0.0"), AT_JSON_OK },
-        { "exp-range", at_str("0.1"), AT_JSON_OK },
-        { "exp-range", at_str("-0.1"), AT_JSON_OK },
-        { "exp-range", at_str("1.0"), AT_JSON_OK },
-        { "exp-range", at_str("1.10"), AT_JSON_OK },
-        { "exp-range", at_str("0.00000000000000000001"), AT_JSON_OK },
-        { "exp-range", at_str("1e2"), AT_JSON_OK },
-        { "exp-range", at_str("1E2"), AT_JSON_OK },
-        { "exp-range", at_str("1e+2"), AT_JSON_OK },
-        { "exp-range", at_str("1E+2"), AT_JSON_OK },
-        { "exp-range", at_str("1e-2"), AT_JSON_OK },
-        { "exp-range", at_str("1E-2"), AT_JSON_OK },
-        { "exp-range", at_str("0e0"), AT_JSON_OK },
-        { "exp-range", at_str("0E+0"), AT_JSON_OK },
-        { "exp-range", at_str("-0e-0"), AT_JSON_OK },
-        { "exp-range", at_str("1e00"), AT_JSON_OK },
-        { "exp-range", at_str("1e0002"), AT_JSON_OK },
-        { "exp-range", at_str("1.5e3"), AT_JSON_OK },
-        { "exp-range", at_str("-1.5E-3"), AT_JSON_OK },
-        { "exp-range", at_str("0e999999999999999999999"), AT_JSON_OK },
-        { "exp-range", at_str("0.0e99999"), AT_JSON_OK },
-        { "exp-range", at_str("1e-999999999999999999999"), AT_JSON_OK },
-        { "exp-range", at_str("-1e-400"), AT_JSON_OK },
-        { "exp-range", at_str("1.7976931348623157e308"), AT_JSON_OK },
-        { "exp-range", at_str("-1.7976931348623157e308"), AT_JSON_OK },
-        { "exp-range", at_str("1.7976931348623158e308"), AT_JSON_OK },
-        { "exp-range", at_str("17976931348623157e292"), AT_JSON_OK },
-        { "exp-range", at_str("0.01e310"), AT_JSON_OK },
-        { "exp-range", at_str("5e-324"), AT_JSON_OK },
-        { "exp-range", at_str("4.9406564584124654e-324"), AT_JSON_OK },
-        { "exp-range", at_str("2e-324"), AT_JSON_OK },
-        { "exp-range", at_str("2.2250738585072014e-308"), AT_JSON_OK },
-        { "exp-range", at_str("2.2250738585072011e-308"), AT_JSON_OK },
-        { "exp-range", at_str("9223372036854775806"), AT_JSON_OK },
-        { "exp-range", at_str("-9223372036854775807"), AT_JSON_OK },
-        { "exp-range", at_str("-9223372036854775808"), AT_JSON_OK },
-        { "exp-range", at_str("9223372036854775808.0"), AT_JSON_OK },
-        { "exp-range", at_str("9223372036854775808e0"), AT_JSON_OK },
-        { "exp-range", at_str("9007199254740993"), AT_JSON_OK },
-        { "exp-range", at_str("9007199254740993.0"), AT_JSON_OK },
-        { "exp-range", at_str("123456789012345678901234567890.5"), AT_JSON_OK },
-        { "exp-range", at_str("0.30000000000000004"), AT_JSON_OK },
-        { "exp-range", at_str("0.1000000000000000055511151231257827021181583404541015625"),
-          AT_JSON_OK },
-        { "exp-range", at_str("8.41e21"), AT_JSON_OK },
-        { "exp-range", at_str("9.5e-7"), AT_JSON_OK },
-        { "exp-range", at_str("[1,-1,0,-0,1.5,-1.5e5]"), AT_JSON_OK },
-        { "exp-range", at_str("[1.5,2.5]"), AT_JSON_OK },
-        { "exp-range", at_str("{\"b\":1.5}"), AT_JSON_OK },
-        { "exp-range", at_str("1e309"), AT_JSON_INVALID },
-        { "exp-range", at_str("-1e309"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e99999999999999999999"), AT_JSON_INVALID },
-        { "exp-range", at_str("-1e99999999999999999999"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.7976931348623159e308"), AT_JSON_INVALID },
-        { "exp-range", at_str("-1.7976931348623159e308"), AT_JSON_INVALID },
-        { "exp-range", at_str("0.1e310"), AT_JSON_INVALID },
-        { "exp-range", at_str("-9223372036854775809"), AT_JSON_INVALID },
-        { "exp-range", at_str("-9223372036854775810"), AT_JSON_INVALID },
-        { "exp-range", at_str("9223372036854775810"), AT_JSON_INVALID },
-        { "exp-range", at_str("9223372036854775817"), AT_JSON_INVALID },
-        { "exp-range", at_str("10000000000000000000"), AT_JSON_INVALID },
-        { "exp-range", at_str("-10000000000000000000"), AT_JSON_INVALID },
-        { "exp-range", at_str("18446744073709551615"), AT_JSON_INVALID },
-        { "exp-range", at_str("99999999999999999999999999"), AT_JSON_INVALID },
-        { "exp-range", at_str("-"), AT_JSON_INVALID },
-        { "exp-range", at_str("--1"), AT_JSON_INVALID },
-        { "exp-range", at_str("-+1"), AT_JSON_INVALID },
-        { "exp-range", at_str("+"), AT_JSON_INVALID },
-        { "exp-range", at_str("00"), AT_JSON_INVALID },
-        { "exp-range", at_str("-00"), AT_JSON_INVALID },
-        { "exp-range", at_str("-01"), AT_JSON_INVALID },
-        { "exp-range", at_str("00.5"), AT_JSON_INVALID },
-        { "exp-range", at_str("01e1"), AT_JSON_INVALID },
-        { "exp-range", at_str("0 0"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.0e"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e+"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e-"), AT_JSON_INVALID },
-        { "exp-range", at_str("1E"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e++1"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e+-1"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e1.5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e1e1"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.e1"), AT_JSON_INVALID },
-        { "exp-range", at_str("1..5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.5.5"), AT_JSON_INVALID },
-        { "exp-range", at_str("-.5"), AT_JSON_INVALID },
-        { "exp-range", at_str("."), AT_JSON_INVALID },
-        { "exp-range", at_str("-e1"), AT_JSON_INVALID },
-        { "exp-range", at_str("e1"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.-5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.+5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1 .5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1. 5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1 e5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e 5"), AT_JSON_INVALID },
-        { "exp-range", at_str("- 1"), AT_JSON_INVALID },
-        { "exp-range", at_str("1f"), AT_JSON_INVALID },
-        { "exp-range", at_str("1L"), AT_JSON_INVALID },
-        { "exp-range", at_str("1_000"), AT_JSON_INVALID },
-        { "exp-range", at_str("1,5"), AT_JSON_INVALID },
-        { "exp-range", at_str("1a"), AT_JSON_INVALID },
-        { "exp-range", at_str("1.5a"), AT_JSON_INVALID },
-        { "exp-range", at_str("0x"), AT_JSON_INVALID },
-        { "exp-range", at_str("0b1"), AT_JSON_INVALID },
-        { "exp-range", at_str("0o7"), AT_JSON_INVALID },
-        { "exp-range", at_str("-Infinity"), AT_JSON_INVALID },
-        { "exp-range", at_str("inf"), AT_JSON_INVALID },
-        { "exp-range", at_str("-inf"), AT_JSON_INVALID },
-        { "exp-range", at_str("nan"), AT_JSON_INVALID },
-        { "exp-range", at_str("-nan"), AT_JSON_INVALID },
-        { "exp-range", at_str("1e5x"), AT_JSON_INVALID },
-        { "exp-range", at_str("\xef\xbc\x91"), AT_JSON_INVALID },
-        { "exp-range", at_str("[1.]"), AT_JSON_INVALID },
-        { "exp-range", at_str("[1e]"), AT_JSON_INVALID },
-        { "exp-range", at_str("[-]"), AT_JSON_INVALID },
-    };
-
-    for (i = 0; i < N(cases); i++) {
-        test_around(cases[i].id, "{\"a\":", cases[i].text, "}", cases[i].rc);
-    }
+    is_int(parse((at_str_t) { NULL, 0 }, &limits), INVALID, "invalid: empty");
 }
 
 
-/* in a string and in a name, behind other bytes, and where the text ends */
+/* in a string and in a name, after other bytes, and at the end of the text */
 static void
 test_characters(void)
 {
-    char        c;
-    size_t      i;
-    unsigned    byte;
-    at_str_t    one;
-    at_json_e   rc;
+    int          rc;
+    char         c;
+    unsigned     byte;
 
-    static const struct {
-        at_str_t   text;
-        at_json_e  rc;
-    } cases[] = {
-        { at_str("\x7f"), AT_JSON_OK },
-        { at_str("\xc2\x80"), AT_JSON_OK },
-        { at_str("\xdf\xbf"), AT_JSON_OK },
-        { at_str("\xe0\xa0\x80"), AT_JSON_OK },
-        { at_str("\xed\x9f\xbf"), AT_JSON_OK },
-        { at_str("\xee\x80\x80"), AT_JSON_OK },
-        { at_str("\xef\xbf\xbf"), AT_JSON_OK },
-        { at_str("\xef\xbb\xbf"), AT_JSON_OK },
-        { at_str("\xf0\x90\x80\x80"), AT_JSON_OK },
-        { at_str("\xf4\x8f\xbf\xbf"), AT_JSON_OK },
-        { at_str("\xc0\x80"), AT_JSON_INVALID },
-        { at_str("\xc1\xbf"), AT_JSON_INVALID },
-        { at_str("\xe0\x9f\xbf"), AT_JSON_INVALID },
-        { at_str("\xf0\x8f\xbf\xbf"), AT_JSON_INVALID },
-        { at_str("\xf4\x90\x80\x80"), AT_JSON_INVALID },
-        { at_str("\xf5\x80\x80\x80"), AT_JSON_INVALID },
-        { at_str("\xf8\x88\x80\x80\x80"), AT_JSON_INVALID },
-        { at_str("\xfc\x84\x80\x80\x80\x80"), AT_JSON_INVALID },
-        { at_str("\xfe"), AT_JSON_INVALID },
-        { at_str("\xff"), AT_JSON_INVALID },
-        { at_str("\xed\xa0\x80"), AT_JSON_INVALID },
-        { at_str("\xed\xbf\xbf"), AT_JSON_INVALID },
-        { at_str("\x80"), AT_JSON_INVALID },
-        { at_str("\xbf"), AT_JSON_INVALID },
-        { at_str("\xc2"), AT_JSON_INVALID },
-        { at_str("\xe2\x82"), AT_JSON_INVALID },
-        { at_str("\xe2"), AT_JSON_INVALID },
-        { at_str("\xf0\x9d\x84"), AT_JSON_INVALID },
-        { at_str("\xf0\x9d"), AT_JSON_INVALID },
-        { at_str("\xf0"), AT_JSON_INVALID },
-        { at_str("\xc2\xc2\x80"), AT_JSON_INVALID },
-        { at_str("\xc2\x7f"), AT_JSON_INVALID },
-        { at_str("\xc2\xc0"), AT_JSON_INVALID },
-        { at_str("\xe2\x28\xa1"), AT_JSON_INVALID },
-        { at_str("\xe2\x82\x28"), AT_JSON_INVALID },
-        { at_str("\xe2\x82\xc0"), AT_JSON_INVALID },
-        { at_str("\xf0\x28\x8c\xbc"), AT_JSON_INVALID },
-        { at_str("\xf0\x90\x28\xbc"), AT_JSON_INVALID },
-        { at_str("\xf0\x90\x8c\x28"), AT_JSON_INVALID },
-        { at_str("\xf0\x9d\x84\xc0"), AT_JSON_INVALID },
-        { at_str("\xc2\x80\x80"), AT_JSON_INVALID },
-    };
+    test_list(VALID, "{\"a\":\"", valid_characters, "\"}");
+    test_list(VALID, "{\"", valid_characters, "\":1}");
+    test_list(VALID, "{\"a\":\"x\\n\\u20ac", valid_characters, "\"}");
+    test_list(INVALID, "{\"a\":\"", valid_characters, "");
+    test_list(INVALID, "{\"a\":\"\\t", valid_characters, "");
 
-    for (i = 0; i < N(cases); i++) {
-        test_around("json-utf8", "{\"a\":\"", cases[i].text, "\"}", cases[i].rc);
-        test_around("json-utf8", "{\"", cases[i].text, "\":1}", cases[i].rc);
-        test_around("json-utf8", "{\"a\":\"x\\n\\u20ac", cases[i].text, "\"}",
-                    cases[i].rc);
-        test_around("json-utf8", "{\"a\":\"", cases[i].text, "", AT_JSON_INVALID);
-        test_around("json-utf8", "{\"a\":\"\\t", cases[i].text, "", AT_JSON_INVALID);
-    }
+    test_list(INVALID, "{\"a\":\"", invalid_characters, "\"}");
+    test_list(INVALID, "{\"", invalid_characters, "\":1}");
+    test_list(INVALID, "{\"a\":\"x\\n\\u20ac", invalid_characters, "\"}");
+    test_list(INVALID, "{\"a\":\"", invalid_characters, "");
+    test_list(INVALID, "{\"a\":\"\\t", invalid_characters, "");
 
-    /* each byte alone */
     for (byte = 0; byte < 256; byte++) {
         c = (char) byte;
-        one = (at_str_t) { &c, 1 };
-        rc = byte >= ' ' && byte < 0x80 && c != '"' && c != '\\' ? AT_JSON_OK
-             : AT_JSON_INVALID;
+        rc = byte >= ' ' && byte < 0x80 && c != '"' && c != '\\' ? VALID
+             : INVALID;
 
-        test_around("json-nul, json-utf8", "{\"a\":\"", one, "\"}", rc);
-        test_around("json-nul, json-utf8", "{\"", one, "\":1}", rc);
-        test_around("json-nul, json-utf8", "{\"a\":\"\\t", one, "x\"}", rc);
+        test_text(rc, "{\"a\":\"", (at_str_t) { &c, 1 }, "\"}");
+        test_text(rc, "{\"", (at_str_t) { &c, 1 }, "\":1}");
+        test_text(rc, "{\"a\":\"\\t", (at_str_t) { &c, 1 }, "x\"}");
     }
 }
 
 
-/* between all that there is; whatever else is no white space is none anywhere */
+/* White space may stand between all tokens; nothing else may. */
 static void
 test_space(void)
 {
     char         text[512];
-    size_t       i;
+    size_t       i, k, n;
 
     static const char  *spaces[] = { " ", "\t", "\n", "\r", " \t\r\n \n\n" };
-    static const char  *others[] = {
-        "\v", "\f", "\b", "\x1f", "\x7f", "\xc2\xa0", "\xe2\x80\xa8", "\xef\xbb\xbf",
-        "\x85", "\xe3\x80\x80", "\\n", "\\u0020", "//", "/* */"
+    static const char   tokens[] =
+        "_{_'a'_:_[_1_,_{_}_,_-0.5e1_,_true_,_[_]_,_null_]_,_'b'_:_'c'_}_";
+
+    static const at_str_t  others[] = {
+        at_str("\v"), at_str("\f"), at_str("\b"), at_str("\x1f"),
+        at_str("\x7f"), at_str("\xc2\xa0"), at_str("\xe2\x80\xa8"),
+        at_str("\xef\xbb\xbf"), at_str("\x85"), at_str("\xe3\x80\x80"),
+        at_str("\\n"), at_str("\\u0020"), at_str("//"), at_str("/* */")
     };
 
     for (i = 0; i < N(spaces); i++) {
-        const char  *s = spaces[i];
+        n = 0;
 
-        (void) snprintf(text, sizeof(text),
-                        "%s{%s\"a\"%s:%s[%s1%s,%s{%s}%s,%s-0.5e1%s,%strue%s,%s[%s]%s,"
-                        "%snull%s]%s,%s\"b\"%s:%s\"c\"%s}%s", s, s, s, s, s, s, s, s,
-                        s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s);
-        test_text("header-json", str(text), AT_JSON_OK);
+        for (k = 0; k < sizeof(tokens) - 1; k++) {
+            if (tokens[k] == '_') {
+                n += (size_t) sprintf(text + n, "%s", spaces[i]);
+
+            } else {
+                text[n++] = tokens[k] == '\'' ? '"' : tokens[k];
+            }
+        }
+
+        test_text(VALID, "", (at_str_t) { text, n }, "");
     }
 
-    for (i = 0; i < N(others); i++) {
-        test_around("header-json", "", str(others[i]), "{}", AT_JSON_INVALID);
-        test_around("header-json", "{", str(others[i]), "}", AT_JSON_INVALID);
-        test_around("header-json", "{}", str(others[i]), "", AT_JSON_INVALID);
-        test_around("header-json", "{\"a\"", str(others[i]), ":1}", AT_JSON_INVALID);
-        test_around("header-json", "{\"a\":", str(others[i]), "1}", AT_JSON_INVALID);
-        test_around("header-json", "{\"a\":1", str(others[i]), "}", AT_JSON_INVALID);
-        test_around("header-json", "{\"a\":[1", str(others[i]), "]}", AT_JSON_INVALID);
-    }
+    test_list(INVALID, "", others, "{}");
+    test_list(INVALID, "{", others, "}");
+    test_list(INVALID, "{}", others, "");
+    test_list(INVALID, "{\"a\"", others, ":1}");
+    test_list(INVALID, "{\"a\":", others, "1}");
+    test_list(INVALID, "{\"a\":1", others, "}");
+    test_list(INVALID, "{\"a\":[1", others, "]}");
 }
 
 
-/* before, digits n times, after: as the value of a member */
-static at_json_e
-digits(const char *before, char digit, size_t n, const char *after)
+/* the text: before, n times the repeated text, after */
+static int
+parse_repeated(const char *before, const char *repeated, size_t n,
+    const char *after, const at_json_limits_t *within)
 {
-    char       *text;
-    size_t      len;
-    at_json_e   rc;
+    int      rc;
+    char    *text, *p;
 
-    text = malloc(n + strlen(before) + strlen(after) + 16);
-    if (text == NULL) {
-        abort();
+    text = allocate(strlen(before) + n * strlen(repeated) + strlen(after) + 1);
+    p = stpcpy(text, before);
+
+    while (n--) {
+        p = stpcpy(p, repeated);
     }
 
-    len = (size_t) sprintf(text, "{\"a\":%s", before);
-    memset(text + len, digit, n);
-    len += n;
-    len += (size_t) sprintf(text + len, "%s}", after);
-
-    rc = parse((at_str_t) { text, len }, &limits);
+    p = stpcpy(p, after);
+    rc = parse((at_str_t) { text, (size_t) (p - text) }, within);
     free(text);
 
     return rc;
@@ -869,90 +591,94 @@ digits(const char *before, char digit, size_t n, const char *after)
 static void
 test_long_numbers(void)
 {
+    int     rc;
     size_t  i;
 
     static const struct {
         const char  *before;
-        char         digit;
+        const char  *digit;
         size_t       n;
         const char  *after;
-        at_json_e    rc;
+        int          rc;
     } cases[] = {
-        { "", '9', 18, "", AT_JSON_OK },
-        { "-", '9', 18, "", AT_JSON_OK },
-        { "", '9', 19, "", AT_JSON_INVALID },
-        { "", '1', 19, "", AT_JSON_OK },
-        { "", '1', 5000, "", AT_JSON_INVALID },
-        { "-", '1', 5000, "", AT_JSON_INVALID },
-        { "-1", '0', 18, "", AT_JSON_OK },
-        { "-1", '0', 40000, "", AT_JSON_INVALID },
-        { "", '0', 5000, "", AT_JSON_INVALID },
+        { "", "9", 18, "", VALID },
+        { "-", "9", 18, "", VALID },
+        { "", "9", 19, "", INVALID },
+        { "", "1", 19, "", VALID },
+        { "", "1", 5000, "", INVALID },
+        { "-", "1", 5000, "", INVALID },
+        { "-1", "0", 18, "", VALID },
+        { "-1", "0", 40000, "", INVALID },
+        { "", "0", 5000, "", INVALID },
 
-        { "", '9', 308, ".0", AT_JSON_OK },
-        { "", '9', 308, "e0", AT_JSON_OK },
-        { "", '9', 309, ".0", AT_JSON_INVALID },
-        { "-", '1', 309, "E0", AT_JSON_OK },
-        { "-", '1', 310, "E0", AT_JSON_INVALID },
-        { "", '1', 5000, ".5", AT_JSON_INVALID },
-        { "", '1', 5000, "e-4800", AT_JSON_OK },
-        { "", '1', 40000, "e-40100", AT_JSON_OK },
-        { "0.", '1', 5000, "", AT_JSON_OK },
-        { "0.", '3', 40000, "", AT_JSON_OK },
-        { "-0.", '0', 40000, "", AT_JSON_OK },
-        { "0.", '0', 40000, "1", AT_JSON_OK },
-        { "0.", '0', 5000, "1e5000", AT_JSON_OK },
-        { "0.", '0', 40000, "1e40300", AT_JSON_OK },
-        { "0.", '0', 40000, "1e40400", AT_JSON_INVALID },
-        { "0.5", '0', 40000, "1", AT_JSON_OK },
-        { "9007199254740993.", '0', 5000, "", AT_JSON_OK },
-        { "9007199254740993.", '0', 5000, "1", AT_JSON_OK },
-        { "1e", '0', 5000, "5", AT_JSON_OK },
-        { "1e", '9', 5000, "", AT_JSON_INVALID },
-        { "1e-", '9', 5000, "", AT_JSON_OK },
-        { "0e", '9', 5000, "", AT_JSON_OK },
+        { "", "9", 308, ".0", VALID },
+        { "", "9", 308, "e0", VALID },
+        { "", "9", 309, ".0", INVALID },
+        { "-", "1", 309, "E0", VALID },
+        { "-", "1", 310, "E0", INVALID },
+        { "", "1", 5000, ".5", INVALID },
+        { "", "1", 5000, "e-4800", VALID },
+        { "", "1", 40000, "e-40100", VALID },
+        { "0.", "1", 5000, "", VALID },
+        { "0.", "3", 40000, "", VALID },
+        { "-0.", "0", 40000, "", VALID },
+        { "0.", "0", 40000, "1", VALID },
+        { "0.", "0", 5000, "1e5000", VALID },
+        { "0.", "0", 40000, "1e40300", VALID },
+        { "0.", "0", 40000, "1e40400", INVALID },
+        { "0.5", "0", 40000, "1", VALID },
+        { "9007199254740993.", "0", 5000, "", VALID },
+        { "9007199254740993.", "0", 5000, "1", VALID },
+        { "1e", "0", 5000, "5", VALID },
+        { "1e", "9", 5000, "", INVALID },
+        { "1e-", "9", 5000, "", VALID },
+        { "0e", "9", 5000, "", VALID },
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_int(digits(cases[i].before, cases[i].digit, cases[i].n, cases[i].after),
-               cases[i].rc, "%s, %zu times %c, then \"%s\" is %s",
-               cases[i].before, cases[i].n, cases[i].digit, cases[i].after,
-               cases[i].rc == AT_JSON_OK ? "taken" : "refused");
+        char  before[64], after[64];
+
+        (void) snprintf(before, sizeof(before), "{\"a\":%s", cases[i].before);
+        (void) snprintf(after, sizeof(after), "%s}", cases[i].after);
+
+        rc = parse_repeated(before, cases[i].digit, cases[i].n, after,
+                            &limits);
+        is_int(rc, cases[i].rc, "%s: \"%s\", %zu times %s, \"%s\"",
+               cases[i].rc == VALID ? "valid" : "invalid", cases[i].before,
+               cases[i].n, cases[i].digit, cases[i].after);
     }
 }
 
 
-/* {"a": + depth-1 times open + depth-1 times close + } */
-static at_json_e
-nested(unsigned depth, const char *open, const char *close, unsigned allowed)
+/* --- limits -------------------------------------------------------------- */
+
+
+/* an object with depth - 1 nested arrays or objects; inside: the innermost */
+static int
+parse_nested(unsigned depth, const char *open, const char *inside,
+    const char *close, unsigned allowed)
 {
-    char             *text;
-    size_t            len;
+    int               rc;
+    char             *text, *p;
     unsigned          i;
-    at_json_e         rc;
     at_json_limits_t  within = { allowed, 1000000, 100 };
 
-    text = malloc(depth * (strlen(open) + strlen(close)) + 16);
-    if (text == NULL) {
-        abort();
-    }
-
-    len = (size_t) sprintf(text, "{\"a\":");
+    text = allocate(depth * (strlen(open) + strlen(close)) + 16);
+    p = stpcpy(text, "{\"a\":");
 
     for (i = 1; i < depth; i++) {
-        len += (size_t) sprintf(text + len, "%s", open);
+        p = stpcpy(p, open);
     }
 
-    if (depth == 1 || *open == '{') {
-        len += (size_t) sprintf(text + len, "1");
-    }
+    p = stpcpy(p, depth == 1 ? "1" : inside);
 
     for (i = 1; i < depth; i++) {
-        len += (size_t) sprintf(text + len, "%s", close);
+        p = stpcpy(p, close);
     }
 
-    len += (size_t) sprintf(text + len, "}");
+    p = stpcpy(p, "}");
 
-    rc = parse((at_str_t) { text, len }, &within);
+    rc = parse((at_str_t) { text, (size_t) (p - text) }, &within);
     free(text);
 
     return rc;
@@ -967,116 +693,80 @@ test_depth(void)
     static const struct {
         unsigned   depth;
         unsigned   allowed;
-        at_json_e  rc;
+        int        rc;
     } cases[] = {
-        { 1, 1, AT_JSON_OK }, { 2, 1, AT_JSON_INVALID },
-        { 8, 8, AT_JSON_OK }, { 9, 8, AT_JSON_INVALID },
-        { 32, 32, AT_JSON_OK }, { 33, 32, AT_JSON_INVALID },
-        { 2047, 32, AT_JSON_INVALID }, { 100000, 32, AT_JSON_INVALID },
-        { 100000, 1000000, AT_JSON_INVALID },
-        { 2047, 1000000, AT_JSON_OK }, { 2049, 1000000, AT_JSON_INVALID },
-        { 2047, 2047, AT_JSON_OK }, { 2047, 2046, AT_JSON_INVALID },
-        { 1, 0, AT_JSON_INVALID },
+        { 1, 1, VALID }, { 2, 1, INVALID },
+        { 8, 8, VALID }, { 9, 8, INVALID },
+        { 32, 32, VALID }, { 33, 32, INVALID },
+        { 2047, 32, INVALID }, { 100000, 32, INVALID },
+        { 100000, 1000000, INVALID },
+        { 2047, 1000000, VALID }, { 2049, 1000000, INVALID },
+        { 2047, 2047, VALID }, { 2047, 2046, INVALID },
+        { 1, 0, INVALID },
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_int(nested(cases[i].depth, "[", "]", cases[i].allowed), cases[i].rc,
-               "arrays %u deep of %u", cases[i].depth, cases[i].allowed);
-        is_int(nested(cases[i].depth, "{\"a\":", "}", cases[i].allowed),
-               cases[i].rc, "objects %u deep of %u", cases[i].depth,
-               cases[i].allowed);
+        is_int(parse_nested(cases[i].depth, "[", "", "]", cases[i].allowed),
+               cases[i].rc, "%u nested arrays, %u levels are allowed",
+               cases[i].depth, cases[i].allowed);
+        is_int(parse_nested(cases[i].depth, "{\"a\":", "1", "}",
+                            cases[i].allowed),
+               cases[i].rc, "%u nested objects, %u levels are allowed",
+               cases[i].depth, cases[i].allowed);
     }
 
-    /* the last level has room for what is empty */
-    is_int(nested(2048, "[", "]", 1000000), AT_JSON_OK, "arrays 2048 deep");
-    is_int(nested(2048, "{\"a\":", "}", 1000000), AT_JSON_INVALID,
-           "a number within objects 2048 deep");
+    is_int(parse_nested(2048, "[", "", "]", 1000000), VALID,
+           "an empty array may be at level 2048, whatever the limits");
+    is_int(parse_nested(2048, "{\"a\":", "1", "}", 1000000), INVALID,
+           "an object at level 2048 may not have members");
+
+    is_int(parse_repeated("{\"a\":", "[", 100000, "", &limits), INVALID,
+           "100,000 unclosed arrays");
+    is_int(parse_repeated("", "[", 8000, "", &limits), INVALID,
+           "8,000 unclosed arrays, without an object");
 }
 
 
-/* how deep, and not how many: 1,000 arrays, each alone at the last level */
+/* the depth counts, not the number of arrays */
 static void
 test_breadth(void)
 {
-    char      text[8192];
-    size_t    len;
-    unsigned  i, allowed;
-
-    len = (size_t) sprintf(text, "{\"a\":[[]");
-
-    for (i = 1; i < 1000; i++) {
-        len += (size_t) sprintf(text + len, i % 2 ? ",{}" : ",[]");
-    }
-
-    len += (size_t) sprintf(text + len, "]}");
+    unsigned  allowed;
 
     for (allowed = 1; allowed <= 4; allowed++) {
         at_json_limits_t  within = { allowed, 1, 1 };
 
-        is_int(parse((at_str_t) { text, len }, &within),
-               allowed < 3 ? AT_JSON_INVALID : AT_JSON_OK,
-               "1,000 arrays and objects side by side, %u levels", allowed);
+        is_int(parse_repeated("{\"a\":[[]", ",{},[]", 500, "]}", &within),
+               allowed < 3 ? INVALID : VALID,
+               "1,000 arrays and objects at level 3, %u levels are allowed",
+               allowed);
     }
 }
 
 
-static void
-test_unclosed(void)
+/* members of the outer object; inner ones of an object in an array */
+static int
+parse_members(unsigned outer, unsigned inner)
 {
-    char  *text;
+    int        rc;
+    char      *text, *p;
+    unsigned   i;
 
-    text = malloc(100000);
-    if (text == NULL) {
-        abort();
+    text = allocate(16 * (size_t) (outer + inner) + 64);
+    p = stpcpy(text, "{\"in\":[{");
+
+    for (i = 0; i < inner; i++) {
+        p += sprintf(p, "%s\"m%u\":1", i ? "," : "", i);
     }
 
-    memset(text, '[', 100000);
-    is_int(parse((at_str_t) { text, 8000 }, &limits), AT_JSON_INVALID,
-           "8,000 unclosed arrays");
+    p = stpcpy(p, "}]");
 
-    memcpy(text, "{\"a\":", 5);
-    is_int(parse((at_str_t) { text, 100000 }, &limits), AT_JSON_INVALID,
-           "100,000 unclosed arrays in an object");
-
-    free(text);
-}
-
-
-/* n members, of which some are in an object in an array */
-static at_json_e
-members(unsigned n, unsigned inner)
-{
-    char       *text;
-    size_t      len;
-    unsigned    i;
-    at_json_e   rc;
-
-    text = malloc(16 * (size_t) n + 64);
-    if (text == NULL) {
-        abort();
+    for (i = 1; i < outer; i++) {
+        p += sprintf(p, ",\"m%u\":1", i);
     }
 
-    len = (size_t) sprintf(text, "{");
-
-    for (i = inner ? inner + 1 : 0; i < n; i++) {
-        len += (size_t) sprintf(text + len, "\"m%u\":1,", i);
-    }
-
-    len -= (inner == 0);
-
-    if (inner) {
-        len += (size_t) sprintf(text + len, "\"in\":[{");
-
-        for (i = 0; i < inner; i++) {
-            len += (size_t) sprintf(text + len, "\"m%u\":1,", i);
-        }
-
-        len += (size_t) sprintf(text + len - 1, "}]") - 1;
-    }
-
-    len += (size_t) sprintf(text + len, "}");
-
-    rc = parse((at_str_t) { text, len }, &limits);
+    p = stpcpy(p, "}");
+    rc = parse((at_str_t) { text, (size_t) (p - text) }, &limits);
     free(text);
 
     return rc;
@@ -1086,20 +776,9 @@ members(unsigned n, unsigned inner)
 static void
 test_members(void)
 {
-    is_int(members(256, 0), AT_JSON_OK, "256 members");
-    is_int(members(257, 0), AT_JSON_INVALID, "257 members");
-    is_int(members(256, 100), AT_JSON_OK, "256 members, 100 of them inside");
-    is_int(members(257, 100), AT_JSON_INVALID, "257 members, 100 of them inside");
-    is_int(members(100000, 0), AT_JSON_INVALID, "100,000 members");
-}
-
-
-/* of all objects together, wherever they are */
-static void
-test_few_members(void)
-{
     size_t  i;
 
+    /* n is the number of members of all objects in the text */
     static const struct {
         at_str_t   text;
         unsigned   n;
@@ -1112,135 +791,104 @@ test_few_members(void)
         { at_str("{\"a\":[{\"a\":1},{\"a\":1},{}],\"b\":2}"), 4 },
     };
 
+    is_int(parse_members(256, 0), VALID, "256 members");
+    is_int(parse_members(257, 0), INVALID, "257 members");
+    is_int(parse_members(156, 100), VALID, "256 members in two objects");
+    is_int(parse_members(157, 100), INVALID, "257 members in two objects");
+    is_int(parse_members(100000, 0), INVALID, "100,000 members");
+
     for (i = 0; i < N(cases); i++) {
         at_json_limits_t  within = { 8, cases[i].n, 8 };
 
-        is_int(parse(cases[i].text, &within), AT_JSON_OK, "%u members: %s",
-               cases[i].n, cases[i].text.data);
+        is_int(parse(cases[i].text, &within), VALID, "%s has %u members",
+               cases[i].text.data, cases[i].n);
 
         if (within.members-- > 0) {
-            is_int(parse(cases[i].text, &within), AT_JSON_INVALID,
-                   "and one less: %s", cases[i].text.data);
+            is_int(parse(cases[i].text, &within), INVALID,
+                   "%s exceeds a limit of %u members", cases[i].text.data,
+                   within.members);
         }
     }
 }
 
 
-/* the bytes of a string are those that it has when it is read */
+/* The limit is for the unescaped string. */
 static void
-test_short_strings(void)
+test_string_limit(void)
 {
     size_t  i;
 
     static const struct {
-        const char  *text;
-        size_t       len;
-    } cases[] = {
-        { "", 0 }, { "abcd", 4 }, { "\\n\\n", 2 }, { "\\u0041", 1 }, { "\\u00e9", 2 },
-        { "\\u20ac", 3 }, { "\\ud834\\udd1e", 4 }, { "\xf0\x9d\x84\x9e", 4 },
-        { "a\\/b", 3 }, { "\\u20ac\\u20acx", 7 }, { "\xc3\xa9\\u00e9", 4 },
+        const char  *before;
+        size_t       n;
+        const char  *after;
+        int          rc;
+    } large[] = {
+        { "{\"a\":\"", 8192, "\"}", VALID },
+        { "{\"a\":\"", 8193, "\"}", INVALID },
+        { "{\"", 8192, "\":1}", VALID },
+        { "{\"", 8193, "\":1}", INVALID },
+        { "{\"a\":[\"", 8193, "\"]}", INVALID },
+        { "{\"a\":\"\\n", 8191, "\"}", VALID },
+        { "{\"a\":\"\\n", 8192, "\"}", INVALID },
+        { "{\"", 8189, "\\u20ac\":1}", VALID },
+        { "{\"", 8190, "\\u20ac\":1}", INVALID },
     };
 
-    for (i = 0; i < N(cases); i++) {
-        char              text[64];
-        at_json_limits_t  within = { 8, 8, cases[i].len };
+    static const struct {
+        const char  *text;
+        size_t       len;
+    } small[] = {
+        { "", 0 }, { "abcd", 4 }, { "\\n\\n", 2 }, { "\\u0041", 1 },
+        { "\\u00e9", 2 }, { "\\u20ac", 3 }, { "\\ud834\\udd1e", 4 },
+        { "\xf0\x9d\x84\x9e", 4 }, { "a\\/b", 3 }, { "\\u20ac\\u20acx", 7 },
+        { "\xc3\xa9\\u00e9", 4 },
+    };
 
-        (void) snprintf(text, sizeof(text), "{\"\":\"%s\"}", cases[i].text);
-        is_int(parse(str(text), &within), AT_JSON_OK, "%s has %zu bytes",
-               text, cases[i].len);
+    for (i = 0; i < N(large); i++) {
+        is_int(parse_repeated(large[i].before, "x", large[i].n, large[i].after,
+                              &limits), large[i].rc,
+               "a string with %zu times x: %s...%s", large[i].n,
+               large[i].before, large[i].after);
+    }
 
-        (void) snprintf(text, sizeof(text), "{\"%s\":[]}", cases[i].text);
-        is_int(parse(str(text), &within), AT_JSON_OK, "%s too", text);
+    for (i = 0; i < N(small); i++) {
+        char              value[64], name[64];
+        at_json_limits_t  within = { 8, 8, small[i].len };
+
+        (void) snprintf(value, sizeof(value), "{\"\":\"%s\"}", small[i].text);
+        (void) snprintf(name, sizeof(name), "{\"%s\":[]}", small[i].text);
+
+        is_int(parse(str(value), &within), VALID, "%s: %zu bytes", value,
+               small[i].len);
+        is_int(parse(str(name), &within), VALID, "%s: %zu bytes", name,
+               small[i].len);
 
         if (within.string-- > 0) {
-            is_int(parse(str(text), &within), AT_JSON_INVALID,
-                   "%s is a byte too long", text);
-
-            (void) snprintf(text, sizeof(text), "{\"\":\"%s\"}", cases[i].text);
-            is_int(parse(str(text), &within), AT_JSON_INVALID,
-                   "%s is a byte too long", text);
+            is_int(parse(str(value), &within), INVALID, "%s: 1 byte too many",
+                   value);
+            is_int(parse(str(name), &within), INVALID, "%s: 1 byte too many",
+                   name);
         }
     }
 }
 
 
-static at_json_e
-string(size_t len, const char *before, const char *after)
-{
-    char       *text;
-    size_t      head;
-    at_json_e   rc;
-
-    text = malloc(len + 64);
-    if (text == NULL) {
-        abort();
-    }
-
-    head = (size_t) sprintf(text, "%s", before);
-    memset(text + head, 'x', len);
-    len += head;
-    len += (size_t) sprintf(text + len, "%s", after);
-
-    rc = parse((at_str_t) { text, len }, &limits);
-    free(text);
-
-    return rc;
-}
-
-
-static void
-test_strings(void)
-{
-    is_int(string(8192, "{\"a\":\"", "\"}"), AT_JSON_OK, "a value of 8 KiB");
-    is_int(string(8193, "{\"a\":\"", "\"}"), AT_JSON_INVALID, "and a byte more");
-    is_int(string(8192, "{\"", "\":1}"), AT_JSON_OK, "a name of 8 KiB");
-    is_int(string(8193, "{\"", "\":1}"), AT_JSON_INVALID, "and a byte more");
-    is_int(string(8193, "{\"a\":[\"", "\"]}"), AT_JSON_INVALID,
-           "in an array too");
-    is_int(string(8191, "{\"a\":\"\\n", "\"}"), AT_JSON_OK,
-           "8 KiB, one of them escaped");
-    is_int(string(8192, "{\"a\":\"\\n", "\"}"), AT_JSON_INVALID,
-           "and a byte more");
-    is_int(string(8189, "{\"", "\\u20ac\":1}"), AT_JSON_OK,
-           "a name of 8 KiB, escaped at its end");
-    is_int(string(8190, "{\"", "\\u20ac\":1}"), AT_JSON_INVALID,
-           "and a byte more");
-}
-
-
-static void
-test_string_member(void)
-{
-    json_t    *object;
-    at_str_t   value;
-
-    (void) at_json_parse(&object, at_str("{\"s\":\"x\",\"n\":7,\"e\":\"\","
-                                         "\"z\":null}"), &limits);
-
-    is_int(at_json_member_string(object, "s", &value), 1, "a member that is a string");
-    is_bytes(value, at_str("x"), "and its value");
-    is_int(at_json_member_string(object, "e", &value), 1, "an empty one");
-    is_int((long long) value.len, 0, "is empty");
-    is_int(at_json_member_string(object, "n", &value), -1, "a number is none");
-    is_int(at_json_member_string(object, "z", &value), -1, "null is none");
-    is_int(at_json_member_string(object, "none", &value), 0, "not there");
-
-    json_decref(object);
-}
+/* --- JSONTestSuite ------------------------------------------------------- */
 
 
 /*
- * y_: must be taken (of any shape that is no object: refused for that alone),
- * n_: must be refused, i_: as one likes, without a crash.
+ * By the first letter of its name a file is valid (y), invalid (n) or left to
+ * the parser (i).  Valid files without an object at the top level are invalid
+ * for this parser.
  */
 static void
 test_suite_file(const char *name)
 {
-    int          object;
+    int          rc, expected;
     char         path[512];
-    json_t      *json;
+    json_t      *other;
     at_file_t    file;
-    at_json_e    rc;
 
     (void) snprintf(path, sizeof(path), SUITE "/%s", name);
 
@@ -1250,30 +898,30 @@ test_suite_file(const char *name)
     switch (name[0]) {
 
     case 'y':
-        json = json_loadb(file.data, file.len,
-                          JSON_DECODE_ANY|JSON_ALLOW_NUL, NULL);
-        object = json_is_object(json);
-        json_decref(json);
+        other = json_loadb(file.data, file.len,
+                           JSON_DECODE_ANY|JSON_ALLOW_NUL, NULL);
+        expected = json_is_object(other) ? VALID : INVALID;
+        json_decref(other);
 
         if (strcmp(name, "y_object_duplicated_key.json") == 0
             || strcmp(name, "y_object_duplicated_key_and_value.json") == 0
             || strcmp(name, "y_object_escaped_null_in_key.json") == 0)
         {
-            is_int(rc, AT_JSON_INVALID, "%s is refused on purpose", name);
-
-        } else {
-            is_int(rc, object ? AT_JSON_OK : AT_JSON_INVALID, "%s", name);
+            expected = INVALID;     /* stricter on purpose */
         }
 
         break;
 
     case 'n':
-        is_int(rc, AT_JSON_INVALID, "%s", name);
+        expected = INVALID;
         break;
 
     default:
-        ok(rc == AT_JSON_OK || rc == AT_JSON_INVALID, "%s", name);
+        expected = rc;
     }
+
+    ok(rc == expected && (rc == VALID || rc == INVALID), "JSONTestSuite: %s",
+       name);
 
     at_file_free(&file);
 }
@@ -1300,32 +948,539 @@ test_suite(void)
         (void) closedir(dir);
     }
 
-    is_int(n, 318, "files of JSONTestSuite");
+    is_int(n, 318, "all files of JSONTestSuite");
+}
+
+
+/* --- layout -------------------------------------------------------------- */
+
+
+/*
+ * One word for each value in memory: its type, then the bytes of a string or
+ * the number of items or members, then the span if that is not 1.
+ */
+static const char *
+layout(const at_json_value_t *value)
+{
+    size_t                  len;
+    const at_json_value_t  *end;
+    static char             out[512];
+
+    len = 0;
+
+    for (end = at_json_next(value); value < end; value++) {
+        len += (size_t) sprintf(out + len, "%s%c", len ? " " : "",
+                                "NFTIRSAO"[value->type]);
+
+        if (value->type >= AT_JSON_STRING) {
+            len += (size_t) sprintf(out + len, "%u", value->n);
+        }
+
+        if (value->span != 1) {
+            len += (size_t) sprintf(out + len, "/%u", (unsigned) value->span);
+        }
+    }
+
+    return out;
+}
+
+
+static void
+test_layout(void)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *text;
+        const char  *layout;
+    } cases[] = {
+        { "{}", "O0" },
+        { "{\"a\":1}", "O1/3 S1 I" },
+        { "{\"\":null}", "O1/3 S0 N" },
+        { "{\"a\":[]}", "O1/3 S1 A0" },
+        { "{\"a\":[[]]}", "O1/4 S1 A1/2 A0" },
+        { "{\"a\":[[],[],{}]}", "O1/6 S1 A3/4 A0 A0 O0" },
+        { "{\"a\":{\"bc\":true},\"def\":false}", "O2/7 S1 O1/3 S2 T S3 F" },
+        { "{\"a\":[1,[2,{\"b\":[3.5]},\"xy\"],null],\"c\":0}",
+          "O2/14 S1 A3/10 I A3/7 I O1/4 S1 A1/2 R S2 N S1 I" },
+        { "{\"a\":[[1,[2,[3]]],{\"b\":[4]},[],5],\"c\":[{\"d\":{}}],\"e\":6}",
+          "O3/22 S1 A4/13 A2/6 I A2/4 I A1/2 I O1/4 S1 A1/2 I A0 I "
+          "S1 A1/4 O1/3 S1 O0 S1 I" },
+        { "{\"\\u20ac\":\"\\n\"}", "O1/3 S3 S1" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        is_str(layout(object(cases[i].text)), cases[i].layout,
+               "layout of %s", cases[i].text);
+    }
+}
+
+
+static void
+test_array_sizes(void)
+{
+    char      text[4096];
+    size_t    len;
+    unsigned  i, n, wrong;
+
+    wrong = 0;
+
+    for (n = 0; n < 600; n++) {
+        len = (size_t) sprintf(text, "{\"a\":[");
+
+        for (i = 0; i < n; i++) {
+            len += (size_t) sprintf(text + len, "%s%u", i ? "," : "", i);
+        }
+
+        (void) sprintf(text + len, "]}");
+
+        at_json_free(&json);
+        (void) object(text);
+
+        wrong += json.items->span != n + 3 || json.items[2].n != n
+                 || json.size < n + 3;
+
+        for (i = 0; i < n; i++) {
+            wrong += json.items[3 + i].integer != i;
+        }
+    }
+
+    is_int(wrong, 0, "arrays of 0 to 599 numbers");
+}
+
+
+static void
+test_reuse(void)
+{
+    char                    large[8192];
+    size_t                  len, size;
+    unsigned                i;
+    const at_json_value_t  *items;
+
+    len = (size_t) sprintf(large, "{\"a\":{");
+
+    for (i = 0; i < 250; i++) {
+        len += (size_t) sprintf(large + len, "%s\"name%u\":[\"x\"]",
+                                i ? "," : "", i);
+    }
+
+    (void) sprintf(large + len, "}}");
+
+    (void) object(large);
+    items = json.items;
+    size = json.size;
+    is_int(items->span, 3 + 250 * 3, "a large object");
+
+    (void) object("{\"b\":2}");
+    ok(json.items == items && json.size == size,
+       "a small object uses the same memory");
+    is_str(layout(items), "O1/3 S1 I", "the small object has its values only");
+    ok(at_json_member(items, at_str("a")) == NULL,
+       "members of the previous object are not found");
+
+    is_int(parse(at_str("{\"c\":[1,2,"), &limits), INVALID, "invalid text");
+    is_str(layout(object("{}")), "O0", "an empty object after invalid text");
+    (void) object(large);
+    is_int(json.items->span, 3 + 250 * 3, "the large object again");
+    ok(json.items == items && json.size == size,
+       "the large object uses the same memory");
+
+    at_json_free(&json);
+    ok(json.items == NULL && json.size == 0, "the memory is freed");
+    at_json_free(&json);
+    is_str(layout(object("{\"b\":2}")), "O1/3 S1 I",
+           "freed memory is allocated again");
+}
+
+
+/* --- strings and numbers ------------------------------------------------- */
+
+
+static void
+test_strings(void)
+{
+    char      text[128];
+    size_t    i;
+    at_str_t  value;
+
+    static const struct {
+        const char  *json;
+        at_str_t     bytes;
+    } cases[] = {
+        { "", at_str("") },
+        { "abc", at_str("abc") },
+        { "\\\"\\\\\\/\\b\\f\\n\\r\\t", at_str("\"\\/\b\f\n\r\t") },
+        { "\\u0041\\u007f", at_str("A\x7f") },
+        { "\\u0080\\u07ff", at_str("\xc2\x80\xdf\xbf") },
+        { "\\u0800\\uffff", at_str("\xe0\xa0\x80\xef\xbf\xbf") },
+        { "\\uD834\\uDd1e", at_str("\xf0\x9d\x84\x9e") },
+        { "\\ud800\\udc00\\udbff\\udfff",
+          at_str("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf") },
+        { "x\\u00e9y\xc3\xa9z", at_str("x\xc3\xa9y\xc3\xa9z") },
+        { "\\u20ac\xf0\x9d\x84\x9e", at_str("\xe2\x82\xac\xf0\x9d\x84\x9e") },
+        { "\\\\u0041", at_str("\\u0041") },
+        { "\\u005cn", at_str("\\n") },
+        { "\\u0022:1}", at_str("\":1}") },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        (void) snprintf(text, sizeof(text), "{\"a\":\"%s\",\"b\":\"next\"}",
+                        cases[i].json);
+        (void) at_json_string(at_json_member(object(text), at_str("a")),
+                              &value);
+        is_bytes(value, cases[i].bytes, "\"%s\" is unescaped", cases[i].json);
+        ok(value.data >= memory
+           && value.data + value.len < memory + memory_len,
+           "\"%s\" is a view of the text", cases[i].json);
+
+        (void) at_json_string(at_json_member(json.items, at_str("b")), &value);
+        is_bytes(value, at_str("next"), "\"%s\": the next member is unchanged",
+                 cases[i].json);
+
+        (void) snprintf(text, sizeof(text), "{\"%s\":7}", cases[i].json);
+        is_int(at_json_member(object(text), cases[i].bytes)->integer, 7,
+               "the name \"%s\" is found", cases[i].json);
+    }
+}
+
+
+static void
+test_numbers(void)
+{
+    char                    text[128];
+    size_t                  i;
+    double                  number;
+    const at_json_value_t  *value;
+
+    static const struct {
+        const char  *json;
+        int          real;
+        int64_t      integer;
+        double       number;
+    } cases[] = {
+        { "0", 0, 0, 0 },
+        { "-0", 0, 0, 0 },
+        { "-1", 0, -1, -1 },
+        { "1700000000", 0, 1700000000, 1700000000 },
+        { "9007199254740993", 0, 9007199254740993, 9007199254740992.0 },
+        { "9223372036854775807", 0, INT64_MAX, 9223372036854775808.0 },
+        { "-9223372036854775808", 0, INT64_MIN, -9223372036854775808.0 },
+        { "0.0", 1, 0, 0.0 },
+        { "-0.0", 1, 0, -0.0 },
+        { "0.1", 1, 0, 0.1 },
+        { "-2.5e3", 1, 0, -2500 },
+        { "1E+2", 1, 0, 100 },
+        { "1e-400", 1, 0, 0 },
+        { "-1e-400", 1, 0, -0.0 },
+        { "5e-324", 1, 0, 5e-324 },
+        { "2.2250738585072014e-308", 1, 0, 2.2250738585072014e-308 },
+        { "1.7976931348623157e308", 1, 0, 1.7976931348623157e308 },
+        { "4102444800.5", 1, 0, 4102444800.5 },
+        { "9223372036854775808.0", 1, 0, 9223372036854775808.0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        (void) snprintf(text, sizeof(text), "{\"a\":[%s,\"x\"],\"b\":%s}",
+                        cases[i].json, cases[i].json);
+        value = at_json_member(object(text), at_str("b"));
+        number = NAN;
+
+        ok(at_json_number(value, &number) == 0
+           && number == cases[i].number
+           && signbit(number) == signbit(cases[i].number),
+           "%s has its value", cases[i].json);
+        ok(value->type == (cases[i].real ? AT_JSON_REAL : AT_JSON_INTEGER)
+           && (cases[i].real || value->integer == cases[i].integer),
+           "%s is %s", cases[i].json,
+           cases[i].real ? "a real number" : "exactly this integer");
+        is_str(layout(json.items),
+               cases[i].real ? "O2/7 S1 A2/3 R S1 S1 R"
+                             : "O2/7 S1 A2/3 I S1 S1 I",
+               "%s: the values after it", cases[i].json);
+    }
+}
+
+
+/* the decimal separator is a point in every locale */
+static void
+test_locale(void)
+{
+    size_t       i;
+    double       number;
+    const char  *locale;
+
+    static const char  *locales[] = {
+        "de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8", "fr_FR",
+        "nl_NL.UTF-8", "ru_RU.UTF-8", "pl_PL.UTF-8", "es_ES.UTF-8",
+        "it_IT.UTF-8", "pt_BR.UTF-8"
+    };
+
+    locale = NULL;
+
+    for (i = 0; i < N(locales) && locale == NULL; i++) {
+        locale = setlocale(LC_ALL, locales[i]);
+    }
+
+    if (locale == NULL || strcmp(localeconv()->decimal_point, ",") != 0) {
+        skip("no locale with a decimal comma is installed");
+        (void) setlocale(LC_ALL, "C");
+        return;
+    }
+
+    number = 0;
+    (void) at_json_number(at_json_member(object("{\"a\":1234.5,\"b\":0}"),
+                                         at_str("a")), &number);
+    ok(number == 1234.5, "1234.5 in the locale %s", locale);
+    is_int(parse(at_str("{\"a\":1234,5}"), &limits), INVALID,
+           "1234,5 is invalid in this locale");
+    is_int(parse(at_str("{\"a\":1.234.5}"), &limits), INVALID,
+           "1.234.5 is invalid in this locale");
+    is_str(setlocale(LC_ALL, NULL), locale, "the locale is unchanged");
+
+    (void) setlocale(LC_ALL, "C");
+}
+
+
+/* --- access -------------------------------------------------------------- */
+
+
+static void
+test_member(void)
+{
+    size_t                  i;
+    at_str_t                empty = { NULL, 0 };
+    at_claims_t            *claims;
+    const at_json_value_t  *value, *found;
+
+    /* 0: not found */
+    static const struct {
+        at_str_t  name;
+        int       value;
+    } cases[] = {
+        { at_str("a"), 1 }, { at_str("ab"), 2 }, { at_str(""), 3 },
+        { at_str("last"), 4 }, { at_str("A"), 5 },
+        { at_str("b"), 0 }, { at_str("abc"), 0 }, { at_str("in"), 0 },
+        { at_str("text"), 0 }, { at_str("a\0"), 0 }, { at_str("las"), 0 },
+        { at_str("LAST"), 0 },
+    };
+
+    static const char  *others[] = {
+        "null", "true", "false", "7", "7.5", "\"a\"",
+        "[\"a\",\"a\",{\"a\":1}]"
+    };
+
+    value = object("{\"a\":1,\"ab\":2,\"o\":{\"in\":7,\"last\":8},"
+                   "\"s\":\"text\",\"l\":[\"text\",9,{\"b\":10}],\"\":3,"
+                   "\"A\":5,\"last\":4}");
+
+    for (i = 0; i < N(cases); i++) {
+        found = at_json_member(value, cases[i].name);
+
+        is_int(found ? found->integer : 0, cases[i].value,
+               "the member \"%s\" is %s", cases[i].name.data,
+               cases[i].value ? "found" : "not found");
+    }
+
+    is_int(at_json_member(value, empty)->integer, 3,
+           "the empty view is the empty name");
+    ok(at_json_member(NULL, at_str("a")) == NULL, "NULL has no members");
+
+    for (i = 0; i < N(others); i++) {
+        claims = values_any(others[i]);
+        ok(at_json_member(values_unwrap(claims), at_str("a")) == NULL,
+           "%s has no members", others[i]);
+        at_claims_free(claims);
+    }
+
+    ok(at_json_member(object("{}"), empty) == NULL, "{} has no members");
+}
+
+
+static void
+test_types(void)
+{
+    int                     is_string, is_number;
+    size_t                  i;
+    double                  number;
+    at_str_t                text;
+    at_json_type_e          type;
+    const at_json_value_t  *value;
+
+    static const struct {
+        const char     *name;
+        at_json_type_e  type;
+    } cases[] = {
+        { "null", AT_JSON_NULL }, { "false", AT_JSON_FALSE },
+        { "true", AT_JSON_TRUE }, { "integer", AT_JSON_INTEGER },
+        { "real", AT_JSON_REAL }, { "string", AT_JSON_STRING },
+        { "array", AT_JSON_ARRAY }, { "object", AT_JSON_OBJECT },
+        { "missing", AT_JSON_OBJECT + 1 },
+    };
+
+    (void) object("{\"null\":null,\"false\":false,\"true\":true,\"integer\":1,"
+                  "\"real\":1.5,\"string\":\"x\",\"array\":[\"x\",1],"
+                  "\"object\":{\"x\":1}}");
+
+    for (i = 0; i < N(cases); i++) {
+        value = at_json_member(json.items, str(cases[i].name));
+        text = at_str("unchanged");
+        number = 7;
+        is_string = cases[i].type == AT_JSON_STRING;
+        is_number = cases[i].type == AT_JSON_INTEGER
+                    || cases[i].type == AT_JSON_REAL;
+
+        for (type = AT_JSON_NULL; type <= AT_JSON_OBJECT; type++) {
+            is_int(at_json_is(value, type), type == cases[i].type,
+                   "%s %s of type %d", cases[i].name,
+                   type == cases[i].type ? "is" : "is not", (int) type);
+        }
+
+        is_int(at_json_string(value, &text), is_string ? 0 : -1,
+               "%s %s a string", cases[i].name, is_string ? "is" : "is not");
+        is_bytes(text, is_string ? at_str("x") : at_str("unchanged"),
+                 "%s: the string", cases[i].name);
+
+        is_int(at_json_number(value, &number), is_number ? 0 : -1,
+               "%s %s a number", cases[i].name, is_number ? "is" : "is not");
+        ok(number == (!is_number ? 7
+                      : cases[i].type == AT_JSON_REAL ? 1.5 : 1),
+           "%s: the number", cases[i].name);
+
+        is_int(at_json_member_string(json.items, str(cases[i].name), &text),
+               is_string ? 1 : value == NULL ? 0 : -1,
+               "%s as a string member", cases[i].name);
+    }
+
+    is_int(at_json_member_string(NULL, at_str("x"), &text), 0,
+           "NULL has no string member");
+    is_int(at_json_member_string(at_json_member(json.items, at_str("array")),
+                                 at_str("x"), &text), 0,
+           "an array has no string member");
+}
+
+
+/* --- claims -------------------------------------------------------------- */
+
+
+static void
+test_claims(void)
+{
+    char         *text;
+    at_str_t      sub;
+    at_claims_t  *claims;
+
+    static const char  payload[] = "{\"sub\":\"\\u00e9\",\"x\":1.5}";
+
+    text = strdup(payload);
+    if (text == NULL) {
+        abort();
+    }
+
+    is_int(at_claims_parse(&claims, str(text)), 0, "a payload is parsed");
+    is_str(text, payload, "the text of the payload is unchanged");
+    memset(text, 'x', strlen(text));
+    free(text);
+
+    is_int(at_json_member_string(at_claims_object(claims), at_str("sub"),
+                                 &sub), 1, "claims own a copy of the text");
+    is_bytes(sub, at_str("\xc3\xa9"), "a claim has its value");
+    at_claims_free(claims);
+
+    claims = (at_claims_t *) &sub;
+    is_int(at_claims_parse(&claims, (at_str_t) { NULL, 0 }), -1,
+           "an empty payload is invalid");
+    ok(claims == NULL, "an empty payload has no claims");
+
+    claims = (at_claims_t *) &sub;
+    is_int(at_claims_parse(&claims, at_str("[]")), -1,
+           "a payload that is an array is invalid");
+    ok(claims == NULL, "an array has no claims");
+
+    ok(at_claims_object(NULL) == NULL, "NULL has no object of claims");
+    at_claims_free(NULL);
+}
+
+
+/* --- documents ----------------------------------------------------------- */
+
+
+static void
+test_document(void)
+{
+    json_t    *document;
+    size_t     i;
+    at_str_t   value;
+
+    static const at_str_t  invalid[] = {
+        at_str(""), at_str("7"), at_str("\"x\""), at_str("{}x"),
+        at_str("{}{}"), at_str("{}\0"), at_str("{}\0x"),
+        at_str("{\"a\":\"\\u0000\"}"), at_str("{\"a\":1,\"a\":1}"),
+        at_str("{\"a\":1,\"\\u0061\":1}"), at_str("{\"a\":\"\xff\"}"),
+    };
+
+    for (i = 0; i < N(invalid); i++) {
+        document = at_document_parse(invalid[i], 100);
+        ok(document == NULL, "invalid document: %.*s", (int) invalid[i].len,
+           invalid[i].data);
+        json_decref(document);
+    }
+
+    document = at_document_parse(at_str("[{\"a\":1}]"), 9);
+    ok(json_is_array(document), "a document of the maximum size is valid");
+    json_decref(document);
+
+    document = at_document_parse(at_str("[{\"a\":1} ]"), 9);
+    ok(document == NULL, "a document of one byte more is refused");
+
+    document = at_document_parse(at_str("{\"s\":\"x\",\"n\":7,\"e\":\"\","
+                                        "\"z\":null}"), 100);
+
+    is_int(at_document_string(document, "s", &value), 1, "a string member");
+    is_bytes(value, at_str("x"), "a string member has its value");
+    is_int(at_document_string(document, "e", &value), 1, "an empty string");
+    is_int((long long) value.len, 0, "an empty string is empty");
+    is_int(at_document_string(document, "n", &value), -1,
+           "a number is not a string");
+    is_int(at_document_string(document, "z", &value), -1,
+           "null is not a string");
+    is_int(at_document_string(document, "x", &value), 0, "a missing member");
+
+    json_decref(document);
 }
 
 
 int
 main(void)
 {
-    test_shapes();
-    test_values();
+    test_lists();
     test_characters();
     test_space();
     test_long_numbers();
+
+    ok(comparison.texts > 100000, "%u texts were parsed by both parsers",
+       comparison.texts);
+    is_int(comparison.different, 0, "both parsers agree on all texts");
+
     test_depth();
     test_breadth();
-    test_unclosed();
     test_members();
-    test_few_members();
-    test_strings();
-    test_short_strings();
-    test_string_member();
+    test_string_limit();
     test_suite();
 
-    ok(readers.n > 100000, "%u texts and their neighbours", readers.n);
-    is_int(readers.wrong, 0, "both readers read all of them alike");
+    test_layout();
+    test_array_sizes();
+    test_reuse();
+    test_strings();
+    test_numbers();
+    test_locale();
 
-    at_values_free(&used);
+    test_member();
+    test_types();
+    test_claims();
+    test_document();
+
+    at_json_free(&json);
+    free(memory);
 
     return tap_done();
 }

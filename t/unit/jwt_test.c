@@ -21,7 +21,7 @@
 
 #include <jansson.h>
 
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 #include "data.h"
 #include "sign.h"
@@ -211,8 +211,8 @@ is_same_claims(const at_claims_t *one, const at_claims_t *two)
         return one == two;
     }
 
-    first = at_json_from_value(at_claims_object(one));
-    second = at_json_from_value(at_claims_object(two));
+    first = at_document_from_json(at_claims_object(one));
+    second = at_document_from_json(at_claims_object(two));
     same = json_equal(first, second);
 
     json_decref(first);

@@ -73,10 +73,10 @@ values_any(const char *text)
 
 
 /* the value that was wrapped, NULL for NULL */
-TAP_UNUSED static const at_value_t *
+TAP_UNUSED static const at_json_value_t *
 values_unwrap(const at_claims_t *claims)
 {
-    return at_value_member(at_claims_object(claims), at_str("v"));
+    return at_json_member(at_claims_object(claims), at_str("v"));
 }
 
 

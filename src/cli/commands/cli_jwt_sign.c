@@ -10,7 +10,7 @@
 
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_key.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 #include "core/jose/at_mint.h"
 #include "cli/terminal/cli_options.h"
@@ -163,8 +163,6 @@ cli_claims_read(cli_t *cli, const char *path)
     json_t     *claims;
     at_file_t   file;
 
-    static const at_json_limits_t  limits = { 32, 256, 8192 };
-
     if (path == NULL) {
         claims = json_object();
 
@@ -179,9 +177,12 @@ cli_claims_read(cli_t *cli, const char *path)
         return NULL;
     }
 
-    if (at_json_parse(&claims, (at_str_t) { file.data, file.len }, &limits)
-        != AT_JSON_OK)
-    {
+    claims = at_document_parse((at_str_t) { file.data, file.len },
+                               AT_JWT_LEN_MAX);
+
+    if (!json_is_object(claims)) {
+        json_decref(claims);
+        claims = NULL;
         (void) cli_failure(cli, "--claims %s is not one JSON object, without "
                            "duplicate members and no larger than a token's",
                            path);

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "core/jose/at_key.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 #include "cli/terminal/cli_options.h"
 
@@ -354,9 +354,9 @@ cli_verify_expires(const at_identity_t *id)
     double  expires;
 
     expires = 0;
-    (void) at_value_number(at_value_member(at_claims_object(id->claims),
-                                           at_str("exp")),
-                           &expires);
+    (void) at_json_number(at_json_member(at_claims_object(id->claims),
+                                         at_str("exp")),
+                          &expires);
 
     return (int64_t) ceil(expires);
 }
@@ -374,7 +374,7 @@ cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
                      "admin", id->rights.admin,
                      "scopes", cli_verify_scopes(&id->rights.scopes),
                      "expires", (json_int_t) cli_verify_expires(id),
-                     "claims", at_json_from_value(at_claims_object(id->claims)),
+                     "claims", at_document_from_json(at_claims_object(id->claims)),
                      "warnings", verify->warnings);
 }
 
@@ -469,7 +469,7 @@ cli_verify_print_ok(cli_t *cli, const cli_verify_t *verify,
         return cli_print_json(cli, cli_verify_report_ok(verify, id));
     }
 
-    json = at_json_from_value(at_claims_object(id->claims));
+    json = at_document_from_json(at_claims_object(id->claims));
     claims = json_dumps(json, JSON_COMPACT);
     json_decref(json);
 

@@ -11,6 +11,7 @@
 #include "cli/terminal/cli_secret.h"
 #include "cli/record/cli_value.h"
 #include "core/base/at_crypto.h"
+#include "core/base/at_hex.h"
 
 
 typedef struct {
@@ -29,7 +30,8 @@ cli_token_set_digest(cli_t *cli, json_t *object, at_str_t token)
         return cli_no_memory(cli);
     }
 
-    cli_hex_encode(hex, digest, AT_SHA256_LEN);
+    at_hex_encode(hex, digest, AT_SHA256_LEN);
+    hex[2 * AT_SHA256_LEN] = '\0';
 
     return cli_edit_set(cli, object, "sha256", hex);
 }

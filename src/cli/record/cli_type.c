@@ -4,6 +4,7 @@
  */
 
 #include "core/base/at_crypto.h"
+#include "core/base/at_hex.h"
 #include "core/session/at_password.h"
 #include "core/authz/at_role.h"
 #include "cli/terminal/cli.h"
@@ -507,7 +508,7 @@ cli_read_digest(cli_record_t *rec, const cli_field_t *field, json_t *value,
     }
 
     if (!json_is_string(value)
-        || cli_hex_decode(rec->digest, AT_SHA256_LEN, cli_json_str(value))
+        || at_hex_decode(rec->digest, AT_SHA256_LEN, cli_json_str(value))
            != 0)
     {
         return at_error(err, "\"%s\" is not a SHA-256 of %d hex digits",
@@ -521,11 +522,11 @@ cli_read_digest(cli_record_t *rec, const cli_field_t *field, json_t *value,
 static json_t *
 cli_write_digest(const void *src)
 {
-    char  text[2 * AT_SHA256_LEN + 1];
+    char  text[2 * AT_SHA256_LEN];
 
-    cli_hex_encode(text, src, AT_SHA256_LEN);
+    at_hex_encode(text, src, AT_SHA256_LEN);
 
-    return json_string(text);
+    return json_stringn(text, sizeof(text));
 }
 
 

@@ -65,60 +65,6 @@ cli_text_is_any(at_str_t text)
 }
 
 
-static int
-cli_hex_digit(char c)
-{
-    c = at_lower(c);
-
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
-int
-cli_hex_decode(unsigned char *bytes, size_t len, at_str_t text)
-{
-    int     high, low;
-    size_t  i;
-
-    if (text.len != 2 * len) {
-        return -1;
-    }
-
-    for (i = 0; i < len; i++) {
-        high = cli_hex_digit(text.data[2 * i]);
-        low = cli_hex_digit(text.data[2 * i + 1]);
-
-        if (high == -1 || low == -1) {
-            return -1;
-        }
-
-        bytes[i] = (unsigned char) (high << 4 | low);
-    }
-
-    return 0;
-}
-
-
-void
-cli_hex_encode(char *text, const unsigned char *bytes, size_t len)
-{
-    size_t  i;
-
-    static const char  digits[] = "0123456789abcdef";
-
-    for (i = 0; i < len; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-
-    text[2 * len] = '\0';
-}
-
-
 void
 cli_range_format(char text[CLI_VALUE_SIZE], const at_cidr_t *cidr)
 {

@@ -31,12 +31,6 @@ int cli_token_is_valid(at_str_t text);
 /* "any" in any case */
 int cli_text_is_any(at_str_t text);
 
-/* Decodes exactly len bytes from hex digits.  Returns 0, or -1. */
-int cli_hex_decode(unsigned char *bytes, size_t len, at_str_t text);
-
-/* Writes 2 * len lower-case hex digits and a terminator. */
-void cli_hex_encode(char *text, const unsigned char *bytes, size_t len);
-
 /* Writes ADDRESS/BITS, or only ADDRESS for a range of one address. */
 void cli_range_format(char text[CLI_VALUE_SIZE], const at_cidr_t *cidr);
 

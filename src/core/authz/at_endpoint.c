@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "core/base/at_crypto.h"
+#include "core/base/at_hex.h"
+#include "core/base/at_utf8.h"
 #include "core/authz/at_endpoint.h"
 
 
@@ -59,12 +61,6 @@ typedef struct {
     unsigned             line;
 } at_parser_t;
 
-typedef struct {
-    uint32_t         code;
-    uint32_t         min;       /* the least code that takes so many bytes */
-    unsigned         more;      /* bytes of the character to come */
-} at_utf8_t;
-
 
 static at_endpoint_list_t *at_endpoint_list_create(at_str_t text, size_t prefix);
 static size_t at_str_count_char(at_str_t text, char c);
@@ -112,8 +108,6 @@ static int at_path_is_unambiguous(at_str_t path, int encoded);
 static int at_path_next_char(at_str_t *path, int encoded);
 static int at_path_decode_char(at_str_t *path);
 static int at_path_pair_is_unambiguous(int before, int c);
-static int at_utf8_next(at_utf8_t *utf8, int c);
-static int at_hex_value(char c);
 static int at_is_digit(char c);
 static int at_is_unreserved(int c);
 
@@ -1003,15 +997,20 @@ at_path_is_unambiguous(at_str_t path, int encoded)
         c = at_path_next_char(&path, encoded);
 
         if (c == -1 || !at_path_pair_is_unambiguous(before, c)
-            || at_utf8_next(&utf8, c) != 0)
+            || at_utf8_decode(&utf8, (unsigned char) c) != 0)
         {
+            return 0;
+        }
+
+        /* C1 controls */
+        if (!utf8.pending && utf8.code >= 0x80 && utf8.code < 0xa0) {
             return 0;
         }
 
         before = c;
     }
 
-    return utf8.more == 0 && before != '.' && before != ' ';
+    return utf8.pending == 0 && before != '.' && before != ' ';
 }
 
 
@@ -1050,8 +1049,8 @@ at_path_decode_char(at_str_t *path)
         return -1;
     }
 
-    high = at_hex_value(path->data[0]);
-    low = at_hex_value(path->data[1]);
+    high = at_hex_digit(path->data[0]);
+    low = at_hex_digit(path->data[1]);
 
     path->data += 2;
     path->len -= 2;
@@ -1075,51 +1074,6 @@ at_path_pair_is_unambiguous(int before, int c)
     }
 
     return c != ' ' || before != '/';
-}
-
-
-/* RFC 3629 section 3; C1 controls (U+0080 to U+009F) are out, too */
-static int
-at_utf8_next(at_utf8_t *utf8, int c)
-{
-    static const uint32_t  min[] = { 0, 0xa0, 0x800, 0x10000 };
-
-    if (utf8->more) {
-        utf8->more--;
-        utf8->code = utf8->code << 6 | (c & 0x3f);
-
-        return (c & 0xc0) != 0x80
-               || (utf8->more == 0
-                   && (utf8->code < utf8->min || utf8->code > 0x10ffff
-                       || (utf8->code >= 0xd800 && utf8->code <= 0xdfff)));
-    }
-
-    if (c < 0x80) {
-        return 0;
-    }
-
-    if (c < 0xc0 || c > 0xf7) {
-        return 1;
-    }
-
-    utf8->more = 1 + (c >= 0xe0) + (c >= 0xf0);
-    utf8->min = min[utf8->more];
-    utf8->code = c & (0x3f >> utf8->more);
-
-    return 0;
-}
-
-
-static int
-at_hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c = at_lower(c);
-
-    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
 }
 
 

@@ -8,13 +8,13 @@
 #include "core/authz/at_scope.h"
 
 
-static int at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array);
+static int at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array);
 static int at_scopes_from_string(at_scopes_t *scopes, at_str_t text);
 static int at_scopes_alloc(at_scopes_t *scopes, size_t n);
 
 
 int
-at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim)
+at_scopes_from_claim(at_scopes_t *scopes, const at_json_value_t *claim)
 {
     at_str_t  text;
 
@@ -24,30 +24,30 @@ at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim)
         return 0;
     }
 
-    if (at_value_is(claim, AT_VALUE_ARRAY)) {
+    if (at_json_is(claim, AT_JSON_ARRAY)) {
         return at_scopes_from_array(scopes, claim);
     }
 
-    return at_value_string(claim, &text) == 0
+    return at_json_string(claim, &text) == 0
            ? at_scopes_from_string(scopes, text) : -1;
 }
 
 
 static int
-at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array)
+at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array)
 {
-    uint32_t           n;
-    const at_value_t  *item;
+    uint32_t                n;
+    const at_json_value_t  *item;
 
     item = array + 1;
 
     for (n = array->n; n; n--) {
 
-        if (!at_value_is(item, AT_VALUE_STRING)) {
+        if (!at_json_is(item, AT_JSON_STRING)) {
             return -1;
         }
 
-        item = at_value_next(item);
+        item = at_json_next(item);
     }
 
     if (at_scopes_alloc(scopes, array->n) != 0) {
@@ -57,7 +57,7 @@ at_scopes_from_array(at_scopes_t *scopes, const at_value_t *array)
     item = array + 1;
 
     for (n = array->n; n; n--) {
-        (void) at_value_string(item++, &scopes->items[scopes->n++]);
+        (void) at_json_string(item++, &scopes->items[scopes->n++]);
     }
 
     return 0;

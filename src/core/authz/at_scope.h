@@ -10,7 +10,7 @@
 #define AT_SCOPE_H
 
 #include "core/base/at_str.h"
-#include "core/json/at_value.h"
+#include "core/json/at_json.h"
 
 
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
  * by spaces (RFC 8693 section 4.2); NULL is no scope at all.  Returns 0, -1
  * for a claim of another type, -2 where memory failed.
  */
-int at_scopes_from_claim(at_scopes_t *scopes, const at_value_t *claim);
+int at_scopes_from_claim(at_scopes_t *scopes, const at_json_value_t *claim);
 void at_scopes_free(at_scopes_t *scopes);
 
 /* into the order of at_scopes_t.sorted */

@@ -14,6 +14,7 @@
 #include <openssl/rand.h>
 
 #include "core/base/at_crypto.h"
+#include "core/base/at_hex.h"
 
 
 struct at_sha256_s {
@@ -113,7 +114,6 @@ at_crypto_equal(const void *a, const void *b, size_t len)
 int
 at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 {
-    unsigned       i;
     unsigned char  digest[AT_SHA1_HEX_LEN / 2];
 
     if (EVP_Digest(text.data, text.len, digest, NULL, EVP_sha1(), NULL) != 1) {
@@ -121,9 +121,7 @@ at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
         return -1;
     }
 
-    for (i = 0; i < AT_SHA1_HEX_LEN; i++) {
-        hex[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
-    }
+    at_hex_encode(hex, digest, sizeof(digest));
 
     return 0;
 }

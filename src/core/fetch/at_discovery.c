@@ -7,13 +7,10 @@
 
 #include "core/fetch/at_discovery.h"
 #include "core/fetch/at_url.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 
 
 #define AT_DISCOVERY_PATH  "/.well-known/openid-configuration"
-
-
-static const at_json_limits_t  at_discovery_limits = { 16, 2048, 8192 };
 
 
 char *
@@ -53,7 +50,7 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
     char      *uri;
     at_str_t   value;
 
-    if (at_json_member_string(document, "issuer", &value) != 1) {
+    if (at_document_string(document, "issuer", &value) != 1) {
         (void) at_error(err, "has no \"issuer\"");
         return NULL;
     }
@@ -73,7 +70,7 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
 
     /* http is loopback, where a remote issuer must not direct requests */
 
-    if (at_json_member_string(document, "jwks_uri", &value) != 1
+    if (at_document_string(document, "jwks_uri", &value) != 1
         || !at_url_is_valid(value)
         || (!at_url_is_https(value)
             && (!at_url_is_valid(issuer) || at_url_is_https(issuer))))
@@ -95,15 +92,14 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
 char *
 at_discovery_parse(at_str_t document, at_str_t issuer, at_error_t *err)
 {
-    char       *uri;
-    json_t     *object;
-    at_json_e   rc;
+    char    *uri;
+    json_t  *object;
 
-    rc = at_json_parse(&object, document, &at_discovery_limits);
+    object = at_document_parse(document, AT_DOCUMENT_MAX);
 
-    if (rc != AT_JSON_OK) {
-        (void) at_error(err, rc == AT_JSON_INVALID ? "is not a JSON object"
-                                                   : "no memory");
+    if (!json_is_object(object)) {
+        (void) at_error(err, "is not a JSON object");
+        json_decref(object);
         return NULL;
     }
 

@@ -9,11 +9,11 @@
 
 
 at_str_t
-at_client_id(const at_issuer_t *issuer, const at_value_t *claims)
+at_client_id(const at_issuer_t *issuer, const at_json_value_t *claims)
 {
-    size_t             i;
-    at_str_t           id;
-    const at_value_t  *claim;
+    size_t                  i;
+    at_str_t                id;
+    const at_json_value_t  *claim;
 
     if (issuer->entra) {
         return at_entra_client_id(claims, &id) == 0 ? id
@@ -25,7 +25,7 @@ at_client_id(const at_issuer_t *issuer, const at_value_t *claims)
         claim = at_claim_find(claims, &issuer->client_claims[i]);
 
         if (claim != NULL) {
-            return at_value_string(claim, &id) == 0
+            return at_json_string(claim, &id) == 0
                    ? id : (at_str_t) { NULL, 0 };
         }
     }

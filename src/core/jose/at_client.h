@@ -10,7 +10,7 @@
 
 #include "core/authz/at_issuer.h"
 #include "core/base/at_str.h"
-#include "core/json/at_value.h"
+#include "core/json/at_json.h"
 
 
 /*
@@ -18,7 +18,7 @@
  * a view of the claims; the empty one if the token names no client, or in a way
  * that has no one reading.
  */
-at_str_t at_client_id(const at_issuer_t *issuer, const at_value_t *claims);
+at_str_t at_client_id(const at_issuer_t *issuer, const at_json_value_t *claims);
 
 /* the client in "api://ID", Entra's Application ID URI, or in a bare "ID" */
 at_str_t at_client_id_from_audience(at_str_t audience);

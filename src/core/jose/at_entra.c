@@ -11,19 +11,19 @@
 
 /* 1, 0 if it is not there, -1 for anything but a string that is not empty */
 static int
-at_entra_string(const at_value_t *claims, at_str_t name, at_str_t *value)
+at_entra_string(const at_json_value_t *claims, at_str_t name, at_str_t *value)
 {
     int  rc;
 
     *value = (at_str_t) { NULL, 0 };
-    rc = at_value_member_string(claims, name, value);
+    rc = at_json_member_string(claims, name, value);
 
     return rc == 1 && value->len == 0 ? -1 : rc;
 }
 
 
 int
-at_entra_client_id(const at_value_t *claims, at_str_t *id)
+at_entra_client_id(const at_json_value_t *claims, at_str_t *id)
 {
     int       has_ver, has_appid, has_azp;
     at_str_t  ver, appid, azp;
@@ -91,7 +91,7 @@ at_entra_is_separator(char c)
 
 
 int
-at_entra_tenant_matches_issuer(const at_value_t *claims)
+at_entra_tenant_matches_issuer(const at_json_value_t *claims)
 {
     int       rc;
     size_t    i, end;
@@ -142,7 +142,7 @@ at_entra_cut_prefix(at_str_t *text, at_str_t prefix)
 
 
 int
-at_entra_issuer_matches(const at_value_t *claims, at_str_t issuer)
+at_entra_issuer_matches(const at_json_value_t *claims, at_str_t issuer)
 {
     at_str_t  iss, tid;
 
@@ -183,12 +183,12 @@ at_entra_issuer_matches(const at_value_t *claims, at_str_t issuer)
 
 
 int
-at_entra_is_delegated(const at_value_t *claims)
+at_entra_is_delegated(const at_json_value_t *claims)
 {
     int       rc;
     at_str_t  type;
 
-    if (at_value_member(claims, at_str("scp")) != NULL) {
+    if (at_json_member(claims, at_str("scp")) != NULL) {
         return 1;
     }
 

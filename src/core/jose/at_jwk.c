@@ -15,7 +15,7 @@
 
 #include "core/base/at_base64url.h"
 #include "core/jose/at_key.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "core/jose/at_jwk.h"
 
 
@@ -23,9 +23,6 @@
 #define AT_JWK_P256         32
 #define AT_JWK_P384         48
 
-
-/* 1,000 keys with certificates are a legal set, of which the first 64 count */
-static const at_json_limits_t  at_jwks_limits = { 8, 65536, 65536 };
 
 /* the members of a private or secret key: RFC 7518 section 6.2.2, 6.3.2, 6.4 */
 static const char *const  at_jwk_private_members[] = {
@@ -296,7 +293,7 @@ at_jwk_get_bytes(const json_t *jwk, const char *name, unsigned char *buf,
 {
     at_str_t  text;
 
-    if (at_json_member_string(jwk, name, &text) != 1) {
+    if (at_document_string(jwk, name, &text) != 1) {
         return at_error(err, "\"%s\" is missing or no string", name);
     }
 
@@ -394,7 +391,7 @@ at_jwk_ec(const json_t *jwk, at_error_t *err)
     unsigned char  point[1 + 2 * (AT_JWK_P384 + 2)];
 
     crv = at_str("");
-    (void) at_json_member_string(jwk, "crv", &crv);
+    (void) at_document_string(jwk, "crv", &crv);
 
     if (at_str_equal(crv, at_str("P-256"))) {
         len = AT_JWK_P256;
@@ -445,7 +442,7 @@ at_jwk_okp(const json_t *jwk, at_error_t *err)
     unsigned char  x[34];
 
     crv = at_str("");
-    (void) at_json_member_string(jwk, "crv", &crv);
+    (void) at_document_string(jwk, "crv", &crv);
 
     if (!at_str_equal(crv, at_str("Ed25519"))) {
         (void) at_error(err, "\"crv\" is not Ed25519");
@@ -474,7 +471,7 @@ at_jwk_pkey(const json_t *jwk, at_error_t *err)
     at_str_t  kty;
 
     kty = at_str("");
-    (void) at_json_member_string(jwk, "kty", &kty);
+    (void) at_document_string(jwk, "kty", &kty);
 
     if (at_str_equal(kty, at_str("RSA"))) {
         return at_jwk_rsa(jwk, err);
@@ -520,7 +517,7 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
 
     use = at_str("sig");
 
-    if (at_json_member_string(jwk, "use", &use) < 0
+    if (at_document_string(jwk, "use", &use) < 0
         || !at_str_equal(use, at_str("sig")))
     {
         (void) at_error(err, "its \"use\" is not \"sig\"");
@@ -557,7 +554,7 @@ at_jwk_restrict_algs(const json_t *jwk, unsigned *algs, at_error_t *err)
     at_alg_e  alg;
     at_str_t  name;
 
-    rc = at_json_member_string(jwk, "alg", &name);
+    rc = at_document_string(jwk, "alg", &name);
 
     if (rc == 0) {
         return 0;
@@ -661,7 +658,7 @@ at_jwk_set_kid(at_jwk_t *out, const json_t *jwk, at_error_t *err)
     int       rc;
     at_str_t  kid;
 
-    rc = at_json_member_string(jwk, "kid", &kid);
+    rc = at_document_string(jwk, "kid", &kid);
 
     if (rc == 0) {
         return 0;
@@ -682,7 +679,7 @@ at_jwk_set_issuer(at_jwk_t *out, const json_t *jwk, at_error_t *err)
     int       rc;
     at_str_t  issuer;
 
-    rc = at_json_member_string(jwk, "issuer", &issuer);
+    rc = at_document_string(jwk, "issuer", &issuer);
 
     if (rc == 0) {
         return 0;
@@ -744,7 +741,7 @@ at_jwk_is_for_encryption(const json_t *jwk)
 {
     at_str_t  use;
 
-    return at_json_member_string(jwk, "use", &use) == 1
+    return at_document_string(jwk, "use", &use) == 1
            && at_str_equal(use, at_str("enc"));
 }
 
@@ -790,17 +787,10 @@ at_keyset_from_jwks(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     const json_t  *keys;
     at_keyset_t   *set;
 
-    switch (at_json_parse(&jwks, text, &at_jwks_limits)) {
+    jwks = at_document_parse(text, AT_DOCUMENT_MAX);
 
-    case AT_JSON_OK:
-        break;
-
-    case AT_JSON_INVALID:
+    if (jwks == NULL) {
         (void) at_error(err, "holds no well-formed JSON object");
-        return NULL;
-
-    default:
-        (void) at_error(err, "cannot be read for lack of memory");
         return NULL;
     }
 

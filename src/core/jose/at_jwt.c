@@ -11,7 +11,7 @@
 #include "core/jose/at_client.h"
 #include "core/jose/at_entra.h"
 #include "core/jose/at_key.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 
 
@@ -48,7 +48,7 @@ struct at_verifier_s {
     unsigned char  *memory;         /* for the parts of one token, decoded */
     size_t          size;
     size_t          used;
-    at_values_t     values;         /* those of a header */
+    at_json_t       values;         /* those of a header */
     unsigned        lacks_key:1;    /* of the token before */
     size_t          n_memos;        /* so far: the next one takes the place of
                                        the oldest */
@@ -63,24 +63,24 @@ typedef struct {
 
 /* one token while it is examined */
 typedef struct {
-    at_str_t           header;      /* the three parts as they came */
-    at_str_t           payload;
-    at_str_t           signature;
-    at_str_t           signed_text; /* header, dot, payload */
+    at_str_t                header; /* the three parts as they came */
+    at_str_t                payload;
+    at_str_t                signature;
+    at_str_t                signed_text; /* header, dot, payload */
 
-    at_verifier_t     *verifier;
-    at_str_t           decoded;     /* the signature */
-    at_str_t           document;    /* the payload, not looked at yet */
-    unsigned char     *scratch;     /* for the header */
+    at_verifier_t          *verifier;
+    at_str_t                decoded; /* the signature */
+    at_str_t                document; /* the payload, not looked at yet */
+    unsigned char          *scratch; /* for the header */
 
-    at_jose_t          jose;
-    unsigned           remembered:1; /* that is of a token before */
+    at_jose_t               jose;
+    unsigned                remembered:1; /* that is of a token before */
 
-    at_claims_t       *read;        /* NULL until a signature has held */
-    const at_value_t  *claims;      /* what was read: an object */
+    at_claims_t            *read;   /* NULL until a signature has held */
+    const at_json_value_t  *claims; /* what was read: an object */
 
-    at_key_attempt_t   tried[AT_JWT_KEYS_MAX];
-    size_t             n_tried;
+    at_key_attempt_t        tried[AT_JWT_KEYS_MAX];
+    size_t                  n_tried;
     const at_key_t *signer;         /* the key that verified */
 
     const at_jwt_query_t *query;
@@ -196,21 +196,21 @@ at_jwt_decode(at_jwt_t *jwt)
 
 
 static at_verdict_e
-at_jwt_read_header(at_jwt_t *jwt, const at_value_t *header)
+at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
 {
     int       rc;
     at_str_t  alg, kid;
 
     /* RFC 7515 section 4.1.11, RFC 7797; a JWE's members mean a JWE */
-    if (at_value_member(header, at_str("crit")) != NULL
-        || at_value_member(header, at_str("b64")) != NULL
-        || at_value_member(header, at_str("zip")) != NULL
-        || at_value_member(header, at_str("enc")) != NULL)
+    if (at_json_member(header, at_str("crit")) != NULL
+        || at_json_member(header, at_str("b64")) != NULL
+        || at_json_member(header, at_str("zip")) != NULL
+        || at_json_member(header, at_str("enc")) != NULL)
     {
         return AT_BAD_CRIT;
     }
 
-    rc = at_value_member_string(header, at_str("typ"), &jwt->jose.typ);
+    rc = at_json_member_string(header, at_str("typ"), &jwt->jose.typ);
 
     if (rc < 0) {
         return AT_BAD_TYP;
@@ -218,7 +218,7 @@ at_jwt_read_header(at_jwt_t *jwt, const at_value_t *header)
 
     jwt->jose.has_typ = rc == 1;
 
-    if (at_value_member_string(header, at_str("alg"), &alg) != 1) {
+    if (at_json_member_string(header, at_str("alg"), &alg) != 1) {
         return AT_BAD_ALG;
     }
 
@@ -228,7 +228,7 @@ at_jwt_read_header(at_jwt_t *jwt, const at_value_t *header)
         return AT_BAD_ALG;
     }
 
-    rc = at_value_member_string(header, at_str("kid"), &kid);
+    rc = at_json_member_string(header, at_str("kid"), &kid);
 
     if (rc < 0 || (rc == 1 && !at_kid_is_valid(kid))) {
         return AT_BAD_KID;
@@ -245,8 +245,8 @@ at_jwt_read_header(at_jwt_t *jwt, const at_value_t *header)
 static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
-    size_t        len;
-    at_values_t  *values;
+    size_t      len;
+    at_json_t  *values;
 
     if (at_base64url_decode(jwt->scratch, &len, jwt->header) != 0) {
         return AT_MALFORMED;
@@ -254,8 +254,8 @@ at_jwt_parse_header(at_jwt_t *jwt)
 
     values = &jwt->verifier->values;
 
-    switch (at_values_parse(values, (char *) jwt->scratch, len,
-                            &at_jose_limits))
+    switch (at_json_parse(values, (char *) jwt->scratch, len,
+                          &at_jose_limits))
     {
 
     case 0:
@@ -539,17 +539,17 @@ at_jwt_parse_payload(at_jwt_t *jwt)
 
 /* a NumericDate (RFC 7519 section 2): 1 there, 0 not there, -1 not one */
 static int
-at_jwt_numeric_date(const at_value_t *claims, at_str_t name, double *value)
+at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name, double *value)
 {
-    const at_value_t  *claim;
+    const at_json_value_t  *claim;
 
-    claim = at_value_member(claims, name);
+    claim = at_json_member(claims, name);
 
     if (claim == NULL) {
         return 0;
     }
 
-    if (at_value_number(claim, value) != 0) {
+    if (at_json_number(claim, value) != 0) {
         return -1;
     }
 
@@ -577,7 +577,7 @@ at_jwt_check_issuer(const at_jwt_t *jwt, const at_issuer_t *issuer)
 {
     at_str_t  iss;
 
-    switch (at_value_member_string(jwt->claims, at_str("iss"), &iss)) {
+    switch (at_json_member_string(jwt->claims, at_str("iss"), &iss)) {
 
     case 1:
         return at_jwt_is_one_of(iss, issuer->issuers, issuer->n_issuers)
@@ -670,12 +670,12 @@ at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
 static at_verdict_e
 at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
 {
-    int                found;
-    uint32_t           n;
-    at_str_t           value;
-    const at_value_t  *aud;
+    int                     found;
+    uint32_t                n;
+    at_str_t                value;
+    const at_json_value_t  *aud;
 
-    aud = at_value_member(jwt->claims, at_str("aud"));
+    aud = at_json_member(jwt->claims, at_str("aud"));
 
     if (aud == NULL) {
         return issuer->any_audience ? AT_OK : AT_AUDIENCE_MISMATCH;
@@ -684,7 +684,7 @@ at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
     found = issuer->any_audience;
     n = 1;
 
-    if (aud->type == AT_VALUE_ARRAY) {
+    if (aud->type == AT_JSON_ARRAY) {
         n = aud->n;
         aud++;
     }
@@ -692,7 +692,7 @@ at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
     for ( /* void */ ; n; n--) {
 
         /* a string has nothing within: the next one is the one behind it */
-        if (at_value_string(aud++, &value) != 0) {
+        if (at_json_string(aud++, &value) != 0) {
             return AT_BAD_CLAIM;
         }
 
@@ -762,21 +762,21 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     at_str_t  sub;
 
     identity->issuer = issuer;
-    (void) at_value_string(at_claim_find(jwt->claims, &issuer->user_claim),
-                           &identity->user);
+    (void) at_json_string(at_claim_find(jwt->claims, &issuer->user_claim),
+                          &identity->user);
 
     sub = (at_str_t) { NULL, 0 };
 
-    if (at_value_member_string(jwt->claims, at_str("sub"), &sub) < 0) {
+    if (at_json_member_string(jwt->claims, at_str("sub"), &sub) < 0) {
         return AT_BAD_CLAIM;
     }
 
     identity->subject = identity->user.len ? identity->user : sub;
 
     identity->rights.admin = issuer->admin_claim.n != 0
-                             && at_value_is(at_claim_find(jwt->claims,
-                                                        &issuer->admin_claim),
-                                            AT_VALUE_TRUE);
+                             && at_json_is(at_claim_find(jwt->claims,
+                                                         &issuer->admin_claim),
+                                           AT_JSON_TRUE);
 
     rc = at_scopes_from_claim(&identity->rights.scopes,
                               at_claim_find(jwt->claims, &issuer->scope_claim));
@@ -1015,7 +1015,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 void
 at_jwt_init(void)
 {
-    at_json_init();
+    at_document_init();
 }
 
 
@@ -1030,7 +1030,7 @@ void
 at_verifier_free(at_verifier_t *verifier)
 {
     if (verifier != NULL) {
-        at_values_free(&verifier->values);
+        at_json_free(&verifier->values);
         free(verifier->memory);
         free(verifier);
     }

@@ -14,7 +14,7 @@
 
 #include "core/base/at_crypto.h"
 #include "core/jose/at_key.h"
-#include "core/json/at_json.h"
+#include "core/json/at_claim.h"
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_jwk_publish.h"
 #include "core/jose/at_jwt.h"
@@ -25,11 +25,6 @@ struct at_mint_s {
     unsigned   algs;
     size_t     pem_len;
     char      *pem;             /* of the key that was checked, and no other */
-};
-
-
-static const at_json_limits_t  at_mint_limits = {
-    .depth = 32, .members = 256, .string = 8192
 };
 
 
@@ -305,30 +300,30 @@ at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid, char **jwk
 }
 
 
-/* libjwt works on stack memory as long as the claims: their limit is its own */
+/* libjwt allocates as much as the claims on the stack: bound their size */
 static int
 at_mint_check_claims(at_str_t claims, at_error_t *err)
 {
-    json_t  *object;
+    at_claims_t  *parsed;
 
     if (claims.len > AT_JWT_LEN_MAX) {
         return at_error(err, "claims of more than %d bytes", AT_JWT_LEN_MAX);
     }
 
-    switch (at_json_parse(&object, claims, &at_mint_limits)) {
+    switch (at_claims_parse(&parsed, claims)) {
 
-    case AT_JSON_OK:
-        json_decref(object);
+    case 0:
+        at_claims_free(parsed);
         return 0;
 
-    case AT_JSON_NO_MEMORY:
-        return at_error(err, "no memory for a token");
+    case -1:
+        return at_error(err, "claims that are not one JSON object without "
+                        "duplicate members, of at most %d members, %d levels "
+                        "and strings of %d bytes", AT_CLAIMS_MEMBERS_MAX,
+                        AT_CLAIMS_DEPTH_MAX, AT_CLAIMS_STRING_MAX);
 
     default:
-        return at_error(err, "claims that are not one JSON object without "
-                        "duplicate members, of at most %u members, %u levels "
-                        "and strings of %zu bytes", at_mint_limits.members,
-                        at_mint_limits.depth, at_mint_limits.string);
+        return at_error(err, "no memory for a token");
     }
 }
 
@@ -368,40 +363,13 @@ at_mint_add_claims(jwt_t *jwt, at_str_t claims)
 }
 
 
-typedef struct {
-    jwt_t            *jwt;
-    const at_mint_t  *mint;
-    jwt_alg_t         alg;
-    at_str_t          kid;
-    at_str_t          claims;
-    char             *token;    /* NULL: it failed */
-} at_mint_work_t;
-
-
-static void
-at_mint_encode(void *data)
-{
-    at_mint_work_t  *work = data;
-
-    if (at_mint_add_kid(work->jwt, work->kid) == 0
-        && at_mint_add_claims(work->jwt, work->claims) == 0
-        && jwt_set_alg(work->jwt, work->alg,
-                       (const unsigned char *) work->mint->pem,
-                       (int) work->mint->pem_len) == 0
-        && jwt_get_alg(work->jwt) == work->alg)
-    {
-        work->token = jwt_encode_str(work->jwt);
-    }
-}
-
-
 char *
 at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     at_str_t claims, at_error_t *err)
 {
-    char            *token;
-    jwt_t           *jwt;
-    at_mint_work_t   work;
+    char       *token;
+    jwt_t      *jwt;
+    jwt_alg_t   jwt_alg;
 
     if (at_mint_check_header(mint, alg, kid, err) != 0
         || at_mint_check_claims(claims, err) != 0)
@@ -414,11 +382,20 @@ at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
         return NULL;
     }
 
-    work = (at_mint_work_t) { jwt, mint, at_mint_libjwt_alg(alg), kid, claims,
-                              NULL };
+    token = NULL;
+    jwt_alg = at_mint_libjwt_alg(alg);
 
-    /* libjwt 1.10 takes what json_dumps() could not make for a text */
-    token = at_json_run_guarded(at_mint_encode, &work) == 0 ? work.token : NULL;
+    if (at_mint_add_kid(jwt, kid) == 0
+        && at_mint_add_claims(jwt, claims) == 0
+        && jwt_set_alg(jwt, jwt_alg, (const unsigned char *) mint->pem,
+                       (int) mint->pem_len)
+           == 0
+        && jwt_get_alg(jwt) == jwt_alg)
+    {
+        /* crashes if jansson has no memory for its own text */
+        token = jwt_encode_str(jwt);
+    }
+
     jwt_free(jwt);
     ERR_clear_error();
 

@@ -8,20 +8,22 @@
 
 #include "core/json/at_claim.h"
 #include "core/base/at_crypto.h"
-#include "core/json/at_json.h"
+#include "core/json/at_document.h"
 
 
 struct at_claims_s {
-    at_values_t  values;
-    size_t       len;
-    char         text[];        /* what the strings are views of */
+    at_json_t  values;
+    size_t     len;
+    char       text[];          /* what the strings are views of */
 };
 
-static const at_json_limits_t  at_claims_limits = { 32, 256, 8192 };
+static const at_json_limits_t  at_claims_limits = {
+    AT_CLAIMS_DEPTH_MAX, AT_CLAIMS_MEMBERS_MAX, AT_CLAIMS_STRING_MAX
+};
 
 
 static int at_claim_path_add(at_claim_path_t *path, const char *data, size_t len);
-static const at_value_t *at_claim_find_unique_nocase(const at_value_t *object,
+static const at_json_value_t *at_claim_find_unique_nocase(const at_json_value_t *object,
     at_str_t name);
 static size_t at_claim_real_precision(double value);
 
@@ -39,15 +41,15 @@ at_claims_parse(at_claims_t **out, at_str_t document)
         return -2;
     }
 
-    memset(&claims->values, 0, sizeof(at_values_t));
+    memset(&claims->values, 0, sizeof(at_json_t));
     claims->len = document.len;
 
     if (document.len) {
         memcpy(claims->text, document.data, document.len);
     }
 
-    rc = at_values_parse(&claims->values, claims->text, claims->len,
-                         &at_claims_limits);
+    rc = at_json_parse(&claims->values, claims->text, claims->len,
+                       &at_claims_limits);
 
     if (rc != 0) {
         at_claims_free(claims);
@@ -64,14 +66,14 @@ void
 at_claims_free(at_claims_t *claims)
 {
     if (claims != NULL) {
-        at_values_free(&claims->values);
+        at_json_free(&claims->values);
         at_crypto_cleanse(claims->text, claims->len);
         free(claims);
     }
 }
 
 
-const at_value_t *
+const at_json_value_t *
 at_claims_object(const at_claims_t *claims)
 {
     return claims != NULL ? claims->values.items : NULL;
@@ -130,41 +132,41 @@ at_claim_path_add(at_claim_path_t *path, const char *data, size_t len)
 }
 
 
-const at_value_t *
-at_claim_find(const at_value_t *claims, const at_claim_path_t *path)
+const at_json_value_t *
+at_claim_find(const at_json_value_t *claims, const at_claim_path_t *path)
 {
-    size_t             i;
-    const at_value_t  *claim;
+    size_t                  i;
+    const at_json_value_t  *claim;
 
     /* a path without names leads nowhere, and not to all the claims */
     claim = path->n ? claims : NULL;
 
     for (i = 0; claim && i < path->n; i++) {
-        claim = at_value_member(claim, path->names[i]);
+        claim = at_json_member(claim, path->names[i]);
     }
 
     return claim;
 }
 
 
-const at_value_t *
-at_claim_find_nocase(const at_value_t *claims, at_str_t name)
+const at_json_value_t *
+at_claim_find_nocase(const at_json_value_t *claims, at_str_t name)
 {
-    const at_value_t  *claim;
+    const at_json_value_t  *claim;
 
-    claim = at_value_member(claims, name);
+    claim = at_json_member(claims, name);
 
     return claim ? claim : at_claim_find_unique_nocase(claims, name);
 }
 
 
-static const at_value_t *
-at_claim_find_unique_nocase(const at_value_t *object, at_str_t name)
+static const at_json_value_t *
+at_claim_find_unique_nocase(const at_json_value_t *object, at_str_t name)
 {
-    uint32_t           n;
-    const at_value_t  *member, *found;
+    uint32_t                n;
+    const at_json_value_t  *member, *found;
 
-    if (!at_value_is(object, AT_VALUE_OBJECT)) {
+    if (!at_json_is(object, AT_JSON_OBJECT)) {
         return NULL;
     }
 
@@ -181,7 +183,7 @@ at_claim_find_unique_nocase(const at_value_t *object, at_str_t name)
             found = member + 1;
         }
 
-        member = at_value_next(member + 1);
+        member = at_json_next(member + 1);
     }
 
     return found;
@@ -190,12 +192,12 @@ at_claim_find_unique_nocase(const at_value_t *object, at_str_t name)
 
 /* what is no text itself, as jansson writes it */
 static ssize_t
-at_claim_dump(const at_value_t *claim, char *buf, size_t size)
+at_claim_dump(const at_json_value_t *claim, char *buf, size_t size)
 {
     size_t   len, flags;
     json_t  *json;
 
-    json = at_json_from_value(claim);
+    json = at_document_from_json(claim);
 
     if (json == NULL) {
         return -1;
@@ -203,7 +205,7 @@ at_claim_dump(const at_value_t *claim, char *buf, size_t size)
 
     flags = JSON_COMPACT | JSON_ENCODE_ANY;
 
-    if (claim->type == AT_VALUE_REAL) {
+    if (claim->type == AT_JSON_REAL) {
         flags |= JSON_REAL_PRECISION(at_claim_real_precision(claim->real));
     }
 
@@ -215,15 +217,15 @@ at_claim_dump(const at_value_t *claim, char *buf, size_t size)
 
 
 ssize_t
-at_claim_to_text(const at_value_t *claim, char *buf, size_t size)
+at_claim_to_text(const at_json_value_t *claim, char *buf, size_t size)
 {
     at_str_t  text;
 
-    if (at_value_is(claim, AT_VALUE_NULL)) {
+    if (at_json_is(claim, AT_JSON_NULL)) {
         return 0;
     }
 
-    if (at_value_string(claim, &text) != 0) {
+    if (at_json_string(claim, &text) != 0) {
         return at_claim_dump(claim, buf, size);
     }
 

@@ -3,6 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <stdlib.h>
+
+#include "core/base/at_crypto.h"
+#include "core/base/at_hex.h"
 #include "core/json/at_fields.h"
 #include "core/json/at_json.h"
 
@@ -17,17 +21,17 @@ static const at_json_limits_t  at_fields_limits = {
 
 static at_fields_e
 at_fields_copy(at_str_t *values, const at_str_t *names, size_t n,
-    const json_t *object, char *buf)
+    const at_json_value_t *object, char *buf)
 {
     size_t  i;
 
-    if (json_object_size(object) != n) {
+    if (object->n != n) {
         return AT_FIELDS_INVALID;
     }
 
     for (i = 0; i < n; i++) {
 
-        if (at_json_member_string(object, names[i].data, &values[i]) != 1) {
+        if (at_json_member_string(object, names[i], &values[i]) != 1) {
             return AT_FIELDS_INVALID;
         }
 
@@ -40,43 +44,50 @@ at_fields_copy(at_str_t *values, const at_str_t *names, size_t n,
 }
 
 
+/* The parser's copy of the text, with a password perhaps, is overwritten. */
 at_fields_e
 at_fields_from_json(at_str_t *values, const at_str_t *names, size_t n,
     at_str_t text, char *buf)
 {
-    json_t       *object;
+    char         *copy;
+    at_json_t     json = { NULL, 0 };
     at_fields_e   rc;
 
-    switch (at_json_parse(&object, text, &at_fields_limits)) {
-
-    case AT_JSON_OK:
-        rc = at_fields_copy(values, names, n, object, buf);
-        json_decref(object);
-        return rc;
-
-    case AT_JSON_NO_MEMORY:
-        return AT_FIELDS_NO_MEMORY;
-
-    default:
+    if (text.len == 0) {
         return AT_FIELDS_INVALID;
     }
+
+    copy = malloc(text.len);
+
+    if (copy == NULL) {
+        return AT_FIELDS_NO_MEMORY;
+    }
+
+    memcpy(copy, text.data, text.len);
+
+    switch (at_json_parse(&json, copy, text.len, &at_fields_limits)) {
+
+    case 0:
+        rc = at_fields_copy(values, names, n, json.items, buf);
+        break;
+
+    case -1:
+        rc = AT_FIELDS_INVALID;
+        break;
+
+    default:
+        rc = AT_FIELDS_NO_MEMORY;
+    }
+
+    at_json_free(&json);
+    at_crypto_cleanse(copy, text.len);
+    free(copy);
+
+    return rc;
 }
 
 
 /* --- forms --------------------------------------------------------------- */
-
-
-static int
-at_fields_hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c = at_lower(c);
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 
 int
@@ -104,8 +115,8 @@ at_fields_decode(char *buf, size_t *len, at_str_t text)
             continue;
         }
 
-        high = i + 2 < text.len ? at_fields_hex_digit(text.data[i + 1]) : -1;
-        low = high >= 0 ? at_fields_hex_digit(text.data[i + 2]) : -1;
+        high = i + 2 < text.len ? at_hex_digit(text.data[i + 1]) : -1;
+        low = high >= 0 ? at_hex_digit(text.data[i + 2]) : -1;
 
         if (low < 0 || high * 16 + low < ' ' || high * 16 + low == 0x7f) {
             return -1;

@@ -3,333 +3,765 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <pthread.h>
-#include <setjmp.h>
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* strtod_l() */
+#endif
+
+#include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 
+#include "core/base/at_hex.h"
+#include "core/base/at_utf8.h"
 #include "core/json/at_json.h"
 
 
+#define AT_JSON_INITIAL_SIZE  64  /* values: enough for most tokens */
+
+/* bounds the recursion, whatever the limits */
+#define AT_JSON_DEPTH_MAX  2048
+
+
 typedef struct {
+    char                    *p;             /* the rest of the text */
+    char                    *end;
+    at_json_t               *json;
+    size_t                   n;             /* values so far */
+    unsigned                 members;       /* so far, of all objects */
     const at_json_limits_t  *limits;
-    unsigned                 members;
-} at_json_walk_t;
+} at_json_parser_t;
+
+/* ASCII that a string contains as it is: no control, no quote, no backslash */
+static const unsigned char  at_json_plain[256] = {
+    [' '] = 1, ['!'] = 1, ['#' ... '['] = 1, [']' ... 0x7f] = 1
+};
 
 
-static int at_json_is_within_limits(at_json_walk_t *walk, json_t *value, unsigned depth);
+static int at_json_parse_value(at_json_parser_t *parser, unsigned depth);
 
 
-static int
-at_json_object_is_within_limits(at_json_walk_t *walk, json_t *object, unsigned depth)
-{
-    void  *iter;
-
-    for (iter = json_object_iter(object);
-         iter != NULL;
-         iter = json_object_iter_next(object, iter))
-    {
-        if (++walk->members > walk->limits->members
-            || strlen(json_object_iter_key(iter)) > walk->limits->string
-            || !at_json_is_within_limits(walk, json_object_iter_value(iter), depth + 1))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
+/* --- values -------------------------------------------------------------- */
 
 
 static int
-at_json_array_is_within_limits(at_json_walk_t *walk, json_t *array, unsigned depth)
+at_json_grow(at_json_t *json)
 {
-    size_t  i;
+    size_t            size;
+    at_json_value_t  *items;
 
-    for (i = 0; i < json_array_size(array); i++) {
-        if (!at_json_is_within_limits(walk, json_array_get(array, i), depth + 1)) {
-            return 0;
-        }
-    }
+    size = json->size ? 2 * json->size : AT_JSON_INITIAL_SIZE;
+    items = malloc(size * sizeof(at_json_value_t));
 
-    return 1;
-}
-
-
-/* jansson itself stops at 2048 levels, so that the recursion has an end */
-static int
-at_json_is_within_limits(at_json_walk_t *walk, json_t *value, unsigned depth)
-{
-    switch (json_typeof(value)) {
-
-    case JSON_OBJECT:
-        return depth <= walk->limits->depth
-               && at_json_object_is_within_limits(walk, value, depth);
-
-    case JSON_ARRAY:
-        return depth <= walk->limits->depth
-               && at_json_array_is_within_limits(walk, value, depth);
-
-    case JSON_STRING:
-        return json_string_length(value) <= walk->limits->string;
-
-    default:
-        return 1;
-    }
-}
-
-
-/*
- * jansson 2.14 has no word for a lack of memory, and its lexer does not look
- * whether its buffer could grow: a byte is lost then, and where that is a quote
- * or backslash it reads and writes on behind the string.  So from the first
- * allocation that fails all fail, until the parser has given up; what it
- * returns all the same is not to be trusted.
- */
-typedef enum {
-    AT_JSON_IDLE = 0,
-    AT_JSON_PARSING,
-    AT_JSON_OUT_OF_MEMORY
-} at_json_state_e;
-
-/*
- * In a module these would be allocated at the first use in a thread, and glibc
- * ends the process where that fails.
- */
-#define AT_JSON_TLS  __attribute__((tls_model("initial-exec"))) _Thread_local
-
-static AT_JSON_TLS at_json_state_e  at_json_state;
-
-/* where a lack of memory leads while at_json_run_guarded() runs */
-static AT_JSON_TLS jmp_buf         *at_json_jmp_env;
-
-/* jansson's own, or another user's of it; changed under the lock alone */
-static json_malloc_t    at_json_next_malloc = malloc;
-static pthread_mutex_t  at_json_lock = PTHREAD_MUTEX_INITIALIZER;
-
-
-static void *
-at_json_malloc(size_t size)
-{
-    void  *p;
-
-    p = at_json_state == AT_JSON_OUT_OF_MEMORY ? NULL : at_json_next_malloc(size);
-
-    if (p == NULL && at_json_state == AT_JSON_PARSING) {
-        at_json_state = AT_JSON_OUT_OF_MEMORY;
-    }
-
-    if (p == NULL && at_json_jmp_env != NULL) {
-        longjmp(*at_json_jmp_env, 1);
-    }
-
-    return p;
-}
-
-
-/* once it is there it stays: another thread may be inside jansson */
-static void
-at_json_install_malloc(void)
-{
-    json_free_t    free_func = NULL;
-    json_malloc_t  malloc_func = NULL;
-
-    (void) pthread_mutex_lock(&at_json_lock);
-
-    json_get_alloc_funcs(&malloc_func, &free_func);
-
-    if (malloc_func != at_json_malloc) {
-        at_json_next_malloc = malloc_func;
-        json_set_alloc_funcs(at_json_malloc, free_func);
-    }
-
-    (void) pthread_mutex_unlock(&at_json_lock);
-}
-
-
-int
-at_json_run_guarded(void (*run)(void *data), void *data)
-{
-    jmp_buf  escape;
-
-    at_json_install_malloc();
-
-    if (setjmp(escape) != 0) {
-        at_json_jmp_env = NULL;
+    if (items == NULL) {
         return -1;
     }
 
-    at_json_jmp_env = &escape;
-    run(data);
-    at_json_jmp_env = NULL;
+    if (json->size) {
+        memcpy(items, json->items, json->size * sizeof(at_json_value_t));
+    }
+
+    free(json->items);
+    json->items = items;
+    json->size = size;
 
     return 0;
 }
 
 
-static at_json_e
-at_json_load(json_t **json, at_str_t text)
+void
+at_json_free(at_json_t *json)
 {
-    int  starved;
-
-    at_json_install_malloc();
-
-    at_json_state = AT_JSON_PARSING;
-    *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-    starved = at_json_state == AT_JSON_OUT_OF_MEMORY;
-    at_json_state = AT_JSON_IDLE;
-
-    if (starved) {
-        json_decref(*json);
-        *json = NULL;
-    }
-
-    return *json != NULL ? AT_JSON_OK
-           : starved ? AT_JSON_NO_MEMORY : AT_JSON_INVALID;
+    free(json->items);
+    memset(json, 0, sizeof(at_json_t));
 }
 
 
-at_json_e
-at_json_parse(json_t **object, at_str_t text, const at_json_limits_t *limits)
+/* the next value, without content; NULL: no memory */
+static at_json_value_t *
+at_json_add(at_json_parser_t *parser, at_json_type_e type)
 {
-    json_t          *json;
-    at_json_e        rc;
-    at_json_walk_t   walk = { limits, 0 };
+    at_json_value_t  *value;
 
-    *object = NULL;
-
-    /* jansson takes a NUL byte behind the document for its end */
-    if (text.len == 0 || memchr(text.data, '\0', text.len) != NULL) {
-        return AT_JSON_INVALID;
+    if (parser->n == parser->json->size && at_json_grow(parser->json) != 0) {
+        return NULL;
     }
 
-    rc = at_json_load(&json, text);
+    value = &parser->json->items[parser->n++];
+    value->type = type;
+    value->span = 1;
+    value->n = 0;
 
-    if (rc != AT_JSON_OK) {
-        return rc;
-    }
-
-    if (!json_is_object(json) || !at_json_is_within_limits(&walk, json, 1)) {
-        json_decref(json);
-        return AT_JSON_INVALID;
-    }
-
-    *object = json;
-
-    return AT_JSON_OK;
+    return value;
 }
 
 
-int
-at_json_member_string(const json_t *object, const char *name, at_str_t *value)
+/* --- strings ------------------------------------------------------------- */
+
+
+static void
+at_json_skip_space(at_json_parser_t *parser)
 {
-    const json_t  *member;
+    while (parser->p < parser->end
+           && (*parser->p == ' ' || *parser->p == '\n' || *parser->p == '\r'
+               || *parser->p == '\t'))
+    {
+        parser->p++;
+    }
+}
 
-    member = json_object_get(object, name);
 
-    if (member == NULL) {
+/* consumes c if it is the next character */
+static int
+at_json_accept(at_json_parser_t *parser, char c)
+{
+    if (parser->p == parser->end || *parser->p != c) {
         return 0;
     }
 
-    if (!json_is_string(member)) {
-        return -1;
-    }
-
-    value->data = json_string_value(member);
-    value->len = json_string_length(member);
+    parser->p++;
 
     return 1;
 }
 
 
-static json_t *
-at_json_array_from_value(const at_value_t *value)
+/* bytes of the character at p, which is not plain ASCII; 0: invalid */
+static size_t
+at_json_utf8_len(const char *p, const char *end)
 {
-    uint32_t           n;
-    json_t            *array;
-    const at_value_t  *item;
+    size_t     len;
+    at_utf8_t  utf8 = { 0, 0, 0 };
 
-    array = json_array();
-    item = value + 1;
-
-    for (n = value->n; array != NULL && n; n--) {
-
-        if (json_array_append_new(array, at_json_from_value(item)) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-
-        item = at_value_next(item);
+    if ((unsigned char) *p < 0x80) {
+        return 0;
     }
 
-    return array;
-}
+    len = 0;
 
-
-static json_t *
-at_json_object_from_value(const at_value_t *value)
-{
-    uint32_t           n;
-    json_t            *object;
-    const at_value_t  *name;
-
-    object = json_object();
-    name = value + 1;
-
-    for (n = value->n; object != NULL && n; n--) {
-
-        if (json_object_setn_new_nocheck(object, name->text, name->n,
-                                         at_json_from_value(name + 1))
-            != 0)
+    do {
+        if (p + len == end
+            || at_utf8_decode(&utf8, (unsigned char) p[len]) != 0)
         {
-            json_decref(object);
-            return NULL;
+            return 0;
         }
 
-        name = at_value_next(name + 1);
-    }
+        len++;
 
-    return object;
+    } while (utf8.pending);
+
+    return len;
 }
 
 
-/* as deep as the limits that it was read with let it be */
-json_t *
-at_json_from_value(const at_value_t *value)
+/* the four digits of \uXXXX, or -1 */
+static int32_t
+at_json_parse_hex4(at_json_parser_t *parser)
 {
-    switch ((at_value_e) value->type) {
+    int       digit;
+    unsigned  i;
+    int32_t   code;
 
-    case AT_VALUE_NULL:
-        return json_null();
+    if (parser->end - parser->p < 4) {
+        return -1;
+    }
 
-    case AT_VALUE_FALSE:
-        return json_false();
+    code = 0;
 
-    case AT_VALUE_TRUE:
-        return json_true();
+    for (i = 0; i < 4; i++) {
+        digit = at_hex_digit(*parser->p++);
 
-    case AT_VALUE_INTEGER:
-        return json_integer(value->integer);
+        if (digit == -1) {
+            return -1;
+        }
 
-    case AT_VALUE_REAL:
-        return json_real(value->real);
+        code = code * 16 + digit;
+    }
 
-    case AT_VALUE_STRING:
-        return json_stringn_nocheck(value->text, value->n);
+    return code;
+}
 
-    case AT_VALUE_ARRAY:
-        return at_json_array_from_value(value);
 
-    case AT_VALUE_OBJECT:
-        return at_json_object_from_value(value);
+/* after "\u"; two escapes form a surrogate pair; -1: invalid, or NUL */
+static int32_t
+at_json_parse_code_point(at_json_parser_t *parser)
+{
+    int32_t  code, low;
+
+    code = at_json_parse_hex4(parser);
+
+    if (code <= 0 || (code >= 0xdc00 && code <= 0xdfff)) {
+        return -1;
+    }
+
+    if (code < 0xd800 || code > 0xdbff) {
+        return code;
+    }
+
+    if (!at_json_accept(parser, '\\') || !at_json_accept(parser, 'u')) {
+        return -1;
+    }
+
+    low = at_json_parse_hex4(parser);
+
+    if (low < 0xdc00 || low > 0xdfff) {
+        return -1;
+    }
+
+    return 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+}
+
+
+/*
+ * After a backslash.  Writes the character, which is never longer than its
+ * escape; returns the position after it, or NULL.
+ */
+static char *
+at_json_parse_escape(at_json_parser_t *parser, char *out)
+{
+    char        c;
+    int32_t     code;
+    const char *found;
+
+    static const char  escapes[] = "\"\\/bfnrt";
+    static const char  characters[] = "\"\\/\b\f\n\r\t";
+
+    if (parser->p == parser->end) {
+        return NULL;
+    }
+
+    c = *parser->p++;
+
+    if (c == 'u') {
+        code = at_json_parse_code_point(parser);
+        return code > 0 ? at_utf8_encode(out, (uint32_t) code) : NULL;
+    }
+
+    found = memchr(escapes, c, sizeof(escapes) - 1);
+
+    if (found == NULL) {
+        return NULL;
+    }
+
+    *out++ = characters[found - escapes];
+
+    return out;
+}
+
+
+/*
+ * Unescapes the rest of a string in place and consumes its closing quote.
+ * Returns the end of the string, or NULL.
+ */
+static char *
+at_json_unescape(at_json_parser_t *parser)
+{
+    char    *out;
+    size_t   len;
+
+    out = parser->p;
+
+    while (parser->p < parser->end) {
+
+        if (at_json_plain[(unsigned char) *parser->p]) {
+            *out++ = *parser->p++;
+
+        } else if (*parser->p == '"') {
+            parser->p++;
+            return out;
+
+        } else if (*parser->p == '\\') {
+            parser->p++;
+            out = at_json_parse_escape(parser, out);
+
+            if (out == NULL) {
+                return NULL;
+            }
+
+        } else {
+            len = at_json_utf8_len(parser->p, parser->end);
+
+            if (len == 0) {
+                return NULL;
+            }
+
+            memmove(out, parser->p, len);
+            out += len;
+            parser->p += len;
+        }
     }
 
     return NULL;
 }
 
 
-void
-at_json_init(void)
+/* after the opening quote */
+static int
+at_json_parse_string(at_json_parser_t *parser)
 {
-    at_json_install_malloc();
-    json_object_seed(0);
+    char             *text, *end;
+    at_json_value_t  *value;
+
+    text = parser->p;
+
+    while (parser->p < parser->end
+           && at_json_plain[(unsigned char) *parser->p])
+    {
+        parser->p++;
+    }
+
+    end = parser->p;
+
+    if (!at_json_accept(parser, '"')) {
+        end = at_json_unescape(parser);
+    }
+
+    if (end == NULL || (size_t) (end - text) > parser->limits->string) {
+        return -1;
+    }
+
+    value = at_json_add(parser, AT_JSON_STRING);
+
+    if (value == NULL) {
+        return -2;
+    }
+
+    value->text = text;
+    value->n = (uint32_t) (end - text);
+
+    return 0;
+}
+
+
+/* --- numbers ------------------------------------------------------------- */
+
+
+/* returns the number of digits */
+static size_t
+at_json_skip_digits(at_json_parser_t *parser)
+{
+    char  *start;
+
+    start = parser->p;
+
+    while (parser->p < parser->end && *parser->p >= '0' && *parser->p <= '9') {
+        parser->p++;
+    }
+
+    return (size_t) (parser->p - start);
+}
+
+
+/* 1: there is a fraction or an exponent; 0: neither; -1: invalid */
+static int
+at_json_skip_fraction(at_json_parser_t *parser)
+{
+    int  real;
+
+    real = 0;
+
+    if (at_json_accept(parser, '.')) {
+        real = 1;
+
+        if (at_json_skip_digits(parser) == 0) {
+            return -1;
+        }
+    }
+
+    if (at_json_accept(parser, 'e') || at_json_accept(parser, 'E')) {
+        real = 1;
+
+        if (!at_json_accept(parser, '+')) {
+            (void) at_json_accept(parser, '-');
+        }
+
+        if (at_json_skip_digits(parser) == 0) {
+            return -1;
+        }
+    }
+
+    return real;
+}
+
+
+static int
+at_json_convert_integer(int64_t *integer, const char *text, const char *end)
+{
+    int      negative, digit;
+    int64_t  n;
+
+    negative = *text == '-';
+    n = 0;
+
+    for (text += negative; text < end; text++) {
+        digit = *text - '0';
+
+        if (__builtin_mul_overflow(n, 10, &n)
+            || __builtin_add_overflow(n, negative ? -digit : digit, &n))
+        {
+            return -1;
+        }
+    }
+
+    *integer = n;
+
+    return 0;
+}
+
+
+/* The byte at end, which is part of the text, is replaced for the call. */
+static int
+at_json_convert_real(double *real, const char *text, char *end)
+{
+    char      saved;
+    locale_t  c;
+
+    /* the decimal separator depends on the locale of the process otherwise */
+    c = newlocale(LC_ALL_MASK, "C", NULL);
+
+    if (c == NULL) {
+        return -2;
+    }
+
+    saved = *end;
+    *end = '\0';
+    *real = strtod_l(text, NULL, c);
+    *end = saved;
+
+    freelocale(c);
+
+    return isfinite(*real) ? 0 : -1;
+}
+
+
+static int
+at_json_parse_number(at_json_parser_t *parser)
+{
+    int               real;
+    char             *text;
+    at_json_value_t  *value;
+
+    text = parser->p;
+    (void) at_json_accept(parser, '-');
+
+    /* no leading zeros */
+    if (!at_json_accept(parser, '0') && at_json_skip_digits(parser) == 0) {
+        return -1;
+    }
+
+    real = at_json_skip_fraction(parser);
+
+    /* a number is inside of an object, so that a byte follows it */
+    if (real < 0 || parser->p == parser->end) {
+        return -1;
+    }
+
+    value = at_json_add(parser, real ? AT_JSON_REAL : AT_JSON_INTEGER);
+
+    if (value == NULL) {
+        return -2;
+    }
+
+    return real ? at_json_convert_real(&value->real, text, parser->p)
+                : at_json_convert_integer(&value->integer, text, parser->p);
+}
+
+
+/* --- arrays and objects -------------------------------------------------- */
+
+
+/* Its content is complete.  The array of values may have moved meanwhile. */
+static void
+at_json_close(at_json_parser_t *parser, size_t index, uint32_t n)
+{
+    at_json_value_t  *value;
+
+    value = &parser->json->items[index];
+    value->n = n;
+    value->span = (uint32_t) (parser->n - index);
+}
+
+
+/* after the opening bracket */
+static int
+at_json_parse_array(at_json_parser_t *parser, unsigned depth)
+{
+    int       rc;
+    size_t    index;
+    uint32_t  n;
+
+    index = parser->n;
+    n = 0;
+
+    if (at_json_add(parser, AT_JSON_ARRAY) == NULL) {
+        return -2;
+    }
+
+    at_json_skip_space(parser);
+
+    if (!at_json_accept(parser, ']')) {
+        do {
+            rc = at_json_parse_value(parser, depth + 1);
+
+            if (rc != 0) {
+                return rc;
+            }
+
+            n++;
+
+        } while (at_json_accept(parser, ','));
+
+        if (!at_json_accept(parser, ']')) {
+            return -1;
+        }
+    }
+
+    at_json_close(parser, index, n);
+
+    return 0;
+}
+
+
+/* one of n members by its name; first is the name of the first member */
+static const at_json_value_t *
+at_json_find(const at_json_value_t *first, uint32_t n, at_str_t name)
+{
+    for ( /* void */ ; n; n--) {
+
+        if (at_str_equal((at_str_t) { first->text, first->n }, name)) {
+            return first;
+        }
+
+        first = at_json_next(first + 1);
+    }
+
+    return NULL;
+}
+
+
+/* the next member of the object at index, which has n members so far */
+static int
+at_json_parse_member(at_json_parser_t *parser, unsigned depth, size_t index,
+    uint32_t n)
+{
+    int                     rc;
+    const at_json_value_t  *name;
+
+    at_json_skip_space(parser);
+
+    if (!at_json_accept(parser, '"')
+        || ++parser->members > parser->limits->members)
+    {
+        return -1;
+    }
+
+    rc = at_json_parse_string(parser);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    name = &parser->json->items[parser->n - 1];
+
+    if (at_json_find(&parser->json->items[index + 1], n,
+                     (at_str_t) { name->text, name->n })
+        != NULL)
+    {
+        return -1;
+    }
+
+    at_json_skip_space(parser);
+
+    return at_json_accept(parser, ':') ? at_json_parse_value(parser, depth + 1)
+                                       : -1;
+}
+
+
+/* after the opening brace */
+static int
+at_json_parse_object(at_json_parser_t *parser, unsigned depth)
+{
+    int       rc;
+    size_t    index;
+    uint32_t  n;
+
+    index = parser->n;
+    n = 0;
+
+    if (at_json_add(parser, AT_JSON_OBJECT) == NULL) {
+        return -2;
+    }
+
+    at_json_skip_space(parser);
+
+    if (!at_json_accept(parser, '}')) {
+        do {
+            rc = at_json_parse_member(parser, depth, index, n);
+
+            if (rc != 0) {
+                return rc;
+            }
+
+            n++;
+
+        } while (at_json_accept(parser, ','));
+
+        if (!at_json_accept(parser, '}')) {
+            return -1;
+        }
+    }
+
+    at_json_close(parser, index, n);
+
+    return 0;
+}
+
+
+static int
+at_json_parse_literal(at_json_parser_t *parser, at_str_t word,
+    at_json_type_e type)
+{
+    if ((size_t) (parser->end - parser->p) < word.len
+        || memcmp(parser->p, word.data, word.len) != 0)
+    {
+        return -1;
+    }
+
+    parser->p += word.len;
+
+    return at_json_add(parser, type) != NULL ? 0 : -2;
+}
+
+
+static int
+at_json_parse_any(at_json_parser_t *parser, unsigned depth)
+{
+    switch (*parser->p) {
+
+    case '"':
+        parser->p++;
+        return at_json_parse_string(parser);
+
+    case '{':
+        parser->p++;
+        return depth <= parser->limits->depth
+               ? at_json_parse_object(parser, depth) : -1;
+
+    case '[':
+        parser->p++;
+        return depth <= parser->limits->depth
+               ? at_json_parse_array(parser, depth) : -1;
+
+    case 't':
+        return at_json_parse_literal(parser, at_str("true"), AT_JSON_TRUE);
+
+    case 'f':
+        return at_json_parse_literal(parser, at_str("false"), AT_JSON_FALSE);
+
+    case 'n':
+        return at_json_parse_literal(parser, at_str("null"), AT_JSON_NULL);
+
+    default:
+        return at_json_parse_number(parser);
+    }
+}
+
+
+/* a value and the white space around it; depth is its own, if it has one */
+static int
+at_json_parse_value(at_json_parser_t *parser, unsigned depth)
+{
+    int  rc;
+
+    at_json_skip_space(parser);
+
+    if (parser->p == parser->end || depth > AT_JSON_DEPTH_MAX) {
+        return -1;
+    }
+
+    rc = at_json_parse_any(parser, depth);
+    at_json_skip_space(parser);
+
+    return rc;
+}
+
+
+int
+at_json_parse(at_json_t *json, char *text, size_t len,
+    const at_json_limits_t *limits)
+{
+    int               rc;
+    at_json_parser_t  parser = { text, text + len, json, 0, 0, limits };
+
+    at_json_skip_space(&parser);
+
+    if (len > AT_JSON_TEXT_MAX || parser.p == parser.end || *parser.p != '{') {
+        return -1;
+    }
+
+    rc = at_json_parse_value(&parser, 1);
+
+    return rc == 0 && parser.p != parser.end ? -1 : rc;
+}
+
+
+/* --- access -------------------------------------------------------------- */
+
+
+const at_json_value_t *
+at_json_member(const at_json_value_t *object, at_str_t name)
+{
+    const at_json_value_t  *member;
+
+    if (!at_json_is(object, AT_JSON_OBJECT)) {
+        return NULL;
+    }
+
+    member = at_json_find(object + 1, object->n, name);
+
+    return member != NULL ? member + 1 : NULL;
+}
+
+
+int
+at_json_string(const at_json_value_t *value, at_str_t *text)
+{
+    if (!at_json_is(value, AT_JSON_STRING)) {
+        return -1;
+    }
+
+    *text = (at_str_t) { value->text, value->n };
+
+    return 0;
+}
+
+
+int
+at_json_number(const at_json_value_t *value, double *number)
+{
+    if (at_json_is(value, AT_JSON_INTEGER)) {
+        *number = (double) value->integer;
+        return 0;
+    }
+
+    if (at_json_is(value, AT_JSON_REAL)) {
+        *number = value->real;
+        return 0;
+    }
+
+    return -1;
+}
+
+
+int
+at_json_member_string(const at_json_value_t *object, at_str_t name,
+    at_str_t *text)
+{
+    const at_json_value_t  *member;
+
+    member = at_json_member(object, name);
+
+    if (member == NULL) {
+        return 0;
+    }
+
+    return at_json_string(member, text) == 0 ? 1 : -1;
 }

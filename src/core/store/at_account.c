@@ -322,11 +322,11 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
 at_verdict_e
 at_account_authorize_client(at_identity_t *identity, at_store_t *store, int only_issuer)
 {
-    char               buf[AT_KEY_MAX];
-    at_str_t           id, bytes;
-    at_error_t         err;
-    at_verdict_e       verdict;
-    const at_value_t  *claims;
+    char                    buf[AT_KEY_MAX];
+    at_str_t                id, bytes;
+    at_error_t              err;
+    at_verdict_e            verdict;
+    const at_json_value_t  *claims;
 
     claims = at_claims_object(identity->claims);
     id = at_client_id(identity->issuer, claims);

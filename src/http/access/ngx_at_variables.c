@@ -174,7 +174,7 @@ ngx_at_variable_set_view(ngx_http_variable_value_t *v, at_str_t view)
 
 static ngx_int_t
 ngx_at_variable_set_claim(ngx_http_request_t *r, ngx_http_variable_value_t *v,
-    const at_value_t *claim)
+    const at_json_value_t *claim)
 {
     ssize_t    len;
     ngx_str_t  s;

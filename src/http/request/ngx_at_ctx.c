@@ -85,7 +85,7 @@ ngx_at_ctx_reset(ngx_at_ctx_t *ctx, const ngx_at_loc_conf_t *atcf)
 }
 
 
-const at_value_t *
+const at_json_value_t *
 ngx_at_claims(ngx_at_ctx_t *ctx)
 {
     at_identity_t  *storage;

@@ -16,7 +16,7 @@
 #include "core/authz/at_endpoint.h"
 #include "core/authz/at_identity.h"
 #include "core/base/at_verdict.h"
-#include "core/json/at_value.h"
+#include "core/json/at_json.h"
 
 #include "http/base/ngx_at_loc_conf.h"
 
@@ -81,7 +81,7 @@ ngx_at_ctx_t *ngx_at_get_ctx(ngx_http_request_t *r);
 void ngx_at_ctx_reset(ngx_at_ctx_t *ctx, const ngx_at_loc_conf_t *atcf);
 
 /* the claims of a verified JWT, which ctx owns; NULL: no JWT, no memory */
-const at_value_t *ngx_at_claims(ngx_at_ctx_t *ctx);
+const at_json_value_t *ngx_at_claims(ngx_at_ctx_t *ctx);
 
 
 static ngx_inline ngx_uint_t

@@ -1,0 +1,48 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * JSON documents of operators and identity providers: JWK Sets, discovery
+ * documents, imported files.  They are parsed by jansson, which must not be
+ * given request data: at_json.h is for that.
+ *
+ * jansson does not tell a lack of memory from an invalid document.
+ */
+
+#ifndef AT_DOCUMENT_H
+#define AT_DOCUMENT_H
+
+#include <jansson.h>
+
+#include "core/base/at_str.h"
+#include "core/json/at_json.h"
+
+
+#define AT_DOCUMENT_MAX  (1024 * 1024)  /* bytes of a JWK Set or discovery */
+
+
+/*
+ * Seeds jansson's hash tables, once in a process: the first object would open
+ * /dev/urandom for it otherwise.
+ */
+void at_document_init(void);
+
+/*
+ * Parses text, which must be one object or array of at most max bytes and
+ * nothing else.  Duplicate members, NUL bytes and invalid UTF-8 are errors, and
+ * so are more than 2048 nested levels.  Returns a new reference, or NULL.
+ */
+json_t *at_document_parse(at_str_t text, size_t max);
+
+/*
+ * A string member, as a view valid as long as the object.  Returns 1; 0 if
+ * there is no such member; -1 if it is of another type.
+ */
+int at_document_string(const json_t *object, const char *name,
+    at_str_t *value);
+
+/* Converts a value of a token.  Returns a new reference, or NULL: no memory. */
+json_t *at_document_from_json(const at_json_value_t *value);
+
+
+#endif
