@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Sessions: one valid refresh token in a family, over processes, crashes and
+ * Sessions: one valid refresh token in a session, over processes, crashes and
  * failures.
  *
  * Requirements: refresh, refresh-after-change, session-persistence,
@@ -27,6 +27,7 @@
 #include <lmdb.h>
 
 #include "core/session/at_session.h"
+#include "core/session/at_token_use.h"
 #include "fail.h"
 #include "tap.h"
 
@@ -256,7 +257,7 @@ test_life(void)
            AT_SESSION_OK, "whose it is");
     is_bytes(session.user, at_str("jane"), "the user");
     is_bytes(session.issuer, at_str("main"), "the issuer");
-    ok(strcmp((char *) session.mark, "mark") == 0, "the mark");
+    ok(strcmp((char *) session.password_tag, "mark") == 0, "the password tag");
 
     is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN, "unknown");
     is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN, "empty");
@@ -319,7 +320,7 @@ test_reuse(void)
     is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
            "what the losers brought is nothing");
     is_int(rotate(sessions, "r1", "r2", NOW + GRACE), AT_SESSION_OK,
-           "the family lives");
+           "the session is alive");
 
     is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REUSED,
            "after the grace");
@@ -427,16 +428,16 @@ test_clean(void)
     is_int(clean_all(sessions, NOW), 0, "nothing is due");
     is_int(clean_all(sessions, NOW + HALF_HOUR), 1, "an access token is");
     is_int(clean_all(sessions, NOW + DAY), 4,
-           "a refresh token, two access tokens, and a family to look at again");
+           "a refresh token, two access tokens, and the expiry of the session");
     is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN, "it is forgotten");
     is_int(rotate(sessions, "r1", "r2", NOW + DAY), AT_SESSION_OK,
-           "the family goes on");
+           "the session remains");
     is_int(find(sessions, "s0", NOW + DAY), AT_SESSION_OK, "so does another");
 
     is_int(clean_all(sessions, NOW + 10 * DAY) > 4, 1, "all are due");
     is_int(clean_all(sessions, NOW + 1000 * DAY), 0, "nothing is left");
     is_int(rotate(sessions, "r2", "r3", NOW + DAY), AT_SESSION_UNKNOWN,
-           "the family is forgotten");
+           "the session is removed");
 
     wrong = 0;
 
@@ -556,9 +557,9 @@ test_other_key(void)
 
 
 typedef enum {
-    SWAP_FAMILIES,              /* the records of two families change places */
-    SWAP_TOKENS,                /* those of two refresh tokens */
-    RENAME                      /* a byte of the user of each family */
+    SWAP_SESSIONS,              /* swaps the records of two sessions */
+    SWAP_TOKENS,                /* swaps those of two refresh tokens */
+    RENAME                      /* changes a byte of the user of each session */
 } forge_e;
 
 
@@ -639,9 +640,9 @@ forged(const char *table, forge_e how, const char *name)
 static void
 test_forged(void)
 {
-    forged("families", SWAP_FAMILIES, "a family under another's number");
-    forged("families", RENAME, "a family of another user");
-    forged("tokens", SWAP_TOKENS, "a token led to another family");
+    forged("sessions", SWAP_SESSIONS, "a session under another id");
+    forged("sessions", RENAME, "a session of another user");
+    forged("refresh_tokens", SWAP_TOKENS, "a refresh token of another session");
 }
 
 

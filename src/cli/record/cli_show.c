@@ -7,6 +7,7 @@
 
 #include "core/base/at_crypto.h"
 #include "core/session/at_session.h"
+#include "core/session/at_token_use.h"
 #include "cli/record/cli_show.h"
 #include "cli/record/cli_type.h"
 #include "cli/record/cli_value.h"

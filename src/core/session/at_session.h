@@ -2,11 +2,12 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Sessions: the refresh tokens that are out, in an LMDB environment of the
- * workers' own, beside the store, so that a refresh invalidates nothing there.
- * A session is a family: the chain of refresh tokens that one login began, of
- * which the last one alone is good.  Tokens are known by an HMAC under the state
- * key: neither a reader nor another writer of the files can make one up.
+ * Sessions in the session database, an LMDB environment of the workers beside
+ * the store, so that a refresh does not invalidate snapshots of the store.  A
+ * session begins with a login and consists of a chain of refresh tokens, each
+ * of which may be used once (refresh token rotation, RFC 9700, section 4.14.2).
+ * Tokens are stored as an HMAC under the state key: write access to the files
+ * does not suffice to forge one.
  *
  * Functions that write wait for other writers and are durable when they return,
  * so they run in a thread, one at a time of one at_session_db_t.  Functions that
@@ -19,10 +20,9 @@
 
 #include <stdint.h>
 
-#include "core/base/at_crypto.h"
 #include "core/base/at_error.h"
-#include "core/session/at_state.h"
 #include "core/base/at_str.h"
+#include "core/session/at_state.h"
 
 
 typedef struct at_session_db_s  at_session_db_t;
@@ -31,104 +31,85 @@ typedef enum {
     AT_SESSION_FAILED = 0,      /* memory, disk, or a record that is damaged or
                                    forged (wrong MAC) */
     AT_SESSION_OK,
-    AT_SESSION_UNKNOWN,         /* never there, or forgotten */
+    AT_SESSION_UNKNOWN,         /* never issued, or removed after its expiry */
     AT_SESSION_EXPIRED,
-    AT_SESSION_USED,            /* within the grace: another one has won */
-    AT_SESSION_REUSED,          /* after it: the family is dead now */
-    AT_SESSION_REVOKED            /* its family was ended before */
+    AT_SESSION_USED,            /* within the grace period: a concurrent refresh */
+    AT_SESSION_REUSED,          /* after it: the session is revoked now */
+    AT_SESSION_REVOKED          /* the session was revoked before */
 } at_session_e;
 
-#define AT_SESSION_TAG_LEN  16
+#define AT_SESSION_TAG_LEN   16
+#define AT_SESSION_BUF_SIZE  1024   /* bytes of user and issuer together */
 
-/* whose session it is; mark changes with the user's password (at_session_password_tag) */
 typedef struct {
     at_str_t       user;
-    at_str_t       issuer;      /* name of the block */
-    unsigned char  mark[AT_SESSION_TAG_LEN];
+    at_str_t       issuer;      /* name of the issuer block */
+    unsigned char  password_tag[AT_SESSION_TAG_LEN];
 } at_session_t;
 
-/* two tokens that go out together, and their ends */
+/* the tokens that one login or refresh issues */
 typedef struct {
-    at_str_t        refresh;
-    int64_t         refresh_expires;
-    at_str_t        access;
-    int64_t         access_expires;
+    at_str_t       refresh;
+    int64_t        refresh_expires;
+    at_str_t       access;
+    int64_t        access_expires;
 } at_session_token_pair_t;
 
 
 /*
- * Opens the environment in path, and makes it where it is missing: by the
- * workers' user, after the last fork, once in a process.  Without a key it is
- * there already, and for at_token_use_get() alone.  NULL with err set.
+ * Opens the environment in path, once in a process, after its last fork.  With a
+ * key, as the workers' user, it creates what is missing.  Without a key it must
+ * exist, and only at_token_use_get() works.  Returns NULL with err set on error.
  */
 at_session_db_t *at_session_db_open(const char *path, const at_state_key_t *key,
     at_error_t *err);
-void at_session_db_close(at_session_db_t *sessions);
+void at_session_db_close(at_session_db_t *db);
+
+/* 0 if its files were removed, replaced or truncated since they were opened */
+int at_session_db_is_current(const at_session_db_t *db);
 
 /*
- * 0 once its files were removed, or others took their place: what is read and
- * written here is then seen by nobody who opened them later.
+ * Keyed digest of a password hash.  A session keeps it, and a refresh compares
+ * it: a new password ends all sessions of the user.  Returns 0, or -1.
  */
-int at_session_db_is_current(const at_session_db_t *sessions);
+int at_session_password_tag(const at_session_db_t *db,
+    unsigned char tag[AT_SESSION_TAG_LEN], at_str_t hash);
 
-/* a keyed digest of a password's hash, that a session keeps; 0 or -1 */
-int at_session_password_tag(const at_session_db_t *sessions,
-    unsigned char mark[AT_SESSION_TAG_LEN], at_str_t hash);
-
-/* after a login: a family of its own */
-at_session_e at_session_create(at_session_db_t *sessions,
-    const at_session_t *session, const at_session_token_pair_t *pair,
-    int64_t now, at_error_t *err);
+/* Login: stores a new session with its first tokens. */
+at_session_e at_session_create(at_session_db_t *db, const at_session_t *session,
+    const at_session_token_pair_t *pair, int64_t now, at_error_t *err);
 
 /*
- * Reads whose a refresh token is, used or not, of a live family; copies of the
- * texts go to buf.  A writer may be at work: what is found is looked at again
- * by at_session_rotate().
+ * Reads the session of a refresh token, used or not.  Its texts are copied to
+ * buf.  A writer may change it meanwhile: at_session_rotate() checks again.
  */
-#define AT_SESSION_BUF_SIZE  1024
-
-at_session_e at_session_find(at_session_db_t *sessions, at_session_t *session,
+at_session_e at_session_find(at_session_db_t *db, at_session_t *session,
     char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
     at_error_t *err);
 
 /*
- * Uses up refresh and stores its successor, in one transaction: of all that try
- * at once, in any process, one gets AT_SESSION_OK.  Less than grace after its
- * use the others get AT_SESSION_USED, later ones AT_SESSION_REUSED.
+ * Refresh: marks refresh as used and stores its successor, in one transaction.
+ * Of concurrent calls, in any process, one returns AT_SESSION_OK; the others
+ * return AT_SESSION_USED within grace after that, and AT_SESSION_REUSED later.
  */
-at_session_e at_session_rotate(at_session_db_t *sessions, at_str_t refresh,
+at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
     const at_session_token_pair_t *next, int64_t now, int64_t grace,
     at_error_t *err);
 
 /*
- * Logout: ends the families of a refresh token, used or not, and of an access
- * token, until these have expired; either may be empty.  AT_SESSION_UNKNOWN if
- * there was none.
+ * Logout: revokes the sessions of a refresh token, used or not, and of an access
+ * token, unless these have expired.  Either may be empty.  AT_SESSION_UNKNOWN if
+ * there was no live session.
  */
-at_session_e at_session_revoke(at_session_db_t *sessions, at_str_t refresh,
+at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);
 
 /*
- * Removes what has expired, at most max records in one transaction.  Returns
- * how many, or -1.
+ * Removes at most max expired records in one transaction.  Returns their number,
+ * or -1.
  */
-int at_session_db_clean(at_session_db_t *sessions, int64_t now, int max,
+int at_session_db_clean(at_session_db_t *db, int64_t now, int max,
     at_error_t *err);
-
-
-/* uses of API tokens: added up in a worker, written in batches */
-typedef struct {
-    unsigned char   digest[AT_SHA256_LEN];      /* the store's key */
-    uint64_t        count;
-    int64_t         last;
-} at_token_use_t;
-
-/* adds to what is there; 0, or -1 where it failed: then nothing was added */
-int at_token_use_add(at_session_db_t *sessions, const at_token_use_t *uses,
-    size_t n, at_error_t *err);
-
-/* 1 with use->count and use->last, 0 if there is none, -1 */
-int at_token_use_get(at_session_db_t *sessions, at_token_use_t *use);
 
 
 #endif

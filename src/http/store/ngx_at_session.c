@@ -13,6 +13,7 @@
 #include "core/base/at_error.h"
 #include "core/base/at_crypto.h"
 #include "core/session/at_session.h"
+#include "core/session/at_token_use.h"
 #include "core/session/at_state.h"
 
 #include "http/base/ngx_at_loc_conf.h"

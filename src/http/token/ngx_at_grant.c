@@ -88,7 +88,7 @@ ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
         || at_random_text((char *) grant->refresh_token,
                           er->issuer->refresh_length)
            != 0
-        || at_session_password_tag(er->sessions, grant->session.mark,
+        || at_session_password_tag(er->sessions, grant->session.password_tag,
                                    user->password)
            != 0)
     {

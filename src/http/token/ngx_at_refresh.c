@@ -116,7 +116,7 @@ ngx_at_refresh_get_user(ngx_at_endpoint_request_t *er,
 {
     at_store_t    *store;
     at_verdict_e   verdict;
-    unsigned char  mark[AT_SESSION_TAG_LEN];
+    unsigned char  tag[AT_SESSION_TAG_LEN];
 
     store = ngx_at_store_get(er->main_conf);
 
@@ -139,11 +139,11 @@ ngx_at_refresh_get_user(ngx_at_endpoint_request_t *er,
         return verdict;
     }
 
-    if (at_session_password_tag(er->sessions, mark, user->password) != 0) {
+    if (at_session_password_tag(er->sessions, tag, user->password) != 0) {
         return AT_FAILED;
     }
 
-    return at_crypto_equal(mark, session->mark, AT_SESSION_TAG_LEN)
+    return at_crypto_equal(tag, session->password_tag, AT_SESSION_TAG_LEN)
            ? AT_OK : AT_CHANGED_USER;
 }
 

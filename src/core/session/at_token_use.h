@@ -1,0 +1,33 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Use counters of API tokens, in the session database.  A worker adds them up in
+ * memory and writes them in batches.
+ */
+
+#ifndef AT_TOKEN_USE_H
+#define AT_TOKEN_USE_H
+
+#include <stdint.h>
+
+#include "core/base/at_crypto.h"
+#include "core/base/at_error.h"
+#include "core/session/at_session.h"
+
+
+typedef struct {
+    unsigned char  digest[AT_SHA256_LEN];   /* SHA-256 of the API token */
+    uint64_t       count;
+    int64_t        last;                    /* milliseconds since the epoch */
+} at_token_use_t;
+
+/* Adds to the stored counters: all of them, or on error (-1) none. */
+int at_token_use_add(at_session_db_t *db, const at_token_use_t *uses, size_t n,
+    at_error_t *err);
+
+/* 1 with use->count and use->last of use->digest, 0 if never used, -1 */
+int at_token_use_get(at_session_db_t *db, at_token_use_t *use);
+
+
+#endif
