@@ -139,7 +139,7 @@ conf_fails "auth_token_issuer main {\nissuer i; audience a; key_file %%DIR%%/ope
 for my $word (qw(public PUBLIC authenticated)) {
     conf_fails "$main $server location / { auth_token on;\n"
         . "auth_token_endpoints %%DIR%%/slip.tsv; # here\n} }",
-        qr/line 1: "$word" is written/, "a catalogue's $word",
+        qr/line 1: invalid scope "$word"/, "a catalogue's $word",
         files => { %files, 'slip.tsv' => "GET /x $word\n" };
 }
 

@@ -559,17 +559,17 @@ sub fails ($text, $pattern, $name, $arguments = 'rows.tsv') {
 
 fails undef, qr/rows\.tsv.*No such file/, 'no file';
 fails undef, qr/auth_token_endpoints/, 'a directory', '%%DIR%%/html';
-fails '', qr/there is no endpoint/, 'an empty file';
-fails "# nothing\n\n", qr/there is no endpoint/, 'a file of comments';
-fails "GET /a b\nGET /a c\n", qr/line 2: "GET \/a" is already on line 1/, 'a row twice';
-fails "GET /a/:b x\n\nGET /a/:c x\n", qr/line 3: .* is already on line 1/, 'a row twice, other names';
-fails "GET /a\nGET /A\n", qr/line 2: .* is already on line 1/, 'a row twice, ignore_case', 'rows.tsv ignore_case';
+fails '', qr/no endpoint in the file/, 'an empty file';
+fails "# nothing\n\n", qr/no endpoint in the file/, 'a file of comments';
+fails "GET /a b\nGET /a c\n", qr/line 2: "GET \/a" is duplicate, see line 1/, 'a row twice';
+fails "GET /a/:b x\n\nGET /a/:c x\n", qr/line 3: .* is duplicate, see line 1/, 'a row twice, other names';
+fails "GET /a\nGET /A\n", qr/line 2: .* is duplicate, see line 1/, 'a row twice, ignore_case', 'rows.tsv ignore_case';
 fails "GET\n", qr/line 1: no path/, 'a method alone';
-fails "\nGET /a b c\n", qr/line 2: "c" is one word too many/, 'four words';
-fails "get /a\n", qr/line 1: "get" is not a method/, 'a method in lower case';
-fails "HEAD /a\n", qr/line 1: HEAD counts as GET/, 'HEAD';
+fails "\nGET /a b c\n", qr/line 2: unexpected "c" after the scope/, 'four words';
+fails "get /a\n", qr/line 1: invalid method "get"/, 'a method in lower case';
+fails "HEAD /a\n", qr/line 1: invalid method "HEAD"/, 'HEAD';
 fails "/a GET\n", qr/line 1/, 'the wrong order';
-fails "GET a\n", qr/line 1: no plain path/, 'no slash';
+fails "GET a\n", qr/line 1: invalid path/, 'no slash';
 fails "GET $_\n", qr/line 1/, "the path $_"
     for '//a', '/a//b', '/a/../b', '/a;b', '/a%20b', '/a?b', '/a.', '/a/*', '/a/*/b', '/a*', '/{id}', '/<id>',
         '/a/:', '/:a.b', '/\\', "/\xff", '/./a';

@@ -12,7 +12,8 @@
 
 #include <jansson.h>
 
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
+#include "core/authz/at_path.h"
 #include "fuzz.h"
 
 

@@ -52,7 +52,8 @@ alloc_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 #define calloc       alloc_calloc
 #define at_sha1_hex  alloc_sha1_hex
 
-#include "core/authz/at_endpoint.c"
+#include "core/authz/at_endpoint_list.c"
+#include "core/authz/at_path.c"
 
 #include "core/authz/at_rights.h"
 
@@ -336,69 +337,74 @@ test_errors(void)
         const char  *rows;
         const char  *error;
     } cases[] = {
-        { "", "there is no endpoint" },
-        { "# GET /a\n \n", "there is no endpoint" },
-        { "GET", "line 1: no path behind the method" },
-        { "GET\n/a", "line 1: no path behind the method" },
-        { "GET #/a", "line 1: no path behind the method" },
-        { "GET /a b c", "line 1: \"c\" is one word too many" },
-        { "\n\r\nGET /a b c # d", "line 3: \"c\" is one word too many" },
+        { "", "no endpoint in the file" },
+        { "# GET /a\n \n", "no endpoint in the file" },
+        { "GET", "line 1: no path after the method" },
+        { "GET\n/a", "line 1: no path after the method" },
+        { "GET #/a", "line 1: no path after the method" },
+        { "GET /a b c", "line 1: unexpected \"c\" after the scope" },
+        { "\n\r\nGET /a b c # d", "line 3: unexpected \"c\" after the scope" },
         { "GET /a\r", "line 1: a control character" },
         { "GET /a\rGET /b\n", "line 1: a control character" },
         { "GET /a\v\n", "line 1: a control character" },
         { "GET /a \x7f\n", "line 1: a control character" },
         { "# \x01\nGET /a\n", "line 1: a control character" },
 
-        { "get /a", "line 1: \"get\" is not a method, in upper case, nor \"*\"" },
-        { "/a GET", "line 1: \"/a\" is not a method, in upper case, nor \"*\"" },
-        { "** /a", "line 1: \"**\" is not a method, in upper case, nor \"*\"" },
+        { "get /a", "line 1: invalid method \"get\": "
+          "use upper case, or \"*\" for any method" },
+        { "/a GET", "line 1: invalid method \"/a\": "
+          "use upper case, or \"*\" for any method" },
+        { "** /a", "line 1: invalid method \"**\": "
+          "use upper case, or \"*\" for any method" },
         { "GET,POST /a",
-          "line 1: \"GET,POST\" is not a method, in upper case, nor \"*\"" },
+          "line 1: invalid method \"GET,POST\": "
+          "use upper case, or \"*\" for any method" },
         { "\xef\xbb\xbfGET /a",
-          "line 1: \"\xef\xbb\xbfGET\" is not a method, in upper case, nor \"*\"" },
-        { "GET /a\nHEAD /a", "line 2: HEAD counts as GET" },
+          "line 1: invalid method \"\xef\xbb\xbfGET\": "
+          "use upper case, or \"*\" for any method" },
+        { "GET /a\nHEAD /a", "line 2: invalid method \"HEAD\": use \"GET\", which includes it" },
 
-        { "GET a", "line 1: no plain path can match \"a\"" },
-        { "GET //", "line 1: no plain path can match \"//\"" },
-        { "GET /a//b", "line 1: no plain path can match \"/a//b\"" },
-        { "GET /a//", "line 1: no plain path can match \"/a//\"" },
-        { "GET /./a", "line 1: no plain path can match \"/./a\"" },
-        { "GET /a/..", "line 1: no plain path can match \"/a/..\"" },
-        { "GET /a.", "line 1: no plain path can match \"/a.\"" },
-        { "GET /%61", "line 1: no plain path can match \"/%61\"" },
-        { "GET /a;b", "line 1: no plain path can match \"/a;b\"" },
-        { "GET /a?b", "line 1: no plain path can match \"/a?b\"" },
-        { "GET /a#b", "line 1: no plain path can match \"/a#b\"" },
-        { "GET /a\\b", "line 1: no plain path can match \"/a\\b\"" },
-        { "GET /\xff", "line 1: no plain path can match \"/\xff\"" },
-        { "GET http://h/a", "line 1: no plain path can match \"http://h/a\"" },
+        { "GET a", "line 1: invalid path \"a\": it is not a normalized path" },
+        { "GET //", "line 1: invalid path \"//\": it is not a normalized path" },
+        { "GET /a//b", "line 1: invalid path \"/a//b\": it is not a normalized path" },
+        { "GET /a//", "line 1: invalid path \"/a//\": it is not a normalized path" },
+        { "GET /./a", "line 1: invalid path \"/./a\": it is not a normalized path" },
+        { "GET /a/..", "line 1: invalid path \"/a/..\": it is not a normalized path" },
+        { "GET /a.", "line 1: invalid path \"/a.\": it is not a normalized path" },
+        { "GET /%61", "line 1: invalid path \"/%61\": it is not a normalized path" },
+        { "GET /a;b", "line 1: invalid path \"/a;b\": it is not a normalized path" },
+        { "GET /a?b", "line 1: invalid path \"/a?b\": it is not a normalized path" },
+        { "GET /a#b", "line 1: invalid path \"/a#b\": it is not a normalized path" },
+        { "GET /a\\b", "line 1: invalid path \"/a\\b\": it is not a normalized path" },
+        { "GET /\xff", "line 1: invalid path \"/\xff\": it is not a normalized path" },
+        { "GET http://h/a", "line 1: invalid path \"http://h/a\": it is not a normalized path" },
 
         { "GET /a/*",
-          "line 1: \"/a/*\": a parameter is a whole segment \":name\"" },
+          "line 1: invalid path \"/a/*\": a parameter is a whole segment \":name\"" },
         { "GET /{id}",
-          "line 1: \"/{id}\": a parameter is a whole segment \":name\"" },
+          "line 1: invalid path \"/{id}\": a parameter is a whole segment \":name\"" },
         { "GET /<id>",
-          "line 1: \"/<id>\": a parameter is a whole segment \":name\"" },
+          "line 1: invalid path \"/<id>\": a parameter is a whole segment \":name\"" },
         { "GET /:id*",
-          "line 1: \"/:id*\": a parameter is a whole segment \":name\"" },
-        { "GET /:", "line 1: \"/:\": the name of a parameter is letters, digits, "
-          "\"_\" and \"-\"" },
-        { "GET /a/:/b", "line 1: \"/a/:/b\": the name of a parameter is letters, "
-          "digits, \"_\" and \"-\"" },
-        { "GET /:a:b", "line 1: \"/:a:b\": the name of a parameter is letters, "
-          "digits, \"_\" and \"-\"" },
-        { "GET /:a.b", "line 1: \"/:a.b\": the name of a parameter is letters, "
-          "digits, \"_\" and \"-\"" },
-        { "GET /:a~", "line 1: \"/:a~\": the name of a parameter is letters, "
-          "digits, \"_\" and \"-\"" },
-        { "GET /:id(x)", "line 1: \"/:id(x)\": the name of a parameter is "
-          "letters, digits, \"_\" and \"-\"" },
-        { "GET /:id?", "line 1: no plain path can match \"/:id?\"" },
+          "line 1: invalid path \"/:id*\": a parameter is a whole segment \":name\"" },
+        { "GET /:", "line 1: invalid path \"/:\": the name of a parameter "
+          "has letters, digits, \"_\" and \"-\" only" },
+        { "GET /a/:/b", "line 1: invalid path \"/a/:/b\": the name of a parameter "
+          "has letters, digits, \"_\" and \"-\" only" },
+        { "GET /:a:b", "line 1: invalid path \"/:a:b\": the name of a parameter "
+          "has letters, digits, \"_\" and \"-\" only" },
+        { "GET /:a.b", "line 1: invalid path \"/:a.b\": the name of a parameter "
+          "has letters, digits, \"_\" and \"-\" only" },
+        { "GET /:a~", "line 1: invalid path \"/:a~\": the name of a parameter "
+          "has letters, digits, \"_\" and \"-\" only" },
+        { "GET /:id(x)", "line 1: invalid path \"/:id(x)\": the name of a parameter "
+          "has letters, digits, \"_\" and \"-\" only" },
+        { "GET /:id?", "line 1: invalid path \"/:id?\": it is not a normalized path" },
 
-        { "GET /a\n\nGET /a b", "line 3: \"GET /a\" is already on line 1" },
-        { "* /a\n* /a", "line 2: \"* /a\" is already on line 1" },
+        { "GET /a\n\nGET /a b", "line 3: \"GET /a\" is duplicate, see line 1" },
+        { "* /a\n* /a", "line 2: \"* /a\" is duplicate, see line 1" },
         { "# x\nGET /:a/b/:c\nPOST /:x/b/:y\nGET /:d/b/:e\n",
-          "line 4: \"GET /:d/b/:e\" is already on line 2" },
+          "line 4: \"GET /:d/b/:e\" is duplicate, see line 2" },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -415,7 +421,7 @@ test_errors(void)
 
     ok(parse("GET /ab\nGET /aB", &options, &err) == NULL,
        "ignore_case: they differ in case");
-    is_str(err.text, "line 2: \"GET /aB\" is already on line 1", "both lines");
+    is_str(err.text, "line 2: \"GET /aB\" is duplicate, see line 1", "both lines");
     options.ignore_case = 0;
 
     catalogue = must_parse("GET /ab\nGET /aB\n* /ab\nPOST /ab\nGET /ab/\n"
@@ -431,7 +437,7 @@ test_errors(void)
     for (i = 0; i < N(prefixes); i++) {
         options.prefix = str(prefixes[i]);
         ok(parse("GET /a", &options, &err) == NULL
-           && strncmp(err.text, "prefix \"", 8) == 0
+           && strncmp(err.text, "invalid prefix \"", 16) == 0
            && strstr(err.text, prefixes[i]) != NULL,
            "an error: prefix %s", prefixes[i]);
     }
@@ -451,7 +457,7 @@ test_large(void)
 
     view = (at_str_t) { text, AT_ENDPOINT_LIST_MAX + 1 };
     ok(at_endpoint_list_parse(view, NULL, &err) == NULL, "a byte too much");
-    is_str(err.text, "more than 4194304 bytes", "it says so");
+    is_str(err.text, "larger than 4194304 bytes", "it says so");
 
     view.len--;
     at_endpoint_list_free(at_endpoint_list_parse(view, NULL, &err));

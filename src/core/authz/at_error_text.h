@@ -10,7 +10,7 @@
 #ifndef AT_ERROR_TEXT_H
 #define AT_ERROR_TEXT_H
 
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
 #include "core/base/at_verdict.h"
 

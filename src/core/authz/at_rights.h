@@ -9,7 +9,7 @@
 #ifndef AT_RIGHTS_H
 #define AT_RIGHTS_H
 
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_role.h"
 #include "core/authz/at_scope.h"
 #include "core/base/at_str.h"

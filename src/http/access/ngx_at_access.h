@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/base/at_verdict.h"
 
 #include "http/base/ngx_at_loc_conf.h"

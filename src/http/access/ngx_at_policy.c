@@ -5,6 +5,7 @@
 
 #include "http/access/ngx_at_policy.h"
 
+#include "core/authz/at_path.h"
 #include "core/base/at_header.h"
 #include "core/base/at_str.h"
 

@@ -14,7 +14,7 @@
 #include <ngx_http.h>
 
 #include "core/authz/at_cidr_set.h"
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
 
 #include "http/base/ngx_at_loc_conf.h"

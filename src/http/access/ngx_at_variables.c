@@ -6,7 +6,7 @@
 #include "http/access/ngx_at_variables.h"
 
 #include "core/authz/at_cache.h"
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"

@@ -13,7 +13,7 @@
 #include <ngx_http.h>
 
 #include "core/authz/at_cidr_set.h"
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_scope.h"
 #include "core/jose/at_jwt.h"
 

@@ -11,7 +11,7 @@
 
 #include "core/authz/at_cache.h"
 #include "core/authz/at_cidr_set.h"
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_scope.h"
 #include "core/base/at_error.h"
 #include "core/base/at_file.h"

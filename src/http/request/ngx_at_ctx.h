@@ -13,7 +13,7 @@
 #include <ngx_http.h>
 
 #include "core/authz/at_cache.h"
-#include "core/authz/at_endpoint.h"
+#include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
 #include "core/base/at_verdict.h"
 #include "core/json/at_json.h"
