@@ -1,11 +1,9 @@
 #!/usr/bin/perl
 
-# What an attacker may learn from how a token is refused: nothing but the code
-#.  An unknown kid and a wrong signature give the same bytes.  That an
-# unknown kid is answered sooner, by the one verification that it spares, is
-# meant to be: key sets are public.  So the clock is asked only for what cannot
-# be an accident of the machine: a wait, or work that depends on the byte at
-# which a signature is wrong.
+# Refusals reveal nothing but their code, neither in their bytes nor in their
+# duration.  The duration may show whether a kid is known, because key sets are
+# public.  It must not depend on the position of a wrong byte in a signature, nor
+# on whether a user exists.
 #
 # Requirements: token-timing, login-timing.
 
@@ -37,7 +35,7 @@ CONF
 
 sub kid ($kid, %o) { token(header => { kid => $kid }, %o) }
 
-# --- the same bytes ---------------------------------------------------------
+# --- bytes ------------------------------------------------------------------
 
 my $good = kid('one');
 my ($head, $sign) = $good =~ /\A(.*\.)([^.]*)\z/;
@@ -62,12 +60,12 @@ my %invalid = (
     'another alg'                => token(header => { alg => 'ES256', kid => 'one' }),
     'alg none'                   => token(header => { alg => 'none', kid => 'one' }),
     'another typ'                => token(header => { typ => 'x', kid => 'one' }),
-    'a kid that is none'         => kid('../../etc/passwd'),
-    'no JSON'                    => signed('e30.e30'),
+    'a kid with a path'         => kid('../../etc/passwd'),
+    'an empty object'                    => signed('e30.e30'),
     'junk'                       => 'junk',
 );
 
-# status, headers in their order, body; the date alone may differ
+# the whole response without its date
 sub bytes ($answer) {
     return $answer->{raw_head} =~ s/^Date: .*?\r\n//mr . "\r\n" . $answer->{body};
 }
@@ -78,27 +76,27 @@ for my $name (sort keys %invalid) {
     refused $s, '/', INV => "$name", token => $invalid{$name};
 
     my $answer = $s->request('/', token => $invalid{$name}, tag => next_tag);
-    is bytes($answer), $expected, "$name: the same bytes as any other";
+    is bytes($answer), $expected, "$name: the same bytes as for a wrong key";
 
     $answer = $s->request('/', token => $invalid{$name}, tag => next_tag, new => 1,
                           method => 'POST', body => 'x');
-    is bytes($answer), $expected, "$name: and on a new connection, for a POST";
+    is bytes($answer), $expected, "$name: the same bytes for a POST on a new connection";
 }
 
-# expired is told only to whom the rest is known to hold
+# only the holder of an otherwise valid token learns that it has expired
 refused $s, '/', EXP => 'expired', token => kid('one', claims => { exp => 1 });
 
 {
     my %expired = map { $_ => bytes($s->request('/', tag => next_tag,
                       token => kid('one', claims => { exp => $_ }))) } 1, 0, -1, time - 1;
     my %different = reverse %expired;
-    is scalar(keys %different), 1, 'by the same bytes, however long ago';
+    is scalar(keys %different), 1, 'the time since the expiry does not change the bytes';
 }
 
-# --- no wait, no work that tells --------------------------------------------
+# --- duration: tokens -------------------------------------------------------
 
-# The median of many, one by one in turn: what else runs on the machine slows all
-# of them, and outliers do not count.
+# Requests of all kinds alternate, so that other load slows down all of them, and
+# the median ignores outliers.
 sub median (@values) { (sort { $a <=> $b } @values)[@values / 2] }
 
 {
@@ -123,13 +121,13 @@ sub median (@values) { (sort { $a <=> $b } @values)[@values / 2] }
     note map { sprintf "%-22s %.0f us\n", $_, $median{$_} * 1e6 } @rows;
 
     cmp_ok $sorted[-1] - $sorted[0], '<', 0.005,
-        'no refusal waits: medians are within 5 ms';
+        'the medians of all refusals are within 5 ms';
 }
 
-# --- who is a user ----------------------------------------------------------
+# --- duration: users --------------------------------------------------------
 
-# Hashes of the kind and cost that the command makes: without one, some 20 ms would
-# be missing.  In turn, as above; few are enough to see that.
+# A hash of the cost that the command uses takes about 20 ms: few requests are
+# enough to notice that one is missing.
 {
     my $tries = $ENV{AT_TIMING_TRIES} || 15;
     my $hash  = hash_of($AuthToken::Local::PASSWORD, '$y$j9T$' . 'abcdefghijklmnop');
@@ -151,7 +149,7 @@ CONF
 
     my $connection = $local->connect;
 
-    # the same length for all; a user's right password would be another answer
+    # names of equal length, wrong passwords
     my %login = map {
         my $body = sprintf '{"username":"%s","password":"canary-wrong"}', $_;
         ($_ => request_bytes('/api/v6.1/auth/login', method => 'POST', body => $body,
@@ -161,7 +159,7 @@ CONF
 
     for (['login', \%login, $tries], ['Basic', \%basic, $tries < 15 ? $tries : 15]) {
         my ($what, $request, $tries) = @$_;
-        my %taken;
+        my (%taken, %bodies);
 
         for my $round (1 .. $tries) {
             for my $name ($round % 2 ? sort keys %$request : reverse sort keys %$request) {
@@ -169,18 +167,21 @@ CONF
                 $connection->send($request->{$name});
                 my $answer = $connection->response;
                 push $taken{$name}->@*, time - $begin;
+                $bodies{$answer->{body}} = 1;
                 die "$what $name: status $answer->{status}\n" if $answer->{status} != 401;
             }
         }
 
-        # most of few are disturbed by something: then the least of them
+        is scalar keys %bodies, 1, "$what: the same body for all users";
+
+        # with few requests the minimum is more stable than the median
         my ($bound, $of, $which) = $tries >= 2000 ? (0.02, \&median, 'median') : (0.6, \&min, 'least');
         my %took = map { $_ => $of->($taken{$_}->@*) } keys %taken;
         note map { sprintf "%s, %-5s %.3f ms, %s of %d\n", $what, $_, $took{$_} * 1e3, $which, $tries } sort keys %took;
 
         for my $name (grep { $_ ne 'jane' } sort keys %took) {
             cmp_ok abs($took{$name} / $took{jane} - 1), '<', $bound,
-                "$what: '$name' takes what a user with a wrong password takes, within " . 100 * $bound . ' %';
+                "$what: '$name' takes as long as an existing user, within " . 100 * $bound . ' %';
         }
     }
 }

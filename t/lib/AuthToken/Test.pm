@@ -262,7 +262,7 @@ sub granted ($s, $path, $name, %o) {
     };
     push @wrong, $@ if $@;
 
-    return _verdict("$name: OK", @wrong);
+    return _verdict("$name: granted", @wrong);
 }
 
 # Options of the request, and expect (those of expectation), reason, log (how many
@@ -278,7 +278,7 @@ sub refused ($s, $path, $outcome, $name, %o) {
     $s->errors->lines;
 
     my $answer = eval { $s->request($path, %o, tag => $tag) };
-    return _verdict("$name: $outcome", $@) if !$answer;
+    return _verdict("$name: refused with $e->{code}", $@) if !$answer;
 
     eval {
         @wrong = _wrong_refusal($answer, $e, _head(%o));
@@ -297,7 +297,7 @@ sub refused ($s, $path, $outcome, $name, %o) {
     };
     push @wrong, $@ if $@;
 
-    return _verdict("$name: $outcome", @wrong);
+    return _verdict("$name: refused with $e->{code}", @wrong);
 }
 
 # A request that nginx itself refuses, with its own page.
@@ -316,7 +316,7 @@ sub refused_by_nginx ($s, $path, $status, $name, %o) {
     };
     push @wrong, $@ if $@;
 
-    return _verdict("$name: $status by nginx", @wrong);
+    return _verdict("$name: refused by nginx with $status", @wrong);
 }
 
 # an API token that is sent must not appear in a log
@@ -326,13 +326,14 @@ sub _head (%o) { (head => ($o{method} // '') eq 'HEAD') }
 
 # For a response that the test already has; options as in expect, and head.
 sub is_granted ($answer, $name, %o) {
-    return _verdict("$name: OK", $answer ? _wrong_grant($answer, %o) : 'no response');
+    return _verdict("$name: granted", $answer ? _wrong_grant($answer, %o) : 'no response');
 }
 
 sub is_refused ($answer, $outcome, $name, %o) {
-    return _verdict("$name: $outcome", $answer
-        ? _wrong_refusal($answer, expectation($outcome, %o), %o)
-        : 'no response');
+    my $e = expectation($outcome, %o);
+
+    return _verdict("$name: refused with $e->{code}",
+                    $answer ? _wrong_refusal($answer, $e, %o) : 'no response');
 }
 
 # Sends exact bytes on a new connection, and returns the connection and as many
@@ -445,7 +446,7 @@ sub conf_fails ($text, $pattern, $name, %o) {
             if $emerg !~ /in $file:$line$/;
     }
 
-    return _verdict("$name: CFG", @wrong);
+    return _verdict("$name: rejected by nginx -t", @wrong);
 }
 
 sub _check ($text, %o) {
