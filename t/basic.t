@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Basic in the access phase: hashed once, remembered for a while, forgotten with
-# any change of the store.
+# Basic authentication in the access phase: a password is hashed once, and the result
+# is cached until it expires or the store changes.
 #
 # Requirements: no-credential, basic-syntax, login-failure, login-timing,
 #   login-flood, cache-expiry, cache-invalidation, bearer-scheme,
@@ -57,28 +57,28 @@ CONF
     ]),
     good => ['/good', auth => basic('jane')]);
 
-# --- who it is --------------------------------------------------------------
+# --- granted ----------------------------------------------------------------
 
-granted $s, '/read', 'by name and password', auth => basic('jane'),
+granted $s, '/read', 'name and password', auth => basic('jane'),
         decision => { status => 'OK', method => 'basic', user => 'jane', issuer => '', scope => 'read', fingerprint => '' };
-granted $s, '/read', 'remembered', auth => basic('jane'), decision => { method => 'basic', user => 'jane' };
+granted $s, '/read', 'a cached password', auth => basic('jane'), decision => { method => 'basic', user => 'jane' };
 granted $s, '/write', 'an administrator', auth => basic('root');
-refused $s, '/write', SCOPE => 'the scopes of the record', auth => basic('jane');
-granted $s, '/read', 'Basic dTpw', auth => 'Basic dTpw', decision => { user => 'u' };
+refused $s, '/write', SCOPE => 'a scope that the user does not have', auth => basic('jane');
+granted $s, '/read', 'name and password of one character', auth => 'Basic dTpw', decision => { user => 'u' };
 granted $s, '/read', 'the scheme in any case', auth => 'bAsIc dTpw';
-granted $s, '/read', 'two spaces', auth => 'Basic  dTpw';
+granted $s, '/read', 'two spaces after the scheme', auth => 'Basic  dTpw';
 granted $s, '/read', 'colons in the password', auth => basic('colon', 'canary:with:colons');
-granted $s, '/read', 'UTF-8', auth => basic("gr\xc3\xbc\xc3\x9fe", "canary-\xc3\xa4"),
+granted $s, '/read', 'name and password in UTF-8', auth => basic("gr\xc3\xbc\xc3\x9fe", "canary-\xc3\xa4"),
         decision => { user => "gr\xc3\xbc\xc3\x9fe" };
-granted $s, '/near', 'an address of the location', auth => basic('jane');
+granted $s, '/near', 'an address that the location allows', auth => basic('jane');
 refused $s, '/near', ADDR => 'another address', auth => basic('jane'), from => '127.0.0.9';
 granted $s, '/early', 'with limit_req by $auth_token_user', auth => basic('jane');
 granted $s, '/any', 'satisfy any, by the address', from => '127.0.0.9';
 granted $s, '/any', 'satisfy any, by the password', auth => basic('slow');
-granted $s, '/body', 'a body while it is hashed', method => 'POST', body => 'x' x 100_000, auth => basic('slow30'),
+granted $s, '/body', 'a body during hashing', method => 'POST', body => 'x' x 100_000, auth => basic('slow30'),
         headers => ['Content-Type: text/plain'];
 
-# --- who it is not ----------------------------------------------------------
+# --- refused ----------------------------------------------------------------
 
 my %long = (name => 'a' x 300, password => 'b' x 600);
 
@@ -89,59 +89,59 @@ for (['no colon' => encode_base64('jane', '')], ['colon only' => encode_base64('
      ['too much padding' => 'dTpw===='], ['spare bits' => 'dTp='], ['base64url' => encode_base64("j:\xff\xfe\xff", '') =~ tr{+/}{-_}r],
      ['empty' => ''], ['a space inside' => 'dT pw'], ['2 KiB and more' => encode_base64("jane:" . 'x' x 2100, '')]) {
     my ($name, $value) = @$_;
-    refused $s, '/read', CRED => "$name", auth => "Basic $value", reason => 'bad_basic', expect => { also => \@also };
+    refused $s, '/read', CRED => $name, auth => "Basic $value", reason => 'bad_basic', expect => { also => \@also };
 }
 
-for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['unknown' => 'unknown_user', 'nobody'],
-     ['disabled' => 'locked_user', 'gone'], ['no password' => 'wrong_password', 'jane', ''],
+for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unknown user' => 'unknown_user', 'unknown'],
+     ['a disabled user' => 'locked_user', 'gone'], ['an empty password' => 'wrong_password', 'jane', ''],
      ['a password in another case' => 'wrong_password', 'jane', uc $AuthToken::Local::PASSWORD],
      ['a name in another case' => 'unknown_user', 'Jane'],
-     ['300 bytes of a name' => 'unknown_user', 'a' x 300],
-     ['600 bytes of a password' => 'wrong_password', 'jane', 'b' x 600]) {
+     ['a name of 300 bytes' => 'unknown_user', 'a' x 300],
+     ['a password of 600 bytes' => 'wrong_password', 'jane', 'b' x 600]) {
     my ($name, $reason, $user, $password) = @$_;
-    refused $s, '/read', CRED => "$name", auth => basic($user, $password // $AuthToken::Local::PASSWORD),
+    refused $s, '/read', CRED => $name, auth => basic($user, $password // $AuthToken::Local::PASSWORD),
             reason => $reason, expect => { also => \@also };
 }
 
 refused $s, '/read', SCOPE => 'a user without scopes', auth => basic('idle'), reason => 'no_scopes';
-refused $s, '/off', CRED => 'where local authentication is off', auth => basic('jane'), reason => 'local_off',
+refused $s, '/off', CRED => 'auth_token_local off', auth => basic('jane'), reason => 'local_off',
         expect => { also => \@also };
-refused $s, '/read', NONE => 'nothing', expect => { also => \@also };
-is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'the one challenge where there is nothing else';
-refused $s, '/bearer', NONE => 'where it is not accepted', auth => basic('jane');
-refused $s, '/read', INV => 'beside an API token', auth => basic('jane'), api_token => 'x' x 32,
+refused $s, '/read', NONE => 'no credential', expect => { also => \@also };
+is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'only a Basic challenge where only Basic is accepted';
+refused $s, '/bearer', NONE => 'Basic where it is not accepted', auth => basic('jane');
+refused $s, '/read', INV => 'Basic beside an API token', auth => basic('jane'), api_token => 'x' x 32,
         reason => 'several_credentials', expect => { also => \@also };
-granted $s, '/read', 'a cookie beside it is ignored', auth => basic('jane'), cookie => 'accessToken=x';
-refused $s, '/read', INV => 'Basic + JWT', auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
+granted $s, '/read', 'Basic beside a cookie', auth => basic('jane'), cookie => 'accessToken=x';
+refused $s, '/read', INV => 'the credential of Basic as a bearer token', auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
 
-# --- how long it is remembered ----------------------------------------------
+# --- cached results ---------------------------------------------------------
 
 my $store = $s->{store};
-granted $s, '/read', 'slow', auth => basic('slow1');
+granted $s, '/read', 'the first request', auth => basic('slow1');
 $store->import_records(users => [user_record('slow1', enabled => $false)]);
-refused $s, '/read', CRED => 'disabled: at once', auth => basic('slow1'), reason => 'locked_user',
+refused $s, '/read', CRED => 'a user after being disabled', auth => basic('slow1'), reason => 'locked_user',
         expect => { also => \@also };
 $store->import_records(users => [user_record('slow1', password_hash => hash_of('canary-other'))]);
-refused $s, '/read', CRED => 'another password: at once', auth => basic('slow1'), expect => { also => \@also };
-granted $s, '/read', 'the new one', auth => basic('slow1', 'canary-other');
+refused $s, '/read', CRED => 'the old password after a change', auth => basic('slow1'), expect => { also => \@also };
+granted $s, '/read', 'the new password after a change', auth => basic('slow1', 'canary-other');
 
 $store->import_records(users => [user_record('jane', scope => ['write'])]);
-granted $s, '/write', 'other scopes: at once', auth => basic('jane');
+granted $s, '/write', 'a scope that has been added', auth => basic('jane');
 $store->import_records(users => [user_record('jane')]);
 
-# --- many at once -----------------------------------------------------------
+# --- concurrent requests ----------------------------------------------------
 
-# other requests do not wait for hashes
+# requests with tokens do not wait for hashes
 my @busy = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic("slow$_"))); $c } 2 .. 29;
 my $token = good_token();
-granted $s, '/read', "a token while passwords are hashed, $_", token => $token for 1 .. 3;
+granted $s, '/read', "a token while passwords are hashed, request $_", token => $token for 1 .. 3;
 my @answers = map { $_->response } @busy;
-is scalar(grep { $_->{status} == 200 } @answers), 28, 'all of them are answered';
+is scalar(grep { $_->{status} == 200 } @answers), 28, 'all passwords are checked';
 $s->{untagged} += 28;
 
 my @gone = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic('slow', "canary-$_"))); $c } 1 .. 40;
 $_->close for @gone;
-granted $s, '/read', 'clients that are gone hold up nothing', auth => basic('slow');
+granted $s, '/read', 'passwords of closed connections cause no delay', auth => basic('slow');
 
 my @flood = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic('slow', "canary-flood-$_"))); $c }
             1 .. 120;
@@ -156,7 +156,7 @@ is scalar(grep { $_->{status} == 401 } @answers), 120 - @many, 'the others are j
 my @last = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => basic('slow', "canary-last-$_"))); $c } 1 .. 20;
 $s->reload(wait => 0);
 is scalar(grep { $_ && $_->{status} == 401 } map { scalar eval { $_->response } } @last), 20,
-   'a worker that is to end answers what waits';
+   'an exiting worker answers waiting requests';
 
 conf_fails <<'CONF', qr/takes passwords, but there is no "auth_token_store"/, 'without a store';
     server { listen %%LISTEN%%; location / {

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Cookies, and whom a browser sends them for: the origin of an unsafe request must
-# be this one or a listed one (; section 7 of the specification).  Plain
-# cases are in http.t; here are TLS, ports, spellings of the host, HTTP/2, options.
+# Cookies and cross-site requests: the origin of an unsafe request with a cookie
+# must be this one or a listed one, over HTTP/1.1, TLS and HTTP/2.  The syntax of
+# cookies is tested in http.t.
 #
 # Requirements: cookie-syntax.
 
@@ -107,20 +107,22 @@ refused $s, '/x', ORIGIN => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin:
     my @post = post('Origin: http://localhost');
     granted $s, '/x', 'HTTP/1.0 with a Host', @post, http => '1.0';
     refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host', @post, http => '1.0', host => undef;
-    refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host, an empty one',
+    refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host, an empty Origin',
             post('Origin: http://'), http => '1.0', host => undef;
-    granted $s, '/x', 'HTTP/1.0 without a Host, nor an Origin', post(), http => '1.0', host => undef;
-    refused $s, 'http://b.example/x', ORIGIN => 'absolute form: the Host is not asked',
+    granted $s, '/x', 'HTTP/1.0 without Host and Origin', post(), http => '1.0', host => undef;
+    refused $s, 'http://b.example/x', ORIGIN => 'absolute form: Host is ignored',
             to('a.example', 'Origin: http://a.example');
-    refused $s, '/x', ORIGIN => "$_ says nothing", to('a.example', 'Origin: http://b.example',
+    refused $s, '/x', ORIGIN => "$_ is ignored", to('a.example', 'Origin: http://b.example',
             "$_: b.example") for 'X-Forwarded-Host', 'X-Forwarded-Server', 'X-Host', 'X_Host';
-    refused $s, '/x', ORIGIN => "$_ says nothing", to('a.example', 'Origin: https://a.example',
+    refused $s, '/x', ORIGIN => "$_ is ignored", to('a.example', 'Origin: https://a.example',
             $_) for 'X-Forwarded-Proto: https', 'X-Forwarded-Scheme: https', 'X-Forwarded-Ssl: on';
-    granted $s, '/x', 'a Referer is not asked', post('Referer: http://evil.example/');
+    granted $s, '/x', 'Referer is ignored', post('Referer: http://evil.example/');
 }
 
 # --- Sec-Fetch-Site ---------------------------------------------------------
 
+granted $s, '/x', 'the same Origin and Sec-Fetch-Site: same-origin',
+        post('Origin: http://localhost', 'Sec-Fetch-Site: same-origin');
 granted $s, '/x', "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for 'same-origin', ' same-origin ';
 refused $s, '/x', ORIGIN => "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for
     'cross-site', 'same-site', 'none', 'Same-Origin', 'same-origin, cross-site', '', 'x',
@@ -128,70 +130,70 @@ refused $s, '/x', ORIGIN => "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for
 refused $s, '/x', ORIGIN => 'Sec-Fetch-Site twice, one cross-site',
         post(map { "Sec-Fetch-Site: $_" } @$_) for
     ['same-origin', 'cross-site'], ['cross-site', 'same-origin'];
-refused $s, '/x', ORIGIN => 'Origin of its own, Sec-Fetch-Site is not',
+refused $s, '/x', ORIGIN => 'the same Origin, but Sec-Fetch-Site: cross-site',
         post('Origin: http://localhost', 'Sec-Fetch-Site: cross-site');
-refused $s, '/x', ORIGIN => 'Sec-Fetch-Site of its own, Origin is not',
+refused $s, '/x', ORIGIN => 'Sec-Fetch-Site: same-origin, but another Origin',
         post('Origin: http://evil.example', 'Sec-Fetch-Site: same-origin');
 refused $s, '/x', ORIGIN => "two Origins, $_->[0]", post(map { "Origin: $_" } $_->[1]->@*) for
-    ['the first is not', ['http://evil.example', 'http://localhost']],
-    ['the second is not', ['http://localhost', 'http://evil.example']];
+    ['the first is another', ['http://evil.example', 'http://localhost']],
+    ['the second is another', ['http://localhost', 'http://evil.example']];
 
-# --- which requests ---------------------------------------------------------
+# --- requests that are checked ----------------------------------------------
 
 my @evil = ('Origin: http://evil.example', 'Sec-Fetch-Site: cross-site');
 
-refused $s, '/x', ORIGIN => $_, post(@evil), method => $_
+refused $s, '/x', ORIGIN => "$_ from another site", post(@evil), method => $_
     for qw(POST PUT PATCH DELETE PROPFIND MKCOL COPY MOVE LOCK FOO);
-granted $s, '/x', $_, post(@evil), method => $_ for qw(GET HEAD OPTIONS);
+granted $s, '/x', "$_ from another site", post(@evil), method => $_ for qw(GET HEAD OPTIONS);
 granted $s, '/x', 'a bearer token', post(@evil), cookie => undef, token => $good;
 granted $s, '/x', 'a bearer token beside a cookie', post(@evil), token => $good;
-granted $s, '/bearer/', 'a bearer token where no cookie counts', post(@evil), token => $good;
-refused $s, '/bearer/', NONE => 'a cookie where none counts', post(@evil);
-refused $s, '/x', INV => 'a bad cookie is INV, not ORIGIN', post(@evil),
+granted $s, '/bearer/', 'a bearer token where cookies are not accepted', post(@evil), token => $good;
+refused $s, '/bearer/', NONE => 'a cookie where cookies are not accepted', post(@evil);
+refused $s, '/x', INV => 'a bad cookie from another site', post(@evil),
         cookie => "accessToken=$bad", reason => 'bad_signature';
 refused $s, '/x', NONE => 'no cookie', post(@evil), cookie => 'a=b';
 refused $s, '/x', ORIGIN => "X-HTTP-Method-Override: $_", post(@evil, "X-HTTP-Method-Override: $_")
     for 'GET', 'HEAD';
-refused $s, '/far/', ORIGIN => 'the origin comes before the address', post(@evil);
-refused $s, '/scope/', ORIGIN => 'and before the scope', post(@evil);
-refused $s, '/x', ORIGIN => 'an admin is no exception', post(@evil),
+refused $s, '/far/', ORIGIN => 'another origin and another address', post(@evil);
+refused $s, '/scope/', ORIGIN => 'another origin and an insufficient scope', post(@evil);
+refused $s, '/x', ORIGIN => 'an administrator from another site', post(@evil),
         cookie => 'accessToken=' . good_token(isAdmin => \'true');
 
 # --- auth_token_cookie_origin -----------------------------------------------
 
-granted $s, "/listed/$_", "$_ a listed origin", post('Origin: https://ui.example', 'Sec-Fetch-Site: cross-site')
+granted $s, "/listed/$_", "a listed origin at /listed/$_", post('Origin: https://ui.example', 'Sec-Fetch-Site: cross-site')
     for '', 'in/';
-granted $s, '/listed/', "listed: $_", post("Origin: $_") for
+granted $s, '/listed/', "the listed origin $_", post("Origin: $_") for
     'http://[2001:db8::1]:8080', 'https://ui-2.example:8443', 'HTTPS://UI.EXAMPLE', 'http://localhost';
-refused $s, '/listed/', ORIGIN => "not listed: $_", post("Origin: $_") for
+refused $s, '/listed/', ORIGIN => "the unlisted origin $_", post("Origin: $_") for
     'http://ui.example', 'https://ui.example:443', 'https://ui.example:8443', 'https://ui-2.example',
     'https://ui.example.evil', 'https://xui.example', 'https://ui.example/', 'https://ui.exampl',
     'https://ui.example https://ui-2.example:8443', 'http://[2001:db8::1]', 'null';
-refused $s, '/listed/', ORIGIN => 'a listed one and another', post('Origin: https://ui.example',
+refused $s, '/listed/', ORIGIN => 'a listed origin and another one', post('Origin: https://ui.example',
         'Origin: https://evil.example');
-refused $s, '/listed/', ORIGIN => 'no Origin, cross-site', post('Sec-Fetch-Site: cross-site');
-granted $s, '/listed/other/', 'another list', post('Origin: https://other.example');
-refused $s, '/listed/other/', ORIGIN => 'takes the place of the inherited one',
+refused $s, '/listed/', ORIGIN => 'Sec-Fetch-Site: cross-site without an Origin', post('Sec-Fetch-Site: cross-site');
+granted $s, '/listed/other/', 'an origin of a nested list', post('Origin: https://other.example');
+refused $s, '/listed/other/', ORIGIN => 'an origin of the outer list only',
         post('Origin: https://ui.example');
-refused $s, '/x', ORIGIN => 'and elsewhere there is none', post('Origin: https://ui.example');
+refused $s, '/x', ORIGIN => 'a listed origin in a location without a list', post('Origin: https://ui.example');
 
-# --- the name of the cookie -------------------------------------------------
+# --- names of cookies -------------------------------------------------------
 
 for my $row (['/named/', '__Host-t'], ['/strange/', 'a.b|c']) {
     my ($path, $name) = @$row;
     granted $s, $path, "cookie=$name", cookie => "accessToken=$bad; $name=$good; x=y";
-    refused $s, $path, INV => "cookie=$name, bad", cookie => "accessToken=$good; $name=$bad";
-    refused $s, $path, INV => "cookie=$name, twice", cookie => "$name=$good; $name=$good",
+    refused $s, $path, INV => "cookie=$name, a bad token", cookie => "accessToken=$good; $name=$bad";
+    refused $s, $path, INV => "cookie=$name, two cookies", cookie => "$name=$good; $name=$good",
             reason => 'several_credentials';
-    refused $s, $path, NONE => "cookie=$name: $_", cookie => "$_=$good"
+    refused $s, $path, NONE => "cookie=$name, a cookie named '$_'", cookie => "$_=$good"
         for 'accessToken', lc "x$name", uc $name, "x$name", "${name}x", substr($name, 0, -1), '';
-    refused $s, $path, NONE => "cookie=$name: no bearer token", token => $good;
+    refused $s, $path, NONE => "cookie=$name, a bearer token", token => $good;
 }
-refused $s, '/strange/', NONE => 'no pattern', cookie => "aXb|c=$good; a.b=$good; c=$good";
+refused $s, '/strange/', NONE => 'a name is not a regular expression', cookie => "aXb|c=$good; a.b=$good; c=$good";
 
 # --- TLS and HTTP/2 ---------------------------------------------------------
 
-# the answer to a POST over TLS by HTTP/1.1
+# status and body of a POST with HTTP/1.1 over TLS
 sub tls_post ($tag, $host, @headers) {
     my $dir = $s->dir;
     my $conf = $s->write('tls.conf', join "\n",
@@ -205,7 +207,7 @@ sub tls_post ($tag, $host, @headers) {
     return ($status, AuthToken::Log->new("$dir/tls.body")->content);
 }
 
-# Host (:authority), Origin, whether it is granted over TLS
+# Host (:authority), Origin, 1 if granted over TLS
 my @secure = (
     ["localhost:$tls", "https://localhost:$tls", 1], ['a.example', 'https://a.example', 1],
     ['a.example', 'https://a.example:443', 1],       ['a.example:443', 'https://a.example', 1],
@@ -256,7 +258,7 @@ for (@secure) {
     }
 }
 
-# --- other people's cookies -------------------------------------------------
+# --- unusual cookies --------------------------------------------------------
 
 {
     my $dir = "$AuthToken::Server::ROOT/t/data/http-state";
@@ -271,12 +273,11 @@ for (@secure) {
     my @values = sort keys %values;
     cmp_ok scalar @values, '>', 200, 'cookies of http-state: ' . @values;
 
-    # as they are, as values of ours, and as names of a good token
-    for my $row (['as they are', map { $_ } @values],
-                 ['as the value', map { "accessToken=$_" } @values],
-                 ['with its name in front', map { "accessToken$_" } @values],
-                 ['as the name', map { s/=.*//sr . "=$good" } grep { !/\A\s*accessToken\s*=/ } @values],
-                 ['around a bad one', map { "$_; accessToken=$bad; $_" } @values])
+    for my $row (['alone', map { $_ } @values],
+                 ['as the value of the cookie', map { "accessToken=$_" } @values],
+                 ['with the name of the cookie in front', map { "accessToken$_" } @values],
+                 ['as the name of a good token', map { s/=.*//sr . "=$good" } grep { !/\A\s*accessToken\s*=/ } @values],
+                 ['around a bad token', map { "$_; accessToken=$bad; $_" } @values])
     {
         my ($name, @cookies) = @$row;
         my (undef, @answers) = exchange($s,
@@ -285,7 +286,7 @@ for (@secure) {
 
         my @wrong = grep { !$answers[$_] || $answers[$_]{status} != 401 } 0 .. $#cookies;
         is_deeply [map { "$cookies[$_] " . ($answers[$_] ? $answers[$_]{status} : 'closed') } @wrong], [],
-            "$name: none is granted";
+            "cookies of http-state $name are refused";
     }
 }
 
@@ -296,7 +297,7 @@ my $conf = <<'CONF';
 CONF
 my %files = ('rsa.pem' => key('rsa')->pem);
 
-conf_fails "$conf server { $_->[0]; # here\n }", $_->[1], "CFG $_->[0]", files => \%files for
+conf_fails "$conf server { $_->[0]; # here\n }", $_->[1], $_->[0], files => \%files for
     (map { ["auth_token_cookie_origin '$_'", 'auth_token_cookie_origin'] } '', '*', 'null', 'ui.example',
         'https://', 'https://ui.example/', 'https://ui.example/x', 'ftp://ui.example', 'https://*.example',
         'https://a@b', 'https://a b', 'https://a?x', 'https://a#x', 'https://a,https://b', 'http:/a'),

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# "error_page" in front of our refusals: the operator's page wins.
+# "error_page" replaces the response to a refused request.
 #
 # Requirements: error-page.
 
@@ -17,7 +17,7 @@ my $narrow = good_token(scope => ['other']);
 my $s = start(<<'CONF');
     %%ISSUER%%
 
-    # an application that answers refused requests by itself
+    # an application that responds to refused requests
     server {
         listen unix:%%DIR%%/app.sock;
         access_log off;
@@ -131,7 +131,7 @@ my $s = start(<<'CONF');
         }
     }
 
-    # the same, said by the server for all
+    # error_page at the level of the server
     server {
         listen %%LISTEN2%%;
         auth_token on;
@@ -142,9 +142,9 @@ my $s = start(<<'CONF');
         location = /401     { internal; auth_token off; return 200 "page 401\n"; }
         location = /403     { internal; auth_token off; return 200 "page 403\n"; }
         location /scope     { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
-        location /own       { error_page 401 =200 @own; proxy_pass %%UPSTREAM%%; }
+        location /replaced  { error_page 401 =200 @replaced; proxy_pass %%UPSTREAM%%; }
         location /open      { auth_token off; proxy_pass %%UPSTREAM%%; }
-        location @own       { auth_token off; return 200 "own\n"; }
+        location @replaced  { auth_token off; return 200 "replaced\n"; }
     }
 CONF
 
@@ -153,9 +153,9 @@ $s->write('html/pages/401.html', "<p>please log in</p>\n");
 
 my $challenge = 'Bearer realm="api", error="invalid_token"';
 
-# What a refused request is answered with, if that is the operator's: the status,
-# the body, and our challenge, once, where the status is that of the refusal.
-# Nothing reaches the upstream, and the connection goes on.
+# The request is refused with a page of "error_page", whose status and body are
+# sent.  The challenge is added if the page keeps the status of the refusal.
+# Nothing reaches the upstream, and the connection stays usable.
 sub page ($path, $status, $body, $challenge, $name, %o) {
     my $head   = ($o{method} // '') eq 'HEAD';
     my $tag    = next_tag;
@@ -179,48 +179,48 @@ sub page ($path, $status, $body, $challenge, $name, %o) {
 for my $method (qw(GET HEAD POST)) {
     my @o = (method => $method, $method eq 'POST' ? (body => 'x' x 5000) : ());
 
-    page('/in/uri',      401, "page\n", $challenge, "401 page, $method", @o);
-    page('/in/200',      200, "page\n", undef, "401 =200, $method", @o);
-    page('/in/403',      403, "page\n", undef, "401 =403, $method", @o);
-    page('/in/as-is',    418, "teapot\n", undef, "401 = teapot, $method", @o);
-    page('/in/named',    401, "named\n", $challenge, "401 \@named, $method", @o);
-    page('/in/named200', 200, "named\n", undef, "401 =200 \@named, $method", @o);
-    page('/in/any',      401, "page\n", $challenge, "satisfy any, $method", @o);
+    page('/in/uri',      401, "page\n", $challenge, "error_page 401 /page, $method", @o);
+    page('/in/200',      200, "page\n", undef, "error_page 401 =200, $method", @o);
+    page('/in/403',      403, "page\n", undef, "error_page 401 =403, $method", @o);
+    page('/in/as-is',    418, "teapot\n", undef, "error_page 401 = /teapot, $method", @o);
+    page('/in/named',    401, "named\n", $challenge, "error_page 401 \@page, $method", @o);
+    page('/in/named200', 200, "named\n", undef, "error_page 401 =200 \@page, $method", @o);
+    page('/in/any',      401, "page\n", $challenge, "error_page 401, satisfy any, $method", @o);
 }
 
-page('/in/uri', 401, "page\n", $challenge, "HTTP/1.0", http => '1.0');
-page('/in/uri', 401, "page\n", $challenge, "closed", close => 1);
+page('/in/uri', 401, "page\n", $challenge, "error_page, HTTP/1.0", http => '1.0');
+page('/in/uri', 401, "page\n", $challenge, "error_page, Connection: close", close => 1);
 
-my $answer = page('/in/uri', 401, "page\n", $challenge, 'what the page may know');
+my $answer = page('/in/uri', 401, "page\n", $challenge, 'variables of the page');
 is $answer->header('X-Reason'), '[bad_signature] []',
-   'the page knows the reason, and nobody';
-is $answer->header('Content-Type'), 'text/plain', "the page's own type";
+   'the page sees the reason and no identity';
+is $answer->header('Content-Type'), 'text/plain', 'the Content-Type of the page';
 
-$answer = page('/in/file', 401, "<p>please log in</p>\n", $challenge, 'a file');
-is $answer->header('Content-Type'), 'text/html', "the file's own type";
-is $answer->header('Content-Length'), 21, "the file's own length";
+$answer = page('/in/file', 401, "<p>please log in</p>\n", $challenge, 'a static file');
+is $answer->header('Content-Type'), 'text/html', 'the Content-Type of the file';
+is $answer->header('Content-Length'), 21, 'the Content-Length of the file';
 
-page('/in/uri', 401, "page\n", 'Bearer realm="api"', 'no credential', token => undef);
-page('/in/uri', 401, "page\n", $challenge, 'expired', token => good_token(exp => 1));
-page('/in/text', 200, "named\n", undef, 'another format, = @named');
+page('/in/uri', 401, "page\n", 'Bearer realm="api"', 'error_page, no credential', token => undef);
+page('/in/uri', 401, "page\n", $challenge, 'error_page, an expired token', token => good_token(exp => 1));
+page('/in/text', 200, "named\n", undef, 'error_page = @page with another error format');
 
 {
     my $answer = page('/in/url', 302, undef, undef, 'a URL', method => 'HEAD');
     is $answer->header('Location'), 'https://login.example/?from=/in/url', 'a URL: Location';
 
     $answer = $s->request('/in/url', token => $bad);
-    like $answer->{body}, qr/302 Found/, 'a URL: no body of ours';
+    like $answer->{body}, qr/302 Found/, 'a URL: the body of nginx';
 
     $answer = page('/in/url301', 301, undef, undef, 'a URL =301', method => 'HEAD');
     is $answer->header('Location'), 'https://login.example/', 'a URL =301: Location';
 }
 
-# a page of nginx's for a page that is not there, or refuses by itself
+# a missing page, and a page that returns 401
 for my $row (['/in/missing', 404], ['/in/again', 401]) {
     my ($path, $status) = @$row;
     my $answer = $s->request($path, token => $bad);
     is $answer->{status}, $status, "$path: status";
-    like $answer->{body}, qr/nginx/, "$path: a page of nginx";
+    like $answer->{body}, qr/nginx/, "$path: the page of nginx";
     is_deeply [$answer->all('WWW-Authenticate')], [$status == 401 ? $challenge : ()],
               "$path: challenge";
 }
@@ -228,62 +228,61 @@ for my $row (['/in/missing', 404], ['/in/again', 401]) {
 # --- pages for 403 and 503 --------------------------------------------------
 
 page('/in/scope', 403, "page\n", 'Bearer realm="api", error="insufficient_scope"',
-     'a page for 403', token => $narrow);
-refused $s, '/in/scope', INV => 'a page for 403 is none for 401', token => $bad;
-refused $s, '/in/other', INV => 'a page for others is none for 401', token => $bad;
+     'error_page 403', token => $narrow);
+refused $s, '/in/scope', INV => 'a bad token where error_page is for 403', token => $bad;
+refused $s, '/in/other', INV => 'a bad token where error_page is for 403 and 503', token => $bad;
 
-page('/in/401to503', 503, "page\n", undef, 'a page for 503');
+page('/in/401to503', 503, "page\n", undef, 'error_page 503');
 
-# under "satisfy any" nginx is told 403 of any other status than 401
-page('/in/any403', 403, "page\n", undef, 'satisfy any, a page for 403, a 503 of ours');
-refused $s, '/in/any503', FAIL => 'satisfy any, a page for 503, a 503 of ours',
+# under "satisfy any" the module returns 403 to nginx in place of 503
+page('/in/any403', 403, "page\n", undef, 'satisfy any, error_page 403, status=503');
+refused $s, '/in/any503', FAIL => 'satisfy any, error_page 503, status=503',
         token => $bad, expect => { code => 'API_INVALID_ACCESS_TOKEN',
                                    message => 'Invalid JWT Access Token' };
 
-# --- pages that are protected themselves ------------------------------------
+# --- protected pages --------------------------------------------------------
 
-# one more evaluation, refused as well; no loop; the first log line is the only one
+# the page is refused, too, without a loop or a second log line
 refused $s, "/in/$_", INV => "a protected page, $_", token => $bad
     for qw(guarded guarded200 at-guarded self);
 
-page('/in/closed', 200, "rewrite comes first\n", undef, 'a return in a protected page');
+page('/in/closed', 200, "rewrite comes first\n", undef, '"return" in a protected page');
 
 page('/in/recursive/', 200, "page\n", undef, 'recursive_error_pages');
-page('/in/recursive/guarded', 200, "page\n", undef, 'recursive, a protected page between');
+page('/in/recursive/guarded', 200, "page\n", undef, 'recursive_error_pages with a protected page');
 
 {
     my $tag    = next_tag;
     my $answer = $s->request('/in/loop/', token => $bad, tag => $tag);
-    is $answer->{status}, 500, 'a loop is ended by nginx';
+    is $answer->{status}, 500, 'a loop: nginx returns 500';
     is_deeply [$answer->all('WWW-Authenticate')], [], 'a loop: no challenge';
     is $s->upstream->hits->count($tag), 0, 'a loop: the upstream is not hit';
-    granted $s, '/good', 'after a loop', token => good_token();
+    granted $s, '/good', 'the next request after a loop', token => good_token();
 }
 
-# a good request sees none of these pages
 granted $s, "/in/$_", "a good token at /in/$_", token => good_token()
     for qw(uri 200 403 named url guarded self any any503 scope recursive/ loop/);
 
 # --- an application behind a named location ---------------------------------
 
-page('/app/200', 200, "app []\n", undef, 'an application, 200');
-page('/app/404', 404, "app 404\n", undef, 'an application, 404');
+page('/app/200', 200, "app []\n", undef, 'an application, status 200');
+page('/app/404', 404, "app 404\n", undef, 'an application, status 404');
 
 {
     my $answer = $s->request('/app/401', token => $bad);
     is_deeply [$answer->{status}, $answer->{body}], [401, "app 401\n"],
-              "an application, 401: its own body";
+              'an application, status 401: its body';
     is_deeply [grep { /App/ } $answer->all('WWW-Authenticate')], ['App'],
-              'an application, 401: its own challenge';
+              'an application, status 401: its challenge';
 }
 
-# --- at the level of the server ---------------------------------------------
+# --- error_page of the server -----------------------------------------------
 
-page('/x', 401, "page 401\n", $challenge, 'the server, 401', port => 2);
-page('/scope', 200, "page 403\n", undef, 'the server, 403 =200', port => 2, token => $narrow);
-page('/own', 200, "own\n", undef, "the server's, replaced in a location", port => 2);
-page('/scope', 401, "page 401\n", $challenge, 'the server, 401 of a location', port => 2);
-granted $s, '/open', 'the server, a location that is off', port => 2;
+page('/x', 401, "page 401\n", $challenge, 'error_page 401 of the server', port => 2);
+page('/scope', 200, "page 403\n", undef, 'error_page 403 =200 of the server', port => 2, token => $narrow);
+page('/replaced', 200, "replaced\n", undef, 'error_page of a location', port => 2);
+page('/scope', 401, "page 401\n", $challenge, 'error_page 401 of the server, a location with a scope', port => 2);
+granted $s, '/open', 'auth_token off', port => 2;
 
 # --- HTTP/2 -----------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# What a refused client gets: bytes of the bodies, their formats, the operator's
-# own statuses and messages, and what nginx makes of them on the way (rows E).
+# Responses to refused requests: status, headers and body in each format, with
+# "auth_token_error", and after nginx's filters.
 #
 # Requirements: error-codes, error-challenge, error-escaping, basic-syntax,
 #   error-http, error-keep-alive.
@@ -14,7 +14,7 @@ use lib "$Bin/lib";
 use AuthToken::Test;
 use JSON::PP ();
 
-# code => status, message, sentence of the format text
+# code => status, message, message in the format text
 my $denied = 'Access to this CIPP API endpoint is not allowed, ';
 my $hidden = 'You do not have permission to view this directory or page.';
 
@@ -31,13 +31,13 @@ my %table = (
 );
 my @codes = sort keys %table;
 
-# how to get each refusal: sign, path, options of the request
+# code => a request that gets it: outcome, path, options
 my $bad    = token(key => key('rsa2'));
 my $good   = good_token();
 my $narrow = good_token(scope => []);
 my $old    = good_token(exp => 1);
 
-my %way = (
+my %request = (
     API_EXPIRED_ACCESS_TOKEN => [EXP => '/api', token => $old],
     API_INVALID_ACCESS_TOKEN => [INV => '/api', token => $bad],
     API_INSUFFICIENT_RIGHTS  => [SCOPE => '/scope', token => $narrow],
@@ -49,7 +49,7 @@ my %way = (
 
 # --- the server -------------------------------------------------------------
 
-# A server by its name, in which each code can be had.
+# a server for the requests above
 sub server ($name, $directives = '') {
     return <<"CONF";
     server {
@@ -60,7 +60,7 @@ sub server ($name, $directives = '') {
         auth_token on;
         $directives
 
-        # of two issuers the server names none
+        # the server is incomplete: it does not choose one of two issuers
         location /good { auth_token_trust main; proxy_pass %%UPSTREAM%%; }
         location /api {
             auth_token_trust main;
@@ -81,7 +81,7 @@ sub server ($name, $directives = '') {
 CONF
 }
 
-# a message of everything that JSON and nginx's own syntax treat in a way of their own
+# characters with a meaning in JSON, HTML, printf() or nginx's configuration
 my $message = qq(He said: "no" \\ or /so/, <b>\$uri</b> & %s {} ; # \xc3\xa9\xe2\x82\xac\xf0\x9f\x9a\xab \xe2\x80\xa8);
 my $quoted  = $message =~ s/(["\\])/\\$1/gr;
 
@@ -158,14 +158,14 @@ CONF
 ), files => { 'rsa.pem' => key('rsa')->pem });
 
 sub refused_as ($code, $host, $name, %o) {
-    my ($sign, $path, %request) = $way{$code}->@*;
+    my ($sign, $path, %options) = $request{$code}->@*;
 
-    # at / there is no location for the default server to misconfigure
+    # the default server has a complete location /
     $host = 'json' if $host eq 'localhost' && $sign eq 'FAIL';
-    refused $s, $path, $sign => "$name, $code", host => $host, %request, %o;
+    refused $s, $path, $sign => "$name, $code", host => $host, %options, %o;
 }
 
-# --- bytes ------------------------------------------------------------------
+# --- headers and body -------------------------------------------------------
 
 for my $code (@codes) {
     my ($status, $message) = $table{$code}->@*;
@@ -184,9 +184,9 @@ refused $s, '/api', NONE => 'no credential',
     is $head, join("\r\n", 'HTTP/1.1 401 Unauthorized', 'Content-Type: application/json',
         'Content-Length: 72', 'Connection: keep-alive', 'Cache-Control: no-store',
         'WWW-Authenticate: Bearer realm="api", error="invalid_token"', ''),
-        'the whole header of a 401';
+        'all headers of a 401';
     is $answer->{body}, '{"code":"API_INVALID_ACCESS_TOKEN",'
-                      . '"message":"Invalid JWT Access Token"}', 'and its body';
+                      . '"message":"Invalid JWT Access Token"}', 'the body of a 401';
 
     $answer = $s->request('/', host => 'json', token => $good);
     $head = $answer->{raw_head} =~ s/^(Server|Date): \S.*?\r\n//gmr;
@@ -194,7 +194,7 @@ refused $s, '/api', NONE => 'no credential',
     is $head, join("\r\n", 'HTTP/1.1 503 Service Temporarily Unavailable',
         'Content-Type: application/json', 'Content-Length: 65',
         'Connection: keep-alive', 'Cache-Control: no-store', 'Retry-After: 1', ''),
-        'the whole header of a 503: no detail';
+        'all headers of a 503';
 }
 
 # --- formats ----------------------------------------------------------------
@@ -225,7 +225,7 @@ my $escaped = $message =~ s/(["\\])/\\$1/gr;
 for my $code (@codes) {
     my $body = qq({"code":"$code","message":"$escaped"});
     is_deeply eval { JSON::PP->new->decode($body) }, { code => $code, message => $message },
-              "$code: a message of odd characters is one string of JSON";
+              "$code: the message with special characters is one JSON string";
 
     refused_as $code, 'message', 'message', expect => { body => $body };
     refused_as $code, 'mtext', 'message, text',
@@ -247,18 +247,18 @@ for my $status (@statuses) {
 }
 
 my %narrow = (token => $narrow);
-refused $s, '/masked', SCOPE => 'a 403 made a 401 has a challenge', %narrow,
+refused $s, '/masked', SCOPE => 'a 403 changed to 401 has a challenge', %narrow,
     expect => { status => 401 };
-refused $s, '/masked', INV => 'a 401 made a 403 has none', token => $bad,
+refused $s, '/masked', INV => 'a 401 changed to 403 has no challenge', token => $bad,
     expect => { status => 403, error => undef };
-refused $s, '/masked', NONE => 'a 401 made a 403 has none, no credential',
+refused $s, '/masked', NONE => 'a 401 changed to 403 has no challenge, no credential',
     expect => { status => 403, error => undef };
 refused $s, '/masked/address', ADDR => 'an empty message', token => $good,
     expect => { status => 404, message => '' };
-refused $s, '/masked/address401', ADDR => 'any 401 has a challenge', token => $good,
+refused $s, '/masked/address401', ADDR => 'an address error changed to 401 has a challenge', token => $good,
     expect => { status => 401, error => '' };
 
-# --- what is not accepted is not read, and never a crash --------------------
+# --- Basic where it is not accepted -----------------------------------------
 
 refused $s, '/api', NONE => "Basic $_->[0]", auth => "Basic $_->[1]" for
     ['u:p', 'dTpw'], ['no colon', 'dXA='], ['a colon alone', 'Og=='], ['nothing', ''],
@@ -269,15 +269,15 @@ refused $s, '/api', NONE => "Basic $_->[0]", auth => "Basic $_->[1]" for
 
 refused $s, '/realm1', NONE => 'an empty realm', expect => { realm => '' };
 refused $s, '/realm2', NONE => 'a realm with quotes', expect => { realm => 'a "b" \\c, d="e"' };
-refused $s, '/realm3', INV => 'a realm of UTF-8, and no variable', token => $bad,
+refused $s, '/realm3', INV => 'a realm with UTF-8 and a dollar sign', token => $bad,
     expect => { realm => "\xc3\xa9\$uri" };
 
-# --- nothing is reflected ---------------------------------------------------
+# --- input is not reflected -------------------------------------------------
 
 {
     my $file = "$AuthToken::Server::ROOT/t/data/naughty-strings/blns.json";
     my $strings = JSON::PP->new->utf8->decode(AuthToken::Log->new($file)->content);
-    is scalar @$strings, 515, 'the naughty strings are all there';
+    is scalar @$strings, 515, 'all naughty strings are found';
 
     for my $i (0 .. $#$strings) {
         my $bytes = $strings->[$i];
@@ -302,10 +302,10 @@ refused $s, '/realm3', INV => 'a realm of UTF-8, and no variable', token => $bad
 refused $s, "/api$_", NONE => 'bytes in the URI' for
     '/%ff%fe', '/%22%5c%0d%0aX-Injected:%201', '/</script>', '/"\\';
 
-# --- what else nginx does to answers ----------------------------------------
+# --- versions, conditional requests, filters --------------------------------
 
 for my $code (@codes) {
-    my ($sign, undef, %o) = $way{$code}->@*;
+    my ($sign, undef, %o) = $request{$code}->@*;
 
     refused_as $code, 'localhost', 'HTTP/1.0', http => '1.0';
     refused_as $code, 'localhost', 'HEAD', method => 'HEAD' if $sign ne 'ORIGIN';
@@ -324,25 +324,25 @@ for my $code (@codes) {
 
 {
     my $answer = $s->request('/scope', host => 'filters', token => $narrow);
-    is $answer->header('X-Who'), '[]', 'add_header: nobody';
-    is $answer->header('X-Why'), 'API_INSUFFICIENT_RIGHTS scope jane', 'add_header: why';
+    is $answer->header('X-Who'), '[]', 'add_header: no identity';
+    is $answer->header('X-Why'), 'API_INSUFFICIENT_RIGHTS scope jane', 'add_header: the reason';
 
     $answer = $s->request('/api', host => 'filters', token => $bad);
-    is $answer->header('X-Who'), '[]', 'add_header: nobody, a bad token';
+    is $answer->header('X-Who'), '[]', 'add_header: no identity of a bad token';
     is $answer->header('X-Why'), 'API_INVALID_ACCESS_TOKEN bad_signature',
-       'add_header: why, a bad token';
+       'add_header: the reason for a bad token';
 }
 
 {
     my ($connection) = exchange($s, "GET /api\r\n", heads => []);
     is $connection->rest,
        '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}',
-       'HTTP/0.9: the body alone';
+       'HTTP/0.9: the body without headers';
 }
 
 {
     my @answers = http2($s, map {
-        my (undef, $path, %o) = $way{$_}->@*;
+        my (undef, $path, %o) = $request{$_}->@*;
         my $host = $path eq '/' ? 'json' : 'localhost';
         my @o = (port => 2, %o, tag => next_tag);
         delete local $o{body};
@@ -351,17 +351,17 @@ for my $code (@codes) {
     } grep { !/ORIGIN/ } @codes);
 
     for my $code (grep { !/ORIGIN/ } @codes) {
-        my $sign = $way{$code}[0];
+        my $sign = $request{$code}[0];
         is_refused shift @answers, $sign, "HTTP/2, $code";
         is_refused shift @answers, $sign, "HTTP/2, HEAD, $code", head => 1;
     }
 }
 
-# --- connections go on ------------------------------------------------------
+# --- pipelined requests -----------------------------------------------------
 
 {
     my @rows = map {
-        my ($sign, $path, %o) = $way{$_}->@*;
+        my ($sign, $path, %o) = $request{$_}->@*;
         ([$sign, request_bytes($path, host => 'json', %o)],
          [$sign, request_bytes($path, host => 'json', %o, method => 'POST',
                                body => 'GET /api HTTP/1.1' x 400)],

@@ -1,8 +1,7 @@
 #!/usr/bin/perl
 
-# The token API as IP Fabric's own client uses it: over TLS, as the cookies are
-# Secure, with a jar that decides by itself which cookie goes where and until when
-#.  The client is t/httpx/client.py, by Debian's python3-httpx.
+# The token endpoints with a client like that of IP Fabric: t/httpx/client.py uses
+# Debian's python3-httpx, TLS (the cookies are Secure) and a cookie jar.
 #
 # Requirements: login-response, refresh, logout, login-failure,
 #   upstream-headers.
@@ -20,7 +19,7 @@ use JSON::PP ();
 my %tls = AuthToken::Certificate::all();
 
 my $s = start(issuer_conf(main => 'access_token expires=2s cookie_expires=1h;') . <<'CONF',
-    # the API: it knows nothing of users
+    # the API, without user management
     server {
         listen %%LISTEN3%%;
         default_type application/json;
@@ -78,9 +77,9 @@ CONF
     prepare => prepare_users(users => [user_record('jane',
         scope => ['GET /snapshots', 'POST /tables/management/snapshots'])]));
 
-# --- the walk ---------------------------------------------------------------
+# --- login, requests, refresh, logout ---------------------------------------
 
-# what the client printed, by its steps
+# runs the client; returns its output by step
 sub walk () {
     my $dir = $s->dir;
     open my $in, '>', "$dir/client.in" or die "$dir/client.in: $!\n";
@@ -89,7 +88,7 @@ sub walk () {
 
     my $url = 'https://127.0.0.1:' . $s->port(2);
     my @lines = qx(/usr/bin/python3 $Bin/httpx/client.py $url $dir/ca.pem <$dir/client.in 2>$dir/client.err);
-    is $?, 0, 'the client came to its end' or diag AuthToken::Log->new("$dir/client.err")->content;
+    is $?, 0, 'the client succeeds' or diag AuthToken::Log->new("$dir/client.err")->content;
 
     my (%step, @order);
     for my $step (map { JSON::PP->new->utf8->decode($_) } @lines) {
@@ -104,7 +103,7 @@ sub walk () {
 
 my $step = walk();
 
-# calls as "GET /path 200 [names of cookies]"
+# requests of a step as "GET path 200 [names of cookies]"
 sub calls ($name) {
     my $path = sub ($call) { $call =~ s{ /api/}{ }r };
     return [map { $path->($_->{call}) . " $_->{status} [@{[sort $_->{cookies}->@*]}]" } ($step->{$name}{calls} // [])->@*];
@@ -113,51 +112,51 @@ sub calls ($name) {
 sub body ($name) { return JSON::PP->new->decode($step->{$name}{body}) }
 
 is_deeply calls('version'), ['GET version 200 []'], 'the version without a credential';
-is body('version')->{apiVersion}, 'v6.0', 'which the API says';
+is body('version')->{apiVersion}, 'v6.0', 'the version is that of the API';
 
-is_deeply calls('wrong'), ['POST v6.0/auth/login 401 []'], 'a wrong password: no refresh';
-is body('wrong')->{code}, 'API_INVALID_CREDENTIALS', 'and its code';
+is_deeply calls('wrong'), ['POST v6.0/auth/login 401 []'], 'a wrong password: the client does not refresh';
+is body('wrong')->{code}, 'API_INVALID_CREDENTIALS', 'a wrong password: the code';
 
 is_deeply calls('login'), ['POST v6.0/auth/login 200 []'], 'login';
 my $jar = $step->{login}{jar};
 is_deeply [map { "$_ $jar->{$_}{path}" } sort keys %$jar], ['accessToken /', 'refreshToken /api/auth/token'],
-    'the jar takes both cookies';
+    'the jar accepts both cookies';
 ok $jar->{$_}{secure}, "$_ is Secure" for sort keys %$jar;
-cmp_ok abs($jar->{refreshToken}{left} - 86400), '<', 5, 'the refresh token is kept for a day';
-cmp_ok abs($jar->{accessToken}{left} - 3600), '<', 5, 'cookie_expires: the access token longer than it is good';
+cmp_ok abs($jar->{refreshToken}{left} - 86400), '<', 5, 'the cookie of the refresh token expires in a day';
+cmp_ok abs($jar->{accessToken}{left} - 3600), '<', 5, 'cookie_expires: the cookie of the access token expires later than the token';
 
-is_deeply calls('me'), ['GET v6.0/users/me 200 [accessToken]'], 'the cookie only';
-is_deeply body('me'), { username => 'jane', cookie => '' }, 'the API is told who it is, and gets no cookie';
-is_deeply calls('table'), ['POST v6.0/tables/management/snapshots 200 [accessToken]'], 'POST, without an Origin';
-is body('table')->{length}, $step->{table}{calls}[0]{length}, 'with its body';
-is_deeply calls('snapshots'), ['GET v6.0/snapshots 200 [accessToken]'], 'the list';
-is_deeply calls('settings'), ['GET v6.0/snapshots/12dd8c61/settings 403 [accessToken]'], '403: no refresh';
-is body('settings')->{code}, 'API_INSUFFICIENT_RIGHTS', 'and its code';
+is_deeply calls('me'), ['GET v6.0/users/me 200 [accessToken]'], 'a request with the cookie of the access token';
+is_deeply body('me'), { username => 'jane', cookie => '' }, 'the API receives the user and no cookie';
+is_deeply calls('table'), ['POST v6.0/tables/management/snapshots 200 [accessToken]'], 'POST without an Origin';
+is body('table')->{length}, $step->{table}{calls}[0]{length}, 'POST: the API receives the body';
+is_deeply calls('snapshots'), ['GET v6.0/snapshots 200 [accessToken]'], 'a granted endpoint';
+is_deeply calls('settings'), ['GET v6.0/snapshots/12dd8c61/settings 403 [accessToken]'], 'an endpoint that is not granted: the client does not refresh';
+is body('settings')->{code}, 'API_INSUFFICIENT_RIGHTS', 'an endpoint that is not granted: the code';
 
 for my $name ('expired', 'expired again') {
     is_deeply calls($name), ['GET v6.0/snapshots 401 [accessToken]',
                              'POST auth/token 200 [accessToken refreshToken]',
                              'GET v6.0/snapshots 200 [accessToken]'], "$name: one refresh, one retry";
-    is $step->{$name}{calls}[1]{length}, 0, "$name: by an empty body";
-    is_deeply calls("after it $name"), ['GET v6.0/users/me 200 [accessToken]'], "$name: then as before";
+    is $step->{$name}{calls}[1]{length}, 0, "$name: the refresh has an empty body";
+    is_deeply calls("after it $name"), ['GET v6.0/users/me 200 [accessToken]'], "$name: the next request needs no refresh";
 }
-is scalar $step->{end}{secrets}->@*, 6, 'three times two tokens';
+is scalar $step->{end}{secrets}->@*, 6, 'one login and two refreshes issue six tokens';
 
 is_deeply calls('logout'), ['POST v6.0/auth/logout 200 [accessToken]'], 'logout';
-is_deeply body('logout'), { success => JSON::PP::true }, 'its answer';
-is_deeply $step->{logout}{jar}, {}, 'the jar is empty';
-is_deeply calls('after logout'), ['GET v6.0/snapshots 401 []'], 'no refresh after it';
+is_deeply body('logout'), { success => JSON::PP::true }, 'logout: the body';
+is_deeply $step->{logout}{jar}, {}, 'logout: the jar is empty';
+is_deeply calls('after logout'), ['GET v6.0/snapshots 401 []'], 'after logout the client cannot refresh';
 
-# --- a cookie that ends with its token --------------------------------------
+# --- cookies that expire with the token -------------------------------------
 
-# As IP Fabric's cookies do, which is the default: the jar drops it in time, so that
-# nothing says to such a client that a token has expired.
+# This is the default and the behaviour of IP Fabric.  The jar drops the cookie, so
+# that the client sends no expired token and does not refresh.
 $s->configure($s->{text} =~ s/ cookie_expires=1h//r);
 $s->disconnect;
 $s->reload;
 $step = walk();
 
-cmp_ok abs($step->{login}{jar}{accessToken}{left} - 2), '<=', 1.5, 'Max-Age is the life of the token';
-is_deeply calls('expired'), ['GET v6.0/snapshots 401 []'], 'then the jar sends none';
+cmp_ok abs($step->{login}{jar}{accessToken}{left} - 2), '<=', 1.5, 'Max-Age is the lifetime of the token';
+is_deeply calls('expired'), ['GET v6.0/snapshots 401 []'], 'the jar does not send an expired cookie';
 
 done;

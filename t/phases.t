@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The access phase among nginx's other phases: redirects within the server,
-# locations, inheritance, what runs before it and what it never sees.
+# The access phase and the other phases of nginx: internal redirects, subrequests,
+# inheritance of directives, variables before the access phase.
 #
 # Requirements: internal-redirects, phases-before-access, inheritance,
 #   unprotected-locations, variables-and-logging, head-and-preflight.
@@ -33,11 +33,11 @@ my $s = start($issuers . <<'CONF', files => \%files);
     log_format early escape=json '$http_x_test\t{"early":"$early","mapped":"$id_of_map",'
                      '"user":"$auth_token_user","claim":"$department"}';
 
-    # contents that send elsewhere, by X-Accel-Redirect
+    # an application that redirects with X-Accel-Redirect
     server {
-        listen unix:%%DIR%%/own.sock;
+        listen unix:%%DIR%%/app.sock;
         access_log off;
-        location / { add_header X-Accel-Redirect $arg_to; return 200 "on the way\n"; }
+        location / { add_header X-Accel-Redirect $arg_to; return 200 "redirect\n"; }
     }
 
     server {
@@ -47,7 +47,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
 
         location /good { auth_token on; proxy_pass %%UPSTREAM%%; }
 
-        # redirects that begin where nothing is asked
+        # redirects from an open to a protected location
         location /open/ {
             location /open/try       { try_files /nothing /guarded; }
             location /open/try-named { try_files /nothing @guarded; }
@@ -55,14 +55,14 @@ my $s = start($issuers . <<'CONF', files => \%files);
             location /open/twice     { rewrite ^ /open/last last; }
             location /open/error     { error_page 404 = /guarded; try_files /nothing =404; }
             location /open/named     { error_page 404 = @guarded; try_files /nothing =404; }
-            location /open/accel     { proxy_pass http://unix:%%DIR%%/own.sock:/; }
+            location /open/accel     { proxy_pass http://unix:%%DIR%%/app.sock:/; }
             location = /open/index/  { root %%DIR%%/html; index index.html; }
             location = /open/index/index.html { auth_token on; root %%DIR%%/html; }
         }
         location = /guarded { auth_token on; proxy_pass %%UPSTREAM%%; }
         location @guarded   { auth_token on; proxy_pass %%UPSTREAM%%; }
 
-        # and where a token is asked for
+        # redirects from a protected location
         location /closed/ {
             auth_token on;
             root %%DIR%%/html;
@@ -76,14 +76,14 @@ my $s = start($issuers . <<'CONF', files => \%files);
             location /closed/empty     { empty_gif; }
             location /closed/status    { stub_status; }
             location /closed/dav/      { dav_methods PUT DELETE MKCOL; create_full_put_path on; }
-            location /closed/accel     { proxy_pass http://unix:%%DIR%%/own.sock:/; }
+            location /closed/accel     { proxy_pass http://unix:%%DIR%%/app.sock:/; }
             location /closed/internal  { internal; proxy_pass %%UPSTREAM%%; }
         }
         location @free     { proxy_pass %%UPSTREAM%%; }
         location = /free   { proxy_pass %%UPSTREAM%%; }
         location = /hidden { internal; proxy_pass %%UPSTREAM%%; }
         location = /scoped { auth_token on; auth_token_require_scope never; proxy_pass %%UPSTREAM%%; }
-        location = /theirs { auth_token on; auth_token_trust other; proxy_pass %%UPSTREAM%%; }
+        location = /other { auth_token on; auth_token_trust other; proxy_pass %%UPSTREAM%%; }
         location = /cookie { auth_token on; auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
         location = /bearer-else-cookie {
             auth_token on;
@@ -91,7 +91,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
             proxy_pass %%UPSTREAM%%;
         }
 
-        # what the access phase does not see
+        # requests that the access phase does not see
         location = /return   { auth_token on; return 200 "returned <$auth_token_user>\n"; }
         location = /away     { auth_token on; rewrite ^ /free last; }
         location = /ssi      { ssi on; ssi_types *; root %%DIR%%/html; }
@@ -115,7 +115,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
         location ~* \.(jpg|png)$ { proxy_pass %%UPSTREAM%%; }
         location ^~ /pictures/   { auth_token on; proxy_pass %%UPSTREAM%%; }
 
-        # before access
+        # variables before the access phase
         set $early "";
         location /early {
             auth_token on;
@@ -156,7 +156,7 @@ my $s = start($issuers . <<'CONF', files => \%files);
         }
     }
 
-    # said once, for the server
+    # directives of the server
     server {
         listen %%LISTEN2%%;
         auth_token on;
@@ -206,10 +206,10 @@ my $good  = good_token();
 my $bad   = token(key => key('rsa2'));
 my $other = good_token(iss => 'https://other.example');
 
-# content that is not the upstream's
+# the response is a file
 my %file = (hit => 0, expect => { body => "a file\n" });
 
-# --- into a protected location ----------------------------------------------
+# --- redirects from an open to a protected location -------------------------
 
 for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/guarded',
               'accel?to=@guarded')
@@ -220,12 +220,12 @@ for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/
     refused $s, "/open/$path", EXP => "/open/$path, HEAD", method => 'HEAD',
             token => good_token(exp => 1);
 }
-granted $s, '/open/index/', 'an index', token => $good, hit => 0,
+granted $s, '/open/index/', 'index', token => $good, hit => 0,
         expect => { body => "an index\n" };
-refused $s, '/open/index/', NONE => 'an index';
-refused $s, '/open/index/index.html', NONE => 'an index, by its name';
+refused $s, '/open/index/', NONE => 'index';
+refused $s, '/open/index/index.html', NONE => 'the file of index';
 
-# --- from one ---------------------------------------------------------------
+# --- redirects from a protected to an open location -------------------------
 
 for my $path (qw(file list/ list try try-file break alias empty status dav/new accel?to=/free)) {
     refused $s, "/closed/$path", NONE => "/closed/$path";
@@ -236,61 +236,61 @@ granted $s, "/closed/$_", "/closed/$_", token => $good, %file
 granted $s, '/closed/try', '/closed/try', token => $good;
 
 like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'autoindex';
-is $s->request('/closed/list', token => $good)->{status}, 301, 'a directory without its slash';
-refused $s, '/closed/list/../file', NONE => 'dots in a path';
+is $s->request('/closed/list', token => $good)->{status}, 301, 'a directory without a slash is redirected';
+refused $s, '/closed/list/../file', NONE => 'dot segments in a path';
 
 refused $s, '/closed/dav/new', NONE => 'PUT', method => 'PUT', body => "x\n";
 refused $s, '/closed/dav/new', INV => 'PUT', method => 'PUT', body => "x\n", token => $bad;
 refused $s, '/closed/dav/new/', INV => 'MKCOL', method => 'MKCOL', token => $bad;
-is_deeply [glob "$html/closed/dav/*"], [], 'nothing was written';
+is_deeply [glob "$html/closed/dav/*"], [], 'refused requests write no file';
 is $s->request('/closed/dav/new', method => 'PUT', body => "x\n", token => $good)->{status}, 201,
    'PUT with a good token';
 refused $s, '/closed/dav/new', INV => 'DELETE', method => 'DELETE', token => $bad;
-ok -e "$html/closed/dav/new", 'nothing was deleted';
+ok -e "$html/closed/dav/new", 'a refused request deletes no file';
 
-refused_by_nginx $s, $_, 404, "$_ from outside", token => $good
+refused_by_nginx $s, $_, 404, "the internal location $_", token => $good
     for '/hidden', '/closed/internal';
 
-# --- from one into another --------------------------------------------------
+# --- redirects between protected locations ----------------------------------
 
 my @to = map { "/closed/accel?to=$_" } '/free', '/hidden', '@free', '/guarded', '/closed/internal';
-granted $s, $_, "$_", token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
+granted $s, $_, $_, token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
 
-refused $s, '/closed/accel?to=/scoped', SCOPE => 'the second one asks for a scope',
+refused $s, '/closed/accel?to=/scoped', SCOPE => 'the second location requires a scope',
         token => $good, reason => 'scope';
-refused $s, '/closed/accel?to=/theirs', INV => 'the second one trusts another issuer',
+refused $s, '/closed/accel?to=/other', INV => 'the second location trusts another issuer',
         token => $good, reason => 'issuer';
-refused $s, '/closed/accel?to=/theirs', INV => 'the first one trusts another issuer',
+refused $s, '/closed/accel?to=/other', INV => 'the first location trusts another issuer',
         token => $other, reason => 'issuer';
-granted $s, '/open/accel?to=/theirs', 'none is asked first, then the other issuer',
+granted $s, '/open/accel?to=/other', 'the first location is open, the second one trusts another issuer',
         token => $other, decision => { issuer => 'other' };
-refused $s, '/closed/accel?to=/cookie', NONE => 'the second one accepts another kind',
+refused $s, '/closed/accel?to=/cookie', NONE => 'the second location accepts cookies only',
         token => $good;
-granted $s, '/closed/accel?to=/cookie', 'each gets its own kind', token => $good,
+granted $s, '/closed/accel?to=/cookie', 'the second location accepts cookies only, a cookie and a token', token => $good,
         cookie => "accessToken=" . good_token(username => 'bob'),
         decision => { user => 'bob', method => 'cookie' };
 
-granted $s, '/bearer-else-cookie', 'refused by the first, granted by the second',
+granted $s, '/bearer-else-cookie', 'a bad token, then a good cookie in the page of error_page',
         token => $bad, cookie => "accessToken=$good",
         decision => { status => 'OK', user => 'jane', method => 'cookie' };
-refused $s, '/bearer-else-cookie', INV => 'refused by both, and told once', token => $bad,
+refused $s, '/bearer-else-cookie', INV => 'a bad token, then a bad cookie in the page of error_page', token => $bad,
         cookie => "accessToken=$bad";
 
-# --- pinned, and documented -------------------------------------------------
+# --- requests that the access phase does not see ----------------------------
 
 for my $row ([undef, '<>'], [$bad, '<>'], [$good, '<jane>']) {
     my ($token, $user) = @$row;
-    granted $s, '/return', "return comes before access, $user", token => $token,
+    granted $s, '/return', "return runs before the access phase, user $user", token => $token,
             hit => 0, expect => { body => "returned $user\n" };
 }
-granted $s, '/away', 'rewrite last leaves the location before access', decision => { user => '' };
+granted $s, '/away', 'rewrite last leaves the location before the access phase', decision => { user => '' };
 granted $s, '/ssi', 'a subrequest of SSI', hit => 0,
         expect => { body => "before a file\n behind\n" };
 granted $s, '/addition', 'a subrequest of add_after_body', hit => 0,
         expect => { body => "before\na file\n" };
 granted $s, '/asking', 'a subrequest of auth_request', hit => 2;
 granted $s, '/mirrored', 'a subrequest of mirror', token => $good, hit => 2;
-refused $s, '/mirrored', INV => 'what is refused is not mirrored', token => $bad;
+refused $s, '/mirrored', INV => 'a refused request is not mirrored', token => $bad;
 
 # --- limit_except, if, locations --------------------------------------------
 
@@ -308,15 +308,15 @@ granted $s, '/except-deny', 'limit_except deny, GET', token => $good;
 refused_by_nginx $s, '/except-deny', 403, 'limit_except deny, POST', token => $good, method => 'POST';
 
 for my $query ('', '?x=1', '?y=1', '?x=1&y=1') {
-    granted $s, "/if$query", "/if$query", token => $good;
-    refused $s, "/if$query", NONE => "/if$query";
-    refused $s, "/if$query", INV => "/if$query", token => $bad;
+    granted $s, "/if$query", "if in /if$query", token => $good;
+    refused $s, "/if$query", NONE => "if in /if$query";
+    refused $s, "/if$query", INV => "if in /if$query", token => $bad;
 }
 
-refused $s, '/regex/name', NONE => 'a regular expression';
-granted $s, '/regex/name', 'a regular expression', token => $good;
-refused $s, '/pictures/a.png', NONE => '^~ before a regular expression';
-granted $s, '/a.png', 'a regular expression that is open';
+refused $s, '/regex/name', NONE => 'a location with a regular expression';
+granted $s, '/regex/name', 'a location with a regular expression', token => $good;
+refused $s, '/pictures/a.png', NONE => 'a ^~ location before an open regular expression';
+granted $s, '/a.png', 'an open location with a regular expression';
 
 # --- inheritance ------------------------------------------------------------
 
@@ -341,49 +341,49 @@ sub inherits ($path, $what, %differs) {
     my %o = (%two, $differs{from} ? (from => $differs{from}) : ());
     my %realm = $differs{realm} ? (realm => $differs{realm}) : ();
 
-    granted $s, $path, "$what", token => $good, %o if !$differs{scope};
-    refused $s, $path, INV => "$what keeps the realm", token => $bad, %o,
+    granted $s, $path, $what, token => $good, %o if !$differs{scope};
+    refused $s, $path, INV => "$what: the realm is inherited", token => $bad, %o,
             expect => { %inv, %realm }, good => 0;
-    refused $s, $path, NONE => "$what keeps the kinds", %o,
+    refused $s, $path, NONE => "$what: auth_token_accept is inherited", %o,
             expect => { %none, %realm }, good => 0;
-    refused $s, $path, SCOPE => "$what keeps the scope and its message", token => $narrow, %o,
+    refused $s, $path, SCOPE => "$what: scope and message are inherited", token => $narrow, %o,
             expect => { %scope, %realm }, good => 0;
-    refused $s, $path, ADDR => "$what keeps the list", token => $good, %two,
+    refused $s, $path, ADDR => "$what: the address list is inherited", token => $good, %two,
             from => '127.0.0.9', expect => \%addr, good => 0;
 }
 
-inherits('/', 'the server');
-inherits('/trust', 'another trust');
-inherits('/scope', 'another scope');
-inherits('/allow', 'another list', from => '127.0.0.2');
-inherits('/realm', 'another realm', realm => 'own');
+inherits('/', 'location /');
+inherits('/trust', 'another auth_token_trust');
+inherits('/scope', 'another auth_token_require_scope');
+inherits('/allow', 'another auth_token_allow', from => '127.0.0.2');
+inherits('/realm', 'another auth_token_realm', realm => 'own');
 inherits('/nested/deep/x.json', 'a nested regular expression', realm => 'nested');
-inherits('/off/on', 'on, within off');
+inherits('/off/on', 'auth_token on within auth_token off');
 
-granted $s, '/trust', 'another trust, the other issuer', token => $other, %two;
-refused $s, '/', INV => 'the server does not trust the other issuer', token => $other, %two,
+granted $s, '/trust', 'another auth_token_trust, its issuer', token => $other, %two;
+refused $s, '/', INV => 'an issuer that the server does not trust', token => $other, %two,
         expect => \%inv, good => 0;
-refused $s, '/scope', SCOPE => 'another scope is asked for', %two, good => 0,
+refused $s, '/scope', SCOPE => 'another auth_token_require_scope, the scope of the server', %two, good => 0,
         token => good_token(scope => ['read']), expect => \%scope;
-refused $s, '/allow', ADDR => "another list takes the first one's place", token => $good, %two,
+refused $s, '/allow', ADDR => 'another auth_token_allow, an address of the server', token => $good, %two,
         expect => \%addr, good => 0;
-refused $s, '/format', SCOPE => 'another format keeps the message', token => $narrow, %two,
+refused $s, '/format', SCOPE => 'another auth_token_error_format: the message is inherited', token => $narrow, %two,
         expect => { realm => 'inherited', message => 'No' }, good => 0;
-refused $s, '/accept', NONE => 'another kind', token => $good, %two, expect => \%none, good => 0;
-granted $s, '/accept', 'another kind', cookie => "accessToken=$good", %two;
-refused $s, '/accept', SCOPE => 'another kind keeps the scope', cookie => "accessToken=$narrow",
+refused $s, '/accept', NONE => 'auth_token_accept cookie, a bearer token', token => $good, %two, expect => \%none, good => 0;
+granted $s, '/accept', 'auth_token_accept cookie', cookie => "accessToken=$good", %two;
+refused $s, '/accept', SCOPE => 'auth_token_accept cookie: the scope is inherited', cookie => "accessToken=$narrow",
         %two, expect => \%scope, good => 0;
-granted $s, $_, "$_ is off", %two for '/off', '/nested/deep/open';
+granted $s, $_, "auth_token off at $_", %two for '/off', '/nested/deep/open';
 
-# as with any list of nginx's, one row of a child hides all of its parents
-refused $s, '/error', ADDR => 'a row of the error table', token => $good, %two, good => 0,
+# as with any array of nginx, one directive of a location hides all of the server
+refused $s, '/error', ADDR => 'auth_token_error of a location', token => $good, %two, good => 0,
         from => '127.0.0.9',
         expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') };
-refused $s, '/error', SCOPE => "a row of the error table hides the parent's", token => $narrow,
+refused $s, '/error', SCOPE => 'auth_token_error of a location hides that of the server', token => $narrow,
         %two, good => 0,
         expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') };
 
-# --- variables before access ------------------------------------------------
+# --- variables before the access phase --------------------------------------
 
 sub early ($path, %o) {
     my $tag = next_tag;
@@ -404,15 +404,15 @@ my %early = (
 for my $name (sort keys %early) {
     my ($token, @expected) = $early{$name}->@*;
     ($seen, my $tag) = early('/early', token => $token);
-    is_deeply $seen, \@expected, "set and map, a token that is $name";
+    is_deeply $seen, \@expected, "set and map, token: $name";
     push @tags, [$name, $tag];
 }
 
-# who is verified is known before access, and nobody after a refusal
+# an identity is visible before the access phase, but not after a refusal
 ($seen, my $tag) = early('/early', token => $narrow);
 is_deeply $seen, ['[janeothermainbearer1108612]', '[<>]'],
-          'verified, then refused for its scope: known before access';
-refused $s, '/early', SCOPE => 'verified, then refused for its scope', token => $narrow,
+          'set and map, a valid token with an insufficient scope';
+refused $s, '/early', SCOPE => 'a valid token with an insufficient scope', token => $narrow,
         decision => undef;
 
 {
@@ -422,8 +422,8 @@ refused $s, '/early', SCOPE => 'verified, then refused for its scope', token => 
         $log->await($tag);
         my ($record) = $log->records($tag);
         my $user = $name eq 'good' ? 'jane' : '';
-        is $record->{user}, $user, "log_format, a token that is $name";
-        is $record->{claim}, '', "log_format, a claim of a token that is $name";
+        is $record->{user}, $user, "log_format, user, token: $name";
+        is $record->{claim}, '', "log_format, claim, token: $name";
     }
 }
 
@@ -432,13 +432,13 @@ refused $s, '/early/off', INV => 'access_log off', token => $bad, decision => un
 
 {
     my $answer = $s->request('/early/none', token => $good, tag => next_tag);
-    is $answer->header('X-Early'), '[]', 'a location without auth_token: nobody';
+    is $answer->header('X-Early'), '[]', 'a location without auth_token shows no identity';
 }
 granted $s, '/early/if', 'if, a good token', token => $good, hit => 0,
         expect => { body => "jane\n" };
-granted $s, '/early/if', 'if, another one', token => good_token(username => 'bob');
-refused $s, '/early/if', INV => 'if, a bad token that says jane', token => $bad;
-refused $s, '/early/if', INV => 'if, an unsigned token that says jane',
+granted $s, '/early/if', 'if, a token of another user', token => good_token(username => 'bob');
+refused $s, '/early/if', INV => 'if, a bad token for jane', token => $bad;
+refused $s, '/early/if', INV => 'if, an unsigned token for jane',
         token => token(alg => 'none', key => '');
 
 # --- limit_req by user ------------------------------------------------------
@@ -453,11 +453,11 @@ for my $path ('/limited', '/tiered') {
     granted $s, $path, "$path, bob", token => $token{bob};
     refused_by_nginx $s, $path, 429, "$path, bob again", token => $token{bob};
 
-    # who is not verified is not counted, for or against anybody
+    # requests without a valid token are not counted
     refused $s, $path, INV => "$path, a bad token, $_", token => $bad for 1, 2;
     refused $s, $path, NONE => "$path, no token, $_" for 1, 2;
 }
-granted $s, '/limited', '/limited, a third one', token => good_token(username => 'eve');
+granted $s, '/limited', '/limited, eve', token => good_token(username => 'eve');
 
 # --- preflights -------------------------------------------------------------
 
@@ -466,14 +466,14 @@ my @preflight = (method => 'OPTIONS', headers => [
 
 granted $s, '/preflight', 'a preflight', @preflight;
 is $s->request('/preflight', @preflight, token => $good, tag => next_tag)->header('X-User'), '[]',
-   'a preflight is nobody, even with a token';
+   'a preflight with a token shows no identity';
 granted $s, '/preflight', 'a preflight with a bad token', @preflight, token => $bad,
         decision => { status => 'OK', user => '', method => '', subject => '' };
-refused $s, '/preflight', SCOPE => 'what it asks for', method => 'POST', token => $good;
-refused $s, '/preflight/again', NONE => 'a preflight, sent on to where none pass', @preflight;
-refused $s, '/closed/file', NONE => 'a preflight where none pass', @preflight;
+refused $s, '/preflight', SCOPE => 'the request after a preflight', method => 'POST', token => $good;
+refused $s, '/preflight/again', NONE => 'a preflight, redirected to a location without auth_token_preflight', @preflight;
+refused $s, '/closed/file', NONE => 'a preflight in a location without auth_token_preflight', @preflight;
 
-# --- no directive, no effect ------------------------------------------------
+# --- without directives -----------------------------------------------------
 
 my $plain = <<'CONF';
     absolute_redirect off;
@@ -544,8 +544,8 @@ for my $request (@requests) {
     my ($without, @with) = map { bytes_of($_, $path, %o) } @servers;
     push @different, "$path @{[ %o ]}: $_" for grep { $_ ne $without } @with;
 }
-is_deeply \@different, [], 'byte for byte the answers of an nginx without the module';
-cmp_ok scalar @requests, '>', 70, 'of many requests';
+is_deeply \@different, [], 'the module without directives changes no response';
+cmp_ok scalar @requests, '>', 70, 'more than 70 requests are compared';
 $_->{untagged} = $_->upstream->hits->count('') for @servers;
 
 done;

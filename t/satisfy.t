@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Beside nginx's other access modules: "satisfy", allow and deny, auth_basic,
-# auth_request, auth_delay.
+# The module together with nginx's other access modules: "satisfy", "allow" and
+# "deny", "auth_basic", "auth_request", "auth_delay".
 #
 # Requirements: satisfy, auth-delay.
 
@@ -13,12 +13,12 @@ use lib "$Bin/lib";
 use AuthToken::Test;
 use Time::HiRes qw(time);
 
-# --- the tables of truth ----------------------------------------------------
+# --- expected responses -----------------------------------------------------
 
 my $basic = 'auth_basic closed; auth_basic_user_file %%DIR%%/passwords;';
 
-# what the other module does: its directives, what the client sends for it, the
-# status it answers with (200 where it grants) and its challenge
+# the other module: name, directives, header of the request, status (200: it
+# grants), challenge
 my @others = (
     ['allow',          'allow all;', undef, 200],
     ['deny',           'deny all;', undef, 403],
@@ -32,11 +32,11 @@ my @others = (
     ['request, 500',   'auth_request /verdict/500;', undef, 500],
 );
 
-# Our verdicts: the location's name, the token, the status, code and message,
-# challenge.  The 503 is a 401 that the operator has made one.
+# this module: name, location, token, status, code, message, challenge.  The 503
+# is a 401 changed by "auth_token_error".
 my $bad   = token(key => key('rsa2'));
 my @inv   = ('API_INVALID_ACCESS_TOKEN', 'Invalid JWT Access Token');
-my @ours  = (
+my @verdicts = (
     ['good', '',    good_token(), 200],
     ['401',  '',    $bad, 401, @inv, 'Bearer realm="api", error="invalid_token"'],
     ['none', '',    undef, 401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token',
@@ -46,30 +46,30 @@ my @ours  = (
     ['503',  '503', $bad, 503, @inv],
 );
 
-# With "all" the first refusal counts, and we are asked first.  With "any" a
-# failure of the other comes before a 401 before a 403.
-sub status ($satisfy, $ours, $other) {
-    return $ours != 200 ? $ours : $other   if $satisfy eq 'all';
-    return 200                             if $ours == 200 || $other == 200;
+# "all": the first refusal counts, and this module runs first.
+# "any": 500 counts before 401 before any other refusal.
+sub status ($satisfy, $this, $other) {
+    return $this != 200 ? $this : $other   if $satisfy eq 'all';
+    return 200                             if $this == 200 || $other == 200;
     return $other                          if $other == 500;
-    return $ours == 401 || $other == 401 ? 401 : $ours;
+    return $this == 401 || $other == 401 ? 401 : $this;
 }
 
-sub expected ($satisfy, $ours, $other) {
-    my (undef, undef, undef, $code, $name, $message, $challenge) = @$ours;
+sub expected ($satisfy, $verdict, $other) {
+    my (undef, undef, undef, $code, $name, $message, $challenge) = @$verdict;
     my $status = status($satisfy, $code, $other->[3]);
 
     return { status => 200, body => $AuthToken::Upstream::BODY, challenges => '' }
         if $status == 200;
 
-    my $is_ours = $status == $code;
+    my $by_this = $status == $code;
     my @challenges = (
         $satisfy eq 'any' || $code == 200 ? $other->[4] // () : (),
-        $is_ours                          ? $challenge  // () : (),
+        $by_this                          ? $challenge  // () : (),
     );
 
     return { status => $status, challenges => join(' + ', @challenges),
-             body => $is_ours ? qq({"code":"$name","message":"$message"})
+             body => $by_this ? qq({"code":"$name","message":"$message"})
                               : 'a page of nginx' };
 }
 
@@ -106,15 +106,15 @@ my %files = ('rsa.pem' => key('rsa')->pem, passwords => "user:{PLAIN}right\n");
 my $s = start(<<'CONF' . "$locations}\n", files => \%files);
     %%ISSUER%%
 
-    # contents that refuse by themselves, and one that sends elsewhere
+    # an application that refuses requests, or redirects to another location
     server {
-        listen unix:%%DIR%%/own.sock;
+        listen unix:%%DIR%%/app.sock;
         access_log off;
-        add_header WWW-Authenticate 'Own realm="own"' always;
-        location /401 { return 401 "own 401\n"; }
-        location /403 { return 403 "own 403\n"; }
-        location /404 { return 404 "own 404\n"; }
-        location /503 { return 503 "own 503\n"; }
+        add_header WWW-Authenticate 'App realm="app"' always;
+        location /401 { return 401 "app 401\n"; }
+        location /403 { return 403 "app 403\n"; }
+        location /404 { return 404 "app 404\n"; }
+        location /503 { return 503 "app 503\n"; }
         location /second { add_header X-Accel-Redirect /second; return 200; }
     }
 
@@ -133,24 +133,24 @@ my $s = start(<<'CONF' . "$locations}\n", files => \%files);
         location = /verdict/403 { internal; return 403; }
         location = /verdict/500 { internal; return 500; }
 
-        location /own/     { proxy_pass http://unix:%%DIR%%/own.sock:/; }
-        location /any/own/ { satisfy any; allow all; proxy_pass http://unix:%%DIR%%/own.sock:/; }
-        location /any/own/failing/ {
+        location /app/     { proxy_pass http://unix:%%DIR%%/app.sock:/; }
+        location /any/app/ { satisfy any; allow all; proxy_pass http://unix:%%DIR%%/app.sock:/; }
+        location /any/app/failing/ {
             auth_token_error API_INVALID_ACCESS_TOKEN status=503;
             satisfy any; allow all;
-            proxy_pass http://unix:%%DIR%%/own.sock:/;
+            proxy_pass http://unix:%%DIR%%/app.sock:/;
         }
-        location /any/own/page/ {
+        location /any/app/page/ {
             satisfy any; allow all;
             proxy_intercept_errors on;
             error_page 401 403 404 /page;
-            proxy_pass http://unix:%%DIR%%/own.sock:/;
+            proxy_pass http://unix:%%DIR%%/app.sock:/;
         }
         location /any/file/ { satisfy any; allow all; }
         location = /page { auth_token off; return 200 "a page\n"; }
         location = /second {
             internal;
-            auth_token_require_scope nobodys;
+            auth_token_require_scope admin;
             satisfy any; allow all;
             proxy_pass %%UPSTREAM%%;
         }
@@ -165,87 +165,87 @@ CONF
 
 # --- two modules ------------------------------------------------------------
 
-my $nobody = { user => '', scope => '', method => '', issuer => '' };
+my $anonymous = { user => '', scope => '', method => '', issuer => '' };
 my $jane   = { user => 'jane', scope => 'read write', method => 'cookie',
                issuer => 'main' };
 
 for my $satisfy ('all', 'any') {
     for my $i (0 .. $#others) {
-        for my $ours (@ours) {
+        for my $verdict (@verdicts) {
             my $other = $others[$i];
-            my ($name, $where, $token) = @$ours;
-            my $expected = expected($satisfy, $ours, $other);
+            my ($name, $location, $token) = @$verdict;
+            my $expected = expected($satisfy, $verdict, $other);
             my $tag = next_tag;
 
-            # a cookie, as Authorization is the other module's
-            my $answer = $s->request("/$satisfy/$i/$where/", tag => $tag,
+            # a cookie, because auth_basic reads Authorization
+            my $answer = $s->request("/$satisfy/$i/$location/", tag => $tag,
                 defined $token   ? (cookie => "accessToken=$token") : (),
                 defined $other->[2] ? (headers => [$other->[2]]) : ());
             my $decision = decision($s, $tag);
 
-            my $who  = $name eq 'good' ? $jane : $nobody;
+            my $identity = $name eq 'good' ? $jane : $anonymous;
             my $user = $name eq 'good' ? 'janeread write1108612' : '';
 
             is_deeply [found($answer), $s->upstream->hits->count($tag),
-                       { map { $_ => $decision->{$_} } keys %$who },
+                       { map { $_ => $decision->{$_} } keys %$identity },
                        $answer->header('X-User')],
-                      [$expected, $expected->{status} == 200 ? 1 : 0, $who, "[$user]"],
-                      "satisfy $satisfy, ours $name, $other->[0]";
+                      [$expected, $expected->{status} == 200 ? 1 : 0, $identity, "[$user]"],
+                      "satisfy $satisfy, token: $name, other module: $other->[0]";
         }
     }
 }
 
-# what is ours is so to the letter, whatever was asked after it
-refused $s, '/all/0/', INV => 'all, 401 before allow', token => $bad;
-refused $s, '/all/1/', INV => 'all, 401 before deny', token => $bad;
-refused $s, '/any/1/', INV => 'any, 401 before deny', token => $bad;
-refused $s, '/any/1/', NONE => 'any, nothing before deny';
-refused $s, '/any/1/', SCOPE => 'any, 403 before deny',
+# a refusal of this module has its headers and body, even if another module ran after it
+refused $s, '/all/0/', INV => 'satisfy all, a bad token, allow', token => $bad;
+refused $s, '/all/1/', INV => 'satisfy all, a bad token, deny', token => $bad;
+refused $s, '/any/1/', INV => 'satisfy any, a bad token, deny', token => $bad;
+refused $s, '/any/1/', NONE => 'satisfy any, no credential, deny';
+refused $s, '/any/1/', SCOPE => 'satisfy any, no scope, deny',
         token => good_token(scope => []);
-refused $s, '/any/1/503/', FAIL => 'any, 503 before deny', token => $bad,
+refused $s, '/any/1/503/', FAIL => 'satisfy any, a bad token with status=503, deny', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/7/503/', FAIL => 'any, 503 before a request of 403', token => $bad,
+refused $s, '/any/7/503/', FAIL => 'satisfy any, a bad token with status=503, auth_request 403', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/1/503/', FAIL => 'any, 503, HEAD', token => $bad, method => 'HEAD',
+refused $s, '/any/1/503/', FAIL => 'satisfy any, a bad token with status=503, deny, HEAD', token => $bad, method => 'HEAD',
         expect => { code => $inv[0], message => $inv[1] };
-granted $s, '/any/0/', 'any, allow, HEAD', method => 'HEAD';
-granted $s, '/any/5/', 'any, a request of 204, a bad token', token => $bad;
+granted $s, '/any/0/', 'satisfy any, allow, HEAD', method => 'HEAD';
+granted $s, '/any/5/', 'satisfy any, a bad token, auth_request 204', token => $bad;
 
-# --- contents that refuse ---------------------------------------------------
+# --- refusals of the application --------------------------------------------
 
-sub own ($path, $status, $name, %o) {
+sub app ($path, $status, $name, %o) {
     my $answer = $s->request($path, %o, tag => next_tag);
-    is_deeply found($answer), { status => $status, body => "own $status\n",
-                                challenges => 'Own realm="own"' }, $name;
-    is $answer->header('Cache-Control'), undef, "$name, no header of ours";
+    is_deeply found($answer), { status => $status, body => "app $status\n",
+                                challenges => 'App realm="app"' }, $name;
+    is $answer->header('Cache-Control'), undef, "$name: no header of this module";
 }
 
 for my $status (401, 403, 404, 503) {
-    own("/own/$status", $status, "all, granted, then $status of the content",
+    app("/app/$status", $status, "satisfy all, granted, then $status of the application",
         token => good_token());
-    own("/any/own/$status", $status, "any, granted by us, then $status",
+    app("/any/app/$status", $status, "satisfy any, granted by this module, then $status",
         token => good_token());
-    own("/any/own/$status", $status, "any, granted by another, then $status");
-    own("/any/own/$status", $status, "any, a bad token, then $status", token => $bad);
-    own("/any/own/failing/$status", $status, "any, our 503, then $status",
+    app("/any/app/$status", $status, "satisfy any, granted by another module, then $status");
+    app("/any/app/$status", $status, "satisfy any, a bad token, granted by another module, then $status", token => $bad);
+    app("/any/app/failing/$status", $status, "satisfy any, a bad token with status=503, granted by another module, then $status",
         token => $bad);
 }
 
 is_deeply found($s->request('/any/file/nothing', token => $bad)),
           { status => 404, body => 'a page of nginx', challenges => '' },
-          'any, granted by another, then a file that is not there';
+          'satisfy any, granted by another module, then a missing file';
 
 for my $status (401, 403, 404) {
-    my $answer = $s->request("/any/own/page/$status", token => $bad);
+    my $answer = $s->request("/any/app/page/$status", token => $bad);
     is_deeply [$answer->{status}, $answer->{body}], [$status, "a page\n"],
-              "any, granted by another, then $status intercepted";
+              "satisfy any, granted by another module, then an error_page for $status";
     is join(' + ', grep { /Bearer/ } $answer->all('WWW-Authenticate')), '',
-       "any, granted by another, then $status intercepted: no challenge of ours";
+       "satisfy any, granted by another module, then an error_page for $status: no challenge";
 }
 
-# the identity that the first location granted is nobody's in the second
-granted $s, '/own/second', 'any, granted by another after a redirect',
-        token => good_token(), decision => { %$nobody, reason => 'scope' };
+# the second location must not show the identity that the first one granted
+granted $s, '/app/second', 'satisfy any, granted by another module after a redirect',
+        token => good_token(), decision => { %$anonymous, reason => 'scope' };
 
 # --- auth_delay -------------------------------------------------------------
 
@@ -258,26 +258,26 @@ sub elapsed ($path, %o) {
 for my $path ('/delay/', '/delay/any/') {
     my ($status, $elapsed) = elapsed($path, token => $bad);
     is $status, 401, "401 at $path";
-    cmp_ok $elapsed, '>=', 0.49, "it comes late at $path";
+    cmp_ok $elapsed, '>=', 0.49, "401 is delayed at $path";
 
     ($status, $elapsed) = elapsed($path, token => good_token());
     is $status, 200, "200 at $path";
-    cmp_ok $elapsed, '<', 0.4, "it comes at once at $path";
+    cmp_ok $elapsed, '<', 0.4, "200 is not delayed at $path";
 }
 
 my ($status, $elapsed) = elapsed('/delay/', token => good_token(scope => []));
-is $status, 403, '403';
-cmp_ok $elapsed, '<', 0.4, 'it comes at once';
+is $status, 403, '403 at /delay/';
+cmp_ok $elapsed, '<', 0.4, '403 is not delayed';
 
-refused $s, '/delay/', INV => 'a late refusal is a whole one', token => $bad;
-refused $s, '/delay/any/', INV => 'a late refusal is a whole one, any', token => $bad;
+refused $s, '/delay/', INV => 'auth_delay', token => $bad;
+refused $s, '/delay/any/', INV => 'auth_delay, satisfy any', token => $bad;
 
-# a client that has gone meanwhile takes nothing with it
+# a client that closes the connection during the delay
 {
     my $connection = $s->connect;
     $connection->send(request_bytes('/delay/', token => $bad));
     $connection->close;
 }
-granted $s, '/good', 'after a client that did not wait', token => good_token();
+granted $s, '/good', 'the next request after a client that did not wait', token => good_token();
 
 done;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Variables: whom they show, when, and in what form.
+# Variables: their values, and the requests and phases in which they are set.
 #
 # Requirements: variable-control-characters, variable-text, variable-types,
 #   variable-names, variable-scope, variable-memory.
@@ -49,8 +49,8 @@ my $s = start(<<"CONF", files => {
     auth_token_claim \$item    list.0;
     auth_token_claim \$empty_name 'org. ';
 
-    map \$auth_token_user \$mapped { volatile; jane her; john his; '' nobody; default another; }
-    map \$auth_token_user \$kept   { jane her; '' nobody; default another; }
+    map \$auth_token_user \$mapped { volatile; jane her; john his; '' none; default another; }
+    map \$auth_token_user \$kept   { jane her; '' none; default another; }
     limit_req_zone \$auth_token_user zone=users:1m rate=1r/m;
 
     proxy_set_header X-User  \$auth_token_user;
@@ -185,7 +185,7 @@ my $other = good_token(iss => 'https://other.example');
 my $bad   = token(key => key('rsa2'));
 my $old   = good_token(exp => 1);
 
-# what the upstream is given as X-Extra, or undef where it was not hit
+# the X-Extra of the request to the upstream, or undef without such a request
 sub extra ($path, %o) {
     my $tag = next_tag;
     $s->request($path, %o, tag => $tag);
@@ -193,37 +193,37 @@ sub extra ($path, %o) {
     return $hit ? $hit->{http_x_extra} : undef;
 }
 
-# with it the name of the test and its options
+# tests the X-Extra of a request with these options
 sub shows ($path, $expected, $name, %o) {
     is extra($path, %o), $expected, $name;
 }
 
 sub fingerprint ($token) { substr sha256_hex($token), 0, 12 }
 
-# --- each of them -----------------------------------------------------------
+# --- values of each variable ------------------------------------------------
 
 my $jane = 'OK|ok|bearer|main|jane|read write|jane|' . fingerprint($good);
 
 shows '/', $jane, 'a good token', token => $good;
-shows '/', 'OK|ok|bearer|main|jane|a|jane|' . fingerprint($_), 'the order of scopes', token => $_
+shows '/', 'OK|ok|bearer|main|jane|a|jane|' . fingerprint($_), 'one scope', token => $_
     for good_token(scope => 'a');
-shows '/', 'OK|ok|bearer|main|jane|b a b|jane|' . fingerprint($_), 'scopes as they stand',
+shows '/', 'OK|ok|bearer|main|jane|b a b|jane|' . fingerprint($_), 'repeated scopes',
     token => $_ for good_token(scope => '  b   a b ');
-shows '/', 'OK|ok|bearer|main||read write|me|' . fingerprint($_), 'sub is the subject, not the user',
+shows '/', 'OK|ok|bearer|main||read write|me|' . fingerprint($_), 'a sub without a user claim',
     token => $_ for good_token(username => GONE, sub => 'me');
 shows '/', 'OK|ok|bearer|main|jane||jane|' . fingerprint($_), 'no scope',
     token => $_ for good_token(scope => []);
-shows '/none', 'OK|ok||||||', 'accept none', token => $bad;
+shows '/none', 'OK|ok||||||', 'auth_token_accept none', token => $bad;
 shows '/other', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
     'another issuer, another user claim', token => $other;
 
-my %nobody = (status => '', reason => '', method => '', issuer => '', user => '', scope => '',
+my %anonymous = (status => '', reason => '', method => '', issuer => '', user => '', scope => '',
               subject => '', fingerprint => '', client => '', role => '', endpoint => '');
 
 sub logged ($path, $expected, $name, %o) {
     my $tag = next_tag;
     $s->request($path, %o, tag => $tag);
-    is_deeply decision($s, $tag), { %nobody, %$expected }, "$name, in the log phase";
+    is_deeply decision($s, $tag), { %anonymous, %$expected }, "$name, in the log phase";
 }
 
 my %granted = (status => 'OK', reason => 'ok', method => 'bearer', issuer => 'main',
@@ -241,12 +241,12 @@ logged '/', { status => $invalid, reason => 'issuer', fingerprint => fingerprint
     'another issuer', token => $other;
 logged '/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope', subject => 'jane',
                    fingerprint => fingerprint($good) }, 'another scope', token => $good;
-logged '/off', {}, 'where it is off', token => $good;
+logged '/off', {}, 'auth_token off', token => $good;
 logged '/x', {}, 'a server without the module', token => $good, port => 3;
 logged '/either', { status => $invalid, reason => 'bad_signature',
                     fingerprint => fingerprint($bad) }, 'satisfy any', token => $bad;
 
-# --- the form of a value ----------------------------------------------------
+# --- values of claims -------------------------------------------------------
 
 sub value ($json) { good_token(value => \encode_utf8($json)) }
 
@@ -271,17 +271,17 @@ for (
     ['"Jörg 😀"', encode_utf8('Jörg 😀')],
     ['"J\\u00f6rg"', encode_utf8('Jörg')],
     ['["a\\nb"]', '["a\\nb"]'],      ['{"a\\r\\n":1}', '{"a\\r\\n":1}'],
-    ['["\\u007f"]', ''],             # jansson leaves DEL as it stands
+    ['["\\u007f"]', ''],             # DEL is not escaped in JSON
     ['"' . 'x' x 8192 . '"', 'x' x 8192],
     ['" a"', ''], ['"a "', ''], ['" "', ''], ['"  a  b  "', ''],
 ) {
     my ($json, $expected) = @$_;
     my $got = extra('/claim', token => value($json));
-    my $name = '' . substr $json, 0, 40;
+    my $name = 'claim ' . substr $json, 0, 40;
     ref $expected ? like($got, $expected, encode_utf8($name)) : is($got, $expected, encode_utf8($name));
 }
 
-is extra('/claim', token => good_token()), '', 'a claim that is missing';
+is extra('/claim', token => good_token()), '', 'a missing claim';
 like extra('/claim', token => value('-0')), qr/\A-?0\z/, '-0';
 refused $s, '/claim', INV => "claim value $_", token => value($_), reason => 'bad_payload'
     for '1e400', '9223372036854775808', '"\u0000"', '"a\u0000b"';
@@ -296,21 +296,21 @@ for my $c (1 .. 31, 127) {
         is_granted $s->request('/claim', token => $token, tag => $tag), "$name in a claim";
         my ($hit) = hits($s, $tag);
         is $hit->{http_x_extra}, '', "$name: empty";
-        is $hit->{http_x_user}, 'jane', "$name: and the other headers as they were";
+        is $hit->{http_x_user}, 'jane', "$name: other headers are unchanged";
     }
 }
 
-# the same for the variables with names of their own
+# control characters and spaces in other variables
 for my $row (["username", 'user'], ["scope", 'scope']) {
     my ($claim, $variable) = @$row;
     for my $text ("a\nb", "\r", "a\x7f", ' a', 'a ') {
         next if $claim eq 'scope' && $text =~ /^ | $/;      # split at spaces
         my $token = good_token($claim => $text);
         my $tag = next_tag;
-        is_granted $s->request('/', token => $token, tag => $tag), "$claim";
+        is_granted $s->request('/', token => $token, tag => $tag), "a token with an unsafe $claim";
         my $got = decision($s, $tag);
         is $got->{$variable}, '', "\$auth_token_$variable is empty";
-        is $got->{subject}, '', 'and the subject' if $claim eq 'username';
+        is $got->{subject}, '', '$auth_token_subject is empty' if $claim eq 'username';
     }
 }
 
@@ -324,43 +324,43 @@ sub paths ($expected, $name, %claims) {
     shows '/paths', join('|', @expected), "$name", token => good_token(%claims);
 }
 
-paths {}, 'none of them';
+paths {}, 'none of the claims';
 paths { tenant => 'a', of_main => 'a' }, 'a nested claim', org => { tenant => 'a' };
-paths { tenant => 'a', of_other => 'a' }, 'of the other issuer', org => { tenant => 'a' },
+paths { tenant => 'a', of_other => 'a' }, 'a nested claim of the other issuer', org => { tenant => 'a' },
       iss => 'https://other.example';
 paths { dotted => 'a' }, 'a dot in a name', 'org.tenant' => 'a';
-paths { dotted => 'b', tenant => 'a', of_main => 'a' }, 'both', 'org.tenant' => 'b',
+paths { dotted => 'b', tenant => 'a', of_main => 'a' }, 'a dot in a name and a nested claim', 'org.tenant' => 'b',
       org => { tenant => 'a' };
 paths { slashed => 'a' }, 'a backslash', 'a\\b' => 'a';
 paths { dashed => 'a' }, 'a dash', 'x-y' => 'a';
 paths { url => 'a' }, 'a URL', 'https://example.com/roles' => { 'a.b' => 'a' };
-paths { upper => 'a' }, 'exact case', TenantId => 'a', tenantid => 'b', TENANTID => 'c';
+paths { upper => 'a' }, 'several cases', TenantId => 'a', tenantid => 'b', TENANTID => 'c';
 paths {}, 'another case', tenantid => 'a';
 paths { deep => 'x' }, 'eight levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => { 8 => 'x' } } } } } } };
-paths {}, 'a level less', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => 8 } } } } } };
+paths {}, 'seven levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => 8 } } } } } };
 paths {}, 'an array has no members', list => ['a'];
-paths { item => 'a' }, 'an object may have such a name', list => { 0 => 'a' };
+paths { item => 'a' }, 'an object with a numeric name', list => { 0 => 'a' };
 paths {}, 'a path through a string', org => 'tenant';
 paths {}, 'a path through null', org => undef;
-paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'an object at the end',
+paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'a path to an object',
       org => { tenant => { a => 1 } };
 paths { long => 'x' }, 'a name of 200 bytes', $long => 'x';
 paths {}, 'a name of 201 bytes', "${long}n" => 'x';
 
 shows '/case', $_->[1], "$_->[0]", token => good_token($_->[2]->%*) for
     ['another case',       'a', { tenantId => 'a' }],
-    ['small letters',      'a', { tenantid => 'a' }],
-    ['capitals',           'a', { TENANTID => 'a' }],
-    ['small letters win',  'a', { tenantid => 'a', tenantId => 'b', TENANTID => 'c' }],
-    ['two that collide',   '',  { tenantId => 'a', TENANTID => 'b' }],
-    ['other letters',      '',  { tenant_id => 'a' }];
+    ['lower case',         'a', { tenantid => 'a' }],
+    ['upper case',         'a', { TENANTID => 'a' }],
+    ['lower case before other cases', 'a', { tenantid => 'a', tenantId => 'b', TENANTID => 'c' }],
+    ['two other cases', '',  { tenantId => 'a', TENANTID => 'b' }],
+    ['another name',    '',  { tenant_id => 'a' }];
 
 my $conf = '%%ISSUER%%';
 my %files = ('rsa.pem' => key('rsa')->pem);
 
 for (
-    ['no variable',          'auth_token_claim x y;',            '"x"'],
-    ['a dollar alone',       'auth_token_claim $ y;',            'variable'],
+    ['no dollar',            'auth_token_claim x y;',            '"x"'],
+    ['an empty name of a variable', 'auth_token_claim $ y;',            'variable'],
     ['no path',              'auth_token_claim $x;',             'number of arguments'],
     ['too many arguments',   'auth_token_claim $x main a b;',    'number of arguments'],
     ['an empty path',        'auth_token_claim $x "";',          'dots'],
@@ -368,59 +368,59 @@ for (
     ['an empty first name',  'auth_token_claim $x .b;',          'dots'],
     ['an empty last name',   'auth_token_claim $x a.;',          'dots'],
     ['nine names',           'auth_token_claim $x 1.2.3.4.5.6.7.8.9;', 'dots'],
-    ['another escape',       'auth_token_claim $x a\b;',         'dots'],
+    ['an invalid escape',    'auth_token_claim $x a\b;',         'dots'],
     ['an unknown issuer',    'auth_token_claim $x other a;',     'other'],
-    ['the same twice',       "auth_token_claim \$x a;\nauth_token_claim \$x b;", 'x'],
-    ['another case of it',   "auth_token_claim \$x a;\nauth_token_claim \$X b;", 'x'],
-    ['one of nginx',         'auth_token_claim $host a;',        'host'],
-    ['one of ours',          'auth_token_claim $auth_token_user a;', 'auth_token_user'],
-    ['one of a map',         "map \$uri \$x { default a; }\nauth_token_claim \$x a;", 'x'])
+    ['a duplicate',          "auth_token_claim \$x a;\nauth_token_claim \$x b;", 'x'],
+    ['a duplicate in another case', "auth_token_claim \$x a;\nauth_token_claim \$X b;", 'x'],
+    ['a variable of nginx',  'auth_token_claim $host a;',        'host'],
+    ['a variable of the module', 'auth_token_claim $auth_token_user a;', 'auth_token_user'],
+    ['a variable of a map',  "map \$uri \$x { default a; }\nauth_token_claim \$x a;", 'x'])
 {
     my ($name, $text, $pattern) = @$_;
     conf_fails "$conf $text # here\n", $pattern, "$name", files => \%files;
 }
 
-conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'a map of one',
+conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'a map of the variable of a claim',
            files => \%files, where => 0;
-conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'set of one',
+conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'set of the variable of a claim',
            files => \%files, where => 0;
-conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'an issuer that comes later',
+conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'an issuer that is defined later',
            files => \%files;
 
 # --- before the access phase ------------------------------------------------
 
-shows '/early', 'jane|yes|her|jane', 'set, if and map before access', token => $good;
+shows '/early', 'jane|yes|her|jane', 'set, if and map before the access phase', token => $good;
 shows '/early', 'john|yes|his|john', 'another user', token => good_token(username => 'john');
-shows '/early', '|no|nobody|', 'no user', token => good_token(username => GONE);
-is extra('/early'), undef, 'refused in spite of it';
-is extra('/early', token => $bad), undef, 'refused in spite of it, a bad token';
-is extra('/early/scope', token => $good), undef, 'refused in spite of it, another scope';
-# what a map gave nginx keeps for the request, unless it is volatile
-shows '/early/any', 'jane her her||nobody|her', 'verified, then not granted by us',
+shows '/early', '|no|none|', 'a token without a user', token => good_token(username => GONE);
+is extra('/early'), undef, 'no token is refused after "set"';
+is extra('/early', token => $bad), undef, 'a bad token is refused after "set"';
+is extra('/early/scope', token => $good), undef, 'an insufficient scope is refused after "set"';
+# nginx keeps the value of a map during a request, unless it is volatile
+shows '/early/any', 'jane her her||none|her', 'a valid token with an insufficient scope, granted by another module',
     token => $good;
-shows '/early/any', 'nobody nobody||nobody|nobody', "$_->[0] is nobody, before and after",
+shows '/early/any', 'none none||none|none', "$_->[0], granted by another module",
     $_->[1]->@* for
     ['a bad token', [token => $bad]], ['an old token', [token => $old]], ['no token', []],
     ['another issuer', [token => $other]];
-shows '/early/any', 'jane her her|jane|her|her', 'verified, and granted',
+shows '/early/any', 'jane her her|jane|her|her', 'a valid token with the scope',
     token => good_token(scope => ['admin']);
-shows '/early/other', '1108612|1108612|other', 'under the demands of the location',
+shows '/early/other', '1108612|1108612|other', 'a location that trusts another issuer',
     token => $other;
-is extra('/early/other', token => $good), undef, 'and no other';
-shows '/early/status', '[]|OK|ok', 'no status before access', token => $good;
+is extra('/early/other', token => $good), undef, 'a location that trusts another issuer refuses a token of the first';
+shows '/early/status', '[]|OK|ok', 'no status before the access phase', token => $good;
 logged '/early/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
-    subject => 'jane', fingerprint => fingerprint($good) }, 'shown before access, then refused',
+    subject => 'jane', fingerprint => fingerprint($good) }, 'visible before the access phase, then refused',
     token => $good;
 
-granted $s, '/limited', 'limit_req by user: the first', token => $good;
+granted $s, '/limited', 'limit_req by user: the first request', token => $good;
 {
     my $answer = $s->request('/limited', token => $good, tag => 'limited');
-    is $answer->{status}, 503, 'limit_req by user: the second is limited';
-    unlike $answer->{body}, qr/"code"/, 'by a page of nginx';
-    is_deeply decision($s, 'limited'), { %nobody, subject => 'jane',
-        fingerprint => fingerprint($good) }, 'and shows nobody in the log';
+    is $answer->{status}, 503, 'limit_req by user: the second request is limited';
+    unlike $answer->{body}, qr/"code"/, 'limit_req by user: the page of nginx';
+    is_deeply decision($s, 'limited'), { %anonymous, subject => 'jane',
+        fingerprint => fingerprint($good) }, 'limit_req by user: no user in the log';
 }
-granted $s, '/limited', 'limit_req by user: another', token => good_token(username => 'mary');
+granted $s, '/limited', 'limit_req by user: another user', token => good_token(username => 'mary');
 refused $s, '/limited', INV => "limit_req by user: bad token $_", token => $bad for 1 .. 3;
 refused $s, '/limited', NONE => "limit_req by user: no token $_" for 1 .. 3;
 
@@ -428,9 +428,9 @@ refused $s, '/limited', NONE => "limit_req by user: no token $_" for 1 .. 3;
     my $tag = next_tag;
     $s->request('/rewrite/to/x', token => $good, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{uri}, '/jane/x', 'in a rewrite';
+    is $hit->{uri}, '/jane/x', '$auth_token_user in a rewrite';
 }
-shows '/rewrite/out/x', '|||||||', 'out of a protected location', token => $good;
+shows '/rewrite/out/x', '|||||||', 'a rewrite to a location with auth_token off', token => $good;
 
 # --- satisfy, internal redirects --------------------------------------------
 
@@ -438,41 +438,41 @@ my ($b, $n) = map { "$invalid|$_" } 'bad_signature||||||' . fingerprint($bad),
                                     'no_credential||||||';
 my $c = 'API_INSUFFICIENT_RIGHTS|scope|||||jane|' . fingerprint($good);
 
-shows '/either', $jane, 'satisfy any: by us', token => $good;
-shows '/either', $b, 'satisfy any: in spite of us', token => $bad;
-shows '/either', $n, 'satisfy any: without a token';
-shows '/either/scope', $c, 'satisfy any: in spite of the scope', token => $good;
+shows '/either', $jane, 'satisfy any: a good token', token => $good;
+shows '/either', $b, 'satisfy any: a bad token', token => $bad;
+shows '/either', $n, 'satisfy any: no token';
+shows '/either/scope', $c, 'satisfy any: an insufficient scope', token => $good;
 shows '/either/basic', "$invalid|bad_signature||||||" . fingerprint($bad),
-    'satisfy any: by auth_basic', auth => 'Basic YmFzaWw6c2VjcmV0',
+    'satisfy any: a bad token, granted by auth_basic', auth => 'Basic YmFzaWw6c2VjcmV0',
     cookie => "accessToken=$bad";
-shows '/either/basic', $jane =~ s/bearer/cookie/r, 'satisfy any: in spite of auth_basic',
+shows '/either/basic', $jane =~ s/bearer/cookie/r, 'satisfy any: a good token, refused by auth_basic',
     auth => 'Basic YmFzaWw6d3Jvbmc=', cookie => "accessToken=$good";
-is extra('/both', token => $good), undef, 'satisfy all: another refuses';
-logged '/both', \%granted, 'satisfy all: another refuses', token => $good;
+is extra('/both', token => $good), undef, 'satisfy all: another module refuses';
+logged '/both', \%granted, 'satisfy all: another module refuses', token => $good;
 
-shows '/redirect/try', $jane, 'try_files: decided anew', token => $good;
+shows '/redirect/try', $jane, 'try_files to a protected location', token => $good;
 is extra('/redirect/try', token => good_token(scope => ['x'])), undef,
-    'try_files: decided anew, and refused';
+    'try_files to a location with another scope';
 shows '/redirect/trynone', $jane, 'try_files to a named location', token => $good;
-is extra('/redirect/trynone', token => $bad), undef, 'try_files: refused before it';
+is extra('/redirect/trynone', token => $bad), undef, 'try_files of a refused request';
 shows '/redirect/gone/x', $jane, 'error_page of a granted request', token => $good;
 shows '/redirect/gone/on/x', $jane, 'error_page to a protected location', token => $good;
-is extra('/redirect/gone/scope/x', token => $good), undef, 'which may refuse';
+is extra('/redirect/gone/scope/x', token => $good), undef, 'error_page to a location with another scope';
 logged '/redirect/gone/scope/x', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
-    subject => 'jane', fingerprint => fingerprint($good) }, 'which may refuse', token => $good;
+    subject => 'jane', fingerprint => fingerprint($good) }, 'error_page to a location with another scope', token => $good;
 shows "/redirect/$_", $b, "error_page of a refusal, $_", token => $bad for 'refused', 'named';
 shows "/redirect/$_", $n, "error_page of a refusal, $_, no token" for 'refused', 'named';
 shows '/redirect/next', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
-    'refused here, granted where error_page leads', token => $other;
+    'refused, then granted in the location of error_page', token => $other;
 
 shows '/redirect/accel/off', $jane, 'X-Accel-Redirect', token => $good;
 shows '/redirect/accel/x', $jane, 'X-Accel-Redirect to a protected location', token => $good;
-is extra('/redirect/accel/scope', token => $good), undef, 'X-Accel-Redirect, which refuses';
+is extra('/redirect/accel/scope', token => $good), undef, 'X-Accel-Redirect to a location with another scope';
 is extra('/redirect/accel/other', token => $good), undef,
-    'X-Accel-Redirect where another issuer counts';
-shows '/redirect/accel/either/scope', $c, 'X-Accel-Redirect where another module grants',
+    'X-Accel-Redirect to a location that trusts another issuer';
+shows '/redirect/accel/either/scope', $c, 'X-Accel-Redirect to a location where another module grants',
     token => $good;
-is extra('/redirect/accel/off', token => $bad), undef, 'X-Accel-Redirect, not for all';
+is extra('/redirect/accel/off', token => $bad), undef, 'X-Accel-Redirect of a refused request';
 
 # --- subrequests ------------------------------------------------------------
 
@@ -487,16 +487,16 @@ sub subrequests ($path, $n, %o) {
     my ($answer, @seen) = subrequests('/ssi', 2, token => $good);
     is $answer->{status}, 200, 'SSI';
     is_deeply [sort @seen], ['/off/one jane', '/scope/two jane'],
-        'subrequests show whom the main request was granted to';
+        'subrequests show the user of the main request';
 
     ($answer, @seen) = subrequests('/ssi', 0, token => $bad);
     is_refused $answer, INV => 'SSI';
-    is_deeply \@seen, [], 'a refused request makes none';
+    is_deeply \@seen, [], 'a refused request has no subrequests';
 
     for my $row (['good', $good], ['bad', $bad]) {
         ($answer, @seen) = subrequests('/offssi', 2, token => $row->[1]);
         is_deeply [sort @seen], ['/off/one ', '/scope/two '],
-            "an open main request shows nobody in any, $row->[0] token";
+            "subrequests of an open request show no user, $row->[0] token";
     }
 
     ($answer, @seen) = subrequests('/asked', 2, token => $good);
@@ -505,13 +505,13 @@ sub subrequests ($path, $n, %o) {
 
     ($answer, @seen) = subrequests('/asked', 0, token => $bad);
     is_refused $answer, INV => 'auth_request';
-    is_deeply \@seen, [], 'auth_request is not asked of a refused one';
+    is_deeply \@seen, [], 'a refused request has no subrequest of auth_request';
 
     ($answer, @seen) = subrequests('/mirrored', 2, token => $good);
     is_deeply [sort @seen], ['/mirror jane', '/mirrored jane'], 'mirror';
 }
 
-# --- one connection, many users ---------------------------------------------
+# --- many users on one connection -------------------------------------------
 
 my @people = map {
     my $user = "user$_";
@@ -520,10 +520,10 @@ my @people = map {
     [$user, $token];
 } 1 .. 300;
 
-# with another signature
+# changes the signature
 sub altered ($token) { $token =~ s/(....)\z/$1 eq 'AAAA' ? 'BAAA' : 'AAAA'/er }
 
-# every so many a request that shows nobody
+# some of the requests are refused
 sub mixed ($i) {
     my ($user, $token) = $people[$i * 7 % @people]->@*;
     return ['', altered($token), 401] if $i % 5 == 3;
