@@ -344,7 +344,7 @@ ngx_at_init_main_conf(ngx_conf_t *cf, void *conf)
         || ngx_at_check_store(cf, atmcf) != NGX_OK
         || ngx_at_token_endpoint_check_conf(cf, atmcf) != NGX_OK
         || ngx_at_check_state(cf, atmcf) != NGX_OK
-        || ngx_at_resolve_thread_pool(cf, atmcf) != NGX_OK)
+        || ngx_at_resolve_thread_pools(cf, atmcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }

@@ -169,7 +169,7 @@ ngx_at_password_check_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     check->compared = 0;
     check->job.request = r;
     check->job.data = check;
-    check->job.ready = ngx_at_password_job_ready;
+    check->job.is_needed = ngx_at_password_job_ready;
     check->job.work = ngx_at_password_job_work;
 
     switch (ngx_at_job_post_hash(&check->job)) {

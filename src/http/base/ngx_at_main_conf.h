@@ -46,10 +46,9 @@ typedef struct {
     at_state_key_t           *state_key;        /* NULL: not available */
 
     ngx_str_t                 thread_pool_name;
-    ngx_at_conf_position_t    thread_pool_position;
-#if (NGX_THREADS)
-    ngx_thread_pool_t        *thread_pool;
-#endif
+    ngx_uint_t                needs_thread_pool;
+    ngx_thread_pool_t        *thread_pool;      /* NULL: not needed */
+    ngx_thread_pool_t        *hash_pool;        /* NULL: not needed */
 
     ngx_uint_t                needs_throttle;
     ngx_shm_zone_t           *throttle;

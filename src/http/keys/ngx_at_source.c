@@ -243,7 +243,7 @@ ngx_at_source_require_resources(ngx_conf_t *cf, ngx_at_source_t *source)
     source->zone->data = atmcf;
 
     ngx_at_require_state(cf, atmcf);
-    ngx_at_require_thread_pool(cf, atmcf);
+    atmcf->needs_thread_pool = 1;
 
     return NGX_CONF_OK;
 }

@@ -94,7 +94,7 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     case NGX_AT_TOKEN_ENDPOINT_OAUTH:
         atmcf->needs_throttle = 1;
-        ngx_at_require_thread_pool(cf, atmcf);
+        atmcf->needs_thread_pool = 1;
         break;
 
     default:
@@ -117,9 +117,7 @@ ngx_at_token_endpoint_check_conf(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
             atmcf->state_position = atmcf->store_position;
         }
 
-        if (atmcf->thread_pool_position.line == 0) {
-            atmcf->thread_pool_position = atmcf->state_position;
-        }
+        atmcf->needs_thread_pool = 1;
     }
 
     return atmcf->needs_throttle ? ngx_at_throttle_add_zone(cf, atmcf)
@@ -130,7 +128,7 @@ ngx_at_token_endpoint_check_conf(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 ngx_int_t
 ngx_at_token_endpoint_init(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    ngx_at_hash_init(cycle);
+    ngx_at_job_init(atmcf);
 
     return atmcf->store_path.data && atmcf->state_position.line
            ? ngx_at_sessions_watch(cycle, atmcf) : NGX_OK;
@@ -140,6 +138,5 @@ ngx_at_token_endpoint_init(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 void
 ngx_at_token_endpoint_exit(void)
 {
-    ngx_at_hash_exit();
     ngx_at_sessions_exit();
 }

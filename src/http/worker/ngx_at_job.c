@@ -1,74 +1,52 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
- *
- * Jobs: a request is held while a thread works for it.  Two queues, in each one
- * at a time of a worker: signing and durable writes in nginx's thread pool,
- * hashes in a thread of their own, of low priority, so that a storm of logins
- * takes only the time that no other request wants.
  */
 
 #include "http/worker/ngx_at_job.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #include "core/base/at_crypto.h"
 
-#include "http/base/ngx_at_main_conf.h"
+#include "http/worker/ngx_at_worker.h"
 
 
-#define NGX_AT_HASH_QUEUE_MAX   64  /* that wait */
+#define NGX_AT_HASH_QUEUE_MAX   64
 #define NGX_AT_WRITE_QUEUE_MAX  1024
 
-/* only to be seen: a worker does not end while there is a timer */
-#define NGX_AT_JOB_TIME  60000
+/* milliseconds; the timer also keeps a worker from exiting before the job ends */
+#define NGX_AT_JOB_TIMEOUT  60000
 
 
-typedef struct {
-    ngx_queue_t    queue;
-    ngx_uint_t     n;
-    ngx_at_job_t  *running;
-} ngx_at_queue_t;
+static void ngx_at_job_run_next(ngx_at_job_queue_t *q);
 
 
-static void ngx_at_hash_run_next(void);
-static void ngx_at_write_run_next(void);
+void
+ngx_at_job_init(const ngx_at_main_conf_t *atmcf)
+{
+    ngx_at_worker_t  *worker;
+
+    worker = ngx_at_worker();
+
+    worker->hash_queue.pool = atmcf->hash_pool;
+    ngx_queue_init(&worker->hash_queue.jobs);
+
+    worker->write_queue.pool = atmcf->thread_pool;
+    ngx_queue_init(&worker->write_queue.jobs);
+}
 
 
-static ngx_at_queue_t  ngx_at_write_queue;
-
-/* the thread of this process; next is handed over under the lock */
-
-static struct {
-    ngx_at_queue_t     queue;
-
-    pthread_t          thread;
-    pthread_mutex_t    lock;
-    pthread_cond_t     wake;
-    ngx_at_job_t      *next;
-    ngx_uint_t         quit;
-    ngx_uint_t         started;
-
-    int                fd;                      /* of an eventfd */
-    ngx_connection_t  *connection;
-} ngx_at_hash_worker = {
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-    .wake = PTHREAD_COND_INITIALIZER,
-    .fd = -1
-};
-
-
-/* --- requests that wait -------------------------------------------------- */
+/* --- the request of a job ------------------------------------------------ */
 
 
 static void
 ngx_at_job_timeout(ngx_event_t *ev)
 {
     ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
-                  "auth_token: a thread works for more than a minute");
+                  "auth_token: thread task still running after %ds",
+                  NGX_AT_JOB_TIMEOUT / 1000);
 }
 
 
@@ -88,17 +66,17 @@ ngx_at_job_release_request(ngx_at_job_t *job)
 }
 
 
-/* the client is gone: what runs is waited for, what waits is dropped */
+/* the request ends: a running job is waited for, a waiting job is removed */
 
 static void
 ngx_at_job_cleanup(void *data)
 {
     ngx_at_job_t *job = data;
 
-    if (job->waiting) {
-        ngx_queue_remove(&job->queue);
-        (*job->waiting)--;
-        job->waiting = NULL;
+    if (job->queue) {
+        ngx_queue_remove(&job->link);
+        job->queue->n--;
+        job->queue = NULL;
 
         ngx_at_job_release_request(job);
     }
@@ -130,7 +108,7 @@ ngx_at_job_hold_request(ngx_at_job_t *job)
         job->timer.data = job;
         job->timer.log = r->connection->log;
 
-        ngx_add_timer(&job->timer, NGX_AT_JOB_TIME);
+        ngx_add_timer(&job->timer, NGX_AT_JOB_TIMEOUT);
     }
 
     job->busy = 1;
@@ -166,58 +144,8 @@ ngx_at_job_finish(ngx_at_job_t *job)
 /* --- queues -------------------------------------------------------------- */
 
 
-static ngx_int_t
-ngx_at_queue_push(ngx_at_queue_t *q, ngx_at_job_t *job, ngx_uint_t max)
-{
-    if (q->queue.next == NULL) {
-        ngx_queue_init(&q->queue);
-    }
-
-    if (q->n >= max) {
-        return NGX_BUSY;
-    }
-
-    if (ngx_at_job_hold_request(job) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_queue_insert_tail(&q->queue, &job->queue);
-    job->waiting = &q->n;
-    q->n++;
-
-    return NGX_OK;
-}
-
-
-/* the job to run now, or NULL */
-
-static ngx_at_job_t *
-ngx_at_queue_pop(ngx_at_queue_t *q)
-{
-    ngx_queue_t   *head;
-    ngx_at_job_t  *job;
-
-    if (q->running || ngx_queue_empty(&q->queue)) {
-        return NULL;
-    }
-
-    head = ngx_queue_head(&q->queue);
-    ngx_queue_remove(head);
-
-    job = ngx_queue_data(head, ngx_at_job_t, queue);
-    job->waiting = NULL;
-    q->n--;
-    q->running = job;
-
-    return job;
-}
-
-
-/* --- nginx's thread pool ------------------------------------------------- */
-
-
 static void
-ngx_at_write_handler(void *data, ngx_log_t *log)
+ngx_at_job_thread_handler(void *data, ngx_log_t *log)
 {
     ngx_at_job_t *job = data;
 
@@ -228,50 +156,93 @@ ngx_at_write_handler(void *data, ngx_log_t *log)
 
 
 static void
-ngx_at_write_done(ngx_event_t *ev)
+ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
 {
-    ngx_at_job_t *job = ev->data;
+    static __thread ngx_uint_t  lowered;
 
-    ngx_at_write_queue.running = NULL;
-    ngx_at_write_run_next();
+    struct sched_param          param;
+    ngx_at_job_t               *job = data;
 
-    ngx_at_job_finish(job);
-}
+    /*
+     * SCHED_IDLE: must not compete with the event loop; irreversible without
+     * privileges.
+     */
 
+    if (!lowered) {
+        lowered = 1;
+        ngx_memzero(&param, sizeof(param));
 
-static ngx_int_t
-ngx_at_write_post(ngx_at_job_t *job)
-{
-    ngx_thread_pool_t   *pool;
-    const ngx_at_main_conf_t  *atmcf;
-
-    atmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
-                                                ngx_http_auth_token_module);
-    pool = atmcf->thread_pool;
-
-    job->task.ctx = job;
-    job->task.handler = ngx_at_write_handler;
-    job->task.event.handler = ngx_at_write_done;
-    job->task.event.data = job;
-
-    if (pool && ngx_thread_task_post(pool, &job->task) == NGX_OK) {
-        return NGX_OK;
+        if (sched_setscheduler(0, SCHED_IDLE, &param) != 0) {
+            (void) setpriority(PRIO_PROCESS, 0, 19);
+        }
     }
 
-    ngx_at_write_queue.running = NULL;
-    job->failed = 1;
-
-    return NGX_ERROR;
+    job->work(job);
 }
 
 
 static void
-ngx_at_write_run_next(void)
+ngx_at_job_event_handler(ngx_event_t *ev)
+{
+    ngx_at_job_t        *job = ev->data;
+    ngx_at_job_queue_t  *q;
+
+    q = job->task.handler == ngx_at_hash_thread_handler
+        ? &ngx_at_worker()->hash_queue : &ngx_at_worker()->write_queue;
+
+    q->running = NULL;
+
+    ngx_at_job_run_next(q);
+    ngx_at_job_finish(job);
+}
+
+
+/* starts the first job of the queue, which becomes the running job */
+
+static ngx_int_t
+ngx_at_job_start(ngx_at_job_queue_t *q)
 {
     ngx_at_job_t  *job;
 
-    while ((job = ngx_at_queue_pop(&ngx_at_write_queue)) != NULL) {
-        if (ngx_at_write_post(job) == NGX_OK) {
+    job = ngx_queue_data(ngx_queue_head(&q->jobs), ngx_at_job_t, link);
+
+    ngx_queue_remove(&job->link);
+    q->n--;
+    job->queue = NULL;
+
+    job->task.ctx = job;
+    job->task.handler = q == &ngx_at_worker()->hash_queue
+                        ? ngx_at_hash_thread_handler
+                        : ngx_at_job_thread_handler;
+    job->task.event.handler = ngx_at_job_event_handler;
+    job->task.event.data = job;
+
+    if (ngx_thread_task_post(q->pool, &job->task) != NGX_OK) {
+        job->failed = 1;
+        return NGX_ERROR;
+    }
+
+    q->running = job;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_at_job_run_next(ngx_at_job_queue_t *q)
+{
+    ngx_at_job_t  *job;
+
+    while (q->running == NULL && !ngx_queue_empty(&q->jobs)) {
+
+        job = ngx_queue_data(ngx_queue_head(&q->jobs), ngx_at_job_t, link);
+
+        if (job->is_needed && !job->is_needed(job)) {
+            ngx_queue_remove(&job->link);
+            q->n--;
+            job->queue = NULL;
+
+        } else if (ngx_at_job_start(q) == NGX_OK) {
             return;
         }
 
@@ -280,22 +251,29 @@ ngx_at_write_run_next(void)
 }
 
 
-ngx_int_t
-ngx_at_job_post_write(ngx_at_job_t *job)
+/*
+ * If no job runs, the job starts without is_needed(): the caller has checked
+ * that, and the request must not be continued from inside of its handler.
+ */
+
+static ngx_int_t
+ngx_at_job_post(ngx_at_job_queue_t *q, ngx_at_job_t *job, ngx_uint_t first)
 {
-    ngx_int_t  rc;
-
-    rc = ngx_at_queue_push(&ngx_at_write_queue, job, NGX_AT_WRITE_QUEUE_MAX);
-
-    if (rc != NGX_OK || ngx_at_write_queue.running) {
-        return rc;
+    if (q->pool == NULL || ngx_at_job_hold_request(job) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    /* nothing runs: it is the only one */
+    if (first) {
+        ngx_queue_insert_head(&q->jobs, &job->link);
 
-    job = ngx_at_queue_pop(&ngx_at_write_queue);
+    } else {
+        ngx_queue_insert_tail(&q->jobs, &job->link);
+    }
 
-    if (ngx_at_write_post(job) != NGX_OK) {
+    job->queue = q;
+    q->n++;
+
+    if (q->running == NULL && ngx_at_job_start(q) != NGX_OK) {
         ngx_at_job_release_request(job);
         return NGX_ERROR;
     }
@@ -304,293 +282,48 @@ ngx_at_job_post_write(ngx_at_job_t *job)
 }
 
 
-ngx_uint_t
-ngx_at_write_queue_is_idle(void)
-{
-    return ngx_at_write_queue.running == NULL
-           && ngx_at_write_queue.n == 0;
-}
-
-
-/* --- the thread of hashes ------------------------------------------------ */
-
-
-/* it never gets out of the way of a worker otherwise; a worker could not go back */
-
-static void
-ngx_at_hash_worker_lower_priority(void)
-{
-    struct sched_param  param;
-
-    ngx_memzero(&param, sizeof(param));
-
-    if (sched_setscheduler(0, SCHED_IDLE, &param) != 0) {
-        (void) setpriority(PRIO_PROCESS, 0, 19);
-    }
-}
-
-
-static ngx_at_job_t *
-ngx_at_hash_wait(void)
-{
-    ngx_at_job_t  *job;
-
-    (void) pthread_mutex_lock(&ngx_at_hash_worker.lock);
-
-    while (ngx_at_hash_worker.next == NULL && !ngx_at_hash_worker.quit) {
-        (void) pthread_cond_wait(&ngx_at_hash_worker.wake,
-                                 &ngx_at_hash_worker.lock);
-    }
-
-    job = ngx_at_hash_worker.quit ? NULL
-                                  : ngx_at_hash_worker.next;
-    ngx_at_hash_worker.next = NULL;
-
-    (void) pthread_mutex_unlock(&ngx_at_hash_worker.lock);
-
-    return job;
-}
-
-
-static void *
-ngx_at_hash_cycle(void *data)
-{
-    uint64_t       one = 1;
-    ngx_at_job_t  *job;
-
-    ngx_at_hash_worker_lower_priority();
-
-    while ((job = ngx_at_hash_wait()) != NULL) {
-        job->work(job);
-        (void) !write(ngx_at_hash_worker.fd, &one, sizeof(one));
-    }
-
-    return NULL;
-}
-
-
-static void
-ngx_at_hash_worker_event_handler(ngx_event_t *ev)
-{
-    uint64_t       n;
-    ngx_at_job_t  *job;
-
-    if (read(ngx_at_hash_worker.fd, &n, sizeof(n)) != sizeof(n)) {
-        n = 0;
-    }
-
-    ev->ready = 0;
-
-    if (ngx_handle_read_event(ev, 0) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
-                      "auth_token: the end of a hash will not be noticed");
-    }
-
-    job = n ? ngx_at_hash_worker.queue.running : NULL;
-
-    if (job) {
-        ngx_at_hash_worker.queue.running = NULL;
-        ngx_at_hash_run_next();
-        ngx_at_job_finish(job);
-    }
-}
-
-
-static ngx_int_t
-ngx_at_hash_worker_open_eventfd(void)
-{
-    ngx_connection_t  *c;
-
-    if (ngx_at_hash_worker.fd == -1) {
-        ngx_at_hash_worker.fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-    }
-
-    if (ngx_at_hash_worker.fd == -1) {
-        return NGX_ERROR;
-    }
-
-    c = ngx_get_connection(ngx_at_hash_worker.fd, ngx_cycle->log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->log = ngx_cycle->log;
-    c->read->log = ngx_cycle->log;
-    c->read->handler = ngx_at_hash_worker_event_handler;
-
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-        ngx_free_connection(c);
-        return NGX_ERROR;
-    }
-
-    ngx_at_hash_worker.connection = c;
-
-    return NGX_OK;
-}
-
-
-/* signals are the event loop's */
-
-static ngx_int_t
-ngx_at_hash_start(void)
-{
-    int       err;
-    sigset_t  all, old;
-
-    if (ngx_at_hash_worker.connection == NULL
-        && ngx_at_hash_worker_open_eventfd() != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_at_hash_worker.started) {
-        return NGX_OK;
-    }
-
-    sigfillset(&all);
-    (void) pthread_sigmask(SIG_BLOCK, &all, &old);
-
-    err = pthread_create(&ngx_at_hash_worker.thread, NULL,
-                         ngx_at_hash_cycle, NULL);
-
-    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-
-    if (err) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, err,
-                      "auth_token: pthread_create() failed");
-        return NGX_ERROR;
-    }
-
-    ngx_at_hash_worker.started = 1;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_at_hash_worker_assign(ngx_at_job_t *job)
-{
-    (void) pthread_mutex_lock(&ngx_at_hash_worker.lock);
-    ngx_at_hash_worker.next = job;
-    (void) pthread_cond_signal(&ngx_at_hash_worker.wake);
-    (void) pthread_mutex_unlock(&ngx_at_hash_worker.lock);
-}
-
-
-/* what is not worth its time any more ends here */
-
-static void
-ngx_at_hash_run_next(void)
-{
-    ngx_at_job_t  *job;
-
-    while ((job = ngx_at_queue_pop(&ngx_at_hash_worker.queue)) != NULL) {
-        if (job->ready == NULL || job->ready(job)) {
-            break;
-        }
-
-        ngx_at_hash_worker.queue.running = NULL;
-        ngx_at_job_finish(job);
-    }
-
-    if (job) {
-        ngx_at_hash_worker_assign(job);
-    }
-}
-
-
 ngx_int_t
 ngx_at_job_post_hash(ngx_at_job_t *job)
 {
-    ngx_int_t  rc;
+    ngx_at_job_queue_t  *q;
 
-    if (ngx_at_hash_start() != NGX_OK) {
-        return NGX_ERROR;
-    }
+    q = &ngx_at_worker()->hash_queue;
 
-    rc = ngx_at_queue_push(&ngx_at_hash_worker.queue, job,
-                           NGX_AT_HASH_QUEUE_MAX);
-
-    if (rc != NGX_OK || ngx_at_hash_worker.queue.running) {
-        return rc;
-    }
-
-    /*
-     * It is not asked again whether it is worth it: in another worker that may
-     * have changed just now, and then the request would end while its handler
-     * is at work, here.
-     */
-
-    ngx_at_hash_worker_assign(ngx_at_queue_pop(&ngx_at_hash_worker.queue));
-
-    return NGX_OK;
+    return q->n < NGX_AT_HASH_QUEUE_MAX ? ngx_at_job_post(q, job, 0)
+                                        : NGX_BUSY;
 }
 
 
 /*
- * RSA at the priority of the event loop would be felt by other requests.  Who
- * comes here has waited for a hash already: there is room for it.
+ * RSA at normal priority would delay other requests.  There is no limit: each
+ * signature follows a hash, which had a place in the queue.
  */
 
 ngx_int_t
 ngx_at_job_post_signature(ngx_at_job_t *job)
 {
-    ngx_at_queue_t  *q;
-
-    q = &ngx_at_hash_worker.queue;
-
-    if (ngx_at_hash_start() != NGX_OK
-        || ngx_at_job_hold_request(job) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (q->queue.next == NULL) {
-        ngx_queue_init(&q->queue);
-    }
-
-    ngx_queue_insert_head(&q->queue, &job->queue);
-    job->waiting = &q->n;
-    q->n++;
-
-    if (q->running == NULL) {
-        ngx_at_hash_worker_assign(ngx_at_queue_pop(q));
-    }
-
-    return NGX_OK;
+    return ngx_at_job_post(&ngx_at_worker()->hash_queue, job, 1);
 }
 
 
-/* a cycle has connections of its own, where one process is all there is */
-
-void
-ngx_at_hash_init(ngx_cycle_t *cycle)
+ngx_int_t
+ngx_at_job_post_write(ngx_at_job_t *job)
 {
-    ngx_at_hash_worker.connection = NULL;
+    ngx_at_job_queue_t  *q;
 
-    if (ngx_at_hash_worker.started) {
-        (void) ngx_at_hash_worker_open_eventfd();
-    }
+    q = &ngx_at_worker()->write_queue;
+
+    return q->n < NGX_AT_WRITE_QUEUE_MAX ? ngx_at_job_post(q, job, 0)
+                                         : NGX_BUSY;
 }
 
 
-/* the hash that runs is waited for: what it reads is about to go */
-
-void
-ngx_at_hash_exit(void)
+ngx_uint_t
+ngx_at_write_queue_is_idle(void)
 {
-    if (ngx_at_hash_worker.started) {
-        (void) pthread_mutex_lock(&ngx_at_hash_worker.lock);
-        ngx_at_hash_worker.quit = 1;
-        (void) pthread_cond_signal(&ngx_at_hash_worker.wake);
-        (void) pthread_mutex_unlock(&ngx_at_hash_worker.lock);
+    ngx_at_job_queue_t  *q;
 
-        (void) pthread_join(ngx_at_hash_worker.thread, NULL);
-        ngx_at_hash_worker.started = 0;
-    }
+    q = &ngx_at_worker()->write_queue;
 
-    if (ngx_at_hash_worker.connection) {
-        ngx_close_connection(ngx_at_hash_worker.connection);
-        ngx_at_hash_worker.connection = NULL;
-    }
+    return q->running == NULL && q->n == 0;
 }

@@ -1,14 +1,19 @@
 /*
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
- *
- * nginx's thread pool, for what takes longer than a request may wait.
  */
 
 #include "http/worker/ngx_at_thread.h"
 
 #include "http/base/ngx_at_directive.h"
-#include "http/base/ngx_at_main_conf.h"
+
+
+#if !(NGX_THREADS)
+#error "auth_token needs nginx with threads (--with-threads)"
+#endif
+
+
+extern ngx_module_t  ngx_thread_pool_module;
 
 
 char *
@@ -30,50 +35,61 @@ ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     atmcf->thread_pool_name = value[1];
 
-#if (NGX_THREADS)
+    /* now, so that nginx names this line if there is no such pool */
 
-    /* here, so that nginx names this line where there is no such pool */
-    if (ngx_thread_pool_add(cf, &atmcf->thread_pool_name) == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-#endif
-
-    return NGX_CONF_OK;
+    return ngx_thread_pool_add(cf, &atmcf->thread_pool_name) ? NGX_CONF_OK
+                                                             : NGX_CONF_ERROR;
 }
 
 
-void
-ngx_at_require_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
+/*
+ * nginx has no function for a pool with a given number of threads: call the
+ * handler of its "thread_pool" directive.
+ */
+
+static ngx_int_t
+ngx_at_add_hash_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->thread_pool_position.line == 0) {
-        ngx_at_conf_note_position(cf, &atmcf->thread_pool_position);
+    char           *rv;
+    ngx_str_t       name = ngx_string("auth_token_hash");
+    ngx_str_t       args[] = { ngx_string("thread_pool"),
+                               ngx_string("auth_token_hash"),
+                               ngx_string("threads=1") };
+    ngx_array_t    *saved, array;
+    ngx_command_t  *cmd;
+
+    ngx_memzero(&array, sizeof(ngx_array_t));
+    array.elts = args;
+    array.nelts = 3;
+
+    cmd = ngx_thread_pool_module.commands;
+
+    saved = cf->args;
+    cf->args = &array;
+    rv = cmd->set(cf, cmd, NULL);
+    cf->args = saved;
+
+    if (rv != NGX_CONF_OK) {
+        return NGX_ERROR;
     }
+
+    atmcf->hash_pool = ngx_thread_pool_add(cf, &name);
+
+    return atmcf->hash_pool ? NGX_OK : NGX_ERROR;
 }
 
 
 ngx_int_t
-ngx_at_resolve_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
+ngx_at_resolve_thread_pools(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->thread_pool_position.line == 0) {
-        return NGX_OK;
+    if (atmcf->needs_thread_pool) {
+        atmcf->thread_pool = ngx_thread_pool_add(cf,
+                                 atmcf->thread_pool_name.data
+                                 ? &atmcf->thread_pool_name : NULL);
+        if (atmcf->thread_pool == NULL) {
+            return NGX_ERROR;
+        }
     }
 
-#if (NGX_THREADS)
-
-    atmcf->thread_pool = ngx_thread_pool_add(cf, atmcf->thread_pool_name.data
-                                                 ? &atmcf->thread_pool_name
-                                                 : NULL);
-
-    return atmcf->thread_pool ? NGX_OK : NGX_ERROR;
-
-#else
-
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "nginx was built without threads (--with-threads), which "
-                  "are needed in %V:%ui", &atmcf->thread_pool_position.file,
-                  atmcf->thread_pool_position.line);
-    return NGX_ERROR;
-
-#endif
+    return atmcf->needs_throttle ? ngx_at_add_hash_pool(cf, atmcf) : NGX_OK;
 }

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The pool for what takes its time.
+ * The thread pools of nginx that the module uses.
  */
 
 #ifndef NGX_AT_THREAD_H
@@ -17,9 +17,11 @@
 
 char *ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* in a setter: the directive that is being read needs the pool */
-void ngx_at_require_thread_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
-ngx_int_t ngx_at_resolve_thread_pool(ngx_conf_t *cf,
+/*
+ * Once the http block was read: sets atmcf->thread_pool if a directive needs
+ * it, and atmcf->hash_pool, of one thread, if passwords are checked.
+ */
+ngx_int_t ngx_at_resolve_thread_pools(ngx_conf_t *cf,
     ngx_at_main_conf_t *atmcf);
 
 

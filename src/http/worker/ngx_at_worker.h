@@ -19,6 +19,7 @@
 #include "core/store/at_store.h"
 
 #include "http/base/ngx_at_main_conf.h"
+#include "http/worker/ngx_at_job.h"
 
 
 /* the store that this process has opened; it outlives a cycle */
@@ -32,12 +33,15 @@ typedef struct {
 
 
 typedef struct {
-    at_verifier_t      *verifier;
-    at_cache_t         *cache;              /* NULL: off */
-    uint64_t            keys_generation;    /* incremented on every change */
-    at_state_key_t      process_key;        /* random */
-    ngx_uint_t          measure_time;       /* $auth_token_verify_time is used */
-    ngx_at_worker_store_t  store;
+    at_verifier_t          *verifier;
+    at_cache_t             *cache;              /* NULL: off */
+    uint64_t                keys_generation;    /* incremented on every change */
+    at_state_key_t          process_key;        /* random */
+    ngx_uint_t              measure_time;       /* $auth_token_verify_time is
+                                                   used */
+    ngx_at_worker_store_t   store;
+    ngx_at_job_queue_t      hash_queue;
+    ngx_at_job_queue_t      write_queue;
 } ngx_at_worker_t;
 
 
