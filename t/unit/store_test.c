@@ -386,7 +386,7 @@ test_modes(void)
     is_int(at_store_inspect(in_dir("s"), &root, &err), 0, "root");
     is_refused(in_dir("s"), &other, "chgrp", "a worker of another group");
     is_refused(in_dir("s"), &owner, "could write", "a worker that owns it");
-    owner.alone = 1;
+    owner.single_user = 1;
     is_int(at_store_inspect(in_dir("s"), &owner, &err), 1,
            "a worker that owns it, as nginx has one user");
     ok(strstr(err.text, "could write") != NULL, "deserves a warning");

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Passwords and client secrets, hashed by libxcrypt (crypt(5)), whose only user
- * this is.  Everything here takes milliseconds: it runs in a thread.
+ * Passwords and client secrets, hashed by libxcrypt (crypt(5)), whose only
+ * user this is.  Everything here takes milliseconds: it runs in a thread.
  */
 
 #ifndef AT_PASSWORD_H

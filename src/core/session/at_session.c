@@ -27,7 +27,7 @@ typedef struct {
 
 
 static char *
-at_session_append(char *p, const void *data, size_t len)
+at_append(char *p, const void *data, size_t len)
 {
     if (len != 0) {
         memcpy(p, data, len);
@@ -48,7 +48,8 @@ at_session_mac(const at_session_db_t *db, unsigned char mac[AT_SHA256_LEN],
 /* binds a refresh token to its session */
 static int
 at_session_mac_token(const at_session_db_t *db,
-    unsigned char mac[AT_SHA256_LEN], const unsigned char digest[AT_SHA256_LEN],
+    unsigned char mac[AT_SHA256_LEN],
+    const unsigned char digest[AT_SHA256_LEN],
     const unsigned char session[AT_SESSION_ID_LEN])
 {
     char  text[AT_SHA256_LEN + AT_SESSION_ID_LEN];
@@ -69,10 +70,10 @@ at_session_mac_session(const at_session_db_t *db,
     char  text[AT_SESSION_ID_LEN + AT_SESSION_FIXED_LEN + AT_SESSION_BUF_SIZE];
     char *p;
 
-    p = at_session_append(text, session->id, AT_SESSION_ID_LEN);
-    p = at_session_append(p, session->record.password_tag, AT_SESSION_FIXED_LEN);
-    p = at_session_append(p, session->user.data, session->user.len);
-    p = at_session_append(p, session->issuer.data, session->issuer.len);
+    p = at_append(text, session->id, AT_SESSION_ID_LEN);
+    p = at_append(p, session->record.password_tag, AT_SESSION_FIXED_LEN);
+    p = at_append(p, session->user.data, session->user.len);
+    p = at_append(p, session->issuer.data, session->issuer.len);
 
     return at_session_mac(db, mac, at_str("user of a session"),
                           (at_str_t) { text, (size_t) (p - text) });
@@ -99,7 +100,8 @@ at_session_password_tag(const at_session_db_t *db,
 
 
 int
-at_session_load(at_session_db_t *db, MDB_txn *txn, at_stored_session_t *session)
+at_session_load(at_session_db_t *db, MDB_txn *txn,
+    at_stored_session_t *session)
 {
     int             rc;
     size_t          len;
@@ -151,9 +153,9 @@ at_session_save(at_session_db_t *db, MDB_txn *txn,
 {
     char  record[sizeof(at_session_record_t) + AT_SESSION_BUF_SIZE], *p;
 
-    p = at_session_append(record, &session->record, sizeof(at_session_record_t));
-    p = at_session_append(p, session->user.data, session->user.len);
-    p = at_session_append(p, session->issuer.data, session->issuer.len);
+    p = at_append(record, &session->record, sizeof(at_session_record_t));
+    p = at_append(p, session->user.data, session->user.len);
+    p = at_append(p, session->issuer.data, session->issuer.len);
 
     return at_session_put(db, txn, AT_SESSION_SESSIONS,
                           at_session_val(session->id, AT_SESSION_ID_LEN),
@@ -167,8 +169,9 @@ at_session_save(at_session_db_t *db, MDB_txn *txn,
  * damaged or forged, and says nothing about the caller's token.
  */
 static int
-at_session_lookup(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
-    at_str_t refresh, int64_t now, at_session_e *result)
+at_session_lookup(at_session_db_t *db, MDB_txn *txn,
+    at_session_lookup_t *found, at_str_t refresh, int64_t now,
+    at_session_e *result)
 {
     int            rc;
     unsigned char  mac[AT_SHA256_LEN];
@@ -187,7 +190,8 @@ at_session_lookup(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
                         sizeof(at_refresh_record_t));
 
     if (rc == 0) {
-        rc = at_session_mac_token(db, mac, found->digest, found->token.session);
+        rc = at_session_mac_token(db, mac, found->digest,
+                                  found->token.session);
     }
 
     if (rc == 0 && !at_crypto_equal(mac, found->token.mac, AT_SHA256_LEN)) {
@@ -208,8 +212,13 @@ at_session_lookup(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
         return rc;
     }
 
-    *result = found->session.record.revoked != 0 ? AT_SESSION_REVOKED
-              : now < found->token.expires ? AT_SESSION_OK : AT_SESSION_EXPIRED;
+    if (found->session.record.revoked != 0) {
+        *result = AT_SESSION_REVOKED;
+
+    } else {
+        *result = now < found->token.expires ? AT_SESSION_OK
+                                             : AT_SESSION_EXPIRED;
+    }
 
     return 0;
 }
@@ -264,8 +273,8 @@ at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
     rc = at_session_put(db, txn, AT_SESSION_ACCESS, key, &pair->access_expires,
                         sizeof(pair->access_expires), 0);
 
-    return rc != 0 ? rc : at_session_put_expiry(db, txn, AT_SESSION_ACCESS, key,
-                                                pair->access_expires);
+    return rc != 0 ? rc : at_session_put_expiry(db, txn, AT_SESSION_ACCESS,
+                                                key, pair->access_expires);
 }
 
 
@@ -399,7 +408,8 @@ at_session_use(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
                             &found->token, sizeof(at_refresh_record_t), 0);
     }
 
-    return rc != 0 ? rc : at_session_put_pair(db, txn, found->session.id, next);
+    return rc != 0 ? rc
+                   : at_session_put_pair(db, txn, found->session.id, next);
 }
 
 
@@ -455,8 +465,8 @@ at_session_revoke_one(at_session_db_t *db, MDB_txn *txn,
 
 
 /*
- * Two sessions may have the same access token, from logins of a user within one
- * second.  Their keys are neighbours.
+ * Two sessions may have the same access token, from logins of a user within
+ * one second.  Their keys are neighbours.
  */
 static int
 at_session_revoke_by_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,

@@ -5,14 +5,15 @@
  * Sessions in the session database, an LMDB environment of the workers beside
  * the store, so that a refresh does not invalidate snapshots of the store.  A
  * session begins with a login and consists of a chain of refresh tokens, each
- * of which may be used once (refresh token rotation, RFC 9700, section 4.14.2).
- * Tokens are stored as an HMAC under the state key: write access to the files
- * does not suffice to forge one.
+ * of which may be used once (refresh token rotation, RFC 9700, section
+ * 4.14.2).  Tokens are stored as an HMAC under the state key: write access to
+ * the files does not suffice to forge one.
  *
- * Functions that write wait for other writers and are durable when they return,
- * so they run in a thread, one at a time of one at_session_db_t.  Functions that
- * read never wait and may run on the event loop at the same time.  A function
- * that fails sets err.  All times are milliseconds since the epoch.
+ * Functions that write wait for other writers and are durable when they
+ * return, so they run in a thread, one at a time of one at_session_db_t.
+ * Functions that read never wait and may run on the event loop at the same
+ * time.  A function that fails sets err.  All times are milliseconds since the
+ * epoch.
  */
 
 #ifndef AT_SESSION_H
@@ -33,7 +34,7 @@ typedef enum {
     AT_SESSION_OK,
     AT_SESSION_UNKNOWN,         /* never issued, or removed after its expiry */
     AT_SESSION_EXPIRED,
-    AT_SESSION_USED,            /* within the grace period: a concurrent refresh */
+    AT_SESSION_USED,            /* within the grace period: concurrent refresh */
     AT_SESSION_REUSED,          /* after it: the session is revoked now */
     AT_SESSION_REVOKED          /* the session was revoked before */
 } at_session_e;
@@ -57,12 +58,13 @@ typedef struct {
 
 
 /*
- * Opens the environment in path, once in a process, after its last fork.  With a
- * key, as the workers' user, it creates what is missing.  Without a key it must
- * exist, and only at_token_use_get() works.  Returns NULL with err set on error.
+ * Opens the environment in path, once in a process, after its last fork.  With
+ * a key, as the workers' user, it creates what is missing.  Without a key it
+ * must exist, and only at_token_use_get() works.  Returns NULL with err set on
+ * error.
  */
-at_session_db_t *at_session_db_open(const char *path, const at_state_key_t *key,
-    at_error_t *err);
+at_session_db_t *at_session_db_open(const char *path,
+    const at_state_key_t *key, at_error_t *err);
 void at_session_db_close(at_session_db_t *db);
 
 /* 0 if its files were removed, replaced or truncated since they were opened */
@@ -76,8 +78,9 @@ int at_session_password_tag(const at_session_db_t *db,
     unsigned char tag[AT_SESSION_TAG_LEN], at_str_t hash);
 
 /* Login: stores a new session with its first tokens. */
-at_session_e at_session_create(at_session_db_t *db, const at_session_t *session,
-    const at_session_token_pair_t *pair, int64_t now, at_error_t *err);
+at_session_e at_session_create(at_session_db_t *db,
+    const at_session_t *session, const at_session_token_pair_t *pair,
+    int64_t now, at_error_t *err);
 
 /*
  * Reads the session of a refresh token, used or not.  Its texts are copied to
@@ -97,16 +100,16 @@ at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
     at_error_t *err);
 
 /*
- * Logout: revokes the sessions of a refresh token, used or not, and of an access
- * token, unless these have expired.  Either may be empty.  AT_SESSION_UNKNOWN if
- * there was no live session.
+ * Logout: revokes the sessions of a refresh token, used or not, and of an
+ * access token, unless these have expired.  Either may be empty.
+ * AT_SESSION_UNKNOWN if there was no live session.
  */
 at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);
 
 /*
- * Removes at most max expired records in one transaction.  Returns their number,
- * or -1.
+ * Removes at most max expired records in one transaction.  Returns their
+ * number, or -1.
  */
 int at_session_db_clean(at_session_db_t *db, int64_t now, int max,
     at_error_t *err);

@@ -5,12 +5,12 @@
  * The session database inside this folder: tables, records and transactions.
  *
  * Records are in the byte order of the host, which alone reads them.  Another
- * process of the workers' user could write them too.  MACs bind a refresh token
- * to its session, and a session to its user: such a process can delete or replay
- * records, not forge them.
+ * process of the workers' user could write them too.  MACs bind a refresh
+ * token to its session, and a session to its user: such a process can delete
+ * or replay records, not forge them.
  *
- * Functions return 0 or LMDB's code, which is MDB_CORRUPTED for a record of the
- * wrong size or with the wrong MAC, unless they say otherwise.
+ * Functions return 0 or LMDB's code, which is MDB_CORRUPTED for a record of
+ * the wrong size or with the wrong MAC, unless they say otherwise.
  */
 
 #ifndef AT_SESSION_DB_H
@@ -26,7 +26,7 @@ typedef enum {
     AT_SESSION_SESSIONS,        /* id -> at_session_record_t, user, issuer */
     AT_SESSION_ACCESS,          /* at_access_key_t -> expiry (int64_t) */
     AT_SESSION_EXPIRIES,        /* at_expiry_key_t -> nothing */
-    AT_SESSION_USES,            /* SHA-256 of an API token -> count, last use */
+    AT_SESSION_USES,            /* SHA-256 of an API token -> use counter */
 
     AT_SESSION_TABLES
 } at_session_table_e;
@@ -35,7 +35,7 @@ typedef enum {
 
 typedef struct {
     unsigned char  session[AT_SESSION_ID_LEN];
-    unsigned char  mac[AT_SHA256_LEN];      /* of the token's MAC and session */
+    unsigned char  mac[AT_SHA256_LEN];      /* of its key and session */
     int64_t        expires;
     int64_t        used;                    /* time, or 0 */
 } at_refresh_record_t;
@@ -100,8 +100,12 @@ int at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
 int at_session_load(at_session_db_t *db, MDB_txn *txn,
     at_stored_session_t *session);
 
-/* a write transaction: both return 0, or -1 with err set; aborts if rc is not 0 */
-int at_session_begin_write(at_session_db_t *db, MDB_txn **txn, at_error_t *err);
+/*
+ * A write transaction, which is aborted if rc is not 0.  Both return 0, or -1
+ * with err set.
+ */
+int at_session_begin_write(at_session_db_t *db, MDB_txn **txn,
+    at_error_t *err);
 int at_session_end_write(at_session_db_t *db, MDB_txn *txn, int rc,
     at_error_t *err);
 

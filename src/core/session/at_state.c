@@ -15,15 +15,14 @@
 #include "core/session/at_state.h"
 
 
-#define AT_STATE_KEY_FILE      "key"
-#define AT_STATE_DATA_DIR      "data"
-#define AT_STATE_CURRENT_USER  ((uid_t) -1)
+#define AT_STATE_KEY_FILE  "key"
+#define AT_STATE_DATA_DIR  "data"
+#define AT_STATE_NO_USER   ((uid_t) -1)
 
 
-/* --- what is there ------------------------------------------------------- */
+/* --- checks -------------------------------------------------------------- */
 
 
-/* root may always, and so may this process */
 static int
 at_state_owner_is_trusted(const struct stat *st)
 {
@@ -42,14 +41,14 @@ at_state_check_dir(int dir, const char *path, at_error_t *err)
 
     if (!at_state_owner_is_trusted(&st)) {
         return at_error(err, "\"%s\" belongs to another user (uid %u), who "
-                        "could replace the key in it; mend it with: "
-                        "chown %u %s", path, (unsigned) st.st_uid,
-                        (unsigned) geteuid(), path);
+                        "could replace the key in it; fix with: chown %u %s",
+                        path, (unsigned) st.st_uid, (unsigned) geteuid(),
+                        path);
     }
 
     if (st.st_mode & (S_IWGRP|S_IWOTH)) {
-        return at_error(err, "\"%s\" can be written by others, who could "
-                        "replace the key in it; mend it with: chmod go-w %s",
+        return at_error(err, "\"%s\" can be written by other users, who could "
+                        "replace the key in it; fix with: chmod go-w %s",
                         path, path);
     }
 
@@ -61,62 +60,57 @@ static int
 at_state_check_key(const struct stat *st, const char *path, at_error_t *err)
 {
     if (!S_ISREG(st->st_mode) || st->st_size != AT_STATE_KEY_LEN) {
-        return at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" is not a file of %d "
-                        "bytes; remove it, and a new one is made", path,
+        return at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" is not a file of "
+                        "%d bytes: remove it to get a new one", path,
                         AT_STATE_KEY_LEN);
     }
 
     if (!at_state_owner_is_trusted(st) || (st->st_mode & (S_IRWXG|S_IRWXO))) {
-        return at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" must be of the user that "
-                        "starts the server, and of mode 0600: others may know "
-                        "it; remove it, and a new one is made", path);
+        return at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" does not belong to "
+                        "the user that starts the server, or its mode is not "
+                        "0600, so others may know it: remove it to get a new "
+                        "one", path);
     }
 
     return 0;
 }
 
 
-/* a new directory is still the master's; then it is given away */
+/* root creates the directory, and then gives it to the workers' user */
 static int
-at_state_check_data(const struct stat *st, const char *path, uid_t uid,
+at_state_check_data(const struct stat *st, const char *path, uid_t owner,
     at_error_t *err)
 {
-    if (!S_ISDIR(st->st_mode)) {
-        return at_error(err, "\"%s/" AT_STATE_DATA_DIR "\" is not a directory",
-                        path);
-    }
-
     if (st->st_mode & (S_IWGRP|S_IWOTH)) {
         return at_error(err, "\"%s/" AT_STATE_DATA_DIR "\" can be written by "
-                        "others; mend it with: chmod 700 %s/" AT_STATE_DATA_DIR,
-                        path, path);
+                        "other users; fix with: chmod 700 %s/"
+                        AT_STATE_DATA_DIR, path, path);
     }
 
-    if (st->st_uid != uid && !(geteuid() == 0 && st->st_uid == 0)) {
-        return at_error(err, "\"%s/" AT_STATE_DATA_DIR "\" belongs to uid %u, not "
-                        "to the user of the worker processes; mend it with: "
+    if (st->st_uid != owner && !(geteuid() == 0 && st->st_uid == 0)) {
+        return at_error(err, "\"%s/" AT_STATE_DATA_DIR "\" belongs to uid %u, "
+                        "not to the user of the worker processes; fix with: "
                         "chown -R %u %s/" AT_STATE_DATA_DIR, path,
-                        (unsigned) st->st_uid, (unsigned) uid, path);
+                        (unsigned) st->st_uid, (unsigned) owner, path);
     }
 
     return 0;
 }
 
 
-/* may this process make a file there? */
 static int
 at_state_check_writable(int dir, const char *name, const char *path,
     at_error_t *err)
 {
-    if (faccessat(dir, name, W_OK|X_OK, AT_EACCESS) == -1) {
-        return at_error(err, "cannot write to \"%s\": %m", path);
-    }
-
-    return 0;
+    return faccessat(dir, name, W_OK|X_OK, AT_EACCESS) == 0
+           ? 0 : at_error(err, "cannot write to \"%s\": %m", path);
 }
 
 
-/* the directory that path is in, for free() */
+/* --- durable writing ----------------------------------------------------- */
+
+
+/* the parent directory of path, to be freed; NULL without memory */
 static char *
 at_state_parent(const char *path)
 {
@@ -149,104 +143,6 @@ at_state_parent(const char *path)
 
 
 static int
-at_state_inspect_parent(const char *path, at_error_t *err)
-{
-    int    rc;
-    char  *parent;
-
-    parent = at_state_parent(path);
-    if (parent == NULL) {
-        return at_error(err, "no memory");
-    }
-
-    rc = at_state_check_writable(AT_FDCWD, parent, parent, err);
-    free(parent);
-
-    return rc;
-}
-
-
-static int
-at_state_inspect_key(int dir, const char *path, at_error_t *err)
-{
-    struct stat  st;
-
-    if (fstatat(dir, AT_STATE_KEY_FILE, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-        return errno == ENOENT
-               ? at_state_check_writable(dir, ".", path, err)
-               : at_error(err, "cannot stat \"%s/" AT_STATE_KEY_FILE "\": %m",
-                          path);
-    }
-
-    if (at_state_check_key(&st, path, err) != 0) {
-        return -1;
-    }
-
-    if (faccessat(dir, AT_STATE_KEY_FILE, R_OK, AT_EACCESS) == -1) {
-        return at_error(err, "cannot read \"%s/" AT_STATE_KEY_FILE "\": %m", path);
-    }
-
-    return 0;
-}
-
-
-static int
-at_state_inspect_data(int dir, const char *path, uid_t uid, at_error_t *err)
-{
-    struct stat  st;
-
-    if (fstatat(dir, AT_STATE_DATA_DIR, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-        return errno == ENOENT
-               ? at_state_check_writable(dir, ".", path, err)
-               : at_error(err, "cannot stat \"%s/" AT_STATE_DATA_DIR "\": %m",
-                          path);
-    }
-
-    return at_state_check_data(&st, path,
-                               uid == AT_STATE_CURRENT_USER ? st.st_uid : uid, err);
-}
-
-
-static int
-at_state_open_dir(const char *path)
-{
-    return open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-}
-
-
-int
-at_state_inspect(const char *path, uid_t uid, at_error_t *err)
-{
-    int  dir, rc;
-
-    dir = at_state_open_dir(path);
-
-    if (dir == -1) {
-        return errno == ENOENT
-               ? at_state_inspect_parent(path, err)
-               : at_error(err, "cannot open \"%s\": %m", path);
-    }
-
-    rc = at_state_check_dir(dir, path, err);
-
-    if (rc == 0) {
-        rc = at_state_inspect_key(dir, path, err);
-    }
-
-    if (rc == 0) {
-        rc = at_state_inspect_data(dir, path, uid, err);
-    }
-
-    (void) close(dir);
-
-    return rc;
-}
-
-
-/* --- what is made -------------------------------------------------------- */
-
-
-static int
 at_state_write_all(int fd, const void *data, size_t len)
 {
     ssize_t      n;
@@ -271,49 +167,9 @@ at_state_write_all(int fd, const void *data, size_t len)
 }
 
 
-/* 0; 1 if there is none; -1 */
+/* the name is random: another process may write the same file */
 static int
-at_state_read_key(at_state_key_t *key, int dir, const char *path,
-    at_error_t *err)
-{
-    int          fd, rc;
-    ssize_t      n;
-    struct stat  st;
-
-    fd = openat(dir, AT_STATE_KEY_FILE,
-                O_RDONLY|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK|O_NOCTTY);
-    if (fd == -1) {
-        return errno == ENOENT
-               ? 1 : at_error(err, "cannot open \"%s/" AT_STATE_KEY_FILE "\": %m",
-                              path);
-    }
-
-    if (fstat(fd, &st) == -1) {
-        rc = at_error(err, "cannot stat \"%s/" AT_STATE_KEY_FILE "\": %m", path);
-
-    } else {
-        rc = at_state_check_key(&st, path, err);
-    }
-
-    if (rc == 0) {
-        do {
-            n = read(fd, key->bytes, AT_STATE_KEY_LEN);
-        } while (n == -1 && errno == EINTR);
-
-        if (n != AT_STATE_KEY_LEN) {
-            rc = at_error(err, "cannot read \"%s/" AT_STATE_KEY_FILE "\"", path);
-        }
-    }
-
-    (void) close(fd);
-
-    return rc;
-}
-
-
-/* a name of its own, as another process may be writing one, too */
-static int
-at_state_open_temp(int dir, const char *name, char **aside)
+at_state_open_temp(int dir, const char *name, char **temp)
 {
     int       fd;
     size_t    size;
@@ -326,24 +182,24 @@ at_state_open_temp(int dir, const char *name, char **aside)
 
     size = strlen(name) + sizeof(".") + 16;
 
-    *aside = malloc(size);
-    if (*aside == NULL) {
+    *temp = malloc(size);
+    if (*temp == NULL) {
         return -1;
     }
 
-    (void) snprintf(*aside, size, "%s.%016" PRIx64, name, random);
+    (void) snprintf(*temp, size, "%s.%016" PRIx64, name, random);
 
-    fd = openat(dir, *aside, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW,
+    fd = openat(dir, *temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW,
                 0600);
     if (fd == -1) {
-        free(*aside);
+        free(*temp);
     }
 
     return fd;
 }
 
 
-/* writes both parts durably, and closes */
+/* writes both parts, syncs and closes */
 static int
 at_state_write_synced(int fd, at_str_t first, at_str_t second)
 {
@@ -367,48 +223,96 @@ at_state_write_synced(int fd, at_str_t first, at_str_t second)
 }
 
 
-/* it is not there under this name any more; errno stays */
+/* keeps errno */
 static void
-at_state_remove_temp(int dir, char *aside)
+at_state_remove_temp(int dir, char *temp)
 {
     int  error;
 
     error = errno;
-    (void) unlinkat(dir, aside, 0);
-    free(aside);
+    (void) unlinkat(dir, temp, 0);
+    free(temp);
     errno = error;
 }
 
 
-/* of two that make one at once, the first link counts for both */
+/* --- the key ------------------------------------------------------------- */
+
+
+/* 0; 1 if there is no key; -1 */
+static int
+at_state_read_key(at_state_key_t *key, int dir, const char *path,
+    at_error_t *err)
+{
+    int          fd, rc;
+    ssize_t      n;
+    struct stat  st;
+
+    fd = openat(dir, AT_STATE_KEY_FILE,
+                O_RDONLY|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK|O_NOCTTY);
+    if (fd == -1) {
+        return errno == ENOENT
+               ? 1 : at_error(err, "cannot open \"%s/" AT_STATE_KEY_FILE
+                              "\": %m", path);
+    }
+
+    if (fstat(fd, &st) == -1) {
+        rc = at_error(err, "cannot stat \"%s/" AT_STATE_KEY_FILE "\": %m",
+                      path);
+
+    } else {
+        rc = at_state_check_key(&st, path, err);
+    }
+
+    if (rc == 0) {
+        do {
+            n = read(fd, key->bytes, AT_STATE_KEY_LEN);
+        } while (n == -1 && errno == EINTR);
+
+        if (n != AT_STATE_KEY_LEN) {
+            rc = at_error(err, "cannot read \"%s/" AT_STATE_KEY_FILE "\"",
+                          path);
+        }
+    }
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
+/* link() does not replace: of two processes, both use the first one's key */
 static int
 at_state_save_key(const at_state_key_t *key, int dir)
 {
     int       fd, rc;
-    char     *aside;
+    char     *temp;
     at_str_t  bytes = { (const char *) key->bytes, AT_STATE_KEY_LEN };
 
-    fd = at_state_open_temp(dir, AT_STATE_KEY_FILE, &aside);
+    fd = at_state_open_temp(dir, AT_STATE_KEY_FILE, &temp);
     if (fd == -1) {
         return -1;
     }
 
     rc = at_state_write_synced(fd, bytes, at_str(""));
 
-    if (rc == 0 && linkat(dir, aside, dir, AT_STATE_KEY_FILE, 0) == -1
+    if (rc == 0 && linkat(dir, temp, dir, AT_STATE_KEY_FILE, 0) == -1
         && errno != EEXIST)
     {
         rc = -1;
     }
 
-    at_state_remove_temp(dir, aside);
+    at_state_remove_temp(dir, temp);
 
     return rc == 0 ? fsync(dir) : -1;
 }
 
 
+/* --- the directory ------------------------------------------------------- */
+
+
 static int
-at_state_ensure_key(at_state_key_t *key, int dir, const char *path,
+at_state_visit_key(at_state_key_t *key, int dir, const char *path, int dry_run,
     at_error_t *err)
 {
     int  rc;
@@ -419,76 +323,137 @@ at_state_ensure_key(at_state_key_t *key, int dir, const char *path,
         return rc;
     }
 
+    if (dry_run) {
+        return at_state_check_writable(dir, ".", path, err);
+    }
+
     if (at_random(key->bytes, AT_STATE_KEY_LEN) != 0) {
-        return at_error(err, "no random bytes for \"%s/" AT_STATE_KEY_FILE "\"",
-                        path);
+        return at_error(err, "no random bytes for \"%s/" AT_STATE_KEY_FILE
+                        "\"", path);
     }
 
     if (at_state_save_key(key, dir) != 0) {
-        return at_error(err, "cannot write \"%s/" AT_STATE_KEY_FILE "\": %m", path);
+        return at_error(err, "cannot write \"%s/" AT_STATE_KEY_FILE "\": %m",
+                        path);
     }
 
     rc = at_state_read_key(key, dir, path, err);
 
-    return rc == 1 ? at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" was removed while "
-                              "it was made", path)
+    return rc == 1 ? at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" was removed "
+                              "by another process", path)
                    : rc;
 }
 
 
 static int
-at_state_chown_data(int data, const char *path, uid_t uid, gid_t gid,
-    at_error_t *err)
+at_state_visit_data(int dir, const char *path, uid_t uid, gid_t gid,
+    int dry_run, at_error_t *err)
 {
-    uid_t        owner;
+    int          data, rc;
     struct stat  st;
 
-    if (fstat(data, &st) == -1) {
-        return at_error(err, "cannot stat \"%s/" AT_STATE_DATA_DIR "\": %m", path);
-    }
-
-    owner = uid == AT_STATE_CURRENT_USER ? geteuid() : uid;
-
-    if (at_state_check_data(&st, path, owner, err) != 0) {
-        return -1;
-    }
-
-    if (st.st_uid != owner && fchown(data, owner, gid) == -1) {
-        return at_error(err, "cannot chown \"%s/" AT_STATE_DATA_DIR "\": %m",
+    if (!dry_run && mkdirat(dir, AT_STATE_DATA_DIR, 0700) == -1
+        && errno != EEXIST)
+    {
+        return at_error(err, "cannot create \"%s/" AT_STATE_DATA_DIR "\": %m",
                         path);
-    }
-
-    if (fsync(data) == -1) {
-        return at_error(err, "cannot sync \"%s/" AT_STATE_DATA_DIR "\": %m", path);
-    }
-
-    return 0;
-}
-
-
-static int
-at_state_ensure_data(int dir, const char *path, uid_t uid, gid_t gid,
-    at_error_t *err)
-{
-    int  data, rc;
-
-    if (mkdirat(dir, AT_STATE_DATA_DIR, 0700) == -1 && errno != EEXIST) {
-        return at_error(err, "cannot make \"%s/" AT_STATE_DATA_DIR "\": %m", path);
     }
 
     data = openat(dir, AT_STATE_DATA_DIR,
                   O_RDONLY|O_DIRECTORY|O_CLOEXEC|O_NOFOLLOW);
+
     if (data == -1) {
-        return at_error(err, "cannot open \"%s/" AT_STATE_DATA_DIR "\": %m", path);
+        return dry_run && errno == ENOENT
+               ? at_state_check_writable(dir, ".", path, err)
+               : at_error(err, "cannot open \"%s/" AT_STATE_DATA_DIR "\": %m",
+                          path);
     }
 
-    rc = at_state_chown_data(data, path, uid, gid, err);
+    if (fstat(data, &st) == -1) {
+        rc = at_error(err, "cannot stat \"%s/" AT_STATE_DATA_DIR "\": %m",
+                      path);
+
+    } else {
+        if (uid == AT_STATE_NO_USER) {
+            uid = dry_run ? st.st_uid : geteuid();
+        }
+
+        rc = at_state_check_data(&st, path, uid, err);
+    }
+
+    if (rc == 0 && !dry_run) {
+
+        if (st.st_uid != uid && fchown(data, uid, gid) == -1) {
+            rc = at_error(err, "cannot chown \"%s/" AT_STATE_DATA_DIR "\": %m",
+                          path);
+
+        } else if (fsync(data) == -1 || fsync(dir) == -1) {
+            rc = at_error(err, "cannot sync \"%s/" AT_STATE_DATA_DIR "\": %m",
+                          path);
+        }
+    }
 
     (void) close(data);
 
-    if (rc == 0 && fsync(dir) == -1) {
-        return at_error(err, "cannot sync \"%s\": %m", path);
+    return rc;
+}
+
+
+/* checks what exists; creates what is missing, or checks that it could */
+static int
+at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
+    int dry_run, at_error_t *err)
+{
+    int    dir, rc, created;
+    char  *parent;
+
+    created = !dry_run && mkdir(path, 0700) == 0;
+
+    if (!dry_run && !created && errno != EEXIST) {
+        return at_error(err, "cannot create \"%s\": %m", path);
     }
+
+    dir = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (dir == -1 && dry_run && errno == ENOENT) {
+        parent = at_state_parent(path);
+        rc = parent ? at_state_check_writable(AT_FDCWD, parent, parent, err)
+                    : at_error(err, "no memory to check \"%s\"", path);
+        free(parent);
+        return rc;
+    }
+
+    if (dir == -1) {
+        return at_error(err, "cannot open \"%s\": %m", path);
+    }
+
+    /* the workers must reach data/, whatever the umask */
+    rc = created && fchmod(dir, 0755) == -1
+         ? at_error(err, "cannot chmod \"%s\": %m", path)
+         : at_state_check_dir(dir, path, err);
+
+    if (rc == 0) {
+        rc = at_state_visit_key(key, dir, path, dry_run, err);
+    }
+
+    if (rc == 0) {
+        rc = at_state_visit_data(dir, path, uid, gid, dry_run, err);
+    }
+
+    (void) close(dir);
+
+    return rc;
+}
+
+
+int
+at_state_inspect(const char *path, uid_t uid, at_error_t *err)
+{
+    int             rc;
+    at_state_key_t  key;
+
+    rc = at_state_visit(&key, path, uid, (gid_t) -1, 1, err);
+    at_crypto_cleanse(&key, sizeof(at_state_key_t));
 
     return rc;
 }
@@ -498,35 +463,11 @@ int
 at_state_open(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     at_error_t *err)
 {
-    int  dir, rc, made;
+    int  rc;
 
     memset(key, 0, sizeof(at_state_key_t));
 
-    made = mkdir(path, 0700) == 0;
-
-    if (!made && errno != EEXIST) {
-        return at_error(err, "cannot make \"%s\": %m", path);
-    }
-
-    dir = at_state_open_dir(path);
-    if (dir == -1) {
-        return at_error(err, "cannot open \"%s\": %m", path);
-    }
-
-    /* whatever the umask is, workers must get through */
-    rc = made && fchmod(dir, 0755) == -1
-         ? at_error(err, "cannot chmod \"%s\": %m", path)
-         : at_state_check_dir(dir, path, err);
-
-    if (rc == 0) {
-        rc = at_state_ensure_key(key, dir, path, err);
-    }
-
-    if (rc == 0) {
-        rc = at_state_ensure_data(dir, path, uid, gid, err);
-    }
-
-    (void) close(dir);
+    rc = at_state_visit(key, path, uid, gid, 0, err);
 
     if (rc != 0) {
         at_crypto_cleanse(key, sizeof(at_state_key_t));
@@ -536,10 +477,9 @@ at_state_open(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
 }
 
 
-/* --- what is believed ---------------------------------------------------- */
+/* --- authenticated files ------------------------------------------------- */
 
 
-/* a key for each purpose, and the MAC by that */
 int
 at_state_mac(unsigned char mac[AT_SHA256_LEN], const at_state_key_t *key,
     at_str_t purpose, at_str_t text)
@@ -565,14 +505,14 @@ at_state_mac(unsigned char mac[AT_SHA256_LEN], const at_state_key_t *key,
 }
 
 
-/* renames what was synced over path, durably */
+/* renames a synced file and syncs the directory */
 static int
-at_state_replace(const char *path, const char *aside)
+at_state_replace(const char *path, const char *temp)
 {
     int    dir, rc;
     char  *parent;
 
-    if (rename(aside, path) == -1) {
+    if (rename(temp, path) == -1) {
         return -1;
     }
 
@@ -581,7 +521,7 @@ at_state_replace(const char *path, const char *aside)
         return -1;
     }
 
-    dir = at_state_open_dir(parent);
+    dir = open(parent, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
     free(parent);
 
     if (dir == -1) {
@@ -600,30 +540,31 @@ at_state_write(const at_state_key_t *key, const char *path, at_str_t purpose,
     at_str_t content, at_error_t *err)
 {
     int            fd, rc;
-    char          *aside;
+    char          *temp;
     unsigned char  mac[AT_SHA256_LEN];
 
     if (at_state_mac(mac, key, purpose, content) != 0) {
         return at_error(err, "no memory to write \"%s\"", path);
     }
 
-    fd = at_state_open_temp(AT_FDCWD, path, &aside);
+    fd = at_state_open_temp(AT_FDCWD, path, &temp);
     if (fd == -1) {
         return at_error(err, "cannot write \"%s\": %m", path);
     }
 
-    rc = at_state_write_synced(fd, (at_str_t) { (const char *) mac, sizeof(mac) },
+    rc = at_state_write_synced(fd, (at_str_t) { (const char *) mac,
+                                                sizeof(mac) },
                                content);
 
     if (rc == 0) {
-        rc = at_state_replace(path, aside);
+        rc = at_state_replace(path, temp);
     }
 
     if (rc != 0) {
         (void) at_error(err, "cannot write \"%s\": %m", path);
     }
 
-    at_state_remove_temp(AT_FDCWD, aside);
+    at_state_remove_temp(AT_FDCWD, temp);
 
     return rc;
 }
@@ -650,7 +591,7 @@ at_state_read(const at_state_key_t *key, const char *path, at_str_t purpose,
 
     if (file.len < AT_SHA256_LEN) {
         at_file_free(&file);
-        return at_error(err, "\"%s\" was cut", path);
+        return at_error(err, "\"%s\" is truncated", path);
     }
 
     text.data = file.data + AT_SHA256_LEN;
@@ -663,11 +604,11 @@ at_state_read(const at_state_key_t *key, const char *path, at_str_t purpose,
 
     if (!at_crypto_equal(mac, file.data, AT_SHA256_LEN)) {
         at_file_free(&file);
-        return at_error(err, "\"%s\" was not written by this server, or was "
-                        "changed since", path);
+        return at_error(err, "\"%s\" is damaged or was not written with this "
+                        "state key", path);
     }
 
-    /* the terminator comes along */
+    /* with the terminator */
     memmove(file.data, text.data, text.len + 1);
 
     *content = file.data;

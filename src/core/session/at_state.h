@@ -2,13 +2,13 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A server's own state, of which it must believe what it reads: a directory of
- * the master's with a key that no worker can replace, and in it one of the
- * workers' with files under an HMAC (RFC 2104) of that key.
+ * The state directory of a server: a key that no worker can replace, and a
+ * directory of the workers with files that are authenticated by HMAC-SHA256
+ * (RFC 2104) with that key.
  *
- *     PATH/           the master's user, 0755
- *     PATH/key        the master's user, 0600: AT_STATE_KEY_LEN random bytes
- *     PATH/data/      the workers' user, 0700
+ *     PATH/           owned by the master's user, 0755
+ *     PATH/key        owned by the master's user, 0600: random bytes
+ *     PATH/data/      owned by the workers' user, 0700
  */
 
 #ifndef AT_STATE_H
@@ -29,40 +29,41 @@ typedef struct {
 
 
 /*
- * Whether at_state_open() would succeed, as far as that can be told without
- * writing: 0, or -1 with err set, which says how to mend it.  uid is the
- * workers', or -1 where it is not known yet.
+ * A dry run of at_state_open(): checks, and writes nothing.  Returns 0, or -1
+ * with err set, which says how to fix it.  uid is that of the workers, or -1
+ * if it is not known yet.
  */
 int at_state_inspect(const char *path, uid_t uid, at_error_t *err);
 
 /*
- * Makes what is missing of the directory (its parent must be there), durably,
- * and reads the key; by the master, before it forks.  uid and gid are the
- * workers', or -1 for the process' own.  A key, or a directory, that another
- * user could have written is refused: 0, or -1 with err set.
+ * Creates what is missing of the directory, durably, and reads the key; called
+ * by the master before it forks.  The parent directory must exist.  uid and
+ * gid are those of the workers, or -1 for those of the process.  Returns 0, or
+ * -1 with err set, also for a key or a directory that another user could have
+ * written.
  */
 int at_state_open(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     at_error_t *err);
 
 /*
- * HMAC-SHA256 of text.  purpose says what for: a MAC for one purpose is none
- * for another.  Returns 0, or -1 where memory failed.
+ * HMAC-SHA256 of text, with a key derived for the purpose: the MACs of two
+ * purposes differ.  Returns 0, or -1 without memory.
  */
 int at_state_mac(unsigned char mac[AT_SHA256_LEN], const at_state_key_t *key,
     at_str_t purpose, at_str_t text);
 
 /*
- * A file that only a holder of the key can have written, for that purpose:
- * written aside, synced, renamed.  Returns 0, or -1 with err set.
+ * Writes an authenticated file, atomically and durably.  Returns 0, or -1 with
+ * err set.
  */
 int at_state_write(const at_state_key_t *key, const char *path,
     at_str_t purpose, at_str_t content, at_error_t *err);
 
 /*
- * Reads such a file of at most max bytes of content.  Returns 0 and the caller
- * frees *content (of *len bytes) with free(); 1 if there is no such file; -1
- * with err set, for one that was cut, changed, or written with another key or
- * for another purpose, too.
+ * Reads an authenticated file of at most max bytes of content.  Returns 0 and
+ * the caller frees *content (of *len bytes); 1 if there is no such file; -1
+ * with err set, also for a file that is truncated, changed, or written with
+ * another key or for another purpose.
  */
 int at_state_read(const at_state_key_t *key, const char *path,
     at_str_t purpose, size_t max, char **content, size_t *len,

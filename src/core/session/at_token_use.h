@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Use counters of API tokens, in the session database.  A worker adds them up in
- * memory and writes them in batches.
+ * Use counters of API tokens, in the session database.  A worker adds them up
+ * in memory and writes them in batches.
  */
 
 #ifndef AT_TOKEN_USE_H

@@ -45,18 +45,18 @@ int at_account_client_exists(at_store_t *store, at_str_t id);
 
 
 /*
- * Reads a user's record: AT_OK, AT_UNKNOWN_USER, or a failure.  Identity, which
- * must be nobody before, becomes the user, with a copy of the record, of which
- * *user is views; without a record user->password is empty.  Nothing is
+ * Reads a user's record: AT_OK, AT_UNKNOWN_USER, or a failure.  Identity,
+ * which must be nobody before, becomes the user, with a copy of the record, of
+ * which *user is views; without a record user->password is empty.  Nothing is
  * verified yet.
  */
 at_verdict_e at_account_get_user(at_identity_t *identity, at_user_record_t *user,
     at_store_t *store, at_str_t username);
 
 /*
- * Whether a user whose password was right may do anything: of the issuer (NULL:
- * of none), enabled, with a scope or an administrator's rights.  only_issuer is
- * as in at_account_authorize_client().
+ * Whether a user whose password was right may do anything: of the issuer
+ * (NULL: of none), enabled, with a scope or an administrator's rights.
+ * only_issuer is as in at_account_authorize_client().
  */
 at_verdict_e at_account_check_user(const at_user_record_t *user,
     const at_issuer_t *issuer, int only_issuer);

@@ -74,8 +74,9 @@ at_lmdb_check_file_system(const char *path, at_error_t *err)
 
     if (type == AT_NFS_MAGIC || type == AT_CIFS_MAGIC || type == AT_SMB2_MAGIC)
     {
-        return at_error(err, "\"%s\" is on a network file system, where LMDB's "
-                        "locks do not work: use a local file system", path);
+        return at_error(err, "\"%s\" is on a network file system, where the "
+                        "locks of LMDB do not work: use a local file system",
+                        path);
     }
 
     return 0;
@@ -102,8 +103,8 @@ at_lmdb_check_content(int fd, const char *file, off_t size, at_error_t *err)
     if (at_meta_read(&first, fd, 0) != 0
         || at_meta_read(&second, fd, first.page_size) != 0)
     {
-        return at_error(err, "\"%s\" is not a database of this version of LMDB",
-                        file);
+        return at_error(err, "\"%s\" is not a database of this version of "
+                        "LMDB", file);
     }
 
     if (second.txnid > first.txnid) {
@@ -449,10 +450,10 @@ at_lmdb_txnid_is_current(at_lmdb_t *lmdb)
 
 
 /*
- * LMDB counts pages that a transaction takes from the end of the file and gives
- * back, but never writes them: a complete file may look truncated.  So the file
- * is kept longer, with a hole that takes no space.  Only the holder of the write
- * lock may call this: the file must not shrink.
+ * LMDB counts pages that a transaction takes from the end of the file and
+ * gives back, but never writes them: a complete file may look truncated.  So
+ * the file is kept longer, with a hole that takes no space.  Only the holder
+ * of the write lock may call this: the file must not shrink.
  */
 static void
 at_lmdb_extend_file(at_lmdb_t *lmdb)

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * LMDB environments: the only place that opens them, for the store and for the
- * session database.  It adds the checks that LMDB does not make.  LMDB maps the
- * file, so that reading a truncated one kills the process (SIGBUS); on a network
- * file system its locks do not work; and it does not notice that a file was
- * replaced.
+ * session database.  It adds the checks that LMDB does not make.  LMDB maps
+ * the file, so that reading a truncated one kills the process (SIGBUS); on a
+ * network file system its locks do not work; and it does not notice that a
+ * file was replaced.
  *
  * A process opens a path once, and after its last fork: LMDB's locks survive
  * neither a second environment of the same files nor a fork.
@@ -84,12 +84,13 @@ void at_lmdb_close(at_lmdb_t *lmdb);
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
 
 /*
- * LMDB takes the number of the last transaction from lock.mdb.  If data.mdb was
- * replaced before it was opened, that number belongs to the other file until all
- * processes have closed it: a reader may then get an old state, and a writer
- * would overwrite the last one.  Returns 0 then, 1 otherwise, -1 without memory.
- * A commit is in data.mdb before it is in lock.mdb, so a difference of one is
- * reported only if the next call sees it again.  Not inside a transaction.
+ * LMDB takes the number of the last transaction from lock.mdb.  If data.mdb
+ * was replaced before it was opened, that number belongs to the other file
+ * until all processes have closed it: a reader may then get an old state, and
+ * a writer would overwrite the last one.  Returns 0 then, 1 otherwise, -1
+ * without memory.  A commit is in data.mdb before it is in lock.mdb, so a
+ * difference of one is reported only if the next call sees it again.  Not
+ * inside a transaction.
  */
 int at_lmdb_txnid_is_current(at_lmdb_t *lmdb);
 

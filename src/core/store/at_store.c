@@ -16,7 +16,7 @@ struct at_store_s {
     MDB_txn      *txn;              /* the open transaction, or NULL */
     MDB_txn      *reader;           /* kept and renewed by a reading process */
     uint64_t      snapshot;         /* number of the reader's, 0: released */
-    unsigned      saw_newer:1;      /* the snapshot was outdated at its begin */
+    unsigned      saw_newer:1;      /* a snapshot began outdated */
     int           rc;               /* LMDB's last failure */
 };
 
@@ -303,7 +303,8 @@ at_store_delete(at_store_t *store, at_table_e table, at_str_t key)
     }
 
     return at_store_result(store, mdb_del(store->txn,
-                                          store->lmdb.tables[table], &k, NULL));
+                                          store->lmdb.tables[table], &k,
+                                          NULL));
 }
 
 

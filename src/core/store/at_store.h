@@ -4,8 +4,8 @@
  *
  * The store: an LMDB environment with a table for each kind of record.  Any
  * number of processes read and one at a time writes; the next transaction of
- * every reader sees a committed change.  at_lmdb.h says when a process may open
- * it.
+ * every reader sees a committed change.  at_lmdb.h says when a process may
+ * open it.
  */
 
 #ifndef AT_STORE_H
@@ -45,15 +45,15 @@ typedef enum {
 typedef struct at_store_s  at_store_t;
 
 
-/* opens an existing store that at_store_inspect() accepts; NULL with err set */
+/* opens a store that at_store_inspect() accepts; NULL with err set */
 at_store_t *at_store_open(const char *path, at_store_mode_e mode,
     at_error_t *err);
 void at_store_close(at_store_t *store);
 
 /*
  * 1 while the files under the path are those that were opened, and complete.
- * Call it from time to time, not inside a transaction.  If data.mdb was replaced
- * and lock.mdb was not, the second call at the latest returns 0.
+ * Call it from time to time, not inside a transaction.  If data.mdb was
+ * replaced and lock.mdb was not, the second call at the latest returns 0.
  */
 int at_store_is_current(at_store_t *store);
 
@@ -62,9 +62,9 @@ uint64_t at_store_generation(const at_store_t *store);
 
 
 /*
- * Transactions, one at a time per store.  at_store_get() and at_store_foreach()
- * return views that end with the transaction; those of a write transaction end
- * with its next change.
+ * Transactions, one at a time per store.  at_store_get() and
+ * at_store_foreach() return views that end with the transaction; those of a
+ * write transaction end with its next change.
  */
 int at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err);
 int at_store_commit(at_store_t *store, at_error_t *err);
@@ -72,8 +72,8 @@ void at_store_end(at_store_t *store);      /* aborts unless committed */
 
 /*
  * A read transaction keeps its snapshot for the next one, until the store
- * changes.  Pages of an outdated snapshot cannot be reused: release it from time
- * to time, between transactions.
+ * changes.  Pages of an outdated snapshot cannot be reused: release it from
+ * time to time, between transactions.
  */
 void at_store_release_snapshot(at_store_t *store);
 
@@ -98,8 +98,8 @@ at_store_e at_store_add(at_store_t *store, at_table_e table, at_str_t key,
 at_store_e at_store_delete(at_store_t *store, at_table_e table, at_str_t key);
 
 /*
- * Calls handler for each record, in the order of keys, until it returns a value
- * other than 0, which is then returned; -1 if the store failed.
+ * Calls handler for each record, in the order of keys, until it returns a
+ * value other than 0, which is then returned; -1 if the store failed.
  */
 typedef int (*at_store_handler_pt)(void *data, at_str_t key, at_str_t value);
 

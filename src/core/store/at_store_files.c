@@ -109,7 +109,7 @@ at_store_check_worker(const char *path, const struct stat *dir,
         return 0;
     }
 
-    if (worker->alone) {
+    if (worker->single_user) {
         (void) at_error(err, "worker processes could write "
                         "\"%s/data.mdb\": nginx runs as a single user (%ld)",
                         path, (long) worker->uid);
@@ -202,9 +202,9 @@ at_store_inspect(const char *path, const at_store_worker_t *worker,
                                                     worker, err);
 
     if (rc == 0 && fs.f_flags & ST_RDONLY) {
-        (void) at_error(err, "\"%s\" is on a read-only file system, where LMDB "
-                        "reads without locks: do not change it elsewhere while "
-                        "nginx runs", path);
+        (void) at_error(err, "\"%s\" is on a read-only file system, where "
+                        "LMDB reads without locks: do not change it elsewhere "
+                        "while nginx runs", path);
         return 1;
     }
 

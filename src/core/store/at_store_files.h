@@ -25,7 +25,7 @@ typedef struct {
     uid_t         uid;
     size_t        n_gids;
     const gid_t  *gids;         /* the first is the group of its files */
-    int           alone;        /* nginx has no other user: it may own the store */
+    int           single_user;  /* nginx has no other: it may own the store */
 } at_store_worker_t;
 
 
@@ -37,10 +37,10 @@ typedef struct {
 int at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err);
 
 /*
- * Checks the files without opening the environment: existing, complete, of this
- * LMDB version, on a local file system, readable for the worker (may be NULL)
- * and writable for the owner only.  Returns 0; 1 with err set for a warning; -1
- * with err set, which says how to fix it.
+ * Checks the files without opening the environment: existing, complete, of
+ * this LMDB version, on a local file system, readable for the worker (may be
+ * NULL) and writable for the owner only.  Returns 0; 1 with err set for a
+ * warning; -1 with err set, which says how to fix it.
  */
 int at_store_inspect(const char *path, const at_store_worker_t *worker,
     at_error_t *err);

@@ -79,9 +79,9 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
 
     reader->gids = gids;
     reader->n_gids = 1;
-    reader->alone = geteuid() != 0 || ccf->master == 0;
+    reader->single_user = geteuid() != 0 || ccf->master == 0;
 
-    if (reader->alone) {
+    if (reader->single_user) {
         reader->uid = geteuid();
         gids[0] = getegid();
         n = getgroups(NGX_AT_GROUPS_MAX - 1, gids + 1);
