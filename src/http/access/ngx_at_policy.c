@@ -110,8 +110,8 @@ ngx_at_is_listed_origin(const ngx_array_t *origins, ngx_str_t *origin)
 ngx_uint_t
 ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
 {
+    ngx_str_t         *value;
     ngx_uint_t         listed;
-    ngx_table_elt_t   *h;
     ngx_at_headers_t   origins = ngx_at_headers(r);
     ngx_at_headers_t   sites = ngx_at_headers(r);
 
@@ -125,13 +125,12 @@ ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
 
     listed = 0;
 
-    while ((h = ngx_at_next_header(&origins, "origin", sizeof("origin") - 1))
-           != NULL)
-    {
-        if (ngx_at_is_listed_origin(atcf->origins, &h->value)) {
+    while ((value = ngx_at_next_header(&origins, at_str("origin"))) != NULL) {
+
+        if (ngx_at_is_listed_origin(atcf->origins, value)) {
             listed = 1;
 
-        } else if (!ngx_at_is_same_origin(r, &h->value)) {
+        } else if (!ngx_at_is_same_origin(r, value)) {
             return 0;
         }
     }
@@ -140,11 +139,10 @@ ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
         return 1;
     }
 
-    while ((h = ngx_at_next_header(&sites, "sec-fetch-site",
-                                   sizeof("sec-fetch-site") - 1))
+    while ((value = ngx_at_next_header(&sites, at_str("sec-fetch-site")))
            != NULL)
     {
-        if (!ngx_at_str_is(&h->value, "same-origin")) {
+        if (!ngx_at_str_is(value, "same-origin")) {
             return 0;
         }
     }

@@ -609,7 +609,7 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_at_issuer_find(atmcf, &value[2]) == NULL) {
             return ngx_at_conf_invalid_value(cf, &value[2],
-                                             "no such issuer is defined above");
+                                             "no such issuer above");
         }
     }
 

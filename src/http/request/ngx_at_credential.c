@@ -18,17 +18,16 @@ ngx_at_read_authorization(ngx_http_request_t *r,
     int (*parse)(at_str_t value, at_str_t *credential), ngx_str_t *credential)
 {
     at_str_t           text;
+    ngx_str_t         *value;
     ngx_uint_t         n;
-    ngx_table_elt_t   *h;
     ngx_at_headers_t   headers = ngx_at_headers(r);
 
     n = 0;
 
-    while ((h = ngx_at_next_header(&headers, "authorization",
-                                   sizeof("authorization") - 1))
+    while ((value = ngx_at_next_header(&headers, at_str("authorization")))
            != NULL)
     {
-        if (parse(ngx_at_view(h->value), &text)) {
+        if (parse(ngx_at_view(*value), &text)) {
             *credential = ngx_at_from_view(text);
             n++;
         }
@@ -57,16 +56,14 @@ ngx_at_read_cookie(ngx_http_request_t *r, const ngx_str_t *name,
     ngx_str_t *credential)
 {
     at_str_t           cookie = { NULL, 0 };
+    ngx_str_t         *value;
     ngx_uint_t         n;
-    ngx_table_elt_t   *h;
     ngx_at_headers_t   headers = ngx_at_headers(r);
 
     n = 0;
 
-    while ((h = ngx_at_next_header(&headers, "cookie", sizeof("cookie") - 1))
-           != NULL)
-    {
-        n += at_header_cookie_find(ngx_at_view(h->value), ngx_at_view(*name),
+    while ((value = ngx_at_next_header(&headers, at_str("cookie"))) != NULL) {
+        n += at_header_cookie_find(ngx_at_view(*value), ngx_at_view(*name),
                                    &cookie);
     }
 
@@ -79,22 +76,19 @@ ngx_at_read_cookie(ngx_http_request_t *r, const ngx_str_t *name,
 at_verdict_e
 ngx_at_read_credential(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
-    ngx_str_t          api_token, other;
+    at_str_t           name;
+    ngx_str_t         *value, api_token, other;
     ngx_uint_t         accept, kind, n, others;
-    ngx_table_elt_t   *h;
     ngx_at_headers_t   headers = ngx_at_headers(r);
-    const ngx_str_t   *name;
 
     accept = ctx->conf->accept;
-    name = &ctx->conf->api_header;
     n = 0;
 
     if (accept & NGX_AT_API_TOKEN) {
-        while ((h = ngx_at_next_header(&headers, (char *) name->data,
-                                       name->len))
-               != NULL)
-        {
-            api_token = h->value;
+        name = ngx_at_view(ctx->conf->api_header);
+
+        while ((value = ngx_at_next_header(&headers, name)) != NULL) {
+            api_token = *value;
             n++;
         }
     }

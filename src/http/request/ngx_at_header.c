@@ -6,8 +6,8 @@
 #include "http/request/ngx_at_header.h"
 
 
-ngx_table_elt_t *
-ngx_at_next_header(ngx_at_headers_t *headers, const char *name, size_t len)
+ngx_str_t *
+ngx_at_next_header(ngx_at_headers_t *headers, at_str_t name)
 {
     ngx_table_elt_t  *h;
 
@@ -25,8 +25,10 @@ ngx_at_next_header(ngx_at_headers_t *headers, const char *name, size_t len)
 
         h = (ngx_table_elt_t *) headers->part->elts + headers->i++;
 
-        if (h->key.len == len && ngx_strncmp(h->lowcase_key, name, len) == 0) {
-            return h;
+        if (h->key.len == name.len
+            && ngx_memcmp(h->lowcase_key, name.data, name.len) == 0)
+        {
+            return &h->value;
         }
     }
 }
@@ -35,12 +37,10 @@ ngx_at_next_header(ngx_at_headers_t *headers, const char *name, size_t len)
 ngx_str_t *
 ngx_at_find_header(ngx_http_request_t *r, const char *name)
 {
-    ngx_table_elt_t   *h;
-    ngx_at_headers_t   headers = ngx_at_headers(r);
+    ngx_at_headers_t  headers = ngx_at_headers(r);
 
-    h = ngx_at_next_header(&headers, name, ngx_strlen(name));
-
-    return h ? &h->value : NULL;
+    return ngx_at_next_header(&headers,
+                              (at_str_t) { name, ngx_strlen(name) });
 }
 
 

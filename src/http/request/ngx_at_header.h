@@ -12,6 +12,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/base/at_str.h"
+
 
 /*
  * Iterates over the list of request fields: the pointers in r->headers_in hold
@@ -24,11 +26,10 @@ typedef struct {
 
 #define ngx_at_headers(r)  { &(r)->headers_in.headers.part, 0 }
 
-/* name is in lower case; NULL: no further field of that name */
-ngx_table_elt_t *ngx_at_next_header(ngx_at_headers_t *headers,
-    const char *name, size_t len);
+/* the value of the next field of that lower-case name, or NULL */
+ngx_str_t *ngx_at_next_header(ngx_at_headers_t *headers, at_str_t name);
 
-/* the value of the first field of that name, or NULL */
+/* the value of the first one */
 ngx_str_t *ngx_at_find_header(ngx_http_request_t *r, const char *name);
 
 /* adds a field to the response; name and value must live as long as it does */
