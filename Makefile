@@ -130,7 +130,7 @@ $(BUILD)/$(MODULE): $(OBJTREE)/.configured $(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS
 
 # --- the command ------------------------------------------------------------
 
-command: $(BUILD)/auth-token
+command: $(BUILD)/auth-token $(BUILD)/auth-token.1 $(BUILD)/auth-token.bash
 
 $(BUILD)/core/%.o: src/core/%.c $(CORE_HDRS)
 	@mkdir -p $(@D)
@@ -146,6 +146,16 @@ $(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(CLI_HDRS)
 
 $(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
 	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+# The command describes its options: they are inserted into the manual page and
+# put behind the functions that complete them.
+$(BUILD)/auth-token.1: docs/auth-token.1.in $(BUILD)/auth-token
+	$(BUILD)/auth-token help --man >$@.commands
+	sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd;}' $< >$@
+	rm $@.commands
+
+$(BUILD)/auth-token.bash: docs/auth-token.bash.in $(BUILD)/auth-token
+	$(BUILD)/auth-token help --bash | cat $< - >$@
 
 # --- tests ------------------------------------------------------------------
 
@@ -246,9 +256,9 @@ install: all
 	$(INSTALL) -d $(DESTDIR)$(MODULESDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 0644 $(BUILD)/$(MODULE) $(DESTDIR)$(MODULESDIR)/
 	$(INSTALL) -m 0755 $(BUILD)/auth-token $(DESTDIR)$(BINDIR)/
-	$(INSTALL) -m 0644 docs/auth-token.1 $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 0644 $(BUILD)/auth-token.1 $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -d $(DESTDIR)$(COMPLETIONSDIR)
-	$(INSTALL) -m 0644 docs/auth-token.bash $(DESTDIR)$(COMPLETIONSDIR)/auth-token
+	$(INSTALL) -m 0644 $(BUILD)/auth-token.bash $(DESTDIR)$(COMPLETIONSDIR)/auth-token
 
 clean:
 	rm -rf $(BUILD_ROOT)

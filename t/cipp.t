@@ -199,7 +199,7 @@ bad 'another list behind', qr/not a JSON array of rows/, '[] []';
 bad 'a row that is no object', qr/row 1: not a JSON object/, '[7]';
 {
     my ($status, undef, $err) = $store->run('import', '--issuer', 'a', '-', { input => export_text() });
-    is "$status $err", "2 auth-token: --issuer requires --cipp\n", '--issuer without --cipp';
+    is "$status $err", qq(2 auth-token: "--issuer" requires "--cipp"\n), '--issuer without --cipp';
 }
 
 # --- secrets: two for a time, or one ----------------------------------------

@@ -22,8 +22,6 @@ use Crypt::PK::ECC;
 use Crypt::PK::Ed25519;
 use Crypt::PK::RSA;
 
-my $man = "$root/docs/auth-token.1";
-
 ###############################################################################
 # tools
 
@@ -57,44 +55,95 @@ sub refused {
 }
 
 ###############################################################################
-# the command itself
+# the command line
 
-my $r = run();
-fails($r, 2, 'no command is given, see auth-token --help', 'no command');
-is($r->{out}, '', 'nothing on standard output');
-fails(run('frob'), 2, 'unknown command, see auth-token --help', 'no such noun');
-fails(run('key'), 2, 'unknown command, see auth-token --help', 'no verb');
-fails(run('key', 'frob'), 2, 'unknown command, see auth-token --help',
-    'no such verb');
-fails(run('--frob'), 2, 'unknown command, see auth-token --help',
-    'no such option of all');
+fails(run(), 2, 'missing command, see "auth-token help"', 'no command');
+like(ok_out('--version'), qr/\Aauth-token \d+\.\d+\.\d+\n\z/, '--version');
+is(ok_out('--help'), ok_out('help'), '--help and help print the same');
 
-like(ok_out('--version'), qr/\Aauth-token \d+\.\d+\.\d+\n\z/, 'version');
-
-my $help = ok_out('--help');
-my @verbs = $help =~ /^  ((?:key|jwt) +\w+) /mg;
-is("@verbs", 'key     generate jwt     sign jwt     verify', 'table');
-
-# every option is in the manual page
-my $page = slurp($man);
-
-for my $verb (map { [split] } @verbs) {
-    my $usage = ok_out(@$verb, '--help');
-    like($usage, qr/\Ausage: auth-token \[--json\] @$verb --?|\[/, 'usage');
-    my @missing = grep { $page !~ /Fl -\Q$_\E\b/ } $usage =~ /--([a-z-]+)/g;
-    is("@missing", '', "manual page has the options of @$verb");
-    fails(run(@$verb, '--frob=eyJsecret'), 2,
-        'unknown or ambiguous option --frob', "unknown option of @$verb");
-    fails(run(@$verb, '-k'), 2, 'options are spelled out, with two dashes',
-        "short option of @$verb");
-    fails(run(@$verb, '--json=1'), 2, '--json takes no value', 'flag');
-    fails(run(@$verb, '--help=1'), 2, '--help takes no value', 'flag');
+for (
+    [ 'unknown command "frob", see "auth-token help"', 'frob' ],
+    [ 'unknown command "tokn": did you mean "token"?', 'tokn' ],
+    [ 'unknown command "exprot": did you mean "export"?', 'exprot' ],
+    [ 'incomplete command "key", see "auth-token help key"', 'key' ],
+    [ 'unknown command "key frob", see "auth-token help key"', 'key', 'frob' ],
+    [ 'unknown command "key gen": did you mean "key generate"?', 'key', 'gen' ],
+    [ 'unknown command, see "auth-token help"', 'eyJhbGciOiJSUzI1NiJ9.e30.AA' ],
+    [ 'unknown option "--frob", see "auth-token help"', '--frob' ],
+    [ 'unknown option "--frob", see "auth-token help init"', 'init',
+        '--frob=secret' ],
+    [ 'unknown option "--scpoe": did you mean "--scope"?', 'token', 'create',
+        '--scpoe', 'x' ],
+    [ 'unknown option "--password": did you mean "--password-file"?', 'user',
+        'create', 'x', '--password=secret' ],
+    [ 'unknown option "-p": options are spelled out and begin with two dashes',
+        'user', 'create', 'x', '-psecret' ],
+    [ 'option "--json" takes no value', 'export', '--json=1' ],
+    [ 'option "--admin" takes no value', 'user', 'create', 'x', '--admin=1' ],
+    [ 'option "--store" requires a value', '--store' ],
+    [ 'option "--out" requires a value', 'key', 'generate', '--out' ],
+    [ 'option "--out" is duplicate', 'key', 'generate', '--out', 'x', '--out',
+        'y' ],
+    [ 'too many arguments: use "auth-token user passwd USERNAME [OPTION...]"',
+        'user', 'passwd', 'jane', 'secret' ],
+    [ 'too many arguments: use "auth-token init [OPTION...]"', 'init', 'x' ],
+    [ 'missing argument: use "auth-token token revoke ID [OPTION...]"', 'token',
+        'revoke' ],
+    [ 'missing option "--key"', 'jwt', 'verify' ],
+) {
+    my ($sentence, @args) = @$_;
+    fails(run(@args), 2, $sentence, "@args");
 }
 
+fails(run('--store', "lmdb:$dir/none", 'token', 'show', '--', '--help'), 1,
+    qr/".*none\/data\.mdb": .*/, 'arguments after -- are not options');
+
+###############################################################################
+# help, the manual page and the completion list every command and option
+
+my $page = slurp("$AuthToken::Server::BUILD/auth-token.1");
+my $complete = "$AuthToken::Server::BUILD/auth-token.bash";
+my $help = ok_out('help');
+my @commands = map { s/ +/ /r } $help =~ /^  (\w+(?: *[a-z]+(?:-[a-z]+)?)?)  +\w.*$/mg;
+
+is(scalar @commands, 34, 'help lists all commands') or diag(join ', ', @commands);
+
+# what bash offers for the last word
+sub completes {
+    my $list = join ' ', map { qq("$_") } 'auth-token', @_;
+    my $offered = `bash -c 'source $complete
+        COMP_WORDS=($list); COMP_CWORD=\$((\${#COMP_WORDS[@]} - 1))
+        _auth_token auth-token "\${COMP_WORDS[COMP_CWORD]}" \\
+            "\${COMP_WORDS[COMP_CWORD-1]}"
+        printf "%s " "\${COMPREPLY[@]}"'`;
+    return join ' ', sort split ' ', $offered;
+}
+
+for my $command (@commands) {
+    my @words = split ' ', $command;
+    my $usage = ok_out('help', @words);
+    is(ok_out(@words, '--help'), $usage, "$command: help and --help are the same");
+    like($usage, qr/\Ausage: auth-token $command [^\n]*\[OPTION\.\.\.\]\n/, "$command: usage");
+
+    my @options = sort { $a cmp $b } $usage =~ /^  (--[a-z-]+)/mg;
+    my ($section) = $page =~ /^\.Ss $command\n(.*?)(?=^\.S[sh])/ms;
+    my @missing = grep { $section !~ /^\.It Fl \Q@{[substr $_, 1]}\E\b/m }
+        grep { !/^--(?:store|json|help)$/ } @options;
+    is("@missing", '', "$command: the manual page has all options");
+
+    my @start = @words == 2 ? ($words[0], substr $words[1], 0, 3) : substr $words[0], 0, 3;
+    like(completes(@start), qr/(?:^| )$words[-1](?: |\z)/, "$command: bash completes it");
+    is(completes(@words, '--'), "@options", "$command: bash completes its options");
+}
+
+is(completes('key', 'generate', '--type', ''), 'ec ed25519 rsa',
+    'bash completes the choices of a value');
+
 SKIP: {
-    my $lint = `mandoc -Tlint -Wwarning $man 2>&1`;
+    my $lint = `mandoc -Tlint -Wwarning $AuthToken::Server::BUILD/auth-token.1 2>&1`;
     skip 'no mandoc', 1 if $? == -1 || $? >> 8 == 127;
-    is($lint, '', 'manual page');
+    is(join('', grep { !/mandoc\.db/ } split /^/, $lint), '',
+        'mandoc has no warning about the manual page');
 }
 
 ###############################################################################
@@ -195,37 +244,36 @@ for my $to ('/dev/full', undef) {
 }
 
 for (
-    [ '--out is missing' ],
-    [ '--out is missing', '--out', '' ],
-    [ '--out needs a value', '--out' ],
-    [ '--out is given twice', '--out', 'x', '--out', 'y' ],
-    [ 'key generate takes options only', '--out', 'x', 'y' ],
-    [ '--type is none of rsa, ec, ed25519', '--out', 'x', '--type', 'dsa' ],
-    [ '--bits is none of 2048, 3072, 4096', '--out', 'x', '--bits', 1024 ],
-    [ '--bits is none of 2048, 3072, 4096', '--out', 'x', '--bits', 8192 ],
-    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits', '2048 ' ],
-    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits', '-2048' ],
-    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits', '' ],
-    [ '--bits is no number from 0 to 32767', '--out', 'x', '--bits',
-        '18446744073709553664' ],
-    [ '--bits goes with --type rsa only', '--out', 'x', '--type', 'ec',
+    [ 'missing option "--out"' ],
+    [ 'invalid value "" in "--out": use the path of a new file', '--out', '' ],
+    [ 'invalid value "dsa" in "--type": use rsa, ec or ed25519', '--out', 'x', '--type', 'dsa' ],
+    [ 'invalid value "1024" in "--bits": use 2048, 3072 or 4096', '--out',
+        'x', '--bits', 1024 ],
+    [ 'invalid value "8192" in "--bits": use 2048, 3072 or 4096', '--out',
+        'x', '--bits', 8192 ],
+    [ 'invalid value "2048 " in "--bits": use a number from 0 to 32767',
+        '--out', 'x', '--bits', '2048 ' ],
+    [ 'invalid value "-2048" in "--bits": use a number from 0 to 32767',
+        '--out', 'x', '--bits', '-2048' ],
+    [ 'invalid value "" in "--bits": use a number from 0 to 32767',
+        '--out', 'x', '--bits', '' ],
+    [ 'invalid value "18446744073709553664" in "--bits": use a number from 0 to '
+        . '32767', '--out', 'x', '--bits', '18446744073709553664' ],
+    [ '"--bits" requires "--type rsa"', '--out', 'x', '--type', 'ec',
         '--bits', 2048 ],
-    [ '--curve goes with --type ec only', '--out', 'x', '--curve', 'P-256' ],
-    [ '--curve is neither P-256 nor P-384', '--out', 'x', '--type', 'ec',
+    [ '"--curve" requires "--type ec"', '--out', 'x', '--curve', 'P-256' ],
+    [ 'invalid value "P-521" in "--curve": use P-256 or P-384', '--out', 'x', '--type', 'ec',
         '--curve', 'P-521' ],
-    [ '--alg does not fit the type of the key', '--out', 'x', '--alg',
+    [ 'invalid value "ES256" in "--alg": it does not fit the type of the key', '--out', 'x', '--alg',
         'ES256' ],
-    [ '--alg does not fit the type of the key', '--out', 'x', '--alg',
+    [ 'invalid value "HS256" in "--alg": it does not fit the type of the key', '--out', 'x', '--alg',
         'HS256' ],
-    [ '--alg does not fit the type of the key', '--out', 'x', '--alg',
+    [ 'invalid value "none" in "--alg": it does not fit the type of the key', '--out', 'x', '--alg',
         'none' ],
-    [ '--alg does not fit the type of the key', '--out', 'x', '--type', 'ec',
+    [ 'invalid value "ES384" in "--alg": it does not fit the type of the key', '--out', 'x', '--type', 'ec',
         '--alg', 'ES384' ],
-    [ '--kid is not one that the module accepts', '--out', 'x', '--kid', '' ],
-    [ '--kid is not one that the module accepts', '--out', 'x', '--kid',
-        'a b' ],
-    [ '--kid is not one that the module accepts', '--out', 'x', '--kid',
-        'a' x 257 ],
+    map { [ qq(invalid value "$_" in "--kid": use 1 to 256 printable characters )
+        . 'without spaces', '--out', 'x', '--kid', $_ ] } '', 'a b', 'a' x 257
 ) {
     my ($sentence, @args) = @$_;
     fails(run('key', 'generate', @args), 2, $sentence,
@@ -301,7 +349,7 @@ is($lengths, join(' ', (64) x 16), 'r and s have their full length');
 fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'PS256'), 1,
     'cannot sign with "rsa": PS256, which libjwt cannot sign; it signs with '
     . 'RS256, RS384, RS512, ES256 and ES384', 'PS256');
-fails(run('jwt', 'sign', '--key', 'ed'), 1, '--key ed: a key of type ED25519; '
+fails(run('jwt', 'sign', '--key', 'ed'), 1, 'key "ed": a key of type ED25519; '
     . 'libjwt signs with RS256, RS384, RS512, ES256 and ES384 only', 'EdDSA');
 fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'ES256'), 1,
     'cannot sign with "rsa": a key that does not fit ES256', 'alg of another');
@@ -310,7 +358,8 @@ fails(run('jwt', 'sign', '--key', 'p384', '--alg', 'ES256'), 1,
 
 for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
     fails(run('jwt', 'sign', '--key', 'rsa', '--alg', $alg), 2,
-        '--alg is none of RS256, RS384, RS512, ES256, ES384', "alg '$alg'");
+        qq(invalid value "$alg" in "--alg": use RS256, RS384, RS512, ES256 or ES384),
+        "alg '$alg'");
 }
 
 # claims: types are kept, the file and the options are one object
@@ -362,7 +411,7 @@ for ('', '-1', '+1', '1.5', '30x', 'm', '30m1h', '1m1m', '1s1', ' 1', '1ms',
     '9223372036854775807', '18446744073709551617', '8034y', "1\n")
 {
     fails(run('jwt', 'sign', '--key', 'p256', '--expires', $_), 2,
-        qr/--expires is (no duration such as 90, 30m or 1h30m|beyond .*)/,
+        qr/invalid value "[^"]*" in "--expires": (?:use a duration such as 90, 30m or 1h30m|the year 9999 is the last one)/,
         'duration "' . s/\n/\\n/r . '"');
 }
 
@@ -375,7 +424,7 @@ for ('', '-1', '1.5', 'now+', 'now-', 'now 1', 'NOW', 'now--1', 'now-100y',
     'now+8034y', '253402300800', 'tomorrow')
 {
     fails(run('jwt', 'sign', '--key', 'p256', '--issued-at', $_), 2,
-        '--issued-at is no time such as 1767225600, now or now-30m',
+        qq(invalid value "$_" in "--issued-at": use a time such as 1767225600, now or now-30m),
         "time \"$_\"");
 }
 
@@ -384,12 +433,11 @@ spew('array.json', '[1]');
 spew('nul.json', "{\"a\":1}\0");
 spew('deep.json', '{"a":' . '[' x 40 . ']' x 40 . '}');
 
-my $bad_claims = 'is not one JSON object, without duplicate members and no '
-    . 'larger than a token\'s';
+my $bad_claims = 'is not a JSON object without duplicate members';
 
 for my $file (qw(dup array nul)) {
     fails(run('jwt', 'sign', '--key', 'rsa', '--claims', "$file.json"), 1,
-        "--claims $file.json $bad_claims", "$file.json");
+        qq("$file.json" $bad_claims), "$file.json");
 }
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'deep.json'), 1,
@@ -397,44 +445,44 @@ fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'deep.json'), 1,
     'deep.json');
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '-'), 1,
-    "--claims - $bad_claims", 'no claims at all');
+    qq("-" $bad_claims), 'no claims at all');
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'none.json'), 1,
     'cannot open "none.json": No such file or directory', 'no claims file');
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '.'), 1,
     '"." is not a regular file', 'directory');
 
 for (
-    [ '--key is missing' ],
-    [ '--key is given twice', '--key', 'rsa', '--key', 'p256' ],
-    [ 'jwt sign takes options only', 'p256' ],
+    [ 'missing option "--key"' ],
+    [ 'option "--key" is duplicate', '--key', 'rsa', '--key', 'p256' ],
     [ 'standard input can be read only once', '--claims', '-', '--key', '-' ],
-    [ 'the claim "a" is given twice', '--claim', 'a=1', '--claim', 'a=2' ],
-    [ 'the claim "a" is given twice', '--claim', 'a=1', '--claim-json',
+    [ 'claim "a" is duplicate', '--claim', 'a=1', '--claim', 'a=2' ],
+    [ 'claim "a" is duplicate', '--claim', 'a=1', '--claim-json',
         'a=2' ],
-    [ 'the claim "iat" is given twice', '--claims', 'claims.json',
+    [ 'claim "iat" is duplicate', '--claims', 'claims.json',
         '--issued-at', 'now' ],
-    [ 'the claim "big" is given twice', '--claims', 'claims.json',
+    [ 'claim "big" is duplicate', '--claims', 'claims.json',
         '--claim', 'big=' ],
-    [ 'the claim "exp" is given twice', '--claim-json', 'exp=1', '--expires',
+    [ 'claim "exp" is duplicate', '--claim-json', 'exp=1', '--expires',
         '1m' ],
-    [ 'the claim "nbf" is given twice', '--claim-json', 'nbf=1',
+    [ 'claim "nbf" is duplicate', '--claim-json', 'nbf=1',
         '--not-before', 'now' ],
-    [ '--no-expires, but the claims have exp', '--claim-json', 'exp=1',
+    [ '"--no-expires" is given, but the claims have "exp"', '--claim-json', 'exp=1',
         '--no-expires' ],
-    [ '--expires and --no-expires exclude each other', '--expires', '1m',
+    [ '"--expires" and "--no-expires" are mutually exclusive', '--expires', '1m',
         '--no-expires' ],
-    [ '--claim is not of the form NAME=VALUE', '--claim', 'a' ],
-    [ '--claim is not of the form NAME=VALUE', '--claim', '=a' ],
-    [ '--claim-json is not of the form NAME=VALUE', '--claim-json', '{"a":1}' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a=' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a={' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a=1 2' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a=1,"b":2' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a={"b":1,"b":2}' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a=1e999' ],
-    [ 'the claim "a" is not well-formed', '--claim-json', 'a=0x1' ],
-    [ 'the claim "a" is not well-formed', '--claim', "a=\xff" ],
-    [ '--kid is not one that the module accepts', '--kid', '../x' ],
+    [ 'invalid value in "--claim": use NAME=VALUE', '--claim', 'a' ],
+    [ 'invalid value in "--claim": use NAME=VALUE', '--claim', '=a' ],
+    [ 'invalid value in "--claim-json": use NAME=VALUE', '--claim-json', '{"a":1}' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a=' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a={' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a=1 2' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a=1,"b":2' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a={"b":1,"b":2}' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a=1e999' ],
+    [ 'invalid value of claim "a"', '--claim-json', 'a=0x1' ],
+    [ 'invalid value of claim "a"', '--claim', "a=\xff" ],
+    [ 'invalid value "a b" in "--kid": use 1 to 256 printable characters without '
+        . 'spaces', '--kid', 'a b' ],
 ) {
     my ($sentence, @args) = @$_;
     unshift @args, '--key', 'rsa' unless grep { $_ eq '--key' } @args
@@ -474,7 +522,7 @@ for (
 ) {
     my ($file, $sentence) = @$_;
     fails(run({ in => "secret\n" }, 'jwt', 'sign', '--key', $file), 1,
-        "--key $file: $sentence", "key $file");
+        "key \"$file\": $sentence", "key $file");
 }
 
 ok_out('jwt', 'sign', '--key', $_) for qw(pkcs1 params);
@@ -657,23 +705,20 @@ is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, 'kid of the set');
 # jwt verify: the command line and the keys
 
 for (
-    [ '--key is missing', @who ],
-    [ '--issuer is missing', '--key', 'rsa.pub', '--audience', 'api' ],
-    [ '--audience or --any-audience is missing', '--key', 'rsa.pub',
+    [ 'missing option "--issuer"', '--key', 'rsa.pub', '--audience', 'api' ],
+    [ 'missing option "--audience" or "--any-audience"', '--key', 'rsa.pub',
         '--issuer', 'x' ],
-    [ '--audience and --any-audience exclude each other', '--key', 'rsa.pub',
+    [ '"--audience" and "--any-audience" are mutually exclusive', '--key', 'rsa.pub',
         @who, '--any-audience' ],
-    [ 'jwt verify takes one file at most', '--key', 'rsa.pub', @who, 'token',
-        'token' ],
     [ 'standard input can be read only once', '--key', '-', @who ],
-    [ '--leeway is no duration such as 90, 30m or 1h30m', '--key', 'rsa.pub',
+    [ 'invalid value "-1" in "--leeway": use a duration such as 90, 30m or 1h30m', '--key', 'rsa.pub',
         @who, '--leeway', '-1' ],
-    [ '--at is no time such as 1767225600, now or now-30m', '--key', 'rsa.pub',
+    [ 'invalid value "then" in "--at": use a time such as 1767225600, now or now-30m', '--key', 'rsa.pub',
         @who, '--at', 'then' ],
-    [ '--user-claim is no path of a claim such as realm_access.roles', '--key',
+    [ 'invalid value "a..b" in "--user-claim": use the path of a claim such as realm_access.roles', '--key',
         'rsa.pub', @who, '--user-claim', 'a..b' ],
-    (map { [ '--algorithms are a list of RS256, RS384, RS512, PS256, PS384, '
-        . 'PS512, ES256, ES384, EdDSA with commas between them', '--key',
+    (map { [ qq(invalid value "$_" in "--algorithms": use RS256, RS384, RS512, )
+        . 'PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas', '--key',
         'rsa.pub', @who, '--algorithms', $_ ] }
         'none', 'HS256', 'rs256', '', 'RS256,', ',RS256', 'RS256, ES256'),
 ) {
@@ -685,10 +730,10 @@ for (
 system 'openssl pkey -in weak -pubout -out weak.pub 2>/dev/null';
 
 for (
-    [ 'weak.pub', qr/--key weak.pub: .*1024.*/ ],
-    [ 'rsa', qr/--key rsa: .*private key.*/ ],
-    [ 'empty', qr/--key empty: .+/ ],
-    [ 'ed.pub', qr/--key ed.pub: .+/ ],
+    [ 'weak.pub', qr/key "weak.pub": .*1024.*/ ],
+    [ 'rsa', qr/key "rsa": .*private key.*/ ],
+    [ 'empty', qr/key "empty": .+/ ],
+    [ 'ed.pub', qr/key "ed.pub": .+/ ],
     [ 'none.pub', 'cannot open "none.pub": No such file or directory' ],
 ) {
     fails(verify($seed, @$_[0]), 1, @$_[1], "key $_->[0]");
@@ -708,8 +753,8 @@ like(verify($seed, 'mixed.jwks')->{out}, qr/^warning  mixed.jwks: /m,
     'for humans too');
 
 # secrets are no arguments, and are not repeated
-my $no_secret = 'a key, a token or claims in place of the name of a file: '
-    . 'secrets are not taken as arguments';
+my $no_secret = 'the name of a file is expected, not a key, a token or claims: '
+    . 'arguments must not hold secrets';
 
 fails(run('jwt', 'verify', '--key', 'rsa.pub', @who, $seed), 2, $no_secret,
     'token as an argument');

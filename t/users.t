@@ -63,8 +63,8 @@ for (["line end of another system\r\n", 'line end of another system'], [" blanks
 
 my $before = export;
 for (['', $size], ["\n", $size], ['x' x ($most + 1), $size], ["a\0b\n", $size],
-     ["one\ntwo\n", 'a password is one line, and there are more'],
-     ["one\n\n", 'a password is one line, and there are more'],
+     ["one\ntwo\n", 'a password is one line, but there are more'],
+     ["one\n\n", 'a password is one line, but there are more'],
      ['x' x 5000, 'standard input is larger than 4096 bytes'])
 {
     my ($in, $sentence) = @$_;
@@ -110,19 +110,18 @@ ok_out('user', $_, 'jane') for qw(disable enable);
 ok fits('again', hash_of('jane')), 'and so do disable and enable';
 
 $before = export;
-for ([2, '--password-file and --no-password exclude each other', 'user', 'create', 'x', '--no-password',
+for ([2, '"--password-file" and "--no-password" are mutually exclusive', 'user', 'create', 'x', '--no-password',
       '--password-file', 'password'],
-     [2, '--password-file and --no-password exclude each other', 'user', 'passwd', 'jane', '--no-password',
+     [2, '"--password-file" and "--no-password" are mutually exclusive', 'user', 'passwd', 'jane', '--no-password',
       '--password-file', 'password'],
-     [2, '--password-file is given twice', 'user', 'passwd', 'jane', ('--password-file', 'password') x 2],
-     [2, 'the username is missing', 'user', 'create', '--admin'],
-     [2, 'the username is missing', 'user', 'passwd'],
-     [2, 'user passwd takes one username at most', 'user', 'passwd', 'jane', 'secret'],
-     (map { [2, 'there is no --password: passwords are not taken as arguments, which every user of the machine '
-             . 'can see', 'user', @$_] } ['create', 'x', '--password=secret'], ['passwd', 'jane', '--password', 'secret']),
-     [2, '--scope is empty or not UTF-8', 'user', 'create', 'x', '--scope', ''],
-     [2, '--id is empty', 'user', 'create', 'x', '--id', '', '--scope', ''],
-     [2, '--issuer is empty or not UTF-8', 'user', 'create', 'x', '--issuer', "\xff"],
+     [2, 'option "--password-file" is duplicate', 'user', 'passwd', 'jane', ('--password-file', 'password') x 2],
+     [2, 'missing argument: use "auth-token user create USERNAME [OPTION...]"', 'user', 'create', '--admin'],
+     [2, 'missing argument: use "auth-token user passwd USERNAME [OPTION...]"', 'user', 'passwd'],
+     [2, 'too many arguments: use "auth-token user passwd USERNAME [OPTION...]"', 'user', 'passwd', 'jane', 'secret'],
+     (map { [2, 'unknown option "--password": did you mean "--password-file"?', 'user', @$_] } ['create', 'x', '--password=secret'], ['passwd', 'jane', '--password', 'secret']),
+     [2, 'the value of "--scope" is empty', 'user', 'create', 'x', '--scope', ''],
+     [2, 'the value of "--id" is empty', 'user', 'create', 'x', '--id', '', '--scope', ''],
+     [2, 'the value of "--issuer" is not UTF-8', 'user', 'create', 'x', '--issuer', "\xff"],
      [2, 'invalid value "a?b" in "username": use 1 to 255 bytes without control characters', 'user', 'create', "a\nb"],
      [1, 'user "jane" already exists', 'user', 'create', 'jane'],
      [1, 'no such user "nobody"', 'user', 'passwd', 'nobody'],
@@ -142,7 +141,7 @@ is export, $before, 'nothing was changed';
 
 like ok_out({ in => 'next' }, 'user', 'passwd', 'jane'),
     qr/^password +yes\n\nSessions of the user end at their next refresh\.\n\z/m, 'passwd';
-my $end = qr/API tokens of the user are refused from now on, and so are logins; sessions\nend at their next refresh, access tokens when they expire\.\n/;
+my $end = qr/API tokens and logins of the user are refused from now on\.\nSessions end at their next refresh, access tokens when they expire\.\n/;
 like ok_out('user', 'disable', 'ida'), qr/\Auser ida is disabled\n\n$end\z/, 'disable';
 is ok_out('user', 'enable', 'ida'), "user ida is enabled\n", 'enable';
 like ok_out('user', 'delete', 'ida'), qr/\Auser ida is deleted\n\n$end\z/, 'delete';
@@ -293,7 +292,7 @@ for (['nothing', "\n"], ['its end', "\x04"], ['too much', 'x' x 600 . "\n"]) {
 like AuthToken::Terminal->start({}, 'user', 'passwd', 'nobody')->finish->{out},
     qr/\Aauth-token: no such user "nobody"\n\z/, 'who is not there is not asked about';
 like AuthToken::Terminal->start({}, 'user', 'create', 'new', '--scope', '')->finish->{out},
-    qr/\Aauth-token: --scope is empty or not UTF-8\n\z/, 'nor what is wrong anyway';
+    qr/\Aauth-token: the value of "--scope" is empty\n\z/, 'nor what is wrong anyway';
 
 # signals, from the keyboard and from elsewhere, at both questions
 for my $second (0, 1) {

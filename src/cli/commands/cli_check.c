@@ -13,7 +13,7 @@
 
 #include "core/authz/at_role.h"
 #include "core/base/at_crypto.h"
-#include "cli/terminal/cli_options.h"
+#include "cli/commands/cli_commands.h"
 #include "cli/record/cli_store.h"
 
 
@@ -369,8 +369,8 @@ cli_check_store(cli_t *cli)
 
 
 /* LMDB trusts its pages: broken ones end the process, so it is another one */
-static int
-cli_check_child(cli_t *cli)
+int
+cli_check(cli_t *cli)
 {
     int    status;
     pid_t  pid;
@@ -392,14 +392,4 @@ cli_check_child(cli_t *cli)
     cli->status = WEXITSTATUS(status);
 
     return cli->status == CLI_OK ? 0 : -1;
-}
-
-
-int
-cli_check(cli_t *cli, int argc, char **argv)
-{
-    const cli_option_t  table[] = { { NULL, CLI_FLAG, NULL } };
-
-    return cli_options(cli, argc, argv, table, NULL) == 0
-           ? cli_check_child(cli) : -1;
 }

@@ -2,58 +2,50 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * auth-token client
+ * auth-token client create, rotate-secret
  */
 
 #include <stdlib.h>
 
+#include "core/base/at_crypto.h"
+#include "cli/commands/cli_commands.h"
 #include "cli/commands/cli_edit.h"
 #include "cli/terminal/cli_secret.h"
-#include "core/base/at_crypto.h"
 
 
-typedef struct {
-    cli_edit_t  edit;
-    int         generate;
-    int         with_secret;
-    int         drop_old;
-} cli_client_t;
-
-/* a secret and its hash, which is a member of the record */
 typedef struct {
     char   text[CLI_SECRET_LEN + 1];
     char  *hash;
-    int    drop_old;
-} cli_rotation_t;
+} cli_client_secret_t;
 
 
 static int
-cli_rotation_make(cli_t *cli, cli_rotation_t *rotation)
+cli_client_secret_make(cli_t *cli, cli_client_secret_t *secret)
 {
-    if (cli_secret_make(cli, rotation->text) != 0) {
+    if (cli_secret_make(cli, secret->text) != 0) {
         return -1;
     }
 
-    rotation->hash = cli_secret_hash(cli, rotation->text);
+    secret->hash = cli_secret_hash(cli, secret->text);
 
-    return rotation->hash != NULL ? 0 : -1;
+    return secret->hash != NULL ? 0 : -1;
 }
 
 
 static void
-cli_rotation_free(cli_rotation_t *rotation)
+cli_client_secret_free(cli_client_secret_t *secret)
 {
-    at_crypto_cleanse(rotation->text, sizeof(rotation->text));
-    free(rotation->hash);
+    at_crypto_cleanse(secret->text, sizeof(secret->text));
+    free(secret->hash);
 }
 
 
-/* the new one first, and of the old ones the latest at most */
+/* puts the new hash first; the latest old one stays valid */
 static int
-cli_rotation_apply(cli_t *cli, json_t *object, void *data)
+cli_client_secret_add(cli_t *cli, json_t *object, void *data)
 {
-    json_t          *hashes;
-    cli_rotation_t  *rotation = data;
+    json_t               *hashes;
+    cli_client_secret_t  *secret = data;
 
     hashes = json_object_get(object, "secret_hashes");
 
@@ -65,11 +57,7 @@ cli_rotation_apply(cli_t *cli, json_t *object, void *data)
         }
     }
 
-    if (rotation->drop_old) {
-        (void) json_array_clear(hashes);
-    }
-
-    if (json_array_insert_new(hashes, 0, json_string(rotation->hash)) != 0) {
+    if (json_array_insert_new(hashes, 0, json_string(secret->hash)) != 0) {
         return cli_no_memory(cli);
     }
 
@@ -81,142 +69,89 @@ cli_rotation_apply(cli_t *cli, json_t *object, void *data)
 }
 
 
+/* the same for --drop-old */
 static int
-cli_client_set_id(cli_t *cli, const cli_client_t *client, json_t *object)
+cli_client_secret_set(cli_t *cli, json_t *object, void *data)
 {
-    char  guid[CLI_GUID_LEN + 1];
+    (void) json_object_del(object, "secret_hashes");
 
-    if (client->edit.operand == NULL && !client->generate) {
-        return cli_usage(cli, "the id is missing; --generate makes one");
-    }
-
-    if (client->edit.operand != NULL && client->generate) {
-        return cli_usage(cli, "an id and --generate exclude each other");
-    }
-
-    if (!client->generate) {
-        return cli_edit_set(cli, object, "id", client->edit.operand);
-    }
-
-    return cli_guid_make(cli, guid) == 0
-           ? cli_edit_set(cli, object, "id", guid) : -1;
+    return cli_client_secret_add(cli, object, data);
 }
 
 
 static int
-cli_client_make(cli_t *cli, const cli_client_t *client, json_t *object)
+cli_client_make(cli_t *cli, json_t *object)
 {
-    int             rc;
-    cli_rotation_t  rotation = { .hash = NULL };
+    int                  rc;
+    char                 guid[CLI_GUID_LEN + 1];
+    cli_edit_t           edit = { .object = object };
+    const char          *id;
+    cli_client_secret_t  secret = { .hash = NULL };
 
-    rc = cli_client_set_id(cli, client, object);
+    id = cli->operand;
 
-    if (rc == 0 && client->with_secret) {
-        rc = cli_rotation_make(cli, &rotation) == 0
-             ? cli_rotation_apply(cli, object, &rotation) : -1;
+    if ((id == NULL) == !cli_given(cli, "generate")) {
+        return cli_usage(cli, "use either an ID or \"--generate\"");
+    }
+
+    if (id == NULL) {
+        if (cli_guid_make(cli, guid) != 0) {
+            return -1;
+        }
+
+        id = guid;
+    }
+
+    rc = cli_edit_set(cli, object, "id", id);
+
+    if (rc == 0 && cli_given(cli, "secret")) {
+        edit.secret_name = "secret";
+        edit.secret = secret.text;
+
+        rc = cli_client_secret_make(cli, &secret) == 0
+             ? cli_client_secret_add(cli, object, &secret) : -1;
     }
 
     if (rc == 0) {
-        rc = cli_edit_create(cli, &client->edit,
-                             cli_kind_find(at_str("client")), object,
-                             "secret",
-                             client->with_secret ? rotation.text : NULL);
+        rc = cli_edit_create(cli, &edit);
     }
 
-    cli_rotation_free(&rotation);
+    cli_client_secret_free(&secret);
 
     return rc;
 }
 
 
 int
-cli_client_create(cli_t *cli, int argc, char **argv)
+cli_client_create(cli_t *cli)
 {
-    int           rc;
-    json_t       *object;
-    cli_client_t  client = { .generate = 0 };
+    int      rc;
+    json_t  *object;
 
-    const cli_option_t  table[] = {
-        { "generate", CLI_FLAG, &client.generate },
-        { "name",     CLI_TEXT, &client.edit.name },
-        { "issuer",   CLI_LIST, &client.edit.issuers },
-        { "role",     CLI_TEXT, &client.edit.role },
-        { "allow",    CLI_LIST, &client.edit.ranges },
-        { "secret",   CLI_FLAG, &client.with_secret },
-        { "disabled", CLI_FLAG, &client.edit.disabled },
-        { NULL,       CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &client.edit.operand);
-
-    if (rc == 0) {
-        object = json_object();
-        rc = object != NULL ? cli_client_make(cli, &client, object)
-                            : cli_no_memory(cli);
-        json_decref(object);
-    }
-
-    cli_edit_free(&client.edit);
+    object = json_object();
+    rc = object != NULL ? cli_client_make(cli, object) : cli_no_memory(cli);
+    json_decref(object);
 
     return rc;
 }
 
 
+/* hashing is slow, so it precedes the transaction */
 int
-cli_client_update(cli_t *cli, int argc, char **argv)
+cli_client_rotate_secret(cli_t *cli)
 {
-    int         rc;
-    cli_edit_t  edit = { .operand = NULL };
+    int                  rc;
+    cli_client_secret_t  secret = { .hash = NULL };
 
-    const cli_option_t  table[] = {
-        { "name",      CLI_TEXT, &edit.name },
-        { "issuer",    CLI_LIST, &edit.issuers },
-        { "no-issuer", CLI_FLAG, &edit.no_issuer },
-        { "role",      CLI_TEXT, &edit.role },
-        { "no-role",   CLI_FLAG, &edit.no_role },
-        { "allow",     CLI_LIST, &edit.ranges },
-        { NULL,        CLI_FLAG, NULL }
+    const cli_edit_t  edit = {
+        .hook = cli_given(cli, "drop-old") ? cli_client_secret_set
+                                           : cli_client_secret_add,
+        .data = &secret, .secret_name = "secret", .secret = secret.text
     };
 
-    rc = cli_options(cli, argc, argv, table, &edit.operand);
-
-    if (rc == 0) {
-        rc = cli_edit_update(cli, &edit, cli_kind_find(at_str("client")), NULL,
-                             NULL, NULL, NULL);
-    }
-
-    cli_edit_free(&edit);
-
-    return rc;
-}
-
-
-/* hashing is slow, and is done before the store is locked */
-int
-cli_client_rotate_secret(cli_t *cli, int argc, char **argv)
-{
-    int             rc;
-    cli_edit_t      edit = { .operand = NULL };
-    cli_rotation_t  rotation = { .hash = NULL };
-
-    const cli_option_t  table[] = {
-        { "drop-old", CLI_FLAG, &rotation.drop_old },
-        { NULL,       CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &edit.operand);
-
-    if (rc == 0) {
-        rc = cli_rotation_make(cli, &rotation);
-    }
-
-    if (rc == 0) {
-        rc = cli_edit_update(cli, &edit, cli_kind_find(at_str("client")),
-                             cli_rotation_apply, &rotation, "secret",
-                             rotation.text);
-    }
-
-    cli_rotation_free(&rotation);
+    rc = cli_client_secret_make(cli, &secret) == 0
+         ? cli_edit_update(cli, &edit) : -1;
+    cli_client_secret_free(&secret);
 
     return rc;
 }

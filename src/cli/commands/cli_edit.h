@@ -2,82 +2,51 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Creating and changing a record by options.  They become members of its JSON
- * object, which is then read as strictly as an import's.
+ * Creates and changes a record by options.  An option with a member in the table
+ * of the command sets this member of the record's JSON object, which is then
+ * checked as an imported one is.
  */
 
 #ifndef CLI_EDIT_H
 #define CLI_EDIT_H
 
-#include "cli/terminal/cli_options.h"
 #include "cli/record/cli_record.h"
 #include "cli/record/cli_store.h"
+#include "cli/terminal/cli_options.h"
 
 
-/* what a subcommand does not have is left out of its table, and zero here */
 typedef struct {
-    char        *operand;       /* the record's name */
+    json_t       *object;       /* of a new record, before the options */
+    int           replace;      /* an existing record of this name */
 
-    char        *id;
-    char        *description;
-    char        *name;
-    char        *user;
-    char        *role;
-    char        *expires;
-    cli_list_t   scopes;
-    cli_list_t   ranges;
-    cli_list_t   issuers;
-    cli_list_t   grant;
-    cli_list_t   deny;
-    cli_list_t   blocked;
-    int          disabled;
-    int          admin;
-    int          replace;       /* a record of that name, if there is one */
+    /* further changes of an update, or NULL: 0, or -1 with the status set */
+    int         (*hook)(cli_t *cli, json_t *object, void *data);
+    void         *data;
 
-    int          no_user;
-    int          no_role;
-    int          no_scope;
-    int          no_issuer;
-    int          no_admin;
+    /* printed before the record, or NULL */
+    const char   *secret_name;
+    const char   *secret;
 } cli_edit_t;
 
-void cli_edit_free(cli_edit_t *edit);
 
+/* the kind of record that the noun of the command names */
+const cli_kind_t *cli_command_kind(const cli_t *cli);
 
-/*
- * Sets the members that the options name, and returns how many; -1 with the
- * status set.
- */
-int cli_edit_apply(cli_t *cli, const cli_edit_t *edit, json_t *object);
-
-/* sets one member to a text; 0, or -1 with the status set */
+/* Sets a member to a string.  Returns 0, or -1 with the status set. */
 int cli_edit_set(cli_t *cli, json_t *object, const char *member,
     const char *text);
 
 /*
- * Says what cli_edit_create() would say of the options: before something is
- * asked for that they do not need.
+ * Sets the members that the options name, and checks the record: reports the
+ * errors of the command line before a password is prompted for.
  */
-int cli_edit_check(cli_t *cli, const cli_edit_t *edit, const cli_kind_t *kind,
-    json_t *object);
+int cli_edit_check(cli_t *cli, json_t *object);
 
-/*
- * Reads object, which the options make complete, into a new record of the
- * store, and prints it; before it, by name, the secret where there is one.
- */
-int cli_edit_create(cli_t *cli, const cli_edit_t *edit,
-    const cli_kind_t *kind, json_t *object, const char *name,
-    const char *secret);
+/* Writes a new record and prints it. */
+int cli_edit_create(cli_t *cli, const cli_edit_t *edit);
 
-/*
- * Changes the record named by the operand: by the options, then by hook, which
- * may be NULL.
- */
-typedef int (*cli_edit_hook_pt)(cli_t *cli, json_t *object, void *data);
-
-int cli_edit_update(cli_t *cli, const cli_edit_t *edit,
-    const cli_kind_t *kind, cli_edit_hook_pt hook, void *data, const char *name,
-    const char *secret);
+/* Changes the record named by the operand and prints it. */
+int cli_edit_update(cli_t *cli, const cli_edit_t *edit);
 
 
 #endif

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
+#include "cli/commands/cli_commands.h"
 #include "cli/record/cli_jsonl.h"
 #include "cli/record/cli_store.h"
-#include "cli/terminal/cli_options.h"
 
 
 static int
@@ -75,10 +75,7 @@ cli_export_run(cli_t *cli, at_store_t *store, void *data)
 
 
 int
-cli_export(cli_t *cli, int argc, char **argv)
+cli_export(cli_t *cli)
 {
-    const cli_option_t  table[] = { { NULL, CLI_FLAG, NULL } };
-
-    return cli_options(cli, argc, argv, table, NULL) == 0
-           ? cli_store_run(cli, AT_STORE_READ, cli_export_run, NULL) : -1;
+    return cli_store_run(cli, AT_STORE_READ, cli_export_run, NULL);
 }

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Verbs that are the same for every kind of record.
+ * Commands that are the same for every kind of record.
  */
 
 #include <limits.h>
@@ -10,99 +10,41 @@
 #include <stdlib.h>
 
 #include "core/session/at_session.h"
+#include "cli/commands/cli_commands.h"
 #include "cli/commands/cli_edit.h"
 #include "cli/record/cli_show.h"
 
 
-typedef struct {
-    char      *operand;
-    json_t    *object;
-    uint64_t   n;
-} cli_generic_t;
+/* --- list and show ------------------------------------------------------- */
 
 
-static const cli_kind_t *
-cli_command_kind(const cli_t *cli)
-{
-    return cli_kind_find(cli_str(cli->command->noun));
-}
-
-
+/* for API tokens, the state directory of a server has use counters */
 static int
-cli_generic_parse(cli_t *cli, int argc, char **argv, const cli_option_t *table,
-    char **operand)
+cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
 {
-    if (cli_options(cli, argc, argv, table, operand) != 0) {
-        return -1;
+    int          n, rc;
+    char         path[PATH_MAX];
+    at_error_t   err;
+    const char  *state;
+
+    state = cli_command_kind(cli)->table == AT_TABLE_TOKENS
+            ? cli_text(cli, "state") : NULL;
+
+    if (state != NULL) {
+        n = snprintf(path, sizeof(path), "%s/data/sessions", state);
+
+        if (n < 0 || n >= (int) sizeof(path)) {
+            return cli_usage(cli, "the path in \"--state\" is too long");
+        }
+
+        cli->sessions = at_session_db_open(path, NULL, &err);
+
+        if (cli->sessions == NULL) {
+            return cli_failure(cli, "%s", err.text);
+        }
     }
 
-    if (operand != NULL && *operand == NULL) {
-        return cli_usage(cli, "the %s is missing", cli->command->operand);
-    }
-
-    return 0;
-}
-
-
-static int
-cli_generic_parse_operand(cli_t *cli, int argc, char **argv, char **operand)
-{
-    const cli_option_t  table[] = { { NULL, CLI_FLAG, NULL } };
-
-    return cli_generic_parse(cli, argc, argv, table, operand);
-}
-
-
-/* of tokens, a server's state directory says how often they were used */
-static int
-cli_generic_open_state(cli_t *cli, const char *state)
-{
-    int         n;
-    char        path[PATH_MAX];
-    at_error_t  err;
-
-    if (state == NULL) {
-        return 0;
-    }
-
-    n = snprintf(path, sizeof(path), "%s/data/sessions", state);
-
-    if (n < 0 || n >= (int) sizeof(path)) {
-        return cli_usage(cli, "--state: the path is too long");
-    }
-
-    cli->sessions = at_session_db_open(path, NULL, &err);
-
-    return cli->sessions != NULL ? 0 : cli_failure(cli, "%s", err.text);
-}
-
-
-/* for the verbs that show */
-static int
-cli_generic_run_read(cli_t *cli, int argc, char **argv, cli_generic_t *verb,
-    char **operand, cli_store_pt run)
-{
-    int    rc;
-    char  *state = NULL;
-
-    const cli_option_t  none[] = { { NULL, CLI_FLAG, NULL } };
-    const cli_option_t  table[] = {
-        { "state", CLI_TEXT, &state }, { NULL, CLI_FLAG, NULL }
-    };
-
-    rc = cli_generic_parse(cli, argc, argv,
-                           cli_command_kind(cli)->table == AT_TABLE_TOKENS ? table
-                                                                           : none,
-                           operand);
-
-    if (rc == 0) {
-        rc = cli_generic_open_state(cli, state);
-    }
-
-    if (rc == 0) {
-        rc = cli_store_run(cli, AT_STORE_READ, run, verb);
-    }
-
+    rc = cli_store_run(cli, AT_STORE_READ, run, data);
     at_session_db_close(cli->sessions);
     cli->sessions = NULL;
 
@@ -110,24 +52,18 @@ cli_generic_run_read(cli_t *cli, int argc, char **argv, cli_generic_t *verb,
 }
 
 
-/* --- show ---------------------------------------------------------------- */
-
-
 static int
 cli_generic_show_run(cli_t *cli, at_store_t *store, void *data)
 {
-    int             rc;
-    cli_generic_t  *verb = data;
-    cli_record_t    rec;
+    int           rc;
+    cli_record_t  rec;
 
+    (void) data;
     memset(&rec, 0, sizeof(rec));
 
-    rc = cli_store_get(cli, store, cli_command_kind(cli), cli_str(verb->operand),
-                       &rec);
-
-    if (rc == 0) {
-        rc = cli_show(cli, &rec, NULL, NULL);
-    }
+    rc = cli_store_get(cli, store, cli_command_kind(cli),
+                       cli_str(cli->operand), &rec) == 0
+         ? cli_show(cli, &rec, NULL, NULL) : -1;
 
     cli_record_free(&rec);
 
@@ -136,57 +72,40 @@ cli_generic_show_run(cli_t *cli, at_store_t *store, void *data)
 
 
 int
-cli_generic_show(cli_t *cli, int argc, char **argv)
+cli_generic_show(cli_t *cli)
 {
-    cli_generic_t  verb = { 0 };
-
-    return cli_generic_run_read(cli, argc, argv, &verb, &verb.operand, cli_generic_show_run);
-}
-
-
-/* --- list ---------------------------------------------------------------- */
-
-
-static int
-cli_generic_list_json(cli_t *cli, const cli_record_t *rec, cli_generic_t *verb)
-{
-    char    *text;
-    json_t  *object;
-
-    object = cli_show_json(cli, rec);
-    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-
-    if (text == NULL) {
-        return cli_no_memory(cli);
-    }
-
-    (void) printf("%s\n    %s", verb->n != 0 ? "," : "", text);
-    free(text);
-
-    return 0;
+    return cli_generic_run_read(cli, cli_generic_show_run, NULL);
 }
 
 
 static int
 cli_generic_list_record(cli_t *cli, cli_record_t *rec, void *data)
 {
-    cli_generic_t  *verb = data;
+    int     *n = data;
+    char    *text;
+    json_t  *object;
 
-    if (cli->json) {
-        if (cli_generic_list_json(cli, rec, verb) != 0) {
-            return -1;
-        }
-
-    } else {
-        if (verb->n == 0) {
+    if (!cli->json) {
+        if (*n == 0) {
             cli_show_header(rec->kind);
         }
 
         cli_show_line(cli, rec);
+
+    } else {
+        object = cli_show_json(cli, rec);
+        text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+        json_decref(object);
+
+        if (text == NULL) {
+            return cli_no_memory(cli);
+        }
+
+        (void) printf("%s\n    %s", *n != 0 ? "," : "", text);
+        free(text);
     }
 
-    verb->n++;
+    *n = 1;
 
     return ferror(stdout) ? cli_flush(cli) : 0;
 }
@@ -195,16 +114,18 @@ cli_generic_list_record(cli_t *cli, cli_record_t *rec, void *data)
 static int
 cli_generic_list_run(cli_t *cli, at_store_t *store, void *data)
 {
-    int                rc;
+    int                n, rc;
     const cli_kind_t  *kind;
 
+    (void) data;
+    n = 0;
     kind = cli_command_kind(cli);
 
     if (cli->json) {
         (void) printf("{\n  \"%s\": [", kind->plural);
     }
 
-    rc = cli_store_each(cli, store, kind, cli_generic_list_record, data);
+    rc = cli_store_each(cli, store, kind, cli_generic_list_record, &n);
 
     if (cli->json) {
         (void) puts("\n  ]\n}");
@@ -215,46 +136,53 @@ cli_generic_list_run(cli_t *cli, at_store_t *store, void *data)
 
 
 int
-cli_generic_list(cli_t *cli, int argc, char **argv)
+cli_generic_list(cli_t *cli)
 {
-    cli_generic_t  verb = { 0 };
-
-    return cli_generic_run_read(cli, argc, argv, &verb, NULL, cli_generic_list_run);
+    return cli_generic_run_read(cli, cli_generic_list_run, NULL);
 }
 
 
-/* --- enable, disable, delete --------------------------------------------- */
+/* --- update, enable, disable, delete ------------------------------------- */
 
 
-static int
-cli_generic_print_done(cli_t *cli, const cli_record_t *rec, const char *done)
+int
+cli_generic_update(cli_t *cli)
 {
-    if (cli->json) {
-        return cli_show(cli, rec, NULL, NULL);
-    }
+    const cli_edit_t  edit = { .object = NULL };
 
+    return cli_edit_update(cli, &edit);
+}
+
+
+static void
+cli_generic_print_done(const cli_record_t *rec, const char *done)
+{
     (void) printf("%s ", rec->kind->noun);
     cli_print(cli_record_name(rec));
     (void) printf(" is %s\n", done);
-
-    return 0;
 }
 
 
 static int
-cli_generic_set_enabled(cli_t *cli, at_store_t *store, cli_generic_t *verb, int enabled)
+cli_generic_enable_run(cli_t *cli, at_store_t *store, void *data)
 {
-    int           rc;
+    int           rc, *enabled = data;
     cli_record_t  rec;
 
     memset(&rec, 0, sizeof(rec));
 
-    rc = cli_store_get(cli, store, cli_command_kind(cli), cli_str(verb->operand),
-                       &rec);
+    rc = cli_store_get(cli, store, cli_command_kind(cli),
+                       cli_str(cli->operand), &rec);
 
     if (rc == 0) {
-        rec.enabled = enabled;
-        rc = cli_generic_print_done(cli, &rec, enabled ? "enabled" : "disabled");
+        rec.enabled = *enabled;
+
+        if (cli->json) {
+            rc = cli_show(cli, &rec, NULL, NULL);
+
+        } else {
+            cli_generic_print_done(&rec, *enabled ? "enabled" : "disabled");
+        }
     }
 
     if (rc == 0) {
@@ -268,51 +196,27 @@ cli_generic_set_enabled(cli_t *cli, at_store_t *store, cli_generic_t *verb, int 
 
 
 static int
-cli_generic_enable_run(cli_t *cli, at_store_t *store, void *data)
-{
-    return cli_generic_set_enabled(cli, store, data, 1);
-}
-
-
-static int
-cli_generic_disable_run(cli_t *cli, at_store_t *store, void *data)
-{
-    return cli_generic_set_enabled(cli, store, data, 0);
-}
-
-
-static int
-cli_generic_print_deleted(cli_t *cli, const cli_record_t *rec)
-{
-    at_str_t  name;
-
-    if (!cli->json) {
-        return cli_generic_print_done(cli, rec, strcmp(cli->command->verb, "revoke") == 0
-                                                ? "revoked" : "deleted");
-    }
-
-    name = cli_record_name(rec);
-
-    return cli_print_json(cli, json_pack("{s:s%, s:b}",
-                          rec->kind->fields[0].name, name.data, name.len,
-                          "deleted", 1));
-}
-
-
-static int
 cli_generic_delete_run(cli_t *cli, at_store_t *store, void *data)
 {
-    int             rc;
-    cli_generic_t  *verb = data;
-    cli_record_t    rec;
+    int           rc;
+    at_str_t      name;
+    cli_record_t  rec;
 
+    (void) data;
     memset(&rec, 0, sizeof(rec));
 
-    rc = cli_store_get(cli, store, cli_command_kind(cli), cli_str(verb->operand),
-                       &rec);
+    rc = cli_store_get(cli, store, cli_command_kind(cli),
+                       cli_str(cli->operand), &rec);
 
-    if (rc == 0) {
-        rc = cli_generic_print_deleted(cli, &rec);
+    if (rc == 0 && cli->json) {
+        name = cli_record_name(&rec);
+        rc = cli_print_json(cli, json_pack("{s:s%, s:b}",
+                            rec.kind->fields[0].name, name.data, name.len,
+                            "deleted", 1));
+
+    } else if (rc == 0) {
+        cli_generic_print_done(&rec, strcmp(cli->command->verb, "revoke") == 0
+                                     ? "revoked" : "deleted");
     }
 
     if (rc == 0) {
@@ -326,36 +230,33 @@ cli_generic_delete_run(cli_t *cli, at_store_t *store, void *data)
 
 
 static int
-cli_generic_run_write(cli_t *cli, int argc, char **argv, cli_store_pt run)
+cli_generic_run_write(cli_t *cli, cli_store_pt run, void *data)
 {
-    cli_generic_t  verb = { 0 };
-
-    if (cli_generic_parse_operand(cli, argc, argv, &verb.operand) != 0
-        || cli_store_run(cli, AT_STORE_WRITE, run, &verb) != 0)
-    {
-        return -1;
-    }
-
-    return cli_flush(cli);
+    return cli_store_run(cli, AT_STORE_WRITE, run, data) == 0
+           ? cli_flush(cli) : -1;
 }
 
 
 int
-cli_generic_enable(cli_t *cli, int argc, char **argv)
+cli_generic_enable(cli_t *cli)
 {
-    return cli_generic_run_write(cli, argc, argv, cli_generic_enable_run);
+    int  enabled = 1;
+
+    return cli_generic_run_write(cli, cli_generic_enable_run, &enabled);
 }
 
 
 int
-cli_generic_disable(cli_t *cli, int argc, char **argv)
+cli_generic_disable(cli_t *cli)
 {
-    return cli_generic_run_write(cli, argc, argv, cli_generic_disable_run);
+    int  enabled = 0;
+
+    return cli_generic_run_write(cli, cli_generic_enable_run, &enabled);
 }
 
 
 int
-cli_generic_delete(cli_t *cli, int argc, char **argv)
+cli_generic_delete(cli_t *cli)
 {
-    return cli_generic_run_write(cli, argc, argv, cli_generic_delete_run);
+    return cli_generic_run_write(cli, cli_generic_delete_run, NULL);
 }

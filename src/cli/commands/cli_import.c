@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "core/base/at_line.h"
+#include "cli/commands/cli_commands.h"
 #include "cli/record/cli_cipp.h"
 #include "cli/record/cli_import_set.h"
 #include "cli/record/cli_jsonl.h"
 #include "cli/record/cli_store.h"
 #include "cli/record/cli_type.h"
+#include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_options.h"
 #include "cli/terminal/cli_progress.h"
 
@@ -30,7 +32,7 @@ typedef struct {
     const char          *path;
     int                  replace;
     int                  cipp;
-    cli_list_t           issuers;           /* of the clients of CIPP */
+    const cli_list_t    *issuers;           /* of the clients of CIPP */
 
     cli_import_set_t     set;
     uint64_t             ignored;           /* rows of other CIPP tables */
@@ -182,15 +184,15 @@ cli_import_set_issuers(cli_import_t *import, cli_record_t *rec)
     size_t       i;
     at_bytes_t  *bytes;
 
-    if (import->issuers.n == 0 || rec->kind->table != AT_TABLE_CLIENTS) {
+    if (import->issuers->n == 0 || rec->kind->table != AT_TABLE_CLIENTS) {
         return 0;
     }
 
     bytes = &rec->lists[rec->n_lists++];
 
-    for (i = 0; i < import->issuers.n; i++) {
+    for (i = 0; i < import->issuers->n; i++) {
         at_list_add(bytes, &rec->u.client.issuers,
-                    cli_str(import->issuers.items[i]));
+                    cli_str(import->issuers->items[i]));
     }
 
     return bytes->failed ? -1 : 0;
@@ -523,70 +525,53 @@ cli_import_print(cli_import_t *import)
 
 
 static int
-cli_import_run(cli_import_t *import)
+cli_import_check(cli_import_t *import)
 {
     size_t   i;
     json_t  *issuer;
 
-    if (import->path == NULL) {
-        return cli_usage(import->cli, "the file is missing; - is standard "
-                         "input");
+    if (import->issuers->n != 0 && !import->cipp) {
+        return cli_usage(import->cli, "\"--issuer\" requires \"--cipp\"");
     }
 
-    if (import->issuers.n != 0 && !import->cipp) {
-        return cli_usage(import->cli, "--issuer requires --cipp");
-    }
-
-    for (i = 0; i < import->issuers.n; i++) {
-        issuer = json_string(import->issuers.items[i]);
+    for (i = 0; i < import->issuers->n; i++) {
+        issuer = json_string(import->issuers->items[i]);
 
         if (json_string_length(issuer) == 0) {
             json_decref(issuer);
-            return cli_usage(import->cli, "--issuer is empty or not UTF-8");
+            return cli_usage(import->cli, "the value of \"--issuer\" is empty "
+                             "or not UTF-8");
         }
 
         json_decref(issuer);
     }
 
-    import->warnings = json_array();
-
-    if (import->warnings == NULL) {
-        return cli_no_memory(import->cli);
-    }
-
-    return cli_import_read(import) == 0
-           && cli_store_run(import->cli, AT_STORE_WRITE, cli_import_write,
-                            import) == 0
-           && cli_import_print(import) == 0
-           ? cli_flush(import->cli) : -1;
+    return 0;
 }
 
 
 int
-cli_import(cli_t *cli, int argc, char **argv)
+cli_import(cli_t *cli)
 {
     int           rc;
-    char         *path;
-    cli_import_t  import = { .cli = cli };
-
-    const cli_option_t  table[] = {
-        { "replace", CLI_FLAG, &import.replace },
-        { "cipp",    CLI_FLAG, &import.cipp },
-        { "issuer",  CLI_LIST, &import.issuers },
-        { NULL,      CLI_FLAG, NULL }
+    cli_import_t  import = {
+        .cli = cli, .path = cli->operand, .issuers = cli_list(cli, "issuer"),
+        .replace = cli_given(cli, "replace"), .cipp = cli_given(cli, "cipp"),
+        .warnings = json_array()
     };
 
-    path = NULL;
-    rc = cli_options(cli, argc, argv, table, &path);
-    import.path = path;
-
-    if (rc == 0) {
-        rc = cli_import_run(&import);
+    if (import.warnings == NULL) {
+        return cli_no_memory(cli);
     }
+
+    rc = cli_import_check(&import) == 0
+         && cli_import_read(&import) == 0
+         && cli_store_run(cli, AT_STORE_WRITE, cli_import_write, &import) == 0
+         && cli_import_print(&import) == 0
+         ? cli_flush(cli) : -1;
 
     cli_import_set_free(&import.set);
     json_decref(import.warnings);
-    free(import.issuers.items);
 
     return rc;
 }

@@ -10,69 +10,31 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/terminal/cli_options.h"
-#include "cli/record/cli_store.h"
 #include "core/store/at_store_files.h"
+#include "cli/commands/cli_commands.h"
+#include "cli/record/cli_store.h"
+#include "cli/terminal/cli_options.h"
 
 
-/* without a name they stay as they are */
+/* the option is not the name of a user or group: it must be a number */
 static int
-cli_init_owner(cli_t *cli, const char *name, uid_t *uid)
+cli_init_number(cli_t *cli, const char *option, const char *noun,
+    unsigned *id)
 {
-    int64_t               number = 0;
-    const struct passwd  *pw;
+    int64_t      number = 0;
+    const char  *name;
 
-    if (name == NULL) {
-        return 0;
-    }
-
-    pw = getpwnam(name);
-
-    if (pw != NULL) {
-        *uid = pw->pw_uid;
-        return 0;
-    }
+    name = cli_text(cli, option);
 
     if (*name < '0' || *name > '9') {
-        return cli_failure(cli, "no such user \"%s\"", name);
+        return cli_failure(cli, "no such %s \"%s\"", noun, name);
     }
 
-    if (cli_number(cli, "owner", name, UINT32_MAX - 1, &number) != 0) {
+    if (cli_number(cli, option, UINT32_MAX - 1, &number) != 0) {
         return -1;
     }
 
-    *uid = (uid_t) number;
-
-    return 0;
-}
-
-
-static int
-cli_init_group(cli_t *cli, const char *name, gid_t *gid)
-{
-    int64_t              number = 0;
-    const struct group  *gr;
-
-    if (name == NULL) {
-        return 0;
-    }
-
-    gr = getgrnam(name);
-
-    if (gr != NULL) {
-        *gid = gr->gr_gid;
-        return 0;
-    }
-
-    if (*name < '0' || *name > '9') {
-        return cli_failure(cli, "no such group \"%s\"", name);
-    }
-
-    if (cli_number(cli, "group", name, UINT32_MAX - 1, &number) != 0) {
-        return -1;
-    }
-
-    *gid = (gid_t) number;
+    *id = (unsigned) number;
 
     return 0;
 }
@@ -93,8 +55,8 @@ cli_init_print(cli_t *cli, const char *path, const char *owner,
                   "group  %s\n", path, owner, group);
 
     if (is_default) {
-        (void) puts("\nWorker processes of nginx must be of this group; "
-                    "--group names another.");
+        (void) puts("\nnginx's worker processes must belong to this group; "
+                    "--group sets another one.");
     }
 
     return 0;
@@ -120,23 +82,47 @@ cli_init_report(cli_t *cli, const char *path, uid_t uid, gid_t gid,
 }
 
 
-static int
-cli_init_run(cli_t *cli, const char *owner, const char *group)
+int
+cli_init(cli_t *cli)
 {
-    uid_t        uid;
-    gid_t        gid;
-    at_error_t   err;
-    const char  *path;
+    uid_t                 uid;
+    gid_t                 gid;
+    at_error_t            err;
+    const char           *path, *owner, *group;
+    const struct group   *gr;
+    const struct passwd  *pw;
 
-    uid = geteuid();
-    gid = getegid();
     path = cli_store_path(cli);
 
-    if (path == NULL
-        || cli_init_owner(cli, owner, &uid) != 0
-        || cli_init_group(cli, group, &gid) != 0)
-    {
+    if (path == NULL) {
         return -1;
+    }
+
+    owner = cli_text(cli, "owner");
+    group = cli_text(cli, "group");
+    uid = geteuid();
+    gid = getegid();
+
+    if (owner != NULL) {
+        pw = getpwnam(owner);
+
+        if (pw != NULL) {
+            uid = pw->pw_uid;
+
+        } else if (cli_init_number(cli, "owner", "user", &uid) != 0) {
+            return -1;
+        }
+    }
+
+    if (group != NULL) {
+        gr = getgrnam(group);
+
+        if (gr != NULL) {
+            gid = gr->gr_gid;
+
+        } else if (cli_init_number(cli, "group", "group", &gid) != 0) {
+            return -1;
+        }
     }
 
     if (at_store_init(path, uid, gid, &err) != 0) {
@@ -147,23 +133,4 @@ cli_init_run(cli_t *cli, const char *owner, const char *group)
 
     return cli_init_report(cli, path, uid, gid, group == NULL) == 0
            ? cli_flush(cli) : -1;
-}
-
-
-int
-cli_init(cli_t *cli, int argc, char **argv)
-{
-    char  *owner, *group;
-
-    const cli_option_t  table[] = {
-        { "owner", CLI_TEXT, &owner },
-        { "group", CLI_TEXT, &group },
-        { NULL,    CLI_FLAG, NULL }
-    };
-
-    owner = NULL;
-    group = NULL;
-
-    return cli_options(cli, argc, argv, table, NULL) == 0
-           ? cli_init_run(cli, owner, group) : -1;
 }

@@ -13,37 +13,25 @@
 #include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 #include "core/jose/at_mint.h"
+#include "cli/commands/cli_commands.h"
+#include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_options.h"
 
 
 #define CLI_EXPIRES_DEFAULT  (30 * 60)
 
 
-typedef struct {
-    char        *key;
-    char        *kid;
-    char        *alg;
-    char        *expires;
-    int          no_expires;
-    char        *not_before;
-    char        *issued_at;
-    char        *claims;
-    cli_list_t   strings;       /* NAME=STRING */
-    cli_list_t   jsons;         /* NAME=JSON */
-} cli_sign_options_t;
-
-
-/* value is a new reference that is taken, or NULL for what is no value */
+/* takes the reference, which is NULL for an invalid value */
 static int
 cli_claim_add(cli_t *cli, json_t *claims, const char *name, json_t *value)
 {
     if (json_object_get(claims, name) != NULL) {
         json_decref(value);
-        return cli_usage(cli, "the claim \"%s\" is given twice", name);
+        return cli_usage(cli, "claim \"%s\" is duplicate", name);
     }
 
     if (value == NULL || json_object_set_new(claims, name, value) != 0) {
-        return cli_usage(cli, "the claim \"%s\" is not well-formed", name);
+        return cli_usage(cli, "invalid value of claim \"%s\"", name);
     }
 
     return 0;
@@ -65,29 +53,35 @@ cli_claim_json(const char *text)
 }
 
 
+/* NAME=VALUE of --claim or --claim-json */
 static int
 cli_claims_add_list(cli_t *cli, json_t *claims, const char *option,
-    const cli_list_t *list, json_t *(*parse)(const char *text))
+    json_t *(*parse)(const char *text))
 {
-    int     rc;
-    char   *name, *text;
-    size_t  i;
+    int                rc;
+    char              *name;
+    size_t             i;
+    const char        *item, *equals;
+    const cli_list_t  *list;
+
+    list = cli_list(cli, option);
 
     for (i = 0; i < list->n; i++) {
-        text = strchr(list->items[i], '=');
+        item = list->items[i];
+        equals = strchr(item, '=');
 
-        if (text == NULL || text == list->items[i]) {
-            return cli_usage(cli, "--%s is not of the form NAME=VALUE",
+        if (equals == NULL || equals == item) {
+            return cli_usage(cli, "invalid value in \"--%s\": use NAME=VALUE",
                              option);
         }
 
-        name = strndup(list->items[i], (size_t) (text - list->items[i]));
+        name = strndup(item, (size_t) (equals - item));
 
         if (name == NULL) {
             return cli_no_memory(cli);
         }
 
-        rc = cli_claim_add(cli, claims, name, parse(text + 1));
+        rc = cli_claim_add(cli, claims, name, parse(equals + 1));
         free(name);
 
         if (rc != 0) {
@@ -99,69 +93,62 @@ cli_claims_add_list(cli_t *cli, json_t *claims, const char *option,
 }
 
 
+/* iat, nbf and exp, unless the other claims have them */
 static int
-cli_claims_add_exp(cli_t *cli, json_t *claims, const cli_sign_options_t *sign,
-    int64_t expires)
+cli_claims_add_times(cli_t *cli, json_t *claims)
 {
-    int  given;
-
-    given = json_object_get(claims, "exp") != NULL;
-
-    if (sign->no_expires) {
-        return given ? cli_usage(cli, "--no-expires, but the claims have exp")
-                     : 0;
-    }
-
-    if (given && sign->expires == NULL) {
-        return 0;
-    }
-
-    return cli_claim_add(cli, claims, "exp", json_integer(expires));
-}
-
-
-/* the claims that a token has unless the others say otherwise */
-static int
-cli_claims_add_times(cli_t *cli, json_t *claims, const cli_sign_options_t *sign)
-{
+    int      has_exp;
     int64_t  issued_at, not_before, expires;
 
     issued_at = cli->now;
     expires = CLI_EXPIRES_DEFAULT;
 
-    if (cli_time(cli, "issued-at", sign->issued_at, &issued_at) != 0
-        || cli_time(cli, "not-before", sign->not_before, &not_before) != 0
-        || cli_duration(cli, "expires", sign->expires, &expires) != 0)
+    if (cli_exclusive(cli, "expires", "no-expires") != 0
+        || cli_time(cli, "issued-at", &issued_at) != 0
+        || cli_time(cli, "not-before", &not_before) != 0
+        || cli_duration(cli, "expires", &expires) != 0)
     {
         return -1;
     }
 
     if (expires > CLI_TIME_MAX - cli->now) {
-        return cli_usage(cli, "--expires is beyond the year 9999");
+        return cli_invalid(cli, "expires", "the year 9999 is the last one");
     }
 
-    if (sign->not_before != NULL
+    if (cli_given(cli, "not-before")
         && cli_claim_add(cli, claims, "nbf", json_integer(not_before)) != 0)
     {
         return -1;
     }
 
-    if ((sign->issued_at != NULL || json_object_get(claims, "iat") == NULL)
+    if ((cli_given(cli, "issued-at") || json_object_get(claims, "iat") == NULL)
         && cli_claim_add(cli, claims, "iat", json_integer(issued_at)) != 0)
     {
         return -1;
     }
 
-    return cli_claims_add_exp(cli, claims, sign, cli->now + expires);
+    has_exp = json_object_get(claims, "exp") != NULL;
+
+    if (cli_given(cli, "no-expires")) {
+        return has_exp ? cli_usage(cli, "\"--no-expires\" is given, but the "
+                                   "claims have \"exp\"") : 0;
+    }
+
+    return has_exp && !cli_given(cli, "expires")
+           ? 0 : cli_claim_add(cli, claims, "exp",
+                               json_integer(cli->now + expires));
 }
 
 
-/* the object to start from: that of --claims, or an empty one */
+/* the object of --claims, or an empty one */
 static json_t *
-cli_claims_read(cli_t *cli, const char *path)
+cli_claims_read(cli_t *cli)
 {
-    json_t     *claims;
-    at_file_t   file;
+    json_t      *claims;
+    at_file_t    file;
+    const char  *path;
+
+    path = cli_text(cli, "claims");
 
     if (path == NULL) {
         claims = json_object();
@@ -179,151 +166,28 @@ cli_claims_read(cli_t *cli, const char *path)
 
     claims = at_document_parse((at_str_t) { file.data, file.len },
                                AT_JWT_LEN_MAX);
+    at_file_free(&file);
 
     if (!json_is_object(claims)) {
         json_decref(claims);
         claims = NULL;
-        (void) cli_failure(cli, "--claims %s is not one JSON object, without "
-                           "duplicate members and no larger than a token's",
-                           path);
-    }
-
-    at_file_free(&file);
-
-    return claims;
-}
-
-
-static json_t *
-cli_claims_make(cli_t *cli, const cli_sign_options_t *sign)
-{
-    json_t  *claims;
-
-    claims = cli_claims_read(cli, sign->claims);
-
-    if (claims == NULL) {
-        return NULL;
-    }
-
-    if (cli_claims_add_list(cli, claims, "claim", &sign->strings,
-                            cli_claim_string) != 0
-        || cli_claims_add_list(cli, claims, "claim-json", &sign->jsons,
-                               cli_claim_json) != 0
-        || cli_claims_add_times(cli, claims, sign) != 0)
-    {
-        json_decref(claims);
-        return NULL;
+        (void) cli_failure(cli, "\"%s\" is not a JSON object without duplicate "
+                           "members", path);
     }
 
     return claims;
-}
-
-
-static int
-cli_sign_check(cli_t *cli, const cli_sign_options_t *sign)
-{
-    if (sign->key == NULL) {
-        return cli_usage(cli, "--key is missing");
-    }
-
-    if (sign->no_expires && sign->expires != NULL) {
-        return cli_usage(cli, "--expires and --no-expires exclude each other");
-    }
-
-    if (sign->kid != NULL && !at_kid_is_valid(cli_str(sign->kid))) {
-        return cli_usage(cli, "--kid is not one that the module accepts");
-    }
-
-    return 0;
-}
-
-
-static int
-cli_sign_alg(cli_t *cli, const char *name, const at_mint_t *mint,
-    at_alg_e *alg)
-{
-    if (name != NULL) {
-        *alg = at_alg_find(cli_str(name));
-
-        return *alg < AT_ALGS
-               ? 0 : cli_usage(cli, "--alg is none of RS256, RS384, RS512, "
-                               "ES256, ES384");
-    }
-
-    *alg = cli_default_alg(at_mint_algs(mint));
-
-    return 0;
-}
-
-
-static int
-cli_sign_print(cli_t *cli, const cli_sign_options_t *sign, at_alg_e used,
-    json_t *claims, const char *token)
-{
-    at_str_t  alg;
-    json_t   *report;
-
-    if (!cli->json) {
-        (void) puts(token);
-        return cli_flush(cli);
-    }
-
-    alg = at_alg_name(used);
-
-    report = json_pack("{s:s, s:s%, s:s?, s:O}",
-                       "token", token,
-                       "alg", alg.data, alg.len,
-                       "kid", sign->kid,
-                       "claims", claims);
-
-    if (cli_print_json(cli, report) != 0) {
-        return -1;
-    }
-
-    return cli_flush(cli);
-}
-
-
-static int
-cli_sign_token(cli_t *cli, const cli_sign_options_t *sign, const at_mint_t *mint,
-    json_t *claims)
-{
-    int          rc;
-    char        *text, *token;
-    at_alg_e     alg;
-    at_error_t   err;
-
-    if (cli_sign_alg(cli, sign->alg, mint, &alg) != 0) {
-        return -1;
-    }
-
-    text = json_dumps(claims, JSON_COMPACT);
-
-    if (text == NULL) {
-        return cli_no_memory(cli);
-    }
-
-    token = at_mint_sign(mint, alg, cli_str(sign->kid), cli_str(text), &err);
-    free(text);
-
-    if (token == NULL) {
-        return cli_failure(cli, "cannot sign with \"%s\": %s", sign->key,
-                           err.text);
-    }
-
-    rc = cli_sign_print(cli, sign, alg, claims, token);
-    at_mint_text_free(token);
-
-    return rc;
 }
 
 
 static at_mint_t *
-cli_sign_key(cli_t *cli, const char *path)
+cli_sign_key(cli_t *cli)
 {
     at_file_t    file;
     at_mint_t   *mint;
     at_error_t   err;
+    const char  *path;
+
+    path = cli_text(cli, "key");
 
     if (cli_file_read(cli, &file, path, CLI_KEY_FILE_MAX) != 0) {
         return NULL;
@@ -333,7 +197,7 @@ cli_sign_key(cli_t *cli, const char *path)
     at_file_free(&file);
 
     if (mint == NULL) {
-        (void) cli_failure(cli, "--key %s: %s", path, err.text);
+        (void) cli_failure(cli, "key \"%s\": %s", path, err.text);
     }
 
     return mint;
@@ -341,64 +205,93 @@ cli_sign_key(cli_t *cli, const char *path)
 
 
 static int
-cli_sign_run(cli_t *cli, const cli_sign_options_t *sign)
+cli_sign_print(cli_t *cli, at_alg_e used, json_t *claims, const char *token)
 {
-    int         rc;
-    json_t     *claims;
-    at_mint_t  *mint;
+    at_str_t  alg;
 
-    if (cli_sign_check(cli, sign) != 0) {
-        return -1;
+    if (!cli->json) {
+        (void) puts(token);
+        return cli_flush(cli);
     }
 
-    claims = cli_claims_make(cli, sign);
+    alg = at_alg_name(used);
 
-    if (claims == NULL) {
-        return -1;
+    return cli_print_json(cli, json_pack("{s:s, s:s%, s:s?, s:O}",
+                          "token", token,
+                          "alg", alg.data, alg.len,
+                          "kid", cli_text(cli, "kid"),
+                          "claims", claims)) == 0
+           ? cli_flush(cli) : -1;
+}
+
+
+static int
+cli_sign_token(cli_t *cli, const at_mint_t *mint, json_t *claims)
+{
+    int          rc;
+    char        *text, *token;
+    at_str_t     kid;
+    at_alg_e     alg;
+    at_error_t   err;
+
+    kid = cli_str(cli_text(cli, "kid"));
+
+    if (cli_given(cli, "kid") && !at_kid_is_valid(kid)) {
+        return cli_invalid(cli, "kid", "use 1 to 256 printable characters "
+                           "without spaces");
     }
 
-    rc = -1;
-    mint = cli_sign_key(cli, sign->key);
+    alg = cli_given(cli, "alg") ? at_alg_find(cli_str(cli_text(cli, "alg")))
+                                : cli_default_alg(at_mint_algs(mint));
 
-    if (mint != NULL) {
-        rc = cli_sign_token(cli, sign, mint, claims);
+    if (alg == AT_ALGS) {
+        return cli_invalid(cli, "alg", "use RS256, RS384, RS512, ES256 or "
+                           "ES384");
     }
 
-    at_mint_free(mint);
-    json_decref(claims);
+    text = json_dumps(claims, JSON_COMPACT);
+
+    if (text == NULL) {
+        return cli_no_memory(cli);
+    }
+
+    token = at_mint_sign(mint, alg, kid, cli_str(text), &err);
+    free(text);
+
+    if (token == NULL) {
+        return cli_failure(cli, "cannot sign with \"%s\": %s",
+                           cli_text(cli, "key"), err.text);
+    }
+
+    rc = cli_sign_print(cli, alg, claims, token);
+    at_mint_text_free(token);
 
     return rc;
 }
 
 
 int
-cli_jwt_sign(cli_t *cli, int argc, char **argv)
+cli_jwt_sign(cli_t *cli)
 {
-    int                 rc;
-    cli_sign_options_t  sign = { 0 };
+    int         rc;
+    json_t     *claims;
+    at_mint_t  *mint;
 
-    const cli_option_t  table[] = {
-        { "key",        CLI_TEXT, &sign.key },
-        { "kid",        CLI_TEXT, &sign.kid },
-        { "alg",        CLI_TEXT, &sign.alg },
-        { "expires",    CLI_TEXT, &sign.expires },
-        { "no-expires", CLI_FLAG, &sign.no_expires },
-        { "not-before", CLI_TEXT, &sign.not_before },
-        { "issued-at",  CLI_TEXT, &sign.issued_at },
-        { "claims",     CLI_TEXT, &sign.claims },
-        { "claim",      CLI_LIST, &sign.strings },
-        { "claim-json", CLI_LIST, &sign.jsons },
-        { NULL,         CLI_FLAG, NULL }
-    };
+    rc = -1;
+    mint = NULL;
+    claims = cli_claims_read(cli);
 
-    rc = cli_options(cli, argc, argv, table, NULL);
-
-    if (rc == 0) {
-        rc = cli_sign_run(cli, &sign);
+    if (claims != NULL
+        && cli_claims_add_list(cli, claims, "claim", cli_claim_string) == 0
+        && cli_claims_add_list(cli, claims, "claim-json", cli_claim_json) == 0
+        && cli_claims_add_times(cli, claims) == 0)
+    {
+        mint = cli_sign_key(cli);
+        rc = mint != NULL ? cli_sign_token(cli, mint, claims) : -1;
     }
 
-    free(sign.strings.items);
-    free(sign.jsons.items);
+    at_mint_free(mint);
+    json_decref(claims);
 
     return rc;
 }

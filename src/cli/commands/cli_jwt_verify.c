@@ -13,70 +13,33 @@
 #include "core/jose/at_key.h"
 #include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
+#include "cli/commands/cli_commands.h"
+#include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_options.h"
 
 
-typedef struct {
-    cli_list_t  keys;
-    cli_list_t  issuers;
-    cli_list_t  audiences;
-    int         any_audience;
-    char       *algorithms;
-    cli_list_t  typs;
-    char       *leeway;
-    char       *max_age;
-    char       *at;
-    char       *user_claim;
-    char       *scope_claim;
-    char       *admin_claim;
-    char       *token;          /* the operand */
-} cli_verify_options_t;
-
-/* an issuer block made of the options */
+/* the options as an auth_token_issuer block */
 typedef struct {
     at_issuer_t    issuer;
     at_str_t      *issuers;
     at_str_t      *audiences;
     at_str_t      *typs;
+    char          *paths[3];    /* of claims */
     at_keyset_t  **sets;
     size_t         n_sets;
     json_t        *warnings;
-    const char    *warned;      /* the file that is read */
+    const char    *path;        /* of the key file, for warnings */
     int64_t        at;
 } cli_verify_t;
 
 
-/* as the directive "typ" has them */
+/* the default of the directive "typ" */
 static const at_str_t  cli_default_typs[] = {
     at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
 };
 
 
-static int
-cli_verify_check(cli_t *cli, const cli_verify_options_t *options)
-{
-    if (options->keys.n == 0) {
-        return cli_usage(cli, "--key is missing");
-    }
-
-    if (options->issuers.n == 0) {
-        return cli_usage(cli, "--issuer is missing");
-    }
-
-    if (options->audiences.n == 0 && !options->any_audience) {
-        return cli_usage(cli, "--audience or --any-audience is missing");
-    }
-
-    if (options->audiences.n != 0 && options->any_audience) {
-        return cli_usage(cli, "--audience and --any-audience exclude each "
-                         "other");
-    }
-
-    return 0;
-}
-
-
-/* A malloc()ed array of views, NULL where memory failed. */
+/* A malloc()ed array of views, or NULL with the status set. */
 static at_str_t *
 cli_verify_strings(cli_t *cli, const cli_list_t *list)
 {
@@ -99,10 +62,13 @@ cli_verify_strings(cli_t *cli, const cli_list_t *list)
 
 
 static int
-cli_verify_algorithms(cli_t *cli, const char *names, unsigned *algs)
+cli_verify_algorithms(cli_t *cli, unsigned *algs)
 {
-    size_t    len;
-    at_alg_e  alg;
+    size_t       len;
+    at_alg_e     alg;
+    const char  *names;
+
+    names = cli_text(cli, "algorithms");
 
     if (names == NULL) {
         *algs = at_alg_bit(AT_RS256);
@@ -114,9 +80,9 @@ cli_verify_algorithms(cli_t *cli, const char *names, unsigned *algs)
         alg = at_alg_find((at_str_t) { names, len });
 
         if (alg == AT_ALGS) {
-            return cli_usage(cli, "--algorithms are a list of RS256, RS384, "
-                             "RS512, PS256, PS384, PS512, ES256, ES384, EdDSA "
-                             "with commas between them");
+            return cli_invalid(cli, "algorithms", "use RS256, RS384, RS512, "
+                               "PS256, PS384, PS512, ES256, ES384 and EdDSA, "
+                               "separated by commas");
         }
 
         *algs |= at_alg_bit(alg);
@@ -131,98 +97,107 @@ cli_verify_algorithms(cli_t *cli, const char *names, unsigned *algs)
 
 
 static int
-cli_verify_typs(cli_t *cli, const cli_verify_options_t *options,
-    cli_verify_t *verify)
+cli_verify_typs(cli_t *cli, cli_verify_t *verify)
 {
-    size_t        i, n;
-    at_issuer_t  *issuer;
+    size_t             i;
+    at_issuer_t       *issuer;
+    const cli_list_t  *typs;
 
     issuer = &verify->issuer;
+    typs = cli_list(cli, "typ");
 
-    if (options->typs.n == 0) {
+    if (typs->n == 0) {
         issuer->typs = cli_default_typs;
         issuer->n_typs = sizeof(cli_default_typs) / sizeof(cli_default_typs[0]);
         issuer->typ_absent = 1;
         return 0;
     }
 
-    verify->typs = cli_verify_strings(cli, &options->typs);
+    verify->typs = cli_verify_strings(cli, typs);
 
     if (verify->typs == NULL) {
         return -1;
     }
 
-    n = 0;
+    issuer->typs = verify->typs;
 
-    for (i = 0; i < options->typs.n; i++) {
+    for (i = 0; i < typs->n; i++) {
         if (at_str_equal(verify->typs[i], at_str("absent"))) {
             issuer->typ_absent = 1;
-            continue;
+
+        } else {
+            verify->typs[issuer->n_typs++] = verify->typs[i];
         }
-
-        verify->typs[n++] = verify->typs[i];
     }
-
-    issuer->typs = verify->typs;
-    issuer->n_typs = n;
 
     return 0;
 }
 
 
-/* text is split in place; fallback is the one name of the default */
+/* *copy, which the path refers to, is set to a copy of the option */
 static int
-cli_verify_path(cli_t *cli, const char *option, char *text, at_str_t fallback,
+cli_verify_path(cli_t *cli, const char *option, at_str_t fallback, char **copy,
     at_claim_path_t *path)
 {
-    if (text == NULL) {
+    if (!cli_given(cli, option)) {
         path->n = 1;
         path->names[0] = fallback;
         return 0;
     }
 
-    if (at_claim_path_parse(path, text, strlen(text)) != 0) {
-        return cli_usage(cli, "--%s is no path of a claim such as "
-                         "realm_access.roles", option);
+    *copy = strdup(cli_text(cli, option));
+
+    if (*copy == NULL) {
+        return cli_no_memory(cli);
     }
 
-    return 0;
+    return at_claim_path_parse(path, *copy, strlen(*copy)) == 0
+           ? 0 : cli_invalid(cli, option, "use the path of a claim such as "
+                             "realm_access.roles");
 }
 
 
 static int
-cli_verify_paths(cli_t *cli, const cli_verify_options_t *options,
-    at_issuer_t *issuer)
+cli_verify_paths(cli_t *cli, cli_verify_t *verify)
 {
-    if (cli_verify_path(cli, "user-claim", options->user_claim,
-                        at_str("username"), &issuer->user_claim) != 0
-        || cli_verify_path(cli, "scope-claim", options->scope_claim,
-                           at_str("scope"), &issuer->scope_claim) != 0)
+    const char   *admin;
+    at_issuer_t  *issuer;
+
+    issuer = &verify->issuer;
+
+    if (cli_verify_path(cli, "user-claim", at_str("username"),
+                        &verify->paths[0], &issuer->user_claim) != 0
+        || cli_verify_path(cli, "scope-claim", at_str("scope"),
+                           &verify->paths[1], &issuer->scope_claim) != 0)
     {
         return -1;
     }
 
-    if (options->admin_claim != NULL
-        && strcmp(options->admin_claim, "off") == 0)
-    {
+    admin = cli_text(cli, "admin-claim");
+
+    if (admin != NULL && strcmp(admin, "off") == 0) {
         return 0;
     }
 
-    return cli_verify_path(cli, "admin-claim", options->admin_claim,
-                           at_str("isAdmin"), &issuer->admin_claim);
+    return cli_verify_path(cli, "admin-claim", at_str("isAdmin"),
+                           &verify->paths[2], &issuer->admin_claim);
 }
 
 
 static int
-cli_verify_issuer(cli_t *cli, const cli_verify_options_t *options,
-    cli_verify_t *verify)
+cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
 {
     at_issuer_t  *issuer;
 
     issuer = &verify->issuer;
 
-    verify->issuers = cli_verify_strings(cli, &options->issuers);
-    verify->audiences = cli_verify_strings(cli, &options->audiences);
+    if (!cli_given(cli, "audience") && !cli_given(cli, "any-audience")) {
+        return cli_usage(cli, "missing option \"--audience\" or "
+                         "\"--any-audience\"");
+    }
+
+    verify->issuers = cli_verify_strings(cli, cli_list(cli, "issuer"));
+    verify->audiences = cli_verify_strings(cli, cli_list(cli, "audience"));
 
     if (verify->issuers == NULL || verify->audiences == NULL) {
         return -1;
@@ -230,25 +205,21 @@ cli_verify_issuer(cli_t *cli, const cli_verify_options_t *options,
 
     issuer->name = at_str("command");
     issuer->issuers = verify->issuers;
-    issuer->n_issuers = options->issuers.n;
+    issuer->n_issuers = cli_list(cli, "issuer")->n;
     issuer->audiences = verify->audiences;
-    issuer->n_audiences = options->audiences.n;
-    issuer->any_audience = options->any_audience != 0;
+    issuer->n_audiences = cli_list(cli, "audience")->n;
+    issuer->any_audience = cli_given(cli, "any-audience");
     issuer->max_age = AT_NO_MAX_AGE;
     verify->at = cli->now;
 
-    if (cli_verify_algorithms(cli, options->algorithms, &issuer->algs) != 0
-        || cli_verify_typs(cli, options, verify) != 0
-        || cli_verify_paths(cli, options, issuer) != 0
-        || cli_duration(cli, "leeway", options->leeway, &issuer->leeway) != 0
-        || cli_duration(cli, "max-age", options->max_age, &issuer->max_age)
-           != 0
-        || cli_time(cli, "at", options->at, &verify->at) != 0)
-    {
-        return -1;
-    }
-
-    return 0;
+    return cli_exclusive(cli, "audience", "any-audience") == 0
+           && cli_verify_algorithms(cli, &issuer->algs) == 0
+           && cli_verify_typs(cli, verify) == 0
+           && cli_verify_paths(cli, verify) == 0
+           && cli_duration(cli, "leeway", &issuer->leeway) == 0
+           && cli_duration(cli, "max-age", &issuer->max_age) == 0
+           && cli_time(cli, "at", &verify->at) == 0
+           ? 0 : -1;
 }
 
 
@@ -258,42 +229,20 @@ cli_verify_warn(void *data, const char *text)
     cli_verify_t  *verify = data;
 
     (void) json_array_append_new(verify->warnings,
-                                 json_sprintf("%s: %s", verify->warned, text));
+                                 json_sprintf("%s: %s", verify->path, text));
 }
 
 
 static int
-cli_verify_key(cli_t *cli, cli_verify_t *verify, const char *path)
+cli_verify_keys(cli_t *cli, cli_verify_t *verify)
 {
-    at_file_t     file;
-    at_error_t    err;
-    at_keyset_t  *set;
+    size_t             i;
+    at_file_t          file;
+    at_error_t         err;
+    at_keyset_t       *set;
+    const cli_list_t  *keys;
 
-    if (cli_file_read(cli, &file, path, CLI_KEY_FILE_MAX) != 0) {
-        return -1;
-    }
-
-    verify->warned = path;
-
-    set = at_keyset_parse((at_str_t) { file.data, file.len },
-                          verify->issuer.algs, cli_verify_warn, verify, &err);
-    at_file_free(&file);
-
-    if (set == NULL) {
-        return cli_failure(cli, "--key %s: %s", path, err.text);
-    }
-
-    verify->sets[verify->n_sets++] = set;
-
-    return 0;
-}
-
-
-static int
-cli_verify_keys(cli_t *cli, const cli_list_t *keys, cli_verify_t *verify)
-{
-    size_t  i;
-
+    keys = cli_list(cli, "key");
     verify->sets = calloc(keys->n, sizeof(at_keyset_t *));
     verify->warnings = json_array();
 
@@ -302,30 +251,25 @@ cli_verify_keys(cli_t *cli, const cli_list_t *keys, cli_verify_t *verify)
     }
 
     for (i = 0; i < keys->n; i++) {
-        if (cli_verify_key(cli, verify, keys->items[i]) != 0) {
+        verify->path = keys->items[i];
+
+        if (cli_file_read(cli, &file, verify->path, CLI_KEY_FILE_MAX) != 0) {
             return -1;
         }
+
+        set = at_keyset_parse((at_str_t) { file.data, file.len },
+                              verify->issuer.algs, cli_verify_warn, verify,
+                              &err);
+        at_file_free(&file);
+
+        if (set == NULL) {
+            return cli_failure(cli, "key \"%s\": %s", verify->path, err.text);
+        }
+
+        verify->sets[verify->n_sets++] = set;
     }
 
     return 0;
-}
-
-
-/* the text without the end of its line, which is no part of a token */
-static at_str_t
-cli_verify_line(const at_file_t *file)
-{
-    at_str_t  line = { file->data, file->len };
-
-    if (line.len != 0 && line.data[line.len - 1] == '\n') {
-        line.len--;
-
-        if (line.len != 0 && line.data[line.len - 1] == '\r') {
-            line.len--;
-        }
-    }
-
-    return line;
 }
 
 
@@ -347,7 +291,7 @@ cli_verify_scopes(const at_scopes_t *scopes)
 }
 
 
-/* the claim: what leeway makes of it is the issuer block's */
+/* the claim itself, without the leeway */
 static int64_t
 cli_verify_expires(const at_identity_t *id)
 {
@@ -379,7 +323,7 @@ cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
 }
 
 
-/* whose it was, if that is known; never its claims */
+/* the subject, if it is known, but not the claims */
 static json_t *
 cli_verify_report_refused(const cli_verify_t *verify, const at_identity_t *id,
     const at_verdict_info_t *info)
@@ -541,7 +485,7 @@ cli_verify_print(cli_t *cli, const cli_verify_t *verify,
 
 
 static int
-cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
+cli_verify_token(cli_t *cli, const cli_verify_t *verify)
 {
     int                  rc;
     at_file_t            file;
@@ -551,7 +495,9 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
     at_verifier_t       *verifier;
     at_jwt_query_t       query;
 
-    if (cli_file_read(cli, &file, path != NULL ? path : "-", CLI_TOKEN_FILE_MAX) != 0) {
+    if (cli_file_read(cli, &file, cli->operand != NULL ? cli->operand : "-",
+                      CLI_TOKEN_FILE_MAX) != 0)
+    {
         return -1;
     }
 
@@ -559,7 +505,7 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
     trusted.sets = verify->sets;
     trusted.n_sets = verify->n_sets;
 
-    query = (at_jwt_query_t) { cli_verify_line(&file), AT_JWT_LEN_DEFAULT,
+    query = (at_jwt_query_t) { cli_file_line(&file), AT_JWT_LEN_DEFAULT,
                                &trusted, 1, verify->at, NULL, NULL };
 
     verifier = at_verifier_create();
@@ -574,76 +520,30 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify, const char *path)
 }
 
 
-static void
-cli_verify_release(cli_verify_t *verify)
-{
-    size_t  i;
-
-    for (i = 0; i < verify->n_sets; i++) {
-        at_keyset_free(verify->sets[i]);
-    }
-
-    free(verify->sets);
-    free(verify->issuers);
-    free(verify->audiences);
-    free(verify->typs);
-    json_decref(verify->warnings);
-}
-
-
-static int
-cli_verify_run(cli_t *cli, const cli_verify_options_t *options)
+int
+cli_jwt_verify(cli_t *cli)
 {
     int           rc;
-    cli_verify_t  verify = { 0 };
+    size_t        i;
+    cli_verify_t  verify = { .n_sets = 0 };
 
-    rc = -1;
+    rc = cli_verify_issuer(cli, &verify) == 0
+         && cli_verify_keys(cli, &verify) == 0
+         ? cli_verify_token(cli, &verify) : -1;
 
-    if (cli_verify_check(cli, options) == 0
-        && cli_verify_issuer(cli, options, &verify) == 0
-        && cli_verify_keys(cli, &options->keys, &verify) == 0)
-    {
-        rc = cli_verify_token(cli, &verify, options->token);
+    for (i = 0; i < verify.n_sets; i++) {
+        at_keyset_free(verify.sets[i]);
     }
 
-    cli_verify_release(&verify);
-
-    return rc;
-}
-
-
-int
-cli_jwt_verify(cli_t *cli, int argc, char **argv)
-{
-    int                   rc;
-    cli_verify_options_t  options = { 0 };
-
-    const cli_option_t  table[] = {
-        { "key",          CLI_LIST, &options.keys },
-        { "issuer",       CLI_LIST, &options.issuers },
-        { "audience",     CLI_LIST, &options.audiences },
-        { "any-audience", CLI_FLAG, &options.any_audience },
-        { "algorithms",   CLI_TEXT, &options.algorithms },
-        { "typ",          CLI_LIST, &options.typs },
-        { "leeway",       CLI_TEXT, &options.leeway },
-        { "max-age",      CLI_TEXT, &options.max_age },
-        { "at",           CLI_TEXT, &options.at },
-        { "user-claim",   CLI_TEXT, &options.user_claim },
-        { "scope-claim",  CLI_TEXT, &options.scope_claim },
-        { "admin-claim",  CLI_TEXT, &options.admin_claim },
-        { NULL,           CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &options.token);
-
-    if (rc == 0) {
-        rc = cli_verify_run(cli, &options);
+    for (i = 0; i < sizeof(verify.paths) / sizeof(verify.paths[0]); i++) {
+        free(verify.paths[i]);
     }
 
-    free(options.keys.items);
-    free(options.issuers.items);
-    free(options.audiences.items);
-    free(options.typs.items);
+    free(verify.sets);
+    free(verify.issuers);
+    free(verify.audiences);
+    free(verify.typs);
+    json_decref(verify.warnings);
 
     return rc;
 }

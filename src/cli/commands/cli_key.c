@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * auth-token key
+ * auth-token key generate
  */
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_key.h"
 #include "core/jose/at_keypair.h"
+#include "cli/commands/cli_commands.h"
 #include "cli/terminal/cli_options.h"
 
 
@@ -22,25 +23,16 @@
 
 
 typedef struct {
-    char  *out;
-    char  *type;
-    char  *bits;
-    char  *curve;
-    char  *alg;
-    char  *kid;
-} cli_key_options_t;
-
-typedef struct {
     const char  *name;          /* in the report */
     const char  *suffix;
     mode_t       mode;
 } cli_key_file_t;
 
-/* what is written, all of it or nothing */
+/* the files: all of them are written, or none */
 typedef struct {
     char        *path;
     const char  *text;
-    int          fd;            /* -1 until it is created, which is by us */
+    int          fd;            /* -1 unless this process created it */
 } cli_key_output_t;
 
 
@@ -52,19 +44,23 @@ static const cli_key_file_t  cli_key_files[CLI_KEY_FILES] = {
 
 
 static int
-cli_key_type(cli_t *cli, const cli_key_options_t *options, at_keypair_e *type)
+cli_key_type(cli_t *cli, at_keypair_e *type)
 {
     const char  *name, *curve;
 
-    name = options->type != NULL ? options->type : "rsa";
-    curve = options->curve != NULL ? options->curve : "P-256";
+    name = cli_text(cli, "type");
+    curve = cli_text(cli, "curve");
 
-    if (options->bits != NULL && strcmp(name, "rsa") != 0) {
-        return cli_usage(cli, "--bits goes with --type rsa only");
+    if (name == NULL) {
+        name = "rsa";
     }
 
-    if (options->curve != NULL && strcmp(name, "ec") != 0) {
-        return cli_usage(cli, "--curve goes with --type ec only");
+    if (cli_given(cli, "bits") && strcmp(name, "rsa") != 0) {
+        return cli_usage(cli, "\"--bits\" requires \"--type rsa\"");
+    }
+
+    if (curve != NULL && strcmp(name, "ec") != 0) {
+        return cli_usage(cli, "\"--curve\" requires \"--type ec\"");
     }
 
     if (strcmp(name, "rsa") == 0) {
@@ -74,16 +70,16 @@ cli_key_type(cli_t *cli, const cli_key_options_t *options, at_keypair_e *type)
         *type = AT_KEYPAIR_ED25519;
 
     } else if (strcmp(name, "ec") != 0) {
-        return cli_usage(cli, "--type is none of rsa, ec, ed25519");
+        return cli_invalid(cli, "type", "use rsa, ec or ed25519");
 
-    } else if (strcmp(curve, "P-256") == 0) {
+    } else if (curve == NULL || strcmp(curve, "P-256") == 0) {
         *type = AT_KEYPAIR_P256;
 
     } else if (strcmp(curve, "P-384") == 0) {
         *type = AT_KEYPAIR_P384;
 
     } else {
-        return cli_usage(cli, "--curve is neither P-256 nor P-384");
+        return cli_invalid(cli, "curve", "use P-256 or P-384");
     }
 
     return 0;
@@ -91,51 +87,39 @@ cli_key_type(cli_t *cli, const cli_key_options_t *options, at_keypair_e *type)
 
 
 static int
-cli_key_alg(cli_t *cli, const char *name, at_keypair_spec_t *spec)
+cli_key_spec(cli_t *cli, at_keypair_spec_t *spec)
 {
-    unsigned  algs;
-
-    algs = at_keypair_algs(spec->type);
-    spec->alg = name != NULL ? at_alg_find(cli_str(name))
-                             : cli_default_alg(algs);
-
-    if (spec->alg == AT_ALGS || !(algs & at_alg_bit(spec->alg))) {
-        return cli_usage(cli, "--alg does not fit the type of the key");
-    }
-
-    return 0;
-}
-
-
-static int
-cli_key_spec(cli_t *cli, const cli_key_options_t *options,
-    at_keypair_spec_t *spec)
-{
-    int64_t  bits;
+    int64_t      bits;
+    unsigned     algs;
+    const char  *name;
 
     bits = AT_KEYPAIR_BITS_DEFAULT;
 
-    if (options->out == NULL || *options->out == '\0') {
-        return cli_usage(cli, "--out is missing");
-    }
-
-    if (cli_key_type(cli, options, &spec->type) != 0
-        || cli_key_alg(cli, options->alg, spec) != 0
-        || cli_number(cli, "bits", options->bits, INT16_MAX, &bits) != 0)
+    if (cli_key_type(cli, &spec->type) != 0
+        || cli_number(cli, "bits", INT16_MAX, &bits) != 0)
     {
         return -1;
     }
 
     if (bits != 2048 && bits != 3072 && bits != 4096) {
-        return cli_usage(cli, "--bits is none of 2048, 3072, 4096");
+        return cli_invalid(cli, "bits", "use 2048, 3072 or 4096");
+    }
+
+    name = cli_text(cli, "alg");
+    algs = at_keypair_algs(spec->type);
+    spec->alg = name != NULL ? at_alg_find(cli_str(name))
+                             : cli_default_alg(algs);
+
+    if (spec->alg == AT_ALGS || !(algs & at_alg_bit(spec->alg))) {
+        return cli_invalid(cli, "alg", "it does not fit the type of the key");
     }
 
     spec->bits = (unsigned) bits;
+    spec->kid = cli_str(cli_text(cli, "kid"));
 
-    spec->kid = cli_str(options->kid);
-
-    if (options->kid != NULL && !at_kid_is_valid(spec->kid)) {
-        return cli_usage(cli, "--kid is not one that the module accepts");
+    if (cli_given(cli, "kid") && !at_kid_is_valid(spec->kid)) {
+        return cli_invalid(cli, "kid", "use 1 to 256 printable characters "
+                           "without spaces");
     }
 
     return 0;
@@ -288,16 +272,22 @@ cli_key_save(cli_t *cli, const at_keypair_t *pair, cli_key_output_t *outputs)
 
 
 static int
-cli_key_make(cli_t *cli, const cli_key_options_t *options,
-    cli_key_output_t *outputs)
+cli_key_make(cli_t *cli, cli_key_output_t *outputs)
 {
     int                rc;
     at_error_t         err;
+    const char        *out;
     at_keypair_t       pair;
     at_keypair_spec_t  spec = { .alg = AT_ALGS };
 
-    if (cli_key_spec(cli, options, &spec) != 0
-        || cli_key_paths(cli, outputs, options->out) != 0)
+    out = cli_text(cli, "out");
+
+    if (*out == '\0') {
+        return cli_invalid(cli, "out", "use the path of a new file");
+    }
+
+    if (cli_key_spec(cli, &spec) != 0
+        || cli_key_paths(cli, outputs, out) != 0)
     {
         return -1;
     }
@@ -314,29 +304,14 @@ cli_key_make(cli_t *cli, const cli_key_options_t *options,
 
 
 int
-cli_key_generate(cli_t *cli, int argc, char **argv)
+cli_key_generate(cli_t *cli)
 {
-    int                i, rc;
-    cli_key_options_t  options = { 0 };
-    cli_key_output_t   outputs[CLI_KEY_FILES] = {
+    int               i, rc;
+    cli_key_output_t  outputs[CLI_KEY_FILES] = {
         { .fd = -1 }, { .fd = -1 }, { .fd = -1 }
     };
 
-    const cli_option_t  table[] = {
-        { "out",   CLI_TEXT, &options.out },
-        { "type",  CLI_TEXT, &options.type },
-        { "bits",  CLI_TEXT, &options.bits },
-        { "curve", CLI_TEXT, &options.curve },
-        { "alg",   CLI_TEXT, &options.alg },
-        { "kid",   CLI_TEXT, &options.kid },
-        { NULL,    CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, NULL);
-
-    if (rc == 0) {
-        rc = cli_key_make(cli, &options, outputs);
-    }
+    rc = cli_key_make(cli, outputs);
 
     for (i = 0; i < CLI_KEY_FILES; i++) {
         free(outputs[i].path);

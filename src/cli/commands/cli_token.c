@@ -2,22 +2,16 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * auth-token token
+ * auth-token token create
  */
 
-#include <stdlib.h>
-
-#include "cli/commands/cli_edit.h"
-#include "cli/terminal/cli_secret.h"
-#include "cli/record/cli_value.h"
 #include "core/base/at_crypto.h"
 #include "core/base/at_hex.h"
-
-
-typedef struct {
-    cli_edit_t  edit;
-    char       *file;           /* --token-file */
-} cli_token_t;
+#include "cli/commands/cli_commands.h"
+#include "cli/commands/cli_edit.h"
+#include "cli/record/cli_value.h"
+#include "cli/terminal/cli_file.h"
+#include "cli/terminal/cli_secret.h"
 
 
 static int
@@ -52,9 +46,9 @@ cli_token_read_file(cli_t *cli, json_t *object, const char *path)
 
     rc = cli_token_is_valid(text)
          ? cli_token_set_digest(cli, object, text)
-         : cli_failure(cli, "--token-file has no token of %d to %d printable "
-                       "characters without spaces", CLI_TOKEN_LEN_MIN,
-                       CLI_TOKEN_LEN_MAX);
+         : cli_failure(cli, "the file in \"--token-file\" is not a token of %d "
+                       "to %d printable characters without spaces",
+                       CLI_TOKEN_LEN_MIN, CLI_TOKEN_LEN_MAX);
     at_file_free(&file);
 
     return rc;
@@ -62,10 +56,12 @@ cli_token_read_file(cli_t *cli, json_t *object, const char *path)
 
 
 static int
-cli_token_make(cli_t *cli, const cli_token_t *token, json_t *object)
+cli_token_make(cli_t *cli, json_t *object)
 {
-    int   rc;
-    char  guid[CLI_GUID_LEN + 1], secret[CLI_SECRET_LEN + 1];
+    int          rc;
+    char         guid[CLI_GUID_LEN + 1], secret[CLI_SECRET_LEN + 1];
+    cli_edit_t   edit = { .object = object };
+    const char  *path;
 
     if (cli_guid_make(cli, guid) != 0
         || cli_edit_set(cli, object, "id", guid) != 0)
@@ -73,19 +69,19 @@ cli_token_make(cli_t *cli, const cli_token_t *token, json_t *object)
         return -1;
     }
 
-    if (token->file != NULL) {
-        return cli_token_read_file(cli, object, token->file) == 0
-               ? cli_edit_create(cli, &token->edit,
-                                 cli_kind_find(at_str("token")), object,
-                                 NULL, NULL)
-               : -1;
+    path = cli_text(cli, "token-file");
+
+    if (path != NULL) {
+        return cli_token_read_file(cli, object, path) == 0
+               ? cli_edit_create(cli, &edit) : -1;
     }
+
+    edit.secret_name = "token";
+    edit.secret = secret;
 
     rc = cli_secret_make(cli, secret) == 0
          && cli_token_set_digest(cli, object, cli_str(secret)) == 0
-         ? cli_edit_create(cli, &token->edit, cli_kind_find(at_str("token")),
-                           object, "token", secret)
-         : -1;
+         ? cli_edit_create(cli, &edit) : -1;
 
     at_crypto_cleanse(secret, sizeof(secret));
 
@@ -94,67 +90,14 @@ cli_token_make(cli_t *cli, const cli_token_t *token, json_t *object)
 
 
 int
-cli_token_create(cli_t *cli, int argc, char **argv)
+cli_token_create(cli_t *cli)
 {
-    int          rc;
-    json_t      *object;
-    cli_token_t  token = { .file = NULL };
+    int      rc;
+    json_t  *object;
 
-    const cli_option_t  table[] = {
-        { "id",          CLI_TEXT, &token.edit.id },
-        { "description", CLI_TEXT, &token.edit.description },
-        { "user",        CLI_TEXT, &token.edit.user },
-        { "role",        CLI_TEXT, &token.edit.role },
-        { "scope",       CLI_LIST, &token.edit.scopes },
-        { "allow",       CLI_LIST, &token.edit.ranges },
-        { "expires",     CLI_TEXT, &token.edit.expires },
-        { "disabled",    CLI_FLAG, &token.edit.disabled },
-        { "token-file",  CLI_TEXT, &token.file },
-        { NULL,          CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, NULL);
-
-    if (rc == 0) {
-        object = json_object();
-        rc = object != NULL ? cli_token_make(cli, &token, object)
-                            : cli_no_memory(cli);
-        json_decref(object);
-    }
-
-    cli_edit_free(&token.edit);
-
-    return rc;
-}
-
-
-int
-cli_token_update(cli_t *cli, int argc, char **argv)
-{
-    int         rc;
-    cli_edit_t  edit = { .operand = NULL };
-
-    const cli_option_t  table[] = {
-        { "description", CLI_TEXT, &edit.description },
-        { "user",        CLI_TEXT, &edit.user },
-        { "no-user",     CLI_FLAG, &edit.no_user },
-        { "role",        CLI_TEXT, &edit.role },
-        { "no-role",     CLI_FLAG, &edit.no_role },
-        { "scope",       CLI_LIST, &edit.scopes },
-        { "no-scope",    CLI_FLAG, &edit.no_scope },
-        { "allow",       CLI_LIST, &edit.ranges },
-        { "expires",     CLI_TEXT, &edit.expires },
-        { NULL,          CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &edit.operand);
-
-    if (rc == 0) {
-        rc = cli_edit_update(cli, &edit, cli_kind_find(at_str("token")), NULL,
-                             NULL, NULL, NULL);
-    }
-
-    cli_edit_free(&edit);
+    object = json_object();
+    rc = object != NULL ? cli_token_make(cli, object) : cli_no_memory(cli);
+    json_decref(object);
 
     return rc;
 }

@@ -2,36 +2,19 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * auth-token user
+ * auth-token user create, passwd, disable, delete
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "core/base/at_crypto.h"
+#include "cli/commands/cli_commands.h"
 #include "cli/commands/cli_edit.h"
 #include "cli/terminal/cli_password.h"
 #include "cli/terminal/cli_secret.h"
-#include "core/base/at_crypto.h"
 
 
-typedef struct {
-    cli_edit_t  edit;
-    char       *file;           /* --password-file */
-    char       *given;          /* --password, which there is not */
-    int         no_password;
-    int         is_new;
-    char        hash[AT_PASSWORD_HASH_LEN];
-} cli_user_t;
-
-
-static const cli_kind_t *
-cli_user_kind(void)
-{
-    return cli_kind_find(at_str("user"));
-}
-
-
-/* a sentence for people behind what was printed */
+/* a note for people, after the output */
 static int
 cli_user_print_note(cli_t *cli, const char *text)
 {
@@ -46,62 +29,37 @@ cli_user_print_note(cli_t *cli, const char *text)
 /* --- the password -------------------------------------------------------- */
 
 
+/* data is the hash */
 static int
 cli_user_set_password(cli_t *cli, json_t *object, void *data)
 {
-    cli_user_t  *user = data;
-
-    if (user->no_password) {
-        return json_object_set_new(object, "password_hash", json_null()) == 0
-               ? 0 : cli_no_memory(cli);
+    if (!cli_given(cli, "no-password")) {
+        return cli_edit_set(cli, object, "password_hash", data);
     }
 
-    return cli_edit_set(cli, object, "password_hash", user->hash);
+    return json_object_set_new(object, "password_hash", json_null()) == 0
+           ? 0 : cli_no_memory(cli);
 }
 
 
-/* without one of its own, --password would be short for --password-file */
-static int
-cli_user_check(cli_t *cli, const cli_user_t *user)
-{
-    if (user->given != NULL) {
-        return cli_usage(cli, "there is no --password: passwords are not taken "
-                         "as arguments, which every user of the machine can "
-                         "see");
-    }
-
-    if (user->edit.operand == NULL) {
-        return cli_usage(cli, "the username is missing");
-    }
-
-    if (user->no_password && user->file != NULL) {
-        return cli_usage(cli, "--password-file and --no-password exclude each "
-                         "other");
-    }
-
-    return 0;
-}
-
-
-/* who is not there, or is there already, is told before something is typed */
+/* data: 1 if the user must not exist, 0 if it must */
 static int
 cli_user_check_exists(cli_t *cli, at_store_t *store, void *data)
 {
-    int           rc;
+    int           rc, *create = data;
     at_str_t      name;
-    cli_user_t   *user = data;
     cli_record_t  rec;
 
-    name = cli_str(user->edit.operand);
+    name = cli_str(cli->operand);
     memset(&rec, 0, sizeof(rec));
 
-    if (!user->is_new) {
-        rc = cli_store_get(cli, store, cli_user_kind(), name, &rec);
+    if (*create) {
+        rc = cli_store_find(cli, store, cli_command_kind(cli), name, &rec);
+        rc = rc != 1 ? rc : cli_failure(cli, "user \"%s\" already exists",
+                                        cli->operand);
 
     } else {
-        rc = cli_store_find(cli, store, cli_user_kind(), name, &rec);
-        rc = rc != 1 ? rc : cli_failure(cli, "user \"%s\" already exists",
-                                        user->edit.operand);
+        rc = cli_store_get(cli, store, cli_command_kind(cli), name, &rec);
     }
 
     cli_record_free(&rec);
@@ -110,15 +68,18 @@ cli_user_check_exists(cli_t *cli, at_store_t *store, void *data)
 }
 
 
+/* the user is looked up before a password is typed in vain */
 static int
-cli_user_read_password(cli_t *cli, cli_user_t *user)
+cli_user_read_password(cli_t *cli, int create,
+    char hash[AT_PASSWORD_HASH_LEN])
 {
-    if (user->no_password) {
+    if (cli_given(cli, "no-password")) {
         return 0;
     }
 
-    return cli_store_run(cli, AT_STORE_READ, cli_user_check_exists, user) == 0
-           ? cli_password_read(cli, user->file, user->hash) : -1;
+    return cli_store_run(cli, AT_STORE_READ, cli_user_check_exists, &create)
+           == 0
+           ? cli_password_read(cli, cli_text(cli, "password-file"), hash) : -1;
 }
 
 
@@ -126,148 +87,78 @@ cli_user_read_password(cli_t *cli, cli_user_t *user)
 
 
 static int
-cli_user_make(cli_t *cli, cli_user_t *user, json_t *object)
+cli_user_make(cli_t *cli, json_t *object)
 {
-    char  guid[CLI_GUID_LEN + 1];
+    int               rc;
+    char              guid[CLI_GUID_LEN + 1], hash[AT_PASSWORD_HASH_LEN];
+    const cli_edit_t  edit = { .object = object };
 
-    if (cli_guid_make(cli, guid) != 0
-        || cli_edit_set(cli, object, "id", guid) != 0
-        || cli_edit_set(cli, object, "username", user->edit.operand) != 0
-        || cli_edit_check(cli, &user->edit, cli_user_kind(), object) != 0
-        || cli_user_read_password(cli, user) != 0
-        || cli_user_set_password(cli, object, user) != 0)
-    {
-        return -1;
-    }
+    rc = cli_exclusive(cli, "password-file", "no-password") == 0
+         && cli_guid_make(cli, guid) == 0
+         && cli_edit_set(cli, object, "id", guid) == 0
+         && cli_edit_set(cli, object, "username", cli->operand) == 0
+         && cli_edit_check(cli, object) == 0
+         && cli_user_read_password(cli, 1, hash) == 0
+         && cli_user_set_password(cli, object, hash) == 0
+         ? cli_edit_create(cli, &edit) : -1;
 
-    return cli_edit_create(cli, &user->edit, cli_user_kind(), object, NULL,
-                           NULL);
-}
-
-
-int
-cli_user_create(cli_t *cli, int argc, char **argv)
-{
-    int         rc;
-    json_t     *object;
-    cli_user_t  user = { .is_new = 1 };
-
-    const cli_option_t  table[] = {
-        { "id",            CLI_TEXT, &user.edit.id },
-        { "issuer",        CLI_LIST, &user.edit.issuers },
-        { "scope",         CLI_LIST, &user.edit.scopes },
-        { "admin",         CLI_FLAG, &user.edit.admin },
-        { "disabled",      CLI_FLAG, &user.edit.disabled },
-        { "password-file", CLI_TEXT, &user.file },
-        { "password",      CLI_TEXT, &user.given },
-        { "no-password",   CLI_FLAG, &user.no_password },
-        { NULL,            CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &user.edit.operand);
-
-    if (rc == 0) {
-        rc = cli_user_check(cli, &user);
-    }
-
-    if (rc == 0) {
-        object = json_object();
-        rc = object != NULL ? cli_user_make(cli, &user, object)
-                            : cli_no_memory(cli);
-        json_decref(object);
-    }
-
-    at_crypto_cleanse(user.hash, sizeof(user.hash));
-    cli_edit_free(&user.edit);
+    at_crypto_cleanse(hash, sizeof(hash));
 
     return rc;
 }
 
 
 int
-cli_user_passwd(cli_t *cli, int argc, char **argv)
+cli_user_create(cli_t *cli)
 {
-    int         rc;
-    cli_user_t  user = { .is_new = 0 };
+    int      rc;
+    json_t  *object;
 
-    const cli_option_t  table[] = {
-        { "password-file", CLI_TEXT, &user.file },
-        { "password",      CLI_TEXT, &user.given },
-        { "no-password",   CLI_FLAG, &user.no_password },
-        { NULL,            CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &user.edit.operand);
-
-    if (rc == 0) {
-        rc = cli_user_check(cli, &user);
-    }
-
-    if (rc == 0) {
-        rc = cli_user_read_password(cli, &user);
-    }
-
-    if (rc == 0) {
-        rc = cli_edit_update(cli, &user.edit, cli_user_kind(),
-                             cli_user_set_password, &user, NULL, NULL);
-    }
-
-    at_crypto_cleanse(user.hash, sizeof(user.hash));
-
-    return rc == 0 ? cli_user_print_note(cli, "Sessions of the user end at their "
-                                         "next refresh.") : -1;
-}
-
-
-int
-cli_user_update(cli_t *cli, int argc, char **argv)
-{
-    int         rc;
-    cli_edit_t  edit = { .operand = NULL };
-
-    const cli_option_t  table[] = {
-        { "id",        CLI_TEXT, &edit.id },
-        { "issuer",    CLI_LIST, &edit.issuers },
-        { "no-issuer", CLI_FLAG, &edit.no_issuer },
-        { "scope",     CLI_LIST, &edit.scopes },
-        { "no-scope",  CLI_FLAG, &edit.no_scope },
-        { "admin",     CLI_FLAG, &edit.admin },
-        { "no-admin",  CLI_FLAG, &edit.no_admin },
-        { NULL,        CLI_FLAG, NULL }
-    };
-
-    rc = cli_options(cli, argc, argv, table, &edit.operand);
-
-    if (rc == 0) {
-        rc = cli_edit_update(cli, &edit, cli_user_kind(), NULL, NULL, NULL,
-                             NULL);
-    }
-
-    cli_edit_free(&edit);
+    object = json_object();
+    rc = object != NULL ? cli_user_make(cli, object) : cli_no_memory(cli);
+    json_decref(object);
 
     return rc;
 }
 
 
-/* what is in force at once, and what is not */
+int
+cli_user_passwd(cli_t *cli)
+{
+    int               rc;
+    char              hash[AT_PASSWORD_HASH_LEN];
+    const cli_edit_t  edit = { .hook = cli_user_set_password, .data = hash };
+
+    rc = cli_exclusive(cli, "password-file", "no-password") == 0
+         && cli_user_read_password(cli, 0, hash) == 0
+         ? cli_edit_update(cli, &edit) : -1;
+
+    at_crypto_cleanse(hash, sizeof(hash));
+
+    return rc == 0 ? cli_user_print_note(cli, "Sessions of the user end at "
+                                         "their next refresh.") : -1;
+}
+
+
 static int
 cli_user_print_effect(cli_t *cli)
 {
-    return cli_user_print_note(cli, "API tokens of the user are refused from now "
-                               "on, and so are logins; sessions\nend at their next "
-                               "refresh, access tokens when they expire.");
+    return cli_user_print_note(cli, "API tokens and logins of the user are "
+                               "refused from now on.\nSessions end at their "
+                               "next refresh, access tokens when they "
+                               "expire.");
 }
 
 
 int
-cli_user_disable(cli_t *cli, int argc, char **argv)
+cli_user_disable(cli_t *cli)
 {
-    return cli_generic_disable(cli, argc, argv) == 0 ? cli_user_print_effect(cli) : -1;
+    return cli_generic_disable(cli) == 0 ? cli_user_print_effect(cli) : -1;
 }
 
 
 int
-cli_user_delete(cli_t *cli, int argc, char **argv)
+cli_user_delete(cli_t *cli)
 {
-    return cli_generic_delete(cli, argc, argv) == 0 ? cli_user_print_effect(cli) : -1;
+    return cli_generic_delete(cli) == 0 ? cli_user_print_effect(cli) : -1;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "cli/record/cli_store.h"
+#include "cli/terminal/cli_suggest.h"
 #include "core/base/at_crypto.h"
 
 
@@ -23,8 +24,9 @@ cli_store_path(cli_t *cli)
     }
 
     if (strncmp(store, "lmdb:", 5) != 0 || store[5] == '\0') {
-        (void) cli_usage(cli, "%s is not of the form lmdb:PATH",
-                         cli->store != NULL ? "--store" : "AUTH_TOKEN_STORE");
+        (void) cli_usage(cli, "invalid value \"%s\" in \"%s\": use lmdb:PATH",
+                         store, cli->store != NULL ? "--store"
+                                                   : "AUTH_TOKEN_STORE");
         return NULL;
     }
 
@@ -154,20 +156,54 @@ cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
 }
 
 
+static int
+cli_store_suggest(void *data, at_str_t key, at_str_t value)
+{
+    (void) value;
+    cli_suggest_offer(data, key);
+
+    return 0;
+}
+
+
 int
 cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec)
 {
-    int  rc;
+    int            rc;
+    size_t         i;
+    cli_suggest_t  suggest;
+
+    static const at_str_t  roles[] = {
+        at_str("readonly"), at_str("editor"), at_str("admin"),
+        at_str("superadmin")
+    };
 
     rc = cli_store_find(cli, store, kind, name, rec);
 
-    if (rc == 0) {
+    if (rc != 0) {
+        return rc == 1 ? 0 : -1;
+    }
+
+    memset(&suggest, 0, sizeof(suggest));
+    suggest.word = name;
+
+    /* the keys are the names, in lower case for clients and roles */
+    (void) at_store_foreach(store, kind->table == AT_TABLE_TOKENS
+                            ? AT_TABLE_TOKEN_IDS : kind->table,
+                            cli_store_suggest, &suggest);
+
+    for (i = 0; kind->table == AT_TABLE_ROLES && i < 4; i++) {
+        cli_suggest_offer(&suggest, roles[i]);
+    }
+
+    if (suggest.best[0] == '\0') {
         return cli_failure(cli, "no such %s \"%.*s\"", kind->noun,
                            (int) name.len, name.data);
     }
 
-    return rc == 1 ? 0 : -1;
+    return cli_failure(cli, "no such %s \"%.*s\": did you mean \"%s\"?",
+                       kind->noun, (int) name.len, name.data, suggest.best);
 }
 
 

@@ -2,13 +2,11 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The command `auth-token`: what its subcommands share.  A noun is a file
- * cli_NOUN*.c and rows in the table of auth_token.c; verbs that are the same
- * for all kinds of records are in cli_verb.c.
+ * The command `auth-token`: the state of one run, its errors and its output.
  *
- * Secrets come from a file or standard input, never from an argument.  What
- * goes wrong is said in one sentence on standard error, which names files and
- * options and never holds a key, a token or a password.
+ * Secrets are read from a file or from standard input, never from an argument,
+ * which every user of the machine can see.  An error is one sentence on standard
+ * error that names files and options, and never a key, a token or a password.
  */
 
 #ifndef CLI_H
@@ -18,7 +16,6 @@
 
 #include <jansson.h>
 
-#include "core/base/at_file.h"
 #include "core/base/at_str.h"
 
 
@@ -31,40 +28,38 @@
 #define CLI_FAILURE   1
 #define CLI_USAGE     2
 
+#define CLI_OPTIONS_MAX  16     /* options of one command */
 
-typedef struct cli_s  cli_t;
+
+typedef struct cli_command_s    cli_command_t;
+typedef struct at_session_db_s  at_session_db_t;
+
+/* the values given for an option, in order; a flag has an empty value */
+typedef struct {
+    size_t        n;
+    const char  **items;
+} cli_list_t;
 
 typedef struct {
-    const char  *noun;
-    const char  *verb;          /* empty: the noun is all of it */
-    int        (*run)(cli_t *cli, int argc, char **argv);
-    const char  *summary;       /* one line */
-    const char  *usage;         /* the arguments, then a line for each option */
-    const char  *operand;       /* what the one is that there may be, or NULL */
-    int          store;         /* works on the store */
-} cli_command_t;
+    const cli_command_t  *commands;     /* the table; a NULL noun ends it */
+    const cli_command_t  *command;      /* the one that runs */
+    const char           *operand;      /* its argument, or NULL */
+    cli_list_t            values[CLI_OPTIONS_MAX];    /* of its options */
 
-/*
- * run() gets the arguments behind the verb, argv[0] being the verb itself.  It
- * returns 0; or -1 once status is set, which is by the functions below or by
- * --help.
- */
-struct cli_s {
-    const cli_command_t  *command;
-    int64_t               now;
-    int                   status;       /* the exit code after -1 */
-    int                   said;         /* a sentence was printed */
-    int                   json;         /* --json */
     const char           *store;        /* --store */
+    int                   json;         /* --json */
+    int64_t               now;
+    int                   status;       /* exit code of a failure */
+    int                   reported;     /* an error was printed */
     int                   stdin_used;
-    int                   changed;      /* the store was: not to be undone */
-    struct at_session_db_s *sessions;     /* where uses of tokens are, or NULL */
-};
+    int                   changed;      /* the store has been changed */
+    at_session_db_t      *sessions;     /* use counters of tokens, or NULL */
+} cli_t;
 
 
 /*
- * Print the sentence and set the status; always return -1.  The first of several
- * is the one: what follows is often its consequence.
+ * Print an error and set the exit code; always return -1.  Only the first error
+ * is reported: later ones are often its consequences.
  */
 __attribute__((format(printf, 3, 4)))
 int cli_fail(cli_t *cli, int status, const char *fmt, ...);
@@ -75,63 +70,20 @@ int cli_fail(cli_t *cli, int status, const char *fmt, ...);
 int cli_no_memory(cli_t *cli);
 
 
-/* what is expected of a file, at most */
-#define CLI_KEY_FILE_MAX    (1024 * 1024)
-#define CLI_TOKEN_FILE_MAX  (128 * 1024)
+/* a view of a terminated string; empty for NULL */
+at_str_t cli_str(const char *text);
 
-/*
- * Reads the file at path, or standard input, once, where path is "-".
- * Returns 0, and the caller frees it with at_file_free(); -1 as above.
- * A path that looks like a token or a key is not repeated in the sentence.
- */
-int cli_file_read(cli_t *cli, at_file_t *file, const char *path, size_t max);
-
-/* what the file has, without a line end behind it */
-at_str_t cli_file_line(const at_file_t *file);
-
-/*
- * Opens the file at path, or standard input for "-", which may be of any size
- * and kind.  Returns the descriptor, which the caller closes; -1 as above.
- */
-int cli_file_open(cli_t *cli, const char *path);
-
-
-/* to standard output, control characters as question marks */
+/* Prints to standard output, control characters as question marks. */
 void cli_print(at_str_t text);
 
-/* Takes the reference; NULL is an object that could not be made. */
+/* Takes the reference; NULL is reported as an error.  Returns 0 or -1. */
 int cli_print_json(cli_t *cli, json_t *object);
 
-/* writes out what was printed: the last thing before a subcommand succeeds */
+/*
+ * Flushes standard output: the last step of a command, because a failure is an
+ * error of the command.  Returns 0 or -1.
+ */
 int cli_flush(cli_t *cli);
-
-
-/* the subcommands */
-int cli_check(cli_t *cli, int argc, char **argv);
-int cli_client_create(cli_t *cli, int argc, char **argv);
-int cli_client_rotate_secret(cli_t *cli, int argc, char **argv);
-int cli_client_update(cli_t *cli, int argc, char **argv);
-int cli_export(cli_t *cli, int argc, char **argv);
-int cli_import(cli_t *cli, int argc, char **argv);
-int cli_init(cli_t *cli, int argc, char **argv);
-int cli_jwt_sign(cli_t *cli, int argc, char **argv);
-int cli_jwt_verify(cli_t *cli, int argc, char **argv);
-int cli_key_generate(cli_t *cli, int argc, char **argv);
-int cli_role_set(cli_t *cli, int argc, char **argv);
-int cli_token_create(cli_t *cli, int argc, char **argv);
-int cli_token_update(cli_t *cli, int argc, char **argv);
-int cli_user_create(cli_t *cli, int argc, char **argv);
-int cli_user_delete(cli_t *cli, int argc, char **argv);
-int cli_user_disable(cli_t *cli, int argc, char **argv);
-int cli_user_passwd(cli_t *cli, int argc, char **argv);
-int cli_user_update(cli_t *cli, int argc, char **argv);
-
-/* of the kind of record that the noun names */
-int cli_generic_delete(cli_t *cli, int argc, char **argv);
-int cli_generic_disable(cli_t *cli, int argc, char **argv);
-int cli_generic_enable(cli_t *cli, int argc, char **argv);
-int cli_generic_list(cli_t *cli, int argc, char **argv);
-int cli_generic_show(cli_t *cli, int argc, char **argv);
 
 
 #endif

@@ -6,26 +6,14 @@
 #define _XOPEN_SOURCE  700      /* strptime() */
 #define _DEFAULT_SOURCE         /* timegm() */
 
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "core/authz/at_record.h"
-#include "core/jose/at_key.h"
 #include "cli/terminal/cli_options.h"
 
 
 #define CLI_EXPIRES_MIN  1000000000  /* in 2001 */
-
-
-/* what getopt_long() returns: indices of its table, from a start of our own */
-enum {
-    CLI_GETOPT_JSON = 256,
-    CLI_GETOPT_HELP,
-    CLI_GETOPT_STORE,
-    CLI_GETOPT_FIRST                   /* options[0] */
-};
 
 
 typedef struct {
@@ -34,7 +22,7 @@ typedef struct {
 } cli_unit_t;
 
 
-/* as nginx has them, the greatest first */
+/* those of nginx, from the greatest to the smallest */
 static const cli_unit_t  cli_units[] = {
     { 'y', 60 * 60 * 24 * 365 },
     { 'M', 60 * 60 * 24 * 30 },
@@ -48,196 +36,65 @@ static const cli_unit_t  cli_units[] = {
 #define CLI_UNITS  (sizeof(cli_units) / sizeof(cli_units[0]))
 
 
-static int
-cli_command_print_help(cli_t *cli)
+/* --- the values of options ----------------------------------------------- */
+
+
+const cli_list_t *
+cli_list(const cli_t *cli, const char *option)
 {
-    const cli_command_t  *command;
+    size_t  i;
 
-    command = cli->command;
-
-    (void) printf("usage: auth-token %s[--json] %s%s%s %s",
-                  command->store ? "[--store lmdb:PATH] " : "",
-                  command->noun, *command->verb ? " " : "", command->verb,
-                  command->usage);
-
-    if (cli_flush(cli) == 0) {
-        cli->status = CLI_OK;
-    }
-
-    return -1;
-}
-
-
-static int
-cli_list_add(cli_t *cli, cli_list_t *list, char *item)
-{
-    char  **items;
-
-    items = realloc(list->items, (list->n + 1) * sizeof(char *));
-
-    if (items == NULL) {
-        return cli_no_memory(cli);
-    }
-
-    list->items = items;
-    list->items[list->n++] = item;
-
-    return 0;
-}
-
-
-static int
-cli_option_set(cli_t *cli, const cli_option_t *option)
-{
-    char  **text;
-
-    switch (option->type) {
-
-    case CLI_FLAG:
-        *(int *) option->value = 1;
-        break;
-
-    case CLI_TEXT:
-        text = option->value;
-
-        if (*text != NULL) {
-            return cli_usage(cli, "--%s is given twice", option->name);
+    for (i = 0; cli->command->options[i].name != NULL; i++) {
+        if (strcmp(cli->command->options[i].name, option) == 0) {
+            return &cli->values[i];
         }
-
-        *text = optarg;
-        break;
-
-    case CLI_LIST:
-        return cli_list_add(cli, option->value, optarg);
     }
 
-    return 0;
-}
-
-
-/* what stands behind "=" may be a secret, and a lone argument too */
-static int
-cli_option_unknown(cli_t *cli, const struct option *longs, const char *arg)
-{
-    if (optopt >= CLI_GETOPT_JSON) {
-        return cli_usage(cli, "--%s takes no value",
-                         longs[optopt - CLI_GETOPT_JSON].name);
-    }
-
-    if (optopt != 0) {
-        return cli_usage(cli, "options are spelled out, with two dashes");
-    }
-
-    return cli_usage(cli, "unknown or ambiguous option %.*s",
-                     (int) strcspn(arg, "="), arg);
-}
-
-
-static int
-cli_option_handle(cli_t *cli, int c, const cli_option_t *options,
-    const struct option *longs, char **argv)
-{
-    switch (c) {
-
-    case ':':
-        return cli_usage(cli, "--%s needs a value",
-                         longs[optopt - CLI_GETOPT_JSON].name);
-
-    case '?':
-        return cli_option_unknown(cli, longs, argv[optind - 1]);
-
-    case CLI_GETOPT_JSON:
-        cli->json = 1;
-        return 0;
-
-    case CLI_GETOPT_HELP:
-        return cli_command_print_help(cli);
-
-    case CLI_GETOPT_STORE:
-        cli->store = optarg;
-        return 0;
-
-    default:
-        return cli_option_set(cli, &options[c - CLI_GETOPT_FIRST]);
-    }
-}
-
-
-/* every index is used; an option that does not fit the command has no name */
-static void
-cli_options_convert(struct option *longs, const cli_option_t *options,
-    int store)
-{
-    int             i;
-    struct option  *opt;
-
-    opt = longs;
-
-    *opt++ = (struct option) { "json", no_argument, NULL, CLI_GETOPT_JSON };
-    *opt++ = (struct option) { "help", no_argument, NULL, CLI_GETOPT_HELP };
-    *opt++ = (struct option) { store ? "store" : "help", store, NULL,
-                               store ? CLI_GETOPT_STORE : CLI_GETOPT_HELP };
-
-    for (i = 0; i < CLI_OPTIONS_MAX && options[i].name != NULL; i++) {
-        *opt++ = (struct option) {
-            options[i].name,
-            options[i].type == CLI_FLAG ? no_argument : required_argument,
-            NULL, CLI_GETOPT_FIRST + i
-        };
-    }
-
-    *opt = (struct option) { NULL, 0, NULL, 0 };
-}
-
-
-static int
-cli_operand_unexpected(cli_t *cli)
-{
-    const cli_command_t  *command;
-
-    command = cli->command;
-
-    if (command->operand == NULL) {
-        return cli_usage(cli, "%s%s%s takes options only", command->noun,
-                         *command->verb ? " " : "", command->verb);
-    }
-
-    return cli_usage(cli, "%s%s%s takes one %s at most", command->noun,
-                     *command->verb ? " " : "", command->verb,
-                     command->operand);
+    /* a mistake in the source: the table lacks the option */
+    abort();
 }
 
 
 int
-cli_options(cli_t *cli, int argc, char **argv, const cli_option_t *options,
-    char **operand)
+cli_given(const cli_t *cli, const char *option)
 {
-    int            c;
-    struct option  longs[CLI_OPTIONS_MAX + 4];
-
-    cli_options_convert(longs, options, cli->command->store);
-
-    optind = 1;
-    opterr = 0;
-
-    while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
-        if (cli_option_handle(cli, c, options, longs, argv) != 0) {
-            return -1;
-        }
-    }
-
-    if (optind < argc && operand != NULL) {
-        *operand = argv[optind++];
-    }
-
-    return optind < argc ? cli_operand_unexpected(cli) : 0;
+    return cli_list(cli, option)->n != 0;
 }
 
 
-/*
- * Digits at *text, which is moved behind them; -1 without a digit or beyond
- * max.
- */
+const char *
+cli_text(const cli_t *cli, const char *option)
+{
+    const cli_list_t  *list;
+
+    list = cli_list(cli, option);
+
+    return list->n != 0 ? list->items[0] : NULL;
+}
+
+
+int
+cli_invalid(cli_t *cli, const char *option, const char *hint)
+{
+    return cli_usage(cli, "invalid value \"%s\" in \"--%s\": %s",
+                     cli_text(cli, option), option, hint);
+}
+
+
+int
+cli_exclusive(cli_t *cli, const char *option, const char *other)
+{
+    return cli_given(cli, option) && cli_given(cli, other)
+           ? cli_usage(cli, "\"--%s\" and \"--%s\" are mutually exclusive",
+                       option, other)
+           : 0;
+}
+
+
+/* --- numbers and times --------------------------------------------------- */
+
+
+/* Moves *text past the digits.  Returns -1 without a digit or beyond max. */
 static int64_t
 cli_digits_parse(const char **text, int64_t max)
 {
@@ -268,10 +125,12 @@ cli_digits_parse(const char **text, int64_t max)
 
 
 int
-cli_number(cli_t *cli, const char *option, const char *text, int64_t max,
-    int64_t *value)
+cli_number(cli_t *cli, const char *option, int64_t max, int64_t *value)
 {
-    int64_t  number;
+    int64_t      number;
+    const char  *text;
+
+    text = cli_text(cli, option);
 
     if (text == NULL) {
         return 0;
@@ -280,7 +139,8 @@ cli_number(cli_t *cli, const char *option, const char *text, int64_t max,
     number = cli_digits_parse(&text, max);
 
     if (number == -1 || *text != '\0') {
-        return cli_usage(cli, "--%s is no number from 0 to %lld", option,
+        return cli_usage(cli, "invalid value \"%s\" in \"--%s\": use a number "
+                         "from 0 to %lld", cli_text(cli, option), option,
                          (long long) max);
     }
 
@@ -290,7 +150,7 @@ cli_number(cli_t *cli, const char *option, const char *text, int64_t max,
 }
 
 
-/* the unit at *text, which is smaller than all before it; CLI_UNITS if none */
+/* The unit at *text, smaller than those before it; CLI_UNITS if there is none. */
 static size_t
 cli_unit_find(const char **text, size_t first)
 {
@@ -311,7 +171,7 @@ cli_unit_find(const char **text, size_t first)
 }
 
 
-/* Returns -1 for what is no duration. */
+/* Returns seconds, or -1 if text is not a duration. */
 static int64_t
 cli_duration_parse(const char *text)
 {
@@ -342,9 +202,12 @@ cli_duration_parse(const char *text)
 
 
 int
-cli_duration(cli_t *cli, const char *option, const char *text, int64_t *value)
+cli_duration(cli_t *cli, const char *option, int64_t *value)
 {
-    int64_t  seconds;
+    int64_t      seconds;
+    const char  *text;
+
+    text = cli_text(cli, option);
 
     if (text == NULL) {
         return 0;
@@ -353,8 +216,8 @@ cli_duration(cli_t *cli, const char *option, const char *text, int64_t *value)
     seconds = cli_duration_parse(text);
 
     if (seconds == -1) {
-        return cli_usage(cli, "--%s is no duration such as 90, 30m or 1h30m",
-                         option);
+        return cli_invalid(cli, option, "use a duration such as 90, 30m or "
+                           "1h30m");
     }
 
     *value = seconds;
@@ -363,7 +226,7 @@ cli_duration(cli_t *cli, const char *option, const char *text, int64_t *value)
 }
 
 
-/* Returns -1 for what is no time. */
+/* Returns seconds since the epoch, or -1 if text is not a time. */
 static int64_t
 cli_time_parse(const char *text, int64_t now)
 {
@@ -395,9 +258,12 @@ cli_time_parse(const char *text, int64_t now)
 
 
 int
-cli_time(cli_t *cli, const char *option, const char *text, int64_t *value)
+cli_time(cli_t *cli, const char *option, int64_t *value)
 {
-    int64_t  seconds;
+    int64_t      seconds;
+    const char  *text;
+
+    text = cli_text(cli, option);
 
     if (text == NULL) {
         return 0;
@@ -406,8 +272,8 @@ cli_time(cli_t *cli, const char *option, const char *text, int64_t *value)
     seconds = cli_time_parse(text, cli->now);
 
     if (seconds == -1) {
-        return cli_usage(cli, "--%s is no time such as 1767225600, now or "
-                         "now-30m", option);
+        return cli_invalid(cli, option, "use a time such as 1767225600, now or "
+                           "now-30m");
     }
 
     *value = seconds;
@@ -416,7 +282,7 @@ cli_time(cli_t *cli, const char *option, const char *text, int64_t *value)
 }
 
 
-/* Returns -1 for what is neither a date of RFC 3339 nor one with a time, in UTC. */
+/* a date, or a date and time in UTC, of RFC 3339; -1 for anything else */
 static int64_t
 cli_date_parse(const char *text)
 {
@@ -446,7 +312,7 @@ cli_expires_parse(const char *text, int64_t now)
     {
         seconds = cli_time_parse(text, now);
 
-        /* "90" is meant for a duration, and is a time of 1970 */
+        /* "90" is meant as a duration; as a time it would be in 1970 */
         return seconds >= CLI_EXPIRES_MIN ? seconds : -1;
     }
 
@@ -461,9 +327,16 @@ cli_expires_parse(const char *text, int64_t now)
 
 
 int
-cli_expires(cli_t *cli, const char *option, const char *text, int64_t *value)
+cli_expires(cli_t *cli, const char *option, int64_t *value)
 {
-    int64_t  seconds;
+    int64_t      seconds;
+    const char  *text;
+
+    text = cli_text(cli, option);
+
+    if (text == NULL) {
+        return 0;
+    }
 
     if (strcmp(text, "never") == 0) {
         *value = AT_NEVER;
@@ -473,21 +346,13 @@ cli_expires(cli_t *cli, const char *option, const char *text, int64_t *value)
     seconds = cli_expires_parse(text, cli->now);
 
     if (seconds < 0 || seconds > CLI_TIME_MAX) {
-        return cli_usage(cli, "--%s is neither a duration such as 90d, nor a "
-                         "time such as 2030-12-31 or 1924905600, nor never",
-                         option);
+        return cli_invalid(cli, option, "use a duration such as 90d, a time "
+                           "such as 2030-12-31 or 1924905600, or never");
     }
 
     *value = seconds * 1000;
 
     return 0;
-}
-
-
-at_str_t
-cli_str(const char *text)
-{
-    return (at_str_t) { text, text != NULL ? strlen(text) : 0 };
 }
 
 

@@ -4,16 +4,18 @@
  */
 
 #include "core/base/at_crypto.h"
+#include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_password.h"
 #include "cli/terminal/cli_terminal.h"
 
 
-#define CLI_PASSWORD_FILE_MAX  4096  /* of a file, at most */
+#define CLI_PASSWORD_FILE_MAX  4096  /* bytes */
 
 
 typedef struct {
     size_t  len;
-    char    text[AT_PASSWORD_MAX + 2];  /* a line end, and what is too long */
+    char    text[AT_PASSWORD_MAX + 2];  /* one byte more than is accepted, and
+                                           the line end */
 } cli_password_input_t;
 
 
@@ -28,28 +30,19 @@ cli_password_hash(cli_t *cli, at_str_t password,
 }
 
 
-/* --- a terminal ---------------------------------------------------------- */
-
-
 static int
-cli_password_prompt(cli_t *cli, const char *prompt, cli_password_input_t *typed)
-{
-    return cli_terminal_prompt(cli, prompt, typed->text, sizeof(typed->text),
-                               &typed->len);
-}
-
-
-static int
-cli_password_read_terminal(cli_t *cli, char hash[AT_PASSWORD_HASH_LEN])
+cli_password_prompt(cli_t *cli, char hash[AT_PASSWORD_HASH_LEN])
 {
     int                   rc;
     at_str_t              text;
     cli_password_input_t  first, second;
 
-    rc = cli_password_prompt(cli, "New password: ", &first);
+    rc = cli_terminal_prompt(cli, "New password: ", first.text,
+                             sizeof(first.text), &first.len);
 
     if (rc == 0) {
-        rc = cli_password_prompt(cli, "Retype new password: ", &second);
+        rc = cli_terminal_prompt(cli, "Retype new password: ", second.text,
+                                 sizeof(second.text), &second.len);
     }
 
     if (rc == 0) {
@@ -68,31 +61,12 @@ cli_password_read_terminal(cli_t *cli, char hash[AT_PASSWORD_HASH_LEN])
 }
 
 
-/* --- a file -------------------------------------------------------------- */
-
-
-/* more than a line is a file that was not meant, or two passwords */
-static int
-cli_password_hash_line(cli_t *cli, const at_file_t *file,
-    char hash[AT_PASSWORD_HASH_LEN])
-{
-    at_str_t  line;
-
-    line = cli_file_line(file);
-
-    if (line.len != 0 && memchr(line.data, '\n', line.len) != NULL) {
-        return cli_failure(cli, "a password is one line, and there are more");
-    }
-
-    return cli_password_hash(cli, line, hash);
-}
-
-
 int
 cli_password_read(cli_t *cli, const char *path,
     char hash[AT_PASSWORD_HASH_LEN])
 {
     int        rc;
+    at_str_t   line;
     at_file_t  file;
 
     if (path == NULL) {
@@ -100,14 +74,20 @@ cli_password_read(cli_t *cli, const char *path,
     }
 
     if (strcmp(path, "-") == 0 && cli_terminal_is_stdin()) {
-        return cli_password_read_terminal(cli, hash);
+        return cli_password_prompt(cli, hash);
     }
 
     if (cli_file_read(cli, &file, path, CLI_PASSWORD_FILE_MAX) != 0) {
         return -1;
     }
 
-    rc = cli_password_hash_line(cli, &file, hash);
+    line = cli_file_line(&file);
+
+    /* two lines may be two passwords, or a file given by mistake */
+    rc = line.len != 0 && memchr(line.data, '\n', line.len) != NULL
+         ? cli_failure(cli, "a password is one line, but there are more")
+         : cli_password_hash(cli, line, hash);
+
     at_file_free(&file);
 
     return rc;

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A user's password, of which only the hash leaves this file.
+ * Reads a user's password and returns its hash only.
  */
 
 #ifndef CLI_PASSWORD_H
@@ -13,10 +13,10 @@
 
 
 /*
- * Takes a password from the file at path, which is one line; from standard
- * input for NULL and "-", where a terminal is asked twice.  Its bytes are taken
- * as they are.  Returns 0 with its hash, or -1 with the status set.  It is slow,
- * and is not done while the store is locked.
+ * Reads a password of one line from the file at path, or from standard input if
+ * path is NULL or "-"; a terminal is prompted twice.  The bytes are used as they
+ * are.  Returns 0 with the hash, or -1 with the status set.  Hashing is slow: not
+ * to be called during a transaction.
  */
 int cli_password_read(cli_t *cli, const char *path,
     char hash[AT_PASSWORD_HASH_LEN]);

@@ -31,7 +31,8 @@ cli_progress_start(cli_progress_t *progress, int64_t total)
 {
     progress->shown = isatty(STDERR_FILENO);
     progress->total = total;
-    progress->next = progress->shown ? cli_progress_clock() + CLI_PROGRESS_INTERVAL : 0;
+    progress->next = progress->shown
+                     ? cli_progress_clock() + CLI_PROGRESS_INTERVAL : 0;
 }
 
 

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A bar on standard error, where that is a terminal, for what takes its time.
+ * A progress bar on standard error, shown only on a terminal.
  */
 
 #ifndef CLI_PROGRESS_H
@@ -12,14 +12,14 @@
 
 
 typedef struct {
-    int       shown;            /* whether there is a terminal */
-    int64_t   total;            /* 0: not known */
-    int64_t   next;             /* milliseconds: not drawn before */
+    int       shown;            /* standard error is a terminal */
+    int64_t   total;            /* 0 if unknown */
+    int64_t   next;             /* monotonic time of the next update, in ms */
 } cli_progress_t;
 
 void cli_progress_start(cli_progress_t *progress, int64_t total);
 
-/* done of total, which are so many records */
+/* done is a part of total; records is shown as a number */
 void cli_progress_show(cli_progress_t *progress, int64_t done,
     uint64_t records);
 

@@ -15,7 +15,7 @@
 static int
 cli_no_random(cli_t *cli)
 {
-    return cli_failure(cli, "there are no random numbers");
+    return cli_failure(cli, "the random number generator failed");
 }
 
 
@@ -60,7 +60,7 @@ cli_secret_hash(cli_t *cli, const char *secret)
     text = (at_str_t) { secret, strlen(secret) };
 
     if (at_password_hash(hash, text, &err) != 0) {
-        (void) cli_failure(cli, "the secret: %s", err.text);
+        (void) cli_failure(cli, "cannot hash the secret: %s", err.text);
         return NULL;
     }
 

@@ -2,8 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Tokens, secrets and ids that are made here, and the hashes that are kept of
- * secrets.
+ * Generated tokens, client secrets and ids.
  */
 
 #ifndef CLI_SECRET_H
@@ -16,13 +15,16 @@
 #define CLI_GUID_LEN    36
 
 
-/* Terminated; 0, or -1 with the status set.  To be cleansed by the caller. */
+/*
+ * Generates a terminated secret, which the caller cleanses.  Returns 0, or -1
+ * with the status set.
+ */
 int cli_secret_make(cli_t *cli, char secret[CLI_SECRET_LEN + 1]);
 
-/* a random GUID, RFC 4122 version 4; the same */
+/* Generates a GUID (RFC 9562, version 4).  Returns as above. */
 int cli_guid_make(cli_t *cli, char guid[CLI_GUID_LEN + 1]);
 
-/* its yescrypt hash, which the caller frees; NULL with the status set */
+/* The yescrypt hash, which the caller frees; NULL with the status set. */
 char *cli_secret_hash(cli_t *cli, const char *secret);
 
 

@@ -19,7 +19,7 @@
 #define CLI_INTERRUPTED  1
 
 
-/* those by which people and their shells end or stop a program */
+/* the signals by which users and shells end or stop a program */
 static const int  cli_signals[] = {
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP
 };
@@ -27,7 +27,7 @@ static const int  cli_signals[] = {
 #define CLI_SIGNALS  (sizeof(cli_signals) / sizeof(cli_signals[0]))
 
 
-/* what is to be set back */
+/* to be restored */
 typedef struct {
     struct termios    mode;
     sigset_t          mask;
@@ -52,7 +52,7 @@ cli_terminal_is_stdin(void)
 }
 
 
-/* standard error may be a file */
+/* to the terminal, as standard error may be a file */
 static void
 cli_terminal_write(const char *text)
 {
@@ -68,7 +68,7 @@ cli_terminal_write(const char *text)
 }
 
 
-/* signals wait until the terminal does, see cli_terminal_wait() */
+/* blocked signals are delivered in cli_terminal_wait() only */
 static void
 cli_terminal_signals_block(cli_terminal_saved_t *terminal)
 {
@@ -98,7 +98,7 @@ cli_terminal_signals_block(cli_terminal_saved_t *terminal)
 }
 
 
-/* a signal that came does now what it does */
+/* a caught signal is raised again, for its default action */
 static void
 cli_terminal_signals_restore(const cli_terminal_saved_t *terminal)
 {
@@ -116,7 +116,7 @@ cli_terminal_signals_restore(const cli_terminal_saved_t *terminal)
 }
 
 
-/* what was typed before the question is no answer, and is dropped */
+/* input typed before the prompt is discarded */
 static int
 cli_terminal_echo_off(cli_terminal_saved_t *terminal)
 {
@@ -134,7 +134,7 @@ cli_terminal_echo_off(cli_terminal_saved_t *terminal)
 }
 
 
-/* Returns 0 once there is a line, CLI_INTERRUPTED, or -1. */
+/* Waits for a line.  Returns 0, CLI_INTERRUPTED, or -1. */
 static int
 cli_terminal_wait(const cli_terminal_saved_t *terminal)
 {
@@ -184,7 +184,7 @@ cli_terminal_read(const cli_terminal_saved_t *terminal, char *buf, size_t size,
 }
 
 
-/* once; the rest of a line that is too long is dropped too */
+/* the rest of a line that is too long is discarded */
 static int
 cli_terminal_prompt_once(cli_t *cli, const char *prompt, char *buf, size_t size,
     size_t *len)

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The terminal, where standard input is one: a line that nobody sees.
+ * A prompt on the terminal for a line that is not echoed.
  */
 
 #ifndef CLI_TERMINAL_H
@@ -13,15 +13,16 @@
 #include "cli/terminal/cli.h"
 
 
+/* whether standard input is a terminal */
 int cli_terminal_is_stdin(void);
 
 /*
- * Asks for a line, which is not shown, and writes at most size bytes of it to
- * buf, without its end, and their number to *len: size is what is too long.
- * Returns 0, or -1 with the status set.
+ * Prompts for a line and writes it to buf without its end, and its length to
+ * *len; a length of size means that the line is too long.  Returns 0, or -1 with
+ * the status set.
  *
- * A signal that ends or stops the process finds the terminal as it was, and buf
- * overwritten; after a stop the line is asked for again.
+ * A signal that ends or stops the process takes effect after the terminal is
+ * restored and buf is overwritten.  After a stop the prompt is repeated.
  */
 int cli_terminal_prompt(cli_t *cli, const char *prompt, char *buf, size_t size,
     size_t *len);

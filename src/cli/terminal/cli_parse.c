@@ -1,0 +1,397 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The parser of cli_options.h.  Options are spelled out, so that a new option
+ * never changes the meaning of an abbreviation in somebody's script; getopt_long()
+ * would accept abbreviations, and cannot name the closest option.
+ */
+
+#include <stdlib.h>
+
+#include "cli/terminal/cli_file.h"
+#include "cli/terminal/cli_options.h"
+#include "cli/terminal/cli_suggest.h"
+
+
+const cli_option_t  cli_global_options[] = {
+    { "store", "lmdb:PATH", 0, "directory of the store; default: the "
+      "environment variable AUTH_TOKEN_STORE, or lmdb:/var/lib/auth-token",
+      NULL, NULL },
+    { "json", NULL, 0, "print one JSON object", NULL, NULL },
+    { "help", NULL, 0, "print this help", NULL, NULL },
+    { NULL, NULL, 0, NULL, NULL, NULL }
+};
+
+
+typedef struct {
+    cli_t         *cli;
+    const char    *noun;
+    cli_action_e   action;
+    int            operands_only;   /* after "--" */
+    int            done;            /* --help ends the command line */
+} cli_parser_t;
+
+
+void
+cli_values_free(cli_t *cli)
+{
+    size_t  i;
+
+    for (i = 0; i < CLI_OPTIONS_MAX; i++) {
+        free(cli->values[i].items);
+    }
+}
+
+
+/* --- commands ------------------------------------------------------------ */
+
+
+/* the first word is a noun, the second one a verb unless the noun is enough */
+static int
+cli_parse_word(cli_parser_t *parser, const char *word)
+{
+    cli_t                *cli;
+    cli_suggest_t         suggest;
+    const cli_command_t  *command;
+
+    cli = parser->cli;
+    memset(&suggest, 0, sizeof(suggest));
+    suggest.word = cli_str(word);
+
+    for (command = cli->commands; command->noun != NULL; command++) {
+        if (parser->noun == NULL) {
+            if (strcmp(command->noun, word) == 0) {
+                parser->noun = command->noun;
+                cli->command = *command->verb == '\0' ? command : NULL;
+                return 0;
+            }
+
+            cli_suggest_offer(&suggest, cli_str(command->noun));
+
+        } else if (strcmp(command->noun, parser->noun) == 0) {
+            if (strcmp(command->verb, word) == 0) {
+                cli->command = command;
+                return 0;
+            }
+
+            cli_suggest_offer(&suggest, cli_str(command->verb));
+        }
+    }
+
+    if (cli_arg_is_secret(word) || strlen(word) > CLI_SUGGEST_MAX) {
+        return cli_usage(cli, "unknown command, see \"auth-token help\"");
+    }
+
+    if (suggest.best[0] == '\0') {
+        return cli_usage(cli, "unknown command \"%s%s%s\", see \"auth-token "
+                         "help%s%s\"", parser->noun ? parser->noun : "",
+                         parser->noun ? " " : "", word,
+                         parser->noun ? " " : "",
+                         parser->noun ? parser->noun : "");
+    }
+
+    return cli_usage(cli, "unknown command \"%s%s%s\": did you mean \"%s%s%s\"?",
+                     parser->noun ? parser->noun : "",
+                     parser->noun ? " " : "", word,
+                     parser->noun ? parser->noun : "",
+                     parser->noun ? " " : "", suggest.best);
+}
+
+
+/* an argument too many may be a password: it is not shown */
+static int
+cli_parse_operand(cli_t *cli, const char *arg)
+{
+    const cli_command_t  *command;
+
+    command = cli->command;
+
+    if (command->operand == NULL || cli->operand != NULL) {
+        return cli_usage(cli, "too many arguments: use \"auth-token %s%s%s%s%s "
+                         "[OPTION...]\"", command->noun,
+                         *command->verb ? " " : "", command->verb,
+                         command->operand ? " " : "",
+                         command->operand ? command->operand : "");
+    }
+
+    cli->operand = arg;
+
+    return 0;
+}
+
+
+/* --- options ------------------------------------------------------------- */
+
+
+/* of the table, and the suggestion; len is that of the name */
+static const cli_option_t *
+cli_option_find(const cli_option_t *options, const char *name, size_t len,
+    cli_suggest_t *suggest)
+{
+    const cli_option_t  *option;
+
+    for (option = options; option->name != NULL; option++) {
+        if (strlen(option->name) == len
+            && memcmp(option->name, name, len) == 0)
+        {
+            return option;
+        }
+
+        cli_suggest_offer(suggest, cli_str(option->name));
+    }
+
+    return NULL;
+}
+
+
+/* the text after "=", or all of a short option, may be a secret */
+static int
+cli_option_unknown(cli_parser_t *parser, const char *name, size_t len,
+    const cli_suggest_t *suggest)
+{
+    const cli_command_t  *command;
+
+    command = parser->cli->command;
+
+    if (suggest->best[0] != '\0') {
+        return cli_usage(parser->cli, "unknown option \"--%.*s\": did you mean "
+                         "\"--%s\"?", (int) len, name, suggest->best);
+    }
+
+    return cli_usage(parser->cli, "unknown option \"--%.*s\", see \"auth-token "
+                     "help%s%s%s%s\"", (int) len, name,
+                     command ? " " : "", command ? command->noun : "",
+                     command && *command->verb ? " " : "",
+                     command ? command->verb : "");
+}
+
+
+static int
+cli_value_add(cli_t *cli, cli_list_t *list, const char *value)
+{
+    const char  **items;
+
+    items = realloc(list->items, (list->n + 1) * sizeof(char *));
+
+    if (items == NULL) {
+        return cli_no_memory(cli);
+    }
+
+    list->items = items;
+    list->items[list->n++] = value;
+
+    return 0;
+}
+
+
+/* Sets *value, and *i to the argument that it is. */
+static int
+cli_option_value(cli_t *cli, const cli_option_t *option, int argc, char **argv,
+    int *i, const char **value)
+{
+    const char  *equals;
+
+    equals = strchr(argv[*i], '=');
+
+    if (option->value == NULL) {
+        *value = "";
+        return equals == NULL
+               ? 0 : cli_usage(cli, "option \"--%s\" takes no value",
+                               option->name);
+    }
+
+    if (equals != NULL) {
+        *value = equals + 1;
+        return 0;
+    }
+
+    if (*i + 1 == argc) {
+        return cli_usage(cli, "option \"--%s\" requires a value",
+                         option->name);
+    }
+
+    *value = argv[++*i];
+
+    return 0;
+}
+
+
+static int
+cli_parse_option(cli_parser_t *parser, int argc, char **argv, int *i)
+{
+    size_t               len;
+    cli_t               *cli;
+    const char          *name, *value;
+    cli_list_t          *list;
+    cli_suggest_t        suggest;
+    const cli_option_t  *option;
+
+    cli = parser->cli;
+    name = argv[*i] + 2;
+
+    if (argv[*i][1] != '-') {
+        return cli_usage(cli, "unknown option \"%.2s\": options are spelled out "
+                         "and begin with two dashes", argv[*i]);
+    }
+
+    len = strcspn(name, "=");
+    memset(&suggest, 0, sizeof(suggest));
+    suggest.word = (at_str_t) { name, len };
+
+    option = cli->command != NULL
+             ? cli_option_find(cli->command->options, name, len, &suggest)
+             : NULL;
+
+    if (option != NULL) {
+        if (cli_option_value(cli, option, argc, argv, i, &value) != 0) {
+            return -1;
+        }
+
+        list = &cli->values[option - cli->command->options];
+
+        if (list->n != 0 && option->value != NULL
+            && !(option->flags & CLI_MANY))
+        {
+            return cli_usage(cli, "option \"--%s\" is duplicate",
+                             option->name);
+        }
+
+        return cli_value_add(cli, list, value);
+    }
+
+    option = cli_option_find(cli_global_options, name, len, &suggest);
+
+    if (option == NULL) {
+        if (strcmp(name, "version") == 0) {
+            parser->action = CLI_PRINT_VERSION;
+
+        } else if (parser->action != CLI_RUN && strcmp(name, "man") == 0) {
+            parser->action = CLI_MAN;
+
+        } else if (parser->action != CLI_RUN && strcmp(name, "bash") == 0) {
+            parser->action = CLI_BASH;
+
+        } else {
+            return cli_option_unknown(parser, name, len, &suggest);
+        }
+
+        parser->done = 1;
+        return 0;
+    }
+
+    if (cli_option_value(cli, option, argc, argv, i, &value) != 0) {
+        return -1;
+    }
+
+    if (strcmp(option->name, "store") == 0) {
+        cli->store = value;
+
+    } else if (strcmp(option->name, "json") == 0) {
+        cli->json = 1;
+
+    } else {
+        parser->action = CLI_HELP;
+        parser->done = 1;
+    }
+
+    return 0;
+}
+
+
+/* --- the command line ---------------------------------------------------- */
+
+
+static int
+cli_parse_arg(cli_parser_t *parser, int argc, char **argv, int *i)
+{
+    const char  *arg;
+
+    arg = argv[*i];
+
+    if (!parser->operands_only && arg[0] == '-' && arg[1] != '\0') {
+        if (strcmp(arg, "--") == 0) {
+            parser->operands_only = 1;
+            return 0;
+        }
+
+        return cli_parse_option(parser, argc, argv, i);
+    }
+
+    if (parser->cli->command != NULL) {
+        return cli_parse_operand(parser->cli, arg);
+    }
+
+    if (parser->noun == NULL && parser->action == CLI_RUN
+        && strcmp(arg, "help") == 0)
+    {
+        parser->action = CLI_HELP;
+        return 0;
+    }
+
+    return cli_parse_word(parser, arg);
+}
+
+
+/* whether all is there that the command requires */
+static int
+cli_parse_check(cli_parser_t *parser)
+{
+    size_t                i;
+    cli_t                *cli;
+    const cli_command_t  *command;
+
+    cli = parser->cli;
+    command = cli->command;
+
+    if (parser->noun == NULL) {
+        return cli_usage(cli, "missing command, see \"auth-token help\"");
+    }
+
+    if (command == NULL) {
+        return cli_usage(cli, "incomplete command \"%s\", see \"auth-token "
+                         "help %s\"", parser->noun, parser->noun);
+    }
+
+    if (command->operand != NULL && *command->operand != '['
+        && cli->operand == NULL)
+    {
+        return cli_usage(cli, "missing argument: use \"auth-token %s%s%s %s "
+                         "[OPTION...]\"", command->noun,
+                         *command->verb ? " " : "", command->verb,
+                         command->operand);
+    }
+
+    for (i = 0; command->options[i].name != NULL; i++) {
+        if ((command->options[i].flags & CLI_REQUIRED)
+            && cli->values[i].n == 0)
+        {
+            return cli_usage(cli, "missing option \"--%s\"",
+                             command->options[i].name);
+        }
+    }
+
+    return 0;
+}
+
+
+int
+cli_parse(cli_t *cli, int argc, char **argv, const char **noun)
+{
+    int           i;
+    cli_parser_t  parser = { .cli = cli };
+
+    for (i = 1; i < argc && !parser.done; i++) {
+        if (cli_parse_arg(&parser, argc, argv, &i) != 0) {
+            return -1;
+        }
+    }
+
+    *noun = parser.noun;
+
+    if (parser.action == CLI_RUN && cli_parse_check(&parser) != 0) {
+        return -1;
+    }
+
+    return (int) parser.action;
+}
