@@ -130,7 +130,7 @@ my $plan = output('make', '-C', "$temp/context", 'MAKE=true', '-n', 'all', 'inst
                   'DESTDIR=/out');
 is $?, 0, 'with the rest, make finds all that it needs' or diag $plan;
 ok -e "$temp/context/$_", "$_ is in the context"
-    for qw(deps.sh docs/auth-token.1), map { (split ' ')[0] } grep { !/^--from/ }
+    for qw(deps.sh docs/auth-token.1.in), map { (split ' ')[0] } grep { !/^--from/ }
        $second->{COPY}->@*;
 
 # --- how it runs ------------------------------------------------------------
