@@ -306,9 +306,9 @@ for my $i (0 .. $#lists) {
                     token => $bad, good => 0;
         } else {
             refused $s, "/list$i", ADDR => "$name: $address", by($address),
-                    reason => 'address', good => 0;
+                    reason => 'address_not_allowed', good => 0;
             refused $s, "/token$i", ADDR => "$name: $address, token", by($address),
-                    token => $good, reason => 'address';
+                    token => $good, reason => 'address_not_allowed';
         }
     }
 }

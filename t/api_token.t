@@ -169,8 +169,8 @@ refused $s, '/api', TINV => 'unknown', api_token => $unknown, reason => 'unknown
 refuses 'past', '/api', TEXP => 'expired', reason => 'expired_api_token';
 refuses 'off', '/api', DISABLED => 'disabled', reason => 'disabled_client';
 refuses 'of_jack', '/api', DISABLED => 'its owner is disabled', reason => 'disabled_user';
-refuses 'far', '/api', ADDR => 'address', reason => 'address';
-refuses 'good', '/read', SCOPE => 'scope', reason => 'scope';
+refuses 'far', '/api', ADDR => 'address', reason => 'address_not_allowed';
+refuses 'good', '/read', SCOPE => 'scope', reason => 'insufficient_scope';
 
 # the order of the checks
 refuses 'past_off', '/read', TEXP => 'expired, disabled, far, no scope';
@@ -461,7 +461,7 @@ admits $_->[0], $_->[1], "$_->[0] at $_->[1]" for
     ['reader', qw(/write /any /x.read)], ['admin', qw(/read /both /x.write /cipp)],
     ['ops', '/x.write'], ['janes', qw(/read /any /x.read)];
 
-refuses $_->[0], $_->[1], SCOPE => "$_->[0] at $_->[1]", reason => 'scope' for
+refuses $_->[0], $_->[1], SCOPE => "$_->[0] at $_->[1]", reason => 'insufficient_scope' for
     map { my $id = shift @$_; map { [$id, $_] } @$_ }
     ['good', qw(/read /write /both /any /x.read)], ['read', qw(/write /both)],
     ['of_jane', qw(/write /both /x.read)],          # her ceiling; not her rights

@@ -78,7 +78,7 @@ granted $s, '/scope', 'where delegated tokens count',
 granted $s, '/pub/else', 'the Public row';
 refused $s, '/pub/admin', NONE => 'not for what another row restricts';
 refused $s, '/pub/admin', SCOPE => 'but for its scope', token => good_token(),
-        reason => 'endpoint';
+        reason => 'endpoint_not_granted';
 granted $s, '/pub/admin', 'with it', token => good_token(scope => ['admins']);
 granted $s, '/pub/admin/more', 'a literal further left decides',
         token => good_token();

@@ -104,7 +104,7 @@ for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unkn
 }
 
 refused $s, '/read', SCOPE => 'a user without scopes', auth => basic('idle'), reason => 'no_scopes';
-refused $s, '/off', CRED => 'auth_token_local off', auth => basic('jane'), reason => 'local_off',
+refused $s, '/off', CRED => 'auth_token_local off', auth => basic('jane'), reason => 'login_disabled',
         expect => { also => \@also };
 refused $s, '/read', NONE => 'no credential', expect => { also => \@also };
 is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'only a Basic challenge where only Basic is accepted';

@@ -260,15 +260,15 @@ my %nobody = (says => "${denied}the user does not have the required permission")
 # built-in roles
 may 1, '/api/ListUsers', 'readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
 may 1, '/API/LISTusers', 'in any case';
-may_not 1, '/api/AddUser', SCOPE => 'endpoint', 'readonly', @post, base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/adduser', SCOPE => 'endpoint', 'readonly, in another case', @post,
+may_not 1, '/api/AddUser', SCOPE => 'endpoint_not_granted', 'readonly', @post, base(readonly => 'Identity.User.ReadWrite');
+may_not 1, '/api/adduser', SCOPE => 'endpoint_not_granted', 'readonly, in another case', @post,
     base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'readonly, excluded', base(readonly => 'CIPP.SuperAdmin.Read');
+may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint_not_granted', 'readonly, excluded', base(readonly => 'CIPP.SuperAdmin.Read');
 may 2, '/api/AddUser', 'editor', @post, from => '127.0.0.2';
-may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint', 'editor, excluded', @post, from => '127.0.0.17', good => 0,
+may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint_not_granted', 'editor, excluded', @post, from => '127.0.0.17', good => 0,
     base(editor => 'Tenant.Standards.ReadWrite');
 may 10, '/api/ExecStandardsRun', 'admin', @post;
-may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint', 'admin, excluded, as the store spells it',
+may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint_not_granted', 'admin, excluded, as the store spells it',
     base(Admin => 'CIPP.SuperAdmin.Read');
 may 7, '/api/ListCIPPUsers', 'superadmin';
 
@@ -276,8 +276,8 @@ may 7, '/api/ListCIPPUsers', 'superadmin';
 my @home = (from => '127.0.0.3', good => 0);
 may 3, '/api/EditUser', 'a custom role', @post, from => '127.0.0.3';
 may 3, '/api/ListUsers', 'ReadWrite covers Read', from => '127.0.0.3';
-may_not 3, '/api/ListStandards', SCOPE => 'endpoint', 'a custom role', @home, custom('Tenant.Standards.Read');
-may_not 3, '/api/AddGroup', SCOPE => 'endpoint', 'Read does not cover ReadWrite', @home, @post,
+may_not 3, '/api/ListStandards', SCOPE => 'endpoint_not_granted', 'a custom role', @home, custom('Tenant.Standards.Read');
+may_not 3, '/api/AddGroup', SCOPE => 'endpoint_not_granted', 'Read does not cover ReadWrite', @home, @post,
     custom('Identity.Group.ReadWrite');
 may_not 3, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint', 'blocked', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
@@ -287,11 +287,11 @@ may_not 3, '/api/ListGroups', SCOPE => 'blocked_endpoint', 'blocked in another c
     blocked(helpdesk => 'ListGroups');
 may_not 9, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'the only one that is blocked',
     blocked('one-block' => 'ListUsers');
-may_not 5, '/api/ListUsers', SCOPE => 'endpoint', 'no role is cipp-api', custom('Identity.User.Read');
+may_not 5, '/api/ListUsers', SCOPE => 'endpoint_not_granted', 'no role is cipp-api', custom('Identity.User.Read');
 may_not 6, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role', %nobody;
 may_not 12, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role with a name of its own', %nobody;
 $store->role("caf\xc3\xa9 '<b>'", grant => 'X.Read', block => 'ListUsers');
-may_not 12, '/api/ListUsers', SCOPE => 'endpoint', 'that role', custom('Identity.User.Read');
+may_not 12, '/api/ListUsers', SCOPE => 'endpoint_not_granted', 'that role', custom('Identity.User.Read');
 $store->role("caf\xc3\xa9 '<b>'", grant => '*', block => 'ListUsers');
 may_not 12, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'its name as it is',
     blocked("caf\xc3\xa9 '<b>'" => 'ListUsers');
@@ -309,20 +309,20 @@ refused $s, '/api/ListUsers', NONE => 'no token', reason => 'no_credential', por
         expect => { type => 'text/plain', body => $says{NONE} };
 
 # the location's scope may come from a request: it is not repeated
-refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'a scope of the request', reason => 'scope', token => of(1), port => 2,
+refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'a scope of the request', reason => 'insufficient_scope', token => of(1), port => 2,
         expect => { type => 'text/plain', body => "${denied}the user does not have the required permission" };
 refused $s, '/own-words/x', SCOPE => "the operator's own words", reason => 'unknown_endpoint', token => of(1), port => 2,
         expect => { type => 'text/plain', body => 'Ask the help desk' };
 
 # address, state
-may_not 2, '/api/ListUsers', ADDR => 'address', 'from another address';
-may_not 3, '/api/NoSuchEndpoint', ADDR => 'address', 'address is told before the endpoint';
+may_not 2, '/api/ListUsers', ADDR => 'address_not_allowed', 'from another address';
+may_not 3, '/api/NoSuchEndpoint', ADDR => 'address_not_allowed', 'address is told before the endpoint';
 may 2, '/api/ListUsers', 'from its range', from => '127.0.0.31';
-may_not 2, '/api/ListUsers', ADDR => 'address', 'beside its range', from => '127.0.0.32', good => 0;
+may_not 2, '/api/ListUsers', ADDR => 'address_not_allowed', 'beside its range', from => '127.0.0.32', good => 0;
 may_not 4, '/api/ListUsers', DISABLED => 'disabled_client', 'disabled';
 may_not 8, '/api/ListUsers', DISABLED => 'disabled_client', 'disabled by a word';
 may_not 99, '/api/ListUsers', DISABLED => 'unknown_client', 'unknown';
-may_not 1, '/api/ListUsers', INV => 'audience', 'for another client', token => of(1, aud => 'api://' . guid 2);
+may_not 1, '/api/ListUsers', INV => 'audience_mismatch', 'for another client', token => of(1, aud => 'api://' . guid 2);
 may_not 1, '/api/ListUsers', EXP => 'expired', 'expired', token => of(1, exp => 1);
 may_not 4, '/api/ListUsers', EXP => 'expired', 'expired, of a disabled client', token => of(4, exp => 1);
 may_not 1, '/api/ListUsers', SCOPE => 'delegated', 'a user', token => of(1, scp => 'user_impersonation'),
@@ -337,10 +337,10 @@ for my $round (1, 2) {
     may 1, '/api/ListUsers', "enabled, $round";
 }
 $store->ok(@cipp, { input => text([role('helpdesk', Permissions => '{"a":"Identity.Group.Read"}')]) });
-may_not 3, '/api/EditUser', SCOPE => 'endpoint', 'the role is another', @home, @post, custom('Identity.User.ReadWrite');
+may_not 3, '/api/EditUser', SCOPE => 'endpoint_not_granted', 'the role is another', @home, @post, custom('Identity.User.ReadWrite');
 may 3, '/api/ListGroups', 'and nothing is blocked', from => '127.0.0.3';
 $store->ok(@cipp, { input => text([client(3, Role => 'helpdesk', IPRange => '"127.0.0.9"')]) });
-may_not 3, '/api/ListGroups', ADDR => 'address', 'its range is another', @home;
+may_not 3, '/api/ListGroups', ADDR => 'address_not_allowed', 'its range is another', @home;
 may 3, '/api/ListGroups', 'its range is another', from => '127.0.0.9';
 $store->ok('client', 'delete', guid 3);
 may_not 3, '/api/ListGroups', DISABLED => 'unknown_client', 'deleted', from => '127.0.0.9', good => 0;

@@ -121,9 +121,9 @@ may $token, '/api/ListUsers', 'from its address', from => '127.0.0.2',
     decision => { client => uc $reader, role => 'readonly', issuer => 'entra', user => "object-of-$reader" };
 may $token, '/api/ListUsers', 'from its range', from => '127.0.0.100';
 may $token, '/API/listusers', 'in any case', from => '127.0.0.2';
-not_now $token, '/api/ListUsers', ADDR => 'address', $client, 'from another address', from => $_
+not_now $token, '/api/ListUsers', ADDR => 'address_not_allowed', $client, 'from another address', from => $_
     for '127.0.0.1', '127.0.0.3', '127.0.0.128';
-not_now $token, '/api/AddUser', SCOPE => 'endpoint',
+not_now $token, '/api/AddUser', SCOPE => 'endpoint_not_granted',
     "${denied}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite",
     'outside of its role', @post, from => '127.0.0.2';
 not_now $token, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'Endpoint not found', 'in no row', from => '127.0.0.2';
@@ -152,7 +152,7 @@ $store->ok('import', '--cipp', '--issuer', 'entra', '-', { input => $json->encod
 my $helps = from_entra($desk);
 may $helps, '/api/EditUser', 'a custom role', @post;
 may $helps, '/api/ListUsers', 'ReadWrite covers Read';
-not_now $helps, '/api/ListGroups', SCOPE => 'endpoint', "${denied}you do not have the required permission: Identity.Group.Read",
+not_now $helps, '/api/ListGroups', SCOPE => 'endpoint_not_granted', "${denied}you do not have the required permission: Identity.Group.Read",
     'outside of a custom role';
 not_now $helps, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint',
     "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'blocked', @post;
@@ -162,7 +162,7 @@ not_now from_entra($user), '/api/ListUsers', SCOPE => 'delegated',
 # --- keys -------------------------------------------------------------------
 
 # one client's token for another's API is invalid here, and told in Azure's words
-not_now $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', INV => 'audience',
+not_now $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', INV => 'audience_mismatch',
     'You do not have permission to view this directory or page.', 'for another client';
 
 # the provider signs with another key: the first token of it asks for the new set

@@ -84,7 +84,7 @@ sub exp_at ($path, $reason, $name, %claims) {
 }
 
 sub scope_at ($path, $name, %claims) {
-    refused $s, $path, SCOPE => $name, token => good_token(%claims), reason => 'scope';
+    refused $s, $path, SCOPE => $name, token => good_token(%claims), reason => 'insufficient_scope';
 }
 
 sub show ($value) {
@@ -133,8 +133,8 @@ ok_at('/longest', 'the last second of 9999 and ten years of leeway', exp => 2534
     refused $s, '/', INV => 'expired, signed by another key', reason => 'bad_signature',
             token => token(key => key('rsa2'), claims => { exp => 1 });
 }
-inv_at('/', 'audience',  'expired, wrong aud',  exp => 1, aud => 'x');
-inv_at('/', 'issuer',    'expired, wrong iss',  exp => 1, iss => 'x');
+inv_at('/', 'audience_mismatch',  'expired, wrong aud',  exp => 1, aud => 'x');
+inv_at('/', 'issuer_mismatch',    'expired, wrong iss',  exp => 1, iss => 'x');
 inv_at('/', 'bad_claim', 'expired, aud of a wrong type', exp => 1, aud => 7);
 inv_at('/', 'bad_claim', 'expired, nbf of a wrong type', exp => 1, nbf => 'x');
 inv_at('/', 'bad_claim', 'expired, scope of a wrong type', exp => 1, scope => \'7');
@@ -172,7 +172,7 @@ ok_at('/', 'aud ' . show($_), aud => $_)
     for 'api', ['api'], ['x', 'api'], ['', 'api'], ['api', 'api'];
 ok_at('/two', 'aud ' . show($_) . ', two accepted', aud => $_)
     for 'other', 'api', ['x', 'other'];
-inv_at('/', 'audience', 'aud ' . show($_), aud => $_)
+inv_at('/', 'audience_mismatch', 'aud ' . show($_), aud => $_)
     for GONE, [], '', ['', 'x'], 'API', 'Api', 'api ', ' api', 'ap', 'apix', 'x api', 'api x',
         'api,x', '*', ['apix', 'ap'], 'https://api', \'"api\u00a0"';
 inv_at('/', 'bad_claim', 'aud ' . show($_), aud => $_)
@@ -185,7 +185,7 @@ inv_at('/any', 'bad_claim', 'aud ' . show($_) . ', any accepted', aud => $_)
 
 ok_at('/several', "iss $_, both accepted", iss => $_)
     for 'https://issuer.example', 'https://other.example';
-inv_at('/', 'issuer', 'iss ' . show($_), iss => $_)
+inv_at('/', 'issuer_mismatch', 'iss ' . show($_), iss => $_)
     for GONE, '', 'https://issuer.example/', 'HTTPS://issuer.example',
         'https://Issuer.example', 'https://issuer.exampl', 'https://issuer.example.evil',
         'http://issuer.example', ' https://issuer.example', 'https://issuer.example ',

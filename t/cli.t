@@ -675,13 +675,13 @@ sub signed {
 refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'no exp');
 refused(signed(@id, '--claim', 'exp=4102444800'), 'rsa.pub', 'bad_claim',
     'exp is a string');
-refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer', 'no iss');
+refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer_mismatch', 'no iss');
 refused(signed('--claim', 'aud=api', '--claim', 'iss=https://ipf.example/'),
-    'rsa.pub', 'issuer', 'another iss');
-refused(signed('--claim', 'iss=https://ipf.example'), 'rsa.pub', 'audience',
+    'rsa.pub', 'issuer_mismatch', 'another iss');
+refused(signed('--claim', 'iss=https://ipf.example'), 'rsa.pub', 'audience_mismatch',
     'no aud');
 refused(signed('--claim', 'iss=https://ipf.example', '--claim', 'aud=apix'),
-    'rsa.pub', 'audience', 'another aud');
+    'rsa.pub', 'audience_mismatch', 'another aud');
 refused(signed(@id, '--not-before', 'now+1h'), 'rsa.pub', 'not_yet_valid',
     'nbf');
 refused(signed(@id, '--issued-at', 'now-2h'), 'rsa.pub', 'too_old',

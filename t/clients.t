@@ -172,10 +172,10 @@ granted $s, '/plain', 'no client_claim', token => good_token(aud => 'plain', app
 may_not 'off', '/', EXP => 'expired', 'expired, of a disabled client', claims => { exp => 1 };
 may_not 'unknown', '/', EXP => 'expired', 'expired, of an unknown client', claims => { exp => 1 };
 may_not GONE, '/', EXP => 'expired', 'expired, of no client', claims => { exp => 1 };
-may_not 'off', '/', INV => 'audience', 'another audience', claims => { aud => 'other' };
+may_not 'off', '/', INV => 'audience_mismatch', 'another audience', claims => { aud => 'other' };
 refused $s, '/', INV => 'forged, of a disabled client', reason => 'bad_signature',
         token => token(key => key('rsa2'), claims => { aud => 'main', appid => 'off' });
-refused $s, '/first', INV => 'of an issuer that is not trusted here', reason => 'audience',
+refused $s, '/first', INV => 'of an issuer that is not trusted here', reason => 'audience_mismatch',
         token => of($other, aud => 'second', azp => $other);
 
 # --- roles ------------------------------------------------------------------
@@ -185,7 +185,7 @@ may_not 'ghost', $_, SCOPE => 'no_role', 'a role that is not there' for '/', '/r
 may_not 'ghost', '/', SCOPE => 'no_role', 'a role that is not there, a scope claim',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
 may 'nothing', '/', 'a role that grants nothing';
-may_not 'nothing', '/read', SCOPE => 'scope', 'a role that grants nothing';
+may_not 'nothing', '/read', SCOPE => 'insufficient_scope', 'a role that grants nothing';
 
 my %may = (
     $guid      => [1, 0, 0, 0, 0],          # /read /write /admin /super /plain
@@ -199,7 +199,7 @@ for my $client (sort keys %may) {
     for my $i (0 .. 4) {
         my $path = (qw(/read /write /admin /super /plain))[$i];
         $may{$client}[$i] ? may($client, $path, 'role')
-                          : may_not($client, $path, SCOPE => 'scope', 'role');
+                          : may_not($client, $path, SCOPE => 'insufficient_scope', 'role');
     }
 }
 
@@ -208,12 +208,12 @@ for my $claims ({ isAdmin => $true }, { scope => ['CIPP.Admin.Read', 'X.Y.ReadWr
                 { scope => 'CIPP.Admin.Read read', roles => ['admin', 'superadmin'] },
                 { scp => 'CIPP.Admin.Read X.Y.ReadWrite read', role => 'superadmin' })
 {
-    may_not $guid, $_, SCOPE => 'scope', 'the token says otherwise', claims => $claims
+    may_not $guid, $_, SCOPE => 'insufficient_scope', 'the token says otherwise', claims => $claims
         for '/write', '/admin', '/plain';
 }
 may $guid, '/read', 'a token without scopes', claims => { scope => GONE, isAdmin => GONE };
-may_not 'one', '/read', ADDR => 'address', 'isAdmin passes no range';
-may_not 'editor', $_, SCOPE => 'scope', 'a nested issuer with its own admin_claim',
+may_not 'one', '/read', ADDR => 'address_not_allowed', 'isAdmin passes no range';
+may_not 'editor', $_, SCOPE => 'insufficient_scope', 'a nested issuer with its own admin_claim',
     claims => { aud => 'nested', root => $true, ctx => { app => { id => 'editor' } } } for '/admin', '/super';
 
 # with a scope claim of its own both must allow
@@ -228,32 +228,32 @@ for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1
     for (['/read', $read], ['/write', $write]) {
         my ($path, $yes) = @$_;
         $yes ? may('editor', $path, "$name scope", claims => \%claims)
-             : may_not('editor', $path, SCOPE => 'scope', "$name scope", claims => \%claims);
+             : may_not('editor', $path, SCOPE => 'insufficient_scope', "$name scope", claims => \%claims);
     }
-    may_not 'ops', '/write', SCOPE => 'scope', "$name scope, the role denies", claims => \%claims;
-    may_not 'nothing', '/read', SCOPE => 'scope', "$name scope, the role has none", claims => \%claims;
+    may_not 'ops', '/write', SCOPE => 'insufficient_scope', "$name scope, the role denies", claims => \%claims;
+    may_not 'nothing', '/read', SCOPE => 'insufficient_scope', "$name scope, the role has none", claims => \%claims;
 }
-may_not 'superadmin', '/plain', SCOPE => 'scope', 'isAdmin is no scope of a client',
+may_not 'superadmin', '/plain', SCOPE => 'insufficient_scope', 'isAdmin is no scope of a client',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
 
 # --- ranges -----------------------------------------------------------------
 
 may 'one', '/', 'its address', from => '127.0.0.2';
 may 'one', '/near', 'its address, in both', from => '127.0.0.2';
-may_not 'one', $_, ADDR => 'address', 'another address', from => '127.0.0.3' for '/', '/near', '/read';
+may_not 'one', $_, ADDR => 'address_not_allowed', 'another address', from => '127.0.0.3' for '/', '/near', '/read';
 may 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.7';
-may_not 'net', '/near', ADDR => 'address', "$_ is in the location's ranges alone", from => $_
+may_not 'net', '/near', ADDR => 'address_not_allowed', "$_ is in the location's ranges alone", from => $_
     for '127.0.0.1', '127.0.0.3';
-may_not 'net', '/near', ADDR => 'address', 'in neither', from => '127.0.0.8', good => 0;
-may_not 'editor', '/near', ADDR => 'address', "outside the location's", from => '127.0.0.8', good => 0;
+may_not 'net', '/near', ADDR => 'address_not_allowed', 'in neither', from => '127.0.0.8', good => 0;
+may_not 'editor', '/near', ADDR => 'address_not_allowed', "outside the location's", from => '127.0.0.8', good => 0;
 may 'editor', '/', 'no ranges', from => '127.0.0.8';
 may_not 'off', '/near', DISABLED => 'disabled_client', 'disabled is told before the address',
     from => '127.0.0.8', good => 0;
 may_not 'off', '/', DISABLED => 'disabled_client', 'disabled is told before the address';
-may_not 'far', '/read', ADDR => 'address', 'address is told before the scope';
-may_not 'far', '/super', ADDR => 'address', 'address is told before the scope';
-may_not 'far-ghost', '/', ADDR => 'address', 'address is told before the role';
-may_not 'one', '/', ADDR => 'address', 'X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
+may_not 'far', '/read', ADDR => 'address_not_allowed', 'address is told before the scope';
+may_not 'far', '/super', ADDR => 'address_not_allowed', 'address is told before the scope';
+may_not 'far-ghost', '/', ADDR => 'address_not_allowed', 'address is told before the role';
+may_not 'one', '/', ADDR => 'address_not_allowed', 'X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
 
 # --- cookies, satisfy any ---------------------------------------------------
 
@@ -271,8 +271,8 @@ may_not $_->[0], $_->[1], $_->[2] => $_->[3], 'the subject',
     decision => { client => '', user => '', role => '', issuer => '', method => '', scope => '',
                   subject => $_->[4] } for
     ['off', '/', DISABLED => 'disabled_client', 'off'],
-    ['far', '/', ADDR => 'address', 'far'],
-    ['OPS', '/write', SCOPE => 'scope', 'OPS'];
+    ['far', '/', ADDR => 'address_not_allowed', 'far'],
+    ['OPS', '/write', SCOPE => 'insufficient_scope', 'OPS'];
 
 # --- in small: live ---------------------------------------------------------
 
@@ -289,13 +289,13 @@ may_not $guid, '/', SCOPE => 'no_role', 'no role any more';
 $store->update('client', $guid, role => 'ops');
 may $guid, '/read', 'a role of the store';
 $store->role('ops', grant => 'X.*', deny => 'X.Y.Read');
-may_not $guid, '/read', SCOPE => 'scope', 'that role denies it now';
+may_not $guid, '/read', SCOPE => 'insufficient_scope', 'that role denies it now';
 $store->ok('role', 'delete', 'ops');
 may_not $guid, '/', SCOPE => 'no_role', 'that role is gone';
 $store->update('client', $guid, role => 'readonly', issuer => 'second');
 may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'another issuer';
 $store->update('client', $guid, issuer => 'main', allow => '127.0.0.2');
-may_not $guid, '/', ADDR => 'address', 'a range';
+may_not $guid, '/', ADDR => 'address_not_allowed', 'a range';
 $store->update('client', $guid, allow => 'any');
 may $guid, '/', 'no range any more';
 $store->ok('client', 'delete', $guid);

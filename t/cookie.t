@@ -67,7 +67,7 @@ granted $s, '/x', "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]")
     ['a.example:443', 'http://a.example:443'],   ['a', 'http://a'];
 
 refused $s, '/x', ORIGIN => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]"),
-        reason => 'origin' for
+        reason => 'origin_not_allowed' for
     ['a.example', 'https://a.example'],          ['a.example:443', 'https://a.example'],
     ['a.example:443', 'https://a.example:443'],  ['a.example', 'http://a.example:8080'],
     ['a.example:8080', 'http://a.example'],      ['a.example:8080', 'http://a.example:80'],

@@ -176,7 +176,7 @@ my @all = qw(things.read things.special things.write parts.read parts.one any.an
 sub is_row ($path, $row, $scope, $name, %o) {
     granted $s, $path, "$name, $path", api_token => with([$scope]), %o,
             decision => { endpoint => $row, method => 'api_token' };
-    refused $s, $path, SCOPE => "$name, $path, no scope of it", reason => 'endpoint', %o,
+    refused $s, $path, SCOPE => "$name, $path, no scope of it", reason => 'endpoint_not_granted', %o,
             api_token => with([grep { $_ ne $scope } @all]);
 }
 
@@ -238,7 +238,7 @@ for my $row ('GET /sha', 'DELETE /sha/:key/of/:other', 'GET /things/special') {
     granted $s, $path, "$row by $_->[0]", method => $method, api_token => with([$_->[1]]),
             decision => { endpoint => $row } for ['its id', $id], ['its text', $row];
     refused $s, $path, SCOPE => "$row by $_->[0]", method => $method, api_token => with([$_->[1]]),
-            reason => 'endpoint' for
+            reason => 'endpoint_not_granted' for
         ['its id in capitals', uc $id], ['a part of its id', substr $id, 0, 39], ['another id', sha1_hex("$row ")],
         ['its text in lower case', lc $row], ['its path', $template], ['its method', $method], ['*', '*'],
         ['the path itself', "$method $path" eq $row ? 'x' : "$method $path"], ['Public', 'Public'],
@@ -247,13 +247,13 @@ for my $row ('GET /sha', 'DELETE /sha/:key/of/:other', 'GET /things/special') {
 granted $s, '/sha', 'a JWT', token => good_token(scope => [sha1_hex('GET /sha')]);
 granted $s, '/sha', 'a JWT, the text', token => good_token(scope => ['GET /sha']);
 refused $s, '/sha', SCOPE => 'a JWT, the text in a string, which is two words',
-        token => good_token(scope => 'GET /sha'), reason => 'endpoint';
+        token => good_token(scope => 'GET /sha'), reason => 'endpoint_not_granted';
 granted $s, '/sha', 'isAdmin', token => good_token(isAdmin => JSON::PP::true, scope => []);
 
 # beside the scopes of the location
 granted $s, '/twice', 'the scope of the location, and that of the row', api_token => with(['things.read', 'scope.of.one']);
-refused $s, '/twice', SCOPE => "the location's scope alone", api_token => with(['things.read']), reason => 'endpoint';
-refused $s, '/twice', SCOPE => "the row's scope alone", api_token => with(['scope.of.one']), reason => 'scope';
+refused $s, '/twice', SCOPE => "the location's scope alone", api_token => with(['things.read']), reason => 'endpoint_not_granted';
+refused $s, '/twice', SCOPE => "the row's scope alone", api_token => with(['scope.of.one']), reason => 'insufficient_scope';
 
 # --- methods ----------------------------------------------------------------
 
@@ -262,7 +262,7 @@ granted $s, $_->[0], "HEAD $_->[0]", method => 'HEAD', api_token => with([$_->[2
     ['/things', 'GET /things', 'things.read'], ['/things/special', 'GET /things/special', 'things.special'],
     ['/any', 'GET /any', 'any.get'], ['/any/1', '* /any/:id', 'any.any'];
 refused $s, '/things/special', SCOPE => 'HEAD without the scope of GET', method => 'HEAD',
-        api_token => with(['things.read']), reason => 'endpoint';
+        api_token => with(['things.read']), reason => 'endpoint_not_granted';
 granted $s, '/public', 'HEAD of what is public', method => 'HEAD';
 in_no_row '/things/special', "$_", method => $_ for qw(PUT DELETE PATCH OPTIONS FOO);
 in_no_row '/admin', "$_", method => $_ for qw(POST PUT HEADS GETS);
@@ -272,12 +272,12 @@ for my $header ('X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 
     refused $s, '/admin', SCOPE => "$header does not make it a GET", method => 'POST', body => '',
             headers => ["$header: GET"], api_token => with(\@all), reason => 'unknown_endpoint';
     refused $s, '/things', SCOPE => "$header does not make it a POST", headers => ["$header: POST"],
-            api_token => with(['things.write']), reason => 'endpoint';
+            api_token => with(['things.write']), reason => 'endpoint_not_granted';
     refused $s, '/hook/x', NONE => "$header makes nothing public", headers => ["$header: POST"];
 }
 for my $header ('X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri', 'X-Forwarded-Prefix') {
     refused $s, '/admin', SCOPE => "$header does not change the path", headers => ["$header: /things"],
-            api_token => with(['things.read']), reason => 'endpoint';
+            api_token => with(['things.read']), reason => 'endpoint_not_granted';
     refused $s, '/admin', NONE => "$header makes nothing public", headers => ["$header: /public"];
 }
 
@@ -303,7 +303,7 @@ refused $s, $_, SCOPE => "a role that has $_ blocked", @blocked, reason => 'bloc
     for '/me', '/me/all', '/admin', '/things/special';
 granted $s, $_, "a role that has others than $_ blocked", @blocked for '/things', '/any', '/things/7/parts/1';
 granted $s, '/public', 'a role, and what is public', @blocked;
-refused $s, '/things', SCOPE => "a role's deny over the scopes of a token", reason => 'endpoint',
+refused $s, '/things', SCOPE => "a role's deny over the scopes of a token", reason => 'endpoint_not_granted',
         api_token => with(\@all, role => 'no-things');
 granted $s, '/admin', 'that role elsewhere', api_token => with([], role => 'no-things');
 
@@ -358,10 +358,10 @@ for my $credential ([token => good_token()], [api_token => with(\@all)], []) {
 }
 
 # ranges of the location hold
-refused $s, '/public', ADDR => 'Public: from elsewhere', port => 2, from => '127.0.0.8', reason => 'address';
+refused $s, '/public', ADDR => 'Public: from elsewhere', port => 2, from => '127.0.0.8', reason => 'address_not_allowed';
 refused $s, '/public', ADDR => 'Public: from elsewhere, a good token', port => 2, from => '127.0.0.8',
-        reason => 'address', api_token => with([]);
-refused $s, '/open', ADDR => 'Public: from elsewhere, one address', port => 2, from => '127.0.0.2', reason => 'address';
+        reason => 'address_not_allowed', api_token => with([]);
+refused $s, '/open', ADDR => 'Public: from elsewhere, one address', port => 2, from => '127.0.0.2', reason => 'address_not_allowed';
 granted $s, '/open', 'Public: from there', port => 2, from => '127.0.0.3';
 
 # --- spellings --------------------------------------------------------------
@@ -425,7 +425,7 @@ never "/things/x$_/parts/1", "'$_' in a parameter" for '%2f', '%2F..', ';', '%3b
 never "/things/$_/parts/1", "'$_' as a parameter" for '', '.', '..', '%2e', '%20', '%2e%2e', ' ';
 granted $s, '/admin?x', 'a query', api_token => with(['admin']);
 granted $s, 'http://other/admin', 'another host', api_token => with(['admin']);
-refused $s, $_, SCOPE => "$_ is the row of /admin", api_token => with(['things.read']), reason => 'endpoint'
+refused $s, $_, SCOPE => "$_ is the row of /admin", api_token => with(['things.read']), reason => 'endpoint_not_granted'
     for '/admin?x', '/admin?', '/admin?/things', 'http://other/admin', 'http://other/admin?things';
 
 # --- what the upstream sees is what was judged ------------------------------
@@ -443,7 +443,7 @@ for my $path ('/things/7', '/things/a%20b', '/things/%C3%A9', "/things/\xc3\xa9"
 
 # a rewrite of the operator: the row of where it leads, the path as it was sent plain
 granted $s, '/old/7', 'a rewrite', api_token => with(['things.read']), decision => { endpoint => 'GET /things/:id' };
-refused $s, '/old/special', SCOPE => 'a rewrite, another row', api_token => with(['things.read']), reason => 'endpoint';
+refused $s, '/old/special', SCOPE => 'a rewrite, another row', api_token => with(['things.read']), reason => 'endpoint_not_granted';
 never "/old/$_", "a rewrite of $_" for '7;', '%2e%2e/admin', '/7', '7/', '7%2f', '../public;', './7';
 
 # --- prefixes ---------------------------------------------------------------
@@ -472,7 +472,7 @@ in_no_row $_, 'prefix=ipfabric', port => 4 for
 # --- inheritance, off, other levels -----------------------------------------
 
 granted $s, '/other', 'another catalogue', api_token => with(['other.read']), decision => { endpoint => 'GET /other' };
-refused $s, '/other', SCOPE => 'another catalogue, no scope', api_token => with(['things.read']), reason => 'endpoint';
+refused $s, '/other', SCOPE => 'another catalogue, no scope', api_token => with(['things.read']), reason => 'endpoint_not_granted';
 granted $s, '/other/under', 'inherited, public', decision => \%nobody;
 refused $s, '/other/under', NONE => 'inherited, another method', method => 'POST', body => '';
 refused $s, '/other/under/x', SCOPE => 'inherited, no row', api_token => with(\@all), reason => 'unknown_endpoint';
@@ -483,7 +483,7 @@ refused $s, '/other/off', NONE => 'off is not auth_token off';
 granted $s, '/limited', 'limit_except, GET', port => 6, api_token => with([]);
 granted $s, '/limited', 'limit_except, POST', port => 6, method => 'POST', body => '', api_token => with(['limited.write']);
 refused $s, '/limited', SCOPE => 'limit_except, POST without the scope', port => 6, method => 'POST', body => '',
-        api_token => with(\@all), reason => 'endpoint';
+        api_token => with(\@all), reason => 'endpoint_not_granted';
 refused $s, '/limited', SCOPE => 'limit_except, PUT', port => 6, method => 'PUT', body => '',
         api_token => with(\@all), reason => 'unknown_endpoint';
 

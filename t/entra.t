@@ -170,12 +170,12 @@ for my $v (1, 2) {
     ok_at '/own', entra($v, uc $own), "version $v, the client in capitals", client => $own;
     ok_at '/own', entra($v, $own, claims => { aud => $_ }), "version $v, aud $_"
         for $own, "api://$own", uc $own, 'api://' . uc $own;
-    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "version $v, aud $_"
+    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "version $v, aud $_"
         for "API://$own", "api://$own/", "api:$own", "https://$own", "{$own}", substr($own, 1), "${own}0", "api://$second",
             $second, $nobody, 'https://cipp.example', '00000003-0000-0000-c000-000000000000', '';
     ok_at '/own', entra($v, $own, claims => { aud => ['x', $own] }), "version $v, a list";
     not_at '/own', entra($v, $own, claims => { aud => [$own, 7] }), INV => 'bad_claim', "version $v, a list with a number";
-    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "version $v, no aud" for GONE, [];
+    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "version $v, no aud" for GONE, [];
     granted $s, '/own', "version $v, by cookie", cookie => 'accessToken=' . entra($v, $own);
 
     my ($claim, $wrong) = $v == 1 ? qw(appid azp) : qw(azp appid);
@@ -192,15 +192,15 @@ for my $v (1, 2) {
         for '3.0', '1', '', ' 1.0', 1, 2.0, undef, ['1.0'];
 
     # the issuer of a version goes with either, as an API's manifest may ask for
-    not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), INV => 'issuer', "version $v, another issuer";
-    not_at '/own', entra($v, $own, tid => $other), INV => 'issuer', "version $v, another tenant";
+    not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), INV => 'issuer_mismatch', "version $v, another issuer";
+    not_at '/own', entra($v, $own, tid => $other), INV => 'issuer_mismatch', "version $v, another tenant";
     not_at '/own', entra($v, $own, claims => { tid => $_ }), INV => 'bad_claim',
         "version $v, tid of another" for $other, 'common', '', 7, undef, [$tenant];
 
     # order: what is invalid is never told to be expired
     not_at '/own', entra($v, $own, claims => { exp => 1 }), EXP => 'expired', "version $v";
     not_at '/own', entra($v, $off, claims => { exp => 1 }), EXP => 'expired', "version $v, disabled";
-    not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), INV => 'audience', "version $v, for another";
+    not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), INV => 'audience_mismatch', "version $v, for another";
     not_at '/own', entra($v, $own, claims => { exp => 1, $claim => GONE }), INV => 'bad_claim', "version $v, no client";
     not_at '/own', entra($v, $own, claims => { nbf => time + 60 }), INV => 'not_yet_valid', "version $v";
     not_at '/own', entra($v, $own, key => 'rsa2'), INV => 'bad_signature', "version $v";
@@ -220,39 +220,39 @@ for my $v (1, 2) {
     for my $aud ($second, "api://$second", uc $second, 'api://' . uc $second, $off, "api://$off") {
         my $token = entra($v, $own, claims => { aud => $aud });
         ok_at '/any', $token, "any client's audience, $aud", client => $own, role => 'readonly';
-        not_at '/own', $token, INV => 'audience', "another client's audience, $aud";
+        not_at '/own', $token, INV => 'audience_mismatch', "another client's audience, $aud";
         ok_at '/any', $token, "granted again, $aud";
     }
-    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience', "nobody's audience, $_"
+    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "nobody's audience, $_"
         for $nobody, "api://$nobody", 'https://cipp.example', "api://$second/", '*', '', 'x' x 600;
     not_at '/any', entra($v, $off, claims => { aud => $own }), DISABLED => 'disabled_client',
         'a disabled client with the audience of another';
     not_at '/any', entra($v, $nobody), DISABLED => 'unknown_client', 'an unknown client, its own audience';
     not_at '/any', entra($v, $own, claims => { aud => $second, exp => 1 }), EXP => 'expired', 'expired, for another client';
-    not_at '/any', entra($v, $own, claims => { aud => $nobody, exp => 1 }), INV => 'audience', 'expired, for nobody';
+    not_at '/any', entra($v, $own, claims => { aud => $nobody, exp => 1 }), INV => 'audience_mismatch', 'expired, for nobody';
 
     ok_at '/beside', entra($v, $own, claims => { aud => $_ }), "a literal beside clients, $_"
         for 'https://cipp.example', "api://$own";
-    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience', 'a literal beside clients';
+    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience_mismatch', 'a literal beside clients';
     ok_at '/literal', entra($v, $second, claims => { aud => "api://$own" }), 'a literal alone', client => $second;
-    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience', "a literal alone, $_"
+    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience_mismatch', "a literal alone, $_"
         for "api://$second", $own, "api://\U$own";
 }
 
 # with client claims of another kind it is the first that is there
 ok_at '/plain', entra(1, $own, claims => { ver => '9' }), 'clients with plain claims', client => $own;
-not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience', 'the first claim is the client';
+not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience_mismatch', 'the first claim is the client';
 
 # what the store says of an audience counts for the next request
 {
     my $token = entra(1, $own, claims => { aud => "api://$nobody" });
     for my $round (1, 2) {
-        not_at '/any', $token, INV => 'audience', "no such client, $round";
+        not_at '/any', $token, INV => 'audience_mismatch', "no such client, $round";
         $store->client($nobody, role => 'readonly', disabled => 1);
         ok_at '/any', $token, "there is one, $round";
         $store->ok('client', 'delete', $nobody);
     }
-    not_at '/any', $token, INV => 'audience', 'and no more';
+    not_at '/any', $token, INV => 'audience_mismatch', 'and no more';
 
     # whose it is may be another's, then
     for my $round (1, 2) {
@@ -279,12 +279,12 @@ ok_at '/own', entra($_, $own, claims => { roles => ['X'] }), "version $_, roles"
 not_at '/own', entra(1, $off, claims => { scp => 'x' }), SCOPE => 'delegated', 'of a disabled client';
 not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), EXP => 'expired', 'expired';
 ok_at '/scoped/read', entra(2, $own, claims => { scp => 'X.Read', upn => 'jane' }), 'both allow', user => 'jane';
-not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'scope', 'the scopes do not';
+not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'insufficient_scope', 'the scopes do not';
 
 # no claim makes a client an administrator, not even one that is asked for
 $store->role('nothing');
 $store->update('client', $own, role => 'nothing');
-not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), SCOPE => 'scope', 'isAdmin'
+not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), SCOPE => 'insufficient_scope', 'isAdmin'
     for '/own/read', '/admin/read';
 $store->update('client', $own, role => 'readonly');
 
@@ -312,7 +312,7 @@ for my $v (1, 2) {
     ok_at '/two', entra($v, $own, tid => $other), "the second tenant, version $v", issuer => 'tenant';
     ok_at '/two', entra(2, $own, tid => $other, kid => 'k4', key => 'rsa4'), 'a key of the second tenant alone',
         issuer => 'tenant';
-    not_at '/two', entra($v, $own, tid => $nobody), INV => 'issuer', "a third tenant, version $v";
+    not_at '/two', entra($v, $own, tid => $nobody), INV => 'issuer_mismatch', "a third tenant, version $v";
 }
 
 # a key that becomes another issuer's is so for the next request
@@ -342,7 +342,7 @@ for my $v (1, 2) {
     not_at '/blind', $asks, FAIL => 'unavailable', 'nor is it the word of another issuer';
     not_at '/own', entra(1, $own), FAIL => 'unavailable', 'its own';
     not_at '/any', entra(1, $own, key => 'rsa2'), INV => 'bad_signature', 'a forged one is no question';
-    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience', 'nor one for nobody';
+    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience_mismatch', 'nor one for nobody';
 
     rename "$path.away", $path or die "$path: $!\n";
     $s->errors->await(qr/auth_token: the store .* is open again/);

@@ -94,9 +94,9 @@ sub jwt () {
                token => raw_token('{"alg":"none"}', '{}', undef, 'none'));
     refused_as(INV => '/', 'HS256 with the public key', reason => 'bad_alg',
                token => token(key => key('rsa')->pem, alg => 'HS256'));
-    refused_as(INV => '/', 'of another issuer', reason => 'issuer',
+    refused_as(INV => '/', 'of another issuer', reason => 'issuer_mismatch',
                token => good_token(iss => 'https://other.example'));
-    refused_as(INV => '/', 'for another API', reason => 'audience',
+    refused_as(INV => '/', 'for another API', reason => 'audience_mismatch',
                token => good_token(aud => 'other'));
 
     ten_lines();
@@ -115,7 +115,7 @@ sub allow_list () {
 
     admitted('/', 'from a listed address', user => undef);
     admitted('/', 'a token does not matter', user => undef, token => 'anything');
-    refused_as(ADDR => '/', 'from another', from => '127.0.0.2', reason => 'address');
+    refused_as(ADDR => '/', 'from another', from => '127.0.0.2', reason => 'address_not_allowed');
     refused_as(ADDR => '/', 'nor does it here', from => '127.0.0.2', token => good_token());
     refused_as(ADDR => '/', 'who says where he comes from is not believed',
                from => '127.0.0.2', headers => ['X-Forwarded-For: 127.0.0.1']);
@@ -256,11 +256,11 @@ sub issuers () {
              token => good_token(%corp, aud => 'https://api.corp.example'));
     admitted('/api/', 'a claim of the partner\'s', %as_corp,
              token => good_token(%corp, tenant => 'north'));
-    refused_as(INV => '/api/', 'billing', token => good_token(%billing), reason => 'audience');
+    refused_as(INV => '/api/', 'billing', token => good_token(%billing), reason => 'audience_mismatch');
     refused_as(INV => '/api/', 'partner', token => $partner->());
 
     admitted('/billing/', 'billing', %as_billing, token => good_token(%billing));
-    refused_as(INV => '/billing/', 'corp', token => good_token(%corp), reason => 'audience');
+    refused_as(INV => '/billing/', 'corp', token => good_token(%corp), reason => 'audience_mismatch');
     refused_as(INV => '/billing/', 'partner', token => $partner->());
     refused_as(SCOPE => '/billing/', 'without the scope',
                token => good_token(%billing, scope => []));
@@ -276,11 +276,11 @@ sub issuers () {
              token => good_token(%corp, scope => [], isAdmin => \'true'));
 
     # key, iss and aud belong together
-    refused_as(INV => '/shared/', 'corp\'s key, the partner\'s name', reason => 'issuer',
+    refused_as(INV => '/shared/', 'corp\'s key, the partner\'s name', reason => 'issuer_mismatch',
                token => good_token(%partner));
-    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s name', reason => 'issuer',
+    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s name', reason => 'issuer_mismatch',
                token => $partner->(%corp));
-    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s audience', reason => 'audience',
+    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s audience', reason => 'audience_mismatch',
                token => $partner->(aud => 'api'));
     refused_as(INV => '/shared/', 'a third key',
                token => token(claims => \%corp, key => key('rsa2')));
@@ -325,7 +325,7 @@ sub scopes () {
 
         my @others = grep { my $o = $_; !grep { $_ eq $o } @needed } qw(read write delete);
         refused_as(SCOPE => '/api/x', "$method with @others", %o, %realm,
-                   token => $token->(@others), reason => 'scope');
+                   token => $token->(@others), reason => 'insufficient_scope');
     }
 
     my $head = ask('/api/x', method => 'HEAD', token => $token->('read'));
@@ -369,7 +369,7 @@ sub scopes () {
     admitted('/api/x', 'a POST of the application', %post,
              headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site']);
     admitted('/api/x', 'a GET of elsewhere', %cookie, headers => ['Origin: https://evil.example']);
-    refused_as(ORIGIN => '/api/x', 'a POST of elsewhere', reason => 'origin',
+    refused_as(ORIGIN => '/api/x', 'a POST of elsewhere', reason => 'origin_not_allowed',
                %post, headers => ['Origin: https://evil.example']);
     refused_as(ORIGIN => '/api/x', 'a POST of another port',
                %post, headers => ['Origin: https://127.0.0.1:1']);
@@ -441,14 +441,14 @@ sub ipfabric () {
     admitted('/api/v6.1/snapshots', 'HEAD is a GET', @dash, method => 'HEAD');
     refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
     refused_as(SCOPE => '/api/v6.1/snapshots/1', 'what the user may and the token not', @dash,
-               reason => 'endpoint');
+               reason => 'endpoint_not_granted');
     refused_as(SCOPE => '/api/v6.1/nothing', 'what is in no row', @clean, reason => 'unknown_endpoint');
     refused_as(SCOPE => '/api/v6.1//snapshots', 'an odd spelling', @dash, reason => 'unknown_endpoint');
-    refused_as(ADDR => '/api/v6.1/snapshots', 'from another address', @dash, from => $away, reason => 'address');
+    refused_as(ADDR => '/api/v6.1/snapshots', 'from another address', @dash, from => $away, reason => 'address_not_allowed');
 
     # an administrator's token has what it was given, and no more
     admitted('/api/v6.1/snapshots/1', 'DELETE', user => 'operator', @clean, @delete, from => $away);
-    refused_as(SCOPE => '/api/v6.1/snapshots', 'DELETE of all', @clean, @delete, reason => 'endpoint');
+    refused_as(SCOPE => '/api/v6.1/snapshots', 'DELETE of all', @clean, @delete, reason => 'endpoint_not_granted');
 
     refused_as(DISABLED => '/api/v6.1/snapshots', 'disabled', api_token => $text{former}, reason => 'disabled_client');
     refused_as(TEXP => '/api/v6.1/snapshots', 'expired', api_token => $text{'last-year'}, reason => 'expired_api_token');
@@ -463,7 +463,7 @@ sub ipfabric () {
              cookie => 'accessToken=' . $jwt->(scope => ['79ab4b0754b069399464a23c222725111915f8f9']));
     admitted('/api/v6.1/snapshots', 'a JWT of an administrator', user => 'jane',
              token => $jwt->(scope => [], isAdmin => \'true'));
-    refused_as(SCOPE => '/api/v6.1/snapshots', 'a JWT without the scope', token => $jwt->(), reason => 'endpoint');
+    refused_as(SCOPE => '/api/v6.1/snapshots', 'a JWT without the scope', token => $jwt->(), reason => 'endpoint_not_granted');
 
     # for all, and for those who are known
     admitted('/api/version', 'the version, without a token', user => undef);
@@ -475,9 +475,9 @@ sub ipfabric () {
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
     admitted('/api/v6.1/snapshots/1', 'another scope, at once', user => 'jane', @dash);
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'but not beyond the user', @dash, @delete, reason => 'endpoint');
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'but not beyond the user', @dash, @delete, reason => 'endpoint_not_granted');
     $store->update('user', 'jane', scope => ['GET /snapshots']);
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'nor beyond what is left to him', @dash, reason => 'endpoint');
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'nor beyond what is left to him', @dash, reason => 'endpoint_not_granted');
     $store->ok('user', 'disable', 'jane');
     refused_as(DISABLED => '/api/v6.1/users/me', 'a user who is disabled', @dash, reason => 'disabled_user');
     $store->ok('token', 'enable', 'former');
@@ -535,7 +535,7 @@ sub token_api () {
     my ($value) = set_cookies($login->('jane', $secret));
     admitted("$v/users/me", 'as a bearer', user => 'jane', token => $value->{accessToken});
     refused_as(SCOPE => "$v/snapshots", 'no more than the user', token => $value->{accessToken},
-               method => 'POST', body => '{}', reason => 'endpoint');
+               method => 'POST', body => '{}', reason => 'endpoint_not_granted');
 
     my ($admin) = set_cookies($login->('operator', $secret));
     admitted("$v/snapshots", 'an administrator', user => 'operator', token => $admin->{accessToken},
@@ -571,7 +571,7 @@ sub token_api () {
     # the switch that the example speaks of
     reconfigure(sub { s/# (auth_token_local off;)/$1/ });
     is $login->('jane', $secret)->{status}, 401, 'local authentication off: no login';
-    refused_as(CRED => "$v/snapshots", 'nor Basic', auth => 'Basic ' . encode("jane:$secret"), reason => 'local_off');
+    refused_as(CRED => "$v/snapshots", 'nor Basic', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
     admitted("$v/snapshots", 'but tokens', user => 'jane', token => $third->{accessToken});
     my $api = $store->token('late', user => 'jane', scope => ['GET /snapshots']);
     admitted("$v/snapshots", 'and API tokens', user => 'jane', api_token => $api);
@@ -628,14 +628,14 @@ sub cipp () {
     admitted('/api/ListUsers', 'version 2.0', %read, token => $v2->($reports));
     admitted('/API/listusers', 'in any case', %read, token => $token->($reports));
     admitted('/api/ListUsers', 'the id too', %read, token => $token->(uc $reports, aud => "api://$reports"));
-    $refused->(SCOPE => '/api/AddUser', 'and does not write', token => $token->($reports), @post, reason => 'endpoint',
+    $refused->(SCOPE => '/api/AddUser', 'and does not write', token => $token->($reports), @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'));
     $refused->(SCOPE => '/api/ListCIPPUsers', 'nor what is the super administrator\'s',
-               token => $token->($reports), reason => 'endpoint', $base->(readonly => 'CIPP.SuperAdmin.Read'));
+               token => $token->($reports), reason => 'endpoint_not_granted', $base->(readonly => 'CIPP.SuperAdmin.Read'));
     $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'unknown_endpoint',
                type => 'text/plain', says => 'Endpoint not found');
     $refused->(ADDR => '/api/ListUsers', 'from another address', token => $token->($reports), from => $away,
-               reason => 'address');
+               reason => 'address_not_allowed');
 
     # a role of its own: ReadWrite covers Read, and one endpoint is blocked
     admitted('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
@@ -644,21 +644,21 @@ sub cipp () {
     $refused->(SCOPE => '/api/ExecOffboardUser', 'but one of its endpoints', token => $token->($desk), @post,
                reason => 'blocked_endpoint', type => 'text/plain',
                says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser");
-    $refused->(SCOPE => '/api/ListStandards', 'and not the rest', token => $token->($desk), reason => 'endpoint',
+    $refused->(SCOPE => '/api/ListStandards', 'and not the rest', token => $token->($desk), reason => 'endpoint_not_granted',
                $custom->('Tenant.Standards.Read'));
 
     # CIPP's own row
     admitted('/api/AddUser', 'a row of CIPP', client => $editor, role => 'editor', token => $token->($editor), @post);
     $refused->(SCOPE => '/api/ExecStandardsRun', 'an editor has no standards', token => $token->($editor), @post,
-               reason => 'endpoint', $base->(editor => 'Tenant.Standards.ReadWrite'));
+               reason => 'endpoint_not_granted', $base->(editor => 'Tenant.Standards.ReadWrite'));
     $refused->(ADDR => '/api/AddUser', 'and its ranges', token => $token->($editor), @post, from => $away);
 
     $refused->(DISABLED => '/api/ListUsers', 'disabled', token => $token->($off), reason => 'disabled_client');
     $refused->(DISABLED => '/api/ListUsers', 'unknown', reason => 'unknown_client',
                token => $token->('00000000-0000-4000-8000-000000000000', aud => "api://$reports"));
-    $refused->(INV => '/api/ListUsers', 'for a client that is not listed', reason => 'audience',
+    $refused->(INV => '/api/ListUsers', 'for a client that is not listed', reason => 'audience_mismatch',
                token => $token->($reports, aud => 'api://00000000-0000-4000-8000-000000000000'));
-    $refused->(INV => '/api/ListUsers', 'of another tenant', reason => 'issuer',
+    $refused->(INV => '/api/ListUsers', 'of another tenant', reason => 'issuer_mismatch',
                token => $token->($reports, iss => 'https://sts.windows.net/other/'));
     $refused->(INV => '/api/ListUsers', 'with another tenant in tid', reason => 'bad_claim',
                token => $token->($reports, tid => '11111111-2222-3333-4444-555555555555'));
@@ -671,7 +671,7 @@ sub cipp () {
     $refused->(NONE => '/api/ListUsers', 'nothing');
 
     # what the token says of rights means nothing
-    $refused->(SCOPE => '/api/AddUser', 'a scope in the token', @post, reason => 'endpoint',
+    $refused->(SCOPE => '/api/AddUser', 'a scope in the token', @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'),
                token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
 
@@ -687,7 +687,7 @@ sub cipp () {
     admitted('/api/ExecCippFunction', 'enabled, another role, any address', client => $reports, role => 'superadmin',
              token => $token->($reports), @post, from => $away);
     $store->role('helpdesk', grant => ['Identity.Group.Read']);
-    $refused->(SCOPE => '/api/EditUser', 'the role is another', token => $token->($desk), @post, reason => 'endpoint',
+    $refused->(SCOPE => '/api/EditUser', 'the role is another', token => $token->($desk), @post, reason => 'endpoint_not_granted',
                $custom->('Identity.User.ReadWrite'));
     $store->ok('role', 'delete', 'helpdesk');
     $refused->(SCOPE => '/api/ListGroups', 'the role is gone', token => $token->($desk), reason => 'no_role');
@@ -743,7 +743,7 @@ sub client_credentials () {
     admitted('/api/ListLogs', 'and the call', client => $reports, role => 'readonly', $with->($json));
     my $no = 'Access to this CIPP API endpoint is not allowed, ';
     refused_as(SCOPE => '/api/AddUser', 'no more than its role', type => 'text/plain', method => 'POST', body => '{}',
-               token => $json->{access_token}, reason => 'endpoint',
+               token => $json->{access_token}, reason => 'endpoint_not_granted',
                says => "${no}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite");
     refused_as(ADDR => '/api/ListLogs', 'from another address', type => 'text/plain', from => '127.0.0.2',
                says => "${no}the API Client does not have the required permission", token => $json->{access_token});
@@ -819,7 +819,7 @@ sub entra () {
         admitted('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
         $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a client of the other tenant",
                    token => $token->($v, $contoso, $desk), reason => 'client_issuer_mismatch');
-        $refused->(INV => '/api/ListUsers', $page, "version $v, a third tenant", reason => 'issuer',
+        $refused->(INV => '/api/ListUsers', $page, "version $v, a third tenant", reason => 'issuer_mismatch',
                    token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
         $refused->(INV => '/api/ListUsers', $page, "version $v, a key of the other tenant", reason => 'unknown_kid',
                    token => $token->($v, $contoso, $reports, key => 'rsa4'));
@@ -831,16 +831,16 @@ sub entra () {
     }
     admitted('/api/ListUsers', 'for any client of the first tenant', %first,
              token => $token->(1, $contoso, $reports, claims => { aud => "api://$auto" }));
-    $refused->(INV => '/api/ListUsers', $page, 'not of the second', reason => 'audience',
+    $refused->(INV => '/api/ListUsers', $page, 'not of the second', reason => 'audience_mismatch',
                token => $token->(1, $fabrikam, $desk, claims => { aud => "api://$off" }));
     $refused->(ADDR => '/api/ListUsers', $client, 'from another address', token => $token->(1, $contoso, $reports),
-               from => '127.0.0.2', reason => 'address');
+               from => '127.0.0.2', reason => 'address_not_allowed');
     $refused->(SCOPE => '/api/ExecOffboardUser', "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser",
                'blocked', token => $token->(2, $fabrikam, $desk), @post, reason => 'blocked_endpoint');
 
     # the office
     my @admin = (token => $token->(2, $contoso, $auto));
-    $refused->(ADDR => '/api/execapiclient', $client, 'not from the office', @admin, @post, reason => 'address');
+    $refused->(ADDR => '/api/execapiclient', $client, 'not from the office', @admin, @post, reason => 'address_not_allowed');
     reconfigure(sub { s/198\.51\.100\.0/127.0.0.0/ });
     admitted('/api/ExecApiClient', 'from the office', issuer => 'contoso', client => $auto, role => 'superadmin', @admin, @post);
     $refused->(INV => '/api/ExecApiClient', $page, 'the second tenant', token => $token->(2, $fabrikam, $desk), @post,
@@ -890,9 +890,9 @@ sub oidc () {
 
     admitted('/orders', 'the scope', user => 'jane', scope => 'openid orders:read', token => $token->('reads'));
     admitted('/orders', 'both scopes', user => 'jane', scope => 'orders:read orders:write', token => $token->('writes'), @post);
-    refused_as(SCOPE => '/orders', 'to read is not to write', token => $token->('reads'), @post, reason => 'scope');
-    refused_as(SCOPE => '/orders', 'without the scope', token => $token->('neither'), reason => 'scope');
-    refused_as(INV => '/orders', 'for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience');
+    refused_as(SCOPE => '/orders', 'to read is not to write', token => $token->('reads'), @post, reason => 'insufficient_scope');
+    refused_as(SCOPE => '/orders', 'without the scope', token => $token->('neither'), reason => 'insufficient_scope');
+    refused_as(INV => '/orders', 'for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience_mismatch');
     refused_as(NONE => '/orders', 'no credential');
     refused_as(INV => '/orders', 'forged', reason => 'bad_signature',
                token => token(key => key('rsa2'), header => { kid => 'rsa' }, claims => { iss => $p->issuer, aud => $api }));

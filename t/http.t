@@ -248,7 +248,7 @@ refused $s, '/api', NONE => 'a preflight', @preflight;
 granted $s, '/preflight', 'a preflight where preflights are allowed', @preflight;
 granted $s, '/preflight/near', 'a preflight from a listed address', @preflight;
 refused $s, '/preflight/far', ADDR => 'a preflight from another address', @preflight,
-        reason => 'address';
+        reason => 'address_not_allowed';
 refused $s, '/preflight', NONE => 'OPTIONS without the headers of a preflight', method => 'OPTIONS';
 refused $s, '/preflight', NONE => "OPTIONS with $_ alone", method => 'OPTIONS',
         headers => ["$_: POST"] for 'Origin', 'Access-Control-Request-Method';

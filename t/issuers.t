@@ -131,18 +131,18 @@ my $foreign = by('foreign', key => key('rsa3'));
 by_issuer '/x', api => 'the one that the server trusts', $api;
 by_issuer '/web/', web => 'another audience, another block', $web;
 by_issuer '/web/', web => 'its second audience', token(claims => { aud => ['x', 'web2'] });
-refused_for '/x', audience => 'the token of the other API', $web;
-refused_for '/web/', audience => 'and the other way round', $api;
+refused_for '/x', audience_mismatch => 'the token of the other API', $web;
+refused_for '/web/', audience_mismatch => 'and the other way round', $api;
 by_issuer '/api-web/', api => 'both, the first', $api;
 by_issuer '/api-web/', web => 'both, the second', $web;
 by_issuer '/web-api/', api => 'both, the other order', $api;
 by_issuer '/web-api/', web => 'both, the other order', $web;
 by_issuer '/api-web/', api => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
 by_issuer '/web-api/', web => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
-refused_for '/api-web/', audience => 'a token for neither', token(claims => { aud => 'x' });
+refused_for '/api-web/', audience_mismatch => 'a token for neither', token(claims => { aud => 'x' });
 refused_for '/web-api/', expired => 'expired for the one', token(claims => { exp => 1 }), 'EXP';
 refused_for '/web-api/', expired => 'expired for the other', token(claims => { exp => 1, aud => 'web' }), 'EXP';
-refused_for '/web-api/', audience => 'expired for neither', token(claims => { exp => 1, aud => 'x' });
+refused_for '/web-api/', audience_mismatch => 'expired for neither', token(claims => { exp => 1, aud => 'x' });
 
 by_issuer '/second/', second => 'a block of its own', $second;
 by_issuer '/second/in/', second => 'inherited', $second;
@@ -154,11 +154,11 @@ refused_for '/x', bad_signature => 'the token of an issuer that does not count h
 refused_for '/x', unknown_kid => 'nor by its kid', by('second', key => key('rsa2'), header => { kid => 'two' });
 refused_for '/second/in/', bad_signature => 'an issuer of the level above', $api;
 refused_for '/second/', bad_signature => 'iss of the one, key of another', by('second');
-refused_for '/x', issuer => 'key of the one, iss of another', by('second', key => key('rsa'));
-refused_for '/all/', issuer => 'both trusted: key of the one, iss of the other', $_ for
+refused_for '/x', issuer_mismatch => 'key of the one, iss of another', by('second', key => key('rsa'));
+refused_for '/all/', issuer_mismatch => 'both trusted: key of the one, iss of the other', $_ for
     by('second'), by('foreign'), token(key => key('rsa2')), token(key => key('rsa3')),
     by('second', key => key('rsa3')), by('foreign', key => key('rsa2'));
-refused_for '/all/', audience => 'both trusted: key and iss of the one, audience of another',
+refused_for '/all/', audience_mismatch => 'both trusted: key and iss of the one, audience of another',
     by('second', key => key('rsa2'), claims => { aud => 'web' });
 refused_for '/all/', bad_signature => 'the key of nobody', token(key => key('rsa3072'));
 
@@ -167,7 +167,7 @@ for my $path ('/', '/y') {
             reason => 'misconfigured';
 }
 granted $s, '/good', 'the location says it', port => 2, token => $api;
-refused $s, '/x', INV => 'another one', port => 2, token => $api, reason => 'audience';
+refused $s, '/x', INV => 'another one', port => 2, token => $api, reason => 'audience_mismatch';
 granted $s, '/open', 'where it is off none need be named', port => 2;
 granted $s, '/list', 'where no token counts none need be named', port => 2;
 
@@ -243,31 +243,31 @@ for my $row (['no typ', GONE, 1, 0, 1, 1], ['JWT', 'JWT', 1, 0, 0, 0], ['jwt', '
 
 by_issuer "/$_/", typed => "typ goes by the block: $_", by('typed', header => { typ => 'at+jwt' }) for 'typed-api', 'api-typed';
 by_issuer "/$_/", api => "typ goes by the block: $_", $api for 'typed-api', 'api-typed';
-refused_for "/$_/", issuer => "typ goes by the block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
+refused_for "/$_/", issuer_mismatch => "typ goes by the block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
 
 by_issuer '/many/', many => "iss $_->[0], aud $_->[1]", token(claims => { iss => $_->[0], aud => $_->[1] })
     for ['a', 'x'], ['b', 'y'], ['c', 'z'], ['c', ['w', 'x']];
-refused_for '/many/', issuer => "iss $_", token(claims => { iss => $_, aud => 'x' }) for 'x', 'ab', 'A', '', 'a b', 'a,b';
-refused_for '/many/', audience => "aud $_", token(claims => { iss => 'a', aud => $_ }) for 'a', 'X', '', 'x y', 'any';
+refused_for '/many/', issuer_mismatch => "iss $_", token(claims => { iss => $_, aud => 'x' }) for 'x', 'ab', 'A', '', 'a b', 'a,b';
+refused_for '/many/', audience_mismatch => "aud $_", token(claims => { iss => 'a', aud => $_ }) for 'a', 'X', '', 'x y', 'any';
 refused_for '/many/', bad_claim => 'iss is a list', token(claims => { iss => ['a'], aud => 'x' });
 
 by_issuer '/anyone/', anyone => 'audience any', by('anyone', claims => { aud => $_ }) for 'x', ['y', 'z'], GONE, [];
 refused_for '/anyone/', bad_claim => 'audience any, but no other type', by('anyone', claims => { aud => $_ }) for 7, undef, { a => 1 }, [7];
-refused_for '/x', audience => 'audience any elsewhere', token(claims => { aud => 'any' });
+refused_for '/x', audience_mismatch => 'audience any elsewhere', token(claims => { aud => 'any' });
 
 {
     my %claims = (who => { name => 'kate' }, realm_access => { roles => ['boss'] },
                   username => 'mallory', scope => ['boss'], isAdmin => \'true');
     granted $s, '/scope/', 'claims by path', token => by('claims', claims => \%claims),
             decision => { user => 'kate', scope => 'boss', issuer => 'claims' };
-    refused_for '/scope/', scope => 'scope is not scope there',
+    refused_for '/scope/', insufficient_scope => 'scope is not scope there',
         by('claims', claims => { %claims, realm_access => {} }), 'SCOPE';
     granted $s, '/scope/', 'an admin by path', token => by('claims', claims => {
         %claims, realm_access => \'{"root":true}' }), decision => { scope => '' };
-    refused_for '/scope/', scope => "no admin by path: $_", by('claims', claims => {
+    refused_for '/scope/', insufficient_scope => "no admin by path: $_", by('claims', claims => {
         %claims, realm_access => \qq({"root":$_}) }), 'SCOPE' for 'false', '1', '"true"', 'null', '["true"]', '{}';
     granted $s, '/scope/', 'isAdmin', token => token(claims => { isAdmin => \'true' });
-    refused_for '/scope/', scope => 'admin_claim off',
+    refused_for '/scope/', insufficient_scope => 'admin_claim off',
         by('noadmin', claims => { isAdmin => \'true' }), 'SCOPE';
 }
 

@@ -131,7 +131,7 @@ is_refused login($s, 'idle', 'canary-wrong'), CRED => 'a user without scopes, an
 is_refused post_json($s, '/off/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }),
            CRED => 'where local authentication is off', scheme => 'Bearer';
 refused $s, '/off/', CRED => 'Basic, too', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
-        reason => 'local_off';
+        reason => 'login_disabled';
 granted $s, '/off/', 'API tokens go on', api_token => 'an-api-token-of-32-characters-or-more';
 granted $s, '/off/', 'tokens go on', token => $cookie{accessToken};
 

@@ -94,9 +94,9 @@ my @refusals = (
     ['/',       'INV',   'malformed',           'a token in quotes', token => qq("$good")],
     ['/',       'INV',   'too_long',            'a long token', token => $long],
     ['/',       'EXP',   'expired',             'an old token', token => $old],
-    ['/',       'INV',   'issuer',              'another issuer',
+    ['/',       'INV',   'issuer_mismatch',              'another issuer',
                 token => good_token(iss => 'canary-issuer')],
-    ['/',       'INV',   'audience',            'another audience',
+    ['/',       'INV',   'audience_mismatch',            'another audience',
                 token => good_token(aud => 'canary-audience')],
     ['/kid',    'INV',   'unknown_kid',         'another kid',
                 token => token(header => { kid => 'canary-kid' })],
@@ -112,10 +112,10 @@ my @refusals = (
     ['/cookie', 'INV',   'several_credentials', 'two cookies',
                 cookie => "accessToken=$good; accessToken=$bad"],
     ['/cookie', 'INV',   'bad_signature',       'a bad cookie', cookie => "accessToken=$bad"],
-    ['/cookie', 'ORIGIN', 'origin',             'another origin', method => 'POST', body => $good,
+    ['/cookie', 'ORIGIN', 'origin_not_allowed',             'another origin', method => 'POST', body => $good,
                 cookie => "accessToken=$good", headers => ['Origin: http://evil.example']],
-    ['/scope',  'SCOPE', 'scope',               'another scope', token => $good],
-    ['/far',    'ADDR',  'address',             'another address', token => $good],
+    ['/scope',  'SCOPE', 'insufficient_scope',               'another scope', token => $good],
+    ['/far',    'ADDR',  'address_not_allowed',             'another address', token => $good],
     ['/two',    'INV',   'bad_signature',       'satisfy any', token => $bad, sign => 403],
     ['/delay',  'INV',   'bad_signature',       'auth_delay', token => $bad],
 );
@@ -153,7 +153,7 @@ for (@refusals) {
         ? like($text, qr/\b${\ fingerprint($token)}\b/, "$name: the fingerprint")
         : unlike($text, qr/\b[0-9a-f]{12}\b/, "$name: no fingerprint");
 
-    my $named = $reason =~ /^(?:expired|origin|scope|address)$/;
+    my $named = $reason =~ /^(?:expired|origin_not_allowed|insufficient_scope|address_not_allowed)$/;
     is $text =~ /\bjane\b/ ? 1 : 0, $named ? 1 : 0,
         $named ? "$name: the subject" : "$name: no subject";
 }
@@ -203,7 +203,7 @@ for (@hostile) {
     for my $claim ('username', 'sub') {
         my $token = good_token(username => GONE, $claim => $user);
         refused $s, '/scope', SCOPE => "$claim with $name", token => $token, good => 0,
-                decision => { reason => 'scope', user => '', status => 'API_INSUFFICIENT_RIGHTS' };
+                decision => { reason => 'insufficient_scope', user => '', status => 'API_INSUFFICIENT_RIGHTS' };
 
         $s->request('/scope', token => $token, tag => 'hostile');
         my @lines = messages($s);

@@ -96,7 +96,7 @@ sub has_rule ($path, $name, $what, %o) {
     } else {
         refused $s, $path, NONE => $what, %o, reason => 'no_credential';
         refused $s, $path, SCOPE => "$what, the scopes of all others", %o,
-            reason => 'scope', token => good_token(
+            reason => 'insufficient_scope', token => good_token(
                 scope => [grep { $_ ne $name } map { $_->[1] } @locations]);
         granted $s, $path, $what, %o, token => $token{$name};
     }

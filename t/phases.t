@@ -257,11 +257,11 @@ my @to = map { "/closed/accel?to=$_" } '/free', '/hidden', '@free', '/guarded', 
 granted $s, $_, $_, token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
 
 refused $s, '/closed/accel?to=/scoped', SCOPE => 'the second location requires a scope',
-        token => $good, reason => 'scope';
+        token => $good, reason => 'insufficient_scope';
 refused $s, '/closed/accel?to=/other', INV => 'the second location trusts another issuer',
-        token => $good, reason => 'issuer';
+        token => $good, reason => 'issuer_mismatch';
 refused $s, '/closed/accel?to=/other', INV => 'the first location trusts another issuer',
-        token => $other, reason => 'issuer';
+        token => $other, reason => 'issuer_mismatch';
 granted $s, '/open/accel?to=/other', 'the first location is open, the second one trusts another issuer',
         token => $other, decision => { issuer => 'other' };
 refused $s, '/closed/accel?to=/cookie', NONE => 'the second location accepts cookies only',

@@ -122,7 +122,7 @@ CONF
 
 granted $s, '/', 'a token of the provider', token => $token,
         decision => { user => $plain, issuer => 'provider' };
-refused $s, '/', INV => 'for another resource', reason => 'audience',
+refused $s, '/', INV => 'for another resource', reason => 'audience_mismatch',
         token => $p->token(client => $entra, resource => $graph);
 
 $p->rotate('rsa2', keep => 1);

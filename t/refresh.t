@@ -105,7 +105,7 @@ rinv refresh($s, $_), 'unknown_refresh_token', 'unknown: ' . substr($_, 0, 10)
 rinv refresh($s, $first->{refreshToken}), 'rotated_refresh_token', 'used, within the grace';
 rinv post_json($s, '/quick/token', { refreshToken => $next{refreshToken} }), 'refresh_token_issuer_mismatch',
      'of another issuer';
-rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refresh_off',
+rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refresh_disabled',
      'where local authentication is off';
 
 is refresh($s, $next{refreshToken})->{status}, 200, 'none of them has hurt it';

@@ -81,8 +81,8 @@ sub oracle ($role, $method, $path, $scope) {
     my $last = $path =~ s{.*/}{}r;
 
     my @names = ($scope, sha1_hex($text), $text);
-    return 'endpoint' if any_matches($deny, @names);
-    return 'endpoint'
+    return 'endpoint_not_granted' if any_matches($deny, @names);
+    return 'endpoint_not_granted'
         if !any_matches($grant, @names, map { "${_}Write" } grep { /\.Read\z/i } @names);
 
     # what is not granted is told first, as CIPP does
@@ -180,7 +180,7 @@ sub reason ($path, %o) {
 
     # the log says which of the reasons
     my ($line) = $s->errors->await(qr/auth_token/);
-    return $line =~ /\b(blocked_endpoint|unknown_endpoint|endpoint|no_role|scope)\b/ ? $1 : $line;
+    return $line =~ /\b(blocked_endpoint|unknown_endpoint|endpoint_not_granted|no_role|insufficient_scope)\b/ ? $1 : $line;
 }
 
 # --- CIPP: every row, every role --------------------------------------------
@@ -245,7 +245,7 @@ for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
     refused $s, $odd, SCOPE => "case counts, $method $odd", @o, @exact, reason => 'unknown_endpoint';
     granted $s, $path, "case counts, $method $path", @o, @exact;
     refused $s, $odd, SCOPE => "ignore_case, what a role may not, $method $odd", method => $method,
-            api_token => $t{nothing}, reason => 'endpoint' if $scope ne 'Public';
+            api_token => $t{nothing}, reason => 'endpoint_not_granted' if $scope ne 'Public';
 }
 
 for my $path ('/api/listusers', '/API/LISTUSERS', '/api/ListUsers') {
@@ -288,7 +288,7 @@ for my $version ('', '/v6.1', '/v7') {
         my @o    = (@ipf, method => $method, $method eq 'GET' ? () : (body => ''));
 
         for (['id', $by_id{$row}, 'ok'], ['text', $by_text{$row}, 'ok'],
-             ["another's id", $by_id{$next}, 'endpoint'], ["another's text", $by_text{$next}, 'endpoint'])
+             ["another's id", $by_id{$next}, 'endpoint_not_granted'], ["another's text", $by_text{$next}, 'endpoint_not_granted'])
         {
             my ($what, $token, $expected) = @$_;
             next if $version && $what =~ /text/;
@@ -317,7 +317,7 @@ for my $version ('', '/v6.1', '/v7') {
             push @wrong, "oracle: $template" if row_of($method, $template) != $row;
             push @wrong, "$method $template" if reason($path, @o, api_token => $by_id{"$method $template"}) ne 'ok';
             push @wrong, "$method $template by $other->[1]"
-                if reason($path, @o, api_token => $by_id{"$method $other->[1]"}) ne 'endpoint';
+                if reason($path, @o, api_token => $by_id{"$method $other->[1]"}) ne 'endpoint_not_granted';
         }
     }
     is_deeply \@wrong, [], "a literal beats a parameter, $overlaps overlaps";
@@ -351,7 +351,7 @@ for my $version ('', '/v6.1', '/v7') {
 my $id = $known{'GET /snapshots'}[2];
 granted $s, '/api/v6.1/snapshots', "a JWT with $_", @ipf, token => good_token(aud => 'ipf', scope => [$_])
     for $id, 'GET /snapshots';
-refused $s, '/api/v6.1/snapshots', SCOPE => "a JWT with $_", @ipf, reason => 'endpoint',
+refused $s, '/api/v6.1/snapshots', SCOPE => "a JWT with $_", @ipf, reason => 'endpoint_not_granted',
         token => good_token(aud => 'ipf', scope => [$_])
     for uc $id, "$id ", 'GET  /snapshots', 'get /snapshots', '/snapshots', 'GET /snapshots/', '*', 'GET *',
         'GET /api/v6.1/snapshots', substr($id, 0, 39), $by_id{'GET /snapshots'};

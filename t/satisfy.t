@@ -245,7 +245,7 @@ for my $status (401, 403, 404) {
 
 # the second location must not show the identity that the first one granted
 granted $s, '/app/second', 'satisfy any, granted by another module after a redirect',
-        token => good_token(), decision => { %$anonymous, reason => 'scope' };
+        token => good_token(), decision => { %$anonymous, reason => 'insufficient_scope' };
 
 # --- auth_delay -------------------------------------------------------------
 

@@ -100,7 +100,7 @@ sub with (@scope) { good_token(aud => 'main', scope => [@scope]) }
 sub may ($path, $name, $token, %o) { granted $s, $path, $name, token => $token, %o }
 
 sub may_not ($path, $name, $token, %o) {
-    refused $s, $path, SCOPE => $name, token => $token, reason => 'scope', %o;
+    refused $s, $path, SCOPE => $name, token => $token, reason => 'insufficient_scope', %o;
 }
 
 $s->{good} = ['/good', token => with()];

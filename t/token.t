@@ -219,7 +219,7 @@ payload_inv('bad_payload', "payload $_", $_) for
     '[]', '[{}]', "[$claims]", '"exp"', 'null', '7', ' ', '{', substr($claims, 0, -1),
     $claims . 'x', "$claims $claims", "$claims,", "\xef\xbb\xbf$claims",
     join('', map { "$_\0" } split //, $claims), "{$members,}", "{$members,'a':1}";
-payload_inv('issuer', '{}', '{}');
+payload_inv('issuer_mismatch', '{}', '{}');
 
 granted $s, '/api', 'white space around and inside the payload',
         token => raw_token($rs256, " \t\r\n{ \n$members\r} \n");

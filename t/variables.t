@@ -237,9 +237,9 @@ logged '/', { status => $invalid, reason => 'bad_signature', fingerprint => fing
     'a bad token', token => $bad;
 logged '/', { status => 'API_EXPIRED_ACCESS_TOKEN', reason => 'expired', subject => 'jane',
               fingerprint => fingerprint($old) }, 'an old token', token => $old;
-logged '/', { status => $invalid, reason => 'issuer', fingerprint => fingerprint($other) },
+logged '/', { status => $invalid, reason => 'issuer_mismatch', fingerprint => fingerprint($other) },
     'another issuer', token => $other;
-logged '/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope', subject => 'jane',
+logged '/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope', subject => 'jane',
                    fingerprint => fingerprint($good) }, 'another scope', token => $good;
 logged '/off', {}, 'auth_token off', token => $good;
 logged '/x', {}, 'a server without the module', token => $good, port => 3;
@@ -408,7 +408,7 @@ shows '/early/other', '1108612|1108612|other', 'a location that trusts another i
     token => $other;
 is extra('/early/other', token => $good), undef, 'a location that trusts another issuer refuses a token of the first';
 shows '/early/status', '[]|OK|ok', 'no status before the access phase', token => $good;
-logged '/early/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
+logged '/early/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope',
     subject => 'jane', fingerprint => fingerprint($good) }, 'visible before the access phase, then refused',
     token => $good;
 
@@ -436,7 +436,7 @@ shows '/rewrite/out/x', '|||||||', 'a rewrite to a location with auth_token off'
 
 my ($b, $n) = map { "$invalid|$_" } 'bad_signature||||||' . fingerprint($bad),
                                     'no_credential||||||';
-my $c = 'API_INSUFFICIENT_RIGHTS|scope|||||jane|' . fingerprint($good);
+my $c = 'API_INSUFFICIENT_RIGHTS|insufficient_scope|||||jane|' . fingerprint($good);
 
 shows '/either', $jane, 'satisfy any: a good token', token => $good;
 shows '/either', $b, 'satisfy any: a bad token', token => $bad;
@@ -458,7 +458,7 @@ is extra('/redirect/trynone', token => $bad), undef, 'try_files of a refused req
 shows '/redirect/gone/x', $jane, 'error_page of a granted request', token => $good;
 shows '/redirect/gone/on/x', $jane, 'error_page to a protected location', token => $good;
 is extra('/redirect/gone/scope/x', token => $good), undef, 'error_page to a location with another scope';
-logged '/redirect/gone/scope/x', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'scope',
+logged '/redirect/gone/scope/x', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope',
     subject => 'jane', fingerprint => fingerprint($good) }, 'error_page to a location with another scope', token => $good;
 shows "/redirect/$_", $b, "error_page of a refusal, $_", token => $bad for 'refused', 'named';
 shows "/redirect/$_", $n, "error_page of a refusal, $_, no token" for 'refused', 'named';

@@ -2,10 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Every outcome of a request, once: a verdict is one exact reason; a code is
- * what the client is told.  Many reasons share a code, so that an answer tells
- * an attacker less than the log tells the operator.  Body, status, challenge,
- * log level and variables are all read from the two tables in at_verdict.c.
+ * The outcomes of a request.  A verdict is one exact reason; a code is what the
+ * client is told.  Many reasons share a code, so that a response reveals less
+ * than the log.  Status, body, challenge, log level and variables are read from
+ * the two tables in at_verdict.c.
  */
 
 #ifndef AT_VERDICT_H
@@ -15,93 +15,93 @@
 
 
 /*
- * AT_FAILED is 0: a result that nobody assigned refuses, and never as the
- * client's fault.
+ * AT_FAILED is 0: a result that was never assigned denies the request, and is
+ * reported as an internal error.
  *
- * The verdicts from AT_TOO_LONG to AT_EXPIRED stand in the order in which a
- * token is examined: of two refusals the greater is the one that came further.
- * at_jwt.c compares them so when several issuers look at one token.
+ * The verdicts from AT_TOO_LONG to AT_EXPIRED are in the order of the checks of
+ * a JWT.  If several issuers refuse a token, at_jwt.c reports the greatest of
+ * their verdicts: the one of the issuer that came closest to accepting it.
  */
 typedef enum {
-    AT_FAILED = 0,
+    AT_FAILED = 0,              /* internal error */
     AT_OK,
 
     AT_NO_CREDENTIAL,
     AT_SEVERAL_CREDENTIALS,
 
-    AT_NO_API_TOKEN,            /* where nothing else is accepted */
+    AT_NO_API_TOKEN,            /* only API tokens are accepted */
     AT_SEVERAL_API_TOKENS,
-    AT_UNKNOWN_API_TOKEN,       /* revoked, malformed, or never there */
+    AT_UNKNOWN_API_TOKEN,       /* revoked, malformed or never created */
     AT_EXPIRED_API_TOKEN,
 
-    AT_TOO_LONG,                /* W1 */
-    AT_MALFORMED,               /* W2: not three canonical base64url parts */
-    AT_BAD_HEADER,              /* W3: not the JSON object it must be */
-    AT_BAD_CRIT,                /* W5: crit, b64, zip or enc present */
-    AT_BAD_TYP,                 /* W5 */
-    AT_BAD_ALG,                 /* W4 */
-    AT_BAD_KID,                 /* W5: not a short printable string */
-    AT_UNKNOWN_KID,             /* W6 */
-    AT_NO_KEY,                  /* W6: no key fits, and the token names none */
-    AT_BAD_SIGNATURE,           /* W7 */
-    AT_UNAVAILABLE,             /* no signature held, and an issuer has no keys yet */
-    AT_BAD_PAYLOAD,             /* W8 */
-    AT_BAD_CLAIM,               /* W9: a claim of the wrong type or range */
+    AT_TOO_LONG,                /* auth_token_max_length */
+    AT_MALFORMED,               /* not three canonical base64url parts */
+    AT_BAD_HEADER,              /* not an unambiguous JSON object */
+    AT_BAD_CRIT,                /* crit, b64, zip or enc is present */
+    AT_BAD_TYP,
+    AT_BAD_ALG,
+    AT_BAD_KID,                 /* not a short printable string */
+    AT_UNKNOWN_KID,
+    AT_NO_KEY,                  /* no kid, and no key of the algorithm */
+    AT_BAD_SIGNATURE,
+    AT_UNAVAILABLE,             /* an issuer has no keys yet */
+    AT_BAD_PAYLOAD,
+    AT_BAD_CLAIM,               /* a claim of the wrong type or range */
     AT_ISSUER_MISMATCH,
-    AT_KEY_ISSUER_MISMATCH,              /* the key is of another issuer than the token */
+    AT_KEY_ISSUER_MISMATCH,     /* the key belongs to another issuer */
     AT_AUDIENCE_MISMATCH,
-    AT_NOT_YET_VALID,           /* nbf; iat where max_age is set */
+    AT_NOT_YET_VALID,           /* nbf; iat if max_age is set */
     AT_TOO_OLD,                 /* max_age */
     AT_EXPIRED,
 
-    AT_DELEGATED,               /* a user's token, where clients' own count */
+    AT_DELEGATED,               /* a token on behalf of a user */
     AT_UNKNOWN_CLIENT,
-    AT_CLIENT_ISSUER_MISMATCH,          /* its record names other issuers */
+    AT_CLIENT_ISSUER_MISMATCH,  /* its record names other issuers */
     AT_DISABLED_CLIENT,         /* a client, or an API token */
-    AT_DISABLED_USER,           /* the owner of an API token, or gone */
+    AT_DISABLED_USER,           /* the owner of an API token, or deleted */
 
     AT_ORIGIN_NOT_ALLOWED,
     AT_ADDRESS_NOT_ALLOWED,
-    AT_NO_ROLE,                 /* a client without a role, or of an unknown one */
+    AT_NO_ROLE,                 /* the client has none, or an unknown one */
     AT_INSUFFICIENT_SCOPE,
-    AT_UNKNOWN_ENDPOINT,             /* a path or spelling in no line of the catalogue */
-    AT_ENDPOINT_NOT_GRANTED,                /* one that is not granted */
+    AT_UNKNOWN_ENDPOINT,        /* not in the endpoint list, or ambiguous */
+    AT_ENDPOINT_NOT_GRANTED,
     AT_BLOCKED_ENDPOINT,
 
-    AT_PENDING,                 /* a password that is still to be hashed */
+    AT_PENDING,                 /* a job or a request body is awaited */
     AT_BAD_BASIC,               /* not "user:password" in base64 */
     AT_UNKNOWN_USER,
-    AT_USER_ISSUER_MISMATCH,            /* its record names other issuers */
+    AT_USER_ISSUER_MISMATCH,    /* its record names other issuers */
     AT_LOCKED_USER,             /* disabled, or without a password */
     AT_WRONG_PASSWORD,
-    AT_LOCAL_OFF,               /* auth_token_local */
-    AT_NO_SCOPES,               /* a user who may nothing at all */
-    AT_THROTTLED,               /* too many failures of this pair */
-    AT_BUSY,                    /* too many hashes are waiting */
+    AT_LOGIN_DISABLED,          /* auth_token_local off */
+    AT_NO_SCOPES,               /* the user has no scopes */
+    AT_THROTTLED,               /* too many failures of user and address */
+    AT_BUSY,                    /* too many passwords wait to be hashed */
 
     AT_NO_REFRESH_TOKEN,
     AT_SEVERAL_REFRESH_TOKENS,
-    AT_UNKNOWN_REFRESH_TOKEN,   /* malformed, or never there, or forgotten */
-    AT_REFRESH_TOKEN_ISSUER_MISMATCH,   /* of another issuer */
+    AT_UNKNOWN_REFRESH_TOKEN,   /* malformed, never issued, or removed */
+    AT_REFRESH_TOKEN_ISSUER_MISMATCH,
     AT_EXPIRED_REFRESH_TOKEN,
-    AT_ROTATED_REFRESH_TOKEN,      /* within the grace */
-    AT_REUSED_REFRESH_TOKEN,    /* after it */
+    AT_ROTATED_REFRESH_TOKEN,   /* used before, within the grace period */
+    AT_REUSED_REFRESH_TOKEN,    /* used before, after the grace period */
     AT_REVOKED_SESSION,
-    AT_REFRESH_OFF,             /* auth_token_local */
-    AT_CHANGED_USER,            /* gone, disabled, or of another password */
+    AT_REFRESH_DISABLED,        /* auth_token_local off */
+    AT_CHANGED_USER,            /* deleted, disabled, or another password */
 
     AT_BAD_BODY,
     AT_BAD_METHOD,
     AT_LARGE_BODY,
     AT_BAD_CONTENT_TYPE,
 
-    AT_MISCONFIGURED,           /* nothing that could be accepted here */
+    AT_MISCONFIGURED,           /* no credential can be accepted */
 
-    AT_VERDICTS                 /* how many there are */
+    AT_VERDICTS                 /* the number of verdicts */
 } at_verdict_e;
 
 
-/* the rows of the error table; AT_CODE_NONE goes with AT_OK alone */
+/* AT_CODE_NONE is the code of AT_OK only */
 typedef enum {
     AT_CODE_NONE = 0,
     AT_API_EXPIRED_API_TOKEN,
@@ -118,7 +118,7 @@ typedef enum {
     AT_API_TOO_MANY_REQUESTS,
     AT_API_UNAVAILABLE,
 
-    AT_CODES                    /* how many there are */
+    AT_CODES                    /* the number of codes */
 } at_code_e;
 
 
@@ -126,23 +126,23 @@ typedef struct {
     at_str_t      name;         /* "API_EXPIRED_ACCESS_TOKEN" */
     unsigned      status;       /* HTTP */
     at_str_t      message;      /* "Expired JWT Access Token" */
-    at_str_t      text;         /* as message, for the format "text": CIPP's
-                                   sentence; at_error_text.h has the rest */
+    at_str_t      text;         /* the message of CIPP, for the format "text";
+                                   see at_error_text.h */
 } at_code_info_t;
 
 
-/* whose fault it is: this sets the level of the log line */
+/* who can fix it; determines the log level */
 typedef enum {
-    AT_BLAME_SYSTEM = 0,        /* out of memory, a bug */
+    AT_BLAME_SYSTEM = 0,        /* no memory, or a bug */
     AT_BLAME_OPERATOR,          /* keys, configuration */
     AT_BLAME_CLIENT
 } at_blame_e;
 
 
-/* the error= of RFC 6750 section 3.1 */
+/* the error attribute of a challenge: RFC 6750 section 3.1 */
 typedef enum {
     AT_CHALLENGE_NONE = 0,
-    AT_CHALLENGE_PLAIN,         /* no credential was sent: realm alone */
+    AT_CHALLENGE_PLAIN,         /* realm only: no credential was sent */
     AT_CHALLENGE_INVALID_TOKEN,
     AT_CHALLENGE_INSUFFICIENT_SCOPE
 } at_challenge_e;
@@ -151,20 +151,20 @@ typedef enum {
 typedef struct {
     at_str_t        reason;     /* "bad_signature": log, $auth_token_reason */
     at_code_e       code;
-    at_str_t        message;    /* in place of the code's own, or empty */
+    at_str_t        message;    /* replaces that of the code, or empty */
     at_blame_e      blame;
     at_challenge_e  challenge;
-    at_str_t        text;       /* in place of the code's own, or empty */
-    unsigned        status;     /* the same, or 0 */
+    at_str_t        text;       /* replaces that of the code, or empty */
+    unsigned        status;     /* replaces that of the code, or 0 */
 } at_verdict_info_t;
 
 
-/* A value outside the enum is answered with the row of AT_FAILED. */
+/* The row of AT_FAILED for a value that is not in the enumeration. */
 const at_verdict_info_t *at_verdict_info(at_verdict_e verdict);
 
 const at_code_info_t *at_code_info(at_code_e code);
 
-/* by its exact name; AT_CODE_NONE if there is no such code */
+/* AT_CODE_NONE if no code has that name */
 at_code_e at_code_find(at_str_t name);
 
 

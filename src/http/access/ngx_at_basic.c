@@ -39,7 +39,7 @@ ngx_at_basic_lookup(ngx_at_ctx_t *ctx)
     unsigned char  mac[AT_SHA256_LEN];
 
     if (!ctx->conf->local_users) {
-        return AT_LOCAL_OFF;
+        return AT_LOGIN_DISABLED;
     }
 
     if (ctx->credential.len > AT_HEADER_BASIC_MAX) {

@@ -26,7 +26,7 @@
 static at_verdict_e
 ngx_at_login_check_enabled(ngx_at_endpoint_request_t *er)
 {
-    return er->ctx->conf->local_users ? AT_OK : AT_LOCAL_OFF;
+    return er->ctx->conf->local_users ? AT_OK : AT_LOGIN_DISABLED;
 }
 
 

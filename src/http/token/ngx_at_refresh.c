@@ -104,7 +104,7 @@ ngx_at_refresh_read_token(ngx_at_endpoint_request_t *er)
         return AT_UNKNOWN_REFRESH_TOKEN;
     }
 
-    return er->ctx->conf->local_users ? AT_OK : AT_REFRESH_OFF;
+    return er->ctx->conf->local_users ? AT_OK : AT_REFRESH_DISABLED;
 }
 
 
