@@ -175,6 +175,11 @@ granted $s, '/x', 'so is Basic', auth => basic('jane');
 my @alarms = grep { /\[(?:alert|emerg)\]/ } split /\n/, $s->errors->content;
 is_deeply [grep { !/(?:malloc|memalign|calloc|pthread_create|thread)/ } @alarms], [], 'no alarm but of memory';
 
+# a job keeps the error text beside its result
+my @failed = map { /auth_token: ((?:session|access token) not \w+: .*)/ ? $1 : () } split /\n/, $s->errors->content;
+cmp_ok scalar(grep { /^session not revoked: / } @failed), '>', 0, 'a logout that fails is logged';
+is_deeply [grep { /: , client:/ } @failed], [], 'a job that fails is logged with its error';
+
 $s->disconnect;
 $s->stop;
 is_deeply [grep { /exited on signal/ } split /\n/, $s->errors->content], [], 'no worker died';

@@ -143,7 +143,7 @@ my $files = $s->dir . '/state/data/sessions';
 unlink glob "$files/*" and rmdir $files or die "$files: $!";
 
 AuthToken::Log::await_true(sub { -s "$files/data.mdb" }, 'new ones');
-AuthToken::Log::await_true(sub { 2 == (() = $s->errors->content =~ /sessions" was removed or replaced/g) }, 'both workers');
+AuthToken::Log::await_true(sub { 2 == (() = $s->errors->content =~ /session database was replaced, reopening: /g) }, 'both workers');
 is_dead $session->{refreshToken}, 'what was removed';
 
 for my $n (1 .. 6) {

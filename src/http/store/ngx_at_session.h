@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The environment of this worker, and what is done in the background.
+ * The session database of a worker process.
  */
 
 #ifndef NGX_AT_SESSION_H
@@ -18,11 +18,13 @@
 
 
 /*
- * NULL while it cannot be used; tried again now and then.  What is given out goes
- * to a job within the same event, or nowhere: later there may be another one.
+ * NULL while the database is not available; opening is tried once a second.
+ * Post a job with the result within the same event: a later event may close
+ * the database unless a write waits or runs.
  */
 at_session_db_t *ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf);
 
+/* opens the database; removes expired sessions and stores uses periodically */
 ngx_int_t ngx_at_sessions_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
 void ngx_at_sessions_exit(void);

@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The counters of uses of API tokens.
+ * The use counters of API tokens: added up in memory, stored in the session
+ * database.
  */
 
 #ifndef NGX_AT_USES_H
@@ -15,8 +16,17 @@
 #include "core/base/at_str.h"
 
 
-/* without effect unless the store's uses are counted */
+/* without it uses are not counted */
+ngx_int_t ngx_at_uses_init(ngx_log_t *log);
+
+/* a use is lost if too many tokens are used between two calls of store */
 void ngx_at_count_use(at_str_t api_token);
+
+/* posts a job; the session database must be open */
+void ngx_at_uses_store(void);
+
+/* stores what was counted, without a thread */
+void ngx_at_uses_exit(void);
 
 
 #endif

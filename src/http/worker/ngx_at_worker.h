@@ -15,6 +15,7 @@
 #include "core/authz/at_cache.h"
 #include "core/base/at_error.h"
 #include "core/jose/at_jwt.h"
+#include "core/session/at_session.h"
 #include "core/session/at_state.h"
 #include "core/store/at_store.h"
 
@@ -32,16 +33,47 @@ typedef struct {
 } ngx_at_worker_store_t;
 
 
+/* the session database that this process has opened */
 typedef struct {
-    at_verifier_t          *verifier;
-    at_cache_t             *cache;              /* NULL: off */
-    uint64_t                keys_generation;    /* incremented on every change */
-    at_state_key_t          process_key;        /* random */
-    ngx_uint_t              measure_time;       /* $auth_token_verify_time is
+    char                path[NGX_MAX_PATH];
+    at_session_db_t    *handle;             /* NULL: not available */
+    at_error_t          error;              /* last logged */
+    time_t              tried;              /* to open it */
+    time_t              checked;            /* whether it was replaced */
+    ngx_uint_t          replaced;           /* closed when no write runs */
+    ngx_uint_t          polls;
+
+    ngx_at_job_t        clean_job;
+    int64_t             clean_time;         /* milliseconds */
+    int                 cleaned;            /* number of records, -1: error */
+} ngx_at_worker_sessions_t;
+
+
+typedef struct ngx_at_use_table_s  ngx_at_use_table_t;
+
+/* use counters of API tokens */
+typedef struct {
+    ngx_at_use_table_t *counting;           /* NULL: uses are not counted */
+    ngx_at_use_table_t *storing;            /* by the job, or empty */
+    ngx_uint_t          lost;               /* uses, since the last job */
+    ngx_at_job_t        job;
+    at_error_t          err;                /* of the job */
+} ngx_at_worker_uses_t;
+
+
+typedef struct {
+    at_verifier_t             *verifier;
+    at_cache_t                *cache;           /* NULL: off */
+    uint64_t                   keys_generation; /* incremented on every
+                                                   change */
+    at_state_key_t             process_key;     /* random */
+    ngx_uint_t                 measure_time;    /* $auth_token_verify_time is
                                                    used */
-    ngx_at_worker_store_t   store;
-    ngx_at_job_queue_t      hash_queue;
-    ngx_at_job_queue_t      write_queue;
+    ngx_at_job_queue_t         hash_queue;
+    ngx_at_job_queue_t         write_queue;
+    ngx_at_worker_store_t      store;
+    ngx_at_worker_sessions_t   sessions;
+    ngx_at_worker_uses_t       uses;
 } ngx_at_worker_t;
 
 
