@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The header and body filters.  They replace nginx's error page for a refused
- * request.  They keep a page of "error_page", and add the challenge if the page
+ * request.  They keep a page of "error_page" and add the challenge if the page
  * has the status of the refusal (RFC 9110 section 15.5.2).
  */
 
