@@ -5,7 +5,6 @@
 
 #include "http/access/ngx_at_basic.h"
 
-#include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
 #include "core/base/at_str.h"
@@ -89,7 +88,6 @@ ngx_at_basic_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     time_t                    cache_time;
     at_verdict_e              verdict;
     unsigned char             mac[AT_SHA256_LEN];
-    at_user_record_t          user;
     ngx_at_password_check_t  *check;
     const ngx_at_main_conf_t *atmcf;
 
@@ -100,8 +98,7 @@ ngx_at_basic_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 
     ctx->epoch = ngx_at_cache_epoch(atmcf);
 
-    verdict = ngx_at_password_check_finish_user(r, ctx, check,
-                                                &ctx->identity_storage, &user);
+    verdict = ngx_at_password_check_finish(r, ctx, check);
 
     ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
 

@@ -60,7 +60,7 @@ ngx_at_password_load_hashes(ngx_http_request_t *r, at_store_t *store,
 
     rc = NGX_OK;
 
-    if (check->client) {
+    if (check->is_client) {
         check->n = AT_CLIENT_SECRETS_MAX;
         verdict = at_account_get_client(&identity, &client, store,
                                         check->name);
@@ -146,7 +146,7 @@ ngx_at_password_check_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     at_verdict_e   verdict;
 
     if (ngx_at_throttle_init(r, &check->throttle, check->issuer,
-                             check->client ? 'c' : 'u', check->name)
+                             check->is_client ? 'c' : 'u', check->name)
         != NGX_OK)
     {
         return AT_FAILED;
@@ -207,22 +207,95 @@ ngx_at_password_result(ngx_at_ctx_t *ctx, ngx_at_password_check_t *check)
         return AT_OK;
     }
 
-    ngx_at_throttle_record_failure(&check->throttle);
-
     if (!check->known) {
-        return check->client ? AT_UNKNOWN_CLIENT : AT_UNKNOWN_USER;
+        return check->is_client ? AT_UNKNOWN_CLIENT : AT_UNKNOWN_USER;
     }
 
     return AT_WRONG_PASSWORD;
 }
 
 
-/* the right password of an account that is disabled counts as a failure */
+/* the record, and with it the password, may have been changed meanwhile */
 
 static at_verdict_e
-ngx_at_password_update_throttle(ngx_at_password_check_t *check,
-    at_verdict_e verdict)
+ngx_at_password_check_user(ngx_at_password_check_t *check, at_store_t *store,
+    at_identity_t *identity)
 {
+    at_verdict_e  verdict;
+
+    verdict = at_account_get_user(identity, &check->user, store, check->name);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (!at_str_equal(check->user.password, check->hashes[0])) {
+        return AT_WRONG_PASSWORD;
+    }
+
+    return at_account_check_user(&check->user,
+                                 check->issuer ? &check->issuer->requirements
+                                               : NULL,
+                                 check->only_issuer);
+}
+
+
+static at_verdict_e
+ngx_at_password_check_client(ngx_at_password_check_t *check, at_store_t *store,
+    at_identity_t *identity)
+{
+    at_str_t      hash;
+    at_list_t     secrets;
+    at_verdict_e  verdict;
+
+    verdict = at_account_get_client(identity, &check->client, store,
+                                    check->name);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    secrets = check->client.secrets;
+
+    while (at_list_next(&secrets, &hash)) {
+        if (at_str_equal(hash, check->hashes[0])
+            || at_str_equal(hash, check->hashes[1]))
+        {
+            return at_account_check_client(&check->client,
+                                           &check->issuer->requirements,
+                                           check->only_issuer);
+        }
+    }
+
+    return AT_WRONG_PASSWORD;
+}
+
+
+at_verdict_e
+ngx_at_password_check_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
+    ngx_at_password_check_t *check)
+{
+    at_store_t     *store;
+    at_verdict_e    verdict;
+    at_identity_t  *identity;
+
+    verdict = ngx_at_password_result(ctx, check);
+
+    if (verdict == AT_OK) {
+        store = ngx_at_password_store(r);
+        identity = &ctx->identity_storage;
+
+        if (store == NULL) {
+            verdict = AT_UNAVAILABLE;
+
+        } else if (check->is_client) {
+            verdict = ngx_at_password_check_client(check, store, identity);
+
+        } else {
+            verdict = ngx_at_password_check_user(check, store, identity);
+        }
+    }
+
     switch (verdict) {
 
     case AT_OK:
@@ -232,87 +305,14 @@ ngx_at_password_update_throttle(ngx_at_password_check_t *check,
 
     case AT_FAILED:
     case AT_UNAVAILABLE:
+    case AT_THROTTLED:
         break;
+
+    /* among them the right password of a disabled account */
 
     default:
         ngx_at_throttle_record_failure(&check->throttle);
     }
 
     return verdict;
-}
-
-
-at_verdict_e
-ngx_at_password_check_finish_user(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
-    ngx_at_password_check_t *check, at_identity_t *identity,
-    at_user_record_t *user)
-{
-    at_store_t         *store;
-    at_verdict_e        verdict;
-    const at_issuer_t  *issuer;
-
-    verdict = ngx_at_password_result(ctx, check);
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    store = ngx_at_password_store(r);
-    verdict = store ? at_account_get_user(identity, user, store, check->name)
-                    : AT_UNAVAILABLE;
-
-    if (verdict == AT_OK) {
-        issuer = check->issuer ? &check->issuer->requirements : NULL;
-
-        /* the password may have been changed during the check */
-
-        verdict = at_str_equal(user->password, check->hashes[0])
-                  ? at_account_check_user(user, issuer, check->only_issuer)
-                  : AT_WRONG_PASSWORD;
-    }
-
-    return ngx_at_password_update_throttle(check, verdict);
-}
-
-
-at_verdict_e
-ngx_at_password_check_finish_client(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
-    ngx_at_password_check_t *check, at_identity_t *identity,
-    at_client_record_t *client)
-{
-    at_str_t       hash;
-    at_list_t      secrets;
-    ngx_uint_t     found;
-    at_store_t    *store;
-    at_verdict_e   verdict;
-
-    verdict = ngx_at_password_result(ctx, check);
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    store = ngx_at_password_store(r);
-    verdict = store ? at_account_get_client(identity, client, store,
-                                            check->name)
-                    : AT_UNAVAILABLE;
-
-    if (verdict == AT_OK) {
-        secrets = client->secrets;
-        found = 0;
-
-        /* at least one of the compared secrets must still be valid */
-
-        while (at_list_next(&secrets, &hash)) {
-            found |= at_str_equal(hash, check->hashes[0])
-                     || at_str_equal(hash, check->hashes[1]);
-        }
-
-        verdict = found ? at_account_check_client(client,
-                                                 &check->issuer->requirements,
-                                                 check->only_issuer)
-                        : AT_WRONG_PASSWORD;
-    }
-
-    return ngx_at_password_update_throttle(check, verdict);
 }

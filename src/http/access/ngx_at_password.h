@@ -14,7 +14,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/authz/at_identity.h"
 #include "core/authz/at_record.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
@@ -31,8 +30,13 @@ typedef struct {
     ngx_uint_t              only_issuer;
     at_str_t                name;           /* in memory of the caller */
     at_str_t                secret;         /* the same; cleansed at the end */
-    unsigned                client:1;       /* else a user */
+    unsigned                is_client:1;    /* else a user */
 
+    /* set on AT_OK: the present record of the name */
+    at_user_record_t        user;
+    at_client_record_t      client;
+
+    /* private */
     ngx_at_job_t            job;
     ngx_at_throttle_t       throttle;
     at_str_t                hashes[AT_CLIENT_SECRETS_MAX];
@@ -47,16 +51,9 @@ typedef struct {
 at_verdict_e ngx_at_password_check_start(ngx_http_request_t *r,
     ngx_at_ctx_t *ctx, ngx_at_password_check_t *check);
 
-/*
- * The verdict once the job is done.  On AT_OK the identity, which must be
- * zeroed, and the record are set from the present state of the store.
- */
-at_verdict_e ngx_at_password_check_finish_user(ngx_http_request_t *r,
-    ngx_at_ctx_t *ctx, ngx_at_password_check_t *check,
-    at_identity_t *identity, at_user_record_t *user);
-at_verdict_e ngx_at_password_check_finish_client(ngx_http_request_t *r,
-    ngx_at_ctx_t *ctx, ngx_at_password_check_t *check,
-    at_identity_t *identity, at_client_record_t *client);
+/* the verdict once the job is done; AT_OK: ctx->identity_storage is set */
+at_verdict_e ngx_at_password_check_finish(ngx_http_request_t *r,
+    ngx_at_ctx_t *ctx, ngx_at_password_check_t *check);
 
 
 #endif

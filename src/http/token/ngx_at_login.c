@@ -75,19 +75,16 @@ ngx_at_login_check_password(ngx_at_endpoint_request_t *er)
 static at_verdict_e
 ngx_at_login_sign(ngx_at_endpoint_request_t *er)
 {
-    at_verdict_e      verdict;
-    at_user_record_t  user;
+    at_verdict_e  verdict;
 
-    verdict = ngx_at_password_check_finish_user(er->request, er->ctx,
-                                                &er->password_check,
-                                                &er->ctx->identity_storage,
-                                                &user);
+    verdict = ngx_at_password_check_finish(er->request, er->ctx,
+                                           &er->password_check);
     if (verdict == AT_OK) {
         verdict = ngx_at_endpoint_get_sessions(er);
     }
 
     if (verdict == AT_OK) {
-        verdict = ngx_at_grant_user(er, &user);
+        verdict = ngx_at_grant_user(er, &er->password_check.user);
     }
 
     return verdict == AT_OK

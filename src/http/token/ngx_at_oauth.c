@@ -277,7 +277,7 @@ ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
 
     er->scope = values[NGX_AT_OAUTH_SCOPE];
 
-    er->password_check.client = 1;
+    er->password_check.is_client = 1;
     er->password_check.issuer = er->issuer;
     er->password_check.only_issuer = er->ctx->conf->only_issuer;
     er->password_check.name = values[NGX_AT_OAUTH_CLIENT_ID];
@@ -367,22 +367,21 @@ ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
 static at_verdict_e
 ngx_at_oauth_sign(ngx_at_endpoint_request_t *er)
 {
-    at_str_t            audience;
-    at_verdict_e        verdict;
-    at_client_record_t  client;
+    at_str_t      id, audience;
+    at_verdict_e  verdict;
 
-    verdict = ngx_at_password_check_finish_client(er->request, er->ctx,
-                                                  &er->password_check,
-                                                  &er->ctx->identity_storage,
-                                                  &client);
+    verdict = ngx_at_password_check_finish(er->request, er->ctx,
+                                           &er->password_check);
+    id = er->password_check.client.id;
+
     if (verdict == AT_OK) {
         verdict = ngx_at_oauth_audience(er->request->pool,
                                         &er->issuer->requirements, er->scope,
-                                        client.id, &audience);
+                                        id, &audience);
     }
 
     if (verdict == AT_OK) {
-        verdict = ngx_at_grant_client(er, client.id, audience);
+        verdict = ngx_at_grant_client(er, id, audience);
     }
 
     return verdict == AT_OK
