@@ -575,27 +575,27 @@ CONF
 
     my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) });
 
-    conf_fails <<'CONF', qr/there is no "auth_token_store"/, 'api_token without a store', @store;
+    conf_fails <<'CONF', qr/requires "auth_token_store"/, 'api_token without a store', @store;
         server {
             listen %%LISTEN%%;
             auth_token_accept api_token; # here
         }
 CONF
-    conf_fails "$issuer " . <<'CONF', qr/there is no "auth_token_store"/, 'api_token=X without a store', @store;
+    conf_fails "$issuer " . <<'CONF', qr/requires "auth_token_store"/, 'api_token=X without a store', @store;
         server {
             listen %%LISTEN%%;
             auth_token on;
             auth_token_accept bearer api_token=X-Key; # here
         }
 CONF
-    conf_fails <<'CONF', qr/there is no "auth_token_issuer"/, 'bearer with a store alone', @store;
+    conf_fails <<'CONF', qr/requires "auth_token_issuer"/, 'bearer with a store alone', @store;
         auth_token_store lmdb:%%DIR%%/store;
         server {
             listen %%LISTEN%%;
             auth_token_accept api_token bearer; # here
         }
 CONF
-    conf_fails <<"CONF", qr/invalid value "\Q$_\E"|stands there twice/, "auth_token_accept $_", @store
+    conf_fails <<"CONF", qr/invalid value "\Q$_\E"|duplicate value/, "auth_token_accept $_", @store
         auth_token_store lmdb:%%DIR%%/store;
         server {
             listen %%LISTEN%%;
@@ -603,7 +603,7 @@ CONF
         }
 CONF
         for 'api_token=', 'API_TOKEN', 'api_token=X:Key', 'api_token=X(Key)', 'api_tokens';
-    conf_fails <<'CONF', qr/twice/, 'auth_token_accept api_token api_token=X', @store;
+    conf_fails <<'CONF', qr/duplicate value "api_token=X-Key"/, 'auth_token_accept api_token api_token=X', @store;
         auth_token_store lmdb:%%DIR%%/store;
         server {
             listen %%LISTEN%%;

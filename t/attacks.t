@@ -128,11 +128,11 @@ my $server = 'server { listen %%LISTEN%%; ';
 
 for my $directive ('auth_token_allow 10.0.0.0/8;', 'auth_token_require_scope read;') {
     conf_ok "$main $server location / {\n$directive\n} }", "off, but $directive",
-        files => \%files, says => qr/\[warn\] .*"auth_token" is off .*nginx\.conf:\d+/;
+        files => \%files, says => qr/\[warn\] .*"auth_token" is off: .*nginx\.conf:\d+/;
 }
 
 conf_fails "auth_token_issuer main {\nissuer i; audience a; key_file %%DIR%%/open.pem; # here\n}",
-    qr/"[^"]*open\.pem" can be written by everybody/, 'a key file that all can write',
+    qr/"[^"]*open\.pem" is writable by all users/, 'a key file that all can write',
     files => { 'open.pem' => key('rsa')->pem },
     prepare => sub ($s) { chmod 0666, $s->dir . '/open.pem' };
 

@@ -158,7 +158,7 @@ $s->reload(wait => 0);
 is scalar(grep { $_ && $_->{status} == 401 } map { scalar eval { $_->response } } @last), 20,
    'an exiting worker answers waiting requests';
 
-conf_fails <<'CONF', qr/takes passwords, but there is no "auth_token_store"/, 'without a store';
+conf_fails <<'CONF', qr/"auth_token_accept" with "basic" requires "auth_token_store"/, 'without a store';
     server { listen %%LISTEN%%; location / {
         auth_token on;
         auth_token_accept basic;    # here

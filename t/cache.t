@@ -532,7 +532,7 @@ sub new_keys ($key) {
     $two->write('live.pem', $key->pem);
     my %told;
     AuthToken::Log::await_true(sub {
-        $told{$_}++ for map { /(\d+)#\d+: .*new keys from ".*live\.pem"/ ? $1 : () } $two->errors->lines;
+        $told{$_}++ for map { /(\d+)#\d+: .*keys replaced, .*file: ".*live\.pem"/ ? $1 : () } $two->errors->lines;
         keys %told == 2;
     }, 'both workers to read the key');
 }

@@ -188,7 +188,7 @@ sub new_key ($key) {
     $s->write('changing.pem', key($key)->pem);
     my %told;
     AuthToken::Log::await_true(sub {
-        $told{$_}++ for map { /(\d+)#\d+: .*new keys from ".*changing\.pem"/ ? $1 : () } $s->errors->lines;
+        $told{$_}++ for map { /(\d+)#\d+: .*keys replaced, .*file: ".*changing\.pem"/ ? $1 : () } $s->errors->lines;
         keys %told == $workers;
     }, 'each worker to read the key', 20);
 }

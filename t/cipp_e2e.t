@@ -91,7 +91,7 @@ CONF
     prepare => AuthToken::Store->prepare,
 );
 my $store = $s->{store};
-$s->errors->await(qr/issuer "entra" has 1 new keys of /);
+$s->errors->await(qr/keys replaced, issuer: "entra", keys: 1, url: /);
 
 my $denied = 'Access to this CIPP API endpoint is not allowed, ';
 my $client = "${denied}the API Client does not have the required permission";
@@ -171,7 +171,7 @@ publish;
 my $fresh = from_entra($desk);
 my $first = $s->request('/api/ListUsers', token => $fresh, tag => my $tag = next_tag);
 push $s->{refused}->@*, $tag if $first->{status} != 200;
-$s->errors->await(qr/issuer "entra" has 1 new keys of /);
+$s->errors->await(qr/keys replaced, issuer: "entra", keys: 1, url: /);
 may $fresh, '/api/ListUsers', 'a new key';
 not_now $helps, '/api/ListUsers', INV => 'unknown_kid', 'You do not have permission to view this directory or page.',
     'the old key is gone';

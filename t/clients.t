@@ -333,7 +333,7 @@ CONF
 my @files = (files => { 'rsa.pem' => key('rsa')->pem });
 my $server = "server { listen %%LISTEN%%; auth_token on; }\n";
 
-conf_fails <<"CONF", qr/"client_claim" of "auth_token_issuer main" needs an "auth_token_store"/,
+conf_fails <<"CONF", qr/"client_claim" of "auth_token_issuer main" requires "auth_token_store"/,
     auth_token_issuer main {
         issuer   https://issuer.example;
         audience api;

@@ -67,6 +67,7 @@ sub works ($text, $name, %o) {
 }
 
 sub wrong_value ($value, $directive) { qr/invalid value "\Q$value\E" in "$directive"/ }
+sub duplicate_value ($value, $directive) { qr/duplicate value "\Q$value\E" in "$directive"/ }
 
 # --- every directive of a location ------------------------------------------
 
@@ -82,21 +83,21 @@ my @directives = (
         (map { [$_ => wrong_value($_, 'auth_token_accept')] }
              'none=1', 'token', 'Bearer', '$arg_kind', 'cookie=', 'bearer=x',
              'digest', '', ',', 'any'),
-        ['bearer bearer' => wrong_value('bearer', 'auth_token_accept')],
-        ['cookie cookie=x' => wrong_value('cookie=x', 'auth_token_accept')],
+        ['bearer bearer' => duplicate_value('bearer', 'auth_token_accept')],
+        ['cookie cookie=x' => duplicate_value('cookie=x', 'auth_token_accept')],
         ['"cookie=a b"' => wrong_value('cookie=a b', 'auth_token_accept')],
         ['"cookie=a;b"' => wrong_value('cookie=a;b', 'auth_token_accept')],
         ['cookie=a=b' => wrong_value('cookie=a=b', 'auth_token_accept')],
-        ['none bearer' => qr/"auth_token_accept" directive takes "none" alone/],
-        ['bearer none' => qr/"auth_token_accept" directive takes "none" alone/]]],
+        ['none bearer' => qr/"auth_token_accept" directive cannot combine "none" with other values/],
+        ['bearer none' => qr/"auth_token_accept" directive cannot combine "none" with other values/]]],
     [auth_token_trust => 'main', wrong => [
-        ['main main' => wrong_value('main', 'auth_token_trust')],
-        (map { [$_ => qr/"auth_token_trust" names "\Q$_\E"/] }
+        ['main main' => duplicate_value('main', 'auth_token_trust')],
+        (map { [$_ => qr/no such issuer "\Q$_\E" in "auth_token_trust"/] }
              'nobody', 'Main', '$arg_issuer', 'mai', '')]],
     [auth_token_require_scope => 'read', wrong => [
-        ['any' => qr/"auth_token_require_scope" directive names no scope/],
-        ['all' => qr/"auth_token_require_scope" directive names no scope/],
-        ['off read' => qr/"auth_token_require_scope" directive takes "off" alone/],
+        ['any' => qr/"auth_token_require_scope" directive requires at least one scope/],
+        ['all' => qr/"auth_token_require_scope" directive requires at least one scope/],
+        ['off read' => qr/"auth_token_require_scope" directive cannot combine "off"/],
         ['read ""' => wrong_value('', 'auth_token_require_scope')],
         ['""' => wrong_value('', 'auth_token_require_scope')],
         ['"${arg_x"' => qr/the closing bracket in "arg_x" variable is missing/],
@@ -105,13 +106,13 @@ my @directives = (
         (map { [$_ => wrong_value($_, 'auth_token_allow')] }
              '$remote_addr', 'localhost', 'Any', 'all', '192.0.2.1/33', '192.0.2.256',
              '::1/129', '192.0.2.1-9', 'unix:', ''),
-        ['any 192.0.2.1' => qr/"auth_token_allow" directive takes "any" alone/],
+        ['any 192.0.2.1' => qr/"auth_token_allow" directive cannot combine "any" with other values/],
         ['192.0.2.1 any' => wrong_value('any', 'auth_token_allow')],
         ['file=' => qr/"auth_token_allow": /],
         ['file=%%DIR%%/missing' => qr/"auth_token_allow": .*missing/],
         ['file=%%DIR%%' => qr/"auth_token_allow": .*directory|"auth_token_allow": .*file/],
-        ['file=%%DIR%%/empty' => qr{/empty" holds no address range}],
-        ['file=%%DIR%%/nothing' => qr{/nothing" holds no address range}],
+        ['file=%%DIR%%/empty' => qr{no address range in "\S+/empty"}],
+        ['file=%%DIR%%/nothing' => qr{no address range in "\S+/nothing"}],
         ['file=%%DIR%%/bad-range' => qr{invalid address range "192\.0\.2\.256" in \S+/bad-range:3}]]],
     [auth_token_realm => 'api', one => 1, wrong => [
         [qq("a\nb") => qr/invalid value "a$/, where => 0],
@@ -125,17 +126,17 @@ my @directives = (
         ['api_ip_not_allowed status=404' => wrong_value('api_ip_not_allowed', 'auth_token_error')],
         ['"" status=404' => wrong_value('', 'auth_token_error')],
         ['$arg_code status=404' => wrong_value('$arg_code', 'auth_token_error')],
-        (map { ["API_IP_NOT_ALLOWED status=$_" => wrong_value($_, 'auth_token_error')] }
+        (map { ["API_IP_NOT_ALLOWED status=$_" => wrong_value("status=$_", 'auth_token_error')] }
              0, 100, 200, 204, 302, 399, 408, 444, 494 .. 499, 600, 1000, -1, '', 'x',
              '$arg_status', '4294967697', '99999999999999999999'),
-        ['API_IP_NOT_ALLOWED status=404 status=403' => wrong_value('status=403', 'auth_token_error')],
-        ['API_IP_NOT_ALLOWED message=a message=b' => wrong_value('message=b', 'auth_token_error')],
+        ['API_IP_NOT_ALLOWED status=404 status=403' => duplicate_value('status=403', 'auth_token_error')],
+        ['API_IP_NOT_ALLOWED message=a message=b' => duplicate_value('message=b', 'auth_token_error')],
         ['API_IP_NOT_ALLOWED colour=red' => wrong_value('colour=red', 'auth_token_error')],
-        [qq(API_IP_NOT_ALLOWED "message=a\x01") => qr/"auth_token_error" directive has a message/],
-        [qq(API_IP_NOT_ALLOWED "message=\xff") => qr/"auth_token_error" directive has a message/],
-        [qq(API_IP_NOT_ALLOWED "message=\xed\xa0\x80") => qr/"auth_token_error" directive has a message/],
-        [qq(API_IP_NOT_ALLOWED "message=\xc0\xaf") => qr/"auth_token_error" directive has a message/],
-        [qq(API_IP_NOT_ALLOWED "message=\xe2\x82") => qr/"auth_token_error" directive has a message/]]],
+        [qq(API_IP_NOT_ALLOWED "message=a\x01") => qr/invalid value "message=.*in "auth_token_error"/],
+        [qq(API_IP_NOT_ALLOWED "message=\xff") => qr/invalid value "message=.*in "auth_token_error"/],
+        [qq(API_IP_NOT_ALLOWED "message=\xed\xa0\x80") => qr/invalid value "message=.*in "auth_token_error"/],
+        [qq(API_IP_NOT_ALLOWED "message=\xc0\xaf") => qr/invalid value "message=.*in "auth_token_error"/],
+        [qq(API_IP_NOT_ALLOWED "message=\xe2\x82") => qr/invalid value "message=.*in "auth_token_error"/]]],
     [auth_token_error_format => 'text', one => 1, wrong => [
         map { [$_ => qr/invalid value "\Q$_\E"/] } 'xml', 'jsonp', '$arg_format', '']],
     [auth_token_preflight => 'on', one => 1, wrong => [
@@ -147,14 +148,14 @@ my @directives = (
              'ftp://ui.example', '$http_origin', 'null', 'HTTPS://ui.example',
              'https://a@ui.example', 'https://ui.example?x', ''),
         ['https://a.example https://a.example' =>
-            wrong_value('https://a.example', 'auth_token_cookie_origin')]]],
+            duplicate_value('https://a.example', 'auth_token_cookie_origin')]]],
 );
 
 for my $row (@directives) {
     my ($name, $value, %o) = @$row;
     my $arguments = qr/invalid number of arguments in "$name" directive/;
     my $again = $name eq 'auth_token_error'
-        ? wrong_value('API_IP_NOT_ALLOWED', $name) : qr/"$name" directive is duplicate/;
+        ? duplicate_value('API_IP_NOT_ALLOWED', $name) : qr/"$name" directive is duplicate/;
 
     works location("$name $value;"), "$name: $value";
     fails location("$name; # here"), $arguments, "$name: no value";
@@ -190,11 +191,11 @@ for my $row (@directives) {
 
 works location('auth_token_allow any;'), 'auth_token_allow any';
 fails location("auth_token_allow any;\nauth_token_allow 192.0.2.1; # here"),
-      qr/takes "any" alone/, 'auth_token_allow any, then more';
+      qr/cannot combine "any" with other values/, 'auth_token_allow any, then more';
 fails location("auth_token_allow any;\nauth_token_allow any; # here"),
-      qr/takes "any" alone/, 'auth_token_allow any, twice';
+      qr/cannot combine "any" with other values/, 'auth_token_allow any, twice';
 fails location("auth_token_allow 192.0.2.1;\nauth_token_allow any; # here"),
-      qr/takes "any" alone/, 'auth_token_allow more, then any';
+      qr/cannot combine "any" with other values/, 'auth_token_allow more, then any';
 works location('auth_token_allow file=%%DIR%%/ranges 192.0.2.1;'), 'auth_token_allow file=';
 works location('auth_token_accept bearer cookie=session;'), 'auth_token_accept, two kinds';
 works location('auth_token_error API_IP_NOT_ALLOWED message= status=599;'), 'an empty message';
@@ -259,9 +260,9 @@ fails location("$_; # here"), qr/directive is not allowed here/, "$_ in a locati
 for my $missing (qw(issuer audience key_file)) {
     my @lines = grep { !/\A$missing / } 'issuer x;', 'audience api;', 'key_file %%DIR%%/rsa.pem;';
     fails block(join "\n", @lines) =~ s/\}\n\z/} # here\n/r,
-          qr/"auth_token_issuer main" lacks "$missing"/, "an issuer without $missing";
+          qr/no "$missing.*in "auth_token_issuer main"/, "an issuer without $missing";
 }
-fails "auth_token_issuer main { } # here\n", qr/"auth_token_issuer main" lacks/, 'an empty block';
+fails "auth_token_issuer main { } # here\n", qr/no "issuer" in "auth_token_issuer main"/, 'an empty block';
 fails "auth_token_issuer main; # here\n", qr/directive "auth_token_issuer" has no opening "\{"/,
       'no block';
 fails "auth_token_issuer { # here\n}", qr/invalid number of arguments in "auth_token_issuer"/,
@@ -269,7 +270,7 @@ fails "auth_token_issuer { # here\n}", qr/invalid number of arguments in "auth_t
 fails "auth_token_issuer a b { # here\n}", qr/invalid number of arguments in "auth_token_issuer"/,
       'a block with two names';
 fails issuer() . "auth_token_issuer main { # here\n issuer x; audience y; key_file %%DIR%%/rsa.pem; }",
-      wrong_value('main', 'auth_token_issuer'), 'two blocks of one name';
+      duplicate_value('main', 'auth_token_issuer'), 'two blocks of one name';
 fails "auth_token_issuer $_->[0] { # here\n}", wrong_value($_->[1], 'auth_token_issuer'),
       "the name $_->[0]"
     for ['""', ''], ['"a b"', 'a b'], ['a/b', 'a/b'], ['$x', '$x'], ["\xc3\xbc", "\xc3\xbc"],
@@ -284,7 +285,7 @@ my %in_block = (
     'Issuer x'          => qr/unknown directive "Issuer"/,
     'issuer x'          => qr/"issuer" directive is duplicate/,
     'audience x'        => qr/"audience" directive is duplicate/,
-    'key_file %%DIR%%/rsa.pem' => qr/invalid value "\S+rsa\.pem" in "key_file": it stands there twice/,
+    'key_file %%DIR%%/rsa.pem' => qr/duplicate value "\S+rsa\.pem" in "key_file"/,
     'key_file %%DIR%%/missing' => qr{"key_file" of "auth_token_issuer main": .*/missing},
     'key_file %%DIR%%'  => qr/"key_file" of "auth_token_issuer main": /,
     'key_file %%DIR%%/nothing' => qr/"key_file" of "auth_token_issuer main": /,
@@ -321,24 +322,24 @@ fails block("issuer; # here\n"), qr/invalid number of arguments in "issuer" dire
 fails block("issuer x;\naudience $_->[0]; # here\n"), $_->[1], "audience: $_->[0]" for
     ['', qr/invalid number of arguments in "audience" directive/],
     ['""', wrong_value('', 'audience')],
-    ['any api', qr/"audience" directive takes "any" alone/],
-    ['api any', qr/"audience" directive takes "any" alone/],
-    ['any clients', qr/"audience" directive takes "any" alone/],
-    ['clients clients', qr/"audience" directive takes "clients" before other values/],
-    ['api clients', qr/"audience" directive takes "clients" before other values/],
-    ['clients api any', qr/"audience" directive takes "any" alone/],
-    ['clients any any', qr/"audience" directive takes "any" alone/],
+    ['any api', qr/"audience" directive cannot combine "any" with other values/],
+    ['api any', qr/"audience" directive cannot combine "any" with other values/],
+    ['any clients', qr/"audience" directive cannot combine "any" with other values/],
+    ['clients clients', qr/"audience" directive must have "clients" before other values/],
+    ['api clients', qr/"audience" directive must have "clients" before other values/],
+    ['clients api any', qr/"audience" directive cannot combine "any" with other values/],
+    ['clients any any', qr/"audience" directive cannot combine "any" with other values/],
     ['clients ""', wrong_value('', 'audience')];
 
 # clients' audiences need clients, and these a store
 my $client_claim = "issuer x;\nkey_file %%DIR%%/rsa.pem;\n";
 fails block($client_claim . "audience $_; # here\n"),
-      qr/"audience clients" of "auth_token_issuer main" needs a "client_claim" in /,
+      qr/"audience clients" requires "client_claim" in "auth_token_issuer main" in /,
       "audience $_ without client_claim" for 'clients', 'clients any', 'clients api';
 fails block($client_claim . "audience clients;\nclient_claim $_; # here\n"),
-      qr/"client_claim" of "auth_token_issuer main" needs an "auth_token_store" in /,
+      qr/"client_claim" of "auth_token_issuer main" requires "auth_token_store" in /,
       "client_claim $_ without a store" for 'appid', 'azp appid', 'entra';
-fails block("issuer x;\nclient_claim $_; # here\n"), qr/"client_claim" directive takes "entra" alone/,
+fails block("issuer x;\nclient_claim $_; # here\n"), qr/"client_claim" directive cannot combine "entra" with other values/,
       "client_claim $_" for 'entra appid', 'azp entra', 'entra entra';
 fails block("issuer x;\ndelegated $_; # here\n"), wrong_value($_, 'delegated'), "delegated $_"
     for 'yes', 'ON';
@@ -366,31 +367,31 @@ works location('auth_token off;', ''), 'auth_token off and no issuer';
 works location('auth_token on; auth_token_accept none; auth_token_allow ::1;', ''),
       'addresses alone and no issuer';
 fails location("auth_token on; # here", ''),
-      qr/"auth_token" has nothing to accept, as there is no "auth_token_issuer"/, 'no issuer';
+      qr/"auth_token" requires "auth_token_issuer" or "auth_token_store"/, 'no issuer';
 fails "server {\nauth_token on; # here\nlocation / { }\n}",
-      qr/"auth_token" has nothing to accept/, 'no issuer, in a server';
+      qr/"auth_token" requires "auth_token_issuer" or "auth_token_store"/, 'no issuer, in a server';
 fails location("auth_token_accept $_; # here", ''),
-      qr/"auth_token_accept" takes tokens, but there is no "auth_token_issuer"/,
+      qr/"auth_token_accept" with "bearer" or "cookie" requires "auth_token_issuer"/,
       "no issuer, $_ is accepted" for 'bearer', 'cookie', 'bearer cookie';
 fails location("auth_token_accept $_; # here"), qr/"auth_token_accept"/,
       "$_, with no store to judge it" for 'api_token', 'basic', 'bearer api_token';
 fails location("auth_token on;\nauth_token_trust nobody; # here\n"),
-      qr/"auth_token_trust" names "nobody"/, 'an issuer that is not there';
+      qr/no such issuer "nobody" in "auth_token_trust"/, 'an issuer that is not there';
 fails location("auth_token_trust main; # here\n", ''),
-      qr/"auth_token_trust" names "main"/, 'an issuer that is not there, auth_token off';
+      qr/no such issuer "main" in "auth_token_trust"/, 'an issuer that is not there, auth_token off';
 
 works location('auth_token on; auth_token_trust one two;', $two), 'two issuers that are trusted';
 fails location("auth_token on; # here", $two),
-      qr/"auth_token" is on where "auth_token_trust" does not say/, 'two issuers, no trust';
+      qr/"auth_token" requires "auth_token_trust"/, 'two issuers, no trust';
 fails "$two auth_token on; # here\nserver { location / { } }",
-      qr/"auth_token" is on where "auth_token_trust" does not say/,
+      qr/"auth_token" requires "auth_token_trust"/,
       'two issuers, no trust, inherited from http';
 fails location("limit_except GET {\nauth_token on; # here\n}", $two),
-      qr/"auth_token" is on where "auth_token_trust" does not say/,
+      qr/"auth_token" requires "auth_token_trust"/,
       'two issuers, no trust, in limit_except';
 fails "$two server {\nauth_token on; # here\n" . ' location /a { auth_token_trust one; }'
     . ' location /b { } }',
-      qr/"auth_token" is on where "auth_token_trust" does not say/,
+      qr/"auth_token" requires "auth_token_trust"/,
       'two issuers, trust in one of two locations';
 works "$two server { auth_token on; location /a { auth_token_trust one; } }",
       'two issuers, trust in all locations';
@@ -400,21 +401,21 @@ works location('auth_token on; auth_token_accept none; auth_token_allow ::1;', $
 
 for my $more ('', 'auth_token_allow any;') {
     fails location("auth_token on; # here\nauth_token_accept none; $more"),
-          qr/"auth_token_accept" is "none" and no "auth_token_allow" lists an address/,
+          qr/"auth_token_accept none" requires "auth_token_allow"/,
           "accept none without a list, '$more'";
 }
 fails "server { auth_token_allow 192.0.2.1;\nlocation / { auth_token_allow any; auth_token_accept none;\n"
     . "auth_token on; # here\n} }",
-      qr/no "auth_token_allow" lists an address/, 'accept none, the list is cancelled';
+      qr/"auth_token_accept none" requires "auth_token_allow"/, 'accept none, the list is cancelled';
 works 'server { auth_token_allow 192.0.2.1; location / { auth_token_accept none; auth_token on; } }',
       'accept none, the list is inherited';
 fails location("auth_token on; # here\nauth_token_accept none; auth_token_allow ::1;"
              . 'auth_token_require_scope read;'),
-      qr/"auth_token_accept" is "none", but "auth_token_require_scope" asks for a scope/,
+      qr/"auth_token_accept none" cannot be combined with "auth_token_require_scope"/,
       'accept none and a scope';
 fails "server { auth_token_require_scope read;\nlocation / {\nauth_token on; # here\n"
     . 'auth_token_accept none; auth_token_allow ::1; } }',
-      qr/"auth_token_require_scope" asks for a scope/, 'accept none and an inherited scope';
+      qr/cannot be combined with "auth_token_require_scope"/, 'accept none and an inherited scope';
 works 'server { auth_token_require_scope read; location / { auth_token on; auth_token_accept none;'
     . ' auth_token_allow ::1; auth_token_require_scope off; } }',
       'accept none and an inherited scope that is off';

@@ -301,11 +301,11 @@ conf_fails "$conf server { $_->[0]; # here\n }", $_->[1], $_->[0], files => \%fi
     (map { ["auth_token_cookie_origin '$_'", 'auth_token_cookie_origin'] } '', '*', 'null', 'ui.example',
         'https://', 'https://ui.example/', 'https://ui.example/x', 'ftp://ui.example', 'https://*.example',
         'https://a@b', 'https://a b', 'https://a?x', 'https://a#x', 'https://a,https://b', 'http:/a'),
-    ["auth_token_cookie_origin https://a https://a", 'twice'],
+    ["auth_token_cookie_origin https://a https://a", 'duplicate'],
     ["auth_token_cookie_origin", 'number of arguments'],
     ["auth_token_cookie_origin https://a;\nauth_token_cookie_origin https://b", 'duplicate'],
     (map { ["auth_token_accept 'cookie=$_'", 'auth_token_accept'] } '', 'a b', 'a=b', 'a;b', 'a,b', 'a/b', "\x{7f}"),
-    ['auth_token_accept cookie cookie=x', 'twice'], ['auth_token_accept Cookie', 'Cookie'],
+    ['auth_token_accept cookie cookie=x', 'duplicate'], ['auth_token_accept Cookie', 'Cookie'],
     ['auth_token_accept none cookie', 'none'];
 
 done;

@@ -578,12 +578,12 @@ fails "GET /a\n", qr/invalid value "$_->[0]"/, "the option $_->[1]", "rows.tsv $
     ['prefix=', 'prefix='], ['prefix=api', 'prefix=api'], ['prefix=\/', 'prefix=/'], ['ignorecase', 'ignorecase'],
     ['prefix=\/b', 'prefix=/a prefix=/b'], ['ignore_case', 'ignore_case ignore_case'], ['off', 'off'];
 fails "GET /a\n", qr/prefix/, "the option prefix=$_", "rows.tsv 'prefix=$_'" for '/api/', '/a//b', '/a;b', '/a%20', '/..';
-fails "GET /a\n", qr/takes "off" alone/, 'off and more', 'off ignore_case';
+fails "GET /a\n", qr/cannot combine "off"/, 'off and more', 'off ignore_case';
 conf_fails conf('rows.tsv', 'auth_token_endpoints rows.tsv;'), qr/is duplicate/, 'twice',
     files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\n" };
 conf_fails conf('off', 'auth_token_endpoints rows.tsv;'), qr/is duplicate/, 'twice, off',
     files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\n" };
-conf_fails <<'CONF', qr/"none", but "auth_token_endpoints" asks for rights/, 'where none is accepted',
+conf_fails <<'CONF', qr/"auth_token_accept none" cannot be combined with "auth_token_endpoints"/, 'where none is accepted',
     server {
         listen %%LISTEN%%;
         auth_token_accept none;

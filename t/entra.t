@@ -322,10 +322,10 @@ for my $v (1, 2) {
     for my $round (1, 2) {
         ok_at '/own', $token, "of this tenant, $round";
         $s->write('v2.jwks', set(@moved));
-        $s->errors->await(qr/issuer "only-v2" has \d+ new keys from "\S+v2\.jwks"/);
+        $s->errors->await(qr/keys replaced, issuer: "only-v2", keys: \d+, file: "\S+v2\.jwks"/);
         not_at '/own', $token, INV => 'key_issuer_mismatch', "of another, $round";
         $s->write('v2.jwks', set(@$v2_keys));
-        $s->errors->await(qr/issuer "only-v2" has \d+ new keys from "\S+v2\.jwks"/);
+        $s->errors->await(qr/keys replaced, issuer: "only-v2", keys: \d+, file: "\S+v2\.jwks"/);
     }
 }
 

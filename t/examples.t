@@ -1003,7 +1003,7 @@ sub all_workers_have ($url, @more) {
 
     for my $source ($url, @more) {
         AuthToken::Log::await_true(sub {
-            my %has = map { $_ => 1 } $s->errors->content =~ / (\d+)#\d+: auth_token: .* has $n new keys of "$source"/g;
+            my %has = map { $_ => 1 } $s->errors->content =~ / (\d+)#\d+: auth_token: keys replaced, .*keys: $n, url: "$source"/g;
             return @workers == grep { $has{$_} } @workers;
         }, "all workers to have the keys of $source");
     }

@@ -310,7 +310,7 @@ conf_fails "$two server { location / { $_->[1] } }", $_->[2], $_->[0], files => 
     ['an unknown issuer',  "auth_token on;\nauth_token_trust ghost; # here\n", 'ghost'],
     ['an unknown issuer beside another', "auth_token on;\nauth_token_trust one ghost; # here\n", 'ghost'],
     ['another case',       "auth_token on;\nauth_token_trust One; # here\n", 'One'],
-    ['one twice',          "auth_token on;\nauth_token_trust one one; # here\n", 'twice'],
+    ['one twice',          "auth_token on;\nauth_token_trust one one; # here\n", 'duplicate'],
     ['the directive twice', "auth_token_trust one;\nauth_token_trust other; # here\n", 'duplicate'],
     ['no name',            "auth_token_trust; # here\n", 'number of arguments'];
 conf_fails "$two auth_token_issuer one { # here\n issuer x; audience x; key_file %%DIR%%/rsa.pem; }",

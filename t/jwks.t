@@ -75,13 +75,15 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
     $fails->("jwks_uri $url $_", $value->($_))
         for 'refresh=0', 'refresh=', 'refresh=x', 'refresh=-1', 'refresh=400d', 'max_stale=0',
             'pause=0', 'pause=x', 'refresh', 'size=1m', 'on', 'proxy=', 'proxy=proxy:3128',
-            'proxy=http://u:p@proxy:3128', 'proxy=socks5://proxy', 'ca_file=',
-            'ca_file=/nonexistent/ca.pem', 'ca_file=/dev/null';
-    $fails->("jwks_uri $url ca_file=%%DIR%%/rsa.pem", qr/"ca_file=\S+" in "jwks_uri": there is no PEM/);
-    $fails->("jwks_uri $url refresh=1m refresh=1m", $value->('refresh=1m'));
-    $fails->("jwks_uri $url refresh=2h max_stale=1h", qr/"jwks_uri" .*"max_stale" that is shorter/);
-    $fails->("jwks_uri $url refresh=5s pause=6s", qr/"jwks_uri" .*"pause" that is longer/);
-    $fails->("jwks_uri $url; jwks_uri $url", $value->($url));
+            'proxy=http://u:p@proxy:3128', 'proxy=socks5://proxy', 'ca_file=';
+    $fails->("jwks_uri $url ca_file=$_", qr/"jwks_uri": .*"$_"/) for '/nonexistent/ca.pem', '/dev/null';
+    $fails->("jwks_uri $url ca_file=%%DIR%%/rsa.pem", qr{no PEM certificate in "\S+/rsa\.pem"});
+    $fails->("jwks_uri $url refresh=1m refresh=1m", qr/duplicate value "refresh=1m" in "jwks_uri"/);
+    $fails->("jwks_uri $url refresh=2h max_stale=1h",
+             qr/"jwks_uri" directive requires "max_stale" to be at least "refresh"/);
+    $fails->("jwks_uri $url refresh=5s pause=6s",
+             qr/"jwks_uri" directive requires "pause" to be at most "refresh"/);
+    $fails->("jwks_uri $url; jwks_uri $url", qr/duplicate value "\Q$url\E" in "jwks_uri"/);
     $fails->('jwks_uri', qr/invalid number of arguments in "jwks_uri"/);
     $fails->('discovery', qr/invalid number of arguments in "discovery"/);
     $fails->("discovery $_", $value->($_, 'discovery')) for 'yes', 'https://issuer.example', 'ON';
@@ -97,12 +99,12 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
     }
 
     conf_fails "auth_token_issuer main { issuer x; audience api; \n} # here\n",
-        qr/lacks "key_file", "jwks_uri" or "discovery"/, 'a block without keys';
+        qr/no "key_file", "jwks_uri", "discovery" or "signing_key" in "auth_token_issuer/, 'a block without keys';
 
     my $many = join '', map { block("i$_", "jwks_uri $url;") } 1 .. 64;
     my $state = "auth_token_state_path %%DIR%%/state;\n";
     conf_ok $state . $many, '64 sources';
-    conf_fails $state . $many . block('more', "jwks_uri $url; # here"), qr/64 sources/, '65 sources';
+    conf_fails $state . $many . block('more', "jwks_uri $url; # here"), qr/exceeds the limit of 64 key sources/, '65 sources';
 
     # the state
     conf_fails $conf->("jwks_uri $url; # here", state => 'auth_token_state_path %%DIR%%/no/state;'),
@@ -254,14 +256,14 @@ sub keys_of ($server, $path) {
 }
 
 for my $name (@work) {
-    ok log_has($s, qr/(?:issuer "$name" has 2 new keys.*){2}/s), "$name: taken by both workers";
+    ok log_has($s, qr/(?:keys replaced, issuer: "$name", keys: 2,.*){2}/s), "$name: taken by both workers";
     granted $s, "/$name/", "$name", token => of('rsa2');
 }
 
 for my $name (@fail) {
     my $says = $documents{$name} ? $documents{$name}[1] : $answers{$name}[2];
-    ok log_has($s, qr/\[error\].*issuer "$name": .*there are no keys of it/), "$name: not taken";
-    my ($line) = $s->errors->content =~ /issuer "$name": (.*)/;
+    ok log_has($s, qr/\[error\].*keys not fetched, no keys available, issuer: "$name"/), "$name: not taken";
+    my ($line) = $s->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
     like $line // '', $says, "$name: the log says why";
     like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "$name: and where";
     refused $s, "/$name/", FAIL => "$name", token => of('rsa'), reason => 'unavailable';
@@ -302,11 +304,11 @@ is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without 
 
 behave(0);
 for my $name (@fail) {
-    ok log_has($s, qr/issuer "$name" has 2 new keys/, 40), "$name: taken when it is good again";
+    ok log_has($s, qr/keys replaced, issuer: "$name", keys: 2,/, 40), "$name: taken when it is good again";
 }
-log_has($s, qr/(?:issuer "$_" has.*){2}/s) for @fail;
+log_has($s, qr/(?:keys replaced, issuer: "$_".*){2}/s) for @fail;
 granted $s, "/$_/", "$_, good again", token => of('rsa2') for @fail;
-like $s->errors->content, qr/issuer "500": "\S+" is fetched again/, 'the log says that it is good again';
+like $s->errors->content, qr/keys fetched again, issuer: "500"/, 'the log says that it is good again';
 
 behave(1);
 my %before = map { $_ => keys_of($s, "/$_/") } @fail;
@@ -342,7 +344,7 @@ behave(0);
         }, 'the new key', 4);
     }, 'and good after one fetch';
     is $source->hits('/good'), $hits + 2, 'which it was';
-    log_has($s, qr/(?:issuer "good" has 2 new.*){4}/s);
+    log_has($s, qr/(?:keys replaced, issuer: "good", keys: 2.*){4}/s);
     refused $s, '/good/', INV => 'a key that was removed', token => of('rsa'), new => 1,
             reason => 'unknown_kid';
 }
@@ -371,7 +373,7 @@ behave(0);
             location /no-keys { auth_token_trust main hang; proxy_pass %%UPSTREAM%%; }
         }
 CONF
-    log_has($t, qr/issuer "$_" has 1 new keys/) for qw(main both);
+    log_has($t, qr/keys replaced, issuer: "$_", keys: 1,/) for qw(main both);
     my @new = ('rsa2', 'rsa3', 'rsa4');
 
     for my $path (qw(/blocks /nameless /no-keys)) {
@@ -414,8 +416,8 @@ CONF
         }
 CONF
 
-    ok log_has($t, qr/issuer "one" has 1 new keys/), 'the CA of ca_file is believed';
-    ok log_has($t, qr/issuer "system": .*certificate.*there are no keys/), "and without it the system's";
+    ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,/), 'the CA of ca_file is believed';
+    ok log_has($t, qr/keys not fetched, no keys available, issuer: "system".*certificate/), "and without it the system's";
     refused $t, '/system/', FAIL => 'a CA that the system does not know', token => of('rsa');
 
     my $n = 0;
@@ -426,7 +428,7 @@ CONF
 
         ok eval {
             AuthToken::Log::await_true(sub {
-                ($line) = substr($t->errors->content, $from) =~ /issuer "one": (.*)/;
+                ($line) = substr($t->errors->content, $from) =~ /keys not fetched, .*issuer: "one", (.*)/;
             }, 'it', 15);
         }, "$name: fetched early, and failed" or diag $@;
         like $line // '', $says, "$name: the log says why";
@@ -451,7 +453,7 @@ CONF
     my $before = keys_of($t, '/one/')->{fetches};
     $tls->keys('rsa2');
     $t->request('/one/', token => of('rsa2'));
-    ok log_has($t, qr/issuer "one" has 1 new keys.*issuer "one" has 1 new keys/s, 15), 'and good again';
+    ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,.*keys replaced, issuer: "one", keys: 1,/s, 15), 'and good again';
     granted $t, '/one/', 'a key that is new then', token => of('rsa2');
     refused $t, '/one/', INV => 'the key before it', token => of('rsa'), reason => 'unknown_kid';
     $tls->stop;
@@ -516,13 +518,13 @@ CONF
         my $token = of('rsa', claims => { iss => $base . $path });
 
         if ($says) {
-            ok log_has($t, qr/issuer "$name": .*there are no keys/), "discovery, $name: not taken";
-            my ($line) = $t->errors->content =~ /issuer "$name": (.*)/;
+            ok log_has($t, qr/keys not fetched, no keys available, issuer: "$name"/), "discovery, $name: not taken";
+            my ($line) = $t->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
             like $line // '', $says, "discovery, $name: the log says why";
             refused $t, "/$name/", FAIL => "discovery, $name", token => $token;
 
         } else {
-            ok log_has($t, qr/issuer "$name" has 2 new keys/), "discovery, $name: taken";
+            ok log_has($t, qr/keys replaced, issuer: "$name", keys: 2,/), "discovery, $name: taken";
             granted $t, "/$name/", "discovery, $name", token => $token;
         }
     }
@@ -554,29 +556,29 @@ CONF
         }
 CONF
 
-    ok log_has($t, qr/(?:issuer "stale" has 2 new keys.*){2}/s), 'both workers have them';
+    ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){2}/s), 'both workers have them';
     granted $t, '/stale/', 'fresh keys', token => of('rsa');
     $source->mode('500', path => '/stale');
 
-    ok log_has($t, qr/issuer "dead": .*proxy|issuer "dead": .*connect/i), 'a proxy that is not there';
+    ok log_has($t, qr/issuer: "dead", .*(?:proxy|connect)/i), 'a proxy that is not there';
     is $source->hits('/dead'), 0, 'is not gone round';
-    ok log_has($t, qr{issuer "self": .*/self/keys": the response has status 401}),
+    ok log_has($t, qr{issuer: "self", .*/self/keys": the response has status 401}),
        'keys behind our own protection are none';
     refused $t, '/self/', FAIL => 'and nobody is granted', token => of('rsa');
     cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'no loop';
 
-    ok log_has($t, qr/(?:keys of "\S+stale" are older than "max_stale".*){2}/s), 'keys grow stale';
+    ok log_has($t, qr/(?:keys older than "max_stale" removed, issuer: "stale".*){2}/s), 'keys grow stale';
     refused $t, '/stale/', FAIL => 'stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
     is keys_of($t, '/stale/')->{keys}, 0, 'they are gone';
 
     $source->mode('good', path => '/stale');
-    ok log_has($t, qr/(?:issuer "stale" has 2 new keys.*){4}/s), 'until there are new ones';
+    ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){4}/s), 'until there are new ones';
     granted $t, '/stale/', 'new keys', token => of('rsa'), new => 1;
 
     $source->await_hits('/cache', 2);
     cmp_ok $source->hits('/cache'), '<', 8, 'refreshed as often as "refresh" says, whatever Cache-Control does';
     granted $t, '/cache/', 'the same keys', token => of('rsa');
-    is scalar(() = $t->errors->content =~ /issuer "cache" has/g), 2, 'that are taken once by each worker';
+    is scalar(() = $t->errors->content =~ /keys replaced, issuer: "cache"/g), 2, 'that are taken once by each worker';
 
     $source->await_hits('/half', 3);
     unlike $t->errors->content, qr{/half" are older}, 'the next keys come before these are stale';
@@ -596,7 +598,7 @@ CONF
         server { listen %%LISTEN%%; auth_token on; location / { proxy_pass %%UPSTREAM%%; } }
 CONF
 
-    ok log_has($t, qr/issuer "main" has 2 new keys/), 'through a proxy';
+    ok log_has($t, qr/keys replaced, issuer: "main", keys: 2,/), 'through a proxy';
     granted $t, '/', 'keys that came through a proxy', token => of('rsa');
     like AuthToken::Log->new($log)->content, qr/\ACONNECT 127\.0\.0\.1:@{[$source->port]} /,
          'which was asked for the source';

@@ -409,7 +409,7 @@ sub looked () {
     for my $change (1, 2) {
         $s->errors->lines;
         $s->write('live.jwks', jwks($rsa->jwk(kid => 'one', x => $n++)));
-        $s->errors->await(qr/new keys from .*live\.jwks/);
+        $s->errors->await(qr/keys replaced, .*file: .*live\.jwks/);
     }
 }
 

@@ -227,21 +227,21 @@ sub mistake ($conf, $pattern, $name, %o) {
     conf_fails issuer_conf() . $conf, $pattern, $name, prepare => prepare_users(), %o;
 }
 
-mistake <<'CONF', qr/no "auth_token_issuer" of the name/, 'an issuer that is not there';
+mistake <<'CONF', qr/no such issuer "nobody" in "auth_token_login"/, 'an issuer that is not there';
     server { listen %%LISTEN%%; location / {
         auth_token_login nobody;    # here
     } }
 CONF
 
 conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { listen %%LISTEN%%; }',
-    qr/it takes "expires=TIME" and "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
+    qr/use "expires=TIME" \(1s to 10y\), "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
     for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
 
 conf_fails issuer_conf(main => 'algorithms ES256;') . '    server { listen %%LISTEN%%; }',
     qr/"signing_key" of "auth_token_issuer main" requires RS256 in "algorithms"/, 'what is issued would be refused',
     prepare => prepare_users();
 
-mistake <<'CONF', qr/has such a directive already/, 'two of them';
+mistake <<'CONF', qr/the location already is a token endpoint/, 'two of them';
     server { listen %%LISTEN%%; location / {
         auth_token_login main;
         auth_token_logout main;    # here
@@ -252,7 +252,7 @@ CONF
 for my $line ('access_token expires=11y', 'access_token expires=9000000000000000000', 'access_token expires=0',
               'refresh_token expires=9000000000000000000', 'password remember=9000000000000000000',
               'password failures=1/9000000000000000000', 'password failures=0/1s') {
-    conf_fails issuer_conf(main => "\n$line; # here\n"), qr/ten years at most/, $line, prepare => prepare_users();
+    conf_fails issuer_conf(main => "\n$line; # here\n"), qr/invalid value ".*to 10y\)/, $line, prepare => prepare_users();
 }
 
 done;

@@ -362,13 +362,13 @@ for my $row (
 # a key file that is replaced while nginx runs
 {
     $s->write('rsa.pem', $private);
-    my $line = $s->errors->await(qr/auth_token: .*the last good keys stay/);
+    my $line = $s->errors->await(qr/auth_token: key file not loaded, previous keys stay in use/);
     like $line, qr{\[error\].*/rsa\.pem\b}, 'a replaced key file: the message names the file';
     unlike $line, qr/\Q$d\E/, 'a replaced key file: the message does not quote it';
 
     $s->write('rsa.pem', "{\"keys\":[{\"kty\":\"oct\",\"k\":\"$secret\"},"
         . key('rsa')->jwk(d => $secret, kid => 'x') . ',' . key('rsa')->jwk . "]}");
-    $s->errors->await(qr/auth_token: .*has 1 new keys/);
+    $s->errors->await(qr/auth_token: .*keys replaced, .*keys: 1,/);
 
     my @left = grep { /left out/ } split /\n/, $s->errors->content;
     ok @left >= 2, 'skipped keys are logged';

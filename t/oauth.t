@@ -254,7 +254,7 @@ is_refused $s->request('/keys', method => 'POST', body => ''), BAD => 'POST', st
 
 # --- configuration ----------------------------------------------------------
 
-conf_fails issuer_conf() . <<'CONF', qr/no "client_claim": nobody would look up/, 'tokens of clients that nobody would look up',
+conf_fails issuer_conf() . <<'CONF', qr/"auth_token_oauth" requires "client_claim" in "auth_token_issuer main"/, 'client credentials for an issuer without client_claim',
     server { listen %%LISTEN%%; location / {
         auth_token_oauth main;    # here
     } }

@@ -130,7 +130,7 @@ my $next = $p->token(client => $plain, resource => $api);
 refused $s, '/', INV => 'of a key not known yet', token => $next, reason => 'unknown_kid';
 
 $s->write('provider.jwks', $p->jwks);
-$s->errors->await(qr/new keys from .*provider\.jwks/);
+$s->errors->await(qr/keys replaced, .*file: .*provider\.jwks/);
 granted $s, '/', 'known', token => $next;
 
 # --- modes ------------------------------------------------------------------

@@ -68,7 +68,7 @@ sub log_has ($s, $pattern, $timeout = 20) {
 }
 
 # how often the workers of a server have taken keys
-sub taken ($s) { scalar(() = $s->errors->content =~ /issuer "main" has \d+ new keys/g) }
+sub taken ($s) { scalar(() = $s->errors->content =~ /keys replaced, issuer: "main", keys: \d+,/g) }
 
 sub await_taken ($s, $n, $timeout = 20) {
     return eval { AuthToken::Log::await_true(sub { taken($s) >= $n }, "$n times new keys", $timeout) };
@@ -187,7 +187,7 @@ my $kept;
 
     $restart->();
     granted $s, '/', 'a restart while the provider is down', token => of('rsa2');
-    ok log_has($s, qr/issuer "main": cannot fetch .*the last good keys stay in use/), 'the log says so';
+    ok log_has($s, qr/keys not fetched, previous keys stay in use, issuer: "main".*cannot fetch /), 'the log says so';
 
     # what another program of the workers' user writes there is nothing
     my ($file) = glob $s->dir . '/state/data/keys-*';
@@ -209,23 +209,23 @@ my $kept;
     }
 
     $source->start;
-    ok log_has($s, qr/issuer "main" has 2 new keys/, 40), 'it is made anew when the provider is there';
+    ok log_has($s, qr/keys replaced, issuer: "main", keys: 2,/, 40), 'it is made anew when the provider is there';
     granted $s, '/', 'and good', token => of('rsa2');
 
     # an older copy, which the key sealed, too
-    ok log_has($s, qr/issuer "main" has 2 new keys/), 'the set of before';
+    ok log_has($s, qr/keys replaced, issuer: "main", keys: 2,/), 'the set of before';
     $sealed = AuthToken::Log->new($file)->content;
     sleep 1.1;
     $source->keys('rsa2');
     $s->request('/', token => of('rsa3', header => { kid => 'older' }));
-    ok log_has($s, qr/issuer "main" has 1 new keys/), 'a key is withdrawn';
+    ok log_has($s, qr/keys replaced, issuer: "main", keys: 1,/), 'a key is withdrawn';
     $s->write('state/data/' . $file =~ s{.*/}{}r, $sealed);
     chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
     $source->mode('500');
     $s->reload;
     refused $s, '/', FAIL => 'a withdrawn key, and an older copy of the set', token => of('rsa'),
             reason => 'unavailable', new => 1;
-    like $s->errors->content, qr/\[error\].*"\Q$file\E": its keys are older than the last/, 'the log says so';
+    like $s->errors->content, qr/\[error\].*"\Q$file\E": keys are older than the last/, 'the log says so';
     $source->mode('good');
     $source->keys('rsa', 'rsa2');
 
@@ -373,7 +373,7 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
 
 # the one of the beginning
 {
-    ok log_has($killed, qr/issuer "main" has 1 new keys/, 30), 'another worker takes the lease';
+    ok log_has($killed, qr/keys replaced, issuer: "main", keys: 1,/, 30), 'another worker takes the lease';
     cmp_ok time - $killed_at, '>', 9, 'when it has ended';
     is $hanging->hits('/jwks'), 2, 'with one request';
     await_taken($killed, 2);

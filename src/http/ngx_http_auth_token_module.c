@@ -9,22 +9,24 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/jose/at_jwt.h"
-
 #include "http/access/ngx_at_access.h"
 #include "http/access/ngx_at_variables.h"
-#include "http/base/ngx_at_issuer.h"
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
+#include "http/conf/ngx_at_address.h"
+#include "http/conf/ngx_at_claim.h"
+#include "http/conf/ngx_at_error.h"
 #include "http/conf/ngx_at_issuer_block.h"
 #include "http/conf/ngx_at_location.h"
+#include "http/conf/ngx_at_main.h"
+#include "http/conf/ngx_at_token_endpoint.h"
 #include "http/keys/ngx_at_fetch.h"
 #include "http/keys/ngx_at_keys.h"
-#include "http/request/ngx_at_cache.h"
 #include "http/request/ngx_at_filter.h"
+#include "http/store/ngx_at_session.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"
-#include "http/token/ngx_at_endpoint.h"
+#include "http/worker/ngx_at_job.h"
 #include "http/worker/ngx_at_thread.h"
 #include "http/worker/ngx_at_worker.h"
 
@@ -33,14 +35,10 @@
     (NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LMT_CONF)
 
 
-static ngx_int_t ngx_at_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_at_postconfiguration(ngx_conf_t *cf);
-static void *ngx_at_create_main_conf(ngx_conf_t *cf);
-static char *ngx_at_init_main_conf(ngx_conf_t *cf, void *conf);
 static ngx_int_t ngx_at_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_at_init_process(ngx_cycle_t *cycle);
 static void ngx_at_exit_process(ngx_cycle_t *cycle);
-static char *ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data);
 
 
 static ngx_conf_enum_t  ngx_at_formats[] = {
@@ -48,11 +46,6 @@ static ngx_conf_enum_t  ngx_at_formats[] = {
     { ngx_string("problem"), NGX_AT_PROBLEM },
     { ngx_string("text"), NGX_AT_TEXT },
     { ngx_null_string, 0 }
-};
-
-
-static ngx_conf_post_t  ngx_at_max_length_post = {
-    ngx_at_check_max_length
 };
 
 
@@ -231,41 +224,34 @@ static ngx_command_t  ngx_at_commands[] = {
 
 
 static ngx_http_module_t  ngx_at_module_ctx = {
-    ngx_at_preconfiguration,   /* preconfiguration */
-    ngx_at_postconfiguration,  /* postconfiguration */
+    ngx_at_add_variables,                   /* preconfiguration */
+    ngx_at_postconfiguration,               /* postconfiguration */
 
-    ngx_at_create_main_conf,   /* create main configuration */
-    ngx_at_init_main_conf,     /* init main configuration */
+    ngx_at_create_main_conf,                /* create main configuration */
+    ngx_at_init_main_conf,                  /* init main configuration */
 
     NULL,                                   /* create server configuration */
     NULL,                                   /* merge server configuration */
 
-    ngx_at_create_loc_conf,    /* create location configuration */
-    ngx_at_merge_loc_conf      /* merge location configuration */
+    ngx_at_create_loc_conf,                 /* create location configuration */
+    ngx_at_merge_loc_conf                   /* merge location configuration */
 };
 
 
 ngx_module_t  ngx_http_auth_token_module = {
     NGX_MODULE_V1,
-    &ngx_at_module_ctx,        /* module context */
-    ngx_at_commands,           /* module directives */
+    &ngx_at_module_ctx,                     /* module context */
+    ngx_at_commands,                        /* module directives */
     NGX_HTTP_MODULE,                        /* module type */
     NULL,                                   /* init master */
-    ngx_at_init_module,        /* init module */
-    ngx_at_init_process,       /* init process */
+    ngx_at_init_module,                     /* init module */
+    ngx_at_init_process,                    /* init process */
     NULL,                                   /* init thread */
     NULL,                                   /* exit thread */
-    ngx_at_exit_process,       /* exit process */
+    ngx_at_exit_process,                    /* exit process */
     NULL,                                   /* exit master */
     NGX_MODULE_V1_PADDING
 };
-
-
-static ngx_int_t
-ngx_at_preconfiguration(ngx_conf_t *cf)
-{
-    return ngx_at_add_variables(cf);
-}
 
 
 static ngx_int_t
@@ -291,11 +277,10 @@ ngx_at_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
 static ngx_int_t
 ngx_at_postconfiguration(ngx_conf_t *cf)
 {
-    if (ngx_at_add_handler(cf, NGX_HTTP_ACCESS_PHASE,
-                           ngx_at_access_handler)
+    if (ngx_at_add_handler(cf, NGX_HTTP_ACCESS_PHASE, ngx_at_access_handler)
         != NGX_OK
         || ngx_at_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE,
-                           ngx_at_precontent_handler)
+                              ngx_at_precontent_handler)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -305,55 +290,7 @@ ngx_at_postconfiguration(ngx_conf_t *cf)
 }
 
 
-static void *
-ngx_at_create_main_conf(ngx_conf_t *cf)
-{
-    ngx_at_main_conf_t  *atmcf;
-
-    atmcf = ngx_pcalloc(cf->pool, sizeof(ngx_at_main_conf_t));
-    if (atmcf == NULL) {
-        return NULL;
-    }
-
-    if (ngx_array_init(&atmcf->issuers, cf->pool, 2,
-                       sizeof(ngx_at_issuer_t *))
-        != NGX_OK
-        || ngx_array_init(&atmcf->trust_lists, cf->pool, 2,
-                          sizeof(ngx_at_trust_list_t))
-           != NGX_OK)
-    {
-        return NULL;
-    }
-
-    atmcf->max_length = NGX_CONF_UNSET_SIZE;
-    atmcf->cache_size = NGX_CONF_UNSET_SIZE;
-
-    return atmcf;
-}
-
-
-static char *
-ngx_at_init_main_conf(ngx_conf_t *cf, void *conf)
-{
-    ngx_at_main_conf_t  *atmcf = conf;
-
-    ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
-    ngx_conf_init_size_value(atmcf->cache_size, NGX_AT_CACHE_SIZE);
-
-    if (ngx_at_issuer_check_clients(cf, atmcf) != NGX_OK
-        || ngx_at_check_store(cf, atmcf) != NGX_OK
-        || ngx_at_token_endpoint_check_conf(cf, atmcf) != NGX_OK
-        || ngx_at_check_state(cf, atmcf) != NGX_OK
-        || ngx_at_resolve_thread_pools(cf, atmcf) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/* in the master, before it forks */
+/* before workers are forked */
 
 static ngx_int_t
 ngx_at_init_module(ngx_cycle_t *cycle)
@@ -367,9 +304,7 @@ ngx_at_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    /* without a master process a reload keeps the verification cache */
-
-    ngx_at_worker()->keys_generation++;
+    ngx_at_worker_reset();
 
     return ngx_at_open_state(cycle, atmcf);
 }
@@ -378,7 +313,7 @@ ngx_at_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_at_init_process(ngx_cycle_t *cycle)
 {
-    ngx_at_main_conf_t  *atmcf;
+    const ngx_at_main_conf_t  *atmcf;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
@@ -393,48 +328,32 @@ ngx_at_init_process(ngx_cycle_t *cycle)
     }
 
     ngx_at_worker()->measure_time = ngx_at_uses_verify_time(cycle);
+    ngx_at_job_init(atmcf);
 
     if (ngx_at_worker_init(atmcf) != NGX_OK
         || ngx_at_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_at_fetch_watch(cycle, atmcf) != NGX_OK
-        || ngx_at_store_watch(cycle, atmcf) != NGX_OK
-        || ngx_at_token_endpoint_init(cycle, atmcf) != NGX_OK)
+        || ngx_at_store_watch(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return atmcf->store_path.data && atmcf->state_position.line
+           ? ngx_at_sessions_watch(cycle, atmcf) : NGX_OK;
 }
 
 
 static void
 ngx_at_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_at_main_conf_t  *atmcf;
-
-    atmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                                ngx_http_auth_token_module);
-
-    if (atmcf) {
-        ngx_at_token_endpoint_exit();
-        ngx_at_fetch_exit(atmcf);
-        ngx_at_store_exit();
-        ngx_at_worker_exit();
-    }
-}
-
-
-static char *
-ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data)
-{
-    size_t  *length = data;
-
-    if (*length == 0 || *length > AT_JWT_LEN_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"auth_token_max_length\" must be between 1 "
-                           "and %d", AT_JWT_LEN_MAX);
-        return NGX_CONF_ERROR;
+    if (ngx_http_cycle_get_module_main_conf(cycle, ngx_http_auth_token_module)
+        == NULL)
+    {
+        return;
     }
 
-    return NGX_CONF_OK;
+    ngx_at_sessions_exit();
+    ngx_at_fetch_exit();
+    ngx_at_store_exit();
+    ngx_at_worker_exit();
 }

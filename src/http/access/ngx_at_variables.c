@@ -35,13 +35,6 @@
 #define NGX_AT_VAR_ENDPOINT  5
 
 
-/* "auth_token_claim" */
-typedef struct {
-    ngx_str_t        issuer;    /* empty: any */
-    at_claim_path_t  path;
-} ngx_at_claim_t;
-
-
 /* --- visibility ---------------------------------------------------------- */
 
 
@@ -314,7 +307,7 @@ ngx_at_scope_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
 /* $VARIABLE of "auth_token_claim" */
 
-static ngx_int_t
+ngx_int_t
 ngx_at_claim_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
@@ -579,61 +572,4 @@ ngx_at_uses_verify_time(ngx_cycle_t *cycle)
     }
 
     return 0;
-}
-
-
-char *
-ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_at_main_conf_t *atmcf = conf;
-
-    ngx_str_t            *value, *path;
-    ngx_http_variable_t  *var;
-    ngx_at_claim_t       *claim;
-
-    value = cf->args->elts;
-    path = &value[cf->args->nelts - 1];
-
-    if (value[1].len < 2 || value[1].data[0] != '$') {
-        return ngx_at_conf_invalid_value(cf, &value[1],
-                                         "not the name of a variable");
-    }
-
-    claim = ngx_pcalloc(cf->pool, sizeof(ngx_at_claim_t));
-    if (claim == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts == 4) {
-        claim->issuer = value[2];
-
-        if (ngx_at_issuer_find(atmcf, &value[2]) == NULL) {
-            return ngx_at_conf_invalid_value(cf, &value[2],
-                                             "no such issuer above");
-        }
-    }
-
-    if (ngx_at_parse_claim_path(cf, path, &claim->path) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    value[1].data++;
-    value[1].len--;
-
-    var = ngx_http_add_variable(cf, &value[1], NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* nginx itself would silently use the second definition */
-
-    if (var->get_handler) {
-        return ngx_at_conf_invalid_value(cf, &value[1],
-                                         "the variable is duplicate");
-    }
-
-    var->get_handler = ngx_at_claim_variable;
-    var->data = (uintptr_t) claim;
-
-    return NGX_CONF_OK;
 }

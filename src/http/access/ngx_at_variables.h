@@ -13,14 +13,24 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/json/at_claim.h"
+
+
+/* an "auth_token_claim" */
+typedef struct {
+    ngx_str_t        issuer;                    /* empty: any */
+    at_claim_path_t  path;
+} ngx_at_claim_t;
+
 
 ngx_int_t ngx_at_add_variables(ngx_conf_t *cf);
 
 /* whether the configuration uses $auth_token_verify_time */
 ngx_uint_t ngx_at_uses_verify_time(ngx_cycle_t *cycle);
 
-/* "auth_token_claim $VARIABLE [ISSUER] PATH" */
-char *ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* data is a pointer to an ngx_at_claim_t */
+ngx_int_t ngx_at_claim_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 
 #endif

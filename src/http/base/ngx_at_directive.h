@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Helpers that read and check the values of directives.
+ * Helpers that parse and check the arguments of directives.
  */
 
 #ifndef NGX_AT_DIRECTIVE_H
@@ -12,42 +12,92 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/base/at_file.h"
 #include "core/json/at_claim.h"
 
 
-/* where a directive stands: cross checks run after the file was read */
+/* where a directive is, for checks after the configuration was parsed */
 typedef struct {
-    ngx_str_t                      file;
-    ngx_uint_t                     line;
+    ngx_str_t    directive;
+    ngx_str_t    file;
+    ngx_uint_t   line;                          /* 0: no such directive */
 } ngx_at_conf_position_t;
 
 
-/* where the directive that is being read stands */
-void ngx_at_conf_note_position(ngx_conf_t *cf, ngx_at_conf_position_t *where);
+typedef struct ngx_at_conf_parameter_s  ngx_at_conf_parameter_t;
 
-/* the full path of a file that the configuration names, terminated */
-ngx_int_t ngx_at_full_path(ngx_conf_t *cf, ngx_str_t *path);
+/*
+ * A parameter "NAME=VALUE".  parse stores value, which lacks the name, in conf
+ * and returns NGX_OK, NGX_DECLINED for an invalid value, or NGX_ERROR if it
+ * has logged the error.
+ */
+struct ngx_at_conf_parameter_s {
+    ngx_str_t    name;                          /* with "=" */
+    ngx_int_t  (*parse)(ngx_conf_t *cf,
+                        const ngx_at_conf_parameter_t *parameter,
+                        ngx_str_t *value, void *conf);
+    size_t       offset;                        /* in conf */
+    ngx_int_t    min;
+    ngx_int_t    max;
+    char        *hint;                          /* the allowed values */
+};
 
-/* logs that value is not one that directive takes; always NGX_CONF_ERROR */
-char *ngx_at_conf_invalid_value(ngx_conf_t *cf, ngx_str_t *value,
-    const char *why);
-
-/* 1 if value begins with name, a literal as "file=", which it is cut from */
-ngx_uint_t ngx_at_conf_cut_parameter(ngx_str_t *value, const char *name);
-
-/* a token of RFC 6265 section 4.1.1 */
-ngx_uint_t ngx_at_is_cookie_name(ngx_str_t *name);
-
-/* 1 if it holds no control character */
-ngx_uint_t ngx_at_is_printable(ngx_str_t *value);
-
-/* the path of a claim, as "realm_access.roles" */
-char *ngx_at_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
-    at_claim_path_t *path);
 
 #define ngx_at_str_is(value, literal)                                         \
     ((value)->len == sizeof(literal) - 1                                      \
      && ngx_strncmp((value)->data, literal, sizeof(literal) - 1) == 0)
+
+ngx_uint_t ngx_at_str_equal(const ngx_str_t *a, const ngx_str_t *b);
+
+
+/* the position of the directive that is being parsed */
+void ngx_at_conf_note_position(ngx_conf_t *cf,
+    ngx_at_conf_position_t *position);
+
+/* logs "MESSAGE in FILE:LINE"; always NGX_ERROR */
+ngx_int_t ngx_at_conf_error_at(ngx_conf_t *cf,
+    const ngx_at_conf_position_t *position, const char *fmt, ...);
+
+/* log a wrong argument of the current directive; always NGX_CONF_ERROR */
+char *ngx_at_conf_invalid_value(ngx_conf_t *cf, ngx_str_t *value,
+    const char *hint);
+char *ngx_at_conf_duplicate_value(ngx_conf_t *cf, ngx_str_t *value);
+
+/* 1 if value begins with prefix ("file="), which is then removed */
+ngx_uint_t ngx_at_conf_cut_prefix(ngx_str_t *value, const char *prefix);
+
+/*
+ * Parses the arguments from index first on by a table that ends with an empty
+ * name.  Each parameter is allowed once.
+ */
+char *ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
+    const ngx_at_conf_parameter_t *parameters, void *conf);
+
+/* parse functions; a time is at least min and at most max */
+ngx_int_t ngx_at_conf_parse_seconds(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf);
+ngx_int_t ngx_at_conf_parse_token(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf);
+
+/* the arguments as an array of ngx_str_t without duplicates */
+char *ngx_at_conf_set_strings(ngx_conf_t *cf, ngx_array_t **array);
+
+/* a path of claim names, for example "realm_access.roles" */
+char *ngx_at_conf_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
+    at_claim_path_t *path);
+
+/* makes path absolute and null-terminated */
+ngx_int_t ngx_at_conf_full_path(ngx_conf_t *cf, ngx_str_t *path);
+
+/* reads a file for the current directive; NGX_ERROR once it is logged */
+ngx_int_t ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
+    at_file_t *file);
+
+/* 1 for a token of RFC 9110 section 5.6.2: a cookie name or a field name */
+ngx_uint_t ngx_at_is_token(const ngx_str_t *value);
+
+/* 1 if the value has no control characters */
+ngx_uint_t ngx_at_is_printable(const ngx_str_t *value);
 
 
 #endif

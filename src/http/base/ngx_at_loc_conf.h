@@ -73,7 +73,7 @@ typedef struct {
     at_trusted_issuer_t      *trusted;          /* shared by equal lists */
     ngx_uint_t                ntrusted;
 
-    ngx_array_t              *scopes;           /* of ngx_http_complex_value_t */
+    ngx_array_t              *scopes;   /* of ngx_http_complex_value_t */
     at_scope_mode_e           scope_mode;
 
     at_endpoint_list_t       *endpoints;        /* NULL: no endpoint list */

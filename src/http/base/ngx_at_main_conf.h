@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     ngx_array_t               issuers;          /* of ngx_at_issuer_t * */
     ngx_array_t               trust_lists;      /* of ngx_at_trust_list_t */
-    ngx_uint_t                nsources;
+    ngx_array_t               sources;          /* of ngx_at_source_t * */
     size_t                    max_length;
     size_t                    cache_size;       /* 0: off */
 

@@ -16,8 +16,10 @@
 
 
 char *ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-ngx_int_t ngx_at_issuer_check_clients(ngx_conf_t *cf,
-    ngx_at_main_conf_t *atmcf);
+
+/* checks that depend on directives which may follow the block */
+ngx_int_t ngx_at_check_issuers(ngx_conf_t *cf,
+    const ngx_at_main_conf_t *atmcf);
 
 
 #endif

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Directives of locations.
+ * The directives of locations, their inheritance and their cross checks.
  */
 
 #ifndef NGX_AT_LOCATION_H
@@ -18,17 +18,11 @@ char *ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_at_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_at_set_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 void *ngx_at_create_loc_conf(ngx_conf_t *cf);
 char *ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
-
-char *ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 
 #endif

@@ -2,28 +2,18 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Keys of sources.  Twice a second a worker looks whether a source is due; the
- * one that gets its lease has a thread fetch and check the document, and seal it
- * in a file of the state.  All workers see that there is a new version, and take
- * it from there.  What is wrong with an answer changes nothing: the last good
- * keys stay until "max_stale".  No request ever waits for a source.
+ * Key sources in a worker process.
  */
 
 #include "http/keys/ngx_at_fetch.h"
 
-#include "core/base/at_error.h"
-#include "core/base/at_str.h"
+#include "core/base/at_crypto.h"
 #include "core/fetch/at_discovery.h"
 #include "core/fetch/at_fetch.h"
-#include "core/jose/at_jwk.h"
-#include "core/jose/at_jwt.h"
-#include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
 
-#include "http/base/ngx_at_issuer.h"
-#include "http/base/ngx_at_loc_conf.h"
-#include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
+#include "http/keys/ngx_at_keys.h"
 #include "http/keys/ngx_at_source.h"
 #include "http/store/ngx_at_state.h"
 #include "http/worker/ngx_at_watch.h"
@@ -32,32 +22,49 @@
 
 #define NGX_AT_FETCH_INTERVAL      500  /* milliseconds */
 #define NGX_AT_FETCH_WARNINGS_MAX  4
+#define NGX_AT_FETCH_NAME_LEN      16   /* hex digits of the digest */
 #define NGX_AT_FETCH_PURPOSE       "keys "
-#define NGX_AT_FETCH_NAME_HEX      16
-#define NGX_AT_FETCH_TIME_LEN      32  /* time, end of line */
+#define NGX_AT_FETCH_PURPOSE_LEN   (sizeof(NGX_AT_FETCH_PURPOSE) - 1)
 
 
-#if (NGX_THREADS)
-
-/* a fetch: the event loop fills the upper part, the thread the lower one */
-struct ngx_at_fetch_s {
+/* a key source in a worker; thread tasks write only to the last part */
+typedef struct {
     const ngx_at_main_conf_t  *atmcf;
-    ngx_at_source_t     *source;
-    ngx_thread_task_t   *task;
-    ngx_log_t           *log;
-    ngx_uint_t           busy;
-    ngx_uint_t           lease;
-    time_t               started;
+    const ngx_at_source_t     *source;
+    ngx_log_t                 *log;
 
-    ngx_at_fetch_e       result;
-    int64_t              max_age;
-    at_error_t           err;
-    ngx_uint_t           nwarnings;
-    at_error_t           warnings[NGX_AT_FETCH_WARNINGS_MAX];
-};
+    ngx_str_t                  file;            /* the sealed document */
+    char                       purpose[NGX_AT_FETCH_PURPOSE_LEN
+                                       + AT_SHA256_LEN];
+
+    /* the keys in use */
+    ngx_uint_t                 version;
+    time_t                     fetched;         /* 0: no keys */
+    u_char                     document[AT_SHA256_LEN];
+
+    ngx_thread_task_t         *task;
+    ngx_uint_t                 busy;
+    ngx_uint_t                 lease;
+    time_t                     started;
+
+    ngx_at_fetch_result_e      result;
+    int64_t                    max_age;
+    at_error_t                 err;
+    ngx_uint_t                 nwarnings;
+    at_error_t                 warnings[NGX_AT_FETCH_WARNINGS_MAX];
+} ngx_at_fetch_t;
 
 
-/* --- a thread ------------------------------------------------------------ */
+static at_str_t
+ngx_at_fetch_purpose(const ngx_at_fetch_t *fetch)
+{
+    at_str_t  purpose = { fetch->purpose, sizeof(fetch->purpose) };
+
+    return purpose;
+}
+
+
+/* --- thread -------------------------------------------------------------- */
 
 
 static int
@@ -79,125 +86,105 @@ ngx_at_fetch_add_warning(void *data, const char *text)
 
 
 static int
-ngx_at_fetch_document(ngx_at_fetch_t *fetch,
-    const char *url, at_fetch_response_t *fetched)
+ngx_at_fetch_document(ngx_at_fetch_t *fetch, const char *url,
+    at_fetch_response_t *response)
 {
-    at_fetch_t  what;
+    at_fetch_t  request;
 
-    what.url = url;
-    what.ca_file = (char *) fetch->source->ca_file.data;
-    what.proxy = (char *) fetch->source->proxy.data;
-    what.stop = ngx_at_fetch_must_stop;
-    what.data = NULL;
+    request.url = url;
+    request.ca_file = (char *) fetch->source->ca_file.data;
+    request.proxy = (char *) fetch->source->proxy.data;
+    request.stop = ngx_at_fetch_must_stop;
+    request.data = NULL;
 
-    return at_fetch(fetched, &what, &fetch->err);
+    return at_fetch(response, &request, &fetch->err);
 }
 
 
-/* the jwks_uri that the provider tells, for free(), or NULL */
+/* the jwks_uri of the provider metadata; the caller frees it; NULL: failed */
 
 static char *
 ngx_at_fetch_discover(ngx_at_fetch_t *fetch)
 {
-    char                *url, *uri;
-    at_str_t             issuer, document;
-    at_error_t           reason;
-    at_fetch_response_t  fetched;
+    char                 *url, *jwks_uri;
+    at_str_t              issuer, metadata;
+    at_error_t            reason;
+    at_fetch_response_t   response;
 
-    uri = NULL;
+    jwks_uri = NULL;
     issuer = ngx_at_view(fetch->source->url);
-
     url = at_discovery_url(issuer, &fetch->err);
 
-    if (url && ngx_at_fetch_document(fetch, url, &fetched) == 0) {
-        document.data = fetched.body;
-        document.len = fetched.len;
+    if (url && ngx_at_fetch_document(fetch, url, &response) == 0) {
+        metadata.data = response.body;
+        metadata.len = response.len;
 
-        uri = at_discovery_parse(document, issuer, &reason);
-        free(fetched.body);
+        jwks_uri = at_discovery_parse(metadata, issuer, &reason);
+        free(response.body);
 
-        if (uri == NULL) {
+        if (jwks_uri == NULL) {
             (void) at_error(&fetch->err, "\"%s\" %s", url, reason.text);
         }
     }
 
     free(url);
 
-    return uri;
+    return jwks_uri;
 }
 
 
-static at_str_t
-ngx_at_fetch_purpose(const ngx_at_source_t *source,
-    char buf[sizeof(NGX_AT_FETCH_PURPOSE) + AT_SHA256_LEN])
-{
-    at_str_t  purpose;
-
-    purpose.data = buf;
-    purpose.len = sizeof(NGX_AT_FETCH_PURPOSE) - 1 + AT_SHA256_LEN;
-
-    ngx_memcpy(buf, NGX_AT_FETCH_PURPOSE, sizeof(NGX_AT_FETCH_PURPOSE) - 1);
-    ngx_memcpy(buf + sizeof(NGX_AT_FETCH_PURPOSE) - 1, source->digest,
-               AT_SHA256_LEN);
-
-    return purpose;
-}
-
-
-/* the time on a line of its own, and the document */
+/* the content of the file: the time of the fetch on a line, the JWK Set */
 
 static int
-ngx_at_fetch_save(ngx_at_fetch_t *fetch, const at_fetch_response_t *fetched)
+ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document)
 {
-    int       rc;
-    char      buf[sizeof(NGX_AT_FETCH_PURPOSE) + AT_SHA256_LEN];
-    u_char   *content, *p;
-    at_str_t  text;
+    int        rc;
+    u_char    *p, *content;
+    at_str_t   text;
 
-    content = malloc(NGX_AT_FETCH_TIME_LEN + fetched->len);
+    content = malloc(NGX_TIME_T_LEN + sizeof("\n") + document.len);
     if (content == NULL) {
         return at_error(&fetch->err, "no memory");
     }
 
-    p = ngx_snprintf(content, NGX_AT_FETCH_TIME_LEN, "%T\n", fetch->started);
-    p = ngx_cpymem(p, fetched->body, fetched->len);
+    p = ngx_sprintf(content, "%T\n", fetch->started);
+    p = ngx_cpymem(p, document.data, document.len);
 
     text.data = (char *) content;
     text.len = p - content;
 
     rc = at_state_write(ngx_at_state_key(fetch->atmcf),
-                        (char *) fetch->source->file.data,
-                        ngx_at_fetch_purpose(fetch->source, buf),
-                        text, &fetch->err);
+                        (char *) fetch->file.data,
+                        ngx_at_fetch_purpose(fetch), text, &fetch->err);
     free(content);
 
     return rc;
 }
 
 
-/* a document is a JWK Set: a key in PEM is for key files alone */
+/* only key files may contain PEM, a key source must return a JWK Set */
 
 static int
-ngx_at_fetch_check_document(ngx_at_fetch_t *fetch,
-    const char *url, const at_fetch_response_t *fetched)
+ngx_at_fetch_validate(ngx_at_fetch_t *fetch, const char *url,
+    at_str_t document)
 {
     size_t        i;
-    at_str_t      text;
     at_error_t    reason;
     at_keyset_t  *set;
 
-    text.data = fetched->body;
-    text.len = fetched->len;
-
-    for (i = 0; i < text.len && ngx_strchr(" \t\r\n", text.data[i]); i++) {
-        /* void */
+    for (i = 0; i < document.len; i++) {
+        if (document.data[i] == '\0'
+            || ngx_strchr(" \t\r\n", document.data[i]) == NULL)
+        {
+            break;
+        }
     }
 
-    if (i == text.len || text.data[i] != '{') {
+    if (i == document.len || document.data[i] != '{') {
         return at_error(&fetch->err, "\"%s\" is not a JSON object", url);
     }
 
-    set = at_keyset_parse(text, fetch->source->issuer->requirements.algs,
+    set = at_keyset_parse(document, fetch->source->issuer->requirements.algs,
                           ngx_at_fetch_add_warning, fetch, &reason);
     if (set == NULL) {
         return at_error(&fetch->err, "\"%s\" %s", url, reason.text);
@@ -209,108 +196,60 @@ ngx_at_fetch_check_document(ngx_at_fetch_t *fetch,
 }
 
 
-static int
-ngx_at_fetch_keys(ngx_at_fetch_t *fetch, const char *url)
-{
-    int                  rc;
-    at_fetch_response_t  fetched;
-
-    if (ngx_at_fetch_document(fetch, url, &fetched) != 0) {
-        return -1;
-    }
-
-    rc = ngx_at_fetch_check_document(fetch, url, &fetched);
-
-    if (rc == 0) {
-        rc = ngx_at_fetch_save(fetch, &fetched);
-    }
-
-    fetch->max_age = fetched.max_age;
-    free(fetched.body);
-
-    return rc;
-}
-
-
 static void
-ngx_at_fetch_thread(void *data, ngx_log_t *log)
+ngx_at_fetch_handler(void *data, ngx_log_t *log)
 {
-    int               rc;
-    char             *uri;
-    ngx_at_fetch_t   *fetch;
-    ngx_at_source_t  *source;
+    int                   rc;
+    char                 *jwks_uri;
+    at_str_t              document;
+    const char           *url;
+    ngx_at_fetch_t       *fetch;
+    at_fetch_response_t   response;
 
     fetch = *(ngx_at_fetch_t **) data;
-    source = fetch->source;
 
-    uri = source->discovery ? ngx_at_fetch_discover(fetch) : NULL;
+    jwks_uri = fetch->source->discovery ? ngx_at_fetch_discover(fetch) : NULL;
+    url = fetch->source->discovery ? jwks_uri
+                                   : (char *) fetch->source->url.data;
+    rc = -1;
 
-    if (source->discovery && uri == NULL) {
-        rc = -1;
+    if (url && ngx_at_fetch_document(fetch, url, &response) == 0) {
+        fetch->max_age = response.max_age;
 
-    } else {
-        rc = ngx_at_fetch_keys(fetch, uri ? uri : (char *) source->url.data);
+        document.data = response.body;
+        document.len = response.len;
+
+        rc = ngx_at_fetch_validate(fetch, url, document);
+
+        if (rc == 0) {
+            rc = ngx_at_fetch_save(fetch, document);
+        }
+
+        free(response.body);
     }
 
-    free(uri);
+    free(jwks_uri);
 
     fetch->result = rc == 0 ? NGX_AT_FETCH_OK
-                    : ngx_at_fetch_must_stop(NULL)
-                    ? NGX_AT_FETCH_STOPPED
+                    : ngx_at_fetch_must_stop(NULL) ? NGX_AT_FETCH_STOPPED
                     : NGX_AT_FETCH_FAILED;
 
     at_crypto_thread_cleanup();
 }
 
 
-/* --- keys of a worker ---------------------------------------------------- */
+/* --- keys in use --------------------------------------------------------- */
 
+
+/* the worker that has fetched the document has logged them */
 
 static void
 ngx_at_fetch_ignore_warning(void *data, const char *text)
 {
-    /* who fetched it has said it */
 }
 
 
-static void
-ngx_at_fetch_swap_keys(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, at_keyset_t *set)
-{
-    at_keyset_t  **place;
-
-    place = &source->issuer->sets[source->set];
-
-    at_keyset_free(*place);
-    *place = set;
-    ngx_at_worker()->keys_generation++;
-}
-
-
-/* a sealed document; its time is cut off */
-
-static ngx_int_t
-ngx_at_fetch_read_time(at_str_t *text, time_t *fetched)
-{
-    u_char     *p, *last;
-
-    last = (u_char *) text->data + text->len;
-    p = ngx_strlchr((u_char *) text->data, last, '\n');
-
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    *fetched = ngx_atotm((u_char *) text->data, p - (u_char *) text->data);
-
-    text->data = (char *) p + 1;
-    text->len = last - p - 1;
-
-    return *fetched > 0 ? NGX_OK : NGX_ERROR;
-}
-
-
-/* a clock that was far ahead when they were fetched does not keep them */
+/* a clock that was wrong at the fetch must not keep keys in use for longer */
 
 static ngx_uint_t
 ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
@@ -323,172 +262,171 @@ ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
 }
 
 
-/*
- * NGX_OK; NGX_ERROR with err set, where the document is of no use: a copy of
- * one that was there before the last one is none.
- */
+/* last: time of the last fetch; an older document was restored or copied */
 
-static ngx_int_t
-ngx_at_fetch_use_document(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, at_str_t text, time_t last,
-    ngx_log_t *log, at_error_t *err)
+static int
+ngx_at_fetch_use(ngx_at_fetch_t *fetch, at_str_t text, time_t last,
+    at_error_t *err)
 {
-    u_char        digest[AT_SHA256_LEN];
-    time_t        fetched;
-    at_keyset_t  *set;
+    u_char                  digest[AT_SHA256_LEN], *p, *end;
+    time_t                  fetched;
+    at_keyset_t            *set;
+    const ngx_at_source_t  *source;
 
-    if (ngx_at_fetch_read_time(&text, &fetched) != NGX_OK
-        || at_sha256(digest, text) != 0)
-    {
-        return at_error(err, "there is no time in it");
+    source = fetch->source;
+
+    p = (u_char *) text.data;
+    end = p + text.len;
+    p = ngx_strlchr(p, end, '\n');
+
+    fetched = p ? ngx_atotm((u_char *) text.data, p - (u_char *) text.data)
+                : 0;
+
+    if (fetched <= 0) {
+        return at_error(err, "time is missing");
     }
 
+    text.data = (char *) p + 1;
+    text.len = end - (p + 1);
+
     if (ngx_at_fetch_is_stale(source, fetched)) {
-        return at_error(err, "its keys are older than \"max_stale\"");
+        return at_error(err, "keys are older than \"max_stale\"");
     }
 
     if (fetched < last) {
-        return at_error(err, "its keys are older than the last ones");
+        return at_error(err, "keys are older than the last fetch");
     }
 
-    if (source->fetched
-        && ngx_memcmp(digest, source->document, AT_SHA256_LEN) == 0)
+    if (at_sha256(digest, text) != 0) {
+        return at_error(err, "no memory");
+    }
+
+    if (fetch->fetched
+        && ngx_memcmp(digest, fetch->document, AT_SHA256_LEN) == 0)
     {
-        source->fetched = fetched;
-        return NGX_OK;
+        fetch->fetched = fetched;
+        return 0;
     }
 
     set = at_keyset_parse(text, source->issuer->requirements.algs,
                           ngx_at_fetch_ignore_warning, NULL, err);
     if (set == NULL) {
-        return NGX_ERROR;
+        return -1;
     }
 
-    source->fetched = fetched;
-    ngx_memcpy(source->document, digest, AT_SHA256_LEN);
-    ngx_at_fetch_swap_keys(atmcf, source, set);
+    fetch->fetched = fetched;
+    ngx_memcpy(fetch->document, digest, AT_SHA256_LEN);
+    ngx_at_keys_replace(source->issuer, source->set, set);
 
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "auth_token: issuer \"%V\" has %uz new keys of \"%V\", "
-                  "fetched %T seconds ago (%ui fetches, %ui failures)",
+    ngx_log_error(NGX_LOG_NOTICE, fetch->log, 0,
+                  "auth_token: keys replaced, issuer: \"%V\", keys: %uz, "
+                  "url: \"%V\", age: %Ts, fetches: %ui, failures: %ui",
                   &source->issuer->name, set->n, &source->url,
                   ngx_time() - fetched, source->slot->fetches,
                   source->slot->failures);
 
-    return NGX_OK;
+    return 0;
 }
 
 
 static void
-ngx_at_fetch_load(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, ngx_log_t *log)
+ngx_at_fetch_load(ngx_at_fetch_t *fetch)
 {
-    int    rc;
-    char  *content;
-    char   buf[sizeof(NGX_AT_FETCH_PURPOSE)
-                               + AT_SHA256_LEN];
-    size_t                 len;
-    time_t                 last;
-    at_str_t               text;
-    at_error_t             err, reason;
-    const at_state_key_t  *key;
+    int                     rc;
+    char                   *content;
+    time_t                  last;
+    at_str_t                text;
+    at_error_t              err, reason;
+    const at_state_key_t   *key;
+    const ngx_at_source_t  *source;
 
-    key = ngx_at_state_key(atmcf);
+    source = fetch->source;
+    key = ngx_at_state_key(fetch->atmcf);
 
     if (key == NULL) {
         return;
     }
 
-    /* before the file: what is read is of this version, or of a later one */
-    source->version = source->slot->version;
+    /* before the file, which then has this version or a later one */
+
+    fetch->version = source->slot->version;
     last = source->slot->fetched;
 
-    rc = at_state_read(key, (char *) source->file.data,
-                       ngx_at_fetch_purpose(source, buf),
-                       AT_FETCH_SIZE_MAX + NGX_AT_FETCH_TIME_LEN, &content,
-                       &len, &err);
+    rc = at_state_read(key, (char *) fetch->file.data,
+                       ngx_at_fetch_purpose(fetch),
+                       NGX_TIME_T_LEN + sizeof("\n") + AT_FETCH_SIZE_MAX,
+                       &content, &text.len, &err);
 
     if (rc == 0) {
         text.data = content;
-        text.len = len;
 
-        if (ngx_at_fetch_use_document(atmcf, source, text, last, log,
-                                      &reason)
-            != NGX_OK)
-        {
-            rc = at_error(&err, "\"%s\": %s", source->file.data, reason.text);
+        if (ngx_at_fetch_use(fetch, text, last, &reason) != 0) {
+            rc = at_error(&err, "\"%s\": %s", fetch->file.data, reason.text);
         }
 
         free(content);
     }
 
     if (rc < 0) {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "auth_token: %s", err.text);
+        ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
+                      "auth_token: stored keys not loaded: %s", err.text);
     }
 
-    /* there was a file, and another fetch makes it anew */
+    /* the file was lost or damaged: create it again */
 
-    if (rc != 0 && source->version) {
+    if (rc != 0 && fetch->version) {
         ngx_at_source_request_fetch(source, NULL);
     }
 }
 
 
-static void
-ngx_at_fetch_expire(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, ngx_log_t *log)
-{
-    if (source->fetched == 0
-        || !ngx_at_fetch_is_stale(source, source->fetched))
-    {
-        return;
-    }
-
-    source->fetched = 0;
-    ngx_at_fetch_swap_keys(atmcf, source, NULL);
-
-    /* if it is the clock that jumped, no fetch is due */
-    ngx_at_source_request_fetch(source, NULL);
-
-    ngx_log_error(NGX_LOG_ERR, log, 0,
-                  "auth_token: the keys of \"%V\" are older than "
-                  "\"max_stale\": issuer \"%V\" has none of them any more",
-                  &source->url, &source->issuer->name);
-}
-
-
-/* --- leases -------------------------------------------------------------- */
+/* --- fetches ------------------------------------------------------------- */
 
 
 static void
-ngx_at_fetch_log(ngx_at_fetch_t *fetch, ngx_uint_t news)
+ngx_at_fetch_finish(ngx_at_fetch_t *fetch)
 {
-    ngx_uint_t        i;
-    ngx_at_source_t  *source;
+    u_char                  previous[AT_SHA256_LEN];
+    ngx_uint_t              i, changed;
+    const ngx_at_source_t  *source;
 
     source = fetch->source;
+    fetch->busy = 0;
 
-    if (fetch->result == NGX_AT_FETCH_FAILED && news) {
+    changed = ngx_at_source_release_lease(source, fetch->lease, fetch->result,
+                                          fetch->started, fetch->max_age,
+                                          fetch->err.text);
+
+    if (fetch->result == NGX_AT_FETCH_FAILED && changed) {
         ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
-                      "auth_token: issuer \"%V\": %s; %s (%ui fetches, "
-                      "%ui failures)",
-                      &source->issuer->name, fetch->err.text,
-                      source->fetched ? "the last good keys stay in use"
-                                      : "there are no keys of it",
-                      source->slot->fetches, source->slot->failures);
-        return;
+                      "auth_token: keys not fetched, %s, issuer: \"%V\", "
+                      "fetches: %ui, failures: %ui: %s",
+                      fetch->fetched ? "previous keys stay in use"
+                                     : "no keys available",
+                      &source->issuer->name, source->slot->fetches,
+                      source->slot->failures, fetch->err.text);
     }
 
     if (fetch->result != NGX_AT_FETCH_OK) {
         return;
     }
 
-    if (news) {
+    ngx_memcpy(previous, fetch->document, AT_SHA256_LEN);
+
+    ngx_at_fetch_load(fetch);
+
+    if (changed) {
         ngx_log_error(NGX_LOG_NOTICE, fetch->log, 0,
-                      "auth_token: issuer \"%V\": \"%V\" is fetched again "
-                      "(%ui fetches, %ui failures)",
+                      "auth_token: keys fetched again, issuer: \"%V\", "
+                      "url: \"%V\", fetches: %ui, failures: %ui",
                       &source->issuer->name, &source->url,
                       source->slot->fetches, source->slot->failures);
+    }
+
+    /* the same document has the same warnings */
+
+    if (ngx_memcmp(previous, fetch->document, AT_SHA256_LEN) == 0) {
+        return;
     }
 
     for (i = 0; i < fetch->nwarnings; i++) {
@@ -501,41 +439,13 @@ ngx_at_fetch_log(ngx_at_fetch_t *fetch, ngx_uint_t news)
 static void
 ngx_at_fetch_done(ngx_event_t *ev)
 {
-    u_char            before[AT_SHA256_LEN];
-    ngx_uint_t        news;
-    ngx_at_fetch_t   *fetch;
-    ngx_at_source_t  *source;
-
-    fetch = ev->data;
-    source = fetch->source;
-
-    fetch->busy = 0;
     ev->complete = 0;
-
-    news = ngx_at_source_release_lease(source, fetch->lease,
-                                       fetch->result, fetch->started,
-                                       fetch->max_age,
-                                       fetch->err.text);
-
-    if (fetch->result != NGX_AT_FETCH_OK) {
-        ngx_at_fetch_log(fetch, news);
-        return;
-    }
-
-    ngx_memcpy(before, source->document, AT_SHA256_LEN);
-    ngx_at_fetch_load(fetch->atmcf, source, fetch->log);
-
-    /* the same document again, the same warnings */
-    if (ngx_memcmp(before, source->document, AT_SHA256_LEN) == 0) {
-        fetch->nwarnings = 0;
-    }
-
-    ngx_at_fetch_log(fetch, news);
+    ngx_at_fetch_finish(ev->data);
 }
 
 
 static void
-ngx_at_fetch_post_task(ngx_at_fetch_t *fetch)
+ngx_at_fetch_start(ngx_at_fetch_t *fetch)
 {
     fetch->started = ngx_time();
     fetch->result = NGX_AT_FETCH_FAILED;
@@ -545,222 +455,197 @@ ngx_at_fetch_post_task(ngx_at_fetch_t *fetch)
     fetch->busy = 1;
 
     if (ngx_thread_task_post(fetch->atmcf->thread_pool, fetch->task)
-        == NGX_OK)
+        != NGX_OK)
     {
-        return;
+        (void) at_error(&fetch->err, "the queue of the thread pool is full");
+        ngx_at_fetch_finish(fetch);
     }
-
-    /* its queue is full */
-
-    fetch->busy = 0;
-    (void) at_error(&fetch->err, "the thread pool takes no task");
-
-    ngx_at_fetch_log(fetch,
-        ngx_at_source_release_lease(fetch->source, fetch->lease,
-                                    NGX_AT_FETCH_FAILED,
-                                    0, -1, fetch->err.text));
 }
 
 
 static void
-ngx_at_fetch_check_source(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, ngx_log_t *log)
+ngx_at_fetch_check(ngx_at_fetch_t *fetch)
 {
-    ngx_at_fetch_t  *fetch;
+    const ngx_at_source_t  *source;
 
-    fetch = source->fetch;
+    source = fetch->source;
 
-    if (source->slot->version != source->version) {
-        ngx_at_fetch_load(atmcf, source, log);
+    if (source->slot->version != fetch->version) {
+        ngx_at_fetch_load(fetch);
     }
 
-    ngx_at_fetch_expire(atmcf, source, log);
+    if (fetch->fetched && ngx_at_fetch_is_stale(source, fetch->fetched)) {
+        fetch->fetched = 0;
+        ngx_at_keys_replace(source->issuer, source->set, NULL);
 
-    if (!fetch->busy
-        && ngx_at_state_key(atmcf)
+        /* if the clock was set, no fetch is due */
+
+        ngx_at_source_request_fetch(source, NULL);
+
+        ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
+                      "auth_token: keys older than \"max_stale\" removed, "
+                      "issuer: \"%V\", url: \"%V\"",
+                      &source->issuer->name, &source->url);
+    }
+
+    if (!fetch->busy && ngx_at_state_key(fetch->atmcf)
         && ngx_at_source_acquire_lease(source, &fetch->lease))
     {
-        ngx_at_fetch_post_task(fetch);
+        ngx_at_fetch_start(fetch);
     }
 }
 
 
-static ngx_int_t
-ngx_at_fetch_create(ngx_cycle_t *cycle,
-    const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source)
+/* --- worker -------------------------------------------------------------- */
+
+
+static ngx_at_fetch_t *
+ngx_at_fetch_create(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf,
+    const ngx_at_source_t *source)
 {
-    char                          name[sizeof("keys-")
-                                       + NGX_AT_FETCH_NAME_HEX];
+    char                name[sizeof("keys-") + NGX_AT_FETCH_NAME_LEN];
     u_char             *p;
-    ngx_thread_task_t  *task;
     ngx_at_fetch_t     *fetch;
-
-    p = ngx_cpymem(name, "keys-", sizeof("keys-") - 1);
-    p = ngx_hex_dump(p, source->digest, NGX_AT_FETCH_NAME_HEX / 2);
-    *p = '\0';
-
-    source->file = ngx_at_state_file(cycle->pool, atmcf, name);
+    ngx_thread_task_t  *task;
 
     fetch = ngx_pcalloc(cycle->pool, sizeof(ngx_at_fetch_t));
     task = ngx_thread_task_alloc(cycle->pool, sizeof(ngx_at_fetch_t *));
 
-    if (source->file.data == NULL || fetch == NULL || task == NULL) {
-        return NGX_ERROR;
+    if (fetch == NULL || task == NULL) {
+        return NULL;
     }
+
+    p = ngx_cpymem(name, "keys-", sizeof("keys-") - 1);
+    p = ngx_hex_dump(p, (u_char *) source->digest, NGX_AT_FETCH_NAME_LEN / 2);
+    *p = '\0';
+
+    fetch->file = ngx_at_state_file(cycle->pool, atmcf, name);
+    if (fetch->file.data == NULL) {
+        return NULL;
+    }
+
+    p = ngx_cpymem(fetch->purpose, NGX_AT_FETCH_PURPOSE,
+                   NGX_AT_FETCH_PURPOSE_LEN);
+    ngx_memcpy(p, source->digest, AT_SHA256_LEN);
 
     fetch->atmcf = atmcf;
     fetch->source = source;
-    fetch->task = task;
     fetch->log = cycle->log;
+    fetch->task = task;
 
     *(ngx_at_fetch_t **) task->ctx = fetch;
-    task->handler = ngx_at_fetch_thread;
+    task->handler = ngx_at_fetch_handler;
     task->event.handler = ngx_at_fetch_done;
     task->event.data = fetch;
 
-    source->fetch = fetch;
-
-    return NGX_OK;
-}
-
-
-typedef ngx_int_t (*ngx_at_source_pt)(
-    const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, void *data);
-
-
-static ngx_int_t
-ngx_at_each_source(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_pt handler, void *data)
-{
-    ngx_uint_t         i, k;
-    ngx_at_issuer_t  **issuers;
-    ngx_at_source_t  **sources;
-
-    issuers = atmcf->issuers.elts;
-
-    for (i = 0; i < atmcf->issuers.nelts; i++) {
-        sources = issuers[i]->sources.elts;
-
-        for (k = 0; k < issuers[i]->sources.nelts; k++) {
-            if (handler(atmcf, sources[k], data) != NGX_OK) {
-                return NGX_ERROR;
-            }
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_at_fetch_poll_source(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, void *log)
-{
-    ngx_at_fetch_check_source(atmcf, source, log);
-
-    return NGX_OK;
+    return fetch;
 }
 
 
 static void
 ngx_at_fetch_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    (void) ngx_at_each_source(atmcf, ngx_at_fetch_poll_source, log);
-}
+    ngx_uint_t        i;
+    ngx_array_t      *fetches;
+    ngx_at_fetch_t  **fetch;
 
+    fetches = &ngx_at_worker()->fetches;
+    fetch = fetches->elts;
 
-/* what another server, or the one before, has left is there at once */
-
-static ngx_int_t
-ngx_at_fetch_init_source(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, void *data)
-{
-    ngx_cycle_t *cycle = data;
-
-    if (ngx_at_fetch_create(cycle, atmcf, source) != NGX_OK) {
-        return NGX_ERROR;
+    for (i = 0; i < fetches->nelts; i++) {
+        ngx_at_fetch_check(fetch[i]);
     }
-
-    ngx_at_fetch_load(atmcf, source, cycle->log);
-    ngx_at_fetch_check_source(atmcf, source, cycle->log);
-
-    return NGX_OK;
 }
 
 
 ngx_int_t
 ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->nsources == 0) {
+    ngx_uint_t         i;
+    ngx_array_t       *fetches;
+    ngx_at_fetch_t   **fetch;
+    ngx_at_source_t  **sources;
+
+    if (atmcf->sources.nelts == 0) {
         return NGX_OK;
     }
 
+    fetches = &ngx_at_worker()->fetches;
+    sources = atmcf->sources.elts;
+
     if (at_fetch_init() != 0
-        || ngx_at_each_source(atmcf,
-                              ngx_at_fetch_init_source,
-                              cycle)
+        || ngx_array_init(fetches, cycle->pool, atmcf->sources.nelts,
+                          sizeof(ngx_at_fetch_t *))
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_at_watch(cycle, NGX_AT_FETCH_INTERVAL,
-                        0, ngx_at_fetch_poll,
+    for (i = 0; i < atmcf->sources.nelts; i++) {
+        fetch = ngx_array_push(fetches);
+        *fetch = ngx_at_fetch_create(cycle, atmcf, sources[i]);
+
+        if (*fetch == NULL) {
+            return NGX_ERROR;
+        }
+
+        /* keys that an earlier worker or another server has stored */
+
+        ngx_at_fetch_load(*fetch);
+        ngx_at_fetch_check(*fetch);
+    }
+
+    return ngx_at_watch(cycle, NGX_AT_FETCH_INTERVAL, 0, ngx_at_fetch_poll,
                         atmcf);
 }
 
 
-/* the threads have ended: another worker need not wait for the lease to do so */
+/* threads have ended: another worker need not wait for the end of the lease */
 
-static ngx_int_t
-ngx_at_fetch_release_lease(const ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source, void *data)
+void
+ngx_at_fetch_exit(void)
 {
-    if (source->fetch && source->fetch->busy) {
-        (void) ngx_at_source_release_lease(source,
-                                           source->fetch->lease,
-                                           NGX_AT_FETCH_STOPPED,
-                                           0, -1, "");
+    ngx_uint_t        i;
+    ngx_array_t      *fetches;
+    ngx_at_fetch_t  **fetch;
+
+    fetches = &ngx_at_worker()->fetches;
+    fetch = fetches->elts;
+
+    for (i = 0; i < fetches->nelts; i++) {
+        if (fetch[i]->busy) {
+            (void) ngx_at_source_release_lease(fetch[i]->source,
+                                               fetch[i]->lease,
+                                               NGX_AT_FETCH_STOPPED, 0, -1,
+                                               "");
+        }
     }
-
-    return NGX_OK;
 }
-
-
-void
-ngx_at_fetch_exit(const ngx_at_main_conf_t *atmcf)
-{
-    (void) ngx_at_each_source(atmcf, ngx_at_fetch_release_lease, NULL);
-}
-
-#else
-
-ngx_int_t
-ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
-{
-    return NGX_OK;      /* the configuration had no source */
-}
-
-
-void
-ngx_at_fetch_exit(const ngx_at_main_conf_t *atmcf)
-{
-}
-
-#endif
 
 
 /* --- requests ------------------------------------------------------------ */
 
 
-static ngx_at_issuer_t *
-ngx_at_issuer_from_trusted(const at_trusted_issuer_t *trusted)
+/* when the keys in use were fetched; 0: no keys */
+
+static time_t
+ngx_at_source_fetched(const ngx_at_source_t *source)
 {
-    return (ngx_at_issuer_t *) (uintptr_t)
-           ((u_char *) (uintptr_t) trusted->issuer
-            - offsetof(ngx_at_issuer_t, requirements));
+    ngx_array_t      *fetches;
+    ngx_at_fetch_t  **fetch;
+
+    fetches = &ngx_at_worker()->fetches;
+    fetch = fetches->elts;
+
+    return source->index < fetches->nelts ? fetch[source->index]->fetched : 0;
+}
+
+
+static const ngx_at_issuer_t *
+ngx_at_issuer_of(const at_trusted_issuer_t *trusted)
+{
+    return (const ngx_at_issuer_t *) ((u_char *) trusted->issuer
+                              - offsetof(ngx_at_issuer_t, requirements));
 }
 
 
@@ -768,26 +653,26 @@ void
 ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
     const ngx_str_t *token)
 {
-    ngx_str_t          header;
-    ngx_uint_t         i, k;
-    ngx_at_issuer_t   *issuer;
-    ngx_at_source_t  **sources;
+    u_char                  *p;
+    ngx_str_t                header;
+    ngx_uint_t               i, k;
+    ngx_at_source_t        **sources;
+    const ngx_at_issuer_t   *issuer;
+
+    p = ngx_strlchr(token->data, token->data + token->len, '.');
 
     header.data = token->data;
-
-    for (header.len = 0;
-         header.len < token->len && header.data[header.len] != '.';
-         header.len++)
-    { /* void */ }
+    header.len = p ? (size_t) (p - token->data) : token->len;
 
     for (i = 0; i < atcf->ntrusted; i++) {
-        issuer = ngx_at_issuer_from_trusted(&atcf->trusted[i]);
+        issuer = ngx_at_issuer_of(&atcf->trusted[i]);
         sources = issuer->sources.elts;
 
         for (k = 0; k < issuer->sources.nelts; k++) {
 
-            /* without keys it is tried again soon in any case */
-            if (sources[k]->fetched) {
+            /* without keys, the next fetch is due soon anyway */
+
+            if (ngx_at_source_fetched(sources[k])) {
                 ngx_at_source_request_fetch(sources[k], &header);
             }
         }
@@ -798,7 +683,7 @@ ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
 static u_char *
 ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer)
 {
-    time_t             age;
+    time_t             age, fetched;
     ngx_uint_t         i, keys, fetches, failures;
     ngx_at_source_t  **sources;
 
@@ -816,9 +701,10 @@ ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer)
     for (i = 0; i < issuer->sources.nelts; i++) {
         fetches += sources[i]->slot->fetches;
         failures += sources[i]->slot->failures;
+        fetched = ngx_at_source_fetched(sources[i]);
 
-        if (sources[i]->fetched) {
-            age = ngx_max(age, ngx_time() - sources[i]->fetched);
+        if (fetched) {
+            age = ngx_max(age, ngx_time() - fetched);
         }
     }
 
@@ -834,19 +720,18 @@ ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer)
 
 
 ngx_int_t
-ngx_at_fetch_status(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf, ngx_str_t *state)
+ngx_at_fetch_status(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
+    ngx_str_t *status)
 {
-    u_char           *p;
-    size_t            len;
-    ngx_uint_t        i;
-    ngx_at_issuer_t  *issuer;
+    u_char      *p;
+    size_t       len;
+    ngx_uint_t   i;
 
     len = 1;
 
     for (i = 0; i < atcf->ntrusted; i++) {
-        issuer = ngx_at_issuer_from_trusted(&atcf->trusted[i]);
-        len += issuer->name.len + sizeof(" :keys=,age=,fetches=,failures=")
+        len += ngx_at_issuer_of(&atcf->trusted[i])->name.len
+               + sizeof(" :keys=,age=,fetches=,failures=")
                + 3 * NGX_INT_T_LEN + NGX_TIME_T_LEN;
     }
 
@@ -855,18 +740,17 @@ ngx_at_fetch_status(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    state->data = p;
+    status->data = p;
 
     for (i = 0; i < atcf->ntrusted; i++) {
         if (i) {
             *p++ = ' ';
         }
 
-        p = ngx_at_fetch_issuer_status(p,
-                 ngx_at_issuer_from_trusted(&atcf->trusted[i]));
+        p = ngx_at_fetch_issuer_status(p, ngx_at_issuer_of(&atcf->trusted[i]));
     }
 
-    state->len = p - state->data;
+    status->len = p - status->data;
 
     return NGX_OK;
 }

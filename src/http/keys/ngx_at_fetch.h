@@ -2,7 +2,11 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Keys of sources, in a worker.
+ * Key sources in a worker process.  Twice a second each worker checks whether
+ * a source is due.  The worker that gets the lease fetches and validates the
+ * JWK Set in a thread, and stores it as a sealed file of the state directory;
+ * every worker loads a new version from there.  A failure changes nothing: the
+ * previous keys stay in use until "max_stale".  A request never waits.
  */
 
 #ifndef NGX_AT_FETCH_H
@@ -18,15 +22,15 @@
 
 ngx_int_t ngx_at_fetch_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
-void ngx_at_fetch_exit(const ngx_at_main_conf_t *atmcf);
+void ngx_at_fetch_exit(void);
 
-/* a token names a key that nobody knows: it may be a new one */
-void ngx_at_fetch_for_unknown_kid(
-    const ngx_at_loc_conf_t *atcf, const ngx_str_t *token);
+/* the key of the token is unknown: it may be new */
+void ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
+    const ngx_str_t *token);
 
-/* "name:keys=N,age=S,fetches=N,failures=N" of each issuer of the location */
+/* "NAME:keys=N,age=S,fetches=N,failures=N" for each trusted issuer */
 ngx_int_t ngx_at_fetch_status(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf, ngx_str_t *state);
+    const ngx_at_loc_conf_t *atcf, ngx_str_t *status);
 
 
 #endif

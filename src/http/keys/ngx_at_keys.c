@@ -2,23 +2,13 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Key files.  They are read with the configuration, by the master; each worker
- * then looks twice a second whether one has changed, parses the new content
- * aside and swaps it in whole.  What cannot be read or parsed changes nothing:
- * the last good keys stay.  No request ever waits for a file.
+ * Key files.
  */
 
 #include "http/keys/ngx_at_keys.h"
 
-#include "core/base/at_error.h"
-#include "core/base/at_file.h"
-#include "core/base/at_str.h"
-#include "core/jose/at_jwk.h"
 #include "core/base/at_crypto.h"
 
-#include "http/base/ngx_at_directive.h"
-#include "http/base/ngx_at_issuer.h"
-#include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/worker/ngx_at_watch.h"
 #include "http/worker/ngx_at_worker.h"
@@ -28,29 +18,31 @@
 #define NGX_AT_KEYS_INTERVAL  500  /* milliseconds */
 
 
+/* a worker has its own copy */
 struct ngx_at_key_file_s {
+    const ngx_at_issuer_t  *issuer;
+    ngx_uint_t              set;                /* index in issuer->sets */
     ngx_str_t               path;
-    ngx_at_conf_position_t  where;
+    ngx_at_conf_position_t  position;
 
-    /* what was seen last, good or not */
+    /* of the last content, even if it was invalid */
     at_file_stamp_t         stamp;
     u_char                  digest[AT_SHA256_LEN];
     ngx_uint_t              settled;
 
-    char                    complaint[sizeof(at_error_t)];
+    at_error_t              error;              /* last logged */
 };
 
-/* where a warning of the parser goes */
 typedef struct {
-    ngx_log_t                       *log;
-    ngx_str_t                       *path;
-} ngx_at_warning_t;
+    ngx_log_t  *log;
+    ngx_str_t  *path;
+} ngx_at_key_warning_t;
 
 
 static void
 ngx_at_log_key_warning(void *data, const char *text)
 {
-    ngx_at_warning_t *warning = data;
+    ngx_at_key_warning_t *warning = data;
 
     ngx_log_error(NGX_LOG_WARN, warning->log, 0, "auth_token: \"%V\": %s",
                   warning->path, text);
@@ -58,76 +50,63 @@ ngx_at_log_key_warning(void *data, const char *text)
 
 
 /*
- * A file that was written within the last second may be written once more
- * without a new time stamp: it is read again until that has passed.
+ * NGX_OK with *set; NGX_DONE: the content has not changed; NGX_ERROR with err.
+ * A file that was written within the last second may change again without a
+ * new time stamp: it is not settled yet and will be read again.
  */
 
-static ngx_uint_t
-ngx_at_is_settled(const at_file_stamp_t *stamp)
-{
-    time_t  age;
-
-    age = ngx_time() - stamp->ctime.tv_sec;
-
-    return age < -1 || age > 1;
-}
-
-
-/* NGX_OK with *set, NGX_DONE if the content is the one seen last, NGX_ERROR */
-
 static ngx_int_t
-ngx_at_read_keys(ngx_at_key_file_t *key_file,
-    unsigned algs, at_keyset_t **set, ngx_log_t *log, at_error_t *err)
+ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
+    ngx_log_t *log, at_error_t *err)
 {
-    at_str_t          text;
-    at_file_t         file;
-    at_error_t        reason;
-    unsigned char     digest[AT_SHA256_LEN];
-    ngx_at_warning_t  warning = { log, &key_file->path };
+    char                  *path;
+    time_t                 age;
+    at_str_t               text;
+    at_file_t              file;
+    ngx_int_t              rc;
+    at_error_t             reason;
+    unsigned char          digest[AT_SHA256_LEN];
+    ngx_at_key_warning_t   warning = { log, &key_file->path };
 
-    if (at_file_read(&file, (char *) key_file->path.data,
-                     NGX_AT_KEY_FILE_SIZE, err)
-        != 0)
-    {
+    path = (char *) key_file->path.data;
+
+    if (at_file_read(&file, path, NGX_AT_KEY_FILE_SIZE, err) != 0) {
         return NGX_ERROR;
     }
 
-    key_file->stamp = file.stamp;
-    key_file->settled = ngx_at_is_settled(&file.stamp);
+    age = ngx_time() - file.stamp.ctime.tv_sec;
 
-    /* who writes it makes administrators: of the store the same is asked */
-    if (file.mode & S_IWOTH) {
-        at_file_free(&file);
-        return at_error(err, "\"%s\" can be written by everybody; mend it "
-                        "with: chmod o-w %s", key_file->path.data,
-                        key_file->path.data);
-    }
+    key_file->stamp = file.stamp;
+    key_file->settled = age < -1 || age > 1;
 
     text.data = file.data;
     text.len = file.len;
 
-    if (at_sha256(digest, text) != 0) {
-        at_file_free(&file);
-        return at_error(err, "no memory");
+    /* a writer of this file could sign a token of an administrator */
+
+    if (file.mode & S_IWOTH) {
+        rc = at_error(err, "\"%s\" is writable by all users; fix with: "
+                      "chmod o-w %s", path, path);
+
+    } else if (at_sha256(digest, text) != 0) {
+        rc = at_error(err, "no memory");
+
+    } else if (ngx_memcmp(digest, key_file->digest, AT_SHA256_LEN) == 0) {
+        rc = NGX_DONE;
+
+    } else {
+        ngx_memcpy(key_file->digest, digest, AT_SHA256_LEN);
+
+        *set = at_keyset_parse(text, key_file->issuer->requirements.algs,
+                               ngx_at_log_key_warning, &warning, &reason);
+
+        rc = *set ? NGX_OK
+                  : at_error(err, "\"%s\" %s", path, reason.text);
     }
 
-    if (ngx_memcmp(digest, key_file->digest, AT_SHA256_LEN) == 0) {
-        at_file_free(&file);
-        return NGX_DONE;
-    }
-
-    ngx_memcpy(key_file->digest, digest, AT_SHA256_LEN);
-
-    *set = at_keyset_parse(text, algs, ngx_at_log_key_warning,
-                           &warning, &reason);
     at_file_free(&file);
 
-    if (*set == NULL) {
-        (void) at_error(err, "\"%s\" %s", key_file->path.data, reason.text);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return rc;
 }
 
 
@@ -141,10 +120,10 @@ ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *path)
     ngx_at_key_file_t  *key_file;
 
     if (path->len == 0) {
-        return ngx_at_conf_invalid_value(cf, path, "it is empty");
+        return ngx_at_conf_invalid_value(cf, path, "use the path of a file");
     }
 
-    if (ngx_at_full_path(cf, path) != NGX_OK) {
+    if (ngx_at_conf_full_path(cf, path) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -159,9 +138,8 @@ ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *path)
     key_file = issuer->key_files.elts;
 
     for (i = 0; i < issuer->key_files.nelts; i++) {
-        if (ngx_strcmp(key_file[i].path.data, path->data) == 0) {
-            return ngx_at_conf_invalid_value(cf, path,
-                                             "it stands there twice");
+        if (ngx_at_str_equal(&key_file[i].path, path)) {
+            return ngx_at_conf_duplicate_value(cf, path);
         }
     }
 
@@ -172,15 +150,17 @@ ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *path)
 
     ngx_memzero(key_file, sizeof(ngx_at_key_file_t));
 
+    key_file->issuer = issuer;
+    key_file->set = i;
     key_file->path = *path;
-    ngx_at_conf_note_position(cf, &key_file->where);
+    ngx_at_conf_note_position(cf, &key_file->position);
 
     return NGX_CONF_OK;
 }
 
 
 static void
-ngx_at_free_keys(void *data)
+ngx_at_keys_free(void *data)
 {
     ngx_at_issuer_t *issuer = data;
 
@@ -193,117 +173,86 @@ ngx_at_free_keys(void *data)
 }
 
 
-/* what is signed here is trusted here */
-
-static char *
-ngx_at_trust_signing_keys(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
-{
-    at_error_t        err;
-    at_keyset_t      *set;
-    ngx_str_t         name = ngx_string("signing_key");
-    ngx_at_warning_t  warning = { cf->log, &name };
-
-    if (issuer->jwks.len == 0) {
-        return NGX_CONF_OK;
-    }
-
-    set = at_keyset_parse(ngx_at_view(issuer->jwks),
-                          issuer->requirements.algs, ngx_at_log_key_warning,
-                          &warning, &err);
-    if (set == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"signing_key\" of \"auth_token_issuer %V\" %s "
-                      "in %V:%ui",
-                      &issuer->name, err.text, &issuer->signing_key_position.file,
-                      issuer->signing_key_position.line);
-        return NGX_CONF_ERROR;
-    }
-
-    issuer->sets[issuer->nsets - 1] = set;
-
-    return NGX_CONF_OK;
-}
-
-
-/* at the end of the block, when its algorithms are known */
-
 char *
 ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 {
-    at_error_t           err;
-    ngx_uint_t           i;
-    ngx_pool_cleanup_t  *cln;
-    ngx_at_key_file_t   *key_file;
+    ngx_str_t              name = ngx_string("signing_key");
+    at_error_t             err;
+    ngx_uint_t             i;
+    ngx_pool_cleanup_t    *cln;
+    ngx_at_key_file_t     *key_file;
+    ngx_at_key_warning_t   warning = { cf->log, &name };
 
     issuer->nsets = issuer->key_files.nelts + issuer->sources.nelts
                     + (issuer->jwks.len != 0);
 
-    issuer->sets = ngx_pcalloc(cf->pool, issuer->nsets
-                                         * sizeof(at_keyset_t *));
-    if (issuer->sets == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
+    issuer->sets = ngx_pcalloc(cf->pool,
+                               issuer->nsets * sizeof(at_keyset_t *));
     cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
+
+    if (issuer->sets == NULL || cln == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    cln->handler = ngx_at_free_keys;
+    cln->handler = ngx_at_keys_free;
     cln->data = issuer;
 
     key_file = issuer->key_files.elts;
 
     for (i = 0; i < issuer->key_files.nelts; i++) {
-
-        if (ngx_at_read_keys(&key_file[i], issuer->requirements.algs,
-                             &issuer->sets[i], cf->log, &err)
+        if (ngx_at_key_file_read(&key_file[i], &issuer->sets[i], cf->log, &err)
             != NGX_OK)
         {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"key_file\" of \"auth_token_issuer %V\": %s "
-                          "in %V:%ui",
-                          &issuer->name, err.text, &key_file[i].where.file,
-                          key_file[i].where.line);
+            ngx_at_conf_error_at(cf, &key_file[i].position,
+                "\"key_file\" of \"auth_token_issuer %V\": %s",
+                &issuer->name, err.text);
             return NGX_CONF_ERROR;
         }
     }
 
-    return ngx_at_trust_signing_keys(cf, issuer);
+    if (issuer->jwks.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    /* an issuer accepts the tokens that it signs */
+
+    i = issuer->nsets - 1;
+
+    issuer->sets[i] = at_keyset_parse(ngx_at_view(issuer->jwks),
+                                      issuer->requirements.algs,
+                                      ngx_at_log_key_warning, &warning, &err);
+    if (issuer->sets[i] == NULL) {
+        ngx_at_conf_error_at(cf, &issuer->signing_key_position,
+            "\"signing_key\" of \"auth_token_issuer %V\" %s",
+            &issuer->name, err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
 /* --- workers ------------------------------------------------------------- */
 
 
-/* once for each state of things, not twice a second */
-
-static void
-ngx_at_log_key_error(ngx_at_key_file_t *key_file,
-    ngx_log_t *log, const at_error_t *err)
+void
+ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
+    at_keyset_t *set)
 {
-    if (ngx_strcmp(key_file->complaint, err->text) == 0) {
-        return;
-    }
+    at_keyset_free(issuer->sets[i]);
+    issuer->sets[i] = set;
 
-    ngx_memcpy(key_file->complaint, err->text, sizeof(key_file->complaint));
-
-    ngx_log_error(NGX_LOG_ERR, log, 0,
-                  "auth_token: %s; the last good keys stay in use", err->text);
+    ngx_at_worker()->keys_generation++;
 }
 
 
 static void
-ngx_at_check_key_file(const ngx_at_main_conf_t *atmcf,
-    ngx_at_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log)
+ngx_at_key_file_check(ngx_at_key_file_t *key_file, ngx_log_t *log)
 {
-    ngx_int_t           rc;
-    at_error_t          err;
-    at_keyset_t        *set;
-    at_file_stamp_t     stamp;
-    ngx_at_key_file_t  *key_file;
-
-    key_file = (ngx_at_key_file_t *) issuer->key_files.elts + i;
+    ngx_int_t         rc;
+    at_error_t        err;
+    at_keyset_t      *set;
+    at_file_stamp_t   stamp;
 
     if (at_file_stamp_read(&stamp, (char *) key_file->path.data) == 0
         && at_file_stamp_equal(&stamp, &key_file->stamp)
@@ -312,98 +261,98 @@ ngx_at_check_key_file(const ngx_at_main_conf_t *atmcf,
         return;
     }
 
-    rc = ngx_at_read_keys(key_file, issuer->requirements.algs, &set, log, &err);
+    rc = ngx_at_key_file_read(key_file, &set, log, &err);
 
     if (rc == NGX_ERROR) {
-        ngx_at_log_key_error(key_file, log, &err);
-        return;
-    }
 
-    key_file->complaint[0] = '\0';
+        /* log an error once, not twice a second */
 
-    if (rc == NGX_DONE) {
-        return;
-    }
-
-    at_keyset_free(issuer->sets[i]);
-    issuer->sets[i] = set;
-    ngx_at_worker()->keys_generation++;
-
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "auth_token: issuer \"%V\" has %uz new keys from \"%V\"",
-                  &issuer->name, set->n, &key_file->path);
-}
-
-
-typedef void (*ngx_at_key_file_pt)(
-    const ngx_at_main_conf_t *atmcf,
-    ngx_at_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log);
-
-
-static void
-ngx_at_each_key_file(const ngx_at_main_conf_t *atmcf,
-    ngx_at_key_file_pt handler, ngx_log_t *log)
-{
-    ngx_uint_t         i, k;
-    ngx_at_issuer_t  **issuers;
-
-    issuers = atmcf->issuers.elts;
-
-    for (i = 0; i < atmcf->issuers.nelts; i++) {
-        for (k = 0; k < issuers[i]->key_files.nelts; k++) {
-            handler(atmcf, issuers[i], k, log);
+        if (ngx_strcmp(key_file->error.text, err.text) != 0) {
+            key_file->error = err;
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "auth_token: key file not loaded, previous keys "
+                          "stay in use: %s", err.text);
         }
+
+        return;
+    }
+
+    key_file->error.text[0] = '\0';
+
+    if (rc == NGX_OK) {
+        ngx_at_keys_replace(key_file->issuer, key_file->set, set);
+
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "auth_token: keys replaced, issuer: \"%V\", keys: %uz, "
+                      "file: \"%V\"",
+                      &key_file->issuer->name, set->n, &key_file->path);
     }
 }
 
 
 static void
-ngx_at_check_key_files(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
+ngx_at_keys_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    ngx_at_each_key_file(atmcf, ngx_at_check_key_file, log);
-}
-
-
-/* the master read it as root: what a worker may not read it cannot watch */
-
-static void
-ngx_at_warn_unreadable(const ngx_at_main_conf_t *atmcf,
-    ngx_at_issuer_t *issuer, ngx_uint_t i, ngx_log_t *log)
-{
-    at_file_t           file;
-    at_error_t          err;
+    ngx_uint_t          i;
+    ngx_array_t        *key_files;
     ngx_at_key_file_t  *key_file;
 
-    key_file = (ngx_at_key_file_t *) issuer->key_files.elts + i;
+    key_files = &ngx_at_worker()->key_files;
+    key_file = key_files->elts;
 
-    if (at_file_read(&file, (char *) key_file->path.data,
-                     NGX_AT_KEY_FILE_SIZE, &err)
-        == 0)
-    {
-        at_file_free(&file);
-        return;
+    for (i = 0; i < key_files->nelts; i++) {
+        ngx_at_key_file_check(&key_file[i], log);
     }
-
-    ngx_memcpy(key_file->complaint, err.text, sizeof(key_file->complaint));
-
-    ngx_log_error(NGX_LOG_WARN, log, 0,
-                  "auth_token: worker processes cannot read what changes "
-                  "later: %s", err.text);
 }
 
 
 ngx_int_t
 ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    if (atmcf->issuers.nelts == 0) {
-        return NGX_OK;
+    at_file_t           file;
+    ngx_uint_t          i, k;
+    ngx_array_t        *key_files;
+    ngx_at_issuer_t   **issuers;
+    ngx_at_key_file_t  *key_file;
+
+    issuers = atmcf->issuers.elts;
+    key_files = &ngx_at_worker()->key_files;
+
+    if (ngx_array_init(key_files, cycle->pool, 4, sizeof(ngx_at_key_file_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (ngx_worker == 0) {
-        ngx_at_each_key_file(atmcf, ngx_at_warn_unreadable, cycle->log);
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        for (k = 0; k < issuers[i]->key_files.nelts; k++) {
+
+            key_file = ngx_array_push(key_files);
+            if (key_file == NULL) {
+                return NGX_ERROR;
+            }
+
+            *key_file = ((ngx_at_key_file_t *) issuers[i]->key_files.elts)[k];
+
+            /* the master process may have read it as root */
+
+            if (at_file_read(&file, (char *) key_file->path.data,
+                             NGX_AT_KEY_FILE_SIZE, &key_file->error)
+                == 0)
+            {
+                at_file_free(&file);
+                key_file->error.text[0] = '\0';
+
+            } else if (ngx_worker == 0) {
+                ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                              "auth_token: worker processes cannot read a key "
+                              "file, changes will be ignored: %s",
+                              key_file->error.text);
+            }
+        }
     }
 
-    return ngx_at_watch(cycle, NGX_AT_KEYS_INTERVAL,
-                        0, ngx_at_check_key_files,
-                        atmcf);
+    return key_files->nelts ? ngx_at_watch(cycle, NGX_AT_KEYS_INTERVAL, 0,
+                                           ngx_at_keys_poll, atmcf)
+                            : NGX_OK;
 }

@@ -29,12 +29,7 @@ ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
         return ngx_at_conf_invalid_value(cf, path, "use the path of a file");
     }
 
-    if (kid->data && !at_kid_is_valid(ngx_at_view(*kid))) {
-        return ngx_at_conf_invalid_value(cf, kid,
-                                         "a verifier would reject this kid");
-    }
-
-    if (ngx_at_full_path(cf, path) != NGX_OK) {
+    if (ngx_at_conf_full_path(cf, path) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -179,11 +174,9 @@ ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
     }
 
     if (!(issuer->requirements.algs & at_alg_bit(AT_RS256))) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"signing_key\" of \"auth_token_issuer %V\" requires "
-                      "RS256 in \"algorithms\" in %V:%ui",
-                      &issuer->name, &issuer->signing_key_position.file,
-                      issuer->signing_key_position.line);
+        ngx_at_conf_error_at(cf, &issuer->signing_key_position,
+            "\"signing_key\" of \"auth_token_issuer %V\" requires RS256 in "
+            "\"algorithms\"", &issuer->name);
         return NGX_CONF_ERROR;
     }
 
@@ -199,11 +192,9 @@ ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 
     for (i = 0; i < issuer->signing_keys.nelts; i++) {
         if (ngx_at_signing_key_read(&key[i], &err) != NGX_OK) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"signing_key\" of \"auth_token_issuer %V\": %s "
-                          "in %V:%ui",
-                          &issuer->name, err.text, &key[i].position.file,
-                          key[i].position.line);
+            ngx_at_conf_error_at(cf, &key[i].position,
+                "\"signing_key\" of \"auth_token_issuer %V\": %s",
+                &issuer->name, err.text);
             return NGX_CONF_ERROR;
         }
     }

@@ -38,10 +38,10 @@ ngx_at_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     path = value[1];
 
     if (path.len == 0) {
-        return ngx_at_conf_invalid_value(cf, &value[1], "it is empty");
+        return ngx_at_conf_invalid_value(cf, &value[1], "use the path of a directory");
     }
 
-    if (ngx_at_full_path(cf, &path) != NGX_OK) {
+    if (ngx_at_conf_full_path(cf, &path) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

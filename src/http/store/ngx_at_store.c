@@ -40,17 +40,17 @@ ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     path = value[1];
 
-    if (!ngx_at_conf_cut_parameter(&path, "lmdb:") || path.len == 0) {
+    if (!ngx_at_conf_cut_prefix(&path, "lmdb:") || path.len == 0) {
         return ngx_at_conf_invalid_value(cf, &value[1],
-                                         "it takes \"lmdb:PATH\"");
+                                         "use \"lmdb:PATH\"");
     }
 
-    if (ngx_at_full_path(cf, &path) != NGX_OK) {
+    if (ngx_at_conf_full_path(cf, &path) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     if (path.len >= NGX_MAX_PATH) {
-        return "has too long a path";
+        return "has a path that is too long";
     }
 
     atmcf->store_path = path;

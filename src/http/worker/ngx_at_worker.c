@@ -20,6 +20,19 @@ ngx_at_worker(void)
 }
 
 
+void
+ngx_at_worker_reset(void)
+{
+    ngx_at_worker_t  *worker;
+
+    worker = ngx_at_worker();
+
+    worker->keys_generation++;
+    worker->key_files.nelts = 0;
+    worker->fetches.nelts = 0;
+}
+
+
 ngx_int_t
 ngx_at_worker_init(const ngx_at_main_conf_t *atmcf)
 {

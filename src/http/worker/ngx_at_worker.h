@@ -25,27 +25,27 @@
 
 /* the store that this process has opened; it outlives a cycle */
 typedef struct {
-    char                path[NGX_MAX_PATH];
-    at_store_t         *handle;             /* NULL: not usable */
-    uint64_t            txnid;              /* last seen */
-    uint64_t            epoch;              /* incremented on every change */
-    at_error_t          error;              /* last logged */
+    char                       path[NGX_MAX_PATH];
+    at_store_t                *handle;          /* NULL: not usable */
+    uint64_t                   txnid;           /* last seen */
+    uint64_t                   epoch;           /* incremented by changes */
+    at_error_t                 error;           /* last logged */
 } ngx_at_worker_store_t;
 
 
 /* the session database that this process has opened */
 typedef struct {
-    char                path[NGX_MAX_PATH];
-    at_session_db_t    *handle;             /* NULL: not available */
-    at_error_t          error;              /* last logged */
-    time_t              tried;              /* to open it */
-    time_t              checked;            /* whether it was replaced */
-    ngx_uint_t          replaced;           /* closed when no write runs */
-    ngx_uint_t          polls;
+    char                       path[NGX_MAX_PATH];
+    at_session_db_t           *handle;          /* NULL: not available */
+    at_error_t                 error;           /* last logged */
+    time_t                     tried;           /* to open it */
+    time_t                     checked;         /* whether it was replaced */
+    ngx_uint_t                 replaced;        /* closed when no write runs */
+    ngx_uint_t                 polls;
 
-    ngx_at_job_t        clean_job;
-    int64_t             clean_time;         /* milliseconds */
-    int                 cleaned;            /* number of records, -1: error */
+    ngx_at_job_t               clean_job;
+    int64_t                    clean_time;      /* milliseconds */
+    int                        cleaned;         /* records, -1: error */
 } ngx_at_worker_sessions_t;
 
 
@@ -53,22 +53,25 @@ typedef struct ngx_at_use_table_s  ngx_at_use_table_t;
 
 /* use counters of API tokens */
 typedef struct {
-    ngx_at_use_table_t *counting;           /* NULL: uses are not counted */
-    ngx_at_use_table_t *storing;            /* by the job, or empty */
-    ngx_uint_t          lost;               /* uses, since the last job */
-    ngx_at_job_t        job;
-    at_error_t          err;                /* of the job */
+    ngx_at_use_table_t        *counting;        /* NULL: uses are not counted */
+    ngx_at_use_table_t        *storing;         /* by the job, or empty */
+    ngx_uint_t                 lost;            /* uses, since the last job */
+    ngx_at_job_t               job;
+    at_error_t                 err;             /* of the job */
 } ngx_at_worker_uses_t;
 
 
 typedef struct {
     at_verifier_t             *verifier;
     at_cache_t                *cache;           /* NULL: off */
-    uint64_t                   keys_generation; /* incremented on every
-                                                   change */
     at_state_key_t             process_key;     /* random */
-    ngx_uint_t                 measure_time;    /* $auth_token_verify_time is
-                                                   used */
+    ngx_uint_t                 measure_time;    /* of verifications */
+
+    /* key_files and fetches are empty until keys are watched */
+    ngx_array_t                key_files;       /* of ngx_at_key_file_t */
+    ngx_array_t                fetches;         /* of ngx_at_fetch_t * */
+    uint64_t                   keys_generation; /* incremented by changes */
+
     ngx_at_job_queue_t         hash_queue;
     ngx_at_job_queue_t         write_queue;
     ngx_at_worker_store_t      store;
@@ -79,6 +82,12 @@ typedef struct {
 
 /* never NULL; verifier and cache exist from init to exit */
 ngx_at_worker_t *ngx_at_worker(void);
+
+/*
+ * In the master process, at each configuration: without a master process, the
+ * state of the previous one must not be used any more.
+ */
+void ngx_at_worker_reset(void);
 
 ngx_int_t ngx_at_worker_init(const ngx_at_main_conf_t *atmcf);
 void ngx_at_worker_exit(void);

@@ -1,0 +1,316 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Helpers that parse and check the arguments of directives.
+ */
+
+#include "http/base/ngx_at_directive.h"
+
+#include "http/base/ngx_at_str.h"
+
+
+#define NGX_AT_HINT_SIZE  512
+
+
+ngx_uint_t
+ngx_at_str_equal(const ngx_str_t *a, const ngx_str_t *b)
+{
+    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
+}
+
+
+/* --- errors -------------------------------------------------------------- */
+
+
+void
+ngx_at_conf_note_position(ngx_conf_t *cf, ngx_at_conf_position_t *position)
+{
+    position->directive = *(ngx_str_t *) cf->args->elts;
+    position->file = cf->conf_file->file.name;
+    position->line = cf->conf_file->line;
+}
+
+
+ngx_int_t
+ngx_at_conf_error_at(ngx_conf_t *cf, const ngx_at_conf_position_t *position,
+    const char *fmt, ...)
+{
+    u_char   buf[NGX_MAX_CONF_ERRSTR], *last;
+    va_list  args;
+
+    va_start(args, fmt);
+    last = ngx_vslprintf(buf, buf + NGX_MAX_CONF_ERRSTR, fmt, args);
+    va_end(args);
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %V:%ui",
+                  (size_t) (last - buf), buf, &position->file, position->line);
+    return NGX_ERROR;
+}
+
+
+char *
+ngx_at_conf_invalid_value(ngx_conf_t *cf, ngx_str_t *value, const char *hint)
+{
+    ngx_str_t  *directive;
+
+    directive = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\": %s", value, directive,
+                       hint);
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_at_conf_duplicate_value(ngx_conf_t *cf, ngx_str_t *value)
+{
+    ngx_str_t  *directive;
+
+    directive = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "duplicate value \"%V\" in \"%V\"", value, directive);
+    return NGX_CONF_ERROR;
+}
+
+
+/* --- parameters ---------------------------------------------------------- */
+
+
+ngx_uint_t
+ngx_at_conf_cut_prefix(ngx_str_t *value, const char *prefix)
+{
+    size_t  len;
+
+    len = ngx_strlen(prefix);
+
+    if (value->len < len || ngx_strncmp(value->data, prefix, len) != 0) {
+        return 0;
+    }
+
+    value->data += len;
+    value->len -= len;
+
+    return 1;
+}
+
+
+static char *
+ngx_at_conf_invalid_parameter(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_at_conf_parameter_t *parameter)
+{
+    u_char   hint[NGX_AT_HINT_SIZE], *p, *last;
+    char    *separator;
+
+    p = hint;
+    last = hint + NGX_AT_HINT_SIZE - 1;
+    separator = "use ";
+
+    for ( /* void */ ; parameter->name.len; parameter++) {
+        p = ngx_slprintf(p, last, "%s%s", separator, parameter->hint);
+        separator = ", ";
+    }
+
+    *p = '\0';
+
+    return ngx_at_conf_invalid_value(cf, value, (char *) hint);
+}
+
+
+char *
+ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
+    const ngx_at_conf_parameter_t *parameters, void *conf)
+{
+    ngx_int_t    rc;
+    ngx_str_t   *value, rest;
+    ngx_uint_t   i, k, seen;
+
+    value = cf->args->elts;
+    seen = 0;
+
+    for (i = first; i < cf->args->nelts; i++) {
+        rest = value[i];
+
+        for (k = 0; parameters[k].name.len; k++) {
+            if (ngx_at_conf_cut_prefix(&rest,
+                                       (char *) parameters[k].name.data))
+            {
+                break;
+            }
+        }
+
+        if (seen & (1 << k)) {
+            return ngx_at_conf_duplicate_value(cf, &value[i]);
+        }
+
+        seen |= 1 << k;
+
+        rc = parameters[k].name.len
+             ? parameters[k].parse(cf, &parameters[k], &rest, conf)
+             : NGX_DECLINED;
+
+        if (rc == NGX_DECLINED) {
+            return ngx_at_conf_invalid_parameter(cf, &value[i], parameters);
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_at_conf_parse_seconds(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+{
+    ngx_int_t  time;
+
+    time = ngx_parse_time(value, 1);
+
+    if (time < parameter->min || time > parameter->max) {
+        return NGX_DECLINED;
+    }
+
+    *(time_t *) ((u_char *) conf + parameter->offset) = time;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_at_conf_parse_token(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+{
+    *(ngx_str_t *) ((u_char *) conf + parameter->offset) = *value;
+
+    return ngx_at_is_token(value) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* --- values -------------------------------------------------------------- */
+
+
+char *
+ngx_at_conf_set_strings(ngx_conf_t *cf, ngx_array_t **array)
+{
+    ngx_str_t   *value, *s;
+    ngx_uint_t   i, k;
+
+    if (*array != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    *array = ngx_array_create(cf->pool, cf->args->nelts, sizeof(ngx_str_t));
+    if (*array == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (k = 1; k < i; k++) {
+            if (ngx_at_str_equal(&value[k], &value[i])) {
+                return ngx_at_conf_duplicate_value(cf, &value[i]);
+            }
+        }
+
+        s = ngx_array_push(*array);
+        if (s == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *s = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the parser writes into the text: an error message shows the original */
+
+char *
+ngx_at_conf_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
+    at_claim_path_t *path)
+{
+    u_char  *text;
+
+    text = ngx_pstrdup(cf->pool, value);
+    if (text == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (at_claim_path_parse(path, (char *) text, value->len) != 0) {
+        return ngx_at_conf_invalid_value(cf, value,
+                   "use member names that are separated by dots");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_at_conf_full_path(ngx_conf_t *cf, ngx_str_t *path)
+{
+    return ngx_conf_full_name(cf->cycle, path, 1);
+}
+
+
+ngx_int_t
+ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
+    at_file_t *file)
+{
+    ngx_str_t   *directive;
+    at_error_t   err;
+
+    directive = cf->args->elts;
+
+    if (ngx_at_conf_full_path(cf, path) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (at_file_read(file, (char *) path->data, max, &err) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\": %s", directive,
+                           err.text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_at_is_token(const ngx_str_t *value)
+{
+    size_t  i;
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] <= 0x20 || value->data[i] >= 0x7f
+            || ngx_strchr("()<>@,;:\\\"/[]?={}", value->data[i]))
+        {
+            return 0;
+        }
+    }
+
+    return value->len != 0;
+}
+
+
+ngx_uint_t
+ngx_at_is_printable(const ngx_str_t *value)
+{
+    size_t  i;
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] < 0x20 || value->data[i] == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -1,0 +1,698 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The directives of locations, their inheritance and their cross checks.
+ */
+
+#include "http/conf/ngx_at_location.h"
+
+#include "http/base/ngx_at_loc_conf.h"
+#include "http/base/ngx_at_main_conf.h"
+#include "http/base/ngx_at_str.h"
+#include "http/conf/ngx_at_address.h"
+#include "http/conf/ngx_at_token_endpoint.h"
+
+
+/* --- setters ------------------------------------------------------------- */
+
+
+char *
+ngx_at_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_at_conf_note_position(cf, &atcf->enable_position);
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
+}
+
+
+/* the bit of a kind of credentials, or 0 */
+
+static ngx_uint_t
+ngx_at_parse_kind(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf, ngx_str_t value)
+{
+    u_char              *p;
+    ngx_at_main_conf_t  *atmcf;
+
+    if (ngx_at_str_is(&value, "bearer")) {
+        return NGX_AT_BEARER;
+    }
+
+    if (ngx_at_str_is(&value, "none")) {
+        return NGX_AT_NONE;
+    }
+
+    if (ngx_at_str_is(&value, "basic")) {
+        atmcf = ngx_http_conf_get_module_main_conf(cf,
+                                                   ngx_http_auth_token_module);
+        atmcf->needs_throttle = 1;
+        return NGX_AT_BASIC;
+    }
+
+    if (ngx_at_str_is(&value, "api_token")) {
+        ngx_str_set(&atcf->api_header, "x-api-token");
+        return NGX_AT_API_TOKEN;
+    }
+
+    if (ngx_at_conf_cut_prefix(&value, "api_token=")) {
+        p = ngx_pnalloc(cf->pool, value.len);
+
+        if (p == NULL || !ngx_at_is_token(&value)) {
+            return 0;
+        }
+
+        ngx_strlow(p, value.data, value.len);
+        atcf->api_header.data = p;
+        atcf->api_header.len = value.len;
+        return NGX_AT_API_TOKEN;
+    }
+
+    if (ngx_at_str_is(&value, "cookie")) {
+        ngx_str_set(&atcf->cookie, "accessToken");
+        return NGX_AT_COOKIE;
+    }
+
+    if (ngx_at_conf_cut_prefix(&value, "cookie=")) {
+        atcf->cookie = value;
+        return ngx_at_is_token(&value) ? NGX_AT_COOKIE : 0;
+    }
+
+    return 0;
+}
+
+
+char *
+ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i, kind;
+
+    if (atcf->accept != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    atcf->accept = 0;
+    ngx_at_conf_note_position(cf, &atcf->accept_position);
+    atcf->restriction_position = atcf->accept_position;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        kind = ngx_at_parse_kind(cf, atcf, value[i]);
+
+        if (kind == 0) {
+            return ngx_at_conf_invalid_value(cf, &value[i],
+                       "use \"bearer\", \"cookie[=NAME]\", "
+                       "\"api_token[=HEADER]\", \"basic\" or \"none\"");
+        }
+
+        if (atcf->accept & kind) {
+            return ngx_at_conf_duplicate_value(cf, &value[i]);
+        }
+
+        atcf->accept |= kind;
+    }
+
+    if ((atcf->accept & NGX_AT_NONE) && atcf->accept != NGX_AT_NONE) {
+        return "cannot combine \"none\" with other values";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_at_conf_note_position(cf, &atcf->trust_position);
+
+    return ngx_at_conf_set_strings(cf, &atcf->trust);
+}
+
+
+char *
+ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (atcf->scopes != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    ngx_at_conf_note_position(cf, &atcf->restriction_position);
+
+    atcf->scopes = ngx_array_create(cf->pool, cf->args->nelts,
+                                    sizeof(ngx_http_complex_value_t));
+    if (atcf->scopes == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    i = 1;
+
+    if (ngx_at_str_is(&value[1], "off")) {
+        return cf->args->nelts == 2
+               ? NGX_CONF_OK : "cannot combine \"off\" with other values";
+    }
+
+    if (ngx_at_str_is(&value[1], "any")) {
+        atcf->scope_mode = AT_SCOPE_ANY;
+        i++;
+
+    } else if (ngx_at_str_is(&value[1], "all")) {
+        i++;
+    }
+
+    if (i == cf->args->nelts) {
+        return "requires at least one scope";
+    }
+
+    for ( /* void */ ; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 0) {
+            return ngx_at_conf_invalid_value(cf, &value[i],
+                       "use a scope that is not empty");
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = ngx_array_push(atcf->scopes);
+
+        if (ccv.complex_value == NULL
+            || ngx_http_compile_complex_value(&ccv) != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_at_endpoints_free(void *data)
+{
+    at_endpoint_list_free(data);
+}
+
+
+static char *
+ngx_at_endpoints_read(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf,
+    ngx_str_t *path, const at_endpoint_list_options_t *options)
+{
+    at_str_t             text;
+    at_file_t            file;
+    at_error_t           err;
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (cln == NULL
+        || ngx_at_conf_read_file(cf, path, AT_ENDPOINT_LIST_MAX, &file)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    text.data = file.data;
+    text.len = file.len;
+
+    atcf->endpoints = at_endpoint_list_parse(text, options, &err);
+    at_file_free(&file);
+
+    if (atcf->endpoints == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_endpoints\": \"%V\": %s", path,
+                           err.text);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_at_endpoints_free;
+    cln->data = atcf->endpoints;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_str_t                  *value, prefix;
+    ngx_uint_t                  i;
+    at_endpoint_list_options_t  options = { { NULL, 0 }, 0 };
+
+    if (atcf->endpoints != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    ngx_at_conf_note_position(cf, &atcf->restriction_position);
+
+    value = cf->args->elts;
+
+    if (ngx_at_str_is(&value[1], "off")) {
+        atcf->endpoints = NULL;
+        return cf->args->nelts == 2
+               ? NGX_CONF_OK : "cannot combine \"off\" with other values";
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        prefix = value[i];
+
+        if (!options.ignore_case && ngx_at_str_is(&value[i], "ignore_case")) {
+            options.ignore_case = 1;
+
+        } else if (options.prefix.len == 0
+                   && ngx_at_conf_cut_prefix(&prefix, "prefix=")
+                   && (ngx_at_str_is(&prefix, "ipfabric")
+                       || (prefix.len > 1 && prefix.data[0] == '/')))
+        {
+            options.prefix = ngx_at_view(prefix);
+
+        } else {
+            return ngx_at_conf_invalid_value(cf, &value[i],
+                       "use \"prefix=/PATH\" or \"prefix=ipfabric\", and "
+                       "\"ignore_case\", once each");
+        }
+    }
+
+    return ngx_at_endpoints_read(cf, atcf, &value[1], &options);
+}
+
+
+/* stored as the text of a quoted-string (RFC 9110 section 5.6.4) */
+
+char *
+ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    u_char     *p;
+    size_t      i;
+    ngx_str_t  *value;
+
+    if (atcf->realm.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (!ngx_at_is_printable(&value[1])) {
+        return ngx_at_conf_invalid_value(cf, &value[1],
+                   "use a text without control characters");
+    }
+
+    p = ngx_pnalloc(cf->pool, value[1].len * 2 + 1);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    atcf->realm.data = p;
+
+    for (i = 0; i < value[1].len; i++) {
+        if (value[1].data[i] == '"' || value[1].data[i] == '\\') {
+            *p++ = '\\';
+        }
+
+        *p++ = value[1].data[i];
+    }
+
+    atcf->realm.len = p - atcf->realm.data;
+
+    return NGX_CONF_OK;
+}
+
+
+/* an origin in the form that browsers send (RFC 6454 section 6.2) */
+
+static ngx_uint_t
+ngx_at_is_origin(ngx_str_t origin)
+{
+    size_t  i;
+
+    if (!ngx_at_conf_cut_prefix(&origin, "https://")
+        && !ngx_at_conf_cut_prefix(&origin, "http://"))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < origin.len; i++) {
+        if (origin.data[i] <= 0x20 || origin.data[i] >= 0x7f
+            || ngx_strchr("/?#@,\"\\*", origin.data[i]))
+        {
+            return 0;
+        }
+    }
+
+    return origin.len != 0;
+}
+
+
+char *
+ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (!ngx_at_is_origin(value[i])) {
+            return ngx_at_conf_invalid_value(cf, &value[i],
+                       "use \"https://HOST[:PORT]\" or "
+                       "\"http://HOST[:PORT]\"");
+        }
+    }
+
+    return ngx_at_conf_set_strings(cf, &atcf->origins);
+}
+
+
+/* --- inheritance --------------------------------------------------------- */
+
+
+void *
+ngx_at_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_at_loc_conf_t  *atcf;
+
+    atcf = ngx_pcalloc(cf->pool, sizeof(ngx_at_loc_conf_t));
+    if (atcf == NULL) {
+        return NULL;
+    }
+
+    atcf->enable = NGX_CONF_UNSET;
+    atcf->accept = NGX_CONF_UNSET_UINT;
+    atcf->trust = NGX_CONF_UNSET_PTR;
+    atcf->scopes = NGX_CONF_UNSET_PTR;
+    atcf->scope_mode = AT_SCOPE_ALL;
+    atcf->endpoints = NGX_CONF_UNSET_PTR;
+    atcf->ranges = NGX_CONF_UNSET_PTR;
+    atcf->errors = NGX_CONF_UNSET_PTR;
+    atcf->error_format = NGX_CONF_UNSET_UINT;
+    atcf->preflight = NGX_CONF_UNSET;
+    atcf->local_users = NGX_CONF_UNSET;
+    atcf->origins = NGX_CONF_UNSET_PTR;
+
+    return atcf;
+}
+
+
+static void
+ngx_at_merge_accept(const ngx_at_main_conf_t *atmcf,
+    const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
+{
+    if (conf->accept != NGX_CONF_UNSET_UINT) {
+        return;
+    }
+
+    conf->accept = prev->accept;
+    conf->cookie = prev->cookie;
+    conf->api_header = prev->api_header;
+    conf->accept_position = prev->accept_position;
+
+    if (conf->accept == NGX_CONF_UNSET_UINT) {
+        conf->accept = (atmcf->issuers.nelts ? NGX_AT_BEARER : 0)
+                       | (atmcf->store_path.data ? NGX_AT_API_TOKEN : 0);
+        ngx_str_set(&conf->api_header, "x-api-token");
+    }
+}
+
+
+/* returns an earlier list of the same issuers if there is one */
+
+static at_trusted_issuer_t *
+ngx_at_share_trust_list(ngx_at_main_conf_t *atmcf,
+    at_trusted_issuer_t *trusted, ngx_uint_t n)
+{
+    ngx_uint_t            i;
+    ngx_at_trust_list_t  *list;
+
+    list = atmcf->trust_lists.elts;
+
+    for (i = 0; i < atmcf->trust_lists.nelts; i++) {
+        if (list[i].n == n
+            && ngx_memcmp(list[i].trusted, trusted,
+                          n * sizeof(at_trusted_issuer_t))
+               == 0)
+        {
+            return list[i].trusted;
+        }
+    }
+
+    list = ngx_array_push(&atmcf->trust_lists);
+    if (list == NULL) {
+        return NULL;
+    }
+
+    list->trusted = trusted;
+    list->n = n;
+
+    return trusted;
+}
+
+
+/* a single issuer block is trusted by default */
+
+static ngx_int_t
+ngx_at_resolve_trust(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
+    ngx_at_loc_conf_t *conf)
+{
+    ngx_str_t            *name;
+    ngx_uint_t            i;
+    ngx_at_issuer_t      *issuer;
+    at_trusted_issuer_t  *trusted;
+
+    name = conf->trust ? conf->trust->elts : NULL;
+    conf->ntrusted = name ? conf->trust->nelts : (atmcf->issuers.nelts == 1);
+
+    if (conf->ntrusted == 0) {
+        return NGX_OK;
+    }
+
+    trusted = ngx_pcalloc(cf->pool,
+                          conf->ntrusted * sizeof(at_trusted_issuer_t));
+    if (trusted == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < conf->ntrusted; i++) {
+        issuer = name ? ngx_at_issuer_find(atmcf, &name[i])
+                      : *(ngx_at_issuer_t **) atmcf->issuers.elts;
+
+        if (issuer == NULL) {
+            return ngx_at_conf_error_at(cf, &conf->trust_position,
+                       "no such issuer \"%V\" in \"auth_token_trust\"",
+                       &name[i]);
+        }
+
+        trusted[i].issuer = &issuer->requirements;
+        trusted[i].sets = issuer->sets;
+        trusted[i].n_sets = issuer->nsets;
+    }
+
+    conf->trusted = ngx_at_share_trust_list(atmcf, trusted, conf->ntrusted);
+
+    return conf->trusted ? NGX_OK : NGX_ERROR;
+}
+
+
+/* passwords belong to the issuer of a token endpoint or a trusted issuer */
+
+static void
+ngx_at_resolve_user_issuer(const ngx_at_main_conf_t *atmcf,
+    ngx_at_loc_conf_t *conf)
+{
+    ngx_uint_t         i, k, n;
+    ngx_at_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+    n = 0;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        n += issuers[i]->has_users;
+    }
+
+    conf->user_issuer = conf->token_endpoint_issuer;
+    conf->only_user_issuer = n <= 1;
+    conf->only_issuer = atmcf->issuers.nelts == 1;
+
+    for (i = 0; i < conf->ntrusted && conf->user_issuer == NULL; i++) {
+        for (k = 0; k < atmcf->issuers.nelts; k++) {
+            if (&issuers[k]->requirements == conf->trusted[i].issuer
+                && issuers[k]->has_users)
+            {
+                conf->user_issuer = issuers[k];
+            }
+        }
+    }
+}
+
+
+/* --- cross checks -------------------------------------------------------- */
+
+
+/* the message for a directive that a location lacks or cannot have, or NULL */
+
+static char *
+ngx_at_find_conflict(const ngx_at_loc_conf_t *conf)
+{
+    if (conf->accept != NGX_AT_NONE) {
+        return conf->ntrusted || !(conf->accept & NGX_AT_JWT)
+               ? NULL
+               : "\"auth_token\" requires \"auth_token_trust\" as there are "
+                 "several issuers";
+    }
+
+    if (conf->allow == NULL) {
+        return "\"auth_token_accept none\" requires \"auth_token_allow\"";
+    }
+
+    if (conf->scopes && conf->scopes->nelts) {
+        return "\"auth_token_accept none\" cannot be combined with "
+               "\"auth_token_require_scope\"";
+    }
+
+    if (conf->endpoints) {
+        return "\"auth_token_accept none\" cannot be combined with "
+               "\"auth_token_endpoints\"";
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
+    ngx_at_loc_conf_t *conf)
+{
+    char                          *conflict;
+    const ngx_at_conf_position_t  *position;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    if ((conf->accept & NGX_AT_JWT) && atmcf->issuers.nelts == 0) {
+        return ngx_at_conf_error_at(cf, &conf->accept_position,
+                   "\"auth_token_accept\" with \"bearer\" or \"cookie\" "
+                   "requires \"auth_token_issuer\"");
+    }
+
+    if ((conf->accept & (NGX_AT_BASIC|NGX_AT_API_TOKEN))
+        && atmcf->store_path.data == NULL)
+    {
+        return ngx_at_conf_error_at(cf, &conf->accept_position,
+                   "\"auth_token_accept\" with \"%s\" requires "
+                   "\"auth_token_store\"",
+                   conf->accept & NGX_AT_BASIC ? "basic" : "api_token");
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    position = &conf->restriction_position;
+
+    if (!conf->enable) {
+        if (position->line && clcf->name.len) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"auth_token\" is off: \"%V\" has no effect in "
+                          "%V:%ui", &position->directive, &position->file,
+                          position->line);
+        }
+
+        return NGX_OK;
+    }
+
+    if (conf->accept == 0) {
+        return ngx_at_conf_error_at(cf, &conf->enable_position,
+                   "\"auth_token\" requires \"auth_token_issuer\" or "
+                   "\"auth_token_store\"");
+    }
+
+    conflict = ngx_at_find_conflict(conf);
+
+    if (conflict == NULL) {
+        return NGX_OK;
+    }
+
+    /*
+     * A server may leave this to its locations: requests that match none of
+     * them are refused.
+     */
+
+    if (clcf->name.len == 0) {
+        conf->incomplete = 1;
+        return NGX_OK;
+    }
+
+    return ngx_at_conf_error_at(cf, &conf->enable_position, "%s", conflict);
+}
+
+
+char *
+ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_at_loc_conf_t *prev = parent;
+    ngx_at_loc_conf_t *conf = child;
+
+    ngx_at_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
+
+    /* a client cannot have a token before it has logged in */
+
+    if (conf->enable == NGX_CONF_UNSET
+        && conf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_NONE)
+    {
+        conf->enable = 0;
+    }
+
+    if (conf->enable == NGX_CONF_UNSET) {
+        conf->enable_position = prev->enable_position;
+    }
+
+    if (conf->trust == NGX_CONF_UNSET_PTR) {
+        conf->trust_position = prev->trust_position;
+    }
+
+    if (conf->scopes == NGX_CONF_UNSET_PTR) {
+        conf->scope_mode = prev->scope_mode;
+    }
+
+    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+    ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
+    ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
+    ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
+    ngx_conf_merge_str_value(conf->realm, prev->realm, "api");
+    ngx_conf_merge_ptr_value(conf->errors, prev->errors, NULL);
+    ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
+                              NGX_AT_JSON);
+    ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
+    ngx_conf_merge_value(conf->local_users, prev->local_users, 1);
+    ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
+
+    ngx_at_merge_accept(atmcf, prev, conf);
+
+    if (ngx_at_merge_allow(cf, prev, conf) != NGX_OK
+        || ngx_at_resolve_trust(cf, atmcf, conf) != NGX_OK
+        || ngx_at_resolve_token_endpoint(cf, atmcf, conf) != NGX_OK
+        || ngx_at_check_location(cf, atmcf, conf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_at_resolve_user_issuer(atmcf, conf);
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,120 @@
+/*
+ * Copyright (C) the nginx-auth-token authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The main configuration.
+ */
+
+#include "http/conf/ngx_at_main.h"
+
+#include "core/authz/at_cache.h"
+
+#include "http/base/ngx_at_main_conf.h"
+#include "http/conf/ngx_at_issuer_block.h"
+#include "http/conf/ngx_at_token_endpoint.h"
+#include "http/store/ngx_at_state.h"
+#include "http/store/ngx_at_store.h"
+#include "http/worker/ngx_at_thread.h"
+
+
+static char *ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data);
+
+
+ngx_conf_post_t  ngx_at_max_length_post = { ngx_at_check_max_length };
+
+
+void *
+ngx_at_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_at_main_conf_t  *atmcf;
+
+    atmcf = ngx_pcalloc(cf->pool, sizeof(ngx_at_main_conf_t));
+
+    if (atmcf == NULL
+        || ngx_array_init(&atmcf->issuers, cf->pool, 2,
+                          sizeof(ngx_at_issuer_t *))
+           != NGX_OK
+        || ngx_array_init(&atmcf->sources, cf->pool, 2,
+                          sizeof(ngx_at_source_t *))
+           != NGX_OK
+        || ngx_array_init(&atmcf->trust_lists, cf->pool, 2,
+                          sizeof(ngx_at_trust_list_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    atmcf->max_length = NGX_CONF_UNSET_SIZE;
+    atmcf->cache_size = NGX_CONF_UNSET_SIZE;
+
+    return atmcf;
+}
+
+
+char *
+ngx_at_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_at_main_conf_t  *atmcf = conf;
+
+    ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
+    ngx_conf_init_size_value(atmcf->cache_size, NGX_AT_CACHE_SIZE);
+
+    if (ngx_at_check_issuers(cf, atmcf) != NGX_OK
+        || ngx_at_check_store(cf, atmcf) != NGX_OK
+        || ngx_at_check_token_endpoints(cf, atmcf) != NGX_OK
+        || ngx_at_check_state(cf, atmcf) != NGX_OK
+        || ngx_at_resolve_thread_pools(cf, atmcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_main_conf_t *atmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (atmcf->cache_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_at_str_is(&value[1], "off")) {
+        atmcf->cache_size = 0;
+        return NGX_CONF_OK;
+    }
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size < AT_CACHE_SIZE_MIN || (size_t) size > AT_CACHE_SIZE_MAX) {
+        return ngx_at_conf_invalid_value(cf, &value[1],
+                   "use \"off\", or a size from 64k to 32768m");
+    }
+
+    atmcf->cache_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *length = data;
+
+    if (*length == 0 || *length > AT_JWT_LEN_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_max_length\" must be between 1 "
+                           "and %d", AT_JWT_LEN_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
