@@ -205,7 +205,7 @@ my $kept;
         $restart->();
         refused $s, '/', FAIL => "a stored set that was changed: $what", token => of('rsa2'),
                 reason => 'unavailable';
-        like $s->errors->content, qr/\[error\].*"\Q$file\E" was /, "$what: the log names the file";
+        like $s->errors->content, qr/\[error\].*"\Q$file\E" is (?:truncated|damaged) /, "$what: the log names the file";
     }
 
     $source->start;

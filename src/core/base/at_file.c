@@ -12,77 +12,15 @@
 #include "core/base/at_file.h"
 
 
-static int at_file_read_fd(at_file_t *file, int fd, const char *path,
-    size_t max, at_error_t *err);
-static int at_file_fill(at_file_t *file, int fd, size_t size);
-static void at_file_stamp_from_stat(at_file_stamp_t *stamp, const struct stat *st);
-
-
-int
-at_file_read(at_file_t *file, const char *path, size_t max, at_error_t *err)
+static void
+at_file_stamp_from_stat(at_file_stamp_t *stamp,
+    const struct stat *st)
 {
-    int  fd, rc;
-
-    memset(file, 0, sizeof(at_file_t));
-
-    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
-    if (fd == -1) {
-        return at_error(err, "cannot open \"%s\": %m", path);
-    }
-
-    rc = at_file_read_fd(file, fd, path, max, err);
-
-    if (rc != 0) {
-        at_file_free(file);
-    }
-
-    (void) close(fd);
-
-    return rc;
-}
-
-
-static int
-at_file_read_fd(at_file_t *file, int fd, const char *path, size_t max,
-    at_error_t *err)
-{
-    size_t       size;
-    struct stat  st;
-
-    if (fstat(fd, &st) == -1) {
-        return at_error(err, "cannot stat \"%s\": %m", path);
-    }
-
-    if (!S_ISREG(st.st_mode)) {
-        return at_error(err, "\"%s\" is not a regular file", path);
-    }
-
-    if ((uintmax_t) st.st_size > max) {
-        return at_error(err, "\"%s\" is larger than %zu bytes", path, max);
-    }
-
-    at_file_stamp_from_stat(&file->stamp, &st);
-    file->mode = st.st_mode;
-    size = (size_t) st.st_size;
-
-    /* one byte more shows that the file grew; then it is the terminator's */
-
-    file->data = malloc(size + 1);
-    if (file->data == NULL) {
-        return at_error(err, "no memory to read \"%s\"", path);
-    }
-
-    if (at_file_fill(file, fd, size + 1) != 0) {
-        return at_error(err, "cannot read \"%s\": %m", path);
-    }
-
-    if (file->len != size) {
-        return at_error(err, "\"%s\" was changed while it was read", path);
-    }
-
-    file->data[file->len] = '\0';
-
-    return 0;
+    stamp->dev = st->st_dev;
+    stamp->ino = st->st_ino;
+    stamp->size = st->st_size;
+    stamp->mtime = st->st_mtim;
+    stamp->ctime = st->st_ctim;
 }
 
 
@@ -110,6 +48,74 @@ at_file_fill(at_file_t *file, int fd, size_t size)
 }
 
 
+static int
+at_file_read_fd(at_file_t *file, int fd, const char *path, size_t max,
+    at_error_t *err)
+{
+    size_t       size;
+    struct stat  st;
+
+    if (fstat(fd, &st) == -1) {
+        return at_error(err, "cannot stat \"%s\": %m", path);
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        return at_error(err, "\"%s\" is not a regular file", path);
+    }
+
+    if ((uintmax_t) st.st_size > max) {
+        return at_error(err, "\"%s\" is larger than %zu bytes", path, max);
+    }
+
+    at_file_stamp_from_stat(&file->stamp, &st);
+    file->mode = st.st_mode;
+    size = (size_t) st.st_size;
+
+    /* the extra byte shows whether the file grew, and holds the terminator */
+
+    file->data = malloc(size + 1);
+    if (file->data == NULL) {
+        return at_error(err, "no memory to read \"%s\"", path);
+    }
+
+    if (at_file_fill(file, fd, size + 1) != 0) {
+        return at_error(err, "cannot read \"%s\": %m", path);
+    }
+
+    if (file->len != size) {
+        return at_error(err, "\"%s\" changed while it was read", path);
+    }
+
+    file->data[file->len] = '\0';
+
+    return 0;
+}
+
+
+int
+at_file_read(at_file_t *file, const char *path, size_t max, at_error_t *err)
+{
+    int  fd, rc;
+
+    memset(file, 0, sizeof(at_file_t));
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
+    if (fd == -1) {
+        return at_error(err, "cannot open \"%s\": %m", path);
+    }
+
+    rc = at_file_read_fd(file, fd, path, max, err);
+
+    if (rc != 0) {
+        at_file_free(file);
+    }
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
 void
 at_file_free(at_file_t *file)
 {
@@ -134,17 +140,6 @@ at_file_stamp_read(at_file_stamp_t *stamp, const char *path)
     at_file_stamp_from_stat(stamp, &st);
 
     return 0;
-}
-
-
-static void
-at_file_stamp_from_stat(at_file_stamp_t *stamp, const struct stat *st)
-{
-    stamp->dev = st->st_dev;
-    stamp->ino = st->st_ino;
-    stamp->size = st->st_size;
-    stamp->mtime = st->st_mtim;
-    stamp->ctime = st->st_ctim;
 }
 
 

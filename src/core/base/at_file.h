@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Small files, read whole.
+ * Small files, read as a whole.
  */
 
 #ifndef AT_FILE_H
@@ -15,7 +15,10 @@
 #include "core/base/at_str.h"
 
 
-/* which state of a file it is: equal stamps, equal content, once it has settled */
+/*
+ * Version of a file: equal stamps mean equal content, unless it was written
+ * within the resolution of its times.
+ */
 typedef struct {
     dev_t            dev;
     ino_t            ino;
@@ -25,25 +28,25 @@ typedef struct {
 } at_file_stamp_t;
 
 typedef struct {
-    char             *data;     /* malloc()ed, terminated beyond len */
+    char             *data;     /* terminated after len bytes */
     size_t            len;
     mode_t            mode;
-    at_file_stamp_t   stamp;    /* before the first byte was read */
+    at_file_stamp_t   stamp;    /* taken before the content was read */
 } at_file_t;
 
 
 /*
- * Reads a regular file of at most max bytes; never waits for a FIFO or a
- * terminal.  Returns 0 and the caller frees it with at_file_free(), or -1 with
- * err set, which names the path.
+ * Reads a regular file of at most max bytes; a FIFO or a terminal is an error
+ * and does not block.  Returns 0 and the caller calls at_file_free(), or -1
+ * with err set, which names the path.
  */
 int at_file_read(at_file_t *file, const char *path, size_t max,
     at_error_t *err);
 
-/* overwrites the content before it frees it: it may have been a private key */
+/* cleanses the content, which may be a private key */
 void at_file_free(at_file_t *file);
 
-/* Returns 0, or -1 with errno set. */
+/* 0, or -1 with errno set */
 int at_file_stamp_read(at_file_stamp_t *stamp, const char *path);
 
 int at_file_stamp_equal(const at_file_stamp_t *a, const at_file_stamp_t *b);

@@ -13,19 +13,19 @@
 
 
 _Static_assert(AT_PASSWORD_MAX < CRYPT_MAX_PASSPHRASE_SIZE,
-               "crypt() refuses what is longer");
+               "crypt() rejects longer passwords");
 _Static_assert(AT_PASSWORD_HASH_LEN >= CRYPT_OUTPUT_SIZE,
-               "a hash has its room");
+               "a hash fits");
 
 
-/* a hash is its prefix, fields that end with "$", the salt last, and digits */
+/* a hash: the prefix, fields that end with "$" (salt last), digits */
 typedef struct {
     at_str_t  prefix;
-    size_t    fields;           /* at least */
+    size_t    fields;           /* minimum */
     size_t    digits;
 } at_password_kind_t;
 
-/* what is allocated for one hash, and overwritten after it */
+/* memory of one hash, cleansed afterwards */
 typedef struct {
     struct crypt_data  crypt;
     char               password[AT_PASSWORD_MAX + 1];
@@ -41,23 +41,24 @@ static const at_password_kind_t  at_password_kinds[] = {
 #define AT_PASSWORD_KINDS                                                     \
     (sizeof(at_password_kinds) / sizeof(at_password_kinds[0]))
 
-/* two digits of cost, "$", 22 digits of salt, 31 of the hash */
+/* prefix, two digits of cost, "$", 22 digits of salt, 31 of the hash */
 #define AT_BCRYPT_LEN  60
 
 /*
- * One hash at a time is worked on, and all others wait for it: these take some
- * seconds.  yescrypt: the most that crypt_gensalt() gives.
+ * Largest cost of a hash: some seconds, which other logins have to wait for.
+ * yescrypt: the largest that crypt_gensalt() generates.
  */
 #define AT_BCRYPT_COST_MAX           16
-#define AT_SHA512_ROUNDS_DIGITS_MAX  7  /* digits */
+#define AT_SHA512_ROUNDS_DIGITS_MAX  7
 #define AT_YESCRYPT_PARAMS_MAX       "$y$jFT$"
 
-/* of 24 random bytes that nobody kept, with crypt_gensalt()'s own cost */
+/* of 24 random bytes that were not kept, with the default cost */
 static const at_str_t  at_password_dummy_hash = at_str(
-    "$y$j9T$CcaXr95Bnjv5BifjAZHHl/$9C4/iuSYEtNolDNxr6eUZSMDM.e8bbj979Y6NG./Op9");
+    "$y$j9T$CcaXr95Bnjv5BifjAZHHl/"
+    "$9C4/iuSYEtNolDNxr6eUZSMDM.e8bbj979Y6NG./Op9");
 
 
-/* --- the form of a hash -------------------------------------------------- */
+/* --- format of a hash ---------------------------------------------------- */
 
 
 static int
@@ -69,17 +70,14 @@ at_password_is_digit(char c)
 
 
 static int
-at_password_are_digits(at_str_t text)
+at_password_are_digits(const char *p, size_t n)
 {
-    size_t  i;
-
-    for (i = 0; i < text.len; i++) {
-        if (!at_password_is_digit(text.data[i])) {
-            return 0;
-        }
+    while (n != 0 && at_password_is_digit(*p)) {
+        p++;
+        n--;
     }
 
-    return 1;
+    return n == 0;
 }
 
 
@@ -107,11 +105,11 @@ at_password_is_bcrypt(at_str_t hash)
            && p[4] >= '0' && p[4] <= '1' && p[5] >= '0' && p[5] <= '9'
            && (p[4] == '0' || p[5] <= AT_BCRYPT_COST_MAX % 10 + '0')
            && p[6] == '$'
-           && at_password_are_digits((at_str_t) { p + 7, AT_BCRYPT_LEN - 7 });
+           && at_password_are_digits(p + 7, AT_BCRYPT_LEN - 7);
 }
 
 
-/* prefix, fields behind "$" that are not empty, the digits behind the last */
+/* no field may be empty */
 static int
 at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
 {
@@ -144,12 +142,11 @@ at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
     }
 
     return fields >= kind->fields
-           && at_password_are_digits((at_str_t) { hash.data + head,
-                                               kind->digits });
+           && at_password_are_digits(hash.data + head, kind->digits);
 }
 
 
-/* of a whole hash: whether its parameters are a cost that can be borne */
+/* hash is complete */
 static int
 at_password_cost_is_allowed(at_str_t hash)
 {
@@ -163,9 +160,10 @@ at_password_cost_is_allowed(at_str_t hash)
         return end - p - (ptrdiff_t) rounds.len <= AT_SHA512_ROUNDS_DIGITS_MAX;
     }
 
-    /* the alphabet of the numbers is in the order of ASCII up to there */
+    /* up to these parameters, the alphabet of yescrypt is in ASCII order */
     return p[1] != 'y'
-           || (p[3] == AT_YESCRYPT_PARAMS_MAX[3] && p[4] <= AT_YESCRYPT_PARAMS_MAX[4]
+           || (p[3] == AT_YESCRYPT_PARAMS_MAX[3]
+               && p[4] <= AT_YESCRYPT_PARAMS_MAX[4]
                && p[5] <= AT_YESCRYPT_PARAMS_MAX[5] && p[6] == '$');
 }
 
@@ -200,7 +198,7 @@ at_password_is_valid(at_str_t password)
 }
 
 
-/* with text as the password, terminated; NULL where memory failed */
+/* with a terminated copy of the password; NULL without memory */
 static at_password_work_t *
 at_password_work_create(at_str_t password)
 {
@@ -224,7 +222,7 @@ at_password_work_free(at_password_work_t *work)
 }
 
 
-/* the hash by work->setting, a part of work; NULL with errno set */
+/* the hash, which is a part of work; NULL with errno set */
 static const char *
 at_password_crypt(at_password_work_t *work)
 {
@@ -243,7 +241,7 @@ at_password_hash(char hash[AT_PASSWORD_HASH_LEN], at_str_t password,
     hash[0] = '\0';
 
     if (!at_password_is_valid(password)) {
-        return at_error(err, "a password has 1 to %d bytes, and no NUL",
+        return at_error(err, "a password has 1 to %d bytes, without NUL",
                         AT_PASSWORD_MAX);
     }
 

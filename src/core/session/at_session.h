@@ -34,7 +34,7 @@ typedef enum {
     AT_SESSION_OK,
     AT_SESSION_UNKNOWN,         /* never issued, or removed after its expiry */
     AT_SESSION_EXPIRED,
-    AT_SESSION_USED,            /* within the grace period: concurrent refresh */
+    AT_SESSION_USED,            /* less than grace ago: a concurrent refresh */
     AT_SESSION_REUSED,          /* after it: the session is revoked now */
     AT_SESSION_REVOKED          /* the session was revoked before */
 } at_session_e;
@@ -59,7 +59,7 @@ typedef struct {
 
 /*
  * Opens the environment in path, once in a process, after its last fork.  With
- * a key, as the workers' user, it creates what is missing.  Without a key it
+ * a key, as the workers' user, it creates missing files.  Without a key it
  * must exist, and only at_token_use_get() works.  Returns NULL with err set on
  * error.
  */
@@ -102,7 +102,7 @@ at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
 /*
  * Logout: revokes the sessions of a refresh token, used or not, and of an
  * access token, unless these have expired.  Either may be empty.
- * AT_SESSION_UNKNOWN if there was no live session.
+ * AT_SESSION_UNKNOWN if no session was alive.
  */
 at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);

@@ -239,7 +239,7 @@ at_state_remove_temp(int dir, char *temp)
 /* --- the key ------------------------------------------------------------- */
 
 
-/* 0; 1 if there is no key; -1 */
+/* 0; 1 if the file does not exist; -1 */
 static int
 at_state_read_key(at_state_key_t *key, int dir, const char *path,
     at_error_t *err)
@@ -399,7 +399,7 @@ at_state_visit_data(int dir, const char *path, uid_t uid, gid_t gid,
 }
 
 
-/* checks what exists; creates what is missing, or checks that it could */
+/* checks existing files, and creates missing ones or checks that it could */
 static int
 at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     int dry_run, at_error_t *err)
@@ -427,7 +427,7 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
         return at_error(err, "cannot open \"%s\": %m", path);
     }
 
-    /* the workers must reach data/, whatever the umask */
+    /* the workers must reach data/: the umask must not count */
     rc = created && fchmod(dir, 0755) == -1
          ? at_error(err, "cannot chmod \"%s\": %m", path)
          : at_state_check_dir(dir, path, err);

@@ -36,11 +36,11 @@ typedef struct {
 int at_state_inspect(const char *path, uid_t uid, at_error_t *err);
 
 /*
- * Creates what is missing of the directory, durably, and reads the key; called
+ * Creates missing parts of the directory, durably, and reads the key; called
  * by the master before it forks.  The parent directory must exist.  uid and
- * gid are those of the workers, or -1 for those of the process.  Returns 0, or
- * -1 with err set, also for a key or a directory that another user could have
- * written.
+ * gid name the workers' user, or are -1 for the user of the process.  Returns
+ * 0, or -1 with err set, also for a key or a directory that another user could
+ * have written.
  */
 int at_state_open(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     at_error_t *err);
@@ -61,7 +61,7 @@ int at_state_write(const at_state_key_t *key, const char *path,
 
 /*
  * Reads an authenticated file of at most max bytes of content.  Returns 0 and
- * the caller frees *content (of *len bytes); 1 if there is no such file; -1
+ * the caller frees *content (of *len bytes); 1 if the file does not exist; -1
  * with err set, also for a file that is truncated, changed, or written with
  * another key or for another purpose.
  */

@@ -14,31 +14,40 @@ static const char  at_random_alphabet[] =
 
 #define AT_RANDOM_ALPHABET_LEN  (sizeof(at_random_alphabet) - 1)
 
-/* bytes from there on would make some characters more likely */
-#define AT_RANDOM_BYTE_LIMIT  (256 / AT_RANDOM_ALPHABET_LEN * AT_RANDOM_ALPHABET_LEN)
+/* larger bytes are skipped: they would make some characters more likely */
+#define AT_RANDOM_BYTE_LIMIT                                                  \
+    (256 / AT_RANDOM_ALPHABET_LEN * AT_RANDOM_ALPHABET_LEN)
 
 
-static json_t *
-at_token_claims_string(at_str_t text)
+/* as json_object_set_new(): a NULL value is an error, too */
+static int
+at_claim_set(json_t *claims, const char *name, at_str_t text)
 {
-    return json_stringn(text.len ? text.data : "", text.len);
+    return json_object_set_new(claims, name,
+                               json_stringn(text.len ? text.data : "",
+                                            text.len));
 }
 
 
-static int
-at_token_claims_set_common(json_t *claims, const at_token_claims_t *grant)
+static json_t *
+at_token_claims_create(const at_token_claims_t *common)
 {
-    if (json_object_set_new(claims, "iss", at_token_claims_string(grant->issuer)) != 0
-        || json_object_set_new(claims, "aud", at_token_claims_string(grant->audience))
+    json_t  *claims;
+
+    claims = json_object();
+
+    if (at_claim_set(claims, "iss", common->issuer) != 0
+        || at_claim_set(claims, "aud", common->audience) != 0
+        || json_object_set_new(claims, "exp", json_integer(common->expires))
            != 0
-        || json_object_set_new(claims, "exp", json_integer(grant->expires)) != 0
-        || json_object_set_new(claims, "iat", json_integer(grant->issued))
+        || json_object_set_new(claims, "iat", json_integer(common->issued))
            != 0)
     {
-        return -1;
+        json_decref(claims);
+        return NULL;
     }
 
-    return 0;
+    return claims;
 }
 
 
@@ -51,7 +60,9 @@ at_token_claims_scopes(at_list_t list)
     array = json_array();
 
     while (at_list_next(&list, &scope)) {
-        if (json_array_append_new(array, at_token_claims_string(scope)) != 0) {
+        if (json_array_append_new(array, json_stringn(scope.data, scope.len))
+            != 0)
+        {
             json_decref(array);
             return NULL;
         }
@@ -61,7 +72,6 @@ at_token_claims_scopes(at_list_t list)
 }
 
 
-/* the text, or NULL where a part of the claims failed */
 static char *
 at_token_claims_dump(json_t *claims, int rc)
 {
@@ -75,19 +85,18 @@ at_token_claims_dump(json_t *claims, int rc)
 
 
 char *
-at_token_claims_user(const at_token_claims_t *grant, const at_user_record_t *user)
+at_token_claims_user(const at_token_claims_t *common,
+    const at_user_record_t *user)
 {
     int      rc;
     json_t  *claims;
 
-    claims = json_object();
+    claims = at_token_claims_create(common);
 
-    rc = at_token_claims_set_common(claims, grant) != 0
-         || json_object_set_new(claims, "id", at_token_claims_string(user->id)) != 0
-         || json_object_set_new(claims, "username",
-                                at_token_claims_string(user->username)) != 0
-         || json_object_set_new(claims, "scope", at_token_claims_scopes(user->scopes))
-            != 0
+    rc = at_claim_set(claims, "id", user->id) != 0
+         || at_claim_set(claims, "username", user->username) != 0
+         || json_object_set_new(claims, "scope",
+                                at_token_claims_scopes(user->scopes)) != 0
          || json_object_set_new(claims, "isAdmin", json_boolean(user->admin))
             != 0;
 
@@ -96,16 +105,15 @@ at_token_claims_user(const at_token_claims_t *grant, const at_user_record_t *use
 
 
 char *
-at_token_claims_client(const at_token_claims_t *grant, at_str_t client)
+at_token_claims_client(const at_token_claims_t *common, at_str_t client)
 {
     int      rc;
     json_t  *claims;
 
-    claims = json_object();
+    claims = at_token_claims_create(common);
 
-    rc = at_token_claims_set_common(claims, grant) != 0
-         || json_object_set_new(claims, "appid", at_token_claims_string(client)) != 0
-         || json_object_set_new(claims, "sub", at_token_claims_string(client)) != 0
+    rc = at_claim_set(claims, "appid", client) != 0
+         || at_claim_set(claims, "sub", client) != 0
          || json_object_set_new(claims, "ver", json_string("1.0")) != 0;
 
     return at_token_claims_dump(claims, rc);
@@ -127,7 +135,8 @@ at_random_text(char *text, size_t len)
 
         for (i = 0; i < sizeof(bytes) && n < len; i++) {
             if (bytes[i] < AT_RANDOM_BYTE_LIMIT) {
-                text[n++] = at_random_alphabet[bytes[i] % AT_RANDOM_ALPHABET_LEN];
+                text[n++] = at_random_alphabet[bytes[i]
+                                               % AT_RANDOM_ALPHABET_LEN];
             }
         }
     }

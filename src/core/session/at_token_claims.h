@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What the tokens that are issued here say: claims for at_mint_sign().
+ * Claims of the access tokens that the token endpoints issue, for
+ * at_mint_sign(); and random text for refresh tokens.
  */
 
 #ifndef AT_TOKEN_CLAIMS_H
@@ -15,26 +16,25 @@
 
 
 typedef struct {
-    at_str_t                issuer;
-    at_str_t                audience;
-    int64_t                 issued;     /* seconds since the epoch */
-    int64_t                 expires;
+    at_str_t  issuer;
+    at_str_t  audience;
+    int64_t   issued;           /* seconds since the epoch */
+    int64_t   expires;
 } at_token_claims_t;
 
 /*
- * Of a user: exactly id, exp, iat, scope[], username, isAdmin, aud, iss.  A
- * terminated JSON text, which the caller frees; NULL where memory failed, or
- * for a text that is not UTF-8.
+ * The claims as a terminated JSON text, which the caller frees; NULL without
+ * memory, or if a text is not UTF-8.  User: id, exp, iat, scope[], username,
+ * isAdmin, aud, iss.  Client: iss, aud, exp, iat, appid, sub, ver.
  */
-char *at_token_claims_user(const at_token_claims_t *grant, const at_user_record_t *user);
-
-/* of a client: exactly iss, aud, exp, iat, appid, sub, ver */
-char *at_token_claims_client(const at_token_claims_t *grant, at_str_t client);
+char *at_token_claims_user(const at_token_claims_t *common,
+    const at_user_record_t *user);
+char *at_token_claims_client(const at_token_claims_t *common, at_str_t client);
 
 
 /*
- * What is made of random numbers that nobody can guess: len letters and
- * digits, of nearly 6 bits each.  0, or -1: then there are none.
+ * Random letters and digits, nearly 6 bits each.  Returns 0, or -1: then text
+ * is not random.
  */
 int at_random_text(char *text, size_t len);
 

@@ -12,12 +12,13 @@
 
 
 /*
- * A record by its key, copied into the identity.  NULL views are not found;
- * the verdict is AT_OK then too, and bytes is empty.
+ * Copies a record into the identity, as nothing of the store outlives its
+ * transaction.  Without a record the verdict is AT_OK, and bytes->data is
+ * NULL.
  */
 static at_verdict_e
-at_account_get_record(at_identity_t *identity, at_store_t *store, at_table_e table,
-    at_str_t key, at_str_t *bytes)
+at_account_get_record(at_identity_t *identity, at_store_t *store,
+    at_table_e table, at_str_t key, at_str_t *bytes)
 {
     at_str_t  value;
 
@@ -38,7 +39,7 @@ at_account_get_record(at_identity_t *identity, at_store_t *store, at_table_e tab
 }
 
 
-/* views of a list that at_scope.h takes; 0, or -1 where memory failed */
+/* the items of a list as an array, for at_scope.h; 0, or -1 without memory */
 static int
 at_account_list_to_array(const at_str_t **items, size_t *n, at_list_t list)
 {
@@ -82,39 +83,15 @@ at_account_set_scopes(at_scopes_t *scopes, at_list_t list)
 }
 
 
-static at_verdict_e
-at_account_set_stored_role(at_identity_t *identity, at_str_t bytes)
-{
-    at_role_t         *role;
-    at_role_record_t   record;
-
-    role = &identity->own_role;
-
-    if (at_role_decode(&record, bytes) != 0) {
-        return AT_UNAVAILABLE;
-    }
-
-    if (at_account_list_to_array(&role->grant, &role->n_grant, record.grant) != 0
-        || at_account_list_to_array(&role->deny, &role->n_deny, record.deny) != 0
-        || at_account_list_to_array(&role->blocked, &role->n_blocked, record.blocked)
-           != 0)
-    {
-        return AT_FAILED;
-    }
-
-    identity->rights.role = role;
-
-    return AT_OK;
-}
-
-
-/* a name that is no role leaves the identity without one */
+/* the name of a missing role leaves the identity without a role */
 static at_verdict_e
 at_account_set_role(at_identity_t *identity, at_store_t *store, at_str_t name)
 {
-    char          buf[AT_KEY_MAX];
-    at_str_t      bytes;
-    at_verdict_e  verdict;
+    char               buf[AT_KEY_MAX];
+    at_str_t           bytes;
+    at_role_t         *role;
+    at_verdict_e       verdict;
+    at_role_record_t   record;
 
     if (name.len == 0) {
         return AT_OK;
@@ -134,16 +111,36 @@ at_account_set_role(at_identity_t *identity, at_store_t *store, at_str_t name)
         return verdict;
     }
 
-    return at_account_set_stored_role(identity, bytes);
+    if (at_role_decode(&record, bytes) != 0) {
+        return AT_UNAVAILABLE;
+    }
+
+    role = &identity->own_role;
+
+    if (at_account_list_to_array(&role->grant, &role->n_grant, record.grant)
+        != 0
+        || at_account_list_to_array(&role->deny, &role->n_deny, record.deny)
+           != 0
+        || at_account_list_to_array(&role->blocked, &role->n_blocked,
+                                    record.blocked)
+           != 0)
+    {
+        return AT_FAILED;
+    }
+
+    identity->rights.role = role;
+
+    return AT_OK;
 }
 
 
 /* --- API tokens ---------------------------------------------------------- */
 
 
-/* the rights of its user are a token's ceiling */
+/* an API token has at most the rights of its owner */
 static at_verdict_e
-at_account_set_owner(at_identity_t *identity, at_store_t *store, at_str_t username)
+at_account_set_owner(at_identity_t *identity, at_store_t *store,
+    at_str_t username)
 {
     at_str_t           bytes;
     at_verdict_e       verdict;
@@ -156,7 +153,8 @@ at_account_set_owner(at_identity_t *identity, at_store_t *store, at_str_t userna
     identity->user = username;
     identity->subject = username;
 
-    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username, &bytes);
+    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username,
+                                    &bytes);
 
     if (verdict != AT_OK) {
         return verdict;
@@ -177,8 +175,8 @@ at_account_set_owner(at_identity_t *identity, at_store_t *store, at_str_t userna
     identity->rights.owned = 1;
     identity->rights.owner_admin = user.admin;
 
-    return at_account_set_scopes(&identity->rights.owner_scopes, user.scopes) == 0
-           ? AT_OK : AT_FAILED;
+    return at_account_set_scopes(&identity->rights.owner_scopes, user.scopes)
+           == 0 ? AT_OK : AT_FAILED;
 }
 
 
@@ -207,7 +205,7 @@ at_account_apply_token(at_identity_t *identity, at_store_t *store,
         return AT_DISABLED_CLIENT;
     }
 
-    /* a role that is gone took its denies along: nothing is left, then */
+    /* a deleted role may have denied scopes: without it, nothing is granted */
     identity->needs_role = token.role.len != 0;
 
     if (at_account_set_scopes(&identity->rights.scopes, token.scopes) != 0) {
@@ -221,53 +219,43 @@ at_account_apply_token(at_identity_t *identity, at_store_t *store,
 }
 
 
-static at_verdict_e
-at_account_find_token(at_identity_t *identity, at_store_t *store,
-    at_str_t token, int64_t now)
-{
-    at_str_t       bytes;
-    at_verdict_e   verdict;
-    unsigned char  digest[AT_SHA256_LEN];
-
-    if (at_store_token_key(store, digest, token) != 0) {
-        return AT_FAILED;
-    }
-
-    /*
-     * What a comparison in the tree takes depends on digests, of which a
-     * caller can choose no more than a few leading bits.
-     */
-    verdict = at_account_get_record(identity, store, AT_TABLE_TOKENS,
-                                    (at_str_t) { (char *) digest, AT_SHA256_LEN },
-                                    &bytes);
-
-    at_crypto_cleanse(digest, sizeof(digest));
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    return bytes.data ? at_account_apply_token(identity, store, bytes, now)
-                      : AT_UNKNOWN_API_TOKEN;
-}
-
-
 at_verdict_e
 at_account_lookup_api_token(at_identity_t *identity, at_store_t *store,
     at_str_t token, int64_t now)
 {
-    at_error_t    err;
-    at_verdict_e  verdict;
+    at_str_t       key, bytes;
+    at_error_t     err;
+    at_verdict_e   verdict;
+    unsigned char  digest[AT_SHA256_LEN];
 
     if (token.len == 0 || token.len > AT_API_TOKEN_MAX) {
         return AT_UNKNOWN_API_TOKEN;
     }
 
+    if (at_store_token_key(store, digest, token) != 0) {
+        return AT_FAILED;
+    }
+
     if (at_store_begin(store, AT_STORE_READ, &err) != 0) {
+        at_crypto_cleanse(digest, sizeof(digest));
         return AT_UNAVAILABLE;
     }
 
-    verdict = at_account_find_token(identity, store, token, now);
+    /*
+     * The time of the comparisons in the tree depends on the digest, of which
+     * a caller can choose no more than a few leading bits.
+     */
+    key = (at_str_t) { (char *) digest, AT_SHA256_LEN };
+    verdict = at_account_get_record(identity, store, AT_TABLE_TOKENS, key,
+                                    &bytes);
+
+    at_crypto_cleanse(digest, sizeof(digest));
+
+    if (verdict == AT_OK) {
+        verdict = bytes.data ? at_account_apply_token(identity, store, bytes,
+                                                      now)
+                             : AT_UNKNOWN_API_TOKEN;
+    }
 
     at_store_end(store);
 
@@ -311,7 +299,9 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
         return AT_DISABLED_CLIENT;
     }
 
-    if (!at_account_issuer_is_allowed(client.issuers, identity->issuer, only_issuer)) {
+    if (!at_account_issuer_is_allowed(client.issuers, identity->issuer,
+                                      only_issuer))
+    {
         return AT_CLIENT_ISSUER_MISMATCH;
     }
 
@@ -320,7 +310,8 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
 
 
 at_verdict_e
-at_account_authorize_client(at_identity_t *identity, at_store_t *store, int only_issuer)
+at_account_authorize_client(at_identity_t *identity, at_store_t *store,
+    int only_issuer)
 {
     char                    buf[AT_KEY_MAX];
     at_str_t                id, bytes;
@@ -331,7 +322,7 @@ at_account_authorize_client(at_identity_t *identity, at_store_t *store, int only
     claims = at_claims_object(identity->claims);
     id = at_client_id(identity->issuer, claims);
 
-    /* whatever comes of it, the token's own word gives no right any more */
+    /* from here on the client's record grants, and the claims do not */
     identity->rights.from = AT_RIGHTS_ROLE;
     identity->rights.admin = 0;
 
@@ -355,7 +346,8 @@ at_account_authorize_client(at_identity_t *identity, at_store_t *store, int only
 
     if (verdict == AT_OK) {
         verdict = bytes.data
-                  ? at_account_apply_client(identity, store, bytes, only_issuer)
+                  ? at_account_apply_client(identity, store, bytes,
+                                            only_issuer)
                   : AT_UNKNOWN_CLIENT;
     }
 
@@ -454,7 +446,8 @@ at_account_get_user(at_identity_t *identity, at_user_record_t *user,
         return AT_UNAVAILABLE;
     }
 
-    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username, &bytes);
+    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username,
+                                    &bytes);
     at_store_end(store);
 
     if (verdict != AT_OK) {

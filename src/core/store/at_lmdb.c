@@ -204,7 +204,7 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
 
 
 /*
- * The meta pages get a mapping of their own: reading the transaction number
+ * The meta pages are mapped separately: reading the transaction number
  * there takes one cache line, mdb_env_info() several.
  */
 static int

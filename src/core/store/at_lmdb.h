@@ -40,7 +40,7 @@ typedef struct at_lmdb_schema_s {
 typedef enum {
     AT_LMDB_READ = 0,
     AT_LMDB_WRITE,
-    AT_LMDB_CREATE              /* write, and create what is missing */
+    AT_LMDB_CREATE              /* write, and create missing files */
 } at_lmdb_mode_e;
 
 typedef struct {
@@ -67,8 +67,9 @@ int at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
 
 /*
  * Checks data.mdb without opening the environment: a regular file of this LMDB
- * version, complete, on a local file system.  Returns 0, 1 if there is no such
- * file, or -1 with err set.  may_be_empty: another process may be creating it.
+ * version, complete, on a local file system.  Returns 0, 1 if the file does
+ * not exist, or -1 with err set.  may_be_empty: another process may be
+ * creating it.
  */
 int at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err);
 
@@ -78,7 +79,7 @@ int at_lmdb_open(at_lmdb_t *lmdb, const char *path,
 void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
- * Whether the files under the path are those that were opened, and data.mdb is
+ * Whether the path still has the files that were opened, and data.mdb is
  * complete: 1, 0, or -1 if that cannot be told.
  */
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);

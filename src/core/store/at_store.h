@@ -51,9 +51,9 @@ at_store_t *at_store_open(const char *path, at_store_mode_e mode,
 void at_store_close(at_store_t *store);
 
 /*
- * 1 while the files under the path are those that were opened, and complete.
- * Call it from time to time, not inside a transaction.  If data.mdb was
- * replaced and lock.mdb was not, the second call at the latest returns 0.
+ * 1 while the path still has the files that were opened, and they are
+ * complete.  Call it from time to time, not inside a transaction.  If data.mdb
+ * was replaced and lock.mdb was not, the second call at the latest returns 0.
  */
 int at_store_is_current(at_store_t *store);
 
@@ -63,8 +63,8 @@ uint64_t at_store_generation(const at_store_t *store);
 
 /*
  * Transactions, one at a time per store.  at_store_get() and
- * at_store_foreach() return views that end with the transaction; those of a
- * write transaction end with its next change.
+ * at_store_foreach() return views that end with the transaction; a view of a
+ * write transaction ends with its next change.
  */
 int at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err);
 int at_store_commit(at_store_t *store, at_error_t *err);

@@ -123,7 +123,7 @@ at_store_check_worker(const char *path, const struct stat *dir,
 }
 
 
-/* the command is the one that an operator with this worker needs */
+/* names the command that creates a store for this worker */
 static int
 at_store_fail_missing(const char *path, const at_store_worker_t *worker,
     at_error_t *err)

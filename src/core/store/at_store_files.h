@@ -20,7 +20,7 @@
 /* see at_lmdb.h, which brings in the header of LMDB */
 extern const struct at_lmdb_schema_s  at_store_schema;
 
-/* the user of the worker processes, who may read the store and not write it */
+/* the user of the worker processes, with read access only */
 typedef struct {
     uid_t         uid;
     size_t        n_gids;
