@@ -112,7 +112,8 @@ refused $s, '/bearer', NONE => 'Basic where it is not accepted', auth => basic('
 refused $s, '/read', INV => 'Basic beside an API token', auth => basic('jane'), api_token => 'x' x 32,
         reason => 'several_credentials', expect => { also => \@also };
 granted $s, '/read', 'Basic beside a cookie', auth => basic('jane'), cookie => 'accessToken=x';
-refused $s, '/read', INV => 'the credential of Basic as a bearer token', auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
+refused $s, '/read', INV => 'the credential of Basic as a bearer token',
+        auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
 
 # --- cached results ---------------------------------------------------------
 

@@ -123,14 +123,16 @@ is_deeply [map { "$_ $jar->{$_}{path}" } sort keys %$jar], ['accessToken /', 're
     'the jar accepts both cookies';
 ok $jar->{$_}{secure}, "$_ is Secure" for sort keys %$jar;
 cmp_ok abs($jar->{refreshToken}{left} - 86400), '<', 5, 'the cookie of the refresh token expires in a day';
-cmp_ok abs($jar->{accessToken}{left} - 3600), '<', 5, 'cookie_expires: the cookie of the access token expires later than the token';
+cmp_ok abs($jar->{accessToken}{left} - 3600), '<', 5,
+       'cookie_expires: the cookie of the access token expires later than the token';
 
 is_deeply calls('me'), ['GET v6.0/users/me 200 [accessToken]'], 'a request with the cookie of the access token';
 is_deeply body('me'), { username => 'jane', cookie => '' }, 'the API receives the user and no cookie';
 is_deeply calls('table'), ['POST v6.0/tables/management/snapshots 200 [accessToken]'], 'POST without an Origin';
 is body('table')->{length}, $step->{table}{calls}[0]{length}, 'POST: the API receives the body';
 is_deeply calls('snapshots'), ['GET v6.0/snapshots 200 [accessToken]'], 'a granted endpoint';
-is_deeply calls('settings'), ['GET v6.0/snapshots/12dd8c61/settings 403 [accessToken]'], 'an endpoint that is not granted: the client does not refresh';
+is_deeply calls('settings'), ['GET v6.0/snapshots/12dd8c61/settings 403 [accessToken]'],
+          'an endpoint that is not granted: the client does not refresh';
 is body('settings')->{code}, 'API_INSUFFICIENT_RIGHTS', 'an endpoint that is not granted: the code';
 
 for my $name ('expired', 'expired again') {

@@ -240,7 +240,8 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
 
     my @lines = grep { /\Q${\ substr $good, -20}\E/ } $s->errors->lines;
     is @lines, 1, 'two Authorization headers: the token is in one line';
-    like $lines[0], qr/\[info\].*client sent duplicate header line/, 'two Authorization headers: that line is written by nginx at level info';
+    like $lines[0], qr/\[info\].*client sent duplicate header line/,
+         'two Authorization headers: that line is written by nginx at level info';
 }
 
 # --- headers to the upstream ------------------------------------------------

@@ -127,7 +127,8 @@ my $s = start($issuers . <<'CONF', files => \%files);
             proxy_pass %%UPSTREAM%%;
         }
         location /early/off   { auth_token on; access_log off; proxy_pass %%UPSTREAM%%; }
-        location /early/none  { add_header X-Early "[$auth_token_user$auth_token_status$department]"; proxy_pass %%UPSTREAM%%; }
+        location /early/none  { add_header X-Early "[$auth_token_user$auth_token_status$department]";
+                                proxy_pass %%UPSTREAM%%; }
         location /early/if {
             auth_token on;
             if ($auth_token_user = jane) { return 200 "jane\n"; }

@@ -400,7 +400,7 @@ ngx_at_check_scopes(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
             return AT_FAILED;
         }
 
-        /* an empty value, such as that of a map without an entry, denies */
+        /* an empty value (a map without an entry) denies */
         if (ngx_at_is_blank(&required)) {
             return AT_INSUFFICIENT_SCOPE;
         }

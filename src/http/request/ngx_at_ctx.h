@@ -41,10 +41,10 @@ typedef enum {
  * which they keep.
  */
 typedef struct {
-    const ngx_at_loc_conf_t  *conf;             /* the location judged for */
+    const ngx_at_loc_conf_t  *conf;             /* of the present location */
     ngx_at_phase_e            phase;
-    at_verdict_e              authenticated;    /* on the credential alone */
-    at_verdict_e              verdict;          /* of a decided request */
+    at_verdict_e              authenticated;    /* verdict on the credential */
+    at_verdict_e              verdict;          /* unless undecided */
 
     ngx_uint_t                kind;             /* NGX_AT_BEARER ..., or 0 */
     ngx_str_t                 credential;
