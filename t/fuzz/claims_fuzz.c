@@ -86,7 +86,7 @@ fuzz_init(void)
     entra.issuers = entra_names;
     entra.n_issuers = 2;
     entra.n_audiences = 0;
-    entra.own_client_audience = 1;
+    entra.token_client_audience = 1;
     entra.any_client_audience = 1;
     entra.client_claims = entra_claims;
     entra.n_client_claims = 2;

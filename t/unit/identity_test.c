@@ -421,7 +421,7 @@ test_role(void)
     at_identity_t  *copy;
 
     o = original();
-    role = &o->identity.own_role;
+    role = &o->identity.role_storage;
     role->n_grant = 40;
     role->grant = keep_names(o, "grant", 40, 1);
     role->n_deny = 30;
@@ -440,7 +440,7 @@ test_role(void)
         return;
     }
 
-    role = &copy->own_role;
+    role = &copy->role_storage;
 
     ok(copy->rights.role == role, "role: the copy's own");
     is_int((long long) role->n_grant, 40, "role: its grants");
@@ -694,10 +694,10 @@ test_pointers(void)
     o->identity.rights.scopes.items = keep_names(o, "scope", 20, 1);
     o->identity.rights.scopes.items[3].len = 0;
     o->identity.rights.owner_scopes.items = keep_names(o, "none", 0, 1);
-    o->identity.own_role.n_grant = 3;
-    o->identity.own_role.grant = keep_names(o, "grant", 3, 1);
-    o->identity.own_role.deny = keep_names(o, "deny", 0, 1);
-    o->identity.rights.role = &o->identity.own_role;
+    o->identity.role_storage.n_grant = 3;
+    o->identity.role_storage.grant = keep_names(o, "grant", 3, 1);
+    o->identity.role_storage.deny = keep_names(o, "deny", 0, 1);
+    o->identity.rights.role = &o->identity.role_storage;
     o->identity.claims = (at_claims_t *) o;
     o->identity.copies[0] = o->memory;
     o->identity.copies[1] = o->memory + 1;

@@ -2357,7 +2357,7 @@ entra_block(at_keyset_t *set)
     b.issuer.issuers = tenant;
     b.issuer.n_issuers = 2;
     b.issuer.n_audiences = 0;
-    b.issuer.own_client_audience = 1;
+    b.issuer.token_client_audience = 1;
     b.issuer.client_claims = claims;
     b.issuer.n_client_claims = 2;
     b.issuer.entra = 1;
@@ -2431,12 +2431,12 @@ test_client_audience(void)
                    "clients any, no store, aud %s", cases[i].aud);
         known = NULL;
 
-        b.issuer.own_client_audience = 0;
+        b.issuer.token_client_audience = 0;
         b.issuer.any_client_audience = 0;
         is_verdict(verify(&b, text), cases[i].own == AT_BAD_CLAIM ? AT_BAD_CLAIM
                                                                  : AT_AUDIENCE_MISMATCH,
                    "no clients, aud %s", cases[i].aud);
-        b.issuer.own_client_audience = 1;
+        b.issuer.token_client_audience = 1;
     }
 
     /* literal audiences count beside them, and nobody is asked then */

@@ -43,7 +43,7 @@ struct at_entry_s {
     unsigned           kind;
     unsigned           users;           /* identities not yet released */
     unsigned           cached:1;        /* in the hash table and the queue */
-    unsigned           hit:1;           /* since it was last the oldest entry */
+    unsigned           hit:1;           /* since it was last the oldest */
     at_str_t           text;
     at_identity_t      identity;
 };
@@ -309,9 +309,9 @@ at_cache_release(const at_identity_t *identity)
 
 
 /*
- * Evicts the oldest entries until size bytes fit.  An entry that was hit gets a
- * second chance as the newest entry; one that a request uses would free nothing.
- * Returns -1 if all that is left is in use.
+ * Evicts the oldest entries until size bytes fit.  An entry that was hit gets
+ * a second chance as the newest entry; one that a request uses would free
+ * nothing.  Returns -1 if all that is left is in use.
  */
 static int
 at_cache_make_room(at_cache_t *cache, size_t size)

@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The verification cache: verified credentials and their identities, for one
- * process, limited in bytes.  Refused credentials are never stored, and neither
- * are authorization decisions.
+ * process, limited in bytes.  Refused credentials are never stored, and
+ * neither are authorization decisions.
  *
- * An entry is found by a keyed hash (XXH3 with random bytes of the process) and
- * used only if credential, kind and trust are equal: a hash collision costs time
- * but grants nothing.  An entry is one block of memory with the credential and a
- * copy of the identity without its claims; it is overwritten before it is freed.
+ * An entry is found by a keyed hash (XXH3 with random bytes of the process)
+ * and used only if credential, kind and trust are equal: a hash collision
+ * costs time but grants nothing.  An entry is one block of memory with the
+ * credential and a copy of the identity without its claims; it is overwritten
+ * before it is freed.
  */
 
 #ifndef AT_CACHE_H
@@ -34,7 +35,8 @@ typedef struct {
 
 /*
  * An entry is invalid after either number changes.  A number that is 0 in an
- * entry is not compared: the identity does not depend on keys, or on the store.
+ * entry is not compared: the identity does not depend on keys, or on the
+ * store.
  */
 typedef struct {
     uint64_t     keys;
@@ -44,7 +46,7 @@ typedef struct {
 typedef struct {
     uint64_t     hits;
     uint64_t     misses;
-    uint64_t     evictions;     /* to make room; expired entries do not count */
+    uint64_t     evictions;     /* to make room; not of expired entries */
     uint64_t     entries;
     uint64_t     bytes;         /* of entries, of entries that were removed but
                                    not yet released, and of the hash table */
@@ -62,17 +64,17 @@ void at_cache_free(at_cache_t *cache);
 
 /*
  * The identity of a credential that was verified at or before now, has not
- * expired, and depends on nothing that has changed; NULL if there is none.  The
- * caller releases it.  now is in milliseconds since the epoch.
+ * expired, and depends on nothing that has changed; NULL if there is none.
+ * The caller releases it.  now is in milliseconds since the epoch.
  */
 const at_identity_t *at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
     const at_cache_epoch_t *epoch, int64_t now);
 void at_cache_release(const at_identity_t *identity);
 
 /*
- * Stores a copy.  epoch is the one that was read before the verification began.
- * Nothing is stored if the entry would take more than a sixteenth of the size,
- * or if entries that are not yet released leave no room.
+ * Stores a copy.  epoch is the one that was read before the verification
+ * began.  Nothing is stored if the entry would take more than a sixteenth of
+ * the size, or if entries that are not yet released leave no room.
  */
 void at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now);

@@ -39,7 +39,7 @@ typedef struct {
 
 struct at_endpoint_list_s {
     at_slot_t      *slots;
-    size_t          mask;       /* the number of slots, a power of two, less 1 */
+    size_t          mask;       /* number of slots, a power of two, less 1 */
     at_node_t      *nodes;
     size_t          n_nodes;
     size_t          longest;    /* length of the longest literal */
@@ -62,7 +62,7 @@ typedef struct {
 } at_parser_t;
 
 
-/* --- the tree -------------------------------------------------------------- */
+/* --- the tree ------------------------------------------------------------ */
 
 
 static int
@@ -225,7 +225,7 @@ at_endpoint_list_check_steps(const at_endpoint_list_t *list, at_error_t *err)
 }
 
 
-/* --- parsing --------------------------------------------------------------- */
+/* --- parsing ------------------------------------------------------------- */
 
 
 /* cuts the next line off text and returns it without its end */
@@ -439,8 +439,9 @@ at_endpoint_list_add(at_parser_t *parser, at_str_t method, at_str_t template,
     node = at_endpoint_list_add_path(parser, method, template);
 
     if (node->endpoint) {
-        return at_error(parser->err, "line %u: \"%.*s\" is duplicate, see line "
-                        "%u", parser->line, at_str_printf_args(endpoint->text),
+        return at_error(parser->err, "line %u: \"%.*s\" is duplicate, see "
+                        "line %u", parser->line,
+                        at_str_printf_args(endpoint->text),
                         list->endpoints[node->endpoint - 1].line);
     }
 
@@ -512,7 +513,9 @@ at_str_count_char(at_str_t text, char c)
 }
 
 
-/* allocates for the largest list that the text can hold: nothing grows later */
+/*
+ * allocates for the largest list that the text can hold: nothing grows later
+ */
 static at_endpoint_list_t *
 at_endpoint_list_create(at_str_t text, size_t prefix_len)
 {
@@ -579,8 +582,8 @@ at_endpoint_list_set_options(at_endpoint_list_t *list,
 
 
 at_endpoint_list_t *
-at_endpoint_list_parse(at_str_t text, const at_endpoint_list_options_t *options,
-    at_error_t *err)
+at_endpoint_list_parse(at_str_t text,
+    const at_endpoint_list_options_t *options, at_error_t *err)
 {
     at_parser_t          parser;
     at_endpoint_list_t  *list;
@@ -658,7 +661,7 @@ at_endpoint_list_get(const at_endpoint_list_t *list, size_t i)
 }
 
 
-/* --- matching -------------------------------------------------------------- */
+/* --- matching ------------------------------------------------------------ */
 
 
 static int
@@ -727,7 +730,9 @@ at_endpoint_list_strip_prefix(const at_endpoint_list_t *list, at_str_t *path)
 }
 
 
-/* the index of the endpoint plus 1, or 0; path is empty or starts with a slash */
+/*
+ * the index of the endpoint plus 1, or 0; path is empty or starts with a slash
+ */
 static uint32_t
 at_endpoint_list_walk(const at_endpoint_list_t *list, uint32_t node,
     at_str_t path)

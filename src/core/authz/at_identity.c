@@ -8,11 +8,8 @@
 #include "core/authz/at_identity.h"
 
 
-/* fewer are as soon looked at one by one */
+/* a linear search is as fast in fewer scopes */
 #define AT_IDENTITY_SORT_MIN  8
-
-
-/* --- of its own parts ---------------------------------------------------- */
 
 
 void
@@ -24,9 +21,9 @@ at_identity_release(at_identity_t *identity)
     at_scopes_free(&identity->rights.owner_scopes);
     at_claims_free(identity->claims);
 
-    free((void *) (uintptr_t) identity->own_role.grant);
-    free((void *) (uintptr_t) identity->own_role.deny);
-    free((void *) (uintptr_t) identity->own_role.blocked);
+    free((void *) (uintptr_t) identity->role_storage.grant);
+    free((void *) (uintptr_t) identity->role_storage.deny);
+    free((void *) (uintptr_t) identity->role_storage.blocked);
 
     for (i = 0; i < identity->n_copies; i++) {
         free(identity->copies[i]);
@@ -62,7 +59,8 @@ at_identity_has_ranges(const at_identity_t *identity)
 
 
 int
-at_identity_allows_address(const at_identity_t *identity, const at_addr_t *addr)
+at_identity_allows_address(const at_identity_t *identity,
+    const at_addr_t *addr)
 {
     return identity->range_set != NULL
            ? at_cidr_set_match(identity->range_set, addr)
@@ -70,16 +68,14 @@ at_identity_allows_address(const at_identity_t *identity, const at_addr_t *addr)
 }
 
 
-/* --- as one block -------------------------------------------------------- */
-
-
 /*
- * The block is an identity, then arrays; bytes fill it from its end.  Without
- * memory it is only measured: one walk does both, so that they cannot differ.
+ * A block has the identity and arrays at its beginning, and strings at its
+ * end.  The same functions compute the size and fill the block, so that the
+ * two cannot differ.
  */
 typedef struct {
-    char    *array;             /* the next one; NULL: measure */
-    char    *bytes;             /* the last ones */
+    char    *array;             /* the next array; NULL: compute the size */
+    char    *bytes;             /* the string that was added last */
     size_t   size;
 } at_block_t;
 
@@ -150,8 +146,11 @@ at_identity_pack_scopes(at_block_t *block, at_scopes_t *scopes)
     items = scopes->items;
     at_identity_pack_texts(block, &items, scopes->n);
 
-    sorted = scopes->n > AT_IDENTITY_SORT_MIN
-             ? at_identity_pack_array(block, scopes->n * sizeof(at_str_t)) : NULL;
+    sorted = NULL;
+
+    if (scopes->n > AT_IDENTITY_SORT_MIN) {
+        sorted = at_identity_pack_array(block, scopes->n * sizeof(at_str_t));
+    }
 
     scopes->items = (at_str_t *) (uintptr_t) items;
     scopes->sorted = sorted;
@@ -170,7 +169,7 @@ at_str_is_same_view(at_str_t a, at_str_t b)
 }
 
 
-/* the subject is most often one of the others */
+/* the subject often is a view of the user or of the client */
 static void
 at_identity_pack_names(at_block_t *block, at_identity_t *copy)
 {
@@ -225,13 +224,13 @@ at_identity_pack_ranges(at_block_t *block, at_identity_t *copy)
 }
 
 
-/* replaces what copy points to by what the block holds of it */
+/* makes all pointers of copy refer to the block */
 static void
 at_identity_pack(at_block_t *block, at_identity_t *copy)
 {
     at_role_t  *role;
 
-    role = &copy->own_role;
+    role = &copy->role_storage;
 
     at_identity_pack_scopes(block, &copy->rights.scopes);
     at_identity_pack_scopes(block, &copy->rights.owner_scopes);
@@ -262,7 +261,7 @@ at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
     at_block_t      block;
     at_identity_t  *copy;
 
-    /* a copy has no list any more to make its set from */
+    /* the ranges of a copy are no longer a list */
     if (identity->range_set != NULL) {
         return NULL;
     }
@@ -276,8 +275,8 @@ at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
 
     at_identity_pack(&block, copy);
 
-    if (identity->rights.role == &identity->own_role) {
-        copy->rights.role = &copy->own_role;
+    if (identity->rights.role == &identity->role_storage) {
+        copy->rights.role = &copy->role_storage;
     }
 
     copy->claims = NULL;

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Who a verified credential speaks for.
+ * The identity of a verified credential.
  */
 
 #ifndef AT_IDENTITY_H
@@ -21,51 +21,51 @@
 #define AT_IDENTITY_COPIES  3
 
 /*
- * Zeroed, it is nobody.  The views are of claims and of copies of records,
- * which the identity owns with the arrays of its rights; issuer is the
- * configuration's.
+ * All zero: no identity.  The strings are views of the claims and of copies of
+ * records, which the identity owns, like the arrays of its rights.
  */
 typedef struct {
-    const at_issuer_t  *issuer;         /* of a JWT, else NULL */
-    at_str_t            user;           /* the user claim, the owner, or empty */
-    at_str_t            client;         /* the client's or API token's id */
-    at_str_t            role;           /* by name */
-    at_str_t            subject;        /* user, client or sub: for logs */
-    int64_t             expires;        /* milliseconds since the epoch: the
-                                           first at which it is nobody */
+    const at_issuer_t  *issuer;         /* of a JWT, else NULL; not owned */
+    at_str_t            user;           /* the user claim or owner; or empty */
+    at_str_t            client;         /* id of the client or API token */
+    at_str_t            role;           /* its name */
+    at_str_t            subject;        /* user, client or sub, for logs */
+    int64_t             expires;        /* milliseconds since the epoch */
     at_rights_t         rights;
-    at_list_t           ranges;         /* the record's own; none: any address */
-    at_cidr_set_t      *range_set;      /* or these, where they were compiled */
-    unsigned            needs_role:1;   /* and without one may nothing */
+    at_list_t           ranges;         /* of the record; empty: any address */
+    at_cidr_set_t      *range_set;      /* replaces ranges in a packed copy */
+    unsigned            needs_role:1;   /* refused without a role */
     at_claims_t        *claims;
 
-    at_role_t           own_role;       /* what rights.role points to, if a
-                                           record of the store */
+    at_role_t           role_storage;   /* rights.role points to it if the role
+                                           is a record of the store */
     void               *copies[AT_IDENTITY_COPIES];
     size_t              n_copies;
 } at_identity_t;
 
 
-/* leaves it nobody; may be called twice */
+/* Sets the identity to zero.  May be called twice. */
 void at_identity_release(at_identity_t *identity);
 
-/* whether the record's own ranges hold addr; without any, they hold all */
-int at_identity_allows_address(const at_identity_t *identity, const at_addr_t *addr);
+/* Without ranges of the record, every address is allowed. */
+int at_identity_allows_address(const at_identity_t *identity,
+    const at_addr_t *addr);
 int at_identity_has_ranges(const at_identity_t *identity);
 
 /*
- * A copy that is one block: at_identity_size() bytes of memory, aligned for
- * pointers, that begin with the identity.  It needs no release, and must have
- * none; it has no claims.  Its scopes are sorted for the search, its ranges
- * compiled.  NULL if identity is a copy with ranges itself.
+ * Copies an identity, without its claims, to one block of at_identity_size()
+ * bytes, aligned for pointers.  The copy begins with the identity and must not
+ * be released.  Its scopes and address ranges are sorted.  Returns NULL if
+ * identity is such a copy itself and has ranges.
  */
 size_t at_identity_size(const at_identity_t *identity);
 at_identity_t *at_identity_copy(void *memory, size_t size,
     const at_identity_t *identity);
 
 /*
- * A copy of a record, as long as the identity lives: nothing of the store
- * outlives its transaction.  The empty view where memory failed.
+ * Copies a record, which is valid only in the transaction of the store, for
+ * the lifetime of the identity.  Returns an empty view if memory allocation
+ * failed.
  */
 at_str_t at_identity_dup(at_identity_t *identity, at_str_t bytes);
 

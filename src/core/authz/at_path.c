@@ -79,7 +79,8 @@ at_path_check(at_str_t path, int encoded)
             return -1;
         }
 
-        if (c == '/' && (previous == '/' || previous == '.' || previous == ' '))
+        if (c == '/'
+            && (previous == '/' || previous == '.' || previous == ' '))
         {
             return -1;
         }

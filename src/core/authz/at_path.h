@@ -12,22 +12,23 @@
 
 
 /*
- * Whether path is plain, so that every HTTP server reads it in the same way: it
- * starts with a slash; it is valid UTF-8 (RFC 3629) without control characters
- * and without ; \ % ? #; only its last segment may be empty; no segment starts
- * with a space or ends with a space or a dot, as "." and ".." do.
+ * Whether path is plain, so that every HTTP server reads it in the same way:
+ * it starts with a slash; it is valid UTF-8 (RFC 3629) without control
+ * characters and without ; \ % ? #; only its last segment may be empty; no
+ * segment starts with a space or ends with a space or a dot, as "." and ".."
+ * do.
  */
 int at_path_is_plain(at_str_t path);
 
 /*
- * Whether an upstream may read the path of a request otherwise than this module
- * does.  Such a request must match no endpoint, not even a public one.
+ * Whether an upstream may read the path of a request otherwise than this
+ * module does.  Such a request must match no endpoint, not even a public one.
  *
  * raw is the path of the request line without the query, normalized is the URI
  * that is matched.  normalized must be plain.  raw must be plain, too, but may
  * have percent-encodings (RFC 3986 section 2.1) of plain characters that are
- * neither unreserved (section 2.3) nor a slash.  The two may differ otherwise: the
- * operator may rewrite the URI.
+ * neither unreserved (section 2.3) nor a slash.  The two may differ otherwise:
+ * the operator may rewrite the URI.
  */
 int at_path_is_ambiguous(at_str_t raw, at_str_t normalized);
 

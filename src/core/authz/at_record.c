@@ -3,13 +3,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <stdlib.h>
-
 #include "core/authz/at_record.h"
 
 
 #define AT_NUMBER_SIZE       10  /* bytes of the largest number */
-#define AT_RANGE_HEADER_LEN  2  /* family, bits */
+#define AT_RANGE_HEADER_LEN  2  /* address length, prefix length */
 
 #define AT_FLAG_ENABLED   0x01
 #define AT_FLAG_ADMIN     0x02
@@ -19,7 +17,7 @@
 /* --- reading ------------------------------------------------------------- */
 
 
-/* what is left of a record; after a failure nothing is */
+/* the bytes that are not decoded yet; after a failure nothing is decoded */
 typedef struct {
     const char  *p;
     const char  *end;
@@ -55,7 +53,7 @@ at_read_byte(at_reader_t *r)
 }
 
 
-/* in no more bytes than it takes, so that a record has one form */
+/* rejects unnecessary bytes, so that a number has one encoding */
 static uint64_t
 at_read_long_number(at_reader_t *r, uint64_t n)
 {
@@ -110,7 +108,7 @@ at_read_text(at_reader_t *r)
 }
 
 
-/* the items of a list are checked with it, so that walking it cannot fail */
+/* checks all items, so that at_list_next() cannot fail later */
 static at_list_t
 at_read_list(at_reader_t *r)
 {
@@ -147,7 +145,7 @@ at_range_size(const at_cidr_t *cidr)
 }
 
 
-/* with host bits that are clear */
+/* rejects host bits that are set */
 static int
 at_range_read(at_cidr_t *cidr, at_str_t item)
 {
@@ -219,7 +217,7 @@ at_read_header(at_str_t bytes, char kind)
 }
 
 
-/* a flag that is not known may be a restriction */
+/* rejects unknown flags: one may be a restriction */
 static unsigned
 at_read_flags(at_reader_t *r, unsigned known)
 {
@@ -235,7 +233,7 @@ at_read_flags(at_reader_t *r, unsigned known)
 }
 
 
-/* never is said by the flag alone */
+/* AT_NEVER is encoded by the flag only */
 static int64_t
 at_read_expiry(at_reader_t *r, unsigned flags)
 {
@@ -419,56 +417,13 @@ at_list_has(at_list_t list, at_str_t text)
 /* --- writing ------------------------------------------------------------- */
 
 
-void
-at_bytes_free(at_bytes_t *bytes)
-{
-    free(bytes->data);
-    memset(bytes, 0, sizeof(at_bytes_t));
-}
-
-
-int
-at_bytes_reserve(at_bytes_t *bytes, size_t size)
-{
-    char  *grown;
-
-    if (size <= bytes->size) {
-        return 0;
-    }
-
-    grown = realloc(bytes->data, size * 2);
-
-    if (grown == NULL) {
-        bytes->failed = 1;
-        return -1;
-    }
-
-    bytes->data = grown;
-    bytes->size = size * 2;
-
-    return 0;
-}
-
-
-static void
-at_write_bytes(at_bytes_t *bytes, const void *data, size_t len)
-{
-    if (len == 0 || at_bytes_reserve(bytes, bytes->len + len) != 0) {
-        return;
-    }
-
-    memcpy(bytes->data + bytes->len, data, len);
-    bytes->len += len;
-}
-
-
 static void
 at_write_byte(at_bytes_t *bytes, unsigned byte)
 {
     char  c;
 
     c = (char) byte;
-    at_write_bytes(bytes, &c, 1);
+    at_bytes_append(bytes, &c, 1);
 }
 
 
@@ -483,7 +438,7 @@ at_write_number(at_bytes_t *bytes, uint64_t n)
     }
 
     buf[len++] = (char) n;
-    at_write_bytes(bytes, buf, len);
+    at_bytes_append(bytes, buf, len);
 }
 
 
@@ -491,7 +446,7 @@ static void
 at_write_text(at_bytes_t *bytes, at_str_t text)
 {
     at_write_number(bytes, text.len);
-    at_write_bytes(bytes, text.data, text.len);
+    at_bytes_append(bytes, text.data, text.len);
 }
 
 
@@ -500,7 +455,7 @@ at_write_list(at_bytes_t *bytes, const at_list_t *list)
 {
     at_write_number(bytes, list->n);
     at_write_number(bytes, list->len);
-    at_write_bytes(bytes, list->data, list->len);
+    at_bytes_append(bytes, list->data, list->len);
 }
 
 
@@ -533,7 +488,8 @@ at_list_add_range(at_bytes_t *bytes, at_list_t *list, const at_cidr_t *cidr)
 
     item[0] = (char) cidr->addr.len;
     item[1] = (char) cidr->bits;
-    memcpy(item + AT_RANGE_HEADER_LEN, cidr->addr.bytes, size - AT_RANGE_HEADER_LEN);
+    memcpy(item + AT_RANGE_HEADER_LEN, cidr->addr.bytes,
+           size - AT_RANGE_HEADER_LEN);
 
     at_list_add(bytes, list, (at_str_t) { item, size });
 }

@@ -22,76 +22,57 @@ at_scopes_have_any(const at_scopes_t *scopes, const at_str_t *names, size_t n)
 
 
 static int
-at_rights_role_denies(const at_rights_t *rights, const at_str_t *names,
-    size_t n)
+at_role_matches_any(const at_role_t *role, const at_str_t *names, size_t n,
+    int (*match)(const at_role_t *role, at_str_t required))
 {
     size_t  i;
 
-    for (i = 0; rights->role != NULL && i < n; i++) {
-        if (at_role_denies(rights->role, names[i])) {
+    for (i = 0; role != NULL && i < n; i++) {
+        if (match(role, names[i])) {
             return 1;
         }
     }
 
     return 0;
-}
-
-
-static int
-at_rights_role_grants(const at_rights_t *rights, const at_str_t *names,
-    size_t n)
-{
-    size_t  i;
-
-    for (i = 0; rights->role != NULL && i < n; i++) {
-        if (at_role_grants(rights->role, names[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-at_rights_are_granted(const at_rights_t *rights, const at_str_t *names, size_t n)
-{
-    int  scope, role;
-
-    scope = rights->admin || at_scopes_have_any(&rights->scopes, names, n);
-    role = at_rights_role_grants(rights, names, n);
-
-    switch (rights->from) {
-
-    case AT_RIGHTS_SCOPES:
-        return scope;
-
-    case AT_RIGHTS_ROLE:
-        return role;
-
-    case AT_RIGHTS_SCOPES_AND_ROLE:
-        return scope && role;
-
-    case AT_RIGHTS_SCOPES_OR_ROLE:
-        return scope || role;
-
-    default:
-        return 0;
-    }
 }
 
 
 int
-at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names, size_t n)
+at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names,
+    size_t n)
 {
-    if (at_rights_role_denies(rights, names, n)
-        || !at_rights_are_granted(rights, names, n))
-    {
+    int  scope, role, granted;
+
+    if (at_role_matches_any(rights->role, names, n, at_role_denies)) {
         return 0;
     }
 
-    return !rights->owned || rights->owner_admin
-           || at_scopes_have_any(&rights->owner_scopes, names, n);
+    scope = rights->admin || at_scopes_have_any(&rights->scopes, names, n);
+    role = at_role_matches_any(rights->role, names, n, at_role_grants);
+    granted = 0;
+
+    switch (rights->from) {
+
+    case AT_RIGHTS_SCOPES:
+        granted = scope;
+        break;
+
+    case AT_RIGHTS_ROLE:
+        granted = role;
+        break;
+
+    case AT_RIGHTS_SCOPES_AND_ROLE:
+        granted = scope && role;
+        break;
+
+    case AT_RIGHTS_SCOPES_OR_ROLE:
+        granted = scope || role;
+        break;
+    }
+
+    return granted
+           && (!rights->owned || rights->owner_admin
+               || at_scopes_have_any(&rights->owner_scopes, names, n));
 }
 
 

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What an identity may do: scopes that were granted to it, a role, the rights
- * of its owner as a ceiling.
+ * The rights of an identity: granted scopes, a role, and the rights of its
+ * owner as an upper limit.
  */
 
 #ifndef AT_RIGHTS_H
@@ -16,41 +16,43 @@
 
 
 typedef enum {
-    AT_RIGHTS_SCOPES = 0,       /* a token's scopes */
-    AT_RIGHTS_ROLE,             /* a client's role alone */
-    AT_RIGHTS_SCOPES_AND_ROLE,             /* both must allow */
-    AT_RIGHTS_SCOPES_OR_ROLE            /* an API token's scopes, or its role */
+    AT_RIGHTS_SCOPES = 0,       /* the scopes of a token */
+    AT_RIGHTS_ROLE,             /* only the role of a client */
+    AT_RIGHTS_SCOPES_AND_ROLE,  /* both must grant */
+    AT_RIGHTS_SCOPES_OR_ROLE    /* the scopes or the role of an API token */
 } at_rights_mode_e;
 
-/* zeroed, it is no right at all */
+/* All zero: no rights. */
 typedef struct {
     at_rights_mode_e  from;
-    unsigned          admin:1;         /* passes every scope, no role's deny */
-    unsigned          owned:1;          /* the owner's rights are a ceiling */
+    unsigned          admin:1;          /* holds every scope; the role may
+                                           still deny */
+    unsigned          owned:1;          /* limited to the owner's rights */
     unsigned          owner_admin:1;
     at_scopes_t       scopes;
     at_scopes_t       owner_scopes;
-    const at_role_t  *role;             /* NULL: none, or none of that name */
+    const at_role_t  *role;             /* NULL: none, or an unknown one */
 } at_rights_t;
 
 
 /*
- * Whether they cover one requirement, which has n names that mean the same: an
- * endpoint's scope goes by its id and its text as well.  One name that is held
- * is enough, and one that the role denies is too much.
+ * Whether the rights cover a scope that has n names.  One granted name is
+ * enough, and the role must deny none of them.
  */
-int at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names, size_t n);
+int at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names,
+    size_t n);
 
 /*
- * Whether they cover an endpoint: by its scope, its id or its text; with no
- * right at all if it needs none.
+ * Whether the rights cover the scope of an endpoint, which has three names:
+ * the scope, the id and the text.  An endpoint without a scope requires no
+ * rights.
  */
 int at_rights_allow_endpoint(const at_rights_t *rights,
     const at_endpoint_t *endpoint);
 
 /*
- * Whether they cover all or any of the scopes in required, which is separated
- * by spaces.  Nothing but spaces is a requirement that none can meet.
+ * Whether the rights cover all, or any, of the scopes in required, which are
+ * separated by spaces.  An empty requirement denies.
  */
 int at_rights_satisfy(const at_rights_t *rights, at_str_t required,
     at_scope_mode_e mode);

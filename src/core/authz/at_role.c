@@ -6,18 +6,7 @@
 #include "core/authz/at_role.h"
 
 
-static int at_pattern_match_any(const at_str_t *patterns, size_t n,
-    at_str_t text, at_str_t tail);
-static int at_pattern_match_tail(at_str_t pattern, at_str_t text,
-    at_str_t tail);
-static char at_char_at(at_str_t text, at_str_t tail, size_t i);
-static int at_scope_ends_with_read(at_str_t scope);
-static at_str_t at_endpoint_path(at_str_t endpoint);
-static at_str_t at_path_last_segment(at_str_t path);
-static at_str_t at_path_strip_slash(at_str_t path);
-
-
-/* of both lists a role has the first so many */
+/* a built-in role has the first n entries of the lists */
 
 static const at_str_t  at_role_builtin_grant[] = {
     at_str("*.Read"),
@@ -39,11 +28,110 @@ static const struct {
     at_str_t   name;
     at_role_t  role;
 } at_role_builtins[] = {
-    { at_str("readonly"),   { 1, at_role_builtin_grant, 3, at_role_builtin_deny, 0, NULL } },
-    { at_str("editor"),     { 2, at_role_builtin_grant, 4, at_role_builtin_deny, 0, NULL } },
-    { at_str("admin"),      { 1, at_role_builtin_grant_all, 1, at_role_builtin_deny, 0, NULL } },
-    { at_str("superadmin"), { 1, at_role_builtin_grant_all, 0, NULL, 0, NULL } }
+    { at_str("readonly"),
+      { 1, at_role_builtin_grant, 3, at_role_builtin_deny, 0, NULL } },
+    { at_str("editor"),
+      { 2, at_role_builtin_grant, 4, at_role_builtin_deny, 0, NULL } },
+    { at_str("admin"),
+      { 1, at_role_builtin_grant_all, 1, at_role_builtin_deny, 0, NULL } },
+    { at_str("superadmin"),
+      { 1, at_role_builtin_grant_all, 0, NULL, 0, NULL } }
 };
+
+
+/* the i-th character of text followed by tail, in lower case */
+static char
+at_char_at(at_str_t text, at_str_t tail, size_t i)
+{
+    return at_lower(i < text.len ? text.data[i] : tail.data[i - text.len]);
+}
+
+
+/*
+ * Matches text followed by tail.  Each star matches as little as possible; on
+ * a mismatch the last star matches one character more.  Earlier stars need not
+ * be changed, because the last star can match whatever they would leave.
+ */
+static int
+at_pattern_match_tail(at_str_t pattern, at_str_t text, at_str_t tail)
+{
+    size_t  i, p, star, matched;
+
+    i = 0;
+    p = 0;
+    star = pattern.len;             /* the last star; none yet */
+    matched = 0;                    /* where its match ends */
+
+    while (i < text.len + tail.len) {
+
+        if (p < pattern.len && pattern.data[p] == '*') {
+            star = p++;
+            matched = i;
+
+        } else if (p < pattern.len
+                   && at_lower(pattern.data[p]) == at_char_at(text, tail, i))
+        {
+            p++;
+            i++;
+
+        } else if (star < pattern.len) {
+            p = star + 1;
+            i = ++matched;
+
+        } else {
+            return 0;
+        }
+    }
+
+    while (p < pattern.len && pattern.data[p] == '*') {
+        p++;
+    }
+
+    return p == pattern.len;
+}
+
+
+int
+at_pattern_match(at_str_t pattern, at_str_t text)
+{
+    return at_pattern_match_tail(pattern, text, at_str(""));
+}
+
+
+static int
+at_pattern_match_any(const at_str_t *patterns, size_t n, at_str_t text,
+    at_str_t tail)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (at_pattern_match_tail(patterns[i], text, tail)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+at_pattern_is_valid(at_str_t pattern)
+{
+    size_t         i;
+    unsigned char  c;
+
+    for (i = 0; i < pattern.len; i++) {
+        c = (unsigned char) pattern.data[i];
+
+        if (c <= ' ' || c == 0x7f || c == '?' || c == '[' || c == ']'
+            || c == '`')
+        {
+            return 0;
+        }
+    }
+
+    return pattern.len > 0 && pattern.len <= AT_PATTERN_MAX;
+}
 
 
 const at_role_t *
@@ -51,7 +139,10 @@ at_role_builtin(at_str_t name)
 {
     size_t  i;
 
-    for (i = 0; i < sizeof(at_role_builtins) / sizeof(at_role_builtins[0]); i++) {
+    for (i = 0;
+         i < sizeof(at_role_builtins) / sizeof(at_role_builtins[0]);
+         i++)
+    {
         if (at_str_equal_nocase(at_role_builtins[i].name, name)) {
             return &at_role_builtins[i].role;
         }
@@ -66,6 +157,19 @@ at_role_denies(const at_role_t *role, at_str_t required)
 {
     return at_pattern_match_any(role->deny, role->n_deny, required,
                                 at_str(""));
+}
+
+
+static int
+at_scope_ends_with_read(at_str_t scope)
+{
+    at_str_t  read;
+
+    read = at_str(".Read");
+
+    return scope.len >= read.len
+           && at_str_equal_nocase((at_str_t) { scope.data + scope.len
+                                               - read.len, read.len }, read);
 }
 
 
@@ -88,6 +192,57 @@ int
 at_role_allows(const at_role_t *role, at_str_t required)
 {
     return !at_role_denies(role, required) && at_role_grants(role, required);
+}
+
+
+/* removes a trailing slash, unless the path is "/" */
+static at_str_t
+at_path_strip_slash(at_str_t path)
+{
+    size_t  n;
+
+    n = path.len;
+
+    if (n > 1 && path.data[n - 1] == '/' && path.data[n - 2] != ' ') {
+        path.len--;
+    }
+
+    return path;
+}
+
+
+/* removes the method, if there is one; a path may contain spaces */
+static at_str_t
+at_endpoint_path(at_str_t endpoint)
+{
+    const char  *space;
+
+    space = memchr(endpoint.data, ' ', endpoint.len);
+
+    if (space && endpoint.data[0] != '/') {
+        endpoint.len -= (size_t) (space + 1 - endpoint.data);
+        endpoint.data = space + 1;
+    }
+
+    return endpoint;
+}
+
+
+/* the text after the last slash, or all of it */
+static at_str_t
+at_path_last_segment(at_str_t path)
+{
+    at_str_t  last;
+
+    last.data = path.data + path.len;
+    last.len = 0;
+
+    while (last.len < path.len && last.data[-1] != '/') {
+        last.data--;
+        last.len++;
+    }
+
+    return last;
 }
 
 
@@ -118,168 +273,4 @@ at_role_blocks(const at_role_t *role, at_str_t endpoint)
     }
 
     return 0;
-}
-
-
-/* without the method, if there is one: a path may hold spaces */
-static at_str_t
-at_endpoint_path(at_str_t endpoint)
-{
-    const char  *space;
-
-    space = memchr(endpoint.data, ' ', endpoint.len);
-
-    if (space && endpoint.data[0] != '/') {
-        endpoint.len -= (size_t) (space + 1 - endpoint.data);
-        endpoint.data = space + 1;
-    }
-
-    return endpoint;
-}
-
-
-/* what stands behind the last slash, or all of it */
-static at_str_t
-at_path_last_segment(at_str_t path)
-{
-    at_str_t  last;
-
-    last.data = path.data + path.len;
-    last.len = 0;
-
-    while (last.len < path.len && last.data[-1] != '/') {
-        last.data--;
-        last.len++;
-    }
-
-    return last;
-}
-
-
-/* without the slash at the end of a path; a path that is no more keeps it */
-static at_str_t
-at_path_strip_slash(at_str_t path)
-{
-    size_t  n;
-
-    n = path.len;
-
-    if (n > 1 && path.data[n - 1] == '/' && path.data[n - 2] != ' ') {
-        path.len--;
-    }
-
-    return path;
-}
-
-
-int
-at_pattern_match(at_str_t pattern, at_str_t text)
-{
-    return at_pattern_match_tail(pattern, text, at_str(""));
-}
-
-
-static int
-at_pattern_match_any(const at_str_t *patterns, size_t n, at_str_t text,
-    at_str_t tail)
-{
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (at_pattern_match_tail(patterns[i], text, tail)) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/*
- * text with tail behind it.  Each star takes as little as it can; where that
- * leads no further, the last one takes a character more.  Those before it need
- * not: it can take whatever they would have left over.
- */
-static int
-at_pattern_match_tail(at_str_t pattern, at_str_t text, at_str_t tail)
-{
-    size_t  i, p, star, taken;
-
-    i = 0;
-    p = 0;
-    star = pattern.len;             /* none yet */
-    taken = 0;
-
-    while (i < text.len + tail.len) {
-
-        if (p < pattern.len && pattern.data[p] == '*') {
-            star = p++;
-            taken = i;
-
-        } else if (p < pattern.len
-                   && at_lower(pattern.data[p]) == at_char_at(text, tail, i))
-        {
-            p++;
-            i++;
-
-        } else if (star < pattern.len) {
-            p = star + 1;
-            i = ++taken;
-
-        } else {
-            return 0;
-        }
-    }
-
-    while (p < pattern.len && pattern.data[p] == '*') {
-        p++;
-    }
-
-    return p == pattern.len;
-}
-
-
-/* in lower case */
-static char
-at_char_at(at_str_t text, at_str_t tail, size_t i)
-{
-    return at_lower(i < text.len ? text.data[i] : tail.data[i - text.len]);
-}
-
-
-static int
-at_scope_ends_with_read(at_str_t scope)
-{
-    at_str_t  end, read;
-
-    read = at_str(".Read");
-
-    if (scope.len < read.len) {
-        return 0;
-    }
-
-    end.data = scope.data + scope.len - read.len;
-    end.len = read.len;
-
-    return at_str_equal_nocase(end, read);
-}
-
-
-int
-at_pattern_is_valid(at_str_t pattern)
-{
-    size_t         i;
-    unsigned char  c;
-
-    for (i = 0; i < pattern.len; i++) {
-        c = (unsigned char) pattern.data[i];
-
-        if (c <= ' ' || c == 0x7f || c == '?' || c == '[' || c == ']'
-            || c == '`')
-        {
-            return 0;
-        }
-    }
-
-    return pattern.len > 0 && pattern.len <= AT_PATTERN_MAX;
 }

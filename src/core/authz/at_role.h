@@ -2,11 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Roles: patterns over the scopes that endpoints require, as CIPP has them.
+ * Roles: patterns of scopes, with the semantics of CIPP.
  *
- * "*" in a pattern stands for any characters, and for none; ASCII letters are
- * equal in either case; no other character has a meaning.  A pattern matches a
- * whole scope or not at all.
+ * "*" in a pattern stands for any number of characters, also none.  ASCII case
+ * is ignored; no other character is special.  A pattern matches a whole scope.
  */
 
 #ifndef AT_ROLE_H
@@ -18,7 +17,7 @@
 #define AT_PATTERN_MAX  256
 
 
-/* Zeroed, it grants nothing.  The caller owns all that it points to. */
+/* All zero: grants nothing.  The caller owns the strings. */
 typedef struct {
     size_t           n_grant;
     const at_str_t  *grant;
@@ -30,41 +29,41 @@ typedef struct {
 
 
 /*
- * CIPP's "readonly", "editor", "admin" and "superadmin", by their names in any
- * ASCII case: such a name is of no other role.  NULL if it is none of them.
+ * The built-in roles of CIPP, "readonly", "editor", "admin" and "superadmin",
+ * in any ASCII case; NULL for other names.  A record of the store cannot
+ * replace a built-in role.
  */
 const at_role_t *at_role_builtin(at_str_t name);
 
 /*
- * Whether the role has the scope that is required.  A deny is tested on that
- * very scope and wins.  A grant is tested on it too, and if the scope is X.Read,
- * also on X.ReadWrite, which covers it.  So to deny X.ReadWrite leaves X.Read
- * to those who are granted either, and to deny X.Read leaves X.ReadWrite; what
- * takes both is to deny X.*, or X.Read*.
+ * Whether the role allows a required scope: no deny pattern matches it, and a
+ * grant pattern does.  A grant of X.ReadWrite includes X.Read.  A deny does
+ * not: to deny X.ReadWrite leaves X.Read, and to deny X.Read leaves
+ * X.ReadWrite; deny X.* or X.Read* to remove both.
  */
 int at_role_allows(const at_role_t *role, at_str_t required);
 
-/* the two halves of it, for a requirement that goes by several names */
+/* The two conditions of at_role_allows(), for a scope with several names. */
 int at_role_denies(const at_role_t *role, at_str_t required);
 int at_role_grants(const at_role_t *role, at_str_t required);
 
 /*
- * Whether the role may not call an endpoint whatever it is granted.  endpoint is
- * "METHOD /template" or a path alone.  A blocked name is compared with all of
- * it, with the path, and with the path's last segment ("ListUsers" blocks "GET
- * /api/ListUsers"), in any ASCII case, without regard to a slash at the end; a
- * "*" is a character of the name.
+ * Whether the role blocks an endpoint, regardless of its grants.  endpoint is
+ * "METHOD /template" or a path.  A blocked name is compared with the whole
+ * endpoint, with its path and with the last segment of the path ("ListUsers"
+ * blocks "GET /api/ListUsers"); ASCII case and a trailing slash are ignored.
+ * "*" is not special here.
  */
 int at_role_blocks(const at_role_t *role, at_str_t endpoint);
 
 
-/* at most as many steps as the product of their lengths */
+/* Takes at most pattern.len * text.len steps. */
 int at_pattern_match(at_str_t pattern, at_str_t text);
 
 /*
- * What a grant or a deny may be: 1 to AT_PATTERN_MAX bytes without spaces and
- * control characters, and without ? [ ] and `, which have a meaning in CIPP's
- * own patterns: a deny that is read otherwise would be a hole.
+ * Whether pattern is valid in a grant or a deny: 1 to AT_PATTERN_MAX bytes
+ * without spaces, control characters, and ? [ ] `, which are special in
+ * patterns of CIPP and would make a deny ineffective here.
  */
 int at_pattern_is_valid(at_str_t pattern);
 

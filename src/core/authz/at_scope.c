@@ -8,28 +8,42 @@
 #include "core/authz/at_scope.h"
 
 
-static int at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array);
-static int at_scopes_from_string(at_scopes_t *scopes, at_str_t text);
-static int at_scopes_alloc(at_scopes_t *scopes, size_t n);
-
-
 int
-at_scopes_from_claim(at_scopes_t *scopes, const at_json_value_t *claim)
+at_scope_next(at_str_t *scope, at_str_t *rest)
 {
-    at_str_t  text;
+    const char  *space;
 
-    memset(scopes, 0, sizeof(at_scopes_t));
+    while (rest->len && rest->data[0] == ' ') {
+        rest->data++;
+        rest->len--;
+    }
 
-    if (claim == NULL) {
+    if (rest->len == 0) {
         return 0;
     }
 
-    if (at_json_is(claim, AT_JSON_ARRAY)) {
-        return at_scopes_from_array(scopes, claim);
+    space = memchr(rest->data, ' ', rest->len);
+
+    scope->data = rest->data;
+    scope->len = space ? (size_t) (space - rest->data) : rest->len;
+
+    rest->data += scope->len;
+    rest->len -= scope->len;
+
+    return 1;
+}
+
+
+static int
+at_scopes_alloc(at_scopes_t *scopes, size_t n)
+{
+    if (n == 0) {
+        return 0;
     }
 
-    return at_json_string(claim, &text) == 0
-           ? at_scopes_from_string(scopes, text) : -1;
+    scopes->items = calloc(n, sizeof(at_str_t));
+
+    return scopes->items ? 0 : -1;
 }
 
 
@@ -88,16 +102,23 @@ at_scopes_from_string(at_scopes_t *scopes, at_str_t text)
 }
 
 
-static int
-at_scopes_alloc(at_scopes_t *scopes, size_t n)
+int
+at_scopes_from_claim(at_scopes_t *scopes, const at_json_value_t *claim)
 {
-    if (n == 0) {
+    at_str_t  text;
+
+    memset(scopes, 0, sizeof(at_scopes_t));
+
+    if (claim == NULL) {
         return 0;
     }
 
-    scopes->items = calloc(n, sizeof(at_str_t));
+    if (at_json_is(claim, AT_JSON_ARRAY)) {
+        return at_scopes_from_array(scopes, claim);
+    }
 
-    return scopes->items ? 0 : -1;
+    return at_json_string(claim, &text) == 0
+           ? at_scopes_from_string(scopes, text) : -1;
 }
 
 
@@ -109,7 +130,7 @@ at_scopes_free(at_scopes_t *scopes)
 }
 
 
-/* any order does: the length decides most comparisons without a look */
+/* by length first, which avoids most comparisons of bytes */
 static int
 at_scope_compare(at_str_t a, at_str_t b)
 {
@@ -139,13 +160,13 @@ static int
 at_scopes_search(const at_scopes_t *scopes, at_str_t scope)
 {
     int     order;
-    size_t  from, to, middle;
+    size_t  low, high, middle;
 
-    from = 0;
-    to = scopes->n;
+    low = 0;
+    high = scopes->n;
 
-    while (from < to) {
-        middle = from + (to - from) / 2;
+    while (low < high) {
+        middle = low + (high - low) / 2;
         order = at_scope_compare(scope, scopes->sorted[middle]);
 
         if (order == 0) {
@@ -153,10 +174,10 @@ at_scopes_search(const at_scopes_t *scopes, at_str_t scope)
         }
 
         if (order < 0) {
-            to = middle;
+            high = middle;
 
         } else {
-            from = middle + 1;
+            low = middle + 1;
         }
     }
 
@@ -180,30 +201,4 @@ at_scopes_have(const at_scopes_t *scopes, at_str_t scope)
     }
 
     return 0;
-}
-
-
-int
-at_scope_next(at_str_t *scope, at_str_t *rest)
-{
-    const char  *space;
-
-    while (rest->len && rest->data[0] == ' ') {
-        rest->data++;
-        rest->len--;
-    }
-
-    if (rest->len == 0) {
-        return 0;
-    }
-
-    space = memchr(rest->data, ' ', rest->len);
-
-    scope->data = rest->data;
-    scope->len = space ? (size_t) (space - rest->data) : rest->len;
-
-    rest->data += scope->len;
-    rest->len -= scope->len;
-
-    return 1;
 }

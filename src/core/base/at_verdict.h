@@ -2,10 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The outcomes of a request.  A verdict is one exact reason; a code is what the
- * client is told.  Many reasons share a code, so that a response reveals less
- * than the log.  Status, body, challenge, log level and variables are read from
- * the two tables in at_verdict.c.
+ * The outcomes of a request.  A verdict is one exact reason; a code is what
+ * the client is told.  Many reasons share a code, so that a response reveals
+ * less than the log.  Status, body, challenge, log level and variables are
+ * read from the two tables in at_verdict.c.
  */
 
 #ifndef AT_VERDICT_H
@@ -18,9 +18,9 @@
  * AT_FAILED is 0: a result that was never assigned denies the request, and is
  * reported as an internal error.
  *
- * The verdicts from AT_TOO_LONG to AT_EXPIRED are in the order of the checks of
- * a JWT.  If several issuers refuse a token, at_jwt.c reports the greatest of
- * their verdicts: the one of the issuer that came closest to accepting it.
+ * The verdicts from AT_TOO_LONG to AT_EXPIRED are in the order of the checks
+ * of a JWT.  If several issuers refuse a token, at_jwt.c reports the greatest
+ * of their verdicts: the one of the issuer that came closest to accepting it.
  */
 typedef enum {
     AT_FAILED = 0,              /* internal error */

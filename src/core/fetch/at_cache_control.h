@@ -16,8 +16,9 @@
 /*
  * The remaining lifetime in seconds: max-age less Age; 0 for no-store and
  * no-cache; -1 without a valid max-age.  cache_control holds all values of
- * Cache-Control, joined by commas; both arguments may be empty.  The shortest of
- * several lifetimes is used, and directives that cannot be parsed are ignored.
+ * Cache-Control, joined by commas; both arguments may be empty.  The shortest
+ * of several lifetimes is used, and directives that cannot be parsed are
+ * ignored.
  */
 int64_t at_cache_control_max_age(at_str_t cache_control, at_str_t age);
 

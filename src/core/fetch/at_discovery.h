@@ -14,8 +14,8 @@
 
 /*
  * The URL of the metadata of an issuer (section 4).  The issuer must be a URL
- * that at_url_is_valid() accepts, without a query.  Returns a terminated string
- * for free(), or NULL with err set.
+ * that at_url_is_valid() accepts, without a query.  Returns a terminated
+ * string for free(), or NULL with err set.
  */
 char *at_discovery_url(at_str_t issuer, at_error_t *err);
 

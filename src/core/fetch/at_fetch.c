@@ -226,7 +226,9 @@ at_fetch_is_json(const char *content_type)
 }
 
 
-/* all values of a header, joined by commas; values that do not fit are ignored */
+/*
+ * all values of a header, joined by commas; values that do not fit are ignored
+ */
 static at_str_t
 at_fetch_header_values(CURL *curl, const char *name, char *buf, size_t size)
 {

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Fetches JSON documents over HTTPS.  The functions block: they are called in a
- * thread, never on the event loop.
+ * Fetches JSON documents over HTTPS.  The functions block: they are called in
+ * a thread, never on the event loop.
  */
 
 #ifndef AT_FETCH_H

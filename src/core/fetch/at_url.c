@@ -85,7 +85,9 @@ at_host_kind(at_str_t authority)
         return AT_HOST_INVALID;
     }
 
-    if (host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']') {
+    if (host.len > 2
+        && host.data[0] == '[' && host.data[host.len - 1] == ']')
+    {
         host = (at_str_t) { host.data + 1, host.len - 2 };
 
         if (!at_host_parse_addr(host, AF_INET6, addr)) {

@@ -14,9 +14,9 @@
 #define AT_URL_LEN_MAX  2048
 
 /*
- * Whether url is an https URL with a host, without user information and without
- * a fragment.  http is valid only for a loopback address ("localhost" is a name
- * and not an address).
+ * Whether url is an https URL with a host, without user information and
+ * without a fragment.  http is valid only for a loopback address ("localhost"
+ * is a name and not an address).
  */
 int at_url_is_valid(at_str_t url);
 

@@ -646,7 +646,7 @@ at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
 
     id = at_client_id_from_audience(audience);
 
-    if (!issuer->own_client_audience || id.len == 0) {
+    if (!issuer->token_client_audience || id.len == 0) {
         return 0;
     }
 

@@ -115,7 +115,7 @@ at_account_set_role(at_identity_t *identity, at_store_t *store, at_str_t name)
         return AT_UNAVAILABLE;
     }
 
-    role = &identity->own_role;
+    role = &identity->role_storage;
 
     if (at_account_list_to_array(&role->grant, &role->n_grant, record.grant)
         != 0
@@ -292,7 +292,7 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
     identity->ranges = client.ranges;
     identity->needs_role = 1;
     identity->rights.admin = 0;
-    identity->rights.from = identity->issuer->own_scope_claim
+    identity->rights.from = identity->issuer->has_scope_claim
                             ? AT_RIGHTS_SCOPES_AND_ROLE : AT_RIGHTS_ROLE;
 
     if (!client.enabled) {

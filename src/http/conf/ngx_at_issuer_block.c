@@ -104,7 +104,7 @@ ngx_at_issuer_set_audience(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
     if (ngx_at_str_is(&value[1], "clients")) {
         ngx_at_conf_note_position(cf, &issuer->audience_position);
-        requirements->own_client_audience = 1;
+        requirements->token_client_audience = 1;
         i++;
 
         if (cf->args->nelts > 2 && ngx_at_str_is(&value[2], "any")) {
@@ -248,7 +248,7 @@ static char *
 ngx_at_issuer_set_scope_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     void *field)
 {
-    issuer->requirements.own_scope_claim = 1;
+    issuer->requirements.has_scope_claim = 1;
 
     return ngx_at_issuer_set_claim(cf, issuer, field);
 }
@@ -597,7 +597,7 @@ ngx_at_issuer_find_missing(const ngx_at_issuer_t *issuer)
         return "issuer";
     }
 
-    if (requirements->n_audiences == 0 && !requirements->own_client_audience
+    if (requirements->n_audiences == 0 && !requirements->token_client_audience
         && (!requirements->any_audience || issuer->signing_keys.nelts))
     {
         return requirements->any_audience ? "audience VALUE" : "audience";
@@ -693,7 +693,7 @@ ngx_at_check_issuers(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf)
     for (i = 0; i < atmcf->issuers.nelts; i++) {
         requirements = &issuers[i]->requirements;
 
-        if (requirements->own_client_audience
+        if (requirements->token_client_audience
             && requirements->n_client_claims == 0)
         {
             return ngx_at_conf_error_at(cf, &issuers[i]->audience_position,
