@@ -15,82 +15,82 @@
 #include "core/jose/at_jwt.h"
 
 
-/* 9999-12-31T23:59:59Z: what lies beyond is milliseconds or a mistake */
+/* 9999-12-31T23:59:59Z; later dates are milliseconds or mistakes */
 #define AT_TIME_MAX  253402300799.0
+
+#define AT_VERIFIER_HEADERS     8       /* cached */
+#define AT_VERIFIER_HEADER_LEN  512     /* of a cached one, with kid and typ */
 
 
 static const at_json_limits_t  at_jose_limits = { 8, 64, 8192 };
 
 
-/*
- * What a header says.  The headers of an issuer's tokens are all the same, as
- * long as it signs with one key: what was found in those of the last few tokens
- * that were good is known by their exact bytes.
- */
+/* a parsed header */
 typedef struct {
-    at_alg_e        alg;
-    unsigned        has_typ:1;
-    at_str_t        kid;            /* empty: the token names no key */
-    at_str_t        typ;
+    at_alg_e  alg;
+    unsigned  has_typ:1;
+    at_str_t  kid;              /* empty: the token names no key */
+    at_str_t  typ;
 } at_jose_t;
 
-#define AT_VERIFIER_MEMOS     8
-#define AT_VERIFIER_MEMO_LEN  512
-
-/* text holds the header as it came, then kid and typ */
+/* an encoded header, then the kid and the typ of its parsed form */
 typedef struct {
-    size_t          len;            /* of the header; 0: free */
-    at_jose_t       jose;
-    char            text[AT_VERIFIER_MEMO_LEN];
-} at_jose_memo_t;
+    size_t     len;             /* of the encoded header; 0: free */
+    at_jose_t  jose;
+    char       text[AT_VERIFIER_HEADER_LEN];
+} at_cached_header_t;
 
+/*
+ * All tokens that an issuer signs with one key have the same header.  The
+ * headers of the last valid tokens are found by their bytes, unparsed.
+ */
 struct at_verifier_s {
-    unsigned char  *memory;         /* for the parts of one token, decoded */
-    size_t          size;
-    size_t          used;
-    at_json_t       values;         /* those of a header */
-    unsigned        lacks_key:1;    /* of the token before */
-    size_t          n_memos;        /* so far: the next one takes the place of
-                                       the oldest */
-    at_jose_memo_t  memos[AT_VERIFIER_MEMOS];
+    unsigned char       *memory;        /* for the decoded parts of a token */
+    size_t               size;
+    size_t               used;
+    at_json_t            json;          /* of a header */
+    unsigned             missed_kid:1;  /* in the last token */
+    size_t               n_headers;     /* cached so far, replaced included */
+    at_cached_header_t   headers[AT_VERIFIER_HEADERS];
 };
 
-/* a key that was tried on this token, and what came of it */
+/* the result of a key for this token */
 typedef struct {
     const at_key_t  *key;
     at_signature_e   result;
 } at_key_attempt_t;
 
-/* one token while it is examined */
+/* a token during its verification */
 typedef struct {
-    at_str_t                header; /* the three parts as they came */
+    at_str_t                header;         /* the encoded parts */
     at_str_t                payload;
     at_str_t                signature;
-    at_str_t                signed_text; /* header, dot, payload */
+    at_str_t                signed_text;    /* header, dot, payload */
 
     at_verifier_t          *verifier;
-    at_str_t                decoded; /* the signature */
-    at_str_t                document; /* the payload, not looked at yet */
-    unsigned char          *scratch; /* for the header */
+    at_str_t                signature_bytes;
+    at_str_t                payload_bytes;
+    unsigned char          *header_bytes;   /* not decoded if it is cached */
 
     at_jose_t               jose;
-    unsigned                remembered:1; /* that is of a token before */
+    unsigned                header_cached:1;
 
-    at_claims_t            *read;   /* NULL until a signature has held */
-    const at_json_value_t  *claims; /* what was read: an object */
+    at_claims_t            *parsed;         /* NULL before a signature is
+                                               valid */
+    const at_json_value_t  *claims;         /* the object in parsed */
 
-    at_key_attempt_t        tried[AT_JWT_KEYS_MAX];
-    size_t                  n_tried;
-    const at_key_t *signer;         /* the key that verified */
+    at_key_attempt_t        attempts[AT_JWT_KEYS_MAX];
+    size_t                  n_attempts;
+    const at_key_t         *signer;         /* the key that verified */
 
-    const at_jwt_query_t *query;
-    double          now;
-    unsigned        blind:1;        /* a client could not be looked up */
-    unsigned        lacks_key:1;    /* an issuer has none of the token's kid */
+    const at_jwt_query_t   *query;
+    double                  now;
+    unsigned                store_failed:1; /* a client was not looked up */
+    unsigned                missed_kid:1;   /* an issuer lacks the kid */
 } at_jwt_t;
 
 
-/* --- shape and header ---------------------------------------------------- */
+/* --- header -------------------------------------------------------------- */
 
 
 static at_verdict_e
@@ -130,17 +130,19 @@ at_jwt_split(at_jwt_t *jwt, at_str_t token)
 }
 
 
-/* room for the parts of this token, side by side */
+/* All parts must be canonical base64url before any of them is parsed. */
 static at_verdict_e
-at_verifier_reserve(at_jwt_t *jwt)
+at_jwt_decode(at_jwt_t *jwt)
 {
-    size_t          size;
+    size_t          signature_size, payload_size, size;
     unsigned char  *memory;
     at_verifier_t  *verifier;
 
     verifier = jwt->verifier;
-    size = at_base64url_decoded_size(jwt->signature.len)
-           + at_base64url_decoded_size(jwt->payload.len)
+
+    signature_size = at_base64url_decoded_size(jwt->signature.len);
+    payload_size = at_base64url_decoded_size(jwt->payload.len);
+    size = signature_size + payload_size
            + at_base64url_decoded_size(jwt->header.len);
 
     if (size > verifier->size) {
@@ -157,6 +159,20 @@ at_verifier_reserve(at_jwt_t *jwt)
 
     verifier->used = size;
 
+    memory = verifier->memory;
+    jwt->signature_bytes.data = (char *) memory;
+    jwt->payload_bytes.data = (char *) memory + signature_size;
+    jwt->header_bytes = memory + signature_size + payload_size;
+
+    if (at_base64url_decode(memory, &jwt->signature_bytes.len, jwt->signature)
+        != 0
+        || at_base64url_decode(memory + signature_size,
+                               &jwt->payload_bytes.len, jwt->payload)
+           != 0)
+    {
+        return AT_MALFORMED;
+    }
+
     return AT_OK;
 }
 
@@ -171,37 +187,13 @@ at_verifier_cleanse(at_verifier_t *verifier)
 }
 
 
-/*
- * All three parts must be canonical before any is read; of the payload that is
- * all, until a signature over it holds.
- */
-static at_verdict_e
-at_jwt_decode(at_jwt_t *jwt)
-{
-    unsigned char  *signature, *payload;
-
-    signature = jwt->verifier->memory;
-    payload = signature + at_base64url_decoded_size(jwt->signature.len);
-
-    jwt->decoded.data = (char *) signature;
-    jwt->document.data = (char *) payload;
-    jwt->scratch = payload + at_base64url_decoded_size(jwt->payload.len);
-
-    return at_base64url_decode(signature, &jwt->decoded.len, jwt->signature)
-           == 0
-           && at_base64url_decode(payload, &jwt->document.len, jwt->payload)
-              == 0
-           ? AT_OK : AT_MALFORMED;
-}
-
-
 static at_verdict_e
 at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
 {
     int       rc;
     at_str_t  alg, kid;
 
-    /* RFC 7515 section 4.1.11, RFC 7797; a JWE's members mean a JWE */
+    /* RFC 7515 section 4.1.11, RFC 7797; "zip" and "enc" belong to a JWE */
     if (at_json_member(header, at_str("crit")) != NULL
         || at_json_member(header, at_str("b64")) != NULL
         || at_json_member(header, at_str("zip")) != NULL
@@ -246,20 +238,20 @@ static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
     size_t      len;
-    at_json_t  *values;
+    at_json_t  *json;
 
-    if (at_base64url_decode(jwt->scratch, &len, jwt->header) != 0) {
+    if (at_base64url_decode(jwt->header_bytes, &len, jwt->header) != 0) {
         return AT_MALFORMED;
     }
 
-    values = &jwt->verifier->values;
+    json = &jwt->verifier->json;
 
-    switch (at_json_parse(values, (char *) jwt->scratch, len,
+    switch (at_json_parse(json, (char *) jwt->header_bytes, len,
                           &at_jose_limits))
     {
 
     case 0:
-        return at_jwt_read_header(jwt, values->items);
+        return at_jwt_read_header(jwt, json->items);
 
     case -1:
         return AT_BAD_HEADER;
@@ -273,17 +265,17 @@ at_jwt_parse_header(at_jwt_t *jwt)
 static int
 at_jwt_find_cached_header(at_jwt_t *jwt)
 {
-    size_t                 i;
-    const at_jose_memo_t  *memo;
+    size_t                     i;
+    const at_cached_header_t  *cached;
 
-    for (i = 0; i < AT_VERIFIER_MEMOS; i++) {
-        memo = &jwt->verifier->memos[i];
+    for (i = 0; i < AT_VERIFIER_HEADERS; i++) {
+        cached = &jwt->verifier->headers[i];
 
-        if (memo->len == jwt->header.len
-            && memcmp(memo->text, jwt->header.data, memo->len) == 0)
+        if (cached->len == jwt->header.len
+            && memcmp(cached->text, jwt->header.data, cached->len) == 0)
         {
-            jwt->jose = memo->jose;
-            jwt->remembered = 1;
+            jwt->jose = cached->jose;
+            jwt->header_cached = 1;
             return 1;
         }
     }
@@ -292,28 +284,30 @@ at_jwt_find_cached_header(at_jwt_t *jwt)
 }
 
 
-/* only what was signed: nobody else can drive the known ones out */
+/* only for valid tokens: an attacker cannot evict the headers in use */
 static void
 at_jwt_cache_header(at_jwt_t *jwt)
 {
-    char            *p;
-    at_jose_memo_t  *memo;
-    at_jose_t       *jose;
+    char                *p;
+    at_jose_t           *jose;
+    at_verifier_t       *verifier;
+    at_cached_header_t  *cached;
 
-    if (jwt->remembered
+    if (jwt->header_cached
         || jwt->header.len + jwt->jose.kid.len + jwt->jose.typ.len
-           > AT_VERIFIER_MEMO_LEN)
+           > AT_VERIFIER_HEADER_LEN)
     {
         return;
     }
 
-    memo = &jwt->verifier->memos[jwt->verifier->n_memos++
-                                 % AT_VERIFIER_MEMOS];
-    memo->len = jwt->header.len;
-    memo->jose = jwt->jose;
+    verifier = jwt->verifier;
 
-    jose = &memo->jose;
-    p = memo->text;
+    cached = &verifier->headers[verifier->n_headers++ % AT_VERIFIER_HEADERS];
+    cached->len = jwt->header.len;
+    cached->jose = jwt->jose;
+
+    jose = &cached->jose;
+    p = cached->text;
 
     memcpy(p, jwt->header.data, jwt->header.len);
     p += jwt->header.len;
@@ -353,46 +347,51 @@ at_jwt_typ_is_accepted(const at_jwt_t *jwt, const at_issuer_t *issuer)
 }
 
 
-/* issuers may share keys: each is asked once */
+static int
+at_keys_are_equal(const at_key_t *one, const at_key_t *two)
+{
+    return memcmp(at_key_digest(one), at_key_digest(two), AT_SHA256_LEN) == 0;
+}
+
+
+/* issuers may share keys: each key is tried once */
 static at_signature_e
 at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
 {
     size_t             i;
-    at_key_attempt_t  *tried;
+    at_key_attempt_t  *attempt;
 
-    for (i = 0; i < jwt->n_tried; i++) {
-        tried = &jwt->tried[i];
+    for (i = 0; i < jwt->n_attempts; i++) {
+        attempt = &jwt->attempts[i];
 
-        if (memcmp(at_key_digest(tried->key), at_key_digest(key),
-                   AT_SHA256_LEN)
-            == 0)
-        {
-            return tried->result;
+        if (at_keys_are_equal(attempt->key, key)) {
+            return attempt->result;
         }
     }
 
-    if (jwt->n_tried == AT_JWT_KEYS_MAX) {
+    if (jwt->n_attempts == AT_JWT_KEYS_MAX) {
         return AT_SIGNATURE_INVALID;
     }
 
-    tried = &jwt->tried[jwt->n_tried++];
-    tried->key = key;
-    tried->result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
-                                  jwt->decoded);
+    attempt = &jwt->attempts[jwt->n_attempts++];
+    attempt->key = key;
+    attempt->result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
+                                    jwt->signature_bytes);
 
-    return tried->result;
+    return attempt->result;
 }
 
 
 typedef enum {
-    AT_KEYS_WITH_KID,              /* those with the token's kid */
-    AT_KEYS_WITHOUT_KID,           /* those without a kid */
-    AT_KEYS_ANY                 /* for a token without a kid */
+    AT_KEYS_WITH_KID,           /* with the kid of the token */
+    AT_KEYS_WITHOUT_KID,
+    AT_KEYS_ANY                 /* for a token without kid */
 } at_key_match_e;
 
 
 static int
-at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk, at_key_match_e which)
+at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk,
+    at_key_match_e match)
 {
     at_str_t  kid;
 
@@ -400,7 +399,7 @@ at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk, at_key_match_e whic
         return 0;
     }
 
-    switch (which) {
+    switch (match) {
 
     case AT_KEYS_WITH_KID:
         kid = (at_str_t) { jwk->kid, jwk->kid_len };
@@ -415,10 +414,10 @@ at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk, at_key_match_e whic
 }
 
 
-/* *n counts the keys of this issuer that were tried */
+/* adds the keys of this issuer that were tried to *n */
 static at_signature_e
-at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted, at_key_match_e which,
-    unsigned *n)
+at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
+    at_key_match_e match, unsigned *n)
 {
     size_t              i, k;
     at_signature_e      result;
@@ -428,7 +427,7 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted, at_key_match_
         set = trusted->sets[i];
 
         for (k = 0; set != NULL && k < set->n; k++) {
-            if (!at_jwt_key_matches(jwt, &set->keys[k], which)) {
+            if (!at_jwt_key_matches(jwt, &set->keys[k], match)) {
                 continue;
             }
 
@@ -450,9 +449,9 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted, at_key_match_
 }
 
 
-/* is there a source whose keys are not known yet? */
+/* 1: the keys of a source have not been read or fetched yet */
 static int
-at_jwt_keys_are_pending(const at_trusted_issuer_t *trusted)
+at_issuer_keys_are_pending(const at_trusted_issuer_t *trusted)
 {
     size_t  i;
 
@@ -469,18 +468,18 @@ at_jwt_keys_are_pending(const at_trusted_issuer_t *trusted)
 static at_verdict_e
 at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 {
-    unsigned        n, named;
+    unsigned        n, with_kid;
     at_signature_e  result;
 
     n = 0;
-    named = 0;
+    with_kid = 0;
 
     if (jwt->jose.kid.len == 0) {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
 
     } else {
         result = at_jwt_try_keys(jwt, trusted, AT_KEYS_WITH_KID, &n);
-        named = n;
+        with_kid = n;
 
         if (result == AT_SIGNATURE_INVALID) {
             result = at_jwt_try_keys(jwt, trusted, AT_KEYS_WITHOUT_KID, &n);
@@ -493,10 +492,10 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
         return AT_OK;
 
     case AT_SIGNATURE_INVALID:
-        jwt->lacks_key |= jwt->jose.kid.len != 0 && named == 0;
+        jwt->missed_kid |= jwt->jose.kid.len != 0 && with_kid == 0;
 
-        /* the key may be one of those that are not there yet */
-        if (named == 0 && at_jwt_keys_are_pending(trusted)) {
+        /* a key that is still missing may be the right one */
+        if (with_kid == 0 && at_issuer_keys_are_pending(trusted)) {
             return AT_UNAVAILABLE;
         }
 
@@ -515,31 +514,10 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 /* --- claims -------------------------------------------------------------- */
 
 
-static at_verdict_e
-at_jwt_parse_payload(at_jwt_t *jwt)
-{
-    if (jwt->claims != NULL) {
-        return AT_OK;
-    }
-
-    switch (at_claims_parse(&jwt->read, jwt->document)) {
-
-    case 0:
-        jwt->claims = at_claims_object(jwt->read);
-        return AT_OK;
-
-    case -1:
-        return AT_BAD_PAYLOAD;
-
-    default:
-        return AT_FAILED;
-    }
-}
-
-
-/* a NumericDate (RFC 7519 section 2): 1 there, 0 not there, -1 not one */
+/* a NumericDate (RFC 7519 section 2); 0: missing, -1: invalid */
 static int
-at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name, double *value)
+at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name,
+    double *value)
 {
     const at_json_value_t  *claim;
 
@@ -572,26 +550,6 @@ at_jwt_is_one_of(at_str_t value, const at_str_t *accepted, size_t n)
 }
 
 
-static at_verdict_e
-at_jwt_check_issuer(const at_jwt_t *jwt, const at_issuer_t *issuer)
-{
-    at_str_t  iss;
-
-    switch (at_json_member_string(jwt->claims, at_str("iss"), &iss)) {
-
-    case 1:
-        return at_jwt_is_one_of(iss, issuer->issuers, issuer->n_issuers)
-               ? AT_OK : AT_ISSUER_MISMATCH;
-
-    case 0:
-        return AT_ISSUER_MISMATCH;
-
-    default:
-        return AT_BAD_CLAIM;
-    }
-}
-
-
 static int
 at_jwt_key_matches_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
 {
@@ -599,9 +557,7 @@ at_jwt_key_matches_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
 
     if (!at_jwt_key_matches(jwt, jwk, jwt->jose.kid.len && jwk->kid_len
                                       ? AT_KEYS_WITH_KID : AT_KEYS_ANY)
-        || memcmp(at_key_digest(jwk->key), at_key_digest(jwt->signer),
-                  AT_SHA256_LEN)
-           != 0)
+        || !at_keys_are_equal(jwk->key, jwt->signer))
     {
         return 0;
     }
@@ -613,11 +569,12 @@ at_jwt_key_matches_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
 
 
 /*
- * A key may be one issuer's alone.  The same key may be there once more without
- * saying so, or for another issuer: one that fits is enough.
+ * A JWK of Entra may be restricted to one issuer.  The same key may be listed
+ * again, unrestricted or for another issuer: one match is enough.
  */
 static at_verdict_e
-at_jwt_check_key_issuer(const at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
+at_jwt_check_key_issuer(const at_jwt_t *jwt,
+    const at_trusted_issuer_t *trusted)
 {
     size_t              i, k;
     const at_keyset_t  *set;
@@ -636,7 +593,7 @@ at_jwt_check_key_issuer(const at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 }
 
 
-/* the audience of a client: the token's own, or any that the store has */
+/* the audience "api://<client id>" of the token's client, or of any client */
 static int
 at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
     at_str_t audience)
@@ -660,7 +617,7 @@ at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
 
     rc = jwt->query->is_client ? jwt->query->is_client(jwt->query->data, id)
                                : -1;
-    jwt->blind |= rc == -1;
+    jwt->store_failed |= rc == -1;
 
     return rc == 1;
 }
@@ -691,13 +648,14 @@ at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
 
     for ( /* void */ ; n; n--) {
 
-        /* a string has nothing within: the next one is the one behind it */
+        /* strings have no content: the next item follows at once */
         if (at_json_string(aud++, &value) != 0) {
             return AT_BAD_CLAIM;
         }
 
         found = found
-                || at_jwt_is_one_of(value, issuer->audiences, issuer->n_audiences)
+                || at_jwt_is_one_of(value, issuer->audiences,
+                                    issuer->n_audiences)
                 || at_jwt_is_client_audience(jwt, issuer, value);
     }
 
@@ -729,7 +687,7 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
         return AT_BAD_CLAIM;
     }
 
-    /* now is in whole seconds, and has begun: a fraction of it may have passed */
+    /* now is rounded down: a fraction of the second may have passed */
     if ((has_nbf && floor(nbf) > jwt->now + leeway)
         || (limited && floor(iat) > jwt->now + leeway))
     {
@@ -758,12 +716,14 @@ static at_verdict_e
 at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     const at_issuer_t *issuer)
 {
-    int       rc;
-    at_str_t  sub;
+    int                     rc;
+    at_str_t                sub;
+    const at_json_value_t  *claim;
 
     identity->issuer = issuer;
-    (void) at_json_string(at_claim_find(jwt->claims, &issuer->user_claim),
-                          &identity->user);
+
+    claim = at_claim_find(jwt->claims, &issuer->user_claim);
+    (void) at_json_string(claim, &identity->user);
 
     sub = (at_str_t) { NULL, 0 };
 
@@ -773,31 +733,39 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 
     identity->subject = identity->user.len ? identity->user : sub;
 
-    identity->rights.admin = issuer->admin_claim.n != 0
-                             && at_json_is(at_claim_find(jwt->claims,
-                                                         &issuer->admin_claim),
-                                           AT_JSON_TRUE);
+    claim = at_claim_find(jwt->claims, &issuer->admin_claim);
+    identity->rights.admin = at_json_is(claim, AT_JSON_TRUE);
 
-    rc = at_scopes_from_claim(&identity->rights.scopes,
-                              at_claim_find(jwt->claims, &issuer->scope_claim));
+    claim = at_claim_find(jwt->claims, &issuer->scope_claim);
+    rc = at_scopes_from_claim(&identity->rights.scopes, claim);
 
     return rc == 0 ? AT_OK : rc == -1 ? AT_BAD_CLAIM : AT_FAILED;
 }
 
 
-/* whose token it is, and for whom */
+/* iss, the issuer of the key, the tenant and client of Entra, aud */
 static at_verdict_e
 at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 {
+    int                 rc;
+    at_str_t            iss;
     at_verdict_e        verdict;
     const at_issuer_t  *issuer;
 
     issuer = trusted->issuer;
-    verdict = at_jwt_check_issuer(jwt, issuer);
+    rc = at_json_member_string(jwt->claims, at_str("iss"), &iss);
 
-    if (verdict == AT_OK) {
-        verdict = at_jwt_check_key_issuer(jwt, trusted);
+    if (rc < 0) {
+        return AT_BAD_CLAIM;
     }
+
+    if (rc == 0
+        || !at_jwt_is_one_of(iss, issuer->issuers, issuer->n_issuers))
+    {
+        return AT_ISSUER_MISMATCH;
+    }
+
+    verdict = at_jwt_check_key_issuer(jwt, trusted);
 
     if (verdict != AT_OK) {
         return verdict;
@@ -829,7 +797,7 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
         return verdict;
     }
 
-    /* a claim of the wrong type comes before the time: expired is last */
+    /* AT_EXPIRED means that everything but the time is right: check it last */
     verdict = at_jwt_fill_identity(identity, jwt, issuer);
 
     if (verdict != AT_OK) {
@@ -840,7 +808,7 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
     times = at_jwt_check_times(jwt, issuer, &expires);
 
     if (times == AT_OK) {
-        /* now is in whole seconds: it has expired with the next one */
+        /* now is rounded down: the token expires with the next second */
         identity->expires = expires <= AT_TIME_MAX
                             ? (int64_t) ceil(expires) * 1000 : AT_NEVER;
     }
@@ -849,13 +817,14 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
-/* --- the whole ----------------------------------------------------------- */
+/* --- verification -------------------------------------------------------- */
 
 
 static at_verdict_e
 at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
     const at_trusted_issuer_t *trusted)
 {
+    int                 rc;
     at_verdict_e        verdict;
     const at_issuer_t  *issuer;
 
@@ -875,25 +844,21 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
         return verdict;
     }
 
-    verdict = at_jwt_parse_payload(jwt);
+    if (jwt->parsed == NULL) {
+        rc = at_claims_parse(&jwt->parsed, jwt->payload_bytes);
 
-    if (verdict != AT_OK) {
-        return verdict;
+        if (rc != 0) {
+            return rc == -1 ? AT_BAD_PAYLOAD : AT_FAILED;
+        }
+
+        jwt->claims = at_claims_object(jwt->parsed);
     }
 
     return at_jwt_check_claims(identity, jwt, trusted);
 }
 
 
-static int
-at_jwt_verdict_has_identity(at_verdict_e verdict)
-{
-    return verdict == AT_OK || verdict == AT_EXPIRED || verdict == AT_TOO_OLD
-           || verdict == AT_NOT_YET_VALID;
-}
-
-
-/* the first issuer that grants, else the refusal that came furthest */
+/* the first issuer that accepts, or else the refusal at the latest check */
 static at_verdict_e
 at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
     const at_trusted_issuer_t *trusted, size_t n)
@@ -923,14 +888,16 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
         }
     }
 
-    /* what an issuer could not know may have been the answer */
-    if (jwt->blind && furthest != AT_OK && furthest != AT_FAILED) {
+    /* the client that was not looked up might have been accepted */
+    if (jwt->store_failed && furthest != AT_OK && furthest != AT_FAILED) {
         furthest = AT_UNAVAILABLE;
     }
 
-    if (at_jwt_verdict_has_identity(furthest)) {
-        identity->claims = jwt->read;
-        jwt->read = NULL;
+    if (furthest == AT_OK || furthest == AT_EXPIRED || furthest == AT_TOO_OLD
+        || furthest == AT_NOT_YET_VALID)
+    {
+        identity->claims = jwt->parsed;
+        jwt->parsed = NULL;
 
     } else {
         at_identity_release(identity);
@@ -947,12 +914,6 @@ at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt,
     at_verdict_e  verdict;
 
     verdict = at_jwt_split(jwt, query->token);
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    verdict = at_verifier_reserve(jwt);
 
     if (verdict != AT_OK) {
         return verdict;
@@ -985,7 +946,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     at_jwt_t      jwt;
     at_verdict_e  verdict;
 
-    verifier->lacks_key = 0;
+    verifier->missed_kid = 0;
 
     if (query->token.len > query->max_len
         || query->token.len > AT_JWT_LEN_MAX)
@@ -1004,9 +965,9 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 
     verdict = at_jwt_examine(identity, &jwt, query);
 
-    verifier->lacks_key = jwt.lacks_key && jwt.signer == NULL;
+    verifier->missed_kid = jwt.missed_kid && jwt.signer == NULL;
     at_verifier_cleanse(verifier);
-    at_claims_free(jwt.read);
+    at_claims_free(jwt.parsed);
 
     return verdict;
 }
@@ -1030,7 +991,7 @@ void
 at_verifier_free(at_verifier_t *verifier)
 {
     if (verifier != NULL) {
-        at_json_free(&verifier->values);
+        at_json_free(&verifier->json);
         free(verifier->memory);
         free(verifier);
     }
@@ -1040,7 +1001,7 @@ at_verifier_free(at_verifier_t *verifier)
 int
 at_verifier_missed_kid(const at_verifier_t *verifier)
 {
-    return verifier->lacks_key;
+    return verifier->missed_kid;
 }
 
 
