@@ -347,14 +347,14 @@ my $lengths = join ' ', map {
 is($lengths, join(' ', (64) x 16), 'r and s have their full length');
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'PS256'), 1,
-    'cannot sign with "rsa": PS256, which libjwt cannot sign; it signs with '
-    . 'RS256, RS384, RS512, ES256 and ES384', 'PS256');
-fails(run('jwt', 'sign', '--key', 'ed'), 1, 'key "ed": a key of type ED25519; '
-    . 'libjwt signs with RS256, RS384, RS512, ES256 and ES384 only', 'EdDSA');
+    'cannot sign with "rsa": unsupported algorithm "PS256": use RS256, RS384, '
+    . 'RS512, ES256 or ES384', 'PS256');
+fails(run('jwt', 'sign', '--key', 'ed'), 1, 'key "ed": key of type '
+    . 'ED25519: use an RSA, P-256 or P-384 key', 'EdDSA');
 fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'ES256'), 1,
-    'cannot sign with "rsa": a key that does not fit ES256', 'alg of another');
+    'cannot sign with "rsa": the key does not fit "ES256"', 'alg of another');
 fails(run('jwt', 'sign', '--key', 'p384', '--alg', 'ES256'), 1,
-    'cannot sign with "p384": a key that does not fit ES256', 'another curve');
+    'cannot sign with "p384": the key does not fit "ES256"', 'another curve');
 
 for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
     fails(run('jwt', 'sign', '--key', 'rsa', '--alg', $alg), 2,
@@ -441,7 +441,7 @@ for my $file (qw(dup array nul)) {
 }
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'deep.json'), 1,
-    qr/cannot sign with "rsa": claims .* of at most .* 32 levels .*/,
+    qr/cannot sign with "rsa": claims .* at most .* 32 levels .*/,
     'deep.json');
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '-'), 1,
@@ -492,11 +492,11 @@ for (
 }
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claim', 'a=' . 'x' x 9000), 1,
-    qr/cannot sign with "rsa": claims that are not one JSON object .*/,
+    qr/cannot sign with "rsa": claims must be one JSON object .*/,
     'a string that no verifier takes');
 fails(run('jwt', 'sign', '--key', 'rsa',
     map { ('--claim', "a$_=" . 'x' x 8000) } 1 .. 7), 1,
-    'cannot sign with "rsa": a token of more than 65536 bytes', 'long token');
+    'cannot sign with "rsa": token is longer than 65536 bytes', 'long token');
 
 # keys that must not sign
 system 'openssl genrsa -out weak 1024 2>/dev/null';
@@ -511,14 +511,14 @@ spew('empty', '');
 spew('junk', "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
 
 for (
-    [ 'weak', 'an RSA key of 1024 bits; 2048 to 8192 are accepted' ],
-    [ 'locked', 'holds a private key that is encrypted' ],
-    [ 'koblitz', 'an EC key on secp256k1; P-256 and P-384 are accepted' ],
-    [ 'both', 'holds more than one private key' ],
-    [ 'rsa.pub', 'holds no private key in PEM' ],
-    [ 'rsa.jwks', 'holds no private key in PEM' ],
-    [ 'empty', 'holds no private key in PEM' ],
-    [ 'junk', 'holds no private key in PEM' ],
+    [ 'weak', 'RSA key of 1024 bits: use 2048 to 8192 bits' ],
+    [ 'locked', 'private key is encrypted' ],
+    [ 'koblitz', 'EC key on secp256k1: use P-256 or P-384' ],
+    [ 'both', 'more than one private key' ],
+    [ 'rsa.pub', 'no private key in PEM format' ],
+    [ 'rsa.jwks', 'no private key in PEM format' ],
+    [ 'empty', 'no private key in PEM format' ],
+    [ 'junk', 'no private key in PEM format' ],
 ) {
     my ($file, $sentence) = @$_;
     fails(run({ in => "secret\n" }, 'jwt', 'sign', '--key', $file), 1,
@@ -739,7 +739,7 @@ for (
     fails(verify($seed, @$_[0]), 1, @$_[1], "key $_->[0]");
 }
 
-# a key that is left out is told of
+# a warning names each key that is ignored
 my $set = json(slurp('rsa.jwks'));
 push @{$set->{keys}}, { kty => 'oct', k => 'c2VjcmV0' };
 spew('mixed.jwks', JSON::PP->new->encode($set));

@@ -301,7 +301,7 @@ not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $ot
 not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), INV => 'key_issuer_mismatch',
     'the key of another tenant, expired';
 not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'a key with the certificate of another';
-expect_log $s, qr/v2\.jwks": key 4 is left out: its "x5c" is of another key/;
+expect_log $s, qr/v2\.jwks": key 4 is ignored: "x5c" is for another key/;
 not_at '/own', entra(2, $own, kid => 'k7'), INV => 'unknown_kid', 'an unknown kid';
 ok_at '/only-v2', entra(2, $own), 'the document of version 2 alone';
 not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'which does not serve version 1';

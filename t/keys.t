@@ -171,7 +171,7 @@ sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
 my $jwk = $rsa->jwk(kid => 'one');
 my %jwk = JSON::PP::decode_json($jwk)->%*;
 
-# a key that is left out: alone it makes the set useless, beside a good one not
+# an unusable key is ignored; a JWK Set needs at least one usable key
 sub left_out ($name, $bad, $algorithms = 'RS256', $good = $jwk) {
     bad_key("$name, alone", jwks($bad), qr//, algorithms => $algorithms);
     good_key("$name, beside a good one", jwks($bad, $good), algorithms => $algorithms,
@@ -340,7 +340,7 @@ granted $s, '/twin', "two keys of one kid, $_", token => by($_, 'k') for 'rsa', 
 granted $s, '/mixed', 'the good key of a mixed set', token => by('rsa', 'one');
 refused $s, '/mixed', INV => 'a secret of a mixed set', reason => 'bad_alg',
         token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' });
-refused $s, '/mixed', INV => "kid of a key that was left out: $_", token => by('rsa2', $_),
+refused $s, '/mixed', INV => "kid of an ignored key: $_", token => by('rsa2', $_),
         reason => 'unknown_kid' for 's', 'bad', 'enc';
 granted $s, '/thousand', 'the 64th of 1,000 keys', token => by('rsa2', 'k64');
 refused $s, '/thousand', INV => 'the 65th of 1,000 keys', token => by('rsa3', 'k65'),

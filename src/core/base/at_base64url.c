@@ -13,22 +13,24 @@
 #define AT_BASE64URL_VALID  0x40
 
 /*
- * The 6 bits of a character with AT_BASE64URL_VALID above them, so that the
- * "and" of some entries tells whether all the characters are of the alphabet.
+ * The value of each character, with AT_BASE64URL_VALID set: the "and" of
+ * several entries tells whether all characters are valid.
  */
 static const unsigned char  at_base64url_values[256] = {
-    ['A'] =  64, ['B'] =  65, ['C'] =  66, ['D'] =  67, ['E'] =  68, ['F'] =  69,
-    ['G'] =  70, ['H'] =  71, ['I'] =  72, ['J'] =  73, ['K'] =  74, ['L'] =  75,
-    ['M'] =  76, ['N'] =  77, ['O'] =  78, ['P'] =  79, ['Q'] =  80, ['R'] =  81,
-    ['S'] =  82, ['T'] =  83, ['U'] =  84, ['V'] =  85, ['W'] =  86, ['X'] =  87,
-    ['Y'] =  88, ['Z'] =  89,
-    ['a'] =  90, ['b'] =  91, ['c'] =  92, ['d'] =  93, ['e'] =  94, ['f'] =  95,
-    ['g'] =  96, ['h'] =  97, ['i'] =  98, ['j'] =  99, ['k'] = 100, ['l'] = 101,
-    ['m'] = 102, ['n'] = 103, ['o'] = 104, ['p'] = 105, ['q'] = 106, ['r'] = 107,
-    ['s'] = 108, ['t'] = 109, ['u'] = 110, ['v'] = 111, ['w'] = 112, ['x'] = 113,
-    ['y'] = 114, ['z'] = 115,
-    ['0'] = 116, ['1'] = 117, ['2'] = 118, ['3'] = 119, ['4'] = 120, ['5'] = 121,
-    ['6'] = 122, ['7'] = 123, ['8'] = 124, ['9'] = 125,
+    ['A'] =  64, ['B'] =  65, ['C'] =  66, ['D'] =  67, ['E'] =  68,
+    ['F'] =  69, ['G'] =  70, ['H'] =  71, ['I'] =  72, ['J'] =  73,
+    ['K'] =  74, ['L'] =  75, ['M'] =  76, ['N'] =  77, ['O'] =  78,
+    ['P'] =  79, ['Q'] =  80, ['R'] =  81, ['S'] =  82, ['T'] =  83,
+    ['U'] =  84, ['V'] =  85, ['W'] =  86, ['X'] =  87, ['Y'] =  88,
+    ['Z'] =  89,
+    ['a'] =  90, ['b'] =  91, ['c'] =  92, ['d'] =  93, ['e'] =  94,
+    ['f'] =  95, ['g'] =  96, ['h'] =  97, ['i'] =  98, ['j'] =  99,
+    ['k'] = 100, ['l'] = 101, ['m'] = 102, ['n'] = 103, ['o'] = 104,
+    ['p'] = 105, ['q'] = 106, ['r'] = 107, ['s'] = 108, ['t'] = 109,
+    ['u'] = 110, ['v'] = 111, ['w'] = 112, ['x'] = 113, ['y'] = 114,
+    ['z'] = 115,
+    ['0'] = 116, ['1'] = 117, ['2'] = 118, ['3'] = 119, ['4'] = 120,
+    ['5'] = 121, ['6'] = 122, ['7'] = 123, ['8'] = 124, ['9'] = 125,
     ['-'] = 126, ['_'] = 127
 };
 
@@ -42,15 +44,14 @@ static int at_base64url_decode_tail(unsigned char *dst,
     const unsigned char *src, size_t n);
 
 
-/* what the member bits of the last three of four characters leave in the sum */
+/* the AT_BASE64URL_VALID bits of three characters in the combined bits */
 #define AT_BASE64URL_VALID_BITS                                               \
     (AT_BASE64URL_VALID << 12 ^ AT_BASE64URL_VALID << 6                       \
      ^ AT_BASE64URL_VALID)
 
 /*
- * Four characters at a time, all of the alphabet or not: that is asked once, at
- * the end.  A store of four bytes for three runs over into the room that the
- * tail has.
+ * Groups of four characters, checked once at the end.  Each group writes four
+ * bytes, of which three count: the last byte goes into the room for the tail.
  */
 static int
 at_base64url_decode_quads(unsigned char *dst, const unsigned char *src,
@@ -122,9 +123,10 @@ at_base64url_bits(uint32_t *bits, const unsigned char *src, size_t n)
 }
 
 
-/* 0 to 3 characters, of which the last has unused bits */
+/* the last 0 to 3 characters; unused bits must be 0 */
 static int
-at_base64url_decode_tail(unsigned char *dst, const unsigned char *src, size_t n)
+at_base64url_decode_tail(unsigned char *dst, const unsigned char *src,
+    size_t n)
 {
     uint32_t  bits;
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * base64url without padding (RFC 4648 section 5, RFC 7515 section 2), strict:
- * every byte string has exactly one spelling that is accepted.
+ * every byte string has exactly one valid encoding.
  */
 
 #ifndef AT_BASE64URL_H
@@ -12,18 +12,18 @@
 #include "core/base/at_str.h"
 
 
-/* room for the decoded form of len characters */
+/* bytes that at_base64url_decode() needs for len characters */
 #define at_base64url_decoded_size(len)  ((len) / 4 * 3 + 2)
 
-/* length of the encoded form of len bytes */
+/* characters of the encoding of len bytes */
 #define at_base64url_encoded_len(len)   (((len) * 4 + 2) / 3)
 
 
 /*
  * Decodes text into dst, which has room for at_base64url_decoded_size() bytes
- * and may not overlap it.  Returns 0 and sets *len; -1 if a character is not
- * of the alphabet, if the length is 1 modulo 4, or if unused bits are set.
- * What dst holds after -1 is of no use.  Empty text is empty bytes.
+ * and must not overlap text.  Returns 0 and sets *len.  Returns -1, with dst
+ * undefined, for a character outside of the alphabet, a length of 1 modulo 4
+ * and unused bits that are set.  An empty text is valid.
  */
 int at_base64url_decode(unsigned char *dst, size_t *len, at_str_t text);
 

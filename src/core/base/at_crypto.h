@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Digests, HMAC, random bytes, constant-time comparison.  Every function leaves
- * OpenSSL's error queue empty: nginx reports what it finds there as an error of
- * the next TLS connection.
+ * Digests, HMAC, random bytes, constant-time comparison.  Every function
+ * leaves the error queue of OpenSSL empty: nginx would report an error left
+ * there for the next TLS connection.
  */
 
 #ifndef AT_CRYPTO_H
@@ -17,45 +17,42 @@
 
 #define AT_SHA256_LEN  32
 
-/* Returns 0, or -1 where memory failed. */
+/* Returns 0, or -1 if allocation fails. */
 int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
 
 /*
- * The same for those who hash again and again: to find the algorithm takes
- * longer than to hash an API token.  One thread at a time may use it.
+ * The same with a context that is reused: to look up the algorithm takes
+ * longer than to hash an API token.  For one thread at a time.
  */
 typedef struct at_sha256_s  at_sha256_t;
 
-at_sha256_t *at_sha256_create(void);            /* NULL where memory failed */
+at_sha256_t *at_sha256_create(void);            /* NULL: no memory */
 void at_sha256_free(at_sha256_t *sha256);
 int at_sha256_reuse(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
     at_str_t text);
 
-/* HMAC-SHA256 (RFC 2104).  Returns 0, or -1 where memory failed. */
+/* HMAC-SHA256 (RFC 2104).  Returns 0, or -1 if allocation fails. */
 int at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key,
     at_str_t text);
 
-/* 1 if they are equal, in a time that does not tell where they differ */
+/* Returns 1 if a and b are equal; takes the same time wherever they differ. */
 int at_crypto_equal(const void *a, const void *b, size_t len);
 
 #define AT_SHA1_HEX_LEN  40
 
-/* A name that others give to text, not a protection.  Returns 0 or -1, too. */
+/* For names that other software derives from a text.  Returns 0, or -1. */
 int at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text);
 
-/*
- * Bytes that nobody can guess, for tokens and secrets.  Returns 0, or -1: then
- * there are none.
- */
+/* Random bytes for tokens and secrets.  Returns 0, or -1 without any bytes. */
 int at_random(void *data, size_t len);
 
 /*
- * At the end of what a thread does that nobody joins: what OpenSSL keeps for it
- * is freed now, and not when the thread ends, as OpenSSL may be gone by then.
+ * Frees the memory that OpenSSL keeps for the calling thread.  Call it at the
+ * end of a detached thread, as OpenSSL may be unloaded when the thread exits.
  */
 void at_crypto_thread_cleanup(void);
 
-/* overwrites what must not be found in memory later */
+/* Overwrites a secret.  The compiler does not remove the call. */
 void at_crypto_cleanse(void *data, size_t len);
 
 

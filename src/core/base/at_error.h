@@ -2,9 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What went wrong, for an operator: one line without its end, cut at the
- * buffer's size.  The caller owns it; it names files and members, and never
- * holds a key, a token or a password.
+ * An error message for the operator: one line without a line end, truncated to
+ * the size of the buffer.  It never contains a key, a token or a password.
  */
 
 #ifndef AT_ERROR_H
@@ -19,7 +18,7 @@ typedef struct {
 } at_error_t;
 
 
-/* always -1, so that a parser can end with: return at_error(err, "..."); */
+/* Returns -1, for: return at_error(err, "..."); */
 __attribute__((format(printf, 2, 3)))
 static inline int
 at_error(at_error_t *err, const char *fmt, ...)

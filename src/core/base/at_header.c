@@ -38,7 +38,7 @@ at_header_trim(at_str_t text)
 }
 
 
-/* cuts prefix off text, in any ASCII case */
+/* removes prefix, in any ASCII case, from text */
 static int
 at_header_cut_prefix(at_str_t *text, at_str_t prefix)
 {
@@ -60,17 +60,17 @@ at_header_cut_prefix(at_str_t *text, at_str_t prefix)
 }
 
 
-/* cuts the scheme and the spaces behind it; *rest is empty if a tab spoils them */
+/* removes the scheme and spaces; *rest is empty if there is a tab instead */
 static int
 at_header_cut_scheme(at_str_t value, at_str_t scheme, at_str_t *rest)
 {
-    int  spoiled;
+    int  has_tab;
 
-    spoiled = 0;
+    has_tab = 0;
 
     while (value.len && value.data[0] == '\t') {
         value = at_header_skip(value, 1);
-        spoiled = 1;
+        has_tab = 1;
     }
 
     if (!at_header_cut_prefix(&value, scheme)
@@ -83,7 +83,7 @@ at_header_cut_scheme(at_str_t value, at_str_t scheme, at_str_t *rest)
         value = at_header_skip(value, 1);
     }
 
-    if (spoiled || (value.len && value.data[0] == '\t')) {
+    if (has_tab || (value.len && value.data[0] == '\t')) {
         value.len = 0;
     }
 
@@ -107,7 +107,7 @@ at_header_basic_parse(at_str_t value, at_str_t *credential)
 }
 
 
-/* in the other alphabet and without padding; 0, or -1 */
+/* converts base64 with padding to base64url */
 static int
 at_header_base64_to_url(char *dst, size_t *len, at_str_t text)
 {

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A view of bytes that somebody else owns: not terminated, may be empty, may
- * hold any byte.  {NULL, 0} is the empty view.
+ * A view of bytes owned elsewhere.  It is not terminated, may be empty and may
+ * contain any byte.  {NULL, 0} is the empty view.
  */
 
 #ifndef AT_STR_H
@@ -24,11 +24,12 @@ typedef struct {
 static inline int
 at_str_equal(at_str_t a, at_str_t b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    return a.len == b.len
+           && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
 
-/* ASCII letters only: the locale has no say */
+/* ASCII letters only, whatever the locale */
 static inline char
 at_lower(char c)
 {

@@ -20,7 +20,7 @@ at_client_id(const at_issuer_t *issuer, const at_json_value_t *claims)
                                                     : (at_str_t) { NULL, 0 };
     }
 
-    /* the first of the claims that is there must be a string */
+    /* the first claim that is present must be a string */
     for (i = 0; i < issuer->n_client_claims; i++) {
         claim = at_claim_find(claims, &issuer->client_claims[i]);
 

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The client that a token names, and audiences that are clients'.
+ * The client of a token, by its claims or by an audience.
  */
 
 #ifndef AT_CLIENT_H
@@ -14,13 +14,14 @@
 
 
 /*
- * By the first of the issuer's client claims that is there, or as Entra has it:
- * a view of the claims; the empty one if the token names no client, or in a way
- * that has no one reading.
+ * The value of the first client claim of the issuer that is present, or for
+ * Entra as in at_entra.h.  Returns a view of the claims, or the empty view if
+ * the token has no client or is ambiguous.
  */
-at_str_t at_client_id(const at_issuer_t *issuer, const at_json_value_t *claims);
+at_str_t at_client_id(const at_issuer_t *issuer,
+    const at_json_value_t *claims);
 
-/* the client in "api://ID", Entra's Application ID URI, or in a bare "ID" */
+/* ID of "api://ID", the Application ID URI of Entra, or of "ID". */
 at_str_t at_client_id_from_audience(at_str_t audience);
 
 

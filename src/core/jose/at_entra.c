@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include "core/base/at_hex.h"
 #include "core/jose/at_entra.h"
 
 
 #define AT_GUID_LEN  36
 
 
-/* 1, 0 if it is not there, -1 for anything but a string that is not empty */
+/* 1; 0: missing; -1: empty or not a string */
 static int
 at_entra_string(const at_json_value_t *claims, at_str_t name, at_str_t *value)
 {
@@ -58,7 +59,6 @@ at_entra_client_id(const at_json_value_t *claims, at_str_t *id)
 static int
 at_entra_is_guid(at_str_t text)
 {
-    char    c;
     size_t  i;
 
     if (text.len != AT_GUID_LEN) {
@@ -66,14 +66,12 @@ at_entra_is_guid(at_str_t text)
     }
 
     for (i = 0; i < AT_GUID_LEN; i++) {
-        c = at_lower(text.data[i]);
-
         if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (c != '-') {
+            if (text.data[i] != '-') {
                 return 0;
             }
 
-        } else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+        } else if (at_hex_digit(text.data[i]) == -1) {
             return 0;
         }
     }
@@ -82,7 +80,7 @@ at_entra_is_guid(at_str_t text)
 }
 
 
-/* what stands between the parts of a URL that can be a tenant */
+/* separates the parts of a URL that can be a tenant */
 static int
 at_entra_is_separator(char c)
 {
@@ -124,7 +122,7 @@ at_entra_tenant_matches_issuer(const at_json_value_t *claims)
 }
 
 
-/* cuts prefix off; 0 if text does not start so */
+/* removes prefix; returns 0 if text does not start with it */
 static int
 at_entra_cut_prefix(at_str_t *text, at_str_t prefix)
 {
@@ -158,7 +156,9 @@ at_entra_issuer_matches(const at_json_value_t *claims, at_str_t issuer)
 
     while (issuer.len != 0) {
 
-        if (at_entra_cut_prefix(&issuer, at_str(AT_ENTRA_TENANT_PLACEHOLDER))) {
+        if (at_entra_cut_prefix(&issuer,
+                                at_str(AT_ENTRA_TENANT_PLACEHOLDER)))
+        {
 
             if (tid.len == 0 || iss.len < tid.len
                 || !at_str_equal_nocase((at_str_t) { iss.data, tid.len }, tid))

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What Microsoft Entra does in a way of its own: two versions of access tokens,
- * which name the client in different claims, and keys that are each of one
- * issuer.  GUIDs in claims are compared without regard to case.
+ * Access tokens of Microsoft Entra: two versions name the client in different
+ * claims, and a key may be restricted to one issuer.  GUIDs are compared
+ * without regard to case.
  */
 
 #ifndef AT_ENTRA_H
@@ -18,29 +18,29 @@
 
 
 /*
- * The client that a token names: "appid" in version 1.0, "azp" in 2.0; where
- * the token has no "ver", azp, else appid.  Returns 0 with *id a view of the
- * claims; -1 for no such claim, two that differ, one that is no string, and
- * another version.
+ * The client of a token: "appid" for version 1.0, "azp" for version 2.0; for a
+ * token without "ver", azp if present, or else appid.  Returns 0 with *id, a
+ * view of the claims.  Returns -1 if there is no such claim, if one is not a
+ * string, if both are present and differ, and for other versions.
  */
 int at_entra_client_id(const at_json_value_t *claims, at_str_t *id);
 
 /*
- * Whether "tid", the tenant's GUID, is that of "iss": one of its segments, or a
- * label of its host.  A token without a tid is of no tenant that could be
- * another.
+ * Returns 1 if "tid", the GUID of the tenant, is a path segment of "iss" or a
+ * label of its host name, or if the token has no tid.
  */
 int at_entra_tenant_matches_issuer(const at_json_value_t *claims);
 
 /*
- * Whether "iss" is the issuer of a key, which may have AT_ENTRA_TENANT_PLACEHOLDER in the
- * place of the token's tid; tid must be a GUID then.
+ * Returns 1 if "iss" is issuer, the issuer that a key is restricted to.  Each
+ * AT_ENTRA_TENANT_PLACEHOLDER in it stands for the tid of the token, which
+ * must be a GUID.
  */
 int at_entra_issuer_matches(const at_json_value_t *claims, at_str_t issuer);
 
 /*
- * Whether a client was given the token for a user: it has a "scp", or an
- * "idtyp" that is not "app".
+ * Returns 1 if a client acts for a user with this token: the token has a
+ * "scp", or an "idtyp" that is not "app".
  */
 int at_entra_is_delegated(const at_json_value_t *claims);
 

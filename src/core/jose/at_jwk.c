@@ -19,12 +19,12 @@
 #include "core/jose/at_jwk.h"
 
 
-#define AT_JWK_NUMBER_SIZE  1025  /* bytes of the longest number, and one more */
+#define AT_JWK_NUMBER_SIZE  1025  /* bytes of the longest number, plus one */
 #define AT_JWK_P256         32
 #define AT_JWK_P384         48
 
 
-/* the members of a private or secret key: RFC 7518 section 6.2.2, 6.3.2, 6.4 */
+/* RFC 7518 sections 6.2.2, 6.3.2 and 6.4 */
 static const char *const  at_jwk_private_members[] = {
     "d", "p", "q", "dp", "dq", "qi", "oth", "k", NULL
 };
@@ -38,7 +38,7 @@ at_keyset_create(at_error_t *err)
     set = calloc(1, sizeof(at_keyset_t));
 
     if (set == NULL) {
-        (void) at_error(err, "cannot be read for lack of memory");
+        (void) at_error(err, "no memory");
     }
 
     return set;
@@ -68,32 +68,32 @@ at_keyset_free(at_keyset_t *set)
 
 
 /*
- * The numbers of an RSA key lose their sign when they are read.  A key that is
- * written as it was read had none.
+ * OpenSSL drops the sign of the numbers of an RSA key.  The key had no
+ * negative number if encoding it gives the same bytes.
  */
 static int
 at_rsa_is_canonical(EVP_PKEY *pkey,
-    int (*write)(const EVP_PKEY *, unsigned char **), const unsigned char *der,
-    long len)
+    int (*encode)(const EVP_PKEY *, unsigned char **),
+    const unsigned char *der, long len)
 {
     int             n, same;
-    unsigned char  *again;
+    unsigned char  *encoded;
 
-    if (!EVP_PKEY_is_a(pkey, "RSA")) {
+    if (pkey == NULL || !EVP_PKEY_is_a(pkey, "RSA")) {
         return 1;
     }
 
-    again = NULL;
-    n = write(pkey, &again);
-    same = n > 0 && n == len && memcmp(again, der, (size_t) len) == 0;
-    OPENSSL_free(again);
+    encoded = NULL;
+    n = encode(pkey, &encoded);
+    same = n > 0 && n == len && memcmp(encoded, der, (size_t) len) == 0;
+    OPENSSL_free(encoded);
 
     return same;
 }
 
 
 static EVP_PKEY *
-at_pem_certificate(const unsigned char **der, long len)
+at_certificate_key(const unsigned char **der, long len)
 {
     int             n;
     X509           *x509;
@@ -105,7 +105,7 @@ at_pem_certificate(const unsigned char **der, long len)
     info = NULL;
     n = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &info) : 0;
 
-    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PUBKEY, info, n)) {
+    if (!at_rsa_is_canonical(pkey, i2d_PUBKEY, info, n)) {
         EVP_PKEY_free(pkey);
         pkey = NULL;
     }
@@ -118,75 +118,41 @@ at_pem_certificate(const unsigned char **der, long len)
 
 
 static EVP_PKEY *
-at_pem_public_key(const unsigned char **der, long len)
-{
-    EVP_PKEY             *pkey;
-    const unsigned char  *start;
-
-    start = *der;
-    pkey = d2i_PUBKEY(NULL, der, len);
-
-    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PUBKEY, start, len)) {
-        EVP_PKEY_free(pkey);
-        return NULL;
-    }
-
-    return pkey;
-}
-
-
-/* PKCS#1 */
-static EVP_PKEY *
-at_pem_rsa_public_key(const unsigned char **der, long len)
-{
-    EVP_PKEY             *pkey;
-    const unsigned char  *start;
-
-    start = *der;
-    pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, der, len);
-
-    if (pkey != NULL && !at_rsa_is_canonical(pkey, i2d_PublicKey, start, len))
-    {
-        EVP_PKEY_free(pkey);
-        return NULL;
-    }
-
-    return pkey;
-}
-
-
-static EVP_PKEY *
 at_pem_decode(const char *name, const unsigned char *der, long len,
     at_error_t *err)
 {
+    int                   canonical;
     EVP_PKEY             *pkey;
     const unsigned char  *p;
 
     p = der;
+    canonical = 1;
 
     if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
-        pkey = at_pem_public_key(&p, len);
+        pkey = d2i_PUBKEY(NULL, &p, len);
+        canonical = at_rsa_is_canonical(pkey, i2d_PUBKEY, der, len);
 
-    } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {
-        pkey = at_pem_rsa_public_key(&p, len);
+    } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {      /* PKCS#1 */
+        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
+        canonical = at_rsa_is_canonical(pkey, i2d_PublicKey, der, len);
 
     } else if (strcmp(name, PEM_STRING_X509) == 0) {
-        pkey = at_pem_certificate(&p, len);
+        pkey = at_certificate_key(&p, len);
 
     } else if (strstr(name, "PRIVATE KEY") != NULL) {
-        (void) at_error(err, "holds a private key; give its public half "
+        (void) at_error(err, "private key found: use the public key "
                         "(openssl pkey -pubout)");
         return NULL;
 
     } else {
-        (void) at_error(err, "holds a PEM block that is no public key and no "
+        (void) at_error(err, "PEM block is neither a public key nor a "
                         "certificate");
         return NULL;
     }
 
-    if (pkey == NULL || p != der + len) {
+    if (pkey == NULL || !canonical || p != der + len) {
         EVP_PKEY_free(pkey);
-        (void) at_error(err, "holds a PEM block that cannot be read");
+        (void) at_error(err, "invalid PEM block");
         return NULL;
     }
 
@@ -194,7 +160,7 @@ at_pem_decode(const char *name, const unsigned char *der, long len,
 }
 
 
-/* the only block of the text; nothing is decrypted, so that nobody is asked */
+/* Nothing is decrypted, so that OpenSSL does not ask for a password. */
 static EVP_PKEY *
 at_pem_read(BIO *bio, at_error_t *err)
 {
@@ -205,8 +171,7 @@ at_pem_read(BIO *bio, at_error_t *err)
     unsigned char  *der, *der2;
 
     if (PEM_read_bio(bio, &name, &header, &der, &len) != 1) {
-        (void) at_error(err, "holds neither a PEM block that can be read nor "
-                        "a JWK Set");
+        (void) at_error(err, "neither a valid PEM block nor a JWK Set");
         return NULL;
     }
 
@@ -230,8 +195,8 @@ at_pem_read(BIO *bio, at_error_t *err)
 
     if (more || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
         EVP_PKEY_free(pkey);
-        (void) at_error(err, "holds more than one PEM block; several keys go "
-                        "into several files or into a JWK Set");
+        (void) at_error(err, "more than one PEM block: use one file for each "
+                        "key, or a JWK Set");
         return NULL;
     }
 
@@ -250,43 +215,34 @@ at_keyset_from_pem(at_str_t text, unsigned algs, at_error_t *err)
     bio = BIO_new_mem_buf(text.data, (int) text.len);
     pkey = NULL;
 
-    if (set == NULL || bio == NULL) {
-        (void) at_error(err, "cannot be read for lack of memory");
-        goto failed;
+    if (bio == NULL) {
+        (void) at_error(err, "no memory");
+
+    } else if (set != NULL) {
+        pkey = at_pem_read(bio, err);
     }
 
-    pkey = at_pem_read(bio, err);
-
-    if (pkey == NULL) {
-        goto failed;
+    if (pkey != NULL) {
+        set->keys[0].key = at_key_create(pkey, algs, err);
+        set->n = set->keys[0].key != NULL;
     }
 
-    set->keys[0].key = at_key_create(pkey, algs, err);
-
-    if (set->keys[0].key == NULL) {
-        goto failed;
-    }
-
-    set->n = 1;
-    BIO_free(bio);
     EVP_PKEY_free(pkey);
+    BIO_free(bio);
+
+    if (set != NULL && set->n == 0) {
+        at_keyset_free(set);
+        set = NULL;
+    }
 
     return set;
-
-failed:
-
-    BIO_free(bio);
-    EVP_PKEY_free(pkey);
-    at_keyset_free(set);
-
-    return NULL;
 }
 
 
 /* --- JWK ----------------------------------------------------------------- */
 
 
-/* a member in base64url; *len is the room first, the bytes then */
+/* decodes a base64url member; *len: room in buf on entry, bytes on return */
 static int
 at_jwk_get_bytes(const json_t *jwk, const char *name, unsigned char *buf,
     size_t *len, at_error_t *err)
@@ -294,14 +250,14 @@ at_jwk_get_bytes(const json_t *jwk, const char *name, unsigned char *buf,
     at_str_t  text;
 
     if (at_document_string(jwk, name, &text) != 1) {
-        return at_error(err, "\"%s\" is missing or no string", name);
+        return at_error(err, "\"%s\" is missing or not a string", name);
     }
 
     if (text.len == 0
         || at_base64url_decoded_size(text.len) > *len
         || at_base64url_decode(buf, len, text) != 0)
     {
-        return at_error(err, "\"%s\" is not base64url or too long", name);
+        return at_error(err, "\"%s\" is not base64url or is too long", name);
     }
 
     return 0;
@@ -321,7 +277,7 @@ at_pkey_from_params(const char *type, OSSL_PARAM *params, at_error_t *err)
         || EVP_PKEY_fromdata_init(ctx) != 1
         || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
     {
-        (void) at_error(err, "OpenSSL does not take it for a public key");
+        (void) at_error(err, "OpenSSL rejects the key");
         pkey = NULL;
     }
 
@@ -331,7 +287,7 @@ at_pkey_from_params(const char *type, OSSL_PARAM *params, at_error_t *err)
 }
 
 
-/* big-endian as in a JWK, native in a parameter of OpenSSL */
+/* a JWK has big-endian numbers, OSSL_PARAM those of the machine */
 static void
 at_jwk_reverse_bytes(unsigned char *buf, size_t len)
 {
@@ -362,9 +318,9 @@ at_jwk_rsa(const json_t *jwk, at_error_t *err)
         return NULL;
     }
 
-    /* RFC 7518 section 6.3.1: no octet more than is needed */
+    /* RFC 7518 section 6.3.1: no leading zeros */
     if (n[0] == 0 || e[0] == 0) {
-        (void) at_error(err, "\"n\" or \"e\" begins with a zero byte");
+        (void) at_error(err, "\"n\" or \"e\" has a leading zero byte");
         return NULL;
     }
 
@@ -413,10 +369,10 @@ at_jwk_ec(const json_t *jwk, at_error_t *err)
         return NULL;
     }
 
-    /* RFC 7518 section 6.2.1.2: the full size of a coordinate */
+    /* RFC 7518 section 6.2.1.2: coordinates have the length of the field */
     if (x_len != len || y_len != len) {
-        (void) at_error(err, "\"x\" or \"y\" is not as long as the curve's "
-                        "coordinates");
+        (void) at_error(err, "\"x\" or \"y\" does not have the length of "
+                        "the curve");
         return NULL;
     }
 
@@ -458,7 +414,7 @@ at_jwk_okp(const json_t *jwk, at_error_t *err)
     pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x, len);
 
     if (pkey == NULL) {
-        (void) at_error(err, "\"x\" is no Ed25519 key");
+        (void) at_error(err, "\"x\" is not an Ed25519 key");
     }
 
     return pkey;
@@ -485,7 +441,7 @@ at_jwk_pkey(const json_t *jwk, at_error_t *err)
         return at_jwk_okp(jwk, err);
     }
 
-    (void) at_error(err, "\"kty\" is none of RSA, EC, OKP");
+    (void) at_error(err, "\"kty\" is not RSA, EC or OKP");
 
     return NULL;
 }
@@ -498,7 +454,7 @@ at_jwk_is_public(const json_t *jwk, at_error_t *err)
 
     for (name = at_jwk_private_members; *name != NULL; name++) {
         if (json_object_get(jwk, *name) != NULL) {
-            (void) at_error(err, "it has the private member \"%s\"", *name);
+            (void) at_error(err, "private member \"%s\" found", *name);
             return 0;
         }
     }
@@ -520,7 +476,7 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
     if (at_document_string(jwk, "use", &use) < 0
         || !at_str_equal(use, at_str("sig")))
     {
-        (void) at_error(err, "its \"use\" is not \"sig\"");
+        (void) at_error(err, "\"use\" is not \"sig\"");
         return 0;
     }
 
@@ -530,7 +486,7 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
         return 1;
     }
 
-    /* the size of what is no array is 0 */
+    /* the size is 0 if it is not an array */
     for (i = 0; i < json_array_size(ops); i++) {
         op.data = json_string_value(json_array_get(ops, i));
         op.len = json_string_length(json_array_get(ops, i));
@@ -540,13 +496,13 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
         }
     }
 
-    (void) at_error(err, "its \"key_ops\" lack \"verify\"");
+    (void) at_error(err, "\"key_ops\" does not include \"verify\"");
 
     return 0;
 }
 
 
-/* RFC 7517 section 4.4: a key with an alg serves that one alone */
+/* RFC 7517 section 4.4: a key with an alg is for this algorithm only */
 static int
 at_jwk_restrict_algs(const json_t *jwk, unsigned *algs, at_error_t *err)
 {
@@ -563,7 +519,7 @@ at_jwk_restrict_algs(const json_t *jwk, unsigned *algs, at_error_t *err)
     alg = rc == 1 ? at_alg_find(name) : AT_ALGS;
 
     if (alg == AT_ALGS || !(*algs & at_alg_bit(alg))) {
-        return at_error(err, "its \"alg\" is not accepted here");
+        return at_error(err, "\"alg\" is not an accepted algorithm");
     }
 
     *algs = at_alg_bit(alg);
@@ -572,7 +528,7 @@ at_jwk_restrict_algs(const json_t *jwk, unsigned *algs, at_error_t *err)
 }
 
 
-/* RFC 7517 section 4.7: the first certificate must hold the same key */
+/* RFC 7517 section 4.7: the first certificate has the same key */
 static int
 at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
 {
@@ -595,19 +551,19 @@ at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
     der = text.len ? OPENSSL_malloc(text.len) : NULL;
 
     if (der == NULL) {
-        return at_error(err, "its \"x5c\" holds no certificate");
+        return at_error(err, "\"x5c\" has no certificate");
     }
 
     len = EVP_DecodeBlock(der, (const unsigned char *) text.data,
                           (int) text.len);
     p = der;
-    other = len > 0 ? at_pem_certificate(&p, len) : NULL;
+    other = len > 0 ? at_certificate_key(&p, len) : NULL;
     same = other != NULL && EVP_PKEY_eq(pkey, other) == 1;
 
     EVP_PKEY_free(other);
     OPENSSL_free(der);
 
-    return same ? 0 : at_error(err, "its \"x5c\" is of another key");
+    return same ? 0 : at_error(err, "\"x5c\" is for another key");
 }
 
 
@@ -635,14 +591,14 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
-/* a copy, without a terminator; 0, or -1 where memory failed */
+/* without a terminator */
 static int
 at_jwk_copy_text(char **copy, size_t *len, at_str_t text, at_error_t *err)
 {
     *copy = malloc(text.len);
 
     if (*copy == NULL) {
-        return at_error(err, "no memory for a key");
+        return at_error(err, "no memory");
     }
 
     memcpy(*copy, text.data, text.len);
@@ -652,55 +608,16 @@ at_jwk_copy_text(char **copy, size_t *len, at_str_t text, at_error_t *err)
 }
 
 
-static int
-at_jwk_set_kid(at_jwk_t *out, const json_t *jwk, at_error_t *err)
-{
-    int       rc;
-    at_str_t  kid;
-
-    rc = at_document_string(jwk, "kid", &kid);
-
-    if (rc == 0) {
-        return 0;
-    }
-
-    if (rc < 0 || !at_kid_is_valid(kid)) {
-        return at_error(err, "its \"kid\" is no short printable string");
-    }
-
-    return at_jwk_copy_text(&out->kid, &out->kid_len, kid, err);
-}
-
-
-/* Entra's own member: what cannot be read must not free the key of its issuer */
-static int
-at_jwk_set_issuer(at_jwk_t *out, const json_t *jwk, at_error_t *err)
-{
-    int       rc;
-    at_str_t  issuer;
-
-    rc = at_document_string(jwk, "issuer", &issuer);
-
-    if (rc == 0) {
-        return 0;
-    }
-
-    if (rc < 0 || issuer.len == 0) {
-        return at_error(err, "its \"issuer\" is no string");
-    }
-
-    return at_jwk_copy_text(&out->issuer, &out->issuer_len, issuer, err);
-}
-
-
 /* on -1 out owns nothing */
 static int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
+    int        has_kid, has_issuer;
+    at_str_t   kid, issuer;
     EVP_PKEY  *pkey;
 
     if (!json_is_object(jwk)) {
-        return at_error(err, "it is no object");
+        return at_error(err, "not an object");
     }
 
     if (!at_jwk_is_public(jwk, err)
@@ -710,6 +627,20 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
         return -1;
     }
 
+    has_kid = at_document_string(jwk, "kid", &kid);
+
+    if (has_kid < 0 || (has_kid && !at_kid_is_valid(kid))) {
+        return at_error(err, "invalid \"kid\": use 1 to %d printable "
+                        "characters", AT_KID_LEN_MAX);
+    }
+
+    /* a member of Entra; if invalid, it must not lift the restriction */
+    has_issuer = at_document_string(jwk, "issuer", &issuer);
+
+    if (has_issuer < 0 || (has_issuer && issuer.len == 0)) {
+        return at_error(err, "\"issuer\" is empty or not a string");
+    }
+
     pkey = at_jwk_pkey(jwk, err);
 
     if (pkey == NULL) {
@@ -717,8 +648,11 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
     }
 
     if (at_jwk_check_x5c(jwk, pkey, err) == 0
-        && at_jwk_set_kid(out, jwk, err) == 0
-        && at_jwk_set_issuer(out, jwk, err) == 0)
+        && (!has_kid
+            || at_jwk_copy_text(&out->kid, &out->kid_len, kid, err) == 0)
+        && (!has_issuer
+            || at_jwk_copy_text(&out->issuer, &out->issuer_len, issuer, err)
+               == 0))
     {
         out->key = at_key_create(pkey, algs, err);
     }
@@ -736,34 +670,27 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 }
 
 
-static int
-at_jwk_is_for_encryption(const json_t *jwk)
-{
-    at_str_t  use;
-
-    return at_document_string(jwk, "use", &use) == 1
-           && at_str_equal(use, at_str("enc"));
-}
-
-
 static void
 at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
     at_keyset_warn_pt warn, void *data)
 {
     size_t         i;
+    at_str_t       use;
     at_error_t     err, line;
     const json_t  *jwk;
 
     for (i = 0; i < json_array_size(keys); i++) {
         jwk = json_array_get(keys, i);
 
-        if (at_jwk_is_for_encryption(jwk)) {
+        if (at_document_string(jwk, "use", &use) == 1
+            && at_str_equal(use, at_str("enc")))
+        {
             continue;
         }
 
         if (set->n == AT_KEYSET_KEYS_MAX) {
-            (void) at_error(&line, "only the first %d keys that serve are "
-                            "taken", AT_KEYSET_KEYS_MAX);
+            (void) at_error(&line, "only the first %d usable keys are used",
+                            AT_KEYSET_KEYS_MAX);
             warn(data, line.text);
             return;
         }
@@ -773,7 +700,7 @@ at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
             continue;
         }
 
-        (void) at_error(&line, "key %zu is left out: %.200s", i + 1, err.text);
+        (void) at_error(&line, "key %zu is ignored: %.200s", i + 1, err.text);
         warn(data, line.text);
     }
 }
@@ -790,7 +717,7 @@ at_keyset_from_jwks(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     jwks = at_document_parse(text, AT_DOCUMENT_MAX);
 
     if (jwks == NULL) {
-        (void) at_error(err, "holds no well-formed JSON object");
+        (void) at_error(err, "invalid JSON");
         return NULL;
     }
 
@@ -798,8 +725,8 @@ at_keyset_from_jwks(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     keys = json_object_get(jwks, "keys");
 
     if (!json_is_array(keys)) {
-        (void) at_error(err, "holds no JWK Set: \"keys\" is missing or no "
-                        "array");
+        (void) at_error(err, "not a JWK Set: \"keys\" is missing or not "
+                        "an array");
         goto done;
     }
 
@@ -812,7 +739,7 @@ at_keyset_from_jwks(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     at_keyset_fill(set, keys, algs, warn, data);
 
     if (set->n == 0) {
-        (void) at_error(err, "holds a JWK Set without a key that serves");
+        (void) at_error(err, "no usable key in the JWK Set");
         at_keyset_free(set);
         set = NULL;
     }
@@ -839,7 +766,7 @@ at_keyset_parse(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     }
 
     if (i == text.len) {
-        (void) at_error(err, "is empty");
+        (void) at_error(err, "empty");
 
     } else if (text.data[i] == '{') {
         set = at_keyset_from_jwks(text, algs, warn, data, err);

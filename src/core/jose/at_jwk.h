@@ -2,9 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Sets of public keys, from what operators and providers have: a PEM file with
- * one SubjectPublicKeyInfo, PKCS#1 public key or certificate, or a JWK Set
- * (RFC 7517).  A set is made aside and swapped in whole.
+ * Sets of public keys, parsed from a JWK Set (RFC 7517) or from PEM with one
+ * public key (SubjectPublicKeyInfo or PKCS#1) or certificate.
  */
 
 #ifndef AT_JWK_H
@@ -15,32 +14,33 @@
 #include "core/base/at_str.h"
 
 
-#define AT_KEYSET_KEYS_MAX  64  /* of a set, the first ones count */
+#define AT_KEYSET_KEYS_MAX  64  /* further keys of a JWK Set are ignored */
 #define AT_KID_LEN_MAX      256
 
 
 typedef struct {
-    char      *kid;             /* of kid_len bytes, NULL if the key has none */
+    char      *kid;             /* kid_len bytes; NULL: the key has none */
     size_t     kid_len;
-    char      *issuer;          /* the only one that it may sign for; NULL: any */
+    char      *issuer;          /* restricts the key to tokens with this iss;
+                                   NULL: not restricted */
     size_t     issuer_len;
     at_key_t  *key;
 } at_jwk_t;
 
 typedef struct {
-    size_t    n;                /* 1 or more */
+    size_t    n;                /* at least 1 */
     at_jwk_t  keys[AT_KEYSET_KEYS_MAX];
 } at_keyset_t;
 
-/* told of each key of a set that is left out; text is one line without its end */
+/* text is one line without a line end: a key that is ignored, and why */
 typedef void (*at_keyset_warn_pt)(void *data, const char *text);
 
 
 /*
- * Parses the bytes of a key file for a block that accepts algs.  A PEM file
- * must hold one key that serves; of a JWK Set the keys that cannot serve are
- * left out with a warning (an encryption key without one), and one must stay.
- * Returns a set that the caller frees, or NULL with err set.
+ * Parses a key file or a fetched JWK Set for an issuer that accepts algs.  PEM
+ * must have exactly one key, which must be usable.  Of a JWK Set unusable keys
+ * are ignored with a warning, encryption keys silently; at least one key must
+ * be usable.  Returns a set that the caller frees, or NULL with err set.
  */
 at_keyset_t *at_keyset_parse(at_str_t text, unsigned algs,
     at_keyset_warn_pt warn, void *data, at_error_t *err);
@@ -48,9 +48,9 @@ at_keyset_t *at_keyset_parse(at_str_t text, unsigned algs,
 void at_keyset_free(at_keyset_t *set);
 
 /*
- * A kid is 1 to AT_KID_LEN_MAX printable ASCII characters, without space, quotes,
- * backslash, angle brackets and two dots in a row: an identifier, which stays
- * one wherever a log or another verifier takes it.
+ * A kid has 1 to AT_KID_LEN_MAX printable ASCII characters.  Space, quotes,
+ * backslash, angle brackets and ".." are not allowed, so that a log or another
+ * verifier cannot misinterpret it as markup or path.
  */
 int at_kid_is_valid(at_str_t kid);
 

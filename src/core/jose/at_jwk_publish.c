@@ -15,7 +15,7 @@
 #include "core/jose/at_key.h"
 
 
-#define AT_JWK_NUMBER_SIZE  1024  /* bytes: more than any modulus here has */
+#define AT_JWK_NUMBER_SIZE  1024  /* bytes of the longest number */
 
 
 static int
@@ -31,7 +31,7 @@ at_jwk_set_bytes(json_t *jwk, const char *name,
 }
 
 
-/* len is the fixed length of a coordinate; 0 is as short as it gets */
+/* len is the fixed length of a coordinate; 0: without leading zeros */
 static int
 at_jwk_set_number(json_t *jwk, const char *name, EVP_PKEY *pkey,
     const char *param, size_t len)
@@ -56,20 +56,6 @@ at_jwk_set_number(json_t *jwk, const char *name, EVP_PKEY *pkey,
     BN_free(n);
 
     return rc;
-}
-
-
-static int
-at_jwk_set_rsa(json_t *jwk, EVP_PKEY *pkey)
-{
-    if (json_object_set_new(jwk, "kty", json_string("RSA")) != 0
-        || at_jwk_set_number(jwk, "n", pkey, OSSL_PKEY_PARAM_RSA_N, 0) != 0
-        || at_jwk_set_number(jwk, "e", pkey, OSSL_PKEY_PARAM_RSA_E, 0) != 0)
-    {
-        return -1;
-    }
-
-    return 0;
 }
 
 
@@ -109,7 +95,7 @@ at_jwk_set_ed25519(json_t *jwk, EVP_PKEY *pkey)
 }
 
 
-/* only the members of which RFC 7638 makes the thumbprint */
+/* the members that RFC 7638 hashes, and no others */
 static int
 at_jwk_set_public(json_t *jwk, EVP_PKEY *pkey, at_alg_e alg)
 {
@@ -125,52 +111,33 @@ at_jwk_set_public(json_t *jwk, EVP_PKEY *pkey, at_alg_e alg)
         return at_jwk_set_ed25519(jwk, pkey);
 
     default:
-        return at_jwk_set_rsa(jwk, pkey);
+        return json_object_set_new(jwk, "kty", json_string("RSA")) == 0
+               && at_jwk_set_number(jwk, "n", pkey, OSSL_PKEY_PARAM_RSA_N, 0)
+                  == 0
+               && at_jwk_set_number(jwk, "e", pkey, OSSL_PKEY_PARAM_RSA_E, 0)
+                  == 0
+               ? 0 : -1;
     }
-}
-
-
-static char *
-at_jwk_thumbprint(const json_t *jwk)
-{
-    char           *text, *thumbprint;
-    unsigned char   digest[AT_SHA256_LEN];
-
-    thumbprint = NULL;
-    text = json_dumps(jwk, JSON_COMPACT|JSON_SORT_KEYS);
-
-    if (text != NULL
-        && at_sha256(digest, (at_str_t) { text, strlen(text) }) == 0)
-    {
-        thumbprint = calloc(1, at_base64url_encoded_len(sizeof(digest)) + 1);
-    }
-
-    if (thumbprint != NULL) {
-        at_base64url_encode(thumbprint, digest, sizeof(digest));
-    }
-
-    free(text);
-
-    return thumbprint;
 }
 
 
 static int
-at_jwk_set_kid(json_t *jwk, at_str_t kid)
+at_jwk_set_thumbprint(json_t *jwk)
 {
-    int    rc;
-    char  *thumbprint;
+    int             rc;
+    char           *text;
+    unsigned char   digest[AT_SHA256_LEN];
 
-    if (kid.len != 0) {
-        return json_object_set_new(jwk, "kid", json_stringn(kid.data, kid.len));
+    text = json_dumps(jwk, JSON_COMPACT|JSON_SORT_KEYS);
+
+    if (text == NULL) {
+        return -1;
     }
 
-    thumbprint = at_jwk_thumbprint(jwk);
-    rc = thumbprint != NULL
-         ? json_object_set_new(jwk, "kid", json_string(thumbprint)) : -1;
-    free(thumbprint);
+    rc = at_sha256(digest, (at_str_t) { text, strlen(text) });
+    free(text);
 
-    return rc;
+    return rc == 0 ? at_jwk_set_bytes(jwk, "kid", digest, sizeof(digest)) : -1;
 }
 
 
@@ -185,7 +152,10 @@ at_jwk_publish(EVP_PKEY *pkey, at_alg_e alg, at_str_t kid)
 
     if (jwk == NULL
         || at_jwk_set_public(jwk, pkey, alg) != 0
-        || at_jwk_set_kid(jwk, kid) != 0
+        || (kid.len == 0
+            ? at_jwk_set_thumbprint(jwk)
+            : json_object_set_new(jwk, "kid", json_stringn(kid.data, kid.len)))
+           != 0
         || json_object_set_new(jwk, "use", json_string("sig")) != 0
         || json_object_set_new(jwk, "alg", json_stringn(name.data, name.len))
            != 0)

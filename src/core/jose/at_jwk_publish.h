@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The public half of a key pair, as others read it (RFC 7517).
+ * The JWK of a public key (RFC 7517).
  */
 
 #ifndef AT_JWK_PUBLISH_H
@@ -15,9 +15,9 @@
 
 
 /*
- * A JWK for alg, which fits the key, with "kid", "use" and "alg"; without a kid
- * it is named by its thumbprint (RFC 7638).  The caller owns it; NULL where
- * memory failed.
+ * Makes a JWK with "kid", "use" and "alg"; alg must fit the key.  If kid is
+ * empty, the kid is the thumbprint (RFC 7638).  The caller owns the JWK.
+ * Returns NULL if allocation fails.
  */
 json_t *at_jwk_publish(struct evp_pkey_st *pkey, at_alg_e alg, at_str_t kid);
 

@@ -86,7 +86,7 @@ int at_verifier_missed_kid(const at_verifier_t *verifier);
 
 /*
  * Parses the claims of a token that was verified before.  The caller frees
- * them.  Returns NULL if there is no memory.
+ * them.  Returns NULL if allocation fails.
  */
 at_claims_t *at_jwt_decode_claims(at_str_t token);
 

@@ -26,7 +26,7 @@
 
 typedef enum {
     AT_FAMILY_RSA,
-    AT_FAMILY_PSS,              /* RSA keys too, by another padding */
+    AT_FAMILY_PSS,              /* RSA keys with another padding */
     AT_FAMILY_P256,
     AT_FAMILY_P384,
     AT_FAMILY_ED25519
@@ -35,7 +35,7 @@ typedef enum {
 typedef struct {
     at_str_t      name;
     at_family_e   family;
-    const char   *md;           /* none for EdDSA, which hashes by itself */
+    const char   *md;           /* NULL: EdDSA includes its digest */
 } at_alg_t;
 
 struct at_key_s {
@@ -47,7 +47,6 @@ struct at_key_s {
     EVP_MD         *md[AT_ALGS];
     EVP_PKEY_CTX   *ctx[AT_ALGS];
 };
-
 
 
 static const at_alg_t  at_algs[AT_ALGS] = {
@@ -118,9 +117,9 @@ at_is_prime(unsigned n)
 
 
 /*
- * The modulus of a key generator with a known fault (ROCA, CVE-2017-15361) is
- * a power of 65537 modulo each prime up to 701, for any key of 2048 bits and
- * more; another one is so by a chance of 2^-167.
+ * ROCA, CVE-2017-15361: for each prime up to 701, the modulus of a vulnerable
+ * key of 2048 bits or more is a power of 65537.  The chance that this holds
+ * for another key is 2^-167.
  */
 static int
 at_rsa_is_roca(const BIGNUM *n)
@@ -148,7 +147,7 @@ at_rsa_is_roca(const BIGNUM *n)
 }
 
 
-/* a modulus that trial division factors was never made by a key generator */
+/* no key generator makes a modulus with a factor below 1000 */
 static int
 at_rsa_has_small_factor(const BIGNUM *n)
 {
@@ -172,24 +171,24 @@ at_rsa_check_numbers(const BIGNUM *n, const BIGNUM *e, at_error_t *err)
     bits = BN_num_bits(n);
 
     if (bits < AT_RSA_BITS_MIN || bits > AT_RSA_BITS_MAX) {
-        return at_error(err, "an RSA key of %d bits; %d to %d are accepted",
-                        bits, AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
+        return at_error(err, "RSA key of %d bits: use %d to %d bits", bits,
+                        AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
     }
 
     if (BN_is_negative(n) || !BN_is_odd(n) || at_rsa_has_small_factor(n)) {
-        return at_error(err, "an RSA modulus that is no product of two primes");
+        return at_error(err, "invalid RSA modulus");
     }
 
     if (BN_num_bits(e) > AT_RSA_E_BITS || BN_is_negative(e) || !BN_is_odd(e)
         || BN_get_word(e) < AT_RSA_E_MIN)
     {
-        return at_error(err, "an RSA exponent that is even, below %d or above "
-                        "%d bits", AT_RSA_E_MIN, AT_RSA_E_BITS);
+        return at_error(err, "invalid RSA exponent: use an odd number of at "
+                        "least %d and at most %d bits", AT_RSA_E_MIN,
+                        AT_RSA_E_BITS);
     }
 
     if (at_rsa_is_roca(n)) {
-        return at_error(err, "an RSA key of a generator whose keys can be "
-                        "factored (ROCA, CVE-2017-15361)");
+        return at_error(err, "RSA key can be factored (ROCA, CVE-2017-15361)");
     }
 
     return 0;
@@ -211,7 +210,7 @@ at_rsa_check(EVP_PKEY *pkey, at_error_t *err)
         rc = at_rsa_check_numbers(n, e, err);
 
     } else {
-        rc = at_error(err, "an RSA key that cannot be read");
+        rc = at_error(err, "unreadable RSA key");
     }
 
     BN_free(n);
@@ -221,26 +220,14 @@ at_rsa_check(EVP_PKEY *pkey, at_error_t *err)
 }
 
 
-static int
-at_ec_check_point(EVP_PKEY *pkey, at_error_t *err)
-{
-    int            rc;
-    EVP_PKEY_CTX  *ctx;
-
-    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    rc = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
-    EVP_PKEY_CTX_free(ctx);
-
-    return rc ? 0 : at_error(err, "a point that is not on its curve");
-}
-
-
-/* the curve by its name, never by parameters that the key brings along */
+/* only named curves: a key with explicit parameters is refused */
 static int
 at_ec_check(EVP_PKEY *pkey, at_family_e *family, at_error_t *err)
 {
-    char    encoding[32], group[32];
-    size_t  len;
+    int            on_curve;
+    char           encoding[32], group[32];
+    size_t         len;
+    EVP_PKEY_CTX  *ctx;
 
     if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING,
                                        encoding, sizeof(encoding), &len)
@@ -248,7 +235,7 @@ at_ec_check(EVP_PKEY *pkey, at_family_e *family, at_error_t *err)
         || strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP) != 0
         || EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) != 1)
     {
-        return at_error(err, "an EC key without a named curve");
+        return at_error(err, "EC key without a named curve");
     }
 
     if (strcmp(group, SN_X9_62_prime256v1) == 0) {
@@ -258,15 +245,18 @@ at_ec_check(EVP_PKEY *pkey, at_family_e *family, at_error_t *err)
         *family = AT_FAMILY_P384;
 
     } else {
-        return at_error(err, "an EC key on %s; P-256 and P-384 are accepted",
-                        group);
+        return at_error(err, "EC key on %s: use P-256 or P-384", group);
     }
 
-    return at_ec_check_point(pkey, err);
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    on_curve = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+
+    return on_curve ? 0 : at_error(err, "EC point is not on the curve");
 }
 
 
-/* what the key can verify at all, or 0 */
+/* the algorithms that the key can verify, or 0 */
 static unsigned
 at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 {
@@ -288,7 +278,7 @@ at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
         return at_family_algs(AT_FAMILY_ED25519);
     }
 
-    (void) at_error(err, "a key of type %s; RSA, EC and Ed25519 are accepted",
+    (void) at_error(err, "key of type %s: use RSA, EC or Ed25519",
                     EVP_PKEY_get0_type_name(pkey)
                     ? EVP_PKEY_get0_type_name(pkey) : "unknown");
     return 0;
@@ -298,7 +288,7 @@ at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 static size_t
 at_pkey_signature_len(EVP_PKEY *pkey)
 {
-    /* r and s side by side, as long as the field each */
+    /* RFC 7518 section 3.4: r and s, each with the length of the field */
     if (EVP_PKEY_is_a(pkey, "EC")) {
         return 2 * (((size_t) EVP_PKEY_get_bits(pkey) + 7) / 8);
     }
@@ -380,12 +370,12 @@ at_key_init(at_key_t *key, at_error_t *err)
     key->md_ctx = EVP_MD_CTX_new();
 
     if (key->md_ctx == NULL || at_pkey_digest(key->pkey, key->digest) != 0) {
-        return at_error(err, "no memory for a key");
+        return at_error(err, "no memory");
     }
 
     for (alg = 0; alg < AT_ALGS; alg++) {
         if ((key->algs & at_alg_bit(alg)) && at_key_init_alg(key, alg) != 0) {
-            return at_error(err, "a key that OpenSSL does not take for %s",
+            return at_error(err, "OpenSSL rejects the key for %s",
                             at_algs[alg].name.data);
         }
     }
@@ -408,15 +398,15 @@ at_key_create(EVP_PKEY *pkey, unsigned algs, at_error_t *err)
     }
 
     if ((fitting & algs) == 0) {
-        (void) at_error(err, "a key of type %s, which serves none of the "
-                        "accepted algorithms", EVP_PKEY_get0_type_name(pkey));
+        (void) at_error(err, "key of type %s does not fit the accepted "
+                        "algorithms", EVP_PKEY_get0_type_name(pkey));
         goto done;
     }
 
     key = calloc(1, sizeof(at_key_t));
 
     if (key == NULL || EVP_PKEY_up_ref(pkey) != 1) {
-        (void) at_error(err, "no memory for a key");
+        (void) at_error(err, "no memory");
         free(key);
         key = NULL;
         goto done;
@@ -474,8 +464,8 @@ at_key_digest(const at_key_t *key)
 
 
 /*
- * OpenSSL says "no" by 0 and by negative numbers, for a bad signature as for
- * a lack of memory: the error queue knows which.  It is empty afterwards.
+ * OpenSSL returns 0 or a negative number both for a bad signature and for a
+ * lack of memory.  Only the error queue, which is emptied, tells which it was.
  */
 static at_signature_e
 at_signature_result(int rc)
@@ -495,7 +485,7 @@ at_signature_result(int rc)
 }
 
 
-/* the DER form that OpenSSL wants of r and s; its length, or 0 */
+/* encodes r and s in DER, as OpenSSL expects them; returns the length or 0 */
 static size_t
 at_ecdsa_to_der(unsigned char **der, at_str_t signature)
 {

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Public keys and what is done with them, over OpenSSL's EVP.  Every function
- * leaves OpenSSL's error queue empty: nginx blames what it finds there on the
- * next TLS connection.
+ * Public keys and signatures.  Every function leaves the error queue of
+ * OpenSSL empty: nginx would report an error left there for the next TLS
+ * connection.
  */
 
 #ifndef AT_KEY_H
@@ -17,7 +17,7 @@
 struct evp_pkey_st;
 
 
-/* RFC 7518 section 3.1, RFC 8037; there is no HS* and no none */
+/* RFC 7518 section 3.1, RFC 8037; without HS* and "none" */
 typedef enum {
     AT_RS256 = 0,
     AT_RS384,
@@ -29,48 +29,47 @@ typedef enum {
     AT_ES384,
     AT_EDDSA,
 
-    AT_ALGS                     /* how many there are; also: not one of them */
+    AT_ALGS                     /* the number of them; also: unknown */
 } at_alg_e;
 
 #define at_alg_bit(alg)  (1u << (alg))
 
-/* by its exact, case-sensitive name; AT_ALGS if it is none of them */
+/* The name is case-sensitive.  Returns AT_ALGS if it is unknown. */
 at_alg_e at_alg_find(at_str_t name);
 at_str_t at_alg_name(at_alg_e alg);
 
 
 /*
- * A public key that was checked once and can verify: RSA of 2048 to 8192 bits
- * with an odd exponent from 65537 to 2^32 - 1; P-256; P-384; Ed25519.
- * It carries contexts that are used anew for each signature, so that one
- * thread at a time may use it.
+ * A checked public key: RSA of 2048 to 8192 bits with an odd exponent from
+ * 65537 to 2^32 - 1; P-256; P-384; Ed25519.  It has contexts that are reused
+ * for each signature: only one thread at a time may use it.
  */
 typedef struct at_key_s  at_key_t;
 
 /*
- * algs: the algorithms that the key may be used for, as bits of at_alg_bit().
- * Those that do not fit the key's type are dropped; none left is an error.
- * The key takes its own reference of pkey.  NULL on error, with err set.
+ * algs: the algorithms that the issuer accepts, bits of at_alg_bit().  At
+ * least one of them must fit the key.  The key takes a reference of pkey.
+ * Returns NULL with err set on error.
  */
 at_key_t *at_key_create(struct evp_pkey_st *pkey, unsigned algs,
     at_error_t *err);
 void at_key_free(at_key_t *key);
 
-/* the algorithms that it verifies, as bits */
+/* The algorithms that fit the key and are accepted, as bits. */
 unsigned at_key_algs(const at_key_t *key);
 
-/* SHA-256 of the SubjectPublicKeyInfo: two equal ones are one key */
+/* SHA-256 of the SubjectPublicKeyInfo, AT_SHA256_LEN bytes. */
 const unsigned char *at_key_digest(const at_key_t *key);
 
 typedef enum {
-    AT_SIGNATURE_FAILED = 0,    /* no memory: nothing is known */
+    AT_SIGNATURE_FAILED = 0,    /* no memory: not verified */
     AT_SIGNATURE_VALID,
     AT_SIGNATURE_INVALID
 } at_signature_e;
 
 /*
- * RFC 7515 section 5.2, step 8.  signature is in the form of the JWA (r and s
- * side by side for ES*); a length that does not fit the key exactly is bad.
+ * RFC 7515 section 5.2, step 8.  The signature is in the format of RFC 7518;
+ * its length must be exactly that of the key.
  */
 at_signature_e at_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
     at_str_t signature);

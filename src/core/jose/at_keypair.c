@@ -3,6 +3,11 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* asprintf() */
+#endif
+
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -48,17 +53,18 @@ at_keypair_check(const at_keypair_spec_t *spec, at_error_t *err)
     if (spec->type == AT_KEYPAIR_RSA
         && spec->bits != 2048 && spec->bits != 3072 && spec->bits != 4096)
     {
-        return at_error(err, "an RSA key has 2048, 3072 or 4096 bits here");
+        return at_error(err, "invalid RSA key size: use 2048, 3072 or "
+                        "4096 bits");
     }
 
     if ((unsigned) spec->alg >= AT_ALGS
         || !(at_alg_bit(spec->alg) & at_keypair_algs(spec->type)))
     {
-        return at_error(err, "the algorithm does not fit the type of the key");
+        return at_error(err, "the algorithm does not fit the key type");
     }
 
     if (spec->kid.len != 0 && !at_kid_is_valid(spec->kid)) {
-        return at_error(err, "the kid is not one that a verifier accepts");
+        return at_error(err, "invalid kid");
     }
 
     return 0;
@@ -87,7 +93,7 @@ at_keypair_generate_pkey(const at_keypair_spec_t *spec)
 }
 
 
-/* takes the bio, whose memory OpenSSL cleanses */
+/* frees bio; OpenSSL cleanses its memory */
 static char *
 at_keypair_take_text(BIO *bio, int written)
 {
@@ -110,49 +116,21 @@ at_keypair_take_text(BIO *bio, int written)
 static int
 at_keypair_write_pem(at_keypair_t *pair, EVP_PKEY *pkey)
 {
+    int   written;
     BIO  *bio;
 
     bio = BIO_new(BIO_s_secmem());
-    pair->private_pem = at_keypair_take_text(bio, bio != NULL
-                            && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL,
-                                                       NULL, 0, NULL, NULL) == 1);
+    written = bio != NULL
+              && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL,
+                                               NULL)
+                 == 1;
+    pair->private_pem = at_keypair_take_text(bio, written);
 
     bio = BIO_new(BIO_s_mem());
-    pair->public_pem = at_keypair_take_text(bio, bio != NULL
-                                            && PEM_write_bio_PUBKEY(bio, pkey) == 1);
+    written = bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1;
+    pair->public_pem = at_keypair_take_text(bio, written);
 
     return pair->private_pem != NULL && pair->public_pem != NULL ? 0 : -1;
-}
-
-
-/* json_dumps() leaves the end of the line out, which a file has */
-static char *
-at_keypair_dump_jwks(json_t *jwk)
-{
-    char    *text, *line;
-    size_t   len;
-    json_t  *set;
-
-    set = json_pack("{s:[O]}", "keys", jwk);
-    text = set != NULL ? json_dumps(set, JSON_INDENT(2)) : NULL;
-    json_decref(set);
-
-    if (text == NULL) {
-        return NULL;
-    }
-
-    len = strlen(text);
-    line = realloc(text, len + 2);
-
-    if (line == NULL) {
-        free(text);
-        return NULL;
-    }
-
-    line[len] = '\n';
-    line[len + 1] = '\0';
-
-    return line;
 }
 
 
@@ -160,7 +138,8 @@ static int
 at_keypair_write_jwks(at_keypair_t *pair, EVP_PKEY *pkey,
     const at_keypair_spec_t *spec)
 {
-    json_t  *jwk;
+    char    *text;
+    json_t  *jwk, *set;
 
     jwk = at_jwk_publish(pkey, spec->alg, spec->kid);
 
@@ -169,9 +148,18 @@ at_keypair_write_jwks(at_keypair_t *pair, EVP_PKEY *pkey,
     }
 
     pair->kid = strdup(json_string_value(json_object_get(jwk, "kid")));
-    pair->jwks = at_keypair_dump_jwks(jwk);
 
+    set = json_pack("{s:[O]}", "keys", jwk);
+    text = set != NULL ? json_dumps(set, JSON_INDENT(2)) : NULL;
+    json_decref(set);
     json_decref(jwk);
+
+    /* json_dumps() adds no line end */
+    if (text == NULL || asprintf(&pair->jwks, "%s\n", text) == -1) {
+        pair->jwks = NULL;
+    }
+
+    free(text);
 
     return pair->kid != NULL && pair->jwks != NULL ? 0 : -1;
 }
@@ -197,7 +185,7 @@ at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
         || at_keypair_write_pem(pair, pkey) != 0
         || at_keypair_write_jwks(pair, pkey, spec) != 0)
     {
-        rc = at_error(err, "OpenSSL made no key, or memory failed");
+        rc = at_error(err, "OpenSSL cannot generate the key");
         at_keypair_release(pair);
     }
 

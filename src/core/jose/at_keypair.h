@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * New key pairs, in the forms that at_mint.h and at_jwk.h read.
+ * Generates key pairs in the formats that at_mint.h and at_jwk.h parse.
  */
 
 #ifndef AT_KEYPAIR_H
@@ -13,7 +13,7 @@
 #include "core/base/at_str.h"
 
 
-#define AT_KEYPAIR_BITS_DEFAULT  2048  /* of RSA, unless told */
+#define AT_KEYPAIR_BITS_DEFAULT  2048  /* of RSA */
 
 
 typedef enum {
@@ -23,32 +23,32 @@ typedef enum {
     AT_KEYPAIR_ED25519
 } at_keypair_e;
 
-/* the algorithms of such a pair, as bits; the lowest one is its default */
+/* The algorithms of a key type, as bits; the lowest is the default. */
 unsigned at_keypair_algs(at_keypair_e type);
 
 typedef struct {
     at_keypair_e  type;
     unsigned      bits;         /* of RSA: 2048, 3072 or 4096 */
-    at_alg_e      alg;          /* named in the set; one of at_keypair_algs() */
-    at_str_t      kid;          /* at_kid_is_valid(); empty: the thumbprint */
+    at_alg_e      alg;          /* in the JWK; one of at_keypair_algs() */
+    at_str_t      kid;          /* valid; empty: use the thumbprint */
 } at_keypair_spec_t;
 
-/* Terminated texts, which the pair owns.  Zeroed, it is none. */
+/* Terminated strings, owned by the pair. */
 typedef struct {
-    char     *kid;              /* of spec, or the thumbprint of RFC 7638 */
-    char     *private_pem;      /* PKCS#8, not encrypted */
-    char     *public_pem;       /* SubjectPublicKeyInfo */
-    char     *jwks;             /* a JWK Set with the public key */
+    char  *kid;                 /* given, or the thumbprint (RFC 7638) */
+    char  *private_pem;         /* PKCS#8, not encrypted */
+    char  *public_pem;          /* SubjectPublicKeyInfo */
+    char  *jwks;                /* JWK Set with the public key */
 } at_keypair_t;
 
 /*
  * Returns 0, and the caller releases the pair; or -1 with err set and the pair
- * zeroed.  RSA of 4096 bits takes seconds.
+ * zeroed.  RSA with 4096 bits takes seconds.
  */
 int at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
     at_error_t *err);
 
-/* overwrites the private key before it is freed; leaves the pair zeroed */
+/* Overwrites the private key; leaves the pair zeroed. */
 void at_keypair_release(at_keypair_t *pair);
 
 

@@ -24,7 +24,7 @@
 struct at_mint_s {
     unsigned   algs;
     size_t     pem_len;
-    char      *pem;             /* of the key that was checked, and no other */
+    char      *pem;             /* one checked key, PKCS#8 */
 };
 
 
@@ -54,7 +54,7 @@ at_mint_libjwt_alg(at_alg_e alg)
 }
 
 
-/* OpenSSL's own would ask on the terminal */
+/* the default callback of OpenSSL prompts on the terminal */
 static int
 at_mint_refuse_password(char *buf, int size, int rwflag, void *data)
 {
@@ -71,59 +71,51 @@ at_mint_refuse_password(char *buf, int size, int rwflag, void *data)
 
 
 static EVP_PKEY *
-at_mint_read_single_key(BIO *bio, at_error_t *err)
-{
-    int        asked;
-    EVP_PKEY  *pkey, *another;
-
-    asked = 0;
-    pkey = PEM_read_bio_PrivateKey(bio, NULL, at_mint_refuse_password, &asked);
-
-    if (pkey == NULL) {
-        (void) at_error(err, asked ? "holds a private key that is encrypted"
-                                   : "holds no private key in PEM");
-        return NULL;
-    }
-
-    another = PEM_read_bio_PrivateKey(bio, NULL, at_mint_refuse_password, &asked);
-
-    if (another != NULL || asked) {
-        (void) at_error(err, "holds more than one private key");
-        EVP_PKEY_free(another);
-        EVP_PKEY_free(pkey);
-        return NULL;
-    }
-
-    return pkey;
-}
-
-
-static EVP_PKEY *
 at_mint_read_key(at_str_t pem, at_error_t *err)
 {
+    int        asked;
     BIO       *bio;
-    EVP_PKEY  *pkey;
+    EVP_PKEY  *pkey, *second;
 
     if (pem.len > INT_MAX) {
-        (void) at_error(err, "is too long for a key");
+        (void) at_error(err, "too long");
         return NULL;
     }
 
     bio = BIO_new_mem_buf(pem.data, (int) pem.len);
 
     if (bio == NULL) {
-        (void) at_error(err, "no memory for a key");
+        (void) at_error(err, "no memory");
         return NULL;
     }
 
-    pkey = at_mint_read_single_key(bio, err);
+    asked = 0;
+    second = NULL;
+    pkey = PEM_read_bio_PrivateKey(bio, NULL, at_mint_refuse_password, &asked);
+
+    if (pkey == NULL) {
+        (void) at_error(err, asked ? "private key is encrypted"
+                                   : "no private key in PEM format");
+
+    } else {
+        second = PEM_read_bio_PrivateKey(bio, NULL, at_mint_refuse_password,
+                                         &asked);
+    }
+
+    if (pkey != NULL && (second != NULL || asked)) {
+        (void) at_error(err, "more than one private key");
+        EVP_PKEY_free(second);
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+
     BIO_free(bio);
 
     return pkey;
 }
 
 
-/* the strength of the private key is that of its public part */
+/* the rules for public keys apply to signing keys too */
 static int
 at_mint_check_key(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
 {
@@ -139,8 +131,7 @@ at_mint_check_key(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
     at_key_free(key);
 
     if (mint->algs == 0) {
-        return at_error(err, "a key of type %s; libjwt signs with RS256, "
-                        "RS384, RS512, ES256 and ES384 only",
+        return at_error(err, "key of type %s: use an RSA, P-256 or P-384 key",
                         EVP_PKEY_get0_type_name(pkey));
     }
 
@@ -148,7 +139,7 @@ at_mint_check_key(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
 }
 
 
-/* libjwt parses its key from PEM each time: it gets this one key, rewritten */
+/* libjwt parses the PEM for each token: give it one block, without comments */
 static int
 at_mint_store_pem(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
 {
@@ -163,7 +154,7 @@ at_mint_store_pem(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
            != 1)
     {
         BIO_free(bio);
-        return at_error(err, "holds a private key that OpenSSL cannot write");
+        return at_error(err, "OpenSSL cannot encode the private key");
     }
 
     len = BIO_get_mem_data(bio, &data);
@@ -176,7 +167,7 @@ at_mint_store_pem(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
 
     BIO_free(bio);
 
-    return mint->pem != NULL ? 0 : at_error(err, "no memory for a key");
+    return mint->pem != NULL ? 0 : at_error(err, "no memory");
 }
 
 
@@ -189,7 +180,7 @@ at_mint_create(at_str_t pem, at_error_t *err)
     mint = calloc(1, sizeof(at_mint_t));
 
     if (mint == NULL) {
-        (void) at_error(err, "no memory for a key");
+        (void) at_error(err, "no memory");
         return NULL;
     }
 
@@ -242,18 +233,18 @@ at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     name = at_alg_name(alg);
 
     if ((unsigned) alg >= AT_ALGS || !(at_alg_bit(alg) & AT_MINT_ALGS)) {
-        return at_error(err, "%.*s, which libjwt cannot sign; it signs with "
-                        "RS256, RS384, RS512, ES256 and ES384",
+        return at_error(err, "unsupported algorithm \"%.*s\": use RS256, "
+                        "RS384, RS512, ES256 or ES384",
                         (int) name.len, name.data);
     }
 
     if (!(at_alg_bit(alg) & mint->algs)) {
-        return at_error(err, "a key that does not fit %.*s",
-                        (int) name.len, name.data);
+        return at_error(err, "the key does not fit \"%.*s\"", (int) name.len,
+                        name.data);
     }
 
     if (kid.len != 0 && !at_kid_is_valid(kid)) {
-        return at_error(err, "a kid that a verifier would refuse");
+        return at_error(err, "invalid kid");
     }
 
     return 0;
@@ -261,8 +252,8 @@ at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
 
 
 int
-at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid, char **jwk,
-    char **name, at_error_t *err)
+at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
+    char **jwk, char **name, at_error_t *err)
 {
     json_t    *object;
     at_str_t   pem;
@@ -293,7 +284,7 @@ at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid, char **jwk
         at_mint_text_free(*name);
         *jwk = NULL;
         *name = NULL;
-        return at_error(err, "no memory for a key");
+        return at_error(err, "no memory");
     }
 
     return 0;
@@ -307,7 +298,8 @@ at_mint_check_claims(at_str_t claims, at_error_t *err)
     at_claims_t  *parsed;
 
     if (claims.len > AT_JWT_LEN_MAX) {
-        return at_error(err, "claims of more than %d bytes", AT_JWT_LEN_MAX);
+        return at_error(err, "claims are longer than %d bytes",
+                        AT_JWT_LEN_MAX);
     }
 
     switch (at_claims_parse(&parsed, claims)) {
@@ -317,38 +309,33 @@ at_mint_check_claims(at_str_t claims, at_error_t *err)
         return 0;
 
     case -1:
-        return at_error(err, "claims that are not one JSON object without "
-                        "duplicate members, of at most %d members, %d levels "
-                        "and strings of %d bytes", AT_CLAIMS_MEMBERS_MAX,
-                        AT_CLAIMS_DEPTH_MAX, AT_CLAIMS_STRING_MAX);
+        return at_error(err, "claims must be one JSON object without "
+                        "duplicate members, with at most %d members, %d "
+                        "levels and strings of %d bytes",
+                        AT_CLAIMS_MEMBERS_MAX, AT_CLAIMS_DEPTH_MAX,
+                        AT_CLAIMS_STRING_MAX);
 
     default:
-        return at_error(err, "no memory for a token");
+        return at_error(err, "no memory");
     }
 }
 
 
+/* libjwt takes terminated strings */
 static int
-at_mint_add_kid(jwt_t *jwt, at_str_t kid)
-{
-    char  text[AT_KID_LEN_MAX + 1];
-
-    if (kid.len == 0) {
-        return 0;
-    }
-
-    memcpy(text, kid.data, kid.len);
-    text[kid.len] = '\0';
-
-    return jwt_add_header(jwt, "kid", text) == 0 ? 0 : -1;
-}
-
-
-static int
-at_mint_add_claims(jwt_t *jwt, at_str_t claims)
+at_mint_fill(jwt_t *jwt, at_str_t kid, at_str_t claims)
 {
     int    rc;
-    char  *text;
+    char  *text, name[AT_KID_LEN_MAX + 1];
+
+    if (kid.len != 0) {
+        memcpy(name, kid.data, kid.len);
+        name[kid.len] = '\0';
+
+        if (jwt_add_header(jwt, "kid", name) != 0) {
+            return -1;
+        }
+    }
 
     text = strndup(claims.data, claims.len);
 
@@ -378,15 +365,14 @@ at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     }
 
     if (jwt_new(&jwt) != 0) {
-        (void) at_error(err, "no memory for a token");
+        (void) at_error(err, "no memory");
         return NULL;
     }
 
     token = NULL;
     jwt_alg = at_mint_libjwt_alg(alg);
 
-    if (at_mint_add_kid(jwt, kid) == 0
-        && at_mint_add_claims(jwt, claims) == 0
+    if (at_mint_fill(jwt, kid, claims) == 0
         && jwt_set_alg(jwt, jwt_alg, (const unsigned char *) mint->pem,
                        (int) mint->pem_len)
            == 0
@@ -400,12 +386,12 @@ at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     ERR_clear_error();
 
     if (token == NULL) {
-        (void) at_error(err, "claims that libjwt failed to sign");
+        (void) at_error(err, "libjwt cannot sign the claims");
         return NULL;
     }
 
     if (strlen(token) > AT_JWT_LEN_MAX) {
-        (void) at_error(err, "a token of more than %d bytes", AT_JWT_LEN_MAX);
+        (void) at_error(err, "token is longer than %d bytes", AT_JWT_LEN_MAX);
         at_mint_text_free(token);
         return NULL;
     }
@@ -419,6 +405,6 @@ at_mint_text_free(char *token)
 {
     if (token != NULL) {
         at_crypto_cleanse(token, strlen(token));
-        free(token);        /* libjwt 1.10 has no function for it */
+        free(token);            /* libjwt 1.10 has no function for this */
     }
 }

@@ -12,9 +12,9 @@
 
 
 struct at_claims_s {
-    at_json_t  values;
+    at_json_t  json;
     size_t     len;
-    char       text[];          /* what the strings are views of */
+    char       text[];          /* the strings are views of it */
 };
 
 static const at_json_limits_t  at_claims_limits = {
@@ -22,33 +22,27 @@ static const at_json_limits_t  at_claims_limits = {
 };
 
 
-static int at_claim_path_add(at_claim_path_t *path, const char *data, size_t len);
-static const at_json_value_t *at_claim_find_unique_nocase(const at_json_value_t *object,
-    at_str_t name);
-static size_t at_claim_real_precision(double value);
-
-
 int
-at_claims_parse(at_claims_t **out, at_str_t document)
+at_claims_parse(at_claims_t **out, at_str_t payload)
 {
     int           rc;
     at_claims_t  *claims;
 
     *out = NULL;
-    claims = malloc(sizeof(at_claims_t) + document.len);
+    claims = malloc(sizeof(at_claims_t) + payload.len);
 
     if (claims == NULL) {
         return -2;
     }
 
-    memset(&claims->values, 0, sizeof(at_json_t));
-    claims->len = document.len;
+    memset(&claims->json, 0, sizeof(at_json_t));
+    claims->len = payload.len;
 
-    if (document.len) {
-        memcpy(claims->text, document.data, document.len);
+    if (payload.len) {
+        memcpy(claims->text, payload.data, payload.len);
     }
 
-    rc = at_json_parse(&claims->values, claims->text, claims->len,
+    rc = at_json_parse(&claims->json, claims->text, claims->len,
                        &at_claims_limits);
 
     if (rc != 0) {
@@ -66,7 +60,7 @@ void
 at_claims_free(at_claims_t *claims)
 {
     if (claims != NULL) {
-        at_json_free(&claims->values);
+        at_json_free(&claims->json);
         at_crypto_cleanse(claims->text, claims->len);
         free(claims);
     }
@@ -76,7 +70,20 @@ at_claims_free(at_claims_t *claims)
 const at_json_value_t *
 at_claims_object(const at_claims_t *claims)
 {
-    return claims != NULL ? claims->values.items : NULL;
+    return claims != NULL ? claims->json.items : NULL;
+}
+
+
+static int
+at_claim_path_add(at_claim_path_t *path, const char *data, size_t len)
+{
+    if (len == 0 || path->n == AT_CLAIM_PATH_NAMES) {
+        return -1;
+    }
+
+    path->names[path->n++] = (at_str_t) { data, len };
+
+    return 0;
 }
 
 
@@ -117,28 +124,12 @@ at_claim_path_parse(at_claim_path_t *path, char *text, size_t len)
 }
 
 
-static int
-at_claim_path_add(at_claim_path_t *path, const char *data, size_t len)
-{
-    if (len == 0 || path->n == AT_CLAIM_PATH_NAMES) {
-        return -1;
-    }
-
-    path->names[path->n].data = data;
-    path->names[path->n].len = len;
-    path->n++;
-
-    return 0;
-}
-
-
 const at_json_value_t *
 at_claim_find(const at_json_value_t *claims, const at_claim_path_t *path)
 {
     size_t                  i;
     const at_json_value_t  *claim;
 
-    /* a path without names leads nowhere, and not to all the claims */
     claim = path->n ? claims : NULL;
 
     for (i = 0; claim && i < path->n; i++) {
@@ -152,30 +143,22 @@ at_claim_find(const at_json_value_t *claims, const at_claim_path_t *path)
 const at_json_value_t *
 at_claim_find_nocase(const at_json_value_t *claims, at_str_t name)
 {
-    const at_json_value_t  *claim;
-
-    claim = at_json_member(claims, name);
-
-    return claim ? claim : at_claim_find_unique_nocase(claims, name);
-}
-
-
-static const at_json_value_t *
-at_claim_find_unique_nocase(const at_json_value_t *object, at_str_t name)
-{
     uint32_t                n;
     const at_json_value_t  *member, *found;
 
-    if (!at_json_is(object, AT_JSON_OBJECT)) {
-        return NULL;
+    found = at_json_member(claims, name);
+
+    if (found != NULL || !at_json_is(claims, AT_JSON_OBJECT)) {
+        return found;
     }
 
-    found = NULL;
-    member = object + 1;
+    member = claims + 1;
 
-    for (n = object->n; n; n--) {
+    for (n = claims->n; n; n--) {
 
-        if (at_str_equal_nocase((at_str_t) { member->text, member->n }, name)) {
+        if (at_str_equal_nocase((at_str_t) { member->text, member->n },
+                                name))
+        {
             if (found) {
                 return NULL;
             }
@@ -190,7 +173,29 @@ at_claim_find_unique_nocase(const at_json_value_t *object, at_str_t name)
 }
 
 
-/* what is no text itself, as jansson writes it */
+/*
+ * jansson prints 17 digits, so that 0.1 becomes 0.10000000000000001.  Returns
+ * the least number of digits that is parsed to the same value; both
+ * conversions use the decimal separator of the locale.
+ */
+static size_t
+at_claim_real_precision(double value)
+{
+    char    buf[32];
+    size_t  digits;
+
+    for (digits = 15; digits < 17; digits++) {
+        (void) snprintf(buf, sizeof(buf), "%.*e", (int) digits - 1, value);
+
+        if (strtod(buf, NULL) == value) {
+            break;
+        }
+    }
+
+    return digits;
+}
+
+
 static ssize_t
 at_claim_dump(const at_json_value_t *claim, char *buf, size_t size)
 {
@@ -234,26 +239,4 @@ at_claim_to_text(const at_json_value_t *claim, char *buf, size_t size)
     }
 
     return (ssize_t) text.len;
-}
-
-
-/*
- * 0.1 is 0.10000000000000001 in jansson's 17 digits.  What is printed here is
- * read back here, so that the locale's decimal point does not matter.
- */
-static size_t
-at_claim_real_precision(double value)
-{
-    char    buf[32];
-    size_t  digits;
-
-    for (digits = 15; digits < 17; digits++) {
-        (void) snprintf(buf, sizeof(buf), "%.*e", (int) digits - 1, value);
-
-        if (strtod(buf, NULL) == value) {
-            break;
-        }
-    }
-
-    return digits;
 }

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Claims of a verified token: read strictly, found by a path, shown as text.
+ * Claims of a verified token: parsed, found by a path, converted to text.
  */
 
 #ifndef AT_CLAIM_H
@@ -19,53 +19,52 @@
 #define AT_CLAIMS_STRING_MAX   8192  /* bytes */
 
 
-/* A payload that was read, with all that its values point to. */
+/* A parsed payload with its own copy of the text. */
 typedef struct at_claims_s  at_claims_t;
 
 /*
- * Reads a copy of document, a payload after base64url.  Returns 0; -1 for what
- * is no JSON object as at_json.h takes it, -2 where memory failed: then *claims
- * is NULL.
+ * Parses a copy of payload, decoded from base64url, as at_json.h does.
+ * Returns 0; -1 if it is invalid; -2 if allocation fails.  *claims is NULL on
+ * error.
  */
-int at_claims_parse(at_claims_t **claims, at_str_t document);
+int at_claims_parse(at_claims_t **claims, at_str_t payload);
 void at_claims_free(at_claims_t *claims);
 
-/* the object; NULL for NULL */
+/* The object of the claims; NULL for NULL. */
 const at_json_value_t *at_claims_object(const at_claims_t *claims);
 
 
 #define AT_CLAIM_PATH_NAMES  8
 
 
-/* "realm_access.roles": member names from the outside in */
+/* "realm_access.roles": member names, the outermost first */
 typedef struct {
     size_t    n;
     at_str_t  names[AT_CLAIM_PATH_NAMES];
 } at_claim_path_t;
 
 /*
- * Splits len bytes of text at its dots; a dot or backslash that belongs to a
- * name is written with a backslash before it, which is removed in place.  The
- * path's names are views of text.  Returns 0, or -1 for an empty name, for too
- * many names, and for a backslash before anything else.
+ * Splits text at its dots.  A dot or backslash in a name is escaped by a
+ * backslash, which is removed in place.  The names are views of text.  Returns
+ * 0; -1 for an empty name, too many names and any other escape.
  */
 int at_claim_path_parse(at_claim_path_t *path, char *text, size_t len);
 
-/* The claim, or NULL.  claims may be NULL. */
+/* The claim, or NULL; also NULL if claims is NULL or the path is empty. */
 const at_json_value_t *at_claim_find(const at_json_value_t *claims,
     const at_claim_path_t *path);
 
 /*
- * By name in any ASCII case, as the names of nginx variables have none: the
- * exact name, else the only one that differs by case alone, else NULL.
+ * Finds a claim for an nginx variable, whose name has no case: the claim with
+ * exactly this name, or else the only one that differs in ASCII case.
  */
 const at_json_value_t *at_claim_find_nocase(const at_json_value_t *claims,
     at_str_t name);
 
 /*
- * The claim as text: a string is itself, null is empty, anything else is its
- * compact JSON.  Writes at most size bytes to buf, without a terminator, and
- * returns how many there are in all; -1 where memory failed.
+ * Converts a claim to text: a string as it is, null as an empty text, others
+ * as compact JSON.  Writes at most size bytes to buf, without a terminator.
+ * Returns the length of the whole text, or -1 if allocation fails.
  */
 ssize_t at_claim_to_text(const at_json_value_t *claim, char *buf, size_t size);
 

@@ -29,8 +29,8 @@ void at_document_init(void);
 
 /*
  * Parses text, which must be one object or array of at most max bytes and
- * nothing else.  Duplicate members, NUL bytes and invalid UTF-8 are errors, and
- * so are more than 2048 nested levels.  Returns a new reference, or NULL.
+ * nothing else.  Duplicate members, NUL bytes and invalid UTF-8 are errors,
+ * and so are more than 2048 nested levels.  Returns a new reference, or NULL.
  */
 json_t *at_document_parse(at_str_t text, size_t max);
 
@@ -41,7 +41,7 @@ json_t *at_document_parse(at_str_t text, size_t max);
 int at_document_string(const json_t *object, const char *name,
     at_str_t *value);
 
-/* Converts a value of a token.  Returns a new reference, or NULL: no memory. */
+/* Converts a value.  Returns a new reference, or NULL if allocation fails. */
 json_t *at_document_from_json(const at_json_value_t *value);
 
 

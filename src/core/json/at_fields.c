@@ -44,7 +44,7 @@ at_fields_copy(at_str_t *values, const at_str_t *names, size_t n,
 }
 
 
-/* The parser's copy of the text, with a password perhaps, is overwritten. */
+/* The copy that is parsed may contain a password: it is cleansed. */
 at_fields_e
 at_fields_from_json(at_str_t *values, const at_str_t *names, size_t n,
     at_str_t text, char *buf)
@@ -132,7 +132,7 @@ at_fields_decode(char *buf, size_t *len, at_str_t text)
 }
 
 
-/* cuts off rest what stands before c, and c; all of it where there is none */
+/* removes the text up to c, and c, from rest; all of rest if there is no c */
 static at_str_t
 at_fields_cut(at_str_t *rest, char c)
 {
@@ -152,8 +152,8 @@ at_fields_cut(at_str_t *rest, char c)
 
 
 static at_fields_e
-at_fields_parse_pair(at_str_t *values, const at_str_t *names, size_t n, at_str_t pair,
-    char *buf)
+at_fields_parse_pair(at_str_t *values, const at_str_t *names, size_t n,
+    at_str_t pair, char *buf)
 {
     size_t    i, name_len, len;
     at_str_t  name;
@@ -202,7 +202,9 @@ at_fields_from_form(at_str_t *values, const at_str_t *names, size_t n,
     while (text.len) {
         pair = at_fields_cut(&text, '&');
 
-        if (at_fields_parse_pair(values, names, n, pair, buf) != AT_FIELDS_OK) {
+        if (at_fields_parse_pair(values, names, n, pair, buf)
+            != AT_FIELDS_OK)
+        {
             return AT_FIELDS_INVALID;
         }
 

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The few named texts of a small request body, with one reading only.
+ * Named strings of a small request body.
  */
 
 #ifndef AT_FIELDS_H
@@ -19,22 +19,22 @@ typedef enum {
 
 
 /*
- * A JSON object with exactly these n members, all of them strings without NUL.
- * values are views of buf, which has room for as many bytes as text.
+ * Parses a JSON object with exactly these n members, all of them strings.  The
+ * values are views of buf, which must have room for text.len bytes.
  */
 at_fields_e at_fields_from_json(at_str_t *values, const at_str_t *names,
     size_t n, at_str_t text, char *buf);
 
 /*
- * application/x-www-form-urlencoded (RFC 6749 appendix B): a name that is
- * repeated, a "%" without two hex digits, a control character and a byte that
- * should have been encoded are invalid.  Others than these n names are ignored,
- * and what is not there, or is empty, has a len of 0.
+ * Parses application/x-www-form-urlencoded (RFC 6749 appendix B).  Repeated
+ * names, a "%" without two hex digits, control characters and bytes that
+ * should have been encoded are invalid.  Other names are ignored; the value of
+ * a missing name has no bytes.  The values are views of buf as above.
  */
 at_fields_e at_fields_from_form(at_str_t *values, const at_str_t *names,
     size_t n, at_str_t text, char *buf);
 
-/* the same decoding of one text; *len bytes of buf; 0, or -1 */
+/* Decodes one string of a form into buf.  Returns 0 and sets *len, or -1. */
 int at_fields_decode(char *buf, size_t *len, at_str_t text);
 
 

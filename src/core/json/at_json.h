@@ -63,8 +63,8 @@ typedef struct {
 
 /*
  * Parses text, which must be one object.  The object is json->items[0], valid
- * until the next call; its strings are views of text.  Returns 0; -1 if text is
- * invalid; -2 if there is no memory.
+ * until the next call; its strings are views of text.  Returns 0; -1 if text
+ * is invalid; -2 if allocation fails.
  */
 int at_json_parse(at_json_t *json, char *text, size_t len,
     const at_json_limits_t *limits);

@@ -187,7 +187,7 @@ ngx_at_fetch_validate(ngx_at_fetch_t *fetch, const char *url,
     set = at_keyset_parse(document, fetch->source->issuer->requirements.algs,
                           ngx_at_fetch_add_warning, fetch, &reason);
     if (set == NULL) {
-        return at_error(&fetch->err, "\"%s\" %s", url, reason.text);
+        return at_error(&fetch->err, "\"%s\": %s", url, reason.text);
     }
 
     at_keyset_free(set);

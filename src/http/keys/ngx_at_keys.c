@@ -101,7 +101,7 @@ ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
                                ngx_at_log_key_warning, &warning, &reason);
 
         rc = *set ? NGX_OK
-                  : at_error(err, "\"%s\" %s", path, reason.text);
+                  : at_error(err, "\"%s\": %s", path, reason.text);
     }
 
     at_file_free(&file);

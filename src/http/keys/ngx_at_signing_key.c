@@ -118,7 +118,7 @@ ngx_at_signing_key_read(ngx_at_signing_key_t *key, at_error_t *err)
                               &key->jwk, &key->name, &reason)
            != 0)
     {
-        return at_error(err, "\"%s\" %s", path, reason.text);
+        return at_error(err, "\"%s\": %s", path, reason.text);
     }
 
     return NGX_OK;
