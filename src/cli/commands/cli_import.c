@@ -189,6 +189,7 @@ cli_import_set_issuers(cli_import_t *import, cli_record_t *rec)
     }
 
     bytes = &rec->lists[rec->n_lists++];
+    bytes->len = 0;
 
     for (i = 0; i < import->issuers->n; i++) {
         at_list_add(bytes, &rec->u.client.issuers,
