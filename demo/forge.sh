@@ -1,5 +1,4 @@
-# Tokens that nobody should believe, made from a good one with openssl.
-# Sourced by demo/run.
+# Makes forged tokens from a valid one, with openssl.  Sourced by demo/run.
 # shellcheck shell=sh
 
 b64u() {
@@ -19,7 +18,7 @@ payload_of() {
     printf '%s' "${payload%.*}"
 }
 
-# the payload says admin now, the signature is the old one
+# changes the payload to say isAdmin, and keeps the signature
 forge_tampered() {
     payload=$(payload_of "$1" | unb64u \
         | sed 's/"isAdmin":false/"isAdmin":true/' | b64u)
@@ -27,14 +26,14 @@ forge_tampered() {
     printf '%s.%s.%s' "${1%%.*}" "$payload" "${1##*.}"
 }
 
-# an unsecured JWT of RFC 7519, section 6
+# an unsecured JWT (RFC 7519 section 6)
 forge_none() {
     printf '%s.%s.' "$(printf '{"alg":"none","typ":"JWT"}' | b64u)" \
         "$(payload_of "$1")"
 }
 
-# A verifier that lets the token choose the algorithm takes its public key, which
-# is no secret, for the secret of an HMAC.
+# Algorithm confusion: a verifier that lets the token choose the algorithm uses its
+# public key, which everybody knows, as the secret of an HMAC.
 forge_hs256() {
     text=$(printf '{"alg":"HS256","typ":"JWT"}' | b64u).$(payload_of "$1")
     key=$(od -An -v -tx1 "$2" | tr -d ' \n')

@@ -1,10 +1,10 @@
-# What demo/run and demo/stop share: where the demo is, and its process.
-# Sourced by them; $demo is the directory of this file.
+# Shared by demo/run and demo/stop, which source it: the directory of the demo and its
+# nginx process.  $demo is the directory of this file.
 # shellcheck shell=sh
 
 AT_BUILD=${AT_BUILD:-$demo/../build}
 AT_BUILD=$(cd "$AT_BUILD" 2>/dev/null && pwd) || {
-    echo "$0: there is no build yet: run make first" >&2
+    echo "$0: the module is not built: run make first" >&2
     exit 2
 }
 
@@ -14,13 +14,13 @@ case $dir in
 *)  dir=$PWD/$dir ;;
 esac
 
-# a path as one would type it here
+# a path relative to the current directory, if it is below it
 short() {
     printf '%s' "${1#"$PWD"/}"
 }
 
-# The process of the demo's nginx, or nothing.  A number alone proves nothing:
-# the pid file may be of a process that ended long ago.
+# Prints the id of the demo's nginx process, or nothing.  The command line is compared,
+# because the id in an old pid file may belong to another process now.
 demo_pid() {
     [ -s "$dir/nginx.pid" ] || return 0
     read -r pid <"$dir/nginx.pid"
@@ -32,7 +32,7 @@ demo_pid() {
     fi
 }
 
-# the pid file goes when the last worker has ended
+# nginx removes the pid file when its last worker process has ended
 demo_stop() {
     pid=$(demo_pid)
 
@@ -43,7 +43,7 @@ demo_stop() {
         while [ -n "$(demo_pid)" ]; do
             tries=$((tries - 1))
             if [ $tries = 0 ]; then
-                echo "$0: process $pid does not end" >&2
+                echo "$0: process $pid did not end within 10 seconds" >&2
                 return 1
             fi
             sleep 0.1
