@@ -1,9 +1,9 @@
-# nginx of Debian 12 with the module, run by an unprivileged user on port 8080.
+# Debian 12's nginx with the module, run by an unprivileged user on port 8080.
 #
 #   docker build -t nginx-auth-token .
 #
-# conf-examples/docker/nginx.conf says how to run it.  t/docker.t holds these
-# steps against the Makefile, deps.sh and what was built.
+# conf-examples/docker/nginx.conf shows how to run it.  t/docker.t compares these steps with
+# the Makefile, deps.sh and the built files.
 
 FROM debian:12 AS build
 
@@ -14,8 +14,8 @@ COPY . .
 RUN make
 RUN make install DESTDIR=/out
 
-# As little as runs it.  Where nginx of this stage were newer than that of the
-# one above, it would not load the module: build without cache after a while.
+# Only what is needed at run time.  nginx must have the version of the stage above: if a
+# cached stage is older, build with --no-cache.
 FROM debian:12
 
 RUN apt-get update -qq \
@@ -35,11 +35,11 @@ COPY conf-examples/docker/nginx.conf /etc/nginx/nginx.conf
 COPY conf-examples/docker/conf.d/ /etc/nginx/conf.d/
 COPY conf-examples/docker/entrypoint.sh /usr/local/bin/nginx-auth-token
 
-# LMDB's files must not be on overlayfs: a new volume begins as this directory
+# LMDB's files must not be on overlayfs; a new volume is a copy of this directory
 RUN install -d -o www-data -g www-data -m 2750 /var/lib/auth-token
 VOLUME /var/lib/auth-token
 
-# the configuration is not the server's to change: it writes to /tmp and the store
+# www-data cannot change the configuration: it writes to /tmp and to the store
 USER www-data
 EXPOSE 8080
 STOPSIGNAL SIGQUIT

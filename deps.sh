@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs by name what building, the demo, tests and the benchmark need.
+# Installs the packages that building, the demo, tests and the benchmark need.
 #
 #   ./deps.sh build|demo|test|bench|haproxy|apache|njs ...
 #
-# Does nothing, and needs no rights, where all of it is there already.
+# Does nothing, and needs no rights, if all of them are installed.
 
 set -eu
 
-# the OpenID provider of the tests, and where it is installed
+# the OpenID provider of the tests, and the directory where it is installed
 root=$(cd "$(dirname "$0")" && pwd)
 provider=$root/t/provider
 node_dir=${AT_NODE:-$root/build/node}
@@ -15,7 +15,7 @@ node_dir=${AT_NODE:-$root/build/node}
 packages=
 tests=
 
-node_is_there() {
+has_node() {
     command -v npm >/dev/null \
         && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null
 }
@@ -34,14 +34,14 @@ for group in "$@"; do
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
                   wrk python3-httpx"
-        # beside a node from elsewhere Debian's npm cannot be installed
-        node_is_there || packages="$packages nodejs npm"
+        # Debian's npm conflicts with a node from another source
+        has_node || packages="$packages nodejs npm"
         tests=1
         ;;
     bench)
         packages="$packages openssl perl wrk valgrind"
         ;;
-    # what the benchmark compares with: it does without one that is not to be had
+    # servers to compare with; the benchmark works without them
     haproxy)
         packages="$packages haproxy"
         ;;
@@ -68,7 +68,7 @@ done
 install_packages() {
     echo "installing:$missing"
 
-    # nginx's package starts the server of the machine: not wanted here
+    # keep nginx's package from starting a server
     policy=/usr/sbin/policy-rc.d
     made=
     if [ ! -e $policy ]; then
@@ -88,18 +88,18 @@ install_packages() {
     return $status
 }
 
-# Exactly what the lock file names, by its digests; a copy of that file beside it
-# says that it is all there.
+# Installs the versions of the lock file and checks their digests.  A copy of that file in
+# the directory means that the installation is complete.
 install_provider() {
     ! cmp -s "$provider/package-lock.json" "$node_dir/installed" || return 0
 
-    node_is_there || { echo "$0: node 18 or later and its npm are needed" >&2; return 1; }
+    has_node || { echo "$0: node 18 or newer with npm is required" >&2; return 1; }
     echo "installing: oidc-provider, into $node_dir"
 
     mkdir -p "$node_dir"
     cp "$provider/package.json" "$provider/package-lock.json" "$node_dir/"
 
-    # a user without a home has no place for its cache either
+    # without a home directory npm needs another place for its cache
     [ -w "${HOME:-/nonexistent}" ] || export npm_config_cache="$node_dir/cache"
 
     (cd "$node_dir" && npm ci --ignore-scripts --no-audit --no-fund \

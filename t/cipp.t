@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# CIPP's clients and roles: rows of its tables are imported, and a client is held
-# to them with CIPP's own words.
+# Clients and roles of CIPP: rows of its tables are imported, requests are authorized by
+# them, and refusals in the format "text" have CIPP's sentences.
 #
 # Requirements: store-decisions, import-atomic, store-change-is-immediate,
 #   error-codes, error-escaping, address-match, address-syntax,
@@ -23,7 +23,7 @@ my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
 sub guid ($n) { sprintf '%08d-0000-4000-8000-000000000000', $n }
 sub text ($value) { JSON::PP->new->utf8->canonical->allow_nonref->encode($value) }
 
-# a row of the tables, as CIPP's backup has it
+# a row of a table, as in a backup of CIPP
 sub client ($n, %columns) {
     return { PartitionKey => 'ApiClients', RowKey => guid($n), AppName => "client $n",
              Role => 'readonly', IPRange => '', Enabled => $true, MCPAllowed => $false,
@@ -100,7 +100,7 @@ my $store = $s->{store};
 my @cipp = ('import', '--cipp', '-');
 my $out  = $store->ok(@cipp, { input => text(\@rows) });
 
-is $out, <<'OUT', 'what an import of a backup says';
+is $out, <<'OUT', 'an import prints what was added, ignored and is not enforced';
 roles    4 added, 0 changed, 0 unchanged, 0 removed
 users    0 added, 0 changed, 0 unchanged, 0 removed
 clients  12 added, 0 changed, 0 unchanged, 0 removed; 10 unrestricted
@@ -111,7 +111,7 @@ OUT
 
 my $json = JSON::PP->new->utf8->decode($store->ok('--json', @cipp, { input => text(\@rows) }));
 is_deeply [$json->{clients}{unchanged}, $json->{roles}{unchanged}, $json->{ignored}, scalar $json->{warnings}->@*],
-    [12, 4, 1, 1], 'the same again, as JSON';
+    [12, 4, 1, 1], 'a second import changes nothing; --json prints the same';
 
 sub export () { export_records($store->ok('export')) }
 sub by ($list, $key) { return { map { $_->{$key} => $_ } @$list } }
@@ -119,17 +119,17 @@ sub by ($list, $key) { return { map { $_->{$key} => $_ } @$list } }
 my $roles   = by(export->{roles}, 'name');
 my $clients = by(export->{clients}, 'id');
 is_deeply [sort $roles->{helpdesk}{grant}->@*],
-    ['CIPP.Core.None', 'Identity.Group.Read', 'Identity.User.ReadWrite'], 'the values of Permissions';
-is_deeply $roles->{helpdesk}{blocked_endpoints}, ['ExecOffboardUser', 'listgroups'], 'BlockedEndpoints';
-is_deeply $roles->{'one-block'}{blocked_endpoints}, ['ListUsers'], 'one endpoint is a string';
+    ['CIPP.Core.None', 'Identity.Group.Read', 'Identity.User.ReadWrite'], 'the granted permissions are the values of Permissions';
+is_deeply $roles->{helpdesk}{blocked_endpoints}, ['ExecOffboardUser', 'listgroups'], 'BlockedEndpoints may be a list';
+is_deeply $roles->{'one-block'}{blocked_endpoints}, ['ListUsers'], 'BlockedEndpoints may be a string';
 is_deeply $roles->{'cipp-api'}, { name => 'cipp-api', grant => ['CIPP.Core.Read'], deny => [],
-    blocked_endpoints => [], created => $roles->{'cipp-api'}{created} }, 'values that are no text';
-is_deeply [map { $clients->{guid $_}{enabled} ? 1 : 0 } 1 .. 12], [1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1], 'Enabled';
+    blocked_endpoints => [], created => $roles->{'cipp-api'}{created} }, 'Permissions and BlockedEndpoints may be JSON values instead of JSON text';
+is_deeply [map { $clients->{guid $_}{enabled} ? 1 : 0 } 1 .. 12], [1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1], 'Enabled may be a boolean or the text of one';
 is_deeply [map { $clients->{guid $_}{ip_ranges} } 1, 2, 3, 7, 9, 10],
-    [[], ['127.0.0.2', '127.0.0.16/28'], ['127.0.0.3'], [], [], []], 'IPRange';
-is $clients->{guid 5}{role}, 'cipp-api', 'no role is that of CIPP';
+    [[], ['127.0.0.2', '127.0.0.16/28'], ['127.0.0.3'], [], [], []], 'IPRange may be empty, a list, a string or contain Any';
+is $clients->{guid 5}{role}, 'cipp-api', 'an empty role is the role cipp-api';
 
-# which tenants a role may see
+# roles that CIPP limits to some tenants
 for my $row (['["AllTenants"]', '', 0], ['"AllTenants"', '[]', 0], [['AllTenants', 'x'], undef, 0],
              ['["alltenants"]', 'null', 0], ['', '', 1], [undef, '', 1], ['[]', '', 1], ['["x"]', '', 1],
              ['[{"value":"AllTenants"}]', '', 1], ['["AllTenants"]', '["x"]', 1], ['["AllTenants"]', '"x"', 1],
@@ -139,70 +139,70 @@ for my $row (['["AllTenants"]', '', 0], ['"AllTenants"', '[]', 0], [['AllTenants
     my $said = JSON::PP->new->utf8->decode($store->ok('--json', @cipp, { input => text([
         role('t', AllowedTenants => $allowed, BlockedTenants => $blocked)]) }));
     is scalar(($said->{warnings} // [])->@*), $warned,
-        'tenants ' . text([$allowed, $blocked]) . ($warned ? ': warned' : ': not warned');
+        'AllowedTenants and BlockedTenants ' . text([$allowed, $blocked]) . ($warned ? ' cause a warning' : ' cause no warning');
 }
 {
     my $row = role('t');
     delete @$row{qw(AllowedTenants BlockedTenants)};
-    like $store->ok(@cipp, { input => text([$row]) }), qr/^warning  role "t": /m, 'no word on tenants: warned';
+    like $store->ok(@cipp, { input => text([$row]) }), qr/^warning  role "t": /m, 'a role without these columns causes a warning';
 }
 $store->ok('role', 'delete', 't');
 
-# issuers, and what is not in the file
-like $store->ok('import', '--cipp', '--issuer', 'a', '--issuer', 'b', '-', { input => text([client(20)]) }),
-    qr/^clients  1 added/m, 'an import for certain issuers';
-is_deeply by(export->{clients}, 'id')->{guid 20}{issuers}, ['a', 'b'], 'which are those of the client';
+# --issuer and --replace
+like $store->ok('import', '--cipp', '--issuer', 'a', '--issuer', 'b', '-', { input => text([client(20), client(21)]) }),
+    qr/^clients  2 added/m, '--issuer may be repeated';
+is_deeply [map { $_->{issuers} } by(export->{clients}, 'id')->@{guid(20), guid(21)}], [(['a', 'b']) x 2], '--issuer sets the issuers of each client';
 $store->user('jane');
 $store->token('t1', user => 'jane');
 like $store->ok(@cipp, '--replace', { input => text(\@rows) }),
-    qr/^users +0 added, 0 changed, 0 unchanged, 0 removed\nclients +0 added, 0 changed, 12 unchanged, 1 removed.*^tokens +.* 0 removed$/ms,
+    qr/^users +0 added, 0 changed, 0 unchanged, 0 removed\nclients +0 added, 0 changed, 12 unchanged, 2 removed.*^tokens +.* 0 removed$/ms,
     '--replace removes clients and roles, not users and tokens';
-is_deeply [map { scalar export->{$_}->@* } qw(roles users clients tokens)], [4, 1, 12, 1], 'so it is';
+is_deeply [map { scalar export->{$_}->@* } qw(roles users clients tokens)], [4, 1, 12, 1], '--replace has removed these clients only';
 
-# all or nothing: a row that cannot be read might have been a limit
+# An invalid row might be a restriction: nothing is imported.
 my $before = $store->ok('export');
 sub bad ($name, $pattern, @given) {
     my ($status, $said, $err) = $store->run(@cipp, { input => ref $given[0] ? text([client(30), @given]) : $given[0] });
-    is $status, 1, "$name: refused";
-    like $err, $pattern, "$name: says why";
-    is $said, '', "$name: and nothing else";
+    is $status, 1, "$name: exit code 1";
+    like $err, $pattern, "$name: the message says why";
+    is $said, '', "$name: nothing is printed";
     is $store->ok('export'), $before, "$name: nothing is changed";
 }
 
-bad "IPRange $_->[0]", qr/row 2: .*"IPRange".*; nothing was changed/, client(31, IPRange => $_->[1])
-    for ['with a bad entry', '["1.2.3.4","1.2.3.4/33"]'], ['of a bad address', '"999.1.1.1"'],
-        ['with an empty prefix', '1.2.3.4/'], ['in octal', '010.0.0.1'], ['with a short form', '127.1'],
-        ['that is no JSON', '["1.2.3.4"'], ['with Any and junk', '["Any","x"]'], ['of a number', 7],
-        ['of an object', {}], ['of a list of lists', '[["1.2.3.4"]]'], ['of a null in a list', '[null]'],
-        ['with a zone', 'fe80::1%eth0'], ['with a space', ' 1.2.3.4'], ['of true', $true];
-bad "Enabled $_->[0]", qr/"Enabled"/, client(31, Enabled => $_->[1])
-    for ['of another word', 'yes'], ['of a number', 1], ['of an empty text', ''], ['of a list', []];
-bad "Permissions $_->[0]", qr/row 2: .*"Permissions"/, role('bad', Permissions => $_->[1])
-    for ['that are no JSON', '{'], ['that are a list', '["X.Read"]'], ['with a star', '{"a":"*"}'],
+bad "an IPRange $_->[0]", qr/row 2: .*"IPRange".*; nothing was changed/, client(31, IPRange => $_->[1])
+    for ['with an invalid entry', '["1.2.3.4","1.2.3.4/33"]'], ['with an invalid address', '"999.1.1.1"'],
+        ['with an empty prefix', '1.2.3.4/'], ['with leading zeros', '010.0.0.1'], ['with a short form', '127.1'],
+        ['that is not JSON', '["1.2.3.4"'], ['with Any and an invalid entry', '["Any","x"]'], ['that is a number', 7],
+        ['that is an object', {}], ['that is a list of lists', '[["1.2.3.4"]]'], ['with null in a list', '[null]'],
+        ['with a zone', 'fe80::1%eth0'], ['with a space', ' 1.2.3.4'], ['that is true', $true];
+bad "a column Enabled $_->[0]", qr/"Enabled"/, client(31, Enabled => $_->[1])
+    for ['that is another word', 'yes'], ['that is a number', 1], ['that is empty', ''], ['that is a list', []];
+bad "a column Permissions $_->[0]", qr/row 2: .*"Permissions"/, role('bad', Permissions => $_->[1])
+    for ['that is not JSON', '{'], ['that is a list', '["X.Read"]'], ['with a star', '{"a":"*"}'],
         ['with a star within', '{"a":"Identity.*.Read"}'], ['with a space', '{"a":"Identity User"}'],
-        ['of a number', '{"a":1}'], ['that are a text', '"X.Read"'], ['with a member twice', '{"a":"X","a":"Y"}'];
-bad "BlockedEndpoints $_->[0]", qr/"BlockedEndpoints"/, role('bad', BlockedEndpoints => $_->[1])
-    for ['that is no JSON', 'ListUsers'], ['of objects', '[{"value":"ListUsers"}]'], ['with an empty one', '["ListUsers",""]'],
-        ['of a number', '7'];
-bad "$_ that is no JSON", qr/"$_" is not JSON/, role('bad', $_ => '["x"') for 'AllowedTenants', 'BlockedTenants';
-bad 'a role of a built-in name', qr/a built-in role cannot be changed/, role('Editor');
-bad 'a column that nobody knows', qr/unknown member "IPRanges"/, client(31, IPRanges => '["1.2.3.4"]');
-bad 'a column of roles that nobody knows', qr/unknown member "IPRange"/, role('bad', IPRange => '["1.2.3.4"]');
-bad 'a client twice', qr/row 3: duplicate client/, client(31), client(31);
-bad 'a client twice in another case', qr/row 3: duplicate client/, client(31, RowKey => 'ABC'), client(31, RowKey => 'abc');
-bad 'no RowKey', qr/"RowKey" is missing/, { PartitionKey => 'ApiClients', AppName => 'x' };
-bad 'a file cut off', qr/line 1: not a JSON array of rows/, substr text([client(30)]), 0, -2;
-bad 'an export', qr/not a JSON array of rows/, export_text();
-bad 'no rows of ours', qr/no row of ApiClients or CustomRoles/, '[{"PartitionKey":"x","RowKey":"y"}]';
-bad 'no rows', qr/no row of ApiClients or CustomRoles/, $_ for '[]', '[{}]';
-bad 'another list behind', qr/not a JSON array of rows/, '[] []';
-bad 'a row that is no object', qr/row 1: not a JSON object/, '[7]';
+        ['with a number', '{"a":1}'], ['that is a string', '"X.Read"'], ['with a duplicate member', '{"a":"X","a":"Y"}'];
+bad "a column BlockedEndpoints $_->[0]", qr/"BlockedEndpoints"/, role('bad', BlockedEndpoints => $_->[1])
+    for ['that is not JSON', 'ListUsers'], ['with objects', '[{"value":"ListUsers"}]'], ['with an empty entry', '["ListUsers",""]'],
+        ['that is a number', '7'];
+bad "a column $_ that is not JSON", qr/"$_" is not JSON/, role('bad', $_ => '["x"') for 'AllowedTenants', 'BlockedTenants';
+bad 'a role with a built-in name', qr/a built-in role cannot be changed/, role('Editor');
+bad 'an unknown column of clients', qr/unknown member "IPRanges"/, client(31, IPRanges => '["1.2.3.4"]');
+bad 'an unknown column of roles', qr/unknown member "IPRange"/, role('bad', IPRange => '["1.2.3.4"]');
+bad 'a duplicate client', qr/row 3: duplicate client/, client(31), client(31);
+bad 'a duplicate client in another case', qr/row 3: duplicate client/, client(31, RowKey => 'ABC'), client(31, RowKey => 'abc');
+bad 'a row without RowKey', qr/"RowKey" is missing/, { PartitionKey => 'ApiClients', AppName => 'x' };
+bad 'a truncated file', qr/line 1: not a JSON array of rows/, substr text([client(30)]), 0, -2;
+bad 'an export of the store', qr/not a JSON array of rows/, export_text();
+bad 'a file with rows of other tables only', qr/no row of ApiClients or CustomRoles/, '[{"PartitionKey":"x","RowKey":"y"}]';
+bad 'a file without rows', qr/no row of ApiClients or CustomRoles/, $_ for '[]', '[{}]';
+bad 'a second list after the first', qr/not a JSON array of rows/, '[] []';
+bad 'a row that is not an object', qr/row 1: not a JSON object/, '[7]';
 {
     my ($status, undef, $err) = $store->run('import', '--issuer', 'a', '-', { input => export_text() });
-    is "$status $err", qq(2 auth-token: "--issuer" requires "--cipp"\n), '--issuer without --cipp';
+    is "$status $err", qq(2 auth-token: "--issuer" requires "--cipp"\n), '--issuer without --cipp is a usage error';
 }
 
-# --- secrets: two for a time, or one ----------------------------------------
+# --- secrets ----------------------------------------------------------------
 
 for my $row ([1], [2], [2], [1, '--drop-old'], [2]) {
     my ($left, @options) = @$row;
@@ -212,13 +212,13 @@ for my $row ([1], [2], [2], [1, '--drop-old'], [2]) {
 
     is crypt(secret($secret), $new->[0]), $new->[0], "rotate-secret @options: the new one comes first";
     is_deeply [$new->@[1 .. $#$new]], [$left == 2 ? $old->[0] : ()],
-        $left == 2 ? 'and the latest of the old ones is good for a time'
-                   : 'and no old one is good: with --drop-old it dies at once, as at CIPP';
+        $left == 2 ? 'the latest previous secret stays valid'
+                   : '--drop-old removes the previous secrets, as CIPP does';
 }
 
 # --- requests ---------------------------------------------------------------
 
-# a token in the shape of Entra's version 1.0: no scope, no user
+# a token as Entra issues it in version 1.0: no scope, no user
 sub of ($n, %claims) {
     return token(header => { kid => 'k1', x5t => 'k1' }, claims => {
         iss => "https://sts.windows.net/$tenant/", aud => 'api://' . guid($n), appid => guid($n), ver => '1.0',
@@ -236,13 +236,13 @@ my %says = (
     DISABLED => "${denied}the API Client does not have the required permission",
 );
 
-# in JSON and in CIPP's words
+# refused as JSON and in the format "text"
 sub may_not ($n, $path, $sign, $reason, $name, %o) {
     my $says = delete $o{says} // $says{$sign};
     my $token = delete $o{token} // of($n);
 
     refused $s, $path, $sign => "$name, client $n at $path", reason => $reason, token => $token, %o;
-    refused $s, $path, $sign => "$name, client $n at $path, in words", reason => $reason, token => $token, %o,
+    refused $s, $path, $sign => "$name, client $n at $path, format text", reason => $reason, token => $token, %o,
             port => 2, expect => { type => 'text/plain', body => $says };
 }
 
@@ -255,94 +255,94 @@ sub base ($role, $permission) {
 }
 sub custom ($permission) { (says => "${denied}you do not have the required permission: $permission") }
 sub blocked ($role, $endpoint) { (says => "${denied}the custom role '$role' has blocked this endpoint: $endpoint") }
-my %nobody = (says => "${denied}the user does not have the required permission");
+my %no_role = (says => "${denied}the user does not have the required permission");
 
 # built-in roles
-may 1, '/api/ListUsers', 'readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
-may 1, '/API/LISTusers', 'in any case';
-may_not 1, '/api/AddUser', SCOPE => 'endpoint_not_granted', 'readonly', @post, base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/adduser', SCOPE => 'endpoint_not_granted', 'readonly, in another case', @post,
+may 1, '/api/ListUsers', 'the role readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
+may 1, '/API/LISTusers', 'endpoints in another case';
+may_not 1, '/api/AddUser', SCOPE => 'endpoint_not_granted', 'the role readonly', @post, base(readonly => 'Identity.User.ReadWrite');
+may_not 1, '/api/adduser', SCOPE => 'endpoint_not_granted', 'the role readonly and another case', @post,
     base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint_not_granted', 'readonly, excluded', base(readonly => 'CIPP.SuperAdmin.Read');
-may 2, '/api/AddUser', 'editor', @post, from => '127.0.0.2';
-may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint_not_granted', 'editor, excluded', @post, from => '127.0.0.17', good => 0,
+may_not 1, '/api/ListCIPPUsers', SCOPE => 'endpoint_not_granted', 'an exclusion of readonly', base(readonly => 'CIPP.SuperAdmin.Read');
+may 2, '/api/AddUser', 'the role editor', @post, from => '127.0.0.2';
+may_not 2, '/api/ExecStandardsRun', SCOPE => 'endpoint_not_granted', 'an exclusion of editor', @post, from => '127.0.0.17', good => 0,
     base(editor => 'Tenant.Standards.ReadWrite');
-may 10, '/api/ExecStandardsRun', 'admin', @post;
-may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint_not_granted', 'admin, excluded, as the store spells it',
+may 10, '/api/ExecStandardsRun', 'the role admin', @post;
+may_not 10, '/api/ListCIPPUsers', SCOPE => 'endpoint_not_granted', 'an exclusion of admin, spelled as in the store',
     base(Admin => 'CIPP.SuperAdmin.Read');
-may 7, '/api/ListCIPPUsers', 'superadmin';
+may 7, '/api/ListCIPPUsers', 'the role superadmin';
 
 # custom roles
 my @home = (from => '127.0.0.3', good => 0);
 may 3, '/api/EditUser', 'a custom role', @post, from => '127.0.0.3';
 may 3, '/api/ListUsers', 'ReadWrite covers Read', from => '127.0.0.3';
-may_not 3, '/api/ListStandards', SCOPE => 'endpoint_not_granted', 'a custom role', @home, custom('Tenant.Standards.Read');
+may_not 3, '/api/ListStandards', SCOPE => 'endpoint_not_granted', 'a permission outside of a custom role', @home, custom('Tenant.Standards.Read');
 may_not 3, '/api/AddGroup', SCOPE => 'endpoint_not_granted', 'Read does not cover ReadWrite', @home, @post,
     custom('Identity.Group.ReadWrite');
-may_not 3, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint', 'blocked', @home, @post,
+may_not 3, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint', 'a blocked endpoint', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
-may_not 3, '/api/execoffboarduser', SCOPE => 'blocked_endpoint', 'blocked, by the name in the catalogue', @home, @post,
+may_not 3, '/api/execoffboarduser', SCOPE => 'blocked_endpoint', 'a blocked endpoint in another case', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
-may_not 3, '/api/ListGroups', SCOPE => 'blocked_endpoint', 'blocked in another case', @home,
+may_not 3, '/api/ListGroups', SCOPE => 'blocked_endpoint', 'an endpoint that is blocked in another case', @home,
     blocked(helpdesk => 'ListGroups');
-may_not 9, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'the only one that is blocked',
+may_not 9, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'the only blocked endpoint',
     blocked('one-block' => 'ListUsers');
-may_not 5, '/api/ListUsers', SCOPE => 'endpoint_not_granted', 'no role is cipp-api', custom('Identity.User.Read');
-may_not 6, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role', %nobody;
-may_not 12, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role with a name of its own', %nobody;
+may_not 5, '/api/ListUsers', SCOPE => 'endpoint_not_granted', 'the role cipp-api of a client without role', custom('Identity.User.Read');
+may_not 6, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role', %no_role;
+may_not 12, '/api/ListUsers', SCOPE => 'no_role', 'an unknown role with special characters', %no_role;
 $store->role("caf\xc3\xa9 '<b>'", grant => 'X.Read', block => 'ListUsers');
-may_not 12, '/api/ListUsers', SCOPE => 'endpoint_not_granted', 'that role', custom('Identity.User.Read');
+may_not 12, '/api/ListUsers', SCOPE => 'endpoint_not_granted', 'a role with special characters', custom('Identity.User.Read');
 $store->role("caf\xc3\xa9 '<b>'", grant => '*', block => 'ListUsers');
-may_not 12, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'its name as it is',
+may_not 12, '/api/ListUsers', SCOPE => 'blocked_endpoint', 'its name is not escaped',
     blocked("caf\xc3\xa9 '<b>'" => 'ListUsers');
 may 11, '/api/ListUsers', 'a role that CIPP limits to tenants is not limited here';
 
-# no endpoint, and one that takes nobody
+# unknown endpoints and public ones
 my %none = (says => 'Endpoint not found');
-may_not $_, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'no such endpoint', %none for 1, 7;
-may_not 7, '/api/ListUsers/', SCOPE => 'unknown_endpoint', 'with a slash behind', %none;
-may_not 7, '/api/%4cistUsers', SCOPE => 'unknown_endpoint', 'spelt in another way', %none;
-may_not 7, "/api/NoSuch<script>$_", SCOPE => 'unknown_endpoint', 'nothing of the request comes back', %none
+may_not $_, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'an unknown endpoint', %none for 1, 7;
+may_not 7, '/api/ListUsers/', SCOPE => 'unknown_endpoint', 'a trailing slash', %none;
+may_not 7, '/api/%4cistUsers', SCOPE => 'unknown_endpoint', 'an encoded letter', %none;
+may_not 7, "/api/NoSuch<script>$_", SCOPE => 'unknown_endpoint', 'a path with markup is not repeated', %none
     for '', '%3cb%3e', '?a=<b>';
-granted $s, '/api/PublicPing', 'Public', hit => 1, port => 2;
-refused $s, '/api/ListUsers', NONE => 'no token', reason => 'no_credential', port => 2,
+granted $s, '/api/PublicPing', 'a public endpoint needs no token', hit => 1, port => 2;
+refused $s, '/api/ListUsers', NONE => 'a request without a token', reason => 'no_credential', port => 2,
         expect => { type => 'text/plain', body => $says{NONE} };
 
-# the location's scope may come from a request: it is not repeated
-refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'a scope of the request', reason => 'insufficient_scope', token => of(1), port => 2,
+# a required scope may come from the request: it is not repeated
+refused $s, '/scoped?scope=%3cscript%3e', SCOPE => 'a required scope with markup is not repeated', reason => 'insufficient_scope', token => of(1), port => 2,
         expect => { type => 'text/plain', body => "${denied}the user does not have the required permission" };
-refused $s, '/own-words/x', SCOPE => "the operator's own words", reason => 'unknown_endpoint', token => of(1), port => 2,
+refused $s, '/own-words/x', SCOPE => 'auth_token_error replaces the sentence', reason => 'unknown_endpoint', token => of(1), port => 2,
         expect => { type => 'text/plain', body => 'Ask the help desk' };
 
-# address, state
-may_not 2, '/api/ListUsers', ADDR => 'address_not_allowed', 'from another address';
-may_not 3, '/api/NoSuchEndpoint', ADDR => 'address_not_allowed', 'address is told before the endpoint';
-may 2, '/api/ListUsers', 'from its range', from => '127.0.0.31';
-may_not 2, '/api/ListUsers', ADDR => 'address_not_allowed', 'beside its range', from => '127.0.0.32', good => 0;
-may_not 4, '/api/ListUsers', DISABLED => 'disabled_client', 'disabled';
-may_not 8, '/api/ListUsers', DISABLED => 'disabled_client', 'disabled by a word';
-may_not 99, '/api/ListUsers', DISABLED => 'unknown_client', 'unknown';
-may_not 1, '/api/ListUsers', INV => 'audience_mismatch', 'for another client', token => of(1, aud => 'api://' . guid 2);
-may_not 1, '/api/ListUsers', EXP => 'expired', 'expired', token => of(1, exp => 1);
-may_not 4, '/api/ListUsers', EXP => 'expired', 'expired, of a disabled client', token => of(4, exp => 1);
-may_not 1, '/api/ListUsers', SCOPE => 'delegated', 'a user', token => of(1, scp => 'user_impersonation'),
+# addresses, disabled clients, invalid tokens
+may_not 2, '/api/ListUsers', ADDR => 'address_not_allowed', 'an address outside of the ranges';
+may_not 3, '/api/NoSuchEndpoint', ADDR => 'address_not_allowed', 'the address is checked before the endpoint';
+may 2, '/api/ListUsers', 'the last address of a range', from => '127.0.0.31';
+may_not 2, '/api/ListUsers', ADDR => 'address_not_allowed', 'the address after a range', from => '127.0.0.32', good => 0;
+may_not 4, '/api/ListUsers', DISABLED => 'disabled_client', 'a disabled client';
+may_not 8, '/api/ListUsers', DISABLED => 'disabled_client', 'a client disabled by the text false';
+may_not 99, '/api/ListUsers', DISABLED => 'unknown_client', 'a client that is not in the store';
+may_not 1, '/api/ListUsers', INV => 'audience_mismatch', 'a token for another client', token => of(1, aud => 'api://' . guid 2);
+may_not 1, '/api/ListUsers', EXP => 'expired', 'an expired token', token => of(1, exp => 1);
+may_not 4, '/api/ListUsers', EXP => 'expired', 'an expired token of a disabled client', token => of(4, exp => 1);
+may_not 1, '/api/ListUsers', SCOPE => 'delegated', 'a token on behalf of a user', token => of(1, scp => 'user_impersonation'),
     says => 'Access denied: unable to resolve roles for the authenticated principal';
 
-# --- live -------------------------------------------------------------------
+# --- changes apply to the next request --------------------------------------
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', guid 1);
-    may_not 1, '/api/ListUsers', DISABLED => 'disabled_client', "disabled, $round";
+    may_not 1, '/api/ListUsers', DISABLED => 'disabled_client', "after client disable, round $round";
     $store->ok('client', 'enable', guid 1);
-    may 1, '/api/ListUsers', "enabled, $round";
+    may 1, '/api/ListUsers', "after client enable, round $round";
 }
 $store->ok(@cipp, { input => text([role('helpdesk', Permissions => '{"a":"Identity.Group.Read"}')]) });
-may_not 3, '/api/EditUser', SCOPE => 'endpoint_not_granted', 'the role is another', @home, @post, custom('Identity.User.ReadWrite');
-may 3, '/api/ListGroups', 'and nothing is blocked', from => '127.0.0.3';
+may_not 3, '/api/EditUser', SCOPE => 'endpoint_not_granted', 'after the import of another role', @home, @post, custom('Identity.User.ReadWrite');
+may 3, '/api/ListGroups', 'after the import of a role without blocked endpoints', from => '127.0.0.3';
 $store->ok(@cipp, { input => text([client(3, Role => 'helpdesk', IPRange => '"127.0.0.9"')]) });
-may_not 3, '/api/ListGroups', ADDR => 'address_not_allowed', 'its range is another', @home;
-may 3, '/api/ListGroups', 'its range is another', from => '127.0.0.9';
+may_not 3, '/api/ListGroups', ADDR => 'address_not_allowed', 'after the import of another range', @home;
+may 3, '/api/ListGroups', 'after the import of another range', from => '127.0.0.9';
 $store->ok('client', 'delete', guid 3);
-may_not 3, '/api/ListGroups', DISABLED => 'unknown_client', 'deleted', from => '127.0.0.9', good => 0;
+may_not 3, '/api/ListGroups', DISABLED => 'unknown_client', 'after client delete', from => '127.0.0.9', good => 0;
 
 done();

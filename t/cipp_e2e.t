@@ -1,8 +1,7 @@
 #!/usr/bin/perl
 
-# CIPP's API behind the edge, from end to end: a provider makes tokens as Entra
-# does and publishes keys as Entra does, nginx fetches them, and the command says
-# what each client may.
+# CIPP's API end to end: a provider issues tokens and publishes keys as Entra does, nginx
+# fetches the keys, and the command manages the clients.
 #
 # Requirements: audience, store-decisions, store-change-is-immediate,
 #   address-client-and-location, jwk-purpose, key-rotation, path-templates,
@@ -23,7 +22,7 @@ my $desk   = '5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5';
 my $user   = 'a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e';
 my $json   = JSON::PP->new->utf8->canonical;
 
-# an app registration: what Entra puts into its tokens of version 2.0
+# an app registration, with the claims of Entra's tokens of version 2.0
 sub registration ($id, %more) {
     return { id => $id, header => { typ => 'JWT' },
              claims => { ver => '2.0', azp => $id, azpacr => '1', tid => $tenant, oid => "object-of-$id",
@@ -38,7 +37,7 @@ my $p = AuthToken::Provider->start(
 my $template = $p->issuer =~ s/\Q$tenant\E/{tenantid}/r;
 my $jwks     = "/$tenant/v2.0/jwks";
 
-# Entra's document: no alg, x5t, and the issuer of each key
+# keys as Entra publishes them: without alg, with x5t and the issuer of each key
 sub publish () {
     $p->withhold($jwks);
     my $set = $json->decode($p->jwks);
@@ -50,10 +49,10 @@ sub publish () {
 }
 publish;
 
-# the client asks for its own API, by a scope
+# a token that the client requested for itself, by a scope
 sub from_entra ($id) { $p->token(client => $id, scope => "api://$id/.default") }
 
-# --- the edge ---------------------------------------------------------------
+# --- nginx ------------------------------------------------------------------
 
 my $s = start(<<"CONF",
     auth_token_issuer entra {
@@ -96,10 +95,10 @@ $s->errors->await(qr/keys replaced, issuer: "entra", keys: 1, url: /);
 my $denied = 'Access to this CIPP API endpoint is not allowed, ';
 my $client = "${denied}the API Client does not have the required permission";
 
-# both forms of a refusal
-sub not_now ($token, $path, $sign, $reason, $says, $name, %o) {
+# refused as JSON and in the format "text"
+sub may_not ($token, $path, $sign, $reason, $says, $name, %o) {
     refused $s, $path, $sign => "$name, $path", token => $token, reason => $reason, %o;
-    refused $s, $path, $sign => "$name, $path, in words", token => $token, reason => $reason, %o, port => 2,
+    refused $s, $path, $sign => "$name, $path, format text", token => $token, reason => $reason, %o, port => 2,
             expect => { type => 'text/plain', body => $says };
 }
 
@@ -107,38 +106,38 @@ sub may ($token, $path, $name, %o) { granted $s, $path, "$name, $path", token =>
 
 my @post = (method => 'POST', body => '{}');
 
-# --- a client's life --------------------------------------------------------
+# --- a client is created, disabled and enabled ------------------------------
 
 my $token = from_entra($reader);
 is_deeply [($json->decode((parts $token)[1]))->@{qw(iss aud azp ver tid)}], [$p->issuer, $reader, $reader, '2.0', $tenant],
-    'a token as Entra makes them';
+    'the provider issues tokens as Entra does';
 
-not_now $token, '/api/ListUsers', DISABLED => 'unknown_client', $client, 'a client that nobody has created';
+may_not $token, '/api/ListUsers', DISABLED => 'unknown_client', $client, 'a client that is not in the store';
 
 like $store->ok('client', 'create', uc $reader, '--name', 'reports', '--role', 'readonly', '--allow', '127.0.0.2',
-                '--allow', '127.0.0.64/26', '--issuer', 'entra'), qr/^id +\U$reader\E$/m, 'the client is created';
-may $token, '/api/ListUsers', 'from its address', from => '127.0.0.2',
+                '--allow', '127.0.0.64/26', '--issuer', 'entra'), qr/^id +\U$reader\E$/m, 'client create prints the id';
+may $token, '/api/ListUsers', 'a request from its address', from => '127.0.0.2',
     decision => { client => uc $reader, role => 'readonly', issuer => 'entra', user => "object-of-$reader" };
-may $token, '/api/ListUsers', 'from its range', from => '127.0.0.100';
-may $token, '/API/listusers', 'in any case', from => '127.0.0.2';
-not_now $token, '/api/ListUsers', ADDR => 'address_not_allowed', $client, 'from another address', from => $_
+may $token, '/api/ListUsers', 'a request from its range', from => '127.0.0.100';
+may $token, '/API/listusers', 'an endpoint in another case', from => '127.0.0.2';
+may_not $token, '/api/ListUsers', ADDR => 'address_not_allowed', $client, 'a request from another address', from => $_
     for '127.0.0.1', '127.0.0.3', '127.0.0.128';
-not_now $token, '/api/AddUser', SCOPE => 'endpoint_not_granted',
+may_not $token, '/api/AddUser', SCOPE => 'endpoint_not_granted',
     "${denied}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite",
-    'outside of its role', @post, from => '127.0.0.2';
-not_now $token, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'Endpoint not found', 'in no row', from => '127.0.0.2';
-granted $s, '/api/PublicPing', 'public, from anywhere', port => 2;
+    'an endpoint that its role does not grant', @post, from => '127.0.0.2';
+may_not $token, '/api/NoSuchEndpoint', SCOPE => 'unknown_endpoint', 'Endpoint not found', 'an unknown endpoint', from => '127.0.0.2';
+granted $s, '/api/PublicPing', 'a public endpoint needs no token', port => 2;
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', $reader);
-    not_now $token, '/api/ListUsers', DISABLED => 'disabled_client', $client, "disabled, $round", from => '127.0.0.2';
-    not_now from_entra($reader), '/api/ListUsers', DISABLED => 'disabled_client', $client, "disabled, a new token, $round",
+    may_not $token, '/api/ListUsers', DISABLED => 'disabled_client', $client, "after client disable, round $round", from => '127.0.0.2';
+    may_not from_entra($reader), '/api/ListUsers', DISABLED => 'disabled_client', $client, "after client disable, a new token, round $round",
         from => '127.0.0.2';
     $store->ok('client', 'enable', $reader);
-    may $token, '/api/ListUsers', "enabled, $round", from => '127.0.0.2';
+    may $token, '/api/ListUsers', "after client enable, round $round", from => '127.0.0.2';
 }
 
-# --- a role of its own, from CIPP's table -----------------------------------
+# --- a custom role of CIPP --------------------------------------------------
 
 $store->ok('import', '--cipp', '--issuer', 'entra', '-', { input => $json->encode([
     { PartitionKey => 'CustomRoles', RowKey => 'helpdesk', Permissions => '{"a":"Identity.User.ReadWrite"}',
@@ -152,29 +151,29 @@ $store->ok('import', '--cipp', '--issuer', 'entra', '-', { input => $json->encod
 my $helps = from_entra($desk);
 may $helps, '/api/EditUser', 'a custom role', @post;
 may $helps, '/api/ListUsers', 'ReadWrite covers Read';
-not_now $helps, '/api/ListGroups', SCOPE => 'endpoint_not_granted', "${denied}you do not have the required permission: Identity.Group.Read",
-    'outside of a custom role';
-not_now $helps, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint',
-    "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'blocked', @post;
-not_now from_entra($user), '/api/ListUsers', SCOPE => 'delegated',
-    'Access denied: unable to resolve roles for the authenticated principal', 'for a user';
+may_not $helps, '/api/ListGroups', SCOPE => 'endpoint_not_granted', "${denied}you do not have the required permission: Identity.Group.Read",
+    'an endpoint that a custom role does not grant';
+may_not $helps, '/api/ExecOffboardUser', SCOPE => 'blocked_endpoint',
+    "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'a blocked endpoint', @post;
+may_not from_entra($user), '/api/ListUsers', SCOPE => 'delegated',
+    'Access denied: unable to resolve roles for the authenticated principal', 'a token on behalf of a user';
 
 # --- keys -------------------------------------------------------------------
 
-# one client's token for another's API is invalid here, and told in Azure's words
-not_now $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', INV => 'audience_mismatch',
-    'You do not have permission to view this directory or page.', 'for another client';
+# a token for the audience of another client is invalid
+may_not $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', INV => 'audience_mismatch',
+    'You do not have permission to view this directory or page.', 'a token for another client';
 
-# the provider signs with another key: the first token of it asks for the new set
+# the provider changes its key: the first token with it causes a fetch
 $p->rotate('rsa3');
 publish;
 my $fresh = from_entra($desk);
 my $first = $s->request('/api/ListUsers', token => $fresh, tag => my $tag = next_tag);
 push $s->{refused}->@*, $tag if $first->{status} != 200;
 $s->errors->await(qr/keys replaced, issuer: "entra", keys: 1, url: /);
-may $fresh, '/api/ListUsers', 'a new key';
-not_now $helps, '/api/ListUsers', INV => 'unknown_kid', 'You do not have permission to view this directory or page.',
-    'the old key is gone';
+may $fresh, '/api/ListUsers', 'a token of the new key';
+may_not $helps, '/api/ListUsers', INV => 'unknown_kid', 'You do not have permission to view this directory or page.',
+    'a token of the removed key';
 
 $p->stop;
 done();

@@ -1,9 +1,8 @@
 #!/usr/bin/perl
 
-# The Dockerfile, without an engine: its steps are those of the Makefile and of
-# deps.sh, what it installs is all that the built files need, what it leaves out
-# nobody misses, and its entry point makes and fills the store and runs its
-# configuration under its user.
+# The Dockerfile, without a container engine: its steps agree with the Makefile and deps.sh, it
+# installs all packages that the built files need, .dockerignore excludes nothing that is needed,
+# and its entry point makes and fills the store and runs nginx under its user.
 
 use v5.36;
 
@@ -27,7 +26,7 @@ my $build = $AuthToken::Server::BUILD;
 my $temp = tempdir('at-docker-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $temp;
 
-# of the make that runs this test nothing is to be heard
+# the make that runs this test must not influence the make below
 delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
 my @make = ('make', '-C', $root, '--no-print-directory',
             $ENV{AT_SANITIZE} ? 'SANITIZE=1' : ());
@@ -47,26 +46,26 @@ my @stages = stages();
 
 # --- the steps --------------------------------------------------------------
 
-is scalar(@stages), 2, 'two stages';
+is scalar(@stages), 2, 'the Dockerfile has two stages';
 my ($first, $second) = @stages;
 
-is $_->{FROM}[0] =~ s/ AS .*//r, 'debian:12', 'of Debian 12' for @stages;
+is $_->{FROM}[0] =~ s/ AS .*//r, 'debian:12', 'each stage begins with Debian 12' for @stages;
 is_deeply $first->{RUN}, ['./deps.sh build', 'make', 'make install DESTDIR=/out'],
-    'the first: dependencies, build, installation';
-is_deeply $first->{COPY}, ['deps.sh .', '. .'], 'of this directory';
+    'the first stage installs dependencies, builds and installs';
+is_deeply $first->{COPY}, ['deps.sh .', '. .'], 'the first stage copies this directory';
 
 my ($deps) = output(@make, '-n', 'deps') =~ /^(\S+ \S+)/m;
-is $deps, $first->{RUN}[0], 'make deps takes the same group of packages';
+is $deps, $first->{RUN}[0], 'make deps installs the same group of packages';
 like output('sed', '-n', '/^demo:/,/^$/p', "$root/Makefile"), qr/^\t\Q$deps\E\b/m,
-    'and so does make demo';
+    'make demo installs the same group of packages';
 
-# -p prints the data base, -q keeps from building
-like output(@make, '-pq'), qr/^\.DEFAULT_GOAL := all$/m, 'make is make all';
+# -p prints the rules, -q prevents building
+like output(@make, '-pq'), qr/^\.DEFAULT_GOAL := all$/m, 'make without a target is make all';
 
-is scalar($second->{RUN}->@*), 2, 'the second: packages, and the directory of the store';
-is $second->{COPY}[0], '--from=build /out/ /', 'takes what was installed';
+is scalar($second->{RUN}->@*), 2, 'the second stage installs packages and makes the directory of the store';
+is $second->{COPY}[0], '--from=build /out/ /', 'the second stage copies the installed files';
 
-# --- what is installed ------------------------------------------------------
+# --- installed files --------------------------------------------------------
 
 my @files = map { "$build/$_" } qw(ngx_http_auth_token_module.so auth-token);
 my %installed = installed();
@@ -76,86 +75,86 @@ is_deeply [sort keys %installed],
         /usr/lib/nginx/modules/ngx_http_auth_token_module.so
         /usr/share/bash-completion/completions/auth-token
         /usr/share/man/man1/auth-token.1)],
-    'module, command, its completion and its manual page';
+    'make install installs module, command, completion and manual page';
 
 my $conf = slurp("$root/conf-examples/docker/nginx.conf");
 my ($module) = $conf =~ /^load_module (\S+);$/m;
-ok $installed{$module}, 'the module is where the configuration looks for it';
+ok $installed{$module}, 'the configuration loads the installed module';
 
-# --- what they need ---------------------------------------------------------
+# --- packages ---------------------------------------------------------------
 
 my ($install) = $second->{RUN}[0] =~ /apt-get install ((?:-\S+ )*.*?) &&/;
 my @packages  = grep { !/^-/ } split ' ', $install;
 my %listed    = map { $_ => 1 } @packages;
 
-is "@packages", join(' ', sort @packages), 'packages in order';
-like $install, qr/--no-install-recommends/, 'without what they recommend';
+is "@packages", join(' ', sort @packages), 'packages are in alphabetical order';
+like $install, qr/--no-install-recommends/, 'recommended packages are not installed';
 
 my %direct  = map { package_of($_) => 1 } map { needed($_) } @files;
 my %named   = map { package_of($_) => 1 } linked();
 my %closure = closure(@packages);
 
-# the sanitizers' libraries are not for production
+# libraries of the sanitizers are not in the image
 delete @direct{grep { /^lib(?:asan|ubsan|gcc|stdc)/ } keys %direct};
 
 for my $package (sort keys %{{ %direct, %named }}) {
     next if $package eq 'libc6';
-    ok $listed{$package}, "$package, which a built file is linked with, is installed";
+    ok $listed{$package}, "$package is installed: a built file is linked with it";
 }
 
 for my $package (grep { $_ !~ /^(?:nginx|ca-certificates)$/ } @packages) {
-    ok $direct{$package} || $named{$package}, "$package is installed for a reason";
+    ok $direct{$package} || $named{$package}, "$package is needed by a built file";
 }
 
 for my $library (sort map { libraries($_) } @files) {
     my $package = package_of($library);
     next if $package =~ /^lib(?:asan|ubsan|gcc|stdc)/ && $ENV{AT_SANITIZE};
-    ok $closure{$package}, "$library comes with $package";
+    ok $closure{$package}, "$library is installed with $package";
 }
 
-ok $listed{nginx}, 'nginx';
-ok $listed{'ca-certificates'}, 'the authorities by which providers of keys are known';
+ok $listed{nginx}, 'nginx is installed';
+ok $listed{'ca-certificates'}, 'certificates of authorities are installed, for fetching keys';
 
-# --- what is left out of the context ----------------------------------------
+# --- build context ----------------------------------------------------------
 
 my @context = context();
 is_deeply [grep { /^(?:\.git|build|t|bench)\b/ } @context], [],
-    'no history, nothing built, no test';
+    'the context has no history, no built files and no tests';
 
-# -n does run what names $(MAKE)
+# make -n runs lines with $(MAKE)
 make_path("$temp/context/build/nginx");
 system 'cp', '-R', '--', (map { "$root/$_" } @context), "$temp/context";
 
 my $plan = output('make', '-C', "$temp/context", 'MAKE=true', '-n', 'all', 'install',
                   'DESTDIR=/out');
-is $?, 0, 'with the rest, make finds all that it needs' or diag $plan;
+is $?, 0, 'the context is sufficient for make' or diag $plan;
 ok -e "$temp/context/$_", "$_ is in the context"
     for qw(deps.sh docs/auth-token.1.in), map { (split ' ')[0] } grep { !/^--from/ }
        $second->{COPY}->@*;
 
 # --- how it runs ------------------------------------------------------------
 
-is_deeply $second->{USER}, ['www-data'], 'an unprivileged user';
-is_deeply $second->{EXPOSE}, ['8080'], 'the port';
-is_deeply $second->{STOPSIGNAL}, ['SIGQUIT'], 'it ends without dropping a request';
+is_deeply $second->{USER}, ['www-data'], 'the user is unprivileged';
+is_deeply $second->{EXPOSE}, ['8080'], 'the port is exposed';
+is_deeply $second->{STOPSIGNAL}, ['SIGQUIT'], 'stopping the container does not drop a request';
 is_deeply $second->{COPY}, ['--from=build /out/ /',
                             'conf-examples/docker/nginx.conf /etc/nginx/nginx.conf',
                             'conf-examples/docker/conf.d/ /etc/nginx/conf.d/',
                             'conf-examples/docker/entrypoint.sh /usr/local/bin/nginx-auth-token'],
-    'the configuration, and the entry point';
+    'the configuration and the entry point are copied';
 
 my ($store) = ($second->{VOLUME} // [''])->[0];
 is $second->{RUN}[1], "install -d -o www-data -g www-data -m 2750 $store",
-    'the store is a volume, which the user may write';
+    'the store is a volume that the user can write';
 
 my $api = slurp("$root/conf-examples/docker/conf.d/api.conf");
-like $api, qr/^    listen 8080;$/m, 'which listens there';
+like $api, qr/^    listen 8080;$/m, 'the configuration listens on the exposed port';
 
-like $api, qr/^auth_token_store lmdb:\Q$store\E;$/m, 'its store is the volume';
+like $api, qr/^auth_token_store lmdb:\Q$store\E;$/m, 'the configuration uses the store in the volume';
 
 my $script = "$root/conf-examples/docker/entrypoint.sh";
-ok -x $script, 'the entry point can be run';
-is_deeply [JSON::PP->new->decode($second->{ENTRYPOINT}[0])->@*], ['nginx-auth-token'], 'by its name';
+ok -x $script, 'the entry point is executable';
+is_deeply [JSON::PP->new->decode($second->{ENTRYPOINT}[0])->@*], ['nginx-auth-token'], 'the entry point is run by its name';
 
 my $port  = AuthToken::Server::_free_port();
 my $user  = $> == 0 ? 'www-data' : '';
@@ -165,35 +164,35 @@ prepare();
 
 my @entry = "$image/bin/nginx-auth-token";
 my ($status, $output) = run(@entry, '-t');
-is $status, 0, 'nginx -t' or diag $output;
+is $status, 0, 'nginx -t succeeds' or diag $output;
 is_deeply [grep { !m{^/(?:etc|bin|tmp|stdout|stderr|sanitizer|var(?:/lib(?:$|/auth-token)|$))} } written()],
-    [], 'nothing is written but to /tmp and the store';
-is mode_of('/var/lib/auth-token/data.mdb'), '0640', 'the store is there';
+    [], 'only /tmp and the store are written';
+is mode_of('/var/lib/auth-token/data.mdb'), '0640', 'the entry point has made the store';
 
-# without a file: what the command makes of it
+# without a file of records
 $server = begin(@entry);
-is status_of('/'), 401, "it runs as $user and asks for a token";
+is status_of('/'), 401, "nginx runs as $user and requires a token";
 ok eval { AuthToken::Log->new("$image/stdout")->await(
           qr/"GET \/ HTTP\/1.1" 401 user="-" client="-" reason="no_credential"$/) },
-    'the access log is its output';
-like slurp("$image/stderr"), qr/ auth_token: 401 /, 'the error log is its error output';
+    'the access log is written to standard output';
+like slurp("$image/stderr"), qr/ auth_token: 401 /, 'the error log is written to standard error';
 
-# what is behind it is not there
+# there is no upstream: a granted request gets 502
 my $passed = 502;
-is status_of('/', token => good_token()), $passed, 'it passes on what has a good JWT';
+is status_of('/', token => good_token()), $passed, 'a request with a valid JWT is granted';
 
 my ($live) = command('token', 'create', '--id', 'live') =~ /^token +(\S+)$/m;
-is status_of('/', api_token => $live), $passed, 'an API token that the command makes';
+is status_of('/', api_token => $live), $passed, 'an API token made by the command is granted';
 command('token', 'disable', 'live');
-is status_of('/', api_token => $live), 403, 'and disables';
+is status_of('/', api_token => $live), 403, 'an API token disabled by the command is refused';
 command('token', 'enable', 'live');
 ended();
 
 $server = begin(@entry);
-is status_of('/', api_token => $live), $passed, 'the store outlives it';
+is status_of('/', api_token => $live), $passed, 'the store is kept after the end of the container';
 ended();
 
-# with one: what is in it, and no more
+# with a file of records: the store has these and no others
 my %text = map { $_ => "$_-" . '0' x 32 } qw(one two);
 my $json = "$image/etc/nginx/auth_token/store.jsonl";
 
@@ -203,52 +202,52 @@ sub mount (@ids) {
 
 mount(qw(one two));
 $server = begin(@entry);
-is status_of('/', api_token => $text{$_}), $passed, "mounted, imported: $_" for qw(one two);
-is status_of('/', api_token => $live), 401, 'what is not in it is removed';
+is status_of('/', api_token => $text{$_}), $passed, "the API token $_ of the mounted file is granted" for qw(one two);
+is status_of('/', api_token => $live), 401, 'an API token that is not in the file is removed';
 like slurp("$image/stderr"), qr/^tokens +2 added, 0 changed, 0 unchanged, 1 removed; 2 unrestricted$/m,
-    'it says what it does';
+    'the import is logged';
 ended();
 
 mount('two');
 $server = begin(@entry);
-is status_of('/', api_token => $text{one}), 401, 'what is in it no more is revoked';
-is status_of('/', api_token => $text{two}), $passed, 'the rest is there';
+is status_of('/', api_token => $text{one}), 401, 'an API token removed from the file is revoked';
+is status_of('/', api_token => $text{two}), $passed, 'the other API token is kept';
 ended();
 
-# a file that is wrong, or was named and is not there, ends it
-for my $row (['cut', sub { spew($json, substr slurp($json), 0, 40) }],
-             ['not readable', sub { mount('two'); chmod 0, $json }, $user],
-             ['named, and not there', sub { unlink $json; $ENV{AUTH_TOKEN_IMPORT} = "$image/no.json" }])
+# an invalid or missing file ends the container
+for my $row (['a truncated file', sub { spew($json, substr slurp($json), 0, 40) }],
+             ['an unreadable file', sub { mount('two'); chmod 0, $json }, $user],
+             ['a missing file', sub { unlink $json; $ENV{AUTH_TOKEN_IMPORT} = "$image/no.json" }])
 {
     my ($name, $break, $if) = @$row;
     next if defined $if && !$if;
     $break->();
     my ($status, $output) = run(@entry);
-    isnt $status, 0, "$name: it does not start";
-    like $output, qr/^auth-token: .*(?:store|no)\.json/m, 'and says why';
+    isnt $status, 0, "$name: the container does not start";
+    like $output, qr/^auth-token: .*(?:store|no)\.json/m, "$name: the message names the file";
 }
 delete $ENV{AUTH_TOKEN_IMPORT};
 
 $server = begin(@entry);
-is status_of('/', api_token => $text{two}), $passed, 'and the store is as it was';
+is status_of('/', api_token => $text{two}), $passed, 'the store is unchanged after these errors';
 ended();
 
-# it is one user's, which is all that there is to warn of
+# the only warning: all processes have one user
 my $errors = slurp("$image/stderr");
 my @warnings = $errors =~ /^(.*\[warn\].*)$/mg;
-ok @warnings, 'nginx warns';
-is_deeply [grep { !/nginx runs as one user \(\d+\), so that its worker processes could write/ } @warnings], [],
-    'that workers could write the store, and of nothing else';
-unlike $errors, qr/\[(?:alert|crit|emerg)\]|Sanitizer|runtime error/, 'no alarm';
+ok @warnings, 'nginx warns about its user';
+is_deeply [grep { !/worker processes could write .* nginx runs as a single user \(\d+\)/ } @warnings], [],
+    'there is no other warning';
+unlike $errors, qr/\[(?:alert|crit|emerg)\]|Sanitizer|runtime error/, 'the error log has no alarm';
 my $logs = $errors . slurp("$image/stdout") =~ s/^token .*\n//mr;
-is_deeply [grep { index($logs, $_) >= 0 } $live, values %text, 'eyJ'], [], 'no token in any log';
-is_deeply [glob "$temp/sanitizer/*"], [], 'no report of a sanitizer';
+is_deeply [grep { index($logs, $_) >= 0 } $live, values %text, 'eyJ'], [], 'no log contains a token';
+is_deeply [glob "$temp/sanitizer/*"], [], 'no sanitizer report';
 
 done_testing;
 
 # --- the Dockerfile ---------------------------------------------------------
 
-# its stages, each as instruction => list of arguments
+# the stages; each is a hash of instruction => list of arguments
 sub stages () {
     my $text = slurp("$root/Dockerfile");
     $text =~ s/^\s*#.*\n//mg;
@@ -263,19 +262,18 @@ sub stages () {
     return @stages;
 }
 
-# what .dockerignore lets through: it excludes all, and then names some
+# names that .dockerignore does not exclude
 sub context () {
     my @lines = grep { /\S/ && !/^#/ } split /\n/, slurp("$root/.dockerignore");
-    is shift @lines, '*', '.dockerignore excludes all';
+    is shift @lines, '*', '.dockerignore excludes everything first';
     my @names = map { /^!([\w.-]+)$/ ? $1 : die ".dockerignore: $_\n" } @lines;
-    ok -e "$root/$_", "but $_" for @names;
+    ok -e "$root/$_", "$_, which .dockerignore includes, exists" for @names;
     return @names;
 }
 
 # --- files and packages -----------------------------------------------------
 
-# What make install puts where: done, where everything is built; else what it
-# says that it would do.
+# The files of make install; if not everything is built, those that make -n would install.
 sub installed () {
     my $out = "$temp/out";
     my $done;
@@ -287,7 +285,7 @@ sub installed () {
     }
 
     $done = output(@make, '-n', 'install', "DESTDIR=$out");
-    # the source's name in a directory, or the name that it gets
+    # the target is a directory or a new name
     return map { m{^install -m \d+ (?:\S*/)?(\S+) \Q$out\E(\S+/)?(\S*)$}
                      ? ($2 . (length $3 ? $3 : $1) => 1) : () }
            split /\n/, $done;
@@ -296,10 +294,10 @@ sub installed () {
 # names of the libraries that a file is linked with
 sub needed ($file) { output('objdump', '-p', $file) =~ /^\s*NEEDED\s+(lib\S+)/mg }
 
-# files of all the libraries that a file needs in the end
+# all shared libraries of a file, also indirect ones
 sub libraries ($file) { output('ldd', $file) =~ /=> (\/\S+) \(/g }
 
-# files of the libraries that Makefile and config name
+# files of the libraries that Makefile and config link
 sub linked () {
     my $text = slurp("$root/Makefile") . slurp("$root/config");
     my %names = map { $_ => 1 } $text =~ /(?<=[\s"=])-l([a-z][a-z0-9_]*)\b/g;
@@ -307,7 +305,7 @@ sub linked () {
     return map {
         chomp(my $path = output('gcc', "-print-file-name=lib$_.so"));
         $path = slurp($path) =~ m{(/\S+/lib\S+\.so\.\d+)} ? $1 : $path
-            if -s $path < 1000;                       # a linker script, as of libm
+            if -s $path < 1000;                       # a linker script, for example of libm
         realpath($path);
     } sort keys %names;
 }
@@ -325,7 +323,7 @@ sub package_of ($library) {
     };
 }
 
-# these and all that they depend on, as far as it is installed here
+# packages and their dependencies, as far as they are installed
 sub closure (@names) {
     my %found;
     while (defined(my $name = shift @names)) {
@@ -337,19 +335,19 @@ sub closure (@names) {
     return %found;
 }
 
-# --- the image's nginx ------------------------------------------------------
+# --- running the image ------------------------------------------------------
 
-# a directory in place of the image's, in which /tmp and the store are the user's
+# a directory with the files of the image; the user owns /tmp and the store
 sub prepare () {
     make_path(map { "$image/$_" } qw(etc/nginx/conf.d etc/nginx/auth_token tmp bin var/lib/auth-token));
     mkdir "$temp/sanitizer";
     chmod 01777, "$image/tmp", "$temp/sanitizer";
 
-    # as the second step does it
+    # as in the second stage
     chmod 02750, "$image$store";
     chown +(getpwnam $user)[2, 3], "$image$store" if $user;
 
-    # an idle worker ends without its connections (ngx_event_process_init)
+    # an idle worker process does not free its connections (ngx_event_process_init)
     spew("$temp/lsan.supp", slurp("$root/t/lib/lsan.supp") . "leak:^ngx_alloc\$\n");
 
     my $replace = sub ($text) {
@@ -367,13 +365,13 @@ sub prepare () {
     chomp(my $nginx = output('sh', '-c', "command -v $AuthToken::Server::NGINX"));
     spew("$image/bin/nginx", "#!/bin/sh\nexec $nginx \"\$@\"\n");
 
-    # the user may not be let into the directory that they were built in
+    # the user may have no access to the build directory
     for my $file (@files) {
         system('cp', $file, "$image/bin/") == 0 or die "cp $file: $?\n";
     }
     chmod 0755, glob "$image/bin/*";
 
-    # as the container's runtime does it
+    # as a container runtime does
     for (qw(stdout stderr)) {
         spew("$image/$_", '');
         chown scalar(getpwnam $user), -1, "$image/$_" if $user;
@@ -398,13 +396,13 @@ sub ended () {
     undef $server;
 }
 
-# everything that there is below the image's root
+# all files below the root of the image
 sub written () {
     return map { s{^\Q$temp\E/image}{}r } split /\n/,
            output('find', "$temp/image", '-mindepth', '1');
 }
 
-# the command as the image's user; its process leads a group
+# runs a command as the user of the image, in its own process group
 sub begin (@command) {
     my @where = $command[0] =~ /nginx/ ? ('-p', $image, '-c', "$image/etc/nginx/nginx.conf") : ();
 

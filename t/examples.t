@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# conf-examples: each configuration starts as it stands, but for paths, ports and
-# the upstream's address, admits and refuses as its comments say, and gives the
-# upstream no credential and no identity but the verified one.
+# conf-examples: each configuration starts with only paths, ports and addresses changed,
+# grants and refuses as its comments say, and passes no credential to the upstream, and no
+# identity but the verified one.
 
 use v5.36;
 
@@ -25,7 +25,7 @@ $ENV{PATH} .= ':/usr/sbin';
 
 my $examples = "$AuthToken::Server::ROOT/conf-examples";
 
-# what each one is tested by; every .conf of the directory must be in here
+# the test of each configuration; every .conf of the directory must be in this list
 my %tested = (
     'jwt/nginx.conf'         => \&jwt,
     'allow-list/nginx.conf'  => \&allow_list,
@@ -56,13 +56,13 @@ END {
     }
 }
 
-is_deeply [confs()], [sort keys %tested], 'every example is tested here';
+is_deeply [confs()], [sort keys %tested], 'every example has a test';
 
 {
     my $readme = slurp("$examples/README.md");
     my %named  = map { $_ => 1 } $readme =~ m{\]\(([\w-]+/nginx\.conf)\)}g;
     is_deeply [sort keys %named], [grep { m{/nginx\.conf$} } confs()],
-        'and is in the README';
+        'every example is in the README';
 }
 
 my %done;
@@ -78,32 +78,32 @@ done_testing;
 sub jwt () {
     begin('jwt', files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem });
 
-    admitted('/api/v6.1/snapshots', 'a good token', user => 'jane', token => good_token());
-    admitted('/', 'POST', user => 'jane', token => good_token(), method => 'POST', body => 'x');
-    admitted('/', 'a user whose name is no header', user => undef,
+    granted_as('/api/v6.1/snapshots', 'a valid token', user => 'jane', token => good_token());
+    granted_as('/', 'POST', user => 'jane', token => good_token(), method => 'POST', body => 'x');
+    granted_as('/', 'a user whose name has a line feed', user => undef,
              token => good_token(username => "jane\nX-User: root"));
 
     refused_as(NONE => '/', 'no credential', reason => 'no_credential');
-    refused_as(NONE => '/', 'a cookie is not asked for',
+    refused_as(NONE => '/', 'a cookie is not accepted',
                cookie => 'accessToken=' . good_token());
-    refused_as(NONE => '/', 'nor a password', auth => 'Basic amFuZTpzZWNyZXQ=');
-    refused_as(EXP => '/', 'expired', token => good_token(exp => time - 1));
-    refused_as(INV => '/', 'signed by another', reason => 'bad_signature',
+    refused_as(NONE => '/', 'a password is not accepted', auth => 'Basic amFuZTpzZWNyZXQ=');
+    refused_as(EXP => '/', 'an expired token', token => good_token(exp => time - 1));
+    refused_as(INV => '/', 'a token signed by another key', reason => 'bad_signature',
                token => token(key => key('rsa2')));
-    refused_as(INV => '/', 'unsigned', reason => 'malformed',
+    refused_as(INV => '/', 'an unsigned token', reason => 'malformed',
                token => raw_token('{"alg":"none"}', '{}', undef, 'none'));
     refused_as(INV => '/', 'HS256 with the public key', reason => 'bad_alg',
                token => token(key => key('rsa')->pem, alg => 'HS256'));
-    refused_as(INV => '/', 'of another issuer', reason => 'issuer_mismatch',
+    refused_as(INV => '/', 'a token of another issuer', reason => 'issuer_mismatch',
                token => good_token(iss => 'https://other.example'));
-    refused_as(INV => '/', 'for another API', reason => 'audience_mismatch',
+    refused_as(INV => '/', 'a token for another audience', reason => 'audience_mismatch',
                token => good_token(aud => 'other'));
 
     ten_lines();
     end();
 }
 
-# the lines that the example says matter are ten, and are enough
+# the example numbers the ten lines that matter
 sub ten_lines () {
     my @marked = $s->{text} =~ /^.*# (?:.* )?(\d+)$/mg;
     is "@marked", '1 2 3 4 5 6 7 8 9 10', 'ten lines are marked';
@@ -113,39 +113,39 @@ sub allow_list () {
     begin('allow-list',
           files => { 'etc/auth_token/allowed.txt' => slurp("$examples/allow-list/allowed.txt") });
 
-    admitted('/', 'from a listed address', user => undef);
-    admitted('/', 'a token does not matter', user => undef, token => 'anything');
-    refused_as(ADDR => '/', 'from another', from => '127.0.0.2', reason => 'address_not_allowed');
-    refused_as(ADDR => '/', 'nor does it here', from => '127.0.0.2', token => good_token());
-    refused_as(ADDR => '/', 'who says where he comes from is not believed',
+    granted_as('/', 'a listed address', user => undef);
+    granted_as('/', 'a token is ignored', user => undef, token => 'anything');
+    refused_as(ADDR => '/', 'another address', from => '127.0.0.2', reason => 'address_not_allowed');
+    refused_as(ADDR => '/', 'another address with a valid token', from => '127.0.0.2', token => good_token());
+    refused_as(ADDR => '/', 'X-Forwarded-For of an untrusted peer is ignored',
                from => '127.0.0.2', headers => ['X-Forwarded-For: 127.0.0.1']);
-    admitted('/', 'nor is it held against him', user => undef,
+    granted_as('/', 'X-Forwarded-For of a listed peer is ignored', user => undef,
              headers => ['X-Forwarded-For: 203.0.113.1']);
 
-    admitted('/admin/', 'the inner list', user => undef);
-    refused_as(ADDR => '/admin/', 'the inner list', from => '127.0.0.2');
-    admitted('/health', 'open to all', user => undef, from => '127.0.0.2');
+    granted_as('/admin/', 'the list of the location', user => undef);
+    refused_as(ADDR => '/admin/', 'the list of the location', from => '127.0.0.2');
+    granted_as('/health', 'a public location', user => undef, from => '127.0.0.2');
 
-    # the list counts from the next reload on
+    # a changed list applies after a reload
     $s->write('etc/auth_token/allowed.txt', "127.0.0.0/30\n");
     refused_as(ADDR => '/', 'before the reload', from => '127.0.0.2');
     $s->disconnect;
     $s->reload;
-    admitted('/', 'after the reload', user => undef, from => '127.0.0.2');
-    refused_as(ADDR => '/admin/', 'the inner list is its own', from => '127.0.0.2');
-    refused_as(ADDR => '/', 'beyond the range', from => '127.0.0.4');
+    granted_as('/', 'after the reload', user => undef, from => '127.0.0.2');
+    refused_as(ADDR => '/admin/', 'the list of the location is unchanged', from => '127.0.0.2');
+    refused_as(ADDR => '/', 'the address after the range', from => '127.0.0.4');
 
-    # the balancer is believed: put ours in its place
+    # the load balancer is trusted: a local address replaces it here
     reconfigure(sub { s/198\.51\.100\.10/127.0.0.3/ });
-    admitted('/', 'of the balancer', user => undef, from => '127.0.0.3',
+    granted_as('/', 'an address that the load balancer reports', user => undef, from => '127.0.0.3',
              headers => ['X-Forwarded-For: 127.0.0.1']);
-    refused_as(ADDR => '/', 'of the balancer', from => '127.0.0.3',
+    refused_as(ADDR => '/', 'another address that the load balancer reports', from => '127.0.0.3',
                headers => ['X-Forwarded-For: 203.0.113.77']);
 
     for my $bad ('127.0.0.1/33', '127.0.0', '# nothing') {
         $s->write('etc/auth_token/allowed.txt', "$bad\n");
         my ($status, $output) = $s->check;
-        ok $status && $output =~ /\[emerg\].*allowed\.txt/, "a list of '$bad' is not taken";
+        ok $status && $output =~ /\[emerg\].*allowed\.txt/, "nginx -t refuses a list with '$bad'";
     }
 
     end(qr/\[emerg\] .*allowed\.txt/);
@@ -162,69 +162,69 @@ sub mixed () {
     my $away = '127.0.0.2';
 
     # a token or an address
-    admitted('/api/', 'a token', user => 'jane', token => good_token(), from => $away);
-    admitted('/api/', 'the monitoring', user => undef, from => '127.0.0.9');
-    admitted('/api/', 'the monitoring, with a bad token', user => undef,
+    granted_as('/api/', 'a token', user => 'jane', token => good_token(), from => $away);
+    granted_as('/api/', 'the address of the monitoring system', user => undef, from => '127.0.0.9');
+    granted_as('/api/', 'that address with an invalid token', user => undef,
              from => '127.0.0.9', token => token(key => key('rsa2')));
-    refused_as(NONE => '/api/', 'neither', from => $away);
-    refused_as(INV => '/api/', 'a bad token', token => token(key => key('rsa2')),
+    refused_as(NONE => '/api/', 'neither token nor address', from => $away);
+    refused_as(INV => '/api/', 'an invalid token', token => token(key => key('rsa2')),
                from => $away, reason => 'bad_signature');
     refused_as(EXP => '/api/', 'an expired token', token => good_token(exp => 1), from => $away);
 
     # a token or a password
     my $password = 'Basic ' . encode('operator:open sesame');
-    admitted('/status/', 'a token', user => 'jane', token => good_token());
-    admitted('/status/', 'a password', user => 'operator', auth => $password);
-    admitted('/status/', 'a token without a name', user => undef,
+    granted_as('/status/', 'a token', user => 'jane', token => good_token());
+    granted_as('/status/', 'a password', user => 'operator', auth => $password);
+    granted_as('/status/', 'a token without a name', user => undef,
              token => good_token(username => GONE));
 
     for (['nothing'], ['a wrong password', auth => 'Basic ' . encode('operator:no')],
-         ['a bad token', token => token(key => key('rsa2'))])
+         ['an invalid token', token => token(key => key('rsa2'))])
     {
         my ($name, %o) = @$_;
         my $answer = ask('/status/', %o);
         is $answer->{status}, 401, "/status/: $name";
         like join(' | ', $answer->all('WWW-Authenticate')), qr/Basic realm="operators"/,
-            'and is asked for a password';
+            "/status/: $name: the challenge of auth_basic";
         like join(' | ', $answer->all('WWW-Authenticate')), qr/Bearer realm="api"/,
-            'or a token';
-        is $answer->{reached}, 0, 'the upstream does not hear of it';
+            "/status/: $name: the challenge of the module";
+        is $answer->{reached}, 0, 'the request does not reach the upstream';
     }
 
     # a token and an address
-    admitted('/reports/', 'both', user => 'jane', token => good_token());
+    granted_as('/reports/', 'token and address', user => 'jane', token => good_token());
     refused_as(NONE => '/reports/', 'the address alone');
     for (['the token alone', token => good_token()], ['neither'])
     {
         my ($name, %o) = @$_;
         my $answer = ask('/reports/', %o, from => $away);
         like $answer->{status}, qr/^40[13]$/, "/reports/: $name";
-        is $answer->{reached}, 0, 'the upstream does not hear of it';
+        is $answer->{reached}, 0, 'the request does not reach the upstream';
     }
 
     # browsers
-    admitted('/app/', 'the cookie', user => 'jane',
+    granted_as('/app/', 'the cookie', user => 'jane',
              cookie => 'accessToken=' . good_token(scope => ['app']));
 
     my $answer = ask('/app/page?a=1');
-    is $answer->{status}, 302, '/app/: without the cookie';
-    is $answer->header('Location'), '/login?next=/app/page?a=1', 'to the login';
-    is $answer->header('WWW-Authenticate'), undef, 'without a challenge';
-    is $answer->{reached}, 0, 'the upstream does not hear of it';
+    is $answer->{status}, 302, '/app/: a request without the cookie';
+    is $answer->header('Location'), '/login?next=/app/page?a=1', '/app/: redirects to the login';
+    is $answer->header('WWW-Authenticate'), undef, '/app/: has no challenge';
+    is $answer->{reached}, 0, 'the request does not reach the upstream';
 
     $answer = ask('/app/', cookie => 'accessToken=' . good_token(exp => 1));
-    is $answer->{status}, 302, '/app/: with an expired one to the login, too';
+    is $answer->{status}, 302, '/app/: an expired token redirects to the login';
 
     $answer = ask('/app/', cookie => 'accessToken=' . good_token());
-    is $answer->{status}, 403, '/app/: without the scope';
-    is $answer->{body}, slurp("$examples/mixed/html/errors/forbidden.html"), 'a page';
-    is $answer->header('Content-Type'), 'text/html', 'of HTML';
-    is $answer->{reached}, 0, 'the upstream does not hear of it';
+    is $answer->{status}, 403, '/app/: a token without the scope';
+    is $answer->{body}, slurp("$examples/mixed/html/errors/forbidden.html"), '/app/: the error page is sent';
+    is $answer->header('Content-Type'), 'text/html', '/app/: the error page is HTML';
+    is $answer->{reached}, 0, 'the request does not reach the upstream';
 
-    admitted('/login', 'the login is open', user => undef);
-    is ask('/errors/forbidden.html')->{status}, 404, 'the page is not for asking';
+    granted_as('/login', 'the login is public', user => undef);
+    is ask('/errors/forbidden.html')->{status}, 404, 'the error page is internal';
 
-    refused_as(NONE => '/elsewhere', 'what no location matches');
+    refused_as(NONE => '/elsewhere', 'a path that matches no location');
 
     end();
 }
@@ -250,52 +250,52 @@ sub issuers () {
     my %as_billing = (user => 'jane', issuer => 'corp-billing');
     my %as_partner = (user => 'pat', issuer => 'partner', tenant => 'north');
 
-    # where each of them counts
-    admitted('/api/', 'corp', %as_corp, token => good_token(%corp));
-    admitted('/api/', 'its other name', %as_corp,
+    # which location trusts which block
+    granted_as('/api/', 'a token of corp', %as_corp, token => good_token(%corp));
+    granted_as('/api/', 'a token for the second audience', %as_corp,
              token => good_token(%corp, aud => 'https://api.corp.example'));
-    admitted('/api/', 'a claim of the partner\'s', %as_corp,
+    granted_as('/api/', 'a token of corp with a claim of the partner', %as_corp,
              token => good_token(%corp, tenant => 'north'));
-    refused_as(INV => '/api/', 'billing', token => good_token(%billing), reason => 'audience_mismatch');
-    refused_as(INV => '/api/', 'partner', token => $partner->());
+    refused_as(INV => '/api/', 'a token for billing', token => good_token(%billing), reason => 'audience_mismatch');
+    refused_as(INV => '/api/', 'a token of the partner', token => $partner->());
 
-    admitted('/billing/', 'billing', %as_billing, token => good_token(%billing));
-    refused_as(INV => '/billing/', 'corp', token => good_token(%corp), reason => 'audience_mismatch');
-    refused_as(INV => '/billing/', 'partner', token => $partner->());
-    refused_as(SCOPE => '/billing/', 'without the scope',
+    granted_as('/billing/', 'a token for billing', %as_billing, token => good_token(%billing));
+    refused_as(INV => '/billing/', 'a token of corp', token => good_token(%corp), reason => 'audience_mismatch');
+    refused_as(INV => '/billing/', 'a token of the partner', token => $partner->());
+    refused_as(SCOPE => '/billing/', 'a token without the scope',
                token => good_token(%billing, scope => []));
 
-    admitted('/shared/', 'corp', %as_corp, token => good_token(%corp));
-    admitted('/shared/', 'partner', %as_partner, token => $partner->());
-    refused_as(INV => '/shared/', 'billing', token => good_token(%billing));
-    refused_as(SCOPE => '/shared/', 'an administrator of the partner is none here',
+    granted_as('/shared/', 'a token of corp', %as_corp, token => good_token(%corp));
+    granted_as('/shared/', 'a token of the partner', %as_partner, token => $partner->());
+    refused_as(INV => '/shared/', 'a token for billing', token => good_token(%billing));
+    refused_as(SCOPE => '/shared/', 'isAdmin of the partner is ignored',
                token => $partner->(realm_access => { roles => ['other'] }));
-    refused_as(SCOPE => '/shared/', 'the claim scope is not the partner\'s',
+    refused_as(SCOPE => '/shared/', 'the claim scope of the partner is ignored',
                token => $partner->(realm_access => GONE, scope => ['orders']));
-    admitted('/shared/', 'an administrator of corp', %as_corp,
+    granted_as('/shared/', 'isAdmin of corp', %as_corp,
              token => good_token(%corp, scope => [], isAdmin => \'true'));
 
     # key, iss and aud belong together
-    refused_as(INV => '/shared/', 'corp\'s key, the partner\'s name', reason => 'issuer_mismatch',
+    refused_as(INV => '/shared/', 'the key of corp and the issuer of the partner', reason => 'issuer_mismatch',
                token => good_token(%partner));
-    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s name', reason => 'issuer_mismatch',
+    refused_as(INV => '/shared/', 'the key of the partner and the issuer of corp', reason => 'issuer_mismatch',
                token => $partner->(%corp));
-    refused_as(INV => '/shared/', 'the partner\'s key, corp\'s audience', reason => 'audience_mismatch',
+    refused_as(INV => '/shared/', 'the key of the partner and the audience of corp', reason => 'audience_mismatch',
                token => $partner->(aud => 'api'));
-    refused_as(INV => '/shared/', 'a third key',
+    refused_as(INV => '/shared/', 'an unknown key',
                token => token(claims => \%corp, key => key('rsa2')));
 
-    # the leeway is the partner's alone
+    # only the partner has a leeway
     my %late = (exp => time - 10);
-    admitted('/shared/', 'the partner\'s clock', %as_partner, token => $partner->(%late));
-    refused_as(EXP => '/shared/', 'corp\'s clock', token => good_token(%corp, %late));
+    granted_as('/shared/', 'a token of the partner within the leeway', %as_partner, token => $partner->(%late));
+    refused_as(EXP => '/shared/', 'an expired token of corp', token => good_token(%corp, %late));
 
-    refused_as(FAIL => '/elsewhere', 'what no location matches', reason => 'misconfigured',
+    refused_as(FAIL => '/elsewhere', 'a path that matches no location', reason => 'misconfigured',
                token => good_token(%corp));
 
     my $log = slurp($s->dir . '/access.log');
-    like $log, qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m, 'the log: a grant';
-    like $log, qr{"GET /billing/ HTTP/1.1" 401 .* audience$}m, 'the log: a refusal';
+    like $log, qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m, 'the access log of a granted request';
+    like $log, qr{"GET /billing/ HTTP/1.1" 401 .* audience_mismatch$}m, 'the access log of a refused request';
 
     end();
 }
@@ -321,7 +321,7 @@ sub scopes () {
         my %o = (method => $method, $method =~ /^P/ ? (body => 'x') : ());
         my $good = $token->(@needed);
 
-        admitted('/api/x', "$method with @needed", $as->(@needed), token => $good, %o);
+        granted_as('/api/x', "$method with @needed", $as->(@needed), token => $good, %o);
 
         my @others = grep { my $o = $_; !grep { $_ eq $o } @needed } qw(read write delete);
         refused_as(SCOPE => '/api/x', "$method with @others", %o, %realm,
@@ -334,83 +334,83 @@ sub scopes () {
                token => $token->('write'));
 
     for my $method (qw(OPTIONS PURGE PROPFIND)) {
-        refused_as(SCOPE => '/api/x', "$method: nobody", method => $method, %realm,
+        refused_as(SCOPE => '/api/x', "$method is refused with every scope", method => $method, %realm,
                    token => $token->(qw(read write delete)));
-        refused_as(SCOPE => '/api/x', "$method: no administrator either", method => $method,
+        refused_as(SCOPE => '/api/x', "$method is refused with isAdmin", method => $method,
                    %realm, token => good_token(isAdmin => \'true', username => "admin$method"));
     }
 
     refused_as(NONE => '/api/x', 'no credential', %realm);
-    refused_as(EXP => '/api/x', 'expired', token => good_token(exp => 1), %realm);
-    refused_as(INV => '/api/x', 'forged', token => token(key => key('rsa2')), %realm);
+    refused_as(EXP => '/api/x', 'an expired token', token => good_token(exp => 1), %realm);
+    refused_as(INV => '/api/x', 'a token signed by another key', token => token(key => key('rsa2')), %realm);
 
-    # locations of their own
+    # locations with other requirements
     my $nothing = $token->();
-    admitted('/api/me', 'whoever is known', $as->(), token => $nothing);
-    refused_as(NONE => '/api/me', 'who is not known', %realm);
+    granted_as('/api/me', 'a token without scopes', $as->(), token => $nothing);
+    refused_as(NONE => '/api/me', 'no credential', %realm);
     my $settings = $token->(qw(read settings));
-    admitted('/api/settings/', 'both scopes', $as->(qw(read settings)), token => $settings);
-    refused_as(SCOPE => '/api/settings/', 'the method\'s alone', %realm,
+    granted_as('/api/settings/', 'both scopes', $as->(qw(read settings)), token => $settings);
+    refused_as(SCOPE => '/api/settings/', 'only the scope of the method', %realm,
                token => $token->('read'));
-    refused_as(SCOPE => '/api/settings/', 'the location\'s alone', %realm,
+    refused_as(SCOPE => '/api/settings/', 'only the scope of the location', %realm,
                token => $token->('settings'));
     refused_as(SCOPE => '/api/settings/', 'an unknown method', method => 'PURGE', %realm,
                token => $token->(qw(read settings)));
 
-    # cookies, and where their requests come from
+    # cookies and the origin of their requests
     my $cookie = 'accessToken=' . $token->(qw(read write));
     my %cookie = (cookie => $cookie, $as->(qw(read write)));
     my %post   = (%cookie, method => 'POST', body => 'x');
     my $own    = 'Origin: https://127.0.0.1:' . $s->port;
 
-    admitted('/api/x', 'a cookie', %cookie);
-    admitted('/api/x', 'a POST that no browser makes', %post);
-    admitted('/api/x', 'a POST of this origin', %post, headers => [$own]);
-    admitted('/api/x', 'a POST of the application', %post,
+    granted_as('/api/x', 'a cookie', %cookie);
+    granted_as('/api/x', 'a POST without an Origin header', %post);
+    granted_as('/api/x', 'a POST from this origin', %post, headers => [$own]);
+    granted_as('/api/x', 'a POST from the application', %post,
              headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site']);
-    admitted('/api/x', 'a GET of elsewhere', %cookie, headers => ['Origin: https://evil.example']);
-    refused_as(ORIGIN => '/api/x', 'a POST of elsewhere', reason => 'origin_not_allowed',
+    granted_as('/api/x', 'a GET from another site', %cookie, headers => ['Origin: https://evil.example']);
+    refused_as(ORIGIN => '/api/x', 'a POST from another site', reason => 'origin_not_allowed',
                %post, headers => ['Origin: https://evil.example']);
-    refused_as(ORIGIN => '/api/x', 'a POST of another port',
+    refused_as(ORIGIN => '/api/x', 'a POST from another port',
                %post, headers => ['Origin: https://127.0.0.1:1']);
-    refused_as(ORIGIN => '/api/x', 'a POST from a sibling', %post,
+    refused_as(ORIGIN => '/api/x', 'a POST from a sibling domain', %post,
                headers => ['Sec-Fetch-Site: same-site']);
     my $bearer = $token->('write');
-    admitted('/api/x', 'a bearer token of elsewhere', $as->('write'), token => $bearer,
+    granted_as('/api/x', 'a bearer token from another site', $as->('write'), token => $bearer,
              method => 'POST', body => 'x', headers => ['Origin: https://evil.example']);
 
-    # the log says who, and gives no token away
+    # the access log has the user and no token
     my $log = slurp($s->dir . '/access.log');
     like $log, qr{"GET /api/x HTTP/2.0" 200 user="u1" subject="u1" reason="ok" token="[0-9a-f]{12}"$}m,
-        'the log: a grant';
-    like $log, qr{"GET /api/x HTTP/2.0" 403 user="-" subject="u2" reason="scope" token="[0-9a-f]{12}"$}m,
-        'the log: a refusal';
+        'the access log of a granted request';
+    like $log, qr{"GET /api/x HTTP/2.0" 403 user="-" subject="u2" reason="insufficient_scope" token="[0-9a-f]{12}"$}m,
+        'the access log of a refused request';
     like $log, qr{"GET /api/x HTTP/2.0" 401 user="-" subject="-" reason="no_credential" token="-"$}m,
-        'the log: nobody';
+        'the access log of a request without a credential';
 
     limits();
     end();
 }
 
-# a user has a limit of his own, and so has an address without a good token
+# each user has a rate limit, and each address without a valid token
 sub limits () {
     my $busy = good_token(username => 'busy');
     my $calm = good_token(username => 'calm');
 
     my @busy = many(90, $busy, '127.0.0.5');
     is_deeply [grep { !/^(?:200|429)$/ } @busy], [], 'a busy user: 200 or 429';
-    cmp_ok scalar(grep { $_ == 200 } @busy), '>=', 41, 'some calls are served';
-    cmp_ok scalar(grep { $_ == 429 } @busy), '>=', 1, 'too many are not';
+    cmp_ok scalar(grep { $_ == 200 } @busy), '>=', 41, 'a busy user: requests within the burst are granted';
+    cmp_ok scalar(grep { $_ == 429 } @busy), '>=', 1, 'a busy user: further requests get 429';
 
     my @same = many(1, $calm, '127.0.0.5');
-    is "@same", '200', 'another user at the same address is not held up';
+    is "@same", '200', 'another user of the same address is not limited';
 
     my @forged = many(90, token(key => key('rsa2')), '127.0.0.6');
     is_deeply [grep { !/^(?:401|429)$/ } @forged], [], 'forged tokens: 401 or 429';
-    cmp_ok scalar(grep { $_ == 429 } @forged), '>=', 1, 'too many are not looked at further';
+    cmp_ok scalar(grep { $_ == 429 } @forged), '>=', 1, 'forged tokens: further requests get 429';
 
     my @there = many(1, $calm, '127.0.0.6');
-    is "@there", '200', 'who has a good one is not held up by his neighbours';
+    is "@there", '200', 'a valid token from the same address is not limited';
 }
 
 sub ipfabric () {
@@ -432,74 +432,74 @@ sub ipfabric () {
     my @clean  = (api_token => $text{cleanup});
     my @delete = (method => 'DELETE');
 
-    # what a token may, by the id of a scope and by its text
+    # a scope as an id, and as a text
     for my $path ('/api/v6.1/snapshots', '/api/v7/snapshots', '/api/snapshots') {
-        admitted($path, 'by the id', user => 'jane', @dash);
+        granted_as($path, 'a scope given as id', user => 'jane', @dash);
     }
-    admitted('/api/v6.1/tables/inventory/devices', 'by the text', user => 'jane', @dash,
+    granted_as('/api/v6.1/tables/inventory/devices', 'a scope given as text', user => 'jane', @dash,
              method => 'POST', body => '{}');
-    admitted('/api/v6.1/snapshots', 'HEAD is a GET', @dash, method => 'HEAD');
+    granted_as('/api/v6.1/snapshots', 'HEAD counts as GET', @dash, method => 'HEAD');
     refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'what the user may and the token not', @dash,
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'a scope that the user has and the token has not', @dash,
                reason => 'endpoint_not_granted');
-    refused_as(SCOPE => '/api/v6.1/nothing', 'what is in no row', @clean, reason => 'unknown_endpoint');
-    refused_as(SCOPE => '/api/v6.1//snapshots', 'an odd spelling', @dash, reason => 'unknown_endpoint');
-    refused_as(ADDR => '/api/v6.1/snapshots', 'from another address', @dash, from => $away, reason => 'address_not_allowed');
+    refused_as(SCOPE => '/api/v6.1/nothing', 'a path in no line', @clean, reason => 'unknown_endpoint');
+    refused_as(SCOPE => '/api/v6.1//snapshots', 'an ambiguous path', @dash, reason => 'unknown_endpoint');
+    refused_as(ADDR => '/api/v6.1/snapshots', 'an address outside of the ranges', @dash, from => $away, reason => 'address_not_allowed');
 
-    # an administrator's token has what it was given, and no more
-    admitted('/api/v6.1/snapshots/1', 'DELETE', user => 'operator', @clean, @delete, from => $away);
-    refused_as(SCOPE => '/api/v6.1/snapshots', 'DELETE of all', @clean, @delete, reason => 'endpoint_not_granted');
+    # a token of an administrator has the scopes of the token only
+    granted_as('/api/v6.1/snapshots/1', 'DELETE with its scope', user => 'operator', @clean, @delete, from => $away);
+    refused_as(SCOPE => '/api/v6.1/snapshots', 'DELETE without its scope', @clean, @delete, reason => 'endpoint_not_granted');
 
-    refused_as(DISABLED => '/api/v6.1/snapshots', 'disabled', api_token => $text{former}, reason => 'disabled_client');
-    refused_as(TEXP => '/api/v6.1/snapshots', 'expired', api_token => $text{'last-year'}, reason => 'expired_api_token');
-    refused_as(TINV => '/api/v6.1/snapshots', 'unknown', api_token => 'x' x 32, reason => 'unknown_api_token');
-    refused_as(NONE => '/api/v6.1/snapshots', 'nothing', reason => 'no_credential');
-    refused_as(INV => '/api/v6.1/snapshots', 'a token and a JWT', @dash, token => $jwt->(),
+    refused_as(DISABLED => '/api/v6.1/snapshots', 'a disabled API token', api_token => $text{former}, reason => 'disabled_client');
+    refused_as(TEXP => '/api/v6.1/snapshots', 'an expired API token', api_token => $text{'last-year'}, reason => 'expired_api_token');
+    refused_as(TINV => '/api/v6.1/snapshots', 'an unknown API token', api_token => 'x' x 32, reason => 'unknown_api_token');
+    refused_as(NONE => '/api/v6.1/snapshots', 'no credential', reason => 'no_credential');
+    refused_as(INV => '/api/v6.1/snapshots', 'an API token and a JWT', @dash, token => $jwt->(),
                reason => 'several_credentials');
 
     # JWTs
-    admitted('/api/v6.1/snapshots', 'a JWT, by the text', user => 'jane', token => $jwt->(scope => ['GET /snapshots']));
-    admitted('/api/v6.1/snapshots', 'a cookie, by the id', user => 'jane',
+    granted_as('/api/v6.1/snapshots', 'a JWT with a scope as text', user => 'jane', token => $jwt->(scope => ['GET /snapshots']));
+    granted_as('/api/v6.1/snapshots', 'a cookie with a scope as id', user => 'jane',
              cookie => 'accessToken=' . $jwt->(scope => ['79ab4b0754b069399464a23c222725111915f8f9']));
-    admitted('/api/v6.1/snapshots', 'a JWT of an administrator', user => 'jane',
+    granted_as('/api/v6.1/snapshots', 'a JWT of an administrator', user => 'jane',
              token => $jwt->(scope => [], isAdmin => \'true'));
     refused_as(SCOPE => '/api/v6.1/snapshots', 'a JWT without the scope', token => $jwt->(), reason => 'endpoint_not_granted');
 
-    # for all, and for those who are known
-    admitted('/api/version', 'the version, without a token', user => undef);
-    refused_as(SCOPE => '/api/v6.1/version', 'not so its neighbour', @dash);
-    admitted($_, 'whoever is known', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
-    refused_as(NONE => '/api/v6.1/users/me', 'who is not');
-    refused_as(SCOPE => '/api/v6.1/users/me/x', 'not what is below it', @dash, reason => 'unknown_endpoint');
+    # public endpoints, and endpoints for every valid credential
+    granted_as('/api/version', 'the version is public', user => undef);
+    refused_as(SCOPE => '/api/v6.1/version', 'a versioned path is not', @dash);
+    granted_as($_, 'every valid credential', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
+    refused_as(NONE => '/api/v6.1/users/me', 'no credential');
+    refused_as(SCOPE => '/api/v6.1/users/me/x', 'a path below it', @dash, reason => 'unknown_endpoint');
 
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
-    admitted('/api/v6.1/snapshots/1', 'another scope, at once', user => 'jane', @dash);
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'but not beyond the user', @dash, @delete, reason => 'endpoint_not_granted');
+    granted_as('/api/v6.1/snapshots/1', 'after token update', user => 'jane', @dash);
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'a scope that the user does not have', @dash, @delete, reason => 'endpoint_not_granted');
     $store->update('user', 'jane', scope => ['GET /snapshots']);
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'nor beyond what is left to him', @dash, reason => 'endpoint_not_granted');
+    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'after user update', @dash, reason => 'endpoint_not_granted');
     $store->ok('user', 'disable', 'jane');
-    refused_as(DISABLED => '/api/v6.1/users/me', 'a user who is disabled', @dash, reason => 'disabled_user');
+    refused_as(DISABLED => '/api/v6.1/users/me', 'after user disable', @dash, reason => 'disabled_user');
     $store->ok('token', 'enable', 'former');
-    admitted('/api/v6.1/snapshots', 'a token that was enabled', user => 'operator', api_token => $text{former});
+    granted_as('/api/v6.1/snapshots', 'after token enable', user => 'operator', api_token => $text{former});
     $store->ok('token', 'revoke', 'former');
-    refused_as(TINV => '/api/v6.1/snapshots', 'and revoked', api_token => $text{former});
+    refused_as(TINV => '/api/v6.1/snapshots', 'after token revoke', api_token => $text{former});
 
     my $log = slurp($s->dir . '/access.log');
     like $log, qr{"GET /api/v6.1/snapshots HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m,
-        'the log: a grant';
+        'the access log of a granted request';
 
     token_api();
     end();
 }
 
-# the cookies that an answer sets: name => value, and name => its attributes
+# the cookies of a response: name => value, and name => attributes
 sub set_cookies ($answer) {
     my %value = cookies($answer);
     return \%value, { map { /\A(\w+)=[^;]*; (.*)\z/ ? ($1 => $2) : () } $answer->all('Set-Cookie') };
 }
 
-# login, refresh and logout of the same example, by passwords
+# login, refresh and logout of the same example
 sub token_api () {
     my $store  = $s->{store};
     my $secret = 'canary-open-sesame';
@@ -510,7 +510,7 @@ sub token_api () {
     };
 
     $store->ok('user', 'enable', 'jane');
-    is $login->('jane', $secret)->{status}, 401, 'without a password no login';
+    is $login->('jane', $secret)->{status}, 401, 'a user without a password cannot log in';
     $store->ok('user', 'passwd', $_, '--password-file', '-', { input => $secret }) for qw(jane operator);
 
     my $flags = qr/HttpOnly; Secure; SameSite=Strict/;
@@ -521,60 +521,60 @@ sub token_api () {
         is $answer->{status}, 200, "$path: login";
         is $answer->{body}, '{}', "$path: no token in the body";
         is $answer->{reached}, 0, "$path: the upstream does not hear of it";
-        like $with->{accessToken}, qr{\AMax-Age=1800; Path=/; Expires=\w{3}, .* GMT; $flags\z}, "$path: one cookie";
+        like $with->{accessToken}, qr{\AMax-Age=1800; Path=/; Expires=\w{3}, .* GMT; $flags\z}, "$path: the cookie of the access token";
         like $with->{refreshToken}, qr{\AMax-Age=86400; Path=/api/auth/token; Expires=\w{3}, .* GMT; $flags\z},
-            "$path: the other";
-        admitted("$v/snapshots", 'with the cookie', user => 'jane', cookie => "accessToken=$value->{accessToken}");
+            "$path: the cookie of the refresh token";
+        granted_as("$v/snapshots", 'the cookie of the login', user => 'jane', cookie => "accessToken=$value->{accessToken}");
     }
 
     refused_as(CRED => "$v/auth/login", 'a wrong password', %json, body => '{"username":"jane","password":"canary-no"}',
                reason => 'wrong_password');
     my $get = ask("$v/auth/login");
-    is "$get->{status} $get->{reached}", '405 0', 'GET is no login';
+    is "$get->{status} $get->{reached}", '405 0', 'GET is refused';
 
     my ($value) = set_cookies($login->('jane', $secret));
-    admitted("$v/users/me", 'as a bearer', user => 'jane', token => $value->{accessToken});
-    refused_as(SCOPE => "$v/snapshots", 'no more than the user', token => $value->{accessToken},
+    granted_as("$v/users/me", 'the access token as bearer', user => 'jane', token => $value->{accessToken});
+    refused_as(SCOPE => "$v/snapshots", 'a scope that the user does not have', token => $value->{accessToken},
                method => 'POST', body => '{}', reason => 'endpoint_not_granted');
 
     my ($admin) = set_cookies($login->('operator', $secret));
-    admitted("$v/snapshots", 'an administrator', user => 'operator', token => $admin->{accessToken},
+    granted_as("$v/snapshots", 'the access token of an administrator', user => 'operator', token => $admin->{accessToken},
              method => 'POST', body => '{}');
 
-    # by Basic
-    admitted("$v/snapshots", 'Basic', user => 'jane', auth => 'Basic ' . encode("jane:$secret"));
-    refused_as(CRED => "$v/snapshots", 'Basic, a wrong password', auth => 'Basic ' . encode('jane:canary-no'));
+    # Basic
+    granted_as("$v/snapshots", 'Basic', user => 'jane', auth => 'Basic ' . encode("jane:$secret"));
+    refused_as(CRED => "$v/snapshots", 'Basic with a wrong password', auth => 'Basic ' . encode('jane:canary-no'));
 
-    # the refresh token is used up; without a body, and in it
+    # refresh by cookie and by body; the refresh token is used up
     my $both = sub ($v) { "refreshToken=$v->{refreshToken}; accessToken=$v->{accessToken}" };
     my $refresh = ask('/api/auth/token', method => 'POST', cookie => $both->($value));
     my ($next)  = set_cookies($refresh);
-    is "$refresh->{status} $refresh->{reached}", '200 0', 'refresh by the cookies, and an empty body';
-    isnt $next->{refreshToken}, $value->{refreshToken}, 'another refresh token';
-    admitted("$v/snapshots", 'the new access token', user => 'jane', token => $next->{accessToken});
-    refused_as(RINV => '/api/auth/token', 'the old refresh token', method => 'POST', cookie => $both->($value),
+    is "$refresh->{status} $refresh->{reached}", '200 0', 'refresh by the cookie with an empty body';
+    isnt $next->{refreshToken}, $value->{refreshToken}, 'refresh returns a new refresh token';
+    granted_as("$v/snapshots", 'the new access token', user => 'jane', token => $next->{accessToken});
+    refused_as(RINV => '/api/auth/token', 'the used refresh token', method => 'POST', cookie => $both->($value),
                scheme => 'Bearer');
-    refused_as(RINV => '/api/auth/token', 'none', method => 'POST');
+    refused_as(RINV => '/api/auth/token', 'no refresh token', method => 'POST');
 
     $refresh = ask('/api/auth/token', %json, body => qq({"refreshToken":"$next->{refreshToken}"}));
     my ($third) = set_cookies($refresh);
     is $refresh->{status}, 200, 'refresh by the body';
-    is ask("$v/auth/token", method => 'POST', cookie => $both->($third))->{status}, 403, 'not with a version';
+    is ask("$v/auth/token", method => 'POST', cookie => $both->($third))->{status}, 403, 'refresh has no versioned path';
 
-    # the end
+    # logout
     my $logout = ask("$v/auth/logout", method => 'POST', token => $third->{accessToken});
     my ($none, $with) = set_cookies($logout);
-    is "$logout->{status} $logout->{body} $logout->{reached}", '200 {"success":true} 0', 'logout by the bearer';
+    is "$logout->{status} $logout->{body} $logout->{reached}", '200 {"success":true} 0', 'logout by the access token';
     like $with->{$_}, qr/\AMax-Age=0; /, "$_ is cleared" for qw(accessToken refreshToken);
-    refused_as(RINV => '/api/auth/token', 'after logout', method => 'POST', cookie => $both->($third));
+    refused_as(RINV => '/api/auth/token', 'the refresh token after logout', method => 'POST', cookie => $both->($third));
 
-    # the switch that the example speaks of
+    # auth_token_local off, as in the comment of the example
     reconfigure(sub { s/# (auth_token_local off;)/$1/ });
-    is $login->('jane', $secret)->{status}, 401, 'local authentication off: no login';
-    refused_as(CRED => "$v/snapshots", 'nor Basic', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
-    admitted("$v/snapshots", 'but tokens', user => 'jane', token => $third->{accessToken});
+    is $login->('jane', $secret)->{status}, 401, 'auth_token_local off: login is refused';
+    refused_as(CRED => "$v/snapshots", 'auth_token_local off: Basic is refused', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
+    granted_as("$v/snapshots", 'auth_token_local off: a JWT is accepted', user => 'jane', token => $third->{accessToken});
     my $api = $store->token('late', user => 'jane', scope => ['GET /snapshots']);
-    admitted("$v/snapshots", 'and API tokens', user => 'jane', api_token => $api);
+    granted_as("$v/snapshots", 'auth_token_local off: an API token is accepted', user => 'jane', api_token => $api);
 }
 
 sub cipp () {
@@ -591,7 +591,7 @@ sub cipp () {
     });
     my $store = $s->{store};
 
-    # as Entra makes them, in either version: without scope, without a user
+    # tokens as Entra issues them, of both versions: without scope and user
     my $token = sub ($client, %o) {
         return token(header => { kid => 'k1' }, claims => {
             iss => "https://sts.windows.net/$tenant/", aud => "api://$client", appid => $client, ver => '1.0',
@@ -607,7 +607,7 @@ sub cipp () {
     my %read  = (client => $reports, role => 'readonly');
     my %help  = (client => $desk, role => 'helpdesk');
 
-    # bodies of the real one
+    # bodies as CIPP sends them
     my $no    = 'Access to this CIPP API endpoint is not allowed, ';
     my %text  = map { $_ => { type => 'text/plain', says => 'You do not have permission to view this directory or page.' } }
                 qw(NONE INV EXP);
@@ -623,74 +623,74 @@ sub cipp () {
         return (type => 'text/plain', says => "${no}you do not have the required permission: $permission");
     };
 
-    # read-only
-    admitted('/api/ListUsers', 'readonly reads', %read, token => $token->($reports));
-    admitted('/api/ListUsers', 'version 2.0', %read, token => $v2->($reports));
-    admitted('/API/listusers', 'in any case', %read, token => $token->($reports));
-    admitted('/api/ListUsers', 'the id too', %read, token => $token->(uc $reports, aud => "api://$reports"));
-    $refused->(SCOPE => '/api/AddUser', 'and does not write', token => $token->($reports), @post, reason => 'endpoint_not_granted',
+    # the role readonly
+    granted_as('/api/ListUsers', 'the role readonly', %read, token => $token->($reports));
+    granted_as('/api/ListUsers', 'a token of version 2.0', %read, token => $v2->($reports));
+    granted_as('/API/listusers', 'an endpoint in another case', %read, token => $token->($reports));
+    granted_as('/api/ListUsers', 'a client id in another case', %read, token => $token->(uc $reports, aud => "api://$reports"));
+    $refused->(SCOPE => '/api/AddUser', 'an endpoint that readonly does not grant', token => $token->($reports), @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'));
-    $refused->(SCOPE => '/api/ListCIPPUsers', 'nor what is the super administrator\'s',
+    $refused->(SCOPE => '/api/ListCIPPUsers', 'an endpoint that readonly excludes',
                token => $token->($reports), reason => 'endpoint_not_granted', $base->(readonly => 'CIPP.SuperAdmin.Read'));
-    $refused->(SCOPE => '/api/NoSuchThing', 'nor what is in no row', token => $token->($reports), reason => 'unknown_endpoint',
+    $refused->(SCOPE => '/api/NoSuchThing', 'an unknown endpoint', token => $token->($reports), reason => 'unknown_endpoint',
                type => 'text/plain', says => 'Endpoint not found');
-    $refused->(ADDR => '/api/ListUsers', 'from another address', token => $token->($reports), from => $away,
+    $refused->(ADDR => '/api/ListUsers', 'an address outside of the ranges', token => $token->($reports), from => $away,
                reason => 'address_not_allowed');
 
-    # a role of its own: ReadWrite covers Read, and one endpoint is blocked
-    admitted('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
-    admitted('/api/ListUsers', 'which covers Read', %help, token => $token->($desk));
-    admitted('/api/ListGroups', 'and more', %help, token => $token->($desk));
-    $refused->(SCOPE => '/api/ExecOffboardUser', 'but one of its endpoints', token => $token->($desk), @post,
+    # a custom role: ReadWrite covers Read, and one endpoint is blocked
+    granted_as('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
+    granted_as('/api/ListUsers', 'ReadWrite covers Read', %help, token => $token->($desk));
+    granted_as('/api/ListGroups', 'a second permission of a custom role', %help, token => $token->($desk));
+    $refused->(SCOPE => '/api/ExecOffboardUser', 'a blocked endpoint', token => $token->($desk), @post,
                reason => 'blocked_endpoint', type => 'text/plain',
                says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser");
-    $refused->(SCOPE => '/api/ListStandards', 'and not the rest', token => $token->($desk), reason => 'endpoint_not_granted',
+    $refused->(SCOPE => '/api/ListStandards', 'a permission that a custom role does not have', token => $token->($desk), reason => 'endpoint_not_granted',
                $custom->('Tenant.Standards.Read'));
 
-    # CIPP's own row
-    admitted('/api/AddUser', 'a row of CIPP', client => $editor, role => 'editor', token => $token->($editor), @post);
-    $refused->(SCOPE => '/api/ExecStandardsRun', 'an editor has no standards', token => $token->($editor), @post,
+    # the role editor, with address ranges
+    granted_as('/api/AddUser', 'the role editor', client => $editor, role => 'editor', token => $token->($editor), @post);
+    $refused->(SCOPE => '/api/ExecStandardsRun', 'an endpoint that editor excludes', token => $token->($editor), @post,
                reason => 'endpoint_not_granted', $base->(editor => 'Tenant.Standards.ReadWrite'));
-    $refused->(ADDR => '/api/AddUser', 'and its ranges', token => $token->($editor), @post, from => $away);
+    $refused->(ADDR => '/api/AddUser', 'an address outside of the ranges', token => $token->($editor), @post, from => $away);
 
-    $refused->(DISABLED => '/api/ListUsers', 'disabled', token => $token->($off), reason => 'disabled_client');
-    $refused->(DISABLED => '/api/ListUsers', 'unknown', reason => 'unknown_client',
+    $refused->(DISABLED => '/api/ListUsers', 'a disabled client', token => $token->($off), reason => 'disabled_client');
+    $refused->(DISABLED => '/api/ListUsers', 'an unknown client', reason => 'unknown_client',
                token => $token->('00000000-0000-4000-8000-000000000000', aud => "api://$reports"));
-    $refused->(INV => '/api/ListUsers', 'for a client that is not listed', reason => 'audience_mismatch',
+    $refused->(INV => '/api/ListUsers', 'a token for an unknown client', reason => 'audience_mismatch',
                token => $token->($reports, aud => 'api://00000000-0000-4000-8000-000000000000'));
-    $refused->(INV => '/api/ListUsers', 'of another tenant', reason => 'issuer_mismatch',
+    $refused->(INV => '/api/ListUsers', 'a token of another tenant', reason => 'issuer_mismatch',
                token => $token->($reports, iss => 'https://sts.windows.net/other/'));
-    $refused->(INV => '/api/ListUsers', 'with another tenant in tid', reason => 'bad_claim',
+    $refused->(INV => '/api/ListUsers', 'a token with another tenant in tid', reason => 'bad_claim',
                token => $token->($reports, tid => '11111111-2222-3333-4444-555555555555'));
-    $refused->(SCOPE => '/api/ListUsers', 'a user\'s', reason => 'delegated', type => 'text/plain',
+    $refused->(SCOPE => '/api/ListUsers', 'a token on behalf of a user', reason => 'delegated', type => 'text/plain',
                token => $token->($reports, scp => 'user_impersonation'),
                says => 'Access denied: unable to resolve roles for the authenticated principal');
-    $refused->(INV => '/api/ListUsers', 'without a client', token => $token->($reports, appid => GONE));
-    $refused->(EXP => '/api/ListUsers', 'expired', token => $token->($reports, exp => 1));
-    $refused->(INV => '/api/ListUsers', 'forged', token => token(key => key('rsa2'), header => { kid => 'k1' }));
-    $refused->(NONE => '/api/ListUsers', 'nothing');
+    $refused->(INV => '/api/ListUsers', 'a token without a client', token => $token->($reports, appid => GONE));
+    $refused->(EXP => '/api/ListUsers', 'an expired token', token => $token->($reports, exp => 1));
+    $refused->(INV => '/api/ListUsers', 'a token signed by another key', token => token(key => key('rsa2'), header => { kid => 'k1' }));
+    $refused->(NONE => '/api/ListUsers', 'no credential');
 
-    # what the token says of rights means nothing
-    $refused->(SCOPE => '/api/AddUser', 'a scope in the token', @post, reason => 'endpoint_not_granted',
+    # rights in the token are ignored
+    $refused->(SCOPE => '/api/AddUser', 'a scope in the token is ignored', @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'),
                token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
 
-    admitted('/api/PublicPing', 'public');
-    admitted('/api/PublicPing', 'public, with whatever token', token => 'nonsense');
-    $refused->(NONE => '/api/PublicPing', 'by its method alone', method => 'PUT');
+    granted_as('/api/PublicPing', 'a public endpoint');
+    granted_as('/api/PublicPing', 'a public endpoint with an invalid token', token => 'nonsense');
+    $refused->(NONE => '/api/PublicPing', 'another method of a public endpoint', method => 'PUT');
 
     # changed while nginx runs
     $store->ok('client', 'disable', $reports);
-    $refused->(DISABLED => '/api/ListUsers', 'disabled live', token => $token->($reports), reason => 'disabled_client');
+    $refused->(DISABLED => '/api/ListUsers', 'after client disable', token => $token->($reports), reason => 'disabled_client');
     $store->ok('client', 'enable', $reports);
     $store->update('client', $reports, role => 'superadmin', allow => 'any');
-    admitted('/api/ExecCippFunction', 'enabled, another role, any address', client => $reports, role => 'superadmin',
+    granted_as('/api/ExecCippFunction', 'after client enable and update', client => $reports, role => 'superadmin',
              token => $token->($reports), @post, from => $away);
     $store->role('helpdesk', grant => ['Identity.Group.Read']);
-    $refused->(SCOPE => '/api/EditUser', 'the role is another', token => $token->($desk), @post, reason => 'endpoint_not_granted',
+    $refused->(SCOPE => '/api/EditUser', 'after role set', token => $token->($desk), @post, reason => 'endpoint_not_granted',
                $custom->('Identity.User.ReadWrite'));
     $store->ok('role', 'delete', 'helpdesk');
-    $refused->(SCOPE => '/api/ListGroups', 'the role is gone', token => $token->($desk), reason => 'no_role');
+    $refused->(SCOPE => '/api/ListGroups', 'after role delete', token => $token->($desk), reason => 'no_role');
 
     like slurp($s->dir . '/access.log'),
         qr{"GET /api/ListUsers HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m, 'the log';
@@ -698,8 +698,8 @@ sub cipp () {
     end();
 }
 
-# The seed's PowerShell, with another host in its URLs; t/oauth.t has the very
-# bytes that it sends.
+# The PowerShell example of CIPP's documentation with another host in its URLs; t/oauth.t has
+# the exact bytes that it sends.
 sub client_credentials () {
     my ($reports, $auto, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
         5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
@@ -719,7 +719,7 @@ sub client_credentials () {
     };
     my %secret = map { $_ => $rotate->($_) } $reports, $auto, $off;
 
-    # $AuthBody of the seed, as Invoke-RestMethod -Method POST -Body has it
+    # $AuthBody of that example, as Invoke-RestMethod -Method POST -Body sends it
     my $ask = sub ($id, $secret, %o) {
         my $answer = ask("/$tenant/oauth2/v2.0/token", method => 'POST',
             headers => ['Content-Type: application/x-www-form-urlencoded'],
@@ -729,46 +729,46 @@ sub client_credentials () {
         secret($json->{access_token}) if $json->{access_token};
         return ($answer, $json);
     };
-    # $AuthHeader of the seed, and -ContentType
+    # $AuthHeader of that example, with -ContentType
     my $with = sub ($json) {
         return (headers => ["Authorization: Bearer $json->{access_token}", 'Content-Type: application/json',
                             'Content-Length: 0']);
     };
 
     my ($answer, $json) = $ask->($reports, $secret{$reports});
-    is "$answer->{status} $answer->{reached}", '200 0', 'a token';
-    is "$json->{token_type} $json->{expires_in}", 'Bearer 3600', 'of its kind, for an hour';
-    is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
-    is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'for its own audience';
-    admitted('/api/ListLogs', 'and the call', client => $reports, role => 'readonly', $with->($json));
+    is "$answer->{status} $answer->{reached}", '200 0', 'a token is issued';
+    is "$json->{token_type} $json->{expires_in}", 'Bearer 3600', 'the response has token_type and expires_in';
+    is $answer->header('Cache-Control'), 'no-store', 'the response must not be stored';
+    is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'the audience is the client';
+    granted_as('/api/ListLogs', 'a request with the token', client => $reports, role => 'readonly', $with->($json));
     my $no = 'Access to this CIPP API endpoint is not allowed, ';
-    refused_as(SCOPE => '/api/AddUser', 'no more than its role', type => 'text/plain', method => 'POST', body => '{}',
+    refused_as(SCOPE => '/api/AddUser', 'an endpoint that its role does not grant', type => 'text/plain', method => 'POST', body => '{}',
                token => $json->{access_token}, reason => 'endpoint_not_granted',
                says => "${no}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite");
-    refused_as(ADDR => '/api/ListLogs', 'from another address', type => 'text/plain', from => '127.0.0.2',
+    refused_as(ADDR => '/api/ListLogs', 'an address outside of the ranges', type => 'text/plain', from => '127.0.0.2',
                says => "${no}the API Client does not have the required permission", token => $json->{access_token});
 
     my ($own) = $ask->($auto, $secret{$reports});
-    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'the secret of another';
+    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'the secret of another client';
     ($own) = $ask->($off, $secret{$off});
-    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'a client that is disabled';
+    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'a disabled client';
 
-    # two secrets while one takes the place of the other
+    # two secrets are valid during a rotation
     my $newer = $rotate->($auto);
     for ([$secret{$auto}, 'the last secret'], [$newer, 'the new one']) {
         my ($secret, $name) = @$_;
         my ($answer, $json) = $ask->($auto, $secret);
         is $answer->{status}, 200, "$name is good";
-        admitted('/api/AddUser', "$name: the call", client => $auto, role => 'editor', token => $json->{access_token},
+        granted_as('/api/AddUser', "$name: a request with its token", client => $auto, role => 'editor', token => $json->{access_token},
                  method => 'POST', body => '{}');
     }
     $store->ok('client', 'disable', $reports);
-    refused_as(DISABLED => '/api/ListLogs', 'disabled, and its token still good', type => 'text/plain',
+    refused_as(DISABLED => '/api/ListLogs', 'a valid token of a disabled client', type => 'text/plain',
                says => "${no}the API Client does not have the required permission", token => $json->{access_token});
 
     my $keys = ask('/discovery/keys');
-    like $keys->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'its keys are published';
-    is ask('/x/../api/oauth2/token', method => 'POST')->{status}, 401, 'no other path is the endpoint';
+    like $keys->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'the JWK Set is published';
+    is ask('/x/../api/oauth2/token', method => 'POST')->{status}, 401, 'another path is not the token endpoint';
 
     end();
 }
@@ -779,7 +779,7 @@ sub entra () {
         e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
     my ($contoso, $fabrikam) = qw(d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69 7c9e6679-7425-40de-944b-e07fc1f90ae7);
 
-    # Microsoft's documents: the same keys, in that of version 2.0 with their issuer
+    # key documents as Microsoft publishes them: version 2.0 with the issuer of each key
     my $microsoft = AuthToken::Source->start(documents => { map {
         my ($tid, $name) = @$_;
         my $set = sub (%more) { '{"keys":[' . key($name)->jwk(kid => $name, x5t => $name, use => 'sig', %more) . ']}' };
@@ -815,51 +815,51 @@ sub entra () {
     my %other = (issuer => 'fabrikam', client => $desk, role => 'helpdesk');
 
     for my $v (1, 2) {
-        admitted('/api/ListUsers', "version $v, the first tenant", %first, token => $token->($v, $contoso, $reports));
-        admitted('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
+        granted_as('/api/ListUsers', "version $v, the first tenant", %first, token => $token->($v, $contoso, $reports));
+        granted_as('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
         $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a client of the other tenant",
                    token => $token->($v, $contoso, $desk), reason => 'client_issuer_mismatch');
-        $refused->(INV => '/api/ListUsers', $page, "version $v, a third tenant", reason => 'issuer_mismatch',
+        $refused->(INV => '/api/ListUsers', $page, "version $v, a token of a third tenant", reason => 'issuer_mismatch',
                    token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
-        $refused->(INV => '/api/ListUsers', $page, "version $v, a key of the other tenant", reason => 'unknown_kid',
+        $refused->(INV => '/api/ListUsers', $page, "version $v, a token signed by a key of the other tenant", reason => 'unknown_kid',
                    token => $token->($v, $contoso, $reports, key => 'rsa4'));
-        $refused->(DISABLED => '/api/ListUsers', $client, "version $v, disabled", reason => 'disabled_client',
+        $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a disabled client", reason => 'disabled_client',
                    token => $token->($v, $fabrikam, $off));
         $refused->(SCOPE => '/api/ListUsers', 'Access denied: unable to resolve roles for the authenticated principal',
                    "version $v, a user", token => $token->($v, $contoso, $reports, claims => { scp => 'x' }),
                    reason => 'delegated');
     }
-    admitted('/api/ListUsers', 'for any client of the first tenant', %first,
+    granted_as('/api/ListUsers', 'an audience of another client, first tenant', %first,
              token => $token->(1, $contoso, $reports, claims => { aud => "api://$auto" }));
-    $refused->(INV => '/api/ListUsers', $page, 'not of the second', reason => 'audience_mismatch',
+    $refused->(INV => '/api/ListUsers', $page, 'an audience of another client, second tenant', reason => 'audience_mismatch',
                token => $token->(1, $fabrikam, $desk, claims => { aud => "api://$off" }));
-    $refused->(ADDR => '/api/ListUsers', $client, 'from another address', token => $token->(1, $contoso, $reports),
+    $refused->(ADDR => '/api/ListUsers', $client, 'an address outside of the ranges', token => $token->(1, $contoso, $reports),
                from => '127.0.0.2', reason => 'address_not_allowed');
     $refused->(SCOPE => '/api/ExecOffboardUser', "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser",
                'blocked', token => $token->(2, $fabrikam, $desk), @post, reason => 'blocked_endpoint');
 
-    # the office
+    # additional address ranges
     my @admin = (token => $token->(2, $contoso, $auto));
-    $refused->(ADDR => '/api/execapiclient', $client, 'not from the office', @admin, @post, reason => 'address_not_allowed');
+    $refused->(ADDR => '/api/execapiclient', $client, 'an address outside of the office', @admin, @post, reason => 'address_not_allowed');
     reconfigure(sub { s/198\.51\.100\.0/127.0.0.0/ });
-    admitted('/api/ExecApiClient', 'from the office', issuer => 'contoso', client => $auto, role => 'superadmin', @admin, @post);
-    $refused->(INV => '/api/ExecApiClient', $page, 'the second tenant', token => $token->(2, $fabrikam, $desk), @post,
+    granted_as('/api/ExecApiClient', 'an address of the office', issuer => 'contoso', client => $auto, role => 'superadmin', @admin, @post);
+    $refused->(INV => '/api/ExecApiClient', $page, 'a token of the second tenant', token => $token->(2, $fabrikam, $desk), @post,
                reason => 'unknown_kid');
 
-    # live, by the commands that stand above it
+    # the commands in the comment of the example
     my $new = '00000000-1111-2222-3333-444444444444';
-    $refused->(DISABLED => '/api/ListUsers', $client, 'unknown', token => $token->(1, $contoso, $new),
+    $refused->(DISABLED => '/api/ListUsers', $client, 'an unknown client', token => $token->(1, $contoso, $new),
                reason => 'unknown_client');
     my @commands = slurp("$examples/entra/nginx.conf") =~ /^#   auth-token ((?:client|import --cipp) .*?)(?: +#.*)?$/mg;
-    is scalar(@commands), 2, 'two commands besides those of the store';
+    is scalar(@commands), 2, 'the comment has two commands for clients';
     $store->ok(map { s/CLIENT-ID/$new/r } split / /, $commands[0] =~ s{192\.0\.2\.0/24}{127.0.0.1}r);
-    admitted('/api/ListUsers', 'created', issuer => 'contoso', client => $new, role => 'readonly',
+    granted_as('/api/ListUsers', 'after client create', issuer => 'contoso', client => $new, role => 'readonly',
              token => $token->(1, $contoso, $new));
     $store->ok('client', 'delete', $new);
     $store->ok((map { s/backup\.json/-/r } split / /, $commands[1]), { input => JSON::PP->new->utf8->encode([
         { PartitionKey => 'ApiClients', RowKey => $new, AppName => 'n', Role => 'editor', IPRange => '"127.0.0.1"',
           Enabled => 'True', table => 'ApiClients' }]) });
-    admitted('/api/ListUsers', 'imported from CIPP', issuer => 'contoso', client => $new, role => 'editor',
+    granted_as('/api/ListUsers', 'after import --cipp', issuer => 'contoso', client => $new, role => 'editor',
              token => $token->(2, $contoso, $new));
 
     like slurp($s->dir . '/access.log'),
@@ -888,26 +888,26 @@ sub oidc () {
     my $token = sub ($client, $resource = $api) { $p->token(client => $client, resource => $resource) };
     my @post  = (method => 'POST', body => 'x');
 
-    admitted('/orders', 'the scope', user => 'jane', scope => 'openid orders:read', token => $token->('reads'));
-    admitted('/orders', 'both scopes', user => 'jane', scope => 'orders:read orders:write', token => $token->('writes'), @post);
-    refused_as(SCOPE => '/orders', 'to read is not to write', token => $token->('reads'), @post, reason => 'insufficient_scope');
-    refused_as(SCOPE => '/orders', 'without the scope', token => $token->('neither'), reason => 'insufficient_scope');
-    refused_as(INV => '/orders', 'for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience_mismatch');
+    granted_as('/orders', 'a token with the scope', user => 'jane', scope => 'openid orders:read', token => $token->('reads'));
+    granted_as('/orders', 'a token with both scopes', user => 'jane', scope => 'orders:read orders:write', token => $token->('writes'), @post);
+    refused_as(SCOPE => '/orders', 'POST with the scope for reading', token => $token->('reads'), @post, reason => 'insufficient_scope');
+    refused_as(SCOPE => '/orders', 'a token without the scope', token => $token->('neither'), reason => 'insufficient_scope');
+    refused_as(INV => '/orders', 'a token for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience_mismatch');
     refused_as(NONE => '/orders', 'no credential');
     refused_as(INV => '/orders', 'forged', reason => 'bad_signature',
                token => token(key => key('rsa2'), header => { kid => 'rsa' }, claims => { iss => $p->issuer, aud => $api }));
-    like ask('/orders', token => $token->('reads'))->{body}, qr/^X-Roles: \["clerk"\]\r?$/m, 'roles are told to the API';
+    like ask('/orders', token => $token->('reads'))->{body}, qr/^X-Roles: \["clerk"\]\r?$/m, 'the API gets the roles';
 
-    # the provider's next key
+    # the provider changes its key
     my $old = $token->('reads');
     $p->rotate('rsa3', keep => 1);
     my $new   = $token->('reads');
     my $first = ask('/orders', token => $new);
     all_workers_have('.*', 2);
-    admitted('/orders', 'a new key', user => 'jane', scope => 'openid orders:read', token => $new);
-    admitted('/orders', 'and the old one', user => 'jane', scope => 'openid orders:read', token => $old);
+    granted_as('/orders', 'a token of the new key', user => 'jane', scope => 'openid orders:read', token => $new);
+    granted_as('/orders', 'a token of the old key', user => 'jane', scope => 'openid orders:read', token => $old);
 
-    like slurp($s->dir . '/access.log'), qr/ 403 "jane" scope$/m, 'the log';
+    like slurp($s->dir . '/access.log'), qr/ 403 "jane" insufficient_scope$/m, 'the access log of a refused request';
 
     end();
     $p->stop;
@@ -917,19 +917,19 @@ sub docker () {
     begin('docker', store => undef, files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem },
           confs => ['conf.d/api.conf']);
 
-    admitted('/', 'a good token', user => 'jane', token => good_token());
-    admitted('/', 'an API token', user => undef, api_token => $s->{store}->token('t1'));
-    refused_as(TINV => '/', 'an unknown one', api_token => 'x' x 32);
+    granted_as('/', 'a valid token', user => 'jane', token => good_token());
+    granted_as('/', 'an API token', user => undef, api_token => $s->{store}->token('t1'));
+    refused_as(TINV => '/', 'an unknown API token', api_token => 'x' x 32);
     refused_as(NONE => '/', 'no credential');
-    refused_as(EXP => '/', 'expired', token => good_token(exp => 1));
-    refused_as(INV => '/', 'forged', token => token(key => key('rsa2')));
+    refused_as(EXP => '/', 'an expired token', token => good_token(exp => 1));
+    refused_as(INV => '/', 'a token signed by another key', token => token(key => key('rsa2')));
 
-    like slurp($s->dir . '/access.log'), qr/ 200 user="jane" client="-" reason="ok"$/m, 'the log';
-    like slurp($s->dir . '/access.log'), qr/ 200 user="-" client="t1" reason="ok"$/m, 'an API token';
+    like slurp($s->dir . '/access.log'), qr/ 200 user="jane" client="-" reason="ok"$/m, 'the access log of a JWT';
+    like slurp($s->dir . '/access.log'), qr/ 200 user="-" client="t1" reason="ok"$/m, 'the access log of an API token';
 
     unlink $s->dir . '/etc/auth_token/issuer.pem';
     my ($status, $output) = $s->check;
-    ok $status && $output =~ /\[emerg\].*issuer\.pem/, 'without a key it does not start';
+    ok $status && $output =~ /\[emerg\].*issuer\.pem/, 'nginx -t refuses a missing key';
 
     end(qr/\[emerg\] .*cannot open .*issuer\.pem/);
 }
@@ -939,63 +939,63 @@ sub docker () {
 sub begin ($name, %o) {
     $s = Example->new(slurp("$examples/$name/nginx.conf"), %o, name => $name,
                       upstream_port => $upstream->{port}, env => { leaks() });
-    is_deeply [$s->foreign], [], 'no path of this machine is left in it';
+    is_deeply [$s->foreign], [], 'the configuration uses only the directory of the test';
     make_store("$examples/$name/store.jsonl", $o{store}) if exists $o{store};
     chmod 0600, grep { -e } map { $s->dir . "/etc/auth_token/$_" } qw(signing tls.key);
     $s->start;
 }
 
-# A store of what the file has, as it stands but for the hashes: of those tokens
-# are known here.  Undef: an empty one.
+# A store with the records of the file; the hashes of API tokens are replaced by those of
+# known tokens.  Undef: an empty store.
 sub make_store ($file, $token_of) {
     $s->{store} = AuthToken::Store->new($s->dir);
     return if !defined $token_of;
 
-    my $as_it_stands = AuthToken::Store->new($s->dir, 'as-it-stands');
-    $as_it_stands->ok('import', $file);
-    is_deeply [grep { /^(?:warning|damage)/ } split /\n/, $as_it_stands->ok('check')], [],
-        'store.jsonl is imported as it stands';
+    my $unchanged = AuthToken::Store->new($s->dir, 'unchanged');
+    $unchanged->ok('import', $file);
+    is_deeply [grep { /^(?:warning|damage)/ } split /\n/, $unchanged->ok('check')], [],
+        'store.jsonl can be imported unchanged';
 
     my $text = slurp($file);
-    unlike $text, qr/"token":/, 'no token is in it that somebody knows';
+    unlike $text, qr/"token":/, 'store.jsonl contains no API token';
 
     my @placeholders = $text =~ /"sha256": "(\w+)"/g;
-    is_deeply [sort @placeholders], [sort keys %$token_of], 'and all hashes are placeholders';
+    is_deeply [sort @placeholders], [sort keys %$token_of], 'all hashes in store.jsonl are placeholders';
     $text =~ s/"sha256": "(\w+)"/'"sha256": "' . Digest::SHA::sha256_hex($token_of->{$1}) . '"'/ge;
     $s->{store}->ok('import', '-', { input => $text });
 }
 
-# the same example with a change, from the next reload on
+# changes the example and reloads
 sub reconfigure ($change) {
     my $text = $s->{text};
     $change->() for $text;
-    isnt $text, $s->{text}, 'the configuration is another';
+    isnt $text, $s->{text}, 'the configuration was changed';
     $s->configure($text);
     $s->disconnect;
     $s->reload;
 }
 
-# lines like $expected are no alarm: nginx -t was to say them
+# log lines that match $expected are not alarms
 sub end ($expected = qr/(?!)/) {
-    ok $s->stop, 'nginx ends when it is asked to';
+    ok $s->stop, 'nginx ends after QUIT';
 
     my @lines = split /\n/, $s->errors->content . $s->output;
     my @alarms = grep {
         /\[(?:alert|crit|emerg)\]|exited on signal|exited with|Sanitizer|runtime error/
             && !/exited with code 0$/ && !/$expected/
     } @lines;
-    is_deeply \@alarms, [], 'no alarm in the log';
-    is_deeply [$s->reports], [], 'no report of a sanitizer';
+    is_deeply \@alarms, [], 'the error log has no alarm';
+    is_deeply [$s->reports], [], 'no sanitizer report';
 
     my $text = join "\n", @lines, slurp($s->dir . '/access.log');
     is_deeply [grep { index($text, substr $_, -40) >= 0 } secrets()], [],
-        'no token in any log';
-    unlike $text, qr/canary-/, 'no claim either that nobody asked for';
+        'no log contains a token';
+    unlike $text, qr/canary-/, 'no log contains an unused claim';
 
     undef $s;
 }
 
-# waits until each worker has the keys of sources whose URLs match
+# waits until each worker process has the keys of the matching URLs
 sub all_workers_have ($url, @more) {
     my $n       = @more && $more[-1] =~ /\A\d+\z/ ? pop @more : 1;
     my $master  = $s->pid;
@@ -1013,8 +1013,7 @@ sub all_workers_have ($url, @more) {
 
 sub identity () { qw(X-User X-User-Id X-Issuer X-Scope X-Tenant X-Client X-Role) }
 
-# what a client might send to be taken for another, with every request: all of
-# the headers that the example sets
+# Sent with every request: all headers that the example sets, with forged values.
 sub spoofs () {
     my %set = map { $_ => 1 } $s->conf =~ /proxy_set_header (\S+)/g;
     delete @set{qw(Authorization Cookie)};
@@ -1022,17 +1021,17 @@ sub spoofs () {
     return map { /Token/ ? "$_: canary-api-token" : "$_: mallory" } sort keys %set;
 }
 
-# where they are no credential, one must not pass
+# whether the example accepts API tokens; otherwise the header must be removed
 sub takes_api_tokens () {
     return $s->conf =~ /auth_token_store/ && $s->conf !~ /auth_token_accept(?![^;]*api_token)/;
 }
 
-# a 401 has a challenge more, then, but not where the token API answers
+# whether a 401 has an additional challenge for Basic; token endpoints have none
 sub takes_passwords ($path) {
     return $s->conf =~ /auth_token_accept[^;]*\bbasic\b/ && $path !~ m{/auth/};
 }
 
-# the answer; its member reached says how many requests came to the upstream
+# sends a request; the member reached of the response counts requests to the upstream
 sub ask ($path, %o) {
     my @headers = (($o{headers} // [])->@*, spoofs());
     my $cookie  = join '; ', grep { defined } $o{cookie}, 'other=canary-cookie';
@@ -1045,9 +1044,9 @@ sub ask ($path, %o) {
     return $answer;
 }
 
-# Options: those of a request; user, id, issuer, scope, tenant, client, role: what
-# the upstream is to get in the header of that name.
-sub admitted ($path, $name, %o) {
+# Options: those of a request; user, id, issuer, scope, tenant, client, role: the expected
+# value of the header of that name at the upstream.
+sub granted_as ($path, $name, %o) {
     my %expected;
     for (identity()) {
         my $option = lc s/^X-(?:User-)?//r;
@@ -1058,7 +1057,7 @@ sub admitted ($path, $name, %o) {
     my @wrong;
 
     push @wrong, "status $answer->{status}: $answer->{body}" if $answer->{status} != 200;
-    push @wrong, "the upstream was reached $answer->{reached} times"
+    push @wrong, "requests to the upstream: $answer->{reached}"
         if $answer->{reached} != 1;
     push @wrong, "the upstream got: $1"
         if $answer->{body} =~ /^((?:X.API.Token|Authorization|Cookie)[ \t]*:.*)/mi
@@ -1066,14 +1065,14 @@ sub admitted ($path, $name, %o) {
 
     my @got  = $answer->{body} =~ /^(X-(?:User|User-Id|Issuer|Scope|Tenant|Client|Role): .*?)\r?$/mg;
     my @want = map { "$_: $expected{$_}" } keys %expected;
-    push @wrong, "the upstream knows [@{[sort @got]}], not [@{[sort @want]}]"
+    push @wrong, "identity headers at the upstream: [@{[sort @got]}], not [@{[sort @want]}]"
         if join('|', sort @got) ne join('|', sort @want);
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    ok !@wrong, "$path: $name: admitted" or diag map { "    $_\n" } @wrong;
+    ok !@wrong, "$path: $name: granted" or diag map { "    $_\n" } @wrong;
 }
 
-# Options: those of a request, reason, realm, type, says (the body of the answer)
+# Options: those of a request, reason, realm, type, says (the expected body)
 sub refused_as ($sign, $path, $name, %o) {
     $s->errors->lines;
     my $answer = ask($path, %o);
@@ -1083,15 +1082,15 @@ sub refused_as ($sign, $path, $name, %o) {
     is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api',
                takes_passwords($path) && $answer->{status} == 401 ? (also => ['Basic realm="api", charset="UTF-8"']) : (),
                map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type));
-    is $answer->{reached}, 0, 'the upstream does not hear of it';
+    is $answer->{reached}, 0, 'the request does not reach the upstream';
 
     my @ours = grep { / auth_token: / } $s->errors->lines;
-    is scalar(@ours), 1, 'one line in the log';
+    is scalar(@ours), 1, 'the refusal is logged in one line';
     like $ours[0], qr/ reason: \Q$o{reason}\E,/, "the reason is $o{reason}"
         if defined $o{reason};
 }
 
-# one request by curl, as our client has no TLS
+# one request by curl, because AuthToken::Client has no TLS
 sub by_curl ($path, %o) {
     my @headers = ($o{headers}->@*, "Cookie: $o{cookie}",
                    (map { "Authorization: $_" } grep { defined } $o{auth}),
@@ -1122,7 +1121,7 @@ sub by_curl ($path, %o) {
     }, 'AuthToken::Client::Response';
 }
 
-# the statuses of as many requests, quick after each other
+# the statuses of $n requests without pauses
 sub many ($n, $token, $from) {
     my $url = quoted('https://127.0.0.1:' . $s->port . '/api/x');
     my @request = ("url = $url", 'silent', 'insecure', 'noproxy = "*"',
@@ -1152,7 +1151,7 @@ sub quoted ($text) { '"' . ($text =~ s/(["\\])/\\$1/gr) . '"' }
 
 # --- the upstream -----------------------------------------------------------
 
-# Answers each request with its head as it came, and adds a byte to a log.
+# Answers each request with its head, and appends a byte to a log.
 sub upstream () {
     my $log = "$temp/upstream.log";
     open my $touch, '>', $log or die "$log: $!\n";
@@ -1163,7 +1162,7 @@ sub upstream () {
     my $pid = fork // die "fork: $!\n";
     return { pid => $pid, port => $socket->sockport, log => $log } if $pid;
 
-    # it is of no use without its parent
+    # ends together with its parent
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
     $SIG{PIPE} = 'IGNORE';
 
@@ -1194,9 +1193,8 @@ sub upstream () {
 
 # --- helpers ----------------------------------------------------------------
 
-# A worker that had nothing to do, of which there are some as an example has
-# several, ends without its connections: nginx's own (ngx_event_process_init).
-# The module allocates by pools, its core by malloc, neither by ngx_alloc.
+# An idle worker process does not free its connections (ngx_event_process_init): a leak of
+# nginx.  The module allocates from pools, src/core by malloc(), neither by ngx_alloc().
 sub leaks () {
     open my $fh, '>', "$temp/lsan.supp" or die "$temp/lsan.supp: $!\n";
     print $fh slurp("$AuthToken::Server::ROOT/t/lib/lsan.supp"), "leak:^ngx_alloc\$\n";
@@ -1212,7 +1210,7 @@ sub slurp ($path) {
 
 sub encode ($text) { MIME::Base64::encode_base64($text, '') }
 
-# a certificate and its key, in one
+# a certificate and its key in one file
 sub slurp_tls () {
     my ($file) = AuthToken::Server::_tls() =~ /ssl_certificate (\S+);/;
     return slurp($file);
@@ -1226,9 +1224,7 @@ sub confs () {
     return sort @found;
 }
 
-
-# A server whose configuration is the example's, with the paths, ports and the
-# upstream of the test in place of the operator's.
+# A server with the configuration of an example, whose paths, ports and upstream are replaced.
 package Example;
 
 use parent -norequire, 'AuthToken::Server';
@@ -1285,18 +1281,18 @@ sub replaced ($self, $text) {
     $text =~ s/^user www-data;$//m if $> != 0;
     $text =~ s/^http \{\n/http {\n    auth_token_state_path $dir\/state;\n/m if $text =~ /ca_file=|auth_token_login/;
 
-    # the image is run by that user
+    # the user of the Docker image
     $text = "user www-data;\n$text" if $> == 0 && $text =~ /^http \{/m && $text !~ /^user /m;
 
     return $text;
 }
 
-# all of the configuration's text
+# the text of all configuration files
 sub conf ($self) {
     return join '', map { main::slurp($_) } $self->conf_file, glob $self->dir . '/etc/conf.d/*.conf';
 }
 
-# what still is outside the server's directory
+# paths outside of the directory of the server
 sub foreign ($self) {
     my $text = $self->conf =~ s/#.*//gr;
     $text =~ s/\Q$_\E[\w\/]*//g for $self->dir, $AuthToken::Server::BUILD;

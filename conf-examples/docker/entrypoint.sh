@@ -1,10 +1,9 @@
 #!/bin/sh
-# The entry point of the image: makes the store where there is none, imports the
-# JSON file that is mounted, and becomes nginx; arguments are nginx's.
+# The entry point of the image: makes the store if it does not exist, imports the mounted
+# file of records, and runs nginx.  Arguments are passed to nginx.
 #
-# With a file, what it holds is all that the store holds: what the command had
-# added is removed, and a token that is in the file no more is revoked.  A file
-# that is wrong ends it.
+# After the import the store has the records of the file and no others: a token that was
+# removed from the file is revoked.  An invalid file ends the container.
 #
 # Environment:
 #   AUTH_TOKEN_STORE   the store (lmdb:/var/lib/auth-token)
