@@ -4,10 +4,9 @@
  *
  * mint KEY.pem LENGTH FIRST COUNT
  *
- * Prints COUNT different RS256 tokens, a line each: the claims of the issuer, a
- * number from FIRST on, and padding up to LENGTH bytes, or one less, as base64
- * has no words of every length.  Unlike the command auth-token, which signs one
- * token at a time, it keeps the key.
+ * Prints COUNT different RS256 tokens, one a line: the claims of the issuer, a number
+ * from FIRST, and padding up to LENGTH bytes, or one less, as base64 text cannot have
+ * every length.  Parses the key once, unlike the command auth-token.
  */
 
 #include <limits.h>
@@ -26,7 +25,7 @@
 #define MINT_HEADER                                                           \
     "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"bench\"}"
 
-/* far in the future: the tokens are kept from one run to the next */
+/* far in the future: the tokens are kept between runs */
 #define MINT_CLAIMS                                                           \
     "{\"iss\":\"https://issuer.example\",\"aud\":\"api\",\"sub\":\"jane\","   \
     "\"username\":\"jane\",\"scope\":[\"read\",\"write\"],\"isAdmin\":false," \
@@ -90,7 +89,7 @@ mint_text(char *text, size_t pad, unsigned long number)
 }
 
 
-/* as much padding as makes length bytes of the whole, with its signature */
+/* the padding that makes the token, with its signature, length bytes long */
 static size_t
 mint_pad(size_t length, size_t signature)
 {

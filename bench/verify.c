@@ -4,9 +4,9 @@
  *
  * verify KEY.pem COUNT
  *
- * What the arithmetic alone costs: prints the CPU nanoseconds of one
- * EVP_PKEY_verify() of an RS256 signature over a digest, in the mean of COUNT.
- * The context is made once and used anew, as the module does it.
+ * The cost of the arithmetic: prints the mean CPU time, in nanoseconds, of COUNT calls
+ * of EVP_PKEY_verify() for an RS256 signature over a digest.  The context is reused, as
+ * in the module.
  */
 
 #include <stdio.h>
@@ -108,7 +108,7 @@ main(int argc, char **argv)
     ctx = verify_context(key, EVP_PKEY_verify_init);
     begin = 0;
 
-    /* the first hundredth finds caches and tables cold */
+    /* caches are cold in the first hundredth */
     for (i = -count / 100; i < count; i++) {
         if (i == 0) {
             begin = verify_clock();

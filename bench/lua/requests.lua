@@ -1,16 +1,16 @@
--- The requests of wrk, all of which are made here, so that two servers that are
--- compared get the same bytes.  Arguments behind "--":
+-- Makes the requests of wrk, so that two servers that are compared get the same bytes.
+-- Arguments after "--":
 --
 --   PATH HEADER FILE LINES ORDER METHOD BODY PAUSE
 --
--- HEADER is the header up to its value, or empty; the values are the first LINES
--- lines of FILE, or, where FILE is "number:FORMAT", the numbers from 1 to LINES in
--- that format.  ORDER is cycle, random, or once: then the run ends with the last.
--- BODY is one of all requests; PAUSE, milliseconds between an answer and the next
--- request of a connection.
+-- HEADER is the header without its value, or empty.  The values are the first LINES lines of
+-- FILE, or, if FILE is "number:FORMAT", the numbers from 1 to LINES in that format.  ORDER is
+-- cycle, random or once; with once the run ends after the last value.  BODY is the same for
+-- all requests.  PAUSE is the time in milliseconds between a response and the next request
+-- of a connection.
 --
--- Writes "begin" to standard error with the first request, and in the end a line
--- of numbers for Bench::Load.
+-- Writes "begin" to standard error with the first request, and at the end one line of
+-- numbers for Bench::Load.
 
 local ffi = require("ffi")
 
@@ -23,7 +23,7 @@ local SIGINT = 2
 
 local requests, lines, order, format
 local head, tail
-local n = -1                -- wrk takes one request to look at
+local n = -1                -- wrk makes one request that it does not send
 
 local function text(value)
     return head .. value .. tail
@@ -52,7 +52,7 @@ function init(args)
     head = method .. " " .. path .. " HTTP/1.1\r\nHost: bench\r\n" .. header
     tail = (header == "" and "\r\n" or "\r\n\r\n") .. body
 
-    -- wrk asks for it once this function is done
+    -- wrk calls it after this function
     if pause > 0 then
         function delay()
             return pause

@@ -2,9 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * To be preloaded where instructions are counted: the store asks for 64 GiB of
- * addresses, which is more than valgrind has to give, and does with the size of
- * its file here.
+ * Preloaded when instructions are counted: the store maps 64 GiB of address space,
+ * which is more than valgrind has.  This maps only the size of the file.
  */
 
 #include <dlfcn.h>

@@ -2,10 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * To be preloaded into wrk: it asks for events until there are some, and never
- * sleeps.  A client that sleeps has to be woken by the server, on another core,
- * for each answer, which costs the server microseconds of system time; and the
- * slower the server, the more often the client sleeps.
+ * Preloaded into wrk: epoll_wait() polls and never sleeps.  The server would have to
+ * wake a sleeping client, on another core, for each response, which takes microseconds
+ * of its system time, and a slower server more often.
  */
 
 #include <dlfcn.h>

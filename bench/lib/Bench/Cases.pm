@@ -1,8 +1,8 @@
 package Bench::Cases;
 
-# What is measured, as data: servers, loads, and the rows of the tables.  A row is
-# a server, a port of it, a load, the status that each answer must have, and the
-# row that it is compared with, whose requests have the same bytes.
+# The measurements as data: servers, loads, and the rows of the tables.  A row is a server,
+# one of its ports, a load, the status that each response must have, and the row to compare
+# with, whose requests have the same bytes.
 
 use v5.36;
 
@@ -22,8 +22,8 @@ my @RANGES    = (1, 10, 100, 1_000, 10_000, 100_000);
 my @TEMPLATES = (1, 10, 100, 1_000, 10_000);
 my @SIZES     = (774, 1024, 2048, 4096, 8192);
 
-# material, conf (the directory of templates), values (for all templates), nginx
-# (the program), small (for a test: sizes that take no time)
+# material, conf (directory of templates), values (for all templates), nginx (binary), small
+# (for t/bench.t: small sizes)
 sub new ($class, %o) {
     my $self = bless { %o }, $class;
 
@@ -56,7 +56,7 @@ sub _own ($self, $name, %o) {
 
 sub _smallest ($self) { $STORES[0] }
 
-# a server block for each of some numbers, whose port is NAME_NUMBER
+# one server block for each number; its port is NAME_NUMBER
 sub _blocks ($name, $numbers, $text) {
     return join "\n", map {
         "server { listen 127.0.0.1:\@${name}_$_\@; auth_token on; " . $text->($_)
@@ -105,12 +105,12 @@ my %server = (
         100, 1_000, 10_000, 100_000, 1_000_000,
 );
 
-# by its name, not yet started; one of each
+# the server with this name, created once and not started
 sub server ($self, $name) {
     return $self->{servers}{$name} //= $self->another($name);
 }
 
-# another one of the kind
+# another server of the same kind
 sub another ($self, $name) {
     my $server = $server{$name}->($self);
     push $self->{made}->@*, $server;
@@ -154,7 +154,7 @@ my %load = (
     wrong_basic => sub ($self) { _basic(scalar reverse $Bench::Material::PASSWORD) },
     login       => sub ($self) { _login($Bench::Material::PASSWORD) },
     wrong_login => sub ($self) { _login(scalar reverse $Bench::Material::PASSWORD) },
-    # half of all connections each, and a few that ask now and then
+    # half of all connections each, and a few with occasional requests
     storm       => sub ($self) { _login($Bench::Material::PASSWORD, connections => $Bench::Load::CONNECTIONS / 2) },
     wrong_storm => sub ($self) {
         _login(scalar(reverse $Bench::Material::PASSWORD), connections => $Bench::Load::CONNECTIONS / 2)
@@ -182,13 +182,13 @@ sub _login ($password, %o) {
         header => "Content-Type: application/json\r\nContent-Length: " . length $body, %o);
 }
 
-# the longer ones are fewer: each costs a signature to make
+# fewer long tokens, as each must be signed
 sub _many ($self, $bytes) {
     my $n = $self->{material}->distinct;
     return $bytes == $BYTES ? $n : $bytes == $LONG ? $n / 2 : int($n / 5);
 }
 
-# by its name, and ":N" behind it where it has a number
+# the load with this name, with ":N" appended if it has a number
 sub load ($self, $name) {
     my ($kind, $n) = split /:/, $name;
     return $self->{loads}{$name} //= $load{$kind}->($self, $n // ());
@@ -197,10 +197,9 @@ sub load ($self, $name) {
 # --- rows -------------------------------------------------------------------
 
 # name, server, port, load, status, and: of (the name of the row to compare with),
-# fresh (the server is started anew for each run), title (of a group, with its
-# first row), refuse (a load that must be refused, checked at the start), peer (it
-# verifies each token, too), own, group and label (in the picture), least (seconds of
-# a run)
+# fresh (restart the server for each run), title (of a group, with its first row), refuse (a
+# load that must be refused, checked at the start), peer (another server that verifies each
+# token), own, group and label (in the picture), least (seconds of a run)
 sub _row ($name, $server, $port, $load, $status, %o) {
     return { name => $name, server => $server, port => $port, load => $load, status => $status, %o };
 }
@@ -224,7 +223,7 @@ my @own = (
     _row('auth_token, 1 KiB of claims, each token once', 'own-fresh', 'jwt', "once:$LONG", 200,
         of => 'nginx, 1 KiB of claims', fresh => 1, own => 1),
 
-    _row('nginx, return 401', 'nginx', 'refuse', 'many', 401, title => 'Refused before a signature is looked at'),
+    _row('nginx, return 401', 'nginx', 'refuse', 'many', 401, title => 'Refused before a signature is verified'),
     _row('auth_token, malformed', 'own', 'jwt', 'bad_form', 401, of => 'nginx, return 401', own => 1,
         group => 'Refused early, above return 401', label => 'auth_token, malformed'),
     _row('auth_token, wrong alg', 'own', 'jwt', 'bad_alg', 401, of => 'nginx, return 401', own => 1,
@@ -232,7 +231,7 @@ my @own = (
     _row('auth_token, unknown kid', 'own', 'jwt', 'bad_kid', 401, of => 'nginx, return 401', own => 1,
         group => 'Refused early, above return 401', label => 'auth_token, unknown kid'),
 
-    _row('nginx, X-API-Token', 'nginx', 'plain', 'api', 200, title => 'An API token, of a store of a million'),
+    _row('nginx, X-API-Token', 'nginx', 'plain', 'api', 200, title => 'An API token, in a store of a million'),
     _row('auth_token, same API token', 'own', 'api', 'api', 200, of => 'nginx, X-API-Token',
         refuse => 'wrong_api', own => 1,
         group => 'API token', label => 'auth_token, same token'),
@@ -244,7 +243,7 @@ my @own = (
         refuse => 'wrong_api',
         group => 'API token', label => 'map of 1,000 keys'),
 
-    _row('nginx, no credential', 'nginx', 'plain', 'none', 200, title => '1,000 ranges of addresses'),
+    _row('nginx, no credential', 'nginx', 'plain', 'none', 200, title => '1,000 address ranges'),
     _row('auth_token_allow', 'own', 'ranges', 'none', 200, of => 'nginx, no credential', own => 1,
         group => '1,000 ranges', label => 'auth_token_allow'),
     _row('geo', 'nginx-others', 'geo', 'none', 200, of => 'nginx, no credential',
@@ -262,11 +261,11 @@ my @own = (
     _row('auth_token, Basic, remembered', 'own-login', 'login', 'basic', 200, of => 'nginx, Basic',
         refuse => 'wrong_basic', own => 1,
         group => 'Password', label => 'auth_token, Basic, remembered'),
-    # a hash takes so long that few are done in a short time
+    # a hash takes long: a short run would count only a few
     _row('auth_token, login', 'own-login', 'login', 'login', 200, refuse => 'wrong_login', least => 1),
 );
 
-# the same three rows for each that verifies tokens
+# the three rows of every other server that verifies tokens
 sub _three ($name, $server, $port) {
     return (
         _row("$name, same token", $server, $port, 'same', 200, of => 'nginx', refuse => 'none',
@@ -282,7 +281,7 @@ sub _three ($name, $server, $port) {
 my %others = (
     nginx => [
         _row('auth_request', 'nginx-others', 'auth_request', 'same', 200, of => 'nginx', refuse => 'none',
-            title => 'A bearer token: what else there is',
+            title => 'A bearer token: other servers and modules',
             group => 'Same bearer token', label => 'auth_request to a local service'),
     ],
     haproxy => [ _three('HAProxy jwt_verify', 'haproxy', 'jwt') ],
@@ -294,12 +293,12 @@ my %others = (
     ],
 );
 
-# of the first table; @others are those that are installed
+# rows of the first table; @others: the other servers that are installed
 sub rows ($self, @others) {
     return (@own, map { $others{$_}->@* } 'nginx', @others);
 }
 
-# of the second: x, name (what is asked), and points, each a row and its x
+# series of the second table: x (its unit), name, and points (each a row and its x)
 sub series ($self) {
     my %plain;
 
@@ -319,7 +318,7 @@ sub series ($self) {
             sub ($n) { ("own-store-$n", 'api', "random:$n", "random:$STORES[-1]") }),
         $series->('ranges', 'auth_token_allow', \@RANGES,
             sub ($n) { ('own-ranges', "ranges_$n", 'none', 'none') }),
-        $series->('rows of the catalogue, same bearer token', 'auth_token_endpoints', \@TEMPLATES,
+        $series->('lines of the endpoint list, same bearer token', 'auth_token_endpoints', \@TEMPLATES,
             sub ($n) { ('own-endpoints', "endpoints_$n", 'path', 'path') }),
         $series->('bytes of the token', 'same bearer token', \@SIZES,
             sub ($n) { ('own-fresh', 'jwt', "same:$n", "many:$n") }),

@@ -1,7 +1,6 @@
 package Bench::Chart;
 
-# Both tables as one picture, SVG, without a background: its colours are made for
-# light and for dark pages.
+# Both tables as one SVG picture.  It has no background; its colours suit light and dark pages.
 
 use v5.36;
 
@@ -47,7 +46,7 @@ sub _line ($self, $x1, $y1, $x2, $y2, $opacity = 0.3) {
 
 sub _log10 ($x) { log($x) / log(10) }
 
-# as short as can be
+# the shortest form of a number
 sub _short ($x) {
     return $x >= 1e6 ? $x / 1e6 . 'M' : $x >= 1e4 || $x >= 1e3 && $x % 1e3 == 0 ? $x / 1e3 . 'k' : "$x";
 }
@@ -133,7 +132,7 @@ sub _panels ($self) {
     $self->{y} = $top + int(($#series + $COLUMNS) / $COLUMNS) * ($HEIGHT + 30);
 }
 
-# a series, of the points that were measured; two lines where it is of workers
+# a series of measured points; two lines if x is the number of worker processes
 sub _measured ($self, $series) {
     my @points = grep { $self->{found}{$_->{row}{name}} } $series->{points}->@*;
     my $of     = sub ($key, $which) { [map { $self->{found}{$_->{$which}{name}}{$key} } @points] };
@@ -147,7 +146,7 @@ sub _measured ($self, $series) {
     };
 }
 
-# the least of 1, 2, 5, 10, 20 ... that is not below
+# the smallest of 1, 2, 5, 10, 20 ... that is not below a value
 sub _nice ($value) {
     my $power = 10 ** POSIX::floor(_log10(max($value, 0.1)));
     return (grep { $_ >= $value } map { $_ * $power } 1, 2, 5, 10)[0];
@@ -183,7 +182,7 @@ sub _panel ($self, $series, $left, $top) {
     }
 }
 
-# the one above its beginning, ours below its end, where there is room for it
+# labels: the other line's above its beginning, the module's below its end
 sub _name_line ($self, $name, $colour, $first, $last, $bottom) {
     my %font = (fill => $colour, 'font-size' => 11);
 

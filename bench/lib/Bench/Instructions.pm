@@ -1,8 +1,8 @@
 package Bench::Instructions;
 
-# User-space instructions a request, counted by valgrind's callgrind: the
-# difference of two runs, so that the start falls out.  Repeatable, but for a
-# processor without SHA-NI and AVX-512, which valgrind does not know.
+# User-space instructions of a request, counted by valgrind's callgrind: the difference of two
+# runs, which removes the start of the server.  Repeatable; valgrind's processor has no SHA-NI
+# and no AVX-512.
 
 use v5.36;
 
@@ -10,8 +10,7 @@ use Bench::Process qw(slurp);
 
 our @COUNTS = (20, 1_020);
 
-# of a row of Bench::Cases, its server started anew for each count; preload is
-# that of smallmap.c
+# Counts a row of Bench::Cases, with a new server for each run.  preload: the built smallmap.c.
 sub of_row ($class, $cases, $row, $preload) {
     local $ENV{LD_PRELOAD} = $preload;
     my @totals = map { _total($cases, $row, $_) } @COUNTS;
@@ -22,7 +21,7 @@ sub _total ($cases, $row, $count) {
     my $server = $cases->another($row->{server});
     my $log    = "$server->{values}{DIR}/callgrind.log";
 
-    # one process does it all, and its directory is not that of the other one
+    # a single process, with a directory that differs from the server's
     $server->{name} = 'callgrind';
     my @command = map { s/daemon off;/daemon off; master_process off;/r } $server->{command}->@*;
     $server->{command} = ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null',

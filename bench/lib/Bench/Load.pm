@@ -1,6 +1,6 @@
 package Bench::Load;
 
-# Requests of one kind, by wrk: as many as it gets answered in a while, over kept
+# Requests of one kind: by wrk, as many as possible in some seconds over keep-alive
 # connections; or a few of them, one after the other.
 
 use v5.36;
@@ -14,12 +14,12 @@ use Time::HiRes qw(time);
 
 our $CORE        = 1;
 our $CONNECTIONS = 32;
-our $PRELOAD     = '';          # that of spin.c
+our $PRELOAD     = '';          # the built spin.c
 
 my $script = dirname(__FILE__) . '/../../lua/requests.lua';
 
-# Options: path ("/"), header (up to its value), file (of values, a line each, or
-# number:FORMAT), lines (how many of them count), order (cycle, random, once),
+# Options: path ("/"), header (without its value), file (of values, one a line, or
+# number:FORMAT), lines (how many of them are used), order (cycle, random, once),
 # method (GET), body, pause (milliseconds between requests of a connection),
 # connections.
 sub new ($class, %o) {
@@ -27,17 +27,16 @@ sub new ($class, %o) {
                    body => '', pause => 0, connections => $CONNECTIONS, %o }, $class;
 }
 
-# Runs wrk for so many seconds, or until each value was sent once.  Returns
-# requests, seconds, refused (those answered with 400 or more) and p99
-# (microseconds); dies where a request failed in any other way.  Options:
-# unpinned, idle (wrk may sleep).
+# Runs wrk for some seconds, or until each value was sent once.  Returns requests, seconds,
+# refused (responses with a status of 400 or more) and p99 (microseconds).  Dies if a request
+# failed in another way.  Options: unpinned, idle (wrk may sleep).
 sub run ($self, $port, $seconds, %o) {
     my $run = $self->begin($port, %o);
     $run->{text} .= _until($run->{pipe}, $seconds);
     return $self->end($run);
 }
 
-# the same in two halves: once it has sent its first request; ended
+# the same in two steps: returns after the first request; waits for the end
 sub begin ($self, $port, %o) {
     my @command = (
         $o{unpinned} ? () : ('taskset', '-c', $CORE),
@@ -68,7 +67,7 @@ sub end ($self, $run) {
     return { requests => $1, seconds => $2 / 1e6, refused => $3, p99 => $5 };
 }
 
-# what comes until a pattern, the end, or for so many seconds
+# reads until a pattern, the end of the output, or a timeout
 sub _until ($pipe, $seconds, $pattern = undef) {
     my $until  = time + $seconds;
     my $select = IO::Select->new($pipe);
@@ -83,7 +82,7 @@ sub _until ($pipe, $seconds, $pattern = undef) {
     return $text;
 }
 
-# --- one by one -------------------------------------------------------------
+# --- single requests ----------------------------------------------------------
 
 # the first $n values
 sub _values ($self, $n) {
@@ -119,7 +118,7 @@ sub send ($self, $port, $n = 1) {
     return \%statuses;
 }
 
-# the status of an answer that has a length, or no body
+# the status of a response with a Content-Length, or without a body
 sub _answer ($socket) {
     my $status = (<$socket> // '') =~ m{\AHTTP/1\.\d (\d+)} ? $1 : die "no answer\n";
     my $length = 0;

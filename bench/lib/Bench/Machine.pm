@@ -1,6 +1,6 @@
 package Bench::Machine;
 
-# Where and with what it was measured: what a reader needs to do it again.
+# The machine and the versions of all programs, so that a reader can repeat the measurement.
 
 use v5.36;
 
@@ -18,7 +18,7 @@ sub _version ($name) {
     return $version;
 }
 
-# the others that are here, and why one is not
+# the other servers that are installed, and the reasons for those that are not
 sub others ($class) {
     my (@here, %missing);
 
@@ -34,7 +34,7 @@ sub others ($class) {
     return (\@here, \%missing);
 }
 
-# pairs of a noun and its text
+# pairs of a name and a text
 sub facts ($class, $nginx, @others) {
     my ($model)  = slurp('/proc/cpuinfo') =~ /^model name\s*:\s*(.*)$/m;
     my ($mhz)    = slurp('/proc/cpuinfo') =~ /^cpu MHz\s*:\s*(\d+)/m;
@@ -59,7 +59,7 @@ sub facts ($class, $nginx, @others) {
     );
 }
 
-# the commit, and whether the tree has changes; nothing outside of a repository
+# the commit and whether the tree has changes; empty outside of a repository
 sub commit ($class, $root) {
     my ($text, $status) = output('git', '-C', $root, 'describe', '--always', '--dirty',
                                  '--exclude', '*');

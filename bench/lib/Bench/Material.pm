@@ -1,8 +1,7 @@
 package Bench::Material;
 
-# What the servers read and the clients send: a key, tokens of any kind, stores,
-# lists of addresses, catalogues of endpoints.  Key and tokens are kept from one
-# run to the next; everything is made when it is asked for.
+# Input of servers and clients: a key, tokens, stores, address lists, endpoint lists.  Key and
+# tokens are kept between runs; everything is made at its first use.
 
 use v5.36;
 
@@ -12,8 +11,8 @@ use JSON::PP ();
 use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
 use Time::HiRes qw(time);
 
-# build: the directory of the build; dir: of the run; keep: of what is kept;
-# distinct: how many tokens are "each once"
+# Directories: build, dir (of this run), keep (of kept files).  distinct: number of tokens of
+# "each token once".
 sub new ($class, %o) {
     my $self = bless { %o }, $class;
 
@@ -33,13 +32,13 @@ sub _key ($self) {
     run("$self->{build}/auth-token", qw(key generate --kid bench --out), "$keep/key")
         if !-e "$keep/key.jwks";
 
-    # the workers may not be let into the directory of the build
+    # worker processes may have no access to the build directory
     spew("$dir/key$_", slurp("$keep/key$_")) for qw(.pub .jwks);
 }
 
 sub private_key ($self) { "$self->{keep}/key" }
 
-# as a JWK, for configurations that take its text
+# as a JWK, for configurations that contain it
 sub public_jwk ($self) {
     my $json = JSON::PP->new->canonical;
     return $json->encode($json->decode(slurp("$self->{keep}/key.jwks"))->{keys}[0]);
@@ -50,14 +49,14 @@ sub public_key ($self) {
     return slurp("$self->{keep}/key.pub") =~ s/-----[^-]+-----|\s//gr;
 }
 
-# a file of so many different tokens of so many bytes
+# a file of $n different tokens of $length bytes
 sub tokens ($self, $bytes, $count) {
     my $file = "$self->{keep}/tokens-$bytes-$count";
     return $file if -e $file;
 
     my $begin = time;
 
-    # a half on each core
+    # one half on each core
     my $half = int($count / 2);
     my @half = ([1, $half, "$file.1"], [1 + $half, $count - $half, "$file.2"]);
     my @pids = map {
@@ -78,16 +77,16 @@ sub tokens ($self, $bytes, $count) {
     return $file;
 }
 
-# The same tokens spoilt in a way, by name, with as many bytes.
+# The same tokens with a defect, by its name, and the same length.
 my %spoil = (
-    # another character in the midst of the signature
+    # one character of the signature changed
     signature => sub ($token) {
         substr($token, -100, 1) =~ tr/A-Za-z0-9_\-/B-ZAb-za1-90\-_/;
         return $token;
     },
     alg => sub ($token) { _reheaded($token, sub ($json) { $json =~ s/RS256/HS256/r }) },
     kid => sub ($token) { _reheaded($token, sub ($json) { $json =~ s/bench/other/r }) },
-    # a header that ends too early
+    # a truncated header
     form => sub ($token) { _reheaded($token, sub ($json) { $json =~ s/\}\z/,/r }) },
 );
 
@@ -112,7 +111,7 @@ our $PASSWORD = 'bench-password-0123456789';
 
 our $API_TOKEN = 'bench-token-%020d';
 
-# a store of so many API tokens; group is who else may read it
+# a store of $n API tokens; group may read it
 sub store ($self, $count) {
     my $store = "$self->{dir}/store-$count";
     return $store if -e $store;
@@ -138,8 +137,8 @@ sub store ($self, $count) {
     return $store;
 }
 
-# A store of one user, whose hash is of the kind that user create makes, or, for a
-# test, one that takes no time.
+# A store with one user.  The hash is a yescrypt hash as user create makes it, or for
+# t/bench.t a cheap one.
 sub users ($self, $small) {
     my $store = "$self->{dir}/users";
     return $store if -e $store;
@@ -158,7 +157,7 @@ sub users ($self, $small) {
 
 # --- lists ------------------------------------------------------------------
 
-# ranges that do not touch each other, and the one of this machine
+# ranges that are not adjacent, and the loopback address
 sub _ranges ($count) {
     my @others = map {
         my $n = 0x0b000000 + ($_ * 2 << 8);             # 11.0.0.0/24, 11.0.2.0/24 ...
@@ -170,7 +169,7 @@ sub _ranges ($count) {
     return @others;
 }
 
-# in a form: text, or one of nginx's own
+# form: text, or one of nginx's directives
 my %form = (
     text  => sub ($range) { $range },
     geo   => sub ($range) { "$range 1;" },
@@ -183,7 +182,7 @@ sub ranges ($self, $count, $form = 'text') {
     return $file;
 }
 
-# so many rows, each with a parameter; this is a path that the middle one matches
+# $n lines, each with a parameter; and a path that matches the middle one
 sub endpoint_path ($class) { '/api/row00000/42/detail' }
 
 sub endpoints ($self, $count) {
@@ -195,9 +194,9 @@ sub endpoints ($self, $count) {
     return $file;
 }
 
-# --- for what nginx itself has ----------------------------------------------
+# --- for nginx's other modules ----------------------------------------------
 
-# what the others' configurations name: files in the run's directory
+# files in the directory of the run that the other configurations name
 sub others ($self) {
     my $dir = $self->{dir};
 

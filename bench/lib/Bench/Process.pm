@@ -1,7 +1,6 @@
 package Bench::Process;
 
-# Programs that are run and waited for, and numbers of the kernel about those that
-# go on.
+# Runs programs, and reads the kernel's figures of running processes.
 
 use v5.36;
 
@@ -24,7 +23,7 @@ sub spew ($path, $text) {
     close $file or die "$path: $!\n";
 }
 
-# Begins a program whose output goes to a file.
+# Starts a program and redirects its output to a file.
 sub spawn ($out, @command) {
     my $pid = fork // die "fork: $!\n";
     return $pid if $pid;
@@ -36,7 +35,7 @@ sub spawn ($out, @command) {
     exec { $command[0] } @command or POSIX::_exit(127);
 }
 
-# what a program prints, to both of its outputs; in list context its status, too
+# standard output and error of a program; in list context also its status
 sub output (@command) {
     my $pid = open my $pipe, '-|' // die "fork: $!\n";
 
@@ -57,7 +56,7 @@ sub run (@command) {
     return $text;
 }
 
-# polls until $check is true; returns what it returned, and dies after a while
+# polls until $check returns a true value, and returns it; dies after a timeout
 sub await ($what, $seconds, $check) {
     my $until = time + $seconds;
 
@@ -69,7 +68,7 @@ sub await ($what, $seconds, $check) {
     }
 }
 
-# they stay bound until all are known, so that no two are the same
+# all sockets stay bound until all ports are known, so that they differ
 sub free_port ($names) {
     my %socket = map {
         $_ => IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1)
@@ -79,9 +78,9 @@ sub free_port ($names) {
     return map { $_ => $socket{$_}->sockport } keys %socket;
 }
 
-# --- the kernel's numbers ---------------------------------------------------
+# --- figures of the kernel --------------------------------------------------
 
-# a process and all that came of it
+# a process and all its descendants
 sub descendants ($pid) {
     my %children;
 
@@ -111,7 +110,7 @@ sub cpu_time (@pids) {
     return $sum;
 }
 
-# in KiB: what a process has in memory, and its share of it
+# resident and proportional set size of a process, in KiB
 sub memory ($pid) {
     my ($rss, $pss) = map { slurp("/proc/$pid/smaps_rollup") =~ /^$_:\s+(\d+) kB/m }
                       qw(Rss Pss);

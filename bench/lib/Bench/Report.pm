@@ -1,6 +1,6 @@
 package Bench::Report;
 
-# Tables as Markdown, which can be read in a terminal, too.
+# Tables as Markdown that is also readable in a terminal.
 
 use v5.36;
 
@@ -15,8 +15,8 @@ sub number ($n) {
     return $text;
 }
 
-# Rows of cells, of which the first row is the head, in columns; all but the first
-# column to the right, unless left says how many are to the left.
+# Formats rows of cells; the first row is the head.  The first column, or the first $left
+# columns, are left-aligned, the others right-aligned.
 sub table ($rows, %o) {
     my $left = $o{left} // 1;
     my @width;
@@ -45,11 +45,11 @@ sub _signed ($x) {
     return sprintf abs $x >= 99.5 ? '%+.0f' : abs $x >= 9.95 ? '%+.1f' : '%+.2f', $x;
 }
 
-# the first table: groups of rows with the row that each is compared with
+# the first table: groups of rows, each with the row to compare with
 sub _comparison ($self) {
-    my @cells = ['us above nginx', 'low .. high', 'of its requests/s', 'requests/s', 'us a request',
+    my @cells = ['us above nginx', 'low .. high', 'of nginx\'s requests/s', 'requests/s', 'us a request',
                  'core busy', 'instructions'];
-    unshift $cells[0]->@*, 'what answers';
+    unshift $cells[0]->@*, 'server, credential';
     my $n = 0;
 
     for my $row ($self->{rows}->@*) {
@@ -71,7 +71,7 @@ sub _comparison ($self) {
     return table(\@cells);
 }
 
-# the second table: each series is a table of its own
+# the second table: one table for each series
 sub _growth ($self) {
     my $text = '';
 
@@ -83,7 +83,7 @@ sub _growth ($self) {
             [$series->{x}, map { number($_->{x}) } @points],
             ["$series->{name}: us above nginx", map { _signed($_->{extra}) } @found],
             ['requests/s', map { number($_->{rate}) } @found],
-            ['of those of nginx', map { sprintf '%.3f', $_->{ratio} } @found],
+            ['of nginx\'s requests/s', map { sprintf '%.3f', $_->{ratio} } @found],
         ]) . "\n";
     }
 
@@ -108,26 +108,25 @@ sub text ($self) {
     return <<"END";
 # Speed
 
-Written by `make bench`; what is measured and how is in [README.md](README.md).
+Written by `make bench`. [README.md](README.md) explains the method.
 
-![What authentication costs, and how the cost grows]($self->{picture})
+![What authentication costs]($self->{picture})
 
 $facts
 ## Goals
 
 @{[ $self->_goals ]}
-## Beside nginx, and beside others
+## Comparison with nginx and with other servers
 
-Medians of the rounds; "us" are microseconds of CPU time a request, user and
-system. Every row is compared with nginx alone, in the same round and with requests
-of the same bytes; "nginx, once more" shows the noise. "low .. high" are the lowest
-and the highest of the rounds.
+Medians of the rounds. "us" is CPU time of user and system in microseconds for one request. Every row is compared with nginx
+alone, in the same round and with requests of the same bytes; "nginx, once more" shows the noise. "low .. high" are the lowest
+and the highest value of the rounds.
 
 @{[ $self->_comparison ]}
-## How it grows
+## Growth
 
 @{[ $self->_growth ]}
-## Besides
+## Notes
 
 $notes
 END

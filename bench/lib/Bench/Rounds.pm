@@ -1,8 +1,7 @@
 package Bench::Rounds;
 
-# Rows measured in rounds, each row once a round, so that what befalls the machine
-# befalls all of them; and what is made of that: medians, of differences and of
-# ratios to the row of the same round that each is compared with.
+# Measures rows in rounds, each row once a round, so that disturbances of the machine affect
+# all rows.  Results are medians of the differences and ratios of two rows of one round.
 
 use v5.36;
 
@@ -19,17 +18,17 @@ sub median (@values) {
 # cases (servers and loads), seconds (of a run)
 sub new ($class, %o) { bless { %o, samples => {} }, $class }
 
-# Measures each row so many times.
+# Measures each row $rounds times.
 sub measure ($self, $rounds, @rows) {
     for my $round (1 .. $rounds) {
-        # there and back: no row is always the one after a certain other
+        # forwards and backwards, so that no row always follows the same other row
         my @order = $round % 2 ? @rows : reverse @rows;
         push $self->{samples}{$_->{name}}->@*, $self->_sample($_) for @order;
         $self->{after_round}->($round) if $self->{after_round};
     }
 }
 
-# The same, so many times more and for so many seconds each, with a word to nobody.
+# $rounds additional rounds of $seconds each, without progress messages.
 sub measure_more ($self, $rounds, $seconds, @rows) {
     local @$self{qw(seconds after_round)} = ($seconds, undef);
     $self->measure($rounds, @rows);
@@ -47,7 +46,7 @@ sub _sample ($self, $row) {
     my $cpu    = $server->cpu - $before;
 
     my $wrong = $row->{status} < 400 ? $run->{refused} : $run->{requests} - $run->{refused};
-    die "$row->{name}: $wrong of $run->{requests} answers have the wrong status\n" if $wrong;
+    die "$row->{name}: $wrong of $run->{requests} responses have the wrong status\n" if $wrong;
 
     $self->{after_run}->($row, $server, $run) if $self->{after_run};
 
@@ -58,15 +57,14 @@ sub _sample ($self, $row) {
     };
 }
 
-# microseconds of one row above those of another, of each round; none if one of the
-# two was not measured
+# microseconds of one row above another, for each round; empty if one was not measured
 sub differences ($self, $name, $of) {
     my ($one, $other) = map { $self->{samples}{$_} // return } $name, $of;
     return map { $one->[$_]{cpu} - $other->[$_]{cpu} } 0 .. $#$one;
 }
 
-# What was found of a row: cpu, rate, busy; and, compared with another, extra, low,
-# high (microseconds) and ratio (of rates).  Nothing if it was not measured.
+# The result of a row: cpu, rate, busy; and compared with another row extra, low, high
+# (microseconds) and ratio (of rates).  Empty if it was not measured.
 sub result ($self, $row) {
     my @samples = ($self->{samples}{$row->{name}} // return)->@*;
     my %result  = map { my $key = $_; ($key => median(map { $_->{$key} } @samples)) }

@@ -1,7 +1,7 @@
 package Bench::Server;
 
-# A server under test: a template of bench/conf filled in, a process that stays on
-# one core, its ports, and what it costs.
+# A server under test: a configuration from a template of bench/conf, a process on one core,
+# its ports, its CPU time and memory.
 
 use v5.36;
 
@@ -12,8 +12,8 @@ use POSIX ();
 
 our $CORE = 0;
 
-# Options: conf (the template), command (@CONF@ in it is the configuration), values
-# (of @NAME@ in the template; @name@ is a port of that name), unpinned.
+# Options: conf (template), command (@CONF@ is replaced by the configuration), values (for
+# @NAME@ in the template; @name@ is a port of that name), unpinned.
 sub new ($class, $name, %o) {
     return bless { name => $name, %o }, $class;
 }
@@ -21,7 +21,7 @@ sub new ($class, $name, %o) {
 sub name ($self) { $self->{name} }
 sub port ($self, $name) { $self->{ports}{$name} // die "$self->{name} has no port $name\n" }
 
-# in a directory of its own, @SELF@, below that of the run, @DIR@
+# the directory of this server, @SELF@, is below that of the run, @DIR@
 sub start ($self) {
     my $dir = "$self->{values}{DIR}/$self->{name}";
     make_path($dir);
@@ -65,7 +65,7 @@ sub _ended ($self) {
 sub stop ($self) {
     return if !$self->{pid};
 
-    # a signal between the look and the wait of nginx is not seen by then
+    # nginx may miss a signal that arrives between its check and its wait
     eval { await("$self->{name} to end", 10, sub { kill 'TERM', $self->{pid}; $self->_ended }); 1 }
         and return;
 
@@ -78,10 +78,10 @@ sub restart ($self) {
     return $self->start;
 }
 
-# all its processes so far, in nanoseconds
+# CPU time of all its processes, in nanoseconds
 sub cpu ($self) { cpu_time(descendants($self->{pid})) }
 
-# of its worker, the last of its processes
+# memory of its worker, the last of its processes
 sub memory_of_worker ($self) { memory((descendants($self->{pid}))[-1]) }
 
 1;

@@ -1,22 +1,22 @@
 package Bench::Storm;
 
-# What a storm of logins does to others: how long the slowest of a hundred requests
-# with a token takes, while all is quiet, and while as many logins as there are
-# connections want their passwords hashed by the same worker, half of them wrong.
+# The effect of many logins on other requests: the 99th percentile of the latency of
+# requests with a token, without logins and while every connection of another client logs
+# in to the same worker process, half of them with a wrong password.
 
 use v5.36;
 
 use Bench::Rounds qw(median);
 use List::Util qw(max sum0);
 
-our $LEAST  = 1_000;            # microseconds that nobody minds
+our $LEAST  = 1_000;            # microseconds that always meet the goal
 our $FACTOR = 3;
 
-# cases, seconds (of a run; three at least, as hashes take what is left over)
+# cases, seconds (of a run, at least 3, as hashes only get otherwise unused CPU time)
 sub new ($class, %o) { bless { %o, seconds => max(3, $o{seconds}), samples => [] }, $class }
 
-# Quiet and storm take turns.  The client sleeps between requests, as the worker
-# does: only then does its core go to what hashes.
+# Alternates runs without and with logins.  The client sleeps between requests, as the
+# worker process does; only then the core is free for hashing.
 sub measure ($self, $rounds) {
     my $cases  = $self->{cases};
     my $server = $cases->server('own-login');
@@ -24,7 +24,7 @@ sub measure ($self, $rounds) {
     my $port   = $server->port('login');
     my $calm   = $cases->load('calm');
 
-    # remembered from now on, in either case
+    # fills the verification cache
     $calm->send($port, 1);
 
     for (1 .. $rounds) {
@@ -33,8 +33,8 @@ sub measure ($self, $rounds) {
         my $storm  = $self->_p99($calm, $port);
         my @ended  = map { my ($load, $run) = @$_; $load->end($run) } @storms;
 
-        $ended[0]{refused} and die "a right password was refused in the storm\n";
-        $ended[1]{refused} == $ended[1]{requests} or die "a wrong password was taken in the storm\n";
+        $ended[0]{refused} and die "a correct password was refused\n";
+        $ended[1]{refused} == $ended[1]{requests} or die "a wrong password was accepted\n";
 
         push $self->{samples}->@*, { idle => $idle, storm => $storm,
                                      logins => sum0(map { $_->{requests} / $_->{seconds} } @ended) };
@@ -43,11 +43,11 @@ sub measure ($self, $rounds) {
 
 sub _p99 ($self, $load, $port) {
     my $run = $load->run($port, $self->{seconds}, idle => 1);
-    $run->{refused} and die "a token was refused in the storm\n";
+    $run->{refused} and die "a token was refused\n";
     return $run->{p99};
 }
 
-# idle, storm and limit (microseconds), logins (a second), met; medians of the rounds
+# medians of the rounds: idle, storm, limit (microseconds), logins (a second); met
 sub result ($self) {
     my %r = map { my $key = $_; ($key => median(map { $_->{$key} } $self->{samples}->@*)) }
             qw(idle storm logins);
