@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * API tokens and clients as the store has them.
+ * Records of API tokens, users, roles and clients as the identity gets them.
  *
  * Requirements: store-decisions, address-match, api-token-syntax,
  *   store-expiry, audience, import-atomic, store-hash-flooding.
@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dir.h"
 #include "tap.h"
 
 #include "core/store/at_account.h"
@@ -21,21 +22,10 @@
 
 #define NOW  1700000000000
 
-static char         dir[] = "/tmp/at-account-XXXXXX";
-static char         path[64];
 static at_store_t  *store;
 
 
 #define is_text(got, expected, name)  is_bytes(got, str(expected), name)
-
-
-/* nothing can be tested any more */
-__attribute__((noreturn)) static void
-bail(const char *why)
-{
-    printf("Bail out! %s\n", why);
-    exit(1);
-}
 
 
 /* one committed record */
@@ -128,41 +118,48 @@ test_tokens(void)
 
     put_token("first", &token);
 
-    is_int(ask(&who, "first"), AT_OK, "a token");
-    is_text(who.client, "t1", "its id");
-    is_text(who.subject, "t1", "its id, for logs");
+    is_int(ask(&who, "first"), AT_OK, "an API token is found");
+    is_text(who.client, "t1", "the identity has its id");
+    is_text(who.subject, "t1", "logs name the id");
     ok(at_rights_satisfy(&who.rights, str("read write"), AT_SCOPE_ALL),
-       "its scopes");
+       "the identity has its scopes");
 
     at_addr_set(&addr, "\x0a\x01\x02\x03", 4);
-    ok(at_list_match_addr(who.ranges, &addr), "its range");
+    ok(at_list_match_addr(who.ranges, &addr),
+       "an address in its range is allowed");
     at_addr_set(&addr, "\x0b\x01\x02\x03", 4);
-    ok(!at_list_match_addr(who.ranges, &addr), "out of its range");
+    ok(!at_list_match_addr(who.ranges, &addr),
+       "an address outside of its range is not allowed");
     at_identity_release(&who);
 
-    is_int(verdict("firs"), AT_UNKNOWN_API_TOKEN, "a prefix");
-    is_int(verdict("first "), AT_UNKNOWN_API_TOKEN, "a byte more");
-    is_int(verdict("First"), AT_UNKNOWN_API_TOKEN, "another case");
+    is_int(verdict("firs"), AT_UNKNOWN_API_TOKEN,
+           "a prefix of an API token is not found");
+    is_int(verdict("first "), AT_UNKNOWN_API_TOKEN,
+           "an API token with an extra byte is not found");
+    is_int(verdict("First"), AT_UNKNOWN_API_TOKEN,
+           "an API token is case-sensitive");
     is_int(verdict(""), AT_UNKNOWN_API_TOKEN, "nothing");
 
     token.expires = NOW + 1;
     put_token("soon", &token);
-    is_int(verdict("soon"), AT_OK, "expires in a millisecond");
+    is_int(verdict("soon"), AT_OK,
+           "an API token is valid until a millisecond before its expiry");
 
     token.expires = NOW;
     token.enabled = 0;
     put_token("now", &token);
     is_int(verdict("now"), AT_EXPIRED_API_TOKEN,
-           "expired at that very moment, and before disabled");
+           "an API token is expired at its expiry, before it is disabled");
 
     token.expires = -1;
     put_token("past", &token);
-    is_int(verdict("past"), AT_EXPIRED_API_TOKEN, "before the epoch");
+    is_int(verdict("past"), AT_EXPIRED_API_TOKEN,
+           "an expiry before the epoch is expired");
 
     token.expires = AT_NEVER;
     put_token("off", &token);
     is_int(ask(&who, "off"), AT_DISABLED_CLIENT, "disabled");
-    is_text(who.subject, "t1", "but named, for logs");
+    is_text(who.subject, "t1", "an expired token is named in logs");
     at_identity_release(&who);
 
     at_bytes_free(&scopes);
@@ -189,25 +186,27 @@ test_owners(void)
     token.scopes = list(&more, "read", "write");
     put_token("owned", &token);
 
-    is_int(verdict("owned"), AT_DISABLED_USER, "of a user who is not there");
+    is_int(verdict("owned"), AT_DISABLED_USER,
+           "an API token of a missing user is refused");
 
     user.username = str("bob");
     user.scopes = list(&less, "read", NULL);
     (void) at_user_encode(&bytes, &user);
     put(AT_TABLE_USERS, str("bob"), &bytes);
 
-    is_int(verdict("owned"), AT_DISABLED_USER, "of a disabled user");
+    is_int(verdict("owned"), AT_DISABLED_USER,
+           "an API token of a disabled user is refused");
 
     user.enabled = 1;
     (void) at_user_encode(&bytes, &user);
     put(AT_TABLE_USERS, str("bob"), &bytes);
 
-    is_int(ask(&who, "owned"), AT_OK, "of a user");
-    is_text(who.user, "bob", "who is named");
+    is_int(ask(&who, "owned"), AT_OK, "an API token of a user is accepted");
+    is_text(who.user, "bob", "the identity names the user");
     ok(at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
-       "below the ceiling");
+       "a scope of both token and owner is granted");
     ok(!at_rights_satisfy(&who.rights, str("write"), AT_SCOPE_ALL),
-       "above it");
+       "a scope that the owner does not have is not granted");
     at_identity_release(&who);
 
     at_bytes_free(&more);
@@ -233,8 +232,9 @@ test_roles(void)
     token.role = str("Ops");
     put_token("role", &token);
 
-    is_int(ask(&who, "role"), AT_OK, "a role that is not there");
-    ok(who.rights.role == NULL, "is none");
+    is_int(ask(&who, "role"), AT_OK,
+           "an API token with a missing role is accepted");
+    ok(who.rights.role == NULL, "it has no role");
     at_identity_release(&who);
 
     role.name = str("ops");
@@ -243,18 +243,19 @@ test_roles(void)
     (void) at_role_encode(&bytes, &role);
     put(AT_TABLE_ROLES, str("ops"), &bytes);
 
-    is_int(ask(&who, "role"), AT_OK, "a role of the store, in any case");
-    is_text(who.role, "Ops", "its name");
+    is_int(ask(&who, "role"), AT_OK, "a role name is case-insensitive");
+    is_text(who.role, "Ops", "the role is named");
     ok(at_rights_satisfy(&who.rights, str("Tenant.Admin.ReadWrite"),
-                         AT_SCOPE_ALL), "what it grants");
+                         AT_SCOPE_ALL), "the role grants");
     ok(!at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
-                          AT_SCOPE_ALL), "what it denies");
+                          AT_SCOPE_ALL), "the role denies");
     at_identity_release(&who);
 
     token.role = str("ReadOnly");
     put_token("builtin", &token);
-    is_int(ask(&who, "builtin"), AT_OK, "a built-in role");
-    ok(who.rights.role == at_role_builtin(str("readonly")), "is itself");
+    is_int(ask(&who, "builtin"), AT_OK, "a built-in role is found");
+    ok(who.rights.role == at_role_builtin(str("readonly")),
+       "it is the built-in one");
     at_identity_release(&who);
 
     at_bytes_free(&grant);
@@ -314,53 +315,58 @@ test_clients(void)
     issuer.n_client_claims = 2;
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
-           AT_UNKNOWN_CLIENT, "a client that is not there");
+           AT_UNKNOWN_CLIENT, "an unknown client is refused");
     ok(!at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
-       "has no right, whatever its token says");
+       "an unknown client has no rights from its claims");
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{}", 1), AT_BAD_CLAIM,
-           "a token that names none");
+           "a token without a client id is refused");
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":7,\"appid\":\"A\"}", 1),
-           AT_BAD_CLAIM, "the first claim that is there counts");
+           AT_BAD_CLAIM, "the first client id claim counts");
     at_identity_release(&who);
 
     put_client("a", 1, "readonly", none);
 
     is_int(client_verdict(&who, &issuer, "{\"appid\":\"A\"}", 1), AT_OK,
-           "a client, by the second claim and in another case");
-    is_text(who.client, "a", "by its own spelling");
+           "a client is found by the second claim, case-insensitively");
+    is_text(who.client, "a", "the identity has the spelling of the record");
     ok(at_rights_satisfy(&who.rights, str("Tenant.X.Read"), AT_SCOPE_ALL),
-       "with the rights of its role");
+       "the identity has the role of the client");
     ok(!at_rights_satisfy(&who.rights, str("Tenant.X.ReadWrite"),
-                          AT_SCOPE_ALL), "and no other");
+                          AT_SCOPE_ALL), "the claims do not grant");
     at_identity_release(&who);
 
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0),
-           AT_CLIENT_ISSUER_MISMATCH, "of no issuer where there are several");
+           AT_CLIENT_ISSUER_MISMATCH,
+           "a client without issuers is refused if there are several issuers");
     at_identity_release(&who);
 
     put_client("a", 1, "", list(&names, "other", "main"));
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0), AT_OK,
-           "of this issuer");
-    ok(who.needs_role && who.rights.role == NULL, "without a role");
+           "a client of this issuer is accepted");
+    ok(who.needs_role && who.rights.role == NULL, "it has no role");
     at_identity_release(&who);
 
     issuer.name = str("third");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
-           AT_CLIENT_ISSUER_MISMATCH, "of others");
+           AT_CLIENT_ISSUER_MISMATCH, "a client of other issuers is refused");
     at_identity_release(&who);
 
-    is_int(at_account_client_exists(store, str("A")), 1, "a client");
-    is_int(at_account_client_exists(store, str("b")), 0, "no client");
-    is_int(at_account_client_exists(store, str("")), 0, "no id");
+    is_int(at_account_client_exists(store, str("A")), 1,
+           "an existing client exists");
+    is_int(at_account_client_exists(store, str("b")), 0,
+           "a missing client does not exist");
+    is_int(at_account_client_exists(store, str("")), 0,
+           "an empty id does not exist");
     is_int(at_account_client_exists(store, (at_str_t) { text, 70000 }), 0,
-           "an id that is too long is not read");
+           "an id that is too long is not looked up");
 
     put_client("a", 0, "admin", none);
-    is_int(at_account_client_exists(store, str("a")), 1, "a disabled client");
+    is_int(at_account_client_exists(store, str("a")), 1,
+           "a disabled client is refused");
     is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
            AT_DISABLED_CLIENT, "disabled");
     at_identity_release(&who);
@@ -397,16 +403,17 @@ test_damage(void)
         wrong += verdict("damaged") != AT_UNAVAILABLE;
     }
 
-    is_int(wrong, 0, "a record cut at any byte is unavailable");
+    is_int(wrong, 0, "a record truncated at any byte is unavailable");
 
     whole.data[0] = AT_RECORD_VERSION + 1;
     put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
         &whole);
-    is_int(verdict("damaged"), AT_UNAVAILABLE, "a version unheard of");
+    is_int(verdict("damaged"), AT_UNAVAILABLE,
+           "a record of an unknown version is unavailable");
 }
 
 
-/* a key of the table: its number, behind bytes that are all alike or its own */
+/* a key: its number, after a common prefix or random bytes */
 static void
 flood_key(unsigned char key[AT_SHA256_LEN], unsigned n, int chosen)
 {
@@ -473,24 +480,18 @@ test_flood(void)
 
     ok(any >= 0 && chosen >= 0, "100,000 keys are found");
     ok(chosen < 5 * any + CLOCKS_PER_SEC / 100,
-       "alike, in %.2f of the time of others", chosen / (any + 1));
+       "keys with a common prefix take %.2f of the time of others", chosen / (any + 1));
 }
 
 
 int
 main(void)
 {
-    char        file[128];
     at_error_t  err;
 
-    if (mkdtemp(dir) == NULL) {
-        bail("no directory");
-    }
-
-    (void) snprintf(path, sizeof(path), "%s/store", dir);
-
-    if (at_store_init(path, (uid_t) -1, (gid_t) -1, &err) != 0
-        || (store = at_store_open(path, AT_STORE_WRITE, &err)) == NULL)
+    if (at_store_init(in_dir("store"), (uid_t) -1, (gid_t) -1, &err) != 0
+        || (store = at_store_open(in_dir("store"), AT_STORE_WRITE, &err))
+           == NULL)
     {
         bail(err.text);
     }
@@ -503,13 +504,6 @@ main(void)
     test_flood();
 
     at_store_close(store);
-
-    (void) snprintf(file, sizeof(file), "%s/data.mdb", path);
-    (void) unlink(file);
-    (void) snprintf(file, sizeof(file), "%s/lock.mdb", path);
-    (void) unlink(file);
-    (void) rmdir(path);
-    (void) rmdir(dir);
 
     return tap_done();
 }

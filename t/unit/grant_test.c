@@ -71,22 +71,25 @@ test_claims(void)
             "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":false,"
             "\"scope\":[\"read\",\"a \\\"b\\\" \\u20ac\"],\"aud\":\"api\","
             "\"iss\":\"https://issuer.example\",\"iat\":1700000000,"
-            "\"exp\":1700001800}", "a user's claims, and no others");
+            "\"exp\":1700001800}", "a user's token has exactly these claims");
 
     user.admin = 1;
     user.scopes = (at_list_t) { 0, 0, NULL };
     is_json(at_token_claims_user(&grant, &user),
             "{\"id\":\"7\",\"username\":\"jane\\\\\",\"isAdmin\":true,"
             "\"scope\":[],\"aud\":\"api\",\"iss\":\"https://issuer.example\","
-            "\"iat\":1700000000,\"exp\":1700001800}", "an administrator's");
+            "\"iat\":1700000000,\"exp\":1700001800}",
+            "an administrator's token says so");
 
     user.username = at_str("\xff");
-    ok(at_token_claims_user(&grant, &user) == NULL, "what is not UTF-8 is none");
+    ok(at_token_claims_user(&grant, &user) == NULL,
+       "a username that is not UTF-8 is rejected");
 
     is_json(at_token_claims_client(&grant, at_str("c-1")),
             "{\"appid\":\"c-1\",\"sub\":\"c-1\",\"ver\":\"1.0\","
             "\"aud\":\"api\",\"iss\":\"https://issuer.example\","
-            "\"iat\":1700000000,\"exp\":1700001800}", "a client's claims");
+            "\"iat\":1700000000,\"exp\":1700001800}",
+            "a client's token has exactly these claims");
 
     at_bytes_free(&bytes);
 }
@@ -108,9 +111,9 @@ test_random(void)
                         "abcdefghijklmnopqrstuvwxyz0123456789") != 80;
     }
 
-    is_int((long long) wrong, 0, "letters and digits");
+    is_int((long long) wrong, 0, "random text has letters and digits only");
     (void) at_random_text(other, 80);
-    ok(memcmp(text, other, 80) != 0, "others each time");
+    ok(memcmp(text, other, 80) != 0, "random texts differ");
 }
 
 
@@ -135,14 +138,15 @@ test_published(void)
     mint = at_mint_create(pem_private(pkey, NULL), &err);
 
     is_int(at_mint_public_jwk(mint, AT_RS256, at_str(""), &jwk, &kid, &err), 0,
-           "the public half");
+           "the public key is exported");
     ok(strstr(jwk, "\"d\"") == NULL && strstr(jwk, "\"p\"") == NULL,
-       "no private member");
-    is_int((long long) strlen(kid), 43, "RFC 7638 a thumbprint");
+       "the JWK has no private member");
+    is_int((long long) strlen(kid), 43,
+           "the JWK has a thumbprint of RFC 7638 as kid");
 
     set = format("{\"keys\":[%s]}", jwk);
     keys = at_keyset_parse(str(set), at_alg_bit(AT_RS256), warn, NULL, &err);
-    ok(keys != NULL, "a set of it");
+    ok(keys != NULL, "a JWK Set is exported");
 
     memset(&issuer, 0, sizeof(issuer));
     issuer.issuers = &grant.issuer;
@@ -172,24 +176,25 @@ test_published(void)
 
     memset(&id, 0, sizeof(id));
     is_int(at_jwt_verify(verifier, &id, &query), AT_OK,
-           "our own verifier takes what it signs");
-    is_bytes(id.user, at_str("c-1"), "as it was said");
+           "the verifier accepts a signed token");
+    is_bytes(id.user, at_str("c-1"), "the claims are the signed ones");
     at_identity_release(&id);
 
     query.now = NOW + 1800;
-    is_int(at_jwt_verify(verifier, &id, &query), AT_EXPIRED, "to its end");
+    is_int(at_jwt_verify(verifier, &id, &query), AT_EXPIRED,
+           "it is expired at its expiry");
     at_identity_release(&id);
 
     at_mint_text_free(jwk);
     at_mint_text_free(kid);
 
     is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""), &jwk, &kid, &err), -1,
-           "not for another algorithm");
+           "another algorithm is rejected");
     is_int(at_mint_public_jwk(mint, AT_RS256, at_str("a\"b"), &jwk, &kid, &err), -1,
-           "nor under a kid that is none");
+           "another kid is rejected");
     is_int(at_mint_public_jwk(mint, AT_RS256, at_str("mine"), &jwk, &kid, &err), 0,
-           "under a kid of one's own");
-    is_str(kid, "mine", "that one");
+           "a configured kid is accepted");
+    is_str(kid, "mine", "the token has it");
 
     at_mint_text_free(jwk);
     at_mint_text_free(kid);
@@ -212,7 +217,7 @@ test_failures(void)
     at_error_t  err;
 
     if (!FAIL_WORKS) {
-        skip("the sanitizer allocates");
+        skip("the sanitizer replaces malloc()");
         return;
     }
 
@@ -239,9 +244,9 @@ test_failures(void)
             }
         }
 
-        ok(n > 100 && n < 20000, "signing: %u points%s", n - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "signing: whole, or none");
+        ok(n > 100 && n < 20000, "signing: %u allocations can fail%s", n - 1,
+           lasting ? ", from each one on" : ", and all after it");
+        is_int(wrong, 0, "signing returns a complete token, or none");
     }
 
     json_set_alloc_funcs(malloc, free);

@@ -48,23 +48,25 @@ test_hash(void)
     char        first[AT_PASSWORD_HASH_LEN], second[AT_PASSWORD_HASH_LEN];
     at_error_t  err;
 
-    is_int(at_password_hash(first, at_str("open sesame"), &err), 0, "a hash");
-    ok(strncmp(first, "$y$", 3) == 0, "it is yescrypt");
-    ok(at_password_hash_is_valid(str(first)), "a record may hold it");
+    is_int(at_password_hash(first, at_str("open sesame"), &err), 0,
+           "a password is hashed");
+    ok(strncmp(first, "$y$", 3) == 0, "the hash is yescrypt");
+    ok(at_password_hash_is_valid(str(first)),
+       "the hash is valid for a record");
 
     (void) at_password_hash(second, at_str("open sesame"), &err);
-    ok(strcmp(first, second) != 0, "the next one has a salt of its own");
+    ok(strcmp(first, second) != 0, "the next hash has another salt");
 
     is_int(at_password_verify(str(first), at_str("open sesame")),
-           AT_PASSWORD_RIGHT, "the password");
+           AT_PASSWORD_RIGHT, "the password matches its hash");
     is_int(at_password_verify(str(first), at_str("open sesam")),
-           AT_PASSWORD_WRONG, "a part of it");
+           AT_PASSWORD_WRONG, "a part of the password does not match");
     is_int(at_password_verify(str(first), at_str("open sesame ")),
-           AT_PASSWORD_WRONG, "more than it");
+           AT_PASSWORD_WRONG, "a longer password does not match");
     is_int(at_password_verify(str(first), at_str("open sesame\0")),
-           AT_PASSWORD_WRONG, "and a NUL");
+           AT_PASSWORD_WRONG, "a password with a NUL does not match");
     is_int(at_password_verify(str(second), at_str("open sesame")),
-           AT_PASSWORD_RIGHT, "by the other hash");
+           AT_PASSWORD_RIGHT, "the password matches the other hash");
 }
 
 
@@ -77,33 +79,35 @@ test_lengths(void)
 
     text = str(repeat('p', AT_PASSWORD_MAX));
 
-    is_int(at_password_hash(hash, text, &err), 0, "the longest");
+    is_int(at_password_hash(hash, text, &err), 0,
+           "the longest password is hashed");
     is_int(at_password_verify(str(hash), text), AT_PASSWORD_RIGHT,
-           "the longest, verified");
+           "the longest password matches");
 
     text.len--;
     is_int(at_password_verify(str(hash), text), AT_PASSWORD_WRONG,
-           "one byte less");
+           "the longest password without its last byte does not match");
 
     text = str(repeat('p', AT_PASSWORD_MAX + 1));
-    is_int(at_password_hash(hash, text, &err), -1, "too long");
-    is_str(hash, "", "too long: no hash");
+    is_int(at_password_hash(hash, text, &err), -1,
+           "a longer password is rejected");
+    is_str(hash, "", "there is no hash of it");
     ok(strstr(err.text, "511") != NULL && strstr(err.text, "ppp") == NULL,
-       "too long: says how long, not what");
+       "the error has the limit and not the password");
 
     is_int(at_password_hash(hash, at_str(""), &err), -1, "empty");
     is_int(at_password_hash(hash, at_str("a\0b"), &err), -1, "with a NUL");
 
     is_int(at_password_verify(hash_of("", "$6$", 0), at_str("")),
-           AT_PASSWORD_WRONG, "an empty password is wrong, whatever the hash");
+           AT_PASSWORD_WRONG, "an empty password does not match any hash");
     is_int(at_password_verify(hash_of(repeat('p', AT_PASSWORD_MAX), "$6$", 0),
                               str(repeat('p', AT_PASSWORD_MAX + 1))),
-           AT_PASSWORD_WRONG, "so is one that is too long");
+           AT_PASSWORD_WRONG, "a password that is too long does not match");
     is_int(at_password_verify(hash_of("a", "$6$", 0), at_str("a\0b")),
-           AT_PASSWORD_WRONG, "and one that has a NUL");
+           AT_PASSWORD_WRONG, "a password with a NUL does not match any hash");
     is_int(at_password_verify(hash_of("grüße €", "$6$", 0),
                               str("grüße €")),
-           AT_PASSWORD_RIGHT, "bytes above ASCII");
+           AT_PASSWORD_RIGHT, "a password of other than ASCII bytes matches");
 }
 
 
@@ -124,16 +128,19 @@ test_kinds(void)
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         hash = hash_of("open sesame", kinds[i].prefix, kinds[i].count);
 
-        ok(at_password_hash_is_valid(hash), "%s: valid", hash.data);
+        ok(at_password_hash_is_valid(hash), "%s is valid", hash.data);
         is_int(at_password_verify(hash, at_str("open sesame")),
-               AT_PASSWORD_RIGHT, "%s: right", kinds[i].prefix);
+               AT_PASSWORD_RIGHT, "%s matches its password", kinds[i].prefix);
         is_int(at_password_verify(hash, at_str("Open sesame")),
-               AT_PASSWORD_WRONG, "%s: wrong", kinds[i].prefix);
+               AT_PASSWORD_WRONG,
+               "%s does not match another password", kinds[i].prefix);
 
         hash.len--;
-        ok(!at_password_hash_is_valid(hash), "%s: cut", kinds[i].prefix);
+        ok(!at_password_hash_is_valid(hash),
+           "a truncated %s is not valid", kinds[i].prefix);
         is_int(at_password_verify(hash, at_str("open sesame")),
-               AT_PASSWORD_WRONG, "%s: cut, so always wrong", kinds[i].prefix);
+               AT_PASSWORD_WRONG,
+               "a truncated %s does not match", kinds[i].prefix);
     }
 }
 
@@ -168,7 +175,7 @@ test_costs(void)
         (void) snprintf(text, sizeof(text), "%s%s", costs[i].head,
                         costs[i].tail);
         is_int(at_password_hash_is_valid(str(text)), costs[i].bearable,
-               "cost of %s", costs[i].head);
+               "the cost of %s", costs[i].head);
     }
 }
 
@@ -197,17 +204,17 @@ test_no_hashes(void)
     }
 
     is_int(at_password_verify(at_str("abJnggxhB/yWI"), at_str("password")),
-           AT_PASSWORD_WRONG, "a DES hash is compared with nothing");
+           AT_PASSWORD_WRONG, "a DES hash does not match");
     is_int(at_password_verify(at_str("*0"), at_str("*0")), AT_PASSWORD_WRONG,
-           "nor is a failure");
+           "the failure text of crypt() does not match");
     is_int(at_password_verify(at_str(""), at_str("x")), AT_PASSWORD_WRONG,
-           "nor is no hash");
+           "an empty hash does not match");
 
     /* the form is right, and libxcrypt refuses the cost */
     is_int(at_password_verify(
                               at_str("$2b$39$......................"
                                      "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"), at_str("x")),
-           AT_PASSWORD_WRONG, "a cost that does not exist");
+           AT_PASSWORD_WRONG, "a cost that does not exist is rejected");
 }
 
 
@@ -272,10 +279,10 @@ test_time(void)
     (void) at_password_hash(hash, at_str("open sesame"), &err);
 
     is_as_long(str(hash), at_str("wrong"), at_str(""), at_str("wrong"),
-               "nobody's hash takes as long");
+               "an unknown user takes as long as a wrong password");
     is_as_long(str(hash), at_str("wrong"), str(hash),
                str(repeat('p', AT_PASSWORD_MAX + 1)),
-               "so does a password that cannot be right");
+               "an impossible password takes as long as a wrong one");
 }
 
 
@@ -289,7 +296,7 @@ test_failures(void)
     at_password_e  rc;
 
     if (!FAIL_WORKS) {
-        skip("the sanitizer allocates");
+        skip("the sanitizer replaces malloc()");
         return;
     }
 
@@ -320,13 +327,13 @@ test_failures(void)
             }
         }
 
-        ok(n > 1 && n < POINTS, "passwords: %u points%s", n - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "passwords: as it is, or failed");
+        ok(n > 1 && n < POINTS, "hashing: %u allocations can fail%s", n - 1,
+           lasting ? ", from each one on" : ", and all after it");
+        is_int(wrong, 0, "hashing succeeds, or fails");
     }
 
     is_int(at_password_verify(str(hash), at_str("open sesame")),
-           AT_PASSWORD_RIGHT, "passwords: the next one is judged as ever");
+           AT_PASSWORD_RIGHT, "the next password is verified");
 }
 
 

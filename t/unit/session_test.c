@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Sessions: one valid refresh token in a session, over processes, crashes and
- * failures.
+ * Sessions: exactly one refresh token of a session is valid, with concurrent
+ * processes, killed processes and failed allocations.
  *
  * Requirements: refresh, refresh-after-change, session-persistence,
  *   refresh-reuse, refresh-expiry, logout, no-secrets-in-logs, refresh-race,
@@ -28,32 +28,28 @@
 
 #include "core/session/at_session.h"
 #include "core/session/at_token_use.h"
+#include "dir.h"
 #include "fail.h"
 #include "tap.h"
 
 
-#define POINTS     2000         /* where to give up */
+#define POINTS     2000         /* limit of steps and allocations */
 
 #define NOW        1700000000000
 #define DAY        86400000LL
 #define HALF_HOUR  1800000LL
 #define GRACE      5000LL
 
-/* as the parent of these processes has them, too */
 #define PROCESSES  4
 #define ROUNDS     200
 
 
-static char                  dir[] = "/tmp/at-session-XXXXXX";
 static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
 
 static at_error_t            err;       /* of the last call that failed */
 
 
-/* --- a map of another size ------------------------------------------------ */
-
-
-static size_t  map_size;
+static size_t  map_size;        /* of the next environment, or 0 */
 
 
 int
@@ -67,7 +63,7 @@ mdb_env_set_mapsize(MDB_env *env, size_t size)
 }
 
 
-/* --- a process that is killed at a step of what it writes ----------------- */
+/* --- kills at each step of a write --------------------------------------- */
 
 
 static unsigned  steps, kill_at;
@@ -82,7 +78,7 @@ step(void)
 }
 
 
-/* before each write and after it: LMDB's own are bound to these */
+/* these replace the functions that LMDB calls to write */
 
 ssize_t
 pwrite(int fd, const void *data, size_t len, off_t offset)
@@ -136,33 +132,7 @@ fdatasync(int fd)
 }
 
 
-/* --- what the tests are made of ------------------------------------------ */
-
-
-static const char *
-in_dir(const char *name)
-{
-    static int   n;
-    static char  paths[4][512];
-
-    n = (n + 1) % 4;
-    (void) snprintf(paths[n], sizeof(paths[n]), "%s/%s", dir, name);
-
-    return paths[n];
-}
-
-
-static void
-drop(const char *name)
-{
-    char  file[256];
-
-    (void) snprintf(file, sizeof(file), "%s/data.mdb", name);
-    (void) unlink(in_dir(file));
-    (void) snprintf(file, sizeof(file), "%s/lock.mdb", name);
-    (void) unlink(in_dir(file));
-    (void) rmdir(in_dir(name));
-}
+/* --- helpers ------------------------------------------------------------- */
 
 
 static at_session_db_t *
@@ -173,8 +143,7 @@ open_sessions(const char *name)
     sessions = at_session_db_open(in_dir(name), &key, &err);
 
     if (sessions == NULL) {
-        printf("Bail out! %s\n", err.text);
-        exit(1);
+        bail(err.text);
     }
 
     return sessions;
@@ -211,7 +180,8 @@ rotate(at_session_db_t *sessions, const char *refresh, const char *next,
 
     successor = pair(next, "access", now);
 
-    return at_session_rotate(sessions, str(refresh), &successor, now, GRACE, &err);
+    return at_session_rotate(sessions, str(refresh), &successor, now, GRACE,
+                             &err);
 }
 
 
@@ -230,8 +200,10 @@ clean_all(at_session_db_t *sessions, int64_t now)
 {
     int  n, sum;
 
-    for (sum = 0; (n = at_session_db_clean(sessions, now, 3, &err)) > 0; sum += n) {
-        /* void */
+    sum = 0;
+
+    while ((n = at_session_db_clean(sessions, now, 3, &err)) > 0) {
+        sum += n;
     }
 
     return n < 0 ? n : sum;
@@ -254,18 +226,22 @@ test_life(void)
 
     is_int(begin(sessions, "r0", "a0", NOW), AT_SESSION_OK, "login");
     is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW, &err),
-           AT_SESSION_OK, "whose it is");
-    is_bytes(session.user, at_str("jane"), "the user");
-    is_bytes(session.issuer, at_str("main"), "the issuer");
-    ok(strcmp((char *) session.password_tag, "mark") == 0, "the password tag");
+           AT_SESSION_OK, "a new refresh token is found");
+    is_bytes(session.user, at_str("jane"), "the session names the user");
+    is_bytes(session.issuer, at_str("main"), "the session names the issuer");
+    ok(strcmp((char *) session.password_tag, "mark") == 0,
+       "the session keeps the password tag");
 
     is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN, "unknown");
-    is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN, "empty");
-    is_int(find(sessions, "a0", NOW), AT_SESSION_UNKNOWN,
-           "an access token in its place");
+    is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN,
+           "an unknown refresh token is not found");
+    is_int(find(sessions,
+           "an empty refresh token is not found", NOW), AT_SESSION_UNKNOWN,
+           "an access token is not a refresh token");
     is_int(rotate(sessions, "a0", "x", NOW), AT_SESSION_UNKNOWN,
-           "an access token in its place: nothing comes of it");
-    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN, "nor of that");
+           "an access token cannot be rotated");
+    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
+           "the successor of an unknown token is not stored");
 
     wrong = 0;
     (void) snprintf(was, sizeof(was), "r0");
@@ -276,26 +252,27 @@ test_life(void)
         memcpy(was, next, sizeof(was));
     }
 
-    is_int(wrong, 0, "a new one each time");
-    is_int(find(sessions, "r49", NOW + 50), AT_SESSION_OK, "the last is good");
+    is_int(wrong, 0, "50 rotations return a new refresh token each");
+    is_int(find(sessions, "r49", NOW + 50), AT_SESSION_OK,
+           "the last refresh token is valid");
     is_int(find(sessions, "r0", NOW + 50), AT_SESSION_OK,
-           "the first is known, used as it is");
+           "the first refresh token still leads to its session");
 
     is_int(rotate(sessions, "r49", "r49", NOW + 50), AT_SESSION_FAILED,
-           "a successor that was out before is none");
+           "a successor that was issued before is an error");
     is_int(rotate(sessions, "r49", "r50", NOW + 50), AT_SESSION_OK,
-           "a failure uses nothing up");
+           "a failed rotation does not use up the token");
 
     (void) at_session_password_tag(sessions, mark, at_str("$y$one"));
     (void) at_session_password_tag(sessions, other, at_str("$y$two"));
     ok(memcmp(mark, other, AT_SESSION_TAG_LEN) != 0,
-       "another password, another mark");
+       "two passwords have two tags");
 
     at_session_db_close(sessions);
 
     sessions = open_sessions("life");
     is_int(find(sessions, "r50", NOW + 51), AT_SESSION_OK,
-           "it outlives a restart");
+           "a session survives a restart");
     at_session_db_close(sessions);
 }
 
@@ -310,28 +287,29 @@ test_reuse(void)
     (void) begin(sessions, "r0", "a0", NOW);
     (void) begin(sessions, "other", "a1", NOW);
 
-    is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_OK, "the winner");
+    is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_OK,
+           "the first use of a refresh token rotates it");
     is_int(rotate(sessions, "r0", "x", NOW), AT_SESSION_USED,
-           "the loser, at once");
+           "a concurrent use gets USED");
     is_int(rotate(sessions, "r0", "x", NOW - 100), AT_SESSION_USED,
-           "the loser, by a clock that was set back");
+           "a use gets USED if the clock went backwards");
     is_int(rotate(sessions, "r0", "x", NOW + GRACE - 1), AT_SESSION_USED,
-           "the loser, within the grace");
+           "a use within the grace period gets USED");
     is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
-           "what the losers brought is nothing");
+           "the successors of concurrent uses are not stored");
     is_int(rotate(sessions, "r1", "r2", NOW + GRACE), AT_SESSION_OK,
-           "the session is alive");
+           "uses within the grace period do not revoke the session");
 
     is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REUSED,
-           "after the grace");
+           "a use after the grace period gets REUSED");
     is_int(rotate(sessions, "r2", "r3", NOW + GRACE), AT_SESSION_REVOKED,
-           "the newest one is dead too");
+           "reuse revokes the latest token of the session too");
     is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REVOKED,
-           "it is told once");
+           "a second reuse gets REVOKED");
     is_int(find(sessions, "r2", NOW + GRACE), AT_SESSION_REVOKED,
-           "dead to readers");
+           "a lookup in the revoked session gets REVOKED");
     is_int(rotate(sessions, "other", "other2", NOW + GRACE), AT_SESSION_OK,
-           "another session of the same user lives");
+           "another session of the same user is not revoked");
 
     at_session_db_close(sessions);
 }
@@ -347,20 +325,20 @@ test_expiry(void)
     (void) begin(sessions, "r0", "a0", NOW);
 
     is_int(find(sessions, "r0", NOW + DAY - 1), AT_SESSION_OK,
-           "a moment before its end");
+           "a refresh token is valid until a millisecond before its expiry");
     is_int(find(sessions, "r0", NOW + DAY), AT_SESSION_EXPIRED,
-           "at its end");
+           "a refresh token is expired at its expiry");
     is_int(rotate(sessions, "r0", "r1", NOW + DAY), AT_SESSION_EXPIRED,
-           "refresh at its end");
+           "an expired refresh token cannot be rotated");
     is_int(find(sessions, "r1", NOW + DAY), AT_SESSION_UNKNOWN,
-           "nothing came of it");
+           "the successor of an expired token is not stored");
 
     is_int(rotate(sessions, "r0", "r1", NOW + DAY - 1), AT_SESSION_OK,
-           "refresh a moment before");
+           "a refresh token can be rotated a millisecond before its expiry");
     is_int(find(sessions, "r1", NOW + 2 * DAY - 2), AT_SESSION_OK,
-           "it slides");
+           "the successor has its own lifetime");
     is_int(rotate(sessions, "r0", "x", NOW + DAY), AT_SESSION_EXPIRED,
-           "a used one that is expired kills nobody");
+           "reuse of an expired token does not revoke the session");
 
     at_session_db_close(sessions);
 }
@@ -380,32 +358,37 @@ test_logout(void)
     (void) begin(sessions, "u0", "a2", NOW);
 
     is_int(at_session_revoke(sessions, at_str(""), at_str(""), NOW, &err),
-           AT_SESSION_UNKNOWN, "nothing to end");
+           AT_SESSION_UNKNOWN, "logout without tokens revokes nothing");
     is_int(at_session_revoke(sessions, at_str("x"), at_str("x"), NOW, &err),
-           AT_SESSION_UNKNOWN, "unknown ones");
+           AT_SESSION_UNKNOWN, "logout with unknown tokens revokes nothing");
     is_int(at_session_revoke(sessions, at_str("a2"), at_str("u0"), NOW, &err),
-           AT_SESSION_UNKNOWN, "each in the other's place");
-    is_int(find(sessions, "u0", NOW), AT_SESSION_OK, "ends nothing");
+           AT_SESSION_UNKNOWN,
+           "swapped access and refresh tokens revoke nothing");
+    is_int(find(sessions, "u0", NOW), AT_SESSION_OK,
+           "their session remains valid");
 
     is_int(at_session_revoke(sessions, at_str(""), at_str("a0"), NOW, &err),
-           AT_SESSION_OK, "by the access token");
+           AT_SESSION_OK, "logout by the access token");
     is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_REVOKED,
-           "the refresh token is dead");
+           "the refresh token of that session is revoked");
     is_int(at_session_revoke(sessions, at_str("r1"), at_str("a0"), NOW, &err),
-           AT_SESSION_UNKNOWN, "a second time");
+           AT_SESSION_UNKNOWN, "a second logout revokes nothing");
 
     is_int(at_session_revoke(sessions, at_str(""), at_str("same"),
                              NOW + HALF_HOUR, &err), AT_SESSION_UNKNOWN,
-           "by an access token that is expired");
+           "an expired access token revokes nothing");
     is_int(at_session_revoke(sessions, at_str(""), at_str("same"), NOW, &err),
-           AT_SESSION_OK, "two logins, one access token");
-    is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED, "the first");
-    is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED, "the second");
+           AT_SESSION_OK, "an access token of two sessions revokes both");
+    is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED,
+           "the first of them is revoked");
+    is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED,
+           "the second of them is revoked");
 
     (void) rotate(sessions, "u0", "u1", NOW);
     is_int(at_session_revoke(sessions, at_str("u0"), at_str(""), NOW, &err),
-           AT_SESSION_OK, "by a refresh token, used as it is");
-    is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED, "its successor");
+           AT_SESSION_OK, "logout by a used refresh token");
+    is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED,
+           "its successor is revoked");
 
     at_session_db_close(sessions);
 }
@@ -425,17 +408,24 @@ test_clean(void)
     (void) rotate(sessions, "r0", "r1", NOW + DAY / 2);
     (void) begin(sessions, "s0", "a0", NOW + DAY / 2);
 
-    is_int(clean_all(sessions, NOW), 0, "nothing is due");
-    is_int(clean_all(sessions, NOW + HALF_HOUR), 1, "an access token is");
+    is_int(clean_all(sessions, NOW), 0,
+           "cleaning removes nothing that is valid");
+    is_int(clean_all(sessions, NOW + HALF_HOUR), 1,
+           "cleaning removes an expired access token");
     is_int(clean_all(sessions, NOW + DAY), 4,
-           "a refresh token, two access tokens, and the expiry of the session");
-    is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN, "it is forgotten");
+           "cleaning removes a refresh token, two access tokens and the "
+           "expiry of the session");
+    is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
+           "a removed refresh token is not found");
     is_int(rotate(sessions, "r1", "r2", NOW + DAY), AT_SESSION_OK,
-           "the session remains");
-    is_int(find(sessions, "s0", NOW + DAY), AT_SESSION_OK, "so does another");
+           "the session remains as long as its last token");
+    is_int(find(sessions, "s0", NOW + DAY), AT_SESSION_OK,
+           "another session remains");
 
-    is_int(clean_all(sessions, NOW + 10 * DAY) > 4, 1, "all are due");
-    is_int(clean_all(sessions, NOW + 1000 * DAY), 0, "nothing is left");
+    is_int(clean_all(sessions, NOW + 10 * DAY) > 4, 1,
+           "cleaning removes all expired records");
+    is_int(clean_all(sessions, NOW + 1000 * DAY), 0,
+           "a second run finds nothing");
     is_int(rotate(sessions, "r2", "r3", NOW + DAY), AT_SESSION_UNKNOWN,
            "the session is removed");
 
@@ -447,15 +437,16 @@ test_clean(void)
         wrong += at_session_db_clean(sessions, NOW + i * DAY, 100, &err) < 0;
     }
 
-    is_int(wrong, 0, "logins for years, and cleaning");
+    is_int(wrong, 0, "600 logins in 600 days with cleaning succeed");
     is_int(stat(in_dir("clean/data.mdb"), &st) == 0
-           && st.st_blocks * 512 < 512 * 1024, 1, "the file stays small");
+           && st.st_blocks * 512 < 512 * 1024, 1,
+           "the file stays below 512 KiB");
 
     at_session_db_close(sessions);
 }
 
 
-/* a map that is full, so that it is not by a disk */
+/* the map is full, not the disk */
 static void
 test_full(void)
 {
@@ -475,16 +466,18 @@ test_full(void)
         }
     }
 
-    is_int(i > 100 && i < 10000, 1, "%d logins, and it is full", i);
-    is_int(find(sessions, "100", NOW), AT_SESSION_OK, "they are good still");
+    is_int(i > 100 && i < 10000, 1, "the database is full after %d logins", i);
+    is_int(find(sessions, "100", NOW), AT_SESSION_OK,
+           "sessions in a full database remain valid");
 
     for (rounds = 0, n = 1; n > 0 && rounds < 100; rounds++) {
         n = at_session_db_clean(sessions, NOW + DAY, 500, &err);
     }
 
-    is_int(n, 0, "what has expired makes room, in %d rounds", rounds);
+    is_int(n, 0,
+           "cleaning makes room in a full database, in %d rounds", rounds);
     is_int(begin(sessions, "new", "new", NOW + DAY), AT_SESSION_OK,
-           "for the next login");
+           "the next login succeeds");
 
     at_session_db_close(sessions);
 }
@@ -507,31 +500,38 @@ test_uses(void)
     use[1].last = NOW;
 
     got = use[0];
-    is_int(at_token_use_get(sessions, &got), 0, "never used");
-    is_int(at_token_use_add(sessions, use, 2, &err), 0, "two tokens are used");
-    is_int(at_token_use_get(sessions, &got), 1, "there is a count");
-    is_int((long long) got.count, 3, "the count");
-    is_int(got.last, NOW, "the time");
+    is_int(at_token_use_get(sessions, &got), 0,
+           "an unused API token has no counter");
+    is_int(at_token_use_add(sessions, use, 2, &err), 0,
+           "uses of two API tokens are stored");
+    is_int(at_token_use_get(sessions, &got), 1,
+           "a used API token has a counter");
+    is_int((long long) got.count, 3, "the counter has the number of uses");
+    is_int(got.last, NOW, "the counter has the time of the last use");
 
     use[0].count = 1ull << 40;
     use[0].last = NOW - 1;
     (void) at_token_use_add(sessions, use, 1, &err);
     (void) at_token_use_get(sessions, &got);
-    is_int((long long) got.count, (1ll << 40) + 3, "counts add up");
-    is_int(got.last, NOW, "the last time is the latest");
+    is_int((long long) got.count, (1ll << 40) + 3, "counters add up");
+    is_int(got.last, NOW, "the latest time is kept");
 
     at_session_db_close(sessions);
 
     ok(at_session_db_open(in_dir("nowhere"), NULL, &err) == NULL,
-       "a reader makes nothing");
-    is_int(access(in_dir("nowhere"), F_OK), -1, "no directory, either");
+       "a reader does not create the database");
+    is_int(access(in_dir("nowhere"), F_OK), -1,
+           "a reader does not create the directory");
 
     reader = at_session_db_open(in_dir("uses"), NULL, &err);
-    ok(reader != NULL, "without the key");
-    is_int(at_token_use_get(reader, &got), 1, "the counts can be read");
-    is_int(at_token_use_add(reader, use, 1, &err), -1, "and not written");
-    is_int(begin(reader, "r", "a", NOW), AT_SESSION_FAILED, "nor sessions");
-    is_int(at_session_db_clean(reader, NOW, 10, &err), -1, "nor removed");
+    ok(reader != NULL, "a reader opens the database without the key");
+    is_int(at_token_use_get(reader, &got), 1, "a reader gets counters");
+    is_int(at_token_use_add(reader, use, 1, &err), -1,
+           "a reader cannot add uses");
+    is_int(begin(reader, "r", "a", NOW), AT_SESSION_FAILED,
+           "a reader cannot create sessions");
+    is_int(at_session_db_clean(reader, NOW, 10, &err), -1,
+           "a reader cannot clean");
     at_session_db_close(reader);
 }
 
@@ -548,22 +548,22 @@ test_other_key(void)
 
     sessions = at_session_db_open(in_dir("key"), &other, &err);
     is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
-           "tokens of another key are nobody's");
+           "with another key, a refresh token is not found");
     at_session_db_close(sessions);
 }
 
 
-/* --- another program under the same user ---------------------------------- */
+/* --- another process of the same user ------------------------------------ */
 
 
 typedef enum {
     SWAP_SESSIONS,              /* swaps the records of two sessions */
     SWAP_TOKENS,                /* swaps those of two refresh tokens */
-    RENAME                      /* changes a byte of the user of each session */
+    RENAME                      /* changes a byte of the user */
 } forge_e;
 
 
-/* the first two records of a table, by their keys */
+/* changes the first two records of a table */
 static void
 forge(const char *table, forge_e how)
 {
@@ -582,16 +582,16 @@ forge(const char *table, forge_e how)
         || mdb_dbi_open(txn, table, 0, &dbi) != 0
         || mdb_cursor_open(txn, dbi, &cursor) != 0)
     {
-        printf("Bail out! %s\n", table);
-        exit(1);
+        bail(table);
     }
 
     for (i = 0; i < 2; i++) {
-        (void) mdb_cursor_get(cursor, &keys[i], &value[i], i ? MDB_NEXT : MDB_FIRST);
+        (void) mdb_cursor_get(cursor, &keys[i], &value[i],
+                              i ? MDB_NEXT : MDB_FIRST);
         memcpy(copy[i], value[i].mv_data, value[i].mv_size);
 
         if (how == RENAME) {
-            /* the user stands before the issuer, "main" */
+            /* the user precedes the issuer, "main" */
             copy[i][value[i].mv_size - sizeof("main")] ^= 1;
         }
     }
@@ -616,7 +616,8 @@ forged(const char *table, forge_e how, const char *name)
     sessions = open_sessions("forge");
     (void) begin(sessions, "r0", "a0", NOW);
     (void) begin(sessions, "s0", "b0", NOW);
-    is_int(find(sessions, "r0", NOW), AT_SESSION_OK, "good before");
+    is_int(find(sessions, "r0", NOW), AT_SESSION_OK,
+           "before the change, the token is valid");
     at_session_db_close(sessions);
 
     forge(table, how);
@@ -642,7 +643,8 @@ test_forged(void)
 {
     forged("sessions", SWAP_SESSIONS, "a session under another id");
     forged("sessions", RENAME, "a session of another user");
-    forged("refresh_tokens", SWAP_TOKENS, "a refresh token of another session");
+    forged("refresh_tokens", SWAP_TOKENS,
+           "a refresh token of another session");
 }
 
 
@@ -660,32 +662,33 @@ test_files(void)
     at_session_db_close(sessions);
 
     is_int(stat(in_dir("files"), &st) == 0 && (st.st_mode & 07777) == 0700, 1,
-           "the directory is the user's own");
+           "the directory has mode 0700");
     is_int(stat(in_dir("files/data.mdb"), &st) == 0
-           && (st.st_mode & 07777) == 0600, 1, "so is the file");
+           && (st.st_mode & 07777) == 0600, 1, "data.mdb has mode 0600");
 
     fd = open(in_dir("files/data.mdb"), O_RDONLY|O_CLOEXEC);
     n = pread(fd, data, sizeof(data), 0);
     ok(n > 0 && memmem(data, (size_t) n, "secret", 6) == NULL,
-       "no token in it");
+       "data.mdb contains no token");
     (void) close(fd);
 
     (void) !truncate(in_dir("files/data.mdb"), 8192);
     ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
-       "a file that was cut is refused");
-    ok(strstr(err.text, "is truncated") != NULL, "and says so");
+       "a truncated data.mdb is rejected");
+    ok(strstr(err.text, "is truncated") != NULL,
+       "the error says that it is truncated");
 
     memset(text, 'x', sizeof(text));
     fd = open(in_dir("files/data.mdb"), O_WRONLY|O_CLOEXEC|O_TRUNC);
     (void) !write(fd, text, sizeof(text));
     (void) close(fd);
     ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
-       "so is one of something else");
+       "another file as data.mdb is rejected");
 
     (void) !truncate(in_dir("files/data.mdb"), 0);
     sessions = open_sessions("files");
     is_int(begin(sessions, "r", "a", NOW), AT_SESSION_OK,
-           "an empty one is made anew");
+           "an empty data.mdb is initialized");
     at_session_db_close(sessions);
 }
 
@@ -700,7 +703,7 @@ typedef struct {
 } race_t;
 
 
-/* all use one token at once; in the next round, what the winner got for it */
+/* in each round all processes use the token that the last winner got */
 static void
 race(race_t *shared, unsigned number)
 {
@@ -744,7 +747,7 @@ test_race(void)
     at_session_db_t       *sessions;
     pthread_barrierattr_t  attr;
 
-    /* made by all at once, too: the first one begins the session */
+    /* all processes create the database at once; the first one logs in */
     shared = mmap(NULL, sizeof(race_t), PROT_READ|PROT_WRITE,
                   MAP_SHARED|MAP_ANONYMOUS, -1, 0);
 
@@ -784,22 +787,22 @@ test_race(void)
         others += shared->results[i][AT_SESSION_USED];
     }
 
-    is_int(failed, 0, "all processes came to their end");
-    is_int(one, ROUNDS, "one winner in each of %d rounds of %d processes",
+    is_int(failed, 0, "all processes exit normally");
+    is_int(one, ROUNDS, "one process wins each of %d rounds of %d processes",
            ROUNDS, PROCESSES);
-    is_int(others, ROUNDS * (PROCESSES - 1), "all others within the grace");
+    is_int(others, ROUNDS * (PROCESSES - 1), "all others get USED");
 
     sessions = open_sessions("race");
     (void) snprintf(last, sizeof(last), "r%d-%u", ROUNDS, shared->winner);
     is_int(find(sessions, last, NOW), AT_SESSION_OK,
-           "the last successor is good");
+           "the last successor is valid");
     at_session_db_close(sessions);
 
     (void) munmap(shared, sizeof(race_t));
 }
 
 
-/* how many of two tokens are good, tried one after the other */
+/* how many of two tokens are valid, one after the other */
 static int
 count_good(const char *was, const char *next)
 {
@@ -862,8 +865,9 @@ test_kill(void)
     }
 
     ok(n > 4 && n < POINTS, "killed at %u steps of a rotation", n - 2);
-    ok(before > 0 && after > 0, "before it counted, and after");
-    is_int(wrong, 0, "one good token, old or new, whatever the step");
+    ok(before > 0 && after > 0,
+       "some kills come before the commit, some after it");
+    is_int(wrong, 0, "either the old or the new token is valid, at each step");
 }
 
 
@@ -912,8 +916,8 @@ test_threads(void)
 
     (void) pthread_join(thread, &failed);
 
-    is_int(*(unsigned *) failed, 0, "a thread writes");
-    is_int(wrong, 0, "while another one reads");
+    is_int(*(unsigned *) failed, 0, "a thread writes without an error");
+    is_int(wrong, 0, "another thread reads without an error");
 
     at_session_db_close(sessions);
 }
@@ -1033,9 +1037,9 @@ test_failing(at_session_db_t *sessions, const char *name, fail_pt handler)
             }
         }
 
-        ok(n > 1 && n < POINTS, "%s: %u points%s", name, n - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "%s: done, or failed without a trace", name);
+        ok(n > 1 && n < POINTS, "%s: %u allocations can fail%s", name, n - 1,
+           lasting ? ", from each one on" : ", and all after it");
+        is_int(wrong, 0, "%s succeeds, or fails without an effect", name);
     }
 }
 
@@ -1046,7 +1050,7 @@ test_failures(void)
     at_session_db_t  *sessions;
 
     if (!FAIL_WORKS) {
-        skip("the sanitizer allocates");
+        skip("the sanitizer replaces malloc()");
         return;
     }
 
@@ -1066,18 +1070,6 @@ test_failures(void)
 int
 main(void)
 {
-    size_t  i;
-
-    static const char *const  names[] = {
-        "life", "reuse", "expiry", "logout", "clean", "uses", "key", "files",
-        "race", "kill", "threads", "fail", "fail_open", "full"
-    };
-
-    if (mkdtemp(dir) == NULL) {
-        printf("Bail out! no directory\n");
-        return 1;
-    }
-
     test_life();
     test_reuse();
     test_expiry();
@@ -1092,12 +1084,6 @@ main(void)
     test_kill();
     test_threads();
     test_failures();
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        drop(names[i]);
-    }
-
-    (void) rmdir(dir);
 
     return tap_done();
 }

@@ -19,34 +19,10 @@
 
 #include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
+#include "dir.h"
 #include "tap.h"
 
 #define PAGE  4096
-
-
-static char  dir[] = "/tmp/at-store-XXXXXX";
-
-
-/* four paths at a time */
-static const char *
-in_dir(const char *name)
-{
-    static int   n;
-    static char  paths[4][512];
-
-    n = (n + 1) % 4;
-    (void) snprintf(paths[n], sizeof(paths[n]), "%s/%s", dir, name);
-
-    return paths[n];
-}
-
-
-static void
-die(const char *what)
-{
-    printf("Bail out! %s\n", what);
-    exit(1);
-}
 
 
 static void
@@ -55,21 +31,8 @@ make(const char *name)
     at_error_t  err;
 
     if (at_store_init(in_dir(name), (uid_t) -1, (gid_t) -1, &err) != 0) {
-        die(err.text);
+        bail(err.text);
     }
-}
-
-
-static void
-drop(const char *name)
-{
-    char  file[256];
-
-    (void) snprintf(file, sizeof(file), "%s/data.mdb", name);
-    (void) unlink(in_dir(file));
-    (void) snprintf(file, sizeof(file), "%s/lock.mdb", name);
-    (void) unlink(in_dir(file));
-    (void) rmdir(in_dir(name));
 }
 
 
@@ -82,7 +45,7 @@ open_store(const char *name, at_store_mode_e mode)
     store = at_store_open(in_dir(name), mode, &err);
 
     if (store == NULL) {
-        die(err.text);
+        bail(err.text);
     }
 
     return store;
@@ -95,7 +58,7 @@ begin(at_store_t *store, at_store_mode_e mode)
     at_error_t  err;
 
     if (at_store_begin(store, mode, &err) != 0) {
-        die(err.text);
+        bail(err.text);
     }
 }
 
@@ -125,26 +88,18 @@ is_refused(const char *path, const at_store_worker_t *reader,
 
     err.text[0] = '\0';
 
-    is_int(at_store_inspect(path, reader, &err), -1, "%s: refused", name);
+    is_int(at_store_inspect(path, reader, &err), -1, "%s is rejected", name);
 
-    if (!ok(strstr(err.text, says) != NULL, "%s: says why", name)) {
+    if (!ok(strstr(err.text, says) != NULL,
+           "%s: the error names the cause", name)) {
         printf("# %s\n", err.text);
     }
 
     if (reader == NULL) {
         store = at_store_open(path, AT_STORE_READ, &err);
-        ok(store == NULL, "%s: not opened", name);
+        ok(store == NULL, "%s is not opened", name);
         at_store_close(store);
     }
-}
-
-
-static int
-mode_of(const char *path)
-{
-    struct stat  st;
-
-    return stat(path, &st) == 0 ? (int) (st.st_mode & 07777) : -1;
 }
 
 
@@ -159,46 +114,51 @@ test_init(void)
     at_error_t   err;
 
     make("s");
-    is_int(mode_of(in_dir("s")), 02750, "mode of the directory");
-    is_int(mode_of(in_dir("s/data.mdb")), 0640, "mode of data.mdb");
-    is_int(mode_of(in_dir("s/lock.mdb")), 0660, "mode of lock.mdb");
+    is_int(mode_of(in_dir("s")), 02750, "init sets the mode of the directory");
+    is_int(mode_of(in_dir("s/data.mdb")), 0640,
+           "init sets the mode of data.mdb");
+    is_int(mode_of(in_dir("s/lock.mdb")), 0660,
+           "init sets the mode of lock.mdb");
     is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "a new store is fine");
 
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "it is not made twice");
-    ok(strstr(err.text, "already") != NULL, "and says so");
+           "init does not replace a store");
+    ok(strstr(err.text, "already") != NULL,
+       "the error says that the store exists");
     is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "the old one is left");
 
     (void) unlink(in_dir("s/data.mdb"));
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "half a store is one");
+           "init does not complete half a store");
     drop("s");
 
     (void) mkdir(in_dir("s"), 0700);
-    is_int(symlink("/nowhere", in_dir("s/data.mdb")), 0, "a dangling link");
+    is_int(symlink("/nowhere", in_dir("s/data.mdb")), 0,
+           "a dangling link in place of data.mdb");
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "is not followed");
+           "init does not follow the link");
     drop("s");
 
     (void) mkdir(in_dir("s"), 0700);
     make("s");
-    is_int(mode_of(in_dir("s")), 02750, "an empty directory is taken");
+    is_int(mode_of(in_dir("s")), 02750, "init accepts an empty directory");
     drop("s");
 
     f = fopen(in_dir("s"), "w");
     (void) fclose(f);
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "a file in place of the directory");
+           "a file in place of the directory is an error");
     (void) unlink(in_dir("s"));
 
     is_int(at_store_init(in_dir("no/such"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "no directory above");
+           "a missing parent directory is an error");
 
     memset(path, 'a', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
     is_int(at_store_init(path, (uid_t) -1, (gid_t) -1, &err), -1,
-           "a path that is too long");
-    is_int(at_store_inspect(path, NULL, &err), -1, "cannot be looked at");
+           "init rejects a path that is too long");
+    is_int(at_store_inspect(path, NULL, &err), -1,
+           "inspect rejects a path that is too long");
 }
 
 
@@ -209,19 +169,21 @@ test_owner(void)
     struct stat  st;
 
     if (geteuid() != 0) {
-        skip("only root gives files away");
+        skip("only root can change owners");
         return;
     }
 
     is_int(at_store_init(in_dir("s"), 1, 33, &err), 0, "another owner");
     ok(stat(in_dir("s"), &st) == 0 && st.st_uid == 1 && st.st_gid == 33,
-       "of the directory");
+       "init sets the owner of the directory");
     ok(stat(in_dir("s/data.mdb"), &st) == 0 && st.st_uid == 1
-       && st.st_gid == 33, "of data.mdb");
+       && st.st_gid == 33, "init sets the owner of data.mdb");
     ok(stat(in_dir("s/lock.mdb"), &st) == 0 && st.st_uid == 1
-       && st.st_gid == 33, "of lock.mdb");
-    is_int(mode_of(in_dir("s")), 02750, "modes outlive the change of owner");
-    is_int(mode_of(in_dir("s/lock.mdb")), 0660, "lock.mdb too");
+       && st.st_gid == 33, "init sets the owner of lock.mdb");
+    is_int(mode_of(in_dir("s")), 02750,
+           "the directory keeps its mode after the change of owner");
+    is_int(mode_of(in_dir("s/lock.mdb")), 0660,
+           "lock.mdb keeps its mode after the change of owner");
     drop("s");
 }
 
@@ -230,7 +192,7 @@ static void
 cut(off_t size)
 {
     if (truncate(in_dir("s/data.mdb"), size) != 0) {
-        die("truncate");
+        bail("truncate");
     }
 }
 
@@ -256,7 +218,7 @@ test_content(void)
         }
     }
 
-    is_int(size, st.st_size, "every cut is seen");
+    is_int(size, st.st_size, "data.mdb is rejected at each truncated length");
     cut(0);
     is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "an empty file");
     cut(2 * PAGE);
@@ -265,29 +227,31 @@ test_content(void)
     drop("s");
     make("s");
     cut(st.st_size - 1);
-    is_refused(in_dir("s"), NULL, "is truncated", "a byte less");
+    is_refused(in_dir("s"), NULL, "is truncated",
+               "a data.mdb without its last byte");
 
     drop("s");
     make("s");
     fd = open(in_dir("s/data.mdb"), O_WRONLY);
-    ok(pwrite(fd, "garbage!", 8, 16) == 8, "write garbage");
+    ok(pwrite(fd, "garbage!", 8, 16) == 8, "a meta page is overwritten");
     (void) close(fd);
-    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "garbage in a meta page");
+    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB",
+               "a damaged meta page");
 
     drop("s");
     make("s");
     (void) unlink(in_dir("s/lock.mdb"));
-    is_refused(in_dir("s"), NULL, "install -m 660", "no lock.mdb");
+    is_refused(in_dir("s"), NULL, "install -m 660", "a missing lock.mdb");
     drop("s");
-    is_refused(in_dir("s"), NULL, "auth-token init", "nothing there");
+    is_refused(in_dir("s"), NULL, "auth-token init", "a missing store");
 
     (void) mkdir(in_dir("s"), 0700);
     (void) mkdir(in_dir("s/data.mdb"), 0700);
-    is_refused(in_dir("s"), NULL, "regular", "a directory");
+    is_refused(in_dir("s"), NULL, "regular", "a directory as data.mdb");
     (void) rmdir(in_dir("s/data.mdb"));
     (void) mkfifo(in_dir("s/data.mdb"), 0600);
     (void) alarm(10);
-    is_refused(in_dir("s"), NULL, "regular", "a FIFO, without waiting");
+    is_refused(in_dir("s"), NULL, "regular", "a FIFO as data.mdb");
     (void) alarm(0);
     drop("s");
 }
@@ -301,11 +265,12 @@ test_foreign(void)
 
     (void) mkdir(in_dir("s"), 0700);
     ok(mdb_env_create(&env) == 0
-       && mdb_env_open(env, in_dir("s"), 0, 0600) == 0, "make one");
+       && mdb_env_open(env, in_dir("s"), 0, 0600) == 0,
+       "another program creates an environment");
     mdb_env_close(env);
 
     ok(at_store_open(in_dir("s"), AT_STORE_READ, &(at_error_t) { "" }) == NULL,
-       "another program's environment");
+       "an environment of another program is rejected");
     drop("s");
 }
 
@@ -327,12 +292,12 @@ test_format(void)
        && mdb_txn_begin(env, NULL, 0, &txn) == 0
        && mdb_dbi_open(txn, "meta", 0, &dbi) == 0
        && mdb_put(txn, dbi, &key, &value, 0) == 0
-       && mdb_txn_commit(txn) == 0, "make it one of format 1");
+       && mdb_txn_commit(txn) == 0, "the format of a store is changed to 1");
     mdb_env_close(env);
 
     ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL
        && strstr(err.text, "is a store of another format: export it") != NULL,
-       "a store of another format, and what to do");
+       "a store of another format is rejected, with a hint");
     drop("s");
 }
 
@@ -341,7 +306,7 @@ static void
 give(const char *path, uid_t uid, gid_t gid)
 {
     if (chown(path, uid, gid) != 0) {
-        die("chown");
+        bail("chown");
     }
 }
 
@@ -356,61 +321,71 @@ test_modes(void)
 
     make("s");
 
-    is_int(chmod(in_dir("s/data.mdb"), 0642), 0, "data.mdb for everybody");
-    is_refused(in_dir("s"), NULL, "chmod", "world-writable data.mdb");
+    is_int(chmod(in_dir("s/data.mdb"), 0642), 0,
+           "data.mdb becomes writable for all");
+    is_refused(in_dir("s"), NULL, "chmod",
+               "a data.mdb that all users can write");
     (void) chmod(in_dir("s/data.mdb"), 0640);
     (void) chmod(in_dir("s/lock.mdb"), 0666);
-    is_refused(in_dir("s"), NULL, "chmod", "world-writable lock.mdb");
+    is_refused(in_dir("s"), NULL, "chmod",
+               "a lock.mdb that all users can write");
     (void) chmod(in_dir("s/lock.mdb"), 0660);
     (void) chmod(in_dir("s"), 02752);
-    is_refused(in_dir("s"), NULL, "chmod", "world-writable directory");
+    is_refused(in_dir("s"), NULL, "chmod",
+               "a directory that all users can write");
     (void) chmod(in_dir("s"), 02770);
-    is_refused(in_dir("s"), NULL, "chmod", "group-writable directory");
+    is_refused(in_dir("s"), NULL, "chmod",
+               "a directory that the group can write");
     (void) chmod(in_dir("s"), 02750);
     (void) chmod(in_dir("s/data.mdb"), 0660);
-    is_refused(in_dir("s"), NULL, "chmod", "group-writable data.mdb");
+    is_refused(in_dir("s"), NULL, "chmod",
+               "a data.mdb that the group can write");
     (void) chmod(in_dir("s/data.mdb"), 0640);
 
     if (geteuid() != 0) {
-        skip("only root gives files away");
+        skip("only root can change owners");
         drop("s");
         return;
     }
 
     drop("s");
     is_int(at_store_init(in_dir("s"), 1, 34, &err), 0, "of user 1, group 34");
-    (void) chmod(dir, 0755);
+    (void) chmod(dir_path, 0755);
 
     is_int(at_store_inspect(in_dir("s"), &worker, &err), 0,
-           "a worker by its second group");
+           "a worker has access by its second group");
     is_int(at_store_inspect(in_dir("s"), &root, &err), 0, "root");
-    is_refused(in_dir("s"), &other, "chgrp", "a worker of another group");
-    is_refused(in_dir("s"), &owner, "could write", "a worker that owns it");
+    is_refused(in_dir("s"), &other, "chgrp", "a store of another group");
+    is_refused(in_dir("s"), &owner, "could write",
+               "a worker that owns the store");
     owner.single_user = 1;
     is_int(at_store_inspect(in_dir("s"), &owner, &err), 1,
-           "a worker that owns it, as nginx has one user");
-    ok(strstr(err.text, "could write") != NULL, "deserves a warning");
+           "a worker may own the store if nginx runs as a single user");
+    ok(strstr(err.text, "could write") != NULL, "that is a warning");
 
     (void) chmod(in_dir("s/lock.mdb"), 0640);
-    is_refused(in_dir("s"), &worker, "chmod 660", "lock.mdb not writable");
+    is_refused(in_dir("s"), &worker, "chmod 660",
+               "a lock.mdb that workers cannot write");
     (void) chmod(in_dir("s/lock.mdb"), 0660);
     (void) chmod(in_dir("s/data.mdb"), 0600);
-    is_refused(in_dir("s"), &worker, "chmod 640", "data.mdb not readable");
+    is_refused(in_dir("s"), &worker, "chmod 640",
+               "a data.mdb that workers cannot read");
     (void) chmod(in_dir("s/data.mdb"), 0640);
     (void) chmod(in_dir("s"), 02700);
-    is_refused(in_dir("s"), &worker, "chmod 2750", "directory not searchable");
+    is_refused(in_dir("s"), &worker, "chmod 2750",
+               "a directory that workers cannot enter");
     (void) chmod(in_dir("s"), 02750);
 
     give(in_dir("s"), 33, 34);
     is_refused(in_dir("s"), &worker, "could write",
-               "a worker that owns the directory");
+               "a directory that a worker owns");
     give(in_dir("s"), 1, 34);
     give(in_dir("s/data.mdb"), 33, 34);
     is_refused(in_dir("s"), &worker, "could write",
-               "a worker that owns data.mdb");
+               "a data.mdb that a worker owns");
     give(in_dir("s/data.mdb"), 1, 34);
 
-    (void) chmod(dir, 0700);
+    (void) chmod(dir_path, 0700);
     is_refused(in_dir("s"), &worker, "parent directory",
                "a parent directory that the worker cannot pass");
     drop("s");
@@ -436,52 +411,52 @@ test_records(void)
 
     begin(store, AT_STORE_WRITE);
     is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value),
-           AT_STORE_NOT_FOUND, "nothing there");
-    is_int(put(store, "a", "one"), AT_STORE_OK, "put");
-    is_int(put(store, "a", "two"), AT_STORE_OK, "put again");
+           AT_STORE_NOT_FOUND, "a missing record is not found");
+    is_int(put(store, "a", "one"), AT_STORE_OK, "a record is put");
+    is_int(put(store, "a", "two"), AT_STORE_OK, "a record is replaced");
     is_int(at_store_add(store, AT_TABLE_USERS, str("a"), str("three")),
-           AT_STORE_EXISTS, "add what is there");
+           AT_STORE_EXISTS, "add does not replace a record");
     is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
-           "get");
-    is_bytes(value, str("two"), "what was put last");
+           "the record is found");
+    is_bytes(value, str("two"), "its value is the last one");
     is_int(at_store_add(store, AT_TABLE_USERS, str("b"), empty), AT_STORE_OK,
-           "an empty value");
+           "an empty value is added");
     is_int(at_store_get(store, AT_TABLE_USERS, str("b"), &value), AT_STORE_OK,
-           "is there");
-    is_int((long long) value.len, 0, "and empty");
+           "an empty value is found");
+    is_int((long long) value.len, 0, "it is empty");
     is_int(at_store_get(store, AT_TABLE_CLIENTS, str("a"), &value),
-           AT_STORE_NOT_FOUND, "another table");
+           AT_STORE_NOT_FOUND, "a record is in its table only");
 
     is_int(at_store_get(store, AT_TABLE_USERS, empty, &value),
-           AT_STORE_NOT_FOUND, "an empty key is found nowhere");
+           AT_STORE_NOT_FOUND, "an empty key is not found");
     is_int(at_store_get(store, AT_TABLE_USERS, over, &value),
-           AT_STORE_NOT_FOUND, "nor one that is too long");
+           AT_STORE_NOT_FOUND, "a key that is too long is not found");
     is_int(at_store_delete(store, AT_TABLE_USERS, empty), AT_STORE_NOT_FOUND,
-           "nor deleted");
+           "delete does not find an empty key");
     is_int(at_store_delete(store, AT_TABLE_USERS, over), AT_STORE_NOT_FOUND,
-           "nor that one");
+           "delete does not find a key that is too long");
     is_int(at_store_put(store, AT_TABLE_USERS, empty, value), AT_STORE_FAILED,
-           "an empty key cannot be written");
+           "an empty key cannot be put");
     is_int(at_store_add(store, AT_TABLE_USERS, over, value), AT_STORE_FAILED,
-           "nor one that is too long");
-    ok(strlen(at_store_error(store)) != 0, "there is a reason");
+           "a key that is too long cannot be added");
+    ok(strlen(at_store_error(store)) != 0, "the failure has a text");
     is_int(at_store_put(store, AT_TABLE_USERS, longest, str("x")), AT_STORE_OK,
-           "the longest key");
+           "the longest key can be put");
     is_int(at_store_get(store, AT_TABLE_USERS, longest, &value), AT_STORE_OK,
-           "is found");
+           "the longest key is found");
 
     is_int(at_store_delete(store, AT_TABLE_USERS, str("b")), AT_STORE_OK,
-           "delete");
+           "a record is deleted");
     is_int(at_store_delete(store, AT_TABLE_USERS, str("b")),
-           AT_STORE_NOT_FOUND, "once");
+           AT_STORE_NOT_FOUND, "a deleted record is not found");
     is_int(commit(store), 0, "commit");
     at_store_close(store);
 
     store = open_store("s", AT_STORE_READ);
     begin(store, AT_STORE_READ);
     is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
-           "still there");
-    is_int(put(store, "c", "x"), AT_STORE_FAILED, "a reader does not write");
+           "a committed record is found after reopening");
+    is_int(put(store, "c", "x"), AT_STORE_FAILED, "a reader cannot write");
     at_store_end(store);
     at_store_end(store);
     at_store_close(store);
@@ -504,18 +479,21 @@ test_abort(void)
     begin(store, AT_STORE_WRITE);
     (void) put(store, "a", "one");
     at_store_end(store);
-    ok(at_store_generation(store) == before, "what is aborted is no change");
+    ok(at_store_generation(store) == before,
+       "an aborted transaction does not change the generation");
 
     begin(store, AT_STORE_READ);
     is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value),
-           AT_STORE_NOT_FOUND, "and nothing is there");
-    is_int(commit(store), 0, "a reader's commit is its end");
-    ok(at_store_generation(store) == before, "and no change");
+           AT_STORE_NOT_FOUND, "an aborted record is not found");
+    is_int(commit(store), 0, "a reader can commit");
+    ok(at_store_generation(store) == before,
+       "a reader's commit does not change the generation");
 
     begin(store, AT_STORE_WRITE);
     (void) put(store, "a", "one");
     is_int(commit(store), 0, "commit");
-    ok(at_store_generation(store) != before, "what is committed is a change");
+    ok(at_store_generation(store) != before,
+       "a commit changes the generation");
 
     at_store_close(store);
     drop("s");
@@ -552,19 +530,22 @@ test_each(void)
     begin(store, AT_STORE_WRITE);
 
     memset(&w, 0, sizeof(w));
-    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 0, "none");
-    is_int(w.n, 0, "nothing was walked");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 0,
+           "foreach visits no record of an empty table");
+    is_int(w.n, 0, "the handler was not called");
 
     (void) put(store, "c", "");
     (void) put(store, "a", "");
     (void) put(store, "b", "");
-    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 0, "three");
-    is_str(w.keys, "abc", "in order");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 0,
+           "foreach visits all records");
+    is_str(w.keys, "abc", "records come in the order of keys");
 
     memset(&w, 0, sizeof(w));
     w.stop = 2;
-    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 7, "stopped");
-    is_str(w.keys, "ab", "there");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), 7,
+           "the handler stops foreach");
+    is_str(w.keys, "ab", "foreach visited the records before that");
 
     is_int(commit(store), 0, "commit");
     at_store_close(store);
@@ -578,12 +559,12 @@ test_lower(void)
     char      buf[AT_KEY_MAX], text[AT_KEY_MAX + 1];
 
     is_bytes(at_store_lower_key(buf, str("AbZ-\xc3\x89[@")),
-             str("abz-\xc3\x89[@"), "ASCII letters alone");
+             str("abz-\xc3\x89[@"), "only ASCII letters become lower case");
     memset(text, 'A', sizeof(text));
     is_int((long long) at_store_lower_key(buf, (at_str_t) { text, AT_KEY_MAX })
-           .len, AT_KEY_MAX, "the longest");
+           .len, AT_KEY_MAX, "the longest key is converted");
     is_int((long long) at_store_lower_key(buf, (at_str_t) { text,
-           AT_KEY_MAX + 1 }).len, 0, "one that is too long is none");
+           AT_KEY_MAX + 1 }).len, 0, "a key that is too long becomes empty");
 }
 
 
@@ -612,10 +593,11 @@ test_unwritten_end(void)
         (void) put(store, "kept", "x");
         (void) put(store, "large", large);
         (void) at_store_delete(store, AT_TABLE_USERS, str("large"));
-        is_int(commit(store), 0, "put and delete in one transaction");
+        is_int(commit(store), 0,
+               "a large record is put and deleted in one transaction");
         is_int(at_store_inspect(in_dir("s"), NULL, &err), 0,
-               "it is not taken for a cut");
-        is_int(at_store_is_current(store), 1, "nor by who has it open");
+               "the file is not taken for truncated");
+        is_int(at_store_is_current(store), 1, "the open store is current");
     }
 
     free(large);
@@ -631,22 +613,26 @@ test_current(void)
 
     make("s");
     store = open_store("s", AT_STORE_READ);
-    is_int(at_store_is_current(store), 1, "as it was opened");
+    is_int(at_store_is_current(store), 1, "a new store is current");
 
     (void) rename(in_dir("s"), in_dir("away"));
-    is_int(at_store_is_current(store), 0, "renamed");
+    is_int(at_store_is_current(store), 0, "a renamed store is not current");
     make("s");
-    is_int(at_store_is_current(store), 0, "another one in its place");
+    is_int(at_store_is_current(store), 0,
+           "a store that was replaced is not current");
     drop("s");
     (void) rename(in_dir("away"), in_dir("s"));
-    is_int(at_store_is_current(store), 1, "back again");
+    is_int(at_store_is_current(store), 1,
+           "a store that was restored is current");
 
     cut(3 * PAGE);
-    is_int(at_store_is_current(store), 0, "cut");
+    is_int(at_store_is_current(store), 0, "a truncated store is not current");
     cut(PAGE);
-    is_int(at_store_is_current(store), 0, "cut into the meta pages");
+    is_int(at_store_is_current(store), 0,
+           "a store truncated within its meta pages is not current");
     cut(0);
-    is_int(at_store_is_current(store), 0, "cut to nothing");
+    is_int(at_store_is_current(store), 0,
+           "a store truncated to nothing is not current");
 
     at_store_close(store);
     drop("s");
@@ -758,7 +744,7 @@ test_processes(void)
         good += status == 0;
     }
 
-    is_int(good, 3, "two readers and a writer");
+    is_int(good, 3, "two readers see only complete commits of a writer");
     drop("s");
 }
 
@@ -793,10 +779,10 @@ test_killed(void)
     store = open_store("s", AT_STORE_WRITE);
     begin(store, AT_STORE_WRITE);
     is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
-           "the lock is not its any more");
-    is_bytes(value, str("first"), "its last commit holds");
-    is_int(put(store, "a", "third"), AT_STORE_OK, "the next one writes");
-    is_int(commit(store), 0, "and commits");
+           "the lock of a killed writer is released");
+    is_bytes(value, str("first"), "its last commit is kept");
+    is_int(put(store, "a", "third"), AT_STORE_OK, "the next writer can write");
+    is_int(commit(store), 0, "the next writer can commit");
     (void) alarm(0);
 
     at_store_close(store);
@@ -829,14 +815,14 @@ test_dead_readers(void)
 
     store = open_store("s", AT_STORE_READ);
     begin(store, AT_STORE_READ);
-    ok(1, "200 killed readers, and one more");
+    ok(1, "200 killed readers leave room for another");
     at_store_end(store);
     at_store_close(store);
     drop("s");
 }
 
 
-/* --- tokens, which are changed at random -------------------------------------- */
+/* --- random changes ------------------------------------------------------ */
 
 
 #define KEYS  1200        
@@ -994,13 +980,13 @@ test_tokens(void)
         at_store_end(store);
     }
 
-    is_int(wrong, 0, "random changes of API tokens: lookups and walks match a list kept in memory");
+    is_int(wrong, 0, "random changes of API tokens match a list in memory");
 
     begin(store, AT_STORE_WRITE);
     is_int(at_store_put(store, AT_TABLE_TOKENS, at_str("short"), at_str("x")),
-           AT_STORE_FAILED, "a key of tokens is a digest");
+           AT_STORE_FAILED, "the key of an API token must be a SHA-256");
     is_int(at_store_delete(store, AT_TABLE_TOKENS, at_str("short")),
-           AT_STORE_NOT_FOUND, "a shorter key has no token");
+           AT_STORE_NOT_FOUND, "no API token has a shorter key");
     at_store_end(store);
 
     begin(store, AT_STORE_WRITE);
@@ -1010,7 +996,7 @@ test_tokens(void)
         tokens[n].text[0] = '\0';
     }
 
-    is_int(differences(store), 0, "all of them removed");
+    is_int(differences(store), 0, "all API tokens are deleted");
     (void) commit(store);
 
     at_store_close(store);
@@ -1018,7 +1004,7 @@ test_tokens(void)
 }
 
 
-/* --- what stays of a snapshot ------------------------------------------------ */
+/* --- snapshots ----------------------------------------------------------- */
 
 
 static void
@@ -1061,7 +1047,7 @@ test_snapshot(void)
 
         (void) waitpid(pid, NULL, 0);
 
-        /* in the midst of a transaction nothing changes, and after it all has */
+        /* the change is visible after the transaction, not within */
         if (i && (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &later)
                   != AT_STORE_OK
                   || later.data != value.data))
@@ -1088,7 +1074,7 @@ test_snapshot(void)
         at_store_end(reader);
     }
 
-    is_int(wrong, 0, "100 changes: each counts for the next transaction");
+    is_int(wrong, 0, "each of 100 changes is visible to the next transaction");
 
     at_store_close(reader);
     drop("s");
@@ -1129,7 +1115,7 @@ commits(unsigned n)
 }
 
 
-/* an old snapshot keeps all that is written from taking the place of its pages */
+/* the pages of a snapshot are not reused: then the file grows */
 static void
 test_pinned(void)
 {
@@ -1150,11 +1136,11 @@ test_pinned(void)
     after = commits(300);
 
     ok(before > 0 && after > 0 && after <= before + (1 << 20),
-       "who has let go of it holds no page back");
+       "a released snapshot does not keep old pages");
 
     begin(reader, AT_STORE_READ);
     at_store_end(reader);
-    ok(commits(300) > after + (1 << 20), "who has not does");
+    ok(commits(300) > after + (1 << 20), "a kept snapshot keeps old pages");
 
     at_store_close(reader);
     drop("s");
@@ -1164,10 +1150,6 @@ test_pinned(void)
 int
 main(void)
 {
-    if (mkdtemp(dir) == NULL) {
-        die("no temporary directory");
-    }
-
     test_init();
     test_owner();
     test_content();
@@ -1186,8 +1168,6 @@ main(void)
     test_tokens();
     test_snapshot();
     test_pinned();
-
-    ok(rmdir(dir) == 0, "nothing is left");
 
     return tap_done();
 }
