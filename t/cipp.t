@@ -100,13 +100,13 @@ my $store = $s->{store};
 my @cipp = ('import', '--cipp', '-');
 my $out  = $store->ok(@cipp, { input => text(\@rows) });
 
-is $out, <<'OUT', 'an import prints what was added, ignored and is not enforced';
-roles    4 added, 0 changed, 0 unchanged, 0 removed
-users    0 added, 0 changed, 0 unchanged, 0 removed
-clients  12 added, 0 changed, 0 unchanged, 0 removed; 10 unrestricted
-tokens   0 added, 0 changed, 0 unchanged, 0 removed
-ignored  1 rows of other tables
-warning  role "tenants": CIPP limits it to some tenants, the module does not: the API behind it must
+is $out =~ s/  +/ /gr, <<'OUT', 'an import prints what was added, ignored and is not enforced';
+roles 4 added, 0 changed, 0 unchanged, 0 removed
+users 0 added, 0 changed, 0 unchanged, 0 removed
+clients 12 added, 0 changed, 0 unchanged, 0 removed; 10 unrestricted
+tokens 0 added, 0 changed, 0 unchanged, 0 removed
+ignored 1
+warnings role "tenants": CIPP limits it to some tenants, the module does not: the API behind it must
 OUT
 
 my $json = JSON::PP->new->utf8->decode($store->ok('--json', @cipp, { input => text(\@rows) }));
@@ -144,13 +144,13 @@ for my $row (['["AllTenants"]', '', 0], ['"AllTenants"', '[]', 0], [['AllTenants
 {
     my $row = role('t');
     delete @$row{qw(AllowedTenants BlockedTenants)};
-    like $store->ok(@cipp, { input => text([$row]) }), qr/^warning  role "t": /m, 'a role without these columns causes a warning';
+    like $store->ok(@cipp, { input => text([$row]) }), qr/^warnings +role "t": /m, 'a role without these columns causes a warning';
 }
 $store->ok('role', 'delete', 't');
 
 # --issuer and --replace
 like $store->ok('import', '--cipp', '--issuer', 'a', '--issuer', 'b', '-', { input => text([client(20), client(21)]) }),
-    qr/^clients  2 added/m, '--issuer may be repeated';
+    qr/^clients +2 added/m, '--issuer may be repeated';
 is_deeply [map { $_->{issuers} } by(export->{clients}, 'id')->@{guid(20), guid(21)}], [(['a', 'b']) x 2], '--issuer sets the issuers of each client';
 $store->user('jane');
 $store->token('t1', user => 'jane');

@@ -171,7 +171,7 @@ my $r = import_users([], map { { username => $_, password_hash => $hash{$_} } } 
 is "$r->{rc}$r->{err}", '0', 'import of all kinds of hashes';
 is hash_of($_), $hash{$_}, "$_, as it came" for sort keys %hash;
 like ok_out('user', 'list'), qr/^enabled   no     sha512$/m, 'they are users';
-like ok_out('check'), qr/^store    sound$/m, 'and sound';
+like ok_out('check'), qr/^store +sound$/m, 'and sound';
 
 my $text = export;
 fresh;
@@ -210,7 +210,7 @@ is hash_of('none'), undef, 'is none';
     spew "$store/data.mdb", $data;
     $r = run('check');
     is $r->{rc}, 1, 'check: exit code';
-    like $r->{out}, qr/^damage +user "bcrypt": invalid value in "password_hash": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high$/m,
+    like $r->{out}, qr/^damages +user "bcrypt": invalid value in "password_hash": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high$/m,
         'check: which one';
     unlike $r->{out} . $r->{err}, qr/\$2b/, 'and does not show it';
     $store = $home;
@@ -344,7 +344,7 @@ ok fits('deaf', hash_of('tty')), 'change nothing';
 
 ###############################################################################
 
-like ok_out('check'), qr/^store    sound$/m, 'the store is sound';
+like ok_out('check'), qr/^store +sound$/m, 'the store is sound';
 
 not_blotted;
 done_testing();

@@ -53,9 +53,9 @@ cli_run(cli_t *cli, int argc, char **argv)
 
 
 /*
- * A file that is opened while one of the first three descriptors is closed would
- * receive the output.  Such a descriptor is opened for the wrong direction, so
- * that its use fails.
+ * A file that is opened while one of the first three descriptors is closed
+ * would receive the output.  Such a descriptor is opened for the wrong
+ * direction, so that its use fails.
  */
 static int
 cli_stdio_reserve(void)

@@ -5,7 +5,6 @@
  * auth-token check
  */
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -17,7 +16,7 @@
 #include "cli/record/cli_store.h"
 
 
-#define CLI_FINDINGS_MAX  1000  /* that are told; all are counted */
+#define CLI_FINDINGS_MAX  1000  /* of each sort; more are only counted */
 
 
 typedef struct {
@@ -25,28 +24,27 @@ typedef struct {
     at_store_t        *store;
     const cli_kind_t  *kind;
     uint64_t           counts[CLI_KINDS];
-    uint64_t           damages;
-    uint64_t           warnings;
-    json_t            *told[2];         /* warnings, damages */
+    uint64_t           damaged;         /* number of damages */
+    json_t            *damages;
+    json_t            *warnings;
     cli_record_t       rec;
-    cli_record_t       again;
+    cli_record_t       parsed;
 } cli_check_t;
 
 
-/* --- findings ------------------------------------------------------------ */
-
-
-__attribute__((format(printf, 3, 4)))
+/* name is that of a record, or a key */
+__attribute__((format(printf, 4, 5)))
 static void
-cli_check_add_finding(cli_check_t *check, int damage, const char *fmt, ...)
+cli_check_add(cli_check_t *check, json_t *findings, at_str_t name,
+    const char *fmt, ...)
 {
     va_list     args;
-    uint64_t   *n;
+    json_t     *text;
     at_error_t  err;
 
-    n = damage ? &check->damages : &check->warnings;
+    check->damaged += findings == check->damages;
 
-    if ((*n)++ >= CLI_FINDINGS_MAX) {
+    if (json_array_size(findings) >= CLI_FINDINGS_MAX) {
         return;
     }
 
@@ -54,36 +52,23 @@ cli_check_add_finding(cli_check_t *check, int damage, const char *fmt, ...)
     (void) vsnprintf(err.text, sizeof(err.text), fmt, args);
     va_end(args);
 
-    if (check->cli->json) {
-        /* what is no UTF-8 is left out, and counted */
-        (void) json_array_append_new(check->told[damage],
-                                     json_string(err.text));
-        return;
+    text = json_sprintf("%s \"%.*s\": %s", check->kind->noun, (int) name.len,
+                        name.len != 0 ? name.data : "", err.text);
+
+    if (text == NULL) {
+        text = json_sprintf("%s: a name is not UTF-8", check->kind->noun);
     }
 
-    (void) printf("%-8s ", damage ? "damage" : "warning");
-    cli_print(cli_str(err.text));
-    (void) putchar('\n');
-}
-
-
-#define cli_check_damage(check, ...)  cli_check_add_finding(check, 1, __VA_ARGS__)
-#define cli_check_warn(check, ...)    cli_check_add_finding(check, 0, __VA_ARGS__)
-
-
-/* a key for people: a digest is told by its record's id, or not at all */
-static int
-cli_check_key_len(const cli_check_t *check, at_str_t key)
-{
-    return check->kind->table == AT_TABLE_TOKENS ? 0 : (int) key.len;
+    (void) json_array_append_new(findings, text);
 }
 
 
 /* --- a record ------------------------------------------------------------ */
 
 
-static int
-cli_check_record_exists(cli_check_t *check, const char *noun, at_str_t name)
+/* a user or role that the record names must exist */
+static void
+cli_check_reference(cli_check_t *check, const char *noun, at_str_t name)
 {
     char               buf[AT_KEY_MAX];
     at_str_t           value;
@@ -91,100 +76,62 @@ cli_check_record_exists(cli_check_t *check, const char *noun, at_str_t name)
 
     kind = cli_kind_find(cli_str(noun));
 
-    return at_store_get(check->store, kind->table,
-                        cli_kind_key(kind, name, buf), &value)
-           == AT_STORE_OK;
-}
-
-
-static void
-cli_check_reference(cli_check_t *check, const char *noun, at_str_t name)
-{
-    at_str_t  whose;
-
     if (name.len == 0
-        || (strcmp(noun, "role") == 0 && at_role_builtin(name) != NULL)
-        || cli_check_record_exists(check, noun, name))
+        || (kind->table == AT_TABLE_ROLES && at_role_builtin(name) != NULL)
+        || at_store_get(check->store, kind->table,
+                        cli_kind_key(kind, name, buf), &value) == AT_STORE_OK)
     {
         return;
     }
 
-    whose = cli_record_name(&check->rec);
-
-    cli_check_warn(check, "%s \"%.*s\": no such %s \"%.*s\"",
-                   check->kind->noun, (int) whose.len, whose.data, noun,
-                   (int) name.len, name.data);
+    cli_check_add(check, check->warnings, cli_record_name(&check->rec),
+                  "no such %s \"%.*s\"", noun, (int) name.len, name.data);
 }
 
 
-/* a client's rights are its role's */
-static void
-cli_check_role(cli_check_t *check)
-{
-    at_str_t  whose;
-
-    whose = cli_record_name(&check->rec);
-
-    if (check->rec.u.client.role.len == 0) {
-        cli_check_warn(check, "client \"%.*s\": it has no role, and may do "
-                       "nothing", (int) whose.len, whose.data);
-    }
-}
-
-
-/* what the bytes say must be what an import would take */
+/* a stored record must be one that import would accept */
 static void
 cli_check_values(cli_check_t *check)
 {
     json_t      *object;
-    at_str_t     name;
     at_error_t   err;
 
-    name = cli_record_name(&check->rec);
     object = cli_record_json(&check->rec, 1);
 
     if (object == NULL) {
-        cli_check_damage(check, "%s \"%.*s\": a text is not UTF-8",
-                         check->kind->noun, (int) name.len, name.data);
+        cli_check_add(check, check->damages, cli_record_name(&check->rec),
+                      "a text is not UTF-8");
 
-    } else if (cli_record_parse(&check->again, check->kind,
-                                check->kind->fields, object, &err)
-               != 0)
+    } else if (cli_record_parse(&check->parsed, check->kind,
+                                check->kind->fields, object, &err) != 0)
     {
-        cli_check_damage(check, "%s \"%.*s\": %.300s", check->kind->noun,
-                         (int) name.len, name.data, err.text);
+        cli_check_add(check, check->damages, cli_record_name(&check->rec),
+                      "%.300s", err.text);
     }
 
     json_decref(object);
 }
 
 
-/* an id leads to the token, and the token to the id */
-static void
-cli_check_id(cli_check_t *check, at_str_t key)
-{
-    at_str_t  id, digest;
-
-    id = cli_record_name(&check->rec);
-
-    if (at_store_get(check->store, AT_TABLE_TOKEN_IDS, id, &digest)
-        != AT_STORE_OK || !at_str_equal(digest, key))
-    {
-        cli_check_damage(check, "token \"%.*s\": its id does not lead to it",
-                         (int) id.len, id.data);
-    }
-}
-
-
+/* the record and its key must refer to each other */
 static void
 cli_check_key(cli_check_t *check, at_str_t key)
 {
-    if (check->kind->table == AT_TABLE_TOKENS) {
-        cli_check_id(check, key);
+    at_str_t  name, digest;
 
-    } else if (!at_str_equal(cli_record_key(&check->rec), key)) {
-        cli_check_damage(check, "%s \"%.*s\": its key is not its name",
-                         check->kind->noun, (int) key.len, key.data);
+    name = cli_record_name(&check->rec);
+
+    if (check->kind->table != AT_TABLE_TOKENS) {
+        if (!at_str_equal(cli_record_key(&check->rec), key)) {
+            cli_check_add(check, check->damages, key,
+                          "the key is not the name of the record");
+        }
+
+    } else if (at_store_get(check->store, AT_TABLE_TOKEN_IDS, name, &digest)
+               != AT_STORE_OK || !at_str_equal(digest, key))
+    {
+        cli_check_add(check, check->damages, name,
+                      "the id refers to another token or to none");
     }
 }
 
@@ -197,9 +144,9 @@ cli_check_record(void *data, at_str_t key, at_str_t value)
     check->counts[check->kind - cli_kinds]++;
 
     if (cli_record_decode(&check->rec, check->kind, key, value) != 0) {
-        cli_check_damage(check, "%s \"%.*s\": no record of version %d",
-                         check->kind->noun, cli_check_key_len(check, key),
-                         key.data, AT_RECORD_VERSION);
+        cli_check_add(check, check->damages,
+                      check->kind->table == AT_TABLE_TOKENS ? at_str("") : key,
+                      "not a record of version %d", AT_RECORD_VERSION);
         return 0;
     }
 
@@ -214,8 +161,14 @@ cli_check_record(void *data, at_str_t key, at_str_t value)
         break;
 
     case AT_TABLE_CLIENTS:
-        cli_check_role(check);
         cli_check_reference(check, "role", check->rec.u.client.role);
+
+        if (check->rec.u.client.role.len == 0) {
+            cli_check_add(check, check->warnings,
+                          cli_record_name(&check->rec),
+                          "no role, so the client has no rights");
+        }
+
         break;
 
     default:
@@ -236,8 +189,8 @@ cli_check_token_id(void *data, at_str_t key, at_str_t value)
         || at_store_get(check->store, AT_TABLE_TOKENS, value, &bytes)
            != AT_STORE_OK)
     {
-        cli_check_damage(check, "token \"%.*s\": there is an id and no token",
-                         (int) key.len, key.data);
+        cli_check_add(check, check->damages, key,
+                      "the id refers to a missing token");
     }
 
     return 0;
@@ -245,45 +198,6 @@ cli_check_token_id(void *data, at_str_t key, at_str_t value)
 
 
 /* --- the store ----------------------------------------------------------- */
-
-
-static void
-cli_check_print(cli_check_t *check)
-{
-    size_t  i;
-
-    for (i = 0; i < CLI_KINDS; i++) {
-        (void) printf("%-8s %" PRIu64 "\n", cli_kinds[i].plural,
-                      check->counts[i]);
-    }
-
-    (void) printf("store    %s\n", check->damages != 0 ? "damaged" : "sound");
-}
-
-
-static int
-cli_check_print_json(cli_check_t *check)
-{
-    size_t   i;
-    json_t  *object;
-
-    object = json_pack("{s:s, s:O, s:O}",
-                       "verdict", check->damages != 0 ? "damaged" : "sound",
-                       "damages", check->told[1],
-                       "warnings", check->told[0]);
-
-    for (i = 0; object != NULL && i < CLI_KINDS; i++) {
-        if (json_object_set_new(object, cli_kinds[i].plural,
-                                json_integer((json_int_t) check->counts[i]))
-            != 0)
-        {
-            json_decref(object);
-            object = NULL;
-        }
-    }
-
-    return cli_print_json(check->cli, object);
-}
 
 
 static int
@@ -294,15 +208,17 @@ cli_check_tables(cli_check_t *check)
     for (i = 0; i < CLI_KINDS; i++) {
         check->kind = &cli_kinds[i];
 
-        if (at_store_foreach(check->store, check->kind->table, cli_check_record,
-                             check) != 0)
+        if (at_store_foreach(check->store, check->kind->table,
+                             cli_check_record, check) != 0)
         {
             return cli_store_fail(check->cli, check->store);
         }
     }
 
-    return at_store_foreach(check->store, AT_TABLE_TOKEN_IDS, cli_check_token_id,
-                            check) == 0
+    check->kind = cli_kind_find(at_str("token"));
+
+    return at_store_foreach(check->store, AT_TABLE_TOKEN_IDS,
+                            cli_check_token_id, check) == 0
            ? 0 : cli_store_fail(check->cli, check->store);
 }
 
@@ -310,18 +226,26 @@ cli_check_tables(cli_check_t *check)
 static int
 cli_check_report(cli_check_t *check)
 {
-    if (!check->cli->json) {
-        cli_check_print(check);
+    size_t   i;
+    json_t  *report;
 
-    } else if (cli_check_print_json(check) != 0) {
+    report = json_pack("{s:s, s:O, s:O}",
+                       "store", check->damaged != 0 ? "damaged" : "sound",
+                       "damages", check->damages,
+                       "warnings", check->warnings);
+
+    for (i = 0; i < CLI_KINDS; i++) {
+        (void) json_object_set_new(report, cli_kinds[i].plural, json_integer(
+                                   (json_int_t) check->counts[i]));
+    }
+
+    if (cli_print_report(check->cli, report) != 0
+        || cli_flush(check->cli) != 0)
+    {
         return -1;
     }
 
-    if (cli_flush(check->cli) != 0) {
-        return -1;
-    }
-
-    return check->damages == 0
+    return check->damaged == 0
            ? 0 : cli_failure(check->cli, "the store is damaged");
 }
 
@@ -334,46 +258,32 @@ cli_check_run(cli_t *cli, at_store_t *store, void *data)
 
     check->cli = cli;
     check->store = store;
-    check->told[0] = json_array();
-    check->told[1] = json_array();
+    check->damages = json_array();
+    check->warnings = json_array();
 
-    rc = check->told[0] != NULL && check->told[1] != NULL
-         ? 0 : cli_no_memory(cli);
-
-    if (rc == 0) {
-        rc = cli_check_tables(check);
-    }
+    rc = check->damages != NULL && check->warnings != NULL
+         ? cli_check_tables(check) : cli_no_memory(cli);
 
     if (rc == 0) {
         rc = cli_check_report(check);
     }
 
-    json_decref(check->told[0]);
-    json_decref(check->told[1]);
+    json_decref(check->damages);
+    json_decref(check->warnings);
     cli_record_free(&check->rec);
-    cli_record_free(&check->again);
+    cli_record_free(&check->parsed);
 
     return rc;
 }
 
 
-static int
-cli_check_store(cli_t *cli)
-{
-    cli_check_t  check;
-
-    memset(&check, 0, sizeof(check));
-
-    return cli_store_run(cli, AT_STORE_READ, cli_check_run, &check);
-}
-
-
-/* LMDB trusts its pages: broken ones end the process, so it is another one */
+/* LMDB trusts its pages and may crash on damaged ones: use another process */
 int
 cli_check(cli_t *cli)
 {
-    int    status;
-    pid_t  pid;
+    int          status;
+    pid_t        pid;
+    cli_check_t  check;
 
     pid = fork();
 
@@ -382,7 +292,9 @@ cli_check(cli_t *cli)
     }
 
     if (pid == 0) {
-        exit(cli_check_store(cli) == 0 ? CLI_OK : cli->status);
+        memset(&check, 0, sizeof(check));
+        exit(cli_store_run(cli, AT_STORE_READ, cli_check_run, &check) == 0
+             ? CLI_OK : cli->status);
     }
 
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The table of commands: see cli_command.h for what is made from it.
+ * The table of commands, see cli_command.h.
  */
 
 #include "cli/commands/cli_commands.h"
@@ -209,7 +209,7 @@ static const cli_option_t  cli_sign_options[] = {
     { "key", "FILE", CLI_REQUIRED, "private key in PEM, not encrypted; - is "
       "standard input; required", NULL, NULL },
     { "alg", "RS256|RS384|RS512|ES256|ES384", 0, "algorithm; default: the "
-      "first of these that fits the key", NULL, NULL },
+      "first that fits the key", NULL, NULL },
     { "kid", "ID", 0, "\"kid\" in the header; default: none", NULL, NULL },
     { "expires", "DURATION", 0, "\"exp\", from now on; default: 30m", NULL,
       NULL },
@@ -261,8 +261,8 @@ static const cli_option_t  cli_verify_options[] = {
 const cli_command_t  cli_commands[] = {
 
     { "init", "", cli_init, NULL, 1, "create an empty store", cli_init_options,
-      "Creates the directory of the store (mode 2750) with data.mdb (0640) and "
-      "lock.mdb (0660). An existing store is not changed." },
+      "Creates the directory of the store (mode 2750) with data.mdb (0640) "
+      "and lock.mdb (0660). An existing store is not changed." },
 
     { "token", "create", cli_token_create, NULL, 1, "create an API token",
       cli_token_create_options,
@@ -316,8 +316,8 @@ const cli_command_t  cli_commands[] = {
 
     { "client", "disable", cli_generic_disable, "ID", 1, "disable a client",
       cli_no_options,
-      "Requests of the client are refused from the next one on, whatever its "
-      "token contains." },
+      "Requests of the client are refused from the next one on, even with a "
+      "valid token." },
 
     { "client", "enable", cli_generic_enable, "ID", 1, "enable a client",
       cli_no_options,
@@ -412,10 +412,10 @@ const cli_command_t  cli_commands[] = {
       "cannot be created, none is." },
 
     { "jwt", "sign", cli_jwt_sign, NULL, 0, "sign a JWT", cli_sign_options,
-      "Prints a token whose claims are \"iat\" (now), \"exp\" (in 30 minutes) "
-      "and those of the options. A duplicate claim is an error. DURATION is "
-      "written as in nginx (90, 30m, 1h30m); TIME is a number of seconds since "
-      "the epoch, now, now+DURATION or now-DURATION." },
+      "Prints a token with the claims \"iat\" (now), \"exp\" (in 30 minutes) "
+      "and the claims of the options. A duplicate claim is an error. DURATION "
+      "is written as in nginx (90, 30m, 1h30m); TIME is a number of seconds "
+      "since the epoch, now, now+DURATION or now-DURATION." },
 
     { "jwt", "verify", cli_jwt_verify, "[FILE]", 0,
       "verify a JWT as the module does", cli_verify_options,

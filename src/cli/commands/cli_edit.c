@@ -224,8 +224,8 @@ cli_edit_check_reference(cli_t *cli, at_store_t *store, const char *noun)
 
 
 /*
- * Flushes the output with a secret before the transaction is committed: a secret
- * that could not be printed must not become valid.
+ * Flushes the output with a secret before the transaction is committed: a
+ * secret that could not be printed must not become valid.
  */
 static int
 cli_change_print(cli_t *cli, cli_change_t *change)

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Creates and changes a record by options.  An option with a member in the table
- * of the command sets this member of the record's JSON object, which is then
- * checked as an imported one is.
+ * Creates and changes a record by options.  An option with a member in the
+ * table of the command sets this member of the record's JSON object, which is
+ * then checked as an imported one is.
  */
 
 #ifndef CLI_EDIT_H

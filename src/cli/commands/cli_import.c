@@ -2,11 +2,12 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * auth-token import: the file is read and checked as a whole, then written in one
- * transaction.
+ * auth-token import: the file is read and checked as a whole, then written in
+ * one transaction.
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -82,8 +83,8 @@ cli_import_add(cli_import_t *import, cli_record_t *rec,
 
     if (rec->tenant_limited
         && json_array_append_new(import->warnings, json_sprintf(
-               "role \"%.*s\": CIPP limits it to some tenants, the module does "
-               "not: the API behind it must", (int) name.len, name.data))
+               "role \"%.*s\": CIPP limits it to some tenants, the module "
+               "does not: the API behind it must", (int) name.len, name.data))
            != 0)
     {
         return cli_import_fail(import, position, "memory allocation failed");
@@ -441,87 +442,67 @@ cli_import_write(cli_t *cli, at_store_t *store, void *data)
 /* --- the report ---------------------------------------------------------- */
 
 
-static int
-cli_import_print_json(cli_import_t *import)
+static json_t *
+cli_import_counts(const cli_import_t *import, size_t index)
 {
-    size_t           i;
-    json_t          *object, *counts;
+    char             unrestricted[48];
+    json_t          *counts;
     const uint64_t  *n;
 
-    object = json_object();
+    n = import->counts[index];
 
-    for (i = 0; i < CLI_KINDS; i++) {
-        n = import->counts[i];
-        counts = json_pack("{s:I, s:I, s:I, s:I}",
-                           "added", (json_int_t) n[CLI_ADDED],
-                           "changed", (json_int_t) n[CLI_CHANGED],
-                           "unchanged", (json_int_t) n[CLI_UNCHANGED],
-                           "removed", (json_int_t) n[CLI_REMOVED]);
+    if (!import->cli->json) {
+        (void) snprintf(unrestricted, sizeof(unrestricted),
+                        "; %" PRIu64 " unrestricted",
+                        import->unrestricted[index]);
 
-        if (cli_kinds[i].table == AT_TABLE_TOKENS
-            || cli_kinds[i].table == AT_TABLE_CLIENTS)
-        {
-            (void) json_object_set_new(counts, "unrestricted", json_integer(
-                                       (json_int_t) import->unrestricted[i]));
-        }
-
-        (void) json_object_set_new(object, cli_kinds[i].plural, counts);
+        return json_sprintf("%" PRIu64 " added, %" PRIu64 " changed, %" PRIu64
+                            " unchanged, %" PRIu64 " removed%s",
+                            n[CLI_ADDED], n[CLI_CHANGED], n[CLI_UNCHANGED],
+                            n[CLI_REMOVED], import->unrestricted[index] != 0
+                                            ? unrestricted : "");
     }
 
-    if (json_array_size(import->warnings) != 0) {
-        (void) json_object_set(object, "warnings", import->warnings);
+    counts = json_pack("{s:I, s:I, s:I, s:I}",
+                       "added", (json_int_t) n[CLI_ADDED],
+                       "changed", (json_int_t) n[CLI_CHANGED],
+                       "unchanged", (json_int_t) n[CLI_UNCHANGED],
+                       "removed", (json_int_t) n[CLI_REMOVED]);
+
+    if (cli_kinds[index].table == AT_TABLE_TOKENS
+        || cli_kinds[index].table == AT_TABLE_CLIENTS)
+    {
+        (void) json_object_set_new(counts, "unrestricted", json_integer(
+                                   (json_int_t) import->unrestricted[index]));
     }
 
-    if (import->cipp) {
-        (void) json_object_set_new(object, "ignored",
-                                   json_integer((json_int_t) import->ignored));
-    }
-
-    return cli_print_json(import->cli, object);
+    return counts;
 }
 
 
 static int
-cli_import_print(cli_import_t *import)
+cli_import_report(cli_import_t *import)
 {
-    size_t           i;
-    json_t          *warning;
-    const uint64_t  *n;
+    size_t   i;
+    json_t  *report;
 
-    if (import->cli->json) {
-        return cli_import_print_json(import);
-    }
+    report = json_object();
 
     for (i = 0; i < CLI_KINDS; i++) {
-        n = import->counts[i];
-
-        (void) printf("%-8s %llu added, %llu changed, %llu unchanged, %llu "
-                      "removed", cli_kinds[i].plural,
-                      (unsigned long long) n[CLI_ADDED],
-                      (unsigned long long) n[CLI_CHANGED],
-                      (unsigned long long) n[CLI_UNCHANGED],
-                      (unsigned long long) n[CLI_REMOVED]);
-
-        if (import->unrestricted[i] != 0) {
-            (void) printf("; %llu unrestricted",
-                          (unsigned long long) import->unrestricted[i]);
-        }
-
-        (void) putchar('\n');
+        (void) json_object_set_new(report, cli_kinds[i].plural,
+                                   cli_import_counts(import, i));
     }
 
     if (import->cipp) {
-        (void) printf("ignored  %llu rows of other tables\n",
-                      (unsigned long long) import->ignored);
+        (void) json_object_set_new(report, "ignored",
+                                   json_integer((json_int_t) import->ignored));
     }
 
-    json_array_foreach(import->warnings, i, warning) {
-        (void) fputs("warning  ", stdout);
-        cli_print(cli_json_str(warning));
-        (void) putchar('\n');
+    if (json_array_size(import->warnings) != 0) {
+        (void) json_object_set(report, "warnings", import->warnings);
     }
 
-    return 0;
+    return cli_print_report(import->cli, report);
 }
 
 
@@ -568,7 +549,7 @@ cli_import(cli_t *cli)
     rc = cli_import_check(&import) == 0
          && cli_import_read(&import) == 0
          && cli_store_run(cli, AT_STORE_WRITE, cli_import_write, &import) == 0
-         && cli_import_print(&import) == 0
+         && cli_import_report(&import) == 0
          ? cli_flush(cli) : -1;
 
     cli_import_set_free(&import.set);

@@ -40,54 +40,13 @@ cli_init_number(cli_t *cli, const char *option, const char *noun,
 }
 
 
-static int
-cli_init_print(cli_t *cli, const char *path, const char *owner,
-    const char *group, int is_default)
-{
-    if (cli->json) {
-        return cli_print_json(cli, json_pack("{s:s, s:s, s:s}",
-                              "path", path, "owner", owner, "group", group));
-    }
-
-    (void) printf("path   %s (mode 2750)\n"
-                  "files  data.mdb (0640), lock.mdb (0660)\n"
-                  "owner  %s\n"
-                  "group  %s\n", path, owner, group);
-
-    if (is_default) {
-        (void) puts("\nnginx's worker processes must belong to this group; "
-                    "--group sets another one.");
-    }
-
-    return 0;
-}
-
-
-static int
-cli_init_report(cli_t *cli, const char *path, uid_t uid, gid_t gid,
-    int is_default)
-{
-    char                  owner[32], group[32];
-    const struct group   *gr;
-    const struct passwd  *pw;
-
-    pw = getpwuid(uid);
-    gr = getgrgid(gid);
-
-    (void) snprintf(owner, sizeof(owner), "%lu", (unsigned long) uid);
-    (void) snprintf(group, sizeof(group), "%lu", (unsigned long) gid);
-
-    return cli_init_print(cli, path, pw != NULL ? pw->pw_name : owner,
-                          gr != NULL ? gr->gr_name : group, is_default);
-}
-
-
 int
 cli_init(cli_t *cli)
 {
     uid_t                 uid;
     gid_t                 gid;
     at_error_t            err;
+    char                  uid_text[16], gid_text[16];
     const char           *path, *owner, *group;
     const struct group   *gr;
     const struct passwd  *pw;
@@ -131,6 +90,23 @@ cli_init(cli_t *cli)
 
     cli->changed = 1;
 
-    return cli_init_report(cli, path, uid, gid, group == NULL) == 0
-           ? cli_flush(cli) : -1;
+    pw = getpwuid(uid);
+    gr = getgrgid(gid);
+    (void) snprintf(uid_text, sizeof(uid_text), "%u", (unsigned) uid);
+    (void) snprintf(gid_text, sizeof(gid_text), "%u", (unsigned) gid);
+
+    if (cli_print_report(cli, json_pack("{s:s, s:s, s:s}",
+                         "path", path,
+                         "owner", pw != NULL ? pw->pw_name : uid_text,
+                         "group", gr != NULL ? gr->gr_name : gid_text)) != 0)
+    {
+        return -1;
+    }
+
+    if (group == NULL && !cli->json) {
+        (void) puts("\nnginx's worker processes must belong to this group; "
+                    "--group sets another one.");
+    }
+
+    return cli_flush(cli);
 }

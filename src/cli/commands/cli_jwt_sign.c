@@ -171,8 +171,8 @@ cli_claims_read(cli_t *cli)
     if (!json_is_object(claims)) {
         json_decref(claims);
         claims = NULL;
-        (void) cli_failure(cli, "\"%s\" is not a JSON object without duplicate "
-                           "members", path);
+        (void) cli_failure(cli, "\"%s\" is not a JSON object without "
+                           "duplicate members", path);
     }
 
     return claims;

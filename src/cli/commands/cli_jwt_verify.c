@@ -14,6 +14,7 @@
 #include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 #include "cli/commands/cli_commands.h"
+#include "cli/record/cli_value.h"
 #include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_options.h"
 
@@ -37,6 +38,9 @@ typedef struct {
 static const at_str_t  cli_default_typs[] = {
     at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
 };
+
+#define CLI_DEFAULT_TYPS                                                      \
+    (sizeof(cli_default_typs) / sizeof(cli_default_typs[0]))
 
 
 /* A malloc()ed array of views, or NULL with the status set. */
@@ -108,7 +112,7 @@ cli_verify_typs(cli_t *cli, cli_verify_t *verify)
 
     if (typs->n == 0) {
         issuer->typs = cli_default_typs;
-        issuer->n_typs = sizeof(cli_default_typs) / sizeof(cli_default_typs[0]);
+        issuer->n_typs = CLI_DEFAULT_TYPS;
         issuer->typ_absent = 1;
         return 0;
     }
@@ -292,24 +296,37 @@ cli_verify_scopes(const at_scopes_t *scopes)
 
 
 /* the claim itself, without the leeway */
-static int64_t
-cli_verify_expires(const at_identity_t *id)
+static json_t *
+cli_verify_expires(const cli_t *cli, const at_identity_t *id)
 {
+    char    text[CLI_VALUE_SIZE];
     double  expires;
 
     expires = 0;
     (void) at_json_number(at_json_member(at_claims_object(id->claims),
                                          at_str("exp")),
                           &expires);
+    expires = ceil(expires);
 
-    return (int64_t) ceil(expires);
+    if (cli->json || expires > CLI_TIME_MAX) {
+        return json_integer((json_int_t) expires);
+    }
+
+    cli_time_format(text, (int64_t) expires * 1000);
+
+    return json_string(text);
 }
 
 
 static json_t *
-cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
+cli_verify_report_ok(const cli_t *cli, const cli_verify_t *verify,
+    const at_identity_t *id)
 {
-    return json_pack("{s:s, s:s, s:s%, s:s%, s:b, s:o, s:I, s:o, s:O}",
+    const at_json_value_t  *claims;
+
+    claims = at_claims_object(id->claims);
+
+    return json_pack("{s:s, s:s, s:s%, s:s%, s:b, s:o, s:o, s:o, s:O}",
                      "verdict", "ok",
                      "reason", "ok",
                      "user", id->user.len ? id->user.data : "", id->user.len,
@@ -317,8 +334,8 @@ cli_verify_report_ok(const cli_verify_t *verify, const at_identity_t *id)
                      id->subject.len,
                      "admin", id->rights.admin,
                      "scopes", cli_verify_scopes(&id->rights.scopes),
-                     "expires", (json_int_t) cli_verify_expires(id),
-                     "claims", at_document_from_json(at_claims_object(id->claims)),
+                     "expires", cli_verify_expires(cli, id),
+                     "claims", at_document_from_json(claims),
                      "warnings", verify->warnings);
 }
 
@@ -343,118 +360,6 @@ cli_verify_report_refused(const cli_verify_t *verify, const at_identity_t *id,
 }
 
 
-static void
-cli_verify_print_warnings(const cli_verify_t *verify)
-{
-    size_t   i;
-    json_t  *warning;
-
-    json_array_foreach(verify->warnings, i, warning) {
-        (void) fputs("warning  ", stdout);
-        cli_print((at_str_t) { json_string_value(warning),
-                               json_string_length(warning) });
-        (void) putchar('\n');
-    }
-}
-
-
-static void
-cli_verify_print_line(const char *name, at_str_t value)
-{
-    (void) printf("%-9s", name);
-    cli_print(value);
-    (void) putchar('\n');
-}
-
-
-static void
-cli_verify_print_scopes(const at_scopes_t *scopes)
-{
-    size_t  i;
-
-    (void) fputs("scopes  ", stdout);
-
-    for (i = 0; i < scopes->n; i++) {
-        (void) putchar(' ');
-        cli_print(scopes->items[i]);
-    }
-
-    (void) putchar('\n');
-}
-
-
-static void
-cli_verify_print_expires(int64_t expires)
-{
-    char       text[64];
-    time_t     t;
-    struct tm  tm;
-
-    t = (time_t) expires;
-
-    if (gmtime_r(&t, &tm) == NULL
-        || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-    {
-        text[0] = '\0';
-    }
-
-    (void) printf("expires  %lld %s\n", (long long) expires, text);
-}
-
-
-static int
-cli_verify_print_ok(cli_t *cli, const cli_verify_t *verify,
-    const at_identity_t *id)
-{
-    char    *claims;
-    json_t  *json;
-
-    if (cli->json) {
-        return cli_print_json(cli, cli_verify_report_ok(verify, id));
-    }
-
-    json = at_document_from_json(at_claims_object(id->claims));
-    claims = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-
-    if (claims == NULL) {
-        return cli_no_memory(cli);
-    }
-
-    cli_verify_print_line("verdict", at_str("ok"));
-    cli_verify_print_line("user", id->user);
-    cli_verify_print_line("subject", id->subject);
-    cli_verify_print_line("admin", id->rights.admin ? at_str("yes") : at_str("no"));
-    cli_verify_print_scopes(&id->rights.scopes);
-    cli_verify_print_expires(cli_verify_expires(id));
-    cli_verify_print_line("claims", cli_str(claims));
-    cli_verify_print_warnings(verify);
-
-    free(claims);
-
-    return 0;
-}
-
-
-static int
-cli_verify_print_refused(cli_t *cli, const cli_verify_t *verify,
-    const at_identity_t *id, const at_verdict_info_t *info)
-{
-    if (cli->json) {
-        return cli_print_json(cli, cli_verify_report_refused(verify, id,
-                                                             info));
-    }
-
-    cli_verify_print_line("verdict", at_str("refused"));
-    cli_verify_print_line("reason", info->reason);
-    cli_verify_print_line("code", at_code_info(info->code)->name);
-    cli_verify_print_line("subject", id->subject);
-    cli_verify_print_warnings(verify);
-
-    return 0;
-}
-
-
 static int
 cli_verify_print(cli_t *cli, const cli_verify_t *verify,
     const at_identity_t *id, at_verdict_e verdict)
@@ -464,9 +369,9 @@ cli_verify_print(cli_t *cli, const cli_verify_t *verify,
 
     info = at_verdict_info(verdict);
 
-    if ((verdict == AT_OK
-         ? cli_verify_print_ok(cli, verify, id)
-         : cli_verify_print_refused(cli, verify, id, info)) != 0
+    if (cli_print_report(cli, verdict == AT_OK
+                         ? cli_verify_report_ok(cli, verify, id)
+                         : cli_verify_report_refused(verify, id, info)) != 0
         || cli_flush(cli) != 0)
     {
         return -1;

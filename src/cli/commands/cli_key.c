@@ -214,29 +214,6 @@ cli_key_write_files(cli_t *cli, const cli_key_output_t *outputs)
 
 
 static int
-cli_key_print(cli_t *cli, const at_keypair_t *pair,
-    const cli_key_output_t *outputs)
-{
-    if (cli->json) {
-        return cli_print_json(cli, json_pack("{s:s, s:s, s:s, s:s}",
-                              "kid", pair->kid,
-                              cli_key_files[0].name, outputs[0].path,
-                              cli_key_files[1].name, outputs[1].path,
-                              cli_key_files[2].name, outputs[2].path));
-    }
-
-    (void) printf("kid          %s\n"
-                  "private key  %s\n"
-                  "public key   %s\n"
-                  "JWK Set      %s\n",
-                  pair->kid, outputs[0].path, outputs[1].path,
-                  outputs[2].path);
-
-    return 0;
-}
-
-
-static int
 cli_key_save(cli_t *cli, const at_keypair_t *pair, cli_key_output_t *outputs)
 {
     int  i, rc;
@@ -249,7 +226,11 @@ cli_key_save(cli_t *cli, const at_keypair_t *pair, cli_key_output_t *outputs)
 
     if (cli_key_create_files(cli, outputs) == 0
         && cli_key_write_files(cli, outputs) == 0
-        && cli_key_print(cli, pair, outputs) == 0
+        && cli_print_report(cli, json_pack("{s:s, s:s, s:s, s:s}",
+                            "kid", pair->kid,
+                            cli_key_files[0].name, outputs[0].path,
+                            cli_key_files[1].name, outputs[1].path,
+                            cli_key_files[2].name, outputs[2].path)) == 0
         && cli_flush(cli) == 0)
     {
         rc = 0;

@@ -46,8 +46,8 @@ cli_token_read_file(cli_t *cli, json_t *object, const char *path)
 
     rc = cli_token_is_valid(text)
          ? cli_token_set_digest(cli, object, text)
-         : cli_failure(cli, "the file in \"--token-file\" is not a token of %d "
-                       "to %d printable characters without spaces",
+         : cli_failure(cli, "the file in \"--token-file\" is not a token of "
+                       "%d to %d printable characters without spaces",
                        CLI_TOKEN_LEN_MIN, CLI_TOKEN_LEN_MAX);
     at_file_free(&file);
 

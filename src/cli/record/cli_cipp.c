@@ -69,8 +69,9 @@ cli_cipp_array(json_t *value, at_error_t *err)
 
 
 /*
- * An array, one range, or the JSON text of these.  Text that is not JSON is taken
- * as a range, and so is an error if it is not one; CIPP reads it as "Any".
+ * An array, one range, or the JSON text of these.  Text that is not JSON is
+ * taken as a range, and so is an error if it is not one; CIPP reads it as
+ * "Any".
  */
 static int
 cli_cipp_read_ranges(cli_record_t *rec, const cli_field_t *field,

@@ -17,9 +17,9 @@
  * Parses a row, from which the metadata of the storage service is removed.
  * Returns 1; 0 for a row of another table; -1 with err set.
  *
- * Defaults are those of CIPP: a client without a role has "cipp-api", and only a
- * client marked as enabled is enabled.  rec->tenant_limited is set for a role
- * that CIPP limits to some tenants: the module does not enforce that.
+ * Defaults are those of CIPP: a client without a role has "cipp-api", and only
+ * a client marked as enabled is enabled.  rec->tenant_limited is set for a
+ * role that CIPP limits to some tenants: the module does not enforce that.
  */
 int cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err);
 

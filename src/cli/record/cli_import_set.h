@@ -2,8 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The records of an import, in memory: sorted by their keys, so that duplicates
- * are neighbours, and so that the store is written in the order of its pages.
+ * The records of an import, in memory: sorted by their keys, so that
+ * duplicates are neighbours, and so that the store is written in the order of
+ * its pages.
  */
 
 #ifndef CLI_IMPORT_SET_H
@@ -34,8 +35,8 @@ int cli_import_set_add(cli_import_set_t *set, cli_record_t *rec,
     unsigned long long position);
 
 /*
- * Sorts the set.  Returns 0; or -1 if two records have the same name or the same
- * API token: then *first and *second are set, in the order of the file.
+ * Sorts the set.  Returns 0; or -1 if two records have the same name or the
+ * same API token: then *first and *second are set, in the order of the file.
  */
 int cli_import_set_sort(cli_import_set_t *set,
     const cli_import_item_t **first, const cli_import_item_t **second);

@@ -3,14 +3,13 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The export format, JSON Lines: a header line, then one record on each line.
- *
  *     {"format":"auth-token","version":1,"records":2}
  *     {"type":"role","name":"ops","grant":["*.Read"]}
  *     {"type":"client","id":"ci","role":"ops"}
  *
- * "type" is the noun of the kind; the other members are those of cli_record.c.
- * "records" is the number of records; it is optional, and tells that a file was
- * truncated between two lines.
+ * "type" is the noun of the kind; the other members are those of
+ * cli_record.c.  "records" is the number of records; it is optional, and tells
+ * that a file was truncated between two lines.
  */
 
 #ifndef CLI_JSONL_H
@@ -32,8 +31,9 @@
 int cli_jsonl_parse_header(at_str_t line, int64_t *records, at_error_t *err);
 
 /*
- * Parses a record.  Its strings are views of *object, which the caller releases
- * with json_decref(), also after an error.  Returns 0, or -1 with err set.
+ * Parses a record.  Its strings are views of *object, which the caller
+ * releases with json_decref(), also after an error.  Returns 0, or -1 with err
+ * set.
  */
 int cli_jsonl_parse_record(at_str_t line, cli_record_t *rec, json_t **object,
     at_error_t *err);

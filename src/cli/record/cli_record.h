@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A record of the store in its two forms: the bytes that the store holds, and a
- * JSON object.  Import, create and update all build a JSON object and parse it
- * here, so every written record passes the same checks.
+ * A record of the store in its two forms: the bytes that the store holds, and
+ * a JSON object.  Import, create and update all build a JSON object and parse
+ * it here, so every written record passes the same checks.
  */
 
 #ifndef CLI_RECORD_H
@@ -44,14 +44,14 @@ typedef struct {
 /* in the order of an export: a record follows the records it refers to */
 extern const cli_kind_t  cli_kinds[CLI_KINDS];
 
-/* by noun; NULL if there is no such kind */
+/* by noun; NULL if there is none */
 const cli_kind_t *cli_kind_find(at_str_t noun);
 
 
 /*
- * A zeroed record is empty.  The strings of a parsed record are views of the JSON
- * object, those of a decoded record are views of its bytes; the record owns the
- * rest.
+ * A zeroed record is empty.  The strings of a parsed record are views of the
+ * JSON object, those of a decoded record are views of its bytes; the record
+ * owns the rest.
  */
 struct cli_record_s {
     const cli_kind_t  *kind;
@@ -78,24 +78,21 @@ struct cli_record_s {
 void cli_record_free(cli_record_t *rec);
 
 /*
- * Parses an object by the given fields, those of the kind or those of a CIPP
- * row.  The object must outlive the record.  An absent member gets its default.
+ * Parses an object by a table of fields, kind->fields or the columns of CIPP.
+ * The object must outlive the record.  An absent member gets its default.
  * Returns 0, or -1 with err set.
  */
 int cli_record_parse(cli_record_t *rec, const cli_kind_t *kind,
     const cli_field_t *fields, json_t *object, at_error_t *err);
 
-/* key is the key in the table.  Returns 0, or -1 if bytes is not such a record. */
+/* Returns 0, or -1 if bytes are not a record of the kind. */
 int cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
     at_str_t bytes);
 
 /* Sets rec->bytes.  Returns 0, or -1 if memory allocation failed. */
 int cli_record_encode(cli_record_t *rec);
 
-/*
- * Returns a new reference, or NULL on failure.  Hashes are included only if
- * internal is set.
- */
+/* A new reference, or NULL; with hashes only if internal is set. */
 json_t *cli_record_json(const cli_record_t *rec, int internal);
 
 /* the id of a token or client, the username, or the name of a role */

@@ -9,46 +9,34 @@
 #include "core/session/at_session.h"
 #include "core/session/at_token_use.h"
 #include "cli/record/cli_show.h"
-#include "cli/record/cli_type.h"
 #include "cli/record/cli_value.h"
 
 
-#define CLI_LABEL  "%-18s "
-
-
-/* --- JSON ---------------------------------------------------------------- */
-
-
-/* 1 with a token's use, 0: there was none, or it is not asked for; -1 */
 static int
-cli_show_get_use(const cli_t *cli, const cli_record_t *rec, at_token_use_t *use)
+cli_record_is_expired(const cli_t *cli, const cli_record_t *rec)
 {
-    if (cli->sessions == NULL) {
-        return 0;
-    }
-
-    memcpy(use->digest, rec->digest, AT_SHA256_LEN);
-
-    return at_token_use_get(cli->sessions, use);
+    return rec->kind->table == AT_TABLE_TOKENS
+           && rec->u.token.expires <= cli->now * 1000;
 }
 
 
+/* how often, and when last, an API token was used */
 static int
-cli_show_use_json(const cli_t *cli, const cli_record_t *rec, json_t *object)
+cli_show_add_use(const cli_t *cli, const cli_record_t *rec, json_t *object)
 {
     int             found;
     at_token_use_t  use;
 
-    found = cli_show_get_use(cli, rec, &use);
-
     if (cli->sessions == NULL) {
         return 0;
     }
 
+    memcpy(use.digest, rec->digest, AT_SHA256_LEN);
+    found = at_token_use_get(cli->sessions, &use);
+
     if (found < 0
-        || json_object_set_new(object, "use_count",
-                               json_integer(found ? (json_int_t) use.count : 0))
-           != 0)
+        || json_object_set_new(object, "use_count", json_integer(
+                               found ? (json_int_t) use.count : 0)) != 0)
     {
         return -1;
     }
@@ -65,14 +53,9 @@ cli_show_json(const cli_t *cli, const cli_record_t *rec)
     json_t  *object;
 
     object = cli_record_json(rec, 0);
+    rc = object != NULL ? cli_show_add_use(cli, rec, object) : -1;
 
-    if (object == NULL) {
-        return NULL;
-    }
-
-    rc = 0;
-
-    if (cli_record_ranges(rec) != NULL) {
+    if (rc == 0 && cli_record_ranges(rec) != NULL) {
         rc = json_object_set_new(object, "unrestricted", json_boolean(
                                  cli_record_is_unrestricted(rec)));
     }
@@ -87,10 +70,6 @@ cli_show_json(const cli_t *cli, const cli_record_t *rec)
                                  rec->u.user.password.len != 0));
     }
 
-    if (rc == 0) {
-        rc = cli_show_use_json(cli, rec, object);
-    }
-
     if (rc != 0) {
         json_decref(object);
         return NULL;
@@ -100,148 +79,38 @@ cli_show_json(const cli_t *cli, const cli_record_t *rec)
 }
 
 
-static int
-cli_show_object(cli_t *cli, const cli_record_t *rec, const char *name,
-    const char *secret)
-{
-    json_t  *object, *first;
-
-    object = cli_show_json(cli, rec);
-
-    if (secret == NULL || object == NULL) {
-        return cli_print_json(cli, object);
-    }
-
-    first = json_pack("{s:s}", name, secret);
-
-    if (first == NULL || json_object_update(first, object) != 0) {
-        json_decref(first);
-        first = NULL;
-    }
-
-    json_decref(object);
-
-    return cli_print_json(cli, first);
-}
-
-
-/* --- text ---------------------------------------------------------------- */
-
-
-static int
-cli_record_is_expired(const cli_t *cli, const cli_record_t *rec)
-{
-    return rec->kind->table == AT_TABLE_TOKENS
-           && rec->u.token.expires <= cli->now * 1000;
-}
-
-
+/* replaces numbers and empty lists by words, for people */
 static void
-cli_show_time(json_t *value)
+cli_show_humanize(const cli_t *cli, const cli_record_t *rec, json_t *object)
 {
-    char  text[CLI_VALUE_SIZE];
-
-    cli_time_format(text, json_integer_value(value));
-    (void) puts(text);
-}
-
-
-static void
-cli_show_array(const cli_field_t *field, json_t *array)
-{
+    char     text[CLI_VALUE_SIZE];
     size_t   i;
-    json_t  *item;
+    json_t  *value;
 
-    if (json_array_size(array) == 0) {
-        (void) puts(field->type == &cli_type_ranges ? "unrestricted" : "-");
-    }
+    static const char *const  times[] = { "created", "expires", "last_used" };
 
-    json_array_foreach(array, i, item) {
-        if (i != 0) {
-            (void) printf(CLI_LABEL, "");
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        value = json_object_get(object, times[i]);
+
+        if (json_is_integer(value)) {
+            cli_time_format(text, json_integer_value(value));
+            (void) json_object_set_new(object, times[i], json_string(text));
         }
-
-        cli_print((at_str_t) { json_string_value(item),
-                               json_string_length(item) });
-        (void) putchar('\n');
     }
-}
 
-
-static void
-cli_show_value(const cli_field_t *field, json_t *value)
-{
-    switch (json_typeof(value)) {
-
-    case JSON_ARRAY:
-        cli_show_array(field, value);
-        break;
-
-    case JSON_INTEGER:
-        cli_show_time(value);
-        break;
-
-    case JSON_TRUE:
-    case JSON_FALSE:
-        (void) puts(json_is_true(value) ? "yes" : "no");
-        break;
-
-    case JSON_STRING:
-        cli_print((at_str_t) { json_string_value(value),
-                               json_string_length(value) });
-        (void) putchar('\n');
-        break;
-
-    default:
-        (void) puts(field->type == &cli_type_expires ? "never" : "-");
+    if (json_is_null(json_object_get(object, "expires"))) {
+        (void) json_object_set_new(object, "expires", json_string("never"));
     }
-}
-
-
-static void
-cli_show_use(const cli_t *cli, const cli_record_t *rec)
-{
-    char            text[CLI_VALUE_SIZE];
-    at_token_use_t  use;
-
-    switch (cli_show_get_use(cli, rec, &use)) {
-
-    case 1:
-        cli_time_format(text, use.last);
-        (void) printf(CLI_LABEL "%llu\n", "use_count",
-                      (unsigned long long) use.count);
-        (void) printf(CLI_LABEL "%s\n", "last_used", text);
-        break;
-
-    case 0:
-        if (cli->sessions != NULL) {
-            (void) printf(CLI_LABEL "0\n" CLI_LABEL "-\n", "use_count",
-                          "last_used");
-        }
-        break;
-
-    default:
-        (void) printf(CLI_LABEL "unknown\n", "use_count");
-    }
-}
-
-
-static void
-cli_show_computed(const cli_t *cli, const cli_record_t *rec)
-{
-    cli_show_use(cli, rec);
 
     if (cli_record_is_expired(cli, rec)) {
-        (void) printf(CLI_LABEL "yes\n", "expired");
+        (void) json_object_set_new(object, "expired", json_true());
     }
 
-    if (rec->kind->table == AT_TABLE_CLIENTS) {
-        (void) printf(CLI_LABEL "%zu\n", "secrets", rec->u.client.secrets.n);
-    }
-
-    if (rec->kind->table == AT_TABLE_USERS) {
-        (void) printf(CLI_LABEL "%s\n", "password",
-                      rec->u.user.password.len != 0 ? "yes" : "no");
+    if (json_object_del(object, "unrestricted") == 0
+        && cli_record_is_unrestricted(rec))
+    {
+        (void) json_object_set_new(object, "ip_ranges",
+                                   json_string("unrestricted"));
     }
 }
 
@@ -250,34 +119,23 @@ int
 cli_show(cli_t *cli, const cli_record_t *rec, const char *name,
     const char *secret)
 {
-    json_t             *object;
-    const cli_field_t  *field;
+    json_t  *object, *record;
 
-    if (cli->json) {
-        return cli_show_object(cli, rec, name, secret);
+    object = secret != NULL ? json_pack("{s:s}", name, secret)
+                            : json_object();
+    record = cli_show_json(cli, rec);
+
+    if (record == NULL || json_object_update(object, record) != 0) {
+        json_decref(object);
+        object = NULL;
+
+    } else if (!cli->json) {
+        cli_show_humanize(cli, rec, object);
     }
 
-    object = cli_record_json(rec, 0);
+    json_decref(record);
 
-    if (object == NULL) {
-        return cli_no_memory(cli);
-    }
-
-    if (secret != NULL) {
-        (void) printf(CLI_LABEL "%s\n", name, secret);
-    }
-
-    for (field = rec->kind->fields; field->name != NULL; field++) {
-        if (!field->internal) {
-            (void) printf(CLI_LABEL, field->name);
-            cli_show_value(field, json_object_get(object, field->name));
-        }
-    }
-
-    cli_show_computed(cli, rec);
-    json_decref(object);
-
-    return 0;
+    return cli_print_report(cli, object);
 }
 
 
@@ -300,44 +158,23 @@ cli_show_header(const cli_kind_t *kind)
 
 
 static void
-cli_show_expires(int64_t expires)
-{
-    char  text[CLI_VALUE_SIZE];
-
-    cli_time_format(text, expires);
-    (void) printf("%-22s", expires == AT_NEVER ? "never" : text);
-}
-
-
-static void
-cli_show_ranges(const cli_record_t *rec)
-{
-    char  text[CLI_VALUE_SIZE];
-
-    (void) snprintf(text, sizeof(text), "%zu", cli_record_ranges(rec)->n);
-    (void) printf("%-14s", cli_record_is_unrestricted(rec) ? "unrestricted"
-                                                           : text);
-}
-
-
-static void
 cli_show_columns(const cli_record_t *rec)
 {
-    at_str_t  role;
+    char       text[CLI_VALUE_SIZE];
+    at_str_t   role;
 
     switch (rec->kind->table) {
 
     case AT_TABLE_TOKENS:
-        cli_show_expires(rec->u.token.expires);
-        cli_show_ranges(rec);
+        cli_time_format(text, rec->u.token.expires);
+        (void) printf("%-22s", rec->u.token.expires == AT_NEVER ? "never"
+                                                                : text);
         break;
 
     case AT_TABLE_CLIENTS:
-        role = rec->u.client.role;
-        cli_print(role.len ? role : at_str("-"));
-        (void) printf("%*s", role.len < 12 ? 14 - (int) (role.len ? role.len : 1)
-                                           : 2, "");
-        cli_show_ranges(rec);
+        role = rec->u.client.role.len ? rec->u.client.role : at_str("-");
+        cli_print(role);
+        (void) printf("%*s", role.len < 12 ? 14 - (int) role.len : 2, "");
         break;
 
     case AT_TABLE_USERS:
@@ -347,6 +184,13 @@ cli_show_columns(const cli_record_t *rec)
     default:
         (void) printf("%-7zu%-6zu%-9zu", rec->u.role.grant.n,
                       rec->u.role.deny.n, rec->u.role.blocked.n);
+    }
+
+    if (cli_record_is_unrestricted(rec)) {
+        (void) printf("%-14s", "unrestricted");
+
+    } else if (cli_record_ranges(rec) != NULL) {
+        (void) printf("%-14zu", cli_record_ranges(rec)->n);
     }
 }
 

@@ -450,8 +450,8 @@ cli_store_inherit(cli_record_t *rec, at_str_t key, at_str_t bytes)
 
 
 /*
- * Makes id and SHA-256 of a token belong together.  *existed is set if there was
- * a token of that id.
+ * Makes id and SHA-256 of a token belong together.  *existed is set if there
+ * was a token of that id.
  */
 static int
 cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
@@ -500,7 +500,9 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
         memcpy(buf, digest.data, AT_SHA256_LEN);
         digest.data = buf;
 
-        if (cli_store_value(store, AT_TABLE_TOKENS, digest, &bytes, err) != 0) {
+        if (cli_store_value(store, AT_TABLE_TOKENS, digest, &bytes, err)
+            != 0)
+        {
             return -1;
         }
 

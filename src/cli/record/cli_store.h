@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Access of the commands to the store, one transaction each.  Records are found by
- * kind and name; for API tokens this hides that their records are stored under
- * the SHA-256, and that a second table maps the id to it.
+ * Access of the commands to the store, one transaction each.  Records are
+ * found by kind and name; for API tokens this hides that their records are
+ * stored under the SHA-256, and that a second table maps the id to it.
  */
 
 #ifndef CLI_STORE_H
@@ -22,8 +22,8 @@
 const char *cli_store_path(cli_t *cli);
 
 /*
- * Runs handler in a transaction and commits if it returns 0.  Output printed by
- * a handler that fails is discarded.  Returns 0, or -1 with the status set.
+ * Runs handler in a transaction and commits if it returns 0.  Output printed
+ * by a handler that fails is discarded.  Returns 0, or -1 with the status set.
  */
 typedef int (*cli_store_pt)(cli_t *cli, at_store_t *store, void *data);
 
@@ -35,8 +35,8 @@ int cli_store_fail(cli_t *cli, const at_store_t *store);
 
 
 /*
- * Finds and decodes a record, which is valid until the next change.  Returns 1; 0
- * if there is none; -1 with the status set.
+ * Finds and decodes a record, which is valid until the next change.  Returns
+ * 1; 0 if there is none; -1 with the status set.
  */
 int cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
@@ -76,8 +76,9 @@ typedef enum {
 } cli_effect_e;
 
 /*
- * Writes a record of an import: adds it, or replaces the record of that name.  A
- * record without "created" keeps the time of the one it replaces, or gets now.
+ * Writes a record of an import: adds it, or replaces the record of that name.
+ * A record without "created" keeps the time of the one it replaces, or gets
+ * now.
  *
  * A token may get another id only with replace, as this removes the old id.
  * Returns CLI_FAILED with err set.

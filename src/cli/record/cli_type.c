@@ -15,8 +15,8 @@
 #define CLI_MS_MAX  (CLI_TIME_MAX * 1000 + 999)
 
 #define CLI_NAME_HINT  "use 1 to 255 bytes without control characters"
-#define CLI_HASH_HINT  "use a hash of yescrypt, bcrypt or SHA-512 whose cost "  \
-                       "is not too high"
+#define CLI_HASH_HINT  "use a hash of yescrypt, bcrypt or SHA-512 whose "     \
+                       "cost is not too high"
 
 
 /* --- errors -------------------------------------------------------------- */
@@ -345,8 +345,8 @@ cli_type_read_ranges(cli_record_t *rec, const cli_field_t *field,
             any = 1;
 
         } else if (at_cidr_parse(&cidr, text) == -1) {
-            return cli_type_error(err, field, text, "use an address or a range "
-                                  "such as 192.0.2.0/24");
+            return cli_type_error(err, field, text, "use an address or a "
+                                  "range such as 192.0.2.0/24");
 
         } else {
             at_list_add_range(bytes, list, &cidr);

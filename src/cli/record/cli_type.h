@@ -41,7 +41,8 @@ extern const cli_type_t  cli_type_token;        /* API token, stored hashed */
 
 /* The parts that are shared with the columns of CIPP's tables: */
 
-#define cli_field_value(rec, field)  ((void *) ((char *) (rec) + (field)->offset))
+#define cli_field_value(rec, field)                                           \
+    ((void *) ((char *) (rec) + (field)->offset))
 
 /* null or an empty string */
 int cli_json_is_empty(json_t *value);
@@ -50,8 +51,9 @@ int cli_json_is_empty(json_t *value);
 at_str_t cli_json_str(const json_t *value);
 
 /*
- * `invalid value "text" in "field": hint`.  The value is left out if it is long,
- * or if text.data is NULL because it may be a secret.  Always returns -1.
+ * `invalid value "text" in "field": hint`.  The value is left out if it is
+ * long, or if text.data is NULL because it may be a secret.  Always returns
+ * -1.
  */
 int cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
     const char *hint);

@@ -100,6 +100,71 @@ cli_print_json(cli_t *cli, json_t *object)
 }
 
 
+static void
+cli_print_value(const json_t *value)
+{
+    char  *text;
+
+    switch (json_typeof(value)) {
+
+    case JSON_STRING:
+        cli_print((at_str_t) { json_string_value(value),
+                               json_string_length(value) });
+        break;
+
+    case JSON_TRUE:
+    case JSON_FALSE:
+        (void) fputs(json_is_true(value) ? "yes" : "no", stdout);
+        break;
+
+    case JSON_NULL:
+        (void) putchar('-');
+        break;
+
+    default:
+        text = json_dumps(value, JSON_COMPACT|JSON_ENCODE_ANY);
+        cli_print(cli_str(text));
+        free(text);
+    }
+
+    (void) putchar('\n');
+}
+
+
+int
+cli_print_report(cli_t *cli, json_t *object)
+{
+    size_t       i;
+    json_t      *value, *item;
+    const char  *name;
+
+    if (cli->json || object == NULL) {
+        return cli_print_json(cli, object);
+    }
+
+    json_object_foreach(object, name, value) {
+        if (!json_is_array(value)) {
+            (void) printf("%-18s ", name);
+            cli_print_value(value);
+            continue;
+        }
+
+        if (json_array_size(value) == 0) {
+            (void) printf("%-18s -\n", name);
+        }
+
+        json_array_foreach(value, i, item) {
+            (void) printf("%-18s ", i == 0 ? name : "");
+            cli_print_value(item);
+        }
+    }
+
+    json_decref(object);
+
+    return 0;
+}
+
+
 int
 cli_flush(cli_t *cli)
 {

@@ -5,8 +5,9 @@
  * The command `auth-token`: the state of one run, its errors and its output.
  *
  * Secrets are read from a file or from standard input, never from an argument,
- * which every user of the machine can see.  An error is one sentence on standard
- * error that names files and options, and never a key, a token or a password.
+ * which every user of the machine can see.  An error is one sentence on
+ * standard error that names files and options, and never a key, a token or a
+ * password.
  */
 
 #ifndef CLI_H
@@ -42,7 +43,7 @@ typedef struct {
 
 typedef struct {
     const cli_command_t  *commands;     /* the table; a NULL noun ends it */
-    const cli_command_t  *command;      /* the one that runs */
+    const cli_command_t  *command;      /* to be run */
     const char           *operand;      /* its argument, or NULL */
     cli_list_t            values[CLI_OPTIONS_MAX];    /* of its options */
 
@@ -58,8 +59,8 @@ typedef struct {
 
 
 /*
- * Print an error and set the exit code; always return -1.  Only the first error
- * is reported: later ones are often its consequences.
+ * Print an error and set the exit code; always return -1.  Only the first
+ * error is reported: later ones are often its consequences.
  */
 __attribute__((format(printf, 3, 4)))
 int cli_fail(cli_t *cli, int status, const char *fmt, ...);
@@ -78,6 +79,9 @@ void cli_print(at_str_t text);
 
 /* Takes the reference; NULL is reported as an error.  Returns 0 or -1. */
 int cli_print_json(cli_t *cli, json_t *object);
+
+/* the same, but without --json a line for each member or item of an array */
+int cli_print_report(cli_t *cli, json_t *object);
 
 /*
  * Flushes standard output: the last step of a command, because a failure is an

@@ -113,7 +113,7 @@ cli_help_print(const cli_t *cli, const char *noun)
 /* --- manual page --------------------------------------------------------- */
 
 
-/* text for mdoc: a sentence begins on a line of its own */
+/* text for mdoc(7), where each sentence begins a new line */
 static void
 cli_man_text(const char *text)
 {

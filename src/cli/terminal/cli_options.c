@@ -22,7 +22,7 @@ typedef struct {
 } cli_unit_t;
 
 
-/* those of nginx, from the greatest to the smallest */
+/* as in nginx, from the greatest to the smallest */
 static const cli_unit_t  cli_units[] = {
     { 'y', 60 * 60 * 24 * 365 },
     { 'M', 60 * 60 * 24 * 30 },
@@ -150,7 +150,7 @@ cli_number(cli_t *cli, const char *option, int64_t max, int64_t *value)
 }
 
 
-/* The unit at *text, smaller than those before it; CLI_UNITS if there is none. */
+/* The unit at *text, smaller than the previous one; CLI_UNITS on error. */
 static size_t
 cli_unit_find(const char **text, size_t first)
 {
@@ -272,8 +272,8 @@ cli_time(cli_t *cli, const char *option, int64_t *value)
     seconds = cli_time_parse(text, cli->now);
 
     if (seconds == -1) {
-        return cli_invalid(cli, option, "use a time such as 1767225600, now or "
-                           "now-30m");
+        return cli_invalid(cli, option, "use a time such as 1767225600, now "
+                           "or now-30m");
     }
 
     *value = seconds;

@@ -22,8 +22,8 @@ typedef enum {
 } cli_action_e;
 
 /*
- * Finds the command in cli->commands, and sets operand and values.  *noun is the
- * first word, or NULL.  Returns a cli_action_e, or -1 with the status set.
+ * Finds the command in cli->commands, and sets operand and values.  *noun is
+ * the first word, or NULL.  Returns a cli_action_e, or -1 with the status set.
  */
 int cli_parse(cli_t *cli, int argc, char **argv, const char **noun);
 
@@ -31,8 +31,8 @@ void cli_values_free(cli_t *cli);
 
 
 /*
- * The values of an option that the command has in its table, by its name.  Of an
- * option that is not given: an empty list, 0 and NULL.
+ * The values of an option that the command has in its table, by its name.  Of
+ * an option that is not given: an empty list, 0 and NULL.
  */
 const cli_list_t *cli_list(const cli_t *cli, const char *option);
 int cli_given(const cli_t *cli, const char *option);
@@ -45,8 +45,8 @@ int cli_invalid(cli_t *cli, const char *option, const char *hint);
 int cli_exclusive(cli_t *cli, const char *option, const char *other);
 
 /*
- * Set *value, or leave it as it is if the option is not given.  Return 0, or -1
- * with the status set.
+ * Set *value, or leave it as it is if the option is not given.  Return 0, or
+ * -1 with the status set.
  */
 
 /* a decimal number of at most max */
@@ -59,8 +59,8 @@ int cli_duration(cli_t *cli, const char *option, int64_t *value);
 int cli_time(cli_t *cli, const char *option, int64_t *value);
 
 /*
- * Milliseconds since the epoch, or AT_NEVER: "never", a time as above, a date or
- * a time of RFC 3339 in UTC, or a duration with a unit from now on.
+ * Milliseconds since the epoch, or AT_NEVER: "never", a time as above, a date
+ * or a time of RFC 3339 in UTC, or a duration with a unit from now on.
  */
 int cli_expires(cli_t *cli, const char *option, int64_t *value);
 

@@ -2,11 +2,11 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The parser of cli_options.h.  Options are spelled out, so that a new option
- * never changes the meaning of an abbreviation in somebody's script; getopt_long()
- * would accept abbreviations, and cannot name the closest option.
+ * The parser of cli_options.h.  Abbreviated options are refused: a new option
+ * could change their meaning in a script.  So getopt_long() is not used.
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/terminal/cli_file.h"
@@ -44,6 +44,27 @@ cli_values_free(cli_t *cli)
 }
 
 
+/* "COMMAND" or "NOUN VERB", in buf */
+#define CLI_NAME_SIZE  160
+
+static const char *
+cli_name(char buf[CLI_NAME_SIZE], const char *noun, const char *verb)
+{
+    (void) snprintf(buf, CLI_NAME_SIZE, "%s%s%s", noun != NULL ? noun : "",
+                    noun != NULL && verb != NULL && *verb != '\0' ? " " : "",
+                    verb != NULL ? verb : "");
+
+    return buf;
+}
+
+
+static const char *
+cli_command_name(char buf[CLI_NAME_SIZE], const cli_command_t *command)
+{
+    return command != NULL ? cli_name(buf, command->noun, command->verb) : "";
+}
+
+
 /* --- commands ------------------------------------------------------------ */
 
 
@@ -51,6 +72,7 @@ cli_values_free(cli_t *cli)
 static int
 cli_parse_word(cli_parser_t *parser, const char *word)
 {
+    char                  name[CLI_NAME_SIZE], known[CLI_NAME_SIZE];
     cli_t                *cli;
     cli_suggest_t         suggest;
     const cli_command_t  *command;
@@ -84,18 +106,14 @@ cli_parse_word(cli_parser_t *parser, const char *word)
     }
 
     if (suggest.best[0] == '\0') {
-        return cli_usage(cli, "unknown command \"%s%s%s\", see \"auth-token "
-                         "help%s%s\"", parser->noun ? parser->noun : "",
-                         parser->noun ? " " : "", word,
-                         parser->noun ? " " : "",
-                         parser->noun ? parser->noun : "");
+        return cli_usage(cli, "unknown command \"%s\", see \"auth-token %s\"",
+                         cli_name(name, parser->noun, word),
+                         cli_name(known, "help", parser->noun));
     }
 
-    return cli_usage(cli, "unknown command \"%s%s%s\": did you mean \"%s%s%s\"?",
-                     parser->noun ? parser->noun : "",
-                     parser->noun ? " " : "", word,
-                     parser->noun ? parser->noun : "",
-                     parser->noun ? " " : "", suggest.best);
+    return cli_usage(cli, "unknown command \"%s\": did you mean \"%s\"?",
+                     cli_name(name, parser->noun, word),
+                     cli_name(known, parser->noun, suggest.best));
 }
 
 
@@ -103,14 +121,14 @@ cli_parse_word(cli_parser_t *parser, const char *word)
 static int
 cli_parse_operand(cli_t *cli, const char *arg)
 {
+    char                  name[CLI_NAME_SIZE];
     const cli_command_t  *command;
 
     command = cli->command;
 
     if (command->operand == NULL || cli->operand != NULL) {
-        return cli_usage(cli, "too many arguments: use \"auth-token %s%s%s%s%s "
-                         "[OPTION...]\"", command->noun,
-                         *command->verb ? " " : "", command->verb,
+        return cli_usage(cli, "too many arguments: use \"auth-token %s%s%s "
+                         "[OPTION...]\"", cli_command_name(name, command),
                          command->operand ? " " : "",
                          command->operand ? command->operand : "");
     }
@@ -147,23 +165,20 @@ cli_option_find(const cli_option_t *options, const char *name, size_t len,
 
 /* the text after "=", or all of a short option, may be a secret */
 static int
-cli_option_unknown(cli_parser_t *parser, const char *name, size_t len,
+cli_option_unknown(cli_t *cli, const char *name, size_t len,
     const cli_suggest_t *suggest)
 {
-    const cli_command_t  *command;
-
-    command = parser->cli->command;
+    char  command[CLI_NAME_SIZE], help[CLI_NAME_SIZE];
 
     if (suggest->best[0] != '\0') {
-        return cli_usage(parser->cli, "unknown option \"--%.*s\": did you mean "
+        return cli_usage(cli, "unknown option \"--%.*s\": did you mean "
                          "\"--%s\"?", (int) len, name, suggest->best);
     }
 
-    return cli_usage(parser->cli, "unknown option \"--%.*s\", see \"auth-token "
-                     "help%s%s%s%s\"", (int) len, name,
-                     command ? " " : "", command ? command->noun : "",
-                     command && *command->verb ? " " : "",
-                     command ? command->verb : "");
+    return cli_usage(cli, "unknown option \"--%.*s\", see \"auth-token %s\"",
+                     (int) len, name,
+                     cli_name(help, "help",
+                              cli_command_name(command, cli->command)));
 }
 
 
@@ -231,8 +246,8 @@ cli_parse_option(cli_parser_t *parser, int argc, char **argv, int *i)
     name = argv[*i] + 2;
 
     if (argv[*i][1] != '-') {
-        return cli_usage(cli, "unknown option \"%.2s\": options are spelled out "
-                         "and begin with two dashes", argv[*i]);
+        return cli_usage(cli, "unknown option \"%.2s\": options are spelled "
+                         "out and begin with two dashes", argv[*i]);
     }
 
     len = strcspn(name, "=");
@@ -273,7 +288,7 @@ cli_parse_option(cli_parser_t *parser, int argc, char **argv, int *i)
             parser->action = CLI_BASH;
 
         } else {
-            return cli_option_unknown(parser, name, len, &suggest);
+            return cli_option_unknown(cli, name, len, &suggest);
         }
 
         parser->done = 1;
@@ -337,6 +352,7 @@ cli_parse_arg(cli_parser_t *parser, int argc, char **argv, int *i)
 static int
 cli_parse_check(cli_parser_t *parser)
 {
+    char                  name[CLI_NAME_SIZE];
     size_t                i;
     cli_t                *cli;
     const cli_command_t  *command;
@@ -356,9 +372,8 @@ cli_parse_check(cli_parser_t *parser)
     if (command->operand != NULL && *command->operand != '['
         && cli->operand == NULL)
     {
-        return cli_usage(cli, "missing argument: use \"auth-token %s%s%s %s "
-                         "[OPTION...]\"", command->noun,
-                         *command->verb ? " " : "", command->verb,
+        return cli_usage(cli, "missing argument: use \"auth-token %s %s "
+                         "[OPTION...]\"", cli_command_name(name, command),
                          command->operand);
     }
 

@@ -13,10 +13,10 @@
 
 
 /*
- * Reads a password of one line from the file at path, or from standard input if
- * path is NULL or "-"; a terminal is prompted twice.  The bytes are used as they
- * are.  Returns 0 with the hash, or -1 with the status set.  Hashing is slow: not
- * to be called during a transaction.
+ * Reads a password of one line from the file at path, or from standard input
+ * if path is NULL or "-"; a terminal is prompted twice.  The bytes are used as
+ * they are.  Returns 0 with the hash, or -1 with the status set.  Hashing is
+ * slow: not to be called during a transaction.
  */
 int cli_password_read(cli_t *cli, const char *path,
     char hash[AT_PASSWORD_HASH_LEN]);

@@ -13,7 +13,9 @@ cli_min(unsigned a, unsigned b)
 }
 
 
-/* optimal string alignment distance: Levenshtein with adjacent transpositions */
+/*
+ * optimal string alignment distance: Levenshtein with adjacent transpositions
+ */
 static unsigned
 cli_distance(at_str_t a, at_str_t b)
 {

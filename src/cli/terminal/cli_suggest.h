@@ -21,8 +21,9 @@ typedef struct {
 } cli_suggest_t;
 
 /*
- * Offers a known word.  It is close if it begins with the mistyped word, or if a
- * few letters were inserted, removed, changed or swapped; case does not count.
+ * Offers a known word.  It is close if it begins with the mistyped word, or if
+ * a few letters were inserted, removed, changed or swapped; case does not
+ * count.
  */
 void cli_suggest_offer(cli_suggest_t *suggest, at_str_t known);
 

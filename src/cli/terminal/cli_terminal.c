@@ -186,8 +186,8 @@ cli_terminal_read(const cli_terminal_saved_t *terminal, char *buf, size_t size,
 
 /* the rest of a line that is too long is discarded */
 static int
-cli_terminal_prompt_once(cli_t *cli, const char *prompt, char *buf, size_t size,
-    size_t *len)
+cli_terminal_prompt_once(cli_t *cli, const char *prompt, char *buf,
+    size_t size, size_t *len)
 {
     int                   rc, error;
     cli_terminal_saved_t  terminal;

@@ -18,8 +18,8 @@ int cli_terminal_is_stdin(void);
 
 /*
  * Prompts for a line and writes it to buf without its end, and its length to
- * *len; a length of size means that the line is too long.  Returns 0, or -1 with
- * the status set.
+ * *len; a length of size means that the line is too long.  Returns 0, or -1
+ * with the status set.
  *
  * A signal that ends or stops the process takes effect after the terminal is
  * restored and buf is overwritten.  After a stop the prompt is repeated.

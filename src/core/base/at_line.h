@@ -25,9 +25,9 @@ typedef struct {
 int at_lines_init(at_lines_t *lines, int fd, size_t size);
 
 /*
- * The next line, without its "\n"; the last one may lack it.  The view is valid
- * until the next call.  Returns 1; 0 at the end of the input; -1 with errno set,
- * which is EMSGSIZE for a line that does not fit into the buffer.
+ * The next line, without its "\n"; the last one may lack it.  The view is
+ * valid until the next call.  Returns 1; 0 at the end of the input; -1 with
+ * errno set, which is EMSGSIZE for a line that does not fit into the buffer.
  */
 int at_lines_next(at_lines_t *lines, at_str_t *line);
 
