@@ -18,7 +18,7 @@ use Test::More;
 
 my $guid = qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/;
 my $most = 511;
-my $size = "a password has 1 to $most bytes, and no NUL";
+my $size = "a password has 1 to $most bytes, without NUL";
 
 sub export () { ok_out('export') }
 
