@@ -325,7 +325,7 @@ for my $code (@codes) {
 {
     my $answer = $s->request('/scope', host => 'filters', token => $narrow);
     is $answer->header('X-Who'), '[]', 'add_header: no identity';
-    is $answer->header('X-Why'), 'API_INSUFFICIENT_RIGHTS scope jane', 'add_header: the reason';
+    is $answer->header('X-Why'), 'API_INSUFFICIENT_RIGHTS insufficient_scope jane', 'add_header: the reason';
 
     $answer = $s->request('/api', host => 'filters', token => $bad);
     is $answer->header('X-Who'), '[]', 'add_header: no identity of a bad token';
