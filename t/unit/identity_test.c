@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * An identity that is copied into one block: all of it, and nothing of the
- * original's, which is overwritten and freed before the copy is used.
+ * Copies of identities in one block of memory.  The original is overwritten
+ * before the copy is checked.
  *
  * Requirements: cache-policy.
  */
@@ -21,10 +21,7 @@
 #define ROOM      (256 * 1024)
 
 
-/*
- * Where an original keeps all that it points to.  Of its arrays at_identity_t's
- * own are blocks of malloc(), but views of this memory.
- */
+/* an identity and the memory that it refers to */
 typedef struct {
     char           memory[ROOM];
     size_t         used;
@@ -86,7 +83,7 @@ keep_number(original_t *o, const char *name, size_t i)
 }
 
 
-/* n names, each of which is there "times" times, in no order */
+/* n names in no order, each of them several times */
 static at_str_t *
 keep_names(original_t *o, const char *name, size_t n, size_t times)
 {
@@ -104,7 +101,7 @@ keep_names(original_t *o, const char *name, size_t n, size_t times)
 }
 
 
-/* frees the original, as its bytes may be used again any time */
+/* overwrites the original after copying it */
 static at_identity_t *
 copy_of(original_t *o)
 {
@@ -133,7 +130,7 @@ copy_of(original_t *o)
 }
 
 
-/* how many words of the block are addresses in the original */
+/* the number of words of a copy that are addresses in the original */
 static size_t
 strays(const at_identity_t *copy, size_t size, const original_t *o)
 {
@@ -151,7 +148,7 @@ strays(const at_identity_t *copy, size_t size, const original_t *o)
 }
 
 
-/* --- names ---------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 
 static void
@@ -179,26 +176,27 @@ test_names(void)
 
     copy = copy_of(o);
 
-    if (!ok(copy != NULL, "a copy")) {
+    if (!ok(copy != NULL, "an identity is copied")) {
         free(o);
         return;
     }
 
-    ok(copy->issuer == &an_issuer, "the issuer is the configuration's");
-    is_bytes(copy->user, at_str("alice"), "the user");
-    is_bytes(copy->client, at_str("client-1"), "the client");
-    is_bytes(copy->role, at_str("editor"), "the role's name");
-    is_bytes(copy->subject, at_str("the subject"), "the subject");
-    is_int(copy->expires, 1700000000123, "the expiry");
-    is_int(copy->needs_role, 1, "that it needs a role");
-    is_int(copy->rights.from, AT_RIGHTS_SCOPES_AND_ROLE, "where its rights are from");
-    is_int(copy->rights.admin, 1, "that it is an admin");
-    is_int(copy->rights.owned, 1, "that it has an owner");
-    is_int(copy->rights.owner_admin, 1, "that this is an admin");
+    ok(copy->issuer == &an_issuer, "the issuer is not copied");
+    is_bytes(copy->user, at_str("alice"), "the user is copied");
+    is_bytes(copy->client, at_str("client-1"), "the client is copied");
+    is_bytes(copy->role, at_str("editor"), "the role name is copied");
+    is_bytes(copy->subject, at_str("the subject"), "the subject is copied");
+    is_int(copy->expires, 1700000000123, "the expiry is copied");
+    is_int(copy->needs_role, 1, "needs_role is copied");
+    is_int(copy->rights.from, AT_RIGHTS_SCOPES_AND_ROLE,
+           "the mode of rights is copied");
+    is_int(copy->rights.admin, 1, "admin is copied");
+    is_int(copy->rights.owned, 1, "owned is copied");
+    is_int(copy->rights.owner_admin, 1, "owner_admin is copied");
     ok(copy->rights.role == at_role_builtin(at_str("editor")),
-       "a built-in role is itself");
-    ok(copy->claims == NULL, "no claims");
-    is_int((long long) copy->n_copies, 0, "no records");
+       "a built-in role is not copied");
+    ok(copy->claims == NULL, "claims are not copied");
+    is_int((long long) copy->n_copies, 0, "a copy owns no records");
 
     free(copy);
     free(o);
@@ -214,16 +212,16 @@ test_subject(void)
 
     static const struct {
         const char  *name;
-        int          of;            /* 0: itself, 1: the user, 2: the client */
+        int          of;            /* 0: no other, 1: the user, 2: the client */
         size_t       len;
         const char  *subject;
     } cases[] = {
-        { "a text of its own", 0, 6, "itself" },
+        { "another text", 0, 6, "itself" },
         { "the user", 1, 5, "alice" },
         { "the client", 2, 8, "client-1" },
         { "the beginning of the user", 1, 3, "ali" },
         { "the beginning of the client", 2, 6, "client" },
-        { "none", 0, 0, "" },
+        { "empty", 0, 0, "" },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -237,13 +235,12 @@ test_subject(void)
 
         copy = copy_of(o);
 
-        if (ok(copy != NULL, "subject: %s", cases[i].name)) {
+        if (ok(copy != NULL, "the subject is %s: a copy", cases[i].name)) {
             is_bytes(copy->subject, str(cases[i].subject),
-                     "subject: %s, copied", cases[i].name);
-            is_bytes(copy->user, at_str("alice"), "subject: %s, the user",
-                     cases[i].name);
+                     "the subject is %s: it is copied", cases[i].name);
+            is_bytes(copy->user, at_str("alice"), "the subject is %s: the user is copied", cases[i].name);
             is_bytes(copy->client, at_str("client-1"),
-                     "subject: %s, the client", cases[i].name);
+                     "the subject is %s: the client is copied", cases[i].name);
             free(copy);
         }
 
@@ -253,7 +250,7 @@ test_subject(void)
 
 
 static void
-test_nobody(void)
+test_zero(void)
 {
     original_t     *o;
     at_addr_t       addr;
@@ -261,15 +258,15 @@ test_nobody(void)
 
     o = original();
     is_int((long long) at_identity_size(&o->identity), sizeof(at_identity_t),
-           "nobody: the size of an identity");
+           "an identity of zeroes takes only its struct");
     copy = copy_of(o);
     at_addr_set(&addr, "\x0a\x00\x00\x01", 4);
 
-    if (ok(copy != NULL, "nobody: a copy")) {
+    if (ok(copy != NULL, "an identity of zeroes is copied")) {
         ok(!at_identity_has_ranges(copy) && at_identity_allows_address(copy, &addr),
-           "nobody: of any address");
+           "a copy without ranges allows any address");
         ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
-           "nobody: without a right");
+           "a copy without rights grants nothing");
         free(copy);
     }
 
@@ -277,7 +274,7 @@ test_nobody(void)
 }
 
 
-/* --- scopes --------------------------------------------------------------- */
+/* --- scopes -------------------------------------------------------------- */
 
 
 static unsigned
@@ -355,7 +352,7 @@ test_scopes(void)
     }
 
     wrong += wrong_copies(NAMES, 1);
-    is_int(wrong, 0, "0 to 2000 scopes: in their order, and found");
+    is_int(wrong, 0, "0 to 2,000 scopes keep their order and are found");
 
     wrong = 0;
 
@@ -363,18 +360,18 @@ test_scopes(void)
         wrong += wrong_copies(n, 2) + wrong_copies(n, NAMES);
     }
 
-    is_int(wrong, 0, "the same with duplicates");
+    is_int(wrong, 0, "duplicate scopes keep their order and are found");
 }
 
 
 static void
-test_odd_scopes(void)
+test_unusual_scopes(void)
 {
     size_t          i;
     original_t     *o;
     at_identity_t  *copy;
 
-    static const at_str_t  odd[] = {
+    static const at_str_t  texts[] = {
         at_str(""), at_str("a"), at_str("A"), at_str("a\0b"), at_str("a\0"),
         at_str("\xff"), at_str("\x7f"), at_str("aa"), at_str("a b"),
         at_str("b"), at_str("")
@@ -382,35 +379,37 @@ test_odd_scopes(void)
 
     o = original();
     o->identity.rights.scopes.items = o->items;
-    o->identity.rights.scopes.n = N(odd);
+    o->identity.rights.scopes.n = N(texts);
 
-    for (i = 0; i < N(odd); i++) {
-        o->items[i] = keep(o, odd[i]);
+    for (i = 0; i < N(texts); i++) {
+        o->items[i] = keep(o, texts[i]);
     }
 
     copy = copy_of(o);
 
     if (copy == NULL) {
-        ok(0, "odd scopes: a copy");
+        ok(0, "unusual scopes are copied");
         free(o);
         return;
     }
 
-    for (i = 0; i < N(odd); i++) {
-        is_bytes(copy->rights.scopes.items[i], odd[i], "odd scopes: %zu", i);
-        ok(at_scopes_have(&copy->rights.scopes, odd[i]),
-           "odd scopes: %zu is found", i);
+    for (i = 0; i < N(texts); i++) {
+        is_bytes(copy->rights.scopes.items[i], texts[i], "scope %zu of unusual bytes is copied", i);
+        ok(at_scopes_have(&copy->rights.scopes, texts[i]),
+           "scope %zu of unusual bytes is found", i);
     }
 
-    ok(!at_scopes_have(&copy->rights.scopes, at_str("B")), "odd scopes: no other");
-    ok(!at_scopes_have(&copy->rights.scopes, at_str("a\0c")), "odd scopes: nor that");
+    ok(!at_scopes_have(&copy->rights.scopes, at_str("B")), 
+       "another scope is not found");
+    ok(!at_scopes_have(&copy->rights.scopes, at_str("a\0c")), 
+       "a scope that differs after a NUL byte is not found");
 
     free(copy);
     free(o);
 }
 
 
-/* --- a role of the store -------------------------------------------------- */
+/* --- a role of the store ------------------------------------------------- */
 
 
 static void
@@ -435,31 +434,30 @@ test_role(void)
     copy = copy_of(o);
 
     if (copy == NULL) {
-        ok(0, "role: a copy");
+        ok(0, "a role of the store is copied");
         free(o);
         return;
     }
 
     role = &copy->role_storage;
 
-    ok(copy->rights.role == role, "role: the copy's own");
-    is_int((long long) role->n_grant, 40, "role: its grants");
-    is_int((long long) role->n_deny, 30, "role: its denies");
-    is_int((long long) role->n_blocked, 2, "role: what it blocks");
-    is_bytes(role->grant[0], at_str("grant-0"), "role: the first grant");
-    is_bytes(role->deny[0], at_str("deny-0"), "role: the first deny");
-    ok(at_role_allows(role, at_str("grant-39")), "role: it grants");
-    ok(!at_role_allows(role, at_str("grant-99")), "role: no more than that");
-    ok(at_role_denies(role, at_str("deny-0")), "role: it denies");
-    ok(!at_role_denies(role, at_str("grant-0")), "role: no more than that");
-    ok(at_role_blocks(role, at_str("GET /api/blocked-0")), "role: it blocks");
+    ok(copy->rights.role == role, "rights refer to the role of the copy");
+    is_int((long long) role->n_grant, 40, "grants are copied");
+    is_int((long long) role->n_deny, 30, "denies are copied");
+    is_int((long long) role->n_blocked, 2, "blocked endpoints are copied");
+    is_bytes(role->grant[0], at_str("grant-0"), "the first grant is unchanged");
+    is_bytes(role->deny[0], at_str("deny-0"), "the first deny is unchanged");
+    ok(at_role_allows(role, at_str("grant-39")), "a copied grant allows");
+    ok(!at_role_allows(role, at_str("grant-99")), "other scopes are not allowed");
+    ok(at_role_denies(role, at_str("deny-0")), "a copied deny denies");
+    ok(!at_role_denies(role, at_str("grant-0")), "other scopes are not denied");
+    ok(at_role_blocks(role, at_str("GET /api/blocked-0")), "a copied endpoint is blocked");
 
     free(copy);
     free(o);
 }
 
 
-/* no rights at all, of a role that is not this identity's own */
 static void
 test_no_role(void)
 {
@@ -471,8 +469,8 @@ test_no_role(void)
     o->identity.rights.from = AT_RIGHTS_ROLE;
     copy = copy_of(o);
 
-    if (ok(copy != NULL, "no role: a copy")) {
-        ok(copy->rights.role == NULL && copy->needs_role, "no role: still none");
+    if (ok(copy != NULL, "an identity without a role is copied")) {
+        ok(copy->rights.role == NULL && copy->needs_role, "a copy without a role has none");
         free(copy);
     }
 
@@ -480,7 +478,7 @@ test_no_role(void)
 }
 
 
-/* --- ranges --------------------------------------------------------------- */
+/* --- ranges -------------------------------------------------------------- */
 
 
 typedef struct {
@@ -534,7 +532,7 @@ any_addr(unsigned *state)
 }
 
 
-/* the ranges of n random ones admit the same before and after */
+/* whether n random ranges contain the same addresses after copying */
 static unsigned
 wrong_ranges(unsigned n, unsigned *state)
 {
@@ -591,11 +589,10 @@ test_ranges(void)
     }
 
     wrong += wrong_ranges(5000, &state);
-    is_int(wrong, 0, "ranges of both families admit what they did");
+    is_int(wrong, 0, "copied ranges of both families contain the same addresses");
 }
 
 
-/* a family that is not in the list is out, and so is everybody of an odd list */
 static void
 test_families(void)
 {
@@ -610,9 +607,10 @@ test_families(void)
     copy = copy_of(r.o);
     at_bytes_free(&r.bytes);
 
-    if (ok(copy != NULL, "IPv4 alone: a copy")) {
-        ok(at_identity_allows_address(copy, &v4), "IPv4 alone: an IPv4 address");
-        ok(!at_identity_allows_address(copy, &v6), "IPv4 alone: no IPv6 address");
+    if (ok(copy != NULL, "IPv4 ranges are copied")) {
+        ok(at_identity_allows_address(copy, &v4), "IPv4 ranges contain an IPv4 address");
+        ok(!at_identity_allows_address(copy, &v6), 
+           "IPv4 ranges contain no IPv6 address");
         free(copy);
     }
 
@@ -625,9 +623,9 @@ test_families(void)
     copy = copy_of(r.o);
     at_bytes_free(&r.bytes);
 
-    if (ok(copy != NULL, "a list without its ranges: a copy")) {
+    if (ok(copy != NULL, "a malformed list of ranges is copied")) {
         ok(!at_identity_allows_address(copy, &v4) && !at_identity_allows_address(copy, &v6),
-           "a list without its ranges: nobody");
+           "a malformed list of ranges contains no address");
         free(copy);
     }
 
@@ -635,7 +633,6 @@ test_families(void)
 }
 
 
-/* a copy has no list to compile: it must not come out unrestricted */
 static void
 test_copy_of_copy(void)
 {
@@ -651,7 +648,7 @@ test_copy_of_copy(void)
     at_bytes_free(&r.bytes);
     free(r.o);
 
-    if (!ok(copy != NULL, "a copy with ranges")) {
+    if (!ok(copy != NULL, "an identity with ranges is copied")) {
         return;
     }
 
@@ -660,14 +657,14 @@ test_copy_of_copy(void)
     again = memory ? at_identity_copy(memory, size, copy) : NULL;
 
     ok(again == NULL || !at_identity_allows_address(again, &addr),
-       "a copy of a copy is refused, or restricted as that is");
+       "a copy of a copy fails or keeps the ranges");
 
     free(memory);
     free(copy);
 }
 
 
-/* --- pointers ------------------------------------------------------------- */
+/* --- pointers ------------------------------------------------------------ */
 
 
 static void
@@ -707,9 +704,9 @@ test_pointers(void)
     memory = malloc(size);
     copy = memory ? at_identity_copy(memory, size, &o->identity) : NULL;
 
-    if (ok(copy != NULL, "a copy of all parts")) {
+    if (ok(copy != NULL, "an identity of all parts is copied")) {
         is_int((long long) strays(&o->identity, sizeof(at_identity_t), o), 13,
-               "the original points to itself");
+               "the test sees the addresses in the original");
         is_int((long long) strays(copy, size, o), 0,
                "no word of the copy is an address in the original");
     }
@@ -724,9 +721,9 @@ main(void)
 {
     test_names();
     test_subject();
-    test_nobody();
+    test_zero();
     test_scopes();
-    test_odd_scopes();
+    test_unusual_scopes();
     test_role();
     test_no_role();
     test_ranges();

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What identities may do: scopes, roles, the ceiling of an owner.
+ * Rights of identities: scopes, roles, and the limit of an owner.
  *
  * Requirements: scope-claim, scope-literal, claim-types, store-decisions,
  *   path-methods.
@@ -35,23 +35,23 @@ test_scopes(void)
     at_rights_t  rights;
 
     memset(&rights, 0, sizeof(rights));
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "zeroed rights are none");
-    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "nothing is not met by none");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "rights of zeroes grant nothing");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "an empty requirement denies");
 
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "a scope that is held");
-    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "two of them");
-    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "one is missing");
-    ok(satisfy(&rights, "team read", AT_SCOPE_ANY), "one of them");
-    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY), "none of them");
-    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "an empty requirement");
-    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY), "spaces alone");
-    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL), "case counts");
-    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL), "a star is a star");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "a granted scope is allowed");
+    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "two granted scopes are allowed");
+    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "all: one missing scope denies");
+    ok(satisfy(&rights, "team read", AT_SCOPE_ANY), "any: one granted scope is enough");
+    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY), "any: no granted scope denies");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "all: an empty requirement denies");
+    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY), "any: a requirement of spaces denies");
+    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL), "scopes are compared with case");
+    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL), "\"*\" is not special in scopes");
 
     rights.admin = 1;
-    ok(satisfy(&rights, "anything", AT_SCOPE_ALL), "an admin has all");
-    ok(!satisfy(&rights, " ", AT_SCOPE_ALL), "but not an empty one");
+    ok(satisfy(&rights, "anything", AT_SCOPE_ALL), "an administrator has every scope");
+    ok(!satisfy(&rights, " ", AT_SCOPE_ALL), "an empty requirement denies an administrator");
 }
 
 
@@ -72,27 +72,27 @@ test_roles(void)
     rights.from = AT_RIGHTS_ROLE;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
-       "by role alone: scopes give nothing");
+       "role only: scopes grant nothing");
 
     rights.role = &role;
-    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL), "granted");
-    ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL), "denied");
+    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL), "the role grants");
+    ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL), "the role denies");
 
     rights.admin = 1;
     ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL),
-       "denied to an admin, too");
+       "the role denies an administrator, too");
 
     rights.admin = 0;
     rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "both allow");
-    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "the role alone allows");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "scopes and role: both grant");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "scopes and role: the role alone is not enough");
 
     rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
-    ok(satisfy(&rights, "team", AT_SCOPE_ALL), "either: the role");
+    ok(satisfy(&rights, "team", AT_SCOPE_ALL), "scopes or role: the role grants");
 
     role.n_grant = 0;
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "either: the scope");
-    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "neither");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "scopes or role: the scope grants");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "scopes or role: neither grants");
 }
 
 
@@ -111,13 +111,13 @@ test_names(void)
     role.grant = grant_get;
     role.n_grant = 1;
 
-    ok(at_rights_allow_scope(&rights, names, 2), "one name is granted");
+    ok(at_rights_allow_scope(&rights, names, 2), "one granted name of a scope is enough");
 
     role.deny = deny_admin;
     role.n_deny = 1;
 
     ok(!at_rights_allow_scope(&rights, names, 2),
-       "a deny of one name is not passed by by another");
+       "one denied name of a scope is enough to deny");
 }
 
 
@@ -132,24 +132,24 @@ test_owner(void)
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     rights.owned = 1;
 
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "an owner without rights");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "an owner without rights limits to nothing");
 
     rights.owner_scopes = (at_scopes_t) { 1, read_only, NULL };
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "below the ceiling");
-    ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "above it");
-    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "one above it");
-    ok(satisfy(&rights, "write read", AT_SCOPE_ANY), "any below it");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "a scope that the owner has, too");
+    ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "a scope that the owner lacks");
+    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "all: one scope that the owner lacks");
+    ok(satisfy(&rights, "write read", AT_SCOPE_ANY), "any: one scope that the owner has");
 
     rights.owner_admin = 1;
-    ok(satisfy(&rights, "write", AT_SCOPE_ALL), "an admin is no ceiling");
+    ok(satisfy(&rights, "write", AT_SCOPE_ALL), "an owner who is an administrator does not limit");
     ok(!satisfy(&rights, "team", AT_SCOPE_ALL),
-       "but gives nothing that the token lacks");
+       "an owner who is an administrator grants nothing");
 
     rights.from = AT_RIGHTS_ROLE;
     rights.role = at_role_builtin(at_str("superadmin"));
     rights.owner_admin = 0;
     ok(!satisfy(&rights, "write", AT_SCOPE_ALL),
-       "no role lifts above the owner");
+       "a role does not exceed the owner");
 }
 
 
@@ -164,7 +164,7 @@ test_unknown(void)
     rights.admin = 1;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
 
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "a source of rights unheard of");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "an invalid mode grants nothing");
 }
 
 

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Roles, and CIPP's four over its real catalogue, held against what PowerShell's
- * -like and -match would say.
+ * Roles, and CIPP's four over its real catalogue, held against what
+ * PowerShell's -like and -match would say.
  *
  * Requirements: path-templates.
  */
@@ -19,7 +19,7 @@
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 
 #define CIPP_ROWS         645
-#define CIPP_PERMISSIONS  112   /* distinct ones */
+#define CIPP_PERMISSIONS  112   /* different ones */
 
 
 static void
@@ -58,17 +58,17 @@ test_pattern(void)
 
     for (i = 0; i < N(cases); i++) {
         is_int(at_pattern_match(str(cases[i].pattern), str(cases[i].text)),
-               cases[i].match, "'%s' and '%s'", cases[i].pattern,
-               cases[i].text);
+               cases[i].match, "'%s' %s '%s'", cases[i].pattern,
+               cases[i].match ? "matches" : "does not match", cases[i].text);
     }
 
     ok(at_pattern_match((at_str_t) { "a*\0", 3 }, (at_str_t) { "ab\0", 3 })
        && !at_pattern_match((at_str_t) { "a\0b", 3 }, str("a")),
-       "NUL is a character");
+       "a pattern compares NUL bytes");
     ok(at_pattern_match(str("*"), (at_str_t) { NULL, 0 })
        && at_pattern_match((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 })
        && !at_pattern_match((at_str_t) { NULL, 0 }, str("a")),
-       "empty views");
+       "an empty text matches * and the empty pattern only");
 }
 
 
@@ -90,13 +90,16 @@ test_valid(void)
 
     for (i = 0; i < N(cases); i++) {
         is_int(at_pattern_is_valid(str(cases[i].pattern)), cases[i].valid,
-               "'%s' as a pattern", cases[i].pattern);
+               "'%s' is %s pattern", cases[i].pattern,
+               cases[i].valid ? "a valid" : "an invalid");
     }
 
     memset(text, 'a', sizeof(text));
-    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX }), "the longest");
-    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX + 1 }), "too long");
-    ok(!at_pattern_is_valid((at_str_t) { "a\0b", 3 }), "with NUL");
+    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX }), 
+       "a pattern of the maximum length is valid");
+    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX + 1 }), 
+       "a longer pattern is invalid");
+    ok(!at_pattern_is_valid((at_str_t) { "a\0b", 3 }), "NUL is invalid");
 }
 
 
@@ -116,18 +119,18 @@ test_pattern_time(void)
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
     ok(!at_pattern_match((at_str_t) { pattern, sizeof(pattern) },
                          (at_str_t) { text, sizeof(text) }),
-       "what is almost there at every place of 8 KiB");
+       "a pattern that almost matches everywhere in 8 KiB does not match");
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
 
     ms = (double) (to.tv_sec - from.tv_sec) * 1e3
          + (double) (to.tv_nsec - from.tv_nsec) / 1e6;
 
     printf("# %.3f ms\n", ms);
-    ok(ms < 100, "no explosion");
+    ok(ms < 100, "it takes less than 100 ms");
 }
 
 
-/* words of text, separated by spaces, at most of 8 */
+/* the words of text, at most 8 */
 static size_t
 words(at_str_t list[8], const char *text)
 {
@@ -173,7 +176,7 @@ test_allows(void)
         { "A.B.Read", "", "xA.B.Read", 0 },
         { "A.C.Read A.B.Read", "", "A.B.Read", 1 },
 
-        /* X.ReadWrite covers X.Read, and nothing else covers anything */
+        /* X.ReadWrite includes X.Read; no other scope includes another */
         { "A.B.ReadWrite", "", "A.B.Read", 1 },
         { "a.b.readwrite", "", "A.B.READ", 1 },
         { "A.*.ReadWrite", "", "A.B.Read", 1 },
@@ -190,7 +193,7 @@ test_allows(void)
         { "readWrite", "", "read", 0 },
         { "A.SpreadWrite", "", "A.Spread", 0 },
 
-        /* deny wins, on the required scope alone */
+        /* a deny wins, for exactly the scope that it matches */
         { "*", "A.*", "A.B.Read", 0 },
         { "*", "a.*", "A.B.Read", 0 },
         { "*", "A.*", "B.A.Read", 1 },
@@ -216,14 +219,14 @@ test_allows(void)
         role.n_deny = words(deny, cases[i].deny);
 
         is_int(at_role_allows(&role, str(cases[i].required)), cases[i].allows,
-               "grant '%s', deny '%s': %s", cases[i].grant, cases[i].deny,
-               cases[i].required);
+               "grant '%s', deny '%s': %s is %s", cases[i].grant, cases[i].deny,
+               cases[i].required, cases[i].allows ? "allowed" : "not allowed");
     }
 
     memset(&role, 0, sizeof(role));
     ok(!at_role_allows(&role, str("A.B.Read"))
        && !at_role_blocks(&role, str("GET /a")),
-       "a zeroed role grants nothing, and blocks nothing");
+       "a role of zeroes grants nothing and blocks nothing");
 }
 
 
@@ -285,10 +288,12 @@ test_blocks(void)
         role.n_blocked = 1;
 
         is_int(at_role_blocks(&role, str(cases[i].endpoint)), cases[i].blocks,
-               "'%s' blocks '%s'", cases[i].blocked, cases[i].endpoint);
+               "'%s' %s '%s'", cases[i].blocked,
+               cases[i].blocks ? "blocks" : "does not block",
+               cases[i].endpoint);
     }
 
-    ok(!at_role_blocks(&role, (at_str_t) { NULL, 0 }), "the empty view");
+    ok(!at_role_blocks(&role, (at_str_t) { NULL, 0 }), "an empty endpoint is not blocked");
 }
 
 
@@ -297,31 +302,31 @@ test_builtin(void)
 {
     ok(at_role_builtin(str("readonly")) && at_role_builtin(str("editor"))
        && at_role_builtin(str("admin")) && at_role_builtin(str("superadmin")),
-       "four of them");
+       "CIPP has four built-in roles");
     ok(at_role_builtin(str("ReadOnly")) == at_role_builtin(str("readonly")),
-       "in any case");
+       "their names have no case");
     ok(!at_role_allows(at_role_builtin(str("readonly")), str("CIPP.Admin.Read"))
        && !at_role_allows(at_role_builtin(str("editor")),
                           str("cipp.admin.ReadWrite"))
        && at_role_allows(at_role_builtin(str("admin")), str("CIPP.Admin.Read")),
-       "CIPP.Admin.*, of which its catalogue has none");
+       "readonly and editor are denied CIPP.Admin.*, admin is not");
     ok(!at_role_builtin(str("")) && !at_role_builtin(str("read"))
        && !at_role_builtin(str("administrator"))
        && !at_role_builtin(str("anonymous"))
        && !at_role_builtin(str("authenticated"))
        && !at_role_builtin(str("admin ")),
-       "and no other");
+       "other names are not built-in roles");
 }
 
 
-/* --- against PowerShell's own operators ------------------------------------- */
+/* --- compared with the operators of PowerShell --------------------------- */
 
-/* CIPP's Config/cipp-roles.json, as text */
+/* Config/cipp-roles.json of CIPP */
 static const struct cipp_role {
     const char  *name;
     const char  *include[4];
     const char  *exclude[5];
-    unsigned     allowed;       /* of CIPP_ROWS without the public ones */
+    unsigned     allowed;       /* endpoints, public ones excluded */
 } cipp_roles[] = {
     { "readonly", { "*.Read" },
       { "CIPP.SuperAdmin.*", "CIPP.Admin.*", "CIPP.AppSettings.*" },
@@ -343,7 +348,7 @@ static const char  *permissions[CIPP_ROWS];
 static size_t       n_permissions;
 
 
-/* -like, for patterns without ?, [ and `, by its definition */
+/* the operator -like, for patterns without ?, [ and ` */
 static int
 like(const char *text, const char *pattern)
 {
@@ -411,12 +416,13 @@ test_cipp_role(const struct cipp_role *role)
         }
     }
 
-    is_int(wrong, 0, "CIPP's %s: as -like says of every endpoint", role->name);
-    is_int(allowed, role->allowed, "CIPP's %s: so many endpoints", role->name);
+    is_int(wrong, 0, "%s is granted the same endpoints as by -like", role->name);
+    is_int(allowed, role->allowed, "%s is granted %u endpoints", role->name,
+           role->allowed);
 }
 
 
-/* -match, of a permission that a custom role has and one that is required */
+/* the operator -match, with the required permission as a pattern */
 static int
 cipp_matches(const char *permission, const char *required)
 {
@@ -460,9 +466,10 @@ test_cipp_custom(void)
         }
     }
 
-    is_int((long long) n_permissions, CIPP_PERMISSIONS, "CIPP's permissions");
-    is_int(wrong, 0, "CIPP's custom roles: each permission for each, as -match "
-           "says");
+    is_int((long long) n_permissions, CIPP_PERMISSIONS,
+           "CIPP has 112 permissions");
+    is_int(wrong, 0, "a custom role with one permission is granted the same "
+           "permissions as by -match");
 }
 
 
@@ -487,7 +494,7 @@ test_cipp_blocked(void)
         }
     }
 
-    is_int(wrong, 0, "CIPP: each name blocks its endpoint alone");
+    is_int(wrong, 0, "the name of an endpoint blocks only that endpoint");
 }
 
 
@@ -527,7 +534,7 @@ test_cipp(void)
         }
     }
 
-    if (is_int((long long) n, CIPP_ROWS, "CIPP's endpoints")) {
+    if (is_int((long long) n, CIPP_ROWS, "CIPP has 645 endpoints")) {
         for (i = 0; i < N(cipp_roles); i++) {
             test_cipp_role(&cipp_roles[i]);
         }

@@ -2,6 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
+ * Scopes of a token, and required scopes.
+ *
  * Requirements: scope-claim, scope-literal.
  */
 
@@ -10,7 +12,7 @@
 #include "tap.h"
 #include "values.h"
 
-/* what a token with these scopes, and nothing else, satisfies */
+/* whether a token with these scopes satisfies a requirement */
 static int
 satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 {
@@ -23,8 +25,6 @@ satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 }
 
 
-
-/* "0".."n": how many scopes; "-1": refused */
 static void
 test_from_claim(void)
 {
@@ -35,7 +35,7 @@ test_from_claim(void)
 
     static const struct {
         const char  *text;
-        int          n;
+        int          n;             /* scopes, or -1 */
     } cases[] = {
         { "[]", 0 },
         { "\"\"", 0 },
@@ -62,14 +62,15 @@ test_from_claim(void)
         claims = values_any(cases[i].text);
         rc = at_scopes_from_claim(&scopes, values_unwrap(claims));
 
-        is_int(rc ? rc : (int) scopes.n, cases[i].n, "%s", cases[i].text);
+        is_int(rc ? rc : (int) scopes.n, cases[i].n, "claim %s: %d scopes",
+               cases[i].text, cases[i].n);
 
         at_scopes_free(&scopes);
         at_claims_free(claims);
     }
 
-    is_int(at_scopes_from_claim(&scopes, NULL), 0, "no claim");
-    is_int((long long) scopes.n, 0, "no claim is no scope");
+    is_int(at_scopes_from_claim(&scopes, NULL), 0, "a missing claim is valid");
+    is_int((long long) scopes.n, 0, "a missing claim has no scopes");
     at_scopes_free(&scopes);
     at_scopes_free(&scopes);
 }
@@ -126,10 +127,10 @@ test_satisfy(void)
         (void) at_scopes_from_claim(&scopes, values_unwrap(claims));
 
         is_int(satisfy(&scopes, str(cases[i].required), AT_SCOPE_ALL),
-               cases[i].all, "%s has all of '%s'", cases[i].granted,
+               cases[i].all, "scopes %s, all of '%s'", cases[i].granted,
                cases[i].required);
         is_int(satisfy(&scopes, str(cases[i].required), AT_SCOPE_ANY),
-               cases[i].any, "%s has any of '%s'", cases[i].granted,
+               cases[i].any, "scopes %s, any of '%s'", cases[i].granted,
                cases[i].required);
 
         at_scopes_free(&scopes);
@@ -138,7 +139,7 @@ test_satisfy(void)
 }
 
 
-/* the views are of the claim and of the requirement: neither is terminated */
+/* neither the scopes nor the requirement are terminated */
 static void
 test_bounds(void)
 {
@@ -156,13 +157,14 @@ test_bounds(void)
 
     memcpy(required, "ab", 2);
 
-    ok(at_scopes_have(&scopes, (at_str_t) { required, 2 }), "ab of \"a ab abc\"");
+    ok(at_scopes_have(&scopes, (at_str_t) { required, 2 }), "a scope between others is found");
     ok(satisfy(&scopes, (at_str_t) { required, 2 }, AT_SCOPE_ALL),
-       "a requirement that ends where its memory does");
-    ok(!at_scopes_have(&scopes, str("abcd")), "abcd is not there");
-    ok(!at_scopes_have(&scopes, (at_str_t) { NULL, 0 }), "the empty scope is not there");
+       "the memory after a requirement is not read");
+    ok(!at_scopes_have(&scopes, str("abcd")), "a longer scope is not found");
+    ok(!at_scopes_have(&scopes, (at_str_t) { NULL, 0 }), 
+       "the empty scope is not found");
     ok(!satisfy(&scopes, (at_str_t) { NULL, 0 }, AT_SCOPE_ANY),
-       "an empty requirement is met by none");
+       "an empty requirement denies");
 
     free(required);
     at_scopes_free(&scopes);
@@ -195,12 +197,12 @@ test_many(void)
     free(text);
 
     is_int(at_scopes_from_claim(&scopes, values_unwrap(claims)), 0,
-           "10,000 entries");
-    is_int((long long) scopes.n, 10000, "all of them are there");
+           "10,000 scopes are read");
+    is_int((long long) scopes.n, 10000, "10,000 scopes are counted");
     ok(satisfy(&scopes, str("scope0 scope9999"), AT_SCOPE_ALL),
-       "the first and the last");
+       "the first and the last of 10,000 scopes are found");
     ok(!satisfy(&scopes, str("scope10000"), AT_SCOPE_ALL),
-       "and not one more");
+       "another scope is not found");
 
     at_scopes_free(&scopes);
     at_claims_free(claims);

@@ -2,6 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
+ * The tables of codes and verdicts.
+ *
  * Requirements: error-codes, error-challenge, no-credential.
  */
 
@@ -24,7 +26,7 @@ is_word(at_str_t text)
 }
 
 
-/* safe inside a JSON string and a header without being escaped */
+/* needs no escaping in JSON strings and headers */
 static int
 is_plain(at_str_t text)
 {
@@ -81,7 +83,7 @@ test_codes(void)
           "Authentication Unavailable" },
     };
 
-    is_int(AT_CODES - 1, sizeof(rows) / sizeof(rows[0]), "a row for each code");
+    is_int(AT_CODES - 1, sizeof(rows) / sizeof(rows[0]), "every code is in the table");
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         info = at_code_info(rows[i].code);
@@ -93,14 +95,18 @@ test_codes(void)
         ok(info->text.len != 0 && is_plain(info->text), "%s: text",
            rows[i].name);
         is_int(at_code_find(str(rows[i].name)), rows[i].code,
-               "%s: found by its name", rows[i].name);
+               "%s is found by name", rows[i].name);
     }
 
-    is_int(at_code_find(at_str("OK")), AT_CODE_NONE, "OK is no code of an error");
-    is_int(at_code_find(at_str("api_unavailable")), AT_CODE_NONE, "in its own case only");
-    is_int(at_code_find(at_str("")), AT_CODE_NONE, "no name, no code");
-    is_int(at_code_info(AT_CODES)->status, 503, "beyond the codes: unavailable");
-    is_int(at_code_info((at_code_e) -1)->status, 503, "below the codes: unavailable");
+    is_int(at_code_find(at_str("OK")), AT_CODE_NONE, 
+           "OK is not an error code");
+    is_int(at_code_find(at_str("api_unavailable")), AT_CODE_NONE, 
+           "codes are compared with case");
+    is_int(at_code_find(at_str("")), AT_CODE_NONE, "an empty name has no code");
+    is_int(at_code_info(AT_CODES)->status, 503, 
+           "a code above the enumeration is 503");
+    is_int(at_code_info((at_code_e) -1)->status, 503, 
+           "a code below the enumeration is 503");
 }
 
 
@@ -115,137 +121,103 @@ test_verdicts(void)
 
         ok(is_word(info->reason), "verdict %u has a reason", i);
         ok((info->code == AT_CODE_NONE) == (i == AT_OK),
-           "verdict %u: no code goes with ok alone", i);
-        ok(is_plain(info->message), "verdict %u: its message is plain", i);
+           "verdict %u: only ok has no code", i);
+        ok(is_plain(info->message), "verdict %u: the message needs no escaping", i);
 
         for (j = 0, twice = 0; j < i; j++) {
             twice += at_str_equal(info->reason,
                                at_verdict_info((at_verdict_e) j)->reason);
         }
 
-        is_int(twice, 0, "verdict %u: no other has its reason", i);
+        is_int(twice, 0, "verdict %u: the reason is unique", i);
     }
 
-    is_int(AT_FAILED, 0, "what nobody assigned is a failure");
+    is_int(AT_FAILED, 0, "a verdict that was not assigned is AT_FAILED");
     is_int(at_code_info(at_verdict_info(AT_FAILED)->code)->status, 503,
-           "a failure is 503");
+           "AT_FAILED is 503");
     is_int(at_verdict_info(AT_FAILED)->blame, AT_BLAME_SYSTEM,
-           "and not the client's fault");
+           "AT_FAILED is blamed on the system");
     ok(at_verdict_info(AT_VERDICTS) == at_verdict_info(AT_FAILED),
-       "beyond the verdicts: failed");
+       "a verdict above the enumeration is AT_FAILED");
     ok(at_verdict_info((at_verdict_e) -1) == at_verdict_info(AT_FAILED),
-       "below the verdicts: failed");
+       "a verdict below the enumeration is AT_FAILED");
 }
 
 
 static void
-test_answers(void)
+test_responses(void)
 {
-    unsigned  i;
+    unsigned                  i, n;
+    const at_verdict_e       *v;
+    const at_verdict_info_t  *info;
 
     static const struct {
-        at_verdict_e    verdict;
         at_code_e       code;
         at_challenge_e  challenge;
+        at_verdict_e    verdicts[18];       /* ends with AT_OK */
     } rows[] = {
-        { AT_NO_API_TOKEN, AT_API_INVALID_API_TOKEN, AT_CHALLENGE_PLAIN },
-        { AT_SEVERAL_API_TOKENS, AT_API_INVALID_API_TOKEN, AT_CHALLENGE_PLAIN },
-        { AT_UNKNOWN_API_TOKEN, AT_API_INVALID_API_TOKEN, AT_CHALLENGE_PLAIN },
-        { AT_EXPIRED_API_TOKEN, AT_API_EXPIRED_API_TOKEN, AT_CHALLENGE_PLAIN },
-        { AT_DELEGATED, AT_API_INSUFFICIENT_RIGHTS,
-          AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_UNKNOWN_CLIENT, AT_API_CLIENT_DISABLED, AT_CHALLENGE_NONE },
-        { AT_CLIENT_ISSUER_MISMATCH, AT_API_CLIENT_DISABLED, AT_CHALLENGE_NONE },
-        { AT_DISABLED_CLIENT, AT_API_CLIENT_DISABLED, AT_CHALLENGE_NONE },
-        { AT_DISABLED_USER, AT_API_CLIENT_DISABLED, AT_CHALLENGE_NONE },
-        { AT_NO_ROLE, AT_API_INSUFFICIENT_RIGHTS,
-          AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_UNKNOWN_ENDPOINT, AT_API_INSUFFICIENT_RIGHTS,
-          AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_ENDPOINT_NOT_GRANTED, AT_API_INSUFFICIENT_RIGHTS,
-          AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_BLOCKED_ENDPOINT, AT_API_INSUFFICIENT_RIGHTS,
-          AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_NO_CREDENTIAL, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_PLAIN },
-        { AT_SEVERAL_CREDENTIALS, AT_API_INVALID_ACCESS_TOKEN,
-          AT_CHALLENGE_INVALID_TOKEN },
-        { AT_TOO_LONG, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_MALFORMED, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_HEADER, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_CRIT, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_TYP, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_ALG, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_KID, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_UNKNOWN_KID, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_NO_KEY, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_SIGNATURE, AT_API_INVALID_ACCESS_TOKEN,
-          AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_PAYLOAD, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_BAD_CLAIM, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_ISSUER_MISMATCH, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_KEY_ISSUER_MISMATCH, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_AUDIENCE_MISMATCH, AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_NOT_YET_VALID, AT_API_INVALID_ACCESS_TOKEN,
-          AT_CHALLENGE_INVALID_TOKEN },
-        { AT_TOO_OLD, AT_API_EXPIRED_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_EXPIRED, AT_API_EXPIRED_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN },
-        { AT_UNAVAILABLE, AT_API_UNAVAILABLE, AT_CHALLENGE_NONE },
-        { AT_FAILED, AT_API_UNAVAILABLE, AT_CHALLENGE_NONE },
-        { AT_MISCONFIGURED, AT_API_UNAVAILABLE, AT_CHALLENGE_NONE },
-        { AT_ORIGIN_NOT_ALLOWED, AT_API_ORIGIN_NOT_ALLOWED, AT_CHALLENGE_NONE },
-        { AT_ADDRESS_NOT_ALLOWED, AT_API_IP_NOT_ALLOWED, AT_CHALLENGE_NONE },
-        { AT_INSUFFICIENT_SCOPE, AT_API_INSUFFICIENT_RIGHTS, AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_PENDING, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_BAD_BASIC, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_UNKNOWN_USER, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_USER_ISSUER_MISMATCH, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_LOCKED_USER, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_WRONG_PASSWORD, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_LOGIN_DISABLED, AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN },
-        { AT_NO_SCOPES, AT_API_INSUFFICIENT_RIGHTS,
-          AT_CHALLENGE_INSUFFICIENT_SCOPE },
-        { AT_THROTTLED, AT_API_TOO_MANY_REQUESTS, AT_CHALLENGE_NONE },
-        { AT_BUSY, AT_API_TOO_MANY_REQUESTS, AT_CHALLENGE_NONE },
-        { AT_NO_REFRESH_TOKEN, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_SEVERAL_REFRESH_TOKENS, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_UNKNOWN_REFRESH_TOKEN, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_REFRESH_TOKEN_ISSUER_MISMATCH, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_EXPIRED_REFRESH_TOKEN, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_ROTATED_REFRESH_TOKEN, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_REUSED_REFRESH_TOKEN, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_REVOKED_SESSION, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_REFRESH_DISABLED, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_CHANGED_USER, AT_API_INVALID_REFRESH_TOKEN,
-          AT_CHALLENGE_PLAIN },
-        { AT_BAD_BODY, AT_API_BAD_REQUEST, AT_CHALLENGE_NONE },
-        { AT_BAD_METHOD, AT_API_BAD_REQUEST, AT_CHALLENGE_NONE },
-        { AT_LARGE_BODY, AT_API_BAD_REQUEST, AT_CHALLENGE_NONE },
-        { AT_BAD_CONTENT_TYPE, AT_API_BAD_REQUEST, AT_CHALLENGE_NONE },
+        { AT_API_INVALID_API_TOKEN, AT_CHALLENGE_PLAIN,
+          { AT_NO_API_TOKEN, AT_SEVERAL_API_TOKENS, AT_UNKNOWN_API_TOKEN,
+            AT_OK } },
+        { AT_API_EXPIRED_API_TOKEN, AT_CHALLENGE_PLAIN,
+          { AT_EXPIRED_API_TOKEN, AT_OK } },
+        { AT_API_INSUFFICIENT_RIGHTS, AT_CHALLENGE_INSUFFICIENT_SCOPE,
+          { AT_DELEGATED, AT_NO_ROLE, AT_UNKNOWN_ENDPOINT,
+            AT_ENDPOINT_NOT_GRANTED, AT_BLOCKED_ENDPOINT,
+            AT_INSUFFICIENT_SCOPE, AT_NO_SCOPES, AT_OK } },
+        { AT_API_CLIENT_DISABLED, AT_CHALLENGE_NONE,
+          { AT_UNKNOWN_CLIENT, AT_CLIENT_ISSUER_MISMATCH, AT_DISABLED_CLIENT,
+            AT_DISABLED_USER, AT_OK } },
+        { AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_PLAIN,
+          { AT_NO_CREDENTIAL, AT_OK } },
+        { AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN,
+          { AT_SEVERAL_CREDENTIALS, AT_TOO_LONG, AT_MALFORMED, AT_BAD_HEADER,
+            AT_BAD_CRIT, AT_BAD_TYP, AT_BAD_ALG, AT_BAD_KID, AT_UNKNOWN_KID,
+            AT_NO_KEY, AT_BAD_SIGNATURE, AT_BAD_PAYLOAD, AT_BAD_CLAIM,
+            AT_ISSUER_MISMATCH, AT_KEY_ISSUER_MISMATCH, AT_AUDIENCE_MISMATCH,
+            AT_NOT_YET_VALID, AT_OK } },
+        { AT_API_EXPIRED_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN,
+          { AT_TOO_OLD, AT_EXPIRED, AT_OK } },
+        { AT_API_UNAVAILABLE, AT_CHALLENGE_NONE,
+          { AT_UNAVAILABLE, AT_FAILED, AT_MISCONFIGURED, AT_OK } },
+        { AT_API_ORIGIN_NOT_ALLOWED, AT_CHALLENGE_NONE,
+          { AT_ORIGIN_NOT_ALLOWED, AT_OK } },
+        { AT_API_IP_NOT_ALLOWED, AT_CHALLENGE_NONE,
+          { AT_ADDRESS_NOT_ALLOWED, AT_OK } },
+        { AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN,
+          { AT_PENDING, AT_BAD_BASIC, AT_UNKNOWN_USER,
+            AT_USER_ISSUER_MISMATCH, AT_LOCKED_USER, AT_WRONG_PASSWORD,
+            AT_LOGIN_DISABLED, AT_OK } },
+        { AT_API_TOO_MANY_REQUESTS, AT_CHALLENGE_NONE,
+          { AT_THROTTLED, AT_BUSY, AT_OK } },
+        { AT_API_INVALID_REFRESH_TOKEN, AT_CHALLENGE_PLAIN,
+          { AT_NO_REFRESH_TOKEN, AT_SEVERAL_REFRESH_TOKENS,
+            AT_UNKNOWN_REFRESH_TOKEN, AT_REFRESH_TOKEN_ISSUER_MISMATCH,
+            AT_EXPIRED_REFRESH_TOKEN, AT_ROTATED_REFRESH_TOKEN,
+            AT_REUSED_REFRESH_TOKEN, AT_REVOKED_SESSION, AT_REFRESH_DISABLED,
+            AT_CHANGED_USER, AT_OK } },
+        { AT_API_BAD_REQUEST, AT_CHALLENGE_NONE,
+          { AT_BAD_BODY, AT_BAD_METHOD, AT_LARGE_BODY, AT_BAD_CONTENT_TYPE,
+            AT_OK } },
     };
 
-    is_int(sizeof(rows) / sizeof(rows[0]), AT_VERDICTS - 1,
-           "every refusal is listed here");
+    n = 0;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const at_verdict_info_t  *info = at_verdict_info(rows[i].verdict);
 
-        is_int(info->code, rows[i].code, "%.*s: code",
-               (int) info->reason.len, info->reason.data);
-        is_int(info->challenge, rows[i].challenge, "%.*s: challenge",
-               (int) info->reason.len, info->reason.data);
+        for (v = rows[i].verdicts; *v != AT_OK; v++, n++) {
+            info = at_verdict_info(*v);
+
+            is_int(info->code, rows[i].code, "%.*s: code",
+                   (int) info->reason.len, info->reason.data);
+            is_int(info->challenge, rows[i].challenge, "%.*s: challenge",
+                   (int) info->reason.len, info->reason.data);
+        }
     }
 
+    is_int(n, AT_VERDICTS - 1, "every verdict but ok is in the table");
     is_bytes(at_verdict_info(AT_NO_CREDENTIAL)->message,
-             at_str("Missing Access Token"), "no credential has its own message");
+             at_str("Missing Access Token"), "a missing credential has another message");
 }
 
 
@@ -254,7 +226,7 @@ main(void)
 {
     test_codes();
     test_verdicts();
-    test_answers();
+    test_responses();
 
     return tap_done();
 }
