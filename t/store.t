@@ -429,7 +429,7 @@ my $off  = '403 API_CLIENT_DISABLED';
 
 # lines that tell of a store that cannot be used
 sub complaints ($s) {
-    return grep { /requests that need the store are refused/ } split /\n/, $s->errors->content;
+    return grep { /store not available, requests that need it are refused/ } split /\n/, $s->errors->content;
 }
 
 {
@@ -458,7 +458,7 @@ sub complaints ($s) {
 
     rename "$dir/kept", "$path/data.mdb";
     settles($s, $one, $gone, '200', 'back again');
-    is scalar(() = $s->errors->content =~ /the store "\Q$path\E" is open again/g), 2,
+    is scalar(() = $s->errors->content =~ /store available again: "\Q$path\E"/g), 2,
         'and each says that';
 
     # renamed

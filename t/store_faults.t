@@ -261,7 +261,7 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
 
 # looked at each second, for which it needs no memory: it is not given up for want of some
 {
-    my $refused = qr/requests that need the store are refused/;
+    my $refused = qr/store not available, requests that need it are refused/;
     my $before  = () = $s->errors->content =~ /$refused/g;
 
     # each look, at the store and at two key files, has some of its own fail
@@ -283,7 +283,7 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
 
     for my $n (@steps) {
         rename $path, "$path.away";
-        $s->errors->await(qr/requests that need the store are refused/);
+        $s->errors->await(qr/store not available, requests that need it are refused/);
         arm($n, 1);
         rename "$path.away", $path;
 

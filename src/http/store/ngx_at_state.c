@@ -2,9 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The module's own state: a directory, and a key that the master reads before
- * it forks, so that no other program of the workers' user can know it.  The
- * configuration looks at them; what is missing is made when nginx starts.
+ * The master process reads the state key before it forks, so that no other
+ * program of the workers' user can read it.
  */
 
 #include "http/store/ngx_at_state.h"
@@ -38,7 +37,8 @@ ngx_at_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     path = value[1];
 
     if (path.len == 0) {
-        return ngx_at_conf_invalid_value(cf, &value[1], "use the path of a directory");
+        return ngx_at_conf_invalid_value(cf, &value[1],
+                                         "use the path of a directory");
     }
 
     if (ngx_at_conf_full_path(cf, &path) != NGX_OK) {
@@ -60,7 +60,7 @@ ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 }
 
 
-/* the workers' user, or -1: that of this process, or not known yet */
+/* the user of the workers; -1: the user of this process, or not known yet */
 
 static uid_t
 ngx_at_worker_uid(const ngx_core_conf_t *ccf)
@@ -113,48 +113,35 @@ ngx_at_state_key_cleanse(void *data)
 }
 
 
-static at_state_key_t *
-ngx_at_state_key_create(ngx_cycle_t *cycle)
-{
-    at_state_key_t      *key;
-    ngx_pool_cleanup_t  *cln;
-
-    key = ngx_pcalloc(cycle->pool, sizeof(at_state_key_t));
-    cln = ngx_pool_cleanup_add(cycle->pool, 0);
-
-    if (key == NULL || cln == NULL) {
-        return NULL;
-    }
-
-    cln->handler = ngx_at_state_key_cleanse;
-    cln->data = key;
-
-    return key;
-}
-
-
 /*
- * nginx ends where a module does not start.  At a reload that would end the
- * server for a full disk: what needs the state then has none, and says so.
+ * An error of init_module makes nginx exit, at a reload as well.  So a reload
+ * with a full disk succeeds without a key, and the features that need the key
+ * fail closed.
  */
 
 ngx_int_t
 ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
 {
-    gid_t             gid;
-    uid_t             uid;
-    at_error_t        err;
-    at_state_key_t   *key;
-    ngx_core_conf_t  *ccf;
+    gid_t                gid;
+    uid_t                uid;
+    at_error_t           err;
+    at_state_key_t      *key;
+    ngx_core_conf_t     *ccf;
+    ngx_pool_cleanup_t  *cln;
 
     if (atmcf->state_position.line == 0) {
         return NGX_OK;
     }
 
-    key = ngx_at_state_key_create(cycle);
-    if (key == NULL) {
+    key = ngx_pcalloc(cycle->pool, sizeof(at_state_key_t));
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+
+    if (key == NULL || cln == NULL) {
         return NGX_ERROR;
     }
+
+    cln->handler = ngx_at_state_key_cleanse;
+    cln->data = key;
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 

@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A directory of our own, with a key that the master reads.
+ * The state directory of the module: the state key, which only the master
+ * process reads, and files of the workers.
  */
 
 #ifndef NGX_AT_STATE_H
@@ -19,21 +20,24 @@
 
 char *ngx_at_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* in a setter: the directive that is being read needs the state */
+/* the directive that is being parsed needs the state directory */
 void ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 
+/* checks the directory once the configuration was parsed; creates nothing */
 ngx_int_t ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
+
+/* in the master process: creates what is missing and reads the key */
 ngx_int_t ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
 
 /*
- * From init_module on; NULL where nothing needs it, or where it could not be
- * had: who needs it then fails closed.
+ * NULL before init_module, if no directive needs it, and if it could not be
+ * read: callers must then fail closed.
  */
 const at_state_key_t *ngx_at_state_key(const ngx_at_main_conf_t *atmcf);
 
 /*
- * The path, terminated, of a file of the workers': PATH/data/NAME.  Once the
- * configuration was read; data is NULL where memory failed.
+ * The path of a file that workers write, PATH/data/NAME, with a terminating
+ * null.  data is NULL if there is no memory.
  */
 ngx_str_t ngx_at_state_file(ngx_pool_t *pool,
     const ngx_at_main_conf_t *atmcf, const char *name);

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The store of a worker.  LMDB allows one environment of a path in a process,
- * opened after the last fork: so the master and "nginx -t" look at the files
- * without opening them, and what a process has opened outlives its cycles.
+ * LMDB allows one environment for a path in a process, opened after the last
+ * fork.  So the master process and "nginx -t" only check the files, and the
+ * environment of a process outlives its cycles.
  */
 
 #include "http/store/ngx_at_store.h"
@@ -61,8 +61,8 @@ ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 /*
- * As the worker processes will be: the master may not be root.  NGX_DECLINED
- * where that is the default, but "user" may stand behind the block.
+ * Sets the user and the groups of the worker processes.  NGX_DECLINED if these
+ * are the defaults, because a "user" directive may follow the http block.
  */
 
 static ngx_int_t
@@ -70,7 +70,7 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
 {
     int               n;
     char             *name;
-    ngx_uint_t        known;
+    ngx_uint_t        configured;
     struct passwd    *pwd;
     ngx_core_conf_t  *ccf;
 
@@ -89,18 +89,18 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
         return NGX_OK;
     }
 
-    known = ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT;
-    name = known ? ccf->username : NGX_USER;
+    configured = ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT;
+    name = configured ? ccf->username : NGX_USER;
     pwd = getpwnam(name);
 
     if (pwd == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"auth_token_store\": no user \"%s\"", name);
+                           "\"auth_token_store\": no such user \"%s\"", name);
         return NGX_ERROR;
     }
 
     reader->uid = pwd->pw_uid;
-    gids[0] = known ? ccf->group : pwd->pw_gid;
+    gids[0] = configured ? ccf->group : pwd->pw_gid;
 
     n = NGX_AT_GROUPS_MAX - 1;
 
@@ -108,7 +108,7 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
         reader->n_gids += n;
     }
 
-    return known ? NGX_OK : NGX_DECLINED;
+    return configured ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -116,27 +116,31 @@ ngx_int_t
 ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
     int                rc;
-    ngx_int_t          known;
-    ngx_uint_t         level;
+    char              *path;
     gid_t              gids[NGX_AT_GROUPS_MAX];
-    at_error_t         err, other;
+    at_error_t         err, ignored;
+    ngx_int_t          reader_rc;
+    ngx_uint_t         level;
     at_store_worker_t  reader;
 
-    if (atmcf->store_path.data == NULL) {
+    path = (char *) atmcf->store_path.data;
+
+    if (path == NULL) {
         return NGX_OK;
     }
 
-    known = ngx_at_store_get_reader(cf, &reader, gids);
+    reader_rc = ngx_at_store_get_reader(cf, &reader, gids);
 
-    if (known == NGX_ERROR) {
+    if (reader_rc == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    rc = at_store_inspect((char *) atmcf->store_path.data, &reader, &err);
+    rc = at_store_inspect(path, &reader, &err);
 
-    if (rc < 0 && known == NGX_DECLINED
-        && at_store_inspect((char *) atmcf->store_path.data, NULL, &other)
-           >= 0)
+    /* only a warning if the store is valid, but not for the default user */
+
+    if (rc < 0 && reader_rc == NGX_DECLINED
+        && at_store_inspect(path, NULL, &ignored) >= 0)
     {
         rc = 1;
     }
@@ -179,7 +183,7 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
         if (open->error.text[0]) {
             open->error.text[0] = '\0';
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                          "auth_token: the store \"%V\" is open again", path);
+                          "auth_token: store available again: \"%V\"", path);
         }
 
         return;
@@ -190,8 +194,8 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
     if (ngx_strcmp(open->error.text, err.text) != 0) {
         open->error = err;
         ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "auth_token: %s; requests that need the store are "
-                      "refused", err.text);
+                      "auth_token: store not available, requests that need it "
+                      "are refused: %s", err.text);
     }
 }
 
@@ -228,7 +232,7 @@ ngx_at_store_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 
     store = ngx_at_worker()->store.handle;
 
-    /* the next request may be far away */
+    /* an old snapshot keeps its pages from being reused */
 
     if (store) {
         at_store_release_snapshot(store);

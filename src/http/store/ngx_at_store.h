@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Looked at with the configuration, opened by each worker.
+ * The store: its files are checked with the configuration, each worker process
+ * opens it.
  */
 
 #ifndef NGX_AT_STORE_H
@@ -19,23 +20,22 @@
 
 char *ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
+
+/* opens the store, and again whenever its files are replaced */
 ngx_int_t ngx_at_store_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
 void ngx_at_store_exit(void);
 
-/*
- * Differs after any change of it, one that took the place of another included;
- * 0 where there is none that can be used.
- */
+/* changes on commits, and when the files are replaced; 0: no open store */
 uint64_t ngx_at_store_generation(const ngx_at_main_conf_t *atmcf);
 
 /*
- * Ask after the store was read: the generation may precede the visibility of its
- * commit.  If 1, the records are older than that: do not cache what they say.
+ * The generation may change before its commit is visible.  If this returns 1
+ * after records were read, they may be older: do not cache them.
  */
 ngx_uint_t ngx_at_store_snapshot_is_stale(const ngx_at_main_conf_t *atmcf);
 
-/* the open store, or NULL while it cannot be used */
+/* NULL: not configured, or not available */
 at_store_t *ngx_at_store_get(const ngx_at_main_conf_t *atmcf);
 
 

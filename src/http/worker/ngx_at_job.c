@@ -16,7 +16,7 @@
 #define NGX_AT_HASH_QUEUE_MAX   64
 #define NGX_AT_WRITE_QUEUE_MAX  1024
 
-/* milliseconds; the timer also keeps a worker from exiting before the job ends */
+/* milliseconds; a worker does not exit while the timer is set */
 #define NGX_AT_JOB_TIMEOUT  60000
 
 

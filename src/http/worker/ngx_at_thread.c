@@ -30,7 +30,8 @@ ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (value[1].len == 0) {
-        return ngx_at_conf_invalid_value(cf, &value[1], "use the name of a thread pool");
+        return ngx_at_conf_invalid_value(cf, &value[1],
+                                         "use the name of a thread pool");
     }
 
     atmcf->thread_pool_name = value[1];

@@ -53,7 +53,7 @@ typedef struct ngx_at_use_table_s  ngx_at_use_table_t;
 
 /* use counters of API tokens */
 typedef struct {
-    ngx_at_use_table_t        *counting;        /* NULL: uses are not counted */
+    ngx_at_use_table_t        *counting;        /* NULL: not counted */
     ngx_at_use_table_t        *storing;         /* by the job, or empty */
     ngx_uint_t                 lost;            /* uses, since the last job */
     ngx_at_job_t               job;
