@@ -1,8 +1,7 @@
 #!/usr/bin/perl
 
-# Mistakes in the configuration: nginx -t finds them, names file and line, the
-# directive and the value, and leaves nothing behind ( and, of the
-# threats, T17).
+# Configuration errors: nginx -t reports each of them with the file, the line, the
+# directive and the value, and creates no file.
 #
 # Requirements: configuration-errors, module-loading.
 
@@ -15,8 +14,8 @@ use AuthToken::Test;
 
 my %files = (
     'rsa.pem'    => key('rsa')->pem,
-    'ranges'     => "# ours\n192.0.2.0/24\n\n  2001:db8::/32 # theirs\r\n",
-    'empty'      => "# nothing\n\n",
+    'ranges'     => "# office\n192.0.2.0/24\n\n  2001:db8::/32 # cloud\r\n",
+    'empty'      => "# no range\n\n",
     'nothing'    => '',
     'bad-range'  => "192.0.2.1\n\n192.0.2.256\n",
     'part.conf'  => "issuer https://issuer.example;\naudience api;\n",
@@ -52,7 +51,7 @@ sub block ($lines) {
     return "    auth_token_issuer main {\n$lines\n    }\n";
 }
 
-# a block that would be right but for these lines; the last one is to blame
+# a complete block with these lines; the last one is wrong
 sub in_block ($lines) {
     return block("issuer https://issuer.example;\naudience api;\n"
                . "key_file %%DIR%%/rsa.pem;\n$lines");
@@ -71,8 +70,8 @@ sub duplicate_value ($value, $directive) { qr/duplicate value "\Q$value\E" in "$
 
 # --- every directive of a location ------------------------------------------
 
-# a value that is right, values that are not with what is said, whether several
-# values may be given, and whether it may stand there again
+# a valid value, invalid values with the error message; one: takes one value; again:
+# may be repeated
 my $count = qr/invalid number of arguments in "%s" directive/;
 
 my @directives = (
@@ -175,7 +174,7 @@ for my $row (@directives) {
               "$name: '" . ($text =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger) . "'", %more;
     }
 
-    # where it may not stand
+    # contexts where it is not allowed
     my $here = qr/"$name" directive is not allowed here/;
     fails location("if (\$arg_x) {\n$name $value; # here\n}"), $here, "$name in if";
     fails "upstream x {\n$name $value; # here\n}", $here, "$name in upstream";
@@ -183,7 +182,7 @@ for my $row (@directives) {
     fails in_block("$name $value; # here"),
           qr/unknown directive "$name" in "auth_token_issuer"/, "$name in an issuer";
 
-    # where it may
+    # contexts where it is allowed
     works issuer() . "$name $value; server { $name $value;"
         . " location / { limit_except GET { $name $value; } } }",
         "$name in http, server, limit_except";
@@ -229,7 +228,7 @@ my %claim = (
     'x sub'          => wrong_value('x', 'auth_token_claim'),
     '$ sub'          => wrong_value('$', 'auth_token_claim'),
     '"" sub'         => wrong_value('', 'auth_token_claim'),
-    '$x nobody sub'  => wrong_value('nobody', 'auth_token_claim'),
+    '$x unknown sub' => wrong_value('unknown', 'auth_token_claim'),
     '$x ""'          => wrong_value('', 'auth_token_claim'),
     '$x a..b'        => wrong_value('a..b', 'auth_token_claim'),
     '$x .a'          => wrong_value('.a', 'auth_token_claim'),
@@ -247,11 +246,11 @@ for my $arguments (sort keys %claim) {
 fails issuer() . "auth_token_claim \$x sub;\nauth_token_claim \$x id; # here",
       qr/duplicate "x" variable|invalid value "x" in "auth_token_claim"/, 'auth_token_claim twice';
 fails issuer() . "auth_token_claim \$x sub;\n" . location("set \$x 1; # here", ''),
-      qr/the duplicate "x" variable/, 'set of a claim';
+      qr/the duplicate "x" variable/, 'set of a claim variable';
 fails location('set $x 1;') . "auth_token_claim \$x sub; # here",
-      qr/duplicate|invalid value/, 'a claim that is set';
+      qr/duplicate|invalid value/, 'auth_token_claim of a variable that set defines';
 fails issuer() . "auth_token_claim \$x sub;\nmap \$uri \$x { # here\ndefault 1; }",
-      qr/the duplicate "x" variable/, 'map of a claim';
+      qr/the duplicate "x" variable/, 'map of a claim variable';
 fails location("$_; # here"), qr/directive is not allowed here/, "$_ in a location"
     for 'auth_token_claim $x sub', 'auth_token_max_length 1k', 'auth_token_issuer x { }';
 
@@ -331,7 +330,7 @@ fails block("issuer x;\naudience $_->[0]; # here\n"), $_->[1], "audience: $_->[0
     ['clients any any', qr/"audience" directive cannot combine "any" with other values/],
     ['clients ""', wrong_value('', 'audience')];
 
-# clients' audiences need clients, and these a store
+# "audience clients" requires client_claim, which requires a store
 my $client_claim = "issuer x;\nkey_file %%DIR%%/rsa.pem;\n";
 fails block($client_claim . "audience $_; # here\n"),
       qr/"audience clients" requires "client_claim" in "auth_token_issuer main" in /,
@@ -356,16 +355,16 @@ fails in_block("leeway $long; # here"), qr/too long parameter/, 'in an issuer: 1
 works block("include %%DIR%%/part.conf;\nkey_file %%DIR%%/rsa.pem;"), 'include in an issuer';
 fails block("include %%DIR%%/wrong.conf;\nkey_file %%DIR%%/rsa.pem;"),
       qr{unknown directive "colour" in "auth_token_issuer" in \S+/wrong\.conf:2$},
-      'a mistake in a file that an issuer includes', where => 0;
+      'an error in a file that an issuer block includes', where => 0;
 
-# --- what belongs together --------------------------------------------------
+# --- directives that depend on each other -----------------------------------
 
 my $two = issuer('one') . issuer('two');
 
-works '', 'nothing of ours';
+works '', 'no directive of the module';
 works location('auth_token off;', ''), 'auth_token off and no issuer';
 works location('auth_token on; auth_token_accept none; auth_token_allow ::1;', ''),
-      'addresses alone and no issuer';
+      'only address ranges, no issuer';
 fails location("auth_token on; # here", ''),
       qr/"auth_token" requires "auth_token_issuer" or "auth_token_store"/, 'no issuer';
 fails "server {\nauth_token on; # here\nlocation / { }\n}",
@@ -374,13 +373,13 @@ fails location("auth_token_accept $_; # here", ''),
       qr/"auth_token_accept" with "bearer" or "cookie" requires "auth_token_issuer"/,
       "no issuer, $_ is accepted" for 'bearer', 'cookie', 'bearer cookie';
 fails location("auth_token_accept $_; # here"), qr/"auth_token_accept"/,
-      "$_, with no store to judge it" for 'api_token', 'basic', 'bearer api_token';
-fails location("auth_token on;\nauth_token_trust nobody; # here\n"),
-      qr/no such issuer "nobody" in "auth_token_trust"/, 'an issuer that is not there';
+      "auth_token_accept $_ without a store" for 'api_token', 'basic', 'bearer api_token';
+fails location("auth_token on;\nauth_token_trust unknown; # here\n"),
+      qr/no such issuer "unknown" in "auth_token_trust"/, 'an unknown issuer';
 fails location("auth_token_trust main; # here\n", ''),
-      qr/no such issuer "main" in "auth_token_trust"/, 'an issuer that is not there, auth_token off';
+      qr/no such issuer "main" in "auth_token_trust"/, 'an unknown issuer, auth_token off';
 
-works location('auth_token on; auth_token_trust one two;', $two), 'two issuers that are trusted';
+works location('auth_token on; auth_token_trust one two;', $two), 'two trusted issuers';
 fails location("auth_token on; # here", $two),
       qr/"auth_token" requires "auth_token_trust"/, 'two issuers, no trust';
 fails "$two auth_token on; # here\nserver { location / { } }",
@@ -397,7 +396,7 @@ works "$two server { auth_token on; location /a { auth_token_trust one; } }",
       'two issuers, trust in all locations';
 works "$two server { auth_token on; location /a { auth_token off; } }", 'two issuers, a location off';
 works location('auth_token on; auth_token_accept none; auth_token_allow ::1;', $two),
-      'two issuers, no token is accepted';
+      'two issuers, accept none';
 
 for my $more ('', 'auth_token_allow any;') {
     fails location("auth_token on; # here\nauth_token_accept none; $more"),
@@ -406,7 +405,7 @@ for my $more ('', 'auth_token_allow any;') {
 }
 fails "server { auth_token_allow 192.0.2.1;\nlocation / { auth_token_allow any; auth_token_accept none;\n"
     . "auth_token on; # here\n} }",
-      qr/"auth_token_accept none" requires "auth_token_allow"/, 'accept none, the list is cancelled';
+      qr/"auth_token_accept none" requires "auth_token_allow"/, 'accept none, the inherited list is cancelled by any';
 works 'server { auth_token_allow 192.0.2.1; location / { auth_token_accept none; auth_token on; } }',
       'accept none, the list is inherited';
 fails location("auth_token on; # here\nauth_token_accept none; auth_token_allow ::1;"
@@ -434,7 +433,7 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
     conf_ok '', 'this module', load => 0, main => $load =~ s/%s/module.so/r,
         files => { 'module.so' => $module };
     conf_fails '', qr/module "\S+other\.so" is not binary compatible/,
-        'a module for an nginx that is built in another way', load => 0,
+        'a module of an nginx with other build options is not loaded', load => 0,
         main => $load =~ s/%s/other.so/r, files => { 'other.so' => $other };
     conf_fails '', qr/module "ngx_http_auth_token_module" is already loaded/,
         'the module twice', main => $load =~ s/%s/module.so/r,
@@ -443,7 +442,7 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
         'no module', load => 0;
 }
 
-# --- what a server leaves open is refused -----------------------------------
+# --- a server that leaves a required directive to its locations --------------
 
 {
     my $s = start(<<"CONF", files => \%files);
@@ -465,18 +464,18 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
 CONF
 
     for my $token (undef, good_token(), token(key => key('rsa2'))) {
-        refused $s, $_, FAIL => "$_, which a server leaves open", token => $token,
+        refused $s, $_, FAIL => "a location without auth_token_trust, $_", token => $token,
                 reason => 'misconfigured' for '/', '/else', '/offside', '/nonesuch';
-        refused $s, '/', FAIL => 'a server that says nothing', token => $token, port => 2,
+        refused $s, '/', FAIL => 'a server without locations', token => $token, port => 2,
                 reason => 'misconfigured', good => 0;
     }
-    refused $s, '/', FAIL => 'a server that says nothing, a preflight', port => 2,
+    refused $s, '/', FAIL => 'a server without locations, a preflight', port => 2,
             method => 'OPTIONS', reason => 'misconfigured', good => 0,
             headers => ['Origin: https://a.example', 'Access-Control-Request-Method: GET'];
 
     my @lines = grep { /misconfigured/ } split /\n/, $s->errors->content;
-    is scalar(grep { !/\[error\]/ } @lines), 0, 'that is an error, in the log';
-    granted $s, '/good', 'a location that says it', token => good_token();
+    is scalar(grep { !/\[error\]/ } @lines), 0, 'each of them is logged as an error';
+    granted $s, '/good', 'a location with auth_token_trust', token => good_token();
     granted $s, '/none/', 'a location that accepts none';
     granted $s, '/off', 'a location that is off';
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Tokens in the two shapes that Microsoft Entra has: which client they name, for
-# whom they are, whose the key is, and what becomes of users'.
+# Tokens of Microsoft Entra, versions 1.0 and 2.0: client, audience, issuer of the key,
+# and delegated tokens of users.
 #
 # Requirements: expired-and-forged, audience, issuer, scope-claim,
 #   store-decisions, store-change-is-immediate, store-faults, jwk-members,
@@ -22,12 +22,12 @@ my $other  = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
 my $own    = '0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6';
 my $second = '5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5';
 my $off    = 'e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4';
-my $nobody = '00000000-0000-4000-8000-000000000000';
+my $unknown = '00000000-0000-4000-8000-000000000000';
 
 sub v1 ($tid = $tenant) { "https://sts.windows.net/$tid/" }
 sub v2 ($tid = $tenant) { "https://login.microsoftonline.com/$tid/v2.0" }
 
-# --- keys, as the two documents have them -----------------------------------
+# --- keys as in the two documents of Entra ----------------------------------
 
 sub certificate ($key) {
     my $file = "$AuthToken::Server::BUILD/test-keys/entra-$$.pem";
@@ -45,7 +45,7 @@ sub certificate ($key) {
     return encode_base64($der, '');
 }
 
-# no alg, and x5t is kid
+# without alg, with x5t equal to kid
 sub entra_key ($name, $kid, %members) {
     return key($name)->jwk(use => 'sig', kid => $kid, x5t => $kid, %members);
 }
@@ -140,7 +140,7 @@ my $store = $s->{store};
 
 # --- tokens -----------------------------------------------------------------
 
-# what both shapes have; further or other claims, key and header as in token()
+# a token of either version; claims, key and kid can be replaced
 sub entra ($version, $client, %o) {
     my $tid    = $o{tid} // $tenant;
     my $kid    = $o{kid} // 'k1';
@@ -161,28 +161,28 @@ sub not_at ($path, $token, $sign, $reason, $name, %o) {
     refused $s, $path, $sign => "$name, at $path", token => $token, reason => $reason, %o;
 }
 
-# --- the two shapes ---------------------------------------------------------
+# --- the two versions -------------------------------------------------------
 
 for my $v (1, 2) {
     ok_at '/own', entra($v, $own), "version $v", client => $own, issuer => 'own', role => 'readonly',
         user => 'an-object', subject => $own, method => 'bearer';
-    ok_at '/own/read', entra($v, $own), "version $v, by its role";
-    ok_at '/own', entra($v, uc $own), "version $v, the client in capitals", client => $own;
+    ok_at '/own/read', entra($v, $own), "version $v, the scope of its role";
+    ok_at '/own', entra($v, uc $own), "version $v, the client id in upper case", client => $own;
     ok_at '/own', entra($v, $own, claims => { aud => $_ }), "version $v, aud $_"
         for $own, "api://$own", uc $own, 'api://' . uc $own;
     not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "version $v, aud $_"
         for "API://$own", "api://$own/", "api:$own", "https://$own", "{$own}", substr($own, 1), "${own}0", "api://$second",
-            $second, $nobody, 'https://cipp.example', '00000003-0000-0000-c000-000000000000', '';
+            $second, $unknown, 'https://cipp.example', '00000003-0000-0000-c000-000000000000', '';
     ok_at '/own', entra($v, $own, claims => { aud => ['x', $own] }), "version $v, a list";
     not_at '/own', entra($v, $own, claims => { aud => [$own, 7] }), INV => 'bad_claim', "version $v, a list with a number";
     not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "version $v, no aud" for GONE, [];
     granted $s, '/own', "version $v, by cookie", cookie => 'accessToken=' . entra($v, $own);
 
     my ($claim, $wrong) = $v == 1 ? qw(appid azp) : qw(azp appid);
-    ok_at '/own', entra($v, $own, claims => { $wrong => uc $own }), "version $v, both and the same";
-    not_at '/own', entra($v, $own, claims => { $wrong => $second }), INV => 'bad_claim', "version $v, both and different";
+    ok_at '/own', entra($v, $own, claims => { $wrong => uc $own }), "version $v, both client claims, equal";
+    not_at '/own', entra($v, $own, claims => { $wrong => $second }), INV => 'bad_claim', "version $v, both client claims, different";
     not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => $own }), INV => 'bad_claim',
-        "version $v, the claim of the other version";
+        "version $v, only the client claim of the other version";
     not_at '/own', entra($v, $own, claims => { $claim => $_ }), INV => 'bad_claim', "version $v, no client"
         for GONE, '', 7, undef, [$own], { id => $own };
     not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => GONE, sub => $own, client_id => $own }),
@@ -191,13 +191,13 @@ for my $v (1, 2) {
     not_at '/own', entra($v, $own, claims => { ver => $_ }), INV => 'bad_claim', "another version of $v"
         for '3.0', '1', '', ' 1.0', 1, 2.0, undef, ['1.0'];
 
-    # the issuer of a version goes with either, as an API's manifest may ask for
+    # either version is accepted with the issuer of the other one
     not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), INV => 'issuer_mismatch', "version $v, another issuer";
     not_at '/own', entra($v, $own, tid => $other), INV => 'issuer_mismatch', "version $v, another tenant";
     not_at '/own', entra($v, $own, claims => { tid => $_ }), INV => 'bad_claim',
         "version $v, tid of another" for $other, 'common', '', 7, undef, [$tenant];
 
-    # order: what is invalid is never told to be expired
+    # order of checks: an invalid token is never reported as expired
     not_at '/own', entra($v, $own, claims => { exp => 1 }), EXP => 'expired', "version $v";
     not_at '/own', entra($v, $off, claims => { exp => 1 }), EXP => 'expired', "version $v, disabled";
     not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), INV => 'audience_mismatch', "version $v, for another";
@@ -205,16 +205,16 @@ for my $v (1, 2) {
     not_at '/own', entra($v, $own, claims => { nbf => time + 60 }), INV => 'not_yet_valid', "version $v";
     not_at '/own', entra($v, $own, key => 'rsa2'), INV => 'bad_signature', "version $v";
 
-    # the store: 403, whatever it is of
-    not_at '/own', entra($v, $off), DISABLED => 'disabled_client', "version $v, disabled: its own audience";
-    not_at '/own', entra($v, $nobody), DISABLED => 'unknown_client', "version $v, unknown: its own audience";
-    not_at '/foreign', entra($v, $own), DISABLED => 'client_issuer_mismatch', "version $v, of other issuers";
+    # clients in the store: 403
+    not_at '/own', entra($v, $off), DISABLED => 'disabled_client', "version $v, a disabled client";
+    not_at '/own', entra($v, $unknown), DISABLED => 'unknown_client', "version $v, an unknown client";
+    not_at '/foreign', entra($v, $own), DISABLED => 'client_issuer_mismatch', "version $v, a client of other issuers";
 }
-not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer_mismatch', 'no tid to fill in'
+not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer_mismatch', 'a key with an issuer template, no usable tid'
     for GONE, 'common', 7, $other;
-ok_at '/own', entra(1, $own, claims => { tid => GONE }), 'no tid';
+ok_at '/own', entra(1, $own, claims => { tid => GONE }), 'a key without an issuer, no tid';
 
-# --- whose audiences --------------------------------------------------------
+# --- audiences of clients ---------------------------------------------------
 
 for my $v (1, 2) {
     for my $aud ($second, "api://$second", uc $second, 'api://' . uc $second, $off, "api://$off") {
@@ -223,43 +223,43 @@ for my $v (1, 2) {
         not_at '/own', $token, INV => 'audience_mismatch', "another client's audience, $aud";
         ok_at '/any', $token, "granted again, $aud";
     }
-    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "nobody's audience, $_"
-        for $nobody, "api://$nobody", 'https://cipp.example', "api://$second/", '*', '', 'x' x 600;
+    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "an audience of no client, $_"
+        for $unknown, "api://$unknown", 'https://cipp.example', "api://$second/", '*', '', 'x' x 600;
     not_at '/any', entra($v, $off, claims => { aud => $own }), DISABLED => 'disabled_client',
         'a disabled client with the audience of another';
-    not_at '/any', entra($v, $nobody), DISABLED => 'unknown_client', 'an unknown client, its own audience';
+    not_at '/any', entra($v, $unknown), DISABLED => 'unknown_client', 'an unknown client, its own audience';
     not_at '/any', entra($v, $own, claims => { aud => $second, exp => 1 }), EXP => 'expired', 'expired, for another client';
-    not_at '/any', entra($v, $own, claims => { aud => $nobody, exp => 1 }), INV => 'audience_mismatch', 'expired, for nobody';
+    not_at '/any', entra($v, $own, claims => { aud => $unknown, exp => 1 }), INV => 'audience_mismatch', 'expired, an audience of no client';
 
-    ok_at '/beside', entra($v, $own, claims => { aud => $_ }), "a literal beside clients, $_"
+    ok_at '/beside', entra($v, $own, claims => { aud => $_ }), "audience clients and a literal, $_"
         for 'https://cipp.example', "api://$own";
-    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience_mismatch', 'a literal beside clients';
-    ok_at '/literal', entra($v, $second, claims => { aud => "api://$own" }), 'a literal alone', client => $second;
-    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience_mismatch', "a literal alone, $_"
+    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience_mismatch', 'audience clients and a literal, another client';
+    ok_at '/literal', entra($v, $second, claims => { aud => "api://$own" }), 'a literal audience', client => $second;
+    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience_mismatch', "a literal audience, $_"
         for "api://$second", $own, "api://\U$own";
 }
 
-# with client claims of another kind it is the first that is there
-ok_at '/plain', entra(1, $own, claims => { ver => '9' }), 'clients with plain claims', client => $own;
+# with other client claims, the first claim of a token counts
+ok_at '/plain', entra(1, $own, claims => { ver => '9' }), 'client_claim azp appid', client => $own;
 not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience_mismatch', 'the first claim is the client';
 
-# what the store says of an audience counts for the next request
+# a change of the store is effective with the next request
 {
-    my $token = entra(1, $own, claims => { aud => "api://$nobody" });
+    my $token = entra(1, $own, claims => { aud => "api://$unknown" });
     for my $round (1, 2) {
         not_at '/any', $token, INV => 'audience_mismatch', "no such client, $round";
-        $store->client($nobody, role => 'readonly', disabled => 1);
-        ok_at '/any', $token, "there is one, $round";
-        $store->ok('client', 'delete', $nobody);
+        $store->client($unknown, role => 'readonly', disabled => 1);
+        ok_at '/any', $token, "the client exists, $round";
+        $store->ok('client', 'delete', $unknown);
     }
-    not_at '/any', $token, INV => 'audience_mismatch', 'and no more';
+    not_at '/any', $token, INV => 'audience_mismatch', 'the client is deleted';
 
-    # whose it is may be another's, then
+    # then another issuer matches
     for my $round (1, 2) {
-        ok_at '/lax', $token, "of the second issuer, $round", issuer => 'lax' for 1, 2;
-        $store->client($nobody, role => 'readonly');
-        ok_at '/lax', $token, "of the first, $round", issuer => 'any', client => $own for 1, 2;
-        $store->ok('client', 'delete', $nobody);
+        ok_at '/lax', $token, "the second issuer matches, $round", issuer => 'lax' for 1, 2;
+        $store->client($unknown, role => 'readonly');
+        ok_at '/lax', $token, "the first issuer matches, $round", issuer => 'any', client => $own for 1, 2;
+        $store->ok('client', 'delete', $unknown);
     }
 }
 
@@ -276,12 +276,12 @@ for my $row ([scp => 'user_impersonation'], [scp => ''], [scp => undef], [idtyp 
 }
 ok_at '/own', entra($_, $own, claims => { idtyp => 'app' }), "version $_, idtyp app" for 1, 2;
 ok_at '/own', entra($_, $own, claims => { roles => ['X'] }), "version $_, roles" for 1, 2;
-not_at '/own', entra(1, $off, claims => { scp => 'x' }), SCOPE => 'delegated', 'of a disabled client';
-not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), EXP => 'expired', 'expired';
-ok_at '/scoped/read', entra(2, $own, claims => { scp => 'X.Read', upn => 'jane' }), 'both allow', user => 'jane';
-not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'insufficient_scope', 'the scopes do not';
+not_at '/own', entra(1, $off, claims => { scp => 'x' }), SCOPE => 'delegated', 'a delegated token of a disabled client';
+not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), EXP => 'expired', 'an expired delegated token';
+ok_at '/scoped/read', entra(2, $own, claims => { scp => 'X.Read', upn => 'jane' }), 'role and token have the scope', user => 'jane';
+not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'insufficient_scope', 'only the role has the scope';
 
-# no claim makes a client an administrator, not even one that is asked for
+# no claim makes a client an administrator, even with admin_claim
 $store->role('nothing');
 $store->update('client', $own, role => 'nothing');
 not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), SCOPE => 'insufficient_scope', 'isAdmin'
@@ -290,46 +290,46 @@ $store->update('client', $own, role => 'readonly');
 
 # --- keys -------------------------------------------------------------------
 
-ok_at '/own', entra(2, $own, kid => 'k3', key => 'rsa3'), 'a key of the tenant, by template';
-ok_at '/own', entra($_, $own, kid => 'k2', key => 'rsa2'), "a key of no issuer, version $_" for 1, 2;
-ok_at '/own', entra(2, $own, kid => 'k6', key => 'p256', alg => 'ES256'), 'a key of another kind';
-not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer_mismatch', 'the key of version 2 for version 1';
+ok_at '/own', entra(2, $own, kid => 'k3', key => 'rsa3'), 'a key with an issuer template';
+ok_at '/own', entra($_, $own, kid => 'k2', key => 'rsa2'), "a key without an issuer, version $_" for 1, 2;
+ok_at '/own', entra(2, $own, kid => 'k6', key => 'p256', alg => 'ES256'), 'an EC key';
+not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer_mismatch', 'a key of version 2 for a token of version 1';
 not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), INV => 'key_issuer_mismatch', "the key of another tenant, version $_"
     for 1, 2;
 not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $other }), INV => 'key_issuer_mismatch',
     'the key of another tenant, with its tid';
 not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), INV => 'key_issuer_mismatch',
     'the key of another tenant, expired';
-not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'a key with the certificate of another';
+not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'a key with the certificate of another key';
 expect_log $s, qr/v2\.jwks": key 4 is ignored: "x5c" is for another key/;
 not_at '/own', entra(2, $own, kid => 'k7'), INV => 'unknown_kid', 'an unknown kid';
-ok_at '/only-v2', entra(2, $own), 'the document of version 2 alone';
-not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'which does not serve version 1';
+ok_at '/only-v2', entra(2, $own), 'only the key document of version 2';
+not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'only the key document of version 2, a token of version 1';
 
-# two tenants: the block that a token is of is that of its issuer
+# two tenants: iss selects the issuer block
 for my $v (1, 2) {
     ok_at '/two', entra($v, $own), "the first tenant, version $v", issuer => 'own';
     ok_at '/two', entra($v, $own, tid => $other), "the second tenant, version $v", issuer => 'tenant';
-    ok_at '/two', entra(2, $own, tid => $other, kid => 'k4', key => 'rsa4'), 'a key of the second tenant alone',
+    ok_at '/two', entra(2, $own, tid => $other, kid => 'k4', key => 'rsa4'), 'a key that only the second tenant has',
         issuer => 'tenant';
-    not_at '/two', entra($v, $own, tid => $nobody), INV => 'issuer_mismatch', "a third tenant, version $v";
+    not_at '/two', entra($v, $own, tid => $unknown), INV => 'issuer_mismatch', "a third tenant, version $v";
 }
 
-# a key that becomes another issuer's is so for the next request
+# a change of the issuer of a key is effective at once
 {
     my $token = entra(2, $own, kid => 'k3', key => 'rsa3');
     my @moved = map { s/\{tenantid\}/$other/r } @$v2_keys;
     for my $round (1, 2) {
-        ok_at '/own', $token, "of this tenant, $round";
+        ok_at '/own', $token, "a key of this tenant, $round";
         $s->write('v2.jwks', set(@moved));
         $s->errors->await(qr/keys replaced, issuer: "only-v2", keys: \d+, file: "\S+v2\.jwks"/);
-        not_at '/own', $token, INV => 'key_issuer_mismatch', "of another, $round";
+        not_at '/own', $token, INV => 'key_issuer_mismatch', "a key of another tenant, $round";
         $s->write('v2.jwks', set(@$v2_keys));
         $s->errors->await(qr/keys replaced, issuer: "only-v2", keys: \d+, file: "\S+v2\.jwks"/);
     }
 }
 
-# --- the store is gone ------------------------------------------------------
+# --- a missing store --------------------------------------------------------
 
 {
     my $path = $store->path;
@@ -338,15 +338,15 @@ for my $v (1, 2) {
     $s->errors->await(qr/auth_token: store not available/);
 
     not_at '/any', $asks, FAIL => 'unavailable', 'a client cannot be looked up';
-    not_at '/any', entra(1, $own, claims => { aud => $second, exp => 1 }), FAIL => 'unavailable', 'nor for an expired one';
-    not_at '/blind', $asks, FAIL => 'unavailable', 'nor is it the word of another issuer';
-    not_at '/own', entra(1, $own), FAIL => 'unavailable', 'its own';
-    not_at '/any', entra(1, $own, key => 'rsa2'), INV => 'bad_signature', 'a forged one is no question';
-    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience_mismatch', 'nor one for nobody';
+    not_at '/any', entra(1, $own, claims => { aud => $second, exp => 1 }), FAIL => 'unavailable', 'an expired token, the client cannot be looked up';
+    not_at '/blind', $asks, FAIL => 'unavailable', 'the client cannot be looked up, a second issuer';
+    not_at '/own', entra(1, $own), FAIL => 'unavailable', 'the client of the token cannot be looked up';
+    not_at '/any', entra(1, $own, key => 'rsa2'), INV => 'bad_signature', 'a forged token needs no lookup';
+    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience_mismatch', 'a token without audience needs no lookup';
 
     rename "$path.away", $path or die "$path: $!\n";
     $s->errors->await(qr/auth_token: store available again/);
-    ok_at '/any', $asks, 'and it is back';
+    ok_at '/any', $asks, 'the store is available again';
 }
 
 done();

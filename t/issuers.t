@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Several issuers: which of them a location trusts, which of their keys is tried,
-# whose requirements apply.
+# Several issuers: which of them a location trusts, which of their keys are tried,
+# which requirements apply to a token.
 #
 # Requirements: jwk-set, token-without-kid, nbf-iat.
 
@@ -16,29 +16,29 @@ sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
 
 my @all_algorithms = qw(RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA);
 
-# with the keys of each: four that are not rsa's, then rsa
+# four keys that come before the tested key
 my @others = map { key("p256$_")->jwk } 'b' .. 'f';
 
 my $blocks = '';
 sub block ($name, @lines) { $blocks .= "auth_token_issuer $name { " . join(' ', @lines) . " }\n" }
 sub iss ($name) { "issuer https://$name.example;" }
 
-# one tenant with two APIs: the same keys and iss, another audience
+# one tenant with two APIs: same keys and iss, different audiences
 block 'api',     'issuer https://issuer.example;', 'audience api;', 'key_file %%DIR%%/rsa.json;';
 block 'web',     'issuer https://issuer.example;', 'audience web web2;', 'key_file %%DIR%%/rsa.json;';
-# others of their own
+# issuers with other keys
 block 'second',  iss('second'), 'audience api;', 'key_file %%DIR%%/rsa2.json;', 'user_claim id;';
 block 'foreign', iss('foreign'), 'audience api;', 'key_file %%DIR%%/rsa3.pem;';
 block 'two',     iss('two'), 'audience any;', 'key_file %%DIR%%/rsa.json;', 'key_file %%DIR%%/rsa2.json;',
                  'key_file %%DIR%%/rsa3.pem;';
-# keys: of one kid, without, many
+# keys with the same kid, without kid, more than are tried
 block 'same',    iss('same'), 'audience api;', 'key_file %%DIR%%/same.json;';
 block 'nameless', iss('nameless'), 'audience api;', 'key_file %%DIR%%/nameless.json;';
 block 'three',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/three.json;';
 block 'four',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/four.json;';
 block 'four2',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/four2.json;';
 block 'last',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/last.json;';
-# demands
+# requirements
 block 'lenient', iss('lenient'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'leeway 60s;';
 block 'fresh',   iss('fresh'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'max_age 1m;';
 block 'fresh2',  iss('fresh2'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'max_age 1m;', 'leeway 30s;';
@@ -108,31 +108,31 @@ sub by ($name, %o) {
     return token(%o, claims => \%claims);
 }
 
-# granted there, and the upstream told by whom
+# granted, and the upstream gets the name of the issuer
 sub by_issuer ($path, $issuer, $name, $token) {
     granted $s, $path, $name, token => $token, decision => { issuer => $issuer };
     my $tag = next_tag;
     $s->request($path, token => $token, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{http_x_extra}, $issuer, "$name: by $issuer";
+    is $hit->{http_x_extra}, $issuer, "$name: the upstream gets issuer $issuer";
 }
 
 sub refused_for ($path, $reason, $name, $token, $sign = 'INV') {
     refused $s, $path, $sign => $name, token => $token, reason => $reason;
 }
 
-# --- which are trusted ------------------------------------------------------
+# --- trusted issuers --------------------------------------------------------
 
 my $api = token();
 my $web = token(claims => { aud => 'web' });
 my $second = by('second', key => key('rsa2'));
 my $foreign = by('foreign', key => key('rsa3'));
 
-by_issuer '/x', api => 'the one that the server trusts', $api;
+by_issuer '/x', api => 'the issuer that the server trusts', $api;
 by_issuer '/web/', web => 'another audience, another block', $web;
 by_issuer '/web/', web => 'its second audience', token(claims => { aud => ['x', 'web2'] });
-refused_for '/x', audience_mismatch => 'the token of the other API', $web;
-refused_for '/web/', audience_mismatch => 'and the other way round', $api;
+refused_for '/x', audience_mismatch => 'a token of the other API', $web;
+refused_for '/web/', audience_mismatch => 'a token of this API at the other', $api;
 by_issuer '/api-web/', api => 'both, the first', $api;
 by_issuer '/api-web/', web => 'both, the second', $web;
 by_issuer '/web-api/', api => 'both, the other order', $api;
@@ -140,38 +140,38 @@ by_issuer '/web-api/', web => 'both, the other order', $web;
 by_issuer '/api-web/', api => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
 by_issuer '/web-api/', web => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
 refused_for '/api-web/', audience_mismatch => 'a token for neither', token(claims => { aud => 'x' });
-refused_for '/web-api/', expired => 'expired for the one', token(claims => { exp => 1 }), 'EXP';
-refused_for '/web-api/', expired => 'expired for the other', token(claims => { exp => 1, aud => 'web' }), 'EXP';
+refused_for '/web-api/', expired => 'expired for the second issuer', token(claims => { exp => 1 }), 'EXP';
+refused_for '/web-api/', expired => 'expired for the first issuer', token(claims => { exp => 1, aud => 'web' }), 'EXP';
 refused_for '/web-api/', audience_mismatch => 'expired for neither', token(claims => { exp => 1, aud => 'x' });
 
-by_issuer '/second/', second => 'a block of its own', $second;
+by_issuer '/second/', second => 'another block with another key', $second;
 by_issuer '/second/in/', second => 'inherited', $second;
-by_issuer '/foreign/', foreign => 'a key without a kid', $foreign;
-by_issuer '/all/', $_->[0] => 'all of them', $_->[1]
+by_issuer '/foreign/', foreign => 'a key without kid', $foreign;
+by_issuer '/all/', $_->[0] => 'four trusted issuers', $_->[1]
     for ['api', $api], ['web', $web], ['second', $second], ['foreign', $foreign];
 
-refused_for '/x', bad_signature => 'the token of an issuer that does not count here', $second;
-refused_for '/x', unknown_kid => 'nor by its kid', by('second', key => key('rsa2'), header => { kid => 'two' });
-refused_for '/second/in/', bad_signature => 'an issuer of the level above', $api;
-refused_for '/second/', bad_signature => 'iss of the one, key of another', by('second');
-refused_for '/x', issuer_mismatch => 'key of the one, iss of another', by('second', key => key('rsa'));
-refused_for '/all/', issuer_mismatch => 'both trusted: key of the one, iss of the other', $_ for
+refused_for '/x', bad_signature => 'a token of an issuer that is not trusted', $second;
+refused_for '/x', unknown_kid => 'a token of an issuer that is not trusted, with its kid', by('second', key => key('rsa2'), header => { kid => 'two' });
+refused_for '/second/in/', bad_signature => 'an issuer that only the level above trusts', $api;
+refused_for '/second/', bad_signature => 'iss of one issuer, key of another', by('second');
+refused_for '/x', issuer_mismatch => 'key of one issuer, iss of another', by('second', key => key('rsa'));
+refused_for '/all/', issuer_mismatch => 'both trusted: key of one, iss of the other', $_ for
     by('second'), by('foreign'), token(key => key('rsa2')), token(key => key('rsa3')),
     by('second', key => key('rsa3')), by('foreign', key => key('rsa2'));
-refused_for '/all/', audience_mismatch => 'both trusted: key and iss of the one, audience of another',
+refused_for '/all/', audience_mismatch => 'both trusted: key and iss of one, audience of another',
     by('second', key => key('rsa2'), claims => { aud => 'web' });
-refused_for '/all/', bad_signature => 'the key of nobody', token(key => key('rsa3072'));
+refused_for '/all/', bad_signature => 'an unknown key', token(key => key('rsa3072'));
 
 for my $path ('/', '/y') {
-    refused $s, $path, FAIL => "no location says whom: $path", port => 2, token => $api,
+    refused $s, $path, FAIL => "no trusted issuer is configured: $path", port => 2, token => $api,
             reason => 'misconfigured';
 }
-granted $s, '/good', 'the location says it', port => 2, token => $api;
-refused $s, '/x', INV => 'another one', port => 2, token => $api, reason => 'audience_mismatch';
-granted $s, '/open', 'where it is off none need be named', port => 2;
-granted $s, '/list', 'where no token counts none need be named', port => 2;
+granted $s, '/good', 'a location with a trusted issuer', port => 2, token => $api;
+refused $s, '/x', INV => 'a location that trusts another issuer', port => 2, token => $api, reason => 'audience_mismatch';
+granted $s, '/open', 'auth_token off needs no trusted issuer', port => 2;
+granted $s, '/list', 'accept none needs no trusted issuer', port => 2;
 
-# --- which keys -------------------------------------------------------------
+# --- keys -------------------------------------------------------------------
 
 sub kid ($kid, $iss, $key, %o) { by($iss, header => { kid => $kid }, key => key($key), %o) }
 
@@ -193,15 +193,15 @@ by_issuer '/two/', two => 'of several files, by kid', kid('two', 'two', 'rsa2');
 refused_for '/two/', bad_signature => 'of several files, the kid of another', kid('one', 'two', 'rsa2');
 
 my @es = (key => key('p256'), alg => 'ES256');
-by_issuer '/three/', three => 'four keys are tried', by('keys', @es);
-refused_for '/four/', bad_signature => 'the fifth is not', by('keys', @es);
-by_issuer '/four/', four => 'by its kid it is the first', by('keys', @es, header => { kid => 'late' });
-by_issuer '/eight/', four2 => 'eight keys of two blocks', by('keys', alg => 'ES256', key => key('p256j'));
-refused_for '/nine/', bad_signature => 'the ninth is not tried', by('keys', @es);
-by_issuer '/nine/', four => 'but by its kid', by('keys', @es, header => { kid => 'late' });
-by_issuer '/last/', last => 'and where it is the only one', by('keys', @es);
+by_issuer '/three/', three => 'without kid, four keys are tried', by('keys', @es);
+refused_for '/four/', bad_signature => 'without kid, the fifth key is not tried', by('keys', @es);
+by_issuer '/four/', four => 'with kid, the fifth key is tried', by('keys', @es, header => { kid => 'late' });
+by_issuer '/eight/', four2 => 'without kid, eight keys of two blocks are tried', by('keys', alg => 'ES256', key => key('p256j'));
+refused_for '/nine/', bad_signature => 'without kid, the ninth key is not tried', by('keys', @es);
+by_issuer '/nine/', four => 'with kid, the ninth key is tried', by('keys', @es, header => { kid => 'late' });
+by_issuer '/last/', last => 'without kid, the only key is tried', by('keys', @es);
 
-# --- demands ----------------------------------------------------------------
+# --- requirements ----------------------------------------------------------------
 
 my $now = time;
 
@@ -241,9 +241,9 @@ for my $row (['no typ', GONE, 1, 0, 1, 1], ['JWT', 'JWT', 1, 0, 0, 0], ['jwt', '
     }
 }
 
-by_issuer "/$_/", typed => "typ goes by the block: $_", by('typed', header => { typ => 'at+jwt' }) for 'typed-api', 'api-typed';
-by_issuer "/$_/", api => "typ goes by the block: $_", $api for 'typed-api', 'api-typed';
-refused_for "/$_/", issuer_mismatch => "typ goes by the block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
+by_issuer "/$_/", typed => "typ of the matching block: $_", by('typed', header => { typ => 'at+jwt' }) for 'typed-api', 'api-typed';
+by_issuer "/$_/", api => "typ of the matching block: $_", $api for 'typed-api', 'api-typed';
+refused_for "/$_/", issuer_mismatch => "typ of the matching block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
 
 by_issuer '/many/', many => "iss $_->[0], aud $_->[1]", token(claims => { iss => $_->[0], aud => $_->[1] })
     for ['a', 'x'], ['b', 'y'], ['c', 'z'], ['c', ['w', 'x']];
@@ -252,19 +252,19 @@ refused_for '/many/', audience_mismatch => "aud $_", token(claims => { iss => 'a
 refused_for '/many/', bad_claim => 'iss is a list', token(claims => { iss => ['a'], aud => 'x' });
 
 by_issuer '/anyone/', anyone => 'audience any', by('anyone', claims => { aud => $_ }) for 'x', ['y', 'z'], GONE, [];
-refused_for '/anyone/', bad_claim => 'audience any, but no other type', by('anyone', claims => { aud => $_ }) for 7, undef, { a => 1 }, [7];
-refused_for '/x', audience_mismatch => 'audience any elsewhere', token(claims => { aud => 'any' });
+refused_for '/anyone/', bad_claim => 'audience any, but aud has a wrong type', by('anyone', claims => { aud => $_ }) for 7, undef, { a => 1 }, [7];
+refused_for '/x', audience_mismatch => 'the audience "any" where another one is required', token(claims => { aud => 'any' });
 
 {
     my %claims = (who => { name => 'kate' }, realm_access => { roles => ['boss'] },
                   username => 'mallory', scope => ['boss'], isAdmin => \'true');
     granted $s, '/scope/', 'claims by path', token => by('claims', claims => \%claims),
             decision => { user => 'kate', scope => 'boss', issuer => 'claims' };
-    refused_for '/scope/', insufficient_scope => 'scope is not scope there',
+    refused_for '/scope/', insufficient_scope => 'the claim "scope" is ignored with scope_claim',
         by('claims', claims => { %claims, realm_access => {} }), 'SCOPE';
     granted $s, '/scope/', 'an admin by path', token => by('claims', claims => {
         %claims, realm_access => \'{"root":true}' }), decision => { scope => '' };
-    refused_for '/scope/', insufficient_scope => "no admin by path: $_", by('claims', claims => {
+    refused_for '/scope/', insufficient_scope => "not an admin by path: $_", by('claims', claims => {
         %claims, realm_access => \qq({"root":$_}) }), 'SCOPE' for 'false', '1', '"true"', 'null', '["true"]', '{}';
     granted $s, '/scope/', 'isAdmin', token => token(claims => { isAdmin => \'true' });
     refused_for '/scope/', insufficient_scope => 'admin_claim off',
@@ -281,7 +281,7 @@ for my $alg (@all_algorithms) {
 
     by_issuer "/alg-$alg/", "alg-$alg" => "$alg, no kid", by('alg', @how);
     by_issuer "/alg-$alg/", "alg-$alg" => "$alg, its kid", by('alg', @how, header => { kid => $key{$alg} });
-    by_issuer '/every/', every => "$alg where all are accepted", by('alg', @how);
+    by_issuer '/every/', every => "$alg where all algorithms are accepted", by('alg', @how);
     refused_for "/alg-$alg/", bad_signature => "$alg, another payload", do {
         my @parts = split /\./, by('alg', @how);
         join '.', $parts[0], b64u(json(exp => $now + 99, aud => 'api', iss => 'https://alg.example',
@@ -289,9 +289,9 @@ for my $alg (@all_algorithms) {
     };
     refused_for "/alg-$_/", bad_alg => "$alg where $_ is accepted", by('alg', @how)
         for grep { $_ ne $alg } @all_algorithms;
-    refused_for "/alg-$_/", bad_signature => "$alg that calls itself $_", by('alg', @how, header => { alg => $_ })
+    refused_for "/alg-$_/", bad_signature => "$alg with the header of $_", by('alg', @how, header => { alg => $_ })
         for grep { $_ ne $alg && $key{$_} eq $key{$alg} } @all_algorithms;
-    refused_for '/every/', bad_signature => "$alg that calls itself $_", by('alg', @how, header => { alg => $_ })
+    refused_for '/every/', bad_signature => "$alg with the header of $_", by('alg', @how, header => { alg => $_ })
         for grep { $_ ne $alg && $key{$_} eq $key{$alg} } @all_algorithms;
 }
 
@@ -306,18 +306,18 @@ auth_token_issuer $_ { issuer $_; audience api; key_file %%DIR%%/rsa.pem; }
 CONF
 
 conf_fails "$two server { location / { $_->[1] } }", $_->[2], $_->[0], files => \%files for
-    ['two issuers, and none named', "auth_token on; # here\n",              'auth_token_trust'],
+    ['two issuers without auth_token_trust', "auth_token on; # here\n",              'auth_token_trust'],
     ['an unknown issuer',  "auth_token on;\nauth_token_trust ghost; # here\n", 'ghost'],
     ['an unknown issuer beside another', "auth_token on;\nauth_token_trust one ghost; # here\n", 'ghost'],
     ['another case',       "auth_token on;\nauth_token_trust One; # here\n", 'One'],
-    ['one twice',          "auth_token on;\nauth_token_trust one one; # here\n", 'duplicate'],
+    ['a duplicate issuer',          "auth_token on;\nauth_token_trust one one; # here\n", 'duplicate'],
     ['the directive twice', "auth_token_trust one;\nauth_token_trust other; # here\n", 'duplicate'],
     ['no name',            "auth_token_trust; # here\n", 'number of arguments'];
 conf_fails "$two auth_token_issuer one { # here\n issuer x; audience x; key_file %%DIR%%/rsa.pem; }",
-    'one', 'a block of a name that is taken', files => \%files;
+    'one', 'two blocks with the same name', files => \%files;
 conf_ok "$two server { auth_token on; location / { auth_token_trust one; } }",
-    'the server leaves it to its location', files => \%files;
+    'auth_token_trust in the location', files => \%files;
 conf_ok "auth_token_trust other; $two server { auth_token on; location / { } }",
-    'a name may stand before its block', files => \%files;
+    'auth_token_trust before the issuer block', files => \%files;
 
 done;

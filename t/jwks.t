@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Keys that are fetched: "jwks_uri" and "discovery", every way in which a source
-# can fail, and what a worker does with its answers (, Q).
+# Key sources: "jwks_uri" and "discovery", every way in which a key source can fail,
+# and how a worker process handles its responses.
 #
 # Requirements: token-without-kid, configuration-errors, fetch-failures,
 #   fetch-cold-start, fetch-protocols, fetch-request-body, fetch-request,
@@ -14,7 +14,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 
 use AuthToken::Certificate;
-use AuthToken::Source;
+use AuthToken::Source qw(log_has);
 use AuthToken::Test;
 use IO::Socket::INET;
 use POSIX ();
@@ -23,7 +23,7 @@ use Time::HiRes qw(sleep time);
 my $source = AuthToken::Source->start(keys => ['rsa']);
 my @ca     = ('ca.pem' => $source->ca, 'rsa.pem' => key('rsa')->pem);
 
-# a block; the rest of its lines are the caller's
+# an issuer block with further lines
 sub block ($name, $lines) {
     return <<"CONF";
         auth_token_issuer $name {
@@ -34,10 +34,10 @@ sub block ($name, $lines) {
 CONF
 }
 
-# a token of a key of the source
+# a token signed by a key of the key source, with its kid
 sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{header} // {})->%* }) }
 
-# --- what nginx -t says -----------------------------------------------------
+# --- configuration ----------------------------------------------------------
 
 {
     my $url = $source->url('/jwks');
@@ -53,19 +53,19 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
         qr/invalid value "\Q$value\E" in "$directive"/;
     };
 
-    conf_ok $conf->("jwks_uri $url ca_file=%%DIR%%/ca.pem;"), 'a source', files => { @ca };
+    conf_ok $conf->("jwks_uri $url ca_file=%%DIR%%/ca.pem;"), 'one key source', files => { @ca };
     conf_ok $conf->("jwks_uri $url refresh=30m max_stale=2d ca_file=%%DIR%%/ca.pem"
                     . ' proxy=http://127.0.0.1:3128 pause=5s;'),
             'all parameters', files => { @ca };
-    conf_ok $conf->("jwks_uri $url; jwks_uri $url/2; key_file %%DIR%%/rsa.pem;"), 'three sources',
+    conf_ok $conf->("jwks_uri $url; jwks_uri $url/2; key_file %%DIR%%/rsa.pem;"), 'two key sources and a key file',
             files => { @ca };
     conf_ok $conf->('jwks_uri http://127.0.0.1:1/; jwks_uri http://[::1]/; discovery on;'),
-            'http to loopback addresses, and discovery';
+            'http URLs of loopback addresses, and discovery';
     conf_ok $conf->("discovery off; jwks_uri $url;"), 'discovery off';
-    conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool default;'), 'a pool';
-    conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool keys;'), 'a pool that is declared',
+    conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool default;'), 'the default thread pool';
+    conf_ok $conf->("jwks_uri $url;", http => 'auth_token_thread_pool keys;'), 'another thread pool',
             main => 'thread_pool keys threads=2;';
-    is $source->hits, 0, 'nginx -t asks nobody';
+    is $source->hits, 0, 'nginx -t fetches nothing';
 
     $fails->("jwks_uri $_", $value->($_))
         for 'http://issuer.example/jwks', 'http://localhost/jwks', 'ftp://issuer.example/', 'jwks',
@@ -103,24 +103,24 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
 
     my $many = join '', map { block("i$_", "jwks_uri $url;") } 1 .. 64;
     my $state = "auth_token_state_path %%DIR%%/state;\n";
-    conf_ok $state . $many, '64 sources';
-    conf_fails $state . $many . block('more', "jwks_uri $url; # here"), qr/exceeds the limit of 64 key sources/, '65 sources';
+    conf_ok $state . $many, '64 key sources';
+    conf_fails $state . $many . block('more', "jwks_uri $url; # here"), qr/exceeds the limit of 64 key sources/, '65 key sources';
 
-    # the state
+    # the state directory
     conf_fails $conf->("jwks_uri $url; # here", state => 'auth_token_state_path %%DIR%%/no/state;'),
-        qr{"auth_token_state_path": cannot write to "\S+/no"}, 'no parent of the state';
+        qr{"auth_token_state_path": cannot write to "\S+/no"}, 'the parent of the state directory is missing';
     conf_fails $conf->("jwks_uri $url; # here"), qr/"auth_token_state_path": .*chmod go-w/,
-        'a state that others can write', prepare => sub ($s) {
+        'a state directory that other users can write', prepare => sub ($s) {
             mkdir $s->dir . '/state';
             chmod 0777, $s->dir . '/state';
         };
     conf_fails $conf->("jwks_uri $url; # here"), qr/"auth_token_state_path": .*32 bytes/,
-        'a key of the state that was cut', prepare => sub ($s) {
+        'a truncated state key', prepare => sub ($s) {
             mkdir $s->dir . '/state';
             $s->write('state/key', 'x');
         };
     conf_ok $conf->('key_file %%DIR%%/rsa.pem;', state => 'auth_token_state_path /nonexistent/x;'),
-        'a state that nothing needs', files => { @ca };
+        'a state directory that no directive needs', files => { @ca };
     conf_fails "auth_token_state_path a;\nauth_token_state_path b; # here\n",
         qr/"auth_token_state_path" directive is duplicate/, 'auth_token_state_path twice';
     conf_fails "auth_token_state_path \"\"; # here\n", qr/invalid value "" in "auth_token_state_path"/,
@@ -129,13 +129,13 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
         qr/"auth_token_thread_pool" directive is duplicate/, 'auth_token_thread_pool twice',
         main => 'thread_pool a threads=1; thread_pool b threads=1;';
     conf_fails "auth_token_thread_pool missing; # here\n", qr/unknown thread pool "missing"/,
-        'a pool that nobody declares';
-    is $source->hits, 0, 'nginx -t has asked nobody';
+        'an unknown thread pool';
+    is $source->hits, 0, 'nginx -t has fetched nothing';
 }
 
-# --- answers ----------------------------------------------------------------
+# --- responses --------------------------------------------------------------
 
-# name => [mode, options, what the log must say; undef where it is taken]
+# name => [mode, options, error in the log; without an error the keys are used]
 my %answers = (
     good          => ['good', {}],
     slow          => ['slow', { seconds => 1 }],
@@ -169,7 +169,7 @@ my %answers = (
     garbage       => ['garbage', {}, qr/HTTP\/0\.9|Unsupported/],
 );
 
-# documents that are no key set
+# documents that are not usable JWK Sets
 my %documents = (
     array         => ['[]', qr/not a JSON object/],
     none          => ['{}', qr/keys/],
@@ -191,7 +191,7 @@ my @work  = grep { !$documents{$_} && !$answers{$_}[2] } @names;
 my $set = AuthToken::Source->jwk_set('rsa', 'rsa2');
 my %good = (map { ("/$_" => $set) } @names);
 
-# all of them as they are meant to be, or whole
+# all of them fail as described, or all of them work
 sub behave ($bad) {
     $source->mode('good');
     $source->serve('/jwks', $set);
@@ -228,59 +228,53 @@ my $s = start(<<"CONF", files => { @ca }, workers => 2, good => ['/served']);
     }
 CONF
 
-sub log_has ($server, $pattern, $timeout = 20) {
-    return eval {
-        AuthToken::Log::await_true(sub { $server->errors->content =~ $pattern }, "$pattern", $timeout);
-    };
-}
-
 # the numbers of $auth_token_keys
 sub keys_of ($server, $path) {
     my $text = $server->request($path)->header('X-Keys') // '';
     return { $text =~ /(\w+)=(-?\d+)/g };
 }
 
-# while they are asked nobody waits
+# requests do not wait for the first fetch
 {
     my $began = time;
     my %status;
     $status{$s->request('/hang/', token => of('rsa'))->{status}}++ for 1 .. 100;
-    is_deeply \%status, { 503 => 100 }, 'before the first keys all are refused';
-    cmp_ok time - $began, '<', 3, 'and none waits';
-    is $source->await_hits('/hang', 1), 1, 'one request to the source';
+    is_deeply \%status, { 503 => 100 }, 'all requests before the first keys are refused';
+    cmp_ok time - $began, '<', 3, 'none of them waits';
+    is $source->await_hits('/hang', 1), 1, 'one request to the key source';
 
     my @o = (token => of('rsa'), good => 0);
-    refused $s, '/hang/', FAIL => 'HEAD meanwhile', method => 'HEAD', @o;
-    refused $s, '/hang/', FAIL => 'POST meanwhile', method => 'POST', body => 'x' x 100_000, @o;
-    cmp_ok time - $began, '<', 4.5, 'before the answer';
+    refused $s, '/hang/', FAIL => 'HEAD during the fetch', method => 'HEAD', @o;
+    refused $s, '/hang/', FAIL => 'POST during the fetch', method => 'POST', body => 'x' x 100_000, @o;
+    cmp_ok time - $began, '<', 4.5, 'refused before the response of the key source';
 }
 
 for my $name (@work) {
-    ok log_has($s, qr/(?:keys replaced, issuer: "$name", keys: 2,.*){2}/s), "$name: taken by both workers";
+    ok log_has($s, qr/(?:keys replaced, issuer: "$name", keys: 2,.*){2}/s), "$name: both workers use the keys";
     granted $s, "/$name/", "$name", token => of('rsa2');
 }
 
 for my $name (@fail) {
     my $says = $documents{$name} ? $documents{$name}[1] : $answers{$name}[2];
-    ok log_has($s, qr/\[error\].*keys not fetched, no keys available, issuer: "$name"/), "$name: not taken";
+    ok log_has($s, qr/\[error\].*keys not fetched, no keys available, issuer: "$name"/), "$name: the keys are not used";
     my ($line) = $s->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
-    like $line // '', $says, "$name: the log says why";
-    like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "$name: and where";
+    like $line // '', $says, "$name: the log names the cause";
+    like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "$name: the log names the URL";
     refused $s, "/$name/", FAIL => "$name", token => of('rsa'), reason => 'unavailable';
 }
 
-granted $s, '/both/', 'a key of a file beside a source without keys', token => of('rsa');
-refused $s, '/both/', FAIL => 'a key that the source may have', token => of('rsa2'),
+granted $s, '/both/', 'a key of a file beside a key source without keys', token => of('rsa');
+refused $s, '/both/', FAIL => 'an unknown key while a key source has no keys', token => of('rsa2'),
         reason => 'unavailable';
 
 is $source->hits('/good'), 1, 'one request for both workers';
 is_deeply { keys_of($s, '/good/')->%*, age => 0 },
     { keys => 2, age => 0, fetches => 1, failures => 0 }, '$auth_token_keys';
 like $s->request('/pair/')->header('X-Keys'),
-    qr/\Agood:keys=2,age=\d+,fetches=\d+,failures=\d+ http10:keys=2,\S+\z/, '$auth_token_keys of two';
-is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without a source';
+    qr/\Agood:keys=2,age=\d+,fetches=\d+,failures=\d+ http10:keys=2,\S+\z/, '$auth_token_keys of two issuers';
+is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without a key source';
 
-# nothing of a client's goes there
+# the request contains nothing of a client's request
 {
     my ($request) = $source->requests('/good');
     is $request->{method}, 'GET', 'method';
@@ -293,34 +287,34 @@ is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without 
 {
     granted $s, '/good/', 'no kid, the first of two', token => token(key => key('rsa'));
     granted $s, '/good/', 'no kid, the second of two', token => token(key => key('rsa2'));
-    refused $s, '/good/', INV => 'no kid, neither', token => token(key => key('rsa3')),
+    refused $s, '/good/', INV => 'no kid, another key', token => token(key => key('rsa3')),
             reason => 'bad_signature';
     refused $s, '/good/', INV => 'a kid of another key', token => of('rsa', header => { kid => 'rsa2' }),
             reason => 'bad_signature';
-    granted $s, '/pair/', 'two issuers, two sources', token => of('rsa');
+    granted $s, '/pair/', 'two issuers, two key sources', token => of('rsa');
 }
 
-# --- they recover, and fail again -------------------------------------------
+# --- recovery and another failure -------------------------------------------
 
 behave(0);
 for my $name (@fail) {
-    ok log_has($s, qr/keys replaced, issuer: "$name", keys: 2,/, 40), "$name: taken when it is good again";
+    ok log_has($s, qr/keys replaced, issuer: "$name", keys: 2,/, 40), "$name: the keys are used after recovery";
 }
 log_has($s, qr/(?:keys replaced, issuer: "$_".*){2}/s) for @fail;
-granted $s, "/$_/", "$_, good again", token => of('rsa2') for @fail;
-like $s->errors->content, qr/keys fetched again, issuer: "500"/, 'the log says that it is good again';
+granted $s, "/$_/", "$_, after recovery", token => of('rsa2') for @fail;
+like $s->errors->content, qr/keys fetched again, issuer: "500"/, 'the log reports the recovery';
 
 behave(1);
 my %before = map { $_ => keys_of($s, "/$_/") } @fail;
-$s->request("/$_/", token => of('rsa3')) for @fail;             # of an unknown kid
+$s->request("/$_/", token => of('rsa3')) for @fail;             # with an unknown kid
 for my $name (@fail) {
     ok eval {
         AuthToken::Log::await_true(sub {
             keys_of($s, "/$name/")->{failures} > $before{$name}{failures};
         }, 'a failure', 20);
-    }, "$name: fetched early, and failed" or diag $@;
-    is keys_of($s, "/$name/")->{keys}, 2, "$name: the last good keys stay";
-    granted $s, "/$name/", "$name, after a good one", token => of('rsa');
+    }, "$name: fetched early, fails" or diag $@;
+    is keys_of($s, "/$name/")->{keys}, 2, "$name: the previous keys stay in use";
+    granted $s, "/$name/", "$name, with the previous keys", token => of('rsa');
 }
 
 # --- an unknown kid ---------------------------------------------------------
@@ -329,21 +323,21 @@ behave(0);
 {
     my $hits = $source->hits('/good');
     $s->request('/good/', token => of('rsa3', header => { kid => 'x' })) for 1 .. 20;
-    is $source->await_hits('/good', $hits + 1), $hits + 1, 'an unknown kid: one request';
+    is $source->await_hits('/good', $hits + 1), $hits + 1, 'an unknown kid causes one request';
     sleep 1.6;
     $s->request('/good/', token => of('rsa3', header => { kid => 'x' })) for 1 .. 20;
     sleep 0.6;
-    is $source->hits('/good'), $hits + 1, 'and not one more while it stays unknown';
+    is $source->hits('/good'), $hits + 1, 'the same header causes no other request';
 
     $source->serve('/good', AuthToken::Source->jwk_set('rsa2', 'rsa3'));
     my $first = $s->request('/good/', token => of('rsa3'))->{status};
-    is $first, 401, 'a new key: its first token is refused';
+    is $first, 401, 'the first token of a new key is refused';
     ok eval {
         AuthToken::Log::await_true(sub {
             $s->request('/good/', token => of('rsa3'), tag => next_tag)->{status} == 200;
         }, 'the new key', 4);
-    }, 'and good after one fetch';
-    is $source->hits('/good'), $hits + 2, 'which it was';
+    }, 'the new key is accepted after a fetch';
+    is $source->hits('/good'), $hits + 2, 'there was one fetch';
     log_has($s, qr/(?:keys replaced, issuer: "good", keys: 2.*){4}/s);
     refused $s, '/good/', INV => 'a key that was removed', token => of('rsa'), new => 1,
             reason => 'unknown_kid';
@@ -351,7 +345,7 @@ behave(0);
 
 # --- an unknown kid beside other keys ---------------------------------------
 
-# what another block, or a key without a kid, has to say must not hide it
+# another issuer block, or a key without kid, must not prevent the fetch
 {
     my $other = AuthToken::Source->start(keys => ['rsa']);
     $other->mode('hang');
@@ -388,14 +382,14 @@ CONF
 
     my $hits = $source->hits('/beside');
     sleep 1.2;
-    refused $t, '/blocks', EXP => 'an expired token of the file', reason => 'expired',
+    refused $t, '/blocks', EXP => 'an expired token of the key file', reason => 'expired',
             token => of('rsa', header => { kid => 'x' }, claims => { exp => 0 });
     sleep 1.2;
-    is $source->hits('/beside'), $hits, 'but not for a token whose key is known';
+    is $source->hits('/beside'), $hits, 'a token with a known key causes no fetch';
     $other->stop;
 }
 
-# --- TLS, and servers that are not there ------------------------------------
+# --- TLS and connection failures --------------------------------------------
 
 {
     my $tls = AuthToken::Source->start(keys => ['rsa']);
@@ -416,9 +410,9 @@ CONF
         }
 CONF
 
-    ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,/), 'the CA of ca_file is believed';
-    ok log_has($t, qr/keys not fetched, no keys available, issuer: "system".*certificate/), "and without it the system's";
-    refused $t, '/system/', FAIL => 'a CA that the system does not know', token => of('rsa');
+    ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,/), 'the CA of ca_file is trusted';
+    ok log_has($t, qr/keys not fetched, no keys available, issuer: "system".*certificate/), 'without ca_file the system CAs are trusted';
+    refused $t, '/system/', FAIL => 'an unknown CA', token => of('rsa');
 
     my $n = 0;
     my $fails = sub ($name, $says) {
@@ -430,9 +424,9 @@ CONF
             AuthToken::Log::await_true(sub {
                 ($line) = substr($t->errors->content, $from) =~ /keys not fetched, .*issuer: "one", (.*)/;
             }, 'it', 15);
-        }, "$name: fetched early, and failed" or diag $@;
-        like $line // '', $says, "$name: the log says why";
-        granted $t, '/one/', "$name: the last good keys stay", token => of('rsa');
+        }, "$name: fetched early, fails" or diag $@;
+        like $line // '', $says, "$name: the log names the cause";
+        granted $t, '/one/', "$name: the previous keys stay in use", token => of('rsa');
     };
 
     for my $row (['other_ca', qr/certificate/], ['other_host', qr/no alternative certificate|does not match/],
@@ -443,19 +437,19 @@ CONF
     $tls->certificate('good');
 
     $tls->mode('reset_connection');
-    $fails->('connections reset', qr/reset|SSL|error|connect/i);
+    $fails->('connection reset', qr/reset|SSL|error|connect/i);
     $tls->mode('silent');
-    $fails->('silence', qr/timed? ?out/i);
+    $fails->('no response', qr/timed? ?out/i);
     $tls->mode('refused');
-    $fails->('nobody listens', qr/refused|connect/i);
+    $fails->('connection refused', qr/refused|connect/i);
     $tls->mode('good');
 
     my $before = keys_of($t, '/one/')->{fetches};
     $tls->keys('rsa2');
     $t->request('/one/', token => of('rsa2'));
-    ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,.*keys replaced, issuer: "one", keys: 1,/s, 15), 'and good again';
-    granted $t, '/one/', 'a key that is new then', token => of('rsa2');
-    refused $t, '/one/', INV => 'the key before it', token => of('rsa'), reason => 'unknown_kid';
+    ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,.*keys replaced, issuer: "one", keys: 1,/s, 15), 'recovery';
+    granted $t, '/one/', 'a key that is new after recovery', token => of('rsa2');
+    refused $t, '/one/', INV => 'the previous key after recovery', token => of('rsa'), reason => 'unknown_kid';
     $tls->stop;
 }
 
@@ -468,7 +462,7 @@ CONF
         return '{' . join(',', map { qq("$_":"$all{$_}") } sort keys %all) . '}';
     };
 
-    # name => [issuer, document, what the log says]
+    # name => [issuer, document, error in the log]
     my %rows = (
         root     => ['', $doc->(issuer => $base)],
         path     => ['/tenant/v2.0', $doc->(issuer => "$base/tenant/v2.0")],
@@ -518,13 +512,13 @@ CONF
         my $token = of('rsa', claims => { iss => $base . $path });
 
         if ($says) {
-            ok log_has($t, qr/keys not fetched, no keys available, issuer: "$name"/), "discovery, $name: not taken";
+            ok log_has($t, qr/keys not fetched, no keys available, issuer: "$name"/), "discovery, $name: the keys are not used";
             my ($line) = $t->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
-            like $line // '', $says, "discovery, $name: the log says why";
+            like $line // '', $says, "discovery, $name: the log names the cause";
             refused $t, "/$name/", FAIL => "discovery, $name", token => $token;
 
         } else {
-            ok log_has($t, qr/keys replaced, issuer: "$name", keys: 2,/), "discovery, $name: taken";
+            ok log_has($t, qr/keys replaced, issuer: "$name", keys: 2,/), "discovery, $name: the keys are used";
             granted $t, "/$name/", "discovery, $name", token => $token;
         }
     }
@@ -556,33 +550,33 @@ CONF
         }
 CONF
 
-    ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){2}/s), 'both workers have them';
+    ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){2}/s), 'both workers use the keys';
     granted $t, '/stale/', 'fresh keys', token => of('rsa');
     $source->mode('500', path => '/stale');
 
-    ok log_has($t, qr/issuer: "dead", .*(?:proxy|connect)/i), 'a proxy that is not there';
-    is $source->hits('/dead'), 0, 'is not gone round';
+    ok log_has($t, qr/issuer: "dead", .*(?:proxy|connect)/i), 'an unreachable proxy';
+    is $source->hits('/dead'), 0, 'an unreachable proxy is not bypassed';
     ok log_has($t, qr{issuer: "self", .*/self/keys": the response has status 401}),
-       'keys behind our own protection are none';
-    refused $t, '/self/', FAIL => 'and nobody is granted', token => of('rsa');
-    cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'no loop';
+       'a JWK Set behind auth_token cannot be fetched';
+    refused $t, '/self/', FAIL => 'a JWK Set behind auth_token: refused', token => of('rsa');
+    cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'the requests to itself are bounded';
 
-    ok log_has($t, qr/(?:keys older than "max_stale" removed, issuer: "stale".*){2}/s), 'keys grow stale';
+    ok log_has($t, qr/(?:keys older than "max_stale" removed, issuer: "stale".*){2}/s), 'stale keys are removed';
     refused $t, '/stale/', FAIL => 'stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
-    is keys_of($t, '/stale/')->{keys}, 0, 'they are gone';
+    is keys_of($t, '/stale/')->{keys}, 0, '$auth_token_keys without stale keys';
 
     $source->mode('good', path => '/stale');
-    ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){4}/s), 'until there are new ones';
+    ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){4}/s), 'new keys after stale ones';
     granted $t, '/stale/', 'new keys', token => of('rsa'), new => 1;
 
     $source->await_hits('/cache', 2);
-    cmp_ok $source->hits('/cache'), '<', 8, 'refreshed as often as "refresh" says, whatever Cache-Control does';
+    cmp_ok $source->hits('/cache'), '<', 8, '"refresh" limits a longer max-age';
     granted $t, '/cache/', 'the same keys', token => of('rsa');
-    is scalar(() = $t->errors->content =~ /keys replaced, issuer: "cache"/g), 2, 'that are taken once by each worker';
+    is scalar(() = $t->errors->content =~ /keys replaced, issuer: "cache"/g), 2, 'unchanged keys are loaded once by each worker';
 
     $source->await_hits('/half', 3);
-    unlike $t->errors->content, qr/keys older than "max_stale" removed, issuer: "half"/, 'the next keys come before these are stale';
-    unlike $t->errors->content, qr/issuer: "dead".*after \d/, 'the log has no time that is another one each time';
+    unlike $t->errors->content, qr/keys older than "max_stale" removed, issuer: "half"/, 'the next keys are fetched before the current ones are stale';
+    unlike $t->errors->content, qr/issuer: "dead".*after \d/, 'the error text is the same each time';
 }
 
 # --- a proxy ----------------------------------------------------------------
@@ -598,16 +592,16 @@ CONF
         server { listen %%LISTEN%%; auth_token on; location / { proxy_pass %%UPSTREAM%%; } }
 CONF
 
-    ok log_has($t, qr/keys replaced, issuer: "main", keys: 2,/), 'through a proxy';
-    granted $t, '/', 'keys that came through a proxy', token => of('rsa');
+    ok log_has($t, qr/keys replaced, issuer: "main", keys: 2,/), 'keys are fetched through a proxy';
+    granted $t, '/', 'a key that was fetched through a proxy', token => of('rsa');
     like AuthToken::Log->new($log)->content, qr/\ACONNECT 127\.0\.0\.1:@{[$source->port]} /,
-         'which was asked for the source';
+         'the proxy has connected to the key source';
 
     kill 'KILL', $pid;
     waitpid $pid, 0;
 }
 
-# a proxy that tunnels: its process and its port
+# a proxy for CONNECT: its process and its port
 sub proxy ($log) {
     my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
     my $pid = fork // die "fork: $!\n";

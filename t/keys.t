@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Key files: what is taken, what nginx -t refuses, and what happens when they
-# change while nginx runs (rows K).
+# Key files: accepted contents, contents that nginx -t rejects, and changes of a file
+# while nginx runs.
 #
 # Requirements: key-file, rsa-strength, jwk-members, jwk-purpose, jwk-set,
 #   token-without-kid, key-rotation, key-change-by-reload.
@@ -20,7 +20,7 @@ use Time::HiRes qw(time);
 my $rsa = key('rsa');
 my $pem = $rsa->pem;
 
-# --- what nginx -t says -----------------------------------------------------
+# --- key files in PEM -------------------------------------------------------
 
 sub conf ($file, $algorithms) {
     return <<"CONF";
@@ -37,7 +37,7 @@ sub conf ($file, $algorithms) {
 CONF
 }
 
-# the content of a key file, and what must be said of it
+# nginx -t rejects the content, and the error names the file
 sub bad_key ($name, $content, $pattern = qr//, %o) {
     conf_fails conf('test.key', $o{algorithms} // 'RS256'),
                qr/test\.key.*$pattern|$pattern.*test\.key/, $name,
@@ -49,22 +49,22 @@ sub good_key ($name, $content, %o) {
             files => { 'test.key' => $content }, says => $o{says};
 }
 
-sub made_by ($command) {
+sub output_of ($command) {
     my $out = qx($command 2>/dev/null);
     length $out or die "$command failed\n";
     return $out;
 }
 
 my $file = "$AuthToken::Token::KEYS/rsa.pem";
-my $certificate = made_by("openssl req -x509 -new -key $file -subj /CN=test -days 30");
-my $pkcs1       = made_by("openssl rsa -in $file -RSAPublicKey_out");
-my $encrypted   = made_by("openssl pkcs8 -topk8 -in $file -v2 aes128 -passout pass:secret");
-my $old_style   = made_by("openssl rsa -in $file -traditional -aes128 -passout pass:secret");
+my $certificate = output_of("openssl req -x509 -new -key $file -subj /CN=test -days 30");
+my $pkcs1       = output_of("openssl rsa -in $file -RSAPublicKey_out");
+my $encrypted   = output_of("openssl pkcs8 -topk8 -in $file -v2 aes128 -passout pass:secret");
+my $old_style   = output_of("openssl rsa -in $file -traditional -aes128 -passout pass:secret");
 my $explicit    = key('p256')->{pk}->export_key_pem('public');
 
 bad_key('an empty file', '', qr/empty/);
 bad_key('blanks', " \n\n\t ", qr/empty/);
-bad_key('a text', "no key\n");
+bad_key('a text without a key', "no key\n");
 bad_key('two PEMs', $pem . key('rsa2')->pem);
 bad_key('the same PEM twice', $pem . $pem);
 bad_key('a PEM and a broken one', $pem . "-----BEGIN PUBLIC KEY-----\nAAAA\n");
@@ -74,7 +74,7 @@ bad_key('a private key', $rsa->private_pem, qr/private/);
 bad_key('a private and a public key', $rsa->private_pem . $pem);
 bad_key('a public and a private key', $pem . $rsa->private_pem);
 bad_key('DER', $rsa->der);
-bad_key('DER of a certificate', made_by("openssl x509 -outform DER <<'PEM'\n${certificate}PEM\n"));
+bad_key('DER of a certificate', output_of("openssl x509 -outform DER <<'PEM'\n${certificate}PEM\n"));
 bad_key('an encrypted private key, PKCS#8', $encrypted);
 bad_key('an encrypted private key, old style', $old_style);
 bad_key('a cut PEM', substr $pem, 0, length($pem) / 2);
@@ -85,7 +85,7 @@ bad_key('a PEM with other bytes behind the key',
 bad_key('another kind of PEM', pem('X509 CRL', $rsa->der));
 bad_key('10 MB', $pem . "#\n" x (5 << 20));
 bad_key('10 MB of JSON', '{"keys":[' . '{},' x (3 << 20) . '{}]}');
-bad_key('parameters of the curve in place of its name', $explicit, qr//,
+bad_key('explicit curve parameters instead of a named curve', $explicit, qr//,
     algorithms => 'ES256');
 
 good_key('a public key', $pem);
@@ -94,11 +94,11 @@ good_key('CR LF', $pem =~ s/\n/\r\n/gr);
 good_key('lines of comment', "# the key of\n# the issuer\n\n$pem\n# end\n");
 good_key('PKCS#1', $pkcs1);
 good_key('a certificate', $certificate);
-good_key('a certificate with its text', made_by("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
+good_key('a certificate with its text', output_of("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
 good_key('ECDSA', key('p256')->pem, algorithms => 'ES256');
 good_key('EdDSA', key('ed25519')->pem, algorithms => 'RS256 EdDSA');
 
-# what is no file with bytes in it
+# paths that are not readable regular files
 for my $row (
     ['a missing file',    sub ($path) { }],
     ['a directory',       sub ($path) { mkdir $path or die }],
@@ -114,7 +114,7 @@ for my $row (
                prepare => sub ($server) { $make->($server->dir . '/test.key') };
 }
 
-# the master reads it as root; the workers say that they will not see a change
+# the master process reads it as root; worker processes cannot see changes
 if ($> == 0) {
     my $server = AuthToken::Server->new(
         conf('test.key', 'RS256') =~ s/(auth_token on;)/$1 location \/ { proxy_pass %%UPSTREAM%%; }/r,
@@ -122,12 +122,12 @@ if ($> == 0) {
     chmod 0600, $server->dir . '/test.key';
     $server->start;
     like eval { $server->errors->await(qr/\[warn\].*test\.key/) } // $@, qr/\[warn\]/,
-         'a file that the workers cannot read is warned of';
-    is $server->request('/', token => good_token())->{status}, 200, 'it serves';
+         'a file that worker processes cannot read causes a warning';
+    is $server->request('/', token => good_token())->{status}, 200, 'its keys are used';
     $server->stop;
 }
 
-# --- RSA keys that are none -------------------------------------------------
+# --- RSA numbers ------------------------------------------------------------
 
 {
     my $n  = $rsa->number('n');
@@ -139,7 +139,7 @@ if ($> == 0) {
 
     bad_key("$_ bits", key("rsa$_")->pem, qr/bits/) for 512, 1024, 2047;
     bad_key('16384 bits', $key->(($n8 * $n8)->to_bytes, $e), qr/bits/);
-    bad_key('e = 3 with its private half', key('rsa2048e3')->pem);
+    bad_key('e = 3', key('rsa2048e3')->pem);
     bad_key("e = 0x" . unpack('H*', $_), $key->($n, $_))
         for "\0", "\1", "\2", "\3", "\21", "\xff\xff", "\1\0\0", "\1\0\2", "\1\0\0\0\1",
             "\1" . "\0" x 255 . "\1", $n;
@@ -179,7 +179,7 @@ sub left_out ($name, $bad, $algorithms = 'RS256', $good = $jwk) {
 }
 
 good_key('a set of one', jwks($jwk));
-good_key('with members that nobody knows',
+good_key('with unknown members',
     jwks($rsa->jwk(x => \'{"a":[1]}', use => 'sig', alg => 'RS256', key_ops => ['verify'])));
 
 left_out("kty $_", $rsa->jwk(kty => \$_)) for '"rsa"', '"XYZ"', '""', '7', 'null', '["RSA"]';
@@ -199,9 +199,9 @@ left_out('n and e exchanged', $rsa->jwk(n => $jwk{e}, e => $jwk{n}));
 left_out("a private member $_", $rsa->jwk($_ => 'AQAB')) for qw(d p q dp dq qi k);
 left_out('the private key', $rsa->{pk}->export_key_jwk('private'));
 left_out('x5c of another key', $rsa->jwk(x5c => [
-    made_by("openssl req -x509 -new -key $AuthToken::Token::KEYS/rsa2.pem -subj /CN=x")
+    output_of("openssl req -x509 -new -key $AuthToken::Token::KEYS/rsa2.pem -subj /CN=x")
         =~ s/-----.*?-----|\n//gr])) if key('rsa2');
-left_out('x5c that is no certificate', $rsa->jwk(x5c => ['AAAA']));
+left_out('x5c that is not a certificate', $rsa->jwk(x5c => ['AAAA']));
 good_key('x5c of the same key', jwks($rsa->jwk(x5c => [$certificate =~ s/-----.*?-----|\n//gr])));
 left_out("kid $_", $rsa->jwk(kid => \$_)) for '7', '""', '"' . 'k' x 257 . '"', '"a\nb"';
 
@@ -246,23 +246,23 @@ left_out('kty oct, alg RS256', '{"kty":"oct","alg":"RS256","k":"' . b64u('s' x 6
 bad_key("$_->[0]", $_->[1]) for
     ['{}', '{}'], ['no key', '{"keys":[]}'], ['keys an object', '{"keys":{}}'],
     ['keys null', '{"keys":null}'], ['keys a string', '{"keys":"x"}'],
-    ['a key in place of a set', $jwk], ['an array', "[$jwk]"],
-    ['keys of no type', '{"keys":[null,7,"x",[]]}'],
+    ['a key instead of a set', $jwk], ['an array', "[$jwk]"],
+    ['keys that are not objects', '{"keys":[null,7,"x",[]]}'],
     ['keys twice', '{"keys":[],"keys":[' . $jwk . ']}'],
     ['a member of a key twice', jwks($jwk =~ s/\A\{/{"kty":"oct",/r)],
     ['a byte order mark', "\xef\xbb\xbf" . jwks($jwk)],
-    ['more behind it', jwks($jwk) . 'x'], ['two sets', jwks($jwk) x 2],
-    ['NUL behind it', jwks($jwk) . "\0"], ['cut', substr jwks($jwk), 0, -1],
+    ['trailing data', jwks($jwk) . 'x'], ['two sets', jwks($jwk) x 2],
+    ['a trailing NUL', jwks($jwk) . "\0"], ['cut', substr jwks($jwk), 0, -1],
     ['HTML', "<!DOCTYPE html><html><body>404 Not Found</body></html>\n"],
     ['an error of an API', '{"error":"not found"}'], ['Keys', '{"Keys":[' . $jwk . ']}'],
     ['deep', '{"keys":' . '[' x 5000 . ']' x 5000 . '}'];
-good_key('white space around it', "\n \t" . jwks($jwk) . "\r\n\n");
+good_key('surrounding white space', "\n \t" . jwks($jwk) . "\r\n\n");
 good_key('other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
 
 conf_fails conf('test.key', $_), qr/$_/, "algorithms $_", files => { 'test.key' => $pem }
     for 'none', 'HS256', 'RS257', 'rs256', 'ES512', 'ES256K';
 
-# --- which key serves -------------------------------------------------------
+# --- selection of keys ------------------------------------------------------
 
 my @letters = 'b' .. 'k';
 my @many    = ('p256', map { "p256$_" } @letters);      # eleven keys
@@ -336,9 +336,9 @@ refused $s, "/$_", INV => "a token by another key, $_", token => by('rsa3'),
         reason => 'bad_signature' for qw(pkcs1 cert one mixed both);
 granted $s, '/both', 'a token by the second key file', token => by('rsa2');
 
-granted $s, '/twin', "two keys of one kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
+granted $s, '/twin', "two keys with the same kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
 granted $s, '/mixed', 'the good key of a mixed set', token => by('rsa', 'one');
-refused $s, '/mixed', INV => 'a secret of a mixed set', reason => 'bad_alg',
+refused $s, '/mixed', INV => 'the HMAC secret of a mixed set', reason => 'bad_alg',
         token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' });
 refused $s, '/mixed', INV => "kid of an ignored key: $_", token => by('rsa2', $_),
         reason => 'unknown_kid' for 's', 'bad', 'enc';
@@ -348,13 +348,13 @@ refused $s, '/thousand', INV => 'the 65th of 1,000 keys', token => by('rsa3', 'k
 
 granted $s, '/one', 'no kid, a set of one', token => by('rsa');
 granted $s, '/named', "no kid, by the key $_", token => by($_) for 'rsa', 'rsa2', 'rsa3';
-granted $s, '/named', 'kid of its key', token => by('rsa3', '3');
-granted $s, '/named', 'kid unknown, by the key without one', token => by('rsa2', 'x');
-refused $s, '/named', INV => 'kid unknown, by a key with another', token => by('rsa', 'x'),
+granted $s, '/named', 'the kid of its key', token => by('rsa3', '3');
+granted $s, '/named', 'an unknown kid, signed by the key without kid', token => by('rsa2', 'x');
+refused $s, '/named', INV => 'an unknown kid, signed by a key with another kid', token => by('rsa', 'x'),
         reason => 'bad_signature';
-refused $s, '/one', INV => 'kid unknown, all keys have one', token => by('rsa', 'x'),
+refused $s, '/one', INV => 'an unknown kid, all keys have a kid', token => by('rsa', 'x'),
         reason => 'unknown_kid';
-granted $s, '/', 'kid, the key is in a PEM file', token => by('rsa', 'x');
+granted $s, '/', 'any kid, the key is in a PEM file', token => by('rsa', 'x');
 
 sub es256 ($name) { by($name, undef, alg => 'ES256') }
 
@@ -367,7 +367,7 @@ refused $s, '/abc', INV => "key $_ of three issuers", token => es256($many[$_ - 
 
 # --- files that change ------------------------------------------------------
 
-# Waits until the answer to this token has the status; how long that took.
+# waits until the response to this token has the status
 sub becomes ($path, $token, $status, $name) {
     my $start = time;
 
@@ -379,32 +379,32 @@ sub becomes ($path, $token, $status, $name) {
     my $took = time - $start;
 
     ok $came, $name;
-    cmp_ok $took, '<', 2, "$name, in time" if $came;
+    cmp_ok $took, '<', 2, "$name, within two seconds" if $came;
 }
 
-# changed so that neither size nor name tells it
+# replaced by a file of the same size
 granted $s, '/live', 'the first key', token => by('rsa');
 granted $s, '/livetwo', 'the first key, of two', token => by('rsa');
 $s->write('live.pem', key('rsa2')->pem);
-becomes('/live', by('rsa2'), 200, 'another key is taken');
-refused $s, '/live', INV => 'the first key is gone', token => by('rsa'),
+becomes('/live', by('rsa2'), 200, 'a replaced file is loaded');
+refused $s, '/live', INV => 'the previous key is removed', token => by('rsa'),
         reason => 'bad_signature';
-becomes('/livetwo', by('rsa'), 401, 'it is gone where there are two files');
-granted $s, '/livetwo', 'the other file stays', token => by('rsa2');
-granted $s, '/', 'other files stay', token => by('rsa');
+becomes('/livetwo', by('rsa'), 401, 'the previous key is removed, two key files');
+granted $s, '/livetwo', 'the keys of the other file stay', token => by('rsa2');
+granted $s, '/', 'the keys of other issuers stay', token => by('rsa');
 
 # in place, and back within a second
 $s->errors->lines;
 open my $fh, '+<', $s->dir . '/live.pem' or die "live.pem: $!";
 print $fh key('rsa3')->pem;
 close $fh;
-becomes('/live', by('rsa3'), 200, 'a file written in place is taken');
+becomes('/live', by('rsa3'), 200, 'a file that is written in place is loaded');
 $s->write('live.pem', $pem);
-becomes('/live', by('rsa'), 200, 'the first key again');
+becomes('/live', by('rsa'), 200, 'the first key is loaded again');
 
-# Waits until the worker has looked at all files, by changes of another one: it
-# may be in the midst of them at the first change, but not at the second.
-sub looked () {
+# Waits until the worker has checked all files, by two changes of another file: the
+# first one may be noticed in the middle of a check.
+sub await_check () {
     state $n = 0;
     for my $change (1, 2) {
         $s->errors->lines;
@@ -417,9 +417,9 @@ sub keeps ($what, $path, $change, $said) {
     $s->errors->lines;
     $change->($s->dir . '/live.pem');
     my $line = eval { $s->errors->await(qr/$said/) } // $@;
-    like $line, qr/\[(?:error|warn)\].*$said/, "$what is told";
-    granted $s, $path, "$what: the last good key stays", token => by('rsa');
-    refused $s, $path, INV => "$what: no other key", token => by('rsa2');
+    like $line, qr/\[(?:error|warn)\].*$said/, "$what: logged";
+    granted $s, $path, "$what: the previous key stays in use", token => by('rsa');
+    refused $s, $path, INV => "$what: another key is refused", token => by('rsa2');
 }
 
 keeps('garbage', '/live', sub ($file) { $s->write('live.pem', "garbage\n") }, 'live\.pem');
@@ -430,16 +430,16 @@ keeps('a weak key', '/live', sub ($file) { $s->write('live.pem', key('rsa1024')-
       'live\.pem');
 keeps('half a file', '/live', sub ($file) { $s->write('live.pem', substr $pem, 0, 200) },
       'live\.pem');
-keeps('a file that is gone', '/live', sub ($file) { unlink $file }, 'live\.pem');
-# gone, back as it was, and gone again: that is told again
+keeps('a removed file', '/live', sub ($file) { unlink $file }, 'live\.pem');
+# removed, restored and removed again: logged again
 for my $time ('again', 'once more') {
     $s->write('live.pem', $pem);
-    looked();
-    keeps("a file that is gone $time", '/live', sub ($file) { unlink $file }, 'live\.pem');
+    await_check();
+    keeps("a file that is removed $time", '/live', sub ($file) { unlink $file }, 'live\.pem');
 }
 keeps('a directory', '/live', sub ($file) { mkdir $file }, 'live\.pem');
 rmdir $s->dir . '/live.pem';
-keeps('a file that workers cannot read', '/live', sub ($file) {
+keeps('a file that worker processes cannot read', '/live', sub ($file) {
     $s->write('aside', key('rsa2')->pem);
     chmod 0600, $s->dir . '/aside';
     rename $s->dir . '/aside', $file;
@@ -449,17 +449,17 @@ keeps('a FIFO', '/live', sub ($file) { mkfifo($file, 0644) }, 'live\.pem');
 unlink $s->dir . '/live.pem';
 
 $s->write('live.pem', key('rsa2')->pem);
-becomes('/live', by('rsa2'), 200, 'a good file after all that');
+becomes('/live', by('rsa2'), 200, 'a valid file after all errors');
 
-# a new kid comes, the old one goes
+# key rotation by kid
 $s->write('live.jwks', jwks($jwk, key('rsa2')->jwk(kid => 'two')));
-becomes('/livejwks', by('rsa2', 'two'), 200, 'a new kid');
-granted $s, '/livejwks', 'beside the old one', token => by('rsa', 'one');
+becomes('/livejwks', by('rsa2', 'two'), 200, 'a new kid is accepted');
+granted $s, '/livejwks', 'the old kid beside it', token => by('rsa', 'one');
 $s->write('live.jwks', jwks(key('rsa2')->jwk(kid => 'two')));
-becomes('/livejwks', by('rsa', 'one'), 401, 'the old kid is gone');
-granted $s, '/livejwks', 'the new one stays', token => by('rsa2', 'two');
+becomes('/livejwks', by('rsa', 'one'), 401, 'a withdrawn kid is refused');
+granted $s, '/livejwks', 'the new kid stays', token => by('rsa2', 'two');
 $s->write('live.jwks', jwks(key('rsa2')->jwk(kid => 'two'), $jwk));
-becomes('/livejwks', by('rsa', 'one'), 200, 'the old kid again');
+becomes('/livejwks', by('rsa', 'one'), 200, 'the old kid is accepted again');
 
 # --- reload -----------------------------------------------------------------
 
@@ -470,11 +470,11 @@ granted $s, '/', 'the new key after a reload', token => by('rsa2');
 refused $s, '/', INV => 'the old key after a reload', token => by('rsa'),
         reason => 'bad_signature';
 
-# a broken file at a reload: the old configuration goes on
+# an invalid file at a reload: the previous configuration stays in use
 expect_log $s, qr/\[emerg\].*rsa\.pem/;
 $s->write('rsa.pem', 'garbage');
 $s->reload(fails => 1);
-granted $s, '/', 'the last key after a reload that failed', token => by('rsa2');
-refused $s, '/', INV => 'no other key after it', token => by('rsa');
+granted $s, '/', 'the previous key after a failed reload', token => by('rsa2');
+refused $s, '/', INV => 'another key after a failed reload', token => by('rsa');
 
 done;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The fixtures that stand for the world outside: a certified provider's tokens and
-# keys are what the module takes, and a source of keys answers as it was told.
+# The test fixtures: the module accepts the tokens and keys of a certified OpenID
+# provider, and the key server fails as requested.
 
 use v5.36;
 
@@ -40,30 +40,30 @@ sub read_token ($token) { map { $json->decode($_) } (parts($token))[0, 1] }
 my $token = $p->token(client => $plain, resource => $api);
 my ($header, $claims) = read_token($token);
 
-is_deeply $header, { alg => 'RS256', typ => 'at+jwt', kid => 'rsa' }, 'its header';
+is_deeply $header, { alg => 'RS256', typ => 'at+jwt', kid => 'rsa' }, 'JOSE header';
 is $claims->{aud}, $api, 'aud is the resource';
 is $claims->{iss}, $p->issuer, 'iss';
 is $claims->{client_id}, $plain, 'client_id';
-is $claims->{exp} - $claims->{iat}, 600, 'as long as it is told to';
-cmp_ok abs($claims->{iat} - time), '<', 10, 'from now on';
+is $claims->{exp} - $claims->{iat}, 600, 'lifetime';
+cmp_ok abs($claims->{iat} - time), '<', 10, 'iat';
 
 ($header, $claims) = read_token($p->token(client => $entra, scope => "$graph/.default", auth => 'basic'));
 delete @$claims{qw(iat exp)};
 is_deeply [$header, $claims],
     [{ alg => 'RS256', typ => 'JWT', kid => 'rsa' },
      { iss => $p->issuer, aud => $entra, sub => $entra, azp => $entra, ver => '2.0',
-       tid => 'tenant', roles => ['read'] }], "a token in Entra's shape, by Basic and a scope";
+       tid => 'tenant', roles => ['read'] }], 'a token as Entra issues it, by Basic and a scope';
 
 is_deeply [$p->ask(client => $plain, resource => 'https://other.example/')->@{qw(status error)}],
     [400, 'invalid_target'], 'an unknown resource';
 is_deeply [$p->ask(client => $plain, resource => $api, secret => 'wrong')->@{qw(status error)}],
     [401, 'invalid_client'], 'a wrong secret';
-is_deeply [$p->ask(client => 'nobody', resource => $api, secret => 'wrong')->@{qw(status error)}],
+is_deeply [$p->ask(client => 'unknown', resource => $api, secret => 'wrong')->@{qw(status error)}],
     [401, 'invalid_client'], 'an unknown client';
-is eval { $p->token(client => $plain, resource => 'https://other.example/') }, undef, 'no token is an error';
+is eval { $p->token(client => $plain, resource => 'https://other.example/') }, undef, 'token() dies without a token';
 
 $p->client({ id => 'later' });
-is +(read_token($p->token(client => 'later', resource => $api)))[1]{client_id}, 'later', 'a client more';
+is +(read_token($p->token(client => 'later', resource => $api)))[1]{client_id}, 'later', 'an added client';
 
 # --- keys of the provider ---------------------------------------------------
 
@@ -71,9 +71,9 @@ sub kids ($jwks = $p->jwks) { [sort map { $_->{kid} } $json->decode($jwks)->{key
 sub kid_of_new () { (read_token($p->token(client => $plain, resource => $api)))[0]{kid} }
 
 my $jwks = $p->jwks;
-is_deeply kids($jwks), ['rsa'], 'one key';
+is_deeply kids($jwks), ['rsa'], 'one published key';
 is_deeply [grep { exists $json->decode($jwks)->{keys}[0]{$_} } qw(d p q dp dq qi)], [],
-    'its public half alone';
+    'only the public key';
 
 my $discovery = $json->decode($p->fetch($p->discovery_uri)->{body});
 is_deeply [$discovery->@{qw(issuer jwks_uri token_endpoint)}],
@@ -84,25 +84,25 @@ sub verified ($token, $jwks) {
                              verify_exp => 1, verify_iss => $p->issuer) };
 }
 
-is +(verified($token, $jwks) // {})->{aud}, $api, 'Crypt::JWT verifies under them' or diag $@;
-is verified($token, AuthToken::Source->jwk_set('rsa2')), undef, 'and not under others';
+is +(verified($token, $jwks) // {})->{aud}, $api, 'Crypt::JWT verifies the token with these keys' or diag $@;
+is verified($token, AuthToken::Source->jwk_set('rsa2')), undef, 'Crypt::JWT rejects it with other keys';
 
 $p->publish('rsa2');
-is_deeply [kids(), kid_of_new()], [['rsa', 'rsa2'], 'rsa'], 'a key published, not used';
+is_deeply [kids(), kid_of_new()], [['rsa', 'rsa2'], 'rsa'], 'a published key does not sign';
 $p->sign_with('rsa2');
-is_deeply [kids(), kid_of_new()], [['rsa', 'rsa2'], 'rsa2'], 'used';
+is_deeply [kids(), kid_of_new()], [['rsa', 'rsa2'], 'rsa2'], 'sign_with selects the signing key';
 $p->withdraw('rsa');
-is_deeply [kids(), kid_of_new()], [['rsa2'], 'rsa2'], 'the other one withdrawn';
+is_deeply [kids(), kid_of_new()], [['rsa2'], 'rsa2'], 'a withdrawn key';
 $p->rotate('rsa3', keep => 1);
-is_deeply [kids(), kid_of_new()], [['rsa2', 'rsa3'], 'rsa3'], 'rotated, the old key kept';
+is_deeply [kids(), kid_of_new()], [['rsa2', 'rsa3'], 'rsa3'], 'rotation keeps the old key';
 $p->rotate('rsa');
-is_deeply [kids(), kid_of_new()], [['rsa'], 'rsa'], 'and all at once';
+is_deeply [kids(), kid_of_new()], [['rsa'], 'rsa'], 'rotation replaces all keys';
 
 my $kept = $p->base;
-ok $p->stop, 'it ends when it is asked to';
-is $p->fetch($p->jwks_uri)->{exit}, 7, 'then nobody listens';
+ok $p->stop, 'stop';
+is $p->fetch($p->jwks_uri)->{exit}, 7, 'connections are refused after stop';
 $p->start;
-is_deeply [$p->base, kids()], [$kept, ['rsa']], 'started again, it is where it was';
+is_deeply [$p->base, kids()], [$kept, ['rsa']], 'start uses the same port and keys';
 
 # --- granted by the module --------------------------------------------------
 
@@ -122,24 +122,24 @@ CONF
 
 granted $s, '/', 'a token of the provider', token => $token,
         decision => { user => $plain, issuer => 'provider' };
-refused $s, '/', INV => 'for another resource', reason => 'audience_mismatch',
+refused $s, '/', INV => 'a token for another resource', reason => 'audience_mismatch',
         token => $p->token(client => $entra, resource => $graph);
 
 $p->rotate('rsa2', keep => 1);
 my $next = $p->token(client => $plain, resource => $api);
-refused $s, '/', INV => 'of a key not known yet', token => $next, reason => 'unknown_kid';
+refused $s, '/', INV => 'a token with a new key', token => $next, reason => 'unknown_kid';
 
 $s->write('provider.jwks', $p->jwks);
 $s->errors->await(qr/keys replaced, .*file: .*provider\.jwks/);
-granted $s, '/', 'known', token => $next;
+granted $s, '/', 'a token with a new key after the key file has changed', token => $next;
 
 # --- modes ------------------------------------------------------------------
 
 my $source = AuthToken::Source->start(keys => ['rsa', 'rsa2']);
 my $set    = AuthToken::Source->jwk_set('rsa', 'rsa2');
 
-# What curl makes of a mode: its exit code, the status, and the body's length, -1
-# for that of the key set.
+# The response of a mode as curl sees it: exit code, status, length of the body; -1: the
+# length of the JWK Set.
 sub answers ($name, $exit, $status, $length, $mode, %o) {
     my $curl = delete $o{curl};
 
@@ -158,66 +158,66 @@ my $html = qr{\AHTTP/1\.1 \d+ .*^Content-Type: text/html\r$}ms;
 my ($answer, $took);
 
 ($answer) = answers('good', 0, 200, -1, 'good');
-is $answer->{body}, $set, 'with the keys';
-like $answer->{head}, qr{^Content-Type: application/json\r$}m, 'as JSON';
+is $answer->{body}, $set, 'good: the body';
+like $answer->{head}, qr{^Content-Type: application/json\r$}m, 'good: the type';
 ($answer) = answers('good, with headers', 0, 200, -1, 'good', type => 'text/plain',
                     headers => { 'Cache-Control' => 'max-age=5' });
-like $answer->{head}, qr{^Content-Type: text/plain\r\n.*^Cache-Control: max-age=5\r$}ms, 'of one\'s own';
+like $answer->{head}, qr{^Content-Type: text/plain\r\n.*^Cache-Control: max-age=5\r$}ms, 'good: other headers';
 
 answers('status 404', 0, 404, -1, 404);
 answers('status 500', 0, 500, -1, 500);
 answers('status 204', 0, 204, 0, 204);
 answers('status 304', 0, 304, 0, 304);
 ($answer) = answers('redirect', 0, 307, 128, 'redirect', to => 'file:///etc/passwd', status => 307);
-like $answer->{head}, qr{^Location: file:///etc/passwd\r$}m, 'to there';
+like $answer->{head}, qr{^Location: file:///etc/passwd\r$}m, 'Location';
 
 my $location = $source->plain_url('/jwks');
 ($answer) = answers('redirect to http', 0, 302, 128, 'redirect_plain');
-like $answer->{head}, qr{^Location: \Q$location\E\r$}m, 'to there';
-is $source->hits('/jwks', scheme => 'http'), 0, 'nobody followed';
-answers('followed', 0, 200, -1, 'redirect_plain', curl => 'location');
-is $source->hits('/jwks', scheme => 'http'), 1, 'one who followed';
-answers('a chain', 47, 302, 0, 'redirect_chain', curl => "location\nmax-redirs = 5");
-answers('a chain to its end', 0, 200, -1, 'redirect_chain', hops => 3, curl => 'location');
+like $answer->{head}, qr{^Location: \Q$location\E\r$}m, 'Location';
+is $source->hits('/jwks', scheme => 'http'), 0, 'a redirect is not followed by default';
+answers('a followed redirect', 0, 200, -1, 'redirect_plain', curl => 'location');
+is $source->hits('/jwks', scheme => 'http'), 1, 'one request at the HTTP listener';
+answers('a chain of redirects with a limit', 47, 302, 0, 'redirect_chain', curl => "location\nmax-redirs = 5");
+answers('a chain of redirects', 0, 200, -1, 'redirect_chain', hops => 3, curl => 'location');
 
 (undef, $took) = answers('slow', 0, 200, -1, 'slow', seconds => 0.3);
-cmp_ok $took, '>=', 0.3, 'as slow as that';
+cmp_ok $took, '>=', 0.3, 'slow takes the given time';
 answers('hang', 28, undef, 0, 'hang', curl => 'max-time = 0.1');
 (undef, $took) = answers('drip', 0, 200, -1, 'drip', milliseconds => 1);
-cmp_ok $took, '>=', length($set) / 1000, 'a byte at a time';
-(undef, $took) = answers('drip of a head', 0, 200, -1, 'drip_head', milliseconds => 2);
-cmp_ok $took, '>=', 0.15, 'a byte at a time';
+cmp_ok $took, '>=', length($set) / 1000, 'drip sends single bytes';
+(undef, $took) = answers('drip_head', 0, 200, -1, 'drip_head', milliseconds => 2);
+cmp_ok $took, '>=', 0.15, 'drip sends single bytes';
 
 answers('reset', 56, 200, int((1 + length $set) / 2), 'reset');
 answers('cut', 18, 200, int((1 + length $set) / 2), 'cut');
 ($answer) = answers('chunked', 0, 200, -1, 'chunked');
-like $answer->{head}, qr/^Transfer-Encoding: chunked\r$/m, 'without a length';
-answers('chunks cut', 18, 200, 1 + length $set, 'chunked_cut');
+like $answer->{head}, qr/^Transfer-Encoding: chunked\r$/m, 'no Content-Length';
+answers('chunked_cut', 18, 200, 1 + length $set, 'chunked_cut');
 ($answer) = answers('HTTP/1.0', 0, 200, -1, 'http10');
-like $answer->{head}, qr{\AHTTP/1\.0 200 (?!.*Content-Length)}s, 'without a length';
+like $answer->{head}, qr{\AHTTP/1\.0 200 (?!.*Content-Length)}s, 'no Content-Length';
 
-($answer) = answers('gzip, unpacked', 0, 200, -1, 'gzip', curl => 'compressed');
+($answer) = answers('gzip, decoded by curl', 0, 200, -1, 'gzip', curl => 'compressed');
 $answer = $source->fetch('/jwks');
-like $answer->{head}, qr/^Content-Encoding: gzip\r$/m, 'gzip, not asked for';
-like $answer->{body}, qr/\A\x1f\x8b/, 'packed';
-answers('gzip bomb, unpacked', 0, 200, 64 << 20, 'gzip_bomb', curl => 'compressed');
-cmp_ok length $source->fetch('/jwks')->{body}, '<', 100_000, 'gzip bomb, packed';
+like $answer->{head}, qr/^Content-Encoding: gzip\r$/m, 'gzip without Accept-Encoding';
+like $answer->{body}, qr/\A\x1f\x8b/, 'gzip, encoded';
+answers('gzip_bomb, decoded by curl', 0, 200, 64 << 20, 'gzip_bomb', curl => 'compressed');
+cmp_ok length $source->fetch('/jwks')->{body}, '<', 100_000, 'gzip_bomb, encoded';
 
-($answer) = answers('a page', 0, 200, 128, 'html');
-like $answer->{head}, $html, 'of HTML';
+($answer) = answers('html', 0, 200, 128, 'html');
+like $answer->{head}, $html, 'html: the type';
 answers('empty', 0, 200, 0, 'empty');
 
 for my $size (65536, 262145, 5 << 20) {
     ($answer) = answers("$size bytes", 0, 200, $size, 'size', bytes => $size);
-    is $json->decode($answer->{body})->{keys}->@*, 2, 'which are the keys and blanks';
+    is $json->decode($answer->{body})->{keys}->@*, 2, 'the keys and spaces';
 }
 ($answer) = answers('chunked', 0, 200, 5 << 20, 'size', bytes => 5 << 20, chunked => 1);
-unlike $answer->{head}, qr/Content-Length/i, 'without a length';
+unlike $answer->{head}, qr/Content-Length/i, 'no Content-Length';
 
 $source->mode('endless');
 is $source->fetch('/jwks', curl => ['max-time = 0.1'])->{exit}, 28, 'endless';
 ($answer) = answers('long headers', 0, 200, -1, 'headers');
-cmp_ok length $answer->{head}, '>', 100_000, 'as long as that';
+cmp_ok length $answer->{head}, '>', 100_000, 'headers of 100,000 bytes';
 answers('garbage', 1, undef, 0, 'garbage');
 
 answers('refused', 7, undef, 0, 'refused');
@@ -227,58 +227,58 @@ like $source->fetch('/jwks')->{exit}, qr/\A(?:7|35|56)\z/, 'connections reset';
 answers('good again', 0, 200, -1, 'good');
 
 is eval { $source->mode('nonsense'); 1 }, undef, 'an unknown mode is an error';
-is $source->open_connections, 0, 'no connection is left';
+is $source->open_connections, 0, 'no connection is open';
 
 # --- certificates -----------------------------------------------------------
 
 for (qw(other_ca other_host expired self_signed)) {
     $source->certificate($_);
     answers($_, 60, undef, 0, 'good');
-    is $source->fetch('/jwks', curl => ['insecure'])->{status}, 200, "$_, not looked at";
+    is $source->fetch('/jwks', curl => ['insecure'])->{status}, 200, "$_, not verified";
 }
 $source->certificate('good');
 answers('the right certificate', 0, 200, -1, 'good');
 
-# --- paths, times, what came ------------------------------------------------
+# --- paths, times, requests -------------------------------------------------
 
 $source->mode('500', path => '/jwks', times => 2);
-is join(' ', map { $source->fetch('/jwks')->{status} } 1 .. 3), '500 500 200', 'twice only';
+is join(' ', map { $source->fetch('/jwks')->{status} } 1 .. 3), '500 500 200', 'a mode for two requests';
 $source->mode('404', path => '/other')->serve('/other', "{}\n", type => 'text/x');
-is join(' ', map { $source->fetch($_)->{status} } qw(/jwks /other)), '200 404', 'on one path only';
+is join(' ', map { $source->fetch($_)->{status} } qw(/jwks /other)), '200 404', 'a mode for one path';
 $source->mode('good', path => '/other');
 is $source->fetch('/other')->{body}, "{}\n", 'another document';
 $source->withhold('/other');
-is $source->fetch('/other')->{status}, 404, 'withheld';
+is $source->fetch('/other')->{status}, 404, 'a removed document';
 is $json->decode($source->fetch('/.well-known/openid-configuration')->{body})->{jwks_uri},
    $source->url('/jwks'), 'discovery';
 $source->keys('rsa3');
-is_deeply kids($source->fetch('/jwks')->{body}), ['rsa3'], 'another key';
+is_deeply kids($source->fetch('/jwks')->{body}), ['rsa3'], 'replaced keys';
 
 $source->forget;
-is_deeply [$source->hits, $source->requests], [0], 'forgotten';
+is_deeply [$source->hits, $source->requests], [0], 'forget resets the counters';
 $source->fetch('/jwks?x=1', headers => ['Authorization: Bearer nothing'], form => { a => 'b' });
 is_deeply [$source->hits('/jwks'), $source->hits('/other'), $source->hits], [1, 0, 1], 'one hit';
 
 my ($request) = $source->requests('/jwks');
 is_deeply [$request->@{qw(scheme method query http body)}], ['https', 'POST', 'x=1', '1.1', 3],
-    'what it was';
+    'the recorded request';
 is_deeply [grep { $_->[0] eq 'Authorization' } $request->{headers}->@*],
-    [['Authorization', 'Bearer nothing']], 'with its headers';
+    [['Authorization', 'Bearer nothing']], 'the recorded headers';
 
-# --- hanging, and released --------------------------------------------------
+# --- hang and release -------------------------------------------------------
 
 $source->mode('hang');
 my $waiting = AuthToken::Client->connect(port => $source->plain_port);
 $waiting->send(request_bytes('/jwks'));
-is $source->await_hits('/jwks', 2), 2, 'a request came';
-ok !$waiting->_read, 'and hangs';
+is $source->await_hits('/jwks', 2), 2, 'the request is counted';
+ok !$waiting->_read, 'hang: no response';
 $source->release;
-is $waiting->response->{status}, 200, 'until it is released';
+is $waiting->response->{status}, 200, 'release responds';
 
 $p->mode('html', path => '/tenant/v2.0/jwks');
-is length $p->jwks, 128, 'the provider, too, has modes';
-is kid_of_new(), 'rsa2', 'while its other paths go on';
+is length $p->jwks, 128, 'modes of the provider';
+is kid_of_new(), 'rsa2', 'other paths of the provider';
 $p->mode('gzip', path => '/tenant/v2.0/jwks');
-like $p->jwks, qr/\A\x1f\x8b/, 'of what it would have said';
+like $p->jwks, qr/\A\x1f\x8b/, 'a mode applied to the response of the provider';
 
 done;

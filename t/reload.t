@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# Signals under load: reload with keys that change, reload of what is broken,
-# reopening of logs, binary upgrade; nginx's other ways to run.  RELOADS says how many times (200).
+# Signals under load: reload with changing keys, reload of invalid configurations,
+# reopening of logs, binary upgrade; process models of nginx.  RELOADS is the number of
+# reloads (200).
 #
 # Requirements: reload, signals, reload-with-errors, process-models,
 #   key-change-by-reload.
@@ -20,7 +21,7 @@ my $reloads = $ENV{RELOADS} || ($ENV{AT_SANITIZE} ? 30 : 200);
 
 # --- keys -------------------------------------------------------------------
 
-# A key that stays, one that comes and goes, one that never was there.
+# a key that stays, a key that is added and removed, an unknown key
 my ($a, $b, $stranger) = map { key($_) } qw(rsa rsa2 rsa3);
 
 sub jwks (%keys) {
@@ -61,7 +62,7 @@ sub minted (%o) { token(header => { kid => 'a' }, key => $a, %o) }
 my $old = 'API_EXPIRED_ACCESS_TOKEN';
 my $inv = 'API_INVALID_ACCESS_TOKEN';
 
-# name, path, credential, and the one answer to it, or either of two
+# name, path, credential, and one or two correct responses
 my @load = (
     ['good',     '/',      [token  => minted()], '200'],
     ['cookie',   '/',      [cookie => 'accessToken=' . minted()], '200'],
@@ -75,18 +76,18 @@ my @load = (
 );
 my %load = map { $_->[0] => $_ } @load;
 
-# what the clients found, and that the upstream saw exactly what was granted
+# all responses were correct, and the upstream got exactly the granted requests
 sub is_right ($s, $count, $wrong, $name) {
-    is_deeply $wrong, [], "$name: no wrong answer, and none missing";
+    is_deeply $wrong, [], "$name: all responses are correct, none is missing";
 
     for my $row (@load) {
         my ($kind) = @$row;
-        cmp_ok scalar(grep { /^$kind / } keys %$count), '>=', 1, "$name: $kind was asked for";
+        cmp_ok scalar(grep { /^$kind / } keys %$count), '>=', 1, "$name: $kind was requested";
     }
 
     $s->{untagged} += $count->{$_} for grep { / 200$/ } keys %$count;
     is $s->upstream->hits->await('', $s->{untagged}), $s->{untagged},
-       "$name: the upstream saw what was granted";
+       "$name: the upstream got the granted requests";
 }
 
 sub rss ($pid) {
@@ -113,8 +114,8 @@ sub rss ($pid) {
         ['an empty file', sub { in_place($s, 'keys.json', '') }],
         ['no file',       sub { unlink $s->dir . '/keys.json' }],
         ['no issuer',     sub { $s->configure($conf =~ s/auth_token_issuer.*?\}//sr) }],
-        ['a mistake',     sub { $s->configure($conf =~ s/audience api/audience/r) }],
-        ['another list',  sub { $s->configure($conf =~ s/192\.0\.2\.1/192.0.2.256/r) }],
+        ['no audience',     sub { $s->configure($conf =~ s/audience api/audience/r) }],
+        ['a wrong address',  sub { $s->configure($conf =~ s/192\.0\.2\.1/192.0.2.256/r) }],
     );
     my ($right, $asked) = (0, 0);
     my $every = int($reloads / @broken) || 1;
@@ -125,26 +126,26 @@ sub rss ($pid) {
         $s->reload;
 
         $asked += 3;
-        $right += $asks->('good', '200', "reload $n: a good token");
-        $right += $asks->('stranger', "401 $inv", "reload $n: a bad one");
+        $right += $asks->('good', '200', "reload $n: a valid token");
+        $right += $asks->('stranger', "401 $inv", "reload $n: an invalid token");
         $right += $asks->('rotating', $set eq 'two' ? '200' : "401 $inv",
-                          "reload $n: the key that comes and goes");
+                          "reload $n: the rotating key");
 
         $s->signal('USR1') if $n % 20 == 10;
         $half = rss($s->pid) if $n == int($reloads / 2) || $n == 1;
 
-        # what -t refuses changes nothing
+        # an invalid configuration changes nothing
         if ($n % $every == 0 && @broken) {
             my ($what, $break) = (shift @broken)->@*;
             my @workers = $s->workers;
 
             $break->();
             my ($status) = $s->check;
-            isnt $status, 0, "$what: nginx -t finds it";
+            isnt $status, 0, "$what: nginx -t fails";
             $s->reload(fails => 1);
-            is_deeply [$s->workers], \@workers, "$what: the workers go on";
-            is ask($s, $load{good}, tag => next_tag, new => 1), '200', "$what: a good token";
-            is ask($s, $load{stranger}, tag => next_tag, new => 1), "401 $inv", "$what: a bad one";
+            is_deeply [$s->workers], \@workers, "$what: the same workers";
+            is ask($s, $load{good}, tag => next_tag, new => 1), '200', "$what: a valid token";
+            is ask($s, $load{stranger}, tag => next_tag, new => 1), "401 $inv", "$what: an invalid token";
 
             $s->configure($conf);
             $s->write('keys.json', $set{one});
@@ -152,43 +153,43 @@ sub rss ($pid) {
     }
     expect_log $s, qr/\[emerg\]/;
 
-    # another number of workers, another limit, while they are at it
+    # another limit
     $s->configure("auth_token_max_length 4k;\n$conf");
     $s->reload;
 
-    is $right, $asked, "$reloads reloads: right at once after each";
+    is $right, $asked, "$reloads reloads: correct at once after each";
 
     my $grown = rss($s->pid) - $half;
-    cmp_ok $grown, '<', 1024, "the master has not grown since half of them ($grown KiB)"
+    cmp_ok $grown, '<', 1024, "the master process has grown by $grown KiB in the second half"
         if !$ENV{AT_SANITIZE};
 
     my ($count, $wrong) = $beside->end;
     is_right($s, $count, $wrong, 'under load');
-    cmp_ok $count->{'rotating 200'} // 0, '>', 0, 'the rotating key was there';
-    cmp_ok $count->{"rotating 401 $inv"} // 0, '>', 0, 'and it was gone';
+    cmp_ok $count->{'rotating 200'} // 0, '>', 0, 'the rotating key was accepted';
+    cmp_ok $count->{"rotating 401 $inv"} // 0, '>', 0, 'the rotating key was refused';
 
     my $total = 0;
     $total += $_ for values %$count;
     note "$total requests during $reloads reloads";
 }
 
-# --- other ways to run ------------------------------------------------------
+# --- process models ---------------------------------------------------------
 
-# what must not be left behind
+# processes to end with the test
 my (@launched, $test);
 BEGIN { $test = $$ }
 
 END { if ($$ == $test) { local $?; kill 'TERM', grep { kill 0, $_ } @launched } }
 
-# a new binary is not looked for in the path
+# nginx starts a new binary by its full path
 sub whole_path ($command) {
     return $command if $command =~ m{/};
     my ($found) = grep { -x } map { "$_/$command" } split /:/, $ENV{PATH};
     return $found // die "no $command\n";
 }
 
-# Starts an nginx that the harness would not wait for, and returns its process;
-# the caller ends it.
+# Starts an nginx that the harness does not wait for, and returns its process, which the
+# caller ends.
 sub launch ($s, $globals, $daemon = 0) {
     local $AuthToken::Server::NGINX = whole_path($AuthToken::Server::NGINX);
     my $pid = $s->_spawn($s->dir . '/output', ['-g', $globals]);
@@ -207,7 +208,7 @@ sub launch ($s, $globals, $daemon = 0) {
     return $s->{pid} = $pid;
 }
 
-# the process that a file names, and that is not this one
+# the process id in a file, once it differs from $not
 sub pid_in ($s, $name, $not = 0) {
     return AuthToken::Log::await_true(sub {
         my ($pid) = AuthToken::Log->new($s->dir . "/$name")->content =~ /\A(\d+)\n/;
@@ -215,12 +216,12 @@ sub pid_in ($s, $name, $not = 0) {
     }, $name);
 }
 
-# tells the old master to start a new one; that one's process
+# starts a new master process by a signal to the old one, and returns it
 sub upgrade ($s, $old) {
     kill 'USR2', $old;
     my $new = pid_in($s, 'nginx.pid', $old);
     push @launched, $new;
-    is pid_in($s, 'nginx.pid.oldbin'), $old, 'USR2: the old one stands aside';
+    is pid_in($s, 'nginx.pid.oldbin'), $old, 'USR2 renames the file of the old process id';
     return $new;
 }
 
@@ -236,10 +237,10 @@ sub gone ($pid) {
 sub is_quiet ($s, $name) {
     my @alarms = grep { /\[(?:alert|emerg|crit)\]|exited on signal|Sanitizer|runtime error/ }
                  split /\n/, $s->errors->content . $s->output;
-    is_deeply [@alarms, $s->reports], [], "$name: nothing alarming in the log";
+    is_deeply [@alarms, $s->reports], [], "$name: no alert in the log";
 }
 
-# all kinds of requests, in one process
+# all kinds of requests
 sub verdicts ($s, $name) {
     delete $s->{connections};
     for my $row (@load) {
@@ -264,13 +265,13 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     my $pid = launch($s, $daemon ? $globals : "daemon off; $globals", $daemon);
     verdicts($s, "$name");
 
-    # and the key file is watched there
+    # workers check the key file
     $s->write('keys.json', $set{one});
     is AuthToken::Log::await_true(sub {
         my $got = ask($s, $load{rotating}, tag => next_tag, new => 1);
         $got ne '200' && $got;
-    }, 'the key to be gone', 10), "401 $inv", "$name: a key that is gone";
-    is ask($s, $load{good}, tag => next_tag), '200', "$name: one that is not";
+    }, 'the key to be removed', 10), "401 $inv", "$name: a removed key";
+    is ask($s, $load{good}, tag => next_tag), '200', "$name: a remaining key";
 
     delete $s->{connections};
     delete $s->{pid};
@@ -279,7 +280,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     is_quiet($s, "$name");
 }
 
-# --- binary upgrade, and its signals ----------------------------------------
+# --- binary upgrade ---------------------------------------------------------
 
 {
     my $s = AuthToken::Server->new($conf, workers => 2, files => { 'keys.json' => $set{two} });
@@ -287,7 +288,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     my $old = launch($s, 'daemon on;', 1);
     my $beside = AuthToken::Load->start($s, \@load, clients => 3);
 
-    # forth and back
+    # upgrade and rollback
     my $new = upgrade($s, $old);
     my $workers_of = sub ($pid) {
         local $s->{pid} = $pid;
@@ -298,22 +299,22 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
 
     kill 'WINCH', $old;
     AuthToken::Log::await_true(sub { $workers_of->($old) <= 1 }, 'the end of the old workers', 20);
-    verdicts($s, 'WINCH, the new one alone');
+    verdicts($s, 'WINCH: only the new process');
 
     kill 'HUP', $old;
     AuthToken::Log::await_true(sub { $workers_of->($old) >= 3 }, 'the old workers', 20);
     kill 'QUIT', $new;
-    ok gone($new), 'HUP and QUIT: the new one has gone';
-    verdicts($s, 'back to the old one');
-    AuthToken::Log::await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old name', 20);
+    ok gone($new), 'HUP and QUIT: the new process ends';
+    verdicts($s, 'rollback to the old process');
+    AuthToken::Log::await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old process id file to be removed', 20);
 
-    # forth for good
+    # upgrade without rollback
     $new = upgrade($s, $old);
     AuthToken::Log::await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
     kill 'WINCH', $old;
     kill 'QUIT', $old;
-    ok gone($old), 'QUIT: the old one has gone';
-    verdicts($s, 'the new one for good');
+    ok gone($old), 'QUIT: the old process ends';
+    verdicts($s, 'only the new process');
 
     kill 'USR1', $new;
     verdicts($s, 'USR1');

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Fetched keys while nginx works: a provider that changes its keys under load,
-# that is down when nginx starts, that hangs when a worker is to leave; workers
-# that are killed while they fetch; floods of unknown keys.  The provider is a certified one.
+# Key sources during operation: key rotation under load, an unreachable provider at the
+# start of nginx, a hanging fetch at the exit of a worker, killed workers, floods of
+# unknown keys.  The provider is a certified implementation of OpenID Connect.
 #
 # Requirements: key-rotation, key-change-by-reload, fetch-flood,
 #   fetch-and-clients, cache-invalidation, worker-killed, reload-with-errors.
@@ -14,7 +14,7 @@ use lib "$Bin/lib";
 
 use AuthToken::Load;
 use AuthToken::Provider;
-use AuthToken::Source;
+use AuthToken::Source qw(log_has);
 use AuthToken::Test;
 use File::Path qw(make_path remove_tree);
 use Time::HiRes qw(sleep time);
@@ -61,17 +61,11 @@ CONF
 my $state = "auth_token_state_path %%DIR%%/state;\n";
 my @o = (files => { @ca }, good => ['/served']);
 
-sub log_has ($s, $pattern, $timeout = 20) {
-    return eval {
-        AuthToken::Log::await_true(sub { $s->errors->content =~ $pattern }, "$pattern", $timeout);
-    };
-}
+# how many times the workers have replaced keys
+sub replaced ($s) { scalar(() = $s->errors->content =~ /keys replaced, issuer: "main", keys: \d+,/g) }
 
-# how often the workers of a server have taken keys
-sub taken ($s) { scalar(() = $s->errors->content =~ /keys replaced, issuer: "main", keys: \d+,/g) }
-
-sub await_taken ($s, $n, $timeout = 20) {
-    return eval { AuthToken::Log::await_true(sub { taken($s) >= $n }, "$n times new keys", $timeout) };
+sub await_replaced ($s, $n, $timeout = 20) {
+    return eval { AuthToken::Log::await_true(sub { replaced($s) >= $n }, "keys to be replaced $n times", $timeout) };
 }
 
 sub number ($s, $name) {
@@ -79,7 +73,7 @@ sub number ($s, $name) {
     return $n // -1;
 }
 
-# --- a lease whose holder is killed: it ends while the other tests run ------
+# --- the lease of a killed worker, which expires during the other tests ------
 
 my $hanging = AuthToken::Source->start(keys => ['rsa']);
 $hanging->mode('hang');
@@ -105,14 +99,14 @@ $hanging->mode('good');
             discovery on ca_file=%%DIR%%/ca.pem pause=1s;
         }
 CONF
-    await_taken($s, 2);
+    await_replaced($s, 2);
     my $old = issued();
     granted $s, '/', 'a token of the provider', token => $old;
 
     my $hits = $provider->hits('/jwks');
     is $hits, 1, 'one request for both workers';
 
-    # the next key is published before it is used, as providers do
+    # providers publish the next key before they use it
     my @load = (['old', '/', [token => $old, tag => 'load'], '200']);
     my $beside = AuthToken::Load->start($s, \@load, clients => 2, pause => 0.001);
 
@@ -127,20 +121,20 @@ CONF
         $refused++;
         return 0;
     }, 'the new key');
-    cmp_ok time - $began, '<', 3, 'a new key is good soon';
-    await_taken($s, 4);
+    cmp_ok time - $began, '<', 3, 'a new key is accepted within three seconds';
+    await_replaced($s, 4);
 
     my ($count, $wrong) = $beside->end;
-    is_deeply $wrong, [], 'no good token is refused while keys change';
-    cmp_ok $count->{'old 200'}, '>', 100, 'many were asked';
+    is_deeply $wrong, [], 'no valid token is refused during the rotation';
+    cmp_ok $count->{'old 200'}, '>', 100, 'the load sent more than 100 requests';
     is $provider->hits('/jwks'), $hits + 1, 'one more request to the provider';
 
-    # both keys are good; then the old one is withdrawn, and gone with the next fetch
+    # both keys are valid; then the old key is withdrawn, until the next fetch
     $beside = AuthToken::Load->start($s, [@load, ['new', '/', [token => $new, tag => 'load'], '200']],
                                      clients => 2, pause => 0.001);
     sleep 0.5;
     ($count, $wrong) = $beside->end;
-    is_deeply $wrong, [], 'both keys are good';
+    is_deeply $wrong, [], 'both keys are accepted';
 
     $beside = AuthToken::Load->start($s, [['new', '/', [token => $new, tag => 'load'], '200'],
                                           ['old', '/', [token => $old, tag => 'load'], '200',
@@ -148,25 +142,25 @@ CONF
                                      clients => 2, pause => 0.001);
     $provider->withdraw('rsa');
     $s->request('/', token => of('rsa3'));                  # an unknown kid
-    ok await_taken($s, 6), 'both workers have the new set';
+    ok await_replaced($s, 6), 'both workers use the new set';
 
     my %said;
     $said{ask($s, ['old', '/', [token => $old, new => 1]])}++ for 1 .. 50;
     is_deeply \%said, { '401 API_INVALID_ACCESS_TOKEN' => 50 },
-        'a withdrawn key is refused, though it was cached';
+        'a withdrawn key is refused although its token was cached';
     ($count, $wrong) = $beside->end;
-    is_deeply $wrong, [], 'the new key was good all the time';
+    is_deeply $wrong, [], 'the new key was accepted all the time';
     $s->errors->lines;
     refused $s, '/', INV => 'a withdrawn key', token => $old, reason => 'unknown_kid';
-    cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'fetches are bounded';
+    cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'the number of fetches is bounded';
 
     $provider->publish('rsa');
     $s->request('/', token => of('rsa4'));
-    await_taken($s, 8);
-    granted $s, '/', 'the old key is there again', token => $old;
+    await_replaced($s, 8);
+    granted $s, '/', 'the old key is accepted again', token => $old;
 }
 
-# --- the provider is down ---------------------------------------------------
+# --- an unreachable provider ------------------------------------------------
 
 my $kept;
 {
@@ -174,7 +168,7 @@ my $kept;
     $source->keys('rsa', 'rsa2');
     my $conf = $state . block($source->url('/jwks')) . $server;
     my $s = start($conf, @o);
-    await_taken($s, 1);
+    await_replaced($s, 1);
 
     $source->stop;
     my $restart = sub () {
@@ -186,10 +180,10 @@ my $kept;
     };
 
     $restart->();
-    granted $s, '/', 'a restart while the provider is down', token => of('rsa2');
-    ok log_has($s, qr/keys not fetched, previous keys stay in use, issuer: "main".*cannot fetch /), 'the log says so';
+    granted $s, '/', 'a restart while the provider is unreachable', token => of('rsa2');
+    ok log_has($s, qr/keys not fetched, previous keys stay in use, issuer: "main".*cannot fetch /), 'the log reports it';
 
-    # what another program of the workers' user writes there is nothing
+    # a file that another program of the workers' user wrote is not used
     my ($file) = glob $s->dir . '/state/data/keys-*';
     my $sealed = AuthToken::Log->new($file)->content;
     for my $row (['another key', sub { $_[0] =~ s/"kid":"rsa2"/"kid":"rsa9"/r }],
@@ -205,15 +199,15 @@ my $kept;
         $restart->();
         refused $s, '/', FAIL => "a stored set that was changed: $what", token => of('rsa2'),
                 reason => 'unavailable';
-        like $s->errors->content, qr/\[error\].*"\Q$file\E" is (?:truncated|damaged) /, "$what: the log names the file";
+        like $s->errors->content, qr/\[error\].*"\Q$file\E" is (?:truncated|damaged)\b/, "$what: the log names the file";
     }
 
     $source->start;
-    ok log_has($s, qr/keys replaced, issuer: "main", keys: 2,/, 40), 'it is made anew when the provider is there';
-    granted $s, '/', 'and good', token => of('rsa2');
+    ok log_has($s, qr/keys replaced, issuer: "main", keys: 2,/, 40), 'the file is created again when the provider is reachable';
+    granted $s, '/', 'a token with fetched keys', token => of('rsa2');
 
-    # an older copy, which the key sealed, too
-    ok log_has($s, qr/keys replaced, issuer: "main", keys: 2,/), 'the set of before';
+    # an older copy has a valid seal
+    ok log_has($s, qr/keys replaced, issuer: "main", keys: 2,/), 'the previous set';
     $sealed = AuthToken::Log->new($file)->content;
     sleep 1.1;
     $source->keys('rsa2');
@@ -223,17 +217,17 @@ my $kept;
     chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
     $source->mode('500');
     $s->reload;
-    refused $s, '/', FAIL => 'a withdrawn key, and an older copy of the set', token => of('rsa'),
+    refused $s, '/', FAIL => 'an older copy of the set: a withdrawn key is refused', token => of('rsa'),
             reason => 'unavailable', new => 1;
-    like $s->errors->content, qr/\[error\].*"\Q$file\E": keys are older than the last/, 'the log says so';
+    like $s->errors->content, qr/\[error\].*"\Q$file\E": keys are older than the last/, 'the log reports it';
     $source->mode('good');
     $source->keys('rsa', 'rsa2');
 
-    # the key of the state is lost: what it sealed is, too
+    # sealed files are useless without the state key
     unlink $s->dir . '/state/key';
     $source->stop;
     $restart->();
-    refused $s, '/', FAIL => 'without the key of the state', token => of('rsa2'), reason => 'unavailable';
+    refused $s, '/', FAIL => 'another state key', token => of('rsa2'), reason => 'unavailable';
     $source->start;
 }
 
@@ -241,7 +235,7 @@ my $kept;
 
 {
     my $s = start($state . block($source->url('/jwks'), 'refresh=1h') . $server, @o, workers => 2);
-    await_taken($s, 2);
+    await_replaced($s, 2);
     $source->forget;
 
     my $n       = $ENV{AT_SANITIZE} ? 5_000 : 100_000;
@@ -283,24 +277,24 @@ my $kept;
     my $began = time;
     my $cost  = $requests->($unknown);
     my $most  = 2 + int(time - $began);
-    cmp_ok $source->hits('/jwks'), '<=', $most, "$n unknown kids: one request a second at most";
-    cmp_ok $source->await_hits('/jwks', 1), '>=', 1, 'but one there was';
+    cmp_ok $source->hits('/jwks'), '<=', $most, "$n unknown kids: at most one request per second";
+    cmp_ok $source->await_hits('/jwks', 1), '>=', 1, 'unknown kids: at least one request';
 
     my $plain = $requests->($malformed);
     note sprintf '%.1f us an unknown kid, %.1f us a malformed token, client and all',
          $cost / $n * 1e6, $plain / $n * 1e6;
-    cmp_ok $cost, '<', 2 * $plain + 1, 'an unknown kid costs what a malformed token does';
-    granted $s, '/', 'a good one meanwhile', token => of('rsa');
+    cmp_ok $cost, '<', 2 * $plain + 1, 'an unknown kid is not slower than a malformed token';
+    granted $s, '/', 'a valid token during the flood', token => of('rsa');
 }
 
-# --- a fetch hangs while a worker is to leave -------------------------------
+# --- a hanging fetch at the exit of a worker --------------------------------
 
 for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) {
     my ($signal, $leave) = @$row;
 
     $source->mode('good');
     my $s = start($state . block($source->url('/jwks')) . $server, @o);
-    await_taken($s, 1);
+    await_replaced($s, 1);
 
     $source->mode('hang');
     my $hits = $source->hits('/jwks');
@@ -309,42 +303,42 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
 
     my $began = time;
     $leave->($s);
-    cmp_ok time - $began, '<', $ENV{AT_SANITIZE} ? 4 : 2, "$signal while a fetch hangs: left at once";
+    cmp_ok time - $began, '<', $ENV{AT_SANITIZE} ? 4 : 2, "$signal during a hanging fetch: the worker exits at once";
 
     next if $signal ne 'HUP';
     $source->await_hits('/jwks', $hits + 2);
-    pass 'and the new worker fetches in its place';
-    granted $s, '/', 'with the keys of before', token => of('rsa2');
+    pass 'the new worker fetches';
+    granted $s, '/', 'a token after the reload, with the previous keys', token => of('rsa2');
     $source->mode('good');
 }
 
-# --- another source by reload -----------------------------------------------
+# --- another key source after a reload --------------------------------------
 
 {
     $source->mode('good');
     $source->serve('/others', AuthToken::Source->jwk_set('rsa3'));
     my $s = start($state . block($source->url('/jwks')) . $server, @o, workers => 2);
-    await_taken($s, 2);
-    granted $s, '/', 'a key of the source', token => of('rsa');
+    await_replaced($s, 2);
+    granted $s, '/', 'a key of the first key source', token => of('rsa');
 
     $s->configure($state . block($source->url('/others')) . $server);
     $s->reload;
-    await_taken($s, 4);
-    refused $s, '/', INV => 'a key of the source before', token => of('rsa'), reason => 'unknown_kid',
+    await_replaced($s, 4);
+    refused $s, '/', INV => 'a key of the first key source after the reload', token => of('rsa'), reason => 'unknown_kid',
             new => 1;
-    granted $s, '/', 'a key of the other one', token => of('rsa3');
+    granted $s, '/', 'a key of the second key source', token => of('rsa3');
 
-    # what cannot be loaded changes nothing
+    # an invalid configuration changes nothing
     $s->configure($state . block('http://issuer.example/') . $server);
     $s->reload(fails => 1);
     expect_log $s, qr/\[emerg\].*"jwks_uri"/;
-    granted $s, '/', 'after a configuration that was refused', token => of('rsa3');
+    granted $s, '/', 'after an invalid configuration', token => of('rsa3');
 
-    my $hits = $source->await_hits('/others', 2);           # the kid of before asked
+    my $hits = $source->await_hits('/others', 2);           # requested by the previous kid
     $s->configure($state . block($source->url('/others')) . $server);
     $s->reload for 1 .. 5;
-    is $source->hits('/others'), $hits, 'a reload asks nobody';
-    granted $s, '/', 'after reloads', token => of('rsa3');
+    is $source->hits('/others'), $hits, 'a reload fetches nothing';
+    granted $s, '/', 'after five reloads', token => of('rsa3');
 }
 
 # --- workers are killed -----------------------------------------------------
@@ -352,7 +346,7 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
 {
     my $s = start($state . block($source->url('/jwks'), 'refresh=1s') . $server, @o, workers => 2);
     expect_log $s, qr/exited on signal 9/;
-    await_taken($s, 2);
+    await_replaced($s, 2);
 
     for (1 .. ($ENV{AT_SANITIZE} ? 10 : 40)) {
         my @workers = $s->workers;
@@ -367,17 +361,17 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
     my $fetches = number($s, 'fetches');
     ok eval {
         AuthToken::Log::await_true(sub { number($s, 'fetches') > $fetches }, 'a fetch', 20);
-    }, 'after many workers were killed keys are fetched';
-    granted $s, '/', 'and good', token => of('rsa');
+    }, 'keys are fetched after many workers were killed';
+    granted $s, '/', 'a token with fetched keys', token => of('rsa');
 }
 
-# the one of the beginning
+# the lease of the first test
 {
-    ok log_has($killed, qr/keys replaced, issuer: "main", keys: 1,/, 30), 'another worker takes the lease';
-    cmp_ok time - $killed_at, '>', 9, 'when it has ended';
-    is $hanging->hits('/jwks'), 2, 'with one request';
-    await_taken($killed, 2);
-    granted $killed, '/', 'and all have its keys', token => of('rsa');
+    ok log_has($killed, qr/keys replaced, issuer: "main", keys: 1,/, 30), 'another worker gets the lease';
+    cmp_ok time - $killed_at, '>', 9, 'after the lease has expired';
+    is $hanging->hits('/jwks'), 2, 'by one request';
+    await_replaced($killed, 2);
+    granted $killed, '/', 'all workers use the keys', token => of('rsa');
 }
 
 done;

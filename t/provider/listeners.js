@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// HTTPS and HTTP on loopback, with a say in what happens to a connection before
-// anything is read from it.
+// HTTPS and HTTP on loopback, with control of a connection before anything is read
+// from it.
 
 import http from 'node:http';
 import https from 'node:https';
@@ -10,8 +10,7 @@ import net from 'node:net';
 const HOST = '127.0.0.1';
 const ATTEMPTS = 100;
 
-// below the ports that the kernel gives to others, so that a port which is left
-// for a while is still free afterwards
+// below the range of ephemeral ports, so that a released port stays free
 const somePort = () => 20000 + Math.floor(Math.random() * 12000);
 
 const listen = (server, port) => new Promise((resolve, reject) => {
@@ -22,7 +21,7 @@ const listen = (server, port) => new Promise((resolve, reject) => {
   });
 });
 
-// at this port, which may be in use for a moment, or at any
+// at the given port, which may still be in use, or at any port
 async function bind(server, port) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -55,7 +54,7 @@ export class Listeners {
     this.plain = http.createServer(serve('http'));
     this.tls.on('tlsClientError', () => {});
 
-    // a kept connection ends when its client ends it
+    // only the client closes a keepalive connection
     this.tls.keepAliveTimeout = this.plain.keepAliveTimeout = 0;
 
     this.fronts = [this.tls, this.plain].map((server) =>
@@ -74,7 +73,7 @@ export class Listeners {
     } else if (this.state === 'open') {
       server.emit('connection', socket);
     } else {
-      socket.resume();                  // silent: read, so that its end is seen
+      socket.resume();                  // silent: read to notice FIN
     }
   }
 

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The process behind AuthToken::Source and AuthToken::Provider: takes commands
-// from standard input, a line of JSON each, answers each by a line, and ends
-// with its input.
+// The process of AuthToken::Source and AuthToken::Provider.  It reads commands from
+// standard input and writes replies to standard output, one line of JSON each.  It ends
+// at the end of its input.
 
 import readline from 'node:readline';
 
 import { Listeners } from './listeners.js';
 import { answer, isMode, isWholeServer } from './modes.js';
 
-// standard output is for replies; libraries are talkative
+// standard output is reserved for replies
 console.log = console.info = console.error;
 
 const KEPT = 1000;
 
 const documents = new Map();
-const modes = new Map();                // by path; '' is that of all the others
+const modes = new Map();                // by path; '' is the default
 const hung = [];                        // { path, go }
-let provider;                           // what answers where there is no document
+let provider;                           // responds to paths without a document
 let listeners;
 let counts, requests;
 
@@ -63,7 +63,7 @@ function modeOf(path) {
   return mode;
 }
 
-// what a path has, without any mode
+// the response of a path in mode good
 async function fetched(req, res, path, record) {
   const document = documents.get(path);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The ways in which a request is answered; AuthToken::Source says what each is.
-// A document is what the path has: { status, headers, body }.
+// The modes of responses, which AuthToken::Source documents.  A document is the response
+// of a path in mode good: { status, headers, body }.
 
 import zlib from 'node:zlib';
 
@@ -44,7 +44,7 @@ function redirect({ res }, to, status = 302) {
   res.end(PAGE);
 }
 
-// calls step() until it says that it is done, or the client has gone
+// calls step() until it returns false or the client closes the connection
 function every(milliseconds, socket, step) {
   const timer = setInterval(() => step() || clearInterval(timer), milliseconds);
   socket.on('close', () => clearInterval(timer));
@@ -61,7 +61,7 @@ function drip(out, bytes, milliseconds, done) {
   });
 }
 
-// HTTP/1.0 has an answer without a length end with its connection
+// a complete response; HTTP/1.0 ends it with the connection, without a length
 const plainly = ({ headers, body }, http) => [
   Buffer.from(`HTTP/${http} 200 OK\r\nContent-Type: ${headers['Content-Type'] ?? headers['content-type']}\r\n`
               + `Connection: close\r\n${http === '1.0' ? '' : `Content-Length: ${body.length}\r\n`}\r\n`),

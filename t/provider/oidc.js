@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The provider itself.  Its keys, clients and resources are those that it is made
-// with: a change is another provider.
+// The OpenID provider.  Its keys, clients and resources are fixed: a change creates
+// another provider.
 
 import { pathToFileURL } from 'node:url';
 
 const ALL_OF = '/.default';
 
-// Tells from the request for a token which resource it is for: as Entra's
-// clients do it, by the scope RESOURCE/.default.
+// The resource of a token request.  Clients of Entra select it by the scope
+// RESOURCE/.default.
 function resourceOf(ctx, client, resources) {
   const scope = (ctx.oidc.params.scope ?? '').split(' ').find((s) => s.endsWith(ALL_OF));
   return scope ? scope.slice(0, -ALL_OF.length)
                : client.resource ?? (resources.length === 1 ? resources[0] : undefined);
 }
 
-// null leaves a member out
+// null removes a member
 const changes = (members = {}) => Object.fromEntries(
   Object.entries(members).map(([name, value]) => [name, value ?? undefined]));
 
@@ -65,7 +65,7 @@ function configurationOf({ keys, sign, clients, resources, InvalidTarget }) {
   };
 }
 
-// what it answers, kept back: { status, headers, body }
+// the response of the provider, which is not sent: { status, headers, body }
 const captured = (callback, req, res) => new Promise((resolve) => {
   const { write, end } = res;
   const parts = [];
@@ -95,7 +95,7 @@ export async function makeProvider({ modules, issuer, path, ...configuration }) 
   provider.on('server_error', (ctx, error) => console.error(error));
 
   return (req, res) => {
-    // as a framework does that has mounted it there
+    // as a framework does that mounts the provider at a path
     if (path && req.url.startsWith(`${path}/`)) {
       req.originalUrl = req.url;
       req.url = req.url.slice(path.length);

@@ -1,7 +1,7 @@
 package AuthToken::Certificate;
 
-# A certification authority for the tests, and certificates of servers on
-# loopback, good and bad: made once and kept beside the build.
+# A certification authority, and valid and invalid certificates of servers on loopback.
+# They are created once and stored beside the build.
 
 use v5.36;
 
@@ -11,7 +11,7 @@ use AuthToken::Token ();
 use Carp qw(croak);
 use POSIX ();
 
-# name => the CA, the server's names, days
+# name => CA, subjectAltName, days
 my %how = (
     good        => ['ca',  'IP:127.0.0.1,DNS:localhost', 3650],
     other_ca    => ['ca2', 'IP:127.0.0.1,DNS:localhost', 3650],
@@ -20,10 +20,10 @@ my %how = (
     self_signed => [undef, 'IP:127.0.0.1,DNS:localhost', 3650],
 );
 
-# the CA's certificate
+# the CA certificate
 sub ca () { _part(_ca('ca'), 'CERTIFICATE') }
 
-# name => { cert, key } of all of them
+# all certificates: name => { cert, key }
 sub all () {
     return map {
         my $file = _leaf($_);
@@ -63,7 +63,7 @@ sub _leaf ($name) {
     });
 }
 
-# a file of a private key and what $certify appends to it
+# a file with a private key, to which $certify appends a certificate
 sub _made ($name, $certify) {
     my $file = "$AuthToken::Token::KEYS/$name.pem";
 
@@ -75,7 +75,7 @@ sub _made ($name, $certify) {
     return $file;
 }
 
-# runs it; what it prints is appended to the file
+# appends the standard output of openssl to the file
 sub _openssl ($file, @arguments) {
     my $pid = fork // die "fork: $!\n";
 

@@ -30,12 +30,11 @@ AuthToken::Provider - a certified OpenID provider on loopback
     $provider->mode('html', path => '/jwks');
     $provider->stop;
 
-=head1 WHAT RUNS
+=head1 DESCRIPTION
 
-C<oidc-provider> (npm), which deps.sh installs beside the build, behind the listeners
-of an AuthToken::Source: all that is there, C<mode>, C<certificate>, C<hits>,
-C<requests>, C<serve>, C<fetch>, C<stop>, C<start>, C<ca_file>, works here.  A document that is
-served goes before what the provider answers; C<keys> here are those that it signs with.
+C<oidc-provider> (npm), which deps.sh installs beside the build, behind the listeners of an
+AuthToken::Source, whose methods work here, too.  A document of C<serve> takes precedence
+over a response of the provider; C<keys> are the signing keys.
 
 =head1 METHODS
 
@@ -43,19 +42,18 @@ served goes before what the provider answers; C<keys> here are those that it sig
 
 =item start(OPTIONS)
 
-C<keys>: names of RSA keys of AuthToken::Token, C<['rsa']>; they are published, the first
-one signs.  Their C<kid> is their name.
+C<keys>: names of RSA keys of AuthToken::Token (C<['rsa']>), which are also their C<kid>.
+All of them are published, the first one signs.
 
-C<path>: where it is mounted, as C</TENANT/v2.0>; C<issuer>, C<base> and C<path>, may be set to
-any other value of C<iss>.
+C<path>: the path of the issuer, for example C</TENANT/v2.0>.  C<issuer>: the value of
+C<iss>, instead of C<base> and C<path>.
 
-C<resources>: what clients may ask tokens for, URI => audience.
+C<resources>: the resources of token requests, URI => audience.
 
-C<clients>: a list of hashes.  C<id>; C<secret> (one is made); C<ttl> in seconds (3600);
-C<resource>, of a request that names none (the only one; without any the token is an
-opaque one); C<claims> and C<header>: members of the token's
-payload and header besides, or in place of, those of the provider, undef to leave one
-out.  These tokens have the shape of Entra's:
+C<clients>: a list of hashes with C<id>; C<secret> (default: random); C<ttl> in seconds (3600);
+C<resource>, the default of token requests (the only resource; without one the token is
+opaque); C<claims> and C<header>, which are added to the payload and the header of tokens,
+undef to remove a member.  Tokens as Entra issues them:
 
     header => { typ => 'JWT' },
     claims => { ver => '2.0', azp => $id, tid => $tenant, oid => $oid, sub => $oid,
@@ -63,28 +61,27 @@ out.  These tokens have the shape of Entra's:
 
 =item issuer, jwks_uri, discovery_uri, token_uri, jwks
 
-The values, and the text of the key set as it is published now (by a request, which
-counts).
+C<jwks> requests the published JWK Set and returns its text; the request is counted.
 
 =item token(OPTIONS)
 
-A token by client credentials; dies if it is refused.  C<client>: its id (that of the first
-one); C<resource>; C<scope>, where C<RESOURCE/.default> names a resource, too; C<secret>, another
-one; C<auth>: C<post> (default) or C<basic>.  No log may show it.
+Returns a token for client credentials, or dies.  C<client>: the id (default: the first one);
+C<resource>; C<scope>, where C<RESOURCE/.default> selects a resource; C<secret>, instead of the
+client's; C<auth>: C<post> (default) or C<basic>.  The token must not appear in any log.
 
 =item ask(OPTIONS)
 
-The same request: the answer as a hash of status and the members of its JSON.
+The same request; returns the status and the members of the response as a hash.
 
 =item client(HASH)
 
-A client more, or in place of that of its id.
+Adds or replaces a client.
 
 =item publish(NAME), sign_with(NAME), withdraw(NAME), rotate(NAME, OPTIONS)
 
-A further key in the set, not used; another key to sign with; a key less in the set, which
-cannot be the one that signs.  C<rotate> publishes, signs with it, and withdraws the
-others unless C<< keep => 1 >>.  Tokens that were made stay as they are.
+Adds a key to the published set; selects the signing key; removes a key that is not the
+signing key.  C<rotate> publishes a key, signs with it and withdraws the others unless
+C<< keep => 1 >>.  Existing tokens do not change.
 
 =back
 
@@ -114,12 +111,12 @@ sub _new ($class, %o) {
 
 sub _ready ($self) { $self->_provide }
 
-# has the process make a provider of what is configured now
+# replaces the provider by one with the current configuration
 sub _provide ($self) {
     my $o = $self->{options};
     my $modules = $ENV{AT_NODE} || "$AuthToken::Server::ROOT/build/node";
 
-    croak "$modules: not there; run make deps first" if !-e "$modules/installed";
+    croak "$modules not found: run make deps" if !-e "$modules/installed";
 
     $self->_tell(provider => {
         modules   => $modules,
@@ -139,7 +136,7 @@ sub _private_jwk ($self, $name) {
     return { %$jwk, kid => $name, use => 'sig', $name =~ /^rsa/ ? (alg => 'RS256') : () };
 }
 
-# --- where ------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------
 
 sub issuer ($self)        { $self->{options}{issuer} // $self->_mount }
 sub jwks_uri ($self)      { $self->_mount . '/jwks' }
@@ -207,7 +204,7 @@ sub sign_with ($self, $name) {
 }
 
 sub withdraw ($self, $name) {
-    croak "$name signs" if $self->{sign} eq $name;
+    croak "$name is the signing key" if $self->{sign} eq $name;
     $self->{keys} = [grep { $_ ne $name } $self->{keys}->@*];
     return $self->_provide;
 }

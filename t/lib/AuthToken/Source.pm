@@ -2,7 +2,7 @@ package AuthToken::Source;
 
 =head1 NAME
 
-AuthToken::Source - a server of keys that misbehaves when it is told to
+AuthToken::Source - a key server that fails on request
 
 =head1 SYNOPSIS
 
@@ -18,21 +18,20 @@ AuthToken::Source - a server of keys that misbehaves when it is told to
     CONF
 
     $source->await_hits('/jwks', 1);
-    granted $s, '/', 'a key of the source', token => token(header => { kid => 'rsa' });
+    granted $s, '/', 'a fetched key', token => token(header => { kid => 'rsa' });
 
-    $source->mode('500');
     $source->mode('slow', path => '/jwks', seconds => 2);
     $source->certificate('other_ca');
     $source->keys('rsa2');
     is $_->{method}, 'GET' for $source->requests('/jwks');
 
-=head1 WHAT RUNS
+=head1 DESCRIPTION
 
-One process of node with two listeners on 127.0.0.1: HTTPS, C<url(PATH)>, whose
-certificate of C<127.0.0.1> and C<localhost> is of the CA in C<ca_file>, and plain
-HTTP, C<plain_url(PATH)>.  Both serve the same documents under the same modes.
-It is told what to do by its standard input, and ends with it.  AuthToken::Provider
-is a Source whose documents come from an OpenID provider.
+A node process with two listeners on 127.0.0.1 that serve the same documents: HTTPS,
+C<url(PATH)>, with a certificate for C<127.0.0.1> and C<localhost> by the CA in
+C<ca_file>, and HTTP, C<plain_url(PATH)>.  The process reads commands from its standard
+input and ends when that is closed.  AuthToken::Provider is a subclass whose documents
+come from an OpenID provider.
 
 =head1 METHODS
 
@@ -40,16 +39,14 @@ is a Source whose documents come from an OpenID provider.
 
 =item start(OPTIONS)
 
-C<keys>: names of AuthToken::Token::key for C</jwks>, C<['rsa']>; their C<kid> is their
-name.  C<documents>: path => text, in place of or beside C</jwks> and
-C</.well-known/openid-configuration>, which names C<base> as the issuer and C<url('/jwks')>.
-Anything else is 404.
+C<keys>: names of AuthToken::Token::key for C</jwks> (C<['rsa']>), which are also their
+C<kid>.  C<documents>: path => text, in addition to C</jwks> and
+C</.well-known/openid-configuration>, whose issuer is C<base>.  Other paths get 404.
 
 =item stop, start
 
-C<< $source->stop >> ends the process: connections are refused.  C<< $source->start >>
-starts it again on the same ports with the same documents, in mode good, and
-counts from 0.
+C<stop> ends the process: connections are refused.  C<start> starts it again with the same
+ports and documents, in mode good, with new counters.
 
 =item base, url(PATH), plain_url(PATH), port, plain_port
 
@@ -57,71 +54,78 @@ C<base> is C<https://127.0.0.1:PORT>.
 
 =item ca, ca_file
 
-The CA's certificate as PEM text, and a file of it that anybody may read.
+The CA certificate in PEM, and a file with it that all users can read.
 
 =item keys(NAME...), serve(PATH, TEXT, OPTIONS), withhold(PATH)
 
-Other keys at C</jwks>; another document (C<type>, C<application/json>; C<headers>, a hash);
-none any more.
+Replaces the keys of C</jwks>; adds a document (C<type>, C<application/json>; C<headers>, a
+hash); removes a document.
 
 =item mode(NAME, OPTIONS)
 
-From the next request on.  C<path>: for this path only (it goes before a mode without);
-C<times>: for so many requests only, then good again.  Other options by mode:
+Changes the responses from the next request on.  C<path>: only for this path, which takes
+precedence; C<times>: only for this number of requests.  Other options by mode:
 
     good              the document; headers => { 'Cache-Control' => ... }, type => ...
-    404, 500, 301 ..  any status, with the document as the body (204, 304: none); headers
+    404, 500, 301 ..  this status with the document as the body (204, 304: none); headers
     redirect          to => URL, status (302)
-    redirect_plain    302 to plain_url of the same path, which has the document
-    redirect_chain    302, hops (20) times, to the same path, then the document
-    hang              no answer, until release()
-    slow              the answer after seconds (2)
+    redirect_plain    302 to plain_url of the same path, which serves the document
+    redirect_chain    302 to the same path for hops (20) times, then the document
+    hang              no response until release()
+    slow              a response after seconds (2)
     reset             half of the body, then RST
-    cut               half of the body, then the end, with the whole Content-Length
-    chunked           in chunks of bytes (64)
-    chunked_cut       the same without the last chunk
-    http10            HTTP/1.0, no length, ended by the end of the connection
-    gzip              Content-Encoding: gzip, whatever was asked for
-    gzip_bomb         the same, 64 MiB of blanks behind the document
-    html              a page, text/html, 200
-    empty             200, no byte
-    size              the document with blanks behind it, bytes long in all;
+    cut               half of the body, then FIN, with the full Content-Length
+    chunked           chunks of bytes (64)
+    chunked_cut       chunks without the last one
+    http10            HTTP/1.0 without a length, ends with the connection
+    gzip              Content-Encoding: gzip, even without Accept-Encoding
+    gzip_bomb         gzip of the document and 64 MiB of spaces
+    html              200 with a page, text/html
+    empty             200 with an empty body
+    size              the document, padded with spaces to bytes;
                       chunked => 1 for no Content-Length
-    endless           the document and blanks without an end
-    drip              a byte of the body each milliseconds (100)
-    drip_head         a byte of the head each milliseconds (100)
+    endless           the document and spaces without an end
+    drip              a byte of the body every milliseconds (100)
+    drip_head         a byte of the response head every milliseconds (100)
     headers           bytes (100000) of headers before the document
     garbage           bytes that are not HTTP
 
-and of the whole server, before any request:
+Modes of the whole server, before it reads a request:
 
-    refused           nobody listens
-    silent            connections are taken and not answered, not even the handshake
-    reset_connection  connections are reset at once
+    refused           no listener
+    silent            accepts connections, never responds, not even to a handshake
+    reset_connection  resets connections after accept
 
-C<mode('good')> ends all of them, and what hangs is answered.
+C<mode('good')> ends all modes and responds to requests that hang.
 
 =item release
 
-Answers what hangs.
+Responds to requests that hang.
 
 =item certificate(NAME)
 
-For new connections; open ones are closed.  C<good>, C<other_ca> (right name, unknown CA),
-C<other_host> (right CA, C<other.example>), C<expired>, C<self_signed>.
+Selects the certificate of new connections and closes open ones: C<good>, C<other_ca>
+(unknown CA), C<other_host> (for C<other.example>), C<expired>, C<self_signed>.
 
 =item hits(PATH), requests(PATH), await_hits(PATH, N), connections, open_connections, forget
 
-How many requests for the path came (of all paths without one), the query being no
-part of it, and C<< scheme => 'http' >> for those of the plain listener alone; they
-themselves (the last 1000) as hashes: scheme, method, path, query, http, headers (a list
-of [name, value]), body (its length); waits until there are N, and returns how many.
-Connections taken so far, and those still open.  C<forget> begins to count anew.
+C<hits>: the number of requests for the path without its query, or for all paths;
+C<< scheme => 'http' >> counts only those of the HTTP listener.  C<requests>: the last 1000
+of them as hashes with scheme, method, path, query, http, headers (a list of [name, value])
+and body (its length).  C<await_hits> waits for N requests and returns their number.
+C<connections> counts accepted, C<open_connections> open connections.  C<forget> resets
+the counters.
 
 =item fetch(URL or PATH, OPTIONS)
 
-By curl, trusting the CA alone: a hash of exit (curl's), status, head, body.
-C<method>, C<headers>, C<form> (a hash), C<curl> (further options).
+Runs curl with the CA as its only trust anchor.  Returns a hash of exit (of curl), status,
+head and body.  Options: C<method>, C<headers>, C<form> (a hash), C<curl> (configuration
+lines).
+
+=item log_has(SERVER, PATTERN, TIMEOUT)
+
+Waits until the error log of an AuthToken::Server matches the pattern; false after the
+timeout (20 seconds).  Exported on request.
 
 =back
 
@@ -134,12 +138,14 @@ use AuthToken::Log;
 use AuthToken::Server;
 use AuthToken::Token qw(key);
 use Carp qw(croak);
+use Exporter qw(import);
 use File::Temp qw(tempdir);
 use JSON::PP ();
 use POSIX ();
 use Time::HiRes qw(time);
 
 our $TIMEOUT = 20;
+our @EXPORT_OK = qw(log_has);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my @running;
@@ -150,7 +156,7 @@ END { local $?; $_->stop for splice @running }
 
 sub start ($self, %o) {
     $self = $self->_new(%o) if !ref $self;
-    croak 'it runs already' if $self->{pid};
+    croak 'already running' if $self->{pid};
 
     my $dir = $self->{dir};
     pipe my $in, my $commands and pipe my $replies, my $out or die "pipe: $!\n";
@@ -198,7 +204,7 @@ sub _config ($self) {
     };
 }
 
-# what can be served once the port is known
+# the documents that contain the port
 sub _ready ($self) {
     return $self if $self->{documents}{'/jwks'};
 
@@ -213,7 +219,7 @@ sub _ready ($self) {
     return $self;
 }
 
-# Ends it; true if it ended by itself and in time.
+# true if the process ended without SIGKILL
 sub stop ($self) {
     return 1 if !$self->{pid} || $self->{owner} != $$;
 
@@ -224,7 +230,7 @@ sub stop ($self) {
     delete $self->@{qw(commands replies)};
 
     kill 'TERM', $pid;
-    return 1 if eval { AuthToken::Log::await_true($ended, 'its end', 5) };
+    return 1 if eval { AuthToken::Log::await_true($ended, 'the end of the key server', 5) };
 
     kill 'KILL', $pid;
     waitpid $pid, 0;
@@ -233,7 +239,7 @@ sub stop ($self) {
 
 sub pid ($self) { $self->{pid} }
 
-# --- where ------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------
 
 sub port ($self)       { $self->{ports}[0] }
 sub plain_port ($self) { $self->{ports}[1] }
@@ -246,7 +252,7 @@ sub plain_url ($self, $path) { 'http://127.0.0.1:' . $self->plain_port . $path }
 
 # --- commands ---------------------------------------------------------------
 
-# the text of a key set
+# a JWK Set as text
 sub jwk_set ($class, @names) {
     return '{"keys":[' . join(',', map {
         key($_)->jwk(kid => $_, use => 'sig', /^rsa/ ? (alg => 'RS256') : ())
@@ -279,9 +285,9 @@ sub certificate ($self, $name) {
     return $self;
 }
 
-# A command and its reply: a line of JSON each.  Dies of what is wrong with it.
+# Sends a command and returns the reply: one line of JSON each.  Dies of an error reply.
 sub _tell ($self, $command, $arguments) {
-    croak 'it does not run' if !$self->{pid};
+    croak 'not running' if !$self->{pid};
     local $SIG{PIPE} = 'IGNORE';
 
     print { $self->{commands} } $json->encode({ %$arguments, do => $command }), "\n";
@@ -309,7 +315,7 @@ sub _line ($self, $command) {
     return $line;
 }
 
-# --- what came --------------------------------------------------------------
+# --- requests --------------------------------------------------------------
 
 sub hits ($self, $path = undef, %o) {
     return $self->_tell(hits => { %o, path => $path })->{hits};
@@ -334,9 +340,17 @@ sub forget ($self) {
     return $self;
 }
 
+# --- tests -----------------------------------------------------------------
+
+sub log_has ($server, $pattern, $timeout = 20) {
+    return eval {
+        AuthToken::Log::await_true(sub { $server->errors->content =~ $pattern }, "$pattern", $timeout);
+    };
+}
+
 # --- a client ---------------------------------------------------------------
 
-# What may be secret is in a file, not on the command line.
+# The configuration is in a file because a command line is visible to all users.
 sub fetch ($self, $url, %o) {
     my $aside = "$self->{dir}/fetch-$$";
     my $form  = $o{form};
@@ -362,7 +376,7 @@ sub fetch ($self, $url, %o) {
     my ($head, $body) = map { AuthToken::Log->new("$aside.$_")->content } qw(head body);
     unlink map { "$aside.$_" } qw(conf head body);
 
-    # of several answers the last one
+    # the last response, after redirects
     my ($status) = $head =~ m{.*^HTTP/\S+ (\d+)}ms;
     return { exit => $exit >> 8, status => $status, head => $head, body => $body };
 }
