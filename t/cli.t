@@ -3,8 +3,8 @@
 # Copyright (C) the nginx-auth-token authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# The command auth-token: keys and tokens.  Second opinions are CryptX with
-# Crypt::JWT, and the command openssl.
+# The command auth-token: command line, help, keys and tokens.  CryptX, Crypt::JWT and
+# the command openssl check the results independently.
 
 use v5.36;
 
@@ -35,24 +35,24 @@ sub part {
 
 sub b64json { return encode_base64url(JSON::PP->new->canonical->encode($_[0])) }
 
-my @who = ('--issuer', 'https://ipf.example', '--audience', 'api');
+my @issuer = ('--issuer', 'https://ipf.example', '--audience', 'api');
 
 sub verify {
     my ($token, $key, @args) = @_;
-    return run({ in => $token }, 'jwt', 'verify', '--key', $key, @who, @args);
+    return run({ in => $token }, 'jwt', 'verify', '--key', $key, @issuer, @args);
 }
 
 sub refused {
     my ($token, $key, $reason, @args) = @_;
     my $code = $reason eq 'expired' || $reason eq 'too_old'
         ? 'API_EXPIRED_ACCESS_TOKEN' : 'API_INVALID_ACCESS_TOKEN';
-    my $name = pop @args;
+    my $name = 'refused, ' . pop @args;
     my $r = verify($token, $key, @args);
 
-    complains($r, 1, "refused: $reason ($code)", $name);
+    reports($r, 1, "refused: $reason ($code)", $name);
     like($r->{out}, qr/\Averdict +refused\nreason +$reason\ncode +$code\n/,
-        "$name: report");
-    unlike($r->{out}, qr/claims|scopes|^user/m, "$name: no claims");
+        "$name: the report has verdict, reason and code");
+    unlike($r->{out}, qr/claims|scopes|^user/m, "$name: the claims are not printed");
 }
 
 ###############################################################################
@@ -93,7 +93,7 @@ for (
     [ 'missing option "--key"', 'jwt', 'verify' ],
 ) {
     my ($sentence, @args) = @$_;
-    fails(run(@args), 2, $sentence, "@args");
+    fails(run(@args), 2, $sentence, "the command line is invalid: @args");
 }
 
 fails(run('--store', "lmdb:$dir/none", 'token', 'show', '--', '--help'), 1,
@@ -154,15 +154,15 @@ my $out = ok_out('key', 'generate', '--out', 'rsa');
 my ($kid) = $out =~ /^kid +(\S+)$/m;
 
 is($out =~ s/ +/ /gr, "kid $kid\nprivate_key rsa\npublic_key rsa.pub\n"
-    . "jwks rsa.jwks\n", 'report');
-is(files('rsa'), 'rsa rsa.jwks rsa.pub', 'three files');
-is(mode('rsa'), '0600', 'mode of the private key');
-is(mode('rsa.pub'), '0644', 'mode of the public key, whatever the umask');
-is(mode('rsa.jwks'), '0644', 'mode of the set');
-like(slurp('rsa'), qr/\A-----BEGIN PRIVATE KEY-----\n/, 'PKCS#8');
-like(slurp('rsa.pub'), qr/\A-----BEGIN PUBLIC KEY-----\n/, 'SPKI');
+    . "jwks rsa.jwks\n", 'key generate prints the key id and the paths');
+is(files('rsa'), 'rsa rsa.jwks rsa.pub', 'key generate writes three files');
+is(mode('rsa'), '0600', 'the private key is readable by its owner only');
+is(mode('rsa.pub'), '0644', 'the mode of the public key does not depend on the umask');
+is(mode('rsa.jwks'), '0644', 'the JWK Set is readable by all');
+like(slurp('rsa'), qr/\A-----BEGIN PRIVATE KEY-----\n/, 'the private key is PKCS#8');
+like(slurp('rsa.pub'), qr/\A-----BEGIN PUBLIC KEY-----\n/, 'the public key is SubjectPublicKeyInfo');
 
-# what each kind of key is, by three witnesses
+# each type of key, checked by CryptX, openssl and RFC 7638
 my @kinds = (
     [ 'rsa', [], 'RSA', 'RS256', 'Crypt::PK::RSA', qr/2048 bit/ ],
     [ 'rsa3', ['--bits', 3072, '--alg', 'PS384'], 'RSA', 'PS384',
@@ -182,66 +182,66 @@ for (@kinds) {
     my $jwk = json(slurp("$name.jwks"))->{keys}[0];
 
     is($jwk->{kty} . $jwk->{alg} . $jwk->{use}, $kty . $alg . 'sig',
-        "$name: kty, alg, use");
+        "$name: the JWK has kty, alg and use");
     is(join(' ', sort keys %$jwk), $kty eq 'RSA' ? 'alg e kid kty n use'
         : $kty eq 'EC' ? 'alg crv kid kty use x y' : 'alg crv kid kty use x',
-        "$name: nothing private in the set");
-    is($jwk->{kid}, $said->{kid}, "$name: kid is the one that is printed");
+        "$name: the JWK has public members only");
+    is($jwk->{kid}, $said->{kid}, "$name: the kid of the JWK is printed");
     my $members = { map { $_ => $jwk->{$_} }
         grep { !/^(alg|kid|use)$/ } keys %$jwk };
     is($jwk->{kid}, encode_base64url(Digest::SHA::sha256(
         JSON::PP->new->canonical->encode($members))),
-        "$name: kid is the thumbprint of RFC 7638");
+        "$name: the kid is the thumbprint of RFC 7638");
     my $pem = slurp("$name.pub");
     my $pk = $class->new(\$pem);
     is($pk->export_key_jwk_thumbprint('SHA256'), $jwk->{kid},
-        "$name: thumbprint by CryptX") if $kty ne 'OKP';
+        "$name: CryptX computes the same thumbprint") if $kty ne 'OKP';
     my $private = slurp($name);
     is($class->new(\$private)->export_key_jwk('public', 1)->{$kty eq 'RSA'
-        ? 'n' : 'x'}, $jwk->{$kty eq 'RSA' ? 'n' : 'x'}, "$name: one pair");
-    like(`openssl pkey -in $name -noout -text 2>&1`, $text, "$name: openssl");
-    is(`openssl pkey -in $name -pubout 2>&1`, $pem, "$name: public half");
+        ? 'n' : 'x'}, $jwk->{$kty eq 'RSA' ? 'n' : 'x'}, "$name: the private key belongs to the JWK");
+    like(`openssl pkey -in $name -noout -text 2>&1`, $text, "$name: openssl reports the type");
+    is(`openssl pkey -in $name -pubout 2>&1`, $pem, "$name: openssl derives the same public key");
 }
 
-is(json(slurp('p384.jwks'))->{keys}[0]{crv}, 'P-384', 'crv');
+is(json(slurp('p384.jwks'))->{keys}[0]{crv}, 'P-384', 'the JWK of an EC key names the curve');
 
 $out = json(ok_out('key', 'generate', '--json', '--type', 'ec', '--kid',
     'my-key.1', '--out', "$dir/named"));
 is_deeply($out, { kid => 'my-key.1', private_key => "$dir/named",
     public_key => "$dir/named.pub", jwks => "$dir/named.jwks" },
-    'JSON, kid, and --json behind the command');
-is(json(slurp('named.jwks'))->{keys}[0]{kid}, 'my-key.1', 'kid of the set');
+    '--json prints the key id and the paths');
+is(json(slurp('named.jwks'))->{keys}[0]{kid}, 'my-key.1', '--kid sets the kid of the JWK');
 
-# all or nothing, and never over another file
+# existing files
 my $before = slurp('rsa');
 fails(run('key', 'generate', '--out', 'rsa'), 1,
-    'cannot create "rsa": File exists', 'private key exists');
-is(slurp('rsa'), $before, 'it is as before');
+    'cannot create "rsa": File exists', 'an existing private key is not overwritten');
+is(slurp('rsa'), $before, 'the existing private key is unchanged');
 
 for my $suffix ('', '.pub', '.jwks') {
     spew("one$suffix", 'mine');
     fails(run('key', 'generate', '--type', 'ec', '--out', 'one'), 1,
-        "cannot create \"one$suffix\": File exists", "one$suffix exists");
-    is(files('one'), "one$suffix", 'nothing else was left');
-    is(slurp("one$suffix"), 'mine', 'nor written over');
+        "cannot create \"one$suffix\": File exists", "an existing one$suffix is an error");
+    is(files('one'), "one$suffix", 'no other file remains');
+    is(slurp("one$suffix"), 'mine', 'the existing file is unchanged');
     unlink "one$suffix";
 }
 
 symlink 'elsewhere', 'link' or die;
 fails(run('key', 'generate', '--type', 'ec', '--out', 'link'), 1,
-    'cannot create "link": File exists', 'dangling link');
-is(files('elsewhere'), '', 'the link is not followed');
+    'cannot create "link": File exists', 'a dangling link is an error');
+is(files('elsewhere'), '', 'a dangling link is not followed');
 
 fails(run('key', 'generate', '--type', 'ec', '--out', 'no/such'), 1,
-    'cannot create "no/such": No such file or directory', 'no directory');
+    'cannot create "no/such": No such file or directory', 'a missing directory is an error');
 fails(run('key', 'generate', '--type', 'ec', '--out', "a\nb/c"), 1,
-    'cannot create "a?b/c": No such file or directory', 'line end in a name');
+    'cannot create "a?b/c": No such file or directory', 'control characters in a path are shown as question marks');
 
 for my $to ('/dev/full', undef) {
     my $name = defined $to ? 'full disk' : 'closed output';
     fails(run({ to => $to }, 'key', 'generate', '--type', 'ec', '--out',
         'full'), 1, qr/cannot write to standard output: .+/, $name);
-    is(files('full'), '', "$name: no file is left");
+    is(files('full'), '', "$name: no file remains");
 }
 
 for (
@@ -281,7 +281,7 @@ for (
         'key generate ' . substr("@args", 0, 40));
 }
 
-is(files('x'), '', 'a wrong command line leaves no file');
+is(files('x'), '', 'an invalid command line creates no file');
 
 ###############################################################################
 # jwt sign
@@ -296,30 +296,30 @@ my $start = time;
 my $seed = ok_out('jwt', 'sign', '--key', 'rsa', @seed);
 my $end = time;
 
-like($seed, qr/\A[\w-]+\.[\w-]+\.[\w-]+\n\z/, 'a token and a line end');
+like($seed, qr/\A[\w-]+\.[\w-]+\.[\w-]+\n\z/, 'jwt sign prints a token and a line end');
 chomp $seed;
 
-is_deeply(json(part($seed, 0)), { alg => 'RS256', typ => 'JWT' }, 'header');
+is_deeply(json(part($seed, 0)), { alg => 'RS256', typ => 'JWT' }, 'the default header has alg and typ');
 
 my ($claims) = decode_jwt(token => $seed, key => \$rsa_pub,
     accepted_alg => 'RS256', verify_exp => 1, decode_header => 0);
 
 is(join(' ', sort keys %$claims), 'aud exp iat id isAdmin iss scope username',
-    'the claims of the seed, exactly');
-is(ref $claims->{scope}, 'ARRAY', 'scope is an array');
-like(part($seed, 1), qr/"isAdmin":false/, 'isAdmin is a boolean');
-like(part($seed, 1), qr/"id":"1001"/, 'id is a string');
-ok($claims->{iat} >= $start && $claims->{iat} <= $end, 'iat is now');
-is($claims->{exp} - $claims->{iat}, 1800, 'exp is in 30 minutes');
+    'the token has the given claims, exp and iat');
+is(ref $claims->{scope}, 'ARRAY', '--claim-json keeps an array');
+like(part($seed, 1), qr/"isAdmin":false/, '--claim-json keeps a boolean');
+like(part($seed, 1), qr/"id":"1001"/, '--claim makes a string');
+ok($claims->{iat} >= $start && $claims->{iat} <= $end, 'iat is now by default');
+is($claims->{exp} - $claims->{iat}, 1800, 'exp is in 30 minutes by default');
 
 # openssl, from the bytes alone
 my ($signed, $signature) = $seed =~ /\A(.*)\.(.*)\z/;
 spew('signed', $signed);
 spew('signature', decode_base64url($signature));
 like(`openssl dgst -sha256 -verify rsa.pub -signature signature signed 2>&1`,
-    qr/Verified OK/, 'signature by openssl');
+    qr/Verified OK/, 'openssl verifies the signature');
 
-# each algorithm that libjwt has, and each that it has not
+# the algorithms that libjwt can sign with, and the others
 for (['RS256', 'rsa'], ['RS384', 'rsa'], ['RS512', 'rsa'], ['ES256', 'p256'],
     ['ES384', 'p384'])
 {
@@ -329,33 +329,33 @@ for (['RS256', 'rsa'], ['RS384', 'rsa'], ['RS512', 'rsa'], ['ES256', 'p256'],
     chomp $token;
     my $pem = slurp("$key.pub");
     is_deeply(json(part($token, 0)), { alg => $alg, typ => 'JWT',
-        kid => "kid-$alg" }, "$alg: header");
+        kid => "kid-$alg" }, "$alg: the header has alg and kid");
     ok(eval { decode_jwt(token => $token, key => \$pem, accepted_alg => $alg) },
-        "$alg: Crypt::JWT takes it") or diag($@);
+        "$alg: Crypt::JWT verifies the token") or diag($@);
     is(verify($token, "$key.pub", '--algorithms', $alg)->{rc}, 0,
-        "$alg: and so do we");
+        "$alg: jwt verify accepts the token");
 }
 
 for (['p256', 'ES256'], ['p384', 'ES384']) {
     my ($key, $alg) = @$_;
     is(json(part(ok_out('jwt', 'sign', '--key', $key, @id), 0))->{alg}, $alg,
-        "$key signs with $alg");
+        "$key signs with $alg by default");
 }
 
 my $lengths = join ' ', map {
     length decode_base64url((split /\./,
         run('jwt', 'sign', '--key', 'p256', @id)->{out})[2]) } 1 .. 16;
-is($lengths, join(' ', (64) x 16), 'r and s have their full length');
+is($lengths, join(' ', (64) x 16), 'ECDSA signatures have the full length of r and s');
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'PS256'), 1,
     'cannot sign with "rsa": unsupported algorithm "PS256": use RS256, RS384, '
-    . 'RS512, ES256 or ES384', 'PS256');
+    . 'RS512, ES256 or ES384', 'signing with PS256 is an error');
 fails(run('jwt', 'sign', '--key', 'ed'), 1, 'key "ed": key of type '
-    . 'ED25519: use an RSA, P-256 or P-384 key', 'EdDSA');
+    . 'ED25519: use an RSA, P-256 or P-384 key', 'signing with an Ed25519 key is an error');
 fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'ES256'), 1,
-    'cannot sign with "rsa": the key does not fit "ES256"', 'alg of another');
+    'cannot sign with "rsa": the key does not fit "ES256"', 'an algorithm of another key type is an error');
 fails(run('jwt', 'sign', '--key', 'p384', '--alg', 'ES256'), 1,
-    'cannot sign with "p384": the key does not fit "ES256"', 'another curve');
+    'cannot sign with "p384": the key does not fit "ES256"', 'an algorithm of another curve is an error');
 
 for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
     fails(run('jwt', 'sign', '--key', 'rsa', '--alg', $alg), 2,
@@ -363,7 +363,7 @@ for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
         "alg '$alg'");
 }
 
-# claims: types are kept, the file and the options are one object
+# claims of a file and of options
 spew('claims.json', '{"big": 9007199254740993, "real": 1.0, "minus": -1.25,'
     . '"small": 1.1e-300, "nested": {"a": [null, true]}, "iat": 7,'
     . '"text": "\u00e9\ud83d\ude00"}');
@@ -376,28 +376,28 @@ for ('"big":9007199254740993', '"real":1.0', '"minus":-1.25',
     '"nested":{"a":[null,true]}', '"empty":""', '"eq":"a=b"', '"n":12',
     '"s":"x"', '"iat":7')
 {
-    like($payload, qr/\Q$_\E[,}]/, "claim $_");
+    like($payload, qr/\Q$_\E[,}]/, "the claim $_ is kept");
 }
 
-cmp_ok(json($payload)->{small}, '==', 1.1e-300, 'a real keeps its value');
-is(json($payload)->{text}, "\x{e9}\x{1f600}", 'text beyond ASCII');
-is(json($payload)->{exp} - json($payload)->{nbf}, 5460, 'exp and nbf');
+cmp_ok(json($payload)->{small}, '==', 1.1e-300, 'a real number keeps its value');
+is(json($payload)->{text}, "\x{e9}\x{1f600}", 'escaped characters are decoded');
+is(json($payload)->{exp} - json($payload)->{nbf}, 5460, '--expires and --not-before set exp and nbf');
 
 $token = ok_out({ in => '{"a":1}' }, 'jwt', 'sign', '--key', 'rsa', '--claims',
     '-', '--no-expires', '--issued-at', 'now');
 is(join(' ', sort keys %{json(part($token, 1))}), 'a iat',
-    'claims by standard input, no exp');
+    '--claims reads standard input, --no-expires omits exp');
 
 $out = json(ok_out('--json', 'jwt', 'sign', '--key', 'rsa', @id));
-is(join(' ', sort keys %$out), 'alg claims kid token', 'JSON');
-is($out->{kid}, undef, 'no kid');
-is($out->{alg}, 'RS256', 'alg');
-is_deeply($out->{claims}, json(part($out->{token}, 1)), 'claims');
+is(join(' ', sort keys %$out), 'alg claims kid token', '--json prints token, alg, kid and claims');
+is($out->{kid}, undef, 'kid is null by default');
+is($out->{alg}, 'RS256', 'alg is the one used');
+is_deeply($out->{claims}, json(part($out->{token}, 1)), 'the claims are those of the token');
 
 # a long token: longer than any line of a base64 encoder
 $token = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim',
     'long=' . 'x' x 5000);
-is(verify($token, 'rsa.pub')->{rc}, 0, 'long claim');
+is(verify($token, 'rsa.pub')->{rc}, 0, 'a token with a long claim is accepted');
 
 for my $t (['90', 90], ['90s', 90], ['2m', 120], ['1h 30m', 5400],
     ['1d12h', 129600], ['1w', 604800], ['1M', 2592000], ['1y', 31536000],
@@ -494,12 +494,12 @@ for (
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claim', 'a=' . 'x' x 9000), 1,
     qr/cannot sign with "rsa": claims must be one JSON object .*/,
-    'a string that no verifier takes');
+    'a string that the module refuses is not signed');
 fails(run('jwt', 'sign', '--key', 'rsa',
     map { ('--claim', "a$_=" . 'x' x 8000) } 1 .. 7), 1,
-    'cannot sign with "rsa": token is longer than 65536 bytes', 'long token');
+    'cannot sign with "rsa": token is longer than 65536 bytes', 'a token longer than the limit is not signed');
 
-# keys that must not sign
+# unusable keys
 system 'openssl genrsa -out weak 1024 2>/dev/null';
 system 'openssl pkey -in rsa -aes128 -passout pass:secret -out locked '
     . '2>/dev/null';
@@ -529,12 +529,12 @@ for (
 ok_out('jwt', 'sign', '--key', $_) for qw(pkcs1 params);
 
 fails(run('jwt', 'sign', '--key', 'none'), 1,
-    'cannot open "none": No such file or directory', 'no key file');
+    'cannot open "none": No such file or directory', 'a missing key file is an error');
 
 for my $how ('jwt sign', 'jwt sign --json') {
     fails(run({ to => '/dev/full' }, split(/ /, $how), '--key', 'rsa'), 1,
         'cannot write to standard output: No space left on device',
-        "full disk, $how");
+        "a full disk is an error of $how");
 }
 
 ###############################################################################
@@ -554,27 +554,27 @@ spew('token.crlf', "$seed\r\n");
 for (['rsa.pub', 'token'], ['rsa.jwks', 'token'], ['rsa.jwks', 'token.crlf'],
     ['rsa.pub', './token'])
 {
-    is(run('jwt', 'verify', '--key', $_->[0], @who, $_->[1])->{rc}, 0,
-        "$_->[1] by $_->[0]");
+    is(run('jwt', 'verify', '--key', $_->[0], @issuer, $_->[1])->{rc}, 0,
+        "$_->[1] is accepted with $_->[0]");
 }
 
-is(run({ in => $rsa_pub }, 'jwt', 'verify', '--key', '-', @who,
-    'token')->{rc}, 0, 'key by standard input');
-is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', @who,
-    '-')->{rc}, 0, 'token by standard input');
+is(run({ in => $rsa_pub }, 'jwt', 'verify', '--key', '-', @issuer,
+    'token')->{rc}, 0, '--key reads standard input');
+is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', @issuer,
+    '-')->{rc}, 0, 'the token is read from standard input');
 is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', '--issuer',
-    'https://ipf.example', '--any-audience')->{rc}, 0, 'any audience');
+    'https://ipf.example', '--any-audience')->{rc}, 0, '--any-audience accepts any audience');
 is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa3.pub', '--key',
-    'rsa.pub', '--issuer', 'x', @who, '--audience', 'y')->{rc}, 0,
-    'several keys, issuers, audiences');
+    'rsa.pub', '--issuer', 'x', @issuer, '--audience', 'y')->{rc}, 0,
+    'keys, issuers and audiences may be repeated');
 
 $out = json(verify($seed, 'rsa.pub', '--json')->{out});
 is_deeply($out, { verdict => 'ok', reason => 'ok', user => 'jdoe',
     subject => 'jdoe', admin => JSON::PP::false, warnings => [],
     scopes => ['devices.read', 'snapshots.read'], expires => $exp,
-    claims => $claims }, 'JSON');
+    claims => $claims }, '--json prints the whole verdict');
 
-# what others signed
+# tokens of other signers
 for (['PS256', 'rsa'], ['PS384', 'rsa'], ['PS512', 'rsa3'], ['RS256', 'rsa'],
     ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed'])
 {
@@ -587,71 +587,71 @@ for (['PS256', 'rsa'], ['PS384', 'rsa'], ['PS512', 'rsa3'], ['RS256', 'rsa'],
     for my $form ($key eq 'rsa' && $alg ne 'RS256' ? 'pub' : qw(pub jwks)) {
         next if $key eq 'rsa3' && $form eq 'jwks';
         my $o = verify($t, "$key.$form", '--json', '--algorithms', $alg);
-        is($o->{rc}, 0, "$alg by Crypt::JWT, $key.$form");
-        is("@{json($o->{out})->{scopes}}", 'a b', 'scopes of one string');
+        is($o->{rc}, 0, "$alg of Crypt::JWT is accepted with $key.$form");
+        is("@{json($o->{out})->{scopes}}", 'a b', 'a scope string is split at spaces');
     }
 
-    refused($t, "$key.pub", 'bad_alg', "not only $alg")
+    refused($t, "$key.pub", 'bad_alg', "$alg is refused unless --algorithms lists it")
         if $alg =~ /^PS/ && $key eq 'rsa';
 }
 
-# the claims that are looked at
+# paths of claims
 my $nested = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim-json',
     'who={"name":"ann","root":true,"may":["x"]}', '--claim-json',
     'isAdmin=true');
 $out = json(verify($nested, 'rsa.pub', '--json', '--user-claim', 'who.name',
     '--scope-claim', 'who.may', '--admin-claim', 'who.root')->{out});
-is("$out->{user} @{$out->{scopes}}", 'ann x', 'paths of claims');
-ok($out->{admin}, 'admin by a path');
-ok(json(verify($nested, 'rsa.pub', '--json')->{out})->{admin}, 'isAdmin');
+is("$out->{user} @{$out->{scopes}}", 'ann x', '--user-claim and --scope-claim are paths');
+ok($out->{admin}, '--admin-claim is a path');
+ok(json(verify($nested, 'rsa.pub', '--json')->{out})->{admin}, 'isAdmin marks an administrator by default');
 ok(!json(verify($nested, 'rsa.pub', '--json', '--admin-claim',
-    'off')->{out})->{admin}, 'no admins');
+    'off')->{out})->{admin}, '--admin-claim off: no administrators');
 
-# control characters of a claim do not reach the terminal
+# control characters of claims
 my $evil = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim-json',
     'username="a\u001b[2J\u009b1m\u007f\n"');
 $out = verify($evil, 'rsa.pub')->{out};
-unlike($out, qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/, 'no control');
-like($out, qr/^user +a\?\[2J\?1m\?\?$/m, 'question marks for it');
+unlike($out, qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/, 'control characters of a claim are not printed');
+like($out, qr/^user +a\?\[2J\?1m\?\?$/m, 'control characters of a claim are printed as question marks');
 
 ###############################################################################
 # jwt verify: refused tokens
 
 my ($h, $p, $s) = split /\./, $seed;
 
-refused("$seed\n", 'rsa.pub', 'expired', '--at', 'now+31m', 'expired');
-refused($seed, 'rsa.pub', 'expired', '--at', $exp, 'expired at exp');
-is(verify($seed, 'rsa.pub', '--at', $exp - 1)->{rc}, 0, 'a second before');
+refused("$seed\n", 'rsa.pub', 'expired', '--at', 'now+31m', 'the token has expired');
+refused($seed, 'rsa.pub', 'expired', '--at', $exp, 'a token expires at exp');
+is(verify($seed, 'rsa.pub', '--at', $exp - 1)->{rc}, 0, 'a token is valid one second before exp');
 is(verify($seed, 'rsa.pub', '--at', $exp + 59, '--leeway', '1m')->{rc}, 0,
-    'leeway');
+    '--leeway extends the validity');
 refused($seed, 'rsa.pub', 'expired', '--at', $exp + 60, '--leeway', '1m',
-    'beyond the leeway');
+    'a token expires at exp plus leeway');
 
 $out = verify($seed, 'rsa.pub', '--json', '--at', 'now+1h');
 is_deeply(json($out->{out}), { verdict => 'refused', reason => 'expired',
     code => 'API_EXPIRED_ACCESS_TOKEN', status => 401, subject => 'jdoe',
-    warnings => [] }, 'JSON of a refusal');
-complains($out, 1, 'refused: expired (API_EXPIRED_ACCESS_TOKEN)', 'with --json');
+    warnings => [] }, '--json prints reason, code and status of a refusal');
+reports($out, 1, 'refused: expired (API_EXPIRED_ACCESS_TOKEN)', '--json keeps the error on standard error');
 
 my %changed = %$claims;
 $changed{isAdmin} = JSON::PP::true;
 my $forged = b64json(\%changed);
 
-refused("$h.$forged.$s", 'rsa.pub', 'bad_signature', 'payload changed');
+refused("$h.$forged.$s", 'rsa.pub', 'bad_signature', 'the payload was changed');
 refused("$h.$p." . substr($s, 0, 9) . (substr($s, 9, 1) eq 'A' ? 'B' : 'A')
-    . substr($s, 10), 'rsa.pub', 'bad_signature', 'signature changed');
+    . substr($s, 10), 'rsa.pub', 'bad_signature', 'the signature was changed');
 refused("$h.$p." . encode_base64url("\0" x 256), 'rsa.pub', 'bad_signature',
-    'signature of zeros');
+    'the signature is zeros');
 refused("$h.$p." . encode_base64url("\0" x 255), 'rsa.pub', 'bad_signature',
-    'short signature');
-refused("$h.$p.", 'rsa.pub', 'malformed', 'no signature');
-refused("$h.$p", 'rsa.pub', 'malformed', 'two parts');
-refused("$seed.x", 'rsa.pub', 'malformed', 'four parts');
-refused("$seed=", 'rsa.pub', 'malformed', 'padding');
-refused(" $seed", 'rsa.pub', 'malformed', 'a space in front');
-refused("$seed\n\n", 'rsa.pub', 'malformed', 'an empty line behind');
-refused('x' x 8193, 'rsa.pub', 'too_long', 'too long');
-refused($seed, 'rsa3.pub', 'bad_signature', 'key of another');
+    'the signature is too short');
+refused("$h.$p.", 'rsa.pub', 'malformed', 'the signature is empty');
+refused("$h.$p", 'rsa.pub', 'malformed', 'there are two parts');
+refused("$seed.x", 'rsa.pub', 'malformed', 'there are four parts');
+refused("$seed=", 'rsa.pub', 'malformed', 'the signature has padding');
+refused(" $seed", 'rsa.pub', 'malformed', 'a space comes first');
+refused("$seed\n\n", 'rsa.pub', 'malformed', 'an empty line follows');
+refused('x' x 8193, 'rsa.pub', 'too_long', 'the token is too long');
+refused($seed, 'rsa3.pub', 'bad_signature', 'the key is another one');
 
 for my $alg ('none', 'None', 'NONE') {
     refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.$s", 'rsa.pub',
@@ -673,34 +673,34 @@ sub signed {
     return $t->{out};
 }
 
-refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'no exp');
+refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'exp is missing');
 refused(signed(@id, '--claim', 'exp=4102444800'), 'rsa.pub', 'bad_claim',
     'exp is a string');
-refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer_mismatch', 'no iss');
+refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer_mismatch', 'iss is missing');
 refused(signed('--claim', 'aud=api', '--claim', 'iss=https://ipf.example/'),
-    'rsa.pub', 'issuer_mismatch', 'another iss');
+    'rsa.pub', 'issuer_mismatch', 'iss is another one');
 refused(signed('--claim', 'iss=https://ipf.example'), 'rsa.pub', 'audience_mismatch',
-    'no aud');
+    'aud is missing');
 refused(signed('--claim', 'iss=https://ipf.example', '--claim', 'aud=apix'),
-    'rsa.pub', 'audience_mismatch', 'another aud');
+    'rsa.pub', 'audience_mismatch', 'aud is another one');
 refused(signed(@id, '--not-before', 'now+1h'), 'rsa.pub', 'not_yet_valid',
-    'nbf');
+    'nbf is in the future');
 refused(signed(@id, '--issued-at', 'now-2h'), 'rsa.pub', 'too_old',
-    '--max-age', '1h', 'max age');
+    '--max-age', '1h', 'the token is older than --max-age');
 my %typed = (payload => { iss => 'https://ipf.example', aud => 'api',
     exp => time + 600 }, alg => 'RS256', key => \$before);
 my $event = encode_jwt(%typed, extra_headers => { typ => 'secevent+jwt' });
 
-refused($event, 'rsa.pub', 'bad_typ', 'typ');
+refused($event, 'rsa.pub', 'bad_typ', 'typ is not accepted');
 is(verify($event, 'rsa.pub', '--typ', 'absent', '--typ', 'secevent+jwt')->{rc},
-    0, 'typ that is accepted');
+    0, '--typ adds an accepted typ');
 is(verify(encode_jwt(%typed, extra_headers => { typ => 'at+jwt' }),
-    'rsa.pub')->{rc}, 0, 'typ of RFC 9068');
+    'rsa.pub')->{rc}, 0, 'at+jwt is accepted by default');
 is(verify(encode_jwt(%typed), 'rsa.pub', '--typ', 'absent')->{rc}, 0,
-    'typ is absent');
+    '--typ absent accepts a token without typ');
 refused($seed, 'rsa.pub', 'bad_typ', '--typ', 'absent', 'typ is not absent');
-refused(signed(@id, '--kid', 'x'), 'rsa.jwks', 'unknown_kid', 'kid');
-is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, 'kid of the set');
+refused(signed(@id, '--kid', 'x'), 'rsa.jwks', 'unknown_kid', 'no key has this kid');
+is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, '--kid sets the kid of the JWK');
 
 ###############################################################################
 # jwt verify: the command line and the keys
@@ -710,17 +710,17 @@ for (
     [ 'missing option "--audience" or "--any-audience"', '--key', 'rsa.pub',
         '--issuer', 'x' ],
     [ '"--audience" and "--any-audience" are mutually exclusive', '--key', 'rsa.pub',
-        @who, '--any-audience' ],
-    [ 'standard input can be read only once', '--key', '-', @who ],
+        @issuer, '--any-audience' ],
+    [ 'standard input can be read only once', '--key', '-', @issuer ],
     [ 'invalid value "-1" in "--leeway": use a duration such as 90, 30m or 1h30m', '--key', 'rsa.pub',
-        @who, '--leeway', '-1' ],
+        @issuer, '--leeway', '-1' ],
     [ 'invalid value "then" in "--at": use a time such as 1767225600, now or now-30m', '--key', 'rsa.pub',
-        @who, '--at', 'then' ],
+        @issuer, '--at', 'then' ],
     [ 'invalid value "a..b" in "--user-claim": use the path of a claim such as realm_access.roles', '--key',
-        'rsa.pub', @who, '--user-claim', 'a..b' ],
+        'rsa.pub', @issuer, '--user-claim', 'a..b' ],
     (map { [ qq(invalid value "$_" in "--algorithms": use RS256, RS384, RS512, )
         . 'PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas', '--key',
-        'rsa.pub', @who, '--algorithms', $_ ] }
+        'rsa.pub', @issuer, '--algorithms', $_ ] }
         'none', 'HS256', 'rs256', '', 'RS256,', ',RS256', 'RS256, ES256'),
 ) {
     my ($sentence, @args) = @$_;
@@ -745,38 +745,38 @@ my $set = json(slurp('rsa.jwks'));
 push @{$set->{keys}}, { kty => 'oct', k => 'c2VjcmV0' };
 spew('mixed.jwks', JSON::PP->new->encode($set));
 $out = verify($seed, 'mixed.jwks', '--json');
-is($out->{rc}, 0, 'set with an odd key');
+is($out->{rc}, 0, 'a JWK Set with an unusable key is accepted');
 my $warnings = json($out->{out})->{warnings};
-is(scalar @$warnings, 1, 'warning');
-like($warnings->[0], qr/\Amixed.jwks: /, 'it names the file');
-unlike($out->{out}, qr/c2VjcmV0/, 'and no secret');
+is(scalar @$warnings, 1, 'an unusable key causes one warning');
+like($warnings->[0], qr/\Amixed.jwks: /, 'the warning names the file');
+unlike($out->{out}, qr/c2VjcmV0/, 'the warning does not show the key');
 like(verify($seed, 'mixed.jwks')->{out}, qr/^warnings +mixed.jwks: /m,
-    'for humans too');
+    'the warning is printed without --json too');
 
-# secrets are no arguments, and are not repeated
+# arguments that are secrets
 my $no_secret = 'the name of a file is expected, not a key, a token or claims: '
     . 'arguments must not hold secrets';
 
-fails(run('jwt', 'verify', '--key', 'rsa.pub', @who, $seed), 2, $no_secret,
-    'token as an argument');
-fails(run('jwt', 'verify', '--key', $rsa_pub, @who, 'token'), 2, $no_secret,
-    'public key as an argument');
+fails(run('jwt', 'verify', '--key', 'rsa.pub', @issuer, $seed), 2, $no_secret,
+    'a token as an argument is refused and not shown');
+fails(run('jwt', 'verify', '--key', $rsa_pub, @issuer, 'token'), 2, $no_secret,
+    'a public key as an argument is refused and not shown');
 fails(run('jwt', 'sign', '--key', $before), 2, $no_secret,
-    'private key as an argument');
+    'a private key as an argument is refused and not shown');
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '{"a":1}'), 2, $no_secret,
-    'claims as an argument');
+    'claims as an argument are refused and not shown');
 
 for my $json ('', '--json') {
     for my $at ('now', 'now+1h') {
         fails(run({ in => $seed, to => '/dev/full' }, 'jwt', 'verify', '--key',
-            'rsa.pub', @who, '--at', $at, $json || ()), 1,
+            'rsa.pub', @issuer, '--at', $at, $json || ()), 1,
             'cannot write to standard output: No space left on device',
-            "full disk, verify $json --at $at");
+            "a full disk is an error of jwt verify $json --at $at");
     }
 }
 
 ###############################################################################
 
-not_blotted;
+no_sanitizer_report;
 
 done_testing();

@@ -820,6 +820,6 @@ is_deeply([ @$said{qw(roles users clients tokens)} ], [ 0, 0, 2, $n ],
 
 ###############################################################################
 
-not_blotted;
+no_sanitizer_report;
 
 done_testing();

@@ -346,5 +346,5 @@ ok fits('deaf', hash_of('tty')), 'change nothing';
 
 like ok_out('check'), qr/^store +sound$/m, 'the store is sound';
 
-not_blotted;
+no_sanitizer_report;
 done_testing();

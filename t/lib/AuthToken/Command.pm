@@ -2,7 +2,7 @@ package AuthToken::Command;
 
 =head1 NAME
 
-AuthToken::Command - the command auth-token, run as an operator does
+AuthToken::Command - runs the command auth-token and tests its output
 
 =head1 SYNOPSIS
 
@@ -11,32 +11,32 @@ AuthToken::Command - the command auth-token, run as an operator does
 
     fresh;                                          # a new store
     ok_out('user', 'create', 'bob', '--no-password');
-    is ok_json('user', 'show', 'bob')->{enabled}, JSON::PP::true, 'enabled';
-    fails run('user', 'show', 'joe'), 1, 'there is no user "joe"', 'nobody';
+    is ok_json('user', 'show', 'bob')->{enabled}, JSON::PP::true, 'a new user is enabled';
+    fails run('user', 'show', 'joe'), 1, 'no such user "joe"', 'an unknown user is an error';
 
-    not_blotted;
+    no_sanitizer_report;
     done_testing();
 
 =head1 DESCRIPTION
 
-Using it changes to a directory of its own, C<$dir>, which goes when the test
-ends, and sets the environment that all runs have.  C<$command> is the path of
-the command, C<$root> that of the sources.
+The module changes to a temporary directory, C<$dir>, which is removed when the
+test ends, and sets the environment of all runs.  C<$command> is the path of the
+command, C<$root> that of the sources.
 
-C<run HOW, ARGUMENT...> runs the command on C<$store>, a name in C<$dir>; on no
-store in particular where that is undef, as at first.  HOW, which may be left out,
-is a hash: C<in> (text on standard input), C<from> (a file in place of it), C<to>
-(a file in place of what is read back; undef for a closed one), C<before> (code
-called in the new process).  It returns a hash: C<rc> (exit code, or "signal N"),
-C<out>, C<err>.  C<spawn> and C<finish> are its two halves.
+C<run HOW, ARGUMENT...> runs the command with the store C<$store>, a name in
+C<$dir>, or without C<--store> if that is undef.  HOW is an optional hash: C<in>
+(text on standard input), C<from> (a file instead of it), C<to> (a file that
+receives standard output; undef closes it), C<before> (code called in the new
+process).  It returns a hash: C<rc> (exit code, or "signal N"), C<out>, C<err>.
+C<spawn> starts a run and C<finish> waits for it.
 
-C<ok_out> and C<ok_json> take the same, test that it works in silence, and return
-what was printed.  C<fails RUN, RC, SENTENCE, NAME> tests exit code, the one
-sentence on standard error, and that nothing was printed; C<complains> is the
-same without the last.
+C<ok_out> and C<ok_json> take the same arguments, test that the command succeeds
+without a message on standard error, and return its output.  C<fails RUN, RC,
+SENTENCE, NAME> tests the exit code, the one sentence on standard error, and that
+nothing was printed; C<reports> is the same without the last.
 
-C<not_blotted> tests, in the end, that no sanitizer complained in any run; leaks are
-looked for in every fourth.
+C<no_sanitizer_report> tests that no sanitizer reported an error in any run.  Every
+fourth run is also checked for memory leaks.
 
 =cut
 
@@ -50,7 +50,7 @@ use JSON::PP ();
 use Test::More;
 
 our @EXPORT = qw($command $dir $root $store
-                 complains fails finish fresh json mode not_blotted ok_json ok_out run serial
+                 reports fails finish fresh json mode no_sanitizer_report ok_json ok_out run serial
                  slurp spawn spew);
 
 our $root    = $AuthToken::Server::ROOT;
@@ -58,7 +58,7 @@ our $command = "$AuthToken::Server::BUILD/auth-token";
 our $dir     = tempdir('at-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 our $store;
 
-my @blots;                              # what a sanitizer said
+my @reports;                              # messages of sanitizers
 my $serial = 0;
 
 BAIL_OUT("no $command: make command") if !-x $command;
@@ -75,10 +75,10 @@ $ENV{UBSAN_OPTIONS} = 'halt_on_error=1:exitcode=99';
 
 # --- files ------------------------------------------------------------------
 
-# a number that nobody had before, for names
+# a unique number, for names
 sub serial () { ++$serial }
 
-# undef where there is none
+# undef if there is no such file
 sub slurp ($path) {
     open my $fh, '<:raw', $path or return undef;
     local $/;
@@ -98,7 +98,7 @@ sub json ($text) { JSON::PP->new->utf8->decode($text) }
 
 # --- runs -------------------------------------------------------------------
 
-# what is executed: a list
+# the arguments of exec()
 sub words (@arguments) {
     return ('auth-token', defined $store ? ('--store', "lmdb:$dir/$store") : (), @arguments);
 }
@@ -117,7 +117,7 @@ sub spawn {
         if (defined $to) { open STDOUT, '>', $to or die }
         else             { close STDOUT }
         $how->{before}->() if $how->{before};
-        # to look for leaks takes as long as all the rest
+        # the leak check takes as long as all the rest
         $ENV{ASAN_OPTIONS} .= ':detect_leaks=0' if $n % 4;
         exec { $command } words(@arguments) or die;
     }
@@ -125,12 +125,12 @@ sub spawn {
     return { pid => $pid, n => $n, to => $to, arguments => "@arguments" };
 }
 
-# an exit code, or "signal N", of what wait() sets
+# the exit code, or "signal N"
 sub status ($wait) { $wait & 127 ? 'signal ' . ($wait & 127) : $wait >> 8 }
 
-# remembers a report of a sanitizer in what a run said
+# remembers the report of a sanitizer
 sub watch ($arguments, $rc, $said) {
-    push @blots, "$arguments: $said" if $rc eq '99' || $said =~ /Sanitizer|runtime error/;
+    push @reports, "$arguments: $said" if $rc eq '99' || $said =~ /Sanitizer|runtime error/;
 }
 
 sub finish ($run) {
@@ -149,7 +149,7 @@ sub run { finish(spawn(@_)) }
 
 # --- tests ------------------------------------------------------------------
 
-sub complains ($r, $rc, $sentence, $name) {
+sub reports ($r, $rc, $sentence, $name) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $wanted = ref $sentence ? $sentence : quotemeta $sentence;
 
@@ -161,7 +161,7 @@ sub complains ($r, $rc, $sentence, $name) {
 sub fails ($r, $rc, $sentence, $name) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    complains($r, $rc, $sentence, $name);
+    reports($r, $rc, $sentence, $name);
     is $r->{out}, '', "$name: nothing is printed";
 }
 
@@ -169,7 +169,7 @@ sub ok_out {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $r = run(@_);
 
-    is "$r->{rc}$r->{err}", '0', 'works: ' . substr join(' ', grep { !ref } @_), 0, 60;
+    is "$r->{rc}$r->{err}", '0', 'succeeds: ' . substr join(' ', grep { !ref } @_), 0, 60;
     return $r->{out};
 }
 
@@ -178,7 +178,7 @@ sub ok_json {
     return json(ref $_[0] ? ok_out(shift, '--json', @_) : ok_out('--json', @_));
 }
 
-# a store of its own from here on
+# creates a store for the following runs
 sub fresh () {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
@@ -186,9 +186,9 @@ sub fresh () {
     return ok_out('init');
 }
 
-sub not_blotted () {
+sub no_sanitizer_report () {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is join("\n", @blots), '', 'no sanitizer complained';
+    is join("\n", @reports), '', 'no sanitizer reported an error';
 }
 
 1;

@@ -2,25 +2,24 @@ package AuthToken::Terminal;
 
 =head1 NAME
 
-AuthToken::Terminal - the command at a terminal, with a hand on the keyboard
+AuthToken::Terminal - runs the command in a pseudo-terminal
 
 =head1 SYNOPSIS
 
     my $t = AuthToken::Terminal->start({}, 'user', 'passwd', 'bob');
     $t->await(qr/New password: /);
-    ok !$t->echoes, 'what is typed is not shown';
+    ok !$t->echoes, 'the password is not shown';
     $t->type("secret\n");
-    my $r = $t->finish;         # rc as of AuthToken::Command, out: the screen
+    my $r = $t->finish;         # {rc}: see AuthToken::Command, {out}: the screen
 
 =head1 DESCRIPTION
 
-C<start HOW, ARGUMENT...> runs the command of AuthToken::Command as a shell does:
-in the foreground of a terminal that it shares with that shell.  HOW has
-C<before> (code called in the new process).  C<await REGEX> waits for what the
-screen shows beyond what was awaited before, C<type> presses keys, of which ^C and
-^Z do what they do.  C<await_stop> waits until the command is stopped, C<resume>
-is the shell's C<fg>.  C<kill SIGNAL> sends one to the command.  C<echoes> says
-whether the terminal shows what is typed, also after the end.
+C<start HOW, ARGUMENT...> runs the command in the foreground of a terminal, as a
+shell does.  HOW may have C<before> (code called in the new process).  C<await
+REGEX> waits for new text on the screen, C<type> presses keys, including ^C and
+^Z.  C<await_stop> waits until the command is stopped, C<resume> continues it like
+the shell's C<fg>.  C<kill SIGNAL> sends it a signal.  C<echoes> tells whether the
+terminal shows input, also after the command has ended.
 
 =cut
 
@@ -35,7 +34,7 @@ use POSIX qw(:sys_wait_h :termios_h);
 my $TIOCGPTN   = 0x80045430;
 my $TIOCSPTLCK = 0x40045431;
 
-# both ends: the keyboard and screen, and the terminal that programs see
+# both ends of a pseudo-terminal
 sub _terminal () {
     sysopen my $master, '/dev/ptmx', O_RDWR | O_NOCTTY or die "/dev/ptmx: $!\n";
     my ($number, $unlocked) = (pack('i', 0)) x 2;
@@ -47,7 +46,7 @@ sub _terminal () {
     return ($master, $slave, $path);
 }
 
-# the command, in the foreground
+# runs the command in the foreground
 sub _command ($how, @arguments) {
     POSIX::setpgid(0, 0);
     $SIG{TTOU} = 'IGNORE';
@@ -57,11 +56,11 @@ sub _command ($how, @arguments) {
     exec { $command } AuthToken::Command::words(@arguments) or POSIX::_exit(127);
 }
 
-# A shell of one job: it tells the job's process, "stopped", and its status, and
-# brings it back at each line that it is told.
+# A shell with one job: it writes the process id, "stopped", and the exit status,
+# and continues the job for each line that it reads.
 sub _shell ($how, $path, $from, $to, @arguments) {
     POSIX::setsid();
-    open STDIN, '+<', $path;            # which makes it the session's
+    open STDIN, '+<', $path;            # becomes the controlling terminal
     open STDOUT, '>&', \*STDIN;
     open STDERR, '>&', \*STDIN;
     $SIG{TTOU} = $SIG{HUP} = 'IGNORE';
@@ -74,7 +73,7 @@ sub _shell ($how, $path, $from, $to, @arguments) {
     }
     print $to "$pid\n";
 
-    # one that is still there when waitpid() has told of it is stopped
+    # a process that still exists after waitpid() reported it is stopped
     my $status;
     while (waitpid($pid, WUNTRACED) == $pid) {
         $status = $?;
@@ -90,23 +89,23 @@ sub _shell ($how, $path, $from, $to, @arguments) {
 sub start ($class, $how, @arguments) {
     my ($master, $slave, $path) = _terminal();
     pipe my $shell_in, my $fg or die "pipe: $!\n";
-    pipe my $told, my $shell_out or die "pipe: $!\n";
+    pipe my $status_in, my $shell_out or die "pipe: $!\n";
 
     my $shell = fork // die "fork: $!\n";
     if (!$shell) {
-        close $_ for $master, $slave, $fg, $told;
+        close $_ for $master, $slave, $fg, $status_in;
         eval { _shell($how, $path, $shell_in, $shell_out, @arguments) };
         POSIX::_exit(0);
     }
 
     $fg->autoflush(1);
-    chomp(my $pid = <$told>);
+    chomp(my $pid = <$status_in>);
 
-    return bless { master => $master, slave => $slave, fg => $fg, told => $told, shell => $shell,
+    return bless { master => $master, slave => $slave, fg => $fg, status_in => $status_in, shell => $shell,
                    pid => $pid, screen => '', seen => 0, arguments => "@arguments" }, $class;
 }
 
-# what there is to read by now
+# reads the available output
 sub _read ($self) {
     my $bits = '';
     vec($bits, fileno $self->{master}, 1) = 1;
@@ -135,20 +134,20 @@ sub echoes ($self) {
 }
 
 sub await_stop ($self) {
-    my $line = readline $self->{told};
+    my $line = readline $self->{status_in};
     return $line eq "stopped\n";
 }
 
 sub resume ($self) { print { $self->{fg} } "fg\n"; return $self }
 
-# its end, and all that the screen has shown
+# waits for the end of the command
 sub finish ($self) {
     my $wait;
     AuthToken::Log::await_true(sub {
         my $bits = '';
         $self->_read;
-        vec($bits, fileno $self->{told}, 1) = 1;
-        select($bits, undef, undef, 0) && defined($wait = readline $self->{told});
+        vec($bits, fileno $self->{status_in}, 1) = 1;
+        select($bits, undef, undef, 0) && defined($wait = readline $self->{status_in});
     }, 'the end of the command', 30);
 
     close $self->{fg};
