@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The variables of the module.  Those of the identity are not found for a
- * refused request.  A value that is not safe in a header is not found.
+ * The variables of the module.  A refused request has no variables of the
+ * identity.  A value that is not safe in a header is not found.
  */
 
 #ifndef NGX_AT_VARIABLES_H
