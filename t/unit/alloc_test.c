@@ -23,60 +23,8 @@
 #include <openssl/crypto.h>
 #include <jansson.h>
 
+#include "fail.h"
 #include "sign.h"
-
-
-static struct {
-    unsigned  n;                /* allocations so far */
-    unsigned  fail;             /* the one that fails; 0: none */
-    int       lasting;          /* and all after it */
-    unsigned  failed;           /* how many did */
-} alloc;
-
-
-static int
-alloc_fails(void)
-{
-    alloc.n++;
-
-    if (alloc.fail == 0
-        || !(alloc.n == alloc.fail || (alloc.lasting && alloc.n > alloc.fail)))
-    {
-        return 0;
-    }
-
-    alloc.failed++;
-
-    return 1;
-}
-
-
-static void *
-alloc_malloc(size_t size)
-{
-    return alloc_fails() ? NULL : malloc(size);
-}
-
-
-static void *
-alloc_calloc(size_t n, size_t size)
-{
-    return alloc_fails() ? NULL : calloc(n, size);
-}
-
-
-static char *
-alloc_strdup(const char *text)
-{
-    return alloc_fails() ? NULL : strdup(text);
-}
-
-
-static char *
-alloc_strndup(const char *text, size_t n)
-{
-    return alloc_fails() ? NULL : strndup(text, n);
-}
 
 
 static void *
@@ -85,7 +33,7 @@ alloc_openssl_malloc(size_t size, const char *file, int line)
     (void) file;
     (void) line;
 
-    return alloc_fails() ? NULL : malloc(size);
+    return fail_next() ? NULL : malloc(size);
 }
 
 
@@ -95,7 +43,7 @@ alloc_openssl_realloc(void *data, size_t size, const char *file, int line)
     (void) file;
     (void) line;
 
-    return alloc_fails() ? NULL : realloc(data, size);
+    return fail_next() ? NULL : realloc(data, size);
 }
 
 
@@ -111,10 +59,10 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 /* the core is compiled in once more, with the allocations that fail */
 
-#define malloc   alloc_malloc
-#define calloc   alloc_calloc
-#define strdup   alloc_strdup
-#define strndup  alloc_strndup
+#define malloc   fail_malloc
+#define calloc   fail_calloc
+#define strdup   fail_strdup
+#define strndup  fail_strndup
 
 #include "core/base/at_base64url.c"
 #include "core/authz/at_cidr.c"
@@ -152,24 +100,6 @@ warn(void *data, const char *text)
 {
     (void) data;
     (void) text;
-}
-
-
-static void
-alloc_begin(unsigned fail, int lasting)
-{
-    alloc.n = 0;
-    alloc.failed = 0;
-    alloc.fail = fail;
-    alloc.lasting = lasting;
-}
-
-
-static void
-alloc_end(void)
-{
-    alloc.fail = 0;
-    ERR_clear_error();
 }
 
 
@@ -212,9 +142,9 @@ verify_point(const at_trusted_issuer_t *trusted, const char *text, at_verdict_e 
 
     memset(&id, 0, sizeof(id));
 
-    alloc_begin(fail, lasting);
+    fail_begin(fail, lasting);
     verdict = at_jwt_verify(verifier, &id, &query);
-    alloc.fail = 0;
+    (void) fail_end();
     at_verifier_free(verifier);
 
     *wrong += (verdict == AT_OK && expected != AT_OK)
@@ -230,7 +160,7 @@ verify_point(const at_trusted_issuer_t *trusted, const char *text, at_verdict_e 
     at_identity_release(&id);
     ERR_clear_error();
 
-    return alloc.failed;
+    return failing.failed;
 }
 
 
@@ -374,10 +304,9 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
         for (fail = 1; fail < POINTS; fail++) {
             memset(&err, 0, sizeof(err));
 
-            alloc_begin(fail, lasting);
+            fail_begin(fail, lasting);
             set = at_keyset_parse(text, ALL, warn, NULL, &err);
-            failed = alloc.failed;
-            alloc.fail = 0;
+            failed = fail_end();
 
             wrong += ERR_peek_error() != 0;
 
@@ -388,7 +317,7 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
             }
 
             at_keyset_free(set);
-            alloc_end();
+            ERR_clear_error();
 
             if (failed == 0) {
                 break;
@@ -403,7 +332,7 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
         is_int((long long) (set ? set->n : 0), (long long) keys,
                "%s: the next time as ever", name);
         at_keyset_free(set);
-        alloc_end();
+        ERR_clear_error();
     }
 }
 
@@ -479,13 +408,13 @@ test_small_parts(void)
         wrong = 0;
 
         for (fail = 1; fail < 100; fail++) {
-            alloc_begin(fail, 0);
+            fail_begin(fail, 0);
             rc = small_part(part, claim);
-            alloc.fail = 0;
+            (void) fail_end();
 
-            wrong += rc != (alloc.failed != 0);
+            wrong += rc != (failing.failed != 0);
 
-            if (alloc.failed == 0) {
+            if (failing.failed == 0) {
                 break;
             }
         }
@@ -520,12 +449,11 @@ test_growing(void)
         wrong = 0;
 
         for (fail = 1; fail < 100; fail++) {
-            claims = (at_claims_t *) &alloc;
+            claims = (at_claims_t *) &failing;
 
-            alloc_begin(fail, 0);
+            fail_begin(fail, 0);
             rc = at_claims_parse(&claims, text);
-            failed = alloc.failed;
-            alloc.fail = 0;
+            failed = fail_end();
 
             wrong += failed ? rc != -2 || claims != NULL
                      : rc != 0
@@ -573,12 +501,12 @@ test_growing_again(void)
     is_int(values_of(&values, 100), 0, "100 values");
     is_int((long long) values.size, 128, "and room for some more");
 
-    alloc_begin(2, 1);
+    fail_begin(2, 1);
     is_int(values_of(&values, 1000), -2, "no memory for 1,000");
     is_int((long long) values.size, 256, "as far as there was some");
     is_int(values_of(&values, 200), 0, "200 need none");
     is_int(values.items->span, 200, "and are there");
-    alloc.fail = 0;
+    (void) fail_end();
 
     is_int(values_of(&values, 1000), 0, "1,000 as ever");
     is_int(values.items->span, 1000, "all of them");
@@ -611,10 +539,9 @@ test_json_value(void)
     wrong = 0;
 
     for (fail = 1; fail < POINTS; fail++) {
-        alloc_begin(fail, 0);
+        fail_begin(fail, 0);
         json = at_document_from_json(at_claims_object(claims));
-        failed = alloc.failed;
-        alloc.fail = 0;
+        failed = fail_end();
 
         wrong += failed ? json != NULL : !json_equal(json, expected);
         json_decref(json);
@@ -683,13 +610,13 @@ test_state(void)
         wrong = 0;
 
         for (fail = 1; fail < POINTS; fail++) {
-            alloc_begin(fail, lasting);
+            fail_begin(fail, lasting);
             rc = state_part(path);
-            alloc.fail = 0;
+            (void) fail_end();
 
-            wrong += rc == 2 || (rc == 1 && alloc.failed == 0) || system(command) != 0;
+            wrong += rc == 2 || (rc == 1 && failing.failed == 0) || system(command) != 0;
 
-            if (alloc.failed == 0) {
+            if (failing.failed == 0) {
                 break;
             }
         }
@@ -743,7 +670,7 @@ main(void)
                                        pem_public(p256).data)), 0, 0);
 
     /* not for its parser, which reads beyond a string when memory is short */
-    json_set_alloc_funcs(alloc_malloc, free);
+    json_set_alloc_funcs(fail_malloc, free);
 
     test_small_parts();
     test_growing();

@@ -2,30 +2,76 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Allocations of a whole process that fail, those of libraries too: the n-th
- * one, or all from it on.  A sanitizer has malloc() for itself: nothing fails
- * there, and what counts on it is skipped.
+ * Failing allocations: the n-th one, and if "lasting" all later ones.
+ *
+ * fail_malloc() and the functions like it are for code that a test compiles in
+ * with macros, and for the allocation hooks of libraries.  With FAIL_PROCESS
+ * defined all allocations of the process count, those of libraries included;
+ * this does not work with a sanitizer, which has its own malloc().
  */
 
 #ifndef FAIL_H
 #define FAIL_H
 
 #include <stdlib.h>
+#include <string.h>
+
+
+#define FAIL_UNUSED  __attribute__((unused))
 
 
 static struct {
     unsigned  n;                /* allocations so far */
-    unsigned  fail;             /* the one that fails; 0: none */
-    int       lasting;          /* and all after it */
-    unsigned  failed;           /* how many did */
-} fail;
+    unsigned  first;            /* number of the first one to fail; 0: none */
+    int       lasting;
+    unsigned  failed;           /* number of failed allocations */
+} failing;
 
 
-/* glibc's own names of what is wrapped */
+FAIL_UNUSED static void
+fail_begin(unsigned first, int lasting)
+{
+    failing.n = 0;
+    failing.failed = 0;
+    failing.first = first;
+    failing.lasting = lasting;
+}
+
+
+/* returns the number of failed allocations */
+FAIL_UNUSED static unsigned
+fail_end(void)
+{
+    failing.first = 0;
+
+    return failing.failed;
+}
+
+
+FAIL_UNUSED static int
+fail_next(void)
+{
+    failing.n++;
+
+    if (failing.first == 0 || failing.n < failing.first
+        || (failing.n > failing.first && !failing.lasting))
+    {
+        return 0;
+    }
+
+    failing.failed++;
+
+    return 1;
+}
+
+
+/* the names in glibc of the functions that are wrapped */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *data, size_t size);
 
+
+#ifdef FAIL_PROCESS
 
 #ifdef __SANITIZE_ADDRESS__
 
@@ -35,64 +81,65 @@ extern void *__libc_realloc(void *data, size_t size);
 
 #define FAIL_WORKS  1
 
-static int
-fails(void)
-{
-    fail.n++;
-
-    if (fail.fail == 0
-        || !(fail.n == fail.fail || (fail.lasting && fail.n > fail.fail)))
-    {
-        return 0;
-    }
-
-    fail.failed++;
-
-    return 1;
-}
-
-
 void *
 malloc(size_t size)
 {
-    return fails() ? NULL : __libc_malloc(size);
+    return fail_next() ? NULL : __libc_malloc(size);
 }
 
 
 void *
 calloc(size_t n, size_t size)
 {
-    return fails() ? NULL : __libc_calloc(n, size);
+    return fail_next() ? NULL : __libc_calloc(n, size);
 }
 
 
 void *
 realloc(void *data, size_t size)
 {
-    return fails() ? NULL : __libc_realloc(data, size);
+    return fail_next() ? NULL : __libc_realloc(data, size);
 }
 
 #endif
 
+#else
 
-__attribute__((unused)) static void
-fail_begin(unsigned n, int lasting)
+FAIL_UNUSED static void *
+fail_malloc(size_t size)
 {
-    fail.n = 0;
-    fail.failed = 0;
-    fail.fail = n;
-    fail.lasting = lasting;
+    return fail_next() ? NULL : malloc(size);
 }
 
 
-/* how many failed */
-__attribute__((unused)) static unsigned
-fail_end(void)
+FAIL_UNUSED static void *
+fail_calloc(size_t n, size_t size)
 {
-    fail.fail = 0;
-
-    return fail.failed;
+    return fail_next() ? NULL : calloc(n, size);
 }
+
+
+FAIL_UNUSED static void *
+fail_realloc(void *data, size_t size)
+{
+    return fail_next() ? NULL : realloc(data, size);
+}
+
+
+FAIL_UNUSED static char *
+fail_strdup(const char *text)
+{
+    return fail_next() ? NULL : strdup(text);
+}
+
+
+FAIL_UNUSED static char *
+fail_strndup(const char *text, size_t n)
+{
+    return fail_next() ? NULL : strndup(text, n);
+}
+
+#endif
 
 
 #endif

@@ -19,72 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "tap.h"
 
 
-static struct {
-    unsigned  n;                /* allocations so far */
-    unsigned  fail;             /* the one that fails; 0: none */
-    int       lasting;          /* and all after it */
-    unsigned  failed;           /* how many did */
-} alloc;
-
-
-static int
-alloc_fails(void)
-{
-    alloc.n++;
-
-    if (alloc.fail == 0
-        || !(alloc.n == alloc.fail || (alloc.lasting && alloc.n > alloc.fail)))
-    {
-        return 0;
-    }
-
-    alloc.failed++;
-
-    return 1;
-}
-
-
-static void *
-alloc_malloc(size_t size)
-{
-    return alloc_fails() ? NULL : malloc(size);
-}
-
-
-static void *
-alloc_calloc(size_t n, size_t size)
-{
-    return alloc_fails() ? NULL : calloc(n, size);
-}
-
-
-static void *
-alloc_realloc(void *data, size_t size)
-{
-    return alloc_fails() ? NULL : realloc(data, size);
-}
-
-
-static char *
-alloc_strdup(const char *text)
-{
-    return alloc_fails() ? NULL : strdup(text);
-}
-
-
-static char *
-alloc_strndup(const char *text, size_t n)
-{
-    return alloc_fails() ? NULL : strndup(text, n);
-}
-
-
-#define malloc   alloc_malloc
-#define realloc  alloc_realloc
-#define strndup  alloc_strndup
+#define malloc   fail_malloc
+#define realloc  fail_realloc
+#define strndup  fail_strndup
 
 #include "core/fetch/at_cache_control.c"
 #include "core/fetch/at_discovery.c"
@@ -675,18 +616,15 @@ fetch_point(unsigned fail, int lasting, unsigned *wrong)
     memset(&err, 0, sizeof(err));
     fetch.url = url_of("/cached");
 
-    alloc.n = 0;
-    alloc.failed = 0;
-    alloc.lasting = lasting;
-    alloc.fail = fail;
+    fail_begin(fail, lasting);
     rc = at_fetch(&fetched, &fetch, &err);
-    alloc.fail = 0;
+    (void) fail_end();
 
     *wrong += rc == 0 ? fetched.len != 2 || memcmp(fetched.body, "{}", 3) != 0
                       : fetched.body != NULL || err.text[0] == '\0';
     free(fetched.body);
 
-    return alloc.failed != 0;
+    return failing.failed != 0;
 }
 
 
@@ -698,21 +636,18 @@ discovery_point(unsigned fail, int lasting, unsigned *wrong)
 
     memset(&err, 0, sizeof(err));
 
-    alloc.n = 0;
-    alloc.failed = 0;
-    alloc.lasting = lasting;
-    alloc.fail = fail;
+    fail_begin(fail, lasting);
     url = at_discovery_url(at_str("https://i"), &err);
     uri = at_discovery_parse(at_str("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k\"}"),
                              at_str("https://i"), &err);
-    alloc.fail = 0;
+    (void) fail_end();
 
     *wrong += (url == NULL || uri == NULL) && err.text[0] == '\0';
     *wrong += uri != NULL && strcmp(uri, "https://k") != 0;
     free(url);
     free(uri);
 
-    return alloc.failed != 0;
+    return failing.failed != 0;
 }
 
 
@@ -737,8 +672,8 @@ test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned 
 int
 main(void)
 {
-    if (curl_global_init_mem(CURL_GLOBAL_ALL, alloc_malloc, free, alloc_realloc, alloc_strdup,
-                             alloc_calloc)
+    if (curl_global_init_mem(CURL_GLOBAL_ALL, fail_malloc, free, fail_realloc, fail_strdup,
+                             fail_calloc)
         != CURLE_OK)
     {
         printf("Bail out! no curl\n");

@@ -13,6 +13,7 @@
 #include "core/session/at_token_claims.h"
 #include "core/jose/at_jwt.h"
 #include "core/jose/at_mint.h"
+#define FAIL_PROCESS
 #include "fail.h"
 #include "sign.h"
 

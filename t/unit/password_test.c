@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/session/at_password.h"
+#define FAIL_PROCESS
 #include "fail.h"
 #include "tap.h"
 

@@ -29,6 +29,7 @@
 #include "core/session/at_session.h"
 #include "core/session/at_token_use.h"
 #include "dir.h"
+#define FAIL_PROCESS
 #include "fail.h"
 #include "tap.h"
 

@@ -223,7 +223,7 @@ ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
                                       ngx_at_log_key_warning, &warning, &err);
     if (issuer->sets[i] == NULL) {
         ngx_at_conf_error_at(cf, &issuer->signing_key_position,
-            "\"signing_key\" of \"auth_token_issuer %V\" %s",
+            "\"signing_key\" of \"auth_token_issuer %V\": %s",
             &issuer->name, err.text);
         return NGX_CONF_ERROR;
     }
