@@ -3,9 +3,8 @@
 BUILD_ROOT = build
 SANITIZE   = 0
 
-# The nginx to build for, and its sources.  Debian's nginx-dev has what is needed of
-# them; a complete source tree works as well.  The tree is configured with the
-# arguments of $(NGINX).
+# The nginx to build for, and its sources.  Debian's nginx-dev is sufficient; a complete
+# source tree works as well.  It is configured with the arguments of $(NGINX).
 NGINX      = $(or $(shell command -v nginx),/usr/sbin/nginx)
 NGINX_SRC  = /usr/share/nginx/src
 
@@ -86,7 +85,7 @@ help:
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
 
-# where the OpenID provider of the tests is installed
+# the directory of the OpenID provider of the tests
 export AT_NODE = $(abspath $(BUILD_ROOT))/node
 
 deps:

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# make bench: it runs, checks the responses of what it measures, writes both tables and the
+# make bench: it runs, checks all responses, writes both tables and the
 # picture, and leaves no files and processes.  The measured speed is not tested.
 
 use v5.36;

@@ -100,7 +100,7 @@ my $store = $s->{store};
 my @cipp = ('import', '--cipp', '-');
 my $out  = $store->ok(@cipp, { input => text(\@rows) });
 
-is $out =~ s/  +/ /gr, <<'OUT', 'an import prints what was added, ignored and is not enforced';
+is $out =~ s/  +/ /gr, <<'OUT', 'an import prints added and ignored records, and limits that are not enforced';
 roles 4 added, 0 changed, 0 unchanged, 0 removed
 users 0 added, 0 changed, 0 unchanged, 0 removed
 clients 12 added, 0 changed, 0 unchanged, 0 removed; 10 unrestricted

@@ -177,7 +177,7 @@ ok eval { AuthToken::Log->new("$image/stdout")->await(
     'the access log is written to standard output';
 like slurp("$image/stderr"), qr/ auth_token: 401 /, 'the error log is written to standard error';
 
-# there is no upstream: a granted request gets 502
+# without an upstream a granted request gets 502
 my $passed = 502;
 is status_of('/', token => good_token()), $passed, 'a request with a valid JWT is granted';
 
@@ -237,7 +237,7 @@ my $errors = slurp("$image/stderr");
 my @warnings = $errors =~ /^(.*\[warn\].*)$/mg;
 ok @warnings, 'nginx warns about its user';
 is_deeply [grep { !/worker processes could write .* nginx runs as a single user \(\d+\)/ } @warnings], [],
-    'there is no other warning';
+    'no other warning is logged';
 unlike $errors, qr/\[(?:alert|crit|emerg)\]|Sanitizer|runtime error/, 'the error log has no alarm';
 my $logs = $errors . slurp("$image/stdout") =~ s/^token .*\n//mr;
 is_deeply [grep { index($logs, $_) >= 0 } $live, values %text, 'eyJ'], [], 'no log contains a token';
@@ -273,7 +273,7 @@ sub context () {
 
 # --- files and packages -----------------------------------------------------
 
-# The files of make install; if not everything is built, those that make -n would install.
+# The files of make install, or of make -n install if not everything is built.
 sub installed () {
     my $out = "$temp/out";
     my $done;

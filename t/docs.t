@@ -6,11 +6,9 @@
 use v5.36;
 
 use lib 't/lib';
-use AuthToken::Local qw(cookies);
 use AuthToken::Store;
 use AuthToken::Test;
 use File::Basename qw(dirname);
-use File::Temp qw(tempdir);
 
 # Debian's users do not have nginx in their path
 $ENV{PATH} .= ':/usr/sbin';
@@ -190,7 +188,7 @@ my %around = (
     },
 );
 
-# where things are in the directory of a test
+# replaces paths, ports and the upstream by those of the test
 sub placed ($text) {
     $text =~ s{modules/(?=ngx_http_auth_token)}{$build/}g;
     $text =~ s{/etc/nginx/auth_token/}{%%DIR%%/}g;
@@ -261,7 +259,7 @@ sub blocks ($page, $language, $section = undef) {
     return $part =~ /^```$language\n(.*?)^```$/msg;
 }
 
-# the commands of a block in the directory of the server; returns what they print
+# runs the commands of a block in the directory of the server; returns their output
 sub typed ($s, $block) {
     my $dir = $s->dir;
     my $output = '';

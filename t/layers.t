@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The layout: which folder may include which, where each library is used, what the
-# module exports, what is installed, and that every requirement has its test.
+# The layout: the order of folders, one place for each library, exported symbols, installed
+# files, and a test for every requirement.
 # t/lint checks the text of the sources.
 
 use v5.36;

@@ -18,7 +18,7 @@ sub _version ($name) {
     return $version;
 }
 
-# the other servers that are installed, and the reasons for those that are not
+# the installed other servers, and a reason for each missing one
 sub others ($class) {
     my (@here, %missing);
 
