@@ -8,16 +8,11 @@
 #ifndef NGX_AT_LOC_CONF_H
 #define NGX_AT_LOC_CONF_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/authz/at_cidr_set.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_scope.h"
 #include "core/jose/at_jwt.h"
 
-#include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_issuer.h"
 
 

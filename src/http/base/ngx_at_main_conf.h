@@ -8,14 +8,9 @@
 #ifndef NGX_AT_MAIN_CONF_H
 #define NGX_AT_MAIN_CONF_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/jose/at_jwt.h"
 #include "core/session/at_state.h"
 
-#include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_issuer.h"
 
 

@@ -5,7 +5,7 @@
  * "auth_token_claim $VARIABLE [ISSUER] PATH"
  */
 
-#include "http/conf/ngx_at_claim.h"
+#include "http/conf/ngx_at_main.h"
 
 #include "http/access/ngx_at_variables.h"
 #include "http/base/ngx_at_main_conf.h"

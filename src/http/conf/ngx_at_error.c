@@ -5,11 +5,10 @@
  * Status and message of error codes.
  */
 
-#include "http/conf/ngx_at_error.h"
+#include "http/conf/ngx_at_location.h"
 
 #include "core/base/at_verdict.h"
 
-#include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_str.h"
 
 

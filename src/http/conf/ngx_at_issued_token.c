@@ -5,7 +5,7 @@
  * Issued tokens: signing keys, lifetimes, cookies, passwords.
  */
 
-#include "http/conf/ngx_at_issued_token.h"
+#include "http/conf/ngx_at_issuer_block.h"
 
 #include "core/jose/at_jwk.h"
 

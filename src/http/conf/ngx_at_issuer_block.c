@@ -10,8 +10,6 @@
 #include "core/jose/at_key.h"
 
 #include "http/base/ngx_at_str.h"
-#include "http/conf/ngx_at_issued_token.h"
-#include "http/conf/ngx_at_key_source.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/keys/ngx_at_signing_key.h"
 

@@ -5,13 +5,12 @@
  * The directives of key sources.
  */
 
-#include "http/conf/ngx_at_key_source.h"
+#include "http/conf/ngx_at_issuer_block.h"
 
 #include "core/base/at_crypto.h"
 #include "core/fetch/at_discovery.h"
 #include "core/fetch/at_url.h"
 
-#include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/keys/ngx_at_source.h"
 #include "http/store/ngx_at_state.h"

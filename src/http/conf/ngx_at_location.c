@@ -7,10 +7,8 @@
 
 #include "http/conf/ngx_at_location.h"
 
-#include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
-#include "http/conf/ngx_at_address.h"
 #include "http/conf/ngx_at_token_endpoint.h"
 
 

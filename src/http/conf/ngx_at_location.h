@@ -8,10 +8,11 @@
 #ifndef NGX_AT_LOCATION_H
 #define NGX_AT_LOCATION_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "http/base/ngx_at_loc_conf.h"
 
+
+void *ngx_at_create_loc_conf(ngx_conf_t *cf);
+char *ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
 char *ngx_at_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -21,8 +22,13 @@ char *ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-void *ngx_at_create_loc_conf(ngx_conf_t *cf);
-char *ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+/* ngx_at_error.c */
+char *ngx_at_set_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_at_address.c; to merge is to inherit or to compile the ranges */
+char *ngx_at_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_at_merge_allow(ngx_conf_t *cf, ngx_at_loc_conf_t *prev,
+    ngx_at_loc_conf_t *conf);
 
 
 #endif

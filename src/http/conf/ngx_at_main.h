@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The main configuration: creation, limits, and checks once it is parsed.
+ * The main configuration: its directives, and checks once it is parsed.
  */
 
 #ifndef NGX_AT_MAIN_H
@@ -17,6 +17,7 @@ void *ngx_at_create_main_conf(ngx_conf_t *cf);
 char *ngx_at_init_main_conf(ngx_conf_t *cf, void *conf);
 
 char *ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* for ngx_conf_set_size_slot() */
 extern ngx_conf_post_t  ngx_at_max_length_post;

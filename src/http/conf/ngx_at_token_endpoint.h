@@ -8,10 +8,6 @@
 #ifndef NGX_AT_TOKEN_ENDPOINT_H
 #define NGX_AT_TOKEN_ENDPOINT_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 

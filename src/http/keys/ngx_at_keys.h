@@ -11,10 +11,6 @@
 #ifndef NGX_AT_KEYS_H
 #define NGX_AT_KEYS_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "http/base/ngx_at_main_conf.h"
 
 

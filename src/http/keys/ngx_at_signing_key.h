@@ -8,10 +8,6 @@
 #ifndef NGX_AT_SIGNING_KEY_H
 #define NGX_AT_SIGNING_KEY_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/jose/at_mint.h"
 
 #include "http/base/ngx_at_issuer.h"

@@ -9,13 +9,8 @@
 #ifndef NGX_AT_SOURCE_H
 #define NGX_AT_SOURCE_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/base/at_crypto.h"
 
-#include "http/base/ngx_at_issuer.h"
 #include "http/base/ngx_at_main_conf.h"
 
 
