@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Memory that fails on the way of the token API, each allocation in turn, in the
-# worker and in its threads: what is wrong is never granted, a request is never
-# left hanging, a refresh token never has two successors.
+# Failing memory allocations of token endpoints, each in turn, in the event loop
+# and in threads: a wrong password or token is never granted, every request
+# ends, a refresh token never has two successors.
 #
 # Requirements: allocation-failures, refresh-crash, session-persistence.
 
@@ -11,28 +11,14 @@ use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
+use AuthToken::FailAlloc;
 use AuthToken::Local;
 use AuthToken::Log;
 use AuthToken::Test;
-use File::Temp ();
 use JSON::PP ();
 
-# libasan must come first, and has wrappers of its own
+# libasan must be loaded first and replaces the same functions
 plan skip_all => 'preloads a library, as the sanitizers do' if $ENV{AT_SANITIZE};
-
-my $library = $AuthToken::Server::BUILD . '/fail_alloc.so';
-my $source  = "$Bin/lib/fail_alloc.c";
-
-if (!-e $library || -M $library > -M $source) {
-    system('gcc', '-O1', '-g', '-fPIC', '-shared', '-Wall', '-Wextra', '-Werror',
-           '-fno-builtin', '-o', "$library.$$", $source) == 0 or die "gcc: $?\n";
-    rename "$library.$$", $library or die "$library: $!\n";
-}
-
-my $control = File::Temp->new(TEMPLATE => 'at-alloc-XXXXXXXX', TMPDIR => 1);
-print $control "\0" x 40;
-$control->flush;
-chmod 0666, $control->filename;
 
 my $secret = 'canary-client-secret';
 
@@ -59,16 +45,10 @@ CONF
                     user_record('gone', issuers => ['main'], enabled => JSON::PP::false)],
         clients => [{ id => 'c1', issuers => ['apps'], role => 'readonly', enabled => JSON::PP::true,
                       secret_hashes => [hash_of($secret)] }]),
-    env => { LD_PRELOAD => $library, AT_FAIL_ALLOC => $control->filename });
+    env => fail_alloc_env());
 
 my ($worker) = $s->workers;
 
-# pid, n, lasting, count, failed
-sub arm ($n, $lasting) { _write($worker, $n, $lasting, 0, 0) }
-sub disarm ()          { my @now = _read(); _write(0, 0, 0, 0, 0); return @now[3, 4] }
-
-sub _write (@fields) { sysseek $control, 0, 0; syswrite $control, pack 'q<5', @fields }
-sub _read () { sysseek $control, 0, 0; sysread $control, my $bytes, 40; return unpack 'q<5', $bytes }
 
 sub try_once ($bytes) {
     my $answer = eval {
@@ -90,7 +70,7 @@ sub post ($path, $body, %o) {
 my $pw = $AuthToken::Local::PASSWORD;
 sub session () { return { cookies(login($s)) } }
 
-# name, whether it is never granted, the bytes of a request (made anew each time)
+# name, whether it must be refused, a function that makes a request
 my @requests = (
     ['login', 0, sub { post('/api/v6.1/auth/login', qq({"username":"jane","password":"$pw"})) }],
     ['login, wrong', 1, sub { post('/api/v6.1/auth/login', '{"username":"jane","password":"canary-wrong"}') }],
@@ -114,26 +94,27 @@ my $only = $ENV{AT_ONLY} // '.';
 for (grep { $_->[0] =~ /$only/ } @requests) {
     my ($name, $is_bad, $make) = @$_;
 
-    my @counts = map { my $b = $make->(); arm(0, 0); try_once($b); (disarm())[0] } 1 .. 3;
+    my @counts = map { my $b = $make->(); arm($worker, 0, 0); try_once($b); (disarm())[0] } 1 .. 3;
     my ($most) = sort { $b <=> $a } @counts;
     my ($right) = try_once($make->());
 
-    is $right == 200 ? 0 : 1, $is_bad, "$name, undisturbed: $right";
-    cmp_ok $most, '>', 5, "$name: $most allocations";
+    is $right == 200 ? 0 : 1, $is_bad, "$name, without failures: $right";
+    cmp_ok $most, '>', 5, "$name: more than 5 allocations: $most";
 
     for my $lasting (0, 1) {
         my (@granted, @wrong, @twice, $failures, $hung) = ();
         my %seen;
 
-        # of the thousands of a signature, which unit/grant_test.c tries all, some
+        # a signature has thousands of allocations, which t/unit/grant_test.c
+        # covers: try some of them
         for (my $n = 1; $n <= $most + 2; $n += $n > 150 ? 19 : 1) {
             my $bytes = $make->();
-            arm($n, $lasting);
+            arm($worker, $n, $lasting);
             my ($status, $body, $answer) = try_once($bytes);
             my (undef, $failed) = disarm();
 
             if ((my ($now) = $s->workers) && !grep { $_ == $worker } $s->workers) {
-                fail "$name, point $n, lasting $lasting: the worker died";
+                fail "$name, point $n, lasting $lasting: the worker process died";
                 last;
             }
 
@@ -143,7 +124,7 @@ for (grep { $_->[0] =~ /$only/ } @requests) {
             push @granted, "$n: $status" if $is_bad && $status =~ /^[23]/;
             push @wrong, "$n: $status $body" if $status !~ /^(?:0|5\d\d|$right)$/;
 
-            # both, or no cookie at all
+            # both cookies or none
             if ($name eq 'login' || $name eq 'refresh') {
                 my @set = $answer ? $answer->all('Set-Cookie') : ();
                 push @wrong, "$n: cookies: " . @set if @set != ($status == 200 ? 2 : 0);
@@ -158,22 +139,22 @@ for (grep { $_->[0] =~ /$only/ } @requests) {
         }
 
         my $mode = $lasting ? 'from then on' : 'once';
-        cmp_ok $failures // 0, '>', 3, "$name, $mode: they failed";
+        cmp_ok $failures // 0, '>', 3, "$name, $mode: more than 3 allocations failed";
         is_deeply \@granted, [], "$name, $mode: never granted";
-        is_deeply [@wrong[0 .. ($#wrong > 4 ? 4 : $#wrong)]], [], "$name, $mode: as it is, or failed";
-        is_deeply \@twice, [], "$name, $mode: one successor at most";
-        is $hung // 0, 0, "$name, $mode: none is left hanging";
-        is_deeply [$s->workers], [$worker], "$name, $mode: the worker lives";
+        is_deeply [@wrong[0 .. ($#wrong > 4 ? 4 : $#wrong)]], [], "$name, $mode: the usual response, or 5xx";
+        is_deeply \@twice, [], "$name, $mode: at most one successor";
+        is $hung // 0, 0, "$name, $mode: every request ends";
+        is_deeply [$s->workers], [$worker], "$name, $mode: the worker process survives";
         note join ', ', map { "$_: $seen{$_}" } sort keys %seen;
     }
 }
 
-is login($s)->{status}, 200, 'the next login is fine';
-granted $s, '/x', 'so is Basic', auth => basic('jane');
+is login($s)->{status}, 200, 'a login succeeds afterwards';
+granted $s, '/x', 'Basic succeeds afterwards', auth => basic('jane');
 
-# allocations that fail are told at these levels
+# nginx logs failed allocations at these levels
 my @alarms = grep { /\[(?:alert|emerg)\]/ } split /\n/, $s->errors->content;
-is_deeply [grep { !/(?:malloc|memalign|calloc|pthread_create|thread)/ } @alarms], [], 'no alarm but of memory';
+is_deeply [grep { !/(?:malloc|memalign|calloc|pthread_create|thread)/ } @alarms], [], 'alerts are about memory only';
 
 # a job keeps the error text beside its result
 my @failed = map { /auth_token: ((?:session|access token) not \w+: .*)/ ? $1 : () } split /\n/, $s->errors->content;
@@ -182,5 +163,5 @@ is_deeply [grep { /: , client:/ } @failed], [], 'a job that fails is logged with
 
 $s->disconnect;
 $s->stop;
-is_deeply [grep { /exited on signal/ } split /\n/, $s->errors->content], [], 'no worker died';
+is_deeply [grep { /exited on signal/ } split /\n/, $s->errors->content], [], 'no worker process died';
 done_testing;

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Login: a name and a password for two cookies, which the API takes.
+# Login: a user name and a password for an access token and a refresh token.
 #
 # Requirements: login-response, issued-token, login-request, login-failure,
 #   session-fixation, login-timing, refresh.
@@ -49,67 +49,67 @@ CONF
     ], tokens => [{ id => 't1', token => 'an-api-token-of-32-characters-or-more', enabled => $true }]),
     good => ['/good', auth => basic('jane')]);
 
-# --- what it answers --------------------------------------------------------
+# --- the response --------------------------------------------------------
 
 my $before = time;
 my $answer = login($s);
 my $after  = time;
 
-is $answer->{status}, 200, 'login';
-is $answer->{body}, '{}', 'nothing in the body';
-is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
-is $answer->header('Content-Type'), 'application/json', 'JSON';
+is $answer->{status}, 200, 'a login with the right password gets 200';
+is $answer->{body}, '{}', 'the body has no tokens';
+is $answer->header('Cache-Control'), 'no-store', 'the response is not cacheable';
+is $answer->header('Content-Type'), 'application/json', 'the response is JSON';
 
 my $date = qr/(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT/;
 my $flags = 'HttpOnly; Secure; SameSite=Strict';
 my @set   = $answer->all('Set-Cookie');
 
-is scalar @set, 2, 'two cookies';
+is scalar @set, 2, 'a login sets two cookies';
 like $set[0], qr{\AaccessToken=[\w-]+\.[\w-]+\.[\w-]+; Max-Age=1800; Path=/; Expires=$date; $flags\z},
-     'the access token';
+     'the cookie of the access token';
 like $set[1], qr{\ArefreshToken=[A-Za-z0-9]{80}; Max-Age=86400; Path=/api/auth/token; Expires=$date; $flags\z},
-     'the refresh token';
+     'the cookie of the refresh token';
 
 my %month = do { my $n = 0; map { $_ => $n++ } qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec) };
 for (['accessToken', 1800, $set[0]], ['refreshToken', 86400, $set[1]]) {
     my ($name, $age, $cookie) = @$_;
     my ($d, $m, $y, $h, $min, $sec) = $cookie =~ /Expires=\w+, (\d+) (\w+) (\d+) (\d+):(\d+):(\d+)/;
     my $expires = timegm($sec, $min, $h, $d, $month{$m}, $y);
-    cmp_ok abs($expires - $age - $before), '<', 2 + $after - $before, "$name: Expires";
+    cmp_ok abs($expires - $age - $before), '<', 2 + $after - $before, "$name: Expires agrees with Max-Age";
 }
 
 my %cookie = cookies($answer);
 my ($header) = AuthToken::Token::parts($cookie{accessToken});
 my $claims = claims_of($cookie{accessToken});
 
-is_deeply [sort keys %$claims], [qw(aud exp iat id isAdmin iss scope username)], 'the claims';
+is_deeply [sort keys %$claims], [qw(aud exp iat id isAdmin iss scope username)], 'the claims of an access token';
 is_deeply { %$claims{qw(aud id isAdmin iss scope username)} },
           { aud => 'api', id => 'id-jane', isAdmin => $false, iss => 'https://issuer.example',
-            scope => ['read', 'write'], username => 'jane' }, 'their values';
-is $claims->{exp} - $claims->{iat}, 1800, 'half an hour';
-is JSON::PP->new->decode($header)->{alg}, 'RS256', 'RS256';
+            scope => ['read', 'write'], username => 'jane' }, 'the values of the claims';
+is $claims->{exp} - $claims->{iat}, 1800, 'an access token is valid for half an hour';
+is JSON::PP->new->decode($header)->{alg}, 'RS256', 'an access token is signed with RS256';
 
-# --- what takes it ----------------------------------------------------------
+# --- the use of the tokens ----------------------------------------------------------
 
-granted $s, '/read', 'as a bearer', token => $cookie{accessToken},
+granted $s, '/read', 'an access token as a bearer token', token => $cookie{accessToken},
         decision => { user => 'jane', method => 'bearer', issuer => 'main', scope => 'read write' };
-granted $s, '/read', 'as the cookie', cookie => "accessToken=$cookie{accessToken}",
+granted $s, '/read', 'an access token in the cookie', cookie => "accessToken=$cookie{accessToken}",
         decision => { user => 'jane', method => 'cookie' };
-refused $s, '/read', INV => 'the refresh token as an access token', token => $cookie{refreshToken},
+refused $s, '/read', INV => 'a refresh token as a bearer token', token => $cookie{refreshToken},
         expect => { also => [$AuthToken::Local::BASIC] };
 
 my %admin = cookies(login($s, 'root'));
-is claims_of($admin{accessToken})->{isAdmin}, $true, 'an administrator';
-granted $s, '/admin', 'passes every scope', token => $admin{accessToken};
-granted $s, '/read', 'a name beyond ASCII', token => { cookies(login($s, "gr\xfc\xdfe")) }->{accessToken};
+is claims_of($admin{accessToken})->{isAdmin}, $true, 'an administrator has the claim isAdmin';
+granted $s, '/admin', 'an administrator has every scope', token => $admin{accessToken};
+granted $s, '/read', 'a user name with non-ASCII letters', token => { cookies(login($s, "gr\xfc\xdfe")) }->{accessToken};
 
 my %second = cookies(login($s));
-isnt $second{refreshToken}, $cookie{refreshToken}, 'each login has a refresh token of its own';
+isnt $second{refreshToken}, $cookie{refreshToken}, 'each login gets another refresh token';
 
 my %sent = cookies(login($s, 'root', $AuthToken::Local::PASSWORD,
                          cookie => "accessToken=$cookie{accessToken}; refreshToken=$cookie{refreshToken}"));
-is claims_of($sent{accessToken})->{username}, 'root', 'cookies that are sent are not adopted';
-isnt $sent{refreshToken}, $cookie{refreshToken}, 'nor their refresh token';
+is claims_of($sent{accessToken})->{username}, 'root', 'a login ignores the access token of the request';
+isnt $sent{refreshToken}, $cookie{refreshToken}, 'a login ignores the refresh token of the request';
 
 # --- refusals ---------------------------------------------------------------
 
@@ -125,109 +125,108 @@ for (@wrong) {
                scheme => 'Bearer';
 }
 
-is_refused login($s, 'idle'), SCOPE => 'a user without scopes, and the right password', scheme => 'Bearer';
-is_refused login($s, 'idle', 'canary-wrong'), CRED => 'a user without scopes, and a wrong one', scheme => 'Bearer';
+is_refused login($s, 'idle'), SCOPE => 'a user without scopes, with the right password', scheme => 'Bearer';
+is_refused login($s, 'idle', 'canary-wrong'), CRED => 'a user without scopes, with a wrong password', scheme => 'Bearer';
 
 is_refused post_json($s, '/off/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }),
-           CRED => 'where local authentication is off', scheme => 'Bearer';
-refused $s, '/off/', CRED => 'Basic, too', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
+           CRED => 'a login with "auth_token_local off"', scheme => 'Bearer';
+refused $s, '/off/', CRED => 'Basic with "auth_token_local off"', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
         reason => 'login_disabled';
-granted $s, '/off/', 'API tokens go on', api_token => 'an-api-token-of-32-characters-or-more';
-granted $s, '/off/', 'tokens go on', token => $cookie{accessToken};
+granted $s, '/off/', 'an API token with "auth_token_local off"', api_token => 'an-api-token-of-32-characters-or-more';
+granted $s, '/off/', 'an access token with "auth_token_local off"', token => $cookie{accessToken};
 
 my $good = { username => 'jane', password => $AuthToken::Local::PASSWORD };
 my $text = JSON::PP->new->canonical->encode($good);
 
-for (['GET', 'GET', 405], ['PUT', 'PUT', 405], ['HEAD', 'HEAD', 405], ['DELETE', 'DELETE', 405]) {
-    my ($name, $method) = @$_;
+for my $method (qw(GET PUT HEAD DELETE)) {
     my $got = post_json($s, $path, $good, method => $method);
-    is_refused $got, BAD => "$name", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
-    is $got->header('Allow'), 'POST', "$name: Allow";
+    is_refused $got, BAD => "$method gets 405", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is $got->header('Allow'), 'POST', "$method gets Allow: POST";
 }
 
 for my $type ('text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'json', '') {
     is_refused $s->request($path, method => 'POST', body => $text, headers => ["Content-Type: $type"]),
-               BAD => "type '$type'", status => 415, message => 'Unsupported Media Type';
+               BAD => "media type '$type'", status => 415, message => 'Unsupported Media Type';
 }
-is_refused post_json($s, $path, $text, untyped => 1), BAD => 'no type', status => 415,
+is_refused post_json($s, $path, $text, untyped => 1), BAD => 'no media type', status => 415,
            message => 'Unsupported Media Type';
-is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), BAD => 'gzip', status => 415,
+is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), BAD => 'a compressed body', status => 415,
            message => 'Unsupported Media Type';
 is post_json($s, $path, $good, untyped => 1, headers => ['Content-Type: Application/JSON; charset=utf-8'])->{status},
-   200, 'a type with a parameter';
+   200, 'a media type with a parameter';
 
 my $pw = $AuthToken::Local::PASSWORD;
 for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [null => 'null'], ['no members' => '{}'],
      ['no password' => '{"username":"jane"}'], ['no username' => qq({"password":"$pw"})],
-     ['one more' => qq({"username":"jane","password":"$pw","x":1})],
-     ['twice' => qq({"username":"jane","username":"jane","password":"$pw"})],
-     ['twice, escaped' => qq({"username":"jane","\\u0075sername":"jane","password":"$pw"})],
+     ['an unknown member' => qq({"username":"jane","password":"$pw","x":1})],
+     ['a duplicate member' => qq({"username":"jane","username":"jane","password":"$pw"})],
+     ['a duplicate member, escaped' => qq({"username":"jane","\\u0075sername":"jane","password":"$pw"})],
      ['a number' => '{"username":"jane","password":1}'], ['an array' => '{"username":["jane"],"password":"x"}'],
      ['null' => '{"username":"jane","password":null}'], ['NUL' => "{\"username\":\"ja\\u0000ne\",\"password\":\"$pw\"}"],
-     ['a raw NUL' => qq({"username":"jane","password":"$pw"}) . "\0"], ['rest' => "$text {}"],
+     ['a raw NUL' => qq({"username":"jane","password":"$pw"}) . "\0"], ['text after the object' => "$text {}"],
      ['deep' => '{"username":' . '[' x 2000 . '}'], ['not UTF-8' => qq({"username":"\xff","password":"$pw"})],
      ['BOM' => "\xef\xbb\xbf$text"]) {
     my ($name, $body) = @$_;
-    is_refused post_json($s, $path, $body), BAD => "$name";
+    is_refused post_json($s, $path, $body), BAD => "body: $name";
 }
 
 my $large = $text . ' ' x (8192 - length $text);
-is post_json($s, $path, $large)->{status}, 200, '8 KiB';
-is_refused post_json($s, $path, "$large "), BAD => 'a byte more', status => 413, message => 'Content Too Large';
+is post_json($s, $path, $large)->{status}, 200, 'a body of 8 KiB';
+is_refused post_json($s, $path, "$large "), BAD => 'a body of 8 KiB and a byte', status => 413, message => 'Content Too Large';
 is_refused $s->request($path, new => 1, bytes => "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                       . "Content-Length: 900000\r\n\r\n"), BAD => 'a length beyond it', status => 413,
+                       . "Content-Length: 900000\r\n\r\n"), BAD => 'a Content-Length of 900,000', status => 413,
            message => 'Content Too Large';
 
 sub chunked (@chunks) {
     return "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
            . join '', map { sprintf "%x\r\n%s\r\n", length, $_ } @chunks, '';
 }
-is $s->request($path, bytes => chunked($text))->{status}, 200, 'chunked';
-is $s->request($path, bytes => chunked(split //, $text))->{status}, 200, 'a chunk for each byte';
-is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), BAD => 'chunked, too large',
+is $s->request($path, bytes => chunked($text))->{status}, 200, 'a chunked body';
+is $s->request($path, bytes => chunked(split //, $text))->{status}, 200, 'a body with a chunk for each byte';
+is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), BAD => 'a chunked body of 10,000 bytes',
            status => 413, message => 'Content Too Large';
-is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), BAD => 'chunked, to a file',
+is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), BAD => 'a chunked body that nginx writes to a file',
            status => 413, message => 'Content Too Large';
 
 my $slow = $s->connect;
 my $bytes = request_bytes($path, method => 'POST', body => $text, headers => ['Content-Type: application/json']);
 $slow->send($_) for split //, $bytes;
-is $slow->response->{status}, 200, 'byte by byte';
+is $slow->response->{status}, 200, 'a request that arrives byte by byte';
 
 for (['Origin: https://evil.example'], ['Sec-Fetch-Site: cross-site'], ['Origin: null']) {
-    is_refused post_json($s, $path, $good, headers => [@$_]), ORIGIN => "@$_";
+    is_refused post_json($s, $path, $good, headers => [@$_]), ORIGIN => "a request with @$_";
 }
 is post_json($s, '/origin', $good, headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site'])->{status},
-   200, 'a listed origin';
+   200, 'an allowed origin';
 
 my $over = post_json($s, '/over', { username => 'jane', password => 'canary-wrong' });
-is $over->{status}, 403, 'the table can be overridden';
-like $over->{body}, qr/"No"/, 'its message, too';
+is $over->{status}, 403, '"auth_token_error" sets the status of a refusal';
+like $over->{body}, qr/"No"/, '"auth_token_error" sets the message of a refusal';
 is post_json($s, '/text', { username => 'jane', password => 'canary-wrong' })->header('Content-Type'), 'text/plain',
-   'the format is the location\'s';
+   'the location sets the format of a refusal';
 
-# --- the client goes away ---------------------------------------------------
+# --- clients that close the connection ---------------------------------------------------
 
 for (1 .. 20) {
     my $c = $s->connect;
     $c->send($bytes);
     $c->close;
 }
-is login($s)->{status}, 200, 'clients that are gone hold up nothing';
+is login($s)->{status}, 200, 'closed connections do not delay a login';
 
-# --- a token that nobody would take -----------------------------------------
+# --- an access token that is too long -----------------------------------------
 
 $s->{store}->import_records(users => [user_record('many', scope => [map { sprintf '%040d', $_ } 1 .. 150])]);
-is_refused login($s, 'many'), FAIL => 'more scopes than a token may hold';
-ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_length"/), 'and why';
+is_refused login($s, 'many'), FAIL => 'a user with more scopes than fit into an access token';
+ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_length"/), 'the log says that the access token is too long';
 
 # --- configuration ----------------------------------------------------------
 
-sub mistake ($conf, $pattern, $name, %o) {
+sub config_error ($conf, $pattern, $name, %o) {
     conf_fails issuer_conf() . $conf, $pattern, $name, prepare => prepare_users(), %o;
 }
 
-mistake <<'CONF', qr/no such issuer "nobody" in "auth_token_login"/, 'an issuer that is not there';
+config_error <<'CONF', qr/no such issuer "nobody" in "auth_token_login"/, 'an unknown issuer';
     server { listen %%LISTEN%%; location / {
         auth_token_login nobody;    # here
     } }
@@ -238,17 +237,17 @@ conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { lis
     for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
 
 conf_fails issuer_conf(main => 'algorithms ES256;') . '    server { listen %%LISTEN%%; }',
-    qr/"signing_key" of "auth_token_issuer main" requires RS256 in "algorithms"/, 'what is issued would be refused',
+    qr/"signing_key" of "auth_token_issuer main" requires RS256 in "algorithms"/, 'a signing key whose algorithm the issuer block does not allow',
     prepare => prepare_users();
 
-mistake <<'CONF', qr/the location already is a token endpoint/, 'two of them';
+config_error <<'CONF', qr/the location already is a token endpoint/, 'two token endpoints in a location';
     server { listen %%LISTEN%%; location / {
         auth_token_login main;
         auth_token_logout main;    # here
     } }
 CONF
 
-# times are multiplied, and added to others
+# longer times would overflow when multiplied or added
 for my $line ('access_token expires=11y', 'access_token expires=9000000000000000000', 'access_token expires=0',
               'refresh_token expires=9000000000000000000', 'password remember=9000000000000000000',
               'password failures=1/9000000000000000000', 'password failures=0/1s') {

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Logout: by the access token, and by the refresh token where it is sent.
+# Logout: revokes the session of an access token or of a refresh token.
 #
 # Requirements: logout, session-persistence.
 
@@ -40,116 +40,116 @@ my $never = 'Expires=Thu, 01 Jan 1970 00:00:00 GMT';
 
 sub fresh ($user = 'jane') { return { cookies(login($s, $user)) } }
 
-sub is_out ($answer, $name) {
+sub is_logged_out ($answer, $name) {
     is $answer->{status}, 200, "$name";
-    is $answer->{body}, '{"success":true}', "$name: says so";
-    is $answer->header('Cache-Control'), 'no-store', "$name: not to be stored";
+    is $answer->{body}, '{"success":true}', "$name: the body says so";
+    is $answer->header('Cache-Control'), 'no-store', "$name: the response is not cacheable";
     is_deeply [$answer->all('Set-Cookie')],
               ["accessToken=; Max-Age=0; Path=/; $never; $flags",
                "refreshToken=; Max-Age=0; Path=/api/auth/token; $never; $flags"], "$name: the cookies are cleared";
 }
 
-sub is_dead ($token, $name) {
-    # each worker is asked
+sub is_revoked ($token, $name) {
+    # both workers
     for my $n (1, 2) {
-        is_refused refresh($s, $token, new => 1), RINV => "$name: dead, $n", scheme => 'Bearer';
+        is_refused refresh($s, $token, new => 1), RINV => "$name: the refresh token is revoked, $n", scheme => 'Bearer';
     }
 }
 
-# --- by what ----------------------------------------------------------------
+# --- credentials that log out ----------------------------------------------------------------
 
 my $session = fresh();
 my $other   = fresh('john');
-is_out logout($s, token => $session->{accessToken}), 'by Bearer';
-is_dead $session->{refreshToken}, 'by Bearer';
-granted $s, '/x', 'the access token lives on', token => $session->{accessToken};
-is_out logout($s, token => $session->{accessToken}), 'a second time';
+is_logged_out logout($s, token => $session->{accessToken}), 'a bearer token';
+is_revoked $session->{refreshToken}, 'a bearer token';
+granted $s, '/x', 'the access token remains valid until it expires', token => $session->{accessToken};
+is_logged_out logout($s, token => $session->{accessToken}), 'a second logout';
 
 $session = fresh();
-is_out logout($s, cookie => "accessToken=$session->{accessToken}"), 'by the cookie';
-is_dead $session->{refreshToken}, 'by the cookie';
+is_logged_out logout($s, cookie => "accessToken=$session->{accessToken}"), 'the cookie of the access token';
+is_revoked $session->{refreshToken}, 'the cookie of the access token';
 
 $session = fresh();
-is_out logout($s, cookie => "refreshToken=$session->{refreshToken}"), 'by the refresh cookie';
-is_dead $session->{refreshToken}, 'by the refresh cookie';
+is_logged_out logout($s, cookie => "refreshToken=$session->{refreshToken}"), 'the cookie of the refresh token';
+is_revoked $session->{refreshToken}, 'the cookie of the refresh token';
 
 $session = fresh();
 my %next = cookies(refresh($s, $session->{refreshToken}));
-is_out logout($s, token => $session->{accessToken}), 'by the access token before the last refresh';
-is_dead $next{refreshToken}, 'by the one before';
+is_logged_out logout($s, token => $session->{accessToken}), 'the access token from before a refresh';
+is_revoked $next{refreshToken}, 'the access token from before a refresh';
 
 $session = fresh();
 %next = cookies(refresh($s, $session->{refreshToken}));
-is_out logout($s, token => $next{accessToken}, body => '{"x":1}', headers => ['Content-Type: application/json']),
-       'by the one after, with a body';
-is_dead $next{refreshToken}, 'by the one after';
+is_logged_out logout($s, token => $next{accessToken}, body => '{"x":1}', headers => ['Content-Type: application/json']),
+       'the access token from after a refresh, and a body';
+is_revoked $next{refreshToken}, 'the access token from after a refresh';
 
 my @same = map { fresh() } 1 .. 5;
 my %by = map { $_->{accessToken} => 1 } @same;
-is_out logout($s, token => $_), 'logins within a second' for keys %by;
-is_dead $_->{refreshToken}, 'logins within a second' for @same;
+is_logged_out logout($s, token => $_), 'several logins within a second' for keys %by;
+is_revoked $_->{refreshToken}, 'several logins within a second' for @same;
 
-is_out logout($s, token => fresh()->{accessToken}), 'of nobody else';
-is refresh($s, $other->{refreshToken})->{status}, 200, 'another user\'s session lives';
+is_logged_out logout($s, token => fresh()->{accessToken}), 'one of two users';
+is refresh($s, $other->{refreshToken})->{status}, 200, 'the session of another user remains';
 
 $session = fresh();
-is_out $s->request('/off/logout', method => 'POST', token => $session->{accessToken}), 'where local authentication is off';
+is_logged_out $s->request('/off/logout', method => 'POST', token => $session->{accessToken}), 'with "auth_token_local off"';
 
-# --- by what not ------------------------------------------------------------
+# --- credentials that do not ------------------------------------------------------------
 
-is_refused logout($s), NONE => 'without a token';
-is_refused logout($s, token => 'x'), INV => 'with a bad one';
-is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), INV => 'with one of another key';
-is_refused logout($s, token => $session->{refreshToken}), INV => 'with a refresh token';
-is_refused logout($s, cookie => 'accessToken=x'), INV => 'with a bad cookie';
+is_refused logout($s), NONE => 'no token';
+is_refused logout($s, token => 'x'), INV => 'a malformed access token';
+is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), INV => 'an access token of another key';
+is_refused logout($s, token => $session->{refreshToken}), INV => 'a refresh token as a bearer token';
+is_refused logout($s, cookie => 'accessToken=x'), INV => 'a malformed cookie';
 is_refused logout($s, cookie => "accessToken=$session->{accessToken}; accessToken=$session->{accessToken}"),
-           INV => 'with two cookies';
-is_out logout($s, cookie => 'refreshToken=' . 'A' x 80), 'an unknown refresh token tells nothing';
+           INV => 'two cookies of an access token';
+is_logged_out logout($s, cookie => 'refreshToken=' . 'A' x 80), 'an unknown refresh token gets the same response';
 
 my %second = cookies(post_json($s, '/second/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
-is_refused logout($s, token => $second{accessToken}), INV => 'with one of another issuer';
+is_refused logout($s, token => $second{accessToken}), INV => 'an access token of another issuer';
 AuthToken::Log::await_true(sub {
     $s->request('/second/logout', method => 'POST', token => $second{accessToken})->{body} =~ /EXPIRED/
         or do { %second = cookies(post_json($s, '/second/login', { username => 'jane',
                                             password => $AuthToken::Local::PASSWORD }));
                 select undef, undef, undef, 1.2; 0 } }, 'an access token that expires');
-is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), EXP => 'with an expired one';
+is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), EXP => 'an expired access token';
 is post_json($s, '/second/token', { refreshToken => $second{refreshToken} })->{status}, 200,
-   'what is expired ends nothing';
+   'a logout with an expired access token revokes no session';
 
 for my $method (qw(GET PUT HEAD)) {
     my $got = logout($s, method => $method, token => $session->{accessToken});
-    is_refused $got, BAD => "$method", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
-    is $got->header('Allow'), 'POST', "$method: Allow";
+    is_refused $got, BAD => "$method gets 405", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is $got->header('Allow'), 'POST', "$method gets Allow: POST";
 }
 
 $session = fresh();
-is_refused logout($s, cookie => "accessToken=$session->{accessToken}", headers => [$_]), ORIGIN => "$_"
+is_refused logout($s, cookie => "accessToken=$session->{accessToken}", headers => [$_]), ORIGIN => "a request with $_"
     for 'Origin: https://evil.example', 'Sec-Fetch-Site: same-site';
-is refresh($s, $session->{refreshToken})->{status}, 200, 'they ended nothing';
+is refresh($s, $session->{refreshToken})->{status}, 200, 'a refused logout revokes no session';
 
-# --- a restart, a full disk -------------------------------------------------
+# --- a reload -------------------------------------------------
 
 $session = fresh();
 $s->reload;
-is_out logout($s, token => $session->{accessToken}), 'after a reload';
-is_dead $session->{refreshToken}, 'after a reload';
+is_logged_out logout($s, token => $session->{accessToken}), 'a session from before a reload';
+is_revoked $session->{refreshToken}, 'a session from before a reload';
 
-# --- the sessions are removed -----------------------------------------------
+# --- the session database is removed -----------------------------------------------
 
-# by an operator, perhaps, who wants everybody out, while nginx runs
+# an operator may do so to end all sessions while nginx runs
 $session = fresh();
 my $files = $s->dir . '/state/data/sessions';
 unlink glob "$files/*" and rmdir $files or die "$files: $!";
 
-AuthToken::Log::await_true(sub { -s "$files/data.mdb" }, 'new ones');
-AuthToken::Log::await_true(sub { 2 == (() = $s->errors->content =~ /session database was replaced, reopening: /g) }, 'both workers');
-is_dead $session->{refreshToken}, 'what was removed';
+AuthToken::Log::await_true(sub { -s "$files/data.mdb" }, 'a new database');
+AuthToken::Log::await_true(sub { 2 == (() = $s->errors->content =~ /session database was replaced, reopening: /g) }, 'both workers reopened it');
+is_revoked $session->{refreshToken}, 'a session of the removed database';
 
 for my $n (1 .. 6) {
     $session = { cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, new => 1)) };
     my $again = refresh($s, $session->{refreshToken}, new => 1);
-    is $again->{status}, 200, "the workers have the same ones again, $n";
+    is $again->{status}, 200, "all workers use the new database, $n";
 }
 
 done;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The token endpoint of RFC 6749, for clients of the store, and the keys that
-# are published (issue: client credentials; ).
+# The OAuth token endpoint (RFC 6749), for clients of the store, and the JWK Set
+# endpoint.
 #
 # Requirements: login-request, login-timing, throttle, issued-token,
 #   token-timing.
@@ -83,35 +83,35 @@ sub token_of ($answer) { return $answer->{json}{access_token} }
 
 my $answer = ask({ client_id => $guid, client_secret => $secret });
 
-is $answer->{status}, 200, 'by the body';
-is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
-is $answer->header('Pragma'), 'no-cache', 'RFC 6749 5.1';
-is $answer->header('Content-Type'), 'application/json', 'JSON';
-is_deeply [sort keys $answer->{json}->%*], [qw(access_token expires_in token_type)], 'the members';
-is $answer->{json}{token_type}, 'Bearer', 'its type';
-is $answer->{json}{expires_in}, 3600, 'its lifetime';
-is_deeply [$answer->all('Set-Cookie')], [], 'no cookies';
+is $answer->{status}, 200, 'client id and secret in the body get 200';
+is $answer->header('Cache-Control'), 'no-store', 'the response is not cacheable';
+is $answer->header('Pragma'), 'no-cache', 'the response has Pragma: no-cache (RFC 6749 section 5.1)';
+is $answer->header('Content-Type'), 'application/json', 'the response is JSON';
+is_deeply [sort keys $answer->{json}->%*], [qw(access_token expires_in token_type)], 'the members of the response';
+is $answer->{json}{token_type}, 'Bearer', 'the token type is Bearer';
+is $answer->{json}{expires_in}, 3600, 'expires_in is the lifetime in seconds';
+is_deeply [$answer->all('Set-Cookie')], [], 'no cookies are set';
 
 $s->{good} = ['/good', token => token_of($answer)];
 my $claims = claims_of(token_of($answer));
-is_deeply [sort keys %$claims], [qw(appid aud exp iat iss sub ver)], 'the claims';
+is_deeply [sort keys %$claims], [qw(appid aud exp iat iss sub ver)], 'the claims of a client token';
 is_deeply { %$claims{qw(appid aud iss sub ver)} },
-          { appid => $guid, aud => 'api', iss => 'https://issuer.example', sub => $guid, ver => '1.0' }, 'their values';
-is $claims->{exp} - $claims->{iat}, 3600, 'its end';
+          { appid => $guid, aud => 'api', iss => 'https://issuer.example', sub => $guid, ver => '1.0' }, 'the values of the claims';
+is $claims->{exp} - $claims->{iat}, 3600, 'the claim exp agrees with expires_in';
 
-granted $s, '/read', 'it is good for what its role has', token => token_of($answer),
+granted $s, '/read', 'a client token has the permissions of the role', token => token_of($answer),
         decision => { client => $guid, role => 'readonly', issuer => 'main' };
-refused $s, '/write', SCOPE => 'and no more', token => token_of($answer), expect => { realm => 'clients' };
+refused $s, '/write', SCOPE => 'a client token has no other permission', token => token_of($answer), expect => { realm => 'clients' };
 
 my $basic = 'Basic ' . encode_base64("$guid:$secret", '');
-is ask({}, auth => $basic)->{status}, 200, 'by Basic';
-is ask({ client_id => $guid }, auth => $basic)->{status}, 200, 'by Basic, with the same client_id';
-is ask({ client_id => $guid, client_secret => $newer })->{status}, 200, 'by the newer secret';
-is ask({ client_id => uc $guid, client_secret => $secret })->{status}, 200, 'ids know no case';
-is claims_of(token_of(ask({ client_id => uc $guid, client_secret => $secret })))->{appid}, $guid, 'the id is the record\'s';
+is ask({}, auth => $basic)->{status}, 200, 'client id and secret in a Basic credential';
+is ask({ client_id => $guid }, auth => $basic)->{status}, 200, 'Basic with the same client_id in the body';
+is ask({ client_id => $guid, client_secret => $newer })->{status}, 200, 'the second secret of a client';
+is ask({ client_id => uc $guid, client_secret => $secret })->{status}, 200, 'client ids are case-insensitive';
+is claims_of(token_of(ask({ client_id => uc $guid, client_secret => $secret })))->{appid}, $guid, 'the token has the client id as in the store';
 
 my $encoded = encode_base64(join(':', map { s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger } $guid, $newer), '');
-is ask({}, auth => "Basic $encoded")->{status}, 200, 'RFC 6749 2.3.1: both are encoded';
+is ask({}, auth => "Basic $encoded")->{status}, 200, 'Basic of form-encoded id and secret (RFC 6749 section 2.3.1)';
 
 for (['api://api-app/.default' => 'api://api-app'], ["api://$guid/.default" => 'api'], ['api://api/.default' => 'api'],
      ['' => 'api']) {
@@ -122,16 +122,16 @@ for (['api://api-app/.default' => 'api://api-app'], ["api://$guid/.default" => '
 }
 
 my $own = ask({ client_id => $guid, client_secret => $secret }, path => '/own/token');
-is claims_of(token_of($own))->{aud}, "api://$guid", 'audience clients: its own';
-granted $s, '/read', 'audience clients: good', token => token_of($own), decision => { issuer => 'own' };
+is claims_of(token_of($own))->{aud}, "api://$guid", 'with "audience clients" the audience is api://CLIENT';
+granted $s, '/read', 'a token with the audience api://CLIENT', token => token_of($own), decision => { issuer => 'own' };
 
 # --- PowerShell -------------------------------------------------------------
 
-# The seed's example, its URLs replaced: what Invoke-RestMethod writes on the
-# connection, byte for byte.  PowerShell 7 escapes by WebUtility.UrlEncode, and
-# gives a GET with -ContentType a body of no bytes; Windows PowerShell 5.1 escapes
-# in small letters, and waits for "100 Continue" before it sends the body.  A hash
-# has no order.
+# An example of the CIPP documentation with other URLs: the bytes that
+# Invoke-RestMethod sends.  PowerShell 7 escapes in upper case and sends a GET
+# with -ContentType with an empty body; Windows PowerShell 5.1 escapes in lower
+# case and waits for "100 Continue" before it sends the body.  The order of the
+# parameters differs, as a PowerShell hash table has none.
 {
     my $ps     = 'canary.Secret-~with_(8)*chars!';
     my $escape = sub ($text, $safe, $case) {
@@ -153,7 +153,7 @@ granted $s, '/read', 'audience clients: good', token => token_of($own), decision
         my $lines = sub (@lines) { join '', map { "$_\r\n" } @lines, '' };
 
         like $body, $version == 7 ? qr/scope=api%3A%2F%2F$guid%2F\.default/ : qr/scope=api%3a%2f%2f$guid%2f\.default/,
-            "PowerShell $version: the scope";
+            "PowerShell $version: the escaped scope";
 
         my $c = $s->connect;
         my @post = ('POST /own/token HTTP/1.1', "Host: $host", "User-Agent: $agent{$version}",
@@ -162,20 +162,20 @@ granted $s, '/read', 'audience clients: good', token => token_of($own), decision
             $c->send($lines->(@post[0, 1, 2], 'Accept-Encoding: gzip, deflate, br', @post[3, 4]) . $body);
         } else {
             $c->send($lines->($post[0], @post[2, 3, 1, 4], 'Expect: 100-continue', 'Connection: Keep-Alive'));
-            is $c->response->{status}, 100, "PowerShell $version: go on";
+            is $c->response->{status}, 100, "PowerShell $version gets 100 Continue";
             $c->send($body);
         }
         my $token = $c->response;
         my $json  = eval { JSON::PP->new->decode($token->{body}) } // {};
-        is $token->{status}, 200, "PowerShell $version: a token";
+        is $token->{status}, 200, "PowerShell $version gets a token";
         AuthToken::Token::secret($json->{access_token} // '-');
 
         my $tag = next_tag;
         my @get = ('GET /read HTTP/1.1', "Host: $host", "Authorization: Bearer $json->{access_token}",
                    "User-Agent: $agent{$version}", "X-Test: $tag");
         $c->send($lines->(@get, 'Content-Type: application/json', $version == 7 ? 'Content-Length: 0' : ()));
-        is_granted $c->response, "PowerShell $version: and the call";
-        is hits($s, $tag), 1, "PowerShell $version: which the API gets";
+        is_granted $c->response, "PowerShell $version is granted with the token";
+        is hits($s, $tag), 1, "PowerShell $version reaches the upstream";
     }
 
     $s->{store}->import_records(clients => [client($guid, issuers => [qw(main own)])]);
@@ -186,71 +186,71 @@ granted $s, '/read', 'audience clients: good', token => token_of($own), decision
 sub is_error ($answer, $status, $error, $name) {
     is $answer->{status}, $status, "$name: $status";
     is $answer->{body}, qq({"error":"$error"}), "$name: $error";
-    is $answer->header('Cache-Control'), 'no-store', "$name: not to be stored";
+    is $answer->header('Cache-Control'), 'no-store', "$name: the response is not cacheable";
     my $challenge = $answer->header('WWW-Authenticate');
     is $challenge, $status == 401 ? 'Basic realm="clients", charset="UTF-8"' : undef, "$name: challenge";
 }
 
-is_error ask({ client_id => $guid, client_secret => 'canary-wrong' }), 401, 'invalid_client', 'wrong secret';
-is_error ask({ client_id => 'nobody', client_secret => $secret }), 401, 'invalid_client', 'unknown client';
+is_error ask({ client_id => $guid, client_secret => 'canary-wrong' }), 401, 'invalid_client', 'a wrong secret';
+is_error ask({ client_id => 'nobody', client_secret => $secret }), 401, 'invalid_client', 'an unknown client';
 is_error ask({ client_id => 'off', client_secret => $secret }), 401, 'invalid_client', 'a disabled client';
 is_error ask({ client_id => 'foreign', client_secret => $secret }), 401, 'invalid_client', 'a client of another issuer';
 is_error ask({ client_id => 'mute', client_secret => $secret }), 401, 'invalid_client', 'a client without secrets';
-is_error ask({ client_id => 'mute', client_secret => '' }), 401, 'invalid_client', 'no secret';
-is_error ask({ client_id => 'single', client_secret => $newer }), 401, 'invalid_client', 'another client\'s secret';
-is_error ask({}), 401, 'invalid_client', 'nobody';
-is_error ask({}, auth => 'Basic !!!'), 401, 'invalid_client', 'bad base64';
-is_error ask({ client_secret => $secret }, auth => $basic), 400, 'invalid_request', 'two ways at once';
-is_error ask({ client_id => 'other' }, auth => $basic), 400, 'invalid_request', 'two ids';
-is_error ask({}, token => 'x'), 400, 'invalid_request', 'another scheme';
+is_error ask({ client_id => 'mute', client_secret => '' }), 401, 'invalid_client', 'an empty secret';
+is_error ask({ client_id => 'single', client_secret => $newer }), 401, 'invalid_client', 'a secret of another client';
+is_error ask({}), 401, 'invalid_client', 'no client credentials';
+is_error ask({}, auth => 'Basic !!!'), 401, 'invalid_client', 'invalid base64';
+is_error ask({ client_secret => $secret }, auth => $basic), 400, 'invalid_request', 'a secret in the body and a Basic credential';
+is_error ask({ client_id => 'other' }, auth => $basic), 400, 'invalid_request', 'different client ids';
+is_error ask({}, token => 'x'), 400, 'invalid_request', 'a bearer token';
 is_error ask('client_id=x&client_secret=y'), 400, 'invalid_request', 'no grant_type';
 is_error ask(''), 400, 'invalid_request', 'an empty body';
-is_error ask({ grant_type => 'password' }), 400, 'unsupported_grant_type', 'another grant';
+is_error ask({ grant_type => 'password' }), 400, 'unsupported_grant_type', 'another grant type';
 is_error ask("grant_type=client_credentials&client_id=$guid&client_id=$guid&client_secret=x"), 400, 'invalid_request',
-         'a parameter twice';
-is_error ask("grant_type=client_credentials&client_id=%zz&client_secret=x"), 400, 'invalid_request', 'a bad escape';
+         'a duplicate parameter';
+is_error ask("grant_type=client_credentials&client_id=%zz&client_secret=x"), 400, 'invalid_request', 'an invalid escape';
 is_error ask("grant_type=client_credentials&client_id=$guid&client_secret=%00"), 400, 'invalid_request', 'a NUL';
 is_error ask({ client_id => $guid, client_secret => $secret, scope => $_ }), 400, 'invalid_scope', "scope $_"
     for 'read', 'api://other/.default', "api://$guid", '/.default', 'api:///.default', "api://$guid/.default x";
-is_error ask('x' x 9000), 400, 'invalid_request', '9,000 bytes';
+is_error ask('x' x 9000), 400, 'invalid_request', 'a body of 9,000 bytes';
 is_error $s->request('/oauth/token', method => 'POST', body => '{}', headers => ['Content-Type: application/json']),
-         400, 'invalid_request', 'another type';
+         400, 'invalid_request', 'another media type';
 is ask({ client_id => $guid, client_secret => $secret, more => 'x' })->{status}, 200, 'unknown parameters are ignored';
-is_refused $s->request('/oauth/token'), BAD => 'GET', status => 405, message => 'Method Not Allowed';
+is_refused $s->request('/oauth/token'), BAD => 'GET gets 405', status => 405, message => 'Method Not Allowed';
 
-# --- ---------------------------------------------------------------------
+# --- throttling --------------------------------------------------------------
 
 ask({ client_id => $_, client_secret => 'canary-wrong' }) for qw(flood Flood FLOOD fLOOD flOOD);
 my $flood = ask({ client_id => 'flood', client_secret => $secret });
-is $flood->{status}, 429, 'after five failures, of one client in any case';
-like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, 'when to come again';
-is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'other clients are not held up';
-is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'nor another address';
+is $flood->{status}, 429, 'a client gets 429 after five failures, in upper or lower case';
+like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, '429 has Retry-After';
+is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'failures of one client do not affect another';
+is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'failures of one address do not affect another';
 
 # --- the secret is changed --------------------------------------------------
 
 $s->{store}->import_records(clients => [client('single', secret_hashes => [hash_of('canary-third')], issuers => ['main'])]);
-is_error ask({ client_id => 'single', client_secret => $secret }), 401, 'invalid_client', 'a secret that is gone';
-is ask({ client_id => 'single', client_secret => 'canary-third' })->{status}, 200, 'the new one';
+is_error ask({ client_id => 'single', client_secret => $secret }), 401, 'invalid_client', 'a removed secret';
+is ask({ client_id => 'single', client_secret => 'canary-third' })->{status}, 200, 'the secret that replaces it';
 
-# --- published keys ---------------------------------------------------------
+# --- the JWK Set endpoint ---------------------------------------------------------
 
 my $keys = $s->request('/keys');
-is $keys->{status}, 200, 'the keys';
-is $keys->header('Content-Type'), 'application/json', 'the keys: JSON';
-is $keys->header('Cache-Control'), 'public, max-age=300', 'the keys may be kept';
+is $keys->{status}, 200, 'the JWK Set';
+is $keys->header('Content-Type'), 'application/json', 'the JWK Set is JSON';
+is $keys->header('Cache-Control'), 'public, max-age=300', 'the JWK Set may be cached';
 
 my $set = JSON::PP->new->decode($keys->{body});
-is_deeply [keys %$set], ['keys'], 'a JWK Set';
-is scalar $set->{keys}->@*, 2, 'both keys';
-is_deeply [map { join ' ', sort keys %$_ } $set->{keys}->@*], [('alg e kid kty n use') x 2], 'no private member';
-is $set->{keys}[1]{kid}, 'old', 'a kid that was given';
-is $set->{keys}[0]{n}, JSON::PP->new->decode(key('rsa')->jwk)->{n}, 'the key';
+is_deeply [keys %$set], ['keys'], 'the JWK Set has the member keys';
+is scalar $set->{keys}->@*, 2, 'the JWK Set has both keys';
+is_deeply [map { join ' ', sort keys %$_ } $set->{keys}->@*], [('alg e kid kty n use') x 2], 'keys have no private member';
+is $set->{keys}[1]{kid}, 'old', 'a configured kid';
+is $set->{keys}[0]{n}, JSON::PP->new->decode(key('rsa')->jwk)->{n}, 'the modulus of the key';
 my $payload = eval { decode_jwt(token => token_of($answer), kid_keys => $set, accepted_alg => 'RS256') };
-is $payload && $payload->{appid}, $guid, 'by another implementation';
-like $set->{keys}[0]{kid}, qr/\A[\w-]{43}\z/, 'RFC 7638 a thumbprint, where none was given';
-is $s->request('/keys', method => 'HEAD')->{status}, 200, 'HEAD';
-is_refused $s->request('/keys', method => 'POST', body => ''), BAD => 'POST', status => 405, message => 'Method Not Allowed';
+is $payload && $payload->{appid}, $guid, 'another implementation verifies the token with the JWK Set';
+like $set->{keys}[0]{kid}, qr/\A[\w-]{43}\z/, 'without a configured kid it is the thumbprint (RFC 7638)';
+is $s->request('/keys', method => 'HEAD')->{status}, 200, 'HEAD gets 200';
+is_refused $s->request('/keys', method => 'POST', body => ''), BAD => 'POST gets 405', status => 405, message => 'Method Not Allowed';
 
 # --- configuration ----------------------------------------------------------
 

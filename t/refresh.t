@@ -54,36 +54,36 @@ CONF
 
 sub fresh (@login) { return { cookies(login($s, @login)) } }
 
-# --- what it answers --------------------------------------------------------
+# --- the response --------------------------------------------------------
 
 my $first  = fresh('jane');
 my $answer = refresh($s, $first->{refreshToken});
 
-is $answer->{status}, 200, 'by the body';
-is $answer->{body}, '{}', 'nothing in the body';
-is $answer->header('Cache-Control'), 'no-store', 'not to be stored';
+is $answer->{status}, 200, 'a refresh token in the body gets 200';
+is $answer->{body}, '{}', 'the body has no tokens';
+is $answer->header('Cache-Control'), 'no-store', 'the response is not cacheable';
 
 my @set = $answer->all('Set-Cookie');
 like $set[0], qr{\AaccessToken=[\w.-]+; Max-Age=1800; Path=/; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict\z},
-     'an access token';
+     'the cookie of the access token';
 like $set[1], qr{\ArefreshToken=[A-Za-z0-9]{80}; Max-Age=86400; Path=/api/auth/token; Expires=[^;]+; HttpOnly; Secure; SameSite=Strict\z},
-     'a refresh token';
+     'the cookie of the refresh token';
 
 my %next = cookies($answer);
-isnt $next{refreshToken}, $first->{refreshToken}, 'another one';
+isnt $next{refreshToken}, $first->{refreshToken}, 'the refresh token is a new one';
 granted $s, '/x', 'the new access token', token => $next{accessToken}, decision => { user => 'jane' };
 
 my $by_cookie = $s->request('/api/auth/token', method => 'POST', body => '',
                             cookie => "refreshToken=$next{refreshToken}; accessToken=$first->{accessToken}");
-is $by_cookie->{status}, 200, 'by the cookie and an empty body';
+is $by_cookie->{status}, 200, 'a refresh token in the cookie, with an empty body';
 %next = cookies($by_cookie);
 
 my $no_body = $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$next{refreshToken}");
-is $no_body->{status}, 200, 'by the cookie and no body';
+is $no_body->{status}, 200, 'a refresh token in the cookie, without a body';
 %next = cookies($no_body);
 
 my $both = refresh($s, $next{refreshToken}, cookie => "refreshToken=$next{refreshToken}");
-is $both->{status}, 200, 'by both, where they are the same';
+is $both->{status}, 200, 'the same refresh token in body and cookie';
 %next = cookies($both);
 
 sub rinv ($answer, $reason, $name) {
@@ -94,72 +94,72 @@ $s->errors->lines;
 
 my $other = fresh('john');
 rinv refresh($s, $next{refreshToken}, cookie => "refreshToken=$other->{refreshToken}"), 'several_refresh_tokens',
-     'by both, where they differ';
+     'different refresh tokens in body and cookie';
 rinv $s->request('/api/auth/token', method => 'POST', body => '',
                  cookie => "refreshToken=$next{refreshToken}; refreshToken=$next{refreshToken}"),
-     'several_refresh_tokens', 'two cookies';
-rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'none';
-rinv refresh($s, $_), 'unknown_refresh_token', 'unknown: ' . substr($_, 0, 10)
+     'several_refresh_tokens', 'two cookies of a refresh token';
+rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'no refresh token';
+rinv refresh($s, $_), 'unknown_refresh_token', 'unknown refresh token: ' . substr($_, 0, 10)
     for 'x', '', 'A' x 80, 'A' x 2000, "$next{refreshToken}A", substr($next{refreshToken}, 1), "\x{1}\"\\",
         lc $next{refreshToken}, $next{accessToken};
-rinv refresh($s, $first->{refreshToken}), 'rotated_refresh_token', 'used, within the grace';
+rinv refresh($s, $first->{refreshToken}), 'rotated_refresh_token', 'a used refresh token within the grace';
 rinv post_json($s, '/quick/token', { refreshToken => $next{refreshToken} }), 'refresh_token_issuer_mismatch',
-     'of another issuer';
+     'a refresh token of another issuer';
 rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refresh_disabled',
-     'where local authentication is off';
+     'a refresh with "auth_token_local off"';
 
-is refresh($s, $next{refreshToken})->{status}, 200, 'none of them has hurt it';
-is refresh($s, $other->{refreshToken})->{status}, 200, 'nor the other one';
+is refresh($s, $next{refreshToken})->{status}, 200, 'refused requests do not use up the refresh token';
+is refresh($s, $other->{refreshToken})->{status}, 200, 'nor the refresh token of another user';
 
 is_refused post_json($s, '/api/auth/token', $_->[1]), BAD => "body: $_->[0]"
     for ['array' => '[]'], ['no member' => '{}'], ['number' => '{"refreshToken":1}'],
-        ['more' => '{"refreshToken":"x","y":1}'], ['twice' => '{"refreshToken":"x","refreshToken":"x"}'];
-is_refused $s->request('/api/auth/token', method => 'GET'), BAD => 'GET', status => 405, message => 'Method Not Allowed';
+        ['an unknown member' => '{"refreshToken":"x","y":1}'], ['a duplicate member' => '{"refreshToken":"x","refreshToken":"x"}'];
+is_refused $s->request('/api/auth/token', method => 'GET'), BAD => 'GET gets 405', status => 405, message => 'Method Not Allowed';
 is_refused post_json($s, '/api/auth/token', '{"refreshToken":"x"}', headers => ['Origin: https://evil.example']),
-           ORIGIN => 'another origin';
+           ORIGIN => 'another origin is refused';
 
 for my $path ('/api/v6.1/auth/token', '/api/auth/token/', '/API/auth/token', '/api/auth/token;x') {
     my $got = post_json($s, $path, { refreshToken => $next{refreshToken} });
-    isnt $got->{status}, 200, "$path";
+    isnt $got->{status}, 200, "$path is not the endpoint";
 }
 
-# --- another issuer's settings ----------------------------------------------
+# --- settings of an issuer block ----------------------------------------------
 
 my $quick = post_json($s, '/quick/login', { username => 'jane', password => $AuthToken::Local::PASSWORD });
 my %quick = cookies($quick);
 @set = $quick->all('Set-Cookie');
-like $set[0], qr{\Aat=[\w.-]+; Max-Age=600; Path=/; }, 'names and lifetimes are configured';
-like $set[1], qr{\Art=[A-Za-z0-9]{64}; Max-Age=900; Path=/quick/token; }, 'those of the refresh token, too';
-is claims_of($quick{at})->{iss}, 'https://quick.example', 'the issuer of the block';
-granted $s, '/x', 'by its key', token => $quick{at}, decision => { issuer => 'quick' };
+like $set[0], qr{\Aat=[\w.-]+; Max-Age=600; Path=/; }, 'name and lifetime of the cookie of the access token';
+like $set[1], qr{\Art=[A-Za-z0-9]{64}; Max-Age=900; Path=/quick/token; }, 'name, length, lifetime and path of the cookie of the refresh token';
+is claims_of($quick{at})->{iss}, 'https://quick.example', 'the access token has the issuer of its block';
+granted $s, '/x', 'the access token is signed with the key of its block', token => $quick{at}, decision => { issuer => 'quick' };
 
 my %second = cookies(post_json($s, '/quick/token', { refreshToken => $quick{rt} }));
 $s->errors->lines;
-rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'used a second time';
-rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'revoked_session', 'the newest one is dead';
+rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'a reused refresh token';
+rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'revoked_session', 'the latest refresh token of a session with a reuse';
 
 my %again = cookies(post_json($s, '/quick/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
 my %last  = cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
 $s->errors->lines;
 post_json($s, '/quick/token', { refreshToken => $again{rt} });
 my @lines = grep { /refresh token reuse detected, session revoked, user: "jane"/ } $s->errors->lines;
-is scalar @lines, 1, 'one line in the log';
-like $lines[0], qr/\[warn\]/, 'a warning';
+is scalar @lines, 1, 'a reuse is logged once';
+like $lines[0], qr/\[warn\]/, 'a reuse is logged as a warning';
 
-# what has expired is removed in the background, now and then: it is unknown then
+# an expired session is removed periodically: its refresh token is unknown then
 my $why = '';
 for (1 .. 4) {
     my %brief = cookies(post_json($s, '/brief/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
     select undef, undef, undef, 1.1;
     $s->errors->lines;
-    is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), RINV => 'expired',
+    is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), RINV => 'an expired refresh token',
                scheme => 'Bearer';
     ($why) = map { /reason: (\w+),/ } $s->errors->lines;
     last if $why ne 'unknown_refresh_token';
 }
-is $why, 'expired_refresh_token', 'expired: the log says so';
+is $why, 'expired_refresh_token', 'an expired refresh token: the log says expired_refresh_token';
 
-# --- the user changes -------------------------------------------------------
+# --- changes of the user -------------------------------------------------------
 
 my %session = map { $_ => fresh($_) } qw(jack judy gone john);
 my $store = $s->{store};
@@ -170,21 +170,21 @@ $store->import_records(users => [user_record('jack', issuers => ['main'], scope 
                                  user_record('john', issuers => ['quick'])]);
 
 $s->errors->lines;
-rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'a changed password';
-rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'a disabled user';
-rinv refresh($s, $session{john}{refreshToken}), 'changed_user', 'a user of another issuer by now';
+rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'a refresh after a change of the password';
+rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'a refresh by a disabled user';
+rinv refresh($s, $session{john}{refreshToken}), 'changed_user', 'a refresh by a user with another issuer since the login';
 my %reduced = cookies(refresh($s, $session{jack}{refreshToken}));
-is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'reduced scopes';
+is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'a refresh uses the current scopes of the user';
 
 $store->import_records(users => [user_record('gone', issuers => ['main'])]);
-is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'an enabled one may go on';
+is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'a refresh by a user, disabled and enabled again';
 
 $store->import_records(users => [user_record('jack', issuers => ['main'], scope => [])]);
-is_refused refresh($s, $reduced{refreshToken}), SCOPE => 'no scope left', scheme => 'Bearer';
+is_refused refresh($s, $reduced{refreshToken}), SCOPE => 'a refresh by a user without scopes', scheme => 'Bearer';
 
-# --- many at once -----------------------------------------------------------
+# --- concurrent requests -----------------------------------------------------------
 
-# sends one request on each of n connections before it reads an answer
+# sends a request on each of n connections, then reads the responses
 sub at_once ($n, $token) {
     my $bytes = request_bytes('/api/auth/token', method => 'POST', headers => ['Content-Type: application/json'],
                               body => qq({"refreshToken":"$token"}));
@@ -208,22 +208,22 @@ for my $round (1 .. $rounds) {
     $token = { cookies($good[0]) }->{refreshToken};
 }
 
-is $one, $rounds, "one success in each of $rounds rounds";
-is $rest, $tries - $rounds, 'all others are told the same';
-is refresh($s, $token)->{status}, 200, 'the family lives, and its last token is good';
+is $one, $rounds, "one of the concurrent requests succeeds, in each of $rounds rounds";
+is $rest, $tries - $rounds, 'all other concurrent requests get API_INVALID_REFRESH_TOKEN';
+is refresh($s, $token)->{status}, 200, 'concurrent requests do not revoke the session';
 
-# --- restarts ---------------------------------------------------------------
+# --- a reload ---------------------------------------------------------------
 
 my $kept = fresh('jane')->{refreshToken};
 $s->reload;
 my $reloaded = refresh($s, $kept);
-is $reloaded->{status}, 200, 'after a reload';
+is $reloaded->{status}, 200, 'a refresh token is valid after a reload';
 $kept = { cookies($reloaded) }->{refreshToken};
 
-# --- a worker dies ----------------------------------------------------------
+# --- worker processes that are killed ----------------------------------------------------------
 
 expect_log $s, qr/exited on signal 9/;
-my ($unknown, $dead, $alive) = (0, 0, 0);
+my ($none, $two, $one_valid) = (0, 0, 0);
 
 for my $round (1 .. 20) {
     my $now = fresh('jane')->{refreshToken};
@@ -235,17 +235,17 @@ for my $round (1 .. 20) {
     kill KILL => @workers;
     my $got = eval { $c->response };
     AuthToken::Log::await_true(sub { my @now = $s->workers; @now == 2 && !grep { my $w = $_; grep { $_ == $w } @workers } @now },
-               'workers anew');
+               'new worker processes');
 
     my $good = 0;
     $good++ if refresh($s, $now)->{status} == 200;
     my $next = $got && $got->{status} == 200 ? { cookies($got) }->{refreshToken} : undef;
     $good++ if defined $next && refresh($s, $next)->{status} == 200;
-    $good > 1 ? $dead++ : $good ? $alive++ : $unknown++;
-    is login($s)->{status}, 200, "round $round: a new login" if $round % 5 == 0;
+    $good > 1 ? $two++ : $good ? $one_valid++ : $none++;
+    is login($s)->{status}, 200, "a login after the workers were killed, round $round" if $round % 5 == 0;
 }
 
-is $dead, 0, 'never two live successors';
-note "one good: $alive, none (it was stored, and its answer lost): $unknown";
+is $two, 0, 'a refresh token never has two valid successors';
+note "one valid successor: $one_valid, none (the response was lost): $none";
 
 done;

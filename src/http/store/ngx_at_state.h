@@ -26,7 +26,7 @@ void ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 /* checks the directory once the configuration was parsed; creates nothing */
 ngx_int_t ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 
-/* in the master process: creates what is missing and reads the key */
+/* in the master process: creates missing files and reads the key */
 ngx_int_t ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
 
 /*
@@ -37,7 +37,7 @@ const at_state_key_t *ngx_at_state_key(const ngx_at_main_conf_t *atmcf);
 
 /*
  * The path of a file that workers write, PATH/data/NAME, with a terminating
- * null.  data is NULL if there is no memory.
+ * null.  data is NULL on allocation failure.
  */
 ngx_str_t ngx_at_state_file(ngx_pool_t *pool,
     const ngx_at_main_conf_t *atmcf, const char *name);

@@ -25,7 +25,7 @@ void ngx_at_count_use(at_str_t api_token);
 /* posts a job; the session database must be open */
 void ngx_at_uses_store(void);
 
-/* stores what was counted, without a thread */
+/* stores the remaining counters, without a thread */
 void ngx_at_uses_exit(void);
 
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * "auth_token_oauth": the token endpoint of RFC 6749, for client credentials
- * grants (section 4.4) of clients of the store.  Refusals are those of section
- * 5.2.
+ * grants (section 4.4) of clients of the store.  Section 5.2 defines its error
+ * responses.
  */
 
 #include <ngx_config.h>
@@ -310,7 +310,7 @@ ngx_at_is_audience(const at_issuer_t *issuer, at_str_t text)
  * Without a scope the audience is the first one of the issuer block or, with
  * "audience clients", api://CLIENT.  A scope is "AUDIENCE/.default", where
  * AUDIENCE is one of the block, perhaps with "api://" before it; or
- * "api://CLIENT/.default", which is the same as no scope.
+ * "api://CLIENT/.default", which is the default.
  */
 
 static at_verdict_e

@@ -295,8 +295,8 @@ ngx_at_job_post_hash(ngx_at_job_t *job)
 
 
 /*
- * RSA at normal priority would delay other requests.  There is no limit: each
- * signature follows a hash, which had a place in the queue.
+ * RSA at normal priority would delay other requests.  The number of signatures
+ * is limited by that of hashes, which precede them.
  */
 
 ngx_int_t

@@ -39,7 +39,7 @@ struct ngx_at_job_s {
     ngx_at_job_check_pt  is_needed;     /* or NULL; called before a waiting
                                            job starts, 0: it is not run */
     ngx_at_job_pt        work;                  /* called in the thread */
-    ngx_at_job_pt        done;                  /* if there is no request */
+    ngx_at_job_pt        done;                  /* without a request */
 
     ngx_queue_t          link;
     ngx_at_job_queue_t  *queue;                 /* while it waits, or NULL */

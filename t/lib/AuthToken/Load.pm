@@ -2,7 +2,7 @@ package AuthToken::Load;
 
 =head1 NAME
 
-AuthToken::Load - clients that keep a server busy, and look at every answer
+AuthToken::Load - clients that send requests continuously and check each response
 
 =head1 SYNOPSIS
 
@@ -11,28 +11,27 @@ AuthToken::Load - clients that keep a server busy, and look at every answer
     my @rows = (['good', '/', [token => good_token()], '200'],
                 ['none', '/', [], '401 API_INVALID_ACCESS_TOKEN']);
 
-    is ask($s, $rows[0], new => 1), '200', 'one of them, by hand';
+    is ask($s, $rows[0], new => 1), '200', 'a single request';
 
     my $load = AuthToken::Load->start($s, \@rows, clients => 4);
-    ...                                         # what is done to the server
+    ...                                         # reload the server, for example
     my ($count, $wrong) = $load->end;
-    is_deeply $wrong, [], 'no wrong answer, and none missing';
+    is_deeply $wrong, [], 'every response was as expected';
 
 =head1 DESCRIPTION
 
-A row is a name, a path, a credential (options of a request), and the answers that
-are right, as C<said> has them: C<200> for the upstream's own, else the status and
-the code, C<failed: WHY> for none.
+A row is a name, a path, a credential (options of a request), and the expected
+results, as C<said> returns them: C<200> for the response of the upstream, else
+the status and the code; C<failed: WHY> without a response.
 
-C<start> takes the rows by turns, in C<clients> processes (3), each on a kept
-connection, and now and then on a new one.  It is bounded: by C<seconds> (180), by
-six wrong answers, by the end of the test.  C<< pause => SECONDS >> is between every
-four requests; C<< cut => 1 >> is for where workers are killed: no answer is not
-wrong then, and a 502 is asked again, once.
+C<start> sends the rows in turn, from C<clients> processes (3), on a keepalive
+connection and sometimes on a new one.  It ends after C<seconds> (180), after six
+wrong results and with the test.  It sleeps C<pause> seconds after every four
+requests.  With C<cut>, for workers that are killed, a missing response is not
+wrong, and a request that gets 502 is sent once more.
 
-C<end> ends them.  It returns how many answers of each kind there were, by "NAME
-ANSWER" and, of those that were cut, "failed" or (502) "cut"; and a list of the
-wrong ones.
+C<end> stops the clients.  It returns the number of results, by "NAME RESULT" and,
+with C<cut>, "failed" or "cut" (502); and a list of the wrong results.
 
 =cut
 
@@ -46,7 +45,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(ask said);
 
-# what an answer says, in a word or two
+# a response in one or two words
 sub said ($answer) {
     return '200' if $answer->{status} == 200 && $answer->{body} eq $AuthToken::Upstream::BODY
                  && !defined $answer->header('WWW-Authenticate');
@@ -54,7 +53,7 @@ sub said ($answer) {
     return "$answer->{status} $answer->{body}";
 }
 
-# asks for a row: options are those of a request
+# sends the request of a row; further options as of request()
 sub ask ($s, $row, %o) {
     my (undef, $path, $credential) = @$row;
     my $answer = eval { $s->request($path, @$credential, %o) };
@@ -64,7 +63,7 @@ sub ask ($s, $row, %o) {
     return "failed: $@";
 }
 
-# the work of one
+# a client process; returns its report
 sub _client ($s, $rows, $first, %o) {
     my (%count, @wrong);
     my $until  = time + ($o{seconds} // 180);
@@ -76,8 +75,8 @@ sub _client ($s, $rows, $first, %o) {
         my ($name, undef, undef, @right) = @$row;
         my $got = ask($s, $row, $n % 47 == 0 ? (new => 1) : ());
 
-        # the upstream is served by the same workers: the one that was killed may
-        # have been the other end
+        # the same workers serve the upstream: a worker that was killed may have
+        # been the upstream of this request
         if ($o{cut} && $got =~ /\A502\b/) {
             $count{cut}++;
             $got = ask($s, $row, new => 1);

@@ -1,8 +1,7 @@
 package AuthToken::Local;
 
-# A server that issues tokens itself: users with passwords in its store, keys
-# that sign, the token API where IP Fabric has it, and what a client does with
-# its answers.
+# A server that issues tokens: users with passwords in its store, signing keys,
+# the token endpoints at the paths of IP Fabric, and requests to them.
 
 use v5.36;
 
@@ -17,10 +16,10 @@ our @EXPORT = qw(issuer_conf api_conf prepare_users user_record post_json login
 
 our $PASSWORD = 'canary-open-sesame';
 
-# the challenge beside the one for tokens
+# the challenge of Basic, next to that of bearer tokens
 our $BASIC = 'Basic realm="api", charset="UTF-8"';
 
-# an issuer block that signs; $more is put into it
+# an issuer block with a signing key; $more is added to it
 sub issuer_conf ($name = 'main', $more = '') {
     my $audience = $more =~ /\baudience\b/ ? '' : 'audience api;';
     return <<"CONF";
@@ -35,7 +34,8 @@ sub issuer_conf ($name = 'main', $more = '') {
 CONF
 }
 
-# the locations of the token API; that for clients where an issuer has some
+# the locations of the token endpoints; $clients names the issuer of the OAuth
+# token endpoint
 sub api_conf ($name = 'main', $clients = '') {
     my $oauth = $clients && "location = /oauth/token { auth_token_oauth $clients; }";
     return <<"CONF";
@@ -47,7 +47,7 @@ sub api_conf ($name = 'main', $clients = '') {
 CONF
 }
 
-# crypt(5), cheap unless told
+# a hash of crypt(5), by default a cheap one
 sub hash_of ($password, $setting = '$6$rounds=1000$saltsalt$') { crypt $password, $setting }
 
 sub user_record ($name, %o) {
@@ -56,7 +56,7 @@ sub user_record ($name, %o) {
              password_hash => hash_of($PASSWORD), %o };
 }
 
-# the option "prepare" of start(): keys, a store with these records
+# for the option "prepare" of start(): writes keys and a store with the records
 sub prepare_users (%records) {
     return sub ($s) {
         for my $name (qw(sign old)) {
@@ -69,7 +69,7 @@ sub prepare_users (%records) {
 
 sub _json ($data) { JSON::PP->new->utf8->canonical->encode($data) }
 
-# Options are those of a request; body may be a hash or a text.
+# options as of request(); body is a hash or a text
 sub post_json ($s, $path, $body, %o) {
     my $headers = delete $o{headers} // [];
     push @$headers, 'Content-Type: application/json' if !$o{untyped};
@@ -84,7 +84,7 @@ sub login ($s, $user = 'jane', $password = $PASSWORD, %o) {
     return $answer;
 }
 
-# by a token in the body
+# sends the refresh token in the body
 sub refresh ($s, $token, %o) {
     my $answer = post_json($s, '/api/auth/token', { refreshToken => $token }, %o);
     cookies($answer);
@@ -95,7 +95,7 @@ sub logout ($s, %o) {
     return $s->request('/api/v6.1/auth/logout', method => 'POST', body => '', %o);
 }
 
-# name => value of the cookies that are set, none of which a log may show
+# name => value of the cookies of a response; logs must not contain the values
 sub cookies ($answer) {
     return map { /\A(\w+)=([^;]*);/ ? ($1 => length $2 ? secret($2) : '') : () }
            $answer->all('Set-Cookie');
@@ -105,7 +105,7 @@ sub basic ($user, $password = $PASSWORD) {
     return 'Basic ' . secret(encode_base64("$user:$password", ''));
 }
 
-# of a token, as it stands
+# the claims of a token, not verified
 sub claims_of ($token) {
     return JSON::PP->new->utf8->decode((AuthToken::Token::parts($token))[1]);
 }
