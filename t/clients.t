@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Clients of issuers: a JWT with client_claim names one, and its record in the
-# store says what it may do.
+# Clients: a JWT names its client in client_claim, and the client's record in the store
+# grants.
 #
 # Requirements: store-decisions, store-change-is-immediate,
 #   address-client-and-location, claim-types, scope-claim.
@@ -90,7 +90,7 @@ CONF
 my $store = $s->{store};
 $s->{good} = ['/good', token => good_token(aud => 'plain')];
 
-# a token of that client and issuer; what the token says of itself gives nothing
+# a JWT of that client and issuer; its own scopes and isAdmin must not grant
 sub of ($client, %claims) {
     my $issuer = delete $claims{aud} // 'main';
     return good_token(aud => $issuer, appid => $client, scope => ['*', 'X.Y.Read', 'X.Y.ReadWrite'],
@@ -106,86 +106,85 @@ sub may_not ($client, $path, $sign, $reason, $name, %o) {
             token => of($client, ($o{claims} // {})->%*), %o;
 }
 
-# --- known, enabled, of this issuer -----------------------------------------
+# --- existing, enabled, of this issuer --------------------------------------
 
-may $guid, '/', 'known', decision => { client => $guid, role => 'readonly', issuer => 'main',
+may $guid, '/', 'an existing client', decision => { client => $guid, role => 'readonly', issuer => 'main',
                                           user => 'jane', method => 'bearer', status => 'OK' };
-may 'two', '/', "of two issuers, $_", claims => { aud => $_, $_ eq 'second' ? (azp => 'two') : () }
+may 'two', '/', "a client of two issuers, $_", claims => { aud => $_, $_ eq 'second' ? (azp => 'two') : () }
     for qw(main second);
-may_not 'two', '/', DISABLED => 'client_issuer_mismatch', "of two issuers, $_", claims => { aud => $_ }
+may_not 'two', '/', DISABLED => 'client_issuer_mismatch', "a client of two issuers, $_", claims => { aud => $_ }
     for 'scoped';
-may_not $_, '/', DISABLED => 'unknown_client', 'unknown'
+may_not $_, '/', DISABLED => 'unknown_client', 'an unknown client'
     for '11111111-2222-3333-4444-555555555555', 'x', substr($guid, 0, -1), "${guid}0", "{$guid}",
         'x' x 256, 'x' x 511, 'x' x 512, 'x' x 3000, 'reader', 'main', '*', '%', " $guid", "$guid ",
         "api://$guid", "cafe";
-may_not 'off', '/', DISABLED => 'disabled_client', 'disabled';
-may_not $other, '/', DISABLED => 'client_issuer_mismatch', 'of another issuer';
-may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'of another issuer', claims => { aud => 'second' };
-may_not 'homeless', '/', DISABLED => 'client_issuer_mismatch', 'of no issuer, where there are several',
+may_not 'off', '/', DISABLED => 'disabled_client', 'a disabled client';
+may_not $other, '/', DISABLED => 'client_issuer_mismatch', 'a client of another issuer';
+may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'a JWT of another issuer', claims => { aud => 'second' };
+may_not 'homeless', '/', DISABLED => 'client_issuer_mismatch', 'a client without issuers, with several issuers',
     claims => { aud => $_ } for qw(main second);
-may $other, '/', 'of the second', claims => { aud => 'second', azp => $other, appid => GONE },
+may $other, '/', 'a client of the second issuer', claims => { aud => 'second', azp => $other, appid => GONE },
     decision => { client => $other, issuer => 'second', user => '' };
 
-# the case of an id means nothing
-may $_, '/', 'case', decision => { client => $guid } for uc $guid, ucfirst $guid, $guid =~ s/f/F/r;
-may $_, '/', 'case', decision => { client => 'MiXeD' } for 'mixed', 'MIXED', 'MiXeD', 'mIxEd';
-may 'x' x 255, '/', 'a long id';
-may 'X' x 255, '/', 'a long id in capitals';
-granted $s, '/', 'an id in UTF-8', token => of("caf\x{e9}");
-refused $s, '/', DISABLED => 'an id in UTF-8, in capitals', token => of("CAF\x{c9}"),
+# client ids are case-insensitive (ASCII)
+may $_, '/', 'a client id in another case', decision => { client => $guid } for uc $guid, ucfirst $guid, $guid =~ s/f/F/r;
+may $_, '/', 'a client id in another case', decision => { client => 'MiXeD' } for 'mixed', 'MIXED', 'MiXeD', 'mIxEd';
+may 'x' x 255, '/', 'a long client id';
+may 'X' x 255, '/', 'a long client id in upper case';
+granted $s, '/', 'a client id in UTF-8', token => of("caf\x{e9}");
+refused $s, '/', DISABLED => 'a client id in UTF-8 in upper case', token => of("CAF\x{c9}"),
         reason => 'unknown_client';
 
-# --- a token that names none ------------------------------------------------
+# --- a JWT without a client id ----------------------------------------------
 
 for my $row (['missing', GONE], ['empty', ''], ['null', undef], ['a number', 7], ['true', $true],
              ['an array', [$guid]], ['an object', { id => $guid }])
 {
-    refused $s, $_, INV => "the claim is $row->[0], at $_", reason => 'bad_claim',
+    refused $s, $_, INV => "the client claim is $row->[0], at $_", reason => 'bad_claim',
             token => of($row->[1]) for '/', '/read';
 }
-refused $s, '/', INV => 'another claim names it', reason => 'bad_claim',
+refused $s, '/', INV => 'another claim names the client', reason => 'bad_claim',
         token => of(GONE, azp => $guid, client_id => $guid, sub => $guid, APPID => $guid);
 
-# of several names the first one that is there counts
-granted $s, '/', 'the first of two', token => of('off', aud => 'second', azp => $other),
+# the first existing claim of several counts
+granted $s, '/', 'the first of two client claims counts', token => of('off', aud => 'second', azp => $other),
         decision => { client => $other };
-refused $s, '/', DISABLED => 'the first of two is disabled', reason => 'disabled_client',
+refused $s, '/', DISABLED => 'the first of two client claims names a disabled client', reason => 'disabled_client',
         token => of($other, aud => 'second', azp => 'off');
-granted $s, '/', 'the second, as the first is not there', token => of($other, aud => 'second'),
+granted $s, '/', 'the second client claim counts if the first is missing', token => of($other, aud => 'second'),
         decision => { client => $other };
-refused $s, '/', INV => 'the first is no string', reason => 'bad_claim',
+refused $s, '/', INV => 'the first client claim is not a string', reason => 'bad_claim',
         token => of($other, aud => 'second', azp => $_) for undef, 7, [$other], '';
 
-# a claim within others
-granted $s, '/', 'a nested claim', token => of(GONE, aud => 'nested', ctx => { app => { id => 'editor' } }),
+granted $s, '/', 'a nested client claim', token => of(GONE, aud => 'nested', ctx => { app => { id => 'editor' } }),
         decision => { client => 'editor' };
-refused $s, '/', INV => 'a nested claim that is not there', reason => 'bad_claim',
+refused $s, '/', INV => 'a missing nested client claim', reason => 'bad_claim',
         token => of('editor', aud => 'nested', ctx => $_) for {}, { app => 'editor' }, { id => 'editor' },
             [{ app => { id => 'editor' } }];
 
-# an issuer without client_claim knows no clients
-granted $s, '/plain', 'no client_claim', token => good_token(aud => 'plain', appid => 'off'),
+# without client_claim, clients are not looked up
+granted $s, '/plain', 'an issuer without client_claim', token => good_token(aud => 'plain', appid => 'off'),
         decision => { client => '', role => '', user => 'jane' };
 
 # --- signature and claims come first ----------------------------------------
 
-may_not 'off', '/', EXP => 'expired', 'expired, of a disabled client', claims => { exp => 1 };
-may_not 'unknown', '/', EXP => 'expired', 'expired, of an unknown client', claims => { exp => 1 };
-may_not GONE, '/', EXP => 'expired', 'expired, of no client', claims => { exp => 1 };
-may_not 'off', '/', INV => 'audience_mismatch', 'another audience', claims => { aud => 'other' };
-refused $s, '/', INV => 'forged, of a disabled client', reason => 'bad_signature',
+may_not 'off', '/', EXP => 'expired', 'an expired JWT of a disabled client', claims => { exp => 1 };
+may_not 'unknown', '/', EXP => 'expired', 'an expired JWT of an unknown client', claims => { exp => 1 };
+may_not GONE, '/', EXP => 'expired', 'an expired JWT without a client', claims => { exp => 1 };
+may_not 'off', '/', INV => 'audience_mismatch', 'a JWT for another audience', claims => { aud => 'other' };
+refused $s, '/', INV => 'a forged JWT of a disabled client', reason => 'bad_signature',
         token => token(key => key('rsa2'), claims => { aud => 'main', appid => 'off' });
-refused $s, '/first', INV => 'of an issuer that is not trusted here', reason => 'audience_mismatch',
+refused $s, '/first', INV => 'a JWT of an issuer that the location does not trust', reason => 'audience_mismatch',
         token => of($other, aud => 'second', azp => $other);
 
 # --- roles ------------------------------------------------------------------
 
-may_not 'none', $_, SCOPE => 'no_role', 'no role' for '/', '/read', '/super';
-may_not 'ghost', $_, SCOPE => 'no_role', 'a role that is not there' for '/', '/read', '/super';
-may_not 'ghost', '/', SCOPE => 'no_role', 'a role that is not there, a scope claim',
+may_not 'none', $_, SCOPE => 'no_role', 'a client without a role' for '/', '/read', '/super';
+may_not 'ghost', $_, SCOPE => 'no_role', 'a missing role' for '/', '/read', '/super';
+may_not 'ghost', '/', SCOPE => 'no_role', 'a missing role, with a scope claim',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
-may 'nothing', '/', 'a role that grants nothing';
-may_not 'nothing', '/read', SCOPE => 'insufficient_scope', 'a role that grants nothing';
+may 'nothing', '/', 'a role without grants';
+may_not 'nothing', '/read', SCOPE => 'insufficient_scope', 'a role without grants';
 
 my %may = (
     $guid      => [1, 0, 0, 0, 0],          # /read /write /admin /super /plain
@@ -203,20 +202,20 @@ for my $client (sort keys %may) {
     }
 }
 
-# neither isAdmin nor scopes of the token give a client anything
+# neither isAdmin nor the scopes of the JWT grant
 for my $claims ({ isAdmin => $true }, { scope => ['CIPP.Admin.Read', 'X.Y.ReadWrite', 'read'] },
                 { scope => 'CIPP.Admin.Read read', roles => ['admin', 'superadmin'] },
                 { scp => 'CIPP.Admin.Read X.Y.ReadWrite read', role => 'superadmin' })
 {
-    may_not $guid, $_, SCOPE => 'insufficient_scope', 'the token says otherwise', claims => $claims
+    may_not $guid, $_, SCOPE => 'insufficient_scope', 'claims do not grant', claims => $claims
         for '/write', '/admin', '/plain';
 }
-may $guid, '/read', 'a token without scopes', claims => { scope => GONE, isAdmin => GONE };
-may_not 'one', '/read', ADDR => 'address_not_allowed', 'isAdmin passes no range';
-may_not 'editor', $_, SCOPE => 'insufficient_scope', 'a nested issuer with its own admin_claim',
+may $guid, '/read', 'a JWT without scopes', claims => { scope => GONE, isAdmin => GONE };
+may_not 'one', '/read', ADDR => 'address_not_allowed', 'isAdmin does not bypass address ranges';
+may_not 'editor', $_, SCOPE => 'insufficient_scope', 'admin_claim does not grant to a client',
     claims => { aud => 'nested', root => $true, ctx => { app => { id => 'editor' } } } for '/admin', '/super';
 
-# with a scope claim of its own both must allow
+# with scope_claim, both the scopes and the role must grant
 for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1, 0],
              ['the other', 'X.Y.ReadWrite', 0, 1], ['none', '', 0, 0], ['no', GONE, 0, 0],
              ['a list', ['X.Y.Read'], 1, 0], ['all', '*', 0, 0], ['another case', 'x.y.read', 0, 0],
@@ -233,27 +232,27 @@ for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1
     may_not 'ops', '/write', SCOPE => 'insufficient_scope', "$name scope, the role denies", claims => \%claims;
     may_not 'nothing', '/read', SCOPE => 'insufficient_scope', "$name scope, the role has none", claims => \%claims;
 }
-may_not 'superadmin', '/plain', SCOPE => 'insufficient_scope', 'isAdmin is no scope of a client',
+may_not 'superadmin', '/plain', SCOPE => 'insufficient_scope', 'isAdmin does not replace a scope of the JWT',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
 
 # --- ranges -----------------------------------------------------------------
 
-may 'one', '/', 'its address', from => '127.0.0.2';
-may 'one', '/near', 'its address, in both', from => '127.0.0.2';
+may 'one', '/', 'an allowed address', from => '127.0.0.2';
+may 'one', '/near', 'an address in both lists', from => '127.0.0.2';
 may_not 'one', $_, ADDR => 'address_not_allowed', 'another address', from => '127.0.0.3' for '/', '/near', '/read';
 may 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.7';
-may_not 'net', '/near', ADDR => 'address_not_allowed', "$_ is in the location's ranges alone", from => $_
+may_not 'net', '/near', ADDR => 'address_not_allowed', "$_ is in the ranges of the location only", from => $_
     for '127.0.0.1', '127.0.0.3';
-may_not 'net', '/near', ADDR => 'address_not_allowed', 'in neither', from => '127.0.0.8', good => 0;
-may_not 'editor', '/near', ADDR => 'address_not_allowed', "outside the location's", from => '127.0.0.8', good => 0;
-may 'editor', '/', 'no ranges', from => '127.0.0.8';
-may_not 'off', '/near', DISABLED => 'disabled_client', 'disabled is told before the address',
+may_not 'net', '/near', ADDR => 'address_not_allowed', 'an address in neither list', from => '127.0.0.8', good => 0;
+may_not 'editor', '/near', ADDR => 'address_not_allowed', "an address outside of the ranges of the location", from => '127.0.0.8', good => 0;
+may 'editor', '/', 'a client without ranges', from => '127.0.0.8';
+may_not 'off', '/near', DISABLED => 'disabled_client', 'a disabled client is reported before its address',
     from => '127.0.0.8', good => 0;
-may_not 'off', '/', DISABLED => 'disabled_client', 'disabled is told before the address';
-may_not 'far', '/read', ADDR => 'address_not_allowed', 'address is told before the scope';
-may_not 'far', '/super', ADDR => 'address_not_allowed', 'address is told before the scope';
-may_not 'far-ghost', '/', ADDR => 'address_not_allowed', 'address is told before the role';
-may_not 'one', '/', ADDR => 'address_not_allowed', 'X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
+may_not 'off', '/', DISABLED => 'disabled_client', 'a disabled client is reported before its address';
+may_not 'far', '/read', ADDR => 'address_not_allowed', 'the address is reported before the scope';
+may_not 'far', '/super', ADDR => 'address_not_allowed', 'the address is reported before the scope';
+may_not 'far-ghost', '/', ADDR => 'address_not_allowed', 'the address is reported before the role';
+may_not 'one', '/', ADDR => 'address_not_allowed', 'X-Forwarded-For is ignored', headers => ['X-Forwarded-For: 127.0.0.2'];
 
 # --- cookies, satisfy any ---------------------------------------------------
 
@@ -261,47 +260,47 @@ granted $s, '/cookie', 'a client by cookie', cookie => 'accessToken=' . of($guid
         decision => { method => 'cookie', client => $guid };
 refused $s, '/cookie', DISABLED => 'a disabled client by cookie', reason => 'disabled_client',
         cookie => 'accessToken=' . of('off');
-may $guid, '/any-of', 'satisfy any, by client';
-granted $s, '/any-of', 'satisfy any, by address', token => of('off'), from => '127.0.0.9';
-refused $s, '/any-of', DISABLED => 'satisfy any, by neither', token => of('off'), decision => undef;
+may $guid, '/any-of', 'satisfy any: the client is accepted';
+granted $s, '/any-of', 'satisfy any: the address is accepted', token => of('off'), from => '127.0.0.9';
+refused $s, '/any-of', DISABLED => 'satisfy any: neither is accepted', token => of('off'), decision => undef;
 
-# --- what a refused one shows -----------------------------------------------
+# --- variables of a refused request -----------------------------------------
 
-may_not $_->[0], $_->[1], $_->[2] => $_->[3], 'the subject',
+may_not $_->[0], $_->[1], $_->[2] => $_->[3], 'variables name only the subject',
     decision => { client => '', user => '', role => '', issuer => '', method => '', scope => '',
                   subject => $_->[4] } for
     ['off', '/', DISABLED => 'disabled_client', 'off'],
     ['far', '/', ADDR => 'address_not_allowed', 'far'],
     ['OPS', '/write', SCOPE => 'insufficient_scope', 'OPS'];
 
-# --- in small: live ---------------------------------------------------------
+# --- changes ----------------------------------------------------------------
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', uc $guid);
-    may_not $guid, '/read', DISABLED => 'disabled_client', "disabled, $round";
+    may_not $guid, '/read', DISABLED => 'disabled_client', "after disable, $round";
     $store->ok('client', 'enable', $guid);
-    may $guid, '/read', "enabled, $round";
+    may $guid, '/read', "after enable, $round";
 }
 $store->update('client', $guid, role => 'editor');
-may $guid, '/write', 'another role';
+may $guid, '/write', 'after a change of the role';
 $store->ok('client', 'update', $guid, '--no-role');
-may_not $guid, '/', SCOPE => 'no_role', 'no role any more';
+may_not $guid, '/', SCOPE => 'no_role', 'after the role is removed from the client';
 $store->update('client', $guid, role => 'ops');
-may $guid, '/read', 'a role of the store';
+may $guid, '/read', 'a role of the store grants';
 $store->role('ops', grant => 'X.*', deny => 'X.Y.Read');
-may_not $guid, '/read', SCOPE => 'insufficient_scope', 'that role denies it now';
+may_not $guid, '/read', SCOPE => 'insufficient_scope', 'after a change of the role record';
 $store->ok('role', 'delete', 'ops');
-may_not $guid, '/', SCOPE => 'no_role', 'that role is gone';
+may_not $guid, '/', SCOPE => 'no_role', 'after the role is deleted';
 $store->update('client', $guid, role => 'readonly', issuer => 'second');
-may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'another issuer';
+may_not $guid, '/', DISABLED => 'client_issuer_mismatch', 'after a change of the issuers';
 $store->update('client', $guid, issuer => 'main', allow => '127.0.0.2');
-may_not $guid, '/', ADDR => 'address_not_allowed', 'a range';
+may_not $guid, '/', ADDR => 'address_not_allowed', 'after a change of the ranges';
 $store->update('client', $guid, allow => 'any');
-may $guid, '/', 'no range any more';
+may $guid, '/', 'after the ranges are removed';
 $store->ok('client', 'delete', $guid);
-may_not $guid, '/', DISABLED => 'unknown_client', 'deleted';
+may_not $guid, '/', DISABLED => 'unknown_client', 'after the client is deleted';
 $store->client($guid, issuer => 'main', role => 'readonly');
-may $guid, '/read', 'and there again';
+may $guid, '/read', 'after the client is created again';
 
 # --- one issuer -------------------------------------------------------------
 
@@ -322,9 +321,9 @@ CONF
         }));
     $only->{good} = ['/good', token => of('main')];
 
-    granted $only, '/', 'of no issuer, where there is one', token => of('homeless');
-    granted $only, '/', 'of the only one', token => of('main');
-    refused $only, '/', DISABLED => 'of another than the only one', token => of('other'),
+    granted $only, '/', 'a client without issuers, with one issuer', token => of('homeless');
+    granted $only, '/', 'a client of the only issuer', token => of('main');
+    refused $only, '/', DISABLED => 'a client of another issuer than the only one', token => of('other'),
             reason => 'client_issuer_mismatch';
 }
 

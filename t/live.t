@@ -1,8 +1,7 @@
 #!/usr/bin/perl
 
-# The store changed by the command while two workers are under load: each change
-# holds for the very next request in both.  LIVE_CHANGES says how
-# many changes (400).
+# Changes of the store by the command while two workers are under load: the next
+# request to each worker sees each change.  LIVE_CHANGES is their number (400).
 #
 # Requirements: store-change-is-immediate, cache-invalidation.
 
@@ -19,7 +18,7 @@ my $changes = $ENV{LIVE_CHANGES} || ($ENV{AT_SANITIZE} ? 50 : 400);
 my $seed    = $ENV{LIVE_SEED} || time ^ $$;
 srand $seed;
 
-my @slots = 1 .. 12;                    # tokens that change
+my @slots = 1 .. 12;                    # API tokens that change
 my @pairs = 1 .. 4;                     # clients that change
 
 my $conf = <<'CONF';
@@ -40,17 +39,17 @@ my $conf = <<'CONF';
         location /read  { auth_token_require_scope X.Read; proxy_pass %%UPSTREAM%%; }
         location /write { auth_token_require_scope X.ReadWrite; proxy_pass %%UPSTREAM%%; }
 
-        # which process answers
+        # the process that answers
         location = /pid { auth_token off; return 200 "$pid"; }
     }
 CONF
 
-# --- what is asked, and what must be answered -------------------------------
+# --- requests and expected answers ------------------------------------------
 
-my %t;                                  # texts of the tokens that are there
+my %t;                                  # texts of the existing API tokens
 
-# A record as the oracle knows it: text, enabled, allow (an address or ""), scope
-# (names of X.), role; undef where there is none.
+# Expected records: text, enabled, allow (an address or ""), scope, role; undef if the
+# record does not exist.
 my (%token, %client, %user);
 my %ops = (grant => 'X.Read');
 
@@ -95,7 +94,7 @@ sub client_verdict ($r, $path) {
 
 # --- connections to each worker ---------------------------------------------
 
-# Connections to every worker, by their processes: new ones after a reload.
+# Opens a connection to each worker; again after a reload.
 sub reach ($s) {
     my %workers = map { $_ => 1 } $s->workers;
     my %found;
@@ -109,7 +108,7 @@ sub reach ($s) {
     return $s->{reach} = \%found;
 }
 
-# The answers of both workers to one request, all sent before any is read.
+# The answers of both workers to one request, which is sent to both first.
 sub ask ($s, $path, %o) {
     $s->{reach} //= reach($s);
     my $bytes = request_bytes($path, %o);
@@ -120,7 +119,7 @@ sub ask ($s, $path, %o) {
     };
     return @got if @got;
 
-    # its worker has gone: a request that got no byte of an answer is asked again
+    # the worker has exited: a request without any answer is sent again
     $s->{reach} = reach($s);
     return map {
         $_->send($bytes);
@@ -135,8 +134,8 @@ sub pick (@list) { $list[rand @list] }
 
 my @texts = map { secret(join '', map { ('a' .. 'z', 0 .. 9)[rand 36] } 1 .. 40) } 0 .. 400;
 
-# One random change: runs the command, changes the oracle, and returns what it was
-# and which slot it was.
+# One random change: runs the command, changes the expected record, and returns a
+# description and the slot.
 sub change ($s, $n) {
     my $store = $s->{store};
     my $what  = rand;
@@ -237,7 +236,7 @@ sub change ($s, $n) {
     return ('role ops');
 }
 
-# --- load: who is never changed ---------------------------------------------
+# --- load, with records that never change -----------------------------------
 
 my $jwt = good_token(appid => 'always', scope => []);
 my @load;
@@ -271,14 +270,14 @@ sub make ($store) {
 
 # --- rounds -----------------------------------------------------------------
 
-# So many changes, and $between->($n) before each.
+# Makes $count changes, and calls $between->($n) before each.
 sub round ($name, $count, $between, %o) {
     my $s = start($conf, workers => 2, files => { 'rsa.pem' => key('rsa')->pem },
                   prepare => AuthToken::Store->prepare(\&make));
     $s->{good} = ['/', api_token => $load[0][2][1]];
     my %jwt = map { $_ => good_token(appid => "Client-$_", scope => ['X.Read', 'X.ReadWrite']) } @pairs;
 
-    # a pause leaves something to those who change
+    # the pause leaves processor time to the changes
     my $beside = AuthToken::Load->start($s, \@load, pause => 0.002, %o);
     my (%done, %verdicts, @wrong, %pids);
     my ($asked, $slowest) = (0, 0);
@@ -304,14 +303,14 @@ sub round ($name, $count, $between, %o) {
             push @wrong, "$n: only " . @got . ' workers were asked' if @got < 2;
         };
 
-        # the record that was changed, at once and in both workers
+        # the changed record, in both workers
         for my $path (pick('/', '/read', '/write'), pick('/read', '/write')) {
             $check->("token $slot", $path, token_verdict($token{$slot}, $path), api_token => $text) if defined $text;
             $check->("client $pair", $path, client_verdict($client{$pair}, $path), token => $jwt{$pair})
                 if defined $pair;
         }
 
-        # where an owner or a role was, all that it means something to
+        # after a change of an owner or a role, all records that refer to it
         if (!defined $text && !defined $pair) {
             for my $i (grep { $token{$_} && ($token{$_}{user} ne '' || $token{$_}{role} eq 'ops') } @slots) {
                 my $path = pick('/read', '/write');
@@ -326,7 +325,7 @@ sub round ($name, $count, $between, %o) {
     }
     my $took = time - $start;
 
-    # and in the end all of them
+    # all records in the end
     for my $slot (grep { $token{$_} } @slots) {
         for my $path (sort keys %wanted) {
             my $expected = token_verdict($token{$slot}, $path);
@@ -340,23 +339,23 @@ sub round ($name, $count, $between, %o) {
     my $requests = 0;
     $requests += $_ for values %$answers;
 
-    is_deeply \@wrong, [], "$name: $count changes, each holds for the next request of each worker";
-    is_deeply $failed, [], "$name: no wrong answer to those who were not changed";
-    cmp_ok scalar(keys %pids), '>=', 2, "$name: both workers were asked";
+    is_deeply \@wrong, [], "$name: the next request of each worker sees each of $count changes";
+    is_deeply $failed, [], "$name: requests for unchanged records get the right answers";
+    cmp_ok scalar(keys %pids), '>=', 2, "$name: both workers got requests";
     for my $row (@load) {
-        cmp_ok scalar(grep { /^$row->[0] / } keys %$answers), '>=', 1, "$name: $row->[0] was asked for";
+        cmp_ok scalar(grep { /^$row->[0] / } keys %$answers), '>=', 1, "$name: the load had requests with $row->[0]";
     }
-    cmp_ok scalar(keys %verdicts), '>=', 5, "$name: all kinds of verdicts" if $count >= 100;
+    cmp_ok scalar(keys %verdicts), '>=', 5, "$name: at least five kinds of answers" if $count >= 100;
 
-    like $s->{store}->ok('check'), qr/./, "$name: the store is whole";
+    like $s->{store}->ok('check'), qr/./, "$name: the store is sound";
 
-    # the upstream saw what was granted; a killed worker may have left some unsaid
+    # the upstream saw granted requests only; a killed worker may not have answered some
     $s->{untagged} += $answers->{$_} for grep { / 200$/ } keys %$answers;
     if ($o{cut}) {
         $s->{untagged} = $s->upstream->hits->count('');
     } else {
         is $s->upstream->hits->await('', $s->{untagged}), $s->{untagged},
-           "$name: the upstream saw what was granted";
+           "$name: the upstream got granted requests only";
     }
 
     note sprintf '%s: seed %s, %.1f s, %d checks, %d requests beside; %s; %s; %s', $name, $seed, $took, $asked,

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# A store of a million API tokens: how much time and memory the import takes,
-# that any of them is found, and that nginx starts, reloads and weighs as with an
-# empty one.  AT_BIG=0 does with a hundred thousand.
+# A store of a million API tokens: limits of time and memory for the import, each
+# token is found, and nginx starts, reloads and uses memory as with an empty store.
+# AT_BIG=0 uses a hundred thousand.
 #
 # Requirements: store-size.
 
@@ -15,14 +15,14 @@ use AuthToken::Test;
 use POSIX ();
 use Time::HiRes qw(time);
 
-plan skip_all => 'times and sizes are not those of sanitized code' if $ENV{AT_SANITIZE};
+plan skip_all => 'a sanitizer changes times and sizes' if $ENV{AT_SANITIZE};
 
 my $n = $ENV{AT_BIG} // 1 ? 1_000_000 : 100_000;
 
 my $conf = <<'CONF';
     %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;
-    auth_token_cache off;                       # it has a size of its own
+    auth_token_cache off;                       # the test measures memory without it
     server {
         listen %%LISTEN%%;
         auth_token on;
@@ -37,7 +37,7 @@ sub begin () {
                  prepare => AuthToken::Store->prepare);
 }
 
-# the harness waits for a notice that this log level does not have
+# the harness waits for a notice, which this log level does not write
 {
     no warnings 'redefine';
     *AuthToken::Server::_ready = sub ($self) {
@@ -56,7 +56,6 @@ my $empty = begin();
 
 sub token_of ($i) { sprintf 'token-%026d', $i }
 
-# as a program would write it: a line each
 my $file = $full->dir . '/tokens.jsonl';
 {
     open my $fh, '>', $file or die "$file: $!\n";
@@ -70,7 +69,7 @@ my $file = $full->dir . '/tokens.jsonl';
 }
 note sprintf '%d tokens, %.0f MiB of JSON', $n, (-s $file) / (1 << 20);
 
-# The command: its exit code, output, seconds of a processor, and most memory in MiB.
+# Runs the command: exit code, output, CPU seconds, peak memory in MiB.
 sub measured ($store, @arguments) {
     my $out   = $full->dir . '/out';
     my $begin = processor();
@@ -94,30 +93,29 @@ sub measured ($store, @arguments) {
     return ($status, AuthToken::Log->new($out)->content, processor() - $begin, $peak / 1024);
 }
 
-# what the children that ended took of it
+# CPU seconds of all ended children
 sub processor () { return [times]->[2] + [times]->[3] }
 
 my $store = $full->{store};
 {
     my ($status, $out, $seconds, $peak) = measured($store, 'import', $file);
-    is $status, 0, 'the import' or BAIL_OUT($out);
-    like $out, qr/^tokens +$n added, 0 changed, 0 unchanged, 0 removed$/m, 'says what it did';
-    cmp_ok $peak, '<', 700, sprintf 'in %.0f MiB at most', $peak;
-    cmp_ok $seconds, '<', 45, sprintf 'and %.1f s', $seconds;
+    is $status, 0, 'a million API tokens are imported' or BAIL_OUT($out);
+    like $out, qr/^tokens +$n added, 0 changed, 0 unchanged, 0 removed$/m, 'the import reports the number';
+    cmp_ok $peak, '<', 700, sprintf 'the import takes %.0f MiB', $peak;
+    cmp_ok $seconds, '<', 45, sprintf 'the import takes %.1f s', $seconds;
 }
 note sprintf 'data.mdb: %.0f MiB', (-s $store->path . '/data.mdb') / (1 << 20);
 
-# once more: nothing to do, and nothing is rewritten
 {
     my $size = -s $store->path . '/data.mdb';
     my ($status, $out, $seconds, $peak) = measured($store, 'import', $file);
-    like $out, qr/^tokens +0 added, 0 changed, $n unchanged, 0 removed$/m, 'once more: no change';
-    cmp_ok $peak, '<', 700, sprintf 'in %.0f MiB at most, %.1f s', $peak, $seconds;
-    cmp_ok -s $store->path . '/data.mdb', '<=', $size + (8 << 20), 'and no growth';
+    like $out, qr/^tokens +0 added, 0 changed, $n unchanged, 0 removed$/m, 'a second import changes nothing';
+    cmp_ok $peak, '<', 700, sprintf 'the second import takes %.0f MiB and %.1f s', $peak, $seconds;
+    cmp_ok -s $store->path . '/data.mdb', '<=', $size + (8 << 20), 'the second import does not grow data.mdb';
 }
 unlink $file;
 
-# --- any of them ------------------------------------------------------------
+# --- lookups ----------------------------------------------------------------
 
 sub status ($s, $token, $path = '/') {
     return $s->request($path, api_token => $token, tag => next_tag)->{status};
@@ -126,21 +124,21 @@ sub status ($s, $token, $path = '/') {
 {
     my @some = (1, 2, $n - 1, $n, map { 1 + int rand $n } 1 .. 2_000);
     is_deeply [grep { status($full, token_of($_), '/need') != 200 } @some], [],
-        'any of them is found, with its scopes';
-    is_deeply [grep { status($full, token_of($_)) != 401 } 0, $n + 1], [], 'and no other';
+        '2,000 random API tokens are found, with their scopes';
+    is_deeply [grep { status($full, token_of($_)) != 401 } 0, $n + 1], [], 'other API tokens are not found';
 
     my $one = 1 + int rand $n;
-    granted $full, '/need', 'a random one', api_token => token_of($one),
+    granted $full, '/need', 'a random API token is granted', api_token => token_of($one),
         decision => { status => 'OK', client => "id-$one", scope => 'read write' };
 
-    like $store->ok('token', 'show', "id-$one"), qr/^description +number $one$/m, 'by its id, too';
+    like $store->ok('token', 'show', "id-$one"), qr/^description +number $one$/m, 'the command finds an API token by its id';
     $store->ok('token', 'disable', "id-$one");
-    refused $full, '/', DISABLED => 'disabled', api_token => token_of($one), log => 0, reason => 'disabled_client';
+    refused $full, '/', DISABLED => 'a disabled API token is refused', api_token => token_of($one), log => 0, reason => 'disabled_client';
     $store->ok('token', 'revoke', "id-$one");
-    refused $full, '/', TINV => 'revoked', api_token => token_of($one), log => 0;
+    refused $full, '/', TINV => 'a revoked API token is refused', api_token => token_of($one), log => 0;
 }
 
-# --- as with an empty one ---------------------------------------------------
+# --- the same speed as with an empty store ----------------------------------
 
 sub median (@values) { (sort { $a <=> $b } @values)[$#values / 2] }
 
@@ -157,22 +155,22 @@ sub as_fast ($name, $times, $slack, $code) {
 my $few = $empty->{store}->token('one', text => token_of(1), scope => 'read');
 
 as_fast('nginx -t', 7, 0.03, sub ($s) { ($s->check)[0] == 0 or die });
-as_fast('a reload, till the old workers are gone', 7, 0.1, sub ($s) { $s->disconnect; $s->reload });
+as_fast('a reload until the old workers have exited', 7, 0.1, sub ($s) { $s->disconnect; $s->reload });
 as_fast('a request', 300, 0.001, sub ($s) { status($s, token_of(1)) == 200 or die });
 as_fast('a stop and a start', 5, 0.1, sub ($s) { $s->stop; $s->start });
 as_fast('a change', 15, 0.02, sub ($s) {
     $s->{store}->update('token', $s == $full ? 'id-7' : 'one', description => next_tag);
 });
 
-# --- what it weighs ---------------------------------------------------------
+# --- memory -----------------------------------------------------------------
 
-# of memory of their own: the store is the system's cache, once for all
-sub own ($pid) {
+# private memory: the mapped store is shared page cache
+sub private_memory ($pid) {
     my ($kb) = AuthToken::Log->new("/proc/$pid/status")->content =~ /^RssAnon:\s+(\d+) kB/m;
     return $kb;
 }
 
-sub of_store ($pid) {
+sub store_memory ($pid) {
     my ($map) = AuthToken::Log->new("/proc/$pid/smaps")->content
         =~ m{^(\S+ \S+ \S+ \S+ \d+ +\S+/store/data\.mdb\n(?:[A-Z][^\n]*\n)*)}m;
     return map { my ($kb) = ($map // '') =~ /^$_:\s+(\d+) kB/m; $kb } qw(Rss Pss Private_Dirty Shared_Dirty);
@@ -185,15 +183,16 @@ sub of_store ($pid) {
         $_->disconnect for $i % 100 ? () : ($full, $empty);
     }
 
-    my ($big)   = sort { $b <=> $a } map { own($_) } $full->workers;
-    my ($small) = sort { $b <=> $a } map { own($_) } $empty->workers;
-    cmp_ok $big, '<', $small + 1024, "a worker's own memory: $big KiB, empty $small KiB";
-    cmp_ok own($full->pid), '<', own($empty->pid) + 512, 'the master\'s too';
+    my ($big)   = sort { $b <=> $a } map { private_memory($_) } $full->workers;
+    my ($small) = sort { $b <=> $a } map { private_memory($_) } $empty->workers;
+    cmp_ok $big, '<', $small + 1024, "a worker uses $big KiB of private memory, $small KiB with an empty store";
+    cmp_ok private_memory($full->pid), '<', private_memory($empty->pid) + 512,
+        'the master uses the same private memory';
 
     for my $worker ($full->workers) {
-        my ($rss, $pss, @dirty) = of_store($worker);
-        ok defined $rss, "worker $worker has the store mapped: $rss KiB of it, its share $pss KiB" or next;
-        is_deeply \@dirty, [0, 0], 'and has not written to it';
+        my ($rss, $pss, @dirty) = store_memory($worker);
+        ok defined $rss, "worker $worker maps the store: $rss KiB resident, its share $pss KiB" or next;
+        is_deeply \@dirty, [0, 0], "worker $worker has not written to the map";
     }
 }
 
@@ -212,14 +211,14 @@ sub of_store ($pid) {
 
     my $export = $some->ok('export');
     like $some->ok('import', '--replace', '-', { input => $export }),
-        qr/^tokens +0 added, 0 changed, $m unchanged, 0 removed/m, 'export, import --replace: no change';
+        qr/^tokens +0 added, 0 changed, $m unchanged, 0 removed/m, 'an import of the export with --replace changes nothing';
 
     my $other = AuthToken::Store->new($empty->dir, 'other');
     $other->token('stays', text => token_of(0));
     like $other->ok('import', '--replace', '-', { input => $export }),
-        qr/^tokens +$m added, 0 changed, 0 unchanged, 1 removed/m, 'into another store';
-    ok $other->ok('export') eq $export, 'which then is the same';
-    like $other->ok('check'), qr/^store +sound$/m, 'and sound';
+        qr/^tokens +$m added, 0 changed, 0 unchanged, 1 removed/m, 'an export is imported into another store';
+    ok $other->ok('export') eq $export, 'the other store has the same export';
+    like $other->ok('check'), qr/^store +sound$/m, 'the other store is sound';
 }
 
 done;

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# The store's files: what nginx -t says of them and how that is mended, who opens
-# them, and what happens to them while nginx runs: workers that die, a store that
-# is removed, replaced, restored, cut, full or read-only.
+# The files of the store: errors of nginx -t and the commands that fix them, which
+# processes open them, killed workers, and a store that is removed, replaced,
+# restored, truncated, full or read-only while nginx runs.
 #
 # Requirements: import-atomic, store-removed, store-reload, store-faults,
 #   signals, store-files, reload-with-errors, worker-killed, process-models.
@@ -12,7 +12,7 @@ use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
-# what is mounted here is seen by nobody else, and goes with the last process
+# mounts of this test are private and end with its last process
 BEGIN {
     if ($> == 0 && !exists $ENV{AT_MOUNTS}) {
         my $can = system('unshare -m true 2>/dev/null') == 0;
@@ -31,7 +31,7 @@ my $is_root = $> == 0;
 my $mounts  = delete $ENV{AT_MOUNTS};
 my $hurry   = $ENV{AT_SANITIZE};
 
-# each worker gets its share of the connections
+# reuseport spreads the connections over the workers
 my $conf = <<'CONF';
     %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;    # here
@@ -45,7 +45,7 @@ CONF
 
 my %files = ('rsa.pem' => key('rsa')->pem);
 
-# --- what nginx -t says, and what mends it ----------------------------------
+# --- errors of nginx -t, and their fixes ------------------------------------
 
 sub make_server () {
     my $s = AuthToken::Server->new($conf, files => \%files);
@@ -53,7 +53,7 @@ sub make_server () {
     return $s;
 }
 
-# what was said of the store, and where; the level is that of the line
+# the message about the store, and its position in the configuration
 sub said ($output, $level = 'emerg') {
     my ($text, $file, $line) =
         $output =~ /^.*\[$level\] .*"auth_token_store": (.*) in (\S+):(\d+)$/m or return;
@@ -65,7 +65,7 @@ sub here ($s) {
     return $s->conf_file . ':' . $s->line(1 + ($before =~ tr/\n//));
 }
 
-# as an operator types it, who has the command in his path
+# runs a command like an operator
 sub as_typed ($command) {
     local $ENV{PATH} = "$AuthToken::Server::BUILD:$ENV{PATH}";
     return system('sh', '-c', "$command >/dev/null");
@@ -76,24 +76,24 @@ sub is_bad ($s, $pattern, $name) {
     my ($text, $where) = said($output);
 
     isnt $status, 0, "$name: nginx -t fails";
-    like $text // $output, $pattern, 'it says what is wrong';
-    is $where, here($s), 'and where';
-    unlike $text // '', qr/\.\.\z/, 'to the end';
+    like $text // $output, $pattern, "$name: the error names the cause";
+    is $where, here($s), "$name: the error names the line";
+    unlike $text // '', qr/\.\.\z/, "$name: the error is not cut off";
     return $text // '';
 }
 
-# The store works: nginx -t is content, and a worker grants what is in it.
+# nginx -t succeeds, and a worker uses the store
 sub is_fine ($s, $name) {
     my ($status, $output) = $s->check;
-    is $status, 0, "$name: nginx -t" or diag $output;
-    # where there is one user, he is warned that he could write it
-    unlike $output, $is_root ? qr/auth_token_store/ : qr/\[emerg\]/, 'without a word';
+    is $status, 0, "$name: nginx -t succeeds" or diag $output;
+    # with a single user, nginx -t warns
+    unlike $output, $is_root ? qr/auth_token_store/ : qr/\[emerg\]/, "$name: no message about the store";
 
     my $token = $s->{store}->token("t$$-" . next_tag);
     $s->start;
-    is answer($s, $token), '200', 'and the store is used';
+    is answer($s, $token), '200', "$name: a worker uses the store";
     $s->stop;
-    is_deeply [alarms($s)], [], 'nothing alarming in the log';
+    is_deeply [alarms($s)], [], "$name: no alert in the log";
 }
 
 sub alarms ($s) {
@@ -119,9 +119,9 @@ sub write_to ($path, $content) {
     close $fh;
 }
 
-# what no command can mend, but a copy
+# only a backup helps
 for my $row (
-    ['data.mdb that was cut', sub ($p) { truncate "$p/data.mdb", 3 * 4096 }, qr/is truncated to 12288 of \d+ bytes: restore it from a backup/],
+    ['a truncated data.mdb', sub ($p) { truncate "$p/data.mdb", 3 * 4096 }, qr/is truncated to 12288 of \d+ bytes: restore it from a backup/],
     ['an empty data.mdb', sub ($p) { truncate "$p/data.mdb", 0 }, qr/is not a database of this version of LMDB/],
     ['another file as data.mdb', sub ($p) { write_to("$p/data.mdb", 'x' x 100_000) }, qr/is not a database of this version of LMDB/],
     ['a directory as data.mdb', sub ($p) { unlink "$p/data.mdb"; mkdir "$p/data.mdb" }, qr/is not a regular file/],
@@ -139,25 +139,25 @@ my @mendable = (
     ['no store', sub ($p) { system 'rm', '-r', $p }, qr/No such file or directory; create a store with/],
     ['no data.mdb', sub ($p) { system "rm $p/*.mdb" }, qr/No such file or directory; create a store with/],
     ['no lock.mdb', sub ($p) { unlink "$p/lock.mdb" }, qr/lock\.mdb": No such file/],
-    ['everybody may write data.mdb', sub ($p) { chmod 0646, "$p/data.mdb" }, qr/written by users other than its owner/],
-    ['everybody may write lock.mdb', sub ($p) { chmod 0666, "$p/lock.mdb" }, qr/written by users other than its owner/],
-    ['everybody may write the directory', sub ($p) { chmod 02777, $p }, qr/written by users other than its owner/],
-    ['the group may write data.mdb', sub ($p) { chmod 0660, "$p/data.mdb" }, qr/written by users other than its owner/],
-    ['the group may write the directory', sub ($p) { chmod 02770, $p }, qr/written by users other than its owner/],
+    ['a data.mdb that all users can write', sub ($p) { chmod 0646, "$p/data.mdb" }, qr/written by users other than its owner/],
+    ['a lock.mdb that all users can write', sub ($p) { chmod 0666, "$p/lock.mdb" }, qr/written by users other than its owner/],
+    ['a directory that all users can write', sub ($p) { chmod 02777, $p }, qr/written by users other than its owner/],
+    ['a data.mdb that the group can write', sub ($p) { chmod 0660, "$p/data.mdb" }, qr/written by users other than its owner/],
+    ['a directory that the group can write', sub ($p) { chmod 02770, $p }, qr/written by users other than its owner/],
 );
 
 my @worker = $is_root ? (getpwnam 'www-data')[2, 3] : ();
 
-# whom files belong to means nothing where there is one user
+# owners matter only with two users
 push @mendable, (
-    ['data.mdb is a worker\'s own', sub ($p) { chown $worker[0], -1, "$p/data.mdb" }, qr/could write/],
-    ['the directory is a worker\'s own', sub ($p) { chown $worker[0], -1, $p }, qr/could write/],
-    ['all of it is a worker\'s own', sub ($p) { chown @worker, $p, glob "$p/*" }, qr/could write/],
-    ['data.mdb is not readable', sub ($p) { chmod 0600, "$p/data.mdb" }, qr/cannot use/],
-    ['lock.mdb is not writable', sub ($p) { chmod 0640, "$p/lock.mdb" }, qr/cannot use/],
-    ['the directory is not searchable', sub ($p) { chmod 0700, $p }, qr/cannot use/],
-    ['of another group', sub ($p) { chown 0, 0, $p, glob "$p/*" }, qr/cannot use/],
-    ['a directory above is closed', sub ($p) { chmod 0700, $p =~ s{/store\z}{}r },
+    ['a data.mdb that a worker owns', sub ($p) { chown $worker[0], -1, "$p/data.mdb" }, qr/could write/],
+    ['a directory that a worker owns', sub ($p) { chown $worker[0], -1, $p }, qr/could write/],
+    ['a store that a worker owns', sub ($p) { chown @worker, $p, glob "$p/*" }, qr/could write/],
+    ['a data.mdb that workers cannot read', sub ($p) { chmod 0600, "$p/data.mdb" }, qr/cannot use/],
+    ['a lock.mdb that workers cannot write', sub ($p) { chmod 0640, "$p/lock.mdb" }, qr/cannot use/],
+    ['a directory that workers cannot enter', sub ($p) { chmod 0700, $p }, qr/cannot use/],
+    ['a store of another group', sub ($p) { chown 0, 0, $p, glob "$p/*" }, qr/cannot use/],
+    ['a parent directory that workers cannot enter', sub ($p) { chmod 0700, $p =~ s{/store\z}{}r },
      qr/cannot reach .* through its parent directory/],
 ) if $is_root;
 
@@ -166,49 +166,48 @@ for my $row (@mendable) {
     my $s = make_server();
     my $p = $s->{store}->path;
 
-    is +($s->check)[0], 0, "$name: before";
+    is +($s->check)[0], 0, "$name: nginx -t succeeds before";
     $break->($p);
 
     my $text = is_bad($s, $pattern, $name);
     my ($command) = $text =~ /(?:fix|create a store) with: (.*)\z/;
-    is as_typed($command // 'false'), 0, 'the command that it names';
-    is_fine($s, 'mended');
+    is as_typed($command // 'false'), 0, "$name: the command in the error succeeds";
+    is_fine($s, "$name, fixed by the command");
 }
 
-# O7 a group that the user of the workers has beside his own
+# a supplementary group of the workers' user
 SKIP: {
-    skip 'it takes mounts', 1 if !$mounts;
+    skip 'requires mounts', 1 if !$mounts;
 
     my $s = make_server();
     my $p = $s->{store}->path;
     chown 0, 54321, $p, glob "$p/*";
     chmod 02750, $p;
-    is_bad($s, qr/cannot use/, 'a group that the workers have not');
+    is_bad($s, qr/cannot use/, 'a group of which the workers are not members');
 
     my $groups = AuthToken::Log->new('/etc/group')->content;
     my $file   = $s->write('group', $groups . "at-readers:x:54321:www-data\n");
     chmod 0644, $file;
     system('mount', '--bind', $file, '/etc/group') == 0 or die "mount: $?\n";
-    is_fine($s, 'O7 a group that they have beside their own');
+    is_fine($s, 'a supplementary group of the workers');
     system 'umount', '/etc/group';
 }
 
-# symbolic links lead where they lead
 {
     my $s = make_server();
     my $p = $s->{store}->path;
     rename $p, "$p.real";
     symlink 'store.real', $p;
-    is_fine($s, 'a link to the store');
+    is_fine($s, 'a symbolic link to the store');
 }
 
-# where nginx is not root's, its one user may own the store, and is told so
+# if nginx runs as a single user, that user may own the store, with a warning
 SKIP: {
-    skip 'only root is more than one user', 1 if !$is_root;
+    skip 'only root can change users', 1 if !$is_root;
 
     my $s = AuthToken::Server->new($conf =~ s/ reuseport//r, files => \%files);
 
-    # www-data may not be let into the directory that the module was built in
+    # www-data may have no access to the build directory
     my $module = $s->dir . '/module.so';
     system('cp', "$AuthToken::Server::BUILD/ngx_http_auth_token_module.so", $module) == 0
         or die "cp: $?\n";
@@ -225,23 +224,23 @@ SKIP: {
     local $AuthToken::Server::NGINX = $wrapper;
 
     my ($status, $output) = $s->check;
-    is $status, 0, 'one user: nginx -t';
+    is $status, 0, 'single user: nginx -t succeeds';
     my ($text, $where) = said($output, 'warn');
     like $text, qr/worker processes could write .* runs as a single user \($worker[0]\)/,
-        'warns';
-    ok defined $where, 'and says where';
+        'single user: nginx -t warns';
+    ok defined $where, 'single user: the warning names the line';
 
     $s->start;
-    is answer($s, $token), '200', 'and the store is used';
+    is answer($s, $token), '200', 'single user: a worker uses the store';
     $s->stop;
 
     chmod 0646, "$p/data.mdb";
-    isnt +($s->check)[0], 0, 'others who could write it are no matter of warning';
+    isnt +($s->check)[0], 0, 'single user: a store that others can write is an error';
 }
 
-# without "user" workers are another's; as that may stand behind, it is a warning
+# "user" may follow "http": before it is known, missing access is a warning
 SKIP: {
-    skip 'only root has another user for them', 1 if !$is_root;
+    skip 'only root can change users', 1 if !$is_root;
 
     my $s = make_server();
     my $text = content($s->conf_file);
@@ -249,21 +248,19 @@ SKIP: {
 
     $s->write('nginx.conf', $text =~ s/^user .*\n//r);
     my ($status, $output) = $s->check;
-    is $status, 0, 'without user: nginx -t';
-    like +(said($output, 'warn'))[0], qr/worker processes .* cannot use/, 'warns';
+    is $status, 0, 'without "user": nginx -t succeeds';
+    like +(said($output, 'warn'))[0], qr/worker processes .* cannot use/, 'without "user": nginx -t warns';
 
     $s->write('nginx.conf', $text =~ s/^(user .*\n)(.*)/$2$1/sr);
-    is +($s->check)[0], 0, 'user behind all else: nginx -t';
+    is +($s->check)[0], 0, '"user" after "http": nginx -t succeeds';
 
     chmod 0646, $s->{store}->path . '/data.mdb';
-    isnt +($s->check)[0], 0, 'what is wrong with any user is no matter of warning';
+    isnt +($s->check)[0], 0, 'a store that all users can write is an error in any case';
 }
 
-# --- who opens them ---------------------------------------------------------
+# --- processes that open the store ------------------------------------------
 
-# how often a process has the file mapped
-# how many environments a process has, by their maps; the two meta pages may be mapped
-# once more
+# number of environments of a process, by its maps; the two meta pages have another map
 sub mapped ($pid, $name = 'data.mdb') {
     no warnings 'portable';
     my @sizes = map { /\A(\w+)-(\w+) / ? hex($2) - hex $1 : () }
@@ -275,8 +272,8 @@ sub has_open ($pid) {
     return grep { (readlink($_) // '') =~ /\.mdb/ } glob "/proc/$pid/fd/*";
 }
 
-# LMDB's table of readers, as pairs of a process and the transaction that it reads:
-# 64 bytes each behind the first 128, which say how many count
+# LMDB's reader table, as pairs of a process and its transaction: 64 bytes each after
+# a header of 128
 sub readers ($s) {
     my $table = content($s->{store}->path . '/lock.mdb');
     return grep { $_->[0] } map { [reverse unpack 'QL', substr $table, 128 + 64 * $_, 12] }
@@ -286,7 +283,7 @@ sub readers ($s) {
 sub slots ($s) { map { $_->[0] } readers($s) }
 
 SKIP: {
-    skip 'the sanitizer does not like to be traced', 1 if $hurry;
+    skip 'a sanitizer cannot be traced', 1 if $hurry;
 
     my $s = make_server();
     my $trace = $s->dir . '/trace';
@@ -295,14 +292,14 @@ SKIP: {
     chmod 0755, $wrapper;
 
     local $AuthToken::Server::NGINX = $wrapper;
-    is +($s->check)[0], 0, 'nginx -t, traced';
+    is +($s->check)[0], 0, 'nginx -t succeeds under strace';
 
     my @opened = grep { /\.mdb"/ } split /\n/, content($trace);
-    ok @opened, 'looks at the store';
-    is_deeply [grep { !/data\.mdb", O_RDONLY\|/ } @opened], [], 'reading data.mdb alone';
+    ok @opened, 'nginx -t opens data.mdb';
+    is_deeply [grep { !/data\.mdb", O_RDONLY\|/ } @opened], [], 'nginx -t opens no other file of the store, and only for reading';
 }
 
-# only workers, each once, however often they are renewed
+# each worker opens the store once, also after reloads
 {
     my $s = start($conf, files => \%files, workers => 2, prepare => AuthToken::Store->prepare);
     my $token = $s->{store}->token('t1');
@@ -310,7 +307,7 @@ SKIP: {
     for my $round (0 .. 20) {
         $s->reload if $round;
 
-        # one that was started a moment ago is at it still
+        # a new worker may still be opening it
         my @wrong;
         eval { AuthToken::Log::await_true(sub {
             @wrong = grep { mapped($_) != 1 || mapped($_, 'lock.mdb') != 1 } $s->workers;
@@ -321,48 +318,47 @@ SKIP: {
             if mapped($s->pid) || has_open($s->pid) || $round % 10 == 0;
 
         my $got = answer($s, $token);
-        is $got, '200', "reload $round: it is used" if $got ne '200' || $round % 10 == 0;
+        is $got, '200', "reload $round: the store is used" if $got ne '200' || $round % 10 == 0;
     }
 
     answer($s, $token) for 1 .. 40;
-    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], '20 reloads: a slot for each worker, no more';
+    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'after 20 reloads, each worker has one reader slot';
 
-    # an old snapshot would keep what is written from taking the place of what it replaces
+    # a kept snapshot prevents that its pages are reused
     my $holds = sub { grep { $_->[1] != ~0 } readers($s) };
     my $let_go = sub ($name) {
         $s->{store}->ok('token', 'enable', 't1');
-        is eval { AuthToken::Log::await_true(sub { !$holds->() }, 'workers that let go') } // $@, 1, $name;
+        is eval { AuthToken::Log::await_true(sub { !$holds->() }, 'the release of the snapshots') } // $@, 1, $name;
     };
 
     answer($s, $token) for 1 .. 20;
-    ok scalar $holds->(), 'what was read is held';
-    $let_go->('until something has changed');
+    ok scalar $holds->(), 'workers keep a snapshot';
+    $let_go->('workers release the snapshot after a change');
 
     my $slow = $s->connect;
     $slow->send(AuthToken::Client::request_bytes('/', method => 'POST', api_token => $token,
         headers => ['Content-Length: 10', 'Expect: 100-continue']));
-    is $slow->response->{status}, 100, 'a request that takes its time';
+    is $slow->response->{status}, 100, 'a request keeps its worker busy';
 
     my @leaving = $s->workers;
     $s->signal('HUP');
-    AuthToken::Log::await_true(sub { 3 == (() = $s->workers) }, 'a worker that cannot leave yet');
-    ok scalar $holds->(), 'its worker, which is to leave, holds what it has read';
-    $let_go->('and lets go of it like the others');
+    AuthToken::Log::await_true(sub { 3 == (() = $s->workers) }, 'an exiting worker');
+    ok scalar $holds->(), 'the exiting worker keeps a snapshot';
+    $let_go->('the exiting worker releases the snapshot after a change');
     $slow->close;
     AuthToken::Log::await_true(sub { !grep { my $w = $_; grep { $_ == $w } @leaving } $s->workers },
                                'the old worker to end');
 
-    # a store that nginx -t refuses
+    # a store that nginx -t rejects
     my $path    = $s->{store}->path;
     my @workers = $s->workers;
     chmod 0646, "$path/data.mdb";
     $s->reload(fails => 1);
-    is_deeply [$s->workers], \@workers, 'a reload of what is refused: the old workers go on';
-    is answer($s, $token), '200', 'with the store that they have';
+    is_deeply [$s->workers], \@workers, 'after a failed reload, the old workers remain';
+    is answer($s, $token), '200', 'the old workers use the store';
     chmod 0640, "$path/data.mdb";
     expect_log $s, qr/\[emerg\].*written by users other than its owner/;
 
-    # workers that are killed, while they work
     my $pairs = $hurry ? 15 : 100;
     my ($right, $asked) = (0, 0);
 
@@ -377,13 +373,12 @@ SKIP: {
         $right += (answer($s, $token) eq '200') + (answer($s, 'x' x 32) =~ /^401 /);
     }
 
-    is $right, $asked, "" . 2 * $pairs . ' workers killed: right verdicts all the time';
+    is $right, $asked, "" . 2 * $pairs . ' workers are killed, each request gets the right answer';
     answer($s, $token) for 1 .. 40;
-    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'no slot of a dead one is left';
-    unlike $s->errors->content, qr/MDB_|store "/, 'and nothing is said of the store';
+    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'no slot of a killed worker is left';
+    unlike $s->errors->content, qr/MDB_|store "/, 'no message about the store is logged';
     expect_log $s, qr/exited on signal 9/;
 
-    # a command that is killed leaves nothing either
     for (1 .. 20) {
         my $pid = fork // die;
         if (!$pid) {
@@ -395,15 +390,15 @@ SKIP: {
         waitpid $pid, 0;
     }
     $s->{store}->ok('token', 'disable', 't1');
-    is answer($s, $token), '403 API_CLIENT_DISABLED', 'killed commands: a change is one';
-    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'and leave no slot';
+    is answer($s, $token), '403 API_CLIENT_DISABLED', 'after 20 killed commands, a change is seen';
+    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'no slot of a killed command is left';
 }
 
 # --- replaced while nginx runs ----------------------------------------------
 
-# Asks, each time on a new connection, until there was one answer alone for more
-# than the second in which each worker has had a look; no answer may be another
-# than those of before and after, and of the time between, which must be short.
+# Sends requests on new connections until all answers are $after for longer than the
+# second between two checks of a worker.  Only $before, $after and API_UNAVAILABLE are
+# allowed, and the change must be seen soon.
 sub settles ($s, $token, $before, $after, $name) {
     my ($begin, $last, %seen) = (time, 0);
     my $limit = $hurry ? 4 : 2.2;
@@ -419,15 +414,15 @@ sub settles ($s, $token, $before, $after, $name) {
     }
 
     my @other = grep { $_ ne $before && $_ ne $after && $_ ne '503 API_UNAVAILABLE' } keys %seen;
-    is_deeply \@other, [], "$name: no other answer";
-    cmp_ok $last, '<', $limit, sprintf '%s: %s for good after %.2f s', $name, $after, $last;
+    is_deeply \@other, [], "$name: no wrong answer";
+    cmp_ok $last, '<', $limit, sprintf '%s: %s after %.2f s', $name, $after, $last;
 }
 
 my $gone = '503 API_UNAVAILABLE';
 my $none = '401 API_INVALID_API_TOKEN';
 my $off  = '403 API_CLIENT_DISABLED';
 
-# lines that tell of a store that cannot be used
+# log lines about an unusable store
 sub complaints ($s) {
     return grep { /store not available, requests that need it are refused/ } split /\n/, $s->errors->content;
 }
@@ -441,63 +436,63 @@ sub complaints ($s) {
 
     my $copy = sub ($from, $to) { system('cp', '-a', $from, $to) == 0 or die "cp: $?\n" };
 
-    is answer($s, $one), '200', 'before all that';
+    is answer($s, $one), '200', 'an API token is accepted';
 
     # removed
     my $before = complaints($s);
     rename "$path/data.mdb", "$dir/kept";
-    settles($s, $one, '200', $gone, 'data.mdb removed');
-    refused $s, '/', FAIL => 'removed', api_token => $one, reason => 'unavailable';
-    refused $s, '/', FAIL => 'an unknown token, too', api_token => 'x' x 32, reason => 'unavailable';
-    refused $s, '/', NONE => 'no credential', reason => 'no_credential';
-    granted $s, '/', 'a JWT goes on', token => good_token();
-    granted $s, '/good', 'where there are JWTs alone', token => good_token();
+    settles($s, $one, '200', $gone, 'data.mdb is removed');
+    refused $s, '/', FAIL => 'data.mdb is removed: an API token gets 503', api_token => $one, reason => 'unavailable';
+    refused $s, '/', FAIL => 'data.mdb is removed: an unknown API token gets 503', api_token => 'x' x 32, reason => 'unavailable';
+    refused $s, '/', NONE => 'data.mdb is removed: no credential gets 401', reason => 'no_credential';
+    granted $s, '/', 'data.mdb is removed: a JWT is accepted', token => good_token();
+    granted $s, '/good', 'data.mdb is removed: a location for JWTs works', token => good_token();
     sleep 2.2;
-    is complaints($s) - $before, 2, 'each worker says so once, not every second';
-    like +(complaints($s))[-1], qr/\[error\].*data\.mdb": No such file/, 'and what is missing';
+    is complaints($s) - $before, 2, 'each worker logs the error once';
+    like +(complaints($s))[-1], qr/\[error\].*data\.mdb": No such file/, 'the error names the missing file';
 
     rename "$dir/kept", "$path/data.mdb";
-    settles($s, $one, $gone, '200', 'back again');
+    settles($s, $one, $gone, '200', 'data.mdb is restored');
     is scalar(() = $s->errors->content =~ /store available again: "\Q$path\E"/g), 2,
-        'and each says that';
+        'each worker logs that the store is open';
 
     # renamed
     rename $path, "$path.away";
-    settles($s, $one, '200', $gone, 'the directory renamed');
+    settles($s, $one, '200', $gone, 'the directory is renamed');
     rename "$path.away", $path;
-    settles($s, $one, $gone, '200', 'and back');
+    settles($s, $one, $gone, '200', 'the directory is renamed back');
 
-    # a second directory in its place, made aside
+    # another store replaces it
     {
         my $other = AuthToken::Store->new($dir, 'other');
         my $three = $other->token('t3');
         rename $path, "$path.away";
         rename $other->path, $path;
-        settles($s, $one, '200', $none, 'another store in its place: the old token');
-        settles($s, $three, $none, '200', 'the new one');
+        settles($s, $one, '200', $none, 'another store replaces it: an API token of the first store');
+        settles($s, $three, $none, '200', 'another store replaces it: an API token of the new store');
         rename $path, "$dir/other";
         rename "$path.away", $path;
-        settles($s, $three, '200', $none, 'the first one again: the other\'s token');
-        settles($s, $one, $none, '200', 'its own');
+        settles($s, $three, '200', $none, 'the first store is back: an API token of the other');
+        settles($s, $one, $none, '200', 'the first store is back: an API token of it');
     }
 
-    # An older copy: transactions are counted from less on.  Its last one is what
-    # an old count would not see.
+    # A backup has a lower transaction number: with the number of lock.mdb, its last
+    # transaction would not be seen.
     for my $n (1 .. 3) {
         $store->ok('token', 'disable', 't1');
         $copy->("$path/data.mdb", "$dir/backup");
         $store->ok('token', $_ % 2 ? 'enable' : 'disable', 't1') for 1 .. 2 * $n - 1;
         $store->ok('token', 'disable', 't2') if $n == 2;
-        settles($s, $one, $off, '200', "an older copy, $n: before");
+        settles($s, $one, $off, '200', "backup $n: before");
 
         rename "$dir/backup", "$path/data.mdb";
-        settles($s, $one, '200', $off, "an older copy, $n: what it has last");
+        settles($s, $one, '200', $off, "backup $n: its last change is seen");
         $store->ok('token', 'enable', 't1');
-        is answer($s, $one), '200', 'and a change is one';
+        is answer($s, $one), '200', "backup $n: a new change is seen";
     }
-    is answer($s, $two), '200', 'an older copy: all of it';
+    is answer($s, $two), '200', 'the backup is used completely';
 
-    # A copy that was changed aside, by an odd and an even number
+    # a copy with an odd and an even number of changes: there are two meta pages
     for my $n (1, 2) {
         system 'mkdir', '-m', '2750', "$dir/aside";
         $copy->("$path/data.mdb", "$dir/aside");
@@ -508,55 +503,54 @@ sub complaints ($s) {
 
         rename "$dir/aside/data.mdb", "$path/data.mdb";
         system 'rm', '-r', "$dir/aside";
-        settles($s, $one, '200', $off, "a copy with $n changes more: its last");
+        settles($s, $one, '200', $off, "a copy with $n more changes: the last is seen");
         $store->ok('token', 'enable', $_) for qw(t1 t2);
-        is answer($s, $one), '200', 'and a change is one';
+        is answer($s, $one), '200', "a copy with $n more changes: a new change is seen";
     }
 
-    # a copy over it, as cp does, where nobody asks meanwhile
+    # cp over data.mdb, without requests meanwhile
     $copy->("$path/data.mdb", "$dir/backup");
     $store->ok('token', 'disable', $_) for qw(t2 t1);
-    is answer($s, $one), $off, 'a copy over it: before';
+    is answer($s, $one), $off, 'before the copy';
     system "cp $dir/backup $path/data.mdb";
-    settles($s, $one, $off, '200', 'a copy over it');
-    settles($s, $two, $off, '200', 'a copy over it: all of it');
+    settles($s, $one, $off, '200', 'cp over data.mdb: the first API token');
+    settles($s, $two, $off, '200', 'cp over data.mdb: the second API token');
 
-    # cut
+    # truncated
     $copy->("$path/data.mdb", "$dir/kept");
     $before = complaints($s);
     truncate "$path/data.mdb", 5 * 4096;
-    AuthToken::Log::await_true(sub { complaints($s) == $before + 2 }, 'both to see that it was cut');
-    refused $s, '/', FAIL => 'cut', api_token => $one, reason => 'unavailable';
-    granted $s, '/', 'a JWT goes on', token => good_token();
-    like +(complaints($s))[-1], qr/is truncated to 20480 of \d+ bytes/, 'and says so';
+    AuthToken::Log::await_true(sub { complaints($s) == $before + 2 }, 'both workers to see the truncation');
+    refused $s, '/', FAIL => 'data.mdb is truncated: an API token gets 503', api_token => $one, reason => 'unavailable';
+    granted $s, '/', 'data.mdb is truncated: a JWT is accepted', token => good_token();
+    like +(complaints($s))[-1], qr/is truncated to 20480 of \d+ bytes/, 'the error says that it is truncated';
     rename "$dir/kept", "$path/data.mdb";
-    settles($s, $one, $gone, '200', 'restored');
+    settles($s, $one, $gone, '200', 'data.mdb is restored from a backup');
 
-    # something else
     $copy->("$path/data.mdb", "$dir/kept");
     $s->write('store/data.mdb', "no store\n" x 10_000);
-    settles($s, $one, '200', $gone, 'another file in its place');
+    settles($s, $one, '200', $gone, 'another file in place of data.mdb');
     rename "$dir/kept", "$path/data.mdb";
-    settles($s, $one, $gone, '200', 'restored');
+    settles($s, $one, $gone, '200', 'data.mdb is restored from a backup');
 
-    # with another lock.mdb writers would know nothing of those who read
+    # with another lock.mdb, writers would not know the readers
     $copy->("$path/lock.mdb", "$dir/kept");
     unlink "$path/lock.mdb";
-    settles($s, $one, '200', $gone, 'lock.mdb removed');
+    settles($s, $one, '200', $gone, 'lock.mdb is removed');
     my ($status, undef, $err) = $store->run('token', 'disable', 't1');
-    is $status, 1, 'and no command changes it';
+    is $status, 1, 'without lock.mdb, the command changes nothing';
     my ($command) = $err =~ /fix with: (.*)$/m;
-    is as_typed($command // 'false'), 0, 'the command that is named';
+    is as_typed($command // 'false'), 0, 'the command in the error succeeds';
     chown 0, $worker[1], "$path/lock.mdb" if $is_root;
-    settles($s, $one, $gone, '200', 'lock.mdb made anew');
+    settles($s, $one, $gone, '200', 'lock.mdb is created again');
     $store->ok('token', 'disable', 't1');
-    is answer($s, $one), $off, 'and a change is one';
+    is answer($s, $one), $off, 'a change with the new lock.mdb is seen';
     $store->ok('token', 'enable', 't1');
 
-    is_deeply [grep { mapped($_) != 1 } $s->workers], [], 'after all that: one environment a worker';
-    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'and one slot';
+    is_deeply [grep { mapped($_) != 1 } $s->workers], [], 'each worker still has one environment';
+    is_deeply [sort { $a <=> $b } slots($s)], [$s->workers], 'each worker still has one reader slot';
 
-    # a store that grows under them
+    # growth
     my $n = 0;
     for my $round (1 .. 5) {
         my @records = map { my $id = ++$n; { id => "many-$id", token => sprintf('%032d', $id), scope => ['read'] } }
@@ -564,9 +558,9 @@ sub complaints ($s) {
         $store->ok('import', '-', { input => export_text(tokens => \@records) });
         my @ids = (1, int rand(@records) + $n - $#records, $n);
         is_deeply [map { answer($s, sprintf '%032d', $_) } @ids], [('200') x 3],
-            "$n tokens more, at once";
+            "$n more API tokens are found at once";
     }
-    settles($s, $one, '200', '200', 'a store that grew');
+    settles($s, $one, '200', '200', 'the store has grown');
 }
 
 # --- binary upgrade ---------------------------------------------------------
@@ -623,40 +617,40 @@ sub launch ($s, $globals) {
 
     # two masters, with a worker each
     my @both = (grep({ $_ != $new } workers_of($s, $old)), workers_of($s, $new));
-    is scalar @both, 2, 'two workers of two masters';
-    AuthToken::Log::await_true(sub { mapped($both[1]) }, 'it to open the store');
-    is_deeply [map { mapped($_) } $old, $new, @both], [0, 0, 1, 1], 'each has one environment';
+    is scalar @both, 2, 'two masters have a worker each';
+    AuthToken::Log::await_true(sub { mapped($both[1]) }, 'the new worker to open the store');
+    is_deeply [map { mapped($_) } $old, $new, @both], [0, 0, 1, 1], 'each worker has one environment, the masters none';
     $s->{store}->ok('token', 'disable', 't2');
-    is_deeply [map { answer($s, $two) } 1 .. 20], [($off) x 20], 'a change counts in both';
+    is_deeply [map { answer($s, $two) } 1 .. 20], [($off) x 20], 'both workers see a change';
 
     kill 'WINCH', $old;
     kill 'QUIT', $old;
-    ok gone($old), 'the old one has gone';
-    is answer($s, $one), '200', 'the new one has the store';
+    ok gone($old), 'the old master exits';
+    is answer($s, $one), '200', 'the new worker uses the store';
     $s->{store}->ok('token', 'disable', 't1');
-    is answer($s, $one), $off, 'and sees changes';
-    is_deeply [slots($s)], [workers_of($s, $new)], 'the old one\'s slot is free';
+    is answer($s, $one), $off, 'the new worker sees a change';
+    is_deeply [slots($s)], [workers_of($s, $new)], 'the reader slot of the old worker is released';
 
     kill 'QUIT', $new;
-    ok gone($new), 'QUIT';
-    is_deeply [alarms($s)], [], 'nothing alarming in the log';
+    ok gone($new), 'the new master exits';
+    is_deeply [alarms($s)], [], 'binary upgrade: no alert in the log';
 }
 
-# nginx itself serves nothing after a HUP there, but it reads its
-# configuration anew in the process that has the store open
+# without a master process, nginx reloads in the process that has the store open
+# (and serves nothing after that)
 {
     my $s = make_server();
     my $token = $s->{store}->token('t1');
     my $pid = launch($s, 'daemon off; master_process off;');
 
-    is answer($s, $token), '200', 'no master process';
+    is answer($s, $token), '200', 'a single process uses the store';
     for my $n (1 .. 5) {
         $s->errors->lines;
         kill 'HUP', $pid;
         $s->errors->await(qr/using the "epoll" event method/);
         is mapped($pid), 1, "reload $n: one environment";
     }
-    is_deeply [slots($s)], [$pid], 'and one slot';
+    is_deeply [slots($s)], [$pid], 'a single process has one reader slot';
 
     kill 'KILL', $pid;
     waitpid $pid, 0;
@@ -668,7 +662,7 @@ my $mounted;
 END { if ($mounted && $$ == ($owner // 0)) { local $?; system 'umount', '-l', $mounted } }
 
 SKIP: {
-    skip 'it takes mounts', 1 if !$mounts;
+    skip 'requires mounts', 1 if !$mounts;
 
     # full
     my $s = start($conf, files => \%files, workers => 2, prepare => sub ($s) {
@@ -684,40 +678,40 @@ SKIP: {
     my @records = map { { id => "many-$_", token => sprintf('%032d', $_), scope => ['read'] } } 1 .. 20_000;
     my ($status, $out, $err) = $store->run('import', '-', {
         input => export_text(tokens => \@records) });
-    is $status, 1, 'a full file system: the import fails';
-    # LMDB says so of a write that was short
-    like $err, qr/(?:No space left on device|Input\/output error); nothing was changed/, 'and says so';
-    is $store->ok('export'), $export, 'nothing was changed';
-    is answer($s, $one), '200', 'and the workers go on';
-    is answer($s, sprintf '%032d', 1), $none, 'without what did not come to be';
-    settles($s, $two, '200', '200', 'for good');
+    is $status, 1, 'the import fails on a full file system';
+    # LMDB reports a short write as EIO
+    like $err, qr/(?:No space left on device|Input\/output error); nothing was changed/, 'the error names the cause';
+    is $store->ok('export'), $export, 'a failed import changes nothing';
+    is answer($s, $one), '200', 'after a failed import, workers use the store';
+    is answer($s, sprintf '%032d', 1), $none, 'after a failed import, its records are not found';
+    settles($s, $two, '200', '200', 'the file system is full');
 
     system('mount', '-o', 'remount,size=64m', $mounted) == 0 or die "mount: $?\n";
     $store->ok('token', 'disable', 't1');
-    is answer($s, $one), $off, 'with more of it a change is one';
+    is answer($s, $one), $off, 'with more space, a change is seen';
     like $store->ok('check'), qr/^store +sound$/m, 'the store is sound';
 
     # read-only
     system("mount --bind $mounted $mounted && mount -o remount,ro,bind $mounted") == 0
         or die "mount: $?\n";
     ($status, $out, $err) = $store->run('token', 'disable', 't2');
-    is $status, 1, 'read-only: no change';
-    like $err, qr/Read-only file system/, 'and it says so';
-    is answer($s, $two), '200', 'the workers go on';
+    is $status, 1, 'the command fails on a read-only file system';
+    like $err, qr/Read-only file system/, 'the error says that it is read-only';
+    is answer($s, $two), '200', 'read-only: workers use the store';
 
     ($status, $out) = $s->check;
-    is $status, 0, 'nginx -t goes on, too';
+    is $status, 0, 'read-only: nginx -t succeeds';
     my ($text, $where) = said($out, 'warn');
-    like $text, qr/read-only file system, where LMDB reads without locks/, 'but warns';
-    is $where, here($s), 'and says where';
+    like $text, qr/read-only file system, where LMDB reads without locks/, 'read-only: nginx -t warns';
+    is $where, here($s), 'read-only: the warning names the line';
     $s->reload;
-    is_deeply [map { answer($s, $_) } $one, $two], [$off, '200'], 'new workers have it, too';
-    is_deeply [grep { mapped($_) != 1 } $s->workers], [], 'once';
+    is_deeply [map { answer($s, $_) } $one, $two], [$off, '200'], 'read-only: new workers use the store';
+    is_deeply [grep { mapped($_) != 1 } $s->workers], [], 'read-only: each worker has one environment';
 
     system('umount', '-l', $mounted) == 0 or die "umount: $?\n";
     $s->reload;
     $store->ok('token', 'disable', 't2');
-    is answer($s, $two), $off, 'writable again: a change is one';
+    is answer($s, $two), $off, 'writable again: a change is seen';
 }
 
 done;

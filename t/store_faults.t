@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 
-# Memory and writes that fail: each allocation of a worker on the way of an API
-# token and of a client in turn, each allocation and each write of the command.
-# Nobody is granted what he is not, and the store is what it was before a change
-# or after it.
+# Failing allocations and writes: each allocation of a worker during a request with
+# an API token or a client's JWT, each allocation and each write of the command.
+# No request is granted by mistake, and the store has its state before a change or
+# after it.
 #
 # Requirements: store-faults, allocation-failures.
 
@@ -22,8 +22,8 @@ use List::Util qw(max min);
 use POSIX ();
 use Time::HiRes qw(time);
 
-# libasan must come first, and has wrappers of its own
-plan skip_all => 'preloads a library, as the sanitizers do' if $ENV{AT_SANITIZE};
+# libasan must be loaded first, and has the same wrappers
+plan skip_all => 'preloads a library, which conflicts with sanitizers' if $ENV{AT_SANITIZE};
 
 my $build = $AuthToken::Server::BUILD;
 my $temp  = File::Temp->newdir('at-faults-XXXXXXXX', TMPDIR => 1);
@@ -61,7 +61,7 @@ sub client_token ($id) {
 my %text = map { $_ => sprintf 'token-%s-%s', $_, 'x' x 30 }
            qw(plain user role expired disabled far scope ceiling nobody denied blocked off norole);
 
-my $long = 'x' x 200;           # what has a place of its own in memory
+my $long = 'x' x 200;           # long enough for a separate allocation
 
 my $s = start(<<'CONF', files => {
     %%ISSUER%%
@@ -72,7 +72,7 @@ my $s = start(<<'CONF', files => {
         client_claim appid;
     }
     auth_token_store lmdb:%%DIR%%/store;
-    auth_token_cache off;       # each request goes all of the way
+    auth_token_cache off;       # no request ends early
 
     request_pool_size    512;
     connection_pool_size 512;
@@ -154,21 +154,21 @@ sub _read () {
 
 # --- allocations of a worker ------------------------------------------------
 
-# name, path, options; bad: never granted
+# name, path, whether it must be refused, options
 my @requests = (
-    (map { ["a good token, $_", '/scope', 0, api_token => $text{$_}] } qw(plain user role)),
-    (map { ["a good token, $_, catalogue", '/api/ListUsers', 0, api_token => $text{$_}] } qw(plain user role)),
-    (map { ["a good client, $_", '/api/ListUsers', 0, token => client_token($_)] } qw(good reader)),
+    (map { ["a valid API token, $_", '/scope', 0, api_token => $text{$_}] } qw(plain user role)),
+    (map { ["a valid API token, $_, endpoint list", '/api/ListUsers', 0, api_token => $text{$_}] } qw(plain user role)),
+    (map { ["a valid client, $_", '/api/ListUsers', 0, token => client_token($_)] } qw(good reader)),
 
-    ['an unknown token',        '/', 1, api_token => 'z' x 32],
-    (map { ["$_: anywhere", '/', 1, api_token => $text{$_}] } qw(expired disabled far nobody off)),
-    (map { ["$_: the scope", '/scope', 1, api_token => $text{$_}] } qw(scope ceiling denied norole)),
-    (map { ["$_: the catalogue", '/api/ListUsers', 1, api_token => $text{$_}] }
+    ['an unknown API token',     '/', 1, api_token => 'z' x 32],
+    (map { ["API token $_", '/', 1, api_token => $text{$_}] } qw(expired disabled far nobody off)),
+    (map { ["API token $_, required scope", '/scope', 1, api_token => $text{$_}] } qw(scope ceiling denied norole)),
+    (map { ["API token $_, endpoint list", '/api/ListUsers', 1, api_token => $text{$_}] }
          qw(scope ceiling denied blocked norole)),
-    (map { ["a client, $_", '/api/ListUsers', 1, token => client_token($_)] }
+    (map { ["a refused client, $_", '/api/ListUsers', 1, token => client_token($_)] }
          qw(bad roleless far off foreign unknown)),
-    ['a client that reads', '/api/AddUser', 1, token => client_token('reader')],
-    ['a client, anywhere',  '/', 1, token => client_token('roleless')],
+    ['a read-only client that writes', '/api/AddUser', 1, token => client_token('reader')],
+    ['a client without a role', '/', 1, token => client_token('roleless')],
 );
 
 sub try_once ($path, %o) {
@@ -207,11 +207,11 @@ for (@requests) {
         push @counts, (disarm())[0];
     }
     my ($allocations) = sort { $a <=> $b } @counts;
-    like $right, $is_bad ? qr/^40[13]$/ : qr/^200$/, "$name, undisturbed: $right, $allocations allocations";
+    like $right, $is_bad ? qr/^40[13]$/ : qr/^200$/, "$name: $right without a failure, $allocations allocations";
 
     for my $lasting (0, 1) {
         my (@granted, @wrong, @unfit);
-        my $mode = $lasting ? 'from then on' : 'once';
+        my $mode = $lasting ? 'lasting failures' : 'one failure';
 
         for my $n (1 .. $allocations + 2) {
             my $id = 'faults-' . ++$tag;
@@ -239,9 +239,9 @@ for (@requests) {
             push @wrong, "$n: $body" if $body =~ /\A\{/ && $body !~ /\A\{"code":".*"\}\z/;
         }
 
-        is_deeply \@granted, [], "$name, $mode: never granted";
-        is_deeply \@wrong, [], "$name, $mode: refused as it ought to be, or by a 5xx";
-        is_deeply \@unfit, [], "$name, $mode: who it is is right, or missing" if !$is_bad;
+        is_deeply \@granted, [], "$name, $mode: no request is granted";
+        is_deeply \@wrong, [], "$name, $mode: each answer is the right one or a 5xx";
+        is_deeply \@unfit, [], "$name, $mode: the identity is right or missing" if !$is_bad;
 
         if (join(' ', $s->workers) ne $worker) {
             fail "$name, $mode: the worker died";
@@ -251,31 +251,31 @@ for (@requests) {
 
     is_deeply [(try_once('/scope', api_token => $text{plain}, tag => 'after'))[0],
                (try_once('/scope', api_token => $text{scope}, tag => 'after'))[0]], [200, 403],
-        "$name: the next requests are fine";
+        "$name: the next requests get the right answers";
 }
 
-cmp_ok $seen{503} // 0, '>', 30, 'our own failures are answered by 503';
-is_deeply [grep { /^4/ } keys %seen], [], 'and a good credential is never called bad';
+cmp_ok $seen{503} // 0, '>', 30, 'failures are answered with 503';
+is_deeply [grep { /^4/ } keys %seen], [], 'a valid credential never gets a 4xx';
 expect_log $s, qr/\[emerg\] .*(?:malloc|posix_memalign|memalign)\(.*failed \(12: /;
 expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed\b/;
 
-# looked at each second, for which it needs no memory: it is not given up for want of some
+# the check each second must not close the store because an allocation failed
 {
     my $refused = qr/store not available, requests that need it are refused/;
     my $before  = () = $s->errors->content =~ /$refused/g;
 
-    # each look, at the store and at two key files, has some of its own fail
+    # each check, of the store and of two key files, has failures
     arm(1, 1);
-    AuthToken::Log::await_true(sub { (_read())[4] >= 6 }, 'looks without memory');
+    AuthToken::Log::await_true(sub { (_read())[4] >= 6 }, 'checks without memory');
     disarm();
 
     is ((try_once('/scope', api_token => $text{plain}, tag => 'looked-at'))[0], 200,
-        'looked at without memory: it stays open');
-    is scalar(() = $s->errors->content =~ /$refused/g), $before, 'and nothing else is said';
+        'the store stays open when its check fails without memory');
+    is scalar(() = $s->errors->content =~ /$refused/g), $before, 'the failed check is not logged as a lost store';
 }
 
-# the store is opened, and memory fails meanwhile: each state of things is told
-# once, nothing is granted, and it comes back by itself
+# allocations fail while the store is opened: no request is granted, and the store is
+# opened when memory is available
 {
     my $path = $s->{store}->path;
     my ($closed, $back) = (0, 0);
@@ -287,9 +287,8 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
         arm($n, 1);
         rename "$path.away", $path;
 
-        # it has tried once
-        AuthToken::Log::await_true(sub { (_read())[4] || (try_once('/scope', api_token => $text{plain},
-                                                         tag => 'opening'))[0] == 200 }, 'an opening');
+            AuthToken::Log::await_true(sub { (_read())[4] || (try_once('/scope', api_token => $text{plain},
+                                                         tag => 'opening'))[0] == 200 }, 'an attempt to open the store');
         my ($status) = try_once('/scope', api_token => $text{scope}, tag => 'opening');
         $closed += $status =~ /^[45]|^0/;
         disarm();
@@ -297,18 +296,17 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
             (try_once('/scope', api_token => $text{plain}, tag => 'opening'))[0] == 200
         }, 'the store');
     }
-    is $closed, @steps, 'opened without memory: nothing is granted';
-    is $back, @steps, 'and it is back with it';
+    is $closed, @steps, 'no request is granted while the store cannot be opened';
+    is $back, @steps, 'the store is opened when memory is available';
     untagged();
 }
 
-is_deeply [$s->workers], [$worker], 'the worker is the one that it was';
+is_deeply [$s->workers], [$worker], 'the worker has not been replaced';
 
 # --- the command ------------------------------------------------------------
 
-# Options: env, input, limit (of a file's size), before (called in the child),
-# to (what stands for the output).  Exit code (or signal, negative), output and
-# errors.
+# Options: env, input, limit (of the file size), before (called in the child), to
+# (file for the output).  Returns exit code (or negative signal), output, errors.
 sub command ($store, $o, @arguments) {
     my %file = map { $_ => "$temp/$_" } qw(in out err);
     open my $in, '>', $file{in} or die;
@@ -351,7 +349,7 @@ sub fresh ($name) {
     return $store;
 }
 
-# what neither the time of day nor chance change
+# the export without times and random hashes
 sub state_of ($store) {
     return $store->ok('export') =~ s/"created":\d+/"created":0/gr =~ s/"\$y\$[^"]+"/"hash"/gr;
 }
@@ -362,10 +360,10 @@ sub state_is ($store, $before, $after) {
     return $now eq $before ? 'before' : $now eq $after ? 'after' : 'neither';
 }
 
-# what the command reads
+# standard input of the command
 sub input_of ($noun, @) { $noun eq 'import' ? $import : "a password\n" }
 
-# a store, and its states before and after the change
+# a store, and its state before and after the change
 sub changes ($name, @arguments) {
     my $store  = fresh($name);
     my $before = state_of($store);
@@ -376,8 +374,8 @@ sub changes ($name, @arguments) {
     return (fresh($name), $before, $after);
 }
 
-# Runs it with a fault at each step from $next, which is given the last one.
-# $fault returns the options of the n-th, $came whether there was one.
+# Runs the command with a fault at each step that $next returns for the last one.
+# $fault returns the options of step n, $came whether the fault happened.
 sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
     my ($store, $before, $after) = changes('each', @$arguments);
     my $data = $store->path . '/data.mdb';
@@ -394,7 +392,7 @@ sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
         push @wrong, "$n: the store is as $is, status $status, $err"
             if $is eq 'neither' || $status == 0 && $is ne 'after' || $status > 0 && $is ne 'before';
         push @wrong, "$n: status $status" if $status !~ /^[01]$/ && $status !~ $may;
-        push @wrong, "$n: it says nothing" if $status == 1 && $err !~ /\Aauth-token: .+\n\z/;
+        push @wrong, "$n: no error message" if $status == 1 && $err !~ /\Aauth-token: .+\n\z/;
 
         $count{$status}++;
         last if !$came->($n, $status);
@@ -402,7 +400,7 @@ sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
         copy("$temp/pristine", $data) or die "$data: $!\n" if $is ne 'before';
     }
 
-    is_deeply \@wrong, [], "$name: before or after, and it says which";
+    is_deeply \@wrong, [], "$name: the state is the old or the new one, as the exit code says";
     cmp_ok $faults, '>=', 3, "$name: $faults faults, " . join ', ', map { "$count{$_} times $_" } sort keys %count;
     like $store->ok('check'), qr/^store +sound$/m, "$name: the store is sound";
 }
@@ -413,9 +411,8 @@ my @disable = ('token', 'disable', 'kept');
 my @create  = ('user', 'create', 'joe', '--id', '7', '--scope', 'read');
 my @passwd  = ('user', 'passwd', 'jane');
 
-# Allocations: of the thousands in the middle, in which OpenSSL makes itself ready,
-# some, and fewer where a password is hashed each time.  It does not live through
-# all of them; that is no matter of the store.
+# Allocations: all of the first and the last, a sample of the thousands in the middle,
+# where OpenSSL initializes.  OpenSSL crashes on some of them.
 for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 151, @create],
              ['a password', 151, @passwd])
 {
@@ -427,7 +424,7 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
     my ($total) = disarm();
 
     for my $lasting (0, 1) {
-        my $mode = $lasting ? 'from then on' : 'once';
+        my $mode = $lasting ? 'lasting failures' : 'one failure';
         each_fault("$name without memory, $mode", \@arguments,
             sub ($n) {
                 return $n < 60 || $n > $total - 200 ? $n + 1 : min($n + $step, max($n + 1, $total - 199));
@@ -438,8 +435,7 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
     }
 }
 
-# writes, syncs and changes of size: each fails, or the process is killed before
-# or behind it
+# each write, sync and change of size fails, or the process is killed before or after
 for my $row (['import', @replace], ['a change', @disable], ['a password', @passwd]) {
     my ($name, @arguments) = @$row;
 
@@ -455,7 +451,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
     }
 }
 
-# a limit of the file's size, with the signal that it sends and without
+# a limit of the file size, with SIGXFSZ and without
 {
     my ($store, $before, $after) = changes('limit', @import);
     my $size = -s $store->path . '/data.mdb';
@@ -472,11 +468,11 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
             ($store, $before, $after) = changes('limit', @import) if $is ne 'before';
         }
     }
-    is_deeply \@wrong, [], 'a limit of the size: before or after';
-    cmp_ok $count{$_} // 0, '>', 0, "both were there: $_" for qw(before after);
+    is_deeply \@wrong, [], 'with a limit of the file size, the state is the old or the new one';
+    cmp_ok $count{$_} // 0, '>', 0, "the limit was hit $_ the commit" for qw(before after);
 }
 
-# what nobody could read was not done: a token whose text is lost is of no use
+# a token whose text could not be written to the output must not be created
 {
     my $store  = fresh('full');
     my $before = state_of($store);
@@ -485,18 +481,18 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
                  ['export'], ['token', 'list'], ['check'])
     {
         my ($status, undef, $err) = command($store, { to => '/dev/full' }, @$row);
-        is $status, 1, "@$row, to a full device: fails";
-        like $err, qr/No space left on device/, 'and says why';
+        is $status, 1, "@$row fails on a full output device";
+        like $err, qr/No space left on device/, 'the error names the cause';
     }
 
-    is state_of($store), $before, 'nothing was made';
+    is state_of($store), $before, 'nothing was created';
     like $store->ok('check'), qr/^store +sound$/m, 'the store is sound';
 }
 
-# --- a command that dies while nginx runs -----------------------------------
+# --- a command that is killed while nginx runs ------------------------------
 
-# Where it dies between the write of a commit and its count, workers have to close
-# the store and open it anew.
+# After a kill between the write of a commit and the update of lock.mdb, workers have
+# to close and reopen the store.
 {
     my $store = $s->{store};
     my ($wrong, $longest, $n) = (0, 0, 0);
@@ -508,7 +504,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
         command($store, { env => { LD_PRELOAD => $fail_write, AT_FAIL_HOW => $n % 2 ? 'kill-after' : 'kill-before',
             AT_FAIL_N => 1 + int(($n - 1) / 2), AT_FAIL_CAME => "$temp/came" } }, 'token', $verb, 'plain');
 
-        # for as long as the two looks take
+        # the time of two checks
         my ($begin, $last, %seen) = (time, 0);
         while (time - $begin < 2.6) {
             my ($status) = try_once('/scope', api_token => $text{plain}, tag => 'killed');
@@ -527,9 +523,9 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
         last if !-e "$temp/came";
     }
 
-    is $wrong, 0, 'a command that dies: workers have one state or the other, and the command\'s in the end';
-    cmp_ok $n, '>=', 5, 'it died ' . ($n - 1) . ' times';
-    cmp_ok $longest, '<', 2.2, sprintf 'and are back after %.1f s', $longest;
+    is $wrong, 0, 'after a killed command, workers have the old or the new state, at last that of the store';
+    cmp_ok $n, '>=', 5, 'the command was killed ' . ($n - 1) . ' times';
+    cmp_ok $longest, '<', 2.2, sprintf 'workers answer again after %.1f s', $longest;
     $store->ok('token', 'enable', 'plain');
     untagged();
 }
@@ -537,7 +533,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
 done;
 
 __DATA__
-/* For LD_PRELOAD: the n-th write, sync or change of size of a regular file fails. */
+/* for LD_PRELOAD: the n-th write, sync or change of size of a regular file fails */
 
 #define _GNU_SOURCE
 
@@ -551,9 +547,9 @@ __DATA__
 #include <sys/uio.h>
 #include <unistd.h>
 
-static int  n, fell;
+static int  n;
 
-/* 0: go on, 1: failed with errno set, 2: half of it, 3: go on and die */
+/* 0: no fault, 1: fail with errno set, 2: write half, 3: kill afterwards */
 static int
 fault(int fd)
 {
@@ -571,7 +567,6 @@ fault(int fd)
         return 0;
     }
 
-    fell = 1;
     came = open(getenv("AT_FAIL_CAME"), O_CREAT|O_WRONLY, 0600);
     close(came);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Uses of API tokens: counted in the workers, written some seconds later, shown
-# by the command (issue: use counters; ).
+# Use counters of API tokens: counted by the workers, written some seconds later to
+# the session database, shown by the command.
 #
 # Requirements: zone-exhaustion, signals.
 
@@ -42,32 +42,32 @@ sub uses ($id) {
 }
 
 AuthToken::Log::await_true(sub { my ($rc) = $s->{store}->run('token', 'show', 'busy', '--state', $state); $rc == 0 },
-                           'the environment');
-is_deeply [uses('busy')], [0, undef], 'never used';
+                           'the session database');
+is_deeply [uses('busy')], [0, undef], 'an unused API token has count 0 and no time';
 
 my $before = time;
 granted $s, '/x', "use $_", api_token => $text{busy}, new => $_ % 2 for 1 .. 20;
-refused $s, '/write', SCOPE => 'what is refused', api_token => $text{refused}, expect => { scheme => 'ApiKey' };
+refused $s, '/write', SCOPE => 'a request without the required scope is refused', api_token => $text{refused}, expect => { scheme => 'ApiKey' };
 
-AuthToken::Log::await_true(sub { (uses('busy'))[0] == 20 }, 'the count', 10);
+AuthToken::Log::await_true(sub { (uses('busy'))[0] == 20 }, 'the counter', 10);
 my ($count, $last) = uses('busy');
-is $count, 20, 'all of them, over two workers';
-cmp_ok $last / 1000, '>=', $before, 'the last one';
-cmp_ok $last / 1000, '<=', time, 'it is in milliseconds';
-is_deeply [uses('refused')], [0, undef], 'what was refused is no use';
+is $count, 20, '20 requests to two workers are counted';
+cmp_ok $last / 1000, '>=', $before, 'the last use is not before the requests';
+cmp_ok $last / 1000, '<=', time, 'the last use is in milliseconds';
+is_deeply [uses('refused')], [0, undef], 'a refused request is not counted';
 
-granted $s, '/x', 'one more', api_token => $text{busy};
+granted $s, '/x', 'a use before a reload', api_token => $text{busy};
 $s->reload;
-is((uses('busy'))[0], 21, 'a worker that ends writes what it has counted');
+is((uses('busy'))[0], 21, 'an exiting worker writes its counters');
 
-like $s->{store}->ok('token', 'show', 'busy', '--state', $state), qr/^use_count +21$/m, 'for people';
+like $s->{store}->ok('token', 'show', 'busy', '--state', $state), qr/^use_count +21$/m, 'token show prints the counter';
 my $list = JSON::PP->new->decode($s->{store}->ok('token', 'list', '--json', '--state', $state));
-is { map { $_->{id} => $_->{use_count} } $list->{tokens}->@* }->{busy}, 21, 'in a list';
-unlike $s->{store}->ok('token', 'show', 'busy'), qr/use_count/, 'not where it is not asked for';
+is { map { $_->{id} => $_->{use_count} } $list->{tokens}->@* }->{busy}, 21, 'token list has the counter';
+unlike $s->{store}->ok('token', 'show', 'busy'), qr/use_count/, 'without --state, token show prints no counter';
 
 my ($status, undef, $err) = $s->{store}->run('token', 'show', 'busy', '--state', $s->dir . '/nowhere');
-is $status, 1, 'another directory';
-like $err, qr/No such file/, 'says so';
-ok !-e $s->dir . '/nowhere', 'and makes nothing';
+is $status, 1, 'a missing state directory is an error';
+like $err, qr/No such file/, 'the error says that it is missing';
+ok !-e $s->dir . '/nowhere', 'the state directory is not created';
 
 done;
