@@ -191,11 +191,11 @@ bad 'an unknown column of roles', qr/unknown member "IPRange"/, role('bad', IPRa
 bad 'a duplicate client', qr/row 3: duplicate client/, client(31), client(31);
 bad 'a duplicate client in another case', qr/row 3: duplicate client/, client(31, RowKey => 'ABC'), client(31, RowKey => 'abc');
 bad 'a row without RowKey', qr/"RowKey" is missing/, { PartitionKey => 'ApiClients', AppName => 'x' };
-bad 'a truncated file', qr/line 1: not a JSON array of rows/, substr text([client(30)]), 0, -2;
-bad 'an export of the store', qr/not a JSON array of rows/, export_text();
+bad 'a truncated file', qr/not a JSON array/, substr text([client(30)]), 0, -2;
+bad 'an export of the store', qr/not a JSON array/, export_text();
 bad 'a file with rows of other tables only', qr/no row of ApiClients or CustomRoles/, '[{"PartitionKey":"x","RowKey":"y"}]';
 bad 'a file without rows', qr/no row of ApiClients or CustomRoles/, $_ for '[]', '[{}]';
-bad 'a second list after the first', qr/not a JSON array of rows/, '[] []';
+bad 'a second list after the first', qr/not a JSON array/, '[] []';
 bad 'a row that is not an object', qr/row 1: not a JSON object/, '[7]';
 {
     my ($status, undef, $err) = $store->run('import', '--issuer', 'a', '-', { input => export_text() });

@@ -542,8 +542,8 @@ my $header = qq({"format":"auth-token","version":1}\n);
 for (
     [ '', 'the file is empty' ],
     [ '{}', 'line 1: "format" is not "auth-token"' ],
-    [ '[]', 'line 1: not a JSON object in UTF-8' ],
-    [ "\xef\xbb\xbf$header", 'line 1: not a JSON object in UTF-8' ],
+    [ '[]', 'line 1: not a JSON object in UTF-8 without duplicate members' ],
+    [ "\xef\xbb\xbf$header", 'line 1: not a JSON object in UTF-8 without duplicate members' ],
     [ '{"version":1}', 'line 1: "format" is not "auth-token"' ],
     [ '{"format":"auth-token"}', 'line 1: "version" is not 1' ],
     [ (map { [ "{\"format\":\"auth-token\",\"version\":$_}",
@@ -559,19 +559,19 @@ for (
         . 'use role, user, client or token' ],
     [ "$header\{\"type\":\"user\"}", 'line 2: "username" is missing' ],
     [ "$header\{\"type\":\"user\",\"username\":\"a\"} {}",
-        'line 2: not a JSON object in UTF-8' ],
+        'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\{\"type\":\"user\",\n\"username\":\"a\"}",
-        'line 2: not a JSON object in UTF-8' ],
+        'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\{\"type\":\"user\",\"username\":\"a\0b\"}",
-        'line 2: not a JSON object in UTF-8' ],
+        'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\{\"type\":\"user\",\"username\":\"a\"}\0",
-        'line 2: not a JSON object in UTF-8' ],
+        'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\{\"type\":\"user\",\"username\":\"a\\u0000b\"}",
-        'line 2: not a JSON object in UTF-8' ],
+        'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\{\"type\":\"user\",\"username\":\"\xff\"}",
-        'line 2: not a JSON object in UTF-8' ],
+        'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\n{\"type\":\"user\",\"username\":\"a\",\"username\":\"b\"}",
-        'line 3: duplicate member in the JSON object' ],
+        'line 3: not a JSON object in UTF-8 without duplicate members' ],
     [ $header . '{"type":"user","username":"' . 'a' x 1100000 . '"}',
         'line 2: longer than 1 MiB' ],
 ) {
@@ -590,7 +590,7 @@ for my $len (map { $_ * 97 } 1 .. length($text) / 97) {
 is(export(), $text, 'a file that was cut changes nothing');
 fails(run('import', '/nonexistent'), 1,
     'cannot open "/nonexistent": No such file or directory', 'no file');
-fails(run('import', $dir), 1, "$dir: line 1: Is a directory; nothing was "
+fails(run('import', $dir), 1, "$dir: cannot read: Is a directory; nothing was "
     . 'changed', 'a directory');
 
 ###############################################################################

@@ -13,6 +13,7 @@
 #include "cli/record/cli_record.c"
 #include "cli/record/cli_type.c"
 #include "cli/record/cli_value.c"
+#include "cli/terminal/cli.c"
 #include "fuzz.h"
 
 

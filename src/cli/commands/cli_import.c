@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/at_line.h"
+#include "core/json/at_document.h"
 #include "cli/commands/cli_commands.h"
 #include "cli/record/cli_cipp.h"
 #include "cli/record/cli_import_set.h"
@@ -159,8 +160,9 @@ cli_import_read_lines(cli_import_t *import, int fd)
 
     /* an error of a line was reported, and only the first report counts */
     if (rc == -1) {
-        rc = cli_import_fail(import, lines.number, "%s", errno == EMSGSIZE
-                             ? "longer than 1 MiB" : strerror(errno));
+        rc = errno == EMSGSIZE
+             ? cli_import_fail(import, lines.number, "longer than 1 MiB")
+             : cli_import_fail(import, 0, "cannot read: %s", strerror(errno));
 
     } else if (lines.number == 0) {
         rc = cli_import_fail(import, 0, "the file is empty");
@@ -211,7 +213,8 @@ cli_import_read_rows(cli_import_t *import, json_t *rows)
     cli_record_t  rec;
 
     if (!json_is_array(rows)) {
-        return cli_import_fail(import, 0, "not a JSON array of rows");
+        return cli_import_fail(import, 0, "not a JSON array in UTF-8 without "
+                               "duplicate members");
     }
 
     memset(&rec, 0, sizeof(rec));
@@ -262,10 +265,9 @@ cli_import_read_rows(cli_import_t *import, json_t *rows)
 static int
 cli_import_read_cipp(cli_import_t *import)
 {
-    int           rc;
-    json_t       *rows;
-    at_file_t     file;
-    json_error_t  error;
+    int         rc;
+    json_t     *rows;
+    at_file_t   file;
 
     if (cli_file_read(import->cli, &file, import->path, CLI_CIPP_FILE_MAX)
         != 0)
@@ -273,15 +275,12 @@ cli_import_read_cipp(cli_import_t *import)
         return -1;
     }
 
-    rows = json_loadb(file.data, file.len, JSON_REJECT_DUPLICATES, &error);
-
-    rc = rows != NULL
-         ? cli_import_read_rows(import, rows)
-         : cli_import_fail(import, 0, "line %d: not a JSON array of rows",
-                           error.line);
-
-    json_decref(rows);
+    rows = at_document_parse((at_str_t) { file.data, file.len },
+                             CLI_CIPP_FILE_MAX);
     at_file_free(&file);
+
+    rc = cli_import_read_rows(import, rows);
+    json_decref(rows);
 
     return rc;
 }

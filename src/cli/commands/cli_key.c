@@ -5,7 +5,8 @@
  * auth-token key generate
  */
 
-#include <errno.h>
+#define _GNU_SOURCE             /* asprintf() */
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +28,6 @@ typedef struct {
     const char  *suffix;
     mode_t       mode;
 } cli_key_file_t;
-
-/* the files: all of them are written, or none */
-typedef struct {
-    char        *path;
-    const char  *text;
-    int          fd;            /* -1 unless this process created it */
-} cli_key_output_t;
 
 
 static const cli_key_file_t  cli_key_files[CLI_KEY_FILES] = {
@@ -126,134 +120,93 @@ cli_key_spec(cli_t *cli, at_keypair_spec_t *spec)
 }
 
 
+/* Creates a file, whatever the umask is.  *created is set unless it existed. */
 static int
-cli_key_paths(cli_t *cli, cli_key_output_t *outputs, const char *out)
+cli_key_write(cli_t *cli, const char *path, mode_t mode, const char *text,
+    int *created)
 {
-    int     i;
-    size_t  size;
-
-    for (i = 0; i < CLI_KEY_FILES; i++) {
-        size = strlen(out) + strlen(cli_key_files[i].suffix) + 1;
-        outputs[i].path = malloc(size);
-
-        if (outputs[i].path == NULL) {
-            return cli_no_memory(cli);
-        }
-
-        (void) snprintf(outputs[i].path, size, "%s%s", out,
-                        cli_key_files[i].suffix);
-    }
-
-    return 0;
-}
-
-
-static int
-cli_key_create_files(cli_t *cli, cli_key_output_t *outputs)
-{
-    int     i;
-    mode_t  mode;
-
-    for (i = 0; i < CLI_KEY_FILES; i++) {
-        mode = cli_key_files[i].mode;
-
-        outputs[i].fd = open(outputs[i].path,
-                             O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, mode);
-
-        if (outputs[i].fd == -1) {
-            return cli_failure(cli, "cannot create \"%s\": %m",
-                               outputs[i].path);
-        }
-
-        if (fchmod(outputs[i].fd, mode) == -1) {
-            return cli_failure(cli, "cannot set the mode of \"%s\": %m",
-                               outputs[i].path);
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-cli_key_write(int fd, const char *text)
-{
-    size_t   len;
+    int      fd, rc;
     ssize_t  n;
+    size_t   len;
 
-    for (len = strlen(text); len != 0; len -= (size_t) n) {
-        do {
-            n = write(fd, text, len);
-        } while (n == -1 && errno == EINTR);
+    fd = open(path, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, mode);
+
+    if (fd == -1) {
+        return cli_failure(cli, "cannot create \"%s\": %m", path);
+    }
+
+    *created = 1;
+
+    n = fchmod(fd, mode);
+
+    for (len = strlen(text); n != -1 && len != 0; len -= (size_t) n) {
+        n = write(fd, text, len);
 
         if (n == -1) {
-            return -1;
+            break;
         }
 
         text += n;
     }
 
-    return fsync(fd);
+    rc = n != -1 && fsync(fd) == 0
+         ? 0 : cli_failure(cli, "cannot write \"%s\": %m", path);
+
+    (void) close(fd);
+
+    return rc;
 }
 
 
+/* all files, or none: those of a failed attempt are removed */
 static int
-cli_key_write_files(cli_t *cli, const cli_key_output_t *outputs)
+cli_key_save(cli_t *cli, const at_keypair_t *pair, const char *out)
 {
-    int  i;
+    int          i, rc, created[CLI_KEY_FILES] = { 0 };
+    char        *paths[CLI_KEY_FILES] = { NULL };
+    json_t      *report;
+    const char  *texts[CLI_KEY_FILES] = {
+        pair->private_pem, pair->public_pem, pair->jwks
+    };
 
-    for (i = 0; i < CLI_KEY_FILES; i++) {
-        if (cli_key_write(outputs[i].fd, outputs[i].text) != 0) {
-            return cli_failure(cli, "cannot write \"%s\": %m",
-                               outputs[i].path);
+    rc = 0;
+    report = json_pack("{s:s}", "kid", pair->kid);
+
+    for (i = 0; rc == 0 && i < CLI_KEY_FILES; i++) {
+        if (asprintf(&paths[i], "%s%s", out, cli_key_files[i].suffix) == -1) {
+            paths[i] = NULL;
+            rc = cli_no_memory(cli);
+            break;
         }
+
+        rc = json_object_set_new(report, cli_key_files[i].name,
+                                 json_string(paths[i])) == 0
+             ? cli_key_write(cli, paths[i], cli_key_files[i].mode, texts[i],
+                             &created[i])
+             : cli_invalid(cli, "out", "use a path in UTF-8");
     }
 
-    return 0;
-}
+    if (rc == 0) {
+        rc = cli_print_report(cli, report) == 0 ? cli_flush(cli) : -1;
 
-
-static int
-cli_key_save(cli_t *cli, const at_keypair_t *pair, cli_key_output_t *outputs)
-{
-    int  i, rc;
-
-    outputs[0].text = pair->private_pem;
-    outputs[1].text = pair->public_pem;
-    outputs[2].text = pair->jwks;
-
-    rc = -1;
-
-    if (cli_key_create_files(cli, outputs) == 0
-        && cli_key_write_files(cli, outputs) == 0
-        && cli_print_report(cli, json_pack("{s:s, s:s, s:s, s:s}",
-                            "kid", pair->kid,
-                            cli_key_files[0].name, outputs[0].path,
-                            cli_key_files[1].name, outputs[1].path,
-                            cli_key_files[2].name, outputs[2].path)) == 0
-        && cli_flush(cli) == 0)
-    {
-        rc = 0;
+    } else {
+        json_decref(report);
     }
 
     for (i = 0; i < CLI_KEY_FILES; i++) {
-        if (outputs[i].fd == -1) {
-            continue;
+        if (rc != 0 && created[i]) {
+            (void) unlink(paths[i]);
         }
 
-        if (rc != 0) {
-            (void) unlink(outputs[i].path);
-        }
-
-        (void) close(outputs[i].fd);
+        free(paths[i]);
     }
 
     return rc;
 }
 
 
-static int
-cli_key_make(cli_t *cli, cli_key_output_t *outputs)
+int
+cli_key_generate(cli_t *cli)
 {
     int                rc;
     at_error_t         err;
@@ -267,9 +220,7 @@ cli_key_make(cli_t *cli, cli_key_output_t *outputs)
         return cli_invalid(cli, "out", "use the path of a new file");
     }
 
-    if (cli_key_spec(cli, &spec) != 0
-        || cli_key_paths(cli, outputs, out) != 0)
-    {
+    if (cli_key_spec(cli, &spec) != 0) {
         return -1;
     }
 
@@ -277,26 +228,8 @@ cli_key_make(cli_t *cli, cli_key_output_t *outputs)
         return cli_failure(cli, "%s", err.text);
     }
 
-    rc = cli_key_save(cli, &pair, outputs);
+    rc = cli_key_save(cli, &pair, out);
     at_keypair_release(&pair);
-
-    return rc;
-}
-
-
-int
-cli_key_generate(cli_t *cli)
-{
-    int               i, rc;
-    cli_key_output_t  outputs[CLI_KEY_FILES] = {
-        { .fd = -1 }, { .fd = -1 }, { .fd = -1 }
-    };
-
-    rc = cli_key_make(cli, outputs);
-
-    for (i = 0; i < CLI_KEY_FILES; i++) {
-        free(outputs[i].path);
-    }
 
     return rc;
 }

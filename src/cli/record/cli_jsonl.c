@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "core/json/at_document.h"
 #include "cli/record/cli_jsonl.h"
 #include "cli/record/cli_type.h"
 
@@ -17,31 +18,18 @@
 static json_t *
 cli_jsonl_parse(at_str_t line, at_error_t *err)
 {
-    json_t        *object;
-    json_error_t   error;
+    json_t  *object;
 
-    object = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES, &error);
+    object = at_document_parse(line, CLI_JSONL_LINE_MAX);
 
-    if (json_is_object(object)) {
-        return object;
+    if (!json_is_object(object)) {
+        json_decref(object);
+        object = NULL;
+        (void) at_error(err, "not a JSON object in UTF-8 without duplicate "
+                        "members");
     }
 
-    if (object == NULL && json_error_code(&error) == json_error_out_of_memory)
-    {
-        (void) cli_type_no_memory(err);
-
-    } else if (object == NULL
-               && json_error_code(&error) == json_error_duplicate_key)
-    {
-        (void) at_error(err, "duplicate member in the JSON object");
-
-    } else {
-        (void) at_error(err, "not a JSON object in UTF-8");
-    }
-
-    json_decref(object);
-
-    return NULL;
+    return object;
 }
 
 

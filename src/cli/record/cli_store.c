@@ -217,17 +217,7 @@ typedef struct {
 } cli_walk_t;
 
 
-static int
-cli_walk_token(cli_walk_t *walk, at_str_t id)
-{
-    int  rc;
-
-    rc = cli_store_get(walk->cli, walk->store, walk->kind, id, &walk->rec);
-
-    return rc == 0 ? walk->handler(walk->cli, &walk->rec, walk->data) : -1;
-}
-
-
+/* the table of tokens is in the order of SHA-256, so the ids are walked */
 static int
 cli_walk_record(void *data, at_str_t key, at_str_t value)
 {
@@ -235,16 +225,16 @@ cli_walk_record(void *data, at_str_t key, at_str_t value)
     cli_walk_t  *walk = data;
 
     if (walk->kind->table == AT_TABLE_TOKENS) {
-        rc = cli_walk_token(walk, key);
-
-    } else if (cli_record_decode(&walk->rec, walk->kind, key, value) != 0) {
-        rc = cli_store_fail_damaged(walk->cli, walk->kind, key);
+        rc = cli_store_get(walk->cli, walk->store, walk->kind, key,
+                           &walk->rec);
 
     } else {
-        rc = walk->handler(walk->cli, &walk->rec, walk->data);
+        rc = cli_record_decode(&walk->rec, walk->kind, key, value) == 0
+             ? 0 : cli_store_fail_damaged(walk->cli, walk->kind, key);
     }
 
-    return rc == 0 ? 0 : 1;
+    return rc == 0 && walk->handler(walk->cli, &walk->rec, walk->data) == 0
+           ? 0 : 1;
 }
 
 
@@ -285,46 +275,37 @@ cli_record_bytes(const cli_record_t *rec)
 }
 
 
-static int
-cli_store_fail_exists(cli_t *cli, const cli_record_t *rec)
-{
-    at_str_t  name;
-
-    name = cli_record_name(rec);
-
-    return cli_failure(cli, "%s \"%.*s\" already exists", rec->kind->noun,
-                       (int) name.len, name.data);
-}
-
-
 int
 cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec)
 {
+    at_str_t    name;
     at_store_e  rc;
 
     if (cli_record_encode(rec) != 0) {
         return cli_no_memory(cli);
     }
 
-    if (rec->kind->table == AT_TABLE_TOKENS) {
-        rc = at_store_add(store, AT_TABLE_TOKEN_IDS, cli_record_name(rec),
-                          cli_record_digest(rec));
-        if (rc == AT_STORE_EXISTS) {
-            return cli_store_fail_exists(cli, rec);
-        }
+    name = cli_record_name(rec);
+    rc = AT_STORE_OK;
 
-        if (rc != AT_STORE_OK) {
-            return cli_store_fail(cli, store);
+    if (rec->kind->table == AT_TABLE_TOKENS) {
+        rc = at_store_add(store, AT_TABLE_TOKEN_IDS, name,
+                          cli_record_digest(rec));
+    }
+
+    if (rc == AT_STORE_OK) {
+        rc = at_store_add(store, rec->kind->table, cli_record_key(rec),
+                          cli_record_bytes(rec));
+
+        if (rc == AT_STORE_EXISTS && rec->kind->table == AT_TABLE_TOKENS) {
+            return cli_failure(cli, "this token already exists with another "
+                               "id");
         }
     }
 
-    rc = at_store_add(store, rec->kind->table, cli_record_key(rec),
-                      cli_record_bytes(rec));
-
     if (rc == AT_STORE_EXISTS) {
-        return rec->kind->table == AT_TABLE_TOKENS
-               ? cli_failure(cli, "this token already exists with another id")
-               : cli_store_fail_exists(cli, rec);
+        return cli_failure(cli, "%s \"%.*s\" already exists",
+                           rec->kind->noun, (int) name.len, name.data);
     }
 
     return rc == AT_STORE_OK ? 0 : cli_store_fail(cli, store);

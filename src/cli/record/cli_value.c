@@ -8,34 +8,21 @@
 #include <time.h>
 
 #include "cli/record/cli_value.h"
+#include "cli/terminal/cli.h"
 
 
 int
 cli_name_is_valid(at_str_t text, size_t max)
 {
-    size_t         i;
-    unsigned char  c;
-
-    if (text.len == 0 || text.len > max) {
-        return 0;
-    }
+    size_t  i;
 
     for (i = 0; i < text.len; i++) {
-        c = (unsigned char) text.data[i];
-
-        if (c < ' ' || c == 0x7f) {
-            return 0;
-        }
-
-        /* U+0080 to U+009F, in UTF-8 c2 80 to c2 9f */
-        if (c == 0xc2 && i + 1 < text.len
-            && (unsigned char) text.data[i + 1] < 0xa0)
-        {
+        if (cli_control_len(text, i) != 0) {
             return 0;
         }
     }
 
-    return 1;
+    return text.len != 0 && text.len <= max;
 }
 
 

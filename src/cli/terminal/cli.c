@@ -58,24 +58,30 @@ cli_str(const char *text)
 }
 
 
+size_t
+cli_control_len(at_str_t text, size_t i)
+{
+    unsigned char  c;
+
+    c = (unsigned char) text.data[i];
+
+    if (c < ' ' || c == 0x7f) {
+        return 1;
+    }
+
+    return c == 0xc2 && i + 1 < text.len
+           && (unsigned char) text.data[i + 1] < 0xa0 ? 2 : 0;
+}
+
+
 void
 cli_print(at_str_t text)
 {
-    size_t         i;
-    unsigned char  c;
+    size_t  i, len;
 
-    for (i = 0; i < text.len; i++) {
-        c = (unsigned char) text.data[i];
-
-        /* U+0080 to U+009F, in UTF-8 c2 80 to c2 9f */
-        if (c == 0xc2 && i + 1 < text.len
-            && (unsigned char) text.data[i + 1] < 0xa0)
-        {
-            i++;
-            c = '?';
-        }
-
-        (void) putchar(c < ' ' || c == 0x7f ? '?' : c);
+    for (i = 0; i < text.len; i += len != 0 ? len : 1) {
+        len = cli_control_len(text, i);
+        (void) putchar(len != 0 ? '?' : text.data[i]);
     }
 }
 

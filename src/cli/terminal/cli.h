@@ -74,6 +74,9 @@ int cli_no_memory(cli_t *cli);
 /* a view of a terminated string; empty for NULL */
 at_str_t cli_str(const char *text);
 
+/* Length of the control character at i, of ASCII or U+0080 to U+009F, or 0. */
+size_t cli_control_len(at_str_t text, size_t i);
+
 /* Prints to standard output, control characters as question marks. */
 void cli_print(at_str_t text);
 
