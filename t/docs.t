@@ -1,11 +1,13 @@
 #!/usr/bin/perl
 
-# Documentation: every configuration in README and docs passes nginx -t, the quickstarts work as written, every link
-# leads to a file and a heading, and the reference covers every directive, variable, code and reason, and no others.
+# Documentation: every configuration in README and docs passes nginx -t, the quickstarts and the
+# guide for clients of a provider work as written, every link leads to a file and a heading, and
+# the reference covers every directive, variable, code and reason, and no others.
 
 use v5.36;
 
 use lib 't/lib';
+use AuthToken::Provider;
 use AuthToken::Store;
 use AuthToken::Test;
 use File::Basename qw(dirname);
@@ -150,6 +152,14 @@ sub column ($page, $pattern) { sort $text{"docs/$page.md"} =~ /^\| `($pattern)` 
     }
 }
 
+{
+    my $makefile = AuthToken::Log->new("$root/Makefile")->content;
+    my %target   = map { $_ => 1 } map { split ' ' } $makefile =~ /^([a-z][a-z -]*):/mg;
+    my @named    = map { /^make((?: +[A-Z_]+=\S+| +[a-z-]+)*)/mg } map { $text{$_} =~ /^```sh\n(.*?)^```$/msg } @pages;
+
+    ok $target{$_}, "make $_ exists" for sort keys %{{ map { $_ => 1 } grep { /^[a-z]/ } map { split ' ' } @named }};
+}
+
 # --- configurations ---------------------------------------------------------
 
 # what a block of each kind lacks: it is put around it
@@ -272,7 +282,7 @@ sub typed ($s, $block) {
         $command =~ s/ --group www-data// if $> != 0;
         $command .= ' --password-file -' if $command =~ /user create/;
         $output .= qx(export PATH=$build:\$PATH AUTH_TOKEN_STORE=lmdb:$dir/store ASAN_OPTIONS=detect_leaks=0; echo $password | $command 2>&1);
-        is $?, 0, "as typed: $line" or diag $output;
+        is $?, 0, "as typed: " . ($line =~ s{\\\n\s*}{}gr) or diag $output;
     }
     return $output;
 }
@@ -340,6 +350,32 @@ sub quickstart ($page, $section, @shell) {
     is $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$next{refreshToken}")->{status}, 401,
         'quickstart: the session has ended';
     $s->stop;
+}
+
+# an OpenID provider by discovery, and address ranges for each client
+{
+    my $api      = 'https://api.example.com';
+    my $section  = 'Address ranges for each client';
+    my $provider = AuthToken::Provider->start(path => '/realms/main', resources => { $api => $api },
+        clients => [map { { id => $_, claims => { azp => $_ } } } qw(reports dashboard stranger)]);
+    my $token = sub ($client) { $provider->token(client => $client, resource => $api) };
+
+    my ($conf)  = blocks('docs/providers.md', 'nginx', $section);
+    my ($shell) = blocks('docs/providers.md', 'sh', $section);
+    $conf  =~ s{https://id\.example\.com/realms/main}{$provider->issuer}ge;
+    $conf  =~ s{discovery +on}{discovery on ca_file=%%DIR%%/ca.pem};
+    $shell =~ s{192\.0\.2\.0/24}{127.0.0.2} && $shell =~ s{198\.51\.100\.7}{127.0.0.3} or die "other ranges in $section\n";
+
+    my $s = start(placed($conf), good => ['/none'], files => { 'ca.pem' => $provider->ca },
+                  prepare => sub ($s) { typed($s, $shell) });
+    $s->errors->await(qr/keys replaced, issuer: "provider"/);
+
+    granted $s, '/', 'providers: a client from its range', token => $token->('reports'), from => '127.0.0.2';
+    granted $s, '/', 'providers: another client from its range', token => $token->('dashboard'), from => '127.0.0.3';
+    is $s->request('/', token => $token->($_->[0]), from => $_->[1])->{status}, 403, "providers: $_->[0] from $_->[1]"
+        for ['reports', '127.0.0.3'], ['dashboard', '127.0.0.2'], ['stranger', '127.0.0.2'];
+    $s->stop;
+    $provider->stop;
 }
 
 done_testing;
