@@ -21,9 +21,6 @@ typedef struct {
 } ngx_at_trust_list_t;
 
 
-#define NGX_AT_CACHE_SIZE  (16 * 1024 * 1024)
-
-
 /* const once the configuration is read */
 typedef struct {
     ngx_array_t               issuers;          /* of ngx_at_issuer_t * */

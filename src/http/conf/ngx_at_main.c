@@ -17,6 +17,9 @@
 #include "http/worker/ngx_at_thread.h"
 
 
+#define NGX_AT_CACHE_SIZE  (16 * 1024 * 1024)
+
+
 static char *ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data);
 
 

@@ -92,11 +92,9 @@ ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
                          ngx_at_worker_uid(ccf), &err)
         != 0)
     {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"auth_token_state_path\": %s; it is needed in %V:%ui",
-                      err.text, &atmcf->state_position.file,
-                      atmcf->state_position.line);
-        return NGX_ERROR;
+        return ngx_at_conf_error_at(cf, &atmcf->state_position,
+                   "\"auth_token_state_path\": %s, required by \"%V\"",
+                   err.text, &atmcf->state_position.directive);
     }
 
     return NGX_OK;
@@ -156,9 +154,10 @@ ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
     }
 
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                  "\"auth_token_state_path\": %s; it is needed in %V:%ui",
-                  err.text, &atmcf->state_position.file,
-                  atmcf->state_position.line);
+                  "\"auth_token_state_path\": %s, required by \"%V\" "
+                  "in %V:%ui",
+                  err.text, &atmcf->state_position.directive,
+                  &atmcf->state_position.file, atmcf->state_position.line);
 
     return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
 }
