@@ -857,6 +857,55 @@ test_all_in_use(void)
 }
 
 
+/* expired entries, all but one held by requests, fill the cache */
+
+static void
+test_none_left_to_evict(void)
+{
+    char                  text[2048];
+    unsigned              i, n;
+    at_cache_t           *cache;
+    at_cache_key_t        key;
+    const at_identity_t  *held[1000];
+
+    cache = create(AT_CACHE_SIZE_MIN);
+
+    for (n = 0; n < N(held); n++) {
+        key = key_number(text, n, 32);
+        put(cache, key, n);
+        held[n] = at_cache_get(cache, &key, &epoch, NOW);
+
+        if (held[n] == NULL) {
+            break;
+        }
+    }
+
+    at_cache_release(held[0]);
+
+    for (i = 1; i < n; i++) {
+        (void) has(cache, key_number(text, i, 32), &epoch, LATER);
+    }
+
+    is_int(at_cache_stats(cache)->entries, 1, "one entry is left");
+
+    key = key_number(text, n, sizeof(text));
+    put(cache, key, n);
+
+    is_int(has(cache, key, &epoch, NOW), 0,
+           "no entry is stored if the eviction of all others leaves no room");
+
+    for (i = 1; i < n; i++) {
+        at_cache_release(held[i]);
+    }
+
+    ok(adds_up(cache), "the counters are right after all were released");
+    put(cache, key, n);
+    is_int(get(cache, key), n, "then there is room");
+
+    at_cache_free(cache);
+}
+
+
 /* --- freed memory ---------------------------------------------------------- */
 
 
@@ -1007,6 +1056,7 @@ main(void)
     test_second_chance();
     test_references();
     test_all_in_use();
+    test_none_left_to_evict();
     test_overwritten();
     test_allocation_fails();
     test_ranges();

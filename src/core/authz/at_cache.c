@@ -323,11 +323,11 @@ at_cache_make_room(at_cache_t *cache, size_t size)
          cache->stats.bytes + size > cache->size;
          attempts--)
     {
-        if (attempts == 0) {
+        entry = cache->oldest;
+
+        if (attempts == 0 || entry == NULL) {
             return -1;
         }
-
-        entry = cache->oldest;
 
         if (entry->hit || entry->users) {
             entry->hit = 0;
