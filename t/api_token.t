@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# API tokens: X-API-Token against the store; beside bearer tokens and cookies;
-# their owners, roles, ranges, expiry; what is shown of them.
+# API tokens: the header X-API-Token, other credentials in the same request, owners,
+# roles, address ranges, expiry, variables.
 #
 # Requirements: store-hashes-only, store-decisions, store-expiry,
 #   duplicate-credential-headers, header-name-variants, multiple-credentials,
@@ -20,7 +20,7 @@ use Time::HiRes qw(time sleep);
 
 my $issuer = '%%ISSUER%%';
 
-my %t;                                  # the tokens, by their ids
+my %t;                                  # the API tokens, by id
 
 my $s = start("$issuer auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
     server {
@@ -109,7 +109,7 @@ CONF
             only_6   => [allow => '::/0'],
             any      => [allow => 'any'],
 
-            # more than one thing wrong with it
+            # several reasons to refuse it
             past_off     => [expires => 'now-1d', disabled => 1, allow => '192.0.2.1'],
             past_jack    => [expires => 'now-1d', user => 'jack', allow => '192.0.2.1'],
             off_far      => [disabled => 1, allow => '192.0.2.1'],
@@ -133,23 +133,23 @@ my $unknown = secret(join '', map { ('a' .. 'z', 'A' .. 'Z', 0 .. 9)[rand 62] } 
 my $jwt     = good_token();
 my $forged  = token(key => key('rsa2'));
 
-# --- what the store holds ---------------------------------------------------
+# --- only hashes are stored -------------------------------------------------
 
 {
     my $bytes  = AuthToken::Log->new($store->path . '/data.mdb')->content;
     my $export = $store->ok('export');
 
-    is_deeply [grep { index($bytes, $t{$_}) >= 0 } sort keys %t], [], 'no token is in the store';
-    is_deeply [grep { index($export, $t{$_}) >= 0 } sort keys %t], [], 'nor in an export';
+    is_deeply [grep { index($bytes, $t{$_}) >= 0 } sort keys %t], [], 'the store contains no API token';
+    is_deeply [grep { index($export, $t{$_}) >= 0 } sort keys %t], [], 'an export contains no API token';
     is_deeply [grep { index($export, sha256_hex($t{$_})) < 0 } sort keys %t], [],
-              'their SHA-256 are';
+              'an export contains the SHA-256 of each API token';
 
     my @made = map { $t{$_} } grep { $_ ne 'own' } keys %t;
-    is_deeply [grep { !/\A[A-Za-z0-9_-]{32,}\z/ } @made], [], '32 characters or more';
-    is scalar(uniq @made), scalar @made, 'no two are equal';
+    is_deeply [grep { !/\A[A-Za-z0-9_-]{32,}\z/ } @made], [], 'generated API tokens have 32 characters or more';
+    is scalar(uniq @made), scalar @made, 'generated API tokens differ';
 
     is_deeply [grep { index($store->ok('token', 'show', $_) . $store->ok('token', 'list'), $t{$_}) >= 0 }
-               qw(good own)], [], 'a token is shown once';
+               qw(good own)], [], 'token show and token list do not show the API token';
 }
 
 # --- found, unknown, expired, disabled --------------------------------------
@@ -159,40 +159,40 @@ my @body = (qq({"code":"API_EXPIRED_API_TOKEN","message":"Expired API Token"}),
 {
     my @answers = map { $s->request('/api', api_token => $_, tag => next_tag) }
                   $t{past}, $unknown;
-    is $answers[$_]{body}, $body[$_], "the documented body, $_" for 0, 1;
-    is $answers[$_]{status}, 401, "its status, $_" for 0, 1;
-    is $answers[$_]->header('Content-Type'), 'application/json', "its type, $_" for 0, 1;
+    is $answers[$_]{body}, $body[$_], "the body is the documented one, $_" for 0, 1;
+    is $answers[$_]{status}, 401, "the status is 401, $_" for 0, 1;
+    is $answers[$_]->header('Content-Type'), 'application/json', "the content type is JSON, $_" for 0, 1;
 }
 
-admits $_, '/api', "$_" for qw(good read both never later own any);
-refused $s, '/api', TINV => 'unknown', api_token => $unknown, reason => 'unknown_api_token';
-refuses 'past', '/api', TEXP => 'expired', reason => 'expired_api_token';
-refuses 'off', '/api', DISABLED => 'disabled', reason => 'disabled_client';
-refuses 'of_jack', '/api', DISABLED => 'its owner is disabled', reason => 'disabled_user';
-refuses 'far', '/api', ADDR => 'address', reason => 'address_not_allowed';
-refuses 'good', '/read', SCOPE => 'scope', reason => 'insufficient_scope';
+admits $_, '/api', "API token $_ is accepted" for qw(good read both never later own any);
+refused $s, '/api', TINV => 'an unknown API token', api_token => $unknown, reason => 'unknown_api_token';
+refuses 'past', '/api', TEXP => 'an expired API token', reason => 'expired_api_token';
+refuses 'off', '/api', DISABLED => 'a disabled API token', reason => 'disabled_client';
+refuses 'of_jack', '/api', DISABLED => 'an API token of a disabled user', reason => 'disabled_user';
+refuses 'far', '/api', ADDR => 'an API token from another address', reason => 'address_not_allowed';
+refuses 'good', '/read', SCOPE => 'an API token without the required scope', reason => 'insufficient_scope';
 
-# the order of the checks
-refuses 'past_off', '/read', TEXP => 'expired, disabled, far, no scope';
-refuses 'past_jack', '/read', TEXP => 'expired, its owner disabled, far, no scope';
-refuses 'off_far', '/read', DISABLED => 'disabled, far, no scope', reason => 'disabled_client';
-refuses 'off_jack', '/read', DISABLED => 'disabled, its owner, too', reason => 'disabled_client';
-refuses 'jack_far', '/read', DISABLED => 'its owner disabled, far, no scope', reason => 'disabled_user';
-refuses 'far_no_scope', '/read', ADDR => 'far, no scope';
+# the first reason in this order is reported: expiry, disabled, address, scope
+refuses 'past_off', '/read', TEXP => 'expired, disabled, other address, no scope: expired';
+refuses 'past_jack', '/read', TEXP => 'expired, disabled user, other address, no scope: expired';
+refuses 'off_far', '/read', DISABLED => 'disabled, other address, no scope: disabled', reason => 'disabled_client';
+refuses 'off_jack', '/read', DISABLED => 'disabled, disabled user: disabled', reason => 'disabled_client';
+refuses 'jack_far', '/read', DISABLED => 'disabled user, other address, no scope: disabled user', reason => 'disabled_user';
+refuses 'far_no_scope', '/read', ADDR => 'other address, no scope: address';
 
-# what is refused says whose it was, in the log alone
-refuses $_->[0], '/api', $_->[1] => "the subject of $_->[0]",
+# only the log names the subject of a refused API token
+refuses $_->[0], '/api', $_->[1] => "the log names the subject of $_->[0]",
     decision => { subject => $_->[2], user => '', client => '', method => '', scope => '',
                   fingerprint => substr sha256_hex($t{$_->[0]}), 0, 12 } for
     ['past', TEXP => 'past'], ['off', DISABLED => 'off'], ['of_jack', DISABLED => 'jack'],
     ['far', ADDR => 'far'];
-refused $s, '/api', TINV => 'the subject of nobody', api_token => $unknown,
+refused $s, '/api', TINV => 'an unknown API token has no subject', api_token => $unknown,
     decision => { subject => '', fingerprint => substr sha256_hex($unknown), 0, 12 };
 
 # --- expiry, to the millisecond ---------------------------------------------
 
 {
-    my $start  = int(time * 1000) + 1_500;          # what the import may take
+    my $start  = int(time * 1000) + 1_500;          # time for the import
     my %expiry = map { ("ms$_" => $start + $_ * 37) } 0 .. 7;
 
     $store->import_records(tokens => [map {
@@ -221,8 +221,8 @@ refused $s, '/api', TINV => 'the subject of nobody', api_token => $unknown,
         }
         sleep 0.001;
     }
-    is_deeply \@wrong, [], 'expired from its millisecond on, and not before';
-    is scalar(keys %seen), 16, 'each was seen good, and expired';
+    is_deeply \@wrong, [], 'each API token expires at its millisecond, not before';
+    is scalar(keys %seen), 16, 'each API token was seen valid and expired';
 }
 
 $store->import_records(tokens => [
@@ -232,8 +232,8 @@ $store->import_records(tokens => [
     { id => 'nil', token => $t{nil} = 'n' x 40, expires => undef },
     { id => 'not', token => $t{not} = 'm' x 40 },
 ]);
-admits $_, '/api', "expires $_" for qw(e9 nil not);
-refuses $_, '/api', TEXP => "expires $_" for qw(e0 e1);
+admits $_, '/api', "an API token that expires at $_ is valid" for qw(e9 nil not);
+refuses $_, '/api', TEXP => "an API token that expires at $_ is expired" for qw(e0 e1);
 
 for my $row (['negative', -1], ['a string', '4102444800000'], ['the year 99999', 3093527980800000],
              ['a fraction', 4102444800000.5], ['true', JSON::PP::true], ['a list', [1]])
@@ -242,9 +242,9 @@ for my $row (['negative', -1], ['a string', '4102444800000'], ['the year 99999',
     ok !eval {
         $store->import_records(tokens => [{ id => 'bad', token => 'b' x 40, expires => $expires }]);
         1;
-    }, "expires $name: the record is refused";
+    }, "a record with an expiry that is $name is rejected";
 }
-refused $s, '/api', TINV => 'and is not there', api_token => 'b' x 40;
+refused $s, '/api', TINV => 'a rejected record is not stored', api_token => 'b' x 40;
 
 # --- the header -------------------------------------------------------------
 
@@ -252,7 +252,7 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                ['x-ApI-tOKEN', 'X-API-TOKEN'])
 {
     my ($one, $other) = @$names;
-    refused $s, $_->[0], TINV => "two, $one and $other, $_->[1] at $_->[0]",
+    refused $s, $_->[0], TINV => "two headers, $one and $other, $_->[1] at $_->[0]",
             headers => ["$one: $_->[2]", "$other: $_->[3]"], reason => 'several_api_tokens',
             expect => { scheme => $_->[0] eq '/only' ? 'ApiKey' : 'Bearer' } for
         map { my $path = $_;
@@ -261,24 +261,24 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                [$path, 'the first empty', '', $good], [$path, 'the second empty', $good, ''],
                [$path, 'another good one', $good, $t{both}]) } '/api', '/only';
 }
-refused $s, '/api', TINV => 'three', headers => [("X-API-Token: $good") x 3];
-refused $s, '/api', TINV => 'two in one', api_token => "$good, $good", reason => 'unknown_api_token';
-refused $s, '/api', INV => 'two, beside a bearer token', token => $jwt,
+refused $s, '/api', TINV => 'three headers', headers => [("X-API-Token: $good") x 3];
+refused $s, '/api', TINV => 'two API tokens in one header', api_token => "$good, $good", reason => 'unknown_api_token';
+refused $s, '/api', INV => 'two headers and a bearer token', token => $jwt,
         headers => [("X-API-Token: $good") x 2], reason => 'several_credentials';
-refused $s, '/bearer', NONE => 'two where none is accepted',
+refused $s, '/bearer', NONE => 'two headers where API tokens are not accepted',
         headers => [("X-API-Token: $good") x 2];
 
 {
     my @rows = (
-        ['one', undef, api_token => $good],
-        ['two, equal', TINV => headers => [("X-API-Token: $good") x 2]],
-        ['two, the first good', TINV => headers => ["x-api-token: $good", "x-api-token: $unknown"]],
-        ['two, the second good', TINV => headers => ["x-api-token: $unknown", "x-api-token: $good"]],
-        ['unknown', TINV => api_token => $unknown],
-        ['expired', TEXP => api_token => $t{past}],
-        ['disabled', DISABLED => api_token => $t{off}],
-        ['beside a bearer token', INV => api_token => $good, token => $jwt],
-        ['none', 'NONE'],
+        ['a valid API token', undef, api_token => $good],
+        ['two equal headers', TINV => headers => [("X-API-Token: $good") x 2]],
+        ['two headers, the first valid', TINV => headers => ["x-api-token: $good", "x-api-token: $unknown"]],
+        ['two headers, the second valid', TINV => headers => ["x-api-token: $unknown", "x-api-token: $good"]],
+        ['an unknown API token', TINV => api_token => $unknown],
+        ['an expired API token', TEXP => api_token => $t{past}],
+        ['a disabled API token', DISABLED => api_token => $t{off}],
+        ['an API token and a bearer token', INV => api_token => $good, token => $jwt],
+        ['no credential', 'NONE'],
     );
     my @answers = http2($s, map {
         my (undef, undef, %o) = @$_;
@@ -295,18 +295,18 @@ refused $s, '/bearer', NONE => 'two where none is accepted',
 for my $name ('X_API_Token', 'X_API-Token', 'X-API_Token', 'X.API.Token', 'XAPIToken',
               'X-API-Tokens', 'X-API-Toke', 'API-Token', 'X-Api-Key', 'X-My-Key')
 {
-    refused $s, '/only', TNONE => "$name", headers => ["$name: $good"];
-    granted $s, '/only', "a bad $name beside a good token", api_token => $good,
+    refused $s, '/only', TNONE => "the header $name is ignored", headers => ["$name: $good"];
+    granted $s, '/only', "a valid API token and an unknown one in $name", api_token => $good,
             headers => ["$name: $unknown"];
-    refused $s, '/only', TINV => "a good $name beside a bad token", api_token => $unknown,
+    refused $s, '/only', TINV => "an unknown API token and a valid one in $name", api_token => $unknown,
             headers => ["$name: $good"], expect => { scheme => 'ApiKey' };
 }
-granted $s, '/only', "$_", headers => ["$_: $good"]
+granted $s, '/only', "the header $_", headers => ["$_: $good"]
     for 'x-api-token', 'X-API-TOKEN', 'X-Api-Token';
-refused $s, "/only?$_=x", TNONE => "$_ in the query"
+refused $s, "/only?$_=x", TNONE => "the parameter $_ in the query is ignored"
     for 'X-API-Token', 'x_api_token', 'api_token', 'token';
-refused $s, '/only', TNONE => 'a cookie', cookie => "X-API-Token=$good; api_token=$good";
-refused $s, '/only', TNONE => 'a bearer token', auth => "Bearer $good";
+refused $s, '/only', TNONE => 'an API token in a cookie is ignored', cookie => "X-API-Token=$good; api_token=$good";
+refused $s, '/only', TNONE => 'an API token as a bearer token is ignored', auth => "Bearer $good";
 refused $s, '/api', INV => 'an API token as a bearer token', auth => "Bearer $good";
 refused $s, '/api', TINV => 'a JWT as an API token', api_token => $jwt;
 
@@ -316,15 +316,15 @@ for my $path ('/named', '/named/under') {
     my @e = $path eq '/named' ? () : (expect => { realm => 'a realm' });
     granted $s, $path, "api_token=HEADER at $path", headers => ["X-My-Key: $good"],
             decision => { method => 'api_token', client => 'good' };
-    granted $s, $path, "api_token=HEADER at $path, in capitals", headers => ["X-MY-KEY: $good"];
-    refused $s, $path, NONE => "api_token=HEADER at $path, X-API-Token", api_token => $good, @e;
-    refused $s, $path, NONE => "api_token=HEADER at $path, a like one", @e,
+    granted $s, $path, "api_token=HEADER at $path, in upper case", headers => ["X-MY-KEY: $good"];
+    refused $s, $path, NONE => "api_token=HEADER at $path, X-API-Token is ignored", api_token => $good, @e;
+    refused $s, $path, NONE => "api_token=HEADER at $path, similar headers are ignored", @e,
             headers => ["X-My.Key: $good", "X_My_Key: $good"];
-    granted $s, $path, "api_token=HEADER at $path, X-API-Token beside it", api_token => $unknown,
+    granted $s, $path, "api_token=HEADER at $path, with X-API-Token", api_token => $unknown,
             headers => ["X-My-Key: $good"];
-    granted $s, $path, "api_token=HEADER at $path, X-API-Token beside a JWT", api_token => $unknown,
+    granted $s, $path, "api_token=HEADER at $path, X-API-Token with a JWT", api_token => $unknown,
             token => $jwt, decision => { method => 'bearer' };
-    refused $s, $path, INV => "api_token=HEADER at $path, and a JWT", token => $jwt, @e,
+    refused $s, $path, INV => "api_token=HEADER at $path, with a JWT", token => $jwt, @e,
             headers => ["X-My-Key: $good"], reason => 'several_credentials';
     refused $s, $path, TINV => "api_token=HEADER at $path, twice", @e,
             headers => ["X-My-Key: $good", "x-my-key: $good"];
@@ -347,7 +347,7 @@ for my $a (qw(none good bad)) {
         my @both = ($api{$a}->@*, $jwt{$b}->@*);
         my $name = "API token $a, bearer token $b";
 
-        # where both are accepted: exactly one may be there
+        # if both are accepted, exactly one is allowed
         my $sign = $a ne 'none' && $b ne 'none' ? 'INV'
                  : $a eq 'bad' ? 'TINV' : $b eq 'bad' ? 'INV'
                  : $a eq 'good' || $b eq 'good' ? undef : 'NONE';
@@ -357,7 +357,7 @@ for my $a (qw(none good bad)) {
             defined $sign ? refused($s, $path, $sign => "$name at $path", @both, @reason)
                           : granted($s, $path, "$name at $path", @both);
 
-            # a cookie beside a header is neither read nor judged
+            # a cookie is ignored if there is a header
             next if $path eq '/all' && $a eq 'none' && $b eq 'none';
             for my $c (qw(good bad)) {
                 defined $sign
@@ -366,7 +366,7 @@ for my $a (qw(none good bad)) {
             }
         }
 
-        # where one is, the other is not judged
+        # if one is accepted, the other is ignored
         $a eq 'good' ? granted($s, '/only', "$name at /only", @both)
                      : refused($s, '/only', ($a eq 'bad' ? 'TINV' : 'TNONE'), "$name at /only", @both,
                                expect => { scheme => 'ApiKey' });
@@ -388,41 +388,41 @@ for my $a (qw(none good bad)) {
         }
     }
 }
-refused $s, '/api', INV => 'an empty API token beside a bearer token', api_token => '',
+refused $s, '/api', INV => 'an empty API token and a bearer token', api_token => '',
         token => $jwt, reason => 'several_credentials';
-refused $s, '/api', INV => 'an empty bearer token beside an API token', api_token => $good,
+refused $s, '/api', INV => 'an empty bearer token and an API token', api_token => $good,
         auth => 'Bearer', reason => 'several_credentials';
-granted $s, '/api', 'Basic beside an API token', api_token => $good, auth => 'Basic YTpi';
-granted $s, '/api', 'an empty Authorization beside an API token', api_token => $good, auth => '';
-granted $s, '/cookie', 'two cookies beside an API token', api_token => $good,
+granted $s, '/api', 'Basic and an API token', api_token => $good, auth => 'Basic YTpi';
+granted $s, '/api', 'an empty Authorization and an API token', api_token => $good, auth => '';
+granted $s, '/cookie', 'two cookies and an API token', api_token => $good,
         cookie => "accessToken=$jwt; accessToken=$forged";
-granted $s, '/cookie', 'an API token from another origin, a cookie beside it', method => 'POST',
+granted $s, '/cookie', 'an API token and a cookie from another origin', method => 'POST',
         body => '', api_token => $good, cookie => "accessToken=$jwt",
         headers => ['Origin: https://evil.example'];
 
-# --- the text ---------------------------------------------------------------
+# --- syntax -----------------------------------------------------------------
 
 refused $s, '/only', TINV => "$_->[0]", api_token => $_->[1], reason => 'unknown_api_token',
         expect => { scheme => 'ApiKey' } for
     ['empty', ''], ['spaces', '     '], ['one byte', 'x'], ['4,096 bytes', 'x' x 4096],
     ['4,097 bytes', 'x' x 4097], ['8,000 bytes', 'y' x 8000],
     ['UTF-8', "\xc3\xa9" x 16], ['0xff', "\xff" x 32], ['0x01', "\x01" x 32],
-    ['a byte more', "${good}x"], ['a byte in front', "x$good"], ['a byte less', substr $good, 0, -1],
-    ['half of it', substr $good, 0, length($good) / 2], ['without its first byte', substr $good, 1],
+    ['an extra byte at the end', "${good}x"], ['an extra byte at the beginning', "x$good"], ['without its last byte', substr $good, 0, -1],
+    ['its first half', substr $good, 0, length($good) / 2], ['without its first byte', substr $good, 1],
     ['in another case', $good =~ tr/A-Za-z/a-zA-Z/r], ['in lower case', lc "$good"],
-    ['twice', $good x 2], ['backwards', scalar reverse $good],
-    ['a tab behind', "$good\t"], ['a tab in front', "\t$good"], ['0xff behind', "$good\xff"],
-    ['0x01 behind', "$good\x01"], ['in quotes', "\"$good\""], ['with a scheme', "Bearer $good"],
-    ['ApiKey', "ApiKey $good"], ['a comma behind', "$good,"], ['encoded', '%' . unpack 'H*', $good],
-    ['its SHA-256', sha256_hex($good)], ['the bytes of it', pack('H*', sha256_hex($good)) =~ s/[\0\r\n]/x/gr],
+    ['twice', $good x 2], ['reversed', scalar reverse $good],
+    ['with a trailing tab', "$good\t"], ['with a leading tab', "\t$good"], ['with a trailing 0xff', "$good\xff"],
+    ['with a trailing 0x01', "$good\x01"], ['in quotes', "\"$good\""], ['with a scheme', "Bearer $good"],
+    ['ApiKey', "ApiKey $good"], ['with a trailing comma', "$good,"], ['hex-encoded', '%' . unpack 'H*', $good],
+    ['its SHA-256', sha256_hex($good)], ['the bytes of its SHA-256', pack('H*', sha256_hex($good)) =~ s/[\0\r\n]/x/gr],
     ['its id', 'good'], ['*', '*'];
-granted $s, '/only', 'spaces around it', headers => ["X-API-Token:    $good   "];
-granted $s, '/only', 'no space in front', headers => ["X-API-Token:$good"];
-granted $s, '/only', 'every character of an own one', api_token => $t{own};
+granted $s, '/only', 'spaces around an API token', headers => ["X-API-Token:    $good   "];
+granted $s, '/only', 'no space before an API token', headers => ["X-API-Token:$good"];
+granted $s, '/only', 'all characters of a chosen API token', api_token => $t{own};
 refused_by_nginx $s, '/only', 400, 'NUL', headers => ["X-API-Token: $good\0"];
 refused_by_nginx $s, '/only', 400, 'a folded line', headers => ['X-API-Token:', " $good"];
 
-# --- nothing tells how near a guess was -------------------------------------
+# --- the answer does not depend on the guess --------------------------------
 
 {
     my %answers;
@@ -431,7 +431,7 @@ refused_by_nginx $s, '/only', 400, 'a folded line', headers => ['X-API-Token:', 
         push $s->{refused}->@*, $tag;
         $answers{$answer->{raw_head} =~ s/^Date: .*\r\n//mr . $answer->{body}} = 1;
     }
-    is scalar keys %answers, 1, 'one answer to all wrong tokens';
+    is scalar keys %answers, 1, 'all wrong API tokens get the same answer';
 }
 
 # --- challenges -------------------------------------------------------------
@@ -447,10 +447,10 @@ refuses 'off', '/only', DISABLED => 'ApiKey, disabled';
 refused $s, '/api', NONE => 'Bearer where both are accepted';
 refused $s, '/api', TINV => 'Bearer, and no error=, where both are accepted', api_token => $unknown;
 
-admits 'good', '/any-of', 'satisfy any, by token';
-granted $s, '/any-of', 'satisfy any, by address', api_token => $unknown, from => '127.0.0.9';
-refused $s, '/any-of', TINV => 'satisfy any, by neither', api_token => $unknown, @api_key, decision => undef;
-refused $s, '/any-of', TNONE => 'satisfy any, nothing', decision => undef;
+admits 'good', '/any-of', 'satisfy any: the API token is accepted';
+granted $s, '/any-of', 'satisfy any: the address is accepted', api_token => $unknown, from => '127.0.0.9';
+refused $s, '/any-of', TINV => 'satisfy any: neither is accepted', api_token => $unknown, @api_key, decision => undef;
+refused $s, '/any-of', TNONE => 'satisfy any: no credential', decision => undef;
 
 # --- scopes, owners, roles --------------------------------------------------
 
@@ -464,70 +464,70 @@ admits $_->[0], $_->[1], "$_->[0] at $_->[1]" for
 refuses $_->[0], $_->[1], SCOPE => "$_->[0] at $_->[1]", reason => 'insufficient_scope' for
     map { my $id = shift @$_; map { [$id, $_] } @$_ }
     ['good', qw(/read /write /both /any /x.read)], ['read', qw(/write /both)],
-    ['of_jane', qw(/write /both /x.read)],          # her ceiling; not her rights
-    ['of_root', qw(/write /x.read)],                # an administrator's token is none
+    ['of_jane', qw(/write /both /x.read)],          # at most her scopes, and not all of them
+    ['of_root', qw(/write /x.read)],                # an administrator's API token is not an administrator
     ['bare', qw(/read /any)], ['of_idle', qw(/read /any)],
     ['reader', qw(/read /both /x.write /cipp)],
-    ['ops', qw(/read /write /any /x.read)],         # a deny wins over the token's scopes
+    ['ops', qw(/read /write /any /x.read)],         # a deny overrides the token's scopes
     ['janes', qw(/write /both /x.write)];
-admits 'of_idle', '/api', 'an owner without any scope, where none is required';
+admits 'of_idle', '/api', 'an owner without scopes, if no scope is required';
 
-admits 'lost', '/read', 'a role of the store, and scopes';
-refuses 'lost', '/write', SCOPE => 'what that role denies';
+admits 'lost', '/read', 'a role of the store and scopes';
+refuses 'lost', '/write', SCOPE => 'a scope that the role denies';
 $store->ok('role', 'delete', 'lost');
-refuses 'lost', $_, SCOPE => "a role that is gone denies all, at $_", reason => 'no_role'
+refuses 'lost', $_, SCOPE => "a deleted role denies all, at $_", reason => 'no_role'
     for '/api', '/read', '/write';
 $store->role('lost', grant => ['read']);
-admits 'lost', $_, "and is there again, at $_" for '/api', '/read', '/write';
+admits 'lost', $_, "the role is created again, at $_" for '/api', '/read', '/write';
 
-admits 'of_gone', '/read', 'an owner who is there';
+admits 'of_gone', '/read', 'an API token of an existing user';
 {
     my ($status) = $store->run('user', 'delete', 'gone');
-    $status == 0 ? refuses('of_gone', '/read', DISABLED => 'an owner who is gone', reason => 'disabled_user')
-                 : admits('of_gone', '/read', 'an owner who could not go');
+    $status == 0 ? refuses('of_gone', '/read', DISABLED => 'an API token of a deleted user', reason => 'disabled_user')
+                 : admits('of_gone', '/read', 'a user with API tokens cannot be deleted');
 }
 $store->update('user', 'jane', scope => ['write']);
-admits 'of_jane', '/write', 'the owner may write from now on';
-refuses 'of_jane', '/read', SCOPE => 'and not read any more';
+admits 'of_jane', '/write', 'the owner gets the scope write';
+refuses 'of_jane', '/read', SCOPE => 'the owner loses the scope read';
 $store->ok('user', 'disable', 'jane');
 refuses $_, '/write', DISABLED => "the owner of $_ is disabled", reason => 'disabled_user'
     for qw(of_jane janes);
 $store->ok('user', 'enable', 'jane');
-admits 'of_jane', '/write', 'and enabled again';
+admits 'of_jane', '/write', 'the owner is enabled again';
 
-# --- in small: live ---------------------------------------------------------
+# --- changes ----------------------------------------------------------------
 
 $store->ok('token', 'disable', 'both');
-refuses 'both', '/api', DISABLED => 'disabled';
+refuses 'both', '/api', DISABLED => 'after disable';
 $store->ok('token', 'enable', 'both');
-admits 'both', '/api', 'enabled';
+admits 'both', '/api', 'after enable';
 $store->ok('token', 'revoke', 'both');
-refuses 'both', '/api', TINV => 'revoked';
+refuses 'both', '/api', TINV => 'after revoke';
 $t{new} = $store->token('both', scope => ['read']);
-admits 'new', '/read', 'a new one of its id';
-refuses 'both', '/read', TINV => 'the old one stays out';
+admits 'new', '/read', 'a new API token with the id of a revoked one';
+refuses 'both', '/read', TINV => 'the revoked API token remains revoked';
 
 # --- ranges of the token, and of the location -------------------------------
 
-admits 'one', '/api', 'its address', from => '127.0.0.2';
-admits 'one', '/near/read', 'its address, within the ranges of the location', from => '127.0.0.2';
+admits 'one', '/api', 'an allowed address', from => '127.0.0.2';
+admits 'one', '/near/read', 'an address in both lists', from => '127.0.0.2';
 refuses 'one', $_, ADDR => "another address at $_", from => '127.0.0.3'
     for qw(/api /near /near/read /read);
 admits 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.5', '127.0.0.7';
-refuses 'net', '/near', ADDR => "$_ is in the location's ranges alone", from => $_
+refuses 'net', '/near', ADDR => "$_ is in the ranges of the location only", from => $_
     for '127.0.0.1', '127.0.0.2', '127.0.0.3';
-refuses 'net', '/near', ADDR => 'in neither', from => '127.0.0.8', good => 0;
-refuses 'good', '/near', ADDR => "outside the location's ranges", from => '127.0.0.8', good => 0;
-admits $_, '/near', "$_, in the location's ranges", from => '127.0.0.6' for qw(good any all_of_4 own);
-refuses 'only_6', '/api', ADDR => 'IPv6 alone';
-refuses 'off_far', '/near', DISABLED => 'disabled is told before the address', from => '127.0.0.8', good => 0;
-refuses 'one', '/api', ADDR => 'X-Forwarded-For is nothing', headers => ['X-Forwarded-For: 127.0.0.2'];
+refuses 'net', '/near', ADDR => 'an address in neither list', from => '127.0.0.8', good => 0;
+refuses 'good', '/near', ADDR => "an address outside of the ranges of the location", from => '127.0.0.8', good => 0;
+admits $_, '/near', "$_ from an address in the ranges of the location", from => '127.0.0.6' for qw(good any all_of_4 own);
+refuses 'only_6', '/api', ADDR => 'an IPv4 address with IPv6 ranges only';
+refuses 'off_far', '/near', DISABLED => 'a disabled API token is reported before its address', from => '127.0.0.8', good => 0;
+refuses 'one', '/api', ADDR => 'X-Forwarded-For is ignored', headers => ['X-Forwarded-For: 127.0.0.2'];
 
 $store->update('token', 'one', allow => '127.0.0.3');
-admits 'one', '/api', 'its new address', from => '127.0.0.3';
-refuses 'one', '/api', ADDR => 'its old address', from => '127.0.0.2';
+admits 'one', '/api', 'after a change of the ranges, the new address', from => '127.0.0.3';
+refuses 'one', '/api', ADDR => 'after a change of the ranges, the old address', from => '127.0.0.2';
 $store->update('token', 'one', allow => 'any');
-admits 'one', '/api', 'any address', from => '127.0.0.2';
+admits 'one', '/api', 'after the ranges are removed, any address', from => '127.0.0.2';
 
 # --- variables --------------------------------------------------------------
 
@@ -542,9 +542,9 @@ admits $_->[0], '/api', "variables, $_->[0]", shows($_->@*) for
     ['of_jane', user => 'jane', subject => 'jane', scope => 'read write'],
     ['reader', role => 'ReadOnly', scope => 'write'], ['admin', role => 'admin'],
     ['ops', role => 'OPS', scope => 'read write X.Y.Read'];
-admits 'good', '/all', 'variables, a cookie beside it', shows('good'), cookie => "accessToken=$jwt";
+admits 'good', '/all', 'variables with a cookie in the request', shows('good'), cookie => "accessToken=$jwt";
 
-# --- what is accepted by default --------------------------------------------
+# --- credentials that are accepted by default -------------------------------
 
 {
     my $server = <<'CONF';
@@ -559,19 +559,19 @@ CONF
         prepare => AuthToken::Store->prepare(sub ($store) { $token = $store->token('t') }));
     $only->{good} = ['/good', api_token => $token];
 
-    granted $only, '/', 'the default with a store alone', api_token => $token;
-    granted $only, '/', 'the default with a store alone, a JWT is not judged', api_token => $token,
+    granted $only, '/', 'by default with a store only, an API token is accepted', api_token => $token;
+    granted $only, '/', 'by default with a store only, a JWT is ignored', api_token => $token,
             token => $forged;
-    refused $only, '/', TNONE => 'the default with a store alone, a JWT', token => $jwt;
-    refused $only, '/', TNONE => 'the default with a store alone, nothing';
-    refused $only, '/', TINV => "the default with a store alone, another store's", api_token => $good,
+    refused $only, '/', TNONE => 'by default with a store only, a JWT is not accepted', token => $jwt;
+    refused $only, '/', TNONE => 'by default with a store only, no credential';
+    refused $only, '/', TINV => "by default with a store only, an API token of another store", api_token => $good,
             @api_key;
 
     my $jwts = start("$issuer $server");
-    granted $jwts, '/', 'the default with an issuer alone', token => $jwt;
-    granted $jwts, '/', 'the default with an issuer alone, an API token is not judged', token => $jwt,
+    granted $jwts, '/', 'by default with an issuer only, a JWT is accepted', token => $jwt;
+    granted $jwts, '/', 'by default with an issuer only, an API token is ignored', token => $jwt,
             api_token => $unknown;
-    refused $jwts, '/', NONE => 'the default with an issuer alone, an API token', api_token => $good;
+    refused $jwts, '/', NONE => 'by default with an issuer only, an API token is not accepted', api_token => $good;
 
     my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) });
 
@@ -588,7 +588,7 @@ CONF
             auth_token_accept bearer api_token=X-Key; # here
         }
 CONF
-    conf_fails <<'CONF', qr/requires "auth_token_issuer"/, 'bearer with a store alone', @store;
+    conf_fails <<'CONF', qr/requires "auth_token_issuer"/, 'bearer with a store only', @store;
         auth_token_store lmdb:%%DIR%%/store;
         server {
             listen %%LISTEN%%;

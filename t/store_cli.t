@@ -24,7 +24,7 @@ my $sanitized = $ENV{AT_SANITIZE};
 $store = 's';
 
 ###############################################################################
-# tools
+# helpers
 
 sub text { return JSON::PP->new->utf8->canonical->encode($_[0]) }
 sub export { return ok_out('export') }
@@ -35,7 +35,7 @@ sub import_text {
 }
 
 ###############################################################################
-# which store
+# selection of the store
 
 for (
     [ 'invalid value "" in "--store": use lmdb:PATH', '--store', '', 'check' ],
@@ -47,25 +47,25 @@ for (
 }
 
 fails(run('check'), 1, "\"$dir/s/data.mdb\": No such file or directory; "
-    . "create a store with: auth-token init --store lmdb:$dir/s", 'no store');
+    . "create a store with: auth-token init --store lmdb:$dir/s", 'a missing store');
 
 $ENV{AUTH_TOKEN_STORE} = "lmdb:$dir/env";
-is(system("$command init >/dev/null"), 0, 'the store of the environment');
-ok(-f "$dir/env/data.mdb", 'is made');
+is(system("$command init >/dev/null"), 0, 'init uses AUTH_TOKEN_STORE');
+ok(-f "$dir/env/data.mdb", 'the store of AUTH_TOKEN_STORE is created');
 is(system("$command --store=lmdb:$dir/env2 init >/dev/null"), 0,
-    'the option wins');
-ok(-f "$dir/env2/data.mdb", 'as it says');
+    '--store overrides AUTH_TOKEN_STORE');
+ok(-f "$dir/env2/data.mdb", 'the store of --store is created');
 delete $ENV{AUTH_TOKEN_STORE};
 
 ###############################################################################
 # init
 
 my $said = ok_json('init');
-is($said->{path}, "$dir/s", 'path');
-is(mode('s'), '2750', 'mode of the directory');
-is(mode('s/data.mdb'), '0640', 'mode of data.mdb, whatever the umask');
-is(mode('s/lock.mdb'), '0660', 'mode of lock.mdb');
-fails(run('init'), 1, "\"$dir/s\" already contains a store", 'again');
+is($said->{path}, "$dir/s", 'init reports the path');
+is(mode('s'), '2750', 'init sets the mode of the directory');
+is(mode('s/data.mdb'), '0640', 'init sets the mode of data.mdb, with any umask');
+is(mode('s/lock.mdb'), '0660', 'init sets the mode of lock.mdb');
+fails(run('init'), 1, "\"$dir/s\" already contains a store", 'a second init');
 fails(run('init', '--group', 'no-such'), 1, 'no such group "no-such"',
     'group');
 fails(run('init', '--owner', 'no-such'), 1, 'no such user "no-such"',
@@ -74,19 +74,19 @@ fails(run('init', '--owner', '99999999999'), 2,
     'invalid value "99999999999" in "--owner": use a number from 0 to 4294967294', 'owner as a number');
 
 SKIP: {
-    skip 'only root gives files away', 4 if $> != 0;
+    skip 'only root can change owners', 4 if $> != 0;
     $store = 'owned';
     is_deeply(ok_json('init', '--owner', 'daemon', '--group', '33'),
         { path => "$dir/owned", owner => 'daemon',
-            group => (getgrgid 33)[0] // '33' }, 'owner and group');
+            group => (getgrgid 33)[0] // '33' }, 'init reports owner and group');
     for ('owned', 'owned/data.mdb', 'owned/lock.mdb') {
-        is(join(':', (stat)[4, 5]), getpwnam('daemon') . ':33', "of $_");
+        is(join(':', (stat)[4, 5]), getpwnam('daemon') . ':33', "init sets the owner of $_");
     }
     $store = 's';
 }
 
 like(ok_out('--store', "lmdb:$dir/told", 'init'), qr/--group sets another/,
-    'a note where there is no --group');
+    'init without --group prints a hint');
 
 my $sound = qr/^store +sound$/m;
 like(ok_out('check'), $sound, 'an empty store is sound');
@@ -99,14 +99,14 @@ is(export(), qq({"format":"auth-token","version":1,"records":0}\n),
 $said = ok_json('role', 'set', 'Ops', '--grant', '*.Read', '--grant', 'X.*',
     '--deny', 'CIPP.*', '--block', 'ListUsers');
 is_deeply([ @$said{qw(name grant deny blocked_endpoints)} ],
-    [ 'Ops', [ '*.Read', 'X.*' ], [ 'CIPP.*' ], [ 'ListUsers' ] ], 'role');
+    [ 'Ops', [ '*.Read', 'X.*' ], [ 'CIPP.*' ], [ 'ListUsers' ] ], 'role set creates a role');
 my $created = $said->{created};
 sleep 1.1;
 $said = ok_json('role', 'set', 'OPS', '--grant', 'Y.Read');
 is_deeply([ @$said{qw(name grant deny)} ], [ 'OPS', [ 'Y.Read' ], [] ],
-    'set again: all of it is new, by a name in another case');
-is($said->{created}, $created, 'but its creation');
-is(scalar @{ok_json('role', 'list')->{roles}}, 1, 'it is one role');
+    'role set replaces a role, case-insensitively');
+is($said->{created}, $created, 'role set keeps the time of creation');
+is(scalar @{ok_json('role', 'list')->{roles}}, 1, 'role set does not create a second role');
 fails(run('role', 'set', $_), 2, "invalid value \"$_\" in \"name\": a "
     . 'built-in role cannot be changed', "role $_") for qw(readonly Editor ADMIN superadmin);
 fails(run('role', 'set', 'x', '--grant', 'a b'), 2, 'invalid value "a b" in "grant": '
@@ -122,19 +122,19 @@ $said = ok_json('user', 'create', '--no-password', 'bob', '--id', '7', '--scope'
     '--scope', 'GET /devices', '--issuer', 'main');
 is_deeply([ @$said{qw(username id scope issuers enabled is_admin password)} ],
     [ 'bob', '7', [ 'read', 'GET /devices' ], [ 'main' ], JSON::PP::true,
-    JSON::PP::false, JSON::PP::false ], 'user');
+    JSON::PP::false, JSON::PP::false ], 'user create creates a user');
 fails(run('user', 'create', '--no-password', 'bob'), 1, 'user "bob" already exists',
     'user twice');
 ok_out('user', 'create', '--no-password', 'Bob', '--admin', '--disabled');
 is(ok_json('user', 'show', 'Bob')->{is_admin}, JSON::PP::true,
-    'case means something in usernames');
+    'usernames are case-sensitive');
 $said = ok_json('user', 'update', 'Bob', '--no-admin', '--scope', 'write');
 is_deeply([ @$said{qw(is_admin scope enabled)} ], [ JSON::PP::false,
-    [ 'write' ], JSON::PP::false ], 'update leaves the rest');
-is(ok_json('user', 'enable', 'Bob')->{enabled}, JSON::PP::true, 'enable');
+    [ 'write' ], JSON::PP::false ], 'user update changes nothing else');
+is(ok_json('user', 'enable', 'Bob')->{enabled}, JSON::PP::true, 'user enable enables a user');
 like(ok_out('user', 'disable', 'Bob'), qr/^user Bob is disabled$/m, $_)
-    for 'disable', 'and again';
-like(ok_out('user', 'delete', 'Bob'), qr/^user Bob is deleted$/m, 'delete');
+    for 'user disable disables a user', 'user disable succeeds twice';
+like(ok_out('user', 'delete', 'Bob'), qr/^user Bob is deleted$/m, 'user delete deletes a user');
 fails(run('user', 'delete', 'Bob'), 1, 'no such user "Bob": did you mean "bob"?', 'once');
 fails(run('user', 'update', 'bob'), 2, 'no change given, see "auth-token help user update"', 'nothing');
 fails(run('user', 'update', 'bob', '--admin', '--no-admin'), 2,
@@ -154,43 +154,43 @@ my $out = ok_out('token', 'create', '--user', 'bob', '--role', 'ops',
 my ($token) = $out =~ /^token +(\S+)$/m;
 my ($id) = $out =~ /^id +(\S+)$/m;
 
-like($token, qr/\A[A-Za-z0-9]{32}\z/, '32 letters and digits');
+like($token, qr/\A[A-Za-z0-9]{32}\z/, 'a generated API token has 32 letters and digits');
 like($id, qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/,
-    'a GUID');
+    'a generated id is a GUID');
 like($out, qr/^ip_ranges +12\.34\.56\.0\/24\n +2001:db8::1\n/m,
     'host bits are cleared');
-like($out, qr/^expires +2030-12-31T00:00:00Z$/m, 'expiry');
+like($out, qr/^expires +2030-12-31T00:00:00Z$/m, 'the expiry is printed');
 
 my $bytes = slurp("$store/data.mdb");
-is(index($bytes, $token), -1, 'the token is not in the store');
-isnt(index($bytes, pack('H*', sha256_hex($token))), -1, 'its SHA-256 is');
+is(index($bytes, $token), -1, 'the store does not contain the API token');
+isnt(index($bytes, pack('H*', sha256_hex($token))), -1, 'the store contains its SHA-256');
 
 $out = ok_out('token', 'show', $id);
-unlike($out, qr/\Q$token\E|@{[sha256_hex($token)]}/, 'show has neither');
+unlike($out, qr/\Q$token\E|@{[sha256_hex($token)]}/, 'token show prints neither');
 $said = ok_json('token', 'show', $id);
 is(join(' ', sort keys %$said), 'created description enabled expires id '
-    . 'ip_ranges role scope unrestricted user', 'nor has its JSON');
-is($said->{expires}, 1924905600000, 'milliseconds');
-is($said->{unrestricted}, JSON::PP::false, 'restricted');
+    . 'ip_ranges role scope unrestricted user', 'token show --json has neither');
+is($said->{expires}, 1924905600000, 'JSON has the expiry in milliseconds');
+is($said->{unrestricted}, JSON::PP::false, 'an API token with ranges is not unrestricted');
 
 $said = ok_json('token', 'create', '--id', 't1', '--scope', 'a');
-is($said->{unrestricted}, JSON::PP::true, 'unrestricted is said');
-is($said->{expires}, undef, 'never is null');
+is($said->{unrestricted}, JSON::PP::true, 'an API token without ranges is unrestricted');
+is($said->{expires}, undef, 'an API token without expiry has null');
 like(ok_out('token', 'create', '--id', 't2'), qr/^ip_ranges +unrestricted$/m,
-    'and in words');
+    'the text output says unrestricted');
 like(ok_out('token', 'create', '--id', 't3', '--allow', 'any'),
-    qr/^ip_ranges +unrestricted$/m, 'any is no restriction');
+    qr/^ip_ranges +unrestricted$/m, '--allow any is unrestricted');
 
 my %seen;
 $seen{ok_json('token', 'create')->{token}}++ for 1 .. 5;
-is(scalar keys %seen, 5, 'tokens differ');
+is(scalar keys %seen, 5, 'generated API tokens differ');
 
-# what exists already
+# existing API tokens
 my $own = 'An-existing-token-of-32-letters!';
 $out = ok_out({ in => "$own\n" }, 'token', 'create', '--id', 'own',
     '--token-file', '-');
-unlike($out, qr/^token|\Q$own\E/m, 'a token that is given is not shown');
-like(export(), qr/"sha256":"@{[sha256_hex($own)]}"/, 'it is hashed');
+unlike($out, qr/^token|\Q$own\E/m, 'a token from a file is not shown');
+like(export(), qr/"sha256":"@{[sha256_hex($own)]}"/, 'an export has its SHA-256');
 spew('own', $own);
 fails(run('token', 'create', '--token-file', 'own'), 1,
     'this token already exists with another id', 'twice');
@@ -203,7 +203,7 @@ fails(run({ in => $_ }, 'token', 'create', '--token-file', '-'), 1,
     "\xc3\xa4" x 20;
 fails(run('token', 'create', '--token-file', '{"secret"'), 2,
     'the name of a file is expected, not a key, a token or claims: '
-    . 'arguments must not hold secrets', 'no secrets as arguments');
+    . 'arguments must not hold secrets', 'a secret instead of a file name');
 
 for (
     [ 2, 'the value of "--allow" is empty', '--allow', '' ],
@@ -240,7 +240,7 @@ fails(run('token', 'create', '--user', 'nobody'), 1,
 fails(run('token', 'create', '--role', 'nothing'), 1,
     'no such role "nothing"', 'unknown role');
 fails(run('token', 'create', '--user', ''), 2, 'the value of "--user" is empty',
-    'an unset variable is no user');
+    'an empty --user is an error');
 is(ok_json('token', 'create', '--id', 'built-in', '--role', 'ReadOnly')
     ->{role}, 'ReadOnly', 'built-in role');
 
@@ -248,43 +248,43 @@ is(ok_json('token', 'create', '--id', 'built-in', '--role', 'ReadOnly')
 $said = ok_json('token', 'update', 't1', '--allow', '::1', '--scope', 'b',
     '--scope', 'c', '--expires', '1h');
 is_deeply([ @$said{qw(ip_ranges scope)} ], [ [ '::1' ], [ 'b', 'c' ] ],
-    'update');
-is(ok_json('token', 'show', 't1')->{scope}[1], 'c', 'it is in the store');
+    'token update changes ranges and scopes');
+is(ok_json('token', 'show', 't1')->{scope}[1], 'c', 'the change is stored');
 is_deeply(ok_json('token', 'update', 't1', '--allow', 'Any')->{ip_ranges}, [],
-    'any again');
+    '--allow any removes the ranges');
 $said = ok_json('token', 'update', 't1', '--no-scope', '--user', 'bob',
     '--expires', 'never');
 is_deeply([ @$said{qw(scope user expires)} ], [ [], 'bob', undef ],
-    'clear one, set another');
-is(ok_json('token', 'update', 't1', '--no-user')->{user}, undef, 'no user');
+    'token update clears and sets members');
+is(ok_json('token', 'update', 't1', '--no-user')->{user}, undef, '--no-user removes the user');
 fails(run('token', 'update', 't1', '--allow', ''), 2,
-    'the value of "--allow" is empty', 'an unset variable is no opening');
+    'the value of "--allow" is empty', 'an empty --allow is an error');
 fails(run('token', 'update', 'nope', '--no-user'), 1,
     'no such token "nope"', 'no such token');
-is(ok_out('token', 'disable', 't1'), "token t1 is disabled\n", 'disable');
-is(ok_json('token', 'show', 't1')->{enabled}, JSON::PP::false, 'it is');
-is(ok_out('token', 'enable', 't1'), "token t1 is enabled\n", 'enable');
-is(ok_out('token', 'revoke', 't1'), "token t1 is revoked\n", 'revoke');
-fails(run('token', 'show', 't1'), 1, 'no such token "t1"', 'it is gone');
+is(ok_out('token', 'disable', 't1'), "token t1 is disabled\n", 'token disable reports success');
+is(ok_json('token', 'show', 't1')->{enabled}, JSON::PP::false, 'the API token is disabled');
+is(ok_out('token', 'enable', 't1'), "token t1 is enabled\n", 'token enable reports success');
+is(ok_out('token', 'revoke', 't1'), "token t1 is revoked\n", 'token revoke reports success');
+fails(run('token', 'show', 't1'), 1, 'no such token "t1"', 'a revoked API token');
 like(ok_out('check'), $sound, 'the store is sound');
 
 ok_out('token', 'update', 't2', '--expires', 'now-1h');
 $out = ok_out('token', 'list');
-like($out, qr/^expired   \S+Z  unrestricted  t2$/m, 'list: expired');
+like($out, qr/^expired   \S+Z  unrestricted  t2$/m, 'token list shows an expired API token');
 like($out, qr/^enabled   2030-12-31T00:00:00Z  2             \Q$id\E$/m,
-    'list: enabled');
-like(ok_out('token', 'show', 't2'), qr/^expired +yes$/m, 'show: expired');
+    'token list shows an enabled API token');
+like(ok_out('token', 'show', 't2'), qr/^expired +yes$/m, 'token show says that an API token is expired');
 
-# a secret that cannot be shown is not in force; what is not said is not done
+# a secret that cannot be printed is not stored
 my $before = export();
 fails(run({ to => '/dev/full' }, @$_), 1, 'cannot write to standard output: No '
     . 'space left on device', "full: @$_")
     for ['token', 'create'], ['client', 'create', 'full', '--secret'];
-is(export(), $before, 'nothing was stored');
+is(export(), $before, 'without output, no secret is stored');
 fails(run({ to => '/dev/full' }, 'token', 'update', 't2', '--scope', 'full'), 1,
     'cannot write to standard output: No space left on device; the change was '
-    . 'made', 'a change without a secret is made');
-is(ok_json('token', 'show', 't2')->{scope}[0], 'full', 'as it says');
+    . 'made', 'a full output device');
+is(ok_json('token', 'show', 't2')->{scope}[0], 'full', 'a change without a secret is stored');
 fails(run({ to => '/dev/full' }, 'export'), 1,
     'cannot write to standard output: No space left on device', 'full: export');
 
@@ -294,12 +294,12 @@ fails(run({ to => '/dev/full' }, 'export'), 1,
 my $guid = '0A1B2C3D-0000-4000-8000-00000000ABCD';
 $said = ok_json('client', 'create', $guid, '--name', 'Power BI', '--role',
     'readonly', '--issuer', 'entra', '--allow', '1.1.1.1', '--secret');
-like($said->{secret}, qr/\A[A-Za-z0-9]{32}\z/, 'secret');
-is($said->{id}, $guid, 'the id as it was given');
-is($said->{secrets}, 1, 'one secret');
+like($said->{secret}, qr/\A[A-Za-z0-9]{32}\z/, 'a generated secret has 32 letters and digits');
+is($said->{id}, $guid, 'the id is kept as given');
+is($said->{secrets}, 1, 'the client has one secret');
 my $first = $said->{secret};
 is(ok_json('client', 'show', lc $guid)->{name}, 'Power BI',
-    'case means nothing in client ids');
+    'client ids are case-insensitive');
 fails(run('client', 'create', lc $guid), 1,
     'client "' . lc($guid) . '" already exists', 'twice');
 fails(run('client', 'create'), 2, 'use either an ID or "--generate"',
@@ -307,7 +307,7 @@ fails(run('client', 'create'), 2, 'use either an ID or "--generate"',
 fails(run('client', 'create', 'x', '--generate'), 2,
     'use either an ID or "--generate"', 'two ids');
 like(ok_json('client', 'create', '--generate')->{id}, qr/\A[0-9a-f-]{36}\z/,
-    'generated');
+    'a generated client id is a GUID');
 
 sub hashes {
     my ($client) = grep { $_->{id} eq $guid } @{export_records(export())->{clients}};
@@ -317,35 +317,35 @@ sub hashes {
 sub fits { return crypt($_[0], $_[1]) eq $_[1] }
 
 my @old = hashes();
-is(scalar @old, 1, 'one hash');
-like($old[0], qr/\A\$y\$/, 'yescrypt');
-ok(fits($first, $old[0]), 'it is that of the secret');
-is(index(slurp("$store/data.mdb"), $first), -1, 'the secret is not there');
+is(scalar @old, 1, 'the client has one hash');
+like($old[0], qr/\A\$y\$/, 'the hash is yescrypt');
+ok(fits($first, $old[0]), 'the hash is that of the secret');
+is(index(slurp("$store/data.mdb"), $first), -1, 'the store does not contain the secret');
 
 my $second = ok_json('client', 'rotate-secret', $guid)->{secret};
 my @both = hashes();
 ok(@both == 2 && fits($second, $both[0]) && $both[1] eq $old[0],
-    'rotated: the new one first, the old one too');
+    'rotate-secret keeps the old secret after the new one');
 my $third = ok_json('client', 'rotate-secret', $guid)->{secret};
 @both = hashes();
 ok(@both == 2 && fits($third, $both[0]) && fits($second, $both[1]),
-    'at most two');
+    'rotate-secret keeps at most two secrets');
 ok_out('client', 'rotate-secret', $guid, '--drop-old');
-is(scalar(my @one = hashes()), 1, 'none of the old ones');
+is(scalar(my @one = hashes()), 1, '--drop-old removes the old secrets');
 $out = ok_out('client', 'show', $guid);
-unlike($out, qr/\$y\$/, 'no hash is shown');
-like($out, qr/^secrets +1$/m, 'but how many');
+unlike($out, qr/\$y\$/, 'client show prints no hash');
+like($out, qr/^secrets +1$/m, 'client show prints the number of secrets');
 fails(run('client', 'rotate-secret', 'nope'), 1, 'no such client "nope"',
     'no such client');
 $said = ok_json('client', 'update', $guid, '--no-role', '--allow', '10.0.0.0/8',
     '--no-issuer');
 is_deeply([ @$said{qw(role ip_ranges issuers secrets)} ],
-    [ undef, [ '10.0.0.0/8' ], [], 1 ], 'update');
+    [ undef, [ '10.0.0.0/8' ], [], 1 ], 'client update changes members');
 is(ok_json('client', 'disable', uc $guid)->{enabled}, JSON::PP::false,
-    'disable');
+    'client disable, with an id in upper case');
 ok_out('client', 'enable', $guid);
 is_deeply(ok_json('client', 'delete', $guid), { id => $guid,
-    deleted => JSON::PP::true }, 'delete');
+    deleted => JSON::PP::true }, 'client delete reports success');
 
 ###############################################################################
 # export and import
@@ -355,12 +355,12 @@ ok_out('client', 'create', 'c', '--secret', '--allow', '::/0', '--name',
 my $text = export();
 my $doc = export_records($text);
 is(join(' ', map { $_->{id} } @{$doc->{tokens}}),
-    join(' ', sort map { $_->{id} } @{$doc->{tokens}}), 'sorted by id');
-is(export(), $text, 'stable');
+    join(' ', sort map { $_->{id} } @{$doc->{tokens}}), 'an export is sorted by id');
+is(export(), $text, 'two exports are equal');
 
 sub counts {
     my ($r) = @_;
-    is("$r->{rc}$r->{err}", '0', 'import works');
+    is("$r->{rc}$r->{err}", '0', 'the import succeeds');
     my $c = json($r->{out});
     return join ' ', map { my $k = $_; map { "$k $_ $c->{$k}{$_}" }
         grep { $_ ne 'unrestricted' && $c->{$k}{$_} } sort keys %{$c->{$k}} }
@@ -369,50 +369,50 @@ sub counts {
 
 my $n = @{$doc->{tokens}};
 is(counts(import_text($text, '--json')), 'roles unchanged 1 users unchanged 1 '
-    . "clients unchanged 2 tokens unchanged $n", 'nothing changes');
+    . "clients unchanged 2 tokens unchanged $n", 'an import of the export changes nothing');
 
 my $source = $store;
 fresh();
 is(counts(import_text($text, '--replace', '--json')), "roles added 1 users "
-    . "added 1 clients added 2 tokens added $n", 'into an empty store');
-is(export(), $text, 'the very same store');
-like(ok_out('check'), $sound, 'and sound');
+    . "added 1 clients added 2 tokens added $n", 'an import into an empty store adds all');
+is(export(), $text, 'the export of the import is equal');
+like(ok_out('check'), $sound, 'the imported store is sound');
 
 my @less = @{$doc->{tokens}}[1 .. $n - 1];
 $less[0] = { %{$less[0]}, description => 'other' };
 my $less = export_text(%$doc, tokens => \@less, clients => []);
 is(counts(import_text($less, '--json')), 'roles unchanged 1 users unchanged 1 '
-    . 'tokens changed 1 tokens unchanged ' . ($n - 2), 'one is changed');
+    . 'tokens changed 1 tokens unchanged ' . ($n - 2), 'an import changes a record and removes none');
 is(counts(import_text($less, '--json', '--replace')), 'roles unchanged 1 '
     . 'users unchanged 1 clients removed 2 tokens removed 1 tokens unchanged '
-    . ($n - 1), 'and replaced');
+    . ($n - 1), 'import --replace removes records');
 like(ok_out('check'), $sound, 'sound');
 like(import_text($text, '--replace')->{out}, qr/^clients +2 added, 0 changed, 0 unchanged, 0 removed; 1 unrestricted\n/m,
-    'counts in words');
-is(export(), $text, 'back again');
+    'the import prints counts');
+is(export(), $text, 'import --replace restores the export');
 
-# what is short
+# optional members
 fresh();
 is(counts(import_text(export_text(
     tokens => [ { id => 'a', token => 'y' x 32 },
         { id => 'b', sha256 => uc sha256_hex('z'), ip_ranges => 'ANY' } ],
     users => [ { username => 'u' } ]), '--json')),
-    'users added 1 tokens added 2', 'what is short');
+    'users added 1 tokens added 2', 'an import without optional members');
 $doc = export_records(export());
-is($doc->{tokens}[0]{sha256}, sha256_hex('y' x 32), 'a clear one is hashed');
-is($doc->{tokens}[1]{sha256}, sha256_hex('z'), 'hex in capitals');
-is($doc->{tokens}[0]{expires}, undef, 'no expiry is never');
+is($doc->{tokens}[0]{sha256}, sha256_hex('y' x 32), 'an imported API token is hashed');
+is($doc->{tokens}[1]{sha256}, sha256_hex('z'), 'a SHA-256 in upper case is accepted');
+is($doc->{tokens}[0]{expires}, undef, 'a missing expiry is never');
 $created = $doc->{tokens}[0]{created};
-ok(abs($created / 1000 - time) < 60, 'created now');
+ok(abs($created / 1000 - time) < 60, 'a missing time of creation is now');
 is(counts(import_text(export_text(tokens => [ { id => 'a', token => 'y' x 32 } ]),
-    '--json')), 'tokens unchanged 1', 'and not anew');
+    '--json')), 'tokens unchanged 1', 'a second import keeps the time of creation');
 
-# an id gets another token, a token another id
+# another API token for an id, another id for an API token
 is(counts(import_text(export_text(tokens => [ { id => 'a', token => 'w' x 32 } ]),
-    '--json')), 'tokens changed 1', 'another token');
+    '--json')), 'tokens changed 1', 'another API token for an id is a change');
 $doc = export_records(export());
-is($doc->{tokens}[0]{sha256}, sha256_hex('w' x 32), 'is the one');
-is($doc->{tokens}[0]{created}, $created, 'of the same record');
+is($doc->{tokens}[0]{sha256}, sha256_hex('w' x 32), 'the id has the other API token');
+is($doc->{tokens}[0]{created}, $created, 'the time of creation is kept');
 like(ok_out('check'), $sound, 'sound');
 fails(import_text(export_text(tokens => [ { id => 'x', token => 'w' x 32 } ])), 1,
     '-: line 2: this token already exists with the id "a"; nothing was '
@@ -420,9 +420,9 @@ fails(import_text(export_text(tokens => [ { id => 'x', token => 'w' x 32 } ])), 
     'a token of another id');
 is(counts(import_text(export_text(tokens => [ { id => 'b', token => 'w' x 32 },
     { id => 'a', sha256 => sha256_hex('z') } ]), '--json', '--replace')),
-    'users removed 1 tokens added 1 tokens changed 1', 'ids change places');
+    'users removed 1 tokens added 1 tokens changed 1', 'import --replace swaps ids');
 is(join(' ', map { "$_->{id}=$_->{sha256}" } @{export_records(export())->{tokens}}),
-    'a=' . sha256_hex('z') . ' b=' . sha256_hex('w' x 32), 'as the file says');
+    'a=' . sha256_hex('z') . ' b=' . sha256_hex('w' x 32), 'the ids are swapped');
 like(ok_out('check'), $sound, 'sound');
 
 # CIPP's rows
@@ -446,12 +446,12 @@ for (0 .. $#rows) {
 ok_out({ in => text([ { PartitionKey => 'ApiClients', RowKey => 'bare' } ]) },
     'import', '--cipp', '-');
 $said = ok_json('client', 'show', 'bare');
-is("$said->{role} $said->{enabled}", 'cipp-api 0', 'as CIPP reads a bare row');
+is("$said->{role} $said->{enabled}", 'cipp-api 0', 'a row without members has the defaults of CIPP');
 like(ok_out('check'), qr/^warnings +client "bare": no such role "cipp-api"$/m,
-    'which is warned of');
+    'check warns of a missing role');
 
 ###############################################################################
-# nothing is taken that is wrong, nor what is beside it
+# a file with an error changes nothing
 
 fresh();
 ok_out({ in => $text }, 'import', '-');
@@ -529,13 +529,13 @@ for (@bad) {
     my $name = substr(text($record), 0, 50);
     my $want = ref $sentence ? $sentence : quotemeta $sentence;
 
-    # all else is new, and would be changed
+    # the other records would be changes
     $_->{created}++ for @{$wrong->{tokens}}[0 .. 1];
     fails(import_text(export_text(%$wrong)), 1,
         qr/-: line $line: $want; nothing was changed/, $name);
 }
 
-is(export(), $text, 'nothing was changed by any of them');
+is(export(), $text, 'imports with errors change nothing');
 
 my $header = qq({"format":"auth-token","version":1}\n);
 
@@ -584,17 +584,17 @@ for (
 for my $len (map { $_ * 97 } 1 .. length($text) / 97) {
     next if $len >= length($text) - 1;
     my $r = import_text(substr($text, 0, $len), '--replace');
-    isnt($r->{rc}, 0, "cut at $len") if $r->{rc} eq '0';
+    isnt($r->{rc}, 0, "a file truncated to $len bytes is rejected") if $r->{rc} eq '0';
 }
 
-is(export(), $text, 'a file that was cut changes nothing');
+is(export(), $text, 'a truncated file changes nothing');
 fails(run('import', '/nonexistent'), 1,
     'cannot open "/nonexistent": No such file or directory', 'no file');
 fails(run('import', $dir), 1, "$dir: cannot read: Is a directory; nothing was "
     . 'changed', 'a directory');
 
 ###############################################################################
-# killed, full, and two at once
+# killed commands, a full disk, concurrent commands
 
 sub many {
     my ($path, $n, %more) = @_;
@@ -616,13 +616,13 @@ many('wrong', $n_many, end => qq({"type":"token","id":"t1"}\n));
 fails(run('import', '--replace', 'wrong'), 1, 'wrong: line '
     . ($n_many + 2) . ': "sha256" is missing; nothing was changed',
     'an error in the last record');
-is(export(), $text, 'all or nothing');
+is(export(), $text, 'an error in the last record changes nothing');
 
 for (1 .. 8) {
     my $p = spawn('import', '--replace', 'many');
     sleep 0.05 + rand(0.3);
     kill 9, $p->{pid};
-    is(finish($p)->{rc}, 'signal 9', 'killed in the middle');
+    is(finish($p)->{rc}, 'signal 9', 'an import is killed');
 }
 is(export(), $text, 'a killed import changes nothing');
 like(ok_out('check'), $sound, 'the store is sound');
@@ -633,12 +633,12 @@ my $r = run({ before => sub {
             "lmdb:$dir/$store", 'import', '--replace', "$dir/many";
     } }, 'unused');
 fails($r, 1, qr/.*(?:File too large|No space|Input\/output).*/,
-    'a file that may not grow');
-is(export(), $text, 'loses nothing');
-like(ok_out('check'), $sound, 'sound');
+    'a limit of the file size');
+is(export(), $text, 'a limit of the file size changes nothing');
+like(ok_out('check'), $sound, 'after the limit, the store is sound');
 ok_out('token', 'create', '--id', 'after');
 ok_out('token', 'revoke', 'after');
-is(export(), $text, 'and works again');
+is(export(), $text, 'after the limit, commands work');
 
 $r = finish(do {
     my $home = $store;
@@ -650,12 +650,12 @@ $r = finish(do {
     $store = $home;
     $p;
 });
-is($r->{rc}, 1, 'init without room');
-ok(!-e 'never', 'leaves nothing');
+is($r->{rc}, 1, 'init fails with a limit of the file size');
+ok(!-e 'never', 'a failed init leaves no files');
 
 # each write fails in turn
 SKIP: {
-    skip 'no strace, or a sanitizer that does not like it', 2
+    skip 'no strace, or a sanitizer', 2
         if $sanitized || system('strace -V >/dev/null 2>&1') != 0;
 
     my ($failed, @wrong) = (0);
@@ -682,8 +682,8 @@ SKIP: {
         }
     }
 
-    is(join("\n", @wrong), '', "$failed failures of writes: all or nothing");
-    cmp_ok($failed, '>', 3, 'there were some');
+    is(join("\n", @wrong), '', "after $failed failed writes, the state is the old or the new one");
+    cmp_ok($failed, '>', 3, 'more than three writes failed');
 }
 
 SKIP: {
@@ -695,28 +695,28 @@ SKIP: {
     ok_out('init');
     ok_out({ in => $text }, 'import', '-');
     fails(run('import', '--replace', 'many'), 1,
-        qr/.*(?:No space left on device|Input\/output error).*/, 'full disk');
-    is(export(), $text, 'a full disk loses nothing');
+        qr/.*(?:No space left on device|Input\/output error).*/, 'a full disk');
+    is(export(), $text, 'a full disk changes nothing');
     system("cat /dev/zero >disk/fill 2>/dev/null");
     run('token', 'create') for 1 .. 3;
     unlink 'disk/fill';
-    like(ok_out('check'), $sound, 'sound');
+    like(ok_out('check'), $sound, 'after a full disk, the store is sound');
     ok_out({ in => $text }, 'import', '-', '--replace');
-    is(export(), $text, 'and works again');
+    is(export(), $text, 'after a full disk, commands work');
     $store = $home;
     system('umount disk');
 }
 
 my @both_pids = map { spawn('token', 'create', '--id', "two$_") } 1 .. 20;
-is(join('', map { finish($_)->{rc} } @both_pids), '0' x 20, 'twenty at once');
+is(join('', map { finish($_)->{rc} } @both_pids), '0' x 20, 'twenty concurrent commands succeed');
 is(scalar(grep { $_->{id} =~ /^two/ } @{ok_json('token', 'list')->{tokens}}),
-    20, 'all of them are there');
+    20, 'all their changes are stored');
 @both_pids = map { spawn('token', 'create', '--id', 'same') } 1 .. 8;
 is(join('', sort map { finish($_)->{rc} } @both_pids), '01111111',
-    'one winner of eight');
+    'one of eight concurrent creations of an id succeeds');
 
 ###############################################################################
-# many
+# a large store
 
 sub big {
     my ($n, $most, $within) = @_;
@@ -735,32 +735,32 @@ sub big {
     my $seconds = time - $start;
     my $r = finish($p);
     like($r->{out}, qr/^tokens +$n added, 0 changed, 0 unchanged, 0 removed$/m,
-        "$n tokens");
+        "$n API tokens are imported");
     diag(sprintf '%d tokens: %.1f s, %d MiB', $n, $seconds, $peak / 1024);
     if (!$sanitized) {
-        cmp_ok($peak / 1024, '<', $most, "below $most MiB");
-        cmp_ok($seconds, '<', $within, "within $within s");
+        cmp_ok($peak / 1024, '<', $most, "the import takes less than $most MiB");
+        cmp_ok($seconds, '<', $within, "the import takes less than $within s");
     }
     is(ok_json('token', 'show', 't' . int(1 + rand $n))->{enabled},
-        JSON::PP::true, 'one of them');
+        JSON::PP::true, 'a random API token is found');
 }
 
 big($n_many, 150, 60);
 is(counts(run('--json', 'import', '--replace', 'many')),
-    "tokens unchanged $n_many", 'nothing to do');
+    "tokens unchanged $n_many", 'a second import changes nothing');
 ok_out({ in => $text }, 'import', '--replace', '-');
-is(export(), $text, 'most of it removed');
-like(ok_out('check'), $sound, 'sound, and not taken for a cut');
+is(export(), $text, 'import --replace removes most of the store');
+like(ok_out('check'), $sound, 'the store is sound and not taken for truncated');
 
 big(1000000, 700, 600) if $ENV{AT_BIG};
 
-# a bar where there is a terminal, and nowhere else
+# a progress bar at a terminal only
 SKIP: {
     skip 'no script', 2 if system('script --version >/dev/null 2>&1') != 0;
     fresh();
     my $shown = `script -qec '$command --store lmdb:$dir/$store import many' /dev/null </dev/null`;
-    like($shown, qr/\r\[#+ *\] +\d+%  \d+ records/, 'a progress bar');
-    like($shown, qr/\r\e\[Ktokens|\e\[Kroles/, 'which goes away');
+    like($shown, qr/\r\[#+ *\] +\d+%  \d+ records/, 'the import shows a progress bar');
+    like($shown, qr/\r\e\[Ktokens|\e\[Kroles/, 'the progress bar is removed');
 }
 
 ###############################################################################
@@ -777,26 +777,26 @@ sub damage {
     $store = $copy;
     $code->("$dir/$store/data.mdb");
     my $r = run('check');
-    is($r->{rc}, 1, "$what: exit code");
-    like($r->{err}, $sentence, "$what: sentence");
+    is($r->{rc}, 1, "check fails: $what");
+    like($r->{err}, $sentence, "the error names the cause: $what");
     $store = $home;
 }
 
-damage('cut', qr/is truncated/, sub { truncate $_[0], 3 * 4096 });
-damage('empty', qr/is not a database of this version of LMDB/, sub { truncate $_[0], 0 });
-damage('everybody writes', qr/chmod/, sub { chmod 0666, $_[0] });
-damage('a record', qr/the store is damaged/, sub {
+damage('a truncated data.mdb', qr/is truncated/, sub { truncate $_[0], 3 * 4096 });
+damage('an empty data.mdb', qr/is not a database of this version of LMDB/, sub { truncate $_[0], 0 });
+damage('a data.mdb that all users can write', qr/chmod/, sub { chmod 0666, $_[0] });
+damage('a damaged record', qr/the store is damaged/, sub {
     my $data = slurp($_[0]);
     my $at = index($data, 'for backup');
     die if $at < 0;
-    # each copy of the page, as there are old ones
+    # old copies of the page too
     $data =~ s/for backup/for b\xffckup/g;
     spew($_[0], $data);
 });
 
 SKIP: {
-    skip 'a sanitizer stops LMDB first', 2 if $sanitized;
-    damage('pages', qr/damage|the store/, sub {
+    skip 'a sanitizer stops LMDB', 2 if $sanitized;
+    damage('damaged pages', qr/damage|the store/, sub {
         my $data = slurp($_[0]);
         substr($data, 3 * 4096, length($data) - 3 * 4096) =
             "\xff" x (length($data) - 3 * 4096);
@@ -807,16 +807,16 @@ SKIP: {
 ok_out('user', 'delete', 'bob');
 ok_out('role', 'delete', 'ops');
 $said = ok_json('check');
-is($said->{store}, 'sound', 'names that lead nowhere are no damage');
+is($said->{store}, 'sound', 'names of missing records are not damage');
 my @told = sort grep { !/: no role/ } @{$said->{warnings}};
-is(scalar @told, 2, 'but warned of');
-like($told[1], qr/\Atoken "\Q$id\E": no such user "bob"\z/, 'by name');
+is(scalar @told, 2, 'check warns of names of missing records');
+like($told[1], qr/\Atoken "\Q$id\E": no such user "bob"\z/, 'the warning has the name');
 is_deeply([ sort grep { /: no role,/ } @{$said->{warnings}} ],
     [ map { "client \"$_->{id}\": no role, so the client has no rights" }
         sort { $a->{id} cmp $b->{id} } grep { !defined $_->{role} }
-        @{export_records(export())->{clients}} ], 'as is a client without a role');
+        @{export_records(export())->{clients}} ], 'check warns of a client without a role');
 is_deeply([ @$said{qw(roles users clients tokens)} ], [ 0, 0, 2, $n ],
-    'how many of each');
+    'check counts the records');
 
 ###############################################################################
 
