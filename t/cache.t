@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# The cache of verified credentials, seen through nginx: for whom an entry is,
-# when it ends, what is never in it, what is checked each time.
-# CACHE_FLOOD says how many bad credentials come (20,000).
+# The verification cache: which requests an entry serves, when it becomes invalid,
+# what is never stored, and what is checked for each request.  CACHE_FLOOD is the
+# number of bad credentials in a flood (20,000).
 #
 # Requirements: cache-key, cache-invalidation, cache-spelling, cache-negative,
 #   exp-boundary, variable-control-characters, cache-policy,
@@ -195,73 +195,73 @@ my $s = serve(fill => sub ($store) {
     my $token = good_token();
 
     my ($first, $answer) = ask($s, '/a', token => $token);
-    is $first, '200 MISS', 'the first time it is verified';
-    like $answer->header('X-Time'), qr/\A[0-9]+\.[0-9]{6}\z/, 'which took some time';
-    cmp_ok $answer->header('X-Time'), '<', 1, 'in seconds';
-    cmp_ok $answer->header('X-Time'), '>', 0, 'of which there was some';
+    is $first, '200 MISS', 'the first request verifies the token';
+    like $answer->header('X-Time'), qr/\A[0-9]+\.[0-9]{6}\z/, '$auth_token_verify_time is set';
+    cmp_ok $answer->header('X-Time'), '<', 1, '$auth_token_verify_time is in seconds';
+    cmp_ok $answer->header('X-Time'), '>', 0, '$auth_token_verify_time is not 0';
 
     my ($again, $hit) = ask($s, '/a', token => $token);
-    is $again, '200 HIT', 'and then remembered';
-    is $hit->header('X-Time'), undef, 'in no time';
+    is $again, '200 HIT', 'the second request hits the cache';
+    is $hit->header('X-Time'), undef, '$auth_token_verify_time is empty after a hit';
 
     (my $none, $answer) = ask($s, '/a');
-    is $none, "401 $inv", 'without a credential it is neither';
-    is $answer->header('X-Time'), undef, 'nor takes any time';
+    is $none, "401 $inv", 'a request without a credential is neither hit nor miss';
+    is $answer->header('X-Time'), undef, '$auth_token_verify_time is empty without a credential';
 
     ($none, $answer) = ask($s, '/a', token => 'a.b.c');
-    is $none, "401 $inv MISS", 'a bad one is looked for';
-    is ask($s, '/a', token => 'a.b.c'), "401 $inv MISS", 'and is not kept';
+    is $none, "401 $inv MISS", 'a bad token is a miss';
+    is ask($s, '/a', token => 'a.b.c'), "401 $inv MISS", 'a bad token is not stored';
 
     my $old = stats($s);
     ask($s, '/a', token => $token) for 1 .. 10;
     my $new = stats($s);
     is $new->{hits} - $old->{hits}, 10, 'hits are counted';
-    is $new->{misses}, $old->{misses}, 'misses are not';
+    is $new->{misses}, $old->{misses}, 'a hit is not counted as a miss';
     ask($s, '/a', token => good_token()) for 1 .. 3;
     my $more = stats($s);
     is $more->{misses} - $new->{misses}, 3, 'misses are counted';
-    is $more->{entries} - $new->{entries}, 3, 'and entries';
-    cmp_ok $more->{bytes}, '>', $new->{bytes} + 3 * length $token, 'and bytes';
+    is $more->{entries} - $new->{entries}, 3, 'entries are counted';
+    cmp_ok $more->{bytes}, '>', $new->{bytes} + 3 * length $token, 'bytes are counted';
     is $more->{evictions}, 0, 'nothing was evicted';
 }
 
-# for whom an entry is
+# an entry serves one credential, kind and list of issuers
 {
     my $api   = good_token();
     my $other = good_token(aud => 'other');
 
-    says($s, '/a', '200 MISS', 'one audience', token => $api);
-    says($s, '/a', '200 HIT', 'again', token => $api);
-    says($s, '/b', "401 $inv MISS", 'elsewhere it is refused', token => $api);
-    says($s, '/c', "401 $inv MISS", 'by another issuer, too', token => $api);
-    says($s, '/b', "401 $inv MISS", 'again and again', token => $api);
-    says($s, '/a', '200 HIT', 'and is good where it was', token => $api);
+    says($s, '/a', '200 MISS', 'a token for one audience', token => $api);
+    says($s, '/a', '200 HIT', 'its second request', token => $api);
+    says($s, '/b', "401 $inv MISS", 'it is refused where another audience is required', token => $api);
+    says($s, '/c', "401 $inv MISS", 'it is refused where another issuer is trusted', token => $api);
+    says($s, '/b', "401 $inv MISS", 'it is refused there again', token => $api);
+    says($s, '/a', '200 HIT', 'it still hits where it was valid', token => $api);
 
-    says($s, '/b', '200 MISS', 'the other way round', token => $other);
-    says($s, '/b', '200 HIT', 'again', token => $other);
-    says($s, '/a', "401 $inv MISS", 'elsewhere it is refused', token => $other);
+    says($s, '/b', '200 MISS', 'a token for the other audience', token => $other);
+    says($s, '/b', '200 HIT', 'its second request', token => $other);
+    says($s, '/a', "401 $inv MISS", 'it is refused where the first audience is required', token => $other);
 
     my $refused = good_token();
-    says($s, '/b', "401 $inv MISS", 'first refused', token => $refused);
-    says($s, '/a', '200 MISS', 'then good', token => $refused);
-    says($s, '/b', "401 $inv MISS", 'and refused', token => $refused);
+    says($s, '/b', "401 $inv MISS", 'a token is first refused', token => $refused);
+    says($s, '/a', '200 MISS', 'then verified where it is valid', token => $refused);
+    says($s, '/b', "401 $inv MISS", 'and refused again', token => $refused);
 
-    says($s, '/ab', '200 MISS', 'a longer list is another one', token => $api);
-    says($s, '/ba', '200 MISS', 'and so is one in another order', token => $api);
-    says($s, '/good', '200 HIT', 'an equal list is the same', token => $api);
+    says($s, '/ab', '200 MISS', 'a longer list of issuers is another list', token => $api);
+    says($s, '/ba', '200 MISS', 'another order of issuers is another list', token => $api);
+    says($s, '/good', '200 HIT', 'an equal list of issuers is the same list', token => $api);
 
-    says($s, '/cookie', '200 MISS', 'a cookie is another kind', cookie => "accessToken=$api");
-    says($s, '/cookie', '200 HIT', 'again', cookie => "accessToken=$api");
-    says($s, '/cookie', "401 $inv", 'it is no bearer', token => $api);
-    says($s, '/key', "401 $tinv MISS", 'nor an API token', api_token => $api);
-    says($s, '/key', '200 MISS', 'an API token', api_token => $t{plain});
-    says($s, '/key', '200 HIT', 'again', api_token => $t{plain});
-    says($s, '/a', "401 $inv MISS", 'is no bearer', token => $t{plain});
-    says($s, '/cookie', "401 $inv MISS", 'nor a cookie', cookie => "accessToken=$t{plain}");
-    says($s, '/b', '200 HIT', 'and is for no issuer', api_token => $t{plain});
+    says($s, '/cookie', '200 MISS', 'a cookie is another kind of credential', cookie => "accessToken=$api");
+    says($s, '/cookie', '200 HIT', 'a second cookie hits', cookie => "accessToken=$api");
+    says($s, '/cookie', "401 $inv", 'a bearer token is not accepted there', token => $api);
+    says($s, '/key', "401 $tinv MISS", 'the token is not an API token', api_token => $api);
+    says($s, '/key', '200 MISS', 'an API token is verified', api_token => $t{plain});
+    says($s, '/key', '200 HIT', 'a second API token hits', api_token => $t{plain});
+    says($s, '/a', "401 $inv MISS", 'an API token is not a bearer token', token => $t{plain});
+    says($s, '/cookie', "401 $inv MISS", 'an API token is not a cookie', cookie => "accessToken=$t{plain}");
+    says($s, '/b', '200 HIT', 'an API token hits under any list of issuers', api_token => $t{plain});
 }
 
-# what is shown of a remembered identity is what was shown of it at first
+# variables are the same after a hit as after the verification
 {
     my %claims = (org => { tenant => 'acme', deep => [1, { x => 'y' }] },
                   list => ['b', 'a', 'c', 1.5, \1, 'a'],
@@ -280,56 +280,56 @@ my $s = serve(fill => sub ($store) {
         my ($miss, $first) = ask($s, $path, %o);
         my ($hit, $second) = ask($s, $path, %o);
 
-        is "$miss, $hit", '200 MISS, 200 HIT', "$name";
+        is "$miss, $hit", '200 MISS, 200 HIT', "$name: a miss, then a hit";
         is $second->header('X-Claims'), $first->header('X-Claims'), "$name: equal variables";
-        like $first->header('X-Claims'), qr/bearer|api_token/, "$name: which are there";
+        like $first->header('X-Claims'), qr/bearer|api_token/, "$name: the variables are set";
     }
 
     my (undef, $answer) = ask($s, '/a', token => good_token(%claims));
     like $answer->header('X-Claims'), qr/\Aacme\|\{.*\}\|\[.*\]\|jane\|\d+\|z read a write read s30 /,
-         'scopes are in their order';
+         'scopes keep their order';
 }
 
-# what is asked anew
+# address, scope and method are checked for each request
 {
     my $token = good_token();
     my $scope = 'API_INSUFFICIENT_RIGHTS';
     my $addr  = 'API_IP_NOT_ALLOWED';
 
     ask($s, '/a', token => $token);
-    says($s, '/scope', "403 $scope HIT", 'the scope', token => $token);
-    says($s, '/far', "403 $addr HIT", 'the address', token => $token);
-    says($s, '/near', "403 $addr HIT", 'this one', token => $token);
-    says($s, '/near', '200 HIT', 'and that one', token => $token, from => '127.0.0.2');
-    says($s, '/near', "403 $addr HIT", 'this one again', token => $token);
-    says($s, '/rows/1', '200 HIT', 'a method', token => $token);
-    says($s, '/rows/1', "403 $scope HIT", 'another method', token => $token, method => 'POST', body => '');
-    says($s, '/rows/1', '200 HIT', 'the first method', token => $token);
+    says($s, '/scope', "403 $scope HIT", 'a missing scope refuses a cached token', token => $token);
+    says($s, '/far', "403 $addr HIT", 'an address list refuses a cached token', token => $token);
+    says($s, '/near', "403 $addr HIT", 'an address outside the list is refused', token => $token);
+    says($s, '/near', '200 HIT', 'an address in the list is granted', token => $token, from => '127.0.0.2');
+    says($s, '/near', "403 $addr HIT", 'the first address is refused again', token => $token);
+    says($s, '/rows/1', '200 HIT', 'an endpoint grants its method', token => $token);
+    says($s, '/rows/1', "403 $scope HIT", 'an endpoint refuses another method', token => $token, method => 'POST', body => '');
+    says($s, '/rows/1', '200 HIT', 'the first method is granted again', token => $token);
 
-    says($s, '/key', '200 MISS', 'the ranges of a record', api_token => $t{near}, from => '127.0.0.2');
-    says($s, '/key', '200 HIT', 'again', api_token => $t{near}, from => '127.0.0.2');
-    says($s, '/key', "403 $addr HIT", 'from elsewhere', api_token => $t{near});
-    says($s, '/key', '200 HIT', 'from there', api_token => $t{near}, from => '127.0.0.2');
+    says($s, '/key', '200 MISS', 'an API token with address ranges is verified', api_token => $t{near}, from => '127.0.0.2');
+    says($s, '/key', '200 HIT', 'it hits from its ranges', api_token => $t{near}, from => '127.0.0.2');
+    says($s, '/key', "403 $addr HIT", 'it is refused outside its ranges', api_token => $t{near});
+    says($s, '/key', '200 HIT', 'it hits again from its ranges', api_token => $t{near}, from => '127.0.0.2');
 }
 
 # before the access phase, and under satisfy
 {
     my $token = good_token();
 
-    says($s, '/early', '200 MISS', 'used early', token => $token);
+    says($s, '/early', '200 MISS', 'a token is verified before the access phase', token => $token);
     my ($said, $answer) = ask($s, '/early', token => $token);
-    is $said, '200 HIT', 'used early, again';
-    is $answer->header('X-Early'), 'yes', 'the same identity';
+    is $said, '200 HIT', 'the second request hits before the access phase';
+    is $answer->header('X-Early'), 'yes', 'the variable has the identity';
     (undef, $answer) = ask($s, '/early', token => "${token}A");
-    is $answer->header('X-Early'), 'no', 'and none of a bad one';
+    is $answer->header('X-Early'), 'no', 'the variable is empty for a bad token';
 
-    says($s, '/any', '200 HIT', 'satisfy any', token => $token);
-    says($s, '/any', "401 $inv MISS", 'satisfy any, a bad one', token => "${token}A");
-    says($s, '/free', '200 HIT', 'another one grants', token => $token);
-    like ask($s, '/free', token => "${token}A"), qr/\A200/, 'whoever it is';
+    says($s, '/any', '200 HIT', 'satisfy any: a cached token grants', token => $token);
+    says($s, '/any', "401 $inv MISS", 'satisfy any: a bad token is refused', token => "${token}A");
+    says($s, '/free', '200 HIT', 'satisfy any: a cached token where an address grants', token => $token);
+    like ask($s, '/free', token => "${token}A"), qr/\A200/, 'satisfy any: a bad token where an address grants';
 }
 
-# the second, and the millisecond, at which an entry ends
+# requests until the response changes: an entry ends exactly at $ends
 sub ends ($name, $path, $ends, $code, @credential) {
     my (%seen, @wrong);
     my $until = $ends + 3;
@@ -340,19 +340,19 @@ sub ends ($name, $path, $ends, $code, @credential) {
         my $after  = time;
 
         $seen{$said}++;
-        push @wrong, "$said, asked " . ($before - $ends) . ' s behind its end'
+        push @wrong, "$said, asked " . ($before - $ends) . ' s after its expiry'
             if $said =~ /\A200/ && $before >= $ends;
-        push @wrong, "$said, answered " . ($ends - $after) . ' s before its end'
+        push @wrong, "$said, answered " . ($ends - $after) . ' s before its expiry'
             if $said !~ /\A200/ && $after < $ends;
 
         last if $said !~ /\A200/ || $before > $until;
         sleep 0.002 if $ends - $after > 0.1;
     }
 
-    is_deeply \@wrong, [], "$name: neither before nor behind its end";
-    cmp_ok $seen{'200 HIT'} // 0, '>', 10, "$name: it was remembered";
-    is $seen{"401 $code MISS"}, 1, "$name: the next request is told that it has expired";
-    says($s, $path, "401 $code MISS", "$name: and the one behind it", @credential);
+    is_deeply \@wrong, [], "$name: the token is refused exactly from its expiry on";
+    cmp_ok $seen{'200 HIT'} // 0, '>', 10, "$name: it was cached";
+    is $seen{"401 $code MISS"}, 1, "$name: one response says that it has expired";
+    says($s, $path, "401 $code MISS", "$name: so does the next response", @credential);
 }
 
 ends('exp', '/a', int(time) + 2, $exp, token => good_token(exp => int(time) + 2));
@@ -361,10 +361,10 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     my $at = int((time + 1.5) * 1000) + 7;
     my $text = 'expiring-' . join '', 'a' .. 'z';
     $s->{store}->import_records(tokens => [{ id => 'brief', token => $text, expires => $at }]);
-    ends('an API token to the millisecond', '/key', $at / 1000, 'API_EXPIRED_API_TOKEN', api_token => $text);
+    ends('an API token that expires at a millisecond', '/key', $at / 1000, 'API_EXPIRED_API_TOKEN', api_token => $text);
 }
 
-# max_age holds for the whole second in which it is reached
+# max_age includes the second in which it is reached
 {
     my $iat = int time;
     ends('max_age', '/young', $iat + 3, $exp, token => good_token(iat => $iat, exp => $iat + 100));
@@ -397,14 +397,14 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     is_deeply [sort keys %seen], ["401 $inv MISS", "401 $tinv MISS"], "$n bad credentials are refused"
         or diag explain \%seen;
     my $after = stats($s);
-    is $after->{$_}, $before->{$_}, "$_ are what they were" for qw(hits evictions entries bytes);
-    is $after->{misses} - $before->{misses}, $n, 'each is a miss';
+    is $after->{$_}, $before->{$_}, "bad credentials do not change the number of $_" for qw(hits evictions entries bytes);
+    is $after->{misses} - $before->{misses}, $n, 'each bad credential is a miss';
     is_deeply [map { scalar ask($s, '/a', token => $_) } @good], [('200 HIT') x @good],
-              'the good ones are all remembered';
-    says($s, '/key', '200 HIT', 'the API token, too', api_token => $t{plain});
+              'valid tokens are still cached';
+    says($s, '/key', '200 HIT', 'the API token is still cached', api_token => $t{plain});
 }
 
-# another spelling of a remembered token
+# other spellings of a cached token
 {
     my $token = good_token();
     my @parts = split /\./, $token;
@@ -419,7 +419,7 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
         $odd{"+ in part $i"} = $with->($parts[$i] =~ tr{-_}{+/}r) if $parts[$i] =~ /[-_]/;
         $odd{"another alphabet in part $i"} = $with->($parts[$i] =~ s/\A../+\//r);
 
-        # of two or three characters behind the last four, some bits are spare
+        # the last character has spare bits if the length is 2 or 3 modulo 4
         my $spare = { 2 => 15, 3 => 3 }->{length($parts[$i]) % 4} // 0;
         my $last  = index $alphabet, substr $parts[$i], -1;
         $odd{"spare bits $_ of part $i"} = $with->(substr($parts[$i], 0, -1) . substr $alphabet, $last | $_, 1)
@@ -428,7 +428,7 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     $odd{'a cut signature'} = substr $token, 0, -1;
     $odd{'another case'}    = lc $token;
 
-    says($s, '/a', '200 MISS', 'the token itself', token => $token);
+    says($s, '/a', '200 MISS', 'the token is verified', token => $token);
     my $entries = stats($s)->{entries};
 
     my @wrong;
@@ -436,19 +436,19 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
         my $said = ask($s, '/a', token => $odd{$name});
         push @wrong, "$name: $said" if $said !~ /\A401 $inv(?: MISS)?\z/;
     }
-    is_deeply \@wrong, [], '' . keys(%odd) . ' other spellings are refused';
-    cmp_ok scalar(grep { /spare/ } keys %odd), '>=', 3, 'with spare bits, too';
-    is stats($s)->{entries}, $entries, 'and none is kept';
+    is_deeply \@wrong, [], keys(%odd) . ' other spellings are refused';
+    cmp_ok scalar(grep { /spare/ } keys %odd), '>=', 3, 'spare bits are among them';
+    is stats($s)->{entries}, $entries, 'no other spelling is stored';
 
-    says($s, '/a', '200 HIT', 'the token itself, again', token => $token);
-    says($s, '/a', '200 HIT', 'the scheme is no part of it', auth => "bearer $token");
+    says($s, '/a', '200 HIT', 'the token itself still hits', token => $token);
+    says($s, '/a', '200 HIT', 'the scheme is not part of the key', auth => "bearer $token");
 }
 
-# what was found early has changed while the request had to wait
+# the client changes while a request is delayed after its verification
 {
     my $token = good_token(appid => 'c2');
-    says($s, '/client', '200 MISS', 'a client', token => $token);
-    like ask($s, '/slow', token => $token), qr/\A200 HIT/, 'it is remembered';
+    says($s, '/client', '200 MISS', 'the token of a client is verified', token => $token);
+    like ask($s, '/slow', token => $token), qr/\A200 HIT/, 'it is cached';
 
     my $connection = $s->connect;
     my $tag = next_tag;
@@ -459,10 +459,10 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
     $s->{store}->ok('client', 'disable', 'c2');
 
     is words($connection->response), '403 API_CLIENT_DISABLED MISS',
-       'a client that is disabled while its request waits is refused';
+       'a client that is disabled while its request is delayed is refused';
 }
 
-# --- two workers, and what changes ------------------------------------------
+# --- two workers and changes ------------------------------------------------
 
 my $two = serve(workers => 2, fill => sub ($store) {
     $store->user('joe', scope => ['X.Read']);
@@ -475,13 +475,13 @@ my $two = serve(workers => 2, fill => sub ($store) {
 });
 $two->{good} = ['/a'];
 
-# remembered in both; changed; and at once in both what is right now
+# a credential cached by both workers changes: both notice at their next request
 sub changes ($name, $path, $credential, $change, $then) {
     of_each($two, $path, @$credential);
-    all_say($two, $path, '200 HIT', "$name: remembered by both", @$credential);
+    all_say($two, $path, '200 HIT', "$name: both workers have it cached", @$credential);
     $change->($two->{store});
-    all_say($two, $path, "$then MISS", "$name: the next request", @$credential);
-    all_say($two, $path, $then eq '200' ? '200 HIT' : "$then MISS", "$name: and the one behind it",
+    all_say($two, $path, "$then MISS", "$name: the next request of each worker", @$credential);
+    all_say($two, $path, $then eq '200' ? '200 HIT' : "$then MISS", "$name: so does the next response",
             @$credential);
 }
 
@@ -499,30 +499,30 @@ sub changes ($name, $path, $credential, $change, $then) {
             sub ($store) { $store->ok('user', 'disable', 'joe') }, $disabled);
     changes('a disabled client', '/client', $c{c1},
             sub ($store) { $store->ok('client', 'disable', 'c1') }, $disabled);
-    changes('a client that is deleted', '/client', $c{c2},
+    changes('a deleted client', '/client', $c{c2},
             sub ($store) { $store->ok('client', 'delete', 'c2') }, $disabled);
 
-    # what a role grants is found with the identity
-    all_say($two, '/role', '200 MISS', 'a role', $c{c3}->@*);
-    all_say($two, '/role', '200 HIT', 'a role, remembered', $c{c3}->@*);
+    # the role is part of the cached identity
+    all_say($two, '/role', '200 MISS', 'a built-in role grants', $c{c3}->@*);
+    all_say($two, '/role', '200 HIT', 'the role is cached', $c{c3}->@*);
     $two->{store}->update('client', 'c3', role => 'readonly');
-    all_say($two, '/role', "$rights MISS", 'another role', $c{c3}->@*);
-    all_say($two, '/role', "$rights HIT", 'another role, remembered: rights are judged anew', $c{c3}->@*);
+    all_say($two, '/role', "$rights MISS", 'another role refuses', $c{c3}->@*);
+    all_say($two, '/role', "$rights HIT", 'the refusal of a cached identity is a hit', $c{c3}->@*);
 
-    all_say($two, '/role', '200 MISS', 'a role of the store', $c{c4}->@*);
-    all_say($two, '/role', '200 HIT', 'a role of the store, remembered', $c{c4}->@*);
+    all_say($two, '/role', '200 MISS', 'a role of the store grants', $c{c4}->@*);
+    all_say($two, '/role', '200 HIT', 'the role of the store is cached', $c{c4}->@*);
     $two->{store}->role('ops', grant => 'X.Read');
-    all_say($two, '/role', "$rights MISS", 'the role grants less', $c{c4}->@*);
+    all_say($two, '/role', "$rights MISS", 'a role that grants less refuses', $c{c4}->@*);
     $two->{store}->ok('role', 'delete', 'ops');
-    all_say($two, '/role', "$rights MISS", 'the role is gone', $c{c4}->@*);
+    all_say($two, '/role', "$rights MISS", 'a deleted role refuses', $c{c4}->@*);
 }
 
-# a JWT that is held to no client does not depend on the store
+# a JWT does not depend on the store if no client is required
 {
     my $token = good_token();
-    all_say($two, '/a', '200 MISS', 'a token of no client', token => $token);
+    all_say($two, '/a', '200 MISS', 'a JWT without a client is verified', token => $token);
     $two->{store}->ok('token', 'disable', 'steady');
-    all_say($two, '/a', '200 HIT', 'a change of the store leaves it', token => $token);
+    all_say($two, '/a', '200 HIT', 'a change of the store does not affect it', token => $token);
     $two->{store}->ok('token', 'enable', 'steady');
 }
 
@@ -543,26 +543,26 @@ sub new_keys ($key) {
 
     of_each($two, '/client', $by{rsa}->@*);
     of_each($two, '/a', token => $free);
-    all_say($two, '/client', '200 HIT', 'a key: remembered by both', $by{rsa}->@*);
+    all_say($two, '/client', '200 HIT', 'both workers have a token of the key cached', $by{rsa}->@*);
     new_keys(key('rsa2'));
-    all_say($two, '/client', "401 $inv MISS", 'its key is gone: refused', $by{rsa}->@*);
-    all_say($two, '/client', '200 MISS', 'the new key', $by{rsa2}->@*);
-    all_say($two, '/client', '200 HIT', 'is remembered', $by{rsa2}->@*);
-    all_say($two, '/a', '200 MISS', 'a token of another key is verified again', token => $free);
+    all_say($two, '/client', "401 $inv MISS", 'a token of a removed key is refused', $by{rsa}->@*);
+    all_say($two, '/client', '200 MISS', 'a token of the new key is verified', $by{rsa2}->@*);
+    all_say($two, '/client', '200 HIT', 'and cached', $by{rsa2}->@*);
+    all_say($two, '/a', '200 MISS', 'a token of an unchanged key is verified again', token => $free);
 
     new_keys(key('rsa'));
-    all_say($two, '/client', "401 $inv MISS", 'the second key is gone', $by{rsa2}->@*);
-    all_say($two, '/client', '200 MISS', 'the first one is back', $by{rsa}->@*);
+    all_say($two, '/client', "401 $inv MISS", 'the second key is removed', $by{rsa2}->@*);
+    all_say($two, '/client', '200 MISS', 'a token of the first key is valid again', $by{rsa}->@*);
 }
 
-# A commit can be seen in the file before it counts: each write of the command ends
-# late, and whoever is asked for meanwhile is read as it was before.
+# The transaction number can precede the visibility of a commit.  strace delays the
+# end of each write of the command; requests meanwhile see the state before.
 SKIP: {
-    skip 'no strace, or a sanitizer that does not like it', 8
+    skip 'strace is not installed, or this is a sanitizer build', 8
         if $ENV{AT_SANITIZE} || system('strace -V >/dev/null 2>&1') != 0;
 
     my @held = (api_token => $two->{store}->token('held'));
-    all_say($two, '/key', '200 MISS', 'before a slow commit', @held);
+    all_say($two, '/key', '200 MISS', 'a token before a slow commit', @held);
 
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
@@ -573,21 +573,21 @@ SKIP: {
         exec { $command[0] } @command or POSIX::_exit(127);
     }
 
-    # while it is under way it is as if it had not begun, or as if it were over
+    # during the commit the token is either enabled or disabled
     my (%seen, $ended);
     until ($ended) {
         $seen{$_}++ for split /, /, of_each($two, '/key', @held);
         $ended = waitpid $pid, POSIX::WNOHANG();
     }
 
-    is $? >> 8, 0, 'it was committed';
-    ok $seen{'200 MISS'}, 'somebody was asked for while it was seen, and did not count';
+    is $? >> 8, 0, 'the commit succeeded';
+    ok $seen{'200 MISS'}, 'requests during the commit were not cached';
     is_deeply [grep { !/\A(?:200|403 API_CLIENT_DISABLED) / } sort keys %seen], [],
-              'and was given one of the two answers';
-    all_say($two, '/key', "403 API_CLIENT_DISABLED MISS", "after a slow commit, $_", @held) for 1 .. 4;
+              'requests during the commit get one of two responses';
+    all_say($two, '/key', "403 API_CLIENT_DISABLED MISS", "request $_ after a slow commit is refused", @held) for 1 .. 4;
 }
 
-# the store's place taken by an older copy, or by nothing
+# the store is replaced by an older copy, then removed
 {
     my $path  = $two->{store}->path;
     my $await = sub ($expected, @credential) {
@@ -601,47 +601,47 @@ SKIP: {
     my $later = $two->{store}->token('later');
     $two->{store}->ok('token', 'disable', 'steady');
 
-    all_say($two, '/key', '200 MISS', 'a token of the newer store', api_token => $later);
-    all_say($two, '/key', '200 HIT', 'is remembered', api_token => $later);
-    all_say($two, '/key', '403 API_CLIENT_DISABLED MISS', 'another one is disabled there',
+    all_say($two, '/key', '200 MISS', 'a token of the newer store is verified', api_token => $later);
+    all_say($two, '/key', '200 HIT', 'it is cached', api_token => $later);
+    all_say($two, '/key', '403 API_CLIENT_DISABLED MISS', 'another token is disabled in the newer store',
             api_token => $t{steady});
 
     rename $path, "$path.new" or die "rename: $!";
     rename "$path.old", $path or die "rename: $!";
-    is $await->("401 $tinv MISS", api_token => $later), 1, 'an older copy: it is unknown, and refused';
-    is $await->('200 HIT', api_token => $t{steady}), 1, 'and the other one is good as it was';
+    is $await->("401 $tinv MISS", api_token => $later), 1, 'a token that the older copy lacks is refused';
+    is $await->('200 HIT', api_token => $t{steady}), 1, 'a token that the older copy has enabled is granted';
 
-    # the numbers of the two stores may come to the same
+    # the transaction numbers of both stores may be equal
     $two->{store}->ok('token', 'revoke', 'steady');
-    all_say($two, '/key', "401 $tinv MISS", 'a change of the older one', api_token => $t{steady});
-    all_say($two, '/key', "401 $tinv MISS", 'the later one stays unknown', api_token => $later);
+    all_say($two, '/key', "401 $tinv MISS", 'a change of the older copy applies', api_token => $t{steady});
+    all_say($two, '/key', "401 $tinv MISS", 'the other token stays refused', api_token => $later);
 
     rename $path, "$path.old" or die "rename: $!";
-    is $await->('503 API_UNAVAILABLE MISS', api_token => $later), 1, 'no store: nobody';
+    is $await->('503 API_UNAVAILABLE MISS', api_token => $later), 1, 'without a store API tokens get 503';
     rename "$path.new", $path or die "rename: $!";
-    is $await->('200 HIT', api_token => $later), 1, 'the newer one is back';
-    is $await->('403 API_CLIENT_DISABLED MISS', api_token => $t{steady}), 1, 'all of it';
+    is $await->('200 HIT', api_token => $later), 1, 'the newer store is back: its token is granted';
+    is $await->('403 API_CLIENT_DISABLED MISS', api_token => $t{steady}), 1, 'the newer store is back: its token is disabled';
 }
 
 # a reload under another configuration
 {
     my $token = good_token();
-    all_say($two, '/a', '200 MISS', 'before a reload', token => $token);
-    all_say($two, '/a', '200 HIT', 'remembered', token => $token);
+    all_say($two, '/a', '200 MISS', 'a token before a reload', token => $token);
+    all_say($two, '/a', '200 HIT', 'it is cached', token => $token);
 
     delete $two->{reach};
     $two->configure($conf =~ s/audience api;/audience changed;/r);
     $two->reload;
-    all_say($two, '/a', "401 $inv MISS", 'after it, another audience', token => $token);
+    all_say($two, '/a', "401 $inv MISS", 'after a reload with another audience it is refused', token => $token);
 
     delete $two->{reach};
     $two->configure($conf);
     $two->reload;
-    all_say($two, '/a', '200 MISS', 'the first one again: nothing was kept', token => $token);
+    all_say($two, '/a', '200 MISS', 'after a reload with the first audience it is verified again', token => $token);
 }
 $_->close for values(($two->{reach} // {})->%*);
 
-# --- a small one ------------------------------------------------------------
+# --- a small cache ----------------------------------------------------------
 
 {
     my @records = map { { id => "t$_", token => sprintf('token-%06d-%s', $_, 'abcdefghij' x 2),
@@ -675,14 +675,14 @@ $_->close for values(($two->{reach} // {})->%*);
         last if @wrong > 5;
     }
 
-    is_deeply \@wrong, [], 'a full one: right answers, each of its own';
-    cmp_ok $seen{'200 HIT'}, '>', 100, 'some of them remembered';
+    is_deeply \@wrong, [], 'a full cache: every response belongs to its credential';
+    cmp_ok $seen{'200 HIT'}, '>', 100, 'a full cache has hits';
     my $now = stats($small);
-    cmp_ok $now->{bytes}, '<=', 65536, 'in no more bytes than it may have';
-    cmp_ok $now->{evictions}, '>', 500, 'others were driven out';
-    cmp_ok $now->{entries}, '>', 10, 'and it is used';
+    cmp_ok $now->{bytes}, '<=', 65536, 'a full cache stays within its size';
+    cmp_ok $now->{evictions}, '>', 500, 'a full cache evicts entries';
+    cmp_ok $now->{entries}, '>', 10, 'a full cache has entries';
 
-    # what is asked for between all of them stays
+    # an entry that is used between all others stays
     my $hot = good_token();
     ask($small, '/a', token => $hot);
     my %hot;
@@ -690,10 +690,10 @@ $_->close for values(($two->{reach} // {})->%*);
         ask($small, '/a', token => $jwts[$n % @jwts][1]);
         $hot{ask($small, '/a', token => $hot)}++;
     }
-    is_deeply \%hot, { '200 HIT' => 300 }, 'what is in use stays';
+    is_deeply \%hot, { '200 HIT' => 300 }, 'an entry in use is not evicted';
 }
 
-# the time is taken for a configuration that names it, or once a page has
+# verification is timed only if the variable is configured or was used before
 {
     my $page = serve(conf => <<'CONF', files => { %files,
     auth_token_issuer a {
@@ -712,20 +712,20 @@ CONF
         'page.html' => '[<!--#echo var="auth_token_verify_time" -->]' });
 
     my ($first, $next) = map { $page->request('/page.html', token => good_token(claims => { jti => $_ })) } 1, 2;
-    is "$first->{status} $first->{body}", '200 [(none)]', 'nobody has asked for the time';
-    like "$next->{status} $next->{body}", qr/\A200 \[0\.\d{6}\]\z/, 'it is there from then on';
-    is $_->header('X-Cache'), 'MISS', 'both were verified' for $first, $next;
+    is "$first->{status} $first->{body}", '200 [(none)]', 'the first use of $auth_token_verify_time in a page is empty';
+    like "$next->{status} $next->{body}", qr/\A200 \[0\.\d{6}\]\z/, 'later uses have a value';
+    is $_->header('X-Cache'), 'MISS', 'both requests verified their token' for $first, $next;
 }
 
-# off, and one process
+# without a cache, and without a master process
 {
     my $off   = serve(conf => "auth_token_cache off;\n$conf");
     my $token = good_token();
 
-    says($off, '/a', '200', 'off: no word of a cache', token => $token) for 1 .. 2;
+    says($off, '/a', '200', 'off: $auth_token_cache_status is empty', token => $token) for 1 .. 2;
     my (undef, $answer) = ask($off, '/a', token => $token);
-    like $answer->header('X-Time'), qr/\A\d+\.\d{6}\z/, 'off: each time it is verified';
-    is $off->request('/stats')->{body}, 'hits= misses= evictions= entries= bytes=', 'off: no numbers';
+    like $answer->header('X-Time'), qr/\A\d+\.\d{6}\z/, 'off: each request verifies the token';
+    is $off->request('/stats')->{body}, 'hits= misses= evictions= entries= bytes=', 'off: the counters are empty';
 }
 
 {
@@ -737,17 +737,17 @@ CONF
     is eval { AuthToken::Log::await_true(sub {
         eval { words($one->request('/a', token => $token, new => 1)) } // '' eq '200 MISS';
     }, 'an answer') && words($one->request('/a', token => $token)) } // $@, '200 HIT',
-       'without a master process';
+       'the cache works without a master process';
 
     $one->disconnect;
     kill 'QUIT', $pid;
     waitpid $pid, 0;
-    is $?, 0, 'it ends';
-    is_deeply [$one->reports], [], 'no report of a sanitizer';
+    is $?, 0, 'the process exits normally';
+    is_deeply [$one->reports], [], 'the sanitizer reports nothing';
 }
 
-# a store that has a part in it and that nobody has read: a token of keys alone is
-# remembered, and is verified once where somebody asks before the access phase
+# a store that no request has read yet: a token that depends on keys only is cached,
+# and is verified once if a variable is used before the access phase
 {
     my $unread = serve(conf => <<'CONF', fill => sub ($store) { $store->token('t1') });
     auth_token_issuer a {
@@ -774,31 +774,31 @@ CONF
     }
 CONF
 
-    for my $when ('before anybody has read the store', 'after a change of it') {
+    for my $when ('before the store was read', 'after a change of the store') {
         my $token = good_token();
-        says($unread, '/good', '200 MISS', "a token of keys alone, $when", token => $token);
-        says($unread, '/good', '200 HIT', "is remembered, $when", token => $token);
-        says($unread, '/limited', '200 MISS', "one is verified once, $when", token => good_token());
+        says($unread, '/good', '200 MISS', "a token without a client is verified $when", token => $token);
+        says($unread, '/good', '200 HIT', "it is cached $when", token => $token);
+        says($unread, '/limited', '200 MISS', "a token is verified once $when", token => good_token());
         $unread->{store}->ok('token', 'disable', 't1');
     }
 }
 
 # --- configuration ----------------------------------------------------------
 
-conf_ok "auth_token_cache $_;", "auth_token_cache $_" for qw(off 64k 65536 16m 100M 32768m);
+conf_ok "auth_token_cache $_;", "auth_token_cache $_ is valid" for qw(off 64k 65536 16m 100M 32768m);
 
-conf_fails "auth_token_cache $_; # here\n", qr/"auth_token_cache"/, "auth_token_cache $_"
+conf_fails "auth_token_cache $_; # here\n", qr/"auth_token_cache"/, "auth_token_cache $_ is an error"
     for qw(63k 65535 32769m 0 -1 1g on OFF 16mm 1.5m k ""), '99999999999999999999';
 
 conf_fails "auth_token_cache; # here\n", qr/invalid number of arguments in "auth_token_cache"/,
-           'no size';
+           'auth_token_cache without a size';
 conf_fails "auth_token_cache 1m 2m; # here\n", qr/invalid number of arguments in "auth_token_cache"/,
-           'two sizes';
+           'auth_token_cache with two sizes';
 conf_fails "auth_token_cache 1m;\nauth_token_cache 1m; # here\n",
-           qr/"auth_token_cache" directive is duplicate/, 'twice';
+           qr/"auth_token_cache" directive is duplicate/, 'auth_token_cache twice';
 conf_fails "auth_token_cache off;\nauth_token_cache off; # here\n",
-           qr/"auth_token_cache" directive is duplicate/, 'off, twice';
+           qr/"auth_token_cache" directive is duplicate/, 'auth_token_cache off twice';
 conf_fails "server {\nauth_token_cache 1m; # here\n}\n", qr/"auth_token_cache" directive is not allowed here/,
-           'in a server block';
+           'auth_token_cache in a server block';
 
 done;

@@ -2,6 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
+ * Address ranges: parsing, matching, published test data, 10,000 ranges.
+ *
  * Requirements: address-match, address-edges, address-mapped, address-syntax,
  *   address-many-ranges, address-corpora.
  */
@@ -25,7 +27,7 @@
 #define RANGES     5000         /* of each family */
 
 
-/* from a heap copy of exactly its size */
+/* parses a copy of exactly the size of text */
 static int
 parse(at_cidr_t *cidr, at_str_t text)
 {
@@ -90,7 +92,7 @@ address(at_addr_t *addr, const char *text)
 }
 
 
-/* -1: the range or the address is refused */
+/* -1: the range or the address is invalid */
 static int
 match(const char *range, const char *text)
 {
@@ -109,7 +111,7 @@ match(const char *range, const char *text)
     free(set);
 
     if (at_cidr_match(&cidr, &addr) != rc) {
-        ok(0, "%s and a set of it alone agree on %s", range, text);
+        ok(0, "at_cidr_match() and a set with %s only agree on %s", range, text);
     }
 
     return rc;
@@ -122,91 +124,91 @@ test_match(void)
     size_t  i;
 
     static const struct {
-        const char  *id;
         const char  *range;
         const char  *address;
         int          match;
     } cases[] = {
-        { "address-match", "1.1.1.1", "1.1.1.1", 1 },
-        { "address-match", "1.1.1.1", "1.1.1.0", 0 },
-        { "address-match", "1.1.1.1", "1.1.1.2", 0 },
-        { "address-match", "12.34.56.78/24", "12.34.56.0", 1 },
-        { "address-match", "12.34.56.78/24", "12.34.56.255", 1 },
-        { "address-match", "12.34.56.78/24", "12.34.55.255", 0 },
-        { "address-match", "12.34.56.78/24", "12.34.57.0", 0 },
-        { "address-match", "2001:db8::1", "2001:db8::1", 1 },
-        { "address-match", "2001:db8::1", "2001:db8::", 0 },
-        { "address-match", "2001:db8::1", "2001:db8::2", 0 },
-        { "address-match", "2001:db8::/32", "2001:db8::", 1 },
-        { "address-match", "2001:db8::/32", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
-        { "address-match", "2001:db8::/32", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
-        { "address-match", "2001:db8::/32", "2001:db9::", 0 },
-        { "address-match", "::1", "::1", 1 },
-        { "address-match", "::1", "::2", 0 },
-        { "address-match", "::1", "0.0.0.1", 0 },
-        { "address-match", "2001:DB8::A", "2001:db8::a", 1 },
+        { "1.1.1.1", "1.1.1.1", 1 },
+        { "1.1.1.1", "1.1.1.0", 0 },
+        { "1.1.1.1", "1.1.1.2", 0 },
+        { "12.34.56.78/24", "12.34.56.0", 1 },
+        { "12.34.56.78/24", "12.34.56.255", 1 },
+        { "12.34.56.78/24", "12.34.55.255", 0 },
+        { "12.34.56.78/24", "12.34.57.0", 0 },
+        { "2001:db8::1", "2001:db8::1", 1 },
+        { "2001:db8::1", "2001:db8::", 0 },
+        { "2001:db8::1", "2001:db8::2", 0 },
+        { "2001:db8::/32", "2001:db8::", 1 },
+        { "2001:db8::/32", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
+        { "2001:db8::/32", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
+        { "2001:db8::/32", "2001:db9::", 0 },
+        { "::1", "::1", 1 },
+        { "::1", "::2", 0 },
+        { "::1", "0.0.0.1", 0 },
+        { "2001:DB8::A", "2001:db8::a", 1 },
 
-        { "address-edges", "0.0.0.0/0", "0.0.0.0", 1 },
-        { "address-edges", "0.0.0.0/0", "255.255.255.255", 1 },
-        { "address-edges", "0.0.0.0/0", "::", 0 },
-        { "address-edges", "0.0.0.0/0", "2001:db8::1", 0 },
-        { "address-edges", "1.2.3.4/0", "200.0.0.1", 1 },
-        { "address-edges", "::/0", "::", 1 },
-        { "address-edges", "::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
-        { "address-edges", "::/0", "1.2.3.4", 0 },
-        { "address-edges", "::/0", "::ffff:1.2.3.4", 0 },
-        { "address-edges", "1.2.3.4/32", "1.2.3.4", 1 },
-        { "address-edges", "1.2.3.4/32", "1.2.3.5", 0 },
-        { "address-edges", "1.2.3.4/31", "1.2.3.5", 1 },
-        { "address-edges", "1.2.3.4/31", "1.2.3.6", 0 },
-        { "address-edges", "1.2.3.4/31", "1.2.3.3", 0 },
-        { "address-edges", "128.0.0.0/1", "255.255.255.255", 1 },
-        { "address-edges", "128.0.0.0/1", "127.255.255.255", 0 },
-        { "address-edges", "127.0.0.0/1", "0.0.0.0", 1 },
-        { "address-edges", "::1/128", "::1", 1 },
-        { "address-edges", "::1/128", "::", 0 },
-        { "address-edges", "::2/127", "::3", 1 },
-        { "address-edges", "::2/127", "::4", 0 },
-        { "address-edges", "8000::/1", "ffff::", 1 },
-        { "address-edges", "8000::/1", "7fff::", 0 },
-        { "address-edges", "2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", 1 },
-        { "address-edges", "2001:db8::/64", "2001:db8:0:1::", 0 },
-        { "address-edges", "2001:db8::/65", "2001:db8::7fff:ffff:ffff:ffff", 1 },
-        { "address-edges", "2001:db8::/65", "2001:db8::8000:0:0:0", 0 },
-        { "address-edges", "2001:db8:0:2::/63", "2001:db8:0:3:ffff::", 1 },
-        { "address-edges", "2001:db8:0:2::/63", "2001:db8:0:4::", 0 },
-        { "address-edges", "255.255.255.255", "255.255.255.255", 1 },
-        { "address-edges", "255.255.255.255", "255.255.255.254", 0 },
-        { "address-edges", "0.0.0.0", "0.0.0.0", 1 },
-        { "address-edges", "0.0.0.0", "0.0.0.1", 0 },
+        { "0.0.0.0/0", "0.0.0.0", 1 },
+        { "0.0.0.0/0", "255.255.255.255", 1 },
+        { "0.0.0.0/0", "::", 0 },
+        { "0.0.0.0/0", "2001:db8::1", 0 },
+        { "1.2.3.4/0", "200.0.0.1", 1 },
+        { "::/0", "::", 1 },
+        { "::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
+        { "::/0", "1.2.3.4", 0 },
+        { "::/0", "::ffff:1.2.3.4", 0 },
+        { "1.2.3.4/32", "1.2.3.4", 1 },
+        { "1.2.3.4/32", "1.2.3.5", 0 },
+        { "1.2.3.4/31", "1.2.3.5", 1 },
+        { "1.2.3.4/31", "1.2.3.6", 0 },
+        { "1.2.3.4/31", "1.2.3.3", 0 },
+        { "128.0.0.0/1", "255.255.255.255", 1 },
+        { "128.0.0.0/1", "127.255.255.255", 0 },
+        { "127.0.0.0/1", "0.0.0.0", 1 },
+        { "::1/128", "::1", 1 },
+        { "::1/128", "::", 0 },
+        { "::2/127", "::3", 1 },
+        { "::2/127", "::4", 0 },
+        { "8000::/1", "ffff::", 1 },
+        { "8000::/1", "7fff::", 0 },
+        { "2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", 1 },
+        { "2001:db8::/64", "2001:db8:0:1::", 0 },
+        { "2001:db8::/65", "2001:db8::7fff:ffff:ffff:ffff", 1 },
+        { "2001:db8::/65", "2001:db8::8000:0:0:0", 0 },
+        { "2001:db8:0:2::/63", "2001:db8:0:3:ffff::", 1 },
+        { "2001:db8:0:2::/63", "2001:db8:0:4::", 0 },
+        { "255.255.255.255", "255.255.255.255", 1 },
+        { "255.255.255.255", "255.255.255.254", 0 },
+        { "0.0.0.0", "0.0.0.0", 1 },
+        { "0.0.0.0", "0.0.0.1", 0 },
 
-        { "address-mapped", "1.1.1.1", "::ffff:1.1.1.1", 1 },
-        { "address-mapped", "1.1.1.1", "::ffff:1.1.1.2", 0 },
-        { "address-mapped", "::ffff:1.1.1.1", "1.1.1.1", 1 },
-        { "address-mapped", "::ffff:1.1.1.1", "1.1.1.2", 0 },
-        { "address-mapped", "::ffff:1.1.1.1", "::ffff:1.1.1.1", 1 },
-        { "address-mapped", "::ffff:101:101", "1.1.1.1", 1 },
-        { "address-mapped", "::ffff:0:0/96", "1.1.1.1", 1 },
-        { "address-mapped", "::ffff:0:0/96", "2001:db8::1", 0 },
-        { "address-mapped", "::ffff:1.1.1.0/120", "1.1.1.255", 1 },
-        { "address-mapped", "::ffff:1.1.1.0/120", "1.1.2.0", 0 },
-        { "address-mapped", "::ffff:1.1.1.1/95", "1.1.1.1", 0 },
-        { "address-mapped", "::ffff:0:0/95", "::fffe:1.1.1.1", 1 },
-        { "address-mapped", "::/64", "1.1.1.1", 0 },
-        { "address-mapped", "1.1.1.1", "::1.1.1.1", 0 },
-        { "address-mapped", "::1.1.1.1", "1.1.1.1", 0 },
-        { "address-mapped", "::1.1.1.1", "::101:101", 1 },
-        { "address-mapped", "1.1.1.1", "64:ff9b::1.1.1.1", 0 },
-        { "address-mapped", "64:ff9b::1.1.1.1", "1.1.1.1", 0 },
-        { "address-mapped", "1.1.1.1", "2002:101:101::", 0 },
-        { "address-mapped", "1.1.1.1", "::ffff:0:1.1.1.1", 0 },
-        { "address-mapped", "1.1.1.1", "::1:ffff:1.1.1.1", 0 },
+        { "1.1.1.1", "::ffff:1.1.1.1", 1 },
+        { "1.1.1.1", "::ffff:1.1.1.2", 0 },
+        { "::ffff:1.1.1.1", "1.1.1.1", 1 },
+        { "::ffff:1.1.1.1", "1.1.1.2", 0 },
+        { "::ffff:1.1.1.1", "::ffff:1.1.1.1", 1 },
+        { "::ffff:101:101", "1.1.1.1", 1 },
+        { "::ffff:0:0/96", "1.1.1.1", 1 },
+        { "::ffff:0:0/96", "2001:db8::1", 0 },
+        { "::ffff:1.1.1.0/120", "1.1.1.255", 1 },
+        { "::ffff:1.1.1.0/120", "1.1.2.0", 0 },
+        { "::ffff:1.1.1.1/95", "1.1.1.1", 0 },
+        { "::ffff:0:0/95", "::fffe:1.1.1.1", 1 },
+        { "::/64", "1.1.1.1", 0 },
+        { "1.1.1.1", "::1.1.1.1", 0 },
+        { "::1.1.1.1", "1.1.1.1", 0 },
+        { "::1.1.1.1", "::101:101", 1 },
+        { "1.1.1.1", "64:ff9b::1.1.1.1", 0 },
+        { "64:ff9b::1.1.1.1", "1.1.1.1", 0 },
+        { "1.1.1.1", "2002:101:101::", 0 },
+        { "1.1.1.1", "::ffff:0:1.1.1.1", 0 },
+        { "1.1.1.1", "::1:ffff:1.1.1.1", 0 },
     };
 
     for (i = 0; i < N(cases); i++) {
         is_int(match(cases[i].range, cases[i].address), cases[i].match,
-               "%s %s %s %s", cases[i].id, cases[i].range,
-               cases[i].match ? "holds" : "does not hold", cases[i].address);
+               "%s %s %s", cases[i].range,
+               cases[i].match ? "contains" : "does not contain",
+               cases[i].address);
     }
 }
 
@@ -302,22 +304,25 @@ test_parsed(void)
         memset(&cidr, 0xff, sizeof(cidr));
 
         is_int(parse(&cidr, str(cases[i].text)), cases[i].rc,
-               "%s: host bits", cases[i].text);
+               "%s: host bits are %s", cases[i].text,
+               cases[i].rc ? "set" : "clear");
 
         (void) inet_ntop(cidr.addr.len == 4 ? AF_INET : AF_INET6,
                          cidr.addr.bytes, text, sizeof(text));
-        is_str(text, cases[i].addr, "%s: the first address", cases[i].text);
-        is_int(cidr.bits, cases[i].bits, "%s: bits", cases[i].text);
+        is_str(text, cases[i].addr, "%s: the first address is %s",
+               cases[i].text, cases[i].addr);
+        is_int(cidr.bits, cases[i].bits, "%s: the prefix has %u bits", cases[i].text,
+               cases[i].bits);
 
         for (j = cidr.addr.len; j < 16 && cidr.addr.bytes[j] == 0; j++) { /* void */ }
-        is_int((long long) j, 16, "%s: zeros behind", cases[i].text);
+        is_int((long long) j, 16, "%s: the unused bytes are 0", cases[i].text);
     }
 }
 
 
-/* the first and the last address of a range are in it, their neighbours are not */
+/* whether the range ends exactly at its first and last address */
 static int
-edges_hold(const at_cidr_t *cidr)
+edges_are_right(const at_cidr_t *cidr)
 {
     int             hold;
     unsigned        i, n;
@@ -361,10 +366,11 @@ test_every_prefix(const char *addr, unsigned max)
 
     for (bits = 1; bits <= max; bits++) {
         (void) snprintf(text, sizeof(text), "%s/%u", addr, bits);
-        wrong += parse(&cidr, str(text)) == -1 || !edges_hold(&cidr);
+        wrong += parse(&cidr, str(text)) == -1 || !edges_are_right(&cidr);
     }
 
-    is_int(wrong, 0, "%s/1 to /%u: edges and their neighbours", addr, max);
+    is_int(wrong, 0, "%s/1 to /%u contain their first and last address and no "
+           "neighbour", addr, max);
 }
 
 
@@ -401,7 +407,9 @@ test_sets(void)
     for (i = 0; i < N(cases); i++) {
         (void) address(&addr, cases[i].address);
         is_int(at_cidr_set_match(set, &addr), cases[i].match,
-               "one within another: %s", cases[i].address);
+               "nested ranges %s %s",
+               cases[i].match ? "contain" : "do not contain",
+               cases[i].address);
     }
 
     free(set);
@@ -412,18 +420,20 @@ test_sets(void)
 }
 
 
-/* what they call valid and we refuse, or the reverse; each by its name */
+/*
+ * strings that are valid in a published list and invalid here, or the reverse
+ */
 static int
 is_difference(const char *text)
 {
     size_t  i;
 
     static const char  *names[] = {
-        "2001:db8::%1",             /* a zone belongs to no rule */
-        "0:1:2:3:4:5:6:7/001",      /* leading zeros in the prefix */
+        "2001:db8::%1",             /* a range has no zone */
+        "0:1:2:3:4:5:6:7/001",      /* a prefix length has no leading zeros */
         "127.0.0.1/02",
-        "1.2.3.4",                  /* "invalid IPv6": here either family goes */
-        "192.168.1.0/24",           /* "no IPv4 address": here a range goes */
+        "1.2.3.4",                  /* an invalid IPv6 address is valid IPv4 */
+        "192.168.1.0/24",           /* not an IPv4 address, but a range */
         "fe80::/64",
         "::ffff:192.168.0.1",
         "127.0.0.1",
@@ -453,7 +463,6 @@ test_published_string(const char *kind, const json_t *text, int valid)
     accepted = parse(&cidr, (at_str_t) { name, json_string_length(text) }) != -1;
     differs = accepted != valid;
 
-    /* 127.0.0.1 and 1.2.3.4 are valid in one list and not in another */
     differences += differs;
 
     ok(!differs || is_difference(name), "%s '%s' is %s", kind, name,
@@ -522,27 +531,26 @@ test_published(void)
     test_json_schema("ipv6");
 
     if (tap.run) {
-        is_int(differences, 9, "as many differences as there are names for");
+        is_int(differences, 9, "9 strings differ from the published lists");
     }
 }
 
 
 /*
- * Where CIPP's own test (PowerShell) decides otherwise than we do.  Its second
- * column of -1 is a rule or an address that we refuse outright.
+ * Differences from the test of CIPP in PowerShell; -1: the range is invalid.
  */
 static const struct cipp_difference {
     const char  *address;
     const char  *range;
-    int          ours;
+    int          expected;
 } cipp_differences[] = {
-    /* it takes the sign bit of the mask wrongly: /0 is not the whole family */
+    /* in CIPP, /0 does not contain addresses whose first bit is set */
     { "128.0.0.1", "0.0.0.0/0", 1 },
     { "203.0.113.9", "0.0.0.0/0", 1 },
     { "fe80::1", "::/0", 1 },
     { "fc00::1", "::/0", 1 },
 
-    /* lax prefixes */
+    /* CIPP accepts malformed prefix lengths */
     { "1.2.3.4", "1.2.3.4/-1", -1 },
     { "1.2.3.4", "1.2.3.4/", -1 },
     { "1.2.3.4", "1.2.3.4/24/8", -1 },
@@ -550,13 +558,13 @@ static const struct cipp_difference {
     { "1.2.3.4", "1.2.3.4/ 24", -1 },
     { "1.2.3.4", "1.2.3.4/+24", -1 },
 
-    /* mapped addresses are IPv4 here */
+    /* IPv4-mapped addresses are IPv4 addresses here */
     { "::ffff:1.2.3.4", "1.2.3.4", 1 },
     { "::ffff:1.2.3.4", "1.2.3.0/24", 1 },
     { "1.2.3.4", "::ffff:1.2.3.4", 1 },
     { "1.2.3.4", "::ffff:0:0/96", 1 },
 
-    /* octal, hexadecimal, short and bracketed addresses */
+    /* CIPP accepts octal, hexadecimal, short and bracketed addresses */
     { "fe80::1%eth0", "fe80::/10", -1 },
     { "8.0.0.1", "010.0.0.1", -1 },
     { "1.0.0.2", "1.2", -1 },
@@ -583,7 +591,7 @@ test_cipp_row(char *line, unsigned *seen)
     verdict = strsep(&save, "\t");
 
     if (verdict == NULL) {
-        ok(0, "a row of four columns");
+        ok(0, "a row has four columns");
         return;
     }
 
@@ -594,14 +602,14 @@ test_cipp_row(char *line, unsigned *seen)
         if (strcmp(cipp_differences[i].address, addr) == 0
             && strcmp(cipp_differences[i].range, range) == 0)
         {
-            expected = cipp_differences[i].ours;
+            expected = cipp_differences[i].expected;
             (*seen)++;
         }
     }
 
     got = match(range, addr);
 
-    /* where both say no, it does not matter how */
+    /* an invalid range contains nothing */
     if (got == -1 && expected == 0) {
         got = 0;
     }
@@ -628,12 +636,12 @@ test_cipp(void)
         }
     }
 
-    is_int(seen, N(cipp_differences), "every listed difference is a row there");
+    is_int(seen, N(cipp_differences), "every listed difference is in the data of CIPP");
     at_file_free(&file);
 }
 
 
-/* --- 10,000 ranges against a plain search ----------------------------------- */
+/* --- 10,000 ranges compared with a linear search ------------------------- */
 
 static uint32_t  net4[RANGES], mask4[RANGES];
 static uint64_t  net6[RANGES][2], mask6[RANGES][2];
@@ -686,7 +694,7 @@ random_cidr(at_cidr_t *cidr4, at_cidr_t *cidr6, unsigned i)
     cidr4->bits = bits;
     put64(cidr4->addr.bytes, net4[i], 4);
 
-    /* few distinct upper halves, so that there are ranges within ranges */
+    /* few different upper halves, so that ranges are nested */
     bits = 16 + (unsigned) (random64() % 113);
     mask6[i][0] = mask64(bits);
     mask6[i][1] = mask64(bits > 64 ? bits - 64 : 0);
@@ -701,7 +709,7 @@ random_cidr(at_cidr_t *cidr4, at_cidr_t *cidr6, unsigned i)
 
 
 static int
-plain_match4(uint32_t addr)
+linear_match4(uint32_t addr)
 {
     int       hit;
     unsigned  i;
@@ -717,7 +725,7 @@ plain_match4(uint32_t addr)
 
 
 static int
-plain_match6(uint64_t high, uint64_t low)
+linear_match6(uint64_t high, uint64_t low)
 {
     unsigned  i;
 
@@ -733,7 +741,7 @@ plain_match6(uint64_t high, uint64_t low)
 }
 
 
-/* one in two is at the edge of a range: its first or last address, or beside it */
+/* half of the addresses are the first or last of a range, or next to it */
 static int
 try_ipv4(const at_cidr_set_t *set)
 {
@@ -754,7 +762,7 @@ try_ipv4(const at_cidr_set_t *set)
     put64(bytes, value, 4);
     at_addr_set(&addr, bytes, 4);
 
-    return at_cidr_set_match(set, &addr) != plain_match4(value);
+    return at_cidr_set_match(set, &addr) != linear_match4(value);
 }
 
 
@@ -790,7 +798,7 @@ try_ipv6(const at_cidr_set_t *set)
     put64(bytes + 8, low, 8);
     at_addr_set(&addr, bytes, 16);
 
-    return at_cidr_set_match(set, &addr) != plain_match6(high, low);
+    return at_cidr_set_match(set, &addr) != linear_match6(high, low);
 }
 
 
@@ -814,8 +822,10 @@ test_many(void)
         wrong6 += (unsigned) try_ipv6(set);
     }
 
-    is_int(wrong4, 0, "%d IPv4 addresses against a plain search", ADDRESSES / 2);
-    is_int(wrong6, 0, "%d IPv6 addresses against a plain search", ADDRESSES / 2);
+    is_int(wrong4, 0, "%d IPv4 addresses match like in a linear search",
+           ADDRESSES / 2);
+    is_int(wrong6, 0, "%d IPv6 addresses match like in a linear search",
+           ADDRESSES / 2);
 
     free(set);
 }
@@ -852,7 +862,7 @@ test_time(void)
     ns = ((double) (to.tv_sec - from.tv_sec) * 1e9
           + (double) (to.tv_nsec - from.tv_nsec)) / 1e6;
 
-    printf("# %.0f ns each, %u hits\n", ns, hits);
+    printf("# %.0f ns per lookup, %u matches\n", ns, hits);
     ok(ns < 1000, "I8 a lookup takes less than 1,000 ns");
 
     free(set);

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * URLs, caching headers, discovery documents; documents from a server of this
- * test's own on loopback, also while each allocation fails in turn.  TLS
- * and servers that misbehave are in t/jwks.t.
+ * URLs, Cache-Control, discovery documents, and transfers from a server on
+ * loopback, also while each allocation fails in turn.  t/jwks.t tests TLS and
+ * misbehaving servers.
  *
  * Requirements: allocation-points, fetch-failures, fetch-request,
  *   fetch-and-clients.
@@ -37,7 +37,7 @@
 #undef strndup
 
 
-#define POINTS  20000           /* where to give up */
+#define POINTS  20000           /* maximum of failing allocations */
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 
 
@@ -77,19 +77,22 @@ test_urls(void)
     };
 
     for (i = 0; i < N(good); i++) {
-        ok(at_url_is_valid(str(good[i])), "a URL: %s", good[i]);
+        ok(at_url_is_valid(str(good[i])), "valid URL: %s", good[i]);
     }
 
     for (i = 0; i < N(bad); i++) {
-        ok(!at_url_is_valid(str(bad[i])), "no URL: %s", bad[i]);
+        ok(!at_url_is_valid(str(bad[i])), "invalid URL: %s", bad[i]);
     }
 
-    ok(!at_url_is_valid((at_str_t) { "https://a/\0x", 12 }), "no URL: with a NUL");
+    ok(!at_url_is_valid((at_str_t) { "https://a/\0x", 12 }), 
+       "a URL with a NUL byte is invalid");
 
     memset(large, 'a', sizeof(large));
     memcpy(large, "https://a/", 10);
-    ok(at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }), "as long as may be");
-    ok(!at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }), "a byte longer");
+    ok(at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }), 
+       "a URL of the maximum length is valid");
+    ok(!at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }), 
+       "a longer URL is invalid");
 }
 
 
@@ -110,11 +113,11 @@ test_proxies(void)
     };
 
     for (i = 0; i < N(good); i++) {
-        ok(at_url_is_valid_proxy(str(good[i])), "a proxy: %s", good[i]);
+        ok(at_url_is_valid_proxy(str(good[i])), "valid proxy: %s", good[i]);
     }
 
     for (i = 0; i < N(bad); i++) {
-        ok(!at_url_is_valid_proxy(str(bad[i])), "no proxy: %s", bad[i]);
+        ok(!at_url_is_valid_proxy(str(bad[i])), "invalid proxy: %s", bad[i]);
     }
 }
 
@@ -183,8 +186,10 @@ test_max_age(void)
                "Cache-Control: %s, Age: %s", rows[i].control, rows[i].age);
     }
 
-    is_int(at_cache_control_max_age((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }), -1, "neither");
-    is_int(at_cache_control_max_age((at_str_t) { "\0,max-age=1", 11 }, str("")), 1, "with a NUL");
+    is_int(at_cache_control_max_age((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }), -1,
+           "without headers nothing is said");
+    is_int(at_cache_control_max_age((at_str_t) { "\0,max-age=1", 11 }, str("")), 1,
+           "a NUL byte is part of a directive");
 }
 
 
@@ -200,9 +205,10 @@ is_url(const char *issuer, const char *expected)
     url = at_discovery_url(str(issuer), &err);
 
     if (expected) {
-        is_str(url ? url : err.text, expected, "discovery of %s", issuer);
+        is_str(url ? url : err.text, expected, "the discovery URL of %s", issuer);
     } else {
-        ok(url == NULL && strstr(err.text, "https URL") != NULL, "no discovery of %s", issuer);
+        ok(url == NULL && strstr(err.text, "https URL") != NULL, 
+           "%s has no discovery URL", issuer);
     }
 
     free(url);
@@ -219,7 +225,7 @@ is_parsed(const char *document, const char *expected, const char *says)
     uri = at_discovery_parse(str(document), at_str("https://i/x"), &err);
 
     if (expected) {
-        is_str(uri ? uri : err.text, expected, "document %s", document);
+        is_str(uri ? uri : err.text, expected, "the jwks_uri of %s", document);
     } else {
         ok(uri == NULL && strstr(err.text, says) != NULL, "%.200s: %s", document, err.text);
     }
@@ -249,12 +255,13 @@ test_discovery(void)
     is_parsed("{\"jwks_uri\":\"https://k/j?a=b\",\"issuer\":\"https:\\/\\/i/x\",\"y\":[{}]}",
               "https://k/j?a=b", NULL);
 
-    /* of this host a provider elsewhere can ask nothing */
+    /* a remote issuer must not direct requests at this host */
     is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://127.0.0.1/j\"}", NULL,
               "\"jwks_uri\"");
     uri = at_discovery_parse(str("{\"issuer\":\"http://127.0.0.1\",\"jwks_uri\":\"http://[::1]/j\"}"),
                              at_str("http://127.0.0.1"), &err);
-    is_str(uri ? uri : err.text, "http://[::1]/j", "both on this host");
+    is_str(uri ? uri : err.text, "http://[::1]/j",
+           "a local issuer may have a local jwks_uri");
     free(uri);
 
     is_parsed("", NULL, "JSON object");
@@ -289,7 +296,7 @@ test_discovery(void)
     is_parsed(deep, NULL, "JSON object");
 
     uri = at_discovery_parse((at_str_t) { "{}\0", 3 }, at_str("https://i/x"), &err);
-    ok(uri == NULL, "a NUL behind the document");
+    ok(uri == NULL, "a NUL byte after the document is an error");
 }
 
 
@@ -473,13 +480,14 @@ is_fetched(const char *path, const char *expected)
     fetch.url = url_of(path);
 
     rc = at_fetch(&fetched, &fetch, &err);
-    is_int(rc, 0, "%s is fetched %s", path, err.text);
+    is_int(rc, 0, "%s: a document is returned %s", path, err.text);
 
     if (expected) {
-        is_bytes((at_str_t) { fetched.body, fetched.len }, str(expected), "%s: the body", path);
+        is_bytes((at_str_t) { fetched.body, fetched.len }, str(expected), "%s: its content", path);
     }
 
-    ok(fetched.body && fetched.body[fetched.len] == '\0', "%s: terminated", path);
+    ok(fetched.body && fetched.body[fetched.len] == '\0', 
+       "%s: it is terminated", path);
     free(fetched.body);
 
     return fetched;
@@ -499,11 +507,13 @@ is_not_fetched(const char *path, const char *says)
     fetch.url = url_of(path);
 
     rc = at_fetch(&fetched, &fetch, &err);
-    is_int(rc, -1, "%s is not", path);
+    is_int(rc, -1, "%s: an error is returned", path);
     ok(strstr(err.text, says) != NULL && strstr(err.text, fetch.url) != NULL,
-       "%s says why: %s", path, err.text);
-    ok(fetched.body == NULL && fetched.len == 0, "%s: nothing is left", path);
-    is_int((long long) ERR_peek_error(), 0, "%s: OpenSSL's queue is empty", path);
+       "%s: the error has URL and cause: %s", path, err.text);
+    ok(fetched.body == NULL && fetched.len == 0, 
+       "%s: no document is returned", path);
+    is_int((long long) ERR_peek_error(), 0, 
+           "%s: the error queue of OpenSSL is empty", path);
     free(fetched.body);
 }
 
@@ -511,8 +521,10 @@ is_not_fetched(const char *path, const char *says)
 static void
 test_fetch(void)
 {
-    is_int(is_fetched("/good", "{}").max_age, -1, "nothing is said of caches");
-    is_int(is_fetched("/cached", "{}").max_age, 60, "max-age less Age, of two headers");
+    is_int(is_fetched("/good", "{}").max_age, -1,
+           "without Cache-Control there is no max_age");
+    is_int(is_fetched("/cached", "{}").max_age, 60,
+           "max_age is max-age less Age, also from two headers");
     (void) is_fetched("/charset", "{}");
     (void) is_fetched("/set", "{}");
     (void) is_fetched("/upper", "{}");
@@ -520,7 +532,8 @@ test_fetch(void)
     (void) is_fetched("/empty", "");
     (void) is_fetched("/old", "{}");
     (void) is_fetched("/chunks", "{}");
-    is_int((long long) is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE_MAX, "all of it");
+    is_int((long long) is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE_MAX,
+           "a document of the maximum size is returned");
 
     is_not_fetched("/size1048577", "larger");
     is_not_fetched("/size99999999", "larger");
@@ -547,7 +560,7 @@ test_request(void)
     at_fetch_t           fetch;
     at_fetch_response_t  fetched;
 
-    /* the environment has no say */
+    /* proxies of the environment are ignored */
     (void) setenv("http_proxy", "http://127.0.0.1:1", 1);
     (void) setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
     (void) setenv("HOME", "/nonexistent", 1);
@@ -555,19 +568,22 @@ test_request(void)
     memset(&fetch, 0, sizeof(fetch));
     fetch.url = url_of("/asked");
 
-    if (!is_int(at_fetch(&fetched, &fetch, &err), 0, "what is asked")) {
+    if (!is_int(at_fetch(&fetched, &fetch, &err), 0, "the server receives the request")) {
         return;
     }
 
-    ok(strncmp(fetched.body, "GET /asked HTTP/1.1\r\n", 21) == 0, "GET: %s", fetched.body);
-    ok(strstr(fetched.body, "\r\nAccept: application/json\r\n") != NULL, "Accept");
-    ok(strstr(fetched.body, "\r\nAccept-Encoding: gzip\r\n") != NULL, "Accept-Encoding");
+    ok(strncmp(fetched.body, "GET /asked HTTP/1.1\r\n", 21) == 0, "the request is GET: %s", fetched.body);
+    ok(strstr(fetched.body, "\r\nAccept: application/json\r\n") != NULL,
+       "it accepts JSON");
+    ok(strstr(fetched.body, "\r\nAccept-Encoding: gzip\r\n") != NULL,
+       "it accepts gzip");
     ok(strstr(fetched.body, "uthorization") == NULL && strstr(fetched.body, "ookie") == NULL,
-       "no credential");
+       "it has no credentials");
     free(fetched.body);
 
     fetch.proxy = "http://127.0.0.1:1";
-    is_int(at_fetch(&fetched, &fetch, &err), -1, "a proxy that is not there is asked");
+    is_int(at_fetch(&fetched, &fetch, &err), -1,
+           "a configured proxy is used");
 
     (void) unsetenv("http_proxy");
     (void) unsetenv("ALL_PROXY");
@@ -595,13 +611,14 @@ test_stop(void)
     fetch.stop = stop_soon;
     fetch.data = &asked;
 
-    is_int(at_fetch(&fetched, &fetch, &err), -1, "a transfer is stopped");
-    is_int(asked, 4, "as soon as it is asked to");
-    ok(strstr(err.text, "stopped") != NULL, "and says so: %s", err.text);
+    is_int(at_fetch(&fetched, &fetch, &err), -1,
+           "a transfer is aborted by the stop function");
+    is_int(asked, 4, "the stop function is called until it returns 1");
+    ok(strstr(err.text, "stopped") != NULL, "the error says so: %s", err.text);
 }
 
 
-/* --- failing allocations ------------------------------------------------------------------ */
+/* --- failing allocations ------------------------------------------------- */
 
 
 static int
@@ -662,9 +679,9 @@ test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned 
 
         for (fail = 1; fail < POINTS && point(fail, lasting, &wrong); fail++) { /* void */ }
 
-        ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "%s: whole, or a reason", name);
+        ok(fail > 1 && fail < POINTS, "%s: each of %u allocations fails%s", name, fail - 1,
+           lasting ? " with all later ones" : "");
+        is_int(wrong, 0, "%s: the result is complete, or there is an error", name);
     }
 }
 
@@ -682,7 +699,7 @@ main(void)
 
     start_server();
 
-    is_int(at_fetch_init(), 0, "once in a process");
+    is_int(at_fetch_init(), 0, "libcurl is initialized");
 
     test_urls();
     test_proxies();
