@@ -190,7 +190,7 @@ my $s = serve(fill => sub ($store) {
     $store->client('c2', role => 'editor', issuer => 'clients');
 });
 
-# hit and miss, and what is said of them
+# a miss, a hit, and their variables
 {
     my $token = good_token();
 

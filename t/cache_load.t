@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 
-# Four workers that read while one process writes: tokens are revoked, disabled
-# and expire, clients and keys change, and no worker grants anything a moment
-# later; those who do not change are never refused.  CACHE_REQUESTS
-# says how many requests come beside (100,000), CACHE_SEED repeats a run.
+# Four workers under load while one process writes to the store: tokens are revoked
+# or expire, clients, users and keys change, and the next request of every worker is
+# refused; credentials that do not change are always granted.  CACHE_REQUESTS is the
+# number of parallel requests (100,000); CACHE_SEED repeats a run.
 #
 # Requirements: cache-invalidation, cache-concurrency.
 
@@ -21,7 +21,7 @@ my $requests = $ENV{CACHE_REQUESTS} || ($ENV{AT_SANITIZE} ? 10_000 : 100_000);
 my $rounds   = $ENV{AT_SANITIZE} ? 12 : 40;
 my $seed     = $ENV{CACHE_SEED} || time ^ $$;
 my $workers  = 4;
-my $batch    = 24;                  # requests that are under way on a connection
+my $batch    = 24;                  # pipelined requests on a connection
 srand $seed;
 
 my $conf = <<'CONF';
@@ -41,7 +41,7 @@ my $conf = <<'CONF';
         auth_token on;
         keepalive_requests 100000000;
 
-        # the answer itself says whose it is
+        # the response names client and user
         location /      { try_files /none @who; }
         location /write { auth_token_require_scope X.ReadWrite; try_files /none @who; }
         location @who   { auth_token_require_scope off;
@@ -54,7 +54,7 @@ my $conf = <<'CONF';
     }
 CONF
 
-my %t;                              # tokens by what becomes of them
+my %t;                              # tokens by name
 my $n_each = $rounds;
 
 sub by ($key, %claims) {
@@ -77,11 +77,11 @@ my $s = start($conf, workers => $workers, good => ['/up', api_token => sprintf '
         $t{owned} = $store->token('owned', user => 'joe', scope => ['X.ReadWrite']);
     }));
 
-# --- beside: who is never changed -------------------------------------------
+# --- parallel requests with credentials that do not change ------------------
 
 my $inv = '401 API_INVALID_ACCESS_TOKEN';
 
-# name, path, credential, what the answer must be
+# name, path, credential, expected response
 my @steady = (
     (map { ["API token $_", '/write', [api_token => sprintf 'steady-%032d', $_], "200 steady-$_ "] } 1 .. 40),
     (map { ["client $_", '/write', [token => by('ed25519', appid => 'always', username => "u$_")],
@@ -92,7 +92,7 @@ my @steady = (
     ['forged',  '/',      [token => by('ed25519d', appid => 'always')], $inv],
     ['expired', '/',      [token => by('ed25519', appid => 'always', exp => 1)], '401 API_EXPIRED_ACCESS_TOKEN'],
     ['unknown', '/',      [api_token => 'unknown' x 5], '401 API_INVALID_API_TOKEN'],
-    ['nobody',  '/',      [], $inv],
+    ['anonymous', '/',      [], $inv],
 );
 
 sub said ($answer) {
@@ -101,7 +101,7 @@ sub said ($answer) {
     return "$answer->{status} " . ($answer->{body} =~ /"code":"(\w+)"/ ? $1 : $answer->{body});
 }
 
-sub beside ($i, $count) {
+sub parallel ($i, $count) {
     my (%seen, @wrong);
     my $connection = $s->connect;
     my $until = time + 240;
@@ -119,14 +119,14 @@ sub beside ($i, $count) {
         }
 
         $count -= $batch;
-        # each process of ours has a worker, and in time another one
+        # another connection may reach another worker
         $connection = $s->connect if rand() < 0.02;
     }
 
     return { wrong => \@wrong, seen => \%seen, left => $count };
 }
 
-sub start_beside ($n) {
+sub start_parallel ($n) {
     my @pipes;
 
     for my $i (1 .. $n) {
@@ -134,7 +134,7 @@ sub start_beside ($n) {
         my $pid = fork // die "fork: $!";
 
         if (!$pid) {
-            my $report = eval { beside($i, int($requests / $n)) } // { wrong => ["$@"] };
+            my $report = eval { parallel($i, int($requests / $n)) } // { wrong => ["$@"] };
             print {$to} JSON::PP->new->encode($report);
             close $to;
             POSIX::_exit(0);
@@ -147,9 +147,9 @@ sub start_beside ($n) {
     return @pipes;
 }
 
-# --- to each worker ---------------------------------------------------------
+# --- one connection to each worker ------------------------------------------
 
-my %to;                             # connections by processes
+my %to;                             # connections by process id
 
 for (1 .. 1000) {
     my $connection = $s->connect;
@@ -157,9 +157,9 @@ for (1 .. 1000) {
     $to{$connection->response->{body}} //= $connection;
     last if keys %to == $workers;
 }
-is scalar(keys %to), $workers, 'each worker is asked';
+is scalar(keys %to), $workers, 'there is a connection to each worker';
 
-# all are asked before any answer is read
+# sends to all workers before it reads a response
 sub ask ($path, @credential) {
     my @connections = map { $to{$_} } sort keys %to;
     $_->send(request_bytes($path, @credential)) for @connections;
@@ -168,7 +168,7 @@ sub ask ($path, @credential) {
 
 my (@stale, @lost, %checks);
 
-# Remembered by each worker, ended by $end, and refused by each at once.
+# Cached by each worker, made invalid by $end, refused by each worker at once.
 sub ends ($name, $path, $credential, $expected, $end) {
     for my $got (ask($path, @$credential), ask($path, @$credential)) {
         push @lost, "$name: $got->[0]" if $got->[0] !~ /\A200 /;
@@ -194,7 +194,7 @@ sub new_key ($key) {
 }
 
 my $store = $s->{store};
-my @pipes = start_beside(3);
+my @pipes = start_parallel(3);
 my $begun = time;
 my @keys  = qw(ed25519b ed25519c);
 my $events = 0;
@@ -204,33 +204,33 @@ for my $n (1 .. $rounds) {
     my $disabled = '403 API_CLIENT_DISABLED';
     my $jwt      = by('ed25519', appid => $client, username => "round $n");
 
-    ends("revoked, $n", '/', [api_token => sprintf 'revoke-%032d', $n], '401 API_INVALID_API_TOKEN',
+    ends("revoked token, round $n", '/', [api_token => sprintf 'revoke-%032d', $n], '401 API_INVALID_API_TOKEN',
          sub { $store->ok('token', 'revoke', "revoke-$n") });
 
-    ends("disabled, $n", '/write', [token => $jwt], $disabled, sub { $store->ok('client', 'disable', $client) });
+    ends("disabled client, round $n", '/write', [token => $jwt], $disabled, sub { $store->ok('client', 'disable', $client) });
     $store->ok('client', 'enable', $client);
-    ends("role, $n", '/write', [token => $jwt], '403 API_INSUFFICIENT_RIGHTS',
+    ends("role, round $n", '/write', [token => $jwt], '403 API_INSUFFICIENT_RIGHTS',
          sub { $store->update('client', $client, role => 'readonly') });
     $store->update('client', $client, role => 'editor');
 
-    ends("user, $n", '/write', [api_token => $t{owned}], $disabled, sub { $store->ok('user', 'disable', 'joe') });
+    ends("disabled owner, round $n", '/write', [api_token => $t{owned}], $disabled, sub { $store->ok('user', 'disable', 'joe') });
     $store->ok('user', 'enable', 'joe');
     $events += 4;
 
-    # an expiry, to the second
+    # a token expires
     if ($n % 8 == 1) {
         my $exp = int(time + 1.4);
-        ends("expired, $n", '/', [token => by('ed25519', appid => 'always', exp => $exp)],
+        ends("expired token, round $n", '/', [token => by('ed25519', appid => 'always', exp => $exp)],
              '401 API_EXPIRED_ACCESS_TOKEN', sub { sleep 0.001 while time < $exp });
         $events++;
     }
 
-    # a key goes, and another one comes
+    # a key is replaced
     if ($n % 8 == 2) {
         my $gone = by($keys[0], appid => 'always', username => "key $n");
-        ends("key, $n", '/', [token => $gone], $inv, sub { new_key($keys[1]) });
+        ends("removed key, round $n", '/', [token => $gone], $inv, sub { new_key($keys[1]) });
         @keys = reverse @keys;
-        ends("key again, $n", '/', [token => by($keys[0], appid => 'reader', username => "key $n")], $inv,
+        ends("removed key again, round $n", '/', [token => by($keys[0], appid => 'reader', username => "key $n")], $inv,
              sub { new_key($keys[1]) });
         @keys = reverse @keys;
         $events += 2;
@@ -252,14 +252,14 @@ for (@pipes) {
     $left += $report->{left} > 0 ? $report->{left} : 0 for grep { defined $_->{left} } $report;
 }
 
-is_deeply \@stale, [], "$events ends under load: not one grant behind them, in $workers workers";
-is_deeply \@lost, [], 'and none before them was refused';
-is_deeply \@wrong, [], "one writes, $workers read: no wrong answer to those who do not change";
-is $left, 0, "in $requests requests";
-cmp_ok $checks{HIT} // 0, '>', $events, 'those that ended were remembered';
-cmp_ok $seen{200}, '>', $requests / 2, 'most of them were granted';
+is_deeply \@stale, [], "after $events changes under load none of $workers workers grants the old credential";
+is_deeply \@lost, [], 'no credential is refused before its change';
+is_deeply \@wrong, [], "$workers workers give right responses to credentials that do not change";
+is $left, 0, "all $requests requests were sent";
+cmp_ok $checks{HIT} // 0, '>', $events, 'changed credentials were cached before';
+cmp_ok $seen{200}, '>', $requests / 2, 'most parallel requests were granted';
 
-# @who asks a second time: a hit says nothing there, but a miss does
+# the named location authorizes again, so that hits are ambiguous; misses are not
 my %sum;
 for (sort keys %to) {
     $to{$_}->send(request_bytes('/stats'));
@@ -267,12 +267,12 @@ for (sort keys %to) {
     $sum{misses}    += $misses;
     $sum{evictions} += $evictions;
 }
-cmp_ok $sum{misses}, '>', $seen{401} + $rounds * $workers, 'many were verified anew';
-cmp_ok $sum{misses}, '<', $seen{401} + $seen{403} + $seen{200}, 'and more were remembered';
-cmp_ok $sum{evictions}, '>', 10, 'in a cache that is full';
-is_deeply [$s->workers], [sort { $a <=> $b } keys %to], 'the workers are who they were';
+cmp_ok $sum{misses}, '>', $seen{401} + $rounds * $workers, 'changes cause verifications';
+cmp_ok $sum{misses}, '<', $seen{401} + $seen{403} + $seen{200}, 'most requests hit the cache';
+cmp_ok $sum{evictions}, '>', 10, 'the cache was full';
+is_deeply [$s->workers], [sort { $a <=> $b } keys %to], 'no worker was replaced';
 
-note sprintf 'seed %s, %.1f s: %d ends, %s; beside: %s', $seed, $took, $events,
+note sprintf 'seed %s, %.1f s: %d changes, %s; parallel: %s', $seed, $took, $events,
      join(', ', map { "$checks{$_} $_" } sort keys %checks),
      join(', ', map { "$seen{$_} x $_" } sort keys %seen) . "; $sum{misses} misses, $sum{evictions} evictions";
 

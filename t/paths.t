@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Paths: each spelling of a URI gets the rule of the location that nginx chose
-# for it, and the upstream is shown the very bytes that were sent, without an endpoint list.
+# Paths without an endpoint list: each spelling of a URI is subject to the location
+# that nginx chooses, and the upstream receives the bytes that the client sent.
 #
 # Requirements: path-spellings, path-ambiguous, path-merge-slashes,
 #   path-at-upstream, path-client-headers.
@@ -13,8 +13,7 @@ use lib "$Bin/lib";
 
 use AuthToken::Test;
 
-# The locations of a server: one set is protected, and proxies; the other is
-# open, and says which of them nginx chose.
+# Two sets of locations: one is protected and proxies; the other returns its name.
 my @locations = (['/admin',           'admin'],
                  ['= /exact',         'exact'],
                  ['~ \.secret$',      'regex'],
@@ -43,7 +42,7 @@ my $s = start(<<"CONF");
 
         location = /good { proxy_pass %%UPSTREAM%%; }
 
-        # the upstream is given what nginx made of the path, not what was sent
+        # proxy_pass with a URI: the upstream receives the normalized path
         location /normal/ {
             auth_token_require_scope admin;
             proxy_pass %%UPSTREAM%%/v1/;
@@ -74,14 +73,14 @@ CONF
 
 my %token = map { $_->[1] => good_token(scope => [$_->[1]]) } @locations;
 
-# the location that an nginx without us chooses
+# the location that nginx chooses without the module
 sub choice ($path, $port) {
     return $s->request($path, port => $port)->{body};
 }
 
-# That $path has the rule of the location $name, and no other: nobody gets in
-# without a token, nor with the scope of any other location; with its own the
-# upstream sees $raw.  Options: raw, port (4), and those of a request.
+# $path is subject to the location $name only: it is refused without a token and with
+# the scopes of all other locations; with its own scope the upstream receives $raw.
+# Options: raw, port (4), and options of a request.
 sub has_rule ($path, $name, $what, %o) {
     my $port = $o{port} // '';
     my $raw  = delete $o{raw} // $path =~ s{\Ahttp://[^/]+}{}r;
@@ -91,20 +90,20 @@ sub has_rule ($path, $name, $what, %o) {
     my $tag = next_tag;
 
     if ($name eq 'public') {
-        granted $s, $path, $what, %o;
+        granted $s, $path, "$what: a public location", %o;
 
     } else {
-        refused $s, $path, NONE => $what, %o, reason => 'no_credential';
-        refused $s, $path, SCOPE => "$what, the scopes of all others", %o,
+        refused $s, $path, NONE => "$what: a credential is required", %o, reason => 'no_credential';
+        refused $s, $path, SCOPE => "$what: the scopes of other locations are refused", %o,
             reason => 'insufficient_scope', token => good_token(
                 scope => [grep { $_ ne $name } map { $_->[1] } @locations]);
-        granted $s, $path, $what, %o, token => $token{$name};
+        granted $s, $path, "$what: the scope $name is granted", %o, token => $token{$name};
     }
 
     $s->request($path, %o, token => $token{$name}, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{raw_uri}, $raw, "$what: the upstream sees what was sent";
-    is $hit->{http_x_extra}, $name, "$what: from the location $name";
+    is $hit->{raw_uri}, $raw, "$what: the upstream receives the path unchanged";
+    is $hit->{http_x_extra}, $name, "$what: the request comes from the location $name";
 }
 
 # --- other spellings of /admin ----------------------------------------------
@@ -122,18 +121,18 @@ my @admin = ('/admin', '//admin', '///admin', '/x/../admin', '/x/%2e%2e/admin',
 has_rule $_, admin => "$_" for @admin;
 
 has_rule 'http://other/admin', admin => 'http://other/admin', raw => '/admin';
-has_rule 'http://localhost//x/../admin', admin => 'absolute, dots',
+has_rule 'http://localhost//x/../admin', admin => 'an absolute URI with dot segments',
          raw => '//x/../admin';
-has_rule 'HTTP://other/%61dmin', admin => 'absolute, capitals', raw => '/%61dmin';
+has_rule 'HTTP://other/%61dmin', admin => 'an absolute URI with a scheme in capitals', raw => '/%61dmin';
 has_rule '/admin#f', admin => '/admin#f';
 has_rule '/x/../admin#/public/', admin => '/x/../admin#/public/';
-has_rule 'http://other', root => 'absolute, no path', raw => '/';
+has_rule 'http://other', root => 'an absolute URI without a path', raw => '/';
 
-refused_by_nginx $s, $_, 400, "$_" for
+refused_by_nginx $s, $_, 400, "nginx refuses $_" for
     '/../admin', '/x/../../admin', '/%2e%2e/admin', '/..%2fadmin', '/%00', '/admin%00',
     '/%', '/admin%', '/%zz', '/%u0061dmin', 'admin', '*', '/admin%0', 'http:///admin';
 
-# --- what an upstream may take for /admin, and nginx does not ---------------
+# --- paths that an upstream may read as /admin, but nginx does not ----------
 
 has_rule $_->[0], $_->[1], "$_->[0]" for
     ['/ADMIN', 'root'],              ['/Admin', 'root'],
@@ -157,7 +156,7 @@ has_rule $_->[0], $_->[1], "$_->[0]" for
     ['/public/..;/admin', 'public'], ['/public/..%5cadmin', 'public'],
     ['/public/%252e%252e/admin', 'public'];
 
-# an exact location is left by any byte more, a regex by one behind it
+# one more byte leaves an exact location and a regular expression
 has_rule $_->[0], $_->[1], "$_->[0]" for
     ['/exact', 'exact'],             ['/x/../exact', 'exact'],
     ['/exac%74', 'exact'],           ['//exact', 'exact'],
@@ -178,7 +177,7 @@ has_rule $_->[0], $_->[1], "$_->[0]" for
 
 # --- merge_slashes off ------------------------------------------------------
 
-# nginx then takes //admin for another path, which has the rule of its own
+# //admin is another path then, and is subject to another location
 has_rule $_->[0], $_->[1], "$_->[0]", port => 4 for
     ['/admin', 'admin'],      ['/admin//', 'admin'],     ['/admin//x', 'admin'],
     ['//admin', 'root'],      ['//admin//', 'root'],     ['/%2fadmin', 'root'],
@@ -200,22 +199,22 @@ has_rule $_->[0], $_->[1], "$_->[0]", port => 4 for
     {
         my ($path, $seen) = @$row;
 
-        is choice($path, 3), 'normal', "$path: nginx chooses it";
-        refused $s, $path, NONE => "$path";
-        refused $s, $path, SCOPE => "$path", token => $token{root};
+        is choice($path, 3), 'normal', "$path: nginx chooses the location";
+        refused $s, $path, NONE => "$path: a credential is required";
+        refused $s, $path, SCOPE => "$path: another scope is refused", token => $token{root};
 
         my $tag = next_tag;
         $s->request($path, token => $admin, tag => $tag);
         my ($hit) = hits($s, $tag);
-        is $hit->{raw_uri}, $seen, "$path: the upstream sees what the rule saw";
+        is $hit->{raw_uri}, $seen, "$path: the upstream receives the normalized path";
     }
 
-    # a line feed that was decoded is encoded again, and no header of ours holds it
+    # nginx encodes a decoded line feed again
     my $tag = next_tag;
     $s->request('/normal/a%0d%0aX-User:%20root', token => $admin, tag => $tag);
     my ($hit) = hits($s, $tag);
-    is $hit->{raw_uri}, '/v1/a%0D%0AX-User:%20root', 'a line feed stays encoded';
-    is $hit->{http_x_user}, '', 'and makes no header';
+    is $hit->{raw_uri}, '/v1/a%0D%0AX-User:%20root', 'an encoded line feed is encoded at the upstream';
+    is $hit->{http_x_user}, '', 'an encoded line feed adds no header';
 }
 
 # --- headers that name another path -----------------------------------------
@@ -225,15 +224,15 @@ my @headers = ('X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded
     'X-Auth-Request-Redirect', 'Forwarded', 'Referer', 'Destination');
 
 for my $name (@headers) {
-    refused $s, '/admin', NONE => "$name: /public/", headers => ["$name: /public/"];
-    refused $s, '/admin', SCOPE => "$name: /public/", token => $token{root},
+    refused $s, '/admin', NONE => "$name: /public/ does not make /admin public", headers => ["$name: /public/"];
+    refused $s, '/admin', SCOPE => "$name: /public/ does not change the scope of /admin", token => $token{root},
             headers => ["$name: /public/"];
     granted $s, '/public/', "$name: /admin", headers => ["$name: /admin"];
     granted $s, '/x', "$name: /admin", headers => ["$name: /admin"],
             token => $token{root};
 }
 
-refused $s, '/admin', SCOPE => "$_", token => $token{root}, method => 'POST', body => '',
+refused $s, '/admin', SCOPE => "$_ does not change the method", token => $token{root}, method => 'POST', body => '',
         headers => ["$_: GET"]
     for 'X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override';
 
@@ -249,9 +248,9 @@ refused $s, '/admin', SCOPE => "$_", token => $token{root}, method => 'POST', bo
 
     for my $path (@paths) {
         my ($none, $other, $own) = splice @answers, 0, 3;
-        is_refused $none, NONE => "HTTP/2 $path";
-        is_refused $other, SCOPE => "HTTP/2 $path, another scope";
-        is_granted $own, "HTTP/2 $path";
+        is_refused $none, NONE => "HTTP/2 $path: a credential is required";
+        is_refused $other, SCOPE => "HTTP/2 $path: another scope is refused";
+        is_granted $own, "HTTP/2 $path: the scope is granted";
     }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Scopes that a location requires: any and all, by variables, by method,
-# inherited; and who passes them as an administrator.
+# Required scopes: all and any, with variables, by method, inherited; scope claims;
+# administrators.
 #
 # Requirements: scope-claim, claim-types, inheritance.
 
@@ -34,7 +34,7 @@ my $issuers = join '', issuer('main'),
     issuer('deep',    'admin_claim a.b.root; scope_claim a.b.scope;');
 
 my $s = start($issuers . <<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
-    # each method its scope; a method that is not in the list is nobody's
+    # a scope for each method; an empty value refuses other methods
     map $request_method $by_method {
         GET      read;
         HEAD     read;
@@ -44,7 +44,7 @@ my $s = start($issuers . <<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
         PUT      " ";
         default  "";
     }
-    # a default that nobody has
+    # a default scope that no token has
     map $uri $by_path {
         ~^/path/open  read;
         ~^/path/fine  write;
@@ -108,141 +108,141 @@ $s->{good} = ['/good', token => with()];
 # --- all, any, none ---------------------------------------------------------
 
 for my $path (qw(/all /both /string /spaces)) {
-    may $path, "$path, both", with('read', 'write');
-    may $path, "$path, more", with('x', 'write', 'y', 'read', 'z');
-    may_not $path, "$path, one", with('read');
-    may_not $path, "$path, the other", with('write');
-    may_not $path, "$path, nothing", with();
-    may_not $path, "$path, both in one string of the array", with('read write');
-    may $path, "$path, both in one string", good_token(aud => 'main', scope => 'read write');
+    may $path, "$path: both scopes are granted", with('read', 'write');
+    may $path, "$path: additional scopes do not matter", with('x', 'write', 'y', 'read', 'z');
+    may_not $path, "$path: the first scope alone is refused", with('read');
+    may_not $path, "$path: the second scope alone is refused", with('write');
+    may_not $path, "$path: no scope is refused", with();
+    may_not $path, "$path: an array item with a space is one scope", with('read write');
+    may $path, "$path: a string with both scopes is granted", good_token(aud => 'main', scope => 'read write');
 }
 for my $path (qw(/any /anystring)) {
-    may $path, "$path, both", with('read', 'write');
-    may $path, "$path, one", with('read');
-    may $path, "$path, the other", with('write');
-    may_not $path, "$path, another", with('delete');
-    may_not $path, "$path, nothing", with();
+    may $path, "$path: both scopes are granted", with('read', 'write');
+    may $path, "$path: the first scope is granted", with('read');
+    may $path, "$path: the second scope is granted", with('write');
+    may_not $path, "$path: another scope is refused", with('delete');
+    may_not $path, "$path: no scope is refused", with();
 }
 
-may '/words', 'the words of the directive as scopes', with('any', 'off');
-may_not '/words', 'the words of the directive as scopes', with('any');
+may '/words', '"any" and "off" are scopes after the first parameter', with('any', 'off');
+may_not '/words', 'both of them are required', with('any');
 
-may_not '/read', "$_->[0]", with($_->[1]) for
+may_not '/read', "the scope read is not granted by $_->[0]", with($_->[1]) for
     ['another case', 'Read'], ['a prefix', 'rea'], ['a longer one', 'reads'],
     ['a wildcard', '*'], ['all', 'all'], ['any', 'any'], ['off', 'off'], ['empty', ''],
     ['a space', ' '], ['a space in front', ' read'], ['a comma', 'read,write'],
     ['a tab behind', "read\t"], ['NFKC of it', "re\x{ff41}d"], ['percent', '%'];
 
-may '/', 'no scope is required', with();
-refused $s, '/read', NONE => 'nobody has no scope';
-refused $s, '/read', INV => 'nor has a bad token', token => token(key => key('rsa2'));
-refused $s, '/read', EXP => 'nor an expired one',
+may '/', 'a location without required scopes is granted', with();
+refused $s, '/read', NONE => 'a request without a credential is 401';
+refused $s, '/read', INV => 'a forged token is 401', token => token(key => key('rsa2'));
+refused $s, '/read', EXP => 'an expired token is 401',
         token => good_token(aud => 'main', exp => 1);
 
 # --- forms and places of the claim ------------------------------------------
 
-may '/read', 'a nested claim', good_token(aud => 'nested', scope => GONE,
+may '/read', 'a nested scope claim is read', good_token(aud => 'nested', scope => GONE,
     realm_access => { roles => ['read'] });
-may '/both', 'a nested claim, a string', good_token(aud => 'nested',
+may '/both', 'a nested scope claim may be a string', good_token(aud => 'nested',
     scope => GONE, realm_access => { roles => 'write read' });
-may_not '/read', 'a nested claim, the plain one does not count',
+may_not '/read', 'the default claim does not count beside scope_claim',
     good_token(aud => 'nested', scope => ['read']);
-may_not '/read', "a nested claim, $_->[0]",
+may_not '/read', "a nested scope claim: $_->[0]",
     good_token(aud => 'nested', scope => ['read'], realm_access => $_->[1]) for
     ['no such member', {}], ['no object', 'roles'], ['an array', ['roles', 'read']],
     ['one level more', { realm_access => { roles => ['read'] } }];
-may_not '/read', 'a nested claim, its path as a name',
+may_not '/read', 'a claim whose name is the path is not the nested claim',
     good_token(aud => 'nested', 'realm_access.roles' => ['read']);
-may '/read', 'a name with dots',
+may '/read', 'a scope claim with dots in its name is read',
     good_token(aud => 'dotted', scope => GONE, 'https://api.example/roles' => ['read']);
 
 # --- administrators ---------------------------------------------------------
 
 my @admin = (isAdmin => $true, scope => []);
 
-may $_, "isAdmin at $_", good_token(aud => 'main', @admin)
+may $_, "an administrator is granted $_", good_token(aud => 'main', @admin)
     for qw(/read /all /any /words /path /method /in/other /limited);
-may_not '/query', 'isAdmin, but an empty variable', good_token(aud => 'main', @admin);
-may_not '/two', 'isAdmin, one empty variable', good_token(aud => 'main', @admin);
-may_not '/anytwo', 'isAdmin, one empty variable of any', good_token(aud => 'main', @admin);
-may_not '/method', "isAdmin, $_, which no one may", good_token(aud => 'main', @admin),
+may_not '/query', 'an empty variable refuses an administrator', good_token(aud => 'main', @admin);
+may_not '/two', 'one empty variable of two refuses an administrator', good_token(aud => 'main', @admin);
+may_not '/anytwo', 'any: one empty variable refuses an administrator', good_token(aud => 'main', @admin);
+may_not '/method', "a method with an empty scope refuses an administrator, $_", good_token(aud => 'main', @admin),
     method => $_ for qw(PATCH PUT OPTIONS);
 
-may_not '/read', "isAdmin $_->[0]", good_token(aud => 'main', scope => [], isAdmin => $_->[1])
+may_not '/read', "isAdmin as $_->[0] is not an administrator", good_token(aud => 'main', scope => [], isAdmin => $_->[1])
     for ['false', $false], ['a string', 'true'], ['1', 1], ['null', undef],
         ['an array', [$true]], ['an object', { isAdmin => $true }];
-may_not '/read', 'ISADMIN', good_token(aud => 'main', scope => [], isAdmin => GONE,
+may_not '/read', 'ISADMIN is another claim', good_token(aud => 'main', scope => [], isAdmin => GONE,
     ISADMIN => $true);
 
-may_not '/read', 'admin_claim off', good_token(aud => 'noadmin', @admin);
-may '/read', 'admin_claim root', good_token(aud => 'root', @admin, root => $true);
-may_not '/read', 'admin_claim root, isAdmin', good_token(aud => 'root', @admin);
-may_not '/read', 'admin_claim root, false',
+may_not '/read', 'admin_claim off ignores isAdmin', good_token(aud => 'noadmin', @admin);
+may '/read', 'admin_claim root makes an administrator', good_token(aud => 'root', @admin, root => $true);
+may_not '/read', 'admin_claim root ignores isAdmin', good_token(aud => 'root', @admin);
+may_not '/read', 'admin_claim root is false',
     good_token(aud => 'root', @admin, root => $false);
-may '/read', 'a nested admin_claim',
+may '/read', 'a nested admin_claim makes an administrator',
     good_token(aud => 'deep', scope => [], a => { b => { root => $true } });
-may_not '/read', 'a nested admin_claim, elsewhere',
+may_not '/read', 'a claim at another place is not the nested admin_claim',
     good_token(aud => 'deep', scope => [], root => $true, b => { root => $true });
-may '/read', 'a scope beside a nested admin_claim',
+may '/read', 'a nested scope claim beside a nested admin_claim',
     good_token(aud => 'deep', a => { b => { root => $false, scope => 'read' } });
 
-# the claims of one issuer's rules say nothing under another's
-may_not '/read', 'the admin_claim of another issuer',
+# admin_claim applies to its issuer only
+may_not '/read', 'the admin_claim of another issuer does not count',
     good_token(aud => 'main', scope => [], root => $true, isAdmin => $false);
 
 # --- by variables -----------------------------------------------------------
 
-may '/method', 'GET', with('read');
-may '/method', 'HEAD', with('read'), method => 'HEAD';
-may '/method', 'POST', with('write'), method => 'POST', body => '';
-may '/method', 'DELETE', with('write', 'delete'), method => 'DELETE';
-may_not '/method', 'GET of one who may write', with('write');
-may_not '/method', 'POST of one who may read', with('read'), method => 'POST', body => '';
-may_not '/method', 'DELETE of one who may write', with('write'), method => 'DELETE';
-may_not '/method', "$_, which no one may", with('read', 'write', 'delete', '', ' '),
+may '/method', 'GET with its scope is granted', with('read');
+may '/method', 'HEAD with its scope is granted', with('read'), method => 'HEAD';
+may '/method', 'POST with its scope is granted', with('write'), method => 'POST', body => '';
+may '/method', 'DELETE with both scopes is granted', with('write', 'delete'), method => 'DELETE';
+may_not '/method', 'GET with the scope of POST is refused', with('write');
+may_not '/method', 'POST with the scope of GET is refused', with('read'), method => 'POST', body => '';
+may_not '/method', 'DELETE with one of two scopes is refused', with('write'), method => 'DELETE';
+may_not '/method', "a method with an empty scope is refused, $_", with('read', 'write', 'delete', '', ' '),
     method => $_ for qw(OPTIONS PUT PATCH FOO);
 may_not '/method', "$_ does not change the method", with('write'),
     headers => ["$_: POST"]
     for 'X-HTTP-Method-Override', 'X-Method-Override', 'X-HTTP-Method';
 
-may '/path/open', 'a path', with('read');
-may_not '/path/open', 'a path, another scope', with('write');
-may_not '/path/else', 'a path that is not in the map', with('read', 'write');
+may '/path/open', 'a scope by path is granted', with('read');
+may_not '/path/open', 'a scope by path: another scope is refused', with('write');
+may_not '/path/else', 'a scope by path: the default is refused', with('read', 'write');
 
-may '/query?scope=read', 'a variable', with('read');
-may_not '/query?scope=write', 'a variable, another', with('read');
-may_not "/query$_", "an empty variable, '$_'", with('read', '')
+may '/query?scope=read', 'a scope from a variable is granted', with('read');
+may_not '/query?scope=write', 'a scope from a variable: another scope is refused', with('read');
+may_not "/query$_", "an empty variable is refused, query '$_'", with('read', '')
     for '', '?scope=', '?other=read', '?scope', '?scope=&scope=read';
-may '/text?scope=read', 'text and variable', with('api.read');
-may_not '/text', 'text and an empty variable', with('api.read');
-may '/two?scope=write', 'two, one a variable', with('read', 'write');
-may_not '/two?scope=write', 'two, one a variable that is not there', with('read');
-may_not '/two', 'two, one an empty variable', with('read', 'write');
-may_not '/anytwo', 'any of two, one an empty variable', with('read');
-may '/anytwo?scope=write', 'any of two, one a variable', with('write');
-may '/claim', 'a claim', good_token(aud => 'main', scope => ['it'], department => 'it');
-may_not '/claim', 'a claim, another',
+may '/text?scope=read', 'a scope of text and variable is granted', with('api.read');
+may_not '/text', 'a scope of text and an empty variable is refused', with('api.read');
+may '/two?scope=write', 'a scope and a variable: both are granted', with('read', 'write');
+may_not '/two?scope=write', 'a scope and a variable: the variable is not granted', with('read');
+may_not '/two', 'a scope and an empty variable are refused', with('read', 'write');
+may_not '/anytwo', 'any of a scope and an empty variable is refused', with('read');
+may '/anytwo?scope=write', 'any of a scope and a variable is granted', with('write');
+may '/claim', 'a scope from a claim is granted', good_token(aud => 'main', scope => ['it'], department => 'it');
+may_not '/claim', 'a scope from a claim: another value is refused',
     good_token(aud => 'main', scope => ['it'], department => 'hr');
-may_not '/claim', 'a claim that is not there', with('it');
+may_not '/claim', 'a scope from a missing claim is refused', with('it');
 
 # --- inheritance ------------------------------------------------------------
 
-may '/in/herited', 'inherited', with('read');
-may_not '/in/herited', 'inherited', with('write');
-may '/in/off', 'off in a child', with();
-refused $s, '/in/off', NONE => 'off in a child is not auth_token off';
-may '/in/other', 'replaced in a child', with('delete');
-may_not '/in/other', "the parent's does not count", with('read');
-may '/in/mode', 'any in a child', with('write');
-may_not '/in/mode', 'any in a child', with('read');
-may "/in/deeper/still", "the mode is inherited with the list, $_", with($_) for qw(a b);
-may_not '/in/deeper/still', 'the mode is inherited with the list', with('read'),
+may '/in/herited', 'a location inherits the required scope', with('read');
+may_not '/in/herited', 'the inherited scope is required', with('write');
+may '/in/off', '"off" cancels the inherited scope', with();
+refused $s, '/in/off', NONE => '"off" still requires a credential';
+may '/in/other', 'a location replaces the inherited scope', with('delete');
+may_not '/in/other', 'the replaced scope does not count', with('read');
+may '/in/mode', 'a location replaces the mode by any', with('write');
+may_not '/in/mode', 'other scopes are refused in mode any', with('read');
+may "/in/deeper/still", "the mode any is inherited, $_", with($_) for qw(a b);
+may_not '/in/deeper/still', 'other scopes are refused in the inherited mode', with('read'),
     expect => { realm => 'x' };
 
-may '/limited', 'limit_except GET, GET', with('read');
-may '/limited', 'limit_except GET, HEAD', with('read'), method => 'HEAD';
-may '/limited', 'limit_except GET, POST', with('write'), method => 'POST', body => '';
-may_not '/limited', 'limit_except GET, POST', with('read'), method => 'POST', body => '';
-may_not '/limited', 'limit_except GET, GET', with('write');
+may '/limited', 'limit_except GET: GET with its scope', with('read');
+may '/limited', 'limit_except GET: HEAD with the scope of GET', with('read'), method => 'HEAD';
+may '/limited', 'limit_except GET: POST with its scope', with('write'), method => 'POST', body => '';
+may_not '/limited', 'limit_except GET: POST with the scope of GET is refused', with('read'), method => 'POST', body => '';
+may_not '/limited', 'limit_except GET: GET with the scope of POST is refused', with('write');
 
 done;
