@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * An address in the first line, a range in each other: the set says what a bit
- * by bit comparison with every range says.
+ * Input: an address in the first line, then a range in each line.  A set must
+ * match like a bitwise comparison with every range.
  */
 
 #include <arpa/inet.h>
@@ -15,7 +15,7 @@
 #define FUZZ_RANGES  64
 
 
-/* what is taken, the C library takes too, and the prefix is written plainly */
+/* a valid range is valid for inet_pton(), with a plain decimal prefix length */
 static void
 fuzz_check_text(at_str_t text, const at_cidr_t *cidr)
 {

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What a provider says: the first line is a URL and an issuer, the second one
- * Cache-Control, the third one Age; what follows is the discovery document.
+ * Input: a URL, which is also the issuer, Cache-Control, and Age in a line each;
+ * then a discovery document.
  */
 
 #include <ctype.h>
@@ -14,7 +14,7 @@
 #include "fuzz.h"
 
 
-/* a valid one begins with its scheme and is plain text in one line */
+/* a valid URL begins with its scheme and has printable characters only */
 static void
 fuzz_check_url(at_str_t url)
 {

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Options, a method, a raw and a normalised path in a line each, a catalogue in
- * the rest: its rows are the words of its lines, a match is what a plain search
- * through them finds, and a path is odd by the rules taken one by one.
+ * Input: options, a method, a raw and a normalized path in a line each; then an
+ * endpoint list.  Its endpoints must be the words of its lines, a match must be
+ * that of a linear search, and paths are checked rule by rule.
  */
 
 #include <ctype.h>
@@ -17,7 +17,7 @@
 #include "fuzz.h"
 
 
-/* takes what stands before the first c, and c itself, off text */
+/* cuts off and returns the text before the first c; removes c as well */
 static at_str_t
 fuzz_part(at_str_t *text, char c)
 {
@@ -47,7 +47,7 @@ fuzz_method(const at_endpoint_t *endpoint)
 }
 
 
-/* the i-th segment; returns 0 if there is none */
+/* the i-th segment; returns 0 if the path has fewer */
 static int
 fuzz_segment(at_str_t path, size_t i, at_str_t *segment)
 {
@@ -87,13 +87,13 @@ fuzz_is_param(at_str_t segment)
 
 
 static int
-fuzz_equal(at_str_t a, at_str_t b, int fold)
+fuzz_equal(at_str_t a, at_str_t b, int ignore_case)
 {
     size_t  i;
 
     for (i = 0; a.len == b.len && i < a.len; i++) {
         if (a.data[i] != b.data[i]
-            && !(fold && isalpha((unsigned char) a.data[i])
+            && !(ignore_case && isalpha((unsigned char) a.data[i])
                  && (a.data[i] ^ b.data[i]) == 0x20))
         {
             return 0;
@@ -105,24 +105,24 @@ fuzz_equal(at_str_t a, at_str_t b, int fold)
 
 
 static int
-fuzz_row_matches(const at_endpoint_t *endpoint, at_str_t path, int fold)
+fuzz_row_matches(const at_endpoint_t *endpoint, at_str_t path, int ignore_case)
 {
     int       more, more_path;
     size_t    i;
-    at_str_t  template, segment, own;
+    at_str_t  template, segment, literal;
 
     template = fuzz_template(endpoint);
 
     for (i = 0; ; i++) {
-        more = fuzz_segment(template, i, &own);
+        more = fuzz_segment(template, i, &literal);
         more_path = fuzz_segment(path, i, &segment);
 
         if (!more || !more_path) {
             return more == more_path;
         }
 
-        if (fuzz_is_param(own) ? segment.len == 0
-                               : !fuzz_equal(own, segment, fold))
+        if (fuzz_is_param(literal) ? segment.len == 0
+                               : !fuzz_equal(literal, segment, ignore_case))
         {
             return 0;
         }
@@ -130,7 +130,7 @@ fuzz_row_matches(const at_endpoint_t *endpoint, at_str_t path, int fold)
 }
 
 
-/* of two rows that match one path */
+/* whether a is more specific than b; both match one path */
 static int
 fuzz_is_better(const at_endpoint_t *a, const at_endpoint_t *b)
 {
@@ -145,7 +145,7 @@ fuzz_is_better(const at_endpoint_t *a, const at_endpoint_t *b)
         }
     }
 
-    /* one of the method and one of "*": any other two were an error */
+    /* equal templates differ in the method, or they were an error */
     fuzz_assert(!at_str_equal(fuzz_method(a), fuzz_method(b)));
 
     return 0;
@@ -153,19 +153,19 @@ fuzz_is_better(const at_endpoint_t *a, const at_endpoint_t *b)
 
 
 static const at_endpoint_t *
-fuzz_search(const at_endpoint_list_t *catalogue, at_str_t method, at_str_t path,
-    int fold)
+fuzz_search(const at_endpoint_list_t *list, at_str_t method, at_str_t path,
+    int ignore_case)
 {
     size_t                i;
     const at_endpoint_t  *row, *best;
 
     best = NULL;
 
-    for (i = 0; i < at_endpoint_list_count(catalogue); i++) {
-        row = at_endpoint_list_get(catalogue, i);
+    for (i = 0; i < at_endpoint_list_count(list); i++) {
+        row = at_endpoint_list_get(list, i);
 
         if (at_str_equal(fuzz_method(row), method)
-            && fuzz_row_matches(row, path, fold)
+            && fuzz_row_matches(row, path, ignore_case)
             && (best == NULL || fuzz_is_better(row, best)))
         {
             best = row;
@@ -176,11 +176,11 @@ fuzz_search(const at_endpoint_list_t *catalogue, at_str_t method, at_str_t path,
 }
 
 
-/* --- what a match is ------------------------------------------------------- */
+/* --- matching ------------------------------------------------------- */
 
-/* by a regular expression; returns 0 if it is not there */
+/* returns 1 if prefix and version were removed, 0 if not, -1 if unknliteral */
 static int
-fuzz_strip_version(at_str_t *path, int fold)
+fuzz_strip_version(at_str_t *path, int ignore_case)
 {
     int         found;
     char       *text;
@@ -196,7 +196,7 @@ fuzz_strip_version(at_str_t *path, int fold)
     text[path->len] = '\0';
 
     fuzz_assert(regcomp(&re, "^/api(/v[0-9](\\.[0-9]+)?)?/",
-                        REG_EXTENDED | (fold ? REG_ICASE : 0)) == 0);
+                        REG_EXTENDED | (ignore_case ? REG_ICASE : 0)) == 0);
 
     found = regexec(&re, text, 1, &match, 0) == 0;
 
@@ -239,13 +239,13 @@ fuzz_strip(at_str_t *path, const at_endpoint_list_options_t *options)
 
 
 static void
-fuzz_check_match(const at_endpoint_list_t *catalogue,
+fuzz_check_match(const at_endpoint_list_t *list,
     const at_endpoint_list_options_t *options, at_str_t method, at_str_t path)
 {
     int                   found;
     const at_endpoint_t  *match, *expected, *any;
 
-    match = at_endpoint_list_match(catalogue, method, path);
+    match = at_endpoint_list_match(list, method, path);
     found = fuzz_strip(&path, options);
     expected = NULL;
 
@@ -258,10 +258,10 @@ fuzz_check_match(const at_endpoint_list_t *catalogue,
     }
 
     if (found) {
-        expected = fuzz_search(catalogue, method, path, options->ignore_case);
+        expected = fuzz_search(list, method, path, options->ignore_case);
     }
 
-    any = found ? fuzz_search(catalogue, at_str("*"), path,
+    any = found ? fuzz_search(list, at_str("*"), path,
                               options->ignore_case)
                 : NULL;
 
@@ -273,9 +273,9 @@ fuzz_check_match(const at_endpoint_list_t *catalogue,
 }
 
 
-/* --- what a row is --------------------------------------------------------- */
+/* --- endpoints --------------------------------------------------------- */
 
-/* takes a word off line, which may be empty at its end */
+/* cuts off a word; empty at the end of the line */
 static at_str_t
 fuzz_word(at_str_t *line)
 {
@@ -323,7 +323,7 @@ fuzz_check_row(const at_endpoint_t *endpoint, at_str_t line)
 
 
 static void
-fuzz_check_rows(const at_endpoint_list_t *catalogue, at_str_t text)
+fuzz_check_rows(const at_endpoint_list_t *list, at_str_t text)
 {
     size_t    n;
     unsigned  number;
@@ -340,17 +340,17 @@ fuzz_check_rows(const at_endpoint_list_t *catalogue, at_str_t text)
         }
 
         if (fuzz_word(&first).len) {
-            fuzz_assert(n < at_endpoint_list_count(catalogue));
-            fuzz_assert(at_endpoint_list_get(catalogue, n)->line == number);
-            fuzz_check_row(at_endpoint_list_get(catalogue, n++), line);
+            fuzz_assert(n < at_endpoint_list_count(list));
+            fuzz_assert(at_endpoint_list_get(list, n)->line == number);
+            fuzz_check_row(at_endpoint_list_get(list, n++), line);
         }
     }
 
-    fuzz_assert(n == at_endpoint_list_count(catalogue) && n > 0);
+    fuzz_assert(n == at_endpoint_list_count(list) && n > 0);
 }
 
 
-/* --- what is odd ----------------------------------------------------------- */
+/* --- paths ----------------------------------------------------------- */
 
 static int
 fuzz_segment_is_plain(at_str_t segment)
@@ -455,7 +455,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     at_str_t                    flags, method, raw, path, text;
     at_error_t                  err;
-    at_endpoint_list_t         *catalogue;
+    at_endpoint_list_t         *list;
     at_endpoint_list_options_t  options;
 
     options.prefix = fuzz_line(&data, &size);
@@ -471,15 +471,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 == !(fuzz_is_plain(path) && fuzz_raw_is_plain(raw)));
 
     err.text[0] = '\0';
-    catalogue = at_endpoint_list_parse(text, &options, &err);
-    fuzz_assert((catalogue == NULL) == (err.text[0] != '\0'));
+    list = at_endpoint_list_parse(text, &options, &err);
+    fuzz_assert((list == NULL) == (err.text[0] != '\0'));
 
-    if (catalogue) {
-        fuzz_check_rows(catalogue, text);
-        fuzz_check_match(catalogue, &options, method, path);
+    if (list) {
+        fuzz_check_rows(list, text);
+        fuzz_check_match(list, &options, method, path);
     }
 
-    at_endpoint_list_free(catalogue);
+    at_endpoint_list_free(list);
     fuzz_free(flags);
     fuzz_free(method);
     fuzz_free(raw);

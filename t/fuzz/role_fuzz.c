@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A required scope, an endpoint, then lines that start with "+" (grant), "-"
- * (deny) or "!" (blocked): a pattern matches what a table of all its ways says,
- * and the role allows and blocks accordingly.
+ * Input: a required scope and an endpoint in a line each; then lines that begin
+ * with "+" (grant), "-" (deny) or "!" (block).  Patterns must match like in a
+ * dynamic-programming table, and the role must decide accordingly.
  */
 
 #include <ctype.h>
@@ -90,7 +90,7 @@ fuzz_allows(const at_role_t *role, at_str_t required)
 }
 
 
-/* as text in lower case without a slash behind a path */
+/* text in lower case without a trailing slash */
 static void
 fuzz_name(char *name, at_str_t text)
 {
@@ -133,7 +133,7 @@ fuzz_blocks(const at_role_t *role, at_str_t endpoint)
 }
 
 
-/* takes a line that is not too long, and has no NUL */
+/* a line of limited length without NUL bytes */
 static at_str_t
 fuzz_short_line(const uint8_t **data, size_t *size)
 {

@@ -2,18 +2,19 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Required scopes in the first line, a claim in the rest: granted is what a
- * plain comparison word by word grants.
+ * Input: required scopes in the first line, then a claim.  The decision must be
+ * that of a comparison word by word.
  */
 
 #include <jansson.h>
 
-#include "core/json/at_claim.h"
 #include "core/authz/at_rights.h"
 #include "core/authz/at_scope.h"
+#include "core/json/at_claim.h"
 #include "fuzz.h"
 
-/* what a token with these scopes, and nothing else, satisfies */
+
+/* whether a token with these scopes satisfies a requirement */
 static int
 satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 {
@@ -26,7 +27,6 @@ satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 }
 
 
-
 static int
 fuzz_word_is(const char *text, at_str_t word)
 {
@@ -34,7 +34,6 @@ fuzz_word_is(const char *text, at_str_t word)
 }
 
 
-/* whether the claim has the word */
 static int
 fuzz_has(const json_t *claim, at_str_t word)
 {
@@ -111,7 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     required = fuzz_line(&data, &size);
     text = fuzz_wrap(data, size);
 
-    /* what is no claim is none, and jansson does not get to see it */
+    /* invalid claims are not given to jansson */
     plain = at_claims_parse(&claims, text) == 0
             ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     fuzz_assert((claims != NULL) == (plain != NULL));

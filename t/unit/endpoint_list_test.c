@@ -11,51 +11,31 @@
 #include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/at_crypto.h"
 #include "data.h"
-
-
-static struct {
-    unsigned  n;                /* allocations so far */
-    unsigned  fail;             /* number of the one that fails; 0: none */
-} alloc;
-
-
-static void *
-alloc_malloc(size_t size)
-{
-    return ++alloc.n == alloc.fail ? NULL : malloc(size);
-}
-
-
-static void *
-alloc_calloc(size_t n, size_t size)
-{
-    return ++alloc.n == alloc.fail ? NULL : calloc(n, size);
-}
+#include "fail.h"
 
 
 /* OpenSSL allocates memory */
 static int
-alloc_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
+fail_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 {
-    return ++alloc.n == alloc.fail ? -1 : at_sha1_hex(hex, text);
+    return fail_next() ? -1 : at_sha1_hex(hex, text);
 }
 
 
-#define malloc       alloc_malloc
-#define calloc       alloc_calloc
-#define at_sha1_hex  alloc_sha1_hex
+#define malloc       fail_malloc
+#define calloc       fail_calloc
+#define at_sha1_hex  fail_sha1_hex
 
 #include "core/authz/at_endpoint_list.c"
-
-#include "core/authz/at_rights.h"
 
 #undef malloc
 #undef calloc
 #undef at_sha1_hex
+
+#include "core/authz/at_rights.h"
 
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
@@ -978,19 +958,6 @@ test_cipp(void)
 
 /* --- bounds -------------------------------------------------------------- */
 
-static uint64_t
-random64(void)
-{
-    static uint64_t  state = 0x9e3779b97f4a7c15;
-
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-
-    return state;
-}
-
-
 /* 2^depth endpoints: each segment is a literal or a parameter */
 static char *
 full_tree(unsigned depth)
@@ -1147,117 +1114,16 @@ test_alloc(void)
     list = NULL;
 
     for (n = 1; list == NULL && n < 100; n++) {
-        alloc.n = 0;
-        alloc.fail = n;
-
+        fail_begin(n, 0);
         list = parse("GET /a\nGET /b/:c d\n", &options, &err);
+        (void) fail_end();
 
         if (list == NULL && strcmp(err.text, "no memory") != 0) {
             break;
         }
     }
 
-    alloc.fail = 0;
-
     ok(list != NULL && n > 8, "each of %u allocations fails with \"no memory\"", n - 2);
-    at_endpoint_list_free(list);
-}
-
-
-/* --- time ---------------------------------------------------------------- */
-
-#define REQUESTS  4096
-
-/* n endpoints, and paths that match them at random */
-static at_endpoint_list_t *
-many_rows(char paths[REQUESTS][96], unsigned n)
-{
-    char                *text;
-    size_t               len;
-    unsigned             i, k;
-    at_endpoint_list_t  *list;
-
-    static const char   *forms[] = {
-        "/inventory/resource-%u", "/inventory/resource-%u/:id",
-        "/tables/area-%u/:key/items", "/tables/area-%u/:key/items/:item",
-        "/snapshots/:snapshot/views-%u", "/snapshots/:snapshot/views-%u/:view/raw",
-        "/settings/section-%u/default", "/settings/section-%u/:name",
-    };
-
-    text = malloc(n * 96);
-    len = 0;
-
-    for (i = 0; i < n; i++) {
-        len += (size_t) snprintf(text + len, n * 96 - len, "GET ");
-        len += (size_t) snprintf(text + len, n * 96 - len, forms[i % 8], i / 8);
-        text[len++] = '\n';
-    }
-
-    text[len] = '\0';
-    list = must_parse(text, "", 0);
-    free(text);
-
-    for (i = 0; i < REQUESTS; i++) {
-        const at_endpoint_t  *e;
-
-        k = (unsigned) (random64() % n);
-        e = at_endpoint_list_get(list, k);
-
-        (void) snprintf(paths[i], 96, "%.*s", (int) e->text.len - 4,
-                        e->text.data + 4);
-
-        for (char *p = strchr(paths[i], ':'); p; p = strchr(p + 1, ':')) {
-            *p = '7';
-        }
-    }
-
-    return list;
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
-
-
-static void
-test_time(unsigned n)
-{
-    double               from, ns;
-    unsigned             i, hits;
-    at_str_t             views[REQUESTS];
-    at_endpoint_list_t  *list;
-    static char          paths[REQUESTS][96];
-
-    list = many_rows(paths, n);
-
-    for (i = 0; i < REQUESTS; i++) {
-        views[i] = str(paths[i]);
-    }
-
-    hits = 0;
-    from = seconds();
-
-    for (i = 0; i < 1000000; i++) {
-        hits += at_endpoint_list_match(list, at_str("GET"),
-                                       views[i % REQUESTS]) != NULL;
-    }
-
-    ns = (seconds() - from) * 1e3;
-
-    printf("# %.0f ns per match\n", ns);
-    is_int(hits, 1000000, "each path matches one of %u endpoints", n);
-
-#if !defined(__SANITIZE_ADDRESS__)
-    ok(ns < 1000, "a match takes less than 1,000 ns");
-#endif
-
     at_endpoint_list_free(list);
 }
 
@@ -1276,7 +1142,6 @@ main(void)
     test_steps();
     test_collision();
     test_alloc();
-    test_time(10000);
 
     return tap_done();
 }
