@@ -125,14 +125,7 @@ cli_client_make(cli_t *cli, json_t *object)
 int
 cli_client_create(cli_t *cli)
 {
-    int      rc;
-    json_t  *object;
-
-    object = json_object();
-    rc = object != NULL ? cli_client_make(cli, object) : cli_no_memory(cli);
-    json_decref(object);
-
-    return rc;
+    return cli_edit_new(cli, cli_client_make);
 }
 
 

@@ -89,14 +89,14 @@ cli_edit_value(cli_t *cli, const cli_option_t *option, const cli_list_t *list)
     for (i = 0; i < list->n; i++) {
 
         /* more often an unset variable than intended */
-        if (*list->items[i] == '\0' && !(option->flags & CLI_EMPTY)) {
+        if (list->items[i].len == 0 && !(option->flags & CLI_EMPTY)) {
             (void) cli_usage(cli, "the value of \"--%s\" is empty",
                              option->name);
             json_decref(array);
             return NULL;
         }
 
-        item = cli_edit_string(cli, "--", option->name, list->items[i]);
+        item = cli_edit_string(cli, "--", option->name, list->items[i].data);
 
         if (item == NULL || !(option->flags & CLI_MANY)) {
             json_decref(array);
@@ -272,6 +272,20 @@ cli_change_create(cli_t *cli, at_store_t *store, void *data)
     }
 
     return rc == 0 ? cli_change_print(cli, change) : -1;
+}
+
+
+int
+cli_edit_new(cli_t *cli, int (*make)(cli_t *cli, json_t *object))
+{
+    int      rc;
+    json_t  *object;
+
+    object = json_object();
+    rc = object != NULL ? make(cli, object) : cli_no_memory(cli);
+    json_decref(object);
+
+    return rc;
 }
 
 

@@ -42,6 +42,9 @@ int cli_edit_set(cli_t *cli, json_t *object, const char *member,
  */
 int cli_edit_check(cli_t *cli, json_t *object);
 
+/* Calls make with an empty object, which is released afterwards. */
+int cli_edit_new(cli_t *cli, int (*make)(cli_t *cli, json_t *object));
+
 /* Writes a new record and prints it. */
 int cli_edit_create(cli_t *cli, const cli_edit_t *edit);
 

@@ -195,8 +195,7 @@ cli_import_set_issuers(cli_import_t *import, cli_record_t *rec)
     bytes->len = 0;
 
     for (i = 0; i < import->issuers->n; i++) {
-        at_list_add(bytes, &rec->u.client.issuers,
-                    cli_str(import->issuers->items[i]));
+        at_list_add(bytes, &rec->u.client.issuers, import->issuers->items[i]);
     }
 
     return bytes->failed ? -1 : 0;
@@ -516,7 +515,7 @@ cli_import_check(cli_import_t *import)
     }
 
     for (i = 0; i < import->issuers->n; i++) {
-        issuer = json_string(import->issuers->items[i]);
+        issuer = json_string(import->issuers->items[i].data);
 
         if (json_string_length(issuer) == 0) {
             json_decref(issuer);

@@ -67,7 +67,7 @@ cli_claims_add_list(cli_t *cli, json_t *claims, const char *option,
     list = cli_list(cli, option);
 
     for (i = 0; i < list->n; i++) {
-        item = list->items[i];
+        item = list->items[i].data;
         equals = strchr(item, '=');
 
         if (equals == NULL || equals == item) {

@@ -22,9 +22,6 @@
 /* the options as an auth_token_issuer block */
 typedef struct {
     at_issuer_t    issuer;
-    at_str_t      *issuers;
-    at_str_t      *audiences;
-    at_str_t      *typs;
     char          *paths[3];    /* of claims */
     at_keyset_t  **sets;
     size_t         n_sets;
@@ -41,28 +38,6 @@ static const at_str_t  cli_default_typs[] = {
 
 #define CLI_DEFAULT_TYPS                                                      \
     (sizeof(cli_default_typs) / sizeof(cli_default_typs[0]))
-
-
-/* A malloc()ed array of views, or NULL with the status set. */
-static at_str_t *
-cli_verify_strings(cli_t *cli, const cli_list_t *list)
-{
-    size_t     i;
-    at_str_t  *strings;
-
-    strings = calloc(list->n + 1, sizeof(at_str_t));
-
-    if (strings == NULL) {
-        (void) cli_no_memory(cli);
-        return NULL;
-    }
-
-    for (i = 0; i < list->n; i++) {
-        strings[i] = cli_str(list->items[i]);
-    }
-
-    return strings;
-}
 
 
 static int
@@ -100,41 +75,29 @@ cli_verify_algorithms(cli_t *cli, unsigned *algs)
 }
 
 
-static int
-cli_verify_typs(cli_t *cli, cli_verify_t *verify)
+/* moves the values other than "absent" to the front of the list */
+static void
+cli_verify_typs(const cli_list_t *typs, at_issuer_t *issuer)
 {
-    size_t             i;
-    at_issuer_t       *issuer;
-    const cli_list_t  *typs;
-
-    issuer = &verify->issuer;
-    typs = cli_list(cli, "typ");
+    size_t  i;
 
     if (typs->n == 0) {
         issuer->typs = cli_default_typs;
         issuer->n_typs = CLI_DEFAULT_TYPS;
         issuer->typ_absent = 1;
-        return 0;
+        return;
     }
 
-    verify->typs = cli_verify_strings(cli, typs);
-
-    if (verify->typs == NULL) {
-        return -1;
-    }
-
-    issuer->typs = verify->typs;
+    issuer->typs = typs->items;
 
     for (i = 0; i < typs->n; i++) {
-        if (at_str_equal(verify->typs[i], at_str("absent"))) {
+        if (at_str_equal(typs->items[i], at_str("absent"))) {
             issuer->typ_absent = 1;
 
         } else {
-            verify->typs[issuer->n_typs++] = verify->typs[i];
+            typs->items[issuer->n_typs++] = typs->items[i];
         }
     }
-
-    return 0;
 }
 
 
@@ -200,25 +163,18 @@ cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
                          "\"--any-audience\"");
     }
 
-    verify->issuers = cli_verify_strings(cli, cli_list(cli, "issuer"));
-    verify->audiences = cli_verify_strings(cli, cli_list(cli, "audience"));
-
-    if (verify->issuers == NULL || verify->audiences == NULL) {
-        return -1;
-    }
-
     issuer->name = at_str("command");
-    issuer->issuers = verify->issuers;
+    issuer->issuers = cli_list(cli, "issuer")->items;
     issuer->n_issuers = cli_list(cli, "issuer")->n;
-    issuer->audiences = verify->audiences;
+    issuer->audiences = cli_list(cli, "audience")->items;
     issuer->n_audiences = cli_list(cli, "audience")->n;
     issuer->any_audience = cli_given(cli, "any-audience");
     issuer->max_age = AT_NO_MAX_AGE;
     verify->at = cli->now;
+    cli_verify_typs(cli_list(cli, "typ"), issuer);
 
     return cli_exclusive(cli, "audience", "any-audience") == 0
            && cli_verify_algorithms(cli, &issuer->algs) == 0
-           && cli_verify_typs(cli, verify) == 0
            && cli_verify_paths(cli, verify) == 0
            && cli_duration(cli, "leeway", &issuer->leeway) == 0
            && cli_duration(cli, "max-age", &issuer->max_age) == 0
@@ -255,7 +211,7 @@ cli_verify_keys(cli_t *cli, cli_verify_t *verify)
     }
 
     for (i = 0; i < keys->n; i++) {
-        verify->path = keys->items[i];
+        verify->path = keys->items[i].data;
 
         if (cli_file_read(cli, &file, verify->path, CLI_KEY_FILE_MAX) != 0) {
             return -1;
@@ -445,9 +401,6 @@ cli_jwt_verify(cli_t *cli)
     }
 
     free(verify.sets);
-    free(verify.issuers);
-    free(verify.audiences);
-    free(verify.typs);
     json_decref(verify.warnings);
 
     return rc;

@@ -9,21 +9,18 @@
 #include "cli/commands/cli_edit.h"
 
 
+static int
+cli_role_make(cli_t *cli, json_t *object)
+{
+    const cli_edit_t  edit = { .object = object, .replace = 1 };
+
+    return cli_edit_set(cli, object, "name", cli->operand) == 0
+           ? cli_edit_create(cli, &edit) : -1;
+}
+
+
 int
 cli_role_set(cli_t *cli)
 {
-    int         rc;
-    cli_edit_t  edit = { .replace = 1 };
-
-    edit.object = json_object();
-
-    if (edit.object == NULL) {
-        return cli_no_memory(cli);
-    }
-
-    rc = cli_edit_set(cli, edit.object, "name", cli->operand) == 0
-         ? cli_edit_create(cli, &edit) : -1;
-    json_decref(edit.object);
-
-    return rc;
+    return cli_edit_new(cli, cli_role_make);
 }

@@ -92,12 +92,5 @@ cli_token_make(cli_t *cli, json_t *object)
 int
 cli_token_create(cli_t *cli)
 {
-    int      rc;
-    json_t  *object;
-
-    object = json_object();
-    rc = object != NULL ? cli_token_make(cli, object) : cli_no_memory(cli);
-    json_decref(object);
-
-    return rc;
+    return cli_edit_new(cli, cli_token_make);
 }

@@ -111,14 +111,7 @@ cli_user_make(cli_t *cli, json_t *object)
 int
 cli_user_create(cli_t *cli)
 {
-    int      rc;
-    json_t  *object;
-
-    object = json_object();
-    rc = object != NULL ? cli_user_make(cli, object) : cli_no_memory(cli);
-    json_decref(object);
-
-    return rc;
+    return cli_edit_new(cli, cli_user_make);
 }
 
 

@@ -35,10 +35,10 @@
 typedef struct cli_command_s    cli_command_t;
 typedef struct at_session_db_s  at_session_db_t;
 
-/* the values given for an option, in order; a flag has an empty value */
+/* the values of an option, in order and terminated; that of a flag is empty */
 typedef struct {
-    size_t        n;
-    const char  **items;
+    size_t     n;
+    at_str_t  *items;
 } cli_list_t;
 
 typedef struct {

@@ -69,7 +69,7 @@ cli_text(const cli_t *cli, const char *option)
 
     list = cli_list(cli, option);
 
-    return list->n != 0 ? list->items[0] : NULL;
+    return list->n != 0 ? list->items[0].data : NULL;
 }
 
 

@@ -185,16 +185,16 @@ cli_option_unknown(cli_t *cli, const char *name, size_t len,
 static int
 cli_value_add(cli_t *cli, cli_list_t *list, const char *value)
 {
-    const char  **items;
+    at_str_t  *items;
 
-    items = realloc(list->items, (list->n + 1) * sizeof(char *));
+    items = realloc(list->items, (list->n + 1) * sizeof(at_str_t));
 
     if (items == NULL) {
         return cli_no_memory(cli);
     }
 
     list->items = items;
-    list->items[list->n++] = value;
+    list->items[list->n++] = cli_str(value);
 
     return 0;
 }
