@@ -125,35 +125,9 @@ cli_verify_path(cli_t *cli, const char *option, at_str_t fallback, char **copy,
 
 
 static int
-cli_verify_paths(cli_t *cli, cli_verify_t *verify)
-{
-    const char   *admin;
-    at_issuer_t  *issuer;
-
-    issuer = &verify->issuer;
-
-    if (cli_verify_path(cli, "user-claim", at_str("username"),
-                        &verify->paths[0], &issuer->user_claim) != 0
-        || cli_verify_path(cli, "scope-claim", at_str("scope"),
-                           &verify->paths[1], &issuer->scope_claim) != 0)
-    {
-        return -1;
-    }
-
-    admin = cli_text(cli, "admin-claim");
-
-    if (admin != NULL && strcmp(admin, "off") == 0) {
-        return 0;
-    }
-
-    return cli_verify_path(cli, "admin-claim", at_str("isAdmin"),
-                           &verify->paths[2], &issuer->admin_claim);
-}
-
-
-static int
 cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
 {
+    const char   *admin;
     at_issuer_t  *issuer;
 
     issuer = &verify->issuer;
@@ -171,11 +145,19 @@ cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
     issuer->any_audience = cli_given(cli, "any-audience");
     issuer->max_age = AT_NO_MAX_AGE;
     verify->at = cli->now;
+    admin = cli_text(cli, "admin-claim");
     cli_verify_typs(cli_list(cli, "typ"), issuer);
 
     return cli_exclusive(cli, "audience", "any-audience") == 0
            && cli_verify_algorithms(cli, &issuer->algs) == 0
-           && cli_verify_paths(cli, verify) == 0
+           && cli_verify_path(cli, "user-claim", at_str("username"),
+                              &verify->paths[0], &issuer->user_claim) == 0
+           && cli_verify_path(cli, "scope-claim", at_str("scope"),
+                              &verify->paths[1], &issuer->scope_claim) == 0
+           && ((admin != NULL && strcmp(admin, "off") == 0)
+               || cli_verify_path(cli, "admin-claim", at_str("isAdmin"),
+                                  &verify->paths[2], &issuer->admin_claim)
+                  == 0)
            && cli_duration(cli, "leeway", &issuer->leeway) == 0
            && cli_duration(cli, "max-age", &issuer->max_age) == 0
            && cli_time(cli, "at", &verify->at) == 0

@@ -61,10 +61,14 @@ static const cli_field_t  cli_token_fields[] = {
 };
 
 const cli_kind_t  cli_kinds[CLI_KINDS] = {
-    { "role", "roles", AT_TABLE_ROLES, cli_role_fields },
-    { "user", "users", AT_TABLE_USERS, cli_user_fields },
-    { "client", "clients", AT_TABLE_CLIENTS, cli_client_fields },
-    { "token", "tokens", AT_TABLE_TOKENS, cli_token_fields }
+    { "role", "roles", AT_TABLE_ROLES, cli_role_fields,
+      cli_offset(u.role.created), 0 },
+    { "user", "users", AT_TABLE_USERS, cli_user_fields,
+      cli_offset(u.user.created), 0 },
+    { "client", "clients", AT_TABLE_CLIENTS, cli_client_fields,
+      cli_offset(u.client.created), cli_offset(u.client.ranges) },
+    { "token", "tokens", AT_TABLE_TOKENS, cli_token_fields,
+      cli_offset(u.token.created), cli_offset(u.token.ranges) }
 };
 
 
@@ -144,20 +148,8 @@ cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
 at_str_t
 cli_record_name(const cli_record_t *rec)
 {
-    switch (rec->kind->table) {
-
-    case AT_TABLE_ROLES:
-        return rec->u.role.name;
-
-    case AT_TABLE_USERS:
-        return rec->u.user.username;
-
-    case AT_TABLE_CLIENTS:
-        return rec->u.client.id;
-
-    default:
-        return rec->u.token.id;
-    }
+    return *(const at_str_t *) (const void *)
+           ((const char *) rec + rec->kind->fields[0].offset);
 }
 
 
@@ -175,37 +167,15 @@ cli_record_key(cli_record_t *rec)
 int64_t *
 cli_record_created(cli_record_t *rec)
 {
-    switch (rec->kind->table) {
-
-    case AT_TABLE_ROLES:
-        return &rec->u.role.created;
-
-    case AT_TABLE_USERS:
-        return &rec->u.user.created;
-
-    case AT_TABLE_CLIENTS:
-        return &rec->u.client.created;
-
-    default:
-        return &rec->u.token.created;
-    }
+    return (int64_t *) (void *) ((char *) rec + rec->kind->created);
 }
 
 
 const at_list_t *
 cli_record_ranges(const cli_record_t *rec)
 {
-    switch (rec->kind->table) {
-
-    case AT_TABLE_CLIENTS:
-        return &rec->u.client.ranges;
-
-    case AT_TABLE_TOKENS:
-        return &rec->u.token.ranges;
-
-    default:
-        return NULL;
-    }
+    return rec->kind->ranges != 0
+           ? (const void *) ((const char *) rec + rec->kind->ranges) : NULL;
 }
 
 

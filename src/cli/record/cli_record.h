@@ -19,7 +19,6 @@
 
 #define CLI_RECORD_LISTS_MAX  4  /* lists in one record */
 
-
 typedef struct cli_record_s  cli_record_t;
 typedef struct cli_type_s    cli_type_t;
 
@@ -31,12 +30,13 @@ typedef struct {
     int                internal;    /* written by export only: hashes */
 } cli_field_t;
 
-/* a kind of record */
 typedef struct {
     const char         *noun;
     const char         *plural;
     at_table_e          table;
     const cli_field_t  *fields;     /* the first one is the record's name */
+    size_t              created;    /* offsets in cli_record_t */
+    size_t              ranges;     /* 0 if it has no address ranges */
 } cli_kind_t;
 
 #define CLI_KINDS  4
