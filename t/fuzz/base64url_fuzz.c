@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is taken is the only spelling of its bytes; all bytes have one.
+ * A text that is decoded is the only encoding of its bytes; all bytes have
+ * one.
  */
 
 #include "core/base/at_base64url.h"

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A path in the first line, claims in the rest: a path that is taken is the
- * only spelling of its names and leads where jansson's members do, and a claim's
- * text is as long as it says.
+ * Input: a path in the first line, claims in the rest.  A valid path is the
+ * only notation of its names and finds the same members as jansson; the text
+ * of a claim has the returned length.
  */
 
 #include "core/json/at_claim.h"
@@ -32,7 +32,9 @@ fuzz_check_path(const at_claim_path_t *path, at_str_t text)
         }
 
         for (j = 0; j < path->names[i].len; j++) {
-            if (strchr(".\\", path->names[i].data[j]) && path->names[i].data[j]) {
+            if (strchr(".\\", path->names[i].data[j])
+                && path->names[i].data[j])
+            {
                 again[len++] = '\\';
             }
 
@@ -80,7 +82,8 @@ fuzz_check_same(const at_json_value_t *claim, const json_t *plain)
 
 
 static void
-fuzz_claims(const at_json_value_t *claims, const json_t *plain, const at_claim_path_t *path)
+fuzz_claims(const at_json_value_t *claims, const json_t *plain,
+    const at_claim_path_t *path)
 {
     size_t                  i;
     const at_json_value_t  *claim;
@@ -91,7 +94,8 @@ fuzz_claims(const at_json_value_t *claims, const json_t *plain, const at_claim_p
     claim = at_claim_find(claims, path);
 
     for (i = 0; i < path->n && plain; i++) {
-        plain = json_object_getn(plain, path->names[i].data, path->names[i].len);
+        plain = json_object_getn(plain, path->names[i].data,
+                                 path->names[i].len);
     }
 
     fuzz_check_same(claim, plain);
@@ -108,7 +112,7 @@ fuzz_claims(const at_json_value_t *claims, const json_t *plain, const at_claim_p
 }
 
 
-/* the claims are any value: they stand in an object of their own */
+/* the input may be any value: it is wrapped in an object */
 static void
 fuzz_read(const uint8_t *data, size_t size, const at_claim_path_t *path)
 {
@@ -142,7 +146,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line = fuzz_line(&data, &size);
     copy = fuzz_copy(line.data, line.len);
 
-    if (at_claim_path_parse(&path, (char *) (uintptr_t) copy.data, copy.len) == 0) {
+    if (at_claim_path_parse(&path, (char *) (uintptr_t) copy.data, copy.len)
+        == 0)
+    {
         fuzz_check_path(&path, line);
         fuzz_read(data, size, &path);
     }

@@ -42,7 +42,8 @@ static at_issuer_t   issuer, entra;
 
 
 at_signature_e
-fuzz_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text, at_str_t signature)
+fuzz_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
+    at_str_t signature)
 {
     (void) signed_text;
 
@@ -76,10 +77,13 @@ fuzz_init(void)
     issuer.leeway = 5;
     issuer.max_age = 3600;
     issuer.user_claim = (at_claim_path_t) { 1, { at_str("username") } };
-    issuer.scope_claim = (at_claim_path_t) { 2, { at_str("realm"), at_str("scope") } };
+    issuer.scope_claim = (at_claim_path_t) { 2,
+                                             { at_str("realm"),
+                                               at_str("scope") } };
     issuer.admin_claim = (at_claim_path_t) { 1, { at_str("isAdmin") } };
 
-    set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL, &err);
+    set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL,
+                          &err);
     fuzz_assert(set != NULL && set->n == 2);
 
     entra = issuer;
@@ -93,7 +97,8 @@ fuzz_init(void)
     entra.entra = 1;
 
     /* the second key, that of ES256, is of one issuer */
-    entra_set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL,
+    entra_set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn,
+                                NULL,
                                 &err);
     fuzz_assert(entra_set != NULL && entra_set->n == 2);
     entra_set->keys[1].issuer = strdup(FUZZ_TEMPLATE);
@@ -117,11 +122,13 @@ fuzz_token(at_str_t header, at_str_t payload)
     char    *token, *p;
     size_t   len;
 
-    len = at_base64url_encoded_len(header.len) + at_base64url_encoded_len(payload.len)
+    len = at_base64url_encoded_len(header.len)
+          + at_base64url_encoded_len(payload.len)
           + 1 + 5;
     token = fuzz_alloc(len);
 
-    at_base64url_encode(token, (const unsigned char *) header.data, header.len);
+    at_base64url_encode(token, (const unsigned char *) header.data,
+                        header.len);
     p = token + at_base64url_encoded_len(header.len);
     *p++ = '.';
     at_base64url_encode(p, (const unsigned char *) payload.data, payload.len);
@@ -245,7 +252,8 @@ fuzz_check_header(at_str_t text)
 
     alg = json_string_value(json_object_get(jose, "alg"));
 
-    fuzz_assert(alg && (strcmp(alg, "RS256") == 0 || strcmp(alg, "ES256") == 0));
+    fuzz_assert(alg && (strcmp(alg, "RS256") == 0
+                        || strcmp(alg, "ES256") == 0));
     fuzz_assert(json_object_get(jose, "crit") == NULL);
     fuzz_assert(json_object_get(jose, "b64") == NULL);
     fuzz_assert(json_object_get(jose, "zip") == NULL);
@@ -276,7 +284,7 @@ fuzz_is_text(at_str_t view, const char *text)
 }
 
 
-/* who it is, and how many scopes it has, by the claims of the configuration */
+/* user, subject and number of scopes by the configured claims */
 static void
 fuzz_check_names(const at_identity_t *id, const json_t *claims)
 {
@@ -289,14 +297,15 @@ fuzz_check_names(const at_identity_t *id, const json_t *claims)
     fuzz_assert(fuzz_is_text(id->user, user));
     fuzz_assert(fuzz_is_text(id->subject, user && *user ? user
                                           : fuzz_text(claims, "sub")));
-    fuzz_assert(scope == NULL || json_is_string(scope) || json_is_array(scope));
+    fuzz_assert(scope == NULL || json_is_string(scope)
+                || json_is_array(scope));
     fuzz_assert(!json_is_array(scope)
                 || id->rights.scopes.n == json_array_size(scope));
     fuzz_assert(scope != NULL || id->rights.scopes.n == 0);
 }
 
 
-/* by the payload as jansson reads it */
+/* by the payload parsed with jansson */
 static void
 fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
 {
@@ -309,7 +318,8 @@ fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
     client = NULL;
 
     fuzz_assert(memchr(payload.data, '\0', payload.len) == NULL);
-    claims = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES, NULL);
+    claims = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES,
+                        NULL);
     fuzz_assert(json_is_object(claims));
 
     iss = json_string_value(json_object_get(claims, "iss"));
@@ -331,7 +341,8 @@ fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
                 || (double) id->expires / 1000 >= iat + 3600 + 5);
     fuzz_assert(fuzz_time(claims, "nbf", 0) <= FUZZ_NOW + 5);
     fuzz_assert(iat <= FUZZ_NOW + 5 && iat >= FUZZ_NOW - 3600 - 5);
-    fuzz_assert(id->rights.admin == json_is_true(json_object_get(claims, "isAdmin")));
+    fuzz_assert(id->rights.admin
+                == json_is_true(json_object_get(claims, "isAdmin")));
     fuzz_check_names(id, claims);
     fuzz_check_same(id->claims, claims);
 

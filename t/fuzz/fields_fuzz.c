@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Bodies and Basic credentials: what is found lies within the room that it was
- * given, has no control character, and is found again.
+ * Bodies and Basic credentials: values are inside of the given buffer and have
+ * no control characters; the result is the same for the same input.
  */
 
 #include "core/json/at_fields.h"
@@ -99,7 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char      *buf;
     at_str_t   text;
 
-    /* exactly the room that is asked for */
+    /* exactly the documented size */
     buf = fuzz_alloc(size);
     text = (at_str_t) { (const char *) data, size };
 

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What the fuzz targets share: input split into lines of their own memory, so
- * that a sanitizer sees a byte too many, and the keys of the RFCs.
+ * Functions for fuzz targets: copies of exactly the size of a part of the
+ * input, so that a sanitizer finds an overrun; the keys of the RFCs.
  */
 
 #ifndef FUZZ_H
@@ -66,7 +66,7 @@ fuzz_free(at_str_t text)
 }
 
 
-/* takes the first line off the input, without its end; all of it if there is none */
+/* removes the first line, or all of the input if it has no line end */
 FUZZ_UNUSED static at_str_t
 fuzz_line(const uint8_t **data, size_t *size)
 {
@@ -85,7 +85,7 @@ fuzz_line(const uint8_t **data, size_t *size)
 }
 
 
-/* {"v":DATA}, as claims are an object; what is in it is for the reader to say */
+/* {"v":DATA}, as claims are an object */
 FUZZ_UNUSED static at_str_t
 fuzz_wrap(const uint8_t *data, size_t size)
 {
@@ -119,7 +119,7 @@ fuzz_wrap(const uint8_t *data, size_t size)
     "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"
 
 #define FUZZ_ISSUER  "joe"
-#define FUZZ_NOW     1300819379     /* a second before the tokens of the RFC end */
+#define FUZZ_NOW     1300819379     /* the RFC tokens expire a second later */
 
 
 #endif

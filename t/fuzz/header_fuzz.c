@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Authorization, Cookie and Origin: what is found is a view of the value, and
- * what is found again in what was found is the same.
+ * Authorization, Cookie and Origin: results are views of the value; parsing a
+ * result again gives the same result.
  */
 
 #include <stdint.h>
@@ -81,8 +81,10 @@ check_cookie(at_str_t value)
         }
     }
 
-    check(at_header_cookie_find(value, name, &cookie) == n, "the cookies counted");
-    check(n == 0 || is_within(cookie, value), "a cookie is a part of the value");
+    check(at_header_cookie_find(value, name, &cookie) == n,
+          "the cookies counted");
+    check(n == 0 || is_within(cookie, value),
+          "a cookie is a part of the value");
     check(n == 0 || memchr(cookie.data, ';', cookie.len) == NULL,
           "it holds no end of one");
 }
@@ -99,7 +101,8 @@ check_origin(at_str_t value)
     (void) snprintf(origin, sizeof(origin), "%.*s",
                     value.len < 60 ? (int) value.len : 60, value.data);
 
-    if (at_header_is_same_origin((at_str_t) { origin, strlen(origin) }, 0, server,
+    if (at_header_is_same_origin((at_str_t) { origin, strlen(origin) }, 0,
+                                 server,
                                  at_str("a.example:8080")))
     {
         check(strlen(origin) == sizeof("http://a.example:8080") - 1
@@ -108,7 +111,8 @@ check_origin(at_str_t value)
     }
 
     (void) at_header_is_same_origin(value, 1, value, value);
-    (void) at_header_is_same_origin(at_str("http://a:1"), 0, at_str("a"), value);
+    (void) at_header_is_same_origin(at_str("http://a:1"), 0, at_str("a"),
+                                    value);
 }
 
 

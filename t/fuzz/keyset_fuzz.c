@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Any bytes as a key file: what comes out can verify, or there is a reason.
+ * Any bytes as a key file: each key can verify, or there is an error message.
  */
 
 #include <openssl/err.h>
@@ -30,9 +30,10 @@ fuzz_check_key(const at_jwk_t *jwk, unsigned algs)
     fuzz_assert(jwk->kid == NULL
                 || at_kid_is_valid((at_str_t) { jwk->kid, jwk->kid_len }));
 
-    /* a signature that anybody can write */
+    /* a signature without a key */
     fuzz_assert(at_key_verify(jwk->key, AT_RS256, at_str("x"),
-                              (at_str_t) { zeros, 256 }) != AT_SIGNATURE_VALID);
+                              (at_str_t) { zeros, 256 })
+                                  != AT_SIGNATURE_VALID);
     fuzz_assert(at_key_verify(jwk->key, AT_ES256, at_str("x"),
                               (at_str_t) { zeros, 64 }) != AT_SIGNATURE_VALID);
 }

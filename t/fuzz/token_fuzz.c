@@ -49,7 +49,8 @@ fuzz_init(void)
     issuer.algs = (1u << AT_ALGS) - 1;
     issuer.max_age = AT_NO_MAX_AGE;
 
-    set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL, &err);
+    set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL,
+                          &err);
     fuzz_assert(set != NULL);
 }
 
@@ -58,7 +59,8 @@ fuzz_init(void)
 static int
 fuzz_is_past_signature(at_verdict_e verdict)
 {
-    return verdict == AT_OK || (verdict >= AT_BAD_PAYLOAD && verdict <= AT_EXPIRED);
+    return verdict == AT_OK
+           || (verdict >= AT_BAD_PAYLOAD && verdict <= AT_EXPIRED);
 }
 
 

@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Each allocation of a verification fails in turn, alone and together with all
- * later ones, in the core and in OpenSSL.  A bad token is never granted; a good
- * one is granted or fails.  The same for key files.
+ * later ones, in the core and in OpenSSL.  A bad token is never granted; a
+ * good one is granted or fails.  The same for key files.
  *
  * Requirements: allocation-points, allocation-failures.
  */
 
-#define _GNU_SOURCE  /* strtod_l(), as at_json.c has it */
+#define _GNU_SOURCE             /* for the sources that are included */
 
 #include <ctype.h>
 #include <locale.h>
@@ -57,7 +57,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 }
 
 
-/* the core is compiled in once more, with the allocations that fail */
+/* compiles the core again, with failing allocations */
 
 #define malloc   fail_malloc
 #define calloc   fail_calloc
@@ -88,7 +88,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 #define ALL       ((1u << AT_ALGS) - 1)
 #define NOW       1700000000
-#define POINTS    100000        /* where to give up */
+#define POINTS    100000        /* more allocations than any case has */
 
 #define CLAIMS    "\"iss\":\"joe\",\"aud\":\"api\",\"sub\":\"alice\","           \
                   "\"scope\":\"a b c\",\"x\":[1,{\"y\":\"z\"}]"
@@ -103,7 +103,7 @@ warn(void *data, const char *text)
 }
 
 
-/* the identity is somebody exactly when it may be, whatever failed */
+/* the identity is filled exactly for the verdicts of at_jwt.h */
 static int
 identity_fits(const at_identity_t *id, at_verdict_e verdict)
 {
@@ -112,14 +112,15 @@ identity_fits(const at_identity_t *id, at_verdict_e verdict)
                && (verdict != AT_OK || id->rights.scopes.n == 3);
     }
 
-    return id->issuer == NULL && id->claims == NULL && id->rights.scopes.items == NULL
+    return id->issuer == NULL && id->claims == NULL
+           && id->rights.scopes.items == NULL
            && !id->rights.admin;
 }
 
 
 /*
- * OpenSSL 3.0 says nothing of a lack of memory inside of PSS and of EdDSA: it is
- * no different there from a bad signature, and refused as one.
+ * OpenSSL 3.0 does not report a lack of memory in PSS and EdDSA: the result is
+ * the same as for an invalid signature.
  */
 static int
 silent(at_verdict_e verdict, const char *text)
@@ -130,9 +131,10 @@ silent(at_verdict_e verdict, const char *text)
 }
 
 
-/* how many allocations failed, 0: the point is beyond the last one */
+/* returns the number of failed allocations; 0: after the last allocation */
 static unsigned
-verify_point(const at_trusted_issuer_t *trusted, const char *text, at_verdict_e expected,
+verify_point(const at_trusted_issuer_t *trusted, const char *text,
+    at_verdict_e expected,
     unsigned fail, int lasting, unsigned *wrong, unsigned *others)
 {
     at_verdict_e   verdict;
@@ -151,7 +153,9 @@ verify_point(const at_trusted_issuer_t *trusted, const char *text, at_verdict_e 
               || !identity_fits(&id, verdict)
               || ERR_peek_error() != 0;
 
-    if (verdict != expected && verdict != AT_FAILED && !silent(verdict, text)) {
+    if (verdict != expected && verdict != AT_FAILED
+        && !silent(verdict, text))
+    {
         (*others)++;
         printf("# point %u%s: %s\n", fail, lasting ? " and on" : "",
                at_verdict_info(verdict)->reason.data);
@@ -165,7 +169,8 @@ verify_point(const at_trusted_issuer_t *trusted, const char *text, at_verdict_e 
 
 
 static void
-test_verify(const char *name, const at_trusted_issuer_t *trusted, const char *text,
+test_verify(const char *name, const at_trusted_issuer_t *trusted,
+    const char *text,
     at_verdict_e expected)
 {
     int       lasting;
@@ -176,7 +181,8 @@ test_verify(const char *name, const at_trusted_issuer_t *trusted, const char *te
         others = 0;
 
         for (fail = 1; fail < POINTS; fail++) {
-            if (verify_point(trusted, text, expected, fail, lasting, &wrong, &others)
+            if (verify_point(trusted, text, expected, fail, lasting, &wrong,
+                             &others)
                 == 0)
             {
                 break;
@@ -185,12 +191,12 @@ test_verify(const char *name, const at_trusted_issuer_t *trusted, const char *te
 
         ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "%s: never granted in error", name);
-        is_int(others, 0, "%s: as it is, or failed", name);
+        is_int(wrong, 0, "%s: never granted by mistake", name);
+        is_int(others, 0, "%s: the right verdict, or failed", name);
 
         unused = 0;
         (void) verify_point(trusted, text, expected, 0, 0, &wrong, &unused);
-        is_int(unused, 0, "%s: the next one is judged as ever", name);
+        is_int(unused, 0, "%s: the next verification is not affected", name);
     }
 }
 
@@ -216,7 +222,7 @@ numbers(unsigned n)
 }
 
 
-/* of n values in all: itself, a name, the array, and what is in that */
+/* an object of n values: itself, a name, an array, its items */
 static at_str_t
 object_of(unsigned n)
 {
@@ -266,29 +272,32 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
 
     test_verify(format("%s, good", pem_name), &trusted, good, AT_OK);
     test_verify(format("%s, many values", pem_name), &trusted,
-                token(format("{\"alg\":\"%s\",\"x\":%s}", at_alg_name(alg).data,
-                             numbers(70)),
+                token(format("{\"alg\":\"%s\",\"x\":%s}",
+                             at_alg_name(alg).data, numbers(70)),
                       format("{" CLAIMS ",\"exp\":1700000600,\"n\":%s}",
                              numbers(150)), pkey, alg), AT_OK);
-    test_verify(format("%s, badly signed", pem_name), &trusted, bad, AT_BAD_SIGNATURE);
-    test_verify(format("%s, alg none", pem_name), &trusted, format("%s.AA", text),
-                AT_BAD_ALG);
+    test_verify(format("%s, badly signed", pem_name), &trusted, bad,
+                AT_BAD_SIGNATURE);
+    test_verify(format("%s, alg none", pem_name), &trusted,
+                format("%s.AA", text), AT_BAD_ALG);
     test_verify(format("%s, expired", pem_name), &trusted,
-                token(header, "{" CLAIMS ",\"exp\":1}", pkey, alg), AT_EXPIRED);
+                token(header, "{" CLAIMS ",\"exp\":1}", pkey, alg),
+                AT_EXPIRED);
     test_verify(format("%s, no exp", pem_name), &trusted,
                 token(header, "{" CLAIMS "}", pkey, alg), AT_BAD_CLAIM);
     test_verify(format("%s, another aud", pem_name), &trusted,
-                token(header, "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],\"exp\":1}", pkey,
-                      alg), AT_AUDIENCE_MISMATCH);
+                token(header,
+                      "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],\"exp\":1}",
+                      pkey, alg), AT_AUDIENCE_MISMATCH);
     test_verify(format("%s, exp twice", pem_name), &trusted,
-                token(header, "{" CLAIMS ",\"exp\":1,\"exp\":1700000600}", pkey, alg),
-                AT_BAD_PAYLOAD);
+                token(header, "{" CLAIMS ",\"exp\":1,\"exp\":1700000600}",
+                      pkey, alg), AT_BAD_PAYLOAD);
 
     at_keyset_free(set);
 }
 
 
-/* a set, once there, holds exactly the keys of the text */
+/* a set has exactly the keys of the text */
 static void
 test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
 {
@@ -326,18 +335,19 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
 
         ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
            lasting ? ", from each one on" : "");
-        is_int((long long) wrong, 0, "%s: its keys or none, and a reason", name);
+        is_int((long long) wrong, 0, "%s: its keys, or an error message",
+               name);
 
         set = at_keyset_parse(text, ALL, warn, NULL, &err);
         is_int((long long) (set ? set->n : 0), (long long) keys,
-               "%s: the next time as ever", name);
+               "%s: the next parsing is not affected", name);
         at_keyset_free(set);
         ERR_clear_error();
     }
 }
 
 
-/* 0: it went well, 1: it failed as it should, 2: it did neither */
+/* 0: success, 1: failure as documented, 2: neither */
 static int
 small_part(unsigned part, const at_json_value_t *claim)
 {
@@ -427,7 +437,7 @@ test_small_parts(void)
 }
 
 
-/* the array of values grows: where it cannot, there are no claims */
+/* no claims are returned if the array of values cannot grow */
 static void
 test_growing(void)
 {
@@ -439,9 +449,10 @@ test_growing(void)
 
     static const struct {
         unsigned  n;
-        unsigned  points;       /* the claims, and each size of the array */
+        unsigned  points;       /* allocations: claims, sizes of the array */
     } cases[] = {
-        { 64, 2 }, { 65, 3 }, { 128, 3 }, { 129, 4 }, { 1000, 6 }, { 20000, 11 }
+        { 64, 2 }, { 65, 3 }, { 128, 3 }, { 129, 4 }, { 1000, 6 },
+        { 20000, 11 }
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -492,32 +503,33 @@ values_of(at_json_t *values, unsigned n)
 }
 
 
-/* what has no room to grow is as good as before */
+/* values that cannot grow can be used for the next text */
 static void
 test_growing_again(void)
 {
     at_json_t  values = { NULL, 0 };
 
     is_int(values_of(&values, 100), 0, "100 values");
-    is_int((long long) values.size, 128, "and room for some more");
+    is_int((long long) values.size, 128, "100 values have room for 128");
 
     fail_begin(2, 1);
-    is_int(values_of(&values, 1000), -2, "no memory for 1,000");
-    is_int((long long) values.size, 256, "as far as there was some");
-    is_int(values_of(&values, 200), 0, "200 need none");
-    is_int(values.items->span, 200, "and are there");
+    is_int(values_of(&values, 1000), -2, "1,000 values without memory");
+    is_int((long long) values.size, 256,
+           "1,000 values: the array has grown once");
+    is_int(values_of(&values, 200), 0, "200 values need no memory");
+    is_int(values.items->span, 200, "200 values are parsed");
     (void) fail_end();
 
-    is_int(values_of(&values, 1000), 0, "1,000 as ever");
-    is_int(values.items->span, 1000, "all of them");
+    is_int(values_of(&values, 1000), 0, "1,000 values with memory");
+    is_int(values.items->span, 1000, "1,000 values are parsed");
 
     at_json_free(&values);
-    ok(values.items == NULL && values.size == 0, "nothing is left");
+    ok(values.items == NULL && values.size == 0, "the values are freed");
     at_json_free(&values);
 }
 
 
-/* a value as jansson has it, of each type, or nothing: what is left is freed */
+/* a value of each type is converted for jansson completely, or not at all */
 static void
 test_json_value(void)
 {
@@ -552,14 +564,14 @@ test_json_value(void)
     }
 
     ok(fail > 1 && fail < POINTS, "a value for jansson: %u points", fail - 1);
-    is_int(wrong, 0, "a value for jansson: all of it or nothing");
+    is_int(wrong, 0, "a value for jansson: complete or NULL");
 
     json_decref(expected);
     at_claims_free(claims);
 }
 
 
-/* a state directory is made, and a file of it written and read; as small_part() */
+/* makes a state directory, writes and reads a file; returns as small_part() */
 static int
 state_part(const char *path)
 {
@@ -576,13 +588,15 @@ state_part(const char *path)
     rc = at_state_inspect(path, (uid_t) -1, &err) == 0
          && at_state_open(&key, path, (uid_t) -1, (gid_t) -1, &err) == 0
          && at_state_write(&key, file, at_str("p"), at_str("x"), &err) == 0
-         && at_state_read(&key, file, at_str("p"), 1, &content, &len, &err) == 0;
+         && at_state_read(&key, file, at_str("p"), 1, &content, &len, &err)
+             == 0;
 
     if (rc) {
         rc = len == 1 && content[0] == 'x' ? 0 : 2;
 
     } else {
-        rc = content == NULL && err.text[0] != '\0' && ERR_peek_error() == 0 ? 1 : 2;
+        rc = content == NULL && err.text[0] != '\0'
+             && ERR_peek_error() == 0 ? 1 : 2;
     }
 
     free(content);
@@ -591,7 +605,7 @@ state_part(const char *path)
 }
 
 
-/* OpenSSL does without some of its memory: what is written then is right, too */
+/* some failures inside OpenSSL have no effect: the file is right, too */
 static void
 test_state(void)
 {
@@ -614,7 +628,8 @@ test_state(void)
             rc = state_part(path);
             (void) fail_end();
 
-            wrong += rc == 2 || (rc == 1 && failing.failed == 0) || system(command) != 0;
+            wrong += rc == 2 || (rc == 1 && failing.failed == 0)
+                     || system(command) != 0;
 
             if (failing.failed == 0) {
                 break;
@@ -623,7 +638,8 @@ test_state(void)
 
         ok(fail > 1 && fail < POINTS, "state: %u points%s", fail - 1,
            lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "state: as it was written, or a reason");
+        is_int(wrong, 0,
+               "state: the content that was written, or an error message");
     }
 
     (void) rmdir(root);
@@ -669,7 +685,7 @@ main(void)
                                        (int) pem_public(p256).len,
                                        pem_public(p256).data)), 0, 0);
 
-    /* not for its parser, which reads beyond a string when memory is short */
+    /* not for its parser, which reads beyond a string without memory */
     json_set_alloc_funcs(fail_malloc, free);
 
     test_small_parts();

@@ -15,9 +15,9 @@
 
 
 /*
- * Decodes a heap copy of exactly the text's size into a heap block of exactly
- * the promised size, so that a sanitizer sees a byte too many of either.
- * Returns how many bytes there are, or -1.
+ * Decodes a heap copy of exactly the size of the text into a heap block of
+ * exactly the documented size, so that a sanitizer finds an overrun.  Returns
+ * the number of bytes, or -1.
  */
 static int
 decode(unsigned char *out, at_str_t text)
@@ -83,11 +83,13 @@ test_vectors(void)
            "decode \"%s\"", vectors[i].text);
 
         memset(text, 0, sizeof(text));
-        at_base64url_encode(text, (const unsigned char *) vectors[i].plain, len);
+        at_base64url_encode(text, (const unsigned char *) vectors[i].plain,
+                            len);
 
         is_str(text, vectors[i].text, "encode to \"%s\"", vectors[i].text);
         is_int((long long) at_base64url_encoded_len(len),
-               (long long) strlen(vectors[i].text), "length of the encoded form");
+               (long long) strlen(vectors[i].text),
+               "the length of the encoding");
     }
 }
 
@@ -133,7 +135,7 @@ test_refused(void)
 }
 
 
-/* every byte at every place of every kind of group */
+/* every byte at every position of groups of every length */
 static void
 test_every_byte(void)
 {
@@ -159,7 +161,7 @@ test_every_byte(void)
                 member = byte && strchr(ALPHABET, (int) byte) != NULL;
 
                 if (member && place == len - 1) {
-                    /* the last character of 2 has 4 spare bits, that of 3 has 2 */
+                    /* unused bits: 4 in a group of 2, 2 in a group of 3 */
                     member = (strchr(ALPHABET, (int) byte) - ALPHABET)
                              % (len % 4 == 2 ? 16 : len % 4 == 3 ? 4 : 1) == 0;
                 }
@@ -173,7 +175,7 @@ test_every_byte(void)
 }
 
 
-/* the other spellings of the same bytes, which lax decoders take */
+/* other encodings of the same bytes, which lax decoders accept */
 static void
 test_spare_bits(void)
 {
@@ -191,7 +193,7 @@ test_spare_bits(void)
         }
     }
 
-    is_int(taken, 4, "four spare bits: one spelling of 16");
+    is_int(taken, 4, "four unused bits: one of 16 encodings is valid");
 
     taken = 0;
 
@@ -204,7 +206,7 @@ test_spare_bits(void)
         }
     }
 
-    is_int(taken, 16, "two spare bits: one spelling of 4");
+    is_int(taken, 16, "two unused bits: one of 4 encodings is valid");
 }
 
 
@@ -236,7 +238,7 @@ test_round_trip(void)
         free(text);
     }
 
-    is_int(wrong, 0, "decode what was encoded, 0 to 300 bytes");
+    is_int(wrong, 0, "0 to 300 bytes are encoded and decoded");
 }
 
 
@@ -252,7 +254,7 @@ main(void)
     test_round_trip();
 
     is_int(decode((unsigned char[2]) { 0 }, (at_str_t) { NULL, 0 }), 0,
-           "the empty view is empty bytes");
+           "an empty text is decoded to no bytes");
 
     return tap_done();
 }

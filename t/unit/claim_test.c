@@ -18,7 +18,7 @@
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 
 
-/* a member that is an integer, 0 for anything else */
+/* the value of an integer member, or 0 */
 static long long
 integer(const at_json_value_t *claim)
 {
@@ -26,7 +26,7 @@ integer(const at_json_value_t *claim)
 }
 
 
-/* "a|b": the names with bars between, or NULL if the path is refused */
+/* "a|b": the names of a path, or NULL if it is invalid */
 static const char *
 names(const char *text)
 {
@@ -35,7 +35,7 @@ names(const char *text)
     at_claim_path_t  path;
     static char      out[256];
 
-    /* exactly as long as the text, to see a byte too many */
+    /* exactly the size of the text, so that a sanitizer finds an overrun */
     len = strlen(text);
     copy = malloc(len + !len);
     if (copy == NULL) {
@@ -119,7 +119,7 @@ test_find(void)
 
     static const struct {
         const char  *path;
-        int          value;         /* 0: not there */
+        int          value;         /* 0: not found */
     } cases[] = {
         { "a", 1 }, { "b.c", 2 }, { "b.d.e", 3 }, { "x\\.y", 4 },
         { "x.y", 0 }, { "A", 0 }, { "a.b", 0 }, { "b.c.d", 0 }, { "none", 0 },
@@ -137,15 +137,14 @@ test_find(void)
         found = at_claim_find(object, &path);
 
         is_int(integer(found), cases[i].value, "find %s", cases[i].path);
-        is_int(found != NULL, cases[i].value != 0, "%s is there or not",
+        is_int(found != NULL, cases[i].value != 0, "%s is found or not",
                cases[i].path);
     }
 
-    ok(at_claim_find(NULL, &path) == NULL, "no claims, no claim");
+    ok(at_claim_find(NULL, &path) == NULL, "NULL has no claim");
 
     path.n = 0;
-    ok(at_claim_find(object, &path) == NULL,
-       "a path of no name leads to no claim, and not to all of them");
+    ok(at_claim_find(object, &path) == NULL, "an empty path finds nothing");
 
     at_claims_free(claims);
 }
@@ -178,7 +177,8 @@ test_nocase(void)
                cases[i].value, "find '%s' in any case", cases[i].name);
     }
 
-    ok(at_claim_find_nocase(NULL, at_str("a")) == NULL, "no claims, no claim");
+    ok(at_claim_find_nocase(NULL, at_str("a")) == NULL,
+       "NULL has no claim, without regard to case");
 
     at_claims_free(claims);
 }
@@ -234,21 +234,21 @@ test_text(void)
     for (i = 0; i < N(cases); i++) {
         if (cases[i].text == NULL) {
             claims = values_wrap(str(cases[i].json));
-            ok(claims == NULL, "%s is no JSON here", cases[i].json);
+            ok(claims == NULL, "%s is not valid JSON", cases[i].json);
             at_claims_free(claims);
             continue;
         }
 
         claims = values_any(cases[i].json);
         n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
-        is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n }, str(cases[i].text),
-                 "%s as text", cases[i].json);
+        is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n },
+                 str(cases[i].text), "%s as text", cases[i].json);
         at_claims_free(claims);
     }
 }
 
 
-/* no byte beyond size is touched, whatever the claim, and the length is told */
+/* nothing is written beyond size; the full length is returned */
 static void
 test_room(void)
 {
@@ -293,7 +293,7 @@ test_room(void)
 }
 
 
-/* what is printed for a number is that number again */
+/* the text of a number is parsed to the same number */
 static void
 test_reals(void)
 {
@@ -310,10 +310,11 @@ test_reals(void)
     number.bits = 1;
 
     for (i = 0; i < 100000; i++) {
-        number.bits = number.bits * 6364136223846793005u + 1442695040888963407u;
+        number.bits = number.bits * 6364136223846793005u
+                      + 1442695040888963407u;
 
         if (!isfinite(number.value)) {
-            continue;                       /* no value is that */
+            continue;                       /* not finite */
         }
 
         claim = (at_json_value_t) { .type = AT_JSON_REAL, .span = 1,
@@ -324,7 +325,8 @@ test_reals(void)
         wrong += n <= 0 || strtod(buf, NULL) != number.value;
     }
 
-    is_int(wrong, 0, "100,000 reals read back the same");
+    is_int(wrong, 0,
+           "the text of 100,000 real numbers is parsed to the same numbers");
 }
 
 

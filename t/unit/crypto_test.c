@@ -37,7 +37,7 @@ create(EVP_PKEY *pkey, unsigned algs)
 }
 
 
-/* and the queue of errors is left empty, as the next TLS connection wants it */
+/* also checks that the error queue of OpenSSL is empty */
 static at_signature_e
 verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
 {
@@ -83,25 +83,28 @@ test_names(void)
         at_str("HS512"), at_str("hs256"), at_str("rs256"), at_str("Rs256"),
         at_str(" RS256"), at_str("RS256 "), at_str("RS256\0"), at_str("RS25"),
         at_str("RS2566"), at_str("ES512"), at_str("ES256K"), at_str("EDDSA"),
-        at_str("Ed25519"), at_str("RSA-OAEP"), at_str("dir"), at_str("RS256,RS384"),
+        at_str("Ed25519"), at_str("RSA-OAEP"), at_str("dir"),
+            at_str("RS256,RS384"),
         { NULL, 0 },
     };
 
-    is_int(N(names), AT_ALGS, "a name for each algorithm");
+    is_int(N(names), AT_ALGS, "each algorithm has a name");
 
     for (alg = 0; alg < N(names); alg++) {
         is_int(at_alg_find(str(names[alg])), alg, "%s", names[alg]);
-        is_bytes(at_alg_name((at_alg_e) alg), str(names[alg]), "and its name");
+        is_bytes(at_alg_name((at_alg_e) alg), str(names[alg]),
+                 "the name of the algorithm");
     }
 
     for (alg = 0; alg < N(others); alg++) {
-        is_int(at_alg_find(others[alg]), AT_ALGS, "'%.*s' is none",
-               (int) others[alg].len, others[alg].data ? others[alg].data : "");
+        is_int(at_alg_find(others[alg]), AT_ALGS, "'%.*s' is not an algorithm",
+               (int) others[alg].len,
+               others[alg].data ? others[alg].data : "");
     }
 }
 
 
-/* each algorithm under each key: good by its own, bad by all the others */
+/* each signature is valid for its key and algorithm only */
 static void
 test_every_alg(void)
 {
@@ -126,7 +129,7 @@ test_every_alg(void)
     for (k = 0; k < N(keys); k++) {
         at_key_t  *key = create(keys[k].pkey, ALL);
 
-        is_int(at_key_algs(key), keys[k].algs, "what a %s key can do",
+        is_int(at_key_algs(key), keys[k].algs, "the algorithms of a %s key",
                keys[k].name);
 
         for (made = 0; made < AT_ALGS; made++) {
@@ -164,21 +167,22 @@ test_restricted(void)
     key = create(rsa, at_alg_bit(AT_RS256) | at_alg_bit(AT_ES256));
 
     is_int(at_key_algs(key), at_alg_bit(AT_RS256),
-           "what does not fit the key is dropped");
+           "algorithms that do not fit the key are dropped");
     is_int(verify(key, AT_RS512, text, sign_alg(rsa, AT_RS512, text)),
-           AT_SIGNATURE_INVALID, "RS512 where RS256 alone was accepted");
+           AT_SIGNATURE_INVALID, "RS512 if only RS256 is accepted");
     is_int(verify(key, AT_PS256, text, sign_alg(rsa, AT_PS256, text)),
-           AT_SIGNATURE_INVALID, "PS256 where RS256 alone was accepted");
+           AT_SIGNATURE_INVALID, "PS256 if only RS256 is accepted");
     at_key_free(key);
 
     ok(at_key_create(rsa, at_alg_bit(AT_ES256), &err) == NULL,
-       "an RSA key for ES256 alone");
-    ok(err.text[0] != '\0', "says why");
-    ok(at_key_create(rsa, 0, &err) == NULL, "a key for nothing");
+       "an RSA key if only ES256 is accepted");
+    ok(err.text[0] != '\0', "an unusable key has an error message");
+    ok(at_key_create(rsa, 0, &err) == NULL,
+       "a key without accepted algorithms");
     ok(at_key_create(p256, at_alg_bit(AT_ES384), &err) == NULL,
-       "a P-256 key for ES384");
+       "a P-256 key if only ES384 is accepted");
     ok(at_key_create(p384, at_alg_bit(AT_ES256), &err) == NULL,
-       "a P-384 key for ES256");
+       "a P-384 key if only ES256 is accepted");
     is_int((long long) ERR_peek_error(), 0, "the error queue is empty");
 
     at_key_free(NULL);
@@ -208,7 +212,8 @@ test_other_types(void)
 
         ok(key == NULL, "%s is refused", keys[i].name);
         ok(key || err.text[0] != '\0', "%s: says why", keys[i].name);
-        is_int((long long) ERR_peek_error(), 0, "%s: no error left", keys[i].name);
+        is_int((long long) ERR_peek_error(), 0, "%s: no error left",
+               keys[i].name);
         at_key_free(key);
     }
 }
@@ -246,7 +251,7 @@ test_rsa_sizes(void)
 
         is_int(key != NULL, cases[i].taken, "RSA of %d bits, e = 0x%s",
                cases[i].bits, cases[i].e);
-        is_int((long long) ERR_peek_error(), 0, "and no error left");
+        is_int((long long) ERR_peek_error(), 0, "the error queue is empty");
         at_key_free(key);
     }
 }
@@ -274,8 +279,9 @@ test_rsa_odd(void)
     ok(key == NULL, "a modulus with the factor 251");
     at_key_free(key);
 
-    /* e > n: of more than 32 bits */
-    pkey = key_rsa_public(number_like_modulus(2048), number_like_modulus(2100));
+    /* e > n: more than 32 bits */
+    pkey = key_rsa_public(number_like_modulus(2048),
+                          number_like_modulus(2100));
     key = at_key_create(pkey, ALL, &err);
     ok(key == NULL, "e > n");
     at_key_free(key);
@@ -283,8 +289,8 @@ test_rsa_odd(void)
 
 
 /*
- * RSA with e = 1: the signature is the padded hash itself, which anybody can
- * write.  OpenSSL takes it, so that the key must be refused.
+ * RSA with e = 1: the signature is the padded hash, which needs no key to
+ * write. OpenSSL accepts it, so that the key must be refused.
  */
 static void
 test_rsa_e1(void)
@@ -296,12 +302,13 @@ test_rsa_e1(void)
     pkey = key_rsa_public(number_like_modulus(2048), number("01"));
     key = at_key_create(pkey, at_alg_bit(AT_RS256), &err);
     ok(key == NULL, "e = 1 is refused: its signatures need no key");
-    ok(strstr(err.text, "exponent") != NULL, "and says that it is the exponent");
+    ok(strstr(err.text, "exponent") != NULL,
+       "e = 1: the error message names the exponent");
     at_key_free(key);
 }
 
 
-/* a modulus as those of the faulty generator are: powers of 65537 */
+/* a modulus of a vulnerable key: powers of 65537 */
 static void
 test_roca(void)
 {
@@ -327,20 +334,21 @@ test_roca(void)
         }
     }
 
-    /* k * M + (65537^a mod M), for a of no matter what size */
+    /* k * M + (65537^a mod M), for any a */
     (void) BN_set_word(n, 65537);
     (void) BN_set_word(k, 123457);
     (void) BN_mod_exp(n, n, k, m, ctx);
-    (void) BN_rand(k, 2048 - BN_num_bits(m) + 1, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ANY);
+    (void) BN_rand(k, 2048 - BN_num_bits(m) + 1, BN_RAND_TOP_TWO,
+                   BN_RAND_BOTTOM_ANY);
     (void) BN_mul(k, k, m, ctx);
     (void) BN_add(n, n, k);
 
-    is_int(BN_is_odd(n), 1, "a number like ROCA's is odd");
+    is_int(BN_is_odd(n), 1, "the modulus of a vulnerable key is odd");
     ok(BN_num_bits(n) >= 2048, "and of %d bits", BN_num_bits(n));
 
     pkey = key_rsa_public(n, number("010001"));
     key = at_key_create(pkey, ALL, &err);
-    ok(key == NULL, "the fingerprint of ROCA");
+    ok(key == NULL, "a modulus with the fingerprint of ROCA");
     at_key_free(key);
 
     BN_free(m);
@@ -380,7 +388,8 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
                  != AT_SIGNATURE_INVALID;
     }
 
-    is_int(wrong, 0, "%s: each of the %zu bits of a signature changed",
+    is_int(wrong, 0,
+           "%s: a signature with one changed bit is invalid, %zu bits",
            at_alg_name(alg).data, signature.len * 8);
 
     wrong = 0;
@@ -392,7 +401,8 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
                  != AT_SIGNATURE_INVALID;
     }
 
-    is_int(wrong, 0, "%s: each bit of the text changed", at_alg_name(alg).data);
+    is_int(wrong, 0, "%s: each bit of the text changed",
+           at_alg_name(alg).data);
     is_int(verify(key, alg, text, signature), AT_SIGNATURE_VALID,
            "%s: unchanged", at_alg_name(alg).data);
 
@@ -400,7 +410,7 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
 }
 
 
-/* cut, and with zeros before and behind */
+/* truncated, and with leading and trailing zeros */
 static void
 test_every_length(EVP_PKEY *pkey, at_alg_e alg)
 {
@@ -463,7 +473,7 @@ padded(const BIGNUM *n, size_t len)
 }
 
 
-/* the same number in other words: RSA is blind to them modulo n */
+/* other encodings of the signature, equal modulo n */
 static void
 test_rsa_numbers(void)
 {
@@ -483,25 +493,30 @@ test_rsa_numbers(void)
     x = BN_new();
 
     (void) BN_add(x, s, n);
-    is_int(verify(key, AT_RS256, text, padded(x, len + 1)), AT_SIGNATURE_INVALID,
-           "s + n in 257 bytes");
+    is_int(verify(key, AT_RS256, text, padded(x, len + 1)),
+           AT_SIGNATURE_INVALID, "s + n in 257 bytes");
 
     if (BN_num_bytes(x) <= (int) len) {
-        is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID,
-               "s + n in 256 bytes");
+        is_int(verify(key, AT_RS256, text, padded(x, len)),
+               AT_SIGNATURE_INVALID, "s + n in 256 bytes");
     }
 
     (void) BN_sub(x, n, s);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "n - s");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID,
+           "n - s");
     is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID,
            "the modulus itself");
     (void) BN_one(x);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "1");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID,
+           "1");
     (void) BN_sub_word(n, 1);
-    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID, "n - 1");
+    is_int(verify(key, AT_RS256, text, padded(n, len)), AT_SIGNATURE_INVALID,
+           "n - 1");
     BN_zero(x);
-    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID, "0");
-    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_VALID, "s itself");
+    is_int(verify(key, AT_RS256, text, padded(x, len)), AT_SIGNATURE_INVALID,
+           "0");
+    is_int(verify(key, AT_RS256, text, signature), AT_SIGNATURE_VALID,
+           "the signature s");
 
     BN_free(n);
     BN_free(s);
@@ -521,13 +536,14 @@ test_pss_salt(void)
     key = create(rsa, ALL);
 
     for (salt = 0; salt <= 64; salt += 16) {
-        is_int(verify(key, AT_PS256, text, sign_with(rsa, "SHA256", salt, text)),
+        is_int(verify(key, AT_PS256, text,
+                      sign_with(rsa, "SHA256", salt, text)),
                salt == 32 ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
                "S8 PS256 with a salt of %d bytes", salt);
     }
 
     is_int(verify(key, AT_PS256, text, sign_with(rsa, "SHA384", 32, text)),
-           AT_SIGNATURE_INVALID, "S8 PS256 with another hash");
+           AT_SIGNATURE_INVALID, "PS256 with another hash");
 
     at_key_free(key);
 }
@@ -552,7 +568,8 @@ test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
     top = BN_dup(n);
     (void) BN_sub_word(top, 1);
     r = BN_bin2bn((const unsigned char *) signature.data, (int) len, NULL);
-    s = BN_bin2bn((const unsigned char *) signature.data + len, (int) len, NULL);
+    s = BN_bin2bn((const unsigned char *) signature.data + len, (int) len,
+                  NULL);
     other = BN_new();
     sum = BN_new();
     (void) BN_sub(other, n, s);
@@ -566,7 +583,8 @@ test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
             int            good;
         } cases[] = {
             { "r = s = 0", zero, zero, 0 }, { "r = 0", zero, s, 0 },
-            { "s = 0", r, zero, 0 }, { "r = n", n, s, 0 }, { "s = n", r, n, 0 },
+            { "s = 0", r, zero, 0 }, { "r = n", n, s, 0 },
+            { "s = n", r, n, 0 },
             { "r = s = n", n, n, 0 }, { "r = s = n - 1", top, top, 0 },
             { "r = s = 1", one, one, 0 }, { "r = 1", one, s, 0 },
             { "r and s swapped", s, r, 0 }, { "(r, s)", r, s, 1 },
@@ -574,21 +592,24 @@ test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
         };
 
         for (i = 0; i < N(cases); i++) {
-            is_int(verify(key, alg, text, sign_pair(cases[i].r, cases[i].s, len)),
+            is_int(verify(key, alg, text,
+                          sign_pair(cases[i].r, cases[i].s, len)),
                    cases[i].good ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID,
                    "%s: %s", at_alg_name(alg).data, cases[i].name);
         }
     }
 
     if (BN_num_bytes(sum) <= (int) len) {
-        is_int(verify(key, alg, text, sign_pair(sum, s, len)), AT_SIGNATURE_INVALID,
-               "%s: r + n", at_alg_name(alg).data);
+        is_int(verify(key, alg, text, sign_pair(sum, s, len)),
+               AT_SIGNATURE_INVALID, "%s: r + n", at_alg_name(alg).data);
     }
 
-    is_int(verify(key, alg, text, sign_pair(sum, s, len + 1)), AT_SIGNATURE_INVALID,
-           "%s: r + n, a byte longer each", at_alg_name(alg).data);
-    is_int(verify(key, alg, text, sign_pair(r, s, len + 1)), AT_SIGNATURE_INVALID,
-           "%s: r and s, a byte longer each", at_alg_name(alg).data);
+    is_int(verify(key, alg, text, sign_pair(sum, s, len + 1)),
+           AT_SIGNATURE_INVALID, "%s: r + n, a byte longer each",
+           at_alg_name(alg).data);
+    is_int(verify(key, alg, text, sign_pair(r, s, len + 1)),
+           AT_SIGNATURE_INVALID, "%s: r and s, a byte longer each",
+           at_alg_name(alg).data);
 
     der = sign_with(pkey, alg == AT_ES256 ? "SHA256" : "SHA384", -1, text);
     is_int(verify(key, alg, text, der), AT_SIGNATURE_INVALID, "%s: DER",
@@ -606,7 +627,7 @@ test_ecdsa_numbers(EVP_PKEY *pkey, at_alg_e alg, const char *order)
 }
 
 
-/* a context that was used for a bad signature is as good as new for the next */
+/* an invalid signature has no effect on the next one */
 static void
 test_again(void)
 {
@@ -638,7 +659,7 @@ test_again(void)
                  != ((i % 3) ? AT_SIGNATURE_VALID : AT_SIGNATURE_INVALID);
     }
 
-    is_int(wrong, 0, "one key for 1,000 signatures, good and bad ones in turn");
+    is_int(wrong, 0, "one key for 1,000 valid and invalid signatures in turn");
 
     for (i = 0; i < 4; i++) {
         at_key_free(keys[i]);
@@ -664,20 +685,21 @@ test_digests(void)
 
     memset(digest, 0xff, sizeof(digest));
     at_crypto_cleanse(digest, 16);
-    ok(digest[15] == 0 && digest[16] == 0xff, "cleansed as far as told");
+    ok(digest[15] == 0 && digest[16] == 0xff,
+       "only the given length is cleansed");
 
     a = create(rsa, at_alg_bit(AT_RS256));
     b = create(rsa, at_alg_bit(AT_PS256));
     c = create(p256, ALL);
 
     ok(memcmp(at_key_digest(a), at_key_digest(b), AT_SHA256_LEN) == 0,
-       "a key is the same whatever it is used for");
+       "the digest of a key does not depend on the algorithms");
     ok(memcmp(at_key_digest(a), at_key_digest(c), AT_SHA256_LEN) != 0,
-       "another key is another");
+       "another key has another digest");
 
     (void) at_sha256(digest, der_public(rsa));
     ok(memcmp(at_key_digest(a), digest, AT_SHA256_LEN) == 0,
-       "by its SubjectPublicKeyInfo");
+       "the digest is that of the SubjectPublicKeyInfo");
 
     at_key_free(a);
     at_key_free(b);

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is Entra's own: the client of a token, its tenant, the issuer of a key,
- * and the sentences that CIPP has for refusals.
+ * Tokens of Entra: the client, the tenant, the issuer of a key.  The error
+ * texts of CIPP.
  *
  * Requirements: store-decisions, issuer, jwk-purpose, scope-claim, audience,
  *   error-codes, error-escaping.
@@ -36,7 +36,7 @@ test_client(void)
 
     static const struct {
         const char  *text;
-        const char  *id;        /* NULL: no reading */
+        const char  *id;        /* NULL: ambiguous */
     } cases[] = {
         { "{\"ver\":\"1.0\",\"appid\":\"a\"}", "a" },
         { "{\"ver\":\"2.0\",\"azp\":\"a\"}", "a" },
@@ -118,17 +118,19 @@ test_tenant(void)
         (void) snprintf(text, sizeof(text), "{\"tid\":%s,\"iss\":\"%s\"}",
                         cases[i].tid, cases[i].iss);
         claims = values_claims(text);
-        is_int(at_entra_tenant_matches_issuer(at_claims_object(claims)), cases[i].same,
-               "tid %s of %s", cases[i].tid, cases[i].iss);
+        is_int(at_entra_tenant_matches_issuer(at_claims_object(claims)),
+               cases[i].same, "tid %s of %s", cases[i].tid, cases[i].iss);
         at_claims_free(claims);
     }
 
     claims = values_claims("{\"iss\":\"https://issuer.example\"}");
-    ok(at_entra_tenant_matches_issuer(at_claims_object(claims)), "no tid");
+    ok(at_entra_tenant_matches_issuer(at_claims_object(claims)),
+       "a token without tid matches");
     at_claims_free(claims);
 
     claims = values_claims("{\"tid\":\"" GUID "\"}");
-    ok(!at_entra_tenant_matches_issuer(at_claims_object(claims)), "a tid and no iss");
+    ok(!at_entra_tenant_matches_issuer(at_claims_object(claims)),
+       "a token with tid and without iss does not match");
     at_claims_free(claims);
 }
 
@@ -158,9 +160,10 @@ test_key_issuer(void)
         { V2 "{tenantid}/v2.0",
           "{\"iss\":\"" V1 GUID "/\",\"tid\":\"" GUID "\"}", 0 },
 
-        /* no tid, or none that can be filled in */
+        /* no tid, or one that is not a GUID */
         { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\"}", 0 },
-        { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":7}", 0 },
+        { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":7}",
+          0 },
         { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 "/v2.0\",\"tid\":\"\"}", 0 },
         { V2 "{tenantid}/v2.0",
           "{\"iss\":\"" V2 "common/v2.0\",\"tid\":\"common\"}", 0 },
@@ -180,14 +183,16 @@ test_key_issuer(void)
         { V2 "11111111-2222-3333-4444-555555555555/v2.0",
           "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 0 },
 
-        /* all of it, and no more */
+        /* the whole issuer, and not more */
         { V2 "{tenantid}/v2.0",
           "{\"iss\":\"" V2 GUID "/v2.0/\",\"tid\":\"" GUID "\"}", 0 },
         { V2 "{tenantid}/v2.0/",
           "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 0 },
         { V2 "{tenantid}", "{\"iss\":\"" V2 "\",\"tid\":\"" GUID "\"}", 0 },
-        { V2 "{tenantid", "{\"iss\":\"" V2 GUID "\",\"tid\":\"" GUID "\"}", 0 },
-        { V2 "{TenantId}", "{\"iss\":\"" V2 GUID "\",\"tid\":\"" GUID "\"}", 0 },
+        { V2 "{tenantid", "{\"iss\":\"" V2 GUID "\",\"tid\":\"" GUID "\"}",
+          0 },
+        { V2 "{TenantId}", "{\"iss\":\"" V2 GUID "\",\"tid\":\"" GUID "\"}",
+          0 },
 
         { V1, "{\"tid\":\"" GUID "\"}", 0 },
         { V1, "{\"iss\":[\"" V1 "\"]}", 0 },
@@ -197,9 +202,8 @@ test_key_issuer(void)
     for (i = 0; i < N(cases); i++) {
         claims = values_claims(cases[i].claims);
         is_int(at_entra_issuer_matches(at_claims_object(claims),
-                                       str(cases[i].issuer)),
-               cases[i].fits, "a key of %s, %s", cases[i].issuer,
-               cases[i].claims);
+                                       str(cases[i].issuer)), cases[i].fits,
+               "a key of %s, %s", cases[i].issuer, cases[i].claims);
         at_claims_free(claims);
     }
 }
@@ -232,8 +236,7 @@ test_delegated(void)
     for (i = 0; i < N(cases); i++) {
         claims = values_claims(cases[i].text);
         is_int(at_entra_is_delegated(at_claims_object(claims)),
-               cases[i].delegated,
-               "delegated: %s", cases[i].text);
+               cases[i].delegated, "delegated: %s", cases[i].text);
         at_claims_free(claims);
     }
 }
@@ -283,13 +286,13 @@ sentence(at_verdict_e verdict, const at_identity_t *identity,
     n = at_error_text(NULL, 0, verdict, identity, endpoint);
     memset(buf, '#', sizeof(buf));
 
-    /* half of it writes half of it */
+    /* a buffer of half the size gets the first half */
     if (at_error_text(buf, n / 2, verdict, identity, endpoint) != n
         || buf[n / 2] != '#'
         || at_error_text(buf, n, verdict, identity, endpoint) != n
         || buf[n] != '#')
     {
-        return at_str("of another length");
+        return at_str("another length");
     }
 
     return (at_str_t) { buf, n };
@@ -318,18 +321,18 @@ test_sentences(void)
         char  expected[256];
 
         who.role = str(builtin[i]);
-        (void) snprintf(expected, sizeof(expected), DENIED "the '%s' base role "
+        (void) snprintf(expected, sizeof(expected),
+                        DENIED "the '%s' base role "
                         "does not have the required permission: "
                         "Identity.User.Read", builtin[i]);
-        is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users), str(expected),
-                 "CIPP's sentence for %s", builtin[i]);
+        is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
+                 str(expected), "CIPP's sentence for %s", builtin[i]);
     }
 
     who.rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
     is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
              at_str(DENIED "you do not have the required permission: "
-                    "Identity.User.Read"),
-             "where scopes are a second condition");
+                    "Identity.User.Read"), "a required scope beside the role");
 
     who.rights.from = AT_RIGHTS_ROLE;
     who.role = at_str("helpdesk");
@@ -343,22 +346,24 @@ test_sentences(void)
     users.text = at_str("GET /");
     is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
              at_str(DENIED "the custom role 'helpdesk' has blocked this "
-                    "endpoint: GET /"), "an endpoint without a name");
+                    "endpoint: GET /"),
+             "CIPP's sentence, an endpoint without a name");
 
     who.role = at_str("a\r\nb\x7f\xc3\xa9'<x>");
     is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
              at_str(DENIED "the custom role 'a??b?\xc3\xa9'<x>' has blocked "
-                    "this endpoint: GET /"), "control characters");
+                    "this endpoint: GET /"),
+             "control characters are replaced");
 
     is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, NULL),
              at_str(DENIED "the user does not have the required permission"),
-             "without a row of the catalogue");
+             "without an entry in the endpoint list");
     is_bytes(sentence(AT_NO_ROLE, &who, &users),
              at_str(DENIED "the user does not have the required permission"),
              "CIPP's sentence, no role");
     is_bytes(sentence(AT_INSUFFICIENT_SCOPE, &who, &users),
              at_str(DENIED "the user does not have the required permission"),
-             "a scope of the location");
+             "a required scope of the location");
     is_bytes(sentence(AT_ADDRESS_NOT_ALLOWED, &who, &users),
              at_str(DENIED "the API Client does not have the required "
                     "permission"), "CIPP's sentence, address");

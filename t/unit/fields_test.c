@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * what a body and a Basic credential say, with one reading or none.
+ * Fields of request bodies, and Basic credentials.
  *
  * Requirements: login-request, basic-syntax, bearer-scheme,
  *   authorization-syntax.
@@ -53,13 +53,13 @@ test_json(void)
 
     is_int(from_json(at_str("{\"username\":\"jane\",\"password\":\"x\"}"),
                      values), AT_FIELDS_OK, "two members");
-    is_bytes(values[0], at_str("jane"), "the first");
-    is_bytes(values[1], at_str("x"), "the second");
+    is_bytes(values[0], at_str("jane"), "the first value");
+    is_bytes(values[1], at_str("x"), "the second value");
 
     is_int(from_json(at_str(" { \"password\" : \"\\u20ac\\\"\" , "
                             "\"username\":\"\"} "), values), AT_FIELDS_OK,
-           "in the other order, with space");
-    is_bytes(values[0], at_str(""), "an empty one");
+           "members in the other order, with white space");
+    is_bytes(values[0], at_str(""), "an empty string");
     is_bytes(values[1], at_str("\xe2\x82\xac\""), "escapes");
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -68,7 +68,7 @@ test_json(void)
     }
 
     is_int(from_json(at_str("{\"username\":\"a\",\"password\":\"b\"}\0"),
-                     values), AT_FIELDS_INVALID, "a NUL behind it");
+                     values), AT_FIELDS_INVALID, "a trailing NUL");
 }
 
 
@@ -89,17 +89,18 @@ test_form(void)
     is_int(at_fields_from_form(values, names, 2,
                                at_str("username=a+b%26%c3%a4&x=y&password=c=d"),
                                buf), AT_FIELDS_OK, "a form");
-    is_bytes(values[0], at_str("a b&\xc3\xa4"), "decoded");
-    is_bytes(values[1], at_str("c=d"), "an equals sign inside");
+    is_bytes(values[0], at_str("a b&\xc3\xa4"), "a value is decoded");
+    is_bytes(values[1], at_str("c=d"), "a value with an equals sign");
 
     is_int(at_fields_from_form(values, names, 2, at_str("user%6eame=a&&=&x"),
-                               buf), AT_FIELDS_OK, "a name is encoded, too");
-    is_bytes(values[0], at_str("a"), "and decoded");
-    ok(values[1].data == NULL && values[1].len == 0, "one that is not there");
+                               buf), AT_FIELDS_OK, "an encoded name");
+    is_bytes(values[0], at_str("a"), "the value of an encoded name");
+    ok(values[1].data == NULL && values[1].len == 0,
+       "a missing name has no value");
 
-    is_int(at_fields_from_form(values, names, 2, at_str(""), buf), AT_FIELDS_OK,
-           "an empty one");
-    ok(values[0].data == NULL, "has nothing");
+    is_int(at_fields_from_form(values, names, 2, at_str(""), buf),
+           AT_FIELDS_OK, "an empty form");
+    ok(values[0].data == NULL, "an empty form has no values");
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         is_int(at_fields_from_form(values, names, 2, str(bad[i]), buf),
@@ -122,26 +123,31 @@ test_basic(void)
     };
 
     is_int(at_header_basic_parse(at_str("Basic dTpw"), &text), 1, "Basic");
-    is_bytes(text, at_str("dTpw"), "its text");
+    is_bytes(text, at_str("dTpw"), "the credential of Basic");
     is_int(at_header_basic_decode(text, buf, &user, &password), 0, "dTpw");
-    is_bytes(user, at_str("u"), "the name");
+    is_bytes(user, at_str("u"), "the user name");
     is_bytes(password, at_str("p"), "the password");
 
-    is_int(at_header_basic_decode(at_str("dTpwOnE6"), buf, &user, &password), 0,
-           "colons");
-    is_bytes(password, at_str("p:q:"), "are the password's");
+    is_int(at_header_basic_decode(at_str("dTpwOnE6"), buf, &user, &password),
+           0, "colons");
+    is_bytes(password, at_str("p:q:"),
+             "further colons belong to the password");
     is_int(at_header_basic_decode(at_str("dTo="), buf, &user, &password), 0,
            "an empty password");
-    is_int((long long) password.len, 0, "is empty");
+    is_int((long long) password.len, 0, "the password is empty");
 
-    is_int(at_header_basic_parse(at_str("bAsIc  x"), &text), 1, "in any case");
-    is_bytes(text, at_str("x"), "behind two spaces");
+    is_int(at_header_basic_parse(at_str("bAsIc  x"), &text), 1,
+           "the scheme in any case");
+    is_bytes(text, at_str("x"), "a credential after two spaces");
     is_int(at_header_basic_parse(at_str("Basic"), &text), 1, "alone");
-    is_int((long long) text.len, 0, "with nothing");
-    is_int(at_header_basic_parse(at_str("Basic\tdTpw"), &text), 1, "a tab");
-    is_int((long long) text.len, 0, "spoils it");
-    is_int(at_header_basic_parse(at_str("Basicx dTpw"), &text), 0, "another word");
-    is_int(at_header_basic_parse(at_str("Bearer dTpw"), &text), 0, "another one");
+    is_int((long long) text.len, 0, "a scheme without credential");
+    is_int(at_header_basic_parse(at_str("Basic\tdTpw"), &text), 1,
+           "a tab instead of a space");
+    is_int((long long) text.len, 0, "after a tab the credential is empty");
+    is_int(at_header_basic_parse(at_str("Basicx dTpw"), &text), 0,
+           "a longer scheme");
+    is_int(at_header_basic_parse(at_str("Bearer dTpw"), &text), 0,
+           "another scheme");
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         is_int(at_header_basic_decode(str(bad[i]), buf, &user, &password), -1,

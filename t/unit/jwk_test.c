@@ -40,7 +40,7 @@ static void
 warn(void *data, const char *text)
 {
     if (data != &warned || strchr(text, '\n') != NULL) {
-        ok(0, "a warning of one line, to whom it was to go");
+        ok(0, "a warning is one line, with the data of the caller");
     }
 
     warned.n++;
@@ -48,7 +48,7 @@ warn(void *data, const char *text)
 }
 
 
-/* from a heap copy of exactly its size */
+/* parses a heap copy of exactly the size of the text */
 static at_keyset_t *
 parse(at_str_t text, unsigned algs)
 {
@@ -77,18 +77,18 @@ parse(at_str_t text, unsigned algs)
     }
 
     if (set == NULL && (err.text[0] == '\0' || strchr(err.text, '\n'))) {
-        ok(0, "a refusal says why, in one line");
+        ok(0, "an error message is one line");
     }
 
     if (set != NULL && (set->n == 0 || set->n > AT_KEYSET_KEYS_MAX)) {
-        ok(0, "a set holds 1 to 64 keys");
+        ok(0, "a set has 1 to 64 keys");
     }
 
     return set;
 }
 
 
-/* how many keys, 0: refused */
+/* the number of keys; 0: refused */
 static size_t
 count(at_str_t text, unsigned algs)
 {
@@ -136,7 +136,7 @@ crlf(at_str_t text)
 }
 
 
-/* a key of a PEM file has no kid, and verifies what it signed */
+/* a key of a PEM file has no kid and verifies a signature */
 static void
 test_pem_taken(void)
 {
@@ -154,7 +154,8 @@ test_pem_taken(void)
         { "a certificate", pem_certificate(rsa), rsa, AT_PS256 },
         { "an EC key", pem_public(p256), p256, AT_ES256 },
         { "a P-384 key", pem_public(p384), p384, AT_ES384 },
-        { "a certificate of an EC key", pem_certificate(p384), p384, AT_ES384 },
+        { "a certificate of an EC key", pem_certificate(p384), p384,
+          AT_ES384 },
         { "an Ed25519 key", pem_public(ed), ed, AT_EDDSA },
         { "a certificate of Ed25519", pem_certificate(ed), ed, AT_EDDSA },
         { "CR LF", crlf(pem_public(rsa)), rsa, AT_RS256 },
@@ -165,7 +166,8 @@ test_pem_taken(void)
         { "spaces before", join(at_str(" \r\n\t\n"), pem_public(rsa)), rsa,
           AT_RS256 },
         { "no newline at the end", { pem_public(rsa).data,
-                                     pem_public(rsa).len - 1 }, rsa, AT_RS256 },
+                                     pem_public(rsa).len - 1 }, rsa,
+                                         AT_RS256 },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -215,9 +217,10 @@ test_pem_refused(void)
             { "two PEMs", join(public, pem_public(rsa2)), "more than one" },
             { "the same PEM twice", join(public, public), "more than one" },
             { "two certificates", join(pem_certificate(rsa),
-                                       pem_certificate(rsa2)), "more than one" },
+                                       pem_certificate(rsa2)),
+                                           "more than one" },
             { "public and private", join(public, pem_private(rsa, NULL)), "" },
-            { "public and half of another",
+            { "a public key and half of another one",
               join(public, at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n")), "" },
             { "a private key", pem_private(rsa, NULL), "private" },
             { "a private EC key", pem_private(p256, NULL), "private" },
@@ -226,15 +229,19 @@ test_pem_refused(void)
             { "an encrypted key", pem_private(rsa, "secret"), "private" },
             { "DER", der_public(rsa), "" },
             { "half a PEM", { public.data, public.len / 2 }, "" },
-            { "a PEM without its last line", { public.data, public.len - 26 }, "" },
-            { "10 MB of letters", { huge, 10 * 1024 * 1024 }, "" },
-            { "base64 of nothing",
-              at_str("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"), "" },
-            { "junk in base64",
-              at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+            { "a PEM without its last line", { public.data, public.len - 26 },
               "" },
-            { "other ends",
-              at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            { "10 MB of letters", { huge, 10 * 1024 * 1024 }, "" },
+            { "empty base64",
+              at_str("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"),
+                  "" },
+            { "invalid base64",
+              at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n"
+                     "-----END PUBLIC KEY-----\n"),
+              "" },
+            { "other end lines",
+              at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n"
+                     "-----END CERTIFICATE-----\n"),
               "" },
             { "a parameter file",
               at_str("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
@@ -249,16 +256,17 @@ test_pem_refused(void)
                    cases[i].name);
             ok(strstr(err.text, cases[i].says) != NULL, "%s: says '%s'",
                cases[i].name, err.text);
-            is_int((long long) ERR_peek_error(), 0, "no error left");
+            is_int((long long) ERR_peek_error(), 0,
+                   "the error queue is empty");
         }
     }
 
     is_int((long long) count(public, at_alg_bit(AT_ES256)), 0,
-           "an RSA key where ES256 alone is accepted");
+           "an RSA key if only ES256 is accepted");
 }
 
 
-/* a file that is being written: nothing, or the whole key, never another one */
+/* a truncated file is invalid, or has the whole key */
 static void
 test_pem_cut(EVP_PKEY *pkey)
 {
@@ -284,8 +292,8 @@ test_pem_cut(EVP_PKEY *pkey)
         at_keyset_free(set);
     }
 
-    ok(taken <= 1, "cut after each byte: taken without the last newline alone");
-    is_int((long long) other, 0, "and never as another key");
+    ok(taken <= 1, "a truncated file is valid only without the last newline");
+    is_int((long long) other, 0, "a truncated file never has another key");
 
     at_keyset_free(whole);
 }
@@ -347,15 +355,16 @@ test_jwk_taken(void)
 }
 
 
-/* one such key beside a good one: it is left out, the good one stays */
+/* an unusable key beside a usable one is ignored */
 static void
-test_left_out(const char *name, const char *bad, unsigned warnings)
+test_ignored(const char *name, const char *bad, unsigned warnings)
 {
     at_keyset_t  *set;
 
     is_int((long long) count(str(format("{\"keys\":[%s]}", bad)), ALL), 0,
            "%s: refused alone", name);
-    is_int(warned.n, warnings, "%s: %u warning: %s", name, warnings, warned.text);
+    is_int(warned.n, warnings, "%s: %u warning: %s", name, warnings,
+           warned.text);
 
     set = parse(str(format("{\"keys\":[%s,%s,%s]}", bad,
                            jwk(rsa, ",\"kid\":\"good\""), bad)), ALL);
@@ -370,7 +379,7 @@ test_left_out(const char *name, const char *bad, unsigned warnings)
 }
 
 
-/* "n" of a key in other words */
+/* other encodings of "n" */
 static char *
 rsa_jwk(const char *n, const char *e)
 {
@@ -442,7 +451,8 @@ test_jwk_refused(void)
         { "kty of no kind", "{\"kty\":\"XYZ\"}" },
         { "kty in lower case", format("{\"kty\":\"rsa\",\"n\":\"%s\","
                                          "\"e\":\"AQAB\"}", n) },
-        { "kty a number", format("{\"kty\":1,\"n\":\"%s\",\"e\":\"AQAB\"}", n) },
+        { "kty a number",
+          format("{\"kty\":1,\"n\":\"%s\",\"e\":\"AQAB\"}", n) },
         { "an empty key", "{}" },
         { "RSA without n", "{\"kty\":\"RSA\",\"e\":\"AQAB\"}" },
         { "RSA without e", format("{\"kty\":\"RSA\",\"n\":\"%s\"}", n) },
@@ -478,17 +488,19 @@ test_jwk_refused(void)
         { "k is there", jwk(rsa, ",\"k\":\"AQAB\"") },
         { "d of an EC key", jwk(p256, ",\"d\":\"AQAB\"") },
         { "d of an Ed25519 key", jwk(ed, ",\"d\":\"AQAB\"") },
-        { "x5c of another key", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(rsa2))) },
-        { "x5c of another kind", jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(p256))) },
+        { "x5c of another key",
+          jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(rsa2))) },
+        { "x5c of another kind",
+          jwk(rsa, format(",\"x5c\":[\"%s\"]", x5c(p256))) },
         { "x5c empty", jwk(rsa, ",\"x5c\":[]") },
         { "x5c a string", jwk(rsa, format(",\"x5c\":\"%s\"", x5c(rsa))) },
         { "x5c of junk", jwk(rsa, ",\"x5c\":[\"AAAA\"]") },
         { "x5c of numbers", jwk(rsa, ",\"x5c\":[7]") },
-        { "issuer is no string", jwk(rsa, ",\"issuer\":7") },
+        { "issuer is not a string", jwk(rsa, ",\"issuer\":7") },
         { "issuer is null", jwk(rsa, ",\"issuer\":null") },
         { "issuer is a list", jwk(rsa, ",\"issuer\":[\"https://x/\"]") },
         { "issuer empty", jwk(rsa, ",\"issuer\":\"\",\"kid\":\"a\"") },
-        { "use is no string", jwk(rsa, ",\"use\":7") },
+        { "use is not a string", jwk(rsa, ",\"use\":7") },
         { "use of another kind", jwk(rsa, ",\"use\":\"SIG\"") },
         { "use empty", jwk(rsa, ",\"use\":\"\"") },
         { "key_ops sign", jwk(rsa, ",\"key_ops\":[\"sign\"]") },
@@ -505,9 +517,12 @@ test_jwk_refused(void)
         { "alg of another kty", jwk(rsa, ",\"alg\":\"ES256\"") },
         { "alg of another curve", jwk(p384, ",\"alg\":\"ES256\"") },
         { "RSA for EdDSA", jwk(rsa, ",\"alg\":\"EdDSA\"") },
-        { "oct", "{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ\"}" },
-        { "oct for RS256", "{\"kty\":\"oct\",\"alg\":\"RS256\",\"k\":\"AyM1\"}" },
-        { "no crv", format("{\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y) },
+        { "oct", "{\"kty\":\"oct\","
+                 "\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ\"}" },
+        { "oct for RS256",
+          "{\"kty\":\"oct\",\"alg\":\"RS256\",\"k\":\"AyM1\"}" },
+        { "no crv", format("{\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x,
+                           y) },
         { "crv unknown", ec_jwk("P-257", x, y) },
         { "crv in OpenSSL's words", ec_jwk("prime256v1", x, y) },
         { "crv secp256k1", ec_jwk("secp256k1", x, y) },
@@ -515,17 +530,21 @@ test_jwk_refused(void)
         { "crv of another point", ec_jwk("P-384", x, y) },
         { "crv too small for the point", ec_jwk("P-256", x384, y384) },
         { "a point off the curve", ec_jwk("P-256", x, other_point(y)) },
-        { "a P-384 point off the curve", ec_jwk("P-384", other_point(x384), y384) },
+        { "a P-384 point off the curve",
+          ec_jwk("P-384", other_point(x384), y384) },
         { "x and y swapped", ec_jwk("P-256", y, x) },
         { "the point 0, 0", ec_jwk("P-256", zero, zero) },
-        { "x too short", ec_jwk("P-256", b64((at_str_t) { unb64(x).data, 31 }), y) },
+        { "x too short",
+          ec_jwk("P-256", b64((at_str_t) { unb64(x).data, 31 }), y) },
         { "x too long", ec_jwk("P-256", leading_zero(x), y) },
         { "y too long", ec_jwk("P-256", x, leading_zero(y)) },
         { "x far too long", ec_jwk("P-256", x384, x384) },
-        { "no y", format("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\"}", x) },
+        { "no y", format("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\"}",
+                         x) },
         { "Ed448", jwk(key_named("ED448"), "") },
         { "X25519", jwk(key_named("X25519"), "") },
-        { "X25519 as EC", format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}",
+        { "X25519 as EC",
+          format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}",
                                     zero) },
         { "Ed25519 with a short x",
           "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}" },
@@ -545,19 +564,19 @@ test_jwk_refused(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        test_left_out(cases[i].name, cases[i].key, 1);
+        test_ignored(cases[i].name, cases[i].key, 1);
     }
 
-    test_left_out("use enc", jwk(rsa, ",\"use\":\"enc\""), 0);
-    test_left_out("use enc, alg RSA-OAEP",
+    test_ignored("use enc", jwk(rsa, ",\"use\":\"enc\""), 0);
+    test_ignored("use enc, alg RSA-OAEP",
                   jwk(rsa, ",\"use\":\"enc\",\"alg\":\"RSA-OAEP\""), 0);
 
-    /* half of all moduli have a character of the standard alphabet, or more */
+    /* half of all moduli differ in the two alphabets */
     if (strcmp(standard_alphabet(n), n) != 0) {
-        test_left_out("n in the standard alphabet",
+        test_ignored("n in the standard alphabet",
                       rsa_jwk(standard_alphabet(n), "AQAB"), 1);
     } else {
-        skip("this n reads the same in both alphabets");
+        skip("this n is the same in both alphabets");
     }
 }
 
@@ -568,22 +587,25 @@ test_algs(void)
     at_keyset_t  *set;
 
     is_int((long long) count(str(format("{\"keys\":[%s]}",
-                                        jwk(rsa, ",\"alg\":\"RS512\""))), RS256), 0,
-           "alg RS512 where RS256 alone is accepted");
+                                        jwk(rsa, ",\"alg\":\"RS512\""))),
+                                            RS256), 0,
+           "alg RS512 if only RS256 is accepted");
 
-    set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ",\"alg\":\"RS512\""))), ALL);
+    set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ",\"alg\":\"RS512\""))),
+                ALL);
     is_int(set ? at_key_algs(set->keys[0].key) : 0, at_alg_bit(AT_RS512),
-           "a key with an alg serves that one alone");
+           "a key with an alg is for this algorithm only");
     at_keyset_free(set);
 
     set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ""))),
                 RS256 | at_alg_bit(AT_ES256));
     is_int(set ? at_key_algs(set->keys[0].key) : 0, RS256,
-           "a key without one serves those of its kty that are accepted");
+           "a key without alg is for all accepted algorithms of its kty");
     at_keyset_free(set);
 
-    is_int((long long) count(str(format("{\"keys\":[%s]}", jwk(p256, ""))), RS256),
-           0, "a key of no accepted kind");
+    is_int((long long) count(str(format("{\"keys\":[%s]}", jwk(p256, ""))),
+                             RS256),
+           0, "a key that fits no accepted algorithm");
 }
 
 
@@ -613,12 +635,16 @@ test_sets(void)
             { "two keys of one kid", format("{\"keys\":[%s,%s]}", good,
                                             jwk(rsa2, ",\"kid\":\"a\"")), 2 },
             { "oct and RSA", format("{\"keys\":[%s,%s]}", oct, good), 1 },
-            { "all kinds", format("{\"keys\":[%s,%s,%s,%s]}", good, jwk(p256, ""),
+            { "all kinds",
+              format("{\"keys\":[%s,%s,%s,%s]}", good, jwk(p256, ""),
                                   jwk(p384, ""), jwk(ed, "")), 4 },
-            { "keys twice", format("{\"keys\":[%s],\"keys\":[%s]}", good, good), 0 },
-            { "keys twice, escaped", format("{\"keys\":[],\"k\\u0065ys\":[%s]}",
+            { "keys twice",
+              format("{\"keys\":[%s],\"keys\":[%s]}", good, good), 0 },
+            { "duplicate keys, escaped",
+              format("{\"keys\":[],\"k\\u0065ys\":[%s]}",
                                             good), 0 },
-            { "kty twice", format("{\"keys\":[{\"kty\":\"oct\",%s]}", good + 1), 0 },
+            { "kty twice",
+              format("{\"keys\":[{\"kty\":\"oct\",%s]}", good + 1), 0 },
             { "a BOM", format("\xef\xbb\xbf{\"keys\":[%s]}", good), 0 },
             { "trailing garbage", format("{\"keys\":[%s]}x", good), 0 },
             { "a set twice", format("{\"keys\":[%s]}{\"keys\":[]}", good), 0 },
@@ -626,7 +652,8 @@ test_sets(void)
             { "spaces before", format(" \r\n\t{\"keys\":[%s]}", good), 1 },
             { "a trailing comma", format("{\"keys\":[%s,]}", good), 0 },
             { "cut", format("{\"keys\":[%s]", good), 0 },
-            { "other members", format("{\"x\":1,\"keys\":[%s],\"y\":[]}", good), 1 },
+            { "other members",
+              format("{\"x\":1,\"keys\":[%s],\"y\":[]}", good), 1 },
             { "HTML", "<!DOCTYPE html><html><body>404</body></html>", 0 },
             { "an error in JSON", "{\"error\":\"not found\"}", 0 },
         };
@@ -639,10 +666,11 @@ test_sets(void)
     }
 
     is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
-                                  at_str("\0")), ALL), 0, "a NUL byte behind");
+                                  at_str("\0")), ALL), 0,
+                                      "a trailing NUL byte");
     is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
                                   at_str("\0junk")), ALL), 0,
-           "a NUL byte and junk behind");
+           "a NUL byte and trailing data");
 }
 
 
@@ -659,7 +687,8 @@ test_thousand_keys(void)
     len = (size_t) sprintf(text, "{\"keys\":[");
 
     for (i = 0; i < 1000; i++) {
-        len += (size_t) sprintf(text + len, "%s%.*s,\"kid\":\"k%zu\"}", i ? "," : "",
+        len += (size_t) sprintf(text + len, "%s%.*s,\"kid\":\"k%zu\"}", i
+                                ? "," : "",
                                 (int) strlen(key) - 1, key, i);
     }
 
@@ -669,7 +698,7 @@ test_thousand_keys(void)
 
     if (ok(set != NULL && set->n == 64, "1,000 keys: the first 64 count")) {
         is_bytes((at_str_t) { set->keys[63].kid, set->keys[63].kid_len },
-                 at_str("k63"), "1,000 keys: in their order");
+                 at_str("k63"), "1,000 keys: the first 64 in their order");
     }
 
     is_int(warned.n, 1, "1,000 keys: one warning");
@@ -688,15 +717,18 @@ test_kids(void)
         at_str_t  kid;
         int       valid;
     } cases[] = {
-        { at_str("a"), 1 }, { at_str("2026-11"), 1 }, { at_str("A.b_c-d~e"), 1 },
+        { at_str("a"), 1 }, { at_str("2026-11"), 1 },
+        { at_str("A.b_c-d~e"), 1 },
         { at_str("bilbo.baggins@hobbiton.example"), 1 },
         { at_str("nOo3ZDrODXEK1jKWhXslHR_KXEg"), 1 }, { at_str("a/b+c="), 1 },
         { at_str("urn:x:1"), 1 },
         { at_str(""), 0 }, { at_str(" "), 0 }, { at_str("a b"), 0 },
         { at_str("a\n"), 0 }, { at_str("a\r\nb"), 0 }, { at_str("a\0b"), 0 },
         { at_str("\0"), 0 }, { at_str("a\tb"), 0 }, { at_str("\x7f"), 0 },
-        { at_str("\x80"), 0 }, { at_str("h\xc3\xa9"), 0 }, { at_str("a\"b"), 0 },
-        { at_str("' OR '1'='1"), 0 }, { at_str("'"), 0 }, { at_str("a\\b"), 0 },
+        { at_str("\x80"), 0 }, { at_str("h\xc3\xa9"), 0 },
+        { at_str("a\"b"), 0 },
+        { at_str("' OR '1'='1"), 0 }, { at_str("'"), 0 },
+        { at_str("a\\b"), 0 },
         { at_str("<b>"), 0 }, { at_str("../../../../dev/null"), 0 },
         { at_str("a..b"), 0 }, { at_str(".."), 0 }, { at_str("."), 1 },
         { at_str("`id`"), 0 }, { at_str("\x1b[31m"), 0 }, { { NULL, 0 }, 0 },
@@ -704,25 +736,27 @@ test_kids(void)
 
     for (i = 0; i < N(cases); i++) {
         is_int(at_kid_is_valid(cases[i].kid), cases[i].valid, "kid '%.*s'",
-               (int) cases[i].kid.len, cases[i].kid.data ? cases[i].kid.data : "");
+               (int) cases[i].kid.len,
+               cases[i].kid.data ? cases[i].kid.data : "");
     }
 
     for (len = 255; len <= 258; len++) {
         text = sign_alloc(len);
         memset(text, 'k', len);
 
-        is_int(at_kid_is_valid((at_str_t) { text, len }), len <= AT_KID_LEN_MAX,
-               "a kid of %zu bytes", len);
+        is_int(at_kid_is_valid((at_str_t) { text, len }),
+               len <= AT_KID_LEN_MAX, "a kid of %zu bytes", len);
     }
 
     set = parse(str(format("{\"keys\":[%s]}",
                            jwk(rsa, format(",\"kid\":\"%0256d\"", 7)))), ALL);
-    ok(set != NULL && set->keys[0].kid_len == 256, "a key with a kid of 256 bytes");
+    ok(set != NULL && set->keys[0].kid_len == 256,
+       "a key with a kid of 256 bytes");
     at_keyset_free(set);
 }
 
 
-/* what the RFCs signed, we verify; and a key with private members we refuse */
+/* signatures of the RFCs are valid; keys with private members are refused */
 static void
 test_rfc(void)
 {
@@ -740,7 +774,8 @@ test_rfc(void)
         token = json_string_value(json_object_get(entry, "token"));
         verdict = json_string_value(json_object_get(entry, "verdict"));
         key = json_object_get(entry, "jwk");
-        alg = at_alg_find(str(json_string_value(json_object_get(entry, "alg"))));
+        alg = at_alg_find(str(json_string_value(json_object_get(entry,
+                                                                "alg"))));
 
         if (key == NULL) {
             continue;
@@ -751,7 +786,7 @@ test_rfc(void)
         free(text);
 
         if (strcmp(verdict, "bad_alg") == 0) {
-            ok(set == NULL, "%s: a key of an algorithm that is not ours", name);
+            ok(set == NULL, "%s: a key of an unsupported algorithm", name);
             at_keyset_free(set);
             continue;
         }
@@ -780,7 +815,8 @@ test_rfc_private(void)
     at_file_t  file;
 
     static const char  *names[] = {
-        "rfc7515_A.2.jwk", "rfc7515_A.3.jwk", "rfc7520_3.2.jwk", "rfc7520_3.4.jwk",
+        "rfc7515_A.2.jwk", "rfc7515_A.3.jwk", "rfc7520_3.2.jwk",
+        "rfc7520_3.4.jwk",
         "rfc7520_3.5.jwk", "rfc7517_A.2.jwkset", "rfc7517_A.3.jwkset",
     };
 
@@ -791,7 +827,8 @@ test_rfc_private(void)
         file = data_read(path);
         is_int((long long) count(strstr(names[i], "set")
                                  ? (at_str_t) { file.data, file.len }
-                                 : str(format("{\"keys\":[%s]}", file.data)), ALL),
+                                 : str(format("{\"keys\":[%s]}", file.data)),
+                                     ALL),
                0, "%s holds private or secret keys", names[i]);
         at_file_free(&file);
     }
@@ -801,7 +838,7 @@ test_rfc_private(void)
 
     file = data_read(path);
     is_int((long long) count((at_str_t) { file.data, file.len }, ALL), 1,
-           "RFC 7517 A.1: an encryption key and one for signatures");
+           "RFC 7517 A.1: an encryption key is ignored");
     is_int(warned.n, 0, "RFC 7517 A.1: without a warning");
     at_file_free(&file);
 }
@@ -816,7 +853,7 @@ main(void)
     p384 = key_ec("P-384");
     ed = key_named("ED25519");
 
-    /* an encrypted key must not make anybody wait for a password */
+    /* an encrypted key must not cause a prompt for a password */
     (void) alarm(120);
 
     test_pem_taken();

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Keys and signed tokens for tests, good and bad ones, made with OpenSSL alone.
- * Whatever these functions return is theirs and lives until sign_end().
+ * Keys and signed tokens for tests, good and bad ones, made with OpenSSL
+ * alone. The results are owned by this header and live until sign_end().
  */
 
 #ifndef SIGN_H
@@ -26,7 +26,7 @@
 #include "tap.h"
 
 
-/* --- what is kept until the end --------------------------------------------- */
+/* --- results ------------------------------------------------------------- */
 
 typedef struct sign_kept_s  sign_kept_t;
 
@@ -159,7 +159,7 @@ unb64(const char *text)
 }
 
 
-/* --- keys ------------------------------------------------------------------- */
+/* --- keys ---------------------------------------------------------------- */
 
 TAP_UNUSED static EVP_PKEY *
 key_rsa(unsigned bits)
@@ -286,7 +286,7 @@ number(const char *hex)
 }
 
 
-/* --- the files of keys ------------------------------------------------------ */
+/* --- the files of keys --------------------------------------------------- */
 
 TAP_UNUSED static at_str_t
 sign_bio(BIO *bio)
@@ -350,7 +350,8 @@ pem_traditional(EVP_PKEY *pkey)
     BIO  *bio;
 
     bio = BIO_new(BIO_s_mem());
-    if (PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL, NULL)
+    if (PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL,
+                                             NULL)
         != 1)
     {
         sign_fail("no PEM");
@@ -409,7 +410,8 @@ sign_certificate(EVP_PKEY *pkey)
         || X509_set_pubkey(x509, pkey) != 1
         || X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN",
                                       MBSTRING_ASC,
-                                      (const unsigned char *) "test", -1, -1, 0)
+                                      (const unsigned char *) "test", -1, -1,
+                                          0)
            != 1
         || X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1
         || X509_sign(x509, pkey,
@@ -465,7 +467,7 @@ x5c(EVP_PKEY *pkey)
 }
 
 
-/* --- JWK -------------------------------------------------------------------- */
+/* --- JWK ----------------------------------------------------------------- */
 
 /* pad: how long it must be at least */
 TAP_UNUSED static char *
@@ -529,7 +531,8 @@ jwk(EVP_PKEY *pkey, const char *more)
     }
 
     if (EVP_PKEY_is_a(pkey, "EC")) {
-        return format("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\",\"y\":\"%s\"%s}",
+        return format("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\","
+                      "\"y\":\"%s\"%s}",
                       jwk_crv(pkey),
                       jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
                                  sign_field_len(pkey)),
@@ -550,7 +553,7 @@ jwk(EVP_PKEY *pkey, const char *more)
 }
 
 
-/* --- signatures ------------------------------------------------------------- */
+/* --- signatures ---------------------------------------------------------- */
 
 /* r and s side by side, n bytes each */
 TAP_UNUSED static at_str_t
@@ -637,7 +640,8 @@ sign_alg(EVP_PKEY *pkey, at_alg_e alg, at_str_t text)
     case AT_PS256:
     case AT_PS384:
     case AT_PS512:
-        return sign_with(pkey, md[alg - AT_PS256], saltlen[alg - AT_PS256], text);
+        return sign_with(pkey, md[alg - AT_PS256], saltlen[alg - AT_PS256],
+                         text);
 
     case AT_ES256:
     case AT_ES384:
@@ -667,7 +671,7 @@ sign_hmac(at_str_t secret, const EVP_MD *md, at_str_t text)
 }
 
 
-/* --- tokens ----------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------- */
 
 /* "header.payload" in base64url */
 TAP_UNUSED static char *

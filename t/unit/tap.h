@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Tests that speak TAP: each check prints one line, tap_done() the plan, and
- * main() returns what it returns.  A check returns whether it passed.
+ * Checks with output in TAP format: each check prints one line and returns 1
+ * if it passed; tap_done() prints the plan and returns the exit status.
  */
 
 #ifndef TAP_H
@@ -28,7 +28,7 @@ static struct {
 } tap;
 
 
-/* a name is data too: it must not end its line, nor read as a directive */
+/* escapes a name that would end the line or be read as a directive */
 TAP_UNUSED static void
 tap_print(const char *text, size_t len)
 {

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Claims from text, as a payload brings them, and values of any type.
+ * Parses claims and single JSON values for tests.
  */
 
 #ifndef VALUES_H
@@ -12,7 +12,7 @@
 #include "tap.h"
 
 
-/* Claims, to be freed with at_claims_free(); ends the test run if text is none. */
+/* Parses claims; the caller frees them.  Ends the test run on error. */
 TAP_UNUSED static at_claims_t *
 values_claims(const char *text)
 {
@@ -27,10 +27,7 @@ values_claims(const char *text)
 }
 
 
-/*
- * The reader takes an object alone: one of which text is the only member, "v",
- * or NULL if text is no value.
- */
+/* Parses {"v":text}, or returns NULL. */
 TAP_UNUSED static at_claims_t *
 values_wrap(at_str_t text)
 {
@@ -55,7 +52,7 @@ values_wrap(at_str_t text)
 }
 
 
-/* the same, but it ends the test run if text is none */
+/* the same, but ends the test run on error */
 TAP_UNUSED static at_claims_t *
 values_any(const char *text)
 {
@@ -72,7 +69,7 @@ values_any(const char *text)
 }
 
 
-/* the value that was wrapped, NULL for NULL */
+/* the value of "v"; NULL for NULL */
 TAP_UNUSED static const at_json_value_t *
 values_unwrap(const at_claims_t *claims)
 {
