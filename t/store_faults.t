@@ -12,6 +12,7 @@ use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 
+use AuthToken::FailAlloc;
 use AuthToken::Test;
 use File::Compare qw(compare);
 use File::Copy qw(copy);
@@ -35,7 +36,6 @@ sub compile ($name, $source) {
     return "$temp/$name";
 }
 
-my $fail_alloc = compile('fail_alloc.so', "$Bin/lib/fail_alloc.c");
 my $fail_write = do {
     my $source = "$temp/fail_write.c";
     my $text   = join '', <DATA>;
@@ -46,11 +46,6 @@ my $fail_write = do {
 };
 
 # --- a server with all kinds of records -------------------------------------
-
-my $control = File::Temp->new(TEMPLATE => 'at-alloc-XXXXXXXX', TMPDIR => 1);
-print $control "\0" x 40;
-$control->flush;
-chmod 0666, $control->filename;
 
 my %client = (key => key('rsa2'), header => { kid => 'c' });
 
@@ -93,7 +88,7 @@ CONF
     'rsa.pem'  => key('rsa')->pem,
     'rsa2.pem' => key('rsa2')->pem,
     'endpoints.tsv' => "GET /api/ListUsers Identity.User.Read\nGET /api/AddUser Identity.User.ReadWrite\n",
-}, env => { LD_PRELOAD => $fail_alloc, AT_FAIL_ALLOC => $control->filename },
+}, env => fail_alloc_env(),
    prepare => AuthToken::Store->prepare(sub ($store) {
     my @read = (scope => ['Identity.User.Read']);
     my $token = sub ($id, %o) { { id => $id, token => $text{$id}, description => $long, %o } };
@@ -136,21 +131,6 @@ CONF
     }), good => ['/', api_token => $text{plain}]);
 
 my ($worker) = $s->workers;
-
-# pid, n, lasting, count, failed
-sub arm ($n, $lasting, $pid = $worker) { _write($pid, $n, $lasting, 0, 0) }
-sub disarm ()          { my @now = _read(); _write(0, 0, 0, 0, 0); return @now[3, 4] }
-
-sub _write (@fields) {
-    sysseek $control, 0, 0;
-    syswrite $control, pack 'q<5', @fields;
-}
-
-sub _read () {
-    sysseek $control, 0, 0;
-    sysread $control, my $bytes, 40;
-    return unpack 'q<5', $bytes;
-}
 
 # --- allocations of a worker ------------------------------------------------
 
@@ -202,7 +182,7 @@ for (@requests) {
 
     my ($right, @counts);
     for (1 .. 3) {
-        arm(0, 0);
+        arm($worker, 0, 0);
         ($right) = try_once($path, %o, tag => 'faults-warm');
         push @counts, (disarm())[0];
     }
@@ -216,7 +196,7 @@ for (@requests) {
         for my $n (1 .. $allocations + 2) {
             my $id = 'faults-' . ++$tag;
 
-            arm($n, $lasting);
+            arm($worker, $n, $lasting);
             my ($status, $body) = try_once($path, %o, tag => $id);
             disarm();
 
@@ -265,8 +245,8 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
     my $before  = () = $s->errors->content =~ /$refused/g;
 
     # each check, of the store and of two key files, has failures
-    arm(1, 1);
-    AuthToken::Log::await_true(sub { (_read())[4] >= 6 }, 'checks without memory');
+    arm($worker, 1, 1);
+    AuthToken::Log::await_true(sub { failed_allocations() >= 6 }, 'checks without memory');
     disarm();
 
     is ((try_once('/scope', api_token => $text{plain}, tag => 'looked-at'))[0], 200,
@@ -284,10 +264,10 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
     for my $n (@steps) {
         rename $path, "$path.away";
         $s->errors->await(qr/store not available, requests that need it are refused/);
-        arm($n, 1);
+        arm($worker, $n, 1);
         rename "$path.away", $path;
 
-            AuthToken::Log::await_true(sub { (_read())[4] || (try_once('/scope', api_token => $text{plain},
+            AuthToken::Log::await_true(sub { failed_allocations() || (try_once('/scope', api_token => $text{plain},
                                                          tag => 'opening'))[0] == 200 }, 'an attempt to open the store');
         my ($status) = try_once('/scope', api_token => $text{scope}, tag => 'opening');
         $closed += $status =~ /^[45]|^0/;
@@ -418,9 +398,9 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
 {
     my ($name, $step, @arguments) = @$row;
 
-    my %env = (LD_PRELOAD => $fail_alloc, AT_FAIL_ALLOC => $control->filename);
+    my $env = fail_alloc_env();
     my ($store) = changes('each', @arguments);
-    command($store, { input => input_of(@arguments), env => \%env, before => sub { arm(0, 0, $$) } }, @arguments);
+    command($store, { input => input_of(@arguments), env => $env, before => sub { arm($$, 0, 0) } }, @arguments);
     my ($total) = disarm();
 
     for my $lasting (0, 1) {
@@ -429,7 +409,7 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
             sub ($n) {
                 return $n < 60 || $n > $total - 200 ? $n + 1 : min($n + $step, max($n + 1, $total - 199));
             },
-            sub ($n) { return { env => \%env, before => sub { arm($n, $lasting, $$) } } },
+            sub ($n) { return { env => $env, before => sub { arm($$, $n, $lasting) } } },
             sub ($n, $status) { (disarm())[1] },
             $name =~ /^(?:import|a user)$/ ? qr/^-11$/ : qr/(?!)/);
     }

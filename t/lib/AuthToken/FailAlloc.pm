@@ -9,7 +9,7 @@ use AuthToken::Server;
 use Exporter qw(import);
 use File::Temp ();
 
-our @EXPORT = qw(fail_alloc_env arm disarm);
+our @EXPORT = qw(fail_alloc_env arm disarm failed_allocations);
 
 my $control;
 
@@ -34,17 +34,20 @@ sub fail_alloc_env () {
 
 # pid, n, lasting, count, failed
 sub _write (@fields) { sysseek $control, 0, 0; syswrite $control, pack 'q<5', @fields }
+sub _read () { sysseek $control, 0, 0; sysread $control, my $bytes, 40; return unpack 'q<5', $bytes }
 
 # from now on allocation n of the process fails, and with $lasting all further
 # ones; n 0 only counts
 sub arm ($pid, $n, $lasting) { _write($pid, $n, $lasting, 0, 0) }
 
-# returns how many allocations there were, and how many of them failed
+# how many allocations have failed
+sub failed_allocations () { return (_read())[4] }
+
+# ends the failures; returns how many allocations there were, and how many failed
 sub disarm () {
-    sysseek $control, 0, 0;
-    sysread $control, my $bytes, 40;
+    my @fields = _read();
     _write(0, 0, 0, 0, 0);
-    return (unpack 'q<5', $bytes)[3, 4];
+    return @fields[3, 4];
 }
 
 1;
