@@ -32,6 +32,8 @@ my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
         location /off/ { auth_token_local off; proxy_pass %%UPSTREAM%%; }
         location /origin { auth_token_login main;
                            auth_token_cookie_origin https://app.example; }
+        location = /mirrored { mirror /mirror; auth_token_login main; }
+        location = /mirror { internal; auth_token_login main; }
         location /text { auth_token_error_format text; auth_token_login main; }
         location /over { auth_token_error API_INVALID_CREDENTIALS status=403 message=No;
                          auth_token_login main; }
@@ -213,6 +215,12 @@ for (1 .. 20) {
     $c->close;
 }
 is login($s)->{status}, 200, 'closed connections do not delay a login';
+
+# --- subrequests ------------------------------------------------------------
+
+is post_json($s, '/mirrored', $good)->{status}, 200, 'a login with a subrequest that is a login, too';
+ok $s->errors->await(qr/token endpoint in a subrequest while another token endpoint is active: "\/mirror"/),
+   'the subrequest is refused and logged';
 
 # --- an access token that is too long -----------------------------------------
 

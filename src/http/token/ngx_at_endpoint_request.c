@@ -40,11 +40,13 @@ ngx_at_endpoint_resume(ngx_http_request_t *r)
         }
 
         if (verdict != AT_OK) {
+            er->done = 1;
             ngx_http_finalize_request(r, er->refuse(er, verdict));
             return;
         }
     }
 
+    er->done = 1;
     ngx_http_finalize_request(r, ngx_at_reply(r, NGX_HTTP_OK, &er->response,
                                               er->cache_control));
 }
@@ -56,12 +58,21 @@ ngx_at_endpoint_handle(ngx_http_request_t *r, const ngx_at_step_pt *steps,
 {
     ngx_at_ctx_t               *ctx;
     const ngx_at_loc_conf_t    *atcf;
-    ngx_at_endpoint_request_t  *er;
+    ngx_at_endpoint_request_t  *er, *other;
 
     ctx = ngx_at_get_ctx(r);
     er = ngx_pcalloc(r->pool, sizeof(ngx_at_endpoint_request_t));
 
     if (ctx == NULL || er == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    other = ctx->endpoint_request;
+
+    if (other && other->request != r && !other->done) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "auth_token: token endpoint in a subrequest while "
+                      "another token endpoint is active: \"%V\"", &r->uri);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -50,6 +50,7 @@ struct ngx_at_endpoint_request_s {
     const ngx_at_issuer_t      *issuer;
     const ngx_at_step_pt       *next_step;
     ngx_at_endpoint_refuse_pt   refuse;
+    unsigned                    done:1;             /* no step follows */
 
     ngx_at_password_check_t     password_check;
     at_str_t                    refresh_token;      /* that the client sent */
@@ -67,7 +68,10 @@ struct ngx_at_endpoint_request_s {
     const char                 *cache_control;      /* "no-store" by default */
 };
 
-/* the content handler of an endpoint */
+/*
+ * The content handler of an endpoint.  A request and its subrequests share one
+ * context, so only one of them may have an unfinished endpoint request.
+ */
 ngx_int_t ngx_at_endpoint_handle(ngx_http_request_t *r,
     const ngx_at_step_pt *steps, ngx_at_endpoint_refuse_pt refuse);
 
