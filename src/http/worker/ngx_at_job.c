@@ -178,6 +178,8 @@ ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
     }
 
     job->work(job);
+
+    at_crypto_thread_cleanup();
 }
 
 
