@@ -196,29 +196,4 @@ sub store_memory ($pid) {
     }
 }
 
-# --- round trip -------------------------------------------------------------
-
-{
-    my $some = AuthToken::Store->new($empty->dir, 'some');
-    my $m = 20_000;
-    $some->import_records(
-        roles   => [map { { name => "role-$_", grant => ["a.$_", 'b.*'], deny => ['c.*'] } } 1 .. 100],
-        users   => [map { { username => "user-$_", scope => ["s$_"], is_admin => $_ % 2 ? \0 : \1 } } 1 .. 1_000],
-        clients => [map { { id => sprintf('00000000-0000-4000-8000-%012x', $_), role => 'role-' . ($_ % 100 + 1),
-                            ip_ranges => ["10.$_.0.0/16"], name => "n\xe4me $_" } } 1 .. 200],
-        tokens  => [map { { id => "id-$_", sha256 => sprintf('%064x', $_), user => 'user-' . ($_ % 1_000 + 1),
-                            expires => $_ % 3 ? $_ * 1_000 : undef, enabled => $_ % 2 ? \0 : \1 } } 1 .. $m]);
-
-    my $export = $some->ok('export');
-    like $some->ok('import', '--replace', '-', { input => $export }),
-        qr/^tokens +0 added, 0 changed, $m unchanged, 0 removed/m, 'an import of the export with --replace changes nothing';
-
-    my $other = AuthToken::Store->new($empty->dir, 'other');
-    $other->token('stays', text => token_of(0));
-    like $other->ok('import', '--replace', '-', { input => $export }),
-        qr/^tokens +$m added, 0 changed, 0 unchanged, 1 removed/m, 'an export is imported into another store';
-    ok $other->ok('export') eq $export, 'the other store has the same export';
-    like $other->ok('check'), qr/^store +sound$/m, 'the other store is sound';
-}
-
 done;

@@ -22,7 +22,8 @@
 #include "dir.h"
 #include "tap.h"
 
-#define PAGE  4096
+#define PAGE      4096
+#define NOT_LMDB  "is not a database of this version of LMDB"
 
 
 static void
@@ -119,13 +120,13 @@ test_init(void)
            "init sets the mode of data.mdb");
     is_int(mode_of(in_dir("s/lock.mdb")), 0660,
            "init sets the mode of lock.mdb");
-    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "a new store is fine");
+    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "inspect accepts a new store");
 
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
            "init does not replace a store");
     ok(strstr(err.text, "already") != NULL,
        "the error says that the store exists");
-    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "the old one is left");
+    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "the existing store is unchanged");
 
     (void) unlink(in_dir("s/data.mdb"));
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
@@ -220,9 +221,9 @@ test_content(void)
 
     is_int(size, st.st_size, "data.mdb is rejected at each truncated length");
     cut(0);
-    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "an empty file");
+    is_refused(in_dir("s"), NULL, NOT_LMDB, "an empty data.mdb");
     cut(2 * PAGE);
-    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB", "zeroes");
+    is_refused(in_dir("s"), NULL, NOT_LMDB, "a data.mdb of zeros");
 
     drop("s");
     make("s");
@@ -235,8 +236,7 @@ test_content(void)
     fd = open(in_dir("s/data.mdb"), O_WRONLY);
     ok(pwrite(fd, "garbage!", 8, 16) == 8, "a meta page is overwritten");
     (void) close(fd);
-    is_refused(in_dir("s"), NULL, "is not a database of this version of LMDB",
-               "a damaged meta page");
+    is_refused(in_dir("s"), NULL, NOT_LMDB, "a damaged meta page");
 
     drop("s");
     make("s");
@@ -257,9 +257,9 @@ test_content(void)
 }
 
 
-/* an environment of LMDB that is none of ours */
+/* an environment of another program */
 static void
-test_foreign(void)
+test_other_program(void)
 {
     MDB_env  *env;
 
@@ -275,7 +275,7 @@ test_foreign(void)
 }
 
 
-/* ours, of another time */
+/* a store of another format */
 static void
 test_format(void)
 {
@@ -303,7 +303,7 @@ test_format(void)
 
 
 static void
-give(const char *path, uid_t uid, gid_t gid)
+set_owner(const char *path, uid_t uid, gid_t gid)
 {
     if (chown(path, uid, gid) != 0) {
         bail("chown");
@@ -376,14 +376,14 @@ test_modes(void)
                "a directory that workers cannot enter");
     (void) chmod(in_dir("s"), 02750);
 
-    give(in_dir("s"), 33, 34);
+    set_owner(in_dir("s"), 33, 34);
     is_refused(in_dir("s"), &worker, "could write",
                "a directory that a worker owns");
-    give(in_dir("s"), 1, 34);
-    give(in_dir("s/data.mdb"), 33, 34);
+    set_owner(in_dir("s"), 1, 34);
+    set_owner(in_dir("s/data.mdb"), 33, 34);
     is_refused(in_dir("s"), &worker, "could write",
                "a data.mdb that a worker owns");
-    give(in_dir("s/data.mdb"), 1, 34);
+    set_owner(in_dir("s/data.mdb"), 1, 34);
 
     (void) chmod(dir_path, 0700);
     is_refused(in_dir("s"), &worker, "parent directory",
@@ -440,6 +440,8 @@ test_records(void)
     is_int(at_store_add(store, AT_TABLE_USERS, over, value), AT_STORE_FAILED,
            "a key that is too long cannot be added");
     ok(strlen(at_store_error(store)) != 0, "the failure has a text");
+    is_int(at_store_put(store, AT_TABLE_TOKENS, str("short"), str("x")),
+           AT_STORE_FAILED, "the key of an API token must be a SHA-256");
     is_int(at_store_put(store, AT_TABLE_USERS, longest, str("x")), AT_STORE_OK,
            "the longest key can be put");
     is_int(at_store_get(store, AT_TABLE_USERS, longest, &value), AT_STORE_OK,
@@ -568,7 +570,7 @@ test_lower(void)
 }
 
 
-/* --- changes of others --------------------------------------------------- */
+/* --- other processes ----------------------------------------------------- */
 
 
 /*
@@ -668,9 +670,8 @@ run_reader(at_store_t *store)
         at_store_end(store);
 
         /*
-         * LMDB reads the number of the last commit, then a meta page: that of
-         * a commit that is about to end may be there already, and its number
-         * not yet for the next one who looks.
+         * LMDB reads the number of the last commit and then a meta page: it may
+         * see a commit whose number the next transaction does not see yet.
          */
         if (n + 1 < last || n + (unsigned) atoi(text[1]) != 1000) {
             return 3;
@@ -749,7 +750,7 @@ test_processes(void)
 }
 
 
-/* a writer that is killed leaves the last committed state, and no lock */
+/* a killed writer leaves the last commit, and no lock */
 static void
 test_killed(void)
 {
@@ -790,7 +791,7 @@ test_killed(void)
 }
 
 
-/* slots of readers that were killed do not run out */
+/* slots of killed readers are reused */
 static void
 test_dead_readers(void)
 {
@@ -822,239 +823,46 @@ test_dead_readers(void)
 }
 
 
-/* --- random changes ------------------------------------------------------ */
-
-
-#define KEYS  1200        
-
-
-static struct {
-    unsigned char  key[AT_SHA256_LEN];
-    char           text[32];    /* empty: not there */
-    unsigned       seen;
-} tokens[KEYS];
-
-
-static unsigned
-any(unsigned *state)
-{
-    *state = *state * 1103515245 + 12345;
-
-    return *state >> 8;
-}
-
-
-static void
-make_tokens(void)
-{
-    unsigned  i;
-
-    memset(tokens, 0, sizeof(tokens));
-
-    for (i = 0; i < KEYS; i++) {
-        (void) at_sha256(tokens[i].key, (at_str_t) { (char *) &i, sizeof(i) });
-        tokens[i].key[0] = 'b';
-        tokens[i].key[1] = (unsigned char) (i % 3);
-    }
-}
-
-
-static at_str_t
-token_key(unsigned i)
-{
-    return (at_str_t) { (char *) tokens[i].key, AT_SHA256_LEN };
-}
-
-
-static int
-see_token(void *data, at_str_t key, at_str_t value)
-{
-    unsigned   i;
-    unsigned  *wrong = data;
-
-    for (i = 0; i < KEYS; i++) {
-        if (at_str_equal(key, token_key(i))) {
-            tokens[i].seen++;
-            *wrong += !at_str_equal(value, str(tokens[i].text));
-            return 0;
-        }
-    }
-
-    (*wrong)++;
-
-    return 0;
-}
-
-
-/* whether the table has what the list has, by key and in a walk */
-static unsigned
-differences(at_store_t *store)
-{
-    unsigned    i, wrong;
-    at_str_t    value;
-    at_store_e  rc;
-
-    wrong = 0;
-
-    for (i = 0; i < KEYS; i++) {
-        tokens[i].seen = 0;
-        value = (at_str_t) { NULL, 0 };
-        rc = at_store_get(store, AT_TABLE_TOKENS, token_key(i), &value);
-        wrong += tokens[i].text[0]
-                 ? rc != AT_STORE_OK || !at_str_equal(value, str(tokens[i].text))
-                 : rc != AT_STORE_NOT_FOUND || value.data != NULL;
-    }
-
-    wrong += at_store_foreach(store, AT_TABLE_TOKENS, see_token, &wrong) != 0;
-
-    for (i = 0; i < KEYS; i++) {
-        wrong += tokens[i].seen != (tokens[i].text[0] != '\0');
-    }
-
-    return wrong;
-}
-
-
-static void
-change(at_store_t *store, unsigned n, unsigned *state, unsigned *wrong)
-{
-    int         there;
-    unsigned    i;
-    at_store_e  rc;
-
-    i = any(state) % KEYS;
-    there = tokens[i].text[0] != '\0';
-
-    switch (any(state) % 5) {
-
-    case 0:
-        rc = at_store_delete(store, AT_TABLE_TOKENS, token_key(i));
-        *wrong += rc != (there ? AT_STORE_OK : AT_STORE_NOT_FOUND);
-        tokens[i].text[0] = '\0';
-        return;
-
-    case 1:
-        rc = at_store_add(store, AT_TABLE_TOKENS, token_key(i), at_str("added"));
-        *wrong += rc != (there ? AT_STORE_EXISTS : AT_STORE_OK);
-
-        if (!there) {
-            (void) snprintf(tokens[i].text, sizeof(tokens[i].text), "added");
-        }
-
-        return;
-
-    default:
-        (void) snprintf(tokens[i].text, sizeof(tokens[i].text), "change %u", n);
-        rc = at_store_put(store, AT_TABLE_TOKENS, token_key(i), str(tokens[i].text));
-        *wrong += rc != AT_STORE_OK;
-    }
-}
-
-
-static void
-test_tokens(void)
-{
-    unsigned     n, round, state, wrong;
-    at_store_t  *store;
-
-    make("s");
-    make_tokens();
-    store = open_store("s", AT_STORE_WRITE);
-    state = 5;
-    wrong = 0;
-    n = 0;
-
-    for (round = 0; round < 12; round++) {
-        begin(store, AT_STORE_WRITE);
-
-        for ( /* void */ ; n < (round + 1) * 400; n++) {
-            change(store, n, &state, &wrong);
-        }
-
-        wrong += differences(store);
-        wrong += commit(store) != 0;
-
-        begin(store, AT_STORE_READ);
-        wrong += differences(store);
-        wrong += differences(store);
-        at_store_end(store);
-    }
-
-    is_int(wrong, 0, "random changes of API tokens match a list in memory");
-
-    begin(store, AT_STORE_WRITE);
-    is_int(at_store_put(store, AT_TABLE_TOKENS, at_str("short"), at_str("x")),
-           AT_STORE_FAILED, "the key of an API token must be a SHA-256");
-    is_int(at_store_delete(store, AT_TABLE_TOKENS, at_str("short")),
-           AT_STORE_NOT_FOUND, "no API token has a shorter key");
-    at_store_end(store);
-
-    begin(store, AT_STORE_WRITE);
-
-    for (n = 0; n < KEYS; n++) {
-        (void) at_store_delete(store, AT_TABLE_TOKENS, token_key(n));
-        tokens[n].text[0] = '\0';
-    }
-
-    is_int(differences(store), 0, "all API tokens are deleted");
-    (void) commit(store);
-
-    at_store_close(store);
-    drop("s");
-}
-
-
 /* --- snapshots ----------------------------------------------------------- */
 
 
 static void
 test_snapshot(void)
 {
-    unsigned      i, wrong;
-    at_str_t      value, later;
-    at_store_t   *reader;
+    char          text[16];
     pid_t         pid;
+    unsigned      i, wrong;
+    at_str_t      before, value;
+    at_store_t   *reader, *writer;
 
     make("s");
-    make_tokens();
     reader = open_store("s", AT_STORE_READ);
     wrong = 0;
 
     for (i = 0; i < 100; i++) {
+        (void) snprintf(text, sizeof(text), "value %u", i);
+        before = (at_str_t) { NULL, 0 };
 
         begin(reader, AT_STORE_READ);
-        (void) snprintf(tokens[0].text, sizeof(tokens[0].text), "value %u", i);
-
-        if (i && (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &value)
-                  != AT_STORE_OK
-                  || at_str_equal(value, str(tokens[0].text))))
-        {
-            wrong++;
-        }
+        (void) at_store_get(reader, AT_TABLE_USERS, str("a"), &before);
+        wrong += at_str_equal(before, str(text));
 
         (void) fflush(stdout);
         pid = fork();
 
         if (pid == 0) {
-            at_store_t  *writer;
-
             writer = open_store("s", AT_STORE_WRITE);
             begin(writer, AT_STORE_WRITE);
-            (void) at_store_put(writer, AT_TABLE_TOKENS, token_key(0),
-                                str(tokens[0].text));
+            (void) put(writer, "a", text);
             _exit(commit(writer) != 0);
         }
 
         (void) waitpid(pid, NULL, 0);
 
         /* the change is visible after the transaction, not within */
-        if (i && (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &later)
-                  != AT_STORE_OK
-                  || later.data != value.data))
-        {
-            wrong++;
-        }
-
+        value = (at_str_t) { NULL, 0 };
+        (void) at_store_get(reader, AT_TABLE_USERS, str("a"), &value);
+        wrong += value.data != before.data;
         at_store_end(reader);
 
         if (i % 3 == 0) {
@@ -1063,29 +871,25 @@ test_snapshot(void)
         }
 
         begin(reader, AT_STORE_READ);
-
-        if (at_store_get(reader, AT_TABLE_TOKENS, token_key(0), &value)
-            != AT_STORE_OK
-            || !at_str_equal(value, str(tokens[0].text)))
-        {
-            wrong++;
-        }
-
+        wrong += at_store_get(reader, AT_TABLE_USERS, str("a"), &value)
+                 != AT_STORE_OK || !at_str_equal(value, str(text));
         at_store_end(reader);
     }
 
-    is_int(wrong, 0, "each of 100 changes is visible to the next transaction");
+    is_int(wrong, 0,
+           "each of 100 changes is visible to the next transaction");
 
     at_store_close(reader);
     drop("s");
 }
 
 
-/* so many commits of another process; how large the file is then */
+/* n commits of another process; returns the size of the file, or -1 */
 static off_t
 commits(unsigned n)
 {
     int           status;
+    char          key[16];
     pid_t         pid;
     unsigned      i;
     struct stat   st;
@@ -1099,8 +903,8 @@ commits(unsigned n)
 
         for (i = 0; i < n; i++) {
             begin(writer, AT_STORE_WRITE);
-            (void) at_store_put(writer, AT_TABLE_TOKENS, token_key(i % 200),
-                                at_str("a value"));
+            (void) snprintf(key, sizeof(key), "%u", i % 200);
+            (void) put(writer, key, "a value of some length");
             if (commit(writer) != 0) {
                 _exit(1);
             }
@@ -1111,7 +915,8 @@ commits(unsigned n)
 
     (void) waitpid(pid, &status, 0);
 
-    return status == 0 && stat(in_dir("s/data.mdb"), &st) == 0 ? st.st_size : -1;
+    return status == 0 && stat(in_dir("s/data.mdb"), &st) == 0 ? st.st_size
+                                                               : -1;
 }
 
 
@@ -1123,7 +928,6 @@ test_pinned(void)
     at_store_t  *reader;
 
     make("s");
-    make_tokens();
     before = commits(300);
 
     reader = open_store("s", AT_STORE_READ);
@@ -1153,7 +957,7 @@ main(void)
     test_init();
     test_owner();
     test_content();
-    test_foreign();
+    test_other_program();
     test_format();
     test_modes();
     test_records();
@@ -1165,7 +969,6 @@ main(void)
     test_processes();
     test_killed();
     test_dead_readers();
-    test_tokens();
     test_snapshot();
     test_pinned();
 
