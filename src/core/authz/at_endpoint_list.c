@@ -9,6 +9,7 @@
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_path.h"
 #include "core/base/at_crypto.h"
+#include "core/base/at_line.h"
 
 
 /* the arguments of "%.*s", shortened to fit into an error */
@@ -226,31 +227,6 @@ at_endpoint_list_check_steps(const at_endpoint_list_t *list, at_error_t *err)
 
 
 /* --- parsing ------------------------------------------------------------- */
-
-
-/* cuts the next line off text and returns it without its end */
-static at_str_t
-at_line_next(at_str_t *text)
-{
-    size_t       len;
-    at_str_t     line;
-    const char  *end;
-
-    end = memchr(text->data, '\n', text->len);
-    len = end ? (size_t) (end - text->data) + 1 : text->len;
-
-    line.data = text->data;
-    line.len = len - (end != NULL);
-
-    if (end && line.len && line.data[line.len - 1] == '\r') {
-        line.len--;
-    }
-
-    text->data += len;
-    text->len -= len;
-
-    return line;
-}
 
 
 /* cuts the next word off line; an empty word at its end or at a comment */

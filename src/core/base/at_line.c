@@ -12,6 +12,30 @@
 #include "core/base/at_line.h"
 
 
+at_str_t
+at_line_next(at_str_t *text)
+{
+    size_t       len;
+    at_str_t     line;
+    const char  *end;
+
+    end = text->len != 0 ? memchr(text->data, '\n', text->len) : NULL;
+    len = end ? (size_t) (end - text->data) + 1 : text->len;
+
+    line.data = text->data;
+    line.len = len - (end != NULL);
+
+    if (end && line.len && line.data[line.len - 1] == '\r') {
+        line.len--;
+    }
+
+    text->data += len;
+    text->len -= len;
+
+    return line;
+}
+
+
 int
 at_lines_init(at_lines_t *lines, int fd, size_t size)
 {

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Reads a descriptor line by line, without reading ahead more than one buffer.
+ * Lines of a text in memory, and of a descriptor.
  */
 
 #ifndef AT_LINE_H
@@ -11,6 +11,11 @@
 #include "core/base/at_str.h"
 
 
+/* Removes the first line from text.  Returns it without "\n" or "\r\n". */
+at_str_t at_line_next(at_str_t *text);
+
+
+/* a reader that reads ahead at most one buffer */
 typedef struct {
     int                  fd;        /* the caller's: not closed */
     char                *buf;

@@ -8,6 +8,7 @@
 #include "http/conf/ngx_at_location.h"
 
 #include "http/base/ngx_at_str.h"
+#include "core/base/at_line.h"
 
 
 #define NGX_AT_RANGE_FILE_SIZE  (16 * 1024 * 1024)
@@ -53,17 +54,13 @@ ngx_at_push_range(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t *value)
 static ngx_str_t
 ngx_at_cut_line(ngx_str_t *text)
 {
-    u_char     *p, *end;
+    u_char     *p;
+    at_str_t    rest;
     ngx_str_t   line;
 
-    end = text->data + text->len;
-    p = ngx_strlchr(text->data, end, '\n');
-
-    line.data = text->data;
-    line.len = (p ? p : end) - text->data;
-
-    text->data = p ? p + 1 : end;
-    text->len = end - text->data;
+    rest = ngx_at_view(*text);
+    line = ngx_at_from_view(at_line_next(&rest));
+    *text = ngx_at_from_view(rest);
 
     p = ngx_strlchr(line.data, line.data + line.len, '#');
     if (p) {
