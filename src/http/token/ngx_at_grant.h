@@ -49,11 +49,12 @@ void ngx_at_grant_sign(ngx_at_job_t *job);
 void ngx_at_grant_store(ngx_at_job_t *job);
 void ngx_at_grant_sign_and_store(ngx_at_job_t *job);
 
-/* steps: the results of the jobs above, which they log if the jobs failed */
+/* steps: check the results of these jobs and log failures */
 at_verdict_e ngx_at_grant_check_signature(
     struct ngx_at_endpoint_request_s *er);
 at_verdict_e ngx_at_grant_check_session(struct ngx_at_endpoint_request_s *er);
 
+/* the reason that a refresh is refused for; AT_OK for AT_SESSION_OK */
 at_verdict_e ngx_at_session_verdict(at_session_e result);
 
 

@@ -254,8 +254,10 @@ ngx_at_job_run_next(ngx_at_job_queue_t *q)
 
 
 /*
- * If no job runs, the job starts without is_needed(): the caller has checked
- * that, and the request must not be continued from inside of its handler.
+ * The only job of a queue starts without is_needed(): the caller has checked
+ * that, and the request must not be continued from inside of its handler.  If
+ * others wait although none runs, ngx_at_job_run_next() is active and starts
+ * the next one.
  */
 
 static ngx_int_t
@@ -275,7 +277,7 @@ ngx_at_job_post(ngx_at_job_queue_t *q, ngx_at_job_t *job, ngx_uint_t first)
     job->queue = q;
     q->n++;
 
-    if (q->running == NULL && ngx_at_job_start(q) != NGX_OK) {
+    if (q->running == NULL && q->n == 1 && ngx_at_job_start(q) != NGX_OK) {
         ngx_at_job_release_request(job);
         return NGX_ERROR;
     }
