@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# What reviewers of the module tried, one attack each with its positive control.
+# Attacks that reviews of the module found, each with a positive control.
 #
 # Requirements: path-templates, nbf-iat, store-change-is-immediate, key-file.
 
@@ -60,55 +60,55 @@ CONF
         $store->ok(qw(client create app --role readonly --issuer apps --issuer both));
     }));
 
-# --- a user's token where clients' own count --------------------------------
+# --- a token of a user where only clients are accepted ----------------------
 
 my %app = (aud => 'apps', azp => 'app', scope => GONE);
 
 granted $s, '/scope', 'a client', token => good_token(%app);
-refused $s, '/scope', SCOPE => 'a user of that client', reason => 'delegated',
+refused $s, '/scope', SCOPE => 'a user of that client, by scp', reason => 'delegated',
         token => good_token(%app, scp => 'user_impersonation');
-refused $s, '/scope', SCOPE => 'by idtyp', reason => 'delegated',
+refused $s, '/scope', SCOPE => 'a user of that client, by idtyp', reason => 'delegated',
         token => good_token(%app, idtyp => 'user');
 granted $s, '/scope', 'idtyp app', token => good_token(%app, idtyp => 'app');
-granted $s, '/scope', 'where delegated tokens count',
+granted $s, '/scope', 'a user where delegated tokens are accepted',
         token => good_token(%app, aud => 'both', scp => 'user_impersonation');
 
-# --- a literal of "*" behind a parameter of the method ----------------------
+# --- a literal "*" after a parameter in an endpoint path ---------------------
 
-granted $s, '/pub/else', 'the Public row';
-refused $s, '/pub/admin', NONE => 'not for what another row restricts';
-refused $s, '/pub/admin', SCOPE => 'but for its scope', token => good_token(),
+granted $s, '/pub/else', 'a public endpoint';
+refused $s, '/pub/admin', NONE => 'anonymous is denied for a more specific endpoint';
+refused $s, '/pub/admin', SCOPE => 'the more specific endpoint requires its scope', token => good_token(),
         reason => 'endpoint_not_granted';
-granted $s, '/pub/admin', 'with it', token => good_token(scope => ['admins']);
-granted $s, '/pub/admin/more', 'a literal further left decides',
+granted $s, '/pub/admin', 'the more specific endpoint with its scope', token => good_token(scope => ['admins']);
+granted $s, '/pub/admin/more', 'the leftmost literal decides',
         token => good_token();
 
 # --- a WebSocket that another site opens ------------------------------------
 
 my @cookie = (cookie => 'accessToken=' . good_token());
-granted $s, '/cookie', 'a GET by cookie from elsewhere',
+granted $s, '/cookie', 'a GET by cookie from another origin',
         @cookie, headers => ['Origin: https://evil.example'];
-granted $s, '/cookie', 'a handshake of this origin',
+granted $s, '/cookie', 'a handshake from this origin',
         @cookie, headers => ['Upgrade: websocket'];
-refused $s, '/cookie', ORIGIN => 'a handshake from elsewhere',
+refused $s, '/cookie', ORIGIN => 'a handshake from another origin',
         @cookie, headers => ['Upgrade: websocket', 'Origin: https://evil.example'];
-refused $s, '/cookie', ORIGIN => 'a handshake that a browser calls cross-site',
+refused $s, '/cookie', ORIGIN => 'a handshake that the browser marks as cross-site',
         @cookie, headers => ['Upgrade: websocket', 'Sec-Fetch-Site: cross-site'];
 
-# --- a token of this very second --------------------------------------------
+# --- a token of the current second ------------------------------------------
 
-granted $s, '/', 'nbf is a fraction of the present second',
+granted $s, '/', 'nbf is a fraction of the current second',
         token => good_token(nbf => time, iat => time);
 refused $s, '/', INV => 'nbf in two seconds', reason => 'not_yet_valid',
         token => good_token(nbf => time + 2);
 
-# --- revoked while limit_req holds the request back -------------------------
+# --- revoked while limit_req delays the request -----------------------------
 
 {
     my ($made) = $s->{store}->ok(qw(--json token create --id late));
     my $token  = secret($made =~ /"token": *"([^"]+)"/ ? $1 : die $made);
 
-    granted $s, '/slow', 'the first', api_token => $token, good => 0;
+    granted $s, '/slow', 'the first request', api_token => $token, good => 0;
 
     my $tag = next_tag;
     my $c   = $s->connect;
@@ -117,9 +117,9 @@ refused $s, '/', INV => 'nbf in two seconds', reason => 'not_yet_valid',
     $s->{store}->ok(qw(token revoke late));
     my $answer = $c->response;
 
-    cmp_ok time - $start, '>', 0.3, 'the second was held back';
-    is $answer->{status}, 401, 'and refused, as it was revoked meanwhile';
-    is scalar(hits $s, $tag), 0, 'the upstream did not see it';
+    cmp_ok time - $start, '>', 0.3, 'the second request was delayed';
+    is $answer->{status}, 401, 'the second request is refused: revoked meanwhile';
+    is scalar(hits $s, $tag), 0, 'the second request did not reach the upstream';
 }
 
 # --- configurations ---------------------------------------------------------
@@ -132,14 +132,14 @@ for my $directive ('auth_token_allow 10.0.0.0/8;', 'auth_token_require_scope rea
 }
 
 conf_fails "auth_token_issuer main {\nissuer i; audience a; key_file %%DIR%%/open.pem; # here\n}",
-    qr/"[^"]*open\.pem" is writable by all users/, 'a key file that all can write',
+    qr/"[^"]*open\.pem" is writable by all users/, 'a key file writable by all users',
     files => { 'open.pem' => key('rsa')->pem },
     prepare => sub ($s) { chmod 0666, $s->dir . '/open.pem' };
 
 for my $word (qw(public PUBLIC authenticated)) {
     conf_fails "$main $server location / { auth_token on;\n"
         . "auth_token_endpoints %%DIR%%/slip.tsv; # here\n} }",
-        qr/line 1: invalid scope "$word"/, "a catalogue's $word",
+        qr/line 1: invalid scope "$word"/, "the scope $word in an endpoint list",
         files => { %files, 'slip.tsv' => "GET /x $word\n" };
 }
 

@@ -1,7 +1,6 @@
 #!/usr/bin/perl
 
-# Claims of a token whose signature holds: time, audience, issuer, scope
-# (rows C).
+# Claims of a token with a valid signature: time, audience, issuer, scope.
 #
 # Requirements: exp-boundary, exp-small, exp-type, exp-range,
 #   expired-and-forged, nbf-iat, audience, issuer, claim-types, scope-claim,
@@ -139,7 +138,7 @@ inv_at('/', 'bad_claim', 'expired, aud of a wrong type', exp => 1, aud => 7);
 inv_at('/', 'bad_claim', 'expired, nbf of a wrong type', exp => 1, nbf => 'x');
 inv_at('/', 'bad_claim', 'expired, scope of a wrong type', exp => 1, scope => \'7');
 inv_at('/', 'not_yet_valid', 'expired and not yet valid', exp => 1, nbf => 4102444800);
-refused $s, '/read', EXP => 'expired, wanted scope missing', reason => 'expired',
+refused $s, '/read', EXP => 'expired, required scope missing', reason => 'expired',
         token => good_token(exp => 1, scope => []);
 
 # --- nbf and iat ------------------------------------------------------------
@@ -192,9 +191,9 @@ inv_at('/', 'issuer_mismatch', 'iss ' . show($_), iss => $_)
         'https://other.example', '*', \'"https://issuer.example\u002f"';
 inv_at('/', 'bad_claim', 'iss ' . show($_), iss => $_)
     for ['https://issuer.example'], \'{}', \'7', \'null', \'true';
-ok_at('/', 'iss in another spelling of JSON', iss => \'"https:\/\/issuer\u002eexample"');
+ok_at('/', 'iss with JSON escapes', iss => \'"https:\/\/issuer\u002eexample"');
 
-# --- who --------------------------------------------------------------------
+# --- user and administrator -------------------------------------------------
 
 sub is_user ($path, $name, $user, %claims) {
     granted $s, $path, $name, token => good_token(%claims), decision => { user => $user };
@@ -214,7 +213,7 @@ scope_at('/read', 'isAdmin ' . show($_), @no, isAdmin => $_)
 scope_at('/read', 'isadmin', @no, isAdmin => GONE, isadmin => \'true');
 scope_at('/noadmin', 'isAdmin true, admin_claim off', @no, isAdmin => \'true');
 ok_at('/root', 'another admin claim', @no, realm => \'{"root":true}');
-scope_at('/root', 'isAdmin where another claim counts', @no, isAdmin => \'true');
+scope_at('/root', 'isAdmin if another admin claim is configured', @no, isAdmin => \'true');
 refused $s, '/read', EXP => 'an expired admin', reason => 'expired',
         token => good_token(isAdmin => \'true', exp => 1);
 
@@ -233,32 +232,32 @@ inv_at('/read', 'bad_claim', 'scope ' . show($_), scope => $_)
 
 {
     my @many = ('a') x 9_999;
-    ok_at('/read', '10,000 entries, the last is it', scope => [@many, 'read']);
-    scope_at('/read', '10,000 entries, none is it', scope => [@many, 'b']);
+    ok_at('/read', '10,000 scopes, the last one is required', scope => [@many, 'read']);
+    scope_at('/read', '10,000 scopes, none is required', scope => [@many, 'b']);
 }
 
-ok_at('/both', 'two wanted, both there', scope => ['write', 'x', 'read']);
-scope_at("/$_->[0]", "two wanted, $_->[1] there", scope => [$_->[1]])
+ok_at('/both', 'two required scopes, both present', scope => ['write', 'x', 'read']);
+scope_at("/$_->[0]", "two required scopes, only $_->[1] present", scope => [$_->[1]])
     for map { my $path = $_; map { [$path, $_] } 'read', 'write', 'readwrite', 'x' } 'both', 'all';
-ok_at('/either', "one of two wanted, $_ there", scope => $_) for 'read', 'write';
-scope_at('/either', 'one of two wanted, neither there', scope => ['x']);
+ok_at('/either', "one of two scopes required, $_ present", scope => $_) for 'read', 'write';
+scope_at('/either', 'one of two scopes required, none present', scope => ['x']);
 
-ok_at('/dynamic?scope=read', 'a variable', scope => 'read');
-scope_at('/dynamic?scope=admin', 'a variable, scope missing', scope => 'read');
-scope_at("/dynamic$_", 'a variable without a value', scope => 'read')
+ok_at('/dynamic?scope=read', 'a required scope by variable', scope => 'read');
+scope_at('/dynamic?scope=admin', 'a required scope by variable is missing', scope => 'read');
+scope_at("/dynamic$_", 'an empty variable denies', scope => 'read')
     for '', '?scope=', '?scope';
-scope_at('/dynamic', 'a variable without a value, a scope ""', scope => ['']);
+scope_at('/dynamic', 'an empty variable denies, scope ""', scope => ['']);
 
 ok_at('/roles', 'a nested scope claim', realm_access => \'{"roles":["read"]}');
-scope_at('/roles', 'scope where another claim counts', scope => ['read']);
+scope_at('/roles', 'scope if another scope claim is configured', scope => ['read']);
 scope_at('/roles', 'a path through ' . $$_, realm_access => $_)
     for \'["roles"]', \'"roles"', \'null', \'{"role":["read"]}';
 
 scope_at('/read', 'scope ' . show($_), scope => $_)
     for ['*'], ['re*'], ['*d'], ['r?ad'], ['%'], ['.*'], ['rea[d]'], ['^read$'], ['(read)'],
         ['read|x'], ['read*'], '*', 'read* x', '**';
-scope_at('/pattern', "a wanted scope re*d and $_", scope => [$_])
+scope_at('/pattern', "the required scope re*d and $_", scope => [$_])
     for 'read', 'red', 're', '*';
-ok_at('/pattern', 'a wanted scope re*d and re*d', scope => ['re*d']);
+ok_at('/pattern', 'the required scope re*d and re*d', scope => ['re*d']);
 
 done;

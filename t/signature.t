@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Signatures: what holds, and every way in which one must not (rows S).
+# Signatures: valid ones, and the attacks on them.
 #
 # Requirements: signature-valid, signature-bit-flip, signature-shape,
 #   signature-of-another-token, alg-none, alg-hmac-with-public-key,
@@ -89,15 +89,15 @@ sub inv ($path, $reason, $name, $token) {
             defined $reason ? (reason => $reason) : ();
 }
 
-# After the last refusal of a group: had it left an error in OpenSSL's queue,
-# nginx would tell by an [alert] at the next TLS handshake.
+# nginx reports an error left in the queue of OpenSSL as [alert] at the next TLS
+# handshake.
 sub handshake ($name) {
     my ($answer) = http2($s, ['/good', { port => 2, token => good_token(),
                                          tag => next_tag }]);
     is_granted $answer, "a TLS handshake after $name";
 }
 
-# --- good ones --------------------------------------------------------------
+# --- valid signatures -------------------------------------------------------
 
 granted $s, '/api', 'RS256, 2048 bits', token => good_token();
 granted $s, '/sizes', "RS256, $_", token => token(key => key($_))
@@ -165,8 +165,8 @@ sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
         ['one byte',       "\0"],
         ['255 bytes',      substr $sig, 0, 255],
         ['the last 255 bytes', substr $sig, 1],
-        ['a zero byte in front', "\0$sig"],
-        ['a zero byte behind',   "$sig\0"],
+        ['a leading zero byte', "\0$sig"],
+        ['a trailing zero byte',  "$sig\0"],
         ['twice',          $sig . $sig],
         ['s + n',          bytes($more, $size)],
         ['n - s',          bytes($n - number($sig), 256)],
@@ -208,7 +208,7 @@ handshake('signature-shape');
     }
 }
 
-# --- HMAC with what is public -----------------------------------------------
+# --- HMAC with public data as key -------------------------------------------
 
 {
     my $key = key('rsa');
@@ -217,8 +217,8 @@ handshake('signature-shape');
 
     my @secrets = (
         ['the PEM file',                 $pem],
-        ['it without its last newline',  $pem =~ s/\n\z//r],
-        ['it with CR LF',                $pem =~ s/\n/\r\n/gr],
+        ['the PEM file without its last newline',  $pem =~ s/\n\z//r],
+        ['the PEM file with CR LF',                $pem =~ s/\n/\r\n/gr],
         ['its base64',                   $pem =~ s/-----.*?-----|\n//gr],
         ['the DER',                      $key->der],
         ['the JWK',                      $key->jwk],
@@ -241,13 +241,13 @@ handshake('signature-shape');
     }
 }
 
-# --- one algorithm's signature under another's name -------------------------
+# --- a signature with the name of another algorithm -------------------------
 
 for my $pair (['RS512', 'RS256'], ['RS256', 'RS512'], ['PS256', 'RS256'],
               ['RS256', 'PS256'], ['PS384', 'PS256'], ['PS256', 'PS512'])
 {
     my ($is, $says) = @$pair;
-    inv('/algs', 'bad_signature', "$is under $says",
+    inv('/algs', 'bad_signature', "a $is signature named $says",
         token(alg => $is, header => { alg => $says }));
 }
 
@@ -285,9 +285,9 @@ handshake('alg-mix-up');
         ['r and s exchanged', $t . $r],
         ['DER', key('p256')->{pk}->sign_message($text, 'SHA256')],
         ['63 bytes', substr $sig, 0, 63], ['65 bytes', "$sig\0"], ['66 bytes', "\0$r\0$t"],
-        ['a zero in front', "\0$sig"], ['96 bytes', $sig . "\0" x 32];
+        ['a leading zero', "\0$sig"], ['96 bytes', $sig . "\0" x 32];
 
-    granted $s, '/es256', '(r, n - s) is a signature, too',
+    granted $s, '/es256', '(r, n - s) is a valid signature, too',
         token => "$text." . b64u($r . bytes($order - number($t), 32));
     granted $s, '/es256', 'the token itself', token => $token;
 }
@@ -298,17 +298,17 @@ for my $curve (qw(p384 p521 secp256k1 p256b)) {
 }
 inv('/es384', 'no_key', 'ES256 by the P-384 key of the set',
     token(alg => 'ES256', key => key('p384')));
-granted $s, '/es384', 'ES384 by it', token => token(alg => 'ES384', key => key('p384'));
+granted $s, '/es384', 'ES384 by the P-384 key of the set', token => token(alg => 'ES384', key => key('p384'));
 inv('/es', 'bad_signature', 'ES384 by the P-256 key of the set',
     token(alg => 'ES384', key => key('p256')));
-inv('/es', 'bad_alg', 'ES512 by it', token(alg => 'ES512', key => key('p256')));
+inv('/es', 'bad_alg', 'ES512 by the P-256 key of the set', token(alg => 'ES512', key => key('p256')));
 inv('/es', 'bad_alg', 'ES512', token(alg => 'ES512', key => key('p521')));
 inv('/es', 'bad_alg', 'ES256K',
     token(alg => 'ES256', key => key('secp256k1'), header => { alg => 'ES256K' }));
-inv('/es', 'no_key', 'RS256 where all keys are of other types', good_token());
+inv('/es', 'no_key', 'RS256 if all keys have other types', good_token());
 inv('/es', 'bad_signature', 'EdDSA by another key',
     token(alg => 'EdDSA', key => key('ed25519b')));
-inv('/es', 'bad_signature', 'ECDSA under EdDSA',
+inv('/es', 'bad_signature', 'an ECDSA signature named EdDSA',
     token(alg => 'ES256', key => key('p256'), header => { alg => 'EdDSA' }));
 {
     my $token = token(alg => 'EdDSA', key => key('ed25519'));
@@ -328,7 +328,7 @@ inv('/es', 'bad_signature', 'ECDSA under EdDSA',
 }
 handshake('ecdsa-shape');
 
-# --- keys that the token brings along ---------------------------------------
+# --- keys in the header of the token ----------------------------------------
 
 {
     my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 9,
@@ -349,13 +349,13 @@ handshake('ecdsa-shape');
 
     for my $row (@embedded) {
         my ($what, $header) = @$row;
-        inv('/api', 'bad_signature', "$what of the attacker, signed by him",
+        inv('/api', 'bad_signature', "$what of the attacker, with a signature of the attacker",
             token(header => $header, key => key('rsa2')));
         granted $s, '/api', "$what of the attacker, signed by our key",
             token => token(header => $header);
     }
 
-    ok !$silent->accept, 'nobody connected to the address in the token';
+    ok !$silent->accept, 'no connection to the address in the token';
 }
 
 # --- kid --------------------------------------------------------------------
@@ -374,7 +374,7 @@ my @kids = (
     '"one,two"', '"\u00e9"', '"\u2028"', '"\u007f"', '"\u001b[31m"',
 );
 
-# what the worker opens or connects to meanwhile
+# records the files that the worker opens and its connections
 my $strace = qx(strace -V 2>/dev/null) ? strace(($s->workers)[0]) : undef;
 
 for my $kid (@kids) {
@@ -390,17 +390,18 @@ inv('/kids', 'bad_signature', 'the kid of another key',
     token(header => { kid => 'two' }));
 inv('/kids', 'unknown_kid', "the kid of a key for another alg",
     token(header => { kid => $_ })) for 'curve', 'rs512';
-inv('/kids', 'unknown_kid', 'RS256 by the key that is for RS512',
+inv('/kids', 'unknown_kid', 'RS256 with the kid of a key for RS512',
     token(header => { kid => 'rs512' }, key => key('rsa3')));
-inv('/kids', 'bad_signature', 'RS256 by it without a kid', token(key => key('rsa3')));
+inv('/kids', 'bad_signature', 'RS256 by a key for RS512 without kid', token(key => key('rsa3')));
 
 SKIP: {
     skip 'strace cannot attach', 1 if !$strace;
-    is_deeply [$strace->()], [], 'the worker opened no file and connected to nobody';
+    is_deeply [$strace->()], [], 'the worker opened no file and made no connection';
 }
 handshake('header-kid');
 
-# Traces a process; what is returned ends that, and returns what it opened.
+# Traces a process.  Returns a function that ends the trace and returns the files
+# that were opened.
 sub strace ($pid) {
     my $dir = $s->dir;
     my $tracer = fork // die "fork: $!\n";
@@ -430,7 +431,7 @@ sub strace ($pid) {
     return;
 }
 
-# --- the documents ----------------------------------------------------------
+# --- examples of the RFCs ---------------------------------------------------
 
 {
     my $documents = JSON::PP::decode_json(AuthToken::Log->new(
@@ -478,7 +479,7 @@ CONF
         next if $reason !~ /expired|bad_payload/;
         my ($h, $p, $sig) = parts($token);
         substr($p, 5, 1) ^.= "\1";
-        refused $server, "/$i/", INV => "$name, changed", reason => 'bad_signature',
+        refused $server, "/$i/", INV => "$name, with a changed signature", reason => 'bad_signature',
                 token => join '.', map { b64u($_) } $h, $p, $sig;
     }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# The text of a token: its parts, their base64url, their JSON (rows J).
+# The text of a token: its parts, their base64url, their JSON.
 #
 # Requirements: token-empty, token-parts, token-empty-part, base64-padding,
 #   base64-foreign-bytes, base64-standard-alphabet, base64-spare-bits,
@@ -49,7 +49,7 @@ CONF
 
 my %o = (files => { 'rsa.pem' => key('rsa')->pem });
 
-# the default limit, and the greatest
+# the default length limit, and the maximum
 my $s   = start($issuer . $server, %o);
 my $big = start($issuer . '    auth_token_max_length 64k;' . $server, %o);
 
@@ -62,7 +62,7 @@ sub inv ($reason, $name, $token, %o) {
             defined $reason ? (reason => $reason) : (), %o;
 }
 
-# header and payload as JSON text, each in place of a good one's
+# a valid token with another header or payload
 sub header_inv ($reason, $name, $text) {
     inv($reason, "$name in the header", raw_token($text, $claims));
 }
@@ -72,7 +72,7 @@ sub payload_inv ($reason, $name, $text) {
 }
 
 granted $s, '/api', 'a good token', token => good_token();
-granted $s, '/api', 'a good token of least header', token => raw_token($rs256, $claims);
+granted $s, '/api', 'a good token with a minimal header', token => raw_token($rs256, $claims);
 
 # --- parts ------------------------------------------------------------------
 
@@ -86,13 +86,13 @@ refused $s, '/api', INV => "'$_'", auth => $_ for 'Bearer', 'Bearer ', 'bearer  
     inv('malformed', "$_->[0]", $_->[1]) for
         ['one part',            $h],
         ['two parts',           "$h.$p"],
-        ['two last parts',      "$p.$sig"],
+        ['the last two parts',     "$p.$sig"],
         ['four parts',          "$good.AAAA"],
-        ['a dot behind',        "$good."],
-        ['two dots behind',     "$good.."],
-        ['a dot in front',      ".$good"],
+        ['a trailing dot',       "$good."],
+        ['two trailing dots',    "$good.."],
+        ['a leading dot',     ".$good"],
         ['two dots in the middle', "$h..$p.$sig"],
-        ['a cut signature',     "$h.$p." . substr($sig, 0, 99) . '.' . substr($sig, 99)],
+        ['a dot in the signature',    "$h.$p." . substr($sig, 0, 99) . '.' . substr($sig, 99)],
         ['a signature in pieces', "$h.$p.$cut"],
         ['five parts',          "$h.$p.$sig.$p.$sig"],
         ['a JWE of five parts', join '.', b64u('{"alg":"RSA-OAEP","enc":"A256GCM"}'),
@@ -103,14 +103,14 @@ refused $s, '/api', INV => "'$_'", auth => $_ for 'Bearer', 'Bearer ', 'bearer  
         ['no header',    ".$p.$sig"],
         ['no payload',   "$h..$sig"],
         ['no signature', "$h.$p."],
-        ['no header and a signature over that', signed(".$p")],
-        ['no payload and a signature over that', signed("$h.")];
+        ['no header, with a valid signature', signed(".$p")],
+        ['no payload, with a valid signature', signed("$h.")];
 }
 
 # --- base64url --------------------------------------------------------------
 
-# A good token one of whose parts is changed.  The signature is one over the
-# changed header and payload, so that nothing but the change speaks against it.
+# A good token with a change in one part.  The signature is made after the change
+# of header or payload, so that the change alone makes the token invalid.
 sub with_part ($n, $change, $header = $rs256, $payload = $claims) {
     my @parts = (b64u($header), b64u($payload));
     $parts[$n] = $change->($parts[$n]) if $n < 2;
@@ -124,7 +124,7 @@ my @part = ('header', 'payload', 'signature');
 
 for my $n (0 .. 2) {
     for my $pad ('=', '==', '====') {
-        inv('malformed', "'$pad' behind the $part[$n]",
+        inv('malformed', "'$pad' after the $part[$n]",
             with_part($n, sub ($part) { $part . $pad }));
     }
 
@@ -148,10 +148,10 @@ for my $n (0 .. 2) {
         with_part($n, sub ($part) { $part . 'A' x ((5 - length $part) % 4) }));
 }
 
-granted $s, '/api', 'a space at the end of the token is nginx\'s',
+granted $s, '/api', 'nginx removes a space at the end of the token',
         token => good_token() . ' ';
 
-# each of the parts has both characters
+# each part has both characters
 {
     my $header  = '{"alg":"RS256","x":"?????~~~~~"}';
     my $payload = qq({"x":"?????~~~~~",$members});
@@ -176,7 +176,7 @@ granted $s, '/api', 'a space at the end of the token is nginx\'s',
     }
 }
 
-# the last character of a part carries 2 or 4 bits that must be zero
+# the last character of a part has 2 or 4 unused bits that must be zero
 {
     my @alphabet = ('A' .. 'Z', 'a' .. 'z', 0 .. 9, '-', '_');
     my %value; @value{@alphabet} = 0 .. 63;
@@ -188,11 +188,11 @@ granted $s, '/api', 'a space at the end of the token is nginx\'s',
             $header  .= ' ' while length(b64u($header))  % 4 != $length;
             $payload .= ' ' while length(b64u($payload)) % 4 != $length;
 
-            granted $s, '/api', "$length last characters, no spare bits",
+            granted $s, '/api', "$length last characters, no unused bits",
                     token => raw_token($header, $payload);
 
             for my $bits (1 .. ($length == 2 ? 15 : 3)) {
-                inv('malformed', "spare bits $bits in the $part[$n]",
+                inv('malformed', "unused bits $bits in the $part[$n]",
                     with_part($n, sub ($part) {
                         $part =~ s/(.)\z/$alphabet[$value{$1} + $bits]/r;
                     }, $header, $payload));
@@ -235,12 +235,12 @@ payload_inv('bad_payload', "$_ twice", qq({$members,"$_":1})) for
 payload_inv('bad_payload', "$_ twice", qq({"$_":1,$members,"$_":1})) for
     'nbf', 'sub', 'anything';
 payload_inv('bad_payload', "$_->[0]", "{$members,$_->[1]}") for
-    ['a nested member twice', '"x":{"a":1,"a":1}'],
-    ['a deeply nested one',   '"x":[[{"y":{"a":1,"b":2,"a":3}}]]'];
+    ['a duplicate nested member', '"x":{"a":1,"a":1}'],
+    ['a deeply nested duplicate',  '"x":[[{"y":{"a":1,"b":2,"a":3}}]]'];
 
-for (['behind the object',       "%s\0"],
-     ['behind it, and more',     "%s\0{}"],
-     ['in front of the object',  "\0%s"])
+for (['after the object',       "%s\0"],
+     ['after it, with trailing data',     "%s\0{}"],
+     ['before the object',  "\0%s"])
 {
     my ($where, $form) = @$_;
     header_inv('bad_header',   "NUL $where", sprintf $form, $rs256);
@@ -257,7 +257,7 @@ for (["NUL in a string",    qq("x":"a\0b")], ["NUL in a name",    qq("x\0y":1)],
 
 for (['0xff', "\xff"], ['overlong', "\xc0\xaf"], ['a lone surrogate', '\ud800'],
      ['a lone low surrogate', '\udc00'], ['CESU-8', "\xed\xa0\x80\xed\xb0\x80"],
-     ['a cut sequence', "\xe2\x82"], ['beyond Unicode', "\xf4\x90\x80\x80"])
+     ['a truncated sequence', "\xe2\x82"], ['beyond Unicode', "\xf4\x90\x80\x80"])
 {
     my ($what, $bytes) = @$_;
     header_inv('bad_header',   "$what", qq({"alg":"RS256","x":"a$bytes"}));
@@ -265,7 +265,7 @@ for (['0xff', "\xff"], ['overlong', "\xc0\xaf"], ['a lone surrogate', '\ud800'],
     payload_inv('bad_payload', "$what at the end", qq({$members,"x":"$bytes));
 }
 
-# arrays around nothing; the object around them is a level, too
+# nested arrays; the object around them is a level, too
 sub nested ($levels) { '"x":' . '[' x $levels . ']' x $levels }
 
 granted $s, '/api', 'header of depth 8',
@@ -280,14 +280,14 @@ payload_inv('bad_payload', 'objects of depth 33',
 refused $big, '/api', INV => "$_->[0]", reason => $_->[1],
         token => raw_token($rs256, $_->[2]) for
     ['8,000 open arrays',         'bad_payload', '[' x 8000],
-    ['8,000 open arrays within',  'bad_payload', "{$members,\"x\":" . '[' x 8000],
+    ['8,000 open arrays in an object', 'bad_payload', "{$members,\"x\":" . '[' x 8000],
     ['20,000 open objects',       'bad_payload', '{"a":' x 9000],
     ['arrays 20,000 deep',        'bad_payload', "{$members," . nested(20_000) . '}'],
     ['arrays 100,000 deep',       'too_long',    "{$members," . nested(100_000) . '}'];
-refused $big, '/api', INV => 'a header 9,000 deep', reason => 'bad_header',
+refused $big, '/api', INV => 'a header of depth 9,000', reason => 'bad_header',
         token => raw_token('{"alg":"RS256",' . nested(9_000) . '}', $claims);
 
-# $n members in all, with those that are there
+# $n members, those of $members included
 sub crowd ($n, $there) { join ',', map { qq("m$_":0) } 1 .. $n - $there }
 
 my $count = keys %{ JSON::PP::decode_json($claims) };
@@ -305,13 +305,13 @@ granted $big, '/api', 'a string of 8 KiB',
         token => raw_token($rs256, "{$members,\"x\":\"" . 'a' x 8192 . '"}');
 refused $big, '/api', INV => "$_->[0]", reason => 'bad_payload',
         token => raw_token($rs256, "{$members,$_->[1]}") for
-    ['a string of more', '"x":"' . 'a' x 8193 . '"'],
-    ['a name of more',   '"' . 'a' x 8193 . '":0'],
+    ['a longer string', '"x":"' . 'a' x 8193 . '"'],
+    ['a longer name',   '"' . 'a' x 8193 . '":0'],
     ['a string of 40 KiB', '"x":"' . 'a' x 40_000 . '"'];
 
 # --- length -----------------------------------------------------------------
 
-# a good token of exactly that many bytes; no string in it is long
+# a good token of exactly $n bytes, without a long string
 sub sized ($n) {
     my $pad = $n - length signed(b64u($rs256) . '.' . b64u($claims));
 
@@ -362,13 +362,13 @@ inv('bad_typ', "typ $_", typ($_)) for
     '"JWE"', '"JOSE"', '"JOSE+JSON"', '""', '"JWT "', '"application/jwt"', '"secevent+jwt"',
     '"dpop+jwt"', '123', 'null', 'true', '["JWT"]', '{}';
 
-granted $s, '/at', 'at+jwt alone', token => typ('"at+jwt"');
-refused $s, '/at', INV => "$_->[0], at+jwt alone", token => $_->[1],
+granted $s, '/at', 'only at+jwt is accepted', token => typ('"at+jwt"');
+refused $s, '/at', INV => "$_->[0], only at+jwt is accepted", token => $_->[1],
         reason => 'bad_typ' for
     ['JWT', typ('"JWT"')], ['no typ', raw_token($rs256, $claims)],
     ['application/at+jwt', typ('"application/at+jwt"')];
-granted $s, '/bare', 'absent alone', token => raw_token($rs256, $claims);
-refused $s, '/bare', INV => 'JWT, absent alone', token => typ('"JWT"'),
+granted $s, '/bare', 'only a missing typ is accepted', token => raw_token($rs256, $claims);
+refused $s, '/bare', INV => 'JWT, only a missing typ is accepted', token => typ('"JWT"'),
         reason => 'bad_typ';
 
 header_inv('bad_crit', "header member $_", qq({"alg":"RS256",$_})) for
@@ -406,7 +406,7 @@ granted $s, '/api', "header member $_", token => raw_token(qq({"alg":"RS256",$_}
 
     opendir my $dh, $dir or die "$dir: $!";
     my @files = sort grep { /\.json\z/ } readdir $dh;
-    is scalar @files, 318, 'JSONTestSuite is all there';
+    is scalar @files, 318, 'all files of JSONTestSuite';
 
     for my $file (@files) {
         my $text = AuthToken::Log->new("$dir/$file")->content;
@@ -436,7 +436,7 @@ granted $s, '/api', "header member $_", token => raw_token(qq({"alg":"RS256",$_}
     my $file = "$AuthToken::Server::ROOT/t/data/naughty-strings/blns.json";
 
     my $strings = JSON::PP::decode_json(AuthToken::Log->new($file)->content);
-    is scalar @$strings, 515, 'the naughty strings are all there';
+    is scalar @$strings, 515, 'all naughty strings';
 
     for my $i (0 .. $#$strings) {
         my $string = $strings->[$i];
