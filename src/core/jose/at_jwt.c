@@ -177,16 +177,6 @@ at_jwt_decode(at_jwt_t *jwt)
 }
 
 
-static void
-at_verifier_cleanse(at_verifier_t *verifier)
-{
-    if (verifier->used) {
-        at_crypto_cleanse(verifier->memory, verifier->used);
-        verifier->used = 0;
-    }
-}
-
-
 static at_verdict_e
 at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
 {
@@ -915,21 +905,17 @@ at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt,
 
     verdict = at_jwt_split(jwt, query->token);
 
-    if (verdict != AT_OK) {
-        return verdict;
+    if (verdict == AT_OK) {
+        verdict = at_jwt_decode(jwt);
     }
-
-    verdict = at_jwt_decode(jwt);
 
     if (verdict == AT_OK && !at_jwt_find_cached_header(jwt)) {
         verdict = at_jwt_parse_header(jwt);
     }
 
-    if (verdict != AT_OK) {
-        return verdict;
+    if (verdict == AT_OK) {
+        verdict = at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
     }
-
-    verdict = at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
 
     if (verdict == AT_OK) {
         at_jwt_cache_header(jwt);
@@ -966,7 +952,8 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     verdict = at_jwt_examine(identity, &jwt, query);
 
     verifier->missed_kid = jwt.missed_kid && jwt.signer == NULL;
-    at_verifier_cleanse(verifier);
+    at_crypto_cleanse(verifier->memory, verifier->used);
+    verifier->used = 0;
     at_claims_free(jwt.parsed);
 
     return verdict;

@@ -285,18 +285,6 @@ at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 }
 
 
-static size_t
-at_pkey_signature_len(EVP_PKEY *pkey)
-{
-    /* RFC 7518 section 3.4: r and s, each with the length of the field */
-    if (EVP_PKEY_is_a(pkey, "EC")) {
-        return 2 * (((size_t) EVP_PKEY_get_bits(pkey) + 7) / 8);
-    }
-
-    return (size_t) EVP_PKEY_get_size(pkey);
-}
-
-
 static int
 at_pkey_digest(EVP_PKEY *pkey, unsigned char *digest)
 {
@@ -414,7 +402,12 @@ at_key_create(EVP_PKEY *pkey, unsigned algs, at_error_t *err)
 
     key->pkey = pkey;
     key->algs = fitting & algs;
-    key->signature_len = at_pkey_signature_len(pkey);
+    key->signature_len = (size_t) EVP_PKEY_get_size(pkey);
+
+    /* RFC 7518 section 3.4: r and s, each with the length of the field */
+    if (EVP_PKEY_is_a(pkey, "EC")) {
+        key->signature_len = 2 * (((size_t) EVP_PKEY_get_bits(pkey) + 7) / 8);
+    }
 
     if (at_key_init(key, err) != 0) {
         at_key_free(key);

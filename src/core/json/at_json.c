@@ -468,58 +468,6 @@ at_json_parse_number(at_json_parser_t *parser)
 /* --- arrays and objects -------------------------------------------------- */
 
 
-/* Its content is complete.  The array of values may have moved meanwhile. */
-static void
-at_json_close(at_json_parser_t *parser, size_t index, uint32_t n)
-{
-    at_json_value_t  *value;
-
-    value = &parser->json->items[index];
-    value->n = n;
-    value->span = (uint32_t) (parser->n - index);
-}
-
-
-/* after the opening bracket */
-static int
-at_json_parse_array(at_json_parser_t *parser, unsigned depth)
-{
-    int       rc;
-    size_t    index;
-    uint32_t  n;
-
-    index = parser->n;
-    n = 0;
-
-    if (at_json_add(parser, AT_JSON_ARRAY) == NULL) {
-        return -2;
-    }
-
-    at_json_skip_space(parser);
-
-    if (!at_json_accept(parser, ']')) {
-        do {
-            rc = at_json_parse_value(parser, depth + 1);
-
-            if (rc != 0) {
-                return rc;
-            }
-
-            n++;
-
-        } while (at_json_accept(parser, ','));
-
-        if (!at_json_accept(parser, ']')) {
-            return -1;
-        }
-    }
-
-    at_json_close(parser, index, n);
-
-    return 0;
-}
-
-
 /* one of n members by its name; first is the name of the first member */
 static const at_json_value_t *
 at_json_find(const at_json_value_t *first, uint32_t n, at_str_t name)
@@ -575,26 +523,36 @@ at_json_parse_member(at_json_parser_t *parser, unsigned depth, size_t index,
 }
 
 
-/* after the opening brace */
+/* after the opening bracket or brace */
 static int
-at_json_parse_object(at_json_parser_t *parser, unsigned depth)
+at_json_parse_container(at_json_parser_t *parser, at_json_type_e type,
+    unsigned depth)
 {
-    int       rc;
-    size_t    index;
-    uint32_t  n;
+    int               rc;
+    char              close;
+    size_t            index;
+    uint32_t          n;
+    at_json_value_t  *value;
 
     index = parser->n;
     n = 0;
+    close = type == AT_JSON_ARRAY ? ']' : '}';
 
-    if (at_json_add(parser, AT_JSON_OBJECT) == NULL) {
+    if (depth > parser->limits->depth) {
+        return -1;
+    }
+
+    if (at_json_add(parser, type) == NULL) {
         return -2;
     }
 
     at_json_skip_space(parser);
 
-    if (!at_json_accept(parser, '}')) {
+    if (!at_json_accept(parser, close)) {
         do {
-            rc = at_json_parse_member(parser, depth, index, n);
+            rc = type == AT_JSON_ARRAY
+                 ? at_json_parse_value(parser, depth + 1)
+                 : at_json_parse_member(parser, depth, index, n);
 
             if (rc != 0) {
                 return rc;
@@ -604,12 +562,15 @@ at_json_parse_object(at_json_parser_t *parser, unsigned depth)
 
         } while (at_json_accept(parser, ','));
 
-        if (!at_json_accept(parser, '}')) {
+        if (!at_json_accept(parser, close)) {
             return -1;
         }
     }
 
-    at_json_close(parser, index, n);
+    /* the array of values may have moved meanwhile */
+    value = &parser->json->items[index];
+    value->n = n;
+    value->span = (uint32_t) (parser->n - index);
 
     return 0;
 }
@@ -642,13 +603,11 @@ at_json_parse_any(at_json_parser_t *parser, unsigned depth)
 
     case '{':
         parser->p++;
-        return depth <= parser->limits->depth
-               ? at_json_parse_object(parser, depth) : -1;
+        return at_json_parse_container(parser, AT_JSON_OBJECT, depth);
 
     case '[':
         parser->p++;
-        return depth <= parser->limits->depth
-               ? at_json_parse_array(parser, depth) : -1;
+        return at_json_parse_container(parser, AT_JSON_ARRAY, depth);
 
     case 't':
         return at_json_parse_literal(parser, at_str("true"), AT_JSON_TRUE);
