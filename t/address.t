@@ -268,7 +268,7 @@ granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1
         ['the first of two', ['X-Forwarded-For: 1.1.1.1, 9.9.9.9']],
         ['the first header', ['X-Forwarded-For: 1.1.1.1', 'X-Forwarded-For: 9.9.9.9']],
         ['garbage',          ['X-Forwarded-For: 1.1.1.1 garbage']],
-        ['garbage behind',   ['X-Forwarded-For: 1.1.1.1, garbage']],
+        ['garbage at the end',  ['X-Forwarded-For: 1.1.1.1, garbage']],
         ['empty',            ['X-Forwarded-For:']],
         ['a host name',      ['X-Forwarded-For: localhost']],
         ['quotes',           ['X-Forwarded-For: "1.1.1.1"']],

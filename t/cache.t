@@ -408,36 +408,36 @@ ends('exp with a leeway', '/late', int(time) + 2, $exp, token => good_token(exp 
 {
     my $token = good_token();
     my @parts = split /\./, $token;
-    my %odd;
+    my %spelling;
     my $alphabet = join '', 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '-_';
 
     for my $i (0 .. 2) {
         my $with = sub ($part) { join '.', map { $_ == $i ? $part : $parts[$_] } 0 .. 2 };
 
-        $odd{"padding of part $i: $_"} = $with->($parts[$i] . $_) for '=', '==', 'A', '%3D', "\t=", '.';
-        $odd{"a space in part $i"} = $with->(substr($parts[$i], 0, 9) . ' ' . substr $parts[$i], 9);
-        $odd{"+ in part $i"} = $with->($parts[$i] =~ tr{-_}{+/}r) if $parts[$i] =~ /[-_]/;
-        $odd{"another alphabet in part $i"} = $with->($parts[$i] =~ s/\A../+\//r);
+        $spelling{"padding of part $i: $_"} = $with->($parts[$i] . $_) for '=', '==', 'A', '%3D', "\t=", '.';
+        $spelling{"a space in part $i"} = $with->(substr($parts[$i], 0, 9) . ' ' . substr $parts[$i], 9);
+        $spelling{"+ in part $i"} = $with->($parts[$i] =~ tr{-_}{+/}r) if $parts[$i] =~ /[-_]/;
+        $spelling{"another alphabet in part $i"} = $with->($parts[$i] =~ s/\A../+\//r);
 
         # the last character has spare bits if the length is 2 or 3 modulo 4
         my $spare = { 2 => 15, 3 => 3 }->{length($parts[$i]) % 4} // 0;
         my $last  = index $alphabet, substr $parts[$i], -1;
-        $odd{"spare bits $_ of part $i"} = $with->(substr($parts[$i], 0, -1) . substr $alphabet, $last | $_, 1)
+        $spelling{"spare bits $_ of part $i"} = $with->(substr($parts[$i], 0, -1) . substr $alphabet, $last | $_, 1)
             for 1 .. $spare;
     }
-    $odd{'a cut signature'} = substr $token, 0, -1;
-    $odd{'another case'}    = lc $token;
+    $spelling{'a cut signature'} = substr $token, 0, -1;
+    $spelling{'another case'}    = lc $token;
 
     says($s, '/a', '200 MISS', 'the token is verified', token => $token);
     my $entries = stats($s)->{entries};
 
     my @wrong;
-    for my $name (sort keys %odd) {
-        my $said = ask($s, '/a', token => $odd{$name});
+    for my $name (sort keys %spelling) {
+        my $said = ask($s, '/a', token => $spelling{$name});
         push @wrong, "$name: $said" if $said !~ /\A401 $inv(?: MISS)?\z/;
     }
-    is_deeply \@wrong, [], keys(%odd) . ' other spellings are refused';
-    cmp_ok scalar(grep { /spare/ } keys %odd), '>=', 3, 'spare bits are among them';
+    is_deeply \@wrong, [], keys(%spelling) . ' other spellings are refused';
+    cmp_ok scalar(grep { /spare/ } keys %spelling), '>=', 3, 'spare bits are among them';
     is stats($s)->{entries}, $entries, 'no other spelling is stored';
 
     says($s, '/a', '200 HIT', 'the token itself still hits', token => $token);

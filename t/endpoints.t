@@ -43,7 +43,7 @@ GET     /slash/                   things.read
 GET     /caf\xc3\xa9              things.read
 GET     /a-b_c.d~e                things.read
 GET     /Case                     things.read
-FOO-BAR /odd                      things.read
+FOO-BAR /custom                      things.read
 GET     /twice                    scope.of.one
 GET     /old                      things.special
 ROWS
@@ -173,14 +173,14 @@ sub with ($scopes, %o) {
 # an endpoint that is granted by $scope and by no other scope of @all
 my @all = qw(things.read things.special things.write parts.read parts.one any.any any.get admin other.read);
 
-sub is_row ($path, $row, $scope, $name, %o) {
+sub is_endpoint ($path, $row, $scope, $name, %o) {
     granted $s, $path, "$name: $path is granted with $scope", api_token => with([$scope]), %o,
             decision => { endpoint => $row, method => 'api_token' };
     refused $s, $path, SCOPE => "$name: $path is refused with other scopes", reason => 'endpoint_not_granted', %o,
             api_token => with([grep { $_ ne $scope } @all]);
 }
 
-sub in_no_row ($path, $name, %o) {
+sub is_unknown ($path, $name, %o) {
     refused $s, $path, SCOPE => "$name: $path is not in the list", reason => 'unknown_endpoint',
             api_token => with(\@all), %o;
     refused $s, $path, SCOPE => "$name: $path is refused to an administrator", reason => 'unknown_endpoint',
@@ -190,7 +190,7 @@ sub in_no_row ($path, $name, %o) {
 
 # --- the endpoint of a path -------------------------------------------------
 
-is_row $_->[0], $_->[1], $_->[2], 'endpoint' for
+is_endpoint $_->[0], $_->[1], $_->[2], 'endpoint' for
     ['/things',                       'GET /things', 'things.read'],
     ['/things?x=/admin',              'GET /things', 'things.read'],
     ['/things?',                      'GET /things', 'things.read'],
@@ -218,12 +218,12 @@ is_row $_->[0], $_->[1], $_->[2], 'endpoint' for
     ['http://localhost/things',       'GET /things', 'things.read'],
     ['http://other.example/things/7?q', 'GET /things/:id', 'things.read'];
 
-is_row '/any', '* /any', 'any.any', "any method, $_", method => $_, body => ''
+is_endpoint '/any', '* /any', 'any.any', "any method, $_", method => $_, body => ''
     for qw(POST PUT DELETE OPTIONS PATCH FOO);
-is_row '/things', 'POST /things', 'things.write', 'method POST', method => 'POST', body => '';
-is_row '/odd', 'FOO-BAR /odd', 'things.read', 'method FOO-BAR', method => 'FOO-BAR';
+is_endpoint '/things', 'POST /things', 'things.write', 'method POST', method => 'POST', body => '';
+is_endpoint '/custom', 'FOO-BAR /custom', 'things.read', 'method FOO-BAR', method => 'FOO-BAR';
 
-in_no_row $_, 'endpoint' for
+is_unknown $_, 'endpoint' for
     '/', '/nothing', '/thing', '/thingss', '/things/', '/things/7/', '/things/7/parts', '/things/7/parts/',
     '/things/7/parts/1/2', '/things/7/x/1', '/slash', '/case', '/me/', '/x/things', '/any/1/2', '/admin/x',
     '/public/1/2', '/public/', '/hook/x', '/THINGS';
@@ -264,9 +264,9 @@ granted $s, $_->[0], "HEAD $_->[0] is treated as GET", method => 'HEAD', api_tok
 refused $s, '/things/special', SCOPE => 'HEAD requires the scope of GET', method => 'HEAD',
         api_token => with(['things.read']), reason => 'endpoint_not_granted';
 granted $s, '/public', 'HEAD of a public endpoint', method => 'HEAD';
-in_no_row '/things/special', "method $_", method => $_ for qw(PUT DELETE PATCH OPTIONS FOO);
-in_no_row '/admin', "method $_", method => $_ for qw(POST PUT HEADS GETS);
-in_no_row '/hook/x', 'HEAD of an endpoint for POST', method => 'HEAD';
+is_unknown '/things/special', "method $_", method => $_ for qw(PUT DELETE PATCH OPTIONS FOO);
+is_unknown '/admin', "method $_", method => $_ for qw(POST PUT HEADS GETS);
+is_unknown '/hook/x', 'HEAD of an endpoint for POST', method => 'HEAD';
 
 for my $header ('X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 'X-Original-Method', '_method') {
     refused $s, '/admin', SCOPE => "$header does not change the method to GET", method => 'POST', body => '',
@@ -294,7 +294,7 @@ refused $s, '/me', INV => 'Authenticated refuses a forged JWT', token => token(k
 refused $s, '/me', TEXP => 'Authenticated refuses an expired API token', api_token => with([], expires => 'now-1s');
 refused $s, '/me', DISABLED => 'Authenticated refuses a disabled API token', api_token => with([], disabled => 1);
 refused $s, '/me', ADDR => 'Authenticated refuses an address outside the ranges', api_token => with([], allow => '192.0.2.1');
-in_no_row '/me', 'Authenticated for another method', method => 'POST';
+is_unknown '/me', 'Authenticated for another method', method => 'POST';
 
 # --- roles ------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ for my $port ('', 2) {
 granted $s, '/open', "Public for any method grants $_", method => $_, decision => \%anonymous
     for qw(GET HEAD POST PUT DELETE OPTIONS PATCH FOO);
 
-in_no_row $_->[0], "Public is not for $_->[1]", $_->@[2 .. $#$_] for
+is_unknown $_->[0], "Public is not for $_->[1]", $_->@[2 .. $#$_] for
     ['/public', 'another method', method => 'POST', body => ''], ['/public', 'DELETE', method => 'DELETE'],
     ['/hook/x', 'another method'], ['/public/7/8', 'a longer path'], ['/publi', 'a shorter path'],
     ['/Public', 'another case'];
@@ -448,23 +448,23 @@ never "/old/$_", "a rewrite of the ambiguous path $_ is refused" for '7;', '%2e%
 
 # --- prefixes ---------------------------------------------------------------
 
-is_row "/api$_->[0]", $_->[1], $_->[2], 'prefix=/api', port => 3 for
+is_endpoint "/api$_->[0]", $_->[1], $_->[2], 'prefix=/api', port => 3 for
     ['/things', 'GET /things', 'things.read'], ['/things/7?x', 'GET /things/:id', 'things.read'],
     ['/slash/', 'GET /slash/', 'things.read'];
 granted $s, '/api/public', 'prefix=/api: a public endpoint', port => 3, decision => \%anonymous;
-in_no_row $_, 'prefix=/api', port => 3 for
+is_unknown $_, 'prefix=/api', port => 3 for
     '/', '/api', '/api/', '/things', '/public', '/apis/things', '/ap/things', '/api/api/things', '/API/things',
     '/api/v6/things', '/x/api/things', '/apithings', '/apipublic', '/api.things';
-is_row '/v1/deep/things', 'GET /things', 'things.read', 'a longer prefix', port => 6;
-in_no_row $_, 'a longer prefix', port => 6 for '/v1/things', '/deep/things', '/v1/deepthings', '/v1/deep', '/v1/deep/';
+is_endpoint '/v1/deep/things', 'GET /things', 'things.read', 'a longer prefix', port => 6;
+is_unknown $_, 'a longer prefix', port => 6 for '/v1/things', '/deep/things', '/v1/deepthings', '/v1/deep', '/v1/deep/';
 
-is_row "$_/things/7", 'GET /things/:id', 'things.read', 'prefix=ipfabric', port => 4 for
+is_endpoint "$_/things/7", 'GET /things/:id', 'things.read', 'prefix=ipfabric', port => 4 for
     '/api', '/api/v6', '/api/v6.1', '/api/v6.10', '/api/v0.0', '/api/v7.123456', '/API/V6.1', '/Api/v6';
-is_row '/api/V6/THINGS/Special', 'GET /things/special', 'things.special', 'prefix=ipfabric, ignore_case', port => 4;
-is_row '/api/v6/case', 'GET /Case', 'things.read', 'prefix=ipfabric, ignore_case', port => 4;
+is_endpoint '/api/V6/THINGS/Special', 'GET /things/special', 'things.special', 'prefix=ipfabric, ignore_case', port => 4;
+is_endpoint '/api/v6/case', 'GET /Case', 'things.read', 'prefix=ipfabric, ignore_case', port => 4;
 granted $s, $_, "prefix=ipfabric: the public endpoint $_", port => 4, decision => \%anonymous
     for '/api/v6.1/public', '/api/public', '/api/v6/PUBLIC/x';
-in_no_row $_, 'prefix=ipfabric', port => 4 for
+is_unknown $_, 'prefix=ipfabric', port => 4 for
     '/things', '/v6/things', '/v6.1/public', '/api/v/things', '/api/v66/things', '/api/v6.1.2/things',
     '/api/v6.x/things', '/api/v6x/things', '/api/6.1/things', '/api/w6.1/things', '/api/v6.1/v6.1/things',
     '/api/v6.1/api/things', '/api/v6,1/things', '/api/v6.1', '/api/v6.1/', '/api/v-6/things', '/api/v6-1/things';

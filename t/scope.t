@@ -130,8 +130,8 @@ may_not '/words', 'both of them are required', with('any');
 may_not '/read', "the scope read is not granted by $_->[0]", with($_->[1]) for
     ['another case', 'Read'], ['a prefix', 'rea'], ['a longer one', 'reads'],
     ['a wildcard', '*'], ['all', 'all'], ['any', 'any'], ['off', 'off'], ['empty', ''],
-    ['a space', ' '], ['a space in front', ' read'], ['a comma', 'read,write'],
-    ['a tab behind', "read\t"], ['NFKC of it', "re\x{ff41}d"], ['percent', '%'];
+    ['a space', ' '], ['a space at its beginning', ' read'], ['a comma', 'read,write'],
+    ['a tab at its end', "read\t"], ['NFKC of it', "re\x{ff41}d"], ['percent', '%'];
 
 may '/', 'a location without required scopes is granted', with();
 refused $s, '/read', NONE => 'a request without a credential is 401';

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Roles, and CIPP's four over its real catalogue, held against what
- * PowerShell's -like and -match would say.
+ * Patterns and roles, and the built-in roles with the endpoint list of CIPP
+ * compared with the operators of PowerShell.
  *
  * Requirements: path-templates.
  */

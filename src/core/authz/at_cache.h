@@ -6,7 +6,7 @@
  * process, limited in bytes.  Refused credentials are never stored, and
  * neither are authorization decisions.
  *
- * An entry is found by a keyed hash (XXH3 with random bytes of the process)
+ * Lookups use a keyed hash (XXH3 with random bytes of the process)
  * and used only if credential, kind and trust are equal: a hash collision
  * costs time but grants nothing.  An entry is one block of memory with the
  * credential and a copy of the identity without its claims; it is overwritten
@@ -63,8 +63,8 @@ at_cache_t *at_cache_create(size_t size);
 void at_cache_free(at_cache_t *cache);
 
 /*
- * The identity of a credential that was verified at or before now, has not
- * expired, and depends on nothing that has changed; NULL if there is none.
+ * Returns the identity of a credential that was verified at or before now, has
+ * not expired and depends on nothing that has changed; NULL if it is not cached.
  * The caller releases it.  now is in milliseconds since the epoch.
  */
 const at_identity_t *at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
@@ -72,9 +72,9 @@ const at_identity_t *at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
 void at_cache_release(const at_identity_t *identity);
 
 /*
- * Stores a copy.  epoch is the one that was read before the verification
- * began.  Nothing is stored if the entry would take more than a sixteenth of
- * the size, or if entries that are not yet released leave no room.
+ * Stores a copy.  epoch must have been read before the verification began.
+ * Nothing is stored if the entry would take more than a sixteenth of the size,
+ * or if entries that are not yet released leave no room.
  */
 void at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now);

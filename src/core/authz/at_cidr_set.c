@@ -36,8 +36,8 @@ at_cidr_compare(const void *one, const void *two)
 
 
 /*
- * Two CIDR ranges are disjoint or one contains the other, and the one that
- * contains the other is sorted before it.
+ * Two CIDR ranges are disjoint, or one contains the other and is sorted before
+ * it.
  */
 void
 at_cidr_set_sort(at_cidr_set_t *set)

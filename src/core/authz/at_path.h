@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Paths of requests: which ones may be authorized, and their segments.
+ * Paths of requests: plain and ambiguous paths, segments.
  */
 
 #ifndef AT_PATH_H

@@ -96,8 +96,8 @@ int at_list_match_addr(at_list_t ranges, const at_addr_t *addr);
 int at_list_has(at_list_t list, at_str_t text);
 
 /*
- * Append an item to a list whose bytes are in a buffer of its own.  The list
- * is valid as long as the buffer, and only if bytes->failed is 0.
+ * Append an item to a list.  The list needs a separate buffer; it is valid as
+ * long as the buffer, and only if bytes->failed is 0.
  */
 void at_list_add(at_bytes_t *bytes, at_list_t *list, at_str_t text);
 void at_list_add_range(at_bytes_t *bytes, at_list_t *list,

@@ -50,7 +50,8 @@ at_char_at(at_str_t text, at_str_t tail, size_t i)
 /*
  * Matches text followed by tail.  Each star matches as little as possible; on
  * a mismatch the last star matches one character more.  Earlier stars need not
- * be changed, because the last star can match whatever they would leave.
+ * be changed, because the last star can match everything that they would
+ * leave.
  */
 static int
 at_pattern_match_tail(at_str_t pattern, at_str_t text, at_str_t tail)

@@ -132,56 +132,25 @@ at_scopes_free(at_scopes_t *scopes)
 
 /* by length first, which avoids most comparisons of bytes */
 static int
-at_scope_compare(at_str_t a, at_str_t b)
+at_scope_compare(const void *one, const void *two)
 {
-    if (a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
+    const at_str_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    if (a->len != b->len) {
+        return a->len < b->len ? -1 : 1;
     }
 
-    return a.len ? memcmp(a.data, b.data, a.len) : 0;
-}
-
-
-static int
-at_scope_compare_items(const void *one, const void *two)
-{
-    return at_scope_compare(*(const at_str_t *) one, *(const at_str_t *) two);
+    return a->len ? memcmp(a->data, b->data, a->len) : 0;
 }
 
 
 void
 at_scopes_sort(at_str_t *items, size_t n)
 {
-    qsort(items, n, sizeof(at_str_t), at_scope_compare_items);
-}
-
-
-static int
-at_scopes_search(const at_scopes_t *scopes, at_str_t scope)
-{
-    int     order;
-    size_t  low, high, middle;
-
-    low = 0;
-    high = scopes->n;
-
-    while (low < high) {
-        middle = low + (high - low) / 2;
-        order = at_scope_compare(scope, scopes->sorted[middle]);
-
-        if (order == 0) {
-            return 1;
-        }
-
-        if (order < 0) {
-            high = middle;
-
-        } else {
-            low = middle + 1;
-        }
-    }
-
-    return 0;
+    qsort(items, n, sizeof(at_str_t), at_scope_compare);
 }
 
 
@@ -191,7 +160,9 @@ at_scopes_have(const at_scopes_t *scopes, at_str_t scope)
     size_t  i;
 
     if (scopes->sorted != NULL) {
-        return at_scopes_search(scopes, scope);
+        return bsearch(&scope, scopes->sorted, scopes->n, sizeof(at_str_t),
+                       at_scope_compare)
+               != NULL;
     }
 
     for (i = 0; i < scopes->n; i++) {

@@ -20,7 +20,7 @@
  *
  * The verdicts from AT_TOO_LONG to AT_EXPIRED are in the order of the checks
  * of a JWT.  If several issuers refuse a token, at_jwt.c reports the greatest
- * of their verdicts: the one of the issuer that came closest to accepting it.
+ * of their verdicts, which belongs to the last check.
  */
 typedef enum {
     AT_FAILED = 0,              /* internal error */
@@ -131,7 +131,7 @@ typedef struct {
 } at_code_info_t;
 
 
-/* who can fix it; determines the log level */
+/* the party at fault; determines the log level */
 typedef enum {
     AT_BLAME_SYSTEM = 0,        /* no memory, or a bug */
     AT_BLAME_OPERATOR,          /* keys, configuration */
