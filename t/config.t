@@ -92,7 +92,7 @@ my @directives = (
     [auth_token_trust => 'main', wrong => [
         ['main main' => duplicate_value('main', 'auth_token_trust')],
         (map { [$_ => qr/no such issuer "\Q$_\E" in "auth_token_trust"/] }
-             'nobody', 'Main', '$arg_issuer', 'mai', '')]],
+             'unknown', 'Main', '$arg_issuer', 'mai', '')]],
     [auth_token_require_scope => 'read', wrong => [
         ['any' => qr/"auth_token_require_scope" directive requires at least one scope/],
         ['all' => qr/"auth_token_require_scope" directive requires at least one scope/],
@@ -198,8 +198,8 @@ fails location("auth_token_allow 192.0.2.1;\nauth_token_allow any; # here"),
 works location('auth_token_allow file=%%DIR%%/ranges 192.0.2.1;'), 'auth_token_allow file=';
 works location('auth_token_accept bearer cookie=session;'), 'auth_token_accept, two kinds';
 works location('auth_token_error API_IP_NOT_ALLOWED message= status=599;'), 'an empty message';
-fails location('auth_token_require_scope $nobody_sets_this;'),
-      qr/unknown "nobody_sets_this" variable/, 'an unknown variable', where => 0;
+fails location('auth_token_require_scope $undefined_variable;'),
+      qr/unknown "undefined_variable" variable/, 'an unknown variable', where => 0;
 fails location('auth_tokens on; # here'), qr/unknown directive "auth_tokens"/,
       'an unknown directive';
 
