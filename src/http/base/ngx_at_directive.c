@@ -254,6 +254,27 @@ ngx_at_conf_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
+void *
+ngx_at_conf_push(ngx_conf_t *cf, ngx_array_t *array, size_t size)
+{
+    void  *element;
+
+    if (array->elts == NULL
+        && ngx_array_init(array, cf->pool, 2, size) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    element = ngx_array_push(array);
+
+    if (element) {
+        ngx_memzero(element, size);
+    }
+
+    return element;
+}
+
+
 ngx_int_t
 ngx_at_conf_full_path(ngx_conf_t *cf, ngx_str_t *path)
 {

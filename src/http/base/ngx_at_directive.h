@@ -86,6 +86,9 @@ char *ngx_at_conf_set_strings(ngx_conf_t *cf, ngx_array_t **array);
 char *ngx_at_conf_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
     at_claim_path_t *path);
 
+/* pushes a zeroed element; creates the array if it has no elements yet */
+void *ngx_at_conf_push(ngx_conf_t *cf, ngx_array_t *array, size_t size);
+
 /* makes path absolute and null-terminated */
 ngx_int_t ngx_at_conf_full_path(ngx_conf_t *cf, ngx_str_t *path);
 

@@ -7,6 +7,7 @@
 
 #include "http/conf/ngx_at_location.h"
 
+#include "core/base/at_utf8.h"
 #include "core/base/at_verdict.h"
 
 #include "http/base/ngx_at_str.h"
@@ -45,29 +46,20 @@ ngx_at_parse_error_message(ngx_conf_t *cf,
 {
     ngx_at_error_override_t *error = conf;
 
-    u_char    *p, *last;
-    uint32_t   c;
+    size_t     i;
+    at_utf8_t  utf8;
 
     error->message = *value;
 
-    if (!ngx_at_is_printable(value)) {
-        return NGX_DECLINED;
-    }
+    ngx_memzero(&utf8, sizeof(at_utf8_t));
 
-    p = value->data;
-    last = value->data + value->len;
-
-    while (p < last) {
-        c = *p < 0x80 ? *p++ : ngx_utf8_decode(&p, last - p);
-
-        /* ngx_utf8_decode() accepts surrogates, JSON does not */
-
-        if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
+    for (i = 0; i < value->len; i++) {
+        if (at_utf8_decode(&utf8, value->data[i]) != 0) {
             return NGX_DECLINED;
         }
     }
 
-    return NGX_OK;
+    return utf8.pending || !ngx_at_is_printable(value) ? NGX_DECLINED : NGX_OK;
 }
 
 

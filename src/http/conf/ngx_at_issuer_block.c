@@ -635,7 +635,7 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     issuer = ngx_at_issuer_create(cf, name);
-    p = ngx_array_push(&atmcf->issuers);
+    p = ngx_at_conf_push(cf, &atmcf->issuers, sizeof(ngx_at_issuer_t *));
 
     if (issuer == NULL || p == NULL) {
         return NGX_CONF_ERROR;

@@ -107,17 +107,9 @@ ngx_at_source_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *url)
         return "exceeds the limit of 64 key sources";
     }
 
-    if (issuer->sources.elts == NULL
-        && ngx_array_init(&issuer->sources, cf->pool, 2,
-                          sizeof(ngx_at_source_t *))
-           != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
     source = ngx_pcalloc(cf->pool, sizeof(ngx_at_source_t));
-    p = ngx_array_push(&issuer->sources);
-    q = ngx_array_push(&atmcf->sources);
+    p = ngx_at_conf_push(cf, &issuer->sources, sizeof(ngx_at_source_t *));
+    q = ngx_at_conf_push(cf, &atmcf->sources, sizeof(ngx_at_source_t *));
 
     if (source == NULL || p == NULL || q == NULL) {
         return NGX_CONF_ERROR;

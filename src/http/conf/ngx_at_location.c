@@ -435,7 +435,7 @@ ngx_at_merge_accept(const ngx_at_main_conf_t *atmcf,
 /* returns an earlier list of the same issuers if there is one */
 
 static at_trusted_issuer_t *
-ngx_at_share_trust_list(ngx_at_main_conf_t *atmcf,
+ngx_at_share_trust_list(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     at_trusted_issuer_t *trusted, ngx_uint_t n)
 {
     ngx_uint_t            i;
@@ -453,7 +453,8 @@ ngx_at_share_trust_list(ngx_at_main_conf_t *atmcf,
         }
     }
 
-    list = ngx_array_push(&atmcf->trust_lists);
+    list = ngx_at_conf_push(cf, &atmcf->trust_lists,
+                            sizeof(ngx_at_trust_list_t));
     if (list == NULL) {
         return NULL;
     }
@@ -504,7 +505,8 @@ ngx_at_resolve_trust(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
         trusted[i].n_sets = issuer->nsets;
     }
 
-    conf->trusted = ngx_at_share_trust_list(atmcf, trusted, conf->ntrusted);
+    conf->trusted = ngx_at_share_trust_list(cf, atmcf, trusted,
+                                            conf->ntrusted);
 
     return conf->trusted ? NGX_OK : NGX_ERROR;
 }

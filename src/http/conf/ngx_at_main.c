@@ -32,18 +32,7 @@ ngx_at_create_main_conf(ngx_conf_t *cf)
     ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_pcalloc(cf->pool, sizeof(ngx_at_main_conf_t));
-
-    if (atmcf == NULL
-        || ngx_array_init(&atmcf->issuers, cf->pool, 2,
-                          sizeof(ngx_at_issuer_t *))
-           != NGX_OK
-        || ngx_array_init(&atmcf->sources, cf->pool, 2,
-                          sizeof(ngx_at_source_t *))
-           != NGX_OK
-        || ngx_array_init(&atmcf->trust_lists, cf->pool, 2,
-                          sizeof(ngx_at_trust_list_t))
-           != NGX_OK)
-    {
+    if (atmcf == NULL) {
         return NULL;
     }
 

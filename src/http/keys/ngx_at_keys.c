@@ -127,14 +127,6 @@ ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *path)
         return NGX_CONF_ERROR;
     }
 
-    if (issuer->key_files.elts == NULL
-        && ngx_array_init(&issuer->key_files, cf->pool, 2,
-                          sizeof(ngx_at_key_file_t))
-           != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
     key_file = issuer->key_files.elts;
 
     for (i = 0; i < issuer->key_files.nelts; i++) {
@@ -143,12 +135,11 @@ ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *path)
         }
     }
 
-    key_file = ngx_array_push(&issuer->key_files);
+    key_file = ngx_at_conf_push(cf, &issuer->key_files,
+                                sizeof(ngx_at_key_file_t));
     if (key_file == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    ngx_memzero(key_file, sizeof(ngx_at_key_file_t));
 
     key_file->issuer = issuer;
     key_file->set = i;

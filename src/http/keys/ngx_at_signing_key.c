@@ -33,25 +33,15 @@ ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
         return NGX_CONF_ERROR;
     }
 
-    if (issuer->signing_keys.elts == NULL
-        && ngx_array_init(&issuer->signing_keys, cf->pool,
-                          NGX_AT_SIGNING_KEYS_MAX,
-                          sizeof(ngx_at_signing_key_t))
-           != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
     if (issuer->signing_keys.nelts == NGX_AT_SIGNING_KEYS_MAX) {
         return "is specified more than twice";
     }
 
-    key = ngx_array_push(&issuer->signing_keys);
+    key = ngx_at_conf_push(cf, &issuer->signing_keys,
+                           sizeof(ngx_at_signing_key_t));
     if (key == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    ngx_memzero(key, sizeof(ngx_at_signing_key_t));
 
     key->path = *path;
     key->kid = *kid;
