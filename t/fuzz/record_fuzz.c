@@ -2,8 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is taken for a record is that record: written again, it has the same
- * bytes.
+ * An accepted record is encoded again to the same bytes.
  */
 
 #include "core/authz/at_record.h"

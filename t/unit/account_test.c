@@ -331,7 +331,7 @@ test_clients(void)
     put_client("a", 1, "readonly", none);
 
     is_int(client_verdict(&who, &issuer, "{\"appid\":\"A\"}", 1), AT_OK,
-           "a client is found by the second claim, case-insensitively");
+           "the second client claim finds a client, case-insensitively");
     is_text(who.client, "a", "the identity has the spelling of the record");
     ok(at_rights_satisfy(&who.rights, str("Tenant.X.Read"), AT_SCOPE_ALL),
        "the identity has the role of the client");
@@ -375,7 +375,7 @@ test_clients(void)
 }
 
 
-/* a record that is none is no grant, and no fault of the client */
+/* a damaged record does not grant, and is not the client's fault */
 static void
 test_damage(void)
 {
@@ -446,7 +446,8 @@ flood(unsigned count, int chosen)
     for (n = 0; n < count; n++) {
         flood_key(key, n, chosen);
 
-        if (at_store_put(store, AT_TABLE_TOKENS, view, str("x")) != AT_STORE_OK)
+        if (at_store_put(store, AT_TABLE_TOKENS, view, str("x"))
+            != AT_STORE_OK)
         {
             bail("cannot fill");
         }
@@ -457,7 +458,9 @@ flood(unsigned count, int chosen)
     for (n = 0; n < count; n++) {
         flood_key(key, n, chosen);
 
-        if (at_store_get(store, AT_TABLE_TOKENS, view, &value) != AT_STORE_OK) {
+        if (at_store_get(store, AT_TABLE_TOKENS, view, &value)
+            != AT_STORE_OK)
+        {
             at_store_end(store);
             return -1;
         }
@@ -469,7 +472,7 @@ flood(unsigned count, int chosen)
 }
 
 
-/* it is a tree: keys that somebody chose to be alike are found like others */
+/* the table is a tree: chosen keys with a common prefix are found as fast */
 static void
 test_flood(void)
 {
@@ -480,7 +483,8 @@ test_flood(void)
 
     ok(any >= 0 && chosen >= 0, "100,000 keys are found");
     ok(chosen < 5 * any + CLOCKS_PER_SEC / 100,
-       "keys with a common prefix take %.2f of the time of others", chosen / (any + 1));
+       "keys with a common prefix take %.2f of the time of others",
+       chosen / (any + 1));
 }
 
 

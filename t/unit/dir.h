@@ -18,7 +18,7 @@ static char   dir_path[] = "/tmp/at-unit-XXXXXX";
 static pid_t  dir_owner;
 
 
-/* ends the test with an error: it cannot go on */
+/* ends the test after an error of its set-up */
 __attribute__((noreturn)) static void
 bail(const char *why)
 {

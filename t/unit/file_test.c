@@ -109,13 +109,15 @@ test_link(void)
     write_file(target, "ab", 2);
     is_int(symlink(target, in_dir("link")), 0, "a symbolic link is created");
 
-    is_int(at_file_read(&file, in_dir("link"), 100, &err), 0, "a symbolic link");
+    is_int(at_file_read(&file, in_dir("link"), 100, &err), 0,
+           "a symbolic link");
     is_int((long long) file.len, 2, "the content of its target is read");
     at_file_free(&file);
     (void) unlink(in_dir("link"));
 
     is_int(symlink("loop", in_dir("loop")), 0, "a loop of links is created");
-    is_int(at_file_read(&file, in_dir("loop"), 100, &err), -1, "a link to itself");
+    is_int(at_file_read(&file, in_dir("loop"), 100, &err), -1,
+           "a link to itself");
     (void) unlink(in_dir("loop"));
 }
 

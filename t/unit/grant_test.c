@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * what the tokens say that are issued here, and that the key that signs is
- * the one that is published.
+ * the published one.
  *
  * Requirements: issued-token, session-persistence, allocation-points.
  */
@@ -189,11 +189,14 @@ test_published(void)
     at_mint_text_free(jwk);
     at_mint_text_free(kid);
 
-    is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""), &jwk, &kid, &err), -1,
+    is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""),
+                              &jwk, &kid, &err), -1,
            "another algorithm is rejected");
-    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("a\"b"), &jwk, &kid, &err), -1,
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("a\"b"),
+                              &jwk, &kid, &err), -1,
            "another kid is rejected");
-    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("mine"), &jwk, &kid, &err), 0,
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("mine"),
+                              &jwk, &kid, &err), 0,
            "a configured kid is accepted");
     is_str(kid, "mine", "the token has it");
 
@@ -207,7 +210,7 @@ test_published(void)
 }
 
 
-/* libjwt checks its own allocations, but not those of jansson */
+/* libjwt checks its own allocations, but not the allocations of jansson */
 static void
 test_failures(void)
 {

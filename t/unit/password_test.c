@@ -92,7 +92,7 @@ test_lengths(void)
     text = str(repeat('p', AT_PASSWORD_MAX + 1));
     is_int(at_password_hash(hash, text, &err), -1,
            "a longer password is rejected");
-    is_str(hash, "", "there is no hash of it");
+    is_str(hash, "", "its hash is empty");
     ok(strstr(err.text, "511") != NULL && strstr(err.text, "ppp") == NULL,
        "the error has the limit and not the password");
 
@@ -214,7 +214,8 @@ test_no_hashes(void)
     /* the form is right, and libxcrypt refuses the cost */
     is_int(at_password_verify(
                               at_str("$2b$39$......................"
-                                     "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"), at_str("x")),
+                                     "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"),
+                              at_str("x")),
            AT_PASSWORD_WRONG, "a cost that does not exist is rejected");
 }
 
@@ -242,7 +243,7 @@ time_of(at_str_t hash, at_str_t password)
 }
 
 
-/* of several tries in turn the least: what else runs slows all of them down */
+/* the fastest of several runs: other processes slow down single ones */
 static void
 is_as_long(at_str_t hash, at_str_t password, at_str_t other,
     at_str_t other_password, const char *name)
@@ -270,7 +271,7 @@ is_as_long(at_str_t hash, at_str_t password, at_str_t other,
 }
 
 
-/* nobody's hash costs what a new one costs */
+/* the dummy hash has the cost of a new hash */
 static void
 test_time(void)
 {

@@ -57,7 +57,7 @@ static const char *const  ranges[] = { "192.0.2.1", "10.0.0.0/8", "::1/128",
                                        "2001:db8::/32", "0.0.0.0/0" };
 
 
-/* the record in memory of exactly its size, for a sanitizer */
+/* a copy without spare bytes: a sanitizer sees each read past its end */
 static at_str_t
 exact(const at_bytes_t *bytes, size_t len)
 {
@@ -94,7 +94,7 @@ static const decode_pt  decoders[] = {
 };
 
 
-/* everything but the whole record, and everything but its kind, is refused */
+/* a decoder accepts the complete record of its kind only */
 static void
 refuses(const at_bytes_t *bytes, size_t kind, const char *name)
 {
@@ -110,14 +110,15 @@ refuses(const at_bytes_t *bytes, size_t kind, const char *name)
         exact_free(view);
     }
 
-    is_int((long long) wrong, 0, "%s: every truncation is refused", name);
+    is_int((long long) wrong, 0, "a truncated %s is rejected", name);
 
     view = exact(bytes, bytes->len);
-    is_int(decoders[kind](view), 0, "%s: the whole is taken", name);
+    is_int(decoders[kind](view), 0, "a complete %s is accepted", name);
 
     for (i = 0; i < N(decoders); i++) {
         if (i != kind) {
-            is_int(decoders[i](view), -1, "%s: is no other kind", name);
+            is_int(decoders[i](view), -1,
+                   "a %s is not accepted as another kind", name);
         }
     }
 
@@ -126,20 +127,21 @@ refuses(const at_bytes_t *bytes, size_t kind, const char *name)
     longer = calloc(1, bytes->len + 1);
     memcpy(longer, bytes->data, bytes->len);
     is_int(decoders[kind]((at_str_t) { longer, bytes->len + 1 }), -1,
-           "%s: a byte more", name);
+           "a %s with an extra byte is rejected", name);
     longer[0]++;
     is_int(decoders[kind]((at_str_t) { longer, bytes->len }), -1,
-           "%s: another version", name);
+           "a %s of another version is rejected", name);
 
     if (kind != 3) {
         longer[0]--;
         longer[2] = (char) 0x80;
         is_int(decoders[kind]((at_str_t) { longer, bytes->len }), -1,
-               "%s: a flag that is not known", name);
+               "a %s with an unknown flag is rejected", name);
     }
 
     free(longer);
-    is_int(decoders[kind]((at_str_t) { NULL, 0 }), -1, "%s: nothing", name);
+    is_int(decoders[kind]((at_str_t) { NULL, 0 }), -1,
+           "an empty %s is rejected", name);
 }
 
 
@@ -162,28 +164,29 @@ test_token(void)
     in.created = 1700000000123;
     in.enabled = 1;
 
-    is_int(at_token_encode(&out, &in), 0, "encode a token");
+    is_int(at_token_encode(&out, &in), 0, "a token is encoded");
     is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), 0,
-           "decode it");
-    is_bytes(got.id, in.id, "id");
-    is_bytes(got.description, in.description, "description");
-    is_bytes(got.user, in.user, "user");
-    is_bytes(got.role, in.role, "role");
-    ok(got.expires == AT_NEVER, "expires");
-    is_int(got.created, in.created, "created");
-    is_int(got.enabled, 1, "enabled");
-    is_int((long long) got.scopes.n, 3, "scopes");
-    ok(at_list_has(got.scopes, str("GET /api/x")), "has the last one");
-    ok(at_list_has(got.scopes, str("")), "and the empty one");
-    ok(!at_list_has(got.scopes, str("rea")), "and no part of one");
+           "a token is decoded");
+    is_bytes(got.id, in.id, "a token keeps its id");
+    is_bytes(got.description, in.description, "a token keeps its description");
+    is_bytes(got.user, in.user, "a token keeps its user");
+    is_bytes(got.role, in.role, "a token keeps its role");
+    ok(got.expires == AT_NEVER, "a token keeps its expiry");
+    is_int(got.created, in.created, "a token keeps its time of creation");
+    is_int(got.enabled, 1, "a token keeps that it is enabled");
+    is_int((long long) got.scopes.n, 3, "a token keeps its scopes");
+    ok(at_list_has(got.scopes, str("GET /api/x")), "the last scope is found");
+    ok(at_list_has(got.scopes, str("")), "an empty scope is found");
+    ok(!at_list_has(got.scopes, str("rea")),
+       "a prefix of a scope is not found");
 
     rest = got.scopes;
     ok(at_list_next(&rest, &text) && at_list_next(&rest, &text)
-       && at_list_next(&rest, &text), "three can be taken");
-    ok(!at_list_next(&rest, &text), "and no more");
-    is_int((long long) got.ranges.n, N(ranges), "ranges");
+       && at_list_next(&rest, &text), "three scopes are iterated");
+    ok(!at_list_next(&rest, &text), "the iteration ends");
+    is_int((long long) got.ranges.n, N(ranges), "a token keeps its ranges");
     ok(got.id.data > out.data && got.id.data < out.data + out.len,
-       "read in place");
+       "decoded texts are views of the record");
 
     refuses(&out, 0, "token");
 
@@ -192,8 +195,8 @@ test_token(void)
     at_bytes_free(&out);
     (void) at_token_encode(&out, &in);
     (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
-    is_int(got.enabled, 0, "disabled");
-    is_int(got.expires, 0, "expires at 0");
+    is_int(got.enabled, 0, "a disabled token is decoded");
+    is_int(got.expires, 0, "an expiry of 0 is decoded");
 
     at_bytes_free(&out);
     at_bytes_free(&scopes);
@@ -216,13 +219,13 @@ test_others(void)
     client.role = str("readonly");
     client.ranges = ranges_of(&addrs, ranges, 2);
     client.enabled = 1;
-    is_int(at_client_encode(&out, &client), 0, "encode a client");
+    is_int(at_client_encode(&out, &client), 0, "a client is encoded");
     is_int(at_client_decode(&got_client, (at_str_t) { out.data, out.len }), 0,
-           "decode it");
-    is_bytes(got_client.id, client.id, "id");
-    is_bytes(got_client.role, client.role, "role");
-    is_int((long long) got_client.issuers.n, 1, "issuers");
-    is_int((long long) got_client.secrets.n, 0, "secrets");
+           "a client is decoded");
+    is_bytes(got_client.id, client.id, "a client keeps its id");
+    is_bytes(got_client.role, client.role, "a client keeps its role");
+    is_int((long long) got_client.issuers.n, 1, "a client keeps its issuers");
+    is_int((long long) got_client.secrets.n, 0, "a client has no secrets");
     refuses(&out, 1, "client");
 
     at_bytes_free(&out);
@@ -231,13 +234,13 @@ test_others(void)
     user.password = str("$y$hash");
     user.scopes = client.issuers;
     user.admin = 1;
-    is_int(at_user_encode(&out, &user), 0, "encode a user");
+    is_int(at_user_encode(&out, &user), 0, "a user is encoded");
     is_int(at_user_decode(&got_user, (at_str_t) { out.data, out.len }), 0,
-           "decode it");
-    is_bytes(got_user.username, user.username, "username");
-    is_bytes(got_user.password, user.password, "password");
-    is_int(got_user.admin, 1, "admin");
-    is_int(got_user.enabled, 0, "disabled");
+           "a user is decoded");
+    is_bytes(got_user.username, user.username, "a user keeps the username");
+    is_bytes(got_user.password, user.password, "a user keeps the hash");
+    is_int(got_user.admin, 1, "an administrator is decoded");
+    is_int(got_user.enabled, 0, "a disabled user is decoded");
     refuses(&out, 2, "user");
 
     at_bytes_free(&out);
@@ -245,12 +248,12 @@ test_others(void)
     role.name = str("ops");
     role.grant = client.issuers;
     role.created = 5;
-    is_int(at_role_encode(&out, &role), 0, "encode a role");
+    is_int(at_role_encode(&out, &role), 0, "a role is encoded");
     is_int(at_role_decode(&got_role, (at_str_t) { out.data, out.len }), 0,
-           "decode it");
-    is_bytes(got_role.name, role.name, "name");
-    ok(at_list_has(got_role.grant, str("read")), "grant");
-    is_int(got_role.created, 5, "created");
+           "a role is decoded");
+    is_bytes(got_role.name, role.name, "a role keeps its name");
+    ok(at_list_has(got_role.grant, str("read")), "a role keeps its grants");
+    is_int(got_role.created, 5, "a role keeps its time of creation");
     refuses(&out, 3, "role");
 
     at_bytes_free(&out);
@@ -259,7 +262,7 @@ test_others(void)
 }
 
 
-/* how many values of a byte are taken */
+/* how many values of a byte the decoder accepts */
 static size_t
 taken(const at_bytes_t *record, char *byte)
 {
@@ -282,9 +285,9 @@ taken(const at_bytes_t *record, char *byte)
 }
 
 
-/* a list lies about its items, or a range about itself */
+/* wrong counts, lengths, families and prefixes */
 static void
-test_lies(void)
+test_damage(void)
 {
     char               *byte;
     size_t              n;
@@ -298,38 +301,45 @@ test_lies(void)
     in.ranges = ranges_of(&addrs, ranges, N(ranges));
     (void) at_token_encode(&out, &in);
 
-    /* the ranges are the last field: count, length, then a length each, a family,
-       a prefix, and 4, 1, 16, 4 and 0 bytes */
+    /*
+     * the ranges are the last field: count, length, then for each a length, a
+     * family, a prefix, and 4, 1, 16, 4 and 0 bytes
+     */
     n = N(ranges) * 3 + 25;
     byte = out.data + out.len - n - 2;
-    is_int(byte[0], N(ranges), "the count of ranges");
-    is_int(byte[1], (long long) n, "their length");
-    is_int((long long) taken(&out, &byte[0]), 1, "no other count is taken");
-    is_int((long long) taken(&out, &byte[1]), 1, "no other length");
+    is_int(byte[0], N(ranges), "the number of ranges");
+    is_int(byte[1], (long long) n, "the length of the ranges");
+    is_int((long long) taken(&out, &byte[0]), 1,
+           "another number of ranges is rejected");
+    is_int((long long) taken(&out, &byte[1]), 1,
+           "another length of the ranges is rejected");
 
     byte += 2;
     is_int(byte[0], 6, "the length of the first range");
-    is_int((long long) taken(&out, &byte[0]), 1, "no other one");
-    is_int(byte[1], 4, "the family");
-    is_int((long long) taken(&out, &byte[1]), 2, "of two");
-    is_int(byte[2], 32, "the prefix");
-    is_int((long long) taken(&out, &byte[2]), 1, "no host bits are set");
+    is_int((long long) taken(&out, &byte[0]), 1,
+           "another length of a range is rejected");
+    is_int(byte[1], 4, "the family of the first range");
+    is_int((long long) taken(&out, &byte[1]), 2, "two families are accepted");
+    is_int(byte[2], 32, "the prefix of the first range");
+    is_int((long long) taken(&out, &byte[2]), 1,
+           "a prefix with host bits is rejected");
     byte[6] = 0;
-    is_int((long long) taken(&out, &byte[2]), 8, "of the bytes that are there");
+    is_int((long long) taken(&out, &byte[2]), 8,
+           "prefixes within the given bytes are accepted");
 
     (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
     rest = got.ranges;
 
     for (n = 0; at_list_next_range(&rest, &cidr); n++) { /* void */ }
 
-    is_int((long long) n, N(ranges), "all ranges can be taken");
+    is_int((long long) n, N(ranges), "all ranges are iterated");
 
     at_bytes_free(&out);
     at_bytes_free(&addrs);
 }
 
 
-/* a number has one form, and is of 64 bits */
+/* numbers have one encoding and 64 bits */
 static void
 test_numbers(void)
 {
@@ -343,7 +353,7 @@ test_numbers(void)
     };
 
     static const struct {
-        const char  *bytes;     /* in the place of a time that is 1 */
+        const char  *bytes;     /* replaces a time of 1 */
         size_t       len;
         int          rc;
     }  rows[] = {
@@ -367,7 +377,7 @@ test_numbers(void)
         (void) at_token_encode(&out, &in);
         ok(at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0
            && got.created == in.created && got.expires == in.expires,
-           "the time %lld", (long long) times[i]);
+           "the time %lld is kept", (long long) times[i]);
         at_bytes_free(&out);
     }
 
@@ -381,7 +391,7 @@ test_numbers(void)
     out.data[2] |= 4;
     out.data[3] = 0;
     is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
-           "an expiry that takes the place of the next field");
+           "an expiry beyond the record is rejected");
     at_bytes_free(&out);
 
     memset(&out, 0, sizeof(out));
@@ -389,7 +399,7 @@ test_numbers(void)
     (void) at_token_encode(&out, &in);
     out.data[head] = (char) 0xff;
     is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
-           "never is said by no number");
+           "a number that means never is rejected");
     at_bytes_free(&out);
     in.expires = AT_NEVER;
 
@@ -405,7 +415,7 @@ test_numbers(void)
         memcpy(other.data + head + rows[i].len, out.data + head + 1,
                out.len - head - 1);
         is_int(at_token_decode(&got, (at_str_t) { other.data, other.len }),
-               rows[i].rc, "number %u", (unsigned) i);
+               rows[i].rc, "encoding %u of a number", (unsigned) i);
         at_bytes_free(&out);
         at_bytes_free(&other);
     }
@@ -429,24 +439,26 @@ test_match(void)
     at_list_t   list, none = { 0, 0, NULL };
     at_bytes_t  addrs = { 0 };
 
-    ok(matches(none, "192.0.2.1"), "a list of none holds any");
-    ok(matches(none, "::1"), "of either family");
+    ok(matches(none, "192.0.2.1"), "an empty list matches any IPv4 address");
+    ok(matches(none, "::1"), "an empty list matches any IPv6 address");
 
     list = ranges_of(&addrs, ranges, 4);
-    ok(matches(list, "192.0.2.1"), "an address");
-    ok(!matches(list, "192.0.2.2"), "another one");
-    ok(matches(list, "10.255.255.255"), "the last of a range");
-    ok(!matches(list, "11.0.0.0"), "one above");
-    ok(!matches(list, "9.255.255.255"), "one below");
-    ok(matches(list, "::ffff:10.1.2.3"), "a mapped one");
-    ok(matches(list, "2001:db8:ffff::"), "IPv6");
-    ok(!matches(list, "2001:db9::"), "one above");
-    ok(!matches(list, "::2"), "a host of IPv6");
+    ok(matches(list, "192.0.2.1"), "an address matches itself");
+    ok(!matches(list, "192.0.2.2"), "another address does not match");
+    ok(matches(list, "10.255.255.255"), "the last address of a range matches");
+    ok(!matches(list, "11.0.0.0"), "an address above a range does not match");
+    ok(!matches(list, "9.255.255.255"),
+       "an address below a range does not match");
+    ok(matches(list, "::ffff:10.1.2.3"), "an IPv4-mapped address matches");
+    ok(matches(list, "2001:db8:ffff::"), "an IPv6 range matches");
+    ok(!matches(list, "2001:db9::"),
+       "an address above an IPv6 range does not match");
+    ok(!matches(list, "::2"), "another IPv6 address does not match");
     at_bytes_free(&addrs);
 
     list = ranges_of(&addrs, &ranges[4], 1);
-    ok(matches(list, "255.255.255.255"), "all of IPv4");
-    ok(!matches(list, "::1"), "and none of IPv6");
+    ok(matches(list, "255.255.255.255"), "0.0.0.0/0 matches IPv4");
+    ok(!matches(list, "::1"), "0.0.0.0/0 does not match IPv6");
     at_bytes_free(&addrs);
     at_bytes_free(&addrs);
 }
@@ -457,7 +469,7 @@ main(void)
 {
     test_token();
     test_others();
-    test_lies();
+    test_damage();
     test_numbers();
     test_match();
 

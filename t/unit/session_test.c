@@ -559,7 +559,7 @@ test_other_key(void)
 
 typedef enum {
     SWAP_SESSIONS,              /* swaps the records of two sessions */
-    SWAP_TOKENS,                /* swaps those of two refresh tokens */
+    SWAP_TOKENS,                /* swaps two refresh tokens */
     RENAME                      /* changes a byte of the user */
 } forge_e;
 

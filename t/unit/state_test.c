@@ -92,10 +92,12 @@ test_open(void)
     ok(memcmp(&key, &again, sizeof(key)) != 0,
        "another directory has another key");
 
-    is_int(at_state_inspect(in_dir("none/state"), MINE, &err), -1, "its parent must be there");
+    is_int(at_state_inspect(in_dir("none/state"), MINE, &err), -1,
+           "its parent must be there");
     ok(strstr(err.text, "none") != NULL,
        "inspect names the missing parent: %s", err.text);
-    is_int(at_state_open(&again, in_dir("none/state"), MINE, (gid_t) -1, &err), -1,
+    is_int(at_state_open(&again, in_dir("none/state"), MINE, (gid_t) -1,
+                         &err), -1,
            "open does not create the parent");
 }
 
@@ -189,14 +191,16 @@ test_owners(void)
     path = in_dir("given");
     is_int(at_state_open(&key, path, OTHER, OTHER, &err), 0,
            "open creates the directory for another user");
-    ok(stat(in_dir("given/data"), &st) == 0 && st.st_uid == OTHER && st.st_gid == OTHER,
+    ok(stat(in_dir("given/data"), &st) == 0 && st.st_uid == OTHER
+       && st.st_gid == OTHER,
        "that user owns data");
     ok(stat(in_dir("given/key"), &st) == 0 && st.st_uid == 0,
        "root owns the key");
     is_int(at_state_open(&key, path, OTHER, OTHER, &err), 0,
            "open accepts the directory of another user");
 
-    is_int(at_state_inspect(path, 1, &err), -1, "data of another user is looked at");
+    is_int(at_state_inspect(path, 1, &err), -1,
+           "inspect rejects data of another user");
     ok(strstr(err.text, "chown -R 1 ") != NULL,
        "the error says how to fix it: %s", err.text);
     is_int(at_state_open(&key, path, 1, 1, &err), -1,
@@ -297,7 +301,8 @@ test_hmac(void)
         0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43
     };
 
-    is_int(at_hmac_sha256(mac, at_str("Jefe"), at_str("what do ya want for nothing?")), 0,
+    is_int(at_hmac_sha256(mac, at_str("Jefe"),
+                          at_str("what do ya want for nothing?")), 0,
            "RFC 4231");
     is_bytes((at_str_t) { (char *) mac, sizeof(mac) },
              (at_str_t) { (char *) expected, sizeof(expected) },
@@ -310,8 +315,8 @@ test_hmac(void)
 
 
 static int
-read_back(const at_state_key_t *key, const char *path, const char *purpose, size_t max,
-    const char *expected)
+read_back(const at_state_key_t *key, const char *path, const char *purpose,
+    size_t max, const char *expected)
 {
     int         rc;
     char       *content;
@@ -379,7 +384,8 @@ test_files(void)
 
     is_int(read_back(&key, file, "p", 100, ""), 1,
            "a missing file is not an error");
-    is_int(at_state_write(&key, file, at_str("p"), at_str("hello"), &err), 0, "written");
+    is_int(at_state_write(&key, file, at_str("p"), at_str("hello"), &err), 0,
+           "written");
     is_int(mode_of(file), 0600, "the file has mode 0600");
     is_int(run("test $(ls %s/data | wc -l) = 1", path), 0,
            "no temporary file is left");
@@ -392,7 +398,8 @@ test_files(void)
     is_int(read_back(&other, file, "p", 100, ""), -1,
            "a file of another key is rejected");
 
-    is_int(at_state_write(&key, file, at_str("p"), at_str("other"), &err), 0, "written again");
+    is_int(at_state_write(&key, file, at_str("p"), at_str("other"), &err), 0,
+           "written again");
     is_int(read_back(&key, file, "p", 100, "other"), 0,
            "the new content is read");
 
@@ -412,10 +419,12 @@ test_files(void)
                "a file truncated to %zu bytes is rejected", i - 1);
     }
 
-    is_int(at_state_write(&key, file, at_str("p"), at_str(""), &err), 0, "without content");
+    is_int(at_state_write(&key, file, at_str("p"), at_str(""), &err), 0,
+           "without content");
     is_int(read_back(&key, file, "p", 100, ""), 0, "an empty content is read");
 
-    is_int(at_state_write(&key, in_dir("none/x"), at_str("p"), at_str("x"), &err), -1,
+    is_int(at_state_write(&key, in_dir("none/x"), at_str("p"), at_str("x"),
+                          &err), -1,
            "a missing directory is an error");
     ok(strstr(err.text, "none/x") != NULL, "the error names it: %s", err.text);
 

@@ -120,13 +120,15 @@ test_init(void)
            "init sets the mode of data.mdb");
     is_int(mode_of(in_dir("s/lock.mdb")), 0660,
            "init sets the mode of lock.mdb");
-    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "inspect accepts a new store");
+    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0,
+           "inspect accepts a new store");
 
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
            "init does not replace a store");
     ok(strstr(err.text, "already") != NULL,
        "the error says that the store exists");
-    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0, "the existing store is unchanged");
+    is_int(at_store_inspect(in_dir("s"), NULL, &err), 0,
+           "the existing store is unchanged");
 
     (void) unlink(in_dir("s/data.mdb"));
     is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
@@ -316,7 +318,8 @@ test_modes(void)
 {
     at_error_t         err;
     gid_t              gids[] = { 33, 34 }, others[] = { 35 };
-    at_store_worker_t  worker = { 33, 2, gids, 0 }, other = { 35, 1, others, 0 },
+    at_store_worker_t  worker = { 33, 2, gids, 0 },
+                       other = { 35, 1, others, 0 },
                        owner = { 1, 1, others, 0 }, root = { 0, 1, others, 0 };
 
     make("s");
@@ -670,8 +673,8 @@ run_reader(at_store_t *store)
         at_store_end(store);
 
         /*
-         * LMDB reads the number of the last commit and then a meta page: it may
-         * see a commit whose number the next transaction does not see yet.
+         * LMDB reads the number of the last commit and then a meta page: it
+         * may see a commit whose number the next transaction does not see yet.
          */
         if (n + 1 < last || n + (unsigned) atoi(text[1]) != 1000) {
             return 3;
