@@ -21,7 +21,7 @@ typedef struct {
 } ngx_at_trust_list_t;
 
 
-/* const once the configuration is read */
+/* const in worker processes */
 typedef struct {
     ngx_array_t               issuers;          /* of ngx_at_issuer_t * */
     ngx_array_t               trust_lists;      /* of ngx_at_trust_list_t */
@@ -32,9 +32,9 @@ typedef struct {
     ngx_str_t                 store_path;       /* data NULL: no store */
     ngx_at_conf_position_t    store_position;
 
-    /* positions of a directive that needs the resource; line 0: none does */
     ngx_str_t                 state_path;
-    ngx_at_conf_position_t    state_position;
+    ngx_at_conf_position_t    state_position;   /* the directive that needs it;
+                                                   line 0: not needed */
     at_state_key_t           *state_key;        /* NULL: not available */
 
     ngx_str_t                 thread_pool_name;
