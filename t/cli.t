@@ -392,7 +392,7 @@ $out = json(ok_out('--json', 'jwt', 'sign', '--key', 'rsa', @id));
 is(join(' ', sort keys %$out), 'alg claims kid token', '--json prints token, alg, kid and claims');
 is($out->{kid}, undef, 'kid is null by default');
 is($out->{alg}, 'RS256', 'alg is the one used');
-is_deeply($out->{claims}, json(part($out->{token}, 1)), 'the claims are those of the token');
+is_deeply($out->{claims}, json(part($out->{token}, 1)), '--json prints the claims of the token');
 
 # a long token: longer than any line of a base64 encoder
 $token = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim',

@@ -108,7 +108,7 @@ cli_store_fail_damaged(cli_t *cli, const cli_kind_t *kind, at_str_t name)
 }
 
 
-/* the key of a token is the SHA-256 that belongs to its id */
+/* the key of a token is its SHA-256, found by the id */
 static at_store_e
 cli_store_key(at_store_t *store, const cli_kind_t *kind, at_str_t name,
     char buf[AT_KEY_MAX], at_str_t *key)
@@ -217,7 +217,7 @@ typedef struct {
 } cli_walk_t;
 
 
-/* the table of tokens is in the order of SHA-256, so the ids are walked */
+/* tokens are listed by id: their table is sorted by SHA-256 */
 static int
 cli_walk_record(void *data, at_str_t key, at_str_t value)
 {
@@ -344,7 +344,7 @@ cli_store_value(at_store_t *store, at_table_e table, at_str_t key,
 }
 
 
-/* removes an id, unless it belongs to another token by now */
+/* removes an id, unless it has been given to another token */
 static int
 cli_store_remove_id(at_store_t *store, at_str_t id, at_str_t digest,
     at_error_t *err)
@@ -362,7 +362,7 @@ cli_store_remove_id(at_store_t *store, at_str_t id, at_str_t digest,
         return 0;
     }
 
-    /* the view may end with the change */
+    /* the view is not valid after the change */
     memcpy(buf, id.data, id.len);
     id.data = buf;
 
@@ -414,7 +414,7 @@ cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec)
 /* --- import -------------------------------------------------------------- */
 
 
-/* the time of creation that a record inherits from the one it replaces */
+/* a record without "created" inherits the time of the replaced record */
 static void
 cli_store_inherit(cli_record_t *rec, at_str_t key, at_str_t bytes)
 {
@@ -476,7 +476,7 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
         return 0;
     }
 
-    /* the id belonged to another token, whose record is replaced */
+    /* the id belonged to another token: remove its record */
     if (digest.len == AT_SHA256_LEN) {
         memcpy(buf, digest.data, AT_SHA256_LEN);
         digest.data = buf;

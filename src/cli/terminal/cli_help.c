@@ -13,7 +13,7 @@
 #define CLI_OPTION_WIDTH  23
 
 
-/* the text in lines, continued below column indent, where the first one is */
+/* Prints text from column indent on, and wraps it at CLI_WIDTH. */
 static void
 cli_help_wrap(const char *text, int indent)
 {

@@ -50,7 +50,7 @@ cli_list(const cli_t *cli, const char *option)
         }
     }
 
-    /* a mistake in the source: the table lacks the option */
+    /* a bug: the table of the command lacks the option */
     abort();
 }
 

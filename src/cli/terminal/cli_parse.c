@@ -68,7 +68,7 @@ cli_command_name(char buf[CLI_NAME_SIZE], const cli_command_t *command)
 /* --- commands ------------------------------------------------------------ */
 
 
-/* the first word is a noun, the second one a verb unless the noun is enough */
+/* The first word is the noun; the second is the verb, if there are verbs. */
 static int
 cli_parse_word(cli_parser_t *parser, const char *word)
 {
@@ -117,7 +117,7 @@ cli_parse_word(cli_parser_t *parser, const char *word)
 }
 
 
-/* an argument too many may be a password: it is not shown */
+/* an unexpected argument may be a password: it is not shown */
 static int
 cli_parse_operand(cli_t *cli, const char *arg)
 {
@@ -142,7 +142,7 @@ cli_parse_operand(cli_t *cli, const char *arg)
 /* --- options ------------------------------------------------------------- */
 
 
-/* of the table, and the suggestion; len is that of the name */
+/* Finds an option by its name, and offers the others as suggestions. */
 static const cli_option_t *
 cli_option_find(const cli_option_t *options, const char *name, size_t len,
     cli_suggest_t *suggest)
@@ -200,7 +200,7 @@ cli_value_add(cli_t *cli, cli_list_t *list, const char *value)
 }
 
 
-/* Sets *value, and *i to the argument that it is. */
+/* Sets *value; advances *i if the value is the next argument. */
 static int
 cli_option_value(cli_t *cli, const cli_option_t *option, int argc, char **argv,
     int *i, const char **value)
@@ -348,7 +348,7 @@ cli_parse_arg(cli_parser_t *parser, int argc, char **argv, int *i)
 }
 
 
-/* whether all is there that the command requires */
+/* Checks that required arguments and options are given. */
 static int
 cli_parse_check(cli_parser_t *parser)
 {

@@ -27,7 +27,7 @@ static const int  cli_signals[] = {
 #define CLI_SIGNALS  (sizeof(cli_signals) / sizeof(cli_signals[0]))
 
 
-/* to be restored */
+/* the state to restore */
 typedef struct {
     struct termios    mode;
     sigset_t          mask;
