@@ -267,7 +267,7 @@ adds_up(const at_cache_t *cache)
         }
     }
 
-    for (entry = cache->oldest; entry; entry = entry->queue.newer) {
+    for (entry = cache->oldest; entry; entry = entry->newer) {
         queued++;
     }
 

@@ -25,14 +25,10 @@
 
 typedef struct at_entry_s  at_entry_t;
 
-typedef struct {
-    at_entry_t  *newer;
-    at_entry_t  *older;
-} at_queue_t;
-
 /* a block of memory: the identity, the data that it refers to, the text */
 struct at_entry_s {
-    at_queue_t         queue;
+    at_entry_t        *newer;           /* in the queue for eviction */
+    at_entry_t        *older;
     at_entry_t        *next;            /* in the same bucket */
     at_cache_t        *cache;
     uint64_t           hash;
@@ -133,11 +129,11 @@ at_entry_free_unused(at_entry_t *entry)
 static void
 at_queue_append(at_cache_t *cache, at_entry_t *entry)
 {
-    entry->queue.newer = NULL;
-    entry->queue.older = cache->newest;
+    entry->newer = NULL;
+    entry->older = cache->newest;
 
     if (cache->newest != NULL) {
-        cache->newest->queue.newer = entry;
+        cache->newest->newer = entry;
 
     } else {
         cache->oldest = entry;
@@ -152,18 +148,18 @@ at_queue_remove(at_cache_t *cache, at_entry_t *entry)
 {
     at_entry_t  *newer, *older;
 
-    newer = entry->queue.newer;
-    older = entry->queue.older;
+    newer = entry->newer;
+    older = entry->older;
 
     if (newer != NULL) {
-        newer->queue.older = older;
+        newer->older = older;
 
     } else {
         cache->newest = older;
     }
 
     if (older != NULL) {
-        older->queue.newer = newer;
+        older->newer = newer;
 
     } else {
         cache->oldest = newer;

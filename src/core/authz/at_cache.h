@@ -64,8 +64,8 @@ void at_cache_free(at_cache_t *cache);
 
 /*
  * Returns the identity of a credential that was verified at or before now, has
- * not expired and depends on nothing that has changed; NULL if it is not cached.
- * The caller releases it.  now is in milliseconds since the epoch.
+ * not expired and depends on nothing that has changed; NULL if it is not
+ * cached.  The caller releases it.  now is in milliseconds since the epoch.
  */
 const at_identity_t *at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
     const at_cache_epoch_t *epoch, int64_t now);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -640,13 +641,6 @@ at_endpoint_list_get(const at_endpoint_list_t *list, size_t i)
 /* --- matching ------------------------------------------------------------ */
 
 
-static int
-at_is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-
 /* cuts off a segment that matches v\d(\.\d+)?, if another segment follows */
 static void
 at_version_strip(at_str_t *path, int ignore_case)
@@ -664,14 +658,14 @@ at_version_strip(at_str_t *path, int ignore_case)
 
     v = ignore_case ? at_lower(version.data[0]) : version.data[0];
 
-    if (v != 'v' || !at_is_digit(version.data[1]) || version.len == 3
-        || (version.len > 3 && version.data[2] != '.'))
+    if (v != 'v' || !isdigit((unsigned char) version.data[1])
+        || version.len == 3 || (version.len > 3 && version.data[2] != '.'))
     {
         return;
     }
 
     for (i = 3; i < version.len; i++) {
-        if (!at_is_digit(version.data[i])) {
+        if (!isdigit((unsigned char) version.data[i])) {
             return;
         }
     }

@@ -162,13 +162,6 @@ at_identity_pack_scopes(at_block_t *block, at_scopes_t *scopes)
 }
 
 
-static int
-at_str_is_same_view(at_str_t a, at_str_t b)
-{
-    return a.data == b.data && a.len == b.len;
-}
-
-
 /* the subject often is a view of the user or of the client */
 static void
 at_identity_pack_names(at_block_t *block, at_identity_t *copy)
@@ -182,10 +175,14 @@ at_identity_pack_names(at_block_t *block, at_identity_t *copy)
     at_identity_pack_text(block, &copy->client);
     at_identity_pack_text(block, &copy->role);
 
-    if (at_str_is_same_view(copy->subject, client)) {
+    if (copy->subject.data == client.data
+        && copy->subject.len == client.len)
+    {
         copy->subject = copy->client;
 
-    } else if (at_str_is_same_view(copy->subject, user)) {
+    } else if (copy->subject.data == user.data
+               && copy->subject.len == user.len)
+    {
         copy->subject = copy->user;
 
     } else {
