@@ -120,7 +120,7 @@ cli_key_spec(cli_t *cli, at_keypair_spec_t *spec)
 }
 
 
-/* Creates a file, whatever the umask is.  *created is set unless it existed. */
+/* Creates a file, independent of the umask.  Sets *created if it is new. */
 static int
 cli_key_write(cli_t *cli, const char *path, mode_t mode, const char *text,
     int *created)

@@ -83,10 +83,7 @@ typedef struct {
 } at_role_record_t;
 
 
-/*
- * Cuts the next item off rest, which is a copy of a list.  Returns 1, or 0 at
- * the end of the list.
- */
+/* Cuts the next item off rest, a copy of a list.  Returns 0 at the end. */
 int at_list_next(at_list_t *rest, at_str_t *text);
 int at_list_next_range(at_list_t *rest, at_cidr_t *cidr);
 
