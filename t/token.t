@@ -287,7 +287,7 @@ refused $big, '/api', INV => "$_->[0]", reason => $_->[1],
 refused $big, '/api', INV => 'a header of depth 9,000', reason => 'bad_header',
         token => raw_token('{"alg":"RS256",' . nested(9_000) . '}', $claims);
 
-# $n members, those of $members included
+# $n members, including $members
 sub crowd ($n, $there) { join ',', map { qq("m$_":0) } 1 .. $n - $there }
 
 my $count = keys %{ JSON::PP::decode_json($claims) };
@@ -411,7 +411,7 @@ granted $s, '/api', "header member $_", token => raw_token(qq({"alg":"RS256",$_}
     for my $file (@files) {
         my $text = AuthToken::Log->new("$dir/$file")->content;
 
-        # as the payload it lacks exp, whatever it is
+        # as a payload it is refused: it has no exp
         refused $big, '/api', INV => "$file", token => raw_token($rs256, $text);
 
         # as a claim among good ones it is judged by itself
@@ -441,7 +441,7 @@ granted $s, '/api', "header member $_", token => raw_token(qq({"alg":"RS256",$_}
     for my $i (0 .. $#$strings) {
         my $string = $strings->[$i];
 
-        # what a header cannot carry unchanged is empty
+        # a name that would change in a header field is left empty
         utf8::encode(my $bytes = $string);
         my $user = $bytes =~ /[\x00-\x1f\x7f]|\A | \z/ ? '' : $bytes;
 

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Header (the first line) and payload (the rest) of a token whose signature is
- * good whatever it is: what is behind the signature is reached.  What is
- * granted is checked against a plain reading of the rules.
+ * Input: header (the first line) and payload (the rest) of a token.  Every
+ * signature is taken as valid, so that claims are reached.  Each grant is
+ * compared with a simple implementation of the rules.
  */
 
 #include <strings.h>

@@ -48,9 +48,9 @@ check_bearer(at_str_t value)
 
     check(is_within(token, value), "a token is a part of the value");
     check(token.len == 0 || token.data + token.len == value.data + value.len,
-          "it goes on to the end");
+          "a token extends to the end of the value");
     check(token.len == 0 || (token.data[0] != ' ' && token.data[0] != '\t'),
-          "it begins with no blank");
+          "a token does not begin with a blank");
 
     for (i = 0; i < value.len && value.data[i] == '\t'; i++) { /* void */ }
 

@@ -32,7 +32,7 @@ fuzz_check_view(at_str_t view, at_str_t text)
 }
 
 
-/* each member is found by its name */
+/* the lookup of each name returns its member */
 static const at_json_value_t *
 fuzz_check_members(const at_json_value_t *object, at_str_t text)
 {

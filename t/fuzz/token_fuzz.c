@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A whole token, its signature checked in earnest: nothing is granted but what
- * the holders of the RFCs' keys have signed.
+ * A whole token with verification of its signature: only tokens signed with
+ * the keys of the RFCs are granted.
  */
 
 #include <openssl/err.h>
@@ -98,7 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
     token = fuzz_copy(data, size);
 
-    /* of its own: what is read beyond a part is beyond its memory */
+    /* a new verifier, so that a sanitizer finds an overrun of its memory */
     verifier = at_verifier_create();
     verdict = at_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,
                             AT_JWT_LEN_DEFAULT, &trusted, 1, FUZZ_NOW, NULL,

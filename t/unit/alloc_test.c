@@ -90,7 +90,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 #define NOW       1700000000
 #define POINTS    100000        /* more allocations than any case has */
 
-#define CLAIMS    "\"iss\":\"joe\",\"aud\":\"api\",\"sub\":\"alice\","           \
+#define CLAIMS    "\"iss\":\"joe\",\"aud\":\"api\",\"sub\":\"alice\"," \
                   "\"scope\":\"a b c\",\"x\":[1,{\"y\":\"z\"}]"
 #define GOOD      "{" CLAIMS ",\"exp\":1700000600}"
 

@@ -6,7 +6,7 @@
  *
  * fail_malloc() and the functions like it are for code that a test compiles in
  * with macros, and for the allocation hooks of libraries.  With FAIL_PROCESS
- * defined all allocations of the process count, those of libraries included;
+ * defined all allocations of the process count, including libraries;
  * this does not work with a sanitizer, which has its own malloc().
  */
 

@@ -87,7 +87,8 @@ test_form(void)
     };
 
     is_int(at_fields_from_form(values, names, 2,
-                               at_str("username=a+b%26%c3%a4&x=y&password=c=d"),
+                               at_str("username=a+b%26%c3%a4&x=y"
+                                      "&password=c=d"),
                                buf), AT_FIELDS_OK, "a form");
     is_bytes(values[0], at_str("a b&\xc3\xa4"), "a value is decoded");
     is_bytes(values[1], at_str("c=d"), "a value with an equals sign");

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The JSON parser of requests: which texts are valid, the values that it finds
- * in them, and how these are laid out in memory.
+ * The JSON parser of requests: valid and invalid texts, the parsed values and
+ * their layout in memory.
  *
  * Each listed text, and every text that differs from it by one byte, is also
  * given to jansson: the two parsers must agree on every one of them.
@@ -716,7 +716,7 @@ test_depth(void)
     }
 
     is_int(parse_nested(2048, "[", "", "]", 1000000), VALID,
-           "an empty array may be at level 2048, whatever the limits");
+           "an empty array may be at level 2048 without a limit");
     is_int(parse_nested(2048, "{\"a\":", "1", "}", 1000000), INVALID,
            "an object at level 2048 may not have members");
 

@@ -321,9 +321,9 @@ test_jwk_taken(void)
         { "key_ops sign, verify", rsa, AT_RS256,
           ",\"key_ops\":[\"sign\",\"verify\"]" },
         { "alg RS256", rsa, AT_RS256, ",\"alg\":\"RS256\"" },
-        { "members that nobody knows", rsa, AT_RS256,
+        { "unknown members", rsa, AT_RS256,
           ",\"nbf\":1,\"cloud\":\"x\",\"x5t\":\"AA\",\"x5u\":\"http://x/\"" },
-        { "as Entra has it", rsa, AT_RS256,
+        { "a key in the form of Entra", rsa, AT_RS256,
           format(",\"use\":\"sig\",\"x5t\":\"-KI3Q9nNR7bRofxmeZoXqbHZGew\","
                  "\"x5c\":[\"%s\"],\"issuer\":\"https://x/{tenantid}/v2.0\"",
                  x5c(rsa)) },

@@ -461,7 +461,7 @@ test_good(void)
     is_int(last.expires, 1700000600000, "the expiry");
     is_int(last.admin, 0, "without isAdmin the user is not an administrator");
     is_int((long long) last.scopes, 0,
-           "without a scope claim there are no scopes");
+           "a token without scope claim has no scopes");
 
     block_free(&b);
 
@@ -1662,7 +1662,8 @@ test_other_issuer(void)
                "the second issuer's key, the first one's iss");
     is_verdict(verify_by(trusted, 2,
                          signed_payload("{\"iss\":\"https://second.example\","
-                                            "\"aud\":\"api\",\"exp\":1700000600}")),
+                                        "\"aud\":\"api\","
+                                        "\"exp\":1700000600}")),
                AT_ISSUER_MISMATCH,
                "the first issuer's key, the second one's iss");
     is_verdict(verify_by(trusted, 2,
@@ -2560,7 +2561,7 @@ test_client_audience(void)
     known_client = "?";
     lookups = 0;
     is_token(&b, entra_token("\"aud\":\"api\"", "1700000600"), AT_OK,
-             "a configured audience beside those of clients");
+             "a configured audience beside client audiences");
     is_token(&b, entra_token("\"aud\":[\"api\",\"x\"]", "1700000600"), AT_OK,
              "a configured audience and another one");
     is_int(lookups, 0, "the store was not read");

@@ -14,7 +14,7 @@
 /*
  * Authorization (RFC 6750 section 2.1, RFC 9110 section 11.4).  Returns 1 if
  * the scheme is Bearer, 0 for other schemes.  The token is empty if it is
- * missing, and if a tab stands in place of a space.
+ * missing, and if a tab is used in place of a space.
  */
 int at_header_bearer_parse(at_str_t value, at_str_t *token);
 

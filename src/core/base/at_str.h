@@ -29,7 +29,7 @@ at_str_equal(at_str_t a, at_str_t b)
 }
 
 
-/* ASCII letters only, whatever the locale */
+/* ASCII letters only, in every locale */
 static inline char
 at_lower(char c)
 {

@@ -287,7 +287,7 @@ at_pkey_from_params(const char *type, OSSL_PARAM *params, at_error_t *err)
 }
 
 
-/* a JWK has big-endian numbers, OSSL_PARAM those of the machine */
+/* numbers are big-endian in a JWK, native in OSSL_PARAM */
 static void
 at_jwk_reverse_bytes(unsigned char *buf, size_t len)
 {

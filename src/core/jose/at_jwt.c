@@ -42,7 +42,7 @@ typedef struct {
 
 /*
  * All tokens that an issuer signs with one key have the same header.  The
- * headers of the last valid tokens are found by their bytes, unparsed.
+ * encoded headers of the last valid tokens are kept with their parsed form.
  */
 struct at_verifier_s {
     unsigned char       *memory;        /* for the decoded parts of a token */

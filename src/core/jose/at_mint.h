@@ -27,9 +27,9 @@
 typedef struct at_mint_s  at_mint_t;
 
 /*
- * Parses PEM with exactly one private key, which must not be encrypted; there
- * is no prompt for a password.  The rules of at_key_create() apply.  Returns
- * NULL with err set on error.
+ * Parses PEM with exactly one private key, which must not be encrypted:
+ * OpenSSL does not prompt for a password.  The rules of at_key_create()
+ * apply.  Returns NULL with err set on error.
  */
 at_mint_t *at_mint_create(at_str_t pem, at_error_t *err);
 void at_mint_free(at_mint_t *mint);

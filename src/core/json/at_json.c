@@ -18,7 +18,7 @@
 
 #define AT_JSON_INITIAL_SIZE  64  /* values: enough for most tokens */
 
-/* bounds the recursion, whatever the limits */
+/* bounds the recursion for any limits */
 #define AT_JSON_DEPTH_MAX  2048
 
 
