@@ -2,8 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * what the tokens say that are issued here, and that the key that signs is
- * the published one.
+ * Claims of issued tokens, and the published key verifies them.
  *
  * Requirements: issued-token, session-persistence, allocation-points.
  */

@@ -186,7 +186,7 @@ test_no_hashes(void)
 {
     size_t  i;
 
-    /* what crypt() would take for DES, fails at, or knows and we do not */
+    /* DES settings, errors of crypt(), and formats that are not supported */
     static const char *const  texts[] = {
         "", "*0", "*1", "!", "x", "garbage", "abJnggxhB/yWI", "$1$salt$",
         "$5$saltsalt$", "$7$CU..../....", "$y$", "$y$$", "$y$j9T", "$y$j9T$",
