@@ -115,11 +115,10 @@ ngx_at_sessions_clean_work(ngx_at_job_t *job)
 {
     ngx_at_worker_sessions_t *sessions = job->data;
 
-    at_error_t  err;
-
     sessions->cleaned = at_session_db_clean(sessions->handle,
                                             sessions->clean_time,
-                                            NGX_AT_CLEAN_MAX, &err);
+                                            NGX_AT_CLEAN_MAX,
+                                            &sessions->clean_error);
 }
 
 
@@ -130,7 +129,19 @@ ngx_at_sessions_clean_done(ngx_at_job_t *job)
 {
     ngx_at_worker_sessions_t *sessions = job->data;
 
-    if (!job->failed && sessions->cleaned > 0 && !ngx_exiting) {
+    if (job->failed) {
+        return;
+    }
+
+    if (sessions->cleaned < 0 && !sessions->clean_failed) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "auth_token: expired sessions not removed: %s",
+                      sessions->clean_error.text);
+    }
+
+    sessions->clean_failed = sessions->cleaned < 0;
+
+    if (sessions->cleaned > 0 && !ngx_exiting) {
         (void) ngx_at_job_post_write(job);
     }
 }

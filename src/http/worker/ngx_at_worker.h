@@ -46,6 +46,8 @@ typedef struct {
     ngx_at_job_t               clean_job;
     int64_t                    clean_time;      /* milliseconds */
     int                        cleaned;         /* records, -1: error */
+    at_error_t                 clean_error;     /* of the job */
+    ngx_uint_t                 clean_failed;    /* and was logged */
 } ngx_at_worker_sessions_t;
 
 
