@@ -94,48 +94,26 @@ sub show ($value) {
 
 # --- exp --------------------------------------------------------------------
 
-ok_at('/', "exp $$_", exp => $_)
-    for \'4102444800', \'4102444800.5', \'4.1e9', \'41024448E2', \'253402300799';
+ok_at('/', "exp $$_", exp => $_) for \'4102444800.5', \'41024448E2', \'253402300799';
 ok_at('/', 'exp in 30 seconds', exp => time + 30);
-ok_at('/', 'exp in 30 seconds and a half', exp => \(time + 30 . '.5'));
 exp_at('/', 'expired', 'exp now', exp => time);
-exp_at('/', 'expired', 'exp a second ago', exp => time - 1);
 ok_at('/lee', 'exp a second ago, leeway 5', exp => time - 1);
 exp_at('/lee', 'expired', 'exp 5 seconds ago, leeway 5', exp => time - 5);
-exp_at('/lee', 'expired', 'exp 6 seconds ago, leeway 5', exp => time - 6);
 
-exp_at('/', 'expired', "exp $$_", exp => $_)
-    for \'0', \'1', \'-1', \'-0', \'0.0', \'1e-400', \'-1e-400', \'-9007199254740993',
-        \'-9223372036854775808', \'-1e308', \'1.5';
+exp_at('/', 'expired', "exp $$_", exp => $_) for \'0', \'-1', \'1e-400', \'-9223372036854775808', \'1.5';
 exp_at('/longest', 'expired', "exp $$_, ten years of leeway", exp => $_)
     for \'0', \'-9223372036854775808';
-
-inv_at('/', 'bad_claim', 'exp ' . show($_), exp => $_)
-    for GONE, \'null', \'true', \'false', '4102444800', 'never', \'[]', \'{}',
-        \'[4102444800]', \'{"exp":4102444800}', '';
+inv_at('/', 'bad_claim', 'exp ' . show($_), exp => $_) for GONE, \'null', \'false', '4102444800', '', \'[4102444800]';
 
 for my $path ('/', '/longest') {
-    inv_at($path, 'bad_claim', "exp $$_ at $path", exp => $_)
-        for \'253402300800', \'9007199254740993', \'4102444800000',
-            \'9223372036854775807', \'1e308', \'253402300799.5';
-    inv_at($path, 'bad_payload', "exp $$_ at $path", exp => $_)
-        for \'9223372036854775808', \'18446744073709551616', \'-9223372036854775809',
-            \'1e999', \'-1e999', \'NaN', \'Infinity', \'-Infinity', \'0123', \'+1', \'.5',
-            \'5.', \'0x7f', \'4102444800L', \'4_102_444_800', \'-', \'1e', \'--1';
+    inv_at($path, 'bad_claim', "exp $$_ at $path", exp => $_) for \'253402300800', \'9223372036854775807', \'1e308';
+    inv_at($path, 'bad_payload', "exp $$_ at $path", exp => $_) for \'9223372036854775808', \'1e999', \'NaN', \'5.';
 }
 ok_at('/longest', 'the last second of 9999 and ten years of leeway', exp => 253402300799);
 
-{
-    my ($h, $p, $sig) = split /\./, good_token(exp => 1);
-    refused $s, '/', INV => 'expired and badly signed', reason => 'bad_signature',
-            token => "$h.$p." . (split /\./, good_token())[2];
-    refused $s, '/', INV => 'expired, signed by another key', reason => 'bad_signature',
-            token => token(key => key('rsa2'), claims => { exp => 1 });
-}
-inv_at('/', 'audience_mismatch',  'expired, wrong aud',  exp => 1, aud => 'x');
-inv_at('/', 'issuer_mismatch',    'expired, wrong iss',  exp => 1, iss => 'x');
-inv_at('/', 'bad_claim', 'expired, aud of a wrong type', exp => 1, aud => 7);
-inv_at('/', 'bad_claim', 'expired, nbf of a wrong type', exp => 1, nbf => 'x');
+refused $s, '/', INV => 'expired, signed by another key', reason => 'bad_signature',
+        token => token(key => key('rsa2'), claims => { exp => 1 });
+inv_at('/', 'audience_mismatch', 'expired, wrong aud', exp => 1, aud => 'x');
 inv_at('/', 'bad_claim', 'expired, scope of a wrong type', exp => 1, scope => \'7');
 inv_at('/', 'not_yet_valid', 'expired and not yet valid', exp => 1, nbf => 4102444800);
 refused $s, '/read', EXP => 'expired, required scope missing', reason => 'expired',
@@ -143,22 +121,17 @@ refused $s, '/read', EXP => 'expired, required scope missing', reason => 'expire
 
 # --- nbf and iat ------------------------------------------------------------
 
-ok_at('/', 'nbf ' . show($_), nbf => $_) for \'0', \'-1', \'1.5', \'1e9', \(time - 1);
 ok_at('/', 'nbf now', nbf => time);
 inv_at('/', 'not_yet_valid', 'nbf in 30 seconds', nbf => time + 30);
-inv_at('/', 'not_yet_valid', 'nbf in 2100', nbf => \'4102444800.25');
 ok_at('/lee', 'nbf in 5 seconds, leeway 5', nbf => time + 5);
 inv_at('/lee', 'not_yet_valid', 'nbf in 30 seconds, leeway 5', nbf => time + 30);
-inv_at('/', 'bad_claim', "$_->[0] " . show($_->[1]), $_->[0] => $_->[1])
-    for map { my $value = $_; map { [$_, $value] } 'nbf', 'iat' }
-        '0', '', \'null', \'true', \'[]', \'{}', \'253402300800', \'1e308';
+for my $claim ('nbf', 'iat') {
+    inv_at('/', 'bad_claim', "$claim " . show($_), $claim => $_) for '0', \'null', \'253402300800';
+}
 
-ok_at('/', 'iat ' . show($_), iat => $_)
-    for GONE, \'0', \'-1', \'1.5', \(time + 3600), \'253402300799';
-ok_at('/age', 'iat now, max_age 60', iat => time);
+ok_at('/', 'iat ' . show($_), iat => $_) for GONE, \'-1', \(time + 3600);
 ok_at('/age', 'iat 50 seconds ago, max_age 60', iat => time - 50);
 exp_at('/age', 'too_old', 'iat 62 seconds ago, max_age 60', iat => time - 62);
-exp_at('/age', 'too_old', 'iat 0, max_age 60', iat => 0);
 inv_at('/age', 'not_yet_valid', 'iat in 30 seconds, max_age 60', iat => time + 30);
 inv_at('/age', 'bad_claim', 'no iat, max_age 60', iat => GONE);
 ok_at('/agelee', 'iat 62 seconds ago, max_age 60, leeway 5', iat => time - 62);
@@ -167,30 +140,19 @@ exp_at('/agelee', 'too_old', 'iat 70 seconds ago, max_age 60, leeway 5', iat => 
 
 # --- audience and issuer ----------------------------------------------------
 
-ok_at('/', 'aud ' . show($_), aud => $_)
-    for 'api', ['api'], ['x', 'api'], ['', 'api'], ['api', 'api'];
-ok_at('/two', 'aud ' . show($_) . ', two accepted', aud => $_)
-    for 'other', 'api', ['x', 'other'];
+ok_at('/', 'aud ' . show($_), aud => $_) for 'api', ['x', 'api'];
+ok_at('/two', 'aud ' . show($_) . ', two accepted', aud => $_) for 'other', 'api', ['x', 'other'];
 inv_at('/', 'audience_mismatch', 'aud ' . show($_), aud => $_)
-    for GONE, [], '', ['', 'x'], 'API', 'Api', 'api ', ' api', 'ap', 'apix', 'x api', 'api x',
-        'api,x', '*', ['apix', 'ap'], 'https://api', \'"api\u00a0"';
-inv_at('/', 'bad_claim', 'aud ' . show($_), aud => $_)
-    for \'["api",7]', \'[7,"api"]', \'["api",null]', \'["api",["api"]]', \'[["api"]]',
-        \'{"api":1}', \'null', \'true', \'7';
-ok_at('/any', 'aud ' . show($_) . ', any accepted', aud => $_)
-    for GONE, 'whatever', ['x', 'y'], [], '';
-inv_at('/any', 'bad_claim', 'aud ' . show($_) . ', any accepted', aud => $_)
-    for \'7', \'null', \'{}', \'["x",7]';
+    for GONE, [], 'API', 'apix', 'api x', '*', ['apix', 'ap'], \'"api\u00a0"';
+inv_at('/', 'bad_claim', 'aud ' . show($_), aud => $_) for \'["api",7]', \'{"api":1}', \'null';
+ok_at('/any', 'aud ' . show($_) . ', any accepted', aud => $_) for GONE, 'whatever', ['x', 'y'], [];
+inv_at('/any', 'bad_claim', 'aud ' . show($_) . ', any accepted', aud => $_) for \'7', \'["x",7]';
 
 ok_at('/several', "iss $_, both accepted", iss => $_)
     for 'https://issuer.example', 'https://other.example';
 inv_at('/', 'issuer_mismatch', 'iss ' . show($_), iss => $_)
-    for GONE, '', 'https://issuer.example/', 'HTTPS://issuer.example',
-        'https://Issuer.example', 'https://issuer.exampl', 'https://issuer.example.evil',
-        'http://issuer.example', ' https://issuer.example', 'https://issuer.example ',
-        'https://other.example', '*', \'"https://issuer.example\u002f"';
-inv_at('/', 'bad_claim', 'iss ' . show($_), iss => $_)
-    for ['https://issuer.example'], \'{}', \'7', \'null', \'true';
+    for GONE, 'https://issuer.example/', 'https://Issuer.example', 'https://other.example', '*';
+inv_at('/', 'bad_claim', 'iss ' . show($_), iss => $_) for ['https://issuer.example'], \'null';
 ok_at('/', 'iss with JSON escapes', iss => \'"https:\/\/issuer\u002eexample"');
 
 # --- user and administrator -------------------------------------------------
@@ -199,18 +161,15 @@ sub is_user ($path, $name, $user, %claims) {
     granted $s, $path, $name, token => good_token(%claims), decision => { user => $user };
 }
 
-is_user('/', 'a token without sub',  'jane');
 is_user('/', 'a token with sub',     'jane', sub => 'subject');
 is_user('/', 'a token without username', '', username => GONE);
-is_user('/', "username $$_", '', username => $_) for \'7', \'null', \'[]', \'{}', \'""';
+is_user('/', "username $$_", '', username => $_) for \'7', \'{}', \'""';
 is_user('/paths', 'a nested user claim', 'joe', profile => \'{"name":"joe"}');
-inv_at('/', 'bad_claim', "sub $$_", sub => $_) for \'7', \'null', \'[]', \'{}';
+inv_at('/', 'bad_claim', "sub $$_", sub => $_) for \'7', \'null';
 
 my @no = (scope => []);
 ok_at('/read', 'isAdmin true passes every scope', @no, isAdmin => \'true');
-scope_at('/read', 'isAdmin ' . show($_), @no, isAdmin => $_)
-    for \'false', 'true', \'1', \'"1"', \'[true]', \'{"true":true}', \'null', 'on', GONE;
-scope_at('/read', 'isadmin', @no, isAdmin => GONE, isadmin => \'true');
+scope_at('/read', 'isAdmin ' . show($_), @no, isAdmin => $_) for \'false', 'true', \'1', \'[true]', GONE;
 scope_at('/noadmin', 'isAdmin true, admin_claim off', @no, isAdmin => \'true');
 ok_at('/root', 'another admin claim', @no, realm => \'{"root":true}');
 scope_at('/root', 'isAdmin if another admin claim is configured', @no, isAdmin => \'true');
@@ -219,16 +178,11 @@ refused $s, '/read', EXP => 'an expired admin', reason => 'expired',
 
 # --- scope ------------------------------------------------------------------
 
-ok_at('/read', 'scope ' . show($_), scope => $_)
-    for ['read'], ['x', 'read'], 'read', 'read write', 'write read', ' read', 'read ',
-        'x  read', ['', 'read'];
+ok_at('/read', 'scope ' . show($_), scope => $_) for ['x', 'read'], 'write read', ' read', ['', 'read'];
 scope_at('/read', 'scope ' . show($_), scope => $_)
-    for GONE, [], '', ' ', ['readonly'], ['rea'], 'readonly', 'reader writer', "read\twrite",
-        "read\nwrite", "read\x{a0}write", 'read,write', 'Read', ['READ'], ['read write'],
-        ['read '], [' read'], ['x', ''], 'x.read';
-inv_at('/read', 'bad_claim', 'scope ' . show($_), scope => $_)
-    for \'[7]', \'["read",7]', \'{"read":1}', \'["read",["read"]]', \'[["read"]]', \'true',
-        \'7', \'["read",null]', \'null';
+    for GONE, [], '', ['readonly'], 'reader writer', "read\twrite", 'read,write', ['READ'], ['read write'],
+        ['read '], 'x.read';
+inv_at('/read', 'bad_claim', 'scope ' . show($_), scope => $_) for \'["read",7]', \'{"read":1}', \'null';
 
 {
     my @many = ('a') x 9_999;
@@ -253,9 +207,7 @@ scope_at('/roles', 'scope if another scope claim is configured', scope => ['read
 scope_at('/roles', 'a path through ' . $$_, realm_access => $_)
     for \'["roles"]', \'"roles"', \'null', \'{"role":["read"]}';
 
-scope_at('/read', 'scope ' . show($_), scope => $_)
-    for ['*'], ['re*'], ['*d'], ['r?ad'], ['%'], ['.*'], ['rea[d]'], ['^read$'], ['(read)'],
-        ['read|x'], ['read*'], '*', 'read* x', '**';
+scope_at('/read', 'scope ' . show($_), scope => $_) for ['*'], ['re*'], ['.*'], ['rea[d]'], ['read|x'], '**';
 scope_at('/pattern', "the required scope re*d and $_", scope => [$_])
     for 'read', 'red', 're', '*';
 ok_at('/pattern', 'the required scope re*d and re*d', scope => ['re*d']);

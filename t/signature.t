@@ -1,10 +1,11 @@
 #!/usr/bin/perl
 
-# Signatures: valid ones, and the attacks on them.
+# Signatures: valid ones, and one or two of each kind of attack; t/unit/jwt_test.c and
+# crypto_test.c have the others.
 #
 # Requirements: signature-valid, signature-bit-flip, signature-shape,
 #   signature-of-another-token, alg-none, alg-hmac-with-public-key,
-#   alg-mix-up, ecdsa-shape, header-embedded-key, header-kid, rfc-vectors.
+#   alg-mix-up, ecdsa-shape, header-embedded-key, header-kid.
 
 use v5.36;
 
@@ -13,7 +14,6 @@ use lib "$Bin/lib";
 
 use AuthToken::Test;
 use IO::Socket::INET;
-use JSON::PP ();
 use Math::BigInt;
 
 my $demands = 'issuer https://issuer.example; audience api;';
@@ -112,27 +112,19 @@ granted $s, '/es256', 'ES256 from a PEM file',
 # --- one bit ----------------------------------------------------------------
 
 {
-    my $good   = good_token();
-    my @parts  = parts($good);
-    my @name   = ('header', 'payload', 'signature');
+    my $good  = good_token();
+    my @parts = parts($good);
 
-    for my $n (0 .. 2) {
-        for my $i (0 .. length($parts[$n]) - 1) {
-            my @changed = @parts;
-            substr($changed[$n], $i, 1) ^.= chr(1 << $i % 8);
-            inv('/api', $n ? 'bad_signature' : undef,
-                "a bit of byte $i of the $name[$n]", join '.', map { b64u($_) } @changed);
-        }
+    for (['header', 0, 2], ['payload', 1, 9], ['signature', 2, 0], ['signature', 2, 255]) {
+        my ($part, $n, $i) = @$_;
+        my @changed = @parts;
+        substr($changed[$n], $i, 1) ^.= "\1";
+        inv('/api', $n ? 'bad_signature' : undef, "a bit of byte $i of the $part",
+            join '.', map { b64u($_) } @changed);
     }
 
-    for my $i (0 .. length($good) - 1) {
-        my $changed = $good;
-        substr($changed, $i, 1) ^.= "\x01";
-        inv('/api', undef, "a bit of character $i", $changed);
-    }
-
-    inv('/api', undef, "without character $_",
-        substr($good, 0, $_) . substr($good, $_ + 1)) for map { $_ * 17 } 0 .. 30;
+    inv('/api', undef, "without character $_", substr($good, 0, $_) . substr($good, $_ + 1))
+        for 0, 100, length($good) - 1;
     granted $s, '/api', 'the token itself', token => $good;
 }
 handshake('signature-bit-flip');
@@ -144,38 +136,19 @@ sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
 
 {
     my $n = number(key('rsa')->number('n'));
-    my ($token, $text, $sig);
+    my ($text, $sig) = good_token() =~ /\A(.*)\.(.*)\z/;
+    $sig = unb64u($sig);
 
-    # until s + n fits into as many bytes as s
-    for (1 .. 1000) {
-        $token = good_token(try => $_);
-        ($text, $sig) = $token =~ /\A(.*)\.(.*)\z/;
-        $sig = unb64u($sig);
-        last if number($sig) + $n < Math::BigInt->new(2)->bpow(2048);
-    }
-
-    my $more = number($sig) + $n;
-    my $size = length $more->to_bytes;
-
-    inv('/api', $_->[2] // 'bad_signature', "$_->[0]", "$text." . b64u($_->[1])) for
-        ['empty',          '', 'malformed'],
-        ['all zero',       "\0" x 256],
-        ['all ff',         "\xff" x 256],
-        ['1',              "\0" x 255 . "\1"],
-        ['one byte',       "\0"],
-        ['255 bytes',      substr $sig, 0, 255],
-        ['the last 255 bytes', substr $sig, 1],
+    inv('/api', 'bad_signature', $_->[0], "$text." . b64u($_->[1])) for
+        ['all zero',  "\0" x 256],
+        ['one byte',  "\0"],
+        ['255 bytes', substr $sig, 0, 255],
         ['a leading zero byte', "\0$sig"],
-        ['a trailing zero byte',  "$sig\0"],
-        ['twice',          $sig . $sig],
-        ['s + n',          bytes($more, $size)],
-        ['n - s',          bytes($n - number($sig), 256)],
-        ['the modulus',    bytes($n, 256)],
-        ['n - 1',          bytes($n - 1, 256)],
-        ['n + 1',          bytes($n + 1, 256)],
-        ['reversed',       scalar reverse $sig],
+        ['twice',     $sig . $sig],
+        ['s + n',     bytes(number($sig) + $n, 257)],
+        ['n + 1',     bytes($n + 1, 256)],
+        ['reversed',  scalar reverse $sig],
         ['the hash alone', "\0" x 224 . 'h' x 32];
-    granted $s, '/api', 'the token itself', token => $token;
 }
 handshake('signature-shape');
 
@@ -198,7 +171,7 @@ handshake('signature-shape');
 {
     my ($h, $p, $sig) = split /\./, good_token();
 
-    for my $none ('none', 'None', 'nOnE', 'NONE', 'none ', '') {
+    for my $none ('none', 'nOnE', '') {
         my $text = b64u(qq({"alg":"$none","typ":"JWT"})) . ".$p";
 
         inv('/algs', 'malformed', "'$none' without a signature", "$text.");
@@ -210,41 +183,19 @@ handshake('signature-shape');
 
 # --- HMAC with public data as key -------------------------------------------
 
+for (['the PEM file', key('rsa')->pem], ['the JWK', key('rsa')->jwk],
+     ['the JWK with a kid', key('rsa')->jwk(kid => 'one')], ['an empty string', ''], ['secret', 'secret'])
 {
-    my $key = key('rsa');
-    my $pem = $key->pem;
-    my $n   = b64u($key->number('n'));
+    my ($name, $secret) = @$_;
 
-    my @secrets = (
-        ['the PEM file',                 $pem],
-        ['the PEM file without its last newline',  $pem =~ s/\n\z//r],
-        ['the PEM file with CR LF',                $pem =~ s/\n/\r\n/gr],
-        ['its base64',                   $pem =~ s/-----.*?-----|\n//gr],
-        ['the DER',                      $key->der],
-        ['the JWK',                      $key->jwk],
-        ['the JWK with a kid',           $key->jwk(kid => 'one')],
-        ['n',                            $n],
-        ['n as bytes',                   $key->number('n')],
-        ['an empty string',              ''],
-        ['the issuer',                   'https://issuer.example'],
-        ['secret',                       'secret'],
-    );
-
-    for my $secret (@secrets) {
-        for my $alg (qw(HS256 HS384 HS512)) {
-            my $token = token(alg => $alg, key => $secret->[1]);
-            inv('/algs', 'bad_alg', "$alg with $secret->[0]", $token);
-        }
-
-        inv('/algs', undef, "an HMAC with $secret->[0] as RS256",
-            token(alg => 'HS256', key => $secret->[1], header => { alg => 'RS256' }));
-    }
+    inv('/algs', 'bad_alg', "$_ with $name as key", token(alg => $_, key => $secret)) for qw(HS256 HS512);
+    inv('/algs', undef, "an HMAC with $name as key, named RS256",
+        token(alg => 'HS256', key => $secret, header => { alg => 'RS256' }));
 }
 
 # --- a signature with the name of another algorithm -------------------------
 
-for my $pair (['RS512', 'RS256'], ['RS256', 'RS512'], ['PS256', 'RS256'],
-              ['RS256', 'PS256'], ['PS384', 'PS256'], ['PS256', 'PS512'])
+for my $pair (['RS512', 'RS256'], ['PS256', 'RS256'], ['PS256', 'PS512'])
 {
     my ($is, $says) = @$pair;
     inv('/algs', 'bad_signature', "a $is signature named $says",
@@ -255,7 +206,7 @@ for my $pair (['RS512', 'RS256'], ['RS256', 'RS512'], ['PS256', 'RS256'],
     # PSS with a salt that is not as long as the hash: RFC 7518 section 3.5
     my $text = join '.', map { b64u($_) } '{"alg":"PS256"}', (parts(good_token()))[1];
 
-    for my $salt (0, 20, 31, 33, 64, 222) {
+    for my $salt (0, 222) {
         my $sig = key('rsa')->{pk}->sign_message($text, 'SHA256', 'pss', $salt);
         inv('/algs', 'bad_signature', "PS256 with a salt of $salt bytes",
             "$text." . b64u($sig));
@@ -266,29 +217,15 @@ handshake('alg-mix-up');
 # --- elliptic curves --------------------------------------------------------
 
 {
-    my $order = Math::BigInt->from_hex(
-        'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
     my $token = token(alg => 'ES256', key => key('p256'));
     my ($text, $sig) = $token =~ /\A(.*)\.(.*)\z/;
     $sig = unb64u($sig);
 
-    my ($r, $t) = (substr($sig, 0, 32), substr($sig, 32));
-    my ($zero, $n) = ("\0" x 32, bytes($order, 32));
-    my $less = bytes($order - 1, 32);
-
-    inv('/es256', $_->[2] // 'bad_signature', "$_->[0]", "$text." . b64u($_->[1])) for
-        ['r = s = 0', $zero x 2], ['r = 0', $zero . $t], ['s = 0', $r . $zero],
-        ['r = n', $n . $t], ['s = n', $r . $n], ['r = s = n', $n . $n],
-        ['r = s = n - 1', $less x 2], ['r = s = 1', "\0" x 31 . "\1" . "\0" x 31 . "\1"],
-        ['all ff', "\xff" x 64],
-        ['r + n', bytes(number($r) + $order, 33) . $t],
-        ['r and s exchanged', $t . $r],
+    inv('/es256', 'bad_signature', $_->[0], "$text." . b64u($_->[1])) for
+        ['r = s = 0', "\0" x 64],
+        ['r and s exchanged', substr($sig, 32) . substr($sig, 0, 32)],
         ['DER', key('p256')->{pk}->sign_message($text, 'SHA256')],
-        ['63 bytes', substr $sig, 0, 63], ['65 bytes', "$sig\0"], ['66 bytes', "\0$r\0$t"],
-        ['a leading zero', "\0$sig"], ['96 bytes', $sig . "\0" x 32];
-
-    granted $s, '/es256', '(r, n - s) is a valid signature, too',
-        token => "$text." . b64u($r . bytes($order - number($t), 32));
+        ['63 bytes', substr $sig, 0, 63], ['65 bytes', "$sig\0"], ['96 bytes', $sig . "\0" x 32];
     granted $s, '/es256', 'the token itself', token => $token;
 }
 
@@ -367,11 +304,8 @@ granted $s, '/kids', "kid $_->[0]",
 
 my @kids = (
     '"../../../../dev/null"', '"/dev/null"', '"/etc/passwd"', '"file:///etc/passwd"',
-    '"http://127.0.0.1/"', '"\' OR \'1\'=\'1"', '"one\' --"', '"k|id"', '"$(id)"', '"`id`"',
-    '"%2e%2e"', '"one%00"', '"one\r\nX-Evil: 1"', '"one\n"', '"one\t"', '"one "', '" one"',
-    '"' . 'k' x 256 . '"', '"' . 'k' x 257 . '"', '"' . 'k' x 5000 . '"',
-    '1', 'null', 'true', '{}', '["one"]', '""', '"ONE"', '"One"', '"on"', '"onee"', '"*"',
-    '"one,two"', '"\u00e9"', '"\u2028"', '"\u007f"', '"\u001b[31m"',
+    '"http://127.0.0.1/"', '"\' OR \'1\'=\'1"', '"$(id)"', '"one%00"', '"one\r\nX-Evil: 1"',
+    '" one"', '"ONE"', '"*"', '"one,two"', '"\u2028"', '"\u001b[31m"',
 );
 
 # records the files that the worker opens and its connections
@@ -429,59 +363,6 @@ sub strace ($pid) {
     return $end if $log->content =~ /attached/;
     $end->();
     return;
-}
-
-# --- examples of the RFCs ---------------------------------------------------
-
-{
-    my $documents = JSON::PP::decode_json(AuthToken::Log->new(
-        "$AuthToken::Server::ROOT/t/data/rfc/tokens.json")->content);
-
-    # [name, public key or undef, token, reason at the time of this test]
-    my @vectors = map {
-        my $public = $_->{jwk} && $_->{jwk}{kty} ne 'oct'
-            ? JSON::PP->new->canonical->encode($_->{jwk}) : undef;
-        [$_->{name}, $public, $_->{token}, $_->{verdict} eq 'ok' ? 'expired' : $_->{verdict}]
-    } @$documents;
-    is scalar @vectors, 10, 'the examples of RFC 7515, 7520 and 8037';
-
-    my %files = ('other.jwks' => jwks(key('rsa')->jwk, key('p256')->jwk));
-    for my $i (0 .. $#vectors) {
-        my $vector = $vectors[$i];
-        $files{"$i.jwks"} = jwks(
-            defined $vector->[1] && $vector->[1] !~ /P-521/ ? $vector->[1] : (),
-            key('rsa')->jwk(kid => 'ours'));
-    }
-
-    my $issuers = join "\n", map { <<"CONF" } 0 .. $#vectors;
-        auth_token_issuer i$_ {
-            issuer     joe https://issuer.example;
-            audience   any;
-            algorithms RS256 PS384 ES256 EdDSA;
-            key_file   %%DIR%%/$_.jwks;
-        }
-CONF
-    my $locations = join "\n", map {
-        "location /$_ { auth_token_trust i$_; proxy_pass %%UPSTREAM%%; }"
-    } 0 .. $#vectors;
-
-    my $server = start(<<"CONF", files => \%files, good => ['/0/good']);
-        $issuers
-        server { listen %%LISTEN%%; auth_token on; $locations }
-CONF
-
-    for my $i (0 .. $#vectors) {
-        my ($name, undef, $token, $reason) = $vectors[$i]->@*;
-
-        refused $server, "/$i/", ($reason eq 'expired' ? 'EXP' : 'INV'),
-                "$name is what the document says", token => $token, reason => $reason;
-
-        next if $reason !~ /expired|bad_payload/;
-        my ($h, $p, $sig) = parts($token);
-        substr($p, 5, 1) ^.= "\1";
-        refused $server, "/$i/", INV => "$name, with a changed signature", reason => 'bad_signature',
-                token => join '.', map { b64u($_) } $h, $p, $sig;
-    }
 }
 
 done;

@@ -690,6 +690,12 @@ test_header_json(void)
         { "7", at_str("7"), AT_BAD_HEADER },
         { "{}", at_str("{}"), AT_BAD_ALG },
         { "unparsable", at_str("{\"alg\":RS256}"), AT_BAD_HEADER },
+        { "an object without an end", at_str("{\"alg\":\"RS256\""),
+          AT_BAD_HEADER },
+        { "single quotes", at_str("{'alg':'RS256'}"), AT_BAD_HEADER },
+        { "a comma at the end", at_str("{\"alg\":\"RS256\",}"),
+          AT_BAD_HEADER },
+        { "a comment", at_str("{\"alg\":\"RS256\"/**/}"), AT_BAD_HEADER },
         { "trailing data", at_str(RS256 "x"), AT_BAD_HEADER },
         { "two objects", at_str(RS256 RS256), AT_BAD_HEADER },
         { "a BOM", at_str("\xef\xbb\xbf" RS256), AT_BAD_HEADER },
@@ -721,6 +727,7 @@ test_header_json(void)
         { "alg missing", at_str("{\"typ\":\"JWT\"}"), AT_BAD_ALG },
         { "alg null", at_str("{\"alg\":null}"), AT_BAD_ALG },
         { "alg 256", at_str("{\"alg\":256}"), AT_BAD_ALG },
+        { "alg true", at_str("{\"alg\":true}"), AT_BAD_ALG },
         { "alg an array", at_str("{\"alg\":[\"RS256\"]}"), AT_BAD_ALG },
         { "alg an object", at_str("{\"alg\":{\"RS256\":1}}"), AT_BAD_ALG },
         { "alg empty", at_str("{\"alg\":\"\"}"), AT_BAD_ALG },
@@ -744,6 +751,13 @@ test_header_json(void)
         { "JOSE", HEADER("\"typ\":\"JOSE\""), AT_BAD_TYP },
         { "id+jwt", HEADER("\"typ\":\"id+jwt\""), AT_BAD_TYP },
         { "empty", HEADER("\"typ\":\"\""), AT_BAD_TYP },
+        { "JOSE+JSON", HEADER("\"typ\":\"JOSE+JSON\""), AT_BAD_TYP },
+        { "application/jwt", HEADER("\"typ\":\"application/jwt\""),
+          AT_BAD_TYP },
+        { "secevent+jwt", HEADER("\"typ\":\"secevent+jwt\""), AT_BAD_TYP },
+        { "dpop+jwt", HEADER("\"typ\":\"dpop+jwt\""), AT_BAD_TYP },
+        { "an object", HEADER("\"typ\":{}"), AT_BAD_TYP },
+        { "true", HEADER("\"typ\":true"), AT_BAD_TYP },
         { "a number", HEADER("\"typ\":123"), AT_BAD_TYP },
         { "null", HEADER("\"typ\":null"), AT_BAD_TYP },
         { "an array", HEADER("\"typ\":[\"JWT\"]"), AT_BAD_TYP },
@@ -762,7 +776,9 @@ test_header_json(void)
         { "zip", HEADER("\"zip\":\"DEF\""), AT_BAD_CRIT },
         { "zip null", HEADER("\"zip\":null"), AT_BAD_CRIT },
         { "enc", HEADER("\"enc\":\"A256GCM\""), AT_BAD_CRIT },
+        { "enc null", HEADER("\"enc\":null"), AT_BAD_CRIT },
         { "cty", HEADER("\"cty\":\"JWT\""), AT_OK },
+        { "cty 7", HEADER("\"cty\":7"), AT_OK },
         { "members with URLs of keys",
           HEADER("\"jku\":\"https://evil.example/\",\"x5t\":\"AA\","
                  "\"x5u\":\"https://evil.example/\",\"x5c\":[\"AA\"]"),
@@ -854,6 +870,9 @@ test_limits(void)
             { "256 members", with_members(head, 253), AT_OK },
             { "257 members", with_members(head, 254), AT_BAD_PAYLOAD },
             { "2,000 members", with_members(head, 2000), AT_BAD_PAYLOAD },
+            { "257 members in all objects",
+              format("%s}", with_members(format("%s,\"x\":{\"a\":1", head),
+                                         252)), AT_BAD_PAYLOAD },
             { "a string of 8 KiB", format("%s,\"x\":\"%08192d\"}", head, 0),
               AT_OK },
             { "a string of 8 KiB and a byte",
@@ -972,6 +991,9 @@ test_payload_json(void)
         { "null", at_str("null"), AT_BAD_PAYLOAD },
         { "7", at_str("7"), AT_BAD_PAYLOAD },
         { "unparsable", at_str("{\"exp\":}"), AT_BAD_PAYLOAD },
+        { "an object without an end", at_str("{" WHO), AT_BAD_PAYLOAD },
+        { "a comma at the end", at_str("{" WHO ",}"), AT_BAD_PAYLOAD },
+        { "UTF-16", at_str("{\0\"\0a\0\"\0"), AT_BAD_PAYLOAD },
         { "trailing data", at_str(GOOD "x"), AT_BAD_PAYLOAD },
         { "two objects", at_str(GOOD GOOD), AT_BAD_PAYLOAD },
         { "a BOM", at_str("\xef\xbb\xbf" GOOD), AT_BAD_PAYLOAD },
@@ -1746,6 +1768,12 @@ test_exp(void)
         { "[]", 0, AT_BAD_CLAIM }, { "{}", 0, AT_BAD_CLAIM },
         { "[4102444800]", 0, AT_BAD_CLAIM },
         { "253402300800", 0, AT_BAD_CLAIM },
+        { "253402300799.5", 0, AT_BAD_CLAIM },
+        { "-Infinity", 0, AT_BAD_PAYLOAD }, { "5.", 0, AT_BAD_PAYLOAD },
+        { "4102444800L", 0, AT_BAD_PAYLOAD }, { "1e", 0, AT_BAD_PAYLOAD },
+        { "4_102_444_800", 0, AT_BAD_PAYLOAD }, { "--1", 0, AT_BAD_PAYLOAD },
+        { "-9223372036854775809", 0, AT_BAD_PAYLOAD },
+        { "false", 0, AT_BAD_CLAIM }, { "\"\"", 0, AT_BAD_CLAIM },
         { "4102444800000", 0, AT_BAD_CLAIM },
         { "9007199254740993", 0, AT_BAD_CLAIM },
         { "9223372036854775807", 0, AT_BAD_CLAIM },
@@ -1894,6 +1922,8 @@ test_nbf_iat(void)
         { "\"iat\":\"1\"", 0, -1, AT_BAD_CLAIM },
         { "\"iat\":null", 0, -1, AT_BAD_CLAIM },
         { "\"iat\":true", 0, -1, AT_BAD_CLAIM },
+        { "\"iat\":[]", 0, -1, AT_BAD_CLAIM },
+        { "\"iat\":253402300800", 0, -1, AT_BAD_CLAIM },
         { "\"iat\":1699999700", 0, 300, AT_OK },
         { "\"iat\":1699999699", 0, 300, AT_TOO_OLD },
         { "\"iat\":1699999695", 5, 300, AT_OK },
@@ -2030,6 +2060,10 @@ test_iss(void)
         { "\"http://issuer.example\"", AT_ISSUER_MISMATCH },
         { "\"issuer.example\"", AT_ISSUER_MISMATCH },
         { "\" https://issuer.example\"", AT_ISSUER_MISMATCH },
+        { "\"https://issuer.example \"", AT_ISSUER_MISMATCH },
+        { "\"HTTPS://issuer.example\"", AT_ISSUER_MISMATCH },
+        { "\"https://issuer.example\\u002f\"", AT_ISSUER_MISMATCH },
+        { "true", AT_BAD_CLAIM },
         { "\"\"", AT_ISSUER_MISMATCH },
         { "\"*\"", AT_ISSUER_MISMATCH },
         { "[\"https://issuer.example\"]", AT_BAD_CLAIM },
@@ -2169,7 +2203,7 @@ test_scope(void)
 static void
 test_rfc(void)
 {
-    char           *text;
+    char           *text, *place;
     size_t          i;
     json_t         *list, *entry, *key;
     block_t         b;
@@ -2212,6 +2246,13 @@ test_rfc(void)
                        AT_ISSUER_MISMATCH, "%s: another issuer", name);
         }
 
+        if (got == AT_OK || got == AT_BAD_PAYLOAD) {
+            text = format("%s", text_of);
+            place = strchr(text, '.') + 6;
+            *place = *place == 'A' ? 'B' : 'A';
+            is_token(&b, text, AT_BAD_SIGNATURE, "%s: another payload", name);
+        }
+
         block_free(&b);
     }
 
@@ -2221,9 +2262,37 @@ test_rfc(void)
 
 #define SUITE  "t/data/json-test-suite"
 
+/* valid JSON that this parser refuses: duplicate members and \u0000 */
+static int
+is_ambiguous(const char *name)
+{
+    return strncmp(name, "y_object_duplicated_key", 23) == 0
+           || strcmp(name, "y_object_escaped_null_in_key.json") == 0
+           || strcmp(name, "y_string_null_escape.json") == 0;
+}
+
+
+/* a valid token with the content of a file as a claim */
+static char *
+suite_claim(const at_file_t *file)
+{
+    char    *payload;
+    size_t   len;
+
+    payload = sign_alloc(file->len + 128);
+    len = (size_t) sprintf(payload, "{" WHO ",\"exp\":1700000600,\"x\":");
+    memcpy(payload + len, file->data, file->len);
+    payload[len + file->len] = '}';
+
+    return token_of(at_str("{\"alg\":\"EdDSA\"}"),
+                    (at_str_t) { payload, len + file->len + 1 }, ed, AT_EDDSA);
+}
+
+
 static void
 test_suite(void)
 {
+    int             valid;
     DIR            *dir;
     unsigned        n, granted;
     block_t         b;
@@ -2253,6 +2322,16 @@ test_suite(void)
 
             if (entry->d_name[0] == 'n' && verdict != AT_BAD_PAYLOAD) {
                 ok(0, "%s as a payload", entry->d_name);
+            }
+
+            verdict = verify_at(&b, str(suite_claim(&file)), AT_JWT_LEN_MAX,
+                                NOW);
+            valid = entry->d_name[0] == 'y' && !is_ambiguous(entry->d_name);
+
+            if (entry->d_name[0] != 'i'
+                && verdict != (valid ? AT_OK : AT_BAD_PAYLOAD))
+            {
+                ok(0, "%s as a claim", entry->d_name);
             }
         }
 
