@@ -273,20 +273,21 @@ for (@secure) {
     my @values = sort keys %values;
     cmp_ok scalar @values, '>', 200, 'cookies of http-state: ' . @values;
 
-    for my $row (['alone', map { $_ } @values],
-                 ['as the value of the cookie', map { "accessToken=$_" } @values],
-                 ['with the name of the cookie in front', map { "accessToken$_" } @values],
-                 ['as the name of a good token', map { s/=.*//sr . "=$good" } grep { !/\A\s*accessToken\s*=/ } @values],
-                 ['around a bad token', map { "$_; accessToken=$bad; $_" } @values])
+    for my $row (['before a good token', 200, map { "$_; accessToken=$good" } @values],
+                 ['after a good token', 200, map { "accessToken=$good; $_" } @values],
+                 ['alone', 401, @values],
+                 ['as the value of the cookie', 401, map { "accessToken=$_" } @values],
+                 ['with the name of the cookie in front', 401, map { "accessToken$_" } @values],
+                 ['as the name of a good token', 401, map { s/=.*//sr . "=$good" } grep { !/\A\s*accessToken\s*=/ } @values],
+                 ['around a bad token', 401, map { "$_; accessToken=$bad; $_" } @values])
     {
-        my ($name, @cookies) = @$row;
-        my (undef, @answers) = exchange($s,
-            join('', map { request_bytes('/x', cookie => $_) } @cookies),
-            heads => [(0) x @cookies]);
+        my ($name, $status, @cookies) = @$row;
+        my (undef, @answers) = exchange($s, join('', map { request_bytes('/x', cookie => $_) } @cookies),
+                                        heads => [(0) x @cookies], hits => $status == 200 ? scalar @cookies : 0);
 
-        my @wrong = grep { !$answers[$_] || $answers[$_]{status} != 401 } 0 .. $#cookies;
+        my @wrong = grep { !$answers[$_] || $answers[$_]{status} != $status } 0 .. $#cookies;
         is_deeply [map { "$cookies[$_] " . ($answers[$_] ? $answers[$_]{status} : 'closed') } @wrong], [],
-            "cookies of http-state $name are refused";
+            "cookies of http-state $name: status $status";
     }
 }
 

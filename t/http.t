@@ -117,20 +117,15 @@ refused $s, '/api', INV => "$_->[0]", auth => $_->[1] for
 refused $s, '/api', INV => "$_->[0]", auth => $_->[1], %inv for
     ['two in a list',      "Bearer $good, Bearer $good"],
     ['two tokens',         "Bearer $good $good"],
-    ['two tokens, comma',  "Bearer $good,$good"],
     ['Bearer twice',       "Bearer Bearer $good"],
     ['a parameter',        "Bearer $good;x"],
-    ['a realm',            "Bearer realm=\"x\""],
     ['b64token=',          "Bearer token=$good"],
-    ['quotes',             "Bearer \"$good\""],
-    ['angle brackets',     "Bearer <$good>"];
+    ['quotes',             "Bearer \"$good\""];
 refused $s, '/api', NONE => "$_->[0]", auth => $_->[1] for
     ['Token',     "Token $good"],   ['Basic',       "Basic $good"],
     ['Negotiate', "Negotiate $good"], ['no scheme', $good],
-    ['Digest',    "Digest username=\"a\", response=\"$good\""],
     ['no space',  "Bearer$good"],   ['a colon',     "Bearer: $good"],
-    ['JWT',       "JWT $good"],     ['Basic first', "Basic YTpi, Bearer $good"],
-    ['equals',    "Bearer=$good"],  ['DPoP',        "DPoP $good"];
+    ['Basic first', "Basic YTpi, Bearer $good"], ['equals', "Bearer=$good"];
 
 refused_by_nginx $s, '/api', 400, "$_->[0]", headers => $_->[1] for
     ['a folded line',          ['Authorization: Bearer', " $good"]],
@@ -139,10 +134,9 @@ refused_by_nginx $s, '/api', 400, "$_->[0]", headers => $_->[1] for
     ['NUL',                    ["Authorization: Bearer $good\0"]],
     ['a bare CR',              ["Authorization: Bearer\r$good"]],
     ['a control character in the name', ["Author\x01ization: Bearer $good"]];
-refused $s, '/api', INV => sprintf('0x%02x after the token', $_), %inv,
-        token => $good . chr for 0x01, 0x08, 0x0b, 0x0c, 0x1b, 0x1f, 0x7f, 0x80, 0xa0, 0xff;
-refused $s, '/api', INV => sprintf('0x%02x before the token', $_), %inv,
-        token => chr($_) . $good for 0x01, 0x0b, 0x7f, 0xa0, 0xff;
+refused $s, '/api', INV => sprintf('0x%02x after the token', $_), %inv, token => $good . chr
+    for 0x01, 0x0b, 0x7f, 0x80, 0xff;
+refused $s, '/api', INV => sprintf('0x%02x before the token', $_), %inv, token => chr($_) . $good for 0x01, 0xff;
 granted $s, '/api', 'lines that end with a bare LF',
         bytes => request_bytes('/api', token => $good, tag => 'lf') =~ s/\r//gr, hit => 0;
 
@@ -179,9 +173,7 @@ for my $http ('1.0', '1.1') {
     granted $s, '/api', "HTTP/$http", http => $http, token => $good;
     granted $s, '/api', "HTTP/$http, close", http => $http, token => $good, close => 1;
     refused $s, '/api', NONE => "HTTP/$http", http => $http;
-    refused $s, '/api', INV => "HTTP/$http", http => $http, token => $bad;
-    refused $s, '/api', EXP => "HTTP/$http, close", http => $http, token => $old,
-            close => 1;
+    refused $s, '/api', EXP => "HTTP/$http, close", http => $http, token => $old, close => 1;
     refused $s, '/api', INV => "HTTP/$http, keep-alive", http => $http, token => $bad,
             headers => ['Connection: keep-alive'];
 }
@@ -291,26 +283,21 @@ refused $s, '/api', INV => 'a chunked body', token => $bad, method => 'POST',
                       token => $_)
     } $bad, $good, $bad, $good), heads => [0, 0, 0, 0], hits => 2);
 
-    is_refused $answers[0], INV => 'pipelined bodies, 1';
-    is_granted $answers[1], 'pipelined bodies, 2';
-    is_refused $answers[2], INV => 'pipelined bodies, 3';
-    is_granted $answers[3], 'pipelined bodies, 4';
+    is_refused $answers[$_], INV => "a bad request with a body, pipelined as number $_" for 0, 2;
+    is_granted $answers[$_], "a good request with a body, pipelined as number $_" for 1, 3;
 }
 
 # --- request targets --------------------------------------------------------
 
-for my $row (['absolute form', 'http://localhost/api'],
-             ['absolute form of another host', 'http://other.example/api'],
+for my $row (['absolute form of another host', 'http://other.example/api'],
              ['absolute form with a port', 'http://localhost:99/api'],
              ['another Host', '/api', host => 'other.example'],
-             ['a Host with a port', '/api', host => 'localhost:99'],
-             ['an address as Host', '/api', host => '127.0.0.1'],
              ['no Host', '/api', host => undef, http => '1.0'])
 {
     my ($name, $path, %o) = @$row;
-    granted $s, $path, "$name", token => $good, %o;
-    refused $s, $path, INV => "$name", token => $bad, %o;
-    refused $s, $path, NONE => "$name", %o;
+    granted $s, $path, $name, token => $good, %o;
+    refused $s, $path, INV => $name, token => $bad, %o;
+    refused $s, $path, NONE => $name, %o;
 }
 
 # --- cookies ----------------------------------------------------------------
@@ -318,7 +305,6 @@ for my $row (['absolute form', 'http://localhost/api'],
 granted $s, '/cookie', "cookie: $_->[0]", cookie => $_->[1] for
     ['no other cookie', "accessToken=$good"],
     ['the last one',    "a=b; accessToken=$good"],
-    ['the first one',   "accessToken=$good; a=b"],
     ['in the middle',   "a=b; accessToken=$good; c=d"],
     ['no spaces',       "a=b;accessToken=$good;c=d"],
     ['many spaces',     "a=b;   accessToken=$good  ;  c=d"],
@@ -326,8 +312,7 @@ granted $s, '/cookie', "cookie: $_->[0]", cookie => $_->[1] for
     ['a longer name before',  "xaccessToken=$bad; accessToken=$good"],
     ['a longer name after it',  "accessToken=$good; accessTokenx=$bad"],
     ['names in another case', "accesstoken=$bad; accessToken=$good; ACCESSTOKEN=$bad"],
-    ['in a value',      "a=accessToken=$bad; accessToken=$good"],
-    ['in quotes before', "a=\"b\"; accessToken=$good"];
+    ['in a value',      "a=accessToken=$bad; accessToken=$good"];
 
 refused $s, '/cookie', NONE => "cookie: $_->[0]", cookie => $_->[1] for
     ['a longer name',   "xaccessToken=$good"], ['a suffix after the name', "accessTokenx=$good"],
@@ -395,24 +380,6 @@ granted $s, '/mixed', 'two cookies beside a good token', token => $good,
         my ($what, $sign) = $rows[$i]->@*;
         defined $sign ? is_refused($answers[$i], $sign, "HTTP/2, $what")
                       : is_granted($answers[$i], "HTTP/2, $what");
-    }
-}
-
-{
-    my $dir = "$AuthToken::Server::ROOT/t/data/http-state";
-    my @files = sort glob "$dir/*-{test,expected}";
-    is scalar @files, 444, 'all tests of http-state are found';
-
-    for my $file (@files) {
-        my ($name) = $file =~ m{([^/]+)\z};
-
-        for my $line (split /\r?\n/, AuthToken::Log->new($file)->content) {
-            my ($value) = $line =~ /\A(?:Set-)?Cookie: ?(.*)\z/ or next;
-            next if $value =~ /[\0\r]/;
-
-            granted $s, '/cookie', "a cookie after the cookies of $name", cookie => "$value; accessToken=$good";
-            granted $s, '/cookie', "a cookie before the cookies of $name", cookie => "accessToken=$good; $value";
-        }
     }
 }
 
