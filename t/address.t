@@ -16,8 +16,6 @@ use Socket qw(AF_INET AF_INET6 inet_pton);
 
 my $issuer = '%%ISSUER%%';
 
-my @files = ('rsa.pem' => key('rsa')->pem);
-
 # --- ranges -----------------------------------------------------------------
 
 # Lists and addresses: + is in the list, - is not.  t/unit/cidr_test.c has more.
@@ -157,7 +155,6 @@ my $s = start(<<"CONF", files => {
                             proxy_pass %%UPSTREAM%%; }
     }
 CONF
-    @files,
     big    => $big,
     ranges => "# of the office\n\n 10.0.0.0/8 # all of it\n\t2001:db8::/32\t\n#1.1.1.1\n8.8.8.8",
     crlf   => "# of Windows\r\n10.0.0.0/8\r\n\r\n 192.0.2.1 \r\n",
@@ -274,9 +271,6 @@ granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1
         ['quotes',           ['X-Forwarded-For: "1.1.1.1"']],
         ['another header',   ['X-Real-IP: 1.1.1.1']],
         ['another header',   ['Forwarded: for=1.1.1.1']],
-        ['another header',   ['X-Client-IP: 1.1.1.1']],
-        ['another header',   ['True-Client-IP: 1.1.1.1']],
-        ['another header',   ['CF-Connecting-IP: 1.1.1.1']],
         ['unix:',            ['X-Forwarded-For: unix:']],
         ['four more bytes',  ['X-Forwarded-For: 1.1.1.1.1']];
 
@@ -443,13 +437,11 @@ sub conf ($allow, %o) {
          . "auth_token_accept $accept;\n$allow\n} }";
 }
 
-conf_fails conf("auth_token_allow '$_'; # here"), quotemeta($_), "'$_' is not a range", files => { @files }
-    for '1.2.3.4/33', '::/129', '1.2.3.4/-1', '1.2.3.4/+8', '1.2.3.4/', '1.2.3.4/08',
-        '1.2.3', '010.0.0.1', '256.1.1.1', '1.2.3.4/255.255.255.0', 'fe80::1%eth0', '1.2.3.4 ',
-        '1.2.3.4,5.6.7.8', '', 'Any', '*', 'all', 'none', 'localhost', '[::1]', '1.2.3.4:80',
-        '!1.2.3.4', 'unix:', '$remote_addr', 'File=x';
+# t/unit/cidr_test.c has the other spellings
+conf_fails conf("auth_token_allow '$_'; # here"), quotemeta($_), "'$_' is not a range"
+    for '1.2.3.4/33', '010.0.0.1', '', 'all', 'localhost', 'unix:', '$remote_addr', 'File=x';
 
-conf_fails conf("auth_token_allow $_->[1]; # here"), $_->[2], $_->[0], files => { @files } for
+conf_fails conf("auth_token_allow $_->[1]; # here"), $_->[2], $_->[0] for
     ['an invalid range after a valid one', '1.2.3.4 1.2.3.4/33', '1\.2\.3\.4/33'],
     ['an empty file name',          'file=',              'not a regular file'],
     ['no argument',      '',                   'number of arguments'],
@@ -460,26 +452,19 @@ conf_fails conf("auth_token_allow $_->[1]; # here"), $_->[2], $_->[0], files => 
     ['another, then any', "1.2.3.4;\nauth_token_allow any", 'any'];
 
 conf_fails conf('auth_token_allow file=ranges; # here'), $_->[2], "a file of ranges: $_->[0] is an error",
-           files => { @files, ranges => $_->[1] } for
+           files => { ranges => $_->[1] } for
     ['a bad line',         "1.1.1.1\n# x\n\n1.1.1.256\n2.2.2.2\n", '1\.1\.1\.256.*/ranges:4\b'],
-    ['a bad first line',   "x\n1.1.1.1\n",          '/ranges:1\b'],
     ['a bad last line',    "1.1.1.1\n2.2.2.2/33",   '/ranges:2\b'],
     ['two ranges on a line',      "1.1.1.1 2.2.2.2\n",     '/ranges:1\b'],
-    ['a comma',            "1.1.1.1,\n",            '/ranges:1\b'],
-    ['a semicolon',        "1.1.1.1;\n",            '/ranges:1\b'],
     ['any',                "any\n",                 '/ranges:1\b'],
     ['file= in a file',       "file=other\n",          '/ranges:1\b'],
     ['a NUL byte',         "1.1.1.1\n1.1.1.2\0\n",  '/ranges:2\b'],
-    ['a NUL byte alone',   "1.1.1.1\n\0\n",         '/ranges:2\b'],
     ['a byte order mark',  "\xef\xbb\xbf1.1.1.1\n", '/ranges:1\b'],
-    ['UTF-16',             "\xff\xfe1\0.\0",        '/ranges:1\b'],
     ['CR as line end',           "1.1.1.1\r2.2.2.2\r",    '/ranges:1\b'],
-    ['empty',              '',                      '/ranges'],
-    ['only comments',     "# 1.1.1.1\n\n  # x\n",  '/ranges'],
-    ['blank',              " \n\r\n\t\n",           '/ranges'];
+    ['only comments',     "# 1.1.1.1\n\n  # x\n",  '/ranges'];
 
 conf_fails conf('auth_token_allow file=ranges; # here'), '/ranges', "a file of ranges: $_->[0] is an error",
-           files => { @files }, prepare => $_->[1] for
+           prepare => $_->[1] for
     ['missing',            sub ($c) { }],
     ['a directory',        sub ($c) { mkdir $c->dir . '/ranges' }],
     ['a FIFO',             sub ($c) { system 'mkfifo', $c->dir . '/ranges' }],
@@ -491,10 +476,9 @@ conf_fails conf('auth_token_allow file=ranges; # here'), '/ranges', "a file of r
     }];
 
 conf_fails conf('auth_token_allow any; # here', accept => 'none') =~ s/auth_token on;\K/ # here/r
-           =~ s/any; # here/any;/r, 'auth_token_allow', '"auth_token_accept none" requires a list',
-           files => { @files };
+           =~ s/any; # here/any;/r, 'auth_token_allow', '"auth_token_accept none" requires a list';
 
-conf_ok conf("auth_token_allow $_->[1];"), $_->[0], files => { @files }, says => $_->[2] for
+conf_ok conf("auth_token_allow $_->[1];"), $_->[0], says => $_->[2] for
     ['host bits cause a warning',      '12.34.56.78/24', qr/\[warn\].*12\.34\.56\.78\/24.*:\d+$/m],
     ['IPv6 host bits cause a warning',          '2001:db8::1/64', qr/\[warn\].*2001:db8::1\/64.*:\d+$/m],
     ['host bits of a mapped range cause a warning',        '::ffff:1.2.3.4/120', qr/\[warn\].*::ffff:1\.2\.3\.4\/120/],
@@ -507,7 +491,7 @@ conf_ok conf("auth_token_allow $_->[1];"), $_->[0], files => { @files }, says =>
 {
     my $quiet = AuthToken::Server->new(
         conf('auth_token_allow 10.0.0.0/8 0.0.0.0 255.255.255.255 1.2.3.4 1.2.3.4/32'
-             . ' ::1/128 2001:db8::/32 ::ffff:1.2.3.0/120; auth_token_allow 1.2.3.4;'), files => { @files });
+             . ' ::1/128 2001:db8::/32 ::ffff:1.2.3.0/120; auth_token_allow 1.2.3.4;'));
     my ($status, $output) = $quiet->check;
     is $status, 0, 'usual ranges are valid';
     unlike $output, qr/\[warn\].*(?:bits|matches every)/, 'usual ranges cause no warning';

@@ -149,7 +149,6 @@ my $s = start("$main auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
     }
 CONF
     files   => {
-        'rsa.pem'     => key('rsa')->pem,
         'rows.tsv'    => $rows,
         'other.tsv'   => "GET /other other.read\r\nGET /other/under Public\r\n",
         'limited.tsv' => "POST /limited limited.write\nGET /any-of things.read\nGET /preflight things.read",
@@ -366,18 +365,13 @@ granted $s, '/open', 'Public: an address in the list is granted', port => 2, fro
 
 # --- spellings --------------------------------------------------------------
 
+# t/unit/path_test.c has the other spellings
 my @spellings = (
     # nginx reads these as /NAME, an upstream may not
-    '//NAME', '/x/../NAME', '/x/%2e%2e/NAME', '/x/..%2fNAME', '/x%2f..%2fNAME', '/%2fNAME', '/x/.%2e/NAME',
-    '/./NAME', '/NAME/.', '/NAME/..//NAME', '/NAME#f', '/NAME%2f', '/NAME/%2e', '/x//../NAME', '/%2e/NAME',
-    '/NAME#?x', '/.//NAME', '/x/%2E%2E/NAME', '/NAME/x/..', '/NAME/./', '/NAME//',
+    '//NAME', '/x/../NAME', '/x/%2e%2e/NAME', '/x/..%2fNAME', '/./NAME', '/NAME/.', '/NAME#f', '/NAME%2f',
     # nginx reads these as another path, an upstream may read /NAME
-    '/NAME;', '/NAME;x=1', '/NAME%3b', '/NAME%3Bx', '/x/..;/NAME', '/;/NAME', '/;x/NAME', '/x\\..\\NAME', '\\NAME',
-    '/\\NAME', '/NAME\\', '/NAME%5c..', '/%5cNAME', '/x/%252e%252e/NAME', '/%252fNAME', '/NAME%252f',
-    '/%c0%ae%c0%ae/NAME', '/..%2e/NAME', '/NAME%20', '/NAME.', '/NAME%2e', '/NAME..', '/NAME%ff',
-    '/NAME%2500', '/NAME%0a', '/NAME%0d%0a', '/NAME%09', '/NAME%7f', '/NAME%01', '/NAME%c2%a0/..', '/NAME%25',
-    '/%20NAME', '/NAME/%20', '/NAME%3f', '/NAME%3fx', '/NAME%23', "/NAME\x7f", "/NAME\xff", '/NAME%c2%85',
-    '/%ef%bc%8fNAME', '/NAME/', '/NAME/x/../', '/NAME%e0%80%80', '/.NAME/../NAME', '/NAME%u0061', '/NAME%', '/NAME%2',
+    '/NAME;', '/NAME%3b', '/x/..;/NAME', '/x\\..\\NAME', '/NAME%5c..', '/x/%252e%252e/NAME', '/%c0%ae%c0%ae/NAME',
+    '/NAME%20', '/NAME.', '/NAME%ff', '/NAME%0a', '/NAME%c2%a0/..', "/NAME\x7f", '/%ef%bc%8fNAME', '/NAME/', '/NAME%',
 );
 
 # the request is refused by nginx or by the module
@@ -421,8 +415,8 @@ for my $name ('admin', 'public') {
     never $_, "'$_' is refused" for uc "/$name", ucfirst $name eq $name ? () : '/' . ucfirst $name,
         "/" . ($name =~ s/(.)\z/sprintf '%%%02x', ord $1/er);
 }
-never "/things/x$_/parts/1", "'$_' inside a parameter is refused" for '%2f', '%2F..', ';', '%3b', '%5c', '\\', '%00', '%0a', '%25', '.', '%20', '%3f', '%23';
-never "/things/$_/parts/1", "'$_' as a parameter is refused" for '', '.', '..', '%2e', '%20', '%2e%2e', ' ';
+never "/things/x$_/parts/1", "'$_' inside a parameter is refused" for '%2f', ';', '%5c', '%00', '%25', '.';
+never "/things/$_/parts/1", "'$_' as a parameter is refused" for '', '..', '%2e', '%20';
 granted $s, '/admin?x', 'the query is not part of the path', api_token => with(['admin']);
 granted $s, 'http://other/admin', 'the host is not part of the path', api_token => with(['admin']);
 refused $s, $_, SCOPE => "$_ requires the scope of /admin", api_token => with(['things.read']), reason => 'endpoint_not_granted'
@@ -554,24 +548,17 @@ sub conf ($arguments, $more = '') {
 
 sub fails ($text, $pattern, $name, $arguments = 'rows.tsv') {
     conf_fails conf($arguments), $pattern, $name,
-        files => { 'rsa.pem' => key('rsa')->pem, defined $text ? ('rows.tsv' => $text) : () };
+        files => { defined $text ? ('rows.tsv' => $text) : () };
 }
 
 fails undef, qr/rows\.tsv.*No such file/, 'a missing file';
 fails undef, qr/auth_token_endpoints/, 'a directory', '%%DIR%%/html';
-fails '', qr/no endpoint in the file/, 'an empty file';
 fails "# nothing\n\n", qr/no endpoint in the file/, 'a file without endpoints';
 fails "GET /a b\nGET /a c\n", qr/line 2: "GET \/a" is duplicate, see line 1/, 'a duplicate endpoint';
 fails "GET /a/:b x\n\nGET /a/:c x\n", qr/line 3: .* is duplicate, see line 1/, 'a duplicate endpoint with other parameter names';
 fails "GET /a\nGET /A\n", qr/line 2: .* is duplicate, see line 1/, 'a duplicate endpoint with ignore_case', 'rows.tsv ignore_case';
-fails "GET\n", qr/line 1: no path/, 'a line without a path';
 fails "\nGET /a b c\n", qr/line 2: unexpected "c" after the scope/, 'a line of four words';
-fails "get /a\n", qr/line 1: invalid method "get"/, 'a method in lower case';
-fails "HEAD /a\n", qr/line 1: invalid method "HEAD"/, 'the method HEAD';
-fails "/a GET\n", qr/line 1/, 'path and method exchanged';
 fails "GET a\n", qr/line 1: invalid path/, 'a path without a slash';
-fails "GET $_\n", qr/line 1/, "the path $_"
-    for '/a//b', '/a/../b', '/a%20b', '/a/*', '/{id}', '/a/:';
 fails "GET /a\0\n", qr/line 1: a control character/, 'a NUL byte';
 fails "GET /a\n", qr/invalid value "$_->[0]"/, "the option $_->[1]", "rows.tsv $_->[1]" for
     ['prefix=', 'prefix='], ['prefix=api', 'prefix=api'], ['prefix=\/', 'prefix=/'], ['ignorecase', 'ignorecase'],
@@ -579,9 +566,9 @@ fails "GET /a\n", qr/invalid value "$_->[0]"/, "the option $_->[1]", "rows.tsv $
 fails "GET /a\n", qr/prefix/, "the option prefix=$_", "rows.tsv 'prefix=$_'" for '/api/', '/a//b', '/a;b', '/a%20', '/..';
 fails "GET /a\n", qr/cannot combine "off"/, 'off with another option', 'off ignore_case';
 conf_fails conf('rows.tsv', 'auth_token_endpoints rows.tsv;'), qr/is duplicate/, 'the directive twice',
-    files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\n" };
+    files => { 'rows.tsv' => "GET /a\n" };
 conf_fails conf('off', 'auth_token_endpoints rows.tsv;'), qr/is duplicate/, 'the directive twice, with off',
-    files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\n" };
+    files => { 'rows.tsv' => "GET /a\n" };
 conf_fails <<'CONF', qr/"auth_token_accept none" cannot be combined with "auth_token_endpoints"/, 'a list with "auth_token_accept none"',
     server {
         listen %%LISTEN%%;
@@ -595,6 +582,6 @@ conf_fails <<'CONF', qr/"auth_token_accept none" cannot be combined with "auth_t
 CONF
     files => { 'rows.tsv' => "GET /a\n" };
 conf_ok conf('rows.tsv prefix=/a/b ignore_case'), 'both options are valid',
-    files => { 'rsa.pem' => key('rsa')->pem, 'rows.tsv' => "GET /a\r\n\tPOST\t/b\tc\t#d" };
+    files => { 'rows.tsv' => "GET /a\r\n\tPOST\t/b\tc\t#d" };
 
 done;

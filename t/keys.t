@@ -63,7 +63,6 @@ my $explicit    = key('p256')->{pk}->export_key_pem('public');
 
 # t/unit/jwk_test.c has the other contents of PEM files
 bad_key('an empty file', '', qr/empty/);
-bad_key('a PEM and a broken one', $pem . "-----BEGIN PUBLIC KEY-----\nAAAA\n");
 bad_key('a certificate and a PEM', $certificate . $pem);
 bad_key('a private key', $rsa->private_pem, qr/private/);
 bad_key('an encrypted private key', $encrypted);
@@ -84,8 +83,6 @@ for my $row (
     ['a directory',       sub ($path) { mkdir $path or die }],
     ['a FIFO',            sub ($path) { mkfifo($path, 0644) or die }],
     ['a device',          sub ($path) { symlink '/dev/zero', $path or die }],
-    ['the terminal',      sub ($path) { symlink '/dev/tty', $path or die }],
-    ['a dangling link',   sub ($path) { symlink '/nonexistent/key', $path or die }],
     ['a link to itself',  sub ($path) { symlink $path, $path or die }],
     ['a path through a file', sub ($path) { }, 'nginx.conf/test.key'])
 {
@@ -117,31 +114,22 @@ if ($> == 0) {
     my $key = sub ($n, $e) { rsa_public_pem(der_integer($n), der_integer($e)) };
     my $e   = "\1\0\1";
 
-    bad_key("$_ bits", key("rsa$_")->pem, qr/bits/) for 512, 1024, 2047;
-    bad_key('16384 bits', $key->(($n8 * $n8)->to_bytes, $e), qr/bits/);
+    # t/unit/crypto_test.c has the other sizes and exponents
+    bad_key("$_ bits", key("rsa$_")->pem, qr/bits/) for 1024, 2047;
     bad_key('e = 3', key('rsa2048e3')->pem);
-    bad_key("e = 0x" . unpack('H*', $_), $key->($n, $_))
-        for "\0", "\1", "\2", "\3", "\21", "\xff\xff", "\1\0\0", "\1\0\2", "\1\0\0\0\1",
-            "\1" . "\0" x 255 . "\1", $n;
+    bad_key('an exponent of 256 bytes', $key->($n, "\1" . "\0" x 255 . "\1"));
     bad_key('a modulus that is even', $key->($n ^. ("\0" x 255 . "\1"), $e));
     bad_key("a modulus with the factor $_->[0]", $key->(
-        Math::BigInt->from_bytes(key('rsa')->number('n'))->bdiv(8)->bmul($_->[0])->binc($_->[1])
-            ->to_bytes, $e)) for [30, 3], [30, 15];
+        Math::BigInt->from_bytes($n)->bdiv(8)->bmul($_->[0])->binc($_->[1])->to_bytes, $e)) for [30, 3], [30, 15];
     bad_key('a negative modulus', rsa_public_pem(der_integer($n, raw => 1), der_integer($e)));
     bad_key('a negative e', rsa_public_pem(der_integer($n), der_integer("\x80\0\1", raw => 1)));
     bad_key('a modulus of 0', $key->("\0", $e));
 
-    good_key('e = 0x' . unpack('H*', $_), $key->($n, $_)) for $e, "\1\0\3", "\xff\xff\xff\xff";
-    good_key("$_ bits", key("rsa$_")->pem) for 3072, 4096;
+    good_key('e = 2^32 - 1', $key->($n, "\xff\xff\xff\xff"));
     good_key('8192 bits', $key->($n8->to_bytes, $e));
 }
 
-for my $row (['P-521', 'p521'], ['secp256k1', 'secp256k1'], ['RSA', 'rsa'],
-             ['P-384', 'p384'], ['Ed25519', 'ed25519'])
-{
-    my ($what, $name) = @$row;
-    bad_key("$what for ES256", key($name)->pem, qr//, algorithms => 'ES256');
-}
+bad_key("$_ for ES256", key($_)->pem, qr//, algorithms => 'ES256') for qw(p521 rsa p384 ed25519);
 bad_key('P-256 for RS256', key('p256')->pem);
 
 # --- JSON Web Key Sets ------------------------------------------------------
@@ -178,16 +166,13 @@ left_out("$_->[0]", $_->[1], 'ES256', key('p256')->jwk) for
 
 bad_key("$_->[0]", $_->[1]) for
     ['{}', '{}'], ['no key', '{"keys":[]}'], ['keys an object', '{"keys":{}}'],
-    ['keys null', '{"keys":null}'], ['keys a string', '{"keys":"x"}'],
-    ['a key instead of a set', $jwk], ['an array', "[$jwk]"],
+    ['keys a string', '{"keys":"x"}'], ['a key instead of a set', $jwk],
     ['keys that are not objects', '{"keys":[null,7,"x",[]]}'],
     ['keys twice', '{"keys":[],"keys":[' . $jwk . ']}'],
     ['a member of a key twice', jwks($jwk =~ s/\A\{/{"kty":"oct",/r)],
     ['a byte order mark', "\xef\xbb\xbf" . jwks($jwk)],
-    ['trailing data', jwks($jwk) . 'x'], ['two sets', jwks($jwk) x 2],
-    ['a trailing NUL', jwks($jwk) . "\0"], ['cut', substr jwks($jwk), 0, -1],
+    ['trailing data', jwks($jwk) . 'x'], ['cut', substr jwks($jwk), 0, -1],
     ['HTML', "<!DOCTYPE html><html><body>404 Not Found</body></html>\n"],
-    ['an error of an API', '{"error":"not found"}'], ['Keys', '{"Keys":[' . $jwk . ']}'],
     ['deep', '{"keys":' . '[' x 5000 . ']' x 5000 . '}'];
 good_key('surrounding white space', "\n \t" . jwks($jwk) . "\r\n\n");
 good_key('other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
@@ -356,13 +341,10 @@ sub keeps ($what, $path, $change, $said) {
 }
 
 keeps('garbage', '/live', sub ($file) { $s->write('live.pem', "garbage\n") }, 'live\.pem');
-keeps('an empty file', '/live', sub ($file) { $s->write('live.pem', '') }, 'live\.pem');
 keeps('a private key', '/live', sub ($file) { $s->write('live.pem', key('rsa2')->private_pem) },
       'live\.pem');
-keeps('a weak key', '/live', sub ($file) { $s->write('live.pem', key('rsa1024')->pem) },
-      'live\.pem');
-keeps('half a file', '/live', sub ($file) { $s->write('live.pem', substr $pem, 0, 200) },
-      'live\.pem');
+keeps('a weak key', '/live', sub ($file) { $s->write('live.pem', key('rsa1024')->pem) }, 'live\.pem');
+keeps('half a file', '/live', sub ($file) { $s->write('live.pem', substr $pem, 0, 200) }, 'live\.pem');
 keeps('a removed file', '/live', sub ($file) { unlink $file }, 'live\.pem');
 # removed, restored and removed again: logged again
 for my $time ('again', 'once more') {

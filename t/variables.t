@@ -256,15 +256,11 @@ for (
     ['0', '0'],                      ['7', '7'],                  ['-7', '-7'],
     ['9223372036854775807', '9223372036854775807'],
     ['-9223372036854775808', '-9223372036854775808'],
-    ['9007199254740993', '9007199254740993'],
-    ['1.5', '1.5'],                  ['0.1', '0.1'],              ['-0.25', '-0.25'],
-    ['1e2', '100.0'],                ['1e300', '1e300'],          ['5e-324', qr/\A4\.9\d*e-324\z/],
+    ['1.5', '1.5'],                  ['1e2', '100.0'],            ['1e300', '1e300'],
     ['[]', '[]'],                    ['{}', '{}'],
-    ['["a",1,true,null]', '["a",1,true,null]'],
     ['{"b":{"c":[1]},"a":"x"}', '{"b":{"c":[1]},"a":"x"}'],
     ['"7"', '7'],                    ['"null"', 'null'],          ['"[]"', '[]'],
     ['"a b"', 'a b'],                ['"a,b;c=d"', 'a,b;c=d'],    ['"\\"quoted\\""', '"quoted"'],
-    ['"back\\\\slash"', 'back\\slash'],
     ['"%0d%0aX-User: root"', '%0d%0aX-User: root'],
     ['"$auth_token_user"', '$auth_token_user'],
     ['"</script>"', '</script>'],
@@ -276,13 +272,10 @@ for (
     ['" a"', ''], ['"a "', ''], ['" "', ''], ['"  a  b  "', ''],
 ) {
     my ($json, $expected) = @$_;
-    my $got = extra('/claim', token => value($json));
-    my $name = 'claim ' . substr $json, 0, 40;
-    ref $expected ? like($got, $expected, encode_utf8($name)) : is($got, $expected, encode_utf8($name));
+    is extra('/claim', token => value($json)), $expected, encode_utf8('claim ' . substr $json, 0, 40);
 }
 
 is extra('/claim', token => good_token()), '', 'a missing claim';
-like extra('/claim', token => value('-0')), qr/\A-?0\z/, '-0';
 refused $s, '/claim', INV => "claim value $_", token => value($_), reason => 'bad_payload'
     for '1e400', '9223372036854775808', '"\u0000"', '"a\u0000b"';
 
@@ -290,7 +283,7 @@ for my $c (1 .. 31, 127) {
     my $escaped = sprintf '\u%04x', $c;
     my $name = sprintf '0x%02x', $c;
 
-    for my $text ($escaped, "a$escaped", "${escaped}a", "a${escaped}X-User: root") {
+    for my $text ($escaped, "a${escaped}X-User: root") {
         my $token = value("\"$text\"");
         my $tag = next_tag;
         is_granted $s->request('/claim', token => $token, tag => $tag), "$name in a claim";
@@ -338,10 +331,8 @@ paths { upper => 'a' }, 'several cases', TenantId => 'a', tenantid => 'b', TENAN
 paths {}, 'another case', tenantid => 'a';
 paths { deep => 'x' }, 'eight levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => { 8 => 'x' } } } } } } };
 paths {}, 'seven levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => 8 } } } } } };
-paths {}, 'an array has no members', list => ['a'];
 paths { item => 'a' }, 'an object with a numeric name', list => { 0 => 'a' };
 paths {}, 'a path through a string', org => 'tenant';
-paths {}, 'a path through null', org => undef;
 paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'a path to an object',
       org => { tenant => { a => 1 } };
 paths { long => 'x' }, 'a name of 200 bytes', $long => 'x';
@@ -349,14 +340,11 @@ paths {}, 'a name of 201 bytes', "${long}n" => 'x';
 
 shows '/case', $_->[1], "$_->[0]", token => good_token($_->[2]->%*) for
     ['another case',       'a', { tenantId => 'a' }],
-    ['lower case',         'a', { tenantid => 'a' }],
-    ['upper case',         'a', { TENANTID => 'a' }],
     ['lower case before other cases', 'a', { tenantid => 'a', tenantId => 'b', TENANTID => 'c' }],
     ['two other cases', '',  { tenantId => 'a', TENANTID => 'b' }],
     ['another name',    '',  { tenant_id => 'a' }];
 
 my $conf = '%%ISSUER%%';
-my %files = ('rsa.pem' => key('rsa')->pem);
 
 for (
     ['no dollar',            'auth_token_claim x y;',            '"x"'],
@@ -364,11 +352,7 @@ for (
     ['no path',              'auth_token_claim $x;',             'number of arguments'],
     ['too many arguments',   'auth_token_claim $x main a b;',    'number of arguments'],
     ['an empty path',        'auth_token_claim $x "";',          'dots'],
-    ['an empty name',        'auth_token_claim $x a..b;',        'dots'],
-    ['an empty first name',  'auth_token_claim $x .b;',          'dots'],
-    ['an empty last name',   'auth_token_claim $x a.;',          'dots'],
     ['nine names',           'auth_token_claim $x 1.2.3.4.5.6.7.8.9;', 'dots'],
-    ['an invalid escape',    'auth_token_claim $x a\b;',         'dots'],
     ['an unknown issuer',    'auth_token_claim $x other a;',     'other'],
     ['a duplicate',          "auth_token_claim \$x a;\nauth_token_claim \$x b;", 'x'],
     ['a duplicate in another case', "auth_token_claim \$x a;\nauth_token_claim \$X b;", 'x'],
@@ -377,15 +361,12 @@ for (
     ['a variable of a map',  "map \$uri \$x { default a; }\nauth_token_claim \$x a;", 'x'])
 {
     my ($name, $text, $pattern) = @$_;
-    conf_fails "$conf $text # here\n", $pattern, "$name", files => \%files;
+    conf_fails "$conf $text # here\n", $pattern, $name;
 }
 
-conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'a map of the variable of a claim',
-           files => \%files, where => 0;
-conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'set of the variable of a claim',
-           files => \%files, where => 0;
-conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'an issuer that is defined later',
-           files => \%files;
+conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'a map of the variable of a claim', where => 0;
+conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'set of the variable of a claim', where => 0;
+conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'an issuer that is defined later';
 
 # --- before the access phase ------------------------------------------------
 
