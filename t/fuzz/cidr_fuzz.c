@@ -21,7 +21,7 @@ fuzz_check_text(at_str_t text, const at_cidr_t *cidr)
 {
     char            addr[64];
     char           *slash;
-    unsigned        bits;
+    unsigned        bits = 0;
     unsigned char   bytes[16];
     char            plain[16];
 
@@ -30,7 +30,6 @@ fuzz_check_text(at_str_t text, const at_cidr_t *cidr)
     memcpy(addr, text.data, text.len);
     addr[text.len] = '\0';
     slash = strchr(addr, '/');
-    bits = 0;
 
     if (slash) {
         *slash++ = '\0';
@@ -93,10 +92,8 @@ fuzz_check_host(const at_cidr_t *cidr)
 static size_t
 fuzz_ranges(at_cidr_t *cidrs, const uint8_t *data, size_t size)
 {
-    size_t    n;
+    size_t    n = 0;
     at_str_t  line;
-
-    n = 0;
 
     while (size && n < FUZZ_RANGES) {
         line = fuzz_line(&data, &size);

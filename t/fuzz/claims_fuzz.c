@@ -77,9 +77,8 @@ fuzz_init(void)
     issuer.leeway = 5;
     issuer.max_age = 3600;
     issuer.user_claim = (at_claim_path_t) { 1, { at_str("username") } };
-    issuer.scope_claim = (at_claim_path_t) { 2,
-                                             { at_str("realm"),
-                                               at_str("scope") } };
+    issuer.scope_claim = (at_claim_path_t) { 2, { at_str("realm"),
+                                                  at_str("scope") } };
     issuer.admin_claim = (at_claim_path_t) { 1, { at_str("isAdmin") } };
 
     set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn, NULL,
@@ -97,9 +96,8 @@ fuzz_init(void)
     entra.entra = 1;
 
     /* the second key, that of ES256, is of one issuer */
-    entra_set = at_keyset_parse(at_str(FUZZ_JWKS), issuer.algs, fuzz_warn,
-                                NULL,
-                                &err);
+    entra_set = at_keyset_parse(at_str(FUZZ_JWKS),
+                                issuer.algs, fuzz_warn, NULL, &err);
     fuzz_assert(entra_set != NULL && entra_set->n == 2);
     entra_set->keys[1].issuer = strdup(FUZZ_TEMPLATE);
     entra_set->keys[1].issuer_len = strlen(FUZZ_TEMPLATE);
@@ -312,10 +310,9 @@ fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
     int          es256;
     double       exp_, iat;
     json_t      *claims;
-    const char  *iss, *client;
+    const char  *iss, *client = NULL;
 
     es256 = fuzz_check_header(header);
-    client = NULL;
 
     fuzz_assert(memchr(payload.data, '\0', payload.len) == NULL);
     claims = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES,

@@ -157,9 +157,7 @@ fuzz_search(const at_endpoint_list_t *list, at_str_t method, at_str_t path,
     int ignore_case)
 {
     size_t                i;
-    const at_endpoint_t  *row, *best;
-
-    best = NULL;
+    const at_endpoint_t  *row, *best = NULL;
 
     for (i = 0; i < at_endpoint_list_count(list); i++) {
         row = at_endpoint_list_get(list, i);
@@ -225,8 +223,7 @@ fuzz_strip(at_str_t *path, const at_endpoint_list_options_t *options)
 
     if (path->len <= prefix.len
         || !fuzz_equal((at_str_t) { path->data, prefix.len }, prefix,
-                       options->ignore_case)
-        || path->data[prefix.len] != '/')
+                       options->ignore_case) || path->data[prefix.len] != '/')
     {
         return 0;
     }
@@ -243,11 +240,10 @@ fuzz_check_match(const at_endpoint_list_t *list,
     const at_endpoint_list_options_t *options, at_str_t method, at_str_t path)
 {
     int                   found;
-    const at_endpoint_t  *match, *expected, *any;
+    const at_endpoint_t  *match, *expected = NULL, *any;
 
     match = at_endpoint_list_match(list, method, path);
     found = fuzz_strip(&path, options);
-    expected = NULL;
 
     if (found == -1) {
         return;
@@ -261,9 +257,8 @@ fuzz_check_match(const at_endpoint_list_t *list,
         expected = fuzz_search(list, method, path, options->ignore_case);
     }
 
-    any = found ? fuzz_search(list, at_str("*"), path,
-                              options->ignore_case)
-                : NULL;
+    any = found ? fuzz_search(list,
+                              at_str("*"), path, options->ignore_case) : NULL;
 
     if (expected == NULL || (any != NULL && fuzz_is_better(any, expected))) {
         expected = any;
@@ -325,11 +320,9 @@ fuzz_check_row(const at_endpoint_t *endpoint, at_str_t line)
 static void
 fuzz_check_rows(const at_endpoint_list_t *list, at_str_t text)
 {
-    size_t    n;
+    size_t    n = 0;
     unsigned  number;
     at_str_t  line, first;
-
-    n = 0;
 
     for (number = 1; text.len; number++) {
         line = fuzz_part(&text, '\n');
@@ -412,12 +405,10 @@ fuzz_is_plain(at_str_t path)
 static int
 fuzz_raw_is_plain(at_str_t raw)
 {
-    int       plain;
+    int       plain = 1;
     char     *decoded, digits[3];
-    size_t    i, len;
+    size_t    i, len = 0;
 
-    plain = 1;
-    len = 0;
     decoded = fuzz_alloc(raw.len);
 
     for (i = 0; plain && i < raw.len; i++) {

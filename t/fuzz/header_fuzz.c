@@ -62,13 +62,11 @@ check_bearer(at_str_t value)
 static void
 check_cookie(at_str_t value)
 {
-    size_t    i, start, n;
+    size_t    i, start = 1, n = 0;
     at_str_t  cookie, name;
 
     name = at_str("accessToken");
     cookie = (at_str_t) { NULL, 0 };
-    n = 0;
-    start = 1;
 
     for (i = 0; i < value.len; i++) {
         if (value.data[i] == ';') {
@@ -101,9 +99,8 @@ check_origin(at_str_t value)
     (void) snprintf(origin, sizeof(origin), "%.*s",
                     value.len < 60 ? (int) value.len : 60, value.data);
 
-    if (at_header_is_same_origin((at_str_t) { origin, strlen(origin) }, 0,
-                                 server,
-                                 at_str("a.example:8080")))
+    if (at_header_is_same_origin((at_str_t) { origin, strlen(origin) },
+                                 0, server, at_str("a.example:8080")))
     {
         check(strlen(origin) == sizeof("http://a.example:8080") - 1
               || strlen(origin) == sizeof("http://a.example:08080") - 1,

@@ -119,14 +119,9 @@ fuzz_check_same(json_t *expected, const at_json_value_t *value)
 static void
 fuzz_check_limits(at_str_t text, const at_json_limits_t *limits)
 {
-    int       quoted;
+    int       quoted = 0;
     size_t    i;
-    unsigned  depth, deepest, colons;
-
-    quoted = 0;
-    depth = 0;
-    deepest = 0;
-    colons = 0;
+    unsigned  depth = 0, deepest = 0, colons = 0;
 
     for (i = 0; i < text.len; i++) {
         if (quoted) {

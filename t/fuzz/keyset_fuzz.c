@@ -43,13 +43,12 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t        i;
-    unsigned      warnings, algs;
+    unsigned      warnings = 0, algs;
     at_str_t      text;
     at_error_t    err;
     at_keyset_t  *set;
 
     algs = (1u << AT_ALGS) - 1;
-    warnings = 0;
     memset(&err, 0, sizeof(err));
 
     text = fuzz_copy(data, size);

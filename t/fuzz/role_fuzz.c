@@ -56,10 +56,8 @@ fuzz_match(at_str_t pattern, at_str_t text)
 static int
 fuzz_match_any(const at_str_t *patterns, size_t n, at_str_t text)
 {
-    int     found;
+    int     found = 0;
     size_t  i;
-
-    found = 0;
 
     for (i = 0; i < n; i++) {
         found |= fuzz_match(patterns[i], text);
@@ -112,7 +110,7 @@ fuzz_name(char *name, at_str_t text)
 static int
 fuzz_blocks(const at_role_t *role, at_str_t endpoint)
 {
-    int     blocks;
+    int     blocks = 0;
     char    whole[FUZZ_LEN + 1], name[FUZZ_LEN + 1], *path, *last;
     size_t  i;
 
@@ -121,7 +119,6 @@ fuzz_blocks(const at_role_t *role, at_str_t endpoint)
     path = path ? path + 1 : whole;
     last = strrchr(path, '/');
     last = last ? last + 1 : path;
-    blocks = 0;
 
     for (i = 0; whole[0] && i < role->n_blocked; i++) {
         fuzz_name(name, role->blocked[i]);

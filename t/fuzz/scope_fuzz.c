@@ -37,12 +37,10 @@ fuzz_word_is(const char *text, at_str_t word)
 static int
 fuzz_has(const json_t *claim, at_str_t word)
 {
-    int      found;
+    int      found = 0;
     char    *copy, *next, *part;
     size_t   i;
     json_t  *item;
-
-    found = 0;
 
     if (json_is_array(claim)) {
         json_array_foreach((json_t *) (uintptr_t) claim, i, item) {
@@ -68,13 +66,9 @@ fuzz_has(const json_t *claim, at_str_t word)
 static void
 fuzz_check(const at_scopes_t *scopes, const json_t *claim, at_str_t required)
 {
-    int         any, all, has;
-    size_t      from, to, n;
+    int         any = 0, all = 1, has;
+    size_t      from, to, n = 0;
     at_str_t    word;
-
-    any = 0;
-    all = 1;
-    n = 0;
 
     for (from = 0; from < required.len; from = to + 1) {
         for (to = from; to < required.len && required.data[to] != ' '; to++) { }

@@ -36,8 +36,7 @@ put(at_table_e table, at_str_t key, at_bytes_t *bytes)
 
     if (at_store_begin(store, AT_STORE_WRITE, &err) != 0
         || at_store_put(store, table, key,
-                        (at_str_t) { bytes->data, bytes->len })
-           != AT_STORE_OK
+                        (at_str_t) { bytes->data, bytes->len }) != AT_STORE_OK
         || at_store_commit(store, &err) != 0)
     {
         bail(err.text);
@@ -382,7 +381,7 @@ test_damage(void)
     size_t             len;
     at_bytes_t         whole = { NULL, 0, 0, 0 }, cut;
     unsigned char      digest[AT_SHA256_LEN];
-    unsigned           wrong;
+    unsigned           wrong = 0;
     at_token_record_t  token;
 
     memset(&token, 0, sizeof(token));
@@ -392,8 +391,6 @@ test_damage(void)
     token.expires = AT_NEVER;
     (void) at_token_encode(&whole, &token);
     (void) at_sha256(digest, str("damaged"));
-
-    wrong = 0;
 
     for (len = 1; len < whole.len; len++) {
         cut = (at_bytes_t) { malloc(len), len, len, 0 };
@@ -458,8 +455,7 @@ flood(unsigned count, int chosen)
     for (n = 0; n < count; n++) {
         flood_key(key, n, chosen);
 
-        if (at_store_get(store, AT_TABLE_TOKENS, view, &value)
-            != AT_STORE_OK)
+        if (at_store_get(store, AT_TABLE_TOKENS, view, &value) != AT_STORE_OK)
         {
             at_store_end(store);
             return -1;
@@ -500,12 +496,8 @@ main(void)
         bail(err.text);
     }
 
-    test_tokens();
-    test_owners();
-    test_roles();
-    test_clients();
-    test_damage();
-    test_flood();
+    RUN(test_tokens, test_owners, test_roles, test_clients, test_damage,
+        test_flood);
 
     at_store_close(store);
 

@@ -84,8 +84,6 @@ alloc_openssl_free(void *data, const char *file, int line)
 #undef strdup
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define ALL       ((1u << AT_ALGS) - 1)
 #define NOW       1700000000
 #define POINTS    100000        /* more allocations than any case has */
@@ -153,8 +151,7 @@ verify_point(const at_trusted_issuer_t *trusted, const char *text,
               || !identity_fits(&id, verdict)
               || ERR_peek_error() != 0;
 
-    if (verdict != expected && verdict != AT_FAILED
-        && !silent(verdict, text))
+    if (verdict != expected && verdict != AT_FAILED && !silent(verdict, text))
     {
         (*others)++;
         printf("# point %u%s: %s\n", fail, lasting ? " and on" : "",
@@ -181,9 +178,8 @@ test_verify(const char *name, const at_trusted_issuer_t *trusted,
         others = 0;
 
         for (fail = 1; fail < POINTS; fail++) {
-            if (verify_point(trusted, text, expected, fail, lasting, &wrong,
-                             &others)
-                == 0)
+            if (verify_point(trusted, text,
+                             expected, fail, lasting, &wrong, &others) == 0)
             {
                 break;
             }
@@ -335,11 +331,10 @@ test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
 
         ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
            lasting ? ", from each one on" : "");
-        is_int((long long) wrong, 0, "%s: its keys, or an error message",
-               name);
+        is_int(wrong, 0, "%s: its keys, or an error message", name);
 
         set = at_keyset_parse(text, ALL, warn, NULL, &err);
-        is_int((long long) (set ? set->n : 0), (long long) keys,
+        is_int(set ? set->n : 0, keys,
                "%s: the next parsing is not affected", name);
         at_keyset_free(set);
         ERR_clear_error();
@@ -510,12 +505,11 @@ test_growing_again(void)
     at_json_t  values = { NULL, 0 };
 
     is_int(values_of(&values, 100), 0, "100 values");
-    is_int((long long) values.size, 128, "100 values have room for 128");
+    is_int(values.size, 128, "100 values have room for 128");
 
     fail_begin(2, 1);
     is_int(values_of(&values, 1000), -2, "1,000 values without memory");
-    is_int((long long) values.size, 256,
-           "1,000 values: the array has grown once");
+    is_int(values.size, 256, "1,000 values: the array has grown once");
     is_int(values_of(&values, 200), 0, "200 values need no memory");
     is_int(values.items->span, 200, "200 values are parsed");
     (void) fail_end();
@@ -576,14 +570,13 @@ static int
 state_part(const char *path)
 {
     int             rc;
-    char           *content, file[128];
+    char           *content = NULL, file[128];
     size_t          len;
     at_error_t      err;
     at_state_key_t  key;
 
     (void) snprintf(file, sizeof(file), "%s/data/x", path);
     memset(&err, 0, sizeof(err));
-    content = NULL;
 
     rc = at_state_inspect(path, (uid_t) -1, &err) == 0
          && at_state_open(&key, path, (uid_t) -1, (gid_t) -1, &err) == 0
@@ -653,8 +646,7 @@ main(void)
     const char  *jwks;
 
     if (CRYPTO_set_mem_functions(alloc_openssl_malloc, alloc_openssl_realloc,
-                                 alloc_openssl_free)
-        != 1)
+                                 alloc_openssl_free) != 1)
     {
         sign_fail("OpenSSL has memory already");
     }
@@ -688,11 +680,8 @@ main(void)
     /* not for its parser, which reads beyond a string without memory */
     json_set_alloc_funcs(fail_malloc, free);
 
-    test_small_parts();
-    test_growing();
-    test_growing_again();
-    test_json_value();
-    test_state();
+    RUN(test_small_parts, test_growing, test_growing_again, test_json_value,
+        test_state);
 
     sign_end();
 

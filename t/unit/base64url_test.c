@@ -61,10 +61,7 @@ test_vectors(void)
     unsigned char  out[16];
 
     /* RFC 4648 section 10, without the padding */
-    static const struct {
-        const char  *plain;
-        const char  *text;
-    } vectors[] = {
+    static const struct { const char *plain, *text; } vectors[] = {
         { "", "" },
         { "f", "Zg" },
         { "fo", "Zm8" },
@@ -87,9 +84,8 @@ test_vectors(void)
                             len);
 
         is_str(text, vectors[i].text, "encode to \"%s\"", vectors[i].text);
-        is_int((long long) at_base64url_encoded_len(len),
-               (long long) strlen(vectors[i].text),
-               "the length of the encoding");
+        is_int(at_base64url_encoded_len(len),
+               strlen(vectors[i].text), "the length of the encoding");
     }
 }
 
@@ -100,10 +96,7 @@ test_refused(void)
     size_t         i;
     unsigned char  out[64];
 
-    static const struct {
-        const char  *name;
-        at_str_t     text;
-    } cases[] = {
+    static const struct { const char *name; at_str_t text; } cases[] = {
         { "one =",                   at_str("Zm8=") },
         { "two =",                   at_str("Zg==") },
         { "four = alone",            at_str("====") },
@@ -180,10 +173,8 @@ static void
 test_spare_bits(void)
 {
     char           text[4];
-    unsigned       value, spare, taken;
+    unsigned       value, spare, taken = 0;
     unsigned char  out[16];
-
-    taken = 0;
 
     for (value = 0; value < 4; value++) {
         for (spare = 0; spare < 16; spare++) {
@@ -216,10 +207,8 @@ test_round_trip(void)
     int             n;
     char           *text;
     size_t          len, i;
-    unsigned        wrong;
+    unsigned        wrong = 0;
     unsigned char   src[300], out[301];
-
-    wrong = 0;
 
     for (len = 0; len <= sizeof(src); len++) {
         for (i = 0; i < len; i++) {
@@ -247,11 +236,8 @@ main(void)
 {
     srand(1);
 
-    test_vectors();
-    test_refused();
-    test_every_byte();
-    test_spare_bits();
-    test_round_trip();
+    RUN(test_vectors, test_refused, test_every_byte, test_spare_bits,
+        test_round_trip);
 
     is_int(decode((unsigned char[2]) { 0 }, (at_str_t) { NULL, 0 }), 0,
            "an empty text is decoded to no bytes");

@@ -21,8 +21,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define MIB       (1024 * 1024)
 #define NOW       1700000000000
 #define LATER     (NOW + 3600000)
@@ -253,11 +251,9 @@ numbers(unsigned *state)
 static int
 adds_up(const at_cache_t *cache)
 {
-    size_t       i, n, queued, bytes;
+    size_t       i, n = 0, queued = 0, bytes;
     at_entry_t  *entry;
 
-    n = 0;
-    queued = 0;
     bytes = sizeof(at_cache_t) + cache->n_buckets * sizeof(at_entry_t *);
 
     for (i = 0; i < cache->n_buckets; i++) {
@@ -283,9 +279,8 @@ static long
 resident(void)
 {
     FILE  *f;
-    long   pages;
+    long   pages = 0;
 
-    pages = 0;
     f = fopen("/proc/self/statm", "r");
 
     if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1) {
@@ -375,10 +370,10 @@ test_hit(void)
     is_int(get(cache, key_of(at_str("a.b."))), -1, "a prefix misses");
     is_int(get(cache, key_of(at_str("a.b.c "))), -1, "a longer text misses");
 
-    is_int((long long) at_cache_stats(cache)->hits, 1, "hits are counted");
-    is_int((long long) at_cache_stats(cache)->misses, 4, "misses are counted");
-    is_int((long long) at_cache_stats(cache)->entries, 1, "entries are counted");
-    is_int((long long) at_cache_stats(cache)->evictions, 0,
+    is_int(at_cache_stats(cache)->hits, 1, "hits are counted");
+    is_int(at_cache_stats(cache)->misses, 4, "misses are counted");
+    is_int(at_cache_stats(cache)->entries, 1, "entries are counted");
+    is_int(at_cache_stats(cache)->evictions, 0,
            "a cache with room evicts nothing");
 
     at_cache_free(cache);
@@ -400,12 +395,11 @@ test_replaced(void)
     put(cache, key, 2);
 
     is_int(get(cache, key), 2, "a second identity replaces the first");
-    is_int((long long) at_cache_stats(cache)->entries, 1,
+    is_int(at_cache_stats(cache)->entries, 1,
            "a replaced entry does not stay");
 
     if (ok(old != NULL, "the first identity was found")) {
-        is_bytes(old->user, at_str("user-1"),
-                 "its holder sees it unchanged");
+        is_bytes(old->user, at_str("user-1"), "its holder sees it unchanged");
         at_cache_release(old);
     }
 
@@ -475,10 +469,7 @@ test_epoch(void)
     at_cache_key_t   key;
 
     static const struct {
-        at_cache_epoch_t   then;
-        at_cache_epoch_t   now;
-        int                found;
-        const char        *name;
+        at_cache_epoch_t then, now; int found; const char *name;
     } cases[] = {
         { { 1, 1 }, { 1, 1 }, 1, "nothing changed" },
         { { 1, 1 }, { 2, 1 }, 0, "the keys changed" },
@@ -506,7 +497,7 @@ test_epoch(void)
         at_cache_put(cache, &key, &c.identity, &cases[i].then, NOW);
         is_int(has(cache, key, &cases[i].now, NOW), cases[i].found,
                "%s: %s", cases[i].name, cases[i].found ? "a hit" : "a miss");
-        is_int((long long) at_cache_stats(cache)->entries, cases[i].found,
+        is_int(at_cache_stats(cache)->entries, cases[i].found,
                "%s: an invalid entry is removed", cases[i].name);
 
         at_cache_free(cache);
@@ -537,7 +528,7 @@ test_key(void)
     }
 
     for (i = 0; i < N(keys); i++) {
-        is_int(get(cache, keys[i]), (long long) i,
+        is_int(get(cache, keys[i]), i,
                "kind and trust %zu has its own entry", i);
     }
 
@@ -566,13 +557,11 @@ static void
 test_collisions_at(const char *name, uint64_t mask, size_t position)
 {
     char         text[COLLIDING_LEN];
-    unsigned     i, wrong, found;
+    unsigned     i, wrong = 0, found = 0;
     at_cache_t  *cache;
 
     hash_mask = mask;
     cache = create(16 * MIB);
-    wrong = 0;
-    found = 0;
 
     for (i = 0; i < 1024; i++) {
         wrong += get(cache, key_of(colliding(text, i, position))) != -1;
@@ -627,12 +616,10 @@ static void
 test_bytes(size_t size)
 {
     char         text[4096];
-    unsigned     i, state, wrong;
+    unsigned     i, state = 7, wrong = 0;
     at_cache_t  *cache;
 
     cache = create(size);
-    state = 7;
-    wrong = 0;
 
     for (i = 0; i < 5000; i++) {
         put(cache, key_number(text, numbers(&state) % 600,
@@ -717,14 +704,13 @@ test_large(void)
     put(cache, key_of(at_str("small")), 1);
 
     put(cache, key_of((at_str_t) { text, room - 700 }), 2);
-    is_int((long long) at_cache_stats(cache)->entries, 2,
+    is_int(at_cache_stats(cache)->entries, 2,
            "an entry below a sixteenth of the cache is stored");
 
     put(cache, key_of((at_str_t) { text, room }), 3);
     put(cache, key_of((at_str_t) { text, AT_CACHE_SIZE_MIN }), 4);
-    is_int((long long) at_cache_stats(cache)->entries, 2,
-           "a larger entry is not stored");
-    is_int((long long) at_cache_stats(cache)->evictions, 0,
+    is_int(at_cache_stats(cache)->entries, 2, "a larger entry is not stored");
+    is_int(at_cache_stats(cache)->evictions, 0,
            "a larger entry evicts nothing");
     is_int(get(cache, key_of(at_str("small"))), 1, "the other entries stay");
 
@@ -1042,24 +1028,13 @@ main(void)
     test_memory("tokens of 300 to 4,000 bytes", 200000, 300, 4000);
     test_memory("API tokens", 60000, 40, 60);
 
-    test_hit();
-    test_replaced();
-    test_time();
-    test_epoch();
-    test_key();
-    test_collisions();
-    test_secret();
+    RUN(test_hit, test_replaced, test_time, test_epoch, test_key,
+        test_collisions, test_secret);
     test_bytes(AT_CACHE_SIZE_MIN);
     test_bytes(MIB);
-    test_overhead();
-    test_large();
-    test_second_chance();
-    test_references();
-    test_all_in_use();
-    test_none_left_to_evict();
-    test_overwritten();
-    test_allocation_fails();
-    test_ranges();
+    RUN(test_overhead, test_large, test_second_chance, test_references,
+        test_all_in_use, test_none_left_to_evict, test_overwritten,
+        test_allocation_fails, test_ranges);
 
     is_int(heap.live, 0, "all memory was freed");
     is_int(heap.underestimated, 0, "no block is larger than the cache counts");

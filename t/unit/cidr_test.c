@@ -16,8 +16,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #if defined(__SANITIZE_ADDRESS__)
 #define ADDRESSES  100000
 #else
@@ -123,11 +121,7 @@ test_match(void)
 {
     size_t  i;
 
-    static const struct {
-        const char  *range;
-        const char  *address;
-        int          match;
-    } cases[] = {
+    static const struct { const char *range, *address; int match; } cases[] = {
         { "1.1.1.1", "1.1.1.1", 1 },
         { "1.1.1.1", "1.1.1.0", 0 },
         { "1.1.1.1", "1.1.1.2", 0 },
@@ -271,10 +265,7 @@ test_parsed(void)
     char       text[INET6_ADDRSTRLEN];
 
     static const struct {
-        const char  *text;
-        int          rc;
-        const char  *addr;
-        unsigned     bits;
+        const char *text; int rc; const char *addr; unsigned bits;
     } cases[] = {
         { "12.34.56.78/24", 1, "12.34.56.0", 24 },
         { "12.34.56.0/24", 0, "12.34.56.0", 24 },
@@ -315,7 +306,7 @@ test_parsed(void)
                cases[i].bits);
 
         for (j = cidr.addr.len; j < 16 && cidr.addr.bytes[j] == 0; j++) { /* void */ }
-        is_int((long long) j, 16, "%s: the unused bytes are 0", cases[i].text);
+        is_int(j, 16, "%s: the unused bytes are 0", cases[i].text);
     }
 }
 
@@ -359,10 +350,8 @@ static void
 test_every_prefix(const char *addr, unsigned max)
 {
     char       text[64];
-    unsigned   bits, wrong;
+    unsigned   bits, wrong = 0;
     at_cidr_t  cidr;
-
-    wrong = 0;
 
     for (bits = 1; bits <= max; bits++) {
         (void) snprintf(text, sizeof(text), "%s/%u", addr, bits);
@@ -387,10 +376,7 @@ test_sets(void)
         "9.255.255.255", "11.0.0.0", "10.1.0.0/16"
     };
 
-    static const struct {
-        const char  *address;
-        int          match;
-    } cases[] = {
+    static const struct { const char *address; int match; } cases[] = {
         { "9.255.255.254", 0 }, { "9.255.255.255", 1 }, { "10.0.0.0", 1 },
         { "10.1.2.3", 1 }, { "10.1.2.4", 1 }, { "10.200.0.0", 1 },
         { "10.255.255.255", 1 }, { "11.0.0.0", 1 }, { "11.0.0.1", 0 },
@@ -477,8 +463,7 @@ test_ip_address(const char *name, int valid)
     size_t   i;
     json_t  *list, *entry;
 
-    (void) snprintf(path, sizeof(path), "t/data/ip-address/%s.json",
-                    name);
+    (void) snprintf(path, sizeof(path), "t/data/ip-address/%s.json", name);
 
     list = data_json(path);
 
@@ -623,12 +608,11 @@ static void
 test_cipp(void)
 {
     char       *line, *next;
-    unsigned    seen;
+    unsigned    seen = 0;
     at_file_t   file;
 
     file = data_read("t/data/cipp-ranges/ranges.tsv");
     next = file.data;
-    seen = 0;
 
     while ((line = strsep(&next, "\n")) != NULL) {
         if (strncmp(line, "range\t", 6) == 0) {
@@ -711,10 +695,8 @@ random_cidr(at_cidr_t *cidr4, at_cidr_t *cidr6, unsigned i)
 static int
 linear_match4(uint32_t addr)
 {
-    int       hit;
+    int       hit = 0;
     unsigned  i;
-
-    hit = 0;
 
     for (i = 0; i < RANGES; i++) {
         hit |= (addr & mask4[i]) == net4[i];
@@ -872,16 +854,10 @@ test_time(void)
 int
 main(void)
 {
-    test_match();
-    test_refused();
-    test_parsed();
+    RUN(test_match, test_refused, test_parsed);
     test_every_prefix("170.85.170.85", 32);
     test_every_prefix("aaaa:5555:aaaa:5555:aaaa:5555:aaaa:5555", 128);
-    test_sets();
-    test_published();
-    test_cipp();
-    test_many();
-    test_time();
+    RUN(test_sets, test_published, test_cipp, test_many, test_time);
 
     return tap_done();
 }

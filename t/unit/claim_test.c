@@ -15,9 +15,6 @@
 #include "values.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
-
 /* the value of an integer member, or 0 */
 static long long
 integer(const at_json_value_t *claim)
@@ -68,10 +65,7 @@ test_path(void)
     size_t       i;
     const char  *got;
 
-    static const struct {
-        const char  *text;
-        const char  *names;
-    } cases[] = {
+    static const struct { const char *text, *names; } cases[] = {
         { "scope", "scope" },
         { "realm_access.roles", "realm_access|roles" },
         { "a.b.c.d.e.f.g.h", "a|b|c|d|e|f|g|h" },
@@ -157,10 +151,7 @@ test_nocase(void)
     at_claims_t            *claims;
     const at_json_value_t  *object;
 
-    static const struct {
-        const char  *name;
-        int          value;
-    } cases[] = {
+    static const struct { const char *name; int value; } cases[] = {
         { "sub", 1 }, { "SUB", 1 }, { "sUb", 1 },
         { "userid", 2 }, { "USERID", 2 }, { "userId", 2 },
         { "twice", 3 }, { "TWICE", 4 }, { "Twice", 0 },
@@ -192,10 +183,7 @@ test_text(void)
     ssize_t       n;
     at_claims_t  *claims;
 
-    static const struct {
-        const char  *json;
-        const char  *text;
-    } cases[] = {
+    static const struct { const char *json, *text; } cases[] = {
         { "\"x\"", "x" },
         { "\"\"", "" },
         { "\"a\\\"b\\\\\"", "a\"b\\" },
@@ -284,8 +272,8 @@ test_room(void)
             free(buf);
         }
 
-        is_int((long long) wrong, 0, "%s in less and less room", cases[i]);
-        is_int(at_claim_to_text(claim, NULL, 0), (long long) whole,
+        is_int(wrong, 0, "%s in less and less room", cases[i]);
+        is_int(at_claim_to_text(claim, NULL, 0), whole,
                "%s: how long it is", cases[i]);
 
         at_claims_free(claims);
@@ -362,13 +350,8 @@ test_naughty(void)
 int
 main(void)
 {
-    test_path();
-    test_find();
-    test_nocase();
-    test_text();
-    test_room();
-    test_reals();
-    test_naughty();
+    RUN(test_path, test_find, test_nocase, test_text, test_room, test_reals,
+        test_naughty);
 
     return tap_done();
 }

@@ -13,8 +13,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define ALL       ((1u << AT_ALGS) - 1)
 
 
@@ -183,7 +181,7 @@ test_restricted(void)
        "a P-256 key if only ES384 is accepted");
     ok(at_key_create(p384, at_alg_bit(AT_ES256), &err) == NULL,
        "a P-384 key if only ES256 is accepted");
-    is_int((long long) ERR_peek_error(), 0, "the error queue is empty");
+    is_int(ERR_peek_error(), 0, "the error queue is empty");
 
     at_key_free(NULL);
 }
@@ -212,8 +210,7 @@ test_other_types(void)
 
         ok(key == NULL, "%s is refused", keys[i].name);
         ok(key || err.text[0] != '\0', "%s: says why", keys[i].name);
-        is_int((long long) ERR_peek_error(), 0, "%s: no error left",
-               keys[i].name);
+        is_int(ERR_peek_error(), 0, "%s: no error left", keys[i].name);
         at_key_free(key);
     }
 }
@@ -227,11 +224,7 @@ test_rsa_sizes(void)
     at_key_t   *key;
     at_error_t  err;
 
-    static const struct {
-        int          bits;
-        const char  *e;
-        int          taken;
-    } cases[] = {
+    static const struct { int bits; const char *e; int taken; } cases[] = {
         { 512, "010001", 0 }, { 1024, "010001", 0 }, { 1536, "010001", 0 },
         { 2047, "010001", 0 }, { 2048, "010001", 1 }, { 2049, "010001", 1 },
         { 3072, "010001", 1 }, { 4096, "010001", 1 }, { 8192, "010001", 1 },
@@ -251,7 +244,7 @@ test_rsa_sizes(void)
 
         is_int(key != NULL, cases[i].taken, "RSA of %d bits, e = 0x%s",
                cases[i].bits, cases[i].e);
-        is_int((long long) ERR_peek_error(), 0, "the error queue is empty");
+        is_int(ERR_peek_error(), 0, "the error queue is empty");
         at_key_free(key);
     }
 }
@@ -373,14 +366,13 @@ static void
 test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
 {
     size_t     i;
-    unsigned   wrong;
+    unsigned   wrong = 0;
     at_key_t  *key;
     at_str_t   text, signature;
 
     text = at_str("header.payload");
     key = create(pkey, ALL);
     signature = sign_alg(pkey, alg, text);
-    wrong = 0;
 
     for (i = 0; i < signature.len * 8; i++) {
         wrong += verify(key, alg, text, changed(signature, i / 8,
@@ -395,10 +387,9 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
     wrong = 0;
 
     for (i = 0; i < text.len * 8; i++) {
-        wrong += verify(key, alg, changed(text, i / 8,
-                                          (unsigned char) (1 << i % 8)),
-                        signature)
-                 != AT_SIGNATURE_INVALID;
+        wrong += verify(key, alg,
+                        changed(text, i / 8, (unsigned char) (1 << i % 8)),
+                        signature) != AT_SIGNATURE_INVALID;
     }
 
     is_int(wrong, 0, "%s: each bit of the text changed",
@@ -416,14 +407,13 @@ test_every_length(EVP_PKEY *pkey, at_alg_e alg)
 {
     char      *longer;
     size_t     i;
-    unsigned   wrong;
+    unsigned   wrong = 0;
     at_key_t  *key;
     at_str_t   text, signature;
 
     text = at_str("header.payload");
     key = create(pkey, ALL);
     signature = sign_alg(pkey, alg, text);
-    wrong = 0;
 
     for (i = 0; i < signature.len; i++) {
         wrong += verify(key, alg, text, (at_str_t) { signature.data, i })
@@ -478,7 +468,7 @@ static void
 test_rsa_numbers(void)
 {
     size_t     len;
-    BIGNUM    *n, *s, *x;
+    BIGNUM    *n = NULL, *s, *x;
     at_key_t  *key;
     at_str_t   text, signature;
 
@@ -487,7 +477,6 @@ test_rsa_numbers(void)
     signature = sign_alg(rsa, AT_RS256, text);
     len = signature.len;
 
-    n = NULL;
     (void) EVP_PKEY_get_bn_param(rsa, OSSL_PKEY_PARAM_RSA_N, &n);
     s = BN_bin2bn((const unsigned char *) signature.data, (int) len, NULL);
     x = BN_new();
@@ -715,14 +704,8 @@ main(void)
     p384 = key_ec("P-384");
     ed = key_named("ED25519");
 
-    test_names();
-    test_every_alg();
-    test_restricted();
-    test_other_types();
-    test_rsa_sizes();
-    test_rsa_odd();
-    test_rsa_e1();
-    test_roca();
+    RUN(test_names, test_every_alg, test_restricted, test_other_types,
+        test_rsa_sizes, test_rsa_odd, test_rsa_e1, test_roca);
 
     test_every_bit(rsa, AT_RS256);
     test_every_bit(rsa, AT_PS384);

@@ -38,8 +38,6 @@ fail_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 #include "core/authz/at_rights.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define IPFABRIC  "conf-examples/ipfabric/endpoints.tsv"
 #define CIPP      "conf-examples/cipp/endpoints.tsv"
 
@@ -129,11 +127,7 @@ test_match(void)
         "GET /v1/:collection/things:cancel\n"
         "GET /.well-known/x~y/$a,b";
 
-    static const struct {
-        const char  *method;
-        const char  *path;
-        const char  *row;
-    } cases[] = {
+    static const struct { const char *method, *path, *row; } cases[] = {
         { "GET", "/", "GET /" },
         { "GET", "", "-" },
         { "GET", "users", "-" },
@@ -204,13 +198,11 @@ test_match(void)
     at_endpoint_list_free(list);
 
     list = must_parse(rows, "", 0);
-    is_int((long long) at_endpoint_list_count(list), 19,
-           "all endpoints are counted");
+    is_int(at_endpoint_list_count(list), 19, "all endpoints are counted");
 
     for (i = 0; i < N(cases); i++) {
         is_bytes(match(list, cases[i].method, cases[i].path),
-                 str(cases[i].row), "%s %s", cases[i].method,
-                 cases[i].path);
+                 str(cases[i].row), "%s %s", cases[i].method, cases[i].path);
     }
 
     at_endpoint_list_free(list);
@@ -225,11 +217,10 @@ test_options(void)
     at_endpoint_list_t  *list;
 
     static const struct {
-        const char  *rows;
-        const char  *prefix;
-        unsigned     ignore_case;
+        const char  *rows, *prefix;
+        unsigned    ignore_case;
         const char  *path;
-        int          match;
+        int         match;
     } cases[] = {
         { "GET /a", "/api", 0, "/api/a", 1 },
         { "GET /a", "/api", 0, "/a", 0 },
@@ -311,10 +302,7 @@ test_errors(void)
     at_endpoint_list_t         *list;
     at_endpoint_list_options_t  options;
 
-    static const struct {
-        const char  *rows;
-        const char  *error;
-    } cases[] = {
+    static const struct { const char *rows, *error; } cases[] = {
         { "", "no endpoint in the file" },
         { "# GET /a\n \n", "no endpoint in the file" },
         { "GET", "line 1: no path after the method" },
@@ -334,11 +322,9 @@ test_errors(void)
           "use upper case, or \"*\" for any method" },
         { "** /a", "line 1: invalid method \"**\": "
           "use upper case, or \"*\" for any method" },
-        { "GET,POST /a",
-          "line 1: invalid method \"GET,POST\": "
+        { "GET,POST /a", "line 1: invalid method \"GET,POST\": "
           "use upper case, or \"*\" for any method" },
-        { "\xef\xbb\xbfGET /a",
-          "line 1: invalid method \"\xef\xbb\xbfGET\": "
+        { "\xef\xbb\xbfGET /a", "line 1: invalid method \"\xef\xbb\xbfGET\": "
           "use upper case, or \"*\" for any method" },
         { "GET /a\nHEAD /a", "line 2: invalid method \"HEAD\": use \"GET\", which includes it" },
 
@@ -410,7 +396,7 @@ test_errors(void)
 
     list = must_parse("GET /ab\nGET /aB\n* /ab\nPOST /ab\nGET /ab/\n"
                            "GET /:ab\nGET /:ab/\n", "", 0);
-    is_int((long long) at_endpoint_list_count(list), 7,
+    is_int(at_endpoint_list_count(list), 7,
            "endpoints that differ in case, method, slash or parameter");
     at_endpoint_list_free(list);
 
@@ -530,11 +516,7 @@ test_granted(void)
     at_scopes_t          scopes;
     at_endpoint_list_t  *list;
 
-    static const struct {
-        const char  *row;
-        const char  *scope;
-        int          granted;
-    } cases[] = {
+    static const struct { const char *row, *scope; int granted; } cases[] = {
         { "GET /snapshots read", "read", 1 },
         { "GET /snapshots read", "READ", 0 },
         { "GET /snapshots read", "rea", 0 },
@@ -566,10 +548,9 @@ test_granted(void)
             items[1 - j] = str("another");
             scopes = (at_scopes_t) { 2, items, NULL };
 
-            is_int(granted(at_endpoint_list_get(list, 0),
-                                       &scopes),
-                   cases[i].granted, "scope '%s' for %s", cases[i].scope,
-                   cases[i].row);
+            is_int(granted(at_endpoint_list_get(list, 0), &scopes),
+                   cases[i].granted,
+                   "scope '%s' for %s", cases[i].scope, cases[i].row);
         }
 
         scopes = (at_scopes_t) { 0, NULL, NULL };
@@ -662,9 +643,7 @@ static const oracle_row_t *
 oracle_search(const char *method, const oracle_row_t *request)
 {
     size_t               i;
-    const oracle_row_t  *best;
-
-    best = NULL;
+    const oracle_row_t  *best = NULL;
 
     for (i = 0; i < n_oracle; i++) {
         if (at_str_equal(oracle[i].part[0], str(method))
@@ -728,10 +707,8 @@ oracle_read(at_file_t *file, const char **scopes)
 static void
 fill(char path[256], const oracle_row_t *row, const char *value)
 {
-    size_t    i, len;
+    size_t    i, len = 0;
     at_str_t  part;
-
-    len = 0;
 
     for (i = 1; i < row->n; i++) {
         part = oracle_is_param(row->part[i]) ? str(value) : row->part[i];
@@ -754,9 +731,8 @@ count_wrong(const at_endpoint_list_t *list, const char *prefix,
 {
     char      full[300];
     size_t    i;
-    unsigned  wrong;
+    unsigned  wrong = 0;
 
-    wrong = 0;
     (void) snprintf(full, sizeof(full), "%s%s", prefix, path);
 
     for (i = 0; i < N(methods); i++) {
@@ -776,10 +752,8 @@ count_wrong(const at_endpoint_list_t *list, const char *prefix,
 static int
 overlap(const oracle_row_t *a, const oracle_row_t *b)
 {
-    int     differ;
+    int     differ = 0;
     size_t  i;
-
-    differ = 0;
 
     for (i = 1; a->n == b->n && i < a->n; i++) {
         if (oracle_is_param(a->part[i]) != oracle_is_param(b->part[i])) {
@@ -800,11 +774,8 @@ static void
 test_overlaps(const at_endpoint_list_t *list)
 {
     char      path[256];
-    size_t    i, j, n;
-    unsigned  wrong;
-
-    n = 0;
-    wrong = 0;
+    size_t    i, j, n = 0;
+    unsigned  wrong = 0;
 
     for (i = 0; i < n_oracle; i++) {
         for (j = 0; j < i; j++) {
@@ -818,7 +789,7 @@ test_overlaps(const at_endpoint_list_t *list)
         }
     }
 
-    is_int((long long) n, 35, "35 pairs of endpoints overlap");
+    is_int(n, 35, "35 pairs of endpoints overlap");
     is_int(wrong, 0, "paths of overlapping endpoints match like in a linear search");
     is_bytes(match(list, "GET", "/api/v6.0/reports/groups"),
              str("GET /reports/groups"), "a literal precedes a parameter");
@@ -872,7 +843,7 @@ read_file(at_file_t *file, const char *name, const char *prefix,
     }
 
     oracle_read(file, scopes);
-    is_int((long long) at_endpoint_list_count(list), (long long) n_oracle,
+    is_int(at_endpoint_list_count(list), n_oracle,
            "%s: all endpoints are read", name);
 
     return list;
@@ -883,14 +854,13 @@ static void
 test_ipfabric(void)
 {
     size_t                i;
-    unsigned              wrong;
+    unsigned              wrong = 0;
     at_file_t             file;
     at_endpoint_list_t   *list;
     const at_endpoint_t  *e;
     static const char    *scopes[ROWS];
 
     list = read_file(&file, IPFABRIC, "ipfabric", scopes);
-    wrong = 0;
 
     for (i = 0; i < n_oracle; i++) {
         e = at_endpoint_list_get(list, i);
@@ -900,7 +870,7 @@ test_ipfabric(void)
                  || !at_str_equal(e->id, e->scope);
     }
 
-    is_int((long long) n_oracle, 537, "IP Fabric has 537 endpoints");
+    is_int(n_oracle, 537, "IP Fabric has 537 endpoints");
     is_int(wrong, 0, "their ids are the scope ids of IP Fabric");
 
     test_every_row(list, "/api");
@@ -917,8 +887,8 @@ static void
 test_cipp(void)
 {
     char                  path[256];
-    size_t                i, j, public;
-    unsigned              wrong;
+    size_t                i, j, public = 0;
+    unsigned              wrong = 0;
     at_file_t             file;
     at_endpoint_list_t   *list;
     const at_endpoint_t  *e;
@@ -926,9 +896,6 @@ test_cipp(void)
 
     list = read_file(&file, CIPP, "", scopes);
     test_every_row(list, "");
-
-    wrong = 0;
-    public = 0;
 
     for (i = 0; i < n_oracle; i++) {
         e = at_endpoint_list_get(list, i);
@@ -947,8 +914,8 @@ test_cipp(void)
                                      path), e->text);
     }
 
-    is_int((long long) n_oracle, 645, "CIPP has 645 endpoints");
-    is_int((long long) public, 4, "4 of them are public");
+    is_int(n_oracle, 645, "CIPP has 645 endpoints");
+    is_int(public, 4, "4 of them are public");
     is_int(wrong, 0, "scopes are read, and paths match in any case");
 
     at_endpoint_list_free(list);
@@ -963,12 +930,11 @@ static char *
 full_tree(unsigned depth)
 {
     char      *text;
-    size_t     len, size;
+    size_t     len = 0, size;
     unsigned   i, j;
 
     size = ((size_t) 1 << depth) * (depth * 4 + 10);
     text = malloc(size);
-    len = 0;
 
     for (i = 0; i < 1u << depth; i++) {
         len += (size_t) snprintf(text + len, size - len, "GET ");
@@ -1025,8 +991,7 @@ test_steps(void)
 
     list = must_parse(text, "", 0);
     is_bytes(match(list, "GET", "/end/end/end/end"),
-             str("GET /:p/:p/:p/end"),
-             "a chain of parameters is not a tree");
+             str("GET /:p/:p/:p/end"), "a chain of parameters is not a tree");
     at_endpoint_list_free(list);
 
     text[0] = '\0';
@@ -1131,17 +1096,9 @@ test_alloc(void)
 int
 main(void)
 {
-    test_match();
-    test_options();
-    test_errors();
-    test_large();
-    test_endpoint();
-    test_granted();
-    test_ipfabric();
-    test_cipp();
-    test_steps();
-    test_collision();
-    test_alloc();
+    RUN(test_match, test_options, test_errors, test_large, test_endpoint,
+        test_granted, test_ipfabric, test_cipp, test_steps, test_collision,
+        test_alloc);
 
     return tap_done();
 }

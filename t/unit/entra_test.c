@@ -17,8 +17,6 @@
 #include "values.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define GUID   "d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69"
 #define UPPER  "D6F3A1B2-5C4E-4F80-9A7B-1E2D3C4B5A69"
 #define V1     "https://sts.windows.net/"
@@ -93,11 +91,7 @@ test_tenant(void)
     size_t        i;
     at_claims_t  *claims;
 
-    static const struct {
-        const char  *tid;
-        const char  *iss;
-        int          same;
-    } cases[] = {
+    static const struct { const char *tid, *iss; int same; } cases[] = {
         { "\"" GUID "\"", V1 GUID "/", 1 },
         { "\"" GUID "\"", V2 GUID "/v2.0", 1 },
         { "\"" UPPER "\"", V2 GUID "/v2.0", 1 },
@@ -141,20 +135,15 @@ test_key_issuer(void)
     size_t        i;
     at_claims_t  *claims;
 
-    static const struct {
-        const char  *issuer;
-        const char  *claims;
-        int          fits;
-    } cases[] = {
+    static const struct { const char *issuer, *claims; int fits; } cases[] = {
         { V2 "{tenantid}/v2.0",
           "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 1 },
         { V2 GUID "/v2.0",
           "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 1 },
         { V2 GUID "/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\"}", 1 },
         { "{tenantid}", "{\"iss\":\"" GUID "\",\"tid\":\"" GUID "\"}", 1 },
-        { "https://{tenantid}.example/{tenantid}/",
-          "{\"iss\":\"https://" GUID ".example/" GUID "/\",\"tid\":\"" GUID
-          "\"}", 1 },
+        { "https://{tenantid}.example/{tenantid}/", "{\"iss\":\"https://"
+          GUID ".example/" GUID "/\",\"tid\":\"" GUID "\"}", 1 },
 
         /* the issuer of the other version */
         { V2 "{tenantid}/v2.0",
@@ -177,8 +166,7 @@ test_key_issuer(void)
           "\"tid\":\"d6f3a1b2-5c4e-4f80-9a7b1-e2d3c4b5a69\"}", 0 },
 
         /* another tenant */
-        { V2 "{tenantid}/v2.0",
-          "{\"iss\":\"" V2 GUID "/v2.0\","
+        { V2 "{tenantid}/v2.0", "{\"iss\":\"" V2 GUID "/v2.0\","
           "\"tid\":\"11111111-2222-3333-4444-555555555555\"}", 0 },
         { V2 "11111111-2222-3333-4444-555555555555/v2.0",
           "{\"iss\":\"" V2 GUID "/v2.0\",\"tid\":\"" GUID "\"}", 0 },
@@ -215,10 +203,7 @@ test_delegated(void)
     size_t        i;
     at_claims_t  *claims;
 
-    static const struct {
-        const char  *text;
-        int          delegated;
-    } cases[] = {
+    static const struct { const char *text; int delegated; } cases[] = {
         { "{}", 0 },
         { "{\"idtyp\":\"app\"}", 0 },
         { "{\"roles\":[\"X\"],\"idtyp\":\"app\"}", 0 },
@@ -247,10 +232,7 @@ test_audience(void)
 {
     size_t  i;
 
-    static const struct {
-        const char  *audience;
-        const char  *id;
-    } cases[] = {
+    static const struct { const char *audience, *id; } cases[] = {
         { "api://" GUID, GUID },
         { GUID, GUID },
         { "api://a", "a" },
@@ -288,9 +270,8 @@ sentence(at_verdict_e verdict, const at_identity_t *identity,
 
     /* a buffer of half the size gets the first half */
     if (at_error_text(buf, n / 2, verdict, identity, endpoint) != n
-        || buf[n / 2] != '#'
-        || at_error_text(buf, n, verdict, identity, endpoint) != n
-        || buf[n] != '#')
+        || buf[n / 2] != '#' || at_error_text(buf, n, verdict, identity,
+                                              endpoint) != n || buf[n] != '#')
     {
         return at_str("another length");
     }
@@ -386,12 +367,8 @@ test_sentences(void)
 int
 main(void)
 {
-    test_client();
-    test_tenant();
-    test_key_issuer();
-    test_delegated();
-    test_audience();
-    test_sentences();
+    RUN(test_client, test_tenant, test_key_issuer, test_delegated,
+        test_audience, test_sentences);
 
     return tap_done();
 }

@@ -38,8 +38,6 @@
 
 
 #define POINTS  20000           /* maximum of failing allocations */
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 
 /* --- URLs ---------------------------------------------------------------- */
 
@@ -131,9 +129,7 @@ test_max_age(void)
     size_t  i;
 
     static const struct {
-        const char  *control;
-        const char  *age;
-        int64_t      expected;
+        const char *control, *age; int64_t expected;
     } rows[] = {
         { "", "", -1 },
         { "", "5", -1 },
@@ -512,7 +508,7 @@ is_not_fetched(const char *path, const char *says)
        "%s: the error has URL and cause: %s", path, err.text);
     ok(fetched.body == NULL && fetched.len == 0, 
        "%s: no document is returned", path);
-    is_int((long long) ERR_peek_error(), 0, 
+    is_int(ERR_peek_error(), 0, 
            "%s: the error queue of OpenSSL is empty", path);
     free(fetched.body);
 }
@@ -532,7 +528,7 @@ test_fetch(void)
     (void) is_fetched("/empty", "");
     (void) is_fetched("/old", "{}");
     (void) is_fetched("/chunks", "{}");
-    is_int((long long) is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE_MAX,
+    is_int(is_fetched("/size1048576", NULL).len, AT_FETCH_SIZE_MAX,
            "a document of the maximum size is returned");
 
     is_not_fetched("/size1048577", "larger");
@@ -582,8 +578,7 @@ test_request(void)
     free(fetched.body);
 
     fetch.proxy = "http://127.0.0.1:1";
-    is_int(at_fetch(&fetched, &fetch, &err), -1,
-           "a configured proxy is used");
+    is_int(at_fetch(&fetched, &fetch, &err), -1, "a configured proxy is used");
 
     (void) unsetenv("http_proxy");
     (void) unsetenv("ALL_PROXY");
@@ -600,12 +595,11 @@ stop_soon(void *data)
 static void
 test_stop(void)
 {
-    int                  asked;
+    int                  asked = 0;
     at_error_t           err;
     at_fetch_t           fetch;
     at_fetch_response_t  fetched;
 
-    asked = 0;
     memset(&fetch, 0, sizeof(fetch));
     fetch.url = url_of("/hang");
     fetch.stop = stop_soon;
@@ -689,9 +683,8 @@ test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned 
 int
 main(void)
 {
-    if (curl_global_init_mem(CURL_GLOBAL_ALL, fail_malloc, free, fail_realloc, fail_strdup,
-                             fail_calloc)
-        != CURLE_OK)
+    if (curl_global_init_mem(CURL_GLOBAL_ALL, fail_malloc, free, fail_realloc,
+                             fail_strdup, fail_calloc) != CURLE_OK)
     {
         printf("Bail out! no curl\n");
         return 1;
@@ -701,13 +694,8 @@ main(void)
 
     is_int(at_fetch_init(), 0, "libcurl is initialized");
 
-    test_urls();
-    test_proxies();
-    test_max_age();
-    test_discovery();
-    test_fetch();
-    test_request();
-    test_stop();
+    RUN(test_urls, test_proxies, test_max_age, test_discovery, test_fetch,
+        test_request, test_stop);
     test_memory("a document", fetch_point);
     test_memory("discovery", discovery_point);
 

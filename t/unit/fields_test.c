@@ -135,16 +135,16 @@ test_basic(void)
              "further colons belong to the password");
     is_int(at_header_basic_decode(at_str("dTo="), buf, &user, &password), 0,
            "an empty password");
-    is_int((long long) password.len, 0, "the password is empty");
+    is_int(password.len, 0, "the password is empty");
 
     is_int(at_header_basic_parse(at_str("bAsIc  x"), &text), 1,
            "the scheme in any case");
     is_bytes(text, at_str("x"), "a credential after two spaces");
     is_int(at_header_basic_parse(at_str("Basic"), &text), 1, "alone");
-    is_int((long long) text.len, 0, "a scheme without credential");
+    is_int(text.len, 0, "a scheme without credential");
     is_int(at_header_basic_parse(at_str("Basic\tdTpw"), &text), 1,
            "a tab instead of a space");
-    is_int((long long) text.len, 0, "after a tab the credential is empty");
+    is_int(text.len, 0, "after a tab the credential is empty");
     is_int(at_header_basic_parse(at_str("Basicx dTpw"), &text), 0,
            "a longer scheme");
     is_int(at_header_basic_parse(at_str("Bearer dTpw"), &text), 0,
@@ -160,9 +160,7 @@ test_basic(void)
 int
 main(void)
 {
-    test_json();
-    test_form();
-    test_basic();
+    RUN(test_json, test_form, test_basic);
 
     return tap_done();
 }

@@ -52,7 +52,7 @@ test_read(void)
 
     write_file(path, "", 0);
     is_int(at_file_read(&file, path, 0, &err), 0, "an empty file is read");
-    is_int((long long) file.len, 0, "its length is 0");
+    is_int(file.len, 0, "its length is 0");
     ok(file.data != NULL && file.data[0] == '\0', "it is terminated");
     at_file_free(&file);
 }
@@ -111,7 +111,7 @@ test_link(void)
 
     is_int(at_file_read(&file, in_dir("link"), 100, &err), 0,
            "a symbolic link");
-    is_int((long long) file.len, 2, "the content of its target is read");
+    is_int(file.len, 2, "the content of its target is read");
     at_file_free(&file);
     (void) unlink(in_dir("link"));
 
@@ -188,11 +188,7 @@ test_stamp(void)
 int
 main(void)
 {
-    test_read();
-    test_not_a_file();
-    test_link();
-    test_lies();
-    test_stamp();
+    RUN(test_read, test_not_a_file, test_link, test_lies, test_stamp);
 
     return tap_done();
 }

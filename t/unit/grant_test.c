@@ -99,9 +99,7 @@ static void
 test_random(void)
 {
     char      text[81], other[81];
-    size_t    i, wrong;
-
-    wrong = 0;
+    size_t    i, wrong = 0;
 
     for (i = 0; i < 200; i++) {
         memset(text, 0, sizeof(text));
@@ -111,7 +109,7 @@ test_random(void)
                         "abcdefghijklmnopqrstuvwxyz0123456789") != 80;
     }
 
-    is_int((long long) wrong, 0, "random text has letters and digits only");
+    is_int(wrong, 0, "random text has letters and digits only");
     (void) at_random_text(other, 80);
     ok(memcmp(text, other, 80) != 0, "random texts differ");
 }
@@ -141,8 +139,7 @@ test_published(void)
            "the public key is exported");
     ok(strstr(jwk, "\"d\"") == NULL && strstr(jwk, "\"p\"") == NULL,
        "the JWK has no private member");
-    is_int((long long) strlen(kid), 43,
-           "the JWK has a thumbprint of RFC 7638 as kid");
+    is_int(strlen(kid), 43, "the JWK has a thumbprint of RFC 7638 as kid");
 
     set = format("{\"keys\":[%s]}", jwk);
     keys = at_keyset_parse(str(set), at_alg_bit(AT_RS256), warn, NULL, &err);
@@ -188,15 +185,12 @@ test_published(void)
     at_mint_text_free(jwk);
     at_mint_text_free(kid);
 
-    is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""),
-                              &jwk, &kid, &err), -1,
-           "another algorithm is rejected");
-    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("a\"b"),
-                              &jwk, &kid, &err), -1,
-           "another kid is rejected");
-    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("mine"),
-                              &jwk, &kid, &err), 0,
-           "a configured kid is accepted");
+    is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""), &jwk, &kid, &err),
+           -1, "another algorithm is rejected");
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("a\"b"), &jwk,
+                              &kid, &err), -1, "another kid is rejected");
+    is_int(at_mint_public_jwk(mint, AT_RS256, at_str("mine"), &jwk,
+                              &kid, &err), 0, "a configured kid is accepted");
     is_str(kid, "mine", "the token has it");
 
     at_mint_text_free(jwk);
@@ -262,10 +256,7 @@ main(void)
 {
     at_jwt_init();
 
-    test_claims();
-    test_random();
-    test_published();
-    test_failures();
+    RUN(test_claims, test_random, test_published, test_failures);
 
     sign_end();
 

@@ -15,8 +15,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define NAMES     2000
 #define ROOM      (256 * 1024)
 
@@ -134,10 +132,8 @@ copy_of(original_t *o)
 static size_t
 strays(const at_identity_t *copy, size_t size, const original_t *o)
 {
-    size_t      i, n;
+    size_t      i, n = 0;
     uintptr_t   word;
-
-    n = 0;
 
     for (i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
         memcpy(&word, (const char *) copy + i, sizeof(word));
@@ -196,7 +192,7 @@ test_names(void)
     ok(copy->rights.role == at_role_builtin(at_str("editor")),
        "a built-in role is not copied");
     ok(copy->claims == NULL, "claims are not copied");
-    is_int((long long) copy->n_copies, 0, "a copy owns no records");
+    is_int(copy->n_copies, 0, "a copy owns no records");
 
     free(copy);
     free(o);
@@ -257,7 +253,7 @@ test_zero(void)
     at_identity_t  *copy;
 
     o = original();
-    is_int((long long) at_identity_size(&o->identity), sizeof(at_identity_t),
+    is_int(at_identity_size(&o->identity), sizeof(at_identity_t),
            "an identity of zeroes takes only its struct");
     copy = copy_of(o);
     at_addr_set(&addr, "\x0a\x00\x00\x01", 4);
@@ -343,9 +339,7 @@ static void
 test_scopes(void)
 {
     size_t    n;
-    unsigned  wrong;
-
-    wrong = 0;
+    unsigned  wrong = 0;
 
     for (n = 0; n <= NAMES; n += n < 40 ? 1 : 97) {
         wrong += wrong_copies(n, 1);
@@ -442,9 +436,9 @@ test_role(void)
     role = &copy->role_storage;
 
     ok(copy->rights.role == role, "rights refer to the role of the copy");
-    is_int((long long) role->n_grant, 40, "grants are copied");
-    is_int((long long) role->n_deny, 30, "denies are copied");
-    is_int((long long) role->n_blocked, 2, "blocked endpoints are copied");
+    is_int(role->n_grant, 40, "grants are copied");
+    is_int(role->n_deny, 30, "denies are copied");
+    is_int(role->n_blocked, 2, "blocked endpoints are copied");
     is_bytes(role->grant[0], at_str("grant-0"), "the first grant is unchanged");
     is_bytes(role->deny[0], at_str("deny-0"), "the first deny is unchanged");
     ok(at_role_allows(role, at_str("grant-39")), "a copied grant allows");
@@ -579,10 +573,7 @@ wrong_ranges(unsigned n, unsigned *state)
 static void
 test_ranges(void)
 {
-    unsigned  i, state, wrong;
-
-    state = 1;
-    wrong = 0;
+    unsigned  i, state = 1, wrong = 0;
 
     for (i = 0; i < 100; i++) {
         wrong += wrong_ranges(i % 20, &state);
@@ -705,9 +696,9 @@ test_pointers(void)
     copy = memory ? at_identity_copy(memory, size, &o->identity) : NULL;
 
     if (ok(copy != NULL, "an identity of all parts is copied")) {
-        is_int((long long) strays(&o->identity, sizeof(at_identity_t), o), 13,
+        is_int(strays(&o->identity, sizeof(at_identity_t), o), 13,
                "the test sees the addresses in the original");
-        is_int((long long) strays(copy, size, o), 0,
+        is_int(strays(copy, size, o), 0,
                "no word of the copy is an address in the original");
     }
 
@@ -719,17 +710,9 @@ test_pointers(void)
 int
 main(void)
 {
-    test_names();
-    test_subject();
-    test_zero();
-    test_scopes();
-    test_unusual_scopes();
-    test_role();
-    test_no_role();
-    test_ranges();
-    test_families();
-    test_copy_of_copy();
-    test_pointers();
+    RUN(test_names, test_subject, test_zero, test_scopes, test_unusual_scopes,
+        test_role, test_no_role, test_ranges, test_families, test_copy_of_copy,
+        test_pointers);
 
     return tap_done();
 }

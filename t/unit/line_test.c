@@ -26,7 +26,7 @@ test_text(void)
     is_bytes(at_line_next(&text), at_str("two"), "a line ends before \\r\\n");
     is_bytes(at_line_next(&text), at_str("three"),
              "the last line may lack \\n");
-    is_int((long long) text.len, 0, "nothing is left after the last line");
+    is_int(text.len, 0, "nothing is left after the last line");
     is_bytes(at_line_next(&text), at_str(""),
              "an empty text has an empty line");
 }
@@ -69,8 +69,8 @@ test_descriptor(void)
     is_int(at_lines_next(&lines, &line), 1, "the fourth line");
     is_int(at_lines_next(&lines, &line), 1, "the last line may lack \\n");
     is_bytes(line, at_str("klm"), "the fifth line");
-    is_int((long long) lines.number, 5, "lines are counted from 1");
-    is_int((long long) lines.bytes, 17, "bytes are counted");
+    is_int(lines.number, 5, "lines are counted from 1");
+    is_int(lines.bytes, 17, "bytes are counted");
     is_int(at_lines_next(&lines, &line), 0, "the input has ended");
     at_lines_free(&lines);
     (void) close(fd);
@@ -80,7 +80,7 @@ test_descriptor(void)
     is_int(at_lines_next(&lines, &line), 1, "a short line is returned");
     is_int(at_lines_next(&lines, &line), -1, "a longer line is an error");
     is_int(errno, EMSGSIZE, "the error is EMSGSIZE");
-    is_int((long long) lines.number, 2, "the number is that of the line");
+    is_int(lines.number, 2, "the number is that of the line");
     at_lines_free(&lines);
     (void) close(fd);
 

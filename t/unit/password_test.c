@@ -119,8 +119,7 @@ test_kinds(void)
     at_str_t  hash;
 
     static const struct {
-        const char     *prefix;
-        unsigned long   count;
+        const char *prefix; unsigned long count;
     } kinds[] = {
         { "$y$", 1 }, { "$y$", 5 }, { "$2a$", 4 }, { "$2b$", 4 },
         { "$2b$", 10 }, { "$2y$", 4 }, { "$6$", 0 }, { "$6$", 1000 }
@@ -156,11 +155,7 @@ test_costs(void)
 #define DIGITS43  "uaRxmZGeJx63uN5Oy98m6HnTQsNWaTOTXgyXtkCG834"
 #define BCRYPT    "$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"
 
-    static const struct {
-        const char  *head;
-        const char  *tail;
-        int          bearable;
-    } costs[] = {
+    static const struct { const char *head, *tail; int bearable; } costs[] = {
         { "$y$j75", SALT DIGITS43, 1 }, { "$y$jFT", SALT DIGITS43, 1 },
         { "$y$jGT", SALT DIGITS43, 0 }, { "$y$jzT", SALT DIGITS43, 0 },
         { "$y$jFU", SALT DIGITS43, 0 }, { "$y$j9T/", SALT DIGITS43, 0 },
@@ -212,9 +207,8 @@ test_no_hashes(void)
            "an empty hash does not match");
 
     /* the form is right, and libxcrypt refuses the cost */
-    is_int(at_password_verify(
-                              at_str("$2b$39$......................"
-                                     "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"),
+    is_int(at_password_verify( at_str("$2b$39$......................"
+                                      "u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy"),
                               at_str("x")),
            AT_PASSWORD_WRONG, "a cost that does not exist is rejected");
 }
@@ -342,13 +336,8 @@ test_failures(void)
 int
 main(void)
 {
-    test_hash();
-    test_lengths();
-    test_kinds();
-    test_costs();
-    test_no_hashes();
-    test_time();
-    test_failures();
+    RUN(test_hash, test_lengths, test_kinds, test_costs, test_no_hashes,
+        test_time, test_failures);
 
     return tap_done();
 }

@@ -13,9 +13,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
-
 static void
 test_ambiguous(void)
 {
@@ -23,9 +20,7 @@ test_ambiguous(void)
 
     /* normalized is NULL: the same as raw */
     static const struct {
-        const char  *raw;
-        const char  *normalized;
-        int          ambiguous;
+        const char *raw, *normalized; int ambiguous;
     } cases[] = {
         { "/", NULL, 0 },
         { "/admin", NULL, 0 },
@@ -193,9 +188,7 @@ static void
 test_bytes(void)
 {
     char      encoded[16], raw[4];
-    unsigned  c, ambiguous, wrong;
-
-    wrong = 0;
+    unsigned  c, ambiguous, wrong = 0;
 
     for (c = 0; c < 256; c++) {
         raw[0] = '/';

@@ -12,9 +12,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
-
 typedef int (*decode_pt)(at_str_t bytes);
 
 
@@ -99,10 +96,8 @@ static void
 refuses(const at_bytes_t *bytes, size_t kind, const char *name)
 {
     char        *longer;
-    size_t       len, i, wrong;
+    size_t       len, i, wrong = 0;
     at_str_t     view;
-
-    wrong = 0;
 
     for (len = 0; len < bytes->len; len++) {
         view = exact(bytes, len);
@@ -110,7 +105,7 @@ refuses(const at_bytes_t *bytes, size_t kind, const char *name)
         exact_free(view);
     }
 
-    is_int((long long) wrong, 0, "a truncated %s is rejected", name);
+    is_int(wrong, 0, "a truncated %s is rejected", name);
 
     view = exact(bytes, bytes->len);
     is_int(decoders[kind](view), 0, "a complete %s is accepted", name);
@@ -174,7 +169,7 @@ test_token(void)
     ok(got.expires == AT_NEVER, "a token keeps its expiry");
     is_int(got.created, in.created, "a token keeps its time of creation");
     is_int(got.enabled, 1, "a token keeps that it is enabled");
-    is_int((long long) got.scopes.n, 3, "a token keeps its scopes");
+    is_int(got.scopes.n, 3, "a token keeps its scopes");
     ok(at_list_has(got.scopes, str("GET /api/x")), "the last scope is found");
     ok(at_list_has(got.scopes, str("")), "an empty scope is found");
     ok(!at_list_has(got.scopes, str("rea")),
@@ -184,7 +179,7 @@ test_token(void)
     ok(at_list_next(&rest, &text) && at_list_next(&rest, &text)
        && at_list_next(&rest, &text), "three scopes are iterated");
     ok(!at_list_next(&rest, &text), "the iteration ends");
-    is_int((long long) got.ranges.n, N(ranges), "a token keeps its ranges");
+    is_int(got.ranges.n, N(ranges), "a token keeps its ranges");
     ok(got.id.data > out.data && got.id.data < out.data + out.len,
        "decoded texts are views of the record");
 
@@ -224,8 +219,8 @@ test_others(void)
            "a client is decoded");
     is_bytes(got_client.id, client.id, "a client keeps its id");
     is_bytes(got_client.role, client.role, "a client keeps its role");
-    is_int((long long) got_client.issuers.n, 1, "a client keeps its issuers");
-    is_int((long long) got_client.secrets.n, 0, "a client has no secrets");
+    is_int(got_client.issuers.n, 1, "a client keeps its issuers");
+    is_int(got_client.secrets.n, 0, "a client has no secrets");
     refuses(&out, 1, "client");
 
     at_bytes_free(&out);
@@ -308,23 +303,20 @@ test_damage(void)
     n = N(ranges) * 3 + 25;
     byte = out.data + out.len - n - 2;
     is_int(byte[0], N(ranges), "the number of ranges");
-    is_int(byte[1], (long long) n, "the length of the ranges");
-    is_int((long long) taken(&out, &byte[0]), 1,
-           "another number of ranges is rejected");
-    is_int((long long) taken(&out, &byte[1]), 1,
+    is_int(byte[1], n, "the length of the ranges");
+    is_int(taken(&out, &byte[0]), 1, "another number of ranges is rejected");
+    is_int(taken(&out, &byte[1]), 1,
            "another length of the ranges is rejected");
 
     byte += 2;
     is_int(byte[0], 6, "the length of the first range");
-    is_int((long long) taken(&out, &byte[0]), 1,
-           "another length of a range is rejected");
+    is_int(taken(&out, &byte[0]), 1, "another length of a range is rejected");
     is_int(byte[1], 4, "the family of the first range");
-    is_int((long long) taken(&out, &byte[1]), 2, "two families are accepted");
+    is_int(taken(&out, &byte[1]), 2, "two families are accepted");
     is_int(byte[2], 32, "the prefix of the first range");
-    is_int((long long) taken(&out, &byte[2]), 1,
-           "a prefix with host bits is rejected");
+    is_int(taken(&out, &byte[2]), 1, "a prefix with host bits is rejected");
     byte[6] = 0;
-    is_int((long long) taken(&out, &byte[2]), 8,
+    is_int(taken(&out, &byte[2]), 8,
            "prefixes within the given bytes are accepted");
 
     (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
@@ -332,7 +324,7 @@ test_damage(void)
 
     for (n = 0; at_list_next_range(&rest, &cidr); n++) { /* void */ }
 
-    is_int((long long) n, N(ranges), "all ranges are iterated");
+    is_int(n, N(ranges), "all ranges are iterated");
 
     at_bytes_free(&out);
     at_bytes_free(&addrs);
@@ -467,11 +459,7 @@ test_match(void)
 int
 main(void)
 {
-    test_token();
-    test_others();
-    test_damage();
-    test_numbers();
-    test_match();
+    RUN(test_token, test_others, test_damage, test_numbers, test_match);
 
     return tap_done();
 }

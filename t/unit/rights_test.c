@@ -171,11 +171,7 @@ test_unknown(void)
 int
 main(void)
 {
-    test_scopes();
-    test_roles();
-    test_names();
-    test_owner();
-    test_unknown();
+    RUN(test_scopes, test_roles, test_names, test_owner, test_unknown);
 
     return tap_done();
 }

@@ -16,8 +16,6 @@
 #include "data.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define CIPP_ROWS         645
 #define CIPP_PERMISSIONS  112   /* different ones */
 
@@ -27,11 +25,7 @@ test_pattern(void)
 {
     size_t  i;
 
-    static const struct {
-        const char  *pattern;
-        const char  *text;
-        int          match;
-    } cases[] = {
+    static const struct { const char *pattern, *text; int match; } cases[] = {
         { "*", "", 1 }, { "*", "a", 1 }, { "*", "a.b/c d", 1 },
         { "**", "", 1 }, { "***", "abc", 1 },
         { "", "", 1 }, { "", "a", 0 }, { "a", "", 0 }, { "*a", "", 0 },
@@ -78,10 +72,7 @@ test_valid(void)
     char    text[AT_PATTERN_MAX + 1];
     size_t  i;
 
-    static const struct {
-        const char  *pattern;
-        int          valid;
-    } cases[] = {
+    static const struct { const char *pattern; int valid; } cases[] = {
         { "*", 1 }, { "CIPP.Core.Read", 1 }, { "*.Read*", 1 },
         { "GET /users", 0 }, { "https://api/.default", 1 }, { "\xc3\xa9", 1 },
         { "", 0 }, { " ", 0 }, { "a b", 0 }, { "a\tb", 0 }, { "a\n", 0 },
@@ -158,10 +149,7 @@ test_allows(void)
     at_role_t  role;
 
     static const struct {
-        const char  *grant;
-        const char  *deny;
-        const char  *required;
-        int          allows;
+        const char *grant, *deny, *required; int allows;
     } cases[] = {
         { "", "", "A.B.Read", 0 },
         { "", "", "", 0 },
@@ -238,9 +226,7 @@ test_blocks(void)
     at_role_t  role;
 
     static const struct {
-        const char  *blocked;
-        const char  *endpoint;
-        int          blocks;
+        const char *blocked, *endpoint; int blocks;
     } cases[] = {
         { "ListUsers", "GET /api/ListUsers", 1 },
         { "listusers", "GET /api/ListUsers", 1 },
@@ -329,12 +315,10 @@ static const struct cipp_role {
     unsigned     allowed;       /* endpoints, public ones excluded */
 } cipp_roles[] = {
     { "readonly", { "*.Read" },
-      { "CIPP.SuperAdmin.*", "CIPP.Admin.*", "CIPP.AppSettings.*" },
-      257 },
+      { "CIPP.SuperAdmin.*", "CIPP.Admin.*", "CIPP.AppSettings.*" }, 257 },
     { "editor", { "*.Read", "*.ReadWrite" },
-      { "CIPP.SuperAdmin.*", "CIPP.Admin.*", "CIPP.AppSettings.*",
-        "Tenant.Standards.ReadWrite" },
-      571 },
+      { "CIPP.SuperAdmin.*", "CIPP.Admin.*",
+        "CIPP.AppSettings.*", "Tenant.Standards.ReadWrite" }, 571 },
     { "admin", { "*" }, { "CIPP.SuperAdmin.*" }, 623 },
     { "superadmin", { "*" }, { NULL }, 641 },
 };
@@ -372,10 +356,8 @@ like(const char *text, const char *pattern)
 static int
 cipp_allows(const struct cipp_role *role, const char *permission)
 {
-    int     allows;
+    int     allows = 0;
     size_t  i;
-
-    allows = 0;
 
     for (i = 0; i < N(role->include) && role->include[i]; i++) {
         allows |= like(permission, role->include[i]);
@@ -394,10 +376,7 @@ test_cipp_role(const struct cipp_role *role)
 {
     int       expected;
     size_t    i;
-    unsigned  allowed, wrong;
-
-    allowed = 0;
-    wrong = 0;
+    unsigned  allowed = 0, wrong = 0;
 
     for (i = 0; i < CIPP_ROWS; i++) {
         if (strcmp(cipp[i].permission, "Public") == 0) {
@@ -408,8 +387,7 @@ test_cipp_role(const struct cipp_role *role)
         allowed += (unsigned) expected;
 
         if (at_role_allows(at_role_builtin(str(role->name)),
-                           str(cipp[i].permission))
-            != expected)
+                           str(cipp[i].permission)) != expected)
         {
             printf("# %s %s\n", role->name, cipp[i].permission);
             wrong++;
@@ -445,10 +423,9 @@ test_cipp_custom(void)
 {
     size_t     i, j;
     at_str_t   grant;
-    unsigned   wrong;
+    unsigned   wrong = 0;
     at_role_t  role;
 
-    wrong = 0;
     memset(&role, 0, sizeof(role));
     role.grant = &grant;
     role.n_grant = 1;
@@ -466,8 +443,7 @@ test_cipp_custom(void)
         }
     }
 
-    is_int((long long) n_permissions, CIPP_PERMISSIONS,
-           "CIPP has 112 permissions");
+    is_int(n_permissions, CIPP_PERMISSIONS, "CIPP has 112 permissions");
     is_int(wrong, 0, "a custom role with one permission is granted the same "
            "permissions as by -match");
 }
@@ -478,10 +454,9 @@ test_cipp_blocked(void)
 {
     size_t     i, j;
     at_str_t   name;
-    unsigned   wrong;
+    unsigned   wrong = 0;
     at_role_t  role;
 
-    wrong = 0;
     memset(&role, 0, sizeof(role));
     role.blocked = &name;
     role.n_blocked = 1;
@@ -521,12 +496,11 @@ static void
 test_cipp(void)
 {
     char       *line, *next;
-    size_t      i, n;
+    size_t      i, n = 0;
     at_file_t   file;
 
     file = data_read("conf-examples/cipp/endpoints.tsv");
     next = file.data;
-    n = 0;
 
     while ((line = strsep(&next, "\n")) != NULL) {
         if (*line != '#' && *line != '\0' && n < CIPP_ROWS) {
@@ -534,7 +508,7 @@ test_cipp(void)
         }
     }
 
-    if (is_int((long long) n, CIPP_ROWS, "CIPP has 645 endpoints")) {
+    if (is_int(n, CIPP_ROWS, "CIPP has 645 endpoints")) {
         for (i = 0; i < N(cipp_roles); i++) {
             test_cipp_role(&cipp_roles[i]);
         }
@@ -550,13 +524,8 @@ test_cipp(void)
 int
 main(void)
 {
-    test_pattern();
-    test_valid();
-    test_pattern_time();
-    test_allows();
-    test_blocks();
-    test_builtin();
-    test_cipp();
+    RUN(test_pattern, test_valid, test_pattern_time, test_allows, test_blocks,
+        test_builtin, test_cipp);
 
     return tap_done();
 }

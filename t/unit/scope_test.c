@@ -70,7 +70,7 @@ test_from_claim(void)
     }
 
     is_int(at_scopes_from_claim(&scopes, NULL), 0, "a missing claim is valid");
-    is_int((long long) scopes.n, 0, "a missing claim has no scopes");
+    is_int(scopes.n, 0, "a missing claim has no scopes");
     at_scopes_free(&scopes);
     at_scopes_free(&scopes);
 }
@@ -84,10 +84,7 @@ test_satisfy(void)
     at_scopes_t   scopes;
 
     static const struct {
-        const char  *granted;
-        const char  *required;
-        int          all;
-        int          any;
+        const char *granted, *required; int all, any;
     } cases[] = {
         { "[\"read\"]", "read", 1, 1 },
         { "[\"readonly\"]", "read", 0, 0 },
@@ -204,7 +201,7 @@ test_many(void)
 
     is_int(at_scopes_from_claim(&scopes, values_unwrap(claims)), 0,
            "10,000 scopes are read");
-    is_int((long long) scopes.n, 10000, "10,000 scopes are counted");
+    is_int(scopes.n, 10000, "10,000 scopes are counted");
     ok(satisfy(&scopes, str("scope0 scope9999"), AT_SCOPE_ALL),
        "the first and the last of 10,000 scopes are found");
     ok(!satisfy(&scopes, str("scope10000"), AT_SCOPE_ALL),
@@ -218,10 +215,7 @@ test_many(void)
 int
 main(void)
 {
-    test_from_claim();
-    test_satisfy();
-    test_bounds();
-    test_many();
+    RUN(test_from_claim, test_satisfy, test_bounds, test_many);
 
     return tap_done();
 }

@@ -214,12 +214,11 @@ key_named(const char *type)
 TAP_UNUSED static EVP_PKEY *
 key_rsa_public(BIGNUM *n, BIGNUM *e)
 {
-    EVP_PKEY        *pkey;
+    EVP_PKEY        *pkey = NULL;
     OSSL_PARAM      *params;
     EVP_PKEY_CTX    *ctx;
     OSSL_PARAM_BLD  *bld;
 
-    pkey = NULL;
     bld = OSSL_PARAM_BLD_new();
 
     if (OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) != 1
@@ -274,9 +273,7 @@ number_like_modulus(int bits)
 TAP_UNUSED static BIGNUM *
 number(const char *hex)
 {
-    BIGNUM  *n;
-
-    n = NULL;
+    BIGNUM  *n = NULL;
 
     if (BN_hex2bn(&n, hex) == 0) {
         sign_fail("no number");
@@ -330,12 +327,11 @@ pem_private(EVP_PKEY *pkey, const char *password)
         (void) snprintf((char *) copy, sizeof(copy), "%s", password);
     }
 
-    if (PEM_write_bio_PrivateKey(bio, pkey,
-                                 password ? EVP_aes_256_cbc() : NULL,
+    if (PEM_write_bio_PrivateKey(bio,
+                                 pkey, password ? EVP_aes_256_cbc() : NULL,
                                  password ? copy : NULL,
                                  password ? (int) strlen(password) : 0,
-                                 NULL, NULL)
-        != 1)
+                                 NULL, NULL) != 1)
     {
         sign_fail("no PEM");
     }
@@ -350,9 +346,8 @@ pem_traditional(EVP_PKEY *pkey)
     BIO  *bio;
 
     bio = BIO_new(BIO_s_mem());
-    if (PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL,
-                                             NULL)
-        != 1)
+    if (PEM_write_bio_PrivateKey_traditional(bio, pkey,
+                                             NULL, NULL, 0, NULL, NULL) != 1)
     {
         sign_fail("no PEM");
     }
@@ -380,9 +375,8 @@ pem_pkcs1(EVP_PKEY *pkey)
 {
     int             len;
     BIO            *bio;
-    unsigned char  *der;
+    unsigned char  *der = NULL;
 
-    der = NULL;
     len = i2d_PublicKey(pkey, &der);
     bio = BIO_new(BIO_s_mem());
 
@@ -409,14 +403,12 @@ sign_certificate(EVP_PKEY *pkey)
         || X509_gmtime_adj(X509_getm_notAfter(x509), 3600) == NULL
         || X509_set_pubkey(x509, pkey) != 1
         || X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN",
-                                      MBSTRING_ASC,
-                                      (const unsigned char *) "test", -1, -1,
-                                          0)
-           != 1
+                                      MBSTRING_ASC, (const unsigned char
+                                                     *) "test", -1, -1, 0) != 1
         || X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1
         || X509_sign(x509, pkey,
-                     EVP_PKEY_is_a(pkey, "ED25519") ? NULL : EVP_sha256())
-           <= 0)
+                     EVP_PKEY_is_a(pkey,
+                                   "ED25519") ? NULL : EVP_sha256()) <= 0)
     {
         sign_fail("no certificate");
     }
@@ -451,9 +443,8 @@ x5c(EVP_PKEY *pkey)
     int             len;
     char           *text;
     X509           *x509;
-    unsigned char  *der;
+    unsigned char  *der = NULL;
 
-    der = NULL;
     x509 = sign_certificate(pkey);
     len = i2d_X509(x509, &der);
 
@@ -474,10 +465,8 @@ TAP_UNUSED static char *
 jwk_number(EVP_PKEY *pkey, const char *param, size_t pad)
 {
     size_t         len;
-    BIGNUM        *n;
+    BIGNUM        *n = NULL;
     unsigned char  buf[2100];
-
-    n = NULL;
 
     if (EVP_PKEY_get_bn_param(pkey, param, &n) != 1) {
         sign_fail("no such number");
@@ -533,9 +522,8 @@ jwk(EVP_PKEY *pkey, const char *more)
     if (EVP_PKEY_is_a(pkey, "EC")) {
         return format("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\","
                       "\"y\":\"%s\"%s}",
-                      jwk_crv(pkey),
-                      jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
-                                 sign_field_len(pkey)),
+                      jwk_crv(pkey), jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
+                                                sign_field_len(pkey)),
                       jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
                                  sign_field_len(pkey)), more);
     }
@@ -611,9 +599,8 @@ sign_with(EVP_PKEY *pkey, const char *md, int saltlen, at_str_t text)
         || (saltlen >= 0
             && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1
                 || EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, saltlen) != 1))
-        || EVP_DigestSign(ctx, sig, &len, (const unsigned char *) text.data,
-                          text.len)
-           != 1)
+        || EVP_DigestSign(ctx, sig, &len,
+                          (const unsigned char *) text.data, text.len) != 1)
     {
         sign_fail("no signature");
     }
@@ -661,8 +648,7 @@ sign_hmac(at_str_t secret, const EVP_MD *md, at_str_t text)
     unsigned char  mac[EVP_MAX_MD_SIZE];
 
     if (HMAC(md, secret.data ? secret.data : "", (int) secret.len,
-             (const unsigned char *) text.data, text.len, mac, &len)
-        == NULL)
+             (const unsigned char *) text.data, text.len, mac, &len) == NULL)
     {
         sign_fail("no HMAC");
     }

@@ -96,9 +96,8 @@ test_open(void)
            "its parent must be there");
     ok(strstr(err.text, "none") != NULL,
        "inspect names the missing parent: %s", err.text);
-    is_int(at_state_open(&again, in_dir("none/state"), MINE, (gid_t) -1,
-                         &err), -1,
-           "open does not create the parent");
+    is_int(at_state_open(&again, in_dir("none/state"), MINE, (gid_t) -1, &err),
+           -1, "open does not create the parent");
 }
 
 
@@ -191,9 +190,8 @@ test_owners(void)
     path = in_dir("given");
     is_int(at_state_open(&key, path, OTHER, OTHER, &err), 0,
            "open creates the directory for another user");
-    ok(stat(in_dir("given/data"), &st) == 0 && st.st_uid == OTHER
-       && st.st_gid == OTHER,
-       "that user owns data");
+    ok(stat(in_dir("given/data"), &st) == 0
+       && st.st_uid == OTHER && st.st_gid == OTHER, "that user owns data");
     ok(stat(in_dir("given/key"), &st) == 0 && st.st_uid == 0,
        "root owns the key");
     is_int(at_state_open(&key, path, OTHER, OTHER, &err), 0,
@@ -424,8 +422,7 @@ test_files(void)
     is_int(read_back(&key, file, "p", 100, ""), 0, "an empty content is read");
 
     is_int(at_state_write(&key, in_dir("none/x"), at_str("p"), at_str("x"),
-                          &err), -1,
-           "a missing directory is an error");
+                          &err), -1, "a missing directory is an error");
     ok(strstr(err.text, "none/x") != NULL, "the error names it: %s", err.text);
 
     file = in_dir("state/data");
@@ -433,21 +430,15 @@ test_files(void)
            "a directory in place of the file is an error");
     is_int(run("test $(ls %s | wc -l) = 2", path), 0,
            "no temporary file is left after an error");
-    is_int((long long) ERR_peek_error(), 0,
-           "the OpenSSL error queue is empty");
+    is_int(ERR_peek_error(), 0, "the OpenSSL error queue is empty");
 }
 
 
 int
 main(void)
 {
-    test_open();
-    test_refused();
-    test_owners();
-    test_race();
-    test_hmac();
-    test_mac();
-    test_files();
+    RUN(test_open, test_refused, test_owners, test_race, test_hmac, test_mac,
+        test_files);
 
     return tap_done();
 }

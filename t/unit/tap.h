@@ -18,6 +18,8 @@
 #include "core/base/at_str.h"
 
 
+#define N(array)       (sizeof(array) / sizeof((array)[0]))
+
 #define TAP_FORMAT(n)  __attribute__((unused, format(printf, n, n + 1)))
 #define TAP_UNUSED     __attribute__((unused))
 
@@ -147,6 +149,21 @@ skip(const char *fmt, ...)
     va_end(args);
 
     printf("\n");
+}
+
+
+typedef void (*tap_test_pt)(void);
+
+/* runs functions without parameters, in order */
+#define RUN(...)                                                              \
+    tap_run((tap_test_pt[]) { __VA_ARGS__, NULL })
+
+TAP_UNUSED static void
+tap_run(const tap_test_pt *test)
+{
+    for ( /* void */ ; *test; test++) {
+        (*test)();
+    }
 }
 
 

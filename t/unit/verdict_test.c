@@ -51,10 +51,7 @@ test_codes(void)
     const at_code_info_t  *info;
 
     static const struct {
-        at_code_e    code;
-        const char  *name;
-        unsigned     status;
-        const char  *message;
+        at_code_e code; const char *name; unsigned status; const char *message;
     } rows[] = {
         { AT_API_EXPIRED_API_TOKEN, "API_EXPIRED_API_TOKEN", 401,
           "Expired API Token" },
@@ -185,9 +182,8 @@ test_responses(void)
         { AT_API_IP_NOT_ALLOWED, AT_CHALLENGE_NONE,
           { AT_ADDRESS_NOT_ALLOWED, AT_OK } },
         { AT_API_INVALID_CREDENTIALS, AT_CHALLENGE_PLAIN,
-          { AT_PENDING, AT_BAD_BASIC, AT_UNKNOWN_USER,
-            AT_USER_ISSUER_MISMATCH, AT_LOCKED_USER, AT_WRONG_PASSWORD,
-            AT_LOGIN_DISABLED, AT_OK } },
+          { AT_PENDING, AT_BAD_BASIC, AT_UNKNOWN_USER, AT_USER_ISSUER_MISMATCH,
+            AT_LOCKED_USER, AT_WRONG_PASSWORD, AT_LOGIN_DISABLED, AT_OK } },
         { AT_API_TOO_MANY_REQUESTS, AT_CHALLENGE_NONE,
           { AT_THROTTLED, AT_BUSY, AT_OK } },
         { AT_API_INVALID_REFRESH_TOKEN, AT_CHALLENGE_PLAIN,
@@ -224,9 +220,7 @@ test_responses(void)
 int
 main(void)
 {
-    test_codes();
-    test_verdicts();
-    test_responses();
+    RUN(test_codes, test_verdicts, test_responses);
 
     return tap_done();
 }
