@@ -36,11 +36,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char           *again;
     size_t          len;
-    at_str_t        text;
-    unsigned char  *bytes;
-
-    text = fuzz_copy(data, size);
-    bytes = fuzz_alloc(at_base64url_decoded_size(size));
+    at_str_t        text = fuzz_copy(data, size);
+    unsigned char  *bytes = fuzz_alloc(at_base64url_decoded_size(size));
 
     if (at_base64url_decode(bytes, &len, text) == 0) {
         fuzz_assert(at_base64url_encoded_len(len) == size);

@@ -116,11 +116,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int             expected;
     size_t          i, n;
-    at_str_t        line;
     at_cidr_t       one, cidrs[FUZZ_RANGES];
     at_cidr_set_t  *set;
+    at_str_t        line = fuzz_line(&data, &size);
 
-    line = fuzz_line(&data, &size);
     n = fuzz_ranges(cidrs, data, size);
     set = fuzz_alloc(at_cidr_set_size(n));
     set->n = n;

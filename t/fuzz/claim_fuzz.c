@@ -51,9 +51,8 @@ static void
 fuzz_check_text(const at_json_value_t *claim)
 {
     char     *buf, *half;
-    ssize_t   len;
+    ssize_t   len = at_claim_to_text(claim, NULL, 0);
 
-    len = at_claim_to_text(claim, NULL, 0);
     fuzz_assert(len >= 0);
 
     buf = fuzz_alloc((size_t) len);
@@ -117,10 +116,8 @@ static void
 fuzz_read(const uint8_t *data, size_t size, const at_claim_path_t *path)
 {
     json_t       *plain;
-    at_str_t      text;
     at_claims_t  *claims;
-
-    text = fuzz_wrap(data, size);
+    at_str_t      text = fuzz_wrap(data, size);
 
     if (at_claims_parse(&claims, text) == 0) {
         plain = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);

@@ -140,9 +140,7 @@ fuzz_token(at_str_t header, at_str_t payload)
 static double
 fuzz_time(const json_t *claims, const char *name, double absent)
 {
-    const json_t  *claim;
-
-    claim = json_object_get(claims, name);
+    const json_t  *claim = json_object_get(claims, name);
 
     if (claim == NULL) {
         return absent;
@@ -267,9 +265,8 @@ fuzz_check_header(at_str_t text)
 static void
 fuzz_check_same(const at_claims_t *claims, const json_t *plain)
 {
-    json_t  *json;
+    json_t  *json = at_document_from_json(at_claims_object(claims));
 
-    json = at_document_from_json(at_claims_object(claims));
     fuzz_assert(json_equal(json, plain));
     json_decref(json);
 }
@@ -286,10 +283,9 @@ fuzz_is_text(at_str_t view, const char *text)
 static void
 fuzz_check_names(const at_identity_t *id, const json_t *claims)
 {
-    const char    *user;
     const json_t  *scope;
+    const char    *user = fuzz_text(claims, "username");
 
-    user = fuzz_text(claims, "username");
     scope = json_object_get(json_object_get(claims, "realm"), "scope");
 
     fuzz_assert(fuzz_is_text(id->user, user));
@@ -307,12 +303,10 @@ fuzz_check_names(const at_identity_t *id, const json_t *claims)
 static void
 fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
 {
-    int          es256;
     double       exp_, iat;
     json_t      *claims;
     const char  *iss, *client = NULL;
-
-    es256 = fuzz_check_header(header);
+    int          es256 = fuzz_check_header(header);
 
     fuzz_assert(memchr(payload.data, '\0', payload.len) == NULL);
     claims = json_loadb(payload.data, payload.len, JSON_REJECT_DUPLICATES,

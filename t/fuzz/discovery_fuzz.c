@@ -45,10 +45,8 @@ fuzz_check_url(at_str_t url)
 static void
 fuzz_url(at_str_t text)
 {
-    char        *url;
     at_error_t   err;
-
-    url = at_discovery_url(text, &err);
+    char        *url = at_discovery_url(text, &err);
 
     if (at_url_is_valid(text)) {
         fuzz_check_url(text);

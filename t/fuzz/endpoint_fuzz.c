@@ -22,9 +22,7 @@ static at_str_t
 fuzz_part(at_str_t *text, char c)
 {
     at_str_t     part;
-    const char  *end;
-
-    end = text->len ? memchr(text->data, c, text->len) : NULL;
+    const char  *end = text->len ? memchr(text->data, c, text->len) : NULL;
 
     part.data = text->data;
     part.len = end ? (size_t) (end - text->data) : text->len;
@@ -357,9 +355,8 @@ static int
 fuzz_is_utf8(at_str_t text)
 {
     size_t   i;
-    json_t  *string;
+    json_t  *string = json_stringn(text.data, text.len);
 
-    string = json_stringn(text.data, text.len);
     json_decref(string);
 
     for (i = 1; string && i < text.len; i++) {

@@ -38,9 +38,7 @@ static void
 check_bearer(at_str_t value)
 {
     size_t    i;
-    at_str_t  token;
-
-    token = (at_str_t) { NULL, 0 };
+    at_str_t  token = (at_str_t) { NULL, 0 };
 
     if (!at_header_bearer_parse(value, &token)) {
         return;
@@ -92,9 +90,7 @@ static void
 check_origin(at_str_t value)
 {
     char      origin[64];
-    at_str_t  server;
-
-    server = at_str("a.example");
+    at_str_t  server = at_str("a.example");
 
     (void) snprintf(origin, sizeof(origin), "%.*s",
                     value.len < 60 ? (int) value.len : 60, value.data);
@@ -116,9 +112,7 @@ check_origin(at_str_t value)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t  value;
-
-    value = (at_str_t) { (const char *) data, size };
+    at_str_t  value = (at_str_t) { (const char *) data, size };
 
     check_bearer(value);
     check_cookie(value);

@@ -38,9 +38,7 @@ fuzz_check_members(const at_json_value_t *object, at_str_t text)
 {
     uint32_t                n;
     at_str_t                name;
-    const at_json_value_t  *next;
-
-    next = object + 1;
+    const at_json_value_t  *next = object + 1;
 
     for (n = object->n; n; n--) {
         fuzz_assert(at_json_string(next, &name) == 0);
@@ -61,9 +59,7 @@ fuzz_check_content(const at_json_value_t *value, at_str_t text)
 {
     uint32_t                n;
     at_str_t                view;
-    const at_json_value_t  *next;
-
-    next = value + 1;
+    const at_json_value_t  *next = value + 1;
 
     switch (value->type) {
 
@@ -98,9 +94,7 @@ static void
 fuzz_check_same(json_t *expected, const at_json_value_t *value)
 {
     char    *one, *two;
-    json_t  *other;
-
-    other = at_document_from_json(value);
+    json_t  *other = at_document_from_json(value);
 
     fuzz_assert(json_equal(expected, other));
 
@@ -167,9 +161,8 @@ fuzz_parse(const uint8_t *data, size_t size, const at_json_limits_t *limits,
     at_json_t *json, const json_t *expected)
 {
     int       rc;
-    at_str_t  copy;
+    at_str_t  copy = fuzz_copy(data, size);
 
-    copy = fuzz_copy(data, size);
     rc = at_json_parse(json, (char *) (uintptr_t) copy.data, copy.len, limits);
 
     fuzz_assert(rc == 0 || rc == -1);
@@ -191,12 +184,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char       *copy;
-    json_t     *expected;
-    at_str_t    text;
     at_json_t   json = { NULL, 0 };
-
-    text = fuzz_copy(data, size);
-    expected = at_document_parse(text, SIZE_MAX);
+    at_str_t    text = fuzz_copy(data, size);
+    json_t     *expected = at_document_parse(text, SIZE_MAX);
 
     if (!json_is_object(expected)) {
         json_decref(expected);

@@ -118,9 +118,7 @@ fuzz_role(at_str_t bytes)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t  bytes;
-
-    bytes = fuzz_copy(data, size);
+    at_str_t  bytes = fuzz_copy(data, size);
 
     fuzz_token(bytes);
     fuzz_client(bytes);

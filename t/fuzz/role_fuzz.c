@@ -71,11 +71,8 @@ static int
 fuzz_allows(const at_role_t *role, at_str_t required)
 {
     char    covering[FUZZ_LEN + 8];
-    int     granted;
-    size_t  n;
-
-    n = required.len;
-    granted = fuzz_match_any(role->grant, role->n_grant, required);
+    size_t  n = required.len;
+    int     granted = fuzz_match_any(role->grant, role->n_grant, required);
 
     if (n >= 5 && strncasecmp(required.data + n - 5, ".Read", 5) == 0) {
         memcpy(covering, required.data, n);
@@ -134,9 +131,7 @@ fuzz_blocks(const at_role_t *role, at_str_t endpoint)
 static at_str_t
 fuzz_short_line(const uint8_t **data, size_t *size)
 {
-    at_str_t  line;
-
-    line = fuzz_line(data, size);
+    at_str_t  line = fuzz_line(data, size);
 
     if (line.len > FUZZ_LEN - 8) {
         line.len = FUZZ_LEN - 8;

@@ -71,10 +71,9 @@ ask(at_identity_t *who, const char *text)
 static int
 verdict(const char *text)
 {
-    at_verdict_e   result;
     at_identity_t  who;
+    at_verdict_e   result = ask(&who, text);
 
-    result = ask(&who, text);
     at_identity_release(&who);
 
     return result;

@@ -23,6 +23,7 @@
 #include <openssl/crypto.h>
 #include <jansson.h>
 
+#include "dir.h"
 #include "fail.h"
 #include "sign.h"
 
@@ -129,71 +130,122 @@ silent(at_verdict_e verdict, const char *text)
 }
 
 
-/* returns the number of failed allocations; 0: after the last allocation */
-static unsigned
-verify_point(const at_trusted_issuer_t *trusted, const char *text,
-    at_verdict_e expected,
-    unsigned fail, int lasting, unsigned *wrong, unsigned *others)
+/* the allocation that fails, and whether all later ones fail as well */
+static struct {
+    unsigned  fail;
+    int       lasting;
+} point;
+
+/*
+ * Calls begin() and the function to test.  Returns 0 for the expected result,
+ * 1 for a failure as documented, -1 for anything else.
+ */
+typedef int (*attempt_pt)(const void *data);
+
+
+static void
+begin(void)
 {
-    at_verdict_e   verdict;
-    at_identity_t  id;
-    at_verifier_t *verifier = at_verifier_create();
-    at_jwt_query_t query = { str(text), 8192, trusted, 1, NOW, NULL, NULL };
+    fail_begin(point.fail, point.lasting);
+}
 
-    memset(&id, 0, sizeof(id));
 
-    fail_begin(fail, lasting);
+/*
+ * Lets each allocation of an attempt fail in turn.  If strict, no attempt may
+ * succeed without one of its allocations.  Returns the number of allocations.
+ */
+static unsigned
+each_point(const char *name, attempt_pt attempt, const void *data, int lasting,
+    int strict)
+{
+    int       rc;
+    unsigned  wrong = 0;
+
+    point.lasting = lasting;
+
+    for (point.fail = 1; point.fail < POINTS; point.fail++) {
+        rc = attempt(data);
+        wrong += rc == -1 || rc > (failing.failed != 0)
+                 || (strict && rc != (failing.failed != 0))
+                 || ERR_peek_error() != 0;
+        ERR_clear_error();
+
+        if (failing.failed == 0) {
+            break;
+        }
+    }
+
+    ok(point.fail > 1 && point.fail < POINTS, "%s: %u points%s", name,
+       point.fail - 1, lasting ? ", from each one on" : "");
+    is_int(wrong, 0, "%s: the right result, or a failure as documented", name);
+
+    return point.fail - 1;
+}
+
+
+/* each allocation alone, and with all later ones; then without a failure */
+static void
+test_points(const char *name, attempt_pt attempt, const void *data)
+{
+    (void) each_point(name, attempt, data, 0, 0);
+    (void) each_point(name, attempt, data, 1, 0);
+
+    point.fail = 0;
+    is_int(attempt(data), 0, "%s: the next attempt is not affected", name);
+    ERR_clear_error();
+}
+
+
+typedef struct {
+    const at_trusted_issuer_t  *trusted;
+    const char                 *text;
+    at_verdict_e                expected;
+} verification_t;
+
+
+static int
+verify(const void *data)
+{
+    at_verdict_e           verdict;
+    at_identity_t          id = { 0 };
+    at_verifier_t         *verifier = at_verifier_create();
+    const verification_t  *v = data;
+    at_jwt_query_t         query = { str(v->text), 8192, v->trusted, 1, NOW,
+                                     NULL, NULL };
+
+    begin();
     verdict = at_jwt_verify(verifier, &id, &query);
     (void) fail_end();
     at_verifier_free(verifier);
 
-    *wrong += (verdict == AT_OK && expected != AT_OK)
-              || !identity_fits(&id, verdict)
-              || ERR_peek_error() != 0;
-
-    if (verdict != expected && verdict != AT_FAILED && !silent(verdict, text))
-    {
-        (*others)++;
-        printf("# point %u%s: %s\n", fail, lasting ? " and on" : "",
-               at_verdict_info(verdict)->reason.data);
+    if (!identity_fits(&id, verdict)) {
+        printf("# point %u: the identity\n", point.fail);
+        verdict = AT_VERDICTS;
     }
 
     at_identity_release(&id);
-    ERR_clear_error();
 
-    return failing.failed;
+    if (verdict == v->expected) {
+        return 0;
+    }
+
+    if (verdict == AT_FAILED || silent(verdict, v->text)) {
+        return 1;
+    }
+
+    printf("# point %u: verdict %d\n", point.fail, (int) verdict);
+
+    return -1;
 }
 
 
 static void
-test_verify(const char *name, const at_trusted_issuer_t *trusted,
-    const char *text,
-    at_verdict_e expected)
+test_verify(const char *alg, const char *name,
+    const at_trusted_issuer_t *trusted, const char *text, at_verdict_e expected)
 {
-    int       lasting;
-    unsigned  fail, wrong, others, unused;
+    verification_t  v = { trusted, text, expected };
 
-    for (lasting = 0; lasting <= 1; lasting++) {
-        wrong = 0;
-        others = 0;
-
-        for (fail = 1; fail < POINTS; fail++) {
-            if (verify_point(trusted, text,
-                             expected, fail, lasting, &wrong, &others) == 0)
-            {
-                break;
-            }
-        }
-
-        ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "%s: never granted by mistake", name);
-        is_int(others, 0, "%s: the right verdict, or failed", name);
-
-        unused = 0;
-        (void) verify_point(trusted, text, expected, 0, 0, &wrong, &unused);
-        is_int(unused, 0, "%s: the next verification is not affected", name);
-    }
+    test_points(format("%s, %s", alg, name), verify, &v);
 }
 
 
@@ -201,12 +253,9 @@ test_verify(const char *name, const at_trusted_issuer_t *trusted,
 static char *
 numbers(unsigned n)
 {
-    char      *text;
-    size_t     len;
     unsigned   i;
-
-    text = sign_alloc(2 * (size_t) n + 3);
-    len = (size_t) sprintf(text, "[");
+    char      *text = sign_alloc(2 * (size_t) n + 3);
+    size_t     len = (size_t) sprintf(text, "[");
 
     for (i = 0; i < n; i++) {
         len += (size_t) sprintf(text + len, "%s7", i ? "," : "");
@@ -227,65 +276,52 @@ object_of(unsigned n)
 
 
 static void
-test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
+test_tokens(EVP_PKEY *pkey, at_alg_e alg)
 {
-    char                *header, *good, *bad, *text;
-    at_claim_path_t      user, scope;
-    at_str_t             pem, name = at_str("joe"), audience = at_str("api");
-    at_issuer_t          issuer;
+    char                *header, *good, *bad;
+    at_str_t             joe = at_str("joe"), audience = at_str("api");
     at_error_t           err;
     at_keyset_t         *set;
-    at_trusted_issuer_t  trusted;
+    const char          *name = at_alg_name(alg).data;
+    at_issuer_t          issuer = {
+        .issuers = &joe,
+        .n_issuers = 1,
+        .audiences = &audience,
+        .n_audiences = 1,
+        .typ_absent = 1,
+        .algs = ALL,
+        .max_age = AT_NO_MAX_AGE,
+        .user_claim = { 1, { at_str("username") } },
+        .scope_claim = { 1, { at_str("scope") } },
+    };
+    at_trusted_issuer_t  trusted = { &issuer, &set, 1 };
 
-    user = (at_claim_path_t) { 1, { at_str("username") } };
-    scope = (at_claim_path_t) { 1, { at_str("scope") } };
+    set = at_keyset_parse(pem_public(pkey), ALL, warn, NULL, &err);
+    must(set != NULL, "no keys");
 
-    memset(&issuer, 0, sizeof(issuer));
-    issuer.issuers = &name;
-    issuer.n_issuers = 1;
-    issuer.audiences = &audience;
-    issuer.n_audiences = 1;
-    issuer.typ_absent = 1;
-    issuer.algs = ALL;
-    issuer.max_age = AT_NO_MAX_AGE;
-    issuer.user_claim = user;
-    issuer.scope_claim = scope;
-
-    pem = pem_public(pkey);
-    set = at_keyset_parse(pem, ALL, warn, NULL, &err);
-    if (set == NULL) {
-        sign_fail("no keys");
-    }
-
-    trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
-
-    header = format("{\"alg\":\"%s\"}", at_alg_name(alg).data);
+    header = format("{\"alg\":\"%s\"}", name);
     good = token(header, GOOD, pkey, alg);
     bad = format("%s", good);
     bad[strlen(bad) - 10] = bad[strlen(bad) - 10] == 'A' ? 'B' : 'A';
 
-    text = token_text(at_str("{\"alg\":\"none\"}"), at_str(GOOD));
-
-    test_verify(format("%s, good", pem_name), &trusted, good, AT_OK);
-    test_verify(format("%s, many values", pem_name), &trusted,
-                token(format("{\"alg\":\"%s\",\"x\":%s}",
-                             at_alg_name(alg).data, numbers(70)),
+    test_verify(name, "good", &trusted, good, AT_OK);
+    test_verify(name, "many values", &trusted,
+                token(format("{\"alg\":\"%s\",\"x\":%s}", name, numbers(70)),
                       format("{" CLAIMS ",\"exp\":1700000600,\"n\":%s}",
                              numbers(150)), pkey, alg), AT_OK);
-    test_verify(format("%s, badly signed", pem_name), &trusted, bad,
-                AT_BAD_SIGNATURE);
-    test_verify(format("%s, alg none", pem_name), &trusted,
-                format("%s.AA", text), AT_BAD_ALG);
-    test_verify(format("%s, expired", pem_name), &trusted,
+    test_verify(name, "badly signed", &trusted, bad, AT_BAD_SIGNATURE);
+    test_verify(name, "alg none", &trusted,
+                format("%s.AA", token_text(at_str("{\"alg\":\"none\"}"),
+                                           at_str(GOOD))), AT_BAD_ALG);
+    test_verify(name, "expired", &trusted,
                 token(header, "{" CLAIMS ",\"exp\":1}", pkey, alg),
                 AT_EXPIRED);
-    test_verify(format("%s, no exp", pem_name), &trusted,
+    test_verify(name, "no exp", &trusted,
                 token(header, "{" CLAIMS "}", pkey, alg), AT_BAD_CLAIM);
-    test_verify(format("%s, another aud", pem_name), &trusted,
-                token(header,
-                      "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],\"exp\":1}",
-                      pkey, alg), AT_AUDIENCE_MISMATCH);
-    test_verify(format("%s, exp twice", pem_name), &trusted,
+    test_verify(name, "another aud", &trusted,
+                token(header, "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],"
+                      "\"exp\":1}", pkey, alg), AT_AUDIENCE_MISMATCH);
+    test_verify(name, "exp twice", &trusted,
                 token(header, "{" CLAIMS ",\"exp\":1,\"exp\":1700000600}",
                       pkey, alg), AT_BAD_PAYLOAD);
 
@@ -293,142 +329,138 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg, const char *pem_name)
 }
 
 
-/* a set has exactly the keys of the text */
-static void
-test_keyset(const char *name, at_str_t text, size_t keys, size_t least)
+typedef struct {
+    at_str_t  text;
+    size_t    keys;             /* of the text; 0: an error */
+    size_t    least;
+} keyset_text_t;
+
+
+/* OpenSSL may skip a key, or the set has no keys and there is an error */
+static int
+parse_keys(const void *data)
 {
-    int           lasting;
-    size_t        wrong;
-    unsigned      fail, failed;
-    at_error_t    err;
-    at_keyset_t  *set;
+    int                   rc;
+    at_error_t            err = { { 0 } };
+    at_keyset_t          *set;
+    const keyset_text_t  *k = data;
 
-    for (lasting = 0; lasting <= 1; lasting++) {
-        wrong = 0;
+    begin();
+    set = at_keyset_parse(k->text, ALL, warn, NULL, &err);
+    (void) fail_end();
 
-        for (fail = 1; fail < POINTS; fail++) {
-            memset(&err, 0, sizeof(err));
+    if (set == NULL) {
+        rc = k->keys == 0 ? 0 : err.text[0] != '\0' ? 1 : -1;
 
-            fail_begin(fail, lasting);
-            set = at_keyset_parse(text, ALL, warn, NULL, &err);
-            failed = fail_end();
-
-            wrong += ERR_peek_error() != 0;
-
-            if (set) {
-                wrong += set->n > keys || set->n < least;
-            } else {
-                wrong += keys != 0 && err.text[0] == '\0';
-            }
-
-            at_keyset_free(set);
-            ERR_clear_error();
-
-            if (failed == 0) {
-                break;
-            }
-        }
-
-        ok(fail > 1 && fail < POINTS, "%s: %u points%s", name, fail - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0, "%s: its keys, or an error message", name);
-
-        set = at_keyset_parse(text, ALL, warn, NULL, &err);
-        is_int(set ? set->n : 0, keys,
-               "%s: the next parsing is not affected", name);
-        at_keyset_free(set);
-        ERR_clear_error();
+    } else {
+        rc = set->n == k->keys ? 0
+             : set->n < k->keys && set->n >= k->least ? 1 : -1;
     }
+
+    at_keyset_free(set);
+
+    return rc;
 }
 
 
-/* 0: success, 1: failure as documented, 2: neither */
-static int
-small_part(unsigned part, const at_json_value_t *claim)
+static void
+test_keyset(const char *name, at_str_t text, size_t keys)
 {
-    char            buf[64];
-    at_file_t       file;
-    at_error_t      err;
-    at_scopes_t     scopes;
+    keyset_text_t  k = { text, keys, keys != 0 };
 
-    switch (part) {
+    test_points(name, parse_keys, &k);
+}
 
-    case 0:
-        switch (at_scopes_from_claim(&scopes, claim)) {
 
-        case 0:
-            at_scopes_free(&scopes);
-            return 0;
+static int
+scopes_of_claim(const void *claim)
+{
+    int          rc;
+    at_scopes_t  scopes;
 
-        case -2:
-            return scopes.items == NULL ? 1 : 2;
+    begin();
+    rc = at_scopes_from_claim(&scopes, claim);
+    (void) fail_end();
 
-        default:
-            return 2;
-        }
-
-    case 1:
-        switch (at_claim_to_text(claim, buf, sizeof(buf))) {
-
-        case 9:
-            return 0;
-
-        case -1:
-            return 1;
-
-        default:
-            return 2;
-        }
-
-    default:
-        if (at_file_read(&file, "t/data/README.md", 65536, &err) != 0) {
-            return file.data == NULL && err.text[0] != '\0' ? 1 : 2;
-        }
-
-        at_file_free(&file);
+    if (rc == 0) {
+        at_scopes_free(&scopes);
         return 0;
     }
+
+    return rc == -2 && scopes.items == NULL ? 1 : -1;
+}
+
+
+static int
+claim_to_text(const void *claim)
+{
+    char  buf[64];
+    int   rc;
+
+    begin();
+    rc = at_claim_to_text(claim, buf, sizeof(buf));
+    (void) fail_end();
+
+    return rc == 9 ? 0 : rc == -1 ? 1 : -1;
+}
+
+
+static int
+read_file(const void *path)
+{
+    int         rc;
+    at_file_t   file;
+    at_error_t  err;
+
+    begin();
+    rc = at_file_read(&file, path, 65536, &err);
+    (void) fail_end();
+
+    if (rc != 0) {
+        return file.data == NULL && err.text[0] != '\0' ? 1 : -1;
+    }
+
+    at_file_free(&file);
+
+    return 0;
 }
 
 
 static void
 test_small_parts(void)
 {
-    int                     rc, wrong;
-    unsigned                part, fail;
     at_claims_t            *claims;
     const at_json_value_t  *claim;
 
-    static const char      *names[] = {
-        "the scopes of a claim", "a claim as text", "a file"
-    };
-
-    if (at_claims_parse(&claims, at_str("{\"x\":[\"a\",\"b\"]}")) != 0) {
-        sign_fail("no claims");
-    }
-
+    must(at_claims_parse(&claims, at_str("{\"x\":[\"a\",\"b\"]}")) == 0,
+         "no claims");
     claim = at_json_member(at_claims_object(claims), at_str("x"));
 
-    for (part = 0; part < N(names); part++) {
-        wrong = 0;
-
-        for (fail = 1; fail < 100; fail++) {
-            fail_begin(fail, 0);
-            rc = small_part(part, claim);
-            (void) fail_end();
-
-            wrong += rc != (failing.failed != 0);
-
-            if (failing.failed == 0) {
-                break;
-            }
-        }
-
-        ok(fail > 1 && fail < 100, "%s: %u points", names[part], fail - 1);
-        is_int(wrong, 0, "%s: fails where it must", names[part]);
-    }
+    (void) each_point("the scopes of a claim", scopes_of_claim, claim, 0, 1);
+    (void) each_point("a claim as text", claim_to_text, claim, 0, 1);
+    (void) each_point("a file", read_file, "t/data/README.md", 0, 1);
 
     at_claims_free(claims);
+}
+
+
+static int
+parse_values(const void *data)
+{
+    int              rc;
+    at_claims_t     *claims = (at_claims_t *) &failing;
+    const unsigned  *n = data;
+    at_str_t         text = object_of(*n);
+
+    begin();
+    rc = at_claims_parse(&claims, text);
+    (void) fail_end();
+
+    rc = rc == -2 && claims == NULL ? 1
+         : rc == 0 && at_claims_object(claims)->span == *n ? 0 : -1;
+    at_claims_free(claims);
+
+    return rc;
 }
 
 
@@ -436,43 +468,18 @@ test_small_parts(void)
 static void
 test_growing(void)
 {
-    int           rc, wrong;
-    size_t        i;
-    at_str_t      text;
-    unsigned      fail, failed;
-    at_claims_t  *claims;
+    size_t  i;
 
-    static const struct {
-        unsigned  n;
-        unsigned  points;       /* allocations: claims, sizes of the array */
-    } cases[] = {
+    /* allocations: claims, sizes of the array */
+    static const struct { unsigned n, points; } cases[] = {
         { 64, 2 }, { 65, 3 }, { 128, 3 }, { 129, 4 }, { 1000, 6 },
         { 20000, 11 }
     };
 
     for (i = 0; i < N(cases); i++) {
-        text = object_of(cases[i].n);
-        wrong = 0;
-
-        for (fail = 1; fail < 100; fail++) {
-            claims = (at_claims_t *) &failing;
-
-            fail_begin(fail, 0);
-            rc = at_claims_parse(&claims, text);
-            failed = fail_end();
-
-            wrong += failed ? rc != -2 || claims != NULL
-                     : rc != 0
-                       || at_claims_object(claims)->span != cases[i].n;
-            at_claims_free(claims);
-
-            if (failed == 0) {
-                break;
-            }
-        }
-
-        is_int(fail - 1, cases[i].points, "%u values: points", cases[i].n);
-        is_int(wrong, 0, "%u values: -2 at each, and no claims", cases[i].n);
+        is_int(each_point(format("%u values", cases[i].n), parse_values,
+                          &cases[i].n, 0, 1), cases[i].points,
+               "%u values: points", cases[i].n);
     }
 }
 
@@ -481,14 +488,10 @@ static int
 values_of(at_json_t *values, unsigned n)
 {
     int        rc;
-    char      *copy;
-    at_str_t   text;
+    at_str_t   text = object_of(n);
+    char      *copy = malloc(text.len);
 
-    text = object_of(n);
-    copy = malloc(text.len);
-    if (copy == NULL) {
-        sign_fail("no memory");
-    }
+    must(copy != NULL, "no memory");
 
     memcpy(copy, text.data, text.len);
     rc = at_json_parse(values, copy, text.len, &at_jose_limits);
@@ -523,119 +526,71 @@ test_growing_again(void)
 }
 
 
-/* a value of each type is converted for jansson completely, or not at all */
-static void
-test_json_value(void)
+static int
+to_document(const void *text)
 {
-    int           wrong;
-    json_t       *json, *expected;
-    at_str_t      text;
-    unsigned      fail, failed;
+    int           rc;
+    json_t       *json, *expected = json_loads(text, 0, NULL);
     at_claims_t  *claims;
 
-    text = at_str("{\"a\":[1,-2.5,\"x\",[],{}],\"b\":{\"c\":null,\"d\":[true,"
-                  "false]},\"\":\"\\u00e9\",\"e\":1,\"f\":2,\"g\":3,\"h\":4,"
-                  "\"i\":5,\"j\":6,\"k\":7,\"l\":[0,1,2,3,4,5,6,7,8,9]}");
+    must(at_claims_parse(&claims, str(text)) == 0, "no claims");
 
-    if (at_claims_parse(&claims, text) != 0) {
-        sign_fail("no claims");
-    }
+    begin();
+    json = at_document_from_json(at_claims_object(claims));
+    (void) fail_end();
 
-    expected = json_loadb(text.data, text.len, 0, NULL);
-    wrong = 0;
+    rc = json == NULL ? 1 : json_equal(json, expected) ? 0 : -1;
 
-    for (fail = 1; fail < POINTS; fail++) {
-        fail_begin(fail, 0);
-        json = at_document_from_json(at_claims_object(claims));
-        failed = fail_end();
-
-        wrong += failed ? json != NULL : !json_equal(json, expected);
-        json_decref(json);
-
-        if (failed == 0) {
-            break;
-        }
-    }
-
-    ok(fail > 1 && fail < POINTS, "a value for jansson: %u points", fail - 1);
-    is_int(wrong, 0, "a value for jansson: complete or NULL");
-
+    json_decref(json);
     json_decref(expected);
     at_claims_free(claims);
-}
-
-
-/* makes a state directory, writes and reads a file; returns as small_part() */
-static int
-state_part(const char *path)
-{
-    int             rc;
-    char           *content = NULL, file[128];
-    size_t          len;
-    at_error_t      err;
-    at_state_key_t  key;
-
-    (void) snprintf(file, sizeof(file), "%s/data/x", path);
-    memset(&err, 0, sizeof(err));
-
-    rc = at_state_inspect(path, (uid_t) -1, &err) == 0
-         && at_state_open(&key, path, (uid_t) -1, (gid_t) -1, &err) == 0
-         && at_state_write(&key, file, at_str("p"), at_str("x"), &err) == 0
-         && at_state_read(&key, file, at_str("p"), 1, &content, &len, &err)
-             == 0;
-
-    if (rc) {
-        rc = len == 1 && content[0] == 'x' ? 0 : 2;
-
-    } else {
-        rc = content == NULL && err.text[0] != '\0'
-             && ERR_peek_error() == 0 ? 1 : 2;
-    }
-
-    free(content);
 
     return rc;
 }
 
 
-/* some failures inside OpenSSL have no effect: the file is right, too */
+/* a value of each type is converted for jansson completely, or not at all */
 static void
-test_state(void)
+test_document(void)
 {
-    int       rc, wrong, lasting;
-    char      root[] = "/tmp/at-alloc-XXXXXX", path[64], command[64];
-    unsigned  fail;
+    (void) each_point("a value for jansson", to_document,
+                      "{\"a\":[1,-2.5,\"x\",[],{}],\"b\":{\"c\":null,"
+                      "\"d\":[true,false]},\"\":\"\\u00e9\",\"e\":1,"
+                      "\"f\":2,\"g\":3,\"h\":4,\"i\":5,\"j\":6,\"k\":7,"
+                      "\"l\":[0,1,2,3,4,5,6,7,8,9]}", 0, 1);
+}
 
-    if (mkdtemp(root) == NULL) {
-        sign_fail("no directory");
+
+/* creates a state directory, writes a file and reads it */
+static int
+use_state(const void *data)
+{
+    int             rc;
+    char           *content = NULL;
+    size_t          len;
+    at_error_t      err = { { 0 } };
+    at_state_key_t  key;
+    const char     *path = data, *file = format("%s/data/x", path);
+
+    drop("state");
+    begin();
+    rc = at_state_inspect(path, (uid_t) -1, &err) == 0
+         && at_state_open(&key, path, (uid_t) -1, (gid_t) -1, &err) == 0
+         && at_state_write(&key, file, at_str("p"), at_str("x"), &err) == 0
+         && at_state_read(&key, file, at_str("p"), 1, &content, &len, &err)
+             == 0;
+    (void) fail_end();
+
+    if (rc) {
+        rc = len == 1 && content[0] == 'x' ? 0 : -1;
+
+    } else {
+        rc = content == NULL && err.text[0] != '\0' ? 1 : -1;
     }
 
-    (void) snprintf(path, sizeof(path), "%s/state/", root);
-    (void) snprintf(command, sizeof(command), "rm -rf %s/state", root);
+    free(content);
 
-    for (lasting = 0; lasting <= 1; lasting++) {
-        wrong = 0;
-
-        for (fail = 1; fail < POINTS; fail++) {
-            fail_begin(fail, lasting);
-            rc = state_part(path);
-            (void) fail_end();
-
-            wrong += rc == 2 || (rc == 1 && failing.failed == 0)
-                     || system(command) != 0;
-
-            if (failing.failed == 0) {
-                break;
-            }
-        }
-
-        ok(fail > 1 && fail < POINTS, "state: %u points%s", fail - 1,
-           lasting ? ", from each one on" : "");
-        is_int(wrong, 0,
-               "state: the content that was written, or an error message");
-    }
-
-    (void) rmdir(root);
+    return rc;
 }
 
 
@@ -645,43 +600,43 @@ main(void)
     EVP_PKEY    *rsa, *p256, *ed, *weak;
     const char  *jwks;
 
-    if (CRYPTO_set_mem_functions(alloc_openssl_malloc, alloc_openssl_realloc,
-                                 alloc_openssl_free) != 1)
-    {
-        sign_fail("OpenSSL has memory already");
-    }
+    must(CRYPTO_set_mem_functions(alloc_openssl_malloc, alloc_openssl_realloc,
+                                  alloc_openssl_free) == 1,
+         "OpenSSL has memory already");
 
     rsa = key_rsa(2048);
     p256 = key_ec("P-256");
     ed = key_named("ED25519");
     weak = key_rsa(1024);
 
-    test_tokens(rsa, AT_RS256, "RS256");
-    test_tokens(rsa, AT_PS256, "PS256");
-    test_tokens(p256, AT_ES256, "ES256");
-    test_tokens(ed, AT_EDDSA, "EdDSA");
+    test_tokens(rsa, AT_RS256);
+    test_tokens(rsa, AT_PS256);
+    test_tokens(p256, AT_ES256);
+    test_tokens(ed, AT_EDDSA);
 
     jwks = format("{\"keys\":[%s,%s,%s]}",
                   jwk(rsa, format(",\"kid\":\"a\",\"issuer\":\"https://x/\","
                                   "\"x5c\":[\"%s\"]", x5c(rsa))),
                   jwk(p256, ",\"kid\":\"b\""), jwk(ed, ",\"kid\":\"c\""));
 
-    test_keyset("a PEM file", pem_public(rsa), 1, 1);
-    test_keyset("a PEM file of an EC key", pem_public(p256), 1, 1);
-    test_keyset("a certificate", pem_certificate(rsa), 1, 1);
-    test_keyset("a JWK Set", str(jwks), 3, 1);
-    test_keyset("a weak key", pem_public(weak), 0, 0);
-    test_keyset("a private key", pem_private(rsa, NULL), 0, 0);
+    test_keyset("a PEM file", pem_public(rsa), 1);
+    test_keyset("a PEM file of an EC key", pem_public(p256), 1);
+    test_keyset("a certificate", pem_certificate(rsa), 1);
+    test_keyset("a JWK Set", str(jwks), 3);
+    test_keyset("a weak key", pem_public(weak), 0);
+    test_keyset("a private key", pem_private(rsa, NULL), 0);
     test_keyset("two PEMs", str(format("%.*s%.*s", (int) pem_public(rsa).len,
                                        pem_public(rsa).data,
                                        (int) pem_public(p256).len,
-                                       pem_public(p256).data)), 0, 0);
+                                       pem_public(p256).data)), 0);
 
     /* not for its parser, which reads beyond a string without memory */
     json_set_alloc_funcs(fail_malloc, free);
 
-    RUN(test_small_parts, test_growing, test_growing_again, test_json_value,
-        test_state);
+    RUN(test_small_parts, test_growing, test_growing_again, test_document);
+
+    /* some failures inside OpenSSL have no effect: the file is right, too */
+    test_points("state", use_state, in_dir("state/"));
 
     sign_end();
 

@@ -23,16 +23,11 @@ static int
 decode(unsigned char *out, at_str_t text)
 {
     int             rc;
-    char           *copy;
     size_t          len;
-    unsigned char  *dst;
+    char           *copy = malloc(text.len + !text.len);
+    unsigned char  *dst = malloc(at_base64url_decoded_size(text.len));
 
-    copy = malloc(text.len + !text.len);
-    dst = malloc(at_base64url_decoded_size(text.len));
-
-    if (copy == NULL || dst == NULL) {
-        abort();
-    }
+    must(copy == NULL || dst != NULL, "no memory");
 
     if (text.len) {
         memcpy(copy, text.data, text.len);
@@ -216,9 +211,7 @@ test_round_trip(void)
         }
 
         text = malloc(at_base64url_encoded_len(len) + !len);
-        if (text == NULL) {
-            abort();
-        }
+        must(text != NULL, "no memory");
 
         at_base64url_encode(text, src, len);
         n = decode(out, (at_str_t) { text, at_base64url_encoded_len(len) });

@@ -64,9 +64,7 @@ heap_count(void *p)
 static void *
 heap_malloc(size_t size)
 {
-    void  *p;
-
-    p = heap_count(++heap.n == heap.fail ? NULL : malloc(size));
+    void  *p = heap_count(++heap.n == heap.fail ? NULL : malloc(size));
 
     if (p != NULL && !SANITIZED) {
         heap.underestimated += malloc_usable_size(p) + sizeof(size_t)
@@ -180,9 +178,7 @@ key_number(char *text, unsigned i, size_t len)
 static at_cache_t *
 create(size_t size)
 {
-    at_cache_t  *cache;
-
-    cache = at_cache_create(size);
+    at_cache_t  *cache = at_cache_create(size);
 
     if (cache == NULL) {
         printf("Bail out! no memory\n");
@@ -206,9 +202,7 @@ static int
 has(at_cache_t *cache, at_cache_key_t key, const at_cache_epoch_t *then,
     int64_t now)
 {
-    const at_identity_t  *identity;
-
-    identity = at_cache_get(cache, &key, then, now);
+    const at_identity_t  *identity = at_cache_get(cache, &key, then, now);
 
     if (identity != NULL) {
         at_cache_release(identity);
@@ -223,9 +217,7 @@ static long
 get(at_cache_t *cache, at_cache_key_t key)
 {
     long                  i;
-    const at_identity_t  *identity;
-
-    identity = at_cache_get(cache, &key, &epoch, NOW);
+    const at_identity_t  *identity = at_cache_get(cache, &key, &epoch, NOW);
 
     if (identity == NULL) {
         return -1;
@@ -278,10 +270,8 @@ adds_up(const at_cache_t *cache)
 static long
 resident(void)
 {
-    FILE  *f;
     long   pages = 0;
-
-    f = fopen("/proc/self/statm", "r");
+    FILE  *f = fopen("/proc/self/statm", "r");
 
     if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1) {
         pages = 0;
@@ -343,12 +333,9 @@ static void
 test_hit(void)
 {
     caller_t              c;
-    at_cache_t           *cache;
-    at_cache_key_t        key;
     const at_identity_t  *identity;
-
-    cache = create(MIB);
-    key = key_of(at_str("a.b.c"));
+    at_cache_t           *cache = create(MIB);
+    at_cache_key_t        key = key_of(at_str("a.b.c"));
 
     is_int(get(cache, key), -1, "an empty cache has no entry");
 
@@ -383,12 +370,9 @@ test_hit(void)
 static void
 test_replaced(void)
 {
-    at_cache_t           *cache;
-    at_cache_key_t        key;
     const at_identity_t  *old;
-
-    cache = create(MIB);
-    key = key_of(at_str("a.b.c"));
+    at_cache_t           *cache = create(MIB);
+    at_cache_key_t        key = key_of(at_str("a.b.c"));
 
     put(cache, key, 1);
     old = at_cache_get(cache, &key, &epoch, NOW);
@@ -417,11 +401,8 @@ found_at(int64_t verified, int64_t expires, int64_t now)
 {
     int              found;
     caller_t         c;
-    at_cache_t      *cache;
-    at_cache_key_t   key;
-
-    cache = create(AT_CACHE_SIZE_MIN);
-    key = key_of(at_str("a.b.c"));
+    at_cache_t      *cache = create(AT_CACHE_SIZE_MIN);
+    at_cache_key_t   key = key_of(at_str("a.b.c"));
 
     at_cache_put(cache, &key, &caller(&c, 1, expires)->identity, &epoch,
                  verified);
@@ -617,9 +598,7 @@ test_bytes(size_t size)
 {
     char         text[4096];
     unsigned     i, state = 7, wrong = 0;
-    at_cache_t  *cache;
-
-    cache = create(size);
+    at_cache_t  *cache = create(size);
 
     for (i = 0; i < 5000; i++) {
         put(cache, key_number(text, numbers(&state) % 600,
@@ -643,11 +622,9 @@ static size_t
 overhead_of(const at_identity_t *identity, at_str_t text)
 {
     size_t           bytes;
-    at_cache_t      *cache;
-    at_cache_key_t   key;
+    at_cache_t      *cache = create(MIB);
+    at_cache_key_t   key = key_of(text);
 
-    cache = create(MIB);
-    key = key_of(text);
     bytes = at_cache_stats(cache)->bytes;
 
     at_cache_put(cache, &key, identity, &epoch, NOW);
@@ -695,11 +672,8 @@ static void
 test_large(void)
 {
     static char   text[AT_CACHE_SIZE_MIN];
-    size_t        room;
-    at_cache_t   *cache;
-
-    cache = create(AT_CACHE_SIZE_MIN);
-    room = AT_CACHE_SIZE_MIN / 16;
+    at_cache_t   *cache = create(AT_CACHE_SIZE_MIN);
+    size_t        room = AT_CACHE_SIZE_MIN / 16;
 
     put(cache, key_of(at_str("small")), 1);
 
@@ -724,9 +698,8 @@ survives(int between)
 {
     char         text[1100];
     unsigned     i;
-    at_cache_t  *cache;
+    at_cache_t  *cache = create(AT_CACHE_SIZE_MIN);
 
-    cache = create(AT_CACHE_SIZE_MIN);
     put(cache, key_of(at_str("hot")), 1);
 
     for (i = 0; i < 1000; i++) {
@@ -760,12 +733,10 @@ test_references(void)
 {
     char                  text[1100];
     unsigned              i;
-    at_cache_t           *cache;
-    at_cache_key_t        key;
     const at_identity_t  *one, *two;
+    at_cache_t           *cache = create(AT_CACHE_SIZE_MIN);
+    at_cache_key_t        key = key_of(at_str(SECRET));
 
-    cache = create(AT_CACHE_SIZE_MIN);
-    key = key_of(at_str(SECRET));
     put(cache, key, 1);
 
     one = at_cache_get(cache, &key, &epoch, NOW);
@@ -803,11 +774,9 @@ test_all_in_use(void)
 {
     char                  text[32];
     unsigned              i, n, wrong;
-    at_cache_t           *cache;
     at_cache_key_t        key;
     const at_identity_t  *held[1000];
-
-    cache = create(AT_CACHE_SIZE_MIN);
+    at_cache_t           *cache = create(AT_CACHE_SIZE_MIN);
 
     for (n = 0; n < N(held); n++) {
         key = key_number(text, n, sizeof(text));
@@ -850,11 +819,9 @@ test_none_left_to_evict(void)
 {
     char                  text[2048];
     unsigned              i, n;
-    at_cache_t           *cache;
     at_cache_key_t        key;
     const at_identity_t  *held[1000];
-
-    cache = create(AT_CACHE_SIZE_MIN);
+    at_cache_t           *cache = create(AT_CACHE_SIZE_MIN);
 
     for (n = 0; n < N(held); n++) {
         key = key_number(text, n, 32);

@@ -30,12 +30,9 @@ static int
 parse(at_cidr_t *cidr, at_str_t text)
 {
     int    rc;
-    char  *copy;
+    char  *copy = malloc(text.len + !text.len);
 
-    copy = malloc(text.len + !text.len);
-    if (copy == NULL) {
-        abort();
-    }
+    must(copy != NULL, "no memory");
 
     if (text.len) {
         memcpy(copy, text.data, text.len);
@@ -52,12 +49,9 @@ parse(at_cidr_t *cidr, at_str_t text)
 static at_cidr_set_t *
 set_of(const at_cidr_t *cidrs, size_t n)
 {
-    at_cidr_set_t  *set;
+    at_cidr_set_t  *set = malloc(at_cidr_set_size(n));
 
-    set = malloc(at_cidr_set_size(n));
-    if (set == NULL) {
-        abort();
-    }
+    must(set != NULL, "no memory");
 
     set->n = n;
 
@@ -443,9 +437,8 @@ test_published_string(const char *kind, const json_t *text, int valid)
 {
     int          accepted, differs;
     at_cidr_t    cidr;
-    const char  *name;
+    const char  *name = json_string_value(text);
 
-    name = json_string_value(text);
     accepted = parse(&cidr, (at_str_t) { name, json_string_length(text) }) != -1;
     differs = accepted != valid;
 
@@ -609,9 +602,8 @@ test_cipp(void)
 {
     char       *line, *next;
     unsigned    seen = 0;
-    at_file_t   file;
+    at_file_t   file = data_read("t/data/cipp-ranges/ranges.tsv");
 
-    file = data_read("t/data/cipp-ranges/ranges.tsv");
     next = file.data;
 
     while ((line = strsep(&next, "\n")) != NULL) {
@@ -727,13 +719,10 @@ linear_match6(uint64_t high, uint64_t low)
 static int
 try_ipv4(const at_cidr_set_t *set)
 {
-    uint32_t   value;
-    uint64_t   r;
     uint8_t    bytes[4];
     at_addr_t  addr;
-
-    r = random64();
-    value = (uint32_t) (r >> 32);
+    uint64_t   r = random64();
+    uint32_t   value = (uint32_t) (r >> 32);
 
     if (r & 1) {
         value = net4[value % RANGES];

@@ -35,9 +35,7 @@ names(const char *text)
     /* exactly the size of the text, so that a sanitizer finds an overrun */
     len = strlen(text);
     copy = malloc(len + !len);
-    if (copy == NULL) {
-        abort();
-    }
+    must(copy != NULL, "no memory");
 
     memcpy(copy, text, len);
     out[0] = '\0';
@@ -259,9 +257,7 @@ test_room(void)
 
         for (size = 0; size <= whole + 1; size++) {
             buf = malloc(size + !size);
-            if (buf == NULL) {
-                abort();
-            }
+            must(buf != NULL, "no memory");
 
             wrong += at_claim_to_text(claim, buf, size) != (ssize_t) whole;
 

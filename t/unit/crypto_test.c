@@ -22,14 +22,10 @@ static EVP_PKEY  *rsa, *p256, *p384, *ed;
 static at_key_t *
 create(EVP_PKEY *pkey, unsigned algs)
 {
-    at_key_t    *key;
     at_error_t   err;
+    at_key_t    *key = at_key_create(pkey, algs, &err);
 
-    key = at_key_create(pkey, algs, &err);
-    if (key == NULL) {
-        printf("Bail out! %s\n", err.text);
-        exit(1);
-    }
+    must(key != NULL, err.text);
 
     return key;
 }
@@ -45,9 +41,7 @@ verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
     copy.data = malloc(signature.len + !signature.len);
     copy.len = signature.len;
 
-    if (copy.data == NULL) {
-        abort();
-    }
+    must(copy.data != NULL, "no memory");
 
     memcpy((char *) (uintptr_t) copy.data, signature.data, signature.len);
 
@@ -253,12 +247,11 @@ test_rsa_sizes(void)
 static void
 test_rsa_odd(void)
 {
-    BIGNUM     *n;
     EVP_PKEY   *pkey;
     at_key_t   *key;
     at_error_t  err;
+    BIGNUM     *n = number_like_modulus(2048);
 
-    n = number_like_modulus(2048);
     (void) BN_clear_bit(n, 0);
     pkey = key_rsa_public(n, number("010001"));
     key = at_key_create(pkey, ALL, &err);
@@ -289,11 +282,9 @@ static void
 test_rsa_e1(void)
 {
     at_error_t  err;
-    EVP_PKEY   *pkey;
-    at_key_t   *key;
+    EVP_PKEY   *pkey = key_rsa_public(number_like_modulus(2048), number("01"));
+    at_key_t   *key = at_key_create(pkey, at_alg_bit(AT_RS256), &err);
 
-    pkey = key_rsa_public(number_like_modulus(2048), number("01"));
-    key = at_key_create(pkey, at_alg_bit(AT_RS256), &err);
     ok(key == NULL, "e = 1 is refused: its signatures need no key");
     ok(strstr(err.text, "exponent") != NULL,
        "e = 1: the error message names the exponent");
@@ -306,13 +297,12 @@ static void
 test_roca(void)
 {
     BIGNUM      *m, *n, *k;
-    BN_CTX      *ctx;
     EVP_PKEY    *pkey;
     at_key_t    *key;
     at_error_t   err;
     unsigned     p, d;
+    BN_CTX      *ctx = BN_CTX_new();
 
-    ctx = BN_CTX_new();
     m = BN_new();
     n = BN_new();
     k = BN_new();
@@ -353,9 +343,8 @@ test_roca(void)
 static at_str_t
 changed(at_str_t text, size_t i, unsigned char bits)
 {
-    char  *copy;
+    char  *copy = (char *) (uintptr_t) bytes(text.data, text.len).data;
 
-    copy = (char *) (uintptr_t) bytes(text.data, text.len).data;
     copy[i] = (char) (copy[i] ^ bits);
 
     return (at_str_t) { copy, text.len };
@@ -451,9 +440,7 @@ test_every_length(EVP_PKEY *pkey, at_alg_e alg)
 static at_str_t
 padded(const BIGNUM *n, size_t len)
 {
-    char  *out;
-
-    out = sign_alloc(len);
+    char  *out = sign_alloc(len);
 
     if (BN_bn2binpad(n, (unsigned char *) out, (int) len) < 0) {
         return (at_str_t) { NULL, 0 };
@@ -518,11 +505,8 @@ static void
 test_pss_salt(void)
 {
     int        salt;
-    at_key_t  *key;
-    at_str_t   text;
-
-    text = at_str("header.payload");
-    key = create(rsa, ALL);
+    at_str_t   text = at_str("header.payload");
+    at_key_t  *key = create(rsa, ALL);
 
     for (salt = 0; salt <= 64; salt++) {
         is_int(verify(key, AT_PS256, text,

@@ -24,10 +24,7 @@ data_read(const char *path)
     at_file_t   file;
     at_error_t  err;
 
-    if (at_file_read(&file, path, DATA_MAX, &err) != 0) {
-        printf("Bail out! %s\n", err.text);
-        exit(1);
-    }
+    must(at_file_read(&file, path, DATA_MAX, &err) == 0, err.text);
 
     return file;
 }
@@ -37,11 +34,9 @@ data_read(const char *path)
 TAP_UNUSED static json_t *
 data_json(const char *path)
 {
-    json_t     *json;
-    at_file_t   file;
+    at_file_t   file = data_read(path);
+    json_t     *json = json_loadb(file.data, file.len, JSON_ALLOW_NUL, NULL);
 
-    file = data_read(path);
-    json = json_loadb(file.data, file.len, JSON_ALLOW_NUL, NULL);
     at_file_free(&file);
 
     if (json == NULL) {

@@ -13,18 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tap.h"
+
 
 static char   dir_path[] = "/tmp/at-unit-XXXXXX";
 static pid_t  dir_owner;
-
-
-/* ends the test after an error of its set-up */
-__attribute__((noreturn)) static void
-bail(const char *why)
-{
-    printf("Bail out! %s\n", why);
-    exit(1);
-}
 
 
 static void
@@ -47,9 +40,7 @@ in_dir(const char *name)
     static unsigned  n;
 
     if (dir_owner == 0) {
-        if (mkdtemp(dir_path) == NULL) {
-            bail("no temporary directory");
-        }
+        must(mkdtemp(dir_path) != NULL, "no temporary directory");
 
         dir_owner = getpid();
         (void) chmod(dir_path, 0755);

@@ -48,12 +48,10 @@ fail_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 static at_endpoint_list_t *
 parse(const char *text, const at_endpoint_list_options_t *options, at_error_t *err)
 {
-    char                *copy;
-    size_t               len;
     at_endpoint_list_t  *list;
+    size_t               len = strlen(text);
+    char                *copy = malloc(len ? len : 1);
 
-    len = strlen(text);
-    copy = malloc(len ? len : 1);
     memcpy(copy, text, len);
 
     err->text[0] = '\0';
@@ -76,10 +74,7 @@ must_parse(const char *text, const char *prefix, unsigned ignore_case)
     options.ignore_case = ignore_case != 0;
 
     list = parse(text, &options, &err);
-    if (list == NULL) {
-        printf("Bail out! %s\n", err.text);
-        exit(1);
-    }
+    must(list != NULL, err.text);
 
     return list;
 }
@@ -418,11 +413,10 @@ test_errors(void)
 static void
 test_large(void)
 {
-    char        *text;
     at_str_t     view;
     at_error_t   err;
+    char        *text = malloc(AT_ENDPOINT_LIST_MAX + 1);
 
-    text = malloc(AT_ENDPOINT_LIST_MAX + 1);
     memset(text, '#', AT_ENDPOINT_LIST_MAX + 1);
     memcpy(text, "GET /a\n", 7);
 
@@ -837,10 +831,7 @@ read_file(at_file_t *file, const char *name, const char *prefix,
     list = at_endpoint_list_parse((at_str_t) { file->data, file->len },
                                        &options, &err);
 
-    if (list == NULL) {
-        printf("Bail out! %s\n", err.text);
-        exit(1);
-    }
+    must(list != NULL, err.text);
 
     oracle_read(file, scopes);
     is_int(at_endpoint_list_count(list), n_oracle,
@@ -890,11 +881,10 @@ test_cipp(void)
     size_t                i, j, public = 0;
     unsigned              wrong = 0;
     at_file_t             file;
-    at_endpoint_list_t   *list;
     const at_endpoint_t  *e;
     static const char    *scopes[ROWS];
+    at_endpoint_list_t   *list = read_file(&file, CIPP, "", scopes);
 
-    list = read_file(&file, CIPP, "", scopes);
     test_every_row(list, "");
 
     for (i = 0; i < n_oracle; i++) {
@@ -1033,11 +1023,9 @@ test_collision(void)
 {
     char                   row[32], name[16], other[16];
     unsigned               i, found;
-    uint64_t              *hashes;
     at_endpoint_list_t    *list;
     static const unsigned  n = 400000;
-
-    hashes = malloc(n * sizeof(uint64_t));
+    uint64_t              *hashes = malloc(n * sizeof(uint64_t));
 
     for (i = 0; i < n; i++) {
         (void) snprintf(name, sizeof(name), "%u", i);

@@ -262,10 +262,9 @@ static at_str_t
 sentence(at_verdict_e verdict, const at_identity_t *identity,
     const at_endpoint_t *endpoint)
 {
-    size_t       n;
     static char  buf[1024];
+    size_t       n = at_error_text(NULL, 0, verdict, identity, endpoint);
 
-    n = at_error_text(NULL, 0, verdict, identity, endpoint);
     memset(buf, '#', sizeof(buf));
 
     /* a buffer of half the size gets the first half */

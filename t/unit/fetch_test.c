@@ -195,10 +195,8 @@ test_max_age(void)
 static void
 is_url(const char *issuer, const char *expected)
 {
-    char        *url;
     at_error_t   err;
-
-    url = at_discovery_url(str(issuer), &err);
+    char        *url = at_discovery_url(str(issuer), &err);
 
     if (expected) {
         is_str(url ? url : err.text, expected, "the discovery URL of %s", issuer);

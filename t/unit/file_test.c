@@ -17,9 +17,8 @@
 static void
 write_file(const char *path, const char *data, size_t len)
 {
-    FILE  *f;
+    FILE  *f = fopen(path, "w");
 
-    f = fopen(path, "w");
     if (f == NULL || fwrite(data, 1, len, f) != len || fclose(f) != 0) {
         bail("cannot write a file");
     }
@@ -31,9 +30,8 @@ test_read(void)
 {
     at_file_t    file;
     at_error_t   err;
-    const char  *path;
+    const char  *path = in_dir("a");
 
-    path = in_dir("a");
     write_file(path, "ab\0cd", 5);
 
     is_int(at_file_read(&file, path, 5, &err), 0,

@@ -120,9 +120,7 @@ static void
 test_published(void)
 {
     char                *jwk, *kid, *set, *claims, *token_text;
-    EVP_PKEY            *pkey;
     at_claim_path_t      path;
-    at_mint_t           *mint;
     at_error_t           err;
     at_issuer_t          issuer;
     at_keyset_t         *keys;
@@ -131,9 +129,8 @@ test_published(void)
     at_verifier_t       *verifier;
     at_jwt_query_t       query;
     at_str_t             typ = at_str("JWT");
-
-    pkey = key_rsa(2048);
-    mint = at_mint_create(pem_private(pkey, NULL), &err);
+    EVP_PKEY            *pkey = key_rsa(2048);
+    at_mint_t           *mint = at_mint_create(pem_private(pkey, NULL), &err);
 
     is_int(at_mint_public_jwk(mint, AT_RS256, at_str(""), &jwk, &kid, &err), 0,
            "the public key is exported");

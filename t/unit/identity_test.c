@@ -35,9 +35,7 @@ static const at_issuer_t  an_issuer;
 static original_t *
 original(void)
 {
-    original_t  *o;
-
-    o = calloc(1, sizeof(original_t));
+    original_t  *o = calloc(1, sizeof(original_t));
 
     if (o == NULL) {
         printf("Bail out! no memory\n");
@@ -51,9 +49,7 @@ original(void)
 static at_str_t
 keep(original_t *o, at_str_t text)
 {
-    char  *p;
-
-    p = o->memory + o->used;
+    char  *p = o->memory + o->used;
 
     if (o->used + text.len > ROOM) {
         printf("Bail out! no room\n");
@@ -103,12 +99,9 @@ keep_names(original_t *o, const char *name, size_t n, size_t times)
 static at_identity_t *
 copy_of(original_t *o)
 {
-    size_t          size;
     at_identity_t  *copy;
-    void           *memory;
-
-    size = at_identity_size(&o->identity);
-    memory = malloc(size);
+    size_t          size = at_identity_size(&o->identity);
+    void           *memory = malloc(size);
 
     if (memory == NULL) {
         printf("Bail out! no memory\n");
@@ -150,10 +143,9 @@ strays(const at_identity_t *copy, size_t size, const original_t *o)
 static void
 test_names(void)
 {
-    original_t     *o;
     at_identity_t  *copy;
+    original_t     *o = original();
 
-    o = original();
     o->identity.issuer = &an_issuer;
     o->identity.user = keep(o, at_str("alice"));
     o->identity.client = keep(o, at_str("client-1"));
@@ -248,11 +240,10 @@ test_subject(void)
 static void
 test_zero(void)
 {
-    original_t     *o;
     at_addr_t       addr;
     at_identity_t  *copy;
+    original_t     *o = original();
 
-    o = original();
     is_int(at_identity_size(&o->identity), sizeof(at_identity_t),
            "an identity of zeroes takes only its struct");
     copy = copy_of(o);
@@ -278,9 +269,7 @@ wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n, size_t times
 {
     char      text[64];
     size_t    i, number;
-    unsigned  wrong;
-
-    wrong = scopes->n != n;
+    unsigned  wrong = scopes->n != n;
 
     for (i = 0; i < n && i < scopes->n; i++) {
         number = i * 7919 % (n + 1) / times;
@@ -310,10 +299,9 @@ static unsigned
 wrong_copies(size_t n, size_t times)
 {
     unsigned        wrong;
-    original_t     *o;
     at_identity_t  *copy;
+    original_t     *o = original();
 
-    o = original();
     o->identity.rights.scopes.n = n;
     o->identity.rights.scopes.items = keep_names(o, "scope", n, times);
     o->identity.rights.owner_scopes.n = NAMES - n;
@@ -409,12 +397,10 @@ test_unusual_scopes(void)
 static void
 test_role(void)
 {
-    original_t     *o;
-    at_role_t      *role;
     at_identity_t  *copy;
+    original_t     *o = original();
+    at_role_t      *role = &o->identity.role_storage;
 
-    o = original();
-    role = &o->identity.role_storage;
     role->n_grant = 40;
     role->grant = keep_names(o, "grant", 40, 1);
     role->n_deny = 30;
@@ -455,10 +441,9 @@ test_role(void)
 static void
 test_no_role(void)
 {
-    original_t     *o;
     at_identity_t  *copy;
+    original_t     *o = original();
 
-    o = original();
     o->identity.needs_role = 1;
     o->identity.rights.from = AT_RIGHTS_ROLE;
     copy = copy_of(o);

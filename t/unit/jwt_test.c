@@ -84,7 +84,7 @@ path(const char *name)
 
     copy = format("%s", name);
     if (at_claim_path_parse(&p, copy, strlen(copy)) != 0) {
-        sign_fail("no path");
+        bail("no path");
     }
 
     return p;
@@ -108,7 +108,7 @@ keys(at_str_t text)
     set = at_keyset_parse(text, ALL, warn, NULL, &err);
     if (set == NULL) {
         printf("# %s\n", err.text);
-        sign_fail("no keys");
+        bail("no keys");
     }
 
     return set;

@@ -17,9 +17,7 @@
 static void
 test_text(void)
 {
-    at_str_t  text;
-
-    text = at_str("one\n\ntwo\r\nthree");
+    at_str_t  text = at_str("one\n\ntwo\r\nthree");
 
     is_bytes(at_line_next(&text), at_str("one"), "a line ends before \\n");
     is_bytes(at_line_next(&text), at_str(""), "an empty line is returned");
@@ -53,11 +51,10 @@ pipe_with(at_str_t text)
 static void
 test_descriptor(void)
 {
-    int         fd;
     at_str_t    line;
     at_lines_t  lines;
+    int         fd = pipe_with(at_str("abcdefg\nh\n\nij\nklm"));
 
-    fd = pipe_with(at_str("abcdefg\nh\n\nij\nklm"));
     is_int(at_lines_init(&lines, fd, 8), 0, "a reader is made");
 
     is_int(at_lines_next(&lines, &line), 1, "a line may fill the buffer");

@@ -75,10 +75,8 @@ static void
 test_lengths(void)
 {
     char        hash[AT_PASSWORD_HASH_LEN];
-    at_str_t    text;
     at_error_t  err;
-
-    text = str(repeat('p', AT_PASSWORD_MAX));
+    at_str_t    text = str(repeat('p', AT_PASSWORD_MAX));
 
     is_int(at_password_hash(hash, text, &err), 0,
            "the longest password is hashed");
@@ -228,9 +226,8 @@ cpu(void)
 static double
 time_of(at_str_t hash, at_str_t password)
 {
-    double  t;
+    double  t = cpu();
 
-    t = cpu();
     (void) at_password_verify(hash, password);
 
     return cpu() - t;

@@ -58,9 +58,8 @@ static const char *const  ranges[] = { "192.0.2.1", "10.0.0.0/8", "::1/128",
 static at_str_t
 exact(const at_bytes_t *bytes, size_t len)
 {
-    char  *copy;
+    char  *copy = malloc(len ? len : 1);
 
-    copy = malloc(len ? len : 1);
     memcpy(copy, bytes->data, len);
 
     return (at_str_t) { copy, len };
@@ -261,12 +260,10 @@ test_others(void)
 static size_t
 taken(const at_bytes_t *record, char *byte)
 {
-    char                was;
     size_t              n;
     unsigned            i;
     at_token_record_t   got;
-
-    was = *byte;
+    char                was = *byte;
 
     for (i = 0, n = 0; i < 256; i++) {
         *byte = (char) i;

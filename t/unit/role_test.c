@@ -497,9 +497,8 @@ test_cipp(void)
 {
     char       *line, *next;
     size_t      i, n = 0;
-    at_file_t   file;
+    at_file_t   file = data_read("conf-examples/cipp/endpoints.tsv");
 
-    file = data_read("conf-examples/cipp/endpoints.tsv");
     next = file.data;
 
     while ((line = strsep(&next, "\n")) != NULL) {

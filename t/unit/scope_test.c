@@ -147,16 +147,13 @@ static void
 test_bounds(void)
 {
     char         *required;
-    at_claims_t  *claims;
     at_scopes_t   scopes;
+    at_claims_t  *claims = values_any("\"a ab abc\"");
 
-    claims = values_any("\"a ab abc\"");
     (void) at_scopes_from_claim(&scopes, values_unwrap(claims));
 
     required = malloc(2);
-    if (required == NULL) {
-        abort();
-    }
+    must(required != NULL, "no memory");
 
     memcpy(required, "ab", 2);
 
@@ -178,16 +175,13 @@ test_bounds(void)
 static void
 test_many(void)
 {
-    char         *text;
     size_t        len;
     unsigned      i;
     at_claims_t  *claims;
     at_scopes_t   scopes;
+    char         *text = malloc(10000 * sizeof("\"scope9999\","));
 
-    text = malloc(10000 * sizeof("\"scope9999\","));
-    if (text == NULL) {
-        abort();
-    }
+    must(text != NULL, "no memory");
 
     len = 0;
 

@@ -39,24 +39,12 @@ struct sign_kept_s {
 static sign_kept_t  *sign_kept;
 
 
-__attribute__((noreturn)) TAP_UNUSED static void
-sign_fail(const char *what)
-{
-    printf("Bail out! %s\n", what);
-    ERR_print_errors_fp(stdout);
-    exit(1);
-}
-
-
 TAP_UNUSED static void
 sign_keep(void *data, EVP_PKEY *pkey)
 {
-    sign_kept_t  *kept;
+    sign_kept_t  *kept = malloc(sizeof(sign_kept_t));
 
-    kept = malloc(sizeof(sign_kept_t));
-    if (kept == NULL) {
-        sign_fail("no memory");
-    }
+    must(kept != NULL, "no memory");
 
     kept->next = sign_kept;
     kept->pkey = pkey;
@@ -82,12 +70,9 @@ sign_end(void)
 TAP_UNUSED static void *
 sign_alloc(size_t size)
 {
-    void  *data;
+    void  *data = calloc(1, size + !size);
 
-    data = calloc(1, size + !size);
-    if (data == NULL) {
-        sign_fail("no memory");
-    }
+    must(data != NULL, "no memory");
 
     sign_keep(data, NULL);
 
@@ -98,15 +83,12 @@ sign_alloc(size_t size)
 TAP_FORMAT(1) static char *
 format(const char *fmt, ...)
 {
-    FILE    *f;
     char    *text;
     size_t   len;
     va_list  args;
+    FILE    *f = open_memstream(&text, &len);
 
-    f = open_memstream(&text, &len);
-    if (f == NULL) {
-        sign_fail("no memory");
-    }
+    must(f != NULL, "no memory");
 
     va_start(args, fmt);
     (void) vfprintf(f, fmt, args);
@@ -122,9 +104,8 @@ format(const char *fmt, ...)
 TAP_UNUSED static at_str_t
 bytes(const void *data, size_t len)
 {
-    void  *copy;
+    void  *copy = sign_alloc(len);
 
-    copy = sign_alloc(len);
     memcpy(copy, data, len);
 
     return (at_str_t) { copy, len };
@@ -134,9 +115,8 @@ bytes(const void *data, size_t len)
 TAP_UNUSED static char *
 b64(at_str_t src)
 {
-    char  *text;
+    char  *text = sign_alloc(at_base64url_encoded_len(src.len) + 1);
 
-    text = sign_alloc(at_base64url_encoded_len(src.len) + 1);
     at_base64url_encode(text, (const unsigned char *) src.data, src.len);
 
     return text;
@@ -147,13 +127,9 @@ TAP_UNUSED static at_str_t
 unb64(const char *text)
 {
     size_t          len;
-    unsigned char  *data;
+    unsigned char  *data = sign_alloc(at_base64url_decoded_size(strlen(text)));
 
-    data = sign_alloc(at_base64url_decoded_size(strlen(text)));
-
-    if (at_base64url_decode(data, &len, str(text)) != 0) {
-        sign_fail("no base64url");
-    }
+    must(at_base64url_decode(data, &len, str(text)) == 0, "no base64url");
 
     return (at_str_t) { (char *) data, len };
 }
@@ -162,52 +138,20 @@ unb64(const char *text)
 /* --- keys ---------------------------------------------------------------- */
 
 TAP_UNUSED static EVP_PKEY *
-key_rsa(unsigned bits)
+sign_keep_key(EVP_PKEY *pkey)
 {
-    EVP_PKEY  *pkey;
-
-    pkey = EVP_RSA_gen(bits);
-    if (pkey == NULL) {
-        sign_fail("no RSA key");
-    }
-
+    must(pkey != NULL, "no key");
     sign_keep(NULL, pkey);
 
     return pkey;
 }
 
 
-TAP_UNUSED static EVP_PKEY *
-key_ec(const char *curve)
-{
-    EVP_PKEY  *pkey;
-
-    pkey = EVP_EC_gen(curve);
-    if (pkey == NULL) {
-        sign_fail("no EC key");
-    }
-
-    sign_keep(NULL, pkey);
-
-    return pkey;
-}
-
+#define key_rsa(bits)    sign_keep_key(EVP_RSA_gen(bits))
+#define key_ec(curve)    sign_keep_key(EVP_EC_gen(curve))
 
 /* "ED25519", "ED448", "X25519" */
-TAP_UNUSED static EVP_PKEY *
-key_named(const char *type)
-{
-    EVP_PKEY  *pkey;
-
-    pkey = EVP_PKEY_Q_keygen(NULL, NULL, type);
-    if (pkey == NULL) {
-        sign_fail("no key");
-    }
-
-    sign_keep(NULL, pkey);
-
-    return pkey;
-}
+#define key_named(type)  sign_keep_key(EVP_PKEY_Q_keygen(NULL, NULL, type))
 
 
 /* of numbers that need not make any sense together; numbers are freed */
@@ -217,24 +161,18 @@ key_rsa_public(BIGNUM *n, BIGNUM *e)
     EVP_PKEY        *pkey = NULL;
     OSSL_PARAM      *params;
     EVP_PKEY_CTX    *ctx;
-    OSSL_PARAM_BLD  *bld;
+    OSSL_PARAM_BLD  *bld = OSSL_PARAM_BLD_new();
 
-    bld = OSSL_PARAM_BLD_new();
-
-    if (OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) != 1
-        || OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) != 1)
-    {
-        sign_fail("no parameters");
-    }
+    must(OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1
+         && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1,
+         "no parameters");
 
     params = OSSL_PARAM_BLD_to_param(bld);
     ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
 
-    if (EVP_PKEY_fromdata_init(ctx) != 1
-        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
-    {
-        sign_fail("no public RSA key");
-    }
+    must(EVP_PKEY_fromdata_init(ctx) == 1
+         && EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) == 1,
+         "no public RSA key");
 
     EVP_PKEY_CTX_free(ctx);
     OSSL_PARAM_free(params);
@@ -242,9 +180,7 @@ key_rsa_public(BIGNUM *n, BIGNUM *e)
     BN_free(n);
     BN_free(e);
 
-    sign_keep(NULL, pkey);
-
-    return pkey;
+    return sign_keep_key(pkey);
 }
 
 
@@ -253,14 +189,11 @@ TAP_UNUSED static BIGNUM *
 number_like_modulus(int bits)
 {
     unsigned   p;
-    BIGNUM    *n;
-
-    n = BN_new();
+    BIGNUM    *n = BN_new();
 
     do {
-        if (BN_rand(n, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) != 1) {
-            sign_fail("no random number");
-        }
+        must(BN_rand(n, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) == 1,
+             "no random number");
 
         for (p = 3; p < 2000 && BN_mod_word(n, p) != 0; p += 2) { /* void */ }
 
@@ -275,9 +208,7 @@ number(const char *hex)
 {
     BIGNUM  *n = NULL;
 
-    if (BN_hex2bn(&n, hex) == 0) {
-        sign_fail("no number");
-    }
+    must(BN_hex2bn(&n, hex) != 0, "no number");
 
     return n;
 }
@@ -288,12 +219,10 @@ number(const char *hex)
 TAP_UNUSED static at_str_t
 sign_bio(BIO *bio)
 {
-    long      len;
     char     *data;
-    at_str_t  out;
+    long      len = BIO_get_mem_data(bio, &data);
+    at_str_t  out = bytes(data, (size_t) len);
 
-    len = BIO_get_mem_data(bio, &data);
-    out = bytes(data, (size_t) len);
     BIO_free(bio);
 
     return out;
@@ -303,12 +232,9 @@ sign_bio(BIO *bio)
 TAP_UNUSED static at_str_t
 pem_public(EVP_PKEY *pkey)
 {
-    BIO  *bio;
+    BIO  *bio = BIO_new(BIO_s_mem());
 
-    bio = BIO_new(BIO_s_mem());
-    if (PEM_write_bio_PUBKEY(bio, pkey) != 1) {
-        sign_fail("no PEM");
-    }
+    must(PEM_write_bio_PUBKEY(bio, pkey) == 1, "no PEM");
 
     return sign_bio(bio);
 }
@@ -318,10 +244,8 @@ pem_public(EVP_PKEY *pkey)
 TAP_UNUSED static at_str_t
 pem_private(EVP_PKEY *pkey, const char *password)
 {
-    BIO            *bio;
     unsigned char   copy[32];
-
-    bio = BIO_new(BIO_s_mem());
+    BIO            *bio = BIO_new(BIO_s_mem());
 
     if (password) {
         (void) snprintf((char *) copy, sizeof(copy), "%s", password);
@@ -333,7 +257,7 @@ pem_private(EVP_PKEY *pkey, const char *password)
                                  password ? (int) strlen(password) : 0,
                                  NULL, NULL) != 1)
     {
-        sign_fail("no PEM");
+        bail("no PEM");
     }
 
     return sign_bio(bio);
@@ -343,13 +267,12 @@ pem_private(EVP_PKEY *pkey, const char *password)
 TAP_UNUSED static at_str_t
 pem_traditional(EVP_PKEY *pkey)
 {
-    BIO  *bio;
+    BIO  *bio = BIO_new(BIO_s_mem());
 
-    bio = BIO_new(BIO_s_mem());
     if (PEM_write_bio_PrivateKey_traditional(bio, pkey,
                                              NULL, NULL, 0, NULL, NULL) != 1)
     {
-        sign_fail("no PEM");
+        bail("no PEM");
     }
 
     return sign_bio(bio);
@@ -359,12 +282,9 @@ pem_traditional(EVP_PKEY *pkey)
 TAP_UNUSED static at_str_t
 der_public(EVP_PKEY *pkey)
 {
-    BIO  *bio;
+    BIO  *bio = BIO_new(BIO_s_mem());
 
-    bio = BIO_new(BIO_s_mem());
-    if (i2d_PUBKEY_bio(bio, pkey) != 1) {
-        sign_fail("no DER");
-    }
+    must(i2d_PUBKEY_bio(bio, pkey) == 1, "no DER");
 
     return sign_bio(bio);
 }
@@ -373,15 +293,12 @@ der_public(EVP_PKEY *pkey)
 TAP_UNUSED static at_str_t
 pem_pkcs1(EVP_PKEY *pkey)
 {
-    int             len;
-    BIO            *bio;
     unsigned char  *der = NULL;
-
-    len = i2d_PublicKey(pkey, &der);
-    bio = BIO_new(BIO_s_mem());
+    int             len = i2d_PublicKey(pkey, &der);
+    BIO            *bio = BIO_new(BIO_s_mem());
 
     if (len <= 0 || PEM_write_bio(bio, "RSA PUBLIC KEY", "", der, len) <= 0) {
-        sign_fail("no PKCS 1");
+        bail("no PKCS 1");
     }
 
     OPENSSL_free(der);
@@ -393,9 +310,7 @@ pem_pkcs1(EVP_PKEY *pkey)
 TAP_UNUSED static X509 *
 sign_certificate(EVP_PKEY *pkey)
 {
-    X509  *x509;
-
-    x509 = X509_new();
+    X509  *x509 = X509_new();
 
     if (X509_set_version(x509, 2) != 1
         || ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) != 1
@@ -410,7 +325,7 @@ sign_certificate(EVP_PKEY *pkey)
                      EVP_PKEY_is_a(pkey,
                                    "ED25519") ? NULL : EVP_sha256()) <= 0)
     {
-        sign_fail("no certificate");
+        bail("no certificate");
     }
 
     return x509;
@@ -420,15 +335,10 @@ sign_certificate(EVP_PKEY *pkey)
 TAP_UNUSED static at_str_t
 pem_certificate(EVP_PKEY *pkey)
 {
-    BIO   *bio;
-    X509  *x509;
+    BIO   *bio = BIO_new(BIO_s_mem());
+    X509  *x509 = sign_certificate(pkey);
 
-    bio = BIO_new(BIO_s_mem());
-    x509 = sign_certificate(pkey);
-
-    if (PEM_write_bio_X509(bio, x509) != 1) {
-        sign_fail("no PEM");
-    }
+    must(PEM_write_bio_X509(bio, x509) == 1, "no PEM");
 
     X509_free(x509);
 
@@ -440,13 +350,10 @@ pem_certificate(EVP_PKEY *pkey)
 TAP_UNUSED static char *
 x5c(EVP_PKEY *pkey)
 {
-    int             len;
     char           *text;
-    X509           *x509;
     unsigned char  *der = NULL;
-
-    x509 = sign_certificate(pkey);
-    len = i2d_X509(x509, &der);
+    X509           *x509 = sign_certificate(pkey);
+    int             len = i2d_X509(x509, &der);
 
     text = sign_alloc((size_t) len * 2 + 8);
     (void) EVP_EncodeBlock((unsigned char *) text, der, len);
@@ -468,9 +375,7 @@ jwk_number(EVP_PKEY *pkey, const char *param, size_t pad)
     BIGNUM        *n = NULL;
     unsigned char  buf[2100];
 
-    if (EVP_PKEY_get_bn_param(pkey, param, &n) != 1) {
-        sign_fail("no such number");
-    }
+    must(EVP_PKEY_get_bn_param(pkey, param, &n) == 1, "no such number");
 
     len = (size_t) BN_num_bytes(n);
     len = len < pad ? pad : len;
@@ -530,9 +435,7 @@ jwk(EVP_PKEY *pkey, const char *more)
 
     len = sizeof(raw);
 
-    if (EVP_PKEY_get_raw_public_key(pkey, raw, &len) != 1) {
-        sign_fail("no raw key");
-    }
+    must(EVP_PKEY_get_raw_public_key(pkey, raw, &len) == 1, "no raw key");
 
     return format("{\"kty\":\"OKP\",\"crv\":\"%s\",\"x\":\"%s\"%s}",
                   EVP_PKEY_is_a(pkey, "ED25519") ? "Ed25519"
@@ -547,14 +450,12 @@ jwk(EVP_PKEY *pkey, const char *more)
 TAP_UNUSED static at_str_t
 sign_pair(const BIGNUM *r, const BIGNUM *s, size_t n)
 {
-    unsigned char  *out;
-
-    out = sign_alloc(2 * n);
+    unsigned char  *out = sign_alloc(2 * n);
 
     if (BN_bn2binpad(r, out, (int) n) < 0
         || BN_bn2binpad(s, out + n, (int) n) < 0)
     {
-        sign_fail("a number that is too long");
+        bail("a number that is too long");
     }
 
     return (at_str_t) { (char *) out, 2 * n };
@@ -565,15 +466,10 @@ TAP_UNUSED static at_str_t
 sign_der_to_pair(EVP_PKEY *pkey, at_str_t der)
 {
     at_str_t              out;
-    ECDSA_SIG            *sig;
-    const unsigned char  *p;
+    const unsigned char  *p = (const unsigned char *) der.data;
+    ECDSA_SIG            *sig = d2i_ECDSA_SIG(NULL, &p, (long) der.len);
 
-    p = (const unsigned char *) der.data;
-    sig = d2i_ECDSA_SIG(NULL, &p, (long) der.len);
-
-    if (sig == NULL) {
-        sign_fail("no ECDSA signature");
-    }
+    must(sig != NULL, "no ECDSA signature");
 
     out = sign_pair(ECDSA_SIG_get0_r(sig), ECDSA_SIG_get0_s(sig),
                     sign_field_len(pkey));
@@ -587,13 +483,10 @@ sign_der_to_pair(EVP_PKEY *pkey, at_str_t der)
 TAP_UNUSED static at_str_t
 sign_with(EVP_PKEY *pkey, const char *md, int saltlen, at_str_t text)
 {
-    size_t          len;
-    EVP_MD_CTX     *ctx;
     EVP_PKEY_CTX   *pctx;
     unsigned char   sig[2100];
-
-    len = sizeof(sig);
-    ctx = EVP_MD_CTX_new();
+    size_t          len = sizeof(sig);
+    EVP_MD_CTX     *ctx = EVP_MD_CTX_new();
 
     if (EVP_DigestSignInit_ex(ctx, &pctx, md, NULL, NULL, pkey, NULL) != 1
         || (saltlen >= 0
@@ -602,7 +495,7 @@ sign_with(EVP_PKEY *pkey, const char *md, int saltlen, at_str_t text)
         || EVP_DigestSign(ctx, sig, &len,
                           (const unsigned char *) text.data, text.len) != 1)
     {
-        sign_fail("no signature");
+        bail("no signature");
     }
 
     EVP_MD_CTX_free(ctx);
@@ -650,7 +543,7 @@ sign_hmac(at_str_t secret, const EVP_MD *md, at_str_t text)
     if (HMAC(md, secret.data ? secret.data : "", (int) secret.len,
              (const unsigned char *) text.data, text.len, mac, &len) == NULL)
     {
-        sign_fail("no HMAC");
+        bail("no HMAC");
     }
 
     return bytes(mac, len);
@@ -677,9 +570,7 @@ token_with(const char *text, at_str_t signature)
 TAP_UNUSED static char *
 token_of(at_str_t header, at_str_t payload, EVP_PKEY *pkey, at_alg_e alg)
 {
-    char  *text;
-
-    text = token_text(header, payload);
+    char  *text = token_text(header, payload);
 
     return token_with(text, sign_alg(pkey, alg, str(text)));
 }

@@ -42,9 +42,8 @@ static const char *
 fresh(at_state_key_t *key)
 {
     at_error_t   err;
-    const char  *path;
+    const char  *path = in_dir("state");
 
-    path = in_dir("state");
     (void) run("rm -rf %s", path);
 
     if (at_state_open(key, path, MINE, (gid_t) -1, &err) != 0) {
@@ -59,11 +58,9 @@ static void
 test_open(void)
 {
     at_error_t      err;
-    const char     *path;
     at_state_key_t  key, again;
     static at_state_key_t  zeros;
-
-    path = in_dir("new");
+    const char     *path = in_dir("new");
 
     (void) umask(0077);
     is_int(at_state_inspect(path, MINE, &err), 0,
@@ -128,9 +125,8 @@ static void
 test_refused(void)
 {
     at_state_key_t  key;
-    const char     *path;
+    const char     *path = in_dir("file");
 
-    path = in_dir("file");
     (void) run("touch %s", path);
     is_refused(path, "file", "a file in place of the directory");
 
@@ -225,14 +221,10 @@ test_race(void)
 {
     int              i, status, fds[2];
     at_error_t       err;
-    const char      *path;
     at_state_key_t   key, other;
+    const char      *path = in_dir("race");
 
-    path = in_dir("race");
-
-    if (pipe(fds) != 0) {
-        bail("pipe");
-    }
+    must(pipe(fds) == 0, "pipe");
 
     for (i = 0; i < 8; i++) {
         if (fork() == 0) {
@@ -348,20 +340,14 @@ read_back(const at_state_key_t *key, const char *path, const char *purpose,
 static void
 flip(const char *path, size_t i)
 {
-    int   fd;
     char  byte;
+    int   fd = open(path, O_RDWR);
 
-    fd = open(path, O_RDWR);
-
-    if (pread(fd, &byte, 1, (off_t) i) != 1) {
-        bail("cannot read a file");
-    }
+    must(pread(fd, &byte, 1, (off_t) i) == 1, "cannot read a file");
 
     byte ^= 1;
 
-    if (pwrite(fd, &byte, 1, (off_t) i) != 1) {
-        bail("cannot write a file");
-    }
+    must(pwrite(fd, &byte, 1, (off_t) i) == 1, "cannot write a file");
 
     (void) close(fd);
 }

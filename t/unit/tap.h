@@ -121,6 +121,24 @@ is_bytes(at_str_t got, at_str_t expected, const char *fmt, ...)
 }
 
 
+/* ends the test after an error of its set-up */
+__attribute__((noreturn)) TAP_UNUSED static void
+bail(const char *why)
+{
+    printf("Bail out! %s\n", why);
+    exit(1);
+}
+
+
+TAP_UNUSED static void
+must(int succeeded, const char *why)
+{
+    if (!succeeded) {
+        bail(why);
+    }
+}
+
+
 TAP_UNUSED static at_str_t
 str(const char *text)
 {

@@ -31,14 +31,11 @@ values_claims(const char *text)
 TAP_UNUSED static at_claims_t *
 values_wrap(at_str_t text)
 {
-    char         *object;
     size_t        len;
     at_claims_t  *claims;
+    char         *object = malloc(text.len + 8);
 
-    object = malloc(text.len + 8);
-    if (object == NULL) {
-        abort();
-    }
+    must(object != NULL, "no memory");
 
     memcpy(object, "{\"v\":", 5);
     memcpy(object + 5, text.data, text.len);
@@ -56,9 +53,7 @@ values_wrap(at_str_t text)
 TAP_UNUSED static at_claims_t *
 values_any(const char *text)
 {
-    at_claims_t  *claims;
-
-    claims = values_wrap(str(text));
+    at_claims_t  *claims = values_wrap(str(text));
 
     if (claims == NULL) {
         printf("Bail out! no value: %s\n", text);
