@@ -50,7 +50,7 @@ my $s = start(issuer_conf(main => $more) . <<'CONF' . api_conf() . '    }',
 CONF
     workers => 2,
     prepare => prepare_users(users => [map { user_record($_, issuers => [qw(main quick brief)]) }
-                                       qw(jane john jack judy gone)]));
+                                       qw(jane john jack judy gone), 'x" y']));
 
 sub fresh (@login) { return { cookies(login($s, @login)) } }
 
@@ -145,6 +145,12 @@ post_json($s, '/quick/token', { refreshToken => $again{rt} });
 my @lines = grep { /refresh token reuse detected, session revoked, user: "jane"/ } $s->errors->lines;
 is scalar @lines, 1, 'a reuse is logged once';
 like $lines[0], qr/\[warn\]/, 'a reuse is logged as a warning';
+
+%again = cookies(post_json($s, '/quick/login', { username => 'x" y', password => $AuthToken::Local::PASSWORD }));
+cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
+$s->errors->lines;
+post_json($s, '/quick/token', { refreshToken => $again{rt} });
+is scalar(grep { /session revoked, user: "x\\x22 y"/ } $s->errors->lines), 1, 'a quote in the name of a user is escaped in the log';
 
 # an expired session is removed periodically: its refresh token is unknown then
 my $why = '';

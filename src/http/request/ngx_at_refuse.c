@@ -11,9 +11,6 @@
 #include "http/request/ngx_at_credential.h"
 
 
-#define NGX_AT_SUBJECT_LEN  64
-
-
 static ngx_uint_t ngx_at_satisfy_is_any(ngx_http_request_t *r);
 static void ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx);
 
@@ -80,16 +77,17 @@ ngx_at_satisfy_is_any(ngx_http_request_t *r)
 }
 
 
-/* users may choose their names: no line break or quote reaches the log */
-
-static u_char *
-ngx_at_escape_subject(u_char *p, at_str_t text)
+ngx_str_t
+ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN], at_str_t name)
 {
-    u_char  c;
-    size_t  i;
+    u_char      c, *p;
+    size_t      i;
+    ngx_str_t   escaped;
 
-    for (i = 0; i < text.len && i < NGX_AT_SUBJECT_LEN; i++) {
-        c = text.data[i];
+    p = buf;
+
+    for (i = 0; i < name.len && i < NGX_AT_NAME_LEN; i++) {
+        c = name.data[i];
 
         if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {
             p = ngx_sprintf(p, "\\x%02xd", (ngx_uint_t) c);
@@ -99,7 +97,14 @@ ngx_at_escape_subject(u_char *p, at_str_t text)
         }
     }
 
-    return i < text.len ? ngx_cpymem(p, "...", 3) : p;
+    if (i < name.len) {
+        p = ngx_cpymem(p, "...", 3);
+    }
+
+    escaped.data = buf;
+    escaped.len = p - buf;
+
+    return escaped;
 }
 
 
@@ -107,7 +112,7 @@ static void
 ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
     u_char                    hex[NGX_AT_FINGERPRINT_LEN];
-    u_char                    escaped[NGX_AT_SUBJECT_LEN * 4 + 3];
+    u_char                    buf[NGX_AT_ESCAPED_NAME_LEN];
     ngx_str_t                 kind, fingerprint, subject;
     ngx_uint_t                level;
     const at_verdict_info_t  *info;
@@ -136,10 +141,7 @@ ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 
     kind = ngx_at_kind_name(ctx->kind);
     fingerprint = ngx_at_fingerprint(ctx, hex);
-
-    subject.data = escaped;
-    subject.len = ngx_at_escape_subject(escaped, ctx->identity->subject)
-                  - escaped;
+    subject = ngx_at_escape_name(buf, ctx->identity->subject);
 
     ngx_log_error(level, r->connection->log, 0,
                   "auth_token: %ui %s%s, reason: %s, credential: "

@@ -14,6 +14,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 
 #include "http/base/ngx_at_loc_conf.h"
@@ -26,6 +27,16 @@ ngx_int_t ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
 
 /* what "auth_token_error" sets for the verdict's code; zeros: nothing */
 const ngx_at_error_override_t *ngx_at_error_override(const ngx_at_ctx_t *ctx);
+
+#define NGX_AT_NAME_LEN          64
+#define NGX_AT_ESCAPED_NAME_LEN  (NGX_AT_NAME_LEN * 4 + 3)
+
+/*
+ * For a log line: users may choose their names, so that line breaks, quotes
+ * and bytes beyond ASCII are escaped, and a long name is cut.
+ */
+ngx_str_t ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN],
+    at_str_t name);
 
 
 #endif

@@ -14,6 +14,7 @@
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_signing_key.h"
+#include "http/request/ngx_at_refuse.h"
 #include "http/token/ngx_at_endpoint_request.h"
 
 
@@ -243,13 +244,14 @@ ngx_at_session_verdict(at_session_e result)
 at_verdict_e
 ngx_at_grant_check_session(ngx_at_endpoint_request_t *er)
 {
+    u_char        buf[NGX_AT_ESCAPED_NAME_LEN];
     ngx_str_t     user;
     at_verdict_e  verdict;
 
     verdict = ngx_at_session_verdict(er->session_result);
 
     if (verdict == AT_REUSED_REFRESH_TOKEN) {
-        user = ngx_at_from_view(er->grant.session.user);
+        user = ngx_at_escape_name(buf, er->grant.session.user);
         ngx_log_error(NGX_LOG_WARN, er->request->connection->log, 0,
                       "auth_token: refresh token reuse detected, "
                       "session revoked, user: \"%V\"", &user);
