@@ -175,9 +175,7 @@ at_identity_pack_names(at_block_t *block, at_identity_t *copy)
     at_identity_pack_text(block, &copy->client);
     at_identity_pack_text(block, &copy->role);
 
-    if (copy->subject.data == client.data
-        && copy->subject.len == client.len)
-    {
+    if (copy->subject.data == client.data && copy->subject.len == client.len) {
         copy->subject = copy->client;
 
     } else if (copy->subject.data == user.data

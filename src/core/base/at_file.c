@@ -13,8 +13,7 @@
 
 
 static void
-at_file_stamp_from_stat(at_file_stamp_t *stamp,
-    const struct stat *st)
+at_file_stamp_from_stat(at_file_stamp_t *stamp, const struct stat *st)
 {
     stamp->dev = st->st_dev;
     stamp->ino = st->st_ino;

@@ -67,8 +67,7 @@ at_lines_fill(at_lines_t *lines)
     }
 
     do {
-        n = read(lines->fd, lines->buf + lines->end,
-                 lines->size - lines->end);
+        n = read(lines->fd, lines->buf + lines->end, lines->size - lines->end);
     } while (n == -1 && errno == EINTR);
 
     if (n > 0) {

@@ -7,7 +7,6 @@
 
 #include "core/authz/at_rights.h"
 #include "core/authz/at_role.h"
-#include "core/base/at_str.h"
 #include "core/jose/at_jwt.h"
 #include "core/store/at_account.h"
 #include "core/store/at_store.h"

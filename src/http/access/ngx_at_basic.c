@@ -7,7 +7,6 @@
 
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
-#include "core/base/at_str.h"
 #include "core/session/at_state.h"
 
 #include "http/access/ngx_at_password.h"

@@ -7,7 +7,6 @@
 
 #include "core/authz/at_path.h"
 #include "core/base/at_header.h"
-#include "core/base/at_str.h"
 
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_header.h"

@@ -8,7 +8,6 @@
 #include "core/authz/at_cache.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
-#include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 #include "core/json/at_claim.h"
 

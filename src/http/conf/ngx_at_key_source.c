@@ -64,8 +64,7 @@ ngx_at_parse_proxy(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 
     source->proxy = *value;
 
-    return at_url_is_valid_proxy(ngx_at_view(*value)) ? NGX_OK
-                                                        : NGX_DECLINED;
+    return at_url_is_valid_proxy(ngx_at_view(*value)) ? NGX_OK : NGX_DECLINED;
 }
 
 

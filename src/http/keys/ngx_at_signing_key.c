@@ -7,7 +7,6 @@
 
 #include "http/keys/ngx_at_signing_key.h"
 
-#include "core/base/at_error.h"
 #include "core/base/at_file.h"
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_key.h"

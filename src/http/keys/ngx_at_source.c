@@ -219,8 +219,7 @@ ngx_at_source_fresh_time(const ngx_at_source_t *source, int64_t max_age)
     max = ngx_min(source->refresh, ngx_max(source->max_stale / 2, 1));
     min = ngx_min(max, NGX_AT_FRESH_TIME_MIN);
 
-    return max_age < 0 || max_age > max ? max
-                                        : ngx_max((time_t) max_age, min);
+    return max_age < 0 || max_age > max ? max : ngx_max((time_t) max_age, min);
 }
 
 

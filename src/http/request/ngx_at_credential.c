@@ -7,7 +7,6 @@
 
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
-#include "core/base/at_str.h"
 
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_header.h"
@@ -119,8 +118,7 @@ ngx_at_read_credential(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     }
 
     if (n + others == 0) {
-        return accept == NGX_AT_API_TOKEN ? AT_NO_API_TOKEN
-                                          : AT_NO_CREDENTIAL;
+        return accept == NGX_AT_API_TOKEN ? AT_NO_API_TOKEN : AT_NO_CREDENTIAL;
     }
 
     return others ? AT_SEVERAL_CREDENTIALS : AT_SEVERAL_API_TOKENS;

@@ -6,7 +6,6 @@
 #include "http/request/ngx_at_error_body.h"
 
 #include "core/authz/at_error_text.h"
-#include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 
 #include "http/base/ngx_at_str.h"

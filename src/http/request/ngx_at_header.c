@@ -39,8 +39,7 @@ ngx_at_find_header(ngx_http_request_t *r, const char *name)
 {
     ngx_at_headers_t  headers = ngx_at_headers(r);
 
-    return ngx_at_next_header(&headers,
-                              (at_str_t) { name, ngx_strlen(name) });
+    return ngx_at_next_header(&headers, (at_str_t) { name, ngx_strlen(name) });
 }
 
 

@@ -5,8 +5,6 @@
 
 #include "http/request/ngx_at_refuse.h"
 
-#include "core/base/at_str.h"
-
 #include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_credential.h"
 

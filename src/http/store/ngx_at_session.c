@@ -5,7 +5,6 @@
 
 #include "http/store/ngx_at_session.h"
 
-#include "core/base/at_error.h"
 #include "core/session/at_state.h"
 
 #include "http/base/ngx_at_time.h"

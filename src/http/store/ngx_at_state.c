@@ -8,7 +8,6 @@
 
 #include "http/store/ngx_at_state.h"
 
-#include "core/base/at_error.h"
 #include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
 

@@ -9,7 +9,6 @@
 
 #include "http/store/ngx_at_store.h"
 
-#include "core/base/at_error.h"
 #include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
 
@@ -41,8 +40,7 @@ ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     path = value[1];
 
     if (!ngx_at_conf_cut_prefix(&path, "lmdb:") || path.len == 0) {
-        return ngx_at_conf_invalid_value(cf, &value[1],
-                                         "use \"lmdb:PATH\"");
+        return ngx_at_conf_invalid_value(cf, &value[1], "use \"lmdb:PATH\"");
     }
 
     if (ngx_at_conf_full_path(cf, &path) != NGX_OK) {

@@ -6,7 +6,6 @@
 #include "http/token/ngx_at_grant.h"
 
 #include "core/base/at_crypto.h"
-#include "core/base/at_error.h"
 #include "core/jose/at_key.h"
 #include "core/jose/at_mint.h"
 #include "core/session/at_token_claims.h"

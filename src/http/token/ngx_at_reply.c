@@ -5,8 +5,6 @@
 
 #include "http/token/ngx_at_reply.h"
 
-#include "core/base/at_str.h"
-
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_header.h"
 
