@@ -62,6 +62,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 #define malloc   fail_malloc
 #define calloc   fail_calloc
+#define realloc  fail_realloc
 #define strdup   fail_strdup
 #define strndup  fail_strndup
 
@@ -81,6 +82,7 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 #undef malloc
 #undef calloc
+#undef realloc
 #undef strndup
 #undef strdup
 

@@ -490,9 +490,7 @@ at_str_count_char(at_str_t text, char c)
 }
 
 
-/*
- * allocates for the largest list that the text can hold: nothing grows later
- */
+/* has room for the largest list that the text can hold: nothing grows later */
 static at_endpoint_list_t *
 at_endpoint_list_create(at_str_t text, size_t prefix_len)
 {
@@ -674,35 +672,7 @@ at_version_strip(at_str_t *path, int ignore_case)
 }
 
 
-/* cuts off the prefix; returns 0 if path has another one */
-static int
-at_endpoint_list_strip_prefix(const at_endpoint_list_t *list, at_str_t *path)
-{
-    at_str_t  prefix;
-
-    prefix = list->prefix;
-
-    if (path->len <= prefix.len || path->data[prefix.len] != '/'
-        || !at_name_equal((at_str_t) { path->data, prefix.len }, prefix,
-                          list->ignore_case))
-    {
-        return 0;
-    }
-
-    path->data += prefix.len;
-    path->len -= prefix.len;
-
-    if (list->version) {
-        at_version_strip(path, list->ignore_case);
-    }
-
-    return 1;
-}
-
-
-/*
- * the index of the endpoint plus 1, or 0; path is empty or starts with a slash
- */
+/* the index of the endpoint plus 1, or 0; path is empty or begins with "/" */
 static uint32_t
 at_endpoint_list_walk(const at_endpoint_list_t *list, uint32_t node,
     at_str_t path)
@@ -794,10 +764,23 @@ const at_endpoint_t *
 at_endpoint_list_match(const at_endpoint_list_t *list, at_str_t method,
     at_str_t path)
 {
+    at_str_t              prefix;
     const at_endpoint_t  *by_method, *by_any;
 
-    if (!at_endpoint_list_strip_prefix(list, &path)) {
+    prefix = list->prefix;
+
+    if (path.len <= prefix.len || path.data[prefix.len] != '/'
+        || !at_name_equal((at_str_t) { path.data, prefix.len }, prefix,
+                          list->ignore_case))
+    {
         return NULL;
+    }
+
+    path.data += prefix.len;
+    path.len -= prefix.len;
+
+    if (list->version) {
+        at_version_strip(&path, list->ignore_case);
     }
 
     if (at_str_equal(method, at_str("HEAD"))) {

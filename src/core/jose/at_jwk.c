@@ -30,21 +30,6 @@ static const char *const  at_jwk_private_members[] = {
 };
 
 
-static at_keyset_t *
-at_keyset_create(at_error_t *err)
-{
-    at_keyset_t  *set;
-
-    set = calloc(1, sizeof(at_keyset_t));
-
-    if (set == NULL) {
-        (void) at_error(err, "no memory");
-    }
-
-    return set;
-}
-
-
 void
 at_keyset_free(at_keyset_t *set)
 {
@@ -204,38 +189,31 @@ at_pem_read(BIO *bio, at_error_t *err)
 }
 
 
-static at_keyset_t *
-at_keyset_from_pem(at_str_t text, unsigned algs, at_error_t *err)
+static int
+at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
+    at_error_t *err)
 {
-    BIO          *bio;
-    EVP_PKEY     *pkey;
-    at_keyset_t  *set;
+    BIO       *bio;
+    EVP_PKEY  *pkey;
 
-    set = at_keyset_create(err);
     bio = BIO_new_mem_buf(text.data, (int) text.len);
-    pkey = NULL;
 
     if (bio == NULL) {
-        (void) at_error(err, "no memory");
-
-    } else if (set != NULL) {
-        pkey = at_pem_read(bio, err);
+        return at_error(err, "no memory");
     }
 
-    if (pkey != NULL) {
-        set->keys[0].key = at_key_create(pkey, algs, err);
-        set->n = set->keys[0].key != NULL;
-    }
-
-    EVP_PKEY_free(pkey);
+    pkey = at_pem_read(bio, err);
     BIO_free(bio);
 
-    if (set != NULL && set->n == 0) {
-        at_keyset_free(set);
-        set = NULL;
+    if (pkey == NULL) {
+        return -1;
     }
 
-    return set;
+    set->keys[0].key = at_key_create(pkey, algs, err);
+    set->n = set->keys[0].key != NULL;
+    EVP_PKEY_free(pkey);
+
+    return set->n ? 0 : -1;
 }
 
 
@@ -670,6 +648,7 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 }
 
 
+/* without keys if the member is not an array: its size is 0 */
 static void
 at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
     at_keyset_warn_pt warn, void *data)
@@ -706,49 +685,35 @@ at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
 }
 
 
-static at_keyset_t *
-at_keyset_from_jwks(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
-    void *data, at_error_t *err)
+static int
+at_keyset_from_jwks(at_keyset_t *set, at_str_t text, unsigned algs,
+    at_keyset_warn_pt warn, void *data, at_error_t *err)
 {
+    int            rc;
     json_t        *jwks;
     const json_t  *keys;
-    at_keyset_t   *set;
 
     jwks = at_document_parse(text, AT_DOCUMENT_MAX);
 
     if (jwks == NULL) {
-        (void) at_error(err, "invalid JSON");
-        return NULL;
+        return at_error(err, "invalid JSON");
     }
 
-    set = NULL;
+    rc = 0;
     keys = json_object_get(jwks, "keys");
-
-    if (!json_is_array(keys)) {
-        (void) at_error(err, "not a JWK Set: \"keys\" is missing or not "
-                        "an array");
-        goto done;
-    }
-
-    set = at_keyset_create(err);
-
-    if (set == NULL) {
-        goto done;
-    }
-
     at_keyset_fill(set, keys, algs, warn, data);
 
-    if (set->n == 0) {
-        (void) at_error(err, "no usable key in the JWK Set");
-        at_keyset_free(set);
-        set = NULL;
-    }
+    if (!json_is_array(keys)) {
+        rc = at_error(err, "not a JWK Set: \"keys\" is missing or not an "
+                      "array");
 
-done:
+    } else if (set->n == 0) {
+        rc = at_error(err, "no usable key in the JWK Set");
+    }
 
     json_decref(jwks);
 
-    return set;
+    return rc;
 }
 
 
@@ -756,23 +721,34 @@ at_keyset_t *
 at_keyset_parse(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     void *data, at_error_t *err)
 {
+    int           rc;
     size_t        i;
     at_keyset_t  *set;
 
-    set = NULL;
+    set = calloc(1, sizeof(at_keyset_t));
+
+    if (set == NULL) {
+        (void) at_error(err, "no memory");
+        return NULL;
+    }
 
     for (i = 0; i < text.len && memchr(" \t\r\n", text.data[i], 4); i++) {
         /* void */
     }
 
     if (i == text.len) {
-        (void) at_error(err, "empty");
+        rc = at_error(err, "empty");
 
     } else if (text.data[i] == '{') {
-        set = at_keyset_from_jwks(text, algs, warn, data, err);
+        rc = at_keyset_from_jwks(set, text, algs, warn, data, err);
 
     } else {
-        set = at_keyset_from_pem(text, algs, err);
+        rc = at_keyset_from_pem(set, text, algs, err);
+    }
+
+    if (rc != 0) {
+        at_keyset_free(set);
+        set = NULL;
     }
 
     ERR_clear_error();

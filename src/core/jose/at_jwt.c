@@ -776,34 +776,28 @@ static at_verdict_e
 at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
     const at_trusted_issuer_t *trusted)
 {
-    double              expires;
-    at_verdict_e        verdict, times;
-    const at_issuer_t  *issuer;
+    double        expires;
+    at_verdict_e  verdict;
 
-    issuer = trusted->issuer;
+    expires = 0;
     verdict = at_jwt_check_parties(jwt, trusted);
 
-    if (verdict != AT_OK) {
-        return verdict;
+    if (verdict == AT_OK) {
+        verdict = at_jwt_fill_identity(identity, jwt, trusted->issuer);
     }
 
     /* AT_EXPIRED means that everything but the time is right: check it last */
-    verdict = at_jwt_fill_identity(identity, jwt, issuer);
-
-    if (verdict != AT_OK) {
-        return verdict;
+    if (verdict == AT_OK) {
+        verdict = at_jwt_check_times(jwt, trusted->issuer, &expires);
     }
 
-    expires = 0;
-    times = at_jwt_check_times(jwt, issuer, &expires);
-
-    if (times == AT_OK) {
+    if (verdict == AT_OK) {
         /* now is rounded down: the token expires with the next second */
         identity->expires = expires <= AT_TIME_MAX
                             ? (int64_t) ceil(expires) * 1000 : AT_NEVER;
     }
 
-    return times;
+    return verdict;
 }
 
 
@@ -897,34 +891,6 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
-static at_verdict_e
-at_jwt_examine(at_identity_t *identity, at_jwt_t *jwt,
-    const at_jwt_query_t *query)
-{
-    at_verdict_e  verdict;
-
-    verdict = at_jwt_split(jwt, query->token);
-
-    if (verdict == AT_OK) {
-        verdict = at_jwt_decode(jwt);
-    }
-
-    if (verdict == AT_OK && !at_jwt_find_cached_header(jwt)) {
-        verdict = at_jwt_parse_header(jwt);
-    }
-
-    if (verdict == AT_OK) {
-        verdict = at_jwt_try_issuers(identity, jwt, query->trusted, query->n);
-    }
-
-    if (verdict == AT_OK) {
-        at_jwt_cache_header(jwt);
-    }
-
-    return verdict;
-}
-
-
 at_verdict_e
 at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query)
@@ -949,7 +915,23 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     jwt.query = query;
     jwt.now = (double) query->now;
 
-    verdict = at_jwt_examine(identity, &jwt, query);
+    verdict = at_jwt_split(&jwt, query->token);
+
+    if (verdict == AT_OK) {
+        verdict = at_jwt_decode(&jwt);
+    }
+
+    if (verdict == AT_OK && !at_jwt_find_cached_header(&jwt)) {
+        verdict = at_jwt_parse_header(&jwt);
+    }
+
+    if (verdict == AT_OK) {
+        verdict = at_jwt_try_issuers(identity, &jwt, query->trusted, query->n);
+    }
+
+    if (verdict == AT_OK) {
+        at_jwt_cache_header(&jwt);
+    }
 
     verifier->missed_kid = jwt.missed_kid && jwt.signer == NULL;
     at_crypto_cleanse(verifier->memory, verifier->used);

@@ -286,26 +286,6 @@ at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 
 
 static int
-at_pkey_digest(EVP_PKEY *pkey, unsigned char *digest)
-{
-    int             len, rc;
-    unsigned char  *der;
-
-    der = NULL;
-    len = i2d_PUBKEY(pkey, &der);
-
-    if (len <= 0) {
-        return -1;
-    }
-
-    rc = at_sha256(digest, (at_str_t) { (char *) der, (size_t) len });
-    OPENSSL_free(der);
-
-    return rc;
-}
-
-
-static int
 at_key_set_padding(EVP_PKEY_CTX *ctx, at_family_e family)
 {
     switch (family) {
@@ -353,11 +333,19 @@ at_key_init_alg(at_key_t *key, at_alg_e alg)
 static int
 at_key_init(at_key_t *key, at_error_t *err)
 {
-    unsigned  alg;
+    int             len, rc;
+    unsigned        alg;
+    unsigned char  *der;
+
+    der = NULL;
+    len = i2d_PUBKEY(key->pkey, &der);
+    rc = len > 0 ? at_sha256(key->digest, (at_str_t) { (char *) der,
+                                                       (size_t) len }) : -1;
+    OPENSSL_free(der);
 
     key->md_ctx = EVP_MD_CTX_new();
 
-    if (key->md_ctx == NULL || at_pkey_digest(key->pkey, key->digest) != 0) {
+    if (key->md_ctx == NULL || rc != 0) {
         return at_error(err, "no memory");
     }
 

@@ -43,31 +43,6 @@ static int at_json_parse_value(at_json_parser_t *parser, unsigned depth);
 /* --- values -------------------------------------------------------------- */
 
 
-static int
-at_json_grow(at_json_t *json)
-{
-    size_t            size;
-    at_json_value_t  *items;
-
-    size = json->size ? 2 * json->size : AT_JSON_INITIAL_SIZE;
-    items = malloc(size * sizeof(at_json_value_t));
-
-    if (items == NULL) {
-        return -1;
-    }
-
-    if (json->size) {
-        memcpy(items, json->items, json->size * sizeof(at_json_value_t));
-    }
-
-    free(json->items);
-    json->items = items;
-    json->size = size;
-
-    return 0;
-}
-
-
 void
 at_json_free(at_json_t *json)
 {
@@ -80,13 +55,25 @@ at_json_free(at_json_t *json)
 static at_json_value_t *
 at_json_add(at_json_parser_t *parser, at_json_type_e type)
 {
+    size_t            size;
+    at_json_t        *json;
     at_json_value_t  *value;
 
-    if (parser->n == parser->json->size && at_json_grow(parser->json) != 0) {
-        return NULL;
+    json = parser->json;
+
+    if (parser->n == json->size) {
+        size = json->size ? 2 * json->size : AT_JSON_INITIAL_SIZE;
+        value = realloc(json->items, size * sizeof(at_json_value_t));
+
+        if (value == NULL) {
+            return NULL;
+        }
+
+        json->items = value;
+        json->size = size;
     }
 
-    value = &parser->json->items[parser->n++];
+    value = &json->items[parser->n++];
     value->type = type;
     value->span = 1;
     value->n = 0;
