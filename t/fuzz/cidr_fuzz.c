@@ -25,7 +25,8 @@ fuzz_check_text(at_str_t text, const at_cidr_t *cidr)
     unsigned char   bytes[16];
     char            plain[16];
 
-    fuzz_assert(text.len < sizeof(addr) && memchr(text.data, 0, text.len) == NULL);
+    fuzz_assert(text.len < sizeof(addr)
+                && memchr(text.data, 0, text.len) == NULL);
 
     memcpy(addr, text.data, text.len);
     addr[text.len] = '\0';

@@ -306,7 +306,8 @@ fuzz_check_row(const at_endpoint_t *endpoint, at_str_t line)
     fuzz_assert(at_str_equal(fuzz_word(&line), fuzz_template(endpoint)));
 
     scope = fuzz_word(&line);
-    fuzz_assert(at_str_equal(endpoint->scope, scope.len ? scope : endpoint->id));
+    fuzz_assert(at_str_equal(endpoint->scope,
+                             scope.len ? scope : endpoint->id));
     fuzz_assert((endpoint->kind == AT_ENDPOINT_PUBLIC)
                 == at_str_equal(scope, at_str("Public")));
     fuzz_assert((endpoint->kind == AT_ENDPOINT_AUTHENTICATED)

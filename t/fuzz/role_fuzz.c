@@ -119,7 +119,8 @@ fuzz_blocks(const at_role_t *role, at_str_t endpoint)
 
     for (i = 0; whole[0] && i < role->n_blocked; i++) {
         fuzz_name(name, role->blocked[i]);
-        blocks |= name[0] && (strcmp(name, whole) == 0 || strcmp(name, path) == 0
+        blocks |= name[0] && (strcmp(name, whole) == 0
+                              || strcmp(name, path) == 0
                               || strcmp(name, last) == 0);
     }
 

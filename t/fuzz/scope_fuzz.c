@@ -106,7 +106,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     /* invalid claims are not given to jansson */
     plain = at_claims_parse(&claims, text) == 0
-            ? json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+            ? json_loadb(text.data,
+                         text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     fuzz_assert((claims != NULL) == (plain != NULL));
 
     rc = at_scopes_from_claim(&scopes, at_json_member(at_claims_object(claims),

@@ -720,7 +720,8 @@ survives(int between)
 static void
 test_second_chance(void)
 {
-    is_int(survives(1), 1, "an entry that is in use outlives 1,000 other entries");
+    is_int(survives(1),
+           1, "an entry that is in use outlives 1,000 other entries");
     is_int(survives(0), 0, "an entry that is not in use is evicted");
 }
 
@@ -757,7 +758,8 @@ test_references(void)
     is_bytes(one->user, at_str("user-1"), "its holders still see it");
 
     at_cache_release(one);
-    is_bytes(two->user, at_str("user-1"), "also after one of them released it");
+    is_bytes(two->user,
+             at_str("user-1"), "also after one of them released it");
 
     at_cache_free(cache);
     is_bytes(two->user, at_str("user-1"), "also after the cache was freed");
@@ -924,7 +926,8 @@ test_allocation_fails(void)
     for (fail = 1; fail <= 2; fail++) {
         heap.n = 0;
         heap.fail = fail;
-        ok(at_cache_create(MIB) == NULL, "no cache if allocation %u fails", fail);
+        ok(at_cache_create(MIB) == NULL,
+           "no cache if allocation %u fails", fail);
     }
 
     heap.fail = 0;
@@ -944,7 +947,8 @@ test_allocation_fails(void)
     ok(adds_up(cache), "the counters are right");
 
     put(cache, key_of(at_str("a.b.c")), 1);
-    is_int(get(cache, key_of(at_str("a.b.c"))), 1, "the next attempt succeeds");
+    is_int(get(cache, key_of(at_str("a.b.c"))),
+           1, "the next attempt succeeds");
 
     at_cache_free(cache);
     at_cache_free(NULL);

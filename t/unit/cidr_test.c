@@ -103,7 +103,8 @@ match(const char *range, const char *text)
     free(set);
 
     if (at_cidr_match(&cidr, &addr) != rc) {
-        ok(0, "at_cidr_match() and a set with %s only agree on %s", range, text);
+        ok(0,
+           "at_cidr_match() and a set with %s only agree on %s", range, text);
     }
 
     return rc;
@@ -296,8 +297,8 @@ test_parsed(void)
                          cidr.addr.bytes, text, sizeof(text));
         is_str(text, cases[i].addr, "%s: the first address is %s",
                cases[i].text, cases[i].addr);
-        is_int(cidr.bits, cases[i].bits, "%s: the prefix has %u bits", cases[i].text,
-               cases[i].bits);
+        is_int(cidr.bits, cases[i].bits,
+               "%s: the prefix has %u bits", cases[i].text, cases[i].bits);
 
         for (j = cidr.addr.len; j < 16 && cidr.addr.bytes[j] == 0; j++) { /* void */ }
         is_int(j, 16, "%s: the unused bytes are 0", cases[i].text);
@@ -329,7 +330,8 @@ edges_are_right(const at_cidr_t *cidr)
 
     set = set_of(cidr, 1);
 
-    hold = at_cidr_set_match(set, &cidr->addr) && at_cidr_match(cidr, &cidr->addr)
+    hold = at_cidr_set_match(set,
+                             &cidr->addr) && at_cidr_match(cidr, &cidr->addr)
            && at_cidr_set_match(set, &last) && at_cidr_match(cidr, &last)
            && !at_cidr_set_match(set, &before) && !at_cidr_match(cidr, &before)
            && !at_cidr_set_match(set, &after) && !at_cidr_match(cidr, &after);
@@ -439,7 +441,8 @@ test_published_string(const char *kind, const json_t *text, int valid)
     at_cidr_t    cidr;
     const char  *name = json_string_value(text);
 
-    accepted = parse(&cidr, (at_str_t) { name, json_string_length(text) }) != -1;
+    accepted = parse(&cidr,
+                     (at_str_t) { name, json_string_length(text) }) != -1;
     differs = accepted != valid;
 
     differences += differs;
@@ -475,7 +478,8 @@ test_json_schema(const char *name)
     size_t   i, j;
     json_t  *list, *group, *test, *data;
 
-    (void) snprintf(path, sizeof(path), "t/data/json-schema-formats/%s.json", name);
+    (void) snprintf(path,
+                    sizeof(path), "t/data/json-schema-formats/%s.json", name);
 
     list = data_json(path);
 
@@ -485,7 +489,8 @@ test_json_schema(const char *name)
 
             if (json_is_string(data)) {
                 test_published_string(name, data,
-                                  json_is_true(json_object_get(test, "valid")));
+                                      json_is_true(json_object_get(test,
+                                                                   "valid")));
             }
         }
     }
@@ -612,7 +617,8 @@ test_cipp(void)
         }
     }
 
-    is_int(seen, N(cipp_differences), "every listed difference is in the data of CIPP");
+    is_int(seen, N(cipp_differences),
+           "every listed difference is in the data of CIPP");
     at_file_free(&file);
 }
 
@@ -674,7 +680,8 @@ random_cidr(at_cidr_t *cidr4, at_cidr_t *cidr6, unsigned i)
     bits = 16 + (unsigned) (random64() % 113);
     mask6[i][0] = mask64(bits);
     mask6[i][1] = mask64(bits > 64 ? bits - 64 : 0);
-    net6[i][0] = (0x2001000000000000 | (random64() & 0x00ff00ff000000ff)) & mask6[i][0];
+    net6[i][0] = (0x2001000000000000 | (random64() &
+                                        0x00ff00ff000000ff)) & mask6[i][0];
     net6[i][1] = random64() & mask6[i][1];
 
     cidr6->addr.len = 16;

@@ -189,7 +189,8 @@ test_match(void)
 
     list = must_parse("GET /a", "", 0);
     ok(at_endpoint_list_match(list, (at_str_t) { NULL, 0 },
-                              (at_str_t) { NULL, 0 }) == NULL, "an empty path matches nothing");
+                              (at_str_t) { NULL, 0 }) == NULL,
+       "an empty path matches nothing");
     at_endpoint_list_free(list);
 
     list = must_parse(rows, "", 0);
@@ -348,15 +349,19 @@ test_errors(void)
           "line 1: invalid path \"/:id*\": a parameter is a whole segment \":name\"" },
         { "GET /:", "line 1: invalid path \"/:\": the name of a parameter "
           "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /a/:/b", "line 1: invalid path \"/a/:/b\": the name of a parameter "
+        { "GET /a/:/b",
+          "line 1: invalid path \"/a/:/b\": the name of a parameter "
           "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:a:b", "line 1: invalid path \"/:a:b\": the name of a parameter "
+        { "GET /:a:b",
+          "line 1: invalid path \"/:a:b\": the name of a parameter "
           "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:a.b", "line 1: invalid path \"/:a.b\": the name of a parameter "
+        { "GET /:a.b",
+          "line 1: invalid path \"/:a.b\": the name of a parameter "
           "has letters, digits, \"_\" and \"-\" only" },
         { "GET /:a~", "line 1: invalid path \"/:a~\": the name of a parameter "
           "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:id(x)", "line 1: invalid path \"/:id(x)\": the name of a parameter "
+        { "GET /:id(x)",
+          "line 1: invalid path \"/:id(x)\": the name of a parameter "
           "has letters, digits, \"_\" and \"-\" only" },
         { "GET /:id?", "line 1: invalid path \"/:id?\": it is not a normalized path" },
 
@@ -421,14 +426,17 @@ test_large(void)
     memcpy(text, "GET /a\n", 7);
 
     view = (at_str_t) { text, AT_ENDPOINT_LIST_MAX + 1 };
-    ok(at_endpoint_list_parse(view, NULL, &err) == NULL, "a text above the maximum is an error");
-    is_str(err.text, "larger than 4194304 bytes", "the error names the maximum");
+    ok(at_endpoint_list_parse(view, NULL, &err) == NULL,
+       "a text above the maximum is an error");
+    is_str(err.text,
+           "larger than 4194304 bytes", "the error names the maximum");
 
     view.len--;
     at_endpoint_list_free(at_endpoint_list_parse(view, NULL, &err));
 
     memset(text + 4, '/', AT_ENDPOINT_LIST_MAX - 4);
-    ok(at_endpoint_list_parse(view, NULL, &err) == NULL, "a text of slashes is an error");
+    ok(at_endpoint_list_parse(view, NULL, &err) == NULL,
+       "a text of slashes is an error");
 
     /* an error shows at most 100 bytes of the text */
     memset(text + 5, 'a', AT_ENDPOINT_LIST_MAX - 5);
@@ -458,19 +466,22 @@ test_endpoint(void)
 
     e = at_endpoint_list_get(list, 0);
     is_bytes(e->text, str("GET /snapshots"), "the text of an endpoint");
-    is_bytes(e->id, str("79ab4b0754b069399464a23c222725111915f8f9"), "the id is the SHA-1 of the text");
+    is_bytes(e->id, str("79ab4b0754b069399464a23c222725111915f8f9"),
+             "the id is the SHA-1 of the text");
     is_bytes(e->scope, e->id, "the id is the default scope");
     is_int(e->kind, AT_ENDPOINT_SCOPE, "the id is a scope");
     is_int(e->line, 1, "the line of the first endpoint");
 
     e = at_endpoint_list_get(list, 1);
-    is_bytes(e->text, str("DELETE /api-tokens/:key"), "the text has one space instead of a tab");
+    is_bytes(e->text, str("DELETE /api-tokens/:key"),
+             "the text has one space instead of a tab");
     is_bytes(e->id, str("f43f5efc2d2e1cc22d02c9e93894ddde07e023c7"),
              "the id is computed with that space");
     is_int(e->line, 3, "empty lines are counted");
 
     e = at_endpoint_list_get(list, 2);
-    is_bytes(e->scope, str("x.write#1#"), "\"#\" inside a word is not a comment");
+    is_bytes(e->scope,
+             str("x.write#1#"), "\"#\" inside a word is not a comment");
     is_bytes(e->id, str("2858b5e2426f2c00862b54d84869a9c04cf9c1a5"),
              "an endpoint with a scope has an id, too");
 
@@ -662,7 +673,8 @@ oracle_match(const char *method, const char *path)
     (void) snprintf(text, sizeof(text), "%s %s", method, path);
     request = oracle_split(text);
 
-    row = oracle_search(strcmp(method, "HEAD") == 0 ? "GET" : method, &request);
+    row = oracle_search(strcmp(method, "HEAD") == 0 ? "GET" : method,
+                        &request);
     any = oracle_search("*", &request);
 
     if (row == NULL || (any != NULL && oracle_is_better(any, row))) {
@@ -706,8 +718,8 @@ fill(char path[256], const oracle_row_t *row, const char *value)
 
     for (i = 1; i < row->n; i++) {
         part = oracle_is_param(row->part[i]) ? str(value) : row->part[i];
-        len += (size_t) snprintf(path + len, 256 - len, "/%.*s", (int) part.len,
-                                 part.data);
+        len += (size_t) snprintf(path + len, 256 - len,
+                                 "/%.*s", (int) part.len, part.data);
     }
 }
 
@@ -784,7 +796,8 @@ test_overlaps(const at_endpoint_list_t *list)
     }
 
     is_int(n, 35, "35 pairs of endpoints overlap");
-    is_int(wrong, 0, "paths of overlapping endpoints match like in a linear search");
+    is_int(wrong,
+           0, "paths of overlapping endpoints match like in a linear search");
     is_bytes(match(list, "GET", "/api/v6.0/reports/groups"),
              str("GET /reports/groups"), "a literal precedes a parameter");
     is_bytes(match(list, "GET", "/api/v6.0/reports/group"),
@@ -896,11 +909,12 @@ test_cipp(void)
         fill(path, &oracle[i], "");
 
         for (j = 0; path[j]; j++) {
-            path[j] ^= (isalpha((unsigned char) path[j]) && (i ^ j) & 1) ? 0x20 : 0;
+            path[j] ^= (isalpha((unsigned char) path[j])
+                        && (i ^ j) & 1) ? 0x20 : 0;
         }
 
-        wrong += !at_str_equal(match(list, e->text.data[0] == 'G' ? "GET"
-                                                                       : "POST",
+        wrong += !at_str_equal(match(list,
+                                     e->text.data[0] == 'G' ? "GET" : "POST",
                                      path), e->text);
     }
 
@@ -954,8 +968,8 @@ test_steps(void)
     list = must_parse(text, "", 0);
     is_bytes(match(list, "GET", "/a/a/a/a/a/x"), str("-"),
              "a search that tries all of 32 branches");
-    is_bytes(match(list, "GET", "/a/b/a/b/a/e"),
-             str("GET /a/:p/a/:p/a/e"), "a path that matches one of 32 branches");
+    is_bytes(match(list, "GET", "/a/b/a/b/a/e"), str("GET /a/:p/a/:p/a/e"),
+             "a path that matches one of 32 branches");
     at_endpoint_list_free(list);
     free(text);
 
@@ -1076,7 +1090,8 @@ test_alloc(void)
         }
     }
 
-    ok(list != NULL && n > 8, "each of %u allocations fails with \"no memory\"", n - 2);
+    ok(list != NULL && n > 8,
+       "each of %u allocations fails with \"no memory\"", n - 2);
     at_endpoint_list_free(list);
 }
 

@@ -178,14 +178,17 @@ test_max_age(void)
     };
 
     for (i = 0; i < N(rows); i++) {
-        is_int(at_cache_control_max_age(str(rows[i].control), str(rows[i].age)), rows[i].expected,
+        is_int(at_cache_control_max_age(str(rows[i].control),
+                                        str(rows[i].age)), rows[i].expected,
                "Cache-Control: %s, Age: %s", rows[i].control, rows[i].age);
     }
 
-    is_int(at_cache_control_max_age((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }), -1,
-           "without headers nothing is said");
-    is_int(at_cache_control_max_age((at_str_t) { "\0,max-age=1", 11 }, str("")), 1,
-           "a NUL byte is part of a directive");
+    is_int(at_cache_control_max_age((at_str_t) { NULL, 0 },
+                                    (at_str_t) { NULL, 0 }),
+           -1, "without headers nothing is said");
+    is_int(at_cache_control_max_age((at_str_t) { "\0,max-age=1", 11 },
+                                    str("")),
+           1, "a NUL byte is part of a directive");
 }
 
 
@@ -199,7 +202,8 @@ is_url(const char *issuer, const char *expected)
     char        *url = at_discovery_url(str(issuer), &err);
 
     if (expected) {
-        is_str(url ? url : err.text, expected, "the discovery URL of %s", issuer);
+        is_str(url ? url : err.text,
+               expected, "the discovery URL of %s", issuer);
     } else {
         ok(url == NULL && strstr(err.text, "https URL") != NULL, 
            "%s has no discovery URL", issuer);
@@ -221,7 +225,8 @@ is_parsed(const char *document, const char *expected, const char *says)
     if (expected) {
         is_str(uri ? uri : err.text, expected, "the jwks_uri of %s", document);
     } else {
-        ok(uri == NULL && strstr(err.text, says) != NULL, "%.200s: %s", document, err.text);
+        ok(uri == NULL && strstr(err.text, says) != NULL,
+           "%.200s: %s", document, err.text);
     }
 
     free(uri);
@@ -237,15 +242,18 @@ test_discovery(void)
     is_url("https://i", "https://i/.well-known/openid-configuration");
     is_url("https://i/", "https://i/.well-known/openid-configuration");
     is_url("https://i/x", "https://i/x/.well-known/openid-configuration");
-    is_url("https://i/x/v2.0/", "https://i/x/v2.0/.well-known/openid-configuration");
-    is_url("http://127.0.0.1:80", "http://127.0.0.1:80/.well-known/openid-configuration");
+    is_url("https://i/x/v2.0/",
+           "https://i/x/v2.0/.well-known/openid-configuration");
+    is_url("http://127.0.0.1:80",
+           "http://127.0.0.1:80/.well-known/openid-configuration");
     is_url("https://i?x", NULL);
     is_url("https://i/x?", NULL);
     is_url("http://i", NULL);
     is_url("i", NULL);
     is_url("", NULL);
 
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}", "https://k/j", NULL);
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}",
+              "https://k/j", NULL);
     is_parsed("{\"jwks_uri\":\"https://k/j?a=b\",\"issuer\":\"https:\\/\\/i/x\",\"y\":[{}]}",
               "https://k/j?a=b", NULL);
 
@@ -263,25 +271,37 @@ test_discovery(void)
     is_parsed("<html>", NULL, "JSON object");
     is_parsed("{}", NULL, "\"issuer\"");
     is_parsed("{\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
-    is_parsed("{\"issuer\":1,\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
-    is_parsed("{\"issuer\":[\"https://i/x\"],\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
-    is_parsed("{\"issuer\":\"https://i/x/\",\"jwks_uri\":\"https://k/j\"}", NULL,
-              "another issuer: https://i/x/");
-    is_parsed("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
-    is_parsed("{\"issuer\":\"https://I/x\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
-    is_parsed("{\"issuer\":\"x\\n[alert]\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
-    is_parsed("{\"issuer\":\"\",\"jwks_uri\":\"https://k/j\"}", NULL, "another issuer");
+    is_parsed("{\"issuer\":1,\"jwks_uri\":\"https://k/j\"}",
+              NULL, "\"issuer\"");
+    is_parsed("{\"issuer\":[\"https://i/x\"],\"jwks_uri\":\"https://k/j\"}",
+              NULL, "\"issuer\"");
+    is_parsed("{\"issuer\":\"https://i/x/\",\"jwks_uri\":\"https://k/j\"}",
+              NULL, "another issuer: https://i/x/");
+    is_parsed("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}",
+              NULL, "another issuer");
+    is_parsed("{\"issuer\":\"https://I/x\",\"jwks_uri\":\"https://k/j\"}",
+              NULL, "another issuer");
+    is_parsed("{\"issuer\":\"x\\n[alert]\",\"jwks_uri\":\"https://k/j\"}",
+              NULL, "another issuer");
+    is_parsed("{\"issuer\":\"\",\"jwks_uri\":\"https://k/j\"}",
+              NULL, "another issuer");
     is_parsed("{\"issuer\":\"https://i/x\"}", NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":null}", NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"\"}", NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://k/j\"}", NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"file:///x\"}", NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://u:p@k/j\"}", NULL,
-              "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":null}",
+              NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"\"}",
+              NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://k/j\"}",
+              NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"file:///x\"}",
+              NULL, "\"jwks_uri\"");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://u:p@k/j\"}",
+              NULL, "\"jwks_uri\"");
     is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\",\"jwks_uri\":\"x\"}", NULL,
               "JSON object");
-    is_parsed("{\"issuer\":\"https://i/x\",\"issuer\":\"https://i/x\"}", NULL, "JSON object");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}x", NULL, "JSON object");
+    is_parsed("{\"issuer\":\"https://i/x\",\"issuer\":\"https://i/x\"}",
+              NULL, "JSON object");
+    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}x",
+              NULL, "JSON object");
 
     memset(deep, '[', 2500);
     memset(deep + 2500, ']', 2500);
@@ -289,7 +309,8 @@ test_discovery(void)
     memcpy(deep + 4995, "}", 2);
     is_parsed(deep, NULL, "JSON object");
 
-    uri = at_discovery_parse((at_str_t) { "{}\0", 3 }, at_str("https://i/x"), &err);
+    uri = at_discovery_parse((at_str_t) { "{}\0", 3 },
+                             at_str("https://i/x"), &err);
     ok(uri == NULL, "a NUL byte after the document is an error");
 }
 
@@ -312,8 +333,10 @@ static const struct {
     { "/good ", HEAD("application/json") "Content-Length: 2\r\n\r\n{}" },
     { "/cached ", HEAD("application/json") "Cache-Control: public\r\nCache-Control: max-age=90\r\n"
                   "Age: 30\r\nContent-Length: 2\r\n\r\n{}" },
-    { "/charset ", HEAD("application/json; charset=utf-8") "Content-Length: 2\r\n\r\n{}" },
-    { "/set ", HEAD("application/jwk-set+json") "Content-Length: 2\r\n\r\n{}" },
+    { "/charset ",
+      HEAD("application/json; charset=utf-8") "Content-Length: 2\r\n\r\n{}" },
+    { "/set ",
+      HEAD("application/jwk-set+json") "Content-Length: 2\r\n\r\n{}" },
     { "/upper ", HEAD("Application/JSON ;x") "Content-Length: 2\r\n\r\n{}" },
     { "/untyped ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" },
     { "/html ", HEAD("text/html") "Content-Length: 2\r\n\r\n{}" },
@@ -323,8 +346,10 @@ static const struct {
     { "/old ", "HTTP/1.0 200 OK\r\n\r\n{}" },
     { "/chunks ", HEAD("application/json") "Transfer-Encoding: chunked\r\n\r\n"
                   "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n" },
-    { "/cutchunks ", HEAD("application/json") "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" },
-    { "/announced ", HEAD("application/json") "Content-Length: 1048577\r\n\r\n{}" },
+    { "/cutchunks ", HEAD("application/json")
+      "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" },
+    { "/announced ",
+      HEAD("application/json") "Content-Length: 1048577\r\n\r\n{}" },
     { "/204 ", "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n" },
     { "/404 ", "HTTP/1.1 404 No\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" },
     { "/500 ", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}" },
@@ -345,8 +370,8 @@ serve_size(int fd, long size)
     memset(block, ' ', sizeof(block));
     (void) send(fd, head, strlen(head), MSG_NOSIGNAL);
 
-    while (size > 0
-           && send(fd, block, size > 4096 ? 4096 : (size_t) size, MSG_NOSIGNAL) > 0)
+    while (size > 0 && send(fd, block, size > 4096 ? 4096 : (size_t) size,
+                            MSG_NOSIGNAL) > 0)
     {
         size -= 4096;
     }
@@ -392,7 +417,8 @@ serve_one(int fd)
 
     for (i = 0; i < N(answers); i++) {
         if (strncmp(request + 4, answers[i].path, strlen(answers[i].path)) == 0) {
-            (void) send(fd, answers[i].answer, strlen(answers[i].answer), MSG_NOSIGNAL);
+            (void) send(fd, answers[i].answer,
+                        strlen(answers[i].answer), MSG_NOSIGNAL);
         }
     }
 }
@@ -431,7 +457,8 @@ start_server(void)
 
     fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    if (fd == -1 || bind(fd, (struct sockaddr *) &addr, len) != 0 || listen(fd, 64) != 0
+    if (fd == -1
+        || bind(fd, (struct sockaddr *) &addr, len) != 0 || listen(fd, 64) != 0
         || getsockname(fd, (struct sockaddr *) &addr, &len) != 0)
     {
         printf("Bail out! no server\n");
@@ -452,7 +479,8 @@ start_server(void)
 static const char *
 url_of(const char *path)
 {
-    (void) snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%u%s", server.port, path);
+    (void) snprintf(server.url, sizeof(server.url),
+                    "http://127.0.0.1:%u%s", server.port, path);
 
     return server.url;
 }
@@ -477,7 +505,8 @@ is_fetched(const char *path, const char *expected)
     is_int(rc, 0, "%s: a document is returned %s", path, err.text);
 
     if (expected) {
-        is_bytes((at_str_t) { fetched.body, fetched.len }, str(expected), "%s: its content", path);
+        is_bytes((at_str_t) { fetched.body, fetched.len },
+                 str(expected), "%s: its content", path);
     }
 
     ok(fetched.body && fetched.body[fetched.len] == '\0', 
@@ -566,13 +595,14 @@ test_request(void)
         return;
     }
 
-    ok(strncmp(fetched.body, "GET /asked HTTP/1.1\r\n", 21) == 0, "the request is GET: %s", fetched.body);
+    ok(strncmp(fetched.body, "GET /asked HTTP/1.1\r\n", 21) == 0,
+       "the request is GET: %s", fetched.body);
     ok(strstr(fetched.body, "\r\nAccept: application/json\r\n") != NULL,
        "it accepts JSON");
     ok(strstr(fetched.body, "\r\nAccept-Encoding: gzip\r\n") != NULL,
        "it accepts gzip");
-    ok(strstr(fetched.body, "uthorization") == NULL && strstr(fetched.body, "ookie") == NULL,
-       "it has no credentials");
+    ok(strstr(fetched.body, "uthorization") == NULL
+       && strstr(fetched.body, "ookie") == NULL, "it has no credentials");
     free(fetched.body);
 
     fetch.proxy = "http://127.0.0.1:1";
@@ -671,9 +701,10 @@ test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned 
 
         for (fail = 1; fail < POINTS && point(fail, lasting, &wrong); fail++) { /* void */ }
 
-        ok(fail > 1 && fail < POINTS, "%s: each of %u allocations fails%s", name, fail - 1,
-           lasting ? " with all later ones" : "");
-        is_int(wrong, 0, "%s: the result is complete, or there is an error", name);
+        ok(fail > 1 && fail < POINTS, "%s: each of %u allocations fails%s",
+           name, fail - 1, lasting ? " with all later ones" : "");
+        is_int(wrong,
+               0, "%s: the result is complete, or there is an error", name);
     }
 }
 

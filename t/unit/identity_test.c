@@ -226,7 +226,8 @@ test_subject(void)
         if (ok(copy != NULL, "the subject is %s: a copy", cases[i].name)) {
             is_bytes(copy->subject, str(cases[i].subject),
                      "the subject is %s: it is copied", cases[i].name);
-            is_bytes(copy->user, at_str("alice"), "the subject is %s: the user is copied", cases[i].name);
+            is_bytes(copy->user, at_str("alice"),
+                     "the subject is %s: the user is copied", cases[i].name);
             is_bytes(copy->client, at_str("client-1"),
                      "the subject is %s: the client is copied", cases[i].name);
             free(copy);
@@ -250,7 +251,8 @@ test_zero(void)
     at_addr_set(&addr, "\x0a\x00\x00\x01", 4);
 
     if (ok(copy != NULL, "an identity of zeroes is copied")) {
-        ok(!at_identity_has_ranges(copy) && at_identity_allows_address(copy, &addr),
+        ok(!at_identity_has_ranges(copy)
+           && at_identity_allows_address(copy, &addr),
            "a copy without ranges allows any address");
         ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
            "a copy without rights grants nothing");
@@ -278,7 +280,8 @@ wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n, size_t times
         wrong += !at_str_equal(scopes->items[i], str(text));
         wrong += !at_scopes_have(scopes, str(text));
 
-        (void) snprintf(text, sizeof(text), "%s-%zu", name, number + 2 * NAMES);
+        (void) snprintf(text,
+                        sizeof(text), "%s-%zu", name, number + 2 * NAMES);
         wrong += at_scopes_have(scopes, str(text));
 
         (void) snprintf(text, sizeof(text), "%s-%zux", name, number);
@@ -376,7 +379,8 @@ test_unusual_scopes(void)
     }
 
     for (i = 0; i < N(texts); i++) {
-        is_bytes(copy->rights.scopes.items[i], texts[i], "scope %zu of unusual bytes is copied", i);
+        is_bytes(copy->rights.scopes.items[i],
+                 texts[i], "scope %zu of unusual bytes is copied", i);
         ok(at_scopes_have(&copy->rights.scopes, texts[i]),
            "scope %zu of unusual bytes is found", i);
     }
@@ -425,13 +429,17 @@ test_role(void)
     is_int(role->n_grant, 40, "grants are copied");
     is_int(role->n_deny, 30, "denies are copied");
     is_int(role->n_blocked, 2, "blocked endpoints are copied");
-    is_bytes(role->grant[0], at_str("grant-0"), "the first grant is unchanged");
+    is_bytes(role->grant[0],
+             at_str("grant-0"), "the first grant is unchanged");
     is_bytes(role->deny[0], at_str("deny-0"), "the first deny is unchanged");
     ok(at_role_allows(role, at_str("grant-39")), "a copied grant allows");
-    ok(!at_role_allows(role, at_str("grant-99")), "other scopes are not allowed");
+    ok(!at_role_allows(role, at_str("grant-99")),
+       "other scopes are not allowed");
     ok(at_role_denies(role, at_str("deny-0")), "a copied deny denies");
-    ok(!at_role_denies(role, at_str("grant-0")), "other scopes are not denied");
-    ok(at_role_blocks(role, at_str("GET /api/blocked-0")), "a copied endpoint is blocked");
+    ok(!at_role_denies(role, at_str("grant-0")),
+       "other scopes are not denied");
+    ok(at_role_blocks(role, at_str("GET /api/blocked-0")),
+       "a copied endpoint is blocked");
 
     free(copy);
     free(o);
@@ -449,7 +457,8 @@ test_no_role(void)
     copy = copy_of(o);
 
     if (ok(copy != NULL, "an identity without a role is copied")) {
-        ok(copy->rights.role == NULL && copy->needs_role, "a copy without a role has none");
+        ok(copy->rights.role == NULL && copy->needs_role,
+           "a copy without a role has none");
         free(copy);
     }
 
@@ -532,7 +541,8 @@ wrong_ranges(unsigned n, unsigned *state)
 
     for (i = 0; i < N(addrs); i++) {
         addrs[i] = any_addr(state);
-        before[i] = (uint8_t) at_identity_allows_address(&r.o->identity, &addrs[i]);
+        before[i] = (uint8_t) at_identity_allows_address(&r.o->identity,
+                                                         &addrs[i]);
     }
 
     copy = copy_of(r.o);
@@ -565,7 +575,8 @@ test_ranges(void)
     }
 
     wrong += wrong_ranges(5000, &state);
-    is_int(wrong, 0, "copied ranges of both families contain the same addresses");
+    is_int(wrong,
+           0, "copied ranges of both families contain the same addresses");
 }
 
 
@@ -584,7 +595,8 @@ test_families(void)
     at_bytes_free(&r.bytes);
 
     if (ok(copy != NULL, "IPv4 ranges are copied")) {
-        ok(at_identity_allows_address(copy, &v4), "IPv4 ranges contain an IPv4 address");
+        ok(at_identity_allows_address(copy, &v4),
+           "IPv4 ranges contain an IPv4 address");
         ok(!at_identity_allows_address(copy, &v6), 
            "IPv4 ranges contain no IPv6 address");
         free(copy);
@@ -600,7 +612,8 @@ test_families(void)
     at_bytes_free(&r.bytes);
 
     if (ok(copy != NULL, "a malformed list of ranges is copied")) {
-        ok(!at_identity_allows_address(copy, &v4) && !at_identity_allows_address(copy, &v6),
+        ok(!at_identity_allows_address(copy, &v4)
+           && !at_identity_allows_address(copy, &v6),
            "a malformed list of ranges contains no address");
         free(copy);
     }

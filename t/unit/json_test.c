@@ -24,8 +24,6 @@
 #include "values.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define VALID    0
 #define INVALID  (-1)
 
@@ -49,12 +47,9 @@ static at_json_t   json;
 static void *
 allocate(size_t size)
 {
-    void  *data;
+    void  *data = malloc(size + !size);
 
-    data = malloc(size + !size);
-    if (data == NULL) {
-        abort();
-    }
+    must(data != NULL, "no memory");
 
     return data;
 }
@@ -336,9 +331,8 @@ is_same(const json_t *expected, const at_json_value_t *value)
 {
     int      same;
     char    *one, *two;
-    json_t  *other;
+    json_t  *other = at_document_from_json(value);
 
-    other = at_document_from_json(value);
     one = json_dumps(expected, JSON_COMPACT);
     two = json_dumps(other, JSON_COMPACT);
 
@@ -357,9 +351,8 @@ static int
 parse_with_both(at_str_t text)
 {
     int      rc, same;
-    json_t  *expected;
+    json_t  *expected = at_document_parse(text, SIZE_MAX);
 
-    expected = at_document_parse(text, SIZE_MAX);
     rc = parse(text, &limits);
 
     same = json_is_object(expected)
@@ -595,11 +588,7 @@ test_long_numbers(void)
     size_t  i;
 
     static const struct {
-        const char  *before;
-        const char  *digit;
-        size_t       n;
-        const char  *after;
-        int          rc;
+        const char *before, *digit; size_t n; const char *after; int rc;
     } cases[] = {
         { "", "9", 18, "", VALID },
         { "-", "9", 18, "", VALID },
@@ -690,11 +679,7 @@ test_depth(void)
 {
     size_t  i;
 
-    static const struct {
-        unsigned   depth;
-        unsigned   allowed;
-        int        rc;
-    } cases[] = {
+    static const struct { unsigned depth, allowed; int rc; } cases[] = {
         { 1, 1, VALID }, { 2, 1, INVALID },
         { 8, 8, VALID }, { 9, 8, INVALID },
         { 32, 32, VALID }, { 33, 32, INVALID },
@@ -779,10 +764,7 @@ test_members(void)
     size_t  i;
 
     /* n is the number of members of all objects in the text */
-    static const struct {
-        at_str_t   text;
-        unsigned   n;
-    } cases[] = {
+    static const struct { at_str_t text; unsigned n; } cases[] = {
         { at_str("{}"), 0 },
         { at_str("{\"a\":1}"), 1 },
         { at_str("{\"a\":{}}"), 1 },
@@ -819,10 +801,7 @@ test_string_limit(void)
     size_t  i;
 
     static const struct {
-        const char  *before;
-        size_t       n;
-        const char  *after;
-        int          rc;
+        const char *before; size_t n; const char *after; int rc;
     } large[] = {
         { "{\"a\":\"", 8192, "\"}", VALID },
         { "{\"a\":\"", 8193, "\"}", INVALID },
@@ -835,10 +814,7 @@ test_string_limit(void)
         { "{\"", 8190, "\\u20ac\":1}", INVALID },
     };
 
-    static const struct {
-        const char  *text;
-        size_t       len;
-    } small[] = {
+    static const struct { const char *text; size_t len; } small[] = {
         { "", 0 }, { "abcd", 4 }, { "\\n\\n", 2 }, { "\\u0041", 1 },
         { "\\u00e9", 2 }, { "\\u20ac", 3 }, { "\\ud834\\udd1e", 4 },
         { "\xf0\x9d\x84\x9e", 4 }, { "a\\/b", 3 }, { "\\u20ac\\u20acx", 7 },
@@ -930,12 +906,9 @@ test_suite_file(const char *name)
 static void
 test_suite(void)
 {
-    DIR            *dir;
-    unsigned        n;
+    unsigned        n = 0;
     struct dirent  *entry;
-
-    dir = opendir(SUITE);
-    n = 0;
+    DIR            *dir = opendir(SUITE);
 
     while (dir && (entry = readdir(dir)) != NULL) {
         if (strstr(entry->d_name, ".json") != NULL) {
@@ -962,11 +935,9 @@ test_suite(void)
 static const char *
 layout(const at_json_value_t *value)
 {
-    size_t                  len;
+    size_t                  len = 0;
     const at_json_value_t  *end;
     static char             out[512];
-
-    len = 0;
 
     for (end = at_json_next(value); value < end; value++) {
         len += (size_t) sprintf(out + len, "%s%c", len ? " " : "",
@@ -990,10 +961,7 @@ test_layout(void)
 {
     size_t  i;
 
-    static const struct {
-        const char  *text;
-        const char  *layout;
-    } cases[] = {
+    static const struct { const char *text, *layout; } cases[] = {
         { "{}", "O0" },
         { "{\"a\":1}", "O1/3 S1 I" },
         { "{\"\":null}", "O1/3 S0 N" },
@@ -1021,9 +989,7 @@ test_array_sizes(void)
 {
     char      text[4096];
     size_t    len;
-    unsigned  i, n, wrong;
-
-    wrong = 0;
+    unsigned  i, n, wrong = 0;
 
     for (n = 0; n < 600; n++) {
         len = (size_t) sprintf(text, "{\"a\":[");
@@ -1103,10 +1069,7 @@ test_strings(void)
     size_t    i;
     at_str_t  value;
 
-    static const struct {
-        const char  *json;
-        at_str_t     bytes;
-    } cases[] = {
+    static const struct { const char *json; at_str_t bytes; } cases[] = {
         { "", at_str("") },
         { "abc", at_str("abc") },
         { "\\\"\\\\\\/\\b\\f\\n\\r\\t", at_str("\"\\/\b\f\n\r\t") },
@@ -1153,10 +1116,7 @@ test_numbers(void)
     const at_json_value_t  *value;
 
     static const struct {
-        const char  *json;
-        int          real;
-        int64_t      integer;
-        double       number;
+        const char *json; int real; int64_t integer; double number;
     } cases[] = {
         { "0", 0, 0, 0 },
         { "-0", 0, 0, 0 },
@@ -1185,8 +1145,7 @@ test_numbers(void)
         value = at_json_member(object(text), at_str("b"));
         number = NAN;
 
-        ok(at_json_number(value, &number) == 0
-           && number == cases[i].number
+        ok(at_json_number(value, &number) == 0 && number == cases[i].number
            && signbit(number) == signbit(cases[i].number),
            "%s has its value", cases[i].json);
         ok(value->type == (cases[i].real ? AT_JSON_REAL : AT_JSON_INTEGER)
@@ -1253,10 +1212,7 @@ test_member(void)
     const at_json_value_t  *value, *found;
 
     /* 0: not found */
-    static const struct {
-        at_str_t  name;
-        int       value;
-    } cases[] = {
+    static const struct { at_str_t name; int value; } cases[] = {
         { at_str("a"), 1 }, { at_str("ab"), 2 }, { at_str(""), 3 },
         { at_str("last"), 4 }, { at_str("A"), 5 },
         { at_str("b"), 0 }, { at_str("abc"), 0 }, { at_str("in"), 0 },
@@ -1306,10 +1262,7 @@ test_types(void)
     at_json_type_e          type;
     const at_json_value_t  *value;
 
-    static const struct {
-        const char     *name;
-        at_json_type_e  type;
-    } cases[] = {
+    static const struct { const char *name; at_json_type_e type; } cases[] = {
         { "null", AT_JSON_NULL }, { "false", AT_JSON_FALSE },
         { "true", AT_JSON_TRUE }, { "integer", AT_JSON_INTEGER },
         { "real", AT_JSON_REAL }, { "string", AT_JSON_STRING },
@@ -1372,9 +1325,7 @@ test_claims(void)
     static const char  payload[] = "{\"sub\":\"\\u00e9\",\"x\":1.5}";
 
     text = strdup(payload);
-    if (text == NULL) {
-        abort();
-    }
+    must(text != NULL, "no memory");
 
     is_int(at_claims_parse(&claims, str(text)), 0, "a payload is parsed");
     is_str(text, payload, "the text of the payload is unchanged");
@@ -1438,7 +1389,7 @@ test_document(void)
     is_int(at_document_string(document, "s", &value), 1, "a string member");
     is_bytes(value, at_str("x"), "a string member has its value");
     is_int(at_document_string(document, "e", &value), 1, "an empty string");
-    is_int((long long) value.len, 0, "an empty string is empty");
+    is_int(value.len, 0, "an empty string is empty");
     is_int(at_document_string(document, "n", &value), -1,
            "a number is not a string");
     is_int(at_document_string(document, "z", &value), -1,
@@ -1452,32 +1403,18 @@ test_document(void)
 int
 main(void)
 {
-    test_lists();
-    test_characters();
-    test_space();
-    test_long_numbers();
+    RUN(test_lists, test_characters, test_space, test_long_numbers);
 
     ok(comparison.texts > 100000, "%u texts were parsed by both parsers",
        comparison.texts);
     is_int(comparison.different, 0, "both parsers agree on all texts");
 
-    test_depth();
-    test_breadth();
-    test_members();
-    test_string_limit();
-    test_suite();
+    RUN(test_depth, test_breadth, test_members, test_string_limit, test_suite);
 
-    test_layout();
-    test_array_sizes();
-    test_reuse();
-    test_strings();
-    test_numbers();
-    test_locale();
+    RUN(test_layout, test_array_sizes, test_reuse, test_strings, test_numbers,
+        test_locale);
 
-    test_member();
-    test_types();
-    test_claims();
-    test_document();
+    RUN(test_member, test_types, test_claims, test_document);
 
     at_json_free(&json);
     free(memory);

@@ -18,8 +18,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define ALL       ((1u << AT_ALGS) - 1)
 #define RS256     at_alg_bit(AT_RS256)
 
@@ -52,13 +50,10 @@ warn(void *data, const char *text)
 static at_keyset_t *
 parse(at_str_t text, unsigned algs)
 {
-    char         *copy;
     at_keyset_t  *set;
+    char         *copy = malloc(text.len + !text.len);
 
-    copy = malloc(text.len + !text.len);
-    if (copy == NULL) {
-        abort();
-    }
+    must(copy != NULL, "no memory");
 
     if (text.len) {
         memcpy(copy, text.data, text.len);
@@ -93,9 +88,8 @@ static size_t
 count(at_str_t text, unsigned algs)
 {
     size_t        n;
-    at_keyset_t  *set;
+    at_keyset_t  *set = parse(text, algs);
 
-    set = parse(text, algs);
     n = set ? set->n : 0;
     at_keyset_free(set);
 
@@ -106,9 +100,8 @@ count(at_str_t text, unsigned algs)
 static at_str_t
 join(at_str_t a, at_str_t b)
 {
-    char  *out;
+    char  *out = sign_alloc(a.len + b.len);
 
-    out = sign_alloc(a.len + b.len);
     memcpy(out, a.data, a.len);
     memcpy(out + a.len, b.data, b.len);
 
@@ -119,10 +112,8 @@ join(at_str_t a, at_str_t b)
 static at_str_t
 crlf(at_str_t text)
 {
-    char    *out;
     size_t   i, n;
-
-    out = sign_alloc(2 * text.len);
+    char    *out = sign_alloc(2 * text.len);
 
     for (i = 0, n = 0; i < text.len; i++) {
         if (text.data[i] == '\n') {
@@ -165,16 +156,14 @@ test_pem_taken(void)
           rsa, AT_RS256 },
         { "spaces before", join(at_str(" \r\n\t\n"), pem_public(rsa)), rsa,
           AT_RS256 },
-        { "no newline at the end", { pem_public(rsa).data,
-                                     pem_public(rsa).len - 1 }, rsa,
-                                         AT_RS256 },
+        { "no newline at the end",
+          { pem_public(rsa).data, pem_public(rsa).len - 1 }, rsa, AT_RS256 },
     };
 
     for (i = 0; i < N(cases); i++) {
         set = parse(cases[i].text, ALL);
 
-        if (!ok(set != NULL && set->n == 1, "%s: %s", cases[i].name,
-                err.text))
+        if (!ok(set != NULL && set->n == 1, "%s: %s", cases[i].name, err.text))
         {
             at_keyset_free(set);
             continue;
@@ -195,19 +184,15 @@ test_pem_taken(void)
 static void
 test_pem_refused(void)
 {
-    char       *huge;
     size_t      i;
-    at_str_t    public;
+    at_str_t    public = pem_public(rsa);
+    char       *huge = sign_alloc(10 * 1024 * 1024);
 
-    public = pem_public(rsa);
-    huge = sign_alloc(10 * 1024 * 1024);
     memset(huge, 'A', 10 * 1024 * 1024);
 
     {
         const struct {
-            const char  *name;
-            at_str_t     text;
-            const char  *says;
+            const char *name; at_str_t text; const char *says;
         } cases[] = {
             { "empty", at_str(""), "empty" },
             { "the empty view", { NULL, 0 }, "empty" },
@@ -252,16 +237,14 @@ test_pem_refused(void)
         };
 
         for (i = 0; i < N(cases); i++) {
-            is_int((long long) count(cases[i].text, ALL), 0, "%s",
-                   cases[i].name);
+            is_int(count(cases[i].text, ALL), 0, "%s", cases[i].name);
             ok(strstr(err.text, cases[i].says) != NULL, "%s: says '%s'",
                cases[i].name, err.text);
-            is_int((long long) ERR_peek_error(), 0,
-                   "the error queue is empty");
+            is_int(ERR_peek_error(), 0, "the error queue is empty");
         }
     }
 
-    is_int((long long) count(public, at_alg_bit(AT_ES256)), 0,
+    is_int(count(public, at_alg_bit(AT_ES256)), 0,
            "an RSA key if only ES256 is accepted");
 }
 
@@ -270,14 +253,11 @@ test_pem_refused(void)
 static void
 test_pem_cut(EVP_PKEY *pkey)
 {
-    size_t        i, taken, other;
-    at_str_t      text;
+    size_t        i, taken = 0, other = 0;
     at_keyset_t  *set, *whole;
+    at_str_t      text = pem_public(pkey);
 
-    text = pem_public(pkey);
     whole = parse(text, ALL);
-    taken = 0;
-    other = 0;
 
     for (i = 0; i < text.len; i++) {
         set = parse((at_str_t) { text.data, i }, ALL);
@@ -293,7 +273,7 @@ test_pem_cut(EVP_PKEY *pkey)
     }
 
     ok(taken <= 1, "a truncated file is valid only without the last newline");
-    is_int((long long) other, 0, "a truncated file never has another key");
+    is_int(other, 0, "a truncated file never has another key");
 
     at_keyset_free(whole);
 }
@@ -361,7 +341,7 @@ test_ignored(const char *name, const char *bad, unsigned warnings)
 {
     at_keyset_t  *set;
 
-    is_int((long long) count(str(format("{\"keys\":[%s]}", bad)), ALL), 0,
+    is_int(count(str(format("{\"keys\":[%s]}", bad)), ALL), 0,
            "%s: refused alone", name);
     is_int(warned.n, warnings, "%s: %u warning: %s", name, warnings,
            warned.text);
@@ -405,10 +385,8 @@ leading_zero(const char *text)
 static char *
 standard_alphabet(const char *text)
 {
-    char    *out;
     size_t   i;
-
-    out = format("%s", text);
+    char    *out = format("%s", text);
 
     for (i = 0; out[i]; i++) {
         out[i] = out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i];
@@ -422,9 +400,8 @@ standard_alphabet(const char *text)
 static char *
 other_point(const char *text)
 {
-    at_str_t  raw;
+    at_str_t  raw = unb64(text);
 
-    raw = unb64(text);
     ((char *) (uintptr_t) raw.data)[raw.len - 1] ^= 1;
 
     return b64(raw);
@@ -443,10 +420,7 @@ test_jwk_refused(void)
     const char  *y384 = jwk_number(p384, OSSL_PKEY_PARAM_EC_PUB_Y, 48);
     const char  *zero = b64((at_str_t) { sign_alloc(32), 32 });
 
-    const struct {
-        const char  *name;
-        const char  *key;
-    } cases[] = {
+    const struct { const char *name, *key; } cases[] = {
         { "no kty", "{\"n\":\"AQAB\",\"e\":\"AQAB\"}" },
         { "kty of no kind", "{\"kty\":\"XYZ\"}" },
         { "kty in lower case", format("{\"kty\":\"rsa\",\"n\":\"%s\","
@@ -544,8 +518,7 @@ test_jwk_refused(void)
         { "Ed448", jwk(key_named("ED448"), "") },
         { "X25519", jwk(key_named("X25519"), "") },
         { "X25519 as EC",
-          format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}",
-                                    zero) },
+          format("{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"%s\"}", zero) },
         { "Ed25519 with a short x",
           "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}" },
         { "Ed25519 with a long x",
@@ -586,10 +559,9 @@ test_algs(void)
 {
     at_keyset_t  *set;
 
-    is_int((long long) count(str(format("{\"keys\":[%s]}",
-                                        jwk(rsa, ",\"alg\":\"RS512\""))),
-                                            RS256), 0,
-           "alg RS512 if only RS256 is accepted");
+    is_int(count(str(format("{\"keys\":[%s]}",
+                            jwk(rsa, ",\"alg\":\"RS512\""))), RS256),
+           0, "alg RS512 if only RS256 is accepted");
 
     set = parse(str(format("{\"keys\":[%s]}", jwk(rsa, ",\"alg\":\"RS512\""))),
                 ALL);
@@ -603,8 +575,7 @@ test_algs(void)
            "a key without alg is for all accepted algorithms of its kty");
     at_keyset_free(set);
 
-    is_int((long long) count(str(format("{\"keys\":[%s]}", jwk(p256, ""))),
-                             RS256),
+    is_int(count(str(format("{\"keys\":[%s]}", jwk(p256, ""))), RS256),
            0, "a key that fits no accepted algorithm");
 }
 
@@ -619,11 +590,7 @@ test_sets(void)
     oct = "{\"kty\":\"oct\",\"k\":\"AQAB\",\"kid\":\"a\"}";
 
     {
-        const struct {
-            const char  *name;
-            const char  *text;
-            size_t       n;
-        } cases[] = {
+        const struct { const char *name, *text; size_t n; } cases[] = {
             { "{}", "{}", 0 },
             { "no key", "{\"keys\":[]}", 0 },
             { "keys an object", "{\"keys\":{}}", 0 },
@@ -641,8 +608,7 @@ test_sets(void)
             { "keys twice",
               format("{\"keys\":[%s],\"keys\":[%s]}", good, good), 0 },
             { "duplicate keys, escaped",
-              format("{\"keys\":[],\"k\\u0065ys\":[%s]}",
-                                            good), 0 },
+              format("{\"keys\":[],\"k\\u0065ys\":[%s]}", good), 0 },
             { "kty twice",
               format("{\"keys\":[{\"kty\":\"oct\",%s]}", good + 1), 0 },
             { "a BOM", format("\xef\xbb\xbf{\"keys\":[%s]}", good), 0 },
@@ -659,37 +625,31 @@ test_sets(void)
         };
 
         for (i = 0; i < N(cases); i++) {
-            is_int((long long) count(str(cases[i].text), ALL),
-                   (long long) cases[i].n, "%s: %zu keys", cases[i].name,
-                   cases[i].n);
+            is_int(count(str(cases[i].text), ALL),
+                   cases[i].n, "%s: %zu keys", cases[i].name, cases[i].n);
         }
     }
 
-    is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
-                                  at_str("\0")), ALL), 0,
-                                      "a trailing NUL byte");
-    is_int((long long) count(join(str(format("{\"keys\":[%s]}", good)),
-                                  at_str("\0junk")), ALL), 0,
-           "a NUL byte and trailing data");
+    is_int(count(join(str(format("{\"keys\":[%s]}", good)), at_str("\0")),
+                 ALL), 0, "a trailing NUL byte");
+    is_int(count(join(str(format("{\"keys\":[%s]}", good)), at_str("\0junk")),
+                 ALL), 0, "a NUL byte and trailing data");
 }
 
 
 static void
 test_thousand_keys(void)
 {
-    char         *text;
     size_t        len, i;
-    const char   *key;
     at_keyset_t  *set;
+    const char   *key = jwk(p256, "");
+    char         *text = sign_alloc(1000 * (strlen(key) + 32) + 64);
 
-    key = jwk(p256, "");
-    text = sign_alloc(1000 * (strlen(key) + 32) + 64);
     len = (size_t) sprintf(text, "{\"keys\":[");
 
     for (i = 0; i < 1000; i++) {
-        len += (size_t) sprintf(text + len, "%s%.*s,\"kid\":\"k%zu\"}", i
-                                ? "," : "",
-                                (int) strlen(key) - 1, key, i);
+        len += (size_t) sprintf(text + len, "%s%.*s,\"kid\":\"k%zu\"}",
+                                i ? "," : "", (int) strlen(key) - 1, key, i);
     }
 
     (void) sprintf(text + len, "]}");
@@ -713,10 +673,7 @@ test_kids(void)
     char         *text;
     at_keyset_t  *set;
 
-    static const struct {
-        at_str_t  kid;
-        int       valid;
-    } cases[] = {
+    static const struct { at_str_t kid; int valid; } cases[] = {
         { at_str("a"), 1 }, { at_str("2026-11"), 1 },
         { at_str("A.b_c-d~e"), 1 },
         { at_str("bilbo.baggins@hobbiton.example"), 1 },
@@ -825,7 +782,7 @@ test_rfc_private(void)
                         "t/data/jose-vectors/%s", names[i]);
 
         file = data_read(path);
-        is_int((long long) count(strstr(names[i], "set")
+        is_int(count(strstr(names[i], "set")
                                  ? (at_str_t) { file.data, file.len }
                                  : str(format("{\"keys\":[%s]}", file.data)),
                                      ALL),
@@ -837,7 +794,7 @@ test_rfc_private(void)
                     "t/data/jose-vectors/rfc7517_A.1.jwkset");
 
     file = data_read(path);
-    is_int((long long) count((at_str_t) { file.data, file.len }, ALL), 1,
+    is_int(count((at_str_t) { file.data, file.len }, ALL), 1,
            "RFC 7517 A.1: an encryption key is ignored");
     is_int(warned.n, 0, "RFC 7517 A.1: without a warning");
     at_file_free(&file);
@@ -860,14 +817,8 @@ main(void)
     test_pem_refused();
     test_pem_cut(rsa);
     test_pem_cut(p256);
-    test_jwk_taken();
-    test_jwk_refused();
-    test_algs();
-    test_sets();
-    test_thousand_keys();
-    test_kids();
-    test_rfc();
-    test_rfc_private();
+    RUN(test_jwk_taken, test_jwk_refused, test_algs, test_sets,
+        test_thousand_keys, test_kids, test_rfc, test_rfc_private);
 
     sign_end();
 

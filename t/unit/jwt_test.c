@@ -28,8 +28,6 @@
 #include "tap.h"
 
 
-#define N(array)  (sizeof(array) / sizeof((array)[0]))
-
 #define ALL       ((1u << AT_ALGS) - 1)
 
 #define NOW       1700000000
@@ -79,13 +77,10 @@ static struct {
 static at_claim_path_t
 path(const char *name)
 {
-    char            *copy;
     at_claim_path_t  p;
+    char            *copy = format("%s", name);
 
-    copy = format("%s", name);
-    if (at_claim_path_parse(&p, copy, strlen(copy)) != 0) {
-        bail("no path");
-    }
+    must(at_claim_path_parse(&p, copy, strlen(copy)) == 0, "no path");
 
     return p;
 }
@@ -103,9 +98,8 @@ static at_keyset_t *
 keys(at_str_t text)
 {
     at_error_t    err;
-    at_keyset_t  *set;
+    at_keyset_t  *set = at_keyset_parse(text, ALL, warn, NULL, &err);
 
-    set = at_keyset_parse(text, ALL, warn, NULL, &err);
     if (set == NULL) {
         printf("# %s\n", err.text);
         bail("no keys");
@@ -261,9 +255,7 @@ check_shared(const at_identity_t *id, const at_jwt_query_t *query,
 static void
 check_claims(const at_identity_t *id, at_str_t text)
 {
-    at_claims_t  *claims;
-
-    claims = at_jwt_decode_claims(text);
+    at_claims_t  *claims = at_jwt_decode_claims(text);
 
     if (claims == NULL || !is_same_claims(claims, id->claims)) {
         ok(0, "the claims of a verified token are decoded again");
@@ -293,16 +285,13 @@ verify_of(at_str_t text, size_t max_len, const at_trusted_issuer_t *trusted,
           size_t n,
     int64_t now)
 {
-    char            *copy;
     at_verdict_e     verdict;
     at_identity_t    id;
     at_verifier_t   *verifier;
     at_jwt_query_t   query;
+    char            *copy = malloc(text.len + !text.len);
 
-    copy = malloc(text.len + !text.len);
-    if (copy == NULL) {
-        abort();
-    }
+    must(copy != NULL, "no memory");
 
     if (text.len) {
         memcpy(copy, text.data, text.len);
@@ -451,17 +440,14 @@ static void
 test_good(void)
 {
     unsigned  bits;
-    block_t   b;
-
-    b = block(keys(pem_public(rsa)));
+    block_t   b = block(keys(pem_public(rsa)));
 
     is_token(&b, signed_payload(GOOD), AT_OK, "RS256, 2048 bits");
     ok(last.issuer == &b.issuer, "the identity has the issuer");
     is_str(last.subject, "alice", "the subject");
     is_int(last.expires, 1700000600000, "the expiry");
     is_int(last.admin, 0, "without isAdmin the user is not an administrator");
-    is_int((long long) last.scopes, 0,
-           "a token without scope claim has no scopes");
+    is_int(last.scopes, 0, "a token without scope claim has no scopes");
 
     block_free(&b);
 
@@ -491,18 +477,16 @@ test_every_alg(void)
                : alg == AT_ES384 ? p384 : ed;
 
         b.issuer.algs = ALL;
-        is_token(&b,
-                 token(format("{\"alg\":\"%s\"}",
-                              at_alg_name((at_alg_e) alg).data), GOOD, pkey,
-                       (at_alg_e) alg), AT_OK, "%s",
-                 at_alg_name((at_alg_e) alg).data);
+        is_token(&b, token(format("{\"alg\":\"%s\"}",
+                                  at_alg_name((at_alg_e) alg).data),
+                           GOOD, pkey, (at_alg_e) alg),
+                 AT_OK, "%s", at_alg_name((at_alg_e) alg).data);
 
         b.issuer.algs = ALL & ~at_alg_bit(alg);
-        is_token(&b,
-                 token(format("{\"alg\":\"%s\"}",
-                              at_alg_name((at_alg_e) alg).data), GOOD, pkey,
-                       (at_alg_e) alg), AT_BAD_ALG,
-                 "%s is refused if all others are listed",
+        is_token(&b, token(format("{\"alg\":\"%s\"}",
+                                  at_alg_name((at_alg_e) alg).data),
+                           GOOD, pkey, (at_alg_e) alg),
+                 AT_BAD_ALG, "%s is refused if all others are listed",
                  at_alg_name((at_alg_e) alg).data);
 
         /* a signature of one algorithm with the name of another */
@@ -510,11 +494,10 @@ test_every_alg(void)
 
         for (asked = 0; asked < AT_ALGS; asked++) {
             if (asked != alg) {
-                is_token(&b,
-                         token(format("{\"alg\":\"%s\"}",
-                                      at_alg_name((at_alg_e) asked).data),
-                               GOOD, pkey, (at_alg_e) alg), AT_BAD_SIGNATURE,
-                         "a %s signature under %s",
+                is_token(&b, token(format("{\"alg\":\"%s\"}",
+                                          at_alg_name((at_alg_e) asked).data),
+                                   GOOD, pkey, (at_alg_e) alg),
+                         AT_BAD_SIGNATURE, "a %s signature under %s",
                          at_alg_name((at_alg_e) alg).data,
                          at_alg_name((at_alg_e) asked).data);
             }
@@ -532,9 +515,8 @@ test_shape(void)
 {
     size_t    i, j;
     char     *good, *header, *payload, *signature, *dots;
-    block_t   b;
+    block_t   b = block(keys(pem_public(rsa)));
 
-    b = block(keys(pem_public(rsa)));
     good = signed_payload(GOOD);
     header = format("%s", b64(at_str(RS256)));
     payload = format("%s", b64(at_str(GOOD)));
@@ -544,9 +526,7 @@ test_shape(void)
 
     {
         const struct {
-            const char    *name;
-            const char    *text;
-            at_verdict_e   verdict;
+            const char *name, *text; at_verdict_e verdict;
         } cases[] = {
             { "nothing", "", AT_MALFORMED },
             { "one part", header, AT_MALFORMED },
@@ -560,8 +540,7 @@ test_shape(void)
             { "the signature cut by a dot", format("%s.%s.%.10s.%s", header,
               payload, signature, signature + 10), AT_MALFORMED },
             { "two dots between",
-              format("%s..%s.%s", header, payload, signature),
-              AT_MALFORMED },
+              format("%s..%s.%s", header, payload, signature), AT_MALFORMED },
             { "a JWE", format("%s.AAAA.AAAA.AAAA.AAAA", header),
               AT_MALFORMED },
             { "a dot", ".", AT_MALFORMED },
@@ -578,11 +557,10 @@ test_shape(void)
               format("{\"payload\":\"%s\",\"protected\":\"%s\","
                      "\"signature\":\"%s\"}",
                      payload, header, signature), AT_MALFORMED },
-            { "general JSON",
-              format("{\"payload\":\"%s\","
-                     "\"signatures\":[{\"protected\":\"%s\","
-                     "\"signature\":\"%s\"}]}", payload, header, signature),
-              AT_MALFORMED },
+            { "general JSON", format("{\"payload\":\"%s\","
+                                     "\"signatures\":[{\"protected\":\"%s\","
+                                     "\"signature\":\"%s\"}]}", payload,
+                                     header, signature), AT_MALFORMED },
             { "the token itself", good, AT_OK },
         };
 
@@ -601,18 +579,16 @@ test_shape(void)
 
         for (i = 0; i < N(added); i++) {
             for (j = 0; j < 3; j++) {
-                is_token(&b,
-                         format("%s%s.%s%s.%s%s", parts[0],
-                                j == 0 ? added[i] : "", parts[1],
-                                j == 1 ? added[i] : "", parts[2],
-                                j == 2 ? added[i] : ""), AT_MALFORMED,
-                         "'%s' after part %zu", added[i], j + 1);
-                is_token(&b,
-                         format("%s%s.%s%s.%s%s", j == 0 ? added[i] : "",
-                                parts[0], j == 1 ? added[i] : "", parts[1],
-                                j == 2 ? added[i] : "", parts[2]),
-                         AT_MALFORMED, "'%s' before part %zu", added[i],
-                         j + 1);
+                is_token(&b, format("%s%s.%s%s.%s%s",
+                                    parts[0], j == 0 ? added[i] : "",
+                                    parts[1], j == 1 ? added[i] : "",
+                                    parts[2], j == 2 ? added[i] : ""),
+                         AT_MALFORMED, "'%s' after part %zu", added[i], j + 1);
+                is_token(&b, format("%s%s.%s%s.%s%s", j == 0 ? added[i] : "",
+                                    parts[0], j == 1 ? added[i] : "", parts[1],
+                                    j == 2 ? added[i] : "", parts[2]),
+                         AT_MALFORMED,
+                         "'%s' before part %zu", added[i], j + 1);
             }
         }
     }
@@ -631,12 +607,8 @@ test_spare_bits(void)
 {
     char      *text, *end, good;
     size_t     pad, part, spare, len;
-    unsigned   tried, wrong, value;
-    block_t    b;
-
-    b = block(keys(pem_public(rsa)));
-    tried = 0;
-    wrong = 0;
+    unsigned   tried = 0, wrong = 0, value;
+    block_t    b = block(keys(pem_public(rsa)));
 
     /* lengths of header and payload with all remainders modulo 3 */
     for (pad = 0; pad < 3; pad++) {
@@ -679,9 +651,7 @@ test_header_json(void)
     block_t  b;
 
     static const struct {
-        const char    *name;
-        at_str_t       header;
-        at_verdict_e   verdict;
+        const char *name; at_str_t header; at_verdict_e verdict;
     } cases[] = {
         { "[]", at_str("[]"), AT_BAD_HEADER },
         { "[{}]", at_str("[{\"alg\":\"RS256\"}]"), AT_BAD_HEADER },
@@ -800,11 +770,10 @@ test_header_json(void)
              "an alg of 5 KB");
 
     /* RFC 7797: the payload as it is */
-    is_token(&b,
-             format("%s.%s.%s",
-                    b64(at_str("{\"alg\":\"RS256\","
-                               "\"b64\":false,\"crit\":[\"b64\"]}")),
-                    "payload", b64(sign_alg(rsa, AT_RS256, at_str("x")))),
+    is_token(&b, format("%s.%s.%s",
+                        b64(at_str("{\"alg\":\"RS256\","
+                                   "\"b64\":false,\"crit\":[\"b64\"]}")),
+                        "payload", b64(sign_alg(rsa, AT_RS256, at_str("x")))),
              AT_MALFORMED, "a raw payload that is not base64url");
 
     block_free(&b);
@@ -814,12 +783,9 @@ test_header_json(void)
 static char *
 with_members(const char *head, unsigned n)
 {
-    char      *text;
-    size_t     len;
     unsigned   i;
-
-    text = sign_alloc(strlen(head) + 16 * (size_t) n + 16);
-    len = (size_t) sprintf(text, "%s", head);
+    char      *text = sign_alloc(strlen(head) + 16 * (size_t) n + 16);
+    size_t     len = (size_t) sprintf(text, "%s", head);
 
     for (i = 0; i < n; i++) {
         len += (size_t) sprintf(text + len, ",\"m%u\":1", i);
@@ -834,11 +800,9 @@ with_members(const char *head, unsigned n)
 static char *
 with_depth(const char *head, unsigned n)
 {
-    char    *text;
-    size_t   len;
+    char    *text = sign_alloc(strlen(head) + 2 * (size_t) n + 16);
+    size_t   len = (size_t) sprintf(text, "%s,\"x\":", head);
 
-    text = sign_alloc(strlen(head) + 2 * (size_t) n + 16);
-    len = (size_t) sprintf(text, "%s,\"x\":", head);
     memset(text + len, '[', n);
     memset(text + len + n, ']', n);
     (void) sprintf(text + len + 2 * n, "}");
@@ -859,9 +823,7 @@ test_limits(void)
 
     {
         const struct {
-            const char    *name;
-            const char    *payload;
-            at_verdict_e   verdict;
+            const char *name, *payload; at_verdict_e verdict;
         } cases[] = {
             { "32 deep", with_depth(head, 31), AT_OK },
             { "33 deep", with_depth(head, 32), AT_BAD_PAYLOAD },
@@ -876,11 +838,9 @@ test_limits(void)
             { "a string of 8 KiB", format("%s,\"x\":\"%08192d\"}", head, 0),
               AT_OK },
             { "a string of 8 KiB and a byte",
-              format("%s,\"x\":\"%08193d\"}", head, 0),
-              AT_BAD_PAYLOAD },
+              format("%s,\"x\":\"%08193d\"}", head, 0), AT_BAD_PAYLOAD },
             { "a name of 8 KiB and a byte",
-              format("%s,\"%08193d\":1}", head, 0),
-              AT_BAD_PAYLOAD },
+              format("%s,\"%08193d\":1}", head, 0), AT_BAD_PAYLOAD },
         };
 
         for (i = 0; i < N(cases); i++) {
@@ -918,11 +878,10 @@ test_length(void)
     size_t            len;
     double            us;
     unsigned          i;
-    block_t           b;
     at_verifier_t    *verifier;
     struct timespec   from, to;
+    block_t           b = block(keys(pem_public(rsa)));
 
-    b = block(keys(pem_public(rsa)));
     text = signed_payload(GOOD);
     len = strlen(text);
 
@@ -957,10 +916,9 @@ test_length(void)
         at_trusted_issuer_t  trusted = trust(&b);
 
         memset(&id, 0, sizeof(id));
-        (void) at_jwt_verify(verifier, &id,
-                             &(at_jwt_query_t) { { huge, 1 << 20 },
-                             AT_JWT_LEN_DEFAULT, &trusted, 1, NOW, NULL,
-                             NULL });
+        (void) at_jwt_verify(verifier, &id, &(at_jwt_query_t)
+                             { { huge, 1 << 20 }, AT_JWT_LEN_DEFAULT,
+                               &trusted, 1, NOW, NULL, NULL });
     }
 
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
@@ -981,9 +939,7 @@ test_payload_json(void)
     block_t  b;
 
     static const struct {
-        const char    *name;
-        at_str_t       payload;
-        at_verdict_e   verdict;
+        const char *name; at_str_t payload; at_verdict_e verdict;
     } cases[] = {
         { "[]", at_str("[]"), AT_BAD_PAYLOAD },
         { "[{}]", at_str("[" GOOD "]"), AT_BAD_PAYLOAD },
@@ -1028,10 +984,9 @@ test_payload_json(void)
 
         /* the payload is not parsed before its signature is verified */
         if (cases[i].verdict != AT_OK) {
-            is_token(&b,
-                     token_of(at_str(RS256), cases[i].payload, rsa2, AT_RS256),
-                     AT_BAD_SIGNATURE, "payload: %s, signed with another key",
-                     cases[i].name);
+            is_token(&b, token_of(at_str(RS256), cases[i].payload,
+                                  rsa2, AT_RS256), AT_BAD_SIGNATURE,
+                     "payload: %s, signed with another key", cases[i].name);
         }
     }
 
@@ -1046,18 +1001,16 @@ test_every_bit(const char *name, const block_t *b, const char *good)
 {
     char      *text;
     size_t     i, len;
-    unsigned   bit, wrong;
+    unsigned   bit, wrong = 0;
 
     len = strlen(good);
     text = format("%s", good);
-    wrong = 0;
 
     for (i = 0; i < len; i++) {
         for (bit = 0; bit < 8; bit++) {
             text[i] = (char) (good[i] ^ (1 << bit));
-            wrong += verify_at(b, (at_str_t) { text, len }, AT_JWT_LEN_DEFAULT,
-                               NOW)
-                     == AT_OK;
+            wrong += verify_at(b, (at_str_t) { text, len },
+                               AT_JWT_LEN_DEFAULT, NOW) == AT_OK;
         }
 
         text[i] = good[i];
@@ -1092,9 +1045,8 @@ test_every_bit_of(void)
 static at_str_t
 filled(size_t len, int byte)
 {
-    char  *out;
+    char  *out = sign_alloc(len);
 
-    out = sign_alloc(len);
     memset(out, byte, len);
 
     return (at_str_t) { out, len };
@@ -1106,10 +1058,9 @@ test_signatures(void)
 {
     char      *text, *other;
     size_t     i;
-    block_t    b;
     at_str_t   good, longer;
+    block_t    b = block(keys(pem_public(rsa)));
 
-    b = block(keys(pem_public(rsa)));
     text = token_text(at_str(RS256), at_str(GOOD));
     other = token_text(at_str(RS256),
                        str(format("{" WHO ",\"exp\":1700000601}")));
@@ -1119,9 +1070,7 @@ test_signatures(void)
 
     {
         const struct {
-            const char    *name;
-            at_str_t       signature;
-            at_verdict_e   verdict;
+            const char *name; at_str_t signature; at_verdict_e verdict;
         } cases[] = {
             { "all zero", filled(256, 0), AT_BAD_SIGNATURE },
             { "all ff", filled(256, 0xff), AT_BAD_SIGNATURE },
@@ -1194,10 +1143,9 @@ test_hmac(void)
 {
     size_t     i, j;
     char      *text, *crlf;
-    block_t    b;
     at_str_t   pem;
+    block_t    b = block(keys(pem_public(rsa)));
 
-    b = block(keys(pem_public(rsa)));
     b.issuer.algs = ALL;
     pem = pem_public(rsa);
     crlf = format("%.*s", (int) pem.len, pem.data);
@@ -1215,10 +1163,7 @@ test_hmac(void)
             { "HS512", EVP_sha512() }, { "hs256", EVP_sha256() },
         };
 
-        const struct {
-            const char  *name;
-            at_str_t     secret;
-        } secrets[] = {
+        const struct { const char *name; at_str_t secret; } secrets[] = {
             { "the PEM file", pem },
             { "the PEM file without its last newline",
               { pem.data, pem.len - 1 } },
@@ -1247,10 +1192,9 @@ test_hmac(void)
         text = token_text(at_str(RS256), at_str(GOOD));
 
         for (j = 0; j < N(secrets); j++) {
-            is_token(&b,
-                     token_with(text,
-                                sign_hmac(secrets[j].secret, EVP_sha256(),
-                                          str(text))), AT_BAD_SIGNATURE,
+            is_token(&b, token_with(text, sign_hmac(secrets[j].secret,
+                                                    EVP_sha256(), str(text))),
+                     AT_BAD_SIGNATURE,
                      "an HMAC named RS256, keyed with %s", secrets[j].name);
         }
     }
@@ -1279,9 +1223,7 @@ test_ecdsa(void)
 
     {
         const struct {
-            const char    *name;
-            at_str_t       signature;
-            at_verdict_e   verdict;
+            const char *name; at_str_t signature; at_verdict_e verdict;
         } cases[] = {
             { "r = s = 0", sign_pair(zero, zero, 32), AT_BAD_SIGNATURE },
             { "r = s = n", sign_pair(n, n, 32), AT_BAD_SIGNATURE },
@@ -1308,20 +1250,16 @@ test_ecdsa(void)
     }
 
     text = token_text(at_str("{\"alg\":\"ES512\"}"), at_str(GOOD));
-    is_token(&b,
-             token_with(text,
-                        sign_der_to_pair(p256,
-                                         sign_with(p256, "SHA512", -1,
-                                                   str(text)))), AT_BAD_ALG,
-             "ES512 by a P-256 key");
+    is_token(&b, token_with(text,
+                            sign_der_to_pair(p256, sign_with(p256, "SHA512",
+                                                             -1, str(text)))),
+             AT_BAD_ALG, "ES512 by a P-256 key");
 
     text = token_text(at_str("{\"alg\":\"ES384\"}"), at_str(GOOD));
-    is_token(&b,
-             token_with(text,
-                        sign_der_to_pair(p256,
-                                         sign_with(p256, "SHA384", -1,
-                                                   str(text)))), AT_NO_KEY,
-             "ES384 by a P-256 key");
+    is_token(&b, token_with(text,
+                            sign_der_to_pair(p256, sign_with(p256, "SHA384",
+                                                             -1, str(text)))),
+             AT_NO_KEY, "ES384 by a P-256 key");
 
     BN_free(zero);
     BN_free(n);
@@ -1379,10 +1317,7 @@ test_kid(void)
                           jwk(p256, ",\"kid\":\"ec\""))));
 
     {
-        const struct {
-            const char    *kid;
-            at_verdict_e   verdict;
-        } cases[] = {
+        const struct { const char *kid; at_verdict_e verdict; } cases[] = {
             { "\"one\"", AT_OK },
             { "\"on\\u0065\"", AT_OK },
             { "\"two\"", AT_BAD_SIGNATURE },
@@ -1461,10 +1396,8 @@ test_kid(void)
 static char *
 decoys(unsigned n, EVP_PKEY *pkey, const char *more)
 {
-    char      *text;
     unsigned   i;
-
-    text = format("%s", "");
+    char      *text = format("%s", "");
 
     for (i = 0; i < n; i++) {
         text = format("%s%s,", text, jwk(key_ec("P-256"), more));
@@ -1493,9 +1426,8 @@ test_key_limits(void)
 
         b[0] = block(jwks(decoys(i, p256, ",\"kid\":\"a\"")));
         b[0].issuer.algs = ALL;
-        is_token(&b[0],
-                 token("{\"alg\":\"ES256\",\"kid\":\"a\"}", GOOD, p256,
-                       AT_ES256), i < 4 ? AT_OK : AT_BAD_SIGNATURE,
+        is_token(&b[0], token("{\"alg\":\"ES256\",\"kid\":\"a\"}", GOOD, p256,
+                              AT_ES256), i < 4 ? AT_OK : AT_BAD_SIGNATURE,
                  "key %u of its issuer with the same kid", i + 1);
         block_free(&b[0]);
     }
@@ -1513,8 +1445,7 @@ test_key_limits(void)
 
     /* keys of another type are not counted */
     b[0] = block(jwks(format("%s,%s,%s,%s,%s", jwk(rsa, ""), jwk(rsa2, ""),
-                             jwk(p384, ""),
-                             jwk(ed, ""), jwk(p256, ""))));
+                             jwk(p384, ""), jwk(ed, ""), jwk(p256, ""))));
     b[0].issuer.algs = ALL;
     is_token(&b[0], text, AT_OK, "keys of other types are not counted");
     block_free(&b[0]);
@@ -1550,9 +1481,7 @@ test_sources(void)
 {
     block_t              b, other;
     at_trusted_issuer_t  trusted[2];
-    const char          *text;
-
-    text = signed_payload(GOOD);
+    const char          *text = signed_payload(GOOD);
 
     b = block(NULL);
     is_token(&b, text, AT_UNAVAILABLE, "an issuer without keys");
@@ -1605,9 +1534,7 @@ test_shared_keys(void)
     static const at_str_t  second[] = { at_str("second") };
 
     static const struct {
-        const char    *aud;
-        at_verdict_e   verdict;
-        int            issuer;
+        const char *aud; at_verdict_e verdict; int issuer;
     } cases[] = {
         { "\"api\"", AT_OK, 0 },
         { "\"second\"", AT_OK, 1 },
@@ -1688,21 +1615,19 @@ test_other_issuer(void)
                                         "\"exp\":1700000600}")),
                AT_ISSUER_MISMATCH,
                "the first issuer's key, the second one's iss");
-    is_verdict(verify_by(trusted, 2,
-                         token(RS256,
-                               "{\"iss\":\"https://second.example\","
-                               "\"aud\":\"api\",\"exp\":1700000600}", rsa2,
-                               AT_RS256)), AT_OK,
-               "key and iss of the second issuer");
+    is_verdict(verify_by(trusted,
+                         2, token(RS256, "{\"iss\":\"https://second.example\","
+                                  "\"aud\":\"api\",\"exp\":1700000600}",
+                                  rsa2, AT_RS256)),
+               AT_OK, "key and iss of the second issuer");
     ok(last.issuer == &b[1].issuer, "the identity has the second issuer");
 
     /* an algorithm that only one issuer accepts */
     b[1].issuer.algs = at_alg_bit(AT_PS256);
-    is_verdict(verify_by(trusted, 2,
-                         token(RS256,
-                               "{\"iss\":\"https://second.example\","
-                               "\"aud\":\"api\",\"exp\":1700000600}", rsa2,
-                               AT_RS256)), AT_BAD_SIGNATURE,
+    is_verdict(verify_by(trusted,
+                         2, token(RS256, "{\"iss\":\"https://second.example\","
+                                  "\"aud\":\"api\",\"exp\":1700000600}",
+                                  rsa2, AT_RS256)), AT_BAD_SIGNATURE,
                "one issuer accepts the algorithm, the other has the key");
 
     block_free(&b[0]);
@@ -1741,9 +1666,7 @@ test_exp(void)
     block_t  b;
 
     static const struct {
-        const char    *exp;
-        int64_t        leeway;
-        at_verdict_e   verdict;
+        const char *exp; int64_t leeway; at_verdict_e verdict;
     } cases[] = {
         { "1700000001", 0, AT_OK },
         { "1700000000", 0, AT_EXPIRED },
@@ -1839,29 +1762,22 @@ test_order(void)
     block_t  b;
 
     static const struct {
-        const char    *name;
-        const char    *payload;
-        at_verdict_e   verdict;
+        const char *name, *payload; at_verdict_e verdict;
     } cases[] = {
         { "expired", "{" WHO ",\"exp\":1}", AT_EXPIRED },
         { "expired and another aud",
           "{\"iss\":\"https://issuer.example\",\"aud\":\"x\",\"exp\":1}",
           AT_AUDIENCE_MISMATCH },
         { "expired and another iss",
-          "{\"iss\":\"x\",\"aud\":\"api\",\"exp\":1}",
-          AT_ISSUER_MISMATCH },
+          "{\"iss\":\"x\",\"aud\":\"api\",\"exp\":1}", AT_ISSUER_MISMATCH },
         { "expired and not yet valid",
-          "{" WHO ",\"exp\":1,\"nbf\":1800000000}",
-          AT_NOT_YET_VALID },
+          "{" WHO ",\"exp\":1,\"nbf\":1800000000}", AT_NOT_YET_VALID },
         { "expired and scope of a wrong type",
-          "{" WHO ",\"exp\":1,\"scope\":7}",
-          AT_BAD_CLAIM },
+          "{" WHO ",\"exp\":1,\"scope\":7}", AT_BAD_CLAIM },
         { "expired and iat of a wrong type",
-          "{" WHO ",\"exp\":1,\"iat\":\"x\"}",
-          AT_BAD_CLAIM },
+          "{" WHO ",\"exp\":1,\"iat\":\"x\"}", AT_BAD_CLAIM },
         { "expired and nbf of a wrong type",
-          "{" WHO ",\"exp\":1,\"nbf\":null}",
-          AT_BAD_CLAIM },
+          "{" WHO ",\"exp\":1,\"nbf\":null}", AT_BAD_CLAIM },
         { "expired and sub of a wrong type", "{" WHO ",\"exp\":1,\"sub\":7}",
           AT_BAD_CLAIM },
         { "no exp and another aud",
@@ -1881,9 +1797,8 @@ test_order(void)
     is_token(&b, signed_payload("{" WHO ",\"exp\":1,\"sub\":\"bob\"}"),
              AT_EXPIRED, "an expired token");
     is_str(last.subject, "bob", "an expired token has a subject for the log");
-    is_token(&b,
-             signed_payload("{" WHO ",\"exp\":1700000600,"
-                            "\"nbf\":1800000000,\"sub\":\"bob\"}"),
+    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
+                                "\"nbf\":1800000000,\"sub\":\"bob\"}"),
              AT_NOT_YET_VALID, "a token that is not yet valid");
     is_str(last.subject, "bob",
            "a token that is not yet valid has a subject for the log");
@@ -1899,10 +1814,7 @@ test_nbf_iat(void)
     block_t  b;
 
     static const struct {
-        const char    *claims;
-        int64_t        leeway;
-        int64_t        max_age;
-        at_verdict_e   verdict;
+        const char *claims; int64_t leeway, max_age; at_verdict_e verdict;
     } cases[] = {
         { "\"nbf\":1700000000", 0, -1, AT_OK },
         { "\"nbf\":1700000001", 0, -1, AT_NOT_YET_VALID },
@@ -1962,9 +1874,7 @@ test_aud(void)
     static const at_str_t  two[] = { at_str("x"), at_str("api") };
 
     static const struct {
-        const char    *aud;
-        at_verdict_e   verdict;
-        at_verdict_e   any;
+        const char *aud; at_verdict_e verdict, any;
     } cases[] = {
         { "\"api\"", AT_OK, AT_OK },
         { "[\"api\"]", AT_OK, AT_OK },
@@ -2018,18 +1928,16 @@ test_aud(void)
                  cases[i].aud);
     }
 
-    is_token(&b,
-             signed_payload("{\"iss\":\"https://issuer.example\","
-                            "\"exp\":1700000600}"), AT_OK,
-             "no aud, any audience is accepted");
+    is_token(&b, signed_payload("{\"iss\":\"https://issuer.example\","
+                                "\"exp\":1700000600}"),
+             AT_OK, "no aud, any audience is accepted");
 
     b.issuer.any_audience = 0;
     b.issuer.audiences = two;
     b.issuer.n_audiences = 2;
-    is_token(&b,
-             signed_payload("{\"iss\":\"https://issuer.example\","
-                            "\"exp\":1700000600}"), AT_AUDIENCE_MISMATCH,
-             "no aud");
+    is_token(&b, signed_payload("{\"iss\":\"https://issuer.example\","
+                                "\"exp\":1700000600}"),
+             AT_AUDIENCE_MISMATCH, "no aud");
     is_token(&b, signed_payload(GOOD), AT_OK, "the second accepted audience");
 
     block_free(&b);
@@ -2046,10 +1954,7 @@ test_iss(void)
         at_str("https://issuer.example"), at_str("https://other.example/v2.0")
     };
 
-    static const struct {
-        const char    *iss;
-        at_verdict_e   verdict;
-    } cases[] = {
+    static const struct { const char *iss; at_verdict_e verdict; } cases[] = {
         { "\"https://issuer.example\"", AT_OK },
         { "\"https://other.example/v2.0\"", AT_OK },
         { "\"https:\\/\\/issuer.example\"", AT_OK },
@@ -2102,10 +2007,9 @@ test_identity(void)
 
     static const struct {
         const char    *claims;
-        at_verdict_e   verdict;
-        const char    *user;
-        const char    *subject;
-        int            admin;
+        at_verdict_e  verdict;
+        const char    *user, *subject;
+        int           admin;
     } cases[] = {
         { "\"x\":1", AT_OK, "", "", 0 },
         { "\"sub\":\"s\"", AT_OK, "", "s", 0 },
@@ -2137,19 +2041,17 @@ test_identity(void)
     }
 
     b.issuer.admin_claim.n = 0;
-    is_token(&b,
-             signed_payload("{" WHO ",\"exp\":1700000600,"
-                            "\"isAdmin\":true}"), AT_OK,
-             "isAdmin without an admin claim configured");
+    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
+                                "\"isAdmin\":true}"),
+             AT_OK, "isAdmin without an admin claim configured");
     is_int(last.admin, 0, "the user is not an administrator");
 
     b.issuer.admin_claim = path("roles.admin");
     b.issuer.user_claim = path("user.name");
-    is_token(&b,
-             signed_payload("{" WHO ",\"exp\":1700000600,"
-                            "\"roles\":{\"admin\":true},"
-                            "\"user\":{\"name\":\"n\"}}"), AT_OK,
-             "claims in nested objects");
+    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
+                                "\"roles\":{\"admin\":true},"
+                                "\"user\":{\"name\":\"n\"}}"),
+             AT_OK, "claims in nested objects");
     is_int(last.admin, 1, "the nested admin claim");
     is_str(last.user, "n", "the nested user claim");
 
@@ -2164,9 +2066,7 @@ test_scope(void)
     block_t  b;
 
     static const struct {
-        const char    *scope;
-        at_verdict_e   verdict;
-        size_t         n;
+        const char *scope; at_verdict_e verdict; size_t n;
     } cases[] = {
         { "[\"read\"]", AT_OK, 1 },
         { "[\"readonly\",\"write\"]", AT_OK, 2 },
@@ -2186,12 +2086,10 @@ test_scope(void)
     b = block(keys(pem_public(rsa)));
 
     for (i = 0; i < N(cases); i++) {
-        is_token(&b,
-                 signed_payload(format("{" WHO ",\"exp\":1700000600,"
-                                       "\"scope\":%s}", cases[i].scope)),
+        is_token(&b, signed_payload(format("{" WHO ",\"exp\":1700000600,"
+                                           "\"scope\":%s}", cases[i].scope)),
                  cases[i].verdict, "scope %s", cases[i].scope);
-        is_int((long long) last.scopes, (long long) cases[i].n,
-               "the number of scopes");
+        is_int(last.scopes, cases[i].n, "the number of scopes");
     }
 
     block_free(&b);
@@ -2276,10 +2174,9 @@ is_ambiguous(const char *name)
 static char *
 suite_claim(const at_file_t *file)
 {
-    char    *payload;
     size_t   len;
+    char    *payload = sign_alloc(file->len + 128);
 
-    payload = sign_alloc(file->len + 128);
     len = (size_t) sprintf(payload, "{" WHO ",\"exp\":1700000600,\"x\":");
     memcpy(payload + len, file->data, file->len);
     payload[len + file->len] = '}';
@@ -2294,17 +2191,14 @@ test_suite(void)
 {
     int             valid;
     DIR            *dir;
-    unsigned        n, granted;
-    block_t         b;
+    unsigned        n = 0, granted = 0;
     at_file_t       file;
     at_verdict_e    verdict;
     struct dirent  *entry;
+    block_t         b = block(jwks(jwk(ed, "")));
 
-    b = block(jwks(jwk(ed, "")));
     b.issuer.algs = ALL;
     dir = opendir(SUITE);
-    n = 0;
-    granted = 0;
 
     while (dir && (entry = readdir(dir)) != NULL) {
         if (strstr(entry->d_name, ".json") == NULL) {
@@ -2356,13 +2250,11 @@ test_naughty(void)
     char           *text;
     size_t          i;
     json_t         *list, *entry, *claims;
-    unsigned        wrong;
-    block_t         b;
+    unsigned        wrong = 0;
+    block_t         b = block(jwks(jwk(ed, "")));
 
-    b = block(jwks(jwk(ed, "")));
     b.issuer.algs = ALL;
     list = data_json("t/data/naughty-strings/blns.json");
-    wrong = 0;
 
     json_array_foreach(list, i, entry) {
         claims = json_pack("{s:s, s:s, s:i, s:O}", "iss",
@@ -2388,17 +2280,11 @@ static void
 test_repeated(void)
 {
     size_t    i;
-    unsigned  wrong;
-    block_t   b;
-
-    b = block(keys(pem_public(rsa)));
-    wrong = 0;
+    unsigned  wrong = 0;
+    block_t   b = block(keys(pem_public(rsa)));
 
     {
-        const struct {
-            const char    *text;
-            at_verdict_e   verdict;
-        } cases[] = {
+        const struct { const char *text; at_verdict_e verdict; } cases[] = {
             { signed_payload(GOOD), AT_OK },
             { token(RS256, GOOD, rsa2, AT_RS256), AT_BAD_SIGNATURE },
             { signed_payload("{" WHO ",\"exp\":1}"), AT_EXPIRED },
@@ -2646,10 +2532,8 @@ test_client_audience(void)
     is_int(lookups, 0, "the store was not read");
 
     /* a forged token causes no lookup */
-    is_token(&b,
-             token(RS256,
-                   "{\"iss\":\"" V1 "\",\"appid\":\"a\","
-                   "\"aud\":\"b\",\"exp\":1700000600}", rsa2, AT_RS256),
+    is_token(&b, token(RS256, "{\"iss\":\"" V1 "\",\"appid\":\"a\","
+                       "\"aud\":\"b\",\"exp\":1700000600}", rsa2, AT_RS256),
              AT_BAD_SIGNATURE, "a forged token");
     is_int(lookups, 0, "a forged token causes no lookup");
     known_client = NULL;
@@ -2705,8 +2589,7 @@ test_entra(void)
     block_t  b;
 
     static const struct {
-        const char    *claims;
-        at_verdict_e   verdict;
+        const char *claims; at_verdict_e verdict;
     } cases[] = {
         { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"appid\":\"own\"", AT_OK },
         { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\"", AT_OK },
@@ -2730,14 +2613,12 @@ test_entra(void)
     b = entra_block(keys(pem_public(rsa)));
 
     for (i = 0; i < N(cases); i++) {
-        is_token(&b,
-                 signed_payload(format("{%s,\"aud\":\"api://own\","
-                                       "\"exp\":1700000600}",
-                                       cases[i].claims)), cases[i].verdict,
-                 "entra: %s", cases[i].claims);
-        is_token(&b,
-                 signed_payload(format("{%s,\"aud\":\"api://own\","
-                                       "\"exp\":1}", cases[i].claims)),
+        is_token(&b, signed_payload(format("{%s,\"aud\":\"api://own\","
+                                           "\"exp\":1700000600}",
+                                           cases[i].claims)),
+                 cases[i].verdict, "entra: %s", cases[i].claims);
+        is_token(&b, signed_payload(format("{%s,\"aud\":\"api://own\","
+                                           "\"exp\":1}", cases[i].claims)),
                  cases[i].verdict == AT_OK ? AT_EXPIRED : cases[i].verdict,
                  "entra, expired: %s", cases[i].claims);
     }
@@ -2868,44 +2749,16 @@ main(void)
     scope = path("scope");
     is_admin = path("isAdmin");
 
-    test_good();
-    test_every_alg();
-    test_shape();
-    test_spare_bits();
-    test_header_json();
-    test_limits();
-    test_length();
-    test_payload_json();
-    test_every_bit_of();
-    test_signatures();
-    test_none();
-    test_hmac();
-    test_ecdsa();
-    test_embedded_keys();
-    test_kid();
-    test_key_limits();
-    test_sources();
-    test_shared_keys();
-    test_other_issuer();
-    test_typ_lists();
-    test_exp();
-    test_order();
-    test_nbf_iat();
-    test_aud();
-    test_iss();
-    test_identity();
-    test_scope();
-    test_rfc();
-    test_suite();
-    test_naughty();
-    test_repeated();
-    test_headers();
-    test_decode_invalid();
-    test_client_audience();
-    test_store_failure();
-    test_entra();
-    test_key_issuers();
-    test_key_issuers_shared();
+    RUN(test_good, test_every_alg, test_shape, test_spare_bits,
+        test_header_json, test_limits, test_length, test_payload_json,
+        test_every_bit_of, test_signatures, test_none, test_hmac, test_ecdsa,
+        test_embedded_keys, test_kid, test_key_limits, test_sources,
+        test_shared_keys, test_other_issuer, test_typ_lists, test_exp,
+        test_order, test_nbf_iat, test_aud, test_iss, test_identity,
+        test_scope, test_rfc, test_suite, test_naughty, test_repeated,
+        test_headers, test_decode_invalid, test_client_audience,
+        test_store_failure, test_entra, test_key_issuers,
+        test_key_issuers_shared);
 
     at_verifier_free(shared);
     sign_end();

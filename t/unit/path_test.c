@@ -178,8 +178,10 @@ test_ambiguous(void)
 
     ok(at_path_is_ambiguous((at_str_t) { NULL, 0 }, (at_str_t) { NULL, 0 }),
        "an empty path is ambiguous");
-    ok(at_path_is_ambiguous((at_str_t) { "/a%00", 5 }, (at_str_t) { "/a\0", 3 })
-       && at_path_is_ambiguous((at_str_t) { "/a\0b", 4 }, (at_str_t) { "/a\0b", 4 }),
+    ok(at_path_is_ambiguous((at_str_t) { "/a%00", 5 },
+                            (at_str_t) { "/a\0", 3 })
+       && at_path_is_ambiguous((at_str_t) { "/a\0b", 4 },
+                               (at_str_t) { "/a\0b", 4 }),
        "a NUL byte is ambiguous");
 }
 
@@ -198,16 +200,19 @@ test_bytes(void)
 
         ambiguous = c < 32 || c >= 127 || memchr(";\\%?#", (int) c, 5) != NULL;
         wrong += (unsigned) at_path_is_ambiguous((at_str_t) { raw, 4 },
-                                                 (at_str_t) { raw, 4 }) != ambiguous;
+                                                 (at_str_t) { raw, 4
+                                                              }) != ambiguous;
 
         ambiguous |= isalnum((int) c) || memchr("-._~/", (int) c, 5) != NULL;
 
         (void) snprintf(encoded, sizeof(encoded), "/a%%%02xb", c);
-        wrong += (unsigned) at_path_is_ambiguous(str(encoded), (at_str_t) { raw, 4 })
+        wrong += (unsigned) at_path_is_ambiguous(str(encoded),
+                                                 (at_str_t) { raw, 4 })
                  != ambiguous;
 
         (void) snprintf(encoded, sizeof(encoded), "/a%%%02Xb", c);
-        wrong += (unsigned) at_path_is_ambiguous(str(encoded), (at_str_t) { raw, 4 })
+        wrong += (unsigned) at_path_is_ambiguous(str(encoded),
+                                                 (at_str_t) { raw, 4 })
                  != ambiguous;
     }
 

@@ -35,23 +35,34 @@ test_scopes(void)
     at_rights_t  rights;
 
     memset(&rights, 0, sizeof(rights));
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "rights of zeroes grant nothing");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
+       "rights of zeroes grant nothing");
     ok(!satisfy(&rights, "", AT_SCOPE_ALL), "an empty requirement denies");
 
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     ok(satisfy(&rights, "read", AT_SCOPE_ALL), "a granted scope is allowed");
-    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL), "two granted scopes are allowed");
-    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL), "all: one missing scope denies");
-    ok(satisfy(&rights, "team read", AT_SCOPE_ANY), "any: one granted scope is enough");
-    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY), "any: no granted scope denies");
-    ok(!satisfy(&rights, "", AT_SCOPE_ALL), "all: an empty requirement denies");
-    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY), "any: a requirement of spaces denies");
-    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL), "scopes are compared with case");
-    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL), "\"*\" is not special in scopes");
+    ok(satisfy(&rights, " read  write ", AT_SCOPE_ALL),
+       "two granted scopes are allowed");
+    ok(!satisfy(&rights, "read team", AT_SCOPE_ALL),
+       "all: one missing scope denies");
+    ok(satisfy(&rights, "team read", AT_SCOPE_ANY),
+       "any: one granted scope is enough");
+    ok(!satisfy(&rights, "team other", AT_SCOPE_ANY),
+       "any: no granted scope denies");
+    ok(!satisfy(&rights, "", AT_SCOPE_ALL),
+       "all: an empty requirement denies");
+    ok(!satisfy(&rights, "   ", AT_SCOPE_ANY),
+       "any: a requirement of spaces denies");
+    ok(!satisfy(&rights, "READ", AT_SCOPE_ALL),
+       "scopes are compared with case");
+    ok(!satisfy(&rights, "rea*", AT_SCOPE_ALL),
+       "\"*\" is not special in scopes");
 
     rights.admin = 1;
-    ok(satisfy(&rights, "anything", AT_SCOPE_ALL), "an administrator has every scope");
-    ok(!satisfy(&rights, " ", AT_SCOPE_ALL), "an empty requirement denies an administrator");
+    ok(satisfy(&rights, "anything", AT_SCOPE_ALL),
+       "an administrator has every scope");
+    ok(!satisfy(&rights, " ", AT_SCOPE_ALL),
+       "an empty requirement denies an administrator");
 }
 
 
@@ -75,7 +86,8 @@ test_roles(void)
        "role only: scopes grant nothing");
 
     rights.role = &role;
-    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL), "the role grants");
+    ok(satisfy(&rights, "Identity.User.Read", AT_SCOPE_ALL),
+       "the role grants");
     ok(!satisfy(&rights, "CIPP.Admin.Read", AT_SCOPE_ALL), "the role denies");
 
     rights.admin = 1;
@@ -85,14 +97,18 @@ test_roles(void)
     rights.admin = 0;
     rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
     ok(satisfy(&rights, "read", AT_SCOPE_ALL), "scopes and role: both grant");
-    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "scopes and role: the role alone is not enough");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL),
+       "scopes and role: the role alone is not enough");
 
     rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
-    ok(satisfy(&rights, "team", AT_SCOPE_ALL), "scopes or role: the role grants");
+    ok(satisfy(&rights, "team", AT_SCOPE_ALL),
+       "scopes or role: the role grants");
 
     role.n_grant = 0;
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "scopes or role: the scope grants");
-    ok(!satisfy(&rights, "team", AT_SCOPE_ALL), "scopes or role: neither grants");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL),
+       "scopes or role: the scope grants");
+    ok(!satisfy(&rights, "team", AT_SCOPE_ALL),
+       "scopes or role: neither grants");
 }
 
 
@@ -111,7 +127,8 @@ test_names(void)
     role.grant = grant_get;
     role.n_grant = 1;
 
-    ok(at_rights_allow_scope(&rights, names, 2), "one granted name of a scope is enough");
+    ok(at_rights_allow_scope(&rights, names, 2),
+       "one granted name of a scope is enough");
 
     role.deny = deny_admin;
     role.n_deny = 1;
@@ -132,16 +149,22 @@ test_owner(void)
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
     rights.owned = 1;
 
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "an owner without rights limits to nothing");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
+       "an owner without rights limits to nothing");
 
     rights.owner_scopes = (at_scopes_t) { 1, read_only, NULL };
-    ok(satisfy(&rights, "read", AT_SCOPE_ALL), "a scope that the owner has, too");
-    ok(!satisfy(&rights, "write", AT_SCOPE_ALL), "a scope that the owner lacks");
-    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL), "all: one scope that the owner lacks");
-    ok(satisfy(&rights, "write read", AT_SCOPE_ANY), "any: one scope that the owner has");
+    ok(satisfy(&rights, "read", AT_SCOPE_ALL),
+       "a scope that the owner has, too");
+    ok(!satisfy(&rights, "write", AT_SCOPE_ALL),
+       "a scope that the owner lacks");
+    ok(!satisfy(&rights, "read write", AT_SCOPE_ALL),
+       "all: one scope that the owner lacks");
+    ok(satisfy(&rights, "write read", AT_SCOPE_ANY),
+       "any: one scope that the owner has");
 
     rights.owner_admin = 1;
-    ok(satisfy(&rights, "write", AT_SCOPE_ALL), "an owner who is an administrator does not limit");
+    ok(satisfy(&rights, "write", AT_SCOPE_ALL),
+       "an owner who is an administrator does not limit");
     ok(!satisfy(&rights, "team", AT_SCOPE_ALL),
        "an owner who is an administrator grants nothing");
 
@@ -164,7 +187,8 @@ test_unknown(void)
     rights.admin = 1;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
 
-    ok(!satisfy(&rights, "read", AT_SCOPE_ALL), "an invalid mode grants nothing");
+    ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
+       "an invalid mode grants nothing");
 }
 
 

@@ -206,8 +206,9 @@ test_allows(void)
         role.n_grant = words(grant, cases[i].grant);
         role.n_deny = words(deny, cases[i].deny);
 
-        is_int(at_role_allows(&role, str(cases[i].required)), cases[i].allows,
-               "grant '%s', deny '%s': %s is %s", cases[i].grant, cases[i].deny,
+        is_int(at_role_allows(&role, str(cases[i].required)),
+               cases[i].allows, "grant '%s', deny '%s': %s is %s",
+               cases[i].grant, cases[i].deny,
                cases[i].required, cases[i].allows ? "allowed" : "not allowed");
     }
 
@@ -279,7 +280,8 @@ test_blocks(void)
                cases[i].endpoint);
     }
 
-    ok(!at_role_blocks(&role, (at_str_t) { NULL, 0 }), "an empty endpoint is not blocked");
+    ok(!at_role_blocks(&role, (at_str_t) { NULL, 0 }),
+       "an empty endpoint is not blocked");
 }
 
 
@@ -291,10 +293,12 @@ test_builtin(void)
        "CIPP has four built-in roles");
     ok(at_role_builtin(str("ReadOnly")) == at_role_builtin(str("readonly")),
        "their names have no case");
-    ok(!at_role_allows(at_role_builtin(str("readonly")), str("CIPP.Admin.Read"))
+    ok(!at_role_allows(at_role_builtin(str("readonly")),
+                       str("CIPP.Admin.Read"))
        && !at_role_allows(at_role_builtin(str("editor")),
                           str("cipp.admin.ReadWrite"))
-       && at_role_allows(at_role_builtin(str("admin")), str("CIPP.Admin.Read")),
+       && at_role_allows(at_role_builtin(str("admin")),
+                         str("CIPP.Admin.Read")),
        "readonly and editor are denied CIPP.Admin.*, admin is not");
     ok(!at_role_builtin(str("")) && !at_role_builtin(str("read"))
        && !at_role_builtin(str("administrator"))
@@ -394,7 +398,8 @@ test_cipp_role(const struct cipp_role *role)
         }
     }
 
-    is_int(wrong, 0, "%s is granted the same endpoints as by -like", role->name);
+    is_int(wrong,
+           0, "%s is granted the same endpoints as by -like", role->name);
     is_int(allowed, role->allowed, "%s is granted %u endpoints", role->name,
            role->allowed);
 }

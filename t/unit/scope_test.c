@@ -157,7 +157,8 @@ test_bounds(void)
 
     memcpy(required, "ab", 2);
 
-    ok(at_scopes_have(&scopes, (at_str_t) { required, 2 }), "a scope between others is found");
+    ok(at_scopes_have(&scopes, (at_str_t) { required, 2 }),
+       "a scope between others is found");
     ok(satisfy(&scopes, (at_str_t) { required, 2 }, AT_SCOPE_ALL),
        "the memory after a requirement is not read");
     ok(!at_scopes_have(&scopes, str("abcd")), "a longer scope is not found");

@@ -139,9 +139,7 @@ fdatasync(int fd)
 static at_session_db_t *
 open_sessions(const char *name)
 {
-    at_session_db_t  *sessions;
-
-    sessions = at_session_db_open(in_dir(name), &key, &err);
+    at_session_db_t  *sessions = at_session_db_open(in_dir(name), &key, &err);
 
     if (sessions == NULL) {
         bail(err.text);
@@ -177,9 +175,7 @@ static at_session_e
 rotate(at_session_db_t *sessions, const char *refresh, const char *next,
     int64_t now)
 {
-    at_session_token_pair_t  successor;
-
-    successor = pair(next, "access", now);
+    at_session_token_pair_t  successor = pair(next, "access", now);
 
     return at_session_rotate(sessions, str(refresh), &successor, now, GRACE,
                              &err);
@@ -199,9 +195,7 @@ find(at_session_db_t *sessions, const char *refresh, int64_t now)
 static int
 clean_all(at_session_db_t *sessions, int64_t now)
 {
-    int  n, sum;
-
-    sum = 0;
+    int  n, sum = 0;
 
     while ((n = at_session_db_clean(sessions, now, 3, &err)) > 0) {
         sum += n;
@@ -221,9 +215,7 @@ test_life(void)
     char              buf[AT_SESSION_BUF_SIZE], was[32], next[32];
     unsigned char     mark[AT_SESSION_TAG_LEN], other[AT_SESSION_TAG_LEN];
     at_session_t      session;
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("life");
+    at_session_db_t  *sessions = open_sessions("life");
 
     is_int(begin(sessions, "r0", "a0", NOW), AT_SESSION_OK, "login");
     is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW, &err),
@@ -236,9 +228,8 @@ test_life(void)
     is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN, "unknown");
     is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN,
            "an unknown refresh token is not found");
-    is_int(find(sessions,
-           "an empty refresh token is not found", NOW), AT_SESSION_UNKNOWN,
-           "an access token is not a refresh token");
+    is_int(find(sessions, "an empty refresh token is not found", NOW),
+           AT_SESSION_UNKNOWN, "an access token is not a refresh token");
     is_int(rotate(sessions, "a0", "x", NOW), AT_SESSION_UNKNOWN,
            "an access token cannot be rotated");
     is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
@@ -281,9 +272,7 @@ test_life(void)
 static void
 test_reuse(void)
 {
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("reuse");
+    at_session_db_t  *sessions = open_sessions("reuse");
 
     (void) begin(sessions, "r0", "a0", NOW);
     (void) begin(sessions, "other", "a1", NOW);
@@ -319,9 +308,7 @@ test_reuse(void)
 static void
 test_expiry(void)
 {
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("expiry");
+    at_session_db_t  *sessions = open_sessions("expiry");
 
     (void) begin(sessions, "r0", "a0", NOW);
 
@@ -348,9 +335,7 @@ test_expiry(void)
 static void
 test_logout(void)
 {
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("logout");
+    at_session_db_t  *sessions = open_sessions("logout");
 
     (void) begin(sessions, "r0", "a0", NOW);
     (void) rotate(sessions, "r0", "r1", NOW);
@@ -401,9 +386,7 @@ test_clean(void)
     int               i, wrong;
     char              name[32];
     struct stat       st;
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("clean");
+    at_session_db_t  *sessions = open_sessions("clean");
 
     (void) begin(sessions, "r0", "a0", NOW);
     (void) rotate(sessions, "r0", "r1", NOW + DAY / 2);
@@ -439,9 +422,8 @@ test_clean(void)
     }
 
     is_int(wrong, 0, "600 logins in 600 days with cleaning succeed");
-    is_int(stat(in_dir("clean/data.mdb"), &st) == 0
-           && st.st_blocks * 512 < 512 * 1024, 1,
-           "the file stays below 512 KiB");
+    is_int(stat(in_dir("clean/data.mdb"), &st) == 0 && st.st_blocks *
+           512 < 512 * 1024, 1, "the file stays below 512 KiB");
 
     at_session_db_close(sessions);
 }
@@ -507,14 +489,14 @@ test_uses(void)
            "uses of two API tokens are stored");
     is_int(at_token_use_get(sessions, &got), 1,
            "a used API token has a counter");
-    is_int((long long) got.count, 3, "the counter has the number of uses");
+    is_int(got.count, 3, "the counter has the number of uses");
     is_int(got.last, NOW, "the counter has the time of the last use");
 
     use[0].count = 1ull << 40;
     use[0].last = NOW - 1;
     (void) at_token_use_add(sessions, use, 1, &err);
     (void) at_token_use_get(sessions, &got);
-    is_int((long long) got.count, (1ll << 40) + 3, "counters add up");
+    is_int(got.count, (1ll << 40) + 3, "counters add up");
     is_int(got.last, NOW, "the latest time is kept");
 
     at_session_db_close(sessions);
@@ -540,10 +522,9 @@ test_uses(void)
 static void
 test_other_key(void)
 {
-    at_session_db_t             *sessions;
     static const at_state_key_t  other = { { 9 } };
+    at_session_db_t             *sessions = open_sessions("key");
 
-    sessions = open_sessions("key");
     (void) begin(sessions, "r0", "a0", NOW);
     at_session_db_close(sessions);
 
@@ -612,9 +593,8 @@ forge(const char *table, forge_e how)
 static void
 forged(const char *table, forge_e how, const char *name)
 {
-    at_session_db_t  *sessions;
+    at_session_db_t  *sessions = open_sessions("forge");
 
-    sessions = open_sessions("forge");
     (void) begin(sessions, "r0", "a0", NOW);
     (void) begin(sessions, "s0", "b0", NOW);
     is_int(find(sessions, "r0", NOW), AT_SESSION_OK,
@@ -656,9 +636,8 @@ test_files(void)
     char              text[4096], data[65536];
     ssize_t           n;
     struct stat       st;
-    at_session_db_t  *sessions;
+    at_session_db_t  *sessions = open_sessions("files");
 
-    sessions = open_sessions("files");
     (void) begin(sessions, "secret refresh token", "secret access token", NOW);
     at_session_db_close(sessions);
 
@@ -711,9 +690,7 @@ race(race_t *shared, unsigned number)
     char              was[32], next[32];
     unsigned          i;
     at_session_e      result;
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("race");
+    at_session_db_t  *sessions = open_sessions("race");
 
     for (i = 0; i < ROUNDS; i++) {
         (void) pthread_barrier_wait(&shared->barrier);
@@ -808,9 +785,7 @@ static int
 count_good(const char *was, const char *next)
 {
     int               good;
-    at_session_db_t  *sessions;
-
-    sessions = open_sessions("kill");
+    at_session_db_t  *sessions = open_sessions("kill");
 
     good = rotate(sessions, was, "y", NOW) == AT_SESSION_OK;
     good += rotate(sessions, next, "z", NOW) == AT_SESSION_OK;
@@ -824,15 +799,10 @@ count_good(const char *was, const char *next)
 static void
 test_kill(void)
 {
-    int               status, killed;
+    int               status, killed = 1;
     pid_t             pid;
-    unsigned          n, wrong, before, after;
+    unsigned          n, wrong = 0, before = 0, after = 0;
     at_session_db_t  *sessions;
-
-    wrong = 0;
-    before = 0;
-    after = 0;
-    killed = 1;
 
     for (n = 1; killed && n < POINTS; n++) {
         drop("kill");
@@ -880,10 +850,8 @@ write_in_thread(void *data)
 {
     char              was[32], next[32];
     unsigned          i;
-    at_session_db_t  *sessions;
     static unsigned   failed;
-
-    sessions = data;
+    at_session_db_t  *sessions = data;
 
     for (i = 0; i < ROUNDS; i++) {
         (void) snprintf(was, sizeof(was), "r%u", i);
@@ -900,16 +868,13 @@ static void
 test_threads(void)
 {
     void             *failed;
-    unsigned          wrong, n;
+    unsigned          wrong = 0, n;
     pthread_t         thread;
-    at_session_db_t  *sessions;
+    at_session_db_t  *sessions = open_sessions("threads");
 
-    sessions = open_sessions("threads");
     (void) begin(sessions, "r0", "a", NOW);
 
     (void) pthread_create(&thread, NULL, write_in_thread, sessions);
-
-    wrong = 0;
 
     for (n = 0; n < 20000; n++) {
         wrong += find(sessions, "r0", NOW) != AT_SESSION_OK;
@@ -1071,20 +1036,9 @@ test_failures(void)
 int
 main(void)
 {
-    test_life();
-    test_reuse();
-    test_expiry();
-    test_logout();
-    test_clean();
-    test_full();
-    test_uses();
-    test_other_key();
-    test_forged();
-    test_files();
-    test_race();
-    test_kill();
-    test_threads();
-    test_failures();
+    RUN(test_life, test_reuse, test_expiry, test_logout, test_clean, test_full,
+        test_uses, test_other_key, test_forged, test_files, test_race,
+        test_kill, test_threads, test_failures);
 
     return tap_done();
 }

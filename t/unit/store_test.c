@@ -41,9 +41,7 @@ static at_store_t *
 open_store(const char *name, at_store_mode_e mode)
 {
     at_error_t   err;
-    at_store_t  *store;
-
-    store = at_store_open(in_dir(name), mode, &err);
+    at_store_t  *store = at_store_open(in_dir(name), mode, &err);
 
     if (store == NULL) {
         bail(err.text);
@@ -194,9 +192,7 @@ test_owner(void)
 static void
 cut(off_t size)
 {
-    if (truncate(in_dir("s/data.mdb"), size) != 0) {
-        bail("truncate");
-    }
+    must(truncate(in_dir("s/data.mdb"), size) == 0, "truncate");
 }
 
 
@@ -288,13 +284,12 @@ test_format(void)
     at_error_t   err;
 
     make("s");
-    ok(mdb_env_create(&env) == 0
-       && mdb_env_set_maxdbs(env, 8) == 0
+    ok(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 8) == 0
        && mdb_env_open(env, in_dir("s"), 0, 0600) == 0
        && mdb_txn_begin(env, NULL, 0, &txn) == 0
        && mdb_dbi_open(txn, "meta", 0, &dbi) == 0
-       && mdb_put(txn, dbi, &key, &value, 0) == 0
-       && mdb_txn_commit(txn) == 0, "the format of a store is changed to 1");
+       && mdb_put(txn, dbi, &key, &value, 0) == 0 && mdb_txn_commit(txn) == 0,
+       "the format of a store is changed to 1");
     mdb_env_close(env);
 
     ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL
@@ -307,9 +302,7 @@ test_format(void)
 static void
 set_owner(const char *path, uid_t uid, gid_t gid)
 {
-    if (chown(path, uid, gid) != 0) {
-        bail("chown");
-    }
+    must(chown(path, uid, gid) == 0, "chown");
 }
 
 
@@ -426,7 +419,7 @@ test_records(void)
            "an empty value is added");
     is_int(at_store_get(store, AT_TABLE_USERS, str("b"), &value), AT_STORE_OK,
            "an empty value is found");
-    is_int((long long) value.len, 0, "it is empty");
+    is_int(value.len, 0, "it is empty");
     is_int(at_store_get(store, AT_TABLE_CLIENTS, str("a"), &value),
            AT_STORE_NOT_FOUND, "a record is in its table only");
 
@@ -566,9 +559,9 @@ test_lower(void)
     is_bytes(at_store_lower_key(buf, str("AbZ-\xc3\x89[@")),
              str("abz-\xc3\x89[@"), "only ASCII letters become lower case");
     memset(text, 'A', sizeof(text));
-    is_int((long long) at_store_lower_key(buf, (at_str_t) { text, AT_KEY_MAX })
+    is_int(at_store_lower_key(buf, (at_str_t) { text, AT_KEY_MAX })
            .len, AT_KEY_MAX, "the longest key is converted");
-    is_int((long long) at_store_lower_key(buf, (at_str_t) { text,
+    is_int(at_store_lower_key(buf, (at_str_t) { text,
            AT_KEY_MAX + 1 }).len, 0, "a key that is too long becomes empty");
 }
 
@@ -649,13 +642,9 @@ static int
 run_reader(at_store_t *store)
 {
     char      text[2][16];
-    time_t    end;
-    unsigned  n, last;
+    unsigned  n, last = 0;
     at_str_t  a, b;
-
-    last = 0;
-
-    end = time(NULL) + 60;
+    time_t    end = time(NULL) + 60;
 
     while (last < 300 && time(NULL) < end) {
         begin(store, AT_STORE_READ);
@@ -691,12 +680,11 @@ static int
 run_process(int writes)
 {
     char         a[16], b[16];
-    int          rc;
+    int          rc = 0;
     unsigned     i;
     at_store_t  *store;
 
     store = open_store("s", writes ? AT_STORE_WRITE : AT_STORE_READ);
-    rc = 0;
 
     if (!writes) {
         rc = run_reader(store);
@@ -834,13 +822,12 @@ test_snapshot(void)
 {
     char          text[16];
     pid_t         pid;
-    unsigned      i, wrong;
+    unsigned      i, wrong = 0;
     at_str_t      before, value;
     at_store_t   *reader, *writer;
 
     make("s");
     reader = open_store("s", AT_STORE_READ);
-    wrong = 0;
 
     for (i = 0; i < 100; i++) {
         (void) snprintf(text, sizeof(text), "value %u", i);
@@ -879,8 +866,7 @@ test_snapshot(void)
         at_store_end(reader);
     }
 
-    is_int(wrong, 0,
-           "each of 100 changes is visible to the next transaction");
+    is_int(wrong, 0, "each of 100 changes is visible to the next transaction");
 
     at_store_close(reader);
     drop("s");
@@ -957,23 +943,10 @@ test_pinned(void)
 int
 main(void)
 {
-    test_init();
-    test_owner();
-    test_content();
-    test_other_program();
-    test_format();
-    test_modes();
-    test_records();
-    test_abort();
-    test_each();
-    test_lower();
-    test_unwritten_end();
-    test_current();
-    test_processes();
-    test_killed();
-    test_dead_readers();
-    test_snapshot();
-    test_pinned();
+    RUN(test_init, test_owner, test_content, test_other_program, test_format,
+        test_modes, test_records, test_abort, test_each, test_lower,
+        test_unwritten_end, test_current, test_processes, test_killed,
+        test_dead_readers, test_snapshot, test_pinned);
 
     return tap_done();
 }

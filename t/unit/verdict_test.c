@@ -80,7 +80,8 @@ test_codes(void)
           "Authentication Unavailable" },
     };
 
-    is_int(AT_CODES - 1, sizeof(rows) / sizeof(rows[0]), "every code is in the table");
+    is_int(AT_CODES - 1,
+           sizeof(rows) / sizeof(rows[0]), "every code is in the table");
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         info = at_code_info(rows[i].code);
@@ -99,7 +100,8 @@ test_codes(void)
            "OK is not an error code");
     is_int(at_code_find(at_str("api_unavailable")), AT_CODE_NONE, 
            "codes are compared with case");
-    is_int(at_code_find(at_str("")), AT_CODE_NONE, "an empty name has no code");
+    is_int(at_code_find(at_str("")),
+           AT_CODE_NONE, "an empty name has no code");
     is_int(at_code_info(AT_CODES)->status, 503, 
            "a code above the enumeration is 503");
     is_int(at_code_info((at_code_e) -1)->status, 503, 
@@ -119,7 +121,8 @@ test_verdicts(void)
         ok(is_word(info->reason), "verdict %u has a reason", i);
         ok((info->code == AT_CODE_NONE) == (i == AT_OK),
            "verdict %u: only ok has no code", i);
-        ok(is_plain(info->message), "verdict %u: the message needs no escaping", i);
+        ok(is_plain(info->message),
+           "verdict %u: the message needs no escaping", i);
 
         for (j = 0, twice = 0; j < i; j++) {
             twice += at_str_equal(info->reason,
@@ -213,7 +216,8 @@ test_responses(void)
 
     is_int(n, AT_VERDICTS - 1, "every verdict but ok is in the table");
     is_bytes(at_verdict_info(AT_NO_CREDENTIAL)->message,
-             at_str("Missing Access Token"), "a missing credential has another message");
+             at_str("Missing Access Token"),
+             "a missing credential has another message");
 }
 
 
