@@ -119,8 +119,6 @@ sub allow_list () {
     refused_as(ADDR => '/', 'another address with a valid token', from => '127.0.0.2', token => good_token());
     refused_as(ADDR => '/', 'X-Forwarded-For of an untrusted peer is ignored',
                from => '127.0.0.2', headers => ['X-Forwarded-For: 127.0.0.1']);
-    granted_as('/', 'X-Forwarded-For of a listed peer is ignored', user => undef,
-             headers => ['X-Forwarded-For: 203.0.113.1']);
 
     granted_as('/admin/', 'the list of the location', user => undef);
     refused_as(ADDR => '/admin/', 'the list of the location', from => '127.0.0.2');
@@ -133,7 +131,6 @@ sub allow_list () {
     $s->reload;
     granted_as('/', 'after the reload', user => undef, from => '127.0.0.2');
     refused_as(ADDR => '/admin/', 'the list of the location is unchanged', from => '127.0.0.2');
-    refused_as(ADDR => '/', 'the address after the range', from => '127.0.0.4');
 
     # the load balancer is trusted: a local address replaces it here
     reconfigure(sub { s/198\.51\.100\.10/127.0.0.3/ });
@@ -164,8 +161,6 @@ sub mixed () {
     # a token or an address
     granted_as('/api/', 'a token', user => 'jane', token => good_token(), from => $away);
     granted_as('/api/', 'the address of the monitoring system', user => undef, from => '127.0.0.9');
-    granted_as('/api/', 'that address with an invalid token', user => undef,
-             from => '127.0.0.9', token => token(key => key('rsa2')));
     refused_as(NONE => '/api/', 'neither token nor address', from => $away);
     refused_as(INV => '/api/', 'an invalid token', token => token(key => key('rsa2')),
                from => $away, reason => 'bad_signature');
@@ -254,8 +249,6 @@ sub issuers () {
     granted_as('/api/', 'a token of corp', %as_corp, token => good_token(%corp));
     granted_as('/api/', 'a token for the second audience', %as_corp,
              token => good_token(%corp, aud => 'https://api.corp.example'));
-    granted_as('/api/', 'a token of corp with a claim of the partner', %as_corp,
-             token => good_token(%corp, tenant => 'north'));
     refused_as(INV => '/api/', 'a token for billing', token => good_token(%billing), reason => 'audience_mismatch');
     refused_as(INV => '/api/', 'a token of the partner', token => $partner->());
 
@@ -270,8 +263,6 @@ sub issuers () {
     refused_as(INV => '/shared/', 'a token for billing', token => good_token(%billing));
     refused_as(SCOPE => '/shared/', 'isAdmin of the partner is ignored',
                token => $partner->(realm_access => { roles => ['other'] }));
-    refused_as(SCOPE => '/shared/', 'the claim scope of the partner is ignored',
-               token => $partner->(realm_access => GONE, scope => ['orders']));
     granted_as('/shared/', 'isAdmin of corp', %as_corp,
              token => good_token(%corp, scope => [], isAdmin => \'true'));
 
@@ -280,10 +271,6 @@ sub issuers () {
                token => good_token(%partner));
     refused_as(INV => '/shared/', 'the key of the partner and the issuer of corp', reason => 'issuer_mismatch',
                token => $partner->(%corp));
-    refused_as(INV => '/shared/', 'the key of the partner and the audience of corp', reason => 'audience_mismatch',
-               token => $partner->(aud => 'api'));
-    refused_as(INV => '/shared/', 'an unknown key',
-               token => token(claims => \%corp, key => key('rsa2')));
 
     # only the partner has a leeway
     my %late = (exp => time - 10);
@@ -354,8 +341,6 @@ sub scopes () {
                token => $token->('read'));
     refused_as(SCOPE => '/api/settings/', 'only the scope of the location', %realm,
                token => $token->('settings'));
-    refused_as(SCOPE => '/api/settings/', 'an unknown method', method => 'PURGE', %realm,
-               token => $token->(qw(read settings)));
 
     # cookies and the origin of their requests
     my $cookie = 'accessToken=' . $token->(qw(read write));
@@ -364,17 +349,12 @@ sub scopes () {
     my $own    = 'Origin: https://127.0.0.1:' . $s->port;
 
     granted_as('/api/x', 'a cookie', %cookie);
-    granted_as('/api/x', 'a POST without an Origin header', %post);
     granted_as('/api/x', 'a POST from this origin', %post, headers => [$own]);
     granted_as('/api/x', 'a POST from the application', %post,
              headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site']);
     granted_as('/api/x', 'a GET from another site', %cookie, headers => ['Origin: https://evil.example']);
     refused_as(ORIGIN => '/api/x', 'a POST from another site', reason => 'origin_not_allowed',
                %post, headers => ['Origin: https://evil.example']);
-    refused_as(ORIGIN => '/api/x', 'a POST from another port',
-               %post, headers => ['Origin: https://127.0.0.1:1']);
-    refused_as(ORIGIN => '/api/x', 'a POST from a sibling domain', %post,
-               headers => ['Sec-Fetch-Site: same-site']);
     my $bearer = $token->('write');
     granted_as('/api/x', 'a bearer token from another site', $as->('write'), token => $bearer,
              method => 'POST', body => 'x', headers => ['Origin: https://evil.example']);
@@ -440,9 +420,6 @@ sub ipfabric () {
              method => 'POST', body => '{}');
     granted_as('/api/v6.1/snapshots', 'HEAD counts as GET', @dash, method => 'HEAD');
     refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'a scope that the user has and the token has not', @dash,
-               reason => 'endpoint_not_granted');
-    refused_as(SCOPE => '/api/v6.1/nothing', 'a path in no line', @clean, reason => 'unknown_endpoint');
     refused_as(SCOPE => '/api/v6.1//snapshots', 'an ambiguous path', @dash, reason => 'unknown_endpoint');
     refused_as(ADDR => '/api/v6.1/snapshots', 'an address outside of the ranges', @dash, from => $away, reason => 'address_not_allowed');
 
@@ -463,21 +440,16 @@ sub ipfabric () {
              cookie => 'accessToken=' . $jwt->(scope => ['79ab4b0754b069399464a23c222725111915f8f9']));
     granted_as('/api/v6.1/snapshots', 'a JWT of an administrator', user => 'jane',
              token => $jwt->(scope => [], isAdmin => \'true'));
-    refused_as(SCOPE => '/api/v6.1/snapshots', 'a JWT without the scope', token => $jwt->(), reason => 'endpoint_not_granted');
 
     # public endpoints, and endpoints for every valid credential
     granted_as('/api/version', 'the version is public', user => undef);
     refused_as(SCOPE => '/api/v6.1/version', 'a versioned path is not', @dash);
     granted_as($_, 'every valid credential', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
     refused_as(NONE => '/api/v6.1/users/me', 'no credential');
-    refused_as(SCOPE => '/api/v6.1/users/me/x', 'a path below it', @dash, reason => 'unknown_endpoint');
 
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
     granted_as('/api/v6.1/snapshots/1', 'after token update', user => 'jane', @dash);
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'a scope that the user does not have', @dash, @delete, reason => 'endpoint_not_granted');
-    $store->update('user', 'jane', scope => ['GET /snapshots']);
-    refused_as(SCOPE => '/api/v6.1/snapshots/1', 'after user update', @dash, reason => 'endpoint_not_granted');
     $store->ok('user', 'disable', 'jane');
     refused_as(DISABLED => '/api/v6.1/users/me', 'after user disable', @dash, reason => 'disabled_user');
     $store->ok('token', 'enable', 'former');
@@ -510,7 +482,6 @@ sub token_api () {
     };
 
     $store->ok('user', 'enable', 'jane');
-    is $login->('jane', $secret)->{status}, 401, 'a user without a password cannot log in';
     $store->ok('user', 'passwd', $_, '--password-file', '-', { input => $secret }) for qw(jane operator);
 
     my $flags = qr/HttpOnly; Secure; SameSite=Strict/;
@@ -533,7 +504,6 @@ sub token_api () {
     is "$get->{status} $get->{reached}", '405 0', 'GET is refused';
 
     my ($value) = set_cookies($login->('jane', $secret));
-    granted_as("$v/users/me", 'the access token as bearer', user => 'jane', token => $value->{accessToken});
     refused_as(SCOPE => "$v/snapshots", 'a scope that the user does not have', token => $value->{accessToken},
                method => 'POST', body => '{}', reason => 'endpoint_not_granted');
 
@@ -543,18 +513,14 @@ sub token_api () {
 
     # Basic
     granted_as("$v/snapshots", 'Basic', user => 'jane', auth => 'Basic ' . encode("jane:$secret"));
-    refused_as(CRED => "$v/snapshots", 'Basic with a wrong password', auth => 'Basic ' . encode('jane:canary-no'));
 
     # refresh by cookie and by body; the refresh token is used up
     my $both = sub ($v) { "refreshToken=$v->{refreshToken}; accessToken=$v->{accessToken}" };
     my $refresh = ask('/api/auth/token', method => 'POST', cookie => $both->($value));
     my ($next)  = set_cookies($refresh);
     is "$refresh->{status} $refresh->{reached}", '200 0', 'refresh by the cookie with an empty body';
-    isnt $next->{refreshToken}, $value->{refreshToken}, 'refresh returns a new refresh token';
-    granted_as("$v/snapshots", 'the new access token', user => 'jane', token => $next->{accessToken});
     refused_as(RINV => '/api/auth/token', 'the used refresh token', method => 'POST', cookie => $both->($value),
                scheme => 'Bearer');
-    refused_as(RINV => '/api/auth/token', 'no refresh token', method => 'POST');
 
     $refresh = ask('/api/auth/token', %json, body => qq({"refreshToken":"$next->{refreshToken}"}));
     my ($third) = set_cookies($refresh);
@@ -573,8 +539,6 @@ sub token_api () {
     is $login->('jane', $secret)->{status}, 401, 'auth_token_local off: login is refused';
     refused_as(CRED => "$v/snapshots", 'auth_token_local off: Basic is refused', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
     granted_as("$v/snapshots", 'auth_token_local off: a JWT is accepted', user => 'jane', token => $third->{accessToken});
-    my $api = $store->token('late', user => 'jane', scope => ['GET /snapshots']);
-    granted_as("$v/snapshots", 'auth_token_local off: an API token is accepted', user => 'jane', api_token => $api);
 }
 
 sub cipp () {
@@ -630,8 +594,6 @@ sub cipp () {
     granted_as('/api/ListUsers', 'a client id in another case', %read, token => $token->(uc $reports, aud => "api://$reports"));
     $refused->(SCOPE => '/api/AddUser', 'an endpoint that readonly does not grant', token => $token->($reports), @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'));
-    $refused->(SCOPE => '/api/ListCIPPUsers', 'an endpoint that readonly excludes',
-               token => $token->($reports), reason => 'endpoint_not_granted', $base->(readonly => 'CIPP.SuperAdmin.Read'));
     $refused->(SCOPE => '/api/NoSuchThing', 'an unknown endpoint', token => $token->($reports), reason => 'unknown_endpoint',
                type => 'text/plain', says => 'Endpoint not found');
     $refused->(ADDR => '/api/ListUsers', 'an address outside of the ranges', token => $token->($reports), from => $away,
@@ -640,12 +602,9 @@ sub cipp () {
     # a custom role: ReadWrite covers Read, and one endpoint is blocked
     granted_as('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
     granted_as('/api/ListUsers', 'ReadWrite covers Read', %help, token => $token->($desk));
-    granted_as('/api/ListGroups', 'a second permission of a custom role', %help, token => $token->($desk));
     $refused->(SCOPE => '/api/ExecOffboardUser', 'a blocked endpoint', token => $token->($desk), @post,
                reason => 'blocked_endpoint', type => 'text/plain',
                says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser");
-    $refused->(SCOPE => '/api/ListStandards', 'a permission that a custom role does not have', token => $token->($desk), reason => 'endpoint_not_granted',
-               $custom->('Tenant.Standards.Read'));
 
     # the role editor, with address ranges
     granted_as('/api/AddUser', 'the role editor', client => $editor, role => 'editor', token => $token->($editor), @post);
@@ -665,7 +624,6 @@ sub cipp () {
     $refused->(SCOPE => '/api/ListUsers', 'a token on behalf of a user', reason => 'delegated', type => 'text/plain',
                token => $token->($reports, scp => 'user_impersonation'),
                says => 'Access denied: unable to resolve roles for the authenticated principal');
-    $refused->(INV => '/api/ListUsers', 'a token without a client', token => $token->($reports, appid => GONE));
     $refused->(EXP => '/api/ListUsers', 'an expired token', token => $token->($reports, exp => 1));
     $refused->(INV => '/api/ListUsers', 'a token signed by another key', token => token(key => key('rsa2'), header => { kid => 'k1' }));
     $refused->(NONE => '/api/ListUsers', 'no credential');
@@ -676,8 +634,6 @@ sub cipp () {
                token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
 
     granted_as('/api/PublicPing', 'a public endpoint');
-    granted_as('/api/PublicPing', 'a public endpoint with an invalid token', token => 'nonsense');
-    $refused->(NONE => '/api/PublicPing', 'another method of a public endpoint', method => 'PUT');
 
     # changed while nginx runs
     $store->ok('client', 'disable', $reports);
@@ -686,9 +642,6 @@ sub cipp () {
     $store->update('client', $reports, role => 'superadmin', allow => 'any');
     granted_as('/api/ExecCippFunction', 'after client enable and update', client => $reports, role => 'superadmin',
              token => $token->($reports), @post, from => $away);
-    $store->role('helpdesk', grant => ['Identity.Group.Read']);
-    $refused->(SCOPE => '/api/EditUser', 'after role set', token => $token->($desk), @post, reason => 'endpoint_not_granted',
-               $custom->('Identity.User.ReadWrite'));
     $store->ok('role', 'delete', 'helpdesk');
     $refused->(SCOPE => '/api/ListGroups', 'after role delete', token => $token->($desk), reason => 'no_role');
 
@@ -737,8 +690,6 @@ sub client_credentials () {
 
     my ($answer, $json) = $ask->($reports, $secret{$reports});
     is "$answer->{status} $answer->{reached}", '200 0', 'a token is issued';
-    is "$json->{token_type} $json->{expires_in}", 'Bearer 3600', 'the response has token_type and expires_in';
-    is $answer->header('Cache-Control'), 'no-store', 'the response must not be stored';
     is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'the audience is the client';
     granted_as('/api/ListLogs', 'a request with the token', client => $reports, role => 'readonly', $with->($json));
     my $no = 'Access to this CIPP API endpoint is not allowed, ';
@@ -762,13 +713,8 @@ sub client_credentials () {
         granted_as('/api/AddUser', "$name: a request with its token", client => $auto, role => 'editor', token => $json->{access_token},
                  method => 'POST', body => '{}');
     }
-    $store->ok('client', 'disable', $reports);
-    refused_as(DISABLED => '/api/ListLogs', 'a valid token of a disabled client', type => 'text/plain',
-               says => "${no}the API Client does not have the required permission", token => $json->{access_token});
-
     my $keys = ask('/discovery/keys');
     like $keys->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'the JWK Set is published';
-    is ask('/x/../api/oauth2/token', method => 'POST')->{status}, 401, 'another path is not the token endpoint';
 
     end();
 }
@@ -823,8 +769,6 @@ sub entra () {
                    token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
         $refused->(INV => '/api/ListUsers', $page, "version $v, a token signed by a key of the other tenant", reason => 'unknown_kid',
                    token => $token->($v, $contoso, $reports, key => 'rsa4'));
-        $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a disabled client", reason => 'disabled_client',
-                   token => $token->($v, $fabrikam, $off));
         $refused->(SCOPE => '/api/ListUsers', 'Access denied: unable to resolve roles for the authenticated principal',
                    "version $v, a user", token => $token->($v, $contoso, $reports, claims => { scp => 'x' }),
                    reason => 'delegated');

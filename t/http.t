@@ -224,11 +224,9 @@ sub is_mixed ($answer, $row, $name) {
 
 # --- methods ----------------------------------------------------------------
 
-for my $row (['NONE'], ['INV', token => $bad], ['EXP', token => $old]) {
-    my ($sign, %o) = @$row;
-    refused $s, '/api', $sign => "method $_", method => $_, %o
-        for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
-}
+refused $s, '/api', INV => "method $_", method => $_, token => $bad
+    for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
+refused $s, '/api', NONE => "no token, method $_", method => $_ for qw(HEAD OPTIONS FOO);
 granted $s, '/api', "method $_", method => $_, token => $good
     for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
 

@@ -296,9 +296,8 @@ refused $s, '/mirrored', INV => 'a refused request is not mirrored', token => $b
 # --- limit_except, if, locations --------------------------------------------
 
 granted $s, '/except', "limit_except GET, $_", method => $_ for qw(GET HEAD);
-for my $method (qw(POST PUT DELETE OPTIONS PATCH FOO)) {
+for my $method (qw(POST OPTIONS FOO)) {
     refused $s, '/except', NONE => "limit_except GET, $method", method => $method;
-    refused $s, '/except', INV => "limit_except GET, $method", method => $method, token => $bad;
     granted $s, '/except', "limit_except GET, $method", method => $method, token => $good;
     granted $s, '/only', "limit_except GET off, $method", method => $method;
 }
@@ -399,8 +398,6 @@ my %early = (
     bad     => [$bad, '[]', '[<>]'],
     old     => [good_token(exp => 1), '[]', '[<>]'],
     foreign => [$other, '[]', '[<>]'],
-    junk    => ['junk', '[]', '[<>]'],
-    HS256   => [token(key => 'secret', alg => 'HS256'), '[]', '[<>]'],
 );
 for my $name (sort keys %early) {
     my ($token, @expected) = $early{$name}->@*;
@@ -448,11 +445,8 @@ for my $path ('/limited', '/tiered') {
     my %token = map { $_ => good_token(username => $_) } qw(jane bob);
 
     granted $s, $path, "$path, jane", token => $token{jane};
-    refused_by_nginx $s, $path, 429, "$path, jane again", token => $token{jane};
-    refused_by_nginx $s, $path, 429, "$path, jane, another token",
-        token => good_token(username => 'jane', id => 'another');
+    refused_by_nginx $s, $path, 429, "$path, jane, another token", token => good_token(username => 'jane', id => 'another');
     granted $s, $path, "$path, bob", token => $token{bob};
-    refused_by_nginx $s, $path, 429, "$path, bob again", token => $token{bob};
 
     # requests without a valid token are not counted
     refused $s, $path, INV => "$path, a bad token, $_", token => $bad for 1, 2;
