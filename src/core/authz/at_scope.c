@@ -53,17 +53,6 @@ at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array)
     uint32_t                n;
     const at_json_value_t  *item;
 
-    item = array + 1;
-
-    for (n = array->n; n; n--) {
-
-        if (!at_json_is(item, AT_JSON_STRING)) {
-            return -1;
-        }
-
-        item = at_json_next(item);
-    }
-
     if (at_scopes_alloc(scopes, array->n) != 0) {
         return -2;
     }
@@ -71,7 +60,12 @@ at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array)
     item = array + 1;
 
     for (n = array->n; n; n--) {
-        (void) at_json_string(item++, &scopes->items[scopes->n++]);
+
+        /* strings have no content: the next item follows at once */
+        if (at_json_string(item++, &scopes->items[scopes->n++]) != 0) {
+            at_scopes_free(scopes);
+            return -1;
+        }
     }
 
     return 0;

@@ -38,12 +38,6 @@ static const char  at_base64url_alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 
-static inline int at_base64url_bits(uint32_t *bits, const unsigned char *src,
-    size_t n);
-static int at_base64url_decode_tail(unsigned char *dst,
-    const unsigned char *src, size_t n);
-
-
 /* the AT_BASE64URL_VALID bits of three characters in the combined bits */
 #define AT_BASE64URL_VALID_BITS                                               \
     (AT_BASE64URL_VALID << 12 ^ AT_BASE64URL_VALID << 6                       \
@@ -79,28 +73,6 @@ at_base64url_decode_quads(unsigned char *dst, const unsigned char *src,
     }
 
     return all ? 0 : -1;
-}
-
-
-int
-at_base64url_decode(unsigned char *dst, size_t *len, at_str_t text)
-{
-    size_t                n, tail;
-    const unsigned char  *src;
-
-    src = (const unsigned char *) text.data;
-    n = text.len / 4;
-    tail = text.len % 4;
-
-    if (at_base64url_decode_quads(dst, src, n) != 0
-        || at_base64url_decode_tail(dst + n * 3, src + n * 4, tail) != 0)
-    {
-        return -1;
-    }
-
-    *len = n * 3 + tail * 3 / 4;
-
-    return 0;
 }
 
 
@@ -147,6 +119,28 @@ at_base64url_decode_tail(unsigned char *dst, const unsigned char *src,
     dst[1] = (unsigned char) (bits >> 2);
 
     return (bits & 0x03) ? -1 : 0;
+}
+
+
+int
+at_base64url_decode(unsigned char *dst, size_t *len, at_str_t text)
+{
+    size_t                n, tail;
+    const unsigned char  *src;
+
+    src = (const unsigned char *) text.data;
+    n = text.len / 4;
+    tail = text.len % 4;
+
+    if (at_base64url_decode_quads(dst, src, n) != 0
+        || at_base64url_decode_tail(dst + n * 3, src + n * 4, tail) != 0)
+    {
+        return -1;
+    }
+
+    *len = n * 3 + tail * 3 / 4;
+
+    return 0;
 }
 
 

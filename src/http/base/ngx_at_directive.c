@@ -276,13 +276,6 @@ ngx_at_conf_push(ngx_conf_t *cf, ngx_array_t *array, size_t size)
 
 
 ngx_int_t
-ngx_at_conf_full_path(ngx_conf_t *cf, ngx_str_t *path)
-{
-    return ngx_conf_full_name(cf->cycle, path, 1);
-}
-
-
-ngx_int_t
 ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
     at_file_t *file)
 {
@@ -291,7 +284,7 @@ ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
 
     directive = cf->args->elts;
 
-    if (ngx_at_conf_full_path(cf, path) != NGX_OK) {
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -89,9 +89,6 @@ char *ngx_at_conf_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
 /* pushes a zeroed element; creates the array if it has no elements yet */
 void *ngx_at_conf_push(ngx_conf_t *cf, ngx_array_t *array, size_t size);
 
-/* makes path absolute and null-terminated */
-ngx_int_t ngx_at_conf_full_path(ngx_conf_t *cf, ngx_str_t *path);
-
 /* reads a file for the current directive; NGX_ERROR once it is logged */
 ngx_int_t ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
     at_file_t *file);

@@ -50,9 +50,4 @@ typedef struct {
 extern ngx_module_t  ngx_http_auth_token_module;
 
 
-/* NULL: no such issuer */
-ngx_at_issuer_t *ngx_at_issuer_find(const ngx_at_main_conf_t *atmcf,
-    const ngx_str_t *name);
-
-
 #endif

@@ -198,18 +198,6 @@ ngx_at_issuer_set_typ(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 
 
 static char *
-ngx_at_issuer_set_key_file(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    return ngx_at_key_file_add(cf, issuer, &value[1]);
-}
-
-
-static char *
 ngx_at_issuer_set_time(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 {
     int64_t *seconds = field;
@@ -605,6 +593,24 @@ ngx_at_issuer_find_missing(const ngx_at_issuer_t *issuer)
         && issuer->signing_keys.nelts == 0)
     {
         return "key_file\", \"jwks_uri\", \"discovery\" or \"signing_key";
+    }
+
+    return NULL;
+}
+
+
+ngx_at_issuer_t *
+ngx_at_issuer_find(const ngx_at_main_conf_t *atmcf, const ngx_str_t *name)
+{
+    ngx_uint_t         i;
+    ngx_at_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        if (ngx_at_str_equal(&issuers[i]->name, name)) {
+            return issuers[i];
+        }
     }
 
     return NULL;

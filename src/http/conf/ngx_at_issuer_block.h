@@ -13,6 +13,10 @@
 
 char *ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* NULL: no such issuer */
+ngx_at_issuer_t *ngx_at_issuer_find(const ngx_at_main_conf_t *atmcf,
+    const ngx_str_t *name);
+
 /* checks that depend on directives which may follow the block */
 ngx_int_t ngx_at_check_issuers(ngx_conf_t *cf,
     const ngx_at_main_conf_t *atmcf);

@@ -7,8 +7,8 @@
 
 #include "http/conf/ngx_at_location.h"
 
-#include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
+#include "http/conf/ngx_at_issuer_block.h"
 #include "http/conf/ngx_at_token_endpoint.h"
 
 
@@ -224,9 +224,7 @@ ngx_at_endpoints_read(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf,
         return NGX_CONF_ERROR;
     }
 
-    text.data = file.data;
-    text.len = file.len;
-
+    text = (at_str_t) { file.data, file.len };
     atcf->endpoints = at_endpoint_list_parse(text, options, &err);
     at_file_free(&file);
 

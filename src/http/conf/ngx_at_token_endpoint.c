@@ -8,6 +8,7 @@
 #include "http/conf/ngx_at_token_endpoint.h"
 
 #include "http/access/ngx_at_throttle.h"
+#include "http/conf/ngx_at_issuer_block.h"
 #include "http/store/ngx_at_state.h"
 #include "http/token/ngx_at_endpoint.h"
 

@@ -116,9 +116,7 @@ ngx_at_fetch_discover(ngx_at_fetch_t *fetch)
     url = at_discovery_url(issuer, &fetch->err);
 
     if (url && ngx_at_fetch_document(fetch, url, &response) == 0) {
-        metadata.data = response.body;
-        metadata.len = response.len;
-
+        metadata = (at_str_t) { response.body, response.len };
         jwks_uri = at_discovery_parse(metadata, issuer, &reason);
         free(response.body);
 
@@ -150,8 +148,7 @@ ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document)
     p = ngx_sprintf(content, "%T\n", fetch->started);
     p = ngx_cpymem(p, document.data, document.len);
 
-    text.data = (char *) content;
-    text.len = p - content;
+    text = (at_str_t) { (char *) content, p - content };
 
     rc = at_state_write(ngx_at_state_key(fetch->atmcf),
                         (char *) fetch->file.data,
@@ -216,9 +213,7 @@ ngx_at_fetch_handler(void *data, ngx_log_t *log)
     if (url && ngx_at_fetch_document(fetch, url, &response) == 0) {
         fetch->max_age = response.max_age;
 
-        document.data = response.body;
-        document.len = response.len;
-
+        document = (at_str_t) { response.body, response.len };
         rc = ngx_at_fetch_validate(fetch, url, document);
 
         if (rc == 0) {
@@ -286,8 +281,7 @@ ngx_at_fetch_use(ngx_at_fetch_t *fetch, at_str_t text, time_t last,
         return at_error(err, "time is missing");
     }
 
-    text.data = (char *) p + 1;
-    text.len = end - (p + 1);
+    text = (at_str_t) { (char *) p + 1, end - (p + 1) };
 
     if (ngx_at_fetch_is_stale(source, fetched)) {
         return at_error(err, "keys are older than \"max_stale\"");
@@ -445,25 +439,6 @@ ngx_at_fetch_done(ngx_event_t *ev)
 
 
 static void
-ngx_at_fetch_start(ngx_at_fetch_t *fetch)
-{
-    fetch->started = ngx_time();
-    fetch->result = NGX_AT_FETCH_FAILED;
-    fetch->max_age = -1;
-    fetch->err.text[0] = '\0';
-    fetch->nwarnings = 0;
-    fetch->busy = 1;
-
-    if (ngx_thread_task_post(fetch->atmcf->thread_pool, fetch->task)
-        != NGX_OK)
-    {
-        (void) at_error(&fetch->err, "the queue of the thread pool is full");
-        ngx_at_fetch_finish(fetch);
-    }
-}
-
-
-static void
 ngx_at_fetch_check(ngx_at_fetch_t *fetch)
 {
     const ngx_at_source_t  *source;
@@ -488,10 +463,24 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
                       &source->issuer->name, &source->url);
     }
 
-    if (!fetch->busy && ngx_at_state_key(fetch->atmcf)
-        && ngx_at_source_acquire_lease(source, &fetch->lease))
+    if (fetch->busy || ngx_at_state_key(fetch->atmcf) == NULL
+        || !ngx_at_source_acquire_lease(source, &fetch->lease))
     {
-        ngx_at_fetch_start(fetch);
+        return;
+    }
+
+    fetch->started = ngx_time();
+    fetch->result = NGX_AT_FETCH_FAILED;
+    fetch->max_age = -1;
+    fetch->err.text[0] = '\0';
+    fetch->nwarnings = 0;
+    fetch->busy = 1;
+
+    if (ngx_thread_task_post(fetch->atmcf->thread_pool, fetch->task)
+        != NGX_OK)
+    {
+        (void) at_error(&fetch->err, "the queue of the thread pool is full");
+        ngx_at_fetch_finish(fetch);
     }
 }
 

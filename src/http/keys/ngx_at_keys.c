@@ -79,8 +79,7 @@ ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
     key_file->stamp = file.stamp;
     key_file->settled = age < -1 || age > 1;
 
-    text.data = file.data;
-    text.len = file.len;
+    text = (at_str_t) { file.data, file.len };
 
     /* a writer of this file could sign a token of an administrator */
 
@@ -114,16 +113,20 @@ ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
 
 
 char *
-ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *path)
+ngx_at_issuer_set_key_file(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    void *field)
 {
+    ngx_str_t          *path;
     ngx_uint_t          i;
     ngx_at_key_file_t  *key_file;
+
+    path = (ngx_str_t *) cf->args->elts + 1;
 
     if (path->len == 0) {
         return ngx_at_conf_invalid_value(cf, path, "use the path of a file");
     }
 
-    if (ngx_at_conf_full_path(cf, path) != NGX_OK) {
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

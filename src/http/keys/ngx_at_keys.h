@@ -14,9 +14,9 @@
 #include "http/base/ngx_at_main_conf.h"
 
 
-/* adds the file of a "key_file" directive; it is read later */
-char *ngx_at_key_file_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *path);
+/* the directive "key_file"; the file is read by ngx_at_keys_load() */
+char *ngx_at_issuer_set_key_file(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    void *field);
 
 /* creates the key sets of an issuer block once all of it is parsed */
 char *ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer);

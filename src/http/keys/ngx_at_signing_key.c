@@ -28,7 +28,7 @@ ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
         return ngx_at_conf_invalid_value(cf, path, "use the path of a file");
     }
 
-    if (ngx_at_conf_full_path(cf, path) != NGX_OK) {
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -75,7 +75,6 @@ static ngx_int_t
 ngx_at_signing_key_read(ngx_at_signing_key_t *key, at_error_t *err)
 {
     char         *path;
-    at_str_t      pem;
     at_file_t     file;
     at_error_t    reason;
     struct stat   st;
@@ -96,10 +95,7 @@ ngx_at_signing_key_read(ngx_at_signing_key_t *key, at_error_t *err)
         return NGX_ERROR;
     }
 
-    pem.data = file.data;
-    pem.len = file.len;
-
-    key->mint = at_mint_create(pem, &reason);
+    key->mint = at_mint_create((at_str_t) { file.data, file.len }, &reason);
     at_file_free(&file);
 
     if (key->mint == NULL

@@ -40,7 +40,7 @@ ngx_at_set_state_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                          "use the path of a directory");
     }
 
-    if (ngx_at_conf_full_path(cf, &path) != NGX_OK) {
+    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

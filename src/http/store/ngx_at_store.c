@@ -43,7 +43,7 @@ ngx_at_set_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_at_conf_invalid_value(cf, &value[1], "use \"lmdb:PATH\"");
     }
 
-    if (ngx_at_conf_full_path(cf, &path) != NGX_OK) {
+    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

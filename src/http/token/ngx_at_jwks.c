@@ -6,11 +6,8 @@
  * keys.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "http/token/ngx_at_endpoint.h"
+
 #include "http/token/ngx_at_endpoint_request.h"
 
 

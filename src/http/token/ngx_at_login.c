@@ -6,9 +6,7 @@
  * refresh token, both in cookies.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "http/token/ngx_at_endpoint.h"
 
 #include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
@@ -17,7 +15,6 @@
 
 #include "http/access/ngx_at_password.h"
 #include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"

@@ -7,9 +7,7 @@
  * this endpoint, so that the access token is the usual way, until it expires.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "http/token/ngx_at_endpoint.h"
 
 #include "core/jose/at_jwt.h"
 #include "core/session/at_session.h"
@@ -18,7 +16,6 @@
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_reply.h"
 #include "http/worker/ngx_at_worker.h"

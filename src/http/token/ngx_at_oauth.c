@@ -7,9 +7,7 @@
  * responses.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "http/token/ngx_at_endpoint.h"
 
 #include "core/authz/at_issuer.h"
 #include "core/authz/at_record.h"
@@ -23,7 +21,6 @@
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
 #include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"

@@ -6,9 +6,7 @@
  * new pair of tokens.  Of concurrent requests with one token one succeeds.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "http/token/ngx_at_endpoint.h"
 
 #include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
@@ -23,7 +21,6 @@
 #include "http/request/ngx_at_credential.h"
 #include "http/store/ngx_at_store.h"
 #include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint.h"
 #include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"

@@ -160,8 +160,7 @@ ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
 {
     static __thread ngx_uint_t  lowered;
 
-    struct sched_param          param;
-    ngx_at_job_t               *job = data;
+    struct sched_param  param;
 
     /*
      * SCHED_IDLE: must not compete with the event loop; irreversible without
@@ -177,9 +176,7 @@ ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
         }
     }
 
-    job->work(job);
-
-    at_crypto_thread_cleanup();
+    ngx_at_job_thread_handler(data, log);
 }
 
 
