@@ -437,20 +437,7 @@ sub conf ($allow, %o) {
          . "auth_token_accept $accept;\n$allow\n} }";
 }
 
-# t/unit/cidr_test.c has the other spellings
-conf_fails conf("auth_token_allow '$_'; # here"), quotemeta($_), "'$_' is not a range"
-    for '1.2.3.4/33', '010.0.0.1', '', 'all', 'localhost', 'unix:', '$remote_addr', 'File=x';
-
-conf_fails conf("auth_token_allow $_->[1]; # here"), $_->[2], $_->[0] for
-    ['an invalid range after a valid one', '1.2.3.4 1.2.3.4/33', '1\.2\.3\.4/33'],
-    ['an empty file name',          'file=',              'not a regular file'],
-    ['no argument',      '',                   'number of arguments'],
-    ['any and another',  'any 1.2.3.4',        'any'],
-    ['another and any',  '1.2.3.4 any',        'any'],
-    ['any twice',        'any any',            'any'],
-    ['any, then another', "any;\nauth_token_allow 1.2.3.4", 'any'],
-    ['another, then any', "1.2.3.4;\nauth_token_allow any", 'any'];
-
+# t/config.t has the other errors of the directive
 conf_fails conf('auth_token_allow file=ranges; # here'), $_->[2], "a file of ranges: $_->[0] is an error",
            files => { ranges => $_->[1] } for
     ['a bad line',         "1.1.1.1\n# x\n\n1.1.1.256\n2.2.2.2\n", '1\.1\.1\.256.*/ranges:4\b'],

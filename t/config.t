@@ -80,13 +80,14 @@ my @directives = (
             'yes', '1', 'true', '$arg_on', 'On?', '']],
     [auth_token_accept => 'bearer', wrong => [
         (map { [$_ => wrong_value($_, 'auth_token_accept')] }
-             'none=1', 'token', 'Bearer', '$arg_kind', 'cookie=', 'bearer=x',
+             'none=1', 'token', 'Bearer', 'Cookie', '$arg_kind', 'cookie=', 'bearer=x',
              'digest', '', ',', 'any'),
         ['bearer bearer' => duplicate_value('bearer', 'auth_token_accept')],
         ['cookie cookie=x' => duplicate_value('cookie=x', 'auth_token_accept')],
         ['"cookie=a b"' => wrong_value('cookie=a b', 'auth_token_accept')],
         ['"cookie=a;b"' => wrong_value('cookie=a;b', 'auth_token_accept')],
-        ['cookie=a=b' => wrong_value('cookie=a=b', 'auth_token_accept')],
+        (map { ["cookie=$_" => wrong_value("cookie=$_", 'auth_token_accept')] } 'a=b', 'a,b', 'a/b', "\x7f"),
+        ['none cookie' => qr/"auth_token_accept" directive cannot combine "none" with other values/],
         ['none bearer' => qr/"auth_token_accept" directive cannot combine "none" with other values/],
         ['bearer none' => qr/"auth_token_accept" directive cannot combine "none" with other values/]]],
     [auth_token_trust => 'main', wrong => [
@@ -104,7 +105,9 @@ my @directives = (
     [auth_token_allow => '192.0.2.1', again => 1, wrong => [
         (map { [$_ => wrong_value($_, 'auth_token_allow')] }
              '$remote_addr', 'localhost', 'Any', 'all', '192.0.2.1/33', '192.0.2.256',
-             '::1/129', '192.0.2.1-9', 'unix:', ''),
+             '::1/129', '192.0.2.1-9', 'unix:', 'File=x', '010.0.0.1', ''),
+        ['192.0.2.2 192.0.2.1/33' => wrong_value('192.0.2.1/33', 'auth_token_allow')],
+        ['any any' => qr/"auth_token_allow" directive cannot combine "any" with other values/],
         ['any 192.0.2.1' => qr/"auth_token_allow" directive cannot combine "any" with other values/],
         ['192.0.2.1 any' => wrong_value('any', 'auth_token_allow')],
         ['file=' => qr/"auth_token_allow": /],
@@ -145,7 +148,9 @@ my @directives = (
         (map { [$_ => wrong_value($_, 'auth_token_cookie_origin')] }
              'ui.example', '*', 'https://', 'https://*.example', 'https://ui.example/',
              'ftp://ui.example', '$http_origin', 'null', 'HTTPS://ui.example',
-             'https://a@ui.example', 'https://ui.example?x', ''),
+             'https://a@ui.example', 'https://ui.example?x', 'https://ui.example#x', 'http:/a',
+             'https://a.example,https://b.example', ''),
+        ['"https://a b"' => wrong_value('https://a b', 'auth_token_cookie_origin')],
         ['https://a.example https://a.example' =>
             duplicate_value('https://a.example', 'auth_token_cookie_origin')]]],
 );
@@ -233,6 +238,8 @@ my %claim = (
     '$x a..b'        => wrong_value('a..b', 'auth_token_claim'),
     '$x .a'          => wrong_value('.a', 'auth_token_claim'),
     '$x a.'          => wrong_value('a.', 'auth_token_claim'),
+    '$x a\b'         => wrong_value('a\b', 'auth_token_claim'),
+    '$host a'        => qr/the duplicate "host" variable/,
     '$x a.b.c.d.e.f.g.h.i' => wrong_value('a.b.c.d.e.f.g.h.i', 'auth_token_claim'),
     '$uri sub'       => qr/the duplicate "uri" variable/,
     '$auth_token_user sub' => qr/the duplicate "auth_token_user" variable/,
@@ -243,8 +250,8 @@ for my $arguments (sort keys %claim) {
         ? fails($text, $claim{$arguments}, "auth_token_claim $arguments")
         : works($text, "auth_token_claim $arguments");
 }
-fails issuer() . "auth_token_claim \$x sub;\nauth_token_claim \$x id; # here",
-      qr/duplicate "x" variable|invalid value "x" in "auth_token_claim"/, 'auth_token_claim twice';
+fails issuer() . "auth_token_claim \$x sub;\nauth_token_claim \$$_ id; # here",
+      qr/duplicate "[xX]" variable|invalid value "x" in "auth_token_claim"/, "auth_token_claim \$x and \$$_" for 'x', 'X';
 fails issuer() . "auth_token_claim \$x sub;\n" . location("set \$x 1; # here", ''),
       qr/the duplicate "x" variable/, 'set of a claim variable';
 fails location('set $x 1;') . "auth_token_claim \$x sub; # here",
@@ -292,7 +299,7 @@ my %in_block = (
     'key_file a b'      => qr/invalid number of arguments in "key_file" directive/,
     'key_file $uri'     => qr/"key_file" of "auth_token_issuer main": .*\$uri/,
     (map { ("algorithms $_" => wrong_value($_ eq '""' ? '' : $_, 'algorithms')) }
-         'HS256', 'HS384', 'HS512', 'none', 'NONE', 'rs256', 'RS256,RS384', 'ES512', 'ES256K',
+         'HS256', 'HS384', 'HS512', 'none', 'NONE', 'rs256', 'RS257', 'RS256,RS384', 'ES512', 'ES256K',
          '$x', '""', 'any'),
     'algorithms RS256 none' => wrong_value('none', 'algorithms'),
     'algorithms'        => qr/invalid number of arguments in "algorithms" directive/,

@@ -291,22 +291,4 @@ for (@secure) {
     }
 }
 
-# --- configurations ---------------------------------------------------------
-
-my $conf = <<'CONF';
-    auth_token_issuer main { issuer x; audience x; key_file %%DIR%%/rsa.pem; }
-CONF
-my %files = ('rsa.pem' => key('rsa')->pem);
-
-conf_fails "$conf server { $_->[0]; # here\n }", $_->[1], $_->[0], files => \%files for
-    (map { ["auth_token_cookie_origin '$_'", 'auth_token_cookie_origin'] } '', '*', 'null', 'ui.example',
-        'https://', 'https://ui.example/', 'https://ui.example/x', 'ftp://ui.example', 'https://*.example',
-        'https://a@b', 'https://a b', 'https://a?x', 'https://a#x', 'https://a,https://b', 'http:/a'),
-    ["auth_token_cookie_origin https://a https://a", 'duplicate'],
-    ["auth_token_cookie_origin", 'number of arguments'],
-    ["auth_token_cookie_origin https://a;\nauth_token_cookie_origin https://b", 'duplicate'],
-    (map { ["auth_token_accept 'cookie=$_'", 'auth_token_accept'] } '', 'a b', 'a=b', 'a;b', 'a,b', 'a/b', "\x{7f}"),
-    ['auth_token_accept cookie cookie=x', 'duplicate'], ['auth_token_accept Cookie', 'Cookie'],
-    ['auth_token_accept none cookie', 'none'];
-
 done;

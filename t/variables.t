@@ -344,29 +344,8 @@ shows '/case', $_->[1], "$_->[0]", token => good_token($_->[2]->%*) for
     ['two other cases', '',  { tenantId => 'a', TENANTID => 'b' }],
     ['another name',    '',  { tenant_id => 'a' }];
 
-my $conf = '%%ISSUER%%';
-
-for (
-    ['no dollar',            'auth_token_claim x y;',            '"x"'],
-    ['an empty name of a variable', 'auth_token_claim $ y;',            'variable'],
-    ['no path',              'auth_token_claim $x;',             'number of arguments'],
-    ['too many arguments',   'auth_token_claim $x main a b;',    'number of arguments'],
-    ['an empty path',        'auth_token_claim $x "";',          'dots'],
-    ['nine names',           'auth_token_claim $x 1.2.3.4.5.6.7.8.9;', 'dots'],
-    ['an unknown issuer',    'auth_token_claim $x other a;',     'other'],
-    ['a duplicate',          "auth_token_claim \$x a;\nauth_token_claim \$x b;", 'x'],
-    ['a duplicate in another case', "auth_token_claim \$x a;\nauth_token_claim \$X b;", 'x'],
-    ['a variable of nginx',  'auth_token_claim $host a;',        'host'],
-    ['a variable of the module', 'auth_token_claim $auth_token_user a;', 'auth_token_user'],
-    ['a variable of a map',  "map \$uri \$x { default a; }\nauth_token_claim \$x a;", 'x'])
-{
-    my ($name, $text, $pattern) = @$_;
-    conf_fails "$conf $text # here\n", $pattern, $name;
-}
-
-conf_fails "$conf auth_token_claim \$x a; map \$uri \$x { default a; }", 'x', 'a map of the variable of a claim', where => 0;
-conf_fails "$conf auth_token_claim \$x a; server { set \$x a; }", 'x', 'set of the variable of a claim', where => 0;
-conf_fails "auth_token_claim \$x main a; # here\n$conf", 'main', 'an issuer that is defined later';
+conf_fails "%%ISSUER%% map \$uri \$x { default a; }\nauth_token_claim \$x a; # here\n", 'x', 'a variable of a map';
+conf_fails "auth_token_claim \$x main a; # here\n%%ISSUER%%", 'main', 'an issuer that is defined later';
 
 # --- before the access phase ------------------------------------------------
 
