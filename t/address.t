@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use Socket qw(AF_INET AF_INET6 inet_pton);
@@ -30,8 +29,7 @@ my @lists = (
         '+2001:db8:: +2001:db8::ffff:ffff:ffff:ffff -2001:db8:0:1:: -2001:db7::'],
     ['several ranges',  '10.0.0.0/8 192.168.0.0/16 172.16.0.0/12 fc00::/7',
         '+10.0.102.126 +192.168.1.1 +172.31.255.255 +fd12::1 -172.32.0.1 -11.0.0.0 -fe00::'],
-    ['0.0.0.0/0',       '0.0.0.0/0',
-        '+0.0.0.0 +255.255.255.254 +::ffff:1.2.3.4 -::1 -2001:db8::1'],
+    ['0.0.0.0/0',       '0.0.0.0/0', '+0.0.0.0 +255.255.255.254 +::ffff:1.2.3.4 -::1 -2001:db8::1'],
     ['::/0',            '::/0',
         '+::1 +ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff -1.2.3.4 -::ffff:1.2.3.4'],
     ['an IPv4-mapped range', '::ffff:1.2.3.0/120', '+1.2.3.0 +1.2.3.255 -1.2.4.0 -::1.2.3.4'],
@@ -245,8 +243,7 @@ granted $s, '/none', 'an IPv4 client of a dual-stack listener, accept none', por
 refused $s, '/six', ADDR => 'an IPv4 client of a dual-stack listener is not in an IPv6 list', port => 2,
         token => $good;
 granted $s, '/six', '::1 is in an IPv6 list', port => 2, to => '::1', token => $good;
-refused $s, '/near', ADDR => '::1 is not in an IPv4 list', port => 2, to => '::1',
-        token => $good;
+refused $s, '/near', ADDR => '::1 is not in an IPv4 list', port => 2, to => '::1', token => $good;
 granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1', token => $good;
 
 # --- realip -----------------------------------------------------------------
@@ -356,8 +353,7 @@ for (@headers) {
     my ($right, $wrong) = $whose eq 'header' ? ('/listed', '/near') : ('/near', '/listed');
     granted $s, $right, "$name with realip: the $whose counts", @how, port => 5;
     refused $s, $wrong, ADDR => "$name with realip: only the $whose counts", @how, port => 5;
-    refused $s, $right, INV => "$name with realip: a bad token", @how, port => 5,
-            token => $bad;
+    refused $s, $right, INV => "$name with realip: a bad token", @how, port => 5, token => $bad;
 }
 
 for my $row (['proxy', 'v1 TCP4', $headers[0][1], 0], ['realproxy', 'v1 TCP4', $headers[0][1], 1],

@@ -6,8 +6,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Store;
 use AuthToken::Test;
@@ -80,16 +79,14 @@ refused $s, '/pub/admin', NONE => 'anonymous is denied for a more specific endpo
 refused $s, '/pub/admin', SCOPE => 'the more specific endpoint requires its scope', token => good_token(),
         reason => 'endpoint_not_granted';
 granted $s, '/pub/admin', 'the more specific endpoint with its scope', token => good_token(scope => ['admins']);
-granted $s, '/pub/admin/more', 'the leftmost literal decides',
-        token => good_token();
+granted $s, '/pub/admin/more', 'the leftmost literal decides', token => good_token();
 
 # --- a WebSocket that another site opens ------------------------------------
 
 my @cookie = (cookie => 'accessToken=' . good_token());
 granted $s, '/cookie', 'a GET by cookie from another origin',
         @cookie, headers => ['Origin: https://evil.example'];
-granted $s, '/cookie', 'a handshake from this origin',
-        @cookie, headers => ['Upgrade: websocket'];
+granted $s, '/cookie', 'a handshake from this origin', @cookie, headers => ['Upgrade: websocket'];
 refused $s, '/cookie', ORIGIN => 'a handshake from another origin',
         @cookie, headers => ['Upgrade: websocket', 'Origin: https://evil.example'];
 refused $s, '/cookie', ORIGIN => 'a handshake that the browser marks as cross-site',

@@ -11,8 +11,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use POSIX ();
@@ -111,8 +110,7 @@ CONF
 $conf =~ s/STATS/$stats/;
 
 my %files = ('rsa.pem' => key('rsa')->pem, 'ed.pem' => key('ed25519')->pem,
-             'live.pem' => key('rsa')->pem,
-             'rows' => "GET /rows/:id read\nPOST /rows/:id admin\n");
+             'live.pem' => key('rsa')->pem, 'rows' => "GET /rows/:id read\nPOST /rows/:id admin\n");
 
 sub serve (%o) {
     return start($o{conf} // $conf, files => \%files,

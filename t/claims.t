@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 
@@ -198,8 +197,7 @@ scope_at('/either', 'one of two scopes required, none present', scope => ['x']);
 
 ok_at('/dynamic?scope=read', 'a required scope by variable', scope => 'read');
 scope_at('/dynamic?scope=admin', 'a required scope by variable is missing', scope => 'read');
-scope_at("/dynamic$_", 'an empty variable denies', scope => 'read')
-    for '', '?scope=', '?scope';
+scope_at("/dynamic$_", 'an empty variable denies', scope => 'read') for '', '?scope=', '?scope';
 scope_at('/dynamic', 'an empty variable denies, scope ""', scope => ['']);
 
 ok_at('/roles', 'a nested scope claim', realm_access => \'{"roles":["read"]}');
@@ -208,8 +206,7 @@ scope_at('/roles', 'a path through ' . $$_, realm_access => $_)
     for \'["roles"]', \'"roles"', \'null', \'{"role":["read"]}';
 
 scope_at('/read', 'scope ' . show($_), scope => $_) for ['*'], ['re*'], ['.*'], ['rea[d]'], ['read|x'], '**';
-scope_at('/pattern', "the required scope re*d and $_", scope => [$_])
-    for 'read', 'red', 're', '*';
+scope_at('/pattern', "the required scope re*d and $_", scope => [$_]) for 'read', 'red', 're', '*';
 ok_at('/pattern', 'the required scope re*d and re*d', scope => ['re*d']);
 
 done;

@@ -71,10 +71,8 @@ for (
     [ 'unknown command "key gen": did you mean "key generate"?', 'key', 'gen' ],
     [ 'unknown command, see "auth-token help"', 'eyJhbGciOiJSUzI1NiJ9.e30.AA' ],
     [ 'unknown option "--frob", see "auth-token help"', '--frob' ],
-    [ 'unknown option "--frob", see "auth-token help init"', 'init',
-        '--frob=secret' ],
-    [ 'unknown option "--scpoe": did you mean "--scope"?', 'token', 'create',
-        '--scpoe', 'x' ],
+    [ 'unknown option "--frob", see "auth-token help init"', 'init', '--frob=secret' ],
+    [ 'unknown option "--scpoe": did you mean "--scope"?', 'token', 'create', '--scpoe', 'x' ],
     [ 'unknown option "--password": did you mean "--password-file"?', 'user',
         'create', 'x', '--password=secret' ],
     [ 'unknown option "-p": options are spelled out and begin with two dashes',
@@ -83,13 +81,11 @@ for (
     [ 'option "--admin" takes no value', 'user', 'create', 'x', '--admin=1' ],
     [ 'option "--store" requires a value', '--store' ],
     [ 'option "--out" requires a value', 'key', 'generate', '--out' ],
-    [ 'option "--out" is duplicate', 'key', 'generate', '--out', 'x', '--out',
-        'y' ],
+    [ 'option "--out" is duplicate', 'key', 'generate', '--out', 'x', '--out', 'y' ],
     [ 'too many arguments: use "auth-token user passwd USERNAME [OPTION...]"',
         'user', 'passwd', 'jane', 'secret' ],
     [ 'too many arguments: use "auth-token init [OPTION...]"', 'init', 'x' ],
-    [ 'missing argument: use "auth-token token revoke ID [OPTION...]"', 'token',
-        'revoke' ],
+    [ 'missing argument: use "auth-token token revoke ID [OPTION...]"', 'token', 'revoke' ],
     [ 'missing option "--key"', 'jwt', 'verify' ],
 ) {
     my ($sentence, @args) = @$_;
@@ -165,13 +161,10 @@ like(slurp('rsa.pub'), qr/\A-----BEGIN PUBLIC KEY-----\n/, 'the public key is Su
 # each type of key, checked by CryptX, openssl and RFC 7638
 my @kinds = (
     [ 'rsa', [], 'RSA', 'RS256', 'Crypt::PK::RSA', qr/2048 bit/ ],
-    [ 'rsa3', ['--bits', 3072, '--alg', 'PS384'], 'RSA', 'PS384',
-        'Crypt::PK::RSA', qr/3072 bit/ ],
+    [ 'rsa3', ['--bits', 3072, '--alg', 'PS384'], 'RSA', 'PS384', 'Crypt::PK::RSA', qr/3072 bit/ ],
     [ 'p256', ['--type', 'ec'], 'EC', 'ES256', 'Crypt::PK::ECC', qr/P-256/ ],
-    [ 'p384', ['--type', 'ec', '--curve', 'P-384'], 'EC', 'ES384',
-        'Crypt::PK::ECC', qr/P-384/ ],
-    [ 'ed', ['--type', 'ed25519'], 'OKP', 'EdDSA', 'Crypt::PK::Ed25519',
-        qr/ED25519/ ],
+    [ 'p384', ['--type', 'ec', '--curve', 'P-384'], 'EC', 'ES384', 'Crypt::PK::ECC', qr/P-384/ ],
+    [ 'ed', ['--type', 'ed25519'], 'OKP', 'EdDSA', 'Crypt::PK::Ed25519', qr/ED25519/ ],
 );
 
 for (@kinds) {
@@ -248,20 +241,16 @@ for (
     [ 'missing option "--out"' ],
     [ 'invalid value "" in "--out": use the path of a new file', '--out', '' ],
     [ 'invalid value "dsa" in "--type": use rsa, ec or ed25519', '--out', 'x', '--type', 'dsa' ],
-    [ 'invalid value "1024" in "--bits": use 2048, 3072 or 4096', '--out',
-        'x', '--bits', 1024 ],
-    [ 'invalid value "8192" in "--bits": use 2048, 3072 or 4096', '--out',
-        'x', '--bits', 8192 ],
+    [ 'invalid value "1024" in "--bits": use 2048, 3072 or 4096', '--out', 'x', '--bits', 1024 ],
+    [ 'invalid value "8192" in "--bits": use 2048, 3072 or 4096', '--out', 'x', '--bits', 8192 ],
     [ 'invalid value "2048 " in "--bits": use a number from 0 to 32767',
         '--out', 'x', '--bits', '2048 ' ],
     [ 'invalid value "-2048" in "--bits": use a number from 0 to 32767',
         '--out', 'x', '--bits', '-2048' ],
-    [ 'invalid value "" in "--bits": use a number from 0 to 32767',
-        '--out', 'x', '--bits', '' ],
+    [ 'invalid value "" in "--bits": use a number from 0 to 32767', '--out', 'x', '--bits', '' ],
     [ 'invalid value "18446744073709553664" in "--bits": use a number from 0 to '
         . '32767', '--out', 'x', '--bits', '18446744073709553664' ],
-    [ '"--bits" requires "--type rsa"', '--out', 'x', '--type', 'ec',
-        '--bits', 2048 ],
+    [ '"--bits" requires "--type rsa"', '--out', 'x', '--type', 'ec', '--bits', 2048 ],
     [ '"--curve" requires "--type ec"', '--out', 'x', '--curve', 'P-256' ],
     [ 'invalid value "P-521" in "--curve": use P-256 or P-384', '--out', 'x', '--type', 'ec',
         '--curve', 'P-521' ],
@@ -277,8 +266,7 @@ for (
         . 'without spaces', '--out', 'x', '--kid', $_ ] } '', 'a b', 'a' x 257
 ) {
     my ($sentence, @args) = @$_;
-    fails(run('key', 'generate', @args), 2, $sentence,
-        'key generate ' . substr("@args", 0, 40));
+    fails(run('key', 'generate', @args), 2, $sentence, 'key generate ' . substr("@args", 0, 40));
 }
 
 is(files('x'), '', 'an invalid command line creates no file');
@@ -287,8 +275,7 @@ is(files('x'), '', 'an invalid command line creates no file');
 # jwt sign
 
 my @id = ('--claim', 'iss=https://ipf.example', '--claim', 'aud=api');
-my @seed = (@id, '--claim', 'id=1001', '--claim', 'username=jdoe',
-    '--claim-json', 'isAdmin=false',
+my @seed = (@id, '--claim', 'id=1001', '--claim', 'username=jdoe', '--claim-json', 'isAdmin=false',
     '--claim-json', 'scope=["devices.read","snapshots.read"]');
 my $rsa_pub = slurp('rsa.pub');
 
@@ -320,9 +307,7 @@ like(`openssl dgst -sha256 -verify rsa.pub -signature signature signed 2>&1`,
     qr/Verified OK/, 'openssl verifies the signature');
 
 # the algorithms that libjwt can sign with, and the others
-for (['RS256', 'rsa'], ['RS384', 'rsa'], ['RS512', 'rsa'], ['ES256', 'p256'],
-    ['ES384', 'p384'])
-{
+for (['RS256', 'rsa'], ['RS384', 'rsa'], ['RS512', 'rsa'], ['ES256', 'p256'], ['ES384', 'p384']) {
     my ($alg, $key) = @$_;
     my $token = ok_out({ in => slurp($key) }, 'jwt', 'sign', '--key', '-',
         '--alg', $alg, '--kid', "kid-$alg", @id);
@@ -359,14 +344,12 @@ fails(run('jwt', 'sign', '--key', 'p384', '--alg', 'ES256'), 1,
 
 for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
     fails(run('jwt', 'sign', '--key', 'rsa', '--alg', $alg), 2,
-        qq(invalid value "$alg" in "--alg": use RS256, RS384, RS512, ES256 or ES384),
-        "alg '$alg'");
+        qq(invalid value "$alg" in "--alg": use RS256, RS384, RS512, ES256 or ES384), "alg '$alg'");
 }
 
 # claims of a file and of options
 spew('claims.json', '{"big": 9007199254740993, "real": 1.0, "minus": -1.25,'
-    . '"small": 1.1e-300, "nested": {"a": [null, true]}, "iat": 7,'
-    . '"text": "\u00e9\ud83d\ude00"}');
+    . '"small": 1.1e-300, "nested": {"a": [null, true]}, "iat": 7,"text": "\u00e9\ud83d\ude00"}');
 my $token = ok_out('jwt', 'sign', '--key', 'rsa', '--claims', 'claims.json',
     '--claim', 'empty=', '--claim', 'eq=a=b', '--claim-json', 'n= 12 ',
     '--claim-json', 's="x"', '--expires', '1h30m', '--not-before', 'now-1m');
@@ -395,16 +378,14 @@ is($out->{alg}, 'RS256', 'alg is the one used');
 is_deeply($out->{claims}, json(part($out->{token}, 1)), '--json prints the claims of the token');
 
 # a long token: longer than any line of a base64 encoder
-$token = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim',
-    'long=' . 'x' x 5000);
+$token = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim', 'long=' . 'x' x 5000);
 is(verify($token, 'rsa.pub')->{rc}, 0, 'a token with a long claim is accepted');
 
 for my $t (['90', 90], ['90s', 90], ['2m', 120], ['1h 30m', 5400],
     ['1d12h', 129600], ['1w', 604800], ['1M', 2592000], ['1y', 31536000],
     ['0', 0], ['1h30', 3630])
 {
-    my $c = json(part(run('jwt', 'sign', '--key', 'p256', '--expires',
-        $t->[0])->{out}, 1));
+    my $c = json(part(run('jwt', 'sign', '--key', 'p256', '--expires', $t->[0])->{out}, 1));
     is($c->{exp} - $c->{iat}, $t->[1], "duration $t->[0]");
 }
 
@@ -442,8 +423,7 @@ for my $file (qw(dup array nul)) {
 }
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'deep.json'), 1,
-    qr/cannot sign with "rsa": claims .* at most .* 32 levels .*/,
-    'deep.json');
+    qr/cannot sign with "rsa": claims .* at most .* 32 levels .*/, 'deep.json');
 
 fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '-'), 1,
     qq("-" $bad_claims), 'no claims at all');
@@ -457,20 +437,14 @@ for (
     [ 'option "--key" is duplicate', '--key', 'rsa', '--key', 'p256' ],
     [ 'standard input can be read only once', '--claims', '-', '--key', '-' ],
     [ 'claim "a" is duplicate', '--claim', 'a=1', '--claim', 'a=2' ],
-    [ 'claim "a" is duplicate', '--claim', 'a=1', '--claim-json',
-        'a=2' ],
-    [ 'claim "iat" is duplicate', '--claims', 'claims.json',
-        '--issued-at', 'now' ],
-    [ 'claim "big" is duplicate', '--claims', 'claims.json',
-        '--claim', 'big=' ],
-    [ 'claim "exp" is duplicate', '--claim-json', 'exp=1', '--expires',
-        '1m' ],
-    [ 'claim "nbf" is duplicate', '--claim-json', 'nbf=1',
-        '--not-before', 'now' ],
+    [ 'claim "a" is duplicate', '--claim', 'a=1', '--claim-json', 'a=2' ],
+    [ 'claim "iat" is duplicate', '--claims', 'claims.json', '--issued-at', 'now' ],
+    [ 'claim "big" is duplicate', '--claims', 'claims.json', '--claim', 'big=' ],
+    [ 'claim "exp" is duplicate', '--claim-json', 'exp=1', '--expires', '1m' ],
+    [ 'claim "nbf" is duplicate', '--claim-json', 'nbf=1', '--not-before', 'now' ],
     [ '"--no-expires" is given, but the claims have "exp"', '--claim-json', 'exp=1',
         '--no-expires' ],
-    [ '"--expires" and "--no-expires" are mutually exclusive', '--expires', '1m',
-        '--no-expires' ],
+    [ '"--expires" and "--no-expires" are mutually exclusive', '--expires', '1m', '--no-expires' ],
     [ 'invalid value in "--claim": use NAME=VALUE', '--claim', 'a' ],
     [ 'invalid value in "--claim": use NAME=VALUE', '--claim', '=a' ],
     [ 'invalid value in "--claim-json": use NAME=VALUE', '--claim-json', '{"a":1}' ],
@@ -486,8 +460,7 @@ for (
         . 'spaces', '--kid', 'a b' ],
 ) {
     my ($sentence, @args) = @$_;
-    unshift @args, '--key', 'rsa' unless grep { $_ eq '--key' } @args
-        or $sentence =~ /--key/;
+    unshift @args, '--key', 'rsa' unless grep { $_ eq '--key' } @args or $sentence =~ /--key/;
     fails(run({ in => '{}' }, 'jwt', 'sign', @args), 2, $sentence,
         'jwt sign ' . ("@args" =~ s/[^ -~]/?/gr));
 }
@@ -501,10 +474,8 @@ fails(run('jwt', 'sign', '--key', 'rsa',
 
 # unusable keys
 system 'openssl genrsa -out weak 1024 2>/dev/null';
-system 'openssl pkey -in rsa -aes128 -passout pass:secret -out locked '
-    . '2>/dev/null';
-system 'openssl ecparam -name secp256k1 -genkey -noout -out koblitz '
-    . '2>/dev/null';
+system 'openssl pkey -in rsa -aes128 -passout pass:secret -out locked 2>/dev/null';
+system 'openssl ecparam -name secp256k1 -genkey -noout -out koblitz 2>/dev/null';
 system 'openssl ecparam -name prime256v1 -genkey -out params 2>/dev/null';
 system 'openssl pkey -in rsa -traditional -out pkcs1 2>/dev/null';
 spew('both', slurp('rsa') . slurp('p256'));
@@ -597,8 +568,7 @@ for (['PS256', 'rsa'], ['PS384', 'rsa'], ['PS512', 'rsa3'], ['RS256', 'rsa'],
 
 # paths of claims
 my $nested = ok_out('jwt', 'sign', '--key', 'rsa', @id, '--claim-json',
-    'who={"name":"ann","root":true,"may":["x"]}', '--claim-json',
-    'isAdmin=true');
+    'who={"name":"ann","root":true,"may":["x"]}', '--claim-json', 'isAdmin=true');
 $out = json(verify($nested, 'rsa.pub', '--json', '--user-claim', 'who.name',
     '--scope-claim', 'who.may', '--admin-claim', 'who.root')->{out});
 is("$out->{user} @{$out->{scopes}}", 'ann x', '--user-claim and --scope-claim are paths');
@@ -654,8 +624,7 @@ refused('x' x 8193, 'rsa.pub', 'too_long', 'the token is too long');
 refused($seed, 'rsa3.pub', 'bad_signature', 'the key is another one');
 
 for my $alg ('none', 'None', 'NONE') {
-    refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.$s", 'rsa.pub',
-        'bad_alg', "alg $alg");
+    refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.$s", 'rsa.pub', 'bad_alg', "alg $alg");
     refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.", 'rsa.pub',
         'malformed', "alg $alg without a signature");
 }
@@ -674,8 +643,7 @@ sub signed {
 }
 
 refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'exp is missing');
-refused(signed(@id, '--claim', 'exp=4102444800'), 'rsa.pub', 'bad_claim',
-    'exp is a string');
+refused(signed(@id, '--claim', 'exp=4102444800'), 'rsa.pub', 'bad_claim', 'exp is a string');
 refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer_mismatch', 'iss is missing');
 refused(signed('--claim', 'aud=api', '--claim', 'iss=https://ipf.example/'),
     'rsa.pub', 'issuer_mismatch', 'iss is another one');
@@ -683,8 +651,7 @@ refused(signed('--claim', 'iss=https://ipf.example'), 'rsa.pub', 'audience_misma
     'aud is missing');
 refused(signed('--claim', 'iss=https://ipf.example', '--claim', 'aud=apix'),
     'rsa.pub', 'audience_mismatch', 'aud is another one');
-refused(signed(@id, '--not-before', 'now+1h'), 'rsa.pub', 'not_yet_valid',
-    'nbf is in the future');
+refused(signed(@id, '--not-before', 'now+1h'), 'rsa.pub', 'not_yet_valid', 'nbf is in the future');
 refused(signed(@id, '--issued-at', 'now-2h'), 'rsa.pub', 'too_old',
     '--max-age', '1h', 'the token is older than --max-age');
 my %typed = (payload => { iss => 'https://ipf.example', aud => 'api',
@@ -707,8 +674,7 @@ is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, '--kid sets the kid 
 
 for (
     [ 'missing option "--issuer"', '--key', 'rsa.pub', '--audience', 'api' ],
-    [ 'missing option "--audience" or "--any-audience"', '--key', 'rsa.pub',
-        '--issuer', 'x' ],
+    [ 'missing option "--audience" or "--any-audience"', '--key', 'rsa.pub', '--issuer', 'x' ],
     [ '"--audience" and "--any-audience" are mutually exclusive', '--key', 'rsa.pub',
         @issuer, '--any-audience' ],
     [ 'standard input can be read only once', '--key', '-', @issuer ],

@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use JSON::PP ();
@@ -27,12 +26,10 @@ sub issuer ($name, $more) {
 CONF
 }
 
-my $issuers = join '',
-    issuer(main   => 'client_claim appid;'),
+my $issuers = join '', issuer(main   => 'client_claim appid;'),
     issuer(second => 'client_claim azp appid; user_claim sub;'),
     issuer(scoped => 'client_claim appid; scope_claim scp; admin_claim isAdmin;'),
-    issuer(nested => 'client_claim ctx.app.id; admin_claim root;'),
-    issuer(plain  => '');
+    issuer(nested => 'client_claim ctx.app.id; admin_claim root;'), issuer(plain  => '');
 
 my $guid  = '0f8fad5b-d9cb-469f-a165-70867728950e';
 my $other = '7c9e6679-7425-40de-944b-e07fc1f90ae7';

@@ -7,8 +7,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 
@@ -396,8 +395,7 @@ fails location("limit_except GET {\nauth_token on; # here\n}", $two),
       qr/"auth_token" requires "auth_token_trust"/,
       'two issuers, no trust, in limit_except';
 fails "$two server {\nauth_token on; # here\n" . ' location /a { auth_token_trust one; }'
-    . ' location /b { } }',
-      qr/"auth_token" requires "auth_token_trust"/,
+    . ' location /b { } }', qr/"auth_token" requires "auth_token_trust"/,
       'two issuers, trust in one of two locations';
 works "$two server { auth_token on; location /a { auth_token_trust one; } }",
       'two issuers, trust in all locations';
@@ -443,8 +441,7 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
         'a module of an nginx with other build options is not loaded', load => 0,
         main => $load =~ s/%s/other.so/r, files => { 'other.so' => $other };
     conf_fails '', qr/module "ngx_http_auth_token_module" is already loaded/,
-        'the module twice', main => $load =~ s/%s/module.so/r,
-        files => { 'module.so' => $module };
+        'the module twice', main => $load =~ s/%s/module.so/r, files => { 'module.so' => $module };
     conf_fails 'auth_token on; # here', qr/unknown directive "auth_token"/,
         'no module', load => 0;
 }

@@ -150,8 +150,7 @@ my ($dot)  = $output =~ /^   \$ (\. .*tokens.*)$/m;
 
 like as_typed($dot, 'curl -i ' . url('me') . ' -H "Authorization: Bearer $GOOD"'),
     qr/200 OK.*"user":"jane"/s, 'a shell gets the tokens from that file';
-like as_typed($mint, $line), qr/200 OK.*"user":"john"/s,
-    'the printed command makes another token';
+like as_typed($mint, $line), qr/200 OK.*"user":"john"/s, 'the printed command makes another token';
 like as_typed($dot, $made, $with), qr/200 OK.*"user":"jane"/s, 'the printed command makes an API token';
 like as_typed($dot, "$build/auth-token token list"), qr/^expired .* old$/m,
     'the command finds the store of the demo';

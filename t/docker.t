@@ -28,8 +28,7 @@ chmod 0755, $temp;
 
 # the make that runs this test must not influence the make below
 delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
-my @make = ('make', '-C', $root, '--no-print-directory',
-            $ENV{AT_SANITIZE} ? 'SANITIZE=1' : ());
+my @make = ('make', '-C', $root, '--no-print-directory', $ENV{AT_SANITIZE} ? 'SANITIZE=1' : ());
 
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 

@@ -6,8 +6,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 
@@ -192,8 +191,7 @@ page('/in/uri', 401, "page\n", $challenge, "error_page, HTTP/1.0", http => '1.0'
 page('/in/uri', 401, "page\n", $challenge, "error_page, Connection: close", close => 1);
 
 my $answer = page('/in/uri', 401, "page\n", $challenge, 'variables of the page');
-is $answer->header('X-Reason'), '[bad_signature] []',
-   'the page sees the reason and no identity';
+is $answer->header('X-Reason'), '[bad_signature] []', 'the page sees the reason and no identity';
 is $answer->header('Content-Type'), 'text/plain', 'the Content-Type of the page';
 
 $answer = page('/in/file', 401, "<p>please log in</p>\n", $challenge, 'a static file');
@@ -290,8 +288,7 @@ granted $s, '/open', 'auth_token off', port => 2;
     my @answers = http2($s, map { ["/in/$_", { port => 3, token => $bad }] }
                             qw(uri 200 named url guarded));
 
-    is_deeply [map { $_->{status} } @answers], [401, 200, 401, 302, 401],
-              'HTTP/2: status';
+    is_deeply [map { $_->{status} } @answers], [401, 200, 401, 302, 401], 'HTTP/2: status';
     is_deeply [map { scalar $_->all('WWW-Authenticate') } @answers], [1, 0, 1, 0, 1],
               'HTTP/2: challenge';
     is_deeply [map { $_->{body} } @answers[0 .. 2]], ["page\n", "page\n", "named\n"],

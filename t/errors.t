@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use JSON::PP ();
@@ -26,8 +25,7 @@ my %table = (
     API_IP_NOT_ALLOWED       => [403, 'Client IP Address Not Allowed',
         "${denied}the API Client does not have the required permission"],
     API_ORIGIN_NOT_ALLOWED   => [403, 'Origin Not Allowed', 'Origin Not Allowed'],
-    API_UNAVAILABLE          => [503, 'Authentication Unavailable',
-        'Authentication Unavailable'],
+    API_UNAVAILABLE          => [503, 'Authentication Unavailable', 'Authentication Unavailable'],
 );
 my @codes = sort keys %table;
 
@@ -183,8 +181,7 @@ refused $s, '/api', NONE => 'no credential',
 
     is $head, join("\r\n", 'HTTP/1.1 401 Unauthorized', 'Content-Type: application/json',
         'Content-Length: 72', 'Connection: keep-alive', 'Cache-Control: no-store',
-        'WWW-Authenticate: Bearer realm="api", error="invalid_token"', ''),
-        'all headers of a 401';
+        'WWW-Authenticate: Bearer realm="api", error="invalid_token"', ''), 'all headers of a 401';
     is $answer->{body}, '{"code":"API_INVALID_ACCESS_TOKEN",'
                       . '"message":"Invalid JWT Access Token"}', 'the body of a 401';
 
@@ -234,15 +231,13 @@ for my $code (@codes) {
         status => 418, error => undef, type => 'application/problem+json',
         body => qq({"type":"about:blank","title":"Error","status":418,)
               . qq("detail":"$escaped","code":"$code"}) };
-    refused_as $code, 'status', 'status 404',
-        expect => { status => 404, error => undef };
+    refused_as $code, 'status', 'status 404', expect => { status => 404, error => undef };
 }
 
 for my $status (@statuses) {
     refused $s, "/status/$status", INV => "status $status", token => $bad,
         expect => { status => $status, error => $status == 401 ? 'invalid_token' : undef };
-    refused $s, "/status/$status", INV => "status $status, HEAD", token => $bad,
-        method => 'HEAD',
+    refused $s, "/status/$status", INV => "status $status, HEAD", token => $bad, method => 'HEAD',
         expect => { status => $status, error => $status == 401 ? 'invalid_token' : undef };
 }
 
@@ -335,8 +330,7 @@ for my $code (@codes) {
 
 {
     my ($connection) = exchange($s, "GET /api\r\n", heads => []);
-    is $connection->rest,
-       '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}',
+    is $connection->rest, '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}',
        'HTTP/0.9: the body without headers';
 }
 

@@ -84,8 +84,7 @@ sub jwt () {
              token => good_token(username => "jane\nX-User: root"));
 
     refused_as(NONE => '/', 'no credential', reason => 'no_credential');
-    refused_as(NONE => '/', 'a cookie is not accepted',
-               cookie => 'accessToken=' . good_token());
+    refused_as(NONE => '/', 'a cookie is not accepted', cookie => 'accessToken=' . good_token());
     refused_as(NONE => '/', 'a password is not accepted', auth => 'Basic amFuZTpzZWNyZXQ=');
     refused_as(EXP => '/', 'an expired token', token => good_token(exp => time - 1));
     refused_as(INV => '/', 'a token signed by another key', reason => 'bad_signature',
@@ -932,8 +931,7 @@ sub end ($expected = qr/(?!)/) {
     is_deeply [$s->reports], [], 'no sanitizer report';
 
     my $text = join "\n", @lines, slurp($s->dir . '/access.log');
-    is_deeply [grep { index($text, substr $_, -40) >= 0 } secrets()], [],
-        'no log contains a token';
+    is_deeply [grep { index($text, substr $_, -40) >= 0 } secrets()], [], 'no log contains a token';
     unlike $text, qr/canary-/, 'no log contains an unused claim';
 
     undef $s;
@@ -1001,8 +999,7 @@ sub granted_as ($path, $name, %o) {
     my @wrong;
 
     push @wrong, "status $answer->{status}: $answer->{body}" if $answer->{status} != 200;
-    push @wrong, "requests to the upstream: $answer->{reached}"
-        if $answer->{reached} != 1;
+    push @wrong, "requests to the upstream: $answer->{reached}" if $answer->{reached} != 1;
     push @wrong, "the upstream got: $1"
         if $answer->{body} =~ /^((?:X.API.Token|Authorization|Cookie)[ \t]*:.*)/mi
         || $answer->{body} =~ /(.*(?:canary|mallory|eyJ).*)/;
@@ -1030,8 +1027,7 @@ sub refused_as ($sign, $path, $name, %o) {
 
     my @ours = grep { / auth_token: / } $s->errors->lines;
     is scalar(@ours), 1, 'the refusal is logged in one line';
-    like $ours[0], qr/ reason: \Q$o{reason}\E,/, "the reason is $o{reason}"
-        if defined $o{reason};
+    like $ours[0], qr/ reason: \Q$o{reason}\E,/, "the reason is $o{reason}" if defined $o{reason};
 }
 
 # one request by curl, because AuthToken::Client has no TLS

@@ -9,8 +9,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::FailAlloc;
 use AuthToken::Test;
@@ -215,8 +214,7 @@ for (@requests) {
                 push @granted, "$n: $status"
                     if $status =~ /^[23]/ || $body =~ /protected/
                        || $s->upstream->hits->count($id) || untagged();
-                push @wrong, "$n: $status"
-                    if $status != 0 && $status != $right && $status !~ /^5/;
+                push @wrong, "$n: $status" if $status != 0 && $status != $right && $status !~ /^5/;
             } else {
                 push @wrong, "$n: $status" if $status !~ /^(?:0|200|5\d\d)$/;
                 untagged();
@@ -228,8 +226,7 @@ for (@requests) {
             }
 
             # an error body is complete or missing
-            push @wrong, "$n: $body"
-                if $body =~ /\A\{/ && $body !~ /\A\{"(?:code|type)":.*"\}\z/;
+            push @wrong, "$n: $body" if $body =~ /\A\{/ && $body !~ /\A\{"(?:code|type)":.*"\}\z/;
 
             last if $hung;
         }
@@ -292,8 +289,7 @@ my $store = AuthToken::Store->prepare(sub ($store) {
         ip_ranges => ['127.0.0.0/8', '::1'] } } 1 .. $n_api]);
 });
 
-my %keep = (env => fail_alloc_env(),
-            files => { 'p256.pem' => key('p256')->pem });
+my %keep = (env => fail_alloc_env(), files => { 'p256.pem' => key('p256')->pem });
 
 $s = start(<<'CONF', %keep, prepare => $store, good => ['/', token => token(alg => 'ES256', key => key('p256'))]);
     auth_token_cache 64k;

@@ -11,8 +11,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 
@@ -151,8 +150,7 @@ granted $s, '/api', 'lines that end with a bare LF',
             headers => ['Content-Type: application/x-www-form-urlencoded'],
             body => "access_token=$good";
     refused $s, '/api', NONE => 'access_token in JSON', method => 'POST',
-            headers => ['Content-Type: application/json'],
-            body => qq({"access_token":"$good"});
+            headers => ['Content-Type: application/json'], body => qq({"access_token":"$good"});
     refused $s, '/api', NONE => 'a cookie where cookies are not accepted',
             cookie => "accessToken=$good";
     refused_by_nginx $s, "http://user:$public\@localhost/api", 400, 'a token in the authority';
@@ -162,8 +160,7 @@ granted $s, '/api', 'lines that end with a bare LF',
 
 {
     my ($connection) = exchange($s, "GET /api\r\n", heads => []);
-    like $connection->rest, qr/\A(?:\{"code":"API_INVALID_ACCESS_TOKEN".*\})?\z/,
-         'HTTP/0.9';
+    like $connection->rest, qr/\A(?:\{"code":"API_INVALID_ACCESS_TOKEN".*\})?\z/, 'HTTP/0.9';
 
     ($connection) = exchange($s, "GET /open\r\n", heads => [], hits => 1);
     like $connection->rest, qr/protected/, 'HTTP/0.9 where auth_token is off';
@@ -277,8 +274,7 @@ refused $s, '/api', INV => 'a chunked body', token => $bad, method => 'POST',
 
 {
     my (undef, @answers) = exchange($s, join('', map {
-        request_bytes('/api', method => 'POST', body => 'GET /api HTTP/1.1' x 1000,
-                      token => $_)
+        request_bytes('/api', method => 'POST', body => 'GET /api HTTP/1.1' x 1000, token => $_)
     } $bad, $good, $bad, $good), heads => [0, 0, 0, 0], hits => 2);
 
     is_refused $answers[$_], INV => "a bad request with a body, pipelined as number $_" for 0, 2;
@@ -341,8 +337,7 @@ granted $s, '/cookie', 'one cookie, three headers',
         headers => ['Cookie: a=b', "Cookie: accessToken=$good", 'Cookie: c=d'];
 refused $s, '/cookie', EXP => 'an expired cookie', cookie => "accessToken=$old";
 refused $s, '/cookie', INV => 'a bad cookie', cookie => "accessToken=$bad";
-refused $s, '/cookie', NONE => 'a bearer token where only cookies are accepted',
-        token => $good;
+refused $s, '/cookie', NONE => 'a bearer token where only cookies are accepted', token => $good;
 granted $s, '/cookie', 'a cookie beside a bad bearer token that is not accepted',
         cookie => "accessToken=$good", token => $bad;
 

@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Certificate;
 use AuthToken::Local;
@@ -87,7 +86,7 @@ sub walk () {
     close $in;
 
     my $url = 'https://127.0.0.1:' . $s->port(2);
-    my @lines = qx(/usr/bin/python3 $Bin/httpx/client.py $url $dir/ca.pem <$dir/client.in 2>$dir/client.err);
+    my @lines = qx(/usr/bin/python3 $AuthToken::Server::ROOT/t/httpx/client.py $url $dir/ca.pem <$dir/client.in 2>$dir/client.err);
     is $?, 0, 'the client succeeds' or diag AuthToken::Log->new("$dir/client.err")->content;
 
     my (%step, @order);

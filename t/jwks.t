@@ -10,8 +10,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Certificate;
 use AuthToken::Source qw(log_has);
@@ -43,8 +42,7 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
     my $url = $source->url('/jwks');
     my $conf = sub ($line, %o) {
         return ($o{state} // 'auth_token_state_path %%DIR%%/state;') . "\n" . ($o{http} // '')
-             . block('main', $line)
-             . 'server { listen %%LISTEN%%; auth_token on; }';
+             . block('main', $line) . 'server { listen %%LISTEN%%; auth_token on; }';
     };
     my $fails = sub ($line, $pattern, %o) {
         conf_fails $conf->("$line; # here", %o), $pattern, "$line", files => { @ca }, %o;

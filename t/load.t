@@ -6,8 +6,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Server;
 use File::Temp qw(tempdir);
@@ -16,8 +15,7 @@ use Test::More;
 my $module = "$AuthToken::Server::BUILD/ngx_http_auth_token_module.so";
 my $nginx  = $ENV{AT_NGINX} // 'nginx';
 
-plan skip_all => 'a sanitized module needs its library loaded first'
-    if $ENV{AT_SANITIZE};
+plan skip_all => 'a sanitized module needs its library loaded first' if $ENV{AT_SANITIZE};
 
 my $dir = tempdir('at-load-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 
@@ -46,8 +44,7 @@ my ($signature) = $bytes =~ /\0(8,4,8,[01]{20,})\0/;
 ok defined $signature, 'the module has the signature of its build';
 
 my %broken = (
-    'built for other options' =>
-        $bytes =~ s/\Q$signature\E/$signature =~ tr{01}{10}r/er,
+    'built for other options' => $bytes =~ s/\Q$signature\E/$signature =~ tr{01}{10}r/er,
     'empty' => '',
 );
 

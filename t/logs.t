@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use Digest::SHA qw(sha256_hex);
@@ -227,8 +226,7 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
         join('', map { request_bytes('/', token => $_ % 2 ? $bad : 'A' x 8000) } 1 .. 400),
         heads => [(0) x 400]);
     my $size = (-s $s->dir . '/error.log') - $before;
-    cmp_ok $size / 400 * 100_000, '<', 50_000_000,
-        '100,000 bad requests write less than 50 MB';
+    cmp_ok $size / 400 * 100_000, '<', 50_000_000, '100,000 bad requests write less than 50 MB';
 }
 
 # --- nginx itself -----------------------------------------------------------

@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use POSIX ();
@@ -33,8 +32,7 @@ my $conf = <<'CONF';
 CONF
 
 sub begin () {
-    return start($conf, workers => 2, log_level => 'error',
-                 prepare => AuthToken::Store->prepare);
+    return start($conf, workers => 2, log_level => 'error', prepare => AuthToken::Store->prepare);
 }
 
 # the harness waits for a notice, which this log level does not write

@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 
@@ -24,10 +23,8 @@ my @locations = (['/admin',           'admin'],
 
 my $protected = join '', map {
     my ($pattern, $name) = @$_;
-    my $rule = $name eq 'public' ? 'auth_token off;'
-                                 : "auth_token_require_scope $name;";
-    "location $pattern { $rule proxy_set_header X-Extra $name;"
-        . " proxy_pass %%UPSTREAM%%; }\n";
+    my $rule = $name eq 'public' ? 'auth_token off;' : "auth_token_require_scope $name;";
+    "location $pattern { $rule proxy_set_header X-Extra $name; proxy_pass %%UPSTREAM%%; }\n";
 } @locations;
 
 my $named = join '', map { "location $_->[0] { return 200 $_->[1]; }\n" } @locations;
@@ -228,8 +225,7 @@ for my $name (@headers) {
     refused $s, '/admin', SCOPE => "$name: /public/ does not change the scope of /admin", token => $token{root},
             headers => ["$name: /public/"];
     granted $s, '/public/', "$name: /admin", headers => ["$name: /admin"];
-    granted $s, '/x', "$name: /admin", headers => ["$name: /admin"],
-            token => $token{root};
+    granted $s, '/x', "$name: /admin", headers => ["$name: /admin"], token => $token{root};
 }
 
 refused $s, '/admin', SCOPE => "$_ does not change the method", token => $token{root}, method => 'POST', body => '',

@@ -8,8 +8,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 
@@ -221,8 +220,7 @@ for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/
     refused $s, "/open/$path", EXP => "/open/$path, HEAD", method => 'HEAD',
             token => good_token(exp => 1);
 }
-granted $s, '/open/index/', 'index', token => $good, hit => 0,
-        expect => { body => "an index\n" };
+granted $s, '/open/index/', 'index', token => $good, hit => 0, expect => { body => "an index\n" };
 refused $s, '/open/index/', NONE => 'index';
 refused $s, '/open/index/index.html', NONE => 'the file of index';
 
@@ -232,8 +230,7 @@ for my $path (qw(file list/ list try try-file break alias empty status dav/new a
     refused $s, "/closed/$path", NONE => "/closed/$path";
     refused $s, "/closed/$path", INV => "/closed/$path", token => $bad;
 }
-granted $s, "/closed/$_", "/closed/$_", token => $good, %file
-    for qw(file try-file break alias);
+granted $s, "/closed/$_", "/closed/$_", token => $good, %file for qw(file try-file break alias);
 granted $s, '/closed/try', '/closed/try', token => $good;
 
 like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'autoindex';

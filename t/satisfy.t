@@ -7,8 +7,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use Time::HiRes qw(time);
@@ -69,16 +68,14 @@ sub expected ($satisfy, $verdict, $other) {
     );
 
     return { status => $status, challenges => join(' + ', @challenges),
-             body => $by_this ? qq({"code":"$name","message":"$message"})
-                              : 'a page of nginx' };
+             body => $by_this ? qq({"code":"$name","message":"$message"}) : 'a page of nginx' };
 }
 
 sub found ($answer) {
     my $body = $answer->{body};
     return { status => $answer->{status},
              challenges => join(' + ', $answer->all('WWW-Authenticate')),
-             body => $body =~ m{<hr><center>nginx/[\d.]+</center>} ? 'a page of nginx'
-                                                                   : $body };
+             body => $body =~ m{<hr><center>nginx/[\d.]+</center>} ? 'a page of nginx' : $body };
 }
 
 # --- the server -------------------------------------------------------------
@@ -166,8 +163,7 @@ CONF
 # --- two modules ------------------------------------------------------------
 
 my $anonymous = { user => '', scope => '', method => '', issuer => '' };
-my $jane   = { user => 'jane', scope => 'read write', method => 'cookie',
-               issuer => 'main' };
+my $jane   = { user => 'jane', scope => 'read write', method => 'cookie', issuer => 'main' };
 
 for my $satisfy ('all', 'any') {
     for my $i (0 .. $#others) {
@@ -200,8 +196,7 @@ refused $s, '/all/0/', INV => 'satisfy all, a bad token, allow', token => $bad;
 refused $s, '/all/1/', INV => 'satisfy all, a bad token, deny', token => $bad;
 refused $s, '/any/1/', INV => 'satisfy any, a bad token, deny', token => $bad;
 refused $s, '/any/1/', NONE => 'satisfy any, no credential, deny';
-refused $s, '/any/1/', SCOPE => 'satisfy any, no scope, deny',
-        token => good_token(scope => []);
+refused $s, '/any/1/', SCOPE => 'satisfy any, no scope, deny', token => good_token(scope => []);
 refused $s, '/any/1/503/', FAIL => 'satisfy any, a bad token with status=503, deny', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
 refused $s, '/any/7/503/', FAIL => 'satisfy any, a bad token with status=503, auth_request 403', token => $bad,

@@ -7,8 +7,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use JSON::PP ();
@@ -26,11 +25,9 @@ sub issuer ($name, $more = '') {
 CONF
 }
 
-my $issuers = join '', issuer('main'),
-    issuer('nested',  'scope_claim realm_access.roles;'),
+my $issuers = join '', issuer('main'), issuer('nested',  'scope_claim realm_access.roles;'),
     issuer('dotted',  'scope_claim "https://api\\.example/roles";'),
-    issuer('noadmin', 'admin_claim off;'),
-    issuer('root',    'admin_claim root;'),
+    issuer('noadmin', 'admin_claim off;'), issuer('root',    'admin_claim root;'),
     issuer('deep',    'admin_claim a.b.root; scope_claim a.b.scope;');
 
 my $s = start($issuers . <<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
@@ -136,8 +133,7 @@ may_not '/read', "the scope read is not granted by $_->[0]", with($_->[1]) for
 may '/', 'a location without required scopes is granted', with();
 refused $s, '/read', NONE => 'a request without a credential is 401';
 refused $s, '/read', INV => 'a forged token is 401', token => token(key => key('rsa2'));
-refused $s, '/read', EXP => 'an expired token is 401',
-        token => good_token(aud => 'main', exp => 1);
+refused $s, '/read', EXP => 'an expired token is 401', token => good_token(aud => 'main', exp => 1);
 
 # --- forms and places of the claim ------------------------------------------
 
@@ -177,8 +173,7 @@ may_not '/read', 'ISADMIN is another claim', good_token(aud => 'main', scope => 
 may_not '/read', 'admin_claim off ignores isAdmin', good_token(aud => 'noadmin', @admin);
 may '/read', 'admin_claim root makes an administrator', good_token(aud => 'root', @admin, root => $true);
 may_not '/read', 'admin_claim root ignores isAdmin', good_token(aud => 'root', @admin);
-may_not '/read', 'admin_claim root is false',
-    good_token(aud => 'root', @admin, root => $false);
+may_not '/read', 'admin_claim root is false', good_token(aud => 'root', @admin, root => $false);
 may '/read', 'a nested admin_claim makes an administrator',
     good_token(aud => 'deep', scope => [], a => { b => { root => $true } });
 may_not '/read', 'a claim at another place is not the nested admin_claim',

@@ -9,8 +9,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use IO::Socket::INET;
@@ -78,36 +77,30 @@ my $s = start(<<"CONF", files => {
 CONF
     (map { ("$_.pem" => key($_)->pem) } qw(rsa rsa3072 rsa4096 p256 p384)),
     'ec.jwks'   => jwks(map { key($_)->jwk } qw(p256 p384 ed25519)),
-    'kids.jwks' => jwks(key('rsa')->jwk(kid => 'one'),
-                        key('rsa2')->jwk(kid => 'two'),
+    'kids.jwks' => jwks(key('rsa')->jwk(kid => 'one'), key('rsa2')->jwk(kid => 'two'),
                         key('p256')->jwk(kid => 'curve'),
                         key('rsa3')->jwk(kid => 'rs512', alg => 'RS512')),
 });
 
 sub inv ($path, $reason, $name, $token) {
-    refused $s, $path, INV => $name, token => $token,
-            defined $reason ? (reason => $reason) : ();
+    refused $s, $path, INV => $name, token => $token, defined $reason ? (reason => $reason) : ();
 }
 
 # nginx reports an error left in the queue of OpenSSL as [alert] at the next TLS
 # handshake.
 sub handshake ($name) {
-    my ($answer) = http2($s, ['/good', { port => 2, token => good_token(),
-                                         tag => next_tag }]);
+    my ($answer) = http2($s, ['/good', { port => 2, token => good_token(), tag => next_tag }]);
     is_granted $answer, "a TLS handshake after $name";
 }
 
 # --- valid signatures -------------------------------------------------------
 
 granted $s, '/api', 'RS256, 2048 bits', token => good_token();
-granted $s, '/sizes', "RS256, $_", token => token(key => key($_))
-    for 'rsa3072', 'rsa4096';
-granted $s, '/algs', "$_", token => token(alg => $_)
-    for qw(RS256 RS384 RS512 PS256 PS384 PS512);
+granted $s, '/sizes', "RS256, $_", token => token(key => key($_)) for 'rsa3072', 'rsa4096';
+granted $s, '/algs', "$_", token => token(alg => $_) for qw(RS256 RS384 RS512 PS256 PS384 PS512);
 granted $s, '/es', "$_->[0]", token => token(alg => $_->[0], key => key($_->[1]))
     for ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed25519'];
-granted $s, '/es256', 'ES256 from a PEM file',
-    token => token(alg => 'ES256', key => key('p256'));
+granted $s, '/es256', 'ES256 from a PEM file', token => token(alg => 'ES256', key => key('p256'));
 
 # --- one bit ----------------------------------------------------------------
 
@@ -208,8 +201,7 @@ for my $pair (['RS512', 'RS256'], ['PS256', 'RS256'], ['PS256', 'PS512'])
 
     for my $salt (0, 222) {
         my $sig = key('rsa')->{pk}->sign_message($text, 'SHA256', 'pss', $salt);
-        inv('/algs', 'bad_signature', "PS256 with a salt of $salt bytes",
-            "$text." . b64u($sig));
+        inv('/algs', 'bad_signature', "PS256 with a salt of $salt bytes", "$text." . b64u($sig));
     }
 }
 handshake('alg-mix-up');
@@ -243,8 +235,7 @@ inv('/es', 'bad_alg', 'ES512', token(alg => 'ES512', key => key('p521')));
 inv('/es', 'bad_alg', 'ES256K',
     token(alg => 'ES256', key => key('secp256k1'), header => { alg => 'ES256K' }));
 inv('/es', 'no_key', 'RS256 if all keys have other types', good_token());
-inv('/es', 'bad_signature', 'EdDSA by another key',
-    token(alg => 'EdDSA', key => key('ed25519b')));
+inv('/es', 'bad_signature', 'EdDSA by another key', token(alg => 'EdDSA', key => key('ed25519b')));
 inv('/es', 'bad_signature', 'an ECDSA signature named EdDSA',
     token(alg => 'ES256', key => key('p256'), header => { alg => 'EdDSA' }));
 {
@@ -312,16 +303,14 @@ my @kids = (
 my $strace = qx(strace -V 2>/dev/null) ? strace(($s->workers)[0]) : undef;
 
 for my $kid (@kids) {
-    inv('/kids', undef, 'kid ' . substr($kid, 0, 40),
-        token(header => { kid => \$kid }));
+    inv('/kids', undef, 'kid ' . substr($kid, 0, 40), token(header => { kid => \$kid }));
 }
 
 inv('/kids', 'bad_kid', "kid $_", token(header => { kid => \$_ }))
     for '1', '"' . 'k' x 257 . '"', '{}';
 inv('/kids', 'unknown_kid', "kid $_", token(header => { kid => \$_ }))
     for '"three"', '"' . 'k' x 256 . '"';
-inv('/kids', 'bad_signature', 'the kid of another key',
-    token(header => { kid => 'two' }));
+inv('/kids', 'bad_signature', 'the kid of another key', token(header => { kid => 'two' }));
 inv('/kids', 'unknown_kid', "the kid of a key for another alg",
     token(header => { kid => $_ })) for 'curve', 'rs512';
 inv('/kids', 'unknown_kid', 'RS256 with the kid of a key for RS512',
@@ -348,8 +337,7 @@ sub strace ($pid) {
     }
 
     my $log = AuthToken::Log->new("$dir/strace.log");
-    AuthToken::Log::await_true(
-        sub { $log->content =~ /attached|not permitted|ptrace/ }, 'strace');
+    AuthToken::Log::await_true(sub { $log->content =~ /attached|not permitted|ptrace/ }, 'strace');
 
     my $end = sub {
         kill 'INT', $tracer;

@@ -66,10 +66,8 @@ is(mode('s'), '2750', 'init sets the mode of the directory');
 is(mode('s/data.mdb'), '0640', 'init sets the mode of data.mdb, with any umask');
 is(mode('s/lock.mdb'), '0660', 'init sets the mode of lock.mdb');
 fails(run('init'), 1, "\"$dir/s\" already contains a store", 'a second init');
-fails(run('init', '--group', 'no-such'), 1, 'no such group "no-such"',
-    'group');
-fails(run('init', '--owner', 'no-such'), 1, 'no such user "no-such"',
-    'owner');
+fails(run('init', '--group', 'no-such'), 1, 'no such group "no-such"', 'group');
+fails(run('init', '--owner', 'no-such'), 1, 'no such user "no-such"', 'owner');
 fails(run('init', '--owner', '99999999999'), 2,
     'invalid value "99999999999" in "--owner": use a number from 0 to 4294967294', 'owner as a number');
 
@@ -123,11 +121,9 @@ $said = ok_json('user', 'create', '--no-password', 'bob', '--id', '7', '--scope'
 is_deeply([ @$said{qw(username id scope issuers enabled is_admin password)} ],
     [ 'bob', '7', [ 'read', 'GET /devices' ], [ 'main' ], JSON::PP::true,
     JSON::PP::false, JSON::PP::false ], 'user create creates a user');
-fails(run('user', 'create', '--no-password', 'bob'), 1, 'user "bob" already exists',
-    'user twice');
+fails(run('user', 'create', '--no-password', 'bob'), 1, 'user "bob" already exists', 'user twice');
 ok_out('user', 'create', '--no-password', 'Bob', '--admin', '--disabled');
-is(ok_json('user', 'show', 'Bob')->{is_admin}, JSON::PP::true,
-    'usernames are case-sensitive');
+is(ok_json('user', 'show', 'Bob')->{is_admin}, JSON::PP::true, 'usernames are case-sensitive');
 $said = ok_json('user', 'update', 'Bob', '--no-admin', '--scope', 'write');
 is_deeply([ @$said{qw(is_admin scope enabled)} ], [ JSON::PP::false,
     [ 'write' ], JSON::PP::false ], 'user update changes nothing else');
@@ -157,8 +153,7 @@ my ($id) = $out =~ /^id +(\S+)$/m;
 like($token, qr/\A[A-Za-z0-9]{32}\z/, 'a generated API token has 32 letters and digits');
 like($id, qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/,
     'a generated id is a GUID');
-like($out, qr/^ip_ranges +12\.34\.56\.0\/24\n +2001:db8::1\n/m,
-    'host bits are cleared');
+like($out, qr/^ip_ranges +12\.34\.56\.0\/24\n +2001:db8::1\n/m, 'host bits are cleared');
 like($out, qr/^expires +2030-12-31T00:00:00Z$/m, 'the expiry is printed');
 
 my $bytes = slurp("$store/data.mdb");
@@ -187,15 +182,13 @@ is(scalar keys %seen, 5, 'generated API tokens differ');
 
 # existing API tokens
 my $own = 'An-existing-token-of-32-letters!';
-$out = ok_out({ in => "$own\n" }, 'token', 'create', '--id', 'own',
-    '--token-file', '-');
+$out = ok_out({ in => "$own\n" }, 'token', 'create', '--id', 'own', '--token-file', '-');
 unlike($out, qr/^token|\Q$own\E/m, 'a token from a file is not shown');
 like(export(), qr/"sha256":"@{[sha256_hex($own)]}"/, 'an export has its SHA-256');
 spew('own', $own);
 fails(run('token', 'create', '--token-file', 'own'), 1,
     'this token already exists with another id', 'twice');
-fails(run('token', 'create', '--id', 'own'), 1,
-    'token "own" already exists', 'id twice');
+fails(run('token', 'create', '--id', 'own'), 1, 'token "own" already exists', 'id twice');
 fails(run({ in => $_ }, 'token', 'create', '--token-file', '-'), 1,
     'the file in "--token-file" is not a token of 32 to 4096 printable '
     . 'characters without spaces', 'no token: ' . substr($_, 0, 8))
@@ -235,10 +228,8 @@ is(ok_json('token', 'create', '--expires', $_->[0])->{expires}, $_->[1],
     "expires $_->[0]")
     for ['1924905600', 1924905600000], ['2030-12-31T01:02:03Z', 1924909323000];
 
-fails(run('token', 'create', '--user', 'nobody'), 1,
-    'no such user "nobody"', 'unknown user');
-fails(run('token', 'create', '--role', 'nothing'), 1,
-    'no such role "nothing"', 'unknown role');
+fails(run('token', 'create', '--user', 'nobody'), 1, 'no such user "nobody"', 'unknown user');
+fails(run('token', 'create', '--role', 'nothing'), 1, 'no such role "nothing"', 'unknown role');
 fails(run('token', 'create', '--user', ''), 2, 'the value of "--user" is empty',
     'an empty --user is an error');
 is(ok_json('token', 'create', '--id', 'built-in', '--role', 'ReadOnly')
@@ -252,15 +243,13 @@ is_deeply([ @$said{qw(ip_ranges scope)} ], [ [ '::1' ], [ 'b', 'c' ] ],
 is(ok_json('token', 'show', 't1')->{scope}[1], 'c', 'the change is stored');
 is_deeply(ok_json('token', 'update', 't1', '--allow', 'Any')->{ip_ranges}, [],
     '--allow any removes the ranges');
-$said = ok_json('token', 'update', 't1', '--no-scope', '--user', 'bob',
-    '--expires', 'never');
+$said = ok_json('token', 'update', 't1', '--no-scope', '--user', 'bob', '--expires', 'never');
 is_deeply([ @$said{qw(scope user expires)} ], [ [], 'bob', undef ],
     'token update clears and sets members');
 is(ok_json('token', 'update', 't1', '--no-user')->{user}, undef, '--no-user removes the user');
 fails(run('token', 'update', 't1', '--allow', ''), 2,
     'the value of "--allow" is empty', 'an empty --allow is an error');
-fails(run('token', 'update', 'nope', '--no-user'), 1,
-    'no such token "nope"', 'no such token');
+fails(run('token', 'update', 'nope', '--no-user'), 1, 'no such token "nope"', 'no such token');
 is(ok_out('token', 'disable', 't1'), "token t1 is disabled\n", 'token disable reports success');
 is(ok_json('token', 'show', 't1')->{enabled}, JSON::PP::false, 'the API token is disabled');
 is(ok_out('token', 'enable', 't1'), "token t1 is enabled\n", 'token enable reports success');
@@ -298,14 +287,10 @@ like($said->{secret}, qr/\A[A-Za-z0-9]{32}\z/, 'a generated secret has 32 letter
 is($said->{id}, $guid, 'the id is kept as given');
 is($said->{secrets}, 1, 'the client has one secret');
 my $first = $said->{secret};
-is(ok_json('client', 'show', lc $guid)->{name}, 'Power BI',
-    'client ids are case-insensitive');
-fails(run('client', 'create', lc $guid), 1,
-    'client "' . lc($guid) . '" already exists', 'twice');
-fails(run('client', 'create'), 2, 'use either an ID or "--generate"',
-    'no id');
-fails(run('client', 'create', 'x', '--generate'), 2,
-    'use either an ID or "--generate"', 'two ids');
+is(ok_json('client', 'show', lc $guid)->{name}, 'Power BI', 'client ids are case-insensitive');
+fails(run('client', 'create', lc $guid), 1, 'client "' . lc($guid) . '" already exists', 'twice');
+fails(run('client', 'create'), 2, 'use either an ID or "--generate"', 'no id');
+fails(run('client', 'create', 'x', '--generate'), 2, 'use either an ID or "--generate"', 'two ids');
 like(ok_json('client', 'create', '--generate')->{id}, qr/\A[0-9a-f-]{36}\z/,
     'a generated client id is a GUID');
 
@@ -335,10 +320,8 @@ is(scalar(my @one = hashes()), 1, '--drop-old removes the old secrets');
 $out = ok_out('client', 'show', $guid);
 unlike($out, qr/\$y\$/, 'client show prints no hash');
 like($out, qr/^secrets +1$/m, 'client show prints the number of secrets');
-fails(run('client', 'rotate-secret', 'nope'), 1, 'no such client "nope"',
-    'no such client');
-$said = ok_json('client', 'update', $guid, '--no-role', '--allow', '10.0.0.0/8',
-    '--no-issuer');
+fails(run('client', 'rotate-secret', 'nope'), 1, 'no such client "nope"', 'no such client');
+$said = ok_json('client', 'update', $guid, '--no-role', '--allow', '10.0.0.0/8', '--no-issuer');
 is_deeply([ @$said{qw(role ip_ranges issuers secrets)} ],
     [ undef, [ '10.0.0.0/8' ], [], 1 ], 'client update changes members');
 is(ok_json('client', 'disable', uc $guid)->{enabled}, JSON::PP::false,
@@ -350,8 +333,7 @@ is_deeply(ok_json('client', 'delete', $guid), { id => $guid,
 ###############################################################################
 # export and import
 
-ok_out('client', 'create', 'c', '--secret', '--allow', '::/0', '--name',
-    "\"q\\ \xc3\xa4");
+ok_out('client', 'create', 'c', '--secret', '--allow', '::/0', '--name', "\"q\\ \xc3\xa4");
 my $text = export();
 my $doc = export_records($text);
 is(join(' ', map { $_->{id} } @{$doc->{tokens}}),
@@ -415,8 +397,7 @@ is($doc->{tokens}[0]{sha256}, sha256_hex('w' x 32), 'the id has the other API to
 is($doc->{tokens}[0]{created}, $created, 'the time of creation is kept');
 like(ok_out('check'), $sound, 'sound');
 fails(import_text(export_text(tokens => [ { id => 'x', token => 'w' x 32 } ])), 1,
-    '-: line 2: this token already exists with the id "a"; nothing was '
-    . 'changed',
+    '-: line 2: this token already exists with the id "a"; nothing was changed',
     'a token of another id');
 is(counts(import_text(export_text(tokens => [ { id => 'b', token => 'w' x 32 },
     { id => 'a', sha256 => sha256_hex('z') } ]), '--json', '--replace')),
@@ -436,8 +417,7 @@ my @rows = (
 );
 ok_out({ in => text([ map { { PartitionKey => 'ApiClients', RowKey => "c$_",
     AppName => 'n', Role => 'readonly', IPRange => $rows[$_][0],
-    Enabled => JSON::PP::true, MCPAllowed => 'True' } } 0 .. $#rows ]) },
-    'import', '--cipp', '-');
+    Enabled => JSON::PP::true, MCPAllowed => 'True' } } 0 .. $#rows ]) }, 'import', '--cipp', '-');
 for (0 .. $#rows) {
     my $c = ok_json('client', 'show', "c$_");
     is_deeply([ @$c{qw(ip_ranges name role enabled)} ], [ $rows[$_][1], 'n',
@@ -465,10 +445,8 @@ my @bad = (
         'invalid value "x" in "ip_ranges": use an address or a range such as 192.0.2.0/24' ],
     [ 'tokens', { %good, ip_ranges => [''] },
         'invalid value "" in "ip_ranges": use an address or a range such as 192.0.2.0/24' ],
-    [ 'tokens', { %good, ip_ranges => '1.2.3.4' },
-        '"ip_ranges" is neither an array nor "any"' ],
-    [ 'tokens', { %good, ip_ranges => [4] },
-        '"ip_ranges" has an entry that is not a string' ],
+    [ 'tokens', { %good, ip_ranges => '1.2.3.4' }, '"ip_ranges" is neither an array nor "any"' ],
+    [ 'tokens', { %good, ip_ranges => [4] }, '"ip_ranges" has an entry that is not a string' ],
     [ 'tokens', { %good, ip_range => [] }, 'unknown member "ip_range"' ],
     [ 'tokens', { %good, enabled => 1 }, '"enabled" is neither true nor false' ],
     [ 'tokens', { %good, enabled => 'true' }, '"enabled" is neither true nor false' ],
@@ -486,13 +464,10 @@ my @bad = (
     [ 'tokens', { %good, id => 7 }, '"id" is not a string' ],
     [ 'tokens', { %good, id => 'x' x 256 }, 'invalid value in "id": use 1 to 255 bytes without control characters' ],
     [ 'tokens', { %good, id => "a\n" }, 'invalid value "a?" in "id": use 1 to 255 bytes without control characters' ],
-    [ 'tokens', { %good, description => 'x' x 4097 },
-        '"description" is longer than 4096 bytes' ],
+    [ 'tokens', { %good, description => 'x' x 4097 }, '"description" is longer than 4096 bytes' ],
     [ 'tokens', { %good, sha256 => 'a' x 64 }, '"token" and "sha256" are mutually exclusive' ],
-    [ 'tokens', { id => 'new', sha256 => 'a' x 63 },
-        '"sha256" is not a SHA-256 of 64 hex digits' ],
-    [ 'tokens', { id => 'new', sha256 => 'g' x 64 },
-        '"sha256" is not a SHA-256 of 64 hex digits' ],
+    [ 'tokens', { id => 'new', sha256 => 'a' x 63 }, '"sha256" is not a SHA-256 of 64 hex digits' ],
+    [ 'tokens', { id => 'new', sha256 => 'g' x 64 }, '"sha256" is not a SHA-256 of 64 hex digits' ],
     [ 'tokens', { id => 'new', token => 'short' },
         '"token" is not a token of 32 to 4096 printable characters without spaces' ],
     [ 'tokens', { id => 't2', token => 'v' x 32 }, 'duplicate token "t2"' ],
@@ -506,8 +481,7 @@ my @bad = (
         '"secret_hashes" has more than 2 entries' ],
     [ 'users', { username => 'x', password_hash => 'password' },
         'invalid value in "password_hash": use a hash of yescrypt, bcrypt or SHA-512 whose cost is not too high' ],
-    [ 'users', { username => 'x', is_admin => 'yes' },
-        '"is_admin" is neither true nor false' ],
+    [ 'users', { username => 'x', is_admin => 'yes' }, '"is_admin" is neither true nor false' ],
     [ 'users', { username => 'bob' }, 'duplicate user "bob"' ],
     [ 'roles', { name => 'Admin' },
         'invalid value "Admin" in "name": a built-in role cannot be changed' ],
@@ -572,8 +546,7 @@ for (
         'line 2: not a JSON object in UTF-8 without duplicate members' ],
     [ "$header\n{\"type\":\"user\",\"username\":\"a\",\"username\":\"b\"}",
         'line 3: not a JSON object in UTF-8 without duplicate members' ],
-    [ $header . '{"type":"user","username":"' . 'a' x 1100000 . '"}',
-        'line 2: longer than 1 MiB' ],
+    [ $header . '{"type":"user","username":"' . 'a' x 1100000 . '"}', 'line 2: longer than 1 MiB' ],
 ) {
     my ($wrong, $sentence) = @$_;
     my $want = ref $sentence ? $sentence : quotemeta $sentence;
@@ -614,8 +587,7 @@ many('many', $n_many);
 many('wrong', $n_many, end => qq({"type":"token","id":"t1"}\n));
 
 fails(run('import', '--replace', 'wrong'), 1, 'wrong: line '
-    . ($n_many + 2) . ': "sha256" is missing; nothing was changed',
-    'an error in the last record');
+    . ($n_many + 2) . ': "sha256" is missing; nothing was changed', 'an error in the last record');
 is(export(), $text, 'an error in the last record changes nothing');
 
 for (1 .. 8) {
@@ -631,8 +603,7 @@ my $r = finish(do {
     my $home = $store;
     $store = 'never';
     my $p = spawn({ before => sub {
-        exec 'prlimit', '--fsize=4096', $command, '--store', "lmdb:$dir/never",
-            'init';
+        exec 'prlimit', '--fsize=4096', $command, '--store', "lmdb:$dir/never", 'init';
     } }, 'unused');
     $store = $home;
     $p;
@@ -652,8 +623,7 @@ is(join('', sort map { finish($_)->{rc} } @both_pids), '01111111',
 # a large store
 
 fresh();
-like(ok_out('import', 'many'),
-    qr/^tokens +$n_many added, 0 changed, 0 unchanged, 0 removed$/m,
+like(ok_out('import', 'many'), qr/^tokens +$n_many added, 0 changed, 0 unchanged, 0 removed$/m,
     "$n_many API tokens are imported");
 is(counts(run('--json', 'import', '--replace', 'many')),
     "tokens unchanged $n_many", 'a second import changes nothing');
@@ -705,8 +675,7 @@ SKIP: {
     skip 'a sanitizer stops LMDB', 2 if $sanitized;
     damage('damaged pages', qr/damage|the store/, sub {
         my $data = slurp($_[0]);
-        substr($data, 3 * 4096, length($data) - 3 * 4096) =
-            "\xff" x (length($data) - 3 * 4096);
+        substr($data, 3 * 4096, length($data) - 3 * 4096) = "\xff" x (length($data) - 3 * 4096);
         spew($_[0], $data);
     });
 }
@@ -722,8 +691,7 @@ is_deeply([ sort grep { /: no role,/ } @{$said->{warnings}} ],
     [ map { "client \"$_->{id}\": no role, so the client has no rights" }
         sort { $a->{id} cmp $b->{id} } grep { !defined $_->{role} }
         @{export_records(export())->{clients}} ], 'check warns of a client without a role');
-is_deeply([ @$said{qw(roles users clients tokens)} ], [ 0, 0, 2, $n ],
-    'check counts the records');
+is_deeply([ @$said{qw(roles users clients tokens)} ], [ 0, 0, 2, $n ], 'check counts the records');
 
 ###############################################################################
 

@@ -9,8 +9,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::FailAlloc;
 use AuthToken::Test;
@@ -204,8 +203,7 @@ for (@requests) {
                 push @granted, "$n: $status"
                     if $status =~ /^[23]/ || $body =~ /protected/
                        || $s->upstream->hits->count($id) || untagged();
-                push @wrong, "$n: $status"
-                    if $status != 0 && $status != $right && $status !~ /^5/;
+                push @wrong, "$n: $status" if $status != 0 && $status != $right && $status !~ /^5/;
             } else {
                 $seen{$status}++;
                 push @wrong, "$n: $status" if $status !~ /^(?:0|200|5\d\d)$/;
@@ -537,9 +535,7 @@ fault(int fd)
     struct stat  st;
     const char  *how = getenv("AT_FAIL_HOW");
 
-    if (how == NULL || fd < 3 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)
-        || st.st_size == 0)
-    {
+    if (how == NULL || fd < 3 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
         return 0;
     }
 

@@ -9,8 +9,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Local;
 use AuthToken::Test;
@@ -120,8 +119,7 @@ sub median (@values) { (sort { $a <=> $b } @values)[@values / 2] }
     my @sorted = sort { $a <=> $b } values %median;
     note map { sprintf "%-22s %.0f us\n", $_, $median{$_} * 1e6 } @rows;
 
-    cmp_ok $sorted[-1] - $sorted[0], '<', 0.005,
-        'the medians of all refusals are within 5 ms';
+    cmp_ok $sorted[-1] - $sorted[0], '<', 0.005, 'the medians of all refusals are within 5 ms';
 }
 
 # --- duration: users --------------------------------------------------------

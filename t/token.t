@@ -11,8 +11,7 @@
 
 use v5.36;
 
-use FindBin qw($Bin);
-use lib "$Bin/lib";
+use lib 't/lib';
 
 use AuthToken::Test;
 use JSON::PP ();
@@ -133,8 +132,7 @@ for my $n (0 .. 2) {
         with_part($n, sub ($part) { $part =~ s/(.)\z/$1 =~ tr{AQgw}{BRhx}r/er }, $header, $payload));
 }
 
-granted $s, '/api', 'nginx removes a space at the end of the token',
-        token => good_token() . ' ';
+granted $s, '/api', 'nginx removes a space at the end of the token', token => good_token() . ' ';
 
 # each part has both characters
 {
@@ -219,8 +217,7 @@ granted $s, '/api', '8,192 bytes', token => sized(8192);
 inv('too_long', '8,193 bytes', sized(8193));
 inv('too_long', '64 KiB of one letter', 'A' x 65_536);
 granted $big, '/api', '64 KiB', token => sized(65_536);
-refused $big, '/api', INV => '64 KiB and 1', reason => 'too_long',
-        token => sized(65_537);
+refused $big, '/api', INV => '64 KiB and 1', reason => 'too_long', token => sized(65_537);
 refused $big, '/api', INV => '200 KiB', reason => 'too_long',
         token => 'A' x 100_000 . '.' . 'A' x 100_000 . '.AAAA';
 

@@ -7,8 +7,7 @@ use v5.36;
 
 use Exporter qw(import);
 use IO::Handle;
-use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY inet_pton
-              pack_sockaddr_in6 SOCK_STREAM);
+use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY inet_pton pack_sockaddr_in6 SOCK_STREAM);
 use Time::HiRes qw(time);
 
 our @EXPORT_OK = qw(request_bytes);
@@ -71,8 +70,7 @@ sub connect ($class, %o) {
 sub _address ($path, $host, $port) {
     return (AF_UNIX, pack_sockaddr_un($path)) if defined $path;
 
-    return (AF_INET6, pack_sockaddr_in6($port, inet_pton(AF_INET6, $host)))
-        if $host =~ /:/;
+    return (AF_INET6, pack_sockaddr_in6($port, inet_pton(AF_INET6, $host))) if $host =~ /:/;
 
     return (AF_INET, pack_sockaddr_in($port, inet_pton(AF_INET, $host)));
 }
@@ -136,8 +134,7 @@ sub response ($self, %o) {
     my $coding  = _single($r, 'Transfer-Encoding');
     my $connection = lc(_single($r, 'Connection') // '');
 
-    $r->{kept} = $r->{http} eq '1.1' ? $connection ne 'close'
-                                     : $connection eq 'keep-alive';
+    $r->{kept} = $r->{http} eq '1.1' ? $connection ne 'close' : $connection eq 'keep-alive';
 
     if ($o{head} || $r->{status} =~ /^1|^204$|^304$/) {
         $r->{body} = '';
@@ -168,8 +165,7 @@ sub _parse_head ($head) {
         or die "status line: $line\n";
 
     my @headers = map {
-        /\A($token_char+): ?([\t\x20-\x7e\x80-\xff]*?)\s*\z/
-            or die "header line: $_\n";
+        /\A($token_char+): ?([\t\x20-\x7e\x80-\xff]*?)\s*\z/ or die "header line: $_\n";
         [$1, $2];
     } @lines;
 
@@ -187,8 +183,7 @@ sub _chunked ($self) {
     my $body = '';
 
     while (1) {
-        my ($size) = $self->_line =~ /\A([0-9a-fA-F]{1,8})\z/
-            or die "size of a chunk\n";
+        my ($size) = $self->_line =~ /\A([0-9a-fA-F]{1,8})\z/ or die "size of a chunk\n";
         last if hex $size == 0;
 
         $body .= $self->_take(hex $size, 'a chunk');
@@ -225,8 +220,7 @@ sub _need ($self, $what) {
 
 # reads available data; true if there was any, or end of file
 sub _read ($self) {
-    my $n = sysread $self->{fh}, $self->{buffer}, 1 << 16,
-                    length $self->{buffer};
+    my $n = sysread $self->{fh}, $self->{buffer}, 1 << 16, length $self->{buffer};
 
     return 0 if !defined $n && ($!{EAGAIN} || $!{EINTR});
 

@@ -137,8 +137,7 @@ sub finish ($run) {
     waitpid $run->{pid}, 0;
 
     my $to = $run->{to} // '';
-    my %r  = (rc  => status($?),
-              err => slurp("err.$run->{n}"),
+    my %r  = (rc  => status($?), err => slurp("err.$run->{n}"),
               out => $to eq "out.$run->{n}" ? slurp($to) : '');
     watch($run->{arguments}, $r{rc}, $r{err});
 

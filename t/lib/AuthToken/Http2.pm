@@ -22,8 +22,7 @@ sub http2 ($server, @requests) {
                               0 .. $#requests;
     $server->write('http2/conf', $conf);
 
-    system "curl --config $dir/conf --parallel --parallel-max 200 "
-         . ">$dir/output 2>&1";
+    system "curl --config $dir/conf --parallel --parallel-max 200 >$dir/output 2>&1";
 
     return map {
         _answer("$dir/$_", ($requests[$_][1] // {})->{method})
@@ -31,8 +30,7 @@ sub http2 ($server, @requests) {
 }
 
 sub _conf ($server, $dir, $n, $path, $o = {}) {
-    my @cookies = ref $o->{cookie} ? $o->{cookie}->@*
-                : defined $o->{cookie} ? $o->{cookie} : ();
+    my @cookies = ref $o->{cookie} ? $o->{cookie}->@* : defined $o->{cookie} ? $o->{cookie} : ();
 
     my @headers = (
         defined $o->{tag}   ? "X-Test: $o->{tag}" : (),
@@ -49,8 +47,7 @@ sub _conf ($server, $dir, $n, $path, $o = {}) {
         "url = " . _quoted('https://127.0.0.1:' . $server->port($o->{port} // '') . $path),
         'http2', 'insecure', 'path-as-is', 'silent', 'show-error',
         'globoff', 'noproxy = "*"', 'max-time = 20',
-        ($o->{method} // '') eq 'HEAD' ? 'head'
-            : 'request = ' . _quoted($o->{method} // 'GET'),
+        ($o->{method} // '') eq 'HEAD' ? 'head' : 'request = ' . _quoted($o->{method} // 'GET'),
         (map { 'header = ' . _quoted($_) } @headers),
         "dump-header = \"$dir/$n.head\"", "output = \"$dir/$n.body\"", '';
 }

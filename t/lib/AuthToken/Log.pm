@@ -18,8 +18,7 @@ sub lines ($self) {
         open $self->{fh}, '<:raw', $self->{path} or return;
     }
 
-    my $n = sysread $self->{fh}, $self->{partial}, 1 << 20,
-                    length $self->{partial};
+    my $n = sysread $self->{fh}, $self->{partial}, 1 << 20, length $self->{partial};
     return if !$n;
 
     my @lines = split /\n/, $self->{partial}, -1;
@@ -87,8 +86,7 @@ sub count ($self, $tag) {
 # Waits until there are $n or more, up to the timeout; returns their number.
 sub await ($self, $tag, $n = 1) {
     eval {
-        AuthToken::Log::await_true(sub { $self->count($tag) >= $n }, 'it',
-                                   $TIMEOUT);
+        AuthToken::Log::await_true(sub { $self->count($tag) >= $n }, 'it', $TIMEOUT);
     };
     return $self->count($tag);
 }

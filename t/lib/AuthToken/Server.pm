@@ -332,8 +332,7 @@ sub request ($self, $path, %o) {
     die "closed without a response\n" if !$answer;
 
     $answer->{connection} = $connection;
-    $kept->{$name} = $connection
-        if $answer->{kept} && $sent == length $bytes && !$o{new};
+    $kept->{$name} = $connection if $answer->{kept} && $sent == length $bytes && !$o{new};
 
     return $answer;
 }

@@ -71,8 +71,7 @@ sub ok ($self, @arguments) {
     my ($status, $out, $err) = $self->run(@arguments);
 
     return $out if defined $status && $status == 0;
-    die 'auth-token ', join(' ', grep { !ref } @arguments), ': ',
-        $status // 'killed', " $err\n";
+    die 'auth-token ', join(' ', grep { !ref } @arguments), ': ', $status // 'killed', " $err\n";
 }
 
 # --- records ----------------------------------------------------------------

@@ -70,13 +70,11 @@ use Test::More;
 
 our @EXPORT = (
     qw(start granted refused refused_by_nginx is_granted is_refused exchange
-       hits decision next_tag expect_log conf_ok conf_fails done
-       request_bytes http2),
+       hits decision next_tag expect_log conf_ok conf_fails done request_bytes http2),
     @Test::More::EXPORT, @AuthToken::Token::EXPORT,
 );
 
-binmode Test::More->builder->$_, ':utf8'
-    for qw(output failure_output todo_output);
+binmode Test::More->builder->$_, ':utf8' for qw(output failure_output todo_output);
 
 # a signal must not leave a running server
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
@@ -108,16 +106,13 @@ my $invalid = 'Invalid JWT Access Token';
 my %outcome = (
     NONE   => [401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token', ''],
     INV    => [401, 'API_INVALID_ACCESS_TOKEN', $invalid, 'invalid_token'],
-    EXP    => [401, 'API_EXPIRED_ACCESS_TOKEN', 'Expired JWT Access Token',
-               'invalid_token'],
+    EXP    => [401, 'API_EXPIRED_ACCESS_TOKEN', 'Expired JWT Access Token', 'invalid_token'],
     TNONE  => [401, 'API_INVALID_API_TOKEN', 'Missing API Token', ''],
     TINV   => [401, 'API_INVALID_API_TOKEN', 'Invalid API Token', ''],
     TEXP   => [401, 'API_EXPIRED_API_TOKEN', 'Expired API Token', ''],
-    SCOPE  => [403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights',
-               'insufficient_scope'],
+    SCOPE  => [403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights', 'insufficient_scope'],
     ADDR   => [403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed', undef],
-    DISABLED => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled',
-                 undef],
+    DISABLED => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled', undef],
     ORIGIN => [403, 'API_ORIGIN_NOT_ALLOWED', 'Origin Not Allowed', undef],
     CRED   => [401, 'API_INVALID_CREDENTIALS', 'Invalid Credentials', ''],
     RINV   => [401, 'API_INVALID_REFRESH_TOKEN', 'Invalid Refresh Token', ''],
@@ -133,8 +128,7 @@ sub expectation ($outcome, %o) {
     my $row = $outcome{$outcome} or croak "unknown outcome: $outcome";
     my ($status, $code, $message, $error) = @$row;
 
-    my %e = (status => $status, code => $code, message => $message,
-             error => $error, realm => 'api',
+    my %e = (status => $status, code => $code, message => $message, error => $error, realm => 'api',
              scheme => $outcome eq 'TNONE' ? 'ApiKey' : 'Bearer', type => 'application/json', %o);
     $e{body} //= qq({"code":"$e{code}","message":"$e{message}"});
 
@@ -287,8 +281,7 @@ sub refused ($s, $path, $outcome, $name, %o) {
         push @wrong, _wrong_lines($o{reason}, $o{log} // 1, $s->errors->lines);
 
         my $anonymous = { status => $e->{code}, method => '', issuer => '',
-                       user => '', client => '', role => '', scope => '',
-                       endpoint => '',
+                       user => '', client => '', role => '', scope => '', endpoint => '',
                        defined $o{reason} ? (reason => $o{reason}) : () };
         push @wrong, _wrong_decision($s, $tag, $o{decision} // $anonymous)
             if !exists $o{decision} || $o{decision};
@@ -382,8 +375,7 @@ sub _wrong_decision ($s, $tag, $expected) {
 sub _wrong_lines ($reason, $expected, @lines) {
     my @ours = grep { /$ours/ } @lines;
 
-    return ('lines in the log: ' . @ours . ", not $expected", @ours)
-        if @ours != $expected;
+    return ('lines in the log: ' . @ours . ", not $expected", @ours) if @ours != $expected;
     return "the log does not say $reason: $ours[0]"
         if defined $reason && @ours && $ours[0] !~ /\b\Q$reason\E\b/;
     return;
@@ -403,8 +395,7 @@ sub _wrong_after ($s, $answer, %o) {
         my $tag  = next_tag;
         my $next = $s->request($path, %good, %same, tag => $tag);
 
-        push @wrong, 'the connection was closed'
-            if $next->{connection} != $answer->{connection};
+        push @wrong, 'the connection was closed' if $next->{connection} != $answer->{connection};
         push @wrong, map { "next on the connection: $_" }
             _wrong_grant($next), _wrong_hits($s, $tag, 1);
     }
@@ -422,8 +413,7 @@ sub _wrong_after ($s, $answer, %o) {
 sub conf_ok ($text, $name, %o) {
     my ($wrong, $status, $output) = _check($text, %o);
 
-    return _verdict("$name: accepted", @$wrong,
-        ($status // -1) != 0 ? _shown($output) : (),
+    return _verdict("$name: accepted", @$wrong, ($status // -1) != 0 ? _shown($output) : (),
         $o{says} && $output !~ $o{says} ? ("it does not say $o{says}", _shown($output)) : ());
 }
 
@@ -442,8 +432,7 @@ sub conf_fails ($text, $pattern, $name, %o) {
         my $before = $text =~ /\A(.*?)# here$/ms ? $1 : undef;
         my $line   = defined $before ? $s->line(1 + ($before =~ tr/\n//)) : '\d+';
         my $file   = quotemeta $s->conf_file;
-        push @wrong, "not at $file:$line: $emerg"
-            if $emerg !~ /in $file:$line$/;
+        push @wrong, "not at $file:$line: $emerg" if $emerg !~ /in $file:$line$/;
     }
 
     return _verdict("$name: rejected by nginx -t", @wrong);
@@ -486,8 +475,7 @@ my $alarm = join '|', '\[(?:alert|emerg|crit)\]', 'exited on signal',
 sub done () {
     for my $s (@servers) {
         my $good = eval { [_wrong_after($s, { kept => 0 })] } // [$@];
-        _verdict('in the end a good request is granted', @$good)
-            if $s->pid && $s->{good}[0];
+        _verdict('in the end a good request is granted', @$good) if $s->pid && $s->{good}[0];
 
         my $hits = $s->upstream->hits;
         _verdict('nothing refused reached the upstream',

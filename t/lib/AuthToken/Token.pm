@@ -56,8 +56,7 @@ sub key ($name) {
     return $keys{$name} //= _load($name);
 }
 
-my %curve = (p256 => 'P-256', p384 => 'P-384', p521 => 'P-521',
-             secp256k1 => 'secp256k1');
+my %curve = (p256 => 'P-256', p384 => 'P-384', p521 => 'P-521', secp256k1 => 'secp256k1');
 
 sub _load ($name) {
     my $file = "$KEYS/$name.pem";
@@ -73,8 +72,7 @@ sub _generate ($name, $file) {
     my @how;
 
     if ($name =~ /\Arsa(\d{3,})?(?:e(\d+))?[2-9b-z]?\z/) {
-        @how = (RSA => "rsa_keygen_bits:" . ($1 // 2048),
-                defined $2 ? "rsa_keygen_pubexp:$2" : ());
+        @how = (RSA => "rsa_keygen_bits:" . ($1 // 2048), defined $2 ? "rsa_keygen_pubexp:$2" : ());
     } elsif ($name =~ /\A(p256|p384|p521|secp256k1)[b-z]?\z/) {
         @how = (EC => "ec_paramgen_curve:$curve{$1}", 'ec_param_enc:named_curve');
     } elsif ($name =~ /\Aed25519[b-z]?\z/) {
@@ -110,14 +108,10 @@ sub make_once ($file, $make) {
 sub sign ($bytes, $key, $alg) {
     $alg eq 'none'        and return '';
     # HMAC pads an empty key with zero bytes; CryptX refuses an empty one
-    $alg =~ /\AHS(\d+)\z/
-        and return hmac("SHA$1", $key eq '' ? "\0" : $key, $bytes);
-    $alg =~ /\ARS(\d+)\z/
-        and return $key->{pk}->sign_message($bytes, "SHA$1", 'v1.5');
-    $alg =~ /\APS(\d+)\z/
-        and return $key->{pk}->sign_message($bytes, "SHA$1", 'pss', $1 / 8);
-    $alg =~ /\AES(\d+)\z/
-        and return $key->{pk}->sign_message_rfc7518($bytes, "SHA$1");
+    $alg =~ /\AHS(\d+)\z/ and return hmac("SHA$1", $key eq '' ? "\0" : $key, $bytes);
+    $alg =~ /\ARS(\d+)\z/ and return $key->{pk}->sign_message($bytes, "SHA$1", 'v1.5');
+    $alg =~ /\APS(\d+)\z/ and return $key->{pk}->sign_message($bytes, "SHA$1", 'pss', $1 / 8);
+    $alg =~ /\AES(\d+)\z/ and return $key->{pk}->sign_message_rfc7518($bytes, "SHA$1");
     $alg eq 'EdDSA'       and return $key->{pk}->sign_message($bytes);
 
     croak "unknown alg: $alg";
@@ -147,8 +141,7 @@ sub json (@members) {
 
     while (my ($name, $value) = splice @members, 0, 2) {
         next if ref $value eq 'SCALAR' && !defined $$value;
-        push @text, _text($name) . ':'
-            . (ref $value eq 'SCALAR' ? $$value : _text($value));
+        push @text, _text($name) . ':' . (ref $value eq 'SCALAR' ? $$value : _text($value));
     }
 
     return '{' . join(',', @text) . '}';
@@ -185,8 +178,7 @@ sub _merge ($members, $changes) {
     my @merged;
 
     while (my ($name, $value) = splice @$members, 0, 2) {
-        push @merged, $name,
-            exists $changes{$name} ? delete $changes{$name} : $value;
+        push @merged, $name, exists $changes{$name} ? delete $changes{$name} : $value;
     }
 
     return [@merged, map { ($_ => $changes{$_}) } sort keys %changes];
@@ -198,8 +190,7 @@ sub _merge ($members, $changes) {
 
 sub _der ($tag, $content) {
     my $n = length $content;
-    my $length = $n < 128 ? chr $n
-               : $n < 256 ? "\x81" . chr $n : "\x82" . pack 'n', $n;
+    my $length = $n < 128 ? chr $n : $n < 256 ? "\x81" . chr $n : "\x82" . pack 'n', $n;
     return chr($tag) . $length . $content;
 }
 
@@ -215,8 +206,7 @@ sub der_integer ($bytes, %o) {
 sub der_sequence (@parts) { _der(0x30, join '', @parts) }
 
 sub pem ($type, $der) {
-    return "-----BEGIN $type-----\n"
-         . (encode_base64($der, '') =~ s/(.{1,64})/$1\n/gr)
+    return "-----BEGIN $type-----\n" . (encode_base64($der, '') =~ s/(.{1,64})/$1\n/gr)
          . "-----END $type-----\n";
 }
 
@@ -242,8 +232,7 @@ sub jwk ($self, %members) {
     my $jwk = $self->{pk}->export_key_jwk('public', 1);
     delete $jwk->{kid};
     return AuthToken::Token::json(
-        AuthToken::Token::_merge([map { ($_ => $jwk->{$_}) } sort keys %$jwk],
-                                 \%members)->@*);
+        AuthToken::Token::_merge([map { ($_ => $jwk->{$_}) } sort keys %$jwk], \%members)->@*);
 }
 
 # a number of an RSA key (n, e, d ...) as bytes
