@@ -127,7 +127,9 @@ sub refuses ($id, $path, $sign, $name, %o) {
 }
 
 my $good    = $t{good};
-my $unknown = secret(join '', map { ('a' .. 'z', 'A' .. 'Z', 0 .. 9)[rand 62] } 1 .. 32);
+# its last character differs from that of the good one
+my $unknown = secret(join('', map { ('a' .. 'z', 'A' .. 'Z', 0 .. 9)[rand 62] } 1 .. 31)
+                     . ($good =~ /a\z/ ? 'b' : 'a'));
 my $jwt     = good_token();
 my $forged  = token(key => key('rsa2'));
 
