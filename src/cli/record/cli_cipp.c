@@ -283,17 +283,6 @@ static const cli_field_t  cli_cipp_role_fields[] = {
 };
 
 
-/* the table's name, the row's tag, and OData types and links */
-static int
-cli_cipp_is_metadata(const char *name)
-{
-    return strcmp(name, "table") == 0
-           || strcmp(name, "etag") == 0
-           || strncmp(name, "odata.", 6) == 0
-           || strstr(name, "@odata.") != NULL;
-}
-
-
 int
 cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err)
 {
@@ -311,7 +300,12 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err)
     }
 
     json_object_foreach_safe(row, next, name, value) {
-        if (cli_cipp_is_metadata(name)) {
+
+        /* the table's name, the row's tag, and OData types and links */
+        if (strcmp(name, "table") == 0 || strcmp(name, "etag") == 0
+            || strncmp(name, "odata.", 6) == 0
+            || strstr(name, "@odata.") != NULL)
+        {
             (void) json_object_del(row, name);
         }
     }

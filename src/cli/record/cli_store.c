@@ -41,33 +41,6 @@ cli_store_fail(cli_t *cli, const at_store_t *store)
 }
 
 
-static int
-cli_store_transact(cli_t *cli, at_store_t *store, at_store_mode_e mode,
-    cli_store_pt handler, void *data)
-{
-    at_error_t  err;
-
-    if (at_store_begin(store, mode, &err) != 0) {
-        return cli_failure(cli, "%s", err.text);
-    }
-
-    if (handler(cli, store, data) != 0) {
-        at_store_end(store);
-        __fpurge(stdout);
-        return -1;
-    }
-
-    if (at_store_commit(store, &err) != 0) {
-        __fpurge(stdout);
-        return cli_failure(cli, "%s; nothing was changed", err.text);
-    }
-
-    cli->changed = mode == AT_STORE_WRITE;
-
-    return 0;
-}
-
-
 int
 cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
     void *data)
@@ -89,7 +62,22 @@ cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
         return cli_failure(cli, "%s", err.text);
     }
 
-    rc = cli_store_transact(cli, store, mode, handler, data);
+    if (at_store_begin(store, mode, &err) != 0) {
+        rc = cli_failure(cli, "%s", err.text);
+
+    } else if (handler(cli, store, data) != 0) {
+        __fpurge(stdout);
+        rc = -1;
+
+    } else if (at_store_commit(store, &err) != 0) {
+        __fpurge(stdout);
+        rc = cli_failure(cli, "%s; nothing was changed", err.text);
+
+    } else {
+        cli->changed = mode == AT_STORE_WRITE;
+        rc = 0;
+    }
+
     at_store_close(store);
 
     return rc;
@@ -108,21 +96,6 @@ cli_store_fail_damaged(cli_t *cli, const cli_kind_t *kind, at_str_t name)
 }
 
 
-/* the key of a token is its SHA-256, found by the id */
-static at_store_e
-cli_store_key(at_store_t *store, const cli_kind_t *kind, at_str_t name,
-    char buf[AT_KEY_MAX], at_str_t *key)
-{
-    if (kind->table == AT_TABLE_TOKENS) {
-        return at_store_get(store, AT_TABLE_TOKEN_IDS, name, key);
-    }
-
-    *key = cli_kind_key(kind, name, buf);
-
-    return AT_STORE_OK;
-}
-
-
 int
 cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec)
@@ -131,7 +104,15 @@ cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t    key, bytes;
     at_store_e  rc;
 
-    rc = cli_store_key(store, kind, name, buf, &key);
+    rc = AT_STORE_OK;
+
+    /* the key of a token is its SHA-256, found by the id */
+    if (kind->table == AT_TABLE_TOKENS) {
+        rc = at_store_get(store, AT_TABLE_TOKEN_IDS, name, &key);
+
+    } else {
+        key = cli_kind_key(kind, name, buf);
+    }
 
     if (rc == AT_STORE_OK) {
         rc = at_store_get(store, kind->table, key, &bytes);

@@ -201,28 +201,31 @@ cli_duration_parse(const char *text)
 }
 
 
-int
-cli_duration(cli_t *cli, const char *option, int64_t *value)
+/* seconds is what the option was parsed to */
+static int
+cli_seconds(cli_t *cli, const char *option, int64_t seconds, int64_t *value,
+    const char *hint)
 {
-    int64_t      seconds;
-    const char  *text;
-
-    text = cli_text(cli, option);
-
-    if (text == NULL) {
-        return 0;
-    }
-
-    seconds = cli_duration_parse(text);
-
     if (seconds == -1) {
-        return cli_invalid(cli, option, "use a duration such as 90, 30m or "
-                           "1h30m");
+        return cli_invalid(cli, option, hint);
     }
 
     *value = seconds;
 
     return 0;
+}
+
+
+int
+cli_duration(cli_t *cli, const char *option, int64_t *value)
+{
+    const char  *text;
+
+    text = cli_text(cli, option);
+
+    return text == NULL
+           ? 0 : cli_seconds(cli, option, cli_duration_parse(text), value,
+                             "use a duration such as 90, 30m or 1h30m");
 }
 
 
@@ -260,25 +263,14 @@ cli_time_parse(const char *text, int64_t now)
 int
 cli_time(cli_t *cli, const char *option, int64_t *value)
 {
-    int64_t      seconds;
     const char  *text;
 
     text = cli_text(cli, option);
 
-    if (text == NULL) {
-        return 0;
-    }
-
-    seconds = cli_time_parse(text, cli->now);
-
-    if (seconds == -1) {
-        return cli_invalid(cli, option, "use a time such as 1767225600, now "
-                           "or now-30m");
-    }
-
-    *value = seconds;
-
-    return 0;
+    return text == NULL
+           ? 0 : cli_seconds(cli, option, cli_time_parse(text, cli->now),
+                             value, "use a time such as 1767225600, now or "
+                             "now-30m");
 }
 
 

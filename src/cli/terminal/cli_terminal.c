@@ -134,14 +134,14 @@ cli_terminal_echo_off(cli_terminal_saved_t *terminal)
 }
 
 
-/* Waits for a line.  Returns 0, CLI_INTERRUPTED, or -1. */
+/* Reads a line.  Returns 0, CLI_INTERRUPTED, or -1. */
 static int
-cli_terminal_wait(const cli_terminal_saved_t *terminal)
+cli_terminal_read(const cli_terminal_saved_t *terminal, char *buf, size_t size,
+    size_t *len)
 {
     int            rc;
-    struct pollfd  fd;
-
-    fd = (struct pollfd) { .fd = STDIN_FILENO, .events = POLLIN };
+    ssize_t        n;
+    struct pollfd  fd = { .fd = STDIN_FILENO, .events = POLLIN };
 
     do {
         rc = ppoll(&fd, 1, NULL, &terminal->mask);
@@ -151,24 +151,7 @@ cli_terminal_wait(const cli_terminal_saved_t *terminal)
         return CLI_INTERRUPTED;
     }
 
-    return rc == -1 ? -1 : 0;
-}
-
-
-static int
-cli_terminal_read(const cli_terminal_saved_t *terminal, char *buf, size_t size,
-    size_t *len)
-{
-    int      rc;
-    ssize_t  n;
-
-    rc = cli_terminal_wait(terminal);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    n = read(STDIN_FILENO, buf, size);
+    n = rc != -1 ? read(STDIN_FILENO, buf, size) : -1;
 
     if (n == -1) {
         return -1;

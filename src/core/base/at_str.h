@@ -29,6 +29,38 @@ at_str_equal(at_str_t a, at_str_t b)
 }
 
 
+static inline int
+at_str_is_one_of(at_str_t text, const at_str_t *items, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (at_str_equal(text, items[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* removes prefix; returns 0 if text does not begin with it */
+static inline int
+at_str_cut_prefix(at_str_t *text, at_str_t prefix)
+{
+    if (text->len < prefix.len
+        || !at_str_equal((at_str_t) { text->data, prefix.len }, prefix))
+    {
+        return 0;
+    }
+
+    text->data += prefix.len;
+    text->len -= prefix.len;
+
+    return 1;
+}
+
+
 /* ASCII letters only, in every locale */
 static inline char
 at_lower(char c)

@@ -119,10 +119,12 @@ at_fetch_count_header(char *data, size_t size, size_t n, void *transfer)
 
 /* no option is left to the environment or to files of the user */
 static int
-at_fetch_set_connection(CURL *curl, const at_fetch_t *fetch)
+at_fetch_set_options(CURL *curl, at_transfer_t *t, struct curl_slist *headers)
 {
-    const char  *protocol;
+    const char        *protocol;
+    const at_fetch_t  *fetch;
 
+    fetch = t->fetch;
     protocol = strncmp(fetch->url, "http:", 5) == 0 ? "http" : "https";
 
     return at_curl_set(curl, URL, fetch->url)
@@ -140,14 +142,8 @@ at_fetch_set_connection(CURL *curl, const at_fetch_t *fetch)
                || (at_curl_set(curl, CAINFO, fetch->ca_file)
                    && at_curl_set(curl, CAPATH, NULL)
                    && at_curl_set(curl, PROXY_CAINFO, fetch->ca_file)
-                   && at_curl_set(curl, PROXY_CAPATH, NULL)));
-}
-
-
-static int
-at_fetch_set_transfer(CURL *curl, at_transfer_t *t, struct curl_slist *headers)
-{
-    return at_curl_set(curl, NOSIGNAL, 1L)
+                   && at_curl_set(curl, PROXY_CAPATH, NULL)))
+           && at_curl_set(curl, NOSIGNAL, 1L)
            && at_curl_set(curl, QUICK_EXIT, 1L)
            && at_curl_set(curl, TIMEOUT_MS, AT_FETCH_TIMEOUT * 1000L)
            && at_curl_set(curl, CONNECTTIMEOUT_MS, AT_FETCH_TIMEOUT * 1000L)
@@ -304,8 +300,7 @@ at_fetch_perform(CURLM *multi, CURL *curl, at_transfer_t *t,
 {
     CURLcode  code;
 
-    if (!at_fetch_set_connection(curl, t->fetch)
-        || !at_fetch_set_transfer(curl, t, headers)
+    if (!at_fetch_set_options(curl, t, headers)
         || curl_multi_add_handle(multi, curl) != CURLM_OK)
     {
         t->cause = "no memory";

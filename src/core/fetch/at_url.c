@@ -20,22 +20,6 @@ typedef enum {
 } at_host_kind_e;
 
 
-static int
-at_url_cut_prefix(at_str_t *url, at_str_t prefix)
-{
-    if (url->len < prefix.len
-        || memcmp(url->data, prefix.data, prefix.len) != 0)
-    {
-        return 0;
-    }
-
-    url->data += prefix.len;
-    url->len -= prefix.len;
-
-    return 1;
-}
-
-
 /* the characters of RFC 3986, without "#", which begins a fragment */
 static int
 at_url_has_valid_chars(at_str_t url)
@@ -126,9 +110,9 @@ at_url_is_valid(at_str_t url)
         return 0;
     }
 
-    https = at_url_cut_prefix(&url, at_str("https://"));
+    https = at_str_cut_prefix(&url, at_str("https://"));
 
-    if (!https && !at_url_cut_prefix(&url, at_str("http://"))) {
+    if (!https && !at_str_cut_prefix(&url, at_str("http://"))) {
         return 0;
     }
 
@@ -149,8 +133,8 @@ int
 at_url_is_valid_proxy(at_str_t url)
 {
     return at_url_has_valid_chars(url)
-           && (at_url_cut_prefix(&url, at_str("https://"))
-               || at_url_cut_prefix(&url, at_str("http://")))
+           && (at_str_cut_prefix(&url, at_str("https://"))
+               || at_str_cut_prefix(&url, at_str("http://")))
            && at_host_kind(url) != AT_HOST_INVALID;
 }
 
@@ -158,5 +142,5 @@ at_url_is_valid_proxy(at_str_t url)
 int
 at_url_is_https(at_str_t url)
 {
-    return at_url_cut_prefix(&url, at_str("https://"));
+    return at_str_cut_prefix(&url, at_str("https://"));
 }

@@ -122,23 +122,6 @@ at_entra_tenant_matches_issuer(const at_json_value_t *claims)
 }
 
 
-/* removes prefix; returns 0 if text does not start with it */
-static int
-at_entra_cut_prefix(at_str_t *text, at_str_t prefix)
-{
-    if (text->len < prefix.len
-        || !at_str_equal((at_str_t) { text->data, prefix.len }, prefix))
-    {
-        return 0;
-    }
-
-    text->data += prefix.len;
-    text->len -= prefix.len;
-
-    return 1;
-}
-
-
 int
 at_entra_issuer_matches(const at_json_value_t *claims, at_str_t issuer)
 {
@@ -156,9 +139,7 @@ at_entra_issuer_matches(const at_json_value_t *claims, at_str_t issuer)
 
     while (issuer.len != 0) {
 
-        if (at_entra_cut_prefix(&issuer,
-                                at_str(AT_ENTRA_TENANT_PLACEHOLDER)))
-        {
+        if (at_str_cut_prefix(&issuer, at_str(AT_ENTRA_TENANT_PLACEHOLDER))) {
 
             if (tid.len == 0 || iss.len < tid.len
                 || !at_str_equal_nocase((at_str_t) { iss.data, tid.len }, tid))

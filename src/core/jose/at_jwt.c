@@ -526,21 +526,6 @@ at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name,
 
 
 static int
-at_jwt_is_one_of(at_str_t value, const at_str_t *accepted, size_t n)
-{
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (at_str_equal(value, accepted[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
 at_jwt_key_matches_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
 {
     at_str_t  issuer;
@@ -644,7 +629,7 @@ at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
         }
 
         found = found
-                || at_jwt_is_one_of(value, issuer->audiences,
+                || at_str_is_one_of(value, issuer->audiences,
                                     issuer->n_audiences)
                 || at_jwt_is_client_audience(jwt, issuer, value);
     }
@@ -750,7 +735,7 @@ at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
     }
 
     if (rc == 0
-        || !at_jwt_is_one_of(iss, issuer->issuers, issuer->n_issuers))
+        || !at_str_is_one_of(iss, issuer->issuers, issuer->n_issuers))
     {
         return AT_ISSUER_MISMATCH;
     }

@@ -273,30 +273,11 @@ at_password_hash(char hash[AT_PASSWORD_HASH_LEN], at_str_t password,
 }
 
 
-static at_password_e
-at_password_compare(at_password_work_t *work, at_str_t hash)
-{
-    const char  *text;
-
-    memcpy(work->setting, hash.data, hash.len);
-    work->setting[hash.len] = '\0';
-
-    text = at_password_crypt(work);
-
-    if (text == NULL) {
-        return errno == ENOMEM ? AT_PASSWORD_FAILED : AT_PASSWORD_WRONG;
-    }
-
-    return strlen(text) == hash.len
-           && at_crypto_equal(text, hash.data, hash.len) ? AT_PASSWORD_RIGHT
-                                                         : AT_PASSWORD_WRONG;
-}
-
-
 at_password_e
 at_password_verify(at_str_t hash, at_str_t password)
 {
     int                  known;
+    const char          *text;
     at_password_e        rc;
     at_password_work_t  *work;
 
@@ -313,9 +294,22 @@ at_password_verify(at_str_t hash, at_str_t password)
         return AT_PASSWORD_FAILED;
     }
 
-    rc = at_password_compare(work, hash);
+    memcpy(work->setting, hash.data, hash.len);
+    work->setting[hash.len] = '\0';
+
+    rc = AT_PASSWORD_WRONG;
+    text = at_password_crypt(work);
+
+    if (text == NULL) {
+        rc = errno == ENOMEM ? AT_PASSWORD_FAILED : AT_PASSWORD_WRONG;
+
+    } else if (strlen(text) == hash.len
+               && at_crypto_equal(text, hash.data, hash.len) && known)
+    {
+        rc = AT_PASSWORD_RIGHT;
+    }
 
     at_password_work_free(work);
 
-    return rc == AT_PASSWORD_RIGHT && !known ? AT_PASSWORD_WRONG : rc;
+    return rc;
 }

@@ -12,7 +12,7 @@
 
 /* the realm was escaped when the configuration was read */
 
-static ngx_int_t
+ngx_int_t
 ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
     const char *scheme, const char *parameters)
 {
@@ -78,7 +78,7 @@ ngx_at_add_challenge(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_at_add_number(ngx_http_request_t *r, const char *name, time_t number)
 {
     ngx_str_t  value;

@@ -15,6 +15,12 @@
 #include "http/request/ngx_at_ctx.h"
 
 
+/* one header: WWW-Authenticate with the realm, or a number */
+ngx_int_t ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
+    const char *scheme, const char *parameters);
+ngx_int_t ngx_at_add_number(ngx_http_request_t *r, const char *name,
+    time_t number);
+
 /* a challenge for each accepted scheme (RFC 6750 section 3, RFC 7617) */
 ngx_int_t ngx_at_add_challenge(ngx_http_request_t *r, const ngx_at_ctx_t *ctx);
 

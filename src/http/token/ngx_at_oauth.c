@@ -18,6 +18,7 @@
 
 #include "http/access/ngx_at_password.h"
 #include "http/base/ngx_at_str.h"
+#include "http/request/ngx_at_challenge.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
 #include "http/token/ngx_at_body.h"
@@ -98,35 +99,18 @@ ngx_at_oauth_error(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 static ngx_int_t
 ngx_at_oauth_add_headers(ngx_at_endpoint_request_t *er, ngx_uint_t status)
 {
-    u_char           *p;
-    time_t            wait;
-    ngx_str_t         value;
-    const ngx_str_t  *realm;
-
-    realm = &er->ctx->conf->realm;
-
-    p = ngx_pnalloc(er->request->pool, realm->len + NGX_TIME_T_LEN
-                             + sizeof("Basic realm=\"\", charset=\"UTF-8\""));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    value.data = p;
-
     switch (status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-        value.len = ngx_sprintf(p, "Basic realm=\"%V\", charset=\"UTF-8\"",
-                                realm)
-                    - p;
-        return ngx_at_add_header(er->request, "WWW-Authenticate", &value);
+        return ngx_at_add_scheme(er->request, er->ctx, "Basic",
+                                 ", charset=\"UTF-8\"");
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
+        return ngx_at_add_number(er->request, "Retry-After",
+                                 ngx_max(er->ctx->retry_at - ngx_time(), 1));
+
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        wait = status == NGX_HTTP_TOO_MANY_REQUESTS ? er->ctx->retry_at
-                                                      - ngx_time() : 1;
-        value.len = ngx_sprintf(p, "%T", wait > 0 ? wait : 1) - p;
-        return ngx_at_add_header(er->request, "Retry-After", &value);
+        return ngx_at_add_number(er->request, "Retry-After", 1);
 
     default:
         return NGX_OK;
@@ -288,21 +272,6 @@ ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
 /* --- the access token ---------------------------------------------------- */
 
 
-static ngx_uint_t
-ngx_at_is_audience(const at_issuer_t *issuer, at_str_t text)
-{
-    size_t  i;
-
-    for (i = 0; i < issuer->n_audiences; i++) {
-        if (at_str_equal(issuer->audiences[i], text)) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /*
  * Without a scope the audience is the first one of the issuer block or, with
  * "audience clients", api://CLIENT.  A scope is "AUDIENCE/.default", where
@@ -347,12 +316,12 @@ ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
     scope.len -= suffix.len;
     id = (at_str_t) { scope.data + prefix.len, scope.len - prefix.len };
 
-    if (ngx_at_is_audience(issuer, scope)) {
+    if (at_str_is_one_of(scope, issuer->audiences, issuer->n_audiences)) {
         *audience = scope;
         return AT_OK;
     }
 
-    if (ngx_at_is_audience(issuer, id)) {
+    if (at_str_is_one_of(id, issuer->audiences, issuer->n_audiences)) {
         *audience = id;
         return AT_OK;
     }
