@@ -51,7 +51,8 @@ sub _command ($how, @arguments) {
     POSIX::setpgid(0, 0);
     $SIG{TTOU} = 'IGNORE';
     POSIX::tcsetpgrp(0, $$);
-    $SIG{TTOU} = 'DEFAULT';
+    # nohup and background jobs of a shell ignore some of them
+    $SIG{$_} = 'DEFAULT' for qw(TTOU TSTP HUP INT QUIT TERM);
     $how->{before}->() if $how->{before};
     exec { $command } AuthToken::Command::words(@arguments) or POSIX::_exit(127);
 }
