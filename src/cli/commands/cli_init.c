@@ -18,8 +18,7 @@
 
 /* the option is not the name of a user or group: it must be a number */
 static int
-cli_init_number(cli_t *cli, const char *option, const char *noun,
-    unsigned *id)
+cli_init_number(cli_t *cli, const char *option, const char *noun, unsigned *id)
 {
     int64_t      number = 0;
     const char  *name;

@@ -39,13 +39,6 @@ cli_claim_add(cli_t *cli, json_t *claims, const char *name, json_t *value)
 
 
 static json_t *
-cli_claim_string(const char *text)
-{
-    return json_string(text);
-}
-
-
-static json_t *
 cli_claim_json(const char *text)
 {
     return json_loadb(text, strlen(text),
@@ -282,7 +275,7 @@ cli_jwt_sign(cli_t *cli)
     claims = cli_claims_read(cli);
 
     if (claims != NULL
-        && cli_claims_add_list(cli, claims, "claim", cli_claim_string) == 0
+        && cli_claims_add_list(cli, claims, "claim", json_string) == 0
         && cli_claims_add_list(cli, claims, "claim-json", cli_claim_json) == 0
         && cli_claims_add_times(cli, claims) == 0)
     {

@@ -278,52 +278,39 @@ cli_verify_report_ok(const cli_t *cli, const cli_verify_t *verify,
 }
 
 
-/* the subject, if it is known, but not the claims */
-static json_t *
-cli_verify_report_refused(const cli_verify_t *verify, const at_identity_t *id,
-    const at_verdict_info_t *info)
-{
-    const at_code_info_t  *code;
-
-    code = at_code_info(info->code);
-
-    return json_pack("{s:s, s:s%, s:s%, s:i, s:s%, s:O}",
-                     "verdict", "refused",
-                     "reason", info->reason.data, info->reason.len,
-                     "code", code->name.data, code->name.len,
-                     "status", (int) code->status,
-                     "subject", id->subject.len ? id->subject.data : "",
-                     id->subject.len,
-                     "warnings", verify->warnings);
-}
-
-
 static int
 cli_verify_print(cli_t *cli, const cli_verify_t *verify,
     const at_identity_t *id, at_verdict_e verdict)
 {
-    at_str_t                  code;
+    json_t                   *report;
+    const at_code_info_t     *code;
     const at_verdict_info_t  *info;
 
     info = at_verdict_info(verdict);
+    code = at_code_info(info->code);
 
-    if (cli_print_report(cli, verdict == AT_OK
-                         ? cli_verify_report_ok(cli, verify, id)
-                         : cli_verify_report_refused(verify, id, info)) != 0
-        || cli_flush(cli) != 0)
-    {
+    if (verdict == AT_OK) {
+        report = cli_verify_report_ok(cli, verify, id);
+
+    } else {
+        /* the subject, if it is known, but not the claims */
+        report = json_pack("{s:s, s:s%, s:s%, s:i, s:s%, s:O}",
+                           "verdict", "refused",
+                           "reason", info->reason.data, info->reason.len,
+                           "code", code->name.data, code->name.len,
+                           "status", (int) code->status,
+                           "subject", id->subject.len ? id->subject.data : "",
+                           id->subject.len,
+                           "warnings", verify->warnings);
+    }
+
+    if (cli_print_report(cli, report) != 0 || cli_flush(cli) != 0) {
         return -1;
     }
 
-    if (verdict == AT_OK) {
-        return 0;
-    }
-
-    code = at_code_info(info->code)->name;
-
-    return cli_failure(cli, "refused: %.*s (%.*s)",
-                       (int) info->reason.len, info->reason.data,
-                       (int) code.len, code.data);
+    return verdict == AT_OK
+           ? 0 : cli_failure(cli, "refused: %s (%s)", info->reason.data,
+                             code->name.data);
 }
 
 

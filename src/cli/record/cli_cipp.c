@@ -118,9 +118,7 @@ cli_cipp_read_permissions(cli_record_t *rec, const cli_field_t *field,
          ? 0 : at_error(err, "\"%s\" is not an object", field->name);
 
     json_object_foreach(object, name, item) {
-        if (!cli_json_is_empty(item)
-            && json_array_append(array, item) != 0)
-        {
+        if (!cli_json_is_empty(item) && json_array_append(array, item) != 0) {
             rc = cli_type_no_memory(err);
         }
     }

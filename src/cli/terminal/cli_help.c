@@ -126,9 +126,7 @@ cli_man_text(const char *text)
     for ( ; *text != '\0'; text += strspn(text, " ")) {
         len = (int) strcspn(text, " ");
 
-        if (column != 0
-            && (last == '.' || column + 1 + len > CLI_WIDTH))
-        {
+        if (column != 0 && (last == '.' || column + 1 + len > CLI_WIDTH)) {
             (void) putchar('\n');
             column = 0;
         }

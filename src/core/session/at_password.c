@@ -14,8 +14,7 @@
 
 _Static_assert(AT_PASSWORD_MAX < CRYPT_MAX_PASSPHRASE_SIZE,
                "crypt() rejects longer passwords");
-_Static_assert(AT_PASSWORD_HASH_LEN >= CRYPT_OUTPUT_SIZE,
-               "a hash fits");
+_Static_assert(AT_PASSWORD_HASH_LEN >= CRYPT_OUTPUT_SIZE, "a hash fits");
 
 
 /* a hash: the prefix, fields that end with "$" (salt last), digits */
