@@ -228,7 +228,8 @@ $(BUILD_ROOT)/fuzz/libauthtoken.a: $(FUZZ_OBJS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD_ROOT)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h) $(BUILD_ROOT)/fuzz/libauthtoken.a
+$(BUILD_ROOT)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h) t/unit/linear.h \
+    $(BUILD_ROOT)/fuzz/libauthtoken.a
 	@mkdir -p $(@D)
 	$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< \
 	    $(BUILD_ROOT)/fuzz/libauthtoken.a $(CLI_LIBS)

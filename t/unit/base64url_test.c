@@ -57,13 +57,8 @@ test_vectors(void)
 
     /* RFC 4648 section 10, without the padding */
     static const struct { const char *plain, *text; } vectors[] = {
-        { "", "" },
-        { "f", "Zg" },
-        { "fo", "Zm8" },
-        { "foo", "Zm9v" },
-        { "foob", "Zm9vYg" },
-        { "fooba", "Zm9vYmE" },
-        { "foobar", "Zm9vYmFy" },
+        { "", "" }, { "f", "Zg" }, { "fo", "Zm8" }, { "foo", "Zm9v" },
+        { "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" }, { "foobar", "Zm9vYmFy" },
         { "\xfb\xff\xbf", "-_-_" },
     };
 

@@ -493,10 +493,8 @@ test_key(void)
     at_cache_t  *cache;
 
     const at_cache_key_t  keys[] = {
-        { at_str("a.b.c"), 1, &trust_a },
-        { at_str("a.b.c"), 1, &trust_b },
-        { at_str("a.b.c"), 2, &trust_a },
-        { at_str("a.b.c"), 2, &trust_b },
+        { at_str("a.b.c"), 1, &trust_a }, { at_str("a.b.c"), 1, &trust_b },
+        { at_str("a.b.c"), 2, &trust_a }, { at_str("a.b.c"), 2, &trust_b },
         { at_str("a.b.c"), 4, NULL },
     };
 

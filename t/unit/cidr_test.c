@@ -16,13 +16,15 @@
 #include "tap.h"
 
 
+#define S(text)    at_str(text)
+
 #if defined(__SANITIZE_ADDRESS__)
-#define ADDRESSES  100000
+#define ADDRESSES  4000
 #else
-#define ADDRESSES  1000000
+#define ADDRESSES  40000
 #endif
 
-#define RANGES     5000         /* of each family */
+#define RANGES     10000        /* half of them of each family */
 
 
 /* parses a copy of exactly the size of text */
@@ -117,10 +119,8 @@ test_match(void)
     size_t  i;
 
     static const struct { const char *range, *address; int match; } cases[] = {
-        { "1.1.1.1", "1.1.1.1", 1 },
-        { "1.1.1.1", "1.1.1.0", 0 },
-        { "1.1.1.1", "1.1.1.2", 0 },
-        { "12.34.56.78/24", "12.34.56.0", 1 },
+        { "1.1.1.1", "1.1.1.1", 1 }, { "1.1.1.1", "1.1.1.0", 0 },
+        { "1.1.1.1", "1.1.1.2", 0 }, { "12.34.56.78/24", "12.34.56.0", 1 },
         { "12.34.56.78/24", "12.34.56.255", 1 },
         { "12.34.56.78/24", "12.34.55.255", 0 },
         { "12.34.56.78/24", "12.34.57.0", 0 },
@@ -130,34 +130,23 @@ test_match(void)
         { "2001:db8::/32", "2001:db8::", 1 },
         { "2001:db8::/32", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
         { "2001:db8::/32", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", 0 },
-        { "2001:db8::/32", "2001:db9::", 0 },
-        { "::1", "::1", 1 },
-        { "::1", "::2", 0 },
-        { "::1", "0.0.0.1", 0 },
+        { "2001:db8::/32", "2001:db9::", 0 }, { "::1", "::1", 1 },
+        { "::1", "::2", 0 }, { "::1", "0.0.0.1", 0 },
         { "2001:DB8::A", "2001:db8::a", 1 },
 
-        { "0.0.0.0/0", "0.0.0.0", 1 },
-        { "0.0.0.0/0", "255.255.255.255", 1 },
-        { "0.0.0.0/0", "::", 0 },
-        { "0.0.0.0/0", "2001:db8::1", 0 },
-        { "1.2.3.4/0", "200.0.0.1", 1 },
-        { "::/0", "::", 1 },
+        { "0.0.0.0/0", "0.0.0.0", 1 }, { "0.0.0.0/0", "255.255.255.255", 1 },
+        { "0.0.0.0/0", "::", 0 }, { "0.0.0.0/0", "2001:db8::1", 0 },
+        { "1.2.3.4/0", "200.0.0.1", 1 }, { "::/0", "::", 1 },
         { "::/0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 },
-        { "::/0", "1.2.3.4", 0 },
-        { "::/0", "::ffff:1.2.3.4", 0 },
-        { "1.2.3.4/32", "1.2.3.4", 1 },
-        { "1.2.3.4/32", "1.2.3.5", 0 },
-        { "1.2.3.4/31", "1.2.3.5", 1 },
-        { "1.2.3.4/31", "1.2.3.6", 0 },
+        { "::/0", "1.2.3.4", 0 }, { "::/0", "::ffff:1.2.3.4", 0 },
+        { "1.2.3.4/32", "1.2.3.4", 1 }, { "1.2.3.4/32", "1.2.3.5", 0 },
+        { "1.2.3.4/31", "1.2.3.5", 1 }, { "1.2.3.4/31", "1.2.3.6", 0 },
         { "1.2.3.4/31", "1.2.3.3", 0 },
         { "128.0.0.0/1", "255.255.255.255", 1 },
         { "128.0.0.0/1", "127.255.255.255", 0 },
-        { "127.0.0.0/1", "0.0.0.0", 1 },
-        { "::1/128", "::1", 1 },
-        { "::1/128", "::", 0 },
-        { "::2/127", "::3", 1 },
-        { "::2/127", "::4", 0 },
-        { "8000::/1", "ffff::", 1 },
+        { "127.0.0.0/1", "0.0.0.0", 1 }, { "::1/128", "::1", 1 },
+        { "::1/128", "::", 0 }, { "::2/127", "::3", 1 },
+        { "::2/127", "::4", 0 }, { "8000::/1", "ffff::", 1 },
         { "8000::/1", "7fff::", 0 },
         { "2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", 1 },
         { "2001:db8::/64", "2001:db8:0:1::", 0 },
@@ -167,25 +156,19 @@ test_match(void)
         { "2001:db8:0:2::/63", "2001:db8:0:4::", 0 },
         { "255.255.255.255", "255.255.255.255", 1 },
         { "255.255.255.255", "255.255.255.254", 0 },
-        { "0.0.0.0", "0.0.0.0", 1 },
-        { "0.0.0.0", "0.0.0.1", 0 },
+        { "0.0.0.0", "0.0.0.0", 1 }, { "0.0.0.0", "0.0.0.1", 0 },
 
-        { "1.1.1.1", "::ffff:1.1.1.1", 1 },
-        { "1.1.1.1", "::ffff:1.1.1.2", 0 },
-        { "::ffff:1.1.1.1", "1.1.1.1", 1 },
-        { "::ffff:1.1.1.1", "1.1.1.2", 0 },
+        { "1.1.1.1", "::ffff:1.1.1.1", 1 }, { "1.1.1.1", "::ffff:1.1.1.2", 0 },
+        { "::ffff:1.1.1.1", "1.1.1.1", 1 }, { "::ffff:1.1.1.1", "1.1.1.2", 0 },
         { "::ffff:1.1.1.1", "::ffff:1.1.1.1", 1 },
-        { "::ffff:101:101", "1.1.1.1", 1 },
-        { "::ffff:0:0/96", "1.1.1.1", 1 },
+        { "::ffff:101:101", "1.1.1.1", 1 }, { "::ffff:0:0/96", "1.1.1.1", 1 },
         { "::ffff:0:0/96", "2001:db8::1", 0 },
         { "::ffff:1.1.1.0/120", "1.1.1.255", 1 },
         { "::ffff:1.1.1.0/120", "1.1.2.0", 0 },
         { "::ffff:1.1.1.1/95", "1.1.1.1", 0 },
         { "::ffff:0:0/95", "::fffe:1.1.1.1", 1 },
-        { "::/64", "1.1.1.1", 0 },
-        { "1.1.1.1", "::1.1.1.1", 0 },
-        { "::1.1.1.1", "1.1.1.1", 0 },
-        { "::1.1.1.1", "::101:101", 1 },
+        { "::/64", "1.1.1.1", 0 }, { "1.1.1.1", "::1.1.1.1", 0 },
+        { "::1.1.1.1", "1.1.1.1", 0 }, { "::1.1.1.1", "::101:101", 1 },
         { "1.1.1.1", "64:ff9b::1.1.1.1", 0 },
         { "64:ff9b::1.1.1.1", "1.1.1.1", 0 },
         { "1.1.1.1", "2002:101:101::", 0 },
@@ -209,38 +192,30 @@ test_refused(void)
     at_cidr_t  cidr;
 
     static const at_str_t  cases[] = {
-        at_str("1.2.3.4/33"), at_str("::1/129"), at_str("1.2.3.4/-1"),
-        at_str("1.2.3.4/+8"), at_str("1.2.3.4/"), at_str("::/"), at_str("/"),
-        at_str("/8"), at_str("1.2.3.4/08"), at_str("1.2.3.4/8x"),
-        at_str("1.2.3.4/00"), at_str("::/00"), at_str("::/064"),
-        at_str("1.2.3.4/ 8"), at_str("1.2.3.4/8 "), at_str("1.2.3.4 /8"),
-        at_str("1.2.3.4/8/8"), at_str("1.2.3.4//8"), at_str("1.2.3.4/0x8"),
-        at_str("1.2.3.4/1e1"), at_str("1.2.3.4/4294967304"),
-        at_str("1.2.3.4/256"), at_str("::/256"), at_str("1.2.3.4/999"),
-        at_str("1.2.3.4/18446744073709551624"),
-        at_str("1.2.3"), at_str("1.2"), at_str("1"), at_str("4294967295"),
-        at_str("1..2.3"), at_str("1.2.3."), at_str(".1.2.3"), at_str("..."),
-        at_str("1.2.3.4."), at_str("010.0.0.1"), at_str("1.2.3.04"),
-        at_str("00.0.0.0"), at_str("0x7f.1"), at_str("0x7f.0.0.1"),
-        at_str("1.2.3.4.5"), at_str("256.1.1.1"), at_str("1.2.3.256"),
-        at_str("1.2.3.1000"), at_str("-1.2.3.4"), at_str("+1.2.3.4"),
-        at_str("1.2.3.4/255.255.255.0"), at_str("1.2.3.4:80"),
-        at_str("1.2.3.4-1.2.3.9"), at_str("1.2.3.4,5.6.7.8"),
-        at_str("fe80::1%eth0"), at_str("fe80::1%eth0/10"), at_str("fe80::%1"),
-        at_str(":::"), at_str(":"), at_str("1::2::3"), at_str("12345::"),
-        at_str("00001::"), at_str("1:2:3:4:5:6:7"), at_str("1:2:3:4:5:6:7:8:9"),
-        at_str("1:2:3:4:5:6:7:"), at_str(":1:2:3:4:5:6:7"), at_str("g::"),
-        at_str("::ffff:1.2.3"), at_str("::ffff:1.2.3.4.5"),
-        at_str("::ffff:01.2.3.4"), at_str("1.2.3.4::"), at_str("::1.2.3.4:1"),
-        at_str("[::1]"), at_str("[::1]:80"), at_str("1.2.3.4 "),
-        at_str(" 1.2.3.4"), at_str("1.2.3.4\n"), at_str("\t1.2.3.4"),
-        at_str("::1\r"), at_str(""), at_str(" "), at_str("Any"), at_str("any"),
-        at_str("*"), at_str("localhost"), at_str("unix:"),
-        at_str("\xe0\xa7\xa7.2.3.4"),
-        at_str("1.2.3.4\0"), at_str("1.2.3.4\0/8"), at_str("1.2.3.4/8\0"),
-        at_str("1.2.3.4/\0"), at_str("\0" "1.2.3.4"), at_str("::1\0junk"),
-        at_str("0000:0000:0000:0000:0000:ffff:255.255.255.2555"),
-        at_str("0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"),
+        S("1.2.3.4/33"), S("::1/129"), S("1.2.3.4/-1"), S("1.2.3.4/+8"),
+        S("1.2.3.4/"), S("::/"), S("/"), S("/8"), S("1.2.3.4/08"),
+        S("1.2.3.4/8x"), S("1.2.3.4/00"), S("::/00"), S("::/064"),
+        S("1.2.3.4/ 8"), S("1.2.3.4/8 "), S("1.2.3.4 /8"), S("1.2.3.4/8/8"),
+        S("1.2.3.4//8"), S("1.2.3.4/0x8"), S("1.2.3.4/1e1"),
+        S("1.2.3.4/4294967304"), S("1.2.3.4/256"), S("::/256"),
+        S("1.2.3.4/999"), S("1.2.3.4/18446744073709551624"), S("1.2.3"),
+        S("1.2"), S("1"), S("4294967295"), S("1..2.3"), S("1.2.3."),
+        S(".1.2.3"), S("..."), S("1.2.3.4."), S("010.0.0.1"), S("1.2.3.04"),
+        S("00.0.0.0"), S("0x7f.1"), S("0x7f.0.0.1"), S("1.2.3.4.5"),
+        S("256.1.1.1"), S("1.2.3.256"), S("1.2.3.1000"), S("-1.2.3.4"),
+        S("+1.2.3.4"), S("1.2.3.4/255.255.255.0"), S("1.2.3.4:80"),
+        S("1.2.3.4-1.2.3.9"), S("1.2.3.4,5.6.7.8"), S("fe80::1%eth0"),
+        S("fe80::1%eth0/10"), S("fe80::%1"), S(":::"), S(":"), S("1::2::3"),
+        S("12345::"), S("00001::"), S("1:2:3:4:5:6:7"), S("1:2:3:4:5:6:7:8:9"),
+        S("1:2:3:4:5:6:7:"), S(":1:2:3:4:5:6:7"), S("g::"), S("::ffff:1.2.3"),
+        S("::ffff:1.2.3.4.5"), S("::ffff:01.2.3.4"), S("1.2.3.4::"),
+        S("::1.2.3.4:1"), S("[::1]"), S("[::1]:80"), S("1.2.3.4 "),
+        S(" 1.2.3.4"), S("1.2.3.4\n"), S("\t1.2.3.4"), S("::1\r"), S(""),
+        S(" "), S("Any"), S("any"), S("*"), S("localhost"), S("unix:"),
+        S("\xe0\xa7\xa7.2.3.4"), S("1.2.3.4\0"), S("1.2.3.4\0/8"),
+        S("1.2.3.4/8\0"), S("1.2.3.4/\0"), S("\0" "1.2.3.4"), S("::1\0junk"),
+        S("0000:0000:0000:0000:0000:ffff:255.255.255.2555"),
+        S("0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000")
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -264,14 +239,11 @@ test_parsed(void)
     } cases[] = {
         { "12.34.56.78/24", 1, "12.34.56.0", 24 },
         { "12.34.56.0/24", 0, "12.34.56.0", 24 },
-        { "1.2.3.4", 0, "1.2.3.4", 32 },
-        { "1.2.3.4/32", 0, "1.2.3.4", 32 },
-        { "1.2.3.4/0", 1, "0.0.0.0", 0 },
-        { "0.0.0.0/0", 0, "0.0.0.0", 0 },
+        { "1.2.3.4", 0, "1.2.3.4", 32 }, { "1.2.3.4/32", 0, "1.2.3.4", 32 },
+        { "1.2.3.4/0", 1, "0.0.0.0", 0 }, { "0.0.0.0/0", 0, "0.0.0.0", 0 },
         { "255.255.255.255/1", 1, "128.0.0.0", 1 },
         { "255.255.255.255/9", 1, "255.128.0.0", 9 },
-        { "::/0", 0, "::", 0 },
-        { "::1", 0, "::1", 128 },
+        { "::/0", 0, "::", 0 }, { "::1", 0, "::1", 128 },
         { "::1/127", 1, "::", 127 },
         { "2001:db8::1/32", 1, "2001:db8::", 32 },
         { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/65", 1,
@@ -300,9 +272,42 @@ test_parsed(void)
         is_int(cidr.bits, cases[i].bits,
                "%s: the prefix has %u bits", cases[i].text, cases[i].bits);
 
-        for (j = cidr.addr.len; j < 16 && cidr.addr.bytes[j] == 0; j++) { /* void */ }
+        j = cidr.addr.len;
+
+        while (j < 16 && cidr.addr.bytes[j] == 0) {
+            j++;
+        }
+
         is_int(j, 16, "%s: the unused bytes are 0", cases[i].text);
     }
+}
+
+
+static at_addr_t
+last_addr(const at_cidr_t *cidr)
+{
+    unsigned   i;
+    at_addr_t  addr = cidr->addr;
+
+    for (i = cidr->bits; i < addr.len * 8u; i++) {
+        addr.bytes[i / 8] |= (uint8_t) (0x80 >> i % 8);
+    }
+
+    return addr;
+}
+
+
+/* the address before (step -1) or after it (step 1) */
+static at_addr_t
+neighbour(at_addr_t addr, int step)
+{
+    unsigned  i = addr.len;
+
+    do {
+        addr.bytes[--i] += (uint8_t) step;
+    } while (i > 0 && addr.bytes[i] == (step == 1 ? 0 : 0xff));
+
+    return addr;
 }
 
 
@@ -310,35 +315,23 @@ test_parsed(void)
 static int
 edges_are_right(const at_cidr_t *cidr)
 {
-    int             hold;
-    unsigned        i, n;
-    at_addr_t       last, before, after;
-    at_cidr_set_t  *set;
+    int             right = 1;
+    unsigned        i;
+    at_cidr_set_t  *set = set_of(cidr, 1);
+    at_addr_t       last = last_addr(cidr);
 
-    n = cidr->addr.len;
-    last = cidr->addr;
+    const at_addr_t  addrs[] = {
+        cidr->addr, last, neighbour(cidr->addr, -1), neighbour(last, 1)
+    };
 
-    for (i = cidr->bits; i < n * 8; i++) {
-        last.bytes[i / 8] |= (uint8_t) (0x80 >> i % 8);
+    for (i = 0; i < N(addrs); i++) {
+        right &= at_cidr_set_match(set, &addrs[i]) == (i < 2)
+                 && at_cidr_match(cidr, &addrs[i]) == (i < 2);
     }
-
-    before = cidr->addr;
-    after = last;
-
-    for (i = n; i-- > 0 && before.bytes[i]-- == 0; ) { /* void */ }
-    for (i = n; i-- > 0 && ++after.bytes[i] == 0; ) { /* void */ }
-
-    set = set_of(cidr, 1);
-
-    hold = at_cidr_set_match(set,
-                             &cidr->addr) && at_cidr_match(cidr, &cidr->addr)
-           && at_cidr_set_match(set, &last) && at_cidr_match(cidr, &last)
-           && !at_cidr_set_match(set, &before) && !at_cidr_match(cidr, &before)
-           && !at_cidr_set_match(set, &after) && !at_cidr_match(cidr, &after);
 
     free(set);
 
-    return hold;
+    return right;
 }
 
 
@@ -377,7 +370,8 @@ test_sets(void)
         { "10.1.2.3", 1 }, { "10.1.2.4", 1 }, { "10.200.0.0", 1 },
         { "10.255.255.255", 1 }, { "11.0.0.0", 1 }, { "11.0.0.1", 0 },
         { "0.0.0.0", 0 }, { "255.255.255.255", 0 }, { "::", 1 }, { "::1", 1 },
-        { "::10.1.2.3", 1 }, { "::ffff:10.1.2.3", 1 }, { "::ffff:12.0.0.0", 0 },
+        { "::10.1.2.3", 1 }, { "::ffff:10.1.2.3", 1 },
+        { "::ffff:12.0.0.0", 0 },
     };
 
     for (i = 0; i < N(ranges); i++) {
@@ -528,32 +522,22 @@ static const struct cipp_difference {
     int          expected;
 } cipp_differences[] = {
     /* in CIPP, /0 does not contain addresses whose first bit is set */
-    { "128.0.0.1", "0.0.0.0/0", 1 },
-    { "203.0.113.9", "0.0.0.0/0", 1 },
-    { "fe80::1", "::/0", 1 },
-    { "fc00::1", "::/0", 1 },
+    { "128.0.0.1", "0.0.0.0/0", 1 }, { "203.0.113.9", "0.0.0.0/0", 1 },
+    { "fe80::1", "::/0", 1 }, { "fc00::1", "::/0", 1 },
 
     /* CIPP accepts malformed prefix lengths */
-    { "1.2.3.4", "1.2.3.4/-1", -1 },
-    { "1.2.3.4", "1.2.3.4/", -1 },
-    { "1.2.3.4", "1.2.3.4/24/8", -1 },
-    { "1.2.3.4", "1.2.3.4/024", -1 },
-    { "1.2.3.4", "1.2.3.4/ 24", -1 },
-    { "1.2.3.4", "1.2.3.4/+24", -1 },
+    { "1.2.3.4", "1.2.3.4/-1", -1 }, { "1.2.3.4", "1.2.3.4/", -1 },
+    { "1.2.3.4", "1.2.3.4/24/8", -1 }, { "1.2.3.4", "1.2.3.4/024", -1 },
+    { "1.2.3.4", "1.2.3.4/ 24", -1 }, { "1.2.3.4", "1.2.3.4/+24", -1 },
 
     /* IPv4-mapped addresses are IPv4 addresses here */
-    { "::ffff:1.2.3.4", "1.2.3.4", 1 },
-    { "::ffff:1.2.3.4", "1.2.3.0/24", 1 },
-    { "1.2.3.4", "::ffff:1.2.3.4", 1 },
-    { "1.2.3.4", "::ffff:0:0/96", 1 },
+    { "::ffff:1.2.3.4", "1.2.3.4", 1 }, { "::ffff:1.2.3.4", "1.2.3.0/24", 1 },
+    { "1.2.3.4", "::ffff:1.2.3.4", 1 }, { "1.2.3.4", "::ffff:0:0/96", 1 },
 
     /* CIPP accepts octal, hexadecimal, short and bracketed addresses */
-    { "fe80::1%eth0", "fe80::/10", -1 },
-    { "8.0.0.1", "010.0.0.1", -1 },
-    { "1.0.0.2", "1.2", -1 },
-    { "0x7f.0.0.1", "127.0.0.1", -1 },
-    { "127.1", "127.0.0.1", -1 },
-    { "127.0.0.1", "127.1/8", -1 },
+    { "fe80::1%eth0", "fe80::/10", -1 }, { "8.0.0.1", "010.0.0.1", -1 },
+    { "1.0.0.2", "1.2", -1 }, { "0x7f.0.0.1", "127.0.0.1", -1 },
+    { "127.1", "127.0.0.1", -1 }, { "127.0.0.1", "127.1/8", -1 },
     { "[2001:db8::1]", "2001:db8::1", -1 },
     { "[2001:db8::1]:443", "2001:db8::1", -1 },
 };
@@ -625,10 +609,6 @@ test_cipp(void)
 
 /* --- 10,000 ranges compared with a linear search ------------------------- */
 
-static uint32_t  net4[RANGES], mask4[RANGES];
-static uint64_t  net6[RANGES][2], mask6[RANGES][2];
-
-
 static uint64_t
 random64(void)
 {
@@ -642,78 +622,54 @@ random64(void)
 }
 
 
-static uint64_t
-mask64(unsigned bits)
+/* IPv6 ranges have few different upper halves, so that they are nested */
+static at_cidr_t
+random_cidr(unsigned len)
 {
-    return bits == 0 ? 0 : bits >= 64 ? UINT64_MAX : UINT64_MAX << (64 - bits);
+    unsigned   i;
+    uint64_t   r[2] = { random64(), random64() };
+    at_cidr_t  cidr = { .bits = 0 };
+
+    static const uint8_t  upper[] = { 0x20, 0x01, 0, 0, 0, 0, 0 };
+
+    cidr.addr.len = len;
+    cidr.bits = (unsigned) (len == 4 ? 12 + random64() % 21
+                                     : 16 + random64() % 113);
+    memcpy(cidr.addr.bytes, r, len);
+
+    if (len == 16) {
+        memcpy(cidr.addr.bytes, upper, sizeof(upper));
+        cidr.addr.bytes[3] = (uint8_t) (r[0] >> 40);
+    }
+
+    for (i = cidr.bits; i < len * 8; i++) {
+        cidr.addr.bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+    }
+
+    return cidr;
 }
 
 
-static void
-put64(uint8_t *bytes, uint64_t value, unsigned n)
+/* any address, or the first or last one of the range, or a neighbour of it */
+static at_addr_t
+random_addr(const at_cidr_t *cidr)
 {
-    unsigned  i;
+    uint64_t   r = random64() >> 32;
+    at_cidr_t  any = random_cidr(cidr->addr.len);
+    at_addr_t  addr = r & 2 ? last_addr(cidr) : cidr->addr;
+
+    return r & 1 ? last_addr(&any)
+           : r & 4 ? neighbour(addr, 1) : r & 8 ? neighbour(addr, -1) : addr;
+}
+
+
+static int
+linear_match(const at_cidr_t *cidrs, size_t n, const at_addr_t *addr)
+{
+    size_t  i;
 
     for (i = 0; i < n; i++) {
-        bytes[i] = (uint8_t) (value >> 8 * (n - 1 - i));
-    }
-}
-
-
-static void
-random_cidr(at_cidr_t *cidr4, at_cidr_t *cidr6, unsigned i)
-{
-    unsigned  bits;
-
-    memset(cidr4, 0, sizeof(at_cidr_t));
-    memset(cidr6, 0, sizeof(at_cidr_t));
-
-    bits = 12 + (unsigned) (random64() % 21);
-    mask4[i] = (uint32_t) (mask64(bits) >> 32);
-    net4[i] = (uint32_t) random64() & mask4[i];
-
-    cidr4->addr.len = 4;
-    cidr4->bits = bits;
-    put64(cidr4->addr.bytes, net4[i], 4);
-
-    /* few different upper halves, so that ranges are nested */
-    bits = 16 + (unsigned) (random64() % 113);
-    mask6[i][0] = mask64(bits);
-    mask6[i][1] = mask64(bits > 64 ? bits - 64 : 0);
-    net6[i][0] = (0x2001000000000000 | (random64() &
-                                        0x00ff00ff000000ff)) & mask6[i][0];
-    net6[i][1] = random64() & mask6[i][1];
-
-    cidr6->addr.len = 16;
-    cidr6->bits = bits;
-    put64(cidr6->addr.bytes, net6[i][0], 8);
-    put64(cidr6->addr.bytes + 8, net6[i][1], 8);
-}
-
-
-static int
-linear_match4(uint32_t addr)
-{
-    int       hit = 0;
-    unsigned  i;
-
-    for (i = 0; i < RANGES; i++) {
-        hit |= (addr & mask4[i]) == net4[i];
-    }
-
-    return hit;
-}
-
-
-static int
-linear_match6(uint64_t high, uint64_t low)
-{
-    unsigned  i;
-
-    for (i = 0; i < RANGES; i++) {
-        if ((high & mask6[i][0]) == net6[i][0]
-            && (low & mask6[i][1]) == net6[i][1])
-        {
+        if (at_cidr_match(&cidrs[i], addr)) {
             return 1;
         }
     }
@@ -722,109 +678,29 @@ linear_match6(uint64_t high, uint64_t low)
 }
 
 
-/* half of the addresses are the first or last of a range, or next to it */
-static int
-try_ipv4(const at_cidr_set_t *set)
-{
-    uint8_t    bytes[4];
-    at_addr_t  addr;
-    uint64_t   r = random64();
-    uint32_t   value = (uint32_t) (r >> 32);
-
-    if (r & 1) {
-        value = net4[value % RANGES];
-        value |= (r & 2) ? ~mask4[(uint32_t) (r >> 32) % RANGES] : 0;
-        value += (uint32_t) (r >> 2 & 3) - 1;
-    }
-
-    put64(bytes, value, 4);
-    at_addr_set(&addr, bytes, 4);
-
-    return at_cidr_set_match(set, &addr) != linear_match4(value);
-}
-
-
-static int
-try_ipv6(const at_cidr_set_t *set)
-{
-    unsigned   i;
-    uint64_t   r, high, low;
-    uint8_t    bytes[16];
-    at_addr_t  addr;
-
-    r = random64();
-    i = (unsigned) (r >> 32) % RANGES;
-
-    high = net6[i][0] | ((r & 2) ? ~mask6[i][0] : 0);
-    low = net6[i][1] | ((r & 2) ? ~mask6[i][1] : 0);
-
-    if (r & 4) {
-        low++;
-        high += (low == 0);
-
-    } else if (r & 8) {
-        high -= (low == 0);
-        low--;
-    }
-
-    if (r & 1) {
-        high = 0x2001000000000000 | (random64() & 0x00ff00ff000000ff);
-        low = random64();
-    }
-
-    put64(bytes, high, 8);
-    put64(bytes + 8, low, 8);
-    at_addr_set(&addr, bytes, 16);
-
-    return at_cidr_set_match(set, &addr) != linear_match6(high, low);
-}
-
-
 static void
 test_many(void)
 {
-    unsigned            i, wrong4, wrong6;
-    at_cidr_set_t      *set;
-    static at_cidr_t    cidrs[2 * RANGES];
-
-    for (i = 0; i < RANGES; i++) {
-        random_cidr(&cidrs[2 * i], &cidrs[2 * i + 1], i);
-    }
-
-    set = set_of(cidrs, 2 * RANGES);
-    wrong4 = 0;
-    wrong6 = 0;
-
-    for (i = 0; i < ADDRESSES / 2; i++) {
-        wrong4 += (unsigned) try_ipv4(set);
-        wrong6 += (unsigned) try_ipv6(set);
-    }
-
-    is_int(wrong4, 0, "%d IPv4 addresses match like in a linear search",
-           ADDRESSES / 2);
-    is_int(wrong6, 0, "%d IPv6 addresses match like in a linear search",
-           ADDRESSES / 2);
-
-    free(set);
-}
-
-
-static void
-test_time(void)
-{
-    unsigned          i, hits;
+    unsigned          i, hits = 0, wrong = 0;
     double            ns;
     at_addr_t         addr;
     at_cidr_set_t    *set;
     struct timespec   from, to;
-    static at_cidr_t  cidrs[2 * RANGES];
+    static at_cidr_t  cidrs[RANGES];
 
     for (i = 0; i < RANGES; i++) {
-        random_cidr(&cidrs[2 * i], &cidrs[2 * i + 1], i);
+        cidrs[i] = random_cidr(i % 2 ? 4 : 16);
     }
 
-    set = set_of(cidrs, 2 * RANGES);
-    hits = 0;
+    set = set_of(cidrs, RANGES);
+
+    for (i = 0; i < ADDRESSES; i++) {
+        addr = random_addr(&cidrs[i % RANGES]);
+        wrong += at_cidr_set_match(set, &addr)
+                 != linear_match(cidrs, RANGES, &addr);
+    }
+
+    is_int(wrong, 0, "%d addresses match like in a linear search", ADDRESSES);
 
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 
@@ -839,9 +715,8 @@ test_time(void)
 
     ns = ((double) (to.tv_sec - from.tv_sec) * 1e9
           + (double) (to.tv_nsec - from.tv_nsec)) / 1e6;
-
     printf("# %.0f ns per lookup, %u matches\n", ns, hits);
-    ok(ns < 1000, "I8 a lookup takes less than 1,000 ns");
+    ok(ns < 1000, "a lookup takes less than 1,000 ns");
 
     free(set);
 }
@@ -853,7 +728,7 @@ main(void)
     RUN(test_match, test_refused, test_parsed);
     test_every_prefix("170.85.170.85", 32);
     test_every_prefix("aaaa:5555:aaaa:5555:aaaa:5555:aaaa:5555", 128);
-    RUN(test_sets, test_published, test_cipp, test_many, test_time);
+    RUN(test_sets, test_published, test_cipp, test_many);
 
     return tap_done();
 }

@@ -110,8 +110,7 @@ test_every_alg(void)
         const char  *name;
         unsigned     algs;
     } keys[] = {
-        { rsa, "RSA", 0x3f },
-        { p256, "P-256", at_alg_bit(AT_ES256) },
+        { rsa, "RSA", 0x3f }, { p256, "P-256", at_alg_bit(AT_ES256) },
         { p384, "P-384", at_alg_bit(AT_ES384) },
         { ed, "Ed25519", at_alg_bit(AT_EDDSA) },
     };
@@ -191,12 +190,10 @@ test_other_types(void)
         EVP_PKEY    *pkey;
         const char  *name;
     } keys[] = {
-        { key_ec("P-521"), "P-521" },
-        { key_ec("secp256k1"), "secp256k1" },
+        { key_ec("P-521"), "P-521" }, { key_ec("secp256k1"), "secp256k1" },
         { key_ec("P-224"), "P-224" },
         { key_ec("brainpoolP256r1"), "brainpoolP256r1" },
-        { key_named("ED448"), "Ed448" },
-        { key_named("X25519"), "X25519" },
+        { key_named("ED448"), "Ed448" }, { key_named("X25519"), "X25519" },
     };
 
     for (i = 0; i < N(keys); i++) {

@@ -15,6 +15,7 @@
 #include "core/base/at_crypto.h"
 #include "data.h"
 #include "fail.h"
+#include "linear.h"
 
 
 /* OpenSSL allocates memory */
@@ -41,12 +42,14 @@ fail_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 #define IPFABRIC  "conf-examples/ipfabric/endpoints.tsv"
 #define CIPP      "conf-examples/cipp/endpoints.tsv"
 
-#define ROWS      1000          /* of a file, at most */
+/* the id of "GET /snapshots" */
+#define SNAPSHOTS  "79ab4b0754b069399464a23c222725111915f8f9"
 
 
 /* parses a copy of exactly the size of text, and frees it */
 static at_endpoint_list_t *
-parse(const char *text, const at_endpoint_list_options_t *options, at_error_t *err)
+parse(const char *text, const at_endpoint_list_options_t *options,
+    at_error_t *err)
 {
     at_endpoint_list_t  *list;
     size_t               len = strlen(text);
@@ -123,24 +126,18 @@ test_match(void)
         "GET /.well-known/x~y/$a,b";
 
     static const struct { const char *method, *path, *row; } cases[] = {
-        { "GET", "/", "GET /" },
-        { "GET", "", "-" },
-        { "GET", "users", "-" },
-        { "GET", "*", "-" },
-        { "GET", "/users", "GET /users" },
-        { "GET", "/users/", "-" },
-        { "GET", "/Users", "-" },
+        { "GET", "/", "GET /" }, { "GET", "", "-" }, { "GET", "users", "-" },
+        { "GET", "*", "-" }, { "GET", "/users", "GET /users" },
+        { "GET", "/users/", "-" }, { "GET", "/Users", "-" },
         { "GET", "/users/7", "GET /users/:id" },
         { "GET", "/users/:id", "GET /users/:id" },
         { "GET", "/users/*", "GET /users/:id" },
         { "GET", "/users/me", "GET /users/me" },
         { "GET", "/users/mee", "GET /users/:id" },
-        { "GET", "/users/m", "GET /users/:id" },
-        { "GET", "/users/me/", "-" },
+        { "GET", "/users/m", "GET /users/:id" }, { "GET", "/users/me/", "-" },
         { "GET", "/users//", "-" },
         { "GET", "/users/7/keys", "GET /users/:id/keys" },
-        { "GET", "/users//keys", "-" },
-        { "GET", "//users/7", "-" },
+        { "GET", "/users//keys", "-" }, { "GET", "//users/7", "-" },
 
         /* the parameter matches where the literal leads nowhere */
         { "GET", "/users/me/keys", "GET /users/:id/keys" },
@@ -152,35 +149,28 @@ test_match(void)
         { "GET", "/users/me/x/last", "GET /users/:id/:what/last" },
         { "GET", "/users/me/keys/last/x", "-" },
 
-        { "GET", "/folder/", "GET /folder/" },
-        { "GET", "/folder", "-" },
+        { "GET", "/folder/", "GET /folder/" }, { "GET", "/folder", "-" },
         { "GET", "/folder/x", "-" },
 
         { "HEAD", "/users/7", "GET /users/:id" },
-        { "HEAD", "/any/7", "* /any/:a" },
-        { "POST", "/users", "POST /users" },
+        { "HEAD", "/any/7", "* /any/:a" }, { "POST", "/users", "POST /users" },
         { "POST", "/users/7", "-" },
         { "POST", "/users/7/disable", "POST /users/:user/disable" },
         { "GET", "/users/7/disable", "-" },
         { "PURGE-ALL", "/users", "PURGE-ALL /users" },
         { "M_SEARCH", "/users", "M_SEARCH /users" },
-        { "PURGE", "/users", "* /users" },
-        { "get", "/users/7", "-" },
-        { "GET ", "/users/7", "-" },
-        { "", "/users/7", "-" },
-        { "", "/users", "* /users" },
-        { "GETX", "/users/7", "-" },
+        { "PURGE", "/users", "* /users" }, { "get", "/users/7", "-" },
+        { "GET ", "/users/7", "-" }, { "", "/users/7", "-" },
+        { "", "/users", "* /users" }, { "GETX", "/users/7", "-" },
         { "GE", "/users/7", "-" },
 
         /* a literal of "*" precedes a parameter of the method */
-        { "DELETE", "/users", "* /users" },
-        { "GET", "/any/7", "* /any/:a" },
+        { "DELETE", "/users", "* /users" }, { "GET", "/any/7", "* /any/:a" },
         { "GET", "/any/7/more", "GET /any/:a/more" },
         { "POST", "/any/7/more", "-" },
         { "GET", "/users/root", "* /users/root" },
         { "POST", "/users/root", "* /users/root" },
-        { "*", "/users", "* /users" },
-        { "*", "/users/me", "-" },
+        { "*", "/users", "* /users" }, { "*", "/users/me", "-" },
 
         { "GET", "/v1/x/things:cancel", "GET /v1/:collection/things:cancel" },
         { "GET", "/v1/x/things:other", "-" },
@@ -218,17 +208,14 @@ test_options(void)
         const char  *path;
         int         match;
     } cases[] = {
-        { "GET /a", "/api", 0, "/api/a", 1 },
-        { "GET /a", "/api", 0, "/a", 0 },
+        { "GET /a", "/api", 0, "/api/a", 1 }, { "GET /a", "/api", 0, "/a", 0 },
         { "GET /a", "/api", 0, "/apia", 0 },
         { "GET /a", "/api", 0, "/apiX/a", 0 },
         { "GET /a", "/api", 0, "/api//a", 0 },
         { "GET /a", "/api", 0, "/api/api/a", 0 },
         { "GET /a", "/api", 0, "/API/a", 0 },
-        { "GET /a", "/api", 0, "api/a", 0 },
-        { "GET /a", "/api", 0, "/ap", 0 },
-        { "GET /a", "/api", 0, "/api", 0 },
-        { "GET /", "/api", 0, "/api/", 1 },
+        { "GET /a", "/api", 0, "api/a", 0 }, { "GET /a", "/api", 0, "/ap", 0 },
+        { "GET /a", "/api", 0, "/api", 0 }, { "GET /", "/api", 0, "/api/", 1 },
         { "GET /", "/api", 0, "/api", 0 },
         { "GET /a", "/api/v1", 0, "/api/v1/a", 1 },
         { "GET /a", "/api/v1", 0, "/api/v2/a", 0 },
@@ -291,6 +278,32 @@ test_options(void)
 
 
 static void
+is_error(const char *rows, const char *expected)
+{
+    at_error_t           err;
+    at_endpoint_list_t  *list = parse(rows, NULL, &err);
+
+    ok(list == NULL, "'%.40s' is an error", rows);
+    is_str(err.text, expected, "the error names line and cause");
+    at_endpoint_list_free(list);
+}
+
+
+/* words ends with NULL; each is inserted into both formats */
+static void
+are_errors(const char *const *words, const char *row, const char *expected)
+{
+    char  rows[64], error[160];
+
+    for ( ; *words; words++) {
+        (void) snprintf(rows, sizeof(rows), row, *words);
+        (void) snprintf(error, sizeof(error), expected, *words);
+        is_error(rows, error);
+    }
+}
+
+
+static void
 test_errors(void)
 {
     size_t                      i;
@@ -311,79 +324,46 @@ test_errors(void)
         { "GET /a\v\n", "line 1: a control character" },
         { "GET /a \x7f\n", "line 1: a control character" },
         { "# \x01\nGET /a\n", "line 1: a control character" },
-
-        { "get /a", "line 1: invalid method \"get\": "
-          "use upper case, or \"*\" for any method" },
-        { "/a GET", "line 1: invalid method \"/a\": "
-          "use upper case, or \"*\" for any method" },
-        { "** /a", "line 1: invalid method \"**\": "
-          "use upper case, or \"*\" for any method" },
-        { "GET,POST /a", "line 1: invalid method \"GET,POST\": "
-          "use upper case, or \"*\" for any method" },
-        { "\xef\xbb\xbfGET /a", "line 1: invalid method \"\xef\xbb\xbfGET\": "
-          "use upper case, or \"*\" for any method" },
-        { "GET /a\nHEAD /a", "line 2: invalid method \"HEAD\": use \"GET\", which includes it" },
-
-        { "GET a", "line 1: invalid path \"a\": it is not a normalized path" },
-        { "GET //", "line 1: invalid path \"//\": it is not a normalized path" },
-        { "GET /a//b", "line 1: invalid path \"/a//b\": it is not a normalized path" },
-        { "GET /a//", "line 1: invalid path \"/a//\": it is not a normalized path" },
-        { "GET /./a", "line 1: invalid path \"/./a\": it is not a normalized path" },
-        { "GET /a/..", "line 1: invalid path \"/a/..\": it is not a normalized path" },
-        { "GET /a.", "line 1: invalid path \"/a.\": it is not a normalized path" },
-        { "GET /%61", "line 1: invalid path \"/%61\": it is not a normalized path" },
-        { "GET /a;b", "line 1: invalid path \"/a;b\": it is not a normalized path" },
-        { "GET /a?b", "line 1: invalid path \"/a?b\": it is not a normalized path" },
-        { "GET /a#b", "line 1: invalid path \"/a#b\": it is not a normalized path" },
-        { "GET /a\\b", "line 1: invalid path \"/a\\b\": it is not a normalized path" },
-        { "GET /\xff", "line 1: invalid path \"/\xff\": it is not a normalized path" },
-        { "GET http://h/a", "line 1: invalid path \"http://h/a\": it is not a normalized path" },
-
-        { "GET /a/*",
-          "line 1: invalid path \"/a/*\": a parameter is a whole segment \":name\"" },
-        { "GET /{id}",
-          "line 1: invalid path \"/{id}\": a parameter is a whole segment \":name\"" },
-        { "GET /<id>",
-          "line 1: invalid path \"/<id>\": a parameter is a whole segment \":name\"" },
-        { "GET /:id*",
-          "line 1: invalid path \"/:id*\": a parameter is a whole segment \":name\"" },
-        { "GET /:", "line 1: invalid path \"/:\": the name of a parameter "
-          "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /a/:/b",
-          "line 1: invalid path \"/a/:/b\": the name of a parameter "
-          "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:a:b",
-          "line 1: invalid path \"/:a:b\": the name of a parameter "
-          "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:a.b",
-          "line 1: invalid path \"/:a.b\": the name of a parameter "
-          "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:a~", "line 1: invalid path \"/:a~\": the name of a parameter "
-          "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:id(x)",
-          "line 1: invalid path \"/:id(x)\": the name of a parameter "
-          "has letters, digits, \"_\" and \"-\" only" },
-        { "GET /:id?", "line 1: invalid path \"/:id?\": it is not a normalized path" },
-
-        { "GET /x public",
-          "line 1: invalid scope \"public\": use \"Public\" or \"Authenticated\"" },
-        { "GET /x authenticated",
-          "line 1: invalid scope \"authenticated\": use \"Public\" or "
-          "\"Authenticated\"" },
-        { "GET /a\n\nGET /a b", "line 3: \"GET /a\" is duplicate, see line 1" },
+        { "GET /a\nHEAD /a", "line 2: invalid method \"HEAD\": use \"GET\", "
+          "which includes it" },
+        { "GET /a\n\nGET /a b",
+          "line 3: \"GET /a\" is duplicate, see line 1" },
         { "* /a\n* /a", "line 2: \"* /a\" is duplicate, see line 1" },
         { "# x\nGET /:a/b/:c\nPOST /:x/b/:y\nGET /:d/b/:e\n",
           "line 4: \"GET /:d/b/:e\" is duplicate, see line 2" },
     };
 
+    static const char  *const bad_methods[] = {
+        "get", "/a", "**", "GET,POST", "\xef\xbb\xbfGET", NULL
+    };
+    static const char  *const not_normalized[] = {
+        "a", "//", "/a//b", "/a//", "/./a", "/a/..", "/a.", "/%61", "/a;b",
+        "/a?b", "/a#b", "/a\\b", "/\xff", "http://h/a", "/:id?", NULL
+    };
+    static const char  *const not_segments[] = {
+        "/a/*", "/{id}", "/<id>", "/:id*", NULL
+    };
+    static const char  *const bad_names[] = {
+        "/:", "/a/:/b", "/:a:b", "/:a.b", "/:a~", "/:id(x)", NULL
+    };
+    static const char  *const bad_scopes[] = {
+        "public", "authenticated", NULL
+    };
+
     for (i = 0; i < N(cases); i++) {
-        list = parse(cases[i].rows, NULL, &err);
-
-        ok(list == NULL, "'%.40s' is an error", cases[i].rows);
-        is_str(err.text, cases[i].error, "the error names line and cause");
-
-        at_endpoint_list_free(list);
+        is_error(cases[i].rows, cases[i].error);
     }
+
+    are_errors(bad_methods, "%s /a", "line 1: invalid method \"%s\": "
+               "use upper case, or \"*\" for any method");
+    are_errors(not_normalized, "GET %s",
+               "line 1: invalid path \"%s\": it is not a normalized path");
+    are_errors(not_segments, "GET %s", "line 1: invalid path \"%s\": "
+               "a parameter is a whole segment \":name\"");
+    are_errors(bad_names, "GET %s", "line 1: invalid path \"%s\": the name of "
+               "a parameter has letters, digits, \"_\" and \"-\" only");
+    are_errors(bad_scopes, "GET /x %s", "line 1: invalid scope \"%s\": "
+               "use \"Public\" or \"Authenticated\"");
 
     memset(&options, 0, sizeof(options));
     options.ignore_case = 1;
@@ -466,7 +446,7 @@ test_endpoint(void)
 
     e = at_endpoint_list_get(list, 0);
     is_bytes(e->text, str("GET /snapshots"), "the text of an endpoint");
-    is_bytes(e->id, str("79ab4b0754b069399464a23c222725111915f8f9"),
+    is_bytes(e->id, str(SNAPSHOTS),
              "the id is the SHA-1 of the text");
     is_bytes(e->scope, e->id, "the id is the default scope");
     is_int(e->kind, AT_ENDPOINT_SCOPE, "the id is a scope");
@@ -524,8 +504,7 @@ test_granted(void)
     static const struct { const char *row, *scope; int granted; } cases[] = {
         { "GET /snapshots read", "read", 1 },
         { "GET /snapshots read", "READ", 0 },
-        { "GET /snapshots read", "rea", 0 },
-        { "GET /snapshots read", "*", 0 },
+        { "GET /snapshots read", "rea", 0 }, { "GET /snapshots read", "*", 0 },
         { "GET /snapshots read", "", 0 },
         { "GET /snapshots read", "GET /snapshots", 1 },
         { "GET /snapshots read", "get /snapshots", 0 },
@@ -534,9 +513,10 @@ test_granted(void)
         { "GET /snapshots read", "HEAD /snapshots", 0 },
         { "GET /snapshots read", "* /snapshots", 0 },
         { "GET /snapshots read", "/snapshots", 0 },
-        { "GET /snapshots read", "79ab4b0754b069399464a23c222725111915f8f9", 1 },
-        { "GET /snapshots read", "79AB4B0754B069399464A23C222725111915F8F9", 0 },
-        { "GET /snapshots", "79ab4b0754b069399464a23c222725111915f8f9", 1 },
+        { "GET /snapshots read", SNAPSHOTS, 1 },
+        { "GET /snapshots read", "79AB4B0754B069399464A23C222725111915F8F9",
+          0 },
+        { "GET /snapshots", SNAPSHOTS, 1 },
         { "GET /snapshots", "GET /snapshots", 1 },
         { "GET /snapshots", "f43f5efc2d2e1cc22d02c9e93894ddde07e023c7", 0 },
         { "* /snapshots", "* /snapshots", 1 },
@@ -568,185 +548,56 @@ test_granted(void)
 }
 
 
-/* --- a linear search ----------------------------------------------------- */
-
-/* "GET", "a", ":b" */
-typedef struct {
-    size_t        n;
-    at_str_t      part[16];
-    const char   *text;
-} oracle_row_t;
-
-static oracle_row_t  oracle[ROWS];
-static size_t        n_oracle;
-
-
-static oracle_row_t
-oracle_split(const char *text)
-{
-    oracle_row_t  row;
-
-    row.text = text;
-    row.part[0] = (at_str_t) { text, strcspn(text, " ") };
-    text += row.part[0].len + 1;
-
-    for (row.n = 1; *text == '/' && row.n < N(row.part); row.n++) {
-        row.part[row.n] = (at_str_t) { text + 1, strcspn(text + 1, "/") };
-        text += 1 + row.part[row.n].len;
-    }
-
-    return row;
-}
-
-
-static int
-oracle_is_param(at_str_t part)
-{
-    return part.len && part.data[0] == ':';
-}
-
-
-static int
-oracle_row_matches(const oracle_row_t *row, const oracle_row_t *request)
-{
-    size_t  i;
-
-    if (row->n != request->n) {
-        return 0;
-    }
-
-    for (i = 1; i < row->n; i++) {
-        if (oracle_is_param(row->part[i])
-            ? request->part[i].len == 0
-            : !at_str_equal(row->part[i], request->part[i]))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* whether a has a literal where they first differ in literal and parameter */
-static int
-oracle_is_better(const oracle_row_t *a, const oracle_row_t *b)
-{
-    size_t  i;
-
-    for (i = 1; i < a->n; i++) {
-        if (oracle_is_param(a->part[i]) != oracle_is_param(b->part[i])) {
-            return oracle_is_param(b->part[i]);
-        }
-    }
-
-    return 0;
-}
-
-
-static const oracle_row_t *
-oracle_search(const char *method, const oracle_row_t *request)
-{
-    size_t               i;
-    const oracle_row_t  *best = NULL;
-
-    for (i = 0; i < n_oracle; i++) {
-        if (at_str_equal(oracle[i].part[0], str(method))
-            && oracle_row_matches(&oracle[i], request)
-            && (best == NULL || oracle_is_better(&oracle[i], best)))
-        {
-            best = &oracle[i];
-        }
-    }
-
-    return best;
-}
-
-
-static at_str_t
-oracle_match(const char *method, const char *path)
-{
-    char                 text[256];
-    oracle_row_t         request;
-    const oracle_row_t  *row, *any;
-
-    (void) snprintf(text, sizeof(text), "%s %s", method, path);
-    request = oracle_split(text);
-
-    row = oracle_search(strcmp(method, "HEAD") == 0 ? "GET" : method,
-                        &request);
-    any = oracle_search("*", &request);
-
-    if (row == NULL || (any != NULL && oracle_is_better(any, row))) {
-        row = any;
-    }
-
-    return row ? str(row->text) : str("-");
-}
-
-
-/* reads the lines of a file, which is modified; the third words are scopes */
-static void
-oracle_read(at_file_t *file, const char **scopes)
-{
-    char  *text, *line, *row;
-
-    text = file->data;
-    n_oracle = 0;
-
-    while ((line = strsep(&text, "\n")) != NULL) {
-        if (*line == '#' || *line == '\0' || n_oracle == ROWS) {
-            continue;
-        }
-
-        row = line;
-        line[strcspn(line, "\t")] = ' ';
-        (void) strsep(&line, "\t");
-
-        scopes[n_oracle] = line;
-        oracle[n_oracle++] = oracle_split(row);
-    }
-}
-
-
-/* a path for the template of a row: value replaces each parameter */
-static void
-fill(char path[256], const oracle_row_t *row, const char *value)
-{
-    size_t    i, len = 0;
-    at_str_t  part;
-
-    for (i = 1; i < row->n; i++) {
-        part = oracle_is_param(row->part[i]) ? str(value) : row->part[i];
-        len += (size_t) snprintf(path + len, 256 - len,
-                                 "/%.*s", (int) part.len, part.data);
-    }
-}
-
-
 /* --- the lists of IP Fabric and CIPP ------------------------------------- */
 
 static const char  *methods[] = {
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "*"
 };
 
+/* a path of each is compared with a linear search; ends with NULL */
+static const char  *const ipfabric_prefixes[] = {
+    "/api", "/api/v1", "/api/v6.10", NULL
+};
+static const char  *const cipp_prefixes[] = { "", NULL };
 
+
+/* a path for the template of an endpoint: value replaces each parameter */
+static void
+fill(char path[256], const at_endpoint_t *endpoint, const char *value)
+{
+    size_t    i, len = 0;
+    at_str_t  part;
+
+    for (i = 0; linear_segment(linear_template(endpoint), i, &part); i++) {
+        part = linear_is_param(part) ? str(value) : part;
+        len += (size_t) snprintf(path + len, 256 - len, "/%.*s",
+                                 (int) part.len, part.data);
+    }
+}
+
+
+/* lists with prefix "" ignore case */
 static unsigned
-count_wrong(const at_endpoint_list_t *list, const char *prefix,
+count_wrong(const at_endpoint_list_t *list, const char *const *prefixes,
     const char *path)
 {
-    char      full[300];
-    size_t    i;
-    unsigned  wrong = 0;
-
-    (void) snprintf(full, sizeof(full), "%s%s", prefix, path);
+    char                  full[300];
+    size_t                i, j;
+    unsigned              wrong = 0;
+    const at_endpoint_t  *row;
 
     for (i = 0; i < N(methods); i++) {
-        if (!at_str_equal(match(list, methods[i], full),
-                          oracle_match(methods[i], path)))
-        {
-            printf("# %s %s\n", methods[i], full);
-            wrong++;
+        row = linear_match(list, str(methods[i]), str(path), !**prefixes);
+
+        for (j = 0; prefixes[j] != NULL; j++) {
+            (void) snprintf(full, sizeof(full), "%s%s", prefixes[j], path);
+
+            if (at_endpoint_list_match(list, str(methods[i]), str(full))
+                != row)
+            {
+                printf("# %s %s\n", methods[i], full);
+                wrong++;
+            }
         }
     }
 
@@ -756,48 +607,56 @@ count_wrong(const at_endpoint_list_t *list, const char *prefix,
 
 /* whether a path can match both, and a literal is beside a parameter */
 static int
-overlap(const oracle_row_t *a, const oracle_row_t *b)
+overlap(const at_endpoint_t *a, const at_endpoint_t *b)
 {
-    int     differ = 0;
-    size_t  i;
+    int       differ = 0, more_a, more_b;
+    size_t    i;
+    at_str_t  one, two;
 
-    for (i = 1; a->n == b->n && i < a->n; i++) {
-        if (oracle_is_param(a->part[i]) != oracle_is_param(b->part[i])) {
+    for (i = 0; ; i++) {
+        more_a = linear_segment(linear_template(a), i, &one);
+        more_b = linear_segment(linear_template(b), i, &two);
+
+        if (!more_a || !more_b) {
+            return more_a == more_b && differ;
+        }
+
+        if (linear_is_param(one) != linear_is_param(two)) {
             differ = 1;
 
-        } else if (!oracle_is_param(a->part[i])
-                   && !at_str_equal(a->part[i], b->part[i]))
-        {
+        } else if (!linear_is_param(one) && !at_str_equal(one, two)) {
             return 0;
         }
     }
-
-    return differ;
 }
 
 
 static void
 test_overlaps(const at_endpoint_list_t *list)
 {
-    char      path[256];
-    size_t    i, j, n = 0;
-    unsigned  wrong = 0;
+    char                  path[256];
+    size_t                i, j, n = 0, count = at_endpoint_list_count(list);
+    unsigned              wrong = 0;
+    const at_endpoint_t  *a, *b;
 
-    for (i = 0; i < n_oracle; i++) {
+    for (i = 0; i < count; i++) {
         for (j = 0; j < i; j++) {
-            if (overlap(&oracle[i], &oracle[j])) {
+            a = at_endpoint_list_get(list, i);
+            b = at_endpoint_list_get(list, j);
+
+            if (overlap(a, b)) {
                 n++;
-                fill(path, &oracle[i], "x");
-                wrong += count_wrong(list, "/api/v6.0", path);
-                fill(path, &oracle[j], "x");
-                wrong += count_wrong(list, "/api/v6.0", path);
+                fill(path, a, "x");
+                wrong += count_wrong(list, ipfabric_prefixes, path);
+                fill(path, b, "x");
+                wrong += count_wrong(list, ipfabric_prefixes, path);
             }
         }
     }
 
     is_int(n, 35, "35 pairs of endpoints overlap");
-    is_int(wrong,
-           0, "paths of overlapping endpoints match like in a linear search");
+    is_int(wrong, 0,
+           "paths of overlapping endpoints match like in a linear search");
     is_bytes(match(list, "GET", "/api/v6.0/reports/groups"),
              str("GET /reports/groups"), "a literal precedes a parameter");
     is_bytes(match(list, "GET", "/api/v6.0/reports/group"),
@@ -806,49 +665,57 @@ test_overlaps(const at_endpoint_list_t *list)
 
 
 static void
-test_every_row(const at_endpoint_list_t *list, const char *prefix)
+test_every_row(const at_endpoint_list_t *list, const char *const *prefixes)
 {
     char      path[256];
     size_t    i, j;
-    unsigned  wrong;
+    unsigned  wrong = 0;
 
     static const char  *values[] = { "1", "settings", ":key", "groups", "" };
 
-    wrong = 0;
-
-    for (i = 0; i < n_oracle; i++) {
+    for (i = 0; i < at_endpoint_list_count(list); i++) {
         for (j = 0; j < N(values); j++) {
-            fill(path, &oracle[i], values[j]);
-            wrong += count_wrong(list, prefix, path);
+            fill(path, at_endpoint_list_get(list, i), values[j]);
+            wrong += count_wrong(list, prefixes, path);
         }
     }
 
     is_int(wrong, 0, "prefix '%s': paths of every endpoint, by every method, "
-           "match like in a linear search", prefix);
+           "match like in a linear search", *prefixes);
 }
 
 
+/* the endpoints are the lines of the file: method and path, tab, scope */
 static at_endpoint_list_t *
-read_file(at_file_t *file, const char *name, const char *prefix,
-    const char **scopes)
+read_file(const char *name, const char *prefix, size_t n)
 {
-    at_error_t                  err;
-    at_endpoint_list_t         *list;
-    at_endpoint_list_options_t  options;
+    char                        *next, *line, *scope;
+    size_t                       i = 0;
+    unsigned                     wrong = 0;
+    at_file_t                    file = data_read(name);
+    at_error_t                   err;
+    at_endpoint_list_t          *list;
+    const at_endpoint_t         *e;
+    at_endpoint_list_options_t   options = { str(prefix), *prefix == '\0' };
 
-    memset(&options, 0, sizeof(options));
-    options.prefix = str(prefix);
-    options.ignore_case = strcmp(name, CIPP) == 0;
-
-    *file = data_read(name);
-    list = at_endpoint_list_parse((at_str_t) { file->data, file->len },
-                                       &options, &err);
-
+    list = at_endpoint_list_parse((at_str_t) { file.data, file.len }, &options,
+                                  &err);
     must(list != NULL, err.text);
+    is_int(at_endpoint_list_count(list), n, "%s has %zu endpoints", name, n);
 
-    oracle_read(file, scopes);
-    is_int(at_endpoint_list_count(list), n_oracle,
-           "%s: all endpoints are read", name);
+    for (next = file.data; (line = strsep(&next, "\n")) != NULL && i < n; ) {
+        if (*line != '#' && *line != '\0') {
+            e = at_endpoint_list_get(list, i++);
+            line[strcspn(line, "\t")] = ' ';
+            scope = line;
+            (void) strsep(&scope, "\t");
+            wrong += !at_str_equal(e->text, str(line))
+                     || !at_str_equal(e->scope, str(scope));
+        }
+    }
+
+    is_int(wrong, 0, "%s: all endpoints and their scopes are read", name);
+    at_file_free(&file);
 
     return list;
 }
@@ -859,31 +726,19 @@ test_ipfabric(void)
 {
     size_t                i;
     unsigned              wrong = 0;
-    at_file_t             file;
-    at_endpoint_list_t   *list;
+    at_endpoint_list_t   *list = read_file(IPFABRIC, "ipfabric", 537);
     const at_endpoint_t  *e;
-    static const char    *scopes[ROWS];
 
-    list = read_file(&file, IPFABRIC, "ipfabric", scopes);
-
-    for (i = 0; i < n_oracle; i++) {
+    for (i = 0; i < at_endpoint_list_count(list); i++) {
         e = at_endpoint_list_get(list, i);
-
-        wrong += !at_str_equal(e->text, str(oracle[i].text))
-                 || !at_str_equal(e->scope, str(scopes[i]))
-                 || !at_str_equal(e->id, e->scope);
+        wrong += !at_str_equal(e->id, e->scope);
     }
 
-    is_int(n_oracle, 537, "IP Fabric has 537 endpoints");
-    is_int(wrong, 0, "their ids are the scope ids of IP Fabric");
+    is_int(wrong, 0, "the ids are the scope ids of IP Fabric");
 
-    test_every_row(list, "/api");
-    test_every_row(list, "/api/v1");
-    test_every_row(list, "/api/v6.10");
+    test_every_row(list, ipfabric_prefixes);
     test_overlaps(list);
-
     at_endpoint_list_free(list);
-    at_file_free(&file);
 }
 
 
@@ -893,37 +748,28 @@ test_cipp(void)
     char                  path[256];
     size_t                i, j, public = 0;
     unsigned              wrong = 0;
-    at_file_t             file;
+    at_endpoint_list_t   *list = read_file(CIPP, "", 645);
     const at_endpoint_t  *e;
-    static const char    *scopes[ROWS];
-    at_endpoint_list_t   *list = read_file(&file, CIPP, "", scopes);
 
-    test_every_row(list, "");
+    test_every_row(list, cipp_prefixes);
 
-    for (i = 0; i < n_oracle; i++) {
+    for (i = 0; i < at_endpoint_list_count(list); i++) {
         e = at_endpoint_list_get(list, i);
-
-        wrong += !at_str_equal(e->scope, str(scopes[i]));
         public += (e->kind == AT_ENDPOINT_PUBLIC);
-
-        fill(path, &oracle[i], "");
+        fill(path, e, "");
 
         for (j = 0; path[j]; j++) {
             path[j] ^= (isalpha((unsigned char) path[j])
                         && (i ^ j) & 1) ? 0x20 : 0;
         }
 
-        wrong += !at_str_equal(match(list,
-                                     e->text.data[0] == 'G' ? "GET" : "POST",
-                                     path), e->text);
+        wrong += at_endpoint_list_match(list, linear_method(e), str(path))
+                 != e;
     }
 
-    is_int(n_oracle, 645, "CIPP has 645 endpoints");
-    is_int(public, 4, "4 of them are public");
-    is_int(wrong, 0, "scopes are read, and paths match in any case");
-
+    is_int(public, 4, "4 endpoints of CIPP are public");
+    is_int(wrong, 0, "paths match in any case");
     at_endpoint_list_free(list);
-    at_file_free(&file);
 }
 
 

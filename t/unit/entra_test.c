@@ -41,8 +41,7 @@ test_client(void)
         { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"a\"}", "a" },
         { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"A\"}", "a" },
         { "{\"ver\":\"2.0\",\"appid\":\"a\",\"azp\":\"A\"}", "A" },
-        { "{\"azp\":\"a\"}", "a" },
-        { "{\"appid\":\"a\"}", "a" },
+        { "{\"azp\":\"a\"}", "a" }, { "{\"appid\":\"a\"}", "a" },
         { "{\"appid\":\"A\",\"azp\":\"a\"}", "a" },
 
         { "{\"ver\":\"1.0\",\"azp\":\"a\"}", NULL },
@@ -50,8 +49,7 @@ test_client(void)
         { "{\"ver\":\"1.0\",\"appid\":\"a\",\"azp\":\"b\"}", NULL },
         { "{\"ver\":\"2.0\",\"appid\":\"b\",\"azp\":\"a\"}", NULL },
         { "{\"appid\":\"b\",\"azp\":\"a\"}", NULL },
-        { "{\"ver\":\"1.0\"}", NULL },
-        { "{}", NULL },
+        { "{\"ver\":\"1.0\"}", NULL }, { "{}", NULL },
         { "{\"ver\":\"3.0\",\"appid\":\"a\",\"azp\":\"a\"}", NULL },
         { "{\"ver\":\"1\",\"appid\":\"a\"}", NULL },
         { "{\"ver\":\"\",\"appid\":\"a\"}", NULL },
@@ -99,12 +97,9 @@ test_tenant(void)
         { "\"" GUID "\"", "https://" GUID ".ciamlogin.com", 1 },
         { "\"" GUID "\"", V2 "11111111-2222-3333-4444-555555555555/v2.0", 0 },
         { "\"" GUID "\"", V1 "x" GUID "/", 0 },
-        { "\"" GUID "\"", V1 GUID "0/", 0 },
-        { "\"" GUID "\"", V1, 0 },
-        { "\"common\"", V2 GUID "/v2.0", 0 },
-        { "\"\"", V2 GUID "/v2.0", 0 },
-        { "7", V2 GUID "/v2.0", 0 },
-        { "null", V2 GUID "/v2.0", 0 },
+        { "\"" GUID "\"", V1 GUID "0/", 0 }, { "\"" GUID "\"", V1, 0 },
+        { "\"common\"", V2 GUID "/v2.0", 0 }, { "\"\"", V2 GUID "/v2.0", 0 },
+        { "7", V2 GUID "/v2.0", 0 }, { "null", V2 GUID "/v2.0", 0 },
         { "[\"" GUID "\"]", V2 GUID "/v2.0", 0 },
     };
 
@@ -183,8 +178,7 @@ test_key_issuer(void)
           0 },
 
         { V1, "{\"tid\":\"" GUID "\"}", 0 },
-        { V1, "{\"iss\":[\"" V1 "\"]}", 0 },
-        { V1, "{\"iss\":\"\"}", 0 },
+        { V1, "{\"iss\":[\"" V1 "\"]}", 0 }, { V1, "{\"iss\":\"\"}", 0 },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -204,17 +198,13 @@ test_delegated(void)
     at_claims_t  *claims;
 
     static const struct { const char *text; int delegated; } cases[] = {
-        { "{}", 0 },
-        { "{\"idtyp\":\"app\"}", 0 },
+        { "{}", 0 }, { "{\"idtyp\":\"app\"}", 0 },
         { "{\"roles\":[\"X\"],\"idtyp\":\"app\"}", 0 },
         { "{\"scp\":\"user_impersonation\"}", 1 },
-        { "{\"scp\":\"\"}", 1 },
-        { "{\"scp\":null}", 1 },
+        { "{\"scp\":\"\"}", 1 }, { "{\"scp\":null}", 1 },
         { "{\"scp\":\"x\",\"idtyp\":\"app\"}", 1 },
-        { "{\"idtyp\":\"user\"}", 1 },
-        { "{\"idtyp\":\"APP\"}", 1 },
-        { "{\"idtyp\":\"\"}", 1 },
-        { "{\"idtyp\":null}", 1 },
+        { "{\"idtyp\":\"user\"}", 1 }, { "{\"idtyp\":\"APP\"}", 1 },
+        { "{\"idtyp\":\"\"}", 1 }, { "{\"idtyp\":null}", 1 },
         { "{\"idtyp\":[\"app\"]}", 1 },
     };
 
@@ -233,15 +223,10 @@ test_audience(void)
     size_t  i;
 
     static const struct { const char *audience, *id; } cases[] = {
-        { "api://" GUID, GUID },
-        { GUID, GUID },
-        { "api://a", "a" },
-        { "api://", "api://" },
-        { "api:/a", "api:/a" },
-        { "API://a", "API://a" },
-        { "api://api://a", "api://a" },
-        { "https://a", "https://a" },
-        { "", "" },
+        { "api://" GUID, GUID }, { GUID, GUID }, { "api://a", "a" },
+        { "api://", "api://" }, { "api:/a", "api:/a" },
+        { "API://a", "API://a" }, { "api://api://a", "api://a" },
+        { "https://a", "https://a" }, { "", "" },
     };
 
     for (i = 0; i < N(cases); i++) {

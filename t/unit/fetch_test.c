@@ -49,28 +49,32 @@ test_urls(void)
     static char         large[AT_URL_LEN_MAX + 2];
 
     static const char  *good[] = {
-        "https://a", "https://a/", "https://a.example:8443/x?y=z", "https://a_b-c.d/",
-        "https://127.0.0.1/", "https://[::1]:8443/", "https://10.0.0.1", "https://a?x",
-        "https://login.microsoftonline.com/11111111-2222/v2.0", "https://a:1", "https://a:65535",
-        "http://127.0.0.1", "http://127.0.0.1:8080/jwks", "http://127.255.255.254/",
-        "http://[::1]", "http://[::1]:80/x", "http://[0:0:0:0:0:0:0:1]/", "https://a/@b",
-        "https://a/x:y"
+        "https://a", "https://a/", "https://a.example:8443/x?y=z",
+        "https://a_b-c.d/", "https://127.0.0.1/", "https://[::1]:8443/",
+        "https://10.0.0.1", "https://a?x",
+        "https://login.microsoftonline.com/11111111-2222/v2.0", "https://a:1",
+        "https://a:65535", "http://127.0.0.1", "http://127.0.0.1:8080/jwks",
+        "http://127.255.255.254/", "http://[::1]", "http://[::1]:80/x",
+        "http://[0:0:0:0:0:0:0:1]/", "https://a/@b", "https://a/x:y"
     };
 
     static const char  *bad[] = {
-        "", "a", "https:", "https:/", "https://", "https:///x", "https://?x", "HTTPS://a",
-        "https://:80", "https://a:", "https://a:/", "https://a:0", "https://a:65536",
-        "https://a:123456", "https://a:x", "https://a:8x", "https://a:-1", "https://u@a/",
-        "https://u:p@a/", "https://@a", "https://a/#f", "https://a#f", "https://a b/",
-        "https://a/ ", " https://a", "https://a/\n", "https://a/\x7f", "https://a/\xc3\xa9",
-        "https://a\"b", "https://a/\\", "https://a/<x>", "https://a/{x}", "https://a/`",
-        "https://[::1", "https://::1/", "https://[]/", "https://[::1]x/", "https://[::1%25lo]/",
-        "https://[fe80::1%lo]/", "https://.a/", "https://a%2fb/", "https://a,b/", "https://a*",
+        "", "a", "https:", "https:/", "https://", "https:///x", "https://?x",
+        "HTTPS://a", "https://:80", "https://a:", "https://a:/", "https://a:0",
+        "https://a:65536", "https://a:123456", "https://a:x", "https://a:8x",
+        "https://a:-1", "https://u@a/", "https://u:p@a/", "https://@a",
+        "https://a/#f", "https://a#f", "https://a b/", "https://a/ ",
+        " https://a", "https://a/\n", "https://a/\x7f", "https://a/\xc3\xa9",
+        "https://a\"b", "https://a/\\", "https://a/<x>", "https://a/{x}",
+        "https://a/`", "https://[::1", "https://::1/", "https://[]/",
+        "https://[::1]x/", "https://[::1%25lo]/", "https://[fe80::1%lo]/",
+        "https://.a/", "https://a%2fb/", "https://a,b/", "https://a*",
         "ftp://127.0.0.1/", "file:///etc/passwd", "//a/", "javascript:x",
-        "http://a/", "http://localhost/", "http://localhost:8080", "http://128.0.0.1/",
-        "http://126.255.255.255/", "http://0.0.0.0/", "http://127.1/", "http://0x7f.0.0.1/",
-        "http://127.0.0.1.example/", "http://127.0.0.1@a/", "http://2130706433/",
-        "http://[::]/", "http://[::2]/", "http://[::ffff:127.0.0.1]/", "http://127.0.0.01/",
+        "http://a/", "http://localhost/", "http://localhost:8080",
+        "http://128.0.0.1/", "http://126.255.255.255/", "http://0.0.0.0/",
+        "http://127.1/", "http://0x7f.0.0.1/", "http://127.0.0.1.example/",
+        "http://127.0.0.1@a/", "http://2130706433/", "http://[::]/",
+        "http://[::2]/", "http://[::ffff:127.0.0.1]/", "http://127.0.0.01/",
         "http://127.0.0.1:99999/", "http://127.0.0.1 /", "http://a/127.0.0.1"
     };
 
@@ -100,14 +104,14 @@ test_proxies(void)
     size_t  i;
 
     static const char  *good[] = {
-        "http://proxy", "http://proxy:3128", "https://proxy.example:3128", "http://10.0.0.1:1",
-        "http://[::1]:3128", "http://127.0.0.1:3128"
+        "http://proxy", "http://proxy:3128", "https://proxy.example:3128",
+        "http://10.0.0.1:1", "http://[::1]:3128", "http://127.0.0.1:3128"
     };
 
     static const char  *bad[] = {
-        "", "proxy", "proxy:3128", "http://", "http://u:p@proxy:3128", "http://proxy/",
-        "http://proxy:3128/", "socks5://proxy", "http://proxy:0", "http://pro xy",
-        "http://proxy?x", "http://proxy#x"
+        "", "proxy", "proxy:3128", "http://", "http://u:p@proxy:3128",
+        "http://proxy/", "http://proxy:3128/", "socks5://proxy",
+        "http://proxy:0", "http://pro xy", "http://proxy?x", "http://proxy#x"
     };
 
     for (i = 0; i < N(good); i++) {
@@ -131,50 +135,31 @@ test_max_age(void)
     static const struct {
         const char *control, *age; int64_t expected;
     } rows[] = {
-        { "", "", -1 },
-        { "", "5", -1 },
-        { "public", "", -1 },
-        { "max-age=60", "", 60 },
-        { "MAX-AGE=60", "", 60 },
+        { "", "", -1 }, { "", "5", -1 }, { "public", "", -1 },
+        { "max-age=60", "", 60 }, { "MAX-AGE=60", "", 60 },
         { "public, max-age=86400, must-revalidate", "", 86400 },
         { "public,max-age=86400,must-revalidate", "", 86400 },
-        { ",, ,max-age=1,,", "", 1 },
-        { "max-age=\"60\"", "", 60 },
-        { "max-age = 60", "", 60 },
-        { "max-age=0", "", 0 },
-        { "max-age=60", "20", 40 },
-        { "max-age=60", "60", 0 },
-        { "max-age=60", "90", 0 },
-        { "max-age=60", "x", 60 },
+        { ",, ,max-age=1,,", "", 1 }, { "max-age=\"60\"", "", 60 },
+        { "max-age = 60", "", 60 }, { "max-age=0", "", 0 },
+        { "max-age=60", "20", 40 }, { "max-age=60", "60", 0 },
+        { "max-age=60", "90", 0 }, { "max-age=60", "x", 60 },
         { "max-age=60", "-5", 60 },
         { "max-age=60", "99999999999999999999", 0 },
         { "max-age=99999999999999999999999", "", AT_MAX_AGE_CAP },
         { "max-age=60, max-age=30", "", 30 },
-        { "max-age=30, max-age=60", "", 30 },
-        { "no-store", "", 0 },
-        { "No-Store", "", 0 },
-        { "no-cache", "", 0 },
+        { "max-age=30, max-age=60", "", 30 }, { "no-store", "", 0 },
+        { "No-Store", "", 0 }, { "no-cache", "", 0 },
         { "no-cache=\"set-cookie\"", "", 0 },
-        { "max-age=60, no-store", "", 0 },
-        { "no-cache, max-age=60", "", 0 },
-        { "max-age", "", -1 },
-        { "max-age=", "", -1 },
-        { "max-age=x", "", -1 },
-        { "max-age=6x", "", -1 },
-        { "max-age=-6", "", -1 },
-        { "max-age=+6", "", -1 },
-        { "max-age=1.5", "", -1 },
-        { "max-age=\"60", "", 60 },
-        { "max-age=\"\"", "", -1 },
-        { "xmax-age=60", "", -1 },
-        { "s-maxage=60", "", -1 },
+        { "max-age=60, no-store", "", 0 }, { "no-cache, max-age=60", "", 0 },
+        { "max-age", "", -1 }, { "max-age=", "", -1 }, { "max-age=x", "", -1 },
+        { "max-age=6x", "", -1 }, { "max-age=-6", "", -1 },
+        { "max-age=+6", "", -1 }, { "max-age=1.5", "", -1 },
+        { "max-age=\"60", "", 60 }, { "max-age=\"\"", "", -1 },
+        { "xmax-age=60", "", -1 }, { "s-maxage=60", "", -1 },
         { "x=\"no-store, max-age=1\", max-age=60", "", 60 },
         { "x=\"\\\", no-store, \", max-age=60", "", 60 },
-        { "x=\"no-store", "", -1 },
-        { "x=\"\\", "", -1 },
-        { "=", "", -1 },
-        { "=,=", "", -1 },
-        { "=no-store", "", -1 },
+        { "x=\"no-store", "", -1 }, { "x=\"\\", "", -1 }, { "=", "", -1 },
+        { "=,=", "", -1 }, { "=no-store", "", -1 },
     };
 
     for (i = 0; i < N(rows); i++) {
@@ -356,8 +341,7 @@ static const struct {
     { "/plain ", "HTTP/1.1 302 No\r\nLocation: /good\r\nContent-Length: 0\r\n\r\n" },
     { "/file ", "HTTP/1.1 302 No\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n" },
     { "/bare ", "HTTP/1.1 302 No\r\nContent-Length: 0\r\n\r\n" },
-    { "/garbage ", "\x01\x02\xff\n\n" },
-    { "/nothing ", "" },
+    { "/garbage ", "\x01\x02\xff\n\n" }, { "/nothing ", "" },
 };
 
 

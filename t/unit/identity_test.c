@@ -204,8 +204,7 @@ test_subject(void)
         size_t       len;
         const char  *subject;
     } cases[] = {
-        { "another text", 0, 6, "itself" },
-        { "the user", 1, 5, "alice" },
+        { "another text", 0, 6, "itself" }, { "the user", 1, 5, "alice" },
         { "the client", 2, 8, "client-1" },
         { "the beginning of the user", 1, 3, "ali" },
         { "the beginning of the client", 2, 6, "client" },

@@ -291,10 +291,8 @@ test_jwk_taken(void)
         at_alg_e     alg;
         const char  *more;
     } cases[] = {
-        { "RSA", rsa, AT_RS256, "" },
-        { "RSA for PS512", rsa, AT_PS512, "" },
-        { "P-256", p256, AT_ES256, "" },
-        { "P-384", p384, AT_ES384, "" },
+        { "RSA", rsa, AT_RS256, "" }, { "RSA for PS512", rsa, AT_PS512, "" },
+        { "P-256", p256, AT_ES256, "" }, { "P-384", p384, AT_ES384, "" },
         { "Ed25519", ed, AT_EDDSA, "" },
         { "use sig", rsa, AT_RS256, ",\"use\":\"sig\"" },
         { "key_ops verify", rsa, AT_RS256, ",\"key_ops\":[\"verify\"]" },
@@ -430,8 +428,7 @@ test_jwk_refused(void)
         { "an empty key", "{}" },
         { "RSA without n", "{\"kty\":\"RSA\",\"e\":\"AQAB\"}" },
         { "RSA without e", format("{\"kty\":\"RSA\",\"n\":\"%s\"}", n) },
-        { "n empty", rsa_jwk("", "AQAB") },
-        { "e empty", rsa_jwk(n, "") },
+        { "n empty", rsa_jwk("", "AQAB") }, { "e empty", rsa_jwk(n, "") },
         { "n a number", "{\"kty\":\"RSA\",\"n\":65537,\"e\":\"AQAB\"}" },
         { "n with a leading zero byte", rsa_jwk(leading_zero(n), "AQAB") },
         { "e with a leading zero byte", rsa_jwk(n, "AAEAAQ") },
@@ -439,10 +436,8 @@ test_jwk_refused(void)
         { "n with a newline", rsa_jwk(format("%s\\n", n), "AQAB") },
         { "n with a space", rsa_jwk(format(" %s", n), "AQAB") },
         { "n and e swapped", rsa_jwk("AQAB", n) },
-        { "e = 1", rsa_jwk(n, "AQ") },
-        { "e = 2", rsa_jwk(n, "Ag") },
-        { "e = 3", rsa_jwk(n, "Aw") },
-        { "e = 0", rsa_jwk(n, "AA") },
+        { "e = 1", rsa_jwk(n, "AQ") }, { "e = 2", rsa_jwk(n, "Ag") },
+        { "e = 3", rsa_jwk(n, "Aw") }, { "e = 0", rsa_jwk(n, "AA") },
         { "e = 65536", rsa_jwk(n, "AQAA") },
         { "e = 2^32 + 1", rsa_jwk(n, "AQAAAAE") },
         { "n of 64 bits", rsa_jwk("__________8", "AQAB") },
@@ -530,10 +525,8 @@ test_jwk_refused(void)
         { "kid empty", jwk(rsa, ",\"kid\":\"\"") },
         { "kid with a newline", jwk(rsa, ",\"kid\":\"a\\nb\"") },
         { "kid of 257 bytes", jwk(rsa, format(",\"kid\":\"%0257d\"", 0)) },
-        { "a number for a key", "7" },
-        { "null for a key", "null" },
-        { "an array for a key", "[]" },
-        { "a string for a key", "\"RSA\"" },
+        { "a number for a key", "7" }, { "null for a key", "null" },
+        { "an array for a key", "[]" }, { "a string for a key", "\"RSA\"" },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -591,8 +584,7 @@ test_sets(void)
 
     {
         const struct { const char *name, *text; size_t n; } cases[] = {
-            { "{}", "{}", 0 },
-            { "no key", "{\"keys\":[]}", 0 },
+            { "{}", "{}", 0 }, { "no key", "{\"keys\":[]}", 0 },
             { "keys an object", "{\"keys\":{}}", 0 },
             { "keys null", "{\"keys\":null}", 0 },
             { "keys a string", "{\"keys\":\"x\"}", 0 },
@@ -773,8 +765,8 @@ test_rfc_private(void)
 
     static const char  *names[] = {
         "rfc7515_A.2.jwk", "rfc7515_A.3.jwk", "rfc7520_3.2.jwk",
-        "rfc7520_3.4.jwk",
-        "rfc7520_3.5.jwk", "rfc7517_A.2.jwkset", "rfc7517_A.3.jwkset",
+        "rfc7520_3.4.jwk", "rfc7520_3.5.jwk", "rfc7517_A.2.jwkset",
+        "rfc7517_A.3.jwkset"
     };
 
     for (i = 0; i < N(names); i++) {

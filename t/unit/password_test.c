@@ -183,8 +183,8 @@ test_no_hashes(void)
     static const char *const  texts[] = {
         "", "*0", "*1", "!", "x", "garbage", "abJnggxhB/yWI", "$1$salt$",
         "$5$saltsalt$", "$7$CU..../....", "$y$", "$y$$", "$y$j9T", "$y$j9T$",
-        "$y$j9T$9C4/iuSYEtNolDNxr6eUZSMDM.e8bbj979Y6NG./Op9",
-        "$6$", "$6$$", "$6$saltsalt$", "$6$saltsalt$short", "$2b$05$",
+        "$y$j9T$9C4/iuSYEtNolDNxr6eUZSMDM.e8bbj979Y6NG./Op9", "$6$", "$6$$",
+        "$6$saltsalt$", "$6$saltsalt$short", "$2b$05$",
         "$2x$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy",
         "$2b$4a$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRyi",
         "$2b$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy:",

@@ -346,11 +346,8 @@ test_numbers(void)
         size_t       len;
         int          rc;
     }  rows[] = {
-        { "\x00", 1, 0 },
-        { "\x7f", 1, 0 },
-        { "\x80\x01", 2, 0 },
-        { "\x81\x00", 2, -1 },
-        { "\x80\x80\x00", 3, -1 },
+        { "\x00", 1, 0 }, { "\x7f", 1, 0 }, { "\x80\x01", 2, 0 },
+        { "\x81\x00", 2, -1 }, { "\x80\x80\x00", 3, -1 },
         { "\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 9, 0 },
         { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, 0 },
         { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10, -1 },
