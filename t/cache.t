@@ -22,42 +22,16 @@ my $stats = 'hits=$auth_token_cache_hits misses=$auth_token_cache_misses '
           . 'evictions=$auth_token_cache_evictions entries=$auth_token_cache_entries '
           . 'bytes=$auth_token_cache_bytes';
 
-my $conf = <<'CONF';
-    auth_token_issuer a {
-        issuer   https://issuer.example;
-        audience api;
-        algorithms RS256 EdDSA;
-        key_file %%DIR%%/rsa.pem;
-        key_file %%DIR%%/ed.pem;
-    }
-    auth_token_issuer b {
-        issuer   https://issuer.example;
-        audience other;
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer c {
-        issuer   https://c.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer late {
-        issuer   https://issuer.example;
-        audience api;
-        leeway   1s;
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer young {
-        issuer   https://issuer.example;
-        audience api;
-        max_age  2s;
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer clients {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/live.pem;
-        client_claim appid;
-    }
+# an issuer block; a line replaces that of the same name
+sub issuer ($name, %lines) {
+    my %block = (issuer => 'https://issuer.example', audience => 'api', key_file => '%%DIR%%/rsa.pem', %lines);
+    return "    auth_token_issuer $name { " . join(' ', map { "$_ $block{$_};" } sort keys %block) . " }\n";
+}
+
+my $conf = join '', issuer('a', algorithms => 'RS256 EdDSA', key_file => '%%DIR%%/rsa.pem; key_file %%DIR%%/ed.pem'),
+    issuer('b', audience => 'other'), issuer('c', issuer => 'https://c.example'),
+    issuer('late', leeway => '1s'), issuer('young', max_age => '2s'),
+    issuer('clients', key_file => '%%DIR%%/live.pem', client_claim => 'appid'), <<'CONF';
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_claim $tenant org.tenant;
     auth_token_claim $org    org;
@@ -694,11 +668,7 @@ $_->close for values(($two->{reach} // {})->%*);
 # verification is timed only if the variable is configured or was used before
 {
     my $page = serve(conf => <<'CONF', files => { %files,
-    auth_token_issuer a {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER%%
     server {
         listen %%LISTEN%%;
         auth_token on;
@@ -747,25 +717,16 @@ CONF
 # a store that no request has read yet: a token that depends on keys only is cached,
 # and is verified once if a variable is used before the access phase
 {
-    my $unread = serve(conf => <<'CONF', fill => sub ($store) { $store->token('t1') });
-    auth_token_issuer a {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer any {
-        issuer   https://any.example;
-        audience clients any;
-        client_claim appid;
-        key_file %%DIR%%/rsa.pem;
-    }
+    my $any = issuer('any', issuer => 'https://any.example', audience => 'clients any', client_claim => 'appid');
+    my $unread = serve(conf => $any . <<'CONF', fill => sub ($store) { $store->token('t1') });
+    %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;
     limit_req_zone $auth_token_user zone=users:1m rate=10000r/s;
 
     server {
         listen %%LISTEN%%;
         auth_token on;
-        auth_token_trust a any;
+        auth_token_trust main any;
         add_header X-Cache $auth_token_cache_status always;
         location /good    { proxy_pass %%UPSTREAM%%; }
         location /limited { limit_req zone=users burst=1000 nodelay; proxy_pass %%UPSTREAM%%; }

@@ -610,30 +610,19 @@ my $forged = b64json(\%changed);
 refused("$h.$forged.$s", 'rsa.pub', 'bad_signature', 'the payload was changed');
 refused("$h.$p." . substr($s, 0, 9) . (substr($s, 9, 1) eq 'A' ? 'B' : 'A')
     . substr($s, 10), 'rsa.pub', 'bad_signature', 'the signature was changed');
-refused("$h.$p." . encode_base64url("\0" x 256), 'rsa.pub', 'bad_signature',
-    'the signature is zeros');
-refused("$h.$p." . encode_base64url("\0" x 255), 'rsa.pub', 'bad_signature',
-    'the signature is too short');
 refused("$h.$p.", 'rsa.pub', 'malformed', 'the signature is empty');
 refused("$h.$p", 'rsa.pub', 'malformed', 'there are two parts');
-refused("$seed.x", 'rsa.pub', 'malformed', 'there are four parts');
-refused("$seed=", 'rsa.pub', 'malformed', 'the signature has padding');
 refused(" $seed", 'rsa.pub', 'malformed', 'a space comes first');
-refused("$seed\n\n", 'rsa.pub', 'malformed', 'an empty line follows');
 refused('x' x 8193, 'rsa.pub', 'too_long', 'the token is too long');
 refused($seed, 'rsa3.pub', 'bad_signature', 'the key is another one');
 
-for my $alg ('none', 'None', 'NONE') {
-    refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.$s", 'rsa.pub', 'bad_alg', "alg $alg");
-    refused(b64json({ alg => $alg, typ => 'JWT' }) . ".$p.", 'rsa.pub',
-        'malformed', "alg $alg without a signature");
-}
+my $unsigned = b64json({ alg => 'none', typ => 'JWT' }) . ".$p";
+refused("$unsigned.$s", 'rsa.pub', 'bad_alg', 'alg none');
+refused("$unsigned.", 'rsa.pub', 'malformed', 'alg none without a signature');
 
-for my $secret ($rsa_pub, $rsa_pub =~ s/\n\z//r, slurp('rsa.jwks')) {
-    my $text = b64json({ alg => 'HS256', typ => 'JWT' }) . ".$p";
-    refused("$text." . encode_base64url(hmac_sha256($text, $secret)),
-        'rsa.pub', 'bad_alg', 'HS256 with the public key as the secret');
-}
+my $text = b64json({ alg => 'HS256', typ => 'JWT' }) . ".$p";
+refused("$text." . encode_base64url(hmac_sha256($text, $rsa_pub)), 'rsa.pub', 'bad_alg',
+    'HS256 with the public key as the secret');
 
 sub signed {
     my @args = @_;
@@ -643,12 +632,7 @@ sub signed {
 }
 
 refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'exp is missing');
-refused(signed(@id, '--claim', 'exp=4102444800'), 'rsa.pub', 'bad_claim', 'exp is a string');
 refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer_mismatch', 'iss is missing');
-refused(signed('--claim', 'aud=api', '--claim', 'iss=https://ipf.example/'),
-    'rsa.pub', 'issuer_mismatch', 'iss is another one');
-refused(signed('--claim', 'iss=https://ipf.example'), 'rsa.pub', 'audience_mismatch',
-    'aud is missing');
 refused(signed('--claim', 'iss=https://ipf.example', '--claim', 'aud=apix'),
     'rsa.pub', 'audience_mismatch', 'aud is another one');
 refused(signed(@id, '--not-before', 'now+1h'), 'rsa.pub', 'not_yet_valid', 'nbf is in the future');

@@ -133,11 +133,11 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
 
 # --- responses --------------------------------------------------------------
 
-# name => [mode, options, error in the log; without an error the keys are used]
+# name => [mode, options, error in the log; without an error the keys are used];
+# t/unit/fetch_test.c has more
 my %answers = (
     good          => ['good', {}],
     slow          => ['slow', { seconds => 1 }],
-    chunked       => ['chunked', {}],
     http10        => ['http10', {}],
     gzip          => ['gzip', {}],
     redirect      => ['redirect', { to => $source->url('/jwks') }],
@@ -146,40 +146,27 @@ my %answers = (
 
     404           => ['404', {}, qr/status 404/],
     500           => ['500', {}, qr/status 500/],
-    204           => ['204', {}, qr/status 204/],
     304           => ['304', {}, qr/status 304/],
     302           => ['302', {}, qr/status 302/],
     plain         => ['redirect_plain', {}, qr/"http" not supported/],
     chain         => ['redirect_chain', { hops => 4 }, qr/redirects/],
     hang          => ['hang', {}, qr/timed out/],
     reset         => ['reset', {}, qr/reset|transfer closed/i],
-    cut           => ['cut', {}, qr/transfer closed/],
-    chunked_cut   => ['chunked_cut', {}, qr/transfer closed/],
     gzip_bomb     => ['gzip_bomb', {}, qr/larger than 1 MiB/],
     html          => ['html', {}, qr/Content-Type/],
-    empty         => ['empty', {}, qr/not a JSON object/],
-    announced     => ['size', { bytes => 1048577 }, qr/Maximum file size|larger/],
     large         => ['size', { bytes => 1048577, chunked => 1 }, qr/larger than 1 MiB/],
     endless       => ['endless', {}, qr/larger than 1 MiB/],
     drip          => ['drip', {}, qr/timed out/],
     drip_head     => ['drip_head', {}, qr/timed out/],
     headers       => ['headers', {}, qr/headers|Too large/i],
-    garbage       => ['garbage', {}, qr/HTTP\/0\.9|Unsupported/],
 );
 
 # documents that are not usable JWK Sets
 my %documents = (
-    array         => ['[]', qr/not a JSON object/],
     none          => ['{}', qr/keys/],
-    no_keys       => ['{"keys":[]}', qr/key/],
-    keys_null     => ['{"keys":null}', qr/key/],
-    pem           => [key('rsa')->pem, qr/not a JSON object/],
     page          => ['<html>', qr/not a JSON object/],
-    bom           => ["\xef\xbb\xbf" . '{"keys":[]}', qr/not a JSON object/],
-    twice         => ['{"keys":[],"keys":[]}', qr/\S/],
     weak          => ['{"keys":[' . key('rsa1024')->jwk(kid => 'rsa') . ']}', qr/\S/],
     secret        => ['{"keys":[{"kty":"oct","k":"AAAA","kid":"rsa"}]}', qr/\S/],
-    trailing      => [AuthToken::Source->jwk_set('rsa') . 'x', qr/\S/],
 );
 
 my @names = sort(keys %answers, keys %documents);

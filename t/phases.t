@@ -21,9 +21,7 @@ my $issuers = <<'CONF';
     }
 CONF
 
-my %files = ('rsa.pem' => key('rsa')->pem);
-
-my $s = start($issuers . <<'CONF', files => \%files);
+my $s = start($issuers . <<'CONF');
     limit_req_zone $auth_token_user zone=users:1m rate=1r/m;
     limit_req_zone $tier zone=tiers:1m rate=1r/m;
     map $auth_token_user $tier { jane gold; bob silver; default ""; }
@@ -495,7 +493,7 @@ CONF
 
 sub plain_server ($load, $more = '') {
     my $p = start($more . $plain, load => $load, good => ['/proxy', auth => 'x'],
-                  files => { %files, passwords => "user:{PLAIN}x\n" });
+                  files => { passwords => "user:{PLAIN}x\n" });
     mkdir $p->dir . '/html/list';
     $p->write('html/file', 'a file of some length, ' x 20);
     $p->write('html/ssi', '<!--#include virtual="/file" --><!--#echo var="auth_token_user" -->');

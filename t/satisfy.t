@@ -98,9 +98,7 @@ CONF
     }
 }
 
-my %files = ('rsa.pem' => key('rsa')->pem, passwords => "user:{PLAIN}right\n");
-
-my $s = start(<<'CONF' . "$locations}\n", files => \%files);
+my $s = start(<<'CONF' . "$locations}\n", files => { passwords => "user:{PLAIN}right\n" });
     %%ISSUER%%
 
     # an application that refuses requests, or redirects to another location

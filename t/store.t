@@ -42,12 +42,10 @@ my $conf = <<'CONF';
     }
 CONF
 
-my %files = ('rsa.pem' => key('rsa')->pem);
-
 # --- errors of nginx -t, and their fixes ------------------------------------
 
 sub make_server () {
-    my $s = AuthToken::Server->new($conf, files => \%files);
+    my $s = AuthToken::Server->new($conf);
     AuthToken::Store->prepare->($s);
     return $s;
 }
@@ -204,7 +202,7 @@ SKIP: {
 SKIP: {
     skip 'only root can change users', 1 if !$is_root;
 
-    my $s = AuthToken::Server->new($conf =~ s/ reuseport//r, files => \%files);
+    my $s = AuthToken::Server->new($conf =~ s/ reuseport//r);
 
     # www-data may have no access to the build directory
     my $module = $s->dir . '/module.so';
@@ -300,7 +298,7 @@ SKIP: {
 
 # each worker opens the store once, also after reloads
 {
-    my $s = start($conf, files => \%files, workers => 2, prepare => AuthToken::Store->prepare);
+    my $s = start($conf, workers => 2, prepare => AuthToken::Store->prepare);
     my $token = $s->{store}->token('t1');
 
     for my $round (0 .. 20) {
@@ -427,7 +425,7 @@ sub complaints ($s) {
 }
 
 {
-    my $s = start($conf, files => \%files, workers => 2, prepare => AuthToken::Store->prepare);
+    my $s = start($conf, workers => 2, prepare => AuthToken::Store->prepare);
     my $store = $s->{store};
     my $path  = $store->path;
     my $dir   = $s->dir;
@@ -664,7 +662,7 @@ SKIP: {
     skip 'requires mounts', 1 if !$mounts;
 
     # full
-    my $s = start($conf, files => \%files, workers => 2, prepare => sub ($s) {
+    my $s = start($conf, workers => 2, prepare => sub ($s) {
         $mounted = $s->dir . '/store';
         mkdir $mounted;
         system('mount', '-t', 'tmpfs', '-o', 'size=2m', 'none', $mounted) == 0 or die "mount: $?\n";

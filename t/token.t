@@ -46,11 +46,9 @@ my $server = <<'CONF';
     }
 CONF
 
-my %o = (files => { 'rsa.pem' => key('rsa')->pem });
-
 # the default length limit, and the maximum
-my $s   = start($issuer . $server, %o);
-my $big = start($issuer . '    auth_token_max_length 64k;' . $server, %o);
+my $s   = start($issuer . $server);
+my $big = start($issuer . '    auth_token_max_length 64k;' . $server);
 
 my $rs256  = '{"alg":"RS256"}';
 my $claims = (parts(good_token()))[1];
