@@ -15,19 +15,8 @@ use Time::HiRes qw(time);
 my $main = '%%ISSUER%%';
 
 my $issuers = $main . <<'CONF';
-    auth_token_issuer apps {
-        issuer       https://issuer.example;
-        audience     apps;
-        key_file     %%DIR%%/rsa.pem;
-        client_claim azp;
-        delegated    off;
-    }
-    auth_token_issuer both {
-        issuer       https://issuer.example;
-        audience     both;
-        key_file     %%DIR%%/rsa.pem;
-        client_claim azp;
-    }
+    %%ISSUER apps: audience apps; client_claim azp; delegated off;%%
+    %%ISSUER both: audience both; client_claim azp;%%
 CONF
 
 my %files = (

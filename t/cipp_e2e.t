@@ -60,11 +60,7 @@ my $s = start(<<"CONF",
         client_claim entra;
         jwks_uri     @{[$p->jwks_uri]} ca_file=%%DIR%%/ca.pem;
     }
-    auth_token_issuer good {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER good:%%
     auth_token_store      lmdb:%%DIR%%/store;
     auth_token_state_path %%DIR%%/state;
 

@@ -38,11 +38,7 @@ my @issuers = (
     issuer('root',   'audience api; admin_claim realm.root;'),
     issuer('paths',  'audience api; user_claim profile.name; scope_claim realm_access.roles;'),
     <<'CONF',
-        auth_token_issuer several {
-            issuer   https://issuer.example https://other.example;
-            audience api;
-            key_file %%DIR%%/rsa.pem;
-        }
+        %%ISSUER several: issuer https://issuer.example https://other.example;%%
 CONF
 );
 

@@ -109,11 +109,7 @@ my $s = start(join('', map({ issuer($_, $block{$_}) } sort keys %block), <<"CONF
         audience any;
         key_file %%DIR%%/v1.jwks;
     }
-    auth_token_issuer free {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/v1.jwks;
-    }
+    %%ISSUER free: key_file %%DIR%%/v1.jwks;%%
     auth_token_store lmdb:%%DIR%%/store;
     server {
         listen %%LISTEN%%;

@@ -117,11 +117,7 @@ CONF
 my $s = start(join("\n",
     'lingering_timeout 100ms;',
     (map { <<"CONF" } 'main', 'other'),
-    auth_token_issuer $_ {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER $_:%%
 CONF
     server('localhost', $statuses . <<'CONF'),
         client_header_buffer_size 8k;

@@ -23,12 +23,7 @@ my $pem = $rsa->pem;
 
 sub conf ($file, $algorithms) {
     return <<"CONF";
-        auth_token_issuer main {
-            issuer     https://issuer.example;
-            audience   api;
-            algorithms $algorithms;
-            key_file   %%DIR%%/$file;
-        }
+        %%ISSUER main: algorithms $algorithms; key_file %%DIR%%/$file;%%
         server {
             listen %%LISTEN%%;
             auth_token on;

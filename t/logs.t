@@ -18,16 +18,8 @@ my %files = ('rsa.pem' => key('rsa')->pem,
 
 my $conf = <<'CONF';
     %%ISSUER%%
-    auth_token_issuer other {
-        issuer   https://issuer.example;
-        audience other;
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer named {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/named.json;
-    }
+    %%ISSUER other: audience other;%%
+    %%ISSUER named: key_file %%DIR%%/named.json;%%
     auth_token_claim $canary main canary;
     server {
         listen %%LISTEN%%;

@@ -14,11 +14,7 @@ use AuthToken::Test;
 
 my $issuers = <<'CONF';
     %%ISSUER%%
-    auth_token_issuer other {
-        issuer   https://other.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER other: issuer https://other.example;%%
 CONF
 
 my $s = start($issuers . <<'CONF');

@@ -98,17 +98,8 @@ sub expected_reason ($role, $method, $path, $scope) {
 my (%t, %by_id, %by_text);
 
 my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-        client_claim appid;
-    }
-    auth_token_issuer ipf {
-        issuer   https://issuer.example;
-        audience ipf;
-        key_file %%DIR%%/rsa.pem;
-    }
+    %%ISSUER main: client_claim appid;%%
+    %%ISSUER ipf: audience ipf;%%
     auth_token_store lmdb:%%DIR%%/store;
 
     server {

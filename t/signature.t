@@ -15,45 +15,16 @@ use AuthToken::Test;
 use IO::Socket::INET;
 use Math::BigInt;
 
-my $demands = 'issuer https://issuer.example; audience api;';
-
 sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
 
-my $s = start(<<"CONF", files => {
-    auth_token_issuer rsa {
-        $demands
-        key_file %%DIR%%/rsa.pem;
-    }
-    auth_token_issuer sizes {
-        $demands
-        key_file %%DIR%%/rsa3072.pem;
-        key_file %%DIR%%/rsa4096.pem;
-    }
-    auth_token_issuer algs {
-        $demands
-        key_file   %%DIR%%/rsa.pem;
-        algorithms RS256 RS384 RS512 PS256 PS384 PS512;
-    }
-    auth_token_issuer es256 {
-        $demands
-        key_file   %%DIR%%/p256.pem;
-        algorithms ES256;
-    }
-    auth_token_issuer es {
-        $demands
-        key_file   %%DIR%%/ec.jwks;
-        algorithms ES256 ES384 EdDSA RS256;
-    }
-    auth_token_issuer es384 {
-        $demands
-        key_file   %%DIR%%/p384.pem;
-        algorithms ES256 ES384;
-    }
-    auth_token_issuer kids {
-        $demands
-        key_file   %%DIR%%/kids.jwks;
-        algorithms RS256 RS512 ES256;
-    }
+my $s = start(<<'CONF', files => {
+    %%ISSUER rsa:%%
+    %%ISSUER sizes: key_file %%DIR%%/rsa3072.pem; key_file %%DIR%%/rsa4096.pem;%%
+    %%ISSUER algs: algorithms RS256 RS384 RS512 PS256 PS384 PS512;%%
+    %%ISSUER es256: key_file %%DIR%%/p256.pem; algorithms ES256;%%
+    %%ISSUER es: key_file %%DIR%%/ec.jwks; algorithms ES256 ES384 EdDSA RS256;%%
+    %%ISSUER es384: key_file %%DIR%%/p384.pem; algorithms ES256 ES384;%%
+    %%ISSUER kids: key_file %%DIR%%/kids.jwks; algorithms RS256 RS512 ES256;%%
     server {
         listen %%LISTEN%%;
         auth_token on;

@@ -17,11 +17,7 @@ use List::Util qw(min);
 use Time::HiRes qw(time);
 
 my $s = start(<<'CONF', files => {
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/keys.json;
-    }
+    %%ISSUER main: key_file %%DIR%%/keys.json;%%
     server {
         listen %%LISTEN%%;
         keepalive_requests 100000;

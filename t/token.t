@@ -18,18 +18,8 @@ use JSON::PP ();
 
 my $issuer = <<'CONF';
     %%ISSUER%%
-    auth_token_issuer at {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-        typ      at+jwt;
-    }
-    auth_token_issuer bare {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-        typ      absent;
-    }
+    %%ISSUER at: typ at+jwt;%%
+    %%ISSUER bare: typ absent;%%
 CONF
 
 my $server = <<'CONF';

@@ -20,19 +20,8 @@ my $all  = join '|', @variables;
 my $long = 'n' x 200;
 
 my $s = start(<<"CONF", files => {
-    auth_token_issuer main {
-        issuer     https://issuer.example;
-        audience   api;
-        algorithms RS256 EdDSA;
-        key_file   %%DIR%%/rsa.pem;
-        key_file   %%DIR%%/ed25519.pem;
-    }
-    auth_token_issuer other {
-        issuer     https://other.example;
-        audience   api;
-        key_file   %%DIR%%/rsa.pem;
-        user_claim id;
-    }
+    %%ISSUER main: algorithms RS256 EdDSA; key_file %%DIR%%/rsa.pem; key_file %%DIR%%/ed25519.pem;%%
+    %%ISSUER other: issuer https://other.example; user_claim id;%%
 
     auth_token_max_length 32k;
 

@@ -80,9 +80,11 @@ sub write ($self, $name, $content) {
 # %%PORT%% (and %%PORT2%% ...) is a free port, %%LISTEN%% is 127.0.0.1:%%PORT%%,
 # %%DIR%% the server's directory, %%UPSTREAM%% the URL for proxy_pass, %%TLS%%
 # the directives for a certificate and its key, %%ISSUER%% the issuer block "main"
-# for the tokens of good_token().
+# for the tokens of good_token(), and %%ISSUER NAME: DIRECTIVE;...%%, up to the end of
+# the line, a block with other directives.
 sub expand ($self, $text) {
     $text =~ s/%%ISSUER%%/$self->_issuer/ge;
+    $text =~ s/%%ISSUER (\S+):(.*)%%$/$self->_issuer($1, $2)/gme;
     $text =~ s/%%TLS%%/_tls()/ge;
     $text =~ s/%%LISTEN(\d*)%%/127.0.0.1:%%PORT$1%%/g;
     $text =~ s/%%PORT(\d*)%%/$self->port($1)/ge;
@@ -92,12 +94,18 @@ sub expand ($self, $text) {
     return $text;
 }
 
-sub _issuer ($self) {
-    -e "$self->{dir}/rsa.pem" or $self->write('rsa.pem', AuthToken::Token::key('rsa')->pem);
+sub _issuer ($self, $name = 'main', $lines = '') {
+    my @defaults = (issuer => 'https://issuer.example', audience => 'api', key_file => '%%DIR%%/rsa.pem');
+    my $text = '';
+
+    while (my ($directive, $value) = splice @defaults, 0, 2) {
+        $text .= " $directive $value;" if $lines !~ /(?:\A|;) *$directive /;
+    }
+    $self->write('rsa.pem', AuthToken::Token::key('rsa')->pem)
+        if $text =~ /rsa\.pem/ && !-e "$self->{dir}/rsa.pem";
 
     # on one line, so that the lines of a configuration keep their numbers
-    return 'auth_token_issuer main { issuer https://issuer.example; audience api;'
-         . ' key_file %%DIR%%/rsa.pem; }';
+    return "auth_token_issuer $name {$text$lines }";
 }
 
 sub _tls () {
