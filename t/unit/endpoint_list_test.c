@@ -446,8 +446,7 @@ test_endpoint(void)
 
     e = at_endpoint_list_get(list, 0);
     is_bytes(e->text, str("GET /snapshots"), "the text of an endpoint");
-    is_bytes(e->id, str(SNAPSHOTS),
-             "the id is the SHA-1 of the text");
+    is_bytes(e->id, str(SNAPSHOTS), "the id is the SHA-1 of the text");
     is_bytes(e->scope, e->id, "the id is the default scope");
     is_int(e->kind, AT_ENDPOINT_SCOPE, "the id is a scope");
     is_int(e->line, 1, "the line of the first endpoint");
