@@ -35,7 +35,7 @@
 #endif
 
 
-/* --- the allocations of the cache ------------------------------------------ */
+/* --- the allocations of the cache ---------------------------------------- */
 
 
 static struct {
@@ -122,7 +122,7 @@ counted_size(size_t size)
 }
 
 
-/* --- credentials and identities -------------------------------------------- */
+/* --- credentials and identities ------------------------------------------ */
 
 
 /* the identity of credential number i: its user is "user-<i>" */
@@ -264,7 +264,7 @@ adds_up(const at_cache_t *cache)
 }
 
 
-/* --- memory: first, while the heap of the process is small ------------------ */
+/* --- memory: first, while the heap of the process is small --------------- */
 
 
 static long
@@ -326,7 +326,7 @@ test_memory(const char *name, unsigned n, unsigned least, unsigned most)
 }
 
 
-/* --- lookups --------------------------------------------------------------- */
+/* --- lookups ------------------------------------------------------------- */
 
 
 static void
@@ -515,7 +515,7 @@ test_key(void)
 }
 
 
-/* --- hash collisions ------------------------------------------------------- */
+/* --- hash collisions ----------------------------------------------------- */
 
 
 #define COLLIDING_LEN  700
@@ -588,7 +588,7 @@ test_secret(void)
 }
 
 
-/* --- the limit ------------------------------------------------------------- */
+/* --- the limit ----------------------------------------------------------- */
 
 
 static void
@@ -724,7 +724,7 @@ test_second_chance(void)
 }
 
 
-/* --- entries that a request holds ------------------------------------------ */
+/* --- entries that a request holds ---------------------------------------- */
 
 
 static void
@@ -859,7 +859,7 @@ test_none_left_to_evict(void)
 }
 
 
-/* --- freed memory ---------------------------------------------------------- */
+/* --- freed memory -------------------------------------------------------- */
 
 
 static at_cache_key_t
@@ -912,7 +912,7 @@ test_overwritten(void)
 }
 
 
-/* --- allocation failures --------------------------------------------------- */
+/* --- allocation failures ------------------------------------------------- */
 
 
 static void
