@@ -6,8 +6,8 @@
  * process, limited in bytes.  Refused credentials are never stored, and
  * neither are authorization decisions.
  *
- * Lookups use a keyed hash (XXH3 with random bytes of the process)
- * and used only if credential, kind and trust are equal: a hash collision
+ * An entry is found by a keyed hash (XXH3 with random bytes of the process)
+ * and is used only if credential, kind and trust are equal: a hash collision
  * costs time but grants nothing.  An entry is one block of memory with the
  * credential and a copy of the identity without its claims; it is overwritten
  * before it is freed.
@@ -59,7 +59,7 @@ typedef struct {
  */
 at_cache_t *at_cache_create(size_t size);
 
-/* Identities that at_cache_get() has returned stay valid until released. */
+/* Identities that at_cache_get() returned stay valid until their release. */
 void at_cache_free(at_cache_t *cache);
 
 /*

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The message of a response in the format "text", as CIPP writes it: it names
- * the role, the permission or the endpoint.  These come from the store and
- * from the endpoint list, never from the request.
+ * the role, the permission or the endpoint.  These names come from the store
+ * and from the endpoint list, never from the request.
  */
 
 #ifndef AT_ERROR_TEXT_H
@@ -18,7 +18,7 @@
 /*
  * Writes at most size bytes to buf, without a terminator, and returns the
  * length of the whole message.  Control characters are replaced by question
- * marks. endpoint may be NULL.
+ * marks.  endpoint may be NULL.
  */
 size_t at_error_text(char *buf, size_t size, at_verdict_e verdict,
     const at_identity_t *identity, const at_endpoint_t *endpoint);

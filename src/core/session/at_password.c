@@ -44,14 +44,14 @@ static const at_password_kind_t  at_password_kinds[] = {
 #define AT_BCRYPT_LEN  60
 
 /*
- * Largest cost of a hash: some seconds, which other logins have to wait for.
- * yescrypt: the largest that crypt_gensalt() generates.
+ * The largest cost of a hash: it takes some seconds, and other logins wait for
+ * it.  For yescrypt it is the largest cost that crypt_gensalt() generates.
  */
 #define AT_BCRYPT_COST_MAX           16
 #define AT_SHA512_ROUNDS_DIGITS_MAX  7
 #define AT_YESCRYPT_PARAMS_MAX       "$y$jFT$"
 
-/* of 24 random bytes that were not kept, with the default cost */
+/* a hash of 24 discarded random bytes, with the default cost */
 static const at_str_t  at_password_dummy_hash = at_str(
     "$y$j9T$CcaXr95Bnjv5BifjAZHHl/"
     "$9C4/iuSYEtNolDNxr6eUZSMDM.e8bbj979Y6NG./Op9");
@@ -145,7 +145,7 @@ at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
 }
 
 
-/* hash is complete */
+/* hash has passed at_password_hash_is_kind() */
 static int
 at_password_cost_is_allowed(at_str_t hash)
 {
@@ -197,7 +197,7 @@ at_password_is_valid(at_str_t password)
 }
 
 
-/* with a terminated copy of the password; NULL without memory */
+/* allocates work and copies the password; NULL without memory */
 static at_password_work_t *
 at_password_work_create(at_str_t password)
 {
@@ -221,7 +221,7 @@ at_password_work_free(at_password_work_t *work)
 }
 
 
-/* the hash, which is a part of work; NULL with errno set */
+/* returns the hash, a part of work, or NULL with errno set */
 static const char *
 at_password_crypt(at_password_work_t *work)
 {

@@ -146,7 +146,7 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
 }
 
 
-/* LMDB may overwrite the page of the texts: the record is built from a copy */
+/* LMDB may overwrite the page of user and issuer: they are copied first */
 static int
 at_session_save(at_session_db_t *db, MDB_txn *txn,
     const at_stored_session_t *session)
@@ -372,7 +372,7 @@ at_session_find(at_session_db_t *db, at_session_t *session,
 }
 
 
-/* *result counts only after the commit */
+/* *result is valid only after the commit */
 static int
 at_session_use(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
     const at_session_token_pair_t *next, int64_t now, int64_t grace,
@@ -400,7 +400,7 @@ at_session_use(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
         found->session.record.expires = next->refresh_expires;
     }
 
-    /* the session comes first: its texts are views, which a put may end */
+    /* save the session first: a put may invalidate its views of the map */
     rc = at_session_save(db, txn, &found->session);
 
     if (rc == 0) {
@@ -466,7 +466,7 @@ at_session_revoke_one(at_session_db_t *db, MDB_txn *txn,
 
 /*
  * Two sessions may have the same access token, from logins of a user within
- * one second.  Their keys are neighbours.
+ * one second.  Their keys are adjacent.
  */
 static int
 at_session_revoke_by_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,

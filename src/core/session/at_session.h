@@ -9,11 +9,11 @@
  * 4.14.2).  Tokens are stored as an HMAC under the state key: write access to
  * the files does not suffice to forge one.
  *
- * Functions that write wait for other writers and are durable when they
- * return, so they run in a thread, one at a time of one at_session_db_t.
- * Functions that read never wait and may run on the event loop at the same
- * time.  A function that fails sets err.  All times are milliseconds since the
- * epoch.
+ * Functions that write wait for other writers, and their changes are durable
+ * when they return: call them in a thread, one at a time for an
+ * at_session_db_t.  Functions that read never wait and may run on the event
+ * loop at the same time.  A function that fails sets err.  All times are
+ * milliseconds since the epoch.
  */
 
 #ifndef AT_SESSION_H
@@ -34,8 +34,8 @@ typedef enum {
     AT_SESSION_OK,
     AT_SESSION_UNKNOWN,         /* never issued, or removed after its expiry */
     AT_SESSION_EXPIRED,
-    AT_SESSION_USED,            /* less than grace ago: a concurrent refresh */
-    AT_SESSION_REUSED,          /* after it: the session is revoked now */
+    AT_SESSION_USED,            /* used less than grace ago */
+    AT_SESSION_REUSED,          /* used earlier: the session is now revoked */
     AT_SESSION_REVOKED          /* the session was revoked before */
 } at_session_e;
 
@@ -59,20 +59,21 @@ typedef struct {
 
 /*
  * Opens the environment in path, once in a process, after its last fork.  With
- * a key, as the workers' user, it creates missing files.  Without a key it
- * must exist, and only at_token_use_get() works.  Returns NULL with err set on
- * error.
+ * a key, it must run as the workers' user and creates missing files.  Without
+ * a key (NULL) the files must exist, and only at_token_use_get() works.
+ * Returns NULL with err set on error.
  */
 at_session_db_t *at_session_db_open(const char *path,
     const at_state_key_t *key, at_error_t *err);
 void at_session_db_close(at_session_db_t *db);
 
-/* 0 if its files were removed, replaced or truncated since they were opened */
+/* Returns 0 if its files were removed, replaced or truncated, else 1. */
 int at_session_db_is_current(const at_session_db_t *db);
 
 /*
- * Keyed digest of a password hash.  A session keeps it, and a refresh compares
- * it: a new password ends all sessions of the user.  Returns 0, or -1.
+ * Keyed digest of a password hash.  A session stores it, and a refresh
+ * compares it: a new password invalidates all sessions of the user.  Returns
+ * 0, or -1.
  */
 int at_session_password_tag(const at_session_db_t *db,
     unsigned char tag[AT_SESSION_TAG_LEN], at_str_t hash);
@@ -83,8 +84,9 @@ at_session_e at_session_create(at_session_db_t *db,
     int64_t now, at_error_t *err);
 
 /*
- * Reads the session of a refresh token, used or not.  Its texts are copied to
- * buf.  A writer may change it meanwhile: at_session_rotate() checks again.
+ * Reads the session of a refresh token, used or not.  The user and the issuer
+ * are copied to buf.  A writer may change the session after this call:
+ * at_session_rotate() checks it again.
  */
 at_session_e at_session_find(at_session_db_t *db, at_session_t *session,
     char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
@@ -101,8 +103,8 @@ at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
 
 /*
  * Logout: revokes the sessions of a refresh token, used or not, and of an
- * access token, unless these have expired.  Either may be empty.
- * AT_SESSION_UNKNOWN if no session was alive.
+ * access token, unless the tokens have expired.  Either token may be empty.
+ * Returns AT_SESSION_UNKNOWN if none of the sessions was active.
  */
 at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);

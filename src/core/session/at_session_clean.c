@@ -9,7 +9,7 @@
 #define AT_EXPIRY_HEADER_LEN  offsetof(at_expiry_key_t, key)
 
 
-/* reads the first entry; MDB_NOTFOUND if it is not due yet */
+/* reads the first expiry entry; MDB_NOTFOUND if none is due yet */
 static int
 at_session_get_expired(at_session_db_t *db, MDB_txn *txn,
     at_expiry_key_t *entry, size_t *len, int64_t now)
@@ -72,7 +72,7 @@ at_session_clean_record(at_session_db_t *db, MDB_txn *txn,
             break;
         }
 
-        /* a refresh has extended it */
+        /* a refresh has extended the session */
         if (session.record.expires > now) {
             return at_session_put_expiry(db, txn, table, key,
                                          session.record.expires);
@@ -128,8 +128,8 @@ at_session_clean_batch(at_session_db_t *db, MDB_txn *txn, int64_t now, int max,
 
 
 /*
- * LMDB copies each page that it changes: in a full database only a small batch
- * finds room, and its removal makes room for larger ones.
+ * LMDB copies each page that it changes: a full database has room for a small
+ * batch only, whose removal makes room for larger batches.
  */
 int
 at_session_db_clean(at_session_db_t *db, int64_t now, int max, at_error_t *err)

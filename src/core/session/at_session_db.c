@@ -20,7 +20,7 @@ static const at_lmdb_schema_t  at_session_schema = {
     .tables = at_session_table_names,
     .n_tables = AT_SESSION_TABLES,
     .format = "2",
-    .format_hint = "remove it, all users must log in again",
+    .format_hint = "remove it (all users must log in again)",
     .map_size = (size_t) 4 << 30,
     .mode = 0600
 };
@@ -44,7 +44,7 @@ at_session_db_open(const char *path, const at_state_key_t *key,
         return NULL;
     }
 
-    /* LMDB would create lock.mdb, for the user of a reader */
+    /* LMDB would create a missing lock.mdb, owned by the user of a reader */
     if (key == NULL && access(lock, R_OK|W_OK) != 0) {
         (void) at_error(err, "\"%s\": %s", lock, strerror(errno));
         return NULL;

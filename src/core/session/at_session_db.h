@@ -2,12 +2,12 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The session database inside this folder: tables, records and transactions.
+ * Internals of the session database, for the files of this folder only:
+ * tables, records and transactions.
  *
- * Records are in the byte order of the host, which alone reads them.  Another
- * process of the workers' user could write them too.  MACs bind a refresh
- * token to its session, and a session to its user: such a process can delete
- * or replay records, not forge them.
+ * Records are in host byte order, because only this host reads them.  MACs
+ * bind a refresh token to its session, and a session to its user: another
+ * process of the workers' user can delete or replay records, not forge them.
  *
  * Functions return 0 or LMDB's code, which is MDB_CORRUPTED for a record of
  * the wrong size or with the wrong MAC, unless they say otherwise.
@@ -56,7 +56,7 @@ typedef struct {
     unsigned char  session[AT_SESSION_ID_LEN];
 } at_access_key_t;
 
-/* one for each record of the tables above, in the order of their expiry */
+/* one entry for each record that expires, sorted by time */
 typedef struct {
     unsigned char  when[8];                 /* big-endian */
     unsigned char  table;
@@ -101,8 +101,8 @@ int at_session_load(at_session_db_t *db, MDB_txn *txn,
     at_stored_session_t *session);
 
 /*
- * A write transaction, which is aborted if rc is not 0.  Both return 0, or -1
- * with err set.
+ * Begin and end a write transaction.  The end commits if rc is 0, and aborts
+ * otherwise.  Both return 0, or -1 with err set.
  */
 int at_session_begin_write(at_session_db_t *db, MDB_txn **txn,
     at_error_t *err);

@@ -223,7 +223,7 @@ at_state_write_synced(int fd, at_str_t first, at_str_t second)
 }
 
 
-/* keeps errno */
+/* preserves errno */
 static void
 at_state_remove_temp(int dir, char *temp)
 {
@@ -281,7 +281,7 @@ at_state_read_key(at_state_key_t *key, int dir, const char *path,
 }
 
 
-/* link() does not replace: of two processes, both use the first one's key */
+/* link() does not replace a file: concurrent processes use the first key */
 static int
 at_state_save_key(const at_state_key_t *key, int dir)
 {
@@ -399,7 +399,7 @@ at_state_visit_data(int dir, const char *path, uid_t uid, gid_t gid,
 }
 
 
-/* checks existing files, and creates missing ones or checks that it could */
+/* checks existing files; creates missing ones, unless it is a dry run */
 static int
 at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     int dry_run, at_error_t *err)
@@ -427,7 +427,7 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
         return at_error(err, "cannot open \"%s\": %m", path);
     }
 
-    /* the workers must reach data/: the umask must not count */
+    /* the workers must reach data/, whatever the umask is */
     rc = created && fchmod(dir, 0755) == -1
          ? at_error(err, "cannot chmod \"%s\": %m", path)
          : at_state_check_dir(dir, path, err);

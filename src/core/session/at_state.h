@@ -29,9 +29,9 @@ typedef struct {
 
 
 /*
- * A dry run of at_state_open(): checks, and writes nothing.  Returns 0, or -1
- * with err set, which says how to fix it.  uid is that of the workers, or -1
- * if it is not known yet.
+ * A dry run of at_state_open(): makes all checks and writes nothing.  uid is
+ * that of the workers, or -1 if it is not known yet.  Returns 0, or -1 with a
+ * message in err that says how to fix the problem.
  */
 int at_state_inspect(const char *path, uid_t uid, at_error_t *err);
 

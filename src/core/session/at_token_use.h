@@ -22,11 +22,17 @@ typedef struct {
     int64_t        last;                    /* milliseconds since the epoch */
 } at_token_use_t;
 
-/* Adds to the stored counters: all of them, or on error (-1) none. */
+/*
+ * Adds n counts to the stored counters, in one transaction.  Returns 0, or -1
+ * with err set; then no counter has changed.
+ */
 int at_token_use_add(at_session_db_t *db, const at_token_use_t *uses, size_t n,
     at_error_t *err);
 
-/* 1 with use->count and use->last of use->digest, 0 if never used, -1 */
+/*
+ * Looks up use->digest.  Returns 1 with use->count and use->last set; 0 if the
+ * token was never used; -1 if the database cannot be read.
+ */
 int at_token_use_get(at_session_db_t *db, at_token_use_t *use);
 
 

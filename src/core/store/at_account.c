@@ -12,7 +12,7 @@
 
 
 /*
- * Copies a record into the identity, as nothing of the store outlives its
+ * Copies a record into the identity, because a view of the store ends with the
  * transaction.  Without a record the verdict is AT_OK, and bytes->data is
  * NULL.
  */
@@ -322,7 +322,7 @@ at_account_authorize_client(at_identity_t *identity, at_store_t *store,
     claims = at_claims_object(identity->claims);
     id = at_client_id(identity->issuer, claims);
 
-    /* from here on the client's record grants, and the claims do not */
+    /* the record of the client determines the rights, not the claims */
     identity->rights.from = AT_RIGHTS_ROLE;
     identity->rights.admin = 0;
 

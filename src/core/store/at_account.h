@@ -39,15 +39,15 @@ at_verdict_e at_account_lookup_api_token(at_identity_t *identity,
 at_verdict_e at_account_authorize_client(at_identity_t *identity,
     at_store_t *store, int only_issuer);
 
-/* whether there is a client of that id, enabled or not: 1, 0, -1 on failure */
+/* Returns 1 if the client exists, enabled or not; 0 if not; -1 on failure. */
 int at_account_client_exists(at_store_t *store, at_str_t id);
 
 
 /*
  * Reads a user or a client: AT_OK, AT_UNKNOWN_USER or AT_UNKNOWN_CLIENT, or a
- * failure.  identity must be empty; it gets the name and a copy of the record,
- * of which *user or *client are views.  Without a record user->password or
- * client->secrets is empty.  Nothing is verified yet.
+ * failure.  identity must be empty; it gets the name and a copy of the record.
+ * The texts of *user or *client are views of the copy.  Without a record
+ * user->password or client->secrets is empty.  No credential is verified.
  */
 at_verdict_e at_account_get_user(at_identity_t *identity,
     at_user_record_t *user, at_store_t *store, at_str_t username);
@@ -55,9 +55,9 @@ at_verdict_e at_account_get_client(at_identity_t *identity,
     at_client_record_t *client, at_store_t *store, at_str_t id);
 
 /*
- * After verification of the password or the secret: whether the record is
- * enabled and allows the issuer (NULL: none).  A user must have a scope, or be
- * an administrator.  only_issuer is as above.
+ * Called after the password or the secret is verified.  Return AT_OK if the
+ * record is enabled and allows the issuer (NULL: none).  A user must also have
+ * a scope, or be an administrator.  only_issuer is as above.
  */
 at_verdict_e at_account_check_user(const at_user_record_t *user,
     const at_issuer_t *issuer, int only_issuer);

@@ -93,7 +93,7 @@ at_meta_read(at_meta_t *meta, int fd, off_t offset)
 }
 
 
-/* the newer of the two meta pages says how long the file must be */
+/* the newer of the two meta pages determines the minimum file size */
 static int
 at_lmdb_check_content(int fd, const char *file, off_t size, at_error_t *err)
 {
@@ -131,7 +131,7 @@ at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
         return -1;
     }
 
-    /* neither a FIFO nor a terminal makes it wait */
+    /* a FIFO or a terminal must not block the process */
     fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
 
     if (fd == -1 && errno != ENOENT) {
@@ -196,7 +196,7 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
 
     lmdb->page_size = st.ms_psize;
 
-    /* reader slots of killed processes would keep old pages for ever */
+    /* reader slots of killed processes prevent the reuse of old pages */
     (void) mdb_reader_check(lmdb->env, &dead);
 
     return 0;
@@ -204,8 +204,8 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
 
 
 /*
- * The meta pages are mapped separately: reading the transaction number
- * there takes one cache line, mdb_env_info() several.
+ * The meta pages are mapped separately: reading the transaction number from
+ * them touches one cache line, mdb_env_info() touches several.
  */
 static int
 at_lmdb_save_files(at_lmdb_t *lmdb)
@@ -379,7 +379,7 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
         return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
     }
 
-    /* at_lmdb_min_file_size() reads the meta pages */
+    /* at_lmdb_min_file_size() reads the meta pages: check that they exist */
     return lock.st_dev == lmdb->lock.dev && lock.st_ino == lmdb->lock.ino
            && data.st_dev == lmdb->data.dev && data.st_ino == lmdb->data.ino
            && data.st_size >= 2 * (off_t) lmdb->page_size
@@ -450,10 +450,10 @@ at_lmdb_txnid_is_current(at_lmdb_t *lmdb)
 
 
 /*
- * LMDB counts pages that a transaction takes from the end of the file and
- * gives back, but never writes them: a complete file may look truncated.  So
- * the file is kept longer, with a hole that takes no space.  Only the holder
- * of the write lock may call this: the file must not shrink.
+ * LMDB counts pages that a transaction allocates at the end of the file and
+ * frees again, but never writes them: a complete file may look truncated.
+ * Therefore the file is kept longer, with a hole that takes no disk space.
+ * Only the holder of the write lock may call this: the file must not shrink.
  */
 static void
 at_lmdb_extend_file(at_lmdb_t *lmdb)
@@ -474,7 +474,7 @@ at_lmdb_extend_file(at_lmdb_t *lmdb)
 }
 
 
-/* another process may have a larger map: then LMDB wants to take its size */
+/* if another process has enlarged the map, LMDB must adopt its size */
 static int
 at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
 {
@@ -524,12 +524,12 @@ at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
         return at_lmdb_fail(lmdb, rc, err);
     }
 
-    /* under the write lock no commit is being counted: see the header */
+    /* the write lock excludes a commit in progress: see the header */
     if (mdb_txn_id(*txn) != at_lmdb_last_txnid(lmdb) + 1) {
         mdb_txn_abort(*txn);
         *txn = NULL;
         return at_error(err, "%s: data.mdb was replaced while other processes "
-                        "have the old one open; try again in some seconds",
+                        "have the old one open; try again in a few seconds",
                         lmdb->schema->name);
     }
 

@@ -26,13 +26,13 @@
 
 #define AT_LMDB_MAX_TABLES  8
 
-/* what an environment is for; table names and the format end up in the file */
+/* the content of an environment; table names and format are in the file */
 typedef struct at_lmdb_schema_s {
     const char        *name;            /* for error texts */
     const char *const *tables;
     unsigned           n_tables;
     const char        *format;          /* version of the records */
-    const char        *format_hint;     /* what to do about another version */
+    const char        *format_hint;     /* how to fix another version */
     size_t             map_size;        /* address space, not memory */
     mode_t             mode;            /* of new files */
 } at_lmdb_schema_t;
@@ -55,7 +55,7 @@ typedef struct {
     const at_lmdb_schema_t  *schema;
     at_lmdb_file_t           data;      /* as it was opened */
     at_lmdb_file_t           lock;
-    void                    *metas;     /* the two meta pages, mapped apart */
+    void                    *metas;     /* second map of the meta pages */
     unsigned                 page_size;
     uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */
 } at_lmdb_t;
@@ -73,25 +73,25 @@ int at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
  */
 int at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err);
 
-/* Both return 0, or -1 with err set; then the environment is closed. */
+/* Returns 0, or -1 with err set; no environment is open then. */
 int at_lmdb_open(at_lmdb_t *lmdb, const char *path,
     const at_lmdb_schema_t *schema, at_lmdb_mode_e mode, at_error_t *err);
 void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
  * Whether the path still has the files that were opened, and data.mdb is
- * complete: 1, 0, or -1 if that cannot be told.
+ * complete: 1, 0, or -1 if that cannot be determined.
  */
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
 
 /*
  * LMDB takes the number of the last transaction from lock.mdb.  If data.mdb
- * was replaced before it was opened, that number belongs to the other file
- * until all processes have closed it: a reader may then get an old state, and
- * a writer would overwrite the last one.  Returns 0 then, 1 otherwise, -1
- * without memory.  A commit is in data.mdb before it is in lock.mdb, so a
- * difference of one is reported only if the next call sees it again.  Not
- * inside a transaction.
+ * was replaced before it was opened, that number belongs to the old file until
+ * all processes have closed the old file: a reader may get an old state, and a
+ * writer would overwrite the last one.  Returns 0 in this case, 1 otherwise,
+ * -1 without memory.  A commit is in data.mdb before it is in lock.mdb, so a
+ * difference of one is reported only if the next call finds it again.  Do not
+ * call it inside a transaction.
  */
 int at_lmdb_txnid_is_current(at_lmdb_t *lmdb);
 

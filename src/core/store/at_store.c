@@ -15,8 +15,8 @@ struct at_store_s {
     at_sha256_t  *sha256;
     MDB_txn      *txn;              /* the open transaction, or NULL */
     MDB_txn      *reader;           /* kept and renewed by a reading process */
-    uint64_t      snapshot;         /* number of the reader's, 0: released */
-    unsigned      saw_newer:1;      /* a snapshot began outdated */
+    uint64_t      snapshot;         /* transaction number; 0: released */
+    unsigned      saw_newer:1;      /* a new snapshot was outdated */
     int           rc;               /* LMDB's last failure */
 };
 
@@ -49,13 +49,13 @@ at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
         return NULL;
     }
 
-    /* a writer is checked at the begin of each transaction */
+    /* for a writer each transaction begins with this check */
     rc = mode == AT_STORE_READ ? at_lmdb_txnid_is_current(&store->lmdb) : 1;
 
     if (rc <= 0) {
         (void) at_error(err, rc < 0 ? "no memory for the store"
                         : "store: data.mdb was replaced while other processes "
-                          "have the old one open; try again in some seconds");
+                          "have the old one open; try again in a few seconds");
         at_store_close(store);
         return NULL;
     }
@@ -90,7 +90,7 @@ at_store_is_current(at_store_t *store)
 
     rc = at_lmdb_txnid_is_current(&store->lmdb);
 
-    /* without memory, keep a store without suspicion and check again soon */
+    /* no memory for the check: keep the store unless a mismatch was seen */
     return rc > 0 || (rc < 0 && store->lmdb.uncounted == 0);
 }
 

@@ -62,32 +62,32 @@ uint64_t at_store_generation(const at_store_t *store);
 
 
 /*
- * Transactions, one at a time per store.  at_store_get() and
- * at_store_foreach() return views that end with the transaction; a view of a
- * write transaction ends with its next change.
+ * Transactions, one at a time per store.  Return 0, or -1 with err set.  Views
+ * of keys and values are valid until the end of the transaction, and in a
+ * write transaction until its next change.
  */
 int at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err);
 int at_store_commit(at_store_t *store, at_error_t *err);
 void at_store_end(at_store_t *store);      /* aborts unless committed */
 
 /*
- * A read transaction keeps its snapshot for the next one, until the store
- * changes.  Pages of an outdated snapshot cannot be reused: release it from
- * time to time, between transactions.
+ * Releases an outdated snapshot, so that LMDB can reuse its pages: a snapshot
+ * is kept for the next read transaction.  Call it from time to time, between
+ * transactions.
  */
 void at_store_release_snapshot(at_store_t *store);
 
 /*
- * The transaction number of a commit may precede its visibility.  Returns the
- * number of the last commit; at_store_saw_newer() says whether any transaction
- * since then read a snapshot older than the last commit.
+ * Returns the transaction number of the last commit, which may precede its
+ * visibility.  at_store_saw_newer() returns 1 if a transaction after this call
+ * read an outdated snapshot: its results must not be cached under the number.
  */
 uint64_t at_store_begin_epoch(at_store_t *store);
 int at_store_saw_newer(const at_store_t *store);
 
 /*
- * Records.  Without a record get leaves *value unchanged.  Put replaces a
- * record, add returns AT_STORE_EXISTS instead.
+ * at_store_get() leaves *value unchanged if there is no record.  If there is one,
+ * at_store_put() replaces it; at_store_add() returns AT_STORE_EXISTS.
  */
 at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t *value);

@@ -25,14 +25,14 @@ typedef struct {
     uid_t         uid;
     size_t        n_gids;
     const gid_t  *gids;         /* the first is the group of its files */
-    int           single_user;  /* nginx has no other: it may own the store */
+    int           single_user;  /* nginx has no other user */
 } at_store_worker_t;
 
 
 /*
- * Creates an empty store in a directory that is created too, or has neither of
- * the files.  -1 as uid or gid leaves that of the process.  Returns 0, or -1
- * with err set; an existing store is not changed.
+ * Creates an empty store.  The directory is created if it is missing, and must
+ * contain neither of the files.  A uid or gid of -1 stands for that of the
+ * process.  Returns 0, or -1 with err set; an existing store is not changed.
  */
 int at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err);
 
