@@ -12,7 +12,7 @@
 #include "core/base/at_crypto.h"
 
 
-/* one bucket for so many bytes: about the size of an entry of an API token */
+/* cache bytes per hash bucket: about the size of the entry of an API token */
 #define AT_CACHE_BYTES_PER_BUCKET  512
 
 #define AT_CACHE_SECRET_LEN  192        /* XXH3 requires 136 or more */
@@ -94,9 +94,9 @@ at_cache_create(size_t size)
 
 
 /*
- * What malloc() takes at most for a block: its header, the alignment, and a
- * remainder that is too small to split; for a large block also the rest of a
- * page, as it may be a mapping of its own.
+ * Upper bound of the memory that malloc() takes for a block: its header, the
+ * alignment, and a remainder that is too small to split; for a large block
+ * also the rest of a page, because malloc() may map it separately.
  */
 static size_t
 at_block_size(size_t size)
@@ -306,8 +306,8 @@ at_cache_release(const at_identity_t *identity)
 
 /*
  * Evicts the oldest entries until size bytes fit.  An entry that was hit gets
- * a second chance as the newest entry; one that a request uses would free
- * nothing.  Returns -1 if all that is left is in use.
+ * a second chance as the newest entry.  So does an entry in use, because its
+ * removal would free no memory yet.  Returns -1 if only such entries remain.
  */
 static int
 at_cache_make_room(at_cache_t *cache, size_t size)

@@ -195,8 +195,8 @@ at_endpoint_list_add_path(at_parser_t *parser, at_str_t method,
 
 
 /*
- * At each node a path leads to at most one of the literals, and to the
- * parameter.  From the last node to the first, children precede their parents.
+ * At each node the search follows at most one literal child and the parameter.
+ * The loop runs from the last node to the first: children precede parents.
  */
 static int
 at_endpoint_list_check_steps(const at_endpoint_list_t *list, at_error_t *err)
@@ -230,7 +230,7 @@ at_endpoint_list_check_steps(const at_endpoint_list_t *list, at_error_t *err)
 /* --- parsing ------------------------------------------------------------- */
 
 
-/* cuts the next word off line; an empty word at its end or at a comment */
+/* cuts the next word off line; it is empty at a comment or the end of line */
 static at_str_t
 at_word_next(at_str_t *line)
 {
@@ -490,7 +490,7 @@ at_str_count_char(at_str_t text, char c)
 }
 
 
-/* has room for the largest list that the text can hold: nothing grows later */
+/* allocates for the largest list that the text can contain */
 static at_endpoint_list_t *
 at_endpoint_list_create(at_str_t text, size_t prefix_len)
 {

@@ -8,7 +8,7 @@
 #include "core/authz/at_identity.h"
 
 
-/* a linear search is as fast in fewer scopes */
+/* with fewer scopes a linear search is as fast */
 #define AT_IDENTITY_SORT_MIN  8
 
 
@@ -256,7 +256,7 @@ at_identity_copy(void *memory, size_t size, const at_identity_t *identity)
     at_block_t      block;
     at_identity_t  *copy;
 
-    /* the ranges of a copy are no longer a list */
+    /* a packed copy has a range_set in place of the list of ranges */
     if (identity->range_set != NULL) {
         return NULL;
     }

@@ -34,7 +34,7 @@ typedef struct {
     at_rights_t         rights;
     at_list_t           ranges;         /* of the record; empty: any address */
     at_cidr_set_t      *range_set;      /* replaces ranges in a packed copy */
-    unsigned            needs_role:1;   /* refused without a role */
+    unsigned            needs_role:1;   /* denied without a role */
     at_claims_t        *claims;
 
     at_role_t           role_storage;   /* rights.role points to it if the role
@@ -44,10 +44,10 @@ typedef struct {
 } at_identity_t;
 
 
-/* Sets the identity to zero.  May be called twice. */
+/* Frees what the identity owns and zeroes it.  May be called twice. */
 void at_identity_release(at_identity_t *identity);
 
-/* Without ranges of the record, every address is allowed. */
+/* Returns 1 if a range contains addr, or if there are no ranges. */
 int at_identity_allows_address(const at_identity_t *identity,
     const at_addr_t *addr);
 int at_identity_has_ranges(const at_identity_t *identity);
@@ -63,9 +63,9 @@ at_identity_t *at_identity_copy(void *memory, size_t size,
     const at_identity_t *identity);
 
 /*
- * Copies a record, which is valid only in the transaction of the store, for
- * the lifetime of the identity.  Returns an empty view if memory allocation
- * failed.
+ * Copies the bytes of a record, which are valid only in the transaction of the
+ * store.  The identity owns the copy.  Returns an empty view if memory
+ * allocation failed.
  */
 at_str_t at_identity_dup(at_identity_t *identity, at_str_t bytes);
 

@@ -28,11 +28,11 @@ typedef struct {
     size_t                  n_audiences;
     unsigned                any_audience:1;
     unsigned                token_client_audience:1;
-                                            /* also that of the client in the
-                                               token */
+                                            /* or (api://)ID of the client in
+                                               the token */
     unsigned                any_client_audience:1;
-                                            /* also that of any client in the
-                                               store */
+                                            /* or (api://)ID of any client in
+                                               the store */
 
     const at_str_t         *typs;           /* accepted typ, in any case */
     size_t                  n_typs;
@@ -46,15 +46,15 @@ typedef struct {
 
     at_claim_path_t         user_claim;
     at_claim_path_t         scope_claim;
-    at_claim_path_t         admin_claim;    /* n is 0: no token is of an
-                                               administrator */
+    at_claim_path_t         admin_claim;    /* n is 0: a token never grants
+                                               administrator rights */
     unsigned                has_scope_claim:1;  /* scope_claim is configured */
 
     const at_claim_path_t  *client_claims;  /* the first one that is present
                                                names the client */
     size_t                  n_client_claims;
                                             /* 0: no client is required */
-    unsigned                entra:1;        /* selected by at_entra.h */
+    unsigned                entra:1;        /* apply the rules of at_entra.h */
     unsigned                no_users:1;     /* refuse tokens on behalf of a
                                                user */
 } at_issuer_t;

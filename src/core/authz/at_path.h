@@ -21,8 +21,8 @@
 int at_path_is_plain(at_str_t path);
 
 /*
- * Whether an upstream may read the path of a request otherwise than this
- * module does.  Such a request must match no endpoint, not even a public one.
+ * Whether an upstream may interpret the path of a request differently from
+ * this module.  Such a request must match no endpoint, not even a public one.
  *
  * raw is the path of the request line without the query, normalized is the URI
  * that is matched.  normalized must be plain.  raw must be plain, too, but may

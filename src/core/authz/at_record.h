@@ -5,7 +5,7 @@
  * The records of the store in binary form.  Records are decoded in place: a
  * decoded record refers to the encoded bytes and is valid as long as they are.
  *
- * A record has a byte of version, a byte of kind, and the fields of its kind:
+ * A record has a version byte, a kind byte, and the fields of its kind:
  * flags are one byte; a text follows its length; a list follows the number of
  * its items and its length; an item of a list is a text.  A number has seven
  * bits per byte, the lowest first, in as few bytes as possible; the eighth bit
@@ -43,7 +43,8 @@ typedef struct {
 typedef struct {
     at_str_t   id;
     at_str_t   description;
-    at_str_t   user;            /* the owner, who limits it; empty: none */
+    at_str_t   user;            /* the owner, whose rights are a limit;
+                                   empty: none */
     at_str_t   role;            /* empty: none */
     at_list_t  scopes;
     at_list_t  ranges;          /* empty: any address */
@@ -109,7 +110,7 @@ int at_client_decode(at_client_record_t *client, at_str_t bytes);
 int at_user_decode(at_user_record_t *user, at_str_t bytes);
 int at_role_decode(at_role_record_t *role, at_str_t bytes);
 
-/* Append to empty bytes.  Return 0, or -1 if memory allocation failed. */
+/* bytes must be empty.  Return 0, or -1 if memory allocation failed. */
 int at_token_encode(at_bytes_t *bytes, const at_token_record_t *token);
 int at_client_encode(at_bytes_t *bytes, const at_client_record_t *client);
 int at_user_encode(at_bytes_t *bytes, const at_user_record_t *user);

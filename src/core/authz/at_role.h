@@ -4,8 +4,8 @@
  *
  * Roles: patterns of scopes, with the semantics of CIPP.
  *
- * "*" in a pattern stands for any number of characters, also none.  ASCII case
- * is ignored; no other character is special.  A pattern matches a whole scope.
+ * "*" in a pattern stands for zero or more characters.  ASCII case is ignored;
+ * no other character is special.  A pattern matches a whole scope.
  */
 
 #ifndef AT_ROLE_H

@@ -44,8 +44,9 @@ static const char  at_base64url_alphabet[] =
      ^ AT_BASE64URL_VALID)
 
 /*
- * Groups of four characters, checked once at the end.  Each group writes four
- * bytes, of which three count: the last byte goes into the room for the tail.
+ * Decodes groups of four characters; their validity is checked at the end.
+ * Each group writes four bytes, of which three count: the fourth one of the
+ * last group goes into the room for the tail.
  */
 static int
 at_base64url_decode_quads(unsigned char *dst, const unsigned char *src,

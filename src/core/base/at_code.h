@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The codes that a client is told, and what a refusal consists of.
+ * The codes (API_...) of error responses, and the properties of a refusal.
  */
 
 #ifndef AT_CODE_H

@@ -21,8 +21,8 @@
 int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
 
 /*
- * The same with a context that is reused: to look up the algorithm takes
- * longer than to hash an API token.  For one thread at a time.
+ * SHA-256 with a reusable context: looking up the algorithm takes longer than
+ * hashing an API token.  Only one thread at a time may use a context.
  */
 typedef struct at_sha256_s  at_sha256_t;
 
@@ -40,10 +40,10 @@ int at_crypto_equal(const void *a, const void *b, size_t len);
 
 #define AT_SHA1_HEX_LEN  40
 
-/* For names that other software derives from a text.  Returns 0, or -1. */
+/* For the scope ids of IP Fabric, not for security.  Returns 0, or -1. */
 int at_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text);
 
-/* Random bytes for tokens and secrets.  Returns 0, or -1 without any bytes. */
+/* Random bytes for tokens and secrets.  Returns 0, or -1 on failure. */
 int at_random(void *data, size_t len);
 
 /*

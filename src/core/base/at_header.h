@@ -18,7 +18,7 @@
  */
 int at_header_bearer_parse(at_str_t value, at_str_t *token);
 
-/* The same for the scheme Basic (RFC 7617). */
+/* As at_header_bearer_parse(), for the scheme Basic (RFC 7617). */
 int at_header_basic_parse(at_str_t value, at_str_t *credential);
 
 #define AT_HEADER_BASIC_MAX  2048

@@ -13,7 +13,7 @@
 
 /*
  * Splits "host" or "host:port".  The host may be an IPv6 address in brackets,
- * which stay.  Without a colon port->data is NULL; the port may be empty.
+ * which are kept.  Without a colon port->data is NULL; the port may be empty.
  */
 void at_host_split(at_str_t text, at_str_t *host, at_str_t *port);
 

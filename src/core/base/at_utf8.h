@@ -21,8 +21,8 @@ typedef struct {
 
 
 /*
- * Decodes one byte.  Returns 0, or -1 if the text is not UTF-8.  The text ends
- * well if pending is 0 at its end.
+ * Decodes one byte.  Returns 0, or -1 if the text is not UTF-8.  A text is
+ * complete if pending is 0 after its last byte.
  */
 static inline int
 at_utf8_decode(at_utf8_t *utf8, unsigned char c)

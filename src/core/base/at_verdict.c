@@ -160,7 +160,7 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_TOO_OLD] = AT_EXPIRED_TOKEN("too_old"),
     [AT_EXPIRED] = AT_EXPIRED_TOKEN("expired"),
 
-    /* CIPP answers so if a user has no role */
+    /* the response of CIPP to a user without a role */
     [AT_DELEGATED] =
         AT_NO_RIGHTS_TEXT("delegated",
                           "Access denied: unable to resolve roles for the "

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The outcomes of a request.  A verdict is one exact reason; a code is what
- * the client is told.  Many reasons share a code, so that a response reveals
- * less than the log.  Status, body, challenge, log level and variables are
+ * The outcomes of a request.  A verdict is one exact reason, for the log.  The
+ * client gets a code, which many reasons share: a response reveals less than
+ * the log.  Status, body, challenge, log level and variables are
  * read from the two tables in at_verdict.c.  at_code.h has their types.
  */
 
@@ -101,7 +101,7 @@ typedef enum {
 } at_verdict_e;
 
 
-/* The row of AT_FAILED for a value that is not in the enumeration. */
+/* Returns the row of AT_FAILED for a value outside of the enumeration. */
 const at_verdict_info_t *at_verdict_info(at_verdict_e verdict);
 
 

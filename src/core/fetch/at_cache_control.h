@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * How long a response may be stored (RFC 9111).
+ * The freshness lifetime of a response (RFC 9111).
  */
 
 #ifndef AT_CACHE_CONTROL_H

@@ -57,7 +57,7 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
 
     if (!at_str_equal(value, issuer)) {
 
-        /* only a valid URL is safe to be logged */
+        /* only a valid URL is safe to log */
 
         if (!at_url_is_valid(value)) {
             value.len = 0;
@@ -68,7 +68,7 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
         return NULL;
     }
 
-    /* http is loopback, where a remote issuer must not direct requests */
+    /* a remote issuer must not direct requests to http, which is loopback */
 
     if (at_document_string(document, "jwks_uri", &value) != 1
         || !at_url_is_valid(value)

@@ -80,7 +80,7 @@ at_fetch_write(char *data, size_t size, size_t n, void *transfer)
     size *= n;
 
     if (size > AT_FETCH_SIZE_MAX - response->len) {
-        t->cause = "it is larger than 1 MiB";
+        t->cause = "response is larger than 1 MiB";
         return 0;
     }
 
@@ -105,7 +105,7 @@ at_fetch_count_header(char *data, size_t size, size_t n, void *transfer)
     t->headers_len += size * n;
 
     if (t->headers_len > AT_FETCH_HEADERS_MAX) {
-        t->cause = "its headers are larger than 64 KiB";
+        t->cause = "response headers are larger than 64 KiB";
         return 0;
     }
 
@@ -117,7 +117,7 @@ at_fetch_count_header(char *data, size_t size, size_t n, void *transfer)
     (curl_easy_setopt(curl, CURLOPT_##option, value) == CURLE_OK)
 
 
-/* no option is left to the environment or to files of the user */
+/* neither the environment nor files of the user may set an option */
 static int
 at_fetch_set_options(CURL *curl, at_transfer_t *t, struct curl_slist *headers)
 {
@@ -170,7 +170,7 @@ at_fetch_run(CURLM *multi, at_transfer_t *t)
 
     do {
         if (t->fetch->stop && t->fetch->stop(t->fetch->data)) {
-            t->cause = "it was stopped";
+            t->cause = "transfer was stopped";
             return CURLE_ABORTED_BY_CALLBACK;
         }
 
@@ -275,7 +275,7 @@ at_fetch_read_response(CURL *curl, at_transfer_t *t)
     }
 
     if (!at_fetch_is_json(type)) {
-        t->cause = "its Content-Type is not JSON";
+        t->cause = "Content-Type is not JSON";
         return -1;
     }
 

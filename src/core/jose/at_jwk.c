@@ -441,7 +441,7 @@ at_jwk_is_public(const json_t *jwk, at_error_t *err)
 }
 
 
-/* RFC 7517 section 4.2, 4.3 */
+/* RFC 7517 sections 4.2 and 4.3 */
 static int
 at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
 {
@@ -569,7 +569,7 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
-/* without a terminator */
+/* allocates a copy without a terminator */
 static int
 at_jwk_copy_text(char **copy, size_t *len, at_str_t text, at_error_t *err)
 {
@@ -586,7 +586,7 @@ at_jwk_copy_text(char **copy, size_t *len, at_str_t text, at_error_t *err)
 }
 
 
-/* on -1 out owns nothing */
+/* returns 0, or -1 with err set, and then out owns nothing */
 static int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
@@ -612,7 +612,7 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
                         "characters", AT_KID_LEN_MAX);
     }
 
-    /* a member of Entra; if invalid, it must not lift the restriction */
+    /* a member of Entra: an invalid one must not lift the restriction */
     has_issuer = at_document_string(jwk, "issuer", &issuer);
 
     if (has_issuer < 0 || (has_issuer && issuer.len == 0)) {
@@ -648,7 +648,7 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 }
 
 
-/* without keys if the member is not an array: its size is 0 */
+/* adds no key if keys is not an array, which has the size 0 */
 static void
 at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
     at_keyset_warn_pt warn, void *data)

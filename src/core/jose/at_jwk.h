@@ -38,9 +38,10 @@ typedef void (*at_keyset_warn_pt)(void *data, const char *text);
 
 /*
  * Parses a key file or a fetched JWK Set for an issuer that accepts algs.  PEM
- * must have exactly one key, which must be usable.  Of a JWK Set unusable keys
- * are ignored with a warning, encryption keys silently; at least one key must
- * be usable.  Returns a set that the caller frees, or NULL with err set.
+ * must have exactly one key, which must be usable.  Unusable keys of a JWK Set
+ * are ignored, with a warning unless they are encryption keys; at least one
+ * key must be usable.  Returns a set that the caller frees, or NULL with err
+ * set.
  */
 at_keyset_t *at_keyset_parse(at_str_t text, unsigned algs,
     at_keyset_warn_pt warn, void *data, at_error_t *err);

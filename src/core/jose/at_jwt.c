@@ -404,7 +404,7 @@ at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk,
 }
 
 
-/* adds the keys of this issuer that were tried to *n */
+/* increases *n by the number of keys that were tried */
 static at_signature_e
 at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
     at_key_match_e match, unsigned *n)
@@ -439,7 +439,7 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
 }
 
 
-/* 1: the keys of a source have not been read or fetched yet */
+/* returns 1 if the keys of a source have not been read or fetched yet */
 static int
 at_issuer_keys_are_pending(const at_trusted_issuer_t *trusted)
 {
@@ -718,7 +718,7 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
-/* iss, the issuer of the key, the tenant and client of Entra, aud */
+/* checks iss, the issuer of the key, the tenant of Entra, the client, aud */
 static at_verdict_e
 at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 {
@@ -827,7 +827,7 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
-/* the first issuer that accepts, or else the refusal at the latest check */
+/* AT_OK from the first issuer that accepts, or the latest refusal */
 static at_verdict_e
 at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
     const at_trusted_issuer_t *trusted, size_t n)
@@ -857,7 +857,7 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
         }
     }
 
-    /* the client that was not looked up might have been accepted */
+    /* the store failed: the client might have been accepted */
     if (jwt->store_failed && furthest != AT_OK && furthest != AT_FAILED) {
         furthest = AT_UNAVAILABLE;
     }

@@ -79,14 +79,15 @@ at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 
 /*
  * Returns 1 if the last token may be signed by a new key: no signature was
- * valid, and an issuer has no key with the kid of the token.  The verdict does
- * not tell: another issuer or a key without kid may have got further.
+ * valid, and an issuer has no key with the kid of the token.  The verdict
+ * alone does not show this: another issuer, or a key without a kid, may have
+ * failed at a later check.
  */
 int at_verifier_missed_kid(const at_verifier_t *verifier);
 
 /*
  * Parses the claims of a token that was verified before.  The caller frees
- * them.  Returns NULL if allocation fails.
+ * them with at_claims_free().  Returns NULL if allocation fails.
  */
 at_claims_t *at_jwt_decode_claims(at_str_t token);
 

@@ -29,7 +29,7 @@ typedef enum {
     AT_ES384,
     AT_EDDSA,
 
-    AT_ALGS                     /* the number of them; also: unknown */
+    AT_ALGS                     /* the number of algorithms; also: unknown */
 } at_alg_e;
 
 #define at_alg_bit(alg)  (1u << (alg))
@@ -48,8 +48,8 @@ typedef struct at_key_s  at_key_t;
 
 /*
  * algs: the algorithms that the issuer accepts, bits of at_alg_bit().  At
- * least one of them must fit the key.  The key takes a reference of pkey.
- * Returns NULL with err set on error.
+ * least one of them must fit the key.  The key holds a new reference to
+ * pkey.  Returns NULL with err set on error.
  */
 at_key_t *at_key_create(struct evp_pkey_st *pkey, unsigned algs,
     at_error_t *err);

@@ -38,10 +38,10 @@ void at_mint_free(at_mint_t *mint);
 unsigned at_mint_algs(const at_mint_t *mint);
 
 /*
- * The public key as JWK (RFC 7517) for alg, one of the algorithms of the key,
- * and its kid; if kid is empty, that is the thumbprint.  The caller frees the
- * two terminated strings with at_mint_text_free().  Returns 0, or -1 with err
- * set.
+ * Sets *jwk to the public key as a JWK (RFC 7517) for alg, one of the
+ * algorithms of the key, and *name to its kid: kid, or the thumbprint if kid
+ * is empty.  The caller frees the two terminated strings with
+ * at_mint_text_free().  Returns 0, or -1 with err set.
  */
 int at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     char **jwk, char **name, at_error_t *err);
@@ -59,7 +59,7 @@ int at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
 char *at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     at_str_t claims, at_error_t *err);
 
-/* Overwrites the text and frees it.  text may be NULL. */
+/* Overwrites and frees a JWK, a kid or a token.  token may be NULL. */
 void at_mint_text_free(char *token);
 
 

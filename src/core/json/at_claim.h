@@ -30,7 +30,7 @@ typedef struct at_claims_s  at_claims_t;
 int at_claims_parse(at_claims_t **claims, at_str_t payload);
 void at_claims_free(at_claims_t *claims);
 
-/* The object of the claims; NULL for NULL. */
+/* Returns the object of the claims, or NULL if claims is NULL. */
 const at_json_value_t *at_claims_object(const at_claims_t *claims);
 
 
@@ -55,8 +55,8 @@ const at_json_value_t *at_claim_find(const at_json_value_t *claims,
     const at_claim_path_t *path);
 
 /*
- * Finds a claim for an nginx variable, whose name has no case: the claim with
- * exactly this name, or else the only one that differs in ASCII case.
+ * Finds a claim for an nginx variable, whose name is in lower case: the claim
+ * with exactly this name, or else the only one that differs in ASCII case.
  */
 const at_json_value_t *at_claim_find_nocase(const at_json_value_t *claims,
     at_str_t name);

@@ -49,7 +49,7 @@ at_document_string(const json_t *object, const char *name, at_str_t *value)
 }
 
 
-/* The recursion is as deep as the limits that the value was parsed with. */
+/* The limits that the value was parsed with bound the recursion. */
 json_t *
 at_document_from_json(const at_json_value_t *value)
 {

@@ -6,7 +6,7 @@
  * documents, imported files.  They are parsed by jansson, which must not be
  * given request data: at_json.h is for that.
  *
- * jansson does not tell a lack of memory from an invalid document.
+ * jansson does not distinguish a lack of memory from an invalid document.
  */
 
 #ifndef AT_DOCUMENT_H
@@ -18,12 +18,12 @@
 #include "core/json/at_json.h"
 
 
-#define AT_DOCUMENT_MAX  (1024 * 1024)  /* bytes of a JWK Set or discovery */
+#define AT_DOCUMENT_MAX  (1024 * 1024)  /* bytes of a fetched document */
 
 
 /*
- * Seeds jansson's hash tables, once in a process: the first object would open
- * /dev/urandom for it otherwise.
+ * Seeds jansson's hash tables.  Call it once in a process: otherwise jansson
+ * opens /dev/urandom when the first object is created.
  */
 void at_document_init(void);
 

@@ -132,7 +132,7 @@ at_fields_decode(char *buf, size_t *len, at_str_t text)
 }
 
 
-/* removes the text before c, and c, from rest; without a c all of rest */
+/* cuts the text before c, and c, off rest; all of rest if it has no c */
 static at_str_t
 at_fields_cut(at_str_t *rest, char c)
 {

@@ -29,7 +29,7 @@ at_fields_e at_fields_from_json(at_str_t *values, const at_str_t *names,
  * Parses application/x-www-form-urlencoded (RFC 6749 appendix B).  Repeated
  * names, a "%" without two hex digits, control characters and bytes that
  * should have been encoded are invalid.  Other names are ignored; the value of
- * a missing name has no bytes.  The values are views of buf as above.
+ * a missing name is empty.  The values are views of buf as above.
  */
 at_fields_e at_fields_from_form(at_str_t *values, const at_str_t *names,
     size_t n, at_str_t text, char *buf);

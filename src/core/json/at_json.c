@@ -51,7 +51,7 @@ at_json_free(at_json_t *json)
 }
 
 
-/* the next value, without content; NULL: no memory */
+/* appends a value without content; NULL: no memory */
 static at_json_value_t *
 at_json_add(at_json_parser_t *parser, at_json_type_e type)
 {
@@ -394,7 +394,7 @@ at_json_convert_integer(int64_t *integer, const char *text, const char *end)
 }
 
 
-/* The byte at end, which is part of the text, is replaced for the call. */
+/* The byte at end is part of the text; a NUL replaces it during the call. */
 static int
 at_json_convert_real(double *real, const char *text, char *end)
 {
@@ -455,7 +455,7 @@ at_json_parse_number(at_json_parser_t *parser)
 /* --- arrays and objects -------------------------------------------------- */
 
 
-/* one of n members by its name; first is the name of the first member */
+/* finds one of n members by name; first is the name of the first member */
 static const at_json_value_t *
 at_json_find(const at_json_value_t *first, uint32_t n, at_str_t name)
 {
@@ -472,7 +472,7 @@ at_json_find(const at_json_value_t *first, uint32_t n, at_str_t name)
 }
 
 
-/* the next member of the object at index, which has n members so far */
+/* parses a member of the object at index, which has n members so far */
 static int
 at_json_parse_member(at_json_parser_t *parser, unsigned depth, size_t index,
     uint32_t n)
@@ -611,7 +611,7 @@ at_json_parse_any(at_json_parser_t *parser, unsigned depth)
 }
 
 
-/* a value and the white space around it; depth is its own, if it has one */
+/* parses a value and the white space around it, at this nesting depth */
 static int
 at_json_parse_value(at_json_parser_t *parser, unsigned depth)
 {

@@ -70,7 +70,7 @@ int at_json_parse(at_json_t *json, char *text, size_t len,
     const at_json_limits_t *limits);
 void at_json_free(at_json_t *json);
 
-/* The member with exactly that name, or NULL; NULL if object is not one. */
+/* The member with exactly this name; NULL if missing, or not an object. */
 const at_json_value_t *at_json_member(const at_json_value_t *object,
     at_str_t name);
 

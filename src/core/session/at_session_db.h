@@ -86,7 +86,7 @@ at_session_val(const void *data, size_t len)
 }
 
 
-/* reads a record of exactly len bytes into an aligned copy */
+/* copies a record of exactly len bytes: the map may not be aligned */
 int at_session_get(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
     MDB_val key, void *record, size_t len);
 int at_session_put(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,

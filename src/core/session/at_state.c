@@ -167,7 +167,7 @@ at_state_write_all(int fd, const void *data, size_t len)
 }
 
 
-/* the name is random: another process may write the same file */
+/* a random name, because another process may write the same file */
 static int
 at_state_open_temp(int dir, const char *name, char **temp)
 {

@@ -19,7 +19,7 @@ static const char  at_random_alphabet[] =
     (256 / AT_RANDOM_ALPHABET_LEN * AT_RANDOM_ALPHABET_LEN)
 
 
-/* as json_object_set_new(): a NULL value is an error, too */
+/* fails if json_stringn() returns NULL, like json_object_set_new() */
 static int
 at_claim_set(json_t *claims, const char *name, at_str_t text)
 {

@@ -86,8 +86,8 @@ uint64_t at_store_begin_epoch(at_store_t *store);
 int at_store_saw_newer(const at_store_t *store);
 
 /*
- * at_store_get() leaves *value unchanged if there is no record.  If there is one,
- * at_store_put() replaces it; at_store_add() returns AT_STORE_EXISTS.
+ * Without a record at_store_get() leaves *value unchanged.  at_store_put()
+ * replaces an existing record, at_store_add() returns AT_STORE_EXISTS.
  */
 at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t *value);
