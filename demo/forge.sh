@@ -18,7 +18,7 @@ payload_of() {
     printf '%s' "${payload%.*}"
 }
 
-# changes the payload to say isAdmin, and keeps the signature
+# sets isAdmin to true in the payload, and keeps the signature
 forge_tampered() {
     payload=$(payload_of "$1" | unb64u \
         | sed 's/"isAdmin":false/"isAdmin":true/' | b64u)

@@ -65,7 +65,7 @@ my $source = join "\n", map { AuthToken::Log->new($_)->content } source_files("$
 
 sub source_files ($dir) { map { -d ? source_files($_) : /\.[ch]\z/ ? $_ : () } glob "$dir/*" }
 
-# the strings of the one table in the sources that begins like this
+# the strings in the table of the sources whose declaration begins with this pattern
 sub table ($begins, $string) {
     my ($body) = $source =~ /$begins[^{]*\{(.*?)^\};/ms or die "no table $begins\n";
     return sort $body =~ /$string/g;
@@ -82,7 +82,7 @@ sub column ($page, $pattern) { sort $text{"docs/$page.md"} =~ /^\| `($pattern)` 
     is_deeply [sort @names], [table('ngx_at_commands\[\]', qr/\{ ngx_string\("(\w+)"\)/)],
         'every directive has its section, and every section its directive';
     is_deeply [sort @inner], [table('ngx_at_issuer_commands\[\]', qr/\{ ngx_string\("(\w+)"\)/)],
-        'so have the directives of the issuer block';
+        'every directive of the issuer block has its section, and every section its directive';
 
     for (map { /^##/m ? split /^### /m : $_ } @sections) {
         my ($name) = /\A(\w+)\n/;
@@ -100,7 +100,7 @@ sub column ($page, $pattern) { sort $text{"docs/$page.md"} =~ /^\| `($pattern)` 
     my $conf       = sub (@names) { 'server { listen %%LISTEN%%; ' . join('', map { "set \$value $_; " } @names) . '}' };
 
     conf_ok($conf->(@documented), 'every documented variable exists');
-    conf_fails($conf->($_), qr/unknown "\w+" variable/, "not a variable that lacks a row: $_", where => 0) for sort @others;
+    conf_fails($conf->($_), qr/unknown "\w+" variable/, "$_ is not an undocumented variable", where => 0) for sort @others;
 }
 
 {
@@ -302,8 +302,8 @@ sub quickstart ($page, $section, @shell) {
     chomp(my $token = AuthToken::Log->new($s->dir . '/token')->content);
 
     granted $s, '/api/', 'README: the token that was made is accepted', token => $token;
-    is $s->request('/api/', token => "${token}x")->{status}, 401, 'README: another one is not';
-    is $s->request('/api/')->{status}, 401, 'README: nor none';
+    is $s->request('/api/', token => "${token}x")->{status}, 401, 'README: a changed token is refused';
+    is $s->request('/api/')->{status}, 401, 'README: a request without a token is refused';
     $s->stop;
 }
 
@@ -334,7 +334,7 @@ sub quickstart ($page, $section, @shell) {
     }
 
     granted $s, '/api/', 'quickstart: a request with the cookie', cookie => "accessToken=$cookie{accessToken}";
-    is $s->request('/api/')->{status}, 401, 'quickstart: a request without';
+    is $s->request('/api/')->{status}, 401, 'quickstart: a request without a credential is refused';
     is $s->request('/api/auth/login', %json, body => '{"username":"jane","password":"no"}')->{status}, 401,
         'quickstart: a wrong password';
     is $s->request('/')->{status} == 401, '', 'quickstart: pages are public';

@@ -49,12 +49,13 @@ cmp_ok scalar @$_, '>', 5, 'there are sources' for \@core, \@cli, \@http;
 
 # --- floors -----------------------------------------------------------------
 
-is_deeply grep_in(qr/ngx_/i, @core), [], 'src/core knows nothing of nginx';
-is_deeply grep_in(qr/ngx_/i, @cli), [], 'src/cli knows nothing of nginx';
+is_deeply grep_in(qr/ngx_/i, @core), [], 'src/core uses no name of nginx';
+is_deeply grep_in(qr/ngx_/i, @cli), [], 'src/cli uses no name of nginx';
 is_deeply grep_in(qr{^\s*#\s*include\s*["<](?:openssl/|jansson|lmdb|curl/|jwt\.h|crypt\.h)}, @http),
           [], 'src/http includes no header of a library';
 is_deeply grep_in(qr/\b(?:json_(?:object|array|string|integer|load|decref)|EVP_|RSA_|ERR_|mdb_|curl_)\w*\s*\(/,
                   @http), [], 'src/http calls no function of a library';
+
 # Folders depend on each other in one direction: a folder may include itself and
 # the folders before it in this list, and no others.
 my @order = (
@@ -98,7 +99,7 @@ my $module = "$build/ngx_http_auth_token_module.so";
 my @exported = map { (split)[2] } qx(nm -D --defined-only $module);
 is_deeply [sort @exported],
           [qw(ngx_http_auth_token_module ngx_module_names ngx_module_order ngx_modules)],
-          'the module exports what nginx wants';
+          'the module exports the symbols that nginx needs, and no others';
 
 # --- make install -----------------------------------------------------------
 

@@ -16,7 +16,7 @@
 #include "cli/record/cli_store.h"
 
 
-#define CLI_FINDINGS_MAX  1000  /* of each sort; more are only counted */
+#define CLI_FINDINGS_MAX  1000  /* of a list; further ones are left out */
 
 
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
     at_store_t        *store;
     const cli_kind_t  *kind;
     uint64_t           counts[CLI_KINDS];
-    uint64_t           damaged;         /* number of damages */
+    uint64_t           damaged;         /* also counts damages left out */
     json_t            *damages;
     json_t            *warnings;
     cli_record_t       rec;

@@ -69,7 +69,7 @@ cli_client_secret_add(cli_t *cli, json_t *object, void *data)
 }
 
 
-/* the same for --drop-old */
+/* for --drop-old: the new hash replaces all old ones */
 static int
 cli_client_secret_set(cli_t *cli, json_t *object, void *data)
 {

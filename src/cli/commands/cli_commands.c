@@ -93,7 +93,7 @@ static const cli_option_t  cli_init_options[] = {
 };
 
 static const cli_option_t  cli_import_options[] = {
-    { "replace", NULL, 0, "remove the records that FILE does not have; with "
+    { "replace", NULL, 0, "remove the records that are not in FILE; with "
       "--cipp, only clients and roles", NULL, NULL },
     { "cipp", NULL, 0, "FILE is a JSON array of rows of CIPP's tables, from "
       "CIPP's own backup or from \"az storage entity query --query items\"; "

@@ -88,7 +88,7 @@ cli_edit_value(cli_t *cli, const cli_option_t *option, const cli_list_t *list)
 
     for (i = 0; i < list->n; i++) {
 
-        /* more often an unset variable than intended */
+        /* usually an unset variable in a script */
         if (list->items[i].len == 0 && !(option->flags & CLI_EMPTY)) {
             (void) cli_usage(cli, "the value of \"--%s\" is empty",
                              option->name);
@@ -156,7 +156,7 @@ cli_edit_apply(cli_t *cli, json_t *object)
 /* --- the change ---------------------------------------------------------- */
 
 
-/* an invalid value came from the command line */
+/* an invalid value is a usage error, because it is the value of an option */
 static int
 cli_edit_parse(cli_t *cli, cli_record_t *rec, json_t *object)
 {

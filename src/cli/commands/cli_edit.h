@@ -17,7 +17,7 @@
 
 typedef struct {
     json_t       *object;       /* of a new record, before the options */
-    int           replace;      /* an existing record of this name */
+    int           replace;      /* replace an existing record of this name */
 
     /* further changes of an update, or NULL: 0, or -1 with the status set */
     int         (*hook)(cli_t *cli, json_t *object, void *data);
@@ -38,17 +38,21 @@ int cli_edit_set(cli_t *cli, json_t *object, const char *member,
 
 /*
  * Sets the members that the options name, and checks the record: reports the
- * errors of the command line before a password is prompted for.
+ * errors of the command line before a password is prompted for.  Returns 0, or
+ * -1 with the status set.
  */
 int cli_edit_check(cli_t *cli, json_t *object);
 
-/* Calls make with an empty object, which is released afterwards. */
+/*
+ * Calls make with an empty object, which is released afterwards.  Returns what
+ * make returns, or -1 with the status set.
+ */
 int cli_edit_new(cli_t *cli, int (*make)(cli_t *cli, json_t *object));
 
-/* Writes a new record and prints it. */
+/* Writes a new record and prints it.  Returns 0, or -1 with the status set. */
 int cli_edit_create(cli_t *cli, const cli_edit_t *edit);
 
-/* Changes the record named by the operand and prints it. */
+/* Changes the record named by the operand and prints it.  Returns as above. */
 int cli_edit_update(cli_t *cli, const cli_edit_t *edit);
 
 

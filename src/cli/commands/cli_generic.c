@@ -18,7 +18,7 @@
 /* --- list and show ------------------------------------------------------- */
 
 
-/* for API tokens, the state directory of a server has use counters */
+/* opens the use counters of API tokens if --state names a state directory */
 static int
 cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
 {

@@ -16,7 +16,7 @@
 #include "cli/terminal/cli_options.h"
 
 
-/* the option is not the name of a user or group: it must be a number */
+/* parses the id of a user or group that has no entry of this name */
 static int
 cli_init_number(cli_t *cli, const char *option, const char *noun, unsigned *id)
 {

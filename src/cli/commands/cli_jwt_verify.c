@@ -233,7 +233,7 @@ cli_verify_scopes(const at_scopes_t *scopes)
 }
 
 
-/* the claim itself, without the leeway */
+/* the value of "exp", without the leeway */
 static json_t *
 cli_verify_expires(const cli_t *cli, const at_identity_t *id)
 {

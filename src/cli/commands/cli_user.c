@@ -68,7 +68,7 @@ cli_user_check_exists(cli_t *cli, at_store_t *store, void *data)
 }
 
 
-/* the user is looked up before a password is typed in vain */
+/* reports an existing or a missing user before it prompts for a password */
 static int
 cli_user_read_password(cli_t *cli, int create, char hash[AT_PASSWORD_HASH_LEN])
 {

@@ -69,9 +69,8 @@ cli_cipp_array(json_t *value, at_error_t *err)
 
 
 /*
- * An array, one range, or the JSON text of these.  Text that is not JSON is
- * taken as a range, and so is an error if it is not one; CIPP reads it as
- * "Any".
+ * An array, one range, or the JSON text of these.  Text that is not JSON must
+ * be a range; CIPP reads other text as "Any".
  */
 static int
 cli_cipp_read_ranges(cli_record_t *rec, const cli_field_t *field,
@@ -179,7 +178,7 @@ cli_cipp_read_bool(cli_record_t *rec, const cli_field_t *field, json_t *value,
 }
 
 
-/* all tenants are allowed only if the list says so */
+/* a list without "AllTenants" limits the role to some tenants */
 static int
 cli_cipp_read_allowed(cli_record_t *rec, const cli_field_t *field,
     json_t *value, at_error_t *err)

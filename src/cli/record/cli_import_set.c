@@ -129,7 +129,10 @@ cli_import_set_sort_by(cli_import_set_t *set,
 }
 
 
-/* keys are names in lower case, but for tokens, which have both */
+/*
+ * Names and keys must both be unique: the key of a token is its SHA-256.
+ * cli_import_set_has() needs the order of the keys.
+ */
 int
 cli_import_set_sort(cli_import_set_t *set, const cli_import_item_t **first,
     const cli_import_item_t **second)

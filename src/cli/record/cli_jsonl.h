@@ -8,8 +8,8 @@
  *     {"type":"client","id":"ci","role":"ops"}
  *
  * "type" is the noun of the kind; the other members are those of
- * cli_record.c.  "records" is the number of records; it is optional, and tells
- * that a file was truncated between two lines.
+ * cli_record.c.  "records" is the number of records; it is optional, and
+ * detects a file that was truncated between two lines.
  */
 
 #ifndef CLI_JSONL_H

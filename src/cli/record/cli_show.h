@@ -13,7 +13,10 @@
 #include "cli/terminal/cli.h"
 
 
-/* A new reference; NULL if memory or reading the use counters failed. */
+/*
+ * A new reference; NULL if memory allocation failed, or if the use counters
+ * could not be read.
+ */
 json_t *cli_show_json(const cli_t *cli, const cli_record_t *rec);
 
 /*
@@ -23,7 +26,7 @@ json_t *cli_show_json(const cli_t *cli, const cli_record_t *rec);
 int cli_show(cli_t *cli, const cli_record_t *rec, const char *name,
     const char *secret);
 
-/* a list: a line for each record, after the header */
+/* print the line of a record in a list, and the header of the list */
 void cli_show_line(cli_t *cli, const cli_record_t *rec);
 void cli_show_header(const cli_kind_t *kind);
 

@@ -412,8 +412,8 @@ cli_store_inherit(cli_record_t *rec, at_str_t key, at_str_t bytes)
 
 
 /*
- * Makes id and SHA-256 of a token belong together.  *existed is set if there
- * was a token of that id.
+ * Assigns the id to the SHA-256 of the token, and removes an old id of the
+ * token and an old token of the id.  *existed tells whether the id existed.
  */
 static int
 cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,

@@ -58,17 +58,21 @@ at_str_t cli_json_str(const json_t *value);
 int cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
     const char *hint);
 
-/* the same for memory */
+/* `memory allocation failed`; always returns -1 */
 int cli_type_no_memory(at_error_t *err);
 
-/* Reads an array of strings, each of which check() accepts. */
+/*
+ * Reads an array of strings, each of which check() accepts.  Returns 0, or -1
+ * with err set.
+ */
 int cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
     json_t *array, int (*check)(at_str_t text), const char *hint,
     at_error_t *err);
 
 /*
  * Reads an array of addresses and ranges.  An entry "any" makes the list
- * unrestricted; the other entries must be valid even so.
+ * unrestricted; the other entries must still be valid.  Returns 0, or -1 with
+ * err set.
  */
 int cli_type_read_ranges(cli_record_t *rec, const cli_field_t *field,
     json_t *array, at_error_t *err);

@@ -17,7 +17,7 @@
 
 #define CLI_VALUE_SIZE  64  /* of a formatted range or time */
 
-/* characters of an API token that is not generated here */
+/* length in bytes of an API token that the command does not generate */
 #define CLI_TOKEN_LEN_MIN  32
 #define CLI_TOKEN_LEN_MAX  4096
 

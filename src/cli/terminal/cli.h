@@ -49,7 +49,7 @@ typedef struct {
 
     const char           *store;        /* --store */
     int                   json;         /* --json */
-    int64_t               now;
+    int64_t               now;          /* seconds since the epoch */
     int                   status;       /* exit code of a failure */
     int                   reported;     /* an error was printed */
     int                   stdin_used;

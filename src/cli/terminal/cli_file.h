@@ -19,12 +19,12 @@
 
 
 /*
- * Reads a regular file or standard input.  Returns 0, and the caller frees it
- * with at_file_free(); or -1 with the status set.
+ * Reads a regular file or standard input, of at most max bytes.  Returns 0,
+ * and the caller frees it with at_file_free(); or -1 with the status set.
  */
 int cli_file_read(cli_t *cli, at_file_t *file, const char *path, size_t max);
 
-/* the content without a line end at its end */
+/* a view of the content without its last line end */
 at_str_t cli_file_line(const at_file_t *file);
 
 /*

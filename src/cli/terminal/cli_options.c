@@ -201,7 +201,7 @@ cli_duration_parse(const char *text)
 }
 
 
-/* seconds is what the option was parsed to */
+/* seconds is the parsed value of the option, or -1 if it is invalid */
 static int
 cli_seconds(cli_t *cli, const char *option, int64_t seconds, int64_t *value,
     const char *hint)

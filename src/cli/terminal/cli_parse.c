@@ -2,8 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The parser of cli_options.h.  Abbreviated options are refused: a new option
- * could change their meaning in a script.  So getopt_long() is not used.
+ * The parser of the command line.  getopt_long() is not used, because it
+ * accepts abbreviated options: a new option could change the meaning of one in
+ * a script.
  */
 
 #include <stdio.h>

@@ -19,7 +19,7 @@ typedef struct {
 
 void cli_progress_start(cli_progress_t *progress, int64_t total);
 
-/* done is a part of total; records is shown as a number */
+/* done has the unit of total, bytes or records; records is the count to show */
 void cli_progress_show(cli_progress_t *progress, int64_t done,
     uint64_t records);
 

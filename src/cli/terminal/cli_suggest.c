@@ -13,9 +13,7 @@ cli_min(unsigned a, unsigned b)
 }
 
 
-/*
- * optimal string alignment distance: Levenshtein with adjacent transpositions
- */
+/* optimal string alignment: Levenshtein distance with adjacent swaps */
 static unsigned
 cli_distance(at_str_t a, at_str_t b)
 {
