@@ -47,7 +47,7 @@ my @http = files(qr/\.[ch]\z/, 'src/http');
 
 cmp_ok scalar @$_, '>', 5, 'there are sources' for \@core, \@cli, \@http;
 
-# --- floors -----------------------------------------------------------------
+# --- trees ------------------------------------------------------------------
 
 is_deeply grep_in(qr/ngx_/i, @core), [], 'src/core uses no name of nginx';
 is_deeply grep_in(qr/ngx_/i, @cli), [], 'src/cli uses no name of nginx';

@@ -56,7 +56,7 @@ int cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
 /*
  * Calls handler for each record of the kind, tokens in the order of their ids,
- * until it returns -1.
+ * until it returns -1.  Returns 0, or -1 with the status set.
  */
 typedef int (*cli_store_each_pt)(cli_t *cli, cli_record_t *rec, void *data);
 

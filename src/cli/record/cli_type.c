@@ -136,7 +136,7 @@ cli_read_text(cli_record_t *rec, const cli_field_t *field, json_t *value,
 }
 
 
-/* the value may be a password by mistake: it is not shown */
+/* does not show an invalid value, which may be a password */
 static int
 cli_read_hash(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)

@@ -19,7 +19,7 @@ typedef struct {
 
 void cli_progress_start(cli_progress_t *progress, int64_t total);
 
-/* done has the unit of total, bytes or records; records is the count to show */
+/* done has the unit of total, bytes or records; records is shown as it is */
 void cli_progress_show(cli_progress_t *progress, int64_t done,
     uint64_t records);
 

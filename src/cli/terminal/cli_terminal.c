@@ -52,7 +52,7 @@ cli_terminal_is_stdin(void)
 }
 
 
-/* to the terminal, as standard error may be a file */
+/* writes to the terminal, because standard error may be a file */
 static void
 cli_terminal_write(const char *text)
 {
