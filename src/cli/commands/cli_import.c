@@ -84,8 +84,8 @@ cli_import_add(cli_import_t *import, cli_record_t *rec,
 
     if (rec->tenant_limited
         && json_array_append_new(import->warnings, json_sprintf(
-               "role \"%.*s\": CIPP limits it to some tenants, the module "
-               "does not: the API behind it must", (int) name.len, name.data))
+               "role \"%.*s\": CIPP limits it to some tenants, which the "
+               "module does not enforce: the API must", (int) name.len, name.data))
            != 0)
     {
         return cli_import_fail(import, position, "memory allocation failed");
