@@ -146,8 +146,8 @@ $(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(CLI_HDRS)
 $(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
 	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
-# The command describes its options: they are inserted into the manual page and
-# put behind the functions that complete them.
+# The command prints a description of its options.  The manual page includes it, and the
+# completion script consists of the completion functions and this description.
 $(BUILD)/auth-token.1: docs/auth-token.1.in $(BUILD)/auth-token
 	$(BUILD)/auth-token help --man >$@.commands
 	sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd;}' $< >$@
@@ -239,11 +239,11 @@ fuzzers: $(FUZZERS)
 fuzz: fuzzers
 	./t/fuzz/run $(FUZZ_TIME) $(FUZZERS)
 
-# the text of the sources: seconds
+# checks the text of the sources; takes seconds
 lint:
 	./t/lint
 
-# what the compilers' analysers find: some minutes
+# static analysis by the compilers; takes some minutes
 analyze:
 	$(CC) $(CORE_CFLAGS) -fanalyzer -fsyntax-only $(CORE_SRCS) $(CLI_SRCS)
 	for f in $(CORE_SRCS) $(CLI_SRCS); do \

@@ -23,8 +23,9 @@ ngx_int_t ngx_at_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 
 /*
- * Whether no credential is read: a preflight, or a public endpoint, where the
- * location lets them pass.  *endpoint is the listed one, or NULL.
+ * 1 if no credential is required: for a CORS preflight, if the location allows
+ * it, and for a public endpoint.  *endpoint is the entry of the endpoint list,
+ * or NULL.
  */
 ngx_uint_t ngx_at_request_is_public(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_endpoint_t **endpoint);

@@ -215,7 +215,7 @@ ngx_at_password_result(ngx_at_ctx_t *ctx, ngx_at_password_check_t *check)
 }
 
 
-/* the record, and with it the password, may have been changed meanwhile */
+/* reads the record again: its password may have changed meanwhile */
 
 static at_verdict_e
 ngx_at_password_check_user(ngx_at_password_check_t *check, at_store_t *store,
@@ -308,7 +308,7 @@ ngx_at_password_check_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     case AT_THROTTLED:
         break;
 
-    /* among them the right password of a disabled account */
+    /* includes the correct password of a disabled account */
 
     default:
         ngx_at_throttle_record_failure(&check->throttle);

@@ -29,7 +29,8 @@ typedef struct {
     const ngx_at_issuer_t  *issuer;         /* NULL: none is configured */
     ngx_uint_t              only_issuer;
     at_str_t                name;           /* in memory of the caller */
-    at_str_t                secret;         /* the same; cleansed at the end */
+    at_str_t                secret;         /* in memory of the caller;
+                                               the check cleanses it */
     unsigned                is_client:1;    /* else a user */
 
     /* set on AT_OK: the present record of the name */
@@ -44,7 +45,7 @@ typedef struct {
     unsigned                known:1;        /* the name exists */
     unsigned                compared:1;     /* else hashing failed */
     unsigned                matches:1;
-    unsigned                throttled:1;    /* while it waited for its turn */
+    unsigned                throttled:1;    /* while the job was queued */
 } ngx_at_password_check_t;
 
 /* AT_PENDING: the request waits for the job; else no check is needed */

@@ -20,10 +20,10 @@
 #include "http/base/ngx_at_loc_conf.h"
 
 
-/* 1, or 0 for a client of a unix socket, which has no address */
+/* 1 with *addr; 0: a client of a unix socket, which has no address */
 ngx_uint_t ngx_at_client_address(ngx_http_request_t *r, at_addr_t *addr);
 
-/* whether both the location and the record of the identity allow it */
+/* 1 if the location and the identity both allow the client address */
 ngx_uint_t ngx_at_address_allowed(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_identity_t *identity);
 
@@ -39,7 +39,7 @@ ngx_uint_t ngx_at_origin_allowed(ngx_http_request_t *r,
 /* a CORS-preflight request (Fetch standard, section 3.2.2) */
 ngx_uint_t ngx_at_is_preflight(ngx_http_request_t *r);
 
-/* in the location's endpoint list; NULL: not listed, or an ambiguous path */
+/* the entry of the endpoint list; NULL: not listed, or an ambiguous path */
 const at_endpoint_t *ngx_at_find_endpoint(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf);
 

@@ -109,7 +109,7 @@ ngx_at_throttle_init(ngx_http_request_t *r, ngx_at_throttle_t *throttle,
         ngx_memcpy(text + 1, addr.bytes, len);
     }
 
-    /* the first byte says where the address ends and the name begins */
+    /* the first byte encodes the kind and the length of the address */
 
     text[0] = kind + len;
     p = text + 1 + len;

@@ -2,8 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The variables of the module.  A refused request has no variables of the
- * identity.  A value that is not safe in a header is not found.
+ * The variables of the module.  The identity variables of a refused request
+ * are not found, and neither is a variable with a value that is unsafe in a
+ * header.
  */
 
 #ifndef NGX_AT_VARIABLES_H
@@ -16,7 +17,7 @@
 #include "core/json/at_claim.h"
 
 
-/* an "auth_token_claim" */
+/* the arguments of an "auth_token_claim" directive */
 typedef struct {
     ngx_str_t        issuer;                    /* empty: any */
     at_claim_path_t  path;

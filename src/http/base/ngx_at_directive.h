@@ -27,9 +27,9 @@ typedef struct {
 typedef struct ngx_at_conf_parameter_s  ngx_at_conf_parameter_t;
 
 /*
- * A parameter "NAME=VALUE".  parse stores value, which lacks the name, in conf
- * and returns NGX_OK, NGX_DECLINED for an invalid value, or NGX_ERROR if it
- * has logged the error.
+ * A parameter "NAME=VALUE".  parse() gets VALUE and stores it in conf.  It
+ * returns NGX_OK, NGX_DECLINED for an invalid value, or NGX_ERROR if it has
+ * logged the error.
  */
 struct ngx_at_conf_parameter_s {
     ngx_str_t    name;                          /* with "=" */
@@ -89,7 +89,7 @@ char *ngx_at_conf_parse_claim_path(ngx_conf_t *cf, ngx_str_t *value,
 /* pushes a zeroed element; creates the array if it has no elements yet */
 void *ngx_at_conf_push(ngx_conf_t *cf, ngx_array_t *array, size_t size);
 
-/* reads a file for the current directive; NGX_ERROR once it is logged */
+/* reads a file for the current directive; NGX_ERROR: logged */
 ngx_int_t ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
     at_file_t *file);
 

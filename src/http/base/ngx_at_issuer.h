@@ -20,7 +20,7 @@ typedef struct ngx_at_source_s  ngx_at_source_t;
 
 
 /*
- * Times are seconds, the grace period is milliseconds.
+ * Times are in seconds; refresh_grace is in milliseconds.
  *
  * sets has an element for each key file, then for each key source, then for
  * the signing keys; NULL: no keys.  The array itself is fixed; a worker

@@ -60,7 +60,7 @@ typedef struct {
     ngx_str_t                 api_header;       /* lower case */
     ngx_at_conf_position_t    accept_position;
 
-    /* the last directive that would restrict this very location */
+    /* the last restricting directive of this level, not inherited */
     ngx_at_conf_position_t    restriction_position;
 
     ngx_array_t              *trust;            /* of ngx_str_t */
@@ -92,8 +92,8 @@ typedef struct {
 
     /* the first trusted issuer that has users, or NULL */
     const ngx_at_issuer_t    *user_issuer;
-    ngx_uint_t                only_user_issuer;
-    ngx_uint_t                only_issuer;
+    ngx_uint_t                only_user_issuer; /* at most one has users */
+    ngx_uint_t                only_issuer;      /* one in the configuration */
 
     /* a server level that leaves a required directive to its locations */
     unsigned                  incomplete:1;

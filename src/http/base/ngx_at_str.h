@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Views of the core and strings of nginx.
+ * Conversion between at_str_t (core) and ngx_str_t.  The bytes are not copied.
  */
 
 #ifndef NGX_AT_STR_H

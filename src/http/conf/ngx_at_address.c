@@ -182,7 +182,7 @@ ngx_at_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* once for each list, not for each location that inherits it */
+/* compiles a list once, not for each location that inherits it */
 
 static ngx_int_t
 ngx_at_compile_allow(ngx_conf_t *cf, ngx_at_loc_conf_t *conf)

@@ -20,7 +20,7 @@
 #define NGX_AT_CA_FILE_SIZE     (4 * 1024 * 1024)
 
 
-/* a wrong file is reported now, and not by the first fetch */
+/* reports an invalid file now, not at the first fetch */
 
 static ngx_int_t
 ngx_at_parse_ca_file(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
@@ -204,7 +204,7 @@ ngx_at_issuer_set_discovery(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 }
 
 
-/* a change of any of these members makes it another key source */
+/* a change of any of these members makes a different key source */
 
 static ngx_int_t
 ngx_at_source_compute_digest(ngx_conf_t *cf, ngx_at_source_t *source)

@@ -289,7 +289,7 @@ ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* stored as the text of a quoted-string (RFC 9110 section 5.6.4) */
+/* stores the realm as a quoted-string (RFC 9110 section 5.6.4) */
 
 char *
 ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -625,8 +625,8 @@ ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
     }
 
     /*
-     * A server may leave this to its locations: requests that match none of
-     * them are refused.
+     * A server may leave the missing directive to its locations.  Requests
+     * that match no location are refused.
      */
 
     if (clcf->name.len == 0) {

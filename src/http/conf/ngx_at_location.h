@@ -25,7 +25,7 @@ char *ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* ngx_at_error.c */
 char *ngx_at_set_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* ngx_at_address.c; to merge is to inherit or to compile the ranges */
+/* ngx_at_address.c; merging inherits the ranges or compiles them */
 char *ngx_at_set_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_at_merge_allow(ngx_conf_t *cf, ngx_at_loc_conf_t *prev,
     ngx_at_loc_conf_t *conf);

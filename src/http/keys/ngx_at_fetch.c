@@ -131,7 +131,7 @@ ngx_at_fetch_discover(ngx_at_fetch_t *fetch)
 }
 
 
-/* the content of the file: the time of the fetch on a line, the JWK Set */
+/* the file holds a line with the time of the fetch, then the JWK Set */
 
 static int
 ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document)
@@ -236,7 +236,7 @@ ngx_at_fetch_handler(void *data, ngx_log_t *log)
 /* --- keys in use --------------------------------------------------------- */
 
 
-/* the worker that has fetched the document has logged them */
+/* the worker that fetched the document has already logged its warnings */
 
 static void
 ngx_at_fetch_ignore_warning(void *data, const char *text)
@@ -257,7 +257,7 @@ ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
 }
 
 
-/* last: time of the last fetch; an older document was restored or copied */
+/* rejects a document older than the last fetch: it was restored or copied */
 
 static int
 ngx_at_fetch_use(ngx_at_fetch_t *fetch, at_str_t text, time_t last,
@@ -341,7 +341,7 @@ ngx_at_fetch_load(ngx_at_fetch_t *fetch)
         return;
     }
 
-    /* before the file, which then has this version or a later one */
+    /* read before the file, which then has this version or a later one */
 
     fetch->version = source->slot->version;
     last = source->slot->fetched;
@@ -589,7 +589,7 @@ ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 }
 
 
-/* threads have ended: another worker need not wait for the end of the lease */
+/* threads have ended: release leases, so that other workers need not wait */
 
 void
 ngx_at_fetch_exit(void)

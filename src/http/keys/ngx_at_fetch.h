@@ -20,7 +20,7 @@ ngx_int_t ngx_at_fetch_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
 void ngx_at_fetch_exit(void);
 
-/* the key of the token is unknown: it may be new */
+/* requests a fetch if no key has the kid of the token: the key may be new */
 void ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
     const ngx_str_t *token);
 

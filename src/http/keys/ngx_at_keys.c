@@ -81,7 +81,7 @@ ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
 
     text = (at_str_t) { file.data, file.len };
 
-    /* a writer of this file could sign a token of an administrator */
+    /* write access to this file allows forging tokens of administrators */
 
     if (file.mode & S_IWOTH) {
         rc = at_error(err, "\"%s\" is writable by all users; fix with: "

@@ -14,8 +14,8 @@
 #define NGX_AT_ZONE_SIZE       (256 * 1024)
 #define NGX_AT_ZONE_LAYOUT     0x41544b31
 
-#define NGX_AT_LEASE_TIME      15000  /* longer than two documents take */
-#define NGX_AT_RECENT_TIME     60000
+#define NGX_AT_LEASE_TIME      15000  /* ms; longer than two downloads */
+#define NGX_AT_RECENT_TIME     60000  /* ms */
 #define NGX_AT_FRESH_TIME_MIN  60     /* seconds, even if max-age is less */
 #define NGX_AT_BACKOFF_MAX     300
 #define NGX_AT_BACKOFF_NO_KEYS_MAX  30
@@ -223,7 +223,7 @@ ngx_at_source_fresh_time(const ngx_at_source_t *source, int64_t max_age)
 }
 
 
-/* doubles with each failure */
+/* the delay before the next attempt; it doubles with each failure */
 
 static time_t
 ngx_at_source_backoff(const ngx_at_source_t *source, const ngx_at_slot_t *slot)

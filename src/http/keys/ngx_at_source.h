@@ -18,7 +18,7 @@
 #define NGX_AT_RECENT_HEADERS  8
 
 
-/* protected by the mutex of the zone; ngx_msec_t is ngx_current_msec */
+/* protected by the mutex of the zone; ngx_msec_t: as in ngx_current_msec */
 typedef struct {
     u_char                  digest[AT_SHA256_LEN];  /* of the source */
     ngx_uint_t              cycle;              /* last used by; 0: free */
@@ -73,11 +73,11 @@ typedef enum {
 } ngx_at_fetch_result_e;
 
 
-/* in a setter */
+/* adds the shared memory zone; called while a directive is parsed */
 char *ngx_at_source_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     ngx_at_source_t *source);
 
-/* 1 with the number of a lease if this worker has to fetch now */
+/* 1 if this worker must fetch now; *lease is the number of its lease */
 ngx_uint_t ngx_at_source_acquire_lease(const ngx_at_source_t *source,
     ngx_uint_t *lease);
 

@@ -15,7 +15,7 @@
 #include "http/request/ngx_at_ctx.h"
 
 
-/* one header: WWW-Authenticate with the realm, or a number */
+/* add one field: WWW-Authenticate with the realm, or a number */
 ngx_int_t ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
     const char *scheme, const char *parameters);
 ngx_int_t ngx_at_add_number(ngx_http_request_t *r, const char *name,

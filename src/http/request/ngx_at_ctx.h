@@ -28,7 +28,7 @@ typedef enum {
     NGX_AT_OVERRULED,           /* refused, then granted by another module
                                    under "satisfy any" */
     NGX_AT_BODY_PENDING,        /* the header of the refusal is sent: the
-                                   next body is discarded for ctx->body */
+                                   next body is replaced by ctx->body */
     NGX_AT_BODY_SENT
 } ngx_at_phase_e;
 

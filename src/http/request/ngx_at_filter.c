@@ -15,7 +15,7 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 
-/* nginx has set its headers for its own error page */
+/* replaces the header fields that nginx has set for its error page */
 
 static ngx_int_t
 ngx_at_replace_page(ngx_http_request_t *r, ngx_at_ctx_t *ctx)

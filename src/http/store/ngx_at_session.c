@@ -121,7 +121,7 @@ ngx_at_sessions_clean_work(ngx_at_job_t *job)
 }
 
 
-/* in small jobs, so that no login waits for all of it */
+/* small jobs remove expired sessions, so that a login does not wait long */
 
 static void
 ngx_at_sessions_clean_done(ngx_at_job_t *job)
@@ -189,7 +189,7 @@ ngx_at_sessions_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 }
 
 
-/* nginx has ended the threads of its pools before */
+/* nginx has already ended the threads of its pools */
 
 void
 ngx_at_sessions_exit(void)

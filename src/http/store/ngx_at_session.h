@@ -19,8 +19,8 @@
 
 /*
  * NULL while the database is not available; opening is tried once a second.
- * Post a job with the result within the same event: a later event may close
- * the database unless a write waits or runs.
+ * A job that uses the handle must be posted within the same event: a later
+ * event may close the database unless a write waits or runs.
  */
 at_session_db_t *ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf);
 

@@ -198,7 +198,7 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
 }
 
 
-/* LMDB does not notice that its file was renamed, replaced, cut or removed */
+/* LMDB does not notice if its file is renamed, replaced, truncated, removed */
 
 static void
 ngx_at_reopen_store(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)

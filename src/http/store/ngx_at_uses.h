@@ -16,7 +16,7 @@
 #include "core/base/at_str.h"
 
 
-/* without it uses are not counted */
+/* allocates the counters; before it, uses are not counted */
 ngx_int_t ngx_at_uses_init(ngx_log_t *log);
 
 /* a use is lost if too many tokens are used between two calls of store */

@@ -11,7 +11,7 @@
 #include "http/token/ngx_at_reply.h"
 
 
-/* the handler of write events, and of the end of the body and of each job */
+/* runs steps: on a write event, after the body was read, after each job */
 
 static void
 ngx_at_endpoint_resume(ngx_http_request_t *r)
@@ -78,7 +78,7 @@ ngx_at_endpoint_handle(ngx_http_request_t *r, const ngx_at_step_pt *steps,
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
-    /* forget whom the access phase authenticated */
+    /* discard the identity that the access phase has authenticated */
 
     ngx_at_ctx_reset(ctx, atcf);
     ctx->endpoint_request = er;
@@ -121,7 +121,7 @@ ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er)
     r->request_body_in_single_buf = 1;
     r->request_body_in_file_only = 0;
 
-    /* all steps that are left may run before this function returns */
+    /* all remaining steps may run before this function returns */
 
     rc = ngx_http_read_client_request_body(r, ngx_at_endpoint_resume);
 

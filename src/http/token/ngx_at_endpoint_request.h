@@ -32,8 +32,8 @@ typedef struct ngx_at_endpoint_request_s  ngx_at_endpoint_request_t;
  * after the last one the response is sent.  A step returns:
  *
  *     AT_OK       the next step follows
- *     AT_PENDING  the next step follows when the body was read or the job that
- *                 was posted is done
+ *     AT_PENDING  the next step follows once the body was read or the posted
+ *                 job is done
  *     another     the request is refused for this reason
  */
 typedef at_verdict_e (*ngx_at_step_pt)(ngx_at_endpoint_request_t *er);

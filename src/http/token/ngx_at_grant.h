@@ -54,7 +54,7 @@ at_verdict_e ngx_at_grant_check_signature(
     struct ngx_at_endpoint_request_s *er);
 at_verdict_e ngx_at_grant_check_session(struct ngx_at_endpoint_request_s *er);
 
-/* the reason that a refresh is refused for; AT_OK for AT_SESSION_OK */
+/* the verdict for a session result; AT_OK for AT_SESSION_OK */
 at_verdict_e ngx_at_session_verdict(at_session_e result);
 
 

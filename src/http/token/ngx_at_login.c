@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * "auth_token_login": a user name and a password for an access token and a
- * refresh token, both in cookies.
+ * "auth_token_login": exchanges a user name and a password for an access token
+ * and a refresh token, both in cookies.
  */
 
 #include "http/token/ngx_at_endpoint.h"

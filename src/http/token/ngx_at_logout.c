@@ -4,7 +4,7 @@
  *
  * "auth_token_logout": revokes the session of the access token or of the
  * refresh token.  By default the path of the refresh cookie does not include
- * this endpoint, so that the access token is the usual way, until it expires.
+ * this endpoint, so a client usually sends its access token, until it expires.
  */
 
 #include "http/token/ngx_at_endpoint.h"
@@ -21,7 +21,7 @@
 #include "http/worker/ngx_at_worker.h"
 
 
-/* of the Authorization header, or else of the cookie */
+/* reads the token from the Authorization header, or else from the cookie */
 
 static at_verdict_e
 ngx_at_logout_verify_access_token(ngx_at_endpoint_request_t *er)

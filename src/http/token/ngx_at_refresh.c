@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * "auth_token_refresh": exchanges a refresh token, in body or cookie, for a
- * new pair of tokens.  Of concurrent requests with one token one succeeds.
+ * new pair of tokens.  Only one of several concurrent
+ * requests with the same token succeeds.
  */
 
 #include "http/token/ngx_at_endpoint.h"
@@ -105,7 +106,7 @@ ngx_at_refresh_read_token(ngx_at_endpoint_request_t *er)
 }
 
 
-/* the user as the store has it now: its scopes may have changed */
+/* reads the user record again: its scopes may have changed since the login */
 
 static at_verdict_e
 ngx_at_refresh_get_user(ngx_at_endpoint_request_t *er,

@@ -66,7 +66,7 @@ ngx_at_job_release_request(ngx_at_job_t *job)
 }
 
 
-/* the request ends: a running job is waited for, a waiting job is removed */
+/* when the request ends: waits for a running job, removes a waiting job */
 
 static void
 ngx_at_job_cleanup(void *data)
@@ -251,10 +251,10 @@ ngx_at_job_run_next(ngx_at_job_queue_t *q)
 
 
 /*
- * The only job of a queue starts without is_needed(): the caller has checked
- * that, and the request must not be continued from inside of its handler.  If
- * others wait although none runs, ngx_at_job_run_next() is active and starts
- * the next one.
+ * The only job of a queue starts without a call of is_needed(): the caller has
+ * just checked, and the request must not be resumed inside its own handler.
+ * If other jobs wait although none runs, ngx_at_job_run_next() is active and
+ * starts the next one.
  */
 
 static ngx_int_t
@@ -297,7 +297,7 @@ ngx_at_job_post_hash(ngx_at_job_t *job)
 
 /*
  * RSA at normal priority would delay other requests.  The number of signatures
- * is limited by that of hashes, which precede them.
+ * is limited by the number of password hashes, which precede them.
  */
 
 ngx_int_t

@@ -36,7 +36,7 @@ ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     atmcf->thread_pool_name = value[1];
 
-    /* now, so that nginx reports an unknown pool with this line */
+    /* add it now, so that nginx reports an unknown pool with this line */
 
     return ngx_thread_pool_add(cf, &atmcf->thread_pool_name) ? NGX_CONF_OK
                                                              : NGX_CONF_ERROR;
