@@ -105,7 +105,7 @@ users 0 added, 0 changed, 0 unchanged, 0 removed
 clients 12 added, 0 changed, 0 unchanged, 0 removed; 10 unrestricted
 tokens 0 added, 0 changed, 0 unchanged, 0 removed
 ignored 1
-warnings role "tenants": CIPP limits it to some tenants, which the module does not enforce: the API must
+warnings role "tenants": CIPP limits it to some tenants, which the module does not enforce: the API must enforce it
 OUT
 
 my $json = JSON::PP->new->utf8->decode($store->ok('--json', @cipp, { input => text(\@rows) }));

@@ -85,7 +85,8 @@ cli_import_add(cli_import_t *import, cli_record_t *rec,
     if (rec->tenant_limited
         && json_array_append_new(import->warnings, json_sprintf(
                "role \"%.*s\": CIPP limits it to some tenants, which the "
-               "module does not enforce: the API must", (int) name.len, name.data))
+               "module does not enforce: the API must enforce it",
+               (int) name.len, name.data))
            != 0)
     {
         return cli_import_fail(import, position, "memory allocation failed");
