@@ -143,7 +143,7 @@ ngx_at_grant_sign(ngx_at_job_t *job)
 
     if (token && ngx_strlen(token) > er->main_conf->max_length) {
         (void) at_error(&er->err, "the access token has %zu bytes, more than "
-                        "\"auth_token_max_length\": its scopes are too many",
+                        "\"auth_token_max_length\": it has too many scopes",
                         ngx_strlen(token));
         at_mint_text_free(token);
         token = NULL;
