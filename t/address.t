@@ -205,45 +205,52 @@ for my $i (0 .. $#lists) {
         if ($sign eq '+') {
             granted $s, "/list$i", "$name: $address is in the list", by($address);
             granted $s, "/token$i", "$name: $address is in the list, with a token", by($address), token => $good;
-            refused $s, "/token$i", INV => "$name: $address is in the list, with a bad token", by($address),
+            refused $s, "/token$i", invalid_token => "$name: $address is in the list, with a bad token",
+                    by($address),
                     token => $bad, good => 0;
         } else {
-            refused $s, "/list$i", ADDR => "$name: $address is not in the list", by($address),
+            refused $s, "/list$i", address_not_allowed => "$name: $address is not in the list", by($address),
                     reason => 'address_not_allowed', good => 0;
-            refused $s, "/token$i", ADDR => "$name: $address is not in the list, with a token", by($address),
+            refused $s, "/token$i",
+                    address_not_allowed => "$name: $address is not in the list, with a token", by($address),
                     token => $good, reason => 'address_not_allowed';
         }
     }
 }
 
 granted $s, '/big', "one of 10,000 ranges contains $_", as($_) for '10.0.0.0', '10.5.5.127', '10.39.15.1';
-refused $s, '/big', ADDR => "none of 10,000 ranges contains $_", as($_)
+refused $s, '/big', address_not_allowed => "none of 10,000 ranges contains $_", as($_)
     for '10.5.5.128', '10.39.16.0', '9.255.255.255', '2001:db8::1';
 
 # --- order of the checks ----------------------------------------------------
 
-refused $s, '/scope', ADDR => 'the address is checked before the scope', token => $good;
-refused $s, '/scope', SCOPE => 'the scope is checked after the address', token => $good, as('192.0.2.1');
-refused $s, '/scope', NONE => 'the credential is checked before the address';
-refused $s, '/scope', INV => 'a bad token is refused before the address is checked', token => $bad;
-refused $s, '/scope', ADDR => 'the address list applies to an administrator', as('192.0.2.2'),
+refused $s, '/scope', address_not_allowed => 'the address is checked before the scope', token => $good;
+refused $s, '/scope', insufficient_scope => 'the scope is checked after the address', token => $good,
+        as('192.0.2.1');
+refused $s, '/scope', no_token => 'the credential is checked before the address';
+refused $s, '/scope', invalid_token => 'a bad token is refused before the address is checked', token => $bad;
+refused $s, '/scope', address_not_allowed => 'the address list applies to an administrator', as('192.0.2.2'),
         token => good_token(isAdmin => \'true');
 
 granted $s, '/none', 'accept none: an address in the list is granted';
 granted $s, '/none', 'accept none: a token is ignored', token => $bad,
         decision => { status => 'OK', user => '', method => '', fingerprint => '' };
-refused $s, '/none', ADDR => 'accept none: an address outside the list is refused', as('1.2.3.4');
-refused $s, '/none', ADDR => 'accept none: a valid token does not help outside the list', as('1.2.3.4'),
+refused $s, '/none', address_not_allowed => 'accept none: an address outside the list is refused',
+        as('1.2.3.4');
+refused $s, '/none', address_not_allowed => 'accept none: a valid token does not help outside the list',
+        as('1.2.3.4'),
         token => $good;
 
 # --- dual-stack listeners ---------------------------------------------------
 
 granted $s, '/near', 'an IPv4 client of a dual-stack listener is in an IPv4 list', port => 2, token => $good;
 granted $s, '/none', 'an IPv4 client of a dual-stack listener, accept none', port => 2, from => '127.0.0.9';
-refused $s, '/six', ADDR => 'an IPv4 client of a dual-stack listener is not in an IPv6 list', port => 2,
+refused $s, '/six', address_not_allowed => 'an IPv4 client of a dual-stack listener is not in an IPv6 list',
+        port => 2,
         token => $good;
 granted $s, '/six', '::1 is in an IPv6 list', port => 2, to => '::1', token => $good;
-refused $s, '/near', ADDR => '::1 is not in an IPv4 list', port => 2, to => '::1', token => $good;
+refused $s, '/near', address_not_allowed => '::1 is not in an IPv4 list', port => 2, to => '::1',
+        token => $good;
 granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1', token => $good;
 
 # --- realip -----------------------------------------------------------------
@@ -258,7 +265,8 @@ granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1
         ['spaces',           ['X-Forwarded-For:   1.1.1.1   ']],
         ['garbage before',   ['X-Forwarded-For: garbage, 1.1.1.1']];
 
-    refused $s, "/list$i", ADDR => "X-Forwarded-For does not count: $_->[0]", headers => $_->[1] for
+    refused $s, "/list$i", address_not_allowed => "X-Forwarded-For does not count: $_->[0]",
+            headers => $_->[1] for
         ['the first of two', ['X-Forwarded-For: 1.1.1.1, 9.9.9.9']],
         ['the first header', ['X-Forwarded-For: 1.1.1.1', 'X-Forwarded-For: 9.9.9.9']],
         ['garbage',          ['X-Forwarded-For: 1.1.1.1 garbage']],
@@ -271,9 +279,11 @@ granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1
         ['unix:',            ['X-Forwarded-For: unix:']],
         ['four more bytes',  ['X-Forwarded-For: 1.1.1.1.1']];
 
-    refused $s, "/list$i", ADDR => 'X-Forwarded-For of an untrusted peer is ignored', as('1.1.1.1'),
+    refused $s, "/list$i", address_not_allowed => 'X-Forwarded-For of an untrusted peer is ignored',
+            as('1.1.1.1'),
             from => '127.0.0.2';
-    refused $s, '/near', ADDR => 'X-Forwarded-For of a trusted peer replaces its address', as('1.1.1.1'),
+    refused $s, '/near', address_not_allowed => 'X-Forwarded-For of a trusted peer replaces its address',
+            as('1.1.1.1'),
             token => $good;
     granted $s, '/near', 'an invalid X-Forwarded-For leaves the address of the peer',
             as('fe80::1%eth0'), token => $good;
@@ -283,7 +293,7 @@ granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1
 
 granted $s, '/x', 'real_ip_recursive: the last untrusted address counts', port => 6, token => $good,
         as('9.9.9.9, 1.2.3.4, 10.0.0.1, 10.0.0.2');
-refused $s, '/x', ADDR => 'real_ip_recursive: an earlier address does not count',
+refused $s, '/x', address_not_allowed => 'real_ip_recursive: an earlier address does not count',
         port => 6, token => $good, as('1.2.3.4, 9.9.9.9, 10.0.0.1');
 
 # --- another address on the same connection ---------------------------------
@@ -297,7 +307,7 @@ refused $s, '/x', ADDR => 'real_ip_recursive: an earlier address does not count'
     for my $i (0 .. $#addresses) {
         my $name = "request $i of a connection, $addresses[$i]";
         $addresses[$i] eq '1.1.1.1' ? is_granted($answers[$i], $name)
-                                    : is_refused($answers[$i], ADDR => $name);
+                                    : is_refused($answers[$i], address_not_allowed => $name);
     }
 }
 
@@ -307,19 +317,22 @@ refused $s, '/x', ADDR => 'real_ip_recursive: an earlier address does not count'
     my @unix = (path => $s->dir . '/client.sock', token => $good);
 
     granted $s, '/x', 'a client of a unix socket is granted without a list', @unix;
-    refused $s, $_, ADDR => "a client of a unix socket is not in the list of $_", @unix for '/near', '/six', '/world';
-    refused $s, '/none', ADDR => 'a client of a unix socket is not in a list, accept none', @unix;
-    refused $s, '/near', ADDR => 'X-Forwarded-For of an untrusted unix socket is ignored', @unix,
+    refused $s, $_, address_not_allowed => "a client of a unix socket is not in the list of $_", @unix for '/near', '/six', '/world';
+    refused $s, '/none', address_not_allowed => 'a client of a unix socket is not in a list, accept none',
+            @unix;
+    refused $s, '/near', address_not_allowed => 'X-Forwarded-For of an untrusted unix socket is ignored',
+            @unix,
             as('127.0.0.1');
 
     my @real = (path => $s->dir . '/real.sock', token => $good);
-    refused $s, '/x', ADDR => 'a trusted unix socket without X-Real-IP is not in a list', @real;
+    refused $s, '/x', address_not_allowed => 'a trusted unix socket without X-Real-IP is not in a list',
+            @real;
     granted $s, '/x', 'X-Real-IP of a trusted unix socket counts', @real, headers => ['X-Real-IP: 192.0.2.7'];
     granted $s, '/x', 'an IPv6 X-Real-IP of a trusted unix socket counts', @real,
             headers => ['X-Real-IP: 2001:db8::7'];
-    refused $s, '/x', ADDR => 'X-Real-IP of a trusted unix socket outside the list', @real,
+    refused $s, '/x', address_not_allowed => 'X-Real-IP of a trusted unix socket outside the list', @real,
             headers => ['X-Real-IP: 192.0.3.7'];
-    refused $s, '/x', ADDR => 'an invalid X-Real-IP of a trusted unix socket', @real,
+    refused $s, '/x', address_not_allowed => 'an invalid X-Real-IP of a trusted unix socket', @real,
             headers => ['X-Real-IP: 192.0.2.x'];
 }
 
@@ -348,12 +361,13 @@ for (@headers) {
     my @how = (token => $good, preface => $preface, new => 1);
 
     granted $s, '/near', "$name without realip: the connection counts", @how, port => 4;
-    refused $s, '/listed', ADDR => "$name without realip: the header does not count", @how, port => 4;
+    refused $s, '/listed', address_not_allowed => "$name without realip: the header does not count", @how,
+            port => 4;
 
     my ($right, $wrong) = $whose eq 'header' ? ('/listed', '/near') : ('/near', '/listed');
     granted $s, $right, "$name with realip: the $whose counts", @how, port => 5;
-    refused $s, $wrong, ADDR => "$name with realip: only the $whose counts", @how, port => 5;
-    refused $s, $right, INV => "$name with realip: a bad token", @how, port => 5, token => $bad;
+    refused $s, $wrong, address_not_allowed => "$name with realip: only the $whose counts", @how, port => 5;
+    refused $s, $right, invalid_token => "$name with realip: a bad token", @how, port => 5, token => $bad;
 }
 
 for my $row (['proxy', 'v1 TCP4', $headers[0][1], 0], ['realproxy', 'v1 TCP4', $headers[0][1], 1],
@@ -364,9 +378,10 @@ for my $row (['proxy', 'v1 TCP4', $headers[0][1], 0], ['realproxy', 'v1 TCP4', $
     my @how = (path => $s->dir . "/$socket.sock", preface => $preface, new => 1, token => $good);
 
     granted $s, '/x', "$socket.sock, $name: granted without a list", @how;
-    refused $s, '/near', ADDR => "$socket.sock, $name: the connection is not in a list", @how;
+    refused $s, '/near', address_not_allowed => "$socket.sock, $name: the connection is not in a list", @how;
     $known ? granted($s, '/listed', "$socket.sock, $name: the header counts", @how)
-           : refused($s, '/listed', ADDR => "$socket.sock, $name: the header does not count", @how);
+           : refused($s, '/listed',
+                     address_not_allowed => "$socket.sock, $name: the header does not count", @how);
 }
 
 for (['v1 cut',             'PROXY TCP4 192.0.2.1 127.'],
@@ -396,10 +411,11 @@ for (['v1 cut',             'PROXY TCP4 192.0.2.1 127.'],
 
 granted $s, '/file', "$_ is in the file", as($_)
     for '10.0.0.1', '10.255.255.255', '2001:db8::1', '8.8.8.8', '9.9.9.9';
-refused $s, '/file', ADDR => "$_ is not in the file", as($_), good => 0
+refused $s, '/file', address_not_allowed => "$_ is not in the file", as($_), good => 0
     for '1.1.1.1', '8.8.8.9', '11.0.0.0', '2001:db9::';
 granted $s, '/crlf', "$_ is in the file with CR LF", as($_) for '10.1.2.3', '192.0.2.1';
-refused $s, '/crlf', ADDR => "$_ is not in the file with CR LF", as($_) for '192.0.2.2', '127.0.0.1';
+refused $s, '/crlf', address_not_allowed => "$_ is not in the file with CR LF", as($_) for '192.0.2.2',
+        '127.0.0.1';
 
 # --- inheritance ------------------------------------------------------------
 
@@ -407,19 +423,23 @@ refused $s, '/crlf', ADDR => "$_ is not in the file with CR LF", as($_) for '192
 {
     my @how = (port => 3, token => $good);
 
-    refused $s, '/x', ADDR => 'the list of the server applies', @how;
-    refused $s, '/inner/', ADDR => 'a location inherits the list', @how, expect => { realm => 'inner' };
+    refused $s, '/x', address_not_allowed => 'the list of the server applies', @how;
+    refused $s, '/inner/', address_not_allowed => 'a location inherits the list', @how,
+            expect => { realm => 'inner' };
     granted $s, '/inner/any/', '"any" cancels the inherited list', @how;
     granted $s, '/inner/other/', 'a list in a location replaces the inherited one', @how;
-    refused $s, '/inner/other/', ADDR => 'the replaced list does not apply', @how, from => '127.0.0.2';
+    refused $s, '/inner/other/', address_not_allowed => 'the replaced list does not apply', @how,
+            from => '127.0.0.2';
     granted $s, '/inner/other/same/', 'a nested location inherits the replacement', @how;
-    refused $s, '/inner/other/same/', ADDR => 'a nested location inherits only the replacement', @how, from => '127.0.0.2';
+    refused $s, '/inner/other/same/', address_not_allowed => 'a nested location inherits only the replacement', @how, from => '127.0.0.2';
     granted $s, '/inner/other/any/', '"any" cancels the replacement', @how, from => '127.0.0.2';
     granted $s, '/two/', 'two directives: the first one applies', @how;
     granted $s, '/two/', 'two directives: the second one applies', @how, from => '127.0.0.3';
-    refused $s, '/two/', ADDR => 'two directives: other addresses are refused', @how, from => '127.0.0.2';
+    refused $s, '/two/', address_not_allowed => 'two directives: other addresses are refused', @how,
+            from => '127.0.0.2';
     granted $s, '/method/', 'a list in limit_except does not apply to GET', @how, from => '127.0.0.2';
-    refused $s, '/method/', ADDR => 'a list in limit_except applies to POST', @how, from => '127.0.0.2',
+    refused $s, '/method/', address_not_allowed => 'a list in limit_except applies to POST', @how,
+            from => '127.0.0.2',
             method => 'POST', body => '';
     granted $s, '/method/', 'a POST from the list in limit_except is granted', @how, method => 'POST',
             body => '';

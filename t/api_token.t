@@ -156,27 +156,32 @@ my $forged  = token(key => key('rsa2'));
 
 my @body = (qq({"code":"API_EXPIRED_API_TOKEN","message":"Expired API Token"}));
 admits $_, '/api', "API token $_ is accepted" for qw(good read both never later own any);
-refused $s, '/api', TINV => 'an unknown API token', api_token => $unknown, reason => 'unknown_api_token';
-refuses 'past', '/api', TEXP => 'an expired API token', reason => 'expired_api_token';
-refuses 'off', '/api', DISABLED => 'a disabled API token', reason => 'disabled_client';
-refuses 'of_jack', '/api', DISABLED => 'an API token of a disabled user', reason => 'disabled_user';
-refuses 'far', '/api', ADDR => 'an API token from another address', reason => 'address_not_allowed';
-refuses 'good', '/read', SCOPE => 'an API token without the required scope', reason => 'insufficient_scope';
+refused $s, '/api', invalid_api_token => 'an unknown API token', api_token => $unknown,
+        reason => 'unknown_api_token';
+refuses 'past', '/api', expired_api_token => 'an expired API token', reason => 'expired_api_token';
+refuses 'off', '/api', client_disabled => 'a disabled API token', reason => 'disabled_client';
+refuses 'of_jack', '/api', client_disabled => 'an API token of a disabled user', reason => 'disabled_user';
+refuses 'far', '/api', address_not_allowed => 'an API token from another address',
+    reason => 'address_not_allowed';
+refuses 'good', '/read', insufficient_scope => 'an API token without the required scope',
+    reason => 'insufficient_scope';
 
 # the first reason in this order is reported: expiry, disabled, address, scope
-refuses 'past_off', '/read', TEXP => 'expired, disabled, other address, no scope: expired';
-refuses 'off_far', '/read', DISABLED => 'disabled, other address, no scope: disabled', reason => 'disabled_client';
-refuses 'off_jack', '/read', DISABLED => 'disabled, disabled user: disabled', reason => 'disabled_client';
-refuses 'jack_far', '/read', DISABLED => 'disabled user, other address, no scope: disabled user', reason => 'disabled_user';
-refuses 'far_no_scope', '/read', ADDR => 'other address, no scope: address';
+refuses 'past_off', '/read', expired_api_token => 'expired, disabled, other address, no scope: expired';
+refuses 'off_far', '/read', client_disabled => 'disabled, other address, no scope: disabled', reason => 'disabled_client';
+refuses 'off_jack', '/read', client_disabled => 'disabled, disabled user: disabled',
+    reason => 'disabled_client';
+refuses 'jack_far', '/read', client_disabled => 'disabled user, other address, no scope: disabled user', reason => 'disabled_user';
+refuses 'far_no_scope', '/read', address_not_allowed => 'other address, no scope: address';
 
 # only the log names the subject of a refused API token
 refuses $_->[0], '/api', $_->[1] => "the log names the subject of $_->[0]",
     decision => { subject => $_->[2], user => '', client => '', method => '', scope => '',
                   fingerprint => substr sha256_hex($t{$_->[0]}), 0, 12 } for
-    ['past', TEXP => 'past'], ['off', DISABLED => 'off'], ['of_jack', DISABLED => 'jack'],
-    ['far', ADDR => 'far'];
-refused $s, '/api', TINV => 'an unknown API token has no subject', api_token => $unknown,
+    ['past', expired_api_token => 'past'], ['off', client_disabled => 'off'],
+        ['of_jack', client_disabled => 'jack'],
+    ['far', address_not_allowed => 'far'];
+refused $s, '/api', invalid_api_token => 'an unknown API token has no subject', api_token => $unknown,
     decision => { subject => '', fingerprint => substr sha256_hex($unknown), 0, 12 };
 
 # --- expiry, to the millisecond ---------------------------------------------
@@ -223,7 +228,7 @@ $store->import_records(tokens => [
     { id => 'not', token => $t{not} = 'm' x 40 },
 ]);
 admits $_, '/api', "an API token that expires at $_ is valid" for qw(e9 nil not);
-refuses $_, '/api', TEXP => "an API token that expires at $_ is expired" for qw(e0 e1);
+refuses $_, '/api', expired_api_token => "an API token that expires at $_ is expired" for qw(e0 e1);
 
 for my $row (['negative', -1], ['a string', '4102444800000'], ['the year 99999', 3093527980800000],
              ['a fraction', 4102444800000.5], ['true', JSON::PP::true], ['a list', [1]])
@@ -234,7 +239,7 @@ for my $row (['negative', -1], ['a string', '4102444800000'], ['the year 99999',
         1;
     }, "a record with an expiry that is $name is rejected";
 }
-refused $s, '/api', TINV => 'a rejected record is not stored', api_token => 'b' x 40;
+refused $s, '/api', invalid_api_token => 'a rejected record is not stored', api_token => 'b' x 40;
 
 # --- the header -------------------------------------------------------------
 
@@ -242,7 +247,7 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                ['x-ApI-tOKEN', 'X-API-TOKEN'])
 {
     my ($one, $other) = @$names;
-    refused $s, $_->[0], TINV => "two headers, $one and $other, $_->[1] at $_->[0]",
+    refused $s, $_->[0], invalid_api_token => "two headers, $one and $other, $_->[1] at $_->[0]",
             headers => ["$one: $_->[2]", "$other: $_->[3]"], reason => 'several_api_tokens',
             expect => { scheme => $_->[0] eq '/only' ? 'ApiKey' : 'Bearer' } for
         map { my $path = $_;
@@ -251,24 +256,26 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                [$path, 'the first empty', '', $good], [$path, 'the second empty', $good, ''],
                [$path, 'another good one', $good, $t{both}]) } '/api', '/only';
 }
-refused $s, '/api', TINV => 'three headers', headers => [("X-API-Token: $good") x 3];
-refused $s, '/api', TINV => 'two API tokens in one header', api_token => "$good, $good", reason => 'unknown_api_token';
-refused $s, '/api', INV => 'two headers and a bearer token', token => $jwt,
+refused $s, '/api', invalid_api_token => 'three headers', headers => [("X-API-Token: $good") x 3];
+refused $s, '/api', invalid_api_token => 'two API tokens in one header', api_token => "$good, $good", reason => 'unknown_api_token';
+refused $s, '/api', invalid_token => 'two headers and a bearer token', token => $jwt,
         headers => [("X-API-Token: $good") x 2], reason => 'several_credentials';
-refused $s, '/bearer', NONE => 'two headers where API tokens are not accepted',
+refused $s, '/bearer', no_token => 'two headers where API tokens are not accepted',
         headers => [("X-API-Token: $good") x 2];
 
 {
     my @rows = (
         ['a valid API token', undef, api_token => $good],
-        ['two equal headers', TINV => headers => [("X-API-Token: $good") x 2]],
-        ['two headers, the first valid', TINV => headers => ["x-api-token: $good", "x-api-token: $unknown"]],
-        ['two headers, the second valid', TINV => headers => ["x-api-token: $unknown", "x-api-token: $good"]],
-        ['an unknown API token', TINV => api_token => $unknown],
-        ['an expired API token', TEXP => api_token => $t{past}],
-        ['a disabled API token', DISABLED => api_token => $t{off}],
-        ['an API token and a bearer token', INV => api_token => $good, token => $jwt],
-        ['no credential', 'NONE'],
+        ['two equal headers', invalid_api_token => headers => [("X-API-Token: $good") x 2]],
+        ['two headers, the first valid',
+         invalid_api_token => headers => ["x-api-token: $good", "x-api-token: $unknown"]],
+        ['two headers, the second valid',
+         invalid_api_token => headers => ["x-api-token: $unknown", "x-api-token: $good"]],
+        ['an unknown API token', invalid_api_token => api_token => $unknown],
+        ['an expired API token', expired_api_token => api_token => $t{past}],
+        ['a disabled API token', client_disabled => api_token => $t{off}],
+        ['an API token and a bearer token', invalid_token => api_token => $good, token => $jwt],
+        ['no credential', 'no_token'],
     );
     my @answers = http2($s, map {
         my (undef, undef, %o) = @$_;
@@ -284,20 +291,21 @@ refused $s, '/bearer', NONE => 'two headers where API tokens are not accepted',
 
 for my $name ('X_API_Token', 'X.API.Token', 'X-API-Tokens', 'API-Token', 'X-My-Key')
 {
-    refused $s, '/only', TNONE => "the header $name is ignored", headers => ["$name: $good"];
+    refused $s, '/only', no_api_token => "the header $name is ignored", headers => ["$name: $good"];
     granted $s, '/only', "a valid API token and an unknown one in $name", api_token => $good,
             headers => ["$name: $unknown"];
-    refused $s, '/only', TINV => "an unknown API token and a valid one in $name", api_token => $unknown,
+    refused $s, '/only', invalid_api_token => "an unknown API token and a valid one in $name",
+            api_token => $unknown,
             headers => ["$name: $good"], expect => { scheme => 'ApiKey' };
 }
 granted $s, '/only', "the header $_", headers => ["$_: $good"]
     for 'x-api-token', 'X-API-TOKEN', 'X-Api-Token';
-refused $s, "/only?$_=x", TNONE => "the parameter $_ in the query is ignored"
+refused $s, "/only?$_=x", no_api_token => "the parameter $_ in the query is ignored"
     for 'X-API-Token', 'x_api_token', 'api_token', 'token';
-refused $s, '/only', TNONE => 'an API token in a cookie is ignored', cookie => "X-API-Token=$good; api_token=$good";
-refused $s, '/only', TNONE => 'an API token as a bearer token is ignored', auth => "Bearer $good";
-refused $s, '/api', INV => 'an API token as a bearer token', auth => "Bearer $good";
-refused $s, '/api', TINV => 'a JWT as an API token', api_token => $jwt;
+refused $s, '/only', no_api_token => 'an API token in a cookie is ignored', cookie => "X-API-Token=$good; api_token=$good";
+refused $s, '/only', no_api_token => 'an API token as a bearer token is ignored', auth => "Bearer $good";
+refused $s, '/api', invalid_token => 'an API token as a bearer token', auth => "Bearer $good";
+refused $s, '/api', invalid_api_token => 'a JWT as an API token', api_token => $jwt;
 
 # --- api_token=HEADER -------------------------------------------------------
 
@@ -306,22 +314,23 @@ for my $path ('/named', '/named/under') {
     granted $s, $path, "api_token=HEADER at $path", headers => ["X-My-Key: $good"],
             decision => { method => 'api_token', client => 'good' };
     granted $s, $path, "api_token=HEADER at $path, in upper case", headers => ["X-MY-KEY: $good"];
-    refused $s, $path, NONE => "api_token=HEADER at $path, X-API-Token is ignored", api_token => $good, @e;
-    refused $s, $path, NONE => "api_token=HEADER at $path, similar headers are ignored", @e,
+    refused $s, $path, no_token => "api_token=HEADER at $path, X-API-Token is ignored", api_token => $good,
+            @e;
+    refused $s, $path, no_token => "api_token=HEADER at $path, similar headers are ignored", @e,
             headers => ["X-My.Key: $good", "X_My_Key: $good"];
     granted $s, $path, "api_token=HEADER at $path, with X-API-Token", api_token => $unknown,
             headers => ["X-My-Key: $good"];
     granted $s, $path, "api_token=HEADER at $path, X-API-Token with a JWT", api_token => $unknown,
             token => $jwt, decision => { method => 'bearer' };
-    refused $s, $path, INV => "api_token=HEADER at $path, with a JWT", token => $jwt, @e,
+    refused $s, $path, invalid_token => "api_token=HEADER at $path, with a JWT", token => $jwt, @e,
             headers => ["X-My-Key: $good"], reason => 'several_credentials';
-    refused $s, $path, TINV => "api_token=HEADER at $path, twice", @e,
+    refused $s, $path, invalid_api_token => "api_token=HEADER at $path, twice", @e,
             headers => ["X-My-Key: $good", "x-my-key: $good"];
 }
 granted $s, '/named/plain', 'api_token in a child', api_token => $good;
-refused $s, '/named/plain', TNONE => 'api_token in a child', headers => ["X-My-Key: $good"];
+refused $s, '/named/plain', no_api_token => 'api_token in a child', headers => ["X-My-Key: $good"];
 granted $s, '/named/author', 'api_token=Authorization', auth => $good;
-refused $s, '/named/author', TINV => 'api_token=Authorization, with a scheme',
+refused $s, '/named/author', invalid_api_token => 'api_token=Authorization, with a scheme',
         auth => "Bearer $good", expect => { scheme => 'ApiKey' };
 
 # --- several credentials ----------------------------------------------------
@@ -337,9 +346,9 @@ for my $a (qw(none good bad)) {
         my $name = "API token $a, bearer token $b";
 
         # if both are accepted, exactly one is allowed
-        my $sign = $a ne 'none' && $b ne 'none' ? 'INV'
-                 : $a eq 'bad' ? 'TINV' : $b eq 'bad' ? 'INV'
-                 : $a eq 'good' || $b eq 'good' ? undef : 'NONE';
+        my $sign = $a ne 'none' && $b ne 'none' ? 'invalid_token'
+                 : $a eq 'bad' ? 'invalid_api_token' : $b eq 'bad' ? 'invalid_token'
+                 : $a eq 'good' || $b eq 'good' ? undef : 'no_token';
         my @reason = $a ne 'none' && $b ne 'none' ? (reason => 'several_credentials') : ();
 
         for my $path ('/api', '/all') {
@@ -357,18 +366,20 @@ for my $a (qw(none good bad)) {
 
         # if one is accepted, the other is ignored
         $a eq 'good' ? granted($s, '/only', "$name at /only", @both)
-                     : refused($s, '/only', ($a eq 'bad' ? 'TINV' : 'TNONE'), "$name at /only", @both,
+                     : refused($s, '/only', ($a eq 'bad' ? 'invalid_api_token' : 'no_api_token'),
+                               "$name at /only", @both,
                                expect => { scheme => 'ApiKey' });
         $b eq 'good' ? granted($s, '/bearer', "$name at /bearer", @both)
-                     : refused($s, '/bearer', ($b eq 'bad' ? 'INV' : 'NONE'), "$name at /bearer", @both);
+                     : refused($s, '/bearer', ($b eq 'bad' ? 'invalid_token' : 'no_token'),
+                               "$name at /bearer", @both);
     }
 
     # API token and cookie
     for my $c (qw(none good bad)) {
         my @both = ($api{$a}->@*, $cookie{$c}->@*);
         my $name = "API token $a, cookie $c";
-        my $sign = $a eq 'bad' ? 'TINV' : $a eq 'good' || $c eq 'good' ? undef
-                 : $c eq 'bad' ? 'INV' : 'NONE';
+        my $sign = $a eq 'bad' ? 'invalid_api_token' : $a eq 'good' || $c eq 'good' ? undef
+                 : $c eq 'bad' ? 'invalid_token' : 'no_token';
         my $kind = $a eq 'none' ? 'cookie' : 'api_token';
 
         for my $path ('/cookie', '/all') {
@@ -377,9 +388,9 @@ for my $a (qw(none good bad)) {
         }
     }
 }
-refused $s, '/api', INV => 'an empty API token and a bearer token', api_token => '',
+refused $s, '/api', invalid_token => 'an empty API token and a bearer token', api_token => '',
         token => $jwt, reason => 'several_credentials';
-refused $s, '/api', INV => 'an empty bearer token and an API token', api_token => $good,
+refused $s, '/api', invalid_token => 'an empty bearer token and an API token', api_token => $good,
         auth => 'Bearer', reason => 'several_credentials';
 granted $s, '/api', 'Basic and an API token', api_token => $good, auth => 'Basic YTpi';
 granted $s, '/api', 'an empty Authorization and an API token', api_token => $good, auth => '';
@@ -391,7 +402,7 @@ granted $s, '/cookie', 'an API token and a cookie from another origin', method =
 
 # --- syntax -----------------------------------------------------------------
 
-refused $s, '/only', TINV => "$_->[0]", api_token => $_->[1], reason => 'unknown_api_token',
+refused $s, '/only', invalid_api_token => "$_->[0]", api_token => $_->[1], reason => 'unknown_api_token',
         expect => { scheme => 'ApiKey' } for
     ['empty', ''], ['spaces', '     '], ['one byte', 'x'], ['4,096 bytes', 'x' x 4096],
     ['4,097 bytes', 'x' x 4097], ['8,000 bytes', 'y' x 8000],
@@ -423,19 +434,20 @@ refused_by_nginx $s, '/only', 400, 'a folded line', headers => ['X-API-Token:', 
 
 my @api_key = (expect => { scheme => 'ApiKey' });
 
-refused $s, '/only', TNONE => 'ApiKey, no token', reason => 'no_api_token';
-refused $s, '/only', TINV => 'ApiKey, unknown', api_token => $unknown, @api_key;
-refuses 'past', '/only', TEXP => 'ApiKey, expired', @api_key;
-refuses 'good', '/plain-only', SCOPE => 'ApiKey, scope', @api_key;
-refuses 'far', '/only', ADDR => 'ApiKey, address';
-refuses 'off', '/only', DISABLED => 'ApiKey, disabled';
-refused $s, '/api', NONE => 'Bearer where both are accepted';
-refused $s, '/api', TINV => 'Bearer, and no error=, where both are accepted', api_token => $unknown;
+refused $s, '/only', no_api_token => 'ApiKey, no token', reason => 'no_api_token';
+refused $s, '/only', invalid_api_token => 'ApiKey, unknown', api_token => $unknown, @api_key;
+refuses 'past', '/only', expired_api_token => 'ApiKey, expired', @api_key;
+refuses 'good', '/plain-only', insufficient_scope => 'ApiKey, scope', @api_key;
+refuses 'far', '/only', address_not_allowed => 'ApiKey, address';
+refuses 'off', '/only', client_disabled => 'ApiKey, disabled';
+refused $s, '/api', no_token => 'Bearer where both are accepted';
+refused $s, '/api', invalid_api_token => 'Bearer, and no error=, where both are accepted',
+        api_token => $unknown;
 
 admits 'good', '/any-of', 'satisfy any: the API token is accepted';
 granted $s, '/any-of', 'satisfy any: the address is accepted', api_token => $unknown, from => '127.0.0.9';
-refused $s, '/any-of', TINV => 'satisfy any: neither is accepted', api_token => $unknown, @api_key, decision => undef;
-refused $s, '/any-of', TNONE => 'satisfy any: no credential', decision => undef;
+refused $s, '/any-of', invalid_api_token => 'satisfy any: neither is accepted', api_token => $unknown, @api_key, decision => undef;
+refused $s, '/any-of', no_api_token => 'satisfy any: no credential', decision => undef;
 
 # --- scopes, owners, roles --------------------------------------------------
 
@@ -446,7 +458,7 @@ admits $_->[0], $_->[1], "$_->[0] at $_->[1]" for
     ['reader', qw(/write /any /x.read)], ['admin', qw(/read /both /x.write /cipp)],
     ['ops', '/x.write'], ['janes', qw(/read /any /x.read)];
 
-refuses $_->[0], $_->[1], SCOPE => "$_->[0] at $_->[1]", reason => 'insufficient_scope' for
+refuses $_->[0], $_->[1], insufficient_scope => "$_->[0] at $_->[1]", reason => 'insufficient_scope' for
     map { my $id = shift @$_; map { [$id, $_] } @$_ }
     ['good', qw(/read /write /both /any /x.read)], ['read', qw(/write /both)],
     ['of_jane', qw(/write /both /x.read)],          # at most her scopes, and not all of them
@@ -458,9 +470,9 @@ refuses $_->[0], $_->[1], SCOPE => "$_->[0] at $_->[1]", reason => 'insufficient
 admits 'of_idle', '/api', 'an owner without scopes, if no scope is required';
 
 admits 'lost', '/read', 'a role of the store and scopes';
-refuses 'lost', '/write', SCOPE => 'a scope that the role denies';
+refuses 'lost', '/write', insufficient_scope => 'a scope that the role denies';
 $store->ok('role', 'delete', 'lost');
-refuses 'lost', $_, SCOPE => "a deleted role denies all, at $_", reason => 'no_role'
+refuses 'lost', $_, insufficient_scope => "a deleted role denies all, at $_", reason => 'no_role'
     for '/api', '/read', '/write';
 $store->role('lost', grant => ['read']);
 admits 'lost', $_, "the role is created again, at $_" for '/api', '/read', '/write';
@@ -468,14 +480,14 @@ admits 'lost', $_, "the role is created again, at $_" for '/api', '/read', '/wri
 admits 'of_gone', '/read', 'an API token of an existing user';
 {
     my ($status) = $store->run('user', 'delete', 'gone');
-    $status == 0 ? refuses('of_gone', '/read', DISABLED => 'an API token of a deleted user', reason => 'disabled_user')
+    $status == 0 ? refuses('of_gone', '/read', client_disabled => 'an API token of a deleted user', reason => 'disabled_user')
                  : admits('of_gone', '/read', 'a user with API tokens cannot be deleted');
 }
 $store->update('user', 'jane', scope => ['write']);
 admits 'of_jane', '/write', 'the owner gets the scope write';
-refuses 'of_jane', '/read', SCOPE => 'the owner loses the scope read';
+refuses 'of_jane', '/read', insufficient_scope => 'the owner loses the scope read';
 $store->ok('user', 'disable', 'jane');
-refuses $_, '/write', DISABLED => "the owner of $_ is disabled", reason => 'disabled_user'
+refuses $_, '/write', client_disabled => "the owner of $_ is disabled", reason => 'disabled_user'
     for qw(of_jane janes);
 $store->ok('user', 'enable', 'jane');
 admits 'of_jane', '/write', 'the owner is enabled again';
@@ -483,34 +495,36 @@ admits 'of_jane', '/write', 'the owner is enabled again';
 # --- changes ----------------------------------------------------------------
 
 $store->ok('token', 'disable', 'both');
-refuses 'both', '/api', DISABLED => 'after disable';
+refuses 'both', '/api', client_disabled => 'after disable';
 $store->ok('token', 'enable', 'both');
 admits 'both', '/api', 'after enable';
 $store->ok('token', 'revoke', 'both');
-refuses 'both', '/api', TINV => 'after revoke';
+refuses 'both', '/api', invalid_api_token => 'after revoke';
 $t{new} = $store->token('both', scope => ['read']);
 admits 'new', '/read', 'a new API token with the id of a revoked one';
-refuses 'both', '/read', TINV => 'the revoked API token remains revoked';
+refuses 'both', '/read', invalid_api_token => 'the revoked API token remains revoked';
 
 # --- ranges of the token, and of the location -------------------------------
 
 admits 'one', '/api', 'an allowed address', from => '127.0.0.2';
 admits 'one', '/near/read', 'an address in both lists', from => '127.0.0.2';
-refuses 'one', $_, ADDR => "another address at $_", from => '127.0.0.3'
+refuses 'one', $_, address_not_allowed => "another address at $_", from => '127.0.0.3'
     for qw(/api /near /near/read /read);
 admits 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.5', '127.0.0.7';
-refuses 'net', '/near', ADDR => "$_ is in the ranges of the location only", from => $_
+refuses 'net', '/near', address_not_allowed => "$_ is in the ranges of the location only", from => $_
     for '127.0.0.1', '127.0.0.2', '127.0.0.3';
-refuses 'net', '/near', ADDR => 'an address in neither list', from => '127.0.0.8', good => 0;
-refuses 'good', '/near', ADDR => "an address outside of the ranges of the location", from => '127.0.0.8', good => 0;
+refuses 'net', '/near', address_not_allowed => 'an address in neither list', from => '127.0.0.8', good => 0;
+refuses 'good', '/near', address_not_allowed => "an address outside of the ranges of the location", from => '127.0.0.8', good => 0;
 admits $_, '/near', "$_ from an address in the ranges of the location", from => '127.0.0.6' for qw(good any all_of_4 own);
-refuses 'only_6', '/api', ADDR => 'an IPv4 address with IPv6 ranges only';
-refuses 'off_far', '/near', DISABLED => 'a disabled API token is reported before its address', from => '127.0.0.8', good => 0;
-refuses 'one', '/api', ADDR => 'X-Forwarded-For is ignored', headers => ['X-Forwarded-For: 127.0.0.2'];
+refuses 'only_6', '/api', address_not_allowed => 'an IPv4 address with IPv6 ranges only';
+refuses 'off_far', '/near', client_disabled => 'a disabled API token is reported before its address', from => '127.0.0.8', good => 0;
+refuses 'one', '/api', address_not_allowed => 'X-Forwarded-For is ignored',
+    headers => ['X-Forwarded-For: 127.0.0.2'];
 
 $store->update('token', 'one', allow => '127.0.0.3');
 admits 'one', '/api', 'after a change of the ranges, the new address', from => '127.0.0.3';
-refuses 'one', '/api', ADDR => 'after a change of the ranges, the old address', from => '127.0.0.2';
+refuses 'one', '/api', address_not_allowed => 'after a change of the ranges, the old address',
+    from => '127.0.0.2';
 $store->update('token', 'one', allow => 'any');
 admits 'one', '/api', 'after the ranges are removed, any address', from => '127.0.0.2';
 
@@ -547,16 +561,16 @@ CONF
     granted $only, '/', 'by default with a store only, an API token is accepted', api_token => $token;
     granted $only, '/', 'by default with a store only, a JWT is ignored', api_token => $token,
             token => $forged;
-    refused $only, '/', TNONE => 'by default with a store only, a JWT is not accepted', token => $jwt;
-    refused $only, '/', TNONE => 'by default with a store only, no credential';
-    refused $only, '/', TINV => "by default with a store only, an API token of another store", api_token => $good,
+    refused $only, '/', no_api_token => 'by default with a store only, a JWT is not accepted', token => $jwt;
+    refused $only, '/', no_api_token => 'by default with a store only, no credential';
+    refused $only, '/', invalid_api_token => "by default with a store only, an API token of another store", api_token => $good,
             @api_key;
 
     my $jwts = start("$issuer $server");
     granted $jwts, '/', 'by default with an issuer only, a JWT is accepted', token => $jwt;
     granted $jwts, '/', 'by default with an issuer only, an API token is ignored', token => $jwt,
             api_token => $unknown;
-    refused $jwts, '/', NONE => 'by default with an issuer only, an API token is not accepted', api_token => $good;
+    refused $jwts, '/', no_token => 'by default with an issuer only, an API token is not accepted', api_token => $good;
 
     my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) });
 

@@ -53,9 +53,9 @@ CONF
 my %app = (aud => 'apps', azp => 'app', scope => GONE);
 
 granted $s, '/scope', 'a client', token => good_token(%app);
-refused $s, '/scope', SCOPE => 'a user of that client, by scp', reason => 'delegated',
+refused $s, '/scope', insufficient_scope => 'a user of that client, by scp', reason => 'delegated',
         token => good_token(%app, scp => 'user_impersonation');
-refused $s, '/scope', SCOPE => 'a user of that client, by idtyp', reason => 'delegated',
+refused $s, '/scope', insufficient_scope => 'a user of that client, by idtyp', reason => 'delegated',
         token => good_token(%app, idtyp => 'user');
 granted $s, '/scope', 'idtyp app', token => good_token(%app, idtyp => 'app');
 granted $s, '/scope', 'a user where delegated tokens are accepted',
@@ -64,8 +64,9 @@ granted $s, '/scope', 'a user where delegated tokens are accepted',
 # --- a literal "*" after a parameter in an endpoint path ---------------------
 
 granted $s, '/pub/else', 'a public endpoint';
-refused $s, '/pub/admin', NONE => 'anonymous is denied for a more specific endpoint';
-refused $s, '/pub/admin', SCOPE => 'the more specific endpoint requires its scope', token => good_token(),
+refused $s, '/pub/admin', no_token => 'anonymous is denied for a more specific endpoint';
+refused $s, '/pub/admin', insufficient_scope => 'the more specific endpoint requires its scope',
+        token => good_token(),
         reason => 'endpoint_not_granted';
 granted $s, '/pub/admin', 'the more specific endpoint with its scope', token => good_token(scope => ['admins']);
 granted $s, '/pub/admin/more', 'the leftmost literal decides', token => good_token();
@@ -76,16 +77,16 @@ my @cookie = (cookie => 'accessToken=' . good_token());
 granted $s, '/cookie', 'a GET by cookie from another origin',
         @cookie, headers => ['Origin: https://evil.example'];
 granted $s, '/cookie', 'a handshake from this origin', @cookie, headers => ['Upgrade: websocket'];
-refused $s, '/cookie', ORIGIN => 'a handshake from another origin',
+refused $s, '/cookie', origin_not_allowed => 'a handshake from another origin',
         @cookie, headers => ['Upgrade: websocket', 'Origin: https://evil.example'];
-refused $s, '/cookie', ORIGIN => 'a handshake that the browser marks as cross-site',
+refused $s, '/cookie', origin_not_allowed => 'a handshake that the browser marks as cross-site',
         @cookie, headers => ['Upgrade: websocket', 'Sec-Fetch-Site: cross-site'];
 
 # --- a token of the current second ------------------------------------------
 
 granted $s, '/', 'nbf is a fraction of the current second',
         token => good_token(nbf => time, iat => time);
-refused $s, '/', INV => 'nbf in two seconds', reason => 'not_yet_valid',
+refused $s, '/', invalid_token => 'nbf in two seconds', reason => 'not_yet_valid',
         token => good_token(nbf => time + 2);
 
 # --- revoked while limit_req delays the request -----------------------------

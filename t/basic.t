@@ -62,7 +62,7 @@ granted $s, '/read', 'name and password', auth => basic('jane'),
         decision => { status => 'OK', method => 'basic', user => 'jane', issuer => '', scope => 'read', fingerprint => '' };
 granted $s, '/read', 'a cached password', auth => basic('jane'), decision => { method => 'basic', user => 'jane' };
 granted $s, '/write', 'an administrator', auth => basic('root');
-refused $s, '/write', SCOPE => 'a scope that the user does not have', auth => basic('jane');
+refused $s, '/write', insufficient_scope => 'a scope that the user does not have', auth => basic('jane');
 granted $s, '/read', 'name and password of one character', auth => 'Basic dTpw', decision => { user => 'u' };
 granted $s, '/read', 'the scheme in any case', auth => 'bAsIc dTpw';
 granted $s, '/read', 'two spaces after the scheme', auth => 'Basic  dTpw';
@@ -70,7 +70,7 @@ granted $s, '/read', 'colons in the password', auth => basic('colon', 'canary:wi
 granted $s, '/read', 'name and password in UTF-8', auth => basic("gr\xc3\xbc\xc3\x9fe", "canary-\xc3\xa4"),
         decision => { user => "gr\xc3\xbc\xc3\x9fe" };
 granted $s, '/near', 'an address that the location allows', auth => basic('jane');
-refused $s, '/near', ADDR => 'another address', auth => basic('jane'), from => '127.0.0.9';
+refused $s, '/near', address_not_allowed => 'another address', auth => basic('jane'), from => '127.0.0.9';
 granted $s, '/early', 'with limit_req by $auth_token_user', auth => basic('jane');
 granted $s, '/any', 'satisfy any, by the address', from => '127.0.0.9';
 granted $s, '/any', 'satisfy any, by the password', auth => basic('slow');
@@ -88,7 +88,7 @@ for (['no colon' => encode_base64('jane', '')], ['colon only' => encode_base64('
      ['too much padding' => 'dTpw===='], ['spare bits' => 'dTp='], ['base64url' => encode_base64("j:\xff\xfe\xff", '') =~ tr{+/}{-_}r],
      ['empty' => ''], ['a space inside' => 'dT pw'], ['2 KiB and more' => encode_base64("jane:" . 'x' x 2100, '')]) {
     my ($name, $value) = @$_;
-    refused $s, '/read', CRED => $name, auth => "Basic $value", reason => 'bad_basic', expect => { also => \@also };
+    refused $s, '/read', invalid_credentials => $name, auth => "Basic $value", reason => 'bad_basic', expect => { also => \@also };
 }
 
 for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unknown user' => 'unknown_user', 'unknown'],
@@ -98,20 +98,24 @@ for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unkn
      ['a name of 300 bytes' => 'unknown_user', 'a' x 300],
      ['a password of 600 bytes' => 'wrong_password', 'jane', 'b' x 600]) {
     my ($name, $reason, $user, $password) = @$_;
-    refused $s, '/read', CRED => $name, auth => basic($user, $password // $AuthToken::Local::PASSWORD),
+    refused $s, '/read', invalid_credentials => $name,
+            auth => basic($user, $password // $AuthToken::Local::PASSWORD),
             reason => $reason, expect => { also => \@also };
 }
 
-refused $s, '/read', SCOPE => 'a user without scopes', auth => basic('idle'), reason => 'no_scopes';
-refused $s, '/off', CRED => 'auth_token_local off', auth => basic('jane'), reason => 'login_disabled',
+refused $s, '/read', insufficient_scope => 'a user without scopes', auth => basic('idle'),
+        reason => 'no_scopes';
+refused $s, '/off', invalid_credentials => 'auth_token_local off', auth => basic('jane'),
+        reason => 'login_disabled',
         expect => { also => \@also };
-refused $s, '/read', NONE => 'no credential', expect => { also => \@also };
+refused $s, '/read', no_token => 'no credential', expect => { also => \@also };
 is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'only a Basic challenge where only Basic is accepted';
-refused $s, '/bearer', NONE => 'Basic where it is not accepted', auth => basic('jane');
-refused $s, '/read', INV => 'Basic beside an API token', auth => basic('jane'), api_token => 'x' x 32,
+refused $s, '/bearer', no_token => 'Basic where it is not accepted', auth => basic('jane');
+refused $s, '/read', invalid_token => 'Basic beside an API token', auth => basic('jane'),
+        api_token => 'x' x 32,
         reason => 'several_credentials', expect => { also => \@also };
 granted $s, '/read', 'Basic beside a cookie', auth => basic('jane'), cookie => 'accessToken=x';
-refused $s, '/read', INV => 'the credential of Basic as a bearer token',
+refused $s, '/read', invalid_token => 'the credential of Basic as a bearer token',
         auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
 
 # --- cached results ---------------------------------------------------------
@@ -119,10 +123,11 @@ refused $s, '/read', INV => 'the credential of Basic as a bearer token',
 my $store = $s->{store};
 granted $s, '/read', 'the first request', auth => basic('slow1');
 $store->import_records(users => [user_record('slow1', enabled => $false)]);
-refused $s, '/read', CRED => 'a user after being disabled', auth => basic('slow1'), reason => 'locked_user',
+refused $s, '/read', invalid_credentials => 'a user after being disabled', auth => basic('slow1'),
+        reason => 'locked_user',
         expect => { also => \@also };
 $store->import_records(users => [user_record('slow1', password_hash => hash_of('canary-other'))]);
-refused $s, '/read', CRED => 'the old password after a change', auth => basic('slow1'), expect => { also => \@also };
+refused $s, '/read', invalid_credentials => 'the old password after a change', auth => basic('slow1'), expect => { also => \@also };
 granted $s, '/read', 'the new password after a change', auth => basic('slow1', 'canary-other');
 
 $store->import_records(users => [user_record('jane', scope => ['write'])]);
@@ -148,7 +153,7 @@ my @flood = map { my $c = $s->connect; $c->send(request_bytes('/read', auth => b
 @answers = map { $_->response } @flood;
 my @many = grep { $_->{status} == 429 } @answers;
 cmp_ok scalar @many, '>=', 1, 'a full queue';
-is_refused $many[0], MANY => 'a full queue';
+is_refused $many[0], too_many_requests => 'a full queue';
 is scalar(grep { $_->{status} == 401 } @answers), 120 - @many, 'the others are judged';
 
 # --- reload, end ------------------------------------------------------------

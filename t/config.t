@@ -468,12 +468,12 @@ works location('auth_token_accept none; auth_token_require_scope read;'),
 CONF
 
     for my $token (undef, good_token(), token(key => key('rsa2'))) {
-        refused $s, $_, FAIL => "a location without auth_token_trust, $_", token => $token,
+        refused $s, $_, unavailable => "a location without auth_token_trust, $_", token => $token,
                 reason => 'misconfigured' for '/', '/else', '/offside', '/nonesuch';
-        refused $s, '/', FAIL => 'a server without locations', token => $token, port => 2,
+        refused $s, '/', unavailable => 'a server without locations', token => $token, port => 2,
                 reason => 'misconfigured', good => 0;
     }
-    refused $s, '/', FAIL => 'a server without locations, a preflight', port => 2,
+    refused $s, '/', unavailable => 'a server without locations, a preflight', port => 2,
             method => 'OPTIONS', reason => 'misconfigured', good => 0,
             headers => ['Origin: https://a.example', 'Access-Control-Request-Method: GET'];
 

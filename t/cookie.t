@@ -65,7 +65,7 @@ granted $s, '/x', "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]")
     ['xn--bcher-kva.example', 'http://xn--bcher-kva.example'],
     ['a.example:443', 'http://a.example:443'],   ['a', 'http://a'];
 
-refused $s, '/x', ORIGIN => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]"),
+refused $s, '/x', origin_not_allowed => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin: $_->[1]"),
         reason => 'origin_not_allowed' for
     ['a.example', 'https://a.example'],          ['a.example:443', 'https://a.example'],
     ['a.example:443', 'https://a.example:443'],  ['a.example', 'http://a.example:8080'],
@@ -105,15 +105,15 @@ refused $s, '/x', ORIGIN => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin:
 {
     my @post = post('Origin: http://localhost');
     granted $s, '/x', 'HTTP/1.0 with a Host', @post, http => '1.0';
-    refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host', @post, http => '1.0', host => undef;
-    refused $s, '/x', ORIGIN => 'HTTP/1.0 without a Host, an empty Origin',
+    refused $s, '/x', origin_not_allowed => 'HTTP/1.0 without a Host', @post, http => '1.0', host => undef;
+    refused $s, '/x', origin_not_allowed => 'HTTP/1.0 without a Host, an empty Origin',
             post('Origin: http://'), http => '1.0', host => undef;
     granted $s, '/x', 'HTTP/1.0 without Host and Origin', post(), http => '1.0', host => undef;
-    refused $s, 'http://b.example/x', ORIGIN => 'absolute form: Host is ignored',
+    refused $s, 'http://b.example/x', origin_not_allowed => 'absolute form: Host is ignored',
             to('a.example', 'Origin: http://a.example');
-    refused $s, '/x', ORIGIN => "$_ is ignored", to('a.example', 'Origin: http://b.example',
+    refused $s, '/x', origin_not_allowed => "$_ is ignored", to('a.example', 'Origin: http://b.example',
             "$_: b.example") for 'X-Forwarded-Host', 'X-Forwarded-Server', 'X-Host', 'X_Host';
-    refused $s, '/x', ORIGIN => "$_ is ignored", to('a.example', 'Origin: https://a.example',
+    refused $s, '/x', origin_not_allowed => "$_ is ignored", to('a.example', 'Origin: https://a.example',
             $_) for 'X-Forwarded-Proto: https', 'X-Forwarded-Scheme: https', 'X-Forwarded-Ssl: on';
     granted $s, '/x', 'Referer is ignored', post('Referer: http://evil.example/');
 }
@@ -123,17 +123,17 @@ refused $s, '/x', ORIGIN => "Host $_->[0], Origin $_->[1]", to($_->[0], "Origin:
 granted $s, '/x', 'the same Origin and Sec-Fetch-Site: same-origin',
         post('Origin: http://localhost', 'Sec-Fetch-Site: same-origin');
 granted $s, '/x', "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for 'same-origin', ' same-origin ';
-refused $s, '/x', ORIGIN => "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for
+refused $s, '/x', origin_not_allowed => "Sec-Fetch-Site: $_", post("Sec-Fetch-Site: $_") for
     'cross-site', 'same-site', 'none', 'Same-Origin', 'same-origin, cross-site', '', 'x',
     'same-origi', 'same-originx', '"same-origin"', "same-origin\t", 'same-origin;x';
-refused $s, '/x', ORIGIN => 'Sec-Fetch-Site twice, one cross-site',
+refused $s, '/x', origin_not_allowed => 'Sec-Fetch-Site twice, one cross-site',
         post(map { "Sec-Fetch-Site: $_" } @$_) for
     ['same-origin', 'cross-site'], ['cross-site', 'same-origin'];
-refused $s, '/x', ORIGIN => 'the same Origin, but Sec-Fetch-Site: cross-site',
+refused $s, '/x', origin_not_allowed => 'the same Origin, but Sec-Fetch-Site: cross-site',
         post('Origin: http://localhost', 'Sec-Fetch-Site: cross-site');
-refused $s, '/x', ORIGIN => 'Sec-Fetch-Site: same-origin, but another Origin',
+refused $s, '/x', origin_not_allowed => 'Sec-Fetch-Site: same-origin, but another Origin',
         post('Origin: http://evil.example', 'Sec-Fetch-Site: same-origin');
-refused $s, '/x', ORIGIN => "two Origins, $_->[0]", post(map { "Origin: $_" } $_->[1]->@*) for
+refused $s, '/x', origin_not_allowed => "two Origins, $_->[0]", post(map { "Origin: $_" } $_->[1]->@*) for
     ['the first is another', ['http://evil.example', 'http://localhost']],
     ['the second is another', ['http://localhost', 'http://evil.example']];
 
@@ -141,21 +141,22 @@ refused $s, '/x', ORIGIN => "two Origins, $_->[0]", post(map { "Origin: $_" } $_
 
 my @evil = ('Origin: http://evil.example', 'Sec-Fetch-Site: cross-site');
 
-refused $s, '/x', ORIGIN => "$_ from another site", post(@evil), method => $_
+refused $s, '/x', origin_not_allowed => "$_ from another site", post(@evil), method => $_
     for qw(POST PUT PATCH DELETE PROPFIND MKCOL COPY MOVE LOCK FOO);
 granted $s, '/x', "$_ from another site", post(@evil), method => $_ for qw(GET HEAD OPTIONS);
 granted $s, '/x', 'a bearer token', post(@evil), cookie => undef, token => $good;
 granted $s, '/x', 'a bearer token beside a cookie', post(@evil), token => $good;
 granted $s, '/bearer/', 'a bearer token where cookies are not accepted', post(@evil), token => $good;
-refused $s, '/bearer/', NONE => 'a cookie where cookies are not accepted', post(@evil);
-refused $s, '/x', INV => 'a bad cookie from another site', post(@evil),
+refused $s, '/bearer/', no_token => 'a cookie where cookies are not accepted', post(@evil);
+refused $s, '/x', invalid_token => 'a bad cookie from another site', post(@evil),
         cookie => "accessToken=$bad", reason => 'bad_signature';
-refused $s, '/x', NONE => 'no cookie', post(@evil), cookie => 'a=b';
-refused $s, '/x', ORIGIN => "X-HTTP-Method-Override: $_", post(@evil, "X-HTTP-Method-Override: $_")
+refused $s, '/x', no_token => 'no cookie', post(@evil), cookie => 'a=b';
+refused $s, '/x', origin_not_allowed => "X-HTTP-Method-Override: $_",
+        post(@evil, "X-HTTP-Method-Override: $_")
     for 'GET', 'HEAD';
-refused $s, '/far/', ORIGIN => 'another origin and another address', post(@evil);
-refused $s, '/scope/', ORIGIN => 'another origin and an insufficient scope', post(@evil);
-refused $s, '/x', ORIGIN => 'an administrator from another site', post(@evil),
+refused $s, '/far/', origin_not_allowed => 'another origin and another address', post(@evil);
+refused $s, '/scope/', origin_not_allowed => 'another origin and an insufficient scope', post(@evil);
+refused $s, '/x', origin_not_allowed => 'an administrator from another site', post(@evil),
         cookie => 'accessToken=' . good_token(isAdmin => \'true');
 
 # --- auth_token_cookie_origin -----------------------------------------------
@@ -164,31 +165,33 @@ granted $s, "/listed/$_", "a listed origin at /listed/$_", post('Origin: https:/
     for '', 'in/';
 granted $s, '/listed/', "the listed origin $_", post("Origin: $_") for
     'http://[2001:db8::1]:8080', 'https://ui-2.example:8443', 'HTTPS://UI.EXAMPLE', 'http://localhost';
-refused $s, '/listed/', ORIGIN => "the unlisted origin $_", post("Origin: $_") for
+refused $s, '/listed/', origin_not_allowed => "the unlisted origin $_", post("Origin: $_") for
     'http://ui.example', 'https://ui.example:443', 'https://ui.example:8443', 'https://ui-2.example',
     'https://ui.example.evil', 'https://xui.example', 'https://ui.example/', 'https://ui.exampl',
     'https://ui.example https://ui-2.example:8443', 'http://[2001:db8::1]', 'null';
-refused $s, '/listed/', ORIGIN => 'a listed origin and another one', post('Origin: https://ui.example',
+refused $s, '/listed/', origin_not_allowed => 'a listed origin and another one',
+        post('Origin: https://ui.example',
         'Origin: https://evil.example');
-refused $s, '/listed/', ORIGIN => 'Sec-Fetch-Site: cross-site without an Origin', post('Sec-Fetch-Site: cross-site');
+refused $s, '/listed/', origin_not_allowed => 'Sec-Fetch-Site: cross-site without an Origin', post('Sec-Fetch-Site: cross-site');
 granted $s, '/listed/other/', 'an origin of a nested list', post('Origin: https://other.example');
-refused $s, '/listed/other/', ORIGIN => 'an origin of the outer list only',
+refused $s, '/listed/other/', origin_not_allowed => 'an origin of the outer list only',
         post('Origin: https://ui.example');
-refused $s, '/x', ORIGIN => 'a listed origin in a location without a list', post('Origin: https://ui.example');
+refused $s, '/x', origin_not_allowed => 'a listed origin in a location without a list', post('Origin: https://ui.example');
 
 # --- names of cookies -------------------------------------------------------
 
 for my $row (['/named/', '__Host-t'], ['/strange/', 'a.b|c']) {
     my ($path, $name) = @$row;
     granted $s, $path, "cookie=$name", cookie => "accessToken=$bad; $name=$good; x=y";
-    refused $s, $path, INV => "cookie=$name, a bad token", cookie => "accessToken=$good; $name=$bad";
-    refused $s, $path, INV => "cookie=$name, two cookies", cookie => "$name=$good; $name=$good",
+    refused $s, $path, invalid_token => "cookie=$name, a bad token",
+            cookie => "accessToken=$good; $name=$bad";
+    refused $s, $path, invalid_token => "cookie=$name, two cookies", cookie => "$name=$good; $name=$good",
             reason => 'several_credentials';
-    refused $s, $path, NONE => "cookie=$name, a cookie named '$_'", cookie => "$_=$good"
+    refused $s, $path, no_token => "cookie=$name, a cookie named '$_'", cookie => "$_=$good"
         for 'accessToken', lc "x$name", uc $name, "x$name", "${name}x", substr($name, 0, -1), '';
-    refused $s, $path, NONE => "cookie=$name, a bearer token", token => $good;
+    refused $s, $path, no_token => "cookie=$name, a bearer token", token => $good;
 }
-refused $s, '/strange/', NONE => 'a name is not a regular expression', cookie => "aXb|c=$good; a.b=$good; c=$good";
+refused $s, '/strange/', no_token => 'a name is not a regular expression', cookie => "aXb|c=$good; a.b=$good; c=$good";
 
 # --- TLS and HTTP/2 ---------------------------------------------------------
 
@@ -252,7 +255,7 @@ for (@secure) {
         my ($granted, %o) = $rows[$i]->@*;
         my $name = join ', ', 'HTTP/2', $o{host} // (), $o{headers}->@*;
 
-        $granted ? is_granted($answers[$i], $name) : is_refused($answers[$i], ORIGIN => $name);
+        $granted ? is_granted($answers[$i], $name) : is_refused($answers[$i], origin_not_allowed => $name);
         is $s->upstream->hits->count($tags[$i]), $granted, "$name: hits";
     }
 }

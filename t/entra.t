@@ -165,47 +165,54 @@ for my $v (1, 2) {
     ok_at '/own', entra($v, uc $own), "version $v, the client id in upper case", client => $own;
     ok_at '/own', entra($v, $own, claims => { aud => $_ }), "version $v, aud $_"
         for $own, "api://$own", uc $own, 'api://' . uc $own;
-    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "version $v, aud $_"
+    not_at '/own', entra($v, $own, claims => { aud => $_ }), invalid_token => 'audience_mismatch',
+        "version $v, aud $_"
         for "API://$own", "api://$own/", "api:$own", "https://$own", "{$own}", substr($own, 1), "${own}0", "api://$second",
             $second, $unknown, 'https://cipp.example', '00000003-0000-0000-c000-000000000000', '';
     ok_at '/own', entra($v, $own, claims => { aud => ['x', $own] }), "version $v, a list";
-    not_at '/own', entra($v, $own, claims => { aud => [$own, 7] }), INV => 'bad_claim', "version $v, a list with a number";
-    not_at '/own', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "version $v, no aud" for GONE, [];
+    not_at '/own', entra($v, $own, claims => { aud => [$own, 7] }), invalid_token => 'bad_claim', "version $v, a list with a number";
+    not_at '/own', entra($v, $own, claims => { aud => $_ }), invalid_token => 'audience_mismatch', "version $v, no aud" for GONE, [];
     granted $s, '/own', "version $v, by cookie", cookie => 'accessToken=' . entra($v, $own);
 
     my ($claim, $wrong) = $v == 1 ? qw(appid azp) : qw(azp appid);
     ok_at '/own', entra($v, $own, claims => { $wrong => uc $own }), "version $v, both client claims, equal";
-    not_at '/own', entra($v, $own, claims => { $wrong => $second }), INV => 'bad_claim', "version $v, both client claims, different";
-    not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => $own }), INV => 'bad_claim',
+    not_at '/own', entra($v, $own, claims => { $wrong => $second }), invalid_token => 'bad_claim', "version $v, both client claims, different";
+    not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => $own }),
+        invalid_token => 'bad_claim',
         "version $v, only the client claim of the other version";
-    not_at '/own', entra($v, $own, claims => { $claim => $_ }), INV => 'bad_claim', "version $v, no client"
+    not_at '/own', entra($v, $own, claims => { $claim => $_ }), invalid_token => 'bad_claim',
+        "version $v, no client"
         for GONE, '', 7, undef, [$own], { id => $own };
     not_at '/own', entra($v, $own, claims => { $claim => GONE, $wrong => GONE, sub => $own, client_id => $own }),
-        INV => 'bad_claim', "version $v, a client in other claims";
+        invalid_token => 'bad_claim', "version $v, a client in other claims";
     ok_at '/own', entra($v, $own, claims => { ver => GONE }), "version $v without ver", client => $own;
-    not_at '/own', entra($v, $own, claims => { ver => $_ }), INV => 'bad_claim', "another version of $v"
+    not_at '/own', entra($v, $own, claims => { ver => $_ }), invalid_token => 'bad_claim',
+        "another version of $v"
         for '3.0', '1', '', ' 1.0', 1, 2.0, undef, ['1.0'];
 
     # either version is accepted with the issuer of the other one
-    not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), INV => 'issuer_mismatch', "version $v, another issuer";
-    not_at '/own', entra($v, $own, tid => $other), INV => 'issuer_mismatch', "version $v, another tenant";
-    not_at '/own', entra($v, $own, claims => { tid => $_ }), INV => 'bad_claim',
+    not_at '/own', entra($v, $own, claims => { iss => v1 . 'x' }), invalid_token => 'issuer_mismatch', "version $v, another issuer";
+    not_at '/own', entra($v, $own, tid => $other), invalid_token => 'issuer_mismatch',
+        "version $v, another tenant";
+    not_at '/own', entra($v, $own, claims => { tid => $_ }), invalid_token => 'bad_claim',
         "version $v, tid of another" for $other, 'common', '', 7, undef, [$tenant];
 
     # order of checks: an invalid token is never reported as expired
-    not_at '/own', entra($v, $own, claims => { exp => 1 }), EXP => 'expired', "version $v";
-    not_at '/own', entra($v, $off, claims => { exp => 1 }), EXP => 'expired', "version $v, disabled";
-    not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), INV => 'audience_mismatch', "version $v, for another";
-    not_at '/own', entra($v, $own, claims => { exp => 1, $claim => GONE }), INV => 'bad_claim', "version $v, no client";
-    not_at '/own', entra($v, $own, claims => { nbf => time + 60 }), INV => 'not_yet_valid', "version $v";
-    not_at '/own', entra($v, $own, key => 'rsa2'), INV => 'bad_signature', "version $v";
+    not_at '/own', entra($v, $own, claims => { exp => 1 }), expired_token => 'expired', "version $v";
+    not_at '/own', entra($v, $off, claims => { exp => 1 }), expired_token => 'expired',
+        "version $v, disabled";
+    not_at '/own', entra($v, $own, claims => { exp => 1, aud => $second }), invalid_token => 'audience_mismatch', "version $v, for another";
+    not_at '/own', entra($v, $own, claims => { exp => 1, $claim => GONE }), invalid_token => 'bad_claim', "version $v, no client";
+    not_at '/own', entra($v, $own, claims => { nbf => time + 60 }), invalid_token => 'not_yet_valid',
+        "version $v";
+    not_at '/own', entra($v, $own, key => 'rsa2'), invalid_token => 'bad_signature', "version $v";
 
     # clients in the store: 403
-    not_at '/own', entra($v, $off), DISABLED => 'disabled_client', "version $v, a disabled client";
-    not_at '/own', entra($v, $unknown), DISABLED => 'unknown_client', "version $v, an unknown client";
-    not_at '/foreign', entra($v, $own), DISABLED => 'client_issuer_mismatch', "version $v, a client of other issuers";
+    not_at '/own', entra($v, $off), client_disabled => 'disabled_client', "version $v, a disabled client";
+    not_at '/own', entra($v, $unknown), client_disabled => 'unknown_client', "version $v, an unknown client";
+    not_at '/foreign', entra($v, $own), client_disabled => 'client_issuer_mismatch', "version $v, a client of other issuers";
 }
-not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), INV => 'key_issuer_mismatch', 'a key with an issuer template, no usable tid'
+not_at '/only-v2', entra(2, $own, claims => { tid => $_ }), invalid_token => 'key_issuer_mismatch', 'a key with an issuer template, no usable tid'
     for GONE, 'common', 7, $other;
 ok_at '/own', entra(1, $own, claims => { tid => GONE }), 'a key without an issuer, no tid';
 
@@ -215,39 +222,40 @@ for my $v (1, 2) {
     for my $aud ($second, "api://$second", uc $second, 'api://' . uc $second, $off, "api://$off") {
         my $token = entra($v, $own, claims => { aud => $aud });
         ok_at '/any', $token, "any client's audience, $aud", client => $own, role => 'readonly';
-        not_at '/own', $token, INV => 'audience_mismatch', "another client's audience, $aud";
+        not_at '/own', $token, invalid_token => 'audience_mismatch', "another client's audience, $aud";
         ok_at '/any', $token, "granted again, $aud";
     }
-    not_at '/any', entra($v, $own, claims => { aud => $_ }), INV => 'audience_mismatch', "an audience of no client, $_"
+    not_at '/any', entra($v, $own, claims => { aud => $_ }), invalid_token => 'audience_mismatch', "an audience of no client, $_"
         for $unknown, "api://$unknown", 'https://cipp.example', "api://$second/", '*', '', 'x' x 600;
-    not_at '/any', entra($v, $off, claims => { aud => $own }), DISABLED => 'disabled_client',
+    not_at '/any', entra($v, $off, claims => { aud => $own }), client_disabled => 'disabled_client',
         'a disabled client with the audience of another';
-    not_at '/any', entra($v, $unknown), DISABLED => 'unknown_client', 'an unknown client, its own audience';
-    not_at '/any', entra($v, $own, claims => { aud => $second, exp => 1 }), EXP => 'expired', 'expired, for another client';
-    not_at '/any', entra($v, $own, claims => { aud => $unknown, exp => 1 }), INV => 'audience_mismatch', 'expired, an audience of no client';
+    not_at '/any', entra($v, $unknown), client_disabled => 'unknown_client',
+        'an unknown client, its own audience';
+    not_at '/any', entra($v, $own, claims => { aud => $second, exp => 1 }), expired_token => 'expired', 'expired, for another client';
+    not_at '/any', entra($v, $own, claims => { aud => $unknown, exp => 1 }), invalid_token => 'audience_mismatch', 'expired, an audience of no client';
 
     ok_at '/beside', entra($v, $own, claims => { aud => $_ }), "audience clients and a literal, $_"
         for 'https://cipp.example', "api://$own";
-    not_at '/beside', entra($v, $own, claims => { aud => $second }), INV => 'audience_mismatch', 'audience clients and a literal, another client';
+    not_at '/beside', entra($v, $own, claims => { aud => $second }), invalid_token => 'audience_mismatch', 'audience clients and a literal, another client';
     ok_at '/literal', entra($v, $second, claims => { aud => "api://$own" }), 'a literal audience', client => $second;
-    not_at '/literal', entra($v, $second, claims => { aud => $_ }), INV => 'audience_mismatch', "a literal audience, $_"
+    not_at '/literal', entra($v, $second, claims => { aud => $_ }), invalid_token => 'audience_mismatch', "a literal audience, $_"
         for "api://$second", $own, "api://\U$own";
 }
 
 # with other client claims, the first claim of a token counts
 ok_at '/plain', entra(1, $own, claims => { ver => '9' }), 'client_claim azp appid', client => $own;
-not_at '/plain', entra(1, $own, claims => { azp => $second }), INV => 'audience_mismatch', 'the first claim is the client';
+not_at '/plain', entra(1, $own, claims => { azp => $second }), invalid_token => 'audience_mismatch', 'the first claim is the client';
 
 # a change of the store is effective with the next request
 {
     my $token = entra(1, $own, claims => { aud => "api://$unknown" });
     for my $round (1, 2) {
-        not_at '/any', $token, INV => 'audience_mismatch', "no such client, $round";
+        not_at '/any', $token, invalid_token => 'audience_mismatch', "no such client, $round";
         $store->client($unknown, role => 'readonly', disabled => 1);
         ok_at '/any', $token, "the client exists, $round";
         $store->ok('client', 'delete', $unknown);
     }
-    not_at '/any', $token, INV => 'audience_mismatch', 'the client is deleted';
+    not_at '/any', $token, invalid_token => 'audience_mismatch', 'the client is deleted';
 
     # then another issuer matches
     for my $round (1, 2) {
@@ -265,21 +273,22 @@ for my $row ([scp => 'user_impersonation'], [scp => ''], [scp => undef], [idtyp 
     my $shown = defined $value ? "'$value'" : 'null';
     for my $v (1, 2) {
         my $token = entra($v, $own, claims => { $claim => $value, upn => 'jane' });
-        not_at $_, $token, SCOPE => 'delegated', "version $v, $claim $shown" for '/own', '/admin';
+        not_at $_, $token, insufficient_scope => 'delegated', "version $v, $claim $shown" for '/own',
+            '/admin';
         ok_at '/delegated', $token, "version $v, $claim $shown, delegated on", client => $own, user => 'an-object';
     }
 }
 ok_at '/own', entra($_, $own, claims => { idtyp => 'app' }), "version $_, idtyp app" for 1, 2;
 ok_at '/own', entra($_, $own, claims => { roles => ['X'] }), "version $_, roles" for 1, 2;
-not_at '/own', entra(1, $off, claims => { scp => 'x' }), SCOPE => 'delegated', 'a delegated token of a disabled client';
-not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), EXP => 'expired', 'an expired delegated token';
+not_at '/own', entra(1, $off, claims => { scp => 'x' }), insufficient_scope => 'delegated', 'a delegated token of a disabled client';
+not_at '/own', entra(1, $own, claims => { scp => 'x', exp => 1 }), expired_token => 'expired', 'an expired delegated token';
 ok_at '/scoped/read', entra(2, $own, claims => { scp => 'X.Read', upn => 'jane' }), 'role and token have the scope', user => 'jane';
-not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), SCOPE => 'insufficient_scope', 'only the role has the scope';
+not_at '/scoped/read', entra(2, $own, claims => { scp => 'Y.Read' }), insufficient_scope => 'insufficient_scope', 'only the role has the scope';
 
 # no claim makes a client an administrator, even with admin_claim
 $store->role('nothing');
 $store->update('client', $own, role => 'nothing');
-not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), SCOPE => 'insufficient_scope', 'isAdmin'
+not_at $_, entra(1, $own, claims => { isAdmin => \'true', scope => ['X.Read'] }), insufficient_scope => 'insufficient_scope', 'isAdmin'
     for '/own/read', '/admin/read';
 $store->update('client', $own, role => 'readonly');
 
@@ -288,18 +297,18 @@ $store->update('client', $own, role => 'readonly');
 ok_at '/own', entra(2, $own, kid => 'k3', key => 'rsa3'), 'a key with an issuer template';
 ok_at '/own', entra($_, $own, kid => 'k2', key => 'rsa2'), "a key without an issuer, version $_" for 1, 2;
 ok_at '/own', entra(2, $own, kid => 'k6', key => 'p256', alg => 'ES256'), 'an EC key';
-not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), INV => 'key_issuer_mismatch', 'a key of version 2 for a token of version 1';
-not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), INV => 'key_issuer_mismatch', "the key of another tenant, version $_"
+not_at '/own', entra(1, $own, kid => 'k3', key => 'rsa3'), invalid_token => 'key_issuer_mismatch', 'a key of version 2 for a token of version 1';
+not_at '/own', entra($_, $own, kid => 'k4', key => 'rsa4'), invalid_token => 'key_issuer_mismatch', "the key of another tenant, version $_"
     for 1, 2;
-not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $other }), INV => 'key_issuer_mismatch',
+not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { tid => $other }), invalid_token => 'key_issuer_mismatch',
     'the key of another tenant, with its tid';
-not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), INV => 'key_issuer_mismatch',
+not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }), invalid_token => 'key_issuer_mismatch',
     'the key of another tenant, expired';
-not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), INV => 'unknown_kid', 'a key with the certificate of another key';
+not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'), invalid_token => 'unknown_kid', 'a key with the certificate of another key';
 expect_log $s, qr/v2\.jwks": key 4 is ignored: "x5c" is for another key/;
-not_at '/own', entra(2, $own, kid => 'k7'), INV => 'unknown_kid', 'an unknown kid';
+not_at '/own', entra(2, $own, kid => 'k7'), invalid_token => 'unknown_kid', 'an unknown kid';
 ok_at '/only-v2', entra(2, $own), 'only the key document of version 2';
-not_at '/only-v2', entra(1, $own), INV => 'key_issuer_mismatch', 'only the key document of version 2, a token of version 1';
+not_at '/only-v2', entra(1, $own), invalid_token => 'key_issuer_mismatch', 'only the key document of version 2, a token of version 1';
 
 # two tenants: iss selects the issuer block
 for my $v (1, 2) {
@@ -307,7 +316,8 @@ for my $v (1, 2) {
     ok_at '/two', entra($v, $own, tid => $other), "the second tenant, version $v", issuer => 'tenant';
     ok_at '/two', entra(2, $own, tid => $other, kid => 'k4', key => 'rsa4'), 'a key that only the second tenant has',
         issuer => 'tenant';
-    not_at '/two', entra($v, $own, tid => $unknown), INV => 'issuer_mismatch', "a third tenant, version $v";
+    not_at '/two', entra($v, $own, tid => $unknown), invalid_token => 'issuer_mismatch',
+        "a third tenant, version $v";
 }
 
 # a change of the issuer of a key is effective at once
@@ -318,7 +328,7 @@ for my $v (1, 2) {
         ok_at '/own', $token, "a key of this tenant, $round";
         $s->write('v2.jwks', set(@moved));
         $s->errors->await(qr/keys replaced, issuer: "only-v2", keys: \d+, file: "\S+v2\.jwks"/);
-        not_at '/own', $token, INV => 'key_issuer_mismatch', "a key of another tenant, $round";
+        not_at '/own', $token, invalid_token => 'key_issuer_mismatch', "a key of another tenant, $round";
         $s->write('v2.jwks', set(@$v2_keys));
         $s->errors->await(qr/keys replaced, issuer: "only-v2", keys: \d+, file: "\S+v2\.jwks"/);
     }
@@ -332,12 +342,14 @@ for my $v (1, 2) {
     rename $path, "$path.away" or die "$path: $!\n";
     $s->errors->await(qr/auth_token: store not available/);
 
-    not_at '/any', $asks, FAIL => 'unavailable', 'a client cannot be looked up';
-    not_at '/any', entra(1, $own, claims => { aud => $second, exp => 1 }), FAIL => 'unavailable', 'an expired token, the client cannot be looked up';
-    not_at '/blind', $asks, FAIL => 'unavailable', 'the client cannot be looked up, a second issuer';
-    not_at '/own', entra(1, $own), FAIL => 'unavailable', 'the client of the token cannot be looked up';
-    not_at '/any', entra(1, $own, key => 'rsa2'), INV => 'bad_signature', 'a forged token needs no lookup';
-    not_at '/any', entra(1, $own, claims => { aud => [] }), INV => 'audience_mismatch', 'a token without audience needs no lookup';
+    not_at '/any', $asks, unavailable => 'unavailable', 'a client cannot be looked up';
+    not_at '/any', entra(1, $own, claims => { aud => $second, exp => 1 }), unavailable => 'unavailable', 'an expired token, the client cannot be looked up';
+    not_at '/blind', $asks, unavailable => 'unavailable', 'the client cannot be looked up, a second issuer';
+    not_at '/own', entra(1, $own), unavailable => 'unavailable',
+        'the client of the token cannot be looked up';
+    not_at '/any', entra(1, $own, key => 'rsa2'), invalid_token => 'bad_signature',
+        'a forged token needs no lookup';
+    not_at '/any', entra(1, $own, claims => { aud => [] }), invalid_token => 'audience_mismatch', 'a token without audience needs no lookup';
 
     rename "$path.away", $path or die "$path: $!\n";
     $s->errors->await(qr/auth_token: store available again/);

@@ -227,21 +227,21 @@ for my $row (['/in/missing', 404], ['/in/again', 401]) {
 
 page('/in/scope', 403, "page\n", 'Bearer realm="api", error="insufficient_scope"',
      'error_page 403', token => $narrow);
-refused $s, '/in/scope', INV => 'a bad token where error_page is for 403', token => $bad;
-refused $s, '/in/other', INV => 'a bad token where error_page is for 403 and 503', token => $bad;
+refused $s, '/in/scope', invalid_token => 'a bad token where error_page is for 403', token => $bad;
+refused $s, '/in/other', invalid_token => 'a bad token where error_page is for 403 and 503', token => $bad;
 
 page('/in/401to503', 503, "page\n", undef, 'error_page 503');
 
 # under "satisfy any" the module returns 403 to nginx in place of 503
 page('/in/any403', 403, "page\n", undef, 'satisfy any, error_page 403, status=503');
-refused $s, '/in/any503', FAIL => 'satisfy any, error_page 503, status=503',
+refused $s, '/in/any503', unavailable => 'satisfy any, error_page 503, status=503',
         token => $bad, expect => { code => 'API_INVALID_ACCESS_TOKEN',
                                    message => 'Invalid JWT Access Token' };
 
 # --- protected pages --------------------------------------------------------
 
 # the page is refused, too, without a loop or a second log line
-refused $s, "/in/$_", INV => "a protected page, $_", token => $bad
+refused $s, "/in/$_", invalid_token => "a protected page, $_", token => $bad
     for qw(guarded guarded200 at-guarded self);
 
 page('/in/closed', 200, "rewrite comes first\n", undef, '"return" in a protected page');
@@ -293,7 +293,7 @@ granted $s, '/open', 'auth_token off', port => 2;
               'HTTP/2: challenge';
     is_deeply [map { $_->{body} } @answers[0 .. 2]], ["page\n", "page\n", "named\n"],
               'HTTP/2: body';
-    is_refused $answers[4], INV => 'HTTP/2: a protected page';
+    is_refused $answers[4], invalid_token => 'HTTP/2: a protected page';
 }
 
 done;

@@ -36,13 +36,13 @@ my $narrow = good_token(scope => []);
 my $old    = good_token(exp => 1);
 
 my %request = (
-    API_EXPIRED_ACCESS_TOKEN => [EXP => '/api', token => $old],
-    API_INVALID_ACCESS_TOKEN => [INV => '/api', token => $bad],
-    API_INSUFFICIENT_RIGHTS  => [SCOPE => '/scope', token => $narrow],
-    API_IP_NOT_ALLOWED       => [ADDR => '/address', token => $good],
-    API_ORIGIN_NOT_ALLOWED   => [ORIGIN => '/api', cookie => "accessToken=$good",
+    API_EXPIRED_ACCESS_TOKEN => [expired_token => '/api', token => $old],
+    API_INVALID_ACCESS_TOKEN => [invalid_token => '/api', token => $bad],
+    API_INSUFFICIENT_RIGHTS  => [insufficient_scope => '/scope', token => $narrow],
+    API_IP_NOT_ALLOWED       => [address_not_allowed => '/address', token => $good],
+    API_ORIGIN_NOT_ALLOWED   => [origin_not_allowed => '/api', cookie => "accessToken=$good",
         method => 'POST', body => 'x=1', headers => ['Origin: https://evil.example']],
-    API_UNAVAILABLE          => [FAIL => '/', token => $good],
+    API_UNAVAILABLE          => [unavailable => '/', token => $good],
 );
 
 # --- the server -------------------------------------------------------------
@@ -155,7 +155,7 @@ sub refused_as ($code, $host, $name, %o) {
     my ($sign, $path, %options) = $request{$code}->@*;
 
     # the default server has a complete location /
-    $host = 'json' if $host eq 'localhost' && $sign eq 'FAIL';
+    $host = 'json' if $host eq 'localhost' && $sign eq 'unavailable';
     refused $s, $path, $sign => "$name, $code", host => $host, %options, %o;
 }
 
@@ -168,7 +168,7 @@ for my $code (@codes) {
     refused_as $code, $_, "$_", expect => { status => $status, body => $body }
         for 'localhost', 'json';
 }
-refused $s, '/api', NONE => 'no credential',
+refused $s, '/api', no_token => 'no credential',
     expect => { body => '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}' };
 
 {
@@ -203,9 +203,9 @@ for my $code (@codes) {
               . qq("detail":"$message","code":"$code"}) };
     refused_as $code, 'text', 'text', expect => { type => 'text/plain', body => $text };
 }
-refused $s, '/api', NONE => 'text, no credential', host => 'text',
+refused $s, '/api', no_token => 'text, no credential', host => 'text',
     expect => { type => 'text/plain', body => $hidden };
-refused $s, '/api', NONE => 'problem, no credential, HEAD', host => 'problem',
+refused $s, '/api', no_token => 'problem, no credential, HEAD', host => 'problem',
     method => 'HEAD', expect => {
         type => 'application/problem+json',
         body => '{"type":"about:blank","title":"Unauthorized","status":401,'
@@ -231,36 +231,37 @@ for my $code (@codes) {
 }
 
 for my $status (@statuses) {
-    refused $s, "/status/$status", INV => "status $status", token => $bad,
+    refused $s, "/status/$status", invalid_token => "status $status", token => $bad,
         expect => { status => $status, error => $status == 401 ? 'invalid_token' : undef };
-    refused $s, "/status/$status", INV => "status $status, HEAD", token => $bad, method => 'HEAD',
+    refused $s, "/status/$status", invalid_token => "status $status, HEAD", token => $bad, method => 'HEAD',
         expect => { status => $status, error => $status == 401 ? 'invalid_token' : undef };
 }
 
 my %narrow = (token => $narrow);
-refused $s, '/masked', SCOPE => 'a 403 changed to 401 has a challenge', %narrow,
+refused $s, '/masked', insufficient_scope => 'a 403 changed to 401 has a challenge', %narrow,
     expect => { status => 401 };
-refused $s, '/masked', INV => 'a 401 changed to 403 has no challenge', token => $bad,
+refused $s, '/masked', invalid_token => 'a 401 changed to 403 has no challenge', token => $bad,
     expect => { status => 403, error => undef };
-refused $s, '/masked', NONE => 'a 401 changed to 403 has no challenge, no credential',
+refused $s, '/masked', no_token => 'a 401 changed to 403 has no challenge, no credential',
     expect => { status => 403, error => undef };
-refused $s, '/masked/address', ADDR => 'an empty message', token => $good,
+refused $s, '/masked/address', address_not_allowed => 'an empty message', token => $good,
     expect => { status => 404, message => '' };
-refused $s, '/masked/address401', ADDR => 'an address error changed to 401 has a challenge', token => $good,
+refused $s, '/masked/address401', address_not_allowed => 'an address error changed to 401 has a challenge',
+        token => $good,
     expect => { status => 401, error => '' };
 
 # --- Basic where it is not accepted -----------------------------------------
 
-refused $s, '/api', NONE => "Basic $_->[0]", auth => "Basic $_->[1]" for
+refused $s, '/api', no_token => "Basic $_->[0]", auth => "Basic $_->[1]" for
     ['u:p', 'dTpw'], ['no colon', 'dXA='], ['a colon alone', 'Og=='], ['nothing', ''],
     ['NUL', 'AAAAOgA='], ['control characters', 'AQI6Aw=='], ['UTF-8', 'w7w6w7w='],
     ['no padding', 'dTpwcA'], ['bad base64', '!!!!'], ['300 bytes', 'YWFh' x 100];
 
 # --- realms -----------------------------------------------------------------
 
-refused $s, '/realm1', NONE => 'an empty realm', expect => { realm => '' };
-refused $s, '/realm2', NONE => 'a realm with quotes', expect => { realm => 'a "b" \\c, d="e"' };
-refused $s, '/realm3', INV => 'a realm with UTF-8 and a dollar sign', token => $bad,
+refused $s, '/realm1', no_token => 'an empty realm', expect => { realm => '' };
+refused $s, '/realm2', no_token => 'a realm with quotes', expect => { realm => 'a "b" \\c, d="e"' };
+refused $s, '/realm3', invalid_token => 'a realm with UTF-8 and a dollar sign', token => $bad,
     expect => { realm => "\xc3\xa9\$uri" };
 
 # --- input is not reflected -------------------------------------------------
@@ -279,18 +280,18 @@ refused $s, '/realm3', INV => 'a realm with UTF-8 and a dollar sign', token => $
         my $path    = $bytes =~ m{\.\.|\0} ? '' : $encoded;
         my @once    = (good => $i % 50 == 0);
 
-        refused $s, "/api/$path?$encoded", INV => "naughty $i in the URI", token => $bad, @once;
-        refused $s, '/api', NONE => "naughty $i in headers", @once,
+        refused $s, "/api/$path?$encoded", invalid_token => "naughty $i in the URI", token => $bad, @once;
+        refused $s, '/api', no_token => "naughty $i in headers", @once,
             headers => ["User-Agent: $header", "X-User: $header"];
-        refused $s, '/api', NONE => "naughty $i in Authorization", @once, auth => "x $header";
-        refused $s, '/api', INV => "naughty $i as kid", @once,
+        refused $s, '/api', no_token => "naughty $i in Authorization", @once, auth => "x $header";
+        refused $s, '/api', invalid_token => "naughty $i as kid", @once,
             token => token(header => { kid => $strings->[$i] }, key => key('rsa2'));
-        refused $s, '/scope', SCOPE => "naughty $i as user and scope", @once,
+        refused $s, '/scope', insufficient_scope => "naughty $i as user and scope", @once,
             token => good_token(username => $strings->[$i], scope => [$strings->[$i]]);
     }
 }
 
-refused $s, "/api$_", NONE => 'bytes in the URI' for
+refused $s, "/api$_", no_token => 'bytes in the URI' for
     '/%ff%fe', '/%22%5c%0d%0aX-Injected:%201', '/</script>', '/"\\';
 
 # --- versions, conditional requests, filters --------------------------------
@@ -299,7 +300,7 @@ for my $code (@codes) {
     my ($sign, undef, %o) = $request{$code}->@*;
 
     refused_as $code, 'localhost', 'HTTP/1.0', http => '1.0';
-    refused_as $code, 'localhost', 'HEAD', method => 'HEAD' if $sign ne 'ORIGIN';
+    refused_as $code, 'localhost', 'HEAD', method => 'HEAD' if $sign ne 'origin_not_allowed';
     refused_as $code, 'localhost', 'a browser', headers => [
         ($o{headers} // [])->@*, 'Accept: text/html', 'Accept-Encoding: gzip, br',
         'Accept-Charset: utf-16', 'Accept-Language: fr', 'Range: bytes=0-3',
@@ -371,7 +372,7 @@ for my $code (@codes) {
     }
 }
 
-refused $s, '/lingering', INV => 'lingering_close always, 1 MB', method => 'POST',
+refused $s, '/lingering', invalid_token => 'lingering_close always, 1 MB', method => 'POST',
     token => $bad, body => 'x' x (1 << 20), close => 1;
 
 done;

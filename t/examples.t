@@ -83,19 +83,19 @@ sub jwt () {
     granted_as('/', 'a user whose name has a line feed', user => undef,
              token => good_token(username => "jane\nX-User: root"));
 
-    refused_as(NONE => '/', 'no credential', reason => 'no_credential');
-    refused_as(NONE => '/', 'a cookie is not accepted', cookie => 'accessToken=' . good_token());
-    refused_as(NONE => '/', 'a password is not accepted', auth => 'Basic amFuZTpzZWNyZXQ=');
-    refused_as(EXP => '/', 'an expired token', token => good_token(exp => time - 1));
-    refused_as(INV => '/', 'a token signed by another key', reason => 'bad_signature',
+    refused_as(no_token => '/', 'no credential', reason => 'no_credential');
+    refused_as(no_token => '/', 'a cookie is not accepted', cookie => 'accessToken=' . good_token());
+    refused_as(no_token => '/', 'a password is not accepted', auth => 'Basic amFuZTpzZWNyZXQ=');
+    refused_as(expired_token => '/', 'an expired token', token => good_token(exp => time - 1));
+    refused_as(invalid_token => '/', 'a token signed by another key', reason => 'bad_signature',
                token => token(key => key('rsa2')));
-    refused_as(INV => '/', 'an unsigned token', reason => 'malformed',
+    refused_as(invalid_token => '/', 'an unsigned token', reason => 'malformed',
                token => raw_token('{"alg":"none"}', '{}', undef, 'none'));
-    refused_as(INV => '/', 'HS256 with the public key', reason => 'bad_alg',
+    refused_as(invalid_token => '/', 'HS256 with the public key', reason => 'bad_alg',
                token => token(key => key('rsa')->pem, alg => 'HS256'));
-    refused_as(INV => '/', 'a token of another issuer', reason => 'issuer_mismatch',
+    refused_as(invalid_token => '/', 'a token of another issuer', reason => 'issuer_mismatch',
                token => good_token(iss => 'https://other.example'));
-    refused_as(INV => '/', 'a token for another audience', reason => 'audience_mismatch',
+    refused_as(invalid_token => '/', 'a token for another audience', reason => 'audience_mismatch',
                token => good_token(aud => 'other'));
 
     ten_lines();
@@ -114,28 +114,32 @@ sub allow_list () {
 
     granted_as('/', 'a listed address', user => undef);
     granted_as('/', 'a token is ignored', user => undef, token => 'anything');
-    refused_as(ADDR => '/', 'another address', from => '127.0.0.2', reason => 'address_not_allowed');
-    refused_as(ADDR => '/', 'another address with a valid token', from => '127.0.0.2', token => good_token());
-    refused_as(ADDR => '/', 'X-Forwarded-For of an untrusted peer is ignored',
+    refused_as(address_not_allowed => '/', 'another address', from => '127.0.0.2',
+               reason => 'address_not_allowed');
+    refused_as(address_not_allowed => '/', 'another address with a valid token', from => '127.0.0.2',
+               token => good_token());
+    refused_as(address_not_allowed => '/', 'X-Forwarded-For of an untrusted peer is ignored',
                from => '127.0.0.2', headers => ['X-Forwarded-For: 127.0.0.1']);
 
     granted_as('/admin/', 'the list of the location', user => undef);
-    refused_as(ADDR => '/admin/', 'the list of the location', from => '127.0.0.2');
+    refused_as(address_not_allowed => '/admin/', 'the list of the location', from => '127.0.0.2');
     granted_as('/health', 'a public location', user => undef, from => '127.0.0.2');
 
     # a changed list applies after a reload
     $s->write('etc/auth_token/allowed.txt', "127.0.0.0/30\n");
-    refused_as(ADDR => '/', 'before the reload', from => '127.0.0.2');
+    refused_as(address_not_allowed => '/', 'before the reload', from => '127.0.0.2');
     $s->disconnect;
     $s->reload;
     granted_as('/', 'after the reload', user => undef, from => '127.0.0.2');
-    refused_as(ADDR => '/admin/', 'the list of the location is unchanged', from => '127.0.0.2');
+    refused_as(address_not_allowed => '/admin/', 'the list of the location is unchanged',
+               from => '127.0.0.2');
 
     # the load balancer is trusted: a local address replaces it here
     reconfigure(sub { s/198\.51\.100\.10/127.0.0.3/ });
     granted_as('/', 'an address that the load balancer reports', user => undef, from => '127.0.0.3',
              headers => ['X-Forwarded-For: 127.0.0.1']);
-    refused_as(ADDR => '/', 'another address that the load balancer reports', from => '127.0.0.3',
+    refused_as(address_not_allowed => '/', 'another address that the load balancer reports',
+               from => '127.0.0.3',
                headers => ['X-Forwarded-For: 203.0.113.77']);
 
     for my $bad ('127.0.0.1/33', '127.0.0', '# nothing') {
@@ -160,10 +164,10 @@ sub mixed () {
     # a token or an address
     granted_as('/api/', 'a token', user => 'jane', token => good_token(), from => $away);
     granted_as('/api/', 'the address of the monitoring system', user => undef, from => '127.0.0.9');
-    refused_as(NONE => '/api/', 'neither token nor address', from => $away);
-    refused_as(INV => '/api/', 'an invalid token', token => token(key => key('rsa2')),
+    refused_as(no_token => '/api/', 'neither token nor address', from => $away);
+    refused_as(invalid_token => '/api/', 'an invalid token', token => token(key => key('rsa2')),
                from => $away, reason => 'bad_signature');
-    refused_as(EXP => '/api/', 'an expired token', token => good_token(exp => 1), from => $away);
+    refused_as(expired_token => '/api/', 'an expired token', token => good_token(exp => 1), from => $away);
 
     # a token or a password
     my $password = 'Basic ' . encode('operator:open sesame');
@@ -187,7 +191,7 @@ sub mixed () {
 
     # a token and an address
     granted_as('/reports/', 'token and address', user => 'jane', token => good_token());
-    refused_as(NONE => '/reports/', 'the address alone');
+    refused_as(no_token => '/reports/', 'the address alone');
     for (['the token alone', token => good_token()], ['neither'])
     {
         my ($name, %o) = @$_;
@@ -218,7 +222,7 @@ sub mixed () {
     granted_as('/login', 'the login is public', user => undef);
     is ask('/errors/forbidden.html')->{status}, 404, 'the error page is internal';
 
-    refused_as(NONE => '/elsewhere', 'a path that matches no location');
+    refused_as(no_token => '/elsewhere', 'a path that matches no location');
 
     end();
 }
@@ -248,35 +252,35 @@ sub issuers () {
     granted_as('/api/', 'a token of corp', %as_corp, token => good_token(%corp));
     granted_as('/api/', 'a token for the second audience', %as_corp,
              token => good_token(%corp, aud => 'https://api.corp.example'));
-    refused_as(INV => '/api/', 'a token for billing', token => good_token(%billing), reason => 'audience_mismatch');
-    refused_as(INV => '/api/', 'a token of the partner', token => $partner->());
+    refused_as(invalid_token => '/api/', 'a token for billing', token => good_token(%billing), reason => 'audience_mismatch');
+    refused_as(invalid_token => '/api/', 'a token of the partner', token => $partner->());
 
     granted_as('/billing/', 'a token for billing', %as_billing, token => good_token(%billing));
-    refused_as(INV => '/billing/', 'a token of corp', token => good_token(%corp), reason => 'audience_mismatch');
-    refused_as(INV => '/billing/', 'a token of the partner', token => $partner->());
-    refused_as(SCOPE => '/billing/', 'a token without the scope',
+    refused_as(invalid_token => '/billing/', 'a token of corp', token => good_token(%corp), reason => 'audience_mismatch');
+    refused_as(invalid_token => '/billing/', 'a token of the partner', token => $partner->());
+    refused_as(insufficient_scope => '/billing/', 'a token without the scope',
                token => good_token(%billing, scope => []));
 
     granted_as('/shared/', 'a token of corp', %as_corp, token => good_token(%corp));
     granted_as('/shared/', 'a token of the partner', %as_partner, token => $partner->());
-    refused_as(INV => '/shared/', 'a token for billing', token => good_token(%billing));
-    refused_as(SCOPE => '/shared/', 'isAdmin of the partner is ignored',
+    refused_as(invalid_token => '/shared/', 'a token for billing', token => good_token(%billing));
+    refused_as(insufficient_scope => '/shared/', 'isAdmin of the partner is ignored',
                token => $partner->(realm_access => { roles => ['other'] }));
     granted_as('/shared/', 'isAdmin of corp', %as_corp,
              token => good_token(%corp, scope => [], isAdmin => \'true'));
 
     # key, iss and aud belong together
-    refused_as(INV => '/shared/', 'the key of corp and the issuer of the partner', reason => 'issuer_mismatch',
+    refused_as(invalid_token => '/shared/', 'the key of corp and the issuer of the partner', reason => 'issuer_mismatch',
                token => good_token(%partner));
-    refused_as(INV => '/shared/', 'the key of the partner and the issuer of corp', reason => 'issuer_mismatch',
+    refused_as(invalid_token => '/shared/', 'the key of the partner and the issuer of corp', reason => 'issuer_mismatch',
                token => $partner->(%corp));
 
     # only the partner has a leeway
     my %late = (exp => time - 10);
     granted_as('/shared/', 'a token of the partner within the leeway', %as_partner, token => $partner->(%late));
-    refused_as(EXP => '/shared/', 'an expired token of corp', token => good_token(%corp, %late));
+    refused_as(expired_token => '/shared/', 'an expired token of corp', token => good_token(%corp, %late));
 
-    refused_as(FAIL => '/elsewhere', 'a path that matches no location', reason => 'misconfigured',
+    refused_as(unavailable => '/elsewhere', 'a path that matches no location', reason => 'misconfigured',
                token => good_token(%corp));
 
     my $log = slurp($s->dir . '/access.log');
@@ -310,35 +314,37 @@ sub scopes () {
         granted_as('/api/x', "$method with @needed", $as->(@needed), token => $good, %o);
 
         my @others = grep { my $o = $_; !grep { $_ eq $o } @needed } qw(read write delete);
-        refused_as(SCOPE => '/api/x', "$method with @others", %o, %realm,
+        refused_as(insufficient_scope => '/api/x', "$method with @others", %o, %realm,
                    token => $token->(@others), reason => 'insufficient_scope');
     }
 
     my $head = ask('/api/x', method => 'HEAD', token => $token->('read'));
     is $head->{status}, 200, 'HEAD with read';
-    refused_as(SCOPE => '/api/x', 'DELETE with write alone', method => 'DELETE', %realm,
+    refused_as(insufficient_scope => '/api/x', 'DELETE with write alone', method => 'DELETE', %realm,
                token => $token->('write'));
 
     for my $method (qw(OPTIONS PURGE PROPFIND)) {
-        refused_as(SCOPE => '/api/x', "$method is refused with every scope", method => $method, %realm,
+        refused_as(insufficient_scope => '/api/x', "$method is refused with every scope",
+                   method => $method, %realm,
                    token => $token->(qw(read write delete)));
-        refused_as(SCOPE => '/api/x', "$method is refused with isAdmin", method => $method,
+        refused_as(insufficient_scope => '/api/x', "$method is refused with isAdmin", method => $method,
                    %realm, token => good_token(isAdmin => \'true', username => "admin$method"));
     }
 
-    refused_as(NONE => '/api/x', 'no credential', %realm);
-    refused_as(EXP => '/api/x', 'an expired token', token => good_token(exp => 1), %realm);
-    refused_as(INV => '/api/x', 'a token signed by another key', token => token(key => key('rsa2')), %realm);
+    refused_as(no_token => '/api/x', 'no credential', %realm);
+    refused_as(expired_token => '/api/x', 'an expired token', token => good_token(exp => 1), %realm);
+    refused_as(invalid_token => '/api/x', 'a token signed by another key',
+               token => token(key => key('rsa2')), %realm);
 
     # locations with other requirements
     my $nothing = $token->();
     granted_as('/api/me', 'a token without scopes', $as->(), token => $nothing);
-    refused_as(NONE => '/api/me', 'no credential', %realm);
+    refused_as(no_token => '/api/me', 'no credential', %realm);
     my $settings = $token->(qw(read settings));
     granted_as('/api/settings/', 'both scopes', $as->(qw(read settings)), token => $settings);
-    refused_as(SCOPE => '/api/settings/', 'only the scope of the method', %realm,
+    refused_as(insufficient_scope => '/api/settings/', 'only the scope of the method', %realm,
                token => $token->('read'));
-    refused_as(SCOPE => '/api/settings/', 'only the scope of the location', %realm,
+    refused_as(insufficient_scope => '/api/settings/', 'only the scope of the location', %realm,
                token => $token->('settings'));
 
     # cookies and the origin of their requests
@@ -352,7 +358,7 @@ sub scopes () {
     granted_as('/api/x', 'a POST from the application', %post,
              headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site']);
     granted_as('/api/x', 'a GET from another site', %cookie, headers => ['Origin: https://evil.example']);
-    refused_as(ORIGIN => '/api/x', 'a POST from another site', reason => 'origin_not_allowed',
+    refused_as(origin_not_allowed => '/api/x', 'a POST from another site', reason => 'origin_not_allowed',
                %post, headers => ['Origin: https://evil.example']);
     my $bearer = $token->('write');
     granted_as('/api/x', 'a bearer token from another site', $as->('write'), token => $bearer,
@@ -418,19 +424,20 @@ sub ipfabric () {
     granted_as('/api/v6.1/tables/inventory/devices', 'a scope given as text', user => 'jane', @dash,
              method => 'POST', body => '{}');
     granted_as('/api/v6.1/snapshots', 'HEAD counts as GET', @dash, method => 'HEAD');
-    refused_as(SCOPE => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
-    refused_as(SCOPE => '/api/v6.1//snapshots', 'an ambiguous path', @dash, reason => 'unknown_endpoint');
-    refused_as(ADDR => '/api/v6.1/snapshots', 'an address outside of the ranges', @dash, from => $away, reason => 'address_not_allowed');
+    refused_as(insufficient_scope => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
+    refused_as(insufficient_scope => '/api/v6.1//snapshots', 'an ambiguous path', @dash,
+               reason => 'unknown_endpoint');
+    refused_as(address_not_allowed => '/api/v6.1/snapshots', 'an address outside of the ranges', @dash, from => $away, reason => 'address_not_allowed');
 
     # a token of an administrator has the scopes of the token only
     granted_as('/api/v6.1/snapshots/1', 'DELETE with its scope', user => 'operator', @clean, @delete, from => $away);
-    refused_as(SCOPE => '/api/v6.1/snapshots', 'DELETE without its scope', @clean, @delete, reason => 'endpoint_not_granted');
+    refused_as(insufficient_scope => '/api/v6.1/snapshots', 'DELETE without its scope', @clean, @delete, reason => 'endpoint_not_granted');
 
-    refused_as(DISABLED => '/api/v6.1/snapshots', 'a disabled API token', api_token => $text{former}, reason => 'disabled_client');
-    refused_as(TEXP => '/api/v6.1/snapshots', 'an expired API token', api_token => $text{'last-year'}, reason => 'expired_api_token');
-    refused_as(TINV => '/api/v6.1/snapshots', 'an unknown API token', api_token => 'x' x 32, reason => 'unknown_api_token');
-    refused_as(NONE => '/api/v6.1/snapshots', 'no credential', reason => 'no_credential');
-    refused_as(INV => '/api/v6.1/snapshots', 'an API token and a JWT', @dash, token => $jwt->(),
+    refused_as(client_disabled => '/api/v6.1/snapshots', 'a disabled API token', api_token => $text{former}, reason => 'disabled_client');
+    refused_as(expired_api_token => '/api/v6.1/snapshots', 'an expired API token', api_token => $text{'last-year'}, reason => 'expired_api_token');
+    refused_as(invalid_api_token => '/api/v6.1/snapshots', 'an unknown API token', api_token => 'x' x 32, reason => 'unknown_api_token');
+    refused_as(no_token => '/api/v6.1/snapshots', 'no credential', reason => 'no_credential');
+    refused_as(invalid_token => '/api/v6.1/snapshots', 'an API token and a JWT', @dash, token => $jwt->(),
                reason => 'several_credentials');
 
     # JWTs
@@ -442,19 +449,20 @@ sub ipfabric () {
 
     # public endpoints, and endpoints for every valid credential
     granted_as('/api/version', 'the version is public', user => undef);
-    refused_as(SCOPE => '/api/v6.1/version', 'a versioned path is not', @dash);
+    refused_as(insufficient_scope => '/api/v6.1/version', 'a versioned path is not', @dash);
     granted_as($_, 'every valid credential', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
-    refused_as(NONE => '/api/v6.1/users/me', 'no credential');
+    refused_as(no_token => '/api/v6.1/users/me', 'no credential');
 
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
     granted_as('/api/v6.1/snapshots/1', 'after token update', user => 'jane', @dash);
     $store->ok('user', 'disable', 'jane');
-    refused_as(DISABLED => '/api/v6.1/users/me', 'after user disable', @dash, reason => 'disabled_user');
+    refused_as(client_disabled => '/api/v6.1/users/me', 'after user disable', @dash,
+               reason => 'disabled_user');
     $store->ok('token', 'enable', 'former');
     granted_as('/api/v6.1/snapshots', 'after token enable', user => 'operator', api_token => $text{former});
     $store->ok('token', 'revoke', 'former');
-    refused_as(TINV => '/api/v6.1/snapshots', 'after token revoke', api_token => $text{former});
+    refused_as(invalid_api_token => '/api/v6.1/snapshots', 'after token revoke', api_token => $text{former});
 
     my $log = slurp($s->dir . '/access.log');
     like $log, qr{"GET /api/v6.1/snapshots HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m,
@@ -497,13 +505,14 @@ sub token_api () {
         granted_as("$v/snapshots", 'the cookie of the login', user => 'jane', cookie => "accessToken=$value->{accessToken}");
     }
 
-    refused_as(CRED => "$v/auth/login", 'a wrong password', %json, body => '{"username":"jane","password":"canary-no"}',
+    refused_as(invalid_credentials => "$v/auth/login", 'a wrong password', %json, body => '{"username":"jane","password":"canary-no"}',
                reason => 'wrong_password');
     my $get = ask("$v/auth/login");
     is "$get->{status} $get->{reached}", '405 0', 'GET is refused';
 
     my ($value) = set_cookies($login->('jane', $secret));
-    refused_as(SCOPE => "$v/snapshots", 'a scope that the user does not have', token => $value->{accessToken},
+    refused_as(insufficient_scope => "$v/snapshots", 'a scope that the user does not have',
+               token => $value->{accessToken},
                method => 'POST', body => '{}', reason => 'endpoint_not_granted');
 
     my ($admin) = set_cookies($login->('operator', $secret));
@@ -518,7 +527,7 @@ sub token_api () {
     my $refresh = ask('/api/auth/token', method => 'POST', cookie => $both->($value));
     my ($next)  = set_cookies($refresh);
     is "$refresh->{status} $refresh->{reached}", '200 0', 'refresh by the cookie with an empty body';
-    refused_as(RINV => '/api/auth/token', 'the used refresh token', method => 'POST', cookie => $both->($value),
+    refused_as(invalid_refresh_token => '/api/auth/token', 'the used refresh token', method => 'POST', cookie => $both->($value),
                scheme => 'Bearer');
 
     $refresh = ask('/api/auth/token', %json, body => qq({"refreshToken":"$next->{refreshToken}"}));
@@ -531,12 +540,12 @@ sub token_api () {
     my ($none, $with) = set_cookies($logout);
     is "$logout->{status} $logout->{body} $logout->{reached}", '200 {"success":true} 0', 'logout by the access token';
     like $with->{$_}, qr/\AMax-Age=0; /, "$_ is cleared" for qw(accessToken refreshToken);
-    refused_as(RINV => '/api/auth/token', 'the refresh token after logout', method => 'POST', cookie => $both->($third));
+    refused_as(invalid_refresh_token => '/api/auth/token', 'the refresh token after logout', method => 'POST', cookie => $both->($third));
 
     # auth_token_local off, as in the comment of the example
     reconfigure(sub { s/# (auth_token_local off;)/$1/ });
     is $login->('jane', $secret)->{status}, 401, 'auth_token_local off: login is refused';
-    refused_as(CRED => "$v/snapshots", 'auth_token_local off: Basic is refused', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
+    refused_as(invalid_credentials => "$v/snapshots", 'auth_token_local off: Basic is refused', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
     granted_as("$v/snapshots", 'auth_token_local off: a JWT is accepted', user => 'jane', token => $third->{accessToken});
 }
 
@@ -573,10 +582,11 @@ sub cipp () {
     # bodies as CIPP sends them
     my $no    = 'Access to this CIPP API endpoint is not allowed, ';
     my %text  = map { $_ => { type => 'text/plain', says => 'You do not have permission to view this directory or page.' } }
-                qw(NONE INV EXP);
-    $text{SCOPE} = { type => 'text/plain', says => "${no}the user does not have the required permission" };
+                qw(no_token invalid_token expired_token);
+    $text{insufficient_scope} = { type => 'text/plain',
+                                 says => "${no}the user does not have the required permission" };
     $text{$_}    = { type => 'text/plain', says => "${no}the API Client does not have the required permission" }
-        for qw(ADDR DISABLED);
+        for qw(address_not_allowed client_disabled);
     my $refused = sub ($sign, $path, $name, %o) { refused_as($sign, $path, $name, $text{$sign}->%*, %o) };
     my $base    = sub ($role, $permission) {
         return (type => 'text/plain',
@@ -591,44 +601,46 @@ sub cipp () {
     granted_as('/api/ListUsers', 'a token of version 2.0', %read, token => $v2->($reports));
     granted_as('/API/listusers', 'an endpoint in another case', %read, token => $token->($reports));
     granted_as('/api/ListUsers', 'a client id in another case', %read, token => $token->(uc $reports, aud => "api://$reports"));
-    $refused->(SCOPE => '/api/AddUser', 'an endpoint that readonly does not grant', token => $token->($reports), @post, reason => 'endpoint_not_granted',
+    $refused->(insufficient_scope => '/api/AddUser', 'an endpoint that readonly does not grant', token => $token->($reports), @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'));
-    $refused->(SCOPE => '/api/NoSuchThing', 'an unknown endpoint', token => $token->($reports), reason => 'unknown_endpoint',
+    $refused->(insufficient_scope => '/api/NoSuchThing', 'an unknown endpoint', token => $token->($reports), reason => 'unknown_endpoint',
                type => 'text/plain', says => 'Endpoint not found');
-    $refused->(ADDR => '/api/ListUsers', 'an address outside of the ranges', token => $token->($reports), from => $away,
+    $refused->(address_not_allowed => '/api/ListUsers', 'an address outside of the ranges', token => $token->($reports), from => $away,
                reason => 'address_not_allowed');
 
     # a custom role: ReadWrite covers Read, and one endpoint is blocked
     granted_as('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
     granted_as('/api/ListUsers', 'ReadWrite covers Read', %help, token => $token->($desk));
-    $refused->(SCOPE => '/api/ExecOffboardUser', 'a blocked endpoint', token => $token->($desk), @post,
+    $refused->(insufficient_scope => '/api/ExecOffboardUser', 'a blocked endpoint',
+               token => $token->($desk), @post,
                reason => 'blocked_endpoint', type => 'text/plain',
                says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser");
 
     # the role editor, with address ranges
     granted_as('/api/AddUser', 'the role editor', client => $editor, role => 'editor', token => $token->($editor), @post);
-    $refused->(SCOPE => '/api/ExecStandardsRun', 'an endpoint that editor excludes', token => $token->($editor), @post,
+    $refused->(insufficient_scope => '/api/ExecStandardsRun', 'an endpoint that editor excludes', token => $token->($editor), @post,
                reason => 'endpoint_not_granted', $base->(editor => 'Tenant.Standards.ReadWrite'));
-    $refused->(ADDR => '/api/AddUser', 'an address outside of the ranges', token => $token->($editor), @post, from => $away);
+    $refused->(address_not_allowed => '/api/AddUser', 'an address outside of the ranges', token => $token->($editor), @post, from => $away);
 
-    $refused->(DISABLED => '/api/ListUsers', 'a disabled client', token => $token->($off), reason => 'disabled_client');
-    $refused->(DISABLED => '/api/ListUsers', 'an unknown client', reason => 'unknown_client',
+    $refused->(client_disabled => '/api/ListUsers', 'a disabled client', token => $token->($off), reason => 'disabled_client');
+    $refused->(client_disabled => '/api/ListUsers', 'an unknown client', reason => 'unknown_client',
                token => $token->('00000000-0000-4000-8000-000000000000', aud => "api://$reports"));
-    $refused->(INV => '/api/ListUsers', 'a token for an unknown client', reason => 'audience_mismatch',
+    $refused->(invalid_token => '/api/ListUsers', 'a token for an unknown client',
+               reason => 'audience_mismatch',
                token => $token->($reports, aud => 'api://00000000-0000-4000-8000-000000000000'));
-    $refused->(INV => '/api/ListUsers', 'a token of another tenant', reason => 'issuer_mismatch',
+    $refused->(invalid_token => '/api/ListUsers', 'a token of another tenant', reason => 'issuer_mismatch',
                token => $token->($reports, iss => 'https://sts.windows.net/other/'));
-    $refused->(INV => '/api/ListUsers', 'a token with another tenant in tid', reason => 'bad_claim',
+    $refused->(invalid_token => '/api/ListUsers', 'a token with another tenant in tid', reason => 'bad_claim',
                token => $token->($reports, tid => '11111111-2222-3333-4444-555555555555'));
-    $refused->(SCOPE => '/api/ListUsers', 'a token on behalf of a user', reason => 'delegated', type => 'text/plain',
+    $refused->(insufficient_scope => '/api/ListUsers', 'a token on behalf of a user', reason => 'delegated', type => 'text/plain',
                token => $token->($reports, scp => 'user_impersonation'),
                says => 'Access denied: unable to resolve roles for the authenticated principal');
-    $refused->(EXP => '/api/ListUsers', 'an expired token', token => $token->($reports, exp => 1));
-    $refused->(INV => '/api/ListUsers', 'a token signed by another key', token => token(key => key('rsa2'), header => { kid => 'k1' }));
-    $refused->(NONE => '/api/ListUsers', 'no credential');
+    $refused->(expired_token => '/api/ListUsers', 'an expired token', token => $token->($reports, exp => 1));
+    $refused->(invalid_token => '/api/ListUsers', 'a token signed by another key', token => token(key => key('rsa2'), header => { kid => 'k1' }));
+    $refused->(no_token => '/api/ListUsers', 'no credential');
 
     # rights in the token are ignored
-    $refused->(SCOPE => '/api/AddUser', 'a scope in the token is ignored', @post, reason => 'endpoint_not_granted',
+    $refused->(insufficient_scope => '/api/AddUser', 'a scope in the token is ignored', @post, reason => 'endpoint_not_granted',
                $base->(readonly => 'Identity.User.ReadWrite'),
                token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
 
@@ -636,13 +648,13 @@ sub cipp () {
 
     # changed while nginx runs
     $store->ok('client', 'disable', $reports);
-    $refused->(DISABLED => '/api/ListUsers', 'after client disable', token => $token->($reports), reason => 'disabled_client');
+    $refused->(client_disabled => '/api/ListUsers', 'after client disable', token => $token->($reports), reason => 'disabled_client');
     $store->ok('client', 'enable', $reports);
     $store->update('client', $reports, role => 'superadmin', allow => 'any');
     granted_as('/api/ExecCippFunction', 'after client enable and update', client => $reports, role => 'superadmin',
              token => $token->($reports), @post, from => $away);
     $store->ok('role', 'delete', 'helpdesk');
-    $refused->(SCOPE => '/api/ListGroups', 'after role delete', token => $token->($desk), reason => 'no_role');
+    $refused->(insufficient_scope => '/api/ListGroups', 'after role delete', token => $token->($desk), reason => 'no_role');
 
     like slurp($s->dir . '/access.log'),
         qr{"GET /api/ListUsers HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m, 'the log';
@@ -692,10 +704,10 @@ sub client_credentials () {
     is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'the audience is the client';
     granted_as('/api/ListLogs', 'a request with the token', client => $reports, role => 'readonly', $with->($json));
     my $no = 'Access to this CIPP API endpoint is not allowed, ';
-    refused_as(SCOPE => '/api/AddUser', 'an endpoint that its role does not grant', type => 'text/plain', method => 'POST', body => '{}',
+    refused_as(insufficient_scope => '/api/AddUser', 'an endpoint that its role does not grant', type => 'text/plain', method => 'POST', body => '{}',
                token => $json->{access_token}, reason => 'endpoint_not_granted',
                says => "${no}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite");
-    refused_as(ADDR => '/api/ListLogs', 'an address outside of the ranges', type => 'text/plain', from => '127.0.0.2',
+    refused_as(address_not_allowed => '/api/ListLogs', 'an address outside of the ranges', type => 'text/plain', from => '127.0.0.2',
                says => "${no}the API Client does not have the required permission", token => $json->{access_token});
 
     my ($own) = $ask->($auto, $secret{$reports});
@@ -762,36 +774,36 @@ sub entra () {
     for my $v (1, 2) {
         granted_as('/api/ListUsers', "version $v, the first tenant", %first, token => $token->($v, $contoso, $reports));
         granted_as('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
-        $refused->(DISABLED => '/api/ListUsers', $client, "version $v, a client of the other tenant",
+        $refused->(client_disabled => '/api/ListUsers', $client, "version $v, a client of the other tenant",
                    token => $token->($v, $contoso, $desk), reason => 'client_issuer_mismatch');
-        $refused->(INV => '/api/ListUsers', $page, "version $v, a token of a third tenant", reason => 'issuer_mismatch',
+        $refused->(invalid_token => '/api/ListUsers', $page, "version $v, a token of a third tenant", reason => 'issuer_mismatch',
                    token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
-        $refused->(INV => '/api/ListUsers', $page, "version $v, a token signed by a key of the other tenant", reason => 'unknown_kid',
+        $refused->(invalid_token => '/api/ListUsers', $page, "version $v, a token signed by a key of the other tenant", reason => 'unknown_kid',
                    token => $token->($v, $contoso, $reports, key => 'rsa4'));
-        $refused->(SCOPE => '/api/ListUsers', 'Access denied: unable to resolve roles for the authenticated principal',
+        $refused->(insufficient_scope => '/api/ListUsers', 'Access denied: unable to resolve roles for the authenticated principal',
                    "version $v, a user", token => $token->($v, $contoso, $reports, claims => { scp => 'x' }),
                    reason => 'delegated');
     }
     granted_as('/api/ListUsers', 'an audience of another client, first tenant', %first,
              token => $token->(1, $contoso, $reports, claims => { aud => "api://$auto" }));
-    $refused->(INV => '/api/ListUsers', $page, 'an audience of another client, second tenant', reason => 'audience_mismatch',
+    $refused->(invalid_token => '/api/ListUsers', $page, 'an audience of another client, second tenant', reason => 'audience_mismatch',
                token => $token->(1, $fabrikam, $desk, claims => { aud => "api://$off" }));
-    $refused->(ADDR => '/api/ListUsers', $client, 'an address outside of the ranges', token => $token->(1, $contoso, $reports),
+    $refused->(address_not_allowed => '/api/ListUsers', $client, 'an address outside of the ranges', token => $token->(1, $contoso, $reports),
                from => '127.0.0.2', reason => 'address_not_allowed');
-    $refused->(SCOPE => '/api/ExecOffboardUser', "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser",
+    $refused->(insufficient_scope => '/api/ExecOffboardUser', "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser",
                'blocked', token => $token->(2, $fabrikam, $desk), @post, reason => 'blocked_endpoint');
 
     # additional address ranges
     my @admin = (token => $token->(2, $contoso, $auto));
-    $refused->(ADDR => '/api/execapiclient', $client, 'an address outside of the office', @admin, @post, reason => 'address_not_allowed');
+    $refused->(address_not_allowed => '/api/execapiclient', $client, 'an address outside of the office', @admin, @post, reason => 'address_not_allowed');
     reconfigure(sub { s/198\.51\.100\.0/127.0.0.0/ });
     granted_as('/api/ExecApiClient', 'an address of the office', issuer => 'contoso', client => $auto, role => 'superadmin', @admin, @post);
-    $refused->(INV => '/api/ExecApiClient', $page, 'a token of the second tenant', token => $token->(2, $fabrikam, $desk), @post,
+    $refused->(invalid_token => '/api/ExecApiClient', $page, 'a token of the second tenant', token => $token->(2, $fabrikam, $desk), @post,
                reason => 'unknown_kid');
 
     # the commands in the comment of the example
     my $new = '00000000-1111-2222-3333-444444444444';
-    $refused->(DISABLED => '/api/ListUsers', $client, 'an unknown client', token => $token->(1, $contoso, $new),
+    $refused->(client_disabled => '/api/ListUsers', $client, 'an unknown client', token => $token->(1, $contoso, $new),
                reason => 'unknown_client');
     my @commands = slurp("$examples/entra/nginx.conf") =~ /^#   auth-token ((?:client|import --cipp) .*?)(?: +#.*)?$/mg;
     is scalar(@commands), 2, 'the comment has two commands for clients';
@@ -833,11 +845,11 @@ sub oidc () {
 
     granted_as('/orders', 'a token with the scope', user => 'jane', scope => 'openid orders:read', token => $token->('reads'));
     granted_as('/orders', 'a token with both scopes', user => 'jane', scope => 'orders:read orders:write', token => $token->('writes'), @post);
-    refused_as(SCOPE => '/orders', 'POST with the scope for reading', token => $token->('reads'), @post, reason => 'insufficient_scope');
-    refused_as(SCOPE => '/orders', 'a token without the scope', token => $token->('neither'), reason => 'insufficient_scope');
-    refused_as(INV => '/orders', 'a token for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience_mismatch');
-    refused_as(NONE => '/orders', 'no credential');
-    refused_as(INV => '/orders', 'forged', reason => 'bad_signature',
+    refused_as(insufficient_scope => '/orders', 'POST with the scope for reading', token => $token->('reads'), @post, reason => 'insufficient_scope');
+    refused_as(insufficient_scope => '/orders', 'a token without the scope', token => $token->('neither'), reason => 'insufficient_scope');
+    refused_as(invalid_token => '/orders', 'a token for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience_mismatch');
+    refused_as(no_token => '/orders', 'no credential');
+    refused_as(invalid_token => '/orders', 'forged', reason => 'bad_signature',
                token => token(key => key('rsa2'), header => { kid => 'rsa' }, claims => { iss => $p->issuer, aud => $api }));
     like ask('/orders', token => $token->('reads'))->{body}, qr/^X-Roles: \["clerk"\]\r?$/m, 'the API gets the roles';
 
@@ -862,10 +874,10 @@ sub docker () {
 
     granted_as('/', 'a valid token', user => 'jane', token => good_token());
     granted_as('/', 'an API token', user => undef, api_token => $s->{store}->token('t1'));
-    refused_as(TINV => '/', 'an unknown API token', api_token => 'x' x 32);
-    refused_as(NONE => '/', 'no credential');
-    refused_as(EXP => '/', 'an expired token', token => good_token(exp => 1));
-    refused_as(INV => '/', 'a token signed by another key', token => token(key => key('rsa2')));
+    refused_as(invalid_api_token => '/', 'an unknown API token', api_token => 'x' x 32);
+    refused_as(no_token => '/', 'no credential');
+    refused_as(expired_token => '/', 'an expired token', token => good_token(exp => 1));
+    refused_as(invalid_token => '/', 'a token signed by another key', token => token(key => key('rsa2')));
 
     like slurp($s->dir . '/access.log'), qr/ 200 user="jane" client="-" reason="ok"$/m, 'the access log of a JWT';
     like slurp($s->dir . '/access.log'), qr/ 200 user="-" client="t1" reason="ok"$/m, 'the access log of an API token';

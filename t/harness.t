@@ -76,25 +76,25 @@ ok !verdict(sub { granted $s, '/quiet', 'x' }), 'a grant without a hit of the up
 ok !verdict(sub { granted $s, '/twice-as-good', 'x' }), 'a grant with two hits of the upstream fails';
 ok !verdict(sub { granted $s, '/challenged-good', 'x' }), 'a grant with a challenge fails';
 
-ok  verdict(sub { refused $s, $_, INV => 'x', @plain }), "a refusal: $_"
+ok  verdict(sub { refused $s, $_, invalid_token => 'x', @plain }), "a refusal: $_"
     for '/right', '/right-with-scope', '/close';
-ok  verdict(sub { refused $s, '/right', INV => 'x', @plain, method => 'HEAD' }),
+ok  verdict(sub { refused $s, '/right', invalid_token => 'x', @plain, method => 'HEAD' }),
     'a refusal of HEAD';
-ok !verdict(sub { refused $s, $_, INV => 'x', @plain }), "a refusal: $_"
+ok !verdict(sub { refused $s, $_, invalid_token => 'x', @plain }), "a refusal: $_"
     for '/status', '/code', '/member', '/newline', '/empty', '/type', '/cache', '/caches',
         '/etag', '/retry', '/challenge', '/twice', '/realm', '/error', '/token', '/attribute',
         '/basic', '/not-ours';
 ok !verdict(sub { refused $s, '/right', $_ => 'x', @plain }), "a refusal: not $_"
-    for 'NONE', 'EXP', 'SCOPE', 'ADDR', 'FAIL';
-ok !verdict(sub { refused $s, '/right', INV => 'x', decision => undef }),
+    for 'no_token', 'expired_token', 'insufficient_scope', 'address_not_allowed', 'unavailable';
+ok !verdict(sub { refused $s, '/right', invalid_token => 'x', decision => undef }),
     'a refusal: no line in the log';
 
 {
     local $s->{good} = ['/quiet'];
-    ok !verdict(sub { refused $s, '/right', INV => 'x', @plain }),
+    ok !verdict(sub { refused $s, '/right', invalid_token => 'x', @plain }),
        'a refusal: the next good request does not reach the upstream';
     local $s->{good} = ['/right'];
-    ok !verdict(sub { refused $s, '/right', INV => 'x', @plain }),
+    ok !verdict(sub { refused $s, '/right', invalid_token => 'x', @plain }),
        'a refusal: the next good request is refused';
 }
 

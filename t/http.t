@@ -70,11 +70,11 @@ my %inv = (reason => 'malformed');
 
 # --- no credential ----------------------------------------------------------
 
-refused $s, '/api', NONE => 'no credential', reason => 'no_credential';
-refused $s, "/$_", NONE => "no credential at /$_", reason => 'no_credential'
+refused $s, '/api', no_token => 'no credential', reason => 'no_credential';
+refused $s, "/$_", no_token => "no credential at /$_", reason => 'no_credential'
     for qw(cookie session mixed);
-refused $s, '/realm', NONE => 'no credential, a quoted realm', expect => { realm => 'a "quoted\\ realm' };
-refused $s, '/api', NONE => 'an empty Authorization', auth => '';
+refused $s, '/realm', no_token => 'no credential, a quoted realm', expect => { realm => 'a "quoted\\ realm' };
+refused $s, '/api', no_token => 'an empty Authorization', auth => '';
 granted $s, '/none', 'no credential where none is accepted';
 granted $s, '/none', 'a bad token where none is accepted', token => $bad;
 granted $s, '/open', 'a bad token where auth_token is off', token => $bad;
@@ -95,7 +95,7 @@ refused_by_nginx $s, '/api', 400, "two Authorization headers, $_->[0]",
 for my $name ('X_API_Token', 'X.API.Token', 'X-API-Token', 'Authorisation',
               'Authorization_', 'X-Authorization', 'Proxy-Authorization', 'Http_Authorization')
 {
-    refused $s, '/api', NONE => "a token in $name", headers => ["$name: Bearer $good"];
+    refused $s, '/api', no_token => "a token in $name", headers => ["$name: Bearer $good"];
     granted $s, '/api', "a bad token in $name beside a good token", token => $good,
             headers => ["$name: Bearer $bad"];
 }
@@ -108,19 +108,19 @@ granted $s, '/api', "'$_'", auth => "$_$good"
     for 'bearer ', 'BEARER ', 'BeArEr ', 'Bearer  ', 'Bearer        ', '  Bearer ';
 granted $s, '/api', 'spaces after the token', auth => "Bearer $good   ";
 
-refused $s, '/api', INV => "$_->[0]", auth => $_->[1] for
+refused $s, '/api', invalid_token => "$_->[0]", auth => $_->[1] for
     ['a tab',              "Bearer\t$good"],   ['a tab after the space', "Bearer \t$good"],
     ['a tab in front',     "\tBearer $good"],  ['a tab after the token',     "Bearer $good\t"],
     ['a tab and a space',  "Bearer\t $good"],  ['a tab and a space after the token', "Bearer $good\t "];
 
-refused $s, '/api', INV => "$_->[0]", auth => $_->[1], %inv for
+refused $s, '/api', invalid_token => "$_->[0]", auth => $_->[1], %inv for
     ['two in a list',      "Bearer $good, Bearer $good"],
     ['two tokens',         "Bearer $good $good"],
     ['Bearer twice',       "Bearer Bearer $good"],
     ['a parameter',        "Bearer $good;x"],
     ['b64token=',          "Bearer token=$good"],
     ['quotes',             "Bearer \"$good\""];
-refused $s, '/api', NONE => "$_->[0]", auth => $_->[1] for
+refused $s, '/api', no_token => "$_->[0]", auth => $_->[1] for
     ['Token',     "Token $good"],   ['Basic',       "Basic $good"],
     ['Negotiate', "Negotiate $good"], ['no scheme', $good],
     ['no space',  "Bearer$good"],   ['a colon',     "Bearer: $good"],
@@ -133,9 +133,9 @@ refused_by_nginx $s, '/api', 400, "$_->[0]", headers => $_->[1] for
     ['NUL',                    ["Authorization: Bearer $good\0"]],
     ['a bare CR',              ["Authorization: Bearer\r$good"]],
     ['a control character in the name', ["Author\x01ization: Bearer $good"]];
-refused $s, '/api', INV => sprintf('0x%02x after the token', $_), %inv, token => $good . chr
+refused $s, '/api', invalid_token => sprintf('0x%02x after the token', $_), %inv, token => $good . chr
     for 0x01, 0x0b, 0x7f, 0x80, 0xff;
-refused $s, '/api', INV => sprintf('0x%02x before the token', $_), %inv, token => chr($_) . $good for 0x01, 0xff;
+refused $s, '/api', invalid_token => sprintf('0x%02x before the token', $_), %inv, token => chr($_) . $good for 0x01, 0xff;
 granted $s, '/api', 'lines that end with a bare LF',
         bytes => request_bytes('/api', token => $good, tag => 'lf') =~ s/\r//gr, hit => 0;
 
@@ -144,14 +144,14 @@ granted $s, '/api', 'lines that end with a bare LF',
 {
     my $public = unwatched(sub { good_token() });
 
-    refused $s, "/api?$_=$public", NONE => "$_ in the query"
+    refused $s, "/api?$_=$public", no_token => "$_ in the query"
         for 'access_token', 'token', 'jwt', 'accessToken', 'Authorization';
-    refused $s, '/api', NONE => 'access_token in a form', method => 'POST',
+    refused $s, '/api', no_token => 'access_token in a form', method => 'POST',
             headers => ['Content-Type: application/x-www-form-urlencoded'],
             body => "access_token=$good";
-    refused $s, '/api', NONE => 'access_token in JSON', method => 'POST',
+    refused $s, '/api', no_token => 'access_token in JSON', method => 'POST',
             headers => ['Content-Type: application/json'], body => qq({"access_token":"$good"});
-    refused $s, '/api', NONE => 'a cookie where cookies are not accepted',
+    refused $s, '/api', no_token => 'a cookie where cookies are not accepted',
             cookie => "accessToken=$good";
     refused_by_nginx $s, "http://user:$public\@localhost/api", 400, 'a token in the authority';
 }
@@ -169,19 +169,19 @@ granted $s, '/api', 'lines that end with a bare LF',
 for my $http ('1.0', '1.1') {
     granted $s, '/api', "HTTP/$http", http => $http, token => $good;
     granted $s, '/api', "HTTP/$http, close", http => $http, token => $good, close => 1;
-    refused $s, '/api', NONE => "HTTP/$http", http => $http;
-    refused $s, '/api', EXP => "HTTP/$http, close", http => $http, token => $old, close => 1;
-    refused $s, '/api', INV => "HTTP/$http, keep-alive", http => $http, token => $bad,
+    refused $s, '/api', no_token => "HTTP/$http", http => $http;
+    refused $s, '/api', expired_token => "HTTP/$http, close", http => $http, token => $old, close => 1;
+    refused $s, '/api', invalid_token => "HTTP/$http, keep-alive", http => $http, token => $bad,
             headers => ['Connection: keep-alive'];
 }
 
 my @mixed = (['good',    undef,  token => $good],
-             ['bad',     'INV',  token => $bad],
-             ['expired', 'EXP',  token => $old],
-             ['none',    'NONE'],
-             ['a bad POST', 'INV', token => $bad, method => 'POST', body => 'x' x 3000],
+             ['bad',     'invalid_token',  token => $bad],
+             ['expired', 'expired_token',  token => $old],
+             ['none',    'no_token'],
+             ['a bad POST', 'invalid_token', token => $bad, method => 'POST', body => 'x' x 3000],
              ['a good POST', undef, token => $good, method => 'POST', body => 'x' x 3000],
-             ['a bad HEAD', 'INV', token => $bad, method => 'HEAD'],
+             ['a bad HEAD', 'invalid_token', token => $bad, method => 'HEAD'],
              ['a good HEAD', undef, token => $good, method => 'HEAD']);
 
 sub is_mixed ($answer, $row, $name) {
@@ -221,9 +221,9 @@ sub is_mixed ($answer, $row, $name) {
 
 # --- methods ----------------------------------------------------------------
 
-refused $s, '/api', INV => "method $_", method => $_, token => $bad
+refused $s, '/api', invalid_token => "method $_", method => $_, token => $bad
     for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
-refused $s, '/api', NONE => "no token, method $_", method => $_ for qw(HEAD OPTIONS FOO);
+refused $s, '/api', no_token => "no token, method $_", method => $_ for qw(HEAD OPTIONS FOO);
 granted $s, '/api', "method $_", method => $_, token => $good
     for qw(HEAD OPTIONS PUT DELETE PATCH PROPFIND FOO);
 
@@ -231,15 +231,15 @@ my @preflight = (method => 'OPTIONS',
                  headers => ['Origin: https://evil.example',
                              'Access-Control-Request-Method: POST', 'X-User: admin']);
 
-refused $s, '/api', NONE => 'a preflight', @preflight;
+refused $s, '/api', no_token => 'a preflight', @preflight;
 granted $s, '/preflight', 'a preflight where preflights are allowed', @preflight;
 granted $s, '/preflight/near', 'a preflight from a listed address', @preflight;
-refused $s, '/preflight/far', ADDR => 'a preflight from another address', @preflight,
+refused $s, '/preflight/far', address_not_allowed => 'a preflight from another address', @preflight,
         reason => 'address_not_allowed';
-refused $s, '/preflight', NONE => 'OPTIONS without the headers of a preflight', method => 'OPTIONS';
-refused $s, '/preflight', NONE => "OPTIONS with $_ alone", method => 'OPTIONS',
+refused $s, '/preflight', no_token => 'OPTIONS without the headers of a preflight', method => 'OPTIONS';
+refused $s, '/preflight', no_token => "OPTIONS with $_ alone", method => 'OPTIONS',
         headers => ["$_: POST"] for 'Origin', 'Access-Control-Request-Method';
-refused $s, '/preflight', NONE => 'GET with the headers of a preflight', @preflight,
+refused $s, '/preflight', no_token => 'GET with the headers of a preflight', @preflight,
         method => 'GET';
 {
     my $tag = next_tag;
@@ -257,17 +257,17 @@ refused_by_nginx $s, '/api', 405, "method $_", method => $_, token => $good, goo
     my $connection = $s->connect;
     $connection->send(request_bytes('/api', method => 'POST', headers => [
         'Content-Length: 1000', 'Expect: 100-continue']));
-    is_refused $connection->response, NONE => 'Expect: 100-continue, before the body is sent';
+    is_refused $connection->response, no_token => 'Expect: 100-continue, before the body is sent';
 
     $connection = $s->connect;
     $connection->send(request_bytes('/api', method => 'POST', token => $bad, headers => [
         'Content-Length: 1000000000']) . 'x' x 100_000);
-    is_refused $connection->response, INV => 'a Content-Length of 1 GB, before the body is sent';
+    is_refused $connection->response, invalid_token => 'a Content-Length of 1 GB, before the body is sent';
 }
 
-refused $s, '/api', INV => "a body of $_ bytes", token => $bad, method => 'POST',
+refused $s, '/api', invalid_token => "a body of $_ bytes", token => $bad, method => 'POST',
         body => 'x' x $_ for 1, 8192, 1 << 20;
-refused $s, '/api', INV => 'a chunked body', token => $bad, method => 'POST',
+refused $s, '/api', invalid_token => 'a chunked body', token => $bad, method => 'POST',
         bytes => request_bytes('/api', token => $bad, method => 'POST',
             headers => ['Transfer-Encoding: chunked']) . "5\r\nhello\r\n0\r\n\r\n",
         decision => undef;
@@ -277,7 +277,7 @@ refused $s, '/api', INV => 'a chunked body', token => $bad, method => 'POST',
         request_bytes('/api', method => 'POST', body => 'GET /api HTTP/1.1' x 1000, token => $_)
     } $bad, $good, $bad, $good), heads => [0, 0, 0, 0], hits => 2);
 
-    is_refused $answers[$_], INV => "a bad request with a body, pipelined as number $_" for 0, 2;
+    is_refused $answers[$_], invalid_token => "a bad request with a body, pipelined as number $_" for 0, 2;
     is_granted $answers[$_], "a good request with a body, pipelined as number $_" for 1, 3;
 }
 
@@ -290,8 +290,8 @@ for my $row (['absolute form of another host', 'http://other.example/api'],
 {
     my ($name, $path, %o) = @$row;
     granted $s, $path, $name, token => $good, %o;
-    refused $s, $path, INV => $name, token => $bad, %o;
-    refused $s, $path, NONE => $name, %o;
+    refused $s, $path, invalid_token => $name, token => $bad, %o;
+    refused $s, $path, no_token => $name, %o;
 }
 
 # --- cookies ----------------------------------------------------------------
@@ -308,7 +308,7 @@ granted $s, '/cookie', "cookie: $_->[0]", cookie => $_->[1] for
     ['names in another case', "accesstoken=$bad; accessToken=$good; ACCESSTOKEN=$bad"],
     ['in a value',      "a=accessToken=$bad; accessToken=$good"];
 
-refused $s, '/cookie', NONE => "cookie: $_->[0]", cookie => $_->[1] for
+refused $s, '/cookie', no_token => "cookie: $_->[0]", cookie => $_->[1] for
     ['a longer name',   "xaccessToken=$good"], ['a suffix after the name', "accessTokenx=$good"],
     ['another case',    "accesstoken=$good"],  ['another name', "token=$good"],
     ['a space in the name',   "access Token=$good"], ['a space after the name', "accessToken =$good"],
@@ -316,7 +316,7 @@ refused $s, '/cookie', NONE => "cookie: $_->[0]", cookie => $_->[1] for
     ['no value',        'accessToken'],        ['an empty Cookie', ''],
     ['within a value',  "a=accessToken=$good"], ['refreshToken', "refreshToken=$good"];
 
-refused $s, '/cookie', INV => "cookie: $_->[0]", cookie => $_->[1] for
+refused $s, '/cookie', invalid_token => "cookie: $_->[0]", cookie => $_->[1] for
     ['an empty value',  'accessToken='],       ['an empty value before others', 'accessToken=; a=b'],
     ['quotes',          "accessToken=\"$good\""], ['a space inside', "accessToken=$good x"],
     ['a space before the value', "accessToken= x$good"], ['a comma', "accessToken=$good, a=b"],
@@ -325,24 +325,24 @@ refused $s, '/cookie', INV => "cookie: $_->[0]", cookie => $_->[1] for
     ['0x01',            "accessToken=$good\x01"], ['0xff', "accessToken=$good\xff"],
     ['8 KB',            'accessToken=' . 'A' x 8000], ['9 KB', 'accessToken=' . 'A' x 9000];
 
-refused $s, '/cookie', INV => "two cookies, $_->[0]", reason => 'several_credentials',
+refused $s, '/cookie', invalid_token => "two cookies, $_->[0]", reason => 'several_credentials',
         cookie => "accessToken=$_->[1]; accessToken=$_->[2]" for
     ['equal', $good, $good], ['the first is good', $good, $bad],
     ['the second is good', $bad, $good], ['the second is empty', $good, ''],
     ['the first is empty', '', $good];
 
-refused $s, '/cookie', INV => 'two cookies in two headers', reason => 'several_credentials',
+refused $s, '/cookie', invalid_token => 'two cookies in two headers', reason => 'several_credentials',
         headers => ["Cookie: accessToken=$good", "Cookie: accessToken=$good"];
 granted $s, '/cookie', 'one cookie, three headers',
         headers => ['Cookie: a=b', "Cookie: accessToken=$good", 'Cookie: c=d'];
-refused $s, '/cookie', EXP => 'an expired cookie', cookie => "accessToken=$old";
-refused $s, '/cookie', INV => 'a bad cookie', cookie => "accessToken=$bad";
-refused $s, '/cookie', NONE => 'a bearer token where only cookies are accepted', token => $good;
+refused $s, '/cookie', expired_token => 'an expired cookie', cookie => "accessToken=$old";
+refused $s, '/cookie', invalid_token => 'a bad cookie', cookie => "accessToken=$bad";
+refused $s, '/cookie', no_token => 'a bearer token where only cookies are accepted', token => $good;
 granted $s, '/cookie', 'a cookie beside a bad bearer token that is not accepted',
         cookie => "accessToken=$good", token => $bad;
 
 granted $s, '/session', 'a configured name', cookie => "session=$good; accessToken=$bad";
-refused $s, '/session', NONE => 'the default name where another one is configured', cookie => "accessToken=$good";
+refused $s, '/session', no_token => 'the default name where another one is configured', cookie => "accessToken=$good";
 
 granted $s, '/mixed', 'a cookie where both are accepted',
         cookie => "accessToken=$good", decision => { method => 'cookie' };
@@ -350,9 +350,9 @@ granted $s, '/mixed', 'a token where both are accepted', token => $good,
         decision => { method => 'bearer' };
 granted $s, '/mixed', 'a bad cookie beside a good token', token => $good,
         cookie => "accessToken=$bad";
-refused $s, '/mixed', INV => 'a good cookie beside a bad token', token => $bad,
+refused $s, '/mixed', invalid_token => 'a good cookie beside a bad token', token => $bad,
         cookie => "accessToken=$good", reason => 'bad_signature';
-refused $s, '/mixed', INV => 'a good cookie beside an empty token', auth => 'Bearer',
+refused $s, '/mixed', invalid_token => 'a good cookie beside an empty token', auth => 'Bearer',
         cookie => "accessToken=$good";
 granted $s, '/mixed', 'a good cookie beside Basic', auth => 'Basic YTpi',
         cookie => "accessToken=$good";
@@ -362,9 +362,9 @@ granted $s, '/mixed', 'two cookies beside a good token', token => $good,
 {
     my @rows = (['one cookie', undef, "accessToken=$good"],
                 ['one of three headers', undef, ['a=b', "accessToken=$good", 'c=d']],
-                ['two cookies', 'INV', ["accessToken=$good", "accessToken=$good"]],
-                ['a bad cookie', 'INV', ['a=b', "accessToken=$bad"]],
-                ['other cookies', 'NONE', ['a=b', 'c=d']]);
+                ['two cookies', 'invalid_token', ["accessToken=$good", "accessToken=$good"]],
+                ['a bad cookie', 'invalid_token', ['a=b', "accessToken=$bad"]],
+                ['other cookies', 'no_token', ['a=b', 'c=d']]);
     my @answers = http2($s, map {
         ['/cookie', { port => 2, tag => next_tag, cookie => $_->[2] }]
     } @rows);

@@ -116,7 +116,7 @@ sub by_issuer ($path, $issuer, $name, $token) {
     is $hit->{http_x_extra}, $issuer, "$name: the upstream gets issuer $issuer";
 }
 
-sub refused_for ($path, $reason, $name, $token, $sign = 'INV') {
+sub refused_for ($path, $reason, $name, $token, $sign = 'invalid_token') {
     refused $s, $path, $sign => $name, token => $token, reason => $reason;
 }
 
@@ -139,8 +139,9 @@ by_issuer '/web-api/', web => 'both, the other order', $web;
 by_issuer '/api-web/', api => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
 by_issuer '/web-api/', web => 'a token for both: the first block', token(claims => { aud => ['web', 'api'] });
 refused_for '/api-web/', audience_mismatch => 'a token for neither', token(claims => { aud => 'x' });
-refused_for '/web-api/', expired => 'expired for the second issuer', token(claims => { exp => 1 }), 'EXP';
-refused_for '/web-api/', expired => 'expired for the first issuer', token(claims => { exp => 1, aud => 'web' }), 'EXP';
+refused_for '/web-api/', expired => 'expired for the second issuer', token(claims => { exp => 1 }),
+    'expired_token';
+refused_for '/web-api/', expired => 'expired for the first issuer', token(claims => { exp => 1, aud => 'web' }), 'expired_token';
 refused_for '/web-api/', audience_mismatch => 'expired for neither', token(claims => { exp => 1, aud => 'x' });
 
 by_issuer '/second/', second => 'another block with another key', $second;
@@ -162,11 +163,11 @@ refused_for '/all/', audience_mismatch => 'both trusted: key and iss of one, aud
 refused_for '/all/', bad_signature => 'an unknown key', token(key => key('rsa3072'));
 
 for my $path ('/', '/y') {
-    refused $s, $path, FAIL => "no trusted issuer is configured: $path", port => 2, token => $api,
+    refused $s, $path, unavailable => "no trusted issuer is configured: $path", port => 2, token => $api,
             reason => 'misconfigured';
 }
 granted $s, '/good', 'a location with a trusted issuer', port => 2, token => $api;
-refused $s, '/x', INV => 'a location that trusts another issuer', port => 2, token => $api, reason => 'audience_mismatch';
+refused $s, '/x', invalid_token => 'a location that trusts another issuer', port => 2, token => $api, reason => 'audience_mismatch';
 granted $s, '/open', 'auth_token off needs no trusted issuer', port => 2;
 granted $s, '/list', 'accept none needs no trusted issuer', port => 2;
 
@@ -205,19 +206,20 @@ by_issuer '/last/', last => 'without kid, the only key is tried', by('keys', @es
 my $now = time;
 
 by_issuer '/lenient/', lenient => "leeway: exp $_", by('lenient', claims => { exp => $now + $_ }) for -50, -1, 1;
-refused_for '/lenient/', expired => "leeway: exp $_", by('lenient', claims => { exp => $now + $_ }), 'EXP' for -60, -61, -1000;
+refused_for '/lenient/', expired => "leeway: exp $_", by('lenient', claims => { exp => $now + $_ }), 'expired_token' for -60, -61, -1000;
 by_issuer '/lenient/', lenient => "leeway: nbf $_", by('lenient', claims => { nbf => $now + $_ }) for 50, 1, -1;
 refused_for '/lenient/', not_yet_valid => "leeway: nbf $_", by('lenient', claims => { nbf => $now + $_ }) for 75, 1000;
-refused_for '/x', expired => 'no leeway', token(claims => { exp => $now - 1 }), 'EXP';
+refused_for '/x', expired => 'no leeway', token(claims => { exp => $now - 1 }), 'expired_token';
 refused_for '/x', not_yet_valid => 'no leeway', token(claims => { nbf => $now + 20 });
 
 by_issuer '/fresh/', fresh => "max_age: iat $_", by('fresh', claims => { iat => $now + $_ }) for -45, -1, 0;
-refused_for '/fresh/', too_old => "max_age: iat $_", by('fresh', claims => { iat => $now + $_ }), 'EXP' for -61, -1000;
+refused_for '/fresh/', too_old => "max_age: iat $_", by('fresh', claims => { iat => $now + $_ }), 'expired_token' for -61, -1000;
 refused_for '/fresh/', not_yet_valid => 'max_age: iat in the future', by('fresh', claims => { iat => $now + 20 });
 refused_for '/fresh/', bad_claim => 'max_age: no iat', by('fresh', claims => { iat => GONE });
 refused_for '/fresh/', bad_claim => 'max_age: iat is a string', by('fresh', claims => { iat => "$now" });
 by_issuer '/fresh2/', fresh2 => "max_age and leeway: iat $_", by('fresh2', claims => { iat => $now + $_ }) for -75, 15;
-refused_for '/fresh2/', too_old => 'max_age and leeway', by('fresh2', claims => { iat => $now - 91 }), 'EXP';
+refused_for '/fresh2/', too_old => 'max_age and leeway', by('fresh2', claims => { iat => $now - 91 }),
+    'expired_token';
 by_issuer '/x', api => 'no max_age: iat does not matter', token(claims => { iat => $_ }) for 1, $now + 10_000;
 
 # header members, and whether blocks take them: default, typ at+jwt, absent, absent X
@@ -260,14 +262,14 @@ refused_for '/x', audience_mismatch => 'the audience "any" where another one is 
     granted $s, '/scope/', 'claims by path', token => by('claims', claims => \%claims),
             decision => { user => 'kate', scope => 'boss', issuer => 'claims' };
     refused_for '/scope/', insufficient_scope => 'the claim "scope" is ignored with scope_claim',
-        by('claims', claims => { %claims, realm_access => {} }), 'SCOPE';
+        by('claims', claims => { %claims, realm_access => {} }), 'insufficient_scope';
     granted $s, '/scope/', 'an admin by path', token => by('claims', claims => {
         %claims, realm_access => \'{"root":true}' }), decision => { scope => '' };
     refused_for '/scope/', insufficient_scope => "not an admin by path: $_", by('claims', claims => {
-        %claims, realm_access => \qq({"root":$_}) }), 'SCOPE' for 'false', '1', '"true"', 'null', '["true"]', '{}';
+        %claims, realm_access => \qq({"root":$_}) }), 'insufficient_scope' for 'false', '1', '"true"', 'null', '["true"]', '{}';
     granted $s, '/scope/', 'isAdmin', token => token(claims => { isAdmin => \'true' });
     refused_for '/scope/', insufficient_scope => 'admin_claim off',
-        by('noadmin', claims => { isAdmin => \'true' }), 'SCOPE';
+        by('noadmin', claims => { isAdmin => \'true' }), 'insufficient_scope';
 }
 
 # --- algorithms -------------------------------------------------------------

@@ -229,8 +229,8 @@ sub keys_of ($server, $path) {
     is $source->await_hits('/hang', 1), 1, 'one request to the key source';
 
     my @o = (token => of('rsa'), good => 0);
-    refused $s, '/hang/', FAIL => 'HEAD during the fetch', method => 'HEAD', @o;
-    refused $s, '/hang/', FAIL => 'POST during the fetch', method => 'POST', body => 'x' x 100_000, @o;
+    refused $s, '/hang/', unavailable => 'HEAD during the fetch', method => 'HEAD', @o;
+    refused $s, '/hang/', unavailable => 'POST during the fetch', method => 'POST', body => 'x' x 100_000, @o;
     cmp_ok time - $began, '<', 4.5, 'refused before the response of the key source';
 }
 
@@ -245,11 +245,11 @@ for my $name (@fail) {
     my ($line) = $s->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
     like $line // '', $says, "$name: the log names the cause";
     like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "$name: the log names the URL";
-    refused $s, "/$name/", FAIL => "$name", token => of('rsa'), reason => 'unavailable';
+    refused $s, "/$name/", unavailable => "$name", token => of('rsa'), reason => 'unavailable';
 }
 
 granted $s, '/both/', 'a key of a file beside a key source without keys', token => of('rsa');
-refused $s, '/both/', FAIL => 'an unknown key while a key source has no keys', token => of('rsa2'),
+refused $s, '/both/', unavailable => 'an unknown key while a key source has no keys', token => of('rsa2'),
         reason => 'unavailable';
 
 is $source->hits('/good'), 1, 'one request for both workers';
@@ -272,9 +272,10 @@ is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without 
 {
     granted $s, '/good/', 'no kid, the first of two', token => token(key => key('rsa'));
     granted $s, '/good/', 'no kid, the second of two', token => token(key => key('rsa2'));
-    refused $s, '/good/', INV => 'no kid, another key', token => token(key => key('rsa3')),
+    refused $s, '/good/', invalid_token => 'no kid, another key', token => token(key => key('rsa3')),
             reason => 'bad_signature';
-    refused $s, '/good/', INV => 'a kid of another key', token => of('rsa', header => { kid => 'rsa2' }),
+    refused $s, '/good/', invalid_token => 'a kid of another key',
+            token => of('rsa', header => { kid => 'rsa2' }),
             reason => 'bad_signature';
     granted $s, '/pair/', 'two issuers, two key sources', token => of('rsa');
 }
@@ -324,7 +325,7 @@ behave(0);
     }, 'the new key is accepted after a fetch';
     is $source->hits('/good'), $hits + 2, 'there was one fetch';
     log_has($s, qr/(?:keys replaced, issuer: "good", keys: 2.*){4}/s);
-    refused $s, '/good/', INV => 'a key that was removed', token => of('rsa'), new => 1,
+    refused $s, '/good/', invalid_token => 'a key that was removed', token => of('rsa'), new => 1,
             reason => 'unknown_kid';
 }
 
@@ -367,7 +368,7 @@ CONF
 
     my $hits = $source->hits('/beside');
     sleep 1.2;
-    refused $t, '/blocks', EXP => 'an expired token of the key file', reason => 'expired',
+    refused $t, '/blocks', expired_token => 'an expired token of the key file', reason => 'expired',
             token => of('rsa', header => { kid => 'x' }, claims => { exp => 0 });
     sleep 1.2;
     is $source->hits('/beside'), $hits, 'a token with a known key causes no fetch';
@@ -397,7 +398,7 @@ CONF
 
     ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,/), 'the CA of ca_file is trusted';
     ok log_has($t, qr/keys not fetched, no keys available, issuer: "system".*certificate/), 'without ca_file the system CAs are trusted';
-    refused $t, '/system/', FAIL => 'an unknown CA', token => of('rsa');
+    refused $t, '/system/', unavailable => 'an unknown CA', token => of('rsa');
 
     my $n = 0;
     my $fails = sub ($name, $says) {
@@ -434,7 +435,7 @@ CONF
     $t->request('/one/', token => of('rsa2'));
     ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,.*keys replaced, issuer: "one", keys: 1,/s, 15), 'recovery';
     granted $t, '/one/', 'a key that is new after recovery', token => of('rsa2');
-    refused $t, '/one/', INV => 'the previous key after recovery', token => of('rsa'), reason => 'unknown_kid';
+    refused $t, '/one/', invalid_token => 'the previous key after recovery', token => of('rsa'), reason => 'unknown_kid';
     $tls->stop;
 }
 
@@ -500,7 +501,7 @@ CONF
             ok log_has($t, qr/keys not fetched, no keys available, issuer: "$name"/), "discovery, $name: the keys are not used";
             my ($line) = $t->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
             like $line // '', $says, "discovery, $name: the log names the cause";
-            refused $t, "/$name/", FAIL => "discovery, $name", token => $token;
+            refused $t, "/$name/", unavailable => "discovery, $name", token => $token;
 
         } else {
             ok log_has($t, qr/keys replaced, issuer: "$name", keys: 2,/), "discovery, $name: the keys are used";
@@ -543,11 +544,11 @@ CONF
     is $source->hits('/dead'), 0, 'an unreachable proxy is not bypassed';
     ok log_has($t, qr{issuer: "self", .*/self/keys": the response has status 401}),
        'a JWK Set behind auth_token cannot be fetched';
-    refused $t, '/self/', FAIL => 'a JWK Set behind auth_token: refused', token => of('rsa');
+    refused $t, '/self/', unavailable => 'a JWK Set behind auth_token: refused', token => of('rsa');
     cmp_ok keys_of($t, '/self/')->{fetches}, "<", 8, 'the requests to itself are bounded';
 
     ok log_has($t, qr/(?:keys older than "max_stale" removed, issuer: "stale".*){2}/s), 'stale keys are removed';
-    refused $t, '/stale/', FAIL => 'stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
+    refused $t, '/stale/', unavailable => 'stale keys', token => of('rsa'), reason => 'unavailable', new => 1;
     is keys_of($t, '/stale/')->{keys}, 0, '$auth_token_keys without stale keys';
 
     $source->mode('good', path => '/stale');

@@ -241,37 +241,38 @@ sub by ($name, $kid = undef, %o) {
 
 granted $s, "/$_", "a token by the key in $_", token => good_token()
     for qw(pkcs1 cert one mixed both);
-refused $s, "/$_", INV => "a token by another key, $_", token => by('rsa3'),
+refused $s, "/$_", invalid_token => "a token by another key, $_", token => by('rsa3'),
         reason => 'bad_signature' for qw(pkcs1 cert one mixed both);
 granted $s, '/both', 'a token by the second key file', token => by('rsa2');
 
 granted $s, '/twin', "two keys with the same kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
 granted $s, '/mixed', 'the good key of a mixed set', token => by('rsa', 'one');
-refused $s, '/mixed', INV => 'the HMAC secret of a mixed set', reason => 'bad_alg',
+refused $s, '/mixed', invalid_token => 'the HMAC secret of a mixed set', reason => 'bad_alg',
         token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' });
-refused $s, '/mixed', INV => "kid of an ignored key: $_", token => by('rsa2', $_),
+refused $s, '/mixed', invalid_token => "kid of an ignored key: $_", token => by('rsa2', $_),
         reason => 'unknown_kid' for 's', 'bad', 'enc';
 granted $s, '/thousand', 'the 64th of 1,000 keys', token => by('rsa2', 'k64');
-refused $s, '/thousand', INV => 'the 65th of 1,000 keys', token => by('rsa3', 'k65'),
+refused $s, '/thousand', invalid_token => 'the 65th of 1,000 keys', token => by('rsa3', 'k65'),
         reason => 'unknown_kid';
 
 granted $s, '/one', 'no kid, a set of one', token => by('rsa');
 granted $s, '/named', "no kid, by the key $_", token => by($_) for 'rsa', 'rsa2', 'rsa3';
 granted $s, '/named', 'the kid of its key', token => by('rsa3', '3');
 granted $s, '/named', 'an unknown kid, signed by the key without kid', token => by('rsa2', 'x');
-refused $s, '/named', INV => 'an unknown kid, signed by a key with another kid', token => by('rsa', 'x'),
+refused $s, '/named', invalid_token => 'an unknown kid, signed by a key with another kid',
+        token => by('rsa', 'x'),
         reason => 'bad_signature';
-refused $s, '/one', INV => 'an unknown kid, all keys have a kid', token => by('rsa', 'x'),
+refused $s, '/one', invalid_token => 'an unknown kid, all keys have a kid', token => by('rsa', 'x'),
         reason => 'unknown_kid';
 granted $s, '/', 'any kid, the key is in a PEM file', token => by('rsa', 'x');
 
 sub es256 ($name) { by($name, undef, alg => 'ES256') }
 
 granted $s, '/five', "no kid, key $_ of five", token => es256($many[$_ - 1]) for 1 .. 4;
-refused $s, '/five', INV => 'no kid, the last key of five', token => es256($many[4]),
+refused $s, '/five', invalid_token => 'no kid, the last key of five', token => es256($many[4]),
         reason => 'bad_signature';
 granted $s, '/abc', "key $_ of three issuers", token => es256($many[$_ - 1]) for 1 .. 8;
-refused $s, '/abc', INV => "key $_ of three issuers", token => es256($many[$_ - 1]),
+refused $s, '/abc', invalid_token => "key $_ of three issuers", token => es256($many[$_ - 1]),
         reason => 'bad_signature' for 9 .. 11;
 
 # --- files that change ------------------------------------------------------
@@ -296,7 +297,7 @@ granted $s, '/live', 'the first key', token => by('rsa');
 granted $s, '/livetwo', 'the first key, of two', token => by('rsa');
 $s->write('live.pem', key('rsa2')->pem);
 becomes('/live', by('rsa2'), 200, 'a replaced file is loaded');
-refused $s, '/live', INV => 'the previous key is removed', token => by('rsa'),
+refused $s, '/live', invalid_token => 'the previous key is removed', token => by('rsa'),
         reason => 'bad_signature';
 becomes('/livetwo', by('rsa'), 401, 'the previous key is removed, two key files');
 granted $s, '/livetwo', 'the keys of the other file stay', token => by('rsa2');
@@ -328,7 +329,7 @@ sub keeps ($what, $path, $change, $said) {
     my $line = eval { $s->errors->await(qr/$said/) } // $@;
     like $line, qr/\[(?:error|warn)\].*$said/, "$what: logged";
     granted $s, $path, "$what: the previous key stays in use", token => by('rsa');
-    refused $s, $path, INV => "$what: another key is refused", token => by('rsa2');
+    refused $s, $path, invalid_token => "$what: another key is refused", token => by('rsa2');
 }
 
 keeps('garbage', '/live', sub ($file) { $s->write('live.pem', "garbage\n") }, 'live\.pem');
@@ -373,7 +374,7 @@ $s->write('rsa.pem', key('rsa2')->pem);
 $s->{good_token} = by('rsa2');
 $s->reload;
 granted $s, '/', 'the new key after a reload', token => by('rsa2');
-refused $s, '/', INV => 'the old key after a reload', token => by('rsa'),
+refused $s, '/', invalid_token => 'the old key after a reload', token => by('rsa'),
         reason => 'bad_signature';
 
 # an invalid file at a reload: the previous configuration stays in use
@@ -381,6 +382,6 @@ expect_log $s, qr/\[emerg\].*rsa\.pem/;
 $s->write('rsa.pem', 'garbage');
 $s->reload(fails => 1);
 granted $s, '/', 'the previous key after a failed reload', token => by('rsa2');
-refused $s, '/', INV => 'another key after a failed reload', token => by('rsa');
+refused $s, '/', invalid_token => 'another key after a failed reload', token => by('rsa');
 
 done;

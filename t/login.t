@@ -96,7 +96,7 @@ granted $s, '/read', 'an access token as a bearer token', token => $cookie{acces
         decision => { user => 'jane', method => 'bearer', issuer => 'main', scope => 'read write' };
 granted $s, '/read', 'an access token in the cookie', cookie => "accessToken=$cookie{accessToken}",
         decision => { user => 'jane', method => 'cookie' };
-refused $s, '/read', INV => 'a refresh token as a bearer token', token => $cookie{refreshToken},
+refused $s, '/read', invalid_token => 'a refresh token as a bearer token', token => $cookie{refreshToken},
         expect => { also => [$AuthToken::Local::BASIC] };
 
 my %admin = cookies(login($s, 'root'));
@@ -122,16 +122,18 @@ my @wrong = ([unknown => 'nobody'], [wrong_password => 'jane', 'canary-wrong'],
 
 for (@wrong) {
     my ($reason, $user, $password) = @$_;
-    is_refused login($s, $user, $password // $AuthToken::Local::PASSWORD), CRED => "$reason: '$user'",
+    is_refused login($s, $user, $password // $AuthToken::Local::PASSWORD),
+        invalid_credentials => "$reason: '$user'",
                scheme => 'Bearer';
 }
 
-is_refused login($s, 'idle'), SCOPE => 'a user without scopes, with the right password', scheme => 'Bearer';
-is_refused login($s, 'idle', 'canary-wrong'), CRED => 'a user without scopes, with a wrong password', scheme => 'Bearer';
+is_refused login($s, 'idle'), insufficient_scope => 'a user without scopes, with the right password',
+    scheme => 'Bearer';
+is_refused login($s, 'idle', 'canary-wrong'), invalid_credentials => 'a user without scopes, with a wrong password', scheme => 'Bearer';
 
 is_refused post_json($s, '/off/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }),
-           CRED => 'a login with "auth_token_local off"', scheme => 'Bearer';
-refused $s, '/off/', CRED => 'Basic with "auth_token_local off"', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
+           invalid_credentials => 'a login with "auth_token_local off"', scheme => 'Bearer';
+refused $s, '/off/', invalid_credentials => 'Basic with "auth_token_local off"', auth => basic('jane'), expect => { also => [$AuthToken::Local::BASIC] },
         reason => 'login_disabled';
 granted $s, '/off/', 'an API token with "auth_token_local off"', api_token => 'an-api-token-of-32-characters-or-more';
 granted $s, '/off/', 'an access token with "auth_token_local off"', token => $cookie{accessToken};
@@ -141,17 +143,17 @@ my $text = JSON::PP->new->canonical->encode($good);
 
 for my $method (qw(GET PUT HEAD DELETE)) {
     my $got = post_json($s, $path, $good, method => $method);
-    is_refused $got, BAD => "$method gets 405", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is_refused $got, bad_request => "$method gets 405", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
     is $got->header('Allow'), 'POST', "$method gets Allow: POST";
 }
 
 for my $type ('text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'json', '') {
     is_refused $s->request($path, method => 'POST', body => $text, headers => ["Content-Type: $type"]),
-               BAD => "media type '$type'", status => 415, message => 'Unsupported Media Type';
+               bad_request => "media type '$type'", status => 415, message => 'Unsupported Media Type';
 }
-is_refused post_json($s, $path, $text, untyped => 1), BAD => 'no media type', status => 415,
+is_refused post_json($s, $path, $text, untyped => 1), bad_request => 'no media type', status => 415,
            message => 'Unsupported Media Type';
-is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), BAD => 'a compressed body', status => 415,
+is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), bad_request => 'a compressed body', status => 415,
            message => 'Unsupported Media Type';
 is post_json($s, $path, $good, untyped => 1, headers => ['Content-Type: Application/JSON; charset=utf-8'])->{status},
    200, 'a media type with a parameter';
@@ -168,14 +170,14 @@ for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [nu
      ['deep' => '{"username":' . '[' x 2000 . '}'], ['not UTF-8' => qq({"username":"\xff","password":"$pw"})],
      ['BOM' => "\xef\xbb\xbf$text"]) {
     my ($name, $body) = @$_;
-    is_refused post_json($s, $path, $body), BAD => "body: $name";
+    is_refused post_json($s, $path, $body), bad_request => "body: $name";
 }
 
 my $large = $text . ' ' x (8192 - length $text);
 is post_json($s, $path, $large)->{status}, 200, 'a body of 8 KiB';
-is_refused post_json($s, $path, "$large "), BAD => 'a body of 8 KiB and a byte', status => 413, message => 'Content Too Large';
+is_refused post_json($s, $path, "$large "), bad_request => 'a body of 8 KiB and a byte', status => 413, message => 'Content Too Large';
 is_refused $s->request($path, new => 1, bytes => "POST $path HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                       . "Content-Length: 900000\r\n\r\n"), BAD => 'a Content-Length of 900,000', status => 413,
+                       . "Content-Length: 900000\r\n\r\n"), bad_request => 'a Content-Length of 900,000', status => 413,
            message => 'Content Too Large';
 
 sub chunked (@chunks) {
@@ -184,9 +186,9 @@ sub chunked (@chunks) {
 }
 is $s->request($path, bytes => chunked($text))->{status}, 200, 'a chunked body';
 is $s->request($path, bytes => chunked(split //, $text))->{status}, 200, 'a body with a chunk for each byte';
-is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), BAD => 'a chunked body of 10,000 bytes',
+is_refused $s->request($path, new => 1, bytes => chunked('x' x 5000, 'y' x 5000)), bad_request => 'a chunked body of 10,000 bytes',
            status => 413, message => 'Content Too Large';
-is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), BAD => 'a chunked body that nginx writes to a file',
+is_refused $s->request($path, new => 1, bytes => chunked(('x' x 5000) x 20)), bad_request => 'a chunked body that nginx writes to a file',
            status => 413, message => 'Content Too Large';
 
 my $slow = $s->connect;
@@ -195,7 +197,7 @@ $slow->send($_) for split //, $bytes;
 is $slow->response->{status}, 200, 'a request that arrives byte by byte';
 
 for (['Origin: https://evil.example'], ['Sec-Fetch-Site: cross-site'], ['Origin: null']) {
-    is_refused post_json($s, $path, $good, headers => [@$_]), ORIGIN => "a request with @$_";
+    is_refused post_json($s, $path, $good, headers => [@$_]), origin_not_allowed => "a request with @$_";
 }
 is post_json($s, '/origin', $good, headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site'])->{status},
    200, 'an allowed origin';
@@ -224,7 +226,7 @@ ok $s->errors->await(qr/token endpoint in a subrequest while another token endpo
 # --- an access token that is too long -----------------------------------------
 
 $s->{store}->import_records(users => [user_record('many', scope => [map { sprintf '%040d', $_ } 1 .. 150])]);
-is_refused login($s, 'many'), FAIL => 'a user with more scopes than fit into an access token';
+is_refused login($s, 'many'), unavailable => 'a user with more scopes than fit into an access token';
 ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_length"/), 'the log says that the access token is too long';
 
 # --- configuration ----------------------------------------------------------

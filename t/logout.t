@@ -51,7 +51,7 @@ sub is_logged_out ($answer, $name) {
 sub is_revoked ($token, $name) {
     # both workers
     for my $n (1, 2) {
-        is_refused refresh($s, $token, new => 1), RINV => "$name: the refresh token is revoked, $n", scheme => 'Bearer';
+        is_refused refresh($s, $token, new => 1), invalid_refresh_token => "$name: the refresh token is revoked, $n", scheme => 'Bearer';
     }
 }
 
@@ -96,34 +96,35 @@ is_logged_out $s->request('/off/logout', method => 'POST', token => $session->{a
 
 # --- credentials that do not ------------------------------------------------------------
 
-is_refused logout($s), NONE => 'no token';
-is_refused logout($s, token => 'x'), INV => 'a malformed access token';
-is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), INV => 'an access token of another key';
-is_refused logout($s, token => $session->{refreshToken}), INV => 'a refresh token as a bearer token';
-is_refused logout($s, cookie => 'accessToken=x'), INV => 'a malformed cookie';
+is_refused logout($s), no_token => 'no token';
+is_refused logout($s, token => 'x'), invalid_token => 'a malformed access token';
+is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), invalid_token => 'an access token of another key';
+is_refused logout($s, token => $session->{refreshToken}),
+    invalid_token => 'a refresh token as a bearer token';
+is_refused logout($s, cookie => 'accessToken=x'), invalid_token => 'a malformed cookie';
 is_refused logout($s, cookie => "accessToken=$session->{accessToken}; accessToken=$session->{accessToken}"),
-           INV => 'two cookies of an access token';
+           invalid_token => 'two cookies of an access token';
 is_logged_out logout($s, cookie => 'refreshToken=' . 'A' x 80), 'an unknown refresh token gets the same response';
 
 my %second = cookies(post_json($s, '/second/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
-is_refused logout($s, token => $second{accessToken}), INV => 'an access token of another issuer';
+is_refused logout($s, token => $second{accessToken}), invalid_token => 'an access token of another issuer';
 AuthToken::Log::await_true(sub {
     $s->request('/second/logout', method => 'POST', token => $second{accessToken})->{body} =~ /EXPIRED/
         or do { %second = cookies(post_json($s, '/second/login', { username => 'jane',
                                             password => $AuthToken::Local::PASSWORD }));
                 select undef, undef, undef, 1.2; 0 } }, 'an access token that expires');
-is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), EXP => 'an expired access token';
+is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), expired_token => 'an expired access token';
 is post_json($s, '/second/token', { refreshToken => $second{refreshToken} })->{status}, 200,
    'a logout with an expired access token revokes no session';
 
 for my $method (qw(GET PUT HEAD)) {
     my $got = logout($s, method => $method, token => $session->{accessToken});
-    is_refused $got, BAD => "$method gets 405", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
+    is_refused $got, bad_request => "$method gets 405", status => 405, message => 'Method Not Allowed', head => $method eq 'HEAD';
     is $got->header('Allow'), 'POST', "$method gets Allow: POST";
 }
 
 $session = fresh();
-is_refused logout($s, cookie => "accessToken=$session->{accessToken}", headers => [$_]), ORIGIN => "a request with $_"
+is_refused logout($s, cookie => "accessToken=$session->{accessToken}", headers => [$_]), origin_not_allowed => "a request with $_"
     for 'Origin: https://evil.example', 'Sec-Fetch-Site: same-site';
 is refresh($s, $session->{refreshToken})->{status}, 200, 'a refused logout revokes no session';
 

@@ -77,38 +77,38 @@ my $s = start($conf, files => \%files);
 
 # path, outcome, reason, name, options
 my @refusals = (
-    ['/',       'NONE',  'no_credential',       'no credential'],
-    ['/',       'INV',   'bad_signature',       'a bad signature', token => $bad],
-    ['/',       'INV',   'malformed',           'text that is not a token', token => 'canary-abc'],
-    ['/',       'INV',   'malformed',           'half a token', token => $good =~ s/\..*//r],
-    ['/',       'INV',   'malformed',           'a token and a control character', token => "$good\x01"],
-    ['/',       'INV',   'malformed',           'a token in quotes', token => qq("$good")],
-    ['/',       'INV',   'too_long',            'a long token', token => $long],
-    ['/',       'EXP',   'expired',             'an old token', token => $old],
-    ['/',       'INV',   'issuer_mismatch',              'another issuer',
+    ['/',       no_token => 'no_credential', 'no credential'],
+    ['/',       invalid_token => 'bad_signature', 'a bad signature', token => $bad],
+    ['/',       invalid_token => 'malformed', 'text that is not a token', token => 'canary-abc'],
+    ['/',       invalid_token => 'malformed', 'half a token', token => $good =~ s/\..*//r],
+    ['/',       invalid_token => 'malformed', 'a token and a control character', token => "$good\x01"],
+    ['/',       invalid_token => 'malformed', 'a token in quotes', token => qq("$good")],
+    ['/',       invalid_token => 'too_long', 'a long token', token => $long],
+    ['/',       expired_token => 'expired', 'an old token', token => $old],
+    ['/',       invalid_token => 'issuer_mismatch', 'another issuer',
                 token => good_token(iss => 'canary-issuer')],
-    ['/',       'INV',   'audience_mismatch',            'another audience',
+    ['/',       invalid_token => 'audience_mismatch', 'another audience',
                 token => good_token(aud => 'canary-audience')],
-    ['/kid',    'INV',   'unknown_kid',         'another kid',
+    ['/kid',    invalid_token => 'unknown_kid', 'another kid',
                 token => token(header => { kid => 'canary-kid' })],
-    ['/',       'INV',   'bad_alg',             'another alg',
+    ['/',       invalid_token => 'bad_alg', 'another alg',
                 token => token(header => { alg => 'canary-alg' })],
-    ['/',       'INV',   'bad_typ',             'another typ',
+    ['/',       invalid_token => 'bad_typ', 'another typ',
                 token => token(header => { typ => 'canary-typ' })],
-    ['/',       'NONE',  'no_credential',       'Basic', auth => 'Basic amFuZTpjYW5hcnktcGFzcw=='],
-    ['/',       'NONE',  'no_credential',       'an unknown scheme', auth => "Canary $good"],
-    ['/',       'NONE',  'no_credential',       'a cookie', cookie => "accessToken=$good"],
-    ['/',       'NONE',  'no_credential',       'an API token',
+    ['/',       no_token => 'no_credential', 'Basic', auth => 'Basic amFuZTpjYW5hcnktcGFzcw=='],
+    ['/',       no_token => 'no_credential', 'an unknown scheme', auth => "Canary $good"],
+    ['/',       no_token => 'no_credential', 'a cookie', cookie => "accessToken=$good"],
+    ['/',       no_token => 'no_credential', 'an API token',
                 headers => ["X-API-Token: canary-$good"]],
-    ['/cookie', 'INV',   'several_credentials', 'two cookies',
+    ['/cookie', invalid_token => 'several_credentials', 'two cookies',
                 cookie => "accessToken=$good; accessToken=$bad"],
-    ['/cookie', 'INV',   'bad_signature',       'a bad cookie', cookie => "accessToken=$bad"],
-    ['/cookie', 'ORIGIN', 'origin_not_allowed',             'another origin', method => 'POST', body => $good,
+    ['/cookie', invalid_token => 'bad_signature', 'a bad cookie', cookie => "accessToken=$bad"],
+    ['/cookie', origin_not_allowed => 'origin_not_allowed', 'another origin', method => 'POST', body => $good,
                 cookie => "accessToken=$good", headers => ['Origin: http://evil.example']],
-    ['/scope',  'SCOPE', 'insufficient_scope',               'another scope', token => $good],
-    ['/far',    'ADDR',  'address_not_allowed',             'another address', token => $good],
-    ['/two',    'INV',   'bad_signature',       'satisfy any', token => $bad, sign => 403],
-    ['/delay',  'INV',   'bad_signature',       'auth_delay', token => $bad],
+    ['/scope',  insufficient_scope => 'insufficient_scope', 'another scope', token => $good],
+    ['/far',    address_not_allowed => 'address_not_allowed', 'another address', token => $good],
+    ['/two',    invalid_token => 'bad_signature', 'satisfy any', token => $bad, sign => 403],
+    ['/delay',  invalid_token => 'bad_signature', 'auth_delay', token => $bad],
 );
 
 for (@refusals) {
@@ -167,7 +167,7 @@ is_deeply [messages($s)], [], 'granted requests are not logged';
 
 # a server that does not choose one of two issuers
 {
-    refused $s, '/x', FAIL => 'an incomplete configuration', port => 2, token => $good,
+    refused $s, '/x', unavailable => 'an incomplete configuration', port => 2, token => $good,
             reason => 'misconfigured', good => 0;
     $s->request('/x', port => 2, token => $good, tag => 'operator');
     my @lines = messages($s);
@@ -193,8 +193,9 @@ for (@hostile) {
 
     for my $claim ('username', 'sub') {
         my $token = good_token(username => GONE, $claim => $user);
-        refused $s, '/scope', SCOPE => "$claim with $name", token => $token, good => 0,
-                decision => { reason => 'insufficient_scope', user => '', status => 'API_INSUFFICIENT_RIGHTS' };
+        refused $s, '/scope', insufficient_scope => "$claim with $name", token => $token, good => 0,
+                decision => { reason => 'insufficient_scope', user => '',
+                              status => 'API_INSUFFICIENT_RIGHTS' };
 
         $s->request('/scope', token => $token, tag => 'hostile');
         my @lines = messages($s);
@@ -289,7 +290,7 @@ unlike $s->access->{log}->content, qr/[^\x20-\x7e\t\n\x80-\xff]/,
     }
     refused_by_nginx $quiet, '/', 400, 'log level notice, two Authorization headers',
         headers => [map { "Authorization: Bearer $_" } $good, $bad];
-    refused $quiet, '/x', FAIL => 'log level notice, an incomplete configuration', port => 2,
+    refused $quiet, '/x', unavailable => 'log level notice, an incomplete configuration', port => 2,
             token => $good, reason => 'misconfigured', good => 0;
 
     unlike $quiet->errors->content, qr/\Q${\ substr $good, -20}\E/,

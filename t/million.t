@@ -131,9 +131,10 @@ sub status ($s, $token, $path = '/') {
 
     like $store->ok('token', 'show', "id-$one"), qr/^description +number $one$/m, 'the command finds an API token by its id';
     $store->ok('token', 'disable', "id-$one");
-    refused $full, '/', DISABLED => 'a disabled API token is refused', api_token => token_of($one), log => 0, reason => 'disabled_client';
+    refused $full, '/', client_disabled => 'a disabled API token is refused', api_token => token_of($one), log => 0, reason => 'disabled_client';
     $store->ok('token', 'revoke', "id-$one");
-    refused $full, '/', TINV => 'a revoked API token is refused', api_token => token_of($one), log => 0;
+    refused $full, '/', invalid_api_token => 'a revoked API token is refused', api_token => token_of($one),
+            log => 0;
 }
 
 # --- the same speed as with an empty store ----------------------------------

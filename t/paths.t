@@ -90,8 +90,8 @@ sub has_rule ($path, $name, $what, %o) {
         granted $s, $path, "$what: a public location", %o;
 
     } else {
-        refused $s, $path, NONE => "$what: a credential is required", %o, reason => 'no_credential';
-        refused $s, $path, SCOPE => "$what: the scopes of other locations are refused", %o,
+        refused $s, $path, no_token => "$what: a credential is required", %o, reason => 'no_credential';
+        refused $s, $path, insufficient_scope => "$what: the scopes of other locations are refused", %o,
             reason => 'insufficient_scope', token => good_token(
                 scope => [grep { $_ ne $name } map { $_->[1] } @locations]);
         granted $s, $path, "$what: the scope $name is granted", %o, token => $token{$name};
@@ -197,8 +197,8 @@ has_rule $_->[0], $_->[1], "$_->[0]", port => 4 for
         my ($path, $seen) = @$row;
 
         is choice($path, 3), 'normal', "$path: nginx chooses the location";
-        refused $s, $path, NONE => "$path: a credential is required";
-        refused $s, $path, SCOPE => "$path: another scope is refused", token => $token{root};
+        refused $s, $path, no_token => "$path: a credential is required";
+        refused $s, $path, insufficient_scope => "$path: another scope is refused", token => $token{root};
 
         my $tag = next_tag;
         $s->request($path, token => $admin, tag => $tag);
@@ -221,14 +221,14 @@ my @headers = ('X-Original-URI', 'X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded
     'X-Auth-Request-Redirect', 'Forwarded', 'Referer', 'Destination');
 
 for my $name (@headers) {
-    refused $s, '/admin', NONE => "$name: /public/ does not make /admin public", headers => ["$name: /public/"];
-    refused $s, '/admin', SCOPE => "$name: /public/ does not change the scope of /admin", token => $token{root},
+    refused $s, '/admin', no_token => "$name: /public/ does not make /admin public", headers => ["$name: /public/"];
+    refused $s, '/admin', insufficient_scope => "$name: /public/ does not change the scope of /admin", token => $token{root},
             headers => ["$name: /public/"];
     granted $s, '/public/', "$name: /admin", headers => ["$name: /admin"];
     granted $s, '/x', "$name: /admin", headers => ["$name: /admin"], token => $token{root};
 }
 
-refused $s, '/admin', SCOPE => "$_ does not change the method", token => $token{root}, method => 'POST', body => '',
+refused $s, '/admin', insufficient_scope => "$_ does not change the method", token => $token{root}, method => 'POST', body => '',
         headers => ["$_: GET"]
     for 'X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override';
 
@@ -244,8 +244,8 @@ refused $s, '/admin', SCOPE => "$_ does not change the method", token => $token{
 
     for my $path (@paths) {
         my ($none, $other, $own) = splice @answers, 0, 3;
-        is_refused $none, NONE => "HTTP/2 $path: a credential is required";
-        is_refused $other, SCOPE => "HTTP/2 $path: another scope is refused";
+        is_refused $none, no_token => "HTTP/2 $path: a credential is required";
+        is_refused $other, insufficient_scope => "HTTP/2 $path: another scope is refused";
         is_granted $own, "HTTP/2 $path: the scope is granted";
     }
 }

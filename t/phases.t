@@ -209,35 +209,35 @@ for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/
               'accel?to=@guarded')
 {
     granted $s, "/open/$path", "/open/$path", token => $good;
-    refused $s, "/open/$path", NONE => "/open/$path";
-    refused $s, "/open/$path", INV => "/open/$path", token => $bad;
-    refused $s, "/open/$path", EXP => "/open/$path, HEAD", method => 'HEAD',
+    refused $s, "/open/$path", no_token => "/open/$path";
+    refused $s, "/open/$path", invalid_token => "/open/$path", token => $bad;
+    refused $s, "/open/$path", expired_token => "/open/$path, HEAD", method => 'HEAD',
             token => good_token(exp => 1);
 }
 granted $s, '/open/index/', 'index', token => $good, hit => 0, expect => { body => "an index\n" };
-refused $s, '/open/index/', NONE => 'index';
-refused $s, '/open/index/index.html', NONE => 'the file of index';
+refused $s, '/open/index/', no_token => 'index';
+refused $s, '/open/index/index.html', no_token => 'the file of index';
 
 # --- redirects from a protected to an open location -------------------------
 
 for my $path (qw(file list/ list try try-file break alias empty status dav/new accel?to=/free)) {
-    refused $s, "/closed/$path", NONE => "/closed/$path";
-    refused $s, "/closed/$path", INV => "/closed/$path", token => $bad;
+    refused $s, "/closed/$path", no_token => "/closed/$path";
+    refused $s, "/closed/$path", invalid_token => "/closed/$path", token => $bad;
 }
 granted $s, "/closed/$_", "/closed/$_", token => $good, %file for qw(file try-file break alias);
 granted $s, '/closed/try', '/closed/try', token => $good;
 
 like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'autoindex';
 is $s->request('/closed/list', token => $good)->{status}, 301, 'a directory without a slash is redirected';
-refused $s, '/closed/list/../file', NONE => 'dot segments in a path';
+refused $s, '/closed/list/../file', no_token => 'dot segments in a path';
 
-refused $s, '/closed/dav/new', NONE => 'PUT', method => 'PUT', body => "x\n";
-refused $s, '/closed/dav/new', INV => 'PUT', method => 'PUT', body => "x\n", token => $bad;
-refused $s, '/closed/dav/new/', INV => 'MKCOL', method => 'MKCOL', token => $bad;
+refused $s, '/closed/dav/new', no_token => 'PUT', method => 'PUT', body => "x\n";
+refused $s, '/closed/dav/new', invalid_token => 'PUT', method => 'PUT', body => "x\n", token => $bad;
+refused $s, '/closed/dav/new/', invalid_token => 'MKCOL', method => 'MKCOL', token => $bad;
 is_deeply [glob "$html/closed/dav/*"], [], 'refused requests write no file';
 is $s->request('/closed/dav/new', method => 'PUT', body => "x\n", token => $good)->{status}, 201,
    'PUT with a good token';
-refused $s, '/closed/dav/new', INV => 'DELETE', method => 'DELETE', token => $bad;
+refused $s, '/closed/dav/new', invalid_token => 'DELETE', method => 'DELETE', token => $bad;
 ok -e "$html/closed/dav/new", 'a refused request deletes no file';
 
 refused_by_nginx $s, $_, 404, "the internal location $_", token => $good
@@ -248,15 +248,15 @@ refused_by_nginx $s, $_, 404, "the internal location $_", token => $good
 my @to = map { "/closed/accel?to=$_" } '/free', '/hidden', '@free', '/guarded', '/closed/internal';
 granted $s, $_, $_, token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
 
-refused $s, '/closed/accel?to=/scoped', SCOPE => 'the second location requires a scope',
+refused $s, '/closed/accel?to=/scoped', insufficient_scope => 'the second location requires a scope',
         token => $good, reason => 'insufficient_scope';
-refused $s, '/closed/accel?to=/other', INV => 'the second location trusts another issuer',
+refused $s, '/closed/accel?to=/other', invalid_token => 'the second location trusts another issuer',
         token => $good, reason => 'issuer_mismatch';
-refused $s, '/closed/accel?to=/other', INV => 'the first location trusts another issuer',
+refused $s, '/closed/accel?to=/other', invalid_token => 'the first location trusts another issuer',
         token => $other, reason => 'issuer_mismatch';
 granted $s, '/open/accel?to=/other', 'the first location is open, the second one trusts another issuer',
         token => $other, decision => { issuer => 'other' };
-refused $s, '/closed/accel?to=/cookie', NONE => 'the second location accepts cookies only',
+refused $s, '/closed/accel?to=/cookie', no_token => 'the second location accepts cookies only',
         token => $good;
 granted $s, '/closed/accel?to=/cookie', 'the second location accepts cookies only, a cookie and a token', token => $good,
         cookie => "accessToken=" . good_token(username => 'bob'),
@@ -265,7 +265,7 @@ granted $s, '/closed/accel?to=/cookie', 'the second location accepts cookies onl
 granted $s, '/bearer-else-cookie', 'a bad token, then a good cookie in the page of error_page',
         token => $bad, cookie => "accessToken=$good",
         decision => { status => 'OK', user => 'jane', method => 'cookie' };
-refused $s, '/bearer-else-cookie', INV => 'a bad token, then a bad cookie in the page of error_page', token => $bad,
+refused $s, '/bearer-else-cookie', invalid_token => 'a bad token, then a bad cookie in the page of error_page', token => $bad,
         cookie => "accessToken=$bad";
 
 # --- requests that the access phase does not see ----------------------------
@@ -282,31 +282,31 @@ granted $s, '/addition', 'a subrequest of add_after_body', hit => 0,
         expect => { body => "before\na file\n" };
 granted $s, '/asking', 'a subrequest of auth_request', hit => 2;
 granted $s, '/mirrored', 'a subrequest of mirror', token => $good, hit => 2;
-refused $s, '/mirrored', INV => 'a refused request is not mirrored', token => $bad;
+refused $s, '/mirrored', invalid_token => 'a refused request is not mirrored', token => $bad;
 
 # --- limit_except, if, locations --------------------------------------------
 
 granted $s, '/except', "limit_except GET, $_", method => $_ for qw(GET HEAD);
 for my $method (qw(POST OPTIONS FOO)) {
-    refused $s, '/except', NONE => "limit_except GET, $method", method => $method;
+    refused $s, '/except', no_token => "limit_except GET, $method", method => $method;
     granted $s, '/except', "limit_except GET, $method", method => $method, token => $good;
     granted $s, '/only', "limit_except GET off, $method", method => $method;
 }
-refused $s, '/except', NONE => 'limit_except GET, POST, method override', method => 'POST',
+refused $s, '/except', no_token => 'limit_except GET, POST, method override', method => 'POST',
         headers => ['X-HTTP-Method-Override: GET'], body => 'x';
-refused $s, '/only', NONE => "limit_except GET off, $_", method => $_ for qw(GET HEAD);
+refused $s, '/only', no_token => "limit_except GET off, $_", method => $_ for qw(GET HEAD);
 granted $s, '/except-deny', 'limit_except deny, GET', token => $good;
 refused_by_nginx $s, '/except-deny', 403, 'limit_except deny, POST', token => $good, method => 'POST';
 
 for my $query ('', '?x=1', '?y=1', '?x=1&y=1') {
     granted $s, "/if$query", "if in /if$query", token => $good;
-    refused $s, "/if$query", NONE => "if in /if$query";
-    refused $s, "/if$query", INV => "if in /if$query", token => $bad;
+    refused $s, "/if$query", no_token => "if in /if$query";
+    refused $s, "/if$query", invalid_token => "if in /if$query", token => $bad;
 }
 
-refused $s, '/regex/name', NONE => 'a location with a regular expression';
+refused $s, '/regex/name', no_token => 'a location with a regular expression';
 granted $s, '/regex/name', 'a location with a regular expression', token => $good;
-refused $s, '/pictures/a.png', NONE => 'a ^~ location before an open regular expression';
+refused $s, '/pictures/a.png', no_token => 'a ^~ location before an open regular expression';
 granted $s, '/a.png', 'an open location with a regular expression';
 
 # --- inheritance ------------------------------------------------------------
@@ -333,13 +333,13 @@ sub inherits ($path, $what, %differs) {
     my %realm = $differs{realm} ? (realm => $differs{realm}) : ();
 
     granted $s, $path, $what, token => $good, %o if !$differs{scope};
-    refused $s, $path, INV => "$what: the realm is inherited", token => $bad, %o,
+    refused $s, $path, invalid_token => "$what: the realm is inherited", token => $bad, %o,
             expect => { %inv, %realm }, good => 0;
-    refused $s, $path, NONE => "$what: auth_token_accept is inherited", %o,
+    refused $s, $path, no_token => "$what: auth_token_accept is inherited", %o,
             expect => { %none, %realm }, good => 0;
-    refused $s, $path, SCOPE => "$what: scope and message are inherited", token => $narrow, %o,
+    refused $s, $path, insufficient_scope => "$what: scope and message are inherited", token => $narrow, %o,
             expect => { %scope, %realm }, good => 0;
-    refused $s, $path, ADDR => "$what: the address list is inherited", token => $good, %two,
+    refused $s, $path, address_not_allowed => "$what: the address list is inherited", token => $good, %two,
             from => '127.0.0.9', expect => \%addr, good => 0;
 }
 
@@ -352,25 +352,29 @@ inherits('/nested/deep/x.json', 'a nested regular expression', realm => 'nested'
 inherits('/off/on', 'auth_token on within auth_token off');
 
 granted $s, '/trust', 'another auth_token_trust, its issuer', token => $other, %two;
-refused $s, '/', INV => 'an issuer that the server does not trust', token => $other, %two,
+refused $s, '/', invalid_token => 'an issuer that the server does not trust', token => $other, %two,
         expect => \%inv, good => 0;
-refused $s, '/scope', SCOPE => 'another auth_token_require_scope, the scope of the server', %two, good => 0,
+refused $s, '/scope', insufficient_scope => 'another auth_token_require_scope, the scope of the server',
+        %two, good => 0,
         token => good_token(scope => ['read']), expect => \%scope;
-refused $s, '/allow', ADDR => 'another auth_token_allow, an address of the server', token => $good, %two,
+refused $s, '/allow', address_not_allowed => 'another auth_token_allow, an address of the server',
+        token => $good, %two,
         expect => \%addr, good => 0;
-refused $s, '/format', SCOPE => 'another auth_token_error_format: the message is inherited', token => $narrow, %two,
+refused $s, '/format', insufficient_scope => 'another auth_token_error_format: the message is inherited', token => $narrow, %two,
         expect => { realm => 'inherited', message => 'No' }, good => 0;
-refused $s, '/accept', NONE => 'auth_token_accept cookie, a bearer token', token => $good, %two, expect => \%none, good => 0;
+refused $s, '/accept', no_token => 'auth_token_accept cookie, a bearer token', token => $good, %two, expect => \%none, good => 0;
 granted $s, '/accept', 'auth_token_accept cookie', cookie => "accessToken=$good", %two;
-refused $s, '/accept', SCOPE => 'auth_token_accept cookie: the scope is inherited', cookie => "accessToken=$narrow",
+refused $s, '/accept', insufficient_scope => 'auth_token_accept cookie: the scope is inherited', cookie => "accessToken=$narrow",
         %two, expect => \%scope, good => 0;
 granted $s, $_, "auth_token off at $_", %two for '/off', '/nested/deep/open';
 
 # as with any array of nginx, one directive of a location hides all of the server
-refused $s, '/error', ADDR => 'auth_token_error of a location', token => $good, %two, good => 0,
+refused $s, '/error', address_not_allowed => 'auth_token_error of a location', token => $good, %two,
+        good => 0,
         from => '127.0.0.9',
         expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') };
-refused $s, '/error', SCOPE => 'auth_token_error of a location hides that of the server', token => $narrow,
+refused $s, '/error', insufficient_scope => 'auth_token_error of a location hides that of the server',
+        token => $narrow,
         %two, good => 0,
         expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') };
 
@@ -401,7 +405,7 @@ for my $name (sort keys %early) {
 ($seen, my $tag) = early('/early', token => $narrow);
 is_deeply $seen, ['[janeothermainbearer1108612]', '[<>]'],
           'set and map, a valid token with an insufficient scope';
-refused $s, '/early', SCOPE => 'a valid token with an insufficient scope', token => $narrow,
+refused $s, '/early', insufficient_scope => 'a valid token with an insufficient scope', token => $narrow,
         decision => undef;
 
 {
@@ -417,7 +421,7 @@ refused $s, '/early', SCOPE => 'a valid token with an insufficient scope', token
 }
 
 granted $s, '/early/off', 'access_log off', token => $good;
-refused $s, '/early/off', INV => 'access_log off', token => $bad, decision => undef;
+refused $s, '/early/off', invalid_token => 'access_log off', token => $bad, decision => undef;
 
 {
     my $answer = $s->request('/early/none', token => $good, tag => next_tag);
@@ -426,8 +430,8 @@ refused $s, '/early/off', INV => 'access_log off', token => $bad, decision => un
 granted $s, '/early/if', 'if, a good token', token => $good, hit => 0,
         expect => { body => "jane\n" };
 granted $s, '/early/if', 'if, a token of another user', token => good_token(username => 'bob');
-refused $s, '/early/if', INV => 'if, a bad token for jane', token => $bad;
-refused $s, '/early/if', INV => 'if, an unsigned token for jane',
+refused $s, '/early/if', invalid_token => 'if, a bad token for jane', token => $bad;
+refused $s, '/early/if', invalid_token => 'if, an unsigned token for jane',
         token => token(alg => 'none', key => '');
 
 # --- limit_req by user ------------------------------------------------------
@@ -440,8 +444,8 @@ for my $path ('/limited', '/tiered') {
     granted $s, $path, "$path, bob", token => $token{bob};
 
     # requests without a valid token are not counted
-    refused $s, $path, INV => "$path, a bad token, $_", token => $bad for 1, 2;
-    refused $s, $path, NONE => "$path, no token, $_" for 1, 2;
+    refused $s, $path, invalid_token => "$path, a bad token, $_", token => $bad for 1, 2;
+    refused $s, $path, no_token => "$path, no token, $_" for 1, 2;
 }
 granted $s, '/limited', '/limited, eve', token => good_token(username => 'eve');
 
@@ -455,9 +459,10 @@ is $s->request('/preflight', @preflight, token => $good, tag => next_tag)->heade
    'a preflight with a token shows no identity';
 granted $s, '/preflight', 'a preflight with a bad token', @preflight, token => $bad,
         decision => { status => 'OK', user => '', method => '', subject => '' };
-refused $s, '/preflight', SCOPE => 'the request after a preflight', method => 'POST', token => $good;
-refused $s, '/preflight/again', NONE => 'a preflight, redirected to a location without auth_token_preflight', @preflight;
-refused $s, '/closed/file', NONE => 'a preflight in a location without auth_token_preflight', @preflight;
+refused $s, '/preflight', insufficient_scope => 'the request after a preflight', method => 'POST',
+        token => $good;
+refused $s, '/preflight/again', no_token => 'a preflight, redirected to a location without auth_token_preflight', @preflight;
+refused $s, '/closed/file', no_token => 'a preflight in a location without auth_token_preflight', @preflight;
 
 # --- without directives -----------------------------------------------------
 

@@ -121,12 +121,12 @@ CONF
 
 granted $s, '/', 'a token of the provider', token => $token,
         decision => { user => $plain, issuer => 'provider' };
-refused $s, '/', INV => 'a token for another resource', reason => 'audience_mismatch',
+refused $s, '/', invalid_token => 'a token for another resource', reason => 'audience_mismatch',
         token => $p->token(client => $entra, resource => $graph);
 
 $p->rotate('rsa2', keep => 1);
 my $next = $p->token(client => $plain, resource => $api);
-refused $s, '/', INV => 'a token with a new key', token => $next, reason => 'unknown_kid';
+refused $s, '/', invalid_token => 'a token with a new key', token => $next, reason => 'unknown_kid';
 
 $s->write('provider.jwks', $p->jwks);
 $s->errors->await(qr/keys replaced, .*file: .*provider\.jwks/);

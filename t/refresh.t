@@ -86,7 +86,7 @@ is $both->{status}, 200, 'the same refresh token in body and cookie';
 %next = cookies($both);
 
 sub rinv ($answer, $reason, $name) {
-    is_refused $answer, RINV => $name, scheme => 'Bearer';
+    is_refused $answer, invalid_refresh_token => $name, scheme => 'Bearer';
     ok scalar(grep { /reason: $reason,/ } $s->errors->lines), "$name: the log says $reason";
 }
 $s->errors->lines;
@@ -110,12 +110,12 @@ rinv post_json($s, '/off/token', { refreshToken => $next{refreshToken} }), 'refr
 is refresh($s, $next{refreshToken})->{status}, 200, 'refused requests do not use up the refresh token';
 is refresh($s, $other->{refreshToken})->{status}, 200, 'nor the refresh token of another user';
 
-is_refused post_json($s, '/api/auth/token', $_->[1]), BAD => "body: $_->[0]"
+is_refused post_json($s, '/api/auth/token', $_->[1]), bad_request => "body: $_->[0]"
     for ['array' => '[]'], ['no member' => '{}'], ['number' => '{"refreshToken":1}'],
         ['an unknown member' => '{"refreshToken":"x","y":1}'], ['a duplicate member' => '{"refreshToken":"x","refreshToken":"x"}'];
-is_refused $s->request('/api/auth/token', method => 'GET'), BAD => 'GET gets 405', status => 405, message => 'Method Not Allowed';
+is_refused $s->request('/api/auth/token', method => 'GET'), bad_request => 'GET gets 405', status => 405, message => 'Method Not Allowed';
 is_refused post_json($s, '/api/auth/token', '{"refreshToken":"x"}', headers => ['Origin: https://evil.example']),
-           ORIGIN => 'another origin is refused';
+           origin_not_allowed => 'another origin is refused';
 
 for my $path ('/api/v6.1/auth/token', '/api/auth/token/', '/API/auth/token', '/api/auth/token;x') {
     my $got = post_json($s, $path, { refreshToken => $next{refreshToken} });
@@ -157,7 +157,7 @@ for (1 .. 4) {
     my %brief = cookies(post_json($s, '/brief/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
     select undef, undef, undef, 1.1;
     $s->errors->lines;
-    is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), RINV => 'an expired refresh token',
+    is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), invalid_refresh_token => 'an expired refresh token',
                scheme => 'Bearer';
     ($why) = map { /reason: (\w+),/ } $s->errors->lines;
     last if $why ne 'unknown_refresh_token';
@@ -185,7 +185,7 @@ $store->import_records(users => [user_record('gone', issuers => ['main'])]);
 is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'a refresh by a user, disabled and enabled again';
 
 $store->import_records(users => [user_record('jack', issuers => ['main'], scope => [])]);
-is_refused refresh($s, $reduced{refreshToken}), SCOPE => 'a refresh by a user without scopes', scheme => 'Bearer';
+is_refused refresh($s, $reduced{refreshToken}), insufficient_scope => 'a refresh by a user without scopes', scheme => 'Bearer';
 
 # --- concurrent requests -----------------------------------------------------------
 

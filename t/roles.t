@@ -215,7 +215,7 @@ for my $name (sort keys %role) {
 # --- CIPP: unknown endpoints ------------------------------------------------
 
 sub refuses ($path, $reason, $name, %o) {
-    refused $s, $path, SCOPE => $name, reason => $reason, api_token => $t{superadmin}, %o;
+    refused $s, $path, insufficient_scope => $name, reason => $reason, api_token => $t{superadmin}, %o;
 }
 
 refuses $_, 'unknown_endpoint', "superadmin is refused the unknown path $_"
@@ -232,14 +232,14 @@ for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
 
     my @o = (method => $method, api_token => $t{superadmin}, $method eq 'POST' ? (body => '') : ());
     granted $s, $mixed, "ignore_case: $method $mixed is granted", @o, decision => { endpoint => "$method $path" };
-    refused $s, $mixed, SCOPE => "without ignore_case: $method $mixed is refused", @o, @exact, reason => 'unknown_endpoint';
+    refused $s, $mixed, insufficient_scope => "without ignore_case: $method $mixed is refused", @o, @exact, reason => 'unknown_endpoint';
     granted $s, $path, "without ignore_case: $method $path is granted", @o, @exact;
-    refused $s, $mixed, SCOPE => "ignore_case: $method $mixed is refused to a role without it", method => $method,
+    refused $s, $mixed, insufficient_scope => "ignore_case: $method $mixed is refused to a role without it", method => $method,
             api_token => $t{nothing}, reason => 'endpoint_not_granted' if $scope ne 'Public';
 }
 
 for my $path ('/api/listusers', '/API/LISTUSERS', '/api/ListUsers') {
-    refused $s, $path, SCOPE => "a blocked endpoint is refused: $path", api_token => $t{blocked},
+    refused $s, $path, insufficient_scope => "a blocked endpoint is refused: $path", api_token => $t{blocked},
             reason => 'blocked_endpoint';
 }
 granted $s, $_->[1], "a public endpoint needs no credential: $_->[1]", method => $_->[0],
@@ -281,12 +281,12 @@ for my $version ('', '/v6.1', '/v7') {
 my $id = $known{'GET /snapshots'}[2];
 granted $s, '/api/v6.1/snapshots', "a JWT with the scope $_ is granted", @ipf, token => good_token(aud => 'ipf', scope => [$_])
     for $id, 'GET /snapshots';
-refused $s, '/api/v6.1/snapshots', SCOPE => "a JWT with the scope $_ is refused", @ipf, reason => 'endpoint_not_granted',
+refused $s, '/api/v6.1/snapshots', insufficient_scope => "a JWT with the scope $_ is refused", @ipf, reason => 'endpoint_not_granted',
         token => good_token(aud => 'ipf', scope => [$_])
     for uc $id, "$id ", 'GET  /snapshots', 'get /snapshots', '/snapshots', 'GET /snapshots/', '*', 'GET *',
         'GET /api/v6.1/snapshots', substr($id, 0, 39), $by_id{'GET /snapshots'};
 granted $s, '/api/v6.1/snapshots', 'an administrator is granted an endpoint', @ipf, token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
-refused $s, '/api/v6.1/no-such', SCOPE => 'an administrator is refused an unknown path', @ipf, reason => 'unknown_endpoint',
+refused $s, '/api/v6.1/no-such', insufficient_scope => 'an administrator is refused an unknown path', @ipf, reason => 'unknown_endpoint',
         token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
 
 done;

@@ -150,7 +150,7 @@ CONF
     ($count, $wrong) = $beside->end;
     is_deeply $wrong, [], 'the new key was accepted all the time';
     $s->errors->lines;
-    refused $s, '/', INV => 'a withdrawn key', token => $old, reason => 'unknown_kid';
+    refused $s, '/', invalid_token => 'a withdrawn key', token => $old, reason => 'unknown_kid';
     cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'the number of fetches is bounded';
 
     $provider->publish('rsa');
@@ -196,7 +196,7 @@ my $kept;
         chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
 
         $restart->();
-        refused $s, '/', FAIL => "a stored set that was changed: $what", token => of('rsa2'),
+        refused $s, '/', unavailable => "a stored set that was changed: $what", token => of('rsa2'),
                 reason => 'unavailable';
         like $s->errors->content, qr/\[error\].*"\Q$file\E" is (?:truncated|damaged)\b/, "$what: the log names the file";
     }
@@ -216,7 +216,8 @@ my $kept;
     chown +(getpwnam 'www-data')[2, 3], $file if $> == 0;
     $source->mode('500');
     $s->reload;
-    refused $s, '/', FAIL => 'an older copy of the set: a withdrawn key is refused', token => of('rsa'),
+    refused $s, '/', unavailable => 'an older copy of the set: a withdrawn key is refused',
+            token => of('rsa'),
             reason => 'unavailable', new => 1;
     like $s->errors->content, qr/\[error\].*"\Q$file\E": keys are older than the last/, 'the log reports it';
     $source->mode('good');
@@ -226,7 +227,7 @@ my $kept;
     unlink $s->dir . '/state/key';
     $source->stop;
     $restart->();
-    refused $s, '/', FAIL => 'another state key', token => of('rsa2'), reason => 'unavailable';
+    refused $s, '/', unavailable => 'another state key', token => of('rsa2'), reason => 'unavailable';
     $source->start;
 }
 
@@ -323,7 +324,7 @@ for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) 
     $s->configure($state . block($source->url('/others')) . $server);
     $s->reload;
     await_replaced($s, 4);
-    refused $s, '/', INV => 'a key of the first key source after the reload', token => of('rsa'), reason => 'unknown_kid',
+    refused $s, '/', invalid_token => 'a key of the first key source after the reload', token => of('rsa'), reason => 'unknown_kid',
             new => 1;
     granted $s, '/', 'a key of the second key source', token => of('rsa3');
 

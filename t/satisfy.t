@@ -190,16 +190,16 @@ for my $satisfy ('all', 'any') {
 }
 
 # a refusal of this module has its headers and body, even if another module ran after it
-refused $s, '/all/0/', INV => 'satisfy all, a bad token, allow', token => $bad;
-refused $s, '/all/1/', INV => 'satisfy all, a bad token, deny', token => $bad;
-refused $s, '/any/1/', INV => 'satisfy any, a bad token, deny', token => $bad;
-refused $s, '/any/1/', NONE => 'satisfy any, no credential, deny';
-refused $s, '/any/1/', SCOPE => 'satisfy any, no scope, deny', token => good_token(scope => []);
-refused $s, '/any/1/503/', FAIL => 'satisfy any, a bad token with status=503, deny', token => $bad,
+refused $s, '/all/0/', invalid_token => 'satisfy all, a bad token, allow', token => $bad;
+refused $s, '/all/1/', invalid_token => 'satisfy all, a bad token, deny', token => $bad;
+refused $s, '/any/1/', invalid_token => 'satisfy any, a bad token, deny', token => $bad;
+refused $s, '/any/1/', no_token => 'satisfy any, no credential, deny';
+refused $s, '/any/1/', insufficient_scope => 'satisfy any, no scope, deny', token => good_token(scope => []);
+refused $s, '/any/1/503/', unavailable => 'satisfy any, a bad token with status=503, deny', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/7/503/', FAIL => 'satisfy any, a bad token with status=503, auth_request 403', token => $bad,
+refused $s, '/any/7/503/', unavailable => 'satisfy any, a bad token with status=503, auth_request 403', token => $bad,
         expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/1/503/', FAIL => 'satisfy any, a bad token with status=503, deny, HEAD', token => $bad, method => 'HEAD',
+refused $s, '/any/1/503/', unavailable => 'satisfy any, a bad token with status=503, deny, HEAD', token => $bad, method => 'HEAD',
         expect => { code => $inv[0], message => $inv[1] };
 granted $s, '/any/0/', 'satisfy any, allow, HEAD', method => 'HEAD';
 granted $s, '/any/5/', 'satisfy any, a bad token, auth_request 204', token => $bad;
@@ -262,8 +262,8 @@ my ($status, $elapsed) = elapsed('/delay/', token => good_token(scope => []));
 is $status, 403, '403 at /delay/';
 cmp_ok $elapsed, '<', 0.4, '403 is not delayed';
 
-refused $s, '/delay/', INV => 'auth_delay', token => $bad;
-refused $s, '/delay/any/', INV => 'auth_delay, satisfy any', token => $bad;
+refused $s, '/delay/', invalid_token => 'auth_delay', token => $bad;
+refused $s, '/delay/any/', invalid_token => 'auth_delay, satisfy any', token => $bad;
 
 # a client that closes the connection during the delay
 {

@@ -97,7 +97,7 @@ sub with (@scope) { good_token(aud => 'main', scope => [@scope]) }
 sub may ($path, $name, $token, %o) { granted $s, $path, $name, token => $token, %o }
 
 sub may_not ($path, $name, $token, %o) {
-    refused $s, $path, SCOPE => $name, token => $token, reason => 'insufficient_scope', %o;
+    refused $s, $path, insufficient_scope => $name, token => $token, reason => 'insufficient_scope', %o;
 }
 
 $s->{good} = ['/good', token => with()];
@@ -131,9 +131,9 @@ may_not '/read', "the scope read is not granted by $_->[0]", with($_->[1]) for
     ['a tab at its end', "read\t"], ['NFKC of it', "re\x{ff41}d"], ['percent', '%'];
 
 may '/', 'a location without required scopes is granted', with();
-refused $s, '/read', NONE => 'a request without a credential is 401';
-refused $s, '/read', INV => 'a forged token is 401', token => token(key => key('rsa2'));
-refused $s, '/read', EXP => 'an expired token is 401', token => good_token(aud => 'main', exp => 1);
+refused $s, '/read', no_token => 'a request without a credential is 401';
+refused $s, '/read', invalid_token => 'a forged token is 401', token => token(key => key('rsa2'));
+refused $s, '/read', expired_token => 'an expired token is 401', token => good_token(aud => 'main', exp => 1);
 
 # --- forms and places of the claim ------------------------------------------
 
@@ -225,7 +225,7 @@ may_not '/claim', 'a scope from a missing claim is refused', with('it');
 may '/in/herited', 'a location inherits the required scope', with('read');
 may_not '/in/herited', 'the inherited scope is required', with('write');
 may '/in/off', '"off" cancels the inherited scope', with();
-refused $s, '/in/off', NONE => '"off" still requires a credential';
+refused $s, '/in/off', no_token => '"off" still requires a credential';
 may '/in/other', 'a location replaces the inherited scope', with('delete');
 may_not '/in/other', 'the replaced scope does not count', with('read');
 may '/in/mode', 'a location replaces the mode by any', with('write');

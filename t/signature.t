@@ -54,7 +54,7 @@ CONF
 });
 
 sub inv ($path, $reason, $name, $token) {
-    refused $s, $path, INV => $name, token => $token, defined $reason ? (reason => $reason) : ();
+    refused $s, $path, invalid_token => $name, token => $token, defined $reason ? (reason => $reason) : ();
 }
 
 # nginx reports an error left in the queue of OpenSSL as [alert] at the next TLS

@@ -439,9 +439,9 @@ sub complaints ($s) {
     my $before = complaints($s);
     rename "$path/data.mdb", "$dir/kept";
     settles($s, $one, '200', $gone, 'data.mdb is removed');
-    refused $s, '/', FAIL => 'data.mdb is removed: an API token gets 503', api_token => $one, reason => 'unavailable';
-    refused $s, '/', FAIL => 'data.mdb is removed: an unknown API token gets 503', api_token => 'x' x 32, reason => 'unavailable';
-    refused $s, '/', NONE => 'data.mdb is removed: no credential gets 401', reason => 'no_credential';
+    refused $s, '/', unavailable => 'data.mdb is removed: an API token gets 503', api_token => $one, reason => 'unavailable';
+    refused $s, '/', unavailable => 'data.mdb is removed: an unknown API token gets 503', api_token => 'x' x 32, reason => 'unavailable';
+    refused $s, '/', no_token => 'data.mdb is removed: no credential gets 401', reason => 'no_credential';
     granted $s, '/', 'data.mdb is removed: a JWT is accepted', token => good_token();
     granted $s, '/good', 'data.mdb is removed: a location for JWTs works', token => good_token();
     sleep 2.2;
@@ -518,7 +518,7 @@ sub complaints ($s) {
     $before = complaints($s);
     truncate "$path/data.mdb", 5 * 4096;
     AuthToken::Log::await_true(sub { complaints($s) == $before + 2 }, 'both workers to see the truncation');
-    refused $s, '/', FAIL => 'data.mdb is truncated: an API token gets 503', api_token => $one, reason => 'unavailable';
+    refused $s, '/', unavailable => 'data.mdb is truncated: an API token gets 503', api_token => $one, reason => 'unavailable';
     granted $s, '/', 'data.mdb is truncated: a JWT is accepted', token => good_token();
     like +(complaints($s))[-1], qr/is truncated to 20480 of \d+ bytes/, 'the error says that it is truncated';
     rename "$dir/kept", "$path/data.mdb";

@@ -36,34 +36,35 @@ sub wrong ($user, %o) { return login($s, $user, 'canary-wrong', new => 1, %o) }
 
 # --- number of failures -----------------------------------------------------
 
-is_refused wrong('jane'), CRED => "failure $_" for 1 .. 5;
+is_refused wrong('jane'), invalid_credentials => "failure $_" for 1 .. 5;
 is_refused login($s, 'jane', $AuthToken::Local::PASSWORD, new => 1),
-           MANY => "the right password after five failures, in any worker, $_" for 1 .. 4;
+           too_many_requests => "the right password after five failures, in any worker, $_" for 1 .. 4;
 
 my $answer = wrong('jane');
-is_refused $answer, MANY => 'a wrong password after five failures';
+is_refused $answer, too_many_requests => 'a wrong password after five failures';
 cmp_ok $answer->header('Retry-After'), '<=', 60, 'Retry-After is within the interval';
-is_refused $s->request('/x', auth => basic('jane'), new => 1), MANY => 'Basic after five failures of login';
+is_refused $s->request('/x', auth => basic('jane'), new => 1),
+    too_many_requests => 'Basic after five failures of login';
 
 is login($s, 'john')->{status}, 200, 'another user is not throttled';
 is login($s, 'jane', $AuthToken::Local::PASSWORD, from => '127.0.0.9')->{status}, 200, 'another address is not throttled';
 
-is_refused wrong('unknown'), CRED => "failure $_ of an unknown user" for 1 .. 5;
-is_refused wrong('unknown'), MANY => 'an unknown user after five failures';
+is_refused wrong('unknown'), invalid_credentials => "failure $_ of an unknown user" for 1 .. 5;
+is_refused wrong('unknown'), too_many_requests => 'an unknown user after five failures';
 
-is_refused wrong('john'), CRED => "failure $_ before a success" for 1 .. 4;
+is_refused wrong('john'), invalid_credentials => "failure $_ before a success" for 1 .. 4;
 is login($s, 'john')->{status}, 200, 'a success after four failures';
-is_refused wrong('john'), CRED => "failure $_ after a success" for 1 .. 4;
+is_refused wrong('john'), invalid_credentials => "failure $_ after a success" for 1 .. 4;
 
 $s->request('/x', auth => basic('jack', 'canary-wrong')) for 1 .. 5;
-is_refused login($s, 'jack'), MANY => 'login after five failures of Basic';
+is_refused login($s, 'jack'), too_many_requests => 'login after five failures of Basic';
 
 # --- IPv6 -------------------------------------------------------------------
 
 SKIP: {
     eval { $s->connect(host => '::1') } or skip 'no IPv6', 1;
     wrong('six', to => '::1') for 1 .. 5;
-    is_refused login($s, 'six', $AuthToken::Local::PASSWORD, to => '::1'), MANY => 'login over IPv6 after five failures';
+    is_refused login($s, 'six', $AuthToken::Local::PASSWORD, to => '::1'), too_many_requests => 'login over IPv6 after five failures';
 }
 
 # --- interval ---------------------------------------------------------------
@@ -73,13 +74,13 @@ sub brief ($password) {
 }
 brief('canary-wrong') for 1, 2;
 $answer = brief($AuthToken::Local::PASSWORD);
-is_refused $answer, MANY => 'after failures=2/2s';
+is_refused $answer, too_many_requests => 'after failures=2/2s';
 cmp_ok $answer->header('Retry-After'), '<=', 2, 'Retry-After is at most the interval of 2s';
 select undef, undef, undef, $answer->header('Retry-After') + 0.2;
 is brief($AuthToken::Local::PASSWORD)->{status}, 200, 'the right password is accepted after the interval';
 
 $s->reload;
-is_refused login($s, 'jane'), MANY => 'counted before a reload';
+is_refused login($s, 'jane'), too_many_requests => 'counted before a reload';
 
 # --- concurrent failures ----------------------------------------------------
 

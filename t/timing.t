@@ -68,7 +68,7 @@ sub bytes ($answer) {
 my $expected = bytes($s->request('/', token => $invalid{'a wrong key'}, tag => next_tag));
 
 for my $name (sort keys %invalid) {
-    refused $s, '/', INV => "$name", token => $invalid{$name};
+    refused $s, '/', invalid_token => "$name", token => $invalid{$name};
 
     my $answer = $s->request('/', token => $invalid{$name}, tag => next_tag);
     is bytes($answer), $expected, "$name: the same bytes as for a wrong key";
@@ -79,7 +79,7 @@ for my $name (sort keys %invalid) {
 }
 
 # only the holder of an otherwise valid token learns that it has expired
-refused $s, '/', EXP => 'expired', token => kid('one', claims => { exp => 1 });
+refused $s, '/', expired_token => 'expired', token => kid('one', claims => { exp => 1 });
 
 {
     my %expired = map { $_ => bytes($s->request('/', tag => next_tag,

@@ -45,7 +45,7 @@ my $claims = (parts(good_token()))[1];
 (my $members = $claims) =~ s/\A\{|\}\z//g;
 
 sub inv ($reason, $name, $token, %o) {
-    refused $s, '/api', INV => $name, token => $token,
+    refused $s, '/api', invalid_token => $name, token => $token,
             defined $reason ? (reason => $reason) : (), %o;
 }
 
@@ -63,7 +63,7 @@ granted $s, '/api', 'a good token with a minimal header', token => raw_token($rs
 
 # --- parts ------------------------------------------------------------------
 
-refused $s, '/api', INV => "'$_'", auth => $_ for 'Bearer', 'Bearer ', 'bearer     ';
+refused $s, '/api', invalid_token => "'$_'", auth => $_ for 'Bearer', 'Bearer ', 'bearer     ';
 
 {
     my $good = good_token();
@@ -173,7 +173,7 @@ payload_inv('bad_payload', 'depth 33', "{$members," . nested(32) . '}');
 payload_inv('bad_payload', '257 members', "{$members," . crowd(257, $count) . '}');
 
 granted $big, '/api', 'a string of 8 KiB', token => raw_token($rs256, "{$members,\"x\":\"" . 'a' x 8192 . '"}');
-refused $big, '/api', INV => $_->[0], reason => $_->[1], token => raw_token($_->[2], $_->[3]) for
+refused $big, '/api', invalid_token => $_->[0], reason => $_->[1], token => raw_token($_->[2], $_->[3]) for
     ['a longer string', 'bad_payload', $rs256, "{$members,\"x\":\"" . 'a' x 8193 . '"}'],
     ['20,000 open objects', 'bad_payload', $rs256, '{"a":' x 9000],
     ['arrays 100,000 deep', 'too_long', $rs256, "{$members," . nested(100_000) . '}'],
@@ -205,8 +205,8 @@ granted $s, '/api', '8,192 bytes', token => sized(8192);
 inv('too_long', '8,193 bytes', sized(8193));
 inv('too_long', '64 KiB of one letter', 'A' x 65_536);
 granted $big, '/api', '64 KiB', token => sized(65_536);
-refused $big, '/api', INV => '64 KiB and 1', reason => 'too_long', token => sized(65_537);
-refused $big, '/api', INV => '200 KiB', reason => 'too_long',
+refused $big, '/api', invalid_token => '64 KiB and 1', reason => 'too_long', token => sized(65_537);
+refused $big, '/api', invalid_token => '200 KiB', reason => 'too_long',
         token => 'A' x 100_000 . '.' . 'A' x 100_000 . '.AAAA';
 
 # --- members of the header --------------------------------------------------
@@ -221,12 +221,12 @@ granted $s, '/api', "typ $_", token => typ($_) for '"jwt"', '"AT+JWT"', '"applic
 inv('bad_typ', "typ $_", typ($_)) for '"JWE"', '""', '"application/jwt"', '123', 'null';
 
 granted $s, '/at', 'only at+jwt is accepted', token => typ('"at+jwt"');
-refused $s, '/at', INV => "$_->[0], only at+jwt is accepted", token => $_->[1],
+refused $s, '/at', invalid_token => "$_->[0], only at+jwt is accepted", token => $_->[1],
         reason => 'bad_typ' for
     ['JWT', typ('"JWT"')], ['no typ', raw_token($rs256, $claims)],
     ['application/at+jwt', typ('"application/at+jwt"')];
 granted $s, '/bare', 'only a missing typ is accepted', token => raw_token($rs256, $claims);
-refused $s, '/bare', INV => 'JWT, only a missing typ is accepted', token => typ('"JWT"'),
+refused $s, '/bare', invalid_token => 'JWT, only a missing typ is accepted', token => typ('"JWT"'),
         reason => 'bad_typ';
 
 header_inv('bad_crit', "header member $_", qq({"alg":"RS256",$_})) for
@@ -263,7 +263,7 @@ granted $s, '/api', "header member $_", token => raw_token(qq({"alg":"RS256",$_}
         is_granted $answer, "naughty string $i";
         is $hit->{http_x_user}, $user, "naughty string $i as \$auth_token_user";
 
-        refused $s, '/api', EXP => "naughty string $i, expired", reason => 'expired',
+        refused $s, '/api', expired_token => "naughty string $i, expired", reason => 'expired',
                 token => good_token(sub => $string, username => $string, exp => 1);
     }
 }

@@ -264,7 +264,7 @@ for (
 }
 
 is extra('/claim', token => good_token()), '', 'a missing claim';
-refused $s, '/claim', INV => "claim value $_", token => value($_), reason => 'bad_payload'
+refused $s, '/claim', invalid_token => "claim value $_", token => value($_), reason => 'bad_payload'
     for '1e400', '9223372036854775808', '"\u0000"', '"a\u0000b"';
 
 for my $c (1 .. 31, 127) {
@@ -432,7 +432,7 @@ sub subrequests ($path, $n, %o) {
         'subrequests show the user of the main request';
 
     ($answer, @seen) = subrequests('/ssi', 0, token => $bad);
-    is_refused $answer, INV => 'SSI';
+    is_refused $answer, invalid_token => 'SSI';
     is_deeply \@seen, [], 'a refused request has no subrequests';
 
     for my $row (['good', $good], ['bad', $bad]) {
@@ -446,7 +446,7 @@ sub subrequests ($path, $n, %o) {
     is_deeply [sort @seen], ['/asked jane', '/check jane'], 'auth_request';
 
     ($answer, @seen) = subrequests('/asked', 0, token => $bad);
-    is_refused $answer, INV => 'auth_request';
+    is_refused $answer, invalid_token => 'auth_request';
     is_deeply \@seen, [], 'a refused request has no subrequest of auth_request';
 
     ($answer, @seen) = subrequests('/mirrored', 2, token => $good);

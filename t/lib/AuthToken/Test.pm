@@ -21,9 +21,9 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
     CONF
 
     granted $s, '/api', 'good token', token => good_token();
-    refused $s, '/api', EXP => 'exp 0', token => good_token(exp => 0),
+    refused $s, '/api', expired_token => 'exp 0', token => good_token(exp => 0),
             reason => 'expired';
-    refused $s, '/api', NONE => 'no credential';
+    refused $s, '/api', no_token => 'no credential';
 
     done;
 
@@ -31,11 +31,10 @@ AuthToken::Test - behaviour of the module, seen through a real nginx
 
 C<granted>: 200, the upstream's body, exactly one hit of the upstream, no
 challenge.  C<refused>: status, headers and body byte for byte as documented for
-the outcome (I<NONE INV EXP TNONE TINV TEXP SCOPE ADDR DISABLED ORIGIN CRED RINV BAD
-MANY FAIL>, below), one line in the error log, empty variables, no hit of the
-upstream; then a plain good request, on the same connection and on a new one, is
-granted.  That request goes to C</good>, which the configuration must grant to a
-valid token from any address; C<< start(..., good => [PATH, OPTIONS]) >> names
+the outcome (I<no_token> and others, below), one line in the error log, empty
+variables, no hit of the upstream; then a plain good request, on the same connection and
+on a new one, is granted.  That request goes to C</good>, which the configuration must
+grant to a valid token from any address; C<< start(..., good => [PATH, OPTIONS]) >> names
 another.  C<< start(..., prepare => CODE) >> calls CODE with the server before it
 starts, for example to create a store (AuthToken::Store).
 
@@ -104,21 +103,21 @@ my $invalid = 'Invalid JWT Access Token';
 
 # outcome => status, code, message, error= of the challenge
 my %outcome = (
-    NONE   => [401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token', ''],
-    INV    => [401, 'API_INVALID_ACCESS_TOKEN', $invalid, 'invalid_token'],
-    EXP    => [401, 'API_EXPIRED_ACCESS_TOKEN', 'Expired JWT Access Token', 'invalid_token'],
-    TNONE  => [401, 'API_INVALID_API_TOKEN', 'Missing API Token', ''],
-    TINV   => [401, 'API_INVALID_API_TOKEN', 'Invalid API Token', ''],
-    TEXP   => [401, 'API_EXPIRED_API_TOKEN', 'Expired API Token', ''],
-    SCOPE  => [403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights', 'insufficient_scope'],
-    ADDR   => [403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed', undef],
-    DISABLED => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled', undef],
-    ORIGIN => [403, 'API_ORIGIN_NOT_ALLOWED', 'Origin Not Allowed', undef],
-    CRED   => [401, 'API_INVALID_CREDENTIALS', 'Invalid Credentials', ''],
-    RINV   => [401, 'API_INVALID_REFRESH_TOKEN', 'Invalid Refresh Token', ''],
-    BAD    => [400, 'API_BAD_REQUEST', 'Bad Request', undef],
-    MANY   => [429, 'API_TOO_MANY_REQUESTS', 'Too Many Requests', undef],
-    FAIL   => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
+    no_token              => [401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token', ''],
+    invalid_token         => [401, 'API_INVALID_ACCESS_TOKEN', $invalid, 'invalid_token'],
+    expired_token         => [401, 'API_EXPIRED_ACCESS_TOKEN', 'Expired JWT Access Token', 'invalid_token'],
+    no_api_token          => [401, 'API_INVALID_API_TOKEN', 'Missing API Token', ''],
+    invalid_api_token     => [401, 'API_INVALID_API_TOKEN', 'Invalid API Token', ''],
+    expired_api_token     => [401, 'API_EXPIRED_API_TOKEN', 'Expired API Token', ''],
+    insufficient_scope    => [403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights', 'insufficient_scope'],
+    address_not_allowed   => [403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed', undef],
+    client_disabled       => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled', undef],
+    origin_not_allowed    => [403, 'API_ORIGIN_NOT_ALLOWED', 'Origin Not Allowed', undef],
+    invalid_credentials   => [401, 'API_INVALID_CREDENTIALS', 'Invalid Credentials', ''],
+    invalid_refresh_token => [401, 'API_INVALID_REFRESH_TOKEN', 'Invalid Refresh Token', ''],
+    bad_request           => [400, 'API_BAD_REQUEST', 'Bad Request', undef],
+    too_many_requests     => [429, 'API_TOO_MANY_REQUESTS', 'Too Many Requests', undef],
+    unavailable           => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
 );
 
 # The expected refusal.  Options: status, code, message, body, type, realm, error
@@ -129,7 +128,7 @@ sub expectation ($outcome, %o) {
     my ($status, $code, $message, $error) = @$row;
 
     my %e = (status => $status, code => $code, message => $message, error => $error, realm => 'api',
-             scheme => $outcome eq 'TNONE' ? 'ApiKey' : 'Bearer', type => 'application/json', %o);
+             scheme => $outcome eq 'no_api_token' ? 'ApiKey' : 'Bearer', type => 'application/json', %o);
     $e{body} //= qq({"code":"$e{code}","message":"$e{message}"});
 
     return \%e;
