@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "core/base/at_crypto.h"
 #include "core/session/at_token_claims.h"
 #include "core/jose/at_jwt.h"
 #include "core/jose/at_mint.h"
@@ -179,8 +180,8 @@ test_published(void)
            "it is expired at its expiry");
     at_identity_release(&id);
 
-    at_mint_text_free(jwk);
-    at_mint_text_free(kid);
+    at_secret_free(jwk);
+    at_secret_free(kid);
 
     is_int(at_mint_public_jwk(mint, AT_ES256, at_str(""), &jwk, &kid, &err),
            -1, "another algorithm is rejected");
@@ -190,9 +191,9 @@ test_published(void)
                               &kid, &err), 0, "a configured kid is accepted");
     is_str(kid, "mine", "the token has it");
 
-    at_mint_text_free(jwk);
-    at_mint_text_free(kid);
-    at_mint_text_free(token_text);
+    at_secret_free(jwk);
+    at_secret_free(kid);
+    at_secret_free(token_text);
     at_verifier_free(verifier);
     at_keyset_free(keys);
     at_mint_free(mint);
@@ -231,7 +232,7 @@ test_failures(void)
             /* 2048 bits of a signature behind the second dot */
             wrong += text != NULL && (strrchr(text, '.') == strchr(text, '.')
                                       || strlen(strrchr(text, '.')) != 343);
-            at_mint_text_free(text);
+            at_secret_free(text);
 
             if (failed == 0) {
                 break;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/at_crypto.h"
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_key.h"
 #include "core/json/at_document.h"
@@ -257,7 +258,7 @@ cli_sign_token(cli_t *cli, const at_mint_t *mint, json_t *claims)
     }
 
     rc = cli_sign_print(cli, alg, claims, token);
-    at_mint_text_free(token);
+    at_secret_free(token);
 
     return rc;
 }

@@ -153,3 +153,13 @@ at_crypto_cleanse(void *data, size_t len)
         explicit_bzero(data, len);
     }
 }
+
+
+void
+at_secret_free(char *text)
+{
+    if (text != NULL) {
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
+}

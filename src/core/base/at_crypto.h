@@ -55,5 +55,8 @@ void at_crypto_thread_cleanup(void);
 /* Overwrites a secret.  The compiler does not remove the call. */
 void at_crypto_cleanse(void *data, size_t len);
 
+/* Overwrites and frees a terminated string.  It may be NULL. */
+void at_secret_free(char *text);
+
 
 #endif

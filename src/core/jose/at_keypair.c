@@ -10,127 +10,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jansson.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 
 #include "core/base/at_crypto.h"
-#include "core/jose/at_jwk.h"
-#include "core/jose/at_jwk_publish.h"
-#include "core/jose/at_key.h"
+#include "core/jose/at_key_text.h"
 #include "core/jose/at_keypair.h"
+
+
+#define AT_RSA_ALGS                                                           \
+    (at_alg_bit(AT_RS256) | at_alg_bit(AT_RS384) | at_alg_bit(AT_RS512)       \
+     | at_alg_bit(AT_PS256) | at_alg_bit(AT_PS384) | at_alg_bit(AT_PS512))
+
+
+static const struct {
+    const char  *type;          /* of OpenSSL */
+    const char  *curve;
+    unsigned     algs;
+} at_keypairs[] = {
+    [AT_KEYPAIR_RSA] = { "RSA", NULL, AT_RSA_ALGS },
+    [AT_KEYPAIR_P256] = { "EC", "P-256", at_alg_bit(AT_ES256) },
+    [AT_KEYPAIR_P384] = { "EC", "P-384", at_alg_bit(AT_ES384) },
+    [AT_KEYPAIR_ED25519] = { "ED25519", NULL, at_alg_bit(AT_EDDSA) }
+};
 
 
 unsigned
 at_keypair_algs(at_keypair_e type)
 {
-    switch (type) {
-
-    case AT_KEYPAIR_RSA:
-        return at_alg_bit(AT_RS256) | at_alg_bit(AT_RS384)
-               | at_alg_bit(AT_RS512) | at_alg_bit(AT_PS256)
-               | at_alg_bit(AT_PS384) | at_alg_bit(AT_PS512);
-
-    case AT_KEYPAIR_P256:
-        return at_alg_bit(AT_ES256);
-
-    case AT_KEYPAIR_P384:
-        return at_alg_bit(AT_ES384);
-
-    case AT_KEYPAIR_ED25519:
-        return at_alg_bit(AT_EDDSA);
-    }
-
-    return 0;
-}
-
-
-static int
-at_keypair_check(const at_keypair_spec_t *spec, at_error_t *err)
-{
-    if (spec->type == AT_KEYPAIR_RSA
-        && spec->bits != 2048 && spec->bits != 3072 && spec->bits != 4096)
-    {
-        return at_error(err, "invalid RSA key size: use 2048, 3072 or "
-                        "4096 bits");
-    }
-
-    if ((unsigned) spec->alg >= AT_ALGS
-        || !(at_alg_bit(spec->alg) & at_keypair_algs(spec->type)))
-    {
-        return at_error(err, "the algorithm does not fit the key type");
-    }
-
-    if (spec->kid.len != 0 && !at_kid_is_valid(spec->kid)) {
-        return at_error(err, "invalid kid");
-    }
-
-    return 0;
-}
-
-
-static EVP_PKEY *
-at_keypair_generate_pkey(const at_keypair_spec_t *spec)
-{
-    switch (spec->type) {
-
-    case AT_KEYPAIR_RSA:
-        return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) spec->bits);
-
-    case AT_KEYPAIR_P256:
-        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-
-    case AT_KEYPAIR_P384:
-        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
-
-    case AT_KEYPAIR_ED25519:
-        return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    }
-
-    return NULL;
-}
-
-
-/* frees bio; OpenSSL cleanses its memory */
-static char *
-at_keypair_take_text(BIO *bio, int written)
-{
-    char  *data, *text;
-    long   len;
-
-    text = NULL;
-
-    if (written) {
-        len = BIO_get_mem_data(bio, &data);
-        text = strndup(data, (size_t) len);
-    }
-
-    BIO_free(bio);
-
-    return text;
-}
-
-
-static int
-at_keypair_write_pem(at_keypair_t *pair, EVP_PKEY *pkey)
-{
-    int   written;
-    BIO  *bio;
-
-    bio = BIO_new(BIO_s_secmem());
-    written = bio != NULL
-              && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL,
-                                               NULL)
-                 == 1;
-    pair->private_pem = at_keypair_take_text(bio, written);
-
-    bio = BIO_new(BIO_s_mem());
-    written = bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1;
-    pair->public_pem = at_keypair_take_text(bio, written);
-
-    return pair->private_pem != NULL && pair->public_pem != NULL ? 0 : -1;
+    return at_keypairs[type].algs;
 }
 
 
@@ -141,7 +49,7 @@ at_keypair_write_jwks(at_keypair_t *pair, EVP_PKEY *pkey,
     char    *text;
     json_t  *jwk, *set;
 
-    jwk = at_jwk_publish(pkey, spec->alg, spec->kid);
+    jwk = at_key_to_jwk(pkey, spec->alg, spec->kid);
 
     if (jwk == NULL) {
         return -1;
@@ -169,23 +77,30 @@ int
 at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
     at_error_t *err)
 {
-    int        rc;
-    EVP_PKEY  *pkey;
+    int          rc;
+    EVP_PKEY    *pkey;
+    const char  *type;
 
     memset(pair, 0, sizeof(at_keypair_t));
 
-    if (at_keypair_check(spec, err) != 0) {
-        return -1;
+    /* the last argument depends on the type; none is read for Ed25519 */
+    type = at_keypairs[spec->type].type;
+    pkey = spec->type == AT_KEYPAIR_RSA
+           ? EVP_PKEY_Q_keygen(NULL, NULL, type, (size_t) spec->bits)
+           : EVP_PKEY_Q_keygen(NULL, NULL, type,
+                               at_keypairs[spec->type].curve);
+    rc = -1;
+
+    if (pkey != NULL) {
+        pair->private_pem = at_key_to_private_pem(pkey);
+        pair->public_pem = at_key_to_public_pem(pkey);
+
+        rc = pair->private_pem != NULL && pair->public_pem != NULL
+             ? at_keypair_write_jwks(pair, pkey, spec) : -1;
     }
 
-    pkey = at_keypair_generate_pkey(spec);
-    rc = 0;
-
-    if (pkey == NULL
-        || at_keypair_write_pem(pair, pkey) != 0
-        || at_keypair_write_jwks(pair, pkey, spec) != 0)
-    {
-        rc = at_error(err, "OpenSSL cannot generate the key");
+    if (rc != 0) {
+        (void) at_error(err, "OpenSSL cannot generate the key");
         at_keypair_release(pair);
     }
 
@@ -199,11 +114,7 @@ at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
 void
 at_keypair_release(at_keypair_t *pair)
 {
-    if (pair->private_pem != NULL) {
-        at_crypto_cleanse(pair->private_pem, strlen(pair->private_pem));
-    }
-
-    free(pair->private_pem);
+    at_secret_free(pair->private_pem);
     free(pair->public_pem);
     free(pair->jwks);
     free(pair->kid);

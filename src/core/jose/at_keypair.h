@@ -30,7 +30,7 @@ typedef struct {
     at_keypair_e  type;
     unsigned      bits;         /* of RSA: 2048, 3072 or 4096 */
     at_alg_e      alg;          /* in the JWK; one of at_keypair_algs() */
-    at_str_t      kid;          /* valid; empty: use the thumbprint */
+    at_str_t      kid;          /* at_kid_is_valid(), or empty: thumbprint */
 } at_keypair_spec_t;
 
 /* Terminated strings, owned by the pair. */
@@ -42,8 +42,8 @@ typedef struct {
 } at_keypair_t;
 
 /*
- * Returns 0, and the caller releases the pair; or -1 with err set and the pair
- * zeroed.  RSA with 4096 bits takes seconds.
+ * The caller has checked the spec.  Returns 0, and the caller releases the pair;
+ * or -1 with err set and the pair zeroed.  RSA with 4096 bits takes seconds.
  */
 int at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
     at_error_t *err);

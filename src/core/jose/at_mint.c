@@ -13,45 +13,17 @@
 #include <openssl/pem.h>
 
 #include "core/base/at_crypto.h"
-#include "core/jose/at_key.h"
 #include "core/json/at_claim.h"
 #include "core/jose/at_jwk.h"
-#include "core/jose/at_jwk_publish.h"
+#include "core/jose/at_key_text.h"
 #include "core/jose/at_jwt.h"
 #include "core/jose/at_mint.h"
 
 
 struct at_mint_s {
     unsigned   algs;
-    size_t     pem_len;
     char      *pem;             /* one checked key, PKCS#8 */
 };
-
-
-static jwt_alg_t
-at_mint_libjwt_alg(at_alg_e alg)
-{
-    switch (alg) {
-
-    case AT_RS256:
-        return JWT_ALG_RS256;
-
-    case AT_RS384:
-        return JWT_ALG_RS384;
-
-    case AT_RS512:
-        return JWT_ALG_RS512;
-
-    case AT_ES256:
-        return JWT_ALG_ES256;
-
-    case AT_ES384:
-        return JWT_ALG_ES384;
-
-    default:
-        return JWT_ALG_INVAL;
-    }
-}
 
 
 /* the default callback of OpenSSL prompts on the terminal */
@@ -115,85 +87,47 @@ at_mint_read_key(at_str_t pem, at_error_t *err)
 }
 
 
-/* the rules for public keys apply to signing keys too */
-static int
-at_mint_check_key(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
-{
-    at_key_t  *key;
-
-    key = at_key_create(pkey, ~0u, err);
-
-    if (key == NULL) {
-        return -1;
-    }
-
-    mint->algs = at_key_algs(key) & AT_MINT_ALGS;
-    at_key_free(key);
-
-    if (mint->algs == 0) {
-        return at_error(err, "key of type %s: use an RSA, P-256 or P-384 key",
-                        EVP_PKEY_get0_type_name(pkey));
-    }
-
-    return 0;
-}
-
-
-/* libjwt parses the PEM for each token: give it one block, without comments */
-static int
-at_mint_store_pem(at_mint_t *mint, EVP_PKEY *pkey, at_error_t *err)
-{
-    BIO   *bio;
-    char  *data;
-    long   len;
-
-    bio = BIO_new(BIO_s_secmem());
-
-    if (bio == NULL
-        || PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL)
-           != 1)
-    {
-        BIO_free(bio);
-        return at_error(err, "OpenSSL cannot encode the private key");
-    }
-
-    len = BIO_get_mem_data(bio, &data);
-    mint->pem = malloc((size_t) len);
-
-    if (mint->pem != NULL) {
-        memcpy(mint->pem, data, (size_t) len);
-        mint->pem_len = (size_t) len;
-    }
-
-    BIO_free(bio);
-
-    return mint->pem != NULL ? 0 : at_error(err, "no memory");
-}
-
-
 at_mint_t *
 at_mint_create(at_str_t pem, at_error_t *err)
 {
+    at_key_t   *key;
     EVP_PKEY   *pkey;
     at_mint_t  *mint;
 
-    mint = calloc(1, sizeof(at_mint_t));
-
-    if (mint == NULL) {
-        (void) at_error(err, "no memory");
-        return NULL;
-    }
-
+    mint = NULL;
     pkey = at_mint_read_key(pem, err);
 
-    if (pkey == NULL
-        || at_mint_check_key(mint, pkey, err) != 0
-        || at_mint_store_pem(mint, pkey, err) != 0)
-    {
+    /* the rules for public keys apply to signing keys too */
+    key = pkey != NULL ? at_key_create(pkey, ~0u, err) : NULL;
+
+    if (key == NULL) {
+        goto done;
+    }
+
+    if ((at_key_algs(key) & AT_MINT_ALGS) == 0) {
+        (void) at_error(err, "key of type %s: use an RSA, P-256 or P-384 key",
+                        EVP_PKEY_get0_type_name(pkey));
+        goto done;
+    }
+
+    mint = calloc(1, sizeof(at_mint_t));
+
+    if (mint != NULL) {
+        mint->algs = at_key_algs(key) & AT_MINT_ALGS;
+
+        /* libjwt parses it for each token: only one block, without comments */
+        mint->pem = at_key_to_private_pem(pkey);
+    }
+
+    if (mint == NULL || mint->pem == NULL) {
+        (void) at_error(err, "no memory");
         at_mint_free(mint);
         mint = NULL;
     }
 
+done:
+
+    at_key_free(key);
     EVP_PKEY_free(pkey);
     ERR_clear_error();
 
@@ -204,16 +138,10 @@ at_mint_create(at_str_t pem, at_error_t *err)
 void
 at_mint_free(at_mint_t *mint)
 {
-    if (mint == NULL) {
-        return;
+    if (mint != NULL) {
+        at_secret_free(mint->pem);
+        free(mint);
     }
-
-    if (mint->pem != NULL) {
-        at_crypto_cleanse(mint->pem, mint->pem_len);
-        free(mint->pem);
-    }
-
-    free(mint);
 }
 
 
@@ -228,19 +156,17 @@ static int
 at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     at_error_t *err)
 {
-    at_str_t  name;
+    const char  *name;
 
-    name = at_alg_name(alg);
+    name = at_alg_name(alg).data;
 
     if ((unsigned) alg >= AT_ALGS || !(at_alg_bit(alg) & AT_MINT_ALGS)) {
-        return at_error(err, "unsupported algorithm \"%.*s\": use RS256, "
-                        "RS384, RS512, ES256 or ES384",
-                        (int) name.len, name.data);
+        return at_error(err, "unsupported algorithm \"%s\": use RS256, "
+                        "RS384, RS512, ES256 or ES384", name);
     }
 
     if (!(at_alg_bit(alg) & mint->algs)) {
-        return at_error(err, "the key does not fit \"%.*s\"", (int) name.len,
-                        name.data);
+        return at_error(err, "the key does not fit \"%s\"", name);
     }
 
     if (kid.len != 0 && !at_kid_is_valid(kid)) {
@@ -256,7 +182,6 @@ at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     char **jwk, char **name, at_error_t *err)
 {
     json_t    *object;
-    at_str_t   pem;
     EVP_PKEY  *pkey;
 
     *jwk = NULL;
@@ -266,9 +191,8 @@ at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
         return -1;
     }
 
-    pem = (at_str_t) { mint->pem, mint->pem_len };
-    pkey = at_mint_read_key(pem, err);
-    object = pkey != NULL ? at_jwk_publish(pkey, alg, kid) : NULL;
+    pkey = at_mint_read_key((at_str_t) { mint->pem, strlen(mint->pem) }, err);
+    object = pkey != NULL ? at_key_to_jwk(pkey, alg, kid) : NULL;
 
     EVP_PKEY_free(pkey);
     ERR_clear_error();
@@ -280,8 +204,8 @@ at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     }
 
     if (*jwk == NULL || *name == NULL) {
-        at_mint_text_free(*jwk);
-        at_mint_text_free(*name);
+        at_secret_free(*jwk);
+        at_secret_free(*name);
         *jwk = NULL;
         *name = NULL;
         return at_error(err, "no memory");
@@ -370,11 +294,11 @@ at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     }
 
     token = NULL;
-    jwt_alg = at_mint_libjwt_alg(alg);
+    jwt_alg = jwt_str_alg(at_alg_name(alg).data);
 
     if (at_mint_fill(jwt, kid, claims) == 0
         && jwt_set_alg(jwt, jwt_alg, (const unsigned char *) mint->pem,
-                       (int) mint->pem_len)
+                       (int) strlen(mint->pem))
            == 0
         && jwt_get_alg(jwt) == jwt_alg)
     {
@@ -392,19 +316,9 @@ at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
 
     if (strlen(token) > AT_JWT_LEN_MAX) {
         (void) at_error(err, "token is longer than %d bytes", AT_JWT_LEN_MAX);
-        at_mint_text_free(token);
+        at_secret_free(token);
         return NULL;
     }
 
     return token;
-}
-
-
-void
-at_mint_text_free(char *token)
-{
-    if (token != NULL) {
-        at_crypto_cleanse(token, strlen(token));
-        free(token);            /* libjwt 1.10 has no function for this */
-    }
 }

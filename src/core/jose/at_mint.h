@@ -41,7 +41,7 @@ unsigned at_mint_algs(const at_mint_t *mint);
  * Sets *jwk to the public key as a JWK (RFC 7517) for alg, one of the
  * algorithms of the key, and *name to its kid: kid, or the thumbprint if kid
  * is empty.  The caller frees the two terminated strings with
- * at_mint_text_free().  Returns 0, or -1 with err set.
+ * at_secret_free().  Returns 0, or -1 with err set.
  */
 int at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     char **jwk, char **name, at_error_t *err);
@@ -54,13 +54,10 @@ int at_mint_public_jwk(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
  *
  * It is an error if the key cannot sign with alg, if the kid is invalid, or if
  * claims or token exceed the limits of at_jwt.h.  Returns a terminated string
- * that the caller frees with at_mint_text_free(), or NULL with err set.
+ * that the caller frees with at_secret_free(), or NULL with err set.
  */
 char *at_mint_sign(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     at_str_t claims, at_error_t *err);
-
-/* Overwrites and frees a JWK, a kid or a token.  token may be NULL. */
-void at_mint_text_free(char *token);
 
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "http/keys/ngx_at_signing_key.h"
 
+#include "core/base/at_crypto.h"
 #include "core/base/at_file.h"
 #include "core/jose/at_jwk.h"
 #include "core/jose/at_key.h"
@@ -64,8 +65,8 @@ ngx_at_signing_keys_free(void *data)
 
     for (i = 0; i < issuer->signing_keys.nelts; i++) {
         at_mint_free(key[i].mint);
-        at_mint_text_free(key[i].jwk);
-        at_mint_text_free(key[i].name);
+        at_secret_free(key[i].jwk);
+        at_secret_free(key[i].name);
         key[i].mint = NULL;
     }
 }

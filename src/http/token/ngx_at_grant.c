@@ -22,8 +22,8 @@ ngx_at_grant_free(void *data)
 {
     ngx_at_endpoint_request_t *er = data;
 
-    at_mint_text_free(er->grant.claims);
-    at_mint_text_free(er->grant.access_token);
+    at_secret_free(er->grant.claims);
+    at_secret_free(er->grant.access_token);
 
     if (er->grant.refresh_token) {
         at_crypto_cleanse(er->grant.refresh_token, er->issuer->refresh_length);
@@ -145,7 +145,7 @@ ngx_at_grant_sign(ngx_at_job_t *job)
         (void) at_error(&er->err, "the access token has %zu bytes, more than "
                         "\"auth_token_max_length\": it has too many scopes",
                         ngx_strlen(token));
-        at_mint_text_free(token);
+        at_secret_free(token);
         token = NULL;
     }
 
