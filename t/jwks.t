@@ -22,14 +22,26 @@ use Time::HiRes qw(sleep time);
 my $source = AuthToken::Source->start(keys => ['rsa']);
 my @ca     = ('ca.pem' => $source->ca, 'rsa.pem' => key('rsa')->pem);
 
-# an issuer block with further lines
-sub block ($name, $lines) {
-    return <<"CONF";
-        auth_token_issuer $name {
-            issuer   https://issuer.example;
-            audience api;
-            $lines
-        }
+my $ca     = 'ca_file=%%DIR%%/ca.pem';
+
+sub block ($name, $lines) { "%%ISSUER $name: $lines\n%%\n" }
+
+# Starts a server with these issuer blocks, and "file" with a key file.  $trust: path =>
+# the issuers that the location trusts.
+sub start_with ($blocks, $trust, %o) {
+    my $locations = join '', map { "location $_ { auth_token_trust $trust->{$_}; proxy_pass %%UPSTREAM%%; }\n" }
+                    sort keys %$trust;
+    return start(<<"CONF", files => { @ca }, good => ['/served'], %o);
+    auth_token_state_path %%DIR%%/state;
+    $blocks
+    %%ISSUER file:%%
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        add_header X-Keys \$auth_token_keys always;
+        location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
+        $locations
+    }
 CONF
 }
 
@@ -51,9 +63,8 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
         qr/invalid value "\Q$value\E" in "$directive"/;
     };
 
-    conf_ok $conf->("jwks_uri $url ca_file=%%DIR%%/ca.pem;"), 'one key source', files => { @ca };
-    conf_ok $conf->("jwks_uri $url refresh=30m max_stale=2d ca_file=%%DIR%%/ca.pem"
-                    . ' proxy=http://127.0.0.1:3128 pause=5s;'),
+    conf_ok $conf->("jwks_uri $url $ca;"), 'one key source', files => { @ca };
+    conf_ok $conf->("jwks_uri $url refresh=30m max_stale=2d $ca proxy=http://127.0.0.1:3128 pause=5s;"),
             'all parameters', files => { @ca };
     conf_ok $conf->("jwks_uri $url; jwks_uri $url/2; key_file %%DIR%%/rsa.pem;"), 'two key sources and a key file',
             files => { @ca };
@@ -188,30 +199,11 @@ sub behave ($bad) {
     return;
 }
 
-my $blocks = join '', map {
-    block($_, "jwks_uri @{[$source->url(qq(/$_))]} ca_file=%%DIR%%/ca.pem pause=1s refresh=10m;")
-} @names;
-my $locations = join '', map {
-    "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; }\n"
-} @names;
-
 behave(1);
 
-my $s = start(<<"CONF", files => { @ca }, workers => 2, good => ['/served']);
-    auth_token_state_path %%DIR%%/state;
-    $blocks
-    @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
-    @{[block('both', "key_file %%DIR%%/rsa.pem; jwks_uri @{[$source->url('/endless')]} ca_file=%%DIR%%/ca.pem;")]}
-    server {
-        listen %%LISTEN%%;
-        auth_token on;
-        add_header X-Keys \$auth_token_keys always;
-        $locations
-        location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
-        location /both/ { auth_token_trust both; proxy_pass %%UPSTREAM%%; }
-        location /pair/ { auth_token_trust good http10; proxy_pass %%UPSTREAM%%; }
-    }
-CONF
+my $s = start_with(join('', map({ block($_, "jwks_uri @{[$source->url(qq(/$_))]} $ca pause=1s refresh=10m;") } @names),
+                   block('both', "key_file %%DIR%%/rsa.pem; jwks_uri @{[$source->url('/endless')]} $ca;")),
+    { map({ ("/$_/" => $_) } @names), '/both/' => 'both', '/pair/' => 'good http10' }, workers => 2);
 
 # the numbers of $auth_token_keys
 sub keys_of ($server, $path) {
@@ -294,11 +286,8 @@ behave(1);
 my %before = map { $_ => keys_of($s, "/$_/") } @fail;
 $s->request("/$_/", token => of('rsa3')) for @fail;             # with an unknown kid
 for my $name (@fail) {
-    ok eval {
-        AuthToken::Log::await_true(sub {
-            keys_of($s, "/$name/")->{failures} > $before{$name}{failures};
-        }, 'a failure', 20);
-    }, "$name: fetched early, fails" or diag $@;
+    eventually "$name: fetched early, fails",
+        sub { keys_of($s, "/$name/")->{failures} > $before{$name}{failures} }, 20;
     is keys_of($s, "/$name/")->{keys}, 2, "$name: the previous keys stay in use";
     granted $s, "/$name/", "$name, with the previous keys", token => of('rsa');
 }
@@ -316,13 +305,9 @@ behave(0);
     is $source->hits('/good'), $hits + 1, 'the same header causes no other request';
 
     $source->serve('/good', AuthToken::Source->jwk_set('rsa2', 'rsa3'));
-    my $first = $s->request('/good/', token => of('rsa3'))->{status};
-    is $first, 401, 'the first token of a new key is refused';
-    ok eval {
-        AuthToken::Log::await_true(sub {
-            $s->request('/good/', token => of('rsa3'), tag => next_tag)->{status} == 200;
-        }, 'the new key', 4);
-    }, 'the new key is accepted after a fetch';
+    is $s->request('/good/', token => of('rsa3'))->{status}, 401, 'the first token of a new key is refused';
+    eventually 'the new key is accepted after a fetch',
+        sub { $s->request('/good/', token => of('rsa3'), tag => next_tag)->{status} == 200 }, 4;
     is $source->hits('/good'), $hits + 2, 'there was one fetch';
     log_has($s, qr/(?:keys replaced, issuer: "good", keys: 2.*){4}/s);
     refused $s, '/good/', invalid_token => 'a key that was removed', token => of('rsa'), new => 1,
@@ -335,35 +320,20 @@ behave(0);
 {
     my $other = AuthToken::Source->start(keys => ['rsa']);
     $other->mode('hang');
-    my $uri = "jwks_uri @{[$source->url('/beside')]} ca_file=%%DIR%%/ca.pem pause=1s;";
+    my $uri = "jwks_uri @{[$source->url('/beside')]} $ca pause=1s;";
     $source->serve('/beside', AuthToken::Source->jwk_set('rsa'));
 
-    my $t = start(<<"CONF", files => { 'other.pem' => $other->ca, @ca }, good => ['/served']);
-        auth_token_state_path %%DIR%%/state;
-        @{[block('main', $uri)]}
-        @{[block('both', "key_file %%DIR%%/rsa.pem; $uri")]}
-        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
-        @{[block('hang', "jwks_uri @{[$other->url('/jwks')]} ca_file=%%DIR%%/other.pem;")]}
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-            location /served { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
-            location /blocks { auth_token_trust main file; proxy_pass %%UPSTREAM%%; }
-            location /nameless { auth_token_trust both; proxy_pass %%UPSTREAM%%; }
-            location /no-keys { auth_token_trust main hang; proxy_pass %%UPSTREAM%%; }
-        }
-CONF
+    my $t = start_with(block('main', $uri) . block('both', "key_file %%DIR%%/rsa.pem; $uri")
+                       . block('hang', "jwks_uri @{[$other->url('/jwks')]} $ca;"),
+        { '/blocks' => 'main file', '/nameless' => 'both', '/no-keys' => 'main hang' });
     log_has($t, qr/keys replaced, issuer: "$_", keys: 1,/) for qw(main both);
     my @new = ('rsa2', 'rsa3', 'rsa4');
 
     for my $path (qw(/blocks /nameless /no-keys)) {
         my $name = shift @new;
         $source->serve('/beside', AuthToken::Source->jwk_set('rsa', $name));
-        ok eval {
-            AuthToken::Log::await_true(sub {
-                $t->request($path, token => of($name), tag => next_tag)->{status} == 200;
-            }, 'the new key', 5);
-        }, "$path: a new key is fetched early";
+        eventually "$path: a new key is fetched early",
+            sub { $t->request($path, token => of($name), tag => next_tag)->{status} == 200 }, 5;
     }
 
     my $hits = $source->hits('/beside');
@@ -381,20 +351,8 @@ CONF
     my $tls = AuthToken::Source->start(keys => ['rsa']);
     my $uri = $tls->url('/jwks');
 
-    my $t = start(<<"CONF", files => { 'ca.pem' => $tls->ca, @ca }, good => ['/served']);
-        auth_token_state_path %%DIR%%/state;
-        @{[block('one', "jwks_uri $uri ca_file=%%DIR%%/ca.pem pause=1s;")]}
-        @{[block('system', "jwks_uri $uri;")]}
-        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-            add_header X-Keys \$auth_token_keys always;
-            location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
-            location /one/ { auth_token_trust one; proxy_pass %%UPSTREAM%%; }
-            location /system/ { auth_token_trust system; proxy_pass %%UPSTREAM%%; }
-        }
-CONF
+    my $t = start_with(block('one', "jwks_uri $uri $ca pause=1s;") . block('system', "jwks_uri $uri;"),
+                       { '/one/' => 'one', '/system/' => 'system' });
 
     ok log_has($t, qr/keys replaced, issuer: "one", keys: 1,/), 'the CA of ca_file is trusted';
     ok log_has($t, qr/keys not fetched, no keys available, issuer: "system".*certificate/), 'without ca_file the system CAs are trusted';
@@ -406,11 +364,8 @@ CONF
         my $line;
         $t->request('/one/', token => of('rsa3', header => { kid => 'k' . $n++ }));
 
-        ok eval {
-            AuthToken::Log::await_true(sub {
-                ($line) = substr($t->errors->content, $from) =~ /keys not fetched, .*issuer: "one", (.*)/;
-            }, 'it', 15);
-        }, "$name: fetched early, fails" or diag $@;
+        eventually "$name: fetched early, fails",
+            sub { ($line) = substr($t->errors->content, $from) =~ /keys not fetched, .*issuer: "one", (.*)/ }, 15;
         like $line // '', $says, "$name: the log names the cause";
         granted $t, '/one/', "$name: the previous keys stay in use", token => of('rsa');
     };
@@ -470,28 +425,10 @@ CONF
         $source->serve($row->[0] =~ s{/\z}{}r . '/.well-known/openid-configuration', $row->[1]);
     }
 
-    my $blocks = join '', map { <<"CONF" } sort keys %rows;
-        auth_token_issuer $_ {
-            issuer    $base$rows{$_}[0] urn:another;
-            audience  api;
-            discovery on ca_file=%%DIR%%/ca.pem pause=1s;
-        }
-CONF
-    my $locations = join '', map { "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; }\n" }
-                    sort keys %rows;
-
-    my $t = start(<<"CONF", files => { @ca }, good => ['/served'], main => "thread_pool keys threads=2;\n");
-        auth_token_state_path %%DIR%%/state;
-        auth_token_thread_pool keys;
-        $blocks
-        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-            $locations
-            location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
-        }
-CONF
+    my $blocks = join '', map { block($_, "issuer $base$rows{$_}[0] urn:another; discovery on $ca pause=1s;") }
+                 sort keys %rows;
+    my $t = start_with("auth_token_thread_pool keys;\n$blocks", { map { ("/$_/" => $_) } keys %rows },
+                       main => "thread_pool keys threads=2;\n");
 
     for my $name (sort keys %rows) {
         my ($path, undef, $says) = $rows{$name}->@*;
@@ -516,25 +453,11 @@ CONF
     $source->serve("/$_", $set) for qw(cache stale dead half);
     $source->mode('good', path => '/cache', headers => { 'Cache-Control' => 'max-age=86400' });
 
-    my $t = start(<<"CONF", files => { @ca }, good => ['/served'], workers => 2);
-        auth_token_state_path %%DIR%%/state;
-        @{[block('cache', "jwks_uri @{[$source->url('/cache')]} ca_file=%%DIR%%/ca.pem refresh=2s;")]}
-        @{[block('stale', "jwks_uri @{[$source->url('/stale')]} ca_file=%%DIR%%/ca.pem refresh=1s max_stale=3s;")]}
-        @{[block('half', "jwks_uri @{[$source->url('/half')]} ca_file=%%DIR%%/ca.pem refresh=4s max_stale=4s;")]}
-        @{[block('dead', "jwks_uri @{[$source->url('/dead')]} ca_file=%%DIR%%/ca.pem proxy=http://127.0.0.1:1 pause=1s;")]}
-        @{[block('self', "jwks_uri http://127.0.0.1:%%PORT%%/self/keys pause=1s;")]}
-        @{[block('file', 'key_file %%DIR%%/rsa.pem;')]}
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-            add_header X-Keys \$auth_token_keys always;
-            location / { auth_token_trust file; proxy_pass %%UPSTREAM%%; }
-            location /cache/ { auth_token_trust cache; proxy_pass %%UPSTREAM%%; }
-            location /stale/ { auth_token_trust stale; proxy_pass %%UPSTREAM%%; }
-            location /dead/ { auth_token_trust dead; proxy_pass %%UPSTREAM%%; }
-            location /self/ { auth_token_trust self; proxy_pass %%UPSTREAM%%; }
-        }
-CONF
+    my %more = (cache => 'refresh=2s', stale => 'refresh=1s max_stale=3s', half => 'refresh=4s max_stale=4s',
+                dead => 'proxy=http://127.0.0.1:1 pause=1s');
+    my $t = start_with(join('', map({ block($_, "jwks_uri @{[$source->url(qq(/$_))]} $ca $more{$_};") } sort keys %more),
+                       block('self', 'jwks_uri http://127.0.0.1:%%PORT%%/self/keys pause=1s;')),
+        { map { ("/$_/" => $_) } qw(cache stale dead self) }, workers => 2);
 
     ok log_has($t, qr/(?:keys replaced, issuer: "stale", keys: 2,.*){2}/s), 'both workers use the keys';
     granted $t, '/stale/', 'fresh keys', token => of('rsa');
@@ -572,14 +495,10 @@ CONF
     my ($pid, $port) = proxy($log);
     $source->serve('/proxied', $set);
 
-    my $t = start(<<"CONF", files => { @ca }, good => ['/']);
-        auth_token_state_path %%DIR%%/state;
-        @{[block('main', "jwks_uri @{[$source->url('/proxied')]} ca_file=%%DIR%%/ca.pem proxy=http://127.0.0.1:$port;")]}
-        server { listen %%LISTEN%%; auth_token on; location / { proxy_pass %%UPSTREAM%%; } }
-CONF
-
+    my $t = start_with(block('main', "jwks_uri @{[$source->url('/proxied')]} $ca proxy=http://127.0.0.1:$port;"),
+                       { '/main/' => 'main' });
     ok log_has($t, qr/keys replaced, issuer: "main", keys: 2,/), 'keys are fetched through a proxy';
-    granted $t, '/', 'a key that was fetched through a proxy', token => of('rsa');
+    granted $t, '/main/', 'a key that was fetched through a proxy', token => of('rsa');
     like AuthToken::Log->new($log)->content, qr/\ACONNECT 127\.0\.0\.1:@{[$source->port]} /,
          'the proxy has connected to the key source';
 

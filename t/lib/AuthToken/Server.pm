@@ -81,10 +81,10 @@ sub write ($self, $name, $content) {
 # %%DIR%% the server's directory, %%UPSTREAM%% the URL for proxy_pass, %%TLS%%
 # the directives for a certificate and its key, %%ISSUER%% the issuer block "main"
 # for the tokens of good_token(), and %%ISSUER NAME: DIRECTIVE;...%%, up to the end of
-# the line, a block with other directives.
+# a line, a block with other directives.
 sub expand ($self, $text) {
     $text =~ s/%%ISSUER%%/$self->_issuer/ge;
-    $text =~ s/%%ISSUER (\S+):(.*)%%$/$self->_issuer($1, $2)/gme;
+    $text =~ s/%%ISSUER (\S+):(.*?)%%$/$self->_issuer($1, $2)/gmse;
     $text =~ s/%%TLS%%/_tls()/ge;
     $text =~ s/%%LISTEN(\d*)%%/127.0.0.1:%%PORT$1%%/g;
     $text =~ s/%%PORT(\d*)%%/$self->port($1)/ge;
@@ -95,12 +95,10 @@ sub expand ($self, $text) {
 }
 
 sub _issuer ($self, $name = 'main', $lines = '') {
-    my @defaults = (issuer => 'https://issuer.example', audience => 'api', key_file => '%%DIR%%/rsa.pem');
-    my $text = '';
-
-    while (my ($directive, $value) = splice @defaults, 0, 2) {
-        $text .= " $directive $value;" if $lines !~ /(?:\A|;) *$directive /;
-    }
+    my $has  = sub ($directives) { $lines =~ /(?:\A|;)\s*(?:$directives) / };
+    my $text = ($has->('issuer') ? '' : ' issuer https://issuer.example;')
+             . ($has->('audience') ? '' : ' audience api;')
+             . ($has->('key_file|jwks_uri|discovery|signing_key') ? '' : ' key_file %%DIR%%/rsa.pem;');
     $self->write('rsa.pem', AuthToken::Token::key('rsa')->pem)
         if $text =~ /rsa\.pem/ && !-e "$self->{dir}/rsa.pem";
 

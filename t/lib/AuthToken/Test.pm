@@ -69,7 +69,8 @@ use Test::More;
 
 our @EXPORT = (
     qw(start granted refused refused_by_nginx is_granted is_refused exchange
-       hits decision next_tag expect_log conf_ok conf_fails done request_bytes http2),
+       hits decision next_tag expect_log await_true eventually conf_ok conf_fails done request_bytes
+       http2),
     @Test::More::EXPORT, @AuthToken::Token::EXPORT,
 );
 
@@ -343,6 +344,14 @@ sub exchange ($s, $bytes, %o) {
     $s->upstream->hits->await('', $s->{untagged});
 
     return ($connection, @answers);
+}
+
+sub await_true { goto &AuthToken::Log::await_true }
+
+# passes if $check returns true within the time
+sub eventually ($name, $check, $timeout = 10) {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return ok(eval { await_true($check, $name, $timeout) }, $name) || diag $@;
 }
 
 # requests with this tag that reached the upstream: hashes of request, http_host ...
