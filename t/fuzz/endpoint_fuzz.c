@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "core/authz/at_endpoint_list.h"
+#include "core/authz/at_endpoint_list.c"
 #include "core/authz/at_path.h"
 #include "../unit/linear.h"
 #include "fuzz.h"
@@ -162,13 +162,13 @@ fuzz_check_rows(const at_endpoint_list_t *list, at_str_t text)
         }
 
         if (fuzz_word(&first).len) {
-            fuzz_assert(n < at_endpoint_list_count(list));
-            fuzz_assert(at_endpoint_list_get(list, n)->line == number);
-            fuzz_check_row(at_endpoint_list_get(list, n++), line);
+            fuzz_assert(n < list->n_endpoints);
+            fuzz_assert(list->endpoints[n].line == number);
+            fuzz_check_row(&list->endpoints[n++], line);
         }
     }
 
-    fuzz_assert(n == at_endpoint_list_count(list) && n > 0);
+    fuzz_assert(n == list->n_endpoints && n > 0);
 }
 
 

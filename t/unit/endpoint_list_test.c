@@ -15,7 +15,6 @@
 #include "core/base/at_crypto.h"
 #include "data.h"
 #include "fail.h"
-#include "linear.h"
 
 
 /* OpenSSL allocates memory */
@@ -37,6 +36,7 @@ fail_sha1_hex(char hex[AT_SHA1_HEX_LEN], at_str_t text)
 #undef at_sha1_hex
 
 #include "core/authz/at_rights.h"
+#include "linear.h"
 
 
 #define IPFABRIC  "conf-examples/ipfabric/endpoints.tsv"
@@ -184,7 +184,7 @@ test_match(void)
     at_endpoint_list_free(list);
 
     list = must_parse(rows, "", 0);
-    is_int(at_endpoint_list_count(list), 19, "all endpoints are counted");
+    is_int(list->n_endpoints, 19, "all endpoints are counted");
 
     for (i = 0; i < N(cases); i++) {
         is_bytes(match(list, cases[i].method, cases[i].path),
@@ -376,7 +376,7 @@ test_errors(void)
 
     list = must_parse("GET /ab\nGET /aB\n* /ab\nPOST /ab\nGET /ab/\n"
                            "GET /:ab\nGET /:ab/\n", "", 0);
-    is_int(at_endpoint_list_count(list), 7,
+    is_int(list->n_endpoints, 7,
            "endpoints that differ in case, method, slash or parameter");
     at_endpoint_list_free(list);
 
@@ -444,35 +444,35 @@ test_endpoint(void)
                            "GET /public publicity\n"
                            "* /star", "", 0);
 
-    e = at_endpoint_list_get(list, 0);
+    e = &list->endpoints[0];
     is_bytes(e->text, str("GET /snapshots"), "the text of an endpoint");
     is_bytes(e->id, str(SNAPSHOTS), "the id is the SHA-1 of the text");
     is_bytes(e->scope, e->id, "the id is the default scope");
     is_int(e->kind, AT_ENDPOINT_SCOPE, "the id is a scope");
     is_int(e->line, 1, "the line of the first endpoint");
 
-    e = at_endpoint_list_get(list, 1);
+    e = &list->endpoints[1];
     is_bytes(e->text, str("DELETE /api-tokens/:key"),
              "the text has one space instead of a tab");
     is_bytes(e->id, str("f43f5efc2d2e1cc22d02c9e93894ddde07e023c7"),
              "the id is computed with that space");
     is_int(e->line, 3, "empty lines are counted");
 
-    e = at_endpoint_list_get(list, 2);
+    e = &list->endpoints[2];
     is_bytes(e->scope,
              str("x.write#1#"), "\"#\" inside a word is not a comment");
     is_bytes(e->id, str("2858b5e2426f2c00862b54d84869a9c04cf9c1a5"),
              "an endpoint with a scope has an id, too");
 
-    e = at_endpoint_list_get(list, 3);
+    e = &list->endpoints[3];
     is_int(e->kind, AT_ENDPOINT_AUTHENTICATED,
            "Authenticated requires an identity");
 
-    is_int(at_endpoint_list_get(list, 4)->kind, AT_ENDPOINT_PUBLIC,
+    is_int(list->endpoints[4].kind, AT_ENDPOINT_PUBLIC,
            "Public requires no credential");
-    is_int(at_endpoint_list_get(list, 5)->kind, AT_ENDPOINT_SCOPE,
+    is_int(list->endpoints[5].kind, AT_ENDPOINT_SCOPE,
            "a word that begins like Public is a scope");
-    is_bytes(at_endpoint_list_get(list, 6)->text, str("* /star"),
+    is_bytes(list->endpoints[6].text, str("* /star"),
              "the text of an endpoint for any method");
 
     at_endpoint_list_free(list);
@@ -532,14 +532,14 @@ test_granted(void)
             items[1 - j] = str("another");
             scopes = (at_scopes_t) { 2, items, NULL };
 
-            is_int(granted(at_endpoint_list_get(list, 0), &scopes),
+            is_int(granted(&list->endpoints[0], &scopes),
                    cases[i].granted,
                    "scope '%s' for %s", cases[i].scope, cases[i].row);
         }
 
         scopes = (at_scopes_t) { 0, NULL, NULL };
-        is_int(granted(at_endpoint_list_get(list, 0), &scopes),
-               at_endpoint_list_get(list, 0)->kind != AT_ENDPOINT_SCOPE,
+        is_int(granted(&list->endpoints[0], &scopes),
+               list->endpoints[0].kind != AT_ENDPOINT_SCOPE,
                "an identity without scopes for %s", cases[i].row);
 
         at_endpoint_list_free(list);
@@ -634,14 +634,14 @@ static void
 test_overlaps(const at_endpoint_list_t *list)
 {
     char                  path[256];
-    size_t                i, j, n = 0, count = at_endpoint_list_count(list);
+    size_t                i, j, n = 0, count = list->n_endpoints;
     unsigned              wrong = 0;
     const at_endpoint_t  *a, *b;
 
     for (i = 0; i < count; i++) {
         for (j = 0; j < i; j++) {
-            a = at_endpoint_list_get(list, i);
-            b = at_endpoint_list_get(list, j);
+            a = &list->endpoints[i];
+            b = &list->endpoints[j];
 
             if (overlap(a, b)) {
                 n++;
@@ -672,9 +672,9 @@ test_every_row(const at_endpoint_list_t *list, const char *const *prefixes)
 
     static const char  *values[] = { "1", "settings", ":key", "groups", "" };
 
-    for (i = 0; i < at_endpoint_list_count(list); i++) {
+    for (i = 0; i < list->n_endpoints; i++) {
         for (j = 0; j < N(values); j++) {
-            fill(path, at_endpoint_list_get(list, i), values[j]);
+            fill(path, &list->endpoints[i], values[j]);
             wrong += count_wrong(list, prefixes, path);
         }
     }
@@ -700,11 +700,11 @@ read_file(const char *name, const char *prefix, size_t n)
     list = at_endpoint_list_parse((at_str_t) { file.data, file.len }, &options,
                                   &err);
     must(list != NULL, err.text);
-    is_int(at_endpoint_list_count(list), n, "%s has %zu endpoints", name, n);
+    is_int(list->n_endpoints, n, "%s has %zu endpoints", name, n);
 
     for (next = file.data; (line = strsep(&next, "\n")) != NULL && i < n; ) {
         if (*line != '#' && *line != '\0') {
-            e = at_endpoint_list_get(list, i++);
+            e = &list->endpoints[i++];
             line[strcspn(line, "\t")] = ' ';
             scope = line;
             (void) strsep(&scope, "\t");
@@ -728,8 +728,8 @@ test_ipfabric(void)
     at_endpoint_list_t   *list = read_file(IPFABRIC, "ipfabric", 537);
     const at_endpoint_t  *e;
 
-    for (i = 0; i < at_endpoint_list_count(list); i++) {
-        e = at_endpoint_list_get(list, i);
+    for (i = 0; i < list->n_endpoints; i++) {
+        e = &list->endpoints[i];
         wrong += !at_str_equal(e->id, e->scope);
     }
 
@@ -752,8 +752,8 @@ test_cipp(void)
 
     test_every_row(list, cipp_prefixes);
 
-    for (i = 0; i < at_endpoint_list_count(list); i++) {
-        e = at_endpoint_list_get(list, i);
+    for (i = 0; i < list->n_endpoints; i++) {
+        e = &list->endpoints[i];
         public += (e->kind == AT_ENDPOINT_PUBLIC);
         fill(path, e, "");
 
@@ -808,7 +808,7 @@ test_steps(void)
     at_error_t           err;
     at_endpoint_list_t  *list;
 
-    /* 1 + 2 + 4 + 8 + 16 + 32 nodes, and 32 ends */
+    /* 1 + 2 + 4 + 8 + 16 + 32 segments, and 32 methods */
     text = full_tree(5);
     list = must_parse(text, "", 0);
     is_bytes(match(list, "GET", "/a/a/a/a/a/x"), str("-"),
@@ -820,7 +820,7 @@ test_steps(void)
 
     text = full_tree(6);
     ok(parse(text, NULL, &err) == NULL, "a list with 64 branches is an error");
-    ok(strncmp(err.text, "line 1: too many segments, or too many literals", 40)
+    ok(strncmp(err.text, "line 2: too many segments, or too many literals", 40)
        == 0, "the error says why");
     free(text);
 
@@ -888,7 +888,7 @@ test_collision(void)
 
     for (i = 0; i < n; i++) {
         (void) snprintf(name, sizeof(name), "%u", i);
-        hashes[i] = (uint64_t) at_node_hash(1, str(name), 0) << 32 | i;
+        hashes[i] = (uint64_t) at_node_hash(0, str(name), 0) << 32 | i;
     }
 
     qsort(hashes, n, sizeof(uint64_t), compare_hashes);

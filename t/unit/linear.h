@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * A linear search in an endpoint list, for unit tests and fuzz targets: they
- * compare its result with that of the list.
+ * compare its result with that of the list.  Include it after
+ * at_endpoint_list.c.
  */
 
 #ifndef LINEAR_H
@@ -11,8 +12,6 @@
 
 #include <ctype.h>
 #include <string.h>
-
-#include "core/authz/at_endpoint_list.h"
 
 
 /* cuts off and returns the text before the first c; removes c as well */
@@ -145,8 +144,8 @@ linear_search(const at_endpoint_list_t *list, at_str_t method, at_str_t path,
     size_t                i;
     const at_endpoint_t  *row, *best = NULL;
 
-    for (i = 0; i < at_endpoint_list_count(list); i++) {
-        row = at_endpoint_list_get(list, i);
+    for (i = 0; i < list->n_endpoints; i++) {
+        row = &list->endpoints[i];
 
         if (at_str_equal(linear_method(row), method)
             && linear_matches(row, path, ignore_case)

@@ -17,26 +17,30 @@
 #define at_str_printf_args(view)                                              \
     (int) ((view).len < 100 ? (view).len : 100), (view).data
 
+#define AT_UPPER_CASE  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define AT_LETTERS     AT_UPPER_CASE "abcdefghijklmnopqrstuvwxyz"
+
 
 /*
- * A tree of segments: the children of the root are the methods, their children
- * are the first segments.  The number of a child is greater than that of its
- * parent; 0 is the root, or no node.
+ * A tree of segments; the last node of a path has a child for each method.
+ * The number of a child is greater than that of its parent; 0 is the root, or
+ * no node.
  */
 typedef struct {
-    const char     *name;       /* of a literal */
+    const char     *name;       /* of a literal or a method */
     uint32_t        len;
     uint32_t        parent;
     uint32_t        param;      /* the child that is a parameter */
-    uint32_t        endpoint;   /* its index plus 1; 0: none */
-    uint32_t        line;       /* of the endpoint that created the node */
+    uint32_t        endpoint;   /* of a method: its index plus 1, else 0 */
+    uint32_t        line;       /* of the endpoint that added a child last */
     uint32_t        steps;      /* of the longest search that begins here */
 } at_node_t;
 
-/* the hash table finds a literal child by its parent and name */
+/* the hash table finds a literal or a method by its parent and name */
 typedef struct {
     uint32_t        hash;
     uint32_t        node;       /* 0: the slot is empty */
+    unsigned        is_method;
 } at_slot_t;
 
 struct at_endpoint_list_s {
@@ -44,7 +48,7 @@ struct at_endpoint_list_s {
     size_t          mask;       /* number of slots, a power of two, less 1 */
     at_node_t      *nodes;
     size_t          n_nodes;
-    size_t          longest;    /* length of the longest literal */
+    size_t          longest;    /* length of the longest name */
 
     at_endpoint_t  *endpoints;
     size_t          n_endpoints;
@@ -93,26 +97,29 @@ at_node_hash(uint32_t parent, at_str_t name, int ignore_case)
 }
 
 
-/* the slot of a literal, or the empty slot where it belongs */
+/* the slot of a child, or the empty slot where it belongs */
 static at_slot_t *
 at_endpoint_list_find_slot(const at_endpoint_list_t *list, uint32_t parent,
-    at_str_t name, int ignore_case)
+    at_str_t name, unsigned is_method)
 {
     size_t            i;
     uint32_t          hash;
+    at_str_t          found;
     at_slot_t        *slot;
     const at_node_t  *node;
 
-    hash = at_node_hash(parent, name, ignore_case);
+    hash = at_node_hash(parent, name, list->ignore_case);
 
     for (i = hash; /* void */; i++) {
         slot = &list->slots[i & list->mask];
         node = &list->nodes[slot->node];
+        found = (at_str_t) { node->name, node->len };
 
         if (slot->node == 0
-            || (slot->hash == hash && node->parent == parent
-                && at_name_equal(name, (at_str_t) { node->name, node->len },
-                                 ignore_case)))
+            || (slot->hash == hash && slot->is_method == is_method
+                && node->parent == parent
+                && at_name_equal(name, found, list->ignore_case
+                                              && !is_method)))
         {
             return slot;
         }
@@ -124,33 +131,34 @@ static uint32_t
 at_endpoint_list_add_node(at_parser_t *parser, uint32_t parent, at_str_t name)
 {
     uint32_t    n;
-    at_node_t  *node;
+    at_node_t  *nodes;
 
     n = (uint32_t) parser->list->n_nodes++;
-    node = &parser->list->nodes[n];
+    nodes = parser->list->nodes;
 
-    node->name = name.data;
-    node->len = (uint32_t) name.len;
-    node->parent = parent;
-    node->line = parser->line;
+    nodes[n].name = name.data;
+    nodes[n].len = (uint32_t) name.len;
+    nodes[n].parent = parent;
+    nodes[parent].line = parser->line;
 
     return n;
 }
 
 
 static uint32_t
-at_endpoint_list_add_literal(at_parser_t *parser, uint32_t parent,
-    at_str_t name, int ignore_case)
+at_endpoint_list_add_name(at_parser_t *parser, uint32_t parent, at_str_t name,
+    unsigned is_method)
 {
     at_slot_t           *slot;
     at_endpoint_list_t  *list;
 
     list = parser->list;
-    slot = at_endpoint_list_find_slot(list, parent, name, ignore_case);
+    slot = at_endpoint_list_find_slot(list, parent, name, is_method);
 
     if (slot->node == 0) {
-        slot->hash = at_node_hash(parent, name, ignore_case);
+        slot->hash = at_node_hash(parent, name, list->ignore_case);
         slot->node = at_endpoint_list_add_node(parser, parent, name);
+        slot->is_method = is_method;
 
         if (name.len > list->longest) {
             list->longest = name.len;
@@ -171,14 +179,13 @@ at_endpoint_list_add_path(at_parser_t *parser, at_str_t method,
     at_node_t  *nodes;
 
     nodes = parser->list->nodes;
-    node = at_endpoint_list_add_literal(parser, 0, method, 0);
+    node = 0;
 
     while (template.len) {
         name = at_path_next_segment(&template);
 
         if (name.len == 0 || name.data[0] != ':') {
-            node = at_endpoint_list_add_literal(parser, node, name,
-                                                parser->list->ignore_case);
+            node = at_endpoint_list_add_name(parser, node, name, 0);
             continue;
         }
 
@@ -190,7 +197,7 @@ at_endpoint_list_add_path(at_parser_t *parser, at_str_t method,
         node = nodes[node].param;
     }
 
-    return &nodes[node];
+    return &nodes[at_endpoint_list_add_name(parser, node, method, 1)];
 }
 
 
@@ -201,14 +208,18 @@ at_endpoint_list_add_path(at_parser_t *parser, at_str_t method,
 static int
 at_endpoint_list_check_steps(const at_endpoint_list_t *list, at_error_t *err)
 {
-    uint32_t    i;
+    size_t      i;
     at_node_t  *nodes, *node, *parent;
 
     nodes = list->nodes;
 
-    for (i = (uint32_t) list->n_nodes - 1; i > 0; i--) {
+    for (i = list->n_nodes; i-- > 0; /* void */) {
         node = &nodes[i];
         parent = &nodes[node->parent];
+
+        if (node->endpoint) {
+            continue;
+        }
 
         node->steps += 1 + (node->param ? nodes[node->param].steps : 0);
 
@@ -262,53 +273,35 @@ at_word_next(at_str_t *line)
 }
 
 
+static int
+at_str_has_only(at_str_t text, at_str_t chars)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if (memchr(chars.data, text.data[i], chars.len) == NULL) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* nginx accepts these characters in a method */
 static int
 at_method_check(const at_parser_t *parser, at_str_t method)
 {
-    char    c;
-    size_t  i;
-
-    if (at_str_equal(method, at_str("*"))) {
-        return 0;
-    }
-
     if (at_str_equal(method, at_str("HEAD"))) {
         return at_error(parser->err, "line %u: invalid method \"HEAD\": use "
                         "\"GET\", which includes it", parser->line);
     }
 
-    for (i = 0; i < method.len; i++) {
-        c = method.data[i];
-
-        if ((c < 'A' || c > 'Z') && c != '_' && c != '-') {
-            return at_error(parser->err, "line %u: invalid method \"%.*s\": "
-                            "use upper case, or \"*\" for any method",
-                            parser->line, at_str_printf_args(method));
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-at_param_name_is_valid(at_str_t name)
-{
-    char    c;
-    size_t  i;
-
-    for (i = 0; i < name.len; i++) {
-        c = at_lower(name.data[i]);
-
-        if ((c < 'a' || c > 'z') && (c < '0' || c > '9')
-            && c != '_' && c != '-')
-        {
-            return 0;
-        }
-    }
-
-    return name.len > 0;
+    return at_str_equal(method, at_str("*"))
+           || at_str_has_only(method, at_str(AT_UPPER_CASE "_-"))
+           ? 0 : at_error(parser->err, "line %u: invalid method \"%.*s\": use "
+                          "upper case, or \"*\" for any method",
+                          parser->line, at_str_printf_args(method));
 }
 
 
@@ -319,41 +312,32 @@ at_template_check(const at_parser_t *parser, at_str_t template)
     at_str_t     rest, segment;
     const char  *reason;
 
-    reason = NULL;
+    reason = at_path_is_plain(template) ? NULL : "it is not a normalized path";
 
-    if (!at_path_is_plain(template)) {
-        reason = "it is not a normalized path";
-        goto invalid;
-    }
-
-    for (i = 0; i < template.len; i++) {
+    for (i = 0; reason == NULL && i < template.len; i++) {
         if (strchr("*<>{}", template.data[i])) {
             reason = "a parameter is a whole segment \":name\"";
-            goto invalid;
         }
     }
 
     rest = template;
 
-    while (rest.len) {
+    while (reason == NULL && rest.len) {
         segment = at_path_next_segment(&rest);
 
-        if (segment.len && segment.data[0] == ':'
-            && !at_param_name_is_valid((at_str_t) { segment.data + 1,
-                                                    segment.len - 1 }))
+        if (at_str_cut_prefix(&segment, at_str(":"))
+            && (segment.len == 0
+                || !at_str_has_only(segment, at_str(AT_LETTERS
+                                                    "0123456789_-"))))
         {
             reason = "the name of a parameter has letters, digits, \"_\" and "
                      "\"-\" only";
-            goto invalid;
         }
     }
 
-    return 0;
-
-invalid:
-
-    return at_error(parser->err, "line %u: invalid path \"%.*s\": %s",
-                    parser->line, at_str_printf_args(template), reason);
+    return reason == NULL
+           ? 0 : at_error(parser->err, "line %u: invalid path \"%.*s\": %s",
+                          parser->line, at_str_printf_args(template), reason);
 }
 
 
@@ -475,30 +459,20 @@ at_endpoint_list_parse_line(at_parser_t *parser, at_str_t line)
 }
 
 
-static size_t
-at_str_count_char(at_str_t text, char c)
-{
-    size_t  i, n;
-
-    n = 0;
-
-    for (i = 0; i < text.len; i++) {
-        n += (text.data[i] == c);
-    }
-
-    return n;
-}
-
-
 /* allocates for the largest list that the text can contain */
 static at_endpoint_list_t *
 at_endpoint_list_create(at_str_t text, size_t prefix_len)
 {
-    size_t               lines, nodes, slots;
+    size_t               i, lines, nodes, slots;
     at_endpoint_list_t  *list;
 
-    lines = at_str_count_char(text, '\n') + 1;
-    nodes = 1 + lines + at_str_count_char(text, '/');
+    lines = 1;
+    nodes = 2;                  /* the root, and the method of the last line */
+
+    for (i = 0; i < text.len; i++) {
+        lines += text.data[i] == '\n';
+        nodes += text.data[i] == '\n' || text.data[i] == '/';
+    }
 
     for (slots = 16; slots < 2 * nodes; slots *= 2) { /* void */ }
 
@@ -622,20 +596,6 @@ at_endpoint_list_free(at_endpoint_list_t *list)
 }
 
 
-size_t
-at_endpoint_list_count(const at_endpoint_list_t *list)
-{
-    return list->n_endpoints;
-}
-
-
-const at_endpoint_t *
-at_endpoint_list_get(const at_endpoint_list_t *list, size_t i)
-{
-    return &list->endpoints[i];
-}
-
-
 /* --- matching ------------------------------------------------------------ */
 
 
@@ -672,91 +632,44 @@ at_version_strip(at_str_t *path, int ignore_case)
 }
 
 
-/* the index of the endpoint plus 1, or 0; path is empty or begins with "/" */
+static uint32_t
+at_endpoint_list_find(const at_endpoint_list_t *list, uint32_t parent,
+    at_str_t name, unsigned is_method)
+{
+    return name.len > list->longest ? 0
+           : at_endpoint_list_find_slot(list, parent, name, is_method)->node;
+}
+
+
+/* the node of the method, or 0; path is empty or begins with "/" */
 static uint32_t
 at_endpoint_list_walk(const at_endpoint_list_t *list, uint32_t node,
-    at_str_t path)
+    at_str_t method, at_str_t path)
 {
-    uint32_t  param, literal, found;
+    uint32_t  found, literal;
     at_str_t  segment;
 
     if (path.len == 0) {
-        return list->nodes[node].endpoint;
+        found = at_endpoint_list_find(list, node, method, 1);
+
+        return found ? found
+                     : at_endpoint_list_find(list, node, at_str("*"), 1);
     }
 
-    param = list->nodes[node].param;
     segment = at_path_next_segment(&path);
-    literal = 0;
+    literal = at_endpoint_list_find(list, node, segment, 0);
     found = 0;
 
-    if (segment.len <= list->longest) {
-        literal = at_endpoint_list_find_slot(list, node, segment,
-                                             list->ignore_case)->node;
-    }
-
     if (literal) {
-        found = at_endpoint_list_walk(list, literal, path);
+        found = at_endpoint_list_walk(list, literal, method, path);
     }
 
-    if (found == 0 && param && segment.len) {
-        found = at_endpoint_list_walk(list, param, path);
+    if (found == 0 && segment.len && list->nodes[node].param) {
+        found = at_endpoint_list_walk(list, list->nodes[node].param, method,
+                                      path);
     }
 
     return found;
-}
-
-
-static const at_endpoint_t *
-at_endpoint_list_find(const at_endpoint_list_t *list, at_str_t method,
-    at_str_t path)
-{
-    uint32_t  node, found;
-
-    node = at_endpoint_list_find_slot(list, 0, method, 0)->node;
-    found = node ? at_endpoint_list_walk(list, node, path) : 0;
-
-    return found ? &list->endpoints[found - 1] : NULL;
-}
-
-
-static at_str_t
-at_endpoint_template(const at_endpoint_t *endpoint)
-{
-    const char  *slash;
-
-    slash = memchr(endpoint->text.data, '/', endpoint->text.len);
-
-    return (at_str_t) { slash, (size_t) (endpoint->text.data
-                                         + endpoint->text.len - slash) };
-}
-
-
-/*
- * Of two endpoints that match the same path: whether a has a literal at the
- * first segment where one of them has a literal and the other a parameter.
- */
-static int
-at_endpoint_is_more_specific(const at_endpoint_t *a, const at_endpoint_t *b)
-{
-    int       a_is_param, b_is_param;
-    at_str_t  rest_a, rest_b, segment_a, segment_b;
-
-    rest_a = at_endpoint_template(a);
-    rest_b = at_endpoint_template(b);
-
-    while (rest_a.len && rest_b.len) {
-        segment_a = at_path_next_segment(&rest_a);
-        segment_b = at_path_next_segment(&rest_b);
-
-        a_is_param = segment_a.len && segment_a.data[0] == ':';
-        b_is_param = segment_b.len && segment_b.data[0] == ':';
-
-        if (a_is_param != b_is_param) {
-            return b_is_param;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -764,8 +677,8 @@ const at_endpoint_t *
 at_endpoint_list_match(const at_endpoint_list_t *list, at_str_t method,
     at_str_t path)
 {
-    at_str_t              prefix;
-    const at_endpoint_t  *by_method, *by_any;
+    uint32_t  node;
+    at_str_t  prefix;
 
     prefix = list->prefix;
 
@@ -787,14 +700,7 @@ at_endpoint_list_match(const at_endpoint_list_t *list, at_str_t method,
         method = at_str("GET");
     }
 
-    by_method = at_endpoint_list_find(list, method, path);
-    by_any = at_endpoint_list_find(list, at_str("*"), path);
+    node = at_endpoint_list_walk(list, 0, method, path);
 
-    if (by_method == NULL
-        || (by_any && at_endpoint_is_more_specific(by_any, by_method)))
-    {
-        return by_any;
-    }
-
-    return by_method;
+    return node ? &list->endpoints[list->nodes[node].endpoint - 1] : NULL;
 }

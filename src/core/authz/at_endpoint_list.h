@@ -76,11 +76,6 @@ at_endpoint_list_t *at_endpoint_list_parse(at_str_t text,
 /* list may be NULL */
 void at_endpoint_list_free(at_endpoint_list_t *list);
 
-/* the endpoints in the order of the file; i is less than the count */
-size_t at_endpoint_list_count(const at_endpoint_list_t *list);
-const at_endpoint_t *at_endpoint_list_get(const at_endpoint_list_t *list,
-    size_t i);
-
 /*
  * The endpoint of a request, or NULL.  path is the normalized path without the
  * query, and at_path_is_ambiguous() must be false.
@@ -90,9 +85,9 @@ const at_endpoint_t *at_endpoint_list_get(const at_endpoint_list_t *list,
  * two endpoints with the same template, one for the method precedes one for
  * "*".
  *
- * A step is the lookup of one segment in a hash table.  Where a literal and a
- * parameter are siblings, both may have to be tried; the longest such search
- * is determined when the list is parsed.
+ * A step is the lookup of one segment, or of the method, in a hash table.
+ * Where a literal and a parameter are siblings, both may have to be tried; the
+ * longest such search is determined when the list is parsed.
  */
 const at_endpoint_t *at_endpoint_list_match(const at_endpoint_list_t *list,
     at_str_t method, at_str_t path);
