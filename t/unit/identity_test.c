@@ -431,8 +431,8 @@ test_role(void)
     is_bytes(role->grant[0],
              at_str("grant-0"), "the first grant is unchanged");
     is_bytes(role->deny[0], at_str("deny-0"), "the first deny is unchanged");
-    ok(at_role_allows(role, at_str("grant-39")), "a copied grant allows");
-    ok(!at_role_allows(role, at_str("grant-99")),
+    ok(at_role_grants(role, at_str("grant-39")), "a copied grant allows");
+    ok(!at_role_grants(role, at_str("grant-99")),
        "other scopes are not allowed");
     ok(at_role_denies(role, at_str("deny-0")), "a copied deny denies");
     ok(!at_role_denies(role, at_str("grant-0")),

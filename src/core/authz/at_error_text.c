@@ -4,6 +4,7 @@
  */
 
 #include "core/authz/at_error_text.h"
+#include "core/authz/at_path.h"
 
 
 #define AT_FORBIDDEN  "Access to this CIPP API endpoint is not allowed, "
@@ -33,28 +34,11 @@ at_text_buffer_add(at_text_buffer_t *out, at_str_t text)
 }
 
 
-/* CIPP names an endpoint by the last segment of its path */
-static at_str_t
-at_endpoint_name(const at_endpoint_t *endpoint)
-{
-    at_str_t  name;
-
-    name.data = endpoint->text.data + endpoint->text.len;
-    name.len = 0;
-
-    while (name.len < endpoint->text.len && name.data[-1] != '/') {
-        name.data--;
-        name.len++;
-    }
-
-    return name.len ? name : endpoint->text;
-}
-
-
 size_t
 at_error_text(char *buf, size_t size, at_verdict_e verdict,
     const at_identity_t *identity, const at_endpoint_t *endpoint)
 {
+    at_str_t                  name;
     at_text_buffer_t          out = { buf, size, 0 };
     const at_verdict_info_t  *info;
 
@@ -80,7 +64,10 @@ at_error_text(char *buf, size_t size, at_verdict_e verdict,
         at_text_buffer_add(&out, at_str(AT_FORBIDDEN "the custom role '"));
         at_text_buffer_add(&out, identity->role);
         at_text_buffer_add(&out, at_str("' has blocked this endpoint: "));
-        at_text_buffer_add(&out, at_endpoint_name(endpoint));
+
+        /* CIPP names an endpoint by the last segment of its path */
+        name = at_path_last_segment(endpoint->text);
+        at_text_buffer_add(&out, name.len ? name : endpoint->text);
 
     } else {
         info = at_verdict_info(verdict);

@@ -8,16 +8,6 @@
 #include "core/base/at_utf8.h"
 
 
-/* RFC 3986 section 2.3 */
-static int
-at_is_unreserved(int c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
-           || (c >= 'a' && c <= 'z')
-           || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-
 /* cuts off a character; -1 if it is not plain */
 static int
 at_path_next_char(at_str_t *path, int encoded)
@@ -45,7 +35,11 @@ at_path_next_char(at_str_t *path, int encoded)
 
         c = high << 4 | low;
 
-        if (c == '/' || at_is_unreserved(c)) {
+        /* a slash or unreserved, RFC 3986 section 2.3 */
+
+        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+            || (c >= 'a' && c <= 'z') || (c && strchr("/-._~", c)))
+        {
             return -1;
         }
     }
@@ -79,13 +73,10 @@ at_path_check(at_str_t path, int encoded)
             return -1;
         }
 
-        if (c == '/'
-            && (previous == '/' || previous == '.' || previous == ' '))
+        if ((c == '/'
+             && (previous == '/' || previous == '.' || previous == ' '))
+            || (c == ' ' && previous == '/'))
         {
-            return -1;
-        }
-
-        if (c == ' ' && previous == '/') {
             return -1;
         }
 
@@ -131,4 +122,20 @@ at_path_next_segment(at_str_t *path)
     path->len -= 1 + segment.len;
 
     return segment;
+}
+
+
+at_str_t
+at_path_last_segment(at_str_t path)
+{
+    at_str_t  last;
+
+    last = (at_str_t) { path.data + path.len, 0 };
+
+    while (last.len < path.len && last.data[-1] != '/') {
+        last.data--;
+        last.len++;
+    }
+
+    return last;
 }

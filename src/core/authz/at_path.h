@@ -38,5 +38,8 @@ int at_path_is_ambiguous(at_str_t raw, at_str_t normalized);
  */
 at_str_t at_path_next_segment(at_str_t *path);
 
+/* the text after the last slash, or all of it */
+at_str_t at_path_last_segment(at_str_t path);
+
 
 #endif

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include "core/authz/at_path.h"
 #include "core/authz/at_role.h"
 
 
@@ -39,14 +40,6 @@ static const struct {
 };
 
 
-/* the i-th character of text followed by tail, in lower case */
-static char
-at_char_at(at_str_t text, at_str_t tail, size_t i)
-{
-    return at_lower(i < text.len ? text.data[i] : tail.data[i - text.len]);
-}
-
-
 /*
  * Matches text followed by tail.  Each star matches as little as possible; on
  * a mismatch the last star matches one character more.  Earlier stars need not
@@ -54,8 +47,9 @@ at_char_at(at_str_t text, at_str_t tail, size_t i)
  * leave.
  */
 static int
-at_pattern_match_tail(at_str_t pattern, at_str_t text, at_str_t tail)
+at_pattern_match(at_str_t pattern, at_str_t text, at_str_t tail)
 {
+    char    c;
     size_t  i, p, star, matched;
 
     i = 0;
@@ -64,13 +58,14 @@ at_pattern_match_tail(at_str_t pattern, at_str_t text, at_str_t tail)
     matched = 0;                    /* where its match ends */
 
     while (i < text.len + tail.len) {
+        c = i < text.len ? text.data[i] : tail.data[i - text.len];
 
         if (p < pattern.len && pattern.data[p] == '*') {
             star = p++;
             matched = i;
 
         } else if (p < pattern.len
-                   && at_lower(pattern.data[p]) == at_char_at(text, tail, i))
+                   && at_lower(pattern.data[p]) == at_lower(c))
         {
             p++;
             i++;
@@ -92,13 +87,6 @@ at_pattern_match_tail(at_str_t pattern, at_str_t text, at_str_t tail)
 }
 
 
-int
-at_pattern_match(at_str_t pattern, at_str_t text)
-{
-    return at_pattern_match_tail(pattern, text, at_str(""));
-}
-
-
 static int
 at_pattern_match_any(const at_str_t *patterns, size_t n, at_str_t text,
     at_str_t tail)
@@ -106,7 +94,7 @@ at_pattern_match_any(const at_str_t *patterns, size_t n, at_str_t text,
     size_t  i;
 
     for (i = 0; i < n; i++) {
-        if (at_pattern_match_tail(patterns[i], text, tail)) {
+        if (at_pattern_match(patterns[i], text, tail)) {
             return 1;
         }
     }
@@ -161,38 +149,14 @@ at_role_denies(const at_role_t *role, at_str_t required)
 }
 
 
-static int
-at_scope_ends_with_read(at_str_t scope)
-{
-    at_str_t  read;
-
-    read = at_str(".Read");
-
-    return scope.len >= read.len
-           && at_str_equal_nocase((at_str_t) { scope.data + scope.len
-                                               - read.len, read.len }, read);
-}
-
-
 int
 at_role_grants(const at_role_t *role, at_str_t required)
 {
-    if (at_pattern_match_any(role->grant, role->n_grant, required,
-                             at_str("")))
-    {
-        return 1;
-    }
-
-    return at_scope_ends_with_read(required)
-           && at_pattern_match_any(role->grant, role->n_grant, required,
-                                   at_str("Write"));
-}
-
-
-int
-at_role_allows(const at_role_t *role, at_str_t required)
-{
-    return !at_role_denies(role, required) && at_role_grants(role, required);
+    return at_pattern_match_any(role->grant, role->n_grant, required,
+                                at_str(""))
+           || (at_pattern_match(at_str("*.Read"), required, at_str(""))
+               && at_pattern_match_any(role->grant, role->n_grant, required,
+                                       at_str("Write")));
 }
 
 
@@ -212,53 +176,28 @@ at_path_strip_slash(at_str_t path)
 }
 
 
-/* removes the method, if there is one; a path may contain spaces */
-static at_str_t
-at_endpoint_path(at_str_t endpoint)
-{
-    const char  *space;
-
-    space = memchr(endpoint.data, ' ', endpoint.len);
-
-    if (space && endpoint.data[0] != '/') {
-        endpoint.len -= (size_t) (space + 1 - endpoint.data);
-        endpoint.data = space + 1;
-    }
-
-    return endpoint;
-}
-
-
-/* the text after the last slash, or all of it */
-static at_str_t
-at_path_last_segment(at_str_t path)
-{
-    at_str_t  last;
-
-    last.data = path.data + path.len;
-    last.len = 0;
-
-    while (last.len < path.len && last.data[-1] != '/') {
-        last.data--;
-        last.len++;
-    }
-
-    return last;
-}
-
-
 int
 at_role_blocks(const at_role_t *role, at_str_t endpoint)
 {
-    size_t    i;
-    at_str_t  path, last, name;
+    size_t       i;
+    at_str_t     path, last, name;
+    const char  *space;
 
     if (endpoint.len == 0) {
         return 0;
     }
 
     endpoint = at_path_strip_slash(endpoint);
-    path = at_endpoint_path(endpoint);
+    path = endpoint;
+    space = memchr(path.data, ' ', path.len);
+
+    /* a path may contain spaces, too */
+
+    if (space && path.data[0] != '/') {
+        path.len -= (size_t) (space + 1 - path.data);
+        path.data = space + 1;
+    }
+
     last = at_path_last_segment(path);
 
     for (i = 0; i < role->n_blocked; i++) {

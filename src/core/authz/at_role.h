@@ -36,14 +36,12 @@ typedef struct {
 const at_role_t *at_role_builtin(at_str_t name);
 
 /*
- * Whether the role allows a required scope: no deny pattern matches it, and a
- * grant pattern does.  A grant of X.ReadWrite includes X.Read.  A deny does
- * not: to deny X.ReadWrite leaves X.Read, and to deny X.Read leaves
- * X.ReadWrite; deny X.* or X.Read* to remove both.
+ * A role allows a required scope if no deny pattern matches it, and a grant
+ * pattern does.  A grant of X.ReadWrite includes X.Read.  A deny does not: to
+ * deny X.ReadWrite leaves X.Read, and to deny X.Read leaves X.ReadWrite; deny
+ * X.* or X.Read* to remove both.  A match takes at most pattern.len *
+ * required.len steps.
  */
-int at_role_allows(const at_role_t *role, at_str_t required);
-
-/* The two conditions of at_role_allows(), for a scope with several names. */
 int at_role_denies(const at_role_t *role, at_str_t required);
 int at_role_grants(const at_role_t *role, at_str_t required);
 
@@ -56,9 +54,6 @@ int at_role_grants(const at_role_t *role, at_str_t required);
  */
 int at_role_blocks(const at_role_t *role, at_str_t endpoint);
 
-
-/* Takes at most pattern.len * text.len steps. */
-int at_pattern_match(at_str_t pattern, at_str_t text);
 
 /*
  * Whether pattern is valid in a grant or a deny: 1 to AT_PATTERN_MAX bytes
