@@ -99,8 +99,7 @@ fuzz_init(void)
     entra_set = at_keyset_parse(at_str(FUZZ_JWKS),
                                 issuer.algs, fuzz_warn, NULL, &err);
     fuzz_assert(entra_set != NULL && entra_set->n == 2);
-    entra_set->keys[1].issuer = strdup(FUZZ_TEMPLATE);
-    entra_set->keys[1].issuer_len = strlen(FUZZ_TEMPLATE);
+    entra_set->keys[1].issuer = at_str(FUZZ_TEMPLATE);
 }
 
 

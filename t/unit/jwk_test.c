@@ -169,8 +169,7 @@ test_pem_taken(void)
             continue;
         }
 
-        ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
-           "%s: no kid", cases[i].name);
+        ok(set->keys[0].kid.len == 0, "%s: no kid", cases[i].name);
         is_int(at_key_verify(set->keys[0].key, cases[i].alg, TEXT,
                              sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
                AT_SIGNATURE_VALID, "%s: it is the key", cases[i].name);
@@ -325,8 +324,7 @@ test_jwk_taken(void)
                              sign_alg(cases[i].pkey, cases[i].alg, TEXT)),
                AT_SIGNATURE_VALID, "%s: it is the key", cases[i].name);
         is_int(warned.n, 0, "%s: no warning", cases[i].name);
-        ok(set->keys[0].kid == NULL && set->keys[0].kid_len == 0,
-           "%s: no kid", cases[i].name);
+        ok(set->keys[0].kid.len == 0, "%s: no kid", cases[i].name);
 
         at_keyset_free(set);
     }
@@ -348,8 +346,8 @@ test_ignored(const char *name, const char *bad, unsigned warnings)
                            jwk(rsa, ",\"kid\":\"good\""), bad)), ALL);
 
     if (ok(set != NULL && set->n == 1, "%s: the good key stays", name)) {
-        is_bytes((at_str_t) { set->keys[0].kid, set->keys[0].kid_len },
-                 at_str("good"), "%s: and it is that one", name);
+        is_bytes(set->keys[0].kid, at_str("good"), "%s: and it is that one",
+                 name);
         is_int(warned.n, 2 * warnings, "%s: warned of each", name);
     }
 
@@ -649,8 +647,8 @@ test_thousand_keys(void)
     set = parse(str(text), ALL);
 
     if (ok(set != NULL && set->n == 64, "1,000 keys: the first 64 count")) {
-        is_bytes((at_str_t) { set->keys[63].kid, set->keys[63].kid_len },
-                 at_str("k63"), "1,000 keys: the first 64 in their order");
+        is_bytes(set->keys[63].kid, at_str("k63"),
+                 "1,000 keys: the first 64 in their order");
     }
 
     is_int(warned.n, 1, "1,000 keys: one warning");
@@ -699,7 +697,7 @@ test_kids(void)
 
     set = parse(str(format("{\"keys\":[%s]}",
                            jwk(rsa, format(",\"kid\":\"%0256d\"", 7)))), ALL);
-    ok(set != NULL && set->keys[0].kid_len == 256,
+    ok(set != NULL && set->keys[0].kid.len == 256,
        "a key with a kid of 256 bytes");
     at_keyset_free(set);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -41,10 +42,9 @@ at_keyset_free(at_keyset_t *set)
 
     for (i = 0; i < set->n; i++) {
         at_key_free(set->keys[i].key);
-        free(set->keys[i].kid);
-        free(set->keys[i].issuer);
     }
 
+    json_decref(set->json);
     free(set);
 }
 
@@ -146,55 +146,16 @@ at_pem_decode(const char *name, const unsigned char *der, long len,
 
 
 /* Nothing is decrypted, so that OpenSSL does not ask for a password. */
-static EVP_PKEY *
-at_pem_read(BIO *bio, at_error_t *err)
-{
-    int             more;
-    char           *name, *header, *name2, *header2;
-    long            len, len2;
-    EVP_PKEY       *pkey;
-    unsigned char  *der, *der2;
-
-    if (PEM_read_bio(bio, &name, &header, &der, &len) != 1) {
-        (void) at_error(err, "neither a valid PEM block nor a JWK Set");
-        return NULL;
-    }
-
-    pkey = at_pem_decode(name, der, len, err);
-
-    OPENSSL_free(name);
-    OPENSSL_free(header);
-    OPENSSL_clear_free(der, (size_t) len);
-
-    if (pkey == NULL) {
-        return NULL;
-    }
-
-    more = PEM_read_bio(bio, &name2, &header2, &der2, &len2) == 1;
-
-    if (more) {
-        OPENSSL_free(name2);
-        OPENSSL_free(header2);
-        OPENSSL_clear_free(der2, (size_t) len2);
-    }
-
-    if (more || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-        EVP_PKEY_free(pkey);
-        (void) at_error(err, "more than one PEM block: use one file for each "
-                        "key, or a JWK Set");
-        return NULL;
-    }
-
-    return pkey;
-}
-
-
 static int
 at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
     at_error_t *err)
 {
-    BIO       *bio;
-    EVP_PKEY  *pkey;
+    BIO            *bio;
+    char           *name, *header;
+    long            len;
+    unsigned        n;
+    EVP_PKEY       *pkey;
+    unsigned char  *der;
 
     bio = BIO_new_mem_buf(text.data, (int) text.len);
 
@@ -202,22 +163,51 @@ at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
         return at_error(err, "no memory");
     }
 
-    pkey = at_pem_read(bio, err);
-    BIO_free(bio);
+    pkey = NULL;
+    n = 0;
 
-    if (pkey == NULL) {
-        return -1;
+    while (n < 2 && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
+        if (n++ == 0) {
+            pkey = at_pem_decode(name, der, len, err);
+        }
+
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(der, (size_t) len);
     }
 
-    set->keys[0].key = at_key_create(pkey, algs, err);
-    set->n = set->keys[0].key != NULL;
+    if (n == 0) {
+        (void) at_error(err, "neither a valid PEM block nor a JWK Set");
+
+    } else if (n == 2
+               || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    {
+        (void) at_error(err, "more than one PEM block: use one file for each "
+                        "key, or a JWK Set");
+
+    } else if (pkey != NULL) {
+        set->keys[0].key = at_key_create(pkey, algs, err);
+        set->n = set->keys[0].key != NULL;
+    }
+
     EVP_PKEY_free(pkey);
+    BIO_free(bio);
 
     return set->n ? 0 : -1;
 }
 
 
 /* --- JWK ----------------------------------------------------------------- */
+
+
+static int
+at_jwk_member_is(const json_t *jwk, const char *name, at_str_t value)
+{
+    at_str_t  text;
+
+    return at_document_string(jwk, name, &text) == 1
+           && at_str_equal(text, value);
+}
 
 
 /* decodes a base64url member; *len: room in buf on entry, bytes on return */
@@ -265,18 +255,28 @@ at_pkey_from_params(const char *type, OSSL_PARAM *params, at_error_t *err)
 }
 
 
-/* numbers are big-endian in a JWK, native in OSSL_PARAM */
-static void
-at_jwk_reverse_bytes(unsigned char *buf, size_t len)
+/* an integer of RSA, in the byte order of the machine as in OSSL_PARAM */
+static int
+at_jwk_get_number(const json_t *jwk, const char *name, unsigned char *buf,
+    size_t *len, at_error_t *err)
 {
-    size_t         i;
-    unsigned char  byte;
+    int      rc;
+    BIGNUM  *number;
 
-    for (i = 0; i < len / 2; i++) {
-        byte = buf[i];
-        buf[i] = buf[len - 1 - i];
-        buf[len - 1 - i] = byte;
+    if (at_jwk_get_bytes(jwk, name, buf, len, err) != 0) {
+        return -1;
     }
+
+    /* RFC 7518 section 2, Base64urlUInt */
+    if (buf[0] == 0) {
+        return at_error(err, "\"%s\" has a leading zero byte", name);
+    }
+
+    number = BN_bin2bn(buf, (int) *len, NULL);
+    rc = number != NULL ? BN_bn2nativepad(number, buf, (int) *len) : -1;
+    BN_free(number);
+
+    return rc >= 0 ? 0 : at_error(err, "no memory");
 }
 
 
@@ -290,22 +290,11 @@ at_jwk_rsa(const json_t *jwk, at_error_t *err)
     n_len = sizeof(n);
     e_len = sizeof(e);
 
-    if (at_jwk_get_bytes(jwk, "n", n, &n_len, err) != 0
-        || at_jwk_get_bytes(jwk, "e", e, &e_len, err) != 0)
+    if (at_jwk_get_number(jwk, "n", n, &n_len, err) != 0
+        || at_jwk_get_number(jwk, "e", e, &e_len, err) != 0)
     {
         return NULL;
     }
-
-    /* RFC 7518 section 6.3.1: no leading zeros */
-    if (n[0] == 0 || e[0] == 0) {
-        (void) at_error(err, "\"n\" or \"e\" has a leading zero byte");
-        return NULL;
-    }
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    at_jwk_reverse_bytes(n, n_len);
-    at_jwk_reverse_bytes(e, e_len);
-#endif
 
     params[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n, n_len);
     params[1] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, e, e_len);
@@ -318,19 +307,17 @@ at_jwk_rsa(const json_t *jwk, at_error_t *err)
 static EVP_PKEY *
 at_jwk_ec(const json_t *jwk, at_error_t *err)
 {
-    char           group[16];
+    char          *group;
     size_t         len, x_len, y_len;
-    at_str_t       crv;
     OSSL_PARAM     params[3];
     unsigned char  point[1 + 2 * (AT_JWK_P384 + 2)];
 
-    crv = at_str("");
-    (void) at_document_string(jwk, "crv", &crv);
-
-    if (at_str_equal(crv, at_str("P-256"))) {
+    if (at_jwk_member_is(jwk, "crv", at_str("P-256"))) {
+        group = "P-256";
         len = AT_JWK_P256;
 
-    } else if (at_str_equal(crv, at_str("P-384"))) {
+    } else if (at_jwk_member_is(jwk, "crv", at_str("P-384"))) {
+        group = "P-384";
         len = AT_JWK_P384;
 
     } else {
@@ -355,7 +342,6 @@ at_jwk_ec(const json_t *jwk, at_error_t *err)
     }
 
     point[0] = POINT_CONVERSION_UNCOMPRESSED;
-    (void) snprintf(group, sizeof(group), "%s", crv.data);
 
     params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
                                                  group, 0);
@@ -371,14 +357,10 @@ static EVP_PKEY *
 at_jwk_okp(const json_t *jwk, at_error_t *err)
 {
     size_t         len;
-    at_str_t       crv;
-    EVP_PKEY      *pkey;
+    OSSL_PARAM     params[2];
     unsigned char  x[34];
 
-    crv = at_str("");
-    (void) at_document_string(jwk, "crv", &crv);
-
-    if (!at_str_equal(crv, at_str("Ed25519"))) {
+    if (!at_jwk_member_is(jwk, "crv", at_str("Ed25519"))) {
         (void) at_error(err, "\"crv\" is not Ed25519");
         return NULL;
     }
@@ -389,33 +371,26 @@ at_jwk_okp(const json_t *jwk, at_error_t *err)
         return NULL;
     }
 
-    pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x, len);
+    params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+                                                  x, len);
+    params[1] = OSSL_PARAM_construct_end();
 
-    if (pkey == NULL) {
-        (void) at_error(err, "\"x\" is not an Ed25519 key");
-    }
-
-    return pkey;
+    return at_pkey_from_params("ED25519", params, err);
 }
 
 
 static EVP_PKEY *
 at_jwk_pkey(const json_t *jwk, at_error_t *err)
 {
-    at_str_t  kty;
-
-    kty = at_str("");
-    (void) at_document_string(jwk, "kty", &kty);
-
-    if (at_str_equal(kty, at_str("RSA"))) {
+    if (at_jwk_member_is(jwk, "kty", at_str("RSA"))) {
         return at_jwk_rsa(jwk, err);
     }
 
-    if (at_str_equal(kty, at_str("EC"))) {
+    if (at_jwk_member_is(jwk, "kty", at_str("EC"))) {
         return at_jwk_ec(jwk, err);
     }
 
-    if (at_str_equal(kty, at_str("OKP"))) {
+    if (at_jwk_member_is(jwk, "kty", at_str("OKP"))) {
         return at_jwk_okp(jwk, err);
     }
 
@@ -425,34 +400,16 @@ at_jwk_pkey(const json_t *jwk, at_error_t *err)
 }
 
 
-static int
-at_jwk_is_public(const json_t *jwk, at_error_t *err)
-{
-    const char *const  *name;
-
-    for (name = at_jwk_private_members; *name != NULL; name++) {
-        if (json_object_get(jwk, *name) != NULL) {
-            (void) at_error(err, "private member \"%s\" found", *name);
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 /* RFC 7517 sections 4.2 and 4.3 */
 static int
 at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
 {
     size_t         i;
-    at_str_t       use, op;
+    at_str_t       op;
     const json_t  *ops;
 
-    use = at_str("sig");
-
-    if (at_document_string(jwk, "use", &use) < 0
-        || !at_str_equal(use, at_str("sig")))
+    if (json_object_get(jwk, "use") != NULL
+        && !at_jwk_member_is(jwk, "use", at_str("sig")))
     {
         (void) at_error(err, "\"use\" is not \"sig\"");
         return 0;
@@ -569,101 +526,70 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
-/* allocates a copy without a terminator */
-static int
-at_jwk_copy_text(char **copy, size_t *len, at_str_t text, at_error_t *err)
-{
-    *copy = malloc(text.len);
-
-    if (*copy == NULL) {
-        return at_error(err, "no memory");
-    }
-
-    memcpy(*copy, text.data, text.len);
-    *len = text.len;
-
-    return 0;
-}
-
-
-/* returns 0, or -1 with err set, and then out owns nothing */
+/* returns 0, or -1 with err set; kid and issuer of out are views of jwk */
 static int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
-    int        has_kid, has_issuer;
-    at_str_t   kid, issuer;
-    EVP_PKEY  *pkey;
+    int                 has_kid, has_issuer;
+    EVP_PKEY           *pkey;
+    const char *const  *name;
+
+    memset(out, 0, sizeof(at_jwk_t));
 
     if (!json_is_object(jwk)) {
-        return at_error(err, "not an object");
+        return at_error(err, "it is not a JSON object");
     }
 
-    if (!at_jwk_is_public(jwk, err)
-        || !at_jwk_allows_verify(jwk, err)
+    for (name = at_jwk_private_members; *name != NULL; name++) {
+        if (json_object_get(jwk, *name) != NULL) {
+            return at_error(err, "private member \"%s\" found", *name);
+        }
+    }
+
+    if (!at_jwk_allows_verify(jwk, err)
         || at_jwk_restrict_algs(jwk, &algs, err) != 0)
     {
         return -1;
     }
 
-    has_kid = at_document_string(jwk, "kid", &kid);
+    has_kid = at_document_string(jwk, "kid", &out->kid);
 
-    if (has_kid < 0 || (has_kid && !at_kid_is_valid(kid))) {
+    if (has_kid < 0 || (has_kid && !at_kid_is_valid(out->kid))) {
         return at_error(err, "invalid \"kid\": use 1 to %d printable "
                         "characters", AT_KID_LEN_MAX);
     }
 
     /* a member of Entra: an invalid one must not lift the restriction */
-    has_issuer = at_document_string(jwk, "issuer", &issuer);
+    has_issuer = at_document_string(jwk, "issuer", &out->issuer);
 
-    if (has_issuer < 0 || (has_issuer && issuer.len == 0)) {
+    if (has_issuer < 0 || (has_issuer && out->issuer.len == 0)) {
         return at_error(err, "\"issuer\" is empty or not a string");
     }
 
     pkey = at_jwk_pkey(jwk, err);
 
-    if (pkey == NULL) {
-        return -1;
-    }
-
-    if (at_jwk_check_x5c(jwk, pkey, err) == 0
-        && (!has_kid
-            || at_jwk_copy_text(&out->kid, &out->kid_len, kid, err) == 0)
-        && (!has_issuer
-            || at_jwk_copy_text(&out->issuer, &out->issuer_len, issuer, err)
-               == 0))
-    {
+    if (pkey != NULL && at_jwk_check_x5c(jwk, pkey, err) == 0) {
         out->key = at_key_create(pkey, algs, err);
     }
 
     EVP_PKEY_free(pkey);
 
-    if (out->key == NULL) {
-        free(out->kid);
-        free(out->issuer);
-        memset(out, 0, sizeof(at_jwk_t));
-        return -1;
-    }
-
-    return 0;
+    return out->key != NULL ? 0 : -1;
 }
 
 
-/* adds no key if keys is not an array, which has the size 0 */
 static void
 at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
     at_keyset_warn_pt warn, void *data)
 {
     size_t         i;
-    at_str_t       use;
     at_error_t     err, line;
     const json_t  *jwk;
 
     for (i = 0; i < json_array_size(keys); i++) {
         jwk = json_array_get(keys, i);
 
-        if (at_document_string(jwk, "use", &use) == 1
-            && at_str_equal(use, at_str("enc")))
-        {
+        if (at_jwk_member_is(jwk, "use", at_str("enc"))) {
             continue;
         }
 
@@ -689,31 +615,24 @@ static int
 at_keyset_from_jwks(at_keyset_t *set, at_str_t text, unsigned algs,
     at_keyset_warn_pt warn, void *data, at_error_t *err)
 {
-    int            rc;
-    json_t        *jwks;
     const json_t  *keys;
 
-    jwks = at_document_parse(text, AT_DOCUMENT_MAX);
+    set->json = at_document_parse(text, AT_DOCUMENT_MAX);
 
-    if (jwks == NULL) {
+    if (set->json == NULL) {
         return at_error(err, "invalid JSON");
     }
 
-    rc = 0;
-    keys = json_object_get(jwks, "keys");
-    at_keyset_fill(set, keys, algs, warn, data);
+    keys = json_object_get(set->json, "keys");
 
     if (!json_is_array(keys)) {
-        rc = at_error(err, "not a JWK Set: \"keys\" is missing or not an "
-                      "array");
-
-    } else if (set->n == 0) {
-        rc = at_error(err, "no usable key in the JWK Set");
+        return at_error(err, "not a JWK Set: \"keys\" is missing or not an "
+                        "array");
     }
 
-    json_decref(jwks);
+    at_keyset_fill(set, keys, algs, warn, data);
 
-    return rc;
+    return set->n != 0 ? 0 : at_error(err, "no usable key in the JWK Set");
 }
 
 
@@ -737,7 +656,7 @@ at_keyset_parse(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
     }
 
     if (i == text.len) {
-        rc = at_error(err, "empty");
+        rc = at_error(err, "the file is empty");
 
     } else if (text.data[i] == '{') {
         rc = at_keyset_from_jwks(set, text, algs, warn, data, err);

@@ -19,17 +19,16 @@
 
 
 typedef struct {
-    char      *kid;             /* kid_len bytes; NULL: the key has none */
-    size_t     kid_len;
-    char      *issuer;          /* restricts the key to tokens with this iss;
-                                   NULL: not restricted */
-    size_t     issuer_len;
+    at_str_t   kid;             /* empty: the key has none */
+    at_str_t   issuer;          /* restricts the key to tokens with this iss;
+                                   empty: not restricted */
     at_key_t  *key;
 } at_jwk_t;
 
 typedef struct {
-    size_t    n;                /* at least 1 */
-    at_jwk_t  keys[AT_KEYSET_KEYS_MAX];
+    size_t          n;          /* at least 1 */
+    at_jwk_t        keys[AT_KEYSET_KEYS_MAX];
+    struct json_t  *json;       /* owns the strings; NULL for PEM */
 } at_keyset_t;
 
 /* text is one line without a line end: a key that is ignored, and why */

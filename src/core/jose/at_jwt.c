@@ -383,8 +383,6 @@ static int
 at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk,
     at_key_match_e match)
 {
-    at_str_t  kid;
-
     if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))) {
         return 0;
     }
@@ -392,11 +390,10 @@ at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk,
     switch (match) {
 
     case AT_KEYS_WITH_KID:
-        kid = (at_str_t) { jwk->kid, jwk->kid_len };
-        return kid.len != 0 && at_str_equal(kid, jwt->jose.kid);
+        return jwk->kid.len != 0 && at_str_equal(jwk->kid, jwt->jose.kid);
 
     case AT_KEYS_WITHOUT_KID:
-        return jwk->kid_len == 0;
+        return jwk->kid.len == 0;
 
     default:
         return 1;
@@ -528,18 +525,15 @@ at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name,
 static int
 at_jwt_key_matches_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
 {
-    at_str_t  issuer;
-
-    if (!at_jwt_key_matches(jwt, jwk, jwt->jose.kid.len && jwk->kid_len
+    if (!at_jwt_key_matches(jwt, jwk, jwt->jose.kid.len && jwk->kid.len
                                       ? AT_KEYS_WITH_KID : AT_KEYS_ANY)
         || !at_keys_are_equal(jwk->key, jwt->signer))
     {
         return 0;
     }
 
-    issuer = (at_str_t) { jwk->issuer, jwk->issuer_len };
-
-    return issuer.len == 0 || at_entra_issuer_matches(jwt->claims, issuer);
+    return jwk->issuer.len == 0
+           || at_entra_issuer_matches(jwt->claims, jwk->issuer);
 }
 
 
