@@ -163,70 +163,62 @@ at_rsa_has_small_factor(const BIGNUM *n)
 }
 
 
-static int
-at_rsa_check_numbers(const BIGNUM *n, const BIGNUM *e, at_error_t *err)
+/* the algorithms of an RSA key, or 0 with err set */
+static unsigned
+at_rsa_algs(EVP_PKEY *pkey, at_error_t *err)
 {
-    int  bits;
-
-    bits = BN_num_bits(n);
-
-    if (bits < AT_RSA_BITS_MIN || bits > AT_RSA_BITS_MAX) {
-        return at_error(err, "RSA key of %d bits: use %d to %d bits", bits,
-                        AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
-    }
-
-    if (BN_is_negative(n) || !BN_is_odd(n) || at_rsa_has_small_factor(n)) {
-        return at_error(err, "invalid RSA modulus");
-    }
-
-    if (BN_num_bits(e) > AT_RSA_E_BITS || BN_is_negative(e) || !BN_is_odd(e)
-        || BN_get_word(e) < AT_RSA_E_MIN)
-    {
-        return at_error(err, "invalid RSA exponent: use an odd number of at "
-                        "least %d and at most %d bits", AT_RSA_E_MIN,
-                        AT_RSA_E_BITS);
-    }
-
-    if (at_rsa_is_roca(n)) {
-        return at_error(err, "RSA key can be factored (ROCA, CVE-2017-15361)");
-    }
-
-    return 0;
-}
-
-
-static int
-at_rsa_check(EVP_PKEY *pkey, at_error_t *err)
-{
-    int      rc;
-    BIGNUM  *n, *e;
+    int        bits;
+    BIGNUM    *n, *e;
+    unsigned   algs;
 
     n = NULL;
     e = NULL;
+    algs = 0;
+    bits = EVP_PKEY_get_bits(pkey);
 
-    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1
-        && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1)
+    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) != 1
+        || EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) != 1)
     {
-        rc = at_rsa_check_numbers(n, e, err);
+        (void) at_error(err, "unreadable RSA key");
+
+    } else if (bits < AT_RSA_BITS_MIN || bits > AT_RSA_BITS_MAX) {
+        (void) at_error(err, "RSA key of %d bits: use %d to %d bits", bits,
+                        AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
+
+    } else if (BN_is_negative(n) || !BN_is_odd(n)
+               || at_rsa_has_small_factor(n))
+    {
+        (void) at_error(err, "invalid RSA modulus");
+
+    } else if (BN_num_bits(e) > AT_RSA_E_BITS || BN_is_negative(e)
+               || !BN_is_odd(e) || BN_get_word(e) < AT_RSA_E_MIN)
+    {
+        (void) at_error(err, "invalid RSA exponent: use an odd number of at "
+                        "least %d and at most %d bits", AT_RSA_E_MIN,
+                        AT_RSA_E_BITS);
+
+    } else if (at_rsa_is_roca(n)) {
+        (void) at_error(err, "RSA key can be factored (ROCA, CVE-2017-15361)");
 
     } else {
-        rc = at_error(err, "unreadable RSA key");
+        algs = at_family_algs(AT_FAMILY_RSA) | at_family_algs(AT_FAMILY_PSS);
     }
 
     BN_free(n);
     BN_free(e);
 
-    return rc;
+    return algs;
 }
 
 
-/* only named curves: a key with explicit parameters is refused */
-static int
-at_ec_check(EVP_PKEY *pkey, at_family_e *family, at_error_t *err)
+/* The same for EC.  A key with explicit parameters of its curve is refused. */
+static unsigned
+at_ec_algs(EVP_PKEY *pkey, at_error_t *err)
 {
     int            on_curve;
     char           encoding[32], group[32];
     size_t         len;
+    unsigned       algs;
     EVP_PKEY_CTX  *ctx;
 
     if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING,
@@ -235,43 +227,43 @@ at_ec_check(EVP_PKEY *pkey, at_family_e *family, at_error_t *err)
         || strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP) != 0
         || EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) != 1)
     {
-        return at_error(err, "EC key without a named curve");
+        (void) at_error(err, "EC key without a named curve");
+        return 0;
     }
 
     if (strcmp(group, SN_X9_62_prime256v1) == 0) {
-        *family = AT_FAMILY_P256;
+        algs = at_family_algs(AT_FAMILY_P256);
 
     } else if (strcmp(group, SN_secp384r1) == 0) {
-        *family = AT_FAMILY_P384;
+        algs = at_family_algs(AT_FAMILY_P384);
 
     } else {
-        return at_error(err, "EC key on %s: use P-256 or P-384", group);
+        (void) at_error(err, "EC key on %s: use P-256 or P-384", group);
+        return 0;
     }
 
     ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     on_curve = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
     EVP_PKEY_CTX_free(ctx);
 
-    return on_curve ? 0 : at_error(err, "EC point is not on the curve");
+    if (!on_curve) {
+        (void) at_error(err, "EC point is not on the curve");
+        return 0;
+    }
+
+    return algs;
 }
 
 
-/* the algorithms that the key can verify, or 0 */
 static unsigned
 at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 {
-    at_family_e  family = AT_FAMILY_P256;
-
     if (EVP_PKEY_is_a(pkey, "RSA")) {
-        return at_rsa_check(pkey, err) == 0
-               ? at_family_algs(AT_FAMILY_RSA)
-                 | at_family_algs(AT_FAMILY_PSS)
-               : 0;
+        return at_rsa_algs(pkey, err);
     }
 
     if (EVP_PKEY_is_a(pkey, "EC")) {
-        return at_ec_check(pkey, &family, err) == 0
-               ? at_family_algs(family) : 0;
+        return at_ec_algs(pkey, err);
     }
 
     if (EVP_PKEY_is_a(pkey, "ED25519")) {
@@ -286,27 +278,9 @@ at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 
 
 static int
-at_key_set_padding(EVP_PKEY_CTX *ctx, at_family_e family)
-{
-    switch (family) {
-
-    case AT_FAMILY_RSA:
-        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
-
-    case AT_FAMILY_PSS:         /* RFC 7518 section 3.5 */
-        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1
-               && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST)
-                  == 1;
-
-    default:
-        return 1;
-    }
-}
-
-
-static int
 at_key_init_alg(at_key_t *key, at_alg_e alg)
 {
+    int            rsa, pss;
     EVP_PKEY_CTX  *ctx;
 
     if (at_algs[alg].md == NULL) {
@@ -315,12 +289,21 @@ at_key_init_alg(at_key_t *key, at_alg_e alg)
 
     key->md[alg] = EVP_MD_fetch(NULL, at_algs[alg].md, NULL);
     key->ctx[alg] = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-    ctx = key->ctx[alg];
 
+    ctx = key->ctx[alg];
+    rsa = at_algs[alg].family == AT_FAMILY_RSA;
+    pss = at_algs[alg].family == AT_FAMILY_PSS;
+
+    /* RFC 7518 section 3.5: the salt has the length of the digest */
     if (key->md[alg] == NULL
         || ctx == NULL
         || EVP_PKEY_verify_init(ctx) != 1
-        || !at_key_set_padding(ctx, at_algs[alg].family)
+        || (rsa && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1)
+        || (pss
+            && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) != 1
+                || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx,
+                                                    RSA_PSS_SALTLEN_DIGEST)
+                   != 1))
         || EVP_PKEY_CTX_set_signature_md(ctx, key->md[alg]) != 1)
     {
         return -1;
@@ -466,7 +449,7 @@ at_signature_result(int rc)
 }
 
 
-/* encodes r and s in DER, as OpenSSL expects them; returns the length or 0 */
+/* encodes r and s in DER for OpenSSL; *der: NULL; returns the length or 0 */
 static size_t
 at_ecdsa_to_der(unsigned char **der, at_str_t signature)
 {
@@ -492,41 +475,10 @@ at_ecdsa_to_der(unsigned char **der, at_str_t signature)
         return 0;
     }
 
-    *der = NULL;
     len = i2d_ECDSA_SIG(sig, der);
     ECDSA_SIG_free(sig);
 
     return len > 0 ? (size_t) len : 0;
-}
-
-
-static at_signature_e
-at_key_verify_digest(at_key_t *key, at_alg_e alg, const unsigned char *digest,
-    size_t digest_len, at_str_t signature)
-{
-    int             rc;
-    size_t          len;
-    unsigned char  *der;
-
-    if (at_algs[alg].family != AT_FAMILY_P256
-        && at_algs[alg].family != AT_FAMILY_P384)
-    {
-        return at_signature_result(EVP_PKEY_verify(key->ctx[alg],
-                                   (const unsigned char *) signature.data,
-                                   signature.len, digest, digest_len));
-    }
-
-    len = at_ecdsa_to_der(&der, signature);
-
-    if (len == 0) {
-        ERR_clear_error();
-        return AT_SIGNATURE_FAILED;
-    }
-
-    rc = EVP_PKEY_verify(key->ctx[alg], der, len, digest, digest_len);
-    OPENSSL_free(der);
-
-    return at_signature_result(rc);
 }
 
 
@@ -548,8 +500,11 @@ at_key_verify_eddsa(at_key_t *key, at_str_t text, at_str_t signature)
 at_signature_e
 at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
 {
-    unsigned       digest_len;
-    unsigned char  digest[EVP_MAX_MD_SIZE];
+    int                   rc;
+    size_t                len;
+    unsigned              digest_len;
+    unsigned char        *der, digest[EVP_MAX_MD_SIZE];
+    const unsigned char  *p;
 
     if ((unsigned) alg >= AT_ALGS || !(key->algs & at_alg_bit(alg))
         || signature.len != key->signature_len)
@@ -561,13 +516,29 @@ at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
         return at_key_verify_eddsa(key, text, signature);
     }
 
-    if (EVP_DigestInit_ex2(key->md_ctx, key->md[alg], NULL) != 1
+    der = NULL;
+    p = (const unsigned char *) signature.data;
+    len = signature.len;
+
+    if (at_algs[alg].family == AT_FAMILY_P256
+        || at_algs[alg].family == AT_FAMILY_P384)
+    {
+        len = at_ecdsa_to_der(&der, signature);
+        p = der;
+    }
+
+    if (len == 0
+        || EVP_DigestInit_ex2(key->md_ctx, key->md[alg], NULL) != 1
         || EVP_DigestUpdate(key->md_ctx, text.data, text.len) != 1
         || EVP_DigestFinal_ex(key->md_ctx, digest, &digest_len) != 1)
     {
+        OPENSSL_free(der);
         ERR_clear_error();
         return AT_SIGNATURE_FAILED;
     }
 
-    return at_key_verify_digest(key, alg, digest, digest_len, signature);
+    rc = EVP_PKEY_verify(key->ctx[alg], p, len, digest, digest_len);
+    OPENSSL_free(der);
+
+    return at_signature_result(rc);
 }
