@@ -11,7 +11,6 @@
 
 #include "tap.h"
 
-#include "core/jose/at_client.h"
 #include "core/jose/at_entra.h"
 #include "core/authz/at_error_text.h"
 #include "values.h"
@@ -71,8 +70,6 @@ test_client(void)
         claims = values_claims(cases[i].text);
         object = at_claims_object(claims);
 
-        is_int(at_entra_client_id(object, &id), cases[i].id ? 0 : -1,
-               "entra: %s", cases[i].text);
         id = at_client_id(&issuer, object);
         is_bytes(id, cases[i].id ? str(cases[i].id) : at_str(""),
                  "entra: the client of %s", cases[i].text);
@@ -217,26 +214,6 @@ test_delegated(void)
 }
 
 
-static void
-test_audience(void)
-{
-    size_t  i;
-
-    static const struct { const char *audience, *id; } cases[] = {
-        { "api://" GUID, GUID }, { GUID, GUID }, { "api://a", "a" },
-        { "api://", "api://" }, { "api:/a", "api:/a" },
-        { "API://a", "API://a" }, { "api://api://a", "api://a" },
-        { "https://a", "https://a" }, { "", "" },
-    };
-
-    for (i = 0; i < N(cases); i++) {
-        is_bytes(at_client_id_from_audience(str(cases[i].audience)),
-                 str(cases[i].id), "the client of audience \"%s\"",
-                 cases[i].audience);
-    }
-}
-
-
 /* --- sentences ----------------------------------------------------------- */
 
 
@@ -352,7 +329,7 @@ int
 main(void)
 {
     RUN(test_client, test_tenant, test_key_issuer, test_delegated,
-        test_audience, test_sentences);
+        test_sentences);
 
     return tap_done();
 }

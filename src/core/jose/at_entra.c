@@ -5,6 +5,7 @@
 
 #include "core/base/at_hex.h"
 #include "core/jose/at_entra.h"
+#include "core/json/at_claim.h"
 
 
 #define AT_GUID_LEN  36
@@ -23,8 +24,8 @@ at_entra_string(const at_json_value_t *claims, at_str_t name, at_str_t *value)
 }
 
 
-int
-at_entra_client_id(const at_json_value_t *claims, at_str_t *id)
+static at_str_t
+at_entra_client_id(const at_json_value_t *claims)
 {
     int       has_ver, has_appid, has_azp;
     at_str_t  ver, appid, azp;
@@ -36,23 +37,42 @@ at_entra_client_id(const at_json_value_t *claims, at_str_t *id)
     if (has_ver < 0 || has_appid < 0 || has_azp < 0
         || (has_appid && has_azp && !at_str_equal_nocase(appid, azp)))
     {
-        return -1;
+        return (at_str_t) { NULL, 0 };
     }
 
     if (!has_ver) {
-        *id = has_azp ? azp : appid;
-
-    } else if (at_str_equal(ver, at_str("1.0"))) {
-        *id = appid;
-
-    } else if (at_str_equal(ver, at_str("2.0"))) {
-        *id = azp;
-
-    } else {
-        return -1;
+        return has_azp ? azp : appid;
     }
 
-    return id->len ? 0 : -1;
+    if (at_str_equal(ver, at_str("1.0"))) {
+        return appid;
+    }
+
+    return at_str_equal(ver, at_str("2.0")) ? azp : (at_str_t) { NULL, 0 };
+}
+
+
+at_str_t
+at_client_id(const at_issuer_t *issuer, const at_json_value_t *claims)
+{
+    size_t                  i;
+    at_str_t                id;
+    const at_json_value_t  *claim;
+
+    if (issuer->entra) {
+        return at_entra_client_id(claims);
+    }
+
+    id = (at_str_t) { NULL, 0 };
+    claim = NULL;
+
+    for (i = 0; claim == NULL && i < issuer->n_client_claims; i++) {
+        claim = at_claim_find(claims, &issuer->client_claims[i]);
+    }
+
+    (void) at_json_string(claim, &id);
+
+    return id;
 }
 
 

@@ -2,14 +2,15 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Access tokens of Microsoft Entra: two versions name the client in different
- * claims, and a key may be restricted to one issuer.  GUIDs are compared
- * without regard to case.
+ * The client of a token, and access tokens of Microsoft Entra: two versions
+ * name the client in different claims, and a key may be restricted to one
+ * issuer.  GUIDs are compared without regard to case.
  */
 
 #ifndef AT_ENTRA_H
 #define AT_ENTRA_H
 
+#include "core/authz/at_issuer.h"
 #include "core/base/at_str.h"
 #include "core/json/at_json.h"
 
@@ -18,12 +19,14 @@
 
 
 /*
- * The client of a token: "appid" for version 1.0, "azp" for version 2.0; for a
- * token without "ver", azp if present, or else appid.  Returns 0 with *id, a
- * view of the claims.  Returns -1 if there is no such claim, if one is not a
- * string, if both are present and differ, and for other versions.
+ * Returns the client of a token, a view of the claims: the first client claim
+ * of the issuer that is present.  For an issuer of Entra it is "appid" if the
+ * version is 1.0, "azp" if it is 2.0; for a token without "ver" it is azp if
+ * present, or else appid.  The result is empty if the token has no client, if
+ * a claim is not a string, if appid and azp differ, and for other versions.
  */
-int at_entra_client_id(const at_json_value_t *claims, at_str_t *id);
+at_str_t at_client_id(const at_issuer_t *issuer,
+    const at_json_value_t *claims);
 
 /*
  * Returns 1 if "tid", the GUID of the tenant, is a path segment of "iss" or a

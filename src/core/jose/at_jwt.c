@@ -6,12 +6,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "core/base/at_base64url.h"
 #include "core/base/at_crypto.h"
-#include "core/jose/at_client.h"
 #include "core/jose/at_entra.h"
 #include "core/jose/at_key.h"
-#include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 
 
@@ -33,9 +33,9 @@ typedef struct {
     at_str_t  typ;
 } at_jose_t;
 
-/* an encoded header, then the kid and the typ of its parsed form */
+/* an encoded header and its parsed form, whose strings are views of text */
 typedef struct {
-    size_t     len;             /* of the encoded header; 0: free */
+    at_str_t   encoded;         /* empty: free */
     at_jose_t  jose;
     char       text[AT_VERIFIER_HEADER_LEN];
 } at_cached_header_t;
@@ -227,6 +227,7 @@ at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
 static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
+    int         rc;
     size_t      len;
     at_json_t  *json;
 
@@ -235,20 +236,13 @@ at_jwt_parse_header(at_jwt_t *jwt)
     }
 
     json = &jwt->verifier->json;
+    rc = at_json_parse(json, (char *) jwt->header_bytes, len, &at_jose_limits);
 
-    switch (at_json_parse(json, (char *) jwt->header_bytes, len,
-                          &at_jose_limits))
-    {
-
-    case 0:
-        return at_jwt_read_header(jwt, json->items);
-
-    case -1:
-        return AT_BAD_HEADER;
-
-    default:
-        return AT_FAILED;
+    if (rc != 0) {
+        return rc == -1 ? AT_BAD_HEADER : AT_FAILED;
     }
+
+    return at_jwt_read_header(jwt, json->items);
 }
 
 
@@ -261,9 +255,7 @@ at_jwt_find_cached_header(at_jwt_t *jwt)
     for (i = 0; i < AT_VERIFIER_HEADERS; i++) {
         cached = &jwt->verifier->headers[i];
 
-        if (cached->len == jwt->header.len
-            && memcmp(cached->text, jwt->header.data, cached->len) == 0)
-        {
+        if (at_str_equal(cached->encoded, jwt->header)) {
             jwt->jose = cached->jose;
             jwt->header_cached = 1;
             return 1;
@@ -274,12 +266,22 @@ at_jwt_find_cached_header(at_jwt_t *jwt)
 }
 
 
+/* moves text to *p, and *p to the end of the copy */
+static void
+at_jwt_keep(at_str_t *text, char **p)
+{
+    if (text->len) {
+        text->data = memcpy(*p, text->data, text->len);
+        *p += text->len;
+    }
+}
+
+
 /* only for valid tokens: an attacker cannot evict the headers in use */
 static void
 at_jwt_cache_header(at_jwt_t *jwt)
 {
     char                *p;
-    at_jose_t           *jose;
     at_verifier_t       *verifier;
     at_cached_header_t  *cached;
 
@@ -293,25 +295,13 @@ at_jwt_cache_header(at_jwt_t *jwt)
     verifier = jwt->verifier;
 
     cached = &verifier->headers[verifier->n_headers++ % AT_VERIFIER_HEADERS];
-    cached->len = jwt->header.len;
+    cached->encoded = jwt->header;
     cached->jose = jwt->jose;
 
-    jose = &cached->jose;
     p = cached->text;
-
-    memcpy(p, jwt->header.data, jwt->header.len);
-    p += jwt->header.len;
-
-    if (jose->kid.len) {
-        memcpy(p, jose->kid.data, jose->kid.len);
-        jose->kid.data = p;
-        p += jose->kid.len;
-    }
-
-    if (jose->typ.len) {
-        memcpy(p, jose->typ.data, jose->typ.len);
-        jose->typ.data = p;
-    }
+    at_jwt_keep(&cached->encoded, &p);
+    at_jwt_keep(&cached->jose.kid, &p);
+    at_jwt_keep(&cached->jose.typ, &p);
 }
 
 
@@ -372,49 +362,28 @@ at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
 }
 
 
-typedef enum {
-    AT_KEYS_WITH_KID,           /* with the kid of the token */
-    AT_KEYS_WITHOUT_KID,
-    AT_KEYS_ANY                 /* for a token without kid */
-} at_key_match_e;
-
-
-static int
-at_jwt_key_matches(const at_jwt_t *jwt, const at_jwk_t *jwk,
-    at_key_match_e match)
-{
-    if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))) {
-        return 0;
-    }
-
-    switch (match) {
-
-    case AT_KEYS_WITH_KID:
-        return jwk->kid.len != 0 && at_str_equal(jwk->kid, jwt->jose.kid);
-
-    case AT_KEYS_WITHOUT_KID:
-        return jwk->kid.len == 0;
-
-    default:
-        return 1;
-    }
-}
-
-
-/* increases *n by the number of keys that were tried */
+/*
+ * Tries the keys with this kid; an empty one stands for keys without a kid,
+ * NULL for all keys.  Increases *n by the number of keys that were tried.
+ */
 static at_signature_e
 at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
-    at_key_match_e match, unsigned *n)
+    const at_str_t *kid, unsigned *n)
 {
     size_t              i, k;
     at_signature_e      result;
+    const at_jwk_t     *jwk;
     const at_keyset_t  *set;
 
     for (i = 0; i < trusted->n_sets; i++) {
         set = trusted->sets[i];
 
         for (k = 0; set != NULL && k < set->n; k++) {
-            if (!at_jwt_key_matches(jwt, &set->keys[k], match)) {
+            jwk = &set->keys[k];
+
+            if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))
+                || (kid != NULL && !at_str_equal(jwk->kid, *kid)))
+            {
                 continue;
             }
 
@@ -423,10 +392,10 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
             }
 
             (*n)++;
-            result = at_jwt_try_key(jwt, set->keys[k].key);
+            result = at_jwt_try_key(jwt, jwk->key);
 
             if (result != AT_SIGNATURE_INVALID) {
-                jwt->signer = set->keys[k].key;
+                jwt->signer = jwk->key;
                 return result;
             }
         }
@@ -457,44 +426,39 @@ at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 {
     unsigned        n, with_kid;
     at_signature_e  result;
+    const at_str_t  no_kid = { NULL, 0 };
 
     n = 0;
     with_kid = 0;
 
     if (jwt->jose.kid.len == 0) {
-        result = at_jwt_try_keys(jwt, trusted, AT_KEYS_ANY, &n);
+        result = at_jwt_try_keys(jwt, trusted, NULL, &n);
 
     } else {
-        result = at_jwt_try_keys(jwt, trusted, AT_KEYS_WITH_KID, &n);
+        result = at_jwt_try_keys(jwt, trusted, &jwt->jose.kid, &n);
         with_kid = n;
 
         if (result == AT_SIGNATURE_INVALID) {
-            result = at_jwt_try_keys(jwt, trusted, AT_KEYS_WITHOUT_KID, &n);
+            result = at_jwt_try_keys(jwt, trusted, &no_kid, &n);
         }
     }
 
-    switch (result) {
-
-    case AT_SIGNATURE_VALID:
-        return AT_OK;
-
-    case AT_SIGNATURE_INVALID:
-        jwt->missed_kid |= jwt->jose.kid.len != 0 && with_kid == 0;
-
-        /* a key that is still missing may be the right one */
-        if (with_kid == 0 && at_issuer_keys_are_pending(trusted)) {
-            return AT_UNAVAILABLE;
-        }
-
-        if (n == 0) {
-            return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
-        }
-
-        return AT_BAD_SIGNATURE;
-
-    default:
-        return AT_FAILED;
+    if (result != AT_SIGNATURE_INVALID) {
+        return result == AT_SIGNATURE_VALID ? AT_OK : AT_FAILED;
     }
+
+    jwt->missed_kid |= jwt->jose.kid.len != 0 && with_kid == 0;
+
+    /* a key that is still missing may be the right one */
+    if (with_kid == 0 && at_issuer_keys_are_pending(trusted)) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (n == 0) {
+        return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
+    }
+
+    return AT_BAD_SIGNATURE;
 }
 
 
@@ -522,21 +486,6 @@ at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name,
 }
 
 
-static int
-at_jwt_key_matches_issuer(const at_jwt_t *jwt, const at_jwk_t *jwk)
-{
-    if (!at_jwt_key_matches(jwt, jwk, jwt->jose.kid.len && jwk->kid.len
-                                      ? AT_KEYS_WITH_KID : AT_KEYS_ANY)
-        || !at_keys_are_equal(jwk->key, jwt->signer))
-    {
-        return 0;
-    }
-
-    return jwk->issuer.len == 0
-           || at_entra_issuer_matches(jwt->claims, jwk->issuer);
-}
-
-
 /*
  * A JWK of Entra may be restricted to one issuer.  The same key may be listed
  * again, unrestricted or for another issuer: one match is enough.
@@ -546,13 +495,22 @@ at_jwt_check_key_issuer(const at_jwt_t *jwt,
     const at_trusted_issuer_t *trusted)
 {
     size_t              i, k;
+    const at_jwk_t     *jwk;
     const at_keyset_t  *set;
 
     for (i = 0; i < trusted->n_sets; i++) {
         set = trusted->sets[i];
 
         for (k = 0; set != NULL && k < set->n; k++) {
-            if (at_jwt_key_matches_issuer(jwt, &set->keys[k])) {
+            jwk = &set->keys[k];
+
+            if (at_keys_are_equal(jwk->key, jwt->signer)
+                && (at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))
+                && (jwk->kid.len == 0 || jwt->jose.kid.len == 0
+                    || at_str_equal(jwk->kid, jwt->jose.kid))
+                && (jwk->issuer.len == 0
+                    || at_entra_issuer_matches(jwt->claims, jwk->issuer)))
+            {
                 return AT_OK;
             }
         }
@@ -562,7 +520,7 @@ at_jwt_check_key_issuer(const at_jwt_t *jwt,
 }
 
 
-/* the audience "api://<client id>" of the token's client, or of any client */
+/* "ID" or the Application ID URI "api://ID", of this client or of any */
 static int
 at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
     at_str_t audience)
@@ -570,7 +528,8 @@ at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
     int       rc;
     at_str_t  id;
 
-    id = at_client_id_from_audience(audience);
+    id = audience;
+    (void) at_str_cut_prefix(&id, at_str("api://"));
 
     if (!issuer->token_client_audience || id.len == 0) {
         return 0;
@@ -924,7 +883,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
 void
 at_jwt_init(void)
 {
-    at_document_init();
+    json_object_seed(0);
 }
 
 

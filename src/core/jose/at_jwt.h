@@ -36,7 +36,10 @@ typedef struct {
 } at_trusted_issuer_t;
 
 
-/* Call it once in a process, before the first verification. */
+/*
+ * Call it once in a process, before the first verification.  It seeds jansson,
+ * which opens /dev/urandom for its first object otherwise.
+ */
 void at_jwt_init(void);
 
 /*

@@ -6,13 +6,6 @@
 #include "core/json/at_document.h"
 
 
-void
-at_document_init(void)
-{
-    json_object_seed(0);
-}
-
-
 json_t *
 at_document_parse(at_str_t text, size_t max)
 {

@@ -22,12 +22,6 @@
 
 
 /*
- * Seeds jansson's hash tables.  Call it once in a process: otherwise jansson
- * opens /dev/urandom when the first object is created.
- */
-void at_document_init(void);
-
-/*
  * Parses text, which must be one object or array of at most max bytes and
  * nothing else.  Duplicate members, NUL bytes and invalid UTF-8 are errors,
  * and so are more than 2048 nested levels.  Returns a new reference, or NULL.

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "core/store/at_account.h"
-#include "core/jose/at_client.h"
 #include "core/base/at_crypto.h"
 #include "core/jose/at_entra.h"
 
