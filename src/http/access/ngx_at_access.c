@@ -17,6 +17,7 @@
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_fetch.h"
+#include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_cache.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_refuse.h"
@@ -31,8 +32,8 @@ static at_verdict_e ngx_at_verify_credential(ngx_http_request_t *r,
     const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_verify_api_token(const ngx_at_main_conf_t *atmcf,
     ngx_at_ctx_t *ctx);
-static at_verdict_e ngx_at_verify_jwt(const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx);
+static at_verdict_e ngx_at_verify_jwt(ngx_http_request_t *r,
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_authorize(ngx_http_request_t *r,
     const ngx_at_ctx_t *ctx);
 static at_verdict_e ngx_at_check_scopes(ngx_http_request_t *r,
@@ -238,7 +239,7 @@ ngx_at_verify_credential(ngx_http_request_t *r,
 
     verdict = ctx->kind == NGX_AT_API_TOKEN
               ? ngx_at_verify_api_token(atmcf, ctx)
-              : ngx_at_verify_jwt(atmcf, ctx);
+              : ngx_at_verify_jwt(r, atmcf, ctx);
 
     if (ngx_at_worker()->measure_time) {
         ctx->verify_time = ngx_at_monotonic_nanoseconds() - start;
@@ -278,7 +279,8 @@ ngx_at_client_exists(void *data, at_str_t id)
 
 
 static at_verdict_e
-ngx_at_verify_jwt(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
+    ngx_at_ctx_t *ctx)
 {
     at_store_t      *store;
     at_verdict_e     verdict;
@@ -290,11 +292,15 @@ ngx_at_verify_jwt(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 
     query.token = ngx_at_view(ctx->credential);
     query.max_len = atmcf->max_length;
-    query.trusted = ctx->conf->trusted;
     query.n = ctx->conf->ntrusted;
+    query.trusted = ngx_at_trusted_issuers(r, ctx->conf->trusted, query.n);
     query.now = ngx_time();
     query.is_client = ngx_at_client_exists;
     query.data = ngx_at_store_get(atmcf);
+
+    if (query.trusted == NULL) {
+        return AT_FAILED;
+    }
 
     verifier = ngx_at_worker()->verifier;
     verdict = at_jwt_verify(verifier, identity, &query);

@@ -23,8 +23,8 @@ typedef struct ngx_at_source_s  ngx_at_source_t;
  * Times are in seconds; refresh_grace is in milliseconds.
  *
  * sets has an element for each key file, then for each key source, then for
- * the signing keys; NULL: no keys.  The array itself is fixed; a worker
- * replaces an element between two events, never while a request runs.
+ * the signing keys; NULL: no keys.  These are the keys that were read with the
+ * configuration: ngx_at_trusted_issuers() returns those in use.
  */
 typedef struct {
     ngx_str_t               name;
@@ -38,6 +38,7 @@ typedef struct {
     ngx_array_t             sources;            /* of ngx_at_source_t * */
     at_keyset_t           **sets;
     ngx_uint_t              nsets;
+    ngx_uint_t              first_set;          /* among all key sets */
 
     /* issued tokens; signing_keys is empty: none are issued */
     ngx_array_t             signing_keys;       /* of ngx_at_signing_key_t */

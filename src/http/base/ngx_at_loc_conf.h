@@ -65,7 +65,7 @@ typedef struct {
 
     ngx_array_t              *trust;            /* of ngx_str_t */
     ngx_at_conf_position_t    trust_position;
-    at_trusted_issuer_t      *trusted;          /* shared by equal lists */
+    const ngx_at_issuer_t   **trusted;          /* shared by equal lists */
     ngx_uint_t                ntrusted;
 
     ngx_array_t              *scopes;   /* of ngx_http_complex_value_t */

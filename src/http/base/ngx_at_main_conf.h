@@ -16,7 +16,7 @@
 
 /* a list of trusted issuers; its address is part of the cache key */
 typedef struct {
-    at_trusted_issuer_t      *trusted;
+    const ngx_at_issuer_t   **trusted;
     ngx_uint_t                n;
 } ngx_at_trust_list_t;
 
@@ -26,6 +26,7 @@ typedef struct {
     ngx_array_t               issuers;          /* of ngx_at_issuer_t * */
     ngx_array_t               trust_lists;      /* of ngx_at_trust_list_t */
     ngx_array_t               sources;          /* of ngx_at_source_t * */
+    ngx_uint_t                nsets;            /* key sets of all issuers */
     size_t                    max_length;
     size_t                    cache_size;       /* 0: off */
 

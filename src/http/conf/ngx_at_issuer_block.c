@@ -681,7 +681,7 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_at_keys_load(cf, issuer);
+    return ngx_at_keys_load(cf, atmcf, issuer);
 }
 
 

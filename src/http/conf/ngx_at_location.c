@@ -432,9 +432,9 @@ ngx_at_merge_accept(const ngx_at_main_conf_t *atmcf,
 
 /* returns an earlier list of the same issuers if there is one */
 
-static at_trusted_issuer_t *
+static const ngx_at_issuer_t **
 ngx_at_share_trust_list(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
-    at_trusted_issuer_t *trusted, ngx_uint_t n)
+    const ngx_at_issuer_t **trusted, ngx_uint_t n)
 {
     ngx_uint_t            i;
     ngx_at_trust_list_t  *list;
@@ -444,7 +444,7 @@ ngx_at_share_trust_list(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     for (i = 0; i < atmcf->trust_lists.nelts; i++) {
         if (list[i].n == n
             && ngx_memcmp(list[i].trusted, trusted,
-                          n * sizeof(at_trusted_issuer_t))
+                          n * sizeof(ngx_at_issuer_t *))
                == 0)
         {
             return list[i].trusted;
@@ -470,10 +470,9 @@ static ngx_int_t
 ngx_at_resolve_trust(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     ngx_at_loc_conf_t *conf)
 {
-    ngx_str_t            *name;
-    ngx_uint_t            i;
-    ngx_at_issuer_t      *issuer;
-    at_trusted_issuer_t  *trusted;
+    ngx_str_t               *name;
+    ngx_uint_t               i;
+    const ngx_at_issuer_t  **trusted;
 
     name = conf->trust ? conf->trust->elts : NULL;
     conf->ntrusted = name ? conf->trust->nelts : (atmcf->issuers.nelts == 1);
@@ -482,25 +481,21 @@ ngx_at_resolve_trust(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
         return NGX_OK;
     }
 
-    trusted = ngx_pcalloc(cf->pool,
-                          conf->ntrusted * sizeof(at_trusted_issuer_t));
+    trusted = ngx_palloc(cf->pool,
+                         conf->ntrusted * sizeof(ngx_at_issuer_t *));
     if (trusted == NULL) {
         return NGX_ERROR;
     }
 
     for (i = 0; i < conf->ntrusted; i++) {
-        issuer = name ? ngx_at_issuer_find(atmcf, &name[i])
-                      : *(ngx_at_issuer_t **) atmcf->issuers.elts;
+        trusted[i] = name ? ngx_at_issuer_find(atmcf, &name[i])
+                          : *(ngx_at_issuer_t **) atmcf->issuers.elts;
 
-        if (issuer == NULL) {
+        if (trusted[i] == NULL) {
             return ngx_at_conf_error_at(cf, &conf->trust_position,
                        "no such issuer \"%V\" in \"auth_token_trust\"",
                        &name[i]);
         }
-
-        trusted[i].issuer = &issuer->requirements;
-        trusted[i].sets = issuer->sets;
-        trusted[i].n_sets = issuer->nsets;
     }
 
     conf->trusted = ngx_at_share_trust_list(cf, atmcf, trusted,
@@ -516,7 +511,7 @@ static void
 ngx_at_resolve_user_issuer(const ngx_at_main_conf_t *atmcf,
     ngx_at_loc_conf_t *conf)
 {
-    ngx_uint_t         i, k, n;
+    ngx_uint_t         i, n;
     ngx_at_issuer_t  **issuers;
 
     issuers = atmcf->issuers.elts;
@@ -531,12 +526,8 @@ ngx_at_resolve_user_issuer(const ngx_at_main_conf_t *atmcf,
     conf->only_issuer = atmcf->issuers.nelts == 1;
 
     for (i = 0; i < conf->ntrusted && conf->user_issuer == NULL; i++) {
-        for (k = 0; k < atmcf->issuers.nelts; k++) {
-            if (&issuers[k]->requirements == conf->trusted[i].issuer
-                && issuers[k]->has_users)
-            {
-                conf->user_issuer = issuers[k];
-            }
+        if (conf->trusted[i]->has_users) {
+            conf->user_issuer = conf->trusted[i];
         }
     }
 }

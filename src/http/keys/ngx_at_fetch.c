@@ -630,23 +630,15 @@ ngx_at_source_fetched(const ngx_at_source_t *source)
 }
 
 
-static const ngx_at_issuer_t *
-ngx_at_issuer_of(const at_trusted_issuer_t *trusted)
-{
-    return (const ngx_at_issuer_t *) ((u_char *) trusted->issuer
-                              - offsetof(ngx_at_issuer_t, requirements));
-}
-
-
 void
 ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
     const ngx_str_t *token)
 {
-    u_char                  *p;
-    ngx_str_t                header;
-    ngx_uint_t               i, k;
-    ngx_at_source_t        **sources;
-    const ngx_at_issuer_t   *issuer;
+    u_char                 *p;
+    ngx_str_t               header;
+    ngx_uint_t              i, k;
+    const ngx_array_t      *sources;
+    const ngx_at_source_t  *source;
 
     p = ngx_strlchr(token->data, token->data + token->len, '.');
 
@@ -654,15 +646,15 @@ ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
     header.len = p ? (size_t) (p - token->data) : token->len;
 
     for (i = 0; i < atcf->ntrusted; i++) {
-        issuer = ngx_at_issuer_of(&atcf->trusted[i]);
-        sources = issuer->sources.elts;
+        sources = &atcf->trusted[i]->sources;
 
-        for (k = 0; k < issuer->sources.nelts; k++) {
+        for (k = 0; k < sources->nelts; k++) {
+            source = ((ngx_at_source_t **) sources->elts)[k];
 
             /* without keys, the next fetch is due soon anyway */
 
-            if (ngx_at_source_fetched(sources[k])) {
-                ngx_at_source_request_fetch(sources[k], &header);
+            if (ngx_at_source_fetched(source)) {
+                ngx_at_source_request_fetch(source, &header);
             }
         }
     }
@@ -670,7 +662,8 @@ ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
 
 
 static u_char *
-ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer)
+ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer,
+    const at_trusted_issuer_t *trusted)
 {
     time_t             age, fetched;
     ngx_uint_t         i, keys, fetches, failures;
@@ -681,8 +674,8 @@ ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer)
     failures = 0;
     age = -1;
 
-    for (i = 0; i < issuer->nsets; i++) {
-        keys += issuer->sets[i] ? issuer->sets[i]->n : 0;
+    for (i = 0; i < trusted->n_sets; i++) {
+        keys += trusted->sets[i] ? trusted->sets[i]->n : 0;
     }
 
     sources = issuer->sources.elts;
@@ -712,20 +705,23 @@ ngx_int_t
 ngx_at_fetch_status(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
     ngx_str_t *status)
 {
-    u_char      *p;
-    size_t       len;
-    ngx_uint_t   i;
+    u_char               *p;
+    size_t                len;
+    ngx_uint_t            i;
+    at_trusted_issuer_t  *trusted;
 
     len = 1;
 
     for (i = 0; i < atcf->ntrusted; i++) {
-        len += ngx_at_issuer_of(&atcf->trusted[i])->name.len
+        len += atcf->trusted[i]->name.len
                + sizeof(" :keys=,age=,fetches=,failures=")
                + 3 * NGX_INT_T_LEN + NGX_TIME_T_LEN;
     }
 
     p = ngx_pnalloc(r->pool, len);
-    if (p == NULL) {
+    trusted = ngx_at_trusted_issuers(r, atcf->trusted, atcf->ntrusted);
+
+    if (p == NULL || trusted == NULL) {
         return NGX_ERROR;
     }
 
@@ -736,7 +732,7 @@ ngx_at_fetch_status(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
             *p++ = ' ';
         }
 
-        p = ngx_at_fetch_issuer_status(p, ngx_at_issuer_of(&atcf->trusted[i]));
+        p = ngx_at_fetch_issuer_status(p, atcf->trusted[i], &trusted[i]);
     }
 
     status->len = p - status->data;

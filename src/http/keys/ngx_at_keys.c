@@ -168,7 +168,8 @@ ngx_at_keys_free(void *data)
 
 
 char *
-ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
+ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
+    ngx_at_issuer_t *issuer)
 {
     ngx_str_t              name = ngx_string("signing_key");
     at_error_t             err;
@@ -179,6 +180,8 @@ ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
 
     issuer->nsets = issuer->key_files.nelts + issuer->sources.nelts
                     + (issuer->jwks.len != 0);
+    issuer->first_set = atmcf->nsets;
+    atmcf->nsets += issuer->nsets;
 
     issuer->sets = ngx_pcalloc(cf->pool,
                                issuer->nsets * sizeof(at_keyset_t *));
@@ -233,10 +236,74 @@ void
 ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
     at_keyset_t *set)
 {
-    at_keyset_free(issuer->sets[i]);
-    issuer->sets[i] = set;
+    at_keyset_t      **current;
+    ngx_at_worker_t   *worker;
 
-    ngx_at_worker()->keys_generation++;
+    worker = ngx_at_worker();
+    current = &worker->key_sets[issuer->first_set + i];
+
+    /* the configuration keeps the sets that were read with it */
+
+    if (*current != issuer->sets[i]) {
+        at_keyset_free(*current);
+    }
+
+    *current = set;
+    worker->keys_generation++;
+}
+
+
+at_trusted_issuer_t *
+ngx_at_trusted_issuers(ngx_http_request_t *r,
+    const ngx_at_issuer_t *const *issuers, ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_at_worker_t           *worker;
+    at_trusted_issuer_t       *trusted;
+    const ngx_at_main_conf_t  *atmcf;
+
+    trusted = ngx_palloc(r->pool, n * sizeof(at_trusted_issuer_t));
+    if (trusted == NULL) {
+        return NULL;
+    }
+
+    worker = ngx_at_worker();
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+
+    for (i = 0; i < n; i++) {
+        trusted[i].issuer = &issuers[i]->requirements;
+        trusted[i].n_sets = issuers[i]->nsets;
+
+        /* without a master process, a reload does not initialize a worker */
+
+        trusted[i].sets = worker->keys_conf == atmcf
+                          ? worker->key_sets + issuers[i]->first_set
+                          : issuers[i]->sets;
+    }
+
+    return trusted;
+}
+
+
+/* the sets in use live as long as the configuration */
+
+static void
+ngx_at_keys_release(void *data)
+{
+    const ngx_at_main_conf_t *atmcf = data;
+
+    ngx_uint_t         i, k;
+    ngx_at_issuer_t  **issuers;
+
+    issuers = atmcf->issuers.elts;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        for (k = 0; k < issuers[i]->nsets; k++) {
+            ngx_at_keys_replace(issuers[i], k, NULL);
+        }
+    }
+
+    ngx_at_worker()->keys_conf = NULL;
 }
 
 
@@ -303,20 +370,37 @@ ngx_at_keys_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 ngx_int_t
 ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    at_file_t           file;
-    ngx_uint_t          i, k;
-    ngx_array_t        *key_files;
-    ngx_at_issuer_t   **issuers;
-    ngx_at_key_file_t  *key_file;
+    at_file_t            file;
+    ngx_uint_t           i, k;
+    ngx_array_t         *key_files;
+    ngx_at_worker_t     *worker;
+    ngx_at_issuer_t    **issuers;
+    ngx_at_key_file_t   *key_file;
+    ngx_pool_cleanup_t  *cln;
 
     issuers = atmcf->issuers.elts;
-    key_files = &ngx_at_worker()->key_files;
+    worker = ngx_at_worker();
+    key_files = &worker->key_files;
 
-    if (ngx_array_init(key_files, cycle->pool, 4, sizeof(ngx_at_key_file_t))
-        != NGX_OK)
+    worker->key_sets = ngx_palloc(cycle->pool,
+                                  atmcf->nsets * sizeof(at_keyset_t *));
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+
+    if (worker->key_sets == NULL || cln == NULL
+        || ngx_array_init(key_files, cycle->pool, 4, sizeof(ngx_at_key_file_t))
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+        ngx_memcpy(&worker->key_sets[issuers[i]->first_set], issuers[i]->sets,
+                   issuers[i]->nsets * sizeof(at_keyset_t *));
+    }
+
+    worker->keys_conf = atmcf;
+    cln->handler = ngx_at_keys_release;
+    cln->data = (void *) atmcf;
 
     for (i = 0; i < atmcf->issuers.nelts; i++) {
         for (k = 0; k < issuers[i]->key_files.nelts; k++) {

@@ -19,14 +19,29 @@ char *ngx_at_issuer_set_key_file(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     void *field);
 
 /* creates the key sets of an issuer block once all of it is parsed */
-char *ngx_at_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
+char *ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
+    ngx_at_issuer_t *issuer);
 
+/*
+ * In a worker: the key sets in use are those of the configuration until they
+ * are replaced.  Key files are checked for changes.
+ */
 ngx_int_t ngx_at_keys_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
 
-/* in a worker: frees the set at index i of the issuer, and takes over set */
+/*
+ * Takes over set, which may be NULL, in place of the one at index i of the
+ * issuer, and frees that one.  Call it between two events of requests.
+ */
 void ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
     at_keyset_t *set);
+
+/*
+ * The n issuers with their key sets in use, valid until the event ends; NULL:
+ * no memory.
+ */
+at_trusted_issuer_t *ngx_at_trusted_issuers(ngx_http_request_t *r,
+    const ngx_at_issuer_t *const *issuers, ngx_uint_t n);
 
 
 #endif

@@ -86,7 +86,7 @@ ngx_at_depends_on_store(const ngx_at_ctx_t *ctx)
     atcf = ctx->conf;
 
     for (i = 0; i < atcf->ntrusted; i++) {
-        if (atcf->trusted[i].issuer->any_client_audience) {
+        if (atcf->trusted[i]->requirements.any_client_audience) {
             return 1;
         }
     }

@@ -14,6 +14,7 @@
 
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
+#include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_endpoint_request.h"
@@ -26,10 +27,9 @@
 static at_verdict_e
 ngx_at_logout_verify_access_token(ngx_at_endpoint_request_t *er)
 {
-    ngx_uint_t           n;
-    ngx_at_ctx_t        *ctx;
-    at_jwt_query_t       query;
-    at_trusted_issuer_t  trusted;
+    ngx_uint_t       n;
+    ngx_at_ctx_t    *ctx;
+    at_jwt_query_t   query;
 
     ctx = er->ctx;
 
@@ -48,20 +48,17 @@ ngx_at_logout_verify_access_token(ngx_at_endpoint_request_t *er)
         return n ? AT_SEVERAL_CREDENTIALS : AT_NO_CREDENTIAL;
     }
 
-    trusted.issuer = &er->issuer->requirements;
-    trusted.sets = er->issuer->sets;
-    trusted.n_sets = er->issuer->nsets;
-
     ngx_memzero(&query, sizeof(at_jwt_query_t));
 
     query.token = ngx_at_view(ctx->credential);
     query.max_len = er->main_conf->max_length;
-    query.trusted = &trusted;
+    query.trusted = ngx_at_trusted_issuers(er->request, &er->issuer, 1);
     query.n = 1;
     query.now = ngx_time();
 
-    return at_jwt_verify(ngx_at_worker()->verifier, &ctx->identity_storage,
-                         &query);
+    return query.trusted ? at_jwt_verify(ngx_at_worker()->verifier,
+                                         &ctx->identity_storage, &query)
+                         : AT_FAILED;
 }
 
 

@@ -69,6 +69,10 @@ typedef struct {
     at_state_key_t             process_key;     /* random */
     ngx_uint_t                 measure_time;    /* of verifications */
 
+    /* keys_conf is the configuration of key_sets; NULL: none */
+    const ngx_at_main_conf_t  *keys_conf;
+    at_keyset_t              **key_sets;        /* of all issuers, in use */
+
     /* key_files and fetches are empty until keys are watched */
     ngx_array_t                key_files;       /* of ngx_at_key_file_t */
     ngx_array_t                fetches;         /* of ngx_at_fetch_t * */
