@@ -12,11 +12,10 @@
  *   alg-hmac-with-public-key, ecdsa-shape, header-kid, token-without-kid,
  *   jwk-set, jwk-purpose, fetch-failures, token-timing, exp-boundary,
  *   exp-small, exp-type, exp-range, expired-and-forged, nbf-iat, audience,
- *   issuer, claim-types, scope-claim, rfc-vectors, json-test-suite,
- *   naughty-strings, http-versions, store-faults, store-decisions.
+ *   issuer, claim-types, scope-claim, rfc-vectors, naughty-strings,
+ *   http-versions, store-faults, store-decisions.
  */
 
-#include <dirent.h>
 #include <time.h>
 
 #include <jansson.h>
@@ -31,17 +30,22 @@
 #define ALL       ((1u << AT_ALGS) - 1)
 
 #define NOW       1700000000
-#define RS256     "{\"alg\":\"RS256\"}"
+#define RS256     "{'alg':'RS256'}"
 
 /* members of a valid payload, without exp, and a valid payload */
-#define WHO       "\"iss\":\"https://issuer.example\",\"aud\":\"api\""
-#define HEADER(members)   at_str("{\"alg\":\"RS256\"," members "}")
-#define PAYLOAD(members)                                                      \
-    at_str("{" WHO ",\"exp\":1700000600," members "}")
-#define GOOD      "{" WHO ",\"exp\":1700000600,\"sub\":\"alice\"}"
+#define ISSUER    "'iss':'https://issuer.example'"
+#define WHO       ISSUER ",'aud':'api'"
+#define EXP       "'exp':1700000600"
+#define VALID     WHO "," EXP
+#define HEADER(members)   at_str("{'alg':'RS256'," members "}")
+#define PAYLOAD(members)  at_str("{" VALID "," members "}")
+#define GOOD      "{" VALID ",'sub':'alice'}"
 
 
-static EVP_PKEY  *rsa, *rsa2, *p256, *p384, *ed;
+static EVP_PKEY     *rsa, *rsa2, *p256, *p384, *ed;
+
+static at_keyset_t  *keysets[200];
+static size_t        n_keysets;
 
 static const at_str_t  issuers[] = { at_str("https://issuer.example") };
 static const at_str_t  audiences[] = { at_str("api") };
@@ -70,7 +74,6 @@ static struct {
     int                 admin;
     int64_t             expires;
     size_t              scopes;
-    int                 claims;
 } last;
 
 
@@ -94,16 +97,17 @@ warn(void *data, const char *text)
 }
 
 
+/* freed at the end of the test */
 static at_keyset_t *
 keys(at_str_t text)
 {
     at_error_t    err;
     at_keyset_t  *set = at_keyset_parse(text, ALL, warn, NULL, &err);
 
-    if (set == NULL) {
-        printf("# %s\n", err.text);
-        bail("no keys");
-    }
+    must(set != NULL, err.text);
+    must(n_keysets < N(keysets), "more key sets than expected");
+
+    keysets[n_keysets++] = set;
 
     return set;
 }
@@ -112,55 +116,42 @@ keys(at_str_t text)
 static at_keyset_t *
 jwks(const char *list)
 {
-    return keys(str(format("{\"keys\":[%s]}", list)));
+    return keys(str(json("{'keys':[%s]}", list)));
 }
 
 
-/* the issuer of most tests; it owns the set */
+/* the issuer of most tests */
 static block_t
 block(at_keyset_t *set)
 {
-    block_t  b;
-
-    memset(&b, 0, sizeof(block_t));
-
-    b.issuer.name = at_str("test");
-    b.issuer.issuers = issuers;
-    b.issuer.n_issuers = N(issuers);
-    b.issuer.audiences = audiences;
-    b.issuer.n_audiences = N(audiences);
-    b.issuer.typs = typs;
-    b.issuer.n_typs = N(typs);
-    b.issuer.typ_absent = 1;
-    b.issuer.algs = at_alg_bit(AT_RS256);
-    b.issuer.max_age = AT_NO_MAX_AGE;
-    b.issuer.user_claim = username;
-    b.issuer.scope_claim = scope;
-    b.issuer.admin_claim = is_admin;
-    b.sets[0] = set;
-
-    return b;
-}
-
-
-static void
-block_free(block_t *b)
-{
-    at_keyset_free(b->sets[0]);
-    at_keyset_free(b->sets[1]);
+    return (block_t) {
+        .issuer = {
+            .name = at_str("test"),
+            .issuers = issuers,
+            .n_issuers = N(issuers),
+            .audiences = audiences,
+            .n_audiences = N(audiences),
+            .typs = typs,
+            .n_typs = N(typs),
+            .typ_absent = 1,
+            .algs = at_alg_bit(AT_RS256),
+            .max_age = AT_NO_MAX_AGE,
+            .user_claim = username,
+            .scope_claim = scope,
+            .admin_claim = is_admin,
+        },
+        .sets = { set },
+    };
 }
 
 
 static void
 save_identity(const at_identity_t *id)
 {
-    memset(&last, 0, sizeof(last));
-
     last.issuer = id->issuer;
     last.admin = id->rights.admin;
     last.expires = id->expires;
     last.scopes = id->rights.scopes.n;
-    last.claims = id->claims != NULL;
 
     (void) snprintf(last.user, sizeof(last.user), "%.*s", (int) id->user.len,
                     id->user.data ? id->user.data : "");
@@ -232,15 +223,13 @@ is_same_identity(const at_identity_t *one, const at_identity_t *two)
 }
 
 
+/* a verifier that was used for other tokens returns the same */
 static void
 check_shared(const at_identity_t *id, const at_jwt_query_t *query,
     at_verdict_e expected)
 {
-    at_verdict_e   verdict;
-    at_identity_t  other;
-
-    memset(&other, 0, sizeof(other));
-    verdict = at_jwt_verify(shared, &other, query);
+    at_identity_t  other = { 0 };
+    at_verdict_e   verdict = at_jwt_verify(shared, &other, query);
 
     if (verdict != expected || !is_same_identity(id, &other)) {
         ok(0, "a used verifier returns %s, a new one %s",
@@ -252,44 +241,29 @@ check_shared(const at_identity_t *id, const at_jwt_query_t *query,
 }
 
 
-static void
-check_claims(const at_identity_t *id, at_str_t text)
-{
-    at_claims_t  *claims = at_jwt_decode_claims(text);
-
-    if (claims == NULL || !is_same_claims(claims, id->claims)) {
-        ok(0, "the claims of a verified token are decoded again");
-    }
-
-    at_claims_free(claims);
-}
-
-
 static int
 is_client(void *data, at_str_t id)
 {
     (*(unsigned *) data)++;
 
-    if (known_client == NULL) {
-        return 0;
-    }
-
-    return strcmp(known_client, "?") == 0
-    ? -1 : at_str_equal(str(known_client), id);
+    return known_client == NULL ? 0
+           : strcmp(known_client, "?") == 0 ? -1
+           : at_str_equal(str(known_client), id);
 }
 
 
 /* each call also checks the properties that hold for all tokens */
 static at_verdict_e
 verify_of(at_str_t text, size_t max_len, const at_trusted_issuer_t *trusted,
-          size_t n,
-    int64_t now)
+    size_t n, int64_t now)
 {
-    at_verdict_e     verdict;
-    at_identity_t    id;
-    at_verifier_t   *verifier;
-    at_jwt_query_t   query;
     char            *copy = malloc(text.len + !text.len);
+    at_verdict_e     verdict;
+    at_claims_t     *claims;
+    at_identity_t    id = { 0 };
+    at_verifier_t   *verifier = at_verifier_create();
+    at_jwt_query_t   query = { { copy, text.len }, max_len, trusted, n, now,
+                               is_client, &lookups };
 
     must(copy != NULL, "no memory");
 
@@ -297,19 +271,20 @@ verify_of(at_str_t text, size_t max_len, const at_trusted_issuer_t *trusted,
         memcpy(copy, text.data, text.len);
     }
 
-    memset(&id, 0, sizeof(id));
     ERR_clear_error();
-
-    query = (at_jwt_query_t) { { copy, text.len }, max_len, trusted, n, now,
-                               is_client, &lookups };
-    verifier = at_verifier_create();
     verdict = at_jwt_verify(verifier, &id, &query);
     at_verifier_free(verifier);
 
     check_shared(&id, &query, verdict);
 
     if (verdict == AT_OK) {
-        check_claims(&id, query.token);
+        claims = at_jwt_decode_claims(query.token);
+
+        if (claims == NULL || !is_same_claims(claims, id.claims)) {
+            ok(0, "the claims of a verified token are decoded again");
+        }
+
+        at_claims_free(claims);
     }
 
     free(copy);
@@ -412,6 +387,15 @@ is_token(const block_t *b, const char *text, at_verdict_e expected,
 }
 
 
+static int
+is_long_token(const block_t *b, const char *text, at_verdict_e expected,
+    const char *name)
+{
+    return is_verdict(verify_at(b, str(text), AT_JWT_LEN_MAX, NOW), expected,
+                      "%s", name);
+}
+
+
 static char *
 signed_payload(const char *payload)
 {
@@ -423,7 +407,7 @@ signed_payload(const char *payload)
 static char *
 with_claims(const char *members)
 {
-    return signed_payload(format("{" WHO ",\"exp\":1700000600,%s}", members));
+    return signed_payload(format("{" VALID ",%s}", members));
 }
 
 
@@ -434,13 +418,39 @@ signed_header(const char *header)
 }
 
 
+/* texts with one verdict; the list ends with NULL */
+typedef struct {
+    at_verdict_e   verdict;
+    const char    *texts[32];
+} group_t;
+
+
+/* tokens with the given values of a claim beside the other members */
+static void
+test_values(const block_t *b, const char *others, const char *claim,
+    const char *note, const group_t *groups, size_t n)
+{
+    const group_t      *group;
+    const char *const  *text;
+
+    for (group = groups; group < groups + n; group++) {
+        for (text = group->texts; *text; text++) {
+            is_token(b, signed_payload(format("{%s,'%s':%s}", others, claim,
+                                              *text)),
+                     group->verdict, "%s %s%s", claim, *text, note);
+        }
+    }
+}
+
+
 /* --- accepted tokens ------------------------------------------------ */
 
 static void
 test_good(void)
 {
-    unsigned  bits;
-    block_t   b = block(keys(pem_public(rsa)));
+    unsigned   bits;
+    block_t    b = block(keys(pem_public(rsa)));
+    EVP_PKEY  *pkey;
 
     is_token(&b, signed_payload(GOOD), AT_OK, "RS256, 2048 bits");
     ok(last.issuer == &b.issuer, "the identity has the issuer");
@@ -449,15 +459,11 @@ test_good(void)
     is_int(last.admin, 0, "without isAdmin the user is not an administrator");
     is_int(last.scopes, 0, "a token without scope claim has no scopes");
 
-    block_free(&b);
-
     for (bits = 3072; bits <= 4096; bits += 1024) {
-        EVP_PKEY  *pkey = key_rsa(bits);
-
+        pkey = key_rsa(bits);
         b = block(keys(pem_public(pkey)));
         is_token(&b, token(RS256, GOOD, pkey, AT_RS256), AT_OK,
                  "RS256, %u bits", bits);
-        block_free(&b);
     }
 }
 
@@ -465,46 +471,35 @@ test_good(void)
 static void
 test_every_alg(void)
 {
-    unsigned   alg, asked;
-    block_t    b;
-    EVP_PKEY  *pkey;
+    char         *header;
+    unsigned      alg, asked;
+    block_t       b;
+    EVP_PKEY     *pkey;
+    const char   *name;
 
     b = block(jwks(format("%s,%s,%s,%s", jwk(rsa, ""), jwk(p256, ""),
                           jwk(p384, ""), jwk(ed, ""))));
 
-    for (alg = 0; alg < AT_ALGS; alg++) {
-        pkey = alg <= AT_PS512 ? rsa : alg == AT_ES256 ? p256
-               : alg == AT_ES384 ? p384 : ed;
+    for (asked = 0; asked < AT_ALGS; asked++) {
+        name = at_alg_name((at_alg_e) asked).data;
+        header = format("{'alg':'%s'}", name);
 
-        b.issuer.algs = ALL;
-        is_token(&b, token(format("{\"alg\":\"%s\"}",
-                                  at_alg_name((at_alg_e) alg).data),
-                           GOOD, pkey, (at_alg_e) alg),
-                 AT_OK, "%s", at_alg_name((at_alg_e) alg).data);
+        for (alg = 0; alg < AT_ALGS; alg++) {
+            pkey = alg <= AT_PS512 ? rsa : alg == AT_ES256 ? p256
+                   : alg == AT_ES384 ? p384 : ed;
 
-        b.issuer.algs = ALL & ~at_alg_bit(alg);
-        is_token(&b, token(format("{\"alg\":\"%s\"}",
-                                  at_alg_name((at_alg_e) alg).data),
-                           GOOD, pkey, (at_alg_e) alg),
-                 AT_BAD_ALG, "%s is refused if all others are listed",
-                 at_alg_name((at_alg_e) alg).data);
+            b.issuer.algs = ALL;
+            is_token(&b, token(header, GOOD, pkey, (at_alg_e) alg),
+                     alg == asked ? AT_OK : AT_BAD_SIGNATURE,
+                     "a %s signature under %s",
+                     at_alg_name((at_alg_e) alg).data, name);
 
-        /* a signature of one algorithm with the name of another */
-        b.issuer.algs = ALL;
-
-        for (asked = 0; asked < AT_ALGS; asked++) {
-            if (asked != alg) {
-                is_token(&b, token(format("{\"alg\":\"%s\"}",
-                                          at_alg_name((at_alg_e) asked).data),
-                                   GOOD, pkey, (at_alg_e) alg),
-                         AT_BAD_SIGNATURE, "a %s signature under %s",
-                         at_alg_name((at_alg_e) alg).data,
-                         at_alg_name((at_alg_e) asked).data);
-            }
+            b.issuer.algs = ALL & ~at_alg_bit(asked);
+            is_token(&b, token(header, GOOD, pkey, (at_alg_e) alg), AT_BAD_ALG,
+                     "a %s signature under %s if only others are accepted",
+                     at_alg_name((at_alg_e) alg).data, name);
         }
     }
-
-    block_free(&b);
 }
 
 
@@ -513,119 +508,97 @@ test_every_alg(void)
 static void
 test_shape(void)
 {
-    size_t    i, j;
-    char     *good, *header, *payload, *signature, *dots;
-    block_t   b = block(keys(pem_public(rsa)));
+    size_t       i, j;
+    char        *good, *dots;
+    block_t      b = block(keys(pem_public(rsa)));
+    const char  *header, *payload, *signature;
 
     good = signed_payload(GOOD);
-    header = format("%s", b64(at_str(RS256)));
-    payload = format("%s", b64(at_str(GOOD)));
+    header = b64(str(json(RS256)));
+    payload = b64(str(json(GOOD)));
     signature = strrchr(good, '.') + 1;
     dots = sign_alloc(8001);
     memset(dots, '.', 8000);
 
-    {
-        const struct {
-            const char *name, *text; at_verdict_e verdict;
-        } cases[] = {
-            { "nothing", "", AT_MALFORMED },
-            { "one part", header, AT_MALFORMED },
-            { "two parts", format("%s.%s", header, payload), AT_MALFORMED },
-            { "two parts and a dot", format("%s.%s.", header, payload),
-              AT_MALFORMED },
-            { "four parts", format("%s.AAAA", good), AT_MALFORMED },
-            { "a dot at the end", format("%s.", good), AT_MALFORMED },
-            { "two dots at the end", format("%s..", good), AT_MALFORMED },
-            { "a dot at the start", format(".%s", good), AT_MALFORMED },
-            { "the signature cut by a dot", format("%s.%s.%.10s.%s", header,
-              payload, signature, signature + 10), AT_MALFORMED },
-            { "two dots between",
-              format("%s..%s.%s", header, payload, signature), AT_MALFORMED },
-            { "a JWE", format("%s.AAAA.AAAA.AAAA.AAAA", header),
-              AT_MALFORMED },
-            { "a dot", ".", AT_MALFORMED }, { "two dots", "..", AT_MALFORMED },
-            { "four dots", "....", AT_MALFORMED },
-            { "8,000 dots", dots, AT_MALFORMED },
-            { "no header", format(".%s.%s", payload, signature),
-              AT_MALFORMED },
-            { "no payload", format("%s..%s", header, signature),
-              AT_MALFORMED },
-            { "no signature", format("%s.%s.", header, payload),
-              AT_MALFORMED },
-            { "flattened JSON",
-              format("{\"payload\":\"%s\",\"protected\":\"%s\","
-                     "\"signature\":\"%s\"}",
-                     payload, header, signature), AT_MALFORMED },
-            { "general JSON", format("{\"payload\":\"%s\","
-                                     "\"signatures\":[{\"protected\":\"%s\","
-                                     "\"signature\":\"%s\"}]}", payload,
-                                     header, signature), AT_MALFORMED },
-            { "the token itself", good, AT_OK },
-        };
+    const struct { const char *name, *text; } malformed[] = {
+        { "nothing", "" }, { "one part", header },
+        { "two parts", format("%s.%s", header, payload) },
+        { "two parts and a dot", format("%s.%s.", header, payload) },
+        { "four parts", format("%s.AAAA", good) },
+        { "a dot at the end", format("%s.", good) },
+        { "two dots at the end", format("%s..", good) },
+        { "a dot at the start", format(".%s", good) },
+        { "the signature cut by a dot",
+          format("%s.%s.%.10s.%s", header, payload, signature,
+                 signature + 10) },
+        { "two dots between", format("%s..%s.%s", header, payload,
+                                     signature) },
+        { "a JWE", format("%s.AAAA.AAAA.AAAA.AAAA", header) },
+        { "a dot", "." }, { "two dots", ".." }, { "four dots", "...." },
+        { "8,000 dots", dots },
+        { "no header", format(".%s.%s", payload, signature) },
+        { "no payload", format("%s..%s", header, signature) },
+        { "flattened JSON",
+          json("{'payload':'%s','protected':'%s','signature':'%s'}",
+               payload, header, signature) },
+        { "general JSON",
+          json("{'payload':'%s','signatures':[{'protected':'%s',"
+               "'signature':'%s'}]}", payload, header, signature) },
+    };
 
-        for (i = 0; i < N(cases); i++) {
-            is_token(&b, cases[i].text, cases[i].verdict, "%s", cases[i].name);
-        }
+    for (i = 0; i < N(malformed); i++) {
+        is_token(&b, malformed[i].text, AT_MALFORMED, "%s", malformed[i].name);
     }
+
+    is_token(&b, good, AT_OK, "the token itself");
 
     /* other encodings of the same bytes, in each of the three parts */
-    {
-        static const char  *added[] = {
-            "=", "==", "====", " ", "\t", "\n", "\r\n", "\x01", "\x7f", "\x80",
-            "\xff", "+", "/", "!", ",", "%3d"
-        };
-        const char  *parts[3] = { header, payload, signature };
+    static const char  *added[] = {
+        "=", "==", "====", " ", "\t", "\n", "\r\n", "\x01", "\x7f", "\x80",
+        "\xff", "+", "/", "!", ",", "%3d"
+    };
 
-        for (i = 0; i < N(added); i++) {
-            for (j = 0; j < 3; j++) {
-                is_token(&b, format("%s%s.%s%s.%s%s",
-                                    parts[0], j == 0 ? added[i] : "",
-                                    parts[1], j == 1 ? added[i] : "",
-                                    parts[2], j == 2 ? added[i] : ""),
-                         AT_MALFORMED, "'%s' after part %zu", added[i], j + 1);
-                is_token(&b, format("%s%s.%s%s.%s%s", j == 0 ? added[i] : "",
-                                    parts[0], j == 1 ? added[i] : "", parts[1],
-                                    j == 2 ? added[i] : "", parts[2]),
-                         AT_MALFORMED,
-                         "'%s' before part %zu", added[i], j + 1);
-            }
+    for (i = 0; i < N(added); i++) {
+        for (j = 0; j < 6; j++) {
+            is_token(&b, format("%s%s%s.%s%s%s.%s%s%s",
+                                j == 0 ? added[i] : "", header,
+                                j == 1 ? added[i] : "",
+                                j == 2 ? added[i] : "", payload,
+                                j == 3 ? added[i] : "",
+                                j == 4 ? added[i] : "", signature,
+                                j == 5 ? added[i] : ""),
+                     AT_MALFORMED, "'%s' %s part %zu", added[i],
+                     j % 2 ? "after" : "before", j / 2 + 1);
         }
     }
-
-    block_free(&b);
 }
-
-
-static const char  alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 
 /* every last character that a lax decoder would decode to the same bytes */
 static void
 test_spare_bits(void)
 {
-    char      *text, *end, good;
-    size_t     pad, part, spare, len;
-    unsigned   tried = 0, wrong = 0, value;
+    char      *text, *start, *end, good;
+    size_t     i, pad, spare, len;
+    unsigned   tried = 0, wrong = 0;
     block_t    b = block(keys(pem_public(rsa)));
+
+    static const char  alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
     /* lengths of header and payload with all remainders modulo 3 */
     for (pad = 0; pad < 3; pad++) {
         text = token(format(RS256 "%.*s", (int) pad, "  "),
                      format(GOOD "%.*s", (int) pad, "  "), rsa, AT_RS256);
 
-        for (part = 0; part < 3; part++) {
-            end = part == 2 ? text + strlen(text)
-                  : part == 1 ? strrchr(text, '.') : strchr(text, '.');
-            len = (size_t) (end - (part == 0 ? text
-                            : part == 1 ? strchr(text, '.') + 1
-                            : strrchr(text, '.') + 1));
+        for (start = text; *start; start = end + (*end == '.')) {
+            end = start + strcspn(start, ".");
+            len = (size_t) (end - start);
             spare = len % 4 == 2 ? 16 : len % 4 == 3 ? 4 : 1;
             good = end[-1];
-            value = (unsigned) (strchr(alphabet, good) - alphabet);
 
-            for (size_t i = 1; i < spare; i++) {
-                end[-1] = alphabet[value + i];
+            for (i = 1; i < spare; i++) {
+                end[-1] = strchr(alphabet, good)[i];
                 wrong += verify(&b, text) != AT_MALFORMED;
                 tried++;
             }
@@ -638,8 +611,6 @@ test_spare_bits(void)
 
     ok(tried > 40, "%u other last characters", tried);
     is_int(wrong, 0, "unused bits that are set make a token malformed");
-
-    block_free(&b);
 }
 
 
@@ -647,122 +618,76 @@ static void
 test_header_json(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
-    static const struct {
-        const char *name; at_str_t header; at_verdict_e verdict;
-    } cases[] = {
-        { "[]", at_str("[]"), AT_BAD_HEADER },
-        { "[{}]", at_str("[{\"alg\":\"RS256\"}]"), AT_BAD_HEADER },
-        { "a string", at_str("\"RS256\""), AT_BAD_HEADER },
-        { "null", at_str("null"), AT_BAD_HEADER },
-        { "7", at_str("7"), AT_BAD_HEADER },
-        { "{}", at_str("{}"), AT_BAD_ALG },
-        { "an object without an end", at_str("{\"alg\":\"RS256\""),
-          AT_BAD_HEADER },
-        { "single quotes", at_str("{'alg':'RS256'}"), AT_BAD_HEADER },
-        { "a comma at the end", at_str("{\"alg\":\"RS256\",}"),
-          AT_BAD_HEADER },
-        { "a comment", at_str("{\"alg\":\"RS256\"/**/}"), AT_BAD_HEADER },
-        { "trailing data", at_str(RS256 "x"), AT_BAD_HEADER },
-        { "a BOM", at_str("\xef\xbb\xbf" RS256), AT_BAD_HEADER },
-        { "white space", at_str(" \r\n\t{ \"alg\" : \"RS256\" }\n"), AT_OK },
-        { "alg none, RS256", at_str("{\"alg\":\"none\",\"alg\":\"RS256\"}"),
-          AT_BAD_HEADER },
-        { "alg RS256, HS256", HEADER("\"alg\":\"HS256\""), AT_BAD_HEADER },
-        { "alg twice, escaped", HEADER("\"\\u0061lg\":\"RS256\""),
-          AT_BAD_HEADER },
-        { "kid twice", HEADER("\"kid\":\"a\",\"kid\":\"a\""), AT_BAD_HEADER },
-        { "alg escaped alone", at_str("{\"\\u0061lg\":\"RS256\"}"), AT_OK },
-        { "trailing NUL", at_str(RS256 "\0"), AT_BAD_HEADER },
-        { "\\u0000 in a value", HEADER("\"x\":\"\\u0000\""), AT_BAD_HEADER },
-        { "0xff", HEADER("\"x\":\"\xff\""), AT_BAD_HEADER },
-        { "lone surrogate", HEADER("\"x\":\"\\ud800\""), AT_BAD_HEADER },
-        { "8 deep", HEADER("\"x\":[[[[[[[]]]]]]]"), AT_OK },
-        { "9 deep", HEADER("\"x\":[[[[[[[[]]]]]]]]"), AT_BAD_HEADER },
-        { "alg missing", at_str("{\"typ\":\"JWT\"}"), AT_BAD_ALG },
-        { "alg null", at_str("{\"alg\":null}"), AT_BAD_ALG },
-        { "alg 256", at_str("{\"alg\":256}"), AT_BAD_ALG },
-        { "alg true", at_str("{\"alg\":true}"), AT_BAD_ALG },
-        { "alg an array", at_str("{\"alg\":[\"RS256\"]}"), AT_BAD_ALG },
-        { "alg an object", at_str("{\"alg\":{\"RS256\":1}}"), AT_BAD_ALG },
-        { "alg empty", at_str("{\"alg\":\"\"}"), AT_BAD_ALG },
-        { "a leading space", at_str("{\"alg\":\" RS256\"}"), AT_BAD_ALG },
-        { "a trailing space", at_str("{\"alg\":\"RS256 \"}"), AT_BAD_ALG },
-        { "lower case", at_str("{\"alg\":\"rs256\"}"), AT_BAD_ALG },
-        { "mixed case", at_str("{\"alg\":\"Rs256\"}"), AT_BAD_ALG },
-        { "NUL", at_str("{\"alg\":\"RS256\\u0000\"}"), AT_BAD_HEADER },
-        { "HS256", at_str("{\"alg\":\"HS256\"}"), AT_BAD_ALG },
-        { "RS384 not listed", at_str("{\"alg\":\"RS384\"}"), AT_BAD_ALG },
-        { "EdDSA not listed", at_str("{\"alg\":\"EdDSA\"}"), AT_BAD_ALG },
-        { "ALG", at_str("{\"ALG\":\"RS256\"}"), AT_BAD_ALG },
-        { "escaped", at_str("{\"alg\":\"\\u0052S256\"}"), AT_OK },
-        { "JWT", HEADER("\"typ\":\"JWT\""), AT_OK },
-        { "jwt", HEADER("\"typ\":\"jwt\""), AT_OK },
-        { "at+jwt", HEADER("\"typ\":\"at+jwt\""), AT_OK },
-        { "AT+JWT", HEADER("\"typ\":\"AT+JWT\""), AT_OK },
-        { "application/at+jwt", HEADER("\"typ\":\"application/at+jwt\""),
-          AT_OK },
-        { "JWE", HEADER("\"typ\":\"JWE\""), AT_BAD_TYP },
-        { "JOSE", HEADER("\"typ\":\"JOSE\""), AT_BAD_TYP },
-        { "id+jwt", HEADER("\"typ\":\"id+jwt\""), AT_BAD_TYP },
-        { "empty", HEADER("\"typ\":\"\""), AT_BAD_TYP },
-        { "JOSE+JSON", HEADER("\"typ\":\"JOSE+JSON\""), AT_BAD_TYP },
-        { "application/jwt", HEADER("\"typ\":\"application/jwt\""),
-          AT_BAD_TYP },
-        { "secevent+jwt", HEADER("\"typ\":\"secevent+jwt\""), AT_BAD_TYP },
-        { "dpop+jwt", HEADER("\"typ\":\"dpop+jwt\""), AT_BAD_TYP },
-        { "an object", HEADER("\"typ\":{}"), AT_BAD_TYP },
-        { "true", HEADER("\"typ\":true"), AT_BAD_TYP },
-        { "a number", HEADER("\"typ\":123"), AT_BAD_TYP },
-        { "null", HEADER("\"typ\":null"), AT_BAD_TYP },
-        { "an array", HEADER("\"typ\":[\"JWT\"]"), AT_BAD_TYP },
-        { "JWT and a space", HEADER("\"typ\":\"JWT \""), AT_BAD_TYP },
-        { "crit exp", HEADER("\"crit\":[\"exp\"]"), AT_BAD_CRIT },
-        { "crit x, x there", HEADER("\"crit\":[\"x\"],\"x\":1"), AT_BAD_CRIT },
-        { "crit empty", HEADER("\"crit\":[]"), AT_BAD_CRIT },
-        { "crit a string", HEADER("\"crit\":\"exp\""), AT_BAD_CRIT },
-        { "crit null", HEADER("\"crit\":null"), AT_BAD_CRIT },
-        { "crit b64", HEADER("\"b64\":false,\"crit\":[\"b64\"]"),
-          AT_BAD_CRIT },
-        { "crit escaped", HEADER("\"cr\\u0069t\":[]"), AT_BAD_CRIT },
-        { "b64 true", HEADER("\"b64\":true"), AT_BAD_CRIT },
-        { "b64 false", HEADER("\"b64\":false"), AT_BAD_CRIT },
-        { "b64 null", HEADER("\"b64\":null"), AT_BAD_CRIT },
-        { "zip", HEADER("\"zip\":\"DEF\""), AT_BAD_CRIT },
-        { "zip null", HEADER("\"zip\":null"), AT_BAD_CRIT },
-        { "enc", HEADER("\"enc\":\"A256GCM\""), AT_BAD_CRIT },
-        { "enc null", HEADER("\"enc\":null"), AT_BAD_CRIT },
-        { "cty", HEADER("\"cty\":\"JWT\""), AT_OK },
-        { "cty 7", HEADER("\"cty\":7"), AT_OK },
-        { "members with URLs of keys",
-          HEADER("\"jku\":\"https://evil.example/\",\"x5t\":\"AA\","
-                 "\"x5u\":\"https://evil.example/\",\"x5c\":[\"AA\"]"),
-          AT_OK },
+    static const struct { at_verdict_e verdict; at_str_t headers[24]; }
+    groups[] = {
+        { AT_OK, { at_str(" \r\n\t{ 'alg' : 'RS256' }\n"),
+          at_str("{'\\u0061lg':'RS256'}"), at_str("{'alg':'\\u0052S256'}"),
+          HEADER("'x':[[[[[[[]]]]]]]"), HEADER("'typ':'JWT'"),
+          HEADER("'typ':'jwt'"), HEADER("'typ':'at+jwt'"),
+          HEADER("'typ':'AT+JWT'"), HEADER("'typ':'application/at+jwt'"),
+          HEADER("'cty':'JWT'"), HEADER("'cty':7"),
+          HEADER("'jku':'https://evil.example/','x5t':'AA',"
+                 "'x5u':'https://evil.example/','x5c':['AA']") } },
+        { AT_BAD_HEADER, { at_str("[]"), at_str("[{'alg':'RS256'}]"),
+          at_str("'RS256'"), at_str("null"), at_str("7"),
+          at_str("{'alg':'RS256'"), at_str("{alg:'RS256'}"),
+          at_str("{'alg':'RS256',}"), at_str("{'alg':'RS256'/**/}"),
+          at_str(RS256 "x"), at_str("\xef\xbb\xbf" RS256),
+          at_str("{'alg':'none','alg':'RS256'}"), HEADER("'alg':'HS256'"),
+          HEADER("'\\u0061lg':'RS256'"), HEADER("'kid':'a','kid':'a'"),
+          at_str(RS256 "\0"), HEADER("'x':'\\u0000'"), HEADER("'x':'\xff'"),
+          HEADER("'x':'\\ud800'"), HEADER("'x':[[[[[[[[]]]]]]]]"),
+          at_str("{'alg':'RS256\\u0000'}") } },
+        { AT_BAD_ALG, { at_str("{}"), at_str("{'typ':'JWT'}"),
+          at_str("{'alg':null}"), at_str("{'alg':256}"),
+          at_str("{'alg':true}"), at_str("{'alg':['RS256']}"),
+          at_str("{'alg':{'RS256':1}}"), at_str("{'alg':''}"),
+          at_str("{'alg':' RS256'}"), at_str("{'alg':'RS256 '}"),
+          at_str("{'alg':'rs256'}"), at_str("{'alg':'Rs256'}"),
+          at_str("{'alg':'HS256'}"), at_str("{'alg':'RS384'}"),
+          at_str("{'alg':'EdDSA'}"), at_str("{'ALG':'RS256'}") } },
+        { AT_BAD_TYP, { HEADER("'typ':'JWE'"), HEADER("'typ':'JOSE'"),
+          HEADER("'typ':'id+jwt'"), HEADER("'typ':''"),
+          HEADER("'typ':'JOSE+JSON'"), HEADER("'typ':'application/jwt'"),
+          HEADER("'typ':'secevent+jwt'"), HEADER("'typ':'dpop+jwt'"),
+          HEADER("'typ':{}"), HEADER("'typ':true"), HEADER("'typ':123"),
+          HEADER("'typ':null"), HEADER("'typ':['JWT']"),
+          HEADER("'typ':'JWT '") } },
+        { AT_BAD_CRIT, { HEADER("'crit':['exp']"),
+          HEADER("'crit':['x'],'x':1"), HEADER("'crit':[]"),
+          HEADER("'crit':'exp'"), HEADER("'crit':null"),
+          HEADER("'b64':false,'crit':['b64']"), HEADER("'cr\\u0069t':[]"),
+          HEADER("'b64':true"), HEADER("'b64':false"), HEADER("'b64':null"),
+          HEADER("'zip':'DEF'"), HEADER("'zip':null"),
+          HEADER("'enc':'A256GCM'"), HEADER("'enc':null") } },
     };
 
-    b = block(keys(pem_public(rsa)));
+    for (i = 0; i < N(groups); i++) {
+        const at_str_t  *header = groups[i].headers;
 
-    for (i = 0; i < N(cases); i++) {
-        is_token(&b, token_of(cases[i].header, at_str(GOOD), rsa, AT_RS256),
-                 cases[i].verdict, "header: %s", cases[i].name);
+        for ( ; header->len; header++) {
+            is_token(&b, token_of(*header, at_str(GOOD), rsa, AT_RS256),
+                     groups[i].verdict, "header: %.*s", (int) header->len,
+                     header->data);
+        }
     }
 
-    is_verdict(verify_at(&b,
-                         str(signed_header(format("{\"alg\":\"%010240d\"}",
-                                                  1))), AT_JWT_LEN_MAX, NOW),
-               AT_BAD_HEADER, "an alg of 10 KB exceeds the limit of strings");
-    is_token(&b, signed_header(format("{\"alg\":\"%05000d\"}", 1)), AT_BAD_ALG,
+    is_token(&b, format("%s.%s.AA", b64(at_str("{'alg':'RS256'}")),
+                        b64(at_str("{}"))), AT_BAD_HEADER, "single quotes");
+    is_long_token(&b, signed_header(format("{'alg':'%010240d'}", 1)),
+                  AT_BAD_HEADER,
+                  "an alg of 10 KB exceeds the limit of strings");
+    is_token(&b, signed_header(format("{'alg':'%05000d'}", 1)), AT_BAD_ALG,
              "an alg of 5 KB");
 
     /* RFC 7797: the payload as it is */
-    is_token(&b, format("%s.%s.%s",
-                        b64(at_str("{\"alg\":\"RS256\","
-                                   "\"b64\":false,\"crit\":[\"b64\"]}")),
-                        "payload", b64(sign_alg(rsa, AT_RS256, at_str("x")))),
+    is_token(&b, format("%s.payload.%s",
+                        b64(str(json("{'alg':'RS256','b64':false,"
+                                     "'crit':['b64']}"))),
+                        b64(sign_alg(rsa, AT_RS256, at_str("x")))),
              AT_MALFORMED, "a raw payload that is not base64url");
-
-    block_free(&b);
 }
 
 
@@ -774,7 +699,7 @@ with_members(const char *head, unsigned n)
     size_t     len = (size_t) sprintf(text, "%s", head);
 
     for (i = 0; i < n; i++) {
-        len += (size_t) sprintf(text + len, ",\"m%u\":1", i);
+        len += (size_t) sprintf(text + len, ",'m%u':1", i);
     }
 
     (void) sprintf(text + len, "}");
@@ -787,7 +712,7 @@ static char *
 with_depth(const char *head, unsigned n)
 {
     char    *text = sign_alloc(strlen(head) + 2 * (size_t) n + 16);
-    size_t   len = (size_t) sprintf(text, "%s,\"x\":", head);
+    size_t   len = (size_t) sprintf(text, "%s,'x':", head);
 
     memset(text + len, '[', n);
     memset(text + len + n, ']', n);
@@ -803,7 +728,7 @@ test_limits(void)
     char        *unclosed;
     size_t       i;
     block_t      b;
-    const char  *head = "{" WHO ",\"exp\":1700000600";
+    const char  *head = "{" VALID "";
 
     b = block(keys(pem_public(rsa)));
 
@@ -819,14 +744,14 @@ test_limits(void)
             { "257 members", with_members(head, 254), AT_BAD_PAYLOAD },
             { "2,000 members", with_members(head, 2000), AT_BAD_PAYLOAD },
             { "257 members in all objects",
-              format("%s}", with_members(format("%s,\"x\":{\"a\":1", head),
+              format("%s}", with_members(format("%s,'x':{'a':1", head),
                                          252)), AT_BAD_PAYLOAD },
-            { "a string of 8 KiB", format("%s,\"x\":\"%08192d\"}", head, 0),
+            { "a string of 8 KiB", format("%s,'x':'%08192d'}", head, 0),
               AT_OK },
             { "a string of 8 KiB and a byte",
-              format("%s,\"x\":\"%08193d\"}", head, 0), AT_BAD_PAYLOAD },
+              format("%s,'x':'%08193d'}", head, 0), AT_BAD_PAYLOAD },
             { "a name of 8 KiB and a byte",
-              format("%s,\"%08193d\":1}", head, 0), AT_BAD_PAYLOAD },
+              format("%s,'%08193d':1}", head, 0), AT_BAD_PAYLOAD },
         };
 
         for (i = 0; i < N(cases); i++) {
@@ -836,12 +761,12 @@ test_limits(void)
         }
     }
 
-    is_token(&b, signed_header(with_members("{\"alg\":\"RS256\"", 63)), AT_OK,
+    is_token(&b, signed_header(with_members("{'alg':'RS256'", 63)), AT_OK,
              "a header of 64 members");
-    is_token(&b, signed_header(with_members("{\"alg\":\"RS256\"", 64)),
+    is_token(&b, signed_header(with_members("{'alg':'RS256'", 64)),
              AT_BAD_HEADER, "a header of 65 members");
     is_verdict(verify_at(&b,
-                         str(signed_header(with_depth("{\"alg\":\"RS256\"",
+                         str(signed_header(with_depth("{'alg':'RS256'",
                                                       20000))), AT_JWT_LEN_MAX,
                          NOW), AT_BAD_HEADER, "a header 20,000 deep");
 
@@ -852,21 +777,21 @@ test_limits(void)
     is_verdict(verify_at(&b, str(signed_header(unclosed)), AT_JWT_LEN_MAX,
                          NOW), AT_BAD_HEADER,
                "8,000 unclosed arrays as the header");
-
-    block_free(&b);
 }
 
 
 static void
 test_length(void)
 {
-    char             *text, *huge;
-    size_t            len;
-    double            us;
-    unsigned          i;
-    at_verifier_t    *verifier;
-    struct timespec   from, to;
-    block_t           b = block(keys(pem_public(rsa)));
+    char                 *text, *huge;
+    size_t                len;
+    double                us;
+    unsigned              i;
+    at_identity_t         id = { 0 };
+    at_verifier_t        *verifier;
+    struct timespec       from, to;
+    block_t               b = block(keys(pem_public(rsa)));
+    at_trusted_issuer_t   trusted = trust(&b);
 
     text = signed_payload(GOOD);
     len = strlen(text);
@@ -890,18 +815,13 @@ test_length(void)
     is_verdict(verify_at(&b, (at_str_t) { NULL, 0 }, AT_JWT_LEN_DEFAULT, NOW),
                AT_MALFORMED, "an empty token");
 
-    /* a long valid token */
-    text = with_claims(format("\"a\":\"%05000d\"", 0));
+    text = with_claims(format("'a':'%05000d'", 0));
     is_token(&b, text, AT_OK, "a token of %zu bytes", strlen(text));
 
     verifier = at_verifier_create();
     (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 
     for (i = 0; i < 100; i++) {
-        at_identity_t        id;
-        at_trusted_issuer_t  trusted = trust(&b);
-
-        memset(&id, 0, sizeof(id));
         (void) at_jwt_verify(verifier, &id, &(at_jwt_query_t)
                              { { huge, 1 << 20 }, AT_JWT_LEN_DEFAULT,
                                &trusted, 1, NOW, NULL, NULL });
@@ -913,8 +833,6 @@ test_length(void)
     us = ((double) (to.tv_sec - from.tv_sec) * 1e9
           + (double) (to.tv_nsec - from.tv_nsec)) / 1e5;
     ok(us < 50, "a token of 1 MB is refused in %.3f us", us);
-
-    block_free(&b);
 }
 
 
@@ -922,55 +840,46 @@ static void
 test_payload_json(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
-    static const struct {
-        const char *name; at_str_t payload; at_verdict_e verdict;
-    } cases[] = {
-        { "[]", at_str("[]"), AT_BAD_PAYLOAD },
-        { "[{}]", at_str("[" GOOD "]"), AT_BAD_PAYLOAD },
-        { "a string", at_str("\"x\""), AT_BAD_PAYLOAD },
-        { "null", at_str("null"), AT_BAD_PAYLOAD },
-        { "7", at_str("7"), AT_BAD_PAYLOAD },
-        { "an object without an end", at_str("{" WHO), AT_BAD_PAYLOAD },
-        { "a comma at the end", at_str("{" WHO ",}"), AT_BAD_PAYLOAD },
-        { "trailing data", at_str(GOOD "x"), AT_BAD_PAYLOAD },
-        { "a BOM", at_str("\xef\xbb\xbf" GOOD), AT_BAD_PAYLOAD },
-        { "white space", at_str(" \r\n\t" GOOD "\n"), AT_OK },
-        { "{}", at_str("{}"), AT_ISSUER_MISMATCH },
-        { "exp", at_str("{" WHO ",\"exp\":1,\"exp\":1700000600}"),
-          AT_BAD_PAYLOAD },
-        { "\\u0065xp", at_str("{" WHO ",\"exp\":1,\"\\u0065xp\":1700000600}"),
-          AT_BAD_PAYLOAD },
-        { "nbf", PAYLOAD("\"nbf\":1,\"nbf\":1"), AT_BAD_PAYLOAD },
-        { "sub", PAYLOAD("\"sub\":\"a\",\"sub\":\"b\""), AT_BAD_PAYLOAD },
-        { "iss", at_str("{" WHO ",\"iss\":\"x\",\"exp\":1700000600}"),
-          AT_BAD_PAYLOAD },
-        { "aud", at_str("{" WHO ",\"aud\":\"x\",\"exp\":1700000600}"),
-          AT_BAD_PAYLOAD },
-        { "scope", PAYLOAD("\"scope\":[],\"scope\":[]"), AT_BAD_PAYLOAD },
-        { "inside", PAYLOAD("\"x\":[{\"a\":1,\"a\":2}]"), AT_BAD_PAYLOAD },
-        { "trailing NUL", at_str(GOOD "\0"), AT_BAD_PAYLOAD },
-        { "\\u0000 in a value", PAYLOAD("\"x\":\"\\u0000\""), AT_BAD_PAYLOAD },
-        { "\\u0000 in a name", PAYLOAD("\"exp\\u0000\":1"), AT_BAD_PAYLOAD },
-        { "0xff", PAYLOAD("\"x\":\"\xff\""), AT_BAD_PAYLOAD },
+    static const struct { at_str_t payload; at_verdict_e verdict; } cases[] = {
+        { at_str("[]"), AT_BAD_PAYLOAD },
+        { at_str("[" GOOD "]"), AT_BAD_PAYLOAD },
+        { at_str("'x'"), AT_BAD_PAYLOAD }, { at_str("null"), AT_BAD_PAYLOAD },
+        { at_str("7"), AT_BAD_PAYLOAD }, { at_str("{" WHO), AT_BAD_PAYLOAD },
+        { at_str("{" WHO ",}"), AT_BAD_PAYLOAD },
+        { at_str(GOOD "x"), AT_BAD_PAYLOAD },
+        { at_str("\xef\xbb\xbf" GOOD), AT_BAD_PAYLOAD },
+        { at_str(" \r\n\t" GOOD "\n"), AT_OK },
+        { at_str("{}"), AT_ISSUER_MISMATCH },
+        { at_str("{" WHO ",'exp':1," EXP "}"), AT_BAD_PAYLOAD },
+        { at_str("{" WHO ",'exp':1,'\\u0065xp':1700000600}"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'nbf':1,'nbf':1"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'sub':'a','sub':'b'"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'iss':'x'"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'aud':'x'"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'scope':[],'scope':[]"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'x':[{'a':1,'a':2}]"), AT_BAD_PAYLOAD },
+        { at_str(GOOD "\0"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'x':'\\u0000'"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'exp\\u0000':1"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'x':'\xff'"), AT_BAD_PAYLOAD },
     };
 
-    b = block(keys(pem_public(rsa)));
-
     for (i = 0; i < N(cases); i++) {
-        is_token(&b, token_of(at_str(RS256), cases[i].payload, rsa, AT_RS256),
-                 cases[i].verdict, "payload: %s", cases[i].name);
+        const at_str_t  *payload = &cases[i].payload;
+
+        is_token(&b, token_of(at_str(RS256), *payload, rsa, AT_RS256),
+                 cases[i].verdict, "payload: %.*s", (int) payload->len,
+                 payload->data);
 
         /* the payload is not parsed before its signature is verified */
         if (cases[i].verdict != AT_OK) {
-            is_token(&b, token_of(at_str(RS256), cases[i].payload,
-                                  rsa2, AT_RS256), AT_BAD_SIGNATURE,
-                     "payload: %s, signed with another key", cases[i].name);
+            is_token(&b, token_of(at_str(RS256), *payload, rsa2, AT_RS256),
+                     AT_BAD_SIGNATURE, "payload: %.*s, badly signed",
+                     (int) payload->len, payload->data);
         }
     }
-
-    block_free(&b);
 }
 
 
@@ -979,21 +888,15 @@ test_payload_json(void)
 static void
 test_every_bit(const char *name, const block_t *b, const char *good)
 {
-    char      *text;
-    size_t     i, len;
-    unsigned   bit, wrong = 0;
+    char      *text = format("%s", good);
+    size_t     i, len = strlen(good);
+    unsigned   wrong = 0;
 
-    len = strlen(good);
-    text = format("%s", good);
-
-    for (i = 0; i < len; i++) {
-        for (bit = 0; bit < 8; bit++) {
-            text[i] = (char) (good[i] ^ (1 << bit));
-            wrong += verify_at(b, (at_str_t) { text, len },
-                               AT_JWT_LEN_DEFAULT, NOW) == AT_OK;
-        }
-
-        text[i] = good[i];
+    for (i = 0; i < 8 * len; i++) {
+        text[i / 8] ^= (char) (1 << i % 8);
+        wrong += verify_at(b, (at_str_t) { text, len }, AT_JWT_LEN_DEFAULT,
+                           NOW) == AT_OK;
+        text[i / 8] = good[i / 8];
     }
 
     is_int(wrong, 0,
@@ -1014,94 +917,81 @@ test_every_bit_of(void)
 
     test_every_bit("RS256", &b, signed_payload(GOOD));
     test_every_bit("ES256", &b,
-                   token("{\"alg\":\"ES256\"}", GOOD, p256, AT_ES256));
+                   token("{'alg':'ES256'}", GOOD, p256, AT_ES256));
     test_every_bit("EdDSA", &b,
-                   token("{\"alg\":\"EdDSA\"}", GOOD, ed, AT_EDDSA));
-
-    block_free(&b);
+                   token("{'alg':'EdDSA'}", GOOD, ed, AT_EDDSA));
 }
 
 
 static at_str_t
 filled(size_t len, int byte)
 {
-    char  *out = sign_alloc(len);
+    return (at_str_t) { memset(sign_alloc(len), byte, len), len };
+}
 
-    memset(out, byte, len);
 
-    return (at_str_t) { out, len };
+static at_str_t
+sign_ecdsa(EVP_PKEY *pkey, const char *md, at_str_t text)
+{
+    return sign_der_to_pair(pkey, sign_with(pkey, md, -1, text));
 }
 
 
 static void
 test_signatures(void)
 {
-    char      *text, *other;
+    char      *text, *longer;
     size_t     i;
-    at_str_t   good, longer;
+    at_str_t   good;
     block_t    b = block(keys(pem_public(rsa)));
 
     text = token_text(at_str(RS256), at_str(GOOD));
-    other = token_text(at_str(RS256),
-                       str(format("{" WHO ",\"exp\":1700000601}")));
     good = sign_alg(rsa, AT_RS256, str(text));
-    longer = filled(258, 0);
-    memcpy((char *) (uintptr_t) longer.data + 1, good.data, 256);
+    longer = sign_alloc(258);
+    memcpy(longer + 1, good.data, 256);
 
-    {
-        const struct {
-            const char *name; at_str_t signature; at_verdict_e verdict;
-        } cases[] = {
-            { "all zero", filled(256, 0), AT_BAD_SIGNATURE },
-            { "all ff", filled(256, 0xff), AT_BAD_SIGNATURE },
-            { "255 bytes", { good.data, 255 }, AT_BAD_SIGNATURE },
-            { "the last 255 bytes", { good.data + 1, 255 }, AT_BAD_SIGNATURE },
-            { "a leading zero", { longer.data, 257 }, AT_BAD_SIGNATURE },
-            { "a trailing zero", { longer.data + 1, 257 }, AT_BAD_SIGNATURE },
-            { "one byte", filled(1, 1), AT_BAD_SIGNATURE },
-            { "4,000 bytes", filled(4000, 1), AT_BAD_SIGNATURE },
-            { "of another token", sign_alg(rsa, AT_RS256, str(other)),
-              AT_BAD_SIGNATURE },
-            { "of another key", sign_alg(rsa2, AT_RS256, str(text)),
-              AT_BAD_SIGNATURE },
-            { "by RS512", sign_alg(rsa, AT_RS512, str(text)),
-              AT_BAD_SIGNATURE },
-            { "by PS256", sign_alg(rsa, AT_PS256, str(text)),
-              AT_BAD_SIGNATURE },
-            { "by an EC key", sign_alg(p256, AT_ES256, str(text)),
-              AT_BAD_SIGNATURE },
-            { "the signature itself", good, AT_OK },
-        };
+    const struct { const char *name; at_str_t signature; } invalid[] = {
+        { "all zero", filled(256, 0) }, { "all ff", filled(256, 0xff) },
+        { "255 bytes", { good.data, 255 } },
+        { "the last 255 bytes", { good.data + 1, 255 } },
+        { "a leading zero", { longer, 257 } },
+        { "a trailing zero", { longer + 1, 257 } },
+        { "one byte", filled(1, 1) }, { "4,000 bytes", filled(4000, 1) },
+        { "of another token",
+          sign_alg(rsa, AT_RS256,
+                   str(token_text(at_str(RS256), at_str("{" VALID "}")))) },
+        { "of another key", sign_alg(rsa2, AT_RS256, str(text)) },
+        { "by RS512", sign_alg(rsa, AT_RS512, str(text)) },
+        { "by PS256", sign_alg(rsa, AT_PS256, str(text)) },
+        { "by an EC key", sign_alg(p256, AT_ES256, str(text)) },
+    };
 
-        for (i = 0; i < N(cases); i++) {
-            is_token(&b, token_with(text, cases[i].signature),
-                     cases[i].verdict, "%s", cases[i].name);
-        }
+    for (i = 0; i < N(invalid); i++) {
+        is_token(&b, token_with(text, invalid[i].signature), AT_BAD_SIGNATURE,
+                 "%s", invalid[i].name);
     }
 
-    block_free(&b);
+    is_token(&b, token_with(text, good), AT_OK, "the signature itself");
 }
 
 
 static void
 test_none(void)
 {
-    size_t      i;
-    char       *text;
-    block_t     b;
-    at_str_t    old;
+    size_t    i;
+    char     *text;
+    block_t   b = block(keys(pem_public(rsa)));
+    at_str_t  old;
 
     static const char  *names[] = { "none", "None", "nOnE", "NONE", "none ",
                                     "" };
 
-    b = block(keys(pem_public(rsa)));
     b.issuer.algs = ALL;
     old = sign_alg(rsa, AT_RS256,
                    str(token_text(at_str(RS256), at_str(GOOD))));
 
     for (i = 0; i < N(names); i++) {
-        text = token_text(str(format("{\"alg\":\"%s\"}", names[i])),
-                          at_str(GOOD));
+        text = token_text(str(format("{'alg':'%s'}", names[i])), at_str(GOOD));
 
         is_token(&b, format("%s.", text), AT_MALFORMED,
                  "alg '%s', no signature", names[i]);
@@ -1113,8 +1003,6 @@ test_none(void)
         is_token(&b, token_with(text, sign_alg(rsa, AT_RS256, str(text))),
                  AT_BAD_ALG, "alg '%s', signed", names[i]);
     }
-
-    block_free(&b);
 }
 
 
@@ -1123,62 +1011,45 @@ test_hmac(void)
 {
     size_t     i, j;
     char      *text, *crlf;
-    at_str_t   pem;
-    block_t    b = block(keys(pem_public(rsa)));
+    at_str_t   pem = pem_public(rsa);
+    block_t    b = block(keys(pem));
 
     b.issuer.algs = ALL;
-    pem = pem_public(rsa);
     crlf = format("%.*s", (int) pem.len, pem.data);
 
     for (i = 0; crlf[i]; i++) {
         crlf[i] = crlf[i] == '\n' ? '\r' : crlf[i];
     }
 
-    {
-        const struct {
-            const char    *name;
-            const EVP_MD  *md;
-        } algs[] = {
-            { "HS256", EVP_sha256() }, { "HS384", EVP_sha384() },
-            { "HS512", EVP_sha512() }, { "hs256", EVP_sha256() },
-        };
+    /* the last one is accepted by the issuer */
+    const struct { const char *name; const EVP_MD *md; } algs[] = {
+        { "HS256", EVP_sha256() }, { "HS384", EVP_sha384() },
+        { "HS512", EVP_sha512() }, { "hs256", EVP_sha256() },
+        { "RS256", EVP_sha256() },
+    };
 
-        const struct { const char *name; at_str_t secret; } secrets[] = {
-            { "the PEM file", pem },
-            { "the PEM file without its last newline",
-              { pem.data, pem.len - 1 } },
-            { "the PEM file with other newlines", str(crlf) },
-            { "the DER", der_public(rsa) }, { "the JWK", str(jwk(rsa, "")) },
-            { "n", str(jwk_number(rsa, OSSL_PKEY_PARAM_RSA_N, 0)) },
-            { "nothing", at_str("") },
-            { "the name of the issuer", at_str("https://issuer.example") },
-        };
+    const struct { const char *name; at_str_t secret; } secrets[] = {
+        { "the PEM file", pem },
+        { "the PEM file without its last newline", { pem.data, pem.len - 1 } },
+        { "the PEM file with other newlines", str(crlf) },
+        { "the DER", der_public(rsa) }, { "the JWK", str(jwk(rsa, "")) },
+        { "n", str(jwk_number(rsa, OSSL_PKEY_PARAM_RSA_N, 0)) },
+        { "nothing", at_str("") },
+        { "the name of the issuer", at_str("https://issuer.example") },
+    };
 
-        for (i = 0; i < N(algs); i++) {
-            text = token_text(str(format("{\"alg\":\"%s\"}", algs[i].name)),
-                              at_str(GOOD));
-
-            for (j = 0; j < N(secrets); j++) {
-                is_token(&b,
-                         token_with(text,
-                                    sign_hmac(secrets[j].secret, algs[i].md,
-                                              str(text))), AT_BAD_ALG,
-                         "%s keyed with %s", algs[i].name, secrets[j].name);
-            }
-        }
-
-        /* an HMAC with the name of an accepted algorithm */
-        text = token_text(at_str(RS256), at_str(GOOD));
+    for (i = 0; i < N(algs); i++) {
+        text = token_text(str(format("{'alg':'%s'}", algs[i].name)),
+                          at_str(GOOD));
 
         for (j = 0; j < N(secrets); j++) {
             is_token(&b, token_with(text, sign_hmac(secrets[j].secret,
-                                                    EVP_sha256(), str(text))),
-                     AT_BAD_SIGNATURE,
-                     "an HMAC named RS256, keyed with %s", secrets[j].name);
+                                                    algs[i].md, str(text))),
+                     i < N(algs) - 1 ? AT_BAD_ALG : AT_BAD_SIGNATURE,
+                     "an HMAC named %s, keyed with %s", algs[i].name,
+                     secrets[j].name);
         }
     }
-
-    block_free(&b);
 }
 
 
@@ -1188,89 +1059,70 @@ test_ecdsa(void)
     size_t     i;
     char      *text;
     BIGNUM    *zero, *n;
-    block_t    b;
+    block_t    b = block(jwks(jwk(p256, "")));
+    at_str_t   good;
 
-    EVP_PKEY  *p521 = key_ec("P-521");
-    EVP_PKEY  *k256 = key_ec("secp256k1");
-
-    b = block(jwks(jwk(p256, "")));
     b.issuer.algs = ALL;
-    text = token_text(at_str("{\"alg\":\"ES256\"}"), at_str(GOOD));
+    text = token_text(at_str("{'alg':'ES256'}"), at_str(GOOD));
+    good = sign_alg(p256, AT_ES256, str(text));
     zero = number("0");
     n = number("FFFFFFFF00000000FFFFFFFFFFFFFFFF"
                "BCE6FAADA7179E84F3B9CAC2FC632551");
 
-    {
-        const struct {
-            const char *name; at_str_t signature; at_verdict_e verdict;
-        } cases[] = {
-            { "r = s = 0", sign_pair(zero, zero, 32), AT_BAD_SIGNATURE },
-            { "r = s = n", sign_pair(n, n, 32), AT_BAD_SIGNATURE },
-            { "DER", sign_with(p256, "SHA256", -1, str(text)),
-              AT_BAD_SIGNATURE },
-            { "63 bytes", { sign_alg(p256, AT_ES256, str(text)).data, 63 },
-              AT_BAD_SIGNATURE },
-            { "of P-384", sign_alg(p384, AT_ES384, str(text)),
-              AT_BAD_SIGNATURE },
-            { "of P-384 by SHA-256", sign_der_to_pair(p384,
-              sign_with(p384, "SHA256", -1, str(text))), AT_BAD_SIGNATURE },
-            { "of P-521", sign_der_to_pair(p521,
-              sign_with(p521, "SHA256", -1, str(text))), AT_BAD_SIGNATURE },
-            { "of secp256k1", sign_der_to_pair(k256,
-              sign_with(k256, "SHA256", -1, str(text))), AT_BAD_SIGNATURE },
-            { "the signature of the key", sign_alg(p256, AT_ES256, str(text)),
-              AT_OK },
-        };
+    const struct { const char *name; at_str_t signature; } invalid[] = {
+        { "r = s = 0", sign_pair(zero, zero, 32) },
+        { "r = s = n", sign_pair(n, n, 32) },
+        { "DER", sign_with(p256, "SHA256", -1, str(text)) },
+        { "63 bytes", { good.data, 63 } },
+        { "of P-384", sign_alg(p384, AT_ES384, str(text)) },
+        { "of P-384 by SHA-256", sign_ecdsa(p384, "SHA256", str(text)) },
+        { "of P-521", sign_ecdsa(key_ec("P-521"), "SHA256", str(text)) },
+        { "of secp256k1", sign_ecdsa(key_ec("secp256k1"), "SHA256",
+                                     str(text)) },
+    };
 
-        for (i = 0; i < N(cases); i++) {
-            is_token(&b, token_with(text, cases[i].signature),
-                     cases[i].verdict, "ES256: %s", cases[i].name);
-        }
+    for (i = 0; i < N(invalid); i++) {
+        is_token(&b, token_with(text, invalid[i].signature), AT_BAD_SIGNATURE,
+                 "ES256: %s", invalid[i].name);
     }
 
-    text = token_text(at_str("{\"alg\":\"ES512\"}"), at_str(GOOD));
-    is_token(&b, token_with(text,
-                            sign_der_to_pair(p256, sign_with(p256, "SHA512",
-                                                             -1, str(text)))),
+    is_token(&b, token_with(text, good), AT_OK,
+             "ES256: the signature of the key");
+
+    text = token_text(at_str("{'alg':'ES512'}"), at_str(GOOD));
+    is_token(&b, token_with(text, sign_ecdsa(p256, "SHA512", str(text))),
              AT_BAD_ALG, "ES512 by a P-256 key");
 
-    text = token_text(at_str("{\"alg\":\"ES384\"}"), at_str(GOOD));
-    is_token(&b, token_with(text,
-                            sign_der_to_pair(p256, sign_with(p256, "SHA384",
-                                                             -1, str(text)))),
+    text = token_text(at_str("{'alg':'ES384'}"), at_str(GOOD));
+    is_token(&b, token_with(text, sign_ecdsa(p256, "SHA384", str(text))),
              AT_NO_KEY, "ES384 by a P-256 key");
 
     BN_free(zero);
     BN_free(n);
-    block_free(&b);
 }
 
 
 static void
 test_embedded_keys(void)
 {
-    size_t       i;
-    block_t      b;
-    const char  *headers[4];
+    size_t   i;
+    block_t  b = block(keys(pem_public(rsa)));
 
-    headers[0] = format("{\"alg\":\"RS256\",\"jwk\":%s}", jwk(rsa2, ""));
-    headers[1] = format("{\"alg\":\"RS256\",\"x5c\":[\"%s\"]}", x5c(rsa2));
-    headers[2] = "{\"alg\":\"RS256\",\"jku\":\"http://127.0.0.1:1/jwks\"}";
-    headers[3] = "{\"alg\":\"RS256\",\"x5u\":\"http://127.0.0.1:1/x\","
-                 "\"x5t\":\"AA\","
-                 "\"x5t#S256\":\"AA\"}";
-
-    b = block(keys(pem_public(rsa)));
+    const char  *headers[] = {
+        format("{'alg':'RS256','jwk':%s}", jwk(rsa2, "")),
+        format("{'alg':'RS256','x5c':['%s']}", x5c(rsa2)),
+        "{'alg':'RS256','jku':'http://127.0.0.1:1/jwks'}",
+        "{'alg':'RS256','x5u':'http://127.0.0.1:1/x','x5t':'AA',"
+        "'x5t#S256':'AA'}"
+    };
 
     for (i = 0; i < N(headers); i++) {
         is_token(&b, token(headers[i], GOOD, rsa2, AT_RS256), AT_BAD_SIGNATURE,
                  "a key in header %zu is not used", i);
-        is_token(&b, token(headers[i], GOOD, rsa, AT_RS256), AT_OK,
+        is_token(&b, signed_header(headers[i]), AT_OK,
                  "header %zu with a signature of the configured key is valid",
                  i);
     }
-
-    block_free(&b);
 }
 
 
@@ -1279,7 +1131,7 @@ test_embedded_keys(void)
 static char *
 kid_token(const char *kid, EVP_PKEY *pkey)
 {
-    return token(format("{\"alg\":\"RS256\",\"kid\":%s}", kid), GOOD, pkey,
+    return token(format("{'alg':'RS256','kid':%s}", kid), GOOD, pkey,
                  AT_RS256);
 }
 
@@ -1290,35 +1142,30 @@ test_kid(void)
     size_t   i;
     block_t  b;
 
+    const group_t  groups[] = {
+        { AT_OK, { "'one'", "'on\\u0065'" } },
+        { AT_BAD_SIGNATURE, { "'two'" } },
+        { AT_UNKNOWN_KID, { "'ec'", "'three'", "'ONE'", "'on'", "'onee'",
+          "'/etc/passwd'", "'file:///etc/passwd'", "'k|id'", "'%2e%2e'",
+          format("'%0256d'", 0) } },
+        { AT_BAD_KID, { "'one '", "''", "' '", "7", "null", "{}", "['one']",
+          "'one\\r\\ntwo'", "'../../../../dev/null'", "'h\xc3\xa9'",
+          "'\\u0027 OR \\u00271\\u0027=\\u00271'", format("'%0257d'", 0),
+          format("'%05000d'", 0) } },
+        { AT_BAD_HEADER, { "'one\\u0000'" } },
+    };
+
     /* "one" and "two" are known; "ec" is the kid of a key of another kind */
-    b = block(jwks(format("%s,%s,%s", jwk(rsa, ",\"kid\":\"one\""),
-                          jwk(rsa2, ",\"kid\":\"two\""),
-                          jwk(p256, ",\"kid\":\"ec\""))));
+    b = block(jwks(format("%s,%s,%s", jwk(rsa, ",'kid':'one'"),
+                          jwk(rsa2, ",'kid':'two'"),
+                          jwk(p256, ",'kid':'ec'"))));
 
-    {
-        const struct { const char *kid; at_verdict_e verdict; } cases[] = {
-            { "\"one\"", AT_OK }, { "\"on\\u0065\"", AT_OK },
-            { "\"two\"", AT_BAD_SIGNATURE }, { "\"ec\"", AT_UNKNOWN_KID },
-            { "\"three\"", AT_UNKNOWN_KID }, { "\"ONE\"", AT_UNKNOWN_KID },
-            { "\"one \"", AT_BAD_KID }, { "\"on\"", AT_UNKNOWN_KID },
-            { "\"onee\"", AT_UNKNOWN_KID }, { "\"\"", AT_BAD_KID },
-            { "\" \"", AT_BAD_KID }, { "7", AT_BAD_KID },
-            { "null", AT_BAD_KID }, { "{}", AT_BAD_KID },
-            { "[\"one\"]", AT_BAD_KID }, { "\"one\\r\\ntwo\"", AT_BAD_KID },
-            { "\"one\\u0000\"", AT_BAD_HEADER },
-            { "\"../../../../dev/null\"", AT_BAD_KID },
-            { "\"/etc/passwd\"", AT_UNKNOWN_KID },
-            { "\"file:///etc/passwd\"", AT_UNKNOWN_KID },
-            { "\"' OR '1'='1\"", AT_BAD_KID }, { "\"k|id\"", AT_UNKNOWN_KID },
-            { "\"%2e%2e\"", AT_UNKNOWN_KID }, { "\"h\xc3\xa9\"", AT_BAD_KID },
-            { format("\"%0256d\"", 0), AT_UNKNOWN_KID },
-            { format("\"%0257d\"", 0), AT_BAD_KID },
-            { format("\"%05000d\"", 0), AT_BAD_KID },
-        };
+    for (i = 0; i < N(groups); i++) {
+        const char *const  *kid = groups[i].texts;
 
-        for (i = 0; i < N(cases); i++) {
-            is_token(&b, kid_token(cases[i].kid, rsa), cases[i].verdict,
-                     "kid %.40s", cases[i].kid);
+        for ( ; *kid; kid++) {
+            is_token(&b, kid_token(*kid, rsa), groups[i].verdict, "kid %.40s",
+                     *kid);
         }
     }
 
@@ -1326,53 +1173,50 @@ test_kid(void)
              "without kid the first of two keys is tried");
     is_token(&b, token(RS256, GOOD, rsa2, AT_RS256), AT_OK,
              "without kid the second key is tried");
-    block_free(&b);
 
-    b = block(jwks(format("%s,%s", jwk(rsa2, ",\"kid\":\"a\""),
-                          jwk(rsa, ",\"kid\":\"a\""))));
-    is_token(&b, kid_token("\"a\"", rsa), AT_OK,
+    b = block(jwks(format("%s,%s", jwk(rsa2, ",'kid':'a'"),
+                          jwk(rsa, ",'kid':'a'"))));
+    is_token(&b, kid_token("'a'", rsa), AT_OK,
              "two keys with the same kid are both tried");
-    is_token(&b, kid_token("\"b\"", rsa), AT_UNKNOWN_KID,
+    is_token(&b, kid_token("'b'", rsa), AT_UNKNOWN_KID,
              "no key is tried for an unknown kid");
-    block_free(&b);
 
-    b = block(jwks(format("%s,%s", jwk(rsa2, ",\"kid\":\"a\""),
-                          jwk(rsa, ""))));
-    is_token(&b, kid_token("\"a\"", rsa), AT_OK,
+    b = block(jwks(format("%s,%s", jwk(rsa2, ",'kid':'a'"), jwk(rsa, ""))));
+    is_token(&b, kid_token("'a'", rsa), AT_OK,
              "a key without kid is tried after those with the kid");
-    is_token(&b, kid_token("\"b\"", rsa), AT_OK,
+    is_token(&b, kid_token("'b'", rsa), AT_OK,
              "a key without kid is tried for every kid");
-    is_token(&b, kid_token("\"b\"", rsa2), AT_BAD_SIGNATURE,
+    is_token(&b, kid_token("'b'", rsa2), AT_BAD_SIGNATURE,
              "a key with another kid is not tried");
-    block_free(&b);
 
-    b = block(jwks(jwk(rsa, ",\"alg\":\"RS512\",\"kid\":\"a\"")));
+    b = block(jwks(jwk(rsa, ",'alg':'RS512','kid':'a'")));
     b.issuer.algs = ALL;
-    is_token(&b, kid_token("\"a\"", rsa), AT_UNKNOWN_KID,
+    is_token(&b, kid_token("'a'", rsa), AT_UNKNOWN_KID,
              "a key for RS512 is not tried for RS256");
     is_token(&b, signed_payload(GOOD), AT_NO_KEY,
              "a key for RS512 is not tried for RS256 without kid");
-    block_free(&b);
 
     b = block(jwks(jwk(p256, "")));
     is_token(&b, signed_payload(GOOD), AT_NO_KEY,
              "an EC key is not tried for RS256");
-    block_free(&b);
 }
 
 
-/* n other keys before the signing key */
-static char *
-decoys(unsigned n, EVP_PKEY *pkey, const char *more)
+/* an issuer with n other keys before the signing key */
+static block_t
+with_decoys(unsigned n, EVP_PKEY *pkey, const char *more)
 {
-    unsigned   i;
-    char      *text = format("%s", "");
+    char     *text = format("%s", "");
+    block_t   b;
 
-    for (i = 0; i < n; i++) {
+    while (n--) {
         text = format("%s%s,", text, jwk(key_ec("P-256"), more));
     }
 
-    return format("%s%s", text, jwk(pkey, more));
+    b = block(jwks(format("%s%s", text, jwk(pkey, more))));
+    b.issuer.algs = ALL;
+
+    return b;
 }
 
 
@@ -1381,67 +1225,48 @@ test_key_limits(void)
 {
     char                *text;
     unsigned             i;
-    block_t              b[4];
-    at_trusted_issuer_t  trusted[4];
+    block_t              b, others[3];
+    at_trusted_issuer_t  trusted[3];
 
-    text = token("{\"alg\":\"ES256\"}", GOOD, p256, AT_ES256);
+    text = token("{'alg':'ES256'}", GOOD, p256, AT_ES256);
 
     for (i = 3; i <= 4; i++) {
-        b[0] = block(jwks(decoys(i, p256, "")));
-        b[0].issuer.algs = ALL;
-        is_token(&b[0], text, i < 4 ? AT_OK : AT_BAD_SIGNATURE,
+        b = with_decoys(i, p256, "");
+        is_token(&b, text, i < 4 ? AT_OK : AT_BAD_SIGNATURE,
                  "key %u of its issuer", i + 1);
-        block_free(&b[0]);
 
-        b[0] = block(jwks(decoys(i, p256, ",\"kid\":\"a\"")));
-        b[0].issuer.algs = ALL;
-        is_token(&b[0], token("{\"alg\":\"ES256\",\"kid\":\"a\"}", GOOD, p256,
-                              AT_ES256), i < 4 ? AT_OK : AT_BAD_SIGNATURE,
+        b = with_decoys(i, p256, ",'kid':'a'");
+        is_token(&b, token("{'alg':'ES256','kid':'a'}", GOOD, p256, AT_ES256),
+                 i < 4 ? AT_OK : AT_BAD_SIGNATURE,
                  "key %u of its issuer with the same kid", i + 1);
-        block_free(&b[0]);
     }
 
     /* the keys of both sources of an issuer are counted together */
-    b[0] = block(jwks(decoys(1, key_ec("P-256"), "")));
-    b[0].sets[1] = jwks(decoys(1, p256, ""));
-    b[0].issuer.algs = ALL;
-    is_token(&b[0], text, AT_OK, "key 4 of two sources");
-    at_keyset_free(b[0].sets[1]);
-    b[0].sets[1] = jwks(decoys(2, p256, ""));
-    is_token(&b[0], text, AT_BAD_SIGNATURE,
-             "key 5 of two sources is not tried");
-    block_free(&b[0]);
+    b = with_decoys(1, key_ec("P-256"), "");
+    b.sets[1] = with_decoys(1, p256, "").sets[0];
+    is_token(&b, text, AT_OK, "key 4 of two sources");
+    b.sets[1] = with_decoys(2, p256, "").sets[0];
+    is_token(&b, text, AT_BAD_SIGNATURE, "key 5 of two sources is not tried");
 
-    /* keys of another type are not counted */
-    b[0] = block(jwks(format("%s,%s,%s,%s,%s", jwk(rsa, ""), jwk(rsa2, ""),
-                             jwk(p384, ""), jwk(ed, ""), jwk(p256, ""))));
-    b[0].issuer.algs = ALL;
-    is_token(&b[0], text, AT_OK, "keys of other types are not counted");
-    block_free(&b[0]);
+    b = block(jwks(format("%s,%s,%s,%s,%s", jwk(rsa, ""), jwk(rsa2, ""),
+                          jwk(p384, ""), jwk(ed, ""), jwk(p256, ""))));
+    b.issuer.algs = ALL;
+    is_token(&b, text, AT_OK, "keys of other types are not counted");
 
     /* two issuers with 4 keys each; the signing key is number 8 or 9 */
-    b[0] = block(jwks(decoys(3, key_ec("P-256"), "")));
-    b[1] = block(jwks(decoys(3, p256, "")));
-    b[2] = block(jwks(decoys(3, key_ec("P-256"), "")));
-    b[3] = block(jwks(jwk(p256, "")));
-
-    for (i = 0; i < 4; i++) {
-        b[i].issuer.algs = ALL;
-        trusted[i] = trust(&b[i]);
-    }
-
+    others[0] = with_decoys(3, key_ec("P-256"), "");
+    others[1] = with_decoys(3, p256, "");
+    trusted[0] = trust(&others[0]);
+    trusted[1] = trust(&others[1]);
     is_verdict(verify_by(trusted, 2, text), AT_OK,
                "key 8 of a token is tried");
-    ok(last.issuer == &b[1].issuer, "key 8: the issuer of the key");
+    ok(last.issuer == &others[1].issuer, "key 8: the issuer of the key");
 
-    trusted[1] = trusted[2];
-    trusted[2] = trusted[3];
+    others[1] = with_decoys(3, key_ec("P-256"), "");
+    others[2] = with_decoys(0, p256, "");
+    trusted[2] = trust(&others[2]);
     is_verdict(verify_by(trusted, 3, text), AT_BAD_SIGNATURE,
                "key 9 of a token is not tried");
-
-    for (i = 0; i < 4; i++) {
-        block_free(&b[i]);
-    }
 }
 
 
@@ -1456,7 +1281,7 @@ test_sources(void)
     is_token(&b, text, AT_UNAVAILABLE, "an issuer without keys");
     is_token(&b, "x.y.z", AT_MALFORMED,
              "an issuer without keys, a malformed token");
-    is_token(&b, signed_header("{\"alg\":\"none\"}"), AT_BAD_ALG,
+    is_token(&b, signed_header("{'alg':'none'}"), AT_BAD_ALG,
              "an issuer without keys, alg none");
 
     b.sets[1] = keys(pem_public(rsa));
@@ -1479,16 +1304,14 @@ test_sources(void)
                "an invalid signature, and an issuer without keys");
     is_verdict(verify_by(trusted, 2, signed_payload("{}")), AT_ISSUER_MISMATCH,
                "a valid signature, and an issuer without keys");
-    is_verdict(verify_by(trusted, 2, signed_payload("{" WHO ",\"exp\":1}")),
+    is_verdict(verify_by(trusted, 2, signed_payload("{" WHO ",'exp':1}")),
                AT_EXPIRED, "expired for one issuer, no keys of the other");
-    is_verdict(verify_by(trusted, 2, signed_header("{\"alg\":\"PS256\"}")),
+    is_verdict(verify_by(trusted, 2, signed_header("{'alg':'PS256'}")),
                AT_BAD_ALG, "an algorithm that no issuer accepts");
 
     trusted[0].n_sets = 0;
     is_verdict(verify_by(trusted, 1, text), AT_UNAVAILABLE,
                "an issuer without a source");
-
-    block_free(&b);
 }
 
 
@@ -1496,18 +1319,19 @@ test_sources(void)
 static void
 test_shared_keys(void)
 {
-    size_t                 i, j;
-    block_t                b[2];
-    at_trusted_issuer_t    trusted[2];
+    size_t               i, j;
+    char                *text;
+    block_t              b[2];
+    at_trusted_issuer_t  trusted[2];
 
     static const at_str_t  second[] = { at_str("second") };
 
     static const struct {
         const char *aud; at_verdict_e verdict; int issuer;
     } cases[] = {
-        { "\"api\"", AT_OK, 0 }, { "\"second\"", AT_OK, 1 },
-        { "[\"x\",\"second\"]", AT_OK, 1 },
-        { "\"third\"", AT_AUDIENCE_MISMATCH, -1 },
+        { "'api'", AT_OK, 0 }, { "'second'", AT_OK, 1 },
+        { "['x','second']", AT_OK, 1 },
+        { "'third'", AT_AUDIENCE_MISMATCH, -1 },
         { "[]", AT_AUDIENCE_MISMATCH, -1 }, { "7", AT_BAD_CLAIM, -1 },
     };
 
@@ -1516,16 +1340,13 @@ test_shared_keys(void)
     b[1].issuer.audiences = second;
 
     for (j = 0; j < 2; j++) {
-        trusted[j] = trust(&b[j]);
-        trusted[!j] = trust(&b[!j]);
+        trusted[0] = trust(&b[j]);
+        trusted[1] = trust(&b[!j]);
 
         for (i = 0; i < N(cases); i++) {
-            at_trusted_issuer_t  order[2] = { trusted[j], trusted[!j] };
+            text = format("{" ISSUER "," EXP ",'aud':%s}", cases[i].aud);
 
-            is_verdict(verify_by(order, 2,
-                                 signed_payload(format("{\"iss\":\"https://"
-                       "issuer.example\",\"aud\":%s,\"exp\":1700000600}",
-                       cases[i].aud))),
+            is_verdict(verify_by(trusted, 2, signed_payload(text)),
                        cases[i].verdict,
                        "two issuers with the same key, aud %s", cases[i].aud);
 
@@ -1536,14 +1357,11 @@ test_shared_keys(void)
         }
     }
 
-    /* the verdict of the latest check counts: expired,
-    not audience mismatch */
-    is_verdict(verify_by(trusted, 2, signed_payload("{" WHO ",\"exp\":1}")),
+    /* the latest check counts: expired, not audience mismatch */
+    is_verdict(verify_by(trusted, 2, signed_payload("{" WHO ",'exp':1}")),
                AT_EXPIRED, "two issuers: expired is reported");
     ok(last.issuer == &b[0].issuer, "expired: the issuer with this audience");
 
-    /* the second issuer accepts any audience */
-    b[1].issuer.audiences = NULL;
     b[1].issuer.n_audiences = 0;
     b[1].issuer.any_audience = 1;
     trusted[0] = trust(&b[0]);
@@ -1551,9 +1369,6 @@ test_shared_keys(void)
     is_verdict(verify_by(trusted, 2, signed_payload(GOOD)), AT_OK,
                "both issuers accept the token");
     ok(last.issuer == &b[0].issuer, "the first issuer is used");
-
-    block_free(&b[0]);
-    block_free(&b[1]);
 }
 
 
@@ -1561,10 +1376,12 @@ test_shared_keys(void)
 static void
 test_other_issuer(void)
 {
-    block_t                b[2];
-    at_trusted_issuer_t    trusted[2];
+    block_t              b[2];
+    at_trusted_issuer_t  trusted[2];
 
     static const at_str_t  second[] = { at_str("https://second.example") };
+    static const char      payload[] =
+        "{'iss':'https://second.example','aud':'api'," EXP "}";
 
     b[0] = block(keys(pem_public(rsa)));
     b[1] = block(keys(pem_public(rsa2)));
@@ -1576,51 +1393,36 @@ test_other_issuer(void)
     is_verdict(verify_by(trusted, 2, token(RS256, GOOD, rsa2, AT_RS256)),
                AT_ISSUER_MISMATCH,
                "the second issuer's key, the first one's iss");
-    is_verdict(verify_by(trusted, 2,
-                         signed_payload("{\"iss\":\"https://second.example\","
-                                        "\"aud\":\"api\","
-                                        "\"exp\":1700000600}")),
+    is_verdict(verify_by(trusted, 2, signed_payload(payload)),
                AT_ISSUER_MISMATCH,
                "the first issuer's key, the second one's iss");
-    is_verdict(verify_by(trusted,
-                         2, token(RS256, "{\"iss\":\"https://second.example\","
-                                  "\"aud\":\"api\",\"exp\":1700000600}",
-                                  rsa2, AT_RS256)),
+    is_verdict(verify_by(trusted, 2, token(RS256, payload, rsa2, AT_RS256)),
                AT_OK, "key and iss of the second issuer");
     ok(last.issuer == &b[1].issuer, "the identity has the second issuer");
 
-    /* an algorithm that only one issuer accepts */
     b[1].issuer.algs = at_alg_bit(AT_PS256);
-    is_verdict(verify_by(trusted,
-                         2, token(RS256, "{\"iss\":\"https://second.example\","
-                                  "\"aud\":\"api\",\"exp\":1700000600}",
-                                  rsa2, AT_RS256)), AT_BAD_SIGNATURE,
+    is_verdict(verify_by(trusted, 2, token(RS256, payload, rsa2, AT_RS256)),
+               AT_BAD_SIGNATURE,
                "one issuer accepts the algorithm, the other has the key");
-
-    block_free(&b[0]);
-    block_free(&b[1]);
 }
 
 
 static void
 test_typ_lists(void)
 {
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
     static const at_str_t  only[] = { at_str("at+jwt") };
 
-    b = block(keys(pem_public(rsa)));
     b.issuer.typs = only;
     b.issuer.n_typs = 1;
     b.issuer.typ_absent = 0;
 
-    is_token(&b, signed_header("{\"alg\":\"RS256\",\"typ\":\"at+jwt\"}"),
-             AT_OK, "at+jwt only: at+jwt");
-    is_token(&b, signed_header("{\"alg\":\"RS256\",\"typ\":\"JWT\"}"),
-             AT_BAD_TYP, "at+jwt only: JWT");
+    is_token(&b, signed_header("{'alg':'RS256','typ':'at+jwt'}"), AT_OK,
+             "at+jwt only: at+jwt");
+    is_token(&b, signed_header("{'alg':'RS256','typ':'JWT'}"), AT_BAD_TYP,
+             "at+jwt only: JWT");
     is_token(&b, signed_header(RS256), AT_BAD_TYP, "at+jwt only: absent");
-
-    block_free(&b);
 }
 
 
@@ -1629,76 +1431,51 @@ test_typ_lists(void)
 static void
 test_exp(void)
 {
-    size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
-    static const struct {
-        const char *exp; int64_t leeway; at_verdict_e verdict;
-    } cases[] = {
-        { "1700000001", 0, AT_OK }, { "1700000000", 0, AT_EXPIRED },
-        { "1699999999", 0, AT_EXPIRED }, { "1700000000.5", 0, AT_OK },
-        { "1.700000001e9", 0, AT_OK }, { "4102444800.5", 0, AT_OK },
-        { "4.1e9", 0, AT_OK }, { "1699999999", 5, AT_OK },
-        { "1699999996", 5, AT_OK }, { "1699999995", 5, AT_EXPIRED },
-        { "1699999994", 5, AT_EXPIRED }, { "253402300799", 0, AT_OK },
-        { "0", 0, AT_EXPIRED }, { "1", 0, AT_EXPIRED },
-        { "-1", 0, AT_EXPIRED },
-        { "-0", 0, AT_EXPIRED }, { "-0.0", 0, AT_EXPIRED },
-        { "1e-400", 0, AT_EXPIRED }, { "-1e308", 0, AT_EXPIRED },
-        { "-9223372036854775808", 0, AT_EXPIRED },
-        { "null", 0, AT_BAD_CLAIM }, { "true", 0, AT_BAD_CLAIM },
-        { "\"4102444800\"", 0, AT_BAD_CLAIM },
-        { "\"never\"", 0, AT_BAD_CLAIM },
-        { "[]", 0, AT_BAD_CLAIM }, { "{}", 0, AT_BAD_CLAIM },
-        { "[4102444800]", 0, AT_BAD_CLAIM },
-        { "253402300800", 0, AT_BAD_CLAIM },
-        { "253402300799.5", 0, AT_BAD_CLAIM },
-        { "-Infinity", 0, AT_BAD_PAYLOAD }, { "5.", 0, AT_BAD_PAYLOAD },
-        { "4102444800L", 0, AT_BAD_PAYLOAD }, { "1e", 0, AT_BAD_PAYLOAD },
-        { "4_102_444_800", 0, AT_BAD_PAYLOAD }, { "--1", 0, AT_BAD_PAYLOAD },
-        { "-9223372036854775809", 0, AT_BAD_PAYLOAD },
-        { "false", 0, AT_BAD_CLAIM }, { "\"\"", 0, AT_BAD_CLAIM },
-        { "4102444800000", 0, AT_BAD_CLAIM },
-        { "9007199254740993", 0, AT_BAD_CLAIM },
-        { "9223372036854775807", 0, AT_BAD_CLAIM },
-        { "9223372036854775807", INT64_MAX, AT_BAD_CLAIM },
-        { "253402300799", INT64_MAX, AT_OK }, { "1", INT64_MAX, AT_OK },
-        { "1e308", 0, AT_BAD_CLAIM },
-        { "9223372036854775808", 0, AT_BAD_PAYLOAD },
-        { "18446744073709551616", 0, AT_BAD_PAYLOAD },
-        { "1e999", 0, AT_BAD_PAYLOAD }, { "-1e999", 0, AT_BAD_PAYLOAD },
-        { "NaN", 0, AT_BAD_PAYLOAD }, { "Infinity", 0, AT_BAD_PAYLOAD },
-        { "0123", 0, AT_BAD_PAYLOAD }, { "+1", 0, AT_BAD_PAYLOAD },
-        { ".5", 0, AT_BAD_PAYLOAD }, { "0x7f", 0, AT_BAD_PAYLOAD },
+    static const group_t  no_leeway[] = {
+        { AT_OK, { "1700000001", "1700000000.5", "1.700000001e9",
+          "4102444800.5", "4.1e9", "253402300799" } },
+        { AT_EXPIRED, { "1700000000", "1699999999", "0", "1", "-1", "-0",
+          "-0.0", "1e-400", "-1e308", "-9223372036854775808" } },
+        { AT_BAD_CLAIM, { "null", "true", "false", "'4102444800'", "'never'",
+          "''", "[]", "{}", "[4102444800]", "253402300800", "253402300799.5",
+          "4102444800000", "9007199254740993", "9223372036854775807",
+          "1e308" } },
+        { AT_BAD_PAYLOAD, { "-Infinity", "5.", "4102444800L", "1e",
+          "4_102_444_800", "--1", "-9223372036854775809",
+          "9223372036854775808", "18446744073709551616", "1e999", "-1e999",
+          "NaN", "Infinity", "0123", "+1", ".5", "0x7f" } },
+    };
+    static const group_t  leeway_5[] = {
+        { AT_OK, { "1699999999", "1699999996" } },
+        { AT_EXPIRED, { "1699999995", "1699999994" } },
+    };
+    static const group_t  largest[] = {
+        { AT_OK, { "253402300799", "1" } },
+        { AT_BAD_CLAIM, { "9223372036854775807" } },
     };
 
-    b = block(keys(pem_public(rsa)));
-
-    for (i = 0; i < N(cases); i++) {
-        b.issuer.leeway = cases[i].leeway;
-        is_token(&b,
-                 signed_payload(format("{" WHO ",\"exp\":%s}", cases[i].exp)),
-                 cases[i].verdict, "exp %s, leeway %lld", cases[i].exp,
-                 (long long) cases[i].leeway);
-    }
-
-    b.issuer.leeway = 0;
-    is_token(&b, signed_payload("{" WHO "}"), AT_BAD_CLAIM, "no exp");
-    is_token(&b, signed_payload("{" WHO ",\"EXP\":1700000600}"), AT_BAD_CLAIM,
-             "the claim EXP is not exp");
-
-    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000000.5}"), AT_OK,
-             "an exp with a fraction");
-    is_int(last.expires, 1700000001000, "a fraction of exp is rounded up");
-    is_token(&b, signed_payload("{" WHO ",\"exp\":253402300799}"), AT_OK,
-             "exp at the end of the year 9999");
-    is_int(last.expires, 253402300799000,
-           "exp at the end of the year 9999 is kept exactly");
-
+    test_values(&b, WHO, "exp", "", no_leeway, N(no_leeway));
+    b.issuer.leeway = 5;
+    test_values(&b, WHO, "exp", ", leeway 5", leeway_5, N(leeway_5));
     b.issuer.leeway = INT64_MAX;
+    test_values(&b, WHO, "exp", ", the largest leeway", largest, N(largest));
     is_token(&b, signed_payload(GOOD), AT_OK, "the largest leeway");
     is_int(last.expires, INT64_MAX, "the expiry is the last possible time");
     b.issuer.leeway = 0;
+
+    is_token(&b, signed_payload("{" WHO "}"), AT_BAD_CLAIM, "no exp");
+    is_token(&b, signed_payload("{" WHO ",'EXP':1700000600}"), AT_BAD_CLAIM,
+             "the claim EXP is not exp");
+
+    is_token(&b, signed_payload("{" WHO ",'exp':1700000000.5}"), AT_OK,
+             "an exp with a fraction");
+    is_int(last.expires, 1700000001000, "a fraction of exp is rounded up");
+    is_token(&b, signed_payload("{" WHO ",'exp':253402300799}"), AT_OK,
+             "exp at the end of the year 9999");
+    is_int(last.expires, 253402300799000,
+           "exp at the end of the year 9999 is kept exactly");
 
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, 1700000599),
                AT_OK, "one second before exp");
@@ -1710,8 +1487,6 @@ test_exp(void)
                AT_OK, "a clock at the minimum");
     is_verdict(verify_at(&b, str(signed_payload(GOOD)), 8192, INT64_MAX),
                AT_EXPIRED, "a clock at the maximum");
-
-    block_free(&b);
 }
 
 
@@ -1719,51 +1494,35 @@ static void
 test_order(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
-    static const struct {
-        const char *name, *payload; at_verdict_e verdict;
-    } cases[] = {
-        { "expired", "{" WHO ",\"exp\":1}", AT_EXPIRED },
-        { "expired and another aud",
-          "{\"iss\":\"https://issuer.example\",\"aud\":\"x\",\"exp\":1}",
-          AT_AUDIENCE_MISMATCH },
-        { "expired and another iss",
-          "{\"iss\":\"x\",\"aud\":\"api\",\"exp\":1}", AT_ISSUER_MISMATCH },
-        { "expired and not yet valid",
-          "{" WHO ",\"exp\":1,\"nbf\":1800000000}", AT_NOT_YET_VALID },
-        { "expired and scope of a wrong type",
-          "{" WHO ",\"exp\":1,\"scope\":7}", AT_BAD_CLAIM },
-        { "expired and iat of a wrong type",
-          "{" WHO ",\"exp\":1,\"iat\":\"x\"}", AT_BAD_CLAIM },
-        { "expired and nbf of a wrong type",
-          "{" WHO ",\"exp\":1,\"nbf\":null}", AT_BAD_CLAIM },
-        { "expired and sub of a wrong type", "{" WHO ",\"exp\":1,\"sub\":7}",
-          AT_BAD_CLAIM },
-        { "no exp and another aud",
-          "{\"iss\":\"https://issuer.example\",\"aud\":\"x\"}",
-          AT_AUDIENCE_MISMATCH },
+    static const struct { const char *payload; at_verdict_e verdict; }
+    cases[] = {
+        { "{" WHO ",'exp':1}", AT_EXPIRED },
+        { "{" ISSUER ",'aud':'x','exp':1}", AT_AUDIENCE_MISMATCH },
+        { "{'iss':'x','aud':'api','exp':1}", AT_ISSUER_MISMATCH },
+        { "{" WHO ",'exp':1,'nbf':1800000000}", AT_NOT_YET_VALID },
+        { "{" WHO ",'exp':1,'scope':7}", AT_BAD_CLAIM },
+        { "{" WHO ",'exp':1,'iat':'x'}", AT_BAD_CLAIM },
+        { "{" WHO ",'exp':1,'nbf':null}", AT_BAD_CLAIM },
+        { "{" WHO ",'exp':1,'sub':7}", AT_BAD_CLAIM },
+        { "{" ISSUER ",'aud':'x'}", AT_AUDIENCE_MISMATCH },
     };
-
-    b = block(keys(pem_public(rsa)));
 
     for (i = 0; i < N(cases); i++) {
         is_token(&b, signed_payload(cases[i].payload), cases[i].verdict, "%s",
-                 cases[i].name);
+                 cases[i].payload);
         is_token(&b, token(RS256, cases[i].payload, rsa2, AT_RS256),
-                 AT_BAD_SIGNATURE, "%s, badly signed", cases[i].name);
+                 AT_BAD_SIGNATURE, "%s, badly signed", cases[i].payload);
     }
 
-    is_token(&b, signed_payload("{" WHO ",\"exp\":1,\"sub\":\"bob\"}"),
-             AT_EXPIRED, "an expired token");
+    is_token(&b, signed_payload("{" WHO ",'exp':1,'sub':'bob'}"), AT_EXPIRED,
+             "an expired token");
     is_str(last.subject, "bob", "an expired token has a subject for the log");
-    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
-                                "\"nbf\":1800000000,\"sub\":\"bob\"}"),
+    is_token(&b, with_claims("'nbf':1800000000,'sub':'bob'"),
              AT_NOT_YET_VALID, "a token that is not yet valid");
     is_str(last.subject, "bob",
            "a token that is not yet valid has a subject for the log");
-
-    block_free(&b);
 }
 
 
@@ -1771,55 +1530,48 @@ static void
 test_nbf_iat(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
     static const struct {
-        const char *claims; int64_t leeway, max_age; at_verdict_e verdict;
+        const char *claim; int64_t leeway, max_age; group_t groups[3];
     } cases[] = {
-        { "\"nbf\":1700000000", 0, -1, AT_OK },
-        { "\"nbf\":1700000001", 0, -1, AT_NOT_YET_VALID },
-        { "\"nbf\":1700000000.5", 0, -1, AT_OK },
-        { "\"nbf\":1700000005", 5, -1, AT_OK },
-        { "\"nbf\":1700000006", 5, -1, AT_NOT_YET_VALID },
-        { "\"nbf\":0", 0, -1, AT_OK }, { "\"nbf\":-1e308", 0, -1, AT_OK },
-        { "\"nbf\":\"0\"", 0, -1, AT_BAD_CLAIM },
-        { "\"nbf\":null", 0, -1, AT_BAD_CLAIM },
-        { "\"nbf\":[]", 0, -1, AT_BAD_CLAIM },
-        { "\"nbf\":1e300", 0, -1, AT_BAD_CLAIM },
-        { "\"nbf\":9223372036854775807", INT64_MAX, -1, AT_BAD_CLAIM },
-        { "\"iat\":1700000000", 0, -1, AT_OK },
-        { "\"iat\":1800000000", 0, -1, AT_OK }, { "\"iat\":1", 0, -1, AT_OK },
-        { "\"iat\":\"1\"", 0, -1, AT_BAD_CLAIM },
-        { "\"iat\":null", 0, -1, AT_BAD_CLAIM },
-        { "\"iat\":true", 0, -1, AT_BAD_CLAIM },
-        { "\"iat\":[]", 0, -1, AT_BAD_CLAIM },
-        { "\"iat\":253402300800", 0, -1, AT_BAD_CLAIM },
-        { "\"iat\":1699999700", 0, 300, AT_OK },
-        { "\"iat\":1699999699", 0, 300, AT_TOO_OLD },
-        { "\"iat\":1699999695", 5, 300, AT_OK },
-        { "\"iat\":1699999694", 5, 300, AT_TOO_OLD },
-        { "\"iat\":1700000001", 0, 300, AT_NOT_YET_VALID },
-        { "\"iat\":1700000005", 5, 300, AT_OK },
-        { "\"iat\":1700000006", 5, 300, AT_NOT_YET_VALID },
-        { "\"iat\":1700000000", 0, 0, AT_OK },
-        { "\"iat\":1699999999", 0, 0, AT_TOO_OLD },
-        { "\"iat\":-1e308", 0, 300, AT_TOO_OLD },
-        { "\"iat\":1", 0, INT64_MAX, AT_OK },
-        { "\"x\":1", 0, 300, AT_BAD_CLAIM },
+        { "nbf", 0, -1, {
+            { AT_OK, { "1700000000", "1700000000.5", "0", "-1e308" } },
+            { AT_NOT_YET_VALID, { "1700000001" } },
+            { AT_BAD_CLAIM, { "'0'", "null", "[]", "1e300" } } } },
+        { "nbf", 5, -1, {
+            { AT_OK, { "1700000005" } },
+            { AT_NOT_YET_VALID, { "1700000006" } } } },
+        { "nbf", INT64_MAX, -1, {
+            { AT_BAD_CLAIM, { "9223372036854775807" } } } },
+        { "iat", 0, -1, {
+            { AT_OK, { "1700000000", "1800000000", "1" } },
+            { AT_BAD_CLAIM, { "'1'", "null", "true", "[]",
+              "253402300800" } } } },
+        { "iat", 0, 300, {
+            { AT_OK, { "1699999700" } },
+            { AT_TOO_OLD, { "1699999699", "-1e308" } },
+            { AT_NOT_YET_VALID, { "1700000001" } } } },
+        { "iat", 5, 300, {
+            { AT_OK, { "1699999695", "1700000005" } },
+            { AT_TOO_OLD, { "1699999694" } },
+            { AT_NOT_YET_VALID, { "1700000006" } } } },
+        { "iat", 0, 0, {
+            { AT_OK, { "1700000000" } }, { AT_TOO_OLD, { "1699999999" } } } },
+        { "iat", 0, INT64_MAX, { { AT_OK, { "1" } } } },
+        { "x", 0, 300, { { AT_BAD_CLAIM, { "1" } } } },
     };
-
-    b = block(keys(pem_public(rsa)));
 
     for (i = 0; i < N(cases); i++) {
         b.issuer.leeway = cases[i].leeway;
         b.issuer.max_age = cases[i].max_age;
 
-        is_token(&b, with_claims(cases[i].claims), cases[i].verdict,
-                 "%s, leeway %lld, max_age %lld", cases[i].claims,
-                 (long long) cases[i].leeway, (long long) cases[i].max_age);
+        test_values(&b, VALID, cases[i].claim,
+                    format(", leeway %lld, max_age %lld",
+                           (long long) cases[i].leeway,
+                           (long long) cases[i].max_age),
+                    cases[i].groups, N(cases[i].groups));
     }
-
-    block_free(&b);
 }
 
 
@@ -1827,130 +1579,85 @@ static void
 test_aud(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
     static const at_str_t  two[] = { at_str("x"), at_str("api") };
 
-    static const struct {
-        const char *aud; at_verdict_e verdict, any;
-    } cases[] = {
-        { "\"api\"", AT_OK, AT_OK }, { "[\"api\"]", AT_OK, AT_OK },
-        { "[\"x\",\"api\"]", AT_OK, AT_OK },
-        { "[\"api\",\"x\"]", AT_OK, AT_OK },
-        { "[\"api\",\"api\"]", AT_OK, AT_OK },
-        { "[]", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "[\"\"]", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "[\"\",\"x\"]", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"API\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"api \"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\" api\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"ap\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"apix\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"api,x\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"api x\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"[\\\"api\\\"]\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "\"*\"", AT_AUDIENCE_MISMATCH, AT_OK },
-        { "[\"api\",7]", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "[7,\"api\"]", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "[[\"api\"]]", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "[\"api\",null]", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "{\"api\":1}", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "null", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "7", AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "true", AT_BAD_CLAIM, AT_BAD_CLAIM },
+    static const group_t  groups[] = {
+        { AT_OK, { "'api'", "['api']", "['x','api']", "['api','x']",
+          "['api','api']" } },
+        { AT_AUDIENCE_MISMATCH, { "[]", "''", "['']", "['','x']", "'API'",
+          "'api '", "' api'", "'ap'", "'apix'", "'api,x'", "'api x'",
+          "'[\\'api\\']'", "'*'" } },
+        { AT_BAD_CLAIM, { "['api',7]", "[7,'api']", "[['api']]",
+          "['api',null]", "{'api':1}", "null", "7", "true" } },
     };
 
-    b = block(keys(pem_public(rsa)));
-
-    for (i = 0; i < N(cases); i++) {
-        char  *text = signed_payload(format("{\"iss\":"
-                                            "\"https://issuer.example\","
-                                            "\"exp\":1700000600,\"aud\":%s}",
-                                            cases[i].aud));
+    for (i = 0; i < N(groups); i++) {
+        group_t  group = groups[i];
 
         b.issuer.audiences = audiences;
         b.issuer.n_audiences = 1;
         b.issuer.any_audience = 0;
-        is_token(&b, text, cases[i].verdict, "aud %s", cases[i].aud);
+        test_values(&b, ISSUER "," EXP, "aud", "", &group, 1);
 
         b.issuer.audiences = NULL;
         b.issuer.n_audiences = 0;
-        is_token(&b, text,
-                 cases[i].any == AT_OK ? AT_AUDIENCE_MISMATCH : cases[i].any,
-                 "aud %s, no audience is accepted", cases[i].aud);
+        group.verdict = group.verdict == AT_OK ? AT_AUDIENCE_MISMATCH
+                                               : group.verdict;
+        test_values(&b, ISSUER "," EXP, "aud", ", no audience is accepted",
+                    &group, 1);
 
         b.issuer.any_audience = 1;
-        is_token(&b, text, cases[i].any, "aud %s, any audience is accepted",
-                 cases[i].aud);
+        group.verdict = group.verdict == AT_AUDIENCE_MISMATCH ? AT_OK
+                                                              : group.verdict;
+        test_values(&b, ISSUER "," EXP, "aud", ", any audience is accepted",
+                    &group, 1);
     }
 
-    is_token(&b, signed_payload("{\"iss\":\"https://issuer.example\","
-                                "\"exp\":1700000600}"),
-             AT_OK, "no aud, any audience is accepted");
+    is_token(&b, signed_payload("{" ISSUER "," EXP "}"), AT_OK,
+             "no aud, any audience is accepted");
 
     b.issuer.any_audience = 0;
     b.issuer.audiences = two;
     b.issuer.n_audiences = 2;
-    is_token(&b, signed_payload("{\"iss\":\"https://issuer.example\","
-                                "\"exp\":1700000600}"),
-             AT_AUDIENCE_MISMATCH, "no aud");
+    is_token(&b, signed_payload("{" ISSUER "," EXP "}"), AT_AUDIENCE_MISMATCH,
+             "no aud");
     is_token(&b, signed_payload(GOOD), AT_OK, "the second accepted audience");
-
-    block_free(&b);
 }
 
 
 static void
 test_iss(void)
 {
-    size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
     static const at_str_t  two[] = {
         at_str("https://issuer.example"), at_str("https://other.example/v2.0")
     };
 
-    static const struct { const char *iss; at_verdict_e verdict; } cases[] = {
-        { "\"https://issuer.example\"", AT_OK },
-        { "\"https://other.example/v2.0\"", AT_OK },
-        { "\"https:\\/\\/issuer.example\"", AT_OK },
-        { "\"https://issuer.example/\"", AT_ISSUER_MISMATCH },
-        { "\"https://ISSUER.example\"", AT_ISSUER_MISMATCH },
-        { "\"https://issuer.exampl\"", AT_ISSUER_MISMATCH },
-        { "\"https://issuer.example.evil\"", AT_ISSUER_MISMATCH },
-        { "\"http://issuer.example\"", AT_ISSUER_MISMATCH },
-        { "\"issuer.example\"", AT_ISSUER_MISMATCH },
-        { "\" https://issuer.example\"", AT_ISSUER_MISMATCH },
-        { "\"https://issuer.example \"", AT_ISSUER_MISMATCH },
-        { "\"HTTPS://issuer.example\"", AT_ISSUER_MISMATCH },
-        { "\"https://issuer.example\\u002f\"", AT_ISSUER_MISMATCH },
-        { "true", AT_BAD_CLAIM }, { "\"\"", AT_ISSUER_MISMATCH },
-        { "\"*\"", AT_ISSUER_MISMATCH },
-        { "[\"https://issuer.example\"]", AT_BAD_CLAIM },
-        { "{\"https://issuer.example\":1}", AT_BAD_CLAIM },
-        { "null", AT_BAD_CLAIM }, { "7", AT_BAD_CLAIM },
+    static const group_t  groups[] = {
+        { AT_OK, { "'https://issuer.example'", "'https://other.example/v2.0'",
+          "'https:\\/\\/issuer.example'" } },
+        { AT_ISSUER_MISMATCH, { "'https://issuer.example/'",
+          "'https://ISSUER.example'", "'https://issuer.exampl'",
+          "'https://issuer.example.evil'", "'http://issuer.example'",
+          "'issuer.example'", "' https://issuer.example'",
+          "'https://issuer.example '", "'HTTPS://issuer.example'",
+          "'https://issuer.example\\u002f'", "''", "'*'" } },
+        { AT_BAD_CLAIM, { "true", "['https://issuer.example']",
+          "{'https://issuer.example':1}", "null", "7" } },
     };
 
-    b = block(keys(pem_public(rsa)));
     b.issuer.issuers = two;
     b.issuer.n_issuers = 2;
-
-    for (i = 0; i < N(cases); i++) {
-        is_token(&b,
-                 signed_payload(format("{\"iss\":%s,\"aud\":\"api\","
-                                       "\"exp\":1700000600}", cases[i].iss)),
-                 cases[i].verdict, "iss %s", cases[i].iss);
-    }
-
-    is_token(&b, signed_payload("{\"aud\":\"api\",\"exp\":1700000600}"),
-             AT_ISSUER_MISMATCH, "no iss");
+    test_values(&b, "'aud':'api'," EXP, "iss", "", groups, N(groups));
+    is_token(&b, signed_payload("{'aud':'api'," EXP "}"), AT_ISSUER_MISMATCH,
+             "no iss");
 
     b.issuer.n_issuers = 0;
     is_token(&b, signed_payload(GOOD), AT_ISSUER_MISMATCH,
              "no issuer name is accepted");
-
-    block_free(&b);
 }
 
 
@@ -1958,59 +1665,47 @@ static void
 test_identity(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
     static const struct {
-        const char    *claims;
-        at_verdict_e  verdict;
-        const char    *user, *subject;
-        int           admin;
+        const char *claims, *user, *subject; int admin;
     } cases[] = {
-        { "\"x\":1", AT_OK, "", "", 0 },
-        { "\"sub\":\"s\"", AT_OK, "", "s", 0 },
-        { "\"username\":\"u\"", AT_OK, "u", "u", 0 },
-        { "\"username\":\"u\",\"sub\":\"s\"", AT_OK, "u", "u", 0 },
-        { "\"username\":\"\",\"sub\":\"s\"", AT_OK, "", "s", 0 },
-        { "\"username\":7,\"sub\":\"s\"", AT_OK, "", "s", 0 },
-        { "\"sub\":7", AT_BAD_CLAIM, "", "", 0 },
-        { "\"sub\":null", AT_BAD_CLAIM, "", "", 0 },
-        { "\"sub\":[\"s\"]", AT_BAD_CLAIM, "", "", 0 },
-        { "\"isAdmin\":true", AT_OK, "", "", 1 },
-        { "\"isAdmin\":false", AT_OK, "", "", 0 },
-        { "\"isAdmin\":\"true\"", AT_OK, "", "", 0 },
-        { "\"isAdmin\":1", AT_OK, "", "", 0 },
-        { "\"isAdmin\":[true]", AT_OK, "", "", 0 },
-        { "\"isAdmin\":null", AT_OK, "", "", 0 },
-        { "\"isadmin\":true", AT_OK, "", "", 0 },
-        { "\"x\":{\"isAdmin\":true}", AT_OK, "", "", 0 },
+        { "'x':1", "", "", 0 }, { "'sub':'s'", "", "s", 0 },
+        { "'username':'u'", "u", "u", 0 },
+        { "'username':'u','sub':'s'", "u", "u", 0 },
+        { "'username':'','sub':'s'", "", "s", 0 },
+        { "'username':7,'sub':'s'", "", "s", 0 },
+        { "'isAdmin':true", "", "", 1 }, { "'isAdmin':false", "", "", 0 },
+        { "'isAdmin':'true'", "", "", 0 }, { "'isAdmin':1", "", "", 0 },
+        { "'isAdmin':[true]", "", "", 0 }, { "'isAdmin':null", "", "", 0 },
+        { "'isadmin':true", "", "", 0 }, { "'x':{'isAdmin':true}", "", "", 0 },
     };
 
-    b = block(keys(pem_public(rsa)));
+    static const group_t  bad[] = {
+        { AT_BAD_CLAIM, { "7", "null", "['s']" } }
+    };
 
     for (i = 0; i < N(cases); i++) {
-        is_token(&b, with_claims(cases[i].claims), cases[i].verdict, "%s",
+        is_token(&b, with_claims(cases[i].claims), AT_OK, "%s",
                  cases[i].claims);
         is_str(last.user, cases[i].user, "the user name");
         is_str(last.subject, cases[i].subject, "the subject");
         is_int(last.admin, cases[i].admin, "the administrator flag");
     }
 
+    test_values(&b, VALID, "sub", "", bad, 1);
+
     b.issuer.admin_claim.n = 0;
-    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
-                                "\"isAdmin\":true}"),
-             AT_OK, "isAdmin without an admin claim configured");
+    is_token(&b, with_claims("'isAdmin':true"), AT_OK,
+             "isAdmin without an admin claim configured");
     is_int(last.admin, 0, "the user is not an administrator");
 
     b.issuer.admin_claim = path("roles.admin");
     b.issuer.user_claim = path("user.name");
-    is_token(&b, signed_payload("{" WHO ",\"exp\":1700000600,"
-                                "\"roles\":{\"admin\":true},"
-                                "\"user\":{\"name\":\"n\"}}"),
+    is_token(&b, with_claims("'roles':{'admin':true},'user':{'name':'n'}"),
              AT_OK, "claims in nested objects");
     is_int(last.admin, 1, "the nested admin claim");
     is_str(last.user, "n", "the nested user claim");
-
-    block_free(&b);
 }
 
 
@@ -2018,31 +1713,26 @@ static void
 test_scope(void)
 {
     size_t   i;
-    block_t  b;
+    block_t  b = block(keys(pem_public(rsa)));
 
-    static const struct {
-        const char *scope; at_verdict_e verdict; size_t n;
-    } cases[] = {
-        { "[\"read\"]", AT_OK, 1 },
-        { "[\"readonly\",\"write\"]", AT_OK, 2 },
-        { "\"read write\"", AT_OK, 2 }, { "\"read\\twrite\"", AT_OK, 1 },
-        { "\" read\"", AT_OK, 1 }, { "\"\"", AT_OK, 0 }, { "[]", AT_OK, 0 },
-        { "[7]", AT_BAD_CLAIM, 0 }, { "[\"read\",7]", AT_BAD_CLAIM, 0 },
-        { "{\"read\":1}", AT_BAD_CLAIM, 0 },
-        { "[[\"read\"]]", AT_BAD_CLAIM, 0 }, { "null", AT_BAD_CLAIM, 0 },
-        { "true", AT_BAD_CLAIM, 0 },
+    static const struct { const char *scope; size_t n; } cases[] = {
+        { "['read']", 1 }, { "['readonly','write']", 2 },
+        { "'read write'", 2 }, { "'read\\twrite'", 1 }, { "' read'", 1 },
+        { "''", 0 }, { "[]", 0 },
     };
 
-    b = block(keys(pem_public(rsa)));
+    static const group_t  bad[] = {
+        { AT_BAD_CLAIM, { "[7]", "['read',7]", "{'read':1}", "[['read']]",
+          "null", "true" } }
+    };
 
     for (i = 0; i < N(cases); i++) {
-        is_token(&b, signed_payload(format("{" WHO ",\"exp\":1700000600,"
-                                           "\"scope\":%s}", cases[i].scope)),
-                 cases[i].verdict, "scope %s", cases[i].scope);
+        is_token(&b, with_claims(format("'scope':%s", cases[i].scope)), AT_OK,
+                 "scope %s", cases[i].scope);
         is_int(last.scopes, cases[i].n, "the number of scopes");
     }
 
-    block_free(&b);
+    test_values(&b, VALID, "scope", "", bad, 1);
 }
 
 
@@ -2051,12 +1741,12 @@ test_scope(void)
 static void
 test_rfc(void)
 {
-    char           *text, *place;
-    size_t          i;
-    json_t         *list, *entry, *key;
-    block_t         b;
-    const char     *name, *verdict, *text_of;
-    at_verdict_e    got;
+    char          *text, *place;
+    size_t         i;
+    json_t        *list, *entry, *key;
+    block_t        b;
+    const char    *name, *verdict, *text_of;
+    at_verdict_e   got;
 
     static const at_str_t  joe[] = { at_str("joe") };
 
@@ -2069,13 +1759,13 @@ test_rfc(void)
         key = json_object_get(entry, "jwk");
 
         /* for an unsupported algorithm the key of the RFC is replaced */
-        b = block(jwks(jwk(rsa, "")));
-
         if (key && strcmp(verdict, "bad_alg") != 0) {
-            block_free(&b);
             text = json_dumps(key, JSON_COMPACT);
             b = block(jwks(text));
             free(text);
+
+        } else {
+            b = block(jwks(jwk(rsa, "")));
         }
 
         b.issuer.algs = ALL;
@@ -2100,119 +1790,31 @@ test_rfc(void)
             *place = *place == 'A' ? 'B' : 'A';
             is_token(&b, text, AT_BAD_SIGNATURE, "%s: another payload", name);
         }
-
-        block_free(&b);
     }
 
     json_decref(list);
 }
 
 
-#define SUITE  "t/data/json-test-suite"
-
-/* valid JSON that this parser refuses: duplicate members and \u0000 */
-static int
-is_ambiguous(const char *name)
-{
-    return strncmp(name, "y_object_duplicated_key", 23) == 0
-           || strcmp(name, "y_object_escaped_null_in_key.json") == 0
-           || strcmp(name, "y_string_null_escape.json") == 0;
-}
-
-
-/* a valid token with the content of a file as a claim */
-static char *
-suite_claim(const at_file_t *file)
-{
-    size_t   len;
-    char    *payload = sign_alloc(file->len + 128);
-
-    len = (size_t) sprintf(payload, "{" WHO ",\"exp\":1700000600,\"x\":");
-    memcpy(payload + len, file->data, file->len);
-    payload[len + file->len] = '}';
-
-    return token_of(at_str("{\"alg\":\"EdDSA\"}"),
-                    (at_str_t) { payload, len + file->len + 1 }, ed, AT_EDDSA);
-}
-
-
-static void
-test_suite(void)
-{
-    int             valid;
-    DIR            *dir;
-    unsigned        n = 0, granted = 0;
-    at_file_t       file;
-    at_verdict_e    verdict;
-    struct dirent  *entry;
-    block_t         b = block(jwks(jwk(ed, "")));
-
-    b.issuer.algs = ALL;
-    dir = opendir(SUITE);
-
-    while (dir && (entry = readdir(dir)) != NULL) {
-        if (strstr(entry->d_name, ".json") == NULL) {
-            continue;
-        }
-
-        file = data_read(format(SUITE "/%s", entry->d_name));
-
-        if (file.len && file.len < 40000) {
-            verdict = verify_at(&b, str(token_of(at_str("{\"alg\":\"EdDSA\"}"),
-                                        (at_str_t) { file.data, file.len }, ed,
-                                        AT_EDDSA)), AT_JWT_LEN_MAX, NOW);
-            granted += verdict != AT_BAD_PAYLOAD
-                       && verdict != AT_ISSUER_MISMATCH;
-
-            if (entry->d_name[0] == 'n' && verdict != AT_BAD_PAYLOAD) {
-                ok(0, "%s as a payload", entry->d_name);
-            }
-
-            verdict = verify_at(&b, str(suite_claim(&file)), AT_JWT_LEN_MAX,
-                                NOW);
-            valid = entry->d_name[0] == 'y' && !is_ambiguous(entry->d_name);
-
-            if (entry->d_name[0] != 'i'
-                && verdict != (valid ? AT_OK : AT_BAD_PAYLOAD))
-            {
-                ok(0, "%s as a claim", entry->d_name);
-            }
-        }
-
-        at_file_free(&file);
-        n++;
-    }
-
-    if (dir) {
-        (void) closedir(dir);
-    }
-
-    is_int(n, 318, "files of JSONTestSuite as signed payloads");
-    is_int(granted, 0, "each is an invalid payload or lacks iss");
-
-    block_free(&b);
-}
-
-
 static void
 test_naughty(void)
 {
-    char           *text;
-    size_t          i;
-    json_t         *list, *entry, *claims;
-    unsigned        wrong = 0;
-    block_t         b = block(jwks(jwk(ed, "")));
+    char      *text;
+    size_t     i;
+    json_t    *list, *entry, *claims;
+    unsigned   wrong = 0;
+    block_t    b = block(jwks(jwk(ed, "")));
 
     b.issuer.algs = ALL;
     list = data_json("t/data/naughty-strings/blns.json");
 
     json_array_foreach(list, i, entry) {
         claims = json_pack("{s:s, s:s, s:i, s:O}", "iss",
-                           "https://issuer.example",
-                           "aud", "api", "exp", NOW + 600, "sub", entry);
+                           "https://issuer.example", "aud", "api", "exp",
+                           NOW + 600, "sub", entry);
         text = json_dumps(claims, 0);
-        wrong += verify(&b, token("{\"alg\":\"EdDSA\"}", text, ed, AT_EDDSA))
-                 != AT_OK;
+        wrong += verify(&b, token_raw("{'alg':'EdDSA'}", str(text), ed,
+                                      AT_EDDSA)) != AT_OK;
         wrong += strncmp(last.subject, json_string_value(entry), 63) != 0;
         free(text);
         json_decref(claims);
@@ -2221,7 +1823,6 @@ test_naughty(void)
     is_int(wrong, 0, "%zu naughty strings as sub", json_array_size(list));
 
     json_decref(list);
-    block_free(&b);
 }
 
 
@@ -2233,25 +1834,21 @@ test_repeated(void)
     unsigned  wrong = 0;
     block_t   b = block(keys(pem_public(rsa)));
 
-    {
-        const struct { const char *text; at_verdict_e verdict; } cases[] = {
-            { signed_payload(GOOD), AT_OK },
-            { token(RS256, GOOD, rsa2, AT_RS256), AT_BAD_SIGNATURE },
-            { signed_payload("{" WHO ",\"exp\":1}"), AT_EXPIRED },
-            { signed_payload("{}"), AT_ISSUER_MISMATCH },
-            { "..", AT_MALFORMED },
-            { signed_header("{\"alg\":\"none\"}"), AT_BAD_ALG },
-        };
+    const struct { const char *text; at_verdict_e verdict; } cases[] = {
+        { signed_payload(GOOD), AT_OK },
+        { token(RS256, GOOD, rsa2, AT_RS256), AT_BAD_SIGNATURE },
+        { signed_payload("{" WHO ",'exp':1}"), AT_EXPIRED },
+        { signed_payload("{}"), AT_ISSUER_MISMATCH }, { "..", AT_MALFORMED },
+        { signed_header("{'alg':'none'}"), AT_BAD_ALG },
+    };
 
-        for (i = 0; i < 600; i++) {
-            wrong += verify(&b, cases[i * 7 % N(cases)].text)
-                     != cases[i * 7 % N(cases)].verdict;
-            wrong += verify(&b, cases[0].text) != AT_OK;
-        }
+    for (i = 0; i < 600; i++) {
+        wrong += verify(&b, cases[i * 7 % N(cases)].text)
+                 != cases[i * 7 % N(cases)].verdict;
+        wrong += verify(&b, cases[0].text) != AT_OK;
     }
 
     is_int(wrong, 0, "1,200 valid and invalid tokens in turn");
-    block_free(&b);
 }
 
 
@@ -2290,29 +1887,29 @@ test_headers(void)
         EVP_PKEY    *pkey;
         at_alg_e     alg;
     } cases[] = {
-        { "{\"alg\":\"EdDSA\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"ES256\"}", p256, AT_ES256 },
-        { "{\"alg\":\"EdDSA\",\"kid\":\"e\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"ES256\",\"kid\":\"p\"}", p256, AT_ES256 },
-        { "{\"alg\":\"ES256\",\"kid\":\"e\"}", p256, AT_ES256 },
-        { "{\"alg\":\"EdDSA\",\"kid\":\"p\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}", p256, AT_ES256 },
-        { "{\"alg\":\"EdDSA\",\"typ\":\"jwt\",\"kid\":\"e\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"ES256\",\"typ\":\"Other\"}", p256, AT_ES256 },
-        { "{\"alg\":\"EdDSA\",\"typ\":\"\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"ES256\",\"crit\":[]}", p256, AT_ES256 },
-        { "{ \"alg\":\"EdDSA\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"EdDSA\" }", ed, AT_EDDSA },
-        { format("{\"alg\":\"EdDSA\",\"x\":\"%0600d\"}", 1), ed, AT_EDDSA },
-        { format("{\"alg\":\"EdDSA\",\"kid\":\"e\",\"x\":\"%0350d\"}", 1), ed,
+        { "{'alg':'EdDSA'}", ed, AT_EDDSA },
+        { "{'alg':'ES256'}", p256, AT_ES256 },
+        { "{'alg':'EdDSA','kid':'e'}", ed, AT_EDDSA },
+        { "{'alg':'ES256','kid':'p'}", p256, AT_ES256 },
+        { "{'alg':'ES256','kid':'e'}", p256, AT_ES256 },
+        { "{'alg':'EdDSA','kid':'p'}", ed, AT_EDDSA },
+        { "{'alg':'EdDSA','typ':'JWT'}", ed, AT_EDDSA },
+        { "{'alg':'ES256','typ':'at+jwt'}", p256, AT_ES256 },
+        { "{'alg':'EdDSA','typ':'jwt','kid':'e'}", ed, AT_EDDSA },
+        { "{'alg':'ES256','typ':'Other'}", p256, AT_ES256 },
+        { "{'alg':'EdDSA','typ':''}", ed, AT_EDDSA },
+        { "{'alg':'ES256','crit':[]}", p256, AT_ES256 },
+        { "{ 'alg':'EdDSA'}", ed, AT_EDDSA },
+        { "{'alg':'EdDSA' }", ed, AT_EDDSA },
+        { format("{'alg':'EdDSA','x':'%0600d'}", 1), ed, AT_EDDSA },
+        { format("{'alg':'EdDSA','kid':'e','x':'%0350d'}", 1), ed,
           AT_EDDSA },
-        { "{\"alg\":\"ES256\"}", ed, AT_EDDSA },
-        { "{\"alg\":\"none\"}", ed, AT_EDDSA },
+        { "{'alg':'ES256'}", ed, AT_EDDSA },
+        { "{'alg':'none'}", ed, AT_EDDSA },
     };
 
-    b = block(jwks(format("%s,%s", jwk(ed, ",\"kid\":\"e\""),
-                          jwk(p256, ",\"kid\":\"p\""))));
+    b = block(jwks(format("%s,%s", jwk(ed, ",'kid':'e'"),
+                          jwk(p256, ",'kid':'p'"))));
     state = 1;
     granted = 0;
     wrong = 0;
@@ -2338,8 +1935,6 @@ test_headers(void)
     ok(granted > 500 && granted < 3500,
        "4,000 tokens with 18 headers for 12 issuers: %u are valid", granted);
     is_int(wrong, 0, "none with the signature of another token");
-
-    block_free(&b);
 }
 
 
@@ -2354,7 +1949,7 @@ test_decode_invalid(void)
     };
 
     for (i = 0; i < N(texts); i++) {
-        ok(at_jwt_decode_claims(str(texts[i])) == NULL, "no claims in \"%s\"",
+        ok(at_jwt_decode_claims(str(texts[i])) == NULL, "no claims in '%s'",
            texts[i]);
     }
 }
@@ -2394,101 +1989,97 @@ entra_block(at_keyset_t *set)
 static char *
 entra_token(const char *members, const char *exp)
 {
-    return signed_payload(format("{\"iss\":\"" V1 "\",\"ver\":\"1.0\","
-                                 "\"appid\":"
-                                 "\"Own\",\"exp\":%s,%s}", exp, members));
+    return signed_payload(format("{'iss':'" V1 "','ver':'1.0','appid':'Own',"
+                                 "'exp':%s,%s}", exp, members));
 }
 
 
 static void
 test_client_audience(void)
 {
-    size_t   i;
-    block_t  b;
+    size_t        i, j;
+    char         *aud;
+    block_t       b = entra_block(keys(pem_public(rsa)));
+    at_verdict_e  verdict;
+
+    static const struct {
+        const char  *name;
+        unsigned     own:1;         /* the client of the token is accepted */
+        unsigned     any:1;         /* any client; the store has "other" */
+        const char  *client;        /* in the store */
+    } modes[] = {
+        { "clients", 1, 0, "other" }, { "clients any", 1, 1, "other" },
+        { "clients any, no store", 1, 1, "?" }, { "no clients", 0, 0, NULL },
+    };
 
     static const struct {
         const char    *aud;
-        at_verdict_e   own;         /* only the client of the token */
-        at_verdict_e   any;         /* any client; the store has "other" */
-        at_verdict_e   no_store;    /* the store cannot be read */
+        at_verdict_e   verdicts[3]; /* of the first modes */
     } cases[] = {
-        { "\"api://Own\"", AT_OK, AT_OK, AT_OK },
-        { "\"Own\"", AT_OK, AT_OK, AT_OK },
-        { "\"api://OWN\"", AT_OK, AT_OK, AT_OK },
-        { "[\"x\",\"own\"]", AT_OK, AT_OK, AT_OK },
-        { "[\"own\",\"x\"]", AT_OK, AT_OK, AT_OK },
-        { "\"api://other\"", AT_AUDIENCE_MISMATCH, AT_OK, AT_UNAVAILABLE },
-        { "\"other\"", AT_AUDIENCE_MISMATCH, AT_OK, AT_UNAVAILABLE },
-        { "[\"x\",\"api://other\"]", AT_AUDIENCE_MISMATCH, AT_OK,
-          AT_UNAVAILABLE },
-        { "\"api://third\"", AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
-          AT_UNAVAILABLE },
-        { "\"https://other\"", AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
-          AT_UNAVAILABLE },
-        { "\"api://own/\"", AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
-          AT_UNAVAILABLE },
-        { "\"api://owner\"", AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
-          AT_UNAVAILABLE },
-        { "\"\"", AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
-          AT_AUDIENCE_MISMATCH },
-        { "[]", AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
-          AT_AUDIENCE_MISMATCH },
-        { "[\"own\",7]", AT_BAD_CLAIM, AT_BAD_CLAIM, AT_BAD_CLAIM },
-        { "null", AT_BAD_CLAIM, AT_BAD_CLAIM, AT_BAD_CLAIM },
+        { "'api://Own'", { AT_OK, AT_OK, AT_OK } },
+        { "'Own'", { AT_OK, AT_OK, AT_OK } },
+        { "'api://OWN'", { AT_OK, AT_OK, AT_OK } },
+        { "['x','own']", { AT_OK, AT_OK, AT_OK } },
+        { "['own','x']", { AT_OK, AT_OK, AT_OK } },
+        { "'api://other'", { AT_AUDIENCE_MISMATCH, AT_OK, AT_UNAVAILABLE } },
+        { "'other'", { AT_AUDIENCE_MISMATCH, AT_OK, AT_UNAVAILABLE } },
+        { "['x','api://other']",
+          { AT_AUDIENCE_MISMATCH, AT_OK, AT_UNAVAILABLE } },
+        { "'api://third'",
+          { AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH, AT_UNAVAILABLE } },
+        { "'https://other'",
+          { AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH, AT_UNAVAILABLE } },
+        { "'api://own/'",
+          { AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH, AT_UNAVAILABLE } },
+        { "'api://owner'",
+          { AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH, AT_UNAVAILABLE } },
+        { "''", { AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
+                  AT_AUDIENCE_MISMATCH } },
+        { "[]", { AT_AUDIENCE_MISMATCH, AT_AUDIENCE_MISMATCH,
+                  AT_AUDIENCE_MISMATCH } },
+        { "['own',7]", { AT_BAD_CLAIM, AT_BAD_CLAIM, AT_BAD_CLAIM } },
+        { "null", { AT_BAD_CLAIM, AT_BAD_CLAIM, AT_BAD_CLAIM } },
     };
 
-    b = entra_block(keys(pem_public(rsa)));
-
     for (i = 0; i < N(cases); i++) {
-        char  *aud = format("\"aud\":%s", cases[i].aud);
-        char  *text = entra_token(aud, "1700000600");
-        char  *old = entra_token(aud, "1");
+        aud = format("'aud':%s", cases[i].aud);
 
-        known_client = "other";
-        b.issuer.any_client_audience = 0;
-        is_token(&b, text, cases[i].own, "clients, aud %s", cases[i].aud);
-        is_token(&b, old, cases[i].own == AT_OK ? AT_EXPIRED : cases[i].own,
-                 "clients, expired, aud %s", cases[i].aud);
+        for (j = 0; j < N(modes); j++) {
+            known_client = modes[j].client;
+            b.issuer.token_client_audience = modes[j].own;
+            b.issuer.any_client_audience = modes[j].any;
+            verdict = j < 3 ? cases[i].verdicts[j]
+                      : cases[i].verdicts[0] == AT_BAD_CLAIM
+                      ? AT_BAD_CLAIM : AT_AUDIENCE_MISMATCH;
 
-        b.issuer.any_client_audience = 1;
-        is_token(&b, text, cases[i].any, "clients any, aud %s", cases[i].aud);
-        is_token(&b, old, cases[i].any == AT_OK ? AT_EXPIRED : cases[i].any,
-                 "clients any, expired, aud %s", cases[i].aud);
+            is_token(&b, entra_token(aud, "1700000600"), verdict, "%s, %s",
+                     modes[j].name, aud);
 
-        known_client = "?";
-        is_token(&b, text, cases[i].no_store, "clients any, no store, aud %s",
-                 cases[i].aud);
-        known_client = NULL;
-
-        b.issuer.token_client_audience = 0;
-        b.issuer.any_client_audience = 0;
-        is_token(&b, text,
-                 cases[i].own == AT_BAD_CLAIM
-                 ? AT_BAD_CLAIM : AT_AUDIENCE_MISMATCH, "no clients, aud %s",
-                 cases[i].aud);
-        b.issuer.token_client_audience = 1;
+            if (j != 2) {
+                is_token(&b, entra_token(aud, "1"),
+                         verdict == AT_OK ? AT_EXPIRED : verdict,
+                         "%s, expired, %s", modes[j].name, aud);
+            }
+        }
     }
 
     /* configured audiences are accepted without a lookup */
+    b.issuer.token_client_audience = 1;
     b.issuer.audiences = audiences;
     b.issuer.n_audiences = 1;
     b.issuer.any_client_audience = 1;
     known_client = "?";
     lookups = 0;
-    is_token(&b, entra_token("\"aud\":\"api\"", "1700000600"), AT_OK,
+    is_token(&b, entra_token("'aud':'api'", "1700000600"), AT_OK,
              "a configured audience beside client audiences");
-    is_token(&b, entra_token("\"aud\":[\"api\",\"x\"]", "1700000600"), AT_OK,
+    is_token(&b, entra_token("'aud':['api','x']", "1700000600"), AT_OK,
              "a configured audience and another one");
     is_int(lookups, 0, "the store was not read");
 
-    /* a forged token causes no lookup */
-    is_token(&b, token(RS256, "{\"iss\":\"" V1 "\",\"appid\":\"a\","
-                       "\"aud\":\"b\",\"exp\":1700000600}", rsa2, AT_RS256),
-             AT_BAD_SIGNATURE, "a forged token");
+    is_token(&b, token(RS256, "{'iss':'" V1 "','appid':'a','aud':'b'," EXP "}",
+                       rsa2, AT_RS256), AT_BAD_SIGNATURE, "a forged token");
     is_int(lookups, 0, "a forged token causes no lookup");
     known_client = NULL;
-
-    block_free(&b);
 }
 
 
@@ -2507,9 +2098,9 @@ test_store_failure(void)
     b[1].issuer.issuers = tenant;
     b[1].issuer.n_issuers = 2;
 
-    text = entra_token("\"aud\":\"x\"", "1700000600");
-    old = entra_token("\"aud\":\"api\"", "1");
-    good = entra_token("\"aud\":\"api\"", "1700000600");
+    text = entra_token("'aud':'x'", "1700000600");
+    old = entra_token("'aud':'api'", "1");
+    good = entra_token("'aud':'api'", "1700000600");
     known_client = "?";
 
     for (i = 0; i < 2; i++) {
@@ -2527,53 +2118,41 @@ test_store_failure(void)
     }
 
     known_client = NULL;
-    block_free(&b[0]);
-    block_free(&b[1]);
 }
 
 
 static void
 test_entra(void)
 {
-    size_t   i;
-    block_t  b;
+    size_t       i;
+    block_t      b = entra_block(keys(pem_public(rsa)));
+    const char  *claims;
 
-    static const struct {
-        const char *claims; at_verdict_e verdict;
-    } cases[] = {
-        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"appid\":\"own\"", AT_OK },
-        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\"", AT_OK },
-        { "\"iss\":\"" V2 "\",\"azp\":\"own\"", AT_OK },
-        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\",\"tid\":\""
-          TENANT "\"", AT_OK },
-        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"azp\":\"own\"", AT_BAD_CLAIM },
-        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"appid\":\"own\"",
-          AT_BAD_CLAIM },
-        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\",\"appid\":\"own\",\"azp\":\"x\"",
-          AT_BAD_CLAIM },
-        { "\"iss\":\"" V1 "\",\"ver\":\"1.1\",\"appid\":\"own\"",
-          AT_BAD_CLAIM },
-        { "\"iss\":\"" V1 "\",\"ver\":\"1.0\"", AT_BAD_CLAIM },
-        { "\"iss\":\"" V2 "\",\"ver\":\"2.0\",\"azp\":\"own\",\"tid\":"
-          "\"11111111-2222-3333-4444-555555555555\"", AT_BAD_CLAIM },
-        { "\"iss\":\"https://other.example\",\"ver\":\"1.0\"",
-          AT_ISSUER_MISMATCH },
+    static const struct { const char *claims; at_verdict_e verdict; } cases[] =
+    {
+        { "'iss':'" V1 "','ver':'1.0','appid':'own'", AT_OK },
+        { "'iss':'" V2 "','ver':'2.0','azp':'own'", AT_OK },
+        { "'iss':'" V2 "','azp':'own'", AT_OK },
+        { "'iss':'" V2 "','ver':'2.0','azp':'own','tid':'" TENANT "'", AT_OK },
+        { "'iss':'" V1 "','ver':'1.0','azp':'own'", AT_BAD_CLAIM },
+        { "'iss':'" V2 "','ver':'2.0','appid':'own'", AT_BAD_CLAIM },
+        { "'iss':'" V1 "','ver':'1.0','appid':'own','azp':'x'", AT_BAD_CLAIM },
+        { "'iss':'" V1 "','ver':'1.1','appid':'own'", AT_BAD_CLAIM },
+        { "'iss':'" V1 "','ver':'1.0'", AT_BAD_CLAIM },
+        { "'iss':'" V2 "','ver':'2.0','azp':'own',"
+          "'tid':'11111111-2222-3333-4444-555555555555'", AT_BAD_CLAIM },
+        { "'iss':'https://other.example','ver':'1.0'", AT_ISSUER_MISMATCH },
     };
 
-    b = entra_block(keys(pem_public(rsa)));
-
     for (i = 0; i < N(cases); i++) {
-        is_token(&b, signed_payload(format("{%s,\"aud\":\"api://own\","
-                                           "\"exp\":1700000600}",
-                                           cases[i].claims)),
+        claims = format("{%s,'aud':'api://own'", cases[i].claims);
+
+        is_token(&b, signed_payload(format("%s," EXP "}", claims)),
                  cases[i].verdict, "entra: %s", cases[i].claims);
-        is_token(&b, signed_payload(format("{%s,\"aud\":\"api://own\","
-                                           "\"exp\":1}", cases[i].claims)),
+        is_token(&b, signed_payload(format("%s,'exp':1}", claims)),
                  cases[i].verdict == AT_OK ? AT_EXPIRED : cases[i].verdict,
                  "entra, expired: %s", cases[i].claims);
     }
-
-    block_free(&b);
 }
 
 
@@ -2581,9 +2160,8 @@ test_entra(void)
 static at_keyset_t *
 keys_of(EVP_PKEY *pkey, const char *kid, const char *issuer)
 {
-    return jwks(jwk(pkey, issuer
-                    ? format(",\"kid\":\"%s\",\"issuer\":\"%s\"", kid, issuer)
-                    : format(",\"kid\":\"%s\"", kid)));
+    return jwks(jwk(pkey, format(issuer ? ",'kid':'%s','issuer':'%s'"
+                                        : ",'kid':'%s'", kid, issuer)));
 }
 
 
@@ -2635,14 +2213,14 @@ test_key_issuers(void)
           AT_KEY_ISSUER_MISMATCH, AT_OK, AT_OK },
     };
 
-    v1 = token("{\"alg\":\"RS256\",\"kid\":\"a\",\"x5t\":\"a\"}",
-               "{\"iss\":\"" V1 "\",\"tid\":\"" TENANT "\",\"aud\":\"api\","
-               "\"exp\":1700000600}", rsa, AT_RS256);
-    v2 = token("{\"alg\":\"RS256\",\"kid\":\"a\"}",
-               "{\"iss\":\"" V2 "\",\"tid\":\"" TENANT "\",\"aud\":\"api\","
-               "\"exp\":1700000600}", rsa, AT_RS256);
-    nameless = signed_payload("{\"iss\":\"" V2 "\",\"tid\":\"" TENANT "\","
-                              "\"aud\":\"api\",\"exp\":1700000600}");
+    v1 = token("{'alg':'RS256','kid':'a','x5t':'a'}",
+               "{'iss':'" V1 "','tid':'" TENANT "','aud':'api',"
+               "'exp':1700000600}", rsa, AT_RS256);
+    v2 = token("{'alg':'RS256','kid':'a'}",
+               "{'iss':'" V2 "','tid':'" TENANT "','aud':'api',"
+               "'exp':1700000600}", rsa, AT_RS256);
+    nameless = signed_payload("{'iss':'" V2 "','tid':'" TENANT "',"
+                              "'aud':'api','exp':1700000600}");
 
     for (i = 0; i < N(cases); i++) {
         b = block(cases[i].first);
@@ -2655,7 +2233,6 @@ test_key_issuers(void)
         is_token(&b, nameless, cases[i].nameless, "a key %s: no kid",
                  cases[i].name);
 
-        block_free(&b);
     }
 }
 
@@ -2679,9 +2256,6 @@ test_key_issuers_shared(void)
     is_verdict(verify_by(trusted, 2, text), AT_OK,
                "the second issuer: the key is restricted to this iss");
     ok(last.issuer == &b[1].issuer, "the identity has the second issuer");
-
-    block_free(&b[0]);
-    block_free(&b[1]);
 }
 
 
@@ -2705,12 +2279,17 @@ main(void)
         test_embedded_keys, test_kid, test_key_limits, test_sources,
         test_shared_keys, test_other_issuer, test_typ_lists, test_exp,
         test_order, test_nbf_iat, test_aud, test_iss, test_identity,
-        test_scope, test_rfc, test_suite, test_naughty, test_repeated,
+        test_scope, test_rfc, test_naughty, test_repeated,
         test_headers, test_decode_invalid, test_client_audience,
         test_store_failure, test_entra, test_key_issuers,
         test_key_issuers_shared);
 
     at_verifier_free(shared);
+
+    while (n_keysets > 0) {
+        at_keyset_free(keysets[--n_keysets]);
+    }
+
     sign_end();
 
     return tap_done();
