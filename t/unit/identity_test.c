@@ -677,7 +677,7 @@ test_pointers(void)
     o->identity.subject = keep(o, at_str(""));
     o->identity.rights.scopes.n = 20;
     o->identity.rights.scopes.items = keep_names(o, "scope", 20, 1);
-    o->identity.rights.scopes.items[3].len = 0;
+    o->items[3].len = 0;
     o->identity.rights.owner_scopes.items = keep_names(o, "none", 0, 1);
     o->identity.role_storage.n_grant = 3;
     o->identity.role_storage.grant = keep_names(o, "grant", 3, 1);

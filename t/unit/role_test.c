@@ -384,8 +384,8 @@ test_cipp_role(const struct cipp_role *role)
         expected = cipp_allows(role, cipp[i].permission);
         allowed += (unsigned) expected;
 
-        if (allows(at_role_builtin(str(role->name)),
-                           str(cipp[i].permission)) != expected)
+        if (allows(at_role_builtin(str(role->name)), str(cipp[i].permission))
+            != expected)
         {
             printf("# %s %s\n", role->name, cipp[i].permission);
             wrong++;

@@ -140,23 +140,19 @@ at_identity_pack_texts(at_block_t *block, const at_str_t **texts, size_t n)
 static void
 at_identity_pack_scopes(at_block_t *block, at_scopes_t *scopes)
 {
-    at_str_t        *sorted;
-    const at_str_t  *items;
+    at_str_t  *sorted;
 
-    items = scopes->items;
-    at_identity_pack_texts(block, &items, scopes->n);
-
+    at_identity_pack_texts(block, &scopes->items, scopes->n);
     sorted = NULL;
 
     if (scopes->n > AT_IDENTITY_SORT_MIN) {
         sorted = at_identity_pack_array(block, scopes->n * sizeof(at_str_t));
     }
 
-    scopes->items = (at_str_t *) (uintptr_t) items;
     scopes->sorted = sorted;
 
     if (sorted != NULL) {
-        memcpy(sorted, items, scopes->n * sizeof(at_str_t));
+        memcpy(sorted, scopes->items, scopes->n * sizeof(at_str_t));
         at_scopes_sort(sorted, scopes->n);
     }
 }

@@ -34,35 +34,53 @@ at_scope_next(at_str_t *scope, at_str_t *rest)
 }
 
 
-static int
-at_scopes_alloc(at_scopes_t *scopes, size_t n)
+int
+at_scopes_from_claim(at_scopes_t *scopes, const at_json_value_t *claim)
 {
+    int        is_array;
+    size_t     i, n;
+    at_str_t   text, rest, scope, *items;
+
+    memset(scopes, 0, sizeof(at_scopes_t));
+
+    if (claim == NULL) {
+        return 0;
+    }
+
+    is_array = at_json_is(claim, AT_JSON_ARRAY);
+
+    if (is_array) {
+        n = claim->n;
+
+    } else if (at_json_string(claim, &text) == 0) {
+        rest = text;
+
+        for (n = 0; at_scope_next(&scope, &rest); n++) { /* void */ }
+
+    } else {
+        return -1;
+    }
+
     if (n == 0) {
         return 0;
     }
 
-    scopes->items = calloc(n, sizeof(at_str_t));
-
-    return scopes->items ? 0 : -1;
-}
-
-
-static int
-at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array)
-{
-    uint32_t                n;
-    const at_json_value_t  *item;
-
-    if (at_scopes_alloc(scopes, array->n) != 0) {
+    items = calloc(n, sizeof(at_str_t));
+    if (items == NULL) {
         return -2;
     }
 
-    item = array + 1;
+    scopes->items = items;
+    scopes->n = n;
 
-    for (n = array->n; n; n--) {
+    for (i = 0; i < n; i++) {
+
+        if (!is_array) {
+            (void) at_scope_next(&items[i], &text);
 
         /* strings have no content: the next item follows at once */
-        if (at_json_string(item++, &scopes->items[scopes->n++]) != 0) {
+
+        } else if (at_json_string(&claim[i + 1], &items[i]) != 0) {
             at_scopes_free(scopes);
             return -1;
         }
@@ -72,54 +90,10 @@ at_scopes_from_array(at_scopes_t *scopes, const at_json_value_t *array)
 }
 
 
-static int
-at_scopes_from_string(at_scopes_t *scopes, at_str_t text)
-{
-    size_t    n;
-    at_str_t  scope, rest;
-
-    rest = text;
-
-    for (n = 0; at_scope_next(&scope, &rest); n++) { /* void */ }
-
-    if (at_scopes_alloc(scopes, n) != 0) {
-        return -2;
-    }
-
-    rest = text;
-
-    while (at_scope_next(&scope, &rest)) {
-        scopes->items[scopes->n++] = scope;
-    }
-
-    return 0;
-}
-
-
-int
-at_scopes_from_claim(at_scopes_t *scopes, const at_json_value_t *claim)
-{
-    at_str_t  text;
-
-    memset(scopes, 0, sizeof(at_scopes_t));
-
-    if (claim == NULL) {
-        return 0;
-    }
-
-    if (at_json_is(claim, AT_JSON_ARRAY)) {
-        return at_scopes_from_array(scopes, claim);
-    }
-
-    return at_json_string(claim, &text) == 0
-           ? at_scopes_from_string(scopes, text) : -1;
-}
-
-
 void
 at_scopes_free(at_scopes_t *scopes)
 {
-    free(scopes->items);
+    free((void *) (uintptr_t) scopes->items);
     memset(scopes, 0, sizeof(at_scopes_t));
 }
 

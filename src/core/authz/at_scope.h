@@ -15,7 +15,7 @@
 
 typedef struct {
     size_t           n;
-    at_str_t        *items;     /* views of the claim */
+    const at_str_t  *items;     /* views of the claim */
     const at_str_t  *sorted;    /* the items in search order, or NULL */
 } at_scopes_t;
 
