@@ -8,7 +8,7 @@
 
 #include <arpa/inet.h>
 
-#include "core/authz/at_cidr_set.h"
+#include "core/authz/at_cidr.h"
 #include "fuzz.h"
 
 

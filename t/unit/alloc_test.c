@@ -68,7 +68,6 @@ alloc_openssl_free(void *data, const char *file, int line)
 
 #include "core/base/at_base64url.c"
 #include "core/authz/at_cidr.c"
-#include "core/authz/at_cidr_set.c"
 #include "core/json/at_claim.c"
 #include "core/jose/at_key.c"
 #include "core/base/at_file.c"

@@ -11,7 +11,7 @@
 #include <arpa/inet.h>
 #include <time.h>
 
-#include "core/authz/at_cidr_set.h"
+#include "core/authz/at_cidr.h"
 #include "data.h"
 #include "tap.h"
 

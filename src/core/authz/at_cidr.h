@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * IP addresses and address ranges in CIDR notation (RFC 4632, RFC 4291).
+ * IP addresses, and address ranges in CIDR notation (RFC 4632, RFC 4291).
  */
 
 #ifndef AT_CIDR_H
@@ -41,6 +41,30 @@ int at_cidr_parse(at_cidr_t *cidr, at_str_t text);
 
 /* An IPv4 range contains no IPv6 address, and the reverse. */
 int at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr);
+
+
+/*
+ * A set of ranges, for a binary search.  The caller allocates
+ * at_cidr_set_size(n) bytes, aligned for pointers, stores n and the ranges in
+ * any order, and calls at_cidr_set_sort() once.
+ */
+typedef struct {
+    size_t     n;
+    at_cidr_t  ranges[];
+} at_cidr_set_t;
+
+
+static inline size_t
+at_cidr_set_size(size_t n)
+{
+    return sizeof(at_cidr_set_t) + n * sizeof(at_cidr_t);
+}
+
+/* Sorts the ranges and removes each range that lies within another. */
+void at_cidr_set_sort(at_cidr_set_t *set);
+
+/* An empty set matches no address. */
+int at_cidr_set_match(const at_cidr_set_t *set, const at_addr_t *addr);
 
 
 #endif

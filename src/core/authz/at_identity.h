@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "core/authz/at_cidr_set.h"
+#include "core/authz/at_cidr.h"
 #include "core/authz/at_issuer.h"
 #include "core/authz/at_record.h"
 #include "core/authz/at_rights.h"

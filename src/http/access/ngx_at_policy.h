@@ -13,7 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "core/authz/at_cidr_set.h"
+#include "core/authz/at_cidr.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
 

@@ -8,7 +8,7 @@
 #ifndef NGX_AT_LOC_CONF_H
 #define NGX_AT_LOC_CONF_H
 
-#include "core/authz/at_cidr_set.h"
+#include "core/authz/at_cidr.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_scope.h"
 #include "core/jose/at_jwt.h"
