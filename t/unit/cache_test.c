@@ -243,8 +243,9 @@ numbers(unsigned *state)
 static int
 adds_up(const at_cache_t *cache)
 {
-    size_t       i, n = 0, queued = 0, bytes;
-    at_entry_t  *entry;
+    size_t            i, n = 0, queued = 0, bytes;
+    at_entry_t       *entry;
+    const at_link_t  *link;
 
     bytes = sizeof(at_cache_t) + cache->n_buckets * sizeof(at_entry_t *);
 
@@ -255,7 +256,8 @@ adds_up(const at_cache_t *cache)
         }
     }
 
-    for (entry = cache->oldest; entry; entry = entry->newer) {
+    for (link = cache->queue.newer; link != &cache->queue; link = link->newer)
+    {
         queued++;
     }
 

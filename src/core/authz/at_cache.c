@@ -24,11 +24,17 @@
 
 
 typedef struct at_entry_s  at_entry_t;
+typedef struct at_link_s   at_link_t;
+
+/* a member of the queue for eviction, a ring that includes its head */
+struct at_link_s {
+    at_link_t  *newer;          /* of the head: the oldest entry */
+    at_link_t  *older;          /* of the head: the newest entry */
+};
 
 /* a block of memory: the identity, the data that it refers to, the text */
 struct at_entry_s {
-    at_entry_t        *newer;           /* in the queue for eviction */
-    at_entry_t        *older;
+    at_link_t          link;            /* must be the first member */
     at_entry_t        *next;            /* in the same bucket */
     at_cache_t        *cache;
     uint64_t           hash;
@@ -50,8 +56,7 @@ struct at_cache_s {
                                            yet released included */
     size_t             n_buckets;       /* a power of two */
     at_entry_t       **buckets;
-    at_entry_t        *oldest;
-    at_entry_t        *newest;
+    at_link_t          queue;
     unsigned           closed:1;
     at_cache_stats_t   stats;
     unsigned char      secret[AT_CACHE_SECRET_LEN];
@@ -70,6 +75,7 @@ at_cache_create(size_t size)
     }
 
     cache->size = size;
+    cache->queue = (at_link_t) { &cache->queue, &cache->queue };
     cache->n_buckets = 1;
 
     while (cache->n_buckets * 2 * AT_CACHE_BYTES_PER_BUCKET <= size) {
@@ -127,43 +133,19 @@ at_entry_free_unused(at_entry_t *entry)
 
 
 static void
-at_queue_append(at_cache_t *cache, at_entry_t *entry)
+at_queue_append(at_link_t *head, at_link_t *link)
 {
-    entry->newer = NULL;
-    entry->older = cache->newest;
-
-    if (cache->newest != NULL) {
-        cache->newest->newer = entry;
-
-    } else {
-        cache->oldest = entry;
-    }
-
-    cache->newest = entry;
+    *link = (at_link_t) { head, head->older };
+    head->older->newer = link;
+    head->older = link;
 }
 
 
 static void
-at_queue_remove(at_cache_t *cache, at_entry_t *entry)
+at_queue_remove(at_link_t *link)
 {
-    at_entry_t  *newer, *older;
-
-    newer = entry->newer;
-    older = entry->older;
-
-    if (newer != NULL) {
-        newer->older = older;
-
-    } else {
-        cache->newest = older;
-    }
-
-    if (older != NULL) {
-        older->newer = newer;
-
-    } else {
-        cache->oldest = newer;
-    }
+    link->newer->older = link->older;
+    link->older->newer = link->newer;
 }
 
 
@@ -186,7 +168,7 @@ at_cache_remove(at_cache_t *cache, at_entry_t *entry)
     }
 
     *link = entry->next;
-    at_queue_remove(cache, entry);
+    at_queue_remove(&entry->link);
 
     entry->cached = 0;
     cache->stats.entries--;
@@ -203,8 +185,8 @@ at_cache_free(at_cache_t *cache)
 
     cache->n_blocks++;          /* at_entry_free_unused() keeps the cache */
 
-    while (cache->oldest != NULL) {
-        at_cache_remove(cache, cache->oldest);
+    while (cache->queue.newer != &cache->queue) {
+        at_cache_remove(cache, (at_entry_t *) cache->queue.newer);
     }
 
     free(cache->buckets);
@@ -253,16 +235,6 @@ at_cache_find(const at_cache_t *cache, const at_cache_key_t *key,
 }
 
 
-static int
-at_entry_is_valid(const at_entry_t *entry, const at_cache_epoch_t *epoch,
-    int64_t now)
-{
-    return now >= entry->verified && now < entry->identity.expires
-           && (entry->epoch.keys == 0 || entry->epoch.keys == epoch->keys)
-           && (entry->epoch.store == 0 || entry->epoch.store == epoch->store);
-}
-
-
 const at_identity_t *
 at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
     const at_cache_epoch_t *epoch, int64_t now)
@@ -271,7 +243,11 @@ at_cache_get(at_cache_t *cache, const at_cache_key_t *key,
 
     entry = at_cache_find(cache, key, at_cache_hash(cache, key));
 
-    if (entry != NULL && !at_entry_is_valid(entry, epoch, now)) {
+    if (entry != NULL
+        && (now < entry->verified || now >= entry->identity.expires
+            || (entry->epoch.keys && entry->epoch.keys != epoch->keys)
+            || (entry->epoch.store && entry->epoch.store != epoch->store)))
+    {
         at_cache_remove(cache, entry);
         entry = NULL;
     }
@@ -319,16 +295,16 @@ at_cache_make_room(at_cache_t *cache, size_t size)
          cache->stats.bytes + size > cache->size;
          attempts--)
     {
-        entry = cache->oldest;
-
-        if (attempts == 0 || entry == NULL) {
+        if (attempts == 0 || cache->stats.entries == 0) {
             return -1;
         }
 
+        entry = (at_entry_t *) cache->queue.newer;
+
         if (entry->hit || entry->users) {
             entry->hit = 0;
-            at_queue_remove(cache, entry);
-            at_queue_append(cache, entry);
+            at_queue_remove(&entry->link);
+            at_queue_append(&cache->queue, &entry->link);
 
         } else {
             at_cache_remove(cache, entry);
@@ -394,7 +370,7 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     bucket = at_cache_bucket(cache, hash);
     entry->next = *bucket;
     *bucket = entry;
-    at_queue_append(cache, entry);
+    at_queue_append(&cache->queue, &entry->link);
 
     cache->n_blocks++;
     cache->stats.entries++;
