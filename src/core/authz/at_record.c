@@ -55,16 +55,17 @@ at_read_byte(at_reader_t *r)
 
 /* rejects unnecessary bytes, so that a number has one encoding */
 static uint64_t
-at_read_long_number(at_reader_t *r, uint64_t n)
+at_read_number(at_reader_t *r)
 {
+    uint64_t  n;
     unsigned  byte, shift;
 
-    n &= 0x7f;
+    n = 0;
 
-    for (shift = 7; shift < 64; shift += 7) {
+    for (shift = 0; shift < 64; shift += 7) {
         byte = at_read_byte(r);
 
-        if (byte == 0 || (shift == 63 && byte > 1)) {
+        if ((byte == 0 && shift) || (shift == 63 && byte > 1)) {
             break;
         }
 
@@ -78,17 +79,6 @@ at_read_long_number(at_reader_t *r, uint64_t n)
     r->failed = 1;
 
     return 0;
-}
-
-
-static inline uint64_t
-at_read_number(at_reader_t *r)
-{
-    unsigned  byte;
-
-    byte = at_read_byte(r);
-
-    return byte < 0x80 ? byte : at_read_long_number(r, byte);
 }
 
 
@@ -142,37 +132,6 @@ static size_t
 at_range_size(const at_cidr_t *cidr)
 {
     return AT_RANGE_HEADER_LEN + (cidr->bits + 7) / 8;
-}
-
-
-/* rejects host bits that are set */
-static int
-at_range_read(at_cidr_t *cidr, at_str_t item)
-{
-    unsigned  rest;
-
-    memset(cidr, 0, sizeof(at_cidr_t));
-
-    if (item.len < AT_RANGE_HEADER_LEN) {
-        return -1;
-    }
-
-    cidr->addr.len = (unsigned char) item.data[0];
-    cidr->bits = (unsigned char) item.data[1];
-
-    if ((cidr->addr.len != 4 && cidr->addr.len != 16)
-        || cidr->bits > 8 * cidr->addr.len
-        || item.len != at_range_size(cidr))
-    {
-        return -1;
-    }
-
-    memcpy(cidr->addr.bytes, item.data + AT_RANGE_HEADER_LEN,
-           item.len - AT_RANGE_HEADER_LEN);
-
-    rest = cidr->bits % 8;
-
-    return rest && cidr->addr.bytes[cidr->bits / 8] & (0xff >> rest) ? -1 : 0;
 }
 
 
@@ -233,26 +192,6 @@ at_read_flags(at_reader_t *r, unsigned known)
 }
 
 
-/* AT_NEVER is encoded by the flag only */
-static int64_t
-at_read_expiry(at_reader_t *r, unsigned flags)
-{
-    int64_t  expires;
-
-    if (!(flags & AT_FLAG_EXPIRES)) {
-        return AT_NEVER;
-    }
-
-    expires = (int64_t) at_read_number(r);
-
-    if (expires == AT_NEVER) {
-        r->failed = 1;
-    }
-
-    return expires;
-}
-
-
 static int
 at_read_end(const at_reader_t *r)
 {
@@ -270,7 +209,13 @@ at_token_decode(at_token_record_t *token, at_str_t bytes)
 
     flags = at_read_flags(&r, AT_FLAG_ENABLED|AT_FLAG_EXPIRES);
     token->enabled = (flags & AT_FLAG_ENABLED) != 0;
-    token->expires = at_read_expiry(&r, flags);
+    token->expires = flags & AT_FLAG_EXPIRES ? (int64_t) at_read_number(&r)
+                                             : AT_NEVER;
+
+    if (flags & AT_FLAG_EXPIRES && token->expires == AT_NEVER) {
+        r.failed = 1;           /* a second encoding */
+    }
+
     token->created = (int64_t) at_read_number(&r);
     token->id = at_read_text(&r);
     token->description = at_read_text(&r);
@@ -371,12 +316,34 @@ at_list_next(at_list_t *rest, at_str_t *text)
 }
 
 
+/* rejects host bits that are set */
 int
 at_list_next_range(at_list_t *rest, at_cidr_t *cidr)
 {
     at_str_t  item;
+    unsigned  host;
 
-    return at_list_next(rest, &item) && at_range_read(cidr, item) == 0;
+    if (!at_list_next(rest, &item) || item.len < AT_RANGE_HEADER_LEN) {
+        return 0;
+    }
+
+    memset(cidr, 0, sizeof(at_cidr_t));
+    cidr->addr.len = (unsigned char) item.data[0];
+    cidr->bits = (unsigned char) item.data[1];
+
+    if ((cidr->addr.len != 4 && cidr->addr.len != 16)
+        || cidr->bits > 8 * cidr->addr.len
+        || item.len != at_range_size(cidr))
+    {
+        return 0;
+    }
+
+    memcpy(cidr->addr.bytes, item.data + AT_RANGE_HEADER_LEN,
+           item.len - AT_RANGE_HEADER_LEN);
+
+    host = 0xff >> cidr->bits % 8;
+
+    return host == 0xff || (cidr->addr.bytes[cidr->bits / 8] & host) == 0;
 }
 
 
