@@ -14,7 +14,6 @@ use lib 't/lib';
 use AuthToken::Load;
 use AuthToken::Test;
 use Carp qw(croak);
-use POSIX ();
 
 my $reloads = $ENV{RELOADS} || ($ENV{AT_SANITIZE} ? 30 : 200);
 
@@ -39,11 +38,7 @@ sub in_place ($s, $name, $content) {
 # --- configuration ----------------------------------------------------------
 
 my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/keys.json;
-    }
+    %%ISSUER main: key_file %%DIR%%/keys.json;%%
     server {
         listen %%LISTEN%%;
         auth_token on;
@@ -112,8 +107,8 @@ sub rss ($pid) {
         ['a cut file',    sub { $s->write('keys.json', substr $set{two}, 0, 300) }],
         ['an empty file', sub { in_place($s, 'keys.json', '') }],
         ['no file',       sub { unlink $s->dir . '/keys.json' }],
-        ['no issuer',     sub { $s->configure($conf =~ s/auth_token_issuer.*?\}//sr) }],
-        ['no audience',     sub { $s->configure($conf =~ s/audience api/audience/r) }],
+        ['no issuer',     sub { $s->configure($conf =~ s/%%ISSUER.*//r) }],
+        ['no audience',     sub { $s->configure($conf =~ s/(?=key_file)/audience; /r) }],
         ['a wrong address',  sub { $s->configure($conf =~ s/192\.0\.2\.1/192.0.2.256/r) }],
     );
     my ($right, $asked) = (0, 0);
@@ -174,69 +169,12 @@ sub rss ($pid) {
 
 # --- process models ---------------------------------------------------------
 
-# processes to end with the test
-my (@launched, $test);
-BEGIN { $test = $$ }
-
-END { if ($$ == $test) { local $?; kill 'TERM', grep { kill 0, $_ } @launched } }
-
-# nginx starts a new binary by its full path
-sub whole_path ($command) {
-    return $command if $command =~ m{/};
-    my ($found) = grep { -x } map { "$_/$command" } split /:/, $ENV{PATH};
-    return $found // die "no $command\n";
-}
-
-# Starts an nginx that the harness does not wait for, and returns its process, which the
-# caller ends.
-sub launch ($s, $globals, $daemon = 0) {
-    local $AuthToken::Server::NGINX = whole_path($AuthToken::Server::NGINX);
-    my $pid = $s->_spawn($s->dir . '/output', ['-g', $globals]);
-
-    AuthToken::Log::await_true(sub {
-        die $s->output, $s->errors->content if !$daemon && waitpid($pid, POSIX::WNOHANG()) == $pid;
-        eval { $s->connect->close; 1 };
-    }, 'nginx to listen', 30);
-
-    if ($daemon) {
-        waitpid $pid, 0;
-        $pid = pid_in($s, 'nginx.pid');
-    }
-
-    push @launched, $pid;
-    return $s->{pid} = $pid;
-}
-
-# the process id in a file, once it differs from $not
-sub pid_in ($s, $name, $not = 0) {
-    return AuthToken::Log::await_true(sub {
-        my ($pid) = AuthToken::Log->new($s->dir . "/$name")->content =~ /\A(\d+)\n/;
-        ($pid // $not) != $not && $pid;
-    }, $name);
-}
-
 # starts a new master process by a signal to the old one, and returns it
 sub upgrade ($s, $old) {
     kill 'USR2', $old;
-    my $new = pid_in($s, 'nginx.pid', $old);
-    push @launched, $new;
-    is pid_in($s, 'nginx.pid.oldbin'), $old, 'USR2 renames the file of the old process id';
+    my $new = $s->master($old);
+    is AuthToken::Log->new($s->dir . '/nginx.pid.oldbin')->content, "$old\n", 'USR2 renames the file of the old process id';
     return $new;
-}
-
-sub gone ($pid) {
-    return eval {
-        AuthToken::Log::await_true(sub {
-            waitpid($pid, POSIX::WNOHANG());
-            !kill 0, $pid;
-        }, "the end of $pid", 20);
-    };
-}
-
-sub is_quiet ($s, $name) {
-    my @alarms = grep { /\[(?:alert|emerg|crit)\]|exited on signal|Sanitizer|runtime error/ }
-                 split /\n/, $s->errors->content . $s->output;
-    is_deeply [@alarms, $s->reports], [], "$name: no alert in the log";
 }
 
 # all kinds of requests
@@ -256,27 +194,25 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
              ['aio threads', 2, ''])
 {
     my ($name, $workers, $globals, $events) = @$row;
-    my $daemon = $globals =~ /daemon on/ ? 1 : 0;
     my $text = $name eq 'aio threads' ? "aio threads;\n$conf" : $conf;
 
     my $s = AuthToken::Server->new($text, workers => $workers, events => $events,
                                    files => { 'keys.json' => $set{two} });
-    my $pid = launch($s, $daemon ? $globals : "daemon off; $globals", $daemon);
-    verdicts($s, "$name");
+    my $pid = $s->launch($globals);
+    verdicts($s, $name);
 
     # workers check the key file
     $s->write('keys.json', $set{one});
-    is AuthToken::Log::await_true(sub {
+    is await_true(sub {
         my $got = ask($s, $load{rotating}, tag => next_tag, new => 1);
         $got ne '200' && $got;
     }, 'the key to be removed', 10), "401 $inv", "$name: a removed key";
     is ask($s, $load{good}, tag => next_tag), '200', "$name: a remaining key";
 
-    delete $s->{connections};
-    delete $s->{pid};
+    $s->disconnect;
     kill 'QUIT', $pid;
-    ok gone($pid), "$name: QUIT";
-    is_quiet($s, "$name");
+    eventually "$name: QUIT", sub { AuthToken::Server::ended($pid) }, 20;
+    is_deeply [$s->alarms], [], "$name: no alert in the log";
 }
 
 # --- binary upgrade ---------------------------------------------------------
@@ -284,35 +220,32 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
 {
     my $s = AuthToken::Server->new($conf, workers => 2, files => { 'keys.json' => $set{two} });
     $s->{untagged} = 0;
-    my $old = launch($s, 'daemon on;', 1);
+    my $old = $s->launch('daemon on;');
     my $beside = AuthToken::Load->start($s, \@load, clients => 3);
 
     # upgrade and rollback
     my $new = upgrade($s, $old);
-    my $workers_of = sub ($pid) {
-        local $s->{pid} = $pid;
-        my @workers = $s->workers;
-        return scalar @workers;
-    };
-    AuthToken::Log::await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
+    my $workers_of = sub ($pid) { scalar(my @workers = $s->workers($pid)) };
+    my $ends = sub ($pid, $name) { eventually $name, sub { AuthToken::Server::ended($pid) }, 20 };
+    await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
 
     kill 'WINCH', $old;
-    AuthToken::Log::await_true(sub { $workers_of->($old) <= 1 }, 'the end of the old workers', 20);
+    await_true(sub { $workers_of->($old) <= 1 }, 'the end of the old workers', 20);
     verdicts($s, 'WINCH: only the new process');
 
     kill 'HUP', $old;
-    AuthToken::Log::await_true(sub { $workers_of->($old) >= 3 }, 'the old workers', 20);
+    await_true(sub { $workers_of->($old) >= 3 }, 'the old workers', 20);
     kill 'QUIT', $new;
-    ok gone($new), 'HUP and QUIT: the new process ends';
+    $ends->($new, 'HUP and QUIT: the new process ends');
     verdicts($s, 'rollback to the old process');
-    AuthToken::Log::await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old process id file to be removed', 20);
+    await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old process id file to be removed', 20);
 
     # upgrade without rollback
     $new = upgrade($s, $old);
-    AuthToken::Log::await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
+    await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
     kill 'WINCH', $old;
     kill 'QUIT', $old;
-    ok gone($old), 'QUIT: the old process ends';
+    $ends->($old, 'QUIT: the old process ends');
     verdicts($s, 'only the new process');
 
     kill 'USR1', $new;
@@ -321,11 +254,10 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     my ($count, $wrong) = $beside->end;
     is_right($s, $count, $wrong, 'under load');
 
-    delete $s->{connections};
-    delete $s->{pid};
+    $s->disconnect;
     kill 'TERM', $new;
-    ok gone($new), 'TERM';
-    is_quiet($s, 'signals');
+    $ends->($new, 'TERM');
+    is_deeply [$s->alarms], [], 'signals: no alert in the log';
 }
 
 done;

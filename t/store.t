@@ -90,12 +90,7 @@ sub is_fine ($s, $name) {
     $s->start;
     is answer($s, $token), '200', "$name: a worker uses the store";
     $s->stop;
-    is_deeply [alarms($s)], [], "$name: no alert in the log";
-}
-
-sub alarms ($s) {
-    return (grep({ /\[(?:alert|crit)\]|exited on signal|Sanitizer|runtime error/ }
-                 split /\n/, $s->errors->content . $s->output), $s->reports);
+    is_deeply [grep { !/\[emerg\]/ } $s->alarms], [], "$name: no alert in the log";
 }
 
 sub answer ($s, $token, %o) {
@@ -306,7 +301,7 @@ SKIP: {
 
         # a new worker may still be opening it
         my @wrong;
-        eval { AuthToken::Log::await_true(sub {
+        eval { await_true(sub {
             @wrong = grep { mapped($_) != 1 || mapped($_, 'lock.mdb') != 1 } $s->workers;
             !@wrong;
         }, 'the store to be open') };
@@ -325,7 +320,7 @@ SKIP: {
     my $holds = sub { grep { $_->[1] != ~0 } readers($s) };
     my $let_go = sub ($name) {
         $s->{store}->ok('token', 'enable', 't1');
-        is eval { AuthToken::Log::await_true(sub { !$holds->() }, 'the release of the snapshots') } // $@, 1, $name;
+        eventually $name, sub { !$holds->() };
     };
 
     answer($s, $token) for 1 .. 20;
@@ -339,12 +334,11 @@ SKIP: {
 
     my @leaving = $s->workers;
     $s->signal('HUP');
-    AuthToken::Log::await_true(sub { 3 == (() = $s->workers) }, 'an exiting worker');
+    await_true(sub { 3 == (() = $s->workers) }, 'an exiting worker');
     ok scalar $holds->(), 'the exiting worker keeps a snapshot';
     $let_go->('the exiting worker releases the snapshot after a change');
     $slow->close;
-    AuthToken::Log::await_true(sub { !grep { my $w = $_; grep { $_ == $w } @leaving } $s->workers },
-                               'the old worker to end');
+    await_true(sub { !grep { my $w = $_; grep { $_ == $w } @leaving } $s->workers }, 'the old worker to end');
 
     # a store that nginx -t rejects
     my $path    = $s->{store}->path;
@@ -362,7 +356,7 @@ SKIP: {
     for my $round (1 .. $pairs) {
         my @old = $s->workers;
         kill 'KILL', @old;
-        AuthToken::Log::await_true(sub {
+        await_true(sub {
             my %now = map { $_ => 1 } $s->workers;
             keys %now == 2 && !grep { $now{$_} } @old;
         }, 'new workers');
@@ -517,7 +511,7 @@ sub complaints ($s) {
     $copy->("$path/data.mdb", "$dir/kept");
     $before = complaints($s);
     truncate "$path/data.mdb", 5 * 4096;
-    AuthToken::Log::await_true(sub { complaints($s) == $before + 2 }, 'both workers to see the truncation');
+    await_true(sub { complaints($s) == $before + 2 }, 'both workers to see the truncation');
     refused $s, '/', unavailable => 'data.mdb is truncated: an API token gets 503', api_token => $one, reason => 'unavailable';
     granted $s, '/', 'data.mdb is truncated: a JWT is accepted', token => good_token();
     like +(complaints($s))[-1], qr/is truncated to 20480 of \d+ bytes/, 'the error says that it is truncated';
@@ -562,75 +556,36 @@ sub complaints ($s) {
 
 # --- binary upgrade ---------------------------------------------------------
 
-my @launched;
-my $owner = $$;
-END { if ($$ == ($owner // 0)) { local $?; kill 'KILL', grep { kill 0, $_ } @launched } }
-
-sub pid_in ($s, $name, $not = 0) {
-    return AuthToken::Log::await_true(sub {
-        my ($pid) = content($s->dir . "/$name") =~ /\A(\d+)\n/;
-        ($pid // $not) != $not && $pid;
-    }, $name);
-}
-
-sub gone ($pid) {
-    return eval {
-        AuthToken::Log::await_true(sub {
-            waitpid($pid, POSIX::WNOHANG());
-            !kill 0, $pid;
-        }, "the end of $pid", 20);
-    };
-}
-
-sub workers_of ($s, $pid) {
-    local $s->{pid} = $pid;
-    my @workers = $s->workers;
-    return @workers;
-}
-
-sub launch ($s, $globals) {
-    my $pid = $s->_spawn($s->dir . '/output', ['-g', $globals]);
-    push @launched, $pid;
-    AuthToken::Log::await_true(sub { eval { $s->connect->close; 1 } }, 'nginx to listen', 30);
-    return $pid;
-}
-
 {
     my $s = make_server();
     my ($one, $two) = map { $s->{store}->token($_) } qw(t1 t2);
 
-    local $AuthToken::Server::NGINX = $AuthToken::Server::NGINX =~ m{/} ? $AuthToken::Server::NGINX
-        : (grep { -x } map { "$_/$AuthToken::Server::NGINX" } split /:/, "$ENV{PATH}:/usr/sbin")[0];
-
-    waitpid launch($s, 'daemon on;'), 0;
-    my $old = pid_in($s, 'nginx.pid');
-    push @launched, $old;
+    my $old = $s->launch('daemon on;');
     is answer($s, $one), '200', 'before the upgrade';
 
     kill 'USR2', $old;
-    my $new = pid_in($s, 'nginx.pid', $old);
-    push @launched, $new;
-    AuthToken::Log::await_true(sub { (my @workers = workers_of($s, $new)) == 1 }, 'the new worker', 20);
+    my $new = $s->master($old);
+    await_true(sub { 1 == (() = $s->workers($new)) }, 'the new worker', 20);
 
     # two masters, with a worker each
-    my @both = (grep({ $_ != $new } workers_of($s, $old)), workers_of($s, $new));
+    my @both = (grep({ $_ != $new } $s->workers($old)), $s->workers($new));
     is scalar @both, 2, 'two masters have a worker each';
-    AuthToken::Log::await_true(sub { mapped($both[1]) }, 'the new worker to open the store');
+    await_true(sub { mapped($both[1]) }, 'the new worker to open the store');
     is_deeply [map { mapped($_) } $old, $new, @both], [0, 0, 1, 1], 'each worker has one environment, the masters none';
     $s->{store}->ok('token', 'disable', 't2');
     is_deeply [map { answer($s, $two) } 1 .. 20], [($off) x 20], 'both workers see a change';
 
     kill 'WINCH', $old;
     kill 'QUIT', $old;
-    ok gone($old), 'the old master exits';
+    eventually 'the old master exits', sub { AuthToken::Server::ended($old) }, 20;
     is answer($s, $one), '200', 'the new worker uses the store';
     $s->{store}->ok('token', 'disable', 't1');
     is answer($s, $one), $off, 'the new worker sees a change';
-    is_deeply [slots($s)], [workers_of($s, $new)], 'the reader slot of the old worker is released';
+    is_deeply [slots($s)], [$s->workers($new)], 'the reader slot of the old worker is released';
 
     kill 'QUIT', $new;
-    ok gone($new), 'the new master exits';
-    is_deeply [alarms($s)], [], 'binary upgrade: no alert in the log';
+    eventually 'the new master exits', sub { AuthToken::Server::ended($new) }, 20;
+    is_deeply [$s->alarms], [], 'binary upgrade: no alert in the log';
 }
 
 # without a master process, nginx reloads in the process that has the store open
@@ -638,7 +593,7 @@ sub launch ($s, $globals) {
 {
     my $s = make_server();
     my $token = $s->{store}->token('t1');
-    my $pid = launch($s, 'daemon off; master_process off;');
+    my $pid = $s->launch('master_process off;');
 
     is answer($s, $token), '200', 'a single process uses the store';
     for my $n (1 .. 5) {
@@ -656,6 +611,7 @@ sub launch ($s, $globals) {
 # --- file systems -----------------------------------------------------------
 
 my $mounted;
+my $owner = $$;
 END { if ($mounted && $$ == ($owner // 0)) { local $?; system 'umount', '-l', $mounted } }
 
 SKIP: {

@@ -226,13 +226,13 @@ sub pid ($self) { $self->{pid} }
 # what nginx printed
 sub output ($self) { AuthToken::Log->new("$self->{dir}/output")->content }
 
-# process ids of the workers, oldest first
-sub workers ($self) {
+# process ids of the workers of the master process, oldest first
+sub workers ($self, $master = $self->{pid} || -1) {
     my @pids;
     for my $stat (glob '/proc/[0-9]*/stat') {
         open my $fh, '<', $stat or next;
         my ($pid, $ppid) = (<$fh> // '') =~ /\A(\d+) \(.*\) \S (\d+)/ or next;
-        push @pids, $pid if $ppid == ($self->{pid} || -1);
+        push @pids, $pid if $ppid == $master;
     }
     return sort { $a <=> $b } @pids;
 }
@@ -256,6 +256,49 @@ sub reload ($self, %o) {
     }, 'the old workers to end', 30);
 
     return;
+}
+
+# Starts nginx with these global directives ("daemon off" if there is no "daemon on")
+# and returns its process id.  The caller ends it; the end of the test does at the latest.
+my @launched;
+my $test = $$;
+END { if ($$ == $test) { local $?; kill 'TERM', grep { kill 0, $_ } @launched } }
+
+sub launch ($self, $globals = '') {
+    my $daemon = $globals =~ /daemon on/;
+    # nginx starts a new binary by its full path
+    local $NGINX = $NGINX =~ m{/} ? $NGINX : (grep { -x } map { "$_/$NGINX" } split /:/, "$ENV{PATH}:/usr/sbin")[0];
+    my $pid = $self->_spawn("$self->{dir}/output", ['-g', $daemon ? $globals : "daemon off; $globals"]);
+
+    AuthToken::Log::await_true(sub {
+        die $self->output, $self->{errors}->content if !$daemon && ended($pid);
+        eval { $self->connect->close; 1 };
+    }, 'nginx to listen', 30);
+
+    if ($daemon) {
+        waitpid $pid, 0;
+        return $self->master;
+    }
+    push @launched, $pid;
+    return $pid;
+}
+
+# the process id in nginx.pid, once it differs from $old
+sub master ($self, $old = 0) {
+    my $pid = AuthToken::Log::await_true(sub {
+        my ($now) = AuthToken::Log->new("$self->{dir}/nginx.pid")->content =~ /\A(\d+)\n/;
+        ($now // $old) != $old && $now;
+    }, 'nginx.pid');
+    push @launched, $pid;
+    return $pid;
+}
+
+sub ended ($pid) { waitpid($pid, POSIX::WNOHANG()); return !kill 0, $pid }
+
+# lines of the log that report a fault, and reports of sanitizers
+sub alarms ($self) {
+    return (grep({ /\[(?:alert|emerg|crit)\]|exited on signal|Sanitizer|runtime error/ }
+                 split /\n/, $self->{errors}->content . $self->output), $self->reports);
 }
 
 # closes the kept connections
