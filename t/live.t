@@ -21,12 +21,7 @@ my @slots = 1 .. 12;                    # API tokens that change
 my @pairs = 1 .. 4;                     # clients that change
 
 my $conf = <<'CONF';
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-        client_claim appid;
-    }
+    %%ISSUER main: client_claim appid;%%
     auth_token_store lmdb:%%DIR%%/store;
 
     server {
@@ -381,7 +376,7 @@ round('with reloads in between', int($changes / 5) || 1, sub ($s, $n) {
         kill 'KILL', my $victim = $old[rand @old];
         $killed++;
 
-        AuthToken::Log::await_true(sub {
+        await_true(sub {
             my @now = $s->workers;
             @now == @old && !grep { $_ == $victim } @now;
         }, 'another worker', 20);

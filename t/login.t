@@ -10,7 +10,6 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Local;
-use AuthToken::Log;
 use AuthToken::Test;
 use JSON::PP ();
 use Time::HiRes qw(time);

@@ -9,17 +9,11 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Local;
-use AuthToken::Log;
 use AuthToken::Test;
 use JSON::PP ();
 
 my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
-    auth_token_issuer second {
-        issuer https://second.example;
-        audience api;
-        signing_key %%DIR%%/old.pem;
-        access_token expires=1s;
-    }
+    %%ISSUER second: issuer https://second.example; signing_key %%DIR%%/old.pem; access_token expires=1s;%%
     server {
         listen %%LISTEN%%;
         auth_token on;
@@ -108,7 +102,7 @@ is_logged_out logout($s, cookie => 'refreshToken=' . 'A' x 80), 'an unknown refr
 
 my %second = cookies(post_json($s, '/second/login', { username => 'jane', password => $AuthToken::Local::PASSWORD }));
 is_refused logout($s, token => $second{accessToken}), invalid_token => 'an access token of another issuer';
-AuthToken::Log::await_true(sub {
+await_true(sub {
     $s->request('/second/logout', method => 'POST', token => $second{accessToken})->{body} =~ /EXPIRED/
         or do { %second = cookies(post_json($s, '/second/login', { username => 'jane',
                                             password => $AuthToken::Local::PASSWORD }));
@@ -142,8 +136,8 @@ $session = fresh();
 my $files = $s->dir . '/state/data/sessions';
 unlink glob "$files/*" and rmdir $files or die "$files: $!";
 
-AuthToken::Log::await_true(sub { -s "$files/data.mdb" }, 'a new database');
-AuthToken::Log::await_true(sub { 2 == (() = $s->errors->content =~ /session database was replaced, reopening: /g) }, 'both workers reopened it');
+await_true(sub { -s "$files/data.mdb" }, 'a new database');
+await_true(sub { 2 == (() = $s->errors->content =~ /session database was replaced, reopening: /g) }, 'both workers reopened it');
 is_revoked $session->{refreshToken}, 'a session of the removed database';
 
 for my $n (1 .. 6) {

@@ -39,7 +39,7 @@ sub begin () {
 {
     no warnings 'redefine';
     *AuthToken::Server::_ready = sub ($self) {
-        return AuthToken::Log::await_true(sub {
+        return await_true(sub {
             return 'ended' if waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
             my @workers = $self->workers;
             @workers == 2 && eval { $self->connect->close; 1 };
@@ -81,7 +81,7 @@ sub measured ($store, @arguments) {
     }
 
     my ($peak, $status) = (0);
-    AuthToken::Log::await_true(sub {
+    await_true(sub {
         my ($kb) = AuthToken::Log->new("/proc/$pid/status")->content =~ /^VmHWM:\s+(\d+) kB/m;
         $peak = $kb if ($kb // 0) > $peak;
         $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid;

@@ -11,7 +11,6 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Local;
-use AuthToken::Log;
 use AuthToken::Test;
 use Crypt::JWT qw(decode_jwt);
 use JSON::PP ();
@@ -35,12 +34,7 @@ my $s = start(issuer_conf(main => <<'MORE') . <<'CONF' . api_conf('main', 'main'
         access_token expires=1h;
         password failures=5/1m;
 MORE
-    auth_token_issuer own {
-        issuer https://own.example;
-        audience clients;
-        client_claim appid;
-        signing_key %%DIR%%/old.pem;
-    }
+    %%ISSUER own: issuer https://own.example; audience clients; client_claim appid; signing_key %%DIR%%/old.pem;%%
     server {
         listen %%LISTEN%%;
         auth_token on;

@@ -106,12 +106,7 @@ is_deeply [$p->base, kids()], [$kept, ['rsa']], 'start uses the same port and ke
 # --- granted by the module --------------------------------------------------
 
 my $s = start(<<"CONF", files => { 'provider.jwks' => $p->jwks }, good => ['/', token => $token]);
-    auth_token_issuer provider {
-        issuer     @{[$p->issuer]};
-        audience   $api;
-        user_claim client_id;
-        key_file   %%DIR%%/provider.jwks;
-    }
+    %%ISSUER provider: issuer @{[$p->issuer]}; audience $api; user_claim client_id; key_file %%DIR%%/provider.jwks;%%
     server {
         listen %%LISTEN%%;
         auth_token on;

@@ -12,7 +12,6 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Local;
-use AuthToken::Log;
 use AuthToken::Store;
 use AuthToken::Test;
 use JSON::PP ();
@@ -22,19 +21,10 @@ my $rounds = $ENV{AT_SANITIZE} ? 100 : 1000;
 
 my $more = 'refresh_token grace=10s;';
 my $s = start(issuer_conf(main => $more) . <<'CONF' . api_conf() . '    }',
-    auth_token_issuer quick {
-        issuer https://quick.example;
-        audience api;
-        signing_key %%DIR%%/old.pem kid=old;
+    %%ISSUER quick: issuer https://quick.example; signing_key %%DIR%%/old.pem kid=old;
         access_token expires=10m cookie=at;
-        refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;
-    }
-    auth_token_issuer brief {
-        issuer https://brief.example;
-        audience api;
-        signing_key %%DIR%%/old.pem;
-        refresh_token expires=1s;
-    }
+        refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;%%
+    %%ISSUER brief: issuer https://brief.example; signing_key %%DIR%%/old.pem; refresh_token expires=1s;%%
     server {
         listen %%LISTEN%%;
         auth_token on;
@@ -239,7 +229,7 @@ for my $round (1 .. 20) {
     select undef, undef, undef, 0.0005 * ($round % 10);
     kill KILL => @workers;
     my $got = eval { $c->response };
-    AuthToken::Log::await_true(sub { my @now = $s->workers; @now == 2 && !grep { my $w = $_; grep { $_ == $w } @workers } @now },
+    await_true(sub { my @now = $s->workers; @now == 2 && !grep { my $w = $_; grep { $_ == $w } @workers } @now },
                'new worker processes');
 
     my $good = 0;

@@ -308,7 +308,7 @@ sub strace ($pid) {
     }
 
     my $log = AuthToken::Log->new("$dir/strace.log");
-    AuthToken::Log::await_true(sub { $log->content =~ /attached|not permitted|ptrace/ }, 'strace');
+    await_true(sub { $log->content =~ /attached|not permitted|ptrace/ }, 'strace');
 
     my $end = sub {
         kill 'INT', $tracer;

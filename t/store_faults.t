@@ -59,12 +59,7 @@ my $long = 'x' x 200;           # long enough for a separate allocation
 
 my $s = start(<<'CONF', files => {
     %%ISSUER%%
-    auth_token_issuer clients {
-        issuer       https://clients.example;
-        audience     api;
-        key_file     %%DIR%%/rsa2.pem;
-        client_claim appid;
-    }
+    %%ISSUER clients: issuer https://clients.example; key_file %%DIR%%/rsa2.pem; client_claim appid;%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_cache off;       # no request ends early
 
@@ -244,7 +239,7 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
 
     # each check, of the store and of two key files, has failures
     arm($worker, 1, 1);
-    AuthToken::Log::await_true(sub { failed_allocations() >= 6 }, 'checks without memory');
+    await_true(sub { failed_allocations() >= 6 }, 'checks without memory');
     disarm();
 
     is ((try_once('/scope', api_token => $text{plain}, tag => 'looked-at'))[0], 200,
@@ -265,12 +260,12 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
         arm($worker, $n, 1);
         rename "$path.away", $path;
 
-            AuthToken::Log::await_true(sub { failed_allocations() || (try_once('/scope', api_token => $text{plain},
+            await_true(sub { failed_allocations() || (try_once('/scope', api_token => $text{plain},
                                                          tag => 'opening'))[0] == 200 }, 'an attempt to open the store');
         my ($status) = try_once('/scope', api_token => $text{scope}, tag => 'opening');
         $closed += $status =~ /^[45]|^0/;
         disarm();
-        $back += !!AuthToken::Log::await_true(sub {
+        $back += !!await_true(sub {
             (try_once('/scope', api_token => $text{plain}, tag => 'opening'))[0] == 200
         }, 'the store');
     }

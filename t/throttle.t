@@ -13,12 +13,7 @@ use AuthToken::Local;
 use AuthToken::Test;
 
 my $s = start(issuer_conf(main => 'password failures=5/1m;') . <<'CONF' . api_conf() . '    }',
-    auth_token_issuer brief {
-        issuer https://brief.example;
-        audience api;
-        signing_key %%DIR%%/old.pem;
-        password failures=2/2s;
-    }
+    %%ISSUER brief: issuer https://brief.example; signing_key %%DIR%%/old.pem; password failures=2/2s;%%
     server {
         listen %%LISTEN%%;
         listen [::1]:%%PORT%%;

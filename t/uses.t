@@ -10,7 +10,6 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Local;
-use AuthToken::Log;
 use AuthToken::Store;
 use AuthToken::Test;
 use JSON::PP ();
@@ -40,7 +39,7 @@ sub uses ($id) {
     return ($shown->{use_count}, $shown->{last_used});
 }
 
-AuthToken::Log::await_true(sub { my ($rc) = $s->{store}->run('token', 'show', 'busy', '--state', $state); $rc == 0 },
+await_true(sub { my ($rc) = $s->{store}->run('token', 'show', 'busy', '--state', $state); $rc == 0 },
                            'the session database');
 is_deeply [uses('busy')], [0, undef], 'an unused API token has count 0 and no time';
 
@@ -48,7 +47,7 @@ my $before = time;
 granted $s, '/x', "use $_", api_token => $text{busy}, new => $_ % 2 for 1 .. 20;
 refused $s, '/write', insufficient_scope => 'a request without the required scope is refused', api_token => $text{refused}, expect => { scheme => 'ApiKey' };
 
-AuthToken::Log::await_true(sub { (uses('busy'))[0] == 20 }, 'the counter', 10);
+await_true(sub { (uses('busy'))[0] == 20 }, 'the counter', 10);
 my ($count, $last) = uses('busy');
 is $count, 20, '20 requests to two workers are counted';
 cmp_ok $last / 1000, '>=', $before, 'the last use is not before the requests';

@@ -21,16 +21,11 @@ our $BASIC = 'Basic realm="api", charset="UTF-8"';
 
 # an issuer block with a signing key; $more is added to it
 sub issuer_conf ($name = 'main', $more = '') {
-    my $audience = $more =~ /\baudience\b/ ? '' : 'audience api;';
     return <<"CONF";
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_state_path %%DIR%%/state;
-    auth_token_issuer $name {
-        issuer      https://issuer.example;
-        $audience
-        signing_key %%DIR%%/sign.pem;
-        $more
-    }
+    %%ISSUER $name: signing_key %%DIR%%/sign.pem; $more
+%%
 CONF
 }
 
