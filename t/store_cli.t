@@ -187,7 +187,7 @@ unlike($out, qr/^token|\Q$own\E/m, 'a token from a file is not shown');
 like(export(), qr/"sha256":"@{[sha256_hex($own)]}"/, 'an export has its SHA-256');
 spew('own', $own);
 fails(run('token', 'create', '--token-file', 'own'), 1,
-    'this token already exists with another id', 'twice');
+    'this token already exists with the id "own"', 'twice');
 fails(run('token', 'create', '--id', 'own'), 1, 'token "own" already exists', 'id twice');
 fails(run({ in => $_ }, 'token', 'create', '--token-file', '-'), 1,
     'the file in "--token-file" is not a token of 32 to 4096 printable '

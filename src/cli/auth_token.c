@@ -109,6 +109,7 @@ main(int argc, char **argv)
 
     rc = cli_run(&cli, argc, argv);
 
+    json_decref(cli.object);
     cli_values_free(&cli);
     (void) fflush(stdout);
     at_crypto_cleanse(out, sizeof(out));

@@ -10,12 +10,6 @@
 #include "cli/record/cli_show.h"
 
 
-typedef struct {
-    const cli_edit_t  *edit;
-    cli_record_t       rec;
-} cli_change_t;
-
-
 const cli_kind_t *
 cli_command_kind(const cli_t *cli)
 {
@@ -23,14 +17,17 @@ cli_command_kind(const cli_t *cli)
 }
 
 
-/* --- options to members -------------------------------------------------- */
+/* --- members ------------------------------------------------------------- */
 
 
-/* takes the reference */
-static int
-cli_edit_put(cli_t *cli, json_t *object, const char *member, json_t *value)
+int
+cli_edit_put(cli_t *cli, const char *member, json_t *value)
 {
-    return value != NULL && json_object_set_new(object, member, value) == 0
+    if (cli->object == NULL) {
+        cli->object = json_object();
+    }
+
+    return json_object_set_new(cli->object, member, value) == 0
            ? 0 : cli_no_memory(cli);
 }
 
@@ -58,23 +55,27 @@ cli_edit_string(cli_t *cli, const char *dashes, const char *name,
 
 
 int
-cli_edit_set(cli_t *cli, json_t *object, const char *member, const char *text)
+cli_edit_set(cli_t *cli, const char *member, const char *text)
 {
     json_t  *value;
 
     value = cli_edit_string(cli, "", member, text);
 
-    return value != NULL ? cli_edit_put(cli, object, member, value) : -1;
+    return value != NULL ? cli_edit_put(cli, member, value) : -1;
 }
 
 
-/* the value of a record option that is not a flag; NULL with the status set */
+/* A new reference, or NULL, in which case an error may have been reported. */
 static json_t *
 cli_edit_value(cli_t *cli, const cli_option_t *option, const cli_list_t *list)
 {
     size_t    i;
     int64_t   expires;
     json_t   *array, *item;
+
+    if (option->literal != NULL) {
+        return json_loads(option->literal, JSON_DECODE_ANY, NULL);
+    }
 
     if (option->flags & CLI_WHEN) {
         if (cli_expires(cli, option->name, &expires) != 0) {
@@ -92,13 +93,14 @@ cli_edit_value(cli_t *cli, const cli_option_t *option, const cli_list_t *list)
         if (list->items[i].len == 0 && !(option->flags & CLI_EMPTY)) {
             (void) cli_usage(cli, "the value of \"--%s\" is empty",
                              option->name);
-            json_decref(array);
-            return NULL;
+            item = NULL;
+
+        } else {
+            item = cli_edit_string(cli, "--", option->name,
+                                   list->items[i].data);
         }
 
-        item = cli_edit_string(cli, "--", option->name, list->items[i].data);
-
-        if (item == NULL || !(option->flags & CLI_MANY)) {
+        if (!(option->flags & CLI_MANY)) {
             json_decref(array);
             return item;
         }
@@ -113,16 +115,13 @@ cli_edit_value(cli_t *cli, const cli_option_t *option, const cli_list_t *list)
 }
 
 
-/* Returns the number of members set, or -1 with the status set. */
+/* sets the members that the options of the command name */
 static int
-cli_edit_apply(cli_t *cli, json_t *object)
+cli_edit_apply(cli_t *cli)
 {
-    int                  n;
     size_t               i, j;
-    json_t              *value;
     const cli_option_t  *options;
 
-    n = 0;
     options = cli->command->options;
 
     for (i = 0; options[i].name != NULL; i++) {
@@ -138,22 +137,19 @@ cli_edit_apply(cli_t *cli, json_t *object)
             }
         }
 
-        value = options[i].literal != NULL
-                ? json_loads(options[i].literal, JSON_DECODE_ANY, NULL)
-                : cli_edit_value(cli, &options[i], &cli->values[i]);
-
-        if (cli_edit_put(cli, object, options[i].member, value) != 0) {
+        if (cli_edit_put(cli, options[i].member,
+                         cli_edit_value(cli, &options[i], &cli->values[i]))
+            != 0)
+        {
             return -1;
         }
-
-        n++;
     }
 
-    return n;
+    return 0;
 }
 
 
-/* --- the change ---------------------------------------------------------- */
+/* --- the record ---------------------------------------------------------- */
 
 
 /* an invalid value is a usage error, because it is the value of an option */
@@ -176,14 +172,14 @@ cli_edit_parse(cli_t *cli, cli_record_t *rec, json_t *object)
 
 
 int
-cli_edit_check(cli_t *cli, json_t *object)
+cli_edit_check(cli_t *cli)
 {
     int           rc;
     cli_record_t  rec;
 
     memset(&rec, 0, sizeof(rec));
-    rc = cli_edit_apply(cli, object) >= 0
-         ? cli_edit_parse(cli, &rec, object) : -1;
+    rc = cli_edit_apply(cli) == 0 ? cli_edit_parse(cli, &rec, cli->object)
+                                  : -1;
     cli_record_free(&rec);
 
     return rc;
@@ -194,18 +190,11 @@ cli_edit_check(cli_t *cli, json_t *object)
 static int
 cli_edit_check_reference(cli_t *cli, at_store_t *store, const char *noun)
 {
-    int                  rc;
-    const char          *name;
-    cli_record_t         other;
-    const cli_option_t  *option;
+    int            rc;
+    const char    *name;
+    cli_record_t   other;
 
-    for (option = cli->command->options; option->name != NULL; option++) {
-        if (strcmp(option->name, noun) == 0) {
-            break;
-        }
-    }
-
-    name = option->name != NULL ? cli_text(cli, noun) : NULL;
+    name = json_string_value(json_object_get(cli->object, noun));
 
     if (name == NULL
         || (strcmp(noun, "role") == 0
@@ -228,126 +217,88 @@ cli_edit_check_reference(cli_t *cli, at_store_t *store, const char *noun)
  * secret that could not be printed must not become valid.
  */
 static int
-cli_change_print(cli_t *cli, cli_change_t *change)
+cli_edit_write(cli_t *cli, at_store_t *store, cli_edit_t *edit, int replace)
 {
-    if (cli_show(cli, &change->rec, change->edit->secret_name,
-                 change->edit->secret) != 0)
+    if (cli_edit_check_reference(cli, store, "user") != 0
+        || cli_edit_check_reference(cli, store, "role") != 0
+        || (replace ? cli_store_write(cli, store, &edit->rec)
+                    : cli_store_add(cli, store, &edit->rec)) != 0
+        || cli_show(cli, &edit->rec, edit->secret_name, edit->secret) != 0)
     {
         return -1;
     }
 
-    return change->edit->secret != NULL ? cli_flush(cli) : 0;
+    return edit->secret != NULL ? cli_flush(cli) : 0;
 }
 
 
 static int
-cli_change_create(cli_t *cli, at_store_t *store, void *data)
+cli_edit_create_run(cli_t *cli, at_store_t *store, void *data)
 {
-    int            rc;
-    cli_change_t  *change = data;
-    cli_record_t   old;
+    cli_edit_t  *edit = data;
 
-    *cli_record_created(&change->rec) = cli->now * 1000;
-
-    if (cli_edit_check_reference(cli, store, "user") != 0
-        || cli_edit_check_reference(cli, store, "role") != 0)
-    {
-        return -1;
-    }
-
-    if (!change->edit->replace) {
-        rc = cli_store_add(cli, store, &change->rec);
-
-    } else {
-        memset(&old, 0, sizeof(old));
-        rc = cli_store_find(cli, store, change->rec.kind,
-                            cli_record_name(&change->rec), &old);
-
-        if (rc == 1) {
-            *cli_record_created(&change->rec) = *cli_record_created(&old);
-        }
-
-        cli_record_free(&old);
-        rc = rc != -1 ? cli_store_replace(cli, store, &change->rec) : -1;
-    }
-
-    return rc == 0 ? cli_change_print(cli, change) : -1;
+    return cli_edit_write(cli, store, edit, edit->replace);
 }
 
 
 int
-cli_edit_new(cli_t *cli, int (*make)(cli_t *cli, json_t *object))
+cli_edit_create(cli_t *cli, cli_edit_t *edit)
 {
-    int      rc;
-    json_t  *object;
+    int  rc;
 
-    object = json_object();
-    rc = object != NULL ? make(cli, object) : cli_no_memory(cli);
-    json_decref(object);
+    rc = cli_edit_apply(cli) == 0
+         && cli_edit_parse(cli, &edit->rec, cli->object) == 0
+         ? cli_store_run(cli, AT_STORE_WRITE, cli_edit_create_run, edit) : -1;
 
-    return rc;
-}
-
-
-int
-cli_edit_create(cli_t *cli, const cli_edit_t *edit)
-{
-    int           rc;
-    cli_change_t  change = { .edit = edit };
-
-    rc = cli_edit_apply(cli, edit->object) >= 0
-         && cli_edit_parse(cli, &change.rec, edit->object) == 0
-         ? cli_store_run(cli, AT_STORE_WRITE, cli_change_create, &change)
-         : -1;
-
-    cli_record_free(&change.rec);
+    cli_record_free(&edit->rec);
 
     return rc == 0 ? cli_flush(cli) : -1;
 }
 
 
+/* a new secret comes first; the latest old one stays valid */
 static int
-cli_change_update(cli_t *cli, at_store_t *store, void *data)
+cli_edit_keep_secret(cli_t *cli, const json_t *old)
 {
-    int                n, rc;
-    json_t            *object;
-    cli_change_t      *change = data;
-    const cli_edit_t  *edit;
+    json_t  *hashes;
 
-    edit = change->edit;
+    hashes = json_object_get(cli->object, "secret_hashes");
+    old = json_object_get(old, "secret_hashes");
+
+    return json_array_size(old) == 0
+           || json_array_append(hashes, json_array_get(old, 0)) == 0
+           ? 0 : cli_no_memory(cli);
+}
+
+
+static int
+cli_edit_update_run(cli_t *cli, at_store_t *store, void *data)
+{
+    int          rc;
+    json_t      *object;
+    cli_edit_t  *edit = data;
 
     if (cli_store_get(cli, store, cli_command_kind(cli),
-                      cli_str(cli->operand), &change->rec) != 0)
+                      cli_str(cli->operand), &edit->rec) != 0)
     {
         return -1;
     }
 
-    object = cli_record_json(&change->rec, 1);
+    object = cli_record_json(&edit->rec, 1);
 
     if (object == NULL) {
         return cli_no_memory(cli);
     }
 
-    n = cli_edit_apply(cli, object);
-    rc = n == -1 ? -1 : 0;
+    rc = edit->keep_secret ? cli_edit_keep_secret(cli, object) : 0;
 
-    if (n == 0 && edit->hook == NULL) {
-        rc = cli_usage(cli, "no change given, see \"auth-token help %s %s\"",
-                       cli->command->noun, cli->command->verb);
+    if (rc == 0 && json_object_update(object, cli->object) != 0) {
+        rc = cli_no_memory(cli);
     }
 
-    if (rc == 0 && edit->hook != NULL) {
-        rc = edit->hook(cli, object, edit->data);
-    }
-
-    if (rc == 0
-        && (cli_edit_parse(cli, &change->rec, object) != 0
-            || cli_edit_check_reference(cli, store, "user") != 0
-            || cli_edit_check_reference(cli, store, "role") != 0
-            || cli_store_replace(cli, store, &change->rec) != 0
-            || cli_change_print(cli, change) != 0))
-    {
-        rc = -1;
+    if (rc == 0) {
+        rc = cli_edit_parse(cli, &edit->rec, object) == 0
+             ? cli_edit_write(cli, store, edit, 1) : -1;
     }
 
     json_decref(object);
@@ -357,13 +308,21 @@ cli_change_update(cli_t *cli, at_store_t *store, void *data)
 
 
 int
-cli_edit_update(cli_t *cli, const cli_edit_t *edit)
+cli_edit_update(cli_t *cli, cli_edit_t *edit)
 {
-    int           rc;
-    cli_change_t  change = { .edit = edit };
+    int  rc;
 
-    rc = cli_store_run(cli, AT_STORE_WRITE, cli_change_update, &change);
-    cli_record_free(&change.rec);
+    if (cli_edit_apply(cli) != 0) {
+        return -1;
+    }
+
+    if (cli->object == NULL) {
+        return cli_usage(cli, "no change given, see \"auth-token help %s "
+                         "%s\"", cli->command->noun, cli->command->verb);
+    }
+
+    rc = cli_store_run(cli, AT_STORE_WRITE, cli_edit_update_run, edit);
+    cli_record_free(&edit->rec);
 
     return rc == 0 ? cli_flush(cli) : -1;
 }

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Creates and changes a record by options.  An option with a member in the
- * table of the command sets this member of the record's JSON object, which is
- * then checked as an imported one is.
+ * Creates and changes a record by options.  cli->object has the members that
+ * the command and its options set; the record is then checked as an imported
+ * one is.
  */
 
 #ifndef CLI_EDIT_H
@@ -15,45 +15,38 @@
 #include "cli/terminal/cli_options.h"
 
 
+/* zeroed, except for: */
 typedef struct {
-    json_t       *object;       /* of a new record, before the options */
-    int           replace;      /* replace an existing record of this name */
-
-    /* further changes of an update, or NULL: 0, or -1 with the status set */
-    int         (*hook)(cli_t *cli, json_t *object, void *data);
-    void         *data;
+    int            replace;         /* create: an existing record, too */
+    int            keep_secret;     /* update: the latest client secret */
 
     /* printed before the record, or NULL */
-    const char   *secret_name;
-    const char   *secret;
+    const char    *secret_name;
+    const char    *secret;
+
+    cli_record_t   rec;
 } cli_edit_t;
 
 
 /* the kind of record that the noun of the command names */
 const cli_kind_t *cli_command_kind(const cli_t *cli);
 
-/* Sets a member to a string.  Returns 0, or -1 with the status set. */
-int cli_edit_set(cli_t *cli, json_t *object, const char *member,
-    const char *text);
+/* The functions below return 0, or -1 with the status set. */
 
-/*
- * Sets the members that the options name, and checks the record: reports the
- * errors of the command line before a password is prompted for.  Returns 0, or
- * -1 with the status set.
- */
-int cli_edit_check(cli_t *cli, json_t *object);
+/* sets a member; takes the reference, which is NULL without memory */
+int cli_edit_put(cli_t *cli, const char *member, json_t *value);
 
-/*
- * Calls make with an empty object, which is released afterwards.  Returns what
- * make returns, or -1 with the status set.
- */
-int cli_edit_new(cli_t *cli, int (*make)(cli_t *cli, json_t *object));
+/* sets a member to a string */
+int cli_edit_set(cli_t *cli, const char *member, const char *text);
 
-/* Writes a new record and prints it.  Returns 0, or -1 with the status set. */
-int cli_edit_create(cli_t *cli, const cli_edit_t *edit);
+/* reports invalid options before a password is prompted for */
+int cli_edit_check(cli_t *cli);
 
-/* Changes the record named by the operand and prints it.  Returns as above. */
-int cli_edit_update(cli_t *cli, const cli_edit_t *edit);
+/* writes a new record and prints it */
+int cli_edit_create(cli_t *cli, cli_edit_t *edit);
+
+/* changes the record that the operand names, and prints it */
+int cli_edit_update(cli_t *cli, cli_edit_t *edit);
 
 
 #endif

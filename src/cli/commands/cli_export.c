@@ -42,18 +42,16 @@ cli_export_record(cli_t *cli, cli_record_t *rec, void *data)
 static int
 cli_export_run(cli_t *cli, at_store_t *store, void *data)
 {
-    size_t      i;
-    int64_t     n;
-    at_table_e  table;
+    size_t   i;
+    int64_t  n;
 
     (void) data;
     n = 0;
 
     for (i = 0; i < CLI_KINDS; i++) {
-        table = cli_kinds[i].table == AT_TABLE_TOKENS ? AT_TABLE_TOKEN_IDS
-                                                      : cli_kinds[i].table;
-
-        if (at_store_foreach(store, table, cli_export_count, &n) != 0) {
+        if (at_store_foreach(store, cli_kinds[i].names, cli_export_count, &n)
+            != 0)
+        {
             return cli_store_fail(cli, store);
         }
     }

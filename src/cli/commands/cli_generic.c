@@ -142,13 +142,23 @@ cli_generic_list(cli_t *cli)
 }
 
 
-/* --- update, enable, disable, delete ------------------------------------- */
+/* --- set, update, enable, disable, delete -------------------------------- */
+
+
+int
+cli_role_set(cli_t *cli)
+{
+    cli_edit_t  edit = { .replace = 1 };
+
+    return cli_edit_set(cli, "name", cli->operand) == 0
+           ? cli_edit_create(cli, &edit) : -1;
+}
 
 
 int
 cli_generic_update(cli_t *cli)
 {
-    const cli_edit_t  edit = { .object = NULL };
+    cli_edit_t  edit = { .secret = NULL };
 
     return cli_edit_update(cli, &edit);
 }
@@ -186,7 +196,7 @@ cli_generic_enable_run(cli_t *cli, at_store_t *store, void *data)
     }
 
     if (rc == 0) {
-        rc = cli_store_replace(cli, store, &rec);
+        rc = cli_store_write(cli, store, &rec);
     }
 
     cli_record_free(&rec);
@@ -200,6 +210,7 @@ cli_generic_delete_run(cli_t *cli, at_store_t *store, void *data)
 {
     int           rc;
     at_str_t      name;
+    at_error_t    err;
     cli_record_t  rec;
 
     (void) data;
@@ -219,8 +230,10 @@ cli_generic_delete_run(cli_t *cli, at_store_t *store, void *data)
                                      ? "revoked" : "deleted");
     }
 
-    if (rc == 0) {
-        rc = cli_store_delete(cli, store, &rec);
+    if (rc == 0
+        && cli_store_remove(store, rec.kind, cli_record_key(&rec), &err) != 0)
+    {
+        rc = cli_failure(cli, "%s", err.text);
     }
 
     cli_record_free(&rec);

@@ -61,14 +61,16 @@ static const cli_field_t  cli_token_fields[] = {
 };
 
 const cli_kind_t  cli_kinds[CLI_KINDS] = {
-    { "role", "roles", AT_TABLE_ROLES, cli_role_fields,
+    { "role", "roles", AT_TABLE_ROLES, AT_TABLE_ROLES, cli_role_fields,
       cli_offset(u.role.created), 0 },
-    { "user", "users", AT_TABLE_USERS, cli_user_fields,
+    { "user", "users", AT_TABLE_USERS, AT_TABLE_USERS, cli_user_fields,
       cli_offset(u.user.created), 0 },
-    { "client", "clients", AT_TABLE_CLIENTS, cli_client_fields,
-      cli_offset(u.client.created), cli_offset(u.client.ranges) },
-    { "token", "tokens", AT_TABLE_TOKENS, cli_token_fields,
-      cli_offset(u.token.created), cli_offset(u.token.ranges) }
+    { "client", "clients", AT_TABLE_CLIENTS, AT_TABLE_CLIENTS,
+      cli_client_fields, cli_offset(u.client.created),
+      cli_offset(u.client.ranges) },
+    { "token", "tokens", AT_TABLE_TOKENS, AT_TABLE_TOKEN_IDS,
+      cli_token_fields, cli_offset(u.token.created),
+      cli_offset(u.token.ranges) }
 };
 
 

@@ -34,6 +34,8 @@ typedef struct {
     const char         *noun;
     const char         *plural;
     at_table_e          table;
+    at_table_e          names;      /* its keys are the names, of clients and
+                                       roles in lower case */
     const cli_field_t  *fields;     /* the first one is the record's name */
     size_t              created;    /* offsets in cli_record_t */
     size_t              ranges;     /* 0 if it has no address ranges */

@@ -169,10 +169,7 @@ cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     memset(&suggest, 0, sizeof(suggest));
     suggest.word = name;
 
-    /* the keys are the names, in lower case for clients and roles */
-    (void) at_store_foreach(store, kind->table == AT_TABLE_TOKENS
-                            ? AT_TABLE_TOKEN_IDS : kind->table,
-                            cli_store_suggest, &suggest);
+    (void) at_store_foreach(store, kind->names, cli_store_suggest, &suggest);
 
     for (i = 0; kind->table == AT_TABLE_ROLES && i < 4; i++) {
         cli_suggest_offer(&suggest, roles[i]);
@@ -224,11 +221,9 @@ cli_store_each(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     cli_store_each_pt handler, void *data)
 {
     int         rc;
-    at_table_e  table;
     cli_walk_t  walk = { cli, store, kind, handler, data, { .kind = NULL } };
 
-    table = kind->table == AT_TABLE_TOKENS ? AT_TABLE_TOKEN_IDS : kind->table;
-    rc = at_store_foreach(store, table, cli_walk_record, &walk);
+    rc = at_store_foreach(store, kind->names, cli_walk_record, &walk);
     cli_record_free(&walk.rec);
 
     if (rc == -1) {
@@ -240,70 +235,6 @@ cli_store_each(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
 
 
 /* --- writing ------------------------------------------------------------- */
-
-
-static at_str_t
-cli_record_digest(const cli_record_t *rec)
-{
-    return (at_str_t) { (const char *) rec->digest, AT_SHA256_LEN };
-}
-
-
-static at_str_t
-cli_record_bytes(const cli_record_t *rec)
-{
-    return (at_str_t) { rec->bytes.data, rec->bytes.len };
-}
-
-
-int
-cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec)
-{
-    at_str_t    name;
-    at_store_e  rc;
-
-    if (cli_record_encode(rec) != 0) {
-        return cli_no_memory(cli);
-    }
-
-    name = cli_record_name(rec);
-    rc = AT_STORE_OK;
-
-    if (rec->kind->table == AT_TABLE_TOKENS) {
-        rc = at_store_add(store, AT_TABLE_TOKEN_IDS, name,
-                          cli_record_digest(rec));
-    }
-
-    if (rc == AT_STORE_OK) {
-        rc = at_store_add(store, rec->kind->table, cli_record_key(rec),
-                          cli_record_bytes(rec));
-
-        if (rc == AT_STORE_EXISTS && rec->kind->table == AT_TABLE_TOKENS) {
-            return cli_failure(cli, "this token already exists with another "
-                               "id");
-        }
-    }
-
-    if (rc == AT_STORE_EXISTS) {
-        return cli_failure(cli, "%s \"%.*s\" already exists",
-                           rec->kind->noun, (int) name.len, name.data);
-    }
-
-    return rc == AT_STORE_OK ? 0 : cli_store_fail(cli, store);
-}
-
-
-int
-cli_store_replace(cli_t *cli, at_store_t *store, cli_record_t *rec)
-{
-    if (cli_record_encode(rec) != 0) {
-        return cli_no_memory(cli);
-    }
-
-    return at_store_put(store, rec->kind->table, cli_record_key(rec),
-                        cli_record_bytes(rec))
-           == AT_STORE_OK ? 0 : cli_store_fail(cli, store);
-}
 
 
 static int
@@ -325,6 +256,21 @@ cli_store_value(at_store_t *store, at_table_e table, at_str_t key,
 }
 
 
+/* Returns 1; 0 if there is no valid record with this key; -1 with err set. */
+static int
+cli_store_decode(at_store_t *store, const cli_kind_t *kind, at_str_t key,
+    cli_record_t *rec, at_error_t *err)
+{
+    at_str_t  bytes;
+
+    if (cli_store_value(store, kind->table, key, &bytes, err) != 0) {
+        return -1;
+    }
+
+    return bytes.data != NULL && cli_record_decode(rec, kind, key, bytes) == 0;
+}
+
+
 /* removes an id, unless it has been given to another token */
 static int
 cli_store_remove_id(at_store_t *store, at_str_t id, at_str_t digest,
@@ -333,10 +279,12 @@ cli_store_remove_id(at_store_t *store, at_str_t id, at_str_t digest,
     char      buf[AT_KEY_MAX];
     at_str_t  value;
 
-    if (id.len > AT_KEY_MAX
-        || cli_store_value(store, AT_TABLE_TOKEN_IDS, id, &value, err) != 0)
-    {
-        return id.len > AT_KEY_MAX ? 0 : -1;
+    if (id.len > AT_KEY_MAX) {
+        return 0;
+    }
+
+    if (cli_store_value(store, AT_TABLE_TOKEN_IDS, id, &value, err) != 0) {
+        return -1;
     }
 
     if (!at_str_equal(value, digest)) {
@@ -356,58 +304,24 @@ int
 cli_store_remove(at_store_t *store, const cli_kind_t *kind, at_str_t key,
     at_error_t *err)
 {
-    at_str_t      bytes;
+    int           rc;
     cli_record_t  rec;
 
     if (kind->table == AT_TABLE_TOKENS) {
         memset(&rec, 0, sizeof(rec));
+        rc = cli_store_decode(store, kind, key, &rec, err);
 
-        if (cli_store_value(store, kind->table, key, &bytes, err) != 0
-            || (bytes.data != NULL
-                && cli_record_decode(&rec, kind, key, bytes) == 0
-                && cli_store_remove_id(store, rec.u.token.id, key, err) != 0))
-        {
+        if (rc == 1) {
+            rc = cli_store_remove_id(store, rec.u.token.id, key, err);
+        }
+
+        if (rc != 0) {
             return -1;
         }
     }
 
     return at_store_delete(store, kind->table, key) == AT_STORE_FAILED
            ? cli_store_error(store, err) : 0;
-}
-
-
-int
-cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec)
-{
-    char        buf[AT_KEY_MAX];
-    at_str_t    key;
-    at_error_t  err;
-
-    key = cli_record_key(rec);
-    memcpy(buf, key.data, key.len);
-    key.data = buf;
-
-    return cli_store_remove(store, rec->kind, key, &err) == 0
-           ? 0 : cli_failure(cli, "%s", err.text);
-}
-
-
-/* --- import -------------------------------------------------------------- */
-
-
-/* a record without "created" inherits the time of the replaced record */
-static void
-cli_store_inherit(cli_record_t *rec, at_str_t key, at_str_t bytes)
-{
-    cli_record_t  old;
-
-    if (*cli_record_created(rec) == -1) {
-        memset(&old, 0, sizeof(old));
-
-        if (cli_record_decode(&old, rec->kind, key, bytes) == 0) {
-            *cli_record_created(rec) = *cli_record_created(&old);
-        }
-    }
 }
 
 
@@ -419,35 +333,27 @@ static int
 cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
     int *existed, at_error_t *err)
 {
+    int           rc;
     char          buf[AT_SHA256_LEN];
-    at_str_t      id, key, bytes, digest, old_id;
+    at_str_t      id, key, digest, old_id;
     cli_record_t  old;
 
     id = rec->u.token.id;
-    key = cli_record_digest(rec);
+    key = cli_record_key(rec);
     memset(&old, 0, sizeof(old));
 
-    if (cli_store_value(store, AT_TABLE_TOKENS, key, &bytes, err) != 0) {
-        return -1;
+    rc = cli_store_decode(store, rec->kind, key, &old, err);
+    old_id = old.u.token.id;
+
+    if (rc == 1 && !at_str_equal(old_id, id)) {
+        rc = replace ? cli_store_remove_id(store, old_id, key, err)
+                     : at_error(err, "this token already exists with the id "
+                                "\"%.*s\"", (int) old_id.len, old_id.data);
     }
 
-    if (bytes.data != NULL
-        && cli_record_decode(&old, rec->kind, key, bytes) == 0
-        && !at_str_equal(old.u.token.id, id))
+    if (rc == -1
+        || cli_store_value(store, AT_TABLE_TOKEN_IDS, id, &digest, err) != 0)
     {
-        old_id = old.u.token.id;
-
-        if (!replace) {
-            return at_error(err, "this token already exists with the id "
-                            "\"%.*s\"", (int) old_id.len, old_id.data);
-        }
-
-        if (cli_store_remove_id(store, old_id, key, err) != 0) {
-            return -1;
-        }
-    }
-
-    if (cli_store_value(store, AT_TABLE_TOKEN_IDS, id, &digest, err) != 0) {
         return -1;
     }
 
@@ -461,24 +367,22 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
     if (digest.len == AT_SHA256_LEN) {
         memcpy(buf, digest.data, AT_SHA256_LEN);
         digest.data = buf;
+        rc = cli_store_decode(store, rec->kind, digest, &old, err);
 
-        if (cli_store_value(store, AT_TABLE_TOKENS, digest, &bytes, err)
-            != 0)
-        {
-            return -1;
-        }
-
-        if (bytes.data != NULL
-            && cli_record_decode(&old, rec->kind, digest, bytes) == 0
-            && at_str_equal(old.u.token.id, id))
-        {
-            cli_store_inherit(rec, digest, bytes);
+        if (rc == 1 && at_str_equal(old.u.token.id, id)) {
+            if (rec->u.token.created == -1) {
+                rec->u.token.created = old.u.token.created;
+            }
 
             if (at_store_delete(store, AT_TABLE_TOKENS, digest)
                 == AT_STORE_FAILED)
             {
                 return cli_store_error(store, err);
             }
+        }
+
+        if (rc == -1) {
+            return -1;
         }
     }
 
@@ -491,11 +395,14 @@ cli_effect_e
 cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
     at_error_t *err)
 {
-    int       existed;
-    at_str_t  key, bytes;
+    int           existed;
+    int64_t      *created;
+    at_str_t      key, bytes, encoded;
+    cli_record_t  old;
 
     existed = 0;
     key = cli_record_key(rec);
+    created = cli_record_created(rec);
 
     if ((rec->kind->table == AT_TABLE_TOKENS
          && cli_store_put_id(store, rec, replace, &existed, err) != 0)
@@ -504,12 +411,16 @@ cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
         return CLI_FAILED;
     }
 
-    if (bytes.data != NULL) {
-        cli_store_inherit(rec, key, bytes);
+    memset(&old, 0, sizeof(old));
+
+    if (*created == -1 && bytes.data != NULL
+        && cli_record_decode(&old, rec->kind, key, bytes) == 0)
+    {
+        *created = *cli_record_created(&old);
     }
 
-    if (*cli_record_created(rec) == -1) {
-        *cli_record_created(rec) = now;
+    if (*created == -1) {
+        *created = now;
     }
 
     if (cli_record_encode(rec) != 0) {
@@ -517,16 +428,49 @@ cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
         return CLI_FAILED;
     }
 
-    if (at_str_equal(bytes, cli_record_bytes(rec))) {
+    encoded = (at_str_t) { rec->bytes.data, rec->bytes.len };
+
+    if (at_str_equal(bytes, encoded)) {
         return CLI_UNCHANGED;
     }
 
-    if (at_store_put(store, rec->kind->table, key, cli_record_bytes(rec))
-        != AT_STORE_OK)
-    {
+    if (at_store_put(store, rec->kind->table, key, encoded) != AT_STORE_OK) {
         (void) cli_store_error(store, err);
         return CLI_FAILED;
     }
 
     return bytes.data != NULL || existed ? CLI_CHANGED : CLI_ADDED;
+}
+
+
+int
+cli_store_write(cli_t *cli, at_store_t *store, cli_record_t *rec)
+{
+    at_error_t  err;
+
+    return cli_store_put(store, rec, cli->now * 1000, 0, &err) != CLI_FAILED
+           ? 0 : cli_failure(cli, "%s", err.text);
+}
+
+
+int
+cli_store_check_new(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
+    at_str_t name)
+{
+    int           rc;
+    cli_record_t  rec;
+
+    memset(&rec, 0, sizeof(rec));
+    rc = cli_store_find(cli, store, kind, name, &rec);
+
+    return rc != 1 ? rc : cli_failure(cli, "%s \"%.*s\" already exists",
+                                      kind->noun, (int) name.len, name.data);
+}
+
+
+int
+cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec)
+{
+    return cli_store_check_new(cli, store, rec->kind, cli_record_name(rec))
+           == 0 ? cli_store_write(cli, store, rec) : -1;
 }

@@ -45,14 +45,13 @@ int cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
 int cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
 
-/* Encodes and writes a new record.  Returns 0, or -1 with the status set. */
+/* Write a new record, or any record.  Return 0, or -1 with the status set. */
 int cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec);
+int cli_store_write(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
-/* the same for an existing record whose name, and SHA-256, are unchanged */
-int cli_store_replace(cli_t *cli, at_store_t *store, cli_record_t *rec);
-
-/* rec may be from cli_store_find().  Returns 0, or -1 with the status set. */
-int cli_store_delete(cli_t *cli, at_store_t *store, cli_record_t *rec);
+/* Fails if there is a record of this name.  Returns as above. */
+int cli_store_check_new(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
+    at_str_t name);
 
 /*
  * Calls handler for each record of the kind, tokens in the order of their ids,

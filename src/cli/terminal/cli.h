@@ -46,6 +46,7 @@ typedef struct {
     const cli_command_t  *command;      /* to be run */
     const char           *operand;      /* its argument, or NULL */
     cli_list_t            values[CLI_OPTIONS_MAX];    /* of its options */
+    json_t               *object;       /* see cli_edit.h, or NULL */
 
     const char           *store;        /* --store */
     int                   json;         /* --json */
