@@ -7,13 +7,13 @@
 use v5.36;
 
 use lib 't/lib';
+use AuthToken::Http2 qw(over_tls);
 use AuthToken::Local qw(cookies);
 use AuthToken::Provider;
 use AuthToken::Source;
 use AuthToken::Test;
 use Digest::SHA ();
 use File::Basename qw(dirname);
-use File::Find ();
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
@@ -24,8 +24,9 @@ use POSIX ();
 $ENV{PATH} .= ':/usr/sbin';
 
 my $examples = "$AuthToken::Server::ROOT/conf-examples";
+my @confs    = sort map { s{^\Q$examples\E/}{}r } glob "$examples/{,*/,*/*/}*.conf";
 
-# the test of each configuration; every .conf of the directory must be in this list
+# the test of each configuration
 my %tested = (
     'jwt/nginx.conf'         => \&jwt,
     'allow-list/nginx.conf'  => \&allow_list,
@@ -43,7 +44,6 @@ my %tested = (
 
 my $temp     = tempdir('at-examples-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $owner    = $$;
-chmod 0711, $temp;                      # the workers read in it
 my $upstream = upstream();
 my $s;                                  # the server under test
 
@@ -56,14 +56,23 @@ END {
     }
 }
 
-is_deeply [confs()], [sort keys %tested], 'every example has a test';
+is_deeply \@confs, [sort keys %tested], 'every example has a test';
 
-{
-    my $readme = slurp("$examples/README.md");
-    my %named  = map { $_ => 1 } $readme =~ m{\]\(([\w-]+/nginx\.conf)\)}g;
-    is_deeply [sort keys %named], [grep { m{/nginx\.conf$} } confs()],
-        'every example is in the README';
-}
+my %named = map { $_ => 1 } slurp("$examples/README.md") =~ m{\]\(([\w-]+/nginx\.conf)\)}g;
+is_deeply [sort keys %named], [grep { m{/nginx\.conf$} } @confs], 'every example is in the README';
+
+# values that several examples use
+my $away = '127.0.0.2';
+my @post = (method => 'POST', body => '{}');
+my ($reports, $desk, $auto, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6 a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e
+    5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
+my ($contoso, $fabrikam) = qw(d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69 7c9e6679-7425-40de-944b-e07fc1f90ae7);
+
+# the bodies that CIPP sends
+my $no     = 'Access to this CIPP API endpoint is not allowed, ';
+my $client = "${no}the API Client does not have the required permission";
+my $page   = 'You do not have permission to view this directory or page.';
+my $nobody = 'Access denied: unable to resolve roles for the authenticated principal';
 
 my %done;
 for my $name (sort keys %tested) {
@@ -76,71 +85,62 @@ done_testing;
 # --- the examples -----------------------------------------------------------
 
 sub jwt () {
-    begin('jwt', files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem });
+    begin('jwt');
 
-    granted_as('/api/v6.1/snapshots', 'a valid token', user => 'jane', token => good_token());
-    granted_as('/', 'POST', user => 'jane', token => good_token(), method => 'POST', body => 'x');
-    granted_as('/', 'a user whose name has a line feed', user => undef,
-             token => good_token(username => "jane\nX-User: root"));
+    check({},
+        [granted => '/api/v6.1/snapshots', 'a valid token', user => 'jane', token => good_token()],
+        [granted => '/', 'POST', user => 'jane', token => good_token(), @post],
+        [granted => '/', 'a user whose name has a line feed',
+         token => good_token(username => "jane\nX-User: root")],
+        [no_token => '/', 'no credential', reason => 'no_credential'],
+        [no_token => '/', 'a cookie is not accepted', cookie => 'accessToken=' . good_token()],
+        [no_token => '/', 'a password is not accepted', auth => 'Basic amFuZTpzZWNyZXQ='],
+        [expired_token => '/', 'an expired token', token => good_token(exp => time - 1)],
+        [invalid_token => '/', 'another key', reason => 'bad_signature', token => token(key => key('rsa2'))],
+        [invalid_token => '/', 'an unsigned token', reason => 'malformed',
+         token => raw_token('{"alg":"none"}', '{}', undef, 'none')],
+        [invalid_token => '/', 'HS256 with the public key', reason => 'bad_alg',
+         token => token(key => key('rsa')->pem, alg => 'HS256')],
+        [invalid_token => '/', 'another issuer', reason => 'issuer_mismatch',
+         token => good_token(iss => 'https://other')],
+        [invalid_token => '/', 'another audience', reason => 'audience_mismatch',
+         token => good_token(aud => 'other')]);
 
-    refused_as(no_token => '/', 'no credential', reason => 'no_credential');
-    refused_as(no_token => '/', 'a cookie is not accepted', cookie => 'accessToken=' . good_token());
-    refused_as(no_token => '/', 'a password is not accepted', auth => 'Basic amFuZTpzZWNyZXQ=');
-    refused_as(expired_token => '/', 'an expired token', token => good_token(exp => time - 1));
-    refused_as(invalid_token => '/', 'a token signed by another key', reason => 'bad_signature',
-               token => token(key => key('rsa2')));
-    refused_as(invalid_token => '/', 'an unsigned token', reason => 'malformed',
-               token => raw_token('{"alg":"none"}', '{}', undef, 'none'));
-    refused_as(invalid_token => '/', 'HS256 with the public key', reason => 'bad_alg',
-               token => token(key => key('rsa')->pem, alg => 'HS256'));
-    refused_as(invalid_token => '/', 'a token of another issuer', reason => 'issuer_mismatch',
-               token => good_token(iss => 'https://other.example'));
-    refused_as(invalid_token => '/', 'a token for another audience', reason => 'audience_mismatch',
-               token => good_token(aud => 'other'));
-
-    ten_lines();
+    my @marked = $s->{text} =~ /^.*# (?:.* )?(\d+)$/mg;
+    is "@marked", '1 2 3 4 5 6 7 8 9 10', 'the ten lines that matter are numbered';
     end();
 }
 
-# the example numbers the ten lines that matter
-sub ten_lines () {
-    my @marked = $s->{text} =~ /^.*# (?:.* )?(\d+)$/mg;
-    is "@marked", '1 2 3 4 5 6 7 8 9 10', 'ten lines are marked';
-}
-
 sub allow_list () {
-    begin('allow-list',
-          files => { 'etc/auth_token/allowed.txt' => slurp("$examples/allow-list/allowed.txt") });
+    begin('allow-list');
 
-    granted_as('/', 'a listed address', user => undef);
-    granted_as('/', 'a token is ignored', user => undef, token => 'anything');
-    refused_as(address_not_allowed => '/', 'another address', from => '127.0.0.2',
-               reason => 'address_not_allowed');
-    refused_as(address_not_allowed => '/', 'another address with a valid token', from => '127.0.0.2',
-               token => good_token());
-    refused_as(address_not_allowed => '/', 'X-Forwarded-For of an untrusted peer is ignored',
-               from => '127.0.0.2', headers => ['X-Forwarded-For: 127.0.0.1']);
-
-    granted_as('/admin/', 'the list of the location', user => undef);
-    refused_as(address_not_allowed => '/admin/', 'the list of the location', from => '127.0.0.2');
-    granted_as('/health', 'a public location', user => undef, from => '127.0.0.2');
+    check({},
+        [granted => '/', 'a listed address'],
+        [granted => '/', 'a token is ignored', token => 'anything'],
+        [address_not_allowed => '/', 'another address', from => $away, reason => 'address_not_allowed'],
+        [address_not_allowed => '/', 'another address with a valid token', from => $away,
+         token => good_token()],
+        [address_not_allowed => '/', 'X-Forwarded-For of an untrusted peer is ignored', from => $away,
+         headers => ['X-Forwarded-For: 127.0.0.1']],
+        [granted => '/admin/', 'the list of the location'],
+        [address_not_allowed => '/admin/', 'the list of the location', from => $away],
+        [granted => '/health', 'a public location', from => $away]);
 
     # a changed list applies after a reload
     $s->write('etc/auth_token/allowed.txt', "127.0.0.0/30\n");
-    refused_as(address_not_allowed => '/', 'before the reload', from => '127.0.0.2');
+    check({ from => $away }, [address_not_allowed => '/', 'before the reload']);
     $s->disconnect;
     $s->reload;
-    granted_as('/', 'after the reload', user => undef, from => '127.0.0.2');
-    refused_as(address_not_allowed => '/admin/', 'the list of the location is unchanged',
-               from => '127.0.0.2');
+    check({ from => $away }, [granted => '/', 'after the reload'],
+        [address_not_allowed => '/admin/', 'the list of the location is unchanged']);
 
     # the load balancer is trusted: a local address replaces it here
     reconfigure(sub { s/198\.51\.100\.10/127.0.0.3/ });
-    granted_as('/', 'an address that the load balancer reports', user => undef, from => '127.0.0.3',
-             headers => ['X-Forwarded-For: 127.0.0.1']);
-    refused_as(address_not_allowed => '/', 'another address that the load balancer reports',
-               from => '127.0.0.3',
-               headers => ['X-Forwarded-For: 203.0.113.77']);
+    check({ from => '127.0.0.3' },
+        [granted => '/', 'an address that the load balancer reports',
+         headers => ['X-Forwarded-For: 127.0.0.1']],
+        [address_not_allowed => '/', 'another address that it reports',
+         headers => ['X-Forwarded-For: 203.0.113.77']]);
 
     for my $bad ('127.0.0.1/33', '127.0.0', '# nothing') {
         $s->write('etc/auth_token/allowed.txt', "$bad\n");
@@ -153,589 +153,461 @@ sub allow_list () {
 
 sub mixed () {
     my $hash = crypt 'open sesame', '$6$saltsalt$';
-    begin('mixed', files => {
-        'etc/auth_token/issuer.pem' => key('rsa')->pem,
-        'etc/auth_token/htpasswd'   => "operator:$hash\n",
-        'etc/auth_token/html/errors/forbidden.html' =>
-            slurp("$examples/mixed/html/errors/forbidden.html"),
-    });
-    my $away = '127.0.0.2';
+    my $page = slurp("$examples/mixed/html/errors/forbidden.html");
+    begin('mixed', files => { htpasswd => "operator:$hash\n", 'html/errors/forbidden.html' => $page });
+    my @forged   = (token => token(key => key('rsa2')));
+    my @expired  = (token => good_token(exp => 1));
+    my @password = (auth => 'Basic ' . encode('operator:open sesame'));
 
-    # a token or an address
-    granted_as('/api/', 'a token', user => 'jane', token => good_token(), from => $away);
-    granted_as('/api/', 'the address of the monitoring system', user => undef, from => '127.0.0.9');
-    refused_as(no_token => '/api/', 'neither token nor address', from => $away);
-    refused_as(invalid_token => '/api/', 'an invalid token', token => token(key => key('rsa2')),
-               from => $away, reason => 'bad_signature');
-    refused_as(expired_token => '/api/', 'an expired token', token => good_token(exp => 1), from => $away);
-
-    # a token or a password
-    my $password = 'Basic ' . encode('operator:open sesame');
-    granted_as('/status/', 'a token', user => 'jane', token => good_token());
-    granted_as('/status/', 'a password', user => 'operator', auth => $password);
-    granted_as('/status/', 'a token without a name', user => undef,
-             token => good_token(username => GONE));
+    # /api/: a token or an address, /status/: a token or a password, /reports/: a token and an address
+    check({ from => $away },
+        [granted => '/api/', 'a token', user => 'jane', token => good_token()],
+        [granted => '/api/', 'the address of the monitoring system', from => '127.0.0.9'],
+        [no_token => '/api/', 'neither token nor address'],
+        [invalid_token => '/api/', 'an invalid token', @forged, reason => 'bad_signature'],
+        [expired_token => '/api/', 'an expired token', @expired],
+        [granted => '/status/', 'a token', user => 'jane', token => good_token()],
+        [granted => '/status/', 'a password', user => 'operator', @password],
+        [granted => '/status/', 'a token without a name', token => good_token(username => GONE)],
+        [granted => '/reports/', 'token and address', from => undef, user => 'jane', token => good_token()],
+        [no_token => '/reports/', 'the address alone', from => undef]);
 
     for (['nothing'], ['a wrong password', auth => 'Basic ' . encode('operator:no')],
-         ['an invalid token', token => token(key => key('rsa2'))])
+         ['an invalid token', @forged])
     {
-        my ($name, %o) = @$_;
-        my $answer = ask('/status/', %o);
-        is $answer->{status}, 401, "/status/: $name";
-        like join(' | ', $answer->all('WWW-Authenticate')), qr/Basic realm="operators"/,
-            "/status/: $name: the challenge of auth_basic";
-        like join(' | ', $answer->all('WWW-Authenticate')), qr/Bearer realm="api"/,
-            "/status/: $name: the challenge of the module";
-        is $answer->{reached}, 0, 'the request does not reach the upstream';
+        my ($name, @credential) = @$_;
+        my $answer = unforwarded('/status/', $name, qr/401/, @credential);
+        my $challenges = join ' | ', $answer->all('WWW-Authenticate');
+        like $challenges, qr/Basic realm="operators"/, "/status/: $name: the challenge of auth_basic";
+        like $challenges, qr/Bearer realm="api"/, "/status/: $name: the challenge of the module";
     }
-
-    # a token and an address
-    granted_as('/reports/', 'token and address', user => 'jane', token => good_token());
-    refused_as(no_token => '/reports/', 'the address alone');
-    for (['the token alone', token => good_token()], ['neither'])
-    {
-        my ($name, %o) = @$_;
-        my $answer = ask('/reports/', %o, from => $away);
-        like $answer->{status}, qr/^40[13]$/, "/reports/: $name";
-        is $answer->{reached}, 0, 'the request does not reach the upstream';
-    }
+    unforwarded('/reports/', 'the token alone', qr/40[13]/, from => $away, token => good_token());
+    unforwarded('/reports/', 'neither', qr/40[13]/, from => $away);
 
     # browsers
-    granted_as('/app/', 'the cookie', user => 'jane',
-             cookie => 'accessToken=' . good_token(scope => ['app']));
-
-    my $answer = ask('/app/page?a=1');
-    is $answer->{status}, 302, '/app/: a request without the cookie';
+    my $answer = unforwarded('/app/page?a=1', 'without the cookie', qr/302/);
     is $answer->header('Location'), '/login?next=/app/page?a=1', '/app/: redirects to the login';
     is $answer->header('WWW-Authenticate'), undef, '/app/: has no challenge';
-    is $answer->{reached}, 0, 'the request does not reach the upstream';
+    unforwarded('/app/', 'an expired token redirects to the login', qr/302/,
+                cookie => "accessToken=$expired[1]");
 
-    $answer = ask('/app/', cookie => 'accessToken=' . good_token(exp => 1));
-    is $answer->{status}, 302, '/app/: an expired token redirects to the login';
-
-    $answer = ask('/app/', cookie => 'accessToken=' . good_token());
-    is $answer->{status}, 403, '/app/: a token without the scope';
-    is $answer->{body}, slurp("$examples/mixed/html/errors/forbidden.html"), '/app/: the error page is sent';
+    $answer = unforwarded('/app/', 'a token without the scope', qr/403/, cookie => 'accessToken=' . good_token());
+    is $answer->{body}, $page, '/app/: the error page is sent';
     is $answer->header('Content-Type'), 'text/html', '/app/: the error page is HTML';
-    is $answer->{reached}, 0, 'the request does not reach the upstream';
+    unforwarded('/errors/forbidden.html', 'the error page is internal', qr/404/);
 
-    granted_as('/login', 'the login is public', user => undef);
-    is ask('/errors/forbidden.html')->{status}, 404, 'the error page is internal';
-
-    refused_as(no_token => '/elsewhere', 'a path that matches no location');
-
+    check({},
+        [granted => '/app/', 'the cookie', user => 'jane',
+         cookie => 'accessToken=' . good_token(scope => ['app'])],
+        [granted => '/login', 'the login is public'],
+        [no_token => '/elsewhere', 'a path that matches no location']);
     end();
 }
 
 sub issuers () {
     my %corp = (iss => 'https://login.corp.example', aud => 'api');
     my %billing = (%corp, aud => 'https://billing.corp.example', scope => ['billing']);
-    my %partner = (iss => 'https://id.partner.example', aud => 'corp-api', sub => 'pat',
-                   username => 'jane', tenant => 'north',
-                   realm_access => { roles => ['orders'] }, isAdmin => \'true');
-    my $kid = { kid => 'p1' };
+    my %partner = (iss => 'https://id.partner.example', aud => 'corp-api', sub => 'pat', username => 'jane',
+                   tenant => 'north', realm_access => { roles => ['orders'] }, isAdmin => \'true');
 
     begin('issuers', files => {
-        'etc/auth_token/corp.pem'     => key('rsa')->pem,
-        'etc/auth_token/partner.jwks' =>
-            '{"keys":[' . key('p256')->jwk(kid => 'p1', alg => 'ES256', use => 'sig') . ']}',
+        'corp.pem'     => key('rsa')->pem,
+        'partner.jwks' => '{"keys":[' . key('p256')->jwk(kid => 'p1', alg => 'ES256', use => 'sig') . ']}',
     });
 
+    my $corp    = sub (%o) { (token => good_token(%corp, %o)) };
+    my $billing = sub (%o) { (token => good_token(%billing, %o)) };
     my $partner = sub (%o) {
-        token(claims => { %partner, %o }, key => key('p256'), alg => 'ES256', header => $kid);
+        (token => token(claims => { %partner, %o }, key => key('p256'), alg => 'ES256', header => { kid => 'p1' }));
     };
-    my %as_corp    = (user => 'jane', issuer => 'corp');
-    my %as_billing = (user => 'jane', issuer => 'corp-billing');
-    my %as_partner = (user => 'pat', issuer => 'partner', tenant => 'north');
+    my @corp    = (user => 'jane', issuer => 'corp');
+    my @partner = (user => 'pat', issuer => 'partner', tenant => 'north');
+    my @late    = (exp => time - 10);
 
-    # which location trusts which block
-    granted_as('/api/', 'a token of corp', %as_corp, token => good_token(%corp));
-    granted_as('/api/', 'a token for the second audience', %as_corp,
-             token => good_token(%corp, aud => 'https://api.corp.example'));
-    refused_as(invalid_token => '/api/', 'a token for billing', token => good_token(%billing), reason => 'audience_mismatch');
-    refused_as(invalid_token => '/api/', 'a token of the partner', token => $partner->());
+    check({},
+        [granted => '/api/', 'a token of corp', @corp, $corp->()],
+        [granted => '/api/', 'the second audience', @corp, $corp->(aud => 'https://api.corp.example')],
+        [invalid_token => '/api/', 'a token for billing', $billing->(), reason => 'audience_mismatch'],
+        [invalid_token => '/api/', 'a token of the partner', $partner->()],
+        [granted => '/billing/', 'a token for billing', user => 'jane', issuer => 'corp-billing',
+         $billing->()],
+        [invalid_token => '/billing/', 'a token of corp', $corp->(), reason => 'audience_mismatch'],
+        [invalid_token => '/billing/', 'a token of the partner', $partner->()],
+        [insufficient_scope => '/billing/', 'a token without the scope', $billing->(scope => [])],
+        [granted => '/shared/', 'a token of corp', @corp, $corp->()],
+        [granted => '/shared/', 'a token of the partner', @partner, $partner->()],
+        [invalid_token => '/shared/', 'a token for billing', $billing->()],
+        [insufficient_scope => '/shared/', 'isAdmin of the partner is ignored',
+         $partner->(realm_access => { roles => ['other'] })],
+        [granted => '/shared/', 'isAdmin of corp', @corp, $corp->(scope => [], isAdmin => \'true')],
+        # key, iss and aud belong together
+        [invalid_token => '/shared/', 'the key of corp and the issuer of the partner',
+         reason => 'issuer_mismatch',
+         token => good_token(%partner)],
+        [invalid_token => '/shared/', 'the key of the partner and the issuer of corp',
+         reason => 'issuer_mismatch',
+         $partner->(%corp)],
+        [granted => '/shared/', 'only the partner has a leeway: its token', @partner, $partner->(@late)],
+        [expired_token => '/shared/', 'only the partner has a leeway: a token of corp', $corp->(@late)],
+        [unavailable => '/elsewhere', 'a path that matches no location', reason => 'misconfigured',
+         $corp->()]);
 
-    granted_as('/billing/', 'a token for billing', %as_billing, token => good_token(%billing));
-    refused_as(invalid_token => '/billing/', 'a token of corp', token => good_token(%corp), reason => 'audience_mismatch');
-    refused_as(invalid_token => '/billing/', 'a token of the partner', token => $partner->());
-    refused_as(insufficient_scope => '/billing/', 'a token without the scope',
-               token => good_token(%billing, scope => []));
-
-    granted_as('/shared/', 'a token of corp', %as_corp, token => good_token(%corp));
-    granted_as('/shared/', 'a token of the partner', %as_partner, token => $partner->());
-    refused_as(invalid_token => '/shared/', 'a token for billing', token => good_token(%billing));
-    refused_as(insufficient_scope => '/shared/', 'isAdmin of the partner is ignored',
-               token => $partner->(realm_access => { roles => ['other'] }));
-    granted_as('/shared/', 'isAdmin of corp', %as_corp,
-             token => good_token(%corp, scope => [], isAdmin => \'true'));
-
-    # key, iss and aud belong together
-    refused_as(invalid_token => '/shared/', 'the key of corp and the issuer of the partner', reason => 'issuer_mismatch',
-               token => good_token(%partner));
-    refused_as(invalid_token => '/shared/', 'the key of the partner and the issuer of corp', reason => 'issuer_mismatch',
-               token => $partner->(%corp));
-
-    # only the partner has a leeway
-    my %late = (exp => time - 10);
-    granted_as('/shared/', 'a token of the partner within the leeway', %as_partner, token => $partner->(%late));
-    refused_as(expired_token => '/shared/', 'an expired token of corp', token => good_token(%corp, %late));
-
-    refused_as(unavailable => '/elsewhere', 'a path that matches no location', reason => 'misconfigured',
-               token => good_token(%corp));
-
-    my $log = slurp($s->dir . '/access.log');
-    like $log, qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m, 'the access log of a granted request';
-    like $log, qr{"GET /billing/ HTTP/1.1" 401 .* audience_mismatch$}m, 'the access log of a refused request';
-
-    end();
+    end(qr/(?!)/, qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m,
+        qr{"GET /billing/ HTTP/1.1" 401 .* audience_mismatch$}m);
 }
 
 sub scopes () {
-    my $pem = slurp_tls();
-    begin('scopes', tls => 1, files => {
-        'etc/auth_token/issuer.pem' => key('rsa')->pem,
-        'etc/auth_token/tls.crt'    => $pem,
-        'etc/auth_token/tls.key'    => $pem,
-    });
+    begin('scopes');
 
     my $user  = 0;
-    my $token = sub (@scopes) { good_token(scope => [@scopes], username => 'u' . ++$user) };
-    my $as    = sub (@scopes) { (user => "u$user", id => '1108612', scope => "@scopes") };
+    my $token = sub (@scopes) { (token => good_token(scope => [@scopes], username => 'u' . ++$user)) };
+    my $good  = sub (@scopes) {
+        my @token = $token->(@scopes);
+        return (@token, user => "u$user", id => '1108612', scope => "@scopes");
+    };
     my %realm = (realm => 'snapshots');
 
     # a scope for each method
-    for (['GET', 'read'], ['POST', 'write'], ['PUT', 'write'], ['PATCH', 'write'],
-         ['DELETE', 'write', 'delete'])
-    {
+    for (['GET', 'read'], ['POST', 'write'], ['PUT', 'write'], ['PATCH', 'write'], ['DELETE', 'write', 'delete']) {
         my ($method, @needed) = @$_;
-        my %o = (method => $method, $method =~ /^P/ ? (body => 'x') : ());
-        my $good = $token->(@needed);
+        my %needed = map { $_ => 1 } @needed;
+        my @others = grep { !$needed{$_} } qw(read write delete);
 
-        granted_as('/api/x', "$method with @needed", $as->(@needed), token => $good, %o);
-
-        my @others = grep { my $o = $_; !grep { $_ eq $o } @needed } qw(read write delete);
-        refused_as(insufficient_scope => '/api/x', "$method with @others", %o, %realm,
-                   token => $token->(@others), reason => 'insufficient_scope');
+        check({ method => $method, $method =~ /^P/ ? (body => 'x') : () },
+            [granted => '/api/x', "$method with @needed", $good->(@needed)],
+            [insufficient_scope => '/api/x', "$method with @others", %realm, $token->(@others),
+             reason => 'insufficient_scope']);
     }
-
-    my $head = ask('/api/x', method => 'HEAD', token => $token->('read'));
-    is $head->{status}, 200, 'HEAD with read';
-    refused_as(insufficient_scope => '/api/x', 'DELETE with write alone', method => 'DELETE', %realm,
-               token => $token->('write'));
-
-    for my $method (qw(OPTIONS PURGE PROPFIND)) {
-        refused_as(insufficient_scope => '/api/x', "$method is refused with every scope",
-                   method => $method, %realm,
-                   token => $token->(qw(read write delete)));
-        refused_as(insufficient_scope => '/api/x', "$method is refused with isAdmin", method => $method,
-                   %realm, token => good_token(isAdmin => \'true', username => "admin$method"));
-    }
-
-    refused_as(no_token => '/api/x', 'no credential', %realm);
-    refused_as(expired_token => '/api/x', 'an expired token', token => good_token(exp => 1), %realm);
-    refused_as(invalid_token => '/api/x', 'a token signed by another key',
-               token => token(key => key('rsa2')), %realm);
-
-    # locations with other requirements
-    my $nothing = $token->();
-    granted_as('/api/me', 'a token without scopes', $as->(), token => $nothing);
-    refused_as(no_token => '/api/me', 'no credential', %realm);
-    my $settings = $token->(qw(read settings));
-    granted_as('/api/settings/', 'both scopes', $as->(qw(read settings)), token => $settings);
-    refused_as(insufficient_scope => '/api/settings/', 'only the scope of the method', %realm,
-               token => $token->('read'));
-    refused_as(insufficient_scope => '/api/settings/', 'only the scope of the location', %realm,
-               token => $token->('settings'));
+    check({ %realm, method => $_ },
+        [insufficient_scope => '/api/x', "$_ is refused with every scope", $token->(qw(read write delete))],
+        [insufficient_scope => '/api/x', "$_ is refused with isAdmin",
+         token => good_token(isAdmin => \'true', username => "admin$_")]) for qw(OPTIONS PURGE PROPFIND);
+    is ask('/api/x', method => 'HEAD', $token->('read'))->{status}, 200, 'HEAD with read';
 
     # cookies and the origin of their requests
-    my $cookie = 'accessToken=' . $token->(qw(read write));
-    my %cookie = (cookie => $cookie, $as->(qw(read write)));
-    my %post   = (%cookie, method => 'POST', body => 'x');
-    my $own    = 'Origin: https://127.0.0.1:' . $s->port;
+    my (undef, $cookie, @cookie) = $good->(qw(read write));
+    unshift @cookie, cookie => "accessToken=$cookie";
+    my @cross  = (headers => ['Origin: https://evil.example']);
+    my $origin = 'Origin: https://127.0.0.1:' . $s->port;
+    my $app    = ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site'];
 
-    granted_as('/api/x', 'a cookie', %cookie);
-    granted_as('/api/x', 'a POST from this origin', %post, headers => [$own]);
-    granted_as('/api/x', 'a POST from the application', %post,
-             headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site']);
-    granted_as('/api/x', 'a GET from another site', %cookie, headers => ['Origin: https://evil.example']);
-    refused_as(origin_not_allowed => '/api/x', 'a POST from another site', reason => 'origin_not_allowed',
-               %post, headers => ['Origin: https://evil.example']);
-    my $bearer = $token->('write');
-    granted_as('/api/x', 'a bearer token from another site', $as->('write'), token => $bearer,
-             method => 'POST', body => 'x', headers => ['Origin: https://evil.example']);
+    check(\%realm,
+        [insufficient_scope => '/api/x', 'DELETE with write alone', method => 'DELETE', $token->('write')],
+        [no_token => '/api/x', 'no credential'],
+        [expired_token => '/api/x', 'an expired token', token => good_token(exp => 1)],
+        [invalid_token => '/api/x', 'a token signed by another key', token => token(key => key('rsa2'))],
+        [granted => '/api/me', 'a token without scopes', $good->()],
+        [no_token => '/api/me', 'no credential'],
+        [granted => '/api/settings/', 'both scopes', $good->(qw(read settings))],
+        [insufficient_scope => '/api/settings/', 'only the scope of the method', $token->('read')],
+        [insufficient_scope => '/api/settings/', 'only the scope of the location', $token->('settings')],
+        [granted => '/api/x', 'a cookie', @cookie],
+        [granted => '/api/x', 'a POST from this origin', @cookie, @post, headers => [$origin]],
+        [granted => '/api/x', 'a POST from the application', @cookie, @post, headers => $app],
+        [granted => '/api/x', 'a GET from another site', @cookie, @cross],
+        [origin_not_allowed => '/api/x', 'a POST from another site', reason => 'origin_not_allowed', @cookie,
+         @post, @cross],
+        [granted => '/api/x', 'a bearer token from another site', $good->('write'), @post, @cross]);
 
-    # the access log has the user and no token
-    my $log = slurp($s->dir . '/access.log');
-    like $log, qr{"GET /api/x HTTP/2.0" 200 user="u1" subject="u1" reason="ok" token="[0-9a-f]{12}"$}m,
-        'the access log of a granted request';
-    like $log, qr{"GET /api/x HTTP/2.0" 403 user="-" subject="u2" reason="insufficient_scope" token="[0-9a-f]{12}"$}m,
-        'the access log of a refused request';
-    like $log, qr{"GET /api/x HTTP/2.0" 401 user="-" subject="-" reason="no_credential" token="-"$}m,
-        'the access log of a request without a credential';
+    # each user has a rate limit, and each address without a valid token
+    my @busy   = (from => '127.0.0.5', token => good_token(username => 'busy'));
+    my @calm   = (token => good_token(username => 'calm'));
+    my @forged = (from => '127.0.0.6', token => token(key => key('rsa2')));
 
-    limits();
-    end();
+    my %busy = many(90, @busy);
+    is_deeply [grep { !/^(?:200|429)$/ } keys %busy], [], 'a busy user: 200 or 429';
+    cmp_ok $busy{200}, '>=', 41, 'a busy user: requests within the burst are granted';
+    cmp_ok $busy{429}, '>=', 1, 'a busy user: further requests get 429';
+    is_deeply {many(1, @calm, from => '127.0.0.5')}, { 200 => 1 }, 'another user of that address is not limited';
+
+    my %forged = many(90, @forged);
+    is_deeply [grep { !/^(?:401|429)$/ } keys %forged], [], 'forged tokens: 401 or 429';
+    cmp_ok $forged{429}, '>=', 1, 'forged tokens: further requests get 429';
+    is_deeply {many(1, @calm, from => '127.0.0.6')}, { 200 => 1 }, 'a valid token from that address is not limited';
+
+    end(qr/(?!)/,
+        qr{"GET /api/x HTTP/2.0" 200 user="u1" subject="u1" reason="ok" token="[0-9a-f]{12}"$}m,
+        qr{"GET /api/x HTTP/2.0" 403 user="-" subject="u2" reason="insufficient_scope" token="[0-9a-f]{12}"$}m,
+        qr{"GET /api/x HTTP/2.0" 401 user="-" subject="-" reason="no_credential" token="-"$}m);
 }
 
-# each user has a rate limit, and each address without a valid token
-sub limits () {
-    my $busy = good_token(username => 'busy');
-    my $calm = good_token(username => 'calm');
-
-    my @busy = many(90, $busy, '127.0.0.5');
-    is_deeply [grep { !/^(?:200|429)$/ } @busy], [], 'a busy user: 200 or 429';
-    cmp_ok scalar(grep { $_ == 200 } @busy), '>=', 41, 'a busy user: requests within the burst are granted';
-    cmp_ok scalar(grep { $_ == 429 } @busy), '>=', 1, 'a busy user: further requests get 429';
-
-    my @same = many(1, $calm, '127.0.0.5');
-    is "@same", '200', 'another user of the same address is not limited';
-
-    my @forged = many(90, token(key => key('rsa2')), '127.0.0.6');
-    is_deeply [grep { !/^(?:401|429)$/ } @forged], [], 'forged tokens: 401 or 429';
-    cmp_ok scalar(grep { $_ == 429 } @forged), '>=', 1, 'forged tokens: further requests get 429';
-
-    my @there = many(1, $calm, '127.0.0.6');
-    is "@there", '200', 'a valid token from the same address is not limited';
+# the statuses of $n requests without pauses, and how many have it
+sub many ($n, %o) {
+    my %seen;
+    $seen{$_->{status}}++ for over_tls($s, (['/api/x', \%o]) x $n);
+    return %seen;
 }
 
 sub ipfabric () {
-    my %text = map { $_ => secret("$_-" . '0' x 32) } qw(dashboards cleanup former last-year);
-    my $n = 0;
+    my @ids  = qw(dashboards cleanup former last-year);
+    my %text = map { $_ => secret("$_-" . '0' x 32) } @ids;
+    my $n    = 0;
+    begin('ipfabric', store => { map { ++$n x 64 => $text{$_} } @ids });
 
-    my $pem = slurp_tls();
-    begin('ipfabric', tls => 1, store => { map { ++$n x 64 => $text{$_} } qw(dashboards cleanup former last-year) },
-          files => {
-              'etc/auth_token/signing'       => key('rsa')->private_pem,
-              'etc/auth_token/endpoints.tsv' => slurp("$examples/ipfabric/endpoints.tsv"),
-              'etc/auth_token/tls.crt'       => $pem,
-              'etc/auth_token/tls.key'       => $pem,
-          });
-    my $store  = $s->{store};
-    my $away   = '127.0.0.2';
-    my $jwt    = sub (%o) { good_token(iss => 'https://ipfabric.example', aud => 'ipfabric', %o) };
-    my @dash   = (api_token => $text{dashboards});
-    my @clean  = (api_token => $text{cleanup});
-    my @delete = (method => 'DELETE');
+    my $store = $s->{store};
+    my $list  = '/api/v6.1/snapshots';
+    my $table = '/api/v6.1/tables/inventory/devices';
+    my @dash  = (api_token => $text{dashboards});
+    my @clean = (api_token => $text{cleanup}, method => 'DELETE');
+    my $jwt   = sub (%o) { good_token(iss => 'https://ipfabric.example', aud => 'ipfabric', %o) };
+    my $id    = '79ab4b0754b069399464a23c222725111915f8f9';
 
-    # a scope as an id, and as a text
-    for my $path ('/api/v6.1/snapshots', '/api/v7/snapshots', '/api/snapshots') {
-        granted_as($path, 'a scope given as id', user => 'jane', @dash);
-    }
-    granted_as('/api/v6.1/tables/inventory/devices', 'a scope given as text', user => 'jane', @dash,
-             method => 'POST', body => '{}');
-    granted_as('/api/v6.1/snapshots', 'HEAD counts as GET', @dash, method => 'HEAD');
-    refused_as(insufficient_scope => '/api/v6.1/tables/inventory/devices', 'another method', @dash, reason => 'unknown_endpoint');
-    refused_as(insufficient_scope => '/api/v6.1//snapshots', 'an ambiguous path', @dash,
-               reason => 'unknown_endpoint');
-    refused_as(address_not_allowed => '/api/v6.1/snapshots', 'an address outside of the ranges', @dash, from => $away, reason => 'address_not_allowed');
-
-    # a token of an administrator has the scopes of the token only
-    granted_as('/api/v6.1/snapshots/1', 'DELETE with its scope', user => 'operator', @clean, @delete, from => $away);
-    refused_as(insufficient_scope => '/api/v6.1/snapshots', 'DELETE without its scope', @clean, @delete, reason => 'endpoint_not_granted');
-
-    refused_as(client_disabled => '/api/v6.1/snapshots', 'a disabled API token', api_token => $text{former}, reason => 'disabled_client');
-    refused_as(expired_api_token => '/api/v6.1/snapshots', 'an expired API token', api_token => $text{'last-year'}, reason => 'expired_api_token');
-    refused_as(invalid_api_token => '/api/v6.1/snapshots', 'an unknown API token', api_token => 'x' x 32, reason => 'unknown_api_token');
-    refused_as(no_token => '/api/v6.1/snapshots', 'no credential', reason => 'no_credential');
-    refused_as(invalid_token => '/api/v6.1/snapshots', 'an API token and a JWT', @dash, token => $jwt->(),
-               reason => 'several_credentials');
-
-    # JWTs
-    granted_as('/api/v6.1/snapshots', 'a JWT with a scope as text', user => 'jane', token => $jwt->(scope => ['GET /snapshots']));
-    granted_as('/api/v6.1/snapshots', 'a cookie with a scope as id', user => 'jane',
-             cookie => 'accessToken=' . $jwt->(scope => ['79ab4b0754b069399464a23c222725111915f8f9']));
-    granted_as('/api/v6.1/snapshots', 'a JWT of an administrator', user => 'jane',
-             token => $jwt->(scope => [], isAdmin => \'true'));
-
-    # public endpoints, and endpoints for every valid credential
-    granted_as('/api/version', 'the version is public', user => undef);
-    refused_as(insufficient_scope => '/api/v6.1/version', 'a versioned path is not', @dash);
-    granted_as($_, 'every valid credential', user => 'jane', @dash) for qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api);
-    refused_as(no_token => '/api/v6.1/users/me', 'no credential');
+    check({},
+        (map { [granted => $_, 'a scope given as id', user => 'jane', @dash] } $list, '/api/v7/snapshots', '/api/snapshots'),
+        [granted => $table, 'a scope given as text', user => 'jane', @dash, @post],
+        [granted => $list, 'HEAD counts as GET', @dash, method => 'HEAD'],
+        [insufficient_scope => $table, 'another method', @dash, reason => 'unknown_endpoint'],
+        [insufficient_scope => '/api/v6.1//snapshots', 'an ambiguous path', @dash,
+         reason => 'unknown_endpoint'],
+        [address_not_allowed => $list, 'an address outside of the ranges', @dash, from => $away,
+         reason => 'address_not_allowed'],
+        # a token of an administrator has the scopes of the token only
+        [granted => "$list/1", 'DELETE with its scope', user => 'operator', @clean, from => $away],
+        [insufficient_scope => $list, 'DELETE without its scope', @clean, reason => 'endpoint_not_granted'],
+        [client_disabled => $list, 'a disabled API token', api_token => $text{former},
+         reason => 'disabled_client'],
+        [expired_api_token => $list, 'an expired API token', api_token => $text{'last-year'},
+         reason => 'expired_api_token'],
+        [invalid_api_token => $list, 'an unknown API token', api_token => 'x' x 32,
+         reason => 'unknown_api_token'],
+        [no_token => $list, 'no credential', reason => 'no_credential'],
+        [invalid_token => $list, 'an API token and a JWT', @dash, token => $jwt->(),
+         reason => 'several_credentials'],
+        [granted => $list, 'a JWT, scope as text', user => 'jane',
+         token => $jwt->(scope => ['GET /snapshots'])],
+        [granted => $list, 'a cookie, scope as id', user => 'jane',
+         cookie => 'accessToken=' . $jwt->(scope => [$id])],
+        [granted => $list, 'a JWT of an administrator', user => 'jane',
+         token => $jwt->(scope => [], isAdmin => \'true')],
+        # public endpoints, and endpoints for every valid credential
+        [granted => '/api/version', 'the version is public'],
+        [insufficient_scope => '/api/v6.1/version', 'a versioned path is not', @dash],
+        (map { [granted => $_, 'every valid credential', user => 'jane', @dash] }
+             qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api)),
+        [no_token => '/api/v6.1/users/me', 'no credential']);
 
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
-    granted_as('/api/v6.1/snapshots/1', 'after token update', user => 'jane', @dash);
+    check({}, [granted => "$list/1", 'after token update', user => 'jane', @dash]);
     $store->ok('user', 'disable', 'jane');
-    refused_as(client_disabled => '/api/v6.1/users/me', 'after user disable', @dash,
-               reason => 'disabled_user');
+    check({}, [client_disabled => '/api/v6.1/users/me', 'after user disable', @dash, reason => 'disabled_user']);
     $store->ok('token', 'enable', 'former');
-    granted_as('/api/v6.1/snapshots', 'after token enable', user => 'operator', api_token => $text{former});
+    check({}, [granted => $list, 'after token enable', user => 'operator', api_token => $text{former}]);
     $store->ok('token', 'revoke', 'former');
-    refused_as(invalid_api_token => '/api/v6.1/snapshots', 'after token revoke', api_token => $text{former});
-
-    my $log = slurp($s->dir . '/access.log');
-    like $log, qr{"GET /api/v6.1/snapshots HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m,
-        'the access log of a granted request';
+    check({}, [invalid_api_token => $list, 'after token revoke', api_token => $text{former}]);
 
     token_api();
-    end();
-}
-
-# the cookies of a response: name => value, and name => attributes
-sub set_cookies ($answer) {
-    my %value = cookies($answer);
-    return \%value, { map { /\A(\w+)=[^;]*; (.*)\z/ ? ($1 => $2) : () } $answer->all('Set-Cookie') };
+    end(qr/(?!)/, qr{"GET $list HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m);
 }
 
 # login, refresh and logout of the same example
 sub token_api () {
-    my $store  = $s->{store};
     my $secret = 'canary-open-sesame';
     my $v      = '/api/v6.0';
-    my %json   = (method => 'POST', headers => ['Content-Type: application/json']);
-    my $login  = sub ($user, $password, $path = "$v/auth/login") {
-        return ask($path, %json, body => qq({"username":"$user","password":"$password"}));
+    my @json   = (method => 'POST', headers => ['Content-Type: application/json']);
+    my $login  = sub ($user, $path = "$v/auth/login") {
+        my $answer = ask($path, @json, body => qq({"username":"$user","password":"$secret"}));
+        return ($answer, cookies($answer));
     };
+    my @basic = (auth => 'Basic ' . encode("jane:$secret"));
 
-    $store->ok('user', 'enable', 'jane');
-    $store->ok('user', 'passwd', $_, '--password-file', '-', { input => $secret }) for qw(jane operator);
+    $s->{store}->ok('user', 'enable', 'jane');
+    $s->{store}->ok('user', 'passwd', $_, '--password-file', '-', { input => $secret }) for qw(jane operator);
 
-    my $flags = qr/HttpOnly; Secure; SameSite=Strict/;
+    my $flags = qr/Expires=\w{3}, .* GMT; HttpOnly; Secure; SameSite=Strict/;
     for my $path ("$v/auth/login", '/api/v7/auth/login', '/api/auth/login') {
-        my $answer = $login->('jane', $secret, $path);
-        my ($value, $with) = set_cookies($answer);
+        my ($answer, %cookie) = $login->('jane', $path);
 
-        is $answer->{status}, 200, "$path: login";
-        is $answer->{body}, '{}', "$path: no token in the body";
-        is $answer->{reached}, 0, "$path: the upstream does not hear of it";
-        like $with->{accessToken}, qr{\AMax-Age=1800; Path=/; Expires=\w{3}, .* GMT; $flags\z}, "$path: the cookie of the access token";
-        like $with->{refreshToken}, qr{\AMax-Age=86400; Path=/api/auth/token; Expires=\w{3}, .* GMT; $flags\z},
-            "$path: the cookie of the refresh token";
-        granted_as("$v/snapshots", 'the cookie of the login', user => 'jane', cookie => "accessToken=$value->{accessToken}");
+        is "$answer->{status} $answer->{body} $answer->{reached}", '200 {} 0', "$path: login, no token in the body";
+        my ($access, $refresh) = sort $answer->all('Set-Cookie');
+        like $access, qr{\AaccessToken=[^;]+; Max-Age=1800; Path=/; $flags\z}, "$path: the access token";
+        like $refresh, qr{\ArefreshToken=[^;]+; Max-Age=86400; Path=/api/auth/token; $flags\z}, "$path: the refresh token";
+        check({}, [granted => "$v/snapshots", 'the cookie of the login', user => 'jane',
+                   cookie => "accessToken=$cookie{accessToken}"]);
     }
 
-    refused_as(invalid_credentials => "$v/auth/login", 'a wrong password', %json, body => '{"username":"jane","password":"canary-no"}',
-               reason => 'wrong_password');
-    my $get = ask("$v/auth/login");
-    is "$get->{status} $get->{reached}", '405 0', 'GET is refused';
-
-    my ($value) = set_cookies($login->('jane', $secret));
-    refused_as(insufficient_scope => "$v/snapshots", 'a scope that the user does not have',
-               token => $value->{accessToken},
-               method => 'POST', body => '{}', reason => 'endpoint_not_granted');
-
-    my ($admin) = set_cookies($login->('operator', $secret));
-    granted_as("$v/snapshots", 'the access token of an administrator', user => 'operator', token => $admin->{accessToken},
-             method => 'POST', body => '{}');
-
-    # Basic
-    granted_as("$v/snapshots", 'Basic', user => 'jane', auth => 'Basic ' . encode("jane:$secret"));
+    my (undef, %jane)     = $login->('jane');
+    my (undef, %operator) = $login->('operator');
+    check({},
+        [invalid_credentials => "$v/auth/login", 'a wrong password', @json, reason => 'wrong_password',
+         body => '{"username":"jane","password":"canary-no"}'],
+        [insufficient_scope => "$v/snapshots", 'a scope that the user does not have',
+         token => $jane{accessToken}, @post,
+         reason => 'endpoint_not_granted'],
+        [granted => "$v/snapshots", 'an administrator', user => 'operator', token => $operator{accessToken},
+         @post],
+        [granted => "$v/snapshots", 'Basic', user => 'jane', @basic]);
+    unforwarded("$v/auth/login", 'GET is refused', qr/405/);
 
     # refresh by cookie and by body; the refresh token is used up
-    my $both = sub ($v) { "refreshToken=$v->{refreshToken}; accessToken=$v->{accessToken}" };
-    my $refresh = ask('/api/auth/token', method => 'POST', cookie => $both->($value));
-    my ($next)  = set_cookies($refresh);
-    is "$refresh->{status} $refresh->{reached}", '200 0', 'refresh by the cookie with an empty body';
-    refused_as(invalid_refresh_token => '/api/auth/token', 'the used refresh token', method => 'POST', cookie => $both->($value),
-               scheme => 'Bearer');
+    my $both = sub (%c) { (method => 'POST', cookie => "refreshToken=$c{refreshToken}; accessToken=$c{accessToken}") };
+    my %next = cookies(unforwarded('/api/auth/token', 'by the cookie with an empty body', qr/200/, $both->(%jane)));
+    check({}, [invalid_refresh_token => '/api/auth/token', 'the used refresh token', $both->(%jane)]);
+    my %last = cookies(unforwarded('/api/auth/token', 'by the body', qr/200/, @json,
+                                   body => qq({"refreshToken":"$next{refreshToken}"})));
+    is ask("$v/auth/token", $both->(%last))->{status}, 403, 'refresh has no versioned path';
 
-    $refresh = ask('/api/auth/token', %json, body => qq({"refreshToken":"$next->{refreshToken}"}));
-    my ($third) = set_cookies($refresh);
-    is $refresh->{status}, 200, 'refresh by the body';
-    is ask("$v/auth/token", method => 'POST', cookie => $both->($third))->{status}, 403, 'refresh has no versioned path';
+    my $logout = unforwarded("$v/auth/logout", 'logout', qr/200/, method => 'POST', token => $last{accessToken});
+    is $logout->{body}, '{"success":true}', 'logout by the access token';
+    is scalar(grep { /\A(?:access|refresh)Token=[^;]*; Max-Age=0; / } $logout->all('Set-Cookie')), 2,
+        'both cookies are cleared';
+    check({}, [invalid_refresh_token => '/api/auth/token', 'the refresh token after logout', $both->(%last)]);
 
-    # logout
-    my $logout = ask("$v/auth/logout", method => 'POST', token => $third->{accessToken});
-    my ($none, $with) = set_cookies($logout);
-    is "$logout->{status} $logout->{body} $logout->{reached}", '200 {"success":true} 0', 'logout by the access token';
-    like $with->{$_}, qr/\AMax-Age=0; /, "$_ is cleared" for qw(accessToken refreshToken);
-    refused_as(invalid_refresh_token => '/api/auth/token', 'the refresh token after logout', method => 'POST', cookie => $both->($third));
-
-    # auth_token_local off, as in the comment of the example
     reconfigure(sub { s/# (auth_token_local off;)/$1/ });
-    is $login->('jane', $secret)->{status}, 401, 'auth_token_local off: login is refused';
-    refused_as(invalid_credentials => "$v/snapshots", 'auth_token_local off: Basic is refused', auth => 'Basic ' . encode("jane:$secret"), reason => 'login_disabled');
-    granted_as("$v/snapshots", 'auth_token_local off: a JWT is accepted', user => 'jane', token => $third->{accessToken});
+    is +($login->('jane'))[0]->{status}, 401, 'auth_token_local off: login is refused';
+    check({},
+        [invalid_credentials => "$v/snapshots", 'auth_token_local off: Basic is refused', @basic,
+         reason => 'login_disabled'],
+        [granted => "$v/snapshots", 'auth_token_local off: a JWT is accepted', user => 'jane',
+         token => $last{accessToken}]);
 }
 
+sub base_role ($role, $permission) { "${no}the '$role' base role does not have the required permission: $permission" }
+
 sub cipp () {
-    my ($reports, $desk, $editor, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
-        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e
-        e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
-    my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
+    my ($help, $editor) = ($auto, $desk);
+    my $other  = '00000000-0000-4000-8000-000000000000';
+    my $keys   = sub (@more) { '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig', @more) . ']}' };
 
     begin('cipp', store => {}, files => {
-        'etc/auth_token/entra-v1.jwks' => '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig') . ']}',
-        'etc/auth_token/entra-v2.jwks' => '{"keys":[' . key('rsa')->jwk(kid => 'k1', use => 'sig',
-            issuer => 'https://login.microsoftonline.com/{tenantid}/v2.0') . ']}',
-        'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
+        'entra-v1.jwks' => $keys->(),
+        'entra-v2.jwks' => $keys->(issuer => 'https://login.microsoftonline.com/{tenantid}/v2.0'),
     });
     my $store = $s->{store};
 
     # tokens as Entra issues them, of both versions: without scope and user
     my $token = sub ($client, %o) {
-        return token(header => { kid => 'k1' }, claims => {
-            iss => "https://sts.windows.net/$tenant/", aud => "api://$client", appid => $client, ver => '1.0',
-            tid => $tenant,
-            (map { $_ => GONE } qw(id scope username isAdmin)), %o });
+        return (token => token(header => { kid => 'k1' }, claims => {
+            iss => "https://sts.windows.net/$contoso/", aud => "api://$client", appid => $client, ver => '1.0',
+            tid => $contoso, (map { $_ => GONE } qw(id scope username isAdmin)), %o }));
     };
-    my $v2 = sub ($client) {
-        return $token->($client, iss => "https://login.microsoftonline.com/$tenant/v2.0", ver => '2.0',
-                        appid => GONE, azp => $client);
-    };
-    my @post  = (method => 'POST', body => '{}');
-    my $away  = '127.0.0.2';
-    my %read  = (client => $reports, role => 'readonly');
-    my %help  = (client => $desk, role => 'helpdesk');
+    my @v2 = $token->($reports, iss => "https://login.microsoftonline.com/$contoso/v2.0", ver => '2.0',
+                      appid => GONE, azp => $reports);
+    my @read = (client => $reports, role => 'readonly');
+    my @help = (client => $help, role => 'helpdesk');
+    my $list = '/api/ListUsers';
 
-    # bodies as CIPP sends them
-    my $no    = 'Access to this CIPP API endpoint is not allowed, ';
-    my %text  = map { $_ => { type => 'text/plain', says => 'You do not have permission to view this directory or page.' } }
-                qw(no_token invalid_token expired_token);
-    $text{insufficient_scope} = { type => 'text/plain',
-                                 says => "${no}the user does not have the required permission" };
-    $text{$_}    = { type => 'text/plain', says => "${no}the API Client does not have the required permission" }
-        for qw(address_not_allowed client_disabled);
-    my $refused = sub ($sign, $path, $name, %o) { refused_as($sign, $path, $name, $text{$sign}->%*, %o) };
-    my $base    = sub ($role, $permission) {
-        return (type => 'text/plain',
-                says => "${no}the '$role' base role does not have the required permission: $permission");
-    };
-    my $custom  = sub ($permission) {
-        return (type => 'text/plain', says => "${no}you do not have the required permission: $permission");
-    };
-
-    # the role readonly
-    granted_as('/api/ListUsers', 'the role readonly', %read, token => $token->($reports));
-    granted_as('/api/ListUsers', 'a token of version 2.0', %read, token => $v2->($reports));
-    granted_as('/API/listusers', 'an endpoint in another case', %read, token => $token->($reports));
-    granted_as('/api/ListUsers', 'a client id in another case', %read, token => $token->(uc $reports, aud => "api://$reports"));
-    $refused->(insufficient_scope => '/api/AddUser', 'an endpoint that readonly does not grant', token => $token->($reports), @post, reason => 'endpoint_not_granted',
-               $base->(readonly => 'Identity.User.ReadWrite'));
-    $refused->(insufficient_scope => '/api/NoSuchThing', 'an unknown endpoint', token => $token->($reports), reason => 'unknown_endpoint',
-               type => 'text/plain', says => 'Endpoint not found');
-    $refused->(address_not_allowed => '/api/ListUsers', 'an address outside of the ranges', token => $token->($reports), from => $away,
-               reason => 'address_not_allowed');
-
-    # a custom role: ReadWrite covers Read, and one endpoint is blocked
-    granted_as('/api/EditUser', 'a custom role', %help, token => $token->($desk), @post, from => $away);
-    granted_as('/api/ListUsers', 'ReadWrite covers Read', %help, token => $token->($desk));
-    $refused->(insufficient_scope => '/api/ExecOffboardUser', 'a blocked endpoint',
-               token => $token->($desk), @post,
-               reason => 'blocked_endpoint', type => 'text/plain',
-               says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser");
-
-    # the role editor, with address ranges
-    granted_as('/api/AddUser', 'the role editor', client => $editor, role => 'editor', token => $token->($editor), @post);
-    $refused->(insufficient_scope => '/api/ExecStandardsRun', 'an endpoint that editor excludes', token => $token->($editor), @post,
-               reason => 'endpoint_not_granted', $base->(editor => 'Tenant.Standards.ReadWrite'));
-    $refused->(address_not_allowed => '/api/AddUser', 'an address outside of the ranges', token => $token->($editor), @post, from => $away);
-
-    $refused->(client_disabled => '/api/ListUsers', 'a disabled client', token => $token->($off), reason => 'disabled_client');
-    $refused->(client_disabled => '/api/ListUsers', 'an unknown client', reason => 'unknown_client',
-               token => $token->('00000000-0000-4000-8000-000000000000', aud => "api://$reports"));
-    $refused->(invalid_token => '/api/ListUsers', 'a token for an unknown client',
-               reason => 'audience_mismatch',
-               token => $token->($reports, aud => 'api://00000000-0000-4000-8000-000000000000'));
-    $refused->(invalid_token => '/api/ListUsers', 'a token of another tenant', reason => 'issuer_mismatch',
-               token => $token->($reports, iss => 'https://sts.windows.net/other/'));
-    $refused->(invalid_token => '/api/ListUsers', 'a token with another tenant in tid', reason => 'bad_claim',
-               token => $token->($reports, tid => '11111111-2222-3333-4444-555555555555'));
-    $refused->(insufficient_scope => '/api/ListUsers', 'a token on behalf of a user', reason => 'delegated', type => 'text/plain',
-               token => $token->($reports, scp => 'user_impersonation'),
-               says => 'Access denied: unable to resolve roles for the authenticated principal');
-    $refused->(expired_token => '/api/ListUsers', 'an expired token', token => $token->($reports, exp => 1));
-    $refused->(invalid_token => '/api/ListUsers', 'a token signed by another key', token => token(key => key('rsa2'), header => { kid => 'k1' }));
-    $refused->(no_token => '/api/ListUsers', 'no credential');
-
-    # rights in the token are ignored
-    $refused->(insufficient_scope => '/api/AddUser', 'a scope in the token is ignored', @post, reason => 'endpoint_not_granted',
-               $base->(readonly => 'Identity.User.ReadWrite'),
-               token => $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true'));
-
-    granted_as('/api/PublicPing', 'a public endpoint');
+    check({ type => 'text/plain', says => $page },
+        [granted => $list, 'the role readonly', @read, $token->($reports)],
+        [granted => $list, 'a token of version 2.0', @read, @v2],
+        [granted => '/API/listusers', 'an endpoint in another case', @read, $token->($reports)],
+        [granted => $list, 'a client id in another case', @read,
+         $token->(uc $reports, aud => "api://$reports")],
+        [insufficient_scope => '/api/AddUser', 'an endpoint that readonly does not grant', $token->($reports),
+         @post,
+         reason => 'endpoint_not_granted', says => base_role(readonly => 'Identity.User.ReadWrite')],
+        [insufficient_scope => '/api/NoSuchThing', 'an unknown endpoint', $token->($reports),
+         reason => 'unknown_endpoint',
+         says => 'Endpoint not found'],
+        [address_not_allowed => $list, 'an address outside of the ranges', $token->($reports), from => $away,
+         says => $client,
+         reason => 'address_not_allowed'],
+        # a custom role: ReadWrite covers Read, and one endpoint is blocked
+        [granted => '/api/EditUser', 'a custom role', @help, $token->($help), @post, from => $away],
+        [granted => $list, 'ReadWrite covers Read', @help, $token->($help)],
+        [insufficient_scope => '/api/ExecOffboardUser', 'a blocked endpoint', $token->($help), @post,
+         reason => 'blocked_endpoint', says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser"],
+        # the role editor, with address ranges
+        [granted => '/api/AddUser', 'the role editor', client => $editor, role => 'editor', $token->($editor),
+         @post],
+        [insufficient_scope => '/api/ExecStandardsRun', 'an endpoint that editor excludes', $token->($editor),
+         @post,
+         reason => 'endpoint_not_granted', says => base_role(editor => 'Tenant.Standards.ReadWrite')],
+        [address_not_allowed => '/api/AddUser', 'an address outside of the ranges', $token->($editor), @post,
+         from => $away,
+         says => $client],
+        [client_disabled => $list, 'a disabled client', $token->($off), reason => 'disabled_client',
+         says => $client],
+        [client_disabled => $list, 'an unknown client', reason => 'unknown_client', says => $client,
+         $token->($other, aud => "api://$reports")],
+        [invalid_token => $list, 'a token for an unknown client', reason => 'audience_mismatch',
+         $token->($reports, aud => "api://$other")],
+        [invalid_token => $list, 'a token of another tenant', reason => 'issuer_mismatch',
+         $token->($reports, iss => 'https://sts.windows.net/other/')],
+        [invalid_token => $list, 'another tenant in tid', reason => 'bad_claim',
+         $token->($reports, tid => $fabrikam)],
+        [insufficient_scope => $list, 'a token on behalf of a user', reason => 'delegated', says => $nobody,
+         $token->($reports, scp => 'user_impersonation')],
+        [expired_token => $list, 'an expired token', $token->($reports, exp => 1)],
+        [invalid_token => $list, 'another key',
+         token => token(key => key('rsa2'), header => { kid => 'k1' })],
+        [no_token => $list, 'no credential'],
+        [insufficient_scope => '/api/AddUser', 'rights in the token are ignored', @post,
+         reason => 'endpoint_not_granted',
+         says => base_role(readonly => 'Identity.User.ReadWrite'),
+         $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true')],
+        [granted => '/api/PublicPing', 'a public endpoint']);
 
     # changed while nginx runs
+    my %text = (type => 'text/plain', says => $client);
     $store->ok('client', 'disable', $reports);
-    $refused->(client_disabled => '/api/ListUsers', 'after client disable', token => $token->($reports), reason => 'disabled_client');
+    check(\%text, [client_disabled => $list, 'after client disable', $token->($reports), reason => 'disabled_client']);
     $store->ok('client', 'enable', $reports);
     $store->update('client', $reports, role => 'superadmin', allow => 'any');
-    granted_as('/api/ExecCippFunction', 'after client enable and update', client => $reports, role => 'superadmin',
-             token => $token->($reports), @post, from => $away);
+    check({}, [granted => '/api/ExecCippFunction', 'after client enable and update', client => $reports,
+               role => 'superadmin', $token->($reports), @post, from => $away]);
     $store->ok('role', 'delete', 'helpdesk');
-    $refused->(insufficient_scope => '/api/ListGroups', 'after role delete', token => $token->($desk), reason => 'no_role');
+    check({ %text, says => "${no}the user does not have the required permission" },
+        [insufficient_scope => '/api/ListGroups', 'after role delete', $token->($help), reason => 'no_role']);
 
-    like slurp($s->dir . '/access.log'),
-        qr{"GET /api/ListUsers HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m, 'the log';
-
-    end();
+    end(qr/(?!)/,
+        qr{"GET $list HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m);
 }
 
 # The PowerShell example of CIPP's documentation with another host in its URLs; t/oauth.t has
 # the exact bytes that it sends.
 sub client_credentials () {
-    my ($reports, $auto, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
-        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
-    my $tenant = 'd6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69';
-    my $pem    = slurp_tls();
+    begin('client-credentials', store => {});
 
-    begin('client-credentials', tls => 1, store => {}, files => {
-        'etc/auth_token/signing'       => key('rsa')->private_pem,
-        'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
-        'etc/auth_token/tls.crt'       => $pem,
-        'etc/auth_token/tls.key'       => $pem,
-    });
-    my $store  = $s->{store};
     my $rotate = sub ($id) {
-        $store->ok('client', 'rotate-secret', $id) =~ /^secret +(\S+)$/m or die "no secret\n";
+        $s->{store}->ok('client', 'rotate-secret', $id) =~ /^secret +(\S+)$/m or die "no secret\n";
         return secret($1);
     };
     my %secret = map { $_ => $rotate->($_) } $reports, $auto, $off;
 
     # $AuthBody of that example, as Invoke-RestMethod -Method POST -Body sends it
-    my $ask = sub ($id, $secret, %o) {
-        my $answer = ask("/$tenant/oauth2/v2.0/token", method => 'POST',
+    my $ask = sub ($id, $secret) {
+        my $answer = ask("/$contoso/oauth2/v2.0/token", method => 'POST',
             headers => ['Content-Type: application/x-www-form-urlencoded'],
-            body => "client_id=$id&client_secret=$secret&scope=api%3A%2F%2F$id%2F.default&grant_type=client_credentials",
-            %o);
-        my $json = eval { JSON::PP->new->decode($answer->{body}) } // {};
-        secret($json->{access_token}) if $json->{access_token};
-        return ($answer, $json);
-    };
-    # $AuthHeader of that example, with -ContentType
-    my $with = sub ($json) {
-        return (headers => ["Authorization: Bearer $json->{access_token}", 'Content-Type: application/json',
-                            'Content-Length: 0']);
+            body => "client_id=$id&client_secret=$secret&scope=api%3A%2F%2F$id%2F.default&grant_type=client_credentials");
+        my $token = eval { JSON::PP->new->decode($answer->{body})->{access_token} };
+        return ($answer, $token ? secret($token) : undef);
     };
 
-    my ($answer, $json) = $ask->($reports, $secret{$reports});
+    my ($answer, $token) = $ask->($reports, $secret{$reports});
     is "$answer->{status} $answer->{reached}", '200 0', 'a token is issued';
-    is AuthToken::Local::claims_of($json->{access_token})->{aud}, "api://$reports", 'the audience is the client';
-    granted_as('/api/ListLogs', 'a request with the token', client => $reports, role => 'readonly', $with->($json));
-    my $no = 'Access to this CIPP API endpoint is not allowed, ';
-    refused_as(insufficient_scope => '/api/AddUser', 'an endpoint that its role does not grant', type => 'text/plain', method => 'POST', body => '{}',
-               token => $json->{access_token}, reason => 'endpoint_not_granted',
-               says => "${no}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite");
-    refused_as(address_not_allowed => '/api/ListLogs', 'an address outside of the ranges', type => 'text/plain', from => '127.0.0.2',
-               says => "${no}the API Client does not have the required permission", token => $json->{access_token});
+    is AuthToken::Local::claims_of($token)->{aud}, "api://$reports", 'the audience is the client';
+    check({ type => 'text/plain' },
+        # $AuthHeader of that example, with -ContentType
+        [granted => '/api/ListLogs', 'a request with the token', client => $reports, role => 'readonly',
+         headers => ["Authorization: Bearer $token", 'Content-Type: application/json', 'Content-Length: 0']],
+        [insufficient_scope => '/api/AddUser', 'an endpoint that its role does not grant', @post,
+         token => $token,
+         reason => 'endpoint_not_granted', says => base_role(readonly => 'Identity.User.ReadWrite')],
+        [address_not_allowed => '/api/ListLogs', 'an address outside of the ranges', from => $away,
+         says => $client,
+         token => $token]);
 
-    my ($own) = $ask->($auto, $secret{$reports});
-    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'the secret of another client';
-    ($own) = $ask->($off, $secret{$off});
-    is "$own->{status} $own->{body}", '401 {"error":"invalid_client"}', 'a disabled client';
+    for (['the secret of another client', $auto, $secret{$reports}], ['a disabled client', $off, $secret{$off}]) {
+        my ($name, @client) = @$_;
+        my ($refused) = $ask->(@client);
+        is "$refused->{status} $refused->{body}", '401 {"error":"invalid_client"}', $name;
+    }
 
     # two secrets are valid during a rotation
-    my $newer = $rotate->($auto);
-    for ([$secret{$auto}, 'the last secret'], [$newer, 'the new one']) {
-        my ($secret, $name) = @$_;
-        my ($answer, $json) = $ask->($auto, $secret);
+    for (['the last secret', $secret{$auto}], ['the new one', $rotate->($auto)]) {
+        my ($name, $secret) = @$_;
+        my ($answer, $token) = $ask->($auto, $secret);
         is $answer->{status}, 200, "$name is good";
-        granted_as('/api/AddUser', "$name: a request with its token", client => $auto, role => 'editor', token => $json->{access_token},
-                 method => 'POST', body => '{}');
+        check({}, [granted => '/api/AddUser', "$name: a request with its token", client => $auto, role => 'editor',
+                   token => $token, @post]);
     }
-    my $keys = ask('/discovery/keys');
-    like $keys->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'the JWK Set is published';
+    like ask('/discovery/keys')->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'the JWK Set is published';
 
     end();
 }
 
 sub entra () {
-    my ($reports, $auto, $desk, $off) = qw(0c5e2f14-7a3b-4d8e-9f61-b2a7c3d4e5f6
-        5b1d9c37-2e6f-4a80-8c94-d0e1f2a3b4c5 a94f6e02-81c3-4b5d-b7e6-3f2a1d0c9b8e
-        e7c8b9a0-d1f2-4e3c-a4b5-69788796a5b4);
-    my ($contoso, $fabrikam) = qw(d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69 7c9e6679-7425-40de-944b-e07fc1f90ae7);
-
     # key documents as Microsoft publishes them: version 2.0 with the issuer of each key
     my $microsoft = AuthToken::Source->start(documents => { map {
         my ($tid, $name) = @$_;
@@ -744,159 +616,173 @@ sub entra () {
          "/$tid/discovery/v2.0/keys" => $set->(issuer => 'https://login.microsoftonline.com/{tenantid}/v2.0'))
     } [$contoso, 'rsa'], [$fabrikam, 'rsa3'] });
 
-    begin('entra', store => {}, ca => $microsoft->ca,
-          change => sub { s{(jwks_uri +)https://login\.microsoftonline\.com(\S+);}
-                           {$1 . $microsoft->base . "$2 ca_file=/etc/nginx/ca.pem;"}ge },
-          files => { 'etc/auth_token/endpoints.tsv' => slurp("$examples/cipp/endpoints.tsv"),
-                     'etc/ca.pem' => $microsoft->ca });
-    all_workers_have("\\S+/$_/discovery/keys", "\\S+/$_/discovery/v2\\.0/keys") for $contoso, $fabrikam;
+    begin('entra', store => {}, files => { 'ca.pem' => $microsoft->ca }, change => sub {
+        s{(jwks_uri +)https://login\.microsoftonline\.com(\S+);}
+         {$1 . $microsoft->base . "$2 ca_file=/etc/nginx/auth_token/ca.pem;"}ge;
+    });
+    all_workers_have(1, map { ("\\S+/$_/discovery/keys", "\\S+/$_/discovery/v2\\.0/keys") } $contoso, $fabrikam);
     my $store = $s->{store};
 
     my $token = sub ($version, $tid, $client, %o) {
-        my $key = $o{key} // ($tid eq $contoso ? 'rsa' : 'rsa3');
-        return token(key => key($key), header => { kid => $key }, claims => {
+        my $key = delete $o{key} // ($tid eq $contoso ? 'rsa' : 'rsa3');
+        return (token => token(key => key($key), header => { kid => $key }, claims => {
             (map { $_ => GONE } qw(id scope username isAdmin)), tid => $tid,
             $version == 1
                 ? (ver => '1.0', iss => "https://sts.windows.net/$tid/", aud => "api://$client", appid => $client)
                 : (ver => '2.0', iss => "https://login.microsoftonline.com/$tid/v2.0", aud => $client, azp => $client),
-            ($o{claims} // {})->%* });
+            %o }));
     };
-    my $no      = 'Access to this CIPP API endpoint is not allowed, ';
-    my $client  = "${no}the API Client does not have the required permission";
-    my $page    = 'You do not have permission to view this directory or page.';
-    my $refused = sub ($sign, $path, $says, $name, %o) {
-        refused_as($sign, $path, $name, type => 'text/plain', says => $says, %o);
-    };
-    my @post  = (method => 'POST', body => '{}');
-    my %first = (issuer => 'contoso', client => $reports, role => 'readonly');
-    my %other = (issuer => 'fabrikam', client => $desk, role => 'helpdesk');
+    my %text  = (type => 'text/plain');
+    my @first = (issuer => 'contoso', client => $reports, role => 'readonly');
+    my @other = (issuer => 'fabrikam', client => $desk, role => 'helpdesk');
+    my $list  = '/api/ListUsers';
+    my $third = '11111111-2222-3333-4444-555555555555';
 
-    for my $v (1, 2) {
-        granted_as('/api/ListUsers', "version $v, the first tenant", %first, token => $token->($v, $contoso, $reports));
-        granted_as('/api/ListUsers', "version $v, the second tenant", %other, token => $token->($v, $fabrikam, $desk));
-        $refused->(client_disabled => '/api/ListUsers', $client, "version $v, a client of the other tenant",
-                   token => $token->($v, $contoso, $desk), reason => 'client_issuer_mismatch');
-        $refused->(invalid_token => '/api/ListUsers', $page, "version $v, a token of a third tenant", reason => 'issuer_mismatch',
-                   token => $token->($v, '11111111-2222-3333-4444-555555555555', $reports, key => 'rsa'));
-        $refused->(invalid_token => '/api/ListUsers', $page, "version $v, a token signed by a key of the other tenant", reason => 'unknown_kid',
-                   token => $token->($v, $contoso, $reports, key => 'rsa4'));
-        $refused->(insufficient_scope => '/api/ListUsers', 'Access denied: unable to resolve roles for the authenticated principal',
-                   "version $v, a user", token => $token->($v, $contoso, $reports, claims => { scp => 'x' }),
-                   reason => 'delegated');
-    }
-    granted_as('/api/ListUsers', 'an audience of another client, first tenant', %first,
-             token => $token->(1, $contoso, $reports, claims => { aud => "api://$auto" }));
-    $refused->(invalid_token => '/api/ListUsers', $page, 'an audience of another client, second tenant', reason => 'audience_mismatch',
-               token => $token->(1, $fabrikam, $desk, claims => { aud => "api://$off" }));
-    $refused->(address_not_allowed => '/api/ListUsers', $client, 'an address outside of the ranges', token => $token->(1, $contoso, $reports),
-               from => '127.0.0.2', reason => 'address_not_allowed');
-    $refused->(insufficient_scope => '/api/ExecOffboardUser', "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser",
-               'blocked', token => $token->(2, $fabrikam, $desk), @post, reason => 'blocked_endpoint');
+    check(\%text,
+        [granted => $list, "version $_, the first tenant", @first, $token->($_, $contoso, $reports)],
+        [granted => $list, "version $_, the second tenant", @other, $token->($_, $fabrikam, $desk)],
+        [client_disabled => $list, "version $_, a client of the other tenant", says => $client,
+         $token->($_, $contoso, $desk), reason => 'client_issuer_mismatch'],
+        [invalid_token => $list, "version $_, a third tenant", says => $page, reason => 'issuer_mismatch',
+         $token->($_, $third, $reports, key => 'rsa')],
+        [invalid_token => $list, "version $_, a key of the other tenant", says => $page,
+         reason => 'unknown_kid',
+         $token->($_, $contoso, $reports, key => 'rsa4')],
+        [insufficient_scope => $list, "version $_, a user", says => $nobody, reason => 'delegated',
+         $token->($_, $contoso, $reports, scp => 'x')]) for 1, 2;
 
-    # additional address ranges
-    my @admin = (token => $token->(2, $contoso, $auto));
-    $refused->(address_not_allowed => '/api/execapiclient', $client, 'an address outside of the office', @admin, @post, reason => 'address_not_allowed');
+    my @admin = $token->(2, $contoso, $auto);
+    check(\%text,
+        [granted => $list, 'an audience of another client, first tenant', @first,
+         $token->(1, $contoso, $reports, aud => "api://$auto")],
+        [invalid_token => $list, 'an audience of another client, second tenant',
+         reason => 'audience_mismatch', says => $page,
+         $token->(1, $fabrikam, $desk, aud => "api://$off")],
+        [address_not_allowed => $list, 'an address outside of the ranges', $token->(1, $contoso, $reports),
+         from => $away,
+         reason => 'address_not_allowed', says => $client],
+        [insufficient_scope => '/api/ExecOffboardUser', 'a blocked endpoint', $token->(2, $fabrikam, $desk),
+         @post,
+         reason => 'blocked_endpoint', says => "${no}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser"],
+        [address_not_allowed => '/api/execapiclient', 'an address outside of the office', @admin, @post,
+         reason => 'address_not_allowed', says => $client]);
+
     reconfigure(sub { s/198\.51\.100\.0/127.0.0.0/ });
-    granted_as('/api/ExecApiClient', 'an address of the office', issuer => 'contoso', client => $auto, role => 'superadmin', @admin, @post);
-    $refused->(invalid_token => '/api/ExecApiClient', $page, 'a token of the second tenant', token => $token->(2, $fabrikam, $desk), @post,
-               reason => 'unknown_kid');
+    my $new = '00000000-1111-2222-3333-444444444444';
+    check(\%text,
+        [granted => '/api/ExecApiClient', 'an address of the office', issuer => 'contoso', client => $auto,
+         role => 'superadmin', @admin, @post],
+        [invalid_token => '/api/ExecApiClient', 'a token of the second tenant', $token->(2, $fabrikam, $desk),
+         @post,
+         reason => 'unknown_kid', says => $page],
+        [client_disabled => $list, 'an unknown client', $token->(1, $contoso, $new),
+         reason => 'unknown_client', says => $client]);
 
     # the commands in the comment of the example
-    my $new = '00000000-1111-2222-3333-444444444444';
-    $refused->(client_disabled => '/api/ListUsers', $client, 'an unknown client', token => $token->(1, $contoso, $new),
-               reason => 'unknown_client');
-    my @commands = slurp("$examples/entra/nginx.conf") =~ /^#   auth-token ((?:client|import --cipp) .*?)(?: +#.*)?$/mg;
+    my @commands = $s->{text} =~ /^#   auth-token ((?:client|import --cipp) .*?)(?: +#.*)?$/mg;
     is scalar(@commands), 2, 'the comment has two commands for clients';
     $store->ok(map { s/CLIENT-ID/$new/r } split / /, $commands[0] =~ s{192\.0\.2\.0/24}{127.0.0.1}r);
-    granted_as('/api/ListUsers', 'after client create', issuer => 'contoso', client => $new, role => 'readonly',
-             token => $token->(1, $contoso, $new));
+    check({}, [granted => $list, 'after client create', issuer => 'contoso', client => $new, role => 'readonly',
+               $token->(1, $contoso, $new)]);
     $store->ok('client', 'delete', $new);
     $store->ok((map { s/backup\.json/-/r } split / /, $commands[1]), { input => JSON::PP->new->utf8->encode([
         { PartitionKey => 'ApiClients', RowKey => $new, AppName => 'n', Role => 'editor', IPRange => '"127.0.0.1"',
           Enabled => 'True', table => 'ApiClients' }]) });
-    granted_as('/api/ListUsers', 'after import --cipp', issuer => 'contoso', client => $new, role => 'editor',
-             token => $token->(2, $contoso, $new));
+    check({}, [granted => $list, 'after import --cipp', issuer => 'contoso', client => $new, role => 'editor',
+               $token->(2, $contoso, $new)]);
 
-    like slurp($s->dir . '/access.log'),
-        qr{" 200 tenant="fabrikam" client="$desk" role="helpdesk" subject="$desk" reason="ok"$}m, 'the log';
-
-    end();
+    end(qr/(?!)/, qr{" 200 tenant="fabrikam" client="$desk" role="helpdesk" subject="$desk" reason="ok"$}m);
     $microsoft->stop;
 }
 
 sub oidc () {
-    my $api = 'https://api.example.com';
-    my $p   = AuthToken::Provider->start(
+    my ($api, $other) = ('https://api.example.com', 'https://other.example.com');
+    my $p = AuthToken::Provider->start(
         path      => '/realms/main',
-        resources => { $api => $api, 'https://other.example.com' => 'https://other.example.com' },
+        resources => { $api => $api, $other => $other },
         clients   => [map { { id => $_->[0], claims => { scope => $_->[1], preferred_username => 'jane',
                                                          realm_access => { roles => ['clerk'] } } } }
-                      ['reads', 'openid orders:read'], ['writes', 'orders:read orders:write'], ['neither', 'openid']],
+                      ['reads', 'openid orders:read'], ['writes', 'orders:read orders:write'], ['neither',
+                       'openid']],
     );
 
-    begin('oidc', files => { 'etc/ca.pem' => $p->ca }, change => sub {
+    begin('oidc', files => { 'ca.pem' => $p->ca }, change => sub {
         s{https://id\.example\.com/realms/main}{$p->issuer}ge;
-        s{(discovery +on);}{$1 ca_file=/etc/nginx/ca.pem;};
+        s{(discovery +on);}{$1 ca_file=/etc/nginx/auth_token/ca.pem;};
     });
-    all_workers_have('.*');
+    all_workers_have(1, '.*');
 
-    my $token = sub ($client, $resource = $api) { $p->token(client => $client, resource => $resource) };
-    my @post  = (method => 'POST', body => 'x');
+    my $token = sub ($client, $resource = $api) { (token => $p->token(client => $client, resource => $resource)) };
+    my @reads = (user => 'jane', scope => 'openid orders:read');
+    my @old   = $token->('reads');
 
-    granted_as('/orders', 'a token with the scope', user => 'jane', scope => 'openid orders:read', token => $token->('reads'));
-    granted_as('/orders', 'a token with both scopes', user => 'jane', scope => 'orders:read orders:write', token => $token->('writes'), @post);
-    refused_as(insufficient_scope => '/orders', 'POST with the scope for reading', token => $token->('reads'), @post, reason => 'insufficient_scope');
-    refused_as(insufficient_scope => '/orders', 'a token without the scope', token => $token->('neither'), reason => 'insufficient_scope');
-    refused_as(invalid_token => '/orders', 'a token for another API', token => $token->('reads', 'https://other.example.com'), reason => 'audience_mismatch');
-    refused_as(no_token => '/orders', 'no credential');
-    refused_as(invalid_token => '/orders', 'forged', reason => 'bad_signature',
-               token => token(key => key('rsa2'), header => { kid => 'rsa' }, claims => { iss => $p->issuer, aud => $api }));
-    like ask('/orders', token => $token->('reads'))->{body}, qr/^X-Roles: \["clerk"\]\r?$/m, 'the API gets the roles';
+    check({},
+        [granted => '/orders', 'a token with the scope', @reads, @old],
+        [granted => '/orders', 'both scopes', user => 'jane', scope => 'orders:read orders:write',
+         $token->('writes'), @post],
+        [insufficient_scope => '/orders', 'POST with the scope for reading', @old, @post,
+         reason => 'insufficient_scope'],
+        [insufficient_scope => '/orders', 'a token without the scope', $token->('neither'),
+         reason => 'insufficient_scope'],
+        [invalid_token => '/orders', 'a token for another API', $token->('reads', $other),
+         reason => 'audience_mismatch'],
+        [no_token => '/orders', 'no credential'],
+        [invalid_token => '/orders', 'forged', reason => 'bad_signature',
+         token => token(key => key('rsa2'), header => { kid => 'rsa' }, claims => { iss => $p->issuer, aud => $api })]);
+    like ask('/orders', @old)->{body}, qr/^X-Roles: \["clerk"\]\r?$/m, 'the API gets the roles';
 
     # the provider changes its key
-    my $old = $token->('reads');
     $p->rotate('rsa3', keep => 1);
-    my $new   = $token->('reads');
-    my $first = ask('/orders', token => $new);
-    all_workers_have('.*', 2);
-    granted_as('/orders', 'a token of the new key', user => 'jane', scope => 'openid orders:read', token => $new);
-    granted_as('/orders', 'a token of the old key', user => 'jane', scope => 'openid orders:read', token => $old);
+    my @new = $token->('reads');
+    ask('/orders', @new);
+    all_workers_have(2, '.*');
+    check({}, [granted => '/orders', 'a token of the new key', @reads, @new],
+        [granted => '/orders', 'a token of the old key', @reads, @old]);
 
-    like slurp($s->dir . '/access.log'), qr/ 403 "jane" insufficient_scope$/m, 'the access log of a refused request';
-
-    end();
+    end(qr/(?!)/, qr/ 403 "jane" insufficient_scope$/m);
     $p->stop;
 }
 
 sub docker () {
-    begin('docker', store => undef, files => { 'etc/auth_token/issuer.pem' => key('rsa')->pem },
-          confs => ['conf.d/api.conf']);
+    begin('docker', store => undef, confs => ['conf.d/api.conf']);
 
-    granted_as('/', 'a valid token', user => 'jane', token => good_token());
-    granted_as('/', 'an API token', user => undef, api_token => $s->{store}->token('t1'));
-    refused_as(invalid_api_token => '/', 'an unknown API token', api_token => 'x' x 32);
-    refused_as(no_token => '/', 'no credential');
-    refused_as(expired_token => '/', 'an expired token', token => good_token(exp => 1));
-    refused_as(invalid_token => '/', 'a token signed by another key', token => token(key => key('rsa2')));
-
-    like slurp($s->dir . '/access.log'), qr/ 200 user="jane" client="-" reason="ok"$/m, 'the access log of a JWT';
-    like slurp($s->dir . '/access.log'), qr/ 200 user="-" client="t1" reason="ok"$/m, 'the access log of an API token';
+    check({},
+        [granted => '/', 'a valid token', user => 'jane', token => good_token()],
+        [granted => '/', 'an API token', api_token => $s->{store}->token('t1')],
+        [invalid_api_token => '/', 'an unknown API token', api_token => 'x' x 32],
+        [no_token => '/', 'no credential'],
+        [expired_token => '/', 'an expired token', token => good_token(exp => 1)],
+        [invalid_token => '/', 'a token signed by another key', token => token(key => key('rsa2'))]);
 
     unlink $s->dir . '/etc/auth_token/issuer.pem';
     my ($status, $output) = $s->check;
     ok $status && $output =~ /\[emerg\].*issuer\.pem/, 'nginx -t refuses a missing key';
 
-    end(qr/\[emerg\] .*cannot open .*issuer\.pem/);
+    end(qr/\[emerg\] .*cannot open .*issuer\.pem/, qr/ 200 user="jane" client="-" reason="ok"$/m,
+        qr/ 200 user="-" client="t1" reason="ok"$/m);
 }
 
 # --- the server under test --------------------------------------------------
 
+# Starts the example.  Files of /etc/nginx/auth_token that are not in the option files are
+# those of the examples, and keys of the test.
 sub begin ($name, %o) {
-    $s = Example->new(slurp("$examples/$name/nginx.conf"), %o, name => $name,
+    my $text  = slurp("$examples/$name/nginx.conf");
+    my ($tls) = AuthToken::Server::_tls() =~ /ssl_certificate (\S+);/;
+    my %files = ('issuer.pem' => key('rsa')->pem, signing => key('rsa')->private_pem,
+                 'tls.crt' => slurp($tls), 'tls.key' => slurp($tls), ($o{files} // {})->%*);
+
+    for ($text =~ m{/etc/nginx/auth_token/([\w.-]+)[; ]}g) {
+        my ($file) = grep { -f } "$examples/$name/$_", "$examples/cipp/$_";
+        $files{$_} //= slurp($file) if $file;
+    }
+    $o{files} = { map { ("etc/auth_token/$_" => $files{$_}) } keys %files };
+
+    $s = Example->new($text, %o, name => $name, tls => scalar($text =~ /ssl_certificate/),
                       upstream_port => $upstream->{port}, env => { leaks() });
     is_deeply [$s->foreign], [], 'the configuration uses only the directory of the test';
     make_store("$examples/$name/store.jsonl", $o{store}) if exists $o{store};
-    chmod 0600, grep { -e } map { $s->dir . "/etc/auth_token/$_" } qw(signing tls.key);
+    chmod 0600, map { $s->dir . "/etc/auth_token/$_" } qw(signing tls.key);
     $s->start;
 }
 
@@ -930,8 +816,8 @@ sub reconfigure ($change) {
     $s->reload;
 }
 
-# log lines that match $expected are not alarms
-sub end ($expected = qr/(?!)/) {
+# Log lines that match $expected are not alarms; the access log must match the patterns.
+sub end ($expected = qr/(?!)/, @patterns) {
     ok $s->stop, 'nginx ends after QUIT';
 
     my @lines = split /\n/, $s->errors->content . $s->output;
@@ -942,24 +828,26 @@ sub end ($expected = qr/(?!)/) {
     is_deeply \@alarms, [], 'the error log has no alarm';
     is_deeply [$s->reports], [], 'no sanitizer report';
 
-    my $text = join "\n", @lines, slurp($s->dir . '/access.log');
+    my $access = slurp($s->dir . '/access.log');
+    like $access, $_, "the access log matches $_" for @patterns;
+
+    my $text = join "\n", @lines, $access;
     is_deeply [grep { index($text, substr $_, -40) >= 0 } secrets()], [], 'no log contains a token';
     unlike $text, qr/canary-/, 'no log contains an unused claim';
 
     undef $s;
 }
 
-# waits until each worker process has the keys of the matching URLs
-sub all_workers_have ($url, @more) {
-    my $n       = @more && $more[-1] =~ /\A\d+\z/ ? pop @more : 1;
-    my $master  = $s->pid;
-    my @workers = split ' ', slurp("/proc/$master/task/$master/children");
+# waits until each worker process has $n keys of each matching URL
+sub all_workers_have ($n, @urls) {
+    my @workers = $s->workers;
 
-    for my $source ($url, @more) {
+    for my $url (@urls) {
         AuthToken::Log::await_true(sub {
-            my %has = map { $_ => 1 } $s->errors->content =~ / (\d+)#\d+: auth_token: keys replaced, .*keys: $n, url: "$source"/g;
+            my %has = map { $_ => 1 }
+                $s->errors->content =~ / (\d+)#\d+: auth_token: keys replaced, .*keys: $n, url: "$url"/g;
             return @workers == grep { $has{$_} } @workers;
-        }, "all workers to have the keys of $source");
+        }, "all workers to have the keys of $url");
     }
 }
 
@@ -991,11 +879,28 @@ sub ask ($path, %o) {
     my $cookie  = join '; ', grep { defined } $o{cookie}, 'other=canary-cookie';
 
     my $before = -s $upstream->{log};
-    my $answer = $s->{tls} ? by_curl($path, %o, headers => \@headers, cookie => $cookie)
-                           : $s->request($path, %o, headers => \@headers, cookie => $cookie);
+    %o = (%o, headers => \@headers, cookie => $cookie);
+    my ($answer) = $s->{options}{tls} ? over_tls($s, [$path, \%o]) : $s->request($path, %o);
     $answer->{reached} = (-s $upstream->{log}) - $before;
 
     return $answer;
+}
+
+# a request that does not reach the upstream
+sub unforwarded ($path, $name, $status, %o) {
+    my $answer = ask($path, %o);
+    like $answer->{status}, qr/^$status$/, "$path: $name";
+    is $answer->{reached}, 0, "$path: $name: the request does not reach the upstream";
+    return $answer;
+}
+
+# Rows of outcome, path, name and options, in addition to the common ones.
+sub check ($common, @rows) {
+    for (@rows) {
+        my ($sign, @row) = @$_;
+        splice @row, 2, 0, %$common;
+        $sign eq 'granted' ? granted_as(@row) : refused_as($sign, @row);
+    }
 }
 
 # Options: those of a request; user, id, issuer, scope, tenant, client, role: the expected
@@ -1041,65 +946,6 @@ sub refused_as ($sign, $path, $name, %o) {
     is scalar(@ours), 1, 'the refusal is logged in one line';
     like $ours[0], qr/ reason: \Q$o{reason}\E,/, "the reason is $o{reason}" if defined $o{reason};
 }
-
-# one request by curl, because AuthToken::Client has no TLS
-sub by_curl ($path, %o) {
-    my @headers = ($o{headers}->@*, "Cookie: $o{cookie}",
-                   (map { "Authorization: $_" } grep { defined } $o{auth}),
-                   (map { "Authorization: Bearer $_" } grep { defined } $o{token}),
-                   (map { "X-API-Token: $_" } grep { defined } $o{api_token}));
-
-    my @conf = (
-        'url = ' . quoted('https://127.0.0.1:' . $s->port . $path),
-        'silent', 'show-error', 'insecure', 'path-as-is', 'globoff', 'noproxy = "*"',
-        'max-time = 20', 'dump-header = ' . quoted("$temp/head"),
-        'output = ' . quoted("$temp/body"),
-        ($o{method} // '') eq 'HEAD' ? 'head' : 'request = ' . quoted($o{method} // 'GET'),
-        (map { 'header = ' . quoted($_) } @headers),
-        (map { 'interface = ' . quoted($_) } grep { defined } $o{from}),
-        defined $o{body} ? 'data-binary = ' . quoted($o{body}) : (),
-    );
-
-    unlink "$temp/head", "$temp/body";
-    run_curl(@conf);
-
-    my ($line, @lines) = split /\r\n/, slurp("$temp/head");
-    my ($status) = ($line // '') =~ m{^HTTP/\S+ (\d+)} or die "no answer by curl\n";
-
-    return bless {
-        status  => $status,
-        body    => -e "$temp/body" ? slurp("$temp/body") : '',
-        headers => [map { [/^([^:]+): ?(.*)$/] } @lines],
-    }, 'AuthToken::Client::Response';
-}
-
-# the statuses of $n requests without pauses
-sub many ($n, $token, $from) {
-    my $url = quoted('https://127.0.0.1:' . $s->port . '/api/x');
-    my @request = ("url = $url", 'silent', 'insecure', 'noproxy = "*"',
-                   'interface = ' . quoted($from), 'max-time = 20',
-                   'header = ' . quoted("Authorization: Bearer $token"),
-                   'output = /dev/null', 'write-out = "%{http_code}\n"');
-
-    my @conf = map { (@request, 'next') } 1 .. $n;
-    pop @conf;
-
-    return split /\n/, run_curl(@conf);
-}
-
-sub run_curl (@conf) {
-    open my $fh, '>', "$temp/curl" or die "$temp/curl: $!\n";
-    print $fh map { "$_\n" } @conf;
-    close $fh;
-
-    open my $pipe, '-|', 'curl', '-q', '--config', "$temp/curl" or die "curl: $!\n";
-    local $/;
-    my $output = <$pipe> // '';
-    close $pipe;
-    return $output;
-}
-
-sub quoted ($text) { '"' . ($text =~ s/(["\\])/\\$1/gr) . '"' }
 
 # --- the upstream -----------------------------------------------------------
 
@@ -1162,20 +1008,6 @@ sub slurp ($path) {
 
 sub encode ($text) { MIME::Base64::encode_base64($text, '') }
 
-# a certificate and its key in one file
-sub slurp_tls () {
-    my ($file) = AuthToken::Server::_tls() =~ /ssl_certificate (\S+);/;
-    return slurp($file);
-}
-
-sub confs () {
-    my @found;
-    File::Find::find({ no_chdir => 1, wanted => sub {
-        push @found, s{^\Q$examples\E/}{}r if /\.conf\z/;
-    } }, $examples);
-    return sort @found;
-}
-
 # A server with the configuration of an example, whose paths, ports and upstream are replaced.
 package Example;
 
@@ -1185,7 +1017,6 @@ sub configure ($self, $conf) {
     my $o = $self->{options};
 
     $self->{text} = $conf;
-    $self->{tls}  = $o->{tls};
     main::make_path(map { $self->dir . "/etc/$_" }
                         qw(auth_token/html/errors conf.d));
 

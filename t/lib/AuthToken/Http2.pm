@@ -9,12 +9,20 @@ use v5.36;
 use AuthToken::Client;
 use Exporter qw(import);
 
-our @EXPORT = qw(http2);
+our @EXPORT    = qw(http2);
+our @EXPORT_OK = qw(over_tls);
 
 # The responses to requests, in order.  A request is [path, options]; options are
-# method, token, auth, api_token, cookie (a value or a list), headers and tag of
-# request_bytes.
+# method, token, auth, api_token, cookie (a value or a list), headers, body and tag of
+# request_bytes, and from (a source address).
 sub http2 ($server, @requests) {
+    my @answers = over_tls($server, @requests);
+    $_->{http} eq '2' or die "no HTTP/2 response: $_->{raw_head}\n" for @answers;
+    return @answers;
+}
+
+# the same with the version of HTTP that the server selects
+sub over_tls ($server, @requests) {
     my $dir = $server->dir . '/http2';
     mkdir $dir;
 
@@ -49,6 +57,8 @@ sub _conf ($server, $dir, $n, $path, $o = {}) {
         'globoff', 'noproxy = "*"', 'max-time = 20',
         ($o->{method} // '') eq 'HEAD' ? 'head' : 'request = ' . _quoted($o->{method} // 'GET'),
         (map { 'header = ' . _quoted($_) } @headers),
+        defined $o->{from} ? "interface = \"$o->{from}\"" : (),
+        defined $o->{body} ? 'data-binary = ' . _quoted($o->{body}) : (),
         "dump-header = \"$dir/$n.head\"", "output = \"$dir/$n.body\"", '';
 }
 
@@ -58,11 +68,11 @@ sub _answer ($file, $method) {
     my $head = AuthToken::Log->new("$file.head")->content;
     my $body = AuthToken::Log->new("$file.body")->content;
 
-    my ($status, $rest) = $head =~ m{\AHTTP/2 (\d{3}) ?\r\n(.*?)\r\n\z}s
-        or die "no HTTP/2 response: $head\n";
+    my ($http, $status, $rest) = $head =~ m{\AHTTP/(\S+) (\d{3})[^\r]*\r\n(.*?)\r\n\z}s
+        or die "no response: $head\n";
 
     return bless {
-        http => '2', status => $status, raw_head => $head, kept => 1,
+        http => $http, status => $status, raw_head => $head, kept => 1,
         body => ($method // '') eq 'HEAD' ? '' : $body,
         headers => [map { /\A([^:]+): ?(.*)\z/ ? [$1, $2] : die "header: $_\n" }
                     split /\r\n/, $rest],
