@@ -17,12 +17,6 @@
 #include "core/base/at_hex.h"
 
 
-struct at_sha256_s {
-    EVP_MD         *md;
-    EVP_MD_CTX     *ctx;
-};
-
-
 int
 at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
 {
@@ -40,45 +34,35 @@ at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text)
 at_sha256_t *
 at_sha256_create(void)
 {
-    at_sha256_t  *sha256;
+    EVP_MD_CTX  *ctx;
 
-    sha256 = calloc(1, sizeof(at_sha256_t));
+    ctx = EVP_MD_CTX_new();
 
-    if (sha256 == NULL) {
-        return NULL;
+    if (ctx != NULL && EVP_DigestInit_ex2(ctx, EVP_sha256(), NULL) != 1) {
+        EVP_MD_CTX_free(ctx);
+        ctx = NULL;
     }
 
-    sha256->md = EVP_MD_fetch(NULL, "SHA2-256", NULL);
-    sha256->ctx = EVP_MD_CTX_new();
+    ERR_clear_error();
 
-    if (sha256->md == NULL || sha256->ctx == NULL) {
-        ERR_clear_error();
-        at_sha256_free(sha256);
-        return NULL;
-    }
-
-    return sha256;
+    return ctx;
 }
 
 
 void
-at_sha256_free(at_sha256_t *sha256)
+at_sha256_free(at_sha256_t *ctx)
 {
-    if (sha256 != NULL) {
-        EVP_MD_CTX_free(sha256->ctx);
-        EVP_MD_free(sha256->md);
-        free(sha256);
-    }
+    EVP_MD_CTX_free(ctx);
 }
 
 
 int
-at_sha256_reuse(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
+at_sha256_reuse(at_sha256_t *ctx, unsigned char digest[AT_SHA256_LEN],
     at_str_t text)
 {
-    if (EVP_DigestInit_ex2(sha256->ctx, sha256->md, NULL) != 1
-        || EVP_DigestUpdate(sha256->ctx, text.data, text.len) != 1
-        || EVP_DigestFinal_ex(sha256->ctx, digest, NULL) != 1)
+    if (EVP_DigestInit_ex2(ctx, NULL, NULL) != 1
+        || EVP_DigestUpdate(ctx, text.data, text.len) != 1
+        || EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
     {
         ERR_clear_error();
         return -1;

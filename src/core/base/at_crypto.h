@@ -24,11 +24,11 @@ int at_sha256(unsigned char digest[AT_SHA256_LEN], at_str_t text);
  * SHA-256 with a reusable context: looking up the algorithm takes longer than
  * hashing an API token.  Only one thread at a time may use a context.
  */
-typedef struct at_sha256_s  at_sha256_t;
+typedef struct evp_md_ctx_st  at_sha256_t;
 
 at_sha256_t *at_sha256_create(void);            /* NULL: no memory */
-void at_sha256_free(at_sha256_t *sha256);
-int at_sha256_reuse(at_sha256_t *sha256, unsigned char digest[AT_SHA256_LEN],
+void at_sha256_free(at_sha256_t *ctx);
+int at_sha256_reuse(at_sha256_t *ctx, unsigned char digest[AT_SHA256_LEN],
     at_str_t text);
 
 /* HMAC-SHA256 (RFC 2104).  Returns 0, or -1 if allocation fails. */
