@@ -77,7 +77,7 @@ fuzz_basic(at_str_t text, char *buf)
 {
     at_str_t  credential, user, password;
 
-    if (!at_header_basic_parse(text, &credential)) {
+    if (!at_header_credential(text, at_str("Basic"), &credential)) {
         credential = text;
     }
 

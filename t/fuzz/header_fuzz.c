@@ -40,7 +40,7 @@ check_bearer(at_str_t value)
     size_t    i;
     at_str_t  token = (at_str_t) { NULL, 0 };
 
-    if (!at_header_bearer_parse(value, &token)) {
+    if (!at_header_credential(value, at_str("Bearer"), &token)) {
         return;
     }
 

@@ -6,7 +6,7 @@
 #include "core/base/at_base64url.h"
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
-#include "core/base/at_host.h"
+#include "core/base/at_url.h"
 
 
 static at_str_t
@@ -60,9 +60,8 @@ at_header_cut_prefix(at_str_t *text, at_str_t prefix)
 }
 
 
-/* removes the scheme and spaces; *rest is empty if there is a tab instead */
-static int
-at_header_cut_scheme(at_str_t value, at_str_t scheme, at_str_t *rest)
+int
+at_header_credential(at_str_t value, at_str_t scheme, at_str_t *credential)
 {
     int  has_tab;
 
@@ -87,23 +86,9 @@ at_header_cut_scheme(at_str_t value, at_str_t scheme, at_str_t *rest)
         value.len = 0;
     }
 
-    *rest = value;
+    *credential = value;
 
     return 1;
-}
-
-
-int
-at_header_bearer_parse(at_str_t value, at_str_t *token)
-{
-    return at_header_cut_scheme(value, at_str("Bearer"), token);
-}
-
-
-int
-at_header_basic_parse(at_str_t value, at_str_t *credential)
-{
-    return at_header_cut_scheme(value, at_str("Basic"), credential);
 }
 
 
@@ -111,6 +96,7 @@ at_header_basic_parse(at_str_t value, at_str_t *credential)
 static int
 at_header_base64_to_url(char *dst, size_t *len, at_str_t text)
 {
+    char    c;
     size_t  i;
 
     if (text.len == 0 || text.len % 4 != 0) {
@@ -121,23 +107,13 @@ at_header_base64_to_url(char *dst, size_t *len, at_str_t text)
     text.len -= text.data[text.len - 1] == '=';
 
     for (i = 0; i < text.len; i++) {
-        switch (text.data[i]) {
+        c = text.data[i];
 
-        case '+':
-            dst[i] = '-';
-            break;
-
-        case '/':
-            dst[i] = '_';
-            break;
-
-        case '-':
-        case '_':
+        if (c == '-' || c == '_') {
             return -1;
-
-        default:
-            dst[i] = text.data[i];
         }
+
+        dst[i] = c == '+' ? '-' : c == '/' ? '_' : c;
     }
 
     *len = text.len;

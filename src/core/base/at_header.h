@@ -12,14 +12,13 @@
 
 
 /*
- * Authorization (RFC 6750 section 2.1, RFC 9110 section 11.4).  Returns 1 if
- * the scheme is Bearer, 0 for other schemes.  The token is empty if it is
- * missing, and if a tab is used in place of a space.
+ * Authorization (RFC 9110 section 11.4).  Returns 1 if the scheme is this one,
+ * in any case, and sets *credential: RFC 6750 section 2.1 for "Bearer", RFC
+ * 7617 for "Basic".  The credential is empty if it is missing, and if a tab is
+ * used in place of a space.  Returns 0 for other schemes.
  */
-int at_header_bearer_parse(at_str_t value, at_str_t *token);
-
-/* As at_header_bearer_parse(), for the scheme Basic (RFC 7617). */
-int at_header_basic_parse(at_str_t value, at_str_t *credential);
+int at_header_credential(at_str_t value, at_str_t scheme,
+    at_str_t *credential);
 
 #define AT_HEADER_BASIC_MAX  2048
 

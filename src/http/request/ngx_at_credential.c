@@ -13,8 +13,8 @@
 
 
 static ngx_uint_t
-ngx_at_read_authorization(ngx_http_request_t *r,
-    int (*parse)(at_str_t value, at_str_t *credential), ngx_str_t *credential)
+ngx_at_read_authorization(ngx_http_request_t *r, at_str_t scheme,
+    ngx_str_t *credential)
 {
     at_str_t           text;
     ngx_str_t         *value;
@@ -26,7 +26,7 @@ ngx_at_read_authorization(ngx_http_request_t *r,
     while ((value = ngx_at_next_header(&headers, at_str("authorization")))
            != NULL)
     {
-        if (parse(ngx_at_view(*value), &text)) {
+        if (at_header_credential(ngx_at_view(*value), scheme, &text)) {
             *credential = ngx_at_from_view(text);
             n++;
         }
@@ -39,14 +39,14 @@ ngx_at_read_authorization(ngx_http_request_t *r,
 ngx_uint_t
 ngx_at_read_bearer(ngx_http_request_t *r, ngx_str_t *credential)
 {
-    return ngx_at_read_authorization(r, at_header_bearer_parse, credential);
+    return ngx_at_read_authorization(r, at_str("Bearer"), credential);
 }
 
 
 ngx_uint_t
 ngx_at_read_basic(ngx_http_request_t *r, ngx_str_t *credential)
 {
-    return ngx_at_read_authorization(r, at_header_basic_parse, credential);
+    return ngx_at_read_authorization(r, at_str("Basic"), credential);
 }
 
 
