@@ -18,6 +18,7 @@
 #define at_verifier_free      fuzz_verifier_free
 #define at_jwt_decode_claims  fuzz_jwt_claims
 
+#include "core/json/at_document.h"
 #include "core/jose/at_jwt.c"
 
 #include "fuzz.h"

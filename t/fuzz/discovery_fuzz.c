@@ -10,7 +10,7 @@
 
 #include "core/fetch/at_cache_control.h"
 #include "core/fetch/at_discovery.h"
-#include "core/fetch/at_url.h"
+#include "core/base/at_url.h"
 #include "fuzz.h"
 
 

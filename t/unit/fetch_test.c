@@ -30,7 +30,7 @@
 #include "core/fetch/at_cache_control.c"
 #include "core/fetch/at_discovery.c"
 #include "core/fetch/at_fetch.c"
-#include "core/fetch/at_url.c"
+#include "core/base/at_url.c"
 
 #undef malloc
 #undef realloc

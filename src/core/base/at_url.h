@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * URLs of key sources and of proxies (RFC 3986).
+ * URLs of key sources and of proxies; hosts and ports (RFC 3986).
  */
 
 #ifndef AT_URL_H
@@ -12,6 +12,15 @@
 
 
 #define AT_URL_LEN_MAX  2048
+
+/*
+ * Splits "host" or "host:port".  The host may be an IPv6 address in brackets,
+ * which are kept.  Without a colon port->data is NULL; the port may be empty.
+ */
+void at_host_split(at_str_t text, at_str_t *host, at_str_t *port);
+
+/* A decimal number of one to five digits, 1 to 65535, else 0. */
+unsigned at_port_parse(at_str_t digits);
 
 /*
  * Whether url is an https URL with a host, without user information and

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "core/fetch/at_discovery.h"
-#include "core/fetch/at_url.h"
+#include "core/base/at_url.h"
 #include "core/json/at_document.h"
 
 
@@ -51,31 +51,29 @@ at_discovery_jwks_uri(const json_t *document, at_str_t issuer, at_error_t *err)
     at_str_t   value;
 
     if (at_document_string(document, "issuer", &value) != 1) {
-        (void) at_error(err, "has no \"issuer\"");
+        (void) at_error(err, "\"issuer\" is missing or not a string");
         return NULL;
     }
 
     if (!at_str_equal(value, issuer)) {
 
         /* only a valid URL is safe to log */
-
         if (!at_url_is_valid(value)) {
-            value.len = 0;
+            value = at_str("not a URL");
         }
 
-        (void) at_error(err, "is of another issuer%s%.*s",
-                        value.len ? ": " : "", (int) value.len, value.data);
+        (void) at_error(err, "metadata of another issuer: %.*s",
+                        (int) value.len, value.data);
         return NULL;
     }
 
     /* a remote issuer must not direct requests to http, which is loopback */
-
     if (at_document_string(document, "jwks_uri", &value) != 1
         || !at_url_is_valid(value)
         || (!at_url_is_https(value)
             && (!at_url_is_valid(issuer) || at_url_is_https(issuer))))
     {
-        (void) at_error(err, "has no \"jwks_uri\" that is an https URL");
+        (void) at_error(err, "\"jwks_uri\" is not an https URL");
         return NULL;
     }
 
@@ -96,14 +94,15 @@ at_discovery_parse(at_str_t document, at_str_t issuer, at_error_t *err)
     json_t  *object;
 
     object = at_document_parse(document, AT_DOCUMENT_MAX);
+    uri = NULL;
 
-    if (!json_is_object(object)) {
-        (void) at_error(err, "is not a JSON object");
-        json_decref(object);
-        return NULL;
+    if (json_is_object(object)) {
+        uri = at_discovery_jwks_uri(object, issuer, err);
+
+    } else {
+        (void) at_error(err, "the metadata is not a JSON object");
     }
 
-    uri = at_discovery_jwks_uri(object, issuer, err);
     json_decref(object);
 
     return uri;

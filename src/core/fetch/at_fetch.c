@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <openssl/err.h>
 
+#include "core/base/at_bytes.h"
 #include "core/base/at_str.h"
 #include "core/fetch/at_cache_control.h"
 #include "core/fetch/at_fetch.h"
@@ -22,8 +23,7 @@
 
 typedef struct {
     const at_fetch_t     *fetch;
-    at_fetch_response_t  *response;
-    size_t                capacity;     /* bytes allocated for the body */
+    at_bytes_t            body;
     size_t                headers_len;
     const char           *cause;        /* of a failure that libcurl does not
                                            know, or NULL */
@@ -38,58 +38,26 @@ at_fetch_init(void)
 }
 
 
-/* room for size bytes of the body and a terminating NUL */
-static int
-at_fetch_reserve(at_transfer_t *t, size_t size)
-{
-    char    *body;
-    size_t   capacity;
-
-    capacity = t->capacity ? t->capacity : 4096;
-
-    while (capacity <= size) {
-        capacity *= 2;
-    }
-
-    if (capacity == t->capacity) {
-        return 0;
-    }
-
-    body = realloc(t->response->body, capacity);
-
-    if (body == NULL) {
-        t->cause = "no memory";
-        return -1;
-    }
-
-    t->response->body = body;
-    t->capacity = capacity;
-
-    return 0;
-}
-
-
 /* libcurl aborts the transfer if a callback returns another size than given */
 
 static size_t
 at_fetch_write(char *data, size_t size, size_t n, void *transfer)
 {
-    at_transfer_t        *t = transfer;
-    at_fetch_response_t  *response = t->response;
+    at_transfer_t *t = transfer;
 
     size *= n;
 
-    if (size > AT_FETCH_SIZE_MAX - response->len) {
+    if (size > AT_FETCH_SIZE_MAX - t->body.len) {
         t->cause = "response is larger than 1 MiB";
         return 0;
     }
 
-    if (at_fetch_reserve(t, response->len + size) != 0) {
+    at_bytes_append(&t->body, data, size);
+
+    if (t->body.failed) {
+        t->cause = "no memory";
         return 0;
     }
-
-    memcpy(response->body + response->len, data, size);
-    response->len += size;
 
     return size;
 }
@@ -254,16 +222,15 @@ at_fetch_header_values(CURL *curl, const char *name, char *buf, size_t size)
 
 
 static int
-at_fetch_read_response(CURL *curl, at_transfer_t *t)
+at_fetch_read_response(CURL *curl, at_transfer_t *t,
+    at_fetch_response_t *response)
 {
-    long                  status;
-    char                 *type, control_buf[1024], age_buf[64];
-    at_str_t              control, age;
-    at_fetch_response_t  *response;
+    long       status;
+    char      *type, control_buf[1024], age_buf[64];
+    at_str_t   control, age;
 
     status = 0;
     type = NULL;
-    response = t->response;
 
     (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     (void) curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
@@ -279,11 +246,15 @@ at_fetch_read_response(CURL *curl, at_transfer_t *t)
         return -1;
     }
 
-    if (at_fetch_reserve(t, response->len) != 0) {
+    response->len = t->body.len;
+    at_bytes_append(&t->body, "", 1);
+
+    if (t->body.failed) {
+        t->cause = "no memory";
         return -1;
     }
 
-    response->body[response->len] = '\0';
+    response->body = t->body.data;
 
     control = at_fetch_header_values(curl, "Cache-Control", control_buf,
                                      sizeof(control_buf));
@@ -291,33 +262,6 @@ at_fetch_read_response(CURL *curl, at_transfer_t *t)
     response->max_age = at_cache_control_max_age(control, age);
 
     return 0;
-}
-
-
-static int
-at_fetch_perform(CURLM *multi, CURL *curl, at_transfer_t *t,
-    struct curl_slist *headers)
-{
-    CURLcode  code;
-
-    if (!at_fetch_set_options(curl, t, headers)
-        || curl_multi_add_handle(multi, curl) != CURLM_OK)
-    {
-        t->cause = "no memory";
-        return -1;
-    }
-
-    code = at_fetch_run(multi, t);
-
-    if (code != CURLE_OK) {
-        if (t->cause == NULL && t->reason[0] == '\0') {
-            t->cause = curl_easy_strerror(code);
-        }
-
-        return -1;
-    }
-
-    return at_fetch_read_response(curl, t);
 }
 
 
@@ -355,27 +299,35 @@ at_fetch(at_fetch_response_t *response, const at_fetch_t *fetch,
     int                 rc;
     CURL               *curl;
     CURLM              *multi;
+    CURLcode            code;
     at_transfer_t       t;
     struct curl_slist  *headers;
 
-    memset(response, 0, sizeof(at_fetch_response_t));
-    response->max_age = -1;
-
     memset(&t, 0, sizeof(at_transfer_t));
     t.fetch = fetch;
-    t.response = response;
+    rc = -1;
 
     curl = curl_easy_init();
     multi = curl_multi_init();
     headers = curl_slist_append(NULL, "Accept: application/json");
 
-    if (curl && multi && headers) {
-        rc = at_fetch_perform(multi, curl, &t, headers);
+    if (curl && multi && headers
+        && at_fetch_set_options(curl, &t, headers)
+        && curl_multi_add_handle(multi, curl) == CURLM_OK)
+    {
+        code = at_fetch_run(multi, &t);
+
+        if (code == CURLE_OK) {
+            rc = at_fetch_read_response(curl, &t, response);
+
+        } else if (t.cause == NULL && t.reason[0] == '\0') {
+            t.cause = curl_easy_strerror(code);
+        }
+
         (void) curl_multi_remove_handle(multi, curl);
 
     } else {
         t.cause = "no memory";
-        rc = -1;
     }
 
     curl_easy_cleanup(curl);
@@ -385,10 +337,8 @@ at_fetch(at_fetch_response_t *response, const at_fetch_t *fetch,
 
     if (rc != 0) {
         at_fetch_set_error(&t, err);
-
-        free(response->body);
-        response->body = NULL;
-        response->len = 0;
+        at_bytes_free(&t.body);
+        *response = (at_fetch_response_t) { NULL, 0, -1 };
     }
 
     return rc;

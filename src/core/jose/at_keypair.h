@@ -42,8 +42,9 @@ typedef struct {
 } at_keypair_t;
 
 /*
- * The caller has checked the spec.  Returns 0, and the caller releases the pair;
- * or -1 with err set and the pair zeroed.  RSA with 4096 bits takes seconds.
+ * The caller has checked the spec.  Returns 0, and the caller releases the
+ * pair; or -1 with err set and the pair zeroed.  RSA with 4096 bits takes
+ * seconds.
  */
 int at_keypair_generate(at_keypair_t *pair, const at_keypair_spec_t *spec,
     at_error_t *err);

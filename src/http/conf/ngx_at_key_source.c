@@ -9,7 +9,7 @@
 
 #include "core/base/at_crypto.h"
 #include "core/fetch/at_discovery.h"
-#include "core/fetch/at_url.h"
+#include "core/base/at_url.h"
 
 #include "http/base/ngx_at_str.h"
 #include "http/keys/ngx_at_source.h"

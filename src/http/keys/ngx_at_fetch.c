@@ -121,7 +121,7 @@ ngx_at_fetch_discover(ngx_at_fetch_t *fetch)
         free(response.body);
 
         if (jwks_uri == NULL) {
-            (void) at_error(&fetch->err, "\"%s\" %s", url, reason.text);
+            (void) at_error(&fetch->err, "\"%s\": %s", url, reason.text);
         }
     }
 
