@@ -142,7 +142,8 @@ static ngx_int_t
 ngx_at_variable_set(ngx_http_variable_value_t *v, ngx_str_t value)
 {
     if (value.len == 0 || value.data[0] == ' '
-        || value.data[value.len - 1] == ' ' || !ngx_at_is_printable(&value))
+        || value.data[value.len - 1] == ' '
+        || !ngx_at_is_printable(ngx_at_view(value)))
     {
         return ngx_at_variable_not_found(v);
     }

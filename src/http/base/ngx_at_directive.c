@@ -123,6 +123,7 @@ char *
 ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
     const ngx_at_conf_parameter_t *parameters, void *conf)
 {
+    void        *field;
     ngx_int_t    rc;
     ngx_str_t   *value, rest;
     ngx_uint_t   i, k, seen;
@@ -146,10 +147,19 @@ ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
         }
 
         seen |= 1 << k;
+        field = (u_char *) conf + parameters[k].offset;
 
-        rc = parameters[k].name.len
-             ? parameters[k].parse(cf, &parameters[k], &rest, conf)
-             : NGX_DECLINED;
+        if (parameters[k].name.len == 0) {
+            rc = NGX_DECLINED;
+
+        } else if (parameters[k].parse) {
+            rc = parameters[k].parse(cf, &parameters[k], &rest, field);
+
+        } else {
+            *(ngx_str_t *) field = rest;
+            rc = parameters[k].is_valid(ngx_at_view(rest)) ? NGX_OK
+                                                           : NGX_DECLINED;
+        }
 
         if (rc == NGX_DECLINED) {
             return ngx_at_conf_invalid_parameter(cf, &value[i], parameters);
@@ -166,7 +176,7 @@ ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
 
 ngx_int_t
 ngx_at_conf_parse_seconds(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field)
 {
     ngx_int_t  time;
 
@@ -176,19 +186,9 @@ ngx_at_conf_parse_seconds(ngx_conf_t *cf,
         return NGX_DECLINED;
     }
 
-    *(time_t *) ((u_char *) conf + parameter->offset) = time;
+    *(time_t *) field = time;
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_at_conf_parse_token(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
-{
-    *(ngx_str_t *) ((u_char *) conf + parameter->offset) = *value;
-
-    return ngx_at_is_token(value) ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -298,30 +298,38 @@ ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
 }
 
 
-ngx_uint_t
-ngx_at_is_token(const ngx_str_t *value)
+int
+ngx_at_is_token(at_str_t value)
+{
+    return value.len && ngx_at_is_visible(value, "()<>@,;:\\\"/[]?={}");
+}
+
+
+int
+ngx_at_is_visible(at_str_t value, const char *excluded)
 {
     size_t  i;
+    u_char  c;
 
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] <= 0x20 || value->data[i] >= 0x7f
-            || ngx_strchr("()<>@,;:\\\"/[]?={}", value->data[i]))
-        {
+    for (i = 0; i < value.len; i++) {
+        c = value.data[i];
+
+        if (c <= 0x20 || c >= 0x7f || ngx_strchr(excluded, c)) {
             return 0;
         }
     }
 
-    return value->len != 0;
+    return 1;
 }
 
 
-ngx_uint_t
-ngx_at_is_printable(const ngx_str_t *value)
+int
+ngx_at_is_printable(at_str_t value)
 {
     size_t  i;
 
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] < 0x20 || value->data[i] == 0x7f) {
+    for (i = 0; i < value.len; i++) {
+        if ((u_char) value.data[i] < 0x20 || value.data[i] == 0x7f) {
             return 0;
         }
     }

@@ -27,19 +27,20 @@ typedef struct {
 typedef struct ngx_at_conf_parameter_s  ngx_at_conf_parameter_t;
 
 /*
- * A parameter "NAME=VALUE".  parse() gets VALUE and stores it in conf.  It
+ * A parameter "NAME=VALUE".  parse() gets VALUE and stores it in the field; it
  * returns NGX_OK, NGX_DECLINED for an invalid value, or NGX_ERROR if it has
- * logged the error.
+ * logged the error.  NULL: the field is an ngx_str_t, checked by is_valid().
  */
 struct ngx_at_conf_parameter_s {
     ngx_str_t    name;                          /* with "=" */
     ngx_int_t  (*parse)(ngx_conf_t *cf,
                         const ngx_at_conf_parameter_t *parameter,
-                        ngx_str_t *value, void *conf);
-    size_t       offset;                        /* in conf */
+                        ngx_str_t *value, void *field);
+    size_t       offset;                        /* of the field in conf */
     ngx_int_t    min;
     ngx_int_t    max;
     char        *hint;                          /* the allowed values */
+    int        (*is_valid)(at_str_t value);
 };
 
 
@@ -73,11 +74,9 @@ ngx_uint_t ngx_at_conf_cut_prefix(ngx_str_t *value, const char *prefix);
 char *ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
     const ngx_at_conf_parameter_t *parameters, void *conf);
 
-/* parse functions; a time is at least min and at most max */
+/* for a time_t field: at least min and at most max */
 ngx_int_t ngx_at_conf_parse_seconds(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf);
-ngx_int_t ngx_at_conf_parse_token(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf);
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field);
 
 /* the arguments as an array of ngx_str_t without duplicates */
 char *ngx_at_conf_set_strings(ngx_conf_t *cf, ngx_array_t **array);
@@ -94,10 +93,13 @@ ngx_int_t ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
     at_file_t *file);
 
 /* 1 for a token of RFC 9110 section 5.6.2: a cookie name or a field name */
-ngx_uint_t ngx_at_is_token(const ngx_str_t *value);
+int ngx_at_is_token(at_str_t value);
+
+/* 1 if all characters are visible ASCII characters that are not excluded */
+int ngx_at_is_visible(at_str_t value, const char *excluded);
 
 /* 1 if the value has no control characters */
-ngx_uint_t ngx_at_is_printable(const ngx_str_t *value);
+int ngx_at_is_printable(at_str_t value);
 
 
 #endif

@@ -8,6 +8,10 @@
 #ifndef NGX_AT_ISSUER_H
 #define NGX_AT_ISSUER_H
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
 #include "core/authz/at_issuer.h"
 #include "core/jose/at_jwk.h"
 

@@ -8,6 +8,10 @@
 #ifndef NGX_AT_LOC_CONF_H
 #define NGX_AT_LOC_CONF_H
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
 #include "core/authz/at_cidr.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_scope.h"
@@ -41,14 +45,7 @@ typedef struct {
 } ngx_at_error_override_t;
 
 
-typedef enum {
-    NGX_AT_TOKEN_ENDPOINT_NONE = 0,
-    NGX_AT_TOKEN_ENDPOINT_LOGIN,
-    NGX_AT_TOKEN_ENDPOINT_REFRESH,
-    NGX_AT_TOKEN_ENDPOINT_LOGOUT,
-    NGX_AT_TOKEN_ENDPOINT_OAUTH,
-    NGX_AT_TOKEN_ENDPOINT_JWKS
-} ngx_at_token_endpoint_e;
+typedef struct ngx_at_token_endpoint_s  ngx_at_token_endpoint_t;
 
 
 typedef struct {
@@ -60,7 +57,7 @@ typedef struct {
     ngx_str_t                 api_header;       /* lower case */
     ngx_at_conf_position_t    accept_position;
 
-    /* the last restricting directive of this level, not inherited */
+    /* of the last directive of this level that restricts; not inherited */
     ngx_at_conf_position_t    restriction_position;
 
     ngx_array_t              *trust;            /* of ngx_str_t */
@@ -84,16 +81,16 @@ typedef struct {
     ngx_array_t              *origins;          /* of ngx_str_t */
     ngx_flag_t                local_users;
 
-    /* not inherited */
-    ngx_at_token_endpoint_e   token_endpoint;
+    /* a location that is a token endpoint; not inherited */
+    const ngx_at_token_endpoint_t  *token_endpoint; /* else NULL */
     ngx_str_t                 token_endpoint_issuer_name;
     ngx_at_conf_position_t    token_endpoint_position;
     const ngx_at_issuer_t    *token_endpoint_issuer;
 
-    /* the first trusted issuer that has users, or NULL */
-    const ngx_at_issuer_t    *user_issuer;
-    ngx_uint_t                only_user_issuer; /* at most one has users */
-    ngx_uint_t                only_issuer;      /* one in the configuration */
+    /* of the token endpoint, or else the first trusted one that has users */
+    const ngx_at_issuer_t    *user_issuer;      /* or NULL */
+    ngx_uint_t                only_user_issuer; /* 1: no other has users */
+    ngx_uint_t                only_issuer;      /* 1: no other is configured */
 
     /* a server level that leaves a required directive to its locations */
     unsigned                  incomplete:1;

@@ -8,6 +8,10 @@
 #ifndef NGX_AT_MAIN_CONF_H
 #define NGX_AT_MAIN_CONF_H
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
 #include "core/jose/at_jwt.h"
 #include "core/session/at_state.h"
 

@@ -5,7 +5,7 @@
  * Address ranges, in the configuration and in files.
  */
 
-#include "http/conf/ngx_at_location.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "http/base/ngx_at_str.h"
 #include "core/base/at_line.h"

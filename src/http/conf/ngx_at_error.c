@@ -5,7 +5,7 @@
  * Status and message of error codes.
  */
 
-#include "http/conf/ngx_at_location.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "core/base/at_utf8.h"
 #include "core/base/at_verdict.h"
@@ -17,10 +17,8 @@
 
 static ngx_int_t
 ngx_at_parse_error_status(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field)
 {
-    ngx_at_error_override_t *error = conf;
-
     ngx_int_t  status;
 
     status = ngx_atoi(value->data, value->len);
@@ -34,44 +32,42 @@ ngx_at_parse_error_status(ngx_conf_t *cf,
         return NGX_DECLINED;
     }
 
-    error->status = status;
+    *(ngx_uint_t *) field = status;
 
     return NGX_OK;
 }
 
 
-static ngx_int_t
-ngx_at_parse_error_message(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+static int
+ngx_at_is_error_message(at_str_t message)
 {
-    ngx_at_error_override_t *error = conf;
-
     size_t     i;
     at_utf8_t  utf8;
 
-    error->message = *value;
-
     ngx_memzero(&utf8, sizeof(at_utf8_t));
 
-    for (i = 0; i < value->len; i++) {
-        if (at_utf8_decode(&utf8, value->data[i]) != 0) {
-            return NGX_DECLINED;
+    for (i = 0; i < message.len; i++) {
+        if (at_utf8_decode(&utf8, message.data[i]) != 0) {
+            return 0;
         }
     }
 
-    return utf8.pending || !ngx_at_is_printable(value) ? NGX_DECLINED : NGX_OK;
+    return !utf8.pending && ngx_at_is_printable(message);
 }
 
 
 static const ngx_at_conf_parameter_t  ngx_at_error_parameters[] = {
 
-    { ngx_string("status="), ngx_at_parse_error_status, 0, 400, 599,
-      "\"status=CODE\" (400 to 599, except 408, 444 and 494 to 499)" },
+    { ngx_string("status="), ngx_at_parse_error_status,
+      offsetof(ngx_at_error_override_t, status), 400, 599,
+      "\"status=CODE\" (400 to 599, except 408, 444 and 494 to 499)", NULL },
 
-    { ngx_string("message="), ngx_at_parse_error_message, 0, 0, 0,
-      "\"message=TEXT\" (UTF-8 without control characters)" },
+    { ngx_string("message="), NULL,
+      offsetof(ngx_at_error_override_t, message), 0, 0,
+      "\"message=TEXT\" (UTF-8 without control characters)",
+      ngx_at_is_error_message },
 
-    { ngx_null_string, NULL, 0, 0, 0, NULL }
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
 

@@ -5,7 +5,7 @@
  * Issued tokens: signing keys, lifetimes, cookies, passwords.
  */
 
-#include "http/conf/ngx_at_issuer_block.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "core/jose/at_jwk.h"
 
@@ -17,24 +17,14 @@
 
 
 static ngx_int_t
-ngx_at_parse_kid(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
-    ngx_str_t *value, void *conf)
-{
-    *(ngx_str_t *) conf = *value;
-
-    return at_kid_is_valid(ngx_at_view(*value)) ? NGX_OK : NGX_DECLINED;
-}
-
-
-static ngx_int_t
 ngx_at_parse_msec(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
-    ngx_str_t *value, void *conf)
+    ngx_str_t *value, void *field)
 {
     ngx_int_t  time;
 
     time = ngx_parse_time(value, 0);
 
-    *(ngx_msec_t *) ((u_char *) conf + parameter->offset) = time;
+    *(ngx_msec_t *) field = time;
 
     return time >= parameter->min && time <= parameter->max ? NGX_OK
                                                             : NGX_DECLINED;
@@ -43,13 +33,13 @@ ngx_at_parse_msec(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 
 static ngx_int_t
 ngx_at_parse_number(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
-    ngx_str_t *value, void *conf)
+    ngx_str_t *value, void *field)
 {
     ngx_int_t  n;
 
     n = ngx_atoi(value->data, value->len);
 
-    *(ngx_uint_t *) ((u_char *) conf + parameter->offset) = n;
+    *(ngx_uint_t *) field = n;
 
     return n >= parameter->min && n <= parameter->max ? NGX_OK : NGX_DECLINED;
 }
@@ -57,23 +47,10 @@ ngx_at_parse_number(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 
 /* RFC 6265 section 4.1.1 */
 
-static ngx_int_t
-ngx_at_parse_cookie_path(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+static int
+ngx_at_is_cookie_path(at_str_t path)
 {
-    size_t  i;
-
-    *(ngx_str_t *) ((u_char *) conf + parameter->offset) = *value;
-
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] <= 0x20 || value->data[i] >= 0x7f
-            || value->data[i] == ';')
-        {
-            return NGX_DECLINED;
-        }
-    }
-
-    return value->len && value->data[0] == '/' ? NGX_OK : NGX_DECLINED;
+    return path.len && path.data[0] == '/' && ngx_at_is_visible(path, ";");
 }
 
 
@@ -81,9 +58,9 @@ ngx_at_parse_cookie_path(ngx_conf_t *cf,
 
 static ngx_int_t
 ngx_at_parse_failures(ngx_conf_t *cf,
-    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *conf)
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field)
 {
-    ngx_at_issuer_t *issuer = conf;
+    ngx_at_issuer_t *issuer = field;
 
     u_char     *slash, *last;
     ngx_int_t   n;
@@ -107,87 +84,69 @@ ngx_at_parse_failures(ngx_conf_t *cf,
     time.data = slash + 1;
     time.len = last - time.data;
 
-    return ngx_at_conf_parse_seconds(cf, parameter, &time, conf);
+    return ngx_at_conf_parse_seconds(cf, parameter, &time,
+                                     &issuer->failures_interval);
 }
 
 
 static const ngx_at_conf_parameter_t  ngx_at_signing_key_parameters[] = {
 
-    { ngx_string("kid="), ngx_at_parse_kid, 0, 0, 0, "\"kid=ID\"" },
+    { ngx_string("kid="), NULL, 0, 0, 0, "\"kid=ID\"", at_kid_is_valid },
 
-    { ngx_null_string, NULL, 0, 0, 0, NULL }
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
-static const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[] = {
+const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[] = {
 
     { ngx_string("expires="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_issuer_t, access_expires), 1, NGX_AT_TIME_MAX,
-      "\"expires=TIME\" (1s to 10y)" },
+      "\"expires=TIME\" (1s to 10y)", NULL },
 
     { ngx_string("cookie_expires="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_issuer_t, access_cookie_expires), 1, NGX_AT_TIME_MAX,
-      "\"cookie_expires=TIME\" (1s to 10y)" },
+      "\"cookie_expires=TIME\" (1s to 10y)", NULL },
 
-    { ngx_string("cookie="), ngx_at_conf_parse_token,
-      offsetof(ngx_at_issuer_t, access_cookie), 0, 0, "\"cookie=NAME\"" },
+    { ngx_string("cookie="), NULL, offsetof(ngx_at_issuer_t, access_cookie),
+      0, 0, "\"cookie=NAME\"", ngx_at_is_token },
 
-    { ngx_null_string, NULL, 0, 0, 0, NULL }
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
-static const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
+const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
 
     { ngx_string("expires="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_issuer_t, refresh_expires), 1, NGX_AT_TIME_MAX,
-      "\"expires=TIME\" (1s to 10y)" },
+      "\"expires=TIME\" (1s to 10y)", NULL },
 
     /* 44 characters hold 256 random bits */
     { ngx_string("length="), ngx_at_parse_number,
       offsetof(ngx_at_issuer_t, refresh_length), 44, 512,
-      "\"length=N\" (44 to 512)" },
+      "\"length=N\" (44 to 512)", NULL },
 
     { ngx_string("grace="), ngx_at_parse_msec,
       offsetof(ngx_at_issuer_t, refresh_grace), 0, 60000,
-      "\"grace=TIME\" (0 to 1m)" },
+      "\"grace=TIME\" (0 to 1m)", NULL },
 
-    { ngx_string("cookie="), ngx_at_conf_parse_token,
-      offsetof(ngx_at_issuer_t, refresh_cookie), 0, 0, "\"cookie=NAME\"" },
+    { ngx_string("cookie="), NULL, offsetof(ngx_at_issuer_t, refresh_cookie),
+      0, 0, "\"cookie=NAME\"", ngx_at_is_token },
 
-    { ngx_string("path="), ngx_at_parse_cookie_path,
-      offsetof(ngx_at_issuer_t, refresh_path), 0, 0, "\"path=/PATH\"" },
+    { ngx_string("path="), NULL, offsetof(ngx_at_issuer_t, refresh_path),
+      0, 0, "\"path=/PATH\"", ngx_at_is_cookie_path },
 
-    { ngx_null_string, NULL, 0, 0, 0, NULL }
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
-static const ngx_at_conf_parameter_t  ngx_at_password_parameters[] = {
+const ngx_at_conf_parameter_t  ngx_at_password_parameters[] = {
 
     { ngx_string("remember="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_issuer_t, password_cache_time), 0, NGX_AT_TIME_MAX,
-      "\"remember=TIME\" (0 to 10y)" },
+      "\"remember=TIME\" (0 to 10y)", NULL },
 
-    { ngx_string("failures="), ngx_at_parse_failures,
-      offsetof(ngx_at_issuer_t, failures_interval), 1, NGX_AT_TIME_MAX,
-      "\"failures=N/TIME\" (1 to 1000000 in 1s to 10y)" },
+    { ngx_string("failures="), ngx_at_parse_failures, 0, 1, NGX_AT_TIME_MAX,
+      "\"failures=N/TIME\" (1 to 1000000 in 1s to 10y)", NULL },
 
-    { ngx_null_string, NULL, 0, 0, 0, NULL }
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
-
-
-void
-ngx_at_issued_token_set_defaults(ngx_at_issuer_t *issuer)
-{
-    ngx_str_set(&issuer->access_cookie, "accessToken");
-    issuer->access_expires = 30 * 60;
-
-    ngx_str_set(&issuer->refresh_cookie, "refreshToken");
-    ngx_str_set(&issuer->refresh_path, "/api/auth/token");
-    issuer->refresh_expires = 24 * 60 * 60;
-    issuer->refresh_length = 80;
-    issuer->refresh_grace = 5000;
-
-    issuer->password_cache_time = 60;
-    issuer->max_failures = 10;
-    issuer->failures_interval = 60;
-}
 
 
 char *
@@ -207,33 +166,4 @@ ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     }
 
     return ngx_at_signing_key_add(cf, issuer, &value[1], &kid);
-}
-
-
-char *
-ngx_at_issuer_set_access_token(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
-{
-    return ngx_at_conf_parse_parameters(cf, 1, ngx_at_access_token_parameters,
-                                        issuer);
-}
-
-
-char *
-ngx_at_issuer_set_refresh_token(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
-{
-    return ngx_at_conf_parse_parameters(cf, 1, ngx_at_refresh_token_parameters,
-                                        issuer);
-}
-
-
-char *
-ngx_at_issuer_set_password(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
-{
-    issuer->has_users = 1;
-
-    return ngx_at_conf_parse_parameters(cf, 1, ngx_at_password_parameters,
-                                        issuer);
 }

@@ -5,7 +5,7 @@
  * The block "auth_token_issuer": its directives, defaults and checks.
  */
 
-#include "http/conf/ngx_at_issuer_block.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "core/jose/at_key.h"
 
@@ -17,6 +17,8 @@
 #define NGX_AT_ISSUER_NAME_MAX  64
 #define NGX_AT_ARGS_UNLIMITED   ((ngx_uint_t) -1)
 
+#define ngx_at_claim_name(name)  ((at_claim_path_t) { 1, { at_str(name) } })
+
 
 typedef struct {
     ngx_str_t     name;
@@ -25,6 +27,8 @@ typedef struct {
     char        *(*set)(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field);
     size_t        offset;                       /* of field in the issuer */
     ngx_uint_t    repeated;                     /* may occur more than once */
+
+    const ngx_at_conf_parameter_t  *parameters; /* in place of set() */
 } ngx_at_issuer_command_t;
 
 typedef struct {
@@ -231,16 +235,6 @@ ngx_at_issuer_set_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 
 
 static char *
-ngx_at_issuer_set_scope_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
-{
-    issuer->requirements.has_scope_claim = 1;
-
-    return ngx_at_issuer_set_claim(cf, issuer, field);
-}
-
-
-static char *
 ngx_at_issuer_set_admin_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     void *field)
 {
@@ -265,15 +259,19 @@ ngx_at_issuer_set_delegated(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
     value = cf->args->elts;
 
-    if (ngx_at_str_is(&value[1], "off")) {
-        issuer->requirements.no_users = 1;
+    issuer->requirements.no_users = ngx_at_str_is(&value[1], "off");
 
-    } else if (!ngx_at_str_is(&value[1], "on")) {
-        return ngx_at_conf_invalid_value(cf, &value[1],
-                                         "use \"on\" or \"off\"");
-    }
+    return issuer->requirements.no_users || ngx_at_str_is(&value[1], "on")
+           ? NGX_CONF_OK
+           : ngx_at_conf_invalid_value(cf, &value[1],
+                                       "use \"on\" or \"off\"");
+}
 
-    return NGX_CONF_OK;
+
+static char *
+ngx_at_issuer_include(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
+{
+    return ngx_conf_include(cf, NULL, NULL);
 }
 
 
@@ -333,60 +331,64 @@ ngx_at_issuer_set_client_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
 
     { ngx_string("issuer"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_issuer, 0, 0 },
+      ngx_at_issuer_set_issuer, 0, 0, NULL },
 
     { ngx_string("audience"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_audience, 0, 0 },
+      ngx_at_issuer_set_audience, 0, 0, NULL },
 
     { ngx_string("algorithms"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_algorithms, 0, 0 },
+      ngx_at_issuer_set_algorithms, 0, 0, NULL },
 
     { ngx_string("typ"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_typ, 0, 0 },
+      ngx_at_issuer_set_typ, 0, 0, NULL },
 
     { ngx_string("key_file"), 2, 2,
-      ngx_at_issuer_set_key_file, 0, 1 },
+      ngx_at_issuer_set_key_file, 0, 1, NULL },
 
     { ngx_string("jwks_uri"), 2, 7,
-      ngx_at_issuer_set_jwks_uri, 0, 1 },
+      ngx_at_issuer_set_jwks_uri, 0, 1, NULL },
 
     { ngx_string("discovery"), 2, 7,
-      ngx_at_issuer_set_discovery, 0, 0 },
+      ngx_at_issuer_set_discovery, 0, 0, NULL },
 
     { ngx_string("leeway"), 2, 2,
-      ngx_at_issuer_set_time, ngx_at_requirement(leeway), 0 },
+      ngx_at_issuer_set_time, ngx_at_requirement(leeway), 0, NULL },
 
     { ngx_string("max_age"), 2, 2,
-      ngx_at_issuer_set_time, ngx_at_requirement(max_age), 0 },
+      ngx_at_issuer_set_time, ngx_at_requirement(max_age), 0, NULL },
 
     { ngx_string("user_claim"), 2, 2,
-      ngx_at_issuer_set_claim, ngx_at_requirement(user_claim), 0 },
+      ngx_at_issuer_set_claim, ngx_at_requirement(user_claim), 0, NULL },
 
     { ngx_string("scope_claim"), 2, 2,
-      ngx_at_issuer_set_scope_claim, ngx_at_requirement(scope_claim), 0 },
+      ngx_at_issuer_set_claim, ngx_at_requirement(scope_claim), 0, NULL },
 
     { ngx_string("admin_claim"), 2, 2,
-      ngx_at_issuer_set_admin_claim, ngx_at_requirement(admin_claim), 0 },
+      ngx_at_issuer_set_admin_claim,
+      ngx_at_requirement(admin_claim), 0, NULL },
 
     { ngx_string("client_claim"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_client_claim, 0, 0 },
+      ngx_at_issuer_set_client_claim, 0, 0, NULL },
 
     { ngx_string("delegated"), 2, 2,
-      ngx_at_issuer_set_delegated, 0, 0 },
+      ngx_at_issuer_set_delegated, 0, 0, NULL },
 
     { ngx_string("signing_key"), 2, 3,
-      ngx_at_issuer_set_signing_key, 0, 1 },
+      ngx_at_issuer_set_signing_key, 0, 1, NULL },
 
     { ngx_string("access_token"), 2, 4,
-      ngx_at_issuer_set_access_token, 0, 0 },
+      NULL, 0, 0, ngx_at_access_token_parameters },
 
     { ngx_string("refresh_token"), 2, 6,
-      ngx_at_issuer_set_refresh_token, 0, 0 },
+      NULL, 0, 0, ngx_at_refresh_token_parameters },
 
     { ngx_string("password"), 2, 3,
-      ngx_at_issuer_set_password, 0, 0 },
+      NULL, 0, 0, ngx_at_password_parameters },
 
-    { ngx_null_string, 0, 0, NULL, 0, 0 }
+    { ngx_string("include"), 2, 2,
+      ngx_at_issuer_include, 0, 1, NULL },
+
+    { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
 };
 
 
@@ -419,27 +421,13 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     char                           *rc;
     ngx_str_t                      *name;
-    ngx_uint_t                      i, n, include;
+    ngx_uint_t                      i, n;
     const ngx_at_issuer_command_t  *command;
 
     name = cf->args->elts;
     n = cf->args->nelts;
     i = ngx_at_issuer_find_command(name);
     command = &ngx_at_issuer_commands[i];
-    include = ngx_at_str_is(name, "include");
-
-    if (include ? n != 2
-                : command->name.len && (n < command->min || n > command->max))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number of arguments in \"%V\" directive",
-                           name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (include) {
-        return ngx_conf_include(cf, dummy, conf);
-    }
 
     if (command->name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -448,14 +436,25 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (n < command->min || n > command->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           name);
+        return NGX_CONF_ERROR;
+    }
+
     if ((parser->seen & (1 << i)) && !command->repeated) {
         rc = "is duplicate";
 
+    } else if (command->parameters) {
+        rc = ngx_at_conf_parse_parameters(cf, 1, command->parameters,
+                                          parser->issuer);
     } else {
-        parser->seen |= 1 << i;
         rc = command->set(cf, parser->issuer,
                           (u_char *) parser->issuer + command->offset);
     }
+
+    parser->seen |= 1 << i;
 
     if (rc == NGX_CONF_OK || rc == NGX_CONF_ERROR) {
         return rc;
@@ -475,14 +474,6 @@ ngx_at_issuer_has(const ngx_at_issuer_parser_t *parser, const char *name)
     directive.len = ngx_strlen(name);
 
     return (parser->seen >> ngx_at_issuer_find_command(&directive)) & 1;
-}
-
-
-static void
-ngx_at_set_claim_name(at_claim_path_t *path, at_str_t name)
-{
-    path->n = 1;
-    path->names[0] = name;
 }
 
 
@@ -507,10 +498,21 @@ ngx_at_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
     requirements->n_typs = sizeof(ngx_at_default_typs) / sizeof(at_str_t);
     requirements->typ_absent = 1;
 
-    ngx_at_set_claim_name(&requirements->user_claim, at_str("username"));
-    ngx_at_set_claim_name(&requirements->scope_claim, at_str("scope"));
+    requirements->user_claim = ngx_at_claim_name("username");
+    requirements->scope_claim = ngx_at_claim_name("scope");
 
-    ngx_at_issued_token_set_defaults(issuer);
+    ngx_str_set(&issuer->access_cookie, "accessToken");
+    issuer->access_expires = 30 * 60;
+
+    ngx_str_set(&issuer->refresh_cookie, "refreshToken");
+    ngx_str_set(&issuer->refresh_path, "/api/auth/token");
+    issuer->refresh_expires = 24 * 60 * 60;
+    issuer->refresh_length = 80;
+    issuer->refresh_grace = 5000;
+
+    issuer->password_cache_time = 60;
+    issuer->max_failures = 10;
+    issuer->failures_interval = 60;
 
     return issuer;
 }
@@ -524,13 +526,18 @@ ngx_at_issuer_apply_defaults(const ngx_at_issuer_parser_t *parser)
     at_issuer_t  *requirements;
 
     requirements = &parser->issuer->requirements;
+    requirements->has_scope_claim = ngx_at_issuer_has(parser, "scope_claim");
+
+    if (ngx_at_issuer_has(parser, "password")) {
+        parser->issuer->has_users = 1;
+    }
 
     /* a provider whose keys are fetched must not appoint administrators */
 
     if (!ngx_at_issuer_has(parser, "admin_claim")
         && !requirements->entra && parser->issuer->sources.nelts == 0)
     {
-        ngx_at_set_claim_name(&requirements->admin_claim, at_str("isAdmin"));
+        requirements->admin_claim = ngx_at_claim_name("isAdmin");
     }
 
     if (!requirements->entra) {
@@ -544,7 +551,7 @@ ngx_at_issuer_apply_defaults(const ngx_at_issuer_parser_t *parser)
     /* Entra never reuses the object id of a user or an application */
 
     if (!ngx_at_issuer_has(parser, "user_claim")) {
-        ngx_at_set_claim_name(&requirements->user_claim, at_str("oid"));
+        requirements->user_claim = ngx_at_claim_name("oid");
     }
 }
 

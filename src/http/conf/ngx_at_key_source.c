@@ -5,7 +5,7 @@
  * The directives of key sources.
  */
 
-#include "http/conf/ngx_at_issuer_block.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "core/base/at_crypto.h"
 #include "core/fetch/at_discovery.h"
@@ -24,9 +24,9 @@
 
 static ngx_int_t
 ngx_at_parse_ca_file(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
-    ngx_str_t *value, void *conf)
+    ngx_str_t *value, void *field)
 {
-    ngx_at_source_t *source = conf;
+    ngx_str_t *path = field;
 
     at_file_t   file;
     ngx_uint_t  found;
@@ -35,9 +35,9 @@ ngx_at_parse_ca_file(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
         return NGX_DECLINED;
     }
 
-    source->ca_file = *value;
+    *path = *value;
 
-    if (ngx_at_conf_read_file(cf, &source->ca_file, NGX_AT_CA_FILE_SIZE, &file)
+    if (ngx_at_conf_read_file(cf, path, NGX_AT_CA_FILE_SIZE, &file)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -48,7 +48,7 @@ ngx_at_parse_ca_file(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 
     if (!found) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no PEM certificate in \"%V\"", &source->ca_file);
+                           "no PEM certificate in \"%V\"", path);
         return NGX_ERROR;
     }
 
@@ -56,39 +56,27 @@ ngx_at_parse_ca_file(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 }
 
 
-static ngx_int_t
-ngx_at_parse_proxy(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
-    ngx_str_t *value, void *conf)
-{
-    ngx_at_source_t *source = conf;
-
-    source->proxy = *value;
-
-    return at_url_is_valid_proxy(ngx_at_view(*value)) ? NGX_OK : NGX_DECLINED;
-}
-
-
 static const ngx_at_conf_parameter_t  ngx_at_source_parameters[] = {
 
     { ngx_string("refresh="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_source_t, refresh), 1, NGX_AT_SOURCE_TIME_MAX,
-      "\"refresh=TIME\" (1s to 366d)" },
+      "\"refresh=TIME\" (1s to 366d)", NULL },
 
     { ngx_string("max_stale="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_source_t, max_stale), 1, NGX_AT_SOURCE_TIME_MAX,
-      "\"max_stale=TIME\" (1s to 366d)" },
+      "\"max_stale=TIME\" (1s to 366d)", NULL },
 
     { ngx_string("pause="), ngx_at_conf_parse_seconds,
       offsetof(ngx_at_source_t, pause), 1, NGX_AT_SOURCE_TIME_MAX,
-      "\"pause=TIME\" (1s to 366d)" },
+      "\"pause=TIME\" (1s to 366d)", NULL },
 
-    { ngx_string("ca_file="), ngx_at_parse_ca_file, 0, 0, 0,
-      "\"ca_file=PATH\"" },
+    { ngx_string("ca_file="), ngx_at_parse_ca_file,
+      offsetof(ngx_at_source_t, ca_file), 0, 0, "\"ca_file=PATH\"", NULL },
 
-    { ngx_string("proxy="), ngx_at_parse_proxy, 0, 0, 0,
-      "\"proxy=http[s]://HOST[:PORT]\"" },
+    { ngx_string("proxy="), NULL, offsetof(ngx_at_source_t, proxy), 0, 0,
+      "\"proxy=http[s]://HOST[:PORT]\"", at_url_is_valid_proxy },
 
-    { ngx_null_string, NULL, 0, 0, 0, NULL }
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
 

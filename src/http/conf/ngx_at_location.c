@@ -5,11 +5,9 @@
  * The directives of locations, their inheritance and their cross checks.
  */
 
-#include "http/conf/ngx_at_location.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "http/base/ngx_at_str.h"
-#include "http/conf/ngx_at_issuer_block.h"
-#include "http/conf/ngx_at_token_endpoint.h"
 
 
 /* --- setters ------------------------------------------------------------- */
@@ -57,7 +55,7 @@ ngx_at_parse_kind(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf, ngx_str_t value)
     if (ngx_at_conf_cut_prefix(&value, "api_token=")) {
         p = ngx_pnalloc(cf->pool, value.len);
 
-        if (p == NULL || !ngx_at_is_token(&value)) {
+        if (p == NULL || !ngx_at_is_token(ngx_at_view(value))) {
             return 0;
         }
 
@@ -74,7 +72,7 @@ ngx_at_parse_kind(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf, ngx_str_t value)
 
     if (ngx_at_conf_cut_prefix(&value, "cookie=")) {
         atcf->cookie = value;
-        return ngx_at_is_token(&value) ? NGX_AT_COOKIE : 0;
+        return ngx_at_is_token(ngx_at_view(value)) ? NGX_AT_COOKIE : 0;
     }
 
     return 0;
@@ -306,7 +304,7 @@ ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (!ngx_at_is_printable(&value[1])) {
+    if (!ngx_at_is_printable(ngx_at_view(value[1]))) {
         return ngx_at_conf_invalid_value(cf, &value[1],
                    "use a text without control characters");
     }
@@ -332,43 +330,26 @@ ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* an origin in the form that browsers send (RFC 6454 section 6.2) */
-
-static ngx_uint_t
-ngx_at_is_origin(ngx_str_t origin)
-{
-    size_t  i;
-
-    if (!ngx_at_conf_cut_prefix(&origin, "https://")
-        && !ngx_at_conf_cut_prefix(&origin, "http://"))
-    {
-        return 0;
-    }
-
-    for (i = 0; i < origin.len; i++) {
-        if (origin.data[i] <= 0x20 || origin.data[i] >= 0x7f
-            || ngx_strchr("/?#@,\"\\*", origin.data[i]))
-        {
-            return 0;
-        }
-    }
-
-    return origin.len != 0;
-}
-
+/* origins in the form that browsers send (RFC 6454 section 6.2) */
 
 char *
 ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
 
-    ngx_str_t   *value;
+    ngx_str_t   *value, host;
     ngx_uint_t   i;
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        if (!ngx_at_is_origin(value[i])) {
+        host = value[i];
+
+        if ((!ngx_at_conf_cut_prefix(&host, "https://")
+             && !ngx_at_conf_cut_prefix(&host, "http://"))
+            || host.len == 0
+            || !ngx_at_is_visible(ngx_at_view(host), "/?#@,\"\\*"))
+        {
             return ngx_at_conf_invalid_value(cf, &value[i],
                        "use \"https://HOST[:PORT]\" or "
                        "\"http://HOST[:PORT]\"");
@@ -642,7 +623,7 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     /* a client cannot have a token before it has logged in */
 
     if (conf->enable == NGX_CONF_UNSET
-        && conf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_NONE)
+        && conf->token_endpoint)
     {
         conf->enable = 0;
     }

@@ -5,13 +5,11 @@
  * The main configuration.
  */
 
-#include "http/conf/ngx_at_main.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "core/authz/at_cache.h"
 
 #include "http/access/ngx_at_variables.h"
-#include "http/conf/ngx_at_issuer_block.h"
-#include "http/conf/ngx_at_token_endpoint.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"
 #include "http/worker/ngx_at_thread.h"
@@ -20,7 +18,20 @@
 #define NGX_AT_CACHE_SIZE  (16 * 1024 * 1024)
 
 
-static char *ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data);
+static char *
+ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *length = data;
+
+    if (*length == 0 || *length > AT_JWT_LEN_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"auth_token_max_length\" must be between 1 "
+                           "and %d", AT_JWT_LEN_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
 
 
 ngx_conf_post_t  ngx_at_max_length_post = { ngx_at_check_max_length };
@@ -151,22 +162,6 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     var->get_handler = ngx_at_claim_variable;
     var->data = (uintptr_t) claim;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_at_check_max_length(ngx_conf_t *cf, void *post, void *data)
-{
-    size_t  *length = data;
-
-    if (*length == 0 || *length > AT_JWT_LEN_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"auth_token_max_length\" must be between 1 "
-                           "and %d", AT_JWT_LEN_MAX);
-        return NGX_CONF_ERROR;
-    }
 
     return NGX_CONF_OK;
 }

@@ -5,36 +5,45 @@
  * The directives of token endpoints.
  */
 
-#include "http/conf/ngx_at_token_endpoint.h"
+#include "http/conf/ngx_at_conf.h"
 
 #include "http/access/ngx_at_throttle.h"
-#include "http/conf/ngx_at_issuer_block.h"
 #include "http/store/ngx_at_state.h"
 #include "http/token/ngx_at_endpoint.h"
 
 
-static const struct {
-    ngx_str_t                directive;
-    ngx_at_token_endpoint_e  endpoint;
-    ngx_http_handler_pt      handler;
-    unsigned                 throttle:1;        /* checks passwords */
-    unsigned                 state:1;           /* writes sessions */
-} ngx_at_token_endpoints[] = {
+#define NGX_AT_NEEDS_STORE         0x01
+#define NGX_AT_NEEDS_STATE         0x02  /* writes sessions */
+#define NGX_AT_NEEDS_THROTTLE      0x04  /* checks passwords */
+#define NGX_AT_NEEDS_THREAD_POOL   0x08
+#define NGX_AT_NEEDS_AUDIENCE      0x10  /* issues tokens for users */
+#define NGX_AT_NEEDS_CLIENT_CLAIM  0x20  /* issues tokens for clients */
 
-    { ngx_string("auth_token_login"), NGX_AT_TOKEN_ENDPOINT_LOGIN,
-      ngx_at_login_handler, 1, 1 },
 
-    { ngx_string("auth_token_refresh"), NGX_AT_TOKEN_ENDPOINT_REFRESH,
-      ngx_at_refresh_handler, 0, 1 },
+struct ngx_at_token_endpoint_s {
+    ngx_str_t            directive;
+    ngx_http_handler_pt  handler;
+    ngx_uint_t           needs;
+};
 
-    { ngx_string("auth_token_logout"), NGX_AT_TOKEN_ENDPOINT_LOGOUT,
-      ngx_at_logout_handler, 0, 1 },
 
-    { ngx_string("auth_token_oauth"), NGX_AT_TOKEN_ENDPOINT_OAUTH,
-      ngx_at_oauth_handler, 1, 0 },
+static const ngx_at_token_endpoint_t  ngx_at_token_endpoints[] = {
 
-    { ngx_string("auth_token_jwks"), NGX_AT_TOKEN_ENDPOINT_JWKS,
-      ngx_at_jwks_handler, 0, 0 }
+    { ngx_string("auth_token_login"), ngx_at_login_handler,
+      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE|NGX_AT_NEEDS_THROTTLE
+      |NGX_AT_NEEDS_AUDIENCE },
+
+    { ngx_string("auth_token_refresh"), ngx_at_refresh_handler,
+      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE|NGX_AT_NEEDS_AUDIENCE },
+
+    { ngx_string("auth_token_logout"), ngx_at_logout_handler,
+      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE },
+
+    { ngx_string("auth_token_oauth"), ngx_at_oauth_handler,
+      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_THROTTLE|NGX_AT_NEEDS_THREAD_POOL
+      |NGX_AT_NEEDS_CLIENT_CLAIM },
+
+    { ngx_string("auth_token_jwks"), ngx_at_jwks_handler, 0 }
 };
 
 
@@ -43,41 +52,38 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_uint_t                 i;
-    ngx_at_main_conf_t        *atmcf;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t                      *value;
+    ngx_at_main_conf_t             *atmcf;
+    ngx_http_core_loc_conf_t       *clcf;
+    const ngx_at_token_endpoint_t  *endpoint;
 
-    if (atcf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_NONE) {
+    if (atcf->token_endpoint) {
         return "is not allowed: the location already is a token endpoint";
     }
 
-    for (i = 0;
-         !ngx_at_str_equal(&cmd->name, &ngx_at_token_endpoints[i].directive);
-         i++)
-    { /* void */ }
+    endpoint = ngx_at_token_endpoints;
+
+    while (!ngx_at_str_equal(&endpoint->directive, &cmd->name)) {
+        endpoint++;
+    }
 
     value = cf->args->elts;
 
-    atcf->token_endpoint = ngx_at_token_endpoints[i].endpoint;
+    atcf->token_endpoint = endpoint;
     atcf->token_endpoint_issuer_name = value[1];
     ngx_at_conf_note_position(cf, &atcf->token_endpoint_position);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_at_token_endpoints[i].handler;
+    clcf->handler = endpoint->handler;
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
 
-    if (ngx_at_token_endpoints[i].throttle) {
-        atmcf->needs_throttle = 1;
-    }
+    atmcf->needs_throttle |= (endpoint->needs & NGX_AT_NEEDS_THROTTLE) != 0;
+    atmcf->needs_thread_pool |= (endpoint->needs & NGX_AT_NEEDS_THREAD_POOL)
+                                != 0;
 
-    if (ngx_at_token_endpoints[i].state) {
+    if (endpoint->needs & NGX_AT_NEEDS_STATE) {
         ngx_at_require_state(cf, atmcf);
-    }
-
-    if (atcf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_OAUTH) {
-        atmcf->needs_thread_pool = 1;
     }
 
     return NGX_CONF_OK;
@@ -90,13 +96,15 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
 {
     char                          *missing;
     ngx_str_t                     *name;
+    ngx_uint_t                     needs;
     const ngx_at_issuer_t         *issuer;
     const ngx_at_conf_position_t  *position;
 
-    if (conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_NONE) {
+    if (conf->token_endpoint == NULL) {
         return NGX_OK;
     }
 
+    needs = conf->token_endpoint->needs;
     name = &conf->token_endpoint_issuer_name;
     position = &conf->token_endpoint_position;
     issuer = ngx_at_issuer_find(atmcf, name);
@@ -114,13 +122,12 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
     if (issuer->signing_keys.nelts == 0) {
         missing = "signing_key";
 
-    } else if ((conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_LOGIN
-                || conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_REFRESH)
+    } else if ((needs & NGX_AT_NEEDS_AUDIENCE)
                && issuer->requirements.n_audiences == 0)
     {
         missing = "audience VALUE";
 
-    } else if (conf->token_endpoint == NGX_AT_TOKEN_ENDPOINT_OAUTH
+    } else if ((needs & NGX_AT_NEEDS_CLIENT_CLAIM)
                && issuer->requirements.n_client_claims == 0)
     {
         /* otherwise no request would check that the client is still valid */
@@ -134,9 +141,7 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
                    &position->directive, missing, name);
     }
 
-    if (conf->token_endpoint != NGX_AT_TOKEN_ENDPOINT_JWKS
-        && atmcf->store_path.data == NULL)
-    {
+    if ((needs & NGX_AT_NEEDS_STORE) && atmcf->store_path.data == NULL) {
         return ngx_at_conf_error_at(cf, position,
                                     "\"%V\" requires \"auth_token_store\"",
                                     &position->directive);
