@@ -532,8 +532,7 @@ test_granted(void)
             items[1 - j] = str("another");
             scopes = (at_scopes_t) { 2, items, NULL };
 
-            is_int(granted(&list->endpoints[0], &scopes),
-                   cases[i].granted,
+            is_int(granted(&list->endpoints[0], &scopes), cases[i].granted,
                    "scope '%s' for %s", cases[i].scope, cases[i].row);
         }
 

@@ -30,19 +30,22 @@ typedef struct {
 
 
 static const at_issuer_t  an_issuer;
+static at_identity_t     *copy;         /* of the latest original */
 
 
+/* an empty one; it is freed with its copy when the next one is made */
 static original_t *
 original(void)
 {
-    original_t  *o = calloc(1, sizeof(original_t));
+    static original_t  *last;
 
-    if (o == NULL) {
-        printf("Bail out! no memory\n");
-        exit(1);
-    }
+    free(last);
+    free(copy);
+    copy = NULL;
+    last = calloc(1, sizeof(original_t));
+    must(last != NULL, "no memory");
 
-    return o;
+    return last;
 }
 
 
@@ -51,10 +54,7 @@ keep(original_t *o, at_str_t text)
 {
     char  *p = o->memory + o->used;
 
-    if (o->used + text.len > ROOM) {
-        printf("Bail out! no room\n");
-        exit(1);
-    }
+    must(o->used + text.len <= ROOM, "no room");
 
     if (text.len) {
         memcpy(p, text.data, text.len);
@@ -95,41 +95,32 @@ keep_names(original_t *o, const char *name, size_t n, size_t times)
 }
 
 
-/* overwrites the original after copying it */
-static at_identity_t *
-copy_of(original_t *o)
+/* copies the original and overwrites it; ends the test run on error */
+static void
+make_copy(original_t *o)
 {
-    at_identity_t  *copy;
-    size_t          size = at_identity_size(&o->identity);
-    void           *memory = malloc(size);
+    size_t   size = at_identity_size(&o->identity);
+    void    *memory = malloc(size);
 
-    if (memory == NULL) {
-        printf("Bail out! no memory\n");
-        exit(1);
-    }
+    must(memory != NULL, "no memory");
 
     memset(memory, 0x5a, size);
     copy = at_identity_copy(memory, size, &o->identity);
+    must(copy != NULL, "no copy");
 
     memset(o, 0xa5, sizeof(original_t));
-
-    if (copy == NULL) {
-        free(memory);
-    }
-
-    return copy;
 }
 
 
-/* the number of words of a copy that are addresses in the original */
+/* the number of words in the memory that are addresses in the original */
 static size_t
-strays(const at_identity_t *copy, size_t size, const original_t *o)
+strays(const void *memory, size_t size, const original_t *o)
 {
     size_t      i, n = 0;
     uintptr_t   word;
 
     for (i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
-        memcpy(&word, (const char *) copy + i, sizeof(word));
+        memcpy(&word, (const char *) memory + i, sizeof(word));
         n += word >= (uintptr_t) o && word < (uintptr_t) (o + 1);
     }
 
@@ -143,8 +134,7 @@ strays(const at_identity_t *copy, size_t size, const original_t *o)
 static void
 test_names(void)
 {
-    at_identity_t  *copy;
-    original_t     *o = original();
+    original_t  *o = original();
 
     o->identity.issuer = &an_issuer;
     o->identity.user = keep(o, at_str("alice"));
@@ -162,12 +152,7 @@ test_names(void)
     o->identity.copies[0] = o;
     o->identity.n_copies = 1;
 
-    copy = copy_of(o);
-
-    if (!ok(copy != NULL, "an identity is copied")) {
-        free(o);
-        return;
-    }
+    make_copy(o);
 
     ok(copy->issuer == &an_issuer, "the issuer is not copied");
     is_bytes(copy->user, at_str("alice"), "the user is copied");
@@ -185,30 +170,24 @@ test_names(void)
        "a built-in role is not copied");
     ok(copy->claims == NULL, "claims are not copied");
     is_int(copy->n_copies, 0, "a copy owns no records");
-
-    free(copy);
-    free(o);
 }
 
 
 static void
 test_subject(void)
 {
-    size_t          i;
-    original_t     *o;
-    at_identity_t  *copy;
+    size_t       i;
+    original_t  *o;
 
     static const struct {
         const char  *name;
-        int          of;            /* 0: no other, 1: the user, 2: the client */
-        size_t       len;
+        int          of;        /* 0: no other, 1: the user, 2: the client */
         const char  *subject;
     } cases[] = {
-        { "another text", 0, 6, "itself" }, { "the user", 1, 5, "alice" },
-        { "the client", 2, 8, "client-1" },
-        { "the beginning of the user", 1, 3, "ali" },
-        { "the beginning of the client", 2, 6, "client" },
-        { "empty", 0, 0, "" },
+        { "another text", 0, "itself" }, { "the user", 1, "alice" },
+        { "the client", 2, "client-1" },
+        { "the beginning of the user", 1, "ali" },
+        { "the beginning of the client", 2, "client" }, { "empty", 0, "" },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -218,21 +197,16 @@ test_subject(void)
         o->identity.subject = cases[i].of == 1 ? o->identity.user
                               : cases[i].of == 2 ? o->identity.client
                               : keep(o, at_str("itself"));
-        o->identity.subject.len = cases[i].len;
+        o->identity.subject.len = strlen(cases[i].subject);
 
-        copy = copy_of(o);
+        make_copy(o);
 
-        if (ok(copy != NULL, "the subject is %s: a copy", cases[i].name)) {
-            is_bytes(copy->subject, str(cases[i].subject),
-                     "the subject is %s: it is copied", cases[i].name);
-            is_bytes(copy->user, at_str("alice"),
-                     "the subject is %s: the user is copied", cases[i].name);
-            is_bytes(copy->client, at_str("client-1"),
-                     "the subject is %s: the client is copied", cases[i].name);
-            free(copy);
-        }
-
-        free(o);
+        is_bytes(copy->subject, str(cases[i].subject),
+                 "the subject is %s: it is copied", cases[i].name);
+        is_bytes(copy->user, at_str("alice"),
+                 "the subject is %s: the user is copied", cases[i].name);
+        is_bytes(copy->client, at_str("client-1"),
+                 "the subject is %s: the client is copied", cases[i].name);
     }
 }
 
@@ -240,25 +214,19 @@ test_subject(void)
 static void
 test_zero(void)
 {
-    at_addr_t       addr;
-    at_identity_t  *copy;
-    original_t     *o = original();
+    at_addr_t    addr;
+    original_t  *o = original();
 
     is_int(at_identity_size(&o->identity), sizeof(at_identity_t),
            "an identity of zeroes takes only its struct");
-    copy = copy_of(o);
+    make_copy(o);
     at_addr_set(&addr, "\x0a\x00\x00\x01", 4);
 
-    if (ok(copy != NULL, "an identity of zeroes is copied")) {
-        ok(!at_identity_has_ranges(copy)
-           && at_identity_allows_address(copy, &addr),
-           "a copy without ranges allows any address");
-        ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
-           "a copy without rights grants nothing");
-        free(copy);
-    }
-
-    free(o);
+    ok(!at_identity_has_ranges(copy)
+       && at_identity_allows_address(copy, &addr),
+       "a copy without ranges allows any address");
+    ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
+       "a copy without rights grants nothing");
 }
 
 
@@ -266,7 +234,8 @@ test_zero(void)
 
 
 static unsigned
-wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n, size_t times)
+wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n,
+    size_t times)
 {
     char      text[64];
     size_t    i, number;
@@ -300,28 +269,18 @@ wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n, size_t times
 static unsigned
 wrong_copies(size_t n, size_t times)
 {
-    unsigned        wrong;
-    at_identity_t  *copy;
-    original_t     *o = original();
+    original_t   *o = original();
+    at_rights_t  *rights = &o->identity.rights;
 
-    o->identity.rights.scopes.n = n;
-    o->identity.rights.scopes.items = keep_names(o, "scope", n, times);
-    o->identity.rights.owner_scopes.n = NAMES - n;
-    o->identity.rights.owner_scopes.items = keep_names(o, "owner", NAMES - n,
-                                                       times);
-    copy = copy_of(o);
-    wrong = copy == NULL;
+    rights->scopes.n = n;
+    rights->scopes.items = keep_names(o, "scope", n, times);
+    rights->owner_scopes.n = NAMES - n;
+    rights->owner_scopes.items = keep_names(o, "owner", NAMES - n, times);
+    make_copy(o);
+    rights = &copy->rights;
 
-    if (copy != NULL) {
-        wrong += wrong_scopes(&copy->rights.scopes, "scope", n, times);
-        wrong += wrong_scopes(&copy->rights.owner_scopes, "owner", NAMES - n,
-                              times);
-        free(copy);
-    }
-
-    free(o);
-
-    return wrong;
+    return wrong_scopes(&rights->scopes, "scope", n, times)
+           + wrong_scopes(&rights->owner_scopes, "owner", NAMES - n, times);
 }
 
 
@@ -351,9 +310,8 @@ test_scopes(void)
 static void
 test_unusual_scopes(void)
 {
-    size_t          i;
-    original_t     *o;
-    at_identity_t  *copy;
+    size_t       i;
+    original_t  *o = original();
 
     static const at_str_t  texts[] = {
         at_str(""), at_str("a"), at_str("A"), at_str("a\0b"), at_str("a\0"),
@@ -361,7 +319,6 @@ test_unusual_scopes(void)
         at_str("b"), at_str("")
     };
 
-    o = original();
     o->identity.rights.scopes.items = o->items;
     o->identity.rights.scopes.n = N(texts);
 
@@ -369,13 +326,7 @@ test_unusual_scopes(void)
         o->items[i] = keep(o, texts[i]);
     }
 
-    copy = copy_of(o);
-
-    if (copy == NULL) {
-        ok(0, "unusual scopes are copied");
-        free(o);
-        return;
-    }
+    make_copy(o);
 
     for (i = 0; i < N(texts); i++) {
         is_bytes(copy->rights.scopes.items[i],
@@ -384,13 +335,10 @@ test_unusual_scopes(void)
            "scope %zu of unusual bytes is found", i);
     }
 
-    ok(!at_scopes_have(&copy->rights.scopes, at_str("B")), 
+    ok(!at_scopes_have(&copy->rights.scopes, at_str("B")),
        "another scope is not found");
-    ok(!at_scopes_have(&copy->rights.scopes, at_str("a\0c")), 
+    ok(!at_scopes_have(&copy->rights.scopes, at_str("a\0c")),
        "a scope that differs after a NUL byte is not found");
-
-    free(copy);
-    free(o);
 }
 
 
@@ -400,9 +348,8 @@ test_unusual_scopes(void)
 static void
 test_role(void)
 {
-    at_identity_t  *copy;
-    original_t     *o = original();
-    at_role_t      *role = &o->identity.role_storage;
+    original_t  *o = original();
+    at_role_t   *role = &o->identity.role_storage;
 
     role->n_grant = 40;
     role->grant = keep_names(o, "grant", 40, 1);
@@ -414,14 +361,7 @@ test_role(void)
     o->identity.rights.role = role;
     o->identity.rights.from = AT_RIGHTS_ROLE;
 
-    copy = copy_of(o);
-
-    if (copy == NULL) {
-        ok(0, "a role of the store is copied");
-        free(o);
-        return;
-    }
-
+    make_copy(o);
     role = &copy->role_storage;
 
     ok(copy->rights.role == role, "rights refer to the role of the copy");
@@ -439,52 +379,33 @@ test_role(void)
        "other scopes are not denied");
     ok(at_role_blocks(role, at_str("GET /api/blocked-0")),
        "a copied endpoint is blocked");
-
-    free(copy);
-    free(o);
 }
 
 
 static void
 test_no_role(void)
 {
-    at_identity_t  *copy;
-    original_t     *o = original();
+    original_t  *o = original();
 
     o->identity.needs_role = 1;
     o->identity.rights.from = AT_RIGHTS_ROLE;
-    copy = copy_of(o);
+    make_copy(o);
 
-    if (ok(copy != NULL, "an identity without a role is copied")) {
-        ok(copy->rights.role == NULL && copy->needs_role,
-           "a copy without a role has none");
-        free(copy);
-    }
-
-    free(o);
+    ok(copy->rights.role == NULL && copy->needs_role,
+       "a copy without a role has none");
 }
 
 
 /* --- ranges -------------------------------------------------------------- */
 
 
-typedef struct {
-    original_t  *o;
-    at_bytes_t   bytes;
-} ranges_t;
-
-
 static void
-add_range(ranges_t *r, const char *text)
+add_range(at_bytes_t *bytes, original_t *o, const char *text)
 {
     at_cidr_t  cidr;
 
-    if (at_cidr_parse(&cidr, str(text)) < 0) {
-        ok(0, "%s is a range", text);
-        return;
-    }
-
-    at_list_add_range(&r->bytes, &r->o->identity.ranges, &cidr);
+    must(at_cidr_parse(&cidr, str(text)) >= 0, text);
+    at_list_add_range(bytes, &o->identity.ranges, &cidr);
 }
 
 
@@ -523,42 +444,36 @@ any_addr(unsigned *state)
 static unsigned
 wrong_ranges(unsigned n, unsigned *state)
 {
-    char            text[64];
-    size_t          i;
-    unsigned        wrong;
-    ranges_t        r = { original(), { 0 } };
-    at_addr_t       addrs[200];
-    at_identity_t  *copy;
-    uint8_t         before[N(addrs)];
+    char         text[64];
+    size_t       i;
+    uint8_t      before[200];
+    unsigned     wrong;
+    at_addr_t    addrs[N(before)];
+    at_bytes_t   bytes = { 0 };
+    original_t  *o = original();
 
     for (i = 0; i < n; i++) {
         (void) snprintf(text, sizeof(text),
-                        numbers(state) % 2 ? "10.%u.0.0/%u" : "2001:db8:%u::/%u",
+                        numbers(state) % 2 ? "10.%u.0.0/%u"
+                                           : "2001:db8:%u::/%u",
                         numbers(state) % 4, 16 + numbers(state) % 17);
-        add_range(&r, text);
+        add_range(&bytes, o, text);
     }
 
     for (i = 0; i < N(addrs); i++) {
         addrs[i] = any_addr(state);
-        before[i] = (uint8_t) at_identity_allows_address(&r.o->identity,
+        before[i] = (uint8_t) at_identity_allows_address(&o->identity,
                                                          &addrs[i]);
     }
 
-    copy = copy_of(r.o);
-    at_bytes_free(&r.bytes);
-    wrong = copy == NULL;
+    make_copy(o);
+    at_bytes_free(&bytes);
+    wrong = at_identity_has_ranges(copy) != (n != 0);
+    wrong += copy->ranges.n != 0;
 
-    for (i = 0; copy != NULL && i < N(addrs); i++) {
+    for (i = 0; i < N(addrs); i++) {
         wrong += at_identity_allows_address(copy, &addrs[i]) != before[i];
     }
-
-    if (copy != NULL) {
-        wrong += at_identity_has_ranges(copy) != (n != 0);
-        wrong += copy->ranges.n != 0;
-        free(copy);
-    }
-
-    free(r.o);
 
     return wrong;
 }
@@ -582,63 +497,48 @@ test_ranges(void)
 static void
 test_families(void)
 {
-    ranges_t        r = { original(), { 0 } };
-    at_addr_t       v4, v6;
-    at_identity_t  *copy;
+    at_addr_t    v4, v6;
+    at_bytes_t   bytes = { 0 };
+    original_t  *o = original();
 
     at_addr_set(&v4, "\x0a\x00\x00\x01", 4);
     at_addr_set(&v6, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
 
-    add_range(&r, "10.0.0.0/8");
-    copy = copy_of(r.o);
-    at_bytes_free(&r.bytes);
+    add_range(&bytes, o, "10.0.0.0/8");
+    make_copy(o);
 
-    if (ok(copy != NULL, "IPv4 ranges are copied")) {
-        ok(at_identity_allows_address(copy, &v4),
-           "IPv4 ranges contain an IPv4 address");
-        ok(!at_identity_allows_address(copy, &v6), 
-           "IPv4 ranges contain no IPv6 address");
-        free(copy);
-    }
+    ok(at_identity_allows_address(copy, &v4),
+       "IPv4 ranges contain an IPv4 address");
+    ok(!at_identity_allows_address(copy, &v6),
+       "IPv4 ranges contain no IPv6 address");
 
-    free(r.o);
+    o = original();
+    add_range(&bytes, o, "::/0");
+    o->identity.ranges.data = NULL;
+    o->identity.ranges.len = 0;
+    make_copy(o);
+    at_bytes_free(&bytes);
 
-    r = (ranges_t) { original(), { 0 } };
-    add_range(&r, "::/0");
-    r.o->identity.ranges.data = NULL;
-    r.o->identity.ranges.len = 0;
-    copy = copy_of(r.o);
-    at_bytes_free(&r.bytes);
-
-    if (ok(copy != NULL, "a malformed list of ranges is copied")) {
-        ok(!at_identity_allows_address(copy, &v4)
-           && !at_identity_allows_address(copy, &v6),
-           "a malformed list of ranges contains no address");
-        free(copy);
-    }
-
-    free(r.o);
+    ok(!at_identity_allows_address(copy, &v4)
+       && !at_identity_allows_address(copy, &v6),
+       "a malformed list of ranges contains no address");
 }
 
 
 static void
 test_copy_of_copy(void)
 {
-    size_t          size;
-    ranges_t        r = { original(), { 0 } };
-    at_addr_t       addr;
-    at_identity_t  *copy, *again;
     void           *memory;
+    size_t          size;
+    at_addr_t       addr;
+    at_bytes_t      bytes = { 0 };
+    original_t     *o = original();
+    at_identity_t  *again;
 
     at_addr_set(&addr, "\x0b\x00\x00\x01", 4);
-    add_range(&r, "10.0.0.0/8");
-    copy = copy_of(r.o);
-    at_bytes_free(&r.bytes);
-    free(r.o);
-
-    if (!ok(copy != NULL, "an identity with ranges is copied")) {
-        return;
-    }
+    add_range(&bytes, o, "10.0.0.0/8");
+    make_copy(o);
+    at_bytes_free(&bytes);
 
     size = at_identity_size(copy);
     memory = malloc(size);
@@ -648,7 +548,6 @@ test_copy_of_copy(void)
        "a copy of a copy fails or keeps the ranges");
 
     free(memory);
-    free(copy);
 }
 
 
@@ -658,18 +557,16 @@ test_copy_of_copy(void)
 static void
 test_pointers(void)
 {
-    size_t          size;
-    ranges_t        r = { original(), { 0 } };
-    original_t     *o;
-    at_identity_t  *copy;
-    void           *memory;
+    void        *memory;
+    size_t       size;
+    at_bytes_t   bytes = { 0 };
+    original_t  *o = original();
 
-    o = r.o;
-    add_range(&r, "10.0.0.0/8");
-    memcpy(o->memory, r.bytes.data, r.bytes.len);
+    add_range(&bytes, o, "10.0.0.0/8");
+    memcpy(o->memory, bytes.data, bytes.len);
     o->identity.ranges.data = o->memory;
-    o->used = r.bytes.len;
-    at_bytes_free(&r.bytes);
+    o->used = bytes.len;
+    at_bytes_free(&bytes);
 
     o->identity.user = keep(o, at_str("alice"));
     o->identity.client = keep(o, at_str("client"));
@@ -698,9 +595,6 @@ test_pointers(void)
         is_int(strays(copy, size, o), 0,
                "no word of the copy is an address in the original");
     }
-
-    free(memory);
-    free(o);
 }
 
 

@@ -115,10 +115,9 @@ is_key(const char *name, at_str_t text, EVP_PKEY *pkey, at_alg_e alg)
 static size_t
 count(at_str_t text, unsigned algs)
 {
-    size_t        n;
     at_keyset_t  *set = parse(text, algs);
+    size_t        n = set ? set->n : 0;
 
-    n = set ? set->n : 0;
     at_keyset_free(set);
 
     return n;

@@ -104,8 +104,7 @@ test_lengths(void)
            AT_PASSWORD_WRONG, "a password that is too long does not match");
     is_int(at_password_verify(hash_of("a", "$6$", 0), at_str("a\0b")),
            AT_PASSWORD_WRONG, "a password with a NUL does not match any hash");
-    is_int(at_password_verify(hash_of("grüße €", "$6$", 0),
-                              str("grüße €")),
+    is_int(at_password_verify(hash_of("grüße €", "$6$", 0), str("grüße €")),
            AT_PASSWORD_RIGHT, "a password of other than ASCII bytes matches");
 }
 

@@ -26,22 +26,25 @@
 #define NOT_LMDB  "is not a database of this version of LMDB"
 
 
+/* a new store in place of the last one */
 static void
-make(const char *name)
+make(void)
 {
     at_error_t  err;
 
-    if (at_store_init(in_dir(name), (uid_t) -1, (gid_t) -1, &err) != 0) {
+    drop("s");
+
+    if (at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err) != 0) {
         bail(err.text);
     }
 }
 
 
 static at_store_t *
-open_store(const char *name, at_store_mode_e mode)
+open_store(at_store_mode_e mode)
 {
     at_error_t   err;
-    at_store_t  *store = at_store_open(in_dir(name), mode, &err);
+    at_store_t  *store = at_store_open(in_dir("s"), mode, &err);
 
     if (store == NULL) {
         bail(err.text);
@@ -78,16 +81,21 @@ put(at_store_t *store, const char *key, const char *value)
 }
 
 
-static void
-is_refused(const char *path, const at_store_worker_t *reader,
-    const char *says, const char *name)
+static at_store_e
+get(at_store_t *store, const char *key, at_str_t *value)
 {
-    at_error_t   err;
+    return at_store_get(store, AT_TABLE_USERS, str(key), value);
+}
+
+
+static void
+is_refused(const at_store_worker_t *reader, const char *says, const char *name)
+{
+    at_error_t   err = { { 0 } };
     at_store_t  *store;
 
-    err.text[0] = '\0';
-
-    is_int(at_store_inspect(path, reader, &err), -1, "%s is rejected", name);
+    is_int(at_store_inspect(in_dir("s"), reader, &err), -1, "%s is rejected",
+           name);
 
     if (!ok(strstr(err.text, says) != NULL,
            "%s: the error names the cause", name)) {
@@ -95,10 +103,19 @@ is_refused(const char *path, const at_store_worker_t *reader,
     }
 
     if (reader == NULL) {
-        store = at_store_open(path, AT_STORE_READ, &err);
+        store = at_store_open(in_dir("s"), AT_STORE_READ, &err);
         ok(store == NULL, "%s is not opened", name);
         at_store_close(store);
     }
+}
+
+
+static int
+init(const char *path)
+{
+    at_error_t  err;
+
+    return at_store_init(path, (uid_t) -1, (gid_t) -1, &err);
 }
 
 
@@ -112,7 +129,7 @@ test_init(void)
     char         path[PATH_MAX + 2];
     at_error_t   err;
 
-    make("s");
+    make();
     is_int(mode_of(in_dir("s")), 02750, "init sets the mode of the directory");
     is_int(mode_of(in_dir("s/data.mdb")), 0640,
            "init sets the mode of data.mdb");
@@ -129,35 +146,31 @@ test_init(void)
            "the existing store is unchanged");
 
     (void) unlink(in_dir("s/data.mdb"));
-    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "init does not complete half a store");
+    is_int(init(in_dir("s")), -1, "init does not complete half a store");
     drop("s");
 
     (void) mkdir(in_dir("s"), 0700);
     is_int(symlink("/nowhere", in_dir("s/data.mdb")), 0,
            "a dangling link in place of data.mdb");
-    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
-           "init does not follow the link");
+    is_int(init(in_dir("s")), -1, "init does not follow the link");
     drop("s");
 
     (void) mkdir(in_dir("s"), 0700);
-    make("s");
-    is_int(mode_of(in_dir("s")), 02750, "init accepts an empty directory");
+    is_int(init(in_dir("s")), 0, "init accepts an empty directory");
+    is_int(mode_of(in_dir("s")), 02750, "init sets the mode of an existing "
+           "directory");
     drop("s");
 
     f = fopen(in_dir("s"), "w");
     (void) fclose(f);
-    is_int(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err), -1,
+    is_int(init(in_dir("s")), -1,
            "a file in place of the directory is an error");
-    (void) unlink(in_dir("s"));
-
-    is_int(at_store_init(in_dir("no/such"), (uid_t) -1, (gid_t) -1, &err), -1,
+    is_int(init(in_dir("no/such")), -1,
            "a missing parent directory is an error");
 
     memset(path, 'a', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
-    is_int(at_store_init(path, (uid_t) -1, (gid_t) -1, &err), -1,
-           "init rejects a path that is too long");
+    is_int(init(path), -1, "init rejects a path that is too long");
     is_int(at_store_inspect(path, NULL, &err), -1,
            "inspect rejects a path that is too long");
 }
@@ -166,26 +179,29 @@ test_init(void)
 static void
 test_owner(void)
 {
+    size_t       i;
     at_error_t   err;
     struct stat  st;
+
+    static const struct { const char *path, *name; int mode; } files[] = {
+        { "s", "the directory", 02750 }, { "s/data.mdb", "data.mdb", 0640 },
+        { "s/lock.mdb", "lock.mdb", 0660 },
+    };
 
     if (geteuid() != 0) {
         skip("only root can change owners");
         return;
     }
 
-    is_int(at_store_init(in_dir("s"), 1, 33, &err), 0, "another owner");
-    ok(stat(in_dir("s"), &st) == 0 && st.st_uid == 1 && st.st_gid == 33,
-       "init sets the owner of the directory");
-    ok(stat(in_dir("s/data.mdb"), &st) == 0 && st.st_uid == 1
-       && st.st_gid == 33, "init sets the owner of data.mdb");
-    ok(stat(in_dir("s/lock.mdb"), &st) == 0 && st.st_uid == 1
-       && st.st_gid == 33, "init sets the owner of lock.mdb");
-    is_int(mode_of(in_dir("s")), 02750,
-           "the directory keeps its mode after the change of owner");
-    is_int(mode_of(in_dir("s/lock.mdb")), 0660,
-           "lock.mdb keeps its mode after the change of owner");
     drop("s");
+    is_int(at_store_init(in_dir("s"), 1, 33, &err), 0, "another owner");
+
+    for (i = 0; i < N(files); i++) {
+        ok(stat(in_dir(files[i].path), &st) == 0 && st.st_uid == 1
+           && st.st_gid == 33, "init sets the owner of %s", files[i].name);
+        is_int(st.st_mode & 07777, files[i].mode,
+               "%s keeps its mode after the change of owner", files[i].name);
+    }
 }
 
 
@@ -204,12 +220,11 @@ test_content(void)
     at_error_t   err;
     struct stat  st;
 
-    make("s");
+    make();
     (void) stat(in_dir("s/data.mdb"), &st);
 
     for (size = 0; size < st.st_size; size += 512) {
-        drop("s");
-        make("s");
+        make();
         cut(size);
 
         if (at_store_inspect(in_dir("s"), NULL, &err) != -1) {
@@ -219,39 +234,34 @@ test_content(void)
 
     is_int(size, st.st_size, "data.mdb is rejected at each truncated length");
     cut(0);
-    is_refused(in_dir("s"), NULL, NOT_LMDB, "an empty data.mdb");
+    is_refused(NULL, NOT_LMDB, "an empty data.mdb");
     cut(2 * PAGE);
-    is_refused(in_dir("s"), NULL, NOT_LMDB, "a data.mdb of zeros");
+    is_refused(NULL, NOT_LMDB, "a data.mdb of zeros");
 
-    drop("s");
-    make("s");
+    make();
     cut(st.st_size - 1);
-    is_refused(in_dir("s"), NULL, "is truncated",
-               "a data.mdb without its last byte");
+    is_refused(NULL, "is truncated", "a data.mdb without its last byte");
 
-    drop("s");
-    make("s");
+    make();
     fd = open(in_dir("s/data.mdb"), O_WRONLY);
     ok(pwrite(fd, "garbage!", 8, 16) == 8, "a meta page is overwritten");
     (void) close(fd);
-    is_refused(in_dir("s"), NULL, NOT_LMDB, "a damaged meta page");
+    is_refused(NULL, NOT_LMDB, "a damaged meta page");
 
-    drop("s");
-    make("s");
+    make();
     (void) unlink(in_dir("s/lock.mdb"));
-    is_refused(in_dir("s"), NULL, "install -m 660", "a missing lock.mdb");
+    is_refused(NULL, "install -m 660", "a missing lock.mdb");
     drop("s");
-    is_refused(in_dir("s"), NULL, "auth-token init", "a missing store");
+    is_refused(NULL, "auth-token init", "a missing store");
 
     (void) mkdir(in_dir("s"), 0700);
     (void) mkdir(in_dir("s/data.mdb"), 0700);
-    is_refused(in_dir("s"), NULL, "regular", "a directory as data.mdb");
+    is_refused(NULL, "regular", "a directory as data.mdb");
     (void) rmdir(in_dir("s/data.mdb"));
     (void) mkfifo(in_dir("s/data.mdb"), 0600);
     (void) alarm(10);
-    is_refused(in_dir("s"), NULL, "regular", "a FIFO as data.mdb");
+    is_refused(NULL, "regular", "a FIFO as data.mdb");
     (void) alarm(0);
-    drop("s");
 }
 
 
@@ -261,6 +271,7 @@ test_other_program(void)
 {
     MDB_env  *env;
 
+    drop("s");
     (void) mkdir(in_dir("s"), 0700);
     ok(mdb_env_create(&env) == 0
        && mdb_env_open(env, in_dir("s"), 0, 0600) == 0,
@@ -269,7 +280,6 @@ test_other_program(void)
 
     ok(at_store_open(in_dir("s"), AT_STORE_READ, &(at_error_t) { "" }) == NULL,
        "an environment of another program is rejected");
-    drop("s");
 }
 
 
@@ -283,7 +293,7 @@ test_format(void)
     MDB_val      key = { 6, (void *) "format" }, value = { 1, (void *) "1" };
     at_error_t   err;
 
-    make("s");
+    make();
     ok(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 8) == 0
        && mdb_env_open(env, in_dir("s"), 0, 0600) == 0
        && mdb_txn_begin(env, NULL, 0, &txn) == 0
@@ -295,52 +305,54 @@ test_format(void)
     ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL
        && strstr(err.text, "is a store of another format: export it") != NULL,
        "a store of another format is rejected, with a hint");
-    drop("s");
 }
 
 
-static void
-set_owner(const char *path, uid_t uid, gid_t gid)
-{
-    must(chown(path, uid, gid) == 0, "chown");
-}
-
-
+/* each change is undone before the next one */
 static void
 test_modes(void)
 {
+    size_t             i;
     at_error_t         err;
+    struct stat        st;
     gid_t              gids[] = { 33, 34 }, others[] = { 35 };
     at_store_worker_t  worker = { 33, 2, gids, 0 },
                        other = { 35, 1, others, 0 },
                        owner = { 1, 1, others, 0 }, root = { 0, 1, others, 0 };
 
-    make("s");
+    static const struct {
+        const char  *path;
+        mode_t       mode;
+        const char  *says;
+        const char  *name;
+    } writable[] = {
+        { "s/data.mdb", 0642, "chmod", "a data.mdb that all users can write" },
+        { "s/lock.mdb", 0666, "chmod", "a lock.mdb that all users can write" },
+        { "s", 02752, "chmod", "a directory that all users can write" },
+        { "s", 02770, "chmod", "a directory that the group can write" },
+        { "s/data.mdb", 0660, "chmod", "a data.mdb that the group can write" },
+    }, closed[] = {
+        { "s/lock.mdb", 0640, "chmod 660",
+          "a lock.mdb that workers cannot write" },
+        { "s/data.mdb", 0600, "chmod 640",
+          "a data.mdb that workers cannot read" },
+        { "s", 02700, "chmod 2750", "a directory that workers cannot enter" },
+    }, owned[] = {
+        { "s", 02750, "could write", "a directory that a worker owns" },
+        { "s/data.mdb", 0640, "could write", "a data.mdb that a worker owns" },
+    };
 
-    is_int(chmod(in_dir("s/data.mdb"), 0642), 0,
-           "data.mdb becomes writable for all");
-    is_refused(in_dir("s"), NULL, "chmod",
-               "a data.mdb that all users can write");
-    (void) chmod(in_dir("s/data.mdb"), 0640);
-    (void) chmod(in_dir("s/lock.mdb"), 0666);
-    is_refused(in_dir("s"), NULL, "chmod",
-               "a lock.mdb that all users can write");
-    (void) chmod(in_dir("s/lock.mdb"), 0660);
-    (void) chmod(in_dir("s"), 02752);
-    is_refused(in_dir("s"), NULL, "chmod",
-               "a directory that all users can write");
-    (void) chmod(in_dir("s"), 02770);
-    is_refused(in_dir("s"), NULL, "chmod",
-               "a directory that the group can write");
-    (void) chmod(in_dir("s"), 02750);
-    (void) chmod(in_dir("s/data.mdb"), 0660);
-    is_refused(in_dir("s"), NULL, "chmod",
-               "a data.mdb that the group can write");
-    (void) chmod(in_dir("s/data.mdb"), 0640);
+    make();
+
+    for (i = 0; i < N(writable); i++) {
+        (void) stat(in_dir(writable[i].path), &st);
+        must(chmod(in_dir(writable[i].path), writable[i].mode) == 0, "chmod");
+        is_refused(NULL, writable[i].says, writable[i].name);
+        (void) chmod(in_dir(writable[i].path), st.st_mode & 07777);
+    }
 
     if (geteuid() != 0) {
         skip("only root can change owners");
-        drop("s");
         return;
     }
 
@@ -351,40 +363,31 @@ test_modes(void)
     is_int(at_store_inspect(in_dir("s"), &worker, &err), 0,
            "a worker has access by its second group");
     is_int(at_store_inspect(in_dir("s"), &root, &err), 0, "root");
-    is_refused(in_dir("s"), &other, "chgrp", "a store of another group");
-    is_refused(in_dir("s"), &owner, "could write",
-               "a worker that owns the store");
+    is_refused(&other, "chgrp", "a store of another group");
+    is_refused(&owner, "could write", "a worker that owns the store");
     owner.single_user = 1;
     is_int(at_store_inspect(in_dir("s"), &owner, &err), 1,
            "a worker may own the store if nginx runs as a single user");
     ok(strstr(err.text, "could write") != NULL, "that is a warning");
 
-    (void) chmod(in_dir("s/lock.mdb"), 0640);
-    is_refused(in_dir("s"), &worker, "chmod 660",
-               "a lock.mdb that workers cannot write");
-    (void) chmod(in_dir("s/lock.mdb"), 0660);
-    (void) chmod(in_dir("s/data.mdb"), 0600);
-    is_refused(in_dir("s"), &worker, "chmod 640",
-               "a data.mdb that workers cannot read");
-    (void) chmod(in_dir("s/data.mdb"), 0640);
-    (void) chmod(in_dir("s"), 02700);
-    is_refused(in_dir("s"), &worker, "chmod 2750",
-               "a directory that workers cannot enter");
-    (void) chmod(in_dir("s"), 02750);
+    for (i = 0; i < N(closed); i++) {
+        (void) stat(in_dir(closed[i].path), &st);
+        (void) chmod(in_dir(closed[i].path), closed[i].mode);
+        is_refused(&worker, closed[i].says, closed[i].name);
+        (void) chmod(in_dir(closed[i].path), st.st_mode & 07777);
+    }
 
-    set_owner(in_dir("s"), 33, 34);
-    is_refused(in_dir("s"), &worker, "could write",
-               "a directory that a worker owns");
-    set_owner(in_dir("s"), 1, 34);
-    set_owner(in_dir("s/data.mdb"), 33, 34);
-    is_refused(in_dir("s"), &worker, "could write",
-               "a data.mdb that a worker owns");
-    set_owner(in_dir("s/data.mdb"), 1, 34);
+    for (i = 0; i < N(owned); i++) {
+        must(chown(in_dir(owned[i].path), 33, 34) == 0, "chown");
+        (void) chmod(in_dir(owned[i].path), owned[i].mode);
+        is_refused(&worker, owned[i].says, owned[i].name);
+        must(chown(in_dir(owned[i].path), 1, 34) == 0, "chown");
+        (void) chmod(in_dir(owned[i].path), owned[i].mode);
+    }
 
     (void) chmod(dir_path, 0700);
-    is_refused(in_dir("s"), &worker, "parent directory",
+    is_refused(&worker, "parent directory",
                "a parent directory that the worker cannot pass");
-    drop("s");
 }
 
 
@@ -398,27 +401,25 @@ test_records(void)
     at_str_t     value, longest, over, empty = { "", 0 };
     at_store_t  *store;
 
-    make("s");
-    store = open_store("s", AT_STORE_WRITE);
+    make();
+    store = open_store(AT_STORE_WRITE);
 
     memset(key, 'k', sizeof(key));
     longest = (at_str_t) { key, AT_KEY_MAX };
     over = (at_str_t) { key, AT_KEY_MAX + 1 };
 
     begin(store, AT_STORE_WRITE);
-    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value),
+    is_int(get(store, "a", &value),
            AT_STORE_NOT_FOUND, "a missing record is not found");
     is_int(put(store, "a", "one"), AT_STORE_OK, "a record is put");
     is_int(put(store, "a", "two"), AT_STORE_OK, "a record is replaced");
     is_int(at_store_add(store, AT_TABLE_USERS, str("a"), str("three")),
            AT_STORE_EXISTS, "add does not replace a record");
-    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
-           "the record is found");
+    is_int(get(store, "a", &value), AT_STORE_OK, "the record is found");
     is_bytes(value, str("two"), "its value is the last one");
     is_int(at_store_add(store, AT_TABLE_USERS, str("b"), empty), AT_STORE_OK,
            "an empty value is added");
-    is_int(at_store_get(store, AT_TABLE_USERS, str("b"), &value), AT_STORE_OK,
-           "an empty value is found");
+    is_int(get(store, "b", &value), AT_STORE_OK, "an empty value is found");
     is_int(value.len, 0, "it is empty");
     is_int(at_store_get(store, AT_TABLE_CLIENTS, str("a"), &value),
            AT_STORE_NOT_FOUND, "a record is in its table only");
@@ -450,16 +451,15 @@ test_records(void)
     is_int(commit(store), 0, "commit");
     at_store_close(store);
 
-    store = open_store("s", AT_STORE_READ);
+    store = open_store(AT_STORE_READ);
     begin(store, AT_STORE_READ);
-    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
+    is_int(get(store, "a", &value), AT_STORE_OK,
            "a committed record is found after reopening");
     is_int(put(store, "c", "x"), AT_STORE_FAILED, "a reader cannot write");
     at_store_end(store);
     at_store_end(store);
     at_store_close(store);
     at_store_close(NULL);
-    drop("s");
 }
 
 
@@ -470,8 +470,8 @@ test_abort(void)
     at_str_t     value;
     at_store_t  *store;
 
-    make("s");
-    store = open_store("s", AT_STORE_WRITE);
+    make();
+    store = open_store(AT_STORE_WRITE);
     before = at_store_generation(store);
 
     begin(store, AT_STORE_WRITE);
@@ -481,7 +481,7 @@ test_abort(void)
        "an aborted transaction does not change the generation");
 
     begin(store, AT_STORE_READ);
-    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value),
+    is_int(get(store, "a", &value),
            AT_STORE_NOT_FOUND, "an aborted record is not found");
     is_int(commit(store), 0, "a reader can commit");
     ok(at_store_generation(store) == before,
@@ -494,7 +494,6 @@ test_abort(void)
        "a commit changes the generation");
 
     at_store_close(store);
-    drop("s");
 }
 
 
@@ -523,8 +522,8 @@ test_each(void)
     walk_t       w;
     at_store_t  *store;
 
-    make("s");
-    store = open_store("s", AT_STORE_WRITE);
+    make();
+    store = open_store(AT_STORE_WRITE);
     begin(store, AT_STORE_WRITE);
 
     memset(&w, 0, sizeof(w));
@@ -547,7 +546,6 @@ test_each(void)
 
     is_int(commit(store), 0, "commit");
     at_store_close(store);
-    drop("s");
 }
 
 
@@ -581,8 +579,8 @@ test_unwritten_end(void)
     at_error_t   err;
     at_store_t  *store;
 
-    make("s");
-    store = open_store("s", AT_STORE_WRITE);
+    make();
+    store = open_store(AT_STORE_WRITE);
     large = calloc(1, 1 << 20);
     memset(large, 'x', (1 << 20) - 1);
 
@@ -600,7 +598,6 @@ test_unwritten_end(void)
 
     free(large);
     at_store_close(store);
-    drop("s");
 }
 
 
@@ -609,13 +606,13 @@ test_current(void)
 {
     at_store_t  *store;
 
-    make("s");
-    store = open_store("s", AT_STORE_READ);
+    make();
+    store = open_store(AT_STORE_READ);
     is_int(at_store_is_current(store), 1, "a new store is current");
 
     (void) rename(in_dir("s"), in_dir("away"));
     is_int(at_store_is_current(store), 0, "a renamed store is not current");
-    make("s");
+    make();
     is_int(at_store_is_current(store), 0,
            "a store that was replaced is not current");
     drop("s");
@@ -633,7 +630,6 @@ test_current(void)
            "a store truncated to nothing is not current");
 
     at_store_close(store);
-    drop("s");
 }
 
 
@@ -649,8 +645,8 @@ run_reader(at_store_t *store)
     while (last < 300 && time(NULL) < end) {
         begin(store, AT_STORE_READ);
 
-        if (at_store_get(store, AT_TABLE_USERS, str("a"), &a) != AT_STORE_OK
-            || at_store_get(store, AT_TABLE_USERS, str("b"), &b)
+        if (get(store, "a", &a) != AT_STORE_OK
+            || get(store, "b", &b)
                != AT_STORE_OK)
         {
             return 2;
@@ -684,7 +680,7 @@ run_process(int writes)
     unsigned     i;
     at_store_t  *store;
 
-    store = open_store("s", writes ? AT_STORE_WRITE : AT_STORE_READ);
+    store = open_store(writes ? AT_STORE_WRITE : AT_STORE_READ);
 
     if (!writes) {
         rc = run_reader(store);
@@ -712,8 +708,8 @@ test_processes(void)
     pid_t        pids[3];
     at_store_t  *store;
 
-    make("s");
-    store = open_store("s", AT_STORE_WRITE);
+    make();
+    store = open_store(AT_STORE_WRITE);
     begin(store, AT_STORE_WRITE);
     (void) put(store, "a", "0");
     (void) put(store, "b", "1000");
@@ -737,7 +733,6 @@ test_processes(void)
     }
 
     is_int(good, 3, "two readers see only complete commits of a writer");
-    drop("s");
 }
 
 
@@ -750,12 +745,12 @@ test_killed(void)
     at_str_t     value;
     at_store_t  *store;
 
-    make("s");
+    make();
     (void) fflush(stdout);
     pid = fork();
 
     if (pid == 0) {
-        store = open_store("s", AT_STORE_WRITE);
+        store = open_store(AT_STORE_WRITE);
         begin(store, AT_STORE_WRITE);
         (void) put(store, "a", "first");
         (void) commit(store);
@@ -768,9 +763,9 @@ test_killed(void)
     ok(WIFSIGNALED(status), "a writer is killed");
 
     (void) alarm(20);
-    store = open_store("s", AT_STORE_WRITE);
+    store = open_store(AT_STORE_WRITE);
     begin(store, AT_STORE_WRITE);
-    is_int(at_store_get(store, AT_TABLE_USERS, str("a"), &value), AT_STORE_OK,
+    is_int(get(store, "a", &value), AT_STORE_OK,
            "the lock of a killed writer is released");
     is_bytes(value, str("first"), "its last commit is kept");
     is_int(put(store, "a", "third"), AT_STORE_OK, "the next writer can write");
@@ -778,7 +773,6 @@ test_killed(void)
     (void) alarm(0);
 
     at_store_close(store);
-    drop("s");
 }
 
 
@@ -790,14 +784,14 @@ test_dead_readers(void)
     pid_t        pid;
     at_store_t  *store;
 
-    make("s");
+    make();
     (void) fflush(stdout);
 
     for (i = 0; i < 200; i++) {
         pid = fork();
 
         if (pid == 0) {
-            store = open_store("s", AT_STORE_READ);
+            store = open_store(AT_STORE_READ);
             begin(store, AT_STORE_READ);
             (void) raise(SIGKILL);
         }
@@ -805,12 +799,11 @@ test_dead_readers(void)
         (void) waitpid(pid, NULL, 0);
     }
 
-    store = open_store("s", AT_STORE_READ);
+    store = open_store(AT_STORE_READ);
     begin(store, AT_STORE_READ);
     ok(1, "200 killed readers leave room for another");
     at_store_end(store);
     at_store_close(store);
-    drop("s");
 }
 
 
@@ -826,22 +819,22 @@ test_snapshot(void)
     at_str_t      before, value;
     at_store_t   *reader, *writer;
 
-    make("s");
-    reader = open_store("s", AT_STORE_READ);
+    make();
+    reader = open_store(AT_STORE_READ);
 
     for (i = 0; i < 100; i++) {
         (void) snprintf(text, sizeof(text), "value %u", i);
         before = (at_str_t) { NULL, 0 };
 
         begin(reader, AT_STORE_READ);
-        (void) at_store_get(reader, AT_TABLE_USERS, str("a"), &before);
+        (void) get(reader, "a", &before);
         wrong += at_str_equal(before, str(text));
 
         (void) fflush(stdout);
         pid = fork();
 
         if (pid == 0) {
-            writer = open_store("s", AT_STORE_WRITE);
+            writer = open_store(AT_STORE_WRITE);
             begin(writer, AT_STORE_WRITE);
             (void) put(writer, "a", text);
             _exit(commit(writer) != 0);
@@ -851,7 +844,7 @@ test_snapshot(void)
 
         /* the change is visible after the transaction, not within */
         value = (at_str_t) { NULL, 0 };
-        (void) at_store_get(reader, AT_TABLE_USERS, str("a"), &value);
+        (void) get(reader, "a", &value);
         wrong += value.data != before.data;
         at_store_end(reader);
 
@@ -861,7 +854,7 @@ test_snapshot(void)
         }
 
         begin(reader, AT_STORE_READ);
-        wrong += at_store_get(reader, AT_TABLE_USERS, str("a"), &value)
+        wrong += get(reader, "a", &value)
                  != AT_STORE_OK || !at_str_equal(value, str(text));
         at_store_end(reader);
     }
@@ -869,7 +862,6 @@ test_snapshot(void)
     is_int(wrong, 0, "each of 100 changes is visible to the next transaction");
 
     at_store_close(reader);
-    drop("s");
 }
 
 
@@ -888,7 +880,7 @@ commits(unsigned n)
     pid = fork();
 
     if (pid == 0) {
-        writer = open_store("s", AT_STORE_WRITE);
+        writer = open_store(AT_STORE_WRITE);
 
         for (i = 0; i < n; i++) {
             begin(writer, AT_STORE_WRITE);
@@ -916,10 +908,10 @@ test_pinned(void)
     off_t        before, after;
     at_store_t  *reader;
 
-    make("s");
+    make();
     before = commits(300);
 
-    reader = open_store("s", AT_STORE_READ);
+    reader = open_store(AT_STORE_READ);
     begin(reader, AT_STORE_READ);
     at_store_end(reader);
     at_store_release_snapshot(reader);
@@ -936,7 +928,6 @@ test_pinned(void)
     ok(commits(300) > after + (1 << 20), "a kept snapshot keeps old pages");
 
     at_store_close(reader);
-    drop("s");
 }
 
 
