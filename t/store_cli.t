@@ -464,7 +464,7 @@ my @bad = (
     [ 'tokens', { %good, id => 7 }, '"id" is not a string' ],
     [ 'tokens', { %good, id => 'x' x 256 }, 'invalid value in "id": use 1 to 255 bytes without control characters' ],
     [ 'tokens', { %good, id => "a\n" }, 'invalid value "a?" in "id": use 1 to 255 bytes without control characters' ],
-    [ 'tokens', { %good, description => 'x' x 4097 }, '"description" is longer than 4096 bytes' ],
+    [ 'tokens', { %good, description => 'x' x 4097 }, 'invalid value in "description": use at most 4096 bytes' ],
     [ 'tokens', { %good, sha256 => 'a' x 64 }, '"token" and "sha256" are mutually exclusive' ],
     [ 'tokens', { id => 'new', sha256 => 'a' x 63 }, '"sha256" is not a SHA-256 of 64 hex digits' ],
     [ 'tokens', { id => 'new', sha256 => 'g' x 64 }, '"sha256" is not a SHA-256 of 64 hex digits' ],

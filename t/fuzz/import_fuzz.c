@@ -12,7 +12,6 @@
 #include "cli/record/cli_jsonl.c"
 #include "cli/record/cli_record.c"
 #include "cli/record/cli_type.c"
-#include "cli/record/cli_value.c"
 #include "cli/terminal/cli.c"
 #include "fuzz.h"
 

@@ -14,7 +14,6 @@
 #include "core/json/at_document.h"
 #include "core/jose/at_jwt.h"
 #include "cli/commands/cli_commands.h"
-#include "cli/record/cli_value.h"
 #include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_options.h"
 
@@ -237,7 +236,7 @@ cli_verify_scopes(const at_scopes_t *scopes)
 static json_t *
 cli_verify_expires(const cli_t *cli, const at_identity_t *id)
 {
-    char    text[CLI_VALUE_SIZE];
+    char    text[CLI_TIME_SIZE];
     double  expires;
 
     expires = 0;

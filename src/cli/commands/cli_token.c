@@ -8,7 +8,7 @@
 #include "core/base/at_crypto.h"
 #include "cli/commands/cli_commands.h"
 #include "cli/commands/cli_edit.h"
-#include "cli/record/cli_value.h"
+#include "cli/record/cli_type.h"
 #include "cli/terminal/cli_file.h"
 #include "cli/terminal/cli_secret.h"
 

@@ -7,7 +7,6 @@
 
 #include "cli/record/cli_cipp.h"
 #include "cli/record/cli_type.h"
-#include "cli/record/cli_value.h"
 #include "core/authz/at_role.h"
 
 
@@ -123,10 +122,7 @@ cli_cipp_read_permissions(cli_record_t *rec, const cli_field_t *field,
     }
 
     if (rc == 0) {
-        rc = cli_type_read_texts(rec, field, array,
-                                 cli_cipp_permission_is_valid,
-                                 "use a permission such as "
-                                 "\"Identity.User.Read\"", err);
+        rc = cli_type_read_texts(rec, field, array, err);
     }
 
     json_decref(array);
@@ -144,7 +140,7 @@ cli_cipp_read_names(cli_record_t *rec, const cli_field_t *field,
     json_t  *array;
 
     array = cli_cipp_array(cli_cipp_value(field, value, err), err);
-    rc = array != NULL ? cli_type_names.read(rec, field, array, err) : -1;
+    rc = array != NULL ? cli_type_read_texts(rec, field, array, err) : -1;
     json_decref(array);
 
     return rc;
@@ -178,9 +174,12 @@ cli_cipp_read_bool(cli_record_t *rec, const cli_field_t *field, json_t *value,
 }
 
 
-/* a list without "AllTenants" limits the role to some tenants */
+/*
+ * A list of allowed tenants without "AllTenants", or a list of blocked ones
+ * that is not empty, limits the role.
+ */
 static int
-cli_cipp_read_allowed(cli_record_t *rec, const cli_field_t *field,
+cli_cipp_read_tenants(cli_record_t *rec, const cli_field_t *field,
     json_t *value, at_error_t *err)
 {
     int      all;
@@ -201,26 +200,8 @@ cli_cipp_read_allowed(cli_record_t *rec, const cli_field_t *field,
                                       at_str("AllTenants"));
     }
 
-    rec->tenant_limited |= !all;
-    json_decref(array);
-
-    return 0;
-}
-
-
-static int
-cli_cipp_read_blocked(cli_record_t *rec, const cli_field_t *field,
-    json_t *value, at_error_t *err)
-{
-    json_t  *array;
-
-    array = cli_cipp_array(cli_cipp_value(field, value, err), err);
-
-    if (array == NULL) {
-        return -1;
-    }
-
-    rec->tenant_limited |= json_array_size(array) != 0;
+    rec->tenant_limited |= strcmp(field->name, "AllowedTenants") == 0
+                           ? !all : json_array_size(array) != 0;
     json_decref(array);
 
     return 0;
@@ -239,14 +220,20 @@ cli_cipp_read_ignored(cli_record_t *rec, const cli_field_t *field,
 }
 
 
-static const cli_type_t  cli_cipp_ranges = { cli_cipp_read_ranges, NULL };
-static const cli_type_t  cli_cipp_names = { cli_cipp_read_names, NULL };
-static const cli_type_t  cli_cipp_bool = { cli_cipp_read_bool, NULL };
-static const cli_type_t  cli_cipp_allowed = { cli_cipp_read_allowed, NULL };
-static const cli_type_t  cli_cipp_blocked = { cli_cipp_read_blocked, NULL };
-static const cli_type_t  cli_cipp_ignored = { cli_cipp_read_ignored, NULL };
+static const cli_type_t  cli_cipp_ranges = { .read = cli_cipp_read_ranges };
+static const cli_type_t  cli_cipp_bool = { .read = cli_cipp_read_bool };
+static const cli_type_t  cli_cipp_tenants = { .read = cli_cipp_read_tenants };
+static const cli_type_t  cli_cipp_ignored = { .read = cli_cipp_read_ignored };
+
+static const cli_type_t  cli_cipp_names = {
+    .read = cli_cipp_read_names,
+    .check = cli_entry_is_valid, .hint = CLI_ENTRY_HINT
+};
+
 static const cli_type_t  cli_cipp_permissions = {
-    cli_cipp_read_permissions, NULL
+    .read = cli_cipp_read_permissions,
+    .check = cli_cipp_permission_is_valid,
+    .hint = "use a permission such as \"Identity.User.Read\""
 };
 
 
@@ -273,8 +260,8 @@ static const cli_field_t  cli_cipp_role_fields[] = {
     { "RowKey", &cli_type_role_name, cli_offset(u.role.name), 0 },
     { "Permissions", &cli_cipp_permissions, cli_offset(u.role.grant), 0 },
     { "BlockedEndpoints", &cli_cipp_names, cli_offset(u.role.blocked), 0 },
-    { "AllowedTenants", &cli_cipp_allowed, 0, 0 },
-    { "BlockedTenants", &cli_cipp_blocked, 0, 0 },
+    { "AllowedTenants", &cli_cipp_tenants, 0, 0 },
+    { "BlockedTenants", &cli_cipp_tenants, 0, 0 },
     CLI_CIPP_IGNORED,
     { NULL, NULL, 0, 0 }
 };

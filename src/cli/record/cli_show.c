@@ -9,7 +9,7 @@
 #include "core/session/at_session.h"
 #include "core/session/at_token_use.h"
 #include "cli/record/cli_show.h"
-#include "cli/record/cli_value.h"
+#include "cli/terminal/cli_options.h"
 
 
 static int
@@ -83,7 +83,7 @@ cli_show_json(const cli_t *cli, const cli_record_t *rec)
 static void
 cli_show_humanize(const cli_t *cli, const cli_record_t *rec, json_t *object)
 {
-    char     text[CLI_VALUE_SIZE];
+    char     text[CLI_TIME_SIZE];
     size_t   i;
     json_t  *value;
 
@@ -160,7 +160,7 @@ cli_show_header(const cli_kind_t *kind)
 static void
 cli_show_columns(const cli_record_t *rec)
 {
-    char       text[CLI_VALUE_SIZE];
+    char       text[CLI_TIME_SIZE];
     at_str_t   role;
 
     switch (rec->kind->table) {

@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <arpa/inet.h>
+
 #include "core/base/at_crypto.h"
 #include "core/base/at_hex.h"
 #include "core/session/at_password.h"
 #include "core/authz/at_role.h"
 #include "cli/terminal/cli.h"
 #include "cli/record/cli_type.h"
-#include "cli/record/cli_value.h"
 
 
 #define CLI_MS_MAX  (CLI_TIME_MAX * 1000 + 999)
@@ -26,7 +27,7 @@ int
 cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
     const char *hint)
 {
-    if (text.data == NULL || text.len > 64) {
+    if (field->internal || text.len > 64) {
         return at_error(err, "invalid value in \"%s\": %s", field->name, hint);
     }
 
@@ -61,33 +62,24 @@ cli_json_str(const json_t *value)
 
 
 static int
-cli_read_string(at_str_t *text, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    if (!json_is_string(value)) {
-        return at_error(err, "\"%s\" is not a string", field->name);
-    }
-
-    *text = cli_json_str(value);
-
-    return 0;
-}
-
-
-static int
-cli_read_name(cli_record_t *rec, const cli_field_t *field, json_t *value,
+cli_read_string(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)
 {
     at_str_t  *text;
 
-    text = cli_field_value(rec, field);
-
-    if (cli_read_string(text, field, value, err) != 0) {
-        return -1;
+    if (field->type->nullable && cli_json_is_empty(value)) {
+        return 0;
     }
 
-    return cli_name_is_valid(*text, AT_NAME_MAX)
-           ? 0 : cli_type_error(err, field, *text, CLI_NAME_HINT);
+    if (!json_is_string(value)) {
+        return at_error(err, "\"%s\" is not a string", field->name);
+    }
+
+    text = cli_field_value(rec, field);
+    *text = cli_json_str(value);
+
+    return field->type->check(*text)
+           ? 0 : cli_type_error(err, field, *text, field->type->hint);
 }
 
 
@@ -95,72 +87,18 @@ static int
 cli_read_role_name(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)
 {
-    at_str_t  *text;
-
-    if (cli_read_name(rec, field, value, err) != 0) {
+    if (cli_read_string(rec, field, value, err) != 0) {
         return -1;
     }
 
-    text = cli_field_value(rec, field);
-
-    return at_role_builtin(*text) == NULL
-           ? 0 : cli_type_error(err, field, *text,
+    return at_role_builtin(rec->u.role.name) == NULL
+           ? 0 : cli_type_error(err, field, rec->u.role.name,
                                 "a built-in role cannot be changed");
 }
 
 
-static int
-cli_read_reference(cli_record_t *rec, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    return cli_json_is_empty(value) ? 0
-                                    : cli_read_name(rec, field, value, err);
-}
-
-
-static int
-cli_read_text(cli_record_t *rec, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    at_str_t  *text;
-
-    text = cli_field_value(rec, field);
-
-    if (cli_read_string(text, field, value, err) != 0) {
-        return -1;
-    }
-
-    return text->len <= AT_TEXT_MAX
-           ? 0 : at_error(err, "\"%s\" is longer than %d bytes", field->name,
-                          AT_TEXT_MAX);
-}
-
-
-/* does not show an invalid value, which may be a password */
-static int
-cli_read_hash(cli_record_t *rec, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    at_str_t  *text;
-
-    text = cli_field_value(rec, field);
-
-    if (cli_json_is_empty(value)) {
-        return 0;
-    }
-
-    if (cli_read_string(text, field, value, err) != 0) {
-        return -1;
-    }
-
-    return at_password_hash_is_valid(*text)
-           ? 0 : cli_type_error(err, field, (at_str_t) { NULL, 0 },
-                                CLI_HASH_HINT);
-}
-
-
 static json_t *
-cli_write_text(const void *src)
+cli_write_string(const void *src)
 {
     const at_str_t  *text = src;
 
@@ -173,16 +111,63 @@ cli_write_reference(const void *src)
 {
     const at_str_t  *text = src;
 
-    return text->len ? cli_write_text(src) : json_null();
+    return text->len ? cli_write_string(src) : json_null();
 }
 
 
-const cli_type_t  cli_type_name = { cli_read_name, cli_write_text };
-const cli_type_t  cli_type_role_name = { cli_read_role_name, cli_write_text };
-const cli_type_t  cli_type_text = { cli_read_text, cli_write_text };
-const cli_type_t  cli_type_hash = { cli_read_hash, cli_write_reference };
+/* 1 to max bytes without control characters of ASCII or of Latin-1 */
+static int
+cli_is_printable(at_str_t text, size_t max)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if (cli_control_len(text, i) != 0) {
+            return 0;
+        }
+    }
+
+    return text.len != 0 && text.len <= max;
+}
+
+
+static int
+cli_name_is_valid(at_str_t text)
+{
+    return cli_is_printable(text, AT_NAME_MAX);
+}
+
+
+static int
+cli_text_is_valid(at_str_t text)
+{
+    return text.len <= AT_TEXT_MAX;
+}
+
+
+const cli_type_t  cli_type_name = {
+    .read = cli_read_string, .write = cli_write_string,
+    .check = cli_name_is_valid, .hint = CLI_NAME_HINT
+};
+
+const cli_type_t  cli_type_role_name = {
+    .read = cli_read_role_name, .write = cli_write_string,
+    .check = cli_name_is_valid, .hint = CLI_NAME_HINT
+};
+
 const cli_type_t  cli_type_reference = {
-    cli_read_reference, cli_write_reference
+    .read = cli_read_string, .write = cli_write_reference, .nullable = 1,
+    .check = cli_name_is_valid, .hint = CLI_NAME_HINT
+};
+
+const cli_type_t  cli_type_text = {
+    .read = cli_read_string, .write = cli_write_string,
+    .check = cli_text_is_valid, .hint = "use at most 4096 bytes"
+};
+
+const cli_type_t  cli_type_hash = {
+    .read = cli_read_string, .write = cli_write_reference, .nullable = 1,
+    .check = at_password_hash_is_valid, .hint = CLI_HASH_HINT
 };
 
 
@@ -219,8 +204,7 @@ cli_read_entry(at_str_t *text, const cli_field_t *field, json_t *item,
 
 int
 cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
-    json_t *array, int (*check)(at_str_t text), const char *hint,
-    at_error_t *err)
+    json_t *array, at_error_t *err)
 {
     size_t       i;
     json_t      *item;
@@ -238,9 +222,8 @@ cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
             return -1;
         }
 
-        if (!check(text)) {
-            return cli_type_error(err, field, field->internal
-                                  ? (at_str_t) { NULL, 0 } : text, hint);
+        if (!field->type->check(text)) {
+            return cli_type_error(err, field, text, field->type->hint);
         }
 
         at_list_add(bytes, cli_field_value(rec, field), text);
@@ -251,43 +234,13 @@ cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
 
 
 static int
-cli_entry_is_valid(at_str_t text)
-{
-    return cli_name_is_valid(text, AT_TEXT_MAX);
-}
-
-
-static int
-cli_read_names(cli_record_t *rec, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    return cli_type_read_texts(rec, field, value, cli_entry_is_valid,
-                               "use 1 to 4096 bytes without control "
-                               "characters", err);
-}
-
-
-static int
-cli_read_patterns(cli_record_t *rec, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    return cli_type_read_texts(rec, field, value, at_pattern_is_valid,
-                               "use a scope pattern such as "
-                               "\"Identity.*.Read\"", err);
-}
-
-
-static int
 cli_read_hashes(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)
 {
-    if (json_array_size(value) > AT_CLIENT_SECRETS_MAX) {
-        return at_error(err, "\"%s\" has more than %d entries", field->name,
-                        AT_CLIENT_SECRETS_MAX);
-    }
-
-    return cli_type_read_texts(rec, field, value, at_password_hash_is_valid,
-                               CLI_HASH_HINT, err);
+    return json_array_size(value) <= AT_CLIENT_SECRETS_MAX
+           ? cli_type_read_texts(rec, field, value, err)
+           : at_error(err, "\"%s\" has more than %d entries", field->name,
+                      AT_CLIENT_SECRETS_MAX);
 }
 
 
@@ -302,7 +255,7 @@ cli_write_texts(const void *src)
     array = json_array();
 
     while (array != NULL && at_list_next(&rest, &text)) {
-        if (json_array_append_new(array, cli_write_text(&text)) != 0) {
+        if (json_array_append_new(array, cli_write_string(&text)) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -312,9 +265,28 @@ cli_write_texts(const void *src)
 }
 
 
-const cli_type_t  cli_type_names = { cli_read_names, cli_write_texts };
-const cli_type_t  cli_type_patterns = { cli_read_patterns, cli_write_texts };
-const cli_type_t  cli_type_hashes = { cli_read_hashes, cli_write_texts };
+int
+cli_entry_is_valid(at_str_t text)
+{
+    return cli_is_printable(text, AT_TEXT_MAX);
+}
+
+
+const cli_type_t  cli_type_names = {
+    .read = cli_type_read_texts, .write = cli_write_texts,
+    .check = cli_entry_is_valid, .hint = CLI_ENTRY_HINT
+};
+
+const cli_type_t  cli_type_patterns = {
+    .read = cli_type_read_texts, .write = cli_write_texts,
+    .check = at_pattern_is_valid,
+    .hint = "use a scope pattern such as \"Identity.*.Read\""
+};
+
+const cli_type_t  cli_type_hashes = {
+    .read = cli_read_hashes, .write = cli_write_texts,
+    .check = at_password_hash_is_valid, .hint = CLI_HASH_HINT
+};
 
 
 /* --- address ranges ------------------------------------------------------ */
@@ -341,7 +313,7 @@ cli_type_read_ranges(cli_record_t *rec, const cli_field_t *field,
             return -1;
         }
 
-        if (cli_text_is_any(text)) {
+        if (at_str_equal_nocase(text, at_str("any"))) {
             any = 1;
 
         } else if (at_cidr_parse(&cidr, text) == -1) {
@@ -370,7 +342,8 @@ cli_read_ranges(cli_record_t *rec, const cli_field_t *field, json_t *value,
     }
 
     if (json_is_null(value)
-        || (json_is_string(value) && cli_text_is_any(cli_json_str(value))))
+        || (json_is_string(value)
+            && at_str_equal_nocase(cli_json_str(value), at_str("any"))))
     {
         return 0;
     }
@@ -380,10 +353,12 @@ cli_read_ranges(cli_record_t *rec, const cli_field_t *field, json_t *value,
 }
 
 
+/* an address without its number of bits if the range has one address */
 static json_t *
 cli_write_ranges(const void *src)
 {
-    char       text[CLI_VALUE_SIZE];
+    int        family, rc;
+    char       addr[INET6_ADDRSTRLEN];
     json_t    *array;
     at_list_t  rest;
     at_cidr_t  cidr;
@@ -392,9 +367,14 @@ cli_write_ranges(const void *src)
     array = json_array();
 
     while (array != NULL && at_list_next_range(&rest, &cidr)) {
-        cli_range_format(text, &cidr);
+        family = cidr.addr.len == 4 ? AF_INET : AF_INET6;
+        (void) inet_ntop(family, cidr.addr.bytes, addr, sizeof(addr));
 
-        if (json_array_append_new(array, json_string(text)) != 0) {
+        rc = json_array_append_new(array, cidr.bits == 8 * cidr.addr.len
+                                   ? json_string(addr)
+                                   : json_sprintf("%s/%u", addr, cidr.bits));
+
+        if (rc != 0) {
             json_decref(array);
             return NULL;
         }
@@ -404,7 +384,9 @@ cli_write_ranges(const void *src)
 }
 
 
-const cli_type_t  cli_type_ranges = { cli_read_ranges, cli_write_ranges };
+const cli_type_t  cli_type_ranges = {
+    .read = cli_read_ranges, .write = cli_write_ranges
+};
 
 
 /* --- flags and times ----------------------------------------------------- */
@@ -440,6 +422,10 @@ cli_read_time(cli_record_t *rec, const cli_field_t *field, json_t *value,
 {
     int64_t  *time;
 
+    if (field->type->nullable && json_is_null(value)) {
+        return 0;
+    }
+
     if (!json_is_integer(value) || json_integer_value(value) < 0
         || json_integer_value(value) > CLI_MS_MAX)
     {
@@ -461,14 +447,6 @@ cli_write_time(const void *src)
 }
 
 
-static int
-cli_read_expires(cli_record_t *rec, const cli_field_t *field, json_t *value,
-    at_error_t *err)
-{
-    return json_is_null(value) ? 0 : cli_read_time(rec, field, value, err);
-}
-
-
 static json_t *
 cli_write_expires(const void *src)
 {
@@ -477,9 +455,17 @@ cli_write_expires(const void *src)
 }
 
 
-const cli_type_t  cli_type_bool = { cli_read_bool, cli_write_bool };
-const cli_type_t  cli_type_time = { cli_read_time, cli_write_time };
-const cli_type_t  cli_type_expires = { cli_read_expires, cli_write_expires };
+const cli_type_t  cli_type_bool = {
+    .read = cli_read_bool, .write = cli_write_bool
+};
+
+const cli_type_t  cli_type_time = {
+    .read = cli_read_time, .write = cli_write_time
+};
+
+const cli_type_t  cli_type_expires = {
+    .read = cli_read_time, .write = cli_write_expires, .nullable = 1
+};
 
 
 /* --- the digest of an API token ------------------------------------------ */
@@ -507,15 +493,9 @@ cli_read_digest(cli_record_t *rec, const cli_field_t *field, json_t *value,
         return -1;
     }
 
-    if (!json_is_string(value)
-        || at_hex_decode(rec->digest, AT_SHA256_LEN, cli_json_str(value))
-           != 0)
-    {
-        return at_error(err, "\"%s\" is not a SHA-256 of %d hex digits",
-                        field->name, 2 * AT_SHA256_LEN);
-    }
-
-    return 0;
+    return at_hex_decode(rec->digest, AT_SHA256_LEN, cli_json_str(value)) == 0
+           ? 0 : at_error(err, "\"%s\" is not a SHA-256 of %d hex digits",
+                          field->name, 2 * AT_SHA256_LEN);
 }
 
 
@@ -530,6 +510,25 @@ cli_write_digest(const void *src)
 }
 
 
+int
+cli_token_is_valid(at_str_t text)
+{
+    size_t  i;
+
+    if (text.len < CLI_TOKEN_LEN_MIN || text.len > CLI_TOKEN_LEN_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] <= ' ' || text.data[i] > '~') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static int
 cli_read_token(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)
@@ -538,7 +537,7 @@ cli_read_token(cli_record_t *rec, const cli_field_t *field, json_t *value,
         return -1;
     }
 
-    if (!json_is_string(value) || !cli_token_is_valid(cli_json_str(value))) {
+    if (!cli_token_is_valid(cli_json_str(value))) {
         return at_error(err, "\"%s\" is not a token of %d to %d printable "
                         "characters without spaces", field->name,
                         CLI_TOKEN_LEN_MIN, CLI_TOKEN_LEN_MAX);
@@ -549,5 +548,8 @@ cli_read_token(cli_record_t *rec, const cli_field_t *field, json_t *value,
 }
 
 
-const cli_type_t  cli_type_digest = { cli_read_digest, cli_write_digest };
-const cli_type_t  cli_type_token = { cli_read_token, NULL };
+const cli_type_t  cli_type_digest = {
+    .read = cli_read_digest, .write = cli_write_digest
+};
+
+const cli_type_t  cli_type_token = { .read = cli_read_token };

@@ -21,6 +21,11 @@ struct cli_type_s {
     int     (*read)(cli_record_t *rec, const cli_field_t *field, json_t *value,
                     at_error_t *err);
     json_t *(*write)(const void *src);
+
+    /* of a type that reads a string or an array of strings */
+    int     (*check)(at_str_t text);
+    const char  *hint;                  /* what check() accepts */
+    int          nullable;              /* null is the default value */
 };
 
 extern const cli_type_t  cli_type_name;         /* at_str_t, not empty */
@@ -52,8 +57,7 @@ at_str_t cli_json_str(const json_t *value);
 
 /*
  * `invalid value "text" in "field": hint`.  The value is left out if it is
- * long, or if text.data is NULL because it may be a secret.  Always returns
- * -1.
+ * long, or if it may be a secret.  Always returns -1.
  */
 int cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
     const char *hint);
@@ -61,13 +65,14 @@ int cli_type_error(at_error_t *err, const cli_field_t *field, at_str_t text,
 /* `memory allocation failed`; always returns -1 */
 int cli_type_no_memory(at_error_t *err);
 
-/*
- * Reads an array of strings, each of which check() accepts.  Returns 0, or -1
- * with err set.
- */
+/* Reads an array of strings.  Returns 0, or -1 with err set. */
 int cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
-    json_t *array, int (*check)(at_str_t text), const char *hint,
-    at_error_t *err);
+    json_t *array, at_error_t *err);
+
+/* the check of cli_type_names */
+int cli_entry_is_valid(at_str_t text);
+
+#define CLI_ENTRY_HINT  "use 1 to 4096 bytes without control characters"
 
 /*
  * Reads an array of addresses and ranges.  An entry "any" makes the list
@@ -76,6 +81,14 @@ int cli_type_read_texts(cli_record_t *rec, const cli_field_t *field,
  */
 int cli_type_read_ranges(cli_record_t *rec, const cli_field_t *field,
     json_t *array, at_error_t *err);
+
+
+/* length in bytes of an API token that the command does not generate */
+#define CLI_TOKEN_LEN_MIN  32
+#define CLI_TOKEN_LEN_MAX  4096
+
+/* printable ASCII without spaces, so that it fits into a header field */
+int cli_token_is_valid(at_str_t text);
 
 
 #endif

@@ -6,6 +6,7 @@
 #define _XOPEN_SOURCE  700      /* strptime() */
 #define _DEFAULT_SOURCE         /* timegm() */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -345,6 +346,22 @@ cli_expires(cli_t *cli, const char *option, int64_t *value)
     *value = seconds * 1000;
 
     return 0;
+}
+
+
+void
+cli_time_format(char text[CLI_TIME_SIZE], int64_t ms)
+{
+    time_t     seconds;
+    struct tm  tm;
+
+    seconds = (time_t) (ms / 1000);
+
+    if (ms < 0 || gmtime_r(&seconds, &tm) == NULL
+        || strftime(text, CLI_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    {
+        (void) snprintf(text, CLI_TIME_SIZE, "%lld ms", (long long) ms);
+    }
 }
 
 

@@ -64,6 +64,10 @@ int cli_time(cli_t *cli, const char *option, int64_t *value);
  */
 int cli_expires(cli_t *cli, const char *option, int64_t *value);
 
+/* Writes milliseconds since the epoch as RFC 3339 in UTC. */
+#define CLI_TIME_SIZE  32
+void cli_time_format(char text[CLI_TIME_SIZE], int64_t ms);
+
 /* the first algorithm of a set that is not empty */
 at_alg_e cli_default_alg(unsigned algs);
 
