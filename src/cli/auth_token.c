@@ -19,11 +19,11 @@
 
 
 static int
-cli_run(cli_t *cli, int argc, char **argv)
+cli_run(cli_t *cli, char **args)
 {
     const char  *noun;
 
-    switch (cli_parse(cli, argc, argv, &noun)) {
+    switch (cli_parse(cli, args, &noun)) {
 
     case CLI_RUN:
         return cli->command->run(cli);
@@ -107,7 +107,7 @@ main(int argc, char **argv)
 
     cli.now = (int64_t) time(NULL);
 
-    rc = cli_run(&cli, argc, argv);
+    rc = cli_run(&cli, argc != 0 ? argv + 1 : argv);
 
     json_decref(cli.object);
     cli_values_free(&cli);

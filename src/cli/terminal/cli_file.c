@@ -42,51 +42,32 @@ cli_file_check_path(cli_t *cli, const char *path)
 static int
 cli_file_read_stdin(cli_t *cli, at_file_t *file, size_t max)
 {
-    size_t   size, grown;
     ssize_t  n;
-    char    *data;
 
-    size = 0;
-    n = 1;
+    /* the extra byte shows whether there is more, and holds the terminator */
+    file->data = malloc(max + 1);
 
-    while (n > 0 && file->len <= max) {
-        if (size - file->len < 2) {
-            grown = size != 0 ? size * 2 : 4096;
-            data = malloc(grown);
-
-            if (data == NULL) {
-                return cli_no_memory(cli);
-            }
-
-            if (file->data != NULL) {
-                memcpy(data, file->data, file->len);
-                explicit_bzero(file->data, size);
-                free(file->data);
-            }
-
-            file->data = data;
-            size = grown;
-        }
-
-        n = read(STDIN_FILENO, file->data + file->len, size - file->len - 1);
-
-        if (n == -1 && errno == EINTR) {
-            n = 1;
-            continue;
-        }
-
-        file->len += n > 0 ? (size_t) n : 0;
+    if (file->data == NULL) {
+        return cli_no_memory(cli);
     }
 
-    file->data[file->len] = '\0';
+    do {
+        n = read(STDIN_FILENO, file->data + file->len, max + 1 - file->len);
+        file->len += n > 0 ? (size_t) n : 0;
+    } while ((n > 0 && file->len <= max) || (n == -1 && errno == EINTR));
 
     if (n == -1) {
         return cli_failure(cli, "cannot read standard input: %m");
     }
 
-    return file->len <= max
-           ? 0 : cli_failure(cli, "standard input is larger than %zu bytes",
-                             max);
+    if (file->len > max) {
+        return cli_failure(cli, "standard input is larger than %zu bytes",
+                           max);
+    }
+
+    file->data[file->len] = '\0';
+
+    return 0;
 }
 
 

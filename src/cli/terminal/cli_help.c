@@ -13,21 +13,31 @@
 #define CLI_OPTION_WIDTH  23
 
 
-/* Prints text from column indent on, and wraps it at CLI_WIDTH. */
+/*
+ * Prints text from column indent on, and wraps it at CLI_WIDTH.  In mdoc(7)
+ * each sentence begins a new line.
+ */
 static void
-cli_help_wrap(const char *text, int indent)
+cli_help_wrap(const char *text, int indent, int mdoc)
 {
-    int  column, len;
+    int  column, len, sentence;
+
+    sentence = 0;
 
     for (column = indent; *text != '\0'; text += strspn(text, " ")) {
         len = (int) strcspn(text, " ");
 
-        if (column != indent && column + 1 + len > CLI_WIDTH) {
+        if (column != indent && (sentence || column + 1 + len > CLI_WIDTH)) {
             (void) printf("\n%*s", indent, "");
             column = indent;
         }
 
+        if (mdoc && column == 0 && (*text == '.' || *text == '\'')) {
+            (void) fputs("\\&", stdout);
+        }
+
         column += printf("%s%.*s", column != indent ? " " : "", len, text);
+        sentence = mdoc && text[len - 1] == '.';
         text += len;
     }
 
@@ -49,7 +59,7 @@ cli_help_option(const cli_option_t *option)
     }
 
     (void) printf("%*s", CLI_OPTION_WIDTH - column, "");
-    cli_help_wrap(option->help, CLI_OPTION_WIDTH);
+    cli_help_wrap(option->help, CLI_OPTION_WIDTH, 0);
 }
 
 
@@ -63,7 +73,7 @@ cli_help_command(const cli_command_t *command)
                   command->operand ? " " : "",
                   command->operand ? command->operand : "");
 
-    cli_help_wrap(command->text, 0);
+    cli_help_wrap(command->text, 0, 0);
     (void) putchar('\n');
 
     for (option = command->options; option->name != NULL; option++) {
@@ -113,37 +123,6 @@ cli_help_print(const cli_t *cli, const char *noun)
 /* --- manual page --------------------------------------------------------- */
 
 
-/* text for mdoc(7), where each sentence begins a new line */
-static void
-cli_man_text(const char *text)
-{
-    int   len, column;
-    char  last;
-
-    column = 0;
-    last = ' ';
-
-    for ( ; *text != '\0'; text += strspn(text, " ")) {
-        len = (int) strcspn(text, " ");
-
-        if (column != 0 && (last == '.' || column + 1 + len > CLI_WIDTH)) {
-            (void) putchar('\n');
-            column = 0;
-        }
-
-        if (column == 0 && (*text == '.' || *text == '\'')) {
-            (void) fputs("\\&", stdout);
-        }
-
-        column += printf("%s%.*s", column != 0 ? " " : "", len, text);
-        last = text[len - 1];
-        text += len;
-    }
-
-    (void) putchar('\n');
-}
-
-
 static void
 cli_man_option(const cli_option_t *option)
 {
@@ -160,7 +139,7 @@ cli_man_option(const cli_option_t *option)
         text[0] = (char) (text[0] - 'a' + 'A');
     }
 
-    cli_man_text(text);
+    cli_help_wrap(text, 0, 1);
 }
 
 
@@ -180,7 +159,7 @@ cli_help_print_man(const cli_t *cli)
         }
 
         (void) puts(".Op Ar OPTION ...\n.Pp");
-        cli_man_text(command->text);
+        cli_help_wrap(command->text, 0, 1);
 
         if (command->options[0].name != NULL) {
             (void) puts(".Bl -tag -width Ds");

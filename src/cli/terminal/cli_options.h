@@ -22,10 +22,11 @@ typedef enum {
 } cli_action_e;
 
 /*
- * Finds the command in cli->commands, and sets operand and values.  *noun is
- * the first word, or NULL.  Returns a cli_action_e, or -1 with the status set.
+ * Finds the command in cli->commands, and sets operand and values.  args ends
+ * with NULL and does not begin with the program; *noun is the first word, or
+ * NULL.  Returns a cli_action_e, or -1 with the status set.
  */
-int cli_parse(cli_t *cli, int argc, char **argv, const char **noun);
+int cli_parse(cli_t *cli, char **args, const char **noun);
 
 void cli_values_free(cli_t *cli);
 

@@ -27,6 +27,7 @@ const cli_option_t  cli_global_options[] = {
 
 typedef struct {
     cli_t         *cli;
+    char         **next;            /* argument */
     const char    *noun;
     cli_action_e   action;
     int            operands_only;   /* after "--" */
@@ -56,13 +57,6 @@ cli_name(char buf[CLI_NAME_SIZE], const char *noun, const char *verb)
                     verb != NULL ? verb : "");
 
     return buf;
-}
-
-
-static const char *
-cli_command_name(char buf[CLI_NAME_SIZE], const cli_command_t *command)
-{
-    return command != NULL ? cli_name(buf, command->noun, command->verb) : "";
 }
 
 
@@ -129,7 +123,8 @@ cli_parse_operand(cli_t *cli, const char *arg)
 
     if (command->operand == NULL || cli->operand != NULL) {
         return cli_usage(cli, "too many arguments: use \"auth-token %s%s%s "
-                         "[OPTION...]\"", cli_command_name(name, command),
+                         "[OPTION...]\"", cli_name(name, command->noun,
+                                                    command->verb),
                          command->operand ? " " : "",
                          command->operand ? command->operand : "");
     }
@@ -171,6 +166,12 @@ cli_option_unknown(cli_t *cli, const char *name, size_t len,
 {
     char  command[CLI_NAME_SIZE], help[CLI_NAME_SIZE];
 
+    command[0] = '\0';
+
+    if (cli->command != NULL) {
+        (void) cli_name(command, cli->command->noun, cli->command->verb);
+    }
+
     if (suggest->best[0] != '\0') {
         return cli_usage(cli, "unknown option \"--%.*s\": did you mean "
                          "\"--%s\"?", (int) len, name, suggest->best);
@@ -178,15 +179,46 @@ cli_option_unknown(cli_t *cli, const char *name, size_t len,
 
     return cli_usage(cli, "unknown option \"--%.*s\", see \"auth-token %s\"",
                      (int) len, name,
-                     cli_name(help, "help",
-                              cli_command_name(command, cli->command)));
+                     cli_name(help, "help", command));
+}
+
+
+/* Sets *value, which is the next argument unless it follows "=". */
+static int
+cli_option_value(cli_parser_t *parser, const cli_option_t *option,
+    const char *equals, const char **value)
+{
+    if (option->value == NULL) {
+        *value = "";
+        return equals == NULL
+               ? 0 : cli_usage(parser->cli, "option \"--%s\" takes no value",
+                               option->name);
+    }
+
+    if (equals != NULL) {
+        *value = equals + 1;
+        return 0;
+    }
+
+    *value = *parser->next++;
+
+    return *value != NULL
+           ? 0 : cli_usage(parser->cli, "option \"--%s\" requires a value",
+                           option->name);
 }
 
 
 static int
-cli_value_add(cli_t *cli, cli_list_t *list, const char *value)
+cli_option_add(cli_t *cli, const cli_option_t *option, const char *value)
 {
-    at_str_t  *items;
+    at_str_t    *items;
+    cli_list_t  *list;
+
+    list = &cli->values[option - cli->command->options];
+
+    if (list->n != 0 && option->value != NULL && !(option->flags & CLI_MANY)) {
+        return cli_usage(cli, "option \"--%s\" is duplicate", option->name);
+    }
 
     items = realloc(list->items, (list->n + 1) * sizeof(at_str_t));
 
@@ -201,57 +233,25 @@ cli_value_add(cli_t *cli, cli_list_t *list, const char *value)
 }
 
 
-/* Sets *value; advances *i if the value is the next argument. */
 static int
-cli_option_value(cli_t *cli, const cli_option_t *option, int argc, char **argv,
-    int *i, const char **value)
-{
-    const char  *equals;
-
-    equals = strchr(argv[*i], '=');
-
-    if (option->value == NULL) {
-        *value = "";
-        return equals == NULL
-               ? 0 : cli_usage(cli, "option \"--%s\" takes no value",
-                               option->name);
-    }
-
-    if (equals != NULL) {
-        *value = equals + 1;
-        return 0;
-    }
-
-    if (*i + 1 == argc) {
-        return cli_usage(cli, "option \"--%s\" requires a value",
-                         option->name);
-    }
-
-    *value = argv[++*i];
-
-    return 0;
-}
-
-
-static int
-cli_parse_option(cli_parser_t *parser, int argc, char **argv, int *i)
+cli_parse_option(cli_parser_t *parser, const char *arg)
 {
     size_t               len;
     cli_t               *cli;
-    const char          *name, *value;
-    cli_list_t          *list;
+    const char          *name, *equals, *value;
     cli_suggest_t        suggest;
     const cli_option_t  *option;
 
     cli = parser->cli;
-    name = argv[*i] + 2;
 
-    if (argv[*i][1] != '-') {
+    if (arg[1] != '-') {
         return cli_usage(cli, "unknown option \"%.2s\": options are spelled "
-                         "out and begin with two dashes", argv[*i]);
+                         "out and begin with two dashes", arg);
     }
 
+    name = arg + 2;
     len = strcspn(name, "=");
+    equals = strchr(name, '=');
     memset(&suggest, 0, sizeof(suggest));
     suggest.word = (at_str_t) { name, len };
 
@@ -260,56 +260,43 @@ cli_parse_option(cli_parser_t *parser, int argc, char **argv, int *i)
              : NULL;
 
     if (option != NULL) {
-        if (cli_option_value(cli, option, argc, argv, i, &value) != 0) {
-            return -1;
-        }
-
-        list = &cli->values[option - cli->command->options];
-
-        if (list->n != 0 && option->value != NULL
-            && !(option->flags & CLI_MANY))
-        {
-            return cli_usage(cli, "option \"--%s\" is duplicate",
-                             option->name);
-        }
-
-        return cli_value_add(cli, list, value);
+        return cli_option_value(parser, option, equals, &value) == 0
+               ? cli_option_add(cli, option, value) : -1;
     }
 
     option = cli_option_find(cli_global_options, name, len, &suggest);
 
-    if (option == NULL) {
-        if (strcmp(name, "version") == 0) {
-            parser->action = CLI_PRINT_VERSION;
-
-        } else if (parser->action != CLI_RUN && strcmp(name, "man") == 0) {
-            parser->action = CLI_MAN;
-
-        } else if (parser->action != CLI_RUN && strcmp(name, "bash") == 0) {
-            parser->action = CLI_BASH;
-
-        } else {
-            return cli_option_unknown(cli, name, len, &suggest);
+    if (option != NULL) {
+        if (cli_option_value(parser, option, equals, &value) != 0) {
+            return -1;
         }
 
-        parser->done = 1;
-        return 0;
-    }
+        if (strcmp(name, "json") == 0) {
+            cli->json = 1;
+            return 0;
+        }
 
-    if (cli_option_value(cli, option, argc, argv, i, &value) != 0) {
-        return -1;
-    }
+        if (option->value != NULL) {
+            cli->store = value;
+            return 0;
+        }
 
-    if (strcmp(option->name, "store") == 0) {
-        cli->store = value;
+        parser->action = CLI_HELP;
 
-    } else if (strcmp(option->name, "json") == 0) {
-        cli->json = 1;
+    } else if (strcmp(name, "version") == 0) {
+        parser->action = CLI_PRINT_VERSION;
+
+    } else if (parser->action != CLI_RUN && strcmp(name, "man") == 0) {
+        parser->action = CLI_MAN;
+
+    } else if (parser->action != CLI_RUN && strcmp(name, "bash") == 0) {
+        parser->action = CLI_BASH;
 
     } else {
-        parser->action = CLI_HELP;
-        parser->done = 1;
+        return cli_option_unknown(cli, name, len, &suggest);
     }
+
+    parser->done = 1;
 
     return 0;
 }
@@ -318,63 +305,31 @@ cli_parse_option(cli_parser_t *parser, int argc, char **argv, int *i)
 /* --- the command line ---------------------------------------------------- */
 
 
-static int
-cli_parse_arg(cli_parser_t *parser, int argc, char **argv, int *i)
-{
-    const char  *arg;
-
-    arg = argv[*i];
-
-    if (!parser->operands_only && arg[0] == '-' && arg[1] != '\0') {
-        if (strcmp(arg, "--") == 0) {
-            parser->operands_only = 1;
-            return 0;
-        }
-
-        return cli_parse_option(parser, argc, argv, i);
-    }
-
-    if (parser->cli->command != NULL) {
-        return cli_parse_operand(parser->cli, arg);
-    }
-
-    if (parser->noun == NULL && parser->action == CLI_RUN
-        && strcmp(arg, "help") == 0)
-    {
-        parser->action = CLI_HELP;
-        return 0;
-    }
-
-    return cli_parse_word(parser, arg);
-}
-
-
 /* Checks that required arguments and options are given. */
 static int
-cli_parse_check(cli_parser_t *parser)
+cli_parse_check(cli_t *cli, const char *noun)
 {
     char                  name[CLI_NAME_SIZE];
     size_t                i;
-    cli_t                *cli;
     const cli_command_t  *command;
 
-    cli = parser->cli;
     command = cli->command;
 
-    if (parser->noun == NULL) {
+    if (noun == NULL) {
         return cli_usage(cli, "missing command, see \"auth-token help\"");
     }
 
     if (command == NULL) {
         return cli_usage(cli, "incomplete command \"%s\", see \"auth-token "
-                         "help %s\"", parser->noun, parser->noun);
+                         "help %s\"", noun, noun);
     }
 
     if (command->operand != NULL && *command->operand != '['
         && cli->operand == NULL)
     {
         return cli_usage(cli, "missing argument: use \"auth-token %s %s "
-                         "[OPTION...]\"", cli_command_name(name, command),
+                         "[OPTION...]\"", cli_name(name, command->noun,
+                                                    command->verb),
                          command->operand);
     }
 
@@ -392,20 +347,41 @@ cli_parse_check(cli_parser_t *parser)
 
 
 int
-cli_parse(cli_t *cli, int argc, char **argv, const char **noun)
+cli_parse(cli_t *cli, char **args, const char **noun)
 {
-    int           i;
-    cli_parser_t  parser = { .cli = cli };
+    int           rc;
+    const char   *arg;
+    cli_parser_t  parser = { .cli = cli, .next = args };
 
-    for (i = 1; i < argc && !parser.done; i++) {
-        if (cli_parse_arg(&parser, argc, argv, &i) != 0) {
-            return -1;
+    rc = 0;
+
+    while (rc == 0 && !parser.done && *parser.next != NULL) {
+        arg = *parser.next++;
+
+        if (!parser.operands_only && strcmp(arg, "--") == 0) {
+            parser.operands_only = 1;
+
+        } else if (!parser.operands_only && arg[0] == '-' && arg[1] != '\0') {
+            rc = cli_parse_option(&parser, arg);
+
+        } else if (cli->command != NULL) {
+            rc = cli_parse_operand(cli, arg);
+
+        } else if (parser.noun == NULL && parser.action == CLI_RUN
+                   && strcmp(arg, "help") == 0)
+        {
+            parser.action = CLI_HELP;
+
+        } else {
+            rc = cli_parse_word(&parser, arg);
         }
     }
 
     *noun = parser.noun;
 
-    if (parser.action == CLI_RUN && cli_parse_check(&parser) != 0) {
+    if (rc != 0
+        || (parser.action == CLI_RUN && cli_parse_check(cli, *noun) != 0))
+    {
         return -1;
     }
 
