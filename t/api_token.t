@@ -54,19 +54,9 @@ my $s = start("$issuer auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
         location /cipp   { auth_token_require_scope CIPP.Admin.Read; proxy_pass %%UPSTREAM%%; }
 
         location /near   { auth_token_allow 127.0.0.0/29; proxy_pass %%UPSTREAM%%; }
-        location /near/read {
-            auth_token_allow 127.0.0.0/29;
-            auth_token_require_scope read;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /near/read { auth_token_allow 127.0.0.0/29; auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
         location /plain-only { auth_token_accept api_token; auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
-        location /any-of {
-            satisfy any;
-            allow 127.0.0.9;
-            deny all;
-            auth_token_accept api_token;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /any-of { satisfy any; allow 127.0.0.9; deny all; auth_token_accept api_token; proxy_pass %%UPSTREAM%%; }
     }
 CONF
     prepare => AuthToken::Store->prepare(sub ($store) {
@@ -574,49 +564,17 @@ CONF
 
     my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) });
 
-    conf_fails <<'CONF', qr/requires "auth_token_store"/, 'api_token without a store', @store;
-        server {
-            listen %%LISTEN%%;
-            auth_token_accept api_token; # here
-        }
-CONF
-    conf_fails "$issuer " . <<'CONF', qr/requires "auth_token_store"/, 'api_token=X without a store', @store;
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-            auth_token_accept bearer api_token=X-Key; # here
-        }
-CONF
-    conf_fails <<'CONF', qr/requires "auth_token_issuer"/, 'bearer with a store only', @store;
-        auth_token_store lmdb:%%DIR%%/store;
-        server {
-            listen %%LISTEN%%;
-            auth_token_accept api_token bearer; # here
-        }
-CONF
-    conf_fails <<"CONF", qr/invalid value "\Q$_\E"|duplicate value/, "auth_token_accept $_", @store
-        auth_token_store lmdb:%%DIR%%/store;
-        server {
-            listen %%LISTEN%%;
-            auth_token_accept $_; # here
-        }
-CONF
-        for 'api_token=', 'API_TOKEN', 'api_token=X:Key', 'api_token=X(Key)', 'api_tokens';
-    conf_fails <<'CONF', qr/duplicate value "api_token=X-Key"/, 'auth_token_accept api_token api_token=X', @store;
-        auth_token_store lmdb:%%DIR%%/store;
-        server {
-            listen %%LISTEN%%;
-            auth_token_accept api_token api_token=X-Key; # here
-        }
-CONF
-    conf_ok <<'CONF', 'api_token with a store', @store;
-        auth_token_store lmdb:%%DIR%%/store;
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-            auth_token_accept api_token;
-        }
-CONF
+    my $with  = 'auth_token_store lmdb:%%DIR%%/store;';
+    my $accept = sub ($before, $kinds) { "$before server { listen %%LISTEN%%;\nauth_token_accept $kinds; # here\n}" };
+
+    conf_fails $accept->($_->@[0, 1]), $_->[2], "auth_token_accept $_->[1]" . ($_->[0] ? '' : ', no store'), @store for
+        ['', 'api_token', qr/requires "auth_token_store"/],
+        [$issuer, 'bearer api_token=X-Key', qr/requires "auth_token_store"/],
+        [$with, 'api_token bearer', qr/requires "auth_token_issuer"/],
+        [$with, 'api_token api_token=X-Key', qr/duplicate value "api_token=X-Key"/],
+        map { [$with, $_, qr/invalid value "\Q$_\E"|duplicate value/] }
+            'api_token=', 'API_TOKEN', 'api_token=X:Key', 'api_token=X(Key)', 'api_tokens';
+    conf_ok $accept->("$with auth_token on;", 'api_token'), 'api_token with a store', @store;
 }
 
 done;

@@ -15,16 +15,7 @@ use JSON::PP ();
 
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 
-sub issuer ($name, $more) {
-    return <<"CONF";
-    auth_token_issuer $name {
-        issuer   https://issuer.example;
-        audience $name;
-        key_file %%DIR%%/rsa.pem;
-        $more
-    }
-CONF
-}
+sub issuer ($name, $more) { "%%ISSUER $name: audience $name; $more%%\n" }
 
 my $issuers = join '', issuer(main   => 'client_claim appid;'),
     issuer(second => 'client_claim azp appid; user_claim sub;'),
@@ -49,15 +40,9 @@ my $s = start("$issuers auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
         location /plain  { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
         location /near   { auth_token_allow 127.0.0.0/29; proxy_pass %%UPSTREAM%%; }
         location /cookie { auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
-        location /any-of {
-            satisfy any;
-            allow 127.0.0.9;
-            deny all;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /any-of { satisfy any; allow 127.0.0.9; deny all; proxy_pass %%UPSTREAM%%; }
     }
 CONF
-    files   => { 'rsa.pem' => key('rsa')->pem },
     prepare => AuthToken::Store->prepare(sub ($store) {
         my %of_main = (issuer => 'main');
 
@@ -321,7 +306,6 @@ may $guid, '/read', 'after the client is created again';
         location / { proxy_pass %%UPSTREAM%%; }
     }
 CONF
-        files   => { 'rsa.pem' => key('rsa')->pem },
         prepare => AuthToken::Store->prepare(sub ($store) {
             $store->client('homeless', role => 'readonly');
             $store->client('main', role => 'readonly', issuer => 'main');
@@ -338,30 +322,12 @@ CONF
 
 # --- configuration ----------------------------------------------------------
 
-my @files = (files => { 'rsa.pem' => key('rsa')->pem });
-my $server = "server { listen %%LISTEN%%; auth_token on; }\n";
+my $server = 'server { listen %%LISTEN%%; auth_token on; }';
+sub with_claim ($claim) { "%%ISSUER main:\nclient_claim $claim; # here\n%%\n" }
 
-conf_fails <<"CONF", qr/"client_claim" of "auth_token_issuer main" requires "auth_token_store"/,
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-        client_claim appid; # here
-    }
-    $server
-CONF
-    'client_claim without a store', @files;
-
-conf_fails <<"CONF", qr/client_claim/, "client_claim $_", @files,
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        key_file %%DIR%%/rsa.pem;
-        client_claim $_; # here
-    }
-    auth_token_store lmdb:%%DIR%%/store;
-    $server
-CONF
+conf_fails with_claim('appid') . $server,
+    qr/"client_claim" of "auth_token_issuer main" requires "auth_token_store"/, 'client_claim without a store';
+conf_fails with_claim($_) . "auth_token_store lmdb:%%DIR%%/store; $server", qr/client_claim/, "client_claim $_",
     prepare => AuthToken::Store->prepare for '', '""', 'a..b', '.a', 'a.';
 
 done;
