@@ -22,16 +22,13 @@ my $stats = 'hits=$auth_token_cache_hits misses=$auth_token_cache_misses '
           . 'evictions=$auth_token_cache_evictions entries=$auth_token_cache_entries '
           . 'bytes=$auth_token_cache_bytes';
 
-# an issuer block; a line replaces that of the same name
-sub issuer ($name, %lines) {
-    my %block = (issuer => 'https://issuer.example', audience => 'api', key_file => '%%DIR%%/rsa.pem', %lines);
-    return "    auth_token_issuer $name { " . join(' ', map { "$_ $block{$_};" } sort keys %block) . " }\n";
-}
-
-my $conf = join '', issuer('a', algorithms => 'RS256 EdDSA', key_file => '%%DIR%%/rsa.pem; key_file %%DIR%%/ed.pem'),
-    issuer('b', audience => 'other'), issuer('c', issuer => 'https://c.example'),
-    issuer('late', leeway => '1s'), issuer('young', max_age => '2s'),
-    issuer('clients', key_file => '%%DIR%%/live.pem', client_claim => 'appid'), <<'CONF';
+my $conf = <<'CONF';
+    %%ISSUER a: algorithms RS256 EdDSA; key_file %%DIR%%/rsa.pem; key_file %%DIR%%/ed.pem;%%
+    %%ISSUER b: audience other;%%
+    %%ISSUER c: issuer https://c.example;%%
+    %%ISSUER late: leeway 1s;%%
+    %%ISSUER young: max_age 2s;%%
+    %%ISSUER clients: key_file %%DIR%%/live.pem; client_claim appid;%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_claim $tenant org.tenant;
     auth_token_claim $org    org;
@@ -602,7 +599,7 @@ SKIP: {
     all_say($two, '/a', '200 HIT', 'it is cached', token => $token);
 
     delete $two->{reach};
-    $two->configure($conf =~ s/audience api;/audience changed;/r);
+    $two->configure($conf =~ s/ISSUER a:\K/ audience changed;/r);
     $two->reload;
     all_say($two, '/a', "401 $inv MISS", 'after a reload with another audience it is refused', token => $token);
 
@@ -717,8 +714,8 @@ CONF
 # a store that no request has read yet: a token that depends on keys only is cached,
 # and is verified once if a variable is used before the access phase
 {
-    my $any = issuer('any', issuer => 'https://any.example', audience => 'clients any', client_claim => 'appid');
-    my $unread = serve(conf => $any . <<'CONF', fill => sub ($store) { $store->token('t1') });
+    my $unread = serve(conf => <<'CONF', fill => sub ($store) { $store->token('t1') });
+    %%ISSUER any: issuer https://any.example; audience clients any; client_claim appid;%%
     %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;
     limit_req_zone $auth_token_user zone=users:1m rate=10000r/s;

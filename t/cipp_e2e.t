@@ -73,12 +73,6 @@ my $s = start(<<"CONF",
         location / { proxy_pass %%UPSTREAM%%; }
         location /good { auth_token_trust good; auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
     }
-    server {
-        listen %%LISTEN2%%;
-        auth_token_error_format text;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /good { auth_token_trust good; auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
-    }
 CONF
     files   => { 'ca.pem' => $p->ca, 'rsa.pem' => key('rsa2')->pem },
     good    => ['/good', token => token(key => key('rsa2'))],
@@ -87,17 +81,10 @@ CONF
 my $store = $s->{store};
 $s->errors->await(qr/keys replaced, issuer: "entra", keys: 1, url: /);
 
-my $denied = 'Access to this CIPP API endpoint is not allowed, ';
-my $client = "${denied}the API Client does not have the required permission";
-
-# refused as JSON and in the format "text"
-sub may_not ($token, $path, $sign, $reason, $says, $name, %o) {
-    refused $s, $path, $sign => "$name, $path", token => $token, reason => $reason, %o;
-    refused $s, $path, $sign => "$name, $path, format text", token => $token, reason => $reason, %o, port => 2,
-            expect => { type => 'text/plain', body => $says };
-}
-
 sub may ($token, $path, $name, %o) { granted $s, $path, "$name, $path", token => $token, %o }
+sub may_not ($token, $path, $sign, $reason, $name, %o) {
+    refused $s, $path, $sign => "$name, $path", token => $token, reason => $reason, %o;
+}
 
 my @post = (method => 'POST', body => '{}');
 
@@ -107,31 +94,24 @@ my $token = from_entra($reader);
 is_deeply [($json->decode((parts $token)[1]))->@{qw(iss aud azp ver tid)}], [$p->issuer, $reader, $reader, '2.0', $tenant],
     'the provider issues tokens as Entra does';
 
-may_not $token, '/api/ListUsers', client_disabled => 'unknown_client', $client,
-    'a client that is not in the store';
+may_not $token, '/api/ListUsers', client_disabled => 'unknown_client', 'a client that is not in the store';
 
 like $store->ok('client', 'create', uc $reader, '--name', 'reports', '--role', 'readonly', '--allow', '127.0.0.2',
                 '--allow', '127.0.0.64/26', '--issuer', 'entra'), qr/^id +\U$reader\E$/m, 'client create prints the id';
 may $token, '/api/ListUsers', 'a request from its address', from => '127.0.0.2',
     decision => { client => uc $reader, role => 'readonly', issuer => 'entra', user => "object-of-$reader" };
 may $token, '/api/ListUsers', 'a request from its range', from => '127.0.0.100';
-may $token, '/API/listusers', 'an endpoint in another case', from => '127.0.0.2';
-may_not $token, '/api/ListUsers', address_not_allowed => 'address_not_allowed', $client, 'a request from another address', from => $_
-    for '127.0.0.1', '127.0.0.3', '127.0.0.128';
+may_not $token, '/api/ListUsers', address_not_allowed => 'address_not_allowed', 'a request from another address',
+    from => $_ for '127.0.0.1', '127.0.0.3', '127.0.0.128';
 may_not $token, '/api/AddUser', insufficient_scope => 'endpoint_not_granted',
-    "${denied}the 'readonly' base role does not have the required permission: Identity.User.ReadWrite",
     'an endpoint that its role does not grant', @post, from => '127.0.0.2';
-may_not $token, '/api/NoSuchEndpoint', insufficient_scope => 'unknown_endpoint', 'Endpoint not found', 'an unknown endpoint', from => '127.0.0.2';
-granted $s, '/api/PublicPing', 'a public endpoint needs no token', port => 2;
+granted $s, '/api/PublicPing', 'a public endpoint needs no token';
 
-for my $round (1, 2) {
-    $store->ok('client', 'disable', $reader);
-    may_not $token, '/api/ListUsers', client_disabled => 'disabled_client', $client, "after client disable, round $round", from => '127.0.0.2';
-    may_not from_entra($reader), '/api/ListUsers', client_disabled => 'disabled_client', $client, "after client disable, a new token, round $round",
-        from => '127.0.0.2';
-    $store->ok('client', 'enable', $reader);
-    may $token, '/api/ListUsers', "after client enable, round $round", from => '127.0.0.2';
-}
+$store->ok('client', 'disable', $reader);
+may_not $_, '/api/ListUsers', client_disabled => 'disabled_client', 'after client disable', from => '127.0.0.2'
+    for $token, from_entra($reader);
+$store->ok('client', 'enable', $reader);
+may $token, '/api/ListUsers', 'after client enable', from => '127.0.0.2';
 
 # --- a custom role of CIPP --------------------------------------------------
 
@@ -146,19 +126,14 @@ $store->ok('import', '--cipp', '--issuer', 'entra', '-', { input => $json->encod
 
 my $helps = from_entra($desk);
 may $helps, '/api/EditUser', 'a custom role', @post;
-may $helps, '/api/ListUsers', 'ReadWrite covers Read';
-may_not $helps, '/api/ListGroups', insufficient_scope => 'endpoint_not_granted', "${denied}you do not have the required permission: Identity.Group.Read",
-    'an endpoint that a custom role does not grant';
-may_not $helps, '/api/ExecOffboardUser', insufficient_scope => 'blocked_endpoint',
-    "${denied}the custom role 'helpdesk' has blocked this endpoint: ExecOffboardUser", 'a blocked endpoint', @post;
-may_not from_entra($user), '/api/ListUsers', insufficient_scope => 'delegated',
-    'Access denied: unable to resolve roles for the authenticated principal', 'a token on behalf of a user';
+may_not $helps, '/api/ExecOffboardUser', insufficient_scope => 'blocked_endpoint', 'a blocked endpoint', @post;
+may_not from_entra($user), '/api/ListUsers', insufficient_scope => 'delegated', 'a token on behalf of a user';
 
 # --- keys -------------------------------------------------------------------
 
 # a token for the audience of another client is invalid
-may_not $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers', invalid_token => 'audience_mismatch',
-    'You do not have permission to view this directory or page.', 'a token for another client';
+may_not $p->token(client => $desk, scope => "api://$reader/.default"), '/api/ListUsers',
+    invalid_token => 'audience_mismatch', 'a token for another client';
 
 # the provider changes its key: the first token with it causes a fetch
 $p->rotate('rsa3');
@@ -168,8 +143,7 @@ my $first = $s->request('/api/ListUsers', token => $fresh, tag => my $tag = next
 push $s->{refused}->@*, $tag if $first->{status} != 200;
 $s->errors->await(qr/keys replaced, issuer: "entra", keys: 1, url: /);
 may $fresh, '/api/ListUsers', 'a token of the new key';
-may_not $helps, '/api/ListUsers', invalid_token => 'unknown_kid', 'You do not have permission to view this directory or page.',
-    'a token of the removed key';
+may_not $helps, '/api/ListUsers', invalid_token => 'unknown_kid', 'a token of the removed key';
 
 $p->stop;
 done();

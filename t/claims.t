@@ -12,34 +12,24 @@ use lib 't/lib';
 
 use AuthToken::Test;
 
-sub issuer ($name, $more = '') {
-    return <<"CONF";
-        auth_token_issuer $name {
-            issuer   https://issuer.example;
-            key_file %%DIR%%/rsa.pem;
-            $more
-        }
-CONF
-}
+sub issuer ($name, $lines) { "%%ISSUER $name: $lines%%\n" }
 
 sub location ($path, $issuer, $more = '') {
     return "location $path { auth_token_trust $issuer; $more proxy_pass %%UPSTREAM%%; }\n";
 }
 
 my @issuers = (
-    issuer('main',   'audience api;'),
-    issuer('lee',    'audience api; leeway 5s;'),
-    issuer('longest', 'audience api; leeway 3650d;'),
-    issuer('age',    'audience api; max_age 60s;'),
-    issuer('agelee', 'audience api; max_age 60s; leeway 5s;'),
+    issuer('main',   ''),
+    issuer('lee',    'leeway 5s;'),
+    issuer('longest', 'leeway 3650d;'),
+    issuer('age',    'max_age 60s;'),
+    issuer('agelee', 'max_age 60s; leeway 5s;'),
     issuer('two',    'audience other api;'),
     issuer('any',    'audience any;'),
-    issuer('noadmin', 'audience api; admin_claim off;'),
-    issuer('root',   'audience api; admin_claim realm.root;'),
-    issuer('paths',  'audience api; user_claim profile.name; scope_claim realm_access.roles;'),
-    <<'CONF',
-        %%ISSUER several: issuer https://issuer.example https://other.example;%%
-CONF
+    issuer('noadmin', 'admin_claim off;'),
+    issuer('root',   'admin_claim realm.root;'),
+    issuer('paths',  'user_claim profile.name; scope_claim realm_access.roles;'),
+    issuer('several', 'issuer https://issuer.example https://other.example;'),
 );
 
 my @locations = (
@@ -56,7 +46,7 @@ my @locations = (
     location('/roles', 'paths', 'auth_token_require_scope read;'),
 );
 
-my $s = start(join('', @issuers, <<'CONF', @locations, '}'), files => { 'rsa.pem' => key('rsa')->pem });
+my $s = start(join('', @issuers, <<'CONF', @locations, '}'));
     auth_token_max_length 64k;
     server {
         listen %%LISTEN%%;
