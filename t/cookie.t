@@ -10,6 +10,7 @@ use v5.36;
 
 use lib 't/lib';
 
+use AuthToken::Http2 qw(over_tls);
 use AuthToken::Test;
 
 my $s = start(<<'CONF');
@@ -35,8 +36,7 @@ my $s = start(<<'CONF');
                                      https://UI-2.example:8443;
             proxy_pass %%UPSTREAM%%;
             location /listed/in/    { proxy_pass %%UPSTREAM%%; }
-            location /listed/other/ { auth_token_cookie_origin https://other.example;
-                                      proxy_pass %%UPSTREAM%%; }
+            location /listed/other/ { auth_token_cookie_origin https://other.example; proxy_pass %%UPSTREAM%%; }
         }
     }
 CONF
@@ -195,20 +195,6 @@ refused $s, '/strange/', no_token => 'a name is not a regular expression', cooki
 
 # --- TLS and HTTP/2 ---------------------------------------------------------
 
-# status and body of a POST with HTTP/1.1 over TLS
-sub tls_post ($tag, $host, @headers) {
-    my $dir = $s->dir;
-    my $conf = $s->write('tls.conf', join "\n",
-        "url = \"https://127.0.0.1:$tls/x\"", 'http1.1', 'insecure', 'silent', 'request = "POST"',
-        'noproxy = "*"', 'max-time = 20', "dump-header = \"$dir/tls.head\"", "output = \"$dir/tls.body\"",
-        map { 'header = "' . s/(["\\])/\\$1/gr . '"' } "X-Test: $tag", "Host: $host",
-            "Cookie: accessToken=$good", 'Content-Length: 0', @headers);
-    system 'curl', '--config', $conf;
-
-    my ($status) = AuthToken::Log->new("$dir/tls.head")->content =~ m{\AHTTP/1\.1 (\d+)};
-    return ($status, AuthToken::Log->new("$dir/tls.body")->content);
-}
-
 # Host (:authority), Origin, 1 if granted over TLS
 my @secure = (
     ["localhost:$tls", "https://localhost:$tls", 1], ['a.example', 'https://a.example', 1],
@@ -227,12 +213,10 @@ my @secure = (
 for (@secure) {
     my ($host, $origin, $granted) = @$_;
     my $tag = next_tag;
-    my ($status, $body) = tls_post($tag, $host, "Origin: $origin");
     my $name = "TLS, Host $host, Origin $origin";
+    my ($answer) = over_tls($s, ['/x', { port => 2, post("Host: $host", "Origin: $origin"), http => '1.1', tag => $tag }]);
 
-    is $status, $granted ? 200 : 403, "$name: $status";
-    is $body, '{"code":"API_ORIGIN_NOT_ALLOWED","message":"Origin Not Allowed"}', "$name: body"
-        if !$granted;
+    $granted ? is_granted($answer, $name) : is_refused($answer, origin_not_allowed => $name);
     is $s->upstream->hits->count($tag), $granted, "$name: hits";
 }
 

@@ -50,7 +50,20 @@ $rows =~ s/\\x(..)/chr hex $1/ge;
 
 my $main = '%%ISSUER%%';
 
-my $s = start("$main auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
+# ports and their list
+my %list = (3 => 'rows.tsv prefix=/api;', 4 => 'rows.tsv ignore_case prefix=ipfabric;', 5 => 'rows.tsv; merge_slashes off;');
+my $servers = join '', map { <<"CONF" } sort keys %list;
+    server {
+        listen %%LISTEN$_%%;
+        large_client_header_buffers 4 16k;
+        auth_token on;
+        auth_token_endpoints $list{$_}
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+my $s = start("$main auth_token_store lmdb:%%DIR%%/store; $servers" . <<'CONF',
     server {
         listen %%LISTEN%%;
         large_client_header_buffers 4 16k;
@@ -84,26 +97,6 @@ my $s = start("$main auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
         location /open { auth_token_allow 127.0.0.3; proxy_pass %%UPSTREAM%%; }
     }
     server {
-        listen %%LISTEN3%%;
-        auth_token on;
-        location / { auth_token_endpoints rows.tsv prefix=/api; proxy_pass %%UPSTREAM%%; }
-        location /good { proxy_pass %%UPSTREAM%%; }
-    }
-    server {
-        listen %%LISTEN4%%;
-        auth_token on;
-        location / { auth_token_endpoints rows.tsv ignore_case prefix=ipfabric; proxy_pass %%UPSTREAM%%; }
-        location /good { proxy_pass %%UPSTREAM%%; }
-    }
-    server {
-        listen %%LISTEN5%%;
-        merge_slashes off;
-        large_client_header_buffers 4 16k;
-        auth_token on;
-        location / { auth_token_endpoints rows.tsv; proxy_pass %%UPSTREAM%%; }
-        location /good { proxy_pass %%UPSTREAM%%; }
-    }
-    server {
         listen %%LISTEN6%%;
         auth_token on;
         location / { auth_token_endpoints rows.tsv prefix=/v1/deep; proxy_pass %%UPSTREAM%%; }
@@ -114,22 +107,16 @@ my $s = start("$main auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
             proxy_pass %%UPSTREAM%%;
         }
         location /any-of {
-            satisfy any;
-            allow 127.0.0.9;
-            deny all;
             auth_token_endpoints limited.tsv;
+            satisfy any; allow 127.0.0.9; deny all;
             proxy_pass %%UPSTREAM%%;
         }
-        location /preflight {
-            auth_token_preflight on;
-            auth_token_endpoints limited.tsv;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /preflight { auth_token_preflight on; auth_token_endpoints limited.tsv; proxy_pass %%UPSTREAM%%; }
         location /again {
             auth_token_preflight on;
             auth_token_endpoints again.tsv;
             try_files $uri /again/me;
-            location = /again/me { auth_token_endpoints again.tsv; proxy_pass %%UPSTREAM%%; }
+            location = /again/me { proxy_pass %%UPSTREAM%%; }
         }
         location /fallback {
             auth_token_preflight on;

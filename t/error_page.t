@@ -13,7 +13,40 @@ use AuthToken::Test;
 my $bad    = token(key => key('rsa2'));
 my $narrow = good_token(scope => ['other']);
 
-my $s = start(<<'CONF');
+# location /in/NAME and its directives
+my %in = (
+    'uri' =>                'error_page 401 /page;',
+    'file' =>               'error_page 401 /pages/401.html;',
+    'missing' =>            'error_page 401 /pages/nothing;',
+    '200' =>                'error_page 401 =200 /page;',
+    '403' =>                'error_page 401 =403 /page;',
+    'as-is' =>              'error_page 401 = /teapot;',
+    'again' =>              'error_page 401 = /again;',
+    'named' =>              'error_page 401 @page;',
+    'named200' =>           'error_page 401 =200 @page;',
+    'guarded' =>            'error_page 401 /guarded;',
+    'guarded200' =>         'error_page 401 =200 /guarded;',
+    'at-guarded' =>         'error_page 401 = @guarded;',
+    'closed' =>             'error_page 401 = @closed;',
+    'self' =>               'error_page 401 = /in/self;',
+    'url' =>                'error_page 401 https://login.example/?from=$uri;',
+    'url301' =>             'error_page 401 =301 https://login.example/;',
+    'app' =>                'error_page 401 = @app;',
+    'other' =>              'error_page 403 503 /page;',
+    'scope' =>              'error_page 403 /page; auth_token_require_scope read;',
+    '401to503' =>           'error_page 503 /page; STATUS_503;',
+    'any' =>                'error_page 401 /page; satisfy any; deny all;',
+    'any403' =>             'error_page 403 /page; satisfy any; deny all; STATUS_503;',
+    'any503' =>             'error_page 503 /page; satisfy any; deny all; STATUS_503;',
+    'text' =>               'error_page 401 = @page; auth_token_error_format text; auth_token_realm another;',
+    'recursive/' =>         'recursive_error_pages on; error_page 401 = /recursive/a;',
+    'recursive/guarded' =>  'recursive_error_pages on; error_page 401 = /recursive/guarded;',
+    'loop/' =>              'recursive_error_pages on; error_page 401 = /in/loop/;',
+);
+my $in = join '', map { "location /in/$_ { $in{$_} proxy_pass %%UPSTREAM%%; }\n" } sort keys %in;
+$in =~ s/STATUS_503/auth_token_error API_INVALID_ACCESS_TOKEN status=503/g;
+
+my $s = start(<<'CONF' . "$in    }\n");
     %%ISSUER%%
 
     # an application that responds to refused requests
@@ -23,6 +56,22 @@ my $s = start(<<'CONF');
         location /app/401 { add_header WWW-Authenticate App always; return 401 "app 401\n"; }
         location /app/404 { return 404 "app 404\n"; }
         location /app/200 { return 200 "app $http_x_user\n"; }
+    }
+
+    # error_page at the level of the server
+    server {
+        listen %%LISTEN2%%;
+        auth_token on;
+        error_page 401 /401;
+        error_page 403 =200 /403;
+
+        location /          { proxy_pass %%UPSTREAM%%; }
+        location = /401     { internal; auth_token off; return 200 "page 401\n"; }
+        location = /403     { internal; auth_token off; return 200 "page 403\n"; }
+        location /scope     { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /replaced  { error_page 401 =200 @replaced; proxy_pass %%UPSTREAM%%; }
+        location /open      { auth_token off; proxy_pass %%UPSTREAM%%; }
+        location @replaced  { auth_token off; return 200 "replaced\n"; }
     }
 
     server {
@@ -49,102 +98,18 @@ my $s = start(<<'CONF');
             proxy_set_header X-User "[$auth_token_user]";
             proxy_pass http://unix:%%DIR%%/app.sock;
         }
-
-        location /in/uri      { error_page 401 /page;          proxy_pass %%UPSTREAM%%; }
-        location /in/file     { error_page 401 /pages/401.html; proxy_pass %%UPSTREAM%%; }
-        location /in/missing  { error_page 401 /pages/nothing; proxy_pass %%UPSTREAM%%; }
-        location /in/200      { error_page 401 =200 /page;     proxy_pass %%UPSTREAM%%; }
-        location /in/403      { error_page 401 =403 /page;     proxy_pass %%UPSTREAM%%; }
-        location /in/as-is    { error_page 401 = /teapot;      proxy_pass %%UPSTREAM%%; }
-        location /in/again    { error_page 401 = /again;       proxy_pass %%UPSTREAM%%; }
-        location /in/named    { error_page 401 @page;          proxy_pass %%UPSTREAM%%; }
-        location /in/named200 { error_page 401 =200 @page;     proxy_pass %%UPSTREAM%%; }
-        location /in/guarded  { error_page 401 /guarded;       proxy_pass %%UPSTREAM%%; }
-        location /in/guarded200 { error_page 401 =200 /guarded; proxy_pass %%UPSTREAM%%; }
-        location /in/at-guarded { error_page 401 = @guarded;   proxy_pass %%UPSTREAM%%; }
-        location /in/closed   { error_page 401 = @closed;      proxy_pass %%UPSTREAM%%; }
-        location /in/self     { error_page 401 = /in/self;     proxy_pass %%UPSTREAM%%; }
-        location /in/url      { error_page 401 https://login.example/?from=$uri; proxy_pass %%UPSTREAM%%; }
-        location /in/url301   { error_page 401 =301 https://login.example/; proxy_pass %%UPSTREAM%%; }
-        location /in/app      { error_page 401 = @app;         proxy_pass %%UPSTREAM%%; }
         location /app/        { error_page 401 403 = @app;     proxy_pass %%UPSTREAM%%; }
-        location /in/other    { error_page 403 503 /page;      proxy_pass %%UPSTREAM%%; }
-        location /in/scope    {
-            error_page 403 /page;
-            auth_token_require_scope read;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/401to503 {
-            error_page 503 /page;
-            auth_token_error API_INVALID_ACCESS_TOKEN status=503;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/any {
-            error_page 401 /page;
-            satisfy any; deny all;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/any403 {
-            error_page 403 /page;
-            satisfy any; deny all;
-            auth_token_error API_INVALID_ACCESS_TOKEN status=503;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/any503 {
-            error_page 503 /page;
-            satisfy any; deny all;
-            auth_token_error API_INVALID_ACCESS_TOKEN status=503;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/text {
-            error_page 401 = @page;
-            auth_token_error_format text;
-            auth_token_realm another;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/recursive/ {
-            recursive_error_pages on;
-            error_page 401 = /recursive/a;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /in/loop/ {
-            recursive_error_pages on;
-            error_page 401 = /in/loop/;
-            proxy_pass %%UPSTREAM%%;
-        }
         location = /recursive/a {
             recursive_error_pages on;
             auth_token off;
             error_page 404 =200 /page;
             try_files /nothing =404;
         }
-        location /in/recursive/guarded {
-            recursive_error_pages on;
-            error_page 401 = /recursive/guarded;
-            proxy_pass %%UPSTREAM%%;
-        }
         location = /recursive/guarded {
             recursive_error_pages on;
             error_page 401 =200 /page;
             proxy_pass %%UPSTREAM%%;
         }
-    }
-
-    # error_page at the level of the server
-    server {
-        listen %%LISTEN2%%;
-        auth_token on;
-        error_page 401 /401;
-        error_page 403 =200 /403;
-
-        location /          { proxy_pass %%UPSTREAM%%; }
-        location = /401     { internal; auth_token off; return 200 "page 401\n"; }
-        location = /403     { internal; auth_token off; return 200 "page 403\n"; }
-        location /scope     { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
-        location /replaced  { error_page 401 =200 @replaced; proxy_pass %%UPSTREAM%%; }
-        location /open      { auth_token off; proxy_pass %%UPSTREAM%%; }
-        location @replaced  { auth_token off; return 200 "replaced\n"; }
-    }
 CONF
 
 mkdir $s->dir . '/html/pages';

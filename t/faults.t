@@ -12,6 +12,7 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::FailAlloc;
+use AuthToken::Http2 qw(over_tls);
 use AuthToken::Test;
 
 # libasan must be loaded first and replaces the same functions
@@ -431,15 +432,9 @@ $s = $plain;
 # --- TLS: the OpenSSL error queue is empty for the next connection --------
 
 {
-    my $port = $s->port(2);
-    my @config;
-    for my $token ($good, flip($good), $good, $none, $good) {
-        push @config, join "\n", "url = \"https://127.0.0.1:$port/\"", 'insecure', 'silent',
-            'http1.1', "header = \"Authorization: Bearer $token\"", 'header = "X-Test: tls"',
-            'output = "/dev/null"', 'write-out = "%{http_code} "', '';
-    }
-    my $file = $s->write('curl', join "next\n", @config);
-    is qx(curl --config $file), '200 401 200 401 200 ', 'TLS connections succeed after invalid tokens';
+    my @statuses = map { (over_tls($s, ['/', { port => 2, http => '1.1', token => $_, tag => 'tls' }]))[0]{status} }
+                   $good, flip($good), $good, $none, $good;
+    is "@statuses", '200 401 200 401 200', 'TLS connections succeed after invalid tokens';
 }
 
 done;

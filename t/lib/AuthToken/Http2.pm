@@ -14,7 +14,7 @@ our @EXPORT_OK = qw(over_tls);
 
 # The responses to requests, in order.  A request is [path, options]; options are
 # method, token, auth, api_token, cookie (a value or a list), headers, body and tag of
-# request_bytes, and from (a source address).
+# request_bytes, from (a source address), and http ("1.1" for over_tls).
 sub http2 ($server, @requests) {
     my @answers = over_tls($server, @requests);
     $_->{http} eq '2' or die "no HTTP/2 response: $_->{raw_head}\n" for @answers;
@@ -53,7 +53,7 @@ sub _conf ($server, $dir, $n, $path, $o = {}) {
 
     return join "\n",
         "url = " . _quoted('https://127.0.0.1:' . $server->port($o->{port} // '') . $path),
-        'http2', 'insecure', 'path-as-is', 'silent', 'show-error',
+        'http' . ($o->{http} // 2), 'insecure', 'path-as-is', 'silent', 'show-error',
         'globoff', 'noproxy = "*"', 'max-time = 20',
         ($o->{method} // '') eq 'HEAD' ? 'head' : 'request = ' . _quoted($o->{method} // 'GET'),
         (map { 'header = ' . _quoted($_) } @headers),
