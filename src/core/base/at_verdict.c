@@ -6,75 +6,47 @@
 #include "core/base/at_verdict.h"
 
 
-#define AT_CIPP_UNAUTHORIZED                                                  \
-    at_str("You do not have permission to view this directory or page.")
+#define AT_CODE(code, status, message, text)                                  \
+    [AT_API_##code] = { at_str("API_" #code), status, at_str(message),        \
+                        at_str(text) }
 
-#define AT_CIPP_FORBIDDEN  "Access to this CIPP API endpoint is not allowed, "
+#define AT_CIPP_UNAUTHORIZED                                                  \
+    "You do not have permission to view this directory or page."
+
+#define AT_CIPP_FORBIDDEN(caller)                                             \
+    "Access to this CIPP API endpoint is not allowed, " caller                \
+    " does not have the required permission"
 
 
 static const at_code_info_t  at_codes[AT_CODES] = {
+    [AT_CODE_NONE] = { at_str("OK"), 0, { NULL, 0 }, { NULL, 0 } },
 
-    [AT_CODE_NONE] =
-        { at_str("OK"), 0, { NULL, 0 }, { NULL, 0 } },
+    AT_CODE(EXPIRED_API_TOKEN, 401, "Expired API Token",
+            AT_CIPP_UNAUTHORIZED),
+    AT_CODE(INVALID_API_TOKEN, 401, "Invalid API Token",
+            AT_CIPP_UNAUTHORIZED),
+    AT_CODE(EXPIRED_ACCESS_TOKEN, 401, "Expired JWT Access Token",
+            AT_CIPP_UNAUTHORIZED),
+    AT_CODE(INVALID_ACCESS_TOKEN, 401, "Invalid JWT Access Token",
+            AT_CIPP_UNAUTHORIZED),
+    AT_CODE(INVALID_REFRESH_TOKEN, 401, "Invalid Refresh Token",
+            AT_CIPP_UNAUTHORIZED),
+    AT_CODE(INVALID_CREDENTIALS, 401, "Invalid Credentials",
+            AT_CIPP_UNAUTHORIZED),
 
-    [AT_API_EXPIRED_API_TOKEN] =
-        { at_str("API_EXPIRED_API_TOKEN"), 401,
-          at_str("Expired API Token"), AT_CIPP_UNAUTHORIZED },
+    AT_CODE(INSUFFICIENT_RIGHTS, 403, "Insufficient Rights",
+            AT_CIPP_FORBIDDEN("the user")),
+    AT_CODE(IP_NOT_ALLOWED, 403, "Client IP Address Not Allowed",
+            AT_CIPP_FORBIDDEN("the API Client")),
+    AT_CODE(CLIENT_DISABLED, 403, "API Client Unknown Or Disabled",
+            AT_CIPP_FORBIDDEN("the API Client")),
+    AT_CODE(ORIGIN_NOT_ALLOWED, 403, "Origin Not Allowed",
+            "Origin Not Allowed"),
 
-    [AT_API_INVALID_API_TOKEN] =
-        { at_str("API_INVALID_API_TOKEN"), 401,
-          at_str("Invalid API Token"), AT_CIPP_UNAUTHORIZED },
-
-    [AT_API_EXPIRED_ACCESS_TOKEN] =
-        { at_str("API_EXPIRED_ACCESS_TOKEN"), 401,
-          at_str("Expired JWT Access Token"), AT_CIPP_UNAUTHORIZED },
-
-    [AT_API_INVALID_ACCESS_TOKEN] =
-        { at_str("API_INVALID_ACCESS_TOKEN"), 401,
-          at_str("Invalid JWT Access Token"), AT_CIPP_UNAUTHORIZED },
-
-    [AT_API_INVALID_REFRESH_TOKEN] =
-        { at_str("API_INVALID_REFRESH_TOKEN"), 401,
-          at_str("Invalid Refresh Token"), AT_CIPP_UNAUTHORIZED },
-
-    [AT_API_INVALID_CREDENTIALS] =
-        { at_str("API_INVALID_CREDENTIALS"), 401,
-          at_str("Invalid Credentials"), AT_CIPP_UNAUTHORIZED },
-
-    [AT_API_INSUFFICIENT_RIGHTS] =
-        { at_str("API_INSUFFICIENT_RIGHTS"), 403,
-          at_str("Insufficient Rights"),
-          at_str(AT_CIPP_FORBIDDEN
-                 "the user does not have the required permission") },
-
-    [AT_API_IP_NOT_ALLOWED] =
-        { at_str("API_IP_NOT_ALLOWED"), 403,
-          at_str("Client IP Address Not Allowed"),
-          at_str(AT_CIPP_FORBIDDEN
-                 "the API Client does not have the required permission") },
-
-    [AT_API_CLIENT_DISABLED] =
-        { at_str("API_CLIENT_DISABLED"), 403,
-          at_str("API Client Unknown Or Disabled"),
-          at_str(AT_CIPP_FORBIDDEN
-                 "the API Client does not have the required permission") },
-
-    [AT_API_ORIGIN_NOT_ALLOWED] =
-        { at_str("API_ORIGIN_NOT_ALLOWED"), 403,
-          at_str("Origin Not Allowed"), at_str("Origin Not Allowed") },
-
-    [AT_API_BAD_REQUEST] =
-        { at_str("API_BAD_REQUEST"), 400,
-          at_str("Bad Request"), at_str("Bad Request") },
-
-    [AT_API_TOO_MANY_REQUESTS] =
-        { at_str("API_TOO_MANY_REQUESTS"), 429,
-          at_str("Too Many Requests"), at_str("Too Many Requests") },
-
-    [AT_API_UNAVAILABLE] =
-        { at_str("API_UNAVAILABLE"), 503,
-          at_str("Authentication Unavailable"),
-          at_str("Authentication Unavailable") }
+    AT_CODE(BAD_REQUEST, 400, "Bad Request", "Bad Request"),
+    AT_CODE(TOO_MANY_REQUESTS, 429, "Too Many Requests", "Too Many Requests"),
+    AT_CODE(UNAVAILABLE, 503, "Authentication Unavailable",
+            "Authentication Unavailable")
 };
 
 

@@ -74,19 +74,6 @@ at_claims_object(const at_claims_t *claims)
 }
 
 
-static int
-at_claim_path_add(at_claim_path_t *path, const char *data, size_t len)
-{
-    if (len == 0 || path->n == AT_CLAIM_PATH_NAMES) {
-        return -1;
-    }
-
-    path->names[path->n++] = (at_str_t) { data, len };
-
-    return 0;
-}
-
-
 int
 at_claim_path_parse(at_claim_path_t *path, char *text, size_t len)
 {
@@ -98,13 +85,15 @@ at_claim_path_parse(at_claim_path_t *path, char *text, size_t len)
     name = text;
     end = text + len;
 
-    for (p = text; p < end; p++) {
+    for (p = text; p <= end; p++) {
 
-        if (*p == '.') {
-            if (at_claim_path_add(path, name, (size_t) (out - name)) != 0) {
+        if (p == end || *p == '.') {
+            if (out == name || path->n == AT_CLAIM_PATH_NAMES) {
                 return -1;
             }
 
+            path->names[path->n++] = (at_str_t) { name,
+                                                  (size_t) (out - name) };
             name = out;
             continue;
         }
@@ -120,7 +109,7 @@ at_claim_path_parse(at_claim_path_t *path, char *text, size_t len)
         *out++ = *p;
     }
 
-    return at_claim_path_add(path, name, (size_t) (out - name));
+    return 0;
 }
 
 
@@ -174,33 +163,30 @@ at_claim_find_nocase(const at_json_value_t *claims, at_str_t name)
 
 
 /*
- * jansson prints 17 digits, so that 0.1 becomes 0.10000000000000001.  Returns
- * the least number of digits that is parsed to the same value; both
+ * jansson prints 17 digits, so that 0.1 becomes 0.10000000000000001.  The text
+ * has the least number of digits that is parsed to the same value; both
  * conversions use the decimal separator of the locale.
  */
-static size_t
-at_claim_real_precision(double value)
-{
-    char    buf[32];
-    size_t  digits;
-
-    for (digits = 15; digits < 17; digits++) {
-        (void) snprintf(buf, sizeof(buf), "%.*e", (int) digits - 1, value);
-
-        if (strtod(buf, NULL) == value) {
-            break;
-        }
-    }
-
-    return digits;
-}
-
-
 static ssize_t
 at_claim_dump(const at_json_value_t *claim, char *buf, size_t size)
 {
-    size_t   len, flags;
+    int      digits;
+    char     real[32];
+    size_t   len;
     json_t  *json;
+
+    digits = 17;
+
+    if (claim->type == AT_JSON_REAL) {
+        for (digits = 15; digits < 17; digits++) {
+            (void) snprintf(real, sizeof(real), "%.*e", digits - 1,
+                            claim->real);
+
+            if (strtod(real, NULL) == claim->real) {
+                break;
+            }
+        }
+    }
 
     json = at_document_from_json(claim);
 
@@ -208,13 +194,8 @@ at_claim_dump(const at_json_value_t *claim, char *buf, size_t size)
         return -1;
     }
 
-    flags = JSON_COMPACT | JSON_ENCODE_ANY;
-
-    if (claim->type == AT_JSON_REAL) {
-        flags |= JSON_REAL_PRECISION(at_claim_real_precision(claim->real));
-    }
-
-    len = json_dumpb(json, buf, size, flags);
+    len = json_dumpb(json, buf, size, JSON_COMPACT|JSON_ENCODE_ANY
+                                      |JSON_REAL_PRECISION(digits));
     json_decref(json);
 
     return len ? (ssize_t) len : -1;

@@ -111,34 +111,6 @@ at_json_accept(at_json_parser_t *parser, char c)
 }
 
 
-/* bytes of the character at p, which is not plain ASCII; 0: invalid */
-static size_t
-at_json_utf8_len(const char *p, const char *end)
-{
-    size_t     len;
-    at_utf8_t  utf8 = { 0, 0, 0 };
-
-    if ((unsigned char) *p < 0x80) {
-        return 0;
-    }
-
-    len = 0;
-
-    do {
-        if (p + len == end
-            || at_utf8_decode(&utf8, (unsigned char) p[len]) != 0)
-        {
-            return 0;
-        }
-
-        len++;
-
-    } while (utf8.pending);
-
-    return len;
-}
-
-
 /* the four digits of \uXXXX, or -1 */
 static int32_t
 at_json_parse_hex4(at_json_parser_t *parser)
@@ -241,22 +213,29 @@ at_json_parse_escape(at_json_parser_t *parser, char *out)
 static char *
 at_json_unescape(at_json_parser_t *parser)
 {
-    char    *out;
-    size_t   len;
+    char           *out;
+    at_utf8_t       utf8 = { 0, 0, 0 };
+    unsigned char   c;
 
     out = parser->p;
 
     while (parser->p < parser->end) {
+        c = (unsigned char) *parser->p++;
 
-        if (at_json_plain[(unsigned char) *parser->p]) {
-            *out++ = *parser->p++;
+        if (utf8.pending || c >= 0x80) {
+            if (at_utf8_decode(&utf8, c) != 0) {
+                return NULL;
+            }
 
-        } else if (*parser->p == '"') {
-            parser->p++;
+            *out++ = (char) c;
+
+        } else if (at_json_plain[c]) {
+            *out++ = (char) c;
+
+        } else if (c == '"') {
             return out;
 
-        } else if (*parser->p == '\\') {
-            parser->p++;
+        } else if (c == '\\') {
             out = at_json_parse_escape(parser, out);
 
             if (out == NULL) {
@@ -264,15 +243,7 @@ at_json_unescape(at_json_parser_t *parser)
             }
 
         } else {
-            len = at_json_utf8_len(parser->p, parser->end);
-
-            if (len == 0) {
-                return NULL;
-            }
-
-            memmove(out, parser->p, len);
-            out += len;
-            parser->p += len;
+            return NULL;
         }
     }
 
@@ -337,38 +308,6 @@ at_json_skip_digits(at_json_parser_t *parser)
 }
 
 
-/* 1: there is a fraction or an exponent; 0: neither; -1: invalid */
-static int
-at_json_skip_fraction(at_json_parser_t *parser)
-{
-    int  real;
-
-    real = 0;
-
-    if (at_json_accept(parser, '.')) {
-        real = 1;
-
-        if (at_json_skip_digits(parser) == 0) {
-            return -1;
-        }
-    }
-
-    if (at_json_accept(parser, 'e') || at_json_accept(parser, 'E')) {
-        real = 1;
-
-        if (!at_json_accept(parser, '+')) {
-            (void) at_json_accept(parser, '-');
-        }
-
-        if (at_json_skip_digits(parser) == 0) {
-            return -1;
-        }
-    }
-
-    return real;
-}
-
-
 static int
 at_json_convert_integer(int64_t *integer, const char *text, const char *end)
 {
@@ -427,6 +366,8 @@ at_json_parse_number(at_json_parser_t *parser)
     at_json_value_t  *value;
 
     text = parser->p;
+    real = 0;
+
     (void) at_json_accept(parser, '-');
 
     /* no leading zeros */
@@ -434,10 +375,28 @@ at_json_parse_number(at_json_parser_t *parser)
         return -1;
     }
 
-    real = at_json_skip_fraction(parser);
+    if (at_json_accept(parser, '.')) {
+        real = 1;
+
+        if (at_json_skip_digits(parser) == 0) {
+            return -1;
+        }
+    }
+
+    if (at_json_accept(parser, 'e') || at_json_accept(parser, 'E')) {
+        real = 1;
+
+        if (!at_json_accept(parser, '+')) {
+            (void) at_json_accept(parser, '-');
+        }
+
+        if (at_json_skip_digits(parser) == 0) {
+            return -1;
+        }
+    }
 
     /* a number is inside of an object, so that a byte follows it */
-    if (real < 0 || parser->p == parser->end) {
+    if (parser->p == parser->end) {
         return -1;
     }
 
@@ -579,38 +538,6 @@ at_json_parse_literal(at_json_parser_t *parser, at_str_t word,
 }
 
 
-static int
-at_json_parse_any(at_json_parser_t *parser, unsigned depth)
-{
-    switch (*parser->p) {
-
-    case '"':
-        parser->p++;
-        return at_json_parse_string(parser);
-
-    case '{':
-        parser->p++;
-        return at_json_parse_container(parser, AT_JSON_OBJECT, depth);
-
-    case '[':
-        parser->p++;
-        return at_json_parse_container(parser, AT_JSON_ARRAY, depth);
-
-    case 't':
-        return at_json_parse_literal(parser, at_str("true"), AT_JSON_TRUE);
-
-    case 'f':
-        return at_json_parse_literal(parser, at_str("false"), AT_JSON_FALSE);
-
-    case 'n':
-        return at_json_parse_literal(parser, at_str("null"), AT_JSON_NULL);
-
-    default:
-        return at_json_parse_number(parser);
-    }
-}
-
-
 /* parses a value and the white space around it, at this nesting depth */
 static int
 at_json_parse_value(at_json_parser_t *parser, unsigned depth)
@@ -623,7 +550,28 @@ at_json_parse_value(at_json_parser_t *parser, unsigned depth)
         return -1;
     }
 
-    rc = at_json_parse_any(parser, depth);
+    if (at_json_accept(parser, '"')) {
+        rc = at_json_parse_string(parser);
+
+    } else if (at_json_accept(parser, '{')) {
+        rc = at_json_parse_container(parser, AT_JSON_OBJECT, depth);
+
+    } else if (at_json_accept(parser, '[')) {
+        rc = at_json_parse_container(parser, AT_JSON_ARRAY, depth);
+
+    } else if (*parser->p == 't') {
+        rc = at_json_parse_literal(parser, at_str("true"), AT_JSON_TRUE);
+
+    } else if (*parser->p == 'f') {
+        rc = at_json_parse_literal(parser, at_str("false"), AT_JSON_FALSE);
+
+    } else if (*parser->p == 'n') {
+        rc = at_json_parse_literal(parser, at_str("null"), AT_JSON_NULL);
+
+    } else {
+        rc = at_json_parse_number(parser);
+    }
+
     at_json_skip_space(parser);
 
     return rc;
