@@ -23,34 +23,13 @@ at_header_is_blank(char c)
 }
 
 
-static at_str_t
-at_header_trim(at_str_t text)
-{
-    while (text.len && at_header_is_blank(text.data[0])) {
-        text = at_header_skip(text, 1);
-    }
-
-    while (text.len && at_header_is_blank(text.data[text.len - 1])) {
-        text.len--;
-    }
-
-    return text;
-}
-
-
 /* removes prefix, in any ASCII case, from text */
 static int
 at_header_cut_prefix(at_str_t *text, at_str_t prefix)
 {
-    at_str_t  head;
-
-    if (text->len < prefix.len) {
-        return 0;
-    }
-
-    head = (at_str_t) { text->data, prefix.len };
-
-    if (!at_str_equal_nocase(head, prefix)) {
+    if (text->len < prefix.len
+        || !at_str_equal_nocase((at_str_t) { text->data, prefix.len }, prefix))
+    {
         return 0;
     }
 
@@ -126,10 +105,9 @@ int
 at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
     at_str_t *password)
 {
-    int          rc;
-    char         url[AT_HEADER_BASIC_MAX];
-    size_t       i, len;
-    const char  *colon;
+    int     rc;
+    char    url[AT_HEADER_BASIC_MAX];
+    size_t  i, len;
 
     if (credential.len > sizeof(url)
         || at_header_base64_to_url(url, &len, credential) != 0)
@@ -151,40 +129,26 @@ at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
         }
     }
 
-    colon = memchr(buf, ':', len);
+    *password = (at_str_t) { buf, len };
+    *user = at_str_cut(password, ':');
 
-    if (colon == NULL || colon == buf) {
-        return -1;
-    }
-
-    *user = (at_str_t) { buf, (size_t) (colon - buf) };
-    *password = (at_str_t) { colon + 1, len - user->len - 1 };
-
-    return 0;
+    return password->data != NULL && user->len != 0 ? 0 : -1;
 }
 
 
 size_t
 at_header_cookie_find(at_str_t value, at_str_t name, at_str_t *cookie)
 {
-    size_t       n;
-    at_str_t     pair;
-    const char  *end;
+    size_t    n;
+    at_str_t  pair;
 
     n = 0;
 
     while (value.len) {
-        end = memchr(value.data, ';', value.len);
-        pair = (at_str_t) { value.data,
-                            end ? (size_t) (end - value.data) : value.len };
+        pair = at_str_trim(at_str_cut(&value, ';'));
 
-        value = at_header_skip(value, pair.len + (end != NULL));
-        pair = at_header_trim(pair);
-
-        if (pair.len > name.len && pair.data[name.len] == '='
-            && memcmp(pair.data, name.data, name.len) == 0)
-        {
-            *cookie = at_header_trim(at_header_skip(pair, name.len + 1));
+        if (at_str_equal(at_str_cut(&pair, '='), name) && pair.data != NULL) {
+            *cookie = at_str_trim(pair);
             n++;
         }
     }

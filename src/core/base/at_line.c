@@ -15,22 +15,13 @@
 at_str_t
 at_line_next(at_str_t *text)
 {
-    size_t       len;
-    at_str_t     line;
-    const char  *end;
+    at_str_t  line;
 
-    end = text->len != 0 ? memchr(text->data, '\n', text->len) : NULL;
-    len = end ? (size_t) (end - text->data) + 1 : text->len;
+    line = at_str_cut(text, '\n');
 
-    line.data = text->data;
-    line.len = len - (end != NULL);
-
-    if (end && line.len && line.data[line.len - 1] == '\r') {
+    if (text->data != NULL && line.len && line.data[line.len - 1] == '\r') {
         line.len--;
     }
-
-    text->data += len;
-    text->len -= len;
 
     return line;
 }

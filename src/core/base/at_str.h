@@ -88,4 +88,14 @@ at_str_equal_nocase(at_str_t a, at_str_t b)
 }
 
 
+/*
+ * Cuts off and returns the text before the first c, without c.  If there is no
+ * c, returns all of the text and leaves {NULL, 0}.
+ */
+at_str_t at_str_cut(at_str_t *text, char c);
+
+/* Returns text without spaces and tabs at both ends. */
+at_str_t at_str_trim(at_str_t text);
+
+
 #endif

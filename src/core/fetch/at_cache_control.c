@@ -9,77 +9,32 @@
 #define AT_MAX_AGE_CAP  INT32_MAX  /* RFC 9111 section 1.2.2 */
 
 
-/* the part of the header value that is not parsed yet */
-typedef struct {
-    const char  *p;
-    const char  *end;
-} at_directives_t;
-
-
-static int
-at_directives_at(const at_directives_t *d, const char *set)
-{
-    return d->p < d->end && *d->p != '\0' && strchr(set, *d->p) != NULL;
-}
-
-
-static void
-at_directives_skip(at_directives_t *d, const char *set)
-{
-    while (at_directives_at(d, set)) {
-        d->p++;
-    }
-}
-
-
-/* up to a delimiter, without the white space around it */
+/* cuts off the first directive; a comma in a quoted string does not end it */
 static at_str_t
-at_directives_token(at_directives_t *d, const char *delimiters)
+at_directive_cut(at_str_t *rest)
 {
-    at_str_t  token;
+    int       quoted;
+    size_t    i;
+    at_str_t  directive;
 
-    at_directives_skip(d, " \t");
-    token.data = d->p;
+    quoted = 0;
 
-    while (d->p < d->end && !at_directives_at(d, delimiters)) {
-        d->p++;
+    for (i = 0; i < rest->len && (quoted || rest->data[i] != ','); i++) {
+
+        if (rest->data[i] == '"') {
+            quoted = !quoted;
+
+        } else if (quoted && rest->data[i] == '\\' && i + 1 < rest->len) {
+            i++;
+        }
     }
 
-    token.len = (size_t) (d->p - token.data);
+    directive = (at_str_t) { rest->data, i };
+    i += i < rest->len;
+    rest->data += i;
+    rest->len -= i;
 
-    while (token.len && (token.data[token.len - 1] == ' '
-                         || token.data[token.len - 1] == '\t'))
-    {
-        token.len--;
-    }
-
-    return token;
-}
-
-
-/* a token, or the content of a quoted string; escapes stay as they are */
-static at_str_t
-at_directives_argument(at_directives_t *d)
-{
-    at_str_t  argument;
-
-    at_directives_skip(d, " \t");
-
-    if (!at_directives_at(d, "\"")) {
-        return at_directives_token(d, ",");
-    }
-
-    d->p++;
-    argument.data = d->p;
-
-    while (d->p < d->end && *d->p != '"') {
-        d->p += *d->p == '\\' && d->p + 1 < d->end ? 2 : 1;
-    }
-
-    argument.len = (size_t) (d->p - argument.data);
-    (void) at_directives_token(d, ",");
-
-    return argument;
+    return directive;
 }
 
 
@@ -111,26 +66,18 @@ at_delta_seconds_parse(at_str_t text)
 int64_t
 at_cache_control_max_age(at_str_t cache_control, at_str_t age)
 {
-    int64_t          max_age, seconds, elapsed;
-    at_str_t         name, argument;
-    at_directives_t  d = { cache_control.data,
-                           cache_control.data + cache_control.len };
+    int64_t   max_age, seconds, elapsed;
+    at_str_t  name, argument;
 
     max_age = -1;
 
-    for ( ;; ) {
-        at_directives_skip(&d, ", \t");
+    while (cache_control.len) {
+        argument = at_directive_cut(&cache_control);
+        name = at_str_trim(at_str_cut(&argument, '='));
+        argument = at_str_trim(argument);
 
-        if (d.p == d.end) {
-            break;
-        }
-
-        name = at_directives_token(&d, "=,");
-        argument = (at_str_t) { NULL, 0 };
-
-        if (at_directives_at(&d, "=")) {
-            d.p++;
-            argument = at_directives_argument(&d);
+        if (at_str_cut_prefix(&argument, at_str("\""))) {
+            argument = at_str_cut(&argument, '"');
         }
 
         if (at_str_equal_nocase(name, at_str("no-store"))

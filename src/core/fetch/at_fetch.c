@@ -174,13 +174,8 @@ at_fetch_is_json(const char *content_type)
         return 1;
     }
 
-    content_type += strspn(content_type, " \t");
     type = (at_str_t) { content_type, strcspn(content_type, ";") };
-
-    while (type.len && strchr(" \t", type.data[type.len - 1]) != NULL) {
-        type.len--;
-    }
-
+    type = at_str_trim(type);
     suffix = type.len > 5 ? (at_str_t) { type.data + type.len - 5, 5 } : type;
 
     return type.len == 0

@@ -96,32 +96,18 @@ typedef struct {
 static at_verdict_e
 at_jwt_split(at_jwt_t *jwt, at_str_t token)
 {
-    const char  *first, *second, *end;
+    at_str_t  rest;
 
-    end = token.data + token.len;
-
-    first = memchr(token.data, '.', token.len);
-
-    if (first == NULL) {
-        return AT_MALFORMED;
-    }
-
-    second = memchr(first + 1, '.', (size_t) (end - first - 1));
-
-    if (second == NULL
-        || memchr(second + 1, '.', (size_t) (end - second - 1)) != NULL)
-    {
-        return AT_MALFORMED;
-    }
-
-    jwt->header = (at_str_t) { token.data, (size_t) (first - token.data) };
-    jwt->payload = (at_str_t) { first + 1, (size_t) (second - first - 1) };
-    jwt->signature = (at_str_t) { second + 1, (size_t) (end - second - 1) };
+    rest = token;
+    jwt->header = at_str_cut(&rest, '.');
+    jwt->payload = at_str_cut(&rest, '.');
+    jwt->signature = rest;
     jwt->signed_text = (at_str_t) { token.data,
-                                    (size_t) (second - token.data) };
+                                    jwt->header.len + 1 + jwt->payload.len };
 
     if (jwt->header.len == 0 || jwt->payload.len == 0
-        || jwt->signature.len == 0)
+        || jwt->signature.len == 0
+        || memchr(rest.data, '.', rest.len) != NULL)
     {
         return AT_MALFORMED;
     }

@@ -132,83 +132,41 @@ at_fields_decode(char *buf, size_t *len, at_str_t text)
 }
 
 
-/* cuts the text before c, and c, off rest; all of rest if it has no c */
-static at_str_t
-at_fields_cut(at_str_t *rest, char c)
-{
-    at_str_t     part;
-    const char  *end;
-
-    end = rest->len ? memchr(rest->data, c, rest->len) : NULL;
-
-    part = (at_str_t) { rest->data,
-                        end ? (size_t) (end - rest->data) : rest->len };
-
-    *rest = end ? (at_str_t) { end + 1, rest->len - part.len - 1 }
-                : (at_str_t) { NULL, 0 };
-
-    return part;
-}
-
-
-static at_fields_e
-at_fields_parse_pair(at_str_t *values, const at_str_t *names, size_t n,
-    at_str_t pair, char *buf)
-{
-    size_t    i, name_len, len;
-    at_str_t  name;
-
-    name = at_fields_cut(&pair, '=');
-
-    if (at_fields_decode(buf, &name_len, name) != 0) {
-        return AT_FIELDS_INVALID;
-    }
-
-    for (i = 0; i < n; i++) {
-        if (at_str_equal(names[i], (at_str_t) { buf, name_len })) {
-            break;
-        }
-    }
-
-    if (at_fields_decode(buf, &len, pair) != 0) {
-        return AT_FIELDS_INVALID;
-    }
-
-    if (i == n) {
-        return AT_FIELDS_OK;
-    }
-
-    if (values[i].data != NULL) {
-        return AT_FIELDS_INVALID;
-    }
-
-    values[i] = (at_str_t) { buf, len };
-
-    return AT_FIELDS_OK;
-}
-
-
 at_fields_e
 at_fields_from_form(at_str_t *values, const at_str_t *names, size_t n,
     at_str_t text, char *buf)
 {
-    size_t    i;
-    at_str_t  pair;
+    size_t    i, len;
+    at_str_t  name, value;
 
     for (i = 0; i < n; i++) {
         values[i] = (at_str_t) { NULL, 0 };
     }
 
     while (text.len) {
-        pair = at_fields_cut(&text, '&');
+        value = at_str_cut(&text, '&');
+        name = at_str_cut(&value, '=');
 
-        if (at_fields_parse_pair(values, names, n, pair, buf)
-            != AT_FIELDS_OK)
+        if (at_fields_decode(buf, &len, name) != 0) {
+            return AT_FIELDS_INVALID;
+        }
+
+        for (i = 0; i < n; i++) {
+            if (at_str_equal(names[i], (at_str_t) { buf, len })) {
+                break;
+            }
+        }
+
+        if (at_fields_decode(buf, &len, value) != 0
+            || (i < n && values[i].data != NULL))
         {
             return AT_FIELDS_INVALID;
         }
 
-        buf += pair.len;
+        if (i < n) {
+            values[i] = (at_str_t) { buf, len };
+            buf += len;
+        }
     }
 
     return AT_FIELDS_OK;
