@@ -235,13 +235,13 @@ ngx_at_verify_credential(ngx_http_request_t *r,
     }
 
     /* read the clock only if $auth_token_verify_time is used */
-    start = ngx_at_worker()->measure_time ? ngx_at_monotonic_nanoseconds() : 0;
+    start = ngx_at_worker.measure_time ? ngx_at_monotonic_nanoseconds() : 0;
 
     verdict = ctx->kind == NGX_AT_API_TOKEN
               ? ngx_at_verify_api_token(atmcf, ctx)
               : ngx_at_verify_jwt(r, atmcf, ctx);
 
-    if (ngx_at_worker()->measure_time) {
+    if (ngx_at_worker.measure_time) {
         ctx->verify_time = ngx_at_monotonic_nanoseconds() - start;
     }
 
@@ -302,7 +302,7 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
         return AT_FAILED;
     }
 
-    verifier = ngx_at_worker()->verifier;
+    verifier = ngx_at_worker.verifier;
     verdict = at_jwt_verify(verifier, identity, &query);
 
     if (verdict != AT_OK && at_verifier_missed_kid(verifier)) {

@@ -25,7 +25,7 @@
 static ngx_int_t
 ngx_at_basic_mac(const ngx_at_ctx_t *ctx, unsigned char mac[AT_SHA256_LEN])
 {
-    return at_state_mac(mac, &ngx_at_worker()->process_key, at_str("basic"),
+    return at_state_mac(mac, &ngx_at_worker.process_key, at_str("basic"),
                         ngx_at_view(ctx->credential))
            == 0 ? NGX_OK : NGX_ERROR;
 }

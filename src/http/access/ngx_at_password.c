@@ -172,7 +172,7 @@ ngx_at_password_check_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     check->job.is_needed = ngx_at_password_job_ready;
     check->job.work = ngx_at_password_job_work;
 
-    switch (ngx_at_job_post_hash(&check->job)) {
+    switch (ngx_at_job_post(&check->job, NGX_AT_JOB_HASH)) {
 
     case NGX_OK:
         return AT_PENDING;

@@ -403,7 +403,7 @@ ngx_at_cache_status_variable(ngx_http_request_t *r,
 
     ctx = ngx_at_find_ctx(r->main);
 
-    if (ctx == NULL || ngx_at_worker()->cache == NULL
+    if (ctx == NULL || ngx_at_worker.cache == NULL
         || ctx->endpoint_request || ctx->kind == 0)
     {
         return ngx_at_variable_not_found(v);
@@ -423,7 +423,7 @@ ngx_at_cache_counter_variable(ngx_http_request_t *r,
     u_char     *stats;
     ngx_str_t   s;
 
-    if (ngx_at_worker()->cache == NULL) {
+    if (ngx_at_worker.cache == NULL) {
         return ngx_at_variable_not_found(v);
     }
 
@@ -432,7 +432,7 @@ ngx_at_cache_counter_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    stats = (u_char *) at_cache_stats(ngx_at_worker()->cache);
+    stats = (u_char *) at_cache_stats(ngx_at_worker.cache);
     s.len = ngx_sprintf(s.data, "%uL", *(uint64_t *) (stats + data)) - s.data;
 
     return ngx_at_variable_set(v, s);
@@ -451,7 +451,7 @@ ngx_at_verify_time_variable(ngx_http_request_t *r,
     ngx_str_t      s;
     ngx_at_ctx_t  *ctx;
 
-    ngx_at_worker()->measure_time = 1;
+    ngx_at_worker.measure_time = 1;
 
     ctx = ngx_at_find_ctx(r->main);
 

@@ -538,7 +538,7 @@ ngx_at_fetch_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     ngx_array_t      *fetches;
     ngx_at_fetch_t  **fetch;
 
-    fetches = &ngx_at_worker()->fetches;
+    fetches = &ngx_at_worker.fetches;
     fetch = fetches->elts;
 
     for (i = 0; i < fetches->nelts; i++) {
@@ -559,7 +559,7 @@ ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
         return NGX_OK;
     }
 
-    fetches = &ngx_at_worker()->fetches;
+    fetches = &ngx_at_worker.fetches;
     sources = atmcf->sources.elts;
 
     if (at_fetch_init() != 0
@@ -598,7 +598,7 @@ ngx_at_fetch_exit(void)
     ngx_array_t      *fetches;
     ngx_at_fetch_t  **fetch;
 
-    fetches = &ngx_at_worker()->fetches;
+    fetches = &ngx_at_worker.fetches;
     fetch = fetches->elts;
 
     for (i = 0; i < fetches->nelts; i++) {
@@ -623,7 +623,7 @@ ngx_at_source_fetched(const ngx_at_source_t *source)
     ngx_array_t      *fetches;
     ngx_at_fetch_t  **fetch;
 
-    fetches = &ngx_at_worker()->fetches;
+    fetches = &ngx_at_worker.fetches;
     fetch = fetches->elts;
 
     return source->index < fetches->nelts ? fetch[source->index]->fetched : 0;

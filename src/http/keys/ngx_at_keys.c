@@ -236,11 +236,9 @@ void
 ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
     at_keyset_t *set)
 {
-    at_keyset_t      **current;
-    ngx_at_worker_t   *worker;
+    at_keyset_t  **current;
 
-    worker = ngx_at_worker();
-    current = &worker->key_sets[issuer->first_set + i];
+    current = &ngx_at_worker.key_sets[issuer->first_set + i];
 
     /* the configuration keeps the sets that were read with it */
 
@@ -249,7 +247,7 @@ ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
     }
 
     *current = set;
-    worker->keys_generation++;
+    ngx_at_worker.keys_generation++;
 }
 
 
@@ -258,7 +256,6 @@ ngx_at_trusted_issuers(ngx_http_request_t *r,
     const ngx_at_issuer_t *const *issuers, ngx_uint_t n)
 {
     ngx_uint_t                 i;
-    ngx_at_worker_t           *worker;
     at_trusted_issuer_t       *trusted;
     const ngx_at_main_conf_t  *atmcf;
 
@@ -267,7 +264,6 @@ ngx_at_trusted_issuers(ngx_http_request_t *r,
         return NULL;
     }
 
-    worker = ngx_at_worker();
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
     for (i = 0; i < n; i++) {
@@ -276,8 +272,8 @@ ngx_at_trusted_issuers(ngx_http_request_t *r,
 
         /* without a master process, a reload does not initialize a worker */
 
-        trusted[i].sets = worker->keys_conf == atmcf
-                          ? worker->key_sets + issuers[i]->first_set
+        trusted[i].sets = ngx_at_worker.keys_conf == atmcf
+                          ? ngx_at_worker.key_sets + issuers[i]->first_set
                           : issuers[i]->sets;
     }
 
@@ -303,7 +299,7 @@ ngx_at_keys_release(void *data)
         }
     }
 
-    ngx_at_worker()->keys_conf = NULL;
+    ngx_at_worker.keys_conf = NULL;
 }
 
 
@@ -358,7 +354,7 @@ ngx_at_keys_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     ngx_array_t        *key_files;
     ngx_at_key_file_t  *key_file;
 
-    key_files = &ngx_at_worker()->key_files;
+    key_files = &ngx_at_worker.key_files;
     key_file = key_files->elts;
 
     for (i = 0; i < key_files->nelts; i++) {
@@ -373,20 +369,18 @@ ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
     at_file_t            file;
     ngx_uint_t           i, k;
     ngx_array_t         *key_files;
-    ngx_at_worker_t     *worker;
+    at_keyset_t        **key_sets;
     ngx_at_issuer_t    **issuers;
     ngx_at_key_file_t   *key_file;
     ngx_pool_cleanup_t  *cln;
 
     issuers = atmcf->issuers.elts;
-    worker = ngx_at_worker();
-    key_files = &worker->key_files;
+    key_files = &ngx_at_worker.key_files;
 
-    worker->key_sets = ngx_palloc(cycle->pool,
-                                  atmcf->nsets * sizeof(at_keyset_t *));
+    key_sets = ngx_palloc(cycle->pool, atmcf->nsets * sizeof(at_keyset_t *));
     cln = ngx_pool_cleanup_add(cycle->pool, 0);
 
-    if (worker->key_sets == NULL || cln == NULL
+    if (key_sets == NULL || cln == NULL
         || ngx_array_init(key_files, cycle->pool, 4, sizeof(ngx_at_key_file_t))
            != NGX_OK)
     {
@@ -394,11 +388,12 @@ ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
     }
 
     for (i = 0; i < atmcf->issuers.nelts; i++) {
-        ngx_memcpy(&worker->key_sets[issuers[i]->first_set], issuers[i]->sets,
+        ngx_memcpy(&key_sets[issuers[i]->first_set], issuers[i]->sets,
                    issuers[i]->nsets * sizeof(at_keyset_t *));
     }
 
-    worker->keys_conf = atmcf;
+    ngx_at_worker.key_sets = key_sets;
+    ngx_at_worker.keys_conf = atmcf;
     cln->handler = ngx_at_keys_release;
     cln->data = (void *) atmcf;
 

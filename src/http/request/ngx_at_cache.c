@@ -17,7 +17,7 @@ ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf)
 {
     at_cache_epoch_t  epoch;
 
-    epoch.keys = ngx_at_worker()->keys_generation + 1;
+    epoch.keys = ngx_at_worker.keys_generation + 1;
     epoch.store = ngx_at_store_generation(atmcf);
 
     return epoch;
@@ -52,7 +52,7 @@ ngx_at_cache_lookup(ngx_at_ctx_t *ctx, at_str_t text)
     at_cache_key_t        key;
     const at_identity_t  *identity;
 
-    cache = ngx_at_worker()->cache;
+    cache = ngx_at_worker.cache;
 
     if (cache == NULL) {
         return 0;
@@ -102,7 +102,7 @@ ngx_at_cache_insert(const ngx_at_ctx_t *ctx, at_str_t text)
     at_cache_key_t    key;
     at_cache_epoch_t  epoch;
 
-    cache = ngx_at_worker()->cache;
+    cache = ngx_at_worker.cache;
 
     if (cache == NULL || ctx->stale_snapshot) {
         return;

@@ -92,7 +92,7 @@ ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf)
 {
     ngx_at_worker_sessions_t  *sessions;
 
-    sessions = &ngx_at_worker()->sessions;
+    sessions = &ngx_at_worker.sessions;
 
     if (sessions->handle) {
         ngx_at_sessions_close_if_replaced(sessions);
@@ -141,7 +141,7 @@ ngx_at_sessions_clean_done(ngx_at_job_t *job)
     sessions->clean_failed = sessions->cleaned < 0;
 
     if (sessions->cleaned > 0 && !ngx_exiting) {
-        (void) ngx_at_job_post_write(job);
+        (void) ngx_at_job_post(job, NGX_AT_JOB_WRITE);
     }
 }
 
@@ -152,7 +152,7 @@ ngx_at_sessions_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     ngx_at_job_t              *job;
     ngx_at_worker_sessions_t  *sessions;
 
-    sessions = &ngx_at_worker()->sessions;
+    sessions = &ngx_at_worker.sessions;
     job = &sessions->clean_job;
 
     if (ngx_at_sessions_get(atmcf) == NULL) {
@@ -171,7 +171,7 @@ ngx_at_sessions_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     job->work = ngx_at_sessions_clean_work;
     job->done = ngx_at_sessions_clean_done;
 
-    (void) ngx_at_job_post_write(job);
+    (void) ngx_at_job_post(job, NGX_AT_JOB_WRITE);
 }
 
 
@@ -194,12 +194,8 @@ ngx_at_sessions_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 void
 ngx_at_sessions_exit(void)
 {
-    ngx_at_worker_sessions_t  *sessions;
-
-    sessions = &ngx_at_worker()->sessions;
-
     ngx_at_uses_exit();
 
-    at_session_db_close(sessions->handle);
-    sessions->handle = NULL;
+    at_session_db_close(ngx_at_worker.sessions.handle);
+    ngx_at_worker.sessions.handle = NULL;
 }

@@ -205,7 +205,7 @@ ngx_at_reopen_store(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
     ngx_at_worker_store_t  *open;
 
-    open = &ngx_at_worker()->store;
+    open = &ngx_at_worker.store;
 
     if (open->handle
         && (ngx_strcmp(open->path, atmcf->store_path.data) != 0
@@ -224,16 +224,12 @@ ngx_at_reopen_store(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 static void
 ngx_at_store_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    at_store_t  *store;
-
     ngx_at_reopen_store(atmcf, log);
-
-    store = ngx_at_worker()->store.handle;
 
     /* an old snapshot keeps its pages from being reused */
 
-    if (store) {
-        at_store_release_snapshot(store);
+    if (ngx_at_worker.store.handle) {
+        at_store_release_snapshot(ngx_at_worker.store.handle);
     }
 }
 
@@ -257,21 +253,17 @@ ngx_at_store_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 void
 ngx_at_store_exit(void)
 {
-    at_store_close(ngx_at_worker()->store.handle);
-    ngx_at_worker()->store.handle = NULL;
+    at_store_close(ngx_at_worker.store.handle);
+    ngx_at_worker.store.handle = NULL;
 }
 
 
 at_store_t *
 ngx_at_store_get(const ngx_at_main_conf_t *atmcf)
 {
-    ngx_at_worker_store_t  *open;
-
-    open = &ngx_at_worker()->store;
-
     return atmcf->store_path.data
-           && ngx_strcmp(open->path, atmcf->store_path.data) == 0
-           ? open->handle : NULL;
+           && ngx_strcmp(ngx_at_worker.store.path, atmcf->store_path.data) == 0
+           ? ngx_at_worker.store.handle : NULL;
 }
 
 
@@ -290,7 +282,7 @@ ngx_at_store_generation(const ngx_at_main_conf_t *atmcf)
         return 0;
     }
 
-    open = &ngx_at_worker()->store;
+    open = &ngx_at_worker.store;
     txnid = at_store_begin_epoch(store);
 
     if (txnid != open->txnid) {

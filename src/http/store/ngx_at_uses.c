@@ -28,9 +28,7 @@ struct ngx_at_use_table_s {
 ngx_int_t
 ngx_at_uses_init(ngx_log_t *log)
 {
-    ngx_at_worker_uses_t  *uses;
-
-    uses = &ngx_at_worker()->uses;
+    ngx_at_worker_uses_t *uses = &ngx_at_worker.uses;
 
     uses->counting = ngx_calloc(sizeof(ngx_at_use_table_t), log);
     uses->storing = ngx_calloc(sizeof(ngx_at_use_table_t), log);
@@ -42,14 +40,12 @@ ngx_at_uses_init(ngx_log_t *log)
 void
 ngx_at_count_use(at_str_t api_token)
 {
-    uint32_t               i;
-    unsigned char          digest[AT_SHA256_LEN];
-    at_token_use_t        *use;
-    ngx_at_use_table_t    *table;
-    ngx_at_worker_uses_t  *uses;
+    uint32_t             i;
+    unsigned char        digest[AT_SHA256_LEN];
+    at_token_use_t      *use;
+    ngx_at_use_table_t  *table;
 
-    uses = &ngx_at_worker()->uses;
-    table = uses->counting;
+    table = ngx_at_worker.uses.counting;
 
     if (table == NULL || at_sha256(digest, api_token) != 0) {
         return;
@@ -70,7 +66,7 @@ ngx_at_count_use(at_str_t api_token)
     if (use->count == 0) {
 
         if (table->n == NGX_AT_USE_TABLE_MAX) {
-            uses->lost++;
+            ngx_at_worker.uses.lost++;
             return;
         }
 
@@ -83,35 +79,42 @@ ngx_at_count_use(at_str_t api_token)
 }
 
 
-static int
-ngx_at_uses_write(ngx_at_use_table_t *table, at_error_t *err)
+static void
+ngx_at_uses_swap(ngx_at_worker_uses_t *uses)
 {
-    ngx_uint_t  i, n;
+    ngx_at_use_table_t  *table;
 
-    n = 0;
-
-    for (i = 0; i < NGX_AT_USE_TABLE_SIZE; i++) {
-        if (table->uses[i].count) {
-            table->uses[n++] = table->uses[i];
-        }
-    }
-
-    return at_token_use_add(ngx_at_worker()->sessions.handle, table->uses, n,
-                            err);
+    table = uses->counting;
+    uses->counting = uses->storing;
+    uses->storing = table;
 }
 
 
 static void
-ngx_at_uses_store_work(ngx_at_job_t *job)
+ngx_at_uses_work(ngx_at_job_t *job)
 {
     ngx_at_worker_uses_t *uses = job->data;
 
-    job->failed = ngx_at_uses_write(uses->storing, &uses->err) != 0;
+    ngx_uint_t       i, n;
+    at_token_use_t  *use;
+
+    use = uses->storing->uses;
+    n = 0;
+
+    for (i = 0; i < NGX_AT_USE_TABLE_SIZE; i++) {
+        if (use[i].count) {
+            use[n++] = use[i];
+        }
+    }
+
+    job->failed = at_token_use_add(ngx_at_worker.sessions.handle, use, n,
+                                   &uses->err)
+                  != 0;
 }
 
 
 static void
-ngx_at_uses_store_done(ngx_at_job_t *job)
+ngx_at_uses_done(ngx_at_job_t *job)
 {
     ngx_at_worker_uses_t *uses = job->data;
 
@@ -128,13 +131,9 @@ ngx_at_uses_store_done(ngx_at_job_t *job)
 void
 ngx_at_uses_store(void)
 {
-    ngx_at_use_table_t    *table;
-    ngx_at_worker_uses_t  *uses;
+    ngx_at_worker_uses_t *uses = &ngx_at_worker.uses;
 
-    uses = &ngx_at_worker()->uses;
-    table = uses->counting;
-
-    if (uses->job.busy || table->n == 0) {
+    if (uses->job.busy || uses->counting->n == 0) {
         return;
     }
 
@@ -146,17 +145,15 @@ ngx_at_uses_store(void)
     }
 
     uses->job.data = uses;
-    uses->job.work = ngx_at_uses_store_work;
-    uses->job.done = ngx_at_uses_store_done;
+    uses->job.work = ngx_at_uses_work;
+    uses->job.done = ngx_at_uses_done;
 
     (void) at_error(&uses->err, "the thread task was not run");
 
-    uses->counting = uses->storing;
-    uses->storing = table;
+    ngx_at_uses_swap(uses);
 
-    if (ngx_at_job_post_write(&uses->job) != NGX_OK) {
-        uses->storing = uses->counting;
-        uses->counting = table;
+    if (ngx_at_job_post(&uses->job, NGX_AT_JOB_WRITE) != NGX_OK) {
+        ngx_at_uses_swap(uses);
     }
 }
 
@@ -164,18 +161,13 @@ ngx_at_uses_store(void)
 void
 ngx_at_uses_exit(void)
 {
-    at_error_t             err;
-    ngx_at_worker_uses_t  *uses;
+    ngx_at_worker_uses_t *uses = &ngx_at_worker.uses;
 
-    uses = &ngx_at_worker()->uses;
-
-    if (uses->counting && uses->counting->n
-        && ngx_at_worker()->sessions.handle
-        && ngx_at_uses_write(uses->counting, &err) != 0)
-    {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "auth_token: uses of API tokens not stored: %s",
-                      err.text);
+    if (uses->counting && uses->counting->n && ngx_at_worker.sessions.handle) {
+        ngx_at_uses_swap(uses);
+        uses->job.data = uses;
+        ngx_at_uses_work(&uses->job);
+        ngx_at_uses_done(&uses->job);
     }
 
     ngx_free(uses->counting);

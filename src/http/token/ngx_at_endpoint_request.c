@@ -145,17 +145,25 @@ ngx_at_endpoint_get_sessions(ngx_at_endpoint_request_t *er)
 }
 
 
-static at_verdict_e
+at_verdict_e
 ngx_at_endpoint_post(ngx_at_endpoint_request_t *er, ngx_at_job_pt work,
-    ngx_int_t (*post)(ngx_at_job_t *job))
+    ngx_at_job_kind_e kind)
 {
+    /* the database may have been reopened since the last event */
+
+    if (kind == NGX_AT_JOB_WRITE
+        && ngx_at_endpoint_get_sessions(er) != AT_OK)
+    {
+        return AT_UNAVAILABLE;
+    }
+
     er->job.request = er->request;
     er->job.data = er;
     er->job.work = work;
     er->session_result = AT_SESSION_FAILED;
     (void) at_error(&er->err, "the thread task was not run");
 
-    switch (post(&er->job)) {
+    switch (ngx_at_job_post(&er->job, kind)) {
 
     case NGX_OK:
         return AT_PENDING;
@@ -166,23 +174,4 @@ ngx_at_endpoint_post(ngx_at_endpoint_request_t *er, ngx_at_job_pt work,
     default:
         return AT_FAILED;
     }
-}
-
-
-at_verdict_e
-ngx_at_endpoint_post_signature(ngx_at_endpoint_request_t *er,
-    ngx_at_job_pt work)
-{
-    return ngx_at_endpoint_post(er, work, ngx_at_job_post_signature);
-}
-
-
-/* the database may have been reopened since the last event */
-
-at_verdict_e
-ngx_at_endpoint_post_write(ngx_at_endpoint_request_t *er, ngx_at_job_pt work)
-{
-    return ngx_at_endpoint_get_sessions(er) == AT_OK
-           ? ngx_at_endpoint_post(er, work, ngx_at_job_post_write)
-           : AT_UNAVAILABLE;
 }

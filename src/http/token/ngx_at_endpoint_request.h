@@ -85,11 +85,9 @@ at_verdict_e ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er);
 /* sets er->sessions, valid until the event ends: AT_OK, AT_UNAVAILABLE */
 at_verdict_e ngx_at_endpoint_get_sessions(ngx_at_endpoint_request_t *er);
 
-/* both end a step: AT_PENDING, or why the job was not posted */
-at_verdict_e ngx_at_endpoint_post_signature(ngx_at_endpoint_request_t *er,
-    ngx_at_job_pt work);
-at_verdict_e ngx_at_endpoint_post_write(ngx_at_endpoint_request_t *er,
-    ngx_at_job_pt work);
+/* ends a step: AT_PENDING, or why the job was not posted */
+at_verdict_e ngx_at_endpoint_post(ngx_at_endpoint_request_t *er,
+    ngx_at_job_pt work, ngx_at_job_kind_e kind);
 
 
 #endif

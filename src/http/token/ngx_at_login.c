@@ -84,15 +84,16 @@ ngx_at_login_sign(ngx_at_endpoint_request_t *er)
         verdict = ngx_at_grant_user(er, &er->password_check.user);
     }
 
-    return verdict == AT_OK
-           ? ngx_at_endpoint_post_signature(er, ngx_at_grant_sign) : verdict;
+    return verdict == AT_OK ? ngx_at_endpoint_post(er, ngx_at_grant_sign,
+                                                   NGX_AT_JOB_SIGNATURE)
+                            : verdict;
 }
 
 
 static at_verdict_e
 ngx_at_login_create_session(ngx_at_endpoint_request_t *er)
 {
-    return ngx_at_endpoint_post_write(er, ngx_at_grant_store);
+    return ngx_at_endpoint_post(er, ngx_at_grant_store, NGX_AT_JOB_WRITE);
 }
 
 

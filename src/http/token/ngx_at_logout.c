@@ -56,7 +56,7 @@ ngx_at_logout_verify_access_token(ngx_at_endpoint_request_t *er)
     query.n = 1;
     query.now = ngx_time();
 
-    return query.trusted ? at_jwt_verify(ngx_at_worker()->verifier,
+    return query.trusted ? at_jwt_verify(ngx_at_worker.verifier,
                                          &ctx->identity_storage, &query)
                          : AT_FAILED;
 }
@@ -108,7 +108,7 @@ ngx_at_logout_revoke_session(ngx_at_endpoint_request_t *er)
 {
     er->grant.now = ngx_at_now();
 
-    return ngx_at_endpoint_post_write(er, ngx_at_logout_work);
+    return ngx_at_endpoint_post(er, ngx_at_logout_work, NGX_AT_JOB_WRITE);
 }
 
 

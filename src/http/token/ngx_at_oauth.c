@@ -350,8 +350,9 @@ ngx_at_oauth_sign(ngx_at_endpoint_request_t *er)
         verdict = ngx_at_grant_client(er, id, audience);
     }
 
-    return verdict == AT_OK
-           ? ngx_at_endpoint_post_signature(er, ngx_at_grant_sign) : verdict;
+    return verdict == AT_OK ? ngx_at_endpoint_post(er, ngx_at_grant_sign,
+                                                   NGX_AT_JOB_SIGNATURE)
+                            : verdict;
 }
 
 

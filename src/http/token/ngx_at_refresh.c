@@ -183,7 +183,8 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
     }
 
     return verdict == AT_OK
-           ? ngx_at_endpoint_post_write(er, ngx_at_grant_sign_and_store)
+           ? ngx_at_endpoint_post(er, ngx_at_grant_sign_and_store,
+                                  NGX_AT_JOB_WRITE)
            : verdict;
 }
 

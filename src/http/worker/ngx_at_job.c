@@ -26,15 +26,11 @@ static void ngx_at_job_run_next(ngx_at_job_queue_t *q);
 void
 ngx_at_job_init(const ngx_at_main_conf_t *atmcf)
 {
-    ngx_at_worker_t  *worker;
+    ngx_at_worker.hash_queue.pool = atmcf->hash_pool;
+    ngx_queue_init(&ngx_at_worker.hash_queue.jobs);
 
-    worker = ngx_at_worker();
-
-    worker->hash_queue.pool = atmcf->hash_pool;
-    ngx_queue_init(&worker->hash_queue.jobs);
-
-    worker->write_queue.pool = atmcf->thread_pool;
-    ngx_queue_init(&worker->write_queue.jobs);
+    ngx_at_worker.write_queue.pool = atmcf->thread_pool;
+    ngx_queue_init(&ngx_at_worker.write_queue.jobs);
 }
 
 
@@ -66,6 +62,15 @@ ngx_at_job_release_request(ngx_at_job_t *job)
 }
 
 
+static void
+ngx_at_job_dequeue(ngx_at_job_t *job)
+{
+    ngx_queue_remove(&job->link);
+    job->queue->n--;
+    job->waiting = 0;
+}
+
+
 /* when the request ends: waits for a running job, removes a waiting job */
 
 static void
@@ -73,11 +78,8 @@ ngx_at_job_cleanup(void *data)
 {
     ngx_at_job_t *job = data;
 
-    if (job->queue) {
-        ngx_queue_remove(&job->link);
-        job->queue->n--;
-        job->queue = NULL;
-
+    if (job->waiting) {
+        ngx_at_job_dequeue(job);
         ngx_at_job_release_request(job);
     }
 }
@@ -147,18 +149,9 @@ ngx_at_job_finish(ngx_at_job_t *job)
 static void
 ngx_at_job_thread_handler(void *data, ngx_log_t *log)
 {
-    ngx_at_job_t *job = data;
-
-    job->work(job);
-
-    at_crypto_thread_cleanup();
-}
-
-
-static void
-ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
-{
     static __thread ngx_uint_t  lowered;
+
+    ngx_at_job_t *job = data;
 
     struct sched_param  param;
 
@@ -167,7 +160,7 @@ ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
      * privileges.
      */
 
-    if (!lowered) {
+    if (job->queue == &ngx_at_worker.hash_queue && !lowered) {
         lowered = 1;
         ngx_memzero(&param, sizeof(param));
 
@@ -176,52 +169,42 @@ ngx_at_hash_thread_handler(void *data, ngx_log_t *log)
         }
     }
 
-    ngx_at_job_thread_handler(data, log);
+    job->work(job);
+
+    at_crypto_thread_cleanup();
 }
 
 
 static void
 ngx_at_job_event_handler(ngx_event_t *ev)
 {
-    ngx_at_job_t        *job = ev->data;
-    ngx_at_job_queue_t  *q;
+    ngx_at_job_t *job = ev->data;
 
-    q = job->task.handler == ngx_at_hash_thread_handler
-        ? &ngx_at_worker()->hash_queue : &ngx_at_worker()->write_queue;
+    job->queue->running = NULL;
 
-    q->running = NULL;
-
-    ngx_at_job_run_next(q);
+    ngx_at_job_run_next(job->queue);
     ngx_at_job_finish(job);
 }
 
 
-/* starts the first job of the queue, which becomes the running job */
+/* starts a waiting job, which becomes the running job of its queue */
 
 static ngx_int_t
-ngx_at_job_start(ngx_at_job_queue_t *q)
+ngx_at_job_start(ngx_at_job_t *job)
 {
-    ngx_at_job_t  *job;
-
-    job = ngx_queue_data(ngx_queue_head(&q->jobs), ngx_at_job_t, link);
-
-    ngx_queue_remove(&job->link);
-    q->n--;
-    job->queue = NULL;
+    ngx_at_job_dequeue(job);
 
     job->task.ctx = job;
-    job->task.handler = q == &ngx_at_worker()->hash_queue
-                        ? ngx_at_hash_thread_handler
-                        : ngx_at_job_thread_handler;
+    job->task.handler = ngx_at_job_thread_handler;
     job->task.event.handler = ngx_at_job_event_handler;
     job->task.event.data = job;
 
-    if (ngx_thread_task_post(q->pool, &job->task) != NGX_OK) {
+    if (ngx_thread_task_post(job->queue->pool, &job->task) != NGX_OK) {
         job->failed = 1;
         return NGX_ERROR;
     }
 
-    q->running = job;
+    job->queue->running = job;
 
     return NGX_OK;
 }
@@ -237,11 +220,9 @@ ngx_at_job_run_next(ngx_at_job_queue_t *q)
         job = ngx_queue_data(ngx_queue_head(&q->jobs), ngx_at_job_t, link);
 
         if (job->is_needed && !job->is_needed(job)) {
-            ngx_queue_remove(&job->link);
-            q->n--;
-            job->queue = NULL;
+            ngx_at_job_dequeue(job);
 
-        } else if (ngx_at_job_start(q) == NGX_OK) {
+        } else if (ngx_at_job_start(job) == NGX_OK) {
             return;
         }
 
@@ -257,14 +238,25 @@ ngx_at_job_run_next(ngx_at_job_queue_t *q)
  * starts the next one.
  */
 
-static ngx_int_t
-ngx_at_job_post(ngx_at_job_queue_t *q, ngx_at_job_t *job, ngx_uint_t first)
+ngx_int_t
+ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind)
 {
+    ngx_at_job_queue_t  *q;
+
+    q = kind == NGX_AT_JOB_WRITE ? &ngx_at_worker.write_queue
+                                 : &ngx_at_worker.hash_queue;
+
+    if ((kind == NGX_AT_JOB_WRITE && q->n >= NGX_AT_WRITE_QUEUE_MAX)
+        || (kind == NGX_AT_JOB_HASH && q->n >= NGX_AT_HASH_QUEUE_MAX))
+    {
+        return NGX_BUSY;
+    }
+
     if (q->pool == NULL || ngx_at_job_hold_request(job) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (first) {
+    if (kind == NGX_AT_JOB_SIGNATURE) {
         ngx_queue_insert_head(&q->jobs, &job->link);
 
     } else {
@@ -272,9 +264,10 @@ ngx_at_job_post(ngx_at_job_queue_t *q, ngx_at_job_t *job, ngx_uint_t first)
     }
 
     job->queue = q;
+    job->waiting = 1;
     q->n++;
 
-    if (q->running == NULL && q->n == 1 && ngx_at_job_start(q) != NGX_OK) {
+    if (q->running == NULL && q->n == 1 && ngx_at_job_start(job) != NGX_OK) {
         ngx_at_job_release_request(job);
         return NGX_ERROR;
     }
@@ -283,48 +276,9 @@ ngx_at_job_post(ngx_at_job_queue_t *q, ngx_at_job_t *job, ngx_uint_t first)
 }
 
 
-ngx_int_t
-ngx_at_job_post_hash(ngx_at_job_t *job)
-{
-    ngx_at_job_queue_t  *q;
-
-    q = &ngx_at_worker()->hash_queue;
-
-    return q->n < NGX_AT_HASH_QUEUE_MAX ? ngx_at_job_post(q, job, 0)
-                                        : NGX_BUSY;
-}
-
-
-/*
- * RSA at normal priority would delay other requests.  The number of signatures
- * is limited by the number of password hashes, which precede them.
- */
-
-ngx_int_t
-ngx_at_job_post_signature(ngx_at_job_t *job)
-{
-    return ngx_at_job_post(&ngx_at_worker()->hash_queue, job, 1);
-}
-
-
-ngx_int_t
-ngx_at_job_post_write(ngx_at_job_t *job)
-{
-    ngx_at_job_queue_t  *q;
-
-    q = &ngx_at_worker()->write_queue;
-
-    return q->n < NGX_AT_WRITE_QUEUE_MAX ? ngx_at_job_post(q, job, 0)
-                                         : NGX_BUSY;
-}
-
-
 ngx_uint_t
 ngx_at_write_queue_is_idle(void)
 {
-    ngx_at_job_queue_t  *q;
-
-    q = &ngx_at_worker()->write_queue;
-
-    return q->running == NULL && q->n == 0;
+    return ngx_at_worker.write_queue.running == NULL
+           && ngx_at_worker.write_queue.n == 0;
 }

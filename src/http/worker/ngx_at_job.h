@@ -20,6 +20,18 @@ typedef struct ngx_at_job_s  ngx_at_job_t;
 typedef void (*ngx_at_job_pt)(ngx_at_job_t *job);
 typedef ngx_uint_t (*ngx_at_job_check_pt)(ngx_at_job_t *job);
 
+/*
+ * A signature runs in the thread of hashes, before waiting hashes: RSA at
+ * normal priority would delay other requests.  The number of signatures is
+ * limited by the number of hashes, which precede them.
+ */
+typedef enum {
+    NGX_AT_JOB_HASH,            /* of a password: a thread of low priority */
+    NGX_AT_JOB_SIGNATURE,
+    NGX_AT_JOB_WRITE            /* to the session database: in the pool of
+                                   "auth_token_thread_pool" */
+} ngx_at_job_kind_e;
+
 /* at most one job of a queue runs at a time in a worker process */
 typedef struct {
     ngx_thread_pool_t   *pool;
@@ -42,25 +54,18 @@ struct ngx_at_job_s {
     ngx_at_job_pt        done;                  /* without a request */
 
     ngx_queue_t          link;
-    ngx_at_job_queue_t  *queue;                 /* while it waits, or NULL */
+    ngx_at_job_queue_t  *queue;
     ngx_thread_task_t    task;
     ngx_event_t          timer;
+    unsigned             waiting:1;             /* in the queue */
     unsigned             busy:1;                /* waits or runs */
     unsigned             failed:1;              /* could not be run */
 };
 
 void ngx_at_job_init(const ngx_at_main_conf_t *atmcf);
 
-/* NGX_OK, NGX_BUSY if too many jobs wait, NGX_ERROR */
-
-/* password hashes: in a thread of low priority */
-ngx_int_t ngx_at_job_post_hash(ngx_at_job_t *job);
-
-/* signatures for checked passwords: in that thread, before waiting hashes */
-ngx_int_t ngx_at_job_post_signature(ngx_at_job_t *job);
-
-/* writes to the session database: in the pool of "auth_token_thread_pool" */
-ngx_int_t ngx_at_job_post_write(ngx_at_job_t *job);
+/* NGX_OK, NGX_BUSY if too many jobs of its kind wait, NGX_ERROR */
+ngx_int_t ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind);
 
 /* 1 if no write waits or runs */
 ngx_uint_t ngx_at_write_queue_is_idle(void);

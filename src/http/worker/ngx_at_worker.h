@@ -86,8 +86,8 @@ typedef struct {
 } ngx_at_worker_t;
 
 
-/* never NULL; verifier and cache exist from init to exit */
-ngx_at_worker_t *ngx_at_worker(void);
+/* verifier and cache exist from init to exit */
+extern ngx_at_worker_t  ngx_at_worker;
 
 /*
  * In the master process, at each configuration: without a master process, the
