@@ -9,7 +9,7 @@
 
 #include "http/access/ngx_at_throttle.h"
 #include "http/store/ngx_at_state.h"
-#include "http/token/ngx_at_endpoint.h"
+#include "http/token/ngx_at_endpoint_request.h"
 
 
 #define NGX_AT_NEEDS_STORE         0x01
@@ -20,30 +20,23 @@
 #define NGX_AT_NEEDS_CLIENT_CLAIM  0x20  /* issues tokens for clients */
 
 
-struct ngx_at_token_endpoint_s {
-    ngx_str_t            directive;
-    ngx_http_handler_pt  handler;
-    ngx_uint_t           needs;
-};
-
-
 static const ngx_at_token_endpoint_t  ngx_at_token_endpoints[] = {
 
-    { ngx_string("auth_token_login"), ngx_at_login_handler,
+    { ngx_string("auth_token_login"), ngx_at_login_steps,
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE|NGX_AT_NEEDS_THROTTLE
       |NGX_AT_NEEDS_AUDIENCE },
 
-    { ngx_string("auth_token_refresh"), ngx_at_refresh_handler,
+    { ngx_string("auth_token_refresh"), ngx_at_refresh_steps,
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE|NGX_AT_NEEDS_AUDIENCE },
 
-    { ngx_string("auth_token_logout"), ngx_at_logout_handler,
+    { ngx_string("auth_token_logout"), ngx_at_logout_steps,
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE },
 
-    { ngx_string("auth_token_oauth"), ngx_at_oauth_handler,
+    { ngx_string("auth_token_oauth"), ngx_at_oauth_steps,
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_THROTTLE|NGX_AT_NEEDS_THREAD_POOL
       |NGX_AT_NEEDS_CLIENT_CLAIM },
 
-    { ngx_string("auth_token_jwks"), ngx_at_jwks_handler, 0 }
+    { ngx_string("auth_token_jwks"), ngx_at_jwks_steps, 0 }
 };
 
 
@@ -74,7 +67,7 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_at_conf_note_position(cf, &atcf->token_endpoint_position);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = endpoint->handler;
+    clcf->handler = ngx_at_endpoint_handler;
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
 

@@ -5,10 +5,38 @@
 
 #include "http/token/ngx_at_endpoint_request.h"
 
+#include "core/base/at_crypto.h"
+
+#include "http/access/ngx_at_policy.h"
 #include "http/base/ngx_at_loc_conf.h"
+#include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_refuse.h"
 #include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_reply.h"
+
+
+/* --- JWK Set (RFC 7517 section 5) ---------------------------------------- */
+
+
+static at_verdict_e
+ngx_at_get_jwks(ngx_at_endpoint_request_t *er)
+{
+    if (!(er->request->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        er->ctx->allowed_methods = "GET, HEAD";
+        return AT_BAD_METHOD;
+    }
+
+    er->response = er->issuer->jwks;
+    er->cache_control = "public, max-age=300";
+
+    return AT_OK;
+}
+
+
+const ngx_at_step_pt  ngx_at_jwks_steps[] = { ngx_at_get_jwks, NULL };
+
+
+/* --- requests ------------------------------------------------------------ */
 
 
 /* runs steps: on a write event, after the body was read, after each job */
@@ -41,7 +69,9 @@ ngx_at_endpoint_resume(ngx_http_request_t *r)
 
         if (verdict != AT_OK) {
             er->done = 1;
-            ngx_http_finalize_request(r, er->refuse(er, verdict));
+            ngx_http_finalize_request(r, er->oauth
+                                         ? ngx_at_oauth_refuse(er, verdict)
+                                         : ngx_at_refuse(r, er->ctx, verdict));
             return;
         }
     }
@@ -53,8 +83,7 @@ ngx_at_endpoint_resume(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_at_endpoint_handle(ngx_http_request_t *r, const ngx_at_step_pt *steps,
-    ngx_at_endpoint_refuse_pt refuse)
+ngx_at_endpoint_handler(ngx_http_request_t *r)
 {
     ngx_at_ctx_t               *ctx;
     const ngx_at_loc_conf_t    *atcf;
@@ -88,8 +117,8 @@ ngx_at_endpoint_handle(ngx_http_request_t *r, const ngx_at_step_pt *steps,
     er->main_conf = ngx_http_get_module_main_conf(r,
                                                   ngx_http_auth_token_module);
     er->issuer = atcf->token_endpoint_issuer;
-    er->next_step = steps;
-    er->refuse = refuse;
+    er->next_step = atcf->token_endpoint->steps;
+    er->oauth = er->next_step == ngx_at_oauth_steps;
     er->cache_control = "no-store";
     ngx_str_set(&er->response, "{}");
 
@@ -101,10 +130,75 @@ ngx_at_endpoint_handle(ngx_http_request_t *r, const ngx_at_step_pt *steps,
 }
 
 
-ngx_int_t
-ngx_at_endpoint_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
+/* --- steps -------------------------------------------------------------- */
+
+
+at_verdict_e
+ngx_at_check_post(ngx_at_endpoint_request_t *er)
 {
-    return ngx_at_refuse(er->request, er->ctx, verdict);
+    if (er->request->method != NGX_HTTP_POST) {
+        er->ctx->allowed_methods = "POST";
+        return AT_BAD_METHOD;
+    }
+
+    return ngx_at_origin_allowed(er->request, er->ctx->conf)
+           ? AT_OK : AT_ORIGIN_NOT_ALLOWED;
+}
+
+
+/* an empty body needs no media type; parameters of the type are ignored */
+
+static at_verdict_e
+ngx_at_check_body_headers(ngx_at_endpoint_request_t *er, const char *type)
+{
+    size_t               len;
+    ngx_str_t           *value;
+    at_verdict_e         verdict;
+    ngx_http_request_t  *r;
+
+    verdict = ngx_at_check_post(er);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    r = er->request;
+
+    if (r->headers_in.content_length_n > NGX_AT_BODY_MAX) {
+        return AT_LARGE_BODY;
+    }
+
+    if (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked) {
+        return AT_OK;
+    }
+
+    value = ngx_at_find_header(r, "content-type");
+    len = ngx_strlen(type);
+
+    if (ngx_at_find_header(r, "content-encoding")
+        || value == NULL || value->len < len
+        || ngx_strncasecmp(value->data, (u_char *) type, len) != 0)
+    {
+        return AT_BAD_CONTENT_TYPE;
+    }
+
+    return value->len == len || value->data[len] == ';'
+           || value->data[len] == ' ' || value->data[len] == '\t'
+           ? AT_OK : AT_BAD_CONTENT_TYPE;
+}
+
+
+at_verdict_e
+ngx_at_check_json_post(ngx_at_endpoint_request_t *er)
+{
+    return ngx_at_check_body_headers(er, "application/json");
+}
+
+
+at_verdict_e
+ngx_at_check_form_post(ngx_at_endpoint_request_t *er)
+{
+    return ngx_at_check_body_headers(er, "application/x-www-form-urlencoded");
 }
 
 
@@ -133,6 +227,94 @@ ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er)
     }
 
     return AT_PENDING;
+}
+
+
+/* the body that was read, in one piece: AT_OK, AT_LARGE_BODY, AT_FAILED */
+
+static at_verdict_e
+ngx_at_get_body(ngx_http_request_t *r, at_str_t *body)
+{
+    u_char       *p;
+    size_t        len;
+    ngx_chain_t  *cl;
+
+    *body = (at_str_t) { NULL, 0 };
+
+    if (r->request_body == NULL) {
+        return AT_FAILED;
+    }
+
+    if (r->request_body->temp_file) {
+        return AT_LARGE_BODY;
+    }
+
+    len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        len += cl->buf->last - cl->buf->pos;
+    }
+
+    if (len == 0 || len > NGX_AT_BODY_MAX) {
+        return len ? AT_LARGE_BODY : AT_OK;
+    }
+
+    cl = r->request_body->bufs;
+
+    if (cl->next == NULL) {
+        *body = (at_str_t) { (char *) cl->buf->pos, len };
+        return AT_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return AT_FAILED;
+    }
+
+    *body = (at_str_t) { (char *) p, len };
+
+    for ( /* void */ ; cl; cl = cl->next) {
+        len = cl->buf->last - cl->buf->pos;
+
+        if (len) {
+            p = ngx_cpymem(p, cl->buf->pos, len);
+            at_crypto_cleanse(cl->buf->pos, len);
+        }
+    }
+
+    return AT_OK;
+}
+
+
+at_verdict_e
+ngx_at_endpoint_get_fields(ngx_at_endpoint_request_t *er, at_str_t *values,
+    const at_str_t *names, size_t n, ngx_at_fields_pt parse)
+{
+    char          *buf;
+    at_str_t       body;
+    at_fields_e    rc;
+    at_verdict_e   verdict;
+
+    ngx_memzero(values, n * sizeof(at_str_t));
+    verdict = ngx_at_get_body(er->request, &body);
+
+    if (verdict != AT_OK || body.len == 0) {
+        return verdict;
+    }
+
+    buf = ngx_pnalloc(er->request->pool, body.len);
+    if (buf == NULL) {
+        return AT_FAILED;
+    }
+
+    rc = parse(values, names, n, body, buf);
+    at_crypto_cleanse((void *) (uintptr_t) body.data, body.len);
+
+    if (rc != AT_FIELDS_OK) {
+        return rc == AT_FIELDS_INVALID ? AT_BAD_BODY : AT_FAILED;
+    }
+
+    return AT_OK;
 }
 
 

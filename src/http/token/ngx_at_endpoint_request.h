@@ -2,28 +2,23 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A request to a token endpoint.
+ * A request to a token endpoint: the content handler of these locations.
  */
 
 #ifndef NGX_AT_ENDPOINT_REQUEST_H
 #define NGX_AT_ENDPOINT_REQUEST_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/base/at_error.h"
-#include "core/base/at_str.h"
-#include "core/base/at_verdict.h"
+#include "core/json/at_fields.h"
 #include "core/session/at_session.h"
 
 #include "http/access/ngx_at_password.h"
-#include "http/base/ngx_at_issuer.h"
-#include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/worker/ngx_at_job.h"
 
+
+#define NGX_AT_BODY_MAX  8192
 
 typedef struct ngx_at_endpoint_request_s  ngx_at_endpoint_request_t;
 
@@ -38,9 +33,18 @@ typedef struct ngx_at_endpoint_request_s  ngx_at_endpoint_request_t;
  */
 typedef at_verdict_e (*ngx_at_step_pt)(ngx_at_endpoint_request_t *er);
 
-/* returns a value for ngx_http_finalize_request() */
-typedef ngx_int_t (*ngx_at_endpoint_refuse_pt)(ngx_at_endpoint_request_t *er,
-    at_verdict_e verdict);
+extern const ngx_at_step_pt  ngx_at_login_steps[];
+extern const ngx_at_step_pt  ngx_at_refresh_steps[];
+extern const ngx_at_step_pt  ngx_at_logout_steps[];
+extern const ngx_at_step_pt  ngx_at_oauth_steps[];
+extern const ngx_at_step_pt  ngx_at_jwks_steps[];
+
+/* a kind of endpoint: the location's configuration points to it */
+struct ngx_at_token_endpoint_s {
+    ngx_str_t              directive;
+    const ngx_at_step_pt  *steps;
+    ngx_uint_t             needs;               /* checked by the directive */
+};
 
 /* ctx->endpoint_request points here; created zeroed in the request's pool */
 struct ngx_at_endpoint_request_s {
@@ -49,7 +53,7 @@ struct ngx_at_endpoint_request_s {
     const ngx_at_main_conf_t   *main_conf;
     const ngx_at_issuer_t      *issuer;
     const ngx_at_step_pt       *next_step;
-    ngx_at_endpoint_refuse_pt   refuse;
+    unsigned                    oauth:1;            /* errors of RFC 6749 */
     unsigned                    done:1;             /* no step follows */
 
     ngx_at_password_check_t     password_check;
@@ -69,18 +73,34 @@ struct ngx_at_endpoint_request_s {
 };
 
 /*
- * The content handler of an endpoint.  A request and its subrequests share one
- * context, so only one of them may have an unfinished endpoint request.
+ * A request and its subrequests share one context, so only one of them may
+ * have an unfinished endpoint request.
  */
-ngx_int_t ngx_at_endpoint_handle(ngx_http_request_t *r,
-    const ngx_at_step_pt *steps, ngx_at_endpoint_refuse_pt refuse);
+ngx_int_t ngx_at_endpoint_handler(ngx_http_request_t *r);
 
-/* the usual refuse function: an error of the location's format */
-ngx_int_t ngx_at_endpoint_refuse(ngx_at_endpoint_request_t *er,
+/* returns a value for ngx_http_finalize_request(): an error of RFC 6749 */
+ngx_int_t ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er,
     at_verdict_e verdict);
+
+/* steps: method and origin; then also length, coding and media type */
+at_verdict_e ngx_at_check_post(ngx_at_endpoint_request_t *er);
+at_verdict_e ngx_at_check_json_post(ngx_at_endpoint_request_t *er);
+at_verdict_e ngx_at_check_form_post(ngx_at_endpoint_request_t *er);
 
 /* a step: reads the body into memory */
 at_verdict_e ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er);
+
+typedef at_fields_e (*ngx_at_fields_pt)(at_str_t *values,
+    const at_str_t *names, size_t n, at_str_t text, char *buf);
+
+/*
+ * Parses the body that was read, and cleanses it: the values are views of a
+ * copy, or zeroed if the body is empty.  Returns AT_OK, AT_BAD_BODY,
+ * AT_LARGE_BODY or AT_FAILED.
+ */
+at_verdict_e ngx_at_endpoint_get_fields(ngx_at_endpoint_request_t *er,
+    at_str_t *values, const at_str_t *names, size_t n,
+    ngx_at_fields_pt parse);
 
 /* sets er->sessions, valid until the event ends: AT_OK, AT_UNAVAILABLE */
 at_verdict_e ngx_at_endpoint_get_sessions(ngx_at_endpoint_request_t *er);

@@ -214,29 +214,17 @@ ngx_at_grant_check_signature(ngx_at_endpoint_request_t *er)
 at_verdict_e
 ngx_at_session_verdict(at_session_e result)
 {
-    switch (result) {
+    static const at_verdict_e  verdicts[] = {
+        [AT_SESSION_FAILED] = AT_UNAVAILABLE,
+        [AT_SESSION_OK] = AT_OK,
+        [AT_SESSION_UNKNOWN] = AT_UNKNOWN_REFRESH_TOKEN,
+        [AT_SESSION_EXPIRED] = AT_EXPIRED_REFRESH_TOKEN,
+        [AT_SESSION_USED] = AT_ROTATED_REFRESH_TOKEN,
+        [AT_SESSION_REUSED] = AT_REUSED_REFRESH_TOKEN,
+        [AT_SESSION_REVOKED] = AT_REVOKED_SESSION
+    };
 
-    case AT_SESSION_OK:
-        return AT_OK;
-
-    case AT_SESSION_UNKNOWN:
-        return AT_UNKNOWN_REFRESH_TOKEN;
-
-    case AT_SESSION_EXPIRED:
-        return AT_EXPIRED_REFRESH_TOKEN;
-
-    case AT_SESSION_USED:
-        return AT_ROTATED_REFRESH_TOKEN;
-
-    case AT_SESSION_REUSED:
-        return AT_REUSED_REFRESH_TOKEN;
-
-    case AT_SESSION_REVOKED:
-        return AT_REVOKED_SESSION;
-
-    default:
-        return AT_UNAVAILABLE;
-    }
+    return verdicts[result];
 }
 
 

@@ -6,7 +6,7 @@
  * and a refresh token, both in cookies.
  */
 
-#include "http/token/ngx_at_endpoint.h"
+#include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
@@ -14,8 +14,6 @@
 #include "core/json/at_fields.h"
 
 #include "http/access/ngx_at_password.h"
-#include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"
 
@@ -34,30 +32,20 @@ ngx_at_login_check_password(ngx_at_endpoint_request_t *er)
         at_str("username"), at_str("password")
     };
 
-    char          *buf;
-    at_str_t       body, values[2];
-    at_fields_e    rc;
-    at_verdict_e   verdict;
+    at_str_t      values[2];
+    at_verdict_e  verdict;
 
-    verdict = ngx_at_get_body(er->request, &body);
-
+    verdict = ngx_at_endpoint_get_fields(er, values, names, 2,
+                                         at_fields_from_json);
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    /* this copy of the password is cleansed after the check */
-
-    buf = ngx_pnalloc(er->request->pool, body.len + 1);
-    if (buf == NULL) {
-        return AT_FAILED;
+    if (values[0].data == NULL) {
+        return AT_BAD_BODY;
     }
 
-    rc = at_fields_from_json(values, names, 2, body, buf);
-    at_crypto_cleanse((void *) (uintptr_t) body.data, body.len);
-
-    if (rc != AT_FIELDS_OK) {
-        return rc == AT_FIELDS_INVALID ? AT_BAD_BODY : AT_FAILED;
-    }
+    /* the password is cleansed after the check */
 
     er->password_check.issuer = er->issuer;
     er->password_check.only_issuer = er->ctx->conf->only_user_issuer;
@@ -97,7 +85,7 @@ ngx_at_login_create_session(ngx_at_endpoint_request_t *er)
 }
 
 
-static const ngx_at_step_pt  ngx_at_login_steps[] = {
+const ngx_at_step_pt  ngx_at_login_steps[] = {
     ngx_at_check_json_post,
     ngx_at_login_check_enabled,
     ngx_at_endpoint_read_body,
@@ -109,11 +97,3 @@ static const ngx_at_step_pt  ngx_at_login_steps[] = {
     ngx_at_set_cookies,
     NULL
 };
-
-
-ngx_int_t
-ngx_at_login_handler(ngx_http_request_t *r)
-{
-    return ngx_at_endpoint_handle(r, ngx_at_login_steps,
-                                  ngx_at_endpoint_refuse);
-}

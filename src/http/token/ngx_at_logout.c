@@ -7,7 +7,7 @@
  * this endpoint, so a client usually sends its access token, until it expires.
  */
 
-#include "http/token/ngx_at_endpoint.h"
+#include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/jose/at_jwt.h"
 #include "core/session/at_session.h"
@@ -16,8 +16,6 @@
 #include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_credential.h"
-#include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_reply.h"
 #include "http/worker/ngx_at_worker.h"
 
@@ -129,7 +127,7 @@ ngx_at_logout_check_result(ngx_at_endpoint_request_t *er)
 }
 
 
-static const ngx_at_step_pt  ngx_at_logout_steps[] = {
+const ngx_at_step_pt  ngx_at_logout_steps[] = {
     ngx_at_check_post,
     ngx_at_logout_read_tokens,
     ngx_at_logout_revoke_session,
@@ -137,11 +135,3 @@ static const ngx_at_step_pt  ngx_at_logout_steps[] = {
     ngx_at_clear_cookies,
     NULL
 };
-
-
-ngx_int_t
-ngx_at_logout_handler(ngx_http_request_t *r)
-{
-    return ngx_at_endpoint_handle(r, ngx_at_logout_steps,
-                                  ngx_at_endpoint_refuse);
-}

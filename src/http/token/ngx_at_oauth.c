@@ -7,7 +7,7 @@
  * responses.
  */
 
-#include "http/token/ngx_at_endpoint.h"
+#include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/authz/at_issuer.h"
 #include "core/authz/at_record.h"
@@ -21,8 +21,7 @@
 #include "http/request/ngx_at_challenge.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
-#include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint_request.h"
+#include "http/request/ngx_at_refuse.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"
 
@@ -120,14 +119,14 @@ ngx_at_oauth_add_headers(ngx_at_endpoint_request_t *er, ngx_uint_t status)
 
 /* the reason is logged; the client gets one of the errors of the RFC */
 
-static ngx_int_t
+ngx_int_t
 ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 {
     ngx_uint_t                   level;
     const ngx_at_oauth_error_t  *error;
 
     if (verdict == AT_BAD_METHOD || verdict == AT_ORIGIN_NOT_ALLOWED) {
-        return ngx_at_endpoint_refuse(er, verdict);
+        return ngx_at_refuse(er->request, er->ctx, verdict);
     }
 
     error = ngx_at_oauth_error(er, verdict);
@@ -214,26 +213,17 @@ ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
         at_str("scope")
     };
 
-    char          *buf;
-    at_str_t       body, values[NGX_AT_OAUTH_FIELDS];
-    at_fields_e    rc;
-    at_verdict_e   verdict;
+    at_str_t      values[NGX_AT_OAUTH_FIELDS];
+    at_verdict_e  verdict;
 
-    verdict = ngx_at_get_body(er->request, &body);
-
+    verdict = ngx_at_endpoint_get_fields(er, values, names,
+                                         NGX_AT_OAUTH_FIELDS,
+                                         at_fields_from_form);
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    buf = ngx_pnalloc(er->request->pool, body.len + 1);
-    if (buf == NULL) {
-        return AT_FAILED;
-    }
-
-    rc = at_fields_from_form(values, names, NGX_AT_OAUTH_FIELDS, body, buf);
-    at_crypto_cleanse((void *) (uintptr_t) body.data, body.len);
-
-    if (rc != AT_FIELDS_OK || values[NGX_AT_OAUTH_GRANT_TYPE].len == 0) {
+    if (values[NGX_AT_OAUTH_GRANT_TYPE].len == 0) {
         return AT_BAD_BODY;
     }
 
@@ -387,7 +377,7 @@ ngx_at_oauth_set_response(ngx_at_endpoint_request_t *er)
 }
 
 
-static const ngx_at_step_pt  ngx_at_oauth_steps[] = {
+const ngx_at_step_pt  ngx_at_oauth_steps[] = {
     ngx_at_check_form_post,
     ngx_at_endpoint_read_body,
     ngx_at_oauth_check_client,
@@ -396,10 +386,3 @@ static const ngx_at_step_pt  ngx_at_oauth_steps[] = {
     ngx_at_oauth_set_response,
     NULL
 };
-
-
-ngx_int_t
-ngx_at_oauth_handler(ngx_http_request_t *r)
-{
-    return ngx_at_endpoint_handle(r, ngx_at_oauth_steps, ngx_at_oauth_refuse);
-}

@@ -7,7 +7,7 @@
  * requests with the same token succeeds.
  */
 
-#include "http/token/ngx_at_endpoint.h"
+#include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
@@ -21,8 +21,6 @@
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/store/ngx_at_store.h"
-#include "http/token/ngx_at_body.h"
-#include "http/token/ngx_at_endpoint_request.h"
 #include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"
 
@@ -30,52 +28,24 @@
 #define NGX_AT_REFRESH_LENGTH_MAX  1024
 
 
-/* token->data stays NULL if the body is empty */
-
-static at_verdict_e
-ngx_at_refresh_parse_body(ngx_http_request_t *r, at_str_t *token)
-{
-    char         *buf;
-    at_str_t      body, name = at_str("refreshToken");
-    at_fields_e   rc;
-    at_verdict_e  verdict;
-
-    *token = (at_str_t) { NULL, 0 };
-    verdict = ngx_at_get_body(r, &body);
-
-    if (verdict != AT_OK || body.len == 0) {
-        return verdict;
-    }
-
-    buf = ngx_pnalloc(r->pool, body.len);
-    if (buf == NULL) {
-        return AT_FAILED;
-    }
-
-    rc = at_fields_from_json(token, &name, 1, body, buf);
-
-    if (rc != AT_FIELDS_OK) {
-        return rc == AT_FIELDS_INVALID ? AT_BAD_BODY : AT_FAILED;
-    }
-
-    return token->len ? AT_OK : AT_UNKNOWN_REFRESH_TOKEN;
-}
-
-
 /* body and cookie may both have the token if they are equal */
 
 static at_verdict_e
 ngx_at_refresh_read_token(ngx_at_endpoint_request_t *er)
 {
-    at_str_t      token;
+    at_str_t      token, name = at_str("refreshToken");
     ngx_str_t     cookie;
     ngx_uint_t    n;
     at_verdict_e  verdict;
 
-    verdict = ngx_at_refresh_parse_body(er->request, &token);
-
+    verdict = ngx_at_endpoint_get_fields(er, &token, &name, 1,
+                                         at_fields_from_json);
     if (verdict != AT_OK) {
         return verdict;
+    }
+
+    if (token.data && token.len == 0) {
+        return AT_UNKNOWN_REFRESH_TOKEN;
     }
 
     n = ngx_at_read_cookie(er->request, &er->issuer->refresh_cookie, &cookie);
@@ -189,7 +159,7 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
 }
 
 
-static const ngx_at_step_pt  ngx_at_refresh_steps[] = {
+const ngx_at_step_pt  ngx_at_refresh_steps[] = {
     ngx_at_check_json_post,
     ngx_at_endpoint_read_body,
     ngx_at_refresh_read_token,
@@ -198,11 +168,3 @@ static const ngx_at_step_pt  ngx_at_refresh_steps[] = {
     ngx_at_set_cookies,
     NULL
 };
-
-
-ngx_int_t
-ngx_at_refresh_handler(ngx_http_request_t *r)
-{
-    return ngx_at_endpoint_handle(r, ngx_at_refresh_steps,
-                                  ngx_at_endpoint_refuse);
-}

@@ -13,15 +13,8 @@ ngx_int_t
 ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status, const ngx_str_t *json,
     const char *cache_control)
 {
-    ngx_int_t    rc;
-    ngx_buf_t   *b;
-    ngx_str_t    value;
-    ngx_chain_t  out;
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    ngx_str_t                 value, type = ngx_string("application/json");
+    ngx_http_complex_value_t  body;
 
     value.data = (u_char *) cache_control;
     value.len = ngx_strlen(cache_control);
@@ -30,33 +23,10 @@ ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status, const ngx_str_t *json,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = json->len;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
+    ngx_memzero(&body, sizeof(ngx_http_complex_value_t));
+    body.value = *json;
 
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = json->data;
-    b->last = json->data + json->len;
-    b->memory = 1;
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_send_response(r, status, &type, &body);
 }
 
 
