@@ -11,10 +11,6 @@
 #ifndef NGX_AT_CACHE_H
 #define NGX_AT_CACHE_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/authz/at_cache.h"
 #include "core/base/at_str.h"
 

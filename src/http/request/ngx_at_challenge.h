@@ -8,10 +8,6 @@
 #ifndef NGX_AT_CHALLENGE_H
 #define NGX_AT_CHALLENGE_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "http/request/ngx_at_ctx.h"
 
 

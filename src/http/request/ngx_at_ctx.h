@@ -8,10 +8,6 @@
 #ifndef NGX_AT_CTX_H
 #define NGX_AT_CTX_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/authz/at_cache.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"

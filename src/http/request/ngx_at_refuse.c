@@ -9,44 +9,6 @@
 #include "http/request/ngx_at_credential.h"
 
 
-static ngx_uint_t ngx_at_satisfy_is_any(ngx_http_request_t *r);
-static void ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx);
-
-
-ngx_int_t
-ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx, at_verdict_e verdict)
-{
-    const at_verdict_info_t  *info;
-
-    info = at_verdict_info(verdict);
-
-    ctx->verdict = verdict;
-    ctx->phase = NGX_AT_REFUSED;
-    ctx->status = ngx_at_error_override(ctx)->status;
-
-    if (ctx->status == 0) {
-        ctx->status = info->status ? info->status
-                                   : at_code_info(info->code)->status;
-    }
-
-    ngx_at_log_refusal(r, ctx);
-
-    ctx->returned_status = ctx->status;
-
-    /* in the access phase nginx asks the next module after 401 and 403 only */
-
-    if (ctx->endpoint_request == NULL && ngx_at_satisfy_is_any(r)
-        && ctx->status != NGX_HTTP_UNAUTHORIZED)
-    {
-        ctx->returned_status = NGX_HTTP_FORBIDDEN;
-    }
-
-    ngx_http_set_ctx(r, ctx, ngx_http_auth_token_module);
-
-    return ctx->returned_status;
-}
-
-
 const ngx_at_error_override_t *
 ngx_at_error_override(const ngx_at_ctx_t *ctx)
 {
@@ -148,4 +110,38 @@ ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
                   ngx_at_satisfy_is_any(r) ? " (satisfy any)" : "",
                   info->reason.data, &kind, fingerprint.len ? " " : "",
                   &fingerprint, &subject);
+}
+
+
+ngx_int_t
+ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx, at_verdict_e verdict)
+{
+    const at_verdict_info_t  *info;
+
+    info = at_verdict_info(verdict);
+
+    ctx->verdict = verdict;
+    ctx->phase = NGX_AT_REFUSED;
+    ctx->status = ngx_at_error_override(ctx)->status;
+
+    if (ctx->status == 0) {
+        ctx->status = info->status ? info->status
+                                   : at_code_info(info->code)->status;
+    }
+
+    ngx_at_log_refusal(r, ctx);
+
+    ctx->returned_status = ctx->status;
+
+    /* in the access phase nginx asks the next module after 401 and 403 only */
+
+    if (ctx->endpoint_request == NULL && ngx_at_satisfy_is_any(r)
+        && ctx->status != NGX_HTTP_UNAUTHORIZED)
+    {
+        ctx->returned_status = NGX_HTTP_FORBIDDEN;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_auth_token_module);
+
+    return ctx->returned_status;
 }

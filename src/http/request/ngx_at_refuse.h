@@ -10,10 +10,6 @@
 #ifndef NGX_AT_REFUSE_H
 #define NGX_AT_REFUSE_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 
