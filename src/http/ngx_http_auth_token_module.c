@@ -21,7 +21,6 @@
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"
 #include "http/worker/ngx_at_job.h"
-#include "http/worker/ngx_at_thread.h"
 #include "http/worker/ngx_at_worker.h"
 
 

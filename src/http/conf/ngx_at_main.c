@@ -12,7 +12,7 @@
 #include "http/access/ngx_at_variables.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"
-#include "http/worker/ngx_at_thread.h"
+#include "http/worker/ngx_at_job.h"
 
 
 #define NGX_AT_CACHE_SIZE  (16 * 1024 * 1024)

@@ -16,7 +16,6 @@
 #include "http/keys/ngx_at_keys.h"
 #include "http/keys/ngx_at_source.h"
 #include "http/store/ngx_at_state.h"
-#include "http/worker/ngx_at_watch.h"
 #include "http/worker/ngx_at_worker.h"
 
 
@@ -24,7 +23,6 @@
 #define NGX_AT_FETCH_WARNINGS_MAX  4
 #define NGX_AT_FETCH_NAME_LEN      16   /* hex digits of the digest */
 #define NGX_AT_FETCH_PURPOSE       "keys "
-#define NGX_AT_FETCH_PURPOSE_LEN   (sizeof(NGX_AT_FETCH_PURPOSE) - 1)
 
 
 /* a key source in a worker; thread tasks write only to the last part */
@@ -34,15 +32,14 @@ typedef struct {
     ngx_log_t                 *log;
 
     ngx_str_t                  file;            /* the sealed document */
-    char                       purpose[NGX_AT_FETCH_PURPOSE_LEN
-                                       + AT_SHA256_LEN];
+    at_str_t                   purpose;         /* of the seal */
 
     /* the keys in use */
     ngx_uint_t                 version;
     time_t                     fetched;         /* 0: no keys */
     u_char                     document[AT_SHA256_LEN];
 
-    ngx_thread_task_t         *task;
+    ngx_thread_task_t          task;
     ngx_uint_t                 busy;
     ngx_uint_t                 lease;
     time_t                     started;
@@ -53,15 +50,6 @@ typedef struct {
     ngx_uint_t                 nwarnings;
     at_error_t                 warnings[NGX_AT_FETCH_WARNINGS_MAX];
 } ngx_at_fetch_t;
-
-
-static at_str_t
-ngx_at_fetch_purpose(const ngx_at_fetch_t *fetch)
-{
-    at_str_t  purpose = { fetch->purpose, sizeof(fetch->purpose) };
-
-    return purpose;
-}
 
 
 /* --- thread -------------------------------------------------------------- */
@@ -150,9 +138,8 @@ ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document)
 
     text = (at_str_t) { (char *) content, p - content };
 
-    rc = at_state_write(ngx_at_state_key(fetch->atmcf),
-                        (char *) fetch->file.data,
-                        ngx_at_fetch_purpose(fetch), text, &fetch->err);
+    rc = at_state_write(fetch->atmcf->state_key, (char *) fetch->file.data,
+                        fetch->purpose, text, &fetch->err);
     free(content);
 
     return rc;
@@ -196,14 +183,13 @@ ngx_at_fetch_validate(ngx_at_fetch_t *fetch, const char *url,
 static void
 ngx_at_fetch_handler(void *data, ngx_log_t *log)
 {
+    ngx_at_fetch_t *fetch = data;
+
     int                   rc;
     char                 *jwks_uri;
     at_str_t              document;
     const char           *url;
-    ngx_at_fetch_t       *fetch;
     at_fetch_response_t   response;
-
-    fetch = *(ngx_at_fetch_t **) data;
 
     jwks_uri = fetch->source->discovery ? ngx_at_fetch_discover(fetch) : NULL;
     url = fetch->source->discovery ? jwks_uri
@@ -331,13 +317,11 @@ ngx_at_fetch_load(ngx_at_fetch_t *fetch)
     time_t                  last;
     at_str_t                text;
     at_error_t              err, reason;
-    const at_state_key_t   *key;
     const ngx_at_source_t  *source;
 
     source = fetch->source;
-    key = ngx_at_state_key(fetch->atmcf);
 
-    if (key == NULL) {
+    if (fetch->atmcf->state_key == NULL) {
         return;
     }
 
@@ -346,8 +330,8 @@ ngx_at_fetch_load(ngx_at_fetch_t *fetch)
     fetch->version = source->slot->version;
     last = source->slot->fetched;
 
-    rc = at_state_read(key, (char *) fetch->file.data,
-                       ngx_at_fetch_purpose(fetch),
+    rc = at_state_read(fetch->atmcf->state_key, (char *) fetch->file.data,
+                       fetch->purpose,
                        NGX_TIME_T_LEN + sizeof("\n") + AT_FETCH_SIZE_MAX,
                        &content, &text.len, &err);
 
@@ -378,14 +362,17 @@ ngx_at_fetch_load(ngx_at_fetch_t *fetch)
 
 
 static void
-ngx_at_fetch_finish(ngx_at_fetch_t *fetch)
+ngx_at_fetch_done(ngx_event_t *ev)
 {
+    ngx_at_fetch_t *fetch = ev->data;
+
     u_char                  previous[AT_SHA256_LEN];
     ngx_uint_t              i, changed;
     const ngx_at_source_t  *source;
 
     source = fetch->source;
     fetch->busy = 0;
+    ev->complete = 0;
 
     changed = ngx_at_source_release_lease(source, fetch->lease, fetch->result,
                                           fetch->started, fetch->max_age,
@@ -431,14 +418,6 @@ ngx_at_fetch_finish(ngx_at_fetch_t *fetch)
 
 
 static void
-ngx_at_fetch_done(ngx_event_t *ev)
-{
-    ev->complete = 0;
-    ngx_at_fetch_finish(ev->data);
-}
-
-
-static void
 ngx_at_fetch_check(ngx_at_fetch_t *fetch)
 {
     const ngx_at_source_t  *source;
@@ -463,7 +442,7 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
                       &source->issuer->name, &source->url);
     }
 
-    if (fetch->busy || ngx_at_state_key(fetch->atmcf) == NULL
+    if (fetch->busy || fetch->atmcf->state_key == NULL
         || !ngx_at_source_acquire_lease(source, &fetch->lease))
     {
         return;
@@ -476,11 +455,11 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
     fetch->nwarnings = 0;
     fetch->busy = 1;
 
-    if (ngx_thread_task_post(fetch->atmcf->thread_pool, fetch->task)
+    if (ngx_thread_task_post(fetch->atmcf->thread_pool, &fetch->task)
         != NGX_OK)
     {
         (void) at_error(&fetch->err, "the queue of the thread pool is full");
-        ngx_at_fetch_finish(fetch);
+        ngx_at_fetch_done(&fetch->task.event);
     }
 }
 
@@ -488,61 +467,56 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
 /* --- worker -------------------------------------------------------------- */
 
 
-static ngx_at_fetch_t *
-ngx_at_fetch_create(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf,
-    const ngx_at_source_t *source)
+static ngx_int_t
+ngx_at_fetch_init(ngx_at_fetch_t *fetch, ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf, const ngx_at_source_t *source)
 {
-    char                name[sizeof("keys-") + NGX_AT_FETCH_NAME_LEN];
-    u_char             *p;
-    ngx_at_fetch_t     *fetch;
-    ngx_thread_task_t  *task;
-
-    fetch = ngx_pcalloc(cycle->pool, sizeof(ngx_at_fetch_t));
-    task = ngx_thread_task_alloc(cycle->pool, sizeof(ngx_at_fetch_t *));
-
-    if (fetch == NULL || task == NULL) {
-        return NULL;
-    }
+    char     name[sizeof("keys-") + NGX_AT_FETCH_NAME_LEN];
+    u_char  *p;
 
     p = ngx_cpymem(name, "keys-", sizeof("keys-") - 1);
     p = ngx_hex_dump(p, (u_char *) source->digest, NGX_AT_FETCH_NAME_LEN / 2);
     *p = '\0';
 
+    ngx_memzero(fetch, sizeof(ngx_at_fetch_t));
+
     fetch->file = ngx_at_state_file(cycle->pool, atmcf, name);
-    if (fetch->file.data == NULL) {
-        return NULL;
+
+    p = ngx_pnalloc(cycle->pool,
+                    sizeof(NGX_AT_FETCH_PURPOSE) - 1 + AT_SHA256_LEN);
+
+    if (fetch->file.data == NULL || p == NULL) {
+        return NGX_ERROR;
     }
 
-    p = ngx_cpymem(fetch->purpose, NGX_AT_FETCH_PURPOSE,
-                   NGX_AT_FETCH_PURPOSE_LEN);
-    ngx_memcpy(p, source->digest, AT_SHA256_LEN);
+    fetch->purpose.data = (char *) p;
+    p = ngx_cpymem(p, NGX_AT_FETCH_PURPOSE, sizeof(NGX_AT_FETCH_PURPOSE) - 1);
+    p = ngx_cpymem(p, source->digest, AT_SHA256_LEN);
+    fetch->purpose.len = (char *) p - fetch->purpose.data;
 
     fetch->atmcf = atmcf;
     fetch->source = source;
     fetch->log = cycle->log;
-    fetch->task = task;
 
-    *(ngx_at_fetch_t **) task->ctx = fetch;
-    task->handler = ngx_at_fetch_handler;
-    task->event.handler = ngx_at_fetch_done;
-    task->event.data = fetch;
+    fetch->task.ctx = fetch;
+    fetch->task.handler = ngx_at_fetch_handler;
+    fetch->task.event.handler = ngx_at_fetch_done;
+    fetch->task.event.data = fetch;
 
-    return fetch;
+    return NGX_OK;
 }
 
 
 static void
 ngx_at_fetch_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    ngx_uint_t        i;
-    ngx_array_t      *fetches;
-    ngx_at_fetch_t  **fetch;
+    ngx_uint_t       i;
+    ngx_at_fetch_t  *fetch;
 
-    fetches = &ngx_at_worker.fetches;
-    fetch = fetches->elts;
+    fetch = ngx_at_worker.fetches.elts;
 
-    for (i = 0; i < fetches->nelts; i++) {
-        ngx_at_fetch_check(fetch[i]);
+    for (i = 0; i < ngx_at_worker.fetches.nelts; i++) {
+        ngx_at_fetch_check(&fetch[i]);
     }
 }
 
@@ -551,37 +525,34 @@ ngx_int_t
 ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     ngx_uint_t         i;
-    ngx_array_t       *fetches;
-    ngx_at_fetch_t   **fetch;
+    ngx_at_fetch_t    *fetch;
     ngx_at_source_t  **sources;
 
     if (atmcf->sources.nelts == 0) {
         return NGX_OK;
     }
 
-    fetches = &ngx_at_worker.fetches;
     sources = atmcf->sources.elts;
 
     if (at_fetch_init() != 0
-        || ngx_array_init(fetches, cycle->pool, atmcf->sources.nelts,
-                          sizeof(ngx_at_fetch_t *))
+        || ngx_array_init(&ngx_at_worker.fetches, cycle->pool,
+                          atmcf->sources.nelts, sizeof(ngx_at_fetch_t))
            != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     for (i = 0; i < atmcf->sources.nelts; i++) {
-        fetch = ngx_array_push(fetches);
-        *fetch = ngx_at_fetch_create(cycle, atmcf, sources[i]);
+        fetch = ngx_array_push(&ngx_at_worker.fetches);
 
-        if (*fetch == NULL) {
+        if (ngx_at_fetch_init(fetch, cycle, atmcf, sources[i]) != NGX_OK) {
             return NGX_ERROR;
         }
 
         /* keys that an earlier worker or another server has stored */
 
-        ngx_at_fetch_load(*fetch);
-        ngx_at_fetch_check(*fetch);
+        ngx_at_fetch_load(fetch);
+        ngx_at_fetch_check(fetch);
     }
 
     return ngx_at_watch(cycle, NGX_AT_FETCH_INTERVAL, 0, ngx_at_fetch_poll,
@@ -594,17 +565,14 @@ ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 void
 ngx_at_fetch_exit(void)
 {
-    ngx_uint_t        i;
-    ngx_array_t      *fetches;
-    ngx_at_fetch_t  **fetch;
+    ngx_uint_t       i;
+    ngx_at_fetch_t  *fetch;
 
-    fetches = &ngx_at_worker.fetches;
-    fetch = fetches->elts;
+    fetch = ngx_at_worker.fetches.elts;
 
-    for (i = 0; i < fetches->nelts; i++) {
-        if (fetch[i]->busy) {
-            (void) ngx_at_source_release_lease(fetch[i]->source,
-                                               fetch[i]->lease,
+    for (i = 0; i < ngx_at_worker.fetches.nelts; i++) {
+        if (fetch[i].busy) {
+            (void) ngx_at_source_release_lease(fetch[i].source, fetch[i].lease,
                                                NGX_AT_FETCH_STOPPED, 0, -1,
                                                "");
         }
@@ -620,13 +588,12 @@ ngx_at_fetch_exit(void)
 static time_t
 ngx_at_source_fetched(const ngx_at_source_t *source)
 {
-    ngx_array_t      *fetches;
-    ngx_at_fetch_t  **fetch;
+    ngx_at_fetch_t  *fetch;
 
-    fetches = &ngx_at_worker.fetches;
-    fetch = fetches->elts;
+    fetch = ngx_at_worker.fetches.elts;
 
-    return source->index < fetches->nelts ? fetch[source->index]->fetched : 0;
+    return source->index < ngx_at_worker.fetches.nelts
+           ? fetch[source->index].fetched : 0;
 }
 
 

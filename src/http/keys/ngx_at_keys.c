@@ -10,7 +10,6 @@
 #include "core/base/at_crypto.h"
 
 #include "http/base/ngx_at_str.h"
-#include "http/worker/ngx_at_watch.h"
 #include "http/worker/ngx_at_worker.h"
 
 
@@ -351,13 +350,11 @@ static void
 ngx_at_keys_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
     ngx_uint_t          i;
-    ngx_array_t        *key_files;
     ngx_at_key_file_t  *key_file;
 
-    key_files = &ngx_at_worker.key_files;
-    key_file = key_files->elts;
+    key_file = ngx_at_worker.key_files.elts;
 
-    for (i = 0; i < key_files->nelts; i++) {
+    for (i = 0; i < ngx_at_worker.key_files.nelts; i++) {
         ngx_at_key_file_check(&key_file[i], log);
     }
 }

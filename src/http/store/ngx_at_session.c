@@ -11,7 +11,6 @@
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_uses.h"
 #include "http/worker/ngx_at_job.h"
-#include "http/worker/ngx_at_watch.h"
 #include "http/worker/ngx_at_worker.h"
 
 
@@ -24,14 +23,12 @@ static void
 ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
     const ngx_at_main_conf_t *atmcf)
 {
-    u_char                *p;
-    at_error_t             err;
-    const at_state_key_t  *key;
+    u_char      *p;
+    at_error_t   err;
 
     sessions->tried = ngx_time();
-    key = ngx_at_state_key(atmcf);
 
-    if (key == NULL) {
+    if (atmcf->state_key == NULL) {
         (void) at_error(&err, "the state directory was not opened at start");
 
     } else {
@@ -39,7 +36,8 @@ ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
                          "%V/data/sessions", &atmcf->state_path);
         *p = '\0';
 
-        sessions->handle = at_session_db_open(sessions->path, key, &err);
+        sessions->handle = at_session_db_open(sessions->path,
+                                              atmcf->state_key, &err);
     }
 
     if (sessions->handle) {

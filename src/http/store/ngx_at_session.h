@@ -8,10 +8,6 @@
 #ifndef NGX_AT_SESSION_H
 #define NGX_AT_SESSION_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/session/at_session.h"
 
 #include "http/base/ngx_at_main_conf.h"

@@ -162,13 +162,6 @@ ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
 }
 
 
-const at_state_key_t *
-ngx_at_state_key(const ngx_at_main_conf_t *atmcf)
-{
-    return atmcf->state_key;
-}
-
-
 ngx_str_t
 ngx_at_state_file(ngx_pool_t *pool,
     const ngx_at_main_conf_t *atmcf, const char *name)

@@ -9,10 +9,6 @@
 #ifndef NGX_AT_STATE_H
 #define NGX_AT_STATE_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/session/at_state.h"
 
 #include "http/base/ngx_at_main_conf.h"
@@ -26,14 +22,11 @@ void ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 /* checks the directory once the configuration was parsed; creates nothing */
 ngx_int_t ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 
-/* in the master process: creates missing files and reads the key */
-ngx_int_t ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
-
 /*
- * NULL before init_module, if no directive needs it, and if it could not be
- * read: callers must then fail closed.
+ * In the master process: creates missing files and sets atmcf->state_key.
+ * Without a key the features that need it fail closed.
  */
-const at_state_key_t *ngx_at_state_key(const ngx_at_main_conf_t *atmcf);
+ngx_int_t ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
 
 /*
  * The path of a file that workers write, PATH/data/NAME, with a terminating

@@ -14,7 +14,6 @@
 
 #include "http/base/ngx_at_directive.h"
 #include "http/base/ngx_at_main_conf.h"
-#include "http/worker/ngx_at_watch.h"
 #include "http/worker/ngx_at_worker.h"
 
 

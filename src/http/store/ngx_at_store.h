@@ -9,10 +9,6 @@
 #ifndef NGX_AT_STORE_H
 #define NGX_AT_STORE_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/store/at_store.h"
 
 #include "http/base/ngx_at_main_conf.h"

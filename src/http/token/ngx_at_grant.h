@@ -8,10 +8,6 @@
 #ifndef NGX_AT_GRANT_H
 #define NGX_AT_GRANT_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/authz/at_record.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"

@@ -8,10 +8,6 @@
 #ifndef NGX_AT_REPLY_H
 #define NGX_AT_REPLY_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/base/at_verdict.h"
 
 #include "http/token/ngx_at_endpoint_request.h"

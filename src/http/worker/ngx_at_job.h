@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Jobs: work that is done in a thread while a request waits.
+ * Jobs: work that is done in a thread while a request waits, and the thread
+ * pools of nginx that run them.
  */
 
 #ifndef NGX_AT_JOB_H
@@ -61,6 +62,15 @@ struct ngx_at_job_s {
     unsigned             busy:1;                /* waits or runs */
     unsigned             failed:1;              /* could not be run */
 };
+
+char *ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Once the http block was read: sets atmcf->thread_pool if a directive needs
+ * it, and atmcf->hash_pool, of one thread, if passwords are checked.
+ */
+ngx_int_t ngx_at_resolve_thread_pools(ngx_conf_t *cf,
+    ngx_at_main_conf_t *atmcf);
 
 void ngx_at_job_init(const ngx_at_main_conf_t *atmcf);
 

@@ -8,10 +8,6 @@
 #ifndef NGX_AT_WORKER_H
 #define NGX_AT_WORKER_H
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
 #include "core/authz/at_cache.h"
 #include "core/base/at_error.h"
 #include "core/jose/at_jwt.h"
@@ -75,7 +71,7 @@ typedef struct {
 
     /* key_files and fetches are empty until keys are watched */
     ngx_array_t                key_files;       /* of ngx_at_key_file_t */
-    ngx_array_t                fetches;         /* of ngx_at_fetch_t * */
+    ngx_array_t                fetches;         /* of ngx_at_fetch_t */
     uint64_t                   keys_generation; /* incremented by changes */
 
     ngx_at_job_queue_t         hash_queue;
@@ -97,6 +93,17 @@ void ngx_at_worker_reset(void);
 
 ngx_int_t ngx_at_worker_init(const ngx_at_main_conf_t *atmcf);
 void ngx_at_worker_exit(void);
+
+typedef void (*ngx_at_watch_pt)(const ngx_at_main_conf_t *atmcf,
+    ngx_log_t *log);
+
+/*
+ * Calls handler at intervals of milliseconds.  exiting: also in a worker that
+ * is shutting down; the timer does not delay its exit.
+ */
+ngx_int_t ngx_at_watch(ngx_cycle_t *cycle, ngx_msec_t interval,
+    ngx_uint_t exiting, ngx_at_watch_pt handler,
+    const ngx_at_main_conf_t *atmcf);
 
 
 #endif
