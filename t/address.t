@@ -204,16 +204,15 @@ for my $i (0 .. $#lists) {
 
         if ($sign eq '+') {
             granted $s, "/list$i", "$name: $address is in the list", by($address);
-            granted $s, "/token$i", "$name: $address is in the list, with a token", by($address), token => $good;
+            granted $s, "/token$i", "$name: $address is in the list, with a token", by($address),
+                    token => $good;
             refused $s, "/token$i", invalid_token => "$name: $address is in the list, with a bad token",
-                    by($address),
-                    token => $bad, good => 0;
+                    by($address), token => $bad, good => 0;
         } else {
             refused $s, "/list$i", address_not_allowed => "$name: $address is not in the list", by($address),
                     reason => 'address_not_allowed', good => 0;
-            refused $s, "/token$i",
-                    address_not_allowed => "$name: $address is not in the list, with a token", by($address),
-                    token => $good, reason => 'address_not_allowed';
+            refused $s, "/token$i", address_not_allowed => "$name: $address is not in the list, with a token",
+                    by($address), token => $good, reason => 'address_not_allowed';
         }
     }
 }
@@ -238,16 +237,14 @@ granted $s, '/none', 'accept none: a token is ignored', token => $bad,
 refused $s, '/none', address_not_allowed => 'accept none: an address outside the list is refused',
         as('1.2.3.4');
 refused $s, '/none', address_not_allowed => 'accept none: a valid token does not help outside the list',
-        as('1.2.3.4'),
-        token => $good;
+        as('1.2.3.4'), token => $good;
 
 # --- dual-stack listeners ---------------------------------------------------
 
 granted $s, '/near', 'an IPv4 client of a dual-stack listener is in an IPv4 list', port => 2, token => $good;
 granted $s, '/none', 'an IPv4 client of a dual-stack listener, accept none', port => 2, from => '127.0.0.9';
 refused $s, '/six', address_not_allowed => 'an IPv4 client of a dual-stack listener is not in an IPv6 list',
-        port => 2,
-        token => $good;
+        port => 2, token => $good;
 granted $s, '/six', '::1 is in an IPv6 list', port => 2, to => '::1', token => $good;
 refused $s, '/near', address_not_allowed => '::1 is not in an IPv4 list', port => 2, to => '::1',
         token => $good;
@@ -280,21 +277,19 @@ granted $s, '/world', '::1 is in a list of both families', port => 2, to => '::1
         ['four more bytes',  ['X-Forwarded-For: 1.1.1.1.1']];
 
     refused $s, "/list$i", address_not_allowed => 'X-Forwarded-For of an untrusted peer is ignored',
-            as('1.1.1.1'),
-            from => '127.0.0.2';
+            as('1.1.1.1'), from => '127.0.0.2';
     refused $s, '/near', address_not_allowed => 'X-Forwarded-For of a trusted peer replaces its address',
-            as('1.1.1.1'),
+            as('1.1.1.1'), token => $good;
+    granted $s, '/near', 'an invalid X-Forwarded-For leaves the address of the peer', as('fe80::1%eth0'),
             token => $good;
-    granted $s, '/near', 'an invalid X-Forwarded-For leaves the address of the peer',
-            as('fe80::1%eth0'), token => $good;
-    granted $s, '/near', 'an untrusted peer keeps its address', as('1.1.1.1'),
-            from => '127.0.0.2', token => $good;
+    granted $s, '/near', 'an untrusted peer keeps its address', as('1.1.1.1'), from => '127.0.0.2',
+            token => $good;
 }
 
 granted $s, '/x', 'real_ip_recursive: the last untrusted address counts', port => 6, token => $good,
         as('9.9.9.9, 1.2.3.4, 10.0.0.1, 10.0.0.2');
-refused $s, '/x', address_not_allowed => 'real_ip_recursive: an earlier address does not count',
-        port => 6, token => $good, as('1.2.3.4, 9.9.9.9, 10.0.0.1');
+refused $s, '/x', address_not_allowed => 'real_ip_recursive: an earlier address does not count', port => 6,
+        token => $good, as('1.2.3.4, 9.9.9.9, 10.0.0.1');
 
 # --- another address on the same connection ---------------------------------
 
@@ -317,12 +312,12 @@ refused $s, '/x', address_not_allowed => 'real_ip_recursive: an earlier address 
     my @unix = (path => $s->dir . '/client.sock', token => $good);
 
     granted $s, '/x', 'a client of a unix socket is granted without a list', @unix;
-    refused $s, $_, address_not_allowed => "a client of a unix socket is not in the list of $_", @unix for '/near', '/six', '/world';
+    refused $s, $_, address_not_allowed => "a client of a unix socket is not in the list of $_", @unix
+            for '/near', '/six', '/world';
     refused $s, '/none', address_not_allowed => 'a client of a unix socket is not in a list, accept none',
             @unix;
     refused $s, '/near', address_not_allowed => 'X-Forwarded-For of an untrusted unix socket is ignored',
-            @unix,
-            as('127.0.0.1');
+            @unix, as('127.0.0.1');
 
     my @real = (path => $s->dir . '/real.sock', token => $good);
     refused $s, '/x', address_not_allowed => 'a trusted unix socket without X-Real-IP is not in a list',
@@ -431,7 +426,9 @@ refused $s, '/crlf', address_not_allowed => "$_ is not in the file with CR LF", 
     refused $s, '/inner/other/', address_not_allowed => 'the replaced list does not apply', @how,
             from => '127.0.0.2';
     granted $s, '/inner/other/same/', 'a nested location inherits the replacement', @how;
-    refused $s, '/inner/other/same/', address_not_allowed => 'a nested location inherits only the replacement', @how, from => '127.0.0.2';
+    refused $s, '/inner/other/same/',
+            address_not_allowed => 'a nested location inherits only the replacement', @how,
+            from => '127.0.0.2';
     granted $s, '/inner/other/any/', '"any" cancels the replacement', @how, from => '127.0.0.2';
     granted $s, '/two/', 'two directives: the first one applies', @how;
     granted $s, '/two/', 'two directives: the second one applies', @how, from => '127.0.0.3';
@@ -439,8 +436,7 @@ refused $s, '/crlf', address_not_allowed => "$_ is not in the file with CR LF", 
             from => '127.0.0.2';
     granted $s, '/method/', 'a list in limit_except does not apply to GET', @how, from => '127.0.0.2';
     refused $s, '/method/', address_not_allowed => 'a list in limit_except applies to POST', @how,
-            from => '127.0.0.2',
-            method => 'POST', body => '';
+            from => '127.0.0.2', method => 'POST', body => '';
     granted $s, '/method/', 'a POST from the list in limit_except is granted', @how, method => 'POST',
             body => '';
 }

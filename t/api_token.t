@@ -146,11 +146,10 @@ my $forged  = token(key => key('rsa2'));
 
 my @body = (qq({"code":"API_EXPIRED_API_TOKEN","message":"Expired API Token"}));
 admits $_, '/api', "API token $_ is accepted" for qw(good read both never later own any);
-refused $s, '/api', invalid_api_token => 'an unknown API token', api_token => $unknown,
-        reason => 'unknown_api_token';
+refused $s, '/api', unknown_api_token => 'an unknown API token', api_token => $unknown;
 refuses 'past', '/api', expired_api_token => 'an expired API token', reason => 'expired_api_token';
-refuses 'off', '/api', client_disabled => 'a disabled API token', reason => 'disabled_client';
-refuses 'of_jack', '/api', client_disabled => 'an API token of a disabled user', reason => 'disabled_user';
+refuses 'off', '/api', disabled_client => 'a disabled API token';
+refuses 'of_jack', '/api', disabled_user => 'an API token of a disabled user';
 refuses 'far', '/api', address_not_allowed => 'an API token from another address',
     reason => 'address_not_allowed';
 refuses 'good', '/read', insufficient_scope => 'an API token without the required scope',
@@ -158,10 +157,9 @@ refuses 'good', '/read', insufficient_scope => 'an API token without the require
 
 # the first reason in this order is reported: expiry, disabled, address, scope
 refuses 'past_off', '/read', expired_api_token => 'expired, disabled, other address, no scope: expired';
-refuses 'off_far', '/read', client_disabled => 'disabled, other address, no scope: disabled', reason => 'disabled_client';
-refuses 'off_jack', '/read', client_disabled => 'disabled, disabled user: disabled',
-    reason => 'disabled_client';
-refuses 'jack_far', '/read', client_disabled => 'disabled user, other address, no scope: disabled user', reason => 'disabled_user';
+refuses 'off_far', '/read', disabled_client => 'disabled, other address, no scope: disabled';
+refuses 'off_jack', '/read', disabled_client => 'disabled, disabled user: disabled';
+refuses 'jack_far', '/read', disabled_user => 'disabled user, other address, no scope: disabled user';
 refuses 'far_no_scope', '/read', address_not_allowed => 'other address, no scope: address';
 
 # only the log names the subject of a refused API token
@@ -237,8 +235,8 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                ['x-ApI-tOKEN', 'X-API-TOKEN'])
 {
     my ($one, $other) = @$names;
-    refused $s, $_->[0], invalid_api_token => "two headers, $one and $other, $_->[1] at $_->[0]",
-            headers => ["$one: $_->[2]", "$other: $_->[3]"], reason => 'several_api_tokens',
+    refused $s, $_->[0], several_api_tokens => "two headers, $one and $other, $_->[1] at $_->[0]",
+            headers => ["$one: $_->[2]", "$other: $_->[3]"],
             expect => { scheme => $_->[0] eq '/only' ? 'ApiKey' : 'Bearer' } for
         map { my $path = $_;
               ([$path, 'equal', $good, $good], [$path, 'the first good', $good, $unknown],
@@ -247,9 +245,9 @@ for my $names (['X-API-Token', 'X-API-Token'], ['X-API-Token', 'x-api-token'],
                [$path, 'another good one', $good, $t{both}]) } '/api', '/only';
 }
 refused $s, '/api', invalid_api_token => 'three headers', headers => [("X-API-Token: $good") x 3];
-refused $s, '/api', invalid_api_token => 'two API tokens in one header', api_token => "$good, $good", reason => 'unknown_api_token';
-refused $s, '/api', invalid_token => 'two headers and a bearer token', token => $jwt,
-        headers => [("X-API-Token: $good") x 2], reason => 'several_credentials';
+refused $s, '/api', unknown_api_token => 'two API tokens in one header', api_token => "$good, $good";
+refused $s, '/api', several_credentials => 'two headers and a bearer token', token => $jwt,
+        headers => [("X-API-Token: $good") x 2];
 refused $s, '/bearer', no_token => 'two headers where API tokens are not accepted',
         headers => [("X-API-Token: $good") x 2];
 
@@ -285,14 +283,14 @@ for my $name ('X_API_Token', 'X.API.Token', 'X-API-Tokens', 'API-Token', 'X-My-K
     granted $s, '/only', "a valid API token and an unknown one in $name", api_token => $good,
             headers => ["$name: $unknown"];
     refused $s, '/only', invalid_api_token => "an unknown API token and a valid one in $name",
-            api_token => $unknown,
-            headers => ["$name: $good"], expect => { scheme => 'ApiKey' };
+            api_token => $unknown, headers => ["$name: $good"], expect => { scheme => 'ApiKey' };
 }
 granted $s, '/only', "the header $_", headers => ["$_: $good"]
     for 'x-api-token', 'X-API-TOKEN', 'X-Api-Token';
 refused $s, "/only?$_=x", no_api_token => "the parameter $_ in the query is ignored"
     for 'X-API-Token', 'x_api_token', 'api_token', 'token';
-refused $s, '/only', no_api_token => 'an API token in a cookie is ignored', cookie => "X-API-Token=$good; api_token=$good";
+refused $s, '/only', no_api_token => 'an API token in a cookie is ignored',
+        cookie => "X-API-Token=$good; api_token=$good";
 refused $s, '/only', no_api_token => 'an API token as a bearer token is ignored', auth => "Bearer $good";
 refused $s, '/api', invalid_token => 'an API token as a bearer token', auth => "Bearer $good";
 refused $s, '/api', invalid_api_token => 'a JWT as an API token', api_token => $jwt;
@@ -312,8 +310,8 @@ for my $path ('/named', '/named/under') {
             headers => ["X-My-Key: $good"];
     granted $s, $path, "api_token=HEADER at $path, X-API-Token with a JWT", api_token => $unknown,
             token => $jwt, decision => { method => 'bearer' };
-    refused $s, $path, invalid_token => "api_token=HEADER at $path, with a JWT", token => $jwt, @e,
-            headers => ["X-My-Key: $good"], reason => 'several_credentials';
+    refused $s, $path, several_credentials => "api_token=HEADER at $path, with a JWT", token => $jwt, @e,
+            headers => ["X-My-Key: $good"];
     refused $s, $path, invalid_api_token => "api_token=HEADER at $path, twice", @e,
             headers => ["X-My-Key: $good", "x-my-key: $good"];
 }
@@ -378,10 +376,10 @@ for my $a (qw(none good bad)) {
         }
     }
 }
-refused $s, '/api', invalid_token => 'an empty API token and a bearer token', api_token => '',
-        token => $jwt, reason => 'several_credentials';
-refused $s, '/api', invalid_token => 'an empty bearer token and an API token', api_token => $good,
-        auth => 'Bearer', reason => 'several_credentials';
+refused $s, '/api', several_credentials => 'an empty API token and a bearer token', api_token => '',
+        token => $jwt;
+refused $s, '/api', several_credentials => 'an empty bearer token and an API token', api_token => $good,
+        auth => 'Bearer';
 granted $s, '/api', 'Basic and an API token', api_token => $good, auth => 'Basic YTpi';
 granted $s, '/api', 'an empty Authorization and an API token', api_token => $good, auth => '';
 granted $s, '/cookie', 'two cookies and an API token', api_token => $good,
@@ -392,7 +390,7 @@ granted $s, '/cookie', 'an API token and a cookie from another origin', method =
 
 # --- syntax -----------------------------------------------------------------
 
-refused $s, '/only', invalid_api_token => "$_->[0]", api_token => $_->[1], reason => 'unknown_api_token',
+refused $s, '/only', unknown_api_token => "$_->[0]", api_token => $_->[1],
         expect => { scheme => 'ApiKey' } for
     ['empty', ''], ['spaces', '     '], ['one byte', 'x'], ['4,096 bytes', 'x' x 4096],
     ['4,097 bytes', 'x' x 4097], ['8,000 bytes', 'y' x 8000],
@@ -436,7 +434,8 @@ refused $s, '/api', invalid_api_token => 'Bearer, and no error=, where both are 
 
 admits 'good', '/any-of', 'satisfy any: the API token is accepted';
 granted $s, '/any-of', 'satisfy any: the address is accepted', api_token => $unknown, from => '127.0.0.9';
-refused $s, '/any-of', invalid_api_token => 'satisfy any: neither is accepted', api_token => $unknown, @api_key, decision => undef;
+refused $s, '/any-of', invalid_api_token => 'satisfy any: neither is accepted', api_token => $unknown,
+        @api_key, decision => undef;
 refused $s, '/any-of', no_api_token => 'satisfy any: no credential', decision => undef;
 
 # --- scopes, owners, roles --------------------------------------------------
@@ -462,7 +461,7 @@ admits 'of_idle', '/api', 'an owner without scopes, if no scope is required';
 admits 'lost', '/read', 'a role of the store and scopes';
 refuses 'lost', '/write', insufficient_scope => 'a scope that the role denies';
 $store->ok('role', 'delete', 'lost');
-refuses 'lost', $_, insufficient_scope => "a deleted role denies all, at $_", reason => 'no_role'
+refuses 'lost', $_, no_role => "a deleted role denies all, at $_"
     for '/api', '/read', '/write';
 $store->role('lost', grant => ['read']);
 admits 'lost', $_, "the role is created again, at $_" for '/api', '/read', '/write';
@@ -477,7 +476,7 @@ $store->update('user', 'jane', scope => ['write']);
 admits 'of_jane', '/write', 'the owner gets the scope write';
 refuses 'of_jane', '/read', insufficient_scope => 'the owner loses the scope read';
 $store->ok('user', 'disable', 'jane');
-refuses $_, '/write', client_disabled => "the owner of $_ is disabled", reason => 'disabled_user'
+refuses $_, '/write', disabled_user => "the owner of $_ is disabled"
     for qw(of_jane janes);
 $store->ok('user', 'enable', 'jane');
 admits 'of_jane', '/write', 'the owner is enabled again';
@@ -504,10 +503,13 @@ admits 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.5', '127.0.0.7
 refuses 'net', '/near', address_not_allowed => "$_ is in the ranges of the location only", from => $_
     for '127.0.0.1', '127.0.0.2', '127.0.0.3';
 refuses 'net', '/near', address_not_allowed => 'an address in neither list', from => '127.0.0.8', good => 0;
-refuses 'good', '/near', address_not_allowed => "an address outside of the ranges of the location", from => '127.0.0.8', good => 0;
-admits $_, '/near', "$_ from an address in the ranges of the location", from => '127.0.0.6' for qw(good any all_of_4 own);
+refuses 'good', '/near', address_not_allowed => "an address outside of the ranges of the location",
+    from => '127.0.0.8', good => 0;
+admits $_, '/near', "$_ from an address in the ranges of the location", from => '127.0.0.6'
+    for qw(good any all_of_4 own);
 refuses 'only_6', '/api', address_not_allowed => 'an IPv4 address with IPv6 ranges only';
-refuses 'off_far', '/near', client_disabled => 'a disabled API token is reported before its address', from => '127.0.0.8', good => 0;
+refuses 'off_far', '/near', client_disabled => 'a disabled API token is reported before its address',
+    from => '127.0.0.8', good => 0;
 refuses 'one', '/api', address_not_allowed => 'X-Forwarded-For is ignored',
     headers => ['X-Forwarded-For: 127.0.0.2'];
 
@@ -553,14 +555,15 @@ CONF
             token => $forged;
     refused $only, '/', no_api_token => 'by default with a store only, a JWT is not accepted', token => $jwt;
     refused $only, '/', no_api_token => 'by default with a store only, no credential';
-    refused $only, '/', invalid_api_token => "by default with a store only, an API token of another store", api_token => $good,
-            @api_key;
+    refused $only, '/', invalid_api_token => "by default with a store only, an API token of another store",
+            api_token => $good, @api_key;
 
     my $jwts = start("$issuer $server");
     granted $jwts, '/', 'by default with an issuer only, a JWT is accepted', token => $jwt;
     granted $jwts, '/', 'by default with an issuer only, an API token is ignored', token => $jwt,
             api_token => $unknown;
-    refused $jwts, '/', no_token => 'by default with an issuer only, an API token is not accepted', api_token => $good;
+    refused $jwts, '/', no_token => 'by default with an issuer only, an API token is not accepted',
+            api_token => $good;
 
     my @store = (prepare => sub ($s) { AuthToken::Store->new($s->dir) });
 

@@ -60,7 +60,8 @@ CONF
 
 granted $s, '/read', 'name and password', auth => basic('jane'),
         decision => { status => 'OK', method => 'basic', user => 'jane', issuer => '', scope => 'read', fingerprint => '' };
-granted $s, '/read', 'a cached password', auth => basic('jane'), decision => { method => 'basic', user => 'jane' };
+granted $s, '/read', 'a cached password', auth => basic('jane'),
+        decision => { method => 'basic', user => 'jane' };
 granted $s, '/write', 'an administrator', auth => basic('root');
 refused $s, '/write', insufficient_scope => 'a scope that the user does not have', auth => basic('jane');
 granted $s, '/read', 'name and password of one character', auth => 'Basic dTpw', decision => { user => 'u' };
@@ -74,8 +75,8 @@ refused $s, '/near', address_not_allowed => 'another address', auth => basic('ja
 granted $s, '/early', 'with limit_req by $auth_token_user', auth => basic('jane');
 granted $s, '/any', 'satisfy any, by the address', from => '127.0.0.9';
 granted $s, '/any', 'satisfy any, by the password', auth => basic('slow');
-granted $s, '/body', 'a body during hashing', method => 'POST', body => 'x' x 100_000, auth => basic('slow30'),
-        headers => ['Content-Type: text/plain'];
+granted $s, '/body', 'a body during hashing', method => 'POST', body => 'x' x 100_000,
+        auth => basic('slow30'), headers => ['Content-Type: text/plain'];
 
 # --- refused ----------------------------------------------------------------
 
@@ -88,7 +89,7 @@ for (['no colon' => encode_base64('jane', '')], ['colon only' => encode_base64('
      ['too much padding' => 'dTpw===='], ['spare bits' => 'dTp='], ['base64url' => encode_base64("j:\xff\xfe\xff", '') =~ tr{+/}{-_}r],
      ['empty' => ''], ['a space inside' => 'dT pw'], ['2 KiB and more' => encode_base64("jane:" . 'x' x 2100, '')]) {
     my ($name, $value) = @$_;
-    refused $s, '/read', invalid_credentials => $name, auth => "Basic $value", reason => 'bad_basic', expect => { also => \@also };
+    refused $s, '/read', bad_basic => $name, auth => "Basic $value", expect => { also => \@also };
 }
 
 for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unknown user' => 'unknown_user', 'unknown'],
@@ -103,17 +104,14 @@ for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unkn
             reason => $reason, expect => { also => \@also };
 }
 
-refused $s, '/read', insufficient_scope => 'a user without scopes', auth => basic('idle'),
-        reason => 'no_scopes';
-refused $s, '/off', invalid_credentials => 'auth_token_local off', auth => basic('jane'),
-        reason => 'login_disabled',
+refused $s, '/read', no_scopes => 'a user without scopes', auth => basic('idle');
+refused $s, '/off', login_disabled => 'auth_token_local off', auth => basic('jane'),
         expect => { also => \@also };
 refused $s, '/read', no_token => 'no credential', expect => { also => \@also };
 is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'only a Basic challenge where only Basic is accepted';
 refused $s, '/bearer', no_token => 'Basic where it is not accepted', auth => basic('jane');
-refused $s, '/read', invalid_token => 'Basic beside an API token', auth => basic('jane'),
-        api_token => 'x' x 32,
-        reason => 'several_credentials', expect => { also => \@also };
+refused $s, '/read', several_credentials => 'Basic beside an API token', auth => basic('jane'),
+        api_token => 'x' x 32, expect => { also => \@also };
 granted $s, '/read', 'Basic beside a cookie', auth => basic('jane'), cookie => 'accessToken=x';
 refused $s, '/read', invalid_token => 'the credential of Basic as a bearer token',
         auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
@@ -123,11 +121,11 @@ refused $s, '/read', invalid_token => 'the credential of Basic as a bearer token
 my $store = $s->{store};
 granted $s, '/read', 'the first request', auth => basic('slow1');
 $store->import_records(users => [user_record('slow1', enabled => $false)]);
-refused $s, '/read', invalid_credentials => 'a user after being disabled', auth => basic('slow1'),
-        reason => 'locked_user',
+refused $s, '/read', locked_user => 'a user after being disabled', auth => basic('slow1'),
         expect => { also => \@also };
 $store->import_records(users => [user_record('slow1', password_hash => hash_of('canary-other'))]);
-refused $s, '/read', invalid_credentials => 'the old password after a change', auth => basic('slow1'), expect => { also => \@also };
+refused $s, '/read', invalid_credentials => 'the old password after a change', auth => basic('slow1'),
+        expect => { also => \@also };
 granted $s, '/read', 'the new password after a change', auth => basic('slow1', 'canary-other');
 
 $store->import_records(users => [user_record('jane', scope => ['write'])]);

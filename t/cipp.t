@@ -236,13 +236,13 @@ my %says = (
 );
 
 # refused as JSON and in the format "text"
-sub may_not ($n, $path, $sign, $reason, $name, %o) {
-    my $says = delete $o{says} // $says{$sign};
+sub may_not ($n, $path, $reason, $name, %o) {
+    my $says = delete $o{says} // $says{outcome_of($reason)};
     my $token = delete $o{token} // of($n);
 
-    refused $s, $path, $sign => "$name, client $n at $path", reason => $reason, token => $token, %o;
-    refused $s, $path, $sign => "$name, client $n at $path, format text", reason => $reason, token => $token, %o,
-            port => 2, expect => { type => 'text/plain', body => $says };
+    refused $s, $path, $reason => "$name, client $n at $path", reason => $reason, token => $token, %o;
+    refused $s, $path, $reason => "$name, client $n at $path, format text", reason => $reason,
+            token => $token, %o, port => 2, expect => { type => 'text/plain', body => $says };
 }
 
 sub may ($n, $path, $name, %o) {
@@ -257,18 +257,20 @@ sub blocked ($role, $endpoint) { (says => "${denied}the custom role '$role' has 
 my %no_role = (says => "${denied}the user does not have the required permission");
 
 # built-in roles
-may 1, '/api/ListUsers', 'the role readonly', decision => { client => guid(1), role => 'readonly', user => 'o' };
+may 1, '/api/ListUsers', 'the role readonly',
+    decision => { client => guid(1), role => 'readonly', user => 'o' };
 may 1, '/API/LISTusers', 'endpoints in another case';
-may_not 1, '/api/AddUser', insufficient_scope => 'endpoint_not_granted', 'the role readonly', @post, base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/adduser', insufficient_scope => 'endpoint_not_granted',
-    'the role readonly and another case', @post,
+may_not 1, '/api/AddUser', endpoint_not_granted => 'the role readonly', @post,
     base(readonly => 'Identity.User.ReadWrite');
-may_not 1, '/api/ListCIPPUsers', insufficient_scope => 'endpoint_not_granted', 'an exclusion of readonly', base(readonly => 'CIPP.SuperAdmin.Read');
+may_not 1, '/api/adduser', endpoint_not_granted => 'the role readonly and another case', @post,
+    base(readonly => 'Identity.User.ReadWrite');
+may_not 1, '/api/ListCIPPUsers', endpoint_not_granted => 'an exclusion of readonly',
+    base(readonly => 'CIPP.SuperAdmin.Read');
 may 2, '/api/AddUser', 'the role editor', @post, from => '127.0.0.2';
-may_not 2, '/api/ExecStandardsRun', insufficient_scope => 'endpoint_not_granted', 'an exclusion of editor', @post, from => '127.0.0.17', good => 0,
-    base(editor => 'Tenant.Standards.ReadWrite');
+may_not 2, '/api/ExecStandardsRun', endpoint_not_granted => 'an exclusion of editor', @post,
+    from => '127.0.0.17', good => 0, base(editor => 'Tenant.Standards.ReadWrite');
 may 10, '/api/ExecStandardsRun', 'the role admin', @post;
-may_not 10, '/api/ListCIPPUsers', insufficient_scope => 'endpoint_not_granted', 'an exclusion of admin, spelled as in the store',
+may_not 10, '/api/ListCIPPUsers', endpoint_not_granted => 'an exclusion of admin, spelled as in the store',
     base(Admin => 'CIPP.SuperAdmin.Read');
 may 7, '/api/ListCIPPUsers', 'the role superadmin';
 
@@ -276,80 +278,82 @@ may 7, '/api/ListCIPPUsers', 'the role superadmin';
 my @home = (from => '127.0.0.3', good => 0);
 may 3, '/api/EditUser', 'a custom role', @post, from => '127.0.0.3';
 may 3, '/api/ListUsers', 'ReadWrite covers Read', from => '127.0.0.3';
-may_not 3, '/api/ListStandards', insufficient_scope => 'endpoint_not_granted', 'a permission outside of a custom role', @home, custom('Tenant.Standards.Read');
-may_not 3, '/api/AddGroup', insufficient_scope => 'endpoint_not_granted', 'Read does not cover ReadWrite',
-    @home, @post,
+may_not 3, '/api/ListStandards', endpoint_not_granted => 'a permission outside of a custom role', @home,
+    custom('Tenant.Standards.Read');
+may_not 3, '/api/AddGroup', endpoint_not_granted => 'Read does not cover ReadWrite', @home, @post,
     custom('Identity.Group.ReadWrite');
-may_not 3, '/api/ExecOffboardUser', insufficient_scope => 'blocked_endpoint', 'a blocked endpoint', @home,
-    @post,
+may_not 3, '/api/ExecOffboardUser', blocked_endpoint => 'a blocked endpoint', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
-may_not 3, '/api/execoffboarduser', insufficient_scope => 'blocked_endpoint', 'a blocked endpoint in another case', @home, @post,
+may_not 3, '/api/execoffboarduser', blocked_endpoint => 'a blocked endpoint in another case', @home, @post,
     blocked(helpdesk => 'ExecOffboardUser');
-may_not 3, '/api/ListGroups', insufficient_scope => 'blocked_endpoint', 'an endpoint that is blocked in another case', @home,
+may_not 3, '/api/ListGroups', blocked_endpoint => 'an endpoint that is blocked in another case', @home,
     blocked(helpdesk => 'ListGroups');
-may_not 9, '/api/ListUsers', insufficient_scope => 'blocked_endpoint', 'the only blocked endpoint',
+may_not 9, '/api/ListUsers', blocked_endpoint => 'the only blocked endpoint',
     blocked('one-block' => 'ListUsers');
-may_not 5, '/api/ListUsers', insufficient_scope => 'endpoint_not_granted', 'the role cipp-api of a client without role', custom('Identity.User.Read');
-may_not 6, '/api/ListUsers', insufficient_scope => 'no_role', 'an unknown role', %no_role;
-may_not 12, '/api/ListUsers', insufficient_scope => 'no_role', 'an unknown role with special characters',
-    %no_role;
+may_not 5, '/api/ListUsers', endpoint_not_granted => 'the role cipp-api of a client without role',
+    custom('Identity.User.Read');
+may_not 6, '/api/ListUsers', no_role => 'an unknown role', %no_role;
+may_not 12, '/api/ListUsers', no_role => 'an unknown role with special characters', %no_role;
 $store->role("caf\xc3\xa9 '<b>'", grant => 'X.Read', block => 'ListUsers');
-may_not 12, '/api/ListUsers', insufficient_scope => 'endpoint_not_granted', 'a role with special characters', custom('Identity.User.Read');
+may_not 12, '/api/ListUsers', endpoint_not_granted => 'a role with special characters',
+    custom('Identity.User.Read');
 $store->role("caf\xc3\xa9 '<b>'", grant => '*', block => 'ListUsers');
-may_not 12, '/api/ListUsers', insufficient_scope => 'blocked_endpoint', 'its name is not escaped',
+may_not 12, '/api/ListUsers', blocked_endpoint => 'its name is not escaped',
     blocked("caf\xc3\xa9 '<b>'" => 'ListUsers');
 may 11, '/api/ListUsers', 'a role that CIPP limits to tenants is not limited here';
 
 # unknown endpoints and public ones
 my %none = (says => 'Endpoint not found');
-may_not $_, '/api/NoSuchEndpoint', insufficient_scope => 'unknown_endpoint', 'an unknown endpoint', %none
+may_not $_, '/api/NoSuchEndpoint', unknown_endpoint => 'an unknown endpoint', %none
     for 1, 7;
-may_not 7, '/api/ListUsers/', insufficient_scope => 'unknown_endpoint', 'a trailing slash', %none;
-may_not 7, '/api/%4cistUsers', insufficient_scope => 'unknown_endpoint', 'an encoded letter', %none;
-may_not 7, "/api/NoSuch<script>$_", insufficient_scope => 'unknown_endpoint',
+may_not 7, '/api/ListUsers/', unknown_endpoint => 'a trailing slash', %none;
+may_not 7, '/api/%4cistUsers', unknown_endpoint => 'an encoded letter', %none;
+may_not 7, "/api/NoSuch<script>$_", unknown_endpoint =>
     'a path with markup is not repeated', %none
     for '', '%3cb%3e', '?a=<b>';
 granted $s, '/api/PublicPing', 'a public endpoint needs no token', hit => 1, port => 2;
-refused $s, '/api/ListUsers', no_token => 'a request without a token', reason => 'no_credential', port => 2,
+refused $s, '/api/ListUsers', no_credential => 'a request without a token', port => 2,
         expect => { type => 'text/plain', body => $says{no_token} };
 
 # a required scope may come from the request: it is not repeated
-refused $s, '/scoped?scope=%3cscript%3e', insufficient_scope => 'a required scope with markup is not repeated', reason => 'insufficient_scope', token => of(1), port => 2,
+refused $s, '/scoped?scope=%3cscript%3e',
+        insufficient_scope => 'a required scope with markup is not repeated', reason => 'insufficient_scope',
+        token => of(1), port => 2,
         expect => { type => 'text/plain', body => "${denied}the user does not have the required permission" };
-refused $s, '/own-words/x', insufficient_scope => 'auth_token_error replaces the sentence', reason => 'unknown_endpoint', token => of(1), port => 2,
-        expect => { type => 'text/plain', body => 'Ask the help desk' };
+refused $s, '/own-words/x', unknown_endpoint => 'auth_token_error replaces the sentence', token => of(1),
+        port => 2, expect => { type => 'text/plain', body => 'Ask the help desk' };
 
 # addresses, disabled clients, invalid tokens
-may_not 2, '/api/ListUsers', address_not_allowed => 'address_not_allowed', 'an address outside of the ranges';
-may_not 3, '/api/NoSuchEndpoint', address_not_allowed => 'address_not_allowed',
-    'the address is checked before the endpoint';
+may_not 2, '/api/ListUsers', address_not_allowed => 'an address outside of the ranges';
+may_not 3, '/api/NoSuchEndpoint', address_not_allowed => 'the address is checked before the endpoint';
 may 2, '/api/ListUsers', 'the last address of a range', from => '127.0.0.31';
-may_not 2, '/api/ListUsers', address_not_allowed => 'address_not_allowed', 'the address after a range', from => '127.0.0.32', good => 0;
-may_not 4, '/api/ListUsers', client_disabled => 'disabled_client', 'a disabled client';
-may_not 8, '/api/ListUsers', client_disabled => 'disabled_client', 'a client disabled by the text false';
-may_not 99, '/api/ListUsers', client_disabled => 'unknown_client', 'a client that is not in the store';
-may_not 1, '/api/ListUsers', invalid_token => 'audience_mismatch', 'a token for another client', token => of(1, aud => 'api://' . guid 2);
-may_not 1, '/api/ListUsers', expired_token => 'expired', 'an expired token', token => of(1, exp => 1);
-may_not 4, '/api/ListUsers', expired_token => 'expired', 'an expired token of a disabled client', token => of(4, exp => 1);
-may_not 1, '/api/ListUsers', insufficient_scope => 'delegated', 'a token on behalf of a user', token => of(1, scp => 'user_impersonation'),
-    says => 'Access denied: unable to resolve roles for the authenticated principal';
+may_not 2, '/api/ListUsers', address_not_allowed => 'the address after a range', from => '127.0.0.32',
+    good => 0;
+may_not 4, '/api/ListUsers', disabled_client => 'a disabled client';
+may_not 8, '/api/ListUsers', disabled_client => 'a client disabled by the text false';
+may_not 99, '/api/ListUsers', unknown_client => 'a client that is not in the store';
+may_not 1, '/api/ListUsers', audience_mismatch => 'a token for another client', token => of(1, aud => 'api://' . guid 2);
+may_not 1, '/api/ListUsers', expired => 'an expired token', token => of(1, exp => 1);
+may_not 4, '/api/ListUsers', expired => 'an expired token of a disabled client', token => of(4, exp => 1);
+may_not 1, '/api/ListUsers', delegated => 'a token on behalf of a user',
+    token => of(1, scp => 'user_impersonation'), says => 'Access denied: unable to resolve roles for the authenticated principal';
 
 # --- changes apply to the next request --------------------------------------
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', guid 1);
-    may_not 1, '/api/ListUsers', client_disabled => 'disabled_client', "after client disable, round $round";
+    may_not 1, '/api/ListUsers', disabled_client => "after client disable, round $round";
     $store->ok('client', 'enable', guid 1);
     may 1, '/api/ListUsers', "after client enable, round $round";
 }
 $store->ok(@cipp, { input => text([role('helpdesk', Permissions => '{"a":"Identity.Group.Read"}')]) });
-may_not 3, '/api/EditUser', insufficient_scope => 'endpoint_not_granted', 'after the import of another role', @home, @post, custom('Identity.User.ReadWrite');
+may_not 3, '/api/EditUser', endpoint_not_granted => 'after the import of another role', @home, @post,
+    custom('Identity.User.ReadWrite');
 may 3, '/api/ListGroups', 'after the import of a role without blocked endpoints', from => '127.0.0.3';
 $store->ok(@cipp, { input => text([client(3, Role => 'helpdesk', IPRange => '"127.0.0.9"')]) });
-may_not 3, '/api/ListGroups', address_not_allowed => 'address_not_allowed',
-    'after the import of another range', @home;
+may_not 3, '/api/ListGroups', address_not_allowed => 'after the import of another range', @home;
 may 3, '/api/ListGroups', 'after the import of another range', from => '127.0.0.9';
 $store->ok('client', 'delete', guid 3);
-may_not 3, '/api/ListGroups', client_disabled => 'unknown_client', 'after client delete', from => '127.0.0.9', good => 0;
+may_not 3, '/api/ListGroups', unknown_client => 'after client delete', from => '127.0.0.9', good => 0;
 
 done();

@@ -97,13 +97,12 @@ for my $path ('/', '/longest') {
 }
 ok_at('/longest', 'the last second of 9999 and ten years of leeway', exp => 253402300799);
 
-refused $s, '/', invalid_token => 'expired, signed by another key', reason => 'bad_signature',
+refused $s, '/', bad_signature => 'expired, signed by another key',
         token => token(key => key('rsa2'), claims => { exp => 1 });
 inv_at('/', 'audience_mismatch', 'expired, wrong aud', exp => 1, aud => 'x');
 inv_at('/', 'bad_claim', 'expired, scope of a wrong type', exp => 1, scope => \'7');
 inv_at('/', 'not_yet_valid', 'expired and not yet valid', exp => 1, nbf => 4102444800);
-refused $s, '/read', expired_token => 'expired, required scope missing', reason => 'expired',
-        token => good_token(exp => 1, scope => []);
+refused $s, '/read', expired => 'expired, required scope missing', token => good_token(exp => 1, scope => []);
 
 # --- nbf and iat ------------------------------------------------------------
 
@@ -159,8 +158,7 @@ scope_at('/read', 'isAdmin ' . show($_), @no, isAdmin => $_) for \'false', 'true
 scope_at('/noadmin', 'isAdmin true, admin_claim off', @no, isAdmin => \'true');
 ok_at('/root', 'another admin claim', @no, realm => \'{"root":true}');
 scope_at('/root', 'isAdmin if another admin claim is configured', @no, isAdmin => \'true');
-refused $s, '/read', expired_token => 'an expired admin', reason => 'expired',
-        token => good_token(isAdmin => \'true', exp => 1);
+refused $s, '/read', expired => 'an expired admin', token => good_token(isAdmin => \'true', exp => 1);
 
 # --- scope ------------------------------------------------------------------
 

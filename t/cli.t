@@ -221,14 +221,16 @@ for my $suffix ('', '.pub', '.jwks') {
 }
 
 symlink 'elsewhere', 'link' or die;
-fails(run('key', 'generate', '--type', 'ec', '--out', 'link'), 1,
-    'cannot create "link": File exists', 'a dangling link is an error');
+for (
+    [ 'link', 'File exists', 'a dangling link is an error' ],
+    [ 'no/such', 'No such file or directory', 'a missing directory is an error' ],
+    [ "a\nb/c", 'No such file or directory', 'control characters in a path are shown as question marks' ],
+) {
+    my ($path, $reason, $name) = @$_;
+    my $shown = $path =~ s/\n/?/r;
+    fails(run('key', 'generate', '--type', 'ec', '--out', $path), 1, qq(cannot create "$shown": $reason), $name);
+}
 is(files('elsewhere'), '', 'a dangling link is not followed');
-
-fails(run('key', 'generate', '--type', 'ec', '--out', 'no/such'), 1,
-    'cannot create "no/such": No such file or directory', 'a missing directory is an error');
-fails(run('key', 'generate', '--type', 'ec', '--out', "a\nb/c"), 1,
-    'cannot create "a?b/c": No such file or directory', 'control characters in a path are shown as question marks');
 
 for my $to ('/dev/full', undef) {
     my $name = defined $to ? 'full disk' : 'closed output';
@@ -237,35 +239,25 @@ for my $to ('/dev/full', undef) {
     is(files('full'), '', "$name: no file remains");
 }
 
+my $bits  = '"--bits": use a number from 0 to 32767';
+my $no_alg = 'in "--alg": it does not fit the type of the key';
+
 for (
     [ 'missing option "--out"' ],
-    [ 'invalid value "" in "--out": use the path of a new file', '--out', '' ],
-    [ 'invalid value "dsa" in "--type": use rsa, ec or ed25519', '--out', 'x', '--type', 'dsa' ],
-    [ 'invalid value "1024" in "--bits": use 2048, 3072 or 4096', '--out', 'x', '--bits', 1024 ],
-    [ 'invalid value "8192" in "--bits": use 2048, 3072 or 4096', '--out', 'x', '--bits', 8192 ],
-    [ 'invalid value "2048 " in "--bits": use a number from 0 to 32767',
-        '--out', 'x', '--bits', '2048 ' ],
-    [ 'invalid value "-2048" in "--bits": use a number from 0 to 32767',
-        '--out', 'x', '--bits', '-2048' ],
-    [ 'invalid value "" in "--bits": use a number from 0 to 32767', '--out', 'x', '--bits', '' ],
-    [ 'invalid value "18446744073709553664" in "--bits": use a number from 0 to '
-        . '32767', '--out', 'x', '--bits', '18446744073709553664' ],
-    [ '"--bits" requires "--type rsa"', '--out', 'x', '--type', 'ec', '--bits', 2048 ],
-    [ '"--curve" requires "--type ec"', '--out', 'x', '--curve', 'P-256' ],
-    [ 'invalid value "P-521" in "--curve": use P-256 or P-384', '--out', 'x', '--type', 'ec',
-        '--curve', 'P-521' ],
-    [ 'invalid value "ES256" in "--alg": it does not fit the type of the key', '--out', 'x', '--alg',
-        'ES256' ],
-    [ 'invalid value "HS256" in "--alg": it does not fit the type of the key', '--out', 'x', '--alg',
-        'HS256' ],
-    [ 'invalid value "none" in "--alg": it does not fit the type of the key', '--out', 'x', '--alg',
-        'none' ],
-    [ 'invalid value "ES384" in "--alg": it does not fit the type of the key', '--out', 'x', '--type', 'ec',
-        '--alg', 'ES384' ],
-    map { [ qq(invalid value "$_" in "--kid": use 1 to 256 printable characters )
-        . 'without spaces', '--out', 'x', '--kid', $_ ] } '', 'a b', 'a' x 257
+    [ 'invalid value "" in "--out": use the path of a new file', '' ],
+    [ 'invalid value "dsa" in "--type": use rsa, ec or ed25519', 'x', '--type', 'dsa' ],
+    (map { [ qq(invalid value "$_" in "--bits": use 2048, 3072 or 4096), 'x', '--bits', $_ ] } 1024, 8192),
+    (map { [ qq(invalid value "$_" in $bits), 'x', '--bits', $_ ] } '2048 ', '-2048', '', '18446744073709553664'),
+    [ '"--bits" requires "--type rsa"', 'x', '--type', 'ec', '--bits', 2048 ],
+    [ '"--curve" requires "--type ec"', 'x', '--curve', 'P-256' ],
+    [ 'invalid value "P-521" in "--curve": use P-256 or P-384', 'x', '--type', 'ec', '--curve', 'P-521' ],
+    (map { [ qq(invalid value "$_" $no_alg), 'x', '--alg', $_ ] } 'ES256', 'HS256', 'none'),
+    [ qq(invalid value "ES384" $no_alg), 'x', '--type', 'ec', '--alg', 'ES384' ],
+    map { [ qq(invalid value "$_" in "--kid": use 1 to 256 printable characters without spaces), 'x', '--kid', $_ ] }
+        '', 'a b', 'a' x 257
 ) {
     my ($sentence, @args) = @$_;
+    unshift @args, '--out' if @args;
     fails(run('key', 'generate', @args), 2, $sentence, 'key generate ' . substr("@args", 0, 40));
 }
 
@@ -332,15 +324,16 @@ my $lengths = join ' ', map {
         run('jwt', 'sign', '--key', 'p256', @id)->{out})[2]) } 1 .. 16;
 is($lengths, join(' ', (64) x 16), 'ECDSA signatures have the full length of r and s');
 
-fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'PS256'), 1,
-    'cannot sign with "rsa": unsupported algorithm "PS256": use RS256, RS384, '
-    . 'RS512, ES256 or ES384', 'signing with PS256 is an error');
-fails(run('jwt', 'sign', '--key', 'ed'), 1, 'key "ed": key of type '
-    . 'ED25519: use an RSA, P-256 or P-384 key', 'signing with an Ed25519 key is an error');
-fails(run('jwt', 'sign', '--key', 'rsa', '--alg', 'ES256'), 1,
-    'cannot sign with "rsa": the key does not fit "ES256"', 'an algorithm of another key type is an error');
-fails(run('jwt', 'sign', '--key', 'p384', '--alg', 'ES256'), 1,
-    'cannot sign with "p384": the key does not fit "ES256"', 'an algorithm of another curve is an error');
+for (
+    [ 'cannot sign with "rsa": unsupported algorithm "PS256": use RS256, RS384, RS512, ES256 or ES384',
+        'signing with PS256', 'rsa', '--alg', 'PS256' ],
+    [ 'key "ed": key of type ED25519: use an RSA, P-256 or P-384 key', 'signing with an Ed25519 key', 'ed' ],
+    [ 'cannot sign with "rsa": the key does not fit "ES256"', 'another key type', 'rsa', '--alg', 'ES256' ],
+    [ 'cannot sign with "p384": the key does not fit "ES256"', 'another curve', 'p384', '--alg', 'ES256' ],
+) {
+    my ($sentence, $name, @args) = @$_;
+    fails(run('jwt', 'sign', '--key', @args), 1, $sentence, "$name is an error");
+}
 
 for my $alg ('none', 'HS256', 'rs256', 'ES512', '') {
     fails(run('jwt', 'sign', '--key', 'rsa', '--alg', $alg), 2,
@@ -415,22 +408,15 @@ spew('array.json', '[1]');
 spew('nul.json', "{\"a\":1}\0");
 spew('deep.json', '{"a":' . '[' x 40 . ']' x 40 . '}');
 
-my $bad_claims = 'is not a JSON object without duplicate members';
-
-for my $file (qw(dup array nul)) {
-    fails(run('jwt', 'sign', '--key', 'rsa', '--claims', "$file.json"), 1,
-        qq("$file.json" $bad_claims), "$file.json");
+for (
+    (map { [ $_, qq("$_" is not a JSON object without duplicate members) ] } qw(dup.json array.json nul.json -)),
+    [ 'deep.json', qr/cannot sign with "rsa": claims .* at most .* 32 levels .*/ ],
+    [ 'none.json', 'cannot open "none.json": No such file or directory' ],
+    [ '.', '"." is not a regular file' ],
+) {
+    my ($file, $sentence) = @$_;
+    fails(run('jwt', 'sign', '--key', 'rsa', '--claims', $file), 1, $sentence, "claims of $file");
 }
-
-fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'deep.json'), 1,
-    qr/cannot sign with "rsa": claims .* at most .* 32 levels .*/, 'deep.json');
-
-fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '-'), 1,
-    qq("-" $bad_claims), 'no claims at all');
-fails(run('jwt', 'sign', '--key', 'rsa', '--claims', 'none.json'), 1,
-    'cannot open "none.json": No such file or directory', 'no claims file');
-fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '.'), 1,
-    '"." is not a regular file', 'directory');
 
 for (
     [ 'missing option "--key"' ],
@@ -442,22 +428,14 @@ for (
     [ 'claim "big" is duplicate', '--claims', 'claims.json', '--claim', 'big=' ],
     [ 'claim "exp" is duplicate', '--claim-json', 'exp=1', '--expires', '1m' ],
     [ 'claim "nbf" is duplicate', '--claim-json', 'nbf=1', '--not-before', 'now' ],
-    [ '"--no-expires" is given, but the claims have "exp"', '--claim-json', 'exp=1',
-        '--no-expires' ],
+    [ '"--no-expires" is given, but the claims have "exp"', '--claim-json', 'exp=1', '--no-expires' ],
     [ '"--expires" and "--no-expires" are mutually exclusive', '--expires', '1m', '--no-expires' ],
-    [ 'invalid value in "--claim": use NAME=VALUE', '--claim', 'a' ],
-    [ 'invalid value in "--claim": use NAME=VALUE', '--claim', '=a' ],
+    (map { [ 'invalid value in "--claim": use NAME=VALUE', '--claim', $_ ] } 'a', '=a'),
     [ 'invalid value in "--claim-json": use NAME=VALUE', '--claim-json', '{"a":1}' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a=' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a={' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a=1 2' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a=1,"b":2' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a={"b":1,"b":2}' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a=1e999' ],
-    [ 'invalid value of claim "a"', '--claim-json', 'a=0x1' ],
+    (map { [ 'invalid value of claim "a"', '--claim-json', "a=$_" ] }
+        '', '{', '1 2', '1,"b":2', '{"b":1,"b":2}', '1e999', '0x1'),
     [ 'invalid value of claim "a"', '--claim', "a=\xff" ],
-    [ 'invalid value "a b" in "--kid": use 1 to 256 printable characters without '
-        . 'spaces', '--kid', 'a b' ],
+    [ 'invalid value "a b" in "--kid": use 1 to 256 printable characters without spaces', '--kid', 'a b' ],
 ) {
     my ($sentence, @args) = @$_;
     unshift @args, '--key', 'rsa' unless grep { $_ eq '--key' } @args or $sentence =~ /--key/;
@@ -522,22 +500,20 @@ is($out =~ s/^(\w*) +/$1 /mgr, "verdict ok\nreason ok\nuser jdoe\nsubject jdoe\n
 spew('token', "$seed\n");
 spew('token.crlf', "$seed\r\n");
 
-for (['rsa.pub', 'token'], ['rsa.jwks', 'token'], ['rsa.jwks', 'token.crlf'],
-    ['rsa.pub', './token'])
-{
-    is(run('jwt', 'verify', '--key', $_->[0], @issuer, $_->[1])->{rc}, 0,
-        "$_->[1] is accepted with $_->[0]");
+for (
+    [ 'a PEM file', 'token', @issuer, '--key', 'rsa.pub' ],
+    [ 'a JWK Set', 'token', @issuer, '--key', 'rsa.jwks' ],
+    [ 'a token with CR LF', 'token.crlf', @issuer, '--key', 'rsa.jwks' ],
+    [ 'a path with a directory', './token', @issuer, '--key', 'rsa.pub' ],
+    [ 'the token on standard input', '-', @issuer, '--key', 'rsa.pub' ],
+    [ 'any audience by --any-audience', '-', '--issuer', $issuer[1], '--any-audience', '--key', 'rsa.pub' ],
+    [ 'repeated keys, issuers and audiences', '-', '--key', 'rsa3.pub', '--key', 'rsa.pub', '--issuer', 'x',
+        @issuer, '--audience', 'y' ],
+) {
+    my ($name, @args) = @$_;
+    is(run({ in => $seed }, 'jwt', 'verify', @args)->{rc}, 0, "$name is accepted");
 }
-
-is(run({ in => $rsa_pub }, 'jwt', 'verify', '--key', '-', @issuer,
-    'token')->{rc}, 0, '--key reads standard input');
-is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', @issuer,
-    '-')->{rc}, 0, 'the token is read from standard input');
-is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa.pub', '--issuer',
-    'https://ipf.example', '--any-audience')->{rc}, 0, '--any-audience accepts any audience');
-is(run({ in => $seed }, 'jwt', 'verify', '--key', 'rsa3.pub', '--key',
-    'rsa.pub', '--issuer', 'x', @issuer, '--audience', 'y')->{rc}, 0,
-    'keys, issuers and audiences may be repeated');
+is(run({ in => $rsa_pub }, 'jwt', 'verify', '--key', '-', @issuer, 'token')->{rc}, 0, '--key reads standard input');
 
 $out = json(verify($seed, 'rsa.pub', '--json')->{out});
 is_deeply($out, { verdict => 'ok', reason => 'ok', user => 'jdoe',
@@ -607,29 +583,26 @@ my %changed = %$claims;
 $changed{isAdmin} = JSON::PP::true;
 my $forged = b64json(\%changed);
 
-refused("$h.$forged.$s", 'rsa.pub', 'bad_signature', 'the payload was changed');
-refused("$h.$p." . substr($s, 0, 9) . (substr($s, 9, 1) eq 'A' ? 'B' : 'A')
-    . substr($s, 10), 'rsa.pub', 'bad_signature', 'the signature was changed');
-refused("$h.$p.", 'rsa.pub', 'malformed', 'the signature is empty');
-refused("$h.$p", 'rsa.pub', 'malformed', 'there are two parts');
-refused(" $seed", 'rsa.pub', 'malformed', 'a space comes first');
-refused('x' x 8193, 'rsa.pub', 'too_long', 'the token is too long');
+my $text     = b64json({ alg => 'HS256', typ => 'JWT' }) . ".$p";
+my $unsigned = b64json({ alg => 'none', typ => 'JWT' }) . ".$p";
+
+for (
+    [ bad_signature => 'the payload was changed', "$h.$forged.$s" ],
+    [ bad_signature => 'the signature was changed', "$h.$p." . $s =~ s/^(.{9})(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/er ],
+    [ malformed => 'the signature is empty', "$h.$p." ],
+    [ malformed => 'there are two parts', "$h.$p" ],
+    [ malformed => 'a space comes first', " $seed" ],
+    [ too_long => 'the token is too long', 'x' x 8193 ],
+    [ bad_alg => 'alg none', "$unsigned.$s" ],
+    [ malformed => 'alg none without a signature', "$unsigned." ],
+    [ bad_alg => 'HS256 with the public key as the secret', "$text." . encode_base64url(hmac_sha256($text, $rsa_pub)) ],
+) {
+    my ($reason, $name, $token) = @$_;
+    refused($token, 'rsa.pub', $reason, $name);
+}
 refused($seed, 'rsa3.pub', 'bad_signature', 'the key is another one');
 
-my $unsigned = b64json({ alg => 'none', typ => 'JWT' }) . ".$p";
-refused("$unsigned.$s", 'rsa.pub', 'bad_alg', 'alg none');
-refused("$unsigned.", 'rsa.pub', 'malformed', 'alg none without a signature');
-
-my $text = b64json({ alg => 'HS256', typ => 'JWT' }) . ".$p";
-refused("$text." . encode_base64url(hmac_sha256($text, $rsa_pub)), 'rsa.pub', 'bad_alg',
-    'HS256 with the public key as the secret');
-
-sub signed {
-    my @args = @_;
-    my $t = run('jwt', 'sign', '--key', 'rsa', @args);
-    is($t->{rc}, 0, 'signed') or diag($t->{err});
-    return $t->{out};
-}
+sub signed (@args) { ok_out('jwt', 'sign', '--key', 'rsa', @args) }
 
 refused(signed(@id, '--no-expires'), 'rsa.pub', 'bad_claim', 'exp is missing');
 refused(signed('--claim', 'aud=api'), 'rsa.pub', 'issuer_mismatch', 'iss is missing');
@@ -643,12 +616,14 @@ my %typed = (payload => { iss => 'https://ipf.example', aud => 'api',
 my $event = encode_jwt(%typed, extra_headers => { typ => 'secevent+jwt' });
 
 refused($event, 'rsa.pub', 'bad_typ', 'typ is not accepted');
-is(verify($event, 'rsa.pub', '--typ', 'absent', '--typ', 'secevent+jwt')->{rc},
-    0, '--typ adds an accepted typ');
-is(verify(encode_jwt(%typed, extra_headers => { typ => 'at+jwt' }),
-    'rsa.pub')->{rc}, 0, 'at+jwt is accepted by default');
-is(verify(encode_jwt(%typed), 'rsa.pub', '--typ', 'absent')->{rc}, 0,
-    '--typ absent accepts a token without typ');
+for (
+    [ '--typ adds an accepted typ', $event, '--typ', 'absent', '--typ', 'secevent+jwt' ],
+    [ 'at+jwt is accepted by default', encode_jwt(%typed, extra_headers => { typ => 'at+jwt' }) ],
+    [ '--typ absent accepts a token without typ', encode_jwt(%typed), '--typ', 'absent' ],
+) {
+    my ($name, $token, @args) = @$_;
+    is(verify($token, 'rsa.pub', @args)->{rc}, 0, $name);
+}
 refused($seed, 'rsa.pub', 'bad_typ', '--typ', 'absent', 'typ is not absent');
 refused(signed(@id, '--kid', 'x'), 'rsa.jwks', 'unknown_kid', 'no key has this kid');
 is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, '--kid sets the kid of the JWK');
@@ -656,21 +631,19 @@ is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, '--kid sets the kid 
 ###############################################################################
 # jwt verify: the command line and the keys
 
+my @rsa = ('--key', 'rsa.pub', @issuer);
+
 for (
     [ 'missing option "--issuer"', '--key', 'rsa.pub', '--audience', 'api' ],
     [ 'missing option "--audience" or "--any-audience"', '--key', 'rsa.pub', '--issuer', 'x' ],
-    [ '"--audience" and "--any-audience" are mutually exclusive', '--key', 'rsa.pub',
-        @issuer, '--any-audience' ],
+    [ '"--audience" and "--any-audience" are mutually exclusive', @rsa, '--any-audience' ],
     [ 'standard input can be read only once', '--key', '-', @issuer ],
-    [ 'invalid value "-1" in "--leeway": use a duration such as 90, 30m or 1h30m', '--key', 'rsa.pub',
-        @issuer, '--leeway', '-1' ],
-    [ 'invalid value "then" in "--at": use a time such as 1767225600, now or now-30m', '--key', 'rsa.pub',
-        @issuer, '--at', 'then' ],
-    [ 'invalid value "a..b" in "--user-claim": use the path of a claim such as realm_access.roles', '--key',
-        'rsa.pub', @issuer, '--user-claim', 'a..b' ],
-    (map { [ qq(invalid value "$_" in "--algorithms": use RS256, RS384, RS512, )
-        . 'PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas', '--key',
-        'rsa.pub', @issuer, '--algorithms', $_ ] }
+    [ 'invalid value "-1" in "--leeway": use a duration such as 90, 30m or 1h30m', @rsa, '--leeway', '-1' ],
+    [ 'invalid value "then" in "--at": use a time such as 1767225600, now or now-30m', @rsa, '--at', 'then' ],
+    [ 'invalid value "a..b" in "--user-claim": use the path of a claim such as realm_access.roles',
+        @rsa, '--user-claim', 'a..b' ],
+    (map { [ qq(invalid value "$_" in "--algorithms": use RS256, RS384, RS512, PS256, PS384, PS512, ES256, )
+        . 'ES384 and EdDSA, separated by commas', @rsa, '--algorithms', $_ ] }
         'none', 'HS256', 'rs256', '', 'RS256,', ',RS256', 'RS256, ES256'),
 ) {
     my ($sentence, @args) = @$_;
@@ -707,14 +680,15 @@ like(verify($seed, 'mixed.jwks')->{out}, qr/^warnings +mixed.jwks: /m,
 my $no_secret = 'the name of a file is expected, not a key, a token or claims: '
     . 'arguments must not hold secrets';
 
-fails(run('jwt', 'verify', '--key', 'rsa.pub', @issuer, $seed), 2, $no_secret,
-    'a token as an argument is refused and not shown');
-fails(run('jwt', 'verify', '--key', $rsa_pub, @issuer, 'token'), 2, $no_secret,
-    'a public key as an argument is refused and not shown');
-fails(run('jwt', 'sign', '--key', $before), 2, $no_secret,
-    'a private key as an argument is refused and not shown');
-fails(run('jwt', 'sign', '--key', 'rsa', '--claims', '{"a":1}'), 2, $no_secret,
-    'claims as an argument are refused and not shown');
+for (
+    [ 'a token', 'verify', '--key', 'rsa.pub', @issuer, $seed ],
+    [ 'a public key', 'verify', '--key', $rsa_pub, @issuer, 'token' ],
+    [ 'a private key', 'sign', '--key', $before ],
+    [ 'an object of claims', 'sign', '--key', 'rsa', '--claims', '{"a":1}' ],
+) {
+    my ($what, @args) = @$_;
+    fails(run('jwt', @args), 2, $no_secret, "$what as an argument is refused and not shown");
+}
 
 for my $json ('', '--json') {
     for my $at ('now', 'now+1h') {

@@ -83,8 +83,8 @@ sub may ($client, $path, $name, %o) {
     granted $s, $path, "$name, $client at $path", token => of($client, ($o{claims} // {})->%*), %o;
 }
 
-sub may_not ($client, $path, $sign, $reason, $name, %o) {
-    refused $s, $path, $sign => "$name, $client at $path", reason => $reason,
+sub may_not ($client, $path, $reason, $name, %o) {
+    refused $s, $path, $reason => "$name, $client at $path", reason => $reason,
             token => of($client, ($o{claims} // {})->%*), %o;
 }
 
@@ -94,53 +94,55 @@ may $guid, '/', 'an existing client', decision => { client => $guid, role => 're
                                           user => 'jane', method => 'bearer', status => 'OK' };
 may 'two', '/', "a client of two issuers, $_", claims => { aud => $_, $_ eq 'second' ? (azp => 'two') : () }
     for qw(main second);
-may_not 'two', '/', client_disabled => 'client_issuer_mismatch', "a client of two issuers, $_", claims => { aud => $_ }
+may_not 'two', '/', client_issuer_mismatch => "a client of two issuers, $_", claims => { aud => $_ }
     for 'scoped';
-may_not $_, '/', client_disabled => 'unknown_client', 'an unknown client'
+may_not $_, '/', unknown_client => 'an unknown client'
     for '11111111-2222-3333-4444-555555555555', 'x', substr($guid, 0, -1), "${guid}0", "{$guid}",
         'x' x 256, 'x' x 511, 'x' x 512, 'x' x 3000, 'reader', 'main', '*', '%', " $guid", "$guid ",
         "api://$guid", "cafe";
-may_not 'off', '/', client_disabled => 'disabled_client', 'a disabled client';
-may_not $other, '/', client_disabled => 'client_issuer_mismatch', 'a client of another issuer';
-may_not $guid, '/', client_disabled => 'client_issuer_mismatch', 'a JWT of another issuer', claims => { aud => 'second' };
-may_not 'homeless', '/', client_disabled => 'client_issuer_mismatch', 'a client without issuers, with several issuers',
+may_not 'off', '/', disabled_client => 'a disabled client';
+may_not $other, '/', client_issuer_mismatch => 'a client of another issuer';
+may_not $guid, '/', client_issuer_mismatch => 'a JWT of another issuer', claims => { aud => 'second' };
+may_not 'homeless', '/', client_issuer_mismatch => 'a client without issuers, with several issuers',
     claims => { aud => $_ } for qw(main second);
 may $other, '/', 'a client of the second issuer', claims => { aud => 'second', azp => $other, appid => GONE },
     decision => { client => $other, issuer => 'second', user => '' };
 
 # client ids are case-insensitive (ASCII)
-may $_, '/', 'a client id in another case', decision => { client => $guid } for uc $guid, ucfirst $guid, $guid =~ s/f/F/r;
-may $_, '/', 'a client id in another case', decision => { client => 'MiXeD' } for 'mixed', 'MIXED', 'MiXeD', 'mIxEd';
+may $_, '/', 'a client id in another case', decision => { client => $guid } for uc $guid, ucfirst $guid,
+    $guid =~ s/f/F/r;
+may $_, '/', 'a client id in another case', decision => { client => 'MiXeD' } for 'mixed', 'MIXED', 'MiXeD',
+    'mIxEd';
 may 'x' x 255, '/', 'a long client id';
 may 'X' x 255, '/', 'a long client id in upper case';
 granted $s, '/', 'a client id in UTF-8', token => of("caf\x{e9}");
-refused $s, '/', client_disabled => 'a client id in UTF-8 in upper case', token => of("CAF\x{c9}"),
-        reason => 'unknown_client';
+refused $s, '/', unknown_client => 'a client id in UTF-8 in upper case', token => of("CAF\x{c9}");
 
 # --- a JWT without a client id ----------------------------------------------
 
 for my $row (['missing', GONE], ['empty', ''], ['null', undef], ['a number', 7], ['true', $true],
              ['an array', [$guid]], ['an object', { id => $guid }])
 {
-    refused $s, $_, invalid_token => "the client claim is $row->[0], at $_", reason => 'bad_claim',
-            token => of($row->[1]) for '/', '/read';
+    refused $s, $_, bad_claim => "the client claim is $row->[0], at $_", token => of($row->[1]) for '/',
+            '/read';
 }
-refused $s, '/', invalid_token => 'another claim names the client', reason => 'bad_claim',
+refused $s, '/', bad_claim => 'another claim names the client',
         token => of(GONE, azp => $guid, client_id => $guid, sub => $guid, APPID => $guid);
 
 # the first existing claim of several counts
 granted $s, '/', 'the first of two client claims counts', token => of('off', aud => 'second', azp => $other),
         decision => { client => $other };
-refused $s, '/', client_disabled => 'the first of two client claims names a disabled client', reason => 'disabled_client',
+refused $s, '/', disabled_client => 'the first of two client claims names a disabled client',
         token => of($other, aud => 'second', azp => 'off');
-granted $s, '/', 'the second client claim counts if the first is missing', token => of($other, aud => 'second'),
-        decision => { client => $other };
-refused $s, '/', invalid_token => 'the first client claim is not a string', reason => 'bad_claim',
+granted $s, '/', 'the second client claim counts if the first is missing',
+        token => of($other, aud => 'second'), decision => { client => $other };
+refused $s, '/', bad_claim => 'the first client claim is not a string',
         token => of($other, aud => 'second', azp => $_) for undef, 7, [$other], '';
 
-granted $s, '/', 'a nested client claim', token => of(GONE, aud => 'nested', ctx => { app => { id => 'editor' } }),
+granted $s, '/', 'a nested client claim',
+        token => of(GONE, aud => 'nested', ctx => { app => { id => 'editor' } }),
         decision => { client => 'editor' };
-refused $s, '/', invalid_token => 'a missing nested client claim', reason => 'bad_claim',
+refused $s, '/', bad_claim => 'a missing nested client claim',
         token => of('editor', aud => 'nested', ctx => $_) for {}, { app => 'editor' }, { id => 'editor' },
             [{ app => { id => 'editor' } }];
 
@@ -150,25 +152,23 @@ granted $s, '/plain', 'an issuer without client_claim', token => good_token(aud 
 
 # --- signature and claims come first ----------------------------------------
 
-may_not 'off', '/', expired_token => 'expired', 'an expired JWT of a disabled client', claims => { exp => 1 };
-may_not 'unknown', '/', expired_token => 'expired', 'an expired JWT of an unknown client',
-    claims => { exp => 1 };
-may_not GONE, '/', expired_token => 'expired', 'an expired JWT without a client', claims => { exp => 1 };
-may_not 'off', '/', invalid_token => 'audience_mismatch', 'a JWT for another audience',
-    claims => { aud => 'other' };
-refused $s, '/', invalid_token => 'a forged JWT of a disabled client', reason => 'bad_signature',
+may_not 'off', '/', expired => 'an expired JWT of a disabled client', claims => { exp => 1 };
+may_not 'unknown', '/', expired => 'an expired JWT of an unknown client', claims => { exp => 1 };
+may_not GONE, '/', expired => 'an expired JWT without a client', claims => { exp => 1 };
+may_not 'off', '/', audience_mismatch => 'a JWT for another audience', claims => { aud => 'other' };
+refused $s, '/', bad_signature => 'a forged JWT of a disabled client',
         token => token(key => key('rsa2'), claims => { aud => 'main', appid => 'off' });
-refused $s, '/first', invalid_token => 'a JWT of an issuer that the location does not trust', reason => 'audience_mismatch',
+refused $s, '/first', audience_mismatch => 'a JWT of an issuer that the location does not trust',
         token => of($other, aud => 'second', azp => $other);
 
 # --- roles ------------------------------------------------------------------
 
-may_not 'none', $_, insufficient_scope => 'no_role', 'a client without a role' for '/', '/read', '/super';
-may_not 'ghost', $_, insufficient_scope => 'no_role', 'a missing role' for '/', '/read', '/super';
-may_not 'ghost', '/', insufficient_scope => 'no_role', 'a missing role, with a scope claim',
+may_not 'none', $_, no_role => 'a client without a role' for '/', '/read', '/super';
+may_not 'ghost', $_, no_role => 'a missing role' for '/', '/read', '/super';
+may_not 'ghost', '/', no_role => 'a missing role, with a scope claim',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
 may 'nothing', '/', 'a role without grants';
-may_not 'nothing', '/read', insufficient_scope => 'insufficient_scope', 'a role without grants';
+may_not 'nothing', '/read', insufficient_scope => 'a role without grants';
 
 my %may = (
     $guid      => [1, 0, 0, 0, 0],          # /read /write /admin /super /plain
@@ -182,7 +182,7 @@ for my $client (sort keys %may) {
     for my $i (0 .. 4) {
         my $path = (qw(/read /write /admin /super /plain))[$i];
         $may{$client}[$i] ? may($client, $path, 'role')
-                          : may_not($client, $path, insufficient_scope => 'insufficient_scope', 'role');
+                          : may_not($client, $path, insufficient_scope => 'role');
     }
 }
 
@@ -191,13 +191,12 @@ for my $claims ({ isAdmin => $true }, { scope => ['CIPP.Admin.Read', 'X.Y.ReadWr
                 { scope => 'CIPP.Admin.Read read', roles => ['admin', 'superadmin'] },
                 { scp => 'CIPP.Admin.Read X.Y.ReadWrite read', role => 'superadmin' })
 {
-    may_not $guid, $_, insufficient_scope => 'insufficient_scope', 'claims do not grant', claims => $claims
+    may_not $guid, $_, insufficient_scope => 'claims do not grant', claims => $claims
         for '/write', '/admin', '/plain';
 }
 may $guid, '/read', 'a JWT without scopes', claims => { scope => GONE, isAdmin => GONE };
-may_not 'one', '/read', address_not_allowed => 'address_not_allowed',
-    'isAdmin does not bypass address ranges';
-may_not 'editor', $_, insufficient_scope => 'insufficient_scope', 'admin_claim does not grant to a client',
+may_not 'one', '/read', address_not_allowed => 'isAdmin does not bypass address ranges';
+may_not 'editor', $_, insufficient_scope => 'admin_claim does not grant to a client',
     claims => { aud => 'nested', root => $true, ctx => { app => { id => 'editor' } } } for '/admin', '/super';
 
 # with scope_claim, both the scopes and the role must grant
@@ -212,46 +211,42 @@ for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1
     for (['/read', $read], ['/write', $write]) {
         my ($path, $yes) = @$_;
         $yes ? may('editor', $path, "$name scope", claims => \%claims)
-             : may_not('editor', $path, insufficient_scope => 'insufficient_scope', "$name scope",
+             : may_not('editor', $path, insufficient_scope => "$name scope",
                        claims => \%claims);
     }
-    may_not 'ops', '/write', insufficient_scope => 'insufficient_scope', "$name scope, the role denies", claims => \%claims;
-    may_not 'nothing', '/read', insufficient_scope => 'insufficient_scope', "$name scope, the role has none", claims => \%claims;
+    may_not 'ops', '/write', insufficient_scope => "$name scope, the role denies", claims => \%claims;
+    may_not 'nothing', '/read', insufficient_scope => "$name scope, the role has none", claims => \%claims;
 }
-may_not 'superadmin', '/plain', insufficient_scope => 'insufficient_scope',
-    'isAdmin does not replace a scope of the JWT',
+may_not 'superadmin', '/plain', insufficient_scope => 'isAdmin does not replace a scope of the JWT',
     claims => { aud => 'scoped', scp => 'X.Y.Read' };
 
 # --- ranges -----------------------------------------------------------------
 
 may 'one', '/', 'an allowed address', from => '127.0.0.2';
 may 'one', '/near', 'an address in both lists', from => '127.0.0.2';
-may_not 'one', $_, address_not_allowed => 'address_not_allowed', 'another address', from => '127.0.0.3' for '/', '/near', '/read';
+may_not 'one', $_, address_not_allowed => 'another address', from => '127.0.0.3' for '/', '/near', '/read';
 may 'net', '/near', "$_", from => $_ for '127.0.0.4', '127.0.0.7';
-may_not 'net', '/near', address_not_allowed => 'address_not_allowed',
+may_not 'net', '/near', address_not_allowed =>
     "$_ is in the ranges of the location only", from => $_
     for '127.0.0.1', '127.0.0.3';
-may_not 'net', '/near', address_not_allowed => 'address_not_allowed', 'an address in neither list', from => '127.0.0.8', good => 0;
-may_not 'editor', '/near', address_not_allowed => 'address_not_allowed', "an address outside of the ranges of the location", from => '127.0.0.8', good => 0;
-may 'editor', '/', 'a client without ranges', from => '127.0.0.8';
-may_not 'off', '/near', client_disabled => 'disabled_client',
-    'a disabled client is reported before its address',
+may_not 'net', '/near', address_not_allowed => 'an address in neither list', from => '127.0.0.8', good => 0;
+may_not 'editor', '/near', address_not_allowed => "an address outside of the ranges of the location",
     from => '127.0.0.8', good => 0;
-may_not 'off', '/', client_disabled => 'disabled_client', 'a disabled client is reported before its address';
-may_not 'far', '/read', address_not_allowed => 'address_not_allowed',
-    'the address is reported before the scope';
-may_not 'far', '/super', address_not_allowed => 'address_not_allowed',
-    'the address is reported before the scope';
-may_not 'far-ghost', '/', address_not_allowed => 'address_not_allowed',
-    'the address is reported before the role';
-may_not 'one', '/', address_not_allowed => 'address_not_allowed', 'X-Forwarded-For is ignored', headers => ['X-Forwarded-For: 127.0.0.2'];
+may 'editor', '/', 'a client without ranges', from => '127.0.0.8';
+may_not 'off', '/near', disabled_client => 'a disabled client is reported before its address',
+    from => '127.0.0.8', good => 0;
+may_not 'off', '/', disabled_client => 'a disabled client is reported before its address';
+may_not 'far', '/read', address_not_allowed => 'the address is reported before the scope';
+may_not 'far', '/super', address_not_allowed => 'the address is reported before the scope';
+may_not 'far-ghost', '/', address_not_allowed => 'the address is reported before the role';
+may_not 'one', '/', address_not_allowed => 'X-Forwarded-For is ignored',
+    headers => ['X-Forwarded-For: 127.0.0.2'];
 
 # --- cookies, satisfy any ---------------------------------------------------
 
 granted $s, '/cookie', 'a client by cookie', cookie => 'accessToken=' . of($guid),
         decision => { method => 'cookie', client => $guid };
-refused $s, '/cookie', client_disabled => 'a disabled client by cookie', reason => 'disabled_client',
-        cookie => 'accessToken=' . of('off');
+refused $s, '/cookie', disabled_client => 'a disabled client by cookie', cookie => 'accessToken=' . of('off');
 may $guid, '/any-of', 'satisfy any: the client is accepted';
 granted $s, '/any-of', 'satisfy any: the address is accepted', token => of('off'), from => '127.0.0.9';
 refused $s, '/any-of', client_disabled => 'satisfy any: neither is accepted', token => of('off'),
@@ -259,39 +254,39 @@ refused $s, '/any-of', client_disabled => 'satisfy any: neither is accepted', to
 
 # --- variables of a refused request -----------------------------------------
 
-may_not $_->[0], $_->[1], $_->[2] => $_->[3], 'variables name only the subject',
+may_not $_->[0], $_->[1], $_->[2] => 'variables name only the subject',
     decision => { client => '', user => '', role => '', issuer => '', method => '', scope => '',
-                  subject => $_->[4] } for
-    ['off', '/', client_disabled => 'disabled_client', 'off'],
-    ['far', '/', address_not_allowed => 'address_not_allowed', 'far'],
-    ['OPS', '/write', insufficient_scope => 'insufficient_scope', 'OPS'];
+                  subject => $_->[3] } for
+    ['off', '/', disabled_client => 'off'],
+    ['far', '/', address_not_allowed => 'far'],
+    ['OPS', '/write', insufficient_scope => 'OPS'];
 
 # --- changes ----------------------------------------------------------------
 
 for my $round (1, 2) {
     $store->ok('client', 'disable', uc $guid);
-    may_not $guid, '/read', client_disabled => 'disabled_client', "after disable, $round";
+    may_not $guid, '/read', disabled_client => "after disable, $round";
     $store->ok('client', 'enable', $guid);
     may $guid, '/read', "after enable, $round";
 }
 $store->update('client', $guid, role => 'editor');
 may $guid, '/write', 'after a change of the role';
 $store->ok('client', 'update', $guid, '--no-role');
-may_not $guid, '/', insufficient_scope => 'no_role', 'after the role is removed from the client';
+may_not $guid, '/', no_role => 'after the role is removed from the client';
 $store->update('client', $guid, role => 'ops');
 may $guid, '/read', 'a role of the store grants';
 $store->role('ops', grant => 'X.*', deny => 'X.Y.Read');
-may_not $guid, '/read', insufficient_scope => 'insufficient_scope', 'after a change of the role record';
+may_not $guid, '/read', insufficient_scope => 'after a change of the role record';
 $store->ok('role', 'delete', 'ops');
-may_not $guid, '/', insufficient_scope => 'no_role', 'after the role is deleted';
+may_not $guid, '/', no_role => 'after the role is deleted';
 $store->update('client', $guid, role => 'readonly', issuer => 'second');
-may_not $guid, '/', client_disabled => 'client_issuer_mismatch', 'after a change of the issuers';
+may_not $guid, '/', client_issuer_mismatch => 'after a change of the issuers';
 $store->update('client', $guid, issuer => 'main', allow => '127.0.0.2');
-may_not $guid, '/', address_not_allowed => 'address_not_allowed', 'after a change of the ranges';
+may_not $guid, '/', address_not_allowed => 'after a change of the ranges';
 $store->update('client', $guid, allow => 'any');
 may $guid, '/', 'after the ranges are removed';
 $store->ok('client', 'delete', $guid);
-may_not $guid, '/', client_disabled => 'unknown_client', 'after the client is deleted';
+may_not $guid, '/', unknown_client => 'after the client is deleted';
 $store->client($guid, issuer => 'main', role => 'readonly');
 may $guid, '/read', 'after the client is created again';
 
@@ -315,9 +310,8 @@ CONF
 
     granted $only, '/', 'a client without issuers, with one issuer', token => of('homeless');
     granted $only, '/', 'a client of the only issuer', token => of('main');
-    refused $only, '/', client_disabled => 'a client of another issuer than the only one',
-            token => of('other'),
-            reason => 'client_issuer_mismatch';
+    refused $only, '/', client_issuer_mismatch => 'a client of another issuer than the only one',
+            token => of('other');
 }
 
 # --- configuration ----------------------------------------------------------

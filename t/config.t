@@ -321,8 +321,8 @@ my %in_block = (
 fails in_block($_ eq 'issuer { }' ? "issuer { # here\n}" : "$_; # here"), $in_block{$_}, "in an issuer: $_"
     for sort keys %in_block;
 
-fails block("issuer ''; # here\naudience api;\nkey_file %%DIR%%/rsa.pem;"),
-      wrong_value('', 'issuer'), 'issuer: empty';
+fails block("issuer ''; # here\naudience api;\nkey_file %%DIR%%/rsa.pem;"), wrong_value('', 'issuer'),
+      'issuer: empty';
 fails block("issuer; # here\n"), qr/invalid number of arguments in "issuer" directive/, 'issuer: no value';
 fails block("issuer x;\naudience $_->[0]; # here\n"), $_->[1], "audience: $_->[0]" for
     ['', qr/invalid number of arguments in "audience" directive/],

@@ -148,8 +148,8 @@ granted $s, '/x', 'a bearer token', post(@evil), cookie => undef, token => $good
 granted $s, '/x', 'a bearer token beside a cookie', post(@evil), token => $good;
 granted $s, '/bearer/', 'a bearer token where cookies are not accepted', post(@evil), token => $good;
 refused $s, '/bearer/', no_token => 'a cookie where cookies are not accepted', post(@evil);
-refused $s, '/x', invalid_token => 'a bad cookie from another site', post(@evil),
-        cookie => "accessToken=$bad", reason => 'bad_signature';
+refused $s, '/x', bad_signature => 'a bad cookie from another site', post(@evil),
+        cookie => "accessToken=$bad";
 refused $s, '/x', no_token => 'no cookie', post(@evil), cookie => 'a=b';
 refused $s, '/x', origin_not_allowed => "X-HTTP-Method-Override: $_",
         post(@evil, "X-HTTP-Method-Override: $_")
@@ -172,7 +172,8 @@ refused $s, '/listed/', origin_not_allowed => "the unlisted origin $_", post("Or
 refused $s, '/listed/', origin_not_allowed => 'a listed origin and another one',
         post('Origin: https://ui.example',
         'Origin: https://evil.example');
-refused $s, '/listed/', origin_not_allowed => 'Sec-Fetch-Site: cross-site without an Origin', post('Sec-Fetch-Site: cross-site');
+refused $s, '/listed/', origin_not_allowed => 'Sec-Fetch-Site: cross-site without an Origin',
+        post('Sec-Fetch-Site: cross-site');
 granted $s, '/listed/other/', 'an origin of a nested list', post('Origin: https://other.example');
 refused $s, '/listed/other/', origin_not_allowed => 'an origin of the outer list only',
         post('Origin: https://ui.example');
@@ -185,13 +186,14 @@ for my $row (['/named/', '__Host-t'], ['/strange/', 'a.b|c']) {
     granted $s, $path, "cookie=$name", cookie => "accessToken=$bad; $name=$good; x=y";
     refused $s, $path, invalid_token => "cookie=$name, a bad token",
             cookie => "accessToken=$good; $name=$bad";
-    refused $s, $path, invalid_token => "cookie=$name, two cookies", cookie => "$name=$good; $name=$good",
-            reason => 'several_credentials';
+    refused $s, $path, several_credentials => "cookie=$name, two cookies",
+            cookie => "$name=$good; $name=$good";
     refused $s, $path, no_token => "cookie=$name, a cookie named '$_'", cookie => "$_=$good"
         for 'accessToken', lc "x$name", uc $name, "x$name", "${name}x", substr($name, 0, -1), '';
     refused $s, $path, no_token => "cookie=$name, a bearer token", token => $good;
 }
-refused $s, '/strange/', no_token => 'a name is not a regular expression', cookie => "aXb|c=$good; a.b=$good; c=$good";
+refused $s, '/strange/', no_token => 'a name is not a regular expression',
+        cookie => "aXb|c=$good; a.b=$good; c=$good";
 
 # --- TLS and HTTP/2 ---------------------------------------------------------
 

@@ -247,8 +247,7 @@ refused $s, '/masked', no_token => 'a 401 changed to 403 has no challenge, no cr
 refused $s, '/masked/address', address_not_allowed => 'an empty message', token => $good,
     expect => { status => 404, message => '' };
 refused $s, '/masked/address401', address_not_allowed => 'an address error changed to 401 has a challenge',
-        token => $good,
-    expect => { status => 401, error => '' };
+        token => $good, expect => { status => 401, error => '' };
 
 # --- Basic where it is not accepted -----------------------------------------
 

@@ -69,7 +69,7 @@ use Test::More;
 
 our @EXPORT = (
     qw(start granted refused refused_by_nginx is_granted is_refused exchange
-       hits decision next_tag expect_log await_true eventually conf_ok conf_fails done request_bytes
+       hits decision next_tag outcome_of expect_log await_true eventually conf_ok conf_fails done request_bytes
        http2),
     @Test::More::EXPORT, @AuthToken::Token::EXPORT,
 );
@@ -120,6 +120,21 @@ my %outcome = (
     too_many_requests     => [429, 'API_TOO_MANY_REQUESTS', 'Too Many Requests', undef],
     unavailable           => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
 );
+
+# the outcome of a reason; "insufficient_scope" and others are names of both
+my %outcome_of = (
+    map { my ($outcome, @reasons) = @$_; map { ($_ => $outcome) } @reasons }
+    [invalid_token => qw(several_credentials too_long malformed bad_header bad_crit bad_typ bad_alg bad_kid
+                         unknown_kid no_key bad_signature bad_payload bad_claim issuer_mismatch
+                         key_issuer_mismatch audience_mismatch not_yet_valid)],
+    [no_token            => qw(no_credential)],
+    [expired_token       => qw(expired too_old)],
+    [invalid_api_token   => qw(several_api_tokens unknown_api_token)],
+    [client_disabled     => qw(unknown_client client_issuer_mismatch disabled_client disabled_user)],
+    [insufficient_scope  => qw(delegated no_role unknown_endpoint endpoint_not_granted blocked_endpoint no_scopes)],
+    [invalid_credentials => qw(bad_basic unknown_user locked_user wrong_password login_disabled)],
+);
+sub outcome_of ($reason) { $outcome_of{$reason} // $reason }
 
 # The expected refusal.  Options: status, code, message, body, type, realm, error
 # ("" for a challenge without error=, undef for no challenge), scheme (of the
@@ -259,14 +274,16 @@ sub granted ($s, $path, $name, %o) {
     return _verdict("$name: granted", @wrong);
 }
 
+# The outcome, or the reason of one: invalid_token, or bad_signature.
 # Options of the request, and expect (those of expectation), reason, log (how many
 # log lines of the module, 1), decision (a hash of variables, or undef to skip them), good
 # (0: no good request afterwards).
 sub refused ($s, $path, $outcome, $name, %o) {
-    my $e   = expectation($outcome, ($o{expect} // {})->%*);
+    my $e   = expectation(outcome_of($outcome), ($o{expect} // {})->%*);
     my $tag = next_tag;
     my @wrong;
 
+    $o{reason} //= $outcome if $outcome_of{$outcome};
     _watch(%o);
     push $s->{refused}->@*, $tag;
     $s->errors->lines;
