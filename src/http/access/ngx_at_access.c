@@ -26,18 +26,308 @@
 #include "http/worker/ngx_at_worker.h"
 
 
-static at_verdict_e ngx_at_decide(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
-static at_verdict_e ngx_at_verify_credential(ngx_http_request_t *r,
-    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
-static at_verdict_e ngx_at_verify_api_token(const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx);
-static at_verdict_e ngx_at_verify_jwt(ngx_http_request_t *r,
-    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx);
-static at_verdict_e ngx_at_authorize(ngx_http_request_t *r,
-    const ngx_at_ctx_t *ctx);
-static at_verdict_e ngx_at_check_scopes(ngx_http_request_t *r,
-    const ngx_at_ctx_t *ctx);
+/* --- authenticate -------------------------------------------------------- */
+
+
+/* for "audience clients any" */
+
+static int
+ngx_at_client_exists(void *data, at_str_t id)
+{
+    return data ? at_account_client_exists(data, id) : -1;
+}
+
+
+static at_verdict_e
+ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
+    ngx_at_ctx_t *ctx)
+{
+    at_store_t      *store;
+    at_verdict_e     verdict;
+    at_verifier_t   *verifier;
+    at_identity_t   *identity;
+    at_jwt_query_t   query;
+
+    identity = &ctx->identity_storage;
+
+    query.token = ngx_at_view(ctx->credential);
+    query.max_len = atmcf->max_length;
+    query.n = ctx->conf->ntrusted;
+    query.trusted = ngx_at_trusted_issuers(r, ctx->conf->trusted, query.n);
+    query.now = ngx_time();
+    query.is_client = ngx_at_client_exists;
+    query.data = ngx_at_store_get(atmcf);
+
+    if (query.trusted == NULL) {
+        return AT_FAILED;
+    }
+
+    verifier = ngx_at_worker.verifier;
+    verdict = at_jwt_verify(verifier, identity, &query);
+
+    if (verdict != AT_OK && at_verifier_missed_kid(verifier)) {
+        ngx_at_fetch_for_unknown_kid(ctx->conf, &ctx->credential);
+    }
+
+    if (verdict != AT_OK || identity->issuer->n_client_claims == 0) {
+        return verdict;
+    }
+
+    store = ngx_at_store_get(atmcf);
+
+    return store ? at_account_authorize_client(identity, store,
+                                               atmcf->issuers.nelts == 1)
+                 : AT_UNAVAILABLE;
+}
+
+
+static at_verdict_e
+ngx_at_verify_api_token(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+{
+    at_store_t  *store;
+
+    store = ngx_at_store_get(atmcf);
+
+    return store ? at_account_lookup_api_token(&ctx->identity_storage, store,
+                                               ngx_at_view(ctx->credential),
+                                               ngx_at_now())
+                 : AT_UNAVAILABLE;
+}
+
+
+static int64_t
+ngx_at_monotonic_nanoseconds(void)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+
+static at_verdict_e
+ngx_at_verify_credential(ngx_http_request_t *r,
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+{
+    int64_t       start;
+    at_verdict_e  verdict;
+
+    if (ctx->conf->accept == NGX_AT_NONE) {
+        ctx->identity_storage.expires = INT64_MAX;
+        return AT_OK;
+    }
+
+    verdict = ngx_at_read_credential(r, ctx);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (ctx->kind == NGX_AT_BASIC) {
+        return ngx_at_basic_lookup(ctx);
+    }
+
+    if (ngx_at_cache_lookup(ctx, ngx_at_view(ctx->credential))) {
+        return AT_OK;
+    }
+
+    /* read the clock only if $auth_token_verify_time is used */
+    start = ngx_at_worker.measure_time ? ngx_at_monotonic_nanoseconds() : 0;
+
+    verdict = ctx->kind == NGX_AT_API_TOKEN
+              ? ngx_at_verify_api_token(atmcf, ctx)
+              : ngx_at_verify_jwt(r, atmcf, ctx);
+
+    if (ngx_at_worker.measure_time) {
+        ctx->verify_time = ngx_at_monotonic_nanoseconds() - start;
+    }
+
+    ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
+
+    if (verdict == AT_OK) {
+        ngx_at_cache_insert(ctx, ngx_at_view(ctx->credential));
+    }
+
+    return verdict;
+}
+
+
+at_verdict_e
+ngx_at_authenticate(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
+    ngx_at_ctx_t *ctx)
+{
+    at_cache_epoch_t           epoch;
+    const ngx_at_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    epoch = ngx_at_cache_epoch(atmcf);
+
+    /* keys, store and time can change while limit_req delays the request */
+
+    if (ctx->conf == atcf && !ctx->anonymous && ctx->endpoint_request == NULL
+        && (ctx->authenticated != AT_OK
+            || (!ctx->stale_snapshot && ctx->identity->expires > ngx_at_now()
+                && ctx->epoch.keys == epoch.keys
+                && ctx->epoch.store == epoch.store)))
+    {
+        return ctx->authenticated;
+    }
+
+    ngx_at_ctx_reset(ctx, atcf);
+
+    ctx->epoch = epoch;
+    ctx->authenticated = ngx_at_verify_credential(r, atmcf, ctx);
+
+    return ctx->authenticated;
+}
+
+
+/* --- authorize ----------------------------------------------------------- */
+
+
+static at_verdict_e
+ngx_at_check_scopes(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
+{
+    ngx_str_t                  required;
+    ngx_uint_t                 i, satisfied;
+    const ngx_array_t         *scopes;
+    ngx_http_complex_value_t  *cv;
+
+    scopes = ctx->conf->scopes;
+
+    if (scopes == NULL) {
+        return AT_OK;
+    }
+
+    cv = scopes->elts;
+    satisfied = 0;
+
+    for (i = 0; i < scopes->nelts; i++) {
+
+        if (ngx_http_complex_value(r, &cv[i], &required) != NGX_OK) {
+            return AT_FAILED;
+        }
+
+        while (required.len && required.data[required.len - 1] == ' ') {
+            required.len--;
+        }
+
+        /* an empty value (a map without an entry) denies */
+        if (required.len == 0) {
+            return AT_INSUFFICIENT_SCOPE;
+        }
+
+        satisfied += at_rights_satisfy(&ctx->identity->rights,
+                                       ngx_at_view(required),
+                                       ctx->conf->scope_mode);
+    }
+
+    return satisfied == i
+           || (satisfied && ctx->conf->scope_mode == AT_SCOPE_ANY)
+           ? AT_OK : AT_INSUFFICIENT_SCOPE;
+}
+
+
+/* the order matters: the first reason found is the verdict */
+
+static at_verdict_e
+ngx_at_authorize(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
+{
+    at_verdict_e              verdict;
+    const at_role_t          *role;
+    const at_rights_t        *rights;
+    const at_identity_t      *identity;
+    const ngx_at_loc_conf_t  *atcf;
+
+    atcf = ctx->conf;
+    identity = ctx->identity;
+    rights = &identity->rights;
+    role = rights->role;
+
+    if (ctx->kind == NGX_AT_COOKIE && !ngx_at_origin_allowed(r, atcf)) {
+        return AT_ORIGIN_NOT_ALLOWED;
+    }
+
+    if (!ngx_at_address_allowed(r, atcf, identity)) {
+        return AT_ADDRESS_NOT_ALLOWED;
+    }
+
+    if (identity->needs_role && role == NULL) {
+        return AT_NO_ROLE;
+    }
+
+    verdict = ngx_at_check_scopes(r, ctx);
+
+    if (verdict != AT_OK || atcf->endpoints == NULL) {
+        return verdict;
+    }
+
+    if (ctx->endpoint == NULL) {
+        return AT_UNKNOWN_ENDPOINT;
+    }
+
+    if (!at_rights_allow_endpoint(rights, ctx->endpoint)) {
+        return AT_ENDPOINT_NOT_GRANTED;
+    }
+
+    return role && at_role_blocks(role, ctx->endpoint->text)
+           ? AT_BLOCKED_ENDPOINT : AT_OK;
+}
+
+
+/* --- decide -------------------------------------------------------------- */
+
+
+ngx_uint_t
+ngx_at_request_is_public(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
+    const at_endpoint_t **endpoint)
+{
+    *endpoint = NULL;
+
+    if (atcf->preflight && ngx_at_is_preflight(r)) {
+        return 1;
+    }
+
+    if (atcf->endpoints) {
+        *endpoint = ngx_at_find_endpoint(r, atcf);
+    }
+
+    return *endpoint && (*endpoint)->kind == AT_ENDPOINT_PUBLIC;
+}
+
+
+static at_verdict_e
+ngx_at_decide(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
+    ngx_at_ctx_t *ctx)
+{
+    at_verdict_e          verdict;
+    const at_endpoint_t  *endpoint;
+
+    if (atcf->incomplete) {
+        ngx_at_ctx_reset(ctx, atcf);
+        return AT_MISCONFIGURED;
+    }
+
+    if (ngx_at_request_is_public(r, atcf, &endpoint)) {
+        ngx_at_ctx_reset(ctx, atcf);
+        ctx->anonymous = 1;
+        ctx->endpoint = endpoint;
+
+        return ngx_at_address_allowed(r, atcf, ctx->identity)
+               ? AT_OK : AT_ADDRESS_NOT_ALLOWED;
+    }
+
+    verdict = ngx_at_authenticate(r, atcf, ctx);
+    ctx->endpoint = endpoint;
+
+    if (verdict == AT_PENDING) {
+        verdict = ngx_at_basic_verify(r, ctx);
+        ctx->authenticated = verdict;
+    }
+
+    return verdict == AT_OK ? ngx_at_authorize(r, ctx) : verdict;
+}
 
 
 ngx_int_t
@@ -101,321 +391,4 @@ ngx_at_precontent_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
-}
-
-
-static at_verdict_e
-ngx_at_decide(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
-    ngx_at_ctx_t *ctx)
-{
-    at_verdict_e          verdict;
-    const at_endpoint_t  *endpoint;
-
-    if (atcf->incomplete) {
-        ngx_at_ctx_reset(ctx, atcf);
-        return AT_MISCONFIGURED;
-    }
-
-    if (ngx_at_request_is_public(r, atcf, &endpoint)) {
-        ngx_at_ctx_reset(ctx, atcf);
-        ctx->anonymous = 1;
-        ctx->endpoint = endpoint;
-
-        return ngx_at_address_allowed(r, atcf, ctx->identity)
-               ? AT_OK : AT_ADDRESS_NOT_ALLOWED;
-    }
-
-    verdict = ngx_at_authenticate(r, atcf, ctx);
-    ctx->endpoint = endpoint;
-
-    if (verdict == AT_PENDING) {
-        verdict = ngx_at_basic_verify(r, ctx);
-        ctx->authenticated = verdict;
-    }
-
-    return verdict == AT_OK ? ngx_at_authorize(r, ctx) : verdict;
-}
-
-
-ngx_uint_t
-ngx_at_request_is_public(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
-    const at_endpoint_t **endpoint)
-{
-    *endpoint = NULL;
-
-    if (atcf->preflight && ngx_at_is_preflight(r)) {
-        return 1;
-    }
-
-    if (atcf->endpoints) {
-        *endpoint = ngx_at_find_endpoint(r, atcf);
-    }
-
-    return *endpoint && (*endpoint)->kind == AT_ENDPOINT_PUBLIC;
-}
-
-
-/* --- authenticate -------------------------------------------------------- */
-
-
-/* keys, store and time can change while limit_req delays the request */
-
-static ngx_uint_t
-ngx_at_identity_is_current(const ngx_at_main_conf_t *atmcf,
-    const ngx_at_ctx_t *ctx)
-{
-    at_cache_epoch_t  epoch;
-
-    epoch = ngx_at_cache_epoch(atmcf);
-
-    return !ctx->stale_snapshot && ctx->identity->expires > ngx_at_now()
-           && ctx->epoch.keys == epoch.keys && ctx->epoch.store == epoch.store;
-}
-
-
-static int64_t
-ngx_at_monotonic_nanoseconds(void)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-
-at_verdict_e
-ngx_at_authenticate(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
-    ngx_at_ctx_t *ctx)
-{
-    const ngx_at_main_conf_t  *atmcf;
-
-    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
-
-    if (ctx->conf == atcf && !ctx->anonymous && ctx->endpoint_request == NULL
-        && (ctx->authenticated != AT_OK
-            || ngx_at_identity_is_current(atmcf, ctx)))
-    {
-        return ctx->authenticated;
-    }
-
-    ngx_at_ctx_reset(ctx, atcf);
-
-    ctx->epoch = ngx_at_cache_epoch(atmcf);
-    ctx->authenticated = ngx_at_verify_credential(r, atmcf, ctx);
-
-    return ctx->authenticated;
-}
-
-
-static at_verdict_e
-ngx_at_verify_credential(ngx_http_request_t *r,
-    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
-{
-    int64_t       start;
-    at_verdict_e  verdict;
-
-    if (ctx->conf->accept == NGX_AT_NONE) {
-        ctx->identity_storage.expires = INT64_MAX;
-        return AT_OK;
-    }
-
-    verdict = ngx_at_read_credential(r, ctx);
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    if (ctx->kind == NGX_AT_BASIC) {
-        return ngx_at_basic_lookup(ctx);
-    }
-
-    if (ngx_at_cache_lookup(ctx, ngx_at_view(ctx->credential))) {
-        return AT_OK;
-    }
-
-    /* read the clock only if $auth_token_verify_time is used */
-    start = ngx_at_worker.measure_time ? ngx_at_monotonic_nanoseconds() : 0;
-
-    verdict = ctx->kind == NGX_AT_API_TOKEN
-              ? ngx_at_verify_api_token(atmcf, ctx)
-              : ngx_at_verify_jwt(r, atmcf, ctx);
-
-    if (ngx_at_worker.measure_time) {
-        ctx->verify_time = ngx_at_monotonic_nanoseconds() - start;
-    }
-
-    ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
-
-    if (verdict == AT_OK) {
-        ngx_at_cache_insert(ctx, ngx_at_view(ctx->credential));
-    }
-
-    return verdict;
-}
-
-
-static at_verdict_e
-ngx_at_verify_api_token(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
-{
-    at_store_t  *store;
-
-    store = ngx_at_store_get(atmcf);
-
-    return store ? at_account_lookup_api_token(&ctx->identity_storage, store,
-                                               ngx_at_view(ctx->credential),
-                                               ngx_at_now())
-                 : AT_UNAVAILABLE;
-}
-
-
-/* for "audience clients any" */
-
-static int
-ngx_at_client_exists(void *data, at_str_t id)
-{
-    return data ? at_account_client_exists(data, id) : -1;
-}
-
-
-static at_verdict_e
-ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx)
-{
-    at_store_t      *store;
-    at_verdict_e     verdict;
-    at_verifier_t   *verifier;
-    at_identity_t   *identity;
-    at_jwt_query_t   query;
-
-    identity = &ctx->identity_storage;
-
-    query.token = ngx_at_view(ctx->credential);
-    query.max_len = atmcf->max_length;
-    query.n = ctx->conf->ntrusted;
-    query.trusted = ngx_at_trusted_issuers(r, ctx->conf->trusted, query.n);
-    query.now = ngx_time();
-    query.is_client = ngx_at_client_exists;
-    query.data = ngx_at_store_get(atmcf);
-
-    if (query.trusted == NULL) {
-        return AT_FAILED;
-    }
-
-    verifier = ngx_at_worker.verifier;
-    verdict = at_jwt_verify(verifier, identity, &query);
-
-    if (verdict != AT_OK && at_verifier_missed_kid(verifier)) {
-        ngx_at_fetch_for_unknown_kid(ctx->conf, &ctx->credential);
-    }
-
-    if (verdict != AT_OK || identity->issuer->n_client_claims == 0) {
-        return verdict;
-    }
-
-    store = ngx_at_store_get(atmcf);
-
-    return store ? at_account_authorize_client(identity, store,
-                                               atmcf->issuers.nelts == 1)
-                 : AT_UNAVAILABLE;
-}
-
-
-/* --- authorize ----------------------------------------------------------- */
-
-
-/* the order matters: the first reason found is the verdict */
-
-static at_verdict_e
-ngx_at_authorize(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
-{
-    at_verdict_e              verdict;
-    const at_role_t          *role;
-    const at_rights_t        *rights;
-    const at_identity_t      *identity;
-    const ngx_at_loc_conf_t  *atcf;
-
-    atcf = ctx->conf;
-    identity = ctx->identity;
-    rights = &identity->rights;
-    role = rights->role;
-
-    if (ctx->kind == NGX_AT_COOKIE && !ngx_at_origin_allowed(r, atcf)) {
-        return AT_ORIGIN_NOT_ALLOWED;
-    }
-
-    if (!ngx_at_address_allowed(r, atcf, identity)) {
-        return AT_ADDRESS_NOT_ALLOWED;
-    }
-
-    if (identity->needs_role && role == NULL) {
-        return AT_NO_ROLE;
-    }
-
-    verdict = ngx_at_check_scopes(r, ctx);
-
-    if (verdict != AT_OK || atcf->endpoints == NULL) {
-        return verdict;
-    }
-
-    if (ctx->endpoint == NULL) {
-        return AT_UNKNOWN_ENDPOINT;
-    }
-
-    if (!at_rights_allow_endpoint(rights, ctx->endpoint)) {
-        return AT_ENDPOINT_NOT_GRANTED;
-    }
-
-    return role && at_role_blocks(role, ctx->endpoint->text)
-           ? AT_BLOCKED_ENDPOINT : AT_OK;
-}
-
-
-static ngx_uint_t
-ngx_at_is_blank(const ngx_str_t *s)
-{
-    size_t  i;
-
-    for (i = 0; i < s->len && s->data[i] == ' '; i++) { /* void */ }
-
-    return i == s->len;
-}
-
-
-static at_verdict_e
-ngx_at_check_scopes(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
-{
-    ngx_str_t                  required;
-    ngx_uint_t                 i, satisfied;
-    const ngx_array_t         *scopes;
-    ngx_http_complex_value_t  *cv;
-
-    scopes = ctx->conf->scopes;
-
-    if (scopes == NULL) {
-        return AT_OK;
-    }
-
-    cv = scopes->elts;
-    satisfied = 0;
-
-    for (i = 0; i < scopes->nelts; i++) {
-
-        if (ngx_http_complex_value(r, &cv[i], &required) != NGX_OK) {
-            return AT_FAILED;
-        }
-
-        /* an empty value (a map without an entry) denies */
-        if (ngx_at_is_blank(&required)) {
-            return AT_INSUFFICIENT_SCOPE;
-        }
-
-        satisfied += at_rights_satisfy(&ctx->identity->rights,
-                                       ngx_at_view(required),
-                                       ctx->conf->scope_mode);
-    }
-
-    return satisfied == i
-           || (satisfied && ctx->conf->scope_mode == AT_SCOPE_ANY)
-           ? AT_OK : AT_INSUFFICIENT_SCOPE;
 }

@@ -19,7 +19,14 @@
 #include "http/request/ngx_at_ctx.h"
 
 
+/*
+ * The handler of the access phase.  Returns NGX_OK if the request is granted,
+ * NGX_DECLINED if "auth_token" is off, NGX_AGAIN while a password is checked,
+ * or the status of the refusal.  It never sends a header.
+ */
 ngx_int_t ngx_at_access_handler(ngx_http_request_t *r);
+
+/* notes that another module has granted a refused request; NGX_DECLINED */
 ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 
 /*

@@ -11,6 +11,7 @@
 #include "core/store/at_store.h"
 
 #include "http/base/ngx_at_main_conf.h"
+#include "http/base/ngx_at_str.h"
 #include "http/store/ngx_at_store.h"
 
 
@@ -22,54 +23,32 @@ ngx_at_password_store(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_at_password_copy_hash(ngx_pool_t *pool, at_str_t *copy, at_str_t hash)
-{
-    u_char  *p;
-
-    p = ngx_pnalloc(pool, hash.len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(p, hash.data, hash.len);
-
-    copy->data = (char *) p;
-    copy->len = hash.len;
-
-    return NGX_OK;
-}
-
-
 /* an unknown name leaves empty hashes, which cost as much to compare with */
 
 static at_verdict_e
 ngx_at_password_load_hashes(ngx_http_request_t *r, at_store_t *store,
     ngx_at_password_check_t *check)
 {
-    at_str_t            hash;
-    ngx_int_t           rc;
-    ngx_uint_t          i;
-    at_verdict_e        verdict;
-    at_identity_t       identity;
-    at_user_record_t    user;
-    at_client_record_t  client;
+    at_str_t            *hash;
+    ngx_str_t            text;
+    ngx_uint_t           i;
+    at_verdict_e         verdict;
+    at_identity_t        identity;
+    at_user_record_t     user;
+    at_client_record_t   client;
 
     ngx_memzero(&identity, sizeof(at_identity_t));
     ngx_memzero(check->hashes, sizeof(check->hashes));
 
-    rc = NGX_OK;
+    hash = check->hashes;
 
     if (check->is_client) {
         check->n = AT_CLIENT_SECRETS_MAX;
         verdict = at_account_get_client(&identity, &client, store,
                                         check->name);
 
-        for (i = 0; rc == NGX_OK && i < check->n; i++) {
-            if (at_list_next(&client.secrets, &hash)) {
-                rc = ngx_at_password_copy_hash(r->pool, &check->hashes[i],
-                                               hash);
-            }
+        for (i = 0; i < check->n; i++) {
+            (void) at_list_next(&client.secrets, &hash[i]);
         }
 
     } else {
@@ -77,18 +56,28 @@ ngx_at_password_load_hashes(ngx_http_request_t *r, at_store_t *store,
         verdict = at_account_get_user(&identity, &user, store, check->name);
 
         if (verdict == AT_OK) {
-            rc = ngx_at_password_copy_hash(r->pool, &check->hashes[0],
-                                           user.password);
+            hash[0] = user.password;
+        }
+    }
+
+    check->known = verdict == AT_OK;
+
+    /* the hashes are views of the record, which the identity owns */
+
+    for (i = 0; i < check->n; i++) {
+        if (hash[i].len == 0) {
+            continue;
+        }
+
+        text = ngx_at_from_view(hash[i]);
+        hash[i].data = (char *) ngx_pstrdup(r->pool, &text);
+
+        if (hash[i].data == NULL) {
+            verdict = AT_FAILED;
         }
     }
 
     at_identity_release(&identity);
-
-    check->known = verdict == AT_OK;
-
-    if (rc != NGX_OK) {
-        return AT_FAILED;
-    }
 
     return verdict == AT_UNKNOWN_USER || verdict == AT_UNKNOWN_CLIENT
            ? AT_OK : verdict;

@@ -141,19 +141,22 @@ ngx_at_throttle_init(ngx_http_request_t *r, ngx_at_throttle_t *throttle,
 }
 
 
-/* returns the entry in the locked zone, or NULL and *oldest to be replaced */
+/* locks the zone; returns the entry, or NULL and *oldest to be replaced */
 
 static ngx_at_throttle_entry_t *
-ngx_at_throttle_find(const ngx_at_throttle_t *throttle,
+ngx_at_throttle_lock(const ngx_at_throttle_t *throttle,
     ngx_at_throttle_entry_t **oldest)
 {
     uint32_t                  set;
     ngx_uint_t                i;
+    ngx_slab_pool_t          *shpool;
     ngx_at_throttle_table_t  *table;
     ngx_at_throttle_entry_t  *entry;
 
-    table = throttle->zone->data;
+    shpool = (ngx_slab_pool_t *) throttle->zone->shm.addr;
+    ngx_shmtx_lock(&shpool->mutex);
 
+    table = throttle->zone->data;
     ngx_memcpy(&set, throttle->digest, sizeof(set));
 
     entry = &table->entries[(set & (NGX_AT_THROTTLE_SETS - 1))
@@ -167,6 +170,18 @@ ngx_at_throttle_find(const ngx_at_throttle_t *throttle,
                           sizeof(throttle->digest))
                == 0)
         {
+            /*
+             * An interval also ends when the clock is set back: it could last
+             * for years otherwise.  The cached time of another worker may be
+             * a little ahead.
+             */
+
+            if (entry->first > ngx_time() + NGX_AT_THROTTLE_CLOCK_SKEW
+                || entry->first + throttle->interval <= ngx_time())
+            {
+                entry->failures = 0;
+            }
+
             return entry;
         }
 
@@ -181,30 +196,10 @@ ngx_at_throttle_find(const ngx_at_throttle_t *throttle,
 }
 
 
-/*
- * An interval also ends when the clock is set back: it could last for years
- * otherwise.  The cached time of another worker may be a little ahead.
- */
-
-static ngx_uint_t
-ngx_at_throttle_entry_is_active(const ngx_at_throttle_entry_t *entry,
-    time_t interval)
+static void
+ngx_at_throttle_unlock(const ngx_at_throttle_t *throttle)
 {
-    return entry->failures
-           && entry->first <= ngx_time() + NGX_AT_THROTTLE_CLOCK_SKEW
-           && entry->first + interval > ngx_time();
-}
-
-
-static ngx_shmtx_t *
-ngx_at_throttle_lock(const ngx_at_throttle_t *throttle)
-{
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) throttle->zone->shm.addr;
-    ngx_shmtx_lock(&shpool->mutex);
-
-    return &shpool->mutex;
+    ngx_shmtx_unlock(&((ngx_slab_pool_t *) throttle->zone->shm.addr)->mutex);
 }
 
 
@@ -212,21 +207,17 @@ ngx_uint_t
 ngx_at_is_throttled(ngx_at_throttle_t *throttle)
 {
     ngx_uint_t                throttled;
-    ngx_shmtx_t              *mutex;
     ngx_at_throttle_entry_t  *entry, *oldest;
 
-    mutex = ngx_at_throttle_lock(throttle);
+    entry = ngx_at_throttle_lock(throttle, &oldest);
 
-    entry = ngx_at_throttle_find(throttle, &oldest);
-
-    throttled = entry && entry->failures >= throttle->max_failures
-                && ngx_at_throttle_entry_is_active(entry, throttle->interval);
+    throttled = entry && entry->failures >= throttle->max_failures;
 
     if (throttled) {
         throttle->until = entry->first + throttle->interval;
     }
 
-    ngx_shmtx_unlock(mutex);
+    ngx_at_throttle_unlock(throttle);
 
     return throttled;
 }
@@ -235,12 +226,9 @@ ngx_at_is_throttled(ngx_at_throttle_t *throttle)
 void
 ngx_at_throttle_record_failure(const ngx_at_throttle_t *throttle)
 {
-    ngx_shmtx_t              *mutex;
     ngx_at_throttle_entry_t  *entry, *oldest;
 
-    mutex = ngx_at_throttle_lock(throttle);
-
-    entry = ngx_at_throttle_find(throttle, &oldest);
+    entry = ngx_at_throttle_lock(throttle, &oldest);
 
     if (entry == NULL) {
         entry = oldest;
@@ -248,30 +236,24 @@ ngx_at_throttle_record_failure(const ngx_at_throttle_t *throttle)
         entry->failures = 0;
     }
 
-    if (!ngx_at_throttle_entry_is_active(entry, throttle->interval)) {
+    if (entry->failures++ == 0) {
         entry->first = ngx_time();
-        entry->failures = 0;
     }
 
-    entry->failures++;
-
-    ngx_shmtx_unlock(mutex);
+    ngx_at_throttle_unlock(throttle);
 }
 
 
 void
 ngx_at_throttle_clear_failures(const ngx_at_throttle_t *throttle)
 {
-    ngx_shmtx_t              *mutex;
     ngx_at_throttle_entry_t  *entry, *oldest;
 
-    mutex = ngx_at_throttle_lock(throttle);
-
-    entry = ngx_at_throttle_find(throttle, &oldest);
+    entry = ngx_at_throttle_lock(throttle, &oldest);
 
     if (entry) {
         entry->failures = 0;
     }
 
-    ngx_shmtx_unlock(mutex);
+    ngx_at_throttle_unlock(throttle);
 }

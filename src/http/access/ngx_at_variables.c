@@ -22,7 +22,7 @@
 
 #define NGX_AT_CLAIM_PREFIX  "auth_token_claim_"
 
-/* the data of variables that are read by one handler */
+/* data of ngx_at_decision_variable() and ngx_at_identity_variable() */
 #define NGX_AT_VAR_STATUS    0
 #define NGX_AT_VAR_REASON    1
 
@@ -32,6 +32,7 @@
 #define NGX_AT_VAR_CLIENT    3
 #define NGX_AT_VAR_ROLE      4
 #define NGX_AT_VAR_ENDPOINT  5
+#define NGX_AT_VAR_SUBJECT   6  /* for logs, also of refused requests */
 
 
 /* --- visibility ---------------------------------------------------------- */
@@ -228,8 +229,8 @@ ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_at_ctx_t         *ctx;
     const at_identity_t  *identity;
 
-    ctx = ngx_at_granted_ctx(r);
-
+    ctx = data == NGX_AT_VAR_SUBJECT ? ngx_at_authenticated_ctx(r)
+                                     : ngx_at_granted_ctx(r);
     if (ctx == NULL) {
         return ngx_at_variable_not_found(v);
     }
@@ -246,6 +247,9 @@ ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     case NGX_AT_VAR_CLIENT:
         return ngx_at_variable_set_view(v, identity->client);
+
+    case NGX_AT_VAR_SUBJECT:
+        return ngx_at_variable_set_view(v, identity->subject);
 
     case NGX_AT_VAR_ROLE:
         return ngx_at_variable_set_view(v, identity->role);
@@ -347,8 +351,8 @@ ngx_at_named_claim_variable(ngx_http_request_t *r,
         return ngx_at_variable_not_found(v);
     }
 
-    name.data = (char *) variable->data + sizeof(NGX_AT_CLAIM_PREFIX) - 1;
-    name.len = variable->len - (sizeof(NGX_AT_CLAIM_PREFIX) - 1);
+    name = ngx_at_view(*variable);
+    (void) at_str_cut_prefix(&name, at_str(NGX_AT_CLAIM_PREFIX));
 
     return ngx_at_variable_set_claim(r, v,
                                at_claim_find_nocase(ngx_at_claims(ctx), name));
@@ -356,19 +360,6 @@ ngx_at_named_claim_variable(ngx_http_request_t *r,
 
 
 /* --- for logs, also of refused requests ---------------------------------- */
-
-
-static ngx_int_t
-ngx_at_subject_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
-    uintptr_t data)
-{
-    ngx_at_ctx_t  *ctx;
-
-    ctx = ngx_at_authenticated_ctx(r);
-
-    return ctx ? ngx_at_variable_set_view(v, ctx->identity->subject)
-               : ngx_at_variable_not_found(v);
-}
 
 
 static ngx_int_t
@@ -514,7 +505,7 @@ static ngx_http_variable_t  ngx_at_variables[] = {
     ngx_at_variable("endpoint", ngx_at_identity_variable, NGX_AT_VAR_ENDPOINT),
     ngx_at_variable("scope", ngx_at_scope_variable, 0),
 
-    ngx_at_variable("subject", ngx_at_subject_variable, 0),
+    ngx_at_variable("subject", ngx_at_identity_variable, NGX_AT_VAR_SUBJECT),
     ngx_at_variable("fingerprint", ngx_at_fingerprint_variable, 0),
 
     ngx_at_variable("cache_status", ngx_at_cache_status_variable, 0),
