@@ -12,12 +12,12 @@
 
 /*
  * Copies a record into the identity, because a view of the store ends with the
- * transaction.  Without a record the verdict is AT_OK, and bytes->data is
+ * transaction.  Without a record the verdict is unknown, and bytes->data is
  * NULL.
  */
 static at_verdict_e
 at_account_get_record(at_identity_t *identity, at_store_t *store,
-    at_table_e table, at_str_t key, at_str_t *bytes)
+    at_table_e table, at_str_t key, at_verdict_e unknown, at_str_t *bytes)
 {
     at_str_t  value;
 
@@ -30,7 +30,7 @@ at_account_get_record(at_identity_t *identity, at_store_t *store,
         return bytes->data ? AT_OK : AT_FAILED;
 
     case AT_STORE_NOT_FOUND:
-        return AT_OK;
+        return unknown;
 
     default:
         return AT_UNAVAILABLE;
@@ -38,9 +38,49 @@ at_account_get_record(at_identity_t *identity, at_store_t *store,
 }
 
 
+static at_verdict_e
+at_account_read_client(at_identity_t *identity, at_client_record_t *client,
+    at_store_t *store, at_str_t id)
+{
+    char          buf[AT_KEY_MAX];
+    at_str_t      bytes;
+    at_verdict_e  verdict;
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_CLIENTS,
+                                    at_store_lower_key(buf, id),
+                                    AT_UNKNOWN_CLIENT, &bytes);
+
+    if (verdict == AT_OK && at_client_decode(client, bytes) != 0) {
+        memset(client, 0, sizeof(at_client_record_t));
+        verdict = AT_UNAVAILABLE;
+    }
+
+    return verdict;
+}
+
+
+static at_verdict_e
+at_account_read_user(at_identity_t *identity, at_user_record_t *user,
+    at_store_t *store, at_str_t username, at_verdict_e unknown)
+{
+    at_str_t      bytes;
+    at_verdict_e  verdict;
+
+    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username,
+                                    unknown, &bytes);
+
+    if (verdict == AT_OK && at_user_decode(user, bytes) != 0) {
+        memset(user, 0, sizeof(at_user_record_t));
+        verdict = AT_UNAVAILABLE;
+    }
+
+    return verdict;
+}
+
+
 /* the items of a list as an array, for at_scope.h; 0, or -1 without memory */
 static int
-at_account_list_to_array(const at_str_t **items, size_t *n, at_list_t list)
+at_list_items(const at_str_t **items, size_t *n, at_list_t list)
 {
     at_str_t  *array;
 
@@ -62,21 +102,6 @@ at_account_list_to_array(const at_str_t **items, size_t *n, at_list_t list)
     while (at_list_next(&list, &array[*n])) {
         (*n)++;
     }
-
-    return 0;
-}
-
-
-static int
-at_account_set_scopes(at_scopes_t *scopes, at_list_t list)
-{
-    const at_str_t  *items;
-
-    if (at_account_list_to_array(&items, &scopes->n, list) != 0) {
-        return -1;
-    }
-
-    scopes->items = (at_str_t *) (uintptr_t) items;
 
     return 0;
 }
@@ -104,7 +129,8 @@ at_account_set_role(at_identity_t *identity, at_store_t *store, at_str_t name)
     }
 
     verdict = at_account_get_record(identity, store, AT_TABLE_ROLES,
-                                    at_store_lower_key(buf, name), &bytes);
+                                    at_store_lower_key(buf, name), AT_OK,
+                                    &bytes);
 
     if (verdict != AT_OK || bytes.data == NULL) {
         return verdict;
@@ -116,12 +142,9 @@ at_account_set_role(at_identity_t *identity, at_store_t *store, at_str_t name)
 
     role = &identity->role_storage;
 
-    if (at_account_list_to_array(&role->grant, &role->n_grant, record.grant)
-        != 0
-        || at_account_list_to_array(&role->deny, &role->n_deny, record.deny)
-           != 0
-        || at_account_list_to_array(&role->blocked, &role->n_blocked,
-                                    record.blocked)
+    if (at_list_items(&role->grant, &role->n_grant, record.grant) != 0
+        || at_list_items(&role->deny, &role->n_deny, record.deny) != 0
+        || at_list_items(&role->blocked, &role->n_blocked, record.blocked)
            != 0)
     {
         return AT_FAILED;
@@ -141,9 +164,9 @@ static at_verdict_e
 at_account_set_owner(at_identity_t *identity, at_store_t *store,
     at_str_t username)
 {
-    at_str_t           bytes;
-    at_verdict_e       verdict;
-    at_user_record_t   user;
+    at_scopes_t      *scopes;
+    at_verdict_e      verdict;
+    at_user_record_t  user;
 
     if (username.len == 0) {
         return AT_OK;
@@ -152,19 +175,11 @@ at_account_set_owner(at_identity_t *identity, at_store_t *store,
     identity->user = username;
     identity->subject = username;
 
-    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username,
-                                    &bytes);
+    verdict = at_account_read_user(identity, &user, store, username,
+                                   AT_DISABLED_USER);
 
     if (verdict != AT_OK) {
         return verdict;
-    }
-
-    if (bytes.data == NULL) {
-        return AT_DISABLED_USER;
-    }
-
-    if (at_user_decode(&user, bytes) != 0) {
-        return AT_UNAVAILABLE;
     }
 
     if (!user.enabled) {
@@ -174,8 +189,10 @@ at_account_set_owner(at_identity_t *identity, at_store_t *store,
     identity->rights.owned = 1;
     identity->rights.owner_admin = user.admin;
 
-    return at_account_set_scopes(&identity->rights.owner_scopes, user.scopes)
-           == 0 ? AT_OK : AT_FAILED;
+    scopes = &identity->rights.owner_scopes;
+
+    return at_list_items(&scopes->items, &scopes->n, user.scopes) == 0
+           ? AT_OK : AT_FAILED;
 }
 
 
@@ -183,6 +200,7 @@ static at_verdict_e
 at_account_apply_token(at_identity_t *identity, at_store_t *store,
     at_str_t bytes, int64_t now)
 {
+    at_scopes_t        *scopes;
     at_verdict_e        verdict;
     at_token_record_t   token;
 
@@ -207,7 +225,9 @@ at_account_apply_token(at_identity_t *identity, at_store_t *store,
     /* a deleted role may have denied scopes: without it, nothing is granted */
     identity->needs_role = token.role.len != 0;
 
-    if (at_account_set_scopes(&identity->rights.scopes, token.scopes) != 0) {
+    scopes = &identity->rights.scopes;
+
+    if (at_list_items(&scopes->items, &scopes->n, token.scopes) != 0) {
         return AT_FAILED;
     }
 
@@ -246,14 +266,12 @@ at_account_lookup_api_token(at_identity_t *identity, at_store_t *store,
      */
     key = (at_str_t) { (char *) digest, AT_SHA256_LEN };
     verdict = at_account_get_record(identity, store, AT_TABLE_TOKENS, key,
-                                    &bytes);
+                                    AT_UNKNOWN_API_TOKEN, &bytes);
 
     at_crypto_cleanse(digest, sizeof(digest));
 
     if (verdict == AT_OK) {
-        verdict = bytes.data ? at_account_apply_token(identity, store, bytes,
-                                                      now)
-                             : AT_UNKNOWN_API_TOKEN;
+        verdict = at_account_apply_token(identity, store, bytes, now);
     }
 
     at_store_end(store);
@@ -279,32 +297,29 @@ at_account_issuer_is_allowed(at_list_t issuers, const at_issuer_t *issuer,
 
 static at_verdict_e
 at_account_apply_client(at_identity_t *identity, at_store_t *store,
-    at_str_t bytes, int only_issuer)
+    at_str_t id, int only_issuer)
 {
+    at_verdict_e        verdict;
     at_client_record_t  client;
 
-    if (at_client_decode(&client, bytes) != 0) {
-        return AT_UNAVAILABLE;
+    verdict = at_account_read_client(identity, &client, store, id);
+
+    if (verdict != AT_OK) {
+        return verdict;
     }
 
     identity->client = client.id;
     identity->ranges = client.ranges;
     identity->needs_role = 1;
-    identity->rights.admin = 0;
-    identity->rights.from = identity->issuer->has_scope_claim
-                            ? AT_RIGHTS_SCOPES_AND_ROLE : AT_RIGHTS_ROLE;
 
-    if (!client.enabled) {
-        return AT_DISABLED_CLIENT;
+    if (identity->issuer->has_scope_claim) {
+        identity->rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
     }
 
-    if (!at_account_issuer_is_allowed(client.issuers, identity->issuer,
-                                      only_issuer))
-    {
-        return AT_CLIENT_ISSUER_MISMATCH;
-    }
+    verdict = at_account_check_client(&client, identity->issuer, only_issuer);
 
-    return at_account_set_role(identity, store, client.role);
+    return verdict == AT_OK ? at_account_set_role(identity, store, client.role)
+                            : verdict;
 }
 
 
@@ -312,8 +327,7 @@ at_verdict_e
 at_account_authorize_client(at_identity_t *identity, at_store_t *store,
     int only_issuer)
 {
-    char                    buf[AT_KEY_MAX];
-    at_str_t                id, bytes;
+    at_str_t                id;
     at_error_t              err;
     at_verdict_e            verdict;
     const at_json_value_t  *claims;
@@ -340,16 +354,7 @@ at_account_authorize_client(at_identity_t *identity, at_store_t *store,
         return AT_UNAVAILABLE;
     }
 
-    verdict = at_account_get_record(identity, store, AT_TABLE_CLIENTS,
-                                    at_store_lower_key(buf, id), &bytes);
-
-    if (verdict == AT_OK) {
-        verdict = bytes.data
-                  ? at_account_apply_client(identity, store, bytes,
-                                            only_issuer)
-                  : AT_UNKNOWN_CLIENT;
-    }
-
+    verdict = at_account_apply_client(identity, store, id, only_issuer);
     at_store_end(store);
 
     return verdict;
@@ -380,8 +385,6 @@ at_verdict_e
 at_account_get_client(at_identity_t *identity, at_client_record_t *client,
     at_store_t *store, at_str_t id)
 {
-    char          buf[AT_KEY_MAX];
-    at_str_t      bytes;
     at_error_t    err;
     at_verdict_e  verdict;
 
@@ -391,27 +394,13 @@ at_account_get_client(at_identity_t *identity, at_client_record_t *client,
         return AT_UNAVAILABLE;
     }
 
-    verdict = at_account_get_record(identity, store, AT_TABLE_CLIENTS,
-                                    at_store_lower_key(buf, id), &bytes);
+    verdict = at_account_read_client(identity, client, store, id);
     at_store_end(store);
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    if (bytes.data == NULL) {
-        return AT_UNKNOWN_CLIENT;
-    }
-
-    if (at_client_decode(client, bytes) != 0) {
-        memset(client, 0, sizeof(at_client_record_t));
-        return AT_UNAVAILABLE;
-    }
 
     identity->client = client->id;
     identity->subject = client->id;
 
-    return AT_OK;
+    return verdict;
 }
 
 
@@ -435,8 +424,8 @@ at_verdict_e
 at_account_get_user(at_identity_t *identity, at_user_record_t *user,
     at_store_t *store, at_str_t username)
 {
-    at_str_t      bytes;
     at_error_t    err;
+    at_scopes_t  *scopes;
     at_verdict_e  verdict;
 
     memset(user, 0, sizeof(at_user_record_t));
@@ -445,21 +434,12 @@ at_account_get_user(at_identity_t *identity, at_user_record_t *user,
         return AT_UNAVAILABLE;
     }
 
-    verdict = at_account_get_record(identity, store, AT_TABLE_USERS, username,
-                                    &bytes);
+    verdict = at_account_read_user(identity, user, store, username,
+                                   AT_UNKNOWN_USER);
     at_store_end(store);
 
     if (verdict != AT_OK) {
         return verdict;
-    }
-
-    if (bytes.data == NULL) {
-        return AT_UNKNOWN_USER;
-    }
-
-    if (at_user_decode(user, bytes) != 0) {
-        memset(user, 0, sizeof(at_user_record_t));
-        return AT_UNAVAILABLE;
     }
 
     identity->user = user->username;
@@ -467,7 +447,9 @@ at_account_get_user(at_identity_t *identity, at_user_record_t *user,
     identity->rights.from = AT_RIGHTS_SCOPES;
     identity->rights.admin = user->admin;
 
-    return at_account_set_scopes(&identity->rights.scopes, user->scopes) == 0
+    scopes = &identity->rights.scopes;
+
+    return at_list_items(&scopes->items, &scopes->n, user->scopes) == 0
            ? AT_OK : AT_FAILED;
 }
 
