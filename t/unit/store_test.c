@@ -472,25 +472,25 @@ test_abort(void)
 
     make();
     store = open_store(AT_STORE_WRITE);
-    before = at_store_generation(store);
+    before = at_store_begin_epoch(store);
 
     begin(store, AT_STORE_WRITE);
     (void) put(store, "a", "one");
     at_store_end(store);
-    ok(at_store_generation(store) == before,
+    ok(at_store_begin_epoch(store) == before,
        "an aborted transaction does not change the generation");
 
     begin(store, AT_STORE_READ);
     is_int(get(store, "a", &value),
            AT_STORE_NOT_FOUND, "an aborted record is not found");
     is_int(commit(store), 0, "a reader can commit");
-    ok(at_store_generation(store) == before,
+    ok(at_store_begin_epoch(store) == before,
        "a reader's commit does not change the generation");
 
     begin(store, AT_STORE_WRITE);
     (void) put(store, "a", "one");
     is_int(commit(store), 0, "commit");
-    ok(at_store_generation(store) != before,
+    ok(at_store_begin_epoch(store) != before,
        "a commit changes the generation");
 
     at_store_close(store);

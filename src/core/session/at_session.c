@@ -314,7 +314,7 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
         return AT_SESSION_FAILED;
     }
 
-    if (at_session_begin_write(db, &txn, err) != 0) {
+    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -331,8 +331,8 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
         rc = at_session_put_pair(db, txn, stored.id, pair);
     }
 
-    return at_session_end_write(db, txn, rc, err) == 0 ? AT_SESSION_OK
-                                                       : AT_SESSION_FAILED;
+    return at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0
+           ? AT_SESSION_OK : AT_SESSION_FAILED;
 }
 
 
@@ -423,7 +423,7 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
     at_session_e         result;
     at_session_lookup_t  found;
 
-    if (at_session_begin_write(db, &txn, err) != 0) {
+    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -433,8 +433,8 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
         rc = at_session_use(db, txn, &found, next, now, grace, &result);
     }
 
-    return at_session_end_write(db, txn, rc, err) == 0 ? result
-                                                       : AT_SESSION_FAILED;
+    return at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0
+           ? result : AT_SESSION_FAILED;
 }
 
 
@@ -538,7 +538,7 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
     at_session_e         result;
     at_session_lookup_t  found;
 
-    if (at_session_begin_write(db, &txn, err) != 0) {
+    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
@@ -557,7 +557,7 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
         rc = at_session_revoke_by_access(db, txn, access, now, &revoked);
     }
 
-    if (at_session_end_write(db, txn, rc, err) != 0) {
+    if (at_lmdb_end_write(&db->lmdb, txn, rc, err) != 0) {
         return AT_SESSION_FAILED;
     }
 

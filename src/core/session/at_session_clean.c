@@ -139,13 +139,13 @@ at_session_db_clean(at_session_db_t *db, int64_t now, int max, at_error_t *err)
 
     for ( /* void */ ; max > 0; max /= 8) {
 
-        if (at_session_begin_write(db, &txn, err) != 0) {
+        if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
             return -1;
         }
 
         rc = at_session_clean_batch(db, txn, now, max, &n);
 
-        if (at_session_end_write(db, txn, rc, err) == 0) {
+        if (at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0) {
             return n;
         }
     }

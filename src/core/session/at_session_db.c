@@ -67,9 +67,6 @@ at_session_db_open(const char *path, const at_state_key_t *key,
 
     if (key != NULL) {
         db->key = *key;
-
-    } else {
-        db->read_only = 1;
     }
 
     return db;
@@ -152,23 +149,4 @@ at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
                                          offsetof(at_expiry_key_t, key)
                                          + key.mv_size),
                           "", 0, 0);
-}
-
-
-int
-at_session_begin_write(at_session_db_t *db, MDB_txn **txn, at_error_t *err)
-{
-    return db->read_only
-           ? at_error(err, "session database: opened for reading only")
-           : at_lmdb_begin_write(&db->lmdb, txn, err);
-}
-
-
-int
-at_session_end_write(at_session_db_t *db, MDB_txn *txn, int rc,
-    at_error_t *err)
-{
-    rc = at_lmdb_end_write(&db->lmdb, txn, rc);
-
-    return rc == 0 ? 0 : at_lmdb_fail(&db->lmdb, rc, err);
 }

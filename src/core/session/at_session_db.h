@@ -67,7 +67,6 @@ struct at_session_db_s {
     at_lmdb_t       lmdb;
     MDB_txn        *reader;     /* of the reading thread, kept and renewed */
     at_state_key_t  key;
-    unsigned        read_only:1;
 };
 
 /* a session as it is stored; user and issuer are views of the map */
@@ -99,15 +98,6 @@ int at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
 /* reads the session of session->id, and checks its MAC */
 int at_session_load(at_session_db_t *db, MDB_txn *txn,
     at_stored_session_t *session);
-
-/*
- * Begin and end a write transaction.  The end commits if rc is 0, and aborts
- * otherwise.  Both return 0, or -1 with err set.
- */
-int at_session_begin_write(at_session_db_t *db, MDB_txn **txn,
-    at_error_t *err);
-int at_session_end_write(at_session_db_t *db, MDB_txn *txn, int rc,
-    at_error_t *err);
 
 
 #endif

@@ -474,40 +474,30 @@ at_lmdb_extend_file(at_lmdb_t *lmdb)
 }
 
 
-/* if another process has enlarged the map, LMDB must adopt its size */
+/* renews *txn if it is not NULL */
 static int
 at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
 {
-    int  rc;
+    int  rc, tries;
 
-    rc = mdb_txn_begin(lmdb->env, NULL, flags, txn);
+    for (tries = 0; /* void */; tries++) {
+        rc = *txn ? mdb_txn_renew(*txn)
+                  : mdb_txn_begin(lmdb->env, NULL, flags, txn);
 
-    if (rc == MDB_MAP_RESIZED) {
+        if (rc != MDB_MAP_RESIZED || tries) {
+            return rc;
+        }
+
+        /* another process has enlarged the map: LMDB must adopt its size */
         (void) mdb_env_set_mapsize(lmdb->env, 0);
-        rc = mdb_txn_begin(lmdb->env, NULL, flags, txn);
     }
-
-    return rc;
 }
 
 
 int
 at_lmdb_begin_read(at_lmdb_t *lmdb, MDB_txn **reader)
 {
-    int  rc;
-
-    if (*reader == NULL) {
-        return at_lmdb_begin(lmdb, MDB_RDONLY, reader);
-    }
-
-    rc = mdb_txn_renew(*reader);
-
-    if (rc == MDB_MAP_RESIZED) {
-        (void) mdb_env_set_mapsize(lmdb->env, 0);
-        rc = mdb_txn_renew(*reader);
-    }
-
-    return rc;
+    return at_lmdb_begin(lmdb, MDB_RDONLY, reader);
 }
 
 
@@ -518,6 +508,7 @@ at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
 
     (void) mdb_reader_check(lmdb->env, &dead);
 
+    *txn = NULL;
     rc = at_lmdb_begin(lmdb, 0, txn);
 
     if (rc != 0) {
@@ -540,20 +531,24 @@ at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
 
 
 int
-at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc)
+at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err)
 {
     int          fd;
     struct stat  st;
 
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return rc;
+
+    } else {
+        rc = mdb_txn_commit(txn);
     }
 
-    rc = mdb_txn_commit(txn);
+    if (rc != 0) {
+        return at_lmdb_fail(lmdb, rc, err);
+    }
 
     /* the transaction may have used more than the slack */
-    if (rc == 0 && mdb_env_get_fd(lmdb->env, &fd) == 0 && fstat(fd, &st) == 0
+    if (mdb_env_get_fd(lmdb->env, &fd) == 0 && fstat(fd, &st) == 0
         && st.st_size < at_lmdb_min_file_size(lmdb)
         && mdb_txn_begin(lmdb->env, NULL, 0, &txn) == 0)
     {
@@ -561,7 +556,7 @@ at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc)
         mdb_txn_abort(txn);
     }
 
-    return rc;
+    return 0;
 }
 
 

@@ -104,8 +104,11 @@ int at_lmdb_begin_read(at_lmdb_t *lmdb, MDB_txn **reader);
 /* Waits for other writers.  Returns 0, or -1 with err set. */
 int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);
 
-/* commits if rc is 0, and aborts otherwise; 0 or LMDB's code */
-int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc);
+/*
+ * Commits if rc is 0, and aborts otherwise.  Returns 0, or -1 with err set to
+ * the text of rc or of the failure.
+ */
+int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err);
 
 /* Sets err to the text of LMDB's code and returns -1. */
 int at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err);

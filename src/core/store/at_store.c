@@ -16,7 +16,7 @@ struct at_store_s {
     MDB_txn      *txn;              /* the open transaction, or NULL */
     MDB_txn      *reader;           /* kept and renewed by a reading process */
     uint64_t      snapshot;         /* transaction number; 0: released */
-    unsigned      saw_newer:1;      /* a new snapshot was outdated */
+    unsigned      saw_outdated:1;      /* a new snapshot was outdated */
     int           rc;               /* LMDB's last failure */
 };
 
@@ -95,13 +95,6 @@ at_store_is_current(at_store_t *store)
 }
 
 
-uint64_t
-at_store_generation(const at_store_t *store)
-{
-    return at_lmdb_last_txnid(&store->lmdb);
-}
-
-
 /* --- transactions -------------------------------------------------------- */
 
 
@@ -109,7 +102,7 @@ static int
 at_store_snapshot_is_latest(const at_store_t *store)
 {
     return store->snapshot != 0
-           && store->snapshot == at_store_generation(store);
+           && store->snapshot == at_lmdb_last_txnid(&store->lmdb);
 }
 
 
@@ -135,16 +128,16 @@ at_store_release_snapshot(at_store_t *store)
 uint64_t
 at_store_begin_epoch(at_store_t *store)
 {
-    store->saw_newer = 0;
+    store->saw_outdated = 0;
 
-    return at_store_generation(store);
+    return at_lmdb_last_txnid(&store->lmdb);
 }
 
 
 int
-at_store_saw_newer(const at_store_t *store)
+at_store_saw_outdated(const at_store_t *store)
 {
-    return store->saw_newer;
+    return store->saw_outdated;
 }
 
 
@@ -155,7 +148,6 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
 
     if (mode == AT_STORE_WRITE) {
         at_store_drop_snapshot(store);
-        store->txn = NULL;
 
         return at_lmdb_begin_write(&store->lmdb, &store->txn, err);
     }
@@ -171,7 +163,7 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
         }
 
         store->snapshot = mdb_txn_id(store->reader);
-        store->saw_newer |= !at_store_snapshot_is_latest(store);
+        store->saw_outdated |= !at_store_snapshot_is_latest(store);
     }
 
     store->txn = store->reader;
@@ -183,14 +175,13 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
 int
 at_store_commit(at_store_t *store, at_error_t *err)
 {
-    int  rc;
+    MDB_txn  *txn;
 
-    rc = store->txn == store->reader
-         ? 0 : at_lmdb_end_write(&store->lmdb, store->txn, 0);
-
+    txn = store->txn;
     store->txn = NULL;
 
-    return rc == 0 ? 0 : at_lmdb_fail(&store->lmdb, rc, err);
+    return txn == store->reader
+           ? 0 : at_lmdb_end_write(&store->lmdb, txn, 0, err);
 }
 
 

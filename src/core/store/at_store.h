@@ -57,9 +57,6 @@ void at_store_close(at_store_t *store);
  */
 int at_store_is_current(at_store_t *store);
 
-/* changes with every commit of any process; compare with != only */
-uint64_t at_store_generation(const at_store_t *store);
-
 
 /*
  * Transactions, one at a time per store.  Return 0, or -1 with err set.  Views
@@ -78,12 +75,13 @@ void at_store_end(at_store_t *store);      /* aborts unless committed */
 void at_store_release_snapshot(at_store_t *store);
 
 /*
- * Returns the transaction number of the last commit, which may precede its
- * visibility.  at_store_saw_newer() returns 1 if a transaction after this call
- * read an outdated snapshot: its results must not be cached under the number.
+ * Returns the transaction number of the last commit, of any process, which may
+ * precede its visibility; compare with != only.  at_store_saw_outdated()
+ * returns 1 if a transaction after this call read an outdated snapshot: its
+ * results must not be cached under the number.
  */
 uint64_t at_store_begin_epoch(at_store_t *store);
-int at_store_saw_newer(const at_store_t *store);
+int at_store_saw_outdated(const at_store_t *store);
 
 /*
  * Without a record at_store_get() leaves *value unchanged.  at_store_put()

@@ -123,38 +123,18 @@ at_store_check_worker(const char *path, const struct stat *dir,
 }
 
 
-/* names the command that creates a store for this worker */
-static int
-at_store_fail_missing(const char *path, const at_store_worker_t *worker,
-    at_error_t *err)
+/* the option of a command that names the group of the worker, if any */
+static const char *
+at_store_group_option(char buf[32], const char *option,
+    const at_store_worker_t *worker)
 {
-    char  group[32] = "";
-
-    if (worker != NULL) {
-        (void) snprintf(group, sizeof(group), " --group %ld",
-                        (long) worker->gids[0]);
+    if (worker == NULL) {
+        return "";
     }
 
-    return at_error(err, "\"%s/data.mdb\": %s; create a store with: "
-                    "auth-token init --store lmdb:%s%s", path,
-                    strerror(ENOENT), path, group);
-}
+    (void) snprintf(buf, 32, " %s %ld", option, (long) worker->gids[0]);
 
-
-/* an empty file suffices; at_store_init() does not change an existing store */
-static int
-at_store_fail_lock_missing(const char *file, const at_store_worker_t *worker,
-    at_error_t *err)
-{
-    char  group[32] = "";
-
-    if (worker != NULL) {
-        (void) snprintf(group, sizeof(group), " -g %ld",
-                        (long) worker->gids[0]);
-    }
-
-    return at_error(err, "\"%s\": %s; fix with: install -m 660%s /dev/null %s",
-                    file, strerror(errno), group, file);
+    return buf;
 }
 
 
@@ -163,24 +143,31 @@ at_store_inspect(const char *path, const at_store_worker_t *worker,
     at_error_t *err)
 {
     int            rc;
-    char           data_path[PATH_MAX], lock_path[PATH_MAX];
+    char           data_path[PATH_MAX], lock_path[PATH_MAX], group[32];
     struct stat    dir, data, lock;
     struct statfs  fs;
 
     rc = at_lmdb_inspect(path, 0, err);
 
-    if (rc != 0) {
-        return rc > 0 ? at_store_fail_missing(path, worker, err) : -1;
+    if (rc > 0) {
+        return at_error(err, "\"%s/data.mdb\": %s; create a store with: "
+                        "auth-token init --store lmdb:%s%s", path,
+                        strerror(ENOENT), path,
+                        at_store_group_option(group, "--group", worker));
     }
 
-    if (at_lmdb_path(data_path, path, "data.mdb", err) != 0
+    if (rc < 0 || at_lmdb_path(data_path, path, "data.mdb", err) != 0
         || at_lmdb_path(lock_path, path, "lock.mdb", err) != 0)
     {
         return -1;
     }
 
+    /* an empty file suffices; at_store_init() changes no existing store */
+
     if (stat(lock_path, &lock) != 0) {
-        return at_store_fail_lock_missing(lock_path, worker, err);
+        return at_error(err, "\"%s\": %s; fix with: install -m 660%s "
+                        "/dev/null %s", lock_path, strerror(errno),
+                        at_store_group_option(group, "-g", worker), lock_path);
     }
 
     if (stat(path, &dir) != 0 || stat(data_path, &data) != 0

@@ -300,5 +300,5 @@ ngx_at_store_snapshot_is_stale(const ngx_at_main_conf_t *atmcf)
 
     store = ngx_at_store_get(atmcf);
 
-    return store && at_store_saw_newer(store);
+    return store && at_store_saw_outdated(store);
 }
