@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,6 +11,8 @@
 
 #include "core/session/at_session_db.h"
 
+
+#define AT_EXPIRY_HEADER_LEN  offsetof(at_expiry_key_t, key)
 
 static const char *const  at_session_table_names[AT_SESSION_TABLES] = {
     "refresh_tokens", "sessions", "access_tokens", "expiries", "token_uses"
@@ -133,20 +136,130 @@ int
 at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
     at_session_table_e table, MDB_val key, int64_t when)
 {
-    int              i;
+    uint64_t         big_endian;
     at_expiry_key_t  entry;
 
-    for (i = 7; i >= 0; i--) {
-        entry.when[i] = (unsigned char) (when & 0xff);
-        when >>= 8;
-    }
-
+    big_endian = htobe64((uint64_t) when);
+    memcpy(entry.when, &big_endian, sizeof(entry.when));
     entry.table = (unsigned char) table;
     memcpy(entry.key, key.mv_data, key.mv_size);
 
     return at_session_put(db, txn, AT_SESSION_EXPIRIES,
-                          at_session_val(&entry,
-                                         offsetof(at_expiry_key_t, key)
-                                         + key.mv_size),
+                          at_session_val(&entry, AT_EXPIRY_HEADER_LEN
+                                                 + key.mv_size),
                           "", 0, 0);
+}
+
+
+/* --- expired records ----------------------------------------------------- */
+
+
+static int
+at_session_clean_record(at_session_db_t *db, MDB_txn *txn,
+    at_session_table_e table, MDB_val key, int64_t now)
+{
+    int                  rc;
+    at_stored_session_t  session;
+
+    rc = 0;
+
+    if (table > AT_SESSION_ACCESS
+        || (table == AT_SESSION_SESSIONS && key.mv_size != AT_SESSION_ID_LEN))
+    {
+        return MDB_CORRUPTED;
+    }
+
+    if (table == AT_SESSION_SESSIONS) {
+        memcpy(session.id, key.mv_data, AT_SESSION_ID_LEN);
+        rc = at_session_load(db, txn, &session);
+
+        /* a refresh has extended the session */
+        if (rc == 0 && session.record.expires > now) {
+            return at_session_put_expiry(db, txn, table, key,
+                                         session.record.expires);
+        }
+    }
+
+    if (rc == 0) {
+        rc = mdb_del(txn, db->lmdb.tables[table], &key, NULL);
+    }
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
+static int
+at_session_clean_batch(at_session_db_t *db, MDB_txn *txn, int64_t now, int max,
+    int *n)
+{
+    int              rc;
+    uint64_t         when;
+    MDB_val          key, value;
+    MDB_cursor      *cursor;
+    at_expiry_key_t  entry;
+
+    *n = 0;
+    rc = mdb_cursor_open(txn, db->lmdb.tables[AT_SESSION_EXPIRIES], &cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    while (rc == 0 && *n < max
+           && (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST)) == 0)
+    {
+        if (key.mv_size <= AT_EXPIRY_HEADER_LEN
+            || key.mv_size > sizeof(at_expiry_key_t))
+        {
+            rc = MDB_CORRUPTED;
+            break;
+        }
+
+        memcpy(&entry, key.mv_data, key.mv_size);
+        memcpy(&when, entry.when, sizeof(when));
+
+        if ((int64_t) be64toh(when) > now) {
+            break;
+        }
+
+        key = at_session_val(entry.key, key.mv_size - AT_EXPIRY_HEADER_LEN);
+        rc = mdb_cursor_del(cursor, 0);
+
+        if (rc == 0) {
+            rc = at_session_clean_record(db, txn, entry.table, key, now);
+        }
+
+        (*n)++;
+    }
+
+    mdb_cursor_close(cursor);
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
+/*
+ * LMDB copies each page that it changes: a full database has room for a small
+ * batch only, whose removal makes room for larger batches.
+ */
+int
+at_session_db_clean(at_session_db_t *db, int64_t now, int max, at_error_t *err)
+{
+    int       rc, n;
+    MDB_txn  *txn;
+
+    for ( /* void */ ; max > 0; max /= 8) {
+
+        if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
+            return -1;
+        }
+
+        rc = at_session_clean_batch(db, txn, now, max, &n);
+
+        if (at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0) {
+            return n;
+        }
+    }
+
+    return -1;
 }
