@@ -319,7 +319,7 @@ SKIP: {
     # a kept snapshot prevents that its pages are reused
     my $holds = sub { grep { $_->[1] != ~0 } readers($s) };
     my $let_go = sub ($name) {
-        $s->{store}->ok('token', 'enable', 't1');
+        $s->{store}->ok('token', $_, 't1') for qw(disable enable);
         eventually $name, sub { !$holds->() };
     };
 

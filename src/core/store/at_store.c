@@ -16,7 +16,7 @@ struct at_store_s {
     MDB_txn      *txn;              /* the open transaction, or NULL */
     MDB_txn      *reader;           /* kept and renewed by a reading process */
     uint64_t      snapshot;         /* transaction number; 0: released */
-    unsigned      saw_outdated:1;      /* a new snapshot was outdated */
+    unsigned      saw_outdated:1;   /* a new snapshot was outdated */
     int           rc;               /* LMDB's last failure */
 };
 
