@@ -346,10 +346,8 @@ fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
     const at_trusted_issuer_t *trusted)
 {
     at_verdict_e    verdict;
-    at_identity_t   id;
+    at_identity_t   id = { 0 };
     at_verifier_t  *verifier;
-
-    memset(&id, 0, sizeof(id));
 
     verifier = fuzz_verifier_create();
     verdict = fuzz_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,

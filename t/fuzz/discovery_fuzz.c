@@ -84,13 +84,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char        *uri;
     at_str_t     issuer, control, age, document;
-    at_error_t   err;
+    at_error_t   err = { 0 };
 
     issuer = fuzz_line(&data, &size);
     control = fuzz_line(&data, &size);
     age = fuzz_line(&data, &size);
     document = fuzz_copy(data, size);
-    memset(&err, 0, sizeof(err));
 
     fuzz_url(issuer);
     fuzz_max_age(control, age);

@@ -74,9 +74,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t        records;
     at_str_t       line;
     at_error_t     err;
-    cli_record_t   rec;
+    cli_record_t   rec = { 0 };
 
-    memset(&rec, 0, sizeof(rec));
     line = fuzz_copy(data, size);
 
     if (cli_jsonl_parse_header(line, &records, &err) == 0) {

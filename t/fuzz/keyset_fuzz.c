@@ -43,11 +43,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t        i;
     unsigned      warnings = 0, algs;
     at_str_t      text;
-    at_error_t    err;
+    at_error_t    err = { 0 };
     at_keyset_t  *set;
 
     algs = (1u << AT_ALGS) - 1;
-    memset(&err, 0, sizeof(err));
 
     text = fuzz_copy(data, size);
     set = at_keyset_parse(text, algs, fuzz_warn, &warnings, &err);

@@ -27,13 +27,12 @@ static void
 fuzz_check_ranges(at_list_t list)
 {
     size_t     n, all;
-    at_addr_t  addr;
+    at_addr_t  addr = { 0 };
     at_cidr_t  cidr;
     at_list_t  rest;
 
     all = list.n;
     rest = list;
-    memset(&addr, 0, sizeof(addr));
     addr.len = 4;
     (void) at_list_match_addr(list, &addr);
     addr.len = 16;

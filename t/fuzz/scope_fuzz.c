@@ -18,9 +18,8 @@
 static int
 satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 {
-    at_rights_t  rights;
+    at_rights_t  rights = { 0 };
 
-    memset(&rights, 0, sizeof(rights));
     rights.scopes = *scopes;
 
     return at_rights_satisfy(&rights, required, mode);

@@ -87,14 +87,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at_str_t             token;
     at_verdict_e         verdict;
     at_trusted_issuer_t  trusted;
-    at_identity_t        id;
+    at_identity_t        id = { 0 };
     at_verifier_t *verifier;
 
     if (set == NULL) {
         fuzz_init();
     }
 
-    memset(&id, 0, sizeof(id));
     trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
     token = fuzz_copy(data, size);
 

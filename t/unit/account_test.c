@@ -102,9 +102,7 @@ test_tokens(void)
     at_cidr_t          cidr;
     at_addr_t          addr;
     at_identity_t      who;
-    at_token_record_t  token;
-
-    memset(&token, 0, sizeof(token));
+    at_token_record_t  token = { 0 };
 
     token.id = str("t1");
     token.enabled = 1;
@@ -171,11 +169,8 @@ test_owners(void)
     at_bytes_t         bytes = { NULL, 0, 0, 0 };
     at_bytes_t         more = { NULL, 0, 0, 0 }, less = { NULL, 0, 0, 0 };
     at_identity_t      who;
-    at_user_record_t   user;
-    at_token_record_t  token;
-
-    memset(&token, 0, sizeof(token));
-    memset(&user, 0, sizeof(user));
+    at_user_record_t   user = { 0 };
+    at_token_record_t  token = { 0 };
 
     token.id = str("owned");
     token.user = str("bob");
@@ -218,11 +213,8 @@ test_roles(void)
     at_bytes_t         bytes = { NULL, 0, 0, 0 };
     at_bytes_t         grant = { NULL, 0, 0, 0 }, deny = { NULL, 0, 0, 0 };
     at_identity_t      who;
-    at_role_record_t   role;
-    at_token_record_t  token;
-
-    memset(&token, 0, sizeof(token));
-    memset(&role, 0, sizeof(role));
+    at_role_record_t   role = { 0 };
+    at_token_record_t  token = { 0 };
 
     token.id = str("r");
     token.enabled = 1;
@@ -280,9 +272,7 @@ put_client(const char *id, int enabled, const char *role, at_list_t issuers)
 {
     char                buf[AT_KEY_MAX];
     at_bytes_t          bytes = { NULL, 0, 0, 0 };
-    at_client_record_t  client;
-
-    memset(&client, 0, sizeof(client));
+    at_client_record_t  client = { 0 };
 
     client.id = str(id);
     client.role = str(role);
@@ -301,10 +291,8 @@ test_clients(void)
     at_claim_path_t  paths[2];
     at_list_t        none = { 0, 0, NULL };
     at_bytes_t       names = { NULL, 0, 0, 0 };
-    at_issuer_t      issuer;
+    at_issuer_t      issuer = { 0 };
     at_identity_t    who;
-
-    memset(&issuer, 0, sizeof(issuer));
 
     (void) at_claim_path_parse(&paths[0], text, 3);
     (void) at_claim_path_parse(&paths[1], other, 5);
@@ -312,7 +300,7 @@ test_clients(void)
     issuer.client_claims = paths;
     issuer.n_client_claims = 2;
 
-    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
+    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 1),
            AT_UNKNOWN_CLIENT, "an unknown client is refused");
     ok(!at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
        "an unknown client has no rights from its claims");
@@ -322,13 +310,13 @@ test_clients(void)
            "a token without a client id is refused");
     at_identity_release(&who);
 
-    is_int(client_verdict(&who, &issuer, "{\"azp\":7,\"appid\":\"A\"}", 1),
+    is_int(client_verdict(&who, &issuer, "{'azp':7,'appid':'A'}", 1),
            AT_BAD_CLAIM, "the first client id claim counts");
     at_identity_release(&who);
 
     put_client("a", 1, "readonly", none);
 
-    is_int(client_verdict(&who, &issuer, "{\"appid\":\"A\"}", 1), AT_OK,
+    is_int(client_verdict(&who, &issuer, "{'appid':'A'}", 1), AT_OK,
            "the second client claim finds a client, case-insensitively");
     is_text(who.client, "a", "the identity has the spelling of the record");
     ok(at_rights_satisfy(&who.rights, str("Tenant.X.Read"), AT_SCOPE_ALL),
@@ -337,19 +325,19 @@ test_clients(void)
                           AT_SCOPE_ALL), "the claims do not grant");
     at_identity_release(&who);
 
-    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0),
+    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 0),
            AT_CLIENT_ISSUER_MISMATCH,
            "a client without issuers is refused if there are several issuers");
     at_identity_release(&who);
 
     put_client("a", 1, "", list(&names, "other", "main"));
-    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 0), AT_OK,
+    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 0), AT_OK,
            "a client of this issuer is accepted");
     ok(who.needs_role && who.rights.role == NULL, "it has no role");
     at_identity_release(&who);
 
     issuer.name = str("third");
-    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
+    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 1),
            AT_CLIENT_ISSUER_MISMATCH, "a client of other issuers is refused");
     at_identity_release(&who);
 
@@ -365,7 +353,7 @@ test_clients(void)
     put_client("a", 0, "admin", none);
     is_int(at_account_client_exists(store, str("a")), 1,
            "a disabled client is refused");
-    is_int(client_verdict(&who, &issuer, "{\"azp\":\"A\"}", 1),
+    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 1),
            AT_DISABLED_CLIENT, "disabled");
     at_identity_release(&who);
 
@@ -381,9 +369,7 @@ test_damage(void)
     at_bytes_t         whole = { NULL, 0, 0, 0 }, cut;
     unsigned char      digest[AT_SHA256_LEN];
     unsigned           wrong = 0;
-    at_token_record_t  token;
-
-    memset(&token, 0, sizeof(token));
+    at_token_record_t  token = { 0 };
 
     token.id = str("damaged");
     token.enabled = 1;
@@ -435,9 +421,7 @@ flood(unsigned count, int chosen)
 
     view = (at_str_t) { (char *) key, sizeof(key) };
 
-    if (at_store_begin(store, AT_STORE_WRITE, &err) != 0) {
-        bail(err.text);
-    }
+    must(at_store_begin(store, AT_STORE_WRITE, &err) == 0, err.text);
 
     for (n = 0; n < count; n++) {
         flood_key(key, n, chosen);

@@ -24,6 +24,7 @@
 #define MIB       (1024 * 1024)
 #define NOW       1700000000000
 #define LATER     (NOW + 3600000)
+#define HELD      1000          /* more entries than the smallest cache has */
 
 /* part of each credential whose traces in freed memory are counted */
 #define SECRET    "s3cr3t-0f-th3-cr3d3nt1al"
@@ -180,10 +181,7 @@ create(size_t size)
 {
     at_cache_t  *cache = at_cache_create(size);
 
-    if (cache == NULL) {
-        printf("Bail out! no memory\n");
-        exit(1);
-    }
+    must(cache != NULL, "no memory");
 
     return cache;
 }
@@ -394,52 +392,41 @@ test_replaced(void)
 }
 
 
-/*
- * Stores an identity at the time verified and requests it at now, then again at
- * verified: 0: not found; 3: found both times.
- */
-static int
-found_at(int64_t verified, int64_t expires, int64_t now)
-{
-    int              found;
-    caller_t         c;
-    at_cache_t      *cache = create(AT_CACHE_SIZE_MIN);
-    at_cache_key_t   key = key_of(at_str("a.b.c"));
-
-    at_cache_put(cache, &key, &caller(&c, 1, expires)->identity, &epoch,
-                 verified);
-    found = has(cache, key, &epoch, now);
-    found += 2 * has(cache, key, &epoch, verified);
-
-    if (at_cache_stats(cache)->evictions != 0) {
-        ok(0, "an expired entry does not count as evicted");
-    }
-
-    at_cache_free(cache);
-
-    return found;
-}
-
-
 static void
 test_time(void)
 {
-    is_int(found_at(NOW, NOW + 1000, NOW + 999), 3,
-           "an entry is valid a millisecond before its expiry");
-    is_int(found_at(NOW, NOW + 1000, NOW + 1000), 0,
-           "an entry is removed at its expiry");
-    is_int(found_at(NOW, NOW + 1000, NOW + 1001), 0,
-           "an entry is removed after its expiry");
-    is_int(found_at(NOW, NOW, NOW), 0,
-           "an entry that is stored at its expiry is removed");
-    is_int(found_at(NOW, AT_NEVER, INT64_MAX - 1), 3,
-           "an entry may never expire");
-    is_int(found_at(NOW, LATER, NOW), 3,
-           "an entry is valid at the time of its verification");
-    is_int(found_at(NOW, LATER, NOW - 1), 0,
-           "an entry is removed when the clock goes back");
-    is_int(found_at(NOW, AT_NEVER, 0), 0, "also when it goes back to 0");
-    is_int(found_at(NOW, AT_NEVER, -1), 0, "also when it goes below 0");
+    size_t           i;
+    caller_t         c;
+    at_cache_t      *cache;
+    at_cache_key_t   key = key_of(at_str("a.b.c"));
+
+    static const struct {
+        int64_t expires, now; int found; const char *name;
+    } cases[] = {
+        { NOW + 1000, NOW + 999, 1,
+          "an entry is valid a millisecond before its expiry" },
+        { NOW + 1000, NOW + 1000, 0, "an entry is removed at its expiry" },
+        { NOW + 1000, NOW + 1001, 0, "an entry is removed after its expiry" },
+        { NOW, NOW, 0, "an entry that is stored at its expiry is removed" },
+        { AT_NEVER, INT64_MAX - 1, 1, "an entry may never expire" },
+        { LATER, NOW, 1, "an entry is valid at the time of its verification" },
+        { LATER, NOW - 1, 0, "an entry is removed when the clock goes back" },
+        { AT_NEVER, 0, 0, "also when it goes back to 0" },
+        { AT_NEVER, -1, 0, "also when it goes below 0" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        cache = create(AT_CACHE_SIZE_MIN);
+        at_cache_put(cache, &key, &caller(&c, 1, cases[i].expires)->identity,
+                     &epoch, NOW);
+        is_int(has(cache, key, &epoch, cases[i].now), cases[i].found, "%s",
+               cases[i].name);
+        is_int(has(cache, key, &epoch, NOW), cases[i].found, "%s, finally",
+               cases[i].name);
+        is_int(at_cache_stats(cache)->evictions, 0,
+               "an expired entry does not count as evicted");
+        at_cache_free(cache);
+    }
 }
 
 
@@ -537,16 +524,18 @@ colliding(char text[COLLIDING_LEN], unsigned i, size_t position)
 static void
 test_collisions_at(const char *name, uint64_t mask, size_t position)
 {
-    char         text[COLLIDING_LEN];
-    unsigned     i, wrong = 0, found = 0;
-    at_cache_t  *cache;
+    char            text[COLLIDING_LEN];
+    unsigned        i, wrong = 0, found = 0;
+    at_cache_t     *cache;
+    at_cache_key_t  key;
 
     hash_mask = mask;
     cache = create(16 * MIB);
 
     for (i = 0; i < 1024; i++) {
-        wrong += get(cache, key_of(colliding(text, i, position))) != -1;
-        put(cache, key_of(colliding(text, i, position)), i);
+        key = key_of(colliding(text, i, position));
+        wrong += get(cache, key) != -1;
+        put(cache, key, i);
     }
 
     for (i = 0; i < 1024; i++) {
@@ -575,12 +564,8 @@ test_collisions(void)
 static void
 test_secret(void)
 {
-    at_cache_t      *one, *two;
-    at_cache_key_t   key;
-
-    one = create(MIB);
-    two = create(MIB);
-    key = key_of(at_str("a.b.c"));
+    at_cache_t      *one = create(MIB), *two = create(MIB);
+    at_cache_key_t   key = key_of(at_str("a.b.c"));
 
     ok(at_cache_hash(one, &key) != at_cache_hash(two, &key),
        "two caches have different hashes of one text");
@@ -643,7 +628,7 @@ overhead_of(const at_identity_t *identity, at_str_t text)
 static void
 test_overhead(void)
 {
-    size_t      i, plain, with;
+    size_t      i, plain;
     caller_t    c;
     at_cidr_t   cidr;
     at_bytes_t  bytes = { 0 };
@@ -659,9 +644,8 @@ test_overhead(void)
         at_list_add_range(&bytes, &c.identity.ranges, &cidr);
     }
 
-    with = overhead_of(&c.identity, at_str("token"));
-
-    ok(with >= plain + 100 * sizeof(at_cidr_t),
+    ok(overhead_of(&c.identity, at_str("token"))
+       >= plain + 100 * sizeof(at_cidr_t),
        "the address ranges of a record count");
 
     at_bytes_free(&bytes);
@@ -692,37 +676,32 @@ test_large(void)
 }
 
 
-/* requests "hot" once before, or between, 1,000 other entries */
-static long
-survives(int between)
-{
-    char         text[1100];
-    unsigned     i;
-    at_cache_t  *cache = create(AT_CACHE_SIZE_MIN);
-
-    put(cache, key_of(at_str("hot")), 1);
-
-    for (i = 0; i < 1000; i++) {
-        put(cache, key_number(text, i, sizeof(text)), 2);
-
-        if (between && get(cache, key_of(at_str("hot"))) != 1) {
-            break;
-        }
-    }
-
-    i = get(cache, key_of(at_str("hot"))) == 1;
-    at_cache_free(cache);
-
-    return i;
-}
-
-
 static void
 test_second_chance(void)
 {
-    is_int(survives(1),
-           1, "an entry that is in use outlives 1,000 other entries");
-    is_int(survives(0), 0, "an entry that is not in use is evicted");
+    int          between;
+    char         text[1100];
+    unsigned     i;
+    at_cache_t  *cache;
+
+    /* "hot" is requested between 1,000 other entries, or only after them */
+    for (between = 0; between <= 1; between++) {
+        cache = create(AT_CACHE_SIZE_MIN);
+        put(cache, key_of(at_str("hot")), 1);
+
+        for (i = 0; i < 1000; i++) {
+            put(cache, key_number(text, i, sizeof(text)), 2);
+
+            if (between && get(cache, key_of(at_str("hot"))) != 1) {
+                break;
+            }
+        }
+
+        is_int(get(cache, key_of(at_str("hot"))) == 1, between,
+               between ? "an entry that is in use outlives 1,000 other entries"
+                       : "an entry that is not in use is evicted");
+        at_cache_free(cache);
+    }
 }
 
 
@@ -771,16 +750,15 @@ test_references(void)
 }
 
 
-static void
-test_all_in_use(void)
+/* fills the cache with entries that are in use; returns their number */
+static unsigned
+hold_all(at_cache_t *cache, const at_identity_t *held[HELD])
 {
-    char                  text[32];
-    unsigned              i, n, wrong;
-    at_cache_key_t        key;
-    const at_identity_t  *held[1000];
-    at_cache_t           *cache = create(AT_CACHE_SIZE_MIN);
+    char            text[32];
+    unsigned        n;
+    at_cache_key_t  key;
 
-    for (n = 0; n < N(held); n++) {
+    for (n = 0; n < HELD; n++) {
         key = key_number(text, n, sizeof(text));
         put(cache, key, n);
         held[n] = at_cache_get(cache, &key, &epoch, NOW);
@@ -790,8 +768,20 @@ test_all_in_use(void)
         }
     }
 
-    ok(n > 50 && n < N(held), "no entry is stored while %u are in use", n);
-    wrong = 0;
+    return n;
+}
+
+
+static void
+test_all_in_use(void)
+{
+    char                  text[32];
+    unsigned              i, n, wrong = 0;
+    at_cache_t           *cache = create(AT_CACHE_SIZE_MIN);
+    const at_identity_t  *held[HELD];
+
+    n = hold_all(cache, held);
+    ok(n > 50 && n < HELD, "no entry is stored while %u are in use", n);
 
     for (i = 0; i < n; i++) {
         (void) snprintf(text, sizeof(text), "user-%u", i);
@@ -815,26 +805,16 @@ test_all_in_use(void)
 
 
 /* expired entries, all but one held by requests, fill the cache */
-
 static void
 test_none_left_to_evict(void)
 {
     char                  text[2048];
     unsigned              i, n;
-    at_cache_key_t        key;
-    const at_identity_t  *held[1000];
     at_cache_t           *cache = create(AT_CACHE_SIZE_MIN);
+    at_cache_key_t        key;
+    const at_identity_t  *held[HELD];
 
-    for (n = 0; n < N(held); n++) {
-        key = key_number(text, n, 32);
-        put(cache, key, n);
-        held[n] = at_cache_get(cache, &key, &epoch, NOW);
-
-        if (held[n] == NULL) {
-            break;
-        }
-    }
-
+    n = hold_all(cache, held);
     at_cache_release(held[0]);
 
     for (i = 1; i < n; i++) {

@@ -70,9 +70,8 @@ must_parse(const char *text, const char *prefix, unsigned ignore_case)
 {
     at_error_t                  err;
     at_endpoint_list_t         *list;
-    at_endpoint_list_options_t  options;
+    at_endpoint_list_options_t  options = { 0 };
 
-    memset(&options, 0, sizeof(options));
     options.prefix = str(prefix);
     options.ignore_case = ignore_case != 0;
 
@@ -309,7 +308,7 @@ test_errors(void)
     size_t                      i;
     at_error_t                  err;
     at_endpoint_list_t         *list;
-    at_endpoint_list_options_t  options;
+    at_endpoint_list_options_t  options = { 0 };
 
     static const struct { const char *rows, *error; } cases[] = {
         { "", "no endpoint in the file" },
@@ -365,7 +364,6 @@ test_errors(void)
     are_errors(bad_scopes, "GET /x %s", "line 1: invalid scope \"%s\": "
                "use \"Public\" or \"Authenticated\"");
 
-    memset(&options, 0, sizeof(options));
     options.ignore_case = 1;
 
     ok(parse("GET /ab\nGET /aB", &options, &err) == NULL,
@@ -483,9 +481,8 @@ test_endpoint(void)
 static int
 granted(const at_endpoint_t *endpoint, const at_scopes_t *scopes)
 {
-    at_rights_t  rights;
+    at_rights_t  rights = { 0 };
 
-    memset(&rights, 0, sizeof(rights));
     rights.scopes = *scopes;
 
     return at_rights_allow_endpoint(&rights, endpoint);

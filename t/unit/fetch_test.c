@@ -86,14 +86,14 @@ test_urls(void)
         ok(!at_url_is_valid(str(bad[i])), "invalid URL: %s", bad[i]);
     }
 
-    ok(!at_url_is_valid((at_str_t) { "https://a/\0x", 12 }), 
+    ok(!at_url_is_valid((at_str_t) { "https://a/\0x", 12 }),
        "a URL with a NUL byte is invalid");
 
     memset(large, 'a', sizeof(large));
     memcpy(large, "https://a/", 10);
-    ok(at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }), 
+    ok(at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX }),
        "a URL of the maximum length is valid");
-    ok(!at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }), 
+    ok(!at_url_is_valid((at_str_t) { large, AT_URL_LEN_MAX + 1 }),
        "a longer URL is invalid");
 }
 
@@ -186,33 +186,25 @@ is_url(const char *issuer, const char *expected)
     at_error_t   err;
     char        *url = at_discovery_url(str(issuer), &err);
 
-    if (expected) {
-        is_str(url ? url : err.text,
-               expected, "the discovery URL of %s", issuer);
-    } else {
-        ok(url == NULL && strstr(err.text, "https URL") != NULL, 
-           "%s has no discovery URL", issuer);
-    }
-
+    is_str(url ? url : strstr(err.text, "https URL") ? "none" : err.text,
+           expected, "the discovery URL of %s", issuer);
     free(url);
 }
 
 
+/* document has single quotes; expected: the jwks_uri, or part of the error */
 static void
-is_parsed(const char *document, const char *expected, const char *says)
+is_parsed(const char *document, const char *issuer, const char *expected,
+    int valid)
 {
-    char        *uri;
-    at_error_t   err;
+    char        *uri, text[5100];
+    at_error_t   err = { { 0 } };
 
-    memset(&err, 0, sizeof(err));
-    uri = at_discovery_parse(str(document), at_str("https://i/x"), &err);
+    (void) snprintf(text, sizeof(text), "%s", document);
+    uri = at_discovery_parse(str(quote(text)), str(issuer), &err);
 
-    if (expected) {
-        is_str(uri ? uri : err.text, expected, "the jwks_uri of %s", document);
-    } else {
-        ok(uri == NULL && strstr(err.text, says) != NULL,
-           "%.200s: %s", document, err.text);
-    }
+    ok((uri != NULL) == valid && strstr(uri ? uri : err.text, expected),
+       "%.200s of %s: %s", document, issuer, uri ? uri : err.text);
 
     free(uri);
 }
@@ -221,82 +213,67 @@ is_parsed(const char *document, const char *expected, const char *says)
 static void
 test_discovery(void)
 {
-    char        *uri, deep[5000];
-    at_error_t   err;
+    size_t              i;
+    char                deep[5000];
+    at_error_t          err;
+    const char *const  *document;
 
-    is_url("https://i", "https://i/.well-known/openid-configuration");
-    is_url("https://i/", "https://i/.well-known/openid-configuration");
-    is_url("https://i/x", "https://i/x/.well-known/openid-configuration");
-    is_url("https://i/x/v2.0/",
-           "https://i/x/v2.0/.well-known/openid-configuration");
-    is_url("http://127.0.0.1:80",
-           "http://127.0.0.1:80/.well-known/openid-configuration");
-    is_url("https://i?x", NULL);
-    is_url("https://i/x?", NULL);
-    is_url("http://i", NULL);
-    is_url("i", NULL);
-    is_url("", NULL);
+#define CONFIGURATION  "/.well-known/openid-configuration"
+#define ISSUER         "'issuer':'https://i/x'"
+#define URI            "'jwks_uri':'https://k/j'"
 
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}",
-              "https://k/j", NULL);
-    is_parsed("{\"jwks_uri\":\"https://k/j?a=b\",\"issuer\":\"https:\\/\\/i/x\",\"y\":[{}]}",
-              "https://k/j?a=b", NULL);
+    static const struct { const char *says, *documents[12]; } invalid[] = {
+        { "JSON object", { "", "[]", "<html>", "{" ISSUER "," URI
+          ",'jwks_uri':'x'}", "{" ISSUER "," ISSUER "}",
+          "{" ISSUER "," URI "}x" } },
+        { "\"issuer\"", { "{}", "{" URI "}", "{'issuer':1," URI "}",
+          "{'issuer':['https://i/x']," URI "}" } },
+        { "another issuer: https://i/x/", {
+          "{'issuer':'https://i/x/'," URI "}" } },
+        { "another issuer", { "{'issuer':'https://i'," URI "}",
+          "{'issuer':'https://I/x'," URI "}",
+          "{'issuer':'x\\n[alert]'," URI "}", "{'issuer':''," URI "}" } },
 
-    /* a remote issuer must not direct requests at this host */
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://127.0.0.1/j\"}", NULL,
-              "\"jwks_uri\"");
-    uri = at_discovery_parse(str("{\"issuer\":\"http://127.0.0.1\",\"jwks_uri\":\"http://[::1]/j\"}"),
-                             at_str("http://127.0.0.1"), &err);
-    is_str(uri ? uri : err.text, "http://[::1]/j",
-           "a local issuer may have a local jwks_uri");
-    free(uri);
+        /* a remote issuer must not direct requests at this host */
+        { "\"jwks_uri\"", { "{" ISSUER ",'jwks_uri':'http://127.0.0.1/j'}",
+          "{" ISSUER "}", "{" ISSUER ",'jwks_uri':null}",
+          "{" ISSUER ",'jwks_uri':''}", "{" ISSUER ",'jwks_uri':'http://k/j'}",
+          "{" ISSUER ",'jwks_uri':'file:///x'}",
+          "{" ISSUER ",'jwks_uri':'https://u:p@k/j'}" } },
+    };
 
-    is_parsed("", NULL, "JSON object");
-    is_parsed("[]", NULL, "JSON object");
-    is_parsed("<html>", NULL, "JSON object");
-    is_parsed("{}", NULL, "\"issuer\"");
-    is_parsed("{\"jwks_uri\":\"https://k/j\"}", NULL, "\"issuer\"");
-    is_parsed("{\"issuer\":1,\"jwks_uri\":\"https://k/j\"}",
-              NULL, "\"issuer\"");
-    is_parsed("{\"issuer\":[\"https://i/x\"],\"jwks_uri\":\"https://k/j\"}",
-              NULL, "\"issuer\"");
-    is_parsed("{\"issuer\":\"https://i/x/\",\"jwks_uri\":\"https://k/j\"}",
-              NULL, "another issuer: https://i/x/");
-    is_parsed("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}",
-              NULL, "another issuer");
-    is_parsed("{\"issuer\":\"https://I/x\",\"jwks_uri\":\"https://k/j\"}",
-              NULL, "another issuer");
-    is_parsed("{\"issuer\":\"x\\n[alert]\",\"jwks_uri\":\"https://k/j\"}",
-              NULL, "another issuer");
-    is_parsed("{\"issuer\":\"\",\"jwks_uri\":\"https://k/j\"}",
-              NULL, "another issuer");
-    is_parsed("{\"issuer\":\"https://i/x\"}", NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":null}",
-              NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"\"}",
-              NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"http://k/j\"}",
-              NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"file:///x\"}",
-              NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://u:p@k/j\"}",
-              NULL, "\"jwks_uri\"");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\",\"jwks_uri\":\"x\"}", NULL,
-              "JSON object");
-    is_parsed("{\"issuer\":\"https://i/x\",\"issuer\":\"https://i/x\"}",
-              NULL, "JSON object");
-    is_parsed("{\"issuer\":\"https://i/x\",\"jwks_uri\":\"https://k/j\"}x",
-              NULL, "JSON object");
+    is_url("https://i", "https://i" CONFIGURATION);
+    is_url("https://i/", "https://i" CONFIGURATION);
+    is_url("https://i/x", "https://i/x" CONFIGURATION);
+    is_url("https://i/x/v2.0/", "https://i/x/v2.0" CONFIGURATION);
+    is_url("http://127.0.0.1:80", "http://127.0.0.1:80" CONFIGURATION);
+    is_url("https://i?x", "none");
+    is_url("https://i/x?", "none");
+    is_url("http://i", "none");
+    is_url("i", "none");
+    is_url("", "none");
+
+    is_parsed("{" ISSUER "," URI "}", "https://i/x", "https://k/j", 1);
+    is_parsed("{'jwks_uri':'https://k/j?a=b','issuer':'https:\\/\\/i/x',"
+              "'y':[{}]}", "https://i/x", "https://k/j?a=b", 1);
+    is_parsed("{'issuer':'http://127.0.0.1','jwks_uri':'http://[::1]/j'}",
+              "http://127.0.0.1", "http://[::1]/j", 1);
+
+    for (i = 0; i < N(invalid); i++) {
+        for (document = invalid[i].documents; *document; document++) {
+            is_parsed(*document, "https://i/x", invalid[i].says, 0);
+        }
+    }
 
     memset(deep, '[', 2500);
     memset(deep + 2500, ']', 2500);
-    memcpy(deep, "{\"x\":", 5);
+    memcpy(deep, "{'x':", 5);
     memcpy(deep + 4995, "}", 2);
-    is_parsed(deep, NULL, "JSON object");
+    is_parsed(deep, "https://i/x", "JSON object", 0);
 
-    uri = at_discovery_parse((at_str_t) { "{}\0", 3 },
-                             at_str("https://i/x"), &err);
-    ok(uri == NULL, "a NUL byte after the document is an error");
+    ok(at_discovery_parse((at_str_t) { "{}\0", 3 }, at_str("https://i/x"),
+                          &err) == NULL,
+       "a NUL byte after the document is an error");
 }
 
 
@@ -309,50 +286,58 @@ static struct {
     char         url[128];
 } server;
 
-#define HEAD(type)  "HTTP/1.1 200 OK\r\nContent-Type: " type "\r\nConnection: close\r\n"
+#define HEAD(type)                                                            \
+    "HTTP/1.1 200 OK\r\nContent-Type: " type "\r\nConnection: close\r\n"
+#define STATUS(status)  "HTTP/1.1 " status " No\r\n"
+#define EMPTY           "Content-Length: 0\r\n\r\n"
+#define TWO             "Content-Length: 2\r\n\r\n{}"
 
 static const struct {
     const char  *path;
     const char  *answer;
 } answers[] = {
-    { "/good ", HEAD("application/json") "Content-Length: 2\r\n\r\n{}" },
-    { "/cached ", HEAD("application/json") "Cache-Control: public\r\nCache-Control: max-age=90\r\n"
-                  "Age: 30\r\nContent-Length: 2\r\n\r\n{}" },
-    { "/charset ",
-      HEAD("application/json; charset=utf-8") "Content-Length: 2\r\n\r\n{}" },
-    { "/set ",
-      HEAD("application/jwk-set+json") "Content-Length: 2\r\n\r\n{}" },
-    { "/upper ", HEAD("Application/JSON ;x") "Content-Length: 2\r\n\r\n{}" },
-    { "/untyped ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" },
-    { "/html ", HEAD("text/html") "Content-Length: 2\r\n\r\n{}" },
-    { "/almost ", HEAD("application/jsonx") "Content-Length: 2\r\n\r\n{}" },
-    { "/empty ", HEAD("application/json") "Content-Length: 0\r\n\r\n" },
+    { "/good ", HEAD("application/json") TWO },
+    { "/cached ", HEAD("application/json") "Cache-Control: public\r\n"
+                  "Cache-Control: max-age=90\r\nAge: 30\r\n" TWO },
+    { "/charset ", HEAD("application/json; charset=utf-8") TWO },
+    { "/set ", HEAD("application/jwk-set+json") TWO },
+    { "/upper ", HEAD("Application/JSON ;x") TWO },
+    { "/untyped ", "HTTP/1.1 200 OK\r\n" TWO },
+    { "/html ", HEAD("text/html") TWO },
+    { "/almost ", HEAD("application/jsonx") TWO },
+    { "/empty ", HEAD("application/json") EMPTY },
     { "/cut ", HEAD("application/json") "Content-Length: 3\r\n\r\n{}" },
     { "/old ", "HTTP/1.0 200 OK\r\n\r\n{}" },
     { "/chunks ", HEAD("application/json") "Transfer-Encoding: chunked\r\n\r\n"
                   "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n" },
     { "/cutchunks ", HEAD("application/json")
-      "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" },
+                     "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" },
     { "/announced ",
       HEAD("application/json") "Content-Length: 1048577\r\n\r\n{}" },
-    { "/204 ", "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n" },
-    { "/404 ", "HTTP/1.1 404 No\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" },
-    { "/500 ", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}" },
-    { "/plain ", "HTTP/1.1 302 No\r\nLocation: /good\r\nContent-Length: 0\r\n\r\n" },
-    { "/file ", "HTTP/1.1 302 No\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n" },
-    { "/bare ", "HTTP/1.1 302 No\r\nContent-Length: 0\r\n\r\n" },
+    { "/204 ", STATUS("204") "Connection: close\r\n\r\n" },
+    { "/404 ", STATUS("404") "Content-Type: application/json\r\n" TWO },
+    { "/500 ", STATUS("500") TWO },
+    { "/plain ", STATUS("302") "Location: /good\r\n" EMPTY },
+    { "/file ", STATUS("302") "Location: file:///etc/passwd\r\n" EMPTY },
+    { "/bare ", STATUS("302") EMPTY },
     { "/garbage ", "\x01\x02\xff\n\n" }, { "/nothing ", "" },
 };
 
 
 static void
+respond(int fd, const char *text)
+{
+    (void) send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+
+static void
 serve_size(int fd, long size)
 {
-    char         block[4096];
-    const char  *head = HEAD("application/json") "\r\n";
+    char  block[4096];
 
     memset(block, ' ', sizeof(block));
-    (void) send(fd, head, strlen(head), MSG_NOSIGNAL);
+    respond(fd, HEAD("application/json") "\r\n");
 
     while (size > 0 && send(fd, block, size > 4096 ? 4096 : (size_t) size,
                             MSG_NOSIGNAL) > 0)
@@ -393,16 +378,16 @@ serve_one(int fd)
     }
 
     if (strncmp(request + 4, "/asked ", 7) == 0) {
-        (void) send(fd, HEAD("application/json") "\r\n",
-                    strlen(HEAD("application/json") "\r\n"), MSG_NOSIGNAL);
-        (void) send(fd, request, strlen(request), MSG_NOSIGNAL);
+        respond(fd, HEAD("application/json") "\r\n");
+        respond(fd, request);
         return;
     }
 
     for (i = 0; i < N(answers); i++) {
-        if (strncmp(request + 4, answers[i].path, strlen(answers[i].path)) == 0) {
-            (void) send(fd, answers[i].answer,
-                        strlen(answers[i].answer), MSG_NOSIGNAL);
+        if (strncmp(request + 4, answers[i].path, strlen(answers[i].path))
+            == 0)
+        {
+            respond(fd, answers[i].answer);
         }
     }
 }
@@ -430,23 +415,18 @@ serve(int fd)
 static void
 start_server(void)
 {
-    int                 fd;
-    socklen_t           len;
-    struct sockaddr_in  addr;
-
-    memset(&addr, 0, sizeof(addr));
-    addr.sin_family = AF_INET;
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    len = sizeof(addr);
-
-    fd = socket(AF_INET, SOCK_STREAM, 0);
+    int                 fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in  addr = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    socklen_t           len = sizeof(addr);
 
     if (fd == -1
         || bind(fd, (struct sockaddr *) &addr, len) != 0 || listen(fd, 64) != 0
         || getsockname(fd, (struct sockaddr *) &addr, &len) != 0)
     {
-        printf("Bail out! no server\n");
-        exit(1);
+        bail("no server");
     }
 
     server.port = ntohs(addr.sin_port);
@@ -473,27 +453,32 @@ url_of(const char *path)
 /* --- documents ----------------------------------------------------------- */
 
 
+static int
+fetch_path(at_fetch_response_t *fetched, const char *path, at_error_t *err)
+{
+    at_fetch_t  fetch = { .url = url_of(path) };
+
+    err->text[0] = '\0';
+
+    return at_fetch(fetched, &fetch, err);
+}
+
+
 static at_fetch_response_t
 is_fetched(const char *path, const char *expected)
 {
-    int                  rc;
     at_error_t           err;
-    at_fetch_t           fetch;
     at_fetch_response_t  fetched;
 
-    memset(&fetch, 0, sizeof(fetch));
-    memset(&err, 0, sizeof(err));
-    fetch.url = url_of(path);
-
-    rc = at_fetch(&fetched, &fetch, &err);
-    is_int(rc, 0, "%s: a document is returned %s", path, err.text);
+    is_int(fetch_path(&fetched, path, &err), 0,
+           "%s: a document is returned %s", path, err.text);
 
     if (expected) {
-        is_bytes((at_str_t) { fetched.body, fetched.len },
-                 str(expected), "%s: its content", path);
+        is_bytes((at_str_t) { fetched.body, fetched.len }, str(expected),
+                 "%s: its content", path);
     }
 
-    ok(fetched.body && fetched.body[fetched.len] == '\0', 
+    ok(fetched.body && fetched.body[fetched.len] == '\0',
        "%s: it is terminated", path);
     free(fetched.body);
 
@@ -504,24 +489,17 @@ is_fetched(const char *path, const char *expected)
 static void
 is_not_fetched(const char *path, const char *says)
 {
-    int                  rc;
     at_error_t           err;
-    at_fetch_t           fetch;
     at_fetch_response_t  fetched;
 
-    memset(&fetch, 0, sizeof(fetch));
-    memset(&err, 0, sizeof(err));
-    fetch.url = url_of(path);
-
-    rc = at_fetch(&fetched, &fetch, &err);
-    is_int(rc, -1, "%s: an error is returned", path);
-    ok(strstr(err.text, says) != NULL && strstr(err.text, fetch.url) != NULL,
+    is_int(fetch_path(&fetched, path, &err), -1, "%s: an error is returned",
+           path);
+    ok(strstr(err.text, says) != NULL && strstr(err.text, server.url) != NULL,
        "%s: the error has URL and cause: %s", path, err.text);
-    ok(fetched.body == NULL && fetched.len == 0, 
+    ok(fetched.body == NULL && fetched.len == 0,
        "%s: no document is returned", path);
-    is_int(ERR_peek_error(), 0, 
-           "%s: the error queue of OpenSSL is empty", path);
-    free(fetched.body);
+    is_int(ERR_peek_error(), 0, "%s: the error queue of OpenSSL is empty",
+           path);
 }
 
 
@@ -564,7 +542,7 @@ static void
 test_request(void)
 {
     at_error_t           err;
-    at_fetch_t           fetch;
+    at_fetch_t           fetch = { .url = url_of("/asked") };
     at_fetch_response_t  fetched;
 
     /* proxies of the environment are ignored */
@@ -572,10 +550,9 @@ test_request(void)
     (void) setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
     (void) setenv("HOME", "/nonexistent", 1);
 
-    memset(&fetch, 0, sizeof(fetch));
-    fetch.url = url_of("/asked");
-
-    if (!is_int(at_fetch(&fetched, &fetch, &err), 0, "the server receives the request")) {
+    if (!is_int(at_fetch(&fetched, &fetch, &err), 0,
+                "the server receives the request"))
+    {
         return;
     }
 
@@ -609,13 +586,9 @@ test_stop(void)
 {
     int                  asked = 0;
     at_error_t           err;
-    at_fetch_t           fetch;
+    at_fetch_t           fetch = { .url = url_of("/hang"), .stop = stop_soon,
+                                   .data = &asked };
     at_fetch_response_t  fetched;
-
-    memset(&fetch, 0, sizeof(fetch));
-    fetch.url = url_of("/hang");
-    fetch.stop = stop_soon;
-    fetch.data = &asked;
 
     is_int(at_fetch(&fetched, &fetch, &err), -1,
            "a transfer is aborted by the stop function");
@@ -632,15 +605,10 @@ fetch_point(unsigned fail, int lasting, unsigned *wrong)
 {
     int                  rc;
     at_error_t           err;
-    at_fetch_t           fetch;
     at_fetch_response_t  fetched;
 
-    memset(&fetch, 0, sizeof(fetch));
-    memset(&err, 0, sizeof(err));
-    fetch.url = url_of("/cached");
-
     fail_begin(fail, lasting);
-    rc = at_fetch(&fetched, &fetch, &err);
+    rc = fetch_path(&fetched, "/cached", &err);
     (void) fail_end();
 
     *wrong += rc == 0 ? fetched.len != 2 || memcmp(fetched.body, "{}", 3) != 0
@@ -655,14 +623,14 @@ static int
 discovery_point(unsigned fail, int lasting, unsigned *wrong)
 {
     char        *url, *uri;
-    at_error_t   err;
-
-    memset(&err, 0, sizeof(err));
+    at_str_t     issuer = at_str("https://i");
+    at_error_t   err = { { 0 } };
 
     fail_begin(fail, lasting);
-    url = at_discovery_url(at_str("https://i"), &err);
-    uri = at_discovery_parse(at_str("{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k\"}"),
-                             at_str("https://i"), &err);
+    url = at_discovery_url(issuer, &err);
+    uri = at_discovery_parse(at_str("{\"issuer\":\"https://i\","
+                                    "\"jwks_uri\":\"https://k\"}"),
+                             issuer, &err);
     (void) fail_end();
 
     *wrong += (url == NULL || uri == NULL) && err.text[0] == '\0';
@@ -675,7 +643,8 @@ discovery_point(unsigned fail, int lasting, unsigned *wrong)
 
 
 static void
-test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned *wrong))
+test_memory(const char *name,
+    int (*point)(unsigned fail, int lasting, unsigned *wrong))
 {
     int       lasting;
     unsigned  fail, wrong;
@@ -683,12 +652,16 @@ test_memory(const char *name, int (*point)(unsigned fail, int lasting, unsigned 
     for (lasting = 0; lasting <= 1; lasting++) {
         wrong = 0;
 
-        for (fail = 1; fail < POINTS && point(fail, lasting, &wrong); fail++) { /* void */ }
+        for (fail = 1; fail < POINTS; fail++) {
+            if (!point(fail, lasting, &wrong)) {
+                break;
+            }
+        }
 
         ok(fail > 1 && fail < POINTS, "%s: each of %u allocations fails%s",
            name, fail - 1, lasting ? " with all later ones" : "");
-        is_int(wrong,
-               0, "%s: the result is complete, or there is an error", name);
+        is_int(wrong, 0, "%s: the result is complete, or there is an error",
+               name);
     }
 }
 
@@ -699,8 +672,7 @@ main(void)
     if (curl_global_init_mem(CURL_GLOBAL_ALL, fail_malloc, free, fail_realloc,
                              fail_strdup, fail_calloc) != CURLE_OK)
     {
-        printf("Bail out! no curl\n");
-        return 1;
+        bail("no curl");
     }
 
     start_server();

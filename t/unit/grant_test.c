@@ -57,12 +57,11 @@ test_claims(void)
 {
     at_list_t         scopes = { 0, 0, NULL };
     at_bytes_t        bytes = { NULL, 0, 0, 0 };
-    at_user_record_t  user;
+    at_user_record_t  user = { 0 };
 
     at_list_add(&bytes, &scopes, at_str("read"));
     at_list_add(&bytes, &scopes, at_str("a \"b\" \xe2\x82\xac"));
 
-    memset(&user, 0, sizeof(user));
     user.username = at_str("jane\\");
     user.id = at_str("7");
     user.scopes = scopes;
@@ -123,12 +122,12 @@ test_published(void)
     char                *jwk, *kid, *set, *claims, *token_text;
     at_claim_path_t      path;
     at_error_t           err;
-    at_issuer_t          issuer;
+    at_issuer_t          issuer = { 0 };
     at_keyset_t         *keys;
     at_trusted_issuer_t  trusted;
-    at_identity_t        id;
+    at_identity_t        id = { 0 };
     at_verifier_t       *verifier;
-    at_jwt_query_t       query;
+    at_jwt_query_t       query = { 0 };
     at_str_t             typ = at_str("JWT");
     EVP_PKEY            *pkey = key_rsa(2048);
     at_mint_t           *mint = at_mint_create(pem_private(pkey, NULL), &err);
@@ -143,7 +142,6 @@ test_published(void)
     keys = at_keyset_parse(str(set), at_alg_bit(AT_RS256), warn, NULL, &err);
     ok(keys != NULL, "a JWK Set is exported");
 
-    memset(&issuer, 0, sizeof(issuer));
     issuer.issuers = &grant.issuer;
     issuer.n_issuers = 1;
     issuer.audiences = &grant.audience;
@@ -162,14 +160,12 @@ test_published(void)
     trusted = (at_trusted_issuer_t) { &issuer, &keys, 1 };
     verifier = at_verifier_create();
 
-    memset(&query, 0, sizeof(query));
     query.token = str(token_text);
     query.max_len = 8192;
     query.trusted = &trusted;
     query.n = 1;
     query.now = NOW;
 
-    memset(&id, 0, sizeof(id));
     is_int(at_jwt_verify(verifier, &id, &query), AT_OK,
            "the verifier accepts a signed token");
     is_bytes(id.user, at_str("c-1"), "the claims are the signed ones");

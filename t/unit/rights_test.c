@@ -32,9 +32,8 @@ satisfy(const at_rights_t *rights, const char *required, at_scope_mode_e mode)
 static void
 test_scopes(void)
 {
-    at_rights_t  rights;
+    at_rights_t  rights = { 0 };
 
-    memset(&rights, 0, sizeof(rights));
     ok(!satisfy(&rights, "read", AT_SCOPE_ALL),
        "rights of zeroes grant nothing");
     ok(!satisfy(&rights, "", AT_SCOPE_ALL), "an empty requirement denies");
@@ -69,11 +68,8 @@ test_scopes(void)
 static void
 test_roles(void)
 {
-    at_role_t    role;
-    at_rights_t  rights;
-
-    memset(&role, 0, sizeof(role));
-    memset(&rights, 0, sizeof(rights));
+    at_role_t    role = { 0 };
+    at_rights_t  rights = { 0 };
 
     role.grant = grant_all;
     role.n_grant = 1;
@@ -116,11 +112,8 @@ static void
 test_names(void)
 {
     at_str_t     names[2] = { at_str("CIPP.Admin.Read"), at_str("GET /x") };
-    at_role_t    role;
-    at_rights_t  rights;
-
-    memset(&role, 0, sizeof(role));
-    memset(&rights, 0, sizeof(rights));
+    at_role_t    role = { 0 };
+    at_rights_t  rights = { 0 };
 
     rights.from = AT_RIGHTS_ROLE;
     rights.role = &role;
@@ -141,9 +134,7 @@ test_names(void)
 static void
 test_owner(void)
 {
-    at_rights_t  rights;
-
-    memset(&rights, 0, sizeof(rights));
+    at_rights_t  rights = { 0 };
 
     rights.from = AT_RIGHTS_SCOPES_OR_ROLE;
     rights.scopes = (at_scopes_t) { 2, read_write, NULL };
@@ -179,9 +170,7 @@ test_owner(void)
 static void
 test_unknown(void)
 {
-    at_rights_t  rights;
-
-    memset(&rights, 0, sizeof(rights));
+    at_rights_t  rights = { 0 };
 
     rights.from = (at_rights_mode_e) 99;
     rights.admin = 1;

@@ -423,9 +423,8 @@ test_cipp_custom(void)
     size_t     i, j;
     at_str_t   grant;
     unsigned   wrong = 0;
-    at_role_t  role;
+    at_role_t  role = { 0 };
 
-    memset(&role, 0, sizeof(role));
     role.grant = &grant;
     role.n_grant = 1;
 
@@ -454,9 +453,8 @@ test_cipp_blocked(void)
     size_t     i, j;
     at_str_t   name;
     unsigned   wrong = 0;
-    at_role_t  role;
+    at_role_t  role = { 0 };
 
-    memset(&role, 0, sizeof(role));
     role.blocked = &name;
     role.n_blocked = 1;
 

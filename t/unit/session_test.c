@@ -79,57 +79,50 @@ step(void)
 }
 
 
+static long
+step_after(long rc)
+{
+    step();
+
+    return rc;
+}
+
+
 /* these replace the functions that LMDB calls to write */
 
 ssize_t
 pwrite(int fd, const void *data, size_t len, off_t offset)
 {
-    ssize_t  n;
-
-    step();
-    n = syscall(SYS_pwrite64, fd, data, len, offset);
     step();
 
-    return n;
+    return step_after(syscall(SYS_pwrite64, fd, data, len, offset));
 }
 
 
 ssize_t
 pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 {
-    ssize_t  rc;
-
-    step();
-    rc = syscall(SYS_pwritev, fd, iov, n, offset, 0);
     step();
 
-    return rc;
+    return step_after(syscall(SYS_pwritev, fd, iov, n, offset, 0));
 }
 
 
 ssize_t
 writev(int fd, const struct iovec *iov, int n)
 {
-    ssize_t  rc;
-
-    step();
-    rc = syscall(SYS_writev, fd, iov, n);
     step();
 
-    return rc;
+    return step_after(syscall(SYS_writev, fd, iov, n));
 }
 
 
 int
 fdatasync(int fd)
 {
-    int  rc;
-
-    step();
-    rc = (int) syscall(SYS_fdatasync, fd);
     step();
 
-    return rc;
+    return (int) step_after(syscall(SYS_fdatasync, fd));
 }
 
 
@@ -141,9 +134,7 @@ open_sessions(const char *name)
 {
     at_session_db_t  *sessions = at_session_db_open(in_dir(name), &key, &err);
 
-    if (sessions == NULL) {
-        bail(err.text);
-    }
+    must(sessions != NULL, err.text);
 
     return sessions;
 }
@@ -161,11 +152,9 @@ static at_session_e
 begin(at_session_db_t *sessions, const char *refresh, const char *access,
     int64_t now)
 {
-    at_session_t             session;
-    at_session_token_pair_t  first;
-
-    session = (at_session_t) { at_str("jane"), at_str("main"), "mark" };
-    first = pair(refresh, access, now);
+    at_session_t             session = { at_str("jane"), at_str("main"),
+                                         "mark" };
+    at_session_token_pair_t  first = pair(refresh, access, now);
 
     return at_session_create(sessions, &session, &first, now, &err);
 }
@@ -179,6 +168,45 @@ rotate(at_session_db_t *sessions, const char *refresh, const char *next,
 
     return at_session_rotate(sessions, str(refresh), &successor, now, GRACE,
                              &err);
+}
+
+
+static at_session_e
+log_out(at_session_db_t *sessions, const char *refresh, const char *access,
+    int64_t now)
+{
+    return at_session_revoke(sessions, str(refresh), str(access), now, &err);
+}
+
+
+/* "<prefix><n>"; the last two results are valid */
+static const char *
+numbered(const char *prefix, int n)
+{
+    static char      names[2][32];
+    static unsigned  last;
+
+    last = !last;
+    (void) snprintf(names[last], sizeof(names[last]), "%s%d", prefix, n);
+
+    return names[last];
+}
+
+
+/* runs a function in a child process; returns its id */
+static pid_t
+start_process(int (*run)(void *data), void *data)
+{
+    pid_t  pid;
+
+    (void) fflush(stdout);
+    pid = fork();
+
+    if (pid == 0) {
+        _exit(run(data));
+    }
+
+    return pid;
 }
 
 
@@ -211,8 +239,8 @@ clean_all(at_session_db_t *sessions, int64_t now)
 static void
 test_life(void)
 {
-    int               i, wrong;
-    char              buf[AT_SESSION_BUF_SIZE], was[32], next[32];
+    int               i, wrong = 0;
+    char              buf[AT_SESSION_BUF_SIZE];
     unsigned char     mark[AT_SESSION_TAG_LEN], other[AT_SESSION_TAG_LEN];
     at_session_t      session;
     at_session_db_t  *sessions = open_sessions("life");
@@ -235,13 +263,9 @@ test_life(void)
     is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
            "the successor of an unknown token is not stored");
 
-    wrong = 0;
-    (void) snprintf(was, sizeof(was), "r0");
-
     for (i = 1; i < 50; i++) {
-        (void) snprintf(next, sizeof(next), "r%d", i);
-        wrong += rotate(sessions, was, next, NOW + i) != AT_SESSION_OK;
-        memcpy(was, next, sizeof(was));
+        wrong += rotate(sessions, numbered("r", i - 1), numbered("r", i),
+                        NOW + i) != AT_SESSION_OK;
     }
 
     is_int(wrong, 0, "50 rotations return a new refresh token each");
@@ -343,36 +367,34 @@ test_logout(void)
     (void) begin(sessions, "t0", "same", NOW);
     (void) begin(sessions, "u0", "a2", NOW);
 
-    is_int(at_session_revoke(sessions, at_str(""), at_str(""), NOW, &err),
-           AT_SESSION_UNKNOWN, "logout without tokens revokes nothing");
-    is_int(at_session_revoke(sessions, at_str("x"), at_str("x"), NOW, &err),
-           AT_SESSION_UNKNOWN, "logout with unknown tokens revokes nothing");
-    is_int(at_session_revoke(sessions, at_str("a2"), at_str("u0"), NOW, &err),
-           AT_SESSION_UNKNOWN,
+    is_int(log_out(sessions, "", "", NOW), AT_SESSION_UNKNOWN,
+           "logout without tokens revokes nothing");
+    is_int(log_out(sessions, "x", "x", NOW), AT_SESSION_UNKNOWN,
+           "logout with unknown tokens revokes nothing");
+    is_int(log_out(sessions, "a2", "u0", NOW), AT_SESSION_UNKNOWN,
            "swapped access and refresh tokens revoke nothing");
     is_int(find(sessions, "u0", NOW), AT_SESSION_OK,
            "their session remains valid");
 
-    is_int(at_session_revoke(sessions, at_str(""), at_str("a0"), NOW, &err),
-           AT_SESSION_OK, "logout by the access token");
+    is_int(log_out(sessions, "", "a0", NOW), AT_SESSION_OK,
+           "logout by the access token");
     is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_REVOKED,
            "the refresh token of that session is revoked");
-    is_int(at_session_revoke(sessions, at_str("r1"), at_str("a0"), NOW, &err),
-           AT_SESSION_UNKNOWN, "a second logout revokes nothing");
+    is_int(log_out(sessions, "r1", "a0", NOW), AT_SESSION_UNKNOWN,
+           "a second logout revokes nothing");
 
-    is_int(at_session_revoke(sessions, at_str(""), at_str("same"),
-                             NOW + HALF_HOUR, &err), AT_SESSION_UNKNOWN,
+    is_int(log_out(sessions, "", "same", NOW + HALF_HOUR), AT_SESSION_UNKNOWN,
            "an expired access token revokes nothing");
-    is_int(at_session_revoke(sessions, at_str(""), at_str("same"), NOW, &err),
-           AT_SESSION_OK, "an access token of two sessions revokes both");
+    is_int(log_out(sessions, "", "same", NOW), AT_SESSION_OK,
+           "an access token of two sessions revokes both");
     is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED,
            "the first of them is revoked");
     is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED,
            "the second of them is revoked");
 
     (void) rotate(sessions, "u0", "u1", NOW);
-    is_int(at_session_revoke(sessions, at_str("u0"), at_str(""), NOW, &err),
-           AT_SESSION_OK, "logout by a used refresh token");
+    is_int(log_out(sessions, "u0", "", NOW), AT_SESSION_OK,
+           "logout by a used refresh token");
     is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED,
            "its successor is revoked");
 
@@ -383,8 +405,8 @@ test_logout(void)
 static void
 test_clean(void)
 {
-    int               i, wrong;
-    char              name[32];
+    int               i, wrong = 0;
+    const char       *name;
     struct stat       st;
     at_session_db_t  *sessions = open_sessions("clean");
 
@@ -413,10 +435,8 @@ test_clean(void)
     is_int(rotate(sessions, "r2", "r3", NOW + DAY), AT_SESSION_UNKNOWN,
            "the session is removed");
 
-    wrong = 0;
-
     for (i = 0; i < 600; i++) {
-        (void) snprintf(name, sizeof(name), "n%d", i);
+        name = numbered("n", i);
         wrong += begin(sessions, name, name, NOW + i * DAY) != AT_SESSION_OK;
         wrong += at_session_db_clean(sessions, NOW + i * DAY, 100, &err) < 0;
     }
@@ -434,7 +454,7 @@ static void
 test_full(void)
 {
     int               i, n, rounds;
-    char              name[32];
+    const char       *name;
     at_session_db_t  *sessions;
 
     map_size = 3 * 1024 * 1024;
@@ -442,7 +462,7 @@ test_full(void)
     map_size = 0;
 
     for (i = 0; i < 10000; i++) {
-        (void) snprintf(name, sizeof(name), "%d", i);
+        name = numbered("", i);
 
         if (begin(sessions, name, name, NOW) != AT_SESSION_OK) {
             break;
@@ -604,8 +624,8 @@ forged(const char *table, forge_e how, const char *name)
     forge(table, how);
 
     sessions = open_sessions("forge");
-    is_int(find(sessions, "r0", NOW), AT_SESSION_FAILED,
-           "%s: lookup fails", name);
+    is_int(find(sessions, "r0", NOW), AT_SESSION_FAILED, "%s: lookup fails",
+           name);
     err.text[0] = '\0';
     is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_FAILED,
            "%s: rotation fails", name);
@@ -682,15 +702,22 @@ typedef struct {
     unsigned           results[ROUNDS][AT_SESSION_REVOKED + 1];
 } race_t;
 
+static unsigned  number;                /* of this process */
+
 
 /* in each round all processes use the token that the last winner got */
-static void
-race(race_t *shared, unsigned number)
+static int
+race(void *data)
 {
     char              was[32], next[32];
+    race_t           *shared = data;
     unsigned          i;
     at_session_e      result;
     at_session_db_t  *sessions = open_sessions("race");
+
+    if (number == 0) {
+        (void) begin(sessions, "r0-0", "a", NOW);
+    }
 
     for (i = 0; i < ROUNDS; i++) {
         (void) pthread_barrier_wait(&shared->barrier);
@@ -711,6 +738,8 @@ race(race_t *shared, unsigned number)
     }
 
     at_session_db_close(sessions);
+
+    return 0;
 }
 
 
@@ -734,20 +763,8 @@ test_race(void)
     (void) pthread_barrier_init(&shared->barrier, &attr, PROCESSES);
 
     for (i = 0; i < PROCESSES; i++) {
-        (void) fflush(stdout);
-        pids[i] = fork();
-
-        if (pids[i] == 0) {
-            sessions = open_sessions("race");
-
-            if (i == 0) {
-                (void) begin(sessions, "r0-0", "a", NOW);
-            }
-
-            at_session_db_close(sessions);
-            race(shared, i);
-            _exit(0);
-        }
+        number = i;
+        pids[i] = start_process(race, shared);
     }
 
     failed = 0;
@@ -780,19 +797,15 @@ test_race(void)
 }
 
 
-/* how many of two tokens are valid, one after the other */
 static int
-count_good(const char *was, const char *next)
+rotate_until_killed(void *data)
 {
-    int               good;
     at_session_db_t  *sessions = open_sessions("kill");
 
-    good = rotate(sessions, was, "y", NOW) == AT_SESSION_OK;
-    good += rotate(sessions, next, "z", NOW) == AT_SESSION_OK;
+    steps = 0;
+    kill_at = *(unsigned *) data;
 
-    at_session_db_close(sessions);
-
-    return good;
+    return rotate(sessions, "r0", "r1", NOW) != AT_SESSION_OK;
 }
 
 
@@ -800,8 +813,7 @@ static void
 test_kill(void)
 {
     int               status, killed = 1;
-    pid_t             pid;
-    unsigned          n, wrong = 0, before = 0, after = 0;
+    unsigned          n, good, wrong = 0, before = 0, after = 0;
     at_session_db_t  *sessions;
 
     for (n = 1; killed && n < POINTS; n++) {
@@ -811,28 +823,23 @@ test_kill(void)
         (void) begin(sessions, "r0", "a0", NOW);
         at_session_db_close(sessions);
 
-        (void) fflush(stdout);
-        pid = fork();
-
-        if (pid == 0) {
-            sessions = open_sessions("kill");
-            steps = 0;
-            kill_at = n;
-            _exit(rotate(sessions, "r0", "r1", NOW) != AT_SESSION_OK);
-        }
-
-        (void) waitpid(pid, &status, 0);
+        (void) waitpid(start_process(rotate_until_killed, &n), &status, 0);
         killed = WIFSIGNALED(status);
 
         sessions = open_sessions("kill");
+
         if (find(sessions, "r1", NOW) == AT_SESSION_OK) {
             after += killed;
+
         } else {
             before += killed;
         }
-        at_session_db_close(sessions);
 
-        wrong += count_good("r0", "r1") != 1;
+        good = rotate(sessions, "r0", "y", NOW) == AT_SESSION_OK;
+        good += rotate(sessions, "r1", "z", NOW) == AT_SESSION_OK;
+        wrong += good != 1;
+
+        at_session_db_close(sessions);
     }
 
     ok(n > 4 && n < POINTS, "killed at %u steps of a rotation", n - 2);
@@ -848,15 +855,13 @@ test_kill(void)
 static void *
 write_in_thread(void *data)
 {
-    char              was[32], next[32];
-    unsigned          i;
+    int               i;
     static unsigned   failed;
     at_session_db_t  *sessions = data;
 
     for (i = 0; i < ROUNDS; i++) {
-        (void) snprintf(was, sizeof(was), "r%u", i);
-        (void) snprintf(next, sizeof(next), "r%u", i + 1);
-        failed += rotate(sessions, was, next, NOW + i) != AT_SESSION_OK;
+        failed += rotate(sessions, numbered("r", i), numbered("r", i + 1),
+                         NOW + i) != AT_SESSION_OK;
         failed += at_session_db_clean(sessions, NOW, 10, &err) != 0;
     }
 
@@ -898,12 +903,9 @@ typedef int (*fail_pt)(at_session_db_t *sessions, unsigned n);
 static int
 fail_begin_session(at_session_db_t *sessions, unsigned n)
 {
-    char          name[32];
-    at_session_e  result;
+    const char    *name = numbered("b", (int) n);
+    at_session_e   result = begin(sessions, name, name, NOW);
 
-    (void) snprintf(name, sizeof(name), "b%u", n);
-
-    result = begin(sessions, name, name, NOW);
     (void) fail_end();
 
     return (result == AT_SESSION_OK) == (find(sessions, name, NOW)
@@ -915,16 +917,11 @@ fail_begin_session(at_session_db_t *sessions, unsigned n)
 static int
 fail_rotate(at_session_db_t *sessions, unsigned n)
 {
-    static unsigned  good;
+    static int     good;
+    const char    *was = numbered("r", good), *next = numbered("r", ++good);
+    at_session_e   result = rotate(sessions, was, next, NOW);
 
-    char          was[32], next[32];
-    at_session_e  result;
-
-    (void) snprintf(was, sizeof(was), "r%u", good);
-    (void) snprintf(next, sizeof(next), "r%u", ++good);
     (void) n;
-
-    result = rotate(sessions, was, next, NOW);
     (void) fail_end();
 
     if (result == AT_SESSION_OK) {
@@ -955,12 +952,9 @@ fail_find(at_session_db_t *sessions, unsigned n)
 static int
 fail_logout(at_session_db_t *sessions, unsigned n)
 {
-    char          name[32];
-    at_session_e  result;
+    const char    *name = numbered("b", (int) n);
+    at_session_e   result = log_out(sessions, name, "none", NOW);
 
-    (void) snprintf(name, sizeof(name), "b%u", n);
-
-    result = at_session_revoke(sessions, str(name), at_str("none"), NOW, &err);
     (void) fail_end();
 
     return result == AT_SESSION_FAILED

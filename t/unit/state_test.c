@@ -46,9 +46,7 @@ fresh(at_state_key_t *key)
 
     (void) run("rm -rf %s", path);
 
-    if (at_state_open(key, path, MINE, (gid_t) -1, &err) != 0) {
-        bail(err.text);
-    }
+    must(at_state_open(key, path, MINE, (gid_t) -1, &err) == 0, err.text);
 
     return path;
 }
@@ -311,9 +309,8 @@ read_back(const at_state_key_t *key, const char *path, const char *purpose,
     int         rc;
     char       *content;
     size_t      len;
-    at_error_t  err;
+    at_error_t  err = { 0 };
 
-    memset(&err, 0, sizeof(err));
     rc = at_state_read(key, path, str(purpose), max, &content, &len, &err);
 
     if (rc == 0) {

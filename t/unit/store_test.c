@@ -34,9 +34,8 @@ make(void)
 
     drop("s");
 
-    if (at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err) != 0) {
-        bail(err.text);
-    }
+    must(at_store_init(in_dir("s"), (uid_t) -1, (gid_t) -1, &err) == 0,
+         err.text);
 }
 
 
@@ -46,9 +45,7 @@ open_store(at_store_mode_e mode)
     at_error_t   err;
     at_store_t  *store = at_store_open(in_dir("s"), mode, &err);
 
-    if (store == NULL) {
-        bail(err.text);
-    }
+    must(store != NULL, err.text);
 
     return store;
 }
@@ -59,9 +56,7 @@ begin(at_store_t *store, at_store_mode_e mode)
 {
     at_error_t  err;
 
-    if (at_store_begin(store, mode, &err) != 0) {
-        bail(err.text);
-    }
+    must(at_store_begin(store, mode, &err) == 0, err.text);
 }
 
 

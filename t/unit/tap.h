@@ -151,6 +151,20 @@ str(const char *text)
 }
 
 
+/* replaces ' by ": tests write JSON with single quotes */
+TAP_UNUSED static char *
+quote(char *text)
+{
+    char  *p;
+
+    for (p = text; *p; p++) {
+        *p = *p == '\'' ? '"' : *p;
+    }
+
+    return text;
+}
+
+
 #define is_str(got, expected, ...)                                            \
     is_bytes(str(got), str(expected), __VA_ARGS__)
 

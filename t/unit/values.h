@@ -12,16 +12,18 @@
 #include "tap.h"
 
 
-/* Parses claims; the caller frees them.  Ends the test run on error. */
+/*
+ * Parses claims with single quotes; the caller frees them.  Ends the test run
+ * on error.
+ */
 TAP_UNUSED static at_claims_t *
 values_claims(const char *text)
 {
+    char         *copy = quote(strdup(text));
     at_claims_t  *claims;
 
-    if (at_claims_parse(&claims, str(text)) != 0) {
-        printf("Bail out! no claims: %s\n", text);
-        exit(1);
-    }
+    must(at_claims_parse(&claims, str(copy)) == 0, text);
+    free(copy);
 
     return claims;
 }
@@ -55,10 +57,7 @@ values_any(const char *text)
 {
     at_claims_t  *claims = values_wrap(str(text));
 
-    if (claims == NULL) {
-        printf("Bail out! no value: %s\n", text);
-        exit(1);
-    }
+    must(claims != NULL, text);
 
     return claims;
 }
