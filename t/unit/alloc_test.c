@@ -252,7 +252,7 @@ test_verify(const char *alg, const char *name,
 
 /* an array of n numbers: n + 1 values */
 static char *
-numbers(unsigned n)
+list_of(unsigned n)
 {
     unsigned   i;
     char      *text = sign_alloc(2 * (size_t) n + 3);
@@ -272,7 +272,7 @@ numbers(unsigned n)
 static at_str_t
 object_of(unsigned n)
 {
-    return str(format("{\"a\":%s}", numbers(n - 3)));
+    return str(format("{\"a\":%s}", list_of(n - 3)));
 }
 
 
@@ -307,9 +307,9 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg)
 
     test_verify(name, "good", &trusted, good, AT_OK);
     test_verify(name, "many values", &trusted,
-                token(format("{\"alg\":\"%s\",\"x\":%s}", name, numbers(70)),
+                token(format("{\"alg\":\"%s\",\"x\":%s}", name, list_of(70)),
                       format("{" CLAIMS ",\"exp\":1700000600,\"n\":%s}",
-                             numbers(150)), pkey, alg), AT_OK);
+                             list_of(150)), pkey, alg), AT_OK);
     test_verify(name, "badly signed", &trusted, bad, AT_BAD_SIGNATURE);
     test_verify(name, "alg none", &trusted,
                 format("%s.AA", token_text(at_str("{\"alg\":\"none\"}"),

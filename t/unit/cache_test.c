@@ -228,15 +228,6 @@ get(at_cache_t *cache, at_cache_key_t key)
 }
 
 
-static unsigned
-numbers(unsigned *state)
-{
-    *state = *state * 1103515245 + 12345;
-
-    return *state >> 8;
-}
-
-
 /* whether entries and bytes are those of the hash table and of the queue */
 static int
 adds_up(const at_cache_t *cache)

@@ -56,12 +56,8 @@ is_refused(EVP_PKEY *pkey, unsigned algs, const char *says)
 static at_signature_e
 verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
 {
-    char            *copy = malloc(signature.len + !signature.len);
+    char            *copy = exact_copy(signature);
     at_signature_e   result;
-
-    must(copy != NULL, "no memory");
-
-    memcpy(copy, signature.data, signature.len);
 
     ERR_clear_error();
     result = at_key_verify(key, alg, text, (at_str_t) { copy, signature.len });

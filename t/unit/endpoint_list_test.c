@@ -52,13 +52,11 @@ parse(const char *text, const at_endpoint_list_options_t *options,
     at_error_t *err)
 {
     at_endpoint_list_t  *list;
-    size_t               len = strlen(text);
-    char                *copy = malloc(len ? len : 1);
-
-    memcpy(copy, text, len);
+    char                *copy = exact_copy(str(text));
 
     err->text[0] = '\0';
-    list = at_endpoint_list_parse((at_str_t) { copy, len }, options, err);
+    list = at_endpoint_list_parse((at_str_t) { copy, strlen(text) }, options,
+                                  err);
     free(copy);
 
     return list;

@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tap.h"
 
+
+#define FAIL_POINTS  20000      /* more allocations than any case has */
 #define FAIL_UNUSED  __attribute__((unused))
 
 
@@ -140,6 +143,45 @@ fail_strndup(const char *text, size_t n)
 }
 
 #endif
+
+
+#ifndef FAIL_WORKS
+#define FAIL_WORKS  1
+#endif
+
+/*
+ * Lets each allocation of an attempt fail in turn, alone and then with all
+ * later ones.  n differs in all attempts.  An attempt returns whether its
+ * result is right; it calls fail_end() before further calls.
+ */
+FAIL_UNUSED static void
+fail_each(const char *name, int (*attempt)(void *data, unsigned n), void *data)
+{
+    int       lasting;
+    unsigned  n, wrong;
+
+    if (!FAIL_WORKS) {
+        skip("%s: the sanitizer replaces malloc()", name);
+        return;
+    }
+
+    for (lasting = 0; lasting <= 1; lasting++) {
+        wrong = 0;
+
+        for (n = 1; n < FAIL_POINTS; n++) {
+            fail_begin(n, lasting);
+            wrong += !attempt(data, n + (lasting ? FAIL_POINTS : 0));
+
+            if (fail_end() == 0) {
+                break;
+            }
+        }
+
+        ok(n > 1 && n < FAIL_POINTS, "%s: %u allocations can fail%s", name,
+           n - 1, lasting ? ", from each one on" : ", and all after it");
+        is_int(wrong, 0, "%s succeeds, or fails without an effect", name);
+    }
+}
 
 
 #endif

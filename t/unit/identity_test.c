@@ -409,15 +409,6 @@ add_range(at_bytes_t *bytes, original_t *o, const char *text)
 }
 
 
-static unsigned
-numbers(unsigned *state)
-{
-    *state = *state * 1103515245 + 12345;
-
-    return *state >> 8;
-}
-
-
 static at_addr_t
 any_addr(unsigned *state)
 {

@@ -61,12 +61,8 @@ static int
 parse(at_str_t text, const at_json_limits_t *within)
 {
     free(memory);
-    memory = allocate(text.len);
+    memory = exact_copy(text);
     memory_len = text.len;
-
-    if (text.len) {
-        memcpy(memory, text.data, text.len);
-    }
 
     return at_json_parse(&json, memory, memory_len, within);
 }
@@ -76,10 +72,7 @@ parse(at_str_t text, const at_json_limits_t *within)
 static const at_json_value_t *
 object(const char *text)
 {
-    if (parse(str(text), &limits) != VALID) {
-        printf("Bail out! invalid JSON: %s\n", text);
-        exit(1);
-    }
+    must(parse(str(text), &limits) == VALID, text);
 
     return json.items;
 }

@@ -51,13 +51,7 @@ static at_keyset_t *
 parse(at_str_t text, unsigned algs)
 {
     at_keyset_t  *set;
-    char         *copy = malloc(text.len + !text.len);
-
-    must(copy != NULL, "no memory");
-
-    if (text.len) {
-        memcpy(copy, text.data, text.len);
-    }
+    char         *copy = exact_copy(text);
 
     memset(&warned, 0, sizeof(warned));
     memset(&err, 0, sizeof(err));

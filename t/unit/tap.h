@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/at_str.h"
 
@@ -181,6 +182,40 @@ skip(const char *fmt, ...)
     va_end(args);
 
     printf("\n");
+}
+
+
+/* a copy of exactly its size, to be freed: a sanitizer sees overruns */
+TAP_UNUSED static char *
+exact_copy(at_str_t text)
+{
+    char  *copy = malloc(text.len + !text.len);
+
+    must(copy != NULL, "no memory");
+
+    return text.len ? memcpy(copy, text.data, text.len) : copy;
+}
+
+
+/* the next of a series of numbers, the same in each run */
+TAP_UNUSED static unsigned
+numbers(unsigned *state)
+{
+    *state = *state * 1103515245 + 12345;
+
+    return *state >> 8;
+}
+
+
+/* processor time of the process in milliseconds */
+TAP_UNUSED static double
+cpu_time(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+
+    return (double) ts.tv_sec * 1e3 + (double) ts.tv_nsec / 1e6;
 }
 
 
