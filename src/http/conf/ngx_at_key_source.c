@@ -139,7 +139,7 @@ ngx_at_source_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *url)
     ngx_at_require_state(cf, atmcf);
     atmcf->needs_thread_pool = 1;
 
-    return ngx_at_source_add_zone(cf, atmcf, source);
+    return ngx_at_source_add_zone(cf, atmcf);
 }
 
 

@@ -157,9 +157,7 @@ ngx_at_fetch_validate(ngx_at_fetch_t *fetch, const char *url,
     at_keyset_t  *set;
 
     for (i = 0; i < document.len; i++) {
-        if (document.data[i] == '\0'
-            || ngx_strchr(" \t\r\n", document.data[i]) == NULL)
-        {
+        if (memchr(" \t\r\n", document.data[i], 4) == NULL) {
             break;
         }
     }

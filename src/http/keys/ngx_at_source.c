@@ -105,6 +105,7 @@ ngx_at_source_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     for (i = 0; i < atmcf->sources.nelts; i++) {
         sources[i]->slot = ngx_at_zone_get_slot(zone, sources[i]);
         sources[i]->slot->cycle = zone->cycle;
+        sources[i]->mutex = &shpool->mutex;
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
@@ -114,19 +115,19 @@ ngx_at_source_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
 
 char *
-ngx_at_source_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source)
+ngx_at_source_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
-    ngx_str_t  name = ngx_string("auth_token_keys");
+    ngx_str_t        name = ngx_string("auth_token_keys");
+    ngx_shm_zone_t  *zone;
 
-    source->zone = ngx_shared_memory_add(cf, &name, NGX_AT_ZONE_SIZE,
-                                         &ngx_http_auth_token_module);
-    if (source->zone == NULL) {
+    zone = ngx_shared_memory_add(cf, &name, NGX_AT_ZONE_SIZE,
+                                 &ngx_http_auth_token_module);
+    if (zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    source->zone->init = ngx_at_source_init_zone;
-    source->zone->data = atmcf;
+    zone->init = ngx_at_source_init_zone;
+    zone->data = atmcf;
 
     return NGX_CONF_OK;
 }
@@ -137,30 +138,15 @@ ngx_at_source_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
 static ngx_at_slot_t *
 ngx_at_source_lock(const ngx_at_source_t *source)
 {
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
-
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_shmtx_lock(source->mutex);
 
     if (ngx_at_source_has_slot(source, source->slot)) {
         return source->slot;
     }
 
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_shmtx_unlock(source->mutex);
 
     return NULL;
-}
-
-
-static void
-ngx_at_source_unlock(const ngx_at_source_t *source)
-{
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
-
-    ngx_shmtx_unlock(&shpool->mutex);
 }
 
 
@@ -200,7 +186,7 @@ ngx_at_source_acquire_lease(const ngx_at_source_t *source, ngx_uint_t *lease)
         *lease = ++slot->lease;
     }
 
-    ngx_at_source_unlock(source);
+    ngx_shmtx_unlock(source->mutex);
 
     return fetch;
 }
@@ -293,7 +279,7 @@ ngx_at_source_release_lease(const ngx_at_source_t *source, ngx_uint_t lease,
         }
     }
 
-    ngx_at_source_unlock(source);
+    ngx_shmtx_unlock(source->mutex);
 
     return changed;
 }
@@ -360,5 +346,5 @@ ngx_at_source_request_fetch(const ngx_at_source_t *source,
         slot->requested = 1;
     }
 
-    ngx_at_source_unlock(source);
+    ngx_shmtx_unlock(source->mutex);
 }

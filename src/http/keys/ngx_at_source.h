@@ -61,7 +61,7 @@ struct ngx_at_source_s {
     ngx_str_t               proxy;
 
     u_char                  digest[AT_SHA256_LEN];
-    ngx_shm_zone_t         *zone;
+    ngx_shmtx_t            *mutex;              /* of the zone */
     ngx_at_slot_t          *slot;
 };
 
@@ -74,8 +74,7 @@ typedef enum {
 
 
 /* adds the shared memory zone; called while a directive is parsed */
-char *ngx_at_source_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
-    ngx_at_source_t *source);
+char *ngx_at_source_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 
 /* 1 if this worker must fetch now; *lease is the number of its lease */
 ngx_uint_t ngx_at_source_acquire_lease(const ngx_at_source_t *source,

@@ -9,10 +9,8 @@
 #include "http/store/ngx_at_state.h"
 
 #include "core/base/at_crypto.h"
-#include "core/session/at_state.h"
 
 #include "http/base/ngx_at_directive.h"
-#include "http/base/ngx_at_main_conf.h"
 
 
 #define NGX_AT_STATE_PATH  "/var/lib/nginx/auth_token"

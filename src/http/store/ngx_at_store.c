@@ -9,11 +9,9 @@
 
 #include "http/store/ngx_at_store.h"
 
-#include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
 
 #include "http/base/ngx_at_directive.h"
-#include "http/base/ngx_at_main_conf.h"
 #include "http/worker/ngx_at_worker.h"
 
 
