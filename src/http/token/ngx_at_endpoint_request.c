@@ -86,13 +86,14 @@ ngx_int_t
 ngx_at_endpoint_handler(ngx_http_request_t *r)
 {
     ngx_at_ctx_t               *ctx;
+    ngx_pool_cleanup_t         *cln;
     const ngx_at_loc_conf_t    *atcf;
     ngx_at_endpoint_request_t  *er, *other;
 
     ctx = ngx_at_get_ctx(r);
-    er = ngx_pcalloc(r->pool, sizeof(ngx_at_endpoint_request_t));
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_at_endpoint_request_t));
 
-    if (ctx == NULL || er == NULL) {
+    if (ctx == NULL || cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -110,8 +111,12 @@ ngx_at_endpoint_handler(ngx_http_request_t *r)
     /* discard the identity that the access phase has authenticated */
 
     ngx_at_ctx_reset(ctx, atcf);
+
+    er = cln->data;
+    cln->handler = ngx_at_grant_free;
     ctx->endpoint_request = er;
 
+    ngx_memzero(er, sizeof(ngx_at_endpoint_request_t));
     er->request = r;
     er->ctx = ctx;
     er->main_conf = ngx_http_get_module_main_conf(r,

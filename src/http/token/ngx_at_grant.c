@@ -17,7 +17,7 @@
 #include "http/token/ngx_at_endpoint_request.h"
 
 
-static void
+void
 ngx_at_grant_free(void *data)
 {
     ngx_at_endpoint_request_t *er = data;
@@ -31,28 +31,17 @@ ngx_at_grant_free(void *data)
 }
 
 
-static ngx_int_t
-ngx_at_grant_init(ngx_at_endpoint_request_t *er, at_token_claims_t *common,
-    at_str_t audience)
+static at_token_claims_t
+ngx_at_grant_claims(const ngx_at_endpoint_request_t *er, at_str_t audience)
 {
-    ngx_pool_cleanup_t  *cln;
+    at_token_claims_t  claims;
 
-    cln = ngx_pool_cleanup_add(er->request->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
+    claims.issuer = er->issuer->requirements.issuers[0];
+    claims.audience = audience;
+    claims.issued = ngx_time();
+    claims.expires = ngx_time() + er->issuer->access_expires;
 
-    cln->handler = ngx_at_grant_free;
-    cln->data = er;
-
-    er->grant.now = ngx_at_now();
-
-    common->issuer = er->issuer->requirements.issuers[0];
-    common->audience = audience;
-    common->issued = ngx_time();
-    common->expires = ngx_time() + er->issuer->access_expires;
-
-    return NGX_OK;
+    return claims;
 }
 
 
@@ -68,12 +57,9 @@ ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
     grant = &er->grant;
     pool = er->request->pool;
 
-    if (ngx_at_grant_init(er, &common, er->issuer->requirements.audiences[0])
-        != NGX_OK)
-    {
-        return AT_FAILED;
-    }
+    grant->now = ngx_at_now();
 
+    common = ngx_at_grant_claims(er, er->issuer->requirements.audiences[0]);
     copy = *user;
 
     if (copy.id.len == 0) {
@@ -110,10 +96,7 @@ ngx_at_grant_client(ngx_at_endpoint_request_t *er, at_str_t client,
 {
     at_token_claims_t  common;
 
-    if (ngx_at_grant_init(er, &common, audience) != NGX_OK) {
-        return AT_FAILED;
-    }
-
+    common = ngx_at_grant_claims(er, audience);
     er->grant.claims = at_token_claims_client(&common, client);
 
     return er->grant.claims ? AT_OK : AT_FAILED;

@@ -18,7 +18,6 @@
 
 struct ngx_at_endpoint_request_s;
 
-/* freed and cleansed by a cleanup of the request's pool */
 typedef struct {
     at_session_t   session;
     char          *claims;              /* of the access token, JSON */
@@ -26,6 +25,9 @@ typedef struct {
     u_char        *refresh_token;       /* issuer->refresh_length bytes */
     int64_t        now;                 /* milliseconds */
 } ngx_at_grant_t;
+
+/* a cleanup of the request's pool: frees and cleanses er->grant */
+void ngx_at_grant_free(void *er);
 
 /*
  * Fill er->grant with all but the access token: AT_OK, AT_FAILED.  A user gets

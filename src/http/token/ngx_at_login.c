@@ -8,13 +8,8 @@
 
 #include "http/token/ngx_at_endpoint_request.h"
 
-#include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
-#include "core/base/at_str.h"
-#include "core/json/at_fields.h"
 
-#include "http/access/ngx_at_password.h"
-#include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"
 
 

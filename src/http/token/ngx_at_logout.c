@@ -10,7 +10,6 @@
 #include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/jose/at_jwt.h"
-#include "core/session/at_session.h"
 
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
@@ -132,6 +131,6 @@ const ngx_at_step_pt  ngx_at_logout_steps[] = {
     ngx_at_logout_read_tokens,
     ngx_at_logout_revoke_session,
     ngx_at_logout_check_result,
-    ngx_at_clear_cookies,
+    ngx_at_set_cookies,
     NULL
 };

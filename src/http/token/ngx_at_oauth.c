@@ -10,19 +10,14 @@
 #include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/authz/at_issuer.h"
-#include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
-#include "core/base/at_str.h"
-#include "core/json/at_fields.h"
 
-#include "http/access/ngx_at_password.h"
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_challenge.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_refuse.h"
-#include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"
 
 
@@ -48,72 +43,50 @@ typedef struct {
     { status, ngx_string(name), ngx_string("{\"error\":\"" name "\"}") }
 
 
+static const ngx_at_oauth_error_t  ngx_at_oauth_unavailable =
+    NGX_AT_OAUTH_ERROR(503, "temporarily_unavailable");
+
+static const ngx_at_oauth_error_t  ngx_at_oauth_unsupported_grant_type =
+    NGX_AT_OAUTH_ERROR(400, "unsupported_grant_type");
+
+static const struct {
+    at_verdict_e          verdict;
+    ngx_at_oauth_error_t  error;
+} ngx_at_oauth_errors[] = {
+    { AT_BAD_BODY, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
+    { AT_LARGE_BODY, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
+    { AT_BAD_CONTENT_TYPE, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
+    { AT_SEVERAL_CREDENTIALS, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
+    { AT_NO_CREDENTIAL, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
+    { AT_BAD_BASIC, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
+    { AT_UNKNOWN_CLIENT, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
+    { AT_WRONG_PASSWORD, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
+    { AT_DISABLED_CLIENT, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
+    { AT_CLIENT_ISSUER_MISMATCH, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
+    { AT_INSUFFICIENT_SCOPE, NGX_AT_OAUTH_ERROR(400, "invalid_scope") },
+    { AT_THROTTLED, NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable") },
+    { AT_BUSY, NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable") }
+};
+
+
 static const ngx_at_oauth_error_t *
 ngx_at_oauth_error(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 {
-    static const ngx_at_oauth_error_t  invalid_request =
-        NGX_AT_OAUTH_ERROR(400, "invalid_request");
-    static const ngx_at_oauth_error_t  unsupported_grant_type =
-        NGX_AT_OAUTH_ERROR(400, "unsupported_grant_type");
-    static const ngx_at_oauth_error_t  invalid_client =
-        NGX_AT_OAUTH_ERROR(401, "invalid_client");
-    static const ngx_at_oauth_error_t  invalid_scope =
-        NGX_AT_OAUTH_ERROR(400, "invalid_scope");
-    static const ngx_at_oauth_error_t  too_many_requests =
-        NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable");
-    static const ngx_at_oauth_error_t  unavailable =
-        NGX_AT_OAUTH_ERROR(503, "temporarily_unavailable");
+    ngx_uint_t  i;
 
-    switch (verdict) {
-
-    case AT_BAD_BODY:
-        return er->unsupported_grant_type ? &unsupported_grant_type
-                                          : &invalid_request;
-    case AT_LARGE_BODY:
-    case AT_BAD_CONTENT_TYPE:
-    case AT_SEVERAL_CREDENTIALS:
-        return &invalid_request;
-
-    case AT_NO_CREDENTIAL:
-    case AT_BAD_BASIC:
-    case AT_UNKNOWN_CLIENT:
-    case AT_WRONG_PASSWORD:
-    case AT_DISABLED_CLIENT:
-    case AT_CLIENT_ISSUER_MISMATCH:
-        return &invalid_client;
-
-    case AT_INSUFFICIENT_SCOPE:
-        return &invalid_scope;
-
-    case AT_THROTTLED:
-    case AT_BUSY:
-        return &too_many_requests;
-
-    default:
-        return &unavailable;
+    if (er->unsupported_grant_type) {
+        return &ngx_at_oauth_unsupported_grant_type;
     }
-}
 
-
-static ngx_int_t
-ngx_at_oauth_add_headers(ngx_at_endpoint_request_t *er, ngx_uint_t status)
-{
-    switch (status) {
-
-    case NGX_HTTP_UNAUTHORIZED:
-        return ngx_at_add_scheme(er->request, er->ctx, "Basic",
-                                 ", charset=\"UTF-8\"");
-
-    case NGX_HTTP_TOO_MANY_REQUESTS:
-        return ngx_at_add_number(er->request, "Retry-After",
-                                 ngx_max(er->ctx->retry_at - ngx_time(), 1));
-
-    case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return ngx_at_add_number(er->request, "Retry-After", 1);
-
-    default:
-        return NGX_OK;
+    for (i = 0; i < sizeof(ngx_at_oauth_errors)
+                    / sizeof(ngx_at_oauth_errors[0]); i++)
+    {
+        if (ngx_at_oauth_errors[i].verdict == verdict) {
+            return &ngx_at_oauth_errors[i].error;
+        }
     }
+
+    return &ngx_at_oauth_unavailable;
 }
 
 
@@ -122,6 +95,7 @@ ngx_at_oauth_add_headers(ngx_at_endpoint_request_t *er, ngx_uint_t status)
 ngx_int_t
 ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 {
+    ngx_int_t                    rc;
     ngx_uint_t                   level;
     const ngx_at_oauth_error_t  *error;
 
@@ -137,7 +111,27 @@ ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
                   "auth_token: %ui %V, reason: %s", error->status,
                   &error->name, at_verdict_info(verdict)->reason.data);
 
-    if (ngx_at_oauth_add_headers(er, error->status) != NGX_OK) {
+    switch (error->status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        rc = ngx_at_add_scheme(er->request, er->ctx, "Basic",
+                               ", charset=\"UTF-8\"");
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        rc = ngx_at_add_number(er->request, "Retry-After",
+                               ngx_max(er->ctx->retry_at - ngx_time(), 1));
+        break;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        rc = ngx_at_add_number(er->request, "Retry-After", 1);
+        break;
+
+    default:
+        rc = NGX_OK;
+    }
+
+    if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -9,11 +9,7 @@
 
 #include "http/token/ngx_at_endpoint_request.h"
 
-#include "core/authz/at_record.h"
 #include "core/base/at_crypto.h"
-#include "core/base/at_str.h"
-#include "core/json/at_fields.h"
-#include "core/session/at_session.h"
 #include "core/store/at_account.h"
 #include "core/store/at_store.h"
 
@@ -21,7 +17,6 @@
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/store/ngx_at_store.h"
-#include "http/token/ngx_at_grant.h"
 #include "http/token/ngx_at_reply.h"
 
 

@@ -60,18 +60,38 @@ ngx_at_add_cookie(ngx_http_request_t *r, const ngx_str_t *name,
 }
 
 
-static at_verdict_e
-ngx_at_add_cookies(ngx_at_endpoint_request_t *er, at_str_t access_token,
-    time_t access_max_age, at_str_t refresh_token, time_t refresh_max_age)
+at_verdict_e
+ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
 {
-    ngx_str_t            root = ngx_string("/");
-    ngx_table_elt_t     *first;
-    ngx_http_request_t  *r;
+    time_t                  access_max_age, refresh_max_age;
+    at_str_t                access, refresh;
+    ngx_str_t               root = ngx_string("/");
+    ngx_table_elt_t        *first;
+    ngx_http_request_t     *r;
+    const ngx_at_issuer_t  *issuer;
 
     r = er->request;
+    issuer = er->issuer;
 
-    if (ngx_at_add_cookie(r, &er->issuer->access_cookie, access_token,
-                          access_max_age, &root)
+    access = (at_str_t) { NULL, 0 };
+    refresh = (at_str_t) { NULL, 0 };
+    access_max_age = 0;
+    refresh_max_age = 0;
+
+    if (er->grant.access_token) {
+        access.data = er->grant.access_token;
+        access.len = ngx_strlen(access.data);
+        access_max_age = issuer->access_cookie_expires
+                         ? issuer->access_cookie_expires
+                         : issuer->access_expires;
+
+        refresh.data = (char *) er->grant.refresh_token;
+        refresh.len = issuer->refresh_length;
+        refresh_max_age = issuer->refresh_expires;
+    }
+
+    if (ngx_at_add_cookie(r, &issuer->access_cookie, access, access_max_age,
+                          &root)
         != NGX_OK)
     {
         return AT_FAILED;
@@ -80,8 +100,8 @@ ngx_at_add_cookies(ngx_at_endpoint_request_t *er, at_str_t access_token,
     first = (ngx_table_elt_t *) r->headers_out.headers.last->elts
             + r->headers_out.headers.last->nelts - 1;
 
-    if (ngx_at_add_cookie(r, &er->issuer->refresh_cookie, refresh_token,
-                          refresh_max_age, &er->issuer->refresh_path)
+    if (ngx_at_add_cookie(r, &issuer->refresh_cookie, refresh, refresh_max_age,
+                          &issuer->refresh_path)
         != NGX_OK)
     {
         first->hash = 0;    /* both cookies or none */
@@ -89,33 +109,4 @@ ngx_at_add_cookies(ngx_at_endpoint_request_t *er, at_str_t access_token,
     }
 
     return AT_OK;
-}
-
-
-at_verdict_e
-ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
-{
-    at_str_t                access, refresh;
-    const ngx_at_issuer_t  *issuer;
-
-    issuer = er->issuer;
-
-    access.data = er->grant.access_token;
-    access.len = ngx_strlen(access.data);
-    refresh.data = (char *) er->grant.refresh_token;
-    refresh.len = issuer->refresh_length;
-
-    return ngx_at_add_cookies(er, access, issuer->access_cookie_expires
-                                          ? issuer->access_cookie_expires
-                                          : issuer->access_expires,
-                              refresh, issuer->refresh_expires);
-}
-
-
-at_verdict_e
-ngx_at_clear_cookies(ngx_at_endpoint_request_t *er)
-{
-    at_str_t  empty = { NULL, 0 };
-
-    return ngx_at_add_cookies(er, empty, 0, empty, 0);
 }

@@ -17,9 +17,8 @@
 ngx_int_t ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *json, const char *cache_control);
 
-/* steps: both cookies are set to the tokens of the grant, or cleared */
+/* a step: sets both cookies to the tokens of the grant, clears them without */
 at_verdict_e ngx_at_set_cookies(ngx_at_endpoint_request_t *er);
-at_verdict_e ngx_at_clear_cookies(ngx_at_endpoint_request_t *er);
 
 
 #endif
