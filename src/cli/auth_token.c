@@ -26,7 +26,11 @@ cli_run(cli_t *cli, char **args)
     switch (cli_parse(cli, args, &noun)) {
 
     case CLI_RUN:
-        return cli->command->run(cli);
+        if (cli->command->run(cli) != 0) {
+            return -1;
+        }
+
+        break;
 
     case CLI_HELP:
         cli_help_print(cli, noun);

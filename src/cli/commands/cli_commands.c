@@ -279,7 +279,7 @@ const cli_command_t  cli_commands[] = {
     { "token", "update", cli_generic_update, "ID", 1, "change an API token",
       cli_token_update_options, CLI_REPLACES },
 
-    { "token", "disable", cli_generic_disable, "ID", 1, "disable an API token",
+    { "token", "disable", cli_generic_enable, "ID", 1, "disable an API token",
       cli_no_options,
       "Requests with the token are refused as disabled, from the next one "
       "on." },
@@ -314,7 +314,7 @@ const cli_command_t  cli_commands[] = {
       "Generates a secret and prints it once. The previous secret remains "
       "valid until the next rotation." },
 
-    { "client", "disable", cli_generic_disable, "ID", 1, "disable a client",
+    { "client", "disable", cli_generic_enable, "ID", 1, "disable a client",
       cli_no_options,
       "Requests of the client are refused from the next one on, even with a "
       "valid token." },

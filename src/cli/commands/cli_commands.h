@@ -36,8 +36,7 @@ int cli_role_set(cli_t *cli);
 int cli_generic_list(cli_t *cli);
 int cli_generic_show(cli_t *cli);
 int cli_generic_update(cli_t *cli);
-int cli_generic_enable(cli_t *cli);
-int cli_generic_disable(cli_t *cli);
+int cli_generic_enable(cli_t *cli);     /* or disable, by the verb */
 int cli_generic_delete(cli_t *cli);
 
 

@@ -175,9 +175,8 @@ int
 cli_edit_check(cli_t *cli)
 {
     int           rc;
-    cli_record_t  rec;
+    cli_record_t  rec = { .kind = NULL };
 
-    memset(&rec, 0, sizeof(rec));
     rc = cli_edit_apply(cli) == 0 ? cli_edit_parse(cli, &rec, cli->object)
                                   : -1;
     cli_record_free(&rec);
@@ -190,9 +189,8 @@ cli_edit_check(cli_t *cli)
 static int
 cli_edit_check_reference(cli_t *cli, at_store_t *store, const char *noun)
 {
-    int            rc;
     const char    *name;
-    cli_record_t   other;
+    cli_record_t   other = { .kind = NULL };
 
     name = json_string_value(json_object_get(cli->object, noun));
 
@@ -203,12 +201,8 @@ cli_edit_check_reference(cli_t *cli, at_store_t *store, const char *noun)
         return 0;
     }
 
-    memset(&other, 0, sizeof(other));
-    rc = cli_store_get(cli, store, cli_kind_find(cli_str(noun)),
-                       cli_str(name), &other);
-    cli_record_free(&other);
-
-    return rc;
+    return cli_store_get(cli, store, cli_kind_find(cli_str(noun)),
+                         cli_str(name), &other);
 }
 
 
@@ -252,7 +246,7 @@ cli_edit_create(cli_t *cli, cli_edit_t *edit)
 
     cli_record_free(&edit->rec);
 
-    return rc == 0 ? cli_flush(cli) : -1;
+    return rc;
 }
 
 
@@ -324,5 +318,5 @@ cli_edit_update(cli_t *cli, cli_edit_t *edit)
     rc = cli_store_run(cli, AT_STORE_WRITE, cli_edit_update_run, edit);
     cli_record_free(&edit->rec);
 
-    return rc == 0 ? cli_flush(cli) : -1;
+    return rc;
 }

@@ -15,7 +15,120 @@
 #include "cli/record/cli_show.h"
 
 
-/* --- list and show ------------------------------------------------------- */
+/* --- one record ---------------------------------------------------------- */
+
+
+typedef int (*cli_action_pt)(cli_t *cli, at_store_t *store, cli_record_t *rec);
+
+
+/* data is the action on the record that the operand names */
+static int
+cli_generic_run(cli_t *cli, at_store_t *store, void *data)
+{
+    int             rc;
+    cli_record_t    rec = { .kind = NULL };
+    cli_action_pt  *action = data;
+
+    rc = cli_store_get(cli, store, cli_command_kind(cli),
+                       cli_str(cli->operand), &rec) == 0
+         ? (*action)(cli, store, &rec) : -1;
+
+    cli_record_free(&rec);
+
+    return rc;
+}
+
+
+static void
+cli_generic_print_done(const cli_record_t *rec, const char *done)
+{
+    (void) printf("%s ", rec->kind->noun);
+    cli_print(cli_record_name(rec));
+    (void) printf(" is %s\n", done);
+}
+
+
+static int
+cli_generic_enable_record(cli_t *cli, at_store_t *store, cli_record_t *rec)
+{
+    int  enabled;
+
+    enabled = strcmp(cli->command->verb, "enable") == 0;
+    *cli_record_enabled(rec) = enabled;
+
+    if (!cli->json) {
+        cli_generic_print_done(rec, enabled ? "enabled" : "disabled");
+
+    } else if (cli_show(cli, rec, NULL, NULL) != 0) {
+        return -1;
+    }
+
+    return cli_store_write(cli, store, rec);
+}
+
+
+int
+cli_generic_enable(cli_t *cli)
+{
+    cli_action_pt  action = cli_generic_enable_record;
+
+    return cli_store_run(cli, AT_STORE_WRITE, cli_generic_run, &action);
+}
+
+
+static int
+cli_generic_delete_record(cli_t *cli, at_store_t *store, cli_record_t *rec)
+{
+    at_str_t    name;
+    at_error_t  err;
+
+    name = cli_record_name(rec);
+
+    if (!cli->json) {
+        cli_generic_print_done(rec, strcmp(cli->command->verb, "revoke") == 0
+                                    ? "revoked" : "deleted");
+
+    } else if (cli_print_json(cli, json_pack("{s:s%, s:b}",
+                              rec->kind->fields[0].name, name.data, name.len,
+                              "deleted", 1)) != 0)
+    {
+        return -1;
+    }
+
+    return cli_store_remove(store, rec->kind, cli_record_key(rec), &err) == 0
+           ? 0 : cli_failure(cli, "%s", err.text);
+}
+
+
+int
+cli_generic_delete(cli_t *cli)
+{
+    cli_action_pt  action = cli_generic_delete_record;
+
+    return cli_store_run(cli, AT_STORE_WRITE, cli_generic_run, &action);
+}
+
+
+int
+cli_generic_update(cli_t *cli)
+{
+    cli_edit_t  edit = { .secret = NULL };
+
+    return cli_edit_update(cli, &edit);
+}
+
+
+int
+cli_role_set(cli_t *cli)
+{
+    cli_edit_t  edit = { .replace = 1 };
+
+    return cli_edit_set(cli, "name", cli->operand) == 0
+           ? cli_edit_create(cli, &edit) : -1;
+}
+
+
+/* --- show and list ------------------------------------------------------- */
 
 
 /* opens the use counters of API tokens if --state names a state directory */
@@ -53,28 +166,20 @@ cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
 
 
 static int
-cli_generic_show_run(cli_t *cli, at_store_t *store, void *data)
+cli_generic_show_record(cli_t *cli, at_store_t *store, cli_record_t *rec)
 {
-    int           rc;
-    cli_record_t  rec;
+    (void) store;
 
-    (void) data;
-    memset(&rec, 0, sizeof(rec));
-
-    rc = cli_store_get(cli, store, cli_command_kind(cli),
-                       cli_str(cli->operand), &rec) == 0
-         ? cli_show(cli, &rec, NULL, NULL) : -1;
-
-    cli_record_free(&rec);
-
-    return rc == 0 ? cli_flush(cli) : -1;
+    return cli_show(cli, rec, NULL, NULL);
 }
 
 
 int
 cli_generic_show(cli_t *cli)
 {
-    return cli_generic_run_read(cli, cli_generic_show_run, NULL);
+    cli_action_pt  action = cli_generic_show_record;
+
+    return cli_generic_run_read(cli, cli_generic_run, &action);
 }
 
 
@@ -131,7 +236,7 @@ cli_generic_list_run(cli_t *cli, at_store_t *store, void *data)
         (void) puts("\n  ]\n}");
     }
 
-    return rc == 0 ? cli_flush(cli) : -1;
+    return rc;
 }
 
 
@@ -139,137 +244,4 @@ int
 cli_generic_list(cli_t *cli)
 {
     return cli_generic_run_read(cli, cli_generic_list_run, NULL);
-}
-
-
-/* --- set, update, enable, disable, delete -------------------------------- */
-
-
-int
-cli_role_set(cli_t *cli)
-{
-    cli_edit_t  edit = { .replace = 1 };
-
-    return cli_edit_set(cli, "name", cli->operand) == 0
-           ? cli_edit_create(cli, &edit) : -1;
-}
-
-
-int
-cli_generic_update(cli_t *cli)
-{
-    cli_edit_t  edit = { .secret = NULL };
-
-    return cli_edit_update(cli, &edit);
-}
-
-
-static void
-cli_generic_print_done(const cli_record_t *rec, const char *done)
-{
-    (void) printf("%s ", rec->kind->noun);
-    cli_print(cli_record_name(rec));
-    (void) printf(" is %s\n", done);
-}
-
-
-static int
-cli_generic_enable_run(cli_t *cli, at_store_t *store, void *data)
-{
-    int           rc, *enabled = data;
-    cli_record_t  rec;
-
-    memset(&rec, 0, sizeof(rec));
-
-    rc = cli_store_get(cli, store, cli_command_kind(cli),
-                       cli_str(cli->operand), &rec);
-
-    if (rc == 0) {
-        rec.enabled = *enabled;
-
-        if (cli->json) {
-            rc = cli_show(cli, &rec, NULL, NULL);
-
-        } else {
-            cli_generic_print_done(&rec, *enabled ? "enabled" : "disabled");
-        }
-    }
-
-    if (rc == 0) {
-        rc = cli_store_write(cli, store, &rec);
-    }
-
-    cli_record_free(&rec);
-
-    return rc;
-}
-
-
-static int
-cli_generic_delete_run(cli_t *cli, at_store_t *store, void *data)
-{
-    int           rc;
-    at_str_t      name;
-    at_error_t    err;
-    cli_record_t  rec;
-
-    (void) data;
-    memset(&rec, 0, sizeof(rec));
-
-    rc = cli_store_get(cli, store, cli_command_kind(cli),
-                       cli_str(cli->operand), &rec);
-
-    if (rc == 0 && cli->json) {
-        name = cli_record_name(&rec);
-        rc = cli_print_json(cli, json_pack("{s:s%, s:b}",
-                            rec.kind->fields[0].name, name.data, name.len,
-                            "deleted", 1));
-
-    } else if (rc == 0) {
-        cli_generic_print_done(&rec, strcmp(cli->command->verb, "revoke") == 0
-                                     ? "revoked" : "deleted");
-    }
-
-    if (rc == 0
-        && cli_store_remove(store, rec.kind, cli_record_key(&rec), &err) != 0)
-    {
-        rc = cli_failure(cli, "%s", err.text);
-    }
-
-    cli_record_free(&rec);
-
-    return rc;
-}
-
-
-static int
-cli_generic_run_write(cli_t *cli, cli_store_pt run, void *data)
-{
-    return cli_store_run(cli, AT_STORE_WRITE, run, data) == 0
-           ? cli_flush(cli) : -1;
-}
-
-
-int
-cli_generic_enable(cli_t *cli)
-{
-    int  enabled = 1;
-
-    return cli_generic_run_write(cli, cli_generic_enable_run, &enabled);
-}
-
-
-int
-cli_generic_disable(cli_t *cli)
-{
-    int  enabled = 0;
-
-    return cli_generic_run_write(cli, cli_generic_enable_run, &enabled);
-}
-
-
-int
-cli_generic_delete(cli_t *cli)
-{
-    return cli_generic_run_write(cli, cli_generic_delete_run, NULL);
 }

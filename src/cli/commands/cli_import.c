@@ -548,8 +548,7 @@ cli_import(cli_t *cli)
     rc = cli_import_check(&import) == 0
          && cli_import_read(&import) == 0
          && cli_store_run(cli, AT_STORE_WRITE, cli_import_write, &import) == 0
-         && cli_import_report(&import) == 0
-         ? cli_flush(cli) : -1;
+         ? cli_import_report(&import) : -1;
 
     cli_import_set_free(&import.set);
     json_decref(import.warnings);

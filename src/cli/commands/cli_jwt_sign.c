@@ -205,7 +205,7 @@ cli_sign_print(cli_t *cli, at_alg_e used, json_t *claims, const char *token)
 
     if (!cli->json) {
         (void) puts(token);
-        return cli_flush(cli);
+        return 0;
     }
 
     alg = at_alg_name(used);
@@ -214,8 +214,7 @@ cli_sign_print(cli_t *cli, at_alg_e used, json_t *claims, const char *token)
                           "token", token,
                           "alg", alg.data, alg.len,
                           "kid", cli_text(cli, "kid"),
-                          "claims", claims)) == 0
-           ? cli_flush(cli) : -1;
+                          "claims", claims));
 }
 
 

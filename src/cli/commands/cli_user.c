@@ -25,7 +25,7 @@ cli_user_print_note(cli_t *cli, int rc, const char *text)
         (void) printf("\n%s\n", text);
     }
 
-    return cli_flush(cli);
+    return 0;
 }
 
 
@@ -42,10 +42,9 @@ cli_user_check_new(cli_t *cli, at_store_t *store, void *data)
 static int
 cli_user_check_exists(cli_t *cli, at_store_t *store, void *data)
 {
-    cli_record_t  rec;
+    cli_record_t  rec = { .kind = NULL };
 
     (void) data;
-    memset(&rec, 0, sizeof(rec));
 
     return cli_store_get(cli, store, cli_command_kind(cli),
                          cli_str(cli->operand), &rec);
@@ -111,7 +110,7 @@ cli_user_passwd(cli_t *cli)
 int
 cli_user_disable(cli_t *cli)
 {
-    return cli_user_print_note(cli, cli_generic_disable(cli),
+    return cli_user_print_note(cli, cli_generic_enable(cli),
                                CLI_USER_REFUSED);
 }
 

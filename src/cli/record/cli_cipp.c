@@ -249,7 +249,7 @@ static const cli_field_t  cli_cipp_client_fields[] = {
     { "RowKey", &cli_type_name, cli_offset(u.client.id), 0 },
     { "AppName", &cli_type_text, cli_offset(u.client.name), 0 },
     { "Role", &cli_type_reference, cli_offset(u.client.role), 0 },
-    { "Enabled", &cli_cipp_bool, cli_offset(enabled), 0 },
+    { "Enabled", &cli_cipp_bool, cli_offset(u.client.enabled), 0 },
     { "IPRange", &cli_cipp_ranges, cli_offset(u.client.ranges), 0 },
     { "MCPAllowed", &cli_cipp_ignored, 0, 0 },
     CLI_CIPP_IGNORED,
@@ -315,7 +315,7 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err)
         rec->u.client.role = at_str("cipp-api");
     }
 
-    rec->enabled &= json_object_get(row, "Enabled") != NULL;
+    rec->u.client.enabled &= json_object_get(row, "Enabled") != NULL;
 
     return 1;
 }

@@ -26,9 +26,9 @@ static const cli_field_t  cli_user_fields[] = {
     { "id", &cli_type_reference, cli_offset(u.user.id), 0 },
     { "password_hash", &cli_type_hash, cli_offset(u.user.password), 1 },
     { "issuers", &cli_type_names, cli_offset(u.user.issuers), 0 },
-    { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
+    { "enabled", &cli_type_bool, cli_offset(u.user.enabled), 0 },
     { "scope", &cli_type_names, cli_offset(u.user.scopes), 0 },
-    { "is_admin", &cli_type_bool, cli_offset(admin), 0 },
+    { "is_admin", &cli_type_bool, cli_offset(u.user.admin), 0 },
     { "created", &cli_type_time, cli_offset(u.user.created), 0 },
     { NULL, NULL, 0, 0 }
 };
@@ -37,7 +37,7 @@ static const cli_field_t  cli_client_fields[] = {
     { "id", &cli_type_name, cli_offset(u.client.id), 0 },
     { "name", &cli_type_text, cli_offset(u.client.name), 0 },
     { "issuers", &cli_type_names, cli_offset(u.client.issuers), 0 },
-    { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
+    { "enabled", &cli_type_bool, cli_offset(u.client.enabled), 0 },
     { "role", &cli_type_reference, cli_offset(u.client.role), 0 },
     { "ip_ranges", &cli_type_ranges, cli_offset(u.client.ranges), 0 },
     { "secret_hashes", &cli_type_hashes, cli_offset(u.client.secrets), 1 },
@@ -55,22 +55,22 @@ static const cli_field_t  cli_token_fields[] = {
     { "scope", &cli_type_names, cli_offset(u.token.scopes), 0 },
     { "ip_ranges", &cli_type_ranges, cli_offset(u.token.ranges), 0 },
     { "expires", &cli_type_expires, cli_offset(u.token.expires), 0 },
-    { "enabled", &cli_type_bool, cli_offset(enabled), 0 },
+    { "enabled", &cli_type_bool, cli_offset(u.token.enabled), 0 },
     { "created", &cli_type_time, cli_offset(u.token.created), 0 },
     { NULL, NULL, 0, 0 }
 };
 
 const cli_kind_t  cli_kinds[CLI_KINDS] = {
     { "role", "roles", AT_TABLE_ROLES, AT_TABLE_ROLES, cli_role_fields,
-      cli_offset(u.role.created), 0 },
+      cli_offset(u.role.created), 0, 0 },
     { "user", "users", AT_TABLE_USERS, AT_TABLE_USERS, cli_user_fields,
-      cli_offset(u.user.created), 0 },
+      cli_offset(u.user.created), cli_offset(u.user.enabled), 0 },
     { "client", "clients", AT_TABLE_CLIENTS, AT_TABLE_CLIENTS,
       cli_client_fields, cli_offset(u.client.created),
-      cli_offset(u.client.ranges) },
+      cli_offset(u.client.enabled), cli_offset(u.client.ranges) },
     { "token", "tokens", AT_TABLE_TOKENS, AT_TABLE_TOKEN_IDS,
       cli_token_fields, cli_offset(u.token.created),
-      cli_offset(u.token.ranges) }
+      cli_offset(u.token.enabled), cli_offset(u.token.ranges) }
 };
 
 
@@ -127,26 +127,6 @@ cli_record_free(cli_record_t *rec)
 }
 
 
-static void
-cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
-{
-    rec->kind = kind;
-    memset(&rec->u, 0, sizeof(rec->u));
-    rec->enabled = 1;
-    rec->admin = 0;
-    rec->tenant_limited = 0;
-    rec->has_digest = 0;
-    rec->n_lists = 0;
-    rec->bytes.len = 0;
-
-    *cli_record_created(rec) = -1;
-
-    if (kind->table == AT_TABLE_TOKENS) {
-        rec->u.token.expires = AT_NEVER;
-    }
-}
-
-
 at_str_t
 cli_record_name(const cli_record_t *rec)
 {
@@ -173,11 +153,41 @@ cli_record_created(cli_record_t *rec)
 }
 
 
+int *
+cli_record_enabled(cli_record_t *rec)
+{
+    return rec->kind->enabled != 0
+           ? (void *) ((char *) rec + rec->kind->enabled) : NULL;
+}
+
+
 const at_list_t *
 cli_record_ranges(const cli_record_t *rec)
 {
     return rec->kind->ranges != 0
            ? (const void *) ((const char *) rec + rec->kind->ranges) : NULL;
+}
+
+
+static void
+cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
+{
+    rec->kind = kind;
+    memset(&rec->u, 0, sizeof(rec->u));
+    rec->tenant_limited = 0;
+    rec->has_digest = 0;
+    rec->n_lists = 0;
+    rec->bytes.len = 0;
+
+    *cli_record_created(rec) = -1;
+
+    if (cli_record_enabled(rec) != NULL) {
+        *cli_record_enabled(rec) = 1;
+    }
+
+    if (kind->table == AT_TABLE_TOKENS) {
+        rec->u.token.expires = AT_NEVER;
+    }
 }
 
 
@@ -188,8 +198,6 @@ int
 cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
     at_str_t bytes)
 {
-    int  rc;
-
     cli_record_reset(rec, kind);
 
     switch (kind->table) {
@@ -198,15 +206,10 @@ cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
         return at_role_decode(&rec->u.role, bytes);
 
     case AT_TABLE_USERS:
-        rc = at_user_decode(&rec->u.user, bytes);
-        rec->enabled = rec->u.user.enabled;
-        rec->admin = rec->u.user.admin;
-        return rc;
+        return at_user_decode(&rec->u.user, bytes);
 
     case AT_TABLE_CLIENTS:
-        rc = at_client_decode(&rec->u.client, bytes);
-        rec->enabled = rec->u.client.enabled;
-        return rc;
+        return at_client_decode(&rec->u.client, bytes);
 
     default:
         if (key.len != AT_SHA256_LEN) {
@@ -216,9 +219,7 @@ cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
         memcpy(rec->digest, key.data, AT_SHA256_LEN);
         rec->has_digest = 1;
 
-        rc = at_token_decode(&rec->u.token, bytes);
-        rec->enabled = rec->u.token.enabled;
-        return rc;
+        return at_token_decode(&rec->u.token, bytes);
     }
 }
 
@@ -234,16 +235,12 @@ cli_record_encode(cli_record_t *rec)
         return at_role_encode(&rec->bytes, &rec->u.role);
 
     case AT_TABLE_USERS:
-        rec->u.user.enabled = rec->enabled != 0;
-        rec->u.user.admin = rec->admin != 0;
         return at_user_encode(&rec->bytes, &rec->u.user);
 
     case AT_TABLE_CLIENTS:
-        rec->u.client.enabled = rec->enabled != 0;
         return at_client_encode(&rec->bytes, &rec->u.client);
 
     default:
-        rec->u.token.enabled = rec->enabled != 0;
         return at_token_encode(&rec->bytes, &rec->u.token);
     }
 }

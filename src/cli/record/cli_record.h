@@ -38,6 +38,7 @@ typedef struct {
                                        roles in lower case */
     const cli_field_t  *fields;     /* the first one is the record's name */
     size_t              created;    /* offsets in cli_record_t */
+    size_t              enabled;    /* 0 if it cannot be disabled */
     size_t              ranges;     /* 0 if it has no address ranges */
 } cli_kind_t;
 
@@ -65,8 +66,6 @@ struct cli_record_s {
         at_role_record_t    role;
     } u;
 
-    int            enabled;
-    int            admin;
     int            tenant_limited;          /* CIPP row: see cli_cipp.h */
     int            has_digest;
     unsigned char  digest[AT_SHA256_LEN];   /* of an API token */
@@ -106,7 +105,8 @@ at_str_t cli_record_key(cli_record_t *rec);
 /* milliseconds since the epoch; -1 in a parsed record without "created" */
 int64_t *cli_record_created(cli_record_t *rec);
 
-/* NULL for a kind without address ranges */
+/* NULL for a kind that cannot be disabled, or without address ranges */
+int *cli_record_enabled(cli_record_t *rec);
 const at_list_t *cli_record_ranges(const cli_record_t *rec);
 
 #define cli_record_is_unrestricted(rec)                                       \

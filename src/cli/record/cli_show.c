@@ -178,7 +178,7 @@ cli_show_columns(const cli_record_t *rec)
         break;
 
     case AT_TABLE_USERS:
-        (void) printf("%-7s", rec->admin ? "yes" : "no");
+        (void) printf("%-7s", rec->u.user.admin ? "yes" : "no");
         break;
 
     default:
@@ -196,10 +196,14 @@ cli_show_columns(const cli_record_t *rec)
 
 
 void
-cli_show_line(cli_t *cli, const cli_record_t *rec)
+cli_show_line(cli_t *cli, cli_record_t *rec)
 {
-    if (rec->kind->table != AT_TABLE_ROLES) {
-        (void) printf("%-10s", !rec->enabled ? "disabled"
+    const int  *enabled;
+
+    enabled = cli_record_enabled(rec);
+
+    if (enabled != NULL) {
+        (void) printf("%-10s", !*enabled ? "disabled"
                                : cli_record_is_expired(cli, rec) ? "expired"
                                : "enabled");
     }

@@ -27,7 +27,7 @@ int cli_show(cli_t *cli, const cli_record_t *rec, const char *name,
     const char *secret);
 
 /* print the line of a record in a list, and the header of the list */
-void cli_show_line(cli_t *cli, const cli_record_t *rec);
+void cli_show_line(cli_t *cli, cli_record_t *rec);
 void cli_show_header(const cli_kind_t *kind);
 
 

@@ -305,10 +305,9 @@ cli_store_remove(at_store_t *store, const cli_kind_t *kind, at_str_t key,
     at_error_t *err)
 {
     int           rc;
-    cli_record_t  rec;
+    cli_record_t  rec = { .kind = NULL };
 
     if (kind->table == AT_TABLE_TOKENS) {
-        memset(&rec, 0, sizeof(rec));
         rc = cli_store_decode(store, kind, key, &rec, err);
 
         if (rc == 1) {
@@ -336,12 +335,10 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
     int           rc;
     char          buf[AT_SHA256_LEN];
     at_str_t      id, key, digest, old_id;
-    cli_record_t  old;
+    cli_record_t  old = { .kind = NULL };
 
     id = rec->u.token.id;
     key = cli_record_key(rec);
-    memset(&old, 0, sizeof(old));
-
     rc = cli_store_decode(store, rec->kind, key, &old, err);
     old_id = old.u.token.id;
 
@@ -398,7 +395,7 @@ cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
     int           existed;
     int64_t      *created;
     at_str_t      key, bytes, encoded;
-    cli_record_t  old;
+    cli_record_t  old = { .kind = NULL };
 
     existed = 0;
     key = cli_record_key(rec);
@@ -410,8 +407,6 @@ cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
     {
         return CLI_FAILED;
     }
-
-    memset(&old, 0, sizeof(old));
 
     if (*created == -1 && bytes.data != NULL
         && cli_record_decode(&old, rec->kind, key, bytes) == 0)
@@ -458,9 +453,8 @@ cli_store_check_new(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name)
 {
     int           rc;
-    cli_record_t  rec;
+    cli_record_t  rec = { .kind = NULL };
 
-    memset(&rec, 0, sizeof(rec));
     rc = cli_store_find(cli, store, kind, name, &rec);
 
     return rc != 1 ? rc : cli_failure(cli, "%s \"%.*s\" already exists",

@@ -88,8 +88,9 @@ int cli_print_json(cli_t *cli, json_t *object);
 int cli_print_report(cli_t *cli, json_t *object);
 
 /*
- * Flushes standard output: the last step of a command, because a failure is an
- * error of the command.  Returns 0 or -1.
+ * Flushes standard output; a failure is an error of the command.  Called after
+ * every command, and by those that must know whether output was written.
+ * Returns 0 or -1.
  */
 int cli_flush(cli_t *cli);
 

@@ -50,7 +50,7 @@ typedef struct {
     at_list_t  ranges;          /* empty: any address */
     int64_t    expires;         /* or AT_NEVER */
     int64_t    created;
-    unsigned   enabled:1;
+    int        enabled;
 } at_token_record_t;
 
 typedef struct {
@@ -61,7 +61,7 @@ typedef struct {
     at_list_t  ranges;
     at_list_t  secrets;         /* hashes, crypt(5) */
     int64_t    created;
-    unsigned   enabled:1;
+    int        enabled;
 } at_client_record_t;
 
 typedef struct {
@@ -71,8 +71,8 @@ typedef struct {
     at_list_t  issuers;
     at_list_t  scopes;
     int64_t    created;
-    unsigned   enabled:1;
-    unsigned   admin:1;
+    int        enabled;
+    int        admin;
 } at_user_record_t;
 
 typedef struct {
