@@ -93,8 +93,9 @@ cli_json_free(void *data)
 int
 main(int argc, char **argv)
 {
-    int    rc;
-    cli_t  cli = { .commands = cli_commands, .status = CLI_FAILURE };
+    int     rc;
+    size_t  i;
+    cli_t   cli = { .commands = cli_commands, .status = CLI_FAILURE };
 
     static char  out[8192];
 
@@ -114,7 +115,11 @@ main(int argc, char **argv)
     rc = cli_run(&cli, argc != 0 ? argv + 1 : argv);
 
     json_decref(cli.object);
-    cli_values_free(&cli);
+
+    for (i = 0; i < CLI_OPTIONS_MAX; i++) {
+        free(cli.values[i].items);
+    }
+
     (void) fflush(stdout);
     at_crypto_cleanse(out, sizeof(out));
 

@@ -78,24 +78,39 @@ static int
 cli_import_add(cli_import_t *import, cli_record_t *rec,
     unsigned long long position)
 {
-    at_str_t  name;
+    int                rc;
+    size_t             i;
+    at_str_t           name;
+    at_bytes_t        *bytes;
+    const cli_list_t  *issuers;
 
+    rc = 0;
     name = cli_record_name(rec);
+    issuers = import->issuers;
 
-    if (rec->tenant_limited
-        && json_array_append_new(import->warnings, json_sprintf(
-               "role \"%.*s\": CIPP limits it to some tenants, which the "
-               "module does not enforce: the API must enforce it",
-               (int) name.len, name.data))
-           != 0)
-    {
-        return cli_import_fail(import, position, "memory allocation failed");
+    if (rec->tenant_limited) {
+        rc = json_array_append_new(import->warnings, json_sprintf(
+                 "role \"%.*s\": CIPP limits it to some tenants, which the "
+                 "module does not enforce: the API must enforce it",
+                 (int) name.len, name.data));
+    }
+
+    /* a row of CIPP does not name the issuer of its client: --issuer does */
+    if (issuers->n != 0 && rec->kind->table == AT_TABLE_CLIENTS) {
+        bytes = &rec->lists[rec->n_lists++];
+        bytes->len = 0;
+
+        for (i = 0; i < issuers->n; i++) {
+            at_list_add(bytes, &rec->u.client.issuers, issuers->items[i]);
+        }
+
+        rc = bytes->failed ? -1 : rc;
     }
 
     import->unrestricted[rec->kind - cli_kinds] +=
         cli_record_is_unrestricted(rec);
 
-    return cli_import_set_add(&import->set, rec, position) == 0
+    return rc == 0 && cli_import_set_add(&import->set, rec, position) == 0
            ? 0 : cli_import_fail(import, position, "memory allocation failed");
 }
 
@@ -107,7 +122,7 @@ cli_import_read_line(cli_import_t *import, const at_lines_t *lines,
     int           rc;
     json_t       *object;
     at_error_t    err;
-    cli_record_t  rec;
+    cli_record_t  rec = { .kind = NULL };
 
     if (lines->number == 1) {
         return cli_jsonl_parse_header(line, records, &err) == 0
@@ -117,8 +132,6 @@ cli_import_read_line(cli_import_t *import, const at_lines_t *lines,
     if (line.len == 0) {
         return 0;
     }
-
-    memset(&rec, 0, sizeof(rec));
 
     rc = cli_jsonl_parse_record(line, &rec, &object, &err) == 0
          ? cli_import_add(import, &rec, lines->number)
@@ -181,68 +194,31 @@ cli_import_read_lines(cli_import_t *import, int fd)
 }
 
 
-/* a row does not name the issuer of its client: --issuer does */
-static int
-cli_import_set_issuers(cli_import_t *import, cli_record_t *rec)
-{
-    size_t       i;
-    at_bytes_t  *bytes;
-
-    if (import->issuers->n == 0 || rec->kind->table != AT_TABLE_CLIENTS) {
-        return 0;
-    }
-
-    bytes = &rec->lists[rec->n_lists++];
-    bytes->len = 0;
-
-    for (i = 0; i < import->issuers->n; i++) {
-        at_list_add(bytes, &rec->u.client.issuers, import->issuers->items[i]);
-    }
-
-    return bytes->failed ? -1 : 0;
-}
-
-
 static int
 cli_import_read_rows(cli_import_t *import, json_t *rows)
 {
-    int           rc;
+    int           rc, parsed;
     size_t        i;
     json_t       *row;
     at_error_t    err;
-    cli_record_t  rec;
+    cli_record_t  rec = { .kind = NULL };
 
     if (!json_is_array(rows)) {
         return cli_import_fail(import, 0, "not a JSON array in UTF-8 without "
                                "duplicate members");
     }
 
-    memset(&rec, 0, sizeof(rec));
     rc = 0;
 
     json_array_foreach(rows, i, row) {
-        if (!json_is_object(row)) {
-            rc = cli_import_fail(import, i + 1, "not a JSON object");
-            break;
-        }
+        parsed = json_is_object(row) ? cli_cipp_parse(&rec, row, &err)
+                                     : at_error(&err, "not a JSON object");
+        import->ignored += parsed == 0;
 
-        switch (cli_cipp_parse(&rec, row, &err)) {
+        if (parsed == 1) {
+            rc = cli_import_add(import, &rec, i + 1);
 
-        case 1:
-            if (cli_import_set_issuers(import, &rec) != 0) {
-                rc = cli_import_fail(import, i + 1,
-                                     "memory allocation failed");
-            } else {
-                rc = cli_import_add(import, &rec, i + 1);
-            }
-
-            break;
-
-        case 0:
-            import->ignored++;
-            break;
-
-        default:
+        } else if (parsed == -1) {
             rc = cli_import_fail(import, i + 1, "%s", err.text);
         }
 
@@ -388,27 +364,22 @@ cli_import_write(cli_t *cli, at_store_t *store, void *data)
     size_t                    i;
     at_error_t                err;
     cli_import_t             *import = data;
-    cli_record_t              rec;
+    cli_record_t              rec = { .kind = NULL };
     cli_effect_e              effect;
     const cli_import_item_t  *item;
 
     for (i = 0; import->replace && i < CLI_KINDS; i++) {
 
         /* CIPP has clients and roles only */
-        if (import->cipp
-            && (cli_kinds[i].table == AT_TABLE_TOKENS
-                || cli_kinds[i].table == AT_TABLE_USERS))
+        if ((!import->cipp || cli_kinds[i].table == AT_TABLE_CLIENTS
+             || cli_kinds[i].table == AT_TABLE_ROLES)
+            && cli_import_prune(import, store, i) != 0)
         {
-            continue;
-        }
-
-        if (cli_import_prune(import, store, i) != 0) {
             return -1;
         }
     }
 
     cli_progress_start(&import->progress, (int64_t) import->set.n);
-    memset(&rec, 0, sizeof(rec));
 
     for (i = 0; i < import->set.n; i++) {
         item = &import->set.items[i];

@@ -134,25 +134,11 @@ cli_claims_add_times(cli_t *cli, json_t *claims)
 }
 
 
-/* the object of --claims, or an empty one */
 static json_t *
-cli_claims_read(cli_t *cli)
+cli_claims_read(cli_t *cli, const char *path)
 {
-    json_t      *claims;
-    at_file_t    file;
-    const char  *path;
-
-    path = cli_text(cli, "claims");
-
-    if (path == NULL) {
-        claims = json_object();
-
-        if (claims == NULL) {
-            (void) cli_no_memory(cli);
-        }
-
-        return claims;
-    }
+    json_t     *claims;
+    at_file_t   file;
 
     if (cli_file_read(cli, &file, path, AT_JWT_LEN_MAX) != 0) {
         return NULL;
@@ -199,31 +185,11 @@ cli_sign_key(cli_t *cli)
 
 
 static int
-cli_sign_print(cli_t *cli, at_alg_e used, json_t *claims, const char *token)
-{
-    at_str_t  alg;
-
-    if (!cli->json) {
-        (void) puts(token);
-        return 0;
-    }
-
-    alg = at_alg_name(used);
-
-    return cli_print_json(cli, json_pack("{s:s, s:s%, s:s?, s:O}",
-                          "token", token,
-                          "alg", alg.data, alg.len,
-                          "kid", cli_text(cli, "kid"),
-                          "claims", claims));
-}
-
-
-static int
 cli_sign_token(cli_t *cli, const at_mint_t *mint, json_t *claims)
 {
     int          rc;
     char        *text, *token;
-    at_str_t     kid;
+    at_str_t     kid, name;
     at_alg_e     alg;
     at_error_t   err;
 
@@ -256,7 +222,17 @@ cli_sign_token(cli_t *cli, const at_mint_t *mint, json_t *claims)
                            cli_text(cli, "key"), err.text);
     }
 
-    rc = cli_sign_print(cli, alg, claims, token);
+    if (!cli->json) {
+        (void) puts(token);
+        rc = 0;
+
+    } else {
+        name = at_alg_name(alg);
+        rc = cli_print_json(cli, json_pack("{s:s, s:s%, s:s?, s:O}",
+                            "token", token, "alg", name.data, name.len,
+                            "kid", kid.data, "claims", claims));
+    }
+
     at_secret_free(token);
 
     return rc;
@@ -266,16 +242,21 @@ cli_sign_token(cli_t *cli, const at_mint_t *mint, json_t *claims)
 int
 cli_jwt_sign(cli_t *cli)
 {
-    int         rc;
-    json_t     *claims;
-    at_mint_t  *mint;
+    int          rc;
+    json_t      *claims;
+    at_mint_t   *mint;
+    const char  *path;
 
     rc = -1;
     mint = NULL;
-    claims = cli_claims_read(cli);
+    path = cli_text(cli, "claims");
+    claims = path != NULL ? cli_claims_read(cli, path) : json_object();
 
-    if (claims != NULL
-        && cli_claims_add_list(cli, claims, "claim", json_string) == 0
+    if (claims == NULL) {
+        return cli_no_memory(cli);      /* unless an error was reported */
+    }
+
+    if (cli_claims_add_list(cli, claims, "claim", json_string) == 0
         && cli_claims_add_list(cli, claims, "claim-json", cli_claim_json) == 0
         && cli_claims_add_times(cli, claims) == 0)
     {

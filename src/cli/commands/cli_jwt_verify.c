@@ -30,15 +30,6 @@ typedef struct {
 } cli_verify_t;
 
 
-/* the default of the directive "typ" */
-static const at_str_t  cli_default_typs[] = {
-    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
-};
-
-#define CLI_DEFAULT_TYPS                                                      \
-    (sizeof(cli_default_typs) / sizeof(cli_default_typs[0]))
-
-
 static int
 cli_verify_algorithms(cli_t *cli, unsigned *algs)
 {
@@ -81,8 +72,8 @@ cli_verify_typs(const cli_list_t *typs, at_issuer_t *issuer)
     size_t  i;
 
     if (typs->n == 0) {
-        issuer->typs = cli_default_typs;
-        issuer->n_typs = CLI_DEFAULT_TYPS;
+        issuer->typs = at_default_typs;
+        issuer->n_typs = AT_DEFAULT_TYPS;
         issuer->typ_absent = 1;
         return;
     }
@@ -100,18 +91,12 @@ cli_verify_typs(const cli_list_t *typs, at_issuer_t *issuer)
 }
 
 
-/* *copy, which the path refers to, is set to a copy of the option */
+/* *copy is what the path refers to */
 static int
-cli_verify_path(cli_t *cli, const char *option, at_str_t fallback, char **copy,
-    at_claim_path_t *path)
+cli_verify_path(cli_t *cli, const char *option, const char *fallback,
+    char **copy, at_claim_path_t *path)
 {
-    if (!cli_given(cli, option)) {
-        path->n = 1;
-        path->names[0] = fallback;
-        return 0;
-    }
-
-    *copy = strdup(cli_text(cli, option));
+    *copy = strdup(cli_given(cli, option) ? cli_text(cli, option) : fallback);
 
     if (*copy == NULL) {
         return cli_no_memory(cli);
@@ -149,12 +134,12 @@ cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
 
     return cli_exclusive(cli, "audience", "any-audience") == 0
            && cli_verify_algorithms(cli, &issuer->algs) == 0
-           && cli_verify_path(cli, "user-claim", at_str("username"),
+           && cli_verify_path(cli, "user-claim", "username",
                               &verify->paths[0], &issuer->user_claim) == 0
-           && cli_verify_path(cli, "scope-claim", at_str("scope"),
+           && cli_verify_path(cli, "scope-claim", "scope",
                               &verify->paths[1], &issuer->scope_claim) == 0
            && ((admin != NULL && strcmp(admin, "off") == 0)
-               || cli_verify_path(cli, "admin-claim", at_str("isAdmin"),
+               || cli_verify_path(cli, "admin-claim", "isAdmin",
                                   &verify->paths[2], &issuer->admin_claim)
                   == 0)
            && cli_duration(cli, "leeway", &issuer->leeway) == 0

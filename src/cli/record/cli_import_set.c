@@ -100,48 +100,35 @@ cli_import_compare_keys(const void *one, const void *two)
 }
 
 
-static int
-cli_import_set_sort_by(cli_import_set_t *set,
-    int (*compare)(const void *one, const void *two),
-    const cli_import_item_t **first, const cli_import_item_t **second)
-{
-    size_t                    i;
-    const cli_import_item_t  *a, *b;
-
-    if (set->n == 0) {
-        return 0;
-    }
-
-    qsort(set->items, set->n, sizeof(cli_import_item_t), compare);
-
-    for (i = 1; i < set->n; i++) {
-        a = &set->items[i - 1];
-        b = &set->items[i];
-
-        if (compare(a, b) == 0) {
-            *first = a->position < b->position ? a : b;
-            *second = a->position < b->position ? b : a;
-            return -1;
-        }
-    }
-
-    return 0;
-}
-
-
-/*
- * Names and keys must both be unique: the key of a token is its SHA-256.
- * cli_import_set_has() needs the order of the keys.
- */
+/* names and keys must both be unique: the key of a token is its SHA-256 */
 int
 cli_import_set_sort(cli_import_set_t *set, const cli_import_item_t **first,
     const cli_import_item_t **second)
 {
-    return cli_import_set_sort_by(set, cli_import_compare_names, first, second)
-           == 0
-           ? cli_import_set_sort_by(set, cli_import_compare_keys, first,
-                                    second)
-           : -1;
+    size_t                    i, k;
+    const cli_import_item_t  *a, *b;
+
+    /* the last one is the order for cli_import_set_has() */
+    static int (*const  compare[])(const void *one, const void *two) = {
+        cli_import_compare_names, cli_import_compare_keys
+    };
+
+    for (k = 0; k < 2 && set->n != 0; k++) {
+        qsort(set->items, set->n, sizeof(cli_import_item_t), compare[k]);
+
+        for (i = 1; i < set->n; i++) {
+            a = &set->items[i - 1];
+            b = &set->items[i];
+
+            if (compare[k](a, b) == 0) {
+                *first = a->position < b->position ? a : b;
+                *second = a->position < b->position ? b : a;
+                return -1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

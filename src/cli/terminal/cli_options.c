@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "core/authz/at_record.h"
@@ -174,11 +175,12 @@ cli_unit_find(const char **text, size_t first)
 
 /* Returns seconds, or -1 if text is not a duration. */
 static int64_t
-cli_duration_parse(const char *text)
+cli_duration_parse(const char *text, int64_t now)
 {
     size_t   unit, next;
     int64_t  value, total;
 
+    (void) now;
     total = 0;
     next = 0;
 
@@ -202,34 +204,6 @@ cli_duration_parse(const char *text)
 }
 
 
-/* seconds is the parsed value of the option, or -1 if it is invalid */
-static int
-cli_seconds(cli_t *cli, const char *option, int64_t seconds, int64_t *value,
-    const char *hint)
-{
-    if (seconds == -1) {
-        return cli_invalid(cli, option, hint);
-    }
-
-    *value = seconds;
-
-    return 0;
-}
-
-
-int
-cli_duration(cli_t *cli, const char *option, int64_t *value)
-{
-    const char  *text;
-
-    text = cli_text(cli, option);
-
-    return text == NULL
-           ? 0 : cli_seconds(cli, option, cli_duration_parse(text), value,
-                             "use a duration such as 90, 30m or 1h30m");
-}
-
-
 /* Returns seconds since the epoch, or -1 if text is not a time. */
 static int64_t
 cli_time_parse(const char *text, int64_t now)
@@ -247,7 +221,8 @@ cli_time_parse(const char *text, int64_t now)
         return now;
     }
 
-    seconds = *text == '+' || *text == '-' ? cli_duration_parse(text + 1) : -1;
+    seconds = *text == '+' || *text == '-'
+              ? cli_duration_parse(text + 1, now) : -1;
 
     if (seconds == -1) {
         return -1;
@@ -261,17 +236,42 @@ cli_time_parse(const char *text, int64_t now)
 }
 
 
+/* parse() returns seconds, or -1 if the value is invalid */
+static int
+cli_seconds(cli_t *cli, const char *option, int64_t *value,
+    int64_t (*parse)(const char *text, int64_t now), const char *hint)
+{
+    int64_t  seconds;
+
+    if (!cli_given(cli, option)) {
+        return 0;
+    }
+
+    seconds = parse(cli_text(cli, option), cli->now);
+
+    if (seconds == -1) {
+        return cli_invalid(cli, option, hint);
+    }
+
+    *value = seconds;
+
+    return 0;
+}
+
+
+int
+cli_duration(cli_t *cli, const char *option, int64_t *value)
+{
+    return cli_seconds(cli, option, value, cli_duration_parse,
+                       "use a duration such as 90, 30m or 1h30m");
+}
+
+
 int
 cli_time(cli_t *cli, const char *option, int64_t *value)
 {
-    const char  *text;
-
-    text = cli_text(cli, option);
-
-    return text == NULL
-           ? 0 : cli_seconds(cli, option, cli_time_parse(text, cli->now),
-                             value, "use a time such as 1767225600, now or "
-                             "now-30m");
+    return cli_seconds(cli, option, value, cli_time_parse,
+                       "use a time such as 1767225600, now or now-30m");
 }
 
 
@@ -313,7 +313,7 @@ cli_expires_parse(const char *text, int64_t now)
         return cli_date_parse(text);
     }
 
-    seconds = cli_duration_parse(text);
+    seconds = cli_duration_parse(text, now);
 
     return seconds != -1 && seconds <= CLI_TIME_MAX - now ? now + seconds : -1;
 }
@@ -368,13 +368,5 @@ cli_time_format(char text[CLI_TIME_SIZE], int64_t ms)
 at_alg_e
 cli_default_alg(unsigned algs)
 {
-    unsigned  alg;
-
-    for (alg = 0; alg < AT_ALGS; alg++) {
-        if (algs & at_alg_bit(alg)) {
-            break;
-        }
-    }
-
-    return alg;
+    return (at_alg_e) (ffs((int) algs) - 1);
 }

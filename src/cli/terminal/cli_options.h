@@ -28,8 +28,6 @@ typedef enum {
  */
 int cli_parse(cli_t *cli, char **args, const char **noun);
 
-void cli_values_free(cli_t *cli);
-
 
 /*
  * The values of an option that the command has in its table, by its name.  Of

@@ -35,17 +35,6 @@ typedef struct {
 } cli_parser_t;
 
 
-void
-cli_values_free(cli_t *cli)
-{
-    size_t  i;
-
-    for (i = 0; i < CLI_OPTIONS_MAX; i++) {
-        free(cli->values[i].items);
-    }
-}
-
-
 /* "COMMAND" or "NOUN VERB", in buf */
 #define CLI_NAME_SIZE  160
 

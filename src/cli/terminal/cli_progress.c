@@ -36,12 +36,24 @@ cli_progress_start(cli_progress_t *progress, int64_t total)
 }
 
 
-static void
-cli_progress_draw(const cli_progress_t *progress, int64_t done,
-    uint64_t records)
+void
+cli_progress_show(cli_progress_t *progress, int64_t done, uint64_t records)
 {
-    int   filled;
-    char  bar[CLI_PROGRESS_WIDTH + 1];
+    int      filled;
+    char     bar[CLI_PROGRESS_WIDTH + 1];
+    int64_t  now;
+
+    if (!progress->shown) {
+        return;
+    }
+
+    now = cli_progress_clock();
+
+    if (now < progress->next) {
+        return;
+    }
+
+    progress->next = now + CLI_PROGRESS_INTERVAL;
 
     if (progress->total == 0) {
         (void) fprintf(stderr, "\r%llu records", (unsigned long long) records);
@@ -61,24 +73,6 @@ cli_progress_draw(const cli_progress_t *progress, int64_t done,
     (void) fprintf(stderr, "\r[%s] %3d%%  %llu records", bar,
                    (int) (done * 100 / progress->total),
                    (unsigned long long) records);
-}
-
-
-void
-cli_progress_show(cli_progress_t *progress, int64_t done, uint64_t records)
-{
-    int64_t  now;
-
-    if (!progress->shown) {
-        return;
-    }
-
-    now = cli_progress_clock();
-
-    if (now >= progress->next) {
-        progress->next = now + CLI_PROGRESS_INTERVAL;
-        cli_progress_draw(progress, done, records);
-    }
 }
 
 

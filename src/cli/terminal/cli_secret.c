@@ -4,6 +4,7 @@
  */
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/base/at_crypto.h"
 #include "core/session/at_token_claims.h"
@@ -128,7 +129,7 @@ cli_password_read(cli_t *cli, const char *path,
         path = "-";
     }
 
-    if (strcmp(path, "-") == 0 && cli_terminal_is_stdin()) {
+    if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO)) {
         return cli_password_prompt(cli, hash);
     }
 

@@ -45,13 +45,6 @@ cli_terminal_on_signal(int signo)
 }
 
 
-int
-cli_terminal_is_stdin(void)
-{
-    return isatty(STDIN_FILENO);
-}
-
-
 /* writes to the terminal, because standard error may be a file */
 static void
 cli_terminal_write(const char *text)

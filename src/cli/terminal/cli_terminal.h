@@ -13,9 +13,6 @@
 #include "cli/terminal/cli.h"
 
 
-/* whether standard input is a terminal */
-int cli_terminal_is_stdin(void);
-
 /*
  * Prompts for a line and writes it to buf without its end, and its length to
  * *len; a length of size means that the line is too long.  Returns 0, or -1

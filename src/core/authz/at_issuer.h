@@ -15,7 +15,11 @@
 #include "core/json/at_claim.h"
 
 
-#define AT_NO_MAX_AGE  -1
+#define AT_NO_MAX_AGE    -1
+
+/* the default of typs, with typ_absent */
+#define AT_DEFAULT_TYPS  3
+extern const at_str_t  at_default_typs[AT_DEFAULT_TYPS];
 
 
 typedef struct {

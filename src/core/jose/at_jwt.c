@@ -24,6 +24,10 @@
 
 static const at_json_limits_t  at_jose_limits = { 8, 64, 8192 };
 
+const at_str_t  at_default_typs[AT_DEFAULT_TYPS] = {
+    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
+};
+
 
 /* a parsed header */
 typedef struct {

@@ -37,10 +37,6 @@ typedef struct {
 } ngx_at_issuer_parser_t;
 
 
-static const at_str_t  ngx_at_default_typs[] = {
-    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
-};
-
 static const at_claim_path_t  ngx_at_entra_client_claims[] = {
     { 1, { at_str("azp") } }, { 1, { at_str("appid") } }
 };
@@ -494,8 +490,8 @@ ngx_at_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
     requirements->name = ngx_at_view(*name);
     requirements->algs = at_alg_bit(AT_RS256);
     requirements->max_age = AT_NO_MAX_AGE;
-    requirements->typs = ngx_at_default_typs;
-    requirements->n_typs = sizeof(ngx_at_default_typs) / sizeof(at_str_t);
+    requirements->typs = at_default_typs;
+    requirements->n_typs = AT_DEFAULT_TYPS;
     requirements->typ_absent = 1;
 
     requirements->user_claim = ngx_at_claim_name("username");
