@@ -81,8 +81,8 @@ ngx_at_basic_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 }
 
 
-static at_verdict_e
-ngx_at_basic_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
+at_verdict_e
+ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
     time_t                    cache_time;
     at_verdict_e              verdict;
@@ -91,6 +91,15 @@ ngx_at_basic_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     const ngx_at_main_conf_t *atmcf;
 
     check = ctx->password_check;
+
+    if (check == NULL) {
+        return ngx_at_basic_start(r, ctx);
+    }
+
+    if (check->job.busy) {
+        return AT_PENDING;
+    }
+
     ctx->password_check = NULL;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
@@ -117,19 +126,4 @@ ngx_at_basic_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     ctx->identity_storage.expires = INT64_MAX;
 
     return AT_OK;
-}
-
-
-at_verdict_e
-ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
-{
-    ngx_at_password_check_t  *check;
-
-    check = ctx->password_check;
-
-    if (check == NULL) {
-        return ngx_at_basic_start(r, ctx);
-    }
-
-    return check->job.busy ? AT_PENDING : ngx_at_basic_finish(r, ctx);
 }

@@ -29,8 +29,7 @@ ngx_at_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_uint_t
 ngx_at_parse_kind(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf, ngx_str_t value)
 {
-    u_char              *p;
-    ngx_at_main_conf_t  *atmcf;
+    u_char  *p;
 
     if (ngx_at_str_is(&value, "bearer")) {
         return NGX_AT_BEARER;
@@ -41,15 +40,15 @@ ngx_at_parse_kind(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf, ngx_str_t value)
     }
 
     if (ngx_at_str_is(&value, "basic")) {
-        atmcf = ngx_http_conf_get_module_main_conf(cf,
-                                                   ngx_http_auth_token_module);
-        atmcf->needs_throttle = 1;
         return NGX_AT_BASIC;
     }
 
     if (ngx_at_str_is(&value, "api_token")) {
-        ngx_str_set(&atcf->api_header, "x-api-token");
-        return NGX_AT_API_TOKEN;
+        ngx_str_set(&value, "api_token=x-api-token");
+    }
+
+    if (ngx_at_str_is(&value, "cookie")) {
+        ngx_str_set(&value, "cookie=accessToken");
     }
 
     if (ngx_at_conf_cut_prefix(&value, "api_token=")) {
@@ -63,11 +62,6 @@ ngx_at_parse_kind(ngx_conf_t *cf, ngx_at_loc_conf_t *atcf, ngx_str_t value)
         atcf->api_header.data = p;
         atcf->api_header.len = value.len;
         return NGX_AT_API_TOKEN;
-    }
-
-    if (ngx_at_str_is(&value, "cookie")) {
-        ngx_str_set(&atcf->cookie, "accessToken");
-        return NGX_AT_COOKIE;
     }
 
     if (ngx_at_conf_cut_prefix(&value, "cookie=")) {
@@ -84,8 +78,9 @@ ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
 
-    ngx_str_t   *value;
-    ngx_uint_t   i, kind;
+    ngx_str_t           *value;
+    ngx_uint_t           i, kind;
+    ngx_at_main_conf_t  *atmcf;
 
     if (atcf->accept != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -111,6 +106,12 @@ ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         atcf->accept |= kind;
+    }
+
+    if (atcf->accept & NGX_AT_BASIC) {
+        atmcf = ngx_http_conf_get_module_main_conf(cf,
+                                                   ngx_http_auth_token_module);
+        atmcf->needs_throttle = 1;
     }
 
     if ((atcf->accept & NGX_AT_NONE) && atcf->accept != NGX_AT_NONE) {
