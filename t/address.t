@@ -14,6 +14,8 @@ use AuthToken::Test;
 use Socket qw(AF_INET AF_INET6 inet_pton);
 
 my $issuer = '%%ISSUER%%';
+my $pass   = 'proxy_pass %%UPSTREAM%%;';
+my $none   = "auth_token_accept none; $pass";
 
 # --- ranges -----------------------------------------------------------------
 
@@ -37,10 +39,8 @@ my @lists = (
 
 my $locations = '';
 for my $i (0 .. $#lists) {
-    $locations .= "location = /list$i { auth_token_allow $lists[$i][1];"
-                . " auth_token_accept none; proxy_pass %%UPSTREAM%%; }\n"
-                . "location = /token$i { auth_token_allow $lists[$i][1];"
-                . " proxy_pass %%UPSTREAM%%; }\n";
+    $locations .= "location = /list$i { auth_token_allow $lists[$i][1]; $none }\n"
+                . "location = /token$i { auth_token_allow $lists[$i][1]; $pass }\n";
 }
 
 # --- 10,000 ranges ----------------------------------------------------------
@@ -62,23 +62,18 @@ my $s = start(<<"CONF", files => {
         set_real_ip_from 127.0.0.1;
         real_ip_header X-Forwarded-For;
 
-        location / { proxy_pass %%UPSTREAM%%; }
+        location / { $pass }
         $locations
         keepalive_requests 10000;
 
-        location = /near  { auth_token_allow 127.0.0.0/8; proxy_pass %%UPSTREAM%%; }
-        location = /six   { auth_token_allow ::1; proxy_pass %%UPSTREAM%%; }
-        location = /world { auth_token_allow 0.0.0.0/0 ::/0; proxy_pass %%UPSTREAM%%; }
-        location = /none  { auth_token_accept none; auth_token_allow 127.0.0.0/8;
-                            proxy_pass %%UPSTREAM%%; }
-        location = /big   { auth_token_accept none; auth_token_allow file=big;
-                            proxy_pass %%UPSTREAM%%; }
-        location = /file  { auth_token_accept none; auth_token_allow file=%%DIR%%/ranges 9.9.9.9;
-                            proxy_pass %%UPSTREAM%%; }
-        location = /crlf  { auth_token_accept none; auth_token_allow file=crlf;
-                            proxy_pass %%UPSTREAM%%; }
-        location = /scope { auth_token_allow 192.0.2.1; auth_token_require_scope admin;
-                            proxy_pass %%UPSTREAM%%; }
+        location = /near  { auth_token_allow 127.0.0.0/8; $pass }
+        location = /six   { auth_token_allow ::1; $pass }
+        location = /world { auth_token_allow 0.0.0.0/0 ::/0; $pass }
+        location = /none  { auth_token_allow 127.0.0.0/8; $none }
+        location = /big   { auth_token_allow file=big; $none }
+        location = /file  { auth_token_allow file=%%DIR%%/ranges 9.9.9.9; $none }
+        location = /crlf  { auth_token_allow file=crlf; $none }
+        location = /scope { auth_token_allow 192.0.2.1; auth_token_require_scope admin; $pass }
     }
     server {
         listen %%LISTEN6%%;
@@ -87,8 +82,8 @@ my $s = start(<<"CONF", files => {
         set_real_ip_from 10.0.0.0/8;
         real_ip_header X-Forwarded-For;
         real_ip_recursive on;
-        location /       { auth_token_allow 1.2.3.4; proxy_pass %%UPSTREAM%%; }
-        location = /good { proxy_pass %%UPSTREAM%%; }
+        location /       { auth_token_allow 1.2.3.4; $pass }
+        location = /good { $pass }
     }
     # the PROXY protocol sets any client address
     server {
@@ -97,7 +92,7 @@ my $s = start(<<"CONF", files => {
         set_real_ip_from 127.0.0.1;
         real_ip_header proxy_protocol;
         proxy_set_header X-Extra \$remote_addr;
-        location / { proxy_pass %%UPSTREAM%%; }
+        location / { $pass }
         $locations
     }
     server {
@@ -109,35 +104,27 @@ my $s = start(<<"CONF", files => {
         set_real_ip_from unix:;
         real_ip_header X-Real-IP;
 
-        location /       { proxy_pass %%UPSTREAM%%; }
-        location = /good { auth_token_allow any; proxy_pass %%UPSTREAM%%; }
+        location /       { $pass }
+        location = /good { auth_token_allow any; $pass }
 
-        location /inner/      { auth_token_realm inner; proxy_pass %%UPSTREAM%%; }
-        location /inner/any/  { auth_token_allow any; proxy_pass %%UPSTREAM%%; }
+        location /inner/      { auth_token_realm inner; $pass }
+        location /inner/any/  { auth_token_allow any; $pass }
         location /inner/other/ {
             auth_token_allow 127.0.0.1;
-            location /inner/other/same/ { proxy_pass %%UPSTREAM%%; }
-            location /inner/other/any/  { auth_token_allow any; proxy_pass %%UPSTREAM%%; }
-            proxy_pass %%UPSTREAM%%;
+            location /inner/other/same/ { $pass }
+            location /inner/other/any/  { auth_token_allow any; $pass }
+            $pass
         }
-        location /two/ {
-            auth_token_allow 127.0.0.1;
-            auth_token_allow 192.0.2.1 127.0.0.3;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /method/ {
-            auth_token_allow any;
-            limit_except GET { auth_token_allow 127.0.0.1; }
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /two/ { auth_token_allow 127.0.0.1; auth_token_allow 192.0.2.1 127.0.0.3; $pass }
+        location /method/ { auth_token_allow any; limit_except GET { auth_token_allow 127.0.0.1; } $pass }
     }
     server {
         listen %%LISTEN4%% proxy_protocol;
         listen unix:%%DIR%%/proxy.sock proxy_protocol;
         auth_token on;
-        location /        { proxy_pass %%UPSTREAM%%; }
-        location = /near  { auth_token_allow 127.0.0.1; proxy_pass %%UPSTREAM%%; }
-        location = /listed { auth_token_allow 192.0.2.1 2001:db8::1; proxy_pass %%UPSTREAM%%; }
+        location /        { $pass }
+        location = /near  { auth_token_allow 127.0.0.1; $pass }
+        location = /listed { auth_token_allow 192.0.2.1 2001:db8::1; $pass }
     }
     server {
         listen %%LISTEN5%% proxy_protocol;
@@ -146,11 +133,10 @@ my $s = start(<<"CONF", files => {
         set_real_ip_from 127.0.0.1;
         set_real_ip_from unix:;
         real_ip_header proxy_protocol;
-        location /        { proxy_pass %%UPSTREAM%%; }
-        location = /near  { auth_token_allow 127.0.0.1; proxy_pass %%UPSTREAM%%; }
-        location = /listed { auth_token_allow 192.0.2.1 2001:db8::1; proxy_pass %%UPSTREAM%%; }
-        location = /none  { auth_token_allow 127.0.0.1 192.0.2.1; auth_token_accept none;
-                            proxy_pass %%UPSTREAM%%; }
+        location /        { $pass }
+        location = /near  { auth_token_allow 127.0.0.1; $pass }
+        location = /listed { auth_token_allow 192.0.2.1 2001:db8::1; $pass }
+        location = /none  { auth_token_allow 127.0.0.1 192.0.2.1; $none }
     }
 CONF
     big    => $big,

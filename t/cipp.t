@@ -340,12 +340,7 @@ may_not 1, '/api/ListUsers', delegated => 'a token on behalf of a user',
 
 # --- changes apply to the next request --------------------------------------
 
-for my $round (1, 2) {
-    $store->ok('client', 'disable', guid 1);
-    may_not 1, '/api/ListUsers', disabled_client => "after client disable, round $round";
-    $store->ok('client', 'enable', guid 1);
-    may 1, '/api/ListUsers', "after client enable, round $round";
-}
+# t/clients.t disables and enables clients
 $store->ok(@cipp, { input => text([role('helpdesk', Permissions => '{"a":"Identity.Group.Read"}')]) });
 may_not 3, '/api/EditUser', endpoint_not_granted => 'after the import of another role', @home, @post,
     custom('Identity.User.ReadWrite');

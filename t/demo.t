@@ -18,7 +18,7 @@ my $temp = tempdir('at-demo-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $temp;
 
 my $dir  = "$temp/directory of the demo";
-my $port = free_port();
+my $port = AuthToken::Server::_free_port();
 
 $ENV{AT_BUILD}  = $build;
 $ENV{AT_NGINX}  = nginx();
@@ -214,7 +214,8 @@ is_deeply [living()], [], 'no process of any run is left';
 is $status, 0, 'demo/stop without a running demo: exit code 0';
 like $output, qr/No demo is running/, 'it reports that no demo is running';
 
-my ($bystander) = spawn('sleep', '60');
+my $bystander = fork // die "fork: $!\n";
+exec 'sleep', '60' if !$bystander;
 write_file("$dir/nginx.pid", "$bystander\n");
 demo('stop');
 ok is_alive($bystander), 'another process with the id of the pid file is not stopped';
@@ -258,29 +259,13 @@ sub as_typed (@lines) {
     return <$pipe>;
 }
 
-sub spawn (@command) {
-    my $pid = fork // die "fork: $!\n";
-    return $pid if $pid;
-    exec @command or POSIX::_exit(127);
-}
-
 # the processes of the demo; also recorded in %seen
 sub processes () {
     open my $fh, '<', "$dir/nginx.pid" or return;
     chomp(my $master = <$fh> // return);
 
-    my @found = grep { is_alive($_) } $master, children($master);
+    my @found = grep { is_alive($_) } $master, AuthToken::Server::workers({ pid => $master });
     $seen{$_} = is_alive($_) || $seen{$_} || -1 for @found;
-    return @found;
-}
-
-sub children ($parent) {
-    my @found;
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $stat or next;
-        my ($pid, $ppid) = (<$fh> // '') =~ /\A(\d+) \(.*\) \S (\d+)/ or next;
-        push @found, $pid if $ppid == $parent;
-    }
     return @found;
 }
 
@@ -302,8 +287,6 @@ sub write_file ($path, $text) {
     print $fh $text;
     close $fh;
 }
-
-sub free_port () { AuthToken::Server::_free_port() }
 
 # nginx, or a script that runs it with the sanitizers loaded
 sub nginx () {

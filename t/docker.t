@@ -89,7 +89,7 @@ my %listed    = map { $_ => 1 } @packages;
 is "@packages", join(' ', sort @packages), 'packages are in alphabetical order';
 like $install, qr/--no-install-recommends/, 'recommended packages are not installed';
 
-my %direct  = map { package_of($_) => 1 } map { needed($_) } @files;
+my %direct  = map { package_of($_) => 1 } map { output('objdump', '-p', $_) =~ /^\s*NEEDED\s+(lib\S+)/mg } @files;
 my %named   = map { package_of($_) => 1 } linked();
 my %closure = closure(@packages);
 
@@ -105,7 +105,7 @@ for my $package (grep { $_ !~ /^(?:nginx|ca-certificates)$/ } @packages) {
     ok $direct{$package} || $named{$package}, "$package is needed by a built file";
 }
 
-for my $library (sort map { libraries($_) } @files) {
+for my $library (sort map { output('ldd', $_) =~ m{=> (/\S+) \(}g } @files) {
     my $package = package_of($library);
     next if $package =~ /^lib(?:asan|ubsan|gcc|stdc)/ && $ENV{AT_SANITIZE};
     ok $closure{$package}, "$library is installed with $package";
@@ -164,9 +164,10 @@ prepare();
 my @entry = "$image/bin/nginx-auth-token";
 my ($status, $output) = run(@entry, '-t');
 is $status, 0, 'nginx -t succeeds' or diag $output;
-is_deeply [grep { !m{^/(?:etc|bin|tmp|stdout|stderr|sanitizer|var(?:/lib(?:$|/auth-token)|$))} } written()],
+my @written = map { s{^\Q$image\E}{}r } split /\n/, output('find', $image, '-mindepth', '1');
+is_deeply [grep { !m{^/(?:etc|bin|tmp|stdout|stderr|sanitizer|var(?:/lib(?:$|/auth-token)|$))} } @written],
     [], 'only /tmp and the store are written';
-is mode_of('/var/lib/auth-token/data.mdb'), '0640', 'the entry point has made the store';
+is sprintf('%04o', (stat "$image/var/lib/auth-token/data.mdb")[2] & 07777), '0640', 'the entry point has made the store';
 
 # without a file of records
 $server = begin(@entry);
@@ -290,12 +291,6 @@ sub installed () {
            split /\n/, $done;
 }
 
-# names of the libraries that a file is linked with
-sub needed ($file) { output('objdump', '-p', $file) =~ /^\s*NEEDED\s+(lib\S+)/mg }
-
-# all shared libraries of a file, also indirect ones
-sub libraries ($file) { output('ldd', $file) =~ /=> (\/\S+) \(/g }
-
 # files of the libraries that Makefile and config link
 sub linked () {
     my $text = slurp("$root/Makefile") . slurp("$root/config");
@@ -377,8 +372,6 @@ sub prepare () {
     }
 }
 
-sub mode_of ($path) { sprintf '%04o', (stat "$image$path")[2] & 07777 }
-
 # docker exec
 sub command (@arguments) {
     my $before = length slurp("$image/stdout");
@@ -393,12 +386,6 @@ sub ended () {
     waitpid $server, 0;
     is $?, 0, 'it ends when it is asked to';
     undef $server;
-}
-
-# all files below the root of the image
-sub written () {
-    return map { s{^\Q$temp\E/image}{}r } split /\n/,
-           output('find', "$temp/image", '-mindepth', '1');
 }
 
 # runs a command as the user of the image, in its own process group

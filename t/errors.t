@@ -60,21 +60,9 @@ sub server ($name, $directives = '') {
 
         # the server is incomplete: it does not choose one of two issuers
         location /good { auth_token_trust main; proxy_pass %%UPSTREAM%%; }
-        location /api {
-            auth_token_trust main;
-            auth_token_accept bearer cookie;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /scope {
-            auth_token_trust main;
-            auth_token_require_scope read;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /address {
-            auth_token_trust main;
-            auth_token_allow 192.0.2.1;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /api     { auth_token_trust main; auth_token_accept bearer cookie; proxy_pass %%UPSTREAM%%; }
+        location /scope   { auth_token_trust main; auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /address { auth_token_trust main; auth_token_allow 192.0.2.1; proxy_pass %%UPSTREAM%%; }
     }
 CONF
 }
@@ -116,9 +104,7 @@ CONF
 
 my $s = start(join("\n",
     'lingering_timeout 100ms;',
-    (map { <<"CONF" } 'main', 'other'),
-    %%ISSUER $_:%%
-CONF
+    "%%ISSUER%%\n%%ISSUER other:%%",
     server('localhost', $statuses . <<'CONF'),
         client_header_buffer_size 8k;
         large_client_header_buffers 4 32k;
@@ -149,7 +135,7 @@ CONF
     server('mtext',    'auth_token_error_format text;' . overrides(qq("message=$quoted"))),
     server('status',   overrides('status=404')),
     server('filters',  $filters),
-), files => { 'rsa.pem' => key('rsa')->pem });
+));
 
 sub refused_as ($code, $host, $name, %o) {
     my ($sign, $path, %options) = $request{$code}->@*;

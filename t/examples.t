@@ -13,8 +13,6 @@ use AuthToken::Provider;
 use AuthToken::Source;
 use AuthToken::Test;
 use Digest::SHA ();
-use File::Basename qw(dirname);
-use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use JSON::PP ();
@@ -44,6 +42,7 @@ my %tested = (
 
 my $temp     = tempdir('at-examples-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $owner    = $$;
+chmod 0711, $temp;                      # the workers read in it
 my $upstream = upstream();
 my $s;                                  # the server under test
 
@@ -148,7 +147,7 @@ sub allow_list () {
         ok $status && $output =~ /\[emerg\].*allowed\.txt/, "nginx -t refuses a list with '$bad'";
     }
 
-    end(qr/\[emerg\] .*allowed\.txt/);
+    end(alarm => qr/\[emerg\] .*allowed\.txt/);
 }
 
 sub mixed () {
@@ -252,8 +251,8 @@ sub issuers () {
         [unavailable => '/elsewhere', 'a path that matches no location', reason => 'misconfigured',
          $corp->()]);
 
-    end(qr/(?!)/, qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m,
-        qr{"GET /billing/ HTTP/1.1" 401 .* audience_mismatch$}m);
+    end(log => [qr{"GET /shared/ HTTP/1.1" 200 partner/pat ok$}m,
+        qr{"GET /billing/ HTTP/1.1" 401 .* audience_mismatch$}m]);
 }
 
 sub scopes () {
@@ -325,10 +324,10 @@ sub scopes () {
     cmp_ok $forged{429}, '>=', 1, 'forged tokens: further requests get 429';
     is_deeply {many(1, @calm, from => '127.0.0.6')}, { 200 => 1 }, 'a valid token from that address is not limited';
 
-    end(qr/(?!)/,
+    end(log => [
         qr{"GET /api/x HTTP/2.0" 200 user="u1" subject="u1" reason="ok" token="[0-9a-f]{12}"$}m,
         qr{"GET /api/x HTTP/2.0" 403 user="-" subject="u2" reason="insufficient_scope" token="[0-9a-f]{12}"$}m,
-        qr{"GET /api/x HTTP/2.0" 401 user="-" subject="-" reason="no_credential" token="-"$}m);
+        qr{"GET /api/x HTTP/2.0" 401 user="-" subject="-" reason="no_credential" token="-"$}m]);
 }
 
 # the statuses of $n requests without pauses, and how many have it
@@ -397,7 +396,7 @@ sub ipfabric () {
     check({}, [invalid_api_token => $list, 'after token revoke', api_token => $text{former}]);
 
     token_api();
-    end(qr/(?!)/, qr{"GET $list HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m);
+    end(log => [qr{"GET $list HTTP/1.1" 200 user="jane" token="dashboards" endpoint="GET /snapshots" reason="ok"$}m]);
 }
 
 # login, refresh and logout of the same example
@@ -550,8 +549,8 @@ sub cipp () {
     check({ %text, says => "${no}the user does not have the required permission" },
         [insufficient_scope => '/api/ListGroups', 'after role delete', $token->($help), reason => 'no_role']);
 
-    end(qr/(?!)/,
-        qr{"GET $list HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m);
+    end(log => [
+        qr{"GET $list HTTP/1.1" 200 client="$reports" role="readonly" subject="$reports" reason="ok"$}m]);
 }
 
 # The PowerShell example of CIPP's documentation with another host in its URLs; t/oauth.t has
@@ -691,7 +690,7 @@ sub entra () {
     check({}, [granted => $list, 'after import --cipp', issuer => 'contoso', client => $new, role => 'editor',
                $token->(2, $contoso, $new)]);
 
-    end(qr/(?!)/, qr{" 200 tenant="fabrikam" client="$desk" role="helpdesk" subject="$desk" reason="ok"$}m);
+    end(log => [qr{" 200 tenant="fabrikam" client="$desk" role="helpdesk" subject="$desk" reason="ok"$}m]);
     $microsoft->stop;
 }
 
@@ -739,7 +738,7 @@ sub oidc () {
     check({}, [granted => '/orders', 'a token of the new key', @reads, @new],
         [granted => '/orders', 'a token of the old key', @reads, @old]);
 
-    end(qr/(?!)/, qr/ 403 "jane" insufficient_scope$/m);
+    end(log => [qr/ 403 "jane" insufficient_scope$/m]);
     $p->stop;
 }
 
@@ -758,8 +757,8 @@ sub docker () {
     my ($status, $output) = $s->check;
     ok $status && $output =~ /\[emerg\].*issuer\.pem/, 'nginx -t refuses a missing key';
 
-    end(qr/\[emerg\] .*cannot open .*issuer\.pem/, qr/ 200 user="jane" client="-" reason="ok"$/m,
-        qr/ 200 user="-" client="t1" reason="ok"$/m);
+    end(alarm => qr/\[emerg\] .*cannot open .*issuer\.pem/,
+        log => [qr/ 200 user="jane" client="-" reason="ok"$/m, qr/ 200 user="-" client="t1" reason="ok"$/m]);
 }
 
 # --- the server under test --------------------------------------------------
@@ -816,8 +815,9 @@ sub reconfigure ($change) {
     $s->reload;
 }
 
-# Log lines that match $expected are not alarms; the access log must match the patterns.
-sub end ($expected = qr/(?!)/, @patterns) {
+# Options: log, patterns of the access log, and alarm, a pattern of expected alarms.
+sub end (%o) {
+    my $expected = $o{alarm} // qr/(?!)/;
     ok $s->stop, 'nginx ends after QUIT';
 
     my @lines = split /\n/, $s->errors->content . $s->output;
@@ -829,7 +829,7 @@ sub end ($expected = qr/(?!)/, @patterns) {
     is_deeply [$s->reports], [], 'no sanitizer report';
 
     my $access = slurp($s->dir . '/access.log');
-    like $access, $_, "the access log matches $_" for @patterns;
+    like $access, $_, "the access log matches $_" for ($o{log} // [])->@*;
 
     my $text = join "\n", @lines, $access;
     is_deeply [grep { index($text, substr $_, -40) >= 0 } secrets()], [], 'no log contains a token';
@@ -1017,10 +1017,7 @@ sub configure ($self, $conf) {
     my $o = $self->{options};
 
     $self->{text} = $conf;
-    main::make_path(map { $self->dir . "/etc/$_" }
-                        qw(auth_token/html/errors conf.d));
-
-    $self->SUPER::write("etc/$_", $self->replaced(main::slurp("$examples/$o->{name}/$_")))
+    $self->write("etc/$_", $self->replaced(main::slurp("$examples/$o->{name}/$_")))
         for ($o->{confs} // [])->@*;
 
     my $text = $self->replaced($conf);
@@ -1031,12 +1028,7 @@ sub configure ($self, $conf) {
         $text =~ s/^http \{\n/http {\n    $paths\n/m;
     }
 
-    $self->SUPER::write('nginx.conf', $text);
-}
-
-sub write ($self, $name, $content) {
-    main::make_path(main::dirname($self->dir . "/$name"));
-    return $self->SUPER::write($name, $content);
+    $self->write('nginx.conf', $text);
 }
 
 sub replaced ($self, $text) {

@@ -11,6 +11,7 @@ use AuthToken::Token ();
 use AuthToken::Upstream;
 use Carp qw(croak);
 use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use File::Spec;
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
@@ -65,10 +66,11 @@ sub errors ($self)   { $self->{errors} }
 sub access ($self)   { $self->{access} }
 sub conf_file ($self) { "$self->{dir}/nginx.conf" }
 
-# Writes a file of the directory to a temporary file and renames it.
+# Writes a file of the directory to a temporary file and renames it; makes its directory.
 sub write ($self, $name, $content) {
     my $path = "$self->{dir}/$name";
 
+    make_path(dirname($path));
     open my $fh, '>:raw', "$path.new" or croak "$path: $!";
     print $fh $content;
     close $fh or croak "$path: $!";
