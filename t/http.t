@@ -40,14 +40,8 @@ my $s = start(<<'CONF');
             auth_token_allow  127.0.0.0/8;
             proxy_pass %%UPSTREAM%%;
         }
-        location /mixed {
-            auth_token_accept bearer cookie;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /preflight {
-            auth_token_preflight on;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /mixed { auth_token_accept bearer cookie; proxy_pass %%UPSTREAM%%; }
+        location /preflight { auth_token_preflight on; proxy_pass %%UPSTREAM%%; }
         location /preflight/near {
             auth_token_preflight on;
             auth_token_allow 127.0.0.0/8;

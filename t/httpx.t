@@ -23,9 +23,7 @@ my $s = start(issuer_conf(main => 'access_token expires=2s cookie_expires=1h;') 
         listen %%LISTEN3%%;
         default_type application/json;
 
-        location = /api/version {
-            return 200 '{"apiVersion":"v6.0","releaseVersion":"6.0.8+1"}';
-        }
+        location = /api/version { return 200 '{"apiVersion":"v6.0","releaseVersion":"6.0.8+1"}'; }
         location = /api/v6.0/users/me {
             return 200 '{"username":"$http_x_user","cookie":"$http_cookie$http_authorization"}';
         }
@@ -52,10 +50,7 @@ my $s = start(issuer_conf(main => 'access_token expires=2s cookie_expires=1h;') 
 
         location / { proxy_pass http://%%LISTEN3%%; }
         location = /api/version { auth_token off; proxy_pass http://%%LISTEN3%%; }
-        location = /api/v6.0/users/me {
-            auth_token_endpoints off;
-            proxy_pass http://%%LISTEN3%%;
-        }
+        location = /api/v6.0/users/me { auth_token_endpoints off; proxy_pass http://%%LISTEN3%%; }
         location = /api/v6.0/auth/login  { auth_token_login main; }
         location = /api/auth/token       { auth_token_refresh main; }
         location = /api/v6.0/auth/logout { auth_token_logout main; }

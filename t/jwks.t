@@ -103,8 +103,7 @@ sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{
     for my $issuer ('issuer.example', 'http://issuer.example', 'https://issuer.example?x') {
         conf_fails 'auth_token_state_path %%DIR%%/state;'
             . "auth_token_issuer main { audience api; discovery on; # here\nissuer $issuer; }",
-            qr/"discovery" of "auth_token_issuer main" with "\Q$issuer\E"/,
-            "discovery of $issuer";
+            qr/"discovery" of "auth_token_issuer main" with "\Q$issuer\E"/, "discovery of $issuer";
     }
 
     conf_fails "auth_token_issuer main { issuer x; audience api; \n} # here\n",
@@ -267,8 +266,7 @@ is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without 
     refused $s, '/good/', invalid_token => 'no kid, another key', token => token(key => key('rsa3')),
             reason => 'bad_signature';
     refused $s, '/good/', invalid_token => 'a kid of another key',
-            token => of('rsa', header => { kid => 'rsa2' }),
-            reason => 'bad_signature';
+            token => of('rsa', header => { kid => 'rsa2' }), reason => 'bad_signature';
     granted $s, '/pair/', 'two issuers, two key sources', token => of('rsa');
 }
 

@@ -40,10 +40,7 @@ my $s = start(<<"CONF");
         location = /good { proxy_pass %%UPSTREAM%%; }
 
         # proxy_pass with a URI: the upstream receives the normalized path
-        location /normal/ {
-            auth_token_require_scope admin;
-            proxy_pass %%UPSTREAM%%/v1/;
-        }
+        location /normal/ { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%/v1/; }
         $protected
     }
     server {

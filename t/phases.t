@@ -355,11 +355,9 @@ granted $s, '/trust', 'another auth_token_trust, its issuer', token => $other, %
 refused $s, '/', invalid_token => 'an issuer that the server does not trust', token => $other, %two,
         expect => \%inv, good => 0;
 refused $s, '/scope', insufficient_scope => 'another auth_token_require_scope, the scope of the server',
-        %two, good => 0,
-        token => good_token(scope => ['read']), expect => \%scope;
+        %two, good => 0, token => good_token(scope => ['read']), expect => \%scope;
 refused $s, '/allow', address_not_allowed => 'another auth_token_allow, an address of the server',
-        token => $good, %two,
-        expect => \%addr, good => 0;
+        token => $good, %two, expect => \%addr, good => 0;
 refused $s, '/format', insufficient_scope => 'another auth_token_error_format: the message is inherited', token => $narrow, %two,
         expect => { realm => 'inherited', message => 'No' }, good => 0;
 refused $s, '/accept', no_token => 'auth_token_accept cookie, a bearer token', token => $good, %two, expect => \%none, good => 0;
@@ -370,12 +368,10 @@ granted $s, $_, "auth_token off at $_", %two for '/off', '/nested/deep/open';
 
 # as with any array of nginx, one directive of a location hides all of the server
 refused $s, '/error', address_not_allowed => 'auth_token_error of a location', token => $good, %two,
-        good => 0,
-        from => '127.0.0.9',
+        good => 0, from => '127.0.0.9',
         expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') };
 refused $s, '/error', insufficient_scope => 'auth_token_error of a location hides that of the server',
-        token => $narrow,
-        %two, good => 0,
+        token => $narrow, %two, good => 0,
         expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') };
 
 # --- variables before the access phase --------------------------------------

@@ -194,8 +194,7 @@ my $kept;
     $source->mode('500');
     $s->reload;
     refused $s, '/', unavailable => 'an older copy of the set: a withdrawn key is refused',
-            token => of('rsa'),
-            reason => 'unavailable', new => 1;
+            token => of('rsa'), reason => 'unavailable', new => 1;
     like $s->errors->content, qr/\[error\].*"\Q$file\E": keys are older than the last/, 'the log reports it';
     $source->mode('good');
     $source->keys('rsa', 'rsa2');

@@ -151,11 +151,7 @@ my $s = start(<<'CONF' . "$locations}\n", files => { passwords => "user:{PLAIN}r
         }
 
         location /delay/     { auth_delay 500ms; proxy_pass %%UPSTREAM%%; }
-        location /delay/any/ {
-            auth_delay 500ms;
-            satisfy any; deny all;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /delay/any/ { auth_delay 500ms; satisfy any; deny all; proxy_pass %%UPSTREAM%%; }
 CONF
 
 # --- two modules ------------------------------------------------------------

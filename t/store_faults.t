@@ -19,30 +19,24 @@ use File::Temp ();
 use AuthToken::Export;
 use JSON::PP ();
 use List::Util qw(max min);
-use POSIX ();
 use Time::HiRes qw(time);
 
 # libasan must be loaded first, and has the same wrappers
 plan skip_all => 'preloads a library, which conflicts with sanitizers' if $ENV{AT_SANITIZE};
 
-my $build = $AuthToken::Server::BUILD;
 my $temp  = File::Temp->newdir('at-faults-XXXXXXXX', TMPDIR => 1);
 chmod 0755, "$temp";
 
-sub compile ($name, $source) {
-    system('gcc', '-O1', '-fPIC', '-shared', '-Wall', '-Wextra', '-Werror', '-fno-builtin',
-           '-o', "$temp/$name", $source, '-ldl') == 0 or die "gcc: $?\n";
-    return "$temp/$name";
-}
+open my $compiler, '|-', qw(gcc -O1 -fPIC -shared -Wall -Wextra -Werror -fno-builtin -x c - -ldl -o),
+     "$temp/fail_write.so" or die "gcc: $!\n";
+print $compiler <DATA>;
+close $compiler or die "gcc: $?\n";
 
-my $fail_write = do {
-    my $source = "$temp/fail_write.c";
-    my $text   = join '', <DATA>;
-    open my $fh, '>', $source or die "$source: $!\n";
-    print $fh $text;
-    close $fh;
-    compile('fail_write.so', $source);
-};
+# the environment of a command whose write $n fails in this way
+sub fail_write ($how, $n) {
+    unlink "$temp/came";
+    return { LD_PRELOAD => "$temp/fail_write.so", AT_FAIL_HOW => $how, AT_FAIL_N => $n, AT_FAIL_CAME => "$temp/came" };
+}
 
 # --- a server with all kinds of records -------------------------------------
 
@@ -260,14 +254,12 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
         arm($worker, $n, 1);
         rename "$path.away", $path;
 
-            await_true(sub { failed_allocations() || (try_once('/scope', api_token => $text{plain},
-                                                         tag => 'opening'))[0] == 200 }, 'an attempt to open the store');
+        my $granted = sub { (try_once('/scope', api_token => $text{plain}, tag => 'opening'))[0] == 200 };
+        await_true(sub { failed_allocations() || $granted->() }, 'an attempt to open the store');
         my ($status) = try_once('/scope', api_token => $text{scope}, tag => 'opening');
         $closed += $status =~ /^[45]|^0/;
         disarm();
-        $back += !!await_true(sub {
-            (try_once('/scope', api_token => $text{plain}, tag => 'opening'))[0] == 200
-        }, 'the store');
+        $back += !!await_true($granted, 'the store');
     }
     is $closed, @steps, 'no request is granted while the store cannot be opened';
     is $back, @steps, 'the store is opened when memory is available';
@@ -277,31 +269,6 @@ expect_log $s, qr/\[crit\] .* auth_token: 503 API_UNAVAILABLE\b.* reason: failed
 is_deeply [$s->workers], [$worker], 'the worker has not been replaced';
 
 # --- the command ------------------------------------------------------------
-
-# Options: env, input, limit (of the file size), before (called in the child), to
-# (file for the output).  Returns exit code (or negative signal), output, errors.
-sub command ($store, $o, @arguments) {
-    my %file = map { $_ => "$temp/$_" } qw(in out err);
-    open my $in, '>', $file{in} or die;
-    print $in $o->{input} // '';
-    close $in;
-
-    my $pid = fork // die "fork: $!\n";
-    if (!$pid) {
-        open STDIN, '<', $file{in};
-        open STDOUT, '>', $o->{to} // $file{out};
-        open STDERR, '>', $file{err};
-        $ENV{$_} = $o->{env}{$_} for keys(($o->{env} // {})->%*);
-        $o->{before}->() if $o->{before};
-        my @command = ("$build/auth-token", '--store', 'lmdb:' . $store->path, @arguments);
-        @command = ('prlimit', "--fsize=$o->{limit}", @command) if defined $o->{limit};
-        exec { $command[0] } @command or POSIX::_exit(127);
-    }
-
-    waitpid $pid, 0;
-    my $status = $? & 127 ? -($? & 127) : $? >> 8;
-    return ($status, map { AuthToken::Log->new($file{$_})->content } qw(out err));
-}
 
 my $records = 20;
 my $import = export_text(
@@ -340,7 +307,7 @@ sub input_of ($noun, @) { $noun eq 'import' ? $import : "a password\n" }
 sub changes ($name, @arguments) {
     my $store  = fresh($name);
     my $before = state_of($store);
-    my ($status, undef, $err) = command($store, { input => input_of(@arguments) }, @arguments);
+    my ($status, undef, $err) = $store->run(@arguments, { input => input_of(@arguments) });
     die $err if $status;
     my $after = state_of($store);
     die 'no change' if $after eq $before;
@@ -358,8 +325,7 @@ sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
     my $faults = 0;
 
     for (my $n = 1; defined $n; $n = $next->($n)) {
-        my ($status, $out, $err) = command($store, { input => input_of(@$arguments), $fault->($n)->%* },
-                                            @$arguments);
+        my ($status, $out, $err) = $store->run(@$arguments, { input => input_of(@$arguments), $fault->($n)->%* });
         my $is = compare($data, "$temp/pristine") == 0 ? 'before' : state_is($store, $before, $after);
 
         push @wrong, "$n: the store is as $is, status $status, $err"
@@ -393,7 +359,7 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
 
     my $env = fail_alloc_env();
     my ($store) = changes('each', @arguments);
-    command($store, { input => input_of(@arguments), env => $env, before => sub { arm($$, 0, 0) } }, @arguments);
+    $store->run(@arguments, { input => input_of(@arguments), env => $env, before => sub { arm($$, 0, 0) } });
     my ($total) = disarm();
 
     for my $lasting (0, 1) {
@@ -414,11 +380,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
 
     for my $how (qw(EIO ENOSPC short kill-before kill-after)) {
         each_fault("$name, $how", \@arguments, sub ($n) { $n + 1 },
-            sub ($n) {
-                unlink "$temp/came";
-                return { env => { LD_PRELOAD => $fail_write, AT_FAIL_HOW => $how, AT_FAIL_N => $n,
-                                  AT_FAIL_CAME => "$temp/came" } };
-            },
+            sub ($n) { return { env => fail_write($how, $n) } },
             sub ($n, $status) { -e "$temp/came" },
             $how =~ /kill/ ? qr/^-9$/ : qr/(?!)/);
     }
@@ -432,8 +394,8 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
 
     for my $signal (qw(DEFAULT IGNORE)) {
         for my $pages (0 .. 40) {
-            my ($status, undef, $err) = command($store, { input => $import, limit => $pages * 4096,
-                before => sub { $SIG{XFSZ} = $signal } }, @import);
+            my ($status, undef, $err) = $store->run(@import, { input => $import, limit => $pages * 4096,
+                before => sub { $SIG{XFSZ} = $signal } });
             my $is = state_is($store, $before, $after);
             $count{$is}++;
             push @wrong, "$signal, $pages pages: status $status, as $is, $err"
@@ -453,7 +415,7 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
     for my $row (['token', 'create', '--id', 'new'], ['client', 'create', 'new', '--secret'],
                  ['export'], ['token', 'list'], ['check'])
     {
-        my ($status, undef, $err) = command($store, { to => '/dev/full' }, @$row);
+        my ($status, undef, $err) = $store->run(@$row, { to => '/dev/full' });
         is $status, 1, "@$row fails on a full output device";
         like $err, qr/No space left on device/, 'the error names the cause';
     }
@@ -472,10 +434,9 @@ for my $row (['import', @replace], ['a change', @disable], ['a password', @passw
     my $on = 1;
 
     while (++$n < 50) {
-        unlink "$temp/came";
         my $verb = $on ? 'disable' : 'enable';
-        command($store, { env => { LD_PRELOAD => $fail_write, AT_FAIL_HOW => $n % 2 ? 'kill-after' : 'kill-before',
-            AT_FAIL_N => 1 + int(($n - 1) / 2), AT_FAIL_CAME => "$temp/came" } }, 'token', $verb, 'plain');
+        $store->run('token', $verb, 'plain', { env => fail_write($n % 2 ? 'kill-after' : 'kill-before',
+                                                                 1 + int(($n - 1) / 2)) });
 
         # the time of two checks
         my ($begin, $last, %seen) = (time, 0);

@@ -34,8 +34,7 @@ sub fits ($password, $hash) { crypt($password, $hash) eq $hash }
 
 fresh;
 
-###############################################################################
-# passwords from standard input and files
+# --- passwords from standard input and files ----------------------------------
 
 my $secret = "correct horse \xc3\xa4 battery";
 
@@ -88,8 +87,7 @@ isnt hash_of('jane'), do {
     hash_of('jane');
 }, 'the same password gets another salt';
 
-###############################################################################
-# users without a password; errors before a password is read
+# --- users without a password; errors before a password is read ---------------
 
 is ok_json('user', 'create', 'tool', '--no-password', '--scope', 'read')->{password}, JSON::PP::false,
     '--no-password creates a user without a password';
@@ -136,8 +134,7 @@ for ([2, '"--password-file" and "--no-password" are mutually exclusive', 'user',
 }
 is export, $before, 'nothing was changed';
 
-###############################################################################
-# the command explains the effect of a change
+# --- the command explains the effect of a change ------------------------------
 
 like ok_out({ in => 'next' }, 'user', 'passwd', 'jane'),
     qr/^password +yes\n\nSessions of the user end at their next refresh\.\n\z/m, 'passwd explains its effect';
@@ -152,8 +149,7 @@ fails run({ in => 'x', to => '/dev/full' }, 'user', 'create', 'full'), 1,
     'cannot write to standard output: No space left on device; the change was made', 'create with a full output device';
 ok fits('x', hash_of('full')), 'the user is created, as the error says';
 
-###############################################################################
-# import and export
+# --- import and export --------------------------------------------------------
 
 my %hash = (
     yescrypt => hash_of('jane'),
@@ -216,8 +212,7 @@ is hash_of('none'), undef, 'an imported user without a password has no hash';
     $store = $home;
 }
 
-###############################################################################
-# passwords from a terminal
+# --- passwords from a terminal ------------------------------------------------
 
 fresh;
 ok_out('user', 'create', 'tty', '--no-password');
@@ -340,8 +335,6 @@ $r = $t->finish;
 is $r->{rc}, 0, 'the command succeeds in spite of ignored signals';
 like $r->{out}, qr/\ANew password: \nRetype new password: \nusername/, 'ignored signals do not repeat a prompt';
 ok fits('deaf', hash_of('tty')), 'the password is the typed one';
-
-###############################################################################
 
 like ok_out('check'), qr/^store +sound$/m, 'the store is sound';
 

@@ -97,7 +97,7 @@ find_jansson(struct dl_phdr_info *info, size_t size, void *data)
 }
 
 
-/* caller is the return address of the allocation */
+/* caller is the return address of the allocation; sets errno if it fails */
 static int
 fails(const void *caller)
 {
@@ -124,6 +124,7 @@ fails(const void *caller)
     }
 
     control->failed++;
+    errno = ENOMEM;
 
     return 1;
 }
@@ -132,48 +133,28 @@ fails(const void *caller)
 void *
 malloc(size_t size)
 {
-    if (fails(__builtin_return_address(0))) {
-        errno = ENOMEM;
-        return NULL;
-    }
-
-    return __libc_malloc(size);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
 
 void *
 calloc(size_t n, size_t size)
 {
-    if (fails(__builtin_return_address(0))) {
-        errno = ENOMEM;
-        return NULL;
-    }
-
-    return __libc_calloc(n, size);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
 }
 
 
 void *
 realloc(void *p, size_t size)
 {
-    if (fails(__builtin_return_address(0))) {
-        errno = ENOMEM;
-        return NULL;
-    }
-
-    return __libc_realloc(p, size);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, size);
 }
 
 
 void *
 memalign(size_t alignment, size_t size)
 {
-    if (fails(__builtin_return_address(0))) {
-        errno = ENOMEM;
-        return NULL;
-    }
-
-    return __libc_memalign(alignment, size);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, size);
 }
 
 

@@ -32,9 +32,9 @@ sub new ($class, $dir, $name = 'store') {
 
 sub path ($self) { $self->{path} }
 
-# Runs the command.  The last argument may be a hash: input (standard input).
-# Returns the exit code (undef after a signal), standard output and standard
-# error.
+# Runs the command.  The last argument may be a hash: input (standard input), to (a file
+# for the output), env, before (called in the new process), limit (of the file size).
+# Returns the exit code (a negative signal), standard output and standard error.
 sub run ($self, @arguments) {
     my %o    = ref $arguments[-1] ? (pop @arguments)->%* : ();
     my %file = map { $_ => "$self->{dir}/command-$$.$_" } qw(in out err);
@@ -49,17 +49,19 @@ sub run ($self, @arguments) {
 
     if (!$pid) {
         open STDIN, '<', defined $o{input} ? $file{in} : '/dev/null';
-        open STDOUT, '>', $file{out};
+        open STDOUT, '>', $o{to} // $file{out};
         open STDERR, '>', $file{err};
         # leaks of the command are tested in t/cli.t
         $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} // (), 'detect_leaks=0';
-        exec { "$AuthToken::Server::BUILD/auth-token" }
-             'auth-token', '--store', "lmdb:$self->{path}", @arguments
+        %ENV = (%ENV, ($o{env} // {})->%*);
+        $o{before}->() if $o{before};
+        exec defined $o{limit} ? ('prlimit', "--fsize=$o{limit}") : (),
+             "$AuthToken::Server::BUILD/auth-token", '--store', "lmdb:$self->{path}", @arguments
             or POSIX::_exit(127);
     }
 
     waitpid $pid, 0;
-    my $status = $? & 127 ? undef : $? >> 8;
+    my $status = $? & 127 ? -($? & 127) : $? >> 8;
     my ($out, $err) = map { AuthToken::Log->new($file{$_})->content } qw(out err);
     unlink values %file;
 
@@ -70,8 +72,8 @@ sub run ($self, @arguments) {
 sub ok ($self, @arguments) {
     my ($status, $out, $err) = $self->run(@arguments);
 
-    return $out if defined $status && $status == 0;
-    die 'auth-token ', join(' ', grep { !ref } @arguments), ': ', $status // 'killed', " $err\n";
+    return $out if $status == 0;
+    die 'auth-token ', join(' ', grep { !ref } @arguments), ": $status $err\n";
 }
 
 # --- records ----------------------------------------------------------------
