@@ -55,14 +55,6 @@ fuzz_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
 
 
 static void
-fuzz_warn(void *data, const char *text)
-{
-    (void) data;
-    (void) text;
-}
-
-
-static void
 fuzz_init(void)
 {
     at_error_t  err;

@@ -104,6 +104,15 @@ fuzz_wrap(const uint8_t *data, size_t size)
 }
 
 
+/* a function for warnings that ignores them */
+FUZZ_UNUSED static void
+fuzz_warn(void *data, const char *text)
+{
+    (void) data;
+    (void) text;
+}
+
+
 /* RFC 7515 A.2 and A.3, RFC 8037 A.1 */
 #define FUZZ_JWKS                                                             \
     "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\""                     \

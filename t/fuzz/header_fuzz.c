@@ -6,24 +6,8 @@
  * result again gives the same result.
  */
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "core/base/at_header.h"
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-
-static void
-check(int holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "not so: %s\n", what);
-        abort();
-    }
-}
+#include "fuzz.h"
 
 
 static int
@@ -38,33 +22,30 @@ static void
 check_bearer(at_str_t value)
 {
     size_t    i;
-    at_str_t  token = (at_str_t) { NULL, 0 };
+    at_str_t  token = { NULL, 0 };
 
     if (!at_header_credential(value, at_str("Bearer"), &token)) {
         return;
     }
 
-    check(is_within(token, value), "a token is a part of the value");
-    check(token.len == 0 || token.data + token.len == value.data + value.len,
-          "a token extends to the end of the value");
-    check(token.len == 0 || (token.data[0] != ' ' && token.data[0] != '\t'),
-          "a token does not begin with a blank");
+    fuzz_assert(is_within(token, value));
+    fuzz_assert(token.len == 0
+                || token.data + token.len == value.data + value.len);
+    fuzz_assert(token.len == 0
+                || (token.data[0] != ' ' && token.data[0] != '\t'));
 
     for (i = 0; i < value.len && value.data[i] == '\t'; i++) { /* void */ }
 
-    check(i == 0 || token.len == 0, "a tab in front spoils it");
+    fuzz_assert(i == 0 || token.len == 0);
 }
 
 
-/* a plain count of ";" and names, to hold the parser against */
+/* compared with a plain count of ";" and names */
 static void
 check_cookie(at_str_t value)
 {
     size_t    i, start = 1, n = 0;
-    at_str_t  cookie, name;
-
-    name = at_str("accessToken");
-    cookie = (at_str_t) { NULL, 0 };
+    at_str_t  cookie = { NULL, 0 }, name = at_str("accessToken");
 
     for (i = 0; i < value.len; i++) {
         if (value.data[i] == ';') {
@@ -77,15 +58,13 @@ check_cookie(at_str_t value)
         }
     }
 
-    check(at_header_cookie_find(value, name, &cookie) == n,
-          "the cookies counted");
-    check(n == 0 || is_within(cookie, value),
-          "a cookie is a part of the value");
-    check(n == 0 || memchr(cookie.data, ';', cookie.len) == NULL,
-          "it holds no end of one");
+    fuzz_assert(at_header_cookie_find(value, name, &cookie) == n);
+    fuzz_assert(n == 0 || is_within(cookie, value));
+    fuzz_assert(n == 0 || memchr(cookie.data, ';', cookie.len) == NULL);
 }
 
 
+/* an origin has one notation */
 static void
 check_origin(at_str_t value)
 {
@@ -98,9 +77,8 @@ check_origin(at_str_t value)
     if (at_header_is_same_origin((at_str_t) { origin, strlen(origin) },
                                  0, server, at_str("a.example:8080")))
     {
-        check(strlen(origin) == sizeof("http://a.example:8080") - 1
-              || strlen(origin) == sizeof("http://a.example:08080") - 1,
-              "an origin is told in one way");
+        fuzz_assert(strlen(origin) == sizeof("http://a.example:8080") - 1
+                    || strlen(origin) == sizeof("http://a.example:08080") - 1);
     }
 
     (void) at_header_is_same_origin(value, 1, value, value);

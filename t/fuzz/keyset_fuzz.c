@@ -12,7 +12,7 @@
 
 
 static void
-fuzz_warn(void *data, const char *text)
+fuzz_count_warning(void *data, const char *text)
 {
     ++*(unsigned *) data;
     fuzz_assert(text[0] != '\0' && strchr(text, '\n') == NULL);
@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     algs = (1u << AT_ALGS) - 1;
 
     text = fuzz_copy(data, size);
-    set = at_keyset_parse(text, algs, fuzz_warn, &warnings, &err);
+    set = at_keyset_parse(text, algs, fuzz_count_warning, &warnings, &err);
     fuzz_free(text);
 
     fuzz_assert(ERR_peek_error() == 0);

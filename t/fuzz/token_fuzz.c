@@ -30,14 +30,6 @@ static at_issuer_t   issuer;
 
 
 static void
-fuzz_warn(void *data, const char *text)
-{
-    (void) data;
-    (void) text;
-}
-
-
-static void
 fuzz_init(void)
 {
     at_error_t  err;

@@ -22,7 +22,10 @@
 
 #define NOW  1700000000000
 
-static at_store_t  *store;
+static at_store_t    *store;
+
+/* of the last call; the next call or write releases it */
+static at_identity_t  who;
 
 
 #define is_text(got, expected, name)  is_bytes(got, str(expected), name)
@@ -33,6 +36,8 @@ static void
 put(at_table_e table, at_str_t key, at_bytes_t *bytes)
 {
     at_error_t  err;
+
+    at_identity_release(&who);
 
     if (at_store_begin(store, AT_STORE_WRITE, &err) != 0
         || at_store_put(store, table, key,
@@ -60,23 +65,11 @@ put_token(const char *text, const at_token_record_t *token)
 
 
 static at_verdict_e
-ask(at_identity_t *who, const char *text)
+ask(const char *text)
 {
-    memset(who, 0, sizeof(at_identity_t));
-
-    return at_account_lookup_api_token(who, store, str(text), NOW);
-}
-
-
-static int
-verdict(const char *text)
-{
-    at_identity_t  who;
-    at_verdict_e   result = ask(&who, text);
-
     at_identity_release(&who);
 
-    return result;
+    return at_account_lookup_api_token(&who, store, str(text), NOW);
 }
 
 
@@ -101,7 +94,6 @@ test_tokens(void)
     at_bytes_t         scopes = { NULL, 0, 0, 0 }, ranges = { NULL, 0, 0, 0 };
     at_cidr_t          cidr;
     at_addr_t          addr;
-    at_identity_t      who;
     at_token_record_t  token = { 0 };
 
     token.id = str("t1");
@@ -114,7 +106,7 @@ test_tokens(void)
 
     put_token("first", &token);
 
-    is_int(ask(&who, "first"), AT_OK, "an API token is found");
+    is_int(ask("first"), AT_OK, "an API token is found");
     is_text(who.client, "t1", "the identity has its id");
     is_text(who.subject, "t1", "logs name the id");
     ok(at_rights_satisfy(&who.rights, str("read write"), AT_SCOPE_ALL),
@@ -126,37 +118,35 @@ test_tokens(void)
     at_addr_set(&addr, "\x0b\x01\x02\x03", 4);
     ok(!at_list_match_addr(who.ranges, &addr),
        "an address outside of its range is not allowed");
-    at_identity_release(&who);
 
-    is_int(verdict("firs"), AT_UNKNOWN_API_TOKEN,
+    is_int(ask("firs"), AT_UNKNOWN_API_TOKEN,
            "a prefix of an API token is not found");
-    is_int(verdict("first "), AT_UNKNOWN_API_TOKEN,
+    is_int(ask("first "), AT_UNKNOWN_API_TOKEN,
            "an API token with an extra byte is not found");
-    is_int(verdict("First"), AT_UNKNOWN_API_TOKEN,
+    is_int(ask("First"), AT_UNKNOWN_API_TOKEN,
            "an API token is case-sensitive");
-    is_int(verdict(""), AT_UNKNOWN_API_TOKEN, "nothing");
+    is_int(ask(""), AT_UNKNOWN_API_TOKEN, "nothing");
 
     token.expires = NOW + 1;
     put_token("soon", &token);
-    is_int(verdict("soon"), AT_OK,
+    is_int(ask("soon"), AT_OK,
            "an API token is valid until a millisecond before its expiry");
 
     token.expires = NOW;
     token.enabled = 0;
     put_token("now", &token);
-    is_int(verdict("now"), AT_EXPIRED_API_TOKEN,
+    is_int(ask("now"), AT_EXPIRED_API_TOKEN,
            "an API token is expired at its expiry, before it is disabled");
 
     token.expires = -1;
     put_token("past", &token);
-    is_int(verdict("past"), AT_EXPIRED_API_TOKEN,
+    is_int(ask("past"), AT_EXPIRED_API_TOKEN,
            "an expiry before the epoch is expired");
 
     token.expires = AT_NEVER;
     put_token("off", &token);
-    is_int(ask(&who, "off"), AT_DISABLED_CLIENT, "disabled");
+    is_int(ask("off"), AT_DISABLED_CLIENT, "disabled");
     is_text(who.subject, "t1", "an expired token is named in logs");
-    at_identity_release(&who);
 
     at_bytes_free(&scopes);
     at_bytes_free(&ranges);
@@ -168,7 +158,6 @@ test_owners(void)
 {
     at_bytes_t         bytes = { NULL, 0, 0, 0 };
     at_bytes_t         more = { NULL, 0, 0, 0 }, less = { NULL, 0, 0, 0 };
-    at_identity_t      who;
     at_user_record_t   user = { 0 };
     at_token_record_t  token = { 0 };
 
@@ -179,7 +168,7 @@ test_owners(void)
     token.scopes = list(&more, "read", "write");
     put_token("owned", &token);
 
-    is_int(verdict("owned"), AT_DISABLED_USER,
+    is_int(ask("owned"), AT_DISABLED_USER,
            "an API token of a missing user is refused");
 
     user.username = str("bob");
@@ -187,20 +176,19 @@ test_owners(void)
     (void) at_user_encode(&bytes, &user);
     put(AT_TABLE_USERS, str("bob"), &bytes);
 
-    is_int(verdict("owned"), AT_DISABLED_USER,
+    is_int(ask("owned"), AT_DISABLED_USER,
            "an API token of a disabled user is refused");
 
     user.enabled = 1;
     (void) at_user_encode(&bytes, &user);
     put(AT_TABLE_USERS, str("bob"), &bytes);
 
-    is_int(ask(&who, "owned"), AT_OK, "an API token of a user is accepted");
+    is_int(ask("owned"), AT_OK, "an API token of a user is accepted");
     is_text(who.user, "bob", "the identity names the user");
     ok(at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
        "a scope of both token and owner is granted");
     ok(!at_rights_satisfy(&who.rights, str("write"), AT_SCOPE_ALL),
        "a scope that the owner does not have is not granted");
-    at_identity_release(&who);
 
     at_bytes_free(&more);
     at_bytes_free(&less);
@@ -212,7 +200,6 @@ test_roles(void)
 {
     at_bytes_t         bytes = { NULL, 0, 0, 0 };
     at_bytes_t         grant = { NULL, 0, 0, 0 }, deny = { NULL, 0, 0, 0 };
-    at_identity_t      who;
     at_role_record_t   role = { 0 };
     at_token_record_t  token = { 0 };
 
@@ -222,10 +209,8 @@ test_roles(void)
     token.role = str("Ops");
     put_token("role", &token);
 
-    is_int(ask(&who, "role"), AT_OK,
-           "an API token with a missing role is accepted");
+    is_int(ask("role"), AT_OK, "an API token with a missing role is accepted");
     ok(who.rights.role == NULL, "it has no role");
-    at_identity_release(&who);
 
     role.name = str("ops");
     role.grant = list(&grant, "Tenant.*", "*.Read");
@@ -233,37 +218,33 @@ test_roles(void)
     (void) at_role_encode(&bytes, &role);
     put(AT_TABLE_ROLES, str("ops"), &bytes);
 
-    is_int(ask(&who, "role"), AT_OK, "a role name is case-insensitive");
+    is_int(ask("role"), AT_OK, "a role name is case-insensitive");
     is_text(who.role, "Ops", "the role is named");
     ok(at_rights_satisfy(&who.rights, str("Tenant.Admin.ReadWrite"),
                          AT_SCOPE_ALL), "the role grants");
     ok(!at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
                           AT_SCOPE_ALL), "the role denies");
-    at_identity_release(&who);
 
     token.role = str("ReadOnly");
     put_token("builtin", &token);
-    is_int(ask(&who, "builtin"), AT_OK, "a built-in role is found");
+    is_int(ask("builtin"), AT_OK, "a built-in role is found");
     ok(who.rights.role == at_role_builtin(str("readonly")),
        "it is the built-in one");
-    at_identity_release(&who);
 
     at_bytes_free(&grant);
     at_bytes_free(&deny);
 }
 
 
-static int
-client_verdict(at_identity_t *who, at_issuer_t *issuer, const char *claims,
-    int only_issuer)
+static at_verdict_e
+ask_client(at_issuer_t *issuer, const char *claims, int only_issuer)
 {
-    memset(who, 0, sizeof(at_identity_t));
 
-    who->issuer = issuer;
-    who->rights.admin = 1;
-    who->claims = values_claims(claims);
+    who.issuer = issuer;
+    who.rights.admin = 1;
+    who.claims = values_claims(claims);
 
-    return at_account_authorize_client(who, store, only_issuer);
+    return at_account_authorize_client(&who, store, only_issuer);
 }
 
 
@@ -292,7 +273,6 @@ test_clients(void)
     at_list_t        none = { 0, 0, NULL };
     at_bytes_t       names = { NULL, 0, 0, 0 };
     at_issuer_t      issuer = { 0 };
-    at_identity_t    who;
 
     (void) at_claim_path_parse(&paths[0], text, 3);
     (void) at_claim_path_parse(&paths[1], other, 5);
@@ -300,46 +280,38 @@ test_clients(void)
     issuer.client_claims = paths;
     issuer.n_client_claims = 2;
 
-    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 1),
+    is_int(ask_client(&issuer, "{'azp':'A'}", 1),
            AT_UNKNOWN_CLIENT, "an unknown client is refused");
     ok(!at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
        "an unknown client has no rights from its claims");
-    at_identity_release(&who);
 
-    is_int(client_verdict(&who, &issuer, "{}", 1), AT_BAD_CLAIM,
+    is_int(ask_client(&issuer, "{}", 1), AT_BAD_CLAIM,
            "a token without a client id is refused");
-    at_identity_release(&who);
 
-    is_int(client_verdict(&who, &issuer, "{'azp':7,'appid':'A'}", 1),
+    is_int(ask_client(&issuer, "{'azp':7,'appid':'A'}", 1),
            AT_BAD_CLAIM, "the first client id claim counts");
-    at_identity_release(&who);
 
     put_client("a", 1, "readonly", none);
 
-    is_int(client_verdict(&who, &issuer, "{'appid':'A'}", 1), AT_OK,
+    is_int(ask_client(&issuer, "{'appid':'A'}", 1), AT_OK,
            "the second client claim finds a client, case-insensitively");
     is_text(who.client, "a", "the identity has the spelling of the record");
     ok(at_rights_satisfy(&who.rights, str("Tenant.X.Read"), AT_SCOPE_ALL),
        "the identity has the role of the client");
     ok(!at_rights_satisfy(&who.rights, str("Tenant.X.ReadWrite"),
                           AT_SCOPE_ALL), "the claims do not grant");
-    at_identity_release(&who);
 
-    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 0),
-           AT_CLIENT_ISSUER_MISMATCH,
+    is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_CLIENT_ISSUER_MISMATCH,
            "a client without issuers is refused if there are several issuers");
-    at_identity_release(&who);
 
     put_client("a", 1, "", list(&names, "other", "main"));
-    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 0), AT_OK,
+    is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_OK,
            "a client of this issuer is accepted");
     ok(who.needs_role && who.rights.role == NULL, "it has no role");
-    at_identity_release(&who);
 
     issuer.name = str("third");
-    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 1),
+    is_int(ask_client(&issuer, "{'azp':'A'}", 1),
            AT_CLIENT_ISSUER_MISMATCH, "a client of other issuers is refused");
-    at_identity_release(&who);
 
     is_int(at_account_client_exists(store, str("A")), 1,
            "an existing client exists");
@@ -353,9 +325,8 @@ test_clients(void)
     put_client("a", 0, "admin", none);
     is_int(at_account_client_exists(store, str("a")), 1,
            "a disabled client is refused");
-    is_int(client_verdict(&who, &issuer, "{'azp':'A'}", 1),
+    is_int(ask_client(&issuer, "{'azp':'A'}", 1),
            AT_DISABLED_CLIENT, "disabled");
-    at_identity_release(&who);
 
     at_bytes_free(&names);
 }
@@ -382,7 +353,7 @@ test_damage(void)
         memcpy(cut.data, whole.data, len);
         put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
             &cut);
-        wrong += verdict("damaged") != AT_UNAVAILABLE;
+        wrong += ask("damaged") != AT_UNAVAILABLE;
     }
 
     is_int(wrong, 0, "a record truncated at any byte is unavailable");
@@ -390,7 +361,7 @@ test_damage(void)
     whole.data[0] = AT_RECORD_VERSION + 1;
     put(AT_TABLE_TOKENS, (at_str_t) { (char *) digest, sizeof(digest) },
         &whole);
-    is_int(verdict("damaged"), AT_UNAVAILABLE,
+    is_int(ask("damaged"), AT_UNAVAILABLE,
            "a record of an unknown version is unavailable");
 }
 
@@ -482,6 +453,7 @@ main(void)
     RUN(test_tokens, test_owners, test_roles, test_clients, test_damage,
         test_flood);
 
+    at_identity_release(&who);
     at_store_close(store);
 
     return tap_done();

@@ -27,20 +27,14 @@ integer(const at_json_value_t *claim)
 static const char *
 names(const char *text)
 {
-    char            *copy;
+    char            *copy = exact_copy(str(text));
     size_t           i, len;
     at_claim_path_t  path;
     static char      out[256];
 
-    /* exactly the size of the text, so that a sanitizer finds an overrun */
-    len = strlen(text);
-    copy = malloc(len + !len);
-    must(copy != NULL, "no memory");
-
-    memcpy(copy, text, len);
     out[0] = '\0';
 
-    if (at_claim_path_parse(&path, copy, len) != 0) {
+    if (at_claim_path_parse(&path, copy, strlen(text)) != 0) {
         free(copy);
         return NULL;
     }

@@ -122,49 +122,38 @@ is_refused(const char *path, const char *says, const char *name)
 static void
 test_refused(void)
 {
+    size_t          i;
+    const char     *path;
     at_state_key_t  key;
-    const char     *path = in_dir("file");
 
+    /* commands in a complete directory */
+    static const struct { const char *change, *says, *name; } cases[] = {
+        { "chmod 775 .", "chmod go-w",
+          "a directory that the group can write" },
+        { "chmod 757 .", "chmod go-w", "a directory that all can write" },
+        { "chmod 640 key", "0600", "a key that the group can read" },
+        { "truncate -s 31 key", "32 bytes", "a truncated key" },
+        { "truncate -s 0 key", "32 bytes", "an empty key" },
+        { "mv key k && ln -s k key", "key", "a symbolic link as key" },
+        { "rm key && mkfifo -m 600 key", "32 bytes",
+          "a FIFO as key, without blocking" },
+        { "chmod 770 data", "chmod 700", "data that the group can write" },
+        { "rmdir data && ln -s /tmp data", "data", "a symbolic link as data" },
+    };
+
+    path = in_dir("file");
     (void) run("touch %s", path);
     is_refused(path, "file", "a file in place of the directory");
 
-    path = fresh(&key);
-    (void) chmod(path, 0775);
-    is_refused(path, "chmod go-w", "a directory that the group can write");
-
-    path = fresh(&key);
-    (void) chmod(path, 0757);
-    is_refused(path, "chmod go-w", "a directory that all can write");
-
-    path = fresh(&key);
-    (void) chmod(in_dir("state/key"), 0640);
-    is_refused(path, "0600", "a key that the group can read");
-
-    path = fresh(&key);
-    (void) run("truncate -s 31 %s/key", path);
-    is_refused(path, "32 bytes", "a truncated key");
-
-    path = fresh(&key);
-    (void) run("truncate -s 0 %s/key", path);
-    is_refused(path, "32 bytes", "an empty key");
-
-    path = fresh(&key);
-    (void) run("mv %s/key %s/k && ln -s k %s/key", path, path, path);
-    is_refused(path, "key", "a symbolic link as key");
-
-    path = fresh(&key);
-    (void) run("rm %s/key && mkfifo -m 600 %s/key", path, path);
     (void) alarm(10);
-    is_refused(path, "32 bytes", "a FIFO as key, without blocking");
+
+    for (i = 0; i < N(cases); i++) {
+        path = fresh(&key);
+        must(run("cd %s && %s", path, cases[i].change) == 0, "change");
+        is_refused(path, cases[i].says, cases[i].name);
+    }
+
     (void) alarm(0);
-
-    path = fresh(&key);
-    (void) chmod(in_dir("state/data"), 0770);
-    is_refused(path, "chmod 700", "data that the group can write");
-
-    path = fresh(&key);
-    (void) run("rmdir %s/data && ln -s /tmp %s/data", path, path);
-    is_refused(path, "data", "a symbolic link as data");
 }
 
 
