@@ -64,7 +64,6 @@ alloc_openssl_free(void *data, const char *file, int line)
 #define calloc   fail_calloc
 #define realloc  fail_realloc
 #define strdup   fail_strdup
-#define strndup  fail_strndup
 
 #include "core/base/at_base64url.c"
 #include "core/authz/at_cidr.c"
@@ -82,7 +81,6 @@ alloc_openssl_free(void *data, const char *file, int line)
 #undef malloc
 #undef calloc
 #undef realloc
-#undef strndup
 #undef strdup
 
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +16,7 @@
 #include "core/session/at_state.h"
 
 
-#define AT_STATE_KEY_FILE  "key"
-#define AT_STATE_DATA_DIR  "data"
-#define AT_STATE_NO_USER   ((uid_t) -1)
+#define AT_STATE_NO_USER  ((uid_t) -1)
 
 
 /* --- checks -------------------------------------------------------------- */
@@ -60,16 +59,15 @@ static int
 at_state_check_key(const struct stat *st, const char *path, at_error_t *err)
 {
     if (!S_ISREG(st->st_mode) || st->st_size != AT_STATE_KEY_LEN) {
-        return at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" is not a file of "
-                        "%d bytes: remove it to get a new one", path,
-                        AT_STATE_KEY_LEN);
+        return at_error(err, "\"%s/key\" is not a file of %d bytes: remove it "
+                        "to get a new one", path, AT_STATE_KEY_LEN);
     }
 
     if (!at_state_owner_is_trusted(st) || (st->st_mode & (S_IRWXG|S_IRWXO))) {
-        return at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" does not belong to "
-                        "the user that starts the server, or its mode is not "
-                        "0600, so others may know it: remove it to get a new "
-                        "one", path);
+        return at_error(err, "\"%s/key\" does not belong to the user that "
+                        "starts the server, or its mode is not 0600, so "
+                        "others may know it: remove it to get a new one",
+                        path);
     }
 
     return 0;
@@ -82,16 +80,15 @@ at_state_check_data(const struct stat *st, const char *path, uid_t owner,
     at_error_t *err)
 {
     if (st->st_mode & (S_IWGRP|S_IWOTH)) {
-        return at_error(err, "\"%s/" AT_STATE_DATA_DIR "\" can be written by "
-                        "other users; fix with: chmod 700 %s/"
-                        AT_STATE_DATA_DIR, path, path);
+        return at_error(err, "\"%s/data\" can be written by other users; fix "
+                        "with: chmod 700 %s/data", path, path);
     }
 
     if (st->st_uid != owner && !(geteuid() == 0 && st->st_uid == 0)) {
-        return at_error(err, "\"%s/" AT_STATE_DATA_DIR "\" belongs to uid %u, "
-                        "not to the user of the worker processes; fix with: "
-                        "chown -R %u %s/" AT_STATE_DATA_DIR, path,
-                        (unsigned) st->st_uid, (unsigned) owner, path);
+        return at_error(err, "\"%s/data\" belongs to uid %u, not to the user "
+                        "of the worker processes; fix with: chown -R %u "
+                        "%s/data", path, (unsigned) st->st_uid,
+                        (unsigned) owner, path);
     }
 
     return 0;
@@ -108,38 +105,6 @@ at_state_check_writable(int dir, const char *name, const char *path,
 
 
 /* --- durable writing ----------------------------------------------------- */
-
-
-/* the parent directory of path, to be freed; NULL without memory */
-static char *
-at_state_parent(const char *path)
-{
-    char    *parent, *slash;
-    size_t   len;
-
-    len = strlen(path);
-
-    while (len > 1 && path[len - 1] == '/') {
-        len--;
-    }
-
-    parent = strndup(path, len);
-
-    if (parent == NULL) {
-        return NULL;
-    }
-
-    slash = strrchr(parent, '/');
-
-    if (slash) {
-        slash[slash == parent] = '\0';
-        return parent;
-    }
-
-    free(parent);
-
-    return strdup(".");
-}
 
 
 static int
@@ -248,21 +213,16 @@ at_state_read_key(at_state_key_t *key, int dir, const char *path,
     ssize_t      n;
     struct stat  st;
 
-    fd = openat(dir, AT_STATE_KEY_FILE,
+    fd = openat(dir, "key",
                 O_RDONLY|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK|O_NOCTTY);
     if (fd == -1) {
         return errno == ENOENT
-               ? 1 : at_error(err, "cannot open \"%s/" AT_STATE_KEY_FILE
-                              "\": %m", path);
+               ? 1 : at_error(err, "cannot open \"%s/key\": %m", path);
     }
 
-    if (fstat(fd, &st) == -1) {
-        rc = at_error(err, "cannot stat \"%s/" AT_STATE_KEY_FILE "\": %m",
-                      path);
-
-    } else {
-        rc = at_state_check_key(&st, path, err);
-    }
+    rc = fstat(fd, &st) == 0
+         ? at_state_check_key(&st, path, err)
+         : at_error(err, "cannot stat \"%s/key\": %m", path);
 
     if (rc == 0) {
         do {
@@ -270,8 +230,7 @@ at_state_read_key(at_state_key_t *key, int dir, const char *path,
         } while (n == -1 && errno == EINTR);
 
         if (n != AT_STATE_KEY_LEN) {
-            rc = at_error(err, "cannot read \"%s/" AT_STATE_KEY_FILE "\"",
-                          path);
+            rc = at_error(err, "cannot read \"%s/key\"", path);
         }
     }
 
@@ -289,14 +248,14 @@ at_state_save_key(const at_state_key_t *key, int dir)
     char     *temp;
     at_str_t  bytes = { (const char *) key->bytes, AT_STATE_KEY_LEN };
 
-    fd = at_state_open_temp(dir, AT_STATE_KEY_FILE, &temp);
+    fd = at_state_open_temp(dir, "key", &temp);
     if (fd == -1) {
         return -1;
     }
 
     rc = at_state_write_synced(fd, bytes, at_str(""));
 
-    if (rc == 0 && linkat(dir, temp, dir, AT_STATE_KEY_FILE, 0) == -1
+    if (rc == 0 && linkat(dir, temp, dir, "key", 0) == -1
         && errno != EEXIST)
     {
         rc = -1;
@@ -328,20 +287,17 @@ at_state_visit_key(at_state_key_t *key, int dir, const char *path, int dry_run,
     }
 
     if (at_random(key->bytes, AT_STATE_KEY_LEN) != 0) {
-        return at_error(err, "no random bytes for \"%s/" AT_STATE_KEY_FILE
-                        "\"", path);
+        return at_error(err, "no random bytes for \"%s/key\"", path);
     }
 
     if (at_state_save_key(key, dir) != 0) {
-        return at_error(err, "cannot write \"%s/" AT_STATE_KEY_FILE "\": %m",
-                        path);
+        return at_error(err, "cannot write \"%s/key\": %m", path);
     }
 
     rc = at_state_read_key(key, dir, path, err);
 
-    return rc == 1 ? at_error(err, "\"%s/" AT_STATE_KEY_FILE "\" was removed "
-                              "by another process", path)
-                   : rc;
+    return rc <= 0 ? rc : at_error(err, "\"%s/key\" was removed by another "
+                                   "process", path);
 }
 
 
@@ -352,26 +308,20 @@ at_state_visit_data(int dir, const char *path, uid_t uid, gid_t gid,
     int          data, rc;
     struct stat  st;
 
-    if (!dry_run && mkdirat(dir, AT_STATE_DATA_DIR, 0700) == -1
-        && errno != EEXIST)
-    {
-        return at_error(err, "cannot create \"%s/" AT_STATE_DATA_DIR "\": %m",
-                        path);
+    if (!dry_run && mkdirat(dir, "data", 0700) == -1 && errno != EEXIST) {
+        return at_error(err, "cannot create \"%s/data\": %m", path);
     }
 
-    data = openat(dir, AT_STATE_DATA_DIR,
-                  O_RDONLY|O_DIRECTORY|O_CLOEXEC|O_NOFOLLOW);
+    data = openat(dir, "data", O_RDONLY|O_DIRECTORY|O_CLOEXEC|O_NOFOLLOW);
 
     if (data == -1) {
         return dry_run && errno == ENOENT
                ? at_state_check_writable(dir, ".", path, err)
-               : at_error(err, "cannot open \"%s/" AT_STATE_DATA_DIR "\": %m",
-                          path);
+               : at_error(err, "cannot open \"%s/data\": %m", path);
     }
 
     if (fstat(data, &st) == -1) {
-        rc = at_error(err, "cannot stat \"%s/" AT_STATE_DATA_DIR "\": %m",
-                      path);
+        rc = at_error(err, "cannot stat \"%s/data\": %m", path);
 
     } else {
         if (uid == AT_STATE_NO_USER) {
@@ -384,12 +334,10 @@ at_state_visit_data(int dir, const char *path, uid_t uid, gid_t gid,
     if (rc == 0 && !dry_run) {
 
         if (st.st_uid != uid && fchown(data, uid, gid) == -1) {
-            rc = at_error(err, "cannot chown \"%s/" AT_STATE_DATA_DIR "\": %m",
-                          path);
+            rc = at_error(err, "cannot chown \"%s/data\": %m", path);
 
         } else if (fsync(data) == -1 || fsync(dir) == -1) {
-            rc = at_error(err, "cannot sync \"%s/" AT_STATE_DATA_DIR "\": %m",
-                          path);
+            rc = at_error(err, "cannot sync \"%s/data\": %m", path);
         }
     }
 
@@ -405,7 +353,7 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     int dry_run, at_error_t *err)
 {
     int    dir, rc, created;
-    char  *parent;
+    char  *copy, *parent;
 
     created = !dry_run && mkdir(path, 0700) == 0;
 
@@ -416,10 +364,15 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     dir = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
     if (dir == -1 && dry_run && errno == ENOENT) {
-        parent = at_state_parent(path);
-        rc = parent ? at_state_check_writable(AT_FDCWD, parent, parent, err)
-                    : at_error(err, "no memory to check \"%s\"", path);
-        free(parent);
+        copy = strdup(path);
+        if (copy == NULL) {
+            return at_error(err, "no memory to check \"%s\"", path);
+        }
+
+        parent = dirname(copy);
+        rc = at_state_check_writable(AT_FDCWD, parent, parent, err);
+        free(copy);
+
         return rc;
     }
 
@@ -510,19 +463,16 @@ static int
 at_state_replace(const char *path, const char *temp)
 {
     int    dir, rc;
-    char  *parent;
+    char  *copy;
 
-    if (rename(temp, path) == -1) {
+    copy = strdup(path);
+    if (copy == NULL) {
         return -1;
     }
 
-    parent = at_state_parent(path);
-    if (parent == NULL) {
-        return -1;
-    }
-
-    dir = open(parent, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-    free(parent);
+    rc = rename(temp, path);
+    dir = rc == 0 ? open(dirname(copy), O_RDONLY|O_DIRECTORY|O_CLOEXEC) : -1;
+    free(copy);
 
     if (dir == -1) {
         return -1;
@@ -574,10 +524,12 @@ int
 at_state_read(const at_state_key_t *key, const char *path, at_str_t purpose,
     size_t max, char **content, size_t *len, at_error_t *err)
 {
+    int            rc;
     at_file_t      file;
     at_str_t       text;
     unsigned char  mac[AT_SHA256_LEN];
 
+    rc = 0;
     *content = NULL;
     *len = 0;
 
@@ -598,14 +550,16 @@ at_state_read(const at_state_key_t *key, const char *path, at_str_t purpose,
     text.len = file.len - AT_SHA256_LEN;
 
     if (at_state_mac(mac, key, purpose, text) != 0) {
-        at_file_free(&file);
-        return at_error(err, "no memory to read \"%s\"", path);
+        rc = at_error(err, "no memory to read \"%s\"", path);
+
+    } else if (!at_crypto_equal(mac, file.data, AT_SHA256_LEN)) {
+        rc = at_error(err, "\"%s\" is damaged or was not written with this "
+                      "state key", path);
     }
 
-    if (!at_crypto_equal(mac, file.data, AT_SHA256_LEN)) {
+    if (rc != 0) {
         at_file_free(&file);
-        return at_error(err, "\"%s\" is damaged or was not written with this "
-                        "state key", path);
+        return rc;
     }
 
     /* with the terminator */
