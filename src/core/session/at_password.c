@@ -17,7 +17,7 @@ _Static_assert(AT_PASSWORD_MAX < CRYPT_MAX_PASSPHRASE_SIZE,
 _Static_assert(AT_PASSWORD_HASH_LEN >= CRYPT_OUTPUT_SIZE, "a hash fits");
 
 
-/* a hash: the prefix, fields that end with "$" (salt last), digits */
+/* a hash: the prefix, fields that end with "$", digits */
 typedef struct {
     at_str_t  prefix;
     size_t    fields;           /* minimum */
@@ -34,13 +34,16 @@ typedef struct {
 
 static const at_password_kind_t  at_password_kinds[] = {
     { at_str("$y$"), 2, 43 },
-    { at_str("$6$"), 1, 86 }
+    { at_str("$6$"), 1, 86 },
+    { at_str("$2a$"), 1, 53 },      /* the salt is a part of the digits */
+    { at_str("$2b$"), 1, 53 },
+    { at_str("$2y$"), 1, 53 }
 };
 
 #define AT_PASSWORD_KINDS                                                     \
     (sizeof(at_password_kinds) / sizeof(at_password_kinds[0]))
 
-/* prefix, two digits of cost, "$", 22 digits of salt, 31 of the hash */
+/* prefix, two digits of cost, "$", digits */
 #define AT_BCRYPT_LEN  60
 
 /*
@@ -80,43 +83,17 @@ at_password_are_digits(const char *p, size_t n)
 }
 
 
-static int
-at_password_has_prefix(at_str_t text, at_str_t prefix)
-{
-    return text.len >= prefix.len
-           && memcmp(text.data, prefix.data, prefix.len) == 0;
-}
-
-
-static int
-at_password_is_bcrypt(at_str_t hash)
-{
-    const char  *p;
-
-    p = hash.data;
-
-    if (hash.len != AT_BCRYPT_LEN) {
-        return 0;
-    }
-
-    return p[0] == '$' && p[1] == '2'
-           && (p[2] == 'a' || p[2] == 'b' || p[2] == 'y') && p[3] == '$'
-           && p[4] >= '0' && p[4] <= '1' && p[5] >= '0' && p[5] <= '9'
-           && (p[4] == '0' || p[5] <= AT_BCRYPT_COST_MAX % 10 + '0')
-           && p[6] == '$'
-           && at_password_are_digits(p + 7, AT_BCRYPT_LEN - 7);
-}
-
-
 /* no field may be empty */
 static int
 at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
 {
-    size_t  i, head, fields;
-    char    c;
+    char      c;
+    size_t    i, head, fields;
+    at_str_t  rest;
 
-    if (!at_password_has_prefix(hash, kind->prefix)
-        || hash.len < kind->prefix.len + 2 + kind->digits)
+    rest = hash;
+
+    if (!at_str_cut_prefix(&rest, kind->prefix) || rest.len < kind->digits + 2)
     {
         return 0;
     }
@@ -150,13 +127,20 @@ static int
 at_password_cost_is_allowed(at_str_t hash)
 {
     const char  *p, *end;
-    at_str_t     rounds = at_str("$6$rounds=");
+    at_str_t     rest;
 
     p = hash.data;
+    rest = hash;
 
-    if (at_password_has_prefix(hash, rounds)) {
-        end = memchr(p + rounds.len, '$', hash.len - rounds.len);
-        return end - p - (ptrdiff_t) rounds.len <= AT_SHA512_ROUNDS_DIGITS_MAX;
+    if (p[1] == '2') {
+        return hash.len == AT_BCRYPT_LEN
+               && p[4] >= '0' && p[4] <= '1' && p[5] >= '0' && p[5] <= '9'
+               && (p[4] == '0' || p[5] <= AT_BCRYPT_COST_MAX % 10 + '0');
+    }
+
+    if (at_str_cut_prefix(&rest, at_str("$6$rounds="))) {
+        end = memchr(rest.data, '$', rest.len);
+        return end - rest.data <= AT_SHA512_ROUNDS_DIGITS_MAX;
     }
 
     /* up to these parameters, the alphabet of yescrypt is in ASCII order */
@@ -182,7 +166,7 @@ at_password_hash_is_valid(at_str_t hash)
         }
     }
 
-    return at_password_is_bcrypt(hash);
+    return 0;
 }
 
 
