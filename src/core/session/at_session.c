@@ -54,8 +54,8 @@ at_session_mac_token(const at_session_db_t *db,
 {
     char  text[AT_SHA256_LEN + AT_SESSION_ID_LEN];
 
-    memcpy(text, digest, AT_SHA256_LEN);
-    memcpy(text + AT_SHA256_LEN, session, AT_SESSION_ID_LEN);
+    (void) at_append(at_append(text, digest, AT_SHA256_LEN), session,
+                     AT_SESSION_ID_LEN);
 
     return at_session_mac(db, mac, at_str("session of a refresh token"),
                           (at_str_t) { text, sizeof(text) });
@@ -137,12 +137,9 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
 
     rc = at_session_mac_session(db, mac, session);
 
-    if (rc != 0) {
-        return rc;
-    }
-
-    return at_crypto_equal(mac, session->record.mac, AT_SHA256_LEN)
-           ? 0 : MDB_CORRUPTED;
+    return rc != 0
+           || at_crypto_equal(mac, session->record.mac, AT_SHA256_LEN)
+           ? rc : MDB_CORRUPTED;
 }
 
 
@@ -208,19 +205,13 @@ at_session_lookup(at_session_db_t *db, MDB_txn *txn,
         return 0;
     }
 
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        *result = found->session.record.revoked != 0 ? AT_SESSION_REVOKED
+                  : now < found->token.expires ? AT_SESSION_OK
+                                               : AT_SESSION_EXPIRED;
     }
 
-    if (found->session.record.revoked != 0) {
-        *result = AT_SESSION_REVOKED;
-
-    } else {
-        *result = now < found->token.expires ? AT_SESSION_OK
-                                             : AT_SESSION_EXPIRED;
-    }
-
-    return 0;
+    return rc;
 }
 
 
@@ -235,19 +226,18 @@ at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
     at_access_key_t      access;
     at_refresh_record_t  token;
 
-    rc = at_session_mac(db, digest, at_str("refresh token"), pair->refresh);
-
-    if (rc == 0) {
-        rc = at_session_mac_token(db, token.mac, digest, session);
-    }
-
-    if (rc != 0) {
-        return rc;
-    }
-
     memcpy(token.session, session, AT_SESSION_ID_LEN);
+    memcpy(access.session, session, AT_SESSION_ID_LEN);
     token.expires = pair->refresh_expires;
     token.used = 0;
+
+    if (at_session_mac(db, digest, at_str("refresh token"), pair->refresh) != 0
+        || at_session_mac_token(db, token.mac, digest, session) != 0
+        || at_session_mac(db, access.access, at_str("access token"),
+                          pair->access) != 0)
+    {
+        return ENOMEM;
+    }
 
     key = at_session_val(digest, AT_SHA256_LEN);
     rc = at_session_put(db, txn, AT_SESSION_REFRESH, key, &token,
@@ -258,20 +248,13 @@ at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
                                    token.expires);
     }
 
-    if (rc == 0) {
-        rc = at_session_mac(db, access.access, at_str("access token"),
-                            pair->access);
-    }
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    memcpy(access.session, session, AT_SESSION_ID_LEN);
-
     key = at_session_val(&access, sizeof(access));
-    rc = at_session_put(db, txn, AT_SESSION_ACCESS, key, &pair->access_expires,
-                        sizeof(pair->access_expires), 0);
+
+    if (rc == 0) {
+        rc = at_session_put(db, txn, AT_SESSION_ACCESS, key,
+                            &pair->access_expires,
+                            sizeof(pair->access_expires), 0);
+    }
 
     return rc != 0 ? rc : at_session_put_expiry(db, txn, AT_SESSION_ACCESS,
                                                 key, pair->access_expires);
@@ -372,47 +355,6 @@ at_session_find(at_session_db_t *db, at_session_t *session,
 }
 
 
-/* *result is valid only after the commit */
-static int
-at_session_use(at_session_db_t *db, MDB_txn *txn, at_session_lookup_t *found,
-    const at_session_token_pair_t *next, int64_t now, int64_t grace,
-    at_session_e *result)
-{
-    int  rc;
-
-    if (found->token.used != 0) {
-
-        /* a negative difference: the clock went backwards, not a reuse */
-        if (now - found->token.used < grace) {
-            *result = AT_SESSION_USED;
-            return 0;
-        }
-
-        *result = AT_SESSION_REUSED;
-        found->session.record.revoked = now;
-
-        return at_session_save(db, txn, &found->session);
-    }
-
-    found->token.used = now;
-
-    if (found->session.record.expires < next->refresh_expires) {
-        found->session.record.expires = next->refresh_expires;
-    }
-
-    /* save the session first: a put may invalidate its views of the map */
-    rc = at_session_save(db, txn, &found->session);
-
-    if (rc == 0) {
-        rc = at_session_put(db, txn, AT_SESSION_REFRESH, found->key,
-                            &found->token, sizeof(at_refresh_record_t), 0);
-    }
-
-    return rc != 0 ? rc
-                   : at_session_put_pair(db, txn, found->session.id, next);
-}
-
-
 at_session_e
 at_session_rotate(at_session_db_t *db, at_str_t refresh,
     const at_session_token_pair_t *next, int64_t now, int64_t grace,
@@ -429,8 +371,34 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
 
     rc = at_session_lookup(db, txn, &found, refresh, now, &result);
 
-    if (result == AT_SESSION_OK) {
-        rc = at_session_use(db, txn, &found, next, now, grace, &result);
+    if (result == AT_SESSION_OK && found.token.used == 0) {
+        found.token.used = now;
+
+        if (found.session.record.expires < next->refresh_expires) {
+            found.session.record.expires = next->refresh_expires;
+        }
+
+        /* save the session first: a put may invalidate its views of the map */
+        rc = at_session_save(db, txn, &found.session);
+
+        if (rc == 0) {
+            rc = at_session_put(db, txn, AT_SESSION_REFRESH, found.key,
+                                &found.token, sizeof(at_refresh_record_t), 0);
+        }
+
+        if (rc == 0) {
+            rc = at_session_put_pair(db, txn, found.session.id, next);
+        }
+
+    } else if (result == AT_SESSION_OK && now - found.token.used < grace) {
+
+        /* a negative difference: the clock went backwards, not a reuse */
+        result = AT_SESSION_USED;
+
+    } else if (result == AT_SESSION_OK) {
+        result = AT_SESSION_REUSED;
+        found.session.record.revoked = now;
+        rc = at_session_save(db, txn, &found.session);
     }
 
     return at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0
@@ -449,18 +417,13 @@ at_session_revoke_one(at_session_db_t *db, MDB_txn *txn,
 
     rc = at_session_load(db, txn, session);
 
-    if (rc == MDB_NOTFOUND || (rc == 0 && session->record.revoked != 0)) {
-        return 0;
+    if (rc == 0 && session->record.revoked == 0) {
+        (*revoked)++;
+        session->record.revoked = now;
+        rc = at_session_save(db, txn, session);
     }
 
-    if (rc != 0) {
-        return rc;
-    }
-
-    (*revoked)++;
-    session->record.revoked = now;
-
-    return at_session_save(db, txn, session);
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 
