@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,10 +135,8 @@ at_state_write_all(int fd, const void *data, size_t len)
 
 /* a random name, because another process may write the same file */
 static int
-at_state_open_temp(int dir, const char *name, char **temp)
+at_state_open_temp(int dir, const char *name, char temp[PATH_MAX])
 {
-    int       fd;
-    size_t    size;
     uint64_t  random;
 
     if (at_random(&random, sizeof(random)) != 0) {
@@ -145,22 +144,13 @@ at_state_open_temp(int dir, const char *name, char **temp)
         return -1;
     }
 
-    size = strlen(name) + sizeof(".") + 16;
-
-    *temp = malloc(size);
-    if (*temp == NULL) {
+    if (snprintf(temp, PATH_MAX, "%s.%016" PRIx64, name, random) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
         return -1;
     }
 
-    (void) snprintf(*temp, size, "%s.%016" PRIx64, name, random);
-
-    fd = openat(dir, *temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW,
-                0600);
-    if (fd == -1) {
-        free(*temp);
-    }
-
-    return fd;
+    return openat(dir, temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC|O_NOFOLLOW,
+                  0600);
 }
 
 
@@ -185,19 +175,6 @@ at_state_write_synced(int fd, at_str_t first, at_str_t second)
     }
 
     return rc;
-}
-
-
-/* preserves errno */
-static void
-at_state_remove_temp(int dir, char *temp)
-{
-    int  error;
-
-    error = errno;
-    (void) unlinkat(dir, temp, 0);
-    free(temp);
-    errno = error;
 }
 
 
@@ -244,24 +221,24 @@ at_state_read_key(at_state_key_t *key, int dir, const char *path,
 static int
 at_state_save_key(const at_state_key_t *key, int dir)
 {
-    int       fd, rc;
-    char     *temp;
+    int       fd, rc, error;
+    char      temp[PATH_MAX];
     at_str_t  bytes = { (const char *) key->bytes, AT_STATE_KEY_LEN };
 
-    fd = at_state_open_temp(dir, "key", &temp);
+    fd = at_state_open_temp(dir, "key", temp);
     if (fd == -1) {
         return -1;
     }
 
     rc = at_state_write_synced(fd, bytes, at_str(""));
 
-    if (rc == 0 && linkat(dir, temp, dir, "key", 0) == -1
-        && errno != EEXIST)
-    {
+    if (rc == 0 && linkat(dir, temp, dir, "key", 0) == -1 && errno != EEXIST) {
         rc = -1;
     }
 
-    at_state_remove_temp(dir, temp);
+    error = errno;
+    (void) unlinkat(dir, temp, 0);
+    errno = error;
 
     return rc == 0 ? fsync(dir) : -1;
 }
@@ -490,14 +467,14 @@ at_state_write(const at_state_key_t *key, const char *path, at_str_t purpose,
     at_str_t content, at_error_t *err)
 {
     int            fd, rc;
-    char          *temp;
+    char           temp[PATH_MAX];
     unsigned char  mac[AT_SHA256_LEN];
 
     if (at_state_mac(mac, key, purpose, content) != 0) {
         return at_error(err, "no memory to write \"%s\"", path);
     }
 
-    fd = at_state_open_temp(AT_FDCWD, path, &temp);
+    fd = at_state_open_temp(AT_FDCWD, path, temp);
     if (fd == -1) {
         return at_error(err, "cannot write \"%s\": %m", path);
     }
@@ -514,7 +491,7 @@ at_state_write(const at_state_key_t *key, const char *path, at_str_t purpose,
         (void) at_error(err, "cannot write \"%s\": %m", path);
     }
 
-    at_state_remove_temp(AT_FDCWD, temp);
+    (void) unlink(temp);
 
     return rc;
 }

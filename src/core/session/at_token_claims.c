@@ -12,43 +12,14 @@
 static const char  at_random_alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
+/* the arguments of "s%" */
+#define at_pack_args(view)  (view).len ? (view).data : "", (view).len
+
 #define AT_RANDOM_ALPHABET_LEN  (sizeof(at_random_alphabet) - 1)
 
 /* larger bytes are skipped: they would make some characters more likely */
 #define AT_RANDOM_BYTE_LIMIT                                                  \
     (256 / AT_RANDOM_ALPHABET_LEN * AT_RANDOM_ALPHABET_LEN)
-
-
-/* fails if json_stringn() returns NULL, like json_object_set_new() */
-static int
-at_claim_set(json_t *claims, const char *name, at_str_t text)
-{
-    return json_object_set_new(claims, name,
-                               json_stringn(text.len ? text.data : "",
-                                            text.len));
-}
-
-
-static json_t *
-at_token_claims_create(const at_token_claims_t *common)
-{
-    json_t  *claims;
-
-    claims = json_object();
-
-    if (at_claim_set(claims, "iss", common->issuer) != 0
-        || at_claim_set(claims, "aud", common->audience) != 0
-        || json_object_set_new(claims, "exp", json_integer(common->expires))
-           != 0
-        || json_object_set_new(claims, "iat", json_integer(common->issued))
-           != 0)
-    {
-        json_decref(claims);
-        return NULL;
-    }
-
-    return claims;
-}
 
 
 static json_t *
@@ -73,11 +44,11 @@ at_token_claims_scopes(at_list_t list)
 
 
 static char *
-at_token_claims_dump(json_t *claims, int rc)
+at_token_claims_dump(json_t *claims)
 {
     char  *text;
 
-    text = rc == 0 ? json_dumps(claims, JSON_COMPACT) : NULL;
+    text = json_dumps(claims, JSON_COMPACT);
     json_decref(claims);
 
     return text;
@@ -88,35 +59,31 @@ char *
 at_token_claims_user(const at_token_claims_t *common,
     const at_user_record_t *user)
 {
-    int      rc;
-    json_t  *claims;
-
-    claims = at_token_claims_create(common);
-
-    rc = at_claim_set(claims, "id", user->id) != 0
-         || at_claim_set(claims, "username", user->username) != 0
-         || json_object_set_new(claims, "scope",
-                                at_token_claims_scopes(user->scopes)) != 0
-         || json_object_set_new(claims, "isAdmin", json_boolean(user->admin))
-            != 0;
-
-    return at_token_claims_dump(claims, rc);
+    return at_token_claims_dump(
+               json_pack("{s:s%, s:s%, s:I, s:I, s:s%, s:s%, s:o, s:b}",
+                         "iss", at_pack_args(common->issuer),
+                         "aud", at_pack_args(common->audience),
+                         "exp", (json_int_t) common->expires,
+                         "iat", (json_int_t) common->issued,
+                         "id", at_pack_args(user->id),
+                         "username", at_pack_args(user->username),
+                         "scope", at_token_claims_scopes(user->scopes),
+                         "isAdmin", (int) user->admin));
 }
 
 
 char *
 at_token_claims_client(const at_token_claims_t *common, at_str_t client)
 {
-    int      rc;
-    json_t  *claims;
-
-    claims = at_token_claims_create(common);
-
-    rc = at_claim_set(claims, "appid", client) != 0
-         || at_claim_set(claims, "sub", client) != 0
-         || json_object_set_new(claims, "ver", json_string("1.0")) != 0;
-
-    return at_token_claims_dump(claims, rc);
+    return at_token_claims_dump(
+               json_pack("{s:s%, s:s%, s:I, s:I, s:s%, s:s%, s:s}",
+                         "iss", at_pack_args(common->issuer),
+                         "aud", at_pack_args(common->audience),
+                         "exp", (json_int_t) common->expires,
+                         "iat", (json_int_t) common->issued,
+                         "appid", at_pack_args(client),
+                         "sub", at_pack_args(client),
+                         "ver", "1.0"));
 }
 
 
