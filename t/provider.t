@@ -132,96 +132,59 @@ granted $s, '/', 'a token with a new key after the key file has changed', token 
 my $source = AuthToken::Source->start(keys => ['rsa', 'rsa2']);
 my $set    = AuthToken::Source->jwk_set('rsa', 'rsa2');
 
-# The response of a mode as curl sees it: exit code, status, length of the body; -1: the
-# length of the JWK Set.
+# Exit code of curl, status and length of the body (-1: that of the JWK Set).  jwks.t proves
+# each mode by what the module logs about it.
 sub answers ($name, $exit, $status, $length, $mode, %o) {
     my $curl = delete $o{curl};
 
     $source->mode($mode, %o);
-    my $began  = time;
     my $answer = $source->fetch('/jwks', curl => [$curl // ()]);
 
     is_deeply [$answer->{exit}, $answer->{status}, length $answer->{body}],
               [$exit, $status, $length < 0 ? length $set : $length], $name
         or diag explain $answer;
 
-    return ($answer, time - $began);
+    return $answer;
 }
 
-my $html = qr{\AHTTP/1\.1 \d+ .*^Content-Type: text/html\r$}ms;
-my ($answer, $took);
-
-($answer) = answers('good', 0, 200, -1, 'good');
+my $answer = answers('good, with headers', 0, 200, -1, 'good', type => 'text/plain',
+                     headers => { 'Cache-Control' => 'max-age=5' });
 is $answer->{body}, $set, 'good: the body';
-like $answer->{head}, qr{^Content-Type: application/json\r$}m, 'good: the type';
-($answer) = answers('good, with headers', 0, 200, -1, 'good', type => 'text/plain',
-                    headers => { 'Cache-Control' => 'max-age=5' });
-like $answer->{head}, qr{^Content-Type: text/plain\r\n.*^Cache-Control: max-age=5\r$}ms, 'good: other headers';
+like $answer->{head}, qr{^Content-Type: text/plain\r\n.*^Cache-Control: max-age=5\r$}ms, 'good: the headers';
 
-answers('status 404', 0, 404, -1, 404);
 answers('status 500', 0, 500, -1, 500);
-answers('status 204', 0, 204, 0, 204);
 answers('status 304', 0, 304, 0, 304);
-($answer) = answers('redirect', 0, 307, 128, 'redirect', to => 'file:///etc/passwd', status => 307);
+$answer = answers('redirect', 0, 307, 128, 'redirect', to => 'file:///etc/passwd', status => 307);
 like $answer->{head}, qr{^Location: file:///etc/passwd\r$}m, 'Location';
-
-my $location = $source->plain_url('/jwks');
-($answer) = answers('redirect to http', 0, 302, 128, 'redirect_plain');
-like $answer->{head}, qr{^Location: \Q$location\E\r$}m, 'Location';
+answers('redirect to http', 0, 302, 128, 'redirect_plain');
 is $source->hits('/jwks', scheme => 'http'), 0, 'a redirect is not followed by default';
 answers('a followed redirect', 0, 200, -1, 'redirect_plain', curl => 'location');
 is $source->hits('/jwks', scheme => 'http'), 1, 'one request at the HTTP listener';
-answers('a chain of redirects with a limit', 47, 302, 0, 'redirect_chain', curl => "location\nmax-redirs = 5");
 answers('a chain of redirects', 0, 200, -1, 'redirect_chain', hops => 3, curl => 'location');
 
-(undef, $took) = answers('slow', 0, 200, -1, 'slow', seconds => 0.3);
-cmp_ok $took, '>=', 0.3, 'slow takes the given time';
 answers('hang', 28, undef, 0, 'hang', curl => 'max-time = 0.1');
-(undef, $took) = answers('drip', 0, 200, -1, 'drip', milliseconds => 1);
-cmp_ok $took, '>=', length($set) / 1000, 'drip sends single bytes';
-(undef, $took) = answers('drip_head', 0, 200, -1, 'drip_head', milliseconds => 2);
-cmp_ok $took, '>=', 0.15, 'drip sends single bytes';
-
+answers('drip', 0, 200, -1, 'drip', milliseconds => 1);
+answers('drip_head', 0, 200, -1, 'drip_head', milliseconds => 1);
 answers('reset', 56, 200, int((1 + length $set) / 2), 'reset');
-answers('cut', 18, 200, int((1 + length $set) / 2), 'cut');
-($answer) = answers('chunked', 0, 200, -1, 'chunked');
-like $answer->{head}, qr/^Transfer-Encoding: chunked\r$/m, 'no Content-Length';
-answers('chunked_cut', 18, 200, 1 + length $set, 'chunked_cut');
-($answer) = answers('HTTP/1.0', 0, 200, -1, 'http10');
+$answer = answers('HTTP/1.0', 0, 200, -1, 'http10');
 like $answer->{head}, qr{\AHTTP/1\.0 200 (?!.*Content-Length)}s, 'no Content-Length';
 
-($answer) = answers('gzip, decoded by curl', 0, 200, -1, 'gzip', curl => 'compressed');
+answers('gzip, decoded by curl', 0, 200, -1, 'gzip', curl => 'compressed');
 $answer = $source->fetch('/jwks');
 like $answer->{head}, qr/^Content-Encoding: gzip\r$/m, 'gzip without Accept-Encoding';
-like $answer->{body}, qr/\A\x1f\x8b/, 'gzip, encoded';
 answers('gzip_bomb, decoded by curl', 0, 200, 64 << 20, 'gzip_bomb', curl => 'compressed');
 cmp_ok length $source->fetch('/jwks')->{body}, '<', 100_000, 'gzip_bomb, encoded';
 
-($answer) = answers('html', 0, 200, 128, 'html');
-like $answer->{head}, $html, 'html: the type';
-answers('empty', 0, 200, 0, 'empty');
-
-for my $size (65536, 262145, 5 << 20) {
-    ($answer) = answers("$size bytes", 0, 200, $size, 'size', bytes => $size);
-    is $json->decode($answer->{body})->{keys}->@*, 2, 'the keys and spaces';
-}
-($answer) = answers('chunked', 0, 200, 5 << 20, 'size', bytes => 5 << 20, chunked => 1);
+$answer = answers('size', 0, 200, 262_145, 'size', bytes => 262_145);
+is $json->decode($answer->{body})->{keys}->@*, 2, 'the keys and spaces';
+$answer = answers('chunked', 0, 200, 5 << 20, 'size', bytes => 5 << 20, chunked => 1);
 unlike $answer->{head}, qr/Content-Length/i, 'no Content-Length';
-
-$source->mode('endless');
-is $source->fetch('/jwks', curl => ['max-time = 0.1'])->{exit}, 28, 'endless';
-($answer) = answers('long headers', 0, 200, -1, 'headers');
+$answer = answers('long headers', 0, 200, -1, 'headers');
 cmp_ok length $answer->{head}, '>', 100_000, 'headers of 100,000 bytes';
-answers('garbage', 1, undef, 0, 'garbage');
-
-answers('refused', 7, undef, 0, 'refused');
 answers('silent', 28, undef, 0, 'silent', curl => 'max-time = 0.1');
-$source->mode('reset_connection');
-like $source->fetch('/jwks')->{exit}, qr/\A(?:7|35|56)\z/, 'connections reset';
 answers('good again', 0, 200, -1, 'good');
 
 is eval { $source->mode('nonsense'); 1 }, undef, 'an unknown mode is an error';
-is $source->open_connections, 0, 'no connection is open';
 
 # --- certificates -----------------------------------------------------------
 
@@ -235,8 +198,6 @@ answers('the right certificate', 0, 200, -1, 'good');
 
 # --- paths, times, requests -------------------------------------------------
 
-$source->mode('500', path => '/jwks', times => 2);
-is join(' ', map { $source->fetch('/jwks')->{status} } 1 .. 3), '500 500 200', 'a mode for two requests';
 $source->mode('404', path => '/other')->serve('/other', "{}\n", type => 'text/x');
 is join(' ', map { $source->fetch($_)->{status} } qw(/jwks /other)), '200 404', 'a mode for one path';
 $source->mode('good', path => '/other');
@@ -259,15 +220,15 @@ is_deeply [$request->@{qw(scheme method query http body)}], ['https', 'POST', 'x
 is_deeply [grep { $_->[0] eq 'Authorization' } $request->{headers}->@*],
     [['Authorization', 'Bearer nothing']], 'the recorded headers';
 
-# --- hang and release -------------------------------------------------------
+# --- hang ----------- -------------------------------------------------------
 
 $source->mode('hang');
 my $waiting = AuthToken::Client->connect(port => $source->plain_port);
 $waiting->send(request_bytes('/jwks'));
 is $source->await_hits('/jwks', 2), 2, 'the request is counted';
 ok !$waiting->_read, 'hang: no response';
-$source->release;
-is $waiting->response->{status}, 200, 'release responds';
+$source->mode('good');
+is $waiting->response->{status}, 200, 'mode good responds to a request that hangs';
 
 $p->mode('html', path => '/tenant/v2.0/jwks');
 is length $p->jwks, 128, 'modes of the provider';

@@ -39,7 +39,6 @@ export class Listeners {
   constructor(certificates, handle) {
     this.certificates = certificates;
     this.open = new Map();              // raw sockets by the client's port
-    this.taken = 0;
     this.state = 'open';
 
     const serve = (scheme) => (req, res) => {
@@ -63,7 +62,6 @@ export class Listeners {
 
   take(socket, server) {
     const from = socket.remotePort;
-    this.taken++;
     this.open.set(from, socket);
     socket.on('close', () => this.open.delete(from));
     socket.on('error', () => {});

@@ -55,12 +55,7 @@ function note(req, scheme, path, query) {
 
 function modeOf(path) {
   const key = modes.has(path) ? path : '';
-  const mode = modes.get(key) ?? { name: 'good' };
-
-  if (mode.times !== undefined && --mode.times <= 0) {
-    modes.delete(key);
-  }
-  return mode;
+  return modes.get(key) ?? { name: 'good' };
 }
 
 // the response of a path in mode good
@@ -149,10 +144,6 @@ const commands = {
     return listeners.become('open');
   },
 
-  release() {
-    release();
-  },
-
   certificate({ name }) {
     listeners.certificate(name);
   },
@@ -171,13 +162,8 @@ const commands = {
                                               && (scheme ?? r.scheme) === r.scheme) };
   },
 
-  connections() {
-    return { taken: listeners.taken, open: listeners.open.size };
-  },
-
   forget() {
     forget();
-    listeners.taken = 0;
   },
 };
 

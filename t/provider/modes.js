@@ -104,27 +104,6 @@ const modes = {
     res.write(half(body), () => raw.resetAndDestroy());
   },
 
-  cut({ res, document: { headers, body } }) {
-    res.writeHead(200, { ...headers, 'Content-Length': body.length });
-    res.write(half(body), () => res.socket?.end());
-  },
-
-  chunked({ res, bytes = 64, document: { headers, body } }, whole = true) {
-    res.writeHead(200, { ...headers, 'Transfer-Encoding': 'chunked' });
-
-    for (let at = 0; at < body.length; at += bytes) {
-      res.write(body.subarray(at, at + bytes));
-    }
-
-    if (whole) {
-      res.end();
-    } else {
-      res.write(' ', () => res.socket?.end());
-    }
-  },
-
-  chunked_cut: (a) => modes.chunked(a, false),
-
   http10({ res, document }) {
     res.socket.end(Buffer.concat(plainly(document, '1.0')));
   },
@@ -139,13 +118,12 @@ const modes = {
     send(a, { status: 200, headers: { 'Content-Type': 'text/html' }, body: Buffer.from(PAGE) });
   },
 
-  empty: (a) => send(a, { ...a.document, body: Buffer.alloc(0) }),
-
   size(a) {
     const document = { ...a.document, body: padded(a.document.body, a.bytes) };
 
     if (a.chunked) {
-      modes.chunked({ ...a, bytes: PIECE.length, document });
+      a.res.writeHead(200, document.headers);
+      a.res.end(document.body);
     } else {
       send(a, document);
     }
@@ -189,9 +167,5 @@ const modes = {
       more[`X-Filler-${n}`] = line;
     }
     send(a, a.document, more);
-  },
-
-  garbage({ res }) {
-    res.socket.end('SSH-2.0-OpenSSH_9.2p1\r\n\0\x01\x02\x03\r\n\r\n');
   },
 };

@@ -14,11 +14,8 @@ AuthToken::Provider - a certified OpenID provider on loopback
     );
 
     my $s = start(<<"CONF", files => { 'ca.pem' => $provider->ca });
-        auth_token_issuer main {
-            issuer   @{[$provider->issuer]};
-            audience https://api.example/;
-            jwks_uri @{[$provider->jwks_uri]} ca_file=%%DIR%%/ca.pem;
-        }
+        %%ISSUER main: issuer @{[$provider->issuer]}; audience https://api.example/;
+            jwks_uri @{[$provider->jwks_uri]} ca_file=%%DIR%%/ca.pem;%%
         ...
     CONF
 

@@ -9,11 +9,7 @@ AuthToken::Source - a key server that fails on request
     my $source = AuthToken::Source->start(keys => ['rsa', 'rsa2']);
 
     my $s = start(<<"CONF", files => { 'ca.pem' => $source->ca });
-        auth_token_issuer main {
-            issuer   https://issuer.example;
-            audience api;
-            jwks_uri @{[$source->url('/jwks')]} ca_file=%%DIR%%/ca.pem;
-        }
+        %%ISSUER main: jwks_uri @{[$source->url('/jwks')]} ca_file=%%DIR%%/ca.pem;%%
         ...
     CONF
 
@@ -64,31 +60,26 @@ hash); removes a document.
 =item mode(NAME, OPTIONS)
 
 Changes the responses from the next request on.  C<path>: only for this path, which takes
-precedence; C<times>: only for this number of requests.  Other options by mode:
+precedence.  Other options by mode:
 
     good              the document; headers => { 'Cache-Control' => ... }, type => ...
     404, 500, 301 ..  this status with the document as the body (204, 304: none); headers
     redirect          to => URL, status (302)
     redirect_plain    302 to plain_url of the same path, which serves the document
     redirect_chain    302 to the same path for hops (20) times, then the document
-    hang              no response until release()
+    hang              no response until mode('good')
     slow              a response after seconds (2)
     reset             half of the body, then RST
-    cut               half of the body, then FIN, with the full Content-Length
-    chunked           chunks of bytes (64)
-    chunked_cut       chunks without the last one
     http10            HTTP/1.0 without a length, ends with the connection
     gzip              Content-Encoding: gzip, even without Accept-Encoding
     gzip_bomb         gzip of the document and 64 MiB of spaces
     html              200 with a page, text/html
-    empty             200 with an empty body
     size              the document, padded with spaces to bytes;
                       chunked => 1 for no Content-Length
     endless           the document and spaces without an end
     drip              a byte of the body every milliseconds (100)
     drip_head         a byte of the response head every milliseconds (100)
     headers           bytes (100000) of headers before the document
-    garbage           bytes that are not HTTP
 
 Modes of the whole server, before it reads a request:
 
@@ -98,23 +89,18 @@ Modes of the whole server, before it reads a request:
 
 C<mode('good')> ends all modes and responds to requests that hang.
 
-=item release
-
-Responds to requests that hang.
-
 =item certificate(NAME)
 
 Selects the certificate of new connections and closes open ones: C<good>, C<other_ca>
 (unknown CA), C<other_host> (for C<other.example>), C<expired>, C<self_signed>.
 
-=item hits(PATH), requests(PATH), await_hits(PATH, N), connections, open_connections, forget
+=item hits(PATH), requests(PATH), await_hits(PATH, N), forget
 
 C<hits>: the number of requests for the path without its query, or for all paths;
 C<< scheme => 'http' >> counts only those of the HTTP listener.  C<requests>: the last 1000
 of them as hashes with scheme, method, path, query, http, headers (a list of [name, value])
 and body (its length).  C<await_hits> waits for N requests and returns their number.
-C<connections> counts accepted, C<open_connections> open connections.  C<forget> resets
-the counters.
+C<forget> resets the counters.
 
 =item fetch(URL or PATH, OPTIONS)
 
@@ -278,8 +264,6 @@ sub mode ($self, $name, %o) {
     return $self;
 }
 
-sub release ($self) { $self->_tell(release => {}) }
-
 sub certificate ($self, $name) {
     $self->_tell(certificate => { name => $name });
     return $self;
@@ -331,9 +315,6 @@ sub await_hits ($self, $path, $n, %o) {
                                "$n requests for $path");
     return $hits;
 }
-
-sub connections ($self)      { $self->_tell(connections => {})->{taken} }
-sub open_connections ($self) { $self->_tell(connections => {})->{open} }
 
 sub forget ($self) {
     $self->_tell(forget => {});
