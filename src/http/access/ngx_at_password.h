@@ -19,7 +19,7 @@
 #include "core/base/at_verdict.h"
 
 #include "http/access/ngx_at_throttle.h"
-#include "http/base/ngx_at_issuer.h"
+#include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_ctx.h"
 #include "http/worker/ngx_at_job.h"
 

@@ -16,7 +16,6 @@
 
 #include "core/base/at_str.h"
 
-#include "http/base/ngx_at_issuer.h"
 #include "http/base/ngx_at_main_conf.h"
 
 

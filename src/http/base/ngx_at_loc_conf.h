@@ -17,7 +17,7 @@
 #include "core/authz/at_scope.h"
 #include "core/jose/at_jwt.h"
 
-#include "http/base/ngx_at_issuer.h"
+#include "http/base/ngx_at_main_conf.h"
 
 
 /* kinds of credentials: bits of "auth_token_accept" */

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The configuration of the "http" block.
+ * The configuration of the "http" block and of its issuers.
  */
 
 #ifndef NGX_AT_MAIN_CONF_H
@@ -12,10 +12,60 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/authz/at_issuer.h"
+#include "core/jose/at_jwk.h"
 #include "core/jose/at_jwt.h"
 #include "core/session/at_state.h"
 
-#include "http/base/ngx_at_issuer.h"
+#include "http/base/ngx_at_directive.h"
+
+
+typedef struct ngx_at_key_file_s  ngx_at_key_file_t;
+typedef struct ngx_at_signing_key_s  ngx_at_signing_key_t;
+typedef struct ngx_at_source_s  ngx_at_source_t;
+
+
+/*
+ * One "auth_token_issuer" block.  Times are in seconds, but refresh_grace is
+ * in milliseconds.
+ *
+ * sets has an element for each key file, then for each key source, then for
+ * the signing keys; NULL: no keys.  These are the keys that were read with the
+ * configuration: ngx_at_trusted_issuers() returns those in use.
+ */
+typedef struct {
+    ngx_str_t               name;
+    at_issuer_t             requirements;
+
+    ngx_at_conf_position_t  client_claim_position;
+    ngx_at_conf_position_t  audience_position;  /* of "audience clients" */
+
+    ngx_array_t             key_files;          /* of ngx_at_key_file_t */
+    ngx_array_t             sources;            /* of ngx_at_source_t * */
+    at_keyset_t           **sets;
+    ngx_uint_t              nsets;
+    ngx_uint_t              first_set;          /* among all key sets */
+
+    /* issued tokens; signing_keys is empty: none are issued */
+    ngx_array_t             signing_keys;       /* of ngx_at_signing_key_t */
+    ngx_at_conf_position_t  signing_key_position;
+    ngx_str_t               jwks;               /* their public keys */
+
+    ngx_str_t               access_cookie;
+    time_t                  access_expires;
+    time_t                  access_cookie_expires; /* 0: access_expires */
+    ngx_str_t               refresh_cookie;
+    ngx_str_t               refresh_path;
+    time_t                  refresh_expires;
+    ngx_uint_t              refresh_length;
+    ngx_msec_t              refresh_grace;
+
+    /* users of the store, who authenticate by password */
+    ngx_uint_t              has_users;
+    time_t                  password_cache_time;
+    ngx_uint_t              max_failures;
+    time_t                  failures_interval;
+} ngx_at_issuer_t;
 
 
 /* a list of trusted issuers; its address is part of the cache key */

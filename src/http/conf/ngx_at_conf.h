@@ -76,14 +76,14 @@ ngx_int_t ngx_at_check_issuers(ngx_conf_t *cf,
  * completed at the end of the block, when the issuer is known.
  */
 char *ngx_at_issuer_set_jwks_uri(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field);
+    ngx_str_t *value, void *field);
 char *ngx_at_issuer_set_discovery(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field);
+    ngx_str_t *value, void *field);
 char *ngx_at_key_sources_resolve(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
 
 /* ngx_at_issued_token.c: tokens that nginx issues, passwords of their users */
 char *ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field);
+    ngx_str_t *value, void *field);
 extern const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_password_parameters[];

@@ -151,11 +151,10 @@ const ngx_at_conf_parameter_t  ngx_at_password_parameters[] = {
 
 char *
 ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t  *value, kid;
+    ngx_str_t  kid;
 
-    value = cf->args->elts;
     ngx_str_null(&kid);
 
     if (ngx_at_conf_parse_parameters(cf, 2, ngx_at_signing_key_parameters,

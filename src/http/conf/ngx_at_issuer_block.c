@@ -24,7 +24,10 @@ typedef struct {
     ngx_str_t     name;
     ngx_uint_t    min;                          /* arguments with the name */
     ngx_uint_t    max;
-    char        *(*set)(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field);
+
+    /* value: the arguments, value[0] is the name */
+    char        *(*set)(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+                        ngx_str_t *value, void *field);
     size_t        offset;                       /* of field in the issuer */
     ngx_uint_t    repeated;                     /* may occur more than once */
 
@@ -76,7 +79,8 @@ ngx_at_copy_arguments(ngx_conf_t *cf)
 
 
 static char *
-ngx_at_issuer_set_issuer(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
+ngx_at_issuer_set_issuer(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
 {
     issuer->requirements.issuers = ngx_at_copy_arguments(cf);
     issuer->requirements.n_issuers = cf->args->nelts - 1;
@@ -89,15 +93,13 @@ ngx_at_issuer_set_issuer(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 
 static char *
 ngx_at_issuer_set_audience(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
     at_str_t     *audiences;
-    ngx_str_t    *value;
     ngx_uint_t    i;
     at_issuer_t  *requirements;
 
     requirements = &issuer->requirements;
-    value = cf->args->elts;
     i = 1;
 
     if (ngx_at_str_is(&value[1], "clients")) {
@@ -139,13 +141,11 @@ ngx_at_issuer_set_audience(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
 static char *
 ngx_at_issuer_set_algorithms(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    at_alg_e     alg;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
+    at_alg_e    alg;
+    ngx_uint_t  i;
 
-    value = cf->args->elts;
     issuer->requirements.algs = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
@@ -168,7 +168,8 @@ ngx_at_issuer_set_algorithms(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 /* "absent" allows a header without typ */
 
 static char *
-ngx_at_issuer_set_typ(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
+ngx_at_issuer_set_typ(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
 {
     at_str_t    *typs;
     ngx_uint_t   i, n;
@@ -198,14 +199,13 @@ ngx_at_issuer_set_typ(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 
 
 static char *
-ngx_at_issuer_set_time(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
+ngx_at_issuer_set_time(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
 {
     int64_t *seconds = field;
 
-    ngx_int_t   time;
-    ngx_str_t  *value;
+    ngx_int_t  time;
 
-    value = cf->args->elts;
     time = ngx_parse_time(&value[1], 1);
 
     if (time == NGX_ERROR) {
@@ -220,41 +220,30 @@ ngx_at_issuer_set_time(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 
 
 static char *
-ngx_at_issuer_set_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
+ngx_at_issuer_set_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
     return ngx_at_conf_parse_claim_path(cf, &value[1], field);
 }
 
 
 static char *
 ngx_at_issuer_set_admin_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
     if (ngx_at_str_is(&value[1], "off")) {
         issuer->requirements.admin_claim.n = 0;
         return NGX_CONF_OK;
     }
 
-    return ngx_at_issuer_set_claim(cf, issuer, field);
+    return ngx_at_conf_parse_claim_path(cf, &value[1], field);
 }
 
 
 static char *
 ngx_at_issuer_set_delegated(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
     issuer->requirements.no_users = ngx_at_str_is(&value[1], "off");
 
     return issuer->requirements.no_users || ngx_at_str_is(&value[1], "on")
@@ -265,7 +254,8 @@ ngx_at_issuer_set_delegated(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
 
 static char *
-ngx_at_issuer_include(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
+ngx_at_issuer_include(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
 {
     return ngx_conf_include(cf, NULL, NULL);
 }
@@ -275,15 +265,13 @@ ngx_at_issuer_include(ngx_conf_t *cf, ngx_at_issuer_t *issuer, void *field)
 
 static char *
 ngx_at_issuer_set_client_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t        *value;
     ngx_uint_t        i, n;
     at_issuer_t      *requirements;
     at_claim_path_t  *paths;
 
     requirements = &issuer->requirements;
-    value = cf->args->elts;
     n = cf->args->nelts - 1;
 
     ngx_at_conf_note_position(cf, &issuer->client_claim_position);
@@ -446,7 +434,7 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         rc = ngx_at_conf_parse_parameters(cf, 1, command->parameters,
                                           parser->issuer);
     } else {
-        rc = command->set(cf, parser->issuer,
+        rc = command->set(cf, parser->issuer, name,
                           (u_char *) parser->issuer + command->offset);
     }
 

@@ -145,13 +145,10 @@ ngx_at_source_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *url)
 
 char *
 ngx_at_issuer_set_jwks_uri(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t         *value;
     ngx_uint_t         i;
     ngx_at_source_t  **sources;
-
-    value = cf->args->elts;
 
     if (!at_url_is_valid(ngx_at_view(value[1]))) {
         return ngx_at_conf_invalid_value(cf, &value[1],
@@ -173,12 +170,8 @@ ngx_at_issuer_set_jwks_uri(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
 char *
 ngx_at_issuer_set_discovery(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
     if (ngx_at_str_is(&value[1], "off") && cf->args->nelts == 2) {
         return NGX_CONF_OK;
     }

@@ -113,13 +113,13 @@ ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
 
 char *
 ngx_at_issuer_set_key_file(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field)
+    ngx_str_t *value, void *field)
 {
     ngx_str_t          *path;
     ngx_uint_t          i;
     ngx_at_key_file_t  *key_file;
 
-    path = (ngx_str_t *) cf->args->elts + 1;
+    path = &value[1];
 
     if (path->len == 0) {
         return ngx_at_conf_invalid_value(cf, path, "use the path of a file");

@@ -16,7 +16,7 @@
 
 /* the directive "key_file"; the file is read by ngx_at_keys_load() */
 char *ngx_at_issuer_set_key_file(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    void *field);
+    ngx_str_t *value, void *field);
 
 /* creates the key sets of an issuer block once all of it is parsed */
 char *ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,

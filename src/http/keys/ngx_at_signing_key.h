@@ -10,7 +10,7 @@
 
 #include "core/jose/at_mint.h"
 
-#include "http/base/ngx_at_issuer.h"
+#include "http/base/ngx_at_main_conf.h"
 
 
 struct ngx_at_signing_key_s {
