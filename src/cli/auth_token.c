@@ -14,7 +14,6 @@
 
 #include "core/base/at_crypto.h"
 #include "cli/commands/cli_commands.h"
-#include "cli/terminal/cli_help.h"
 #include "cli/terminal/cli_options.h"
 
 

@@ -63,9 +63,6 @@ cli_check_add(cli_check_t *check, json_t *findings, at_str_t name,
 }
 
 
-/* --- a record ------------------------------------------------------------ */
-
-
 /* a user or role that the record names must exist */
 static void
 cli_check_reference(cli_check_t *check, const char *noun, at_str_t name)
@@ -153,14 +150,11 @@ cli_check_record(void *data, at_str_t key, at_str_t value)
     cli_check_key(check, key);
     cli_check_values(check);
 
-    switch (check->kind->table) {
-
-    case AT_TABLE_TOKENS:
+    if (check->kind->table == AT_TABLE_TOKENS) {
         cli_check_reference(check, "user", check->rec.u.token.user);
         cli_check_reference(check, "role", check->rec.u.token.role);
-        break;
 
-    case AT_TABLE_CLIENTS:
+    } else if (check->kind->table == AT_TABLE_CLIENTS) {
         cli_check_reference(check, "role", check->rec.u.client.role);
 
         if (check->rec.u.client.role.len == 0) {
@@ -168,11 +162,6 @@ cli_check_record(void *data, at_str_t key, at_str_t value)
                           cli_record_name(&check->rec),
                           "no role, so the client has no rights");
         }
-
-        break;
-
-    default:
-        break;
     }
 
     return 0;
@@ -195,9 +184,6 @@ cli_check_token_id(void *data, at_str_t key, at_str_t value)
 
     return 0;
 }
-
-
-/* --- the store ----------------------------------------------------------- */
 
 
 static int
@@ -224,36 +210,11 @@ cli_check_tables(cli_check_t *check)
 
 
 static int
-cli_check_report(cli_check_t *check)
-{
-    size_t   i;
-    json_t  *report;
-
-    report = json_pack("{s:s, s:O, s:O}",
-                       "store", check->damaged != 0 ? "damaged" : "sound",
-                       "damages", check->damages,
-                       "warnings", check->warnings);
-
-    for (i = 0; i < CLI_KINDS; i++) {
-        (void) json_object_set_new(report, cli_kinds[i].plural, json_integer(
-                                   (json_int_t) check->counts[i]));
-    }
-
-    if (cli_print_report(check->cli, report) != 0
-        || cli_flush(check->cli) != 0)
-    {
-        return -1;
-    }
-
-    return check->damaged == 0
-           ? 0 : cli_failure(check->cli, "the store is damaged");
-}
-
-
-static int
 cli_check_run(cli_t *cli, at_store_t *store, void *data)
 {
     int           rc;
+    size_t        i;
+    json_t       *report;
     cli_check_t  *check = data;
 
     check->cli = cli;
@@ -265,7 +226,22 @@ cli_check_run(cli_t *cli, at_store_t *store, void *data)
          ? cli_check_tables(check) : cli_no_memory(cli);
 
     if (rc == 0) {
-        rc = cli_check_report(check);
+        report = json_pack("{s:s, s:O, s:O}",
+                           "store", check->damaged != 0 ? "damaged" : "sound",
+                           "damages", check->damages,
+                           "warnings", check->warnings);
+
+        for (i = 0; i < CLI_KINDS; i++) {
+            (void) json_object_set_new(report, cli_kinds[i].plural,
+                                       json_integer((json_int_t)
+                                                    check->counts[i]));
+        }
+
+        rc = cli_print_report(cli, report) == 0 ? cli_flush(cli) : -1;
+    }
+
+    if (rc == 0 && check->damaged != 0) {
+        rc = cli_failure(cli, "the store is damaged");
     }
 
     json_decref(check->damages);
@@ -283,7 +259,7 @@ cli_check(cli_t *cli)
 {
     int          status;
     pid_t        pid;
-    cli_check_t  check;
+    cli_check_t  check = { .damaged = 0 };
 
     pid = fork();
 
@@ -292,7 +268,6 @@ cli_check(cli_t *cli)
     }
 
     if (pid == 0) {
-        memset(&check, 0, sizeof(check));
         exit(cli_store_run(cli, AT_STORE_READ, cli_check_run, &check) == 0
              ? CLI_OK : cli->status);
     }

@@ -8,6 +8,7 @@
 #include "core/base/at_crypto.h"
 #include "cli/commands/cli_commands.h"
 #include "cli/commands/cli_edit.h"
+#include "cli/terminal/cli_password.h"
 #include "cli/terminal/cli_secret.h"
 
 
@@ -22,7 +23,7 @@ cli_client_set_secret(cli_t *cli, cli_edit_t *edit,
     edit->secret = secret;
 
     if (cli_secret_make(cli, secret) != 0
-        || cli_secret_hash(cli, secret, hash) != 0
+        || cli_password_hash(cli, cli_str(secret), hash) != 0
         || cli_edit_put(cli, "secret_hashes", json_pack("[s]", hash)) != 0)
     {
         return -1;

@@ -30,8 +30,8 @@
       "block", "issuers", NULL }
 
 #define CLI_NO_ISSUER                                                         \
-    { "no-issuer", NULL, 0, "belong to the only auth_token_issuer block",     \
-      "issuers", "[]" }
+    { "no-issuer", NULL, 0, "remove the issuers: the record belongs to the "  \
+      "only auth_token_issuer block", "issuers", "[]" }
 
 #define CLI_SCOPE                                                             \
     { "scope", "SCOPE", CLI_MANY, "granted scope, or an endpoint such as "    \
@@ -171,7 +171,8 @@ static const cli_option_t  cli_user_update_options[] = {
     CLI_USER_OPTIONS,
     CLI_NO_ISSUER,
     CLI_NO_SCOPE,
-    { "no-admin", NULL, 0, "not an administrator", "is_admin", "false" },
+    { "no-admin", NULL, 0, "remove the administrator rights", "is_admin",
+      "false" },
     CLI_END
 };
 

@@ -17,9 +17,6 @@ cli_command_kind(const cli_t *cli)
 }
 
 
-/* --- members ------------------------------------------------------------- */
-
-
 int
 cli_edit_put(cli_t *cli, const char *member, json_t *value)
 {
@@ -147,9 +144,6 @@ cli_edit_apply(cli_t *cli)
 
     return 0;
 }
-
-
-/* --- the record ---------------------------------------------------------- */
 
 
 /* an invalid value is a usage error, because it is the value of an option */

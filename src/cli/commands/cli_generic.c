@@ -15,9 +15,6 @@
 #include "cli/record/cli_show.h"
 
 
-/* --- one record ---------------------------------------------------------- */
-
-
 typedef int (*cli_action_pt)(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
 
@@ -126,9 +123,6 @@ cli_role_set(cli_t *cli)
     return cli_edit_set(cli, "name", cli->operand) == 0
            ? cli_edit_create(cli, &edit) : -1;
 }
-
-
-/* --- show and list ------------------------------------------------------- */
 
 
 /* opens the use counters of API tokens if --state names a state directory */

@@ -10,6 +10,7 @@
 #include "core/base/at_crypto.h"
 #include "cli/commands/cli_commands.h"
 #include "cli/commands/cli_edit.h"
+#include "cli/terminal/cli_password.h"
 #include "cli/terminal/cli_secret.h"
 
 

@@ -13,9 +13,6 @@
 #define cli_offset(field)  offsetof(cli_record_t, field)
 
 
-/* --- columns: a value, or the JSON text of a value ----------------------- */
-
-
 /*
  * Returns a new reference, null for an empty string, or NULL with err set: a
  * column that cannot be parsed may have been a restriction.
@@ -46,7 +43,10 @@ cli_cipp_value(const cli_field_t *field, json_t *value, at_error_t *err)
 }
 
 
-/* PowerShell writes a list of one element as the element itself */
+/*
+ * The column as an array: PowerShell writes a list of one element as the
+ * element itself.  Takes the reference of the value, which may be NULL.
+ */
 static json_t *
 cli_cipp_array(json_t *value, at_error_t *err)
 {
@@ -235,9 +235,6 @@ static const cli_type_t  cli_cipp_permissions = {
     .check = cli_cipp_permission_is_valid,
     .hint = "use a permission such as \"Identity.User.Read\""
 };
-
-
-/* --- tables -------------------------------------------------------------- */
 
 
 #define CLI_CIPP_IGNORED                                                      \

@@ -110,9 +110,6 @@ cli_kind_key(const cli_kind_t *kind, at_str_t name, char buf[AT_KEY_MAX])
 }
 
 
-/* --- the record ---------------------------------------------------------- */
-
-
 void
 cli_record_free(cli_record_t *rec)
 {
@@ -191,9 +188,6 @@ cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
 }
 
 
-/* --- bytes --------------------------------------------------------------- */
-
-
 int
 cli_record_decode(cli_record_t *rec, const cli_kind_t *kind, at_str_t key,
     at_str_t bytes)
@@ -244,9 +238,6 @@ cli_record_encode(cli_record_t *rec)
         return at_token_encode(&rec->bytes, &rec->u.token);
     }
 }
-
-
-/* --- JSON ---------------------------------------------------------------- */
 
 
 int

@@ -34,8 +34,7 @@ typedef struct {
     const char         *noun;
     const char         *plural;
     at_table_e          table;
-    at_table_e          names;      /* its keys are the names, of clients and
-                                       roles in lower case */
+    at_table_e          names;      /* whose keys are the names */
     const cli_field_t  *fields;     /* the first one is the record's name */
     size_t              created;    /* offsets in cli_record_t */
     size_t              enabled;    /* 0 if it cannot be disabled */

@@ -139,9 +139,6 @@ cli_show(cli_t *cli, const cli_record_t *rec, const char *name,
 }
 
 
-/* --- lists --------------------------------------------------------------- */
-
-
 void
 cli_show_header(const cli_kind_t *kind)
 {

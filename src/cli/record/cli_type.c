@@ -146,28 +146,21 @@ cli_text_is_valid(at_str_t text)
 
 
 const cli_type_t  cli_type_name = {
-    .read = cli_read_string, .write = cli_write_string,
-    .check = cli_name_is_valid, .hint = CLI_NAME_HINT
+    cli_read_string, cli_write_string, cli_name_is_valid, CLI_NAME_HINT, 0
 };
-
 const cli_type_t  cli_type_role_name = {
-    .read = cli_read_role_name, .write = cli_write_string,
-    .check = cli_name_is_valid, .hint = CLI_NAME_HINT
+    cli_read_role_name, cli_write_string, cli_name_is_valid, CLI_NAME_HINT, 0
 };
-
 const cli_type_t  cli_type_reference = {
-    .read = cli_read_string, .write = cli_write_reference, .nullable = 1,
-    .check = cli_name_is_valid, .hint = CLI_NAME_HINT
+    cli_read_string, cli_write_reference, cli_name_is_valid, CLI_NAME_HINT, 1
 };
-
 const cli_type_t  cli_type_text = {
-    .read = cli_read_string, .write = cli_write_string,
-    .check = cli_text_is_valid, .hint = "use at most 4096 bytes"
+    cli_read_string, cli_write_string, cli_text_is_valid,
+    "use at most 4096 bytes", 0
 };
-
 const cli_type_t  cli_type_hash = {
-    .read = cli_read_string, .write = cli_write_reference, .nullable = 1,
-    .check = at_password_hash_is_valid, .hint = CLI_HASH_HINT
+    cli_read_string, cli_write_reference, at_password_hash_is_valid,
+    CLI_HASH_HINT, 1
 };
 
 
@@ -273,19 +266,15 @@ cli_entry_is_valid(at_str_t text)
 
 
 const cli_type_t  cli_type_names = {
-    .read = cli_type_read_texts, .write = cli_write_texts,
-    .check = cli_entry_is_valid, .hint = CLI_ENTRY_HINT
+    cli_type_read_texts, cli_write_texts, cli_entry_is_valid, CLI_ENTRY_HINT, 0
 };
-
 const cli_type_t  cli_type_patterns = {
-    .read = cli_type_read_texts, .write = cli_write_texts,
-    .check = at_pattern_is_valid,
-    .hint = "use a scope pattern such as \"Identity.*.Read\""
+    cli_type_read_texts, cli_write_texts, at_pattern_is_valid,
+    "use a scope pattern such as \"Identity.*.Read\"", 0
 };
-
 const cli_type_t  cli_type_hashes = {
-    .read = cli_read_hashes, .write = cli_write_texts,
-    .check = at_password_hash_is_valid, .hint = CLI_HASH_HINT
+    cli_read_hashes, cli_write_texts, at_password_hash_is_valid, CLI_HASH_HINT,
+    0
 };
 
 
@@ -385,7 +374,7 @@ cli_write_ranges(const void *src)
 
 
 const cli_type_t  cli_type_ranges = {
-    .read = cli_read_ranges, .write = cli_write_ranges
+    cli_read_ranges, cli_write_ranges, NULL, NULL, 0
 };
 
 
@@ -456,15 +445,13 @@ cli_write_expires(const void *src)
 
 
 const cli_type_t  cli_type_bool = {
-    .read = cli_read_bool, .write = cli_write_bool
+    cli_read_bool, cli_write_bool, NULL, NULL, 0
 };
-
 const cli_type_t  cli_type_time = {
-    .read = cli_read_time, .write = cli_write_time
+    cli_read_time, cli_write_time, NULL, NULL, 0
 };
-
 const cli_type_t  cli_type_expires = {
-    .read = cli_read_time, .write = cli_write_expires, .nullable = 1
+    cli_read_time, cli_write_expires, NULL, NULL, 1
 };
 
 
@@ -549,7 +536,6 @@ cli_read_token(cli_record_t *rec, const cli_field_t *field, json_t *value,
 
 
 const cli_type_t  cli_type_digest = {
-    .read = cli_read_digest, .write = cli_write_digest
+    cli_read_digest, cli_write_digest, NULL, NULL, 0
 };
-
-const cli_type_t  cli_type_token = { .read = cli_read_token };
+const cli_type_t  cli_type_token = { cli_read_token, NULL, NULL, NULL, 0 };

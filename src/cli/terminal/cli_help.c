@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "cli/terminal/cli_command.h"
-#include "cli/terminal/cli_help.h"
 
 
 #define CLI_WIDTH         79
@@ -120,9 +119,6 @@ cli_help_print(const cli_t *cli, const char *noun)
 }
 
 
-/* --- manual page --------------------------------------------------------- */
-
-
 static void
 cli_man_option(const cli_option_t *option)
 {
@@ -172,9 +168,6 @@ cli_help_print_man(const cli_t *cli)
         }
     }
 }
-
-
-/* --- completion ---------------------------------------------------------- */
 
 
 static void
