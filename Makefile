@@ -96,7 +96,8 @@ deps:
 module: $(BUILD)/$(MODULE)
 
 # A file that was added or removed requires another run of configure.
-$(shell mkdir -p $(BUILD) && echo '$(CORE_SRCS) $(HTTP_SRCS)' >$(BUILD)/.sources.new \
+$(shell mkdir -p $(BUILD) \
+    && echo '$(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS)' >$(BUILD)/.sources.new \
     && { cmp -s $(BUILD)/.sources.new $(BUILD)/.sources \
          || cp $(BUILD)/.sources.new $(BUILD)/.sources; })
 
