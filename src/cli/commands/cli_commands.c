@@ -80,10 +80,6 @@
 
 static const cli_option_t  cli_no_options[] = { CLI_END };
 
-
-/* --- the store ----------------------------------------------------------- */
-
-
 static const cli_option_t  cli_init_options[] = {
     { "owner", "USER", 0, "owner of the files; default: the current user",
       NULL, NULL },
@@ -104,10 +100,6 @@ static const cli_option_t  cli_import_options[] = {
       "needed if there is only one block", NULL, NULL },
     CLI_END
 };
-
-
-/* --- records ------------------------------------------------------------- */
-
 
 static const cli_option_t  cli_state_options[] = {
     { "state", "PATH", 0, "the directory of auth_token_state_path: adds "
@@ -186,10 +178,6 @@ static const cli_option_t  cli_role_set_options[] = {
     CLI_END
 };
 
-
-/* --- keys and tokens ----------------------------------------------------- */
-
-
 static const cli_option_t  cli_key_options[] = {
     { "out", "PATH", CLI_REQUIRED, "path of the private key; required", NULL,
       NULL },
@@ -254,9 +242,6 @@ static const cli_option_t  cli_verify_options[] = {
       "default: isAdmin", NULL, NULL },
     CLI_END
 };
-
-
-/* --- commands ------------------------------------------------------------ */
 
 
 const cli_command_t  cli_commands[] = {

@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The commands.  Each returns 0, or -1 with the status set.
+ * The commands.
  */
 
 #ifndef CLI_COMMANDS_H

@@ -205,27 +205,20 @@ cli_edit_check_reference(cli_t *cli, at_store_t *store, const char *noun)
  * secret that could not be printed must not become valid.
  */
 static int
-cli_edit_write(cli_t *cli, at_store_t *store, cli_edit_t *edit, int replace)
+cli_edit_write(cli_t *cli, at_store_t *store, void *data)
 {
+    cli_edit_t  *edit = data;
+
     if (cli_edit_check_reference(cli, store, "user") != 0
         || cli_edit_check_reference(cli, store, "role") != 0
-        || (replace ? cli_store_write(cli, store, &edit->rec)
-                    : cli_store_add(cli, store, &edit->rec)) != 0
+        || (edit->replace ? cli_store_write(cli, store, &edit->rec)
+                          : cli_store_add(cli, store, &edit->rec)) != 0
         || cli_show(cli, &edit->rec, edit->secret_name, edit->secret) != 0)
     {
         return -1;
     }
 
     return edit->secret != NULL ? cli_flush(cli) : 0;
-}
-
-
-static int
-cli_edit_create_run(cli_t *cli, at_store_t *store, void *data)
-{
-    cli_edit_t  *edit = data;
-
-    return cli_edit_write(cli, store, edit, edit->replace);
 }
 
 
@@ -236,7 +229,7 @@ cli_edit_create(cli_t *cli, cli_edit_t *edit)
 
     rc = cli_edit_apply(cli) == 0
          && cli_edit_parse(cli, &edit->rec, cli->object) == 0
-         ? cli_store_run(cli, AT_STORE_WRITE, cli_edit_create_run, edit) : -1;
+         ? cli_store_run(cli, AT_STORE_WRITE, cli_edit_write, edit) : -1;
 
     cli_record_free(&edit->rec);
 
@@ -286,7 +279,7 @@ cli_edit_update_run(cli_t *cli, at_store_t *store, void *data)
 
     if (rc == 0) {
         rc = cli_edit_parse(cli, &edit->rec, object) == 0
-             ? cli_edit_write(cli, store, edit, 1) : -1;
+             ? cli_edit_write(cli, store, edit) : -1;
     }
 
     json_decref(object);
@@ -308,6 +301,8 @@ cli_edit_update(cli_t *cli, cli_edit_t *edit)
         return cli_usage(cli, "no change given, see \"auth-token help %s "
                          "%s\"", cli->command->noun, cli->command->verb);
     }
+
+    edit->replace = 1;
 
     rc = cli_store_run(cli, AT_STORE_WRITE, cli_edit_update_run, edit);
     cli_record_free(&edit->rec);

@@ -31,8 +31,6 @@ typedef struct {
 /* the kind of record that the noun of the command names */
 const cli_kind_t *cli_command_kind(const cli_t *cli);
 
-/* The functions below return 0, or -1 with the status set. */
-
 /* sets a member; takes the reference, which is NULL without memory */
 int cli_edit_put(cli_t *cli, const char *member, json_t *value);
 

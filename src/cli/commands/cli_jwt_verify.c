@@ -199,24 +199,6 @@ cli_verify_keys(cli_t *cli, cli_verify_t *verify)
 }
 
 
-static json_t *
-cli_verify_scopes(const at_scopes_t *scopes)
-{
-    size_t   i;
-    json_t  *array;
-
-    array = json_array();
-
-    for (i = 0; i < scopes->n; i++) {
-        (void) json_array_append_new(array,
-                                     json_stringn(scopes->items[i].data,
-                                                  scopes->items[i].len));
-    }
-
-    return array;
-}
-
-
 /* the value of "exp", without the leeway */
 static json_t *
 cli_verify_expires(const cli_t *cli, const at_identity_t *id)
@@ -244,9 +226,17 @@ static json_t *
 cli_verify_report_ok(const cli_t *cli, const cli_verify_t *verify,
     const at_identity_t *id)
 {
-    const at_json_value_t  *claims;
+    size_t           i;
+    json_t          *array;
+    const at_str_t  *scope;
 
-    claims = at_claims_object(id->claims);
+    array = json_array();
+
+    for (i = 0; i < id->rights.scopes.n; i++) {
+        scope = &id->rights.scopes.items[i];
+        (void) json_array_append_new(array, json_stringn(scope->data,
+                                                         scope->len));
+    }
 
     return json_pack("{s:s, s:s, s:s%, s:s%, s:b, s:o, s:o, s:o, s:O}",
                      "verdict", "ok",
@@ -255,9 +245,10 @@ cli_verify_report_ok(const cli_t *cli, const cli_verify_t *verify,
                      "subject", id->subject.len ? id->subject.data : "",
                      id->subject.len,
                      "admin", id->rights.admin,
-                     "scopes", cli_verify_scopes(&id->rights.scopes),
+                     "scopes", array,
                      "expires", cli_verify_expires(cli, id),
-                     "claims", at_document_from_json(claims),
+                     "claims",
+                     at_document_from_json(at_claims_object(id->claims)),
                      "warnings", verify->warnings);
 }
 

@@ -30,31 +30,26 @@ cli_user_print_note(cli_t *cli, int rc, const char *text)
 }
 
 
+/* data tells whether the user is to be created */
 static int
-cli_user_check_new(cli_t *cli, at_store_t *store, void *data)
+cli_user_check_name(cli_t *cli, at_store_t *store, void *data)
 {
-    (void) data;
+    int                create = *(int *) data;
+    at_str_t           name;
+    cli_record_t       rec = { .kind = NULL };
+    const cli_kind_t  *kind;
 
-    return cli_store_check_new(cli, store, cli_command_kind(cli),
-                               cli_str(cli->operand));
+    kind = cli_command_kind(cli);
+    name = cli_str(cli->operand);
+
+    return create ? cli_store_check_new(cli, store, kind, name)
+                  : cli_store_get(cli, store, kind, name, &rec);
 }
 
 
+/* reports a wrong username before a password is prompted for */
 static int
-cli_user_check_exists(cli_t *cli, at_store_t *store, void *data)
-{
-    cli_record_t  rec = { .kind = NULL };
-
-    (void) data;
-
-    return cli_store_get(cli, store, cli_command_kind(cli),
-                         cli_str(cli->operand), &rec);
-}
-
-
-/* check reports a wrong username before a password is prompted for */
-static int
-cli_user_set_password(cli_t *cli, cli_store_pt check)
+cli_user_set_password(cli_t *cli, int create)
 {
     int   rc;
     char  hash[AT_PASSWORD_HASH_LEN];
@@ -63,7 +58,7 @@ cli_user_set_password(cli_t *cli, cli_store_pt check)
         return cli_edit_put(cli, "password_hash", json_null());
     }
 
-    rc = cli_store_run(cli, AT_STORE_READ, check, NULL) == 0
+    rc = cli_store_run(cli, AT_STORE_READ, cli_user_check_name, &create) == 0
          && cli_password_read(cli, cli_text(cli, "password-file"), hash) == 0
          ? cli_edit_set(cli, "password_hash", hash) : -1;
 
@@ -84,7 +79,7 @@ cli_user_create(cli_t *cli)
            && cli_edit_set(cli, "id", guid) == 0
            && cli_edit_set(cli, "username", cli->operand) == 0
            && cli_edit_check(cli) == 0
-           && cli_user_set_password(cli, cli_user_check_new) == 0
+           && cli_user_set_password(cli, 1) == 0
            ? cli_edit_create(cli, &edit) : -1;
 }
 
@@ -96,7 +91,7 @@ cli_user_passwd(cli_t *cli)
     cli_edit_t  edit = { .secret = NULL };
 
     rc = cli_exclusive(cli, "password-file", "no-password") == 0
-         && cli_user_set_password(cli, cli_user_check_exists) == 0
+         && cli_user_set_password(cli, 0) == 0
          ? cli_edit_update(cli, &edit) : -1;
 
     return cli_user_print_note(cli, rc, "Sessions of the user end at their "

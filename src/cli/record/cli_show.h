@@ -19,10 +19,7 @@
  */
 json_t *cli_show_json(const cli_t *cli, const cli_record_t *rec);
 
-/*
- * Prints a record, preceded by the secret unless it is NULL.  Returns 0, or -1
- * with the status set.
- */
+/* Prints a record, preceded by the secret unless it is NULL. */
 int cli_show(cli_t *cli, const cli_record_t *rec, const char *name,
     const char *secret);
 

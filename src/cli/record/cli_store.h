@@ -23,7 +23,7 @@ const char *cli_store_path(cli_t *cli);
 
 /*
  * Runs handler in a transaction and commits if it returns 0.  Output printed
- * by a handler that fails is discarded.  Returns 0, or -1 with the status set.
+ * by a handler that fails is discarded.
  */
 typedef int (*cli_store_pt)(cli_t *cli, at_store_t *store, void *data);
 
@@ -36,26 +36,26 @@ int cli_store_fail(cli_t *cli, const at_store_t *store);
 
 /*
  * Finds and decodes a record, which is valid until the next change.  Returns
- * 1; 0 if there is none; -1 with the status set.
+ * 1; 0 if there is none; -1.
  */
 int cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
 
-/* the same, but a missing record is an error; returns 0 or -1 */
+/* the same, but a missing record is an error */
 int cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
 
-/* Write a new record, or any record.  Return 0, or -1 with the status set. */
+/* write a new record, or any record */
 int cli_store_add(cli_t *cli, at_store_t *store, cli_record_t *rec);
 int cli_store_write(cli_t *cli, at_store_t *store, cli_record_t *rec);
 
-/* Fails if there is a record of this name.  Returns as above. */
+/* fails if there is a record of this name */
 int cli_store_check_new(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name);
 
 /*
  * Calls handler for each record of the kind, tokens in the order of their ids,
- * until it returns -1.  Returns 0, or -1 with the status set.
+ * until it returns -1.
  */
 typedef int (*cli_store_each_pt)(cli_t *cli, cli_record_t *rec, void *data);
 

@@ -60,6 +60,11 @@ typedef struct {
 
 
 /*
+ * Functions of the command that take a cli_t return 0, or -1 with the status
+ * set and the error reported, unless they say otherwise.
+ */
+
+/*
  * Print an error and set the exit code; always return -1.  Only the first
  * error is reported: later ones are often its consequences.
  */
@@ -81,7 +86,7 @@ size_t cli_control_len(at_str_t text, size_t i);
 /* Prints to standard output, control characters as question marks. */
 void cli_print(at_str_t text);
 
-/* Takes the reference; NULL is reported as an error.  Returns 0 or -1. */
+/* takes the reference; NULL is reported as an error */
 int cli_print_json(cli_t *cli, json_t *object);
 
 /* the same, but without --json a line for each member or item of an array */
@@ -90,7 +95,6 @@ int cli_print_report(cli_t *cli, json_t *object);
 /*
  * Flushes standard output; a failure is an error of the command.  Called after
  * every command, and by those that must know whether output was written.
- * Returns 0 or -1.
  */
 int cli_flush(cli_t *cli);
 

@@ -18,14 +18,11 @@
 #define CLI_EXPIRES_MIN  1000000000  /* in 2001 */
 
 
-typedef struct {
+/* as in nginx, from the greatest to the smallest */
+static const struct {
     char     name;
     int64_t  seconds;
-} cli_unit_t;
-
-
-/* as in nginx, from the greatest to the smallest */
-static const cli_unit_t  cli_units[] = {
+} cli_units[] = {
     { 'y', 60 * 60 * 24 * 365 },
     { 'M', 60 * 60 * 24 * 30 },
     { 'w', 60 * 60 * 24 * 7 },
@@ -36,9 +33,6 @@ static const cli_unit_t  cli_units[] = {
 };
 
 #define CLI_UNITS  (sizeof(cli_units) / sizeof(cli_units[0]))
-
-
-/* --- the values of options ----------------------------------------------- */
 
 
 const cli_list_t *
@@ -91,9 +85,6 @@ cli_exclusive(cli_t *cli, const char *option, const char *other)
                        option, other)
            : 0;
 }
-
-
-/* --- numbers and times --------------------------------------------------- */
 
 
 /* Moves *text past the digits.  Returns -1 without a digit or beyond max. */

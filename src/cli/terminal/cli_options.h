@@ -24,7 +24,7 @@ typedef enum {
 /*
  * Finds the command in cli->commands, and sets operand and values.  args ends
  * with NULL and does not begin with the program; *noun is the first word, or
- * NULL.  Returns a cli_action_e, or -1 with the status set.
+ * NULL.  Returns a cli_action_e, or -1.
  */
 int cli_parse(cli_t *cli, char **args, const char **noun);
 
@@ -40,13 +40,10 @@ const char *cli_text(const cli_t *cli, const char *option);
 /* `invalid value "x" in "--option": hint`; always -1 */
 int cli_invalid(cli_t *cli, const char *option, const char *hint);
 
-/* Fails if both options are given.  Returns 0, or -1 with the status set. */
+/* fails if both options are given */
 int cli_exclusive(cli_t *cli, const char *option, const char *other);
 
-/*
- * Set *value, or leave it as it is if the option is not given.  Return 0, or
- * -1 with the status set.
- */
+/* Set *value, or leave it as it is if the option is not given. */
 
 /* a decimal number of at most max */
 int cli_number(cli_t *cli, const char *option, int64_t max, int64_t *value);

@@ -49,9 +49,6 @@ cli_name(char buf[CLI_NAME_SIZE], const char *noun, const char *verb)
 }
 
 
-/* --- commands ------------------------------------------------------------ */
-
-
 /* The first word is the noun; the second is the verb, if there are verbs. */
 static int
 cli_parse_word(cli_parser_t *parser, const char *word)
@@ -122,9 +119,6 @@ cli_parse_operand(cli_t *cli, const char *arg)
 
     return 0;
 }
-
-
-/* --- options ------------------------------------------------------------- */
 
 
 /* Finds an option by its name, and offers the others as suggestions. */
@@ -289,9 +283,6 @@ cli_parse_option(cli_parser_t *parser, const char *arg)
 
     return 0;
 }
-
-
-/* --- the command line ---------------------------------------------------- */
 
 
 /* Checks that required arguments and options are given. */

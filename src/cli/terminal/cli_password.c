@@ -39,9 +39,6 @@ cli_password_hash(cli_t *cli, at_str_t password,
 }
 
 
-/* --- the terminal -------------------------------------------------------- */
-
-
 /* writes to the terminal, because standard error may be a file */
 static void
 cli_terminal_write(const char *text)
@@ -160,9 +157,6 @@ cli_terminal_prompt(cli_t *cli, const char *prompt,
 
     return rc == 0 ? 0 : cli_failure(cli, "cannot read the terminal: %m");
 }
-
-
-/* --- the password -------------------------------------------------------- */
 
 
 static int

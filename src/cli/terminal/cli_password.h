@@ -13,14 +13,13 @@
 #include "cli/terminal/cli.h"
 
 
-/* Returns 0 with the hash, or -1 with the status set. */
 int cli_password_hash(cli_t *cli, at_str_t password,
     char hash[AT_PASSWORD_HASH_LEN]);
 
 /*
  * Reads a password of one line from the file at path, or from standard input
  * if path is NULL or "-"; a terminal is prompted twice.  The bytes are used as
- * they are.  Returns as above.
+ * they are.
  */
 int cli_password_read(cli_t *cli, const char *path,
     char hash[AT_PASSWORD_HASH_LEN]);

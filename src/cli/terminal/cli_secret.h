@@ -15,13 +15,10 @@
 #define CLI_GUID_LEN    36
 
 
-/*
- * Generates a terminated secret, which the caller cleanses.  Returns 0, or -1
- * with the status set.
- */
+/* Generates a terminated secret, which the caller cleanses. */
 int cli_secret_make(cli_t *cli, char secret[CLI_SECRET_LEN + 1]);
 
-/* Generates a GUID (RFC 9562, version 4).  Returns as above. */
+/* Generates a GUID (RFC 9562, version 4). */
 int cli_guid_make(cli_t *cli, char guid[CLI_GUID_LEN + 1]);
 
 
