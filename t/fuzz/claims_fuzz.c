@@ -339,9 +339,8 @@ fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
 {
     at_verdict_e    verdict;
     at_identity_t   id = { 0 };
-    at_verifier_t  *verifier;
+    at_verifier_t  *verifier = fuzz_verifier_create();
 
-    verifier = fuzz_verifier_create();
     verdict = fuzz_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,
                               AT_JWT_LEN_MAX, trusted, 1, FUZZ_NOW,
                               fuzz_is_client, NULL });

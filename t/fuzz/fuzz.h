@@ -34,9 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 FUZZ_UNUSED static void *
 fuzz_alloc(size_t size)
 {
-    void  *data;
+    void  *data = malloc(size ? size : 1);
 
-    data = malloc(size ? size : 1);
     fuzz_assert(data != NULL);
 
     return data;
@@ -47,9 +46,7 @@ fuzz_alloc(size_t size)
 FUZZ_UNUSED static at_str_t
 fuzz_copy(const void *data, size_t len)
 {
-    char  *copy;
-
-    copy = fuzz_alloc(len);
+    char  *copy = fuzz_alloc(len);
 
     if (len) {
         memcpy(copy, data, len);
@@ -72,9 +69,8 @@ fuzz_line(const uint8_t **data, size_t *size)
 {
     size_t          len;
     at_str_t        line;
-    const uint8_t  *end;
+    const uint8_t  *end = *size ? memchr(*data, '\n', *size) : NULL;
 
-    end = *size ? memchr(*data, '\n', *size) : NULL;
     len = end ? (size_t) (end - *data) : *size;
     line = fuzz_copy(*data, len);
 
@@ -89,9 +85,8 @@ fuzz_line(const uint8_t **data, size_t *size)
 FUZZ_UNUSED static at_str_t
 fuzz_wrap(const uint8_t *data, size_t size)
 {
-    char  *text;
+    char  *text = fuzz_alloc(size + 6);
 
-    text = fuzz_alloc(size + 6);
     memcpy(text, "{\"v\":", 5);
 
     if (size) {

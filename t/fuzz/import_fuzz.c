@@ -72,11 +72,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     json_t        *object;
     int64_t        records;
-    at_str_t       line;
+    at_str_t       line = fuzz_copy(data, size);
     at_error_t     err;
     cli_record_t   rec = { 0 };
-
-    line = fuzz_copy(data, size);
 
     if (cli_jsonl_parse_header(line, &records, &err) == 0) {
         fuzz_assert(records >= -1);

@@ -17,7 +17,7 @@
 #define DATA_MAX  (4 * 1024 * 1024)
 
 
-/* The content of a file, to be freed with at_file_free(); bails out on error. */
+/* The content of a file, to be freed with at_file_free(). */
 TAP_UNUSED static at_file_t
 data_read(const char *path)
 {
@@ -39,10 +39,7 @@ data_json(const char *path)
 
     at_file_free(&file);
 
-    if (json == NULL) {
-        printf("Bail out! %s is not JSON\n", path);
-        exit(1);
-    }
+    must(json != NULL, path);
 
     return json;
 }

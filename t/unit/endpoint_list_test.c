@@ -895,10 +895,8 @@ test_alloc(void)
 {
     unsigned                    n;
     at_error_t                  err;
-    at_endpoint_list_t         *list;
+    at_endpoint_list_t         *list = NULL;
     at_endpoint_list_options_t  options = { at_str("/api"), 1 };
-
-    list = NULL;
 
     for (n = 1; list == NULL && n < 100; n++) {
         fail_begin(n, 0);

@@ -186,7 +186,16 @@ test_delegated(void)
 /* --- sentences ----------------------------------------------------------- */
 
 
+#define USERS   "GET /api/ListUsers"
 #define DENIED  "Access to this CIPP API endpoint is not allowed, "
+#define LACKS   " does not have the required permission: Identity.User.Read"
+
+#define YOU_LACK                                                              \
+    DENIED "you do not have the required permission: Identity.User.Read"
+#define USER_LACKS                                                            \
+    DENIED "the user does not have the required permission"
+#define CLIENT_LACKS                                                          \
+    DENIED "the API Client does not have the required permission"
 
 
 static at_str_t
@@ -215,79 +224,65 @@ test_sentences(void)
 {
     size_t         i;
     at_identity_t  who = { 0 };
-    at_endpoint_t  users = { 0 };
+    at_endpoint_t  endpoint = { .scope = at_str("Identity.User.Read") };
 
-    static const char *const  builtin[] = {
-        "readonly", "Editor", "ADMIN", "superadmin"
+    static const struct {
+        at_verdict_e  verdict;
+        const char   *role, *endpoint, *sentence, *name;
+    } cases[] = {
+        { AT_ENDPOINT_NOT_GRANTED, "readonly", USERS, DENIED "the 'readonly' "
+          "base role" LACKS, "CIPP's sentence for readonly" },
+        { AT_ENDPOINT_NOT_GRANTED, "Editor", USERS, DENIED "the 'Editor' base "
+          "role" LACKS, "CIPP's sentence for Editor" },
+        { AT_ENDPOINT_NOT_GRANTED, "ADMIN", USERS, DENIED "the 'ADMIN' base "
+          "role" LACKS, "CIPP's sentence for ADMIN" },
+        { AT_ENDPOINT_NOT_GRANTED, "superadmin", USERS, DENIED "the "
+          "'superadmin' base role" LACKS, "CIPP's sentence for superadmin" },
+        { AT_ENDPOINT_NOT_GRANTED, "helpdesk", USERS, YOU_LACK,
+          "CIPP's sentence, a custom role" },
+        { AT_BLOCKED_ENDPOINT, "helpdesk", USERS, DENIED "the custom role "
+          "'helpdesk' has blocked this endpoint: ListUsers",
+          "CIPP's sentence, blocked" },
+        { AT_BLOCKED_ENDPOINT, "helpdesk", "GET /", DENIED "the custom role "
+          "'helpdesk' has blocked this endpoint: GET /",
+          "CIPP's sentence, an endpoint without a name" },
+        { AT_BLOCKED_ENDPOINT, "a\r\nb\x7f\xc3\xa9'<x>", "GET /", DENIED "the "
+          "custom role 'a??b?\xc3\xa9'<x>' has blocked this endpoint: GET /",
+          "control characters are replaced" },
+        { AT_ENDPOINT_NOT_GRANTED, "x", NULL, USER_LACKS,
+          "without an entry in the endpoint list" },
+        { AT_NO_ROLE, "x", USERS, USER_LACKS, "CIPP's sentence, no role" },
+        { AT_INSUFFICIENT_SCOPE, "x", USERS, USER_LACKS,
+          "a required scope of the location" },
+        { AT_ADDRESS_NOT_ALLOWED, "x", USERS, CLIENT_LACKS,
+          "CIPP's sentence, address" },
+        { AT_DISABLED_CLIENT, "x", USERS, CLIENT_LACKS,
+          "CIPP's sentence, disabled" },
+        { AT_UNKNOWN_ENDPOINT, "x", NULL, "Endpoint not found",
+          "CIPP's sentence, no endpoint" },
+        { AT_DELEGATED, "x", USERS, "Access denied: unable to resolve roles "
+          "for the authenticated principal", "CIPP's sentence, a user" },
+        { AT_BAD_SIGNATURE, "x", NULL, "You do not have permission to view "
+          "this directory or page.", "CIPP's sentence, 401" },
+        { AT_FAILED, "x", NULL, "Authentication Unavailable", "503" },
     };
 
-    users.text = at_str("GET /api/ListUsers");
-    users.scope = at_str("Identity.User.Read");
     who.rights.from = AT_RIGHTS_ROLE;
 
-    for (i = 0; i < N(builtin); i++) {
-        char  expected[256];
+    for (i = 0; i < N(cases); i++) {
+        who.role = str(cases[i].role);
+        endpoint.text = str(cases[i].endpoint ? cases[i].endpoint : "");
 
-        who.role = str(builtin[i]);
-        (void) snprintf(expected, sizeof(expected),
-                        DENIED "the '%s' base role "
-                        "does not have the required permission: "
-                        "Identity.User.Read", builtin[i]);
-        is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
-                 str(expected), "CIPP's sentence for %s", builtin[i]);
+        is_bytes(sentence(cases[i].verdict, &who,
+                          cases[i].endpoint ? &endpoint : NULL),
+                 str(cases[i].sentence), "%s", cases[i].name);
     }
 
+    who.role = at_str("superadmin");
     who.rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
-    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
-             at_str(DENIED "you do not have the required permission: "
-                    "Identity.User.Read"), "a required scope beside the role");
-
-    who.rights.from = AT_RIGHTS_ROLE;
-    who.role = at_str("helpdesk");
-    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &users),
-             at_str(DENIED "you do not have the required permission: "
-                    "Identity.User.Read"), "CIPP's sentence, a custom role");
-    is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
-             at_str(DENIED "the custom role 'helpdesk' has blocked this "
-                    "endpoint: ListUsers"), "CIPP's sentence, blocked");
-
-    users.text = at_str("GET /");
-    is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
-             at_str(DENIED "the custom role 'helpdesk' has blocked this "
-                    "endpoint: GET /"),
-             "CIPP's sentence, an endpoint without a name");
-
-    who.role = at_str("a\r\nb\x7f\xc3\xa9'<x>");
-    is_bytes(sentence(AT_BLOCKED_ENDPOINT, &who, &users),
-             at_str(DENIED "the custom role 'a??b?\xc3\xa9'<x>' has blocked "
-                    "this endpoint: GET /"),
-             "control characters are replaced");
-
-    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, NULL),
-             at_str(DENIED "the user does not have the required permission"),
-             "without an entry in the endpoint list");
-    is_bytes(sentence(AT_NO_ROLE, &who, &users),
-             at_str(DENIED "the user does not have the required permission"),
-             "CIPP's sentence, no role");
-    is_bytes(sentence(AT_INSUFFICIENT_SCOPE, &who, &users),
-             at_str(DENIED "the user does not have the required permission"),
-             "a required scope of the location");
-    is_bytes(sentence(AT_ADDRESS_NOT_ALLOWED, &who, &users),
-             at_str(DENIED "the API Client does not have the required "
-                    "permission"), "CIPP's sentence, address");
-    is_bytes(sentence(AT_DISABLED_CLIENT, &who, &users),
-             at_str(DENIED "the API Client does not have the required "
-                    "permission"), "CIPP's sentence, disabled");
-    is_bytes(sentence(AT_UNKNOWN_ENDPOINT, &who, NULL),
-             at_str("Endpoint not found"), "CIPP's sentence, no endpoint");
-    is_bytes(sentence(AT_DELEGATED, &who, &users),
-             at_str("Access denied: unable to resolve roles for the "
-                    "authenticated principal"), "CIPP's sentence, a user");
-    is_bytes(sentence(AT_BAD_SIGNATURE, &who, NULL),
-             at_str("You do not have permission to view this directory or "
-                    "page."), "CIPP's sentence, 401");
-    is_bytes(sentence(AT_FAILED, &who, NULL),
-             at_str("Authentication Unavailable"), "503");
+    endpoint.text = at_str(USERS);
+    is_bytes(sentence(AT_ENDPOINT_NOT_GRANTED, &who, &endpoint),
+             at_str(YOU_LACK), "a required scope beside the role");
 }
 
 

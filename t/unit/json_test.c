@@ -183,17 +183,13 @@ static const at_str_t  valid_values[] = {
 };
 
 static const at_str_t  invalid_values[] = {
-    at_str(""), at_str("[1,]"), at_str("[,1]"), at_str("[,]"),
-    at_str("[1,,2]"), at_str("[1 2]"), at_str("[1:2]"), at_str("[1}"),
-    at_str("["), at_str("[1"), at_str("[1,"), at_str("[[]"), at_str("]"),
-    at_str("[]]"), at_str("{]"), at_str("{,}"), at_str("{\"b\"}"),
-    at_str("{\"b\":}"), at_str("{\"b\":1,}"), at_str("{\"b\" 1}"), at_str(","),
-    at_str(":1"), at_str("1 2"), at_str("\"x\"\"y\""), at_str("\"x"),
-    at_str("\""), at_str("'x'"), at_str("x"), at_str("/**/1"), at_str("1//"),
-    at_str("True"), at_str("TRUE"), at_str("tru"), at_str("truex"),
-    at_str("true1"), at_str("true_"), at_str("t"), at_str("fals"),
-    at_str("nul"), at_str("nulll"), at_str("nil"), at_str("truefalse"),
-    at_str("undefined"), at_str("t rue"), at_str("tr\nue")
+    S(""), S("[1,]"), S("[,1]"), S("[,]"), S("[1,,2]"), S("[1 2]"), S("[1:2]"),
+    S("[1}"), S("["), S("[1"), S("[1,"), S("[[]"), S("]"), S("[]]"), S("{]"),
+    S("{,}"), S("{\"b\"}"), S("{\"b\":}"), S("{\"b\":1,}"), S("{\"b\" 1}"),
+    S(","), S(":1"), S("1 2"), S("\"x\"\"y\""), S("\"x"), S("\""), S("'x'"),
+    S("x"), S("/**/1"), S("1//"), S("True"), S("TRUE"), S("tru"), S("truex"),
+    S("true1"), S("true_"), S("t"), S("fals"), S("nul"), S("nulll"), S("nil"),
+    S("truefalse"), S("undefined"), S("t rue"), S("tr\nue")
 };
 
 static const at_str_t  valid_strings[] = {
@@ -480,10 +476,9 @@ test_space(void)
         "_{_'a'_:_[_1_,_{_}_,_-0.5e1_,_true_,_[_]_,_null_]_,_'b'_:_'c'_}_";
 
     static const at_str_t  others[] = {
-        at_str("\v"), at_str("\f"), at_str("\b"), at_str("\x1f"),
-        at_str("\x7f"), at_str("\xc2\xa0"), at_str("\xe2\x80\xa8"),
-        at_str("\xef\xbb\xbf"), at_str("\x85"), at_str("\xe3\x80\x80"),
-        at_str("\\n"), at_str("\\u0020"), at_str("//"), at_str("/* */")
+        S("\v"), S("\f"), S("\b"), S("\x1f"), S("\x7f"), S("\xc2\xa0"),
+        S("\xe2\x80\xa8"), S("\xef\xbb\xbf"), S("\x85"), S("\xe3\x80\x80"),
+        S("\\n"), S("\\u0020"), S("//"), S("/* */")
     };
 
     for (i = 0; i < N(spaces); i++) {
@@ -799,11 +794,10 @@ static void
 test_suite_file(const char *name)
 {
     int         valid, object, rc;
-    char       *text;
+    char       *text = allocate(strlen(SUITE) + strlen(name) + 2);
     json_t     *other;
     at_file_t   file;
 
-    text = allocate(strlen(SUITE) + strlen(name) + 2);
     (void) sprintf(text, SUITE "/%s", name);
     file = data_read(text);
     free(text);

@@ -384,6 +384,19 @@ test_jwk_refused(void)
     const char  *y384 = jwk_number(p384, OSSL_PKEY_PARAM_EC_PUB_Y, 48);
     const char  *zero = b64((at_str_t) { sign_alloc(32), 32 });
 
+    /* beside the members of an RSA key */
+    static const char  *members[] = {
+        "'d':'AQAB'", "'d':null", "'p':'AQAB'", "'q':'AQAB'", "'dp':'AQAB'",
+        "'dq':'AQAB'", "'qi':'AQAB'", "'oth':[]", "'k':'AQAB'", "'x5c':[]",
+        "'x5c':['AAAA']", "'x5c':[7]", "'issuer':7", "'issuer':null",
+        "'issuer':['https://x/']", "'issuer':'','kid':'a'", "'use':7",
+        "'use':'SIG'", "'use':''", "'key_ops':['sign']",
+        "'key_ops':['encrypt']", "'key_ops':[]", "'key_ops':'verify'",
+        "'key_ops':[1,null]", "'alg':'RS1'", "'alg':'none'", "'alg':'HS256'",
+        "'alg':'RSA-OAEP'", "'alg':256", "'alg':null", "'alg':'ES256'",
+        "'alg':'EdDSA'", "'kid':7", "'kid':null", "'kid':''", "'kid':'a\\nb'"
+    };
+
     const struct { const char *name, *key; } cases[] = {
         { "no kty", "{'n':'AQAB','e':'AQAB'}" },
         { "kty of no kind", "{'kty':'XYZ'}" },
@@ -411,45 +424,13 @@ test_jwk_refused(void)
                                             number("010001")),
                              OSSL_PKEY_PARAM_RSA_N, 0), "AQAB") },
         { "n of 1,024 bits", jwk(key_rsa(1024), "") },
-        { "d is there", jwk(rsa, ",'d':'AQAB'") },
-        { "d is null", jwk(rsa, ",'d':null") },
-        { "p is there", jwk(rsa, ",'p':'AQAB'") },
-        { "q is there", jwk(rsa, ",'q':'AQAB'") },
-        { "dp is there", jwk(rsa, ",'dp':'AQAB'") },
-        { "dq is there", jwk(rsa, ",'dq':'AQAB'") },
-        { "qi is there", jwk(rsa, ",'qi':'AQAB'") },
-        { "oth is there", jwk(rsa, ",'oth':[]") },
-        { "k is there", jwk(rsa, ",'k':'AQAB'") },
         { "d of an EC key", jwk(p256, ",'d':'AQAB'") },
         { "d of an Ed25519 key", jwk(ed, ",'d':'AQAB'") },
         { "x5c of another key", jwk(rsa, format(",'x5c':['%s']", x5c(rsa2))) },
         { "x5c of another kind", jwk(rsa, format(",'x5c':['%s']",
                                                  x5c(p256))) },
-        { "x5c empty", jwk(rsa, ",'x5c':[]") },
         { "x5c a string", jwk(rsa, format(",'x5c':'%s'", x5c(rsa))) },
-        { "x5c of junk", jwk(rsa, ",'x5c':['AAAA']") },
-        { "x5c of numbers", jwk(rsa, ",'x5c':[7]") },
-        { "issuer is not a string", jwk(rsa, ",'issuer':7") },
-        { "issuer is null", jwk(rsa, ",'issuer':null") },
-        { "issuer is a list", jwk(rsa, ",'issuer':['https://x/']") },
-        { "issuer empty", jwk(rsa, ",'issuer':'','kid':'a'") },
-        { "use is not a string", jwk(rsa, ",'use':7") },
-        { "use of another kind", jwk(rsa, ",'use':'SIG'") },
-        { "use empty", jwk(rsa, ",'use':''") },
-        { "key_ops sign", jwk(rsa, ",'key_ops':['sign']") },
-        { "key_ops encrypt", jwk(rsa, ",'key_ops':['encrypt']") },
-        { "key_ops empty", jwk(rsa, ",'key_ops':[]") },
-        { "key_ops a string", jwk(rsa, ",'key_ops':'verify'") },
-        { "key_ops of numbers", jwk(rsa, ",'key_ops':[1,null]") },
-        { "alg unknown", jwk(rsa, ",'alg':'RS1'") },
-        { "alg none", jwk(rsa, ",'alg':'none'") },
-        { "alg HS256", jwk(rsa, ",'alg':'HS256'") },
-        { "alg RSA-OAEP", jwk(rsa, ",'alg':'RSA-OAEP'") },
-        { "alg a number", jwk(rsa, ",'alg':256") },
-        { "alg null", jwk(rsa, ",'alg':null") },
-        { "alg of another kty", jwk(rsa, ",'alg':'ES256'") },
         { "alg of another curve", jwk(p384, ",'alg':'ES256'") },
-        { "RSA for EdDSA", jwk(rsa, ",'alg':'EdDSA'") },
         { "oct", "{'kty':'oct','k':'AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ'}" },
         { "oct for RS256", "{'kty':'oct','alg':'RS256','k':'AyM1'}" },
         { "no crv", format("{'kty':'EC','x':'%s','y':'%s'}", x, y) },
@@ -480,14 +461,14 @@ test_jwk_refused(void)
           format("{'kty':'OKP','crv':'Ed25519','x':'%s'}",
                  leading_zero(zero)) },
         { "Ed25519 without x", "{'kty':'OKP','crv':'Ed25519'}" },
-        { "kid a number", jwk(rsa, ",'kid':7") },
-        { "kid null", jwk(rsa, ",'kid':null") },
-        { "kid empty", jwk(rsa, ",'kid':''") },
-        { "kid with a newline", jwk(rsa, ",'kid':'a\\nb'") },
         { "kid of 257 bytes", jwk(rsa, format(",'kid':'%0257d'", 0)) },
         { "a number for a key", "7" }, { "null for a key", "null" },
         { "an array for a key", "[]" }, { "a string for a key", "'RSA'" },
     };
+
+    for (i = 0; i < N(members); i++) {
+        test_ignored(members[i], jwk(rsa, format(",%s", members[i])), 1);
+    }
 
     for (i = 0; i < N(cases); i++) {
         test_ignored(cases[i].name, cases[i].key, 1);

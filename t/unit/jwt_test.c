@@ -1149,12 +1149,10 @@ with_decoys(unsigned n, EVP_PKEY *pkey, const char *more)
 static void
 test_key_limits(void)
 {
-    char                *text;
+    char                *text = token("{'alg':'ES256'}", GOOD, p256, AT_ES256);
     unsigned             i;
     block_t              b, others[3];
     at_trusted_issuer_t  trusted[3];
-
-    text = token("{'alg':'ES256'}", GOOD, p256, AT_ES256);
 
     for (i = 3; i <= 4; i++) {
         b = with_decoys(i, p256, "");

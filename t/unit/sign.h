@@ -269,14 +269,11 @@ pem_private(EVP_PKEY *pkey, const char *password)
         (void) snprintf((char *) copy, sizeof(copy), "%s", password);
     }
 
-    if (PEM_write_bio_PrivateKey(bio,
-                                 pkey, password ? EVP_aes_256_cbc() : NULL,
-                                 password ? copy : NULL,
-                                 password ? (int) strlen(password) : 0,
-                                 NULL, NULL) != 1)
-    {
-        bail("no PEM");
-    }
+    must(PEM_write_bio_PrivateKey(bio, pkey,
+                                  password ? EVP_aes_256_cbc() : NULL,
+                                  password ? copy : NULL,
+                                  password ? (int) strlen(password) : 0,
+                                  NULL, NULL) == 1, "no PEM");
 
     return sign_bio(bio);
 }
@@ -287,11 +284,8 @@ pem_traditional(EVP_PKEY *pkey)
 {
     BIO  *bio = BIO_new(BIO_s_mem());
 
-    if (PEM_write_bio_PrivateKey_traditional(bio, pkey,
-                                             NULL, NULL, 0, NULL, NULL) != 1)
-    {
-        bail("no PEM");
-    }
+    must(PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL,
+                                              NULL) == 1, "no PEM");
 
     return sign_bio(bio);
 }
@@ -315,9 +309,8 @@ pem_pkcs1(EVP_PKEY *pkey)
     int             len = i2d_PublicKey(pkey, &der);
     BIO            *bio = BIO_new(BIO_s_mem());
 
-    if (len <= 0 || PEM_write_bio(bio, "RSA PUBLIC KEY", "", der, len) <= 0) {
-        bail("no PKCS 1");
-    }
+    must(len > 0 && PEM_write_bio(bio, "RSA PUBLIC KEY", "", der, len) > 0,
+         "no PKCS 1");
 
     OPENSSL_free(der);
 
@@ -328,23 +321,20 @@ pem_pkcs1(EVP_PKEY *pkey)
 TAP_UNUSED static X509 *
 sign_certificate(EVP_PKEY *pkey)
 {
-    X509  *x509 = X509_new();
+    X509                 *x509 = X509_new();
+    const EVP_MD         *md = EVP_PKEY_is_a(pkey, "ED25519") ? NULL
+                               : EVP_sha256();
+    const unsigned char  *cn = (const unsigned char *) "test";
 
-    if (X509_set_version(x509, 2) != 1
-        || ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) != 1
-        || X509_gmtime_adj(X509_getm_notBefore(x509), 0) == NULL
-        || X509_gmtime_adj(X509_getm_notAfter(x509), 3600) == NULL
-        || X509_set_pubkey(x509, pkey) != 1
-        || X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN",
-                                      MBSTRING_ASC, (const unsigned char
-                                                     *) "test", -1, -1, 0) != 1
-        || X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1
-        || X509_sign(x509, pkey,
-                     EVP_PKEY_is_a(pkey,
-                                   "ED25519") ? NULL : EVP_sha256()) <= 0)
-    {
-        bail("no certificate");
-    }
+    must(X509_set_version(x509, 2) == 1
+         && ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) == 1
+         && X509_gmtime_adj(X509_getm_notBefore(x509), 0) != NULL
+         && X509_gmtime_adj(X509_getm_notAfter(x509), 3600) != NULL
+         && X509_set_pubkey(x509, pkey) == 1
+         && X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN",
+                                       MBSTRING_ASC, cn, -1, -1, 0) == 1
+         && X509_set_issuer_name(x509, X509_get_subject_name(x509)) == 1
+         && X509_sign(x509, pkey, md) > 0, "no certificate");
 
     return x509;
 }
@@ -470,11 +460,8 @@ sign_pair(const BIGNUM *r, const BIGNUM *s, size_t n)
 {
     unsigned char  *out = sign_alloc(2 * n);
 
-    if (BN_bn2binpad(r, out, (int) n) < 0
-        || BN_bn2binpad(s, out + n, (int) n) < 0)
-    {
-        bail("a number that is too long");
-    }
+    must(BN_bn2binpad(r, out, (int) n) >= 0
+         && BN_bn2binpad(s, out + n, (int) n) >= 0, "a number is too long");
 
     return (at_str_t) { (char *) out, 2 * n };
 }
@@ -506,15 +493,12 @@ sign_with(EVP_PKEY *pkey, const char *md, int saltlen, at_str_t text)
     size_t          len = sizeof(sig);
     EVP_MD_CTX     *ctx = EVP_MD_CTX_new();
 
-    if (EVP_DigestSignInit_ex(ctx, &pctx, md, NULL, NULL, pkey, NULL) != 1
-        || (saltlen >= 0
-            && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1
-                || EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, saltlen) != 1))
-        || EVP_DigestSign(ctx, sig, &len,
-                          (const unsigned char *) text.data, text.len) != 1)
-    {
-        bail("no signature");
-    }
+    must(EVP_DigestSignInit_ex(ctx, &pctx, md, NULL, NULL, pkey, NULL) == 1
+         && (saltlen < 0
+             || (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1
+                 && EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, saltlen) == 1))
+         && EVP_DigestSign(ctx, sig, &len, (const unsigned char *) text.data,
+                           text.len) == 1, "no signature");
 
     EVP_MD_CTX_free(ctx);
 
@@ -558,11 +542,9 @@ sign_hmac(at_str_t secret, const EVP_MD *md, at_str_t text)
     unsigned       len;
     unsigned char  mac[EVP_MAX_MD_SIZE];
 
-    if (HMAC(md, secret.data ? secret.data : "", (int) secret.len,
-             (const unsigned char *) text.data, text.len, mac, &len) == NULL)
-    {
-        bail("no HMAC");
-    }
+    must(HMAC(md, secret.data ? secret.data : "", (int) secret.len,
+              (const unsigned char *) text.data, text.len, mac, &len) != NULL,
+         "no HMAC");
 
     return bytes(mac, len);
 }

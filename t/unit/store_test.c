@@ -673,9 +673,7 @@ run_process(int writes)
     char         a[16], b[16];
     int          rc = 0;
     unsigned     i;
-    at_store_t  *store;
-
-    store = open_store(writes ? AT_STORE_WRITE : AT_STORE_READ);
+    at_store_t  *store = open_store(writes ? AT_STORE_WRITE : AT_STORE_READ);
 
     if (!writes) {
         rc = run_reader(store);

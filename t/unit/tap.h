@@ -101,10 +101,8 @@ is_int(long long got, long long expected, const char *fmt, ...)
 TAP_FORMAT(3) static int
 is_bytes(at_str_t got, at_str_t expected, const char *fmt, ...)
 {
-    int      passed;
+    int      passed = at_str_equal(got, expected);
     va_list  args;
-
-    passed = at_str_equal(got, expected);
 
     va_start(args, fmt);
     (void) tap_line(passed, fmt, args);

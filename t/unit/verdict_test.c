@@ -44,6 +44,9 @@ is_plain(at_str_t text)
 }
 
 
+#define CODE(name)  AT_##name, #name
+
+
 static void
 test_codes(void)
 {
@@ -53,31 +56,19 @@ test_codes(void)
     static const struct {
         at_code_e code; const char *name; unsigned status; const char *message;
     } rows[] = {
-        { AT_API_EXPIRED_API_TOKEN, "API_EXPIRED_API_TOKEN", 401,
-          "Expired API Token" },
-        { AT_API_INVALID_API_TOKEN, "API_INVALID_API_TOKEN", 401,
-          "Invalid API Token" },
-        { AT_API_CLIENT_DISABLED, "API_CLIENT_DISABLED", 403,
-          "API Client Unknown Or Disabled" },
-        { AT_API_EXPIRED_ACCESS_TOKEN, "API_EXPIRED_ACCESS_TOKEN", 401,
-          "Expired JWT Access Token" },
-        { AT_API_INVALID_ACCESS_TOKEN, "API_INVALID_ACCESS_TOKEN", 401,
-          "Invalid JWT Access Token" },
-        { AT_API_INSUFFICIENT_RIGHTS, "API_INSUFFICIENT_RIGHTS", 403,
-          "Insufficient Rights" },
-        { AT_API_IP_NOT_ALLOWED, "API_IP_NOT_ALLOWED", 403,
-          "Client IP Address Not Allowed" },
-        { AT_API_ORIGIN_NOT_ALLOWED, "API_ORIGIN_NOT_ALLOWED", 403,
-          "Origin Not Allowed" },
-        { AT_API_INVALID_REFRESH_TOKEN, "API_INVALID_REFRESH_TOKEN", 401,
-          "Invalid Refresh Token" },
-        { AT_API_INVALID_CREDENTIALS, "API_INVALID_CREDENTIALS", 401,
-          "Invalid Credentials" },
-        { AT_API_BAD_REQUEST, "API_BAD_REQUEST", 400, "Bad Request" },
-        { AT_API_TOO_MANY_REQUESTS, "API_TOO_MANY_REQUESTS", 429,
-          "Too Many Requests" },
-        { AT_API_UNAVAILABLE, "API_UNAVAILABLE", 503,
-          "Authentication Unavailable" },
+        { CODE(API_EXPIRED_API_TOKEN), 401, "Expired API Token" },
+        { CODE(API_INVALID_API_TOKEN), 401, "Invalid API Token" },
+        { CODE(API_CLIENT_DISABLED), 403, "API Client Unknown Or Disabled" },
+        { CODE(API_EXPIRED_ACCESS_TOKEN), 401, "Expired JWT Access Token" },
+        { CODE(API_INVALID_ACCESS_TOKEN), 401, "Invalid JWT Access Token" },
+        { CODE(API_INSUFFICIENT_RIGHTS), 403, "Insufficient Rights" },
+        { CODE(API_IP_NOT_ALLOWED), 403, "Client IP Address Not Allowed" },
+        { CODE(API_ORIGIN_NOT_ALLOWED), 403, "Origin Not Allowed" },
+        { CODE(API_INVALID_REFRESH_TOKEN), 401, "Invalid Refresh Token" },
+        { CODE(API_INVALID_CREDENTIALS), 401, "Invalid Credentials" },
+        { CODE(API_BAD_REQUEST), 400, "Bad Request" },
+        { CODE(API_TOO_MANY_REQUESTS), 429, "Too Many Requests" },
+        { CODE(API_UNAVAILABLE), 503, "Authentication Unavailable" },
     };
 
     is_int(AT_CODES - 1,
@@ -96,15 +87,15 @@ test_codes(void)
                "%s is found by name", rows[i].name);
     }
 
-    is_int(at_code_find(at_str("OK")), AT_CODE_NONE, 
+    is_int(at_code_find(at_str("OK")), AT_CODE_NONE,
            "OK is not an error code");
-    is_int(at_code_find(at_str("api_unavailable")), AT_CODE_NONE, 
+    is_int(at_code_find(at_str("api_unavailable")), AT_CODE_NONE,
            "codes are compared with case");
     is_int(at_code_find(at_str("")),
            AT_CODE_NONE, "an empty name has no code");
-    is_int(at_code_info(AT_CODES)->status, 503, 
+    is_int(at_code_info(AT_CODES)->status, 503,
            "a code above the enumeration is 503");
-    is_int(at_code_info((at_code_e) -1)->status, 503, 
+    is_int(at_code_info((at_code_e) -1)->status, 503,
            "a code below the enumeration is 503");
 }
 
