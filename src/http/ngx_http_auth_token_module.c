@@ -16,7 +16,7 @@
 #include "http/conf/ngx_at_conf.h"
 #include "http/keys/ngx_at_fetch.h"
 #include "http/keys/ngx_at_keys.h"
-#include "http/request/ngx_at_filter.h"
+#include "http/request/ngx_at_refuse.h"
 #include "http/store/ngx_at_session.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"

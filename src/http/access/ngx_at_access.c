@@ -21,8 +21,8 @@
 #include "http/request/ngx_at_cache.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_refuse.h"
+#include "http/store/ngx_at_session.h"
 #include "http/store/ngx_at_store.h"
-#include "http/store/ngx_at_uses.h"
 #include "http/worker/ngx_at_worker.h"
 
 

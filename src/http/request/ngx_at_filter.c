@@ -3,14 +3,12 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "http/request/ngx_at_filter.h"
+#include "http/request/ngx_at_refuse.h"
 
 #include "core/authz/at_error_text.h"
 
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_challenge.h"
-#include "http/request/ngx_at_refuse.h"
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;

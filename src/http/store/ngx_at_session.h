@@ -2,7 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The session database of a worker process.
+ * The session database of a worker process.  It also has the use counters of
+ * API tokens, which are added up in memory.
  */
 
 #ifndef NGX_AT_SESSION_H
@@ -20,7 +21,13 @@
  */
 at_session_db_t *ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf);
 
-/* opens the database; removes expired sessions and stores uses periodically */
+/* a use is lost if too many tokens are used within seconds */
+void ngx_at_count_use(at_str_t api_token);
+
+/*
+ * Opens the database; removes expired sessions and stores uses periodically.
+ * Uses are not counted before; the last ones are stored at the exit.
+ */
 ngx_int_t ngx_at_sessions_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
 void ngx_at_sessions_exit(void);

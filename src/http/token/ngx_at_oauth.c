@@ -14,7 +14,6 @@
 #include "core/base/at_header.h"
 
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_challenge.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_refuse.h"
