@@ -11,8 +11,6 @@
 #include "core/store/at_account.h"
 #include "core/store/at_store.h"
 
-#include "http/access/ngx_at_basic.h"
-#include "http/access/ngx_at_policy.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
@@ -277,24 +275,6 @@ ngx_at_authorize(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
 
 
 /* --- decide -------------------------------------------------------------- */
-
-
-ngx_uint_t
-ngx_at_request_is_public(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
-    const at_endpoint_t **endpoint)
-{
-    *endpoint = NULL;
-
-    if (atcf->preflight && ngx_at_is_preflight(r)) {
-        return 1;
-    }
-
-    if (atcf->endpoints) {
-        *endpoint = ngx_at_find_endpoint(r, atcf);
-    }
-
-    return *endpoint && (*endpoint)->kind == AT_ENDPOINT_PUBLIC;
-}
 
 
 static at_verdict_e

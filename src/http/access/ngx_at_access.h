@@ -12,7 +12,9 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/authz/at_cidr.h"
 #include "core/authz/at_endpoint_list.h"
+#include "core/authz/at_identity.h"
 #include "core/base/at_verdict.h"
 
 #include "http/base/ngx_at_loc_conf.h"
@@ -30,6 +32,33 @@ ngx_int_t ngx_at_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 
 /*
+ * Verifies the credential for a location and sets ctx->identity.  A further
+ * call returns the same verdict without work, unless the location or the state
+ * of keys and store has changed.  AT_PENDING: a password must be checked.
+ */
+at_verdict_e ngx_at_authenticate(ngx_http_request_t *r,
+    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
+
+
+/* --- ngx_at_policy.c: the conditions of a location ----------------------- */
+
+/* 1 with *addr; 0: a client of a unix socket, which has no address */
+ngx_uint_t ngx_at_client_address(ngx_http_request_t *r, at_addr_t *addr);
+
+/* 1 if the location and the identity both allow the client address */
+ngx_uint_t ngx_at_address_allowed(ngx_http_request_t *r,
+    const ngx_at_loc_conf_t *atcf, const at_identity_t *identity);
+
+/*
+ * Protects cookies against requests that other sites make (CSRF).  The cookie
+ * attribute SameSite=Strict does not stop sibling domains.  Origin must name
+ * this origin or a listed one; without a listed one Sec-Fetch-Site must be
+ * "same-origin".  A request without both fields is not made by a browser.
+ */
+ngx_uint_t ngx_at_origin_allowed(ngx_http_request_t *r,
+    const ngx_at_loc_conf_t *atcf);
+
+/*
  * 1 if no credential is required: for a CORS preflight, if the location allows
  * it, and for a public endpoint.  *endpoint is the entry of the endpoint list,
  * or NULL.
@@ -37,13 +66,23 @@ ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 ngx_uint_t ngx_at_request_is_public(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_endpoint_t **endpoint);
 
+
+/* --- ngx_at_basic.c ------------------------------------------------------ */
+
 /*
- * Verifies the credential for a location and sets ctx->identity.  A further
- * call returns the same verdict without work, unless the location or the state
- * of keys and store has changed.  AT_PENDING: a password must be checked.
+ * Basic authentication (RFC 7617).  A thread hashes the password while the
+ * request waits.  The verification cache keeps the result under a MAC of the
+ * credential until the store changes, but not longer than the issuer allows.
  */
-at_verdict_e ngx_at_authenticate(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
+
+/* AT_OK: found in the cache; AT_PENDING: the password must be checked */
+at_verdict_e ngx_at_basic_lookup(ngx_at_ctx_t *ctx);
+
+/*
+ * Checks the password.  AT_PENDING: call it again when nginx runs the access
+ * phase again.
+ */
+at_verdict_e ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx);
 
 
 #endif

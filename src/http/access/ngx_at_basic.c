@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "http/access/ngx_at_basic.h"
+#include "http/access/ngx_at_access.h"
 
 #include "core/base/at_crypto.h"
 #include "core/base/at_header.h"

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "http/access/ngx_at_policy.h"
+#include "http/access/ngx_at_access.h"
 
 #include "core/authz/at_path.h"
 #include "core/base/at_header.h"
@@ -150,16 +150,9 @@ ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
 }
 
 
-ngx_uint_t
-ngx_at_is_preflight(ngx_http_request_t *r)
-{
-    return r->method == NGX_HTTP_OPTIONS
-           && ngx_at_find_header(r, "origin")
-           && ngx_at_find_header(r, "access-control-request-method");
-}
+/* NULL: not listed, or an ambiguous path */
 
-
-const at_endpoint_t *
+static const at_endpoint_t *
 ngx_at_find_endpoint(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
 {
     u_char    *query;
@@ -180,4 +173,27 @@ ngx_at_find_endpoint(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
 
     return at_endpoint_list_match(atcf->endpoints,
                                   ngx_at_view(r->method_name), uri);
+}
+
+
+ngx_uint_t
+ngx_at_request_is_public(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
+    const at_endpoint_t **endpoint)
+{
+    *endpoint = NULL;
+
+    /* a CORS-preflight request (Fetch standard, section 3.2.2) */
+
+    if (atcf->preflight && r->method == NGX_HTTP_OPTIONS
+        && ngx_at_find_header(r, "origin")
+        && ngx_at_find_header(r, "access-control-request-method"))
+    {
+        return 1;
+    }
+
+    if (atcf->endpoints) {
+        *endpoint = ngx_at_find_endpoint(r, atcf);
+    }
+
+    return *endpoint && (*endpoint)->kind == AT_ENDPOINT_PUBLIC;
 }

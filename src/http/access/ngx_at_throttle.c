@@ -9,7 +9,7 @@
 #include "core/base/at_crypto.h"
 #include "core/session/at_state.h"
 
-#include "http/access/ngx_at_policy.h"
+#include "http/access/ngx_at_access.h"
 
 
 #define NGX_AT_THROTTLE_ZONE_SIZE   (1024 * 1024)

@@ -7,7 +7,7 @@
 
 #include "core/base/at_crypto.h"
 
-#include "http/access/ngx_at_policy.h"
+#include "http/access/ngx_at_access.h"
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_refuse.h"
