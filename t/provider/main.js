@@ -35,15 +35,14 @@ function split(url) {
   return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
 }
 
-function note(req, scheme, path, query) {
-  const record = { scheme, method: req.method, path, query, http: req.httpVersion, headers: [], body: 0 };
+function note(req, path, query) {
+  const record = { method: req.method, path, query, http: req.httpVersion, headers: [], body: 0 };
 
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
     record.headers.push([req.rawHeaders[i], req.rawHeaders[i + 1]]);
   }
 
-  const key = `${scheme} ${path}`;
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+  counts.set(path, (counts.get(path) ?? 0) + 1);
 
   requests.push(record);
   if (requests.length > KEPT) {
@@ -76,7 +75,7 @@ async function fetched(req, res, path, record) {
 
 async function handle(req, res, scheme, raw) {
   const [path, query] = split(req.url);
-  const record = note(req, scheme, path, query);
+  const record = note(req, path, query);
   const mode = modeOf(path);
   const document = await fetched(req, res, path, record);
 
@@ -148,18 +147,16 @@ const commands = {
     listeners.certificate(name);
   },
 
-  hits({ path, scheme }) {
+  hits({ path }) {
     let hits = 0;
-    for (const [key, n] of counts) {
-      const [of, where] = key.split(' ');
-      hits += (path ?? where) === where && (scheme ?? of) === of ? n : 0;
+    for (const [where, n] of counts) {
+      hits += (path ?? where) === where ? n : 0;
     }
     return { hits };
   },
 
-  requests({ path, scheme }) {
-    return { requests: requests.filter((r) => (path ?? r.path) === r.path
-                                              && (scheme ?? r.scheme) === r.scheme) };
+  requests({ path }) {
+    return { requests: requests.filter((r) => (path ?? r.path) === r.path) };
   },
 
   forget() {

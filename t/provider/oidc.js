@@ -38,14 +38,14 @@ function configurationOf({ keys, sign, clients, resources, InvalidTarget }) {
       resourceIndicators: {
         enabled: true,
         defaultResource: (ctx, client) => resourceOf(ctx, byId.get(client.clientId), Object.keys(resources)),
-        getResourceServerInfo(ctx, resource, client) {
+        getResourceServerInfo(ctx, resource) {
           if (!Object.hasOwn(resources, resource)) {
             throw new InvalidTarget();
           }
           return {
             scope: '',
             audience: resources[resource],
-            accessTokenTTL: byId.get(client.clientId).ttl ?? 3600,
+            accessTokenTTL: 3600,
             accessTokenFormat: 'jwt',
             jwt: { sign: { alg: 'RS256', kid: sign } },
           };

@@ -47,7 +47,7 @@ C<iss>, instead of C<base> and C<path>.
 
 C<resources>: the resources of token requests, URI => audience.
 
-C<clients>: a list of hashes with C<id>; C<secret> (default: random); C<ttl> in seconds (3600);
+C<clients>: a list of hashes with C<id>; C<secret> (default: random);
 C<resource>, the default of token requests (the only resource; without one the token is
 opaque); C<claims> and C<header>, which are added to the payload and the header of tokens,
 undef to remove a member.  Tokens as Entra issues them:
@@ -56,23 +56,15 @@ undef to remove a member.  Tokens as Entra issues them:
     claims => { ver => '2.0', azp => $id, tid => $tenant, oid => $oid, sub => $oid,
                 client_id => undef, jti => undef, roles => ['api.read'] }
 
-=item issuer, jwks_uri, discovery_uri, token_uri, jwks
+=item issuer, jwks_uri, token_uri, jwks
 
 C<jwks> requests the published JWK Set and returns its text; the request is counted.
 
 =item token(OPTIONS)
 
 Returns a token for client credentials, or dies.  C<client>: the id (default: the first one);
-C<resource>; C<scope>, where C<RESOURCE/.default> selects a resource; C<secret>, instead of the
-client's; C<auth>: C<post> (default) or C<basic>.  The token must not appear in any log.
-
-=item ask(OPTIONS)
-
-The same request; returns the status and the members of the response as a hash.
-
-=item client(HASH)
-
-Adds or replaces a client.
+C<resource>; C<scope>, where C<RESOURCE/.default> selects a resource.  The token must not
+appear in any log.
 
 =item publish(NAME), sign_with(NAME), withdraw(NAME), rotate(NAME, OPTIONS)
 
@@ -91,7 +83,6 @@ use parent 'AuthToken::Source';
 use AuthToken::Token qw(key secret);
 use Carp qw(croak);
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64);
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -100,8 +91,8 @@ sub _new ($class, %o) {
 
     $self->{keys}    = [($o{keys} // ['rsa'])->@*];
     $self->{sign}    = $self->{keys}[0];
-    $self->{clients} = [];
-    $self->_keep_client($_) for ($o{clients} // [])->@*;
+    $self->{clients} = [map { { secret => secret(join '', map { ('a' .. 'z', 0 .. 9)[rand 36] } 1 .. 40), %$_ } }
+                        ($o{clients} // [])->@*];
 
     return $self;
 }
@@ -138,7 +129,6 @@ sub _private_jwk ($self, $name) {
 sub issuer ($self)        { $self->{options}{issuer} // $self->_mount }
 sub jwks_uri ($self)      { $self->_mount . '/jwks' }
 sub token_uri ($self)     { $self->_mount . '/token' }
-sub discovery_uri ($self) { $self->_mount . '/.well-known/openid-configuration' }
 
 sub _mount ($self) { $self->base . ($self->{options}{path} // '') }
 
@@ -147,47 +137,17 @@ sub jwks ($self) { $self->fetch($self->jwks_uri)->{body} }
 # --- tokens -----------------------------------------------------------------
 
 sub token ($self, %o) {
-    my $answer = $self->ask(%o);
-    return $answer->{access_token}
-        // croak 'no token: ', $json->encode($answer);
-}
-
-sub ask ($self, %o) {
-    my $clients = $self->{clients};
-    my ($client) = grep { !defined $o{client} || $_->{id} eq $o{client} } @$clients;
-    my $id    = $o{client} // $client->{id};
-    my $proof = $o{secret} // ($client // {})->{secret} // croak "no such client: $id";
-    my $basic = ($o{auth} // 'post') eq 'basic';
-
-    my $answer = $self->fetch($self->token_uri,
-        headers => [$basic ? 'Authorization: Basic '
-            . encode_base64(join(':', map { AuthToken::Source::_encoded($_) } $id, $proof), '') : ()],
-        form => {
-            grant_type => 'client_credentials',
-            (map { defined $o{$_} ? ($_ => $o{$_}) : () } qw(resource scope)),
-            $basic ? () : (client_id => $id, client_secret => $proof),
-        });
+    my ($client) = grep { !defined $o{client} || $_->{id} eq $o{client} } $self->{clients}->@*;
+    my $answer = $self->fetch($self->token_uri, form => {
+        grant_type => 'client_credentials', client_id => $client->{id}, client_secret => $client->{secret},
+        map { defined $o{$_} ? ($_ => $o{$_}) : () } qw(resource scope),
+    });
 
     my $members = eval { $json->decode($answer->{body}) } // {};
-    secret($members->{access_token}) if defined $members->{access_token};
-
-    return { %$members, status => $answer->{status} };
+    return secret($members->{access_token} // croak "no token: $answer->{body}");
 }
 
-# --- clients and keys -------------------------------------------------------
-
-sub _keep_client ($self, $client) {
-    my %client = (secret => join('', map { ('a' .. 'z', 0 .. 9)[rand 36] } 1 .. 40), %$client);
-
-    @{ $self->{clients} } = grep { $_->{id} ne $client{id} } $self->{clients}->@*;
-    push $self->{clients}->@*, \%client;
-    secret($client{secret});
-}
-
-sub client ($self, $client) {
-    $self->_keep_client($client);
-    return $self->_provide;
-}
+# --- keys ---------------------------------------------------------------------
 
 sub publish ($self, $name) {
     push $self->{keys}->@*, $name if !grep { $_ eq $name } $self->{keys}->@*;

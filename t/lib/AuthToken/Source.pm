@@ -96,17 +96,15 @@ Selects the certificate of new connections and closes open ones: C<good>, C<othe
 
 =item hits(PATH), requests(PATH), await_hits(PATH, N), forget
 
-C<hits>: the number of requests for the path without its query, or for all paths;
-C<< scheme => 'http' >> counts only those of the HTTP listener.  C<requests>: the last 1000
-of them as hashes with scheme, method, path, query, http, headers (a list of [name, value])
-and body (its length).  C<await_hits> waits for N requests and returns their number.
+C<hits>: the number of requests for the path without its query, or for all paths.
+C<requests>: the last 1000 of them as hashes with method, path, query, http, headers (a list
+of [name, value]) and body (its length).  C<await_hits> waits for N requests and returns their number.
 C<forget> resets the counters.
 
 =item fetch(URL or PATH, OPTIONS)
 
 Runs curl with the CA as its only trust anchor.  Returns a hash of exit (of curl), status,
-head and body.  Options: C<method>, C<headers>, C<form> (a hash), C<curl> (configuration
-lines).
+head and body.  Options: C<headers>, C<form> (a hash), C<curl> (configuration lines).
 
 =item log_has(SERVER, PATTERN, TIMEOUT)
 
@@ -301,18 +299,13 @@ sub _line ($self, $command) {
 
 # --- requests --------------------------------------------------------------
 
-sub hits ($self, $path = undef, %o) {
-    return $self->_tell(hits => { %o, path => $path })->{hits};
-}
+sub hits ($self, $path = undef) { $self->_tell(hits => { path => $path })->{hits} }
 
-sub requests ($self, $path = undef, %o) {
-    return $self->_tell(requests => { %o, path => $path })->{requests}->@*;
-}
+sub requests ($self, $path = undef) { $self->_tell(requests => { path => $path })->{requests}->@* }
 
-sub await_hits ($self, $path, $n, %o) {
+sub await_hits ($self, $path, $n) {
     my $hits;
-    AuthToken::Log::await_true(sub { ($hits = $self->hits($path, %o)) >= $n },
-                               "$n requests for $path");
+    AuthToken::Log::await_true(sub { ($hits = $self->hits($path)) >= $n }, "$n requests for $path");
     return $hits;
 }
 
@@ -340,7 +333,6 @@ sub fetch ($self, $url, %o) {
         url => $url =~ m{\A/} ? $self->url($url) : $url,
         cacert => $self->ca_file, noproxy => '*', 'max-time' => 20,
         'dump-header' => "$aside.head", output => "$aside.body",
-        defined $o{method} ? (request => $o{method}) : (),
     );
 
     open my $fh, '>', "$aside.conf" or die "$aside.conf: $!\n";
