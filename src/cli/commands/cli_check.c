@@ -217,39 +217,39 @@ cli_check_run(cli_t *cli, at_store_t *store, void *data)
     json_t       *report;
     cli_check_t  *check = data;
 
+    report = json_pack("{s:s, s:[], s:[]}", "store", "sound", "damages",
+                       "warnings");
+
     check->cli = cli;
     check->store = store;
-    check->damages = json_array();
-    check->warnings = json_array();
+    check->damages = json_object_get(report, "damages");
+    check->warnings = json_object_get(report, "warnings");
 
-    rc = check->damages != NULL && check->warnings != NULL
-         ? cli_check_tables(check) : cli_no_memory(cli);
+    rc = report != NULL ? cli_check_tables(check) : cli_no_memory(cli);
 
-    if (rc == 0) {
-        report = json_pack("{s:s, s:O, s:O}",
-                           "store", check->damaged != 0 ? "damaged" : "sound",
-                           "damages", check->damages,
-                           "warnings", check->warnings);
-
-        for (i = 0; i < CLI_KINDS; i++) {
-            (void) json_object_set_new(report, cli_kinds[i].plural,
-                                       json_integer((json_int_t)
-                                                    check->counts[i]));
-        }
-
-        rc = cli_print_report(cli, report) == 0 ? cli_flush(cli) : -1;
-    }
-
-    if (rc == 0 && check->damaged != 0) {
-        rc = cli_failure(cli, "the store is damaged");
-    }
-
-    json_decref(check->damages);
-    json_decref(check->warnings);
     cli_record_free(&check->rec);
     cli_record_free(&check->parsed);
 
-    return rc;
+    if (rc != 0) {
+        json_decref(report);
+        return -1;
+    }
+
+    if (check->damaged != 0) {
+        (void) json_object_set_new(report, "store", json_string("damaged"));
+    }
+
+    for (i = 0; i < CLI_KINDS; i++) {
+        (void) json_object_set_new(report, cli_kinds[i].plural, json_integer(
+                                   (json_int_t) check->counts[i]));
+    }
+
+    if (cli_print_report(cli, report) != 0 || cli_flush(cli) != 0) {
+        return -1;
+    }
+
+    return check->damaged == 0
+           ? 0 : cli_failure(cli, "the store is damaged");
 }
 
 

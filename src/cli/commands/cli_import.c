@@ -71,9 +71,6 @@ cli_import_fail(cli_import_t *import, unsigned long long position,
 }
 
 
-/* --- reading ------------------------------------------------------------- */
-
-
 static int
 cli_import_add(cli_import_t *import, cli_record_t *rec,
     unsigned long long position)
@@ -300,9 +297,6 @@ cli_import_read(cli_import_t *import)
 }
 
 
-/* --- writing ------------------------------------------------------------- */
-
-
 typedef struct {
     const cli_import_set_t  *set;
     const cli_kind_t        *kind;
@@ -407,9 +401,6 @@ cli_import_write(cli_t *cli, at_store_t *store, void *data)
 
     return 0;
 }
-
-
-/* --- the report ---------------------------------------------------------- */
 
 
 static json_t *

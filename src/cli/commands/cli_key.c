@@ -23,14 +23,11 @@
 #define CLI_KEY_FILES  3
 
 
-typedef struct {
+static const struct {
     const char  *name;          /* in the report */
     const char  *suffix;
     mode_t       mode;
-} cli_key_file_t;
-
-
-static const cli_key_file_t  cli_key_files[CLI_KEY_FILES] = {
+} cli_key_files[CLI_KEY_FILES] = {
     { "private_key", "",      0600 },
     { "public_key",  ".pub",  0644 },
     { "jwks",        ".jwks", 0644 }

@@ -98,15 +98,8 @@ cli_kind_key(const cli_kind_t *kind, at_str_t name, char buf[AT_KEY_MAX])
         return (at_str_t) { NULL, 0 };
     }
 
-    switch (kind->table) {
-
-    case AT_TABLE_CLIENTS:
-    case AT_TABLE_ROLES:
-        return at_store_lower_key(buf, name);
-
-    default:
-        return name;
-    }
+    return kind->table == AT_TABLE_CLIENTS || kind->table == AT_TABLE_ROLES
+           ? at_store_lower_key(buf, name) : name;
 }
 
 

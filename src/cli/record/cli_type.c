@@ -458,27 +458,17 @@ const cli_type_t  cli_type_expires = {
 /* --- the digest of an API token ------------------------------------------ */
 
 
-static int
-cli_digest_begin(cli_record_t *rec, at_error_t *err)
-{
-    if (rec->has_digest) {
-        return at_error(err, "\"token\" and \"sha256\" are mutually "
-                        "exclusive");
-    }
-
-    rec->has_digest = 1;
-
-    return 0;
-}
-
+#define CLI_DIGEST_GIVEN  "\"token\" and \"sha256\" are mutually exclusive"
 
 static int
 cli_read_digest(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)
 {
-    if (cli_digest_begin(rec, err) != 0) {
-        return -1;
+    if (rec->has_digest) {
+        return at_error(err, CLI_DIGEST_GIVEN);
     }
+
+    rec->has_digest = 1;
 
     return at_hex_decode(rec->digest, AT_SHA256_LEN, cli_json_str(value)) == 0
            ? 0 : at_error(err, "\"%s\" is not a SHA-256 of %d hex digits",
@@ -520,9 +510,11 @@ static int
 cli_read_token(cli_record_t *rec, const cli_field_t *field, json_t *value,
     at_error_t *err)
 {
-    if (cli_digest_begin(rec, err) != 0) {
-        return -1;
+    if (rec->has_digest) {
+        return at_error(err, CLI_DIGEST_GIVEN);
     }
+
+    rec->has_digest = 1;
 
     if (!cli_token_is_valid(cli_json_str(value))) {
         return at_error(err, "\"%s\" is not a token of %d to %d printable "

@@ -10,20 +10,13 @@
 #include "cli/terminal/cli_secret.h"
 
 
-static int
-cli_no_random(cli_t *cli)
-{
-    return cli_failure(cli, "the random number generator failed");
-}
-
-
 int
 cli_secret_make(cli_t *cli, char secret[CLI_SECRET_LEN + 1])
 {
     secret[CLI_SECRET_LEN] = '\0';
 
-    return at_random_text(secret, CLI_SECRET_LEN) == 0 ? 0
-                                                       : cli_no_random(cli);
+    return at_random_text(secret, CLI_SECRET_LEN) == 0
+           ? 0 : cli_failure(cli, "the random number generator failed");
 }
 
 
@@ -33,7 +26,7 @@ cli_guid_make(cli_t *cli, char guid[CLI_GUID_LEN + 1])
     unsigned char  b[16];
 
     if (at_random(b, sizeof(b)) != 0) {
-        return cli_no_random(cli);
+        return cli_failure(cli, "the random number generator failed");
     }
 
     b[6] = (b[6] & 0x0f) | 0x40;
