@@ -111,7 +111,7 @@ sub column ($page, $pattern) { sort $text{"docs/$page.md"} =~ /^\| `($pattern)` 
 
     my ($codes) = $source =~ /at_codes\[AT_CODES\][^{]*\{(.*?)^\};/ms;
     my %known;
-    $known{$1} = [$2, $3] while $codes =~ /at_str\("(API_\w+)"\),\s+(\d+),\s+at_str\("([^"]+)"\)/g;
+    $known{"API_$1"} = [$2, $3] while $codes =~ /AT_CODE\((\w+), (\d+), "([^"]+)"/g;
     is_deeply [column('errors', 'API_\w+')], [sort keys %known], 'every code has its row, and every row its code';
     like $text{'docs/errors.md'}, qr/^\| `$_` \| [^|]*\b$known{$_}[0]\b[^|]* \| [^|]*\Q$known{$_}[1]\E[^|]* \|/m,
         "$_: status and message" for sort keys %known;

@@ -266,8 +266,7 @@ sub make ($store) {
 
 # Makes $count changes, and calls $between->($n) before each.
 sub round ($name, $count, $between, %o) {
-    my $s = start($conf, workers => 2, files => { 'rsa.pem' => key('rsa')->pem },
-                  prepare => AuthToken::Store->prepare(\&make));
+    my $s = start($conf, workers => 2, prepare => AuthToken::Store->prepare(\&make));
     $s->{good} = ['/', api_token => $load[0][2][1]];
     my %jwt = map { $_ => good_token(appid => "Client-$_", scope => ['X.Read', 'X.ReadWrite']) } @pairs;
 

@@ -30,16 +30,10 @@ sub load ($so) {
     return ($? >> 8, $? & 127, $said);
 }
 
-sub slurp ($path) {
-    open my $fh, '<:raw', $path or die "$path: $!";
-    local $/;
-    return scalar <$fh>;
-}
-
 my ($status, $signal, $said) = load($module);
 is $status, 0, 'the nginx of the distribution loads the module' or diag $said;
 
-my $bytes = slurp($module);
+my $bytes = AuthToken::Log->new($module)->content;
 my ($signature) = $bytes =~ /\0(8,4,8,[01]{20,})\0/;
 ok defined $signature, 'the module has the signature of its build';
 

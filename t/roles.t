@@ -97,40 +97,24 @@ sub expected_reason ($role, $method, $path, $scope) {
 
 my (%t, %by_id, %by_text);
 
-my $conf = <<'CONF';
+my $conf = <<'CONF' . join '', map { my ($port, $issuer, $list) = @$_; <<"CONF" }
     %%ISSUER main: client_claim appid;%%
     %%ISSUER ipf: audience ipf;%%
     auth_token_store lmdb:%%DIR%%/store;
-
+CONF
     server {
-        listen %%LISTEN%%;
+        listen %%LISTEN$port%%;
         auth_token on;
-        auth_token_trust main;
-        auth_token_endpoints EXAMPLES/cipp/endpoints.tsv ignore_case;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
-    }
-    server {
-        listen %%LISTEN2%%;
-        auth_token on;
-        auth_token_trust main;
-        auth_token_endpoints EXAMPLES/cipp/endpoints.tsv;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
-    }
-    server {
-        listen %%LISTEN3%%;
-        auth_token on;
-        auth_token_trust ipf;
-        auth_token_endpoints EXAMPLES/ipfabric/endpoints.tsv prefix=ipfabric;
+        auth_token_trust $issuer;
+        auth_token_endpoints $examples/$list;
         location / { proxy_pass %%UPSTREAM%%; }
         location /good { auth_token_endpoints off; proxy_pass %%UPSTREAM%%; }
     }
 CONF
-$conf =~ s/EXAMPLES/$examples/g;
+    ['', 'main', 'cipp/endpoints.tsv ignore_case'], [2, 'main', 'cipp/endpoints.tsv'],
+    [3, 'ipf', 'ipfabric/endpoints.tsv prefix=ipfabric'];
 
-my $s = start($conf, files => { 'rsa.pem' => key('rsa')->pem },
-    prepare => AuthToken::Store->prepare(sub ($store) {
+my $s = start($conf, prepare => AuthToken::Store->prepare(sub ($store) {
         for my $name (sort keys %role) {
             my ($grant, $deny, $blocked) = map { $_ // [] } $role{$name}->@[0 .. 2];
             $store->role($name, grant => $grant, deny => $deny, block => $blocked)

@@ -21,7 +21,7 @@ my $issuers = join '', issuer('main'), issuer('nested',  'scope_claim realm_acce
     issuer('noadmin', 'admin_claim off;'), issuer('root',    'admin_claim root;'),
     issuer('deep',    'admin_claim a.b.root; scope_claim a.b.scope;');
 
-my $s = start($issuers . <<'CONF', files => { 'rsa.pem' => key('rsa')->pem });
+my $s = start($issuers . <<'CONF');
     # a scope for each method; an empty value refuses other methods
     map $request_method $by_method {
         GET      read;

@@ -73,7 +73,6 @@ my $s = start(<<'CONF', files => {
         location /api   { auth_token_endpoints %%DIR%%/endpoints.tsv; proxy_pass %%UPSTREAM%%; }
     }
 CONF
-    'rsa.pem'  => key('rsa')->pem,
     'rsa2.pem' => key('rsa2')->pem,
     'endpoints.tsv' => "GET /api/ListUsers Identity.User.Read\nGET /api/AddUser Identity.User.ReadWrite\n",
 }, env => fail_alloc_env(),
