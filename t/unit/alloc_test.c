@@ -88,9 +88,9 @@ alloc_openssl_free(void *data, const char *file, int line)
 #define NOW       1700000000
 #define POINTS    100000        /* more allocations than any case has */
 
-#define CLAIMS    "\"iss\":\"joe\",\"aud\":\"api\",\"sub\":\"alice\"," \
-                  "\"scope\":\"a b c\",\"x\":[1,{\"y\":\"z\"}]"
-#define GOOD      "{" CLAIMS ",\"exp\":1700000600}"
+#define CLAIMS    "'iss':'joe','aud':'api','sub':'alice','scope':'a b c'," \
+                  "'x':[1,{'y':'z'}]"
+#define GOOD      "{" CLAIMS ",'exp':1700000600}"
 
 
 static void
@@ -240,7 +240,8 @@ verify(const void *data)
 
 static void
 test_verify(const char *alg, const char *name,
-    const at_trusted_issuer_t *trusted, const char *text, at_verdict_e expected)
+    const at_trusted_issuer_t *trusted, const char *text,
+    at_verdict_e expected)
 {
     verification_t  v = { trusted, text, expected };
 
@@ -298,31 +299,30 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg)
     set = at_keyset_parse(pem_public(pkey), ALL, warn, NULL, &err);
     must(set != NULL, "no keys");
 
-    header = format("{\"alg\":\"%s\"}", name);
+    header = format("{'alg':'%s'}", name);
     good = token(header, GOOD, pkey, alg);
     bad = format("%s", good);
     bad[strlen(bad) - 10] = bad[strlen(bad) - 10] == 'A' ? 'B' : 'A';
 
     test_verify(name, "good", &trusted, good, AT_OK);
     test_verify(name, "many values", &trusted,
-                token(format("{\"alg\":\"%s\",\"x\":%s}", name, list_of(70)),
-                      format("{" CLAIMS ",\"exp\":1700000600,\"n\":%s}",
+                token(format("{'alg':'%s','x':%s}", name, list_of(70)),
+                      format("{" CLAIMS ",'exp':1700000600,'n':%s}",
                              list_of(150)), pkey, alg), AT_OK);
     test_verify(name, "badly signed", &trusted, bad, AT_BAD_SIGNATURE);
     test_verify(name, "alg none", &trusted,
-                format("%s.AA", token_text(at_str("{\"alg\":\"none\"}"),
+                format("%s.AA", token_text(at_str("{'alg':'none'}"),
                                            at_str(GOOD))), AT_BAD_ALG);
     test_verify(name, "expired", &trusted,
-                token(header, "{" CLAIMS ",\"exp\":1}", pkey, alg),
-                AT_EXPIRED);
+                token(header, "{" CLAIMS ",'exp':1}", pkey, alg), AT_EXPIRED);
     test_verify(name, "no exp", &trusted,
                 token(header, "{" CLAIMS "}", pkey, alg), AT_BAD_CLAIM);
     test_verify(name, "another aud", &trusted,
-                token(header, "{\"iss\":\"joe\",\"aud\":[\"x\",\"y\"],"
-                      "\"exp\":1}", pkey, alg), AT_AUDIENCE_MISMATCH);
+                token(header, "{'iss':'joe','aud':['x','y'],'exp':1}", pkey,
+                      alg), AT_AUDIENCE_MISMATCH);
     test_verify(name, "exp twice", &trusted,
-                token(header, "{" CLAIMS ",\"exp\":1,\"exp\":1700000600}",
-                      pkey, alg), AT_BAD_PAYLOAD);
+                token(header, "{" CLAIMS ",'exp':1,'exp':1700000600}", pkey,
+                      alg), AT_BAD_PAYLOAD);
 
     at_keyset_free(set);
 }

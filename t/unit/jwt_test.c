@@ -623,15 +623,12 @@ test_header_json(void)
           HEADER("'jku':'https://evil.example/','x5t':'AA',"
                  "'x5u':'https://evil.example/','x5c':['AA']") } },
         { AT_BAD_HEADER, { at_str("[]"), at_str("[{'alg':'RS256'}]"),
-          at_str("'RS256'"), at_str("null"), at_str("7"),
-          at_str("{'alg':'RS256'"), at_str("{alg:'RS256'}"),
-          at_str("{'alg':'RS256',}"), at_str("{'alg':'RS256'/**/}"),
-          at_str(RS256 "x"), at_str("\xef\xbb\xbf" RS256),
+          at_str("'RS256'"), at_str("{'alg':'RS256'"), at_str(RS256 "x"),
+          at_str("\xef\xbb\xbf" RS256), at_str(RS256 "\0"),
           at_str("{'alg':'none','alg':'RS256'}"), HEADER("'alg':'HS256'"),
           HEADER("'\\u0061lg':'RS256'"), HEADER("'kid':'a','kid':'a'"),
-          at_str(RS256 "\0"), HEADER("'x':'\\u0000'"), HEADER("'x':'\xff'"),
-          HEADER("'x':'\\ud800'"), HEADER("'x':[[[[[[[[]]]]]]]]"),
-          at_str("{'alg':'RS256\\u0000'}") } },
+          HEADER("'x':'\\u0000'"), HEADER("'x':'\xff'"),
+          HEADER("'x':[[[[[[[[]]]]]]]]"), at_str("{'alg':'RS256\\u0000'}") } },
         { AT_BAD_ALG, { at_str("{}"), at_str("{'typ':'JWT'}"),
           at_str("{'alg':null}"), at_str("{'alg':256}"),
           at_str("{'alg':true}"), at_str("{'alg':['RS256']}"),
@@ -666,8 +663,6 @@ test_header_json(void)
         }
     }
 
-    is_token(&b, format("%s.%s.AA", b64(at_str("{'alg':'RS256'}")),
-                        b64(at_str("{}"))), AT_BAD_HEADER, "single quotes");
     is_long_token(&b, signed_header(format("{'alg':'%010240d'}", 1)),
                   AT_BAD_HEADER,
                   "an alg of 10 KB exceeds the limit of strings");
@@ -821,27 +816,22 @@ test_payload_json(void)
     size_t   i;
     block_t  b = block(keys(pem_public(rsa)));
 
+    /* json_test.c has more texts */
     static const struct { at_str_t payload; at_verdict_e verdict; } cases[] = {
         { at_str("[]"), AT_BAD_PAYLOAD },
         { at_str("[" GOOD "]"), AT_BAD_PAYLOAD },
-        { at_str("'x'"), AT_BAD_PAYLOAD }, { at_str("null"), AT_BAD_PAYLOAD },
-        { at_str("7"), AT_BAD_PAYLOAD }, { at_str("{" WHO), AT_BAD_PAYLOAD },
-        { at_str("{" WHO ",}"), AT_BAD_PAYLOAD },
         { at_str(GOOD "x"), AT_BAD_PAYLOAD },
+        { at_str(GOOD "\0"), AT_BAD_PAYLOAD },
         { at_str("\xef\xbb\xbf" GOOD), AT_BAD_PAYLOAD },
         { at_str(" \r\n\t" GOOD "\n"), AT_OK },
         { at_str("{}"), AT_ISSUER_MISMATCH },
         { at_str("{" WHO ",'exp':1," EXP "}"), AT_BAD_PAYLOAD },
         { at_str("{" WHO ",'exp':1,'\\u0065xp':1700000600}"), AT_BAD_PAYLOAD },
-        { PAYLOAD("'nbf':1,'nbf':1"), AT_BAD_PAYLOAD },
-        { PAYLOAD("'sub':'a','sub':'b'"), AT_BAD_PAYLOAD },
         { PAYLOAD("'iss':'x'"), AT_BAD_PAYLOAD },
         { PAYLOAD("'aud':'x'"), AT_BAD_PAYLOAD },
         { PAYLOAD("'scope':[],'scope':[]"), AT_BAD_PAYLOAD },
         { PAYLOAD("'x':[{'a':1,'a':2}]"), AT_BAD_PAYLOAD },
-        { at_str(GOOD "\0"), AT_BAD_PAYLOAD },
         { PAYLOAD("'x':'\\u0000'"), AT_BAD_PAYLOAD },
-        { PAYLOAD("'exp\\u0000':1"), AT_BAD_PAYLOAD },
         { PAYLOAD("'x':'\xff'"), AT_BAD_PAYLOAD },
     };
 
@@ -1633,30 +1623,20 @@ test_identity(void)
 }
 
 
+/* scope_test.c has more scope claims */
 static void
 test_scope(void)
 {
-    size_t   i;
     block_t  b = block(keys(pem_public(rsa)));
 
-    static const struct { const char *scope; size_t n; } cases[] = {
-        { "['read']", 1 }, { "['readonly','write']", 2 },
-        { "'read write'", 2 }, { "'read\\twrite'", 1 }, { "' read'", 1 },
-        { "''", 0 }, { "[]", 0 },
-    };
-
-    static const group_t  bad[] = {
-        { AT_BAD_CLAIM, { "[7]", "['read',7]", "{'read':1}", "[['read']]",
-          "null", "true" } }
-    };
-
-    for (i = 0; i < N(cases); i++) {
-        is_token(&b, with_claims(format("'scope':%s", cases[i].scope)), AT_OK,
-                 "scope %s", cases[i].scope);
-        is_int(last.scopes, cases[i].n, "the number of scopes");
-    }
-
-    test_values(&b, VALID, "scope", "", bad, 1);
+    is_token(&b, with_claims("'scope':['readonly','write']"), AT_OK,
+             "a list of scopes");
+    is_int(last.scopes, 2, "the number of scopes of a list");
+    is_token(&b, with_claims("'scope':'read write'"), AT_OK,
+             "a string of scopes");
+    is_int(last.scopes, 2, "the number of scopes of a string");
+    is_token(&b, with_claims("'scope':['read',7]"), AT_BAD_CLAIM,
+             "a scope that is a number");
 }
 
 
@@ -2036,6 +2016,7 @@ test_store_failure(void)
 }
 
 
+/* entra_test.c has more clients and tenants */
 static void
 test_entra(void)
 {
@@ -2047,13 +2028,8 @@ test_entra(void)
     {
         { "'iss':'" V1 "','ver':'1.0','appid':'own'", AT_OK },
         { "'iss':'" V2 "','ver':'2.0','azp':'own'", AT_OK },
-        { "'iss':'" V2 "','azp':'own'", AT_OK },
         { "'iss':'" V2 "','ver':'2.0','azp':'own','tid':'" TENANT "'", AT_OK },
         { "'iss':'" V1 "','ver':'1.0','azp':'own'", AT_BAD_CLAIM },
-        { "'iss':'" V2 "','ver':'2.0','appid':'own'", AT_BAD_CLAIM },
-        { "'iss':'" V1 "','ver':'1.0','appid':'own','azp':'x'", AT_BAD_CLAIM },
-        { "'iss':'" V1 "','ver':'1.1','appid':'own'", AT_BAD_CLAIM },
-        { "'iss':'" V1 "','ver':'1.0'", AT_BAD_CLAIM },
         { "'iss':'" V2 "','ver':'2.0','azp':'own',"
           "'tid':'11111111-2222-3333-4444-555555555555'", AT_BAD_CLAIM },
         { "'iss':'https://other.example','ver':'1.0'", AT_ISSUER_MISMATCH },
