@@ -48,18 +48,16 @@ ngx_at_cache_key(const ngx_at_ctx_t *ctx, at_str_t text)
 ngx_uint_t
 ngx_at_cache_lookup(ngx_at_ctx_t *ctx, at_str_t text)
 {
-    at_cache_t           *cache;
     at_cache_key_t        key;
     const at_identity_t  *identity;
 
-    cache = ngx_at_worker.cache;
-
-    if (cache == NULL) {
+    if (ngx_at_worker.cache == NULL) {
         return 0;
     }
 
     key = ngx_at_cache_key(ctx, text);
-    identity = at_cache_get(cache, &key, &ctx->epoch, ngx_at_now());
+    identity = at_cache_get(ngx_at_worker.cache, &key, &ctx->epoch,
+                            ngx_at_now());
 
     if (identity == NULL) {
         return 0;
@@ -71,50 +69,37 @@ ngx_at_cache_lookup(ngx_at_ctx_t *ctx, at_str_t text)
 }
 
 
-static ngx_uint_t
-ngx_at_depends_on_store(const ngx_at_ctx_t *ctx)
-{
-    ngx_uint_t                i;
-    const ngx_at_loc_conf_t  *atcf;
-
-    if (!(ctx->kind & NGX_AT_JWT) || ctx->identity->issuer->n_client_claims) {
-        return 1;
-    }
-
-    /* whether an audience is accepted depends on the clients in the store */
-
-    atcf = ctx->conf;
-
-    for (i = 0; i < atcf->ntrusted; i++) {
-        if (atcf->trusted[i]->requirements.any_client_audience) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 void
 ngx_at_cache_insert(const ngx_at_ctx_t *ctx, at_str_t text)
 {
-    at_cache_t       *cache;
-    at_cache_key_t    key;
-    at_cache_epoch_t  epoch;
+    ngx_uint_t                i, depends_on_store;
+    at_cache_key_t            key;
+    at_cache_epoch_t          epoch;
+    const ngx_at_loc_conf_t  *atcf;
 
-    cache = ngx_at_worker.cache;
-
-    if (cache == NULL || ctx->stale_snapshot) {
+    if (ngx_at_worker.cache == NULL || ctx->stale_snapshot) {
         return;
     }
 
+    atcf = ctx->conf;
     epoch = ctx->epoch;
+    depends_on_store = 1;
 
-    if (!(ctx->kind & NGX_AT_JWT)) {
+    if (ctx->kind & NGX_AT_JWT) {
+        depends_on_store = ctx->identity->issuer->n_client_claims != 0;
+
+        /* whether an audience is accepted depends on the clients there */
+
+        for (i = 0; i < atcf->ntrusted; i++) {
+            depends_on_store |=
+                atcf->trusted[i]->requirements.any_client_audience;
+        }
+
+    } else {
         epoch.keys = 0;
     }
 
-    if (!ngx_at_depends_on_store(ctx)) {
+    if (!depends_on_store) {
         epoch.store = 0;
 
     } else if (epoch.store == 0) {
@@ -124,5 +109,6 @@ ngx_at_cache_insert(const ngx_at_ctx_t *ctx, at_str_t text)
     }
 
     key = ngx_at_cache_key(ctx, text);
-    at_cache_put(cache, &key, ctx->identity, &epoch, ngx_at_now());
+    at_cache_put(ngx_at_worker.cache, &key, ctx->identity, &epoch,
+                 ngx_at_now());
 }
