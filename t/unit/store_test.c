@@ -408,12 +408,10 @@ test_records(void)
            AT_STORE_NOT_FOUND, "a missing record is not found");
     is_int(put(store, "a", "one"), AT_STORE_OK, "a record is put");
     is_int(put(store, "a", "two"), AT_STORE_OK, "a record is replaced");
-    is_int(at_store_add(store, AT_TABLE_USERS, str("a"), str("three")),
-           AT_STORE_EXISTS, "add does not replace a record");
     is_int(get(store, "a", &value), AT_STORE_OK, "the record is found");
     is_bytes(value, str("two"), "its value is the last one");
-    is_int(at_store_add(store, AT_TABLE_USERS, str("b"), empty), AT_STORE_OK,
-           "an empty value is added");
+    is_int(at_store_put(store, AT_TABLE_USERS, str("b"), empty), AT_STORE_OK,
+           "an empty value is put");
     is_int(get(store, "b", &value), AT_STORE_OK, "an empty value is found");
     is_int(value.len, 0, "it is empty");
     is_int(at_store_get(store, AT_TABLE_CLIENTS, str("a"), &value),
@@ -429,8 +427,8 @@ test_records(void)
            "delete does not find a key that is too long");
     is_int(at_store_put(store, AT_TABLE_USERS, empty, value), AT_STORE_FAILED,
            "an empty key cannot be put");
-    is_int(at_store_add(store, AT_TABLE_USERS, over, value), AT_STORE_FAILED,
-           "a key that is too long cannot be added");
+    is_int(at_store_put(store, AT_TABLE_USERS, over, value), AT_STORE_FAILED,
+           "a key that is too long cannot be put");
     ok(strlen(at_store_error(store)) != 0, "the failure has a text");
     is_int(at_store_put(store, AT_TABLE_TOKENS, str("short"), str("x")),
            AT_STORE_FAILED, "the key of an API token must be a SHA-256");

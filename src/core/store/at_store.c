@@ -213,21 +213,13 @@ at_store_set_key(MDB_val *val, at_table_e table, at_str_t key)
 static at_store_e
 at_store_result(at_store_t *store, int rc)
 {
-    switch (rc) {
-
-    case 0:
-        return AT_STORE_OK;
-
-    case MDB_NOTFOUND:
-        return AT_STORE_NOT_FOUND;
-
-    case MDB_KEYEXIST:
-        return AT_STORE_EXISTS;
-
-    default:
-        store->rc = rc;
-        return AT_STORE_FAILED;
+    if (rc == 0 || rc == MDB_NOTFOUND) {
+        return rc == 0 ? AT_STORE_OK : AT_STORE_NOT_FOUND;
     }
+
+    store->rc = rc;
+
+    return AT_STORE_FAILED;
 }
 
 
@@ -252,9 +244,8 @@ at_store_get(at_store_t *store, at_table_e table, at_str_t key,
 }
 
 
-static at_store_e
-at_store_write(at_store_t *store, at_table_e table, at_str_t key,
-    at_str_t value, unsigned flags)
+at_store_e
+at_store_put(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
 {
     MDB_val  k, v;
 
@@ -266,21 +257,7 @@ at_store_write(at_store_t *store, at_table_e table, at_str_t key,
 
     return at_store_result(store, mdb_put(store->txn,
                                           store->lmdb.tables[table], &k, &v,
-                                          flags));
-}
-
-
-at_store_e
-at_store_put(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
-{
-    return at_store_write(store, table, key, value, 0);
-}
-
-
-at_store_e
-at_store_add(at_store_t *store, at_table_e table, at_str_t key, at_str_t value)
-{
-    return at_store_write(store, table, key, value, MDB_NOOVERWRITE);
+                                          0));
 }
 
 

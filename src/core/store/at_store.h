@@ -33,7 +33,6 @@ typedef enum {
 typedef enum {
     AT_STORE_OK = 0,
     AT_STORE_NOT_FOUND,
-    AT_STORE_EXISTS,            /* at_store_add() only */
     AT_STORE_FAILED
 } at_store_e;
 
@@ -85,13 +84,11 @@ int at_store_saw_outdated(const at_store_t *store);
 
 /*
  * Without a record at_store_get() leaves *value unchanged.  at_store_put()
- * replaces an existing record, at_store_add() returns AT_STORE_EXISTS.
+ * replaces an existing record.
  */
 at_store_e at_store_get(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t *value);
 at_store_e at_store_put(at_store_t *store, at_table_e table, at_str_t key,
-    at_str_t value);
-at_store_e at_store_add(at_store_t *store, at_table_e table, at_str_t key,
     at_str_t value);
 at_store_e at_store_delete(at_store_t *store, at_table_e table, at_str_t key);
 
