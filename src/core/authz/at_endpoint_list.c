@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -19,6 +18,7 @@
 
 #define AT_UPPER_CASE  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define AT_LETTERS     AT_UPPER_CASE "abcdefghijklmnopqrstuvwxyz"
+#define AT_DIGITS      "0123456789"
 
 
 /*
@@ -245,29 +245,24 @@ at_endpoint_list_check_steps(const at_endpoint_list_t *list, at_error_t *err)
 static at_str_t
 at_word_next(at_str_t *line)
 {
-    size_t    i, begin;
     at_str_t  word;
 
-    i = 0;
-
-    while (i < line->len && (line->data[i] == ' ' || line->data[i] == '\t')) {
-        i++;
+    while (line->len && (*line->data == ' ' || *line->data == '\t')) {
+        line->data++;
+        line->len--;
     }
 
-    if (i < line->len && line->data[i] == '#') {
-        i = line->len;
+    word = (at_str_t) { line->data, 0 };
+
+    if (line->len && *line->data == '#') {
+        line->len = 0;
     }
 
-    begin = i;
-
-    while (i < line->len && line->data[i] != ' ' && line->data[i] != '\t') {
-        i++;
+    while (line->len && *line->data != ' ' && *line->data != '\t') {
+        line->data++;
+        line->len--;
+        word.len++;
     }
-
-    word = (at_str_t) { line->data + begin, i - begin };
-
-    line->data += i;
-    line->len -= i;
 
     return word;
 }
@@ -285,23 +280,6 @@ at_str_has_only(at_str_t text, at_str_t chars)
     }
 
     return 1;
-}
-
-
-/* nginx accepts these characters in a method */
-static int
-at_method_check(const at_parser_t *parser, at_str_t method)
-{
-    if (at_str_equal(method, at_str("HEAD"))) {
-        return at_error(parser->err, "line %u: invalid method \"HEAD\": use "
-                        "\"GET\", which includes it", parser->line);
-    }
-
-    return at_str_equal(method, at_str("*"))
-           || at_str_has_only(method, at_str(AT_UPPER_CASE "_-"))
-           ? 0 : at_error(parser->err, "line %u: invalid method \"%.*s\": use "
-                          "upper case, or \"*\" for any method",
-                          parser->line, at_str_printf_args(method));
 }
 
 
@@ -327,8 +305,8 @@ at_template_check(const at_parser_t *parser, at_str_t template)
 
         if (at_str_cut_prefix(&segment, at_str(":"))
             && (segment.len == 0
-                || !at_str_has_only(segment, at_str(AT_LETTERS
-                                                    "0123456789_-"))))
+                || !at_str_has_only(segment, at_str(AT_LETTERS AT_DIGITS
+                                                    "_-"))))
         {
             reason = "the name of a parameter has letters, digits, \"_\" and "
                      "\"-\" only";
@@ -437,8 +415,19 @@ at_endpoint_list_parse_line(at_parser_t *parser, at_str_t line)
         return 0;
     }
 
-    if (at_method_check(parser, method) != 0) {
-        return -1;
+    if (at_str_equal(method, at_str("HEAD"))) {
+        return at_error(parser->err, "line %u: invalid method \"HEAD\": use "
+                        "\"GET\", which includes it", parser->line);
+    }
+
+    /* nginx accepts these characters in a method */
+
+    if (!at_str_equal(method, at_str("*"))
+        && !at_str_has_only(method, at_str(AT_UPPER_CASE "_-")))
+    {
+        return at_error(parser->err, "line %u: invalid method \"%.*s\": use "
+                        "upper case, or \"*\" for any method",
+                        parser->line, at_str_printf_args(method));
     }
 
     if (template.len == 0) {
@@ -603,32 +592,22 @@ at_endpoint_list_free(at_endpoint_list_t *list)
 static void
 at_version_strip(at_str_t *path, int ignore_case)
 {
-    char      v;
-    size_t    i;
     at_str_t  rest, version;
 
     rest = *path;
     version = at_path_next_segment(&rest);
 
-    if (rest.len == 0 || version.len < 2) {
-        return;
-    }
-
-    v = ignore_case ? at_lower(version.data[0]) : version.data[0];
-
-    if (v != 'v' || !isdigit((unsigned char) version.data[1])
-        || version.len == 3 || (version.len > 3 && version.data[2] != '.'))
+    if (rest.len && version.len > 1
+        && (version.data[0] == 'v' || (ignore_case && version.data[0] == 'V'))
+        && version.data[1] >= '0' && version.data[1] <= '9'
+        && (version.len == 2
+            || (version.len > 3 && version.data[2] == '.'
+                && at_str_has_only((at_str_t) { version.data + 3,
+                                                version.len - 3 },
+                                   at_str(AT_DIGITS)))))
     {
-        return;
+        *path = rest;
     }
-
-    for (i = 3; i < version.len; i++) {
-        if (!isdigit((unsigned char) version.data[i])) {
-            return;
-        }
-    }
-
-    *path = rest;
 }
 
 
