@@ -6,73 +6,50 @@
 #include "core/authz/at_rights.h"
 
 
-static int
-at_scopes_have_any(const at_scopes_t *scopes, const at_str_t *names, size_t n)
-{
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (at_scopes_have(scopes, names[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
-at_role_matches_any(const at_role_t *role, const at_str_t *names, size_t n,
-    int (*match)(const at_role_t *role, at_str_t required))
-{
-    size_t  i;
-
-    for (i = 0; role != NULL && i < n; i++) {
-        if (match(role, names[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 int
 at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names,
     size_t n)
 {
-    int  scope, role, granted;
+    int               by_scope, by_role, by_owner, granted;
+    size_t            i;
+    const at_role_t  *role;
 
-    if (at_role_matches_any(rights->role, names, n, at_role_denies)) {
-        return 0;
-    }
-
-    scope = rights->admin || at_scopes_have_any(&rights->scopes, names, n);
-    role = at_role_matches_any(rights->role, names, n, at_role_grants);
+    role = rights->role;
+    by_scope = rights->admin;
+    by_role = 0;
+    by_owner = !rights->owned || rights->owner_admin;
     granted = 0;
+
+    for (i = 0; i < n; i++) {
+        if (role != NULL && at_role_denies(role, names[i])) {
+            return 0;
+        }
+
+        by_scope = by_scope || at_scopes_have(&rights->scopes, names[i]);
+        by_role = by_role || (role != NULL && at_role_grants(role, names[i]));
+        by_owner = by_owner || at_scopes_have(&rights->owner_scopes, names[i]);
+    }
 
     switch (rights->from) {
 
     case AT_RIGHTS_SCOPES:
-        granted = scope;
+        granted = by_scope;
         break;
 
     case AT_RIGHTS_ROLE:
-        granted = role;
+        granted = by_role;
         break;
 
     case AT_RIGHTS_SCOPES_AND_ROLE:
-        granted = scope && role;
+        granted = by_scope && by_role;
         break;
 
     case AT_RIGHTS_SCOPES_OR_ROLE:
-        granted = scope || role;
+        granted = by_scope || by_role;
         break;
     }
 
-    return granted
-           && (!rights->owned || rights->owner_admin
-               || at_scopes_have_any(&rights->owner_scopes, names, n));
+    return granted && by_owner;
 }
 
 
