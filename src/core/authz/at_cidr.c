@@ -86,14 +86,12 @@ at_cidr_clear_host(at_cidr_t *cidr)
 {
     int       cleared;
     uint8_t   host;
-    unsigned  i, bits;
+    unsigned  i;
 
     cleared = 0;
-    bits = cidr->bits;
+    host = 0xff >> cidr->bits % 8;
 
-    for (i = 0; i < cidr->addr.len; i++) {
-        host = (bits < 8) ? 0xff >> bits : 0;
-        bits = (bits < 8) ? 0 : bits - 8;
+    for (i = cidr->bits / 8; i < cidr->addr.len; i++, host = 0xff) {
 
         if (cidr->addr.bytes[i] & host) {
             cidr->addr.bytes[i] &= (uint8_t) ~host;

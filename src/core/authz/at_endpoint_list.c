@@ -338,7 +338,6 @@ at_endpoint_list_add(at_parser_t *parser, at_str_t method, at_str_t template,
     at_str_t scope)
 {
     char                 id[AT_SHA1_HEX_LEN];
-    at_str_t             space;
     at_node_t           *node;
     at_endpoint_t       *endpoint;
     at_endpoint_list_t  *list;
@@ -348,10 +347,9 @@ at_endpoint_list_add(at_parser_t *parser, at_str_t method, at_str_t template,
     endpoint->line = parser->line;
 
     method = at_endpoint_list_copy(list, method);
-    space = at_endpoint_list_copy(list, at_str(" "));
+    (void) at_endpoint_list_copy(list, at_str(" "));
     template = at_endpoint_list_copy(list, template);
-    endpoint->text = (at_str_t) { method.data, method.len + space.len
-                                               + template.len };
+    endpoint->text = (at_str_t) { method.data, method.len + 1 + template.len };
 
     if (at_sha1_hex(id, endpoint->text) != 0) {
         return at_error(parser->err, "no memory");

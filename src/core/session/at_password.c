@@ -71,18 +71,6 @@ at_password_is_digit(char c)
 }
 
 
-static int
-at_password_are_digits(const char *p, size_t n)
-{
-    while (n != 0 && at_password_is_digit(*p)) {
-        p++;
-        n--;
-    }
-
-    return n == 0;
-}
-
-
 /* no field may be empty */
 static int
 at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
@@ -105,11 +93,12 @@ at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
         return 0;
     }
 
-    for (i = kind->prefix.len; i < head; i++) {
+    for (i = kind->prefix.len; i < hash.len; i++) {
         c = hash.data[i];
 
-        if ((c == '$' && hash.data[i - 1] == '$')
-            || (c != '$' && c != '=' && !at_password_is_digit(c)))
+        if (!at_password_is_digit(c)
+            && (i >= head
+                || (c != '=' && (c != '$' || hash.data[i - 1] == '$'))))
         {
             return 0;
         }
@@ -117,8 +106,7 @@ at_password_hash_is_kind(at_str_t hash, const at_password_kind_t *kind)
         fields += c == '$';
     }
 
-    return fields >= kind->fields
-           && at_password_are_digits(hash.data + head, kind->digits);
+    return fields >= kind->fields;
 }
 
 

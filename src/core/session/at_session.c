@@ -329,7 +329,7 @@ at_session_find(at_session_db_t *db, at_session_t *session,
     at_session_lookup_t  found;
 
     result = AT_SESSION_FAILED;
-    rc = at_lmdb_begin_read(&db->lmdb, &db->reader);
+    rc = at_lmdb_begin(&db->lmdb, MDB_RDONLY, &db->reader);
 
     if (rc == 0) {
         rc = at_session_lookup(db, db->reader, &found, refresh, now, &result);

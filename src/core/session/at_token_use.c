@@ -59,7 +59,7 @@ at_token_use_get(at_session_db_t *db, at_token_use_t *use)
     int              rc;
     at_use_record_t  sum;
 
-    if (at_lmdb_begin_read(&db->lmdb, &db->reader) != 0) {
+    if (at_lmdb_begin(&db->lmdb, MDB_RDONLY, &db->reader) != 0) {
         return -1;
     }
 

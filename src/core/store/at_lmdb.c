@@ -474,8 +474,7 @@ at_lmdb_extend_file(at_lmdb_t *lmdb)
 }
 
 
-/* renews *txn if it is not NULL */
-static int
+int
 at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
 {
     int  rc, tries;
@@ -491,13 +490,6 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
         /* another process has enlarged the map: LMDB must adopt its size */
         (void) mdb_env_set_mapsize(lmdb->env, 0);
     }
-}
-
-
-int
-at_lmdb_begin_read(at_lmdb_t *lmdb, MDB_txn **reader)
-{
-    return at_lmdb_begin(lmdb, MDB_RDONLY, reader);
 }
 
 

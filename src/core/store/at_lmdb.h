@@ -98,8 +98,8 @@ int at_lmdb_txnid_is_current(at_lmdb_t *lmdb);
 /* the number of the last committed transaction, of any process */
 uint64_t at_lmdb_last_txnid(const at_lmdb_t *lmdb);
 
-/* renews *reader, or creates it if it is NULL; 0 or LMDB's code */
-int at_lmdb_begin_read(at_lmdb_t *lmdb, MDB_txn **reader);
+/* renews *txn, or creates it if it is NULL; 0 or LMDB's code */
+int at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn);
 
 /* Waits for other writers.  Returns 0, or -1 with err set. */
 int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);

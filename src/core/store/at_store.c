@@ -155,7 +155,7 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
     if (!at_store_snapshot_is_latest(store)) {
         at_store_drop_snapshot(store);
 
-        rc = at_lmdb_begin_read(&store->lmdb, &store->reader);
+        rc = at_lmdb_begin(&store->lmdb, MDB_RDONLY, &store->reader);
 
         if (rc != 0) {
             store->txn = NULL;
