@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Commands that are the same for every kind of record.
+ * Commands that are the same for every kind of record, and role set
  */
 
 #include <limits.h>

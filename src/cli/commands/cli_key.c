@@ -155,7 +155,7 @@ cli_key_write(cli_t *cli, const char *path, mode_t mode, const char *text,
 }
 
 
-/* all files, or none: those of a failed attempt are removed */
+/* removes the new files again if one of them cannot be written */
 static int
 cli_key_save(cli_t *cli, const at_keypair_t *pair, const char *out)
 {

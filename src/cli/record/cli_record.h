@@ -46,7 +46,7 @@ typedef struct {
 /* in the order of an export: a record follows the records it refers to */
 extern const cli_kind_t  cli_kinds[CLI_KINDS];
 
-/* by noun; NULL if there is none */
+/* by noun; NULL for another word */
 const cli_kind_t *cli_kind_find(at_str_t noun);
 
 

@@ -84,9 +84,6 @@ cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
 }
 
 
-/* --- reading ------------------------------------------------------------- */
-
-
 static int
 cli_store_fail_damaged(cli_t *cli, const cli_kind_t *kind, at_str_t name)
 {
@@ -232,9 +229,6 @@ cli_store_each(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
 
     return rc == 0 ? 0 : -1;
 }
-
-
-/* --- writing ------------------------------------------------------------- */
 
 
 static int
