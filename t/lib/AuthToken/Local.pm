@@ -72,9 +72,10 @@ sub post_json ($s, $path, $body, %o) {
                        body => ref $body ? _json($body) : $body);
 }
 
+# options as of request(), and at (another path)
 sub login ($s, $user = 'jane', $password = $PASSWORD, %o) {
-    my $answer = post_json($s, '/api/v6.1/auth/login',
-                           { username => $user, password => $password }, %o);
+    my $path = delete $o{at} // '/api/v6.1/auth/login';
+    my $answer = post_json($s, $path, { username => $user, password => $password }, %o);
     cookies($answer);
     return $answer;
 }

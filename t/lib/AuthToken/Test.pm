@@ -117,6 +117,9 @@ my %outcome = (
     invalid_credentials   => [401, 'API_INVALID_CREDENTIALS', 'Invalid Credentials', ''],
     invalid_refresh_token => [401, 'API_INVALID_REFRESH_TOKEN', 'Invalid Refresh Token', ''],
     bad_request           => [400, 'API_BAD_REQUEST', 'Bad Request', undef],
+    method_not_allowed    => [405, 'API_BAD_REQUEST', 'Method Not Allowed', undef],
+    content_too_large     => [413, 'API_BAD_REQUEST', 'Content Too Large', undef],
+    unsupported_media_type => [415, 'API_BAD_REQUEST', 'Unsupported Media Type', undef],
     too_many_requests     => [429, 'API_TOO_MANY_REQUESTS', 'Too Many Requests', undef],
     unavailable           => [503, 'API_UNAVAILABLE', 'Authentication Unavailable', undef],
 );
