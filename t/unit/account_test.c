@@ -239,6 +239,7 @@ test_roles(void)
 static at_verdict_e
 ask_client(at_issuer_t *issuer, const char *claims, int only_issuer)
 {
+    at_identity_release(&who);
 
     who.issuer = issuer;
     who.rights.admin = 1;
