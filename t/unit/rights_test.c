@@ -111,22 +111,23 @@ test_roles(void)
 static void
 test_names(void)
 {
-    at_str_t     names[2] = { at_str("CIPP.Admin.Read"), at_str("GET /x") };
-    at_role_t    role = { 0 };
-    at_rights_t  rights = { 0 };
+    at_role_t      role = { 0 };
+    at_rights_t    rights = { 0 };
+    at_endpoint_t  endpoint = { .scope = at_str("CIPP.Admin.Read"),
+                                .text = at_str("GET /x") };
 
     rights.from = AT_RIGHTS_ROLE;
     rights.role = &role;
     role.grant = grant_get;
     role.n_grant = 1;
 
-    ok(at_rights_allow_scope(&rights, names, 2),
+    ok(at_rights_allow_endpoint(&rights, &endpoint),
        "one granted name of a scope is enough");
 
     role.deny = deny_admin;
     role.n_deny = 1;
 
-    ok(!at_rights_allow_scope(&rights, names, 2),
+    ok(!at_rights_allow_endpoint(&rights, &endpoint),
        "one denied name of a scope is enough to deny");
 }
 

@@ -6,11 +6,10 @@
  * process, limited in bytes.  Refused credentials are never stored, and
  * neither are authorization decisions.
  *
- * An entry is found by a keyed hash (XXH3 with random bytes of the process)
- * and is used only if credential, kind and trust are equal: a hash collision
- * costs time but grants nothing.  An entry is one block of memory with the
- * credential and a copy of the identity without its claims; it is overwritten
- * before it is freed.
+ * A lookup compares a keyed hash (XXH3 with random bytes of the process), then
+ * credential, kind and trust: a hash collision costs time but grants nothing.
+ * An entry is one block of memory with the credential and a copy of the
+ * identity without its claims; it is overwritten before it is freed.
  */
 
 #ifndef AT_CACHE_H

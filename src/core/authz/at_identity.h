@@ -47,7 +47,7 @@ typedef struct {
 /* Frees what the identity owns and zeroes it.  May be called twice. */
 void at_identity_release(at_identity_t *identity);
 
-/* Returns 1 if a range contains addr, or if there are no ranges. */
+/* Returns 1 if a range contains addr, or without ranges. */
 int at_identity_allows_address(const at_identity_t *identity,
     const at_addr_t *addr);
 int at_identity_has_ranges(const at_identity_t *identity);

@@ -6,7 +6,8 @@
 #include "core/authz/at_rights.h"
 
 
-int
+/* a scope with n names */
+static int
 at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names,
     size_t n)
 {

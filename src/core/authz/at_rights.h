@@ -36,16 +36,9 @@ typedef struct {
 
 
 /*
- * Whether the rights cover a scope that has n names.  One granted name is
- * enough, and the role must deny none of them.
- */
-int at_rights_allow_scope(const at_rights_t *rights, const at_str_t *names,
-    size_t n);
-
-/*
  * Whether the rights cover the scope of an endpoint, which has three names:
- * the scope, the id and the text.  An endpoint without a scope requires no
- * rights.
+ * the scope, the id and the text.  One granted name is enough, and the role
+ * must deny none of them.  An endpoint without a scope requires no rights.
  */
 int at_rights_allow_endpoint(const at_rights_t *rights,
     const at_endpoint_t *endpoint);

@@ -357,7 +357,7 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
         return at_error(err, "cannot open \"%s\": %m", path);
     }
 
-    /* the workers must reach data/, whatever the umask is */
+    /* independent of the umask: the workers must reach data/ */
     rc = created && fchmod(dir, 0755) == -1
          ? at_error(err, "cannot chmod \"%s\": %m", path)
          : at_state_check_dir(dir, path, err);
