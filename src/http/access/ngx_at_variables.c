@@ -140,29 +140,21 @@ ngx_at_variable_not_found(ngx_http_variable_value_t *v)
  */
 
 static ngx_int_t
-ngx_at_variable_set(ngx_http_variable_value_t *v, ngx_str_t value)
+ngx_at_variable_set(ngx_http_variable_value_t *v, at_str_t value)
 {
     if (value.len == 0 || value.data[0] == ' '
-        || value.data[value.len - 1] == ' '
-        || !ngx_at_is_printable(ngx_at_view(value)))
+        || value.data[value.len - 1] == ' ' || !ngx_at_is_printable(value))
     {
         return ngx_at_variable_not_found(v);
     }
 
-    v->data = value.data;
+    v->data = (u_char *) value.data;
     v->len = value.len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_at_variable_set_view(ngx_http_variable_value_t *v, at_str_t view)
-{
-    return ngx_at_variable_set(v, ngx_at_from_view(view));
 }
 
 
@@ -191,7 +183,7 @@ ngx_at_variable_set_claim(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return NGX_ERROR;
     }
 
-    return ngx_at_variable_set(v, s);
+    return ngx_at_variable_set(v, ngx_at_view(s));
 }
 
 
@@ -213,9 +205,9 @@ ngx_at_decision_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     info = at_verdict_info(ctx->verdict);
 
-    return ngx_at_variable_set_view(v, data == NGX_AT_VAR_STATUS
-                                       ? at_code_info(info->code)->name
-                                       : info->reason);
+    return ngx_at_variable_set(v, data == NGX_AT_VAR_STATUS
+                                  ? at_code_info(info->code)->name
+                                  : info->reason);
 }
 
 
@@ -226,6 +218,7 @@ static ngx_int_t
 ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
+    ngx_str_t             name;
     ngx_at_ctx_t         *ctx;
     const at_identity_t  *identity;
 
@@ -240,27 +233,28 @@ ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     switch (data) {
 
     case NGX_AT_VAR_METHOD:
-        return ngx_at_variable_set(v, ngx_at_kind_name(ctx->kind));
+        name = ngx_at_kind_name(ctx->kind);
+        return ngx_at_variable_set(v, ngx_at_view(name));
 
     case NGX_AT_VAR_USER:
-        return ngx_at_variable_set_view(v, identity->user);
+        return ngx_at_variable_set(v, identity->user);
 
     case NGX_AT_VAR_CLIENT:
-        return ngx_at_variable_set_view(v, identity->client);
+        return ngx_at_variable_set(v, identity->client);
 
     case NGX_AT_VAR_SUBJECT:
-        return ngx_at_variable_set_view(v, identity->subject);
+        return ngx_at_variable_set(v, identity->subject);
 
     case NGX_AT_VAR_ROLE:
-        return ngx_at_variable_set_view(v, identity->role);
+        return ngx_at_variable_set(v, identity->role);
 
     case NGX_AT_VAR_ISSUER:
         return identity->issuer
-               ? ngx_at_variable_set_view(v, identity->issuer->name)
+               ? ngx_at_variable_set(v, identity->issuer->name)
                : ngx_at_variable_not_found(v);
 
     default: /* NGX_AT_VAR_ENDPOINT */
-        return ctx->endpoint ? ngx_at_variable_set_view(v, ctx->endpoint->text)
+        return ctx->endpoint ? ngx_at_variable_set(v, ctx->endpoint->text)
                              : ngx_at_variable_not_found(v);
     }
 }
@@ -305,7 +299,7 @@ ngx_at_scope_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     s.len = p - s.data - 1;
 
-    return ngx_at_variable_set(v, s);
+    return ngx_at_variable_set(v, ngx_at_view(s));
 }
 
 
@@ -380,7 +374,7 @@ ngx_at_fingerprint_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_at_variable_set(v, ngx_at_fingerprint(ctx, p));
+    return ngx_at_variable_set(v, ngx_at_view(ngx_at_fingerprint(ctx, p)));
 }
 
 
@@ -400,8 +394,8 @@ ngx_at_cache_status_variable(ngx_http_request_t *r,
         return ngx_at_variable_not_found(v);
     }
 
-    return ngx_at_variable_set_view(v, ngx_at_identity_is_cached(ctx)
-                                       ? at_str("HIT") : at_str("MISS"));
+    return ngx_at_variable_set(v, ngx_at_identity_is_cached(ctx)
+                                  ? at_str("HIT") : at_str("MISS"));
 }
 
 
@@ -426,7 +420,7 @@ ngx_at_cache_counter_variable(ngx_http_request_t *r,
     stats = (u_char *) at_cache_stats(ngx_at_worker.cache);
     s.len = ngx_sprintf(s.data, "%uL", *(uint64_t *) (stats + data)) - s.data;
 
-    return ngx_at_variable_set(v, s);
+    return ngx_at_variable_set(v, ngx_at_view(s));
 }
 
 
@@ -459,7 +453,7 @@ ngx_at_verify_time_variable(ngx_http_request_t *r,
                         ctx->verify_time / 1000 % 1000000)
             - s.data;
 
-    return ngx_at_variable_set(v, s);
+    return ngx_at_variable_set(v, ngx_at_view(s));
 }
 
 
@@ -476,7 +470,7 @@ ngx_at_keys_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return NGX_ERROR;
     }
 
-    return ngx_at_variable_set(v, state);
+    return ngx_at_variable_set(v, ngx_at_view(state));
 }
 
 
