@@ -284,9 +284,9 @@ for (['an empty line', "\n"], ['end of file', "\x04"], ['a long line', 'x' x 600
 }
 
 like AuthToken::Terminal->start({}, 'user', 'passwd', 'nobody')->finish->{out},
-    qr/\Aauth-token: no such user "nobody"\n\z/, 'there is no prompt for a missing user';
+    qr/\Aauth-token: no such user "nobody"\n\z/, 'a missing user gets no prompt';
 like AuthToken::Terminal->start({}, 'user', 'create', 'new', '--scope', '')->finish->{out},
-    qr/\Aauth-token: the value of "--scope" is empty\n\z/, 'there is no prompt after a usage error';
+    qr/\Aauth-token: the value of "--scope" is empty\n\z/, 'a usage error gets no prompt';
 
 # signals at both prompts, from the keyboard and from other processes
 for my $second (0, 1) {

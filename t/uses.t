@@ -40,12 +40,13 @@ sub uses ($id) {
 }
 
 await_true(sub { my ($rc) = $s->{store}->run('token', 'show', 'busy', '--state', $state); $rc == 0 },
-                           'the session database');
+           'the session database');
 is_deeply [uses('busy')], [0, undef], 'an unused API token has count 0 and no time';
 
 my $before = time;
 granted $s, '/x', "use $_", api_token => $text{busy}, new => $_ % 2 for 1 .. 20;
-refused $s, '/write', insufficient_scope => 'a request without the required scope is refused', api_token => $text{refused}, expect => { scheme => 'ApiKey' };
+refused $s, '/write', insufficient_scope => 'a request without the required scope is refused',
+        api_token => $text{refused}, expect => { scheme => 'ApiKey' };
 
 await_true(sub { (uses('busy'))[0] == 20 }, 'the counter', 10);
 my ($count, $last) = uses('busy');

@@ -473,7 +473,7 @@ sub mixed ($i) {
     return [$user, $token, 200];
 }
 
-# status, upstream and log are those of the request's own user
+# each request has the status, the upstream request and the log line of its user
 sub each_is_right ($name, $rows, $tags, $answers) {
     my @wrong = grep {
         my ($hit)  = hits($s, $tags->[$_]);
