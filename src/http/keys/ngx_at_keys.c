@@ -365,20 +365,18 @@ ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     at_file_t            file;
     ngx_uint_t           i, k;
-    ngx_array_t         *key_files;
     at_keyset_t        **key_sets;
     ngx_at_issuer_t    **issuers;
     ngx_at_key_file_t   *key_file;
     ngx_pool_cleanup_t  *cln;
 
     issuers = atmcf->issuers.elts;
-    key_files = &ngx_at_worker.key_files;
-
     key_sets = ngx_palloc(cycle->pool, atmcf->nsets * sizeof(at_keyset_t *));
     cln = ngx_pool_cleanup_add(cycle->pool, 0);
 
     if (key_sets == NULL || cln == NULL
-        || ngx_array_init(key_files, cycle->pool, 4, sizeof(ngx_at_key_file_t))
+        || ngx_array_init(&ngx_at_worker.key_files, cycle->pool, 4,
+                          sizeof(ngx_at_key_file_t))
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -397,7 +395,7 @@ ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
     for (i = 0; i < atmcf->issuers.nelts; i++) {
         for (k = 0; k < issuers[i]->key_files.nelts; k++) {
 
-            key_file = ngx_array_push(key_files);
+            key_file = ngx_array_push(&ngx_at_worker.key_files);
             if (key_file == NULL) {
                 return NGX_ERROR;
             }
@@ -422,7 +420,8 @@ ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
         }
     }
 
-    return key_files->nelts ? ngx_at_watch(cycle, NGX_AT_KEYS_INTERVAL, 0,
-                                           ngx_at_keys_poll, atmcf)
-                            : NGX_OK;
+    return ngx_at_worker.key_files.nelts
+           ? ngx_at_watch(cycle, NGX_AT_KEYS_INTERVAL, 0, ngx_at_keys_poll,
+                          atmcf)
+           : NGX_OK;
 }

@@ -23,8 +23,8 @@ char *ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     ngx_at_issuer_t *issuer);
 
 /*
- * In a worker: the key sets in use are those of the configuration until they
- * are replaced.  Key files are checked for changes.
+ * In a worker: uses the key sets of the configuration until they are replaced,
+ * and checks key files for changes.
  */
 ngx_int_t ngx_at_keys_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
