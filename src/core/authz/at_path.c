@@ -97,11 +97,8 @@ at_path_is_plain(at_str_t path)
 int
 at_path_is_ambiguous(at_str_t raw, at_str_t normalized)
 {
-    if (at_path_check(normalized, 0) != 0) {
-        return 1;
-    }
-
-    return !at_str_equal(raw, normalized) && at_path_check(raw, 1) != 0;
+    return at_path_check(normalized, 0) != 0
+           || (!at_str_equal(raw, normalized) && at_path_check(raw, 1) != 0);
 }
 
 

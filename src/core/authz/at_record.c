@@ -387,10 +387,7 @@ at_list_has(at_list_t list, at_str_t text)
 static void
 at_write_byte(at_bytes_t *bytes, unsigned byte)
 {
-    char  c;
-
-    c = (char) byte;
-    at_bytes_append(bytes, &c, 1);
+    at_bytes_append(bytes, &(char) { (char) byte }, 1);
 }
 
 
@@ -429,8 +426,7 @@ at_write_list(at_bytes_t *bytes, const at_list_t *list)
 static void
 at_write_header(at_bytes_t *bytes, char kind)
 {
-    at_write_byte(bytes, AT_RECORD_VERSION);
-    at_write_byte(bytes, (unsigned char) kind);
+    at_bytes_append(bytes, (char []) { AT_RECORD_VERSION, kind }, 2);
 }
 
 
