@@ -77,37 +77,25 @@ at_base64url_decode_quads(unsigned char *dst, const unsigned char *src,
 }
 
 
-static inline int
-at_base64url_bits(uint32_t *bits, const unsigned char *src, size_t n)
-{
-    size_t         i;
-    unsigned char  value, all;
-
-    *bits = 0;
-    all = AT_BASE64URL_VALID;
-
-    for (i = 0; i < n; i++) {
-        value = at_base64url_values[src[i]];
-        all &= value;
-        *bits = *bits << 6 | (value & (AT_BASE64URL_VALID - 1));
-    }
-
-    return all ? 0 : -1;
-}
-
-
 /* the last 0 to 3 characters; unused bits must be 0 */
 static int
 at_base64url_decode_tail(unsigned char *dst, const unsigned char *src,
     size_t n)
 {
-    uint32_t  bits;
+    size_t         i;
+    uint32_t       bits;
+    unsigned char  value, all;
 
-    if (n == 0) {
-        return 0;
+    bits = 0;
+    all = AT_BASE64URL_VALID;
+
+    for (i = 0; i < n; i++) {
+        value = at_base64url_values[src[i]];
+        all &= value;
+        bits = bits << 6 | (value & (AT_BASE64URL_VALID - 1));
     }
 
-    if (n == 1 || at_base64url_bits(&bits, src, n) != 0) {
+    if (n == 1 || !all) {
         return -1;
     }
 
@@ -116,10 +104,13 @@ at_base64url_decode_tail(unsigned char *dst, const unsigned char *src,
         return (bits & 0x0f) ? -1 : 0;
     }
 
-    dst[0] = (unsigned char) (bits >> 10);
-    dst[1] = (unsigned char) (bits >> 2);
+    if (n == 3) {
+        dst[0] = (unsigned char) (bits >> 10);
+        dst[1] = (unsigned char) (bits >> 2);
+        return (bits & 0x03) ? -1 : 0;
+    }
 
-    return (bits & 0x03) ? -1 : 0;
+    return 0;
 }
 
 

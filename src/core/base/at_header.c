@@ -16,13 +16,6 @@ at_header_skip(at_str_t text, size_t n)
 }
 
 
-static int
-at_header_is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-
 /* removes prefix, in any ASCII case, from text */
 static int
 at_header_cut_prefix(at_str_t *text, at_str_t prefix)
@@ -52,7 +45,7 @@ at_header_credential(at_str_t value, at_str_t scheme, at_str_t *credential)
     }
 
     if (!at_header_cut_prefix(&value, scheme)
-        || (value.len && !at_header_is_blank(value.data[0])))
+        || (value.len && value.data[0] != ' ' && value.data[0] != '\t'))
     {
         return 0;
     }

@@ -179,8 +179,9 @@ at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
     if (n == 0) {
         (void) at_error(err, "neither a valid PEM block nor a JWK Set");
 
-    } else if (n == 2
-               || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    } else if (pkey != NULL
+               && (n == 2 || ERR_GET_REASON(ERR_peek_last_error())
+                             != PEM_R_NO_START_LINE))
     {
         (void) at_error(err, "more than one PEM block: use one file for each "
                         "key, or a JWK Set");

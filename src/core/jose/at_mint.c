@@ -50,7 +50,7 @@ at_mint_read_key(at_str_t pem, at_error_t *err)
     EVP_PKEY  *pkey, *second;
 
     if (pem.len > INT_MAX) {
-        (void) at_error(err, "too long");
+        (void) at_error(err, "the file is too long");
         return NULL;
     }
 
@@ -170,7 +170,8 @@ at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     }
 
     if (kid.len != 0 && !at_kid_is_valid(kid)) {
-        return at_error(err, "invalid kid");
+        return at_error(err, "invalid kid: use 1 to %d printable characters "
+                        "without spaces", AT_KID_LEN_MAX);
     }
 
     return 0;
