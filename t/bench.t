@@ -17,9 +17,8 @@ my $build = $AuthToken::Server::BUILD;
 
 my $temp = tempdir('at-bench-test-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $temp;
-mkdir "$temp/$_" or die "$temp/$_: $!\n" for qw(keep out run sanitizer);
+mkdir "$temp/$_" or die "$temp/$_: $!\n" for qw(keep out run);
 chmod 0755, "$temp/run";
-chmod 01777, "$temp/sanitizer";
 
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
@@ -35,20 +34,7 @@ if (grep { !-e "$build/bench/$_" } qw(mint verify smallmap.so spin.so)) {
         or BAIL_OUT(content("$temp/make.log"));
 }
 
-# nginx, with the sanitizers preloaded for a sanitized module
-sub nginx () {
-    chomp(my $nginx = qx(PATH=\$PATH:/usr/sbin; command -v $AuthToken::Server::NGINX));
-    my %env = AuthToken::Server::_sanitizer({ dir => $temp });
-
-    open my $fh, '>', "$temp/nginx" or die "$temp/nginx: $!\n";
-    print $fh "#!/bin/sh\n", (map { "export $_='$env{$_}'\n" } sort keys %env), "exec $nginx \"\$@\"\n";
-    close $fh;
-    chmod 0755, "$temp/nginx";
-
-    return "$temp/nginx";
-}
-
-%ENV = (%ENV, AT_BUILD => $build, AT_NGINX => nginx(), TMPDIR => "$temp/run",
+%ENV = (%ENV, AT_BUILD => $build, AT_NGINX => AuthToken::Server::script($temp), TMPDIR => "$temp/run",
         BENCH_OUT => "$temp/out", BENCH_KEEP => "$temp/keep", BENCH_ROUNDS => 1, BENCH_SECONDS => 0.2,
         BENCH_DISTINCT => 200, BENCH_SMALL => 1, BENCH_VALGRIND => 0);
 

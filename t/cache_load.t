@@ -11,9 +11,8 @@ use v5.36;
 
 use lib 't/lib';
 
+use AuthToken::Load ();
 use AuthToken::Test;
-use JSON::PP ();
-use POSIX ();
 use Time::HiRes qw(time sleep);
 
 my $requests = $ENV{CACHE_REQUESTS} || ($ENV{AT_SANITIZE} ? 10_000 : 100_000);
@@ -25,14 +24,8 @@ srand $seed;
 
 my $conf = <<'CONF';
     auth_token_cache 64k;
-    auth_token_issuer main {
-        issuer   https://issuer.example;
-        audience api;
-        algorithms EdDSA;
-        key_file %%DIR%%/steady.pem;
-        key_file %%DIR%%/changing.pem;
-        client_claim appid;
-    }
+    %%ISSUER main:
+        algorithms EdDSA; key_file %%DIR%%/steady.pem; key_file %%DIR%%/changing.pem; client_claim appid;%%
     auth_token_store lmdb:%%DIR%%/store;
 
     server {
@@ -122,28 +115,7 @@ sub parallel ($i, $count) {
         $connection = $s->connect if rand() < 0.02;
     }
 
-    return { wrong => \@wrong, seen => \%seen, left => $count };
-}
-
-sub start_parallel ($n) {
-    my @pipes;
-
-    for my $i (1 .. $n) {
-        pipe my $from, my $to or die "pipe: $!";
-        my $pid = fork // die "fork: $!";
-
-        if (!$pid) {
-            my $report = eval { parallel($i, int($requests / $n)) } // { wrong => ["$@"] };
-            print {$to} JSON::PP->new->encode($report);
-            close $to;
-            POSIX::_exit(0);
-        }
-
-        close $to;
-        push @pipes, [$pid, $from];
-    }
-
-    return @pipes;
+    return { wrong => \@wrong, count => { %seen, left => $count > 0 ? $count : 0 } };
 }
 
 # --- one connection to each worker ------------------------------------------
@@ -193,7 +165,7 @@ sub new_key ($key) {
 }
 
 my $store = $s->{store};
-my @pipes = start_parallel(3);
+my $load  = AuthToken::Load->start($s, [], client => sub ($i) { parallel($i, int($requests / 3)) });
 my $begun = time;
 my @keys  = qw(ed25519b ed25519c);
 my $events = 0;
@@ -239,24 +211,15 @@ for my $n (1 .. $rounds) {
 }
 my $took = time - $begun;
 
-my (@wrong, %seen);
-my $left = 0;
-for (@pipes) {
-    my ($pid, $from) = @$_;
-    local $/;
-    my $report = JSON::PP->new->decode(<$from> || '{"wrong":["no report"]}');
-    waitpid $pid, 0;
-    push @wrong, $report->{wrong}->@*;
-    $seen{$_} += $report->{seen}{$_} for keys(($report->{seen} // {})->%*);
-    $left += $report->{left} > 0 ? $report->{left} : 0 for grep { defined $_->{left} } $report;
-}
+my ($seen, $wrong) = $load->end;
+my $left = delete $seen->{left};
 
 is_deeply \@stale, [], "after $events changes under load none of $workers workers grants the old credential";
 is_deeply \@lost, [], 'no credential is refused before its change';
-is_deeply \@wrong, [], "$workers workers give right responses to credentials that do not change";
+is_deeply $wrong, [], "$workers workers give right responses to credentials that do not change";
 is $left, 0, "all $requests requests were sent";
 cmp_ok $checks{HIT} // 0, '>', $events, 'changed credentials were cached before';
-cmp_ok $seen{200}, '>', $requests / 2, 'most parallel requests were granted';
+cmp_ok $seen->{200}, '>', $requests / 2, 'most parallel requests were granted';
 
 # the named location authorizes again, so that hits are ambiguous; misses are not
 my %sum;
@@ -266,14 +229,14 @@ for (sort keys %to) {
     $sum{misses}    += $misses;
     $sum{evictions} += $evictions;
 }
-cmp_ok $sum{misses}, '>', $seen{401} + $rounds * $workers, 'changes cause verifications';
-cmp_ok $sum{misses}, '<', $seen{401} + $seen{403} + $seen{200}, 'most requests hit the cache';
+cmp_ok $sum{misses}, '>', $seen->{401} + $rounds * $workers, 'changes cause verifications';
+cmp_ok $sum{misses}, '<', $seen->{401} + $seen->{403} + $seen->{200}, 'most requests hit the cache';
 cmp_ok $sum{evictions}, '>', 10, 'the cache was full';
 is_deeply [$s->workers], [sort { $a <=> $b } keys %to], 'no worker was replaced';
 
 note sprintf 'seed %s, %.1f s: %d changes, %s; parallel: %s', $seed, $took, $events,
      join(', ', map { "$checks{$_} $_" } sort keys %checks),
-     join(', ', map { "$seen{$_} x $_" } sort keys %seen) . "; $sum{misses} misses, $sum{evictions} evictions";
+     join(', ', map { "$seen->{$_} x $_" } sort keys %$seen) . "; $sum{misses} misses, $sum{evictions} evictions";
 
 $_->close for values %to;
 done;

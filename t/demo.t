@@ -21,7 +21,7 @@ my $dir  = "$temp/directory of the demo";
 my $port = AuthToken::Server::_free_port();
 
 $ENV{AT_BUILD}  = $build;
-$ENV{AT_NGINX}  = nginx();
+$ENV{AT_NGINX}  = AuthToken::Server::script($temp);
 $ENV{DEMO_DIR}  = $dir;
 $ENV{DEMO_PORT} = $port;
 delete @ENV{qw(DEMO_EXPECT_WRONG MAKEFLAGS MAKELEVEL MFLAGS)};
@@ -286,19 +286,4 @@ sub write_file ($path, $text) {
     open my $fh, '>', $path or die "$path: $!\n";
     print $fh $text;
     close $fh;
-}
-
-# nginx, or a script that runs it with the sanitizers loaded
-sub nginx () {
-    return $AuthToken::Server::NGINX if !$ENV{AT_SANITIZE};
-
-    mkdir "$temp/sanitizer";
-    chmod 01777, "$temp/sanitizer";
-
-    my %env = AuthToken::Server::_sanitizer({ dir => $temp });
-    my $set = join ' ', map { "$_='$env{$_}'" } sort keys %env;
-
-    write_file("$temp/nginx", "#!/bin/sh\nexec env $set $AuthToken::Server::NGINX \"\$@\"\n");
-    chmod 0755, "$temp/nginx";
-    return "$temp/nginx";
 }

@@ -2,11 +2,11 @@
 # Copyright (C) the nginx-auth-token authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A client that keeps cookies, and does with them what IP Fabric's does.
+"""A client that keeps cookies and refreshes its session as the SDK of IP Fabric does.
 
-Arguments: the URL, the file of the CA.  Standard input: name and password, a line
-each.  Prints a line of JSON for each step: what was asked and what was answered,
-and the tokens that no log may show.
+Arguments: the URL, the file of the CA.  Standard input: user name and password, one per
+line.  Prints a line of JSON for each step, with requests and responses, and finally the
+tokens that no log may contain.
 """
 
 import base64
@@ -23,7 +23,7 @@ LOGOUT = "/api/v6.0/auth/logout"
 
 
 class Session(httpx.Auth):
-    """One refresh, with the cookies of the jar and without a body; one retry."""
+    """Refreshes once, with the cookies and without a body, and retries once."""
 
     requires_response_body = True
 
@@ -43,7 +43,7 @@ class Session(httpx.Auth):
 
 class Walk:
     def __init__(self, url, ca):
-        # keys are asked for by whom they are of, not by what the machine trusts
+        # trusts only this CA
         context = ssl.create_default_context(cafile=ca)
         self.client = httpx.Client(base_url=url, verify=context, trust_env=False, timeout=20,
                                    event_hooks={"response": [self.seen]})
@@ -72,7 +72,7 @@ class Walk:
         print(json.dumps({"step": name, "calls": self.calls, "jar": jar, **more}))
         self.calls = []
 
-    # the access token's own end, which its bearer may read
+    # waits for the expiry in the claims of the access token
     def await_expiry(self):
         payload = self.client.cookies["accessToken"].split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -27,7 +27,8 @@ the status and the code; C<failed: WHY> without a response.
 C<start> sends the rows in turn, from C<clients> processes (3), on a keepalive
 connection and sometimes on a new one.  It ends after C<seconds> (180), after six
 wrong results and with the test.  It sleeps C<pause> seconds after every four
-requests.  With C<cut>, for workers that are killed, a missing response is not
+requests.  With C<client>, each process calls this code with its number instead, and
+returns its result: a hash of count and wrong.  With C<cut>, for workers that are killed, a missing response is not
 wrong, and a request that gets 502 is sent once more.
 
 C<end> stops the clients.  It returns the number of results, by "NAME RESULT" and,
@@ -105,7 +106,8 @@ sub start ($class, $s, $rows, %o) {
         my $pid = fork // die "fork: $!\n";
 
         if (!$pid) {
-            my $report = eval { _client($s, $rows, $i, %o, stop => $self->{stop}) }
+            my $client = $o{client} // sub ($n) { _client($s, $rows, $n, %o, stop => $self->{stop}) };
+            my $report = eval { $client->($i) }
                          // { count => {}, wrong => ["$@"] };
             print {$to} JSON::PP->new->encode($report);
             close $to;

@@ -414,6 +414,20 @@ sub _sanitizer ($self) {
     );
 }
 
+# A script in this directory that runs nginx, with the sanitizers loaded.
+sub script ($dir) {
+    mkdir "$dir/sanitizer";
+    chmod 01777, "$dir/sanitizer";
+
+    my %env = _sanitizer({ dir => $dir });
+    open my $fh, '>', "$dir/nginx" or die "$dir/nginx: $!\n";
+    print $fh "#!/bin/sh\nPATH=\$PATH:/usr/sbin\n", (map { "export $_='$env{$_}'\n" } sort keys %env),
+        "exec $NGINX \"\$@\"\n";
+    close $fh;
+    chmod 0755, "$dir/nginx";
+    return "$dir/nginx";
+}
+
 # Leak detection doubles the time of nginx -t, which runs hundreds of times: only
 # every fourth run has it.
 my $checks = 0;
