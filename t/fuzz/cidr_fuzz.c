@@ -104,8 +104,6 @@ fuzz_ranges(at_cidr_t *cidrs, const uint8_t *data, size_t size)
             fuzz_check_host(&cidrs[n]);
             n++;
         }
-
-        fuzz_free(line);
     }
 
     return n;
@@ -139,8 +137,5 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_assert(at_cidr_set_match(set, &one.addr) == expected);
     }
 
-    free(set);
-    fuzz_free(line);
-
-    return 0;
+    return fuzz_end();
 }

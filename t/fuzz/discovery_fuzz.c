@@ -105,10 +105,5 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_assert(err.text[0] != '\0' && strchr(err.text, '\n') == NULL);
     }
 
-    fuzz_free(issuer);
-    fuzz_free(control);
-    fuzz_free(age);
-    fuzz_free(document);
-
-    return 0;
+    return fuzz_end();
 }

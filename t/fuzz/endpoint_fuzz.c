@@ -34,8 +34,7 @@ fuzz_strip_version(at_str_t *path, int ignore_case)
     }
 
     text = fuzz_alloc(path->len + 1);
-    memcpy(text, path->data, path->len);
-    text[path->len] = '\0';
+    (void) snprintf(text, path->len + 1, "%.*s", (int) path->len, path->data);
 
     fuzz_assert(regcomp(&re, "^/api(/v[0-9](\\.[0-9]+)?)?/",
                         REG_EXTENDED | (ignore_case ? REG_ICASE : 0)) == 0);
@@ -48,7 +47,6 @@ fuzz_strip_version(at_str_t *path, int ignore_case)
     }
 
     regfree(&re);
-    free(text);
 
     return found;
 }
@@ -264,10 +262,7 @@ fuzz_raw_is_plain(at_str_t raw)
         len++;
     }
 
-    plain = plain && fuzz_is_plain((at_str_t) { decoded, len });
-    free(decoded);
-
-    return plain;
+    return plain && fuzz_is_plain((at_str_t) { decoded, len });
 }
 
 
@@ -301,11 +296,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     at_endpoint_list_free(list);
-    fuzz_free(flags);
-    fuzz_free(method);
-    fuzz_free(raw);
-    fuzz_free(path);
-    fuzz_free(text);
 
-    return 0;
+    return fuzz_end();
 }

@@ -19,7 +19,7 @@ static int
 is_within(at_str_t part, const char *buf, size_t len)
 {
     return part.data == NULL
-           || (part.data >= buf && part.data + part.len <= buf + len);
+           || fuzz_is_within(part, (at_str_t) { buf, len });
 }
 
 
@@ -39,7 +39,7 @@ is_plain(at_str_t text)
 
 
 static void
-fuzz_json(at_str_t text, char *buf)
+check_json(at_str_t text, char *buf)
 {
     at_str_t  values[2];
 
@@ -56,7 +56,7 @@ fuzz_json(at_str_t text, char *buf)
 
 
 static void
-fuzz_form(at_str_t text, char *buf)
+check_form(at_str_t text, char *buf)
 {
     size_t    i;
     at_str_t  values[2];
@@ -73,7 +73,7 @@ fuzz_form(at_str_t text, char *buf)
 
 
 static void
-fuzz_basic(at_str_t text, char *buf)
+check_basic(at_str_t text, char *buf)
 {
     at_str_t  credential, user, password;
 
@@ -103,15 +103,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf = fuzz_alloc(size);
     text = (at_str_t) { (const char *) data, size };
 
-    fuzz_json(text, buf);
-    fuzz_form(text, buf);
-    fuzz_basic(text, buf);
+    check_json(text, buf);
+    check_form(text, buf);
+    check_basic(text, buf);
 
     /* a hash that is valid has a prefix, and ends as all do */
     fuzz_assert(!at_password_hash_is_valid(text)
                 || (text.len > 50 && text.data[0] == '$'));
 
-    free(buf);
-
-    return 0;
+    return fuzz_end();
 }

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Functions for fuzz targets: copies of exactly the size of a part of the
- * input, so that a sanitizer finds an overrun; the keys of the RFCs.
+ * input, so that a sanitizer finds an overrun; comparisons; keys of the RFCs.
  */
 
 #ifndef FUZZ_H
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/at_str.h"
+#include "core/json/at_document.h"
 
 
 #define FUZZ_UNUSED  __attribute__((unused))
@@ -31,18 +32,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 
 
+static void   **fuzz_memory;
+static size_t   fuzz_n_memory;
+
+
+/* freed by fuzz_end() */
 FUZZ_UNUSED static void *
 fuzz_alloc(size_t size)
 {
     void  *data = malloc(size ? size : 1);
 
-    fuzz_assert(data != NULL);
+    if (fuzz_n_memory % 64 == 0) {
+        fuzz_memory = realloc(fuzz_memory,
+                              (fuzz_n_memory + 64) * sizeof(void *));
+    }
+
+    fuzz_assert(data != NULL && fuzz_memory != NULL);
+
+    fuzz_memory[fuzz_n_memory++] = data;
 
     return data;
 }
 
 
-/* a copy of exactly its size, to be freed with fuzz_free() */
+/* frees the memory of an input; returns 0 */
+FUZZ_UNUSED static int
+fuzz_end(void)
+{
+    while (fuzz_n_memory) {
+        free(fuzz_memory[--fuzz_n_memory]);
+    }
+
+    return 0;
+}
+
+
+/* a copy of exactly its size */
 FUZZ_UNUSED static at_str_t
 fuzz_copy(const void *data, size_t len)
 {
@@ -53,13 +78,6 @@ fuzz_copy(const void *data, size_t len)
     }
 
     return (at_str_t) { copy, len };
-}
-
-
-FUZZ_UNUSED static void
-fuzz_free(at_str_t text)
-{
-    free((char *) (uintptr_t) text.data);
 }
 
 
@@ -96,6 +114,54 @@ fuzz_wrap(const uint8_t *data, size_t size)
     text[size + 5] = '}';
 
     return (at_str_t) { text, size + 6 };
+}
+
+
+/* whether part is a view of whole */
+FUZZ_UNUSED static int
+fuzz_is_within(at_str_t part, at_str_t whole)
+{
+    return part.data >= whole.data && part.len <= whole.len
+           && part.data + part.len <= whole.data + whole.len;
+}
+
+
+FUZZ_UNUSED static int
+fuzz_is_text(at_str_t view, const char *text)
+{
+    return at_str_equal(view, (at_str_t) { text, text ? strlen(text) : 0 });
+}
+
+
+/* parsed with jansson, or NULL */
+FUZZ_UNUSED static json_t *
+fuzz_json(at_str_t text)
+{
+    return json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+
+/* the same members in the same order; only the text tells 0.0 from -0.0 */
+FUZZ_UNUSED static void
+fuzz_check_same(const at_json_value_t *value, const json_t *expected)
+{
+    char    *one, *two;
+    json_t  *json;
+
+    fuzz_assert((value != NULL) == (expected != NULL));
+
+    if (value) {
+        json = at_document_from_json(value);
+        fuzz_assert(json_equal(json, expected));
+
+        one = json_dumps(expected, JSON_COMPACT | JSON_ENCODE_ANY);
+        two = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+        fuzz_assert(one != NULL && two != NULL && strcmp(one, two) == 0);
+
+        free(one);
+        free(two);
+        json_decref(json);
+    }
 }
 
 

@@ -60,8 +60,6 @@ fuzz_round_trip(cli_record_t *rec)
 
     json_decref(object);
     free(line);
-    fuzz_free(bytes);
-    fuzz_free(again);
     cli_record_free(&stored);
     cli_record_free(&parsed);
 }
@@ -86,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     json_decref(object);
 
-    object = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES, NULL);
+    object = fuzz_json(line);
 
     if (json_is_object(object) && cli_cipp_parse(&rec, object, &err) == 1) {
         fuzz_round_trip(&rec);
@@ -94,7 +92,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     json_decref(object);
     cli_record_free(&rec);
-    fuzz_free(line);
 
-    return 0;
+    return fuzz_end();
 }

@@ -15,8 +15,7 @@ fuzz_check_list(at_list_t list, at_str_t bytes)
     at_str_t  text;
 
     while (at_list_next(&list, &text)) {
-        fuzz_assert(text.data >= bytes.data
-                    && text.data + text.len <= bytes.data + bytes.len);
+        fuzz_assert(fuzz_is_within(text, bytes));
     }
 
     fuzz_assert(list.n == 0 && list.len == 0);
@@ -124,7 +123,5 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_user(bytes);
     fuzz_role(bytes);
 
-    fuzz_free(bytes);
-
-    return 0;
+    return fuzz_end();
 }

@@ -171,24 +171,24 @@ fuzz_check(const at_role_t *role, at_str_t required, at_str_t endpoint)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t     i, n;
-    at_str_t   required, endpoint, lines[FUZZ_RULES];
-    at_str_t   grant[FUZZ_RULES], deny[FUZZ_RULES], blocked[FUZZ_RULES], rest;
+    size_t     n;
+    at_str_t   required, endpoint, line, rest;
+    at_str_t   grant[FUZZ_RULES], deny[FUZZ_RULES], blocked[FUZZ_RULES];
     at_role_t  role = { 0, grant, 0, deny, 0, blocked };
 
     required = fuzz_short_line(&data, &size);
     endpoint = fuzz_short_line(&data, &size);
 
     for (n = 0; size && n < FUZZ_RULES; n++) {
-        lines[n] = fuzz_short_line(&data, &size);
+        line = fuzz_short_line(&data, &size);
 
-        if (lines[n].len == 0) {
+        if (line.len == 0) {
             continue;
         }
 
-        rest = (at_str_t) { lines[n].data + 1, lines[n].len - 1 };
+        rest = (at_str_t) { line.data + 1, line.len - 1 };
 
-        switch (lines[n].data[0]) {
+        switch (line.data[0]) {
         case '+':
             grant[role.n_grant++] = rest;
             break;
@@ -205,12 +205,5 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_check(&role, required, endpoint);
 
-    for (i = 0; i < n; i++) {
-        fuzz_free(lines[i]);
-    }
-
-    fuzz_free(required);
-    fuzz_free(endpoint);
-
-    return 0;
+    return fuzz_end();
 }

@@ -26,13 +26,7 @@ satisfy(const at_scopes_t *scopes, at_str_t required, at_scope_mode_e mode)
 }
 
 
-static int
-fuzz_word_is(const char *text, at_str_t word)
-{
-    return strlen(text) == word.len && memcmp(text, word.data, word.len) == 0;
-}
-
-
+/* word is not empty */
 static int
 fuzz_has(const json_t *claim, at_str_t word)
 {
@@ -43,7 +37,7 @@ fuzz_has(const json_t *claim, at_str_t word)
 
     if (json_is_array(claim)) {
         json_array_foreach((json_t *) (uintptr_t) claim, i, item) {
-            found |= fuzz_word_is(json_string_value(item), word);
+            found |= fuzz_is_text(word, json_string_value(item));
         }
 
         return found;
@@ -53,7 +47,7 @@ fuzz_has(const json_t *claim, at_str_t word)
     next = copy;
 
     while ((part = strsep(&next, " ")) != NULL) {
-        found |= part[0] != '\0' && fuzz_word_is(part, word);
+        found |= fuzz_is_text(word, part);
     }
 
     free(copy);
@@ -104,9 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text = fuzz_wrap(data, size);
 
     /* invalid claims are not given to jansson */
-    plain = at_claims_parse(&claims, text) == 0
-            ? json_loadb(text.data,
-                         text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    plain = at_claims_parse(&claims, text) == 0 ? fuzz_json(text) : NULL;
     fuzz_assert((claims != NULL) == (plain != NULL));
 
     rc = at_scopes_from_claim(&scopes, at_json_member(at_claims_object(claims),
@@ -122,8 +114,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at_scopes_free(&scopes);
     at_claims_free(claims);
     json_decref(plain);
-    fuzz_free(text);
-    fuzz_free(required);
 
-    return 0;
+    return fuzz_end();
 }

@@ -102,7 +102,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_assert(ERR_peek_error() == 0);
 
     at_identity_release(&id);
-    fuzz_free(token);
 
-    return 0;
+    return fuzz_end();
 }
