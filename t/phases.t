@@ -78,11 +78,7 @@ my $s = start($issuers . <<'CONF');
         location = /scoped { auth_token on; auth_token_require_scope never; proxy_pass %%UPSTREAM%%; }
         location = /other { auth_token on; auth_token_trust other; proxy_pass %%UPSTREAM%%; }
         location = /cookie { auth_token on; auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
-        location = /bearer-else-cookie {
-            auth_token on;
-            error_page 401 = /cookie;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location = /bearer-else-cookie { auth_token on; error_page 401 = /cookie; proxy_pass %%UPSTREAM%%; }
 
         # requests that the access phase does not see
         location = /return   { auth_token on; return 200 "returned <$auth_token_user>\n"; }
@@ -127,18 +123,9 @@ my $s = start($issuers . <<'CONF');
             if ($auth_token_user = jane) { return 200 "jane\n"; }
             proxy_pass %%UPSTREAM%%;
         }
-        location /limited {
-            auth_token on;
-            limit_req zone=users;
-            limit_req_status 429;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /tiered {
-            auth_token on;
-            limit_req zone=tiers;
-            limit_req_status 429;
-            proxy_pass %%UPSTREAM%%;
-        }
+        limit_req_status 429;
+        location /limited { auth_token on; limit_req zone=users; proxy_pass %%UPSTREAM%%; }
+        location /tiered  { auth_token on; limit_req zone=tiers; proxy_pass %%UPSTREAM%%; }
         location /preflight {
             auth_token on;
             auth_token_preflight on;
@@ -173,10 +160,7 @@ my $s = start($issuers . <<'CONF');
         location /realm  { auth_token_realm own; proxy_pass %%UPSTREAM%%; }
         location /format { auth_token_error_format json; proxy_pass %%UPSTREAM%%; }
         location /accept { auth_token_accept cookie; proxy_pass %%UPSTREAM%%; }
-        location /error  {
-            auth_token_error API_IP_NOT_ALLOWED status=404;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /error  { auth_token_error API_IP_NOT_ALLOWED status=404; proxy_pass %%UPSTREAM%%; }
         location /nested/ {
             auth_token_realm nested;
             location /nested/deep/ {
@@ -205,25 +189,23 @@ my %file = (hit => 0, expect => { body => "a file\n" });
 
 # --- redirects from an open to a protected location -------------------------
 
-for my $path ('try', 'try-named', 'last', 'twice', 'error', 'named', 'accel?to=/guarded',
-              'accel?to=@guarded')
-{
-    granted $s, "/open/$path", "/open/$path", token => $good;
-    refused $s, "/open/$path", no_token => "/open/$path";
-    refused $s, "/open/$path", invalid_token => "/open/$path", token => $bad;
-    refused $s, "/open/$path", expired_token => "/open/$path, HEAD", method => 'HEAD',
-            token => good_token(exp => 1);
+for my $name (qw(try try-named last twice error named accel?to=/guarded accel?to=@guarded)) {
+    my $path = "/open/$name";
+    check_requests $s, {},
+        [granted       => $path, $path, token => $good],
+        [no_token      => $path, $path],
+        [invalid_token => $path, $path, token => $bad],
+        [expired_token => $path, "$path, HEAD", method => 'HEAD', token => good_token(exp => 1)];
 }
-granted $s, '/open/index/', 'index', token => $good, hit => 0, expect => { body => "an index\n" };
-refused $s, '/open/index/', no_token => 'index';
-refused $s, '/open/index/index.html', no_token => 'the file of index';
+check_requests $s, {},
+    [granted  => '/open/index/', 'index', token => $good, hit => 0, expect => { body => "an index\n" }],
+    [no_token => '/open/index/', 'index'],
+    [no_token => '/open/index/index.html', 'the file of index'];
 
 # --- redirects from a protected to an open location -------------------------
 
-for my $path (qw(file list/ list try try-file break alias empty status dav/new accel?to=/free)) {
-    refused $s, "/closed/$path", no_token => "/closed/$path";
-    refused $s, "/closed/$path", invalid_token => "/closed/$path", token => $bad;
-}
+check_requests $s, {}, map { ([no_token => $_, $_], [invalid_token => $_, $_, token => $bad]) } map { "/closed/$_" }
+    qw(file list/ list try try-file break alias empty status dav/new accel?to=/free);
 granted $s, "/closed/$_", "/closed/$_", token => $good, %file for qw(file try-file break alias);
 granted $s, '/closed/try', '/closed/try', token => $good;
 
@@ -231,9 +213,10 @@ like $s->request('/closed/list/', token => $good)->{body}, qr/href="one"/, 'auto
 is $s->request('/closed/list', token => $good)->{status}, 301, 'a directory without a slash is redirected';
 refused $s, '/closed/list/../file', no_token => 'dot segments in a path';
 
-refused $s, '/closed/dav/new', no_token => 'PUT', method => 'PUT', body => "x\n";
-refused $s, '/closed/dav/new', invalid_token => 'PUT', method => 'PUT', body => "x\n", token => $bad;
-refused $s, '/closed/dav/new/', invalid_token => 'MKCOL', method => 'MKCOL', token => $bad;
+check_requests $s, {},
+    [no_token      => '/closed/dav/new', 'PUT', method => 'PUT', body => "x\n"],
+    [invalid_token => '/closed/dav/new', 'PUT', method => 'PUT', body => "x\n", token => $bad],
+    [invalid_token => '/closed/dav/new/', 'MKCOL', method => 'MKCOL', token => $bad];
 is_deeply [glob "$html/closed/dav/*"], [], 'refused requests write no file';
 is $s->request('/closed/dav/new', method => 'PUT', body => "x\n", token => $good)->{status}, 201,
    'PUT with a good token';
@@ -248,49 +231,46 @@ refused_by_nginx $s, $_, 404, "the internal location $_", token => $good
 my @to = map { "/closed/accel?to=$_" } '/free', '/hidden', '@free', '/guarded', '/closed/internal';
 granted $s, $_, $_, token => $good, decision => { user => 'jane', issuer => 'main' } for @to;
 
-refused $s, '/closed/accel?to=/scoped', insufficient_scope => 'the second location requires a scope',
-        token => $good, reason => 'insufficient_scope';
-refused $s, '/closed/accel?to=/other', invalid_token => 'the second location trusts another issuer',
-        token => $good, reason => 'issuer_mismatch';
-refused $s, '/closed/accel?to=/other', invalid_token => 'the first location trusts another issuer',
-        token => $other, reason => 'issuer_mismatch';
-granted $s, '/open/accel?to=/other', 'the first location is open, the second one trusts another issuer',
-        token => $other, decision => { issuer => 'other' };
-refused $s, '/closed/accel?to=/cookie', no_token => 'the second location accepts cookies only',
-        token => $good;
-granted $s, '/closed/accel?to=/cookie', 'the second location accepts cookies only, a cookie and a token', token => $good,
-        cookie => "accessToken=" . good_token(username => 'bob'),
-        decision => { user => 'bob', method => 'cookie' };
-
-granted $s, '/bearer-else-cookie', 'a bad token, then a good cookie in the page of error_page',
-        token => $bad, cookie => "accessToken=$good",
-        decision => { status => 'OK', user => 'jane', method => 'cookie' };
-refused $s, '/bearer-else-cookie', invalid_token => 'a bad token, then a bad cookie in the page of error_page', token => $bad,
-        cookie => "accessToken=$bad";
+check_requests $s, {},
+    [insufficient_scope => '/closed/accel?to=/scoped', 'the second location requires a scope', token => $good,
+     reason => 'insufficient_scope'],
+    [issuer_mismatch => '/closed/accel?to=/other', 'the second location trusts another issuer', token => $good],
+    [issuer_mismatch => '/closed/accel?to=/other', 'the first location trusts another issuer', token => $other],
+    [granted => '/open/accel?to=/other', 'the first location is open, the second one trusts another issuer',
+     token => $other, decision => { issuer => 'other' }],
+    [no_token => '/closed/accel?to=/cookie', 'the second location accepts cookies only', token => $good],
+    [granted => '/closed/accel?to=/cookie', 'the second location accepts cookies only, a cookie and a token',
+     token => $good, cookie => 'accessToken=' . good_token(username => 'bob'),
+     decision => { user => 'bob', method => 'cookie' }],
+    [granted => '/bearer-else-cookie', 'a bad token, then a good cookie in the page of error_page',
+     token => $bad, cookie => "accessToken=$good",
+     decision => { status => 'OK', user => 'jane', method => 'cookie' }],
+    [invalid_token => '/bearer-else-cookie', 'a bad token, then a bad cookie in the page of error_page',
+     token => $bad, cookie => "accessToken=$bad"];
 
 # --- requests that the access phase does not see ----------------------------
 
-for my $row ([undef, '<>'], [$bad, '<>'], [$good, '<jane>']) {
-    my ($token, $user) = @$row;
+for (['<>', undef], ['<>', $bad], ['<jane>', $good]) {
+    my ($user, $token) = @$_;
     granted $s, '/return', "return runs before the access phase, user $user", token => $token,
             hit => 0, expect => { body => "returned $user\n" };
 }
-granted $s, '/away', 'rewrite last leaves the location before the access phase', decision => { user => '' };
-granted $s, '/ssi', 'a subrequest of SSI', hit => 0,
-        expect => { body => "before a file\n behind\n" };
-granted $s, '/addition', 'a subrequest of add_after_body', hit => 0,
-        expect => { body => "before\na file\n" };
-granted $s, '/asking', 'a subrequest of auth_request', hit => 2;
-granted $s, '/mirrored', 'a subrequest of mirror', token => $good, hit => 2;
-refused $s, '/mirrored', invalid_token => 'a refused request is not mirrored', token => $bad;
+check_requests $s, {},
+    [granted => '/away', 'rewrite last leaves the location before the access phase', decision => { user => '' }],
+    [granted => '/ssi', 'a subrequest of SSI', hit => 0, expect => { body => "before a file\n behind\n" }],
+    [granted => '/addition', 'a subrequest of add_after_body', hit => 0, expect => { body => "before\na file\n" }],
+    [granted => '/asking', 'a subrequest of auth_request', hit => 2],
+    [granted => '/mirrored', 'a subrequest of mirror', token => $good, hit => 2],
+    [invalid_token => '/mirrored', 'a refused request is not mirrored', token => $bad];
 
 # --- limit_except, if, locations --------------------------------------------
 
 granted $s, '/except', "limit_except GET, $_", method => $_ for qw(GET HEAD);
 for my $method (qw(POST OPTIONS FOO)) {
-    refused $s, '/except', no_token => "limit_except GET, $method", method => $method;
-    granted $s, '/except', "limit_except GET, $method", method => $method, token => $good;
-    granted $s, '/only', "limit_except GET off, $method", method => $method;
+    check_requests $s, { method => $method },
+        [no_token => '/except', "limit_except GET, $method"],
+        [granted  => '/except', "limit_except GET, $method", token => $good],
+        [granted  => '/only', "limit_except GET off, $method"];
 }
 refused $s, '/except', no_token => 'limit_except GET, POST, method override', method => 'POST',
         headers => ['X-HTTP-Method-Override: GET'], body => 'x';
@@ -298,20 +278,20 @@ refused $s, '/only', no_token => "limit_except GET off, $_", method => $_ for qw
 granted $s, '/except-deny', 'limit_except deny, GET', token => $good;
 refused_by_nginx $s, '/except-deny', 403, 'limit_except deny, POST', token => $good, method => 'POST';
 
-for my $query ('', '?x=1', '?y=1', '?x=1&y=1') {
-    granted $s, "/if$query", "if in /if$query", token => $good;
-    refused $s, "/if$query", no_token => "if in /if$query";
-    refused $s, "/if$query", invalid_token => "if in /if$query", token => $bad;
+for my $path (map { "/if$_" } '', '?x=1', '?y=1', '?x=1&y=1') {
+    check_requests $s, {},
+        [granted       => $path, "if in $path", token => $good],
+        [no_token      => $path, "if in $path"],
+        [invalid_token => $path, "if in $path", token => $bad];
 }
 
-refused $s, '/regex/name', no_token => 'a location with a regular expression';
-granted $s, '/regex/name', 'a location with a regular expression', token => $good;
-refused $s, '/pictures/a.png', no_token => 'a ^~ location before an open regular expression';
-granted $s, '/a.png', 'an open location with a regular expression';
+check_requests $s, {},
+    [no_token => '/regex/name', 'a location with a regular expression'],
+    [granted  => '/regex/name', 'a location with a regular expression', token => $good],
+    [no_token => '/pictures/a.png', 'a ^~ location before an open regular expression'],
+    [granted  => '/a.png', 'an open location with a regular expression'];
 
 # --- inheritance ------------------------------------------------------------
-
-my %two = (port => 2);
 
 sub problem ($status, $code, $message) {
     my %title = (401 => 'Unauthorized', 403 => 'Forbidden', 404 => 'Not Found');
@@ -328,19 +308,20 @@ my %addr  = problem(403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed');
 my $narrow = good_token(scope => ['other']);
 $s->{good} = ['/good'];
 
+# what differs from the directives of the server: from, an address, and realm
 sub inherits ($path, $what, %differs) {
-    my %o = (%two, $differs{from} ? (from => $differs{from}) : ());
+    my $far   = { port => 2, good => 0 };
+    my $near  = { %$far, from => $differs{from} // '127.0.0.1' };
     my %realm = $differs{realm} ? (realm => $differs{realm}) : ();
 
-    granted $s, $path, $what, token => $good, %o if !$differs{scope};
-    refused $s, $path, invalid_token => "$what: the realm is inherited", token => $bad, %o,
-            expect => { %inv, %realm }, good => 0;
-    refused $s, $path, no_token => "$what: auth_token_accept is inherited", %o,
-            expect => { %none, %realm }, good => 0;
-    refused $s, $path, insufficient_scope => "$what: scope and message are inherited", token => $narrow, %o,
-            expect => { %scope, %realm }, good => 0;
-    refused $s, $path, address_not_allowed => "$what: the address list is inherited", token => $good, %two,
-            from => '127.0.0.9', expect => \%addr, good => 0;
+    granted $s, $path, $what, token => $good, %$near;
+    check_requests $s, $near,
+        [invalid_token => $path, "$what: the realm is inherited", token => $bad, expect => { %inv, %realm }],
+        [no_token => $path, "$what: auth_token_accept is inherited", expect => { %none, %realm }],
+        [insufficient_scope => $path, "$what: scope and message are inherited", token => $narrow,
+         expect => { %scope, %realm }];
+    refused $s, $path, address_not_allowed => "$what: the address list is inherited", token => $good, %$far,
+            from => '127.0.0.9', expect => \%addr;
 }
 
 inherits('/', 'location /');
@@ -351,93 +332,72 @@ inherits('/realm', 'another auth_token_realm', realm => 'own');
 inherits('/nested/deep/x.json', 'a nested regular expression', realm => 'nested');
 inherits('/off/on', 'auth_token on within auth_token off');
 
-granted $s, '/trust', 'another auth_token_trust, its issuer', token => $other, %two;
-refused $s, '/', invalid_token => 'an issuer that the server does not trust', token => $other, %two,
-        expect => \%inv, good => 0;
-refused $s, '/scope', insufficient_scope => 'another auth_token_require_scope, the scope of the server',
-        %two, good => 0, token => good_token(scope => ['read']), expect => \%scope;
-refused $s, '/allow', address_not_allowed => 'another auth_token_allow, an address of the server',
-        token => $good, %two, expect => \%addr, good => 0;
-refused $s, '/format', insufficient_scope => 'another auth_token_error_format: the message is inherited', token => $narrow, %two,
-        expect => { realm => 'inherited', message => 'No' }, good => 0;
-refused $s, '/accept', no_token => 'auth_token_accept cookie, a bearer token', token => $good, %two, expect => \%none, good => 0;
-granted $s, '/accept', 'auth_token_accept cookie', cookie => "accessToken=$good", %two;
-refused $s, '/accept', insufficient_scope => 'auth_token_accept cookie: the scope is inherited', cookie => "accessToken=$narrow",
-        %two, expect => \%scope, good => 0;
-granted $s, $_, "auth_token off at $_", %two for '/off', '/nested/deep/open';
+check_requests $s, { port => 2, good => 0 },
+    [granted => '/trust', 'another auth_token_trust, its issuer', token => $other],
+    [invalid_token => '/', 'an issuer that the server does not trust', token => $other, expect => \%inv],
+    [insufficient_scope => '/scope', 'another auth_token_require_scope, the scope of the server',
+     token => good_token(scope => ['read']), expect => \%scope],
+    [address_not_allowed => '/allow', 'another auth_token_allow, an address of the server', token => $good,
+     expect => \%addr],
+    [insufficient_scope => '/format', 'another auth_token_error_format: the message is inherited',
+     token => $narrow, expect => { realm => 'inherited', message => 'No' }],
+    [no_token => '/accept', 'auth_token_accept cookie, a bearer token', token => $good, expect => \%none],
+    [granted => '/accept', 'auth_token_accept cookie', cookie => "accessToken=$good"],
+    [insufficient_scope => '/accept', 'auth_token_accept cookie: the scope is inherited',
+     cookie => "accessToken=$narrow", expect => \%scope],
+    (map { [granted => $_, "auth_token off at $_"] } '/off', '/nested/deep/open'),
 
-# as with any array of nginx, one directive of a location hides all of the server
-refused $s, '/error', address_not_allowed => 'auth_token_error of a location', token => $good, %two,
-        good => 0, from => '127.0.0.9',
-        expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') };
-refused $s, '/error', insufficient_scope => 'auth_token_error of a location hides that of the server',
-        token => $narrow, %two, good => 0,
-        expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') };
+    # as with any array of nginx, one directive of a location hides all of the server
+    [address_not_allowed => '/error', 'auth_token_error of a location', token => $good, from => '127.0.0.9',
+     expect => { problem(404, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed') }],
+    [insufficient_scope => '/error', 'auth_token_error of a location hides that of the server', token => $narrow,
+     expect => { problem(403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights') }];
 
 # --- variables before the access phase --------------------------------------
 
-sub early ($path, %o) {
-    my $tag = next_tag;
-    my $answer = $s->request($path, %o, tag => $tag);
-    return ([map { $answer->header($_) } qw(X-Early X-Mapped)], $tag);
-}
-
-my ($seen, @tags);
-my %early = (
-    good    => [$good, '[janeread writemainbearer1108612]', '[<1108612>]'],
-    nothing => [undef, '[]', '[<>]'],
-    bad     => [$bad, '[]', '[<>]'],
-    old     => [good_token(exp => 1), '[]', '[<>]'],
-    foreign => [$other, '[]', '[<>]'],
+# name, token, X-Early, X-Mapped: an identity is visible before the access phase, but not
+# after a refusal
+my @early = (
+    ['good',    $good, '[janeread writemainbearer1108612]', '[<1108612>]'],
+    ['nothing', undef, '[]', '[<>]'],
+    ['bad',     $bad, '[]', '[<>]'],
+    ['old',     good_token(exp => 1), '[]', '[<>]'],
+    ['foreign', $other, '[]', '[<>]'],
+    ['insufficient scope', $narrow, '[janeothermainbearer1108612]', '[<>]'],
 );
-for my $name (sort keys %early) {
-    my ($token, @expected) = $early{$name}->@*;
-    ($seen, my $tag) = early('/early', token => $token);
-    is_deeply $seen, \@expected, "set and map, token: $name";
-    push @tags, [$name, $tag];
-}
+my $log = AuthToken::Log::Tagged->new($s->dir . '/early.log');
 
-# an identity is visible before the access phase, but not after a refusal
-($seen, my $tag) = early('/early', token => $narrow);
-is_deeply $seen, ['[janeothermainbearer1108612]', '[<>]'],
-          'set and map, a valid token with an insufficient scope';
+for (@early) {
+    my ($name, $token, @expected) = @$_;
+    my $tag    = next_tag;
+    my $answer = $s->request('/early', token => $token, tag => $tag);
+    is_deeply [map { $answer->header($_) } qw(X-Early X-Mapped)], \@expected, "set and map, token: $name";
+
+    $log->await($tag);
+    my ($record) = $log->records($tag);
+    is $record->{user}, $name eq 'good' ? 'jane' : '', "log_format, user, token: $name";
+    is $record->{claim}, '', "log_format, claim, token: $name";
+}
 refused $s, '/early', insufficient_scope => 'a valid token with an insufficient scope', token => $narrow,
         decision => undef;
-
-{
-    my $log = AuthToken::Log::Tagged->new($s->dir . '/early.log');
-    for my $row (@tags, ['narrow', $tag]) {
-        my ($name, $tag) = @$row;
-        $log->await($tag);
-        my ($record) = $log->records($tag);
-        my $user = $name eq 'good' ? 'jane' : '';
-        is $record->{user}, $user, "log_format, user, token: $name";
-        is $record->{claim}, '', "log_format, claim, token: $name";
-    }
-}
 
 granted $s, '/early/off', 'access_log off', token => $good;
 refused $s, '/early/off', invalid_token => 'access_log off', token => $bad, decision => undef;
 
-{
-    my $answer = $s->request('/early/none', token => $good, tag => next_tag);
-    is $answer->header('X-Early'), '[]', 'a location without auth_token shows no identity';
-}
-granted $s, '/early/if', 'if, a good token', token => $good, hit => 0,
-        expect => { body => "jane\n" };
-granted $s, '/early/if', 'if, a token of another user', token => good_token(username => 'bob');
-refused $s, '/early/if', invalid_token => 'if, a bad token for jane', token => $bad;
-refused $s, '/early/if', invalid_token => 'if, an unsigned token for jane',
-        token => token(alg => 'none', key => '');
+is $s->request('/early/none', token => $good, tag => next_tag)->header('X-Early'), '[]',
+   'a location without auth_token shows no identity';
+check_requests $s, {},
+    [granted => '/early/if', 'if, a good token', token => $good, hit => 0, expect => { body => "jane\n" }],
+    [granted => '/early/if', 'if, a token of another user', token => good_token(username => 'bob')],
+    [invalid_token => '/early/if', 'if, a bad token for jane', token => $bad],
+    [invalid_token => '/early/if', 'if, an unsigned token for jane', token => token(alg => 'none', key => '')];
 
 # --- limit_req by user ------------------------------------------------------
 
 for my $path ('/limited', '/tiered') {
-    my %token = map { $_ => good_token(username => $_) } qw(jane bob);
-
-    granted $s, $path, "$path, jane", token => $token{jane};
-    refused_by_nginx $s, $path, 429, "$path, jane, another token", token => good_token(username => 'jane', id => 'another');
-    granted $s, $path, "$path, bob", token => $token{bob};
+    granted $s, $path, "$path, jane", token => $good;
+    refused_by_nginx $s, $path, 429, "$path, jane, another token", token => good_token(id => 'another');
+    granted $s, $path, "$path, bob", token => good_token(username => 'bob');
 
     # requests without a valid token are not counted
     refused $s, $path, invalid_token => "$path, a bad token, $_", token => $bad for 1, 2;
@@ -455,10 +415,11 @@ is $s->request('/preflight', @preflight, token => $good, tag => next_tag)->heade
    'a preflight with a token shows no identity';
 granted $s, '/preflight', 'a preflight with a bad token', @preflight, token => $bad,
         decision => { status => 'OK', user => '', method => '', subject => '' };
-refused $s, '/preflight', insufficient_scope => 'the request after a preflight', method => 'POST',
-        token => $good;
-refused $s, '/preflight/again', no_token => 'a preflight, redirected to a location without auth_token_preflight', @preflight;
-refused $s, '/closed/file', no_token => 'a preflight in a location without auth_token_preflight', @preflight;
+check_requests $s, {},
+    [insufficient_scope => '/preflight', 'the request after a preflight', method => 'POST', token => $good],
+    [no_token => '/preflight/again', 'a preflight, redirected to a location without auth_token_preflight',
+     @preflight],
+    [no_token => '/closed/file', 'a preflight in a location without auth_token_preflight', @preflight];
 
 # --- without directives -----------------------------------------------------
 

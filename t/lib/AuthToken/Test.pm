@@ -68,7 +68,7 @@ use Exporter qw(import);
 use Test::More;
 
 our @EXPORT = (
-    qw(start granted refused refused_by_nginx is_granted is_refused exchange
+    qw(start granted refused refused_by_nginx check_requests is_granted is_refused exchange
        hits decision next_tag outcome_of expect_log await_true eventually conf_ok conf_fails done request_bytes
        http2),
     @Test::More::EXPORT, @AuthToken::Token::EXPORT,
@@ -311,6 +311,17 @@ sub refused ($s, $path, $outcome, $name, %o) {
     push @wrong, $@ if $@;
 
     return _verdict("$name: refused with $e->{code}", @wrong);
+}
+
+# Rows of outcome ("granted", or one of refused), path, name and options, in addition
+# to the common ones.
+sub check_requests ($s, $common, @rows) {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    for (@rows) {
+        my ($outcome, $path, $name, %o) = @$_;
+        $outcome eq 'granted' ? granted($s, $path, $name, %$common, %o)
+                              : refused($s, $path, $outcome, $name, %$common, %o);
+    }
 }
 
 # A request that nginx itself refuses, with its own page.
