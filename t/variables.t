@@ -61,10 +61,7 @@ my $s = start(<<"CONF", files => {
             proxy_set_header X-Extra \$auth_token_claim_value;
             proxy_pass %%UPSTREAM%%;
         }
-        location /case {
-            proxy_set_header X-Extra \$auth_token_claim_TenantID;
-            proxy_pass %%UPSTREAM%%;
-        }
+        location /case { proxy_set_header X-Extra \$auth_token_claim_TenantID; proxy_pass %%UPSTREAM%%; }
         location /paths {
             proxy_set_header X-Extra '\$tenant|\$of_main|\$of_other|\$dotted|\$slashed|\$dashed|\$url|\$upper|\$deep|\$item|\$empty_name|\$auth_token_claim_$long';
             auth_token_trust main other;
@@ -110,14 +107,15 @@ my $s = start(<<"CONF", files => {
         location /scope  { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
         location /off    { auth_token off; proxy_pass %%UPSTREAM%%; }
         location /other  { auth_token_trust other; proxy_pass %%UPSTREAM%%; }
-        location /none   { auth_token_accept none; auth_token_allow 127.0.0.0/8;
-                           proxy_pass %%UPSTREAM%%; }
+        location /none   { auth_token_accept none; auth_token_allow 127.0.0.0/8; proxy_pass %%UPSTREAM%%; }
 
         # after another module has granted, or refused
-        location /either { satisfy any; allow all; auth_token_require_scope read;
-                           proxy_pass %%UPSTREAM%%; }
-        location /either/scope { satisfy any; allow all; auth_token_require_scope admin;
-                           proxy_pass %%UPSTREAM%%; }
+        location /either {
+            satisfy any;
+            allow all;
+            proxy_pass %%UPSTREAM%%;
+            location /either/scope { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
+        }
         location /either/basic {
             satisfy any;
             auth_token_accept cookie;
@@ -163,7 +161,8 @@ my $s = start(<<"CONF", files => {
         }
     }
 CONF
-    'rsa.pem' => key('rsa')->pem, 'ed25519.pem' => key('ed25519')->pem,
+    'rsa.pem' => key('rsa')->pem,
+    'ed25519.pem' => key('ed25519')->pem,
     'users' => "basil:{PLAIN}secret\n",
     'ssi' => '<!--#include virtual="/off/one" --><!--#include virtual="/scope/two" -->',
 });
@@ -181,10 +180,7 @@ sub extra ($path, %o) {
     return $hit ? $hit->{http_x_extra} : undef;
 }
 
-# tests the X-Extra of a request with these options
-sub shows ($path, $expected, $name, %o) {
-    is extra($path, %o), $expected, $name;
-}
+sub shows ($path, $expected, $name, %o) { is extra($path, %o), $expected, $name }
 
 sub fingerprint ($token) { substr sha256_hex($token), 0, 12 }
 
@@ -193,14 +189,15 @@ sub fingerprint ($token) { substr sha256_hex($token), 0, 12 }
 my $jane = 'OK|ok|bearer|main|jane|read write|jane|' . fingerprint($good);
 
 shows '/', $jane, 'a good token', token => $good;
-shows '/', 'OK|ok|bearer|main|jane|a|jane|' . fingerprint($_), 'one scope', token => $_
-    for good_token(scope => 'a');
-shows '/', 'OK|ok|bearer|main|jane|b a b|jane|' . fingerprint($_), 'repeated scopes',
-    token => $_ for good_token(scope => '  b   a b ');
-shows '/', 'OK|ok|bearer|main||read write|me|' . fingerprint($_), 'a sub without a user claim',
-    token => $_ for good_token(username => GONE, sub => 'me');
-shows '/', 'OK|ok|bearer|main|jane||jane|' . fingerprint($_), 'no scope',
-    token => $_ for good_token(scope => []);
+for (['jane|a|jane',     'one scope',                  scope => 'a'],
+     ['jane|b a b|jane', 'repeated scopes',            scope => '  b   a b '],
+     ['|read write|me',  'a sub without a user claim', username => GONE, sub => 'me'],
+     ['jane||jane',      'no scope',                   scope => []])
+{
+    my ($expected, $name, %claims) = @$_;
+    my $token = good_token(%claims);
+    shows '/', "OK|ok|bearer|main|$expected|" . fingerprint($token), $name, token => $token;
+}
 shows '/none', 'OK|ok||||||', 'auth_token_accept none', token => $bad;
 shows '/other', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
     'another issuer, another user claim', token => $other;
@@ -208,31 +205,28 @@ shows '/other', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($
 my %anonymous = (status => '', reason => '', method => '', issuer => '', user => '', scope => '',
               subject => '', fingerprint => '', client => '', role => '', endpoint => '');
 
-sub logged ($path, $expected, $name, %o) {
+# the variables in the log phase, for a request with this token
+sub logged ($path, $expected, $name, $token = undef, %o) {
     my $tag = next_tag;
-    $s->request($path, %o, tag => $tag);
+    $s->request($path, token => $token, %o, tag => $tag);
+    $expected = { fingerprint => fingerprint($token), %$expected } if defined $token && %$expected;
     is_deeply decision($s, $tag), { %anonymous, %$expected }, "$name, in the log phase";
 }
 
-my %granted = (status => 'OK', reason => 'ok', method => 'bearer', issuer => 'main',
-               user => 'jane', scope => 'read write', subject => 'jane',
-               fingerprint => fingerprint($good));
 my $invalid = 'API_INVALID_ACCESS_TOKEN';
+my %granted = (status => 'OK', reason => 'ok', method => 'bearer', issuer => 'main',
+               user => 'jane', scope => 'read write', subject => 'jane');
+my %no_scope = (status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope', subject => 'jane');
 
-logged '/', \%granted, 'granted', token => $good;
+logged '/', \%granted, 'granted', $good;
 logged '/', { status => $invalid, reason => 'no_credential' }, 'no credential';
-logged '/', { status => $invalid, reason => 'bad_signature', fingerprint => fingerprint($bad) },
-    'a bad token', token => $bad;
-logged '/', { status => 'API_EXPIRED_ACCESS_TOKEN', reason => 'expired', subject => 'jane',
-              fingerprint => fingerprint($old) }, 'an old token', token => $old;
-logged '/', { status => $invalid, reason => 'issuer_mismatch', fingerprint => fingerprint($other) },
-    'another issuer', token => $other;
-logged '/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope', subject => 'jane',
-                   fingerprint => fingerprint($good) }, 'another scope', token => $good;
-logged '/off', {}, 'auth_token off', token => $good;
-logged '/x', {}, 'a server without the module', token => $good, port => 3;
-logged '/either', { status => $invalid, reason => 'bad_signature',
-                    fingerprint => fingerprint($bad) }, 'satisfy any', token => $bad;
+logged '/', { status => $invalid, reason => 'bad_signature' }, 'a bad token', $bad;
+logged '/', { status => 'API_EXPIRED_ACCESS_TOKEN', reason => 'expired', subject => 'jane' }, 'an old token', $old;
+logged '/', { status => $invalid, reason => 'issuer_mismatch' }, 'another issuer', $other;
+logged '/scope', \%no_scope, 'another scope', $good;
+logged '/off', {}, 'auth_token off', $good;
+logged '/x', {}, 'a server without the module', $good, port => 3;
+logged '/either', { status => $invalid, reason => 'bad_signature' }, 'satisfy any', $bad;
 
 # --- values of claims -------------------------------------------------------
 
@@ -272,9 +266,8 @@ for my $c (1 .. 31, 127) {
     my $name = sprintf '0x%02x', $c;
 
     for my $text ($escaped, "a${escaped}X-User: root") {
-        my $token = value("\"$text\"");
         my $tag = next_tag;
-        is_granted $s->request('/claim', token => $token, tag => $tag), "$name in a claim";
+        is_granted $s->request('/claim', token => value("\"$text\""), tag => $tag), "$name in a claim";
         my ($hit) = hits($s, $tag);
         is $hit->{http_x_extra}, '', "$name: empty";
         is $hit->{http_x_user}, 'jane', "$name: other headers are unchanged";
@@ -282,13 +275,13 @@ for my $c (1 .. 31, 127) {
 }
 
 # control characters and spaces in other variables
-for my $row (["username", 'user'], ["scope", 'scope']) {
-    my ($claim, $variable) = @$row;
+for (['username', 'user'], ['scope', 'scope']) {
+    my ($claim, $variable) = @$_;
     for my $text ("a\nb", "\r", "a\x7f", ' a', 'a ') {
         next if $claim eq 'scope' && $text =~ /^ | $/;      # split at spaces
-        my $token = good_token($claim => $text);
         my $tag = next_tag;
-        is_granted $s->request('/', token => $token, tag => $tag), "a token with an unsafe $claim";
+        my $answer = $s->request('/', token => good_token($claim => $text), tag => $tag);
+        is_granted $answer, "a token with an unsafe $claim";
         my $got = decision($s, $tag);
         is $got->{$variable}, '', "\$auth_token_$variable is empty";
         is $got->{subject}, '', '$auth_token_subject is empty' if $claim eq 'username';
@@ -298,11 +291,8 @@ for my $row (["username", 'user'], ["scope", 'scope']) {
 # --- names and paths --------------------------------------------------------
 
 sub paths ($expected, $name, %claims) {
-    my %at = (tenant => 0, of_main => 1, of_other => 2, dotted => 3, slashed => 4, dashed => 5,
-              url => 6, upper => 7, deep => 8, item => 9, empty_name => 10, long => 11);
-    my @expected = ('') x 12;
-    $expected[$at{$_}] = $expected->{$_} for keys %$expected;
-    shows '/paths', join('|', @expected), "$name", token => good_token(%claims);
+    my @order = qw(tenant of_main of_other dotted slashed dashed url upper deep item empty_name long);
+    shows '/paths', join('|', map { $_ // '' } @$expected{@order}), $name, token => good_token(%claims);
 }
 
 paths {}, 'none of the claims';
@@ -321,12 +311,11 @@ paths { deep => 'x' }, 'eight levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => {
 paths {}, 'seven levels', 1 => { 2 => { 3 => { 4 => { 5 => { 6 => { 7 => 8 } } } } } };
 paths { item => 'a' }, 'an object with a numeric name', list => { 0 => 'a' };
 paths {}, 'a path through a string', org => 'tenant';
-paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'a path to an object',
-      org => { tenant => { a => 1 } };
+paths { tenant => '{"a":1}', of_main => '{"a":1}' }, 'a path to an object', org => { tenant => { a => 1 } };
 paths { long => 'x' }, 'a name of 200 bytes', $long => 'x';
 paths {}, 'a name of 201 bytes', "${long}n" => 'x';
 
-shows '/case', $_->[1], "$_->[0]", token => good_token($_->[2]->%*) for
+shows '/case', $_->[1], $_->[0], token => good_token($_->[2]->%*) for
     ['another case',       'a', { tenantId => 'a' }],
     ['lower case before other cases', 'a', { tenantid => 'a', tenantId => 'b', TENANTID => 'c' }],
     ['two other cases', '',  { tenantId => 'a', TENANTID => 'b' }],
@@ -344,34 +333,26 @@ is extra('/early/scope', token => $good), undef, 'an insufficient scope is refus
 # nginx keeps the value of a map during a request, unless it is volatile
 shows '/early/any', 'jane her her||none|her', 'a valid token with an insufficient scope, granted by another module',
     token => $good;
-shows '/early/any', 'none none||none|none', "$_->[0], granted by another module",
-    $_->[1]->@* for
-    ['a bad token', [token => $bad]], ['an old token', [token => $old]], ['no token', []],
-    ['another issuer', [token => $other]];
+shows '/early/any', 'none none||none|none', "$_->[0], granted by another module", token => $_->[1]
+    for ['a bad token', $bad], ['an old token', $old], ['no token', undef], ['another issuer', $other];
 shows '/early/any', 'jane her her|jane|her|her', 'a valid token with the scope',
     token => good_token(scope => ['admin']);
 shows '/early/other', '1108612|1108612|other', 'a location that trusts another issuer',
     token => $other;
 is extra('/early/other', token => $good), undef, 'a location that trusts another issuer refuses a token of the first';
 shows '/early/status', '[]|OK|ok', 'no status before the access phase', token => $good;
-logged '/early/scope', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope',
-    subject => 'jane', fingerprint => fingerprint($good) }, 'visible before the access phase, then refused',
-    token => $good;
+logged '/early/scope', \%no_scope, 'visible before the access phase, then refused', $good;
 
 granted $s, '/limited', 'limit_req by user: the first request', token => $good;
-{
-    my $answer = $s->request('/limited', token => $good, tag => 'limited');
-    is $answer->{status}, 503, 'limit_req by user: the second request is limited';
-    unlike $answer->{body}, qr/"code"/, 'limit_req by user: the page of nginx';
-    is_deeply decision($s, 'limited'), { %anonymous, subject => 'jane',
-        fingerprint => fingerprint($good) }, 'limit_req by user: no user in the log';
-}
-{
-    my $tag = next_tag;
-    $s->request('/rewrite/to/x', token => $good, tag => $tag);
-    my ($hit) = hits($s, $tag);
-    is $hit->{uri}, '/jane/x', '$auth_token_user in a rewrite';
-}
+my $limited = $s->request('/limited', token => $good, tag => 'limited');
+is $limited->{status}, 503, 'limit_req by user: the second request is limited';
+unlike $limited->{body}, qr/"code"/, 'limit_req by user: the page of nginx';
+is_deeply decision($s, 'limited'), { %anonymous, subject => 'jane', fingerprint => fingerprint($good) },
+    'limit_req by user: no user in the log';
+
+my $rewritten = next_tag;
+$s->request('/rewrite/to/x', token => $good, tag => $rewritten);
+is((hits($s, $rewritten))[0]{uri}, '/jane/x', '$auth_token_user in a rewrite');
 shows '/rewrite/out/x', '|||||||', 'a rewrite to a location with auth_token off', token => $good;
 
 # --- satisfy, internal redirects --------------------------------------------
@@ -390,7 +371,7 @@ shows '/either/basic', "$invalid|bad_signature||||||" . fingerprint($bad),
 shows '/either/basic', $jane =~ s/bearer/cookie/r, 'satisfy any: a good token, refused by auth_basic',
     auth => 'Basic YmFzaWw6d3Jvbmc=', cookie => "accessToken=$good";
 is extra('/both', token => $good), undef, 'satisfy all: another module refuses';
-logged '/both', \%granted, 'satisfy all: another module refuses', token => $good;
+logged '/both', \%granted, 'satisfy all: another module refuses', $good;
 
 shows '/redirect/try', $jane, 'try_files to a protected location', token => $good;
 is extra('/redirect/try', token => good_token(scope => ['x'])), undef,
@@ -400,8 +381,7 @@ is extra('/redirect/trynone', token => $bad), undef, 'try_files of a refused req
 shows '/redirect/gone/x', $jane, 'error_page of a granted request', token => $good;
 shows '/redirect/gone/on/x', $jane, 'error_page to a protected location', token => $good;
 is extra('/redirect/gone/scope/x', token => $good), undef, 'error_page to a location with another scope';
-logged '/redirect/gone/scope/x', { status => 'API_INSUFFICIENT_RIGHTS', reason => 'insufficient_scope',
-    subject => 'jane', fingerprint => fingerprint($good) }, 'error_page to a location with another scope', token => $good;
+logged '/redirect/gone/scope/x', \%no_scope, 'error_page to a location with another scope', $good;
 shows "/redirect/$_", $b, "error_page of a refusal, $_", token => $bad for 'refused', 'named';
 shows "/redirect/$_", $n, "error_page of a refusal, $_, no token" for 'refused', 'named';
 shows '/redirect/next', 'OK|ok|bearer|other|1108612|read write|1108612|' . fingerprint($other),
@@ -435,10 +415,10 @@ sub subrequests ($path, $n, %o) {
     is_refused $answer, invalid_token => 'SSI';
     is_deeply \@seen, [], 'a refused request has no subrequests';
 
-    for my $row (['good', $good], ['bad', $bad]) {
-        ($answer, @seen) = subrequests('/offssi', 2, token => $row->[1]);
+    for (['good', $good], ['bad', $bad]) {
+        (undef, @seen) = subrequests('/offssi', 2, token => $_->[1]);
         is_deeply [sort @seen], ['/off/one ', '/scope/two '],
-            "subrequests of an open request show no user, $row->[0] token";
+            "subrequests of an open request show no user, $_->[0] token";
     }
 
     ($answer, @seen) = subrequests('/asked', 2, token => $good);
@@ -449,28 +429,21 @@ sub subrequests ($path, $n, %o) {
     is_refused $answer, invalid_token => 'auth_request';
     is_deeply \@seen, [], 'a refused request has no subrequest of auth_request';
 
-    ($answer, @seen) = subrequests('/mirrored', 2, token => $good);
+    (undef, @seen) = subrequests('/mirrored', 2, token => $good);
     is_deeply [sort @seen], ['/mirror jane', '/mirrored jane'], 'mirror';
 }
 
 # --- many users on one connection -------------------------------------------
 
 my @people = map {
-    my $user = "user$_";
-    my $token = token(alg => 'EdDSA', key => key('ed25519'),
-                      claims => { username => $user, sub => $user });
-    [$user, $token];
-} 1 .. 300;
+    [$_, token(alg => 'EdDSA', key => key('ed25519'), claims => { username => $_, sub => $_ })]
+} map { "user$_" } 1 .. 300;
 
-# changes the signature
-sub altered ($token) { $token =~ s/(....)\z/$1 eq 'AAAA' ? 'BAAA' : 'AAAA'/er }
-
-# some of the requests are refused
+# user, token and status: some of the requests are refused
 sub mixed ($i) {
     my ($user, $token) = $people[$i * 7 % @people]->@*;
-    return ['', altered($token), 401] if $i % 5 == 3;
-    return ['', undef, 401]           if $i % 11 == 5;
-    return [$user, $token, 200];
+    my $altered = $token =~ s/(....)\z/$1 eq 'AAAA' ? 'BAAA' : 'AAAA'/er;
+    return $i % 5 == 3 ? ['', $altered, 401] : $i % 11 == 5 ? ['', undef, 401] : [$user, $token, 200];
 }
 
 # each request has the status, the upstream request and the log line of its user
@@ -491,7 +464,7 @@ sub each_is_right ($name, $rows, $tags, $answers) {
 for my $round (0 .. 9) {
     my @rows = map { mixed($round * 300 + $_) } 0 .. 299;
     my @tags = map { next_tag } @rows;
-    my ($connection, @answers) = exchange($s,
+    my (undef, @answers) = exchange($s,
         join('', map { request_bytes('/', token => $rows[$_][1], tag => $tags[$_]) } 0 .. $#rows),
         heads => [(0) x @rows]);
 
