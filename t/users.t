@@ -14,6 +14,7 @@ use AuthToken::Command;
 use AuthToken::Export;
 use AuthToken::Terminal;
 use JSON::PP;
+use POSIX qw(:signal_h);
 use Test::More;
 
 my $guid = qr/\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/;
@@ -324,17 +325,22 @@ is $t->finish->{rc}, 0, 'the command continues after fg';
 ok fits('whole', hash_of('tty')), 'the password is the one typed after fg';
 ok $t->echoes, 'the terminal is restored';
 
-# ignored signals stay ignored, as nohup(1) requires
-$t = passwd(before => sub { $SIG{HUP} = $SIG{INT} = 'IGNORE' });
-new_one($t);
-my ($caught) = slurp("/proc/$t->{pid}/status") =~ /^SigCgt:\s+[0-9a-f]*([0-9a-f])$/m;
-is hex($caught) & 3, 0, 'ignored signals have no handler';
-$t->kill('HUP')->type("\x03")->type("deaf\n");
-again($t)->type("deaf\n");
-$r = $t->finish;
-is $r->{rc}, 0, 'the command succeeds in spite of ignored signals';
-like $r->{out}, qr/\ANew password: \nRetype new password: \nusername/, 'ignored signals do not repeat a prompt';
-ok fits('deaf', hash_of('tty')), 'the password is the typed one';
+# ignored signals stay ignored, as nohup(1) requires, and blocked ones stay blocked
+for ([ignored => sub { $SIG{HUP} = $SIG{INT} = 'IGNORE' }],
+     [blocked => sub { sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGHUP, SIGINT)) }])
+{
+    my ($state, $before) = @$_;
+    $t = passwd(before => $before);
+    new_one($t);
+    my ($caught) = slurp("/proc/$t->{pid}/status") =~ /^SigCgt:\s+[0-9a-f]*([0-9a-f])$/m;
+    is hex($caught) & 3, 0, "$state signals have no handler";
+    $t->kill('HUP')->type("\x03")->type("$state\n");
+    again($t)->type("$state\n");
+    $r = $t->finish;
+    is $r->{rc}, 0, "the command succeeds in spite of $state signals";
+    like $r->{out}, qr/\ANew password: \nRetype new password: \nusername/, "$state signals do not repeat a prompt";
+    ok fits($state, hash_of('tty')), 'the password is the typed one';
+}
 
 like ok_out('check'), qr/^store +sound$/m, 'the store is sound';
 

@@ -111,6 +111,7 @@ cli_terminal_read(const char *prompt, int signals,
 /*
  * A signal that ends or stops the process takes effect after the terminal is
  * restored and the input is overwritten.  After a stop the prompt is repeated.
+ * A signal that the parent process ignores or blocks has no effect.
  */
 static int
 cli_terminal_prompt(cli_t *cli, const char *prompt,
@@ -127,17 +128,18 @@ cli_terminal_prompt(cli_t *cli, const char *prompt,
     };
 
     (void) sigemptyset(&set);
+    (void) sigprocmask(SIG_BLOCK, NULL, &mask);
 
     for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         (void) sigaction(signals[i], NULL, &action);
 
-        if (action.sa_handler != SIG_IGN) {
+        if (action.sa_handler != SIG_IGN && !sigismember(&mask, signals[i])) {
             (void) sigaddset(&set, signals[i]);
         }
     }
 
     do {
-        (void) sigprocmask(SIG_BLOCK, &set, &mask);
+        (void) sigprocmask(SIG_BLOCK, &set, NULL);
 
         fd = signalfd(-1, &set, SFD_CLOEXEC);
         rc = fd != -1 ? cli_terminal_read(prompt, fd, input) : -1;
