@@ -234,13 +234,15 @@ number(const char *hex)
 
 /* --- the files of keys --------------------------------------------------- */
 
+/* the content of bio, which is freed; written: the result of writing it */
 TAP_UNUSED static at_str_t
-sign_bio(BIO *bio)
+sign_bio(BIO *bio, int written)
 {
     char     *data;
     long      len = BIO_get_mem_data(bio, &data);
     at_str_t  out = bytes(data, (size_t) len);
 
+    must(written > 0, "no PEM or DER");
     BIO_free(bio);
 
     return out;
@@ -252,9 +254,7 @@ pem_public(EVP_PKEY *pkey)
 {
     BIO  *bio = BIO_new(BIO_s_mem());
 
-    must(PEM_write_bio_PUBKEY(bio, pkey) == 1, "no PEM");
-
-    return sign_bio(bio);
+    return sign_bio(bio, PEM_write_bio_PUBKEY(bio, pkey));
 }
 
 
@@ -262,20 +262,13 @@ pem_public(EVP_PKEY *pkey)
 TAP_UNUSED static at_str_t
 pem_private(EVP_PKEY *pkey, const char *password)
 {
-    unsigned char   copy[32];
-    BIO            *bio = BIO_new(BIO_s_mem());
+    BIO  *bio = BIO_new(BIO_s_mem());
 
-    if (password) {
-        (void) snprintf((char *) copy, sizeof(copy), "%s", password);
-    }
-
-    must(PEM_write_bio_PrivateKey(bio, pkey,
-                                  password ? EVP_aes_256_cbc() : NULL,
-                                  password ? copy : NULL,
-                                  password ? (int) strlen(password) : 0,
-                                  NULL, NULL) == 1, "no PEM");
-
-    return sign_bio(bio);
+    return sign_bio(bio, PEM_write_bio_PrivateKey(bio, pkey,
+                             password ? EVP_aes_256_cbc() : NULL,
+                             (const unsigned char *) password,
+                             password ? (int) strlen(password) : 0, NULL,
+                             NULL));
 }
 
 
@@ -284,10 +277,9 @@ pem_traditional(EVP_PKEY *pkey)
 {
     BIO  *bio = BIO_new(BIO_s_mem());
 
-    must(PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL,
-                                              NULL) == 1, "no PEM");
-
-    return sign_bio(bio);
+    return sign_bio(bio, PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL,
+                                                              NULL, 0, NULL,
+                                                              NULL));
 }
 
 
@@ -296,9 +288,7 @@ der_public(EVP_PKEY *pkey)
 {
     BIO  *bio = BIO_new(BIO_s_mem());
 
-    must(i2d_PUBKEY_bio(bio, pkey) == 1, "no DER");
-
-    return sign_bio(bio);
+    return sign_bio(bio, i2d_PUBKEY_bio(bio, pkey));
 }
 
 
@@ -308,13 +298,12 @@ pem_pkcs1(EVP_PKEY *pkey)
     unsigned char  *der = NULL;
     int             len = i2d_PublicKey(pkey, &der);
     BIO            *bio = BIO_new(BIO_s_mem());
-
-    must(len > 0 && PEM_write_bio(bio, "RSA PUBLIC KEY", "", der, len) > 0,
-         "no PKCS 1");
+    int             written = PEM_write_bio(bio, "RSA PUBLIC KEY", "", der,
+                                            len);
 
     OPENSSL_free(der);
 
-    return sign_bio(bio);
+    return sign_bio(bio, written);
 }
 
 
@@ -345,12 +334,11 @@ pem_certificate(EVP_PKEY *pkey)
 {
     BIO   *bio = BIO_new(BIO_s_mem());
     X509  *x509 = sign_certificate(pkey);
-
-    must(PEM_write_bio_X509(bio, x509) == 1, "no PEM");
+    int    written = PEM_write_bio_X509(bio, x509);
 
     X509_free(x509);
 
-    return sign_bio(bio);
+    return sign_bio(bio, written);
 }
 
 
@@ -402,29 +390,13 @@ sign_field_len(EVP_PKEY *pkey)
 }
 
 
-TAP_UNUSED static const char *
-jwk_crv(EVP_PKEY *pkey)
-{
-    switch (EVP_PKEY_get_bits(pkey)) {
-
-    case 384:
-        return "P-384";
-
-    case 521:
-        return "P-521";
-
-    default:
-        return "P-256";
-    }
-}
-
-
 /* a public key as a JWK; more: further members, each with a comma before it */
 TAP_UNUSED static char *
 jwk(EVP_PKEY *pkey, const char *more)
 {
-    size_t         len;
+    int            bits = EVP_PKEY_get_bits(pkey);
     unsigned char  raw[64];
+    size_t         len = sizeof(raw);
 
     if (EVP_PKEY_is_a(pkey, "RSA")) {
         return format("{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"%s}",
@@ -435,13 +407,12 @@ jwk(EVP_PKEY *pkey, const char *more)
     if (EVP_PKEY_is_a(pkey, "EC")) {
         return format("{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\","
                       "\"y\":\"%s\"%s}",
-                      jwk_crv(pkey), jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
-                                                sign_field_len(pkey)),
+                      bits == 384 ? "P-384" : bits == 521 ? "P-521" : "P-256",
+                      jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
+                                 sign_field_len(pkey)),
                       jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
                                  sign_field_len(pkey)), more);
     }
-
-    len = sizeof(raw);
 
     must(EVP_PKEY_get_raw_public_key(pkey, raw, &len) == 1, "no raw key");
 
@@ -509,30 +480,18 @@ sign_with(EVP_PKEY *pkey, const char *md, int saltlen, at_str_t text)
 TAP_UNUSED static at_str_t
 sign_alg(EVP_PKEY *pkey, at_alg_e alg, at_str_t text)
 {
-    static const char  *md[] = { "SHA256", "SHA384", "SHA512" };
-    static const int    saltlen[] = { 32, 48, 64 };
+    at_str_t  signature;
 
-    switch (alg) {
+    static const struct { const char *md; int saltlen; } algs[AT_ALGS] = {
+        { "SHA256", -1 }, { "SHA384", -1 }, { "SHA512", -1 },
+        { "SHA256", 32 }, { "SHA384", 48 }, { "SHA512", 64 },
+        { "SHA256", -1 }, { "SHA384", -1 }, { NULL, -1 },
+    };
 
-    case AT_RS256:
-    case AT_RS384:
-    case AT_RS512:
-        return sign_with(pkey, md[alg - AT_RS256], -1, text);
+    signature = sign_with(pkey, algs[alg].md, algs[alg].saltlen, text);
 
-    case AT_PS256:
-    case AT_PS384:
-    case AT_PS512:
-        return sign_with(pkey, md[alg - AT_PS256], saltlen[alg - AT_PS256],
-                         text);
-
-    case AT_ES256:
-    case AT_ES384:
-        return sign_der_to_pair(pkey, sign_with(pkey, md[alg - AT_ES256], -1,
-                                                text));
-
-    default:
-        return sign_with(pkey, NULL, -1, text);
-    }
+    return alg == AT_ES256 || alg == AT_ES384
+           ? sign_der_to_pair(pkey, signature) : signature;
 }
 
 
