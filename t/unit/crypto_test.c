@@ -20,6 +20,14 @@
 static EVP_PKEY  *rsa, *p256, *p384, *ed;
 
 
+static EVP_PKEY *
+key_of(unsigned alg)
+{
+    return alg <= AT_PS512 ? rsa : alg == AT_ES256 ? p256
+           : alg == AT_ES384 ? p384 : ed;
+}
+
+
 static at_key_t *
 create(EVP_PKEY *pkey, unsigned algs)
 {
@@ -98,8 +106,7 @@ test_names(void)
         at_str(" RS256"), at_str("RS256 "), at_str("RS256\0"), at_str("RS25"),
         at_str("RS2566"), at_str("ES512"), at_str("ES256K"), at_str("EDDSA"),
         at_str("Ed25519"), at_str("RSA-OAEP"), at_str("dir"),
-            at_str("RS256,RS384"),
-        { NULL, 0 },
+        at_str("RS256,RS384"), { NULL, 0 },
     };
 
     is_int(N(names), AT_ALGS, "each algorithm has a name");
@@ -122,38 +129,24 @@ test_names(void)
 static void
 test_every_alg(void)
 {
-    size_t     k;
-    unsigned   made, asked;
-    at_key_t  *key;
-    at_str_t   signature;
+    unsigned     made, asked;
+    at_key_t    *key;
+    at_str_t     signature;
+    const char  *name;
 
-    const struct { EVP_PKEY *pkey; const char *name; unsigned algs; } keys[] =
-    {
-        { rsa, "RSA", 0x3f }, { p256, "P-256", at_alg_bit(AT_ES256) },
-        { p384, "P-384", at_alg_bit(AT_ES384) },
-        { ed, "Ed25519", at_alg_bit(AT_EDDSA) },
-    };
+    for (made = 0; made < AT_ALGS; made++) {
+        name = at_alg_name((at_alg_e) made).data;
+        key = create(key_of(made), ALL);
+        signature = sign_alg(key_of(made), (at_alg_e) made, TEXT);
 
-    for (k = 0; k < N(keys); k++) {
-        key = create(keys[k].pkey, ALL);
+        is_int(at_key_algs(key), made <= AT_PS512 ? 0x3f : at_alg_bit(made),
+               "the algorithms of a key for %s", name);
 
-        is_int(at_key_algs(key), keys[k].algs, "the algorithms of a %s key",
-               keys[k].name);
-
-        for (made = 0; made < AT_ALGS; made++) {
-            if (!(keys[k].algs & at_alg_bit(made))) {
-                continue;
-            }
-
-            signature = sign_alg(keys[k].pkey, (at_alg_e) made, TEXT);
-
-            for (asked = 0; asked <= AT_ALGS; asked++) {
-                is_int(is_invalid(key, (at_alg_e) asked, signature),
-                       asked != made, "%s signs by %s, verified by %s",
-                       keys[k].name, at_alg_name((at_alg_e) made).data,
-                       asked < AT_ALGS ? at_alg_name((at_alg_e) asked).data
-                       : "nothing");
-            }
+        for (asked = 0; asked <= AT_ALGS; asked++) {
+            is_int(is_invalid(key, (at_alg_e) asked, signature),
+                   asked != made, "signed by %s, verified by %s", name,
+                   asked < AT_ALGS ? at_alg_name((at_alg_e) asked).data
+                   : "nothing");
         }
 
         at_key_free(key);
@@ -312,10 +305,11 @@ changed(at_str_t text, size_t bit)
 
 
 static void
-test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
+test_every_bit(at_alg_e alg)
 {
     size_t       i;
     unsigned     wrong = 0;
+    EVP_PKEY    *pkey = key_of(alg);
     at_key_t    *key = create(pkey, ALL);
     at_str_t     text = TEXT, signature = sign_alg(pkey, alg, text);
     const char  *name = at_alg_name(alg).data;
@@ -345,11 +339,12 @@ test_every_bit(EVP_PKEY *pkey, at_alg_e alg)
 
 /* truncated, and with leading and trailing zeros */
 static void
-test_every_length(EVP_PKEY *pkey, at_alg_e alg)
+test_every_length(at_alg_e alg)
 {
     char      *longer;
     size_t     i, len;
     unsigned   wrong = 0;
+    EVP_PKEY  *pkey = key_of(alg);
     at_key_t  *key = create(pkey, ALL);
     at_str_t   signature = sign_alg(pkey, alg, TEXT);
 
@@ -513,13 +508,11 @@ test_again(void)
     unsigned   i, alg, wrong = 0;
     at_key_t  *keys[AT_ALGS];
     at_str_t   good[AT_ALGS], bad[AT_ALGS];
-    EVP_PKEY  *pkey;
 
     for (alg = 0; alg < AT_ALGS; alg++) {
-        pkey = alg <= AT_PS512 ? rsa : alg == AT_ES256 ? p256
-               : alg == AT_ES384 ? p384 : ed;
-        keys[alg] = alg && alg <= AT_PS512 ? keys[0] : create(pkey, ALL);
-        good[alg] = sign_alg(pkey, (at_alg_e) alg, TEXT);
+        keys[alg] = alg && alg <= AT_PS512 ? keys[0]
+                                           : create(key_of(alg), ALL);
+        good[alg] = sign_alg(key_of(alg), (at_alg_e) alg, TEXT);
         bad[alg] = changed(good[alg], good[alg].len * 4);
     }
 
@@ -580,37 +573,27 @@ test_digests(void)
 int
 main(void)
 {
+    unsigned  alg;
+
     rsa = key_rsa(2048);
     p256 = key_ec("P-256");
     p384 = key_ec("P-384");
     ed = key_named("ED25519");
 
     RUN(test_names, test_every_alg, test_restricted, test_other_types,
-        test_rsa_sizes, test_rsa_odd, test_roca);
+        test_rsa_sizes, test_rsa_odd, test_roca, test_rsa_numbers,
+        test_pss_salt, test_again, test_digests);
 
-    test_every_bit(rsa, AT_RS256);
-    test_every_bit(rsa, AT_PS384);
-    test_every_bit(p256, AT_ES256);
-    test_every_bit(p384, AT_ES384);
-    test_every_bit(ed, AT_EDDSA);
-
-    test_every_length(rsa, AT_RS256);
-    test_every_length(rsa, AT_PS512);
-    test_every_length(p256, AT_ES256);
-    test_every_length(p384, AT_ES384);
-    test_every_length(ed, AT_EDDSA);
-
-    test_rsa_numbers();
-    test_pss_salt();
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        test_every_bit((at_alg_e) alg);
+        test_every_length((at_alg_e) alg);
+    }
 
     test_ecdsa_numbers(p256, AT_ES256,
         "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
     test_ecdsa_numbers(p384, AT_ES384,
         "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
         "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973");
-
-    test_again();
-    test_digests();
 
     sign_end();
 
