@@ -61,19 +61,16 @@ set_of(const at_cidr_t *cidrs, size_t n)
 static int
 address(at_addr_t *addr, const char *text)
 {
-    uint8_t  bytes[16];
+    uint8_t   bytes[16];
+    unsigned  len = strchr(text, ':') ? 16 : 4;
 
-    if (inet_pton(AF_INET, text, bytes) == 1) {
-        at_addr_set(addr, bytes, 4);
-        return 0;
+    if (inet_pton(len == 4 ? AF_INET : AF_INET6, text, bytes) != 1) {
+        return -1;
     }
 
-    if (inet_pton(AF_INET6, text, bytes) == 1) {
-        at_addr_set(addr, bytes, 16);
-        return 0;
-    }
+    at_addr_set(addr, bytes, len);
 
-    return -1;
+    return 0;
 }
 
 
@@ -96,8 +93,8 @@ match(const char *range, const char *text)
     free(set);
 
     if (at_cidr_match(&cidr, &addr) != rc) {
-        ok(0,
-           "at_cidr_match() and a set with %s only agree on %s", range, text);
+        ok(0, "at_cidr_match() and a set with %s only agree on %s", range,
+           text);
     }
 
     return rc;
@@ -384,116 +381,91 @@ test_sets(void)
  * strings that are valid in a published list and invalid here, or the reverse
  */
 static int
-is_difference(const char *text)
+is_difference(at_str_t text)
 {
-    size_t  i;
-
-    static const char  *names[] = {
-        "2001:db8::%1",             /* a range has no zone */
-        "0:1:2:3:4:5:6:7/001",      /* a prefix length has no leading zeros */
-        "127.0.0.1/02",
-        "1.2.3.4",                  /* an invalid IPv6 address is valid IPv4 */
-        "192.168.1.0/24",           /* not an IPv4 address, but a range */
-        "fe80::/64",
-        "::ffff:192.168.0.1",
-        "127.0.0.1",
+    static const at_str_t  names[] = {
+        S("2001:db8::%1"),          /* a range has no zone */
+        S("0:1:2:3:4:5:6:7/001"),   /* a prefix length has no leading zeros */
+        S("127.0.0.1/02"),
+        S("1.2.3.4"),               /* an invalid IPv6 address is valid IPv4 */
+        S("192.168.1.0/24"),        /* not an IPv4 address, but a range */
+        S("fe80::/64"),
+        S("::ffff:192.168.0.1"),
+        S("127.0.0.1"),
     };
 
-    for (i = 0; i < N(names); i++) {
-        if (strcmp(names[i], text) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return at_str_is_one_of(text, names, N(names));
 }
 
 
-static unsigned  differences;
-
-
-static void
-test_published_string(const char *kind, const json_t *text, int valid)
+/* returns whether the result differs from the published one */
+static unsigned
+test_published_string(const char *path, const json_t *string, int valid)
 {
-    int          accepted, differs;
-    at_cidr_t    cidr;
-    const char  *name = json_string_value(text);
+    int        differs;
+    at_str_t   text = { json_string_value(string),
+                        json_string_length(string) };
+    at_cidr_t  cidr;
 
-    accepted = parse(&cidr,
-                     (at_str_t) { name, json_string_length(text) }) != -1;
-    differs = accepted != valid;
-
-    differences += differs;
-
-    ok(!differs || is_difference(name), "%s '%s' is %s", kind, name,
+    differs = (parse(&cidr, text) != -1) != valid;
+    ok(!differs || is_difference(text), "%s: '%s' is %s", path, text.data,
        valid ? "valid" : "invalid");
-}
 
-
-static void
-test_ip_address(const char *name, int valid)
-{
-    char     path[256];
-    size_t   i;
-    json_t  *list, *entry;
-
-    (void) snprintf(path, sizeof(path), "t/data/ip-address/%s.json", name);
-
-    list = data_json(path);
-
-    json_array_foreach(list, i, entry) {
-        test_published_string(name, json_object_get(entry, "address"), valid);
-    }
-
-    json_decref(list);
-}
-
-
-static void
-test_json_schema(const char *name)
-{
-    char     path[256];
-    size_t   i, j;
-    json_t  *list, *group, *test, *data;
-
-    (void) snprintf(path,
-                    sizeof(path), "t/data/json-schema-formats/%s.json", name);
-
-    list = data_json(path);
-
-    json_array_foreach(list, i, group) {
-        json_array_foreach(json_object_get(group, "tests"), j, test) {
-            data = json_object_get(test, "data");
-
-            if (json_is_string(data)) {
-                test_published_string(name, data,
-                                      json_is_true(json_object_get(test,
-                                                                   "valid")));
-            }
-        }
-    }
-
-    json_decref(list);
+    return (unsigned) differs;
 }
 
 
 static void
 test_published(void)
 {
-    differences = 0;
+    size_t    i, j, k;
+    json_t   *list, *entry, *test, *data;
+    unsigned  differences = 0;
 
-    test_ip_address("valid-ipv4-addresses", 1);
-    test_ip_address("invalid-ipv4-addresses", 0);
-    test_ip_address("valid-ipv6-addresses", 1);
-    test_ip_address("invalid-ipv6-addresses", 0);
-    test_ip_address("intermapper-valid-ipv6-addresses", 1);
-    test_ip_address("intermapper-invalid-ipv6-addresses", 0);
-    test_json_schema("ipv4");
-    test_json_schema("ipv6");
+    static const struct { const char *path; int valid; } addresses[] = {
+        { "t/data/ip-address/valid-ipv4-addresses.json", 1 },
+        { "t/data/ip-address/invalid-ipv4-addresses.json", 0 },
+        { "t/data/ip-address/valid-ipv6-addresses.json", 1 },
+        { "t/data/ip-address/invalid-ipv6-addresses.json", 0 },
+        { "t/data/ip-address/intermapper-valid-ipv6-addresses.json", 1 },
+        { "t/data/ip-address/intermapper-invalid-ipv6-addresses.json", 0 },
+    };
 
-    if (tap.run) {
-        is_int(differences, 9, "9 strings differ from the published lists");
+    static const char  *schemas[] = {
+        "t/data/json-schema-formats/ipv4.json",
+        "t/data/json-schema-formats/ipv6.json"
+    };
+
+    for (i = 0; i < N(addresses); i++) {
+        list = data_json(addresses[i].path);
+
+        json_array_foreach(list, j, entry) {
+            differences += test_published_string(addresses[i].path,
+                               json_object_get(entry, "address"),
+                               addresses[i].valid);
+        }
+
+        json_decref(list);
     }
+
+    for (i = 0; i < N(schemas); i++) {
+        list = data_json(schemas[i]);
+
+        json_array_foreach(list, j, entry) {
+            json_array_foreach(json_object_get(entry, "tests"), k, test) {
+                data = json_object_get(test, "data");
+
+                if (json_is_string(data)) {
+                    differences += test_published_string(schemas[i], data,
+                        json_is_true(json_object_get(test, "valid")));
+                }
+            }
+        }
+
+        json_decref(list);
+    }
+
+    is_int(differences, 9, "9 strings differ from the published lists");
 }
 
 
@@ -530,24 +502,21 @@ static const struct cipp_difference {
 static void
 test_cipp_row(char *line, unsigned *seen)
 {
-    int     got, theirs, expected;
+    int     got, expected;
     size_t  i;
-    char   *addr, *range, *verdict, *save;
+    char   *addr, *range, *verdict;
 
-    save = line;
-
-    (void) strsep(&save, "\t");
-    addr = strsep(&save, "\t");
-    range = strsep(&save, "\t");
-    verdict = strsep(&save, "\t");
+    (void) strsep(&line, "\t");
+    addr = strsep(&line, "\t");
+    range = strsep(&line, "\t");
+    verdict = strsep(&line, "\t");
 
     if (verdict == NULL) {
         ok(0, "a row has four columns");
         return;
     }
 
-    theirs = strncmp(verdict, "TRUE", 4) == 0;
-    expected = theirs;
+    expected = strncmp(verdict, "TRUE", 4) == 0;
 
     for (i = 0; i < N(cipp_differences); i++) {
         if (strcmp(cipp_differences[i].address, addr) == 0
