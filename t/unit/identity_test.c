@@ -130,7 +130,6 @@ strays(const void *memory, size_t size, const original_t *o)
 
 /* --- names --------------------------------------------------------------- */
 
-
 static void
 test_names(void)
 {
@@ -225,13 +224,13 @@ test_zero(void)
     ok(!at_identity_has_ranges(copy)
        && at_identity_allows_address(copy, &addr),
        "a copy without ranges allows any address");
-    ok(!at_rights_satisfy(&copy->rights, at_str("read"), AT_SCOPE_ANY),
-       "a copy without rights grants nothing");
+    ok(copy->rights.role == NULL && !at_rights_satisfy(&copy->rights,
+                                       at_str("read"), AT_SCOPE_ANY),
+       "a copy without rights has no role and grants nothing");
 }
 
 
 /* --- scopes -------------------------------------------------------------- */
-
 
 static unsigned
 wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n,
@@ -248,8 +247,8 @@ wrong_scopes(const at_scopes_t *scopes, const char *name, size_t n,
         wrong += !at_str_equal(scopes->items[i], str(text));
         wrong += !at_scopes_have(scopes, str(text));
 
-        (void) snprintf(text,
-                        sizeof(text), "%s-%zu", name, number + 2 * NAMES);
+        (void) snprintf(text, sizeof(text), "%s-%zu", name,
+                        number + 2 * NAMES);
         wrong += at_scopes_have(scopes, str(text));
 
         (void) snprintf(text, sizeof(text), "%s-%zux", name, number);
@@ -329,8 +328,8 @@ test_unusual_scopes(void)
     make_copy(o);
 
     for (i = 0; i < N(texts); i++) {
-        is_bytes(copy->rights.scopes.items[i],
-                 texts[i], "scope %zu of unusual bytes is copied", i);
+        is_bytes(copy->rights.scopes.items[i], texts[i],
+                 "scope %zu of unusual bytes is copied", i);
         ok(at_scopes_have(&copy->rights.scopes, texts[i]),
            "scope %zu of unusual bytes is found", i);
     }
@@ -343,7 +342,6 @@ test_unusual_scopes(void)
 
 
 /* --- a role of the store ------------------------------------------------- */
-
 
 static void
 test_role(void)
@@ -368,8 +366,8 @@ test_role(void)
     is_int(role->n_grant, 40, "grants are copied");
     is_int(role->n_deny, 30, "denies are copied");
     is_int(role->n_blocked, 2, "blocked endpoints are copied");
-    is_bytes(role->grant[0],
-             at_str("grant-0"), "the first grant is unchanged");
+    is_bytes(role->grant[0], at_str("grant-0"),
+             "the first grant is unchanged");
     is_bytes(role->deny[0], at_str("deny-0"), "the first deny is unchanged");
     ok(at_role_grants(role, at_str("grant-39")), "a copied grant allows");
     ok(!at_role_grants(role, at_str("grant-99")),
@@ -382,22 +380,7 @@ test_role(void)
 }
 
 
-static void
-test_no_role(void)
-{
-    original_t  *o = original();
-
-    o->identity.needs_role = 1;
-    o->identity.rights.from = AT_RIGHTS_ROLE;
-    make_copy(o);
-
-    ok(copy->rights.role == NULL && copy->needs_role,
-       "a copy without a role has none");
-}
-
-
 /* --- ranges -------------------------------------------------------------- */
-
 
 static void
 add_range(at_bytes_t *bytes, original_t *o, const char *text)
@@ -480,8 +463,8 @@ test_ranges(void)
     }
 
     wrong += wrong_ranges(5000, &state);
-    is_int(wrong,
-           0, "copied ranges of both families contain the same addresses");
+    is_int(wrong, 0,
+           "copied ranges of both families contain the same addresses");
 }
 
 
@@ -544,7 +527,6 @@ test_copy_of_copy(void)
 
 /* --- pointers ------------------------------------------------------------ */
 
-
 static void
 test_pointers(void)
 {
@@ -593,7 +575,7 @@ int
 main(void)
 {
     RUN(test_names, test_subject, test_zero, test_scopes, test_unusual_scopes,
-        test_role, test_no_role, test_ranges, test_families, test_copy_of_copy,
+        test_role, test_ranges, test_families, test_copy_of_copy,
         test_pointers);
 
     return tap_done();
