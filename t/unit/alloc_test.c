@@ -11,17 +11,11 @@
 
 #define _GNU_SOURCE             /* for the sources that are included */
 
-#include <ctype.h>
 #include <locale.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <openssl/crypto.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 
 #include "dir.h"
 #include "fail.h"

@@ -39,7 +39,6 @@
 
 /* --- URLs ---------------------------------------------------------------- */
 
-
 static void
 test_urls(void)
 {
@@ -124,7 +123,6 @@ test_proxies(void)
 
 /* --- Cache-Control ------------------------------------------------------- */
 
-
 static void
 test_max_age(void)
 {
@@ -176,7 +174,6 @@ test_max_age(void)
 
 
 /* --- discovery ----------------------------------------------------------- */
-
 
 static void
 is_url(const char *issuer, const char *expected)
@@ -276,7 +273,6 @@ test_discovery(void)
 
 
 /* --- a server ------------------------------------------------------------ */
-
 
 static struct {
     pid_t        pid;
@@ -450,7 +446,6 @@ url_of(const char *path)
 
 /* --- documents ----------------------------------------------------------- */
 
-
 static int
 fetch_path(at_fetch_response_t *fetched, const char *path, at_error_t *err)
 {
@@ -596,7 +591,6 @@ test_stop(void)
 
 
 /* --- failing allocations ------------------------------------------------- */
-
 
 static int
 fail_fetch(void *data, unsigned n)
