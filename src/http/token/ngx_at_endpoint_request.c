@@ -228,7 +228,7 @@ ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er)
         ngx_http_finalize_request(r, rc);
 
     } else {
-        r->main->count--;   /* ngx_at_endpoint_handle() holds the request */
+        r->main->count--;   /* ngx_at_endpoint_handler() holds the request */
     }
 
     return AT_PENDING;
