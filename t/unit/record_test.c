@@ -12,6 +12,9 @@
 #include "tap.h"
 
 
+#define HEAD  3                 /* version, kind, flags */
+
+
 static at_list_t
 list_of(at_bytes_t *bytes, const char *const *items, size_t n)
 {
@@ -42,6 +45,13 @@ ranges_of(at_bytes_t *bytes, const char *const *items, size_t n)
 }
 
 
+static at_str_t
+view(const at_bytes_t *bytes)
+{
+    return (at_str_t) { bytes->data, bytes->len };
+}
+
+
 static const char *const  texts[] = { "read", "", "GET /api/x" };
 static const char *const  ranges[] = { "192.0.2.1", "10.0.0.0/8", "::1/128",
                                        "2001:db8::/32", "0.0.0.0/0" };
@@ -69,31 +79,25 @@ decode(size_t kind, at_str_t bytes)
 static void
 refuses(const at_bytes_t *bytes, size_t kind, const char *name)
 {
-    char        *copy, *longer;
-    size_t       len, i, wrong = 0;
-    at_str_t     view;
+    char    *copy, *longer;
+    size_t   len, i, wrong = 0;
 
-    for (len = 0; len < bytes->len; len++) {
+    for (len = 0; len <= bytes->len; len++) {
         copy = exact_copy((at_str_t) { bytes->data, len });
-        view = (at_str_t) { copy, len };
-        wrong += decode(kind, view) == 0;
+        wrong += decode(kind, (at_str_t) { copy, len })
+                 != (len == bytes->len ? 0 : -1);
         free(copy);
     }
 
-    is_int(wrong, 0, "a truncated %s is rejected", name);
-
-    copy = exact_copy((at_str_t) { bytes->data, bytes->len });
-    view = (at_str_t) { copy, bytes->len };
-    is_int(decode(kind, view), 0, "a complete %s is accepted", name);
+    is_int(wrong, 0, "a %s is accepted in its full length only", name);
 
     for (i = 0; i < 4; i++) {
         if (i != kind) {
-            is_int(decode(i, view), -1,
+            is_int(decode(i, view(bytes)), -1,
                    "a %s is not accepted as another kind", name);
         }
     }
 
-    free(copy);
     longer = calloc(1, bytes->len + 1);
     memcpy(longer, bytes->data, bytes->len);
     is_int(decode(kind, (at_str_t) { longer, bytes->len + 1 }), -1,
@@ -121,22 +125,15 @@ test_token(void)
     at_str_t           text;
     at_list_t          rest;
     at_bytes_t         out = { 0 }, scopes = { 0 }, addrs = { 0 };
-    at_token_record_t  in, got;
-
-    memset(&in, 0, sizeof(in));
-    in.id = str("id");
-    in.description = str("");
-    in.user = str("bob");
-    in.role = str("editor");
-    in.scopes = list_of(&scopes, texts, N(texts));
-    in.ranges = ranges_of(&addrs, ranges, N(ranges));
-    in.expires = AT_NEVER;
-    in.created = 1700000000123;
-    in.enabled = 1;
+    at_token_record_t  got, in = {
+        .id = str("id"), .description = str(""), .user = str("bob"),
+        .role = str("editor"), .scopes = list_of(&scopes, texts, N(texts)),
+        .ranges = ranges_of(&addrs, ranges, N(ranges)), .expires = AT_NEVER,
+        .created = 1700000000123, .enabled = 1
+    };
 
     is_int(at_token_encode(&out, &in), 0, "a token is encoded");
-    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), 0,
-           "a token is decoded");
+    is_int(at_token_decode(&got, view(&out)), 0, "a token is decoded");
     is_bytes(got.id, in.id, "a token keeps its id");
     is_bytes(got.description, in.description, "a token keeps its description");
     is_bytes(got.user, in.user, "a token keeps its user");
@@ -164,7 +161,7 @@ test_token(void)
     in.expires = 0;
     at_bytes_free(&out);
     (void) at_token_encode(&out, &in);
-    (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
+    (void) at_token_decode(&got, view(&out));
     is_int(got.enabled, 0, "a disabled token is decoded");
     is_int(got.expires, 0, "an expiry of 0 is decoded");
 
@@ -178,19 +175,22 @@ static void
 test_others(void)
 {
     at_bytes_t          out = { 0 }, list = { 0 }, addrs = { 0 };
-    at_user_record_t    user, got_user;
-    at_role_record_t    role, got_role;
-    at_client_record_t  client, got_client;
+    at_list_t           one_text = list_of(&list, texts, 1);
+    at_user_record_t    got_user, user = {
+        .username = str("bob"), .password = str("$y$hash"), .scopes = one_text,
+        .admin = 1
+    };
+    at_role_record_t    got_role, role = {
+        .name = str("ops"), .grant = one_text, .created = 5
+    };
+    at_client_record_t  got_client, client = {
+        .id = str("ID"), .name = str("name"), .issuers = one_text,
+        .role = str("readonly"), .ranges = ranges_of(&addrs, ranges, 2),
+        .enabled = 1
+    };
 
-    memset(&client, 0, sizeof(client));
-    client.id = str("ID");
-    client.name = str("name");
-    client.issuers = list_of(&list, texts, 1);
-    client.role = str("readonly");
-    client.ranges = ranges_of(&addrs, ranges, 2);
-    client.enabled = 1;
     is_int(at_client_encode(&out, &client), 0, "a client is encoded");
-    is_int(at_client_decode(&got_client, (at_str_t) { out.data, out.len }), 0,
+    is_int(at_client_decode(&got_client, view(&out)), 0,
            "a client is decoded");
     is_bytes(got_client.id, client.id, "a client keeps its id");
     is_bytes(got_client.role, client.role, "a client keeps its role");
@@ -199,14 +199,8 @@ test_others(void)
     refuses(&out, 1, "client");
 
     at_bytes_free(&out);
-    memset(&user, 0, sizeof(user));
-    user.username = str("bob");
-    user.password = str("$y$hash");
-    user.scopes = client.issuers;
-    user.admin = 1;
     is_int(at_user_encode(&out, &user), 0, "a user is encoded");
-    is_int(at_user_decode(&got_user, (at_str_t) { out.data, out.len }), 0,
-           "a user is decoded");
+    is_int(at_user_decode(&got_user, view(&out)), 0, "a user is decoded");
     is_bytes(got_user.username, user.username, "a user keeps the username");
     is_bytes(got_user.password, user.password, "a user keeps the hash");
     is_int(got_user.admin, 1, "an administrator is decoded");
@@ -214,13 +208,8 @@ test_others(void)
     refuses(&out, 2, "user");
 
     at_bytes_free(&out);
-    memset(&role, 0, sizeof(role));
-    role.name = str("ops");
-    role.grant = client.issuers;
-    role.created = 5;
     is_int(at_role_encode(&out, &role), 0, "a role is encoded");
-    is_int(at_role_decode(&got_role, (at_str_t) { out.data, out.len }), 0,
-           "a role is decoded");
+    is_int(at_role_decode(&got_role, view(&out)), 0, "a role is decoded");
     is_bytes(got_role.name, role.name, "a role keeps its name");
     ok(at_list_has(got_role.grant, str("read")), "a role keeps its grants");
     is_int(got_role.created, 5, "a role keeps its time of creation");
@@ -243,8 +232,7 @@ taken(const at_bytes_t *record, char *byte)
 
     for (i = 0, n = 0; i < 256; i++) {
         *byte = (char) i;
-        n += at_token_decode(&got, (at_str_t) { record->data, record->len })
-             == 0;
+        n += at_token_decode(&got, view(record)) == 0;
     }
 
     *byte = was;
@@ -262,11 +250,10 @@ test_damage(void)
     at_list_t           rest;
     at_cidr_t           cidr;
     at_bytes_t          out = { 0 }, addrs = { 0 };
-    at_token_record_t   in, got;
+    at_token_record_t   got, in = {
+        .id = str("id"), .ranges = ranges_of(&addrs, ranges, N(ranges))
+    };
 
-    memset(&in, 0, sizeof(in));
-    in.id = str("id");
-    in.ranges = ranges_of(&addrs, ranges, N(ranges));
     (void) at_token_encode(&out, &in);
 
     /*
@@ -292,7 +279,7 @@ test_damage(void)
     is_int(taken(&out, &byte[2]), 8,
            "prefixes within the given bytes are accepted");
 
-    (void) at_token_decode(&got, (at_str_t) { out.data, out.len });
+    (void) at_token_decode(&got, view(&out));
     rest = got.ranges;
 
     for (n = 0; at_list_next_range(&rest, &cidr); n++) { /* void */ }
@@ -304,13 +291,24 @@ test_damage(void)
 }
 
 
+static at_bytes_t
+encoded(const at_token_record_t *in)
+{
+    at_bytes_t  out = { 0 };
+
+    (void) at_token_encode(&out, in);
+
+    return out;
+}
+
+
 /* numbers have one encoding and 64 bits */
 static void
 test_numbers(void)
 {
-    size_t              i, head;
-    at_bytes_t          out;
-    at_token_record_t   in, got;
+    size_t             i;
+    at_bytes_t         out, other;
+    at_token_record_t  in, got;
 
     static const int64_t  times[] = {
         0, 1, 127, 128, 16383, 16384, 1700000000000, INT64_MAX - 1, INT64_MAX,
@@ -332,96 +330,75 @@ test_numbers(void)
     };
 
     for (i = 0; i < N(times); i++) {
-        memset(&in, 0, sizeof(in));
-        memset(&out, 0, sizeof(out));
-        in.created = times[i];
-        in.expires = times[N(times) - 1 - i];
-        (void) at_token_encode(&out, &in);
-        ok(at_token_decode(&got, (at_str_t) { out.data, out.len }) == 0
+        in = (at_token_record_t) { .created = times[i],
+                                   .expires = times[N(times) - 1 - i] };
+        out = encoded(&in);
+        ok(at_token_decode(&got, view(&out)) == 0
            && got.created == in.created && got.expires == in.expires,
            "the time %lld is kept", (long long) times[i]);
         at_bytes_free(&out);
     }
 
-    memset(&in, 0, sizeof(in));
-    in.created = 1;
-    in.expires = AT_NEVER;
-    head = 3;                   /* version, kind, flags */
+    in = (at_token_record_t) { .created = 1, .expires = AT_NEVER };
+    out = encoded(&in);
 
-    memset(&out, 0, sizeof(out));
-    (void) at_token_encode(&out, &in);
+    for (i = 0; i < N(rows); i++) {
+        other = (at_bytes_t) { 0 };
+        at_bytes_append(&other, out.data, HEAD);
+        at_bytes_append(&other, rows[i].bytes, rows[i].len);
+        at_bytes_append(&other, out.data + HEAD + 1, out.len - HEAD - 1);
+        is_int(at_token_decode(&got, view(&other)), rows[i].rc,
+               "encoding %zu of a number", i);
+        at_bytes_free(&other);
+    }
+
     out.data[2] |= 4;
-    out.data[3] = 0;
-    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
+    out.data[HEAD] = 0;
+    is_int(at_token_decode(&got, view(&out)), -1,
            "an expiry beyond the record is rejected");
     at_bytes_free(&out);
 
-    memset(&out, 0, sizeof(out));
     in.expires = AT_NEVER - 1;
-    (void) at_token_encode(&out, &in);
-    out.data[head] = (char) 0xff;
-    is_int(at_token_decode(&got, (at_str_t) { out.data, out.len }), -1,
+    out = encoded(&in);
+    out.data[HEAD] = (char) 0xff;
+    is_int(at_token_decode(&got, view(&out)), -1,
            "a number that means never is rejected");
     at_bytes_free(&out);
-    in.expires = AT_NEVER;
-
-    for (i = 0; i < N(rows); i++) {
-        at_bytes_t  other = { 0 };
-
-        memset(&out, 0, sizeof(out));
-        (void) at_token_encode(&out, &in);
-        (void) at_bytes_reserve(&other, out.len + rows[i].len);
-        memcpy(other.data, out.data, head);
-        memcpy(other.data + head, rows[i].bytes, rows[i].len);
-        other.len = out.len - 1 + rows[i].len;
-        memcpy(other.data + head + rows[i].len, out.data + head + 1,
-               out.len - head - 1);
-        is_int(at_token_decode(&got, (at_str_t) { other.data, other.len }),
-               rows[i].rc, "encoding %u of a number", (unsigned) i);
-        at_bytes_free(&out);
-        at_bytes_free(&other);
-    }
-}
-
-
-static int
-matches(at_list_t list, const char *text)
-{
-    at_cidr_t  cidr;
-
-    (void) at_cidr_parse(&cidr, str(text));
-
-    return at_list_match_addr(list, &cidr.addr);
 }
 
 
 static void
 test_match(void)
 {
-    at_list_t   list, none = { 0, 0, NULL };
+    size_t      i;
+    at_cidr_t   cidr;
+    at_list_t   list;
     at_bytes_t  addrs = { 0 };
 
-    ok(matches(none, "192.0.2.1"), "an empty list matches any IPv4 address");
-    ok(matches(none, "::1"), "an empty list matches any IPv6 address");
+    /* the list: n ranges, from the first one on */
+    static const struct {
+        size_t first, n; const char *addr; int matches;
+    } cases[] = {
+        { 0, 0, "192.0.2.1", 1 }, { 0, 0, "::1", 1 },
 
-    list = ranges_of(&addrs, ranges, 4);
-    ok(matches(list, "192.0.2.1"), "an address matches itself");
-    ok(!matches(list, "192.0.2.2"), "another address does not match");
-    ok(matches(list, "10.255.255.255"), "the last address of a range matches");
-    ok(!matches(list, "11.0.0.0"), "an address above a range does not match");
-    ok(!matches(list, "9.255.255.255"),
-       "an address below a range does not match");
-    ok(matches(list, "::ffff:10.1.2.3"), "an IPv4-mapped address matches");
-    ok(matches(list, "2001:db8:ffff::"), "an IPv6 range matches");
-    ok(!matches(list, "2001:db9::"),
-       "an address above an IPv6 range does not match");
-    ok(!matches(list, "::2"), "another IPv6 address does not match");
-    at_bytes_free(&addrs);
+        { 0, 4, "192.0.2.1", 1 }, { 0, 4, "192.0.2.2", 0 },
+        { 0, 4, "10.255.255.255", 1 }, { 0, 4, "11.0.0.0", 0 },
+        { 0, 4, "9.255.255.255", 0 }, { 0, 4, "::ffff:10.1.2.3", 1 },
+        { 0, 4, "2001:db8:ffff::", 1 }, { 0, 4, "2001:db9::", 0 },
+        { 0, 4, "::2", 0 },
 
-    list = ranges_of(&addrs, &ranges[4], 1);
-    ok(matches(list, "255.255.255.255"), "0.0.0.0/0 matches IPv4");
-    ok(!matches(list, "::1"), "0.0.0.0/0 does not match IPv6");
-    at_bytes_free(&addrs);
+        { 4, 1, "255.255.255.255", 1 }, { 4, 1, "::1", 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        list = ranges_of(&addrs, ranges + cases[i].first, cases[i].n);
+        (void) at_cidr_parse(&cidr, str(cases[i].addr));
+        is_int(at_list_match_addr(list, &cidr.addr), cases[i].matches,
+               "%s %s a list of %zu ranges", cases[i].addr,
+               cases[i].matches ? "matches" : "does not match", cases[i].n);
+        at_bytes_free(&addrs);
+    }
+
     at_bytes_free(&addrs);
 }
 
