@@ -652,6 +652,25 @@ SKIP: {
     });
 }
 
+# the record of the API token "alpha" has another id
+for (['gamma', 'disable', 'alpha'], ['delta', 'create', '--id', 'delta', '--token-file', 'alpha']) {
+    my ($id, @command) = @$_;
+    my $home = $store;
+    fresh();
+    spew('alpha', 'a' x 32);
+    ok_out('token', 'create', '--id', 'alpha', '--token-file', 'alpha');
+    ok_out('token', 'create', '--id', 'gamma');
+    (my $data = slurp("$dir/$store/data.mdb")) =~ s/\x05alpha/\x05$id/g or die;
+    spew("$dir/$store/data.mdb", $data);
+
+    my $before = export();
+    is(run('token', @command)->{err},
+        qq(auth-token: the store is damaged: the id "$id" refers to another token or to none\n),
+        "token $command[0] reports the damage");
+    is(export(), $before, "token $command[0] does not remove or replace another API token");
+    $store = $home;
+}
+
 ok_out('user', 'delete', 'bob');
 ok_out('role', 'delete', 'ops');
 $said = ok_json('check');

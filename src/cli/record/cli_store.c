@@ -354,6 +354,11 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
         return 0;
     }
 
+    if (rc == 1 && !replace) {
+        return at_error(err, "the store is damaged: the id \"%.*s\" refers to "
+                        "another token or to none", (int) id.len, id.data);
+    }
+
     /* the id belonged to another token: remove its record */
     if (digest.len == AT_SHA256_LEN) {
         memcpy(buf, digest.data, AT_SHA256_LEN);
