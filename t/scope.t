@@ -14,14 +14,13 @@ use JSON::PP ();
 
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 
-sub issuer ($name, $more = '') { "%%ISSUER $name: audience $name; $more%%\n" }
-
-my $issuers = join '', issuer('main'), issuer('nested',  'scope_claim realm_access.roles;'),
-    issuer('dotted',  'scope_claim "https://api\\.example/roles";'),
-    issuer('noadmin', 'admin_claim off;'), issuer('root',    'admin_claim root;'),
-    issuer('deep',    'admin_claim a.b.root; scope_claim a.b.scope;');
-
-my $s = start($issuers . <<'CONF');
+my $s = start(<<'CONF', good => ['/good', token => with()]);
+    %%ISSUER main: audience main;%%
+    %%ISSUER nested: audience nested; scope_claim realm_access.roles;%%
+    %%ISSUER dotted: audience dotted; scope_claim "https://api\.example/roles";%%
+    %%ISSUER noadmin: audience noadmin; admin_claim off;%%
+    %%ISSUER root: audience root; admin_claim root;%%
+    %%ISSUER deep: audience deep; admin_claim a.b.root; scope_claim a.b.scope;%%
     # a scope for each method; an empty value refuses other methods
     map $request_method $by_method {
         GET      read;
@@ -83,15 +82,14 @@ my $s = start($issuers . <<'CONF');
     }
 CONF
 
-sub with (@scope) { good_token(aud => 'main', scope => [@scope]) }
+sub claims (%claims) { good_token(aud => 'main', scope => [], %claims) }
+sub with (@scope) { claims(scope => \@scope) }
 
 sub may ($path, $name, $token, %o) { granted $s, $path, $name, token => $token, %o }
 
 sub may_not ($path, $name, $token, %o) {
     refused $s, $path, insufficient_scope => $name, token => $token, reason => 'insufficient_scope', %o;
 }
-
-$s->{good} = ['/good', token => with()];
 
 # --- all, any, none ---------------------------------------------------------
 
@@ -102,7 +100,7 @@ for my $path (qw(/all /both /string /spaces)) {
     may_not $path, "$path: the second scope alone is refused", with('write');
     may_not $path, "$path: no scope is refused", with();
     may_not $path, "$path: an array item with a space is one scope", with('read write');
-    may $path, "$path: a string with both scopes is granted", good_token(aud => 'main', scope => 'read write');
+    may $path, "$path: a string with both scopes is granted", claims(scope => 'read write');
 }
 for my $path (qw(/any /anystring)) {
     may $path, "$path: both scopes are granted", with('read', 'write');
@@ -128,67 +126,62 @@ refused $s, '/read', expired_token => 'an expired token is 401', token => good_t
 
 # --- forms and places of the claim ------------------------------------------
 
-may '/read', 'a nested scope claim is read', good_token(aud => 'nested', scope => GONE,
-    realm_access => { roles => ['read'] });
-may '/both', 'a nested scope claim may be a string', good_token(aud => 'nested',
-    scope => GONE, realm_access => { roles => 'write read' });
-may_not '/read', 'the default claim does not count beside scope_claim',
-    good_token(aud => 'nested', scope => ['read']);
+my @nested = (aud => 'nested', scope => GONE);
+
+may '/read', 'a nested scope claim is read', claims(@nested, realm_access => { roles => ['read'] });
+may '/both', 'a nested scope claim may be a string', claims(@nested, realm_access => { roles => 'write read' });
+may_not '/read', 'the default claim does not count beside scope_claim', claims(aud => 'nested', scope => ['read']);
 may_not '/read', "a nested scope claim: $_->[0]",
     good_token(aud => 'nested', scope => ['read'], realm_access => $_->[1]) for
     ['no such member', {}], ['no object', 'roles'], ['an array', ['roles', 'read']],
     ['one level more', { realm_access => { roles => ['read'] } }];
 may_not '/read', 'a claim whose name is the path is not the nested claim',
-    good_token(aud => 'nested', 'realm_access.roles' => ['read']);
+    claims(aud => 'nested', 'realm_access.roles' => ['read']);
 may '/read', 'a scope claim with dots in its name is read',
     good_token(aud => 'dotted', scope => GONE, 'https://api.example/roles' => ['read']);
 
 # --- administrators ---------------------------------------------------------
 
-my @admin = (isAdmin => $true, scope => []);
+my @admin = (isAdmin => $true);
 
-may $_, "an administrator is granted $_", good_token(aud => 'main', @admin)
+may $_, "an administrator is granted $_", claims(@admin)
     for qw(/read /all /any /words /path /method /in/other /limited);
-may_not '/query', 'an empty variable refuses an administrator', good_token(aud => 'main', @admin);
-may_not '/two', 'one empty variable of two refuses an administrator', good_token(aud => 'main', @admin);
-may_not '/anytwo', 'any: one empty variable refuses an administrator', good_token(aud => 'main', @admin);
-may_not '/method', "a method with an empty scope refuses an administrator, $_", good_token(aud => 'main', @admin),
+may_not '/query', 'an empty variable refuses an administrator', claims(@admin);
+may_not '/two', 'one empty variable of two refuses an administrator', claims(@admin);
+may_not '/anytwo', 'any: one empty variable refuses an administrator', claims(@admin);
+may_not '/method', "a method with an empty scope refuses an administrator, $_", claims(@admin),
     method => $_ for qw(PATCH PUT OPTIONS);
 
-may_not '/read', "isAdmin as $_->[0] is not an administrator", good_token(aud => 'main', scope => [], isAdmin => $_->[1])
+may_not '/read', "isAdmin as $_->[0] is not an administrator", claims(isAdmin => $_->[1])
     for ['false', $false], ['a string', 'true'], ['1', 1], ['null', undef],
         ['an array', [$true]], ['an object', { isAdmin => $true }];
-may_not '/read', 'ISADMIN is another claim', good_token(aud => 'main', scope => [], isAdmin => GONE,
-    ISADMIN => $true);
+may_not '/read', 'ISADMIN is another claim', claims(isAdmin => GONE, ISADMIN => $true);
 
-may_not '/read', 'admin_claim off ignores isAdmin', good_token(aud => 'noadmin', @admin);
-may '/read', 'admin_claim root makes an administrator', good_token(aud => 'root', @admin, root => $true);
-may_not '/read', 'admin_claim root ignores isAdmin', good_token(aud => 'root', @admin);
-may_not '/read', 'admin_claim root is false', good_token(aud => 'root', @admin, root => $false);
-may '/read', 'a nested admin_claim makes an administrator',
-    good_token(aud => 'deep', scope => [], a => { b => { root => $true } });
+may_not '/read', 'admin_claim off ignores isAdmin', claims(aud => 'noadmin', @admin);
+may '/read', 'admin_claim root makes an administrator', claims(aud => 'root', @admin, root => $true);
+may_not '/read', 'admin_claim root ignores isAdmin', claims(aud => 'root', @admin);
+may_not '/read', 'admin_claim root is false', claims(aud => 'root', @admin, root => $false);
+may '/read', 'a nested admin_claim makes an administrator', claims(aud => 'deep', a => { b => { root => $true } });
 may_not '/read', 'a claim at another place is not the nested admin_claim',
-    good_token(aud => 'deep', scope => [], root => $true, b => { root => $true });
+    claims(aud => 'deep', root => $true, b => { root => $true });
 may '/read', 'a nested scope claim beside a nested admin_claim',
-    good_token(aud => 'deep', a => { b => { root => $false, scope => 'read' } });
-
-# admin_claim applies to its issuer only
-may_not '/read', 'the admin_claim of another issuer does not count',
-    good_token(aud => 'main', scope => [], root => $true, isAdmin => $false);
+    claims(aud => 'deep', a => { b => { root => $false, scope => 'read' } });
+may_not '/read', 'the admin_claim of another issuer does not count', claims(root => $true, isAdmin => $false);
 
 # --- by variables -----------------------------------------------------------
 
 may '/method', 'GET with its scope is granted', with('read');
 may '/method', 'HEAD with its scope is granted', with('read'), method => 'HEAD';
-may '/method', 'POST with its scope is granted', with('write'), method => 'POST', body => '';
+my @post = (method => 'POST', body => '');
+
+may '/method', 'POST with its scope is granted', with('write'), @post;
 may '/method', 'DELETE with both scopes is granted', with('write', 'delete'), method => 'DELETE';
 may_not '/method', 'GET with the scope of POST is refused', with('write');
-may_not '/method', 'POST with the scope of GET is refused', with('read'), method => 'POST', body => '';
+may_not '/method', 'POST with the scope of GET is refused', with('read'), @post;
 may_not '/method', 'DELETE with one of two scopes is refused', with('write'), method => 'DELETE';
 may_not '/method', "a method with an empty scope is refused, $_", with('read', 'write', 'delete', '', ' '),
     method => $_ for qw(OPTIONS PUT PATCH FOO);
-may_not '/method', "$_ does not change the method", with('write'),
-    headers => ["$_: POST"]
+may_not '/method', "$_ does not change the method", with('write'), headers => ["$_: POST"]
     for 'X-HTTP-Method-Override', 'X-Method-Override', 'X-HTTP-Method';
 
 may '/path/open', 'a scope by path is granted', with('read');
@@ -206,9 +199,8 @@ may_not '/two?scope=write', 'a scope and a variable: the variable is not granted
 may_not '/two', 'a scope and an empty variable are refused', with('read', 'write');
 may_not '/anytwo', 'any of a scope and an empty variable is refused', with('read');
 may '/anytwo?scope=write', 'any of a scope and a variable is granted', with('write');
-may '/claim', 'a scope from a claim is granted', good_token(aud => 'main', scope => ['it'], department => 'it');
-may_not '/claim', 'a scope from a claim: another value is refused',
-    good_token(aud => 'main', scope => ['it'], department => 'hr');
+may '/claim', 'a scope from a claim is granted', claims(scope => ['it'], department => 'it');
+may_not '/claim', 'a scope from a claim: another value is refused', claims(scope => ['it'], department => 'hr');
 may_not '/claim', 'a scope from a missing claim is refused', with('it');
 
 # --- inheritance ------------------------------------------------------------
@@ -227,8 +219,8 @@ may_not '/in/deeper/still', 'other scopes are refused in the inherited mode', wi
 
 may '/limited', 'limit_except GET: GET with its scope', with('read');
 may '/limited', 'limit_except GET: HEAD with the scope of GET', with('read'), method => 'HEAD';
-may '/limited', 'limit_except GET: POST with its scope', with('write'), method => 'POST', body => '';
-may_not '/limited', 'limit_except GET: POST with the scope of GET is refused', with('read'), method => 'POST', body => '';
+may '/limited', 'limit_except GET: POST with its scope', with('write'), @post;
+may_not '/limited', 'limit_except GET: POST with the scope of GET is refused', with('read'), @post;
 may_not '/limited', 'limit_except GET: GET with the scope of POST is refused', with('write');
 
 done;

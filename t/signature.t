@@ -25,10 +25,12 @@ my $s = start(<<'CONF', files => {
     %%ISSUER es: key_file %%DIR%%/ec.jwks; algorithms ES256 ES384 EdDSA RS256;%%
     %%ISSUER es384: key_file %%DIR%%/p384.pem; algorithms ES256 ES384;%%
     %%ISSUER kids: key_file %%DIR%%/kids.jwks; algorithms RS256 RS512 ES256;%%
+    auth_token_trust rsa;
     server {
         listen %%LISTEN%%;
+        listen %%LISTEN2%% ssl http2;
+        %%TLS%%
         auth_token on;
-        auth_token_trust rsa;
 
         location /       { proxy_pass %%UPSTREAM%%; }
         location /sizes  { auth_token_trust sizes; proxy_pass %%UPSTREAM%%; }
@@ -37,13 +39,6 @@ my $s = start(<<'CONF', files => {
         location /es256  { auth_token_trust es256; proxy_pass %%UPSTREAM%%; }
         location /es384  { auth_token_trust es384; proxy_pass %%UPSTREAM%%; }
         location /kids   { auth_token_trust kids;  proxy_pass %%UPSTREAM%%; }
-    }
-    server {
-        listen %%LISTEN2%% ssl http2;
-        %%TLS%%
-        auth_token on;
-        auth_token_trust rsa;
-        location / { proxy_pass %%UPSTREAM%%; }
     }
 CONF
     (map { ("$_.pem" => key($_)->pem) } qw(rsa rsa3072 rsa4096 p256 p384)),
@@ -68,8 +63,8 @@ sub handshake ($name) {
 
 granted $s, '/api', 'RS256, 2048 bits', token => good_token();
 granted $s, '/sizes', "RS256, $_", token => token(key => key($_)) for 'rsa3072', 'rsa4096';
-granted $s, '/algs', "$_", token => token(alg => $_) for qw(RS256 RS384 RS512 PS256 PS384 PS512);
-granted $s, '/es', "$_->[0]", token => token(alg => $_->[0], key => key($_->[1]))
+granted $s, '/algs', $_, token => token(alg => $_) for qw(RS256 RS384 RS512 PS256 PS384 PS512);
+granted $s, '/es', $_->[0], token => token(alg => $_->[0], key => key($_->[1]))
     for ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed25519'];
 granted $s, '/es256', 'ES256 from a PEM file', token => token(alg => 'ES256', key => key('p256'));
 
@@ -104,14 +99,10 @@ sub bytes ($n, $size) { substr "\0" x $size . $n->to_bytes, -$size }
     $sig = unb64u($sig);
 
     inv('/api', 'bad_signature', $_->[0], "$text." . b64u($_->[1])) for
-        ['all zero',  "\0" x 256],
-        ['one byte',  "\0"],
-        ['255 bytes', substr $sig, 0, 255],
-        ['a leading zero byte', "\0$sig"],
-        ['twice',     $sig . $sig],
-        ['s + n',     bytes(number($sig) + $n, 257)],
-        ['n + 1',     bytes($n + 1, 256)],
-        ['reversed',  scalar reverse $sig],
+        ['all zero',  "\0" x 256],           ['one byte', "\0"],
+        ['255 bytes', substr $sig, 0, 255],  ['a leading zero byte', "\0$sig"],
+        ['twice',     $sig . $sig],          ['s + n', bytes(number($sig) + $n, 257)],
+        ['n + 1',     bytes($n + 1, 256)],   ['reversed', scalar reverse $sig],
         ['the hash alone', "\0" x 224 . 'h' x 32];
 }
 handshake('signature-shape');
@@ -159,12 +150,11 @@ for (['the PEM file', key('rsa')->pem], ['the JWK', key('rsa')->jwk],
 
 # --- a signature with the name of another algorithm -------------------------
 
-for my $pair (['RS512', 'RS256'], ['PS256', 'RS256'], ['PS256', 'PS512'])
-{
-    my ($is, $says) = @$pair;
-    inv('/algs', 'bad_signature', "a $is signature named $says",
-        token(alg => $is, header => { alg => $says }));
-}
+# a token of this algorithm and key, whose header names an algorithm
+sub by ($alg, $key, $says = $alg) { token(alg => $alg, key => key($key), header => { alg => $says }) }
+
+inv('/algs', 'bad_signature', "a $_->[0] signature named $_->[1]", by($_->[0], 'rsa', $_->[1]))
+    for ['RS512', 'RS256'], ['PS256', 'RS256'], ['PS256', 'PS512'];
 
 {
     # PSS with a salt that is not as long as the hash: RFC 7518 section 3.5
@@ -192,37 +182,27 @@ handshake('alg-mix-up');
     granted $s, '/es256', 'the token itself', token => $token;
 }
 
-for my $curve (qw(p384 p521 secp256k1 p256b)) {
-    inv('/es256', 'bad_signature', "ES256 by a key on $curve",
-        token(alg => 'ES256', key => key($curve)));
-}
-inv('/es384', 'no_key', 'ES256 by the P-384 key of the set',
-    token(alg => 'ES256', key => key('p384')));
-granted $s, '/es384', 'ES384 by the P-384 key of the set', token => token(alg => 'ES384', key => key('p384'));
-inv('/es', 'bad_signature', 'ES384 by the P-256 key of the set',
-    token(alg => 'ES384', key => key('p256')));
-inv('/es', 'bad_alg', 'ES512 by the P-256 key of the set', token(alg => 'ES512', key => key('p256')));
-inv('/es', 'bad_alg', 'ES512', token(alg => 'ES512', key => key('p521')));
-inv('/es', 'bad_alg', 'ES256K',
-    token(alg => 'ES256', key => key('secp256k1'), header => { alg => 'ES256K' }));
+inv('/es256', 'bad_signature', "ES256 by a key on $_", by('ES256', $_)) for qw(p384 p521 secp256k1 p256b);
+inv('/es384', 'no_key', 'ES256 by the P-384 key of the set', by('ES256', 'p384'));
+granted $s, '/es384', 'ES384 by the P-384 key of the set', token => by('ES384', 'p384');
+inv('/es', 'bad_signature', 'ES384 by the P-256 key of the set', by('ES384', 'p256'));
+inv('/es', 'bad_alg', 'ES512 by the P-256 key of the set', by('ES512', 'p256'));
+inv('/es', 'bad_alg', 'ES512', by('ES512', 'p521'));
+inv('/es', 'bad_alg', 'ES256K', by('ES256', 'secp256k1', 'ES256K'));
 inv('/es', 'no_key', 'RS256 if all keys have other types', good_token());
-inv('/es', 'bad_signature', 'EdDSA by another key', token(alg => 'EdDSA', key => key('ed25519b')));
-inv('/es', 'bad_signature', 'an ECDSA signature named EdDSA',
-    token(alg => 'ES256', key => key('p256'), header => { alg => 'EdDSA' }));
+inv('/es', 'bad_signature', 'EdDSA by another key', by('EdDSA', 'ed25519b'));
+inv('/es', 'bad_signature', 'an ECDSA signature named EdDSA', by('ES256', 'p256', 'EdDSA'));
 {
     my $token = token(alg => 'EdDSA', key => key('ed25519'));
     my ($text, $sig) = $token =~ /\A(.*)\.(.*)\z/;
-    my $l = Math::BigInt->from_hex(
-        '1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed');
+    my $l = Math::BigInt->from_hex('1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed');
     my ($r, $t) = unpack 'a32 a32', unb64u($sig);
 
     # RFC 8032 section 5.1.7: S must be less than the order; it is little-endian
     my $more = reverse bytes(number(scalar reverse $t) + $l, 32);
-    inv('/es', 'bad_signature', 'EdDSA with S + L', "$text." . b64u($r . $more));
-    inv('/es', 'bad_signature', 'EdDSA with S = 0', "$text." . b64u($r . "\0" x 32));
-    inv('/es', 'bad_signature', 'EdDSA with R = identity and S = 0',
-        "$text." . b64u("\1" . "\0" x 63));
-    inv('/es', 'bad_signature', 'EdDSA of 65 bytes', "$text." . b64u("$r$t\0"));
+    inv('/es', 'bad_signature', "EdDSA $_->[0]", "$text." . b64u($_->[1])) for
+        ['with S + L', $r . $more], ['with S = 0', $r . "\0" x 32],
+        ['with R = identity and S = 0', "\1" . "\0" x 63], ['of 65 bytes', "$r$t\0"];
     granted $s, '/es', 'the token itself', token => $token;
 }
 handshake('ecdsa-shape');
@@ -235,23 +215,19 @@ handshake('ecdsa-shape');
     my $url    = 'http://127.0.0.1:' . $silent->sockport;
     my $jwk    = key('rsa2')->jwk;
 
-    my @embedded = (
-        ['jwk',  { jwk => \$jwk }],
-        ['jwk and kid', { jwk => \key('rsa2')->jwk(kid => 'x'), kid => 'x' }],
-        ['jku',  { jku => "$url/jwks.json" }],
-        ['x5u',  { x5u => "$url/cert.pem" }],
-        ['x5c',  { x5c => ['MIIB' . 'A' x 40] }],
-        ['x5t',  { x5t => 'A' x 27, 'x5t#S256' => 'A' x 43 }],
-        ['all',  { jwk => \$jwk, jku => $url, x5u => $url, x5c => [], x5t => 'A' }],
-        ['jwk of a wrong type', { jwk => 7, jku => [], x5c => \'null' }],
-    );
-
-    for my $row (@embedded) {
-        my ($what, $header) = @$row;
+    for (['jwk',  { jwk => \$jwk }],
+         ['jwk and kid', { jwk => \key('rsa2')->jwk(kid => 'x'), kid => 'x' }],
+         ['jku',  { jku => "$url/jwks.json" }],
+         ['x5u',  { x5u => "$url/cert.pem" }],
+         ['x5c',  { x5c => ['MIIB' . 'A' x 40] }],
+         ['x5t',  { x5t => 'A' x 27, 'x5t#S256' => 'A' x 43 }],
+         ['all',  { jwk => \$jwk, jku => $url, x5u => $url, x5c => [], x5t => 'A' }],
+         ['jwk of a wrong type', { jwk => 7, jku => [], x5c => \'null' }])
+    {
+        my ($what, $header) = @$_;
         inv('/api', 'bad_signature', "$what of the attacker, with a signature of the attacker",
             token(header => $header, key => key('rsa2')));
-        granted $s, '/api', "$what of the attacker, signed by our key",
-            token => token(header => $header);
+        granted $s, '/api', "$what of the attacker, signed by our key", token => token(header => $header);
     }
 
     ok !$silent->accept, 'no connection to the address in the token';
@@ -273,17 +249,14 @@ my @kids = (
 # records the files that the worker opens and its connections
 my $strace = qx(strace -V 2>/dev/null) ? strace(($s->workers)[0]) : undef;
 
-for my $kid (@kids) {
-    inv('/kids', undef, 'kid ' . substr($kid, 0, 40), token(header => { kid => \$kid }));
-}
-
+inv('/kids', undef, "kid $_", token(header => { kid => \$_ })) for @kids;
 inv('/kids', 'bad_kid', "kid $_", token(header => { kid => \$_ }))
     for '1', '"' . 'k' x 257 . '"', '{}';
 inv('/kids', 'unknown_kid', "kid $_", token(header => { kid => \$_ }))
     for '"three"', '"' . 'k' x 256 . '"';
 inv('/kids', 'bad_signature', 'the kid of another key', token(header => { kid => 'two' }));
-inv('/kids', 'unknown_kid', "the kid of a key for another alg",
-    token(header => { kid => $_ })) for 'curve', 'rs512';
+inv('/kids', 'unknown_kid', "the kid of a key for another alg, $_", token(header => { kid => $_ }))
+    for 'curve', 'rs512';
 inv('/kids', 'unknown_kid', 'RS256 with the kid of a key for RS512',
     token(header => { kid => 'rs512' }, key => key('rsa3')));
 inv('/kids', 'bad_signature', 'RS256 by a key for RS512 without kid', token(key => key('rsa3')));
