@@ -54,27 +54,28 @@ CONF
                                          client('flood', issuers => ['main'])]),
     good => ['/good', token => 'set later']);
 
-sub form (%fields) {
-    return join '&', map { my $v = $fields{$_} =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger; "$_=$v" }
-                     sort keys %fields;
-}
+sub escaped ($text) { $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger }
 
 sub ask ($fields, %o) {
     my $path = delete $o{path} // '/oauth/token';
-    my $body = ref $fields ? form(grant_type => 'client_credentials', %$fields) : $fields;
+    my $body = $fields;
+    if (ref $fields) {
+        my %all = (grant_type => 'client_credentials', %$fields);
+        $body = join '&', map { "$_=" . escaped($all{$_}) } sort keys %all;
+    }
     my $got  = $s->request($path, method => 'POST', %o, body => $body,
                            headers => ['Content-Type: application/x-www-form-urlencoded', ($o{headers} // [])->@*]);
-    my $json = eval { JSON::PP->new->decode($got->{body}) };
-    AuthToken::Token::secret($json->{access_token}) if $json && $json->{access_token};
-    $got->{json} = $json;
+    $got->{json} = eval { JSON::PP->new->decode($got->{body}) };
+    AuthToken::Token::secret(token_of($got)) if token_of($got);
     return $got;
 }
 
-sub token_of ($answer) { return $answer->{json}{access_token} }
+sub token_of ($answer) { $answer->{json} && $answer->{json}{access_token} }
 
 # --- a token ----------------------------------------------------------------
 
-my $answer = ask({ client_id => $guid, client_secret => $secret });
+my @valid  = (client_id => $guid, client_secret => $secret);
+my $answer = ask({ @valid });
 
 is $answer->{status}, 200, 'client id and secret in the body get 200';
 is $answer->header('Cache-Control'), 'no-store', 'the response is not cacheable';
@@ -103,18 +104,19 @@ is ask({ client_id => $guid, client_secret => $newer })->{status}, 200, 'the sec
 is ask({ client_id => uc $guid, client_secret => $secret })->{status}, 200, 'client ids are case-insensitive';
 is claims_of(token_of(ask({ client_id => uc $guid, client_secret => $secret })))->{appid}, $guid, 'the token has the client id as in the store';
 
-my $encoded = encode_base64(join(':', map { s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger } $guid, $newer), '');
+my $encoded = encode_base64(join(':', map { escaped($_) } $guid, $newer), '');
 is ask({}, auth => "Basic $encoded")->{status}, 200, 'Basic of form-encoded id and secret (RFC 6749 section 2.3.1)';
 
-for (['api://api-app/.default' => 'api://api-app'], ["api://$guid/.default" => 'api'], ['api://api/.default' => 'api'],
-     ['' => 'api']) {
+for (['api://api-app/.default' => 'api://api-app'], ["api://$guid/.default" => 'api'],
+     ['api://api/.default' => 'api'], ['' => 'api'])
+{
     my ($scope, $audience) = @$_;
-    my $got = ask({ client_id => $guid, client_secret => $secret, scope => $scope });
+    my $got = ask({ @valid, scope => $scope });
     is $got->{status}, 200, "scope '$scope'";
     is claims_of(token_of($got))->{aud}, $audience, "scope '$scope': aud";
 }
 
-my $own = ask({ client_id => $guid, client_secret => $secret }, path => '/own/token');
+my $own = ask({ @valid }, path => '/own/token');
 is claims_of(token_of($own))->{aud}, "api://$guid", 'with "audience clients" the audience is api://CLIENT';
 granted $s, '/read', 'a token with the audience api://CLIENT', token => token_of($own), decision => { issuer => 'own' };
 
@@ -126,27 +128,20 @@ granted $s, '/read', 'a token with the audience api://CLIENT', token => token_of
 # case and waits for "100 Continue" before it sends the body.  The order of the
 # parameters differs, as a PowerShell hash table has none.
 {
-    my $ps     = 'canary.Secret-~with_(8)*chars!';
-    my $escape = sub ($text, $safe, $case) {
-        return $text =~ s/([^A-Za-z0-9$safe])/sprintf $case, ord $1/ger;
-    };
+    my $ps = 'canary.Secret-~with_(8)*chars!';
     $s->{store}->import_records(clients => [client($guid, secret_hashes => [hash_of($ps)], issuers => [qw(main own)])]);
 
     my $host = '127.0.0.1:' . $s->port;
-    my @agent = (7 => 'Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.22631; en-US) PowerShell/7.4.1',
+    my %agent = (7 => 'Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.22631; en-US) PowerShell/7.4.1',
                  5 => 'Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.2506');
-    my %agent = @agent;
 
     for my $version (7, 5) {
-        my ($safe, $case) = $version == 7 ? ('\\-_.!*()', '%%%02X') : ('\\-_.!*()', '%%%02x');
+        my $case  = $version == 7 ? '%%%02X' : '%%%02x';
         my %body  = (client_id => $guid, client_secret => $ps, scope => "api://$guid/.default",
                      grant_type => 'client_credentials');
         my @order = $version == 7 ? qw(grant_type scope client_id client_secret) : qw(scope client_secret grant_type client_id);
-        my $body  = join '&', map { "$_=" . $escape->($body{$_}, $safe, $case) } @order;
+        my $body  = join '&', map { "$_=" . $body{$_} =~ s/([^A-Za-z0-9\-_.!*()])/sprintf $case, ord $1/ger } @order;
         my $lines = sub (@lines) { join '', map { "$_\r\n" } @lines, '' };
-
-        like $body, $version == 7 ? qr/scope=api%3A%2F%2F$guid%2F\.default/ : qr/scope=api%3a%2f%2f$guid%2f\.default/,
-            "PowerShell $version: the escaped scope";
 
         my $c = $s->connect;
         my @post = ('POST /own/token HTTP/1.1', "Host: $host", "User-Agent: $agent{$version}",
@@ -158,15 +153,14 @@ granted $s, '/read', 'a token with the audience api://CLIENT', token => token_of
             is $c->response->{status}, 100, "PowerShell $version gets 100 Continue";
             $c->send($body);
         }
-        my $token = $c->response;
-        my $json  = eval { JSON::PP->new->decode($token->{body}) } // {};
-        is $token->{status}, 200, "PowerShell $version gets a token";
+        my $answer = $c->response;
+        my $json   = eval { JSON::PP->new->decode($answer->{body}) } // {};
+        is $answer->{status}, 200, "PowerShell $version gets a token";
         AuthToken::Token::secret($json->{access_token} // '-');
 
         my $tag = next_tag;
-        my @get = ('GET /read HTTP/1.1', "Host: $host", "Authorization: Bearer $json->{access_token}",
-                   "User-Agent: $agent{$version}", "X-Test: $tag");
-        $c->send($lines->(@get, 'Content-Type: application/json', $version == 7 ? 'Content-Length: 0' : ()));
+        $c->send($lines->('GET /read HTTP/1.1', $post[1], "Authorization: Bearer $json->{access_token}", $post[2],
+            "X-Test: $tag", 'Content-Type: application/json', $version == 7 ? 'Content-Length: 0' : ()));
         is_granted $c->response, "PowerShell $version is granted with the token";
         is hits($s, $tag), 1, "PowerShell $version reaches the upstream";
     }
@@ -176,39 +170,44 @@ granted $s, '/read', 'a token with the audience api://CLIENT', token => token_of
 
 # --- errors -----------------------------------------------------------------
 
-sub is_error ($answer, $status, $error, $name) {
+sub is_error ($answer, $error, $name) {
+    my $status = $error eq 'invalid_client' ? 401 : 400;
     is $answer->{status}, $status, "$name: $status";
     is $answer->{body}, qq({"error":"$error"}), "$name: $error";
     is $answer->header('Cache-Control'), 'no-store', "$name: the response is not cacheable";
-    my $challenge = $answer->header('WWW-Authenticate');
-    is $challenge, $status == 401 ? 'Basic realm="clients", charset="UTF-8"' : undef, "$name: challenge";
+    is $answer->header('WWW-Authenticate'),
+       $status == 401 ? 'Basic realm="clients", charset="UTF-8"' : undef, "$name: challenge";
 }
 
-is_error ask({ client_id => $guid, client_secret => 'canary-wrong' }), 401, 'invalid_client', 'a wrong secret';
-is_error ask({ client_id => 'nobody', client_secret => $secret }), 401, 'invalid_client', 'an unknown client';
-is_error ask({ client_id => 'off', client_secret => $secret }), 401, 'invalid_client', 'a disabled client';
-is_error ask({ client_id => 'foreign', client_secret => $secret }), 401, 'invalid_client', 'a client of another issuer';
-is_error ask({ client_id => 'mute', client_secret => $secret }), 401, 'invalid_client', 'a client without secrets';
-is_error ask({ client_id => 'mute', client_secret => '' }), 401, 'invalid_client', 'an empty secret';
-is_error ask({ client_id => 'single', client_secret => $newer }), 401, 'invalid_client', 'a secret of another client';
-is_error ask({}), 401, 'invalid_client', 'no client credentials';
-is_error ask({}, auth => 'Basic !!!'), 401, 'invalid_client', 'invalid base64';
-is_error ask({ client_secret => $secret }, auth => $basic), 400, 'invalid_request', 'a secret in the body and a Basic credential';
-is_error ask({ client_id => 'other' }, auth => $basic), 400, 'invalid_request', 'different client ids';
-is_error ask({}, token => 'x'), 400, 'invalid_request', 'a bearer token';
-is_error ask('client_id=x&client_secret=y'), 400, 'invalid_request', 'no grant_type';
-is_error ask(''), 400, 'invalid_request', 'an empty body';
-is_error ask({ grant_type => 'password' }), 400, 'unsupported_grant_type', 'another grant type';
-is_error ask("grant_type=client_credentials&client_id=$guid&client_id=$guid&client_secret=x"), 400, 'invalid_request',
-         'a duplicate parameter';
-is_error ask("grant_type=client_credentials&client_id=%zz&client_secret=x"), 400, 'invalid_request', 'an invalid escape';
-is_error ask("grant_type=client_credentials&client_id=$guid&client_secret=%00"), 400, 'invalid_request', 'a NUL';
-is_error ask({ client_id => $guid, client_secret => $secret, scope => $_ }), 400, 'invalid_scope', "scope $_"
-    for 'read', 'api://other/.default', "api://$guid", '/.default', 'api:///.default', "api://$guid/.default x";
-is_error ask('x' x 9000), 400, 'invalid_request', 'a body of 9,000 bytes';
+my $start = "grant_type=client_credentials&client_id=$guid";
+for ([invalid_client => 'a wrong secret', { client_id => $guid, client_secret => 'canary-wrong' }],
+     [invalid_client => 'an unknown client', { client_id => 'nobody', client_secret => $secret }],
+     [invalid_client => 'a disabled client', { client_id => 'off', client_secret => $secret }],
+     [invalid_client => 'a client of another issuer', { client_id => 'foreign', client_secret => $secret }],
+     [invalid_client => 'a client without secrets', { client_id => 'mute', client_secret => $secret }],
+     [invalid_client => 'an empty secret', { client_id => 'mute', client_secret => '' }],
+     [invalid_client => 'a secret of another client', { client_id => 'single', client_secret => $newer }],
+     [invalid_client => 'no client credentials', {}],
+     [invalid_client => 'invalid base64', {}, auth => 'Basic !!!'],
+     [invalid_request => 'a secret in the body and a Basic credential', { client_secret => $secret }, auth => $basic],
+     [invalid_request => 'different client ids', { client_id => 'other' }, auth => $basic],
+     [invalid_request => 'a bearer token', {}, token => 'x'],
+     [invalid_request => 'no grant_type', 'client_id=x&client_secret=y'],
+     [invalid_request => 'an empty body', ''],
+     [invalid_request => 'a duplicate parameter', "$start&client_id=$guid&client_secret=x"],
+     [invalid_request => 'an invalid escape', 'grant_type=client_credentials&client_id=%zz&client_secret=x'],
+     [invalid_request => 'a NUL', "$start&client_secret=%00"],
+     [invalid_request => 'a body of 9,000 bytes', 'x' x 9000],
+     [unsupported_grant_type => 'another grant type', { grant_type => 'password' }],
+     map { [invalid_scope => "scope $_", { @valid, scope => $_ }] } 'read', 'api://other/.default', "api://$guid",
+         '/.default', 'api:///.default', "api://$guid/.default x")
+{
+    my ($error, $name, $fields, @o) = @$_;
+    is_error ask($fields, @o), $error, $name;
+}
 is_error $s->request('/oauth/token', method => 'POST', body => '{}', headers => ['Content-Type: application/json']),
-         400, 'invalid_request', 'another media type';
-is ask({ client_id => $guid, client_secret => $secret, more => 'x' })->{status}, 200, 'unknown parameters are ignored';
+         'invalid_request', 'another media type';
+is ask({ @valid, more => 'x' })->{status}, 200, 'unknown parameters are ignored';
 is_refused $s->request('/oauth/token'), method_not_allowed => 'GET gets 405';
 
 # --- throttling --------------------------------------------------------------
@@ -217,13 +216,13 @@ ask({ client_id => $_, client_secret => 'canary-wrong' }) for qw(flood Flood FLO
 my $flood = ask({ client_id => 'flood', client_secret => $secret });
 is $flood->{status}, 429, 'a client gets 429 after five failures, in upper or lower case';
 like $flood->header('Retry-After'), qr/\A[1-9]\d?\z/, '429 has Retry-After';
-is ask({ client_id => $guid, client_secret => $secret })->{status}, 200, 'failures of one client do not affect another';
+is ask({ @valid })->{status}, 200, 'failures of one client do not affect another';
 is ask({ client_id => 'flood', client_secret => $secret }, from => '127.0.0.9')->{status}, 200, 'failures of one address do not affect another';
 
 # --- the secret is changed --------------------------------------------------
 
 $s->{store}->import_records(clients => [client('single', secret_hashes => [hash_of('canary-third')], issuers => ['main'])]);
-is_error ask({ client_id => 'single', client_secret => $secret }), 401, 'invalid_client', 'a removed secret';
+is_error ask({ client_id => 'single', client_secret => $secret }), 'invalid_client', 'a removed secret';
 is ask({ client_id => 'single', client_secret => 'canary-third' })->{status}, 200, 'the secret that replaces it';
 
 # --- the JWK Set endpoint ---------------------------------------------------------

@@ -22,13 +22,10 @@ my @others = (
     ['allow',          'allow all;', undef, 200],
     ['deny',           'deny all;', undef, 403],
     ['basic, right',   $basic, 'Authorization: Basic dXNlcjpyaWdodA==', 200],
-    ['basic, wrong',   $basic, 'Authorization: Basic dXNlcjp3cm9uZw==', 401,
-                       'Basic realm="closed"'],
+    ['basic, wrong',   $basic, 'Authorization: Basic dXNlcjp3cm9uZw==', 401, 'Basic realm="closed"'],
     ['basic, nothing', $basic, undef, 401, 'Basic realm="closed"'],
     ['request, 204',   'auth_request /verdict/204;', undef, 200],
-    ['request, 401',   'auth_request /verdict/401;', undef, 401],
-    ['request, 403',   'auth_request /verdict/403;', undef, 403],
-    ['request, 500',   'auth_request /verdict/500;', undef, 500],
+    (map { ["request, $_", "auth_request /verdict/$_;", undef, $_] } 401, 403, 500),
 );
 
 # this module: name, location, token, status, code, message, challenge.  The 503
@@ -57,18 +54,12 @@ sub status ($satisfy, $this, $other) {
 sub expected ($satisfy, $verdict, $other) {
     my (undef, undef, undef, $code, $name, $message, $challenge) = @$verdict;
     my $status = status($satisfy, $code, $other->[3]);
+    return { status => 200, body => $AuthToken::Upstream::BODY, challenges => '' } if $status == 200;
 
-    return { status => 200, body => $AuthToken::Upstream::BODY, challenges => '' }
-        if $status == 200;
-
-    my $by_this = $status == $code;
-    my @challenges = (
-        $satisfy eq 'any' || $code == 200 ? $other->[4] // () : (),
-        $by_this                          ? $challenge  // () : (),
-    );
-
-    return { status => $status, challenges => join(' + ', @challenges),
-             body => $by_this ? qq({"code":"$name","message":"$message"}) : 'a page of nginx' };
+    my @challenges = ($satisfy eq 'any' || $code == 200 ? $other->[4] : undef,
+                      $status == $code ? $challenge : undef);
+    return { status => $status, challenges => join(' + ', grep { defined } @challenges),
+             body => $status == $code ? qq({"code":"$name","message":"$message"}) : 'a page of nginx' };
 }
 
 sub found ($answer) {
@@ -80,22 +71,17 @@ sub found ($answer) {
 
 # --- the server -------------------------------------------------------------
 
+my $error     = 'auth_token_error API_INVALID_ACCESS_TOKEN status=503;';
 my $locations = '';
 
 for my $satisfy ('all', 'any') {
-    for my $i (0 .. $#others) {
-        $locations .= <<"CONF";
-        location /$satisfy/$i/ {
-            satisfy $satisfy; $others[$i][1]
+    $locations .= <<"CONF" for 0 .. $#others;
+        location /$satisfy/$_/ {
+            satisfy $satisfy; $others[$_][1]
             proxy_pass %%UPSTREAM%%;
-
-            location /$satisfy/$i/503/ {
-                auth_token_error API_INVALID_ACCESS_TOKEN status=503;
-                proxy_pass %%UPSTREAM%%;
-            }
+            location /$satisfy/$_/503/ { $error proxy_pass %%UPSTREAM%%; }
         }
 CONF
-    }
 }
 
 my $s = start(<<'CONF' . "$locations}\n", files => { passwords => "user:{PLAIN}right\n" });
@@ -186,38 +172,35 @@ for my $satisfy ('all', 'any') {
 }
 
 # a refusal of this module has its headers and body, even if another module ran after it
-refused $s, '/all/0/', invalid_token => 'satisfy all, a bad token, allow', token => $bad;
-refused $s, '/all/1/', invalid_token => 'satisfy all, a bad token, deny', token => $bad;
-refused $s, '/any/1/', invalid_token => 'satisfy any, a bad token, deny', token => $bad;
-refused $s, '/any/1/', no_token => 'satisfy any, no credential, deny';
-refused $s, '/any/1/', insufficient_scope => 'satisfy any, no scope, deny', token => good_token(scope => []);
-refused $s, '/any/1/503/', unavailable => 'satisfy any, a bad token with status=503, deny', token => $bad,
-        expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/7/503/', unavailable => 'satisfy any, a bad token with status=503, auth_request 403', token => $bad,
-        expect => { code => $inv[0], message => $inv[1] };
-refused $s, '/any/1/503/', unavailable => 'satisfy any, a bad token with status=503, deny, HEAD', token => $bad, method => 'HEAD',
-        expect => { code => $inv[0], message => $inv[1] };
-granted $s, '/any/0/', 'satisfy any, allow, HEAD', method => 'HEAD';
-granted $s, '/any/5/', 'satisfy any, a bad token, auth_request 204', token => $bad;
+my %renamed = (expect => { code => $inv[0], message => $inv[1] });
+check_requests $s, {},
+    [invalid_token => '/all/0/', 'satisfy all, a bad token, allow', token => $bad],
+    [invalid_token => '/all/1/', 'satisfy all, a bad token, deny', token => $bad],
+    [invalid_token => '/any/1/', 'satisfy any, a bad token, deny', token => $bad],
+    [no_token => '/any/1/', 'satisfy any, no credential, deny'],
+    [insufficient_scope => '/any/1/', 'satisfy any, no scope, deny', token => good_token(scope => [])],
+    [unavailable => '/any/1/503/', 'satisfy any, a bad token with status=503, deny', token => $bad, %renamed],
+    [unavailable => '/any/7/503/', 'satisfy any, a bad token with status=503, auth_request 403',
+     token => $bad, %renamed],
+    [unavailable => '/any/1/503/', 'satisfy any, a bad token with status=503, deny, HEAD',
+     token => $bad, %renamed, method => 'HEAD'],
+    [granted => '/any/0/', 'satisfy any, allow, HEAD', method => 'HEAD'],
+    [granted => '/any/5/', 'satisfy any, a bad token, auth_request 204', token => $bad];
 
 # --- refusals of the application --------------------------------------------
 
-sub app ($path, $status, $name, %o) {
-    my $answer = $s->request($path, %o, tag => next_tag);
-    is_deeply found($answer), { status => $status, body => "app $status\n",
-                                challenges => 'App realm="app"' }, $name;
-    is $answer->header('Cache-Control'), undef, "$name: no header of this module";
-}
-
 for my $status (401, 403, 404, 503) {
-    app("/app/$status", $status, "satisfy all, granted, then $status of the application",
-        token => good_token());
-    app("/any/app/$status", $status, "satisfy any, granted by this module, then $status",
-        token => good_token());
-    app("/any/app/$status", $status, "satisfy any, granted by another module, then $status");
-    app("/any/app/$status", $status, "satisfy any, a bad token, granted by another module, then $status", token => $bad);
-    app("/any/app/failing/$status", $status, "satisfy any, a bad token with status=503, granted by another module, then $status",
-        token => $bad);
+    for (['/app', 'all, granted', good_token()], ['/any/app', 'any, granted by this module', good_token()],
+         ['/any/app', 'any, granted by another module'],
+         ['/any/app', 'any, a bad token, granted by another module', $bad],
+         ['/any/app/failing', 'any, a bad token with status=503, granted by another module', $bad])
+    {
+        my ($path, $name, $token) = @$_;
+        my $answer = $s->request("$path/$status", token => $token, tag => next_tag);
+        $name = "satisfy $name, then $status of the application";
+        is_deeply found($answer), { status => $status, body => "app $status\n", challenges => 'App realm="app"' }, $name;
+        is $answer->header('Cache-Control'), undef, "$name: no header of this module";
+    }
 }
 
 is_deeply found($s->request('/any/file/nothing', token => $bad)),
@@ -238,35 +221,24 @@ granted $s, '/app/second', 'satisfy any, granted by another module after a redir
 
 # --- auth_delay -------------------------------------------------------------
 
-sub elapsed ($path, %o) {
+for (['/delay/', $bad, 401], ['/delay/', good_token(), 200], ['/delay/', good_token(scope => []), 403],
+     ['/delay/any/', $bad, 401], ['/delay/any/', good_token(), 200])
+{
+    my ($path, $token, $status) = @$_;
     my $from = time;
-    my $answer = $s->request($path, %o, tag => next_tag);
-    return ($answer->{status}, time - $from);
+    is $s->request($path, token => $token, tag => next_tag)->{status}, $status, "$status at $path";
+    my $elapsed = time - $from;
+    $status == 401 ? cmp_ok($elapsed, '>=', 0.49, "401 is delayed at $path")
+                   : cmp_ok($elapsed, '<', 0.4, "$status is not delayed at $path");
 }
-
-for my $path ('/delay/', '/delay/any/') {
-    my ($status, $elapsed) = elapsed($path, token => $bad);
-    is $status, 401, "401 at $path";
-    cmp_ok $elapsed, '>=', 0.49, "401 is delayed at $path";
-
-    ($status, $elapsed) = elapsed($path, token => good_token());
-    is $status, 200, "200 at $path";
-    cmp_ok $elapsed, '<', 0.4, "200 is not delayed at $path";
-}
-
-my ($status, $elapsed) = elapsed('/delay/', token => good_token(scope => []));
-is $status, 403, '403 at /delay/';
-cmp_ok $elapsed, '<', 0.4, '403 is not delayed';
 
 refused $s, '/delay/', invalid_token => 'auth_delay', token => $bad;
 refused $s, '/delay/any/', invalid_token => 'auth_delay, satisfy any', token => $bad;
 
 # a client that closes the connection during the delay
-{
-    my $connection = $s->connect;
-    $connection->send(request_bytes('/delay/', token => $bad));
-    $connection->close;
-}
+my $closing = $s->connect;
+$closing->send(request_bytes('/delay/', token => $bad));
+$closing->close;
 granted $s, '/good', 'the next request after a client that did not wait', token => good_token();
 
 done;
