@@ -28,13 +28,11 @@ my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
         location /admin { auth_token_require_scope none; proxy_pass %%UPSTREAM%%; }
         location /off/login { auth_token_local off; auth_token_login main; }
         location /off/ { auth_token_local off; proxy_pass %%UPSTREAM%%; }
-        location /origin { auth_token_login main;
-                           auth_token_cookie_origin https://app.example; }
+        location /origin { auth_token_login main; auth_token_cookie_origin https://app.example; }
         location = /mirrored { mirror /mirror; auth_token_login main; }
         location = /mirror { internal; auth_token_login main; }
         location /text { auth_token_error_format text; auth_token_login main; }
-        location /over { auth_token_error API_INVALID_CREDENTIALS status=403 message=No;
-                         auth_token_login main; }
+        location /over { auth_token_error API_INVALID_CREDENTIALS status=403 message=No; auth_token_login main; }
 CONF
     prepare => prepare_users(users => [
         user_record('jane', scope => ['read', 'write']),
@@ -43,8 +41,6 @@ CONF
         user_record('gone', enabled => $false),
         user_record('mute', password_hash => undef),
         user_record('other', issuers => ['elsewhere']),
-        user_record('yes', password_hash => hash_of($AuthToken::Local::PASSWORD,
-                                                    '$y$j9T$abcdefgh')),
         user_record("gr\xfc\xdfe"),
     ], tokens => [{ id => 't1', token => 'an-api-token-of-32-characters-or-more', enabled => $true }]),
     good => ['/good', auth => basic('jane')]);
@@ -103,8 +99,7 @@ is claims_of($admin{accessToken})->{isAdmin}, $true, 'an administrator has the c
 granted $s, '/admin', 'an administrator has every scope', token => $admin{accessToken};
 granted $s, '/read', 'a user name with non-ASCII letters', token => { cookies(login($s, "gr\xfc\xdfe")) }->{accessToken};
 
-my %second = cookies(login($s));
-isnt $second{refreshToken}, $cookie{refreshToken}, 'each login gets another refresh token';
+isnt { cookies(login($s)) }->{refreshToken}, $cookie{refreshToken}, 'each login gets another refresh token';
 
 my %sent = cookies(login($s, 'root', $AuthToken::Local::PASSWORD,
                          cookie => "accessToken=$cookie{accessToken}; refreshToken=$cookie{refreshToken}"));
@@ -113,13 +108,11 @@ isnt $sent{refreshToken}, $cookie{refreshToken}, 'a login ignores the refresh to
 
 # --- refusals ---------------------------------------------------------------
 
-my @wrong = ([unknown => 'nobody'], [wrong_password => 'jane', 'canary-wrong'],
-             [locked_user => 'gone'], [wrong_password => 'gone', 'canary-wrong'],
-             [wrong_password => 'mute'], [user_issuer_mismatch => 'other'], [unknown => ''],
-             [wrong_password => 'jane', ''], [wrong_password => 'jane', 'x' x 600],
-             [wrong_password => 'jane', "canary-open-sesame "]);
-
-for (@wrong) {
+for ([unknown => 'nobody'], [wrong_password => 'jane', 'canary-wrong'],
+     [locked_user => 'gone'], [wrong_password => 'gone', 'canary-wrong'], [wrong_password => 'mute'],
+     [user_issuer_mismatch => 'other'], [unknown => ''], [wrong_password => 'jane', ''],
+     [wrong_password => 'jane', 'x' x 600], [wrong_password => 'jane', 'canary-open-sesame '])
+{
     my ($reason, $user, $password) = @$_;
     is_refused login($s, $user, $password // $AuthToken::Local::PASSWORD),
         invalid_credentials => "$reason: '$user'";
@@ -144,17 +137,17 @@ for my $method (qw(GET PUT HEAD DELETE)) {
     is $got->header('Allow'), 'POST', "$method gets Allow: POST";
 }
 
-for my $type ('text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'json', '') {
-    is_refused $s->request($path, method => 'POST', body => $text, headers => ["Content-Type: $type"]),
-               unsupported_media_type => "media type '$type'";
-}
+is_refused post_json($s, $path, $text, untyped => 1, headers => ["Content-Type: $_"]),
+           unsupported_media_type => "media type '$_'"
+    for 'text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'json', '';
 is_refused post_json($s, $path, $text, untyped => 1), unsupported_media_type => 'no media type';
 is_refused post_json($s, $path, $text, headers => ['Content-Encoding: gzip']), unsupported_media_type => 'a compressed body';
 is post_json($s, $path, $good, untyped => 1, headers => ['Content-Type: Application/JSON; charset=utf-8'])->{status},
    200, 'a media type with a parameter';
 
 my $pw = $AuthToken::Local::PASSWORD;
-for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [null => 'null'], ['no members' => '{}'],
+is_refused post_json($s, $path, $_->[1]), bad_request => "body: $_->[0]" for
+     [empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [null => 'null'], ['no members' => '{}'],
      ['no password' => '{"username":"jane"}'], ['no username' => qq({"password":"$pw"})],
      ['an unknown member' => qq({"username":"jane","password":"$pw","x":1})],
      ['a duplicate member' => qq({"username":"jane","username":"jane","password":"$pw"})],
@@ -163,10 +156,7 @@ for ([empty => ''], ['not JSON' => 'x'], [array => '[]'], [string => '"x"'], [nu
      ['null' => '{"username":"jane","password":null}'], ['NUL' => "{\"username\":\"ja\\u0000ne\",\"password\":\"$pw\"}"],
      ['a raw NUL' => qq({"username":"jane","password":"$pw"}) . "\0"], ['text after the object' => "$text {}"],
      ['deep' => '{"username":' . '[' x 2000 . '}'], ['not UTF-8' => qq({"username":"\xff","password":"$pw"})],
-     ['BOM' => "\xef\xbb\xbf$text"]) {
-    my ($name, $body) = @$_;
-    is_refused post_json($s, $path, $body), bad_request => "body: $name";
-}
+     ['BOM' => "\xef\xbb\xbf$text"];
 
 my $large = $text . ' ' x (8192 - length $text);
 is post_json($s, $path, $large)->{status}, 200, 'a body of 8 KiB';
@@ -188,9 +178,8 @@ my $bytes = request_bytes($path, method => 'POST', body => $text, headers => ['C
 $slow->send($_) for split //, $bytes;
 is $slow->response->{status}, 200, 'a request that arrives byte by byte';
 
-for (['Origin: https://evil.example'], ['Sec-Fetch-Site: cross-site'], ['Origin: null']) {
-    is_refused post_json($s, $path, $good, headers => [@$_]), origin_not_allowed => "a request with @$_";
-}
+is_refused post_json($s, $path, $good, headers => [$_]), origin_not_allowed => "a request with $_"
+    for 'Origin: https://evil.example', 'Sec-Fetch-Site: cross-site', 'Origin: null';
 is post_json($s, '/origin', $good, headers => ['Origin: https://app.example', 'Sec-Fetch-Site: cross-site'])->{status},
    200, 'an allowed origin';
 
@@ -223,15 +212,14 @@ ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_le
 
 # --- configuration ----------------------------------------------------------
 
-sub config_error ($conf, $pattern, $name, %o) {
-    conf_fails issuer_conf() . $conf, $pattern, $name, prepare => prepare_users(), %o;
-}
-
-config_error <<'CONF', qr/no such issuer "nobody" in "auth_token_login"/, 'an unknown issuer';
+conf_fails issuer_conf() . <<"CONF", $_->[1], $_->[2], prepare => prepare_users() for
     server { listen %%LISTEN%%; location / {
-        auth_token_login nobody;    # here
+        $_->[0]    # here
     } }
 CONF
+    ['auth_token_login nobody;', qr/no such issuer "nobody" in "auth_token_login"/, 'an unknown issuer'],
+    ["auth_token_login main;\n auth_token_logout main;", qr/the location already is a token endpoint/,
+     'two token endpoints in a location'];
 
 conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { listen %%LISTEN%%; }',
     qr/use "expires=TIME" \(1s to 10y\), "cookie_expires=TIME"/, "access_token $_", prepare => prepare_users()
@@ -241,18 +229,10 @@ conf_fails issuer_conf(main => 'algorithms ES256;') . '    server { listen %%LIS
     qr/"signing_key" of "auth_token_issuer main" requires RS256 in "algorithms"/, 'a signing key whose algorithm the issuer block does not allow',
     prepare => prepare_users();
 
-config_error <<'CONF', qr/the location already is a token endpoint/, 'two token endpoints in a location';
-    server { listen %%LISTEN%%; location / {
-        auth_token_login main;
-        auth_token_logout main;    # here
-    } }
-CONF
-
 # longer times would overflow when multiplied or added
-for my $line ('access_token expires=11y', 'access_token expires=9000000000000000000', 'access_token expires=0',
-              'refresh_token expires=9000000000000000000', 'password remember=9000000000000000000',
-              'password failures=1/9000000000000000000', 'password failures=0/1s') {
-    conf_fails issuer_conf(main => "\n$line; # here\n"), qr/invalid value ".*to 10y\)/, $line, prepare => prepare_users();
-}
+conf_fails issuer_conf(main => "\n$_; # here\n"), qr/invalid value ".*to 10y\)/, $_, prepare => prepare_users()
+    for 'access_token expires=11y', 'access_token expires=9000000000000000000', 'access_token expires=0',
+        'refresh_token expires=9000000000000000000', 'password remember=9000000000000000000',
+        'password failures=1/9000000000000000000', 'password failures=0/1s';
 
 done;
