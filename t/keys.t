@@ -21,26 +21,19 @@ my $pem = $rsa->pem;
 
 # --- key files in PEM -------------------------------------------------------
 
-sub conf ($file, $algorithms) {
-    return <<"CONF";
-        %%ISSUER main: algorithms $algorithms; key_file %%DIR%%/$file;%%
-        server {
-            listen %%LISTEN%%;
-            auth_token on;
-        }
-CONF
+sub conf ($algorithms = 'RS256') {
+    return "%%ISSUER main: algorithms $algorithms; key_file %%DIR%%/test.key;%%\n"
+         . 'server { listen %%LISTEN%%; auth_token on; location / { proxy_pass %%UPSTREAM%%; } }';
 }
 
 # nginx -t rejects the content, and the error names the file
 sub bad_key ($name, $content, $pattern = qr//, %o) {
-    conf_fails conf('test.key', $o{algorithms} // 'RS256'),
-               qr/test\.key.*$pattern|$pattern.*test\.key/, $name,
+    conf_fails conf($o{algorithms} // 'RS256'), qr/test\.key.*$pattern|$pattern.*test\.key/, $name,
                files => { 'test.key' => $content };
 }
 
 sub good_key ($name, $content, %o) {
-    conf_ok conf('test.key', $o{algorithms} // 'RS256'), $name,
-            files => { 'test.key' => $content }, says => $o{says};
+    conf_ok conf($o{algorithms} // 'RS256'), $name, files => { 'test.key' => $content }, says => $o{says};
 }
 
 sub output_of ($command) {
@@ -72,24 +65,20 @@ good_key('PKCS#1', $pkcs1);
 good_key('a certificate with its text', output_of("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
 
 # paths that are not readable regular files
-for my $row (
-    ['a missing file',    sub ($path) { }],
-    ['a directory',       sub ($path) { mkdir $path or die }],
-    ['a FIFO',            sub ($path) { mkfifo($path, 0644) or die }],
-    ['a device',          sub ($path) { symlink '/dev/zero', $path or die }],
-    ['a link to itself',  sub ($path) { symlink $path, $path or die }],
-    ['a path through a file', sub ($path) { }, 'nginx.conf/test.key'])
+for (['a missing file',    sub ($path) { }],
+     ['a directory',       sub ($path) { mkdir $path or die }],
+     ['a FIFO',            sub ($path) { mkfifo($path, 0644) or die }],
+     ['a device',          sub ($path) { symlink '/dev/zero', $path or die }],
+     ['a link to itself',  sub ($path) { symlink $path, $path or die }],
+     ['a path through a file', sub ($path) { symlink 'nginx.conf/x', $path or die }])
 {
-    my ($what, $make, $name) = @$row;
-    conf_fails conf($name // 'test.key', 'RS256'), qr/test\.key/, "$what",
-               prepare => sub ($server) { $make->($server->dir . '/test.key') };
+    my ($what, $make) = @$_;
+    conf_fails conf(), qr/test\.key/, $what, prepare => sub ($server) { $make->($server->dir . '/test.key') };
 }
 
 # the master process reads it as root; worker processes cannot see changes
 if ($> == 0) {
-    my $server = AuthToken::Server->new(
-        conf('test.key', 'RS256') =~ s/(auth_token on;)/$1 location \/ { proxy_pass %%UPSTREAM%%; }/r,
-        files => { 'test.key' => $pem });
+    my $server = AuthToken::Server->new(conf(), files => { 'test.key' => $pem });
     chmod 0600, $server->dir . '/test.key';
     $server->start;
     like eval { $server->errors->await(qr/\[warn\].*test\.key/) } // $@, qr/\[warn\]/,
@@ -173,8 +162,7 @@ good_key('other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
 
 # --- selection of keys ------------------------------------------------------
 
-my @letters = 'b' .. 'k';
-my @many    = ('p256', map { "p256$_" } @letters);      # eleven keys
+my @many = ('p256', map { "p256$_" } 'b' .. 'k');      # eleven keys
 
 sub issuer ($name, $algorithms, @files) {
     my $lines = join ' ', map { "key_file %%DIR%%/$_;" } @files;
@@ -206,19 +194,15 @@ my %files = (
 );
 
 my @issuers = (
-    issuer('rsa', 'RS256', 'rsa.pem'),
-    (map { issuer($_, 'RS256', "$_.pem") } qw(pkcs1 cert)),
+    (map { issuer($_, 'RS256', "$_.pem") } qw(rsa pkcs1 cert live)),
     (map { issuer($_, 'RS256', "$_.jwks") } qw(one twin mixed named thousand)),
     issuer('both', 'RS256', 'rsa.pem', 'rsa2.pem'),
     (map { issuer($_, 'ES256', "$_.jwks") } qw(five a b c)),
-    issuer('live', 'RS256', 'live.pem'),
     issuer('livejwks', 'RS256', 'live.jwks'),
     issuer('livetwo', 'RS256', 'live.pem', 'second.pem'),
 );
 
-sub location ($path, @trust) {
-    return "location $path { auth_token_trust @trust; proxy_pass %%UPSTREAM%%; }\n";
-}
+sub location ($path, @trust) { "location $path { auth_token_trust @trust; proxy_pass %%UPSTREAM%%; }\n" }
 
 my $s = start(join('', @issuers, <<'CONF', location('/', 'rsa'), location('/abc', qw(a b c)),
     server {
@@ -232,41 +216,33 @@ sub by ($name, $kid = undef, %o) {
     return token(key => key($name), %o, defined $kid ? (header => { kid => $kid }) : ());
 }
 
-granted $s, "/$_", "a token by the key in $_", token => good_token()
+check_requests $s, {}, [granted => "/$_", "a token by the key in $_", token => good_token()],
+    [bad_signature => "/$_", "a token by another key, $_", token => by('rsa3')]
     for qw(pkcs1 cert one mixed both);
-refused $s, "/$_", invalid_token => "a token by another key, $_", token => by('rsa3'),
-        reason => 'bad_signature' for qw(pkcs1 cert one mixed both);
 granted $s, '/both', 'a token by the second key file', token => by('rsa2');
 
 granted $s, '/twin', "two keys with the same kid, $_", token => by($_, 'k') for 'rsa', 'rsa2';
-granted $s, '/mixed', 'the good key of a mixed set', token => by('rsa', 'one');
-refused $s, '/mixed', invalid_token => 'the HMAC secret of a mixed set', reason => 'bad_alg',
-        token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' });
-refused $s, '/mixed', invalid_token => "kid of an ignored key: $_", token => by('rsa2', $_),
-        reason => 'unknown_kid' for 's', 'bad', 'enc';
-granted $s, '/thousand', 'the 64th of 1,000 keys', token => by('rsa2', 'k64');
-refused $s, '/thousand', invalid_token => 'the 65th of 1,000 keys', token => by('rsa3', 'k65'),
-        reason => 'unknown_kid';
-
-granted $s, '/one', 'no kid, a set of one', token => by('rsa');
 granted $s, '/named', "no kid, by the key $_", token => by($_) for 'rsa', 'rsa2', 'rsa3';
-granted $s, '/named', 'the kid of its key', token => by('rsa3', '3');
-granted $s, '/named', 'an unknown kid, signed by the key without kid', token => by('rsa2', 'x');
-refused $s, '/named', invalid_token => 'an unknown kid, signed by a key with another kid',
-        token => by('rsa', 'x'),
-        reason => 'bad_signature';
-refused $s, '/one', invalid_token => 'an unknown kid, all keys have a kid', token => by('rsa', 'x'),
-        reason => 'unknown_kid';
-granted $s, '/', 'any kid, the key is in a PEM file', token => by('rsa', 'x');
+check_requests $s, {},
+    [granted => '/mixed', 'the good key of a mixed set', token => by('rsa', 'one')],
+    [bad_alg => '/mixed', 'the HMAC secret of a mixed set',
+     token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' })],
+    (map { [unknown_kid => '/mixed', "kid of an ignored key: $_", token => by('rsa2', $_)] } qw(s bad enc)),
+    [granted => '/thousand', 'the 64th of 1,000 keys', token => by('rsa2', 'k64')],
+    [unknown_kid => '/thousand', 'the 65th of 1,000 keys', token => by('rsa3', 'k65')],
+    [granted => '/one', 'no kid, a set of one', token => by('rsa')],
+    [granted => '/named', 'the kid of its key', token => by('rsa3', '3')],
+    [granted => '/named', 'an unknown kid, signed by the key without kid', token => by('rsa2', 'x')],
+    [bad_signature => '/named', 'an unknown kid, signed by a key with another kid', token => by('rsa', 'x')],
+    [unknown_kid => '/one', 'an unknown kid, all keys have a kid', token => by('rsa', 'x')],
+    [granted => '/', 'any kid, the key is in a PEM file', token => by('rsa', 'x')];
 
 sub es256 ($name) { by($name, undef, alg => 'ES256') }
 
 granted $s, '/five', "no kid, key $_ of five", token => es256($many[$_ - 1]) for 1 .. 4;
-refused $s, '/five', invalid_token => 'no kid, the last key of five', token => es256($many[4]),
-        reason => 'bad_signature';
+refused $s, '/five', bad_signature => 'no kid, the last key of five', token => es256($many[4]);
 granted $s, '/abc', "key $_ of three issuers", token => es256($many[$_ - 1]) for 1 .. 8;
-refused $s, '/abc', invalid_token => "key $_ of three issuers", token => es256($many[$_ - 1]),
-        reason => 'bad_signature' for 9 .. 11;
+refused $s, '/abc', bad_signature => "key $_ of three issuers", token => es256($many[$_ - 1]) for 9 .. 11;
 
 # --- files that change ------------------------------------------------------
 
@@ -283,8 +259,7 @@ granted $s, '/live', 'the first key', token => by('rsa');
 granted $s, '/livetwo', 'the first key, of two', token => by('rsa');
 $s->write('live.pem', key('rsa2')->pem);
 becomes('/live', by('rsa2'), 200, 'a replaced file is loaded');
-refused $s, '/live', invalid_token => 'the previous key is removed', token => by('rsa'),
-        reason => 'bad_signature';
+refused $s, '/live', bad_signature => 'the previous key is removed', token => by('rsa');
 becomes('/livetwo', by('rsa'), 401, 'the previous key is removed, two key files');
 granted $s, '/livetwo', 'the keys of the other file stay', token => by('rsa2');
 granted $s, '/', 'the keys of other issuers stay', token => by('rsa');
@@ -309,36 +284,38 @@ sub await_check () {
     }
 }
 
-sub keeps ($what, $path, $change, $said) {
+sub keeps ($what, $change) {
     $s->errors->lines;
     $change->($s->dir . '/live.pem');
-    my $line = eval { $s->errors->await(qr/$said/) } // $@;
-    like $line, qr/\[(?:error|warn)\].*$said/, "$what: logged";
-    granted $s, $path, "$what: the previous key stays in use", token => by('rsa');
-    refused $s, $path, invalid_token => "$what: another key is refused", token => by('rsa2');
+    my $line = eval { $s->errors->await(qr/live\.pem/) } // $@;
+    like $line, qr/\[(?:error|warn)\].*live\.pem/, "$what: logged";
+    granted $s, '/live', "$what: the previous key stays in use", token => by('rsa');
+    refused $s, '/live', invalid_token => "$what: another key is refused", token => by('rsa2');
 }
 
-keeps('garbage', '/live', sub ($file) { $s->write('live.pem', "garbage\n") }, 'live\.pem');
-keeps('a private key', '/live', sub ($file) { $s->write('live.pem', key('rsa2')->private_pem) },
-      'live\.pem');
-keeps('a weak key', '/live', sub ($file) { $s->write('live.pem', key('rsa1024')->pem) }, 'live\.pem');
-keeps('half a file', '/live', sub ($file) { $s->write('live.pem', substr $pem, 0, 200) }, 'live\.pem');
-keeps('a removed file', '/live', sub ($file) { unlink $file }, 'live\.pem');
+# the same error is logged once
+for (['garbage', "garbage\n"], ['a private key', key('rsa2')->private_pem],
+     ['a weak key', key('rsa1024')->pem], ['half a file', substr $pem, 0, 200])
+{
+    my ($what, $content) = @$_;
+    keeps($what, sub ($file) { $s->write('live.pem', $content) });
+}
+keeps('a removed file', sub ($file) { unlink $file });
 # removed, restored and removed again: logged again
 for my $time ('again', 'once more') {
     $s->write('live.pem', $pem);
     await_check();
-    keeps("a file that is removed $time", '/live', sub ($file) { unlink $file }, 'live\.pem');
+    keeps("a file that is removed $time", sub ($file) { unlink $file });
 }
-keeps('a directory', '/live', sub ($file) { mkdir $file }, 'live\.pem');
+keeps('a directory', sub ($file) { mkdir $file });
 rmdir $s->dir . '/live.pem';
-keeps('a file that worker processes cannot read', '/live', sub ($file) {
+keeps('a file that worker processes cannot read', sub ($file) {
     $s->write('aside', key('rsa2')->pem);
     chmod 0600, $s->dir . '/aside';
     rename $s->dir . '/aside', $file;
-}, 'live\.pem') if $> == 0;
+}) if $> == 0;
 unlink $s->dir . '/live.pem';
-keeps('a FIFO', '/live', sub ($file) { mkfifo($file, 0644) }, 'live\.pem');
+keeps('a FIFO', sub ($file) { mkfifo($file, 0644) });
 unlink $s->dir . '/live.pem';
 
 $s->write('live.pem', key('rsa2')->pem);
@@ -360,8 +337,7 @@ $s->write('rsa.pem', key('rsa2')->pem);
 $s->{good_token} = by('rsa2');
 $s->reload;
 granted $s, '/', 'the new key after a reload', token => by('rsa2');
-refused $s, '/', invalid_token => 'the old key after a reload', token => by('rsa'),
-        reason => 'bad_signature';
+refused $s, '/', bad_signature => 'the old key after a reload', token => by('rsa');
 
 # an invalid file at a reload: the previous configuration stays in use
 expect_log $s, qr/\[emerg\].*rsa\.pem/;
