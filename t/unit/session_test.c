@@ -45,10 +45,19 @@
 #define ROUNDS     200
 
 
+#define OK         AT_SESSION_OK
+#define UNKNOWN    AT_SESSION_UNKNOWN
+#define EXPIRED    AT_SESSION_EXPIRED
+#define USED       AT_SESSION_USED
+#define REUSED     AT_SESSION_REUSED
+#define REVOKED    AT_SESSION_REVOKED
+#define FAILED     AT_SESSION_FAILED
+
+
 static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
 
+static at_session_db_t      *sessions;
 static at_error_t            err;       /* of the last call that failed */
-
 
 static size_t  map_size;        /* of the next environment, or 0 */
 
@@ -129,14 +138,11 @@ fdatasync(int fd)
 /* --- helpers ------------------------------------------------------------- */
 
 
-static at_session_db_t *
+static void
 open_sessions(const char *name)
 {
-    at_session_db_t  *sessions = at_session_db_open(in_dir(name), &key, &err);
-
+    sessions = at_session_db_open(in_dir(name), &key, &err);
     must(sessions != NULL, err.text);
-
-    return sessions;
 }
 
 
@@ -149,8 +155,7 @@ pair(const char *refresh, const char *access, int64_t now)
 
 
 static at_session_e
-begin(at_session_db_t *sessions, const char *refresh, const char *access,
-    int64_t now)
+begin(const char *refresh, const char *access, int64_t now)
 {
     at_session_t             session = { at_str("jane"), at_str("main"),
                                          "mark" };
@@ -161,8 +166,7 @@ begin(at_session_db_t *sessions, const char *refresh, const char *access,
 
 
 static at_session_e
-rotate(at_session_db_t *sessions, const char *refresh, const char *next,
-    int64_t now)
+rotate(const char *refresh, const char *next, int64_t now)
 {
     at_session_token_pair_t  successor = pair(next, "access", now);
 
@@ -172,8 +176,7 @@ rotate(at_session_db_t *sessions, const char *refresh, const char *next,
 
 
 static at_session_e
-log_out(at_session_db_t *sessions, const char *refresh, const char *access,
-    int64_t now)
+log_out(const char *refresh, const char *access, int64_t now)
 {
     return at_session_revoke(sessions, str(refresh), str(access), now, &err);
 }
@@ -211,7 +214,7 @@ start_process(int (*run)(void *data), void *data)
 
 
 static at_session_e
-find(at_session_db_t *sessions, const char *refresh, int64_t now)
+find(const char *refresh, int64_t now)
 {
     char          buf[AT_SESSION_BUF_SIZE];
     at_session_t  session;
@@ -221,7 +224,7 @@ find(at_session_db_t *sessions, const char *refresh, int64_t now)
 
 
 static int
-clean_all(at_session_db_t *sessions, int64_t now)
+clean_all(int64_t now)
 {
     int  n, sum = 0;
 
@@ -239,45 +242,40 @@ clean_all(at_session_db_t *sessions, int64_t now)
 static void
 test_life(void)
 {
-    int               i, wrong = 0;
-    char              buf[AT_SESSION_BUF_SIZE];
-    unsigned char     mark[AT_SESSION_TAG_LEN], other[AT_SESSION_TAG_LEN];
-    at_session_t      session;
-    at_session_db_t  *sessions = open_sessions("life");
+    int            i, wrong = 0;
+    char           buf[AT_SESSION_BUF_SIZE];
+    unsigned char  mark[AT_SESSION_TAG_LEN], other[AT_SESSION_TAG_LEN];
+    at_session_t   session;
 
-    is_int(begin(sessions, "r0", "a0", NOW), AT_SESSION_OK, "login");
+    open_sessions("life");
+    is_int(begin("r0", "a0", NOW), OK, "login");
     is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW, &err),
-           AT_SESSION_OK, "a new refresh token is found");
+           OK, "a new refresh token is found");
     is_bytes(session.user, at_str("jane"), "the session names the user");
     is_bytes(session.issuer, at_str("main"), "the session names the issuer");
     ok(strcmp((char *) session.password_tag, "mark") == 0,
        "the session keeps the password tag");
 
-    is_int(find(sessions, "r", NOW), AT_SESSION_UNKNOWN,
-           "an unknown refresh token is not found");
-    is_int(find(sessions, "", NOW), AT_SESSION_UNKNOWN,
-           "an empty refresh token is not found");
-    is_int(find(sessions, "a0", NOW), AT_SESSION_UNKNOWN,
-           "an access token is not a refresh token");
-    is_int(rotate(sessions, "a0", "x", NOW), AT_SESSION_UNKNOWN,
+    is_int(find("r", NOW), UNKNOWN, "an unknown refresh token is not found");
+    is_int(find("", NOW), UNKNOWN, "an empty refresh token is not found");
+    is_int(find("a0", NOW), UNKNOWN, "an access token is not a refresh token");
+    is_int(rotate("a0", "x", NOW), UNKNOWN,
            "an access token cannot be rotated");
-    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
+    is_int(find("x", NOW), UNKNOWN,
            "the successor of an unknown token is not stored");
 
     for (i = 1; i < 50; i++) {
-        wrong += rotate(sessions, numbered("r", i - 1), numbered("r", i),
-                        NOW + i) != AT_SESSION_OK;
+        wrong += rotate(numbered("r", i - 1), numbered("r", i), NOW + i) != OK;
     }
 
     is_int(wrong, 0, "50 rotations return a new refresh token each");
-    is_int(find(sessions, "r49", NOW + 50), AT_SESSION_OK,
-           "the last refresh token is valid");
-    is_int(find(sessions, "r0", NOW + 50), AT_SESSION_OK,
+    is_int(find("r49", NOW + 50), OK, "the last refresh token is valid");
+    is_int(find("r0", NOW + 50), OK,
            "the first refresh token still leads to its session");
 
-    is_int(rotate(sessions, "r49", "r49", NOW + 50), AT_SESSION_FAILED,
+    is_int(rotate("r49", "r49", NOW + 50), FAILED,
            "a successor that was issued before is an error");
-    is_int(rotate(sessions, "r49", "r50", NOW + 50), AT_SESSION_OK,
+    is_int(rotate("r49", "r50", NOW + 50), OK,
            "a failed rotation does not use up the token");
 
     (void) at_session_password_tag(sessions, mark, at_str("$y$one"));
@@ -287,9 +285,8 @@ test_life(void)
 
     at_session_db_close(sessions);
 
-    sessions = open_sessions("life");
-    is_int(find(sessions, "r50", NOW + 51), AT_SESSION_OK,
-           "a session survives a restart");
+    open_sessions("life");
+    is_int(find("r50", NOW + 51), OK, "a session survives a restart");
     at_session_db_close(sessions);
 }
 
@@ -297,33 +294,31 @@ test_life(void)
 static void
 test_reuse(void)
 {
-    at_session_db_t  *sessions = open_sessions("reuse");
+    open_sessions("reuse");
+    (void) begin("r0", "a0", NOW);
+    (void) begin("other", "a1", NOW);
 
-    (void) begin(sessions, "r0", "a0", NOW);
-    (void) begin(sessions, "other", "a1", NOW);
-
-    is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_OK,
+    is_int(rotate("r0", "r1", NOW), OK,
            "the first use of a refresh token rotates it");
-    is_int(rotate(sessions, "r0", "x", NOW), AT_SESSION_USED,
-           "a concurrent use gets USED");
-    is_int(rotate(sessions, "r0", "x", NOW - 100), AT_SESSION_USED,
+    is_int(rotate("r0", "x", NOW), USED, "a concurrent use gets USED");
+    is_int(rotate("r0", "x", NOW - 100), USED,
            "a use gets USED if the clock went backwards");
-    is_int(rotate(sessions, "r0", "x", NOW + GRACE - 1), AT_SESSION_USED,
+    is_int(rotate("r0", "x", NOW + GRACE - 1), USED,
            "a use within the grace period gets USED");
-    is_int(find(sessions, "x", NOW), AT_SESSION_UNKNOWN,
+    is_int(find("x", NOW), UNKNOWN,
            "the successors of concurrent uses are not stored");
-    is_int(rotate(sessions, "r1", "r2", NOW + GRACE), AT_SESSION_OK,
+    is_int(rotate("r1", "r2", NOW + GRACE), OK,
            "uses within the grace period do not revoke the session");
 
-    is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REUSED,
+    is_int(rotate("r0", "x", NOW + GRACE), REUSED,
            "a use after the grace period gets REUSED");
-    is_int(rotate(sessions, "r2", "r3", NOW + GRACE), AT_SESSION_REVOKED,
+    is_int(rotate("r2", "r3", NOW + GRACE), REVOKED,
            "reuse revokes the latest token of the session too");
-    is_int(rotate(sessions, "r0", "x", NOW + GRACE), AT_SESSION_REVOKED,
+    is_int(rotate("r0", "x", NOW + GRACE), REVOKED,
            "a second reuse gets REVOKED");
-    is_int(find(sessions, "r2", NOW + GRACE), AT_SESSION_REVOKED,
+    is_int(find("r2", NOW + GRACE), REVOKED,
            "a lookup in the revoked session gets REVOKED");
-    is_int(rotate(sessions, "other", "other2", NOW + GRACE), AT_SESSION_OK,
+    is_int(rotate("other", "other2", NOW + GRACE), OK,
            "another session of the same user is not revoked");
 
     at_session_db_close(sessions);
@@ -333,24 +328,23 @@ test_reuse(void)
 static void
 test_expiry(void)
 {
-    at_session_db_t  *sessions = open_sessions("expiry");
+    open_sessions("expiry");
+    (void) begin("r0", "a0", NOW);
 
-    (void) begin(sessions, "r0", "a0", NOW);
-
-    is_int(find(sessions, "r0", NOW + DAY - 1), AT_SESSION_OK,
+    is_int(find("r0", NOW + DAY - 1), OK,
            "a refresh token is valid until a millisecond before its expiry");
-    is_int(find(sessions, "r0", NOW + DAY), AT_SESSION_EXPIRED,
+    is_int(find("r0", NOW + DAY), EXPIRED,
            "a refresh token is expired at its expiry");
-    is_int(rotate(sessions, "r0", "r1", NOW + DAY), AT_SESSION_EXPIRED,
+    is_int(rotate("r0", "r1", NOW + DAY), EXPIRED,
            "an expired refresh token cannot be rotated");
-    is_int(find(sessions, "r1", NOW + DAY), AT_SESSION_UNKNOWN,
+    is_int(find("r1", NOW + DAY), UNKNOWN,
            "the successor of an expired token is not stored");
 
-    is_int(rotate(sessions, "r0", "r1", NOW + DAY - 1), AT_SESSION_OK,
+    is_int(rotate("r0", "r1", NOW + DAY - 1), OK,
            "a refresh token can be rotated a millisecond before its expiry");
-    is_int(find(sessions, "r1", NOW + 2 * DAY - 2), AT_SESSION_OK,
+    is_int(find("r1", NOW + 2 * DAY - 2), OK,
            "the successor has its own lifetime");
-    is_int(rotate(sessions, "r0", "x", NOW + DAY), AT_SESSION_EXPIRED,
+    is_int(rotate("r0", "x", NOW + DAY), EXPIRED,
            "reuse of an expired token does not revoke the session");
 
     at_session_db_close(sessions);
@@ -360,44 +354,37 @@ test_expiry(void)
 static void
 test_logout(void)
 {
-    at_session_db_t  *sessions = open_sessions("logout");
+    open_sessions("logout");
+    (void) begin("r0", "a0", NOW);
+    (void) rotate("r0", "r1", NOW);
+    (void) begin("s0", "same", NOW);
+    (void) begin("t0", "same", NOW);
+    (void) begin("u0", "a2", NOW);
 
-    (void) begin(sessions, "r0", "a0", NOW);
-    (void) rotate(sessions, "r0", "r1", NOW);
-    (void) begin(sessions, "s0", "same", NOW);
-    (void) begin(sessions, "t0", "same", NOW);
-    (void) begin(sessions, "u0", "a2", NOW);
-
-    is_int(log_out(sessions, "", "", NOW), AT_SESSION_UNKNOWN,
+    is_int(log_out("", "", NOW), UNKNOWN,
            "logout without tokens revokes nothing");
-    is_int(log_out(sessions, "x", "x", NOW), AT_SESSION_UNKNOWN,
+    is_int(log_out("x", "x", NOW), UNKNOWN,
            "logout with unknown tokens revokes nothing");
-    is_int(log_out(sessions, "a2", "u0", NOW), AT_SESSION_UNKNOWN,
+    is_int(log_out("a2", "u0", NOW), UNKNOWN,
            "swapped access and refresh tokens revoke nothing");
-    is_int(find(sessions, "u0", NOW), AT_SESSION_OK,
-           "their session remains valid");
+    is_int(find("u0", NOW), OK, "their session remains valid");
 
-    is_int(log_out(sessions, "", "a0", NOW), AT_SESSION_OK,
-           "logout by the access token");
-    is_int(rotate(sessions, "r1", "r2", NOW), AT_SESSION_REVOKED,
+    is_int(log_out("", "a0", NOW), OK, "logout by the access token");
+    is_int(rotate("r1", "r2", NOW), REVOKED,
            "the refresh token of that session is revoked");
-    is_int(log_out(sessions, "r1", "a0", NOW), AT_SESSION_UNKNOWN,
+    is_int(log_out("r1", "a0", NOW), UNKNOWN,
            "a second logout revokes nothing");
 
-    is_int(log_out(sessions, "", "same", NOW + HALF_HOUR), AT_SESSION_UNKNOWN,
+    is_int(log_out("", "same", NOW + HALF_HOUR), UNKNOWN,
            "an expired access token revokes nothing");
-    is_int(log_out(sessions, "", "same", NOW), AT_SESSION_OK,
+    is_int(log_out("", "same", NOW), OK,
            "an access token of two sessions revokes both");
-    is_int(find(sessions, "s0", NOW), AT_SESSION_REVOKED,
-           "the first of them is revoked");
-    is_int(find(sessions, "t0", NOW), AT_SESSION_REVOKED,
-           "the second of them is revoked");
+    is_int(find("s0", NOW), REVOKED, "the first of them is revoked");
+    is_int(find("t0", NOW), REVOKED, "the second of them is revoked");
 
-    (void) rotate(sessions, "u0", "u1", NOW);
-    is_int(log_out(sessions, "u0", "", NOW), AT_SESSION_OK,
-           "logout by a used refresh token");
-    is_int(find(sessions, "u1", NOW), AT_SESSION_REVOKED,
-           "its successor is revoked");
+    (void) rotate("u0", "u1", NOW);
+    is_int(log_out("u0", "", NOW), OK, "logout by a used refresh token");
+    is_int(find("u1", NOW), REVOKED, "its successor is revoked");
 
     at_session_db_close(sessions);
 }
@@ -406,39 +393,34 @@ test_logout(void)
 static void
 test_clean(void)
 {
-    int               i, wrong = 0;
-    const char       *name;
-    struct stat       st;
-    at_session_db_t  *sessions = open_sessions("clean");
+    int          i, wrong = 0;
+    const char  *name;
+    struct stat  st;
 
-    (void) begin(sessions, "r0", "a0", NOW);
-    (void) rotate(sessions, "r0", "r1", NOW + DAY / 2);
-    (void) begin(sessions, "s0", "a0", NOW + DAY / 2);
+    open_sessions("clean");
+    (void) begin("r0", "a0", NOW);
+    (void) rotate("r0", "r1", NOW + DAY / 2);
+    (void) begin("s0", "a0", NOW + DAY / 2);
 
-    is_int(clean_all(sessions, NOW), 0,
-           "cleaning removes nothing that is valid");
-    is_int(clean_all(sessions, NOW + HALF_HOUR), 1,
+    is_int(clean_all(NOW), 0, "cleaning removes nothing that is valid");
+    is_int(clean_all(NOW + HALF_HOUR), 1,
            "cleaning removes an expired access token");
-    is_int(clean_all(sessions, NOW + DAY), 4,
+    is_int(clean_all(NOW + DAY), 4,
            "cleaning removes a refresh token, two access tokens and the "
            "expiry of the session");
-    is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
-           "a removed refresh token is not found");
-    is_int(rotate(sessions, "r1", "r2", NOW + DAY), AT_SESSION_OK,
+    is_int(find("r0", NOW), UNKNOWN, "a removed refresh token is not found");
+    is_int(rotate("r1", "r2", NOW + DAY), OK,
            "the session remains as long as its last token");
-    is_int(find(sessions, "s0", NOW + DAY), AT_SESSION_OK,
-           "another session remains");
+    is_int(find("s0", NOW + DAY), OK, "another session remains");
 
-    is_int(clean_all(sessions, NOW + 10 * DAY) > 4, 1,
+    is_int(clean_all(NOW + 10 * DAY) > 4, 1,
            "cleaning removes all expired records");
-    is_int(clean_all(sessions, NOW + 1000 * DAY), 0,
-           "a second run finds nothing");
-    is_int(rotate(sessions, "r2", "r3", NOW + DAY), AT_SESSION_UNKNOWN,
-           "the session is removed");
+    is_int(clean_all(NOW + 1000 * DAY), 0, "a second run finds nothing");
+    is_int(rotate("r2", "r3", NOW + DAY), UNKNOWN, "the session is removed");
 
     for (i = 0; i < 600; i++) {
         name = numbered("n", i);
-        wrong += begin(sessions, name, name, NOW + i * DAY) != AT_SESSION_OK;
+        wrong += begin(name, name, NOW + i * DAY) != OK;
         wrong += at_session_db_clean(sessions, NOW + i * DAY, 100, &err) < 0;
     }
 
@@ -454,25 +436,23 @@ test_clean(void)
 static void
 test_full(void)
 {
-    int               i, n, rounds;
-    const char       *name;
-    at_session_db_t  *sessions;
+    int          i, n, rounds;
+    const char  *name;
 
     map_size = 3 * 1024 * 1024;
-    sessions = open_sessions("full");
+    open_sessions("full");
     map_size = 0;
 
     for (i = 0; i < 10000; i++) {
         name = numbered("", i);
 
-        if (begin(sessions, name, name, NOW) != AT_SESSION_OK) {
+        if (begin(name, name, NOW) != OK) {
             break;
         }
     }
 
     is_int(i > 100 && i < 10000, 1, "the database is full after %d logins", i);
-    is_int(find(sessions, "100", NOW), AT_SESSION_OK,
-           "sessions in a full database remain valid");
+    is_int(find("100", NOW), OK, "sessions in a full database remain valid");
 
     for (rounds = 0, n = 1; n > 0 && rounds < 100; rounds++) {
         n = at_session_db_clean(sessions, NOW + DAY, 500, &err);
@@ -480,8 +460,7 @@ test_full(void)
 
     is_int(n, 0,
            "cleaning makes room in a full database, in %d rounds", rounds);
-    is_int(begin(sessions, "new", "new", NOW + DAY), AT_SESSION_OK,
-           "the next login succeeds");
+    is_int(begin("new", "new", NOW + DAY), OK, "the next login succeeds");
 
     at_session_db_close(sessions);
 }
@@ -490,10 +469,9 @@ test_full(void)
 static void
 test_uses(void)
 {
-    at_token_use_t    use[2], got;
-    at_session_db_t  *sessions, *reader;
+    at_token_use_t  use[2], got;
 
-    sessions = open_sessions("uses");
+    open_sessions("uses");
 
     memset(use, 0, sizeof(use));
     use[0].digest[0] = 1;
@@ -527,16 +505,16 @@ test_uses(void)
     is_int(access(in_dir("nowhere"), F_OK), -1,
            "a reader does not create the directory");
 
-    reader = at_session_db_open(in_dir("uses"), NULL, &err);
-    ok(reader != NULL, "a reader opens the database without the key");
-    is_int(at_token_use_get(reader, &got), 1, "a reader gets counters");
-    is_int(at_token_use_add(reader, use, 1, &err), -1,
+    sessions = at_session_db_open(in_dir("uses"), NULL, &err);
+    ok(sessions != NULL, "a reader opens the database without the key");
+    is_int(at_token_use_get(sessions, &got), 1, "a reader gets counters");
+    is_int(at_token_use_add(sessions, use, 1, &err), -1,
            "a reader cannot add uses");
-    is_int(begin(reader, "r", "a", NOW), AT_SESSION_FAILED,
+    is_int(begin("r", "a", NOW), FAILED,
            "a reader cannot create sessions");
-    is_int(at_session_db_clean(reader, NOW, 10, &err), -1,
+    is_int(at_session_db_clean(sessions, NOW, 10, &err), -1,
            "a reader cannot clean");
-    at_session_db_close(reader);
+    at_session_db_close(sessions);
 }
 
 
@@ -544,13 +522,13 @@ static void
 test_other_key(void)
 {
     static const at_state_key_t  other = { { 9 } };
-    at_session_db_t             *sessions = open_sessions("key");
 
-    (void) begin(sessions, "r0", "a0", NOW);
+    open_sessions("key");
+    (void) begin("r0", "a0", NOW);
     at_session_db_close(sessions);
 
     sessions = at_session_db_open(in_dir("key"), &other, &err);
-    is_int(find(sessions, "r0", NOW), AT_SESSION_UNKNOWN,
+    is_int(find("r0", NOW), UNKNOWN,
            "with another key, a refresh token is not found");
     at_session_db_close(sessions);
 }
@@ -614,25 +592,21 @@ forge(const char *table, forge_e how)
 static void
 forged(const char *table, forge_e how, const char *name)
 {
-    at_session_db_t  *sessions = open_sessions("forge");
-
-    (void) begin(sessions, "r0", "a0", NOW);
-    (void) begin(sessions, "s0", "b0", NOW);
-    is_int(find(sessions, "r0", NOW), AT_SESSION_OK,
-           "before the change, the token is valid");
+    open_sessions("forge");
+    (void) begin("r0", "a0", NOW);
+    (void) begin("s0", "b0", NOW);
+    is_int(find("r0", NOW), OK, "before the change, the token is valid");
     at_session_db_close(sessions);
 
     forge(table, how);
 
-    sessions = open_sessions("forge");
-    is_int(find(sessions, "r0", NOW), AT_SESSION_FAILED, "%s: lookup fails",
-           name);
+    open_sessions("forge");
+    is_int(find("r0", NOW), FAILED, "%s: lookup fails", name);
     err.text[0] = '\0';
-    is_int(rotate(sessions, "r0", "r1", NOW), AT_SESSION_FAILED,
-           "%s: rotation fails", name);
+    is_int(rotate("r0", "r1", NOW), FAILED, "%s: rotation fails", name);
     ok(strstr(err.text, "record is damaged or was not written by this server")
        != NULL, "%s: the error of the rotation names the cause", name);
-    is_int(rotate(sessions, "s0", "s1", NOW), AT_SESSION_FAILED,
+    is_int(rotate("s0", "s1", NOW), FAILED,
            "%s: rotation of the other token fails", name);
     at_session_db_close(sessions);
 
@@ -653,13 +627,13 @@ test_forged(void)
 static void
 test_files(void)
 {
-    int               fd;
-    char              text[4096], data[65536];
-    ssize_t           n;
-    struct stat       st;
-    at_session_db_t  *sessions = open_sessions("files");
+    int          fd;
+    char         text[4096], data[65536];
+    ssize_t      n;
+    struct stat  st;
 
-    (void) begin(sessions, "secret refresh token", "secret access token", NOW);
+    open_sessions("files");
+    (void) begin("secret refresh token", "secret access token", NOW);
     at_session_db_close(sessions);
 
     is_int(stat(in_dir("files"), &st) == 0 && (st.st_mode & 07777) == 0700, 1,
@@ -687,9 +661,8 @@ test_files(void)
        "another file as data.mdb is rejected");
 
     (void) !truncate(in_dir("files/data.mdb"), 0);
-    sessions = open_sessions("files");
-    is_int(begin(sessions, "r", "a", NOW), AT_SESSION_OK,
-           "an empty data.mdb is initialized");
+    open_sessions("files");
+    is_int(begin("r", "a", NOW), OK, "an empty data.mdb is initialized");
     at_session_db_close(sessions);
 }
 
@@ -710,14 +683,15 @@ static unsigned  number;                /* of this process */
 static int
 race(void *data)
 {
-    char              was[32], next[32];
-    race_t           *shared = data;
-    unsigned          i;
-    at_session_e      result;
-    at_session_db_t  *sessions = open_sessions("race");
+    char          was[32], next[32];
+    race_t       *shared = data;
+    unsigned      i;
+    at_session_e  result;
+
+    open_sessions("race");
 
     if (number == 0) {
-        (void) begin(sessions, "r0-0", "a", NOW);
+        (void) begin("r0-0", "a", NOW);
     }
 
     for (i = 0; i < ROUNDS; i++) {
@@ -728,12 +702,12 @@ race(void *data)
 
         (void) pthread_barrier_wait(&shared->barrier);
 
-        result = rotate(sessions, was, next, NOW + i);
+        result = rotate(was, next, NOW + i);
 
         (void) __atomic_add_fetch(&shared->results[i][result], 1,
                                   __ATOMIC_SEQ_CST);
 
-        if (result == AT_SESSION_OK) {
+        if (result == OK) {
             shared->winner = number;
         }
     }
@@ -752,7 +726,6 @@ test_race(void)
     pid_t                  pids[PROCESSES];
     race_t                *shared;
     unsigned               i, one, others;
-    at_session_db_t       *sessions;
     pthread_barrierattr_t  attr;
 
     /* all processes create the database at once; the first one logs in */
@@ -779,8 +752,8 @@ test_race(void)
     others = 0;
 
     for (i = 0; i < ROUNDS; i++) {
-        one += shared->results[i][AT_SESSION_OK] == 1;
-        others += shared->results[i][AT_SESSION_USED];
+        one += shared->results[i][OK] == 1;
+        others += shared->results[i][USED];
     }
 
     is_int(failed, 0, "all processes exit normally");
@@ -788,10 +761,9 @@ test_race(void)
            ROUNDS, PROCESSES);
     is_int(others, ROUNDS * (PROCESSES - 1), "all others get USED");
 
-    sessions = open_sessions("race");
+    open_sessions("race");
     (void) snprintf(last, sizeof(last), "r%d-%u", ROUNDS, shared->winner);
-    is_int(find(sessions, last, NOW), AT_SESSION_OK,
-           "the last successor is valid");
+    is_int(find(last, NOW), OK, "the last successor is valid");
     at_session_db_close(sessions);
 
     (void) munmap(shared, sizeof(race_t));
@@ -801,43 +773,41 @@ test_race(void)
 static int
 rotate_until_killed(void *data)
 {
-    at_session_db_t  *sessions = open_sessions("kill");
-
+    open_sessions("kill");
     steps = 0;
     kill_at = *(unsigned *) data;
 
-    return rotate(sessions, "r0", "r1", NOW) != AT_SESSION_OK;
+    return rotate("r0", "r1", NOW) != OK;
 }
 
 
 static void
 test_kill(void)
 {
-    int               status, killed = 1;
-    unsigned          n, good, wrong = 0, before = 0, after = 0;
-    at_session_db_t  *sessions;
+    int       status, killed = 1;
+    unsigned  n, good, wrong = 0, before = 0, after = 0;
 
     for (n = 1; killed && n < POINTS; n++) {
         drop("kill");
 
-        sessions = open_sessions("kill");
-        (void) begin(sessions, "r0", "a0", NOW);
+        open_sessions("kill");
+        (void) begin("r0", "a0", NOW);
         at_session_db_close(sessions);
 
         (void) waitpid(start_process(rotate_until_killed, &n), &status, 0);
         killed = WIFSIGNALED(status);
 
-        sessions = open_sessions("kill");
+        open_sessions("kill");
 
-        if (find(sessions, "r1", NOW) == AT_SESSION_OK) {
+        if (find("r1", NOW) == OK) {
             after += killed;
 
         } else {
             before += killed;
         }
 
-        good = rotate(sessions, "r0", "y", NOW) == AT_SESSION_OK;
-        good += rotate(sessions, "r1", "z", NOW) == AT_SESSION_OK;
+        good = rotate("r0", "y", NOW) == OK;
+        good += rotate("r1", "z", NOW) == OK;
         wrong += good != 1;
 
         at_session_db_close(sessions);
@@ -854,15 +824,14 @@ test_kill(void)
 
 
 static void *
-write_in_thread(void *data)
+write_in_thread(TAP_UNUSED void *data)
 {
-    int               i;
-    static unsigned   failed;
-    at_session_db_t  *sessions = data;
+    int              i;
+    static unsigned  failed;
 
     for (i = 0; i < ROUNDS; i++) {
-        failed += rotate(sessions, numbered("r", i), numbered("r", i + 1),
-                         NOW + i) != AT_SESSION_OK;
+        failed += rotate(numbered("r", i), numbered("r", i + 1), NOW + i)
+                  != OK;
         failed += at_session_db_clean(sessions, NOW, 10, &err) != 0;
     }
 
@@ -873,17 +842,17 @@ write_in_thread(void *data)
 static void
 test_threads(void)
 {
-    void             *failed;
-    unsigned          wrong = 0, n;
-    pthread_t         thread;
-    at_session_db_t  *sessions = open_sessions("threads");
+    void      *failed;
+    unsigned   wrong = 0, n;
+    pthread_t  thread;
 
-    (void) begin(sessions, "r0", "a", NOW);
+    open_sessions("threads");
+    (void) begin("r0", "a", NOW);
 
-    (void) pthread_create(&thread, NULL, write_in_thread, sessions);
+    (void) pthread_create(&thread, NULL, write_in_thread, NULL);
 
     for (n = 0; n < 20000; n++) {
-        wrong += find(sessions, "r0", NOW) != AT_SESSION_OK;
+        wrong += find("r0", NOW) != OK;
     }
 
     (void) pthread_join(thread, &failed);
@@ -899,74 +868,64 @@ test_threads(void)
 
 
 static int
-fail_begin_session(void *sessions, unsigned n)
+fail_begin_session(FAIL_UNUSED void *data, unsigned n)
 {
-    const char    *name = numbered("b", (int) n);
-    at_session_e   result = begin(sessions, name, name, NOW);
+    const char   *name = numbered("b", (int) n);
+    at_session_e  result = begin(name, name, NOW);
 
     (void) fail_end();
 
-    return (result == AT_SESSION_OK) == (find(sessions, name, NOW)
-                                         == AT_SESSION_OK)
-           && (result == AT_SESSION_OK || result == AT_SESSION_FAILED);
+    return (result == OK) == (find(name, NOW) == OK)
+           && (result == OK || result == FAILED);
 }
 
 
 static int
-fail_rotate(void *sessions, unsigned n)
+fail_rotate(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
-    static int     good;
-    const char    *was = numbered("r", good), *next = numbered("r", ++good);
-    at_session_e   result = rotate(sessions, was, next, NOW);
+    static int    good;
+    const char   *was = numbered("r", good), *next = numbered("r", ++good);
+    at_session_e  result = rotate(was, next, NOW);
 
-    (void) n;
     (void) fail_end();
 
-    if (result == AT_SESSION_OK) {
-        return find(sessions, next, NOW) == AT_SESSION_OK
-               && rotate(sessions, was, "x", NOW) == AT_SESSION_USED;
+    if (result == OK) {
+        return find(next, NOW) == OK && rotate(was, "x", NOW) == USED;
     }
 
-    return result == AT_SESSION_FAILED
-           && find(sessions, next, NOW) == AT_SESSION_UNKNOWN
-           && rotate(sessions, was, next, NOW) == AT_SESSION_OK;
+    return result == FAILED && find(next, NOW) == UNKNOWN
+           && rotate(was, next, NOW) == OK;
 }
 
 
 static int
-fail_find(void *sessions, unsigned n)
+fail_find(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
     at_session_e  good, bad;
 
-    good = find(sessions, "r0", NOW);
-    bad = find(sessions, "none", NOW);
-    (void) n;
+    good = find("r0", NOW);
+    bad = find("none", NOW);
 
-    return (good == AT_SESSION_OK || good == AT_SESSION_FAILED)
-           && (bad == AT_SESSION_UNKNOWN || bad == AT_SESSION_FAILED);
+    return (good == OK || good == FAILED) && (bad == UNKNOWN || bad == FAILED);
 }
 
 
 static int
-fail_logout(void *sessions, unsigned n)
+fail_logout(FAIL_UNUSED void *data, unsigned n)
 {
-    const char    *name = numbered("b", (int) n);
-    at_session_e   result = log_out(sessions, name, "none", NOW);
+    const char   *name = numbered("b", (int) n);
+    at_session_e  result = log_out(name, "none", NOW);
 
     (void) fail_end();
 
-    return result == AT_SESSION_FAILED
-           || find(sessions, name, NOW) != AT_SESSION_OK;
+    return result == FAILED || find(name, NOW) != OK;
 }
 
 
 static int
-fail_open(void *sessions, unsigned n)
+fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
     at_session_db_t  *other;
-
-    (void) sessions;
-    (void) n;
 
     err.text[0] = '\0';
     other = at_session_db_open(in_dir("fail_open"), &key, &err);
@@ -980,15 +939,14 @@ fail_open(void *sessions, unsigned n)
 static void
 test_failures(void)
 {
-    at_session_db_t  *sessions = open_sessions("fail");
+    open_sessions("fail");
+    (void) begin("r0", "a", NOW);
 
-    (void) begin(sessions, "r0", "a", NOW);
-
-    fail_each("login", fail_begin_session, sessions);
-    fail_each("logout", fail_logout, sessions);
-    fail_each("find", fail_find, sessions);
-    fail_each("refresh", fail_rotate, sessions);
-    fail_each("opening", fail_open, sessions);
+    fail_each("login", fail_begin_session, NULL);
+    fail_each("logout", fail_logout, NULL);
+    fail_each("find", fail_find, NULL);
+    fail_each("refresh", fail_rotate, NULL);
+    fail_each("opening", fail_open, NULL);
 
     at_session_db_close(sessions);
 }
