@@ -6,20 +6,7 @@
  * one.
  */
 
-#include "core/base/at_base64url.h"
 #include "fuzz.h"
-
-
-static at_str_t
-fuzz_encode(const void *data, size_t size)
-{
-    size_t   len = at_base64url_encoded_len(size);
-    char    *text = fuzz_alloc(len);
-
-    at_base64url_encode(text, data, size);
-
-    return (at_str_t) { text, len };
-}
 
 
 /* returns whether text is valid */

@@ -63,12 +63,10 @@ fuzz_claims(const at_json_value_t *claims, const json_t *plain,
     const at_claim_path_t *path)
 {
     size_t                  i;
-    const at_json_value_t  *claim;
+    const at_json_value_t  *claim = at_claim_find(claims, path);
 
     fuzz_check_same(claims, plain);
     fuzz_check_text(claims);
-
-    claim = at_claim_find(claims, path);
 
     for (i = 0; i < path->n && plain; i++) {
         plain = json_object_getn(plain, path->names[i].data,
@@ -114,11 +112,9 @@ fuzz_read(const uint8_t *data, size_t size, const at_claim_path_t *path)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_str_t         line, copy;
+    at_str_t         line = fuzz_line(&data, &size);
+    at_str_t         copy = fuzz_copy(line.data, line.len);
     at_claim_path_t  path;
-
-    line = fuzz_line(&data, &size);
-    copy = fuzz_copy(line.data, line.len);
 
     if (at_claim_path_parse(&path, (char *) (uintptr_t) copy.data, copy.len)
         == 0)

@@ -126,10 +126,6 @@ fuzz_check_row(const at_endpoint_t *endpoint, at_str_t line)
 {
     at_str_t  scope;
 
-    if (line.len && line.data[line.len - 1] == '\r') {
-        line.len--;
-    }
-
     fuzz_assert(at_str_equal(fuzz_word(&line), linear_method(endpoint)));
     fuzz_assert(at_str_equal(fuzz_word(&line), linear_template(endpoint)));
 
@@ -153,11 +149,12 @@ fuzz_check_rows(const at_endpoint_list_t *list, at_str_t text)
 
     for (number = 1; text.len; number++) {
         line = linear_part(&text, '\n');
-        first = line;
 
-        if (first.len && first.data[first.len - 1] == '\r') {
-            first.len--;
+        if (line.len && line.data[line.len - 1] == '\r') {
+            line.len--;
         }
+
+        first = line;
 
         if (fuzz_word(&first).len) {
             fuzz_assert(n < list->n_endpoints);
@@ -233,13 +230,10 @@ fuzz_is_plain(at_str_t path)
 static int
 fuzz_raw_is_plain(at_str_t raw)
 {
-    int       plain = 1;
-    char     *decoded, digits[3];
-    size_t    i, len = 0;
+    char    *decoded = fuzz_alloc(raw.len), digits[3] = "";
+    size_t   i, len = 0;
 
-    decoded = fuzz_alloc(raw.len);
-
-    for (i = 0; plain && i < raw.len; i++) {
+    for (i = 0; i < raw.len; i++) {
         if (raw.data[i] != '%') {
             decoded[len++] = raw.data[i];
             continue;
@@ -248,21 +242,23 @@ fuzz_raw_is_plain(at_str_t raw)
         if (raw.len - i < 3 || !isxdigit((unsigned char) raw.data[i + 1])
             || !isxdigit((unsigned char) raw.data[i + 2]))
         {
-            plain = 0;
-            break;
+            return 0;
         }
 
         memcpy(digits, raw.data + i + 1, 2);
-        digits[2] = '\0';
-        i += 2;
-
         decoded[len] = (char) strtol(digits, NULL, 16);
-        plain = !isalnum((unsigned char) decoded[len])
-                && !memchr("-._~/", decoded[len], 5);
+
+        if (isalnum((unsigned char) decoded[len])
+            || memchr("-._~/", decoded[len], 5))
+        {
+            return 0;
+        }
+
         len++;
+        i += 2;
     }
 
-    return plain && fuzz_is_plain((at_str_t) { decoded, len });
+    return fuzz_is_plain((at_str_t) { decoded, len });
 }
 
 

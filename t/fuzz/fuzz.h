@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/at_base64url.h"
 #include "core/base/at_str.h"
 #include "core/json/at_document.h"
 
@@ -96,6 +97,19 @@ fuzz_line(const uint8_t **data, size_t *size)
     *size -= len + (end != NULL);
 
     return line;
+}
+
+
+/* in base64url */
+FUZZ_UNUSED static at_str_t
+fuzz_encode(const void *data, size_t size)
+{
+    size_t   len = at_base64url_encoded_len(size);
+    char    *text = fuzz_alloc(len);
+
+    at_base64url_encode(text, data, size);
+
+    return (at_str_t) { text, len };
 }
 
 

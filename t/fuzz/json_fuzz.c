@@ -19,31 +19,6 @@ static const at_json_limits_t  unlimited = {
 static at_json_t  reused;
 
 
-static const at_json_value_t *fuzz_check_content(const at_json_value_t *value,
-    at_str_t text);
-
-
-/* the lookup of each name returns its member */
-static const at_json_value_t *
-fuzz_check_members(const at_json_value_t *object, at_str_t text)
-{
-    uint32_t                n;
-    at_str_t                name;
-    const at_json_value_t  *next = object + 1;
-
-    for (n = object->n; n; n--) {
-        fuzz_assert(at_json_string(next, &name) == 0);
-        fuzz_assert(fuzz_is_within(name, text));
-        fuzz_assert(at_json_next(next) == next + 1);
-        fuzz_assert(at_json_member(object, name) == next + 1);
-
-        next = fuzz_check_content(next + 1, text);
-    }
-
-    return next;
-}
-
-
 /* returns the value after this one: its span and its content must agree */
 static const at_json_value_t *
 fuzz_check_content(const at_json_value_t *value, at_str_t text)
@@ -67,7 +42,15 @@ fuzz_check_content(const at_json_value_t *value, at_str_t text)
         break;
 
     case AT_JSON_OBJECT:
-        next = fuzz_check_members(value, text);
+        for (n = value->n; n; n--) {
+            fuzz_assert(at_json_string(next, &view) == 0);
+            fuzz_assert(fuzz_is_within(view, text));
+            fuzz_assert(at_json_next(next) == next + 1);
+            fuzz_assert(at_json_member(value, view) == next + 1);
+
+            next = fuzz_check_content(next + 1, text);
+        }
+
         break;
 
     default:

@@ -55,25 +55,21 @@ fuzz_same(at_bytes_t *again, int rc, at_str_t bytes)
 }
 
 
-static void
-fuzz_token(at_str_t bytes)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    at_bytes_t         again = { 0 };
-    at_token_record_t  token;
+    at_str_t            bytes = fuzz_copy(data, size);
+    at_bytes_t          again = { 0 };
+    at_user_record_t    user;
+    at_role_record_t    role;
+    at_token_record_t   token;
+    at_client_record_t  client;
 
     if (at_token_decode(&token, bytes) == 0) {
         fuzz_check_list(token.scopes, bytes);
         fuzz_check_ranges(token.ranges);
         fuzz_same(&again, at_token_encode(&again, &token), bytes);
     }
-}
-
-
-static void
-fuzz_client(at_str_t bytes)
-{
-    at_bytes_t          again = { 0 };
-    at_client_record_t  client;
 
     if (at_client_decode(&client, bytes) == 0) {
         fuzz_check_list(client.issuers, bytes);
@@ -81,28 +77,12 @@ fuzz_client(at_str_t bytes)
         fuzz_check_ranges(client.ranges);
         fuzz_same(&again, at_client_encode(&again, &client), bytes);
     }
-}
-
-
-static void
-fuzz_user(at_str_t bytes)
-{
-    at_bytes_t        again = { 0 };
-    at_user_record_t  user;
 
     if (at_user_decode(&user, bytes) == 0) {
         fuzz_check_list(user.scopes, bytes);
         fuzz_check_list(user.issuers, bytes);
         fuzz_same(&again, at_user_encode(&again, &user), bytes);
     }
-}
-
-
-static void
-fuzz_role(at_str_t bytes)
-{
-    at_bytes_t        again = { 0 };
-    at_role_record_t  role;
 
     if (at_role_decode(&role, bytes) == 0) {
         fuzz_check_list(role.grant, bytes);
@@ -110,18 +90,6 @@ fuzz_role(at_str_t bytes)
         fuzz_check_list(role.blocked, bytes);
         fuzz_same(&again, at_role_encode(&again, &role), bytes);
     }
-}
-
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    at_str_t  bytes = fuzz_copy(data, size);
-
-    fuzz_token(bytes);
-    fuzz_client(bytes);
-    fuzz_user(bytes);
-    fuzz_role(bytes);
 
     return fuzz_end();
 }
