@@ -61,8 +61,9 @@ test_pattern(void)
         { "*.Read", "Read", 0 }, { "*.Read", "CIPP.Core-Read", 0 },
         { "*.Read", "CIPP.Core.Read ", 0 }, { "*.Read", "a.Read\nb", 0 },
         { "CIPP.*", "CIPPX.Core", 0 }, { "CIPP.*", "CIPP.", 1 },
-        { "?", "a", 0 }, { "?", "?", 1 }, { "[a]", "a", 0 }, { "[a]", "[A]", 1 },
-        { "a.c", "abc", 0 }, { "a|b", "a", 0 }, { "\\*", "\\x", 1 },
+        { "?", "a", 0 }, { "?", "?", 1 }, { "[a]", "a", 0 },
+        { "[a]", "[A]", 1 }, { "a.c", "abc", 0 }, { "a|b", "a", 0 },
+        { "\\*", "\\x", 1 },
         { "K", "\xe2\x84\xaa", 0 }, { "\xc3\x89", "\xc3\xa9", 0 },
         { "@", "`", 0 }, { "[", "{", 0 },
     };
@@ -103,9 +104,9 @@ test_valid(void)
     }
 
     memset(text, 'a', sizeof(text));
-    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX }), 
+    ok(at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX }),
        "a pattern of the maximum length is valid");
-    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX + 1 }), 
+    ok(!at_pattern_is_valid((at_str_t) { text, AT_PATTERN_MAX + 1 }),
        "a longer pattern is invalid");
     ok(!at_pattern_is_valid((at_str_t) { "a\0b", 3 }), "NUL is invalid");
 }
@@ -200,20 +201,17 @@ test_allows(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        memset(&role, 0, sizeof(role));
-
-        role.grant = grant;
-        role.deny = deny;
+        role = (at_role_t) { .grant = grant, .deny = deny };
         role.n_grant = words(grant, cases[i].grant);
         role.n_deny = words(deny, cases[i].deny);
 
-        is_int(allows(&role, str(cases[i].required)),
-               cases[i].allows, "grant '%s', deny '%s': %s is %s",
-               cases[i].grant, cases[i].deny,
-               cases[i].required, cases[i].allows ? "allowed" : "not allowed");
+        is_int(allows(&role, str(cases[i].required)), cases[i].allows,
+               "grant '%s', deny '%s': %s is %s", cases[i].grant,
+               cases[i].deny, cases[i].required,
+               cases[i].allows ? "allowed" : "not allowed");
     }
 
-    memset(&role, 0, sizeof(role));
+    role = (at_role_t) { 0 };
     ok(!allows(&role, str("A.B.Read"))
        && !at_role_blocks(&role, str("GET /a")),
        "a role of zeroes grants nothing and blocks nothing");
@@ -225,7 +223,7 @@ test_blocks(void)
 {
     size_t     i;
     at_str_t   name;
-    at_role_t  role;
+    at_role_t  role = { .blocked = &name, .n_blocked = 1 };
 
     static const struct {
         const char *blocked, *endpoint; int blocks;
@@ -261,12 +259,7 @@ test_blocks(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        memset(&role, 0, sizeof(role));
-
         name = str(cases[i].blocked);
-        role.blocked = &name;
-        role.n_blocked = 1;
-
         is_int(at_role_blocks(&role, str(cases[i].endpoint)), cases[i].blocks,
                "'%s' %s '%s'", cases[i].blocked,
                cases[i].blocks ? "blocks" : "does not block",
@@ -294,8 +287,7 @@ test_builtin(void)
        && !at_role_builtin(str("administrator"))
        && !at_role_builtin(str("anonymous"))
        && !at_role_builtin(str("authenticated"))
-       && !at_role_builtin(str("admin ")),
-       "other names are not built-in roles");
+       && !at_role_builtin(str("admin ")), "other roles are not built-in");
 }
 
 
@@ -388,8 +380,8 @@ test_cipp_role(const struct cipp_role *role)
         }
     }
 
-    is_int(wrong,
-           0, "%s is granted the same endpoints as by -like", role->name);
+    is_int(wrong, 0, "%s is granted the same endpoints as by -like",
+           role->name);
     is_int(allowed, role->allowed, "%s is granted %u endpoints", role->name,
            role->allowed);
 }
@@ -419,10 +411,7 @@ test_cipp_custom(void)
     size_t     i, j;
     at_str_t   grant;
     unsigned   wrong = 0;
-    at_role_t  role = { 0 };
-
-    role.grant = &grant;
-    role.n_grant = 1;
+    at_role_t  role = { .grant = &grant, .n_grant = 1 };
 
     for (i = 0; i < n_permissions; i++) {
         for (j = 0; j < n_permissions; j++) {
@@ -449,10 +438,7 @@ test_cipp_blocked(void)
     size_t     i, j;
     at_str_t   name;
     unsigned   wrong = 0;
-    at_role_t  role = { 0 };
-
-    role.blocked = &name;
-    role.n_blocked = 1;
+    at_role_t  role = { .blocked = &name, .n_blocked = 1 };
 
     for (i = 0; i < CIPP_ROWS; i++) {
         name = str(strrchr(cipp[i].path, '/') + 1);
