@@ -197,7 +197,7 @@ static void
 test_options(void)
 {
     size_t               i;
-    const char *const   *path;
+    const char          *const   *path;
     at_endpoint_list_t  *list;
 
     static const struct {
@@ -352,7 +352,7 @@ test_errors(void)
     options.ignore_case = 0;
 
     list = must_parse("GET /ab\nGET /aB\n* /ab\nPOST /ab\nGET /ab/\n"
-                           "GET /:ab\nGET /:ab/\n", "", 0);
+                      "GET /:ab\nGET /:ab/\n", "", 0);
     is_int(list->n_endpoints, 7,
            "endpoints that differ in case, method, slash or parameter");
     at_endpoint_list_free(list);
@@ -375,9 +375,9 @@ test_errors(void)
 static void
 test_large(void)
 {
-    at_str_t     view;
-    at_error_t   err;
-    char        *text = malloc(AT_ENDPOINT_LIST_MAX + 1);
+    at_str_t    view;
+    at_error_t  err;
+    char       *text = malloc(AT_ENDPOINT_LIST_MAX + 1);
 
     memset(text, '#', AT_ENDPOINT_LIST_MAX + 1);
     memcpy(text, "GET /a\n", 7);
@@ -385,8 +385,8 @@ test_large(void)
     view = (at_str_t) { text, AT_ENDPOINT_LIST_MAX + 1 };
     ok(at_endpoint_list_parse(view, NULL, &err) == NULL,
        "a text above the maximum is an error");
-    is_str(err.text,
-           "larger than 4194304 bytes", "the error names the maximum");
+    is_str(err.text, "larger than 4194304 bytes",
+           "the error names the maximum");
 
     view.len--;
     at_endpoint_list_free(at_endpoint_list_parse(view, NULL, &err));
@@ -409,48 +409,46 @@ test_large(void)
 static void
 test_endpoint(void)
 {
+    size_t                i;
     const at_endpoint_t  *e;
     at_endpoint_list_t   *list;
 
-    list = must_parse("GET /snapshots\n"
-                           "\n"
-                           "DELETE\t/api-tokens/:key\r\n"
-                           "POST /x x.write#1#\n"
-                           "GET /me Authenticated\n"
-                           "GET /version Public\n"
-                           "GET /public publicity\n"
-                           "* /star", "", 0);
+    static const struct {
+        const char *text, *id, *scope; at_endpoint_e kind; unsigned line;
+    } cases[] = {
+        { "GET /snapshots", SNAPSHOTS, SNAPSHOTS, AT_ENDPOINT_SCOPE, 1 },
+        { "DELETE /api-tokens/:key",
+          "f43f5efc2d2e1cc22d02c9e93894ddde07e023c7",
+          "f43f5efc2d2e1cc22d02c9e93894ddde07e023c7", AT_ENDPOINT_SCOPE, 3 },
+        { "POST /x", "2858b5e2426f2c00862b54d84869a9c04cf9c1a5", "x.write#1#",
+          AT_ENDPOINT_SCOPE, 4 },
+        { "GET /me", NULL, NULL, AT_ENDPOINT_AUTHENTICATED, 5 },
+        { "GET /version", NULL, NULL, AT_ENDPOINT_PUBLIC, 6 },
+        { "GET /public", NULL, "publicity", AT_ENDPOINT_SCOPE, 7 },
+        { "* /star", NULL, NULL, AT_ENDPOINT_SCOPE, 8 },
+    };
 
-    e = &list->endpoints[0];
-    is_bytes(e->text, str("GET /snapshots"), "the text of an endpoint");
-    is_bytes(e->id, str(SNAPSHOTS), "the id is the SHA-1 of the text");
-    is_bytes(e->scope, e->id, "the id is the default scope");
-    is_int(e->kind, AT_ENDPOINT_SCOPE, "the id is a scope");
-    is_int(e->line, 1, "the line of the first endpoint");
+    list = must_parse("GET /snapshots\n\nDELETE\t/api-tokens/:key\r\n"
+                      "POST /x x.write#1#\nGET /me Authenticated\n"
+                      "GET /version Public\nGET /public publicity\n* /star",
+                      "", 0);
 
-    e = &list->endpoints[1];
-    is_bytes(e->text, str("DELETE /api-tokens/:key"),
-             "the text has one space instead of a tab");
-    is_bytes(e->id, str("f43f5efc2d2e1cc22d02c9e93894ddde07e023c7"),
-             "the id is computed with that space");
-    is_int(e->line, 3, "empty lines are counted");
+    for (i = 0; i < N(cases); i++) {
+        e = &list->endpoints[i];
+        is_bytes(e->text, str(cases[i].text), "%s: the text", cases[i].text);
+        is_int(e->kind, cases[i].kind, "%s: the kind", cases[i].text);
+        is_int(e->line, cases[i].line, "%s: the line", cases[i].text);
 
-    e = &list->endpoints[2];
-    is_bytes(e->scope,
-             str("x.write#1#"), "\"#\" inside a word is not a comment");
-    is_bytes(e->id, str("2858b5e2426f2c00862b54d84869a9c04cf9c1a5"),
-             "an endpoint with a scope has an id, too");
+        if (cases[i].id) {
+            is_bytes(e->id, str(cases[i].id),
+                     "%s: the id is the SHA-1 of the text", cases[i].text);
+        }
 
-    e = &list->endpoints[3];
-    is_int(e->kind, AT_ENDPOINT_AUTHENTICATED,
-           "Authenticated requires an identity");
-
-    is_int(list->endpoints[4].kind, AT_ENDPOINT_PUBLIC,
-           "Public requires no credential");
-    is_int(list->endpoints[5].kind, AT_ENDPOINT_SCOPE,
-           "a word that begins like Public is a scope");
-    is_bytes(list->endpoints[6].text, str("* /star"),
-             "the text of an endpoint for any method");
+        if (cases[i].scope) {
+            is_bytes(e->scope, str(cases[i].scope),
+                     "%s: the scope, or the id without one", cases[i].text);
+        }
+    }
 
     at_endpoint_list_free(list);
 }
@@ -468,52 +466,55 @@ granted(const at_endpoint_t *endpoint, const at_scopes_t *scopes)
 }
 
 
+/* scope ends with NULL; each is the first and the last of two scopes */
+static void
+are_granted(const at_endpoint_t *endpoint, const char *const *scope,
+    int expected)
+{
+    size_t       i;
+    at_str_t     items[2];
+    at_scopes_t  scopes = { 2, items, NULL };
+
+    for ( ; *scope; scope++) {
+        for (i = 0; i < 2; i++) {
+            items[i] = str(*scope);
+            items[1 - i] = str("another");
+
+            is_int(granted(endpoint, &scopes), expected, "scope '%s' for %.*s",
+                   *scope, (int) endpoint->text.len, endpoint->text.data);
+        }
+    }
+}
+
+
 static void
 test_granted(void)
 {
-    size_t               i, j;
-    at_str_t             items[2];
-    at_scopes_t          scopes;
+    size_t               i;
+    at_scopes_t          none = { 0, NULL, NULL };
     at_endpoint_list_t  *list;
 
-    static const struct { const char *row, *scope; int granted; } cases[] = {
-        { "GET /snapshots read", "read", 1 },
-        { "GET /snapshots read", "READ", 0 },
-        { "GET /snapshots read", "rea", 0 }, { "GET /snapshots read", "*", 0 },
-        { "GET /snapshots read", "", 0 },
-        { "GET /snapshots read", "GET /snapshots", 1 },
-        { "GET /snapshots read", "get /snapshots", 0 },
-        { "GET /snapshots read", "GET /Snapshots", 0 },
-        { "GET /snapshots read", "GET  /snapshots", 0 },
-        { "GET /snapshots read", "HEAD /snapshots", 0 },
-        { "GET /snapshots read", "* /snapshots", 0 },
-        { "GET /snapshots read", "/snapshots", 0 },
-        { "GET /snapshots read", SNAPSHOTS, 1 },
-        { "GET /snapshots read", "79AB4B0754B069399464A23C222725111915F8F9",
-          0 },
-        { "GET /snapshots", SNAPSHOTS, 1 },
-        { "GET /snapshots", "GET /snapshots", 1 },
-        { "GET /snapshots", "f43f5efc2d2e1cc22d02c9e93894ddde07e023c7", 0 },
-        { "* /snapshots", "* /snapshots", 1 },
-        { "* /snapshots", "GET /snapshots", 0 },
-        { "GET /snapshots Authenticated", "x", 1 },
-        { "GET /snapshots Public", "x", 1 },
+    static const struct {
+        const char *row, *granted[4], *others[13];
+    } cases[] = {
+        { "GET /snapshots read", { "read", "GET /snapshots", SNAPSHOTS },
+          { "READ", "rea", "*", "", "get /snapshots", "GET /Snapshots",
+            "GET  /snapshots", "HEAD /snapshots", "* /snapshots", "/snapshots",
+            "79AB4B0754B069399464A23C222725111915F8F9" } },
+        { "GET /snapshots", { SNAPSHOTS, "GET /snapshots" },
+          { "f43f5efc2d2e1cc22d02c9e93894ddde07e023c7" } },
+        { "* /snapshots", { "* /snapshots" }, { "GET /snapshots" } },
+        { "GET /snapshots Authenticated", { "x" }, { NULL } },
+        { "GET /snapshots Public", { "x" }, { NULL } },
     };
 
     for (i = 0; i < N(cases); i++) {
         list = must_parse(cases[i].row, "", 0);
 
-        for (j = 0; j < 2; j++) {
-            items[j] = str(cases[i].scope);
-            items[1 - j] = str("another");
-            scopes = (at_scopes_t) { 2, items, NULL };
+        are_granted(&list->endpoints[0], cases[i].granted, 1);
+        are_granted(&list->endpoints[0], cases[i].others, 0);
 
-            is_int(granted(&list->endpoints[0], &scopes), cases[i].granted,
-                   "scope '%s' for %s", cases[i].scope, cases[i].row);
-        }
-
-        scopes = (at_scopes_t) { 0, NULL, NULL };
-        is_int(granted(&list->endpoints[0], &scopes),
+        is_int(granted(&list->endpoints[0], &none),
                list->endpoints[0].kind != AT_ENDPOINT_SCOPE,
                "an identity without scopes for %s", cases[i].row);
 
@@ -663,14 +664,14 @@ test_every_row(const at_endpoint_list_t *list, const char *const *prefixes)
 static at_endpoint_list_t *
 read_file(const char *name, const char *prefix, size_t n)
 {
-    char                        *next, *line, *scope;
-    size_t                       i = 0;
-    unsigned                     wrong = 0;
-    at_file_t                    file = data_read(name);
-    at_error_t                   err;
-    at_endpoint_list_t          *list;
-    const at_endpoint_t         *e;
-    at_endpoint_list_options_t   options = { str(prefix), *prefix == '\0' };
+    char                       *next, *line, *scope;
+    size_t                      i = 0;
+    unsigned                    wrong = 0;
+    at_file_t                   file = data_read(name);
+    at_error_t                  err;
+    at_endpoint_list_t         *list;
+    const at_endpoint_t        *e;
+    at_endpoint_list_options_t  options = { str(prefix), *prefix == '\0' };
 
     list = at_endpoint_list_parse((at_str_t) { file.data, file.len }, &options,
                                   &err);
@@ -753,22 +754,20 @@ test_cipp(void)
 static char *
 full_tree(unsigned depth)
 {
-    char      *text;
-    size_t     len = 0, size;
-    unsigned   i, j;
+    char     *text, *p;
+    unsigned  i, j;
 
-    size = ((size_t) 1 << depth) * (depth * 4 + 10);
-    text = malloc(size);
+    text = malloc(((size_t) 1 << depth) * (depth * 4 + 10));
+    p = text;
 
     for (i = 0; i < 1u << depth; i++) {
-        len += (size_t) snprintf(text + len, size - len, "GET ");
+        p = stpcpy(p, "GET ");
 
         for (j = 0; j < depth; j++) {
-            len += (size_t) snprintf(text + len, size - len, "%s",
-                                     i >> j & 1 ? "/:p" : "/a");
+            p = stpcpy(p, i >> j & 1 ? "/:p" : "/a");
         }
 
-        len += (size_t) snprintf(text + len, size - len, "/e\n");
+        p = stpcpy(p, "/e\n");
     }
 
     return text;
@@ -818,8 +817,7 @@ test_steps(void)
              str("GET /:p/:p/:p/end"), "a chain of parameters is not a tree");
     at_endpoint_list_free(list);
 
-    text[0] = '\0';
-    strcat(text, "POST /x\nGET ");
+    strcpy(text, "POST /x\nGET ");
 
     for (i = 0; i < AT_ENDPOINT_LIST_STEPS_MAX - 1; i++) {
         strcat(text, "/a");
@@ -842,10 +840,7 @@ test_steps(void)
 static int
 compare_hashes(const void *one, const void *two)
 {
-    uint64_t  a, b;
-
-    a = *(const uint64_t *) one;
-    b = *(const uint64_t *) two;
+    uint64_t  a = *(const uint64_t *) one, b = *(const uint64_t *) two;
 
     return (a > b) - (a < b);
 }
