@@ -63,7 +63,7 @@ int cli_store_each(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     cli_store_each_pt handler, void *data);
 
 
-/* the effect of an import on one record */
+/* the effect of a command on one record */
 typedef enum {
     CLI_FAILED = -1,
     CLI_ADDED,
@@ -75,9 +75,8 @@ typedef enum {
 } cli_effect_e;
 
 /*
- * Writes a record of an import: adds it, or replaces the record of that name.
- * A record without "created" keeps the time of the one it replaces, or gets
- * now.
+ * Adds a record, or replaces the record of that name.  A record without
+ * "created" keeps the time of the one it replaces, or gets now.
  *
  * A token may get another id only with replace, as this removes the old id.
  * Returns CLI_FAILED with err set.

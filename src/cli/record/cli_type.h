@@ -25,7 +25,8 @@ struct cli_type_s {
     /* of a type that reads a string or an array of strings */
     int     (*check)(at_str_t text);
     const char  *hint;                  /* what check() accepts */
-    int          nullable;              /* null is the default value */
+    int          nullable;              /* null, or "" for a string, is the
+                                           default value */
 };
 
 extern const cli_type_t  cli_type_name;         /* at_str_t, not empty */
