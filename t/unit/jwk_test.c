@@ -6,6 +6,7 @@
  *   header-kid, rfc-vectors.
  */
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -585,6 +586,37 @@ test_thousand_keys(void)
 }
 
 
+/* AddressSanitizer counts nothing here, and the test passes */
+static size_t
+allocated(void)
+{
+    struct mallinfo2  info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+
+static void
+test_large_document(void)
+{
+    size_t        before, len = 0;
+    at_keyset_t  *set;
+    char         *items = sign_alloc(1000000), *text;
+
+    while (len < 900000) {
+        len += (size_t) sprintf(items + len, "{},");
+    }
+
+    text = json("{'keys':[%s],'x':[%s1]}", jwk(p256, ",'kid':'a'"), items);
+    before = allocated();
+    set = parse(str(text), ALL);
+
+    ok(set != NULL && allocated() < before + 100000,
+       "a key set does not keep a document of 900 kB");
+    at_keyset_free(set);
+}
+
+
 static void
 test_kids(void)
 {
@@ -723,7 +755,8 @@ main(void)
     test_pem_cut(rsa);
     test_pem_cut(p256);
     RUN(test_jwk_taken, test_jwk_refused, test_algs, test_sets,
-        test_thousand_keys, test_kids, test_rfc, test_rfc_private);
+        test_thousand_keys, test_large_document, test_kids, test_rfc,
+        test_rfc_private);
 
     sign_end();
 

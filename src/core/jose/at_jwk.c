@@ -42,9 +42,10 @@ at_keyset_free(at_keyset_t *set)
 
     for (i = 0; i < set->n; i++) {
         at_key_free(set->keys[i].key);
+        json_decref(set->keys[i].strings[0]);
+        json_decref(set->keys[i].strings[1]);
     }
 
-    json_decref(set->json);
     free(set);
 }
 
@@ -527,7 +528,7 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
-/* returns 0, or -1 with err set; kid and issuer of out are views of jwk */
+/* returns 0, or -1 with err set, and then out owns nothing */
 static int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
@@ -575,10 +576,18 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 
     EVP_PKEY_free(pkey);
 
-    return out->key != NULL ? 0 : -1;
+    if (out->key == NULL) {
+        return -1;
+    }
+
+    out->strings[0] = json_incref(json_object_get(jwk, "kid"));
+    out->strings[1] = json_incref(json_object_get(jwk, "issuer"));
+
+    return 0;
 }
 
 
+/* adds no key if keys is not an array, which has the size 0 */
 static void
 at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
     at_keyset_warn_pt warn, void *data)
@@ -616,24 +625,32 @@ static int
 at_keyset_from_jwks(at_keyset_t *set, at_str_t text, unsigned algs,
     at_keyset_warn_pt warn, void *data, at_error_t *err)
 {
+    int            rc;
+    json_t        *jwks;
     const json_t  *keys;
 
-    set->json = at_document_parse(text, AT_DOCUMENT_MAX);
+    jwks = at_document_parse(text, AT_DOCUMENT_MAX);
 
-    if (set->json == NULL) {
+    if (jwks == NULL) {
         return at_error(err, "invalid JSON");
     }
 
-    keys = json_object_get(set->json, "keys");
+    keys = json_object_get(jwks, "keys");
+    at_keyset_fill(set, keys, algs, warn, data);
+    rc = 0;
 
     if (!json_is_array(keys)) {
-        return at_error(err, "not a JWK Set: \"keys\" is missing or not an "
-                        "array");
+        rc = at_error(err, "not a JWK Set: \"keys\" is missing or not an "
+                      "array");
+
+    } else if (set->n == 0) {
+        rc = at_error(err, "no usable key in the JWK Set");
     }
 
-    at_keyset_fill(set, keys, algs, warn, data);
+    /* only the strings of the keys are kept, not a document of any size */
+    json_decref(jwks);
 
-    return set->n != 0 ? 0 : at_error(err, "no usable key in the JWK Set");
+    return rc;
 }
 
 

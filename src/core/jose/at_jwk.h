@@ -19,16 +19,16 @@
 
 
 typedef struct {
-    at_str_t   kid;             /* empty: the key has none */
-    at_str_t   issuer;          /* restricts the key to tokens with this iss;
+    at_str_t        kid;        /* empty: the key has none */
+    at_str_t        issuer;     /* restricts the key to tokens with this iss;
                                    empty: not restricted */
-    at_key_t  *key;
+    struct json_t  *strings[2]; /* own kid and issuer, or NULL */
+    at_key_t       *key;
 } at_jwk_t;
 
 typedef struct {
-    size_t          n;          /* at least 1 */
-    at_jwk_t        keys[AT_KEYSET_KEYS_MAX];
-    struct json_t  *json;       /* owns the strings; NULL for PEM */
+    size_t    n;                /* at least 1 */
+    at_jwk_t  keys[AT_KEYSET_KEYS_MAX];
 } at_keyset_t;
 
 /* text is one line without a line end: a key that is ignored, and why */
