@@ -156,6 +156,7 @@ test_max_age(void)
         { "x=\"\\\", no-store, \", max-age=60", "", 60 },
         { "x=\"no-store", "", -1 }, { "x=\"\\", "", -1 }, { "=", "", -1 },
         { "=,=", "", -1 }, { "=no-store", "", -1 },
+        { "\"x, no-store", "", 0 }, { "max-age=60, x\"y, no-cache", "", 0 },
     };
 
     for (i = 0; i < N(rows); i++) {

@@ -9,7 +9,7 @@
 #define AT_MAX_AGE_CAP  INT32_MAX  /* RFC 9111 section 1.2.2 */
 
 
-/* cuts off the first directive; a comma in a quoted string does not end it */
+/* cuts off the first directive; a comma in a quoted value does not end it */
 static at_str_t
 at_directive_cut(at_str_t *rest)
 {
@@ -22,7 +22,7 @@ at_directive_cut(at_str_t *rest)
     for (i = 0; i < rest->len && (quoted || rest->data[i] != ','); i++) {
 
         if (rest->data[i] == '"') {
-            quoted = !quoted;
+            quoted = !quoted && i > 0 && rest->data[i - 1] == '=';
 
         } else if (quoted && rest->data[i] == '\\' && i + 1 < rest->len) {
             i++;
