@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The verification cache: which requests an entry serves, when it becomes
- * invalid, how much memory it takes, and what is left of it in memory.
+ * invalid, how much memory it takes, and which memory it overwrites.
  *
  * Requirements: cache-full, cache-expiry, cache-invalidation, cache-key,
  *   cache-collision, cache-negative, allocation-points.
@@ -41,7 +41,7 @@
 
 static struct {
     unsigned  n;                /* allocations so far */
-    unsigned  fail;             /* the number of the one that fails; 0: none */
+    unsigned  fail;             /* number of the allocation to fail, or 0 */
     long      live;             /* blocks */
     unsigned  dirty;            /* freed blocks that contained a secret */
     unsigned  underestimated;   /* blocks larger than the cache counts */
@@ -221,7 +221,7 @@ get(at_cache_t *cache, at_cache_key_t key)
 }
 
 
-/* whether entries and bytes are those of the hash table and of the queue */
+/* whether the counters agree with the hash table and the queue */
 static int
 adds_up(const at_cache_t *cache)
 {
@@ -298,7 +298,7 @@ test_memory(const char *name, unsigned n, unsigned least, unsigned most)
 
     ok(cache->stats.evictions != 0 && cache->stats.bytes > 15 * MIB,
        "%s: the cache is full", name);
-    ok(adds_up(cache), "%s: the counters are those of the entries", name);
+    ok(adds_up(cache), "%s: the counters agree with the entries", name);
     ok(grown <= 20 * MIB, "%s: 16 MiB of entries take at most 20 MiB", name);
 
     at_cache_free(cache);
