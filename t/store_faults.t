@@ -123,8 +123,9 @@ my ($worker) = $s->workers;
 
 # name, path, whether it must be refused, options
 my @requests = (
-    (map { ["a valid API token, $_", '/scope', 0, api_token => $text{$_}] } qw(plain user role)),
-    (map { ["a valid API token, $_, endpoint list", '/api/ListUsers', 0, api_token => $text{$_}] } qw(plain user role)),
+    (map { (["a valid API token, $_", '/scope', 0, api_token => $text{$_}],
+            ["a valid API token, $_, endpoint list", '/api/ListUsers', 0, api_token => $text{$_}]) }
+         qw(plain user role)),
     (map { ["a valid client, $_", '/api/ListUsers', 0, token => client_token($_)] } qw(good reader)),
 
     ['an unknown API token',     '/', 1, api_token => 'z' x 32],
@@ -138,13 +139,12 @@ my @requests = (
     ['a client without a role', '/', 1, token => client_token('roleless')],
 );
 
+# the status and the body, or 0 and the error
 sub try_once ($path, %o) {
     my $answer = eval {
         my $connection = $s->connect;
         $connection->send(request_bytes($path, close => 1, %o));
-        my $r = $connection->response;
-        $connection->close;
-        $r;
+        $connection->response;
     };
     return ($answer ? $answer->{status} : 0, $answer ? $answer->{body} : $@);
 }
@@ -293,13 +293,11 @@ sub state_of ($store) {
     return $store->ok('export') =~ s/"created":\d+/"created":0/gr =~ s/"\$y\$[^"]+"/"hash"/gr;
 }
 
-# before, after, or neither
 sub state_is ($store, $before, $after) {
     my $now = state_of($store);
     return $now eq $before ? 'before' : $now eq $after ? 'after' : 'neither';
 }
 
-# standard input of the command
 sub input_of ($noun, @) { $noun eq 'import' ? $import : "a password\n" }
 
 # a store, and its state before and after the change
@@ -364,9 +362,7 @@ for my $row (['import', 101, @replace], ['a change', 101, @disable], ['a user', 
     for my $lasting (0, 1) {
         my $mode = $lasting ? 'lasting failures' : 'one failure';
         each_fault("$name without memory, $mode", \@arguments,
-            sub ($n) {
-                return $n < 60 || $n > $total - 200 ? $n + 1 : min($n + $step, max($n + 1, $total - 199));
-            },
+            sub ($n) { $n < 60 || $n > $total - 200 ? $n + 1 : min($n + $step, max($n + 1, $total - 199)) },
             sub ($n) { return { env => $env, before => sub { arm($$, $n, $lasting) } } },
             sub ($n, $status) { (disarm())[1] },
             $name =~ /^(?:import|a user)$/ ? qr/^-11$/ : qr/(?!)/);
@@ -490,11 +486,9 @@ fault(int fd)
     struct stat  st;
     const char  *how = getenv("AT_FAIL_HOW");
 
-    if (how == NULL || fd < 3 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
-        return 0;
-    }
-
-    if (++n != atoi(getenv("AT_FAIL_N"))) {
+    if (how == NULL || fd < 3 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0
+        || ++n != atoi(getenv("AT_FAIL_N")))
+    {
         return 0;
     }
 
@@ -538,12 +532,6 @@ pwrite(int fd, const void *buf, size_t size, off_t offset)
 }
 
 ssize_t
-pwrite64(int fd, const void *buf, size_t size, off64_t offset)
-{
-    WRAP(REAL(pwrite64)(fd, buf, size, offset), REAL(pwrite64)(fd, buf, size / 2, offset))
-}
-
-ssize_t
 write(int fd, const void *buf, size_t size)
 {
     WRAP(REAL(write)(fd, buf, size), REAL(write)(fd, buf, size / 2))
@@ -553,12 +541,6 @@ ssize_t
 pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
     WRAP(REAL(pwritev)(fd, iov, count, offset), REAL(pwritev)(fd, iov, 1, offset) / 2)
-}
-
-ssize_t
-pwritev64(int fd, const struct iovec *iov, int count, off64_t offset)
-{
-    WRAP(REAL(pwritev64)(fd, iov, count, offset), REAL(pwritev64)(fd, iov, 1, offset) / 2)
 }
 
 ssize_t
@@ -585,8 +567,7 @@ ftruncate(int fd, off_t size)
     WRAP(REAL(ftruncate)(fd, size), (errno = EIO, -1))
 }
 
-int
-ftruncate64(int fd, off64_t size)
-{
-    WRAP(REAL(ftruncate64)(fd, size), (errno = EIO, -1))
-}
+/* off64_t is off_t */
+ssize_t pwrite64(int, const void *, size_t, off64_t) __attribute__((alias("pwrite")));
+ssize_t pwritev64(int, const struct iovec *, int, off64_t) __attribute__((alias("pwritev")));
+int ftruncate64(int, off64_t) __attribute__((alias("ftruncate")));
