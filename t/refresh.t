@@ -19,8 +19,7 @@ use JSON::PP ();
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 my $rounds = $ENV{AT_SANITIZE} ? 100 : 1000;
 
-my $more = 'refresh_token grace=10s;';
-my $s = start(issuer_conf(main => $more) . <<'CONF' . api_conf() . '    }',
+my $s = start(issuer_conf(main => 'refresh_token grace=10s;') . <<'CONF' . api_conf() . '    }',
     %%ISSUER quick: issuer https://quick.example; signing_key %%DIR%%/old.pem kid=old;
         access_token expires=10m cookie=at;
         refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;%%
@@ -62,31 +61,31 @@ my %next = cookies($answer);
 isnt $next{refreshToken}, $first->{refreshToken}, 'the refresh token is a new one';
 granted $s, '/x', 'the new access token', token => $next{accessToken}, decision => { user => 'jane' };
 
-my $by_cookie = $s->request('/api/auth/token', method => 'POST', body => '',
-                            cookie => "refreshToken=$next{refreshToken}; accessToken=$first->{accessToken}");
-is $by_cookie->{status}, 200, 'a refresh token in the cookie, with an empty body';
-%next = cookies($by_cookie);
+# a request without a body parameter
+sub by_cookie ($cookie, %o) { $s->request('/api/auth/token', method => 'POST', cookie => $cookie, %o) }
 
-my $no_body = $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$next{refreshToken}");
-is $no_body->{status}, 200, 'a refresh token in the cookie, without a body';
-%next = cookies($no_body);
+$answer = by_cookie("refreshToken=$next{refreshToken}; accessToken=$first->{accessToken}", body => '');
+is $answer->{status}, 200, 'a refresh token in the cookie, with an empty body';
+%next = cookies($answer);
 
-my $both = refresh($s, $next{refreshToken}, cookie => "refreshToken=$next{refreshToken}");
-is $both->{status}, 200, 'the same refresh token in body and cookie';
-%next = cookies($both);
+$answer = by_cookie("refreshToken=$next{refreshToken}");
+is $answer->{status}, 200, 'a refresh token in the cookie, without a body';
+%next = cookies($answer);
+
+$answer = refresh($s, $next{refreshToken}, cookie => "refreshToken=$next{refreshToken}");
+is $answer->{status}, 200, 'the same refresh token in body and cookie';
+%next = cookies($answer);
 
 sub rinv ($answer, $reason, $name) {
     is_refused $answer, invalid_refresh_token => $name;
     ok scalar(grep { /reason: $reason,/ } $s->errors->lines), "$name: the log says $reason";
 }
-$s->errors->lines;
 
 my $other = fresh('john');
 rinv refresh($s, $next{refreshToken}, cookie => "refreshToken=$other->{refreshToken}"), 'several_refresh_tokens',
      'different refresh tokens in body and cookie';
-rinv $s->request('/api/auth/token', method => 'POST', body => '',
-                 cookie => "refreshToken=$next{refreshToken}; refreshToken=$next{refreshToken}"),
-     'several_refresh_tokens', 'two cookies of a refresh token';
+rinv by_cookie("refreshToken=$next{refreshToken}; refreshToken=$next{refreshToken}"), 'several_refresh_tokens',
+     'two cookies of a refresh token';
 rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'no refresh token';
 rinv refresh($s, $_), 'unknown_refresh_token', 'unknown refresh token: ' . substr($_, 0, 10)
     for 'x', '', 'A' x 80, 'A' x 2000, "$next{refreshToken}A", substr($next{refreshToken}, 1), "\x{1}\"\\",
@@ -107,14 +106,15 @@ is_refused $s->request('/api/auth/token', method => 'GET'), method_not_allowed =
 is_refused post_json($s, '/api/auth/token', '{"refreshToken":"x"}', headers => ['Origin: https://evil.example']),
            origin_not_allowed => 'another origin is refused';
 
-for my $path ('/api/v6.1/auth/token', '/api/auth/token/', '/API/auth/token', '/api/auth/token;x') {
-    my $got = post_json($s, $path, { refreshToken => $next{refreshToken} });
-    isnt $got->{status}, 200, "$path is not the endpoint";
-}
+isnt post_json($s, $_, { refreshToken => $next{refreshToken} })->{status}, 200, "$_ is not the endpoint"
+    for '/api/v6.1/auth/token', '/api/auth/token/', '/API/auth/token', '/api/auth/token;x';
 
 # --- settings of an issuer block ----------------------------------------------
 
-my $quick = login($s, 'jane', $AuthToken::Local::PASSWORD, at => '/quick/login');
+# a login with another issuer block
+sub login_at ($path, $user = 'jane') { login($s, $user, $AuthToken::Local::PASSWORD, at => $path) }
+
+my $quick = login_at('/quick/login');
 my %quick = cookies($quick);
 @set = $quick->all('Set-Cookie');
 like $set[0], qr{\Aat=[\w.-]+; Max-Age=600; Path=/; }, 'name and lifetime of the cookie of the access token';
@@ -127,24 +127,22 @@ $s->errors->lines;
 rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'reused_refresh_token', 'a reused refresh token';
 rinv post_json($s, '/quick/token', { refreshToken => $second{rt} }), 'revoked_session', 'the latest refresh token of a session with a reuse';
 
-my %again = cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, at => '/quick/login'));
-my %last  = cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
-$s->errors->lines;
-post_json($s, '/quick/token', { refreshToken => $again{rt} });
-my @lines = grep { /refresh token reuse detected, session revoked, user: "jane"/ } $s->errors->lines;
-is scalar @lines, 1, 'a reuse is logged once';
-like $lines[0], qr/\[warn\]/, 'a reuse is logged as a warning';
-
-%again = cookies(login($s, 'x" y', $AuthToken::Local::PASSWORD, at => '/quick/login'));
-cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
-$s->errors->lines;
-post_json($s, '/quick/token', { refreshToken => $again{rt} });
-is scalar(grep { /session revoked, user: "x\\x22 y"/ } $s->errors->lines), 1, 'a quote in the name of a user is escaped in the log';
+# the name of a user, as in the log
+for (['jane', 'jane'], ['x" y', 'x\x22 y']) {
+    my ($user, $logged) = @$_;
+    my %again = cookies(login_at('/quick/login', $user));
+    cookies(post_json($s, '/quick/token', { refreshToken => $again{rt} }));
+    $s->errors->lines;
+    post_json($s, '/quick/token', { refreshToken => $again{rt} });
+    my @lines = grep { /refresh token reuse detected, session revoked, user: "\Q$logged\E"/ } $s->errors->lines;
+    is scalar @lines, 1, "a reuse is logged once, for the user $logged";
+    like $lines[0], qr/\[warn\]/, "a reuse is logged as a warning, for the user $logged";
+}
 
 # an expired session is removed periodically: its refresh token is unknown then
 my $why = '';
 for (1 .. 4) {
-    my %brief = cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, at => '/brief/login'));
+    my %brief = cookies(login_at('/brief/login'));
     select undef, undef, undef, 1.1;
     $s->errors->lines;
     is_refused post_json($s, '/brief/token', { refreshToken => $brief{refreshToken} }), invalid_refresh_token => 'an expired refresh token';
@@ -164,9 +162,9 @@ $store->import_records(users => [user_record('jack', issuers => ['main'], scope 
                                  user_record('john', issuers => ['quick'])]);
 
 $s->errors->lines;
-rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'a refresh after a change of the password';
-rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'a refresh by a disabled user';
-rinv refresh($s, $session{john}{refreshToken}), 'changed_user', 'a refresh by a user with another issuer since the login';
+rinv refresh($s, $session{$_->[0]}{refreshToken}), 'changed_user', "a refresh $_->[1]"
+    for [judy => 'after a change of the password'], [gone => 'by a disabled user'],
+        [john => 'by a user with another issuer since the login'];
 my %reduced = cookies(refresh($s, $session{jack}{refreshToken}));
 is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'a refresh uses the current scopes of the user';
 
@@ -178,10 +176,14 @@ is_refused refresh($s, $reduced{refreshToken}), insufficient_scope => 'a refresh
 
 # --- concurrent requests -----------------------------------------------------------
 
+sub refresh_bytes ($token) {
+    return request_bytes('/api/auth/token', method => 'POST', headers => ['Content-Type: application/json'],
+                         body => qq({"refreshToken":"$token"}));
+}
+
 # sends a request on each of n connections, then reads the responses
 sub at_once ($n, $token) {
-    my $bytes = request_bytes('/api/auth/token', method => 'POST', headers => ['Content-Type: application/json'],
-                              body => qq({"refreshToken":"$token"}));
+    my $bytes = refresh_bytes($token);
     state @connections;
     push @connections, $s->connect while @connections < $n;
     $_->send($bytes) for @connections[0 .. $n - 1];
@@ -210,36 +212,30 @@ is refresh($s, $token)->{status}, 200, 'concurrent requests do not revoke the se
 
 my $kept = fresh('jane')->{refreshToken};
 $s->reload;
-my $reloaded = refresh($s, $kept);
-is $reloaded->{status}, 200, 'a refresh token is valid after a reload';
-$kept = { cookies($reloaded) }->{refreshToken};
+is refresh($s, $kept)->{status}, 200, 'a refresh token is valid after a reload';
 
 # --- worker processes that are killed ----------------------------------------------------------
 
 expect_log $s, qr/exited on signal 9/;
-my ($none, $two, $one_valid) = (0, 0, 0);
+my %rounds;                     # by the number of valid successors
 
 for my $round (1 .. 20) {
     my $now = fresh('jane')->{refreshToken};
     my $c = $s->connect;
     my @workers = $s->workers;
-    $c->send(request_bytes('/api/auth/token', method => 'POST', headers => ['Content-Type: application/json'],
-                           body => qq({"refreshToken":"$now"})));
+    $c->send(refresh_bytes($now));
     select undef, undef, undef, 0.0005 * ($round % 10);
     kill KILL => @workers;
     my $got = eval { $c->response };
     await_true(sub { my @now = $s->workers; @now == 2 && !grep { my $w = $_; grep { $_ == $w } @workers } @now },
                'new worker processes');
 
-    my $good = 0;
-    $good++ if refresh($s, $now)->{status} == 200;
-    my $next = $got && $got->{status} == 200 ? { cookies($got) }->{refreshToken} : undef;
-    $good++ if defined $next && refresh($s, $next)->{status} == 200;
-    $good > 1 ? $two++ : $good ? $one_valid++ : $none++;
+    my @tokens = ($now, $got && $got->{status} == 200 ? { cookies($got) }->{refreshToken} : ());
+    $rounds{ scalar grep { refresh($s, $_)->{status} == 200 } @tokens }++;
     is login($s)->{status}, 200, "a login after the workers were killed, round $round" if $round % 5 == 0;
 }
 
-is $two, 0, 'a refresh token never has two valid successors';
-note "one valid successor: $one_valid, none (the response was lost): $none";
+is $rounds{2}, undef, 'a refresh token never has two valid successors';
+note 'one valid successor: ', $rounds{1} // 0, ', none (the response was lost): ', $rounds{0} // 0;
 
 done;
