@@ -305,7 +305,7 @@ my %none  = problem(401, 'API_INVALID_ACCESS_TOKEN', 'Missing Access Token');
 my %scope = problem(403, 'API_INSUFFICIENT_RIGHTS', 'No');
 my %addr  = problem(403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed');
 
-my $narrow = good_token(scope => ['other']);
+my $narrow = good_token(scope => ['other'], department => 'it');
 $s->{good} = ['/good'];
 
 # what differs from the directives of the server: from, an address, and realm
@@ -358,12 +358,12 @@ check_requests $s, { port => 2, good => 0 },
 # name, token, X-Early, X-Mapped: an identity is visible before the access phase, but not
 # after a refusal
 my @early = (
-    ['good',    $good, '[janeread writemainbearer1108612]', '[<1108612>]'],
+    ['good',    good_token(department => 'it'), '[janeread writemainbearer1108612it]', '[<1108612>]'],
     ['nothing', undef, '[]', '[<>]'],
     ['bad',     $bad, '[]', '[<>]'],
     ['old',     good_token(exp => 1), '[]', '[<>]'],
     ['foreign', $other, '[]', '[<>]'],
-    ['insufficient scope', $narrow, '[janeothermainbearer1108612]', '[<>]'],
+    ['insufficient scope', $narrow, '[janeothermainbearer1108612it]', '[<>]'],
 );
 my $log = AuthToken::Log::Tagged->new($s->dir . '/early.log');
 
@@ -375,8 +375,8 @@ for (@early) {
 
     $log->await($tag);
     my ($record) = $log->records($tag);
-    is $record->{user}, $name eq 'good' ? 'jane' : '', "log_format, user, token: $name";
-    is $record->{claim}, '', "log_format, claim, token: $name";
+    is_deeply [$record->@{qw(user claim)}], $name eq 'good' ? ['jane', 'it'] : ['', ''],
+        "log_format, user and claim, token: $name";
 }
 refused $s, '/early', insufficient_scope => 'a valid token with an insufficient scope', token => $narrow,
         decision => undef;
@@ -410,7 +410,6 @@ granted $s, '/limited', '/limited, eve', token => good_token(username => 'eve');
 my @preflight = (method => 'OPTIONS', headers => [
     'Origin: https://a.example', 'Access-Control-Request-Method: POST']);
 
-granted $s, '/preflight', 'a preflight', @preflight;
 is $s->request('/preflight', @preflight, token => $good, tag => next_tag)->header('X-User'), '[]',
    'a preflight with a token shows no identity';
 granted $s, '/preflight', 'a preflight with a bad token', @preflight, token => $bad,
