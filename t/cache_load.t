@@ -46,8 +46,7 @@ my $conf = <<'CONF';
     }
 CONF
 
-my %t;                              # tokens by name
-my $n_each = $rounds;
+my $owned;                          # an API token whose owner is disabled
 
 sub by ($key, %claims) {
     return token(alg => 'EdDSA', key => key($key), claims => {
@@ -63,10 +62,10 @@ my $s = start($conf, workers => $workers, good => ['/up', api_token => sprintf '
         $store->client("off-$_", role => 'editor') for 1 .. 8;
         $store->user('joe', scope => ['X.ReadWrite']);
         $store->import_records(tokens => [
-            (map { { id => "revoke-$_", token => sprintf('revoke-%032d', $_) } } 1 .. $n_each),
+            (map { { id => "revoke-$_", token => sprintf('revoke-%032d', $_) } } 1 .. $rounds),
             (map { { id => "steady-$_", token => sprintf('steady-%032d', $_), scope => ['X.ReadWrite'] } } 1 .. 40),
         ]);
-        $t{owned} = $store->token('owned', user => 'joe', scope => ['X.ReadWrite']);
+        $owned = $store->token('owned', user => 'joe', scope => ['X.ReadWrite']);
     }));
 
 # --- parallel requests with credentials that do not change ------------------
@@ -169,11 +168,11 @@ my $load  = AuthToken::Load->start($s, [], client => sub ($i) { parallel($i, int
 my $begun = time;
 my @keys  = qw(ed25519b ed25519c);
 my $events = 0;
+my $disabled = '403 API_CLIENT_DISABLED';
 
 for my $n (1 .. $rounds) {
-    my $client   = 'off-' . (1 + $n % 8);
-    my $disabled = '403 API_CLIENT_DISABLED';
-    my $jwt      = by('ed25519', appid => $client, username => "round $n");
+    my $client = 'off-' . (1 + $n % 8);
+    my $jwt    = by('ed25519', appid => $client, username => "round $n");
 
     ends("revoked token, round $n", '/', [api_token => sprintf 'revoke-%032d', $n], '401 API_INVALID_API_TOKEN',
          sub { $store->ok('token', 'revoke', "revoke-$n") });
@@ -184,7 +183,7 @@ for my $n (1 .. $rounds) {
          sub { $store->update('client', $client, role => 'readonly') });
     $store->update('client', $client, role => 'editor');
 
-    ends("disabled owner, round $n", '/write', [api_token => $t{owned}], $disabled, sub { $store->ok('user', 'disable', 'joe') });
+    ends("disabled owner, round $n", '/write', [api_token => $owned], $disabled, sub { $store->ok('user', 'disable', 'joe') });
     $store->ok('user', 'enable', 'joe');
     $events += 4;
 
@@ -198,13 +197,12 @@ for my $n (1 .. $rounds) {
 
     # a key is replaced
     if ($n % 8 == 2) {
-        my $gone = by($keys[0], appid => 'always', username => "key $n");
-        ends("removed key, round $n", '/', [token => $gone], $inv, sub { new_key($keys[1]) });
-        @keys = reverse @keys;
-        ends("removed key again, round $n", '/', [token => by($keys[0], appid => 'reader', username => "key $n")], $inv,
-             sub { new_key($keys[1]) });
-        @keys = reverse @keys;
-        $events += 2;
+        for my $client ('always', 'reader') {
+            ends("removed key, $client, round $n", '/', [token => by($keys[0], appid => $client, username => "key $n")],
+                 $inv, sub { new_key($keys[1]) });
+            @keys = reverse @keys;
+            $events++;
+        }
     }
 
     last if @stale > 5 || @lost > 5;
