@@ -154,6 +154,7 @@ test_costs(void)
         { "$y$jGT", SALT DIGITS43, 0 }, { "$y$jzT", SALT DIGITS43, 0 },
         { "$y$jFU", SALT DIGITS43, 0 }, { "$y$j9T/", SALT DIGITS43, 0 },
         { "$y$z9T", SALT DIGITS43, 0 }, { "$y$j9", SALT DIGITS43, 0 },
+        { "$y$j=T", SALT DIGITS43, 0 }, { "$y$j$=", SALT DIGITS43, 0 },
         { "$2b$04", BCRYPT, 1 }, { "$2b$16", BCRYPT, 1 },
         { "$2b$17", BCRYPT, 0 }, { "$2b$31", BCRYPT, 0 },
         { "$6", SALT DIGITS43 DIGITS43, 1 },

@@ -134,6 +134,8 @@ at_password_cost_is_allowed(at_str_t hash)
     /* up to these parameters, the alphabet of yescrypt is in ASCII order */
     return p[1] != 'y'
            || (p[3] == AT_YESCRYPT_PARAMS_MAX[3]
+               && at_password_is_digit(p[4])
+               && at_password_is_digit(p[5])
                && p[4] <= AT_YESCRYPT_PARAMS_MAX[4]
                && p[5] <= AT_YESCRYPT_PARAMS_MAX[5] && p[6] == '$');
 }
