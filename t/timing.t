@@ -151,24 +151,30 @@ CONF
     } qw(jane none gone mute);
     my %basic = map { $_ => request_bytes('/', auth => basic($_, 'canary-wrong'), tag => 'clock') } qw(jane none);
 
-    for (['login', \%login, $tries], ['Basic', \%basic, $tries < 15 ? $tries : 15]) {
-        my ($what, $request, $tries) = @$_;
-        my (%taken, %bodies);
+    # With few requests the minimum is more stable than the median.  Other load delays
+    # some requests, so the measurement is repeated until the minima agree; those of a
+    # user whose password is not hashed never do.
+    my ($bound, $of, $which) = $tries >= 2000 ? (0.02, \&median, 'median') : (0.6, \&min, 'least');
 
-        for my $round (1 .. $tries) {
+    for (['login', \%login, $tries], ['Basic', \%basic, min($tries, 15)]) {
+        my ($what, $request, $tries) = @$_;
+        my (%taken, %bodies, %took);
+
+        for my $round (1 .. 10 * $tries) {
             for my $name ($round % 2 ? sort keys %$request : reverse sort keys %$request) {
                 my ($seconds, $body) = timed($connection, $request->{$name});
                 push $taken{$name}->@*, $seconds;
                 $bodies{$body} = 1;
             }
+
+            next if $round % $tries;
+            %took = map { $_ => $of->($taken{$_}->@*) } keys %taken;
+            last if $which eq 'median' || !grep { abs($_ / $took{jane} - 1) >= $bound } values %took;
         }
 
         is scalar keys %bodies, 1, "$what: the same body for all users";
-
-        # with few requests the minimum is more stable than the median
-        my ($bound, $of, $which) = $tries >= 2000 ? (0.02, \&median, 'median') : (0.6, \&min, 'least');
-        my %took = map { $_ => $of->($taken{$_}->@*) } keys %taken;
-        note map { sprintf "%s, %-5s %.3f ms, %s of %d\n", $what, $_, $took{$_} * 1e3, $which, $tries } sort keys %took;
+        note map { sprintf "%s, %-5s %.3f ms, %s of %d\n", $what, $_, $took{$_} * 1e3, $which,
+                   scalar $taken{$_}->@* } sort keys %took;
 
         for my $name (grep { $_ ne 'jane' } sort keys %took) {
             cmp_ok abs($took{$name} / $took{jane} - 1), '<', $bound,
