@@ -175,7 +175,7 @@ CHECKS = t/layers.t $(addprefix t/,$(addsuffix .t,token scope address endpoints 
          api_token basic cookie jwks login refresh logout oauth clients store_cli \
          errors variables config docs))
 
-check:
+check: deps
 	$(MAKE) -j$(JOBS) all unit
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(TESTJOBS) $(CHECKS) $(UNITS)
