@@ -93,7 +93,8 @@ cli_store_fail_damaged(cli_t *cli, const cli_kind_t *kind, at_str_t name)
 }
 
 
-int
+/* Decodes a record.  Returns 1, 0 if it is missing, or -1. */
+static int
 cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec)
 {
@@ -250,7 +251,7 @@ cli_store_value(at_store_t *store, at_table_e table, at_str_t key,
 }
 
 
-/* Returns 1; 0 if there is no valid record with this key; -1 with err set. */
+/* Returns 1; 0 if the record is missing or damaged; -1 with err set. */
 static int
 cli_store_decode(at_store_t *store, const cli_kind_t *kind, at_str_t key,
     cli_record_t *rec, at_error_t *err)

@@ -34,14 +34,7 @@ int cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
 int cli_store_fail(cli_t *cli, const at_store_t *store);
 
 
-/*
- * Finds and decodes a record, which is valid until the next change.  Returns
- * 1, 0 if it is missing, or -1.
- */
-int cli_store_find(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
-    at_str_t name, cli_record_t *rec);
-
-/* the same, but a missing record is an error */
+/* Decodes a record, which is valid until the next change. */
 int cli_store_get(cli_t *cli, at_store_t *store, const cli_kind_t *kind,
     at_str_t name, cli_record_t *rec);
 

@@ -17,7 +17,8 @@ at_bytes_free(at_bytes_t *bytes)
 }
 
 
-int
+/* Allocates for size bytes in total.  Returns 0, or -1 with failed set. */
+static int
 at_bytes_reserve(at_bytes_t *bytes, size_t size)
 {
     char  *grown;

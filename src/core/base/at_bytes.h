@@ -22,9 +22,6 @@ typedef struct {
 /* Frees the data; leaves the buffer empty. */
 void at_bytes_free(at_bytes_t *bytes);
 
-/* Allocates for size bytes in total.  Returns 0, or -1 with failed set. */
-int at_bytes_reserve(at_bytes_t *bytes, size_t size);
-
 /* Appends a copy of data.  If allocation fails, sets failed instead. */
 void at_bytes_append(at_bytes_t *bytes, const void *data, size_t len);
 
