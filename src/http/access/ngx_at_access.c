@@ -47,6 +47,7 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     at_jwt_query_t   query;
 
     identity = &ctx->identity_storage;
+    store = ngx_at_store_get(atmcf);
 
     query.token = ngx_at_view(ctx->credential);
     query.max_len = atmcf->max_length;
@@ -54,7 +55,7 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     query.trusted = ngx_at_trusted_issuers(r, ctx->conf->trusted, query.n);
     query.now = ngx_time();
     query.is_client = ngx_at_client_exists;
-    query.data = ngx_at_store_get(atmcf);
+    query.data = store;
 
     if (query.trusted == NULL) {
         return AT_FAILED;
@@ -70,8 +71,6 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     if (verdict != AT_OK || identity->issuer->n_client_claims == 0) {
         return verdict;
     }
-
-    store = ngx_at_store_get(atmcf);
 
     return store ? at_account_authorize_client(identity, store,
                                                atmcf->issuers.nelts == 1)
