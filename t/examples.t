@@ -763,8 +763,8 @@ sub docker () {
 
 # --- the server under test --------------------------------------------------
 
-# Starts the example.  Files of /etc/nginx/auth_token that are not in the option files are
-# those of the examples, and keys of the test.
+# Starts the example.  Files of /etc/nginx/auth_token that the option files does not
+# have are copied from the examples, or are keys of the test.
 sub begin ($name, %o) {
     my $text  = slurp("$examples/$name/nginx.conf");
     my ($tls) = AuthToken::Server::_tls() =~ /ssl_certificate (\S+);/;

@@ -124,7 +124,7 @@ my $source = AuthToken::Source->start(keys => ['rsa', 'rsa2']);
 my $set    = AuthToken::Source->jwk_set('rsa', 'rsa2');
 
 # Exit code of curl, status and length of the body (-1: that of the JWK Set).  jwks.t proves
-# each mode by what the module logs about it.
+# each mode by the log line of the module.
 sub answers ($name, $exit, $status, $length, $mode, %o) {
     my $curl = delete $o{curl};
 

@@ -152,8 +152,8 @@ CONF
     my %basic = map { $_ => request_bytes('/', auth => basic($_, 'canary-wrong'), tag => 'clock') } qw(jane none);
 
     # With few requests the minimum is more stable than the median.  Other load delays
-    # some requests, so the measurement is repeated until the minima agree; those of a
-    # user whose password is not hashed never do.
+    # some requests, so the measurement is repeated until the minima agree; the minimum
+    # of a user whose password is not hashed stays lower.
     my ($bound, $of, $which) = $tries >= 2000 ? (0.02, \&median, 'median') : (0.6, \&min, 'least');
 
     for (['login', \%login, $tries], ['Basic', \%basic, min($tries, 15)]) {

@@ -646,7 +646,7 @@ test_kids(void)
            (int) invalid[i].len, invalid[i].data);
     }
 
-    ok(!at_kid_is_valid((at_str_t) { NULL, 0 }), "the empty view is no kid");
+    ok(!at_kid_is_valid((at_str_t) { NULL, 0 }), "the empty view is not a kid");
 
     for (len = 255; len <= 258; len++) {
         is_int(at_kid_is_valid((at_str_t) { memset(sign_alloc(len), 'k', len),

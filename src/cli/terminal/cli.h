@@ -94,7 +94,7 @@ int cli_print_report(cli_t *cli, json_t *object);
 
 /*
  * Flushes standard output; a failure is an error of the command.  Called after
- * every command, and by those that must know whether output was written.
+ * every command, and by a command that must know whether all was written.
  */
 int cli_flush(cli_t *cli);
 
