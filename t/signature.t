@@ -23,6 +23,7 @@ my $s = start(<<'CONF', files => {
     %%ISSUER algs: algorithms RS256 RS384 RS512 PS256 PS384 PS512;%%
     %%ISSUER es256: key_file %%DIR%%/p256.pem; algorithms ES256;%%
     %%ISSUER es: key_file %%DIR%%/ec.jwks; algorithms ES256 ES384 EdDSA RS256;%%
+    %%ISSUER es512: key_file %%DIR%%/ed.jwks; algorithms ES512 Ed25519;%%
     %%ISSUER es384: key_file %%DIR%%/p384.pem; algorithms ES256 ES384;%%
     %%ISSUER kids: key_file %%DIR%%/kids.jwks; algorithms RS256 RS512 ES256;%%
     auth_token_trust rsa;
@@ -38,11 +39,13 @@ my $s = start(<<'CONF', files => {
         location /es     { auth_token_trust es;    proxy_pass %%UPSTREAM%%; }
         location /es256  { auth_token_trust es256; proxy_pass %%UPSTREAM%%; }
         location /es384  { auth_token_trust es384; proxy_pass %%UPSTREAM%%; }
+        location /es512  { auth_token_trust es512; proxy_pass %%UPSTREAM%%; }
         location /kids   { auth_token_trust kids;  proxy_pass %%UPSTREAM%%; }
     }
 CONF
     (map { ("$_.pem" => key($_)->pem) } qw(rsa rsa3072 rsa4096 p256 p384)),
     'ec.jwks'   => jwks(map { key($_)->jwk } qw(p256 p384 ed25519)),
+    'ed.jwks'   => jwks(key('p521')->jwk, key('ed25519')->jwk(alg => 'EdDSA')),
     'kids.jwks' => jwks(key('rsa')->jwk(kid => 'one'), key('rsa2')->jwk(kid => 'two'),
                         key('p256')->jwk(kid => 'curve'),
                         key('rsa3')->jwk(kid => 'rs512', alg => 'RS512')),
@@ -66,6 +69,8 @@ granted $s, '/sizes', "RS256, $_", token => token(key => key($_)) for 'rsa3072',
 granted $s, '/algs', $_, token => token(alg => $_) for qw(RS256 RS384 RS512 PS256 PS384 PS512);
 granted $s, '/es', $_->[0], token => token(alg => $_->[0], key => key($_->[1]))
     for ['ES256', 'p256'], ['ES384', 'p384'], ['EdDSA', 'ed25519'];
+granted $s, '/es512', $_->[0], token => token(alg => $_->[0], key => key($_->[1]))
+    for ['ES512', 'p521'], ['Ed25519', 'ed25519'];
 granted $s, '/es256', 'ES256 from a PEM file', token => token(alg => 'ES256', key => key('p256'));
 
 # --- one bit ----------------------------------------------------------------
@@ -188,6 +193,9 @@ granted $s, '/es384', 'ES384 by the P-384 key of the set', token => by('ES384', 
 inv('/es', 'bad_signature', 'ES384 by the P-256 key of the set', by('ES384', 'p256'));
 inv('/es', 'bad_alg', 'ES512 by the P-256 key of the set', by('ES512', 'p256'));
 inv('/es', 'bad_alg', 'ES512', by('ES512', 'p521'));
+inv('/es512', 'bad_signature', "ES512 by a key on $_", by('ES512', $_)) for qw(p521b p384);
+inv('/es512', 'bad_alg', 'EdDSA where only Ed25519 is accepted', by('EdDSA', 'ed25519'));
+inv('/es', 'bad_alg', 'Ed25519 where only EdDSA is accepted', by('Ed25519', 'ed25519'));
 inv('/es', 'bad_alg', 'ES256K', by('ES256', 'secp256k1', 'ES256K'));
 inv('/es', 'no_key', 'RS256 if all keys have other types', good_token());
 inv('/es', 'bad_signature', 'EdDSA by another key', by('EdDSA', 'ed25519b'));
@@ -251,9 +259,9 @@ my $strace = qx(strace -V 2>/dev/null) ? strace(($s->workers)[0]) : undef;
 
 inv('/kids', undef, "kid $_", token(header => { kid => \$_ })) for @kids;
 inv('/kids', 'bad_kid', "kid $_", token(header => { kid => \$_ }))
-    for '1', '"' . 'k' x 257 . '"', '{}';
+    for '1', '"' . 'k' x 1025 . '"', '{}';
 inv('/kids', 'unknown_kid', "kid $_", token(header => { kid => \$_ }))
-    for '"three"', '"' . 'k' x 256 . '"';
+    for '"three"', '"' . 'k' x 1024 . '"', '"one "', '"h\u00e9"';
 inv('/kids', 'bad_signature', 'the kid of another key', token(header => { kid => 'two' }));
 inv('/kids', 'unknown_kid', "the kid of a key for another alg, $_", token(header => { kid => $_ }))
     for 'curve', 'rs512';

@@ -17,14 +17,14 @@
 #define TEXT      at_str("header.payload")
 
 
-static EVP_PKEY  *rsa, *p256, *p384, *ed;
+static EVP_PKEY  *rsa, *p256, *p384, *p521, *ed;
 
 
 static EVP_PKEY *
 key_of(unsigned alg)
 {
     return alg <= AT_PS512 ? rsa : alg == AT_ES256 ? p256
-           : alg == AT_ES384 ? p384 : ed;
+           : alg == AT_ES384 ? p384 : alg == AT_ES512 ? p521 : ed;
 }
 
 
@@ -96,7 +96,7 @@ test_names(void)
 
     static const char  *names[] = {
         "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
-        "EdDSA"
+        "ES512", "EdDSA", "Ed25519"
     };
 
     static const at_str_t  others[] = {
@@ -104,8 +104,8 @@ test_names(void)
         at_str("NONE"), at_str("none "), at_str("HS256"), at_str("HS384"),
         at_str("HS512"), at_str("hs256"), at_str("rs256"), at_str("Rs256"),
         at_str(" RS256"), at_str("RS256 "), at_str("RS256\0"), at_str("RS25"),
-        at_str("RS2566"), at_str("ES512"), at_str("ES256K"), at_str("EDDSA"),
-        at_str("Ed25519"), at_str("RSA-OAEP"), at_str("dir"),
+        at_str("RS2566"), at_str("ES521"), at_str("ES256K"), at_str("EDDSA"),
+        at_str("ed25519"), at_str("Ed448"), at_str("RSA-OAEP"), at_str("dir"),
         at_str("RS256,RS384"), { NULL, 0 },
     };
 
@@ -125,11 +125,14 @@ test_names(void)
 }
 
 
-/* each signature is valid for its key and algorithm only */
+/*
+ * Each signature is valid for its key and algorithm only; EdDSA and Ed25519
+ * are the same algorithm.
+ */
 static void
 test_every_alg(void)
 {
-    unsigned     made, asked;
+    unsigned     made, asked, algs, same;
     at_key_t    *key;
     at_str_t     signature;
     const char  *name;
@@ -139,12 +142,16 @@ test_every_alg(void)
         key = create(key_of(made), ALL);
         signature = sign_alg(key_of(made), (at_alg_e) made, TEXT);
 
-        is_int(at_key_algs(key), made <= AT_PS512 ? 0x3f : at_alg_bit(made),
-               "the algorithms of a key for %s", name);
+        algs = made <= AT_PS512 ? AT_ALGS_RSA
+               : made >= AT_EDDSA ? AT_ALGS_ED25519 : at_alg_bit(made);
+        same = made >= AT_EDDSA ? AT_ALGS_ED25519 : at_alg_bit(made);
+
+        is_int(at_key_algs(key), algs, "the algorithms of a key for %s", name);
 
         for (asked = 0; asked <= AT_ALGS; asked++) {
             is_int(is_invalid(key, (at_alg_e) asked, signature),
-                   asked != made, "signed by %s, verified by %s", name,
+                   !(same & at_alg_bit(asked)),
+                   "signed by %s, verified by %s", name,
                    asked < AT_ALGS ? at_alg_name((at_alg_e) asked).data
                    : "nothing");
         }
@@ -185,7 +192,7 @@ test_other_types(void)
     size_t  i;
 
     static const char  *curves[] = {
-        "P-521", "secp256k1", "P-224", "brainpoolP256r1"
+        "secp256k1", "P-224", "brainpoolP256r1", "brainpoolP512r1"
     };
 
     for (i = 0; i < N(curves); i++) {
@@ -194,6 +201,87 @@ test_other_types(void)
 
     ok(is_refused(key_named("ED448"), ALL, ""), "Ed448 is refused");
     ok(is_refused(key_named("X25519"), ALL, ""), "X25519 is refused");
+}
+
+
+/* the curve point of a hexadecimal encoding, least significant byte first */
+static EVP_PKEY *
+ed25519_key(const char *hex)
+{
+    EVP_PKEY       *pkey;
+    unsigned char   raw[32];
+    size_t          len;
+
+    must(OPENSSL_hexstr2buf_ex(raw, sizeof(raw), &len, hex, '\0') == 1
+         && len == sizeof(raw), "an encoding has 32 bytes");
+
+    pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, len);
+    must(pkey != NULL, "no key");
+    sign_keep(NULL, pkey);
+
+    return pkey;
+}
+
+
+/*
+ * The small-order encodings of "Taming the many EdDSAs", section 5, table 1,
+ * and of libsodium: all encodings of the eight points.
+ */
+static void
+test_ed25519_points(void)
+{
+    size_t  i;
+
+    static const char  *low[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"
+    };
+
+    /* y = p to 2^255 - 1, with both signs */
+    static const char  *not_canonical[] = {
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    };
+
+    /* the base point, RFC 8032 section 7.1 test 1, y = 3 */
+    static const char  *good[] = {
+        "5866666666666666666666666666666666666666666666666666666666666666",
+        "58666666666666666666666666666666666666666666666666666666666666e6",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "0300000000000000000000000000000000000000000000000000000000000000"
+    };
+
+    for (i = 0; i < N(low); i++) {
+        ok(is_refused(ed25519_key(low[i]), ALL, "low order"),
+           "Ed25519 key of low order: %s", low[i]);
+    }
+
+    for (i = 0; i < N(not_canonical); i++) {
+        ok(is_refused(ed25519_key(not_canonical[i]), ALL, "canonical"),
+           "Ed25519 key that is not canonical: %s", not_canonical[i]);
+    }
+
+    for (i = 0; i < N(good); i++) {
+        at_key_free(create(ed25519_key(good[i]), ALL));
+        ok(1, "Ed25519 key: %s", good[i]);
+    }
+
+    ok(is_refused(ed25519_key("02000000000000000000000000000000000000000000000"
+                              "00000000000000000"), ALL, "not on the curve"),
+       "Ed25519 key that is not on the curve");
 }
 
 
@@ -578,11 +666,12 @@ main(void)
     rsa = key_rsa(2048);
     p256 = key_ec("P-256");
     p384 = key_ec("P-384");
+    p521 = key_ec("P-521");
     ed = key_named("ED25519");
 
     RUN(test_names, test_every_alg, test_restricted, test_other_types,
-        test_rsa_sizes, test_rsa_odd, test_roca, test_rsa_numbers,
-        test_pss_salt, test_again, test_digests);
+        test_ed25519_points, test_rsa_sizes, test_rsa_odd, test_roca,
+        test_rsa_numbers, test_pss_salt, test_again, test_digests);
 
     for (alg = 0; alg < AT_ALGS; alg++) {
         test_every_bit((at_alg_e) alg);
@@ -594,6 +683,9 @@ main(void)
     test_ecdsa_numbers(p384, AT_ES384,
         "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
         "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973");
+    test_ecdsa_numbers(p521, AT_ES512,
+        "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+        "FA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409");
 
     sign_end();
 

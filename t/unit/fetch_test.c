@@ -298,8 +298,11 @@ static const struct {
     { "/set ", HEAD("application/jwk-set+json") TWO },
     { "/upper ", HEAD("Application/JSON ;x") TWO },
     { "/untyped ", "HTTP/1.1 200 OK\r\n" TWO },
-    { "/html ", HEAD("text/html") TWO },
-    { "/almost ", HEAD("application/jsonx") TWO },
+    { "/text ", HEAD("text/plain") TWO },
+    { "/bytes ", HEAD("application/octet-stream") TWO },
+    { "/labelled ", HEAD("text/html") TWO },
+    { "/html ", HEAD("text/html") "Content-Length: 6\r\n\r\n<html>" },
+    { "/xml ", HEAD("application/json") "Content-Length: 8\r\n\r\n \n<?xml>" },
     { "/empty ", HEAD("application/json") EMPTY },
     { "/cut ", HEAD("application/json") "Content-Length: 3\r\n\r\n{}" },
     { "/old ", "HTTP/1.0 200 OK\r\n\r\n{}" },
@@ -508,6 +511,9 @@ test_fetch(void)
     (void) is_fetched("/set", "{}");
     (void) is_fetched("/upper", "{}");
     (void) is_fetched("/untyped", "{}");
+    (void) is_fetched("/text", "{}");
+    (void) is_fetched("/bytes", "{}");
+    (void) is_fetched("/labelled", "{}");
     (void) is_fetched("/empty", "");
     (void) is_fetched("/old", "{}");
     (void) is_fetched("/chunks", "{}");
@@ -517,8 +523,8 @@ test_fetch(void)
     is_not_fetched("/size1048577", "larger");
     is_not_fetched("/size99999999", "larger");
     is_not_fetched("/announced", "size");
-    is_not_fetched("/html", "Content-Type");
-    is_not_fetched("/almost", "Content-Type");
+    is_not_fetched("/html", "HTML or XML");
+    is_not_fetched("/xml", "HTML or XML");
     is_not_fetched("/cut", "");
     is_not_fetched("/cutchunks", "");
     is_not_fetched("/204", "204");
@@ -552,8 +558,9 @@ test_request(void)
 
     ok(strncmp(fetched.body, "GET /asked HTTP/1.1\r\n", 21) == 0,
        "the request is GET: %s", fetched.body);
-    ok(strstr(fetched.body, "\r\nAccept: application/json\r\n") != NULL,
-       "it accepts JSON");
+    ok(strstr(fetched.body, "\r\nAccept: application/jwk-set+json, "
+              "application/json;q=0.9, */*;q=0.1\r\n") != NULL,
+       "it asks for a JWK Set, then JSON, and accepts any type");
     ok(strstr(fetched.body, "\r\nAccept-Encoding: gzip\r\n") != NULL,
        "it accepts gzip");
     ok(strstr(fetched.body, "uthorization") == NULL

@@ -25,7 +25,7 @@
 #define TEXT      at_str("eyJhbGciOiJ4In0.e30")
 
 
-static EVP_PKEY  *rsa, *rsa2, *p256, *p384, *ed;
+static EVP_PKEY  *rsa, *rsa2, *p256, *p384, *p521, *ed;
 
 static struct {
     unsigned      n;
@@ -71,7 +71,7 @@ parse(at_str_t text, unsigned algs)
     }
 
     if (set != NULL && (set->n == 0 || set->n > AT_KEYSET_KEYS_MAX)) {
-        ok(0, "a set has 1 to 64 keys");
+        ok(0, "a set has 1 to 128 keys");
     }
 
     return set;
@@ -146,6 +146,36 @@ crlf(at_str_t text)
 }
 
 
+/* the neutral element: each signature with R = S*B is valid for it */
+static EVP_PKEY *
+ed25519_identity(void)
+{
+    unsigned char  point[32] = { 1 };
+    EVP_PKEY      *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+                                                      point, sizeof(point));
+
+    must(pkey != NULL, "no key");
+    sign_keep(NULL, pkey);
+
+    return pkey;
+}
+
+
+static void
+test_certificates(void)
+{
+    at_keyset_t  *set;
+
+    set = parse(join(pem_certificate(rsa), pem_certificate(rsa2)), ALL);
+    is_int(set ? set->certificates : 0, 2, "the certificates are counted");
+    at_keyset_free(set);
+
+    set = parse(pem_public(rsa), ALL);
+    is_int(set ? set->certificates : 1, 0, "a public key has no certificate");
+    at_keyset_free(set);
+}
+
+
 static void
 test_pem_taken(void)
 {
@@ -160,9 +190,11 @@ test_pem_taken(void)
         { "a certificate", pem_certificate(rsa), rsa, AT_PS256 },
         { "an EC key", pem_public(p256), p256, AT_ES256 },
         { "a P-384 key", pem_public(p384), p384, AT_ES384 },
+        { "a P-521 key", pem_public(p521), p521, AT_ES512 },
         { "a certificate of an EC key", pem_certificate(p384), p384,
           AT_ES384 },
         { "an Ed25519 key", pem_public(ed), ed, AT_EDDSA },
+        { "an Ed25519 key for Ed25519", pem_public(ed), ed, AT_ED25519 },
         { "a certificate of Ed25519", pem_certificate(ed), ed, AT_EDDSA },
         { "CR LF", crlf(pem), rsa, AT_RS256 },
         { "comments before", join(at_str("# the key of 2026\n\n"), pem), rsa,
@@ -171,6 +203,12 @@ test_pem_taken(void)
           AT_RS256 },
         { "spaces before", join(at_str(" \r\n\t\n"), pem), rsa, AT_RS256 },
         { "no newline at the end", { pem.data, pem.len - 1 }, rsa, AT_RS256 },
+        { "two certificates: the first, the leaf",
+          join(pem_certificate(rsa), pem_certificate(rsa2)), rsa, AT_RS256 },
+        { "three certificates of other types",
+          join(pem_certificate(p256), join(at_str("\n# the issuer\n"),
+               join(pem_certificate(rsa2), pem_certificate(ed)))), p256,
+          AT_ES256 },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -196,9 +234,19 @@ test_pem_refused(void)
         { "a NUL byte", at_str("\0"), "" },
         { "two PEMs", join(public, pem_public(rsa2)), "more than one" },
         { "the same PEM twice", join(public, public), "more than one" },
-        { "two certificates", join(pem_certificate(rsa),
-                                   pem_certificate(rsa2)), "more than one" },
-        { "public and private", join(public, pem_private(rsa, NULL)), "" },
+        { "a certificate and a public key",
+          join(pem_certificate(rsa), public), "more than one" },
+        { "a public key and a certificate",
+          join(public, pem_certificate(rsa)), "more than one" },
+        { "a certificate and half of another one",
+          join(pem_certificate(rsa),
+               at_str("-----BEGIN CERTIFICATE-----\nAAAA\n")), "block 2" },
+        { "public and private", join(public, pem_private(rsa, NULL)),
+          "private" },
+        { "certificates and a private key",
+          join(pem_certificate(rsa),
+               join(pem_certificate(rsa2), pem_private(rsa, NULL))),
+          "private" },
         { "a public key and half of another one",
           join(public, at_str("-----BEGIN PUBLIC KEY-----\nAAAA\n")), "" },
         { "a private key", pem_private(rsa, NULL), "private" },
@@ -221,7 +269,8 @@ test_pem_refused(void)
                                      "BggqhkjOPQMBBw==\n"
                                      "-----END EC PARAMETERS-----\n"), "" },
         { "RSA of 1024 bits", pem_public(key_rsa(1024)), "bits" },
-        { "P-521", pem_public(key_ec("P-521")), "" },
+        { "Ed25519 of low order", pem_public(ed25519_identity()),
+          "low order" },
         { "secp256k1", pem_public(key_ec("secp256k1")), "" },
     };
 
@@ -266,6 +315,84 @@ test_pem_cut(EVP_PKEY *pkey)
 }
 
 
+static char *
+rsa_jwk(const char *n, const char *e)
+{
+    return format("{'kty':'RSA','n':'%s','e':'%s'}", n, e);
+}
+
+
+static char *
+ec_jwk(const char *crv, const char *x, const char *y)
+{
+    return format("{'kty':'EC','crv':'%s','x':'%s','y':'%s'}", crv, x, y);
+}
+
+
+static char *
+zeros_before(size_t n, const char *text)
+{
+    return b64(join((at_str_t) { sign_alloc(n), n }, unb64(text)));
+}
+
+
+/* without the zero bytes at its beginning; "" for zero */
+static char *
+without_zeros(const char *text)
+{
+    at_str_t  raw = unb64(text);
+
+    while (raw.len && raw.data[0] == 0) {
+        raw.data++;
+        raw.len--;
+    }
+
+    return b64(raw);
+}
+
+
+/* a key with a coordinate that begins with a zero byte */
+static EVP_PKEY *
+key_with_short_x(const char *curve, size_t len)
+{
+    at_str_t   raw;
+    EVP_PKEY  *pkey;
+
+    do {
+        pkey = key_ec(curve);
+        raw = unb64(jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X, len));
+    } while (raw.data[0] != 0);
+
+    return pkey;
+}
+
+
+static char *
+standard_alphabet(const char *text)
+{
+    size_t   i;
+    char    *out = format("%s", text);
+
+    for (i = 0; out[i]; i++) {
+        out[i] = out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i];
+    }
+
+    return out;
+}
+
+
+/* the largest of the members that share a bit is changed */
+static char *
+other_point(const char *text)
+{
+    at_str_t  raw = unb64(text);
+
+    ((char *) (uintptr_t) raw.data)[raw.len - 1] ^= 1;
+
+    return b64(raw);
+}
+
+
 static void
 test_jwk_taken(void)
 {
@@ -276,7 +403,13 @@ test_jwk_taken(void)
     } cases[] = {
         { "RSA", rsa, AT_RS256, "" }, { "RSA for PS512", rsa, AT_PS512, "" },
         { "P-256", p256, AT_ES256, "" }, { "P-384", p384, AT_ES384, "" },
-        { "Ed25519", ed, AT_EDDSA, "" },
+        { "P-521", p521, AT_ES512, "" }, { "Ed25519", ed, AT_EDDSA, "" },
+        { "Ed25519 for Ed25519", ed, AT_ED25519, "" },
+        { "Ed25519, alg EdDSA, for Ed25519", ed, AT_ED25519,
+          ",'alg':'EdDSA'" },
+        { "Ed25519, alg Ed25519, for EdDSA", ed, AT_EDDSA,
+          ",'alg':'Ed25519'" },
+        { "P-521, alg ES512", p521, AT_ES512, ",'alg':'ES512'" },
         { "use sig", rsa, AT_RS256, ",'use':'sig'" },
         { "key_ops verify", rsa, AT_RS256, ",'key_ops':['verify']" },
         { "key_ops sign, verify", rsa, AT_RS256,
@@ -288,6 +421,17 @@ test_jwk_taken(void)
           format(",'use':'sig','x5t':'-KI3Q9nNR7bRofxmeZoXqbHZGew',"
                  "'x5c':['%s'],'issuer':'https://x/{tenantid}/v2.0'",
                  x5c(rsa)) },
+        { "a key in the form of .NET", rsa, AT_RS256,
+          ",'d':null,'dp':null,'dq':null,'k':null,'key_ops':[],'oth':null,"
+          "'p':null,'q':null,'qi':null,'use':null,'x':null,'x5c':[],"
+          "'x5t':null,'x5u':null,'y':null,'alg':null,'kid':null,'crv':null" },
+        { "empty strings", rsa, AT_RS256,
+          ",'d':'','use':'','alg':'','kid':'','x5c':'','key_ops':'',"
+          "'issuer':'','crv':''" },
+        { "empty arrays", rsa, AT_RS256,
+          ",'oth':[],'use':[],'alg':[],'kid':[],'issuer':[]" },
+        { "null members of an EC key", p256, AT_ES256,
+          ",'d':null,'n':null,'e':'','x5c':null,'issuer':null" },
         { "x5c of the same key", rsa, AT_RS256,
           format(",'x5c':['%s']", x5c(rsa)) },
         { "x5c of the same EC key", p256, AT_ES256,
@@ -326,50 +470,70 @@ test_ignored(const char *name, const char *bad, unsigned warnings)
 }
 
 
-static char *
-rsa_jwk(const char *n, const char *e)
+/* spellings of the numbers of keys that are not those of RFC 7518 */
+static void
+test_jwk_numbers(void)
 {
-    return format("{'kty':'RSA','n':'%s','e':'%s'}", n, e);
-}
+    size_t       i;
+    char        *many = memset(sign_alloc(4000), 'A', 4000);
 
+    EVP_PKEY    *short256 = key_with_short_x("P-256", 32);
+    EVP_PKEY    *short521 = key_with_short_x("P-521", 66);
+    const char  *n = jwk_number(rsa, OSSL_PKEY_PARAM_RSA_N, 0);
+    const char  *x = jwk_number(p256, OSSL_PKEY_PARAM_EC_PUB_X, 32);
+    const char  *y = jwk_number(p256, OSSL_PKEY_PARAM_EC_PUB_Y, 32);
+    const char  *sx = jwk_number(short256, OSSL_PKEY_PARAM_EC_PUB_X, 32);
+    const char  *sy = jwk_number(short256, OSSL_PKEY_PARAM_EC_PUB_Y, 32);
+    const char  *sx521 = jwk_number(short521, OSSL_PKEY_PARAM_EC_PUB_X, 66);
+    const char  *sy521 = jwk_number(short521, OSSL_PKEY_PARAM_EC_PUB_Y, 66);
+    const char  *ed_x = strstr(jwk(ed, ""), "\"x\":\"") + 5;
 
-static char *
-ec_jwk(const char *crv, const char *x, const char *y)
-{
-    return format("{'kty':'EC','crv':'%s','x':'%s','y':'%s'}", crv, x, y);
-}
+    const struct {
+        const char *name, *key; EVP_PKEY *pkey; at_alg_e alg;
+    } cases[] = {
+        { "n with a leading zero byte", rsa_jwk(zeros_before(1, n), "AQAB"),
+          rsa, AT_RS256 },
+        { "n with two leading zero bytes",
+          rsa_jwk(zeros_before(2, n), "AQAB"), rsa, AT_RS256 },
+        { "n with three leading zero bytes",
+          rsa_jwk(zeros_before(3, n), "AQAB"), rsa, AT_RS256 },
+        { "n with 1,000 leading zero bytes",
+          rsa_jwk(zeros_before(1000, n), "AQAB"), rsa, AT_RS256 },
+        { "n with 3,000 leading zero bytes",
+          rsa_jwk(format("%s%s", many, n), "AQAB"), rsa, AT_RS256 },
+        { "n with padding", rsa_jwk(format("%s==", n), "AQAB"), rsa,
+          AT_RS256 },
+        { "n with a leading zero byte and padding",
+          rsa_jwk(format("%s=", zeros_before(1, n)), "AQAB"), rsa, AT_RS256 },
+        { "e with a leading zero byte", rsa_jwk(n, "AAEAAQ"), rsa, AT_RS256 },
+        { "e with a leading zero byte and padding", rsa_jwk(n, "AAEAAQ=="),
+          rsa, AT_RS256 },
+        { "e of 256 bytes", rsa_jwk(n, zeros_before(253, "AQAB")), rsa,
+          AT_RS256 },
+        { "n and e with padding that is not needed",
+          rsa_jwk(format("%s====", n), "AQAB="), rsa, AT_PS256 },
+        { "x and y with a leading zero byte",
+          ec_jwk("P-256", zeros_before(1, x), zeros_before(1, y)), p256,
+          AT_ES256 },
+        { "x with many leading zero bytes",
+          ec_jwk("P-256", zeros_before(100, x), y), p256, AT_ES256 },
+        { "x and y with padding",
+          ec_jwk("P-256", format("%s=", x), format("%s=", y)), p256,
+          AT_ES256 },
+        { "x without its leading zero byte",
+          ec_jwk("P-256", without_zeros(sx), sy), short256, AT_ES256 },
+        { "x of P-521 without its leading zero byte",
+          ec_jwk("P-521", without_zeros(sx521), without_zeros(sy521)),
+          short521, AT_ES512 },
+        { "x of Ed25519 with padding",
+          format("{'kty':'OKP','crv':'Ed25519','x':'%.43s='}", ed_x), ed,
+          AT_EDDSA },
+    };
 
-
-static char *
-leading_zero(const char *text)
-{
-    return b64(join(at_str("\0"), unb64(text)));
-}
-
-
-static char *
-standard_alphabet(const char *text)
-{
-    size_t   i;
-    char    *out = format("%s", text);
-
-    for (i = 0; out[i]; i++) {
-        out[i] = out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i];
+    for (i = 0; i < N(cases); i++) {
+        is_key(cases[i].name, jwks(cases[i].key), cases[i].pkey,
+               cases[i].alg);
     }
-
-    return out;
-}
-
-
-/* the largest of the members that share a bit is changed */
-static char *
-other_point(const char *text)
-{
-    at_str_t  raw = unb64(text);
-
-    ((char *) (uintptr_t) raw.data)[raw.len - 1] ^= 1;
-
-    return b64(raw);
 }
 
 
@@ -387,15 +551,17 @@ test_jwk_refused(void)
 
     /* beside the members of an RSA key */
     static const char  *members[] = {
-        "'d':'AQAB'", "'d':null", "'p':'AQAB'", "'q':'AQAB'", "'dp':'AQAB'",
-        "'dq':'AQAB'", "'qi':'AQAB'", "'oth':[]", "'k':'AQAB'", "'x5c':[]",
-        "'x5c':['AAAA']", "'x5c':[7]", "'issuer':7", "'issuer':null",
-        "'issuer':['https://x/']", "'issuer':'','kid':'a'", "'use':7",
-        "'use':'SIG'", "'use':''", "'key_ops':['sign']",
-        "'key_ops':['encrypt']", "'key_ops':[]", "'key_ops':'verify'",
-        "'key_ops':[1,null]", "'alg':'RS1'", "'alg':'none'", "'alg':'HS256'",
-        "'alg':'RSA-OAEP'", "'alg':256", "'alg':null", "'alg':'ES256'",
-        "'alg':'EdDSA'", "'kid':7", "'kid':null", "'kid':''", "'kid':'a\\nb'"
+        "'d':'AQAB'", "'d':0", "'d':{}", "'d':false", "'p':'AQAB'",
+        "'q':'AQAB'", "'dp':'AQAB'", "'dq':'AQAB'", "'qi':'AQAB'",
+        "'oth':[null]", "'oth':{}", "'k':'AQAB'", "'x5c':['']", "'x5c':{}",
+        "'x5c':['AAAA']", "'x5c':[7]", "'x5c':[null]", "'issuer':7",
+        "'issuer':['https://x/']", "'issuer':{}", "'use':7", "'use':{}",
+        "'use':'SIG'", "'use':['sig']", "'key_ops':['sign']",
+        "'key_ops':['encrypt']", "'key_ops':[null]", "'key_ops':'verify'",
+        "'key_ops':{}", "'key_ops':[1,null]", "'alg':'RS1'", "'alg':'none'",
+        "'alg':'HS256'", "'alg':'RSA-OAEP'", "'alg':256", "'alg':'ES256'",
+        "'alg':'ES512'", "'alg':'EdDSA'", "'alg':'Ed25519'", "'kid':7",
+        "'kid':{}", "'kid':['a']"
     };
 
     const struct { const char *name, *key; } cases[] = {
@@ -409,9 +575,11 @@ test_jwk_refused(void)
         { "RSA without e", format("{'kty':'RSA','n':'%s'}", n) },
         { "n empty", rsa_jwk("", "AQAB") }, { "e empty", rsa_jwk(n, "") },
         { "n a number", "{'kty':'RSA','n':65537,'e':'AQAB'}" },
-        { "n with a leading zero byte", rsa_jwk(leading_zero(n), "AQAB") },
-        { "e with a leading zero byte", rsa_jwk(n, "AAEAAQ") },
-        { "n with padding", rsa_jwk(format("%s==", n), "AQAB") },
+        { "n null", "{'kty':'RSA','n':null,'e':'AQAB'}" },
+        { "n with padding in the middle", rsa_jwk(format("AA==%s", n),
+                                                  "AQAB") },
+        { "n of padding", rsa_jwk("====", "AQAB") },
+        { "n = 0", rsa_jwk("AAAAAAAA", "AQAB") },
         { "n with a newline", rsa_jwk(format("%s\\n", n), "AQAB") },
         { "n with a space", rsa_jwk(format(" %s", n), "AQAB") },
         { "n and e swapped", rsa_jwk("AQAB", n) },
@@ -425,6 +593,15 @@ test_jwk_refused(void)
                                             number("010001")),
                              OSSL_PKEY_PARAM_RSA_N, 0), "AQAB") },
         { "n of 1,024 bits", jwk(key_rsa(1024), "") },
+        { "n of 1,024 bits after 128 zero bytes",
+          rsa_jwk(zeros_before(128, jwk_number(key_rsa(1024),
+                                               OSSL_PKEY_PARAM_RSA_N, 0)),
+                  "AQAB") },
+        { "n of 2,040 bits after a zero byte",
+          rsa_jwk(zeros_before(1, jwk_number(key_rsa(2040),
+                                             OSSL_PKEY_PARAM_RSA_N, 0)),
+                  "AQAB") },
+        { "e = 1 after zero bytes", rsa_jwk(n, "AAAAAQ") },
         { "d of an EC key", jwk(p256, ",'d':'AQAB'") },
         { "d of an Ed25519 key", jwk(ed, ",'d':'AQAB'") },
         { "x5c of another key", jwk(rsa, format(",'x5c':['%s']", x5c(rsa2))) },
@@ -438,7 +615,6 @@ test_jwk_refused(void)
         { "crv unknown", ec_jwk("P-257", x, y) },
         { "crv in OpenSSL's words", ec_jwk("prime256v1", x, y) },
         { "crv secp256k1", ec_jwk("secp256k1", x, y) },
-        { "P-521", jwk(key_ec("P-521"), "") },
         { "crv of another point", ec_jwk("P-384", x, y) },
         { "crv too small for the point", ec_jwk("P-256", x384, y384) },
         { "a point off the curve", ec_jwk("P-256", x, other_point(y)) },
@@ -448,8 +624,14 @@ test_jwk_refused(void)
         { "the point 0, 0", ec_jwk("P-256", zero, zero) },
         { "x too short",
           ec_jwk("P-256", b64((at_str_t) { unb64(x).data, 31 }), y) },
-        { "x too long", ec_jwk("P-256", leading_zero(x), y) },
-        { "y too long", ec_jwk("P-256", x, leading_zero(y)) },
+        { "x with a byte behind it",
+          ec_jwk("P-256", b64(join(unb64(x), at_str("\1"))), y) },
+        { "x with a zero byte behind it",
+          ec_jwk("P-256", b64(join(unb64(x), at_str("\0"))), y) },
+        { "the points of P-521 as P-384",
+          format("{'kty':'EC','crv':'P-384',%s", strstr(jwk(p521, ""),
+                                                        "\"x\"")) },
+        { "kty EC without numbers", "{'kty':'EC','crv':'P-521'}" },
         { "x far too long", ec_jwk("P-256", x384, x384) },
         { "no y", format("{'kty':'EC','crv':'P-256','x':'%s'}", x) },
         { "Ed448", jwk(key_named("ED448"), "") },
@@ -460,9 +642,14 @@ test_jwk_refused(void)
           "{'kty':'OKP','crv':'Ed25519','x':'AAAA'}" },
         { "Ed25519 with a long x",
           format("{'kty':'OKP','crv':'Ed25519','x':'%s'}",
-                 leading_zero(zero)) },
+                 zeros_before(1, zero)) },
+        { "Ed25519 after zero bytes",
+          format("{'kty':'OKP','crv':'Ed25519','x':'AAAA%s'}", zero) },
+        { "Ed25519 of low order", jwk(ed25519_identity(), "") },
+        { "Ed25519 of order 4",
+          format("{'kty':'OKP','crv':'Ed25519','x':'%s'}", zero) },
         { "Ed25519 without x", "{'kty':'OKP','crv':'Ed25519'}" },
-        { "kid of 257 bytes", jwk(rsa, format(",'kid':'%0257d'", 0)) },
+        { "kid of 1,025 bytes", jwk(rsa, format(",'kid':'%01025d'", 0)) },
         { "a number for a key", "7" }, { "null for a key", "null" },
         { "an array for a key", "[]" }, { "a string for a key", "'RSA'" },
     };
@@ -576,13 +763,123 @@ test_thousand_keys(void)
 
     set = parse(jwks(text), ALL);
 
-    if (ok(set != NULL && set->n == 64, "1,000 keys: the first 64 count")) {
-        is_bytes(set->keys[63].kid, at_str("k63"),
-                 "1,000 keys: the first 64 in their order");
+    if (ok(set != NULL && set->n == 128, "1,000 keys: the first 128 count")) {
+        is_bytes(set->keys[127].kid, at_str("k127"),
+                 "1,000 keys: the first 128 in their order");
     }
 
     is_int(warned.n, 1, "1,000 keys: one warning");
+    ok(strstr(warned.text, "872 further keys") != NULL,
+       "1,000 keys: it has their number: %s", warned.text);
     at_keyset_free(set);
+
+    /* entries count, not usable keys */
+    set = parse(jwks(text), RS256);
+    ok(set == NULL, "1,000 keys of another type");
+    is_int(warned.n, 129, "1,000 keys of another type: 129 warnings");
+    at_keyset_free(set);
+}
+
+
+/* the stored form of a fetched set */
+static void
+test_to_jwks(void)
+{
+    size_t        i;
+    char         *text;
+    at_str_t      list;
+    at_keyset_t  *set, *again;
+
+    list = jwks(format("%s,%s,%s,{'kty':'RSA','kid':'bad'},%s,%s",
+                       jwk(rsa, format(",'kid':'h\xc3\xa9 1','x5c':['%s'],"
+                                       "'issuer':'https://x/','z':[7]",
+                                       x5c(rsa))),
+                       jwk(rsa2, ",'use':'enc'"), jwk(p521, ",'d':null"),
+                       jwk(ed, ",'alg':'Ed25519','kid':''"),
+                       rsa_jwk(zeros_before(1, jwk_number(rsa2,
+                               OSSL_PKEY_PARAM_RSA_N, 0)), "AQAB==")));
+    set = parse(list, ALL);
+
+    if (!ok(set != NULL && set->n == 4, "a set of four usable keys")) {
+        return;
+    }
+
+    text = at_keyset_to_jwks(set);
+    ok(text != NULL && strlen(text) < list.len / 2
+       && strstr(text, "x5c") == NULL && strstr(text, "bad") == NULL,
+       "the text has nothing but the usable keys");
+
+    again = parse(str(text), ALL);
+    is_int(warned.n, 0, "no key of the text is ignored");
+
+    if (ok(again != NULL && again->n == set->n, "it has the same keys")) {
+        for (i = 0; i < set->n; i++) {
+            is_bytes(again->keys[i].kid, set->keys[i].kid, "the same kid");
+            is_bytes(again->keys[i].issuer, set->keys[i].issuer,
+                     "the same issuer");
+            is_int(at_key_algs(again->keys[i].key),
+                   at_key_algs(set->keys[i].key), "the same algorithms");
+            ok(memcmp(at_key_digest(again->keys[i].key),
+                      at_key_digest(set->keys[i].key), AT_SHA256_LEN) == 0,
+               "the same key");
+        }
+    }
+
+    free(text);
+    at_keyset_free(set);
+    at_keyset_free(again);
+}
+
+
+static void
+test_warnings(void)
+{
+    size_t  i;
+
+    static const struct { const char *key, *says; } cases[] = {
+        { "{'kty':'RSA','kid':'a b'}", "key 2 is ignored, kid: \"a b\": " },
+        { "{'kty':'RSA','kid':'h\xc3\xa9\\n\\\"'}",
+          "kid: \"h\\xc3\\xa9\\x0a\\x22\": " },
+        { "{'kty':'RSA'}", "key 2 is ignored: " },
+        { "{'kty':'RSA','kid':7}", "key 2 is ignored: " },
+        { "null", "key 2 is ignored: it is not a JSON object" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        at_keyset_free(parse(jwks(format("%s,%s", jwk(rsa, ""),
+                                         cases[i].key)), ALL));
+        ok(strstr(warned.text, cases[i].says) != NULL, "warning: %s",
+           warned.text);
+    }
+
+    at_keyset_free(parse(jwks(format("%s,{'kid':'%01000d'}", jwk(rsa, ""),
+                                     0)), ALL));
+    ok(strlen(warned.text) < 300 && strstr(warned.text, "0...\": ") != NULL,
+       "a long kid is truncated in a warning: %s", warned.text);
+
+    at_keyset_free(parse(jwks(jwk(rsa, ",'kid':'k','x5c':['AAAA']")), ALL));
+    is_str(warned.text, "key 1 is ignored, kid: \"k\": \"x5c\" is for another "
+           "key", "the warning says what is wrong");
+}
+
+
+/* a JSON string without quotes inside, as jwks() replaces them */
+static char *
+json_text(at_str_t text)
+{
+    size_t   i, n = 1;
+    char    *out = format("\"%*s", (int) (6 * text.len + 2), "");
+
+    for (i = 0; i < text.len; i++) {
+        n += (size_t) sprintf(out + n,
+                              text.data[i] >= 0 && (text.data[i] < 0x20
+                              || strchr("'\"\\", text.data[i]) != NULL)
+                              ? "\\u%04x" : "%c", text.data[i]);
+    }
+
+    (void) strcpy(out + n, "\"");
+
+    return out;
 }
 
 
@@ -626,37 +923,44 @@ test_kids(void)
     static const at_str_t  valid[] = {
         at_str("a"), at_str("2026-11"), at_str("A.b_c-d~e"),
         at_str("bilbo.baggins@hobbiton.example"), at_str("a/b+c="),
-        at_str("nOo3ZDrODXEK1jKWhXslHR_KXEg"), at_str("urn:x:1"), at_str(".")
+        at_str("nOo3ZDrODXEK1jKWhXslHR_KXEg"), at_str("urn:x:1"), at_str("."),
+        at_str(" "), at_str("a b"), at_str("a\n"), at_str("a\r\nb"),
+        at_str("\x7f"), at_str("h\xc3\xa9"), at_str("\xe2\x82\xac"),
+        at_str("\xf0\x9f\x94\x91"), at_str("a\"b"), at_str("a\\b"),
+        at_str("' OR '1'='1"), at_str("<b>"), at_str("../../dev/null"),
+        at_str("\x1b[31m")
     };
     static const at_str_t  invalid[] = {
-        at_str(""), at_str(" "), at_str("a b"), at_str("a\n"),
-        at_str("a\r\nb"), at_str("a\0b"), at_str("\0"), at_str("a\tb"),
-        at_str("\x7f"), at_str("\x80"), at_str("h\xc3\xa9"), at_str("a\"b"),
-        at_str("' OR '1'='1"), at_str("'"), at_str("a\\b"), at_str("<b>"),
-        at_str("../../../../dev/null"), at_str("a..b"), at_str(".."),
-        at_str("`id`"), at_str("\x1b[31m")
+        at_str(""), at_str("a\0b"), at_str("\0"), at_str("a\0"),
+        at_str("\x80"), at_str("h\xc3"), at_str("\xc0\x80"),
+        at_str("\xed\xa0\x80"), at_str("\xff")
     };
 
     for (i = 0; i < N(valid); i++) {
-        ok(at_kid_is_valid(valid[i]), "valid kid '%s'", valid[i].data);
+        ok(at_kid_is_valid(valid[i]), "valid kid %zu", i);
+
+        set = parse(jwks(jwk(rsa, format(",\"kid\":%s",
+                                         json_text(valid[i])))), ALL);
+        ok(set != NULL && at_str_equal(set->keys[0].kid, valid[i]),
+           "a key with valid kid %zu: %s", i, set ? "" : err.text);
+        at_keyset_free(set);
     }
 
     for (i = 0; i < N(invalid); i++) {
-        ok(!at_kid_is_valid(invalid[i]), "invalid kid '%.*s'",
-           (int) invalid[i].len, invalid[i].data);
+        ok(!at_kid_is_valid(invalid[i]), "invalid kid %zu", i);
     }
 
     ok(!at_kid_is_valid((at_str_t) { NULL, 0 }), "the empty view is not a kid");
 
-    for (len = 255; len <= 258; len++) {
+    for (len = 1023; len <= 1026; len++) {
         is_int(at_kid_is_valid((at_str_t) { memset(sign_alloc(len), 'k', len),
                                             len }),
                len <= AT_KID_LEN_MAX, "a kid of %zu bytes", len);
     }
 
-    set = parse(jwks(jwk(rsa, format(",'kid':'%0256d'", 7))), ALL);
-    ok(set != NULL && set->keys[0].kid.len == 256,
-       "a key with a kid of 256 bytes");
+    set = parse(jwks(jwk(rsa, format(",'kid':'%01024d'", 7))), ALL);
+    ok(set != NULL && set->keys[0].kid.len == 1024,
+       "a key with a kid of 1,024 bytes");
     at_keyset_free(set);
 }
 
@@ -745,6 +1049,7 @@ main(void)
     rsa2 = key_rsa(2048);
     p256 = key_ec("P-256");
     p384 = key_ec("P-384");
+    p521 = key_ec("P-521");
     ed = key_named("ED25519");
 
     /* an encrypted key must not cause a prompt for a password */
@@ -754,9 +1059,9 @@ main(void)
     test_pem_refused();
     test_pem_cut(rsa);
     test_pem_cut(p256);
-    RUN(test_jwk_taken, test_jwk_refused, test_algs, test_sets,
-        test_thousand_keys, test_large_document, test_kids, test_rfc,
-        test_rfc_private);
+    RUN(test_certificates, test_jwk_taken, test_jwk_numbers, test_jwk_refused,
+        test_algs, test_sets, test_thousand_keys, test_large_document,
+        test_to_jwks, test_warnings, test_kids, test_rfc, test_rfc_private);
 
     sign_end();
 

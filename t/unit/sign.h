@@ -485,12 +485,13 @@ sign_alg(EVP_PKEY *pkey, at_alg_e alg, at_str_t text)
     static const struct { const char *md; int saltlen; } algs[AT_ALGS] = {
         { "SHA256", -1 }, { "SHA384", -1 }, { "SHA512", -1 },
         { "SHA256", 32 }, { "SHA384", 48 }, { "SHA512", 64 },
-        { "SHA256", -1 }, { "SHA384", -1 }, { NULL, -1 },
+        { "SHA256", -1 }, { "SHA384", -1 }, { "SHA512", -1 },
+        { NULL, -1 }, { NULL, -1 },
     };
 
     signature = sign_with(pkey, algs[alg].md, algs[alg].saltlen, text);
 
-    return alg == AT_ES256 || alg == AT_ES384
+    return (at_alg_bit(alg) & AT_ALGS_EC)
            ? sign_der_to_pair(pkey, signature) : signature;
 }
 

@@ -184,12 +184,12 @@ static const cli_option_t  cli_key_options[] = {
     { "type", "rsa|ec|ed25519", 0, "key type; default: rsa", NULL, NULL },
     { "bits", "2048|3072|4096", 0, "length of an RSA key; default: 2048",
       NULL, NULL },
-    { "curve", "P-256|P-384", 0, "curve of an EC key; default: P-256", NULL,
-      NULL },
-    { "alg", "ALG", 0, "\"alg\" in the JWK Set; default: RS256, ES256, ES384 "
-      "or EdDSA, by the key; PS256, PS384, PS512, RS384 and RS512 also fit "
-      "an RSA key", NULL, NULL },
-    { "kid", "ID", 0, "key id of 1 to 256 printable characters; default: the "
+    { "curve", "P-256|P-384|P-521", 0, "curve of an EC key; default: P-256",
+      NULL, NULL },
+    { "alg", "ALG", 0, "\"alg\" in the JWK Set; default: RS256, ES256, ES384, "
+      "ES512 or EdDSA, by the key; PS256, PS384, PS512, RS384 and RS512 also "
+      "fit an RSA key, Ed25519 an Ed25519 key", NULL, NULL },
+    { "kid", "ID", 0, "key id of 1 to 1024 bytes of UTF-8; default: the "
       "thumbprint of the key (RFC 7638)", NULL, NULL },
     CLI_END
 };
@@ -197,8 +197,8 @@ static const cli_option_t  cli_key_options[] = {
 static const cli_option_t  cli_sign_options[] = {
     { "key", "FILE", CLI_REQUIRED, "private key in PEM, not encrypted; - is "
       "standard input; required", NULL, NULL },
-    { "alg", "RS256|RS384|RS512|ES256|ES384", 0, "algorithm; default: the "
-      "first that fits the key", NULL, NULL },
+    { "alg", "RS256|RS384|RS512|ES256|ES384|ES512", 0, "algorithm; default: "
+      "the first that fits the key", NULL, NULL },
     { "kid", "ID", 0, "\"kid\" in the header; default: none", NULL, NULL },
     { "expires", "DURATION", 0, "\"exp\", from now on; default: 30m", NULL,
       NULL },
@@ -224,8 +224,8 @@ static const cli_option_t  cli_verify_options[] = {
       "without --any-audience", NULL, NULL },
     { "any-audience", NULL, 0, "accept any \"aud\"", NULL, NULL },
     { "algorithms", "ALG,ALG", 0, "accepted algorithms, separated by commas: "
-      "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA; "
-      "default: RS256", NULL, NULL },
+      "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, "
+      "EdDSA, Ed25519; default: RS256", NULL, NULL },
     { "typ", "TYPE", CLI_MANY, "accepted \"typ\", or \"absent\"; repeatable; "
       "default: absent, JWT, at+jwt and application/at+jwt", NULL, NULL },
     { "leeway", "DURATION", 0, "accepted difference between clocks; default: "

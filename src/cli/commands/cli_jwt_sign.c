@@ -196,16 +196,15 @@ cli_sign_token(cli_t *cli, const at_mint_t *mint, json_t *claims)
     kid = cli_str(cli_text(cli, "kid"));
 
     if (cli_given(cli, "kid") && !at_kid_is_valid(kid)) {
-        return cli_invalid(cli, "kid", "use 1 to 256 printable characters "
-                           "without spaces");
+        return cli_invalid(cli, "kid", "use 1 to 1024 bytes of UTF-8");
     }
 
     alg = cli_given(cli, "alg") ? at_alg_find(cli_str(cli_text(cli, "alg")))
-                                : cli_default_alg(at_mint_algs(mint));
+                                : at_alg_first(at_mint_algs(mint));
 
     if (alg == AT_ALGS) {
-        return cli_invalid(cli, "alg", "use RS256, RS384, RS512, ES256 or "
-                           "ES384");
+        return cli_invalid(cli, "alg", "use RS256, RS384, RS512, ES256, "
+                           "ES384 or ES512");
     }
 
     text = json_dumps(claims, JSON_COMPACT);

@@ -50,8 +50,8 @@ cli_verify_algorithms(cli_t *cli, unsigned *algs)
 
         if (alg == AT_ALGS) {
             return cli_invalid(cli, "algorithms", "use RS256, RS384, RS512, "
-                               "PS256, PS384, PS512, ES256, ES384 and EdDSA, "
-                               "separated by commas");
+                               "PS256, PS384, PS512, ES256, ES384, ES512, "
+                               "EdDSA and Ed25519, separated by commas");
         }
 
         *algs |= at_alg_bit(alg);

@@ -69,8 +69,11 @@ cli_key_type(cli_t *cli, at_keypair_e *type)
     } else if (strcmp(curve, "P-384") == 0) {
         *type = AT_KEYPAIR_P384;
 
+    } else if (strcmp(curve, "P-521") == 0) {
+        *type = AT_KEYPAIR_P521;
+
     } else {
-        return cli_invalid(cli, "curve", "use P-256 or P-384");
+        return cli_invalid(cli, "curve", "use P-256, P-384 or P-521");
     }
 
     return 0;
@@ -99,7 +102,7 @@ cli_key_spec(cli_t *cli, at_keypair_spec_t *spec)
     name = cli_text(cli, "alg");
     algs = at_keypair_algs(spec->type);
     spec->alg = name != NULL ? at_alg_find(cli_str(name))
-                             : cli_default_alg(algs);
+                             : at_alg_first(algs);
 
     if (spec->alg == AT_ALGS || !(algs & at_alg_bit(spec->alg))) {
         return cli_invalid(cli, "alg", "it does not fit the type of the key");
@@ -109,8 +112,7 @@ cli_key_spec(cli_t *cli, at_keypair_spec_t *spec)
     spec->kid = cli_str(cli_text(cli, "kid"));
 
     if (cli_given(cli, "kid") && !at_kid_is_valid(spec->kid)) {
-        return cli_invalid(cli, "kid", "use 1 to 256 printable characters "
-                           "without spaces");
+        return cli_invalid(cli, "kid", "use 1 to 1024 bytes of UTF-8");
     }
 
     return 0;

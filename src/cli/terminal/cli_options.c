@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <time.h>
 
 #include "core/authz/at_record.h"
@@ -353,11 +352,4 @@ cli_time_format(char text[CLI_TIME_SIZE], int64_t ms)
     {
         (void) snprintf(text, CLI_TIME_SIZE, "%lld ms", (long long) ms);
     }
-}
-
-
-at_alg_e
-cli_default_alg(unsigned algs)
-{
-    return (at_alg_e) (ffs((int) algs) - 1);
 }

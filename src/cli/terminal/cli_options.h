@@ -64,8 +64,5 @@ int cli_expires(cli_t *cli, const char *option, int64_t *value);
 #define CLI_TIME_SIZE  32
 void cli_time_format(char text[CLI_TIME_SIZE], int64_t ms);
 
-/* the first algorithm of a set that is not empty */
-at_alg_e cli_default_alg(unsigned algs);
-
 
 #endif

@@ -15,19 +15,42 @@
 #include <openssl/x509.h>
 
 #include "core/base/at_base64url.h"
+#include "core/base/at_utf8.h"
+#include "core/jose/at_ed25519.h"
 #include "core/jose/at_key.h"
 #include "core/json/at_document.h"
 #include "core/jose/at_jwk.h"
 
 
-#define AT_JWK_NUMBER_SIZE  1025  /* bytes of the longest number, plus one */
-#define AT_JWK_P256         32
-#define AT_JWK_P384         48
+#define AT_JWK_NUMBER_SIZE   1024  /* bytes of the longest number */
+#define AT_JWK_EC_LEN_MAX    66    /* bytes of a coordinate of P-521 */
+#define AT_JWK_KID_LOG_SIZE  96    /* of the buffer for a kid in a log */
 
+
+/* RFC 7518 section 6, RFC 8037 section 2 */
+typedef struct {
+    at_str_t   kty;
+    at_str_t   crv;             /* empty: the type has no curves */
+    unsigned   algs;
+    size_t     len;             /* bytes of a coordinate */
+} at_jwk_type_t;
+
+static const at_jwk_type_t  at_jwk_types[] = {
+    { at_str("RSA"), at_str(""), AT_ALGS_RSA, 0 },
+    { at_str("EC"), at_str("P-256"), at_alg_bit(AT_ES256), 32 },
+    { at_str("EC"), at_str("P-384"), at_alg_bit(AT_ES384), 48 },
+    { at_str("EC"), at_str("P-521"), at_alg_bit(AT_ES512), 66 },
+    { at_str("OKP"), at_str("Ed25519"), AT_ALGS_ED25519, AT_ED25519_LEN }
+};
 
 /* RFC 7518 sections 6.2.2, 6.3.2 and 6.4 */
 static const char *const  at_jwk_private_members[] = {
     "d", "p", "q", "dp", "dq", "qi", "oth", "k", NULL
+};
+
+/* the members that at_jwk_parse() needs of a key that it has found usable */
+static const char *const  at_jwk_needed_members[] = {
+    "kty", "crv", "n", "e", "x", "y", "alg", "kid", "issuer", NULL
 };
 
 
@@ -42,10 +65,9 @@ at_keyset_free(at_keyset_t *set)
 
     for (i = 0; i < set->n; i++) {
         at_key_free(set->keys[i].key);
-        json_decref(set->keys[i].strings[0]);
-        json_decref(set->keys[i].strings[1]);
     }
 
+    json_decref(set->json);
     free(set);
 }
 
@@ -146,30 +168,39 @@ at_pem_decode(const char *name, const unsigned char *der, long len,
 }
 
 
-/* Nothing is decrypted, so that OpenSSL does not ask for a password. */
+/*
+ * Reads the first block into *pkey, which stays NULL if it is not usable, and
+ * checks that further blocks are certificates if the first one is.  Nothing is
+ * decrypted, so that OpenSSL does not ask for a password.
+ */
 static int
-at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
-    at_error_t *err)
+at_pem_read(BIO *bio, EVP_PKEY **pkey, unsigned *certificates, at_error_t *err)
 {
-    BIO            *bio;
+    int             rc, is_certificate;
     char           *name, *header;
     long            len;
     unsigned        n;
-    EVP_PKEY       *pkey;
     unsigned char  *der;
 
-    bio = BIO_new_mem_buf(text.data, (int) text.len);
+    rc = 0;
 
-    if (bio == NULL) {
-        return at_error(err, "no memory");
-    }
+    for (n = 0;
+         rc == 0 && PEM_read_bio(bio, &name, &header, &der, &len) == 1;
+         n++)
+    {
+        is_certificate = strcmp(name, PEM_STRING_X509) == 0;
+        *certificates += is_certificate;
 
-    pkey = NULL;
-    n = 0;
+        if (n == 0) {
+            *pkey = at_pem_decode(name, der, len, err);
+            rc = *pkey != NULL ? 0 : -1;
 
-    while (n < 2 && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
-        if (n++ == 0) {
-            pkey = at_pem_decode(name, der, len, err);
+        } else if (strstr(name, "PRIVATE KEY") != NULL) {
+            rc = at_error(err, "private key found: remove it from the file");
+
+        } else if (*certificates != n + 1) {
+            rc = at_error(err, "more than one PEM block: use one file for "
+                          "each key, or a JWK Set");
         }
 
         OPENSSL_free(name);
@@ -178,16 +209,35 @@ at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
     }
 
     if (n == 0) {
-        (void) at_error(err, "neither a valid PEM block nor a JWK Set");
+        return at_error(err, "neither a valid PEM block nor a JWK Set");
+    }
 
-    } else if (pkey != NULL
-               && (n == 2 || ERR_GET_REASON(ERR_peek_last_error())
-                             != PEM_R_NO_START_LINE))
+    if (rc == 0
+        && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
     {
-        (void) at_error(err, "more than one PEM block: use one file for each "
-                        "key, or a JWK Set");
+        return at_error(err, "invalid PEM block %u", n + 1);
+    }
 
-    } else if (pkey != NULL) {
+    return rc;
+}
+
+
+static int
+at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
+    at_error_t *err)
+{
+    BIO       *bio;
+    EVP_PKEY  *pkey;
+
+    bio = BIO_new_mem_buf(text.data, (int) text.len);
+
+    if (bio == NULL) {
+        return at_error(err, "no memory");
+    }
+
+    pkey = NULL;
+
+    if (at_pem_read(bio, &pkey, &set->certificates, err) == 0) {
         set->keys[0].key = at_key_create(pkey, algs, err);
         set->n = set->keys[0].key != NULL;
     }
@@ -202,35 +252,98 @@ at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
 /* --- JWK ----------------------------------------------------------------- */
 
 
+/* a member; NULL if it is absent, null, or an empty string or array */
+static json_t *
+at_jwk_member(const json_t *jwk, const char *name)
+{
+    json_t  *member;
+
+    member = json_object_get(jwk, name);
+
+    if (json_is_null(member)
+        || (json_is_string(member) && json_string_length(member) == 0)
+        || (json_is_array(member) && json_array_size(member) == 0))
+    {
+        return NULL;
+    }
+
+    return member;
+}
+
+
+/* returns 1, 0 if there is no such member, -1 if it is not a string */
+static int
+at_jwk_string(const json_t *jwk, const char *name, at_str_t *value)
+{
+    return at_jwk_member(jwk, name) != NULL
+           ? at_document_string(jwk, name, value) : 0;
+}
+
+
 static int
 at_jwk_member_is(const json_t *jwk, const char *name, at_str_t value)
 {
     at_str_t  text;
 
-    return at_document_string(jwk, name, &text) == 1
-           && at_str_equal(text, value);
+    return at_jwk_string(jwk, name, &text) == 1 && at_str_equal(text, value);
 }
 
 
-/* decodes a base64url member; *len: room in buf on entry, bytes on return */
+/* a base64url member, without the padding that some issuers add */
 static int
-at_jwk_get_bytes(const json_t *jwk, const char *name, unsigned char *buf,
-    size_t *len, at_error_t *err)
+at_jwk_get_base64(const json_t *jwk, const char *name, at_str_t *text,
+    at_error_t *err)
 {
-    at_str_t  text;
-
-    if (at_document_string(jwk, name, &text) != 1) {
+    if (at_jwk_string(jwk, name, text) != 1) {
         return at_error(err, "\"%s\" is missing or not a string", name);
     }
 
-    if (text.len == 0
-        || at_base64url_decoded_size(text.len) > *len
-        || at_base64url_decode(buf, len, text) != 0)
-    {
-        return at_error(err, "\"%s\" is not base64url or is too long", name);
+    while (text->len && text->data[text->len - 1] == '=') {
+        text->len--;
     }
 
     return 0;
+}
+
+
+/*
+ * A number (Base64urlUInt, RFC 7518 section 2).  Leading zero bytes are not
+ * allowed there, but issuers write them.  Returns NULL with err set.
+ */
+static BIGNUM *
+at_jwk_get_number(const json_t *jwk, const char *name, at_error_t *err)
+{
+    size_t         len;
+    BIGNUM        *number;
+    at_str_t       text;
+    unsigned char  bytes[AT_JWK_NUMBER_SIZE + 4];
+
+    if (at_jwk_get_base64(jwk, name, &text, err) != 0) {
+        return NULL;
+    }
+
+    /* three zero bytes */
+    while (at_str_cut_prefix(&text, at_str("AAAA"))) {
+        /* void */
+    }
+
+    if (at_base64url_decoded_size(text.len) > sizeof(bytes)) {
+        (void) at_error(err, "\"%s\" is too long", name);
+        return NULL;
+    }
+
+    if (at_base64url_decode(bytes, &len, text) != 0) {
+        (void) at_error(err, "\"%s\" is not base64url", name);
+        return NULL;
+    }
+
+    number = BN_bin2bn(bytes, (int) len, NULL);
+
+    if (number == NULL) {
+        (void) at_error(err, "no memory");
+    }
+
+    return number;
 }
 
 
@@ -257,119 +370,107 @@ at_pkey_from_params(const char *type, OSSL_PARAM *params, at_error_t *err)
 }
 
 
-/* an integer of RSA, in the byte order of the machine as in OSSL_PARAM */
+static EVP_PKEY *
+at_jwk_rsa(const json_t *jwk, at_error_t *err)
+{
+    BIGNUM         *n, *e;
+    EVP_PKEY       *pkey;
+    OSSL_PARAM      params[3];
+    unsigned char   n_bytes[AT_JWK_NUMBER_SIZE + 4];
+    unsigned char   e_bytes[AT_JWK_NUMBER_SIZE + 4];
+
+    pkey = NULL;
+    n = at_jwk_get_number(jwk, "n", err);
+    e = n != NULL ? at_jwk_get_number(jwk, "e", err) : NULL;
+
+    if (e != NULL
+        && BN_bn2nativepad(n, n_bytes, sizeof(n_bytes)) >= 0
+        && BN_bn2nativepad(e, e_bytes, sizeof(e_bytes)) >= 0)
+    {
+        params[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n_bytes,
+                                            sizeof(n_bytes));
+        params[1] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, e_bytes,
+                                            sizeof(e_bytes));
+        params[2] = OSSL_PARAM_construct_end();
+
+        pkey = at_pkey_from_params("RSA", params, err);
+    }
+
+    BN_free(n);
+    BN_free(e);
+
+    return pkey;
+}
+
+
+/* a coordinate of len bytes; zero bytes at its beginning may be missing */
 static int
-at_jwk_get_number(const json_t *jwk, const char *name, unsigned char *buf,
-    size_t *len, at_error_t *err)
+at_jwk_get_coordinate(const json_t *jwk, const char *name,
+    unsigned char *bytes, size_t len, at_error_t *err)
 {
     int      rc;
     BIGNUM  *number;
 
-    if (at_jwk_get_bytes(jwk, name, buf, len, err) != 0) {
+    number = at_jwk_get_number(jwk, name, err);
+
+    if (number == NULL) {
         return -1;
     }
 
-    /* RFC 7518 section 2, Base64urlUInt */
-    if (buf[0] == 0) {
-        return at_error(err, "\"%s\" has a leading zero byte", name);
-    }
-
-    number = BN_bin2bn(buf, (int) *len, NULL);
-    rc = number != NULL ? BN_bn2nativepad(number, buf, (int) *len) : -1;
+    rc = BN_bn2binpad(number, bytes, (int) len);
     BN_free(number);
 
-    return rc >= 0 ? 0 : at_error(err, "no memory");
+    return rc >= 0 ? 0 : at_error(err, "\"%s\" is too long for the curve",
+                                  name);
 }
 
 
 static EVP_PKEY *
-at_jwk_rsa(const json_t *jwk, at_error_t *err)
+at_jwk_ec(const json_t *jwk, const at_jwk_type_t *type, at_error_t *err)
 {
-    size_t         n_len, e_len;
+    char           crv[sizeof("P-256")];
     OSSL_PARAM     params[3];
-    unsigned char  n[AT_JWK_NUMBER_SIZE + 2], e[AT_JWK_NUMBER_SIZE + 2];
+    unsigned char  point[1 + 2 * AT_JWK_EC_LEN_MAX];
 
-    n_len = sizeof(n);
-    e_len = sizeof(e);
-
-    if (at_jwk_get_number(jwk, "n", n, &n_len, err) != 0
-        || at_jwk_get_number(jwk, "e", e, &e_len, err) != 0)
+    if (at_jwk_get_coordinate(jwk, "x", point + 1, type->len, err) != 0
+        || at_jwk_get_coordinate(jwk, "y", point + 1 + type->len, type->len,
+                                 err)
+           != 0)
     {
         return NULL;
     }
 
-    params[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n, n_len);
-    params[1] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, e, e_len);
-    params[2] = OSSL_PARAM_construct_end();
-
-    return at_pkey_from_params("RSA", params, err);
-}
-
-
-static EVP_PKEY *
-at_jwk_ec(const json_t *jwk, at_error_t *err)
-{
-    char          *group;
-    size_t         len, x_len, y_len;
-    OSSL_PARAM     params[3];
-    unsigned char  point[1 + 2 * (AT_JWK_P384 + 2)];
-
-    if (at_jwk_member_is(jwk, "crv", at_str("P-256"))) {
-        group = "P-256";
-        len = AT_JWK_P256;
-
-    } else if (at_jwk_member_is(jwk, "crv", at_str("P-384"))) {
-        group = "P-384";
-        len = AT_JWK_P384;
-
-    } else {
-        (void) at_error(err, "\"crv\" is neither P-256 nor P-384");
-        return NULL;
-    }
-
-    x_len = len + 2;
-    y_len = len + 2;
-
-    if (at_jwk_get_bytes(jwk, "x", point + 1, &x_len, err) != 0
-        || at_jwk_get_bytes(jwk, "y", point + 1 + len, &y_len, err) != 0)
-    {
-        return NULL;
-    }
-
-    /* RFC 7518 section 6.2.1.2: coordinates have the length of the field */
-    if (x_len != len || y_len != len) {
-        (void) at_error(err, "\"x\" or \"y\" does not have the length of "
-                        "the curve");
-        return NULL;
-    }
-
+    memcpy(crv, type->crv.data, sizeof(crv));
     point[0] = POINT_CONVERSION_UNCOMPRESSED;
 
     params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
-                                                 group, 0);
+                                                 crv, 0);
     params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
-                                                  point, 1 + 2 * len);
+                                                  point, 1 + 2 * type->len);
     params[2] = OSSL_PARAM_construct_end();
 
     return at_pkey_from_params("EC", params, err);
 }
 
 
+/* RFC 8037 section 2: x is a string of bytes, not a number */
 static EVP_PKEY *
 at_jwk_okp(const json_t *jwk, at_error_t *err)
 {
     size_t         len;
+    at_str_t       text;
     OSSL_PARAM     params[2];
-    unsigned char  x[34];
+    unsigned char  x[AT_ED25519_LEN + 2];
 
-    if (!at_jwk_member_is(jwk, "crv", at_str("Ed25519"))) {
-        (void) at_error(err, "\"crv\" is not Ed25519");
+    if (at_jwk_get_base64(jwk, "x", &text, err) != 0) {
         return NULL;
     }
 
-    len = sizeof(x);
-
-    if (at_jwk_get_bytes(jwk, "x", x, &len, err) != 0) {
+    if (text.len != at_base64url_encoded_len(AT_ED25519_LEN)
+        || at_base64url_decode(x, &len, text) != 0)
+    {
+        (void) at_error(err, "\"x\" is not base64url of %d bytes",
+                        AT_ED25519_LEN);
         return NULL;
     }
 
@@ -381,22 +482,24 @@ at_jwk_okp(const json_t *jwk, at_error_t *err)
 }
 
 
-static EVP_PKEY *
-at_jwk_pkey(const json_t *jwk, at_error_t *err)
+static const at_jwk_type_t *
+at_jwk_get_type(const json_t *jwk, at_error_t *err)
 {
-    if (at_jwk_member_is(jwk, "kty", at_str("RSA"))) {
-        return at_jwk_rsa(jwk, err);
+    size_t                i;
+    const at_jwk_type_t  *type;
+
+    for (i = 0; i < sizeof(at_jwk_types) / sizeof(at_jwk_types[0]); i++) {
+        type = &at_jwk_types[i];
+
+        if (at_jwk_member_is(jwk, "kty", type->kty)
+            && (type->crv.len == 0 || at_jwk_member_is(jwk, "crv", type->crv)))
+        {
+            return type;
+        }
     }
 
-    if (at_jwk_member_is(jwk, "kty", at_str("EC"))) {
-        return at_jwk_ec(jwk, err);
-    }
-
-    if (at_jwk_member_is(jwk, "kty", at_str("OKP"))) {
-        return at_jwk_okp(jwk, err);
-    }
-
-    (void) at_error(err, "\"kty\" is not RSA, EC or OKP");
+    (void) at_error(err, "unsupported \"kty\" or \"crv\": use RSA, EC with "
+                    "P-256, P-384 or P-521, or OKP with Ed25519");
 
     return NULL;
 }
@@ -410,14 +513,14 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
     at_str_t       op;
     const json_t  *ops;
 
-    if (json_object_get(jwk, "use") != NULL
+    if (at_jwk_member(jwk, "use") != NULL
         && !at_jwk_member_is(jwk, "use", at_str("sig")))
     {
         (void) at_error(err, "\"use\" is not \"sig\"");
         return 0;
     }
 
-    ops = json_object_get(jwk, "key_ops");
+    ops = at_jwk_member(jwk, "key_ops");
 
     if (ops == NULL) {
         return 1;
@@ -439,29 +542,39 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
 }
 
 
-/* RFC 7517 section 4.4: a key with an alg is for this algorithm only */
+/*
+ * Reduces *algs to those that fit the type and "alg" of the key (RFC 7517
+ * section 4.4).  EdDSA and Ed25519 are names of the same algorithm.
+ */
 static int
-at_jwk_restrict_algs(const json_t *jwk, unsigned *algs, at_error_t *err)
+at_jwk_restrict_algs(const json_t *jwk, const at_jwk_type_t *type,
+    unsigned *algs, at_error_t *err)
 {
     int       rc;
     at_alg_e  alg;
     at_str_t  name;
+    unsigned  allowed;
 
-    rc = at_document_string(jwk, "alg", &name);
+    allowed = type->algs;
+    rc = at_jwk_string(jwk, "alg", &name);
 
-    if (rc == 0) {
-        return 0;
+    if (rc != 0) {
+        alg = rc == 1 ? at_alg_find(name) : AT_ALGS;
+        allowed = alg == AT_ALGS ? 0 : at_alg_bit(alg);
+
+        if (allowed & AT_ALGS_ED25519) {
+            allowed = AT_ALGS_ED25519;
+        }
     }
 
-    alg = rc == 1 ? at_alg_find(name) : AT_ALGS;
-
-    if (alg == AT_ALGS || !(*algs & at_alg_bit(alg))) {
-        return at_error(err, "\"alg\" is not an accepted algorithm");
+    if ((*algs & allowed) == 0) {
+        return at_error(err, rc ? "\"alg\" is not an accepted algorithm"
+                                : "no accepted algorithm fits its type");
     }
 
-    *algs = at_alg_bit(alg);
+    *algs &= allowed & type->algs;
 
-    return 0;
+    return *algs ? 0 : at_error(err, "\"alg\" does not fit its type");
 }
 
 
@@ -476,7 +589,7 @@ at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
     unsigned char        *der;
     const unsigned char  *p;
 
-    x5c = json_object_get(jwk, "x5c");
+    x5c = at_jwk_member(jwk, "x5c");
 
     if (x5c == NULL) {
         return 0;
@@ -507,34 +620,32 @@ at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
 int
 at_kid_is_valid(at_str_t kid)
 {
-    char    c;
-    size_t  i;
+    size_t     i;
+    at_utf8_t  utf8 = { 0, 0, 0 };
 
     if (kid.len == 0 || kid.len > AT_KID_LEN_MAX) {
         return 0;
     }
 
     for (i = 0; i < kid.len; i++) {
-        c = kid.data[i];
-
-        if (c <= 0x20 || c >= 0x7f || strchr("\"'\\<>`", c) != NULL
-            || (c == '.' && i != 0 && kid.data[i - 1] == '.'))
+        if (kid.data[i] == '\0'
+            || at_utf8_decode(&utf8, (unsigned char) kid.data[i]) != 0)
         {
             return 0;
         }
     }
 
-    return 1;
+    return utf8.pending == 0;
 }
 
 
-/* returns 0, or -1 with err set, and then out owns nothing */
+/* The key and views of jwk in out.  Returns 0, or -1 with err set. */
 static int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
-    int                 has_kid, has_issuer;
-    EVP_PKEY           *pkey;
-    const char *const  *name;
+    EVP_PKEY             *pkey;
+    const char *const    *name;
+    const at_jwk_type_t  *type;
 
     memset(out, 0, sizeof(at_jwk_t));
 
@@ -543,81 +654,151 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
     }
 
     for (name = at_jwk_private_members; *name != NULL; name++) {
-        if (json_object_get(jwk, *name) != NULL) {
+        if (at_jwk_member(jwk, *name) != NULL) {
             return at_error(err, "private member \"%s\" found", *name);
         }
     }
 
-    if (!at_jwk_allows_verify(jwk, err)
-        || at_jwk_restrict_algs(jwk, &algs, err) != 0)
+    /* before any arithmetic */
+    type = at_jwk_get_type(jwk, err);
+
+    if (type == NULL
+        || !at_jwk_allows_verify(jwk, err)
+        || at_jwk_restrict_algs(jwk, type, &algs, err) != 0)
     {
         return -1;
     }
 
-    has_kid = at_document_string(jwk, "kid", &out->kid);
-
-    if (has_kid < 0 || (has_kid && !at_kid_is_valid(out->kid))) {
-        return at_error(err, "invalid \"kid\": use 1 to %d printable "
-                        "characters", AT_KID_LEN_MAX);
+    if (at_jwk_string(jwk, "kid", &out->kid) < 0
+        || (out->kid.len != 0 && !at_kid_is_valid(out->kid)))
+    {
+        return at_error(err, "\"kid\" is not a string of at most %d bytes",
+                        AT_KID_LEN_MAX);
     }
 
     /* a member of Entra: an invalid one must not lift the restriction */
-    has_issuer = at_document_string(jwk, "issuer", &out->issuer);
-
-    if (has_issuer < 0 || (has_issuer && out->issuer.len == 0)) {
-        return at_error(err, "\"issuer\" is empty or not a string");
+    if (at_jwk_string(jwk, "issuer", &out->issuer) < 0) {
+        return at_error(err, "\"issuer\" is not a string");
     }
 
-    pkey = at_jwk_pkey(jwk, err);
+    pkey = type->algs == AT_ALGS_RSA ? at_jwk_rsa(jwk, err)
+           : type->algs == AT_ALGS_ED25519 ? at_jwk_okp(jwk, err)
+           : at_jwk_ec(jwk, type, err);
 
-    if (pkey != NULL && at_jwk_check_x5c(jwk, pkey, err) == 0) {
-        out->key = at_key_create(pkey, algs, err);
+    out->key = pkey != NULL ? at_key_create(pkey, algs, err) : NULL;
+
+    if (out->key != NULL && at_jwk_check_x5c(jwk, pkey, err) != 0) {
+        at_key_free(out->key);
+        out->key = NULL;
     }
 
     EVP_PKEY_free(pkey);
 
-    if (out->key == NULL) {
-        return -1;
-    }
-
-    out->strings[0] = json_incref(json_object_get(jwk, "kid"));
-    out->strings[1] = json_incref(json_object_get(jwk, "issuer"));
-
-    return 0;
+    return out->key != NULL ? 0 : -1;
 }
 
 
-/* adds no key if keys is not an array, which has the size 0 */
+/* a kid for a log: \xHH in place of other than printable ASCII, truncated */
 static void
-at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
+at_kid_escape(char *out, size_t size, at_str_t kid)
+{
+    int            len, printable;
+    size_t         i;
+    unsigned char  c;
+
+    for (i = 0; i < kid.len && size > sizeof("\\xff..."); i++) {
+        c = (unsigned char) kid.data[i];
+        printable = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+        len = snprintf(out, size, printable ? "%c" : "\\x%02x", c);
+        out += len;
+        size -= (size_t) len;
+    }
+
+    (void) snprintf(out, size, "%s", i < kid.len ? "..." : "");
+}
+
+
+static void
+at_jwk_warn(const json_t *jwk, size_t number, const at_error_t *reason,
     at_keyset_warn_pt warn, void *data)
 {
-    size_t         i;
-    at_error_t     err, line;
+    char        escaped[AT_JWK_KID_LOG_SIZE];
+    at_str_t    kid;
+    at_error_t  line;
+
+    if (at_jwk_string(jwk, "kid", &kid) == 1) {
+        at_kid_escape(escaped, sizeof(escaped), kid);
+        (void) at_error(&line, "key %zu is ignored, kid: \"%s\": %.300s",
+                        number, escaped, reason->text);
+
+    } else {
+        (void) at_error(&line, "key %zu is ignored: %.300s", number,
+                        reason->text);
+    }
+
+    warn(data, line.text);
+}
+
+
+/* a new object with the members of a usable key that are still needed */
+static json_t *
+at_jwk_reduce(const json_t *jwk)
+{
+    json_t             *reduced, *member;
+    const char *const  *name;
+
+    reduced = json_object();
+
+    for (name = at_jwk_needed_members; *name != NULL; name++) {
+        member = at_jwk_member(jwk, *name);
+
+        if (member != NULL && json_object_set(reduced, *name, member) != 0) {
+            json_decref(reduced);
+            return NULL;
+        }
+    }
+
+    return reduced;
+}
+
+
+static int
+at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
+    at_keyset_warn_pt warn, void *data, at_error_t *err)
+{
+    size_t         i, n;
+    at_error_t     reason;
     const json_t  *jwk;
 
-    for (i = 0; i < json_array_size(keys); i++) {
+    n = json_array_size(keys);
+
+    for (i = 0; i < n && i < AT_KEYSET_KEYS_MAX; i++) {
         jwk = json_array_get(keys, i);
 
         if (at_jwk_member_is(jwk, "use", at_str("enc"))) {
             continue;
         }
 
-        if (set->n == AT_KEYSET_KEYS_MAX) {
-            (void) at_error(&line, "only the first %d usable keys are used",
-                            AT_KEYSET_KEYS_MAX);
-            warn(data, line.text);
-            return;
-        }
-
-        if (at_jwk_parse(&set->keys[set->n], jwk, algs, &err) == 0) {
-            set->n++;
+        if (at_jwk_parse(&set->keys[set->n], jwk, algs, &reason) != 0) {
+            at_jwk_warn(jwk, i + 1, &reason, warn, data);
             continue;
         }
 
-        (void) at_error(&line, "key %zu is ignored: %.200s", i + 1, err.text);
-        warn(data, line.text);
+        set->n++;
+
+        if (json_array_append_new(set->json, at_jwk_reduce(jwk)) != 0) {
+            return at_error(err, "no memory");
+        }
     }
+
+    if (i < n) {
+        (void) at_error(&reason, "%zu further keys are ignored: only the "
+                        "first %d are examined", n - i, AT_KEYSET_KEYS_MAX);
+        warn(data, reason.text);
+    }
+
+    return set->n != 0 ? 0 : at_error(err, "no usable key in the JWK Set");
 }
 
 
@@ -625,32 +806,42 @@ static int
 at_keyset_from_jwks(at_keyset_t *set, at_str_t text, unsigned algs,
     at_keyset_warn_pt warn, void *data, at_error_t *err)
 {
-    int            rc;
-    json_t        *jwks;
-    const json_t  *keys;
+    int      rc;
+    json_t  *document, *keys;
 
-    jwks = at_document_parse(text, AT_DOCUMENT_MAX);
+    document = at_document_parse(text, AT_DOCUMENT_MAX);
 
-    if (jwks == NULL) {
+    if (document == NULL) {
         return at_error(err, "invalid JSON");
     }
 
-    keys = json_object_get(jwks, "keys");
-    at_keyset_fill(set, keys, algs, warn, data);
-    rc = 0;
+    keys = json_object_get(document, "keys");
+    set->json = json_array();
 
     if (!json_is_array(keys)) {
         rc = at_error(err, "not a JWK Set: \"keys\" is missing or not an "
                       "array");
-
-    } else if (set->n == 0) {
-        rc = at_error(err, "no usable key in the JWK Set");
+    } else {
+        rc = at_keyset_fill(set, keys, algs, warn, data, err);
     }
 
-    /* only the strings of the keys are kept, not a document of any size */
-    json_decref(jwks);
+    json_decref(document);
 
     return rc;
+}
+
+
+char *
+at_keyset_to_jwks(const at_keyset_t *set)
+{
+    char    *text;
+    json_t  *document;
+
+    document = json_pack("{s:O}", "keys", set->json);
+    text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    json_decref(document);
+
+    return text;
 }
 
 

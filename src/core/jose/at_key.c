@@ -15,6 +15,7 @@
 #include <openssl/x509.h>
 
 #include "core/base/at_crypto.h"
+#include "core/jose/at_ed25519.h"
 #include "core/jose/at_key.h"
 
 
@@ -24,18 +25,10 @@
 #define AT_RSA_E_BITS     32
 
 
-typedef enum {
-    AT_FAMILY_RSA,
-    AT_FAMILY_PSS,              /* RSA keys with another padding */
-    AT_FAMILY_P256,
-    AT_FAMILY_P384,
-    AT_FAMILY_ED25519
-} at_family_e;
-
 typedef struct {
     at_str_t      name;
-    at_family_e   family;
     const char   *md;           /* NULL: EdDSA includes its digest */
+    int           padding;      /* of RSA */
 } at_alg_t;
 
 struct at_key_s {
@@ -50,15 +43,17 @@ struct at_key_s {
 
 
 static const at_alg_t  at_algs[AT_ALGS] = {
-    [AT_RS256] = { at_str("RS256"), AT_FAMILY_RSA, "SHA2-256" },
-    [AT_RS384] = { at_str("RS384"), AT_FAMILY_RSA, "SHA2-384" },
-    [AT_RS512] = { at_str("RS512"), AT_FAMILY_RSA, "SHA2-512" },
-    [AT_PS256] = { at_str("PS256"), AT_FAMILY_PSS, "SHA2-256" },
-    [AT_PS384] = { at_str("PS384"), AT_FAMILY_PSS, "SHA2-384" },
-    [AT_PS512] = { at_str("PS512"), AT_FAMILY_PSS, "SHA2-512" },
-    [AT_ES256] = { at_str("ES256"), AT_FAMILY_P256, "SHA2-256" },
-    [AT_ES384] = { at_str("ES384"), AT_FAMILY_P384, "SHA2-384" },
-    [AT_EDDSA] = { at_str("EdDSA"), AT_FAMILY_ED25519, NULL }
+    [AT_RS256] = { at_str("RS256"), "SHA2-256", RSA_PKCS1_PADDING },
+    [AT_RS384] = { at_str("RS384"), "SHA2-384", RSA_PKCS1_PADDING },
+    [AT_RS512] = { at_str("RS512"), "SHA2-512", RSA_PKCS1_PADDING },
+    [AT_PS256] = { at_str("PS256"), "SHA2-256", RSA_PKCS1_PSS_PADDING },
+    [AT_PS384] = { at_str("PS384"), "SHA2-384", RSA_PKCS1_PSS_PADDING },
+    [AT_PS512] = { at_str("PS512"), "SHA2-512", RSA_PKCS1_PSS_PADDING },
+    [AT_ES256] = { at_str("ES256"), "SHA2-256", 0 },
+    [AT_ES384] = { at_str("ES384"), "SHA2-384", 0 },
+    [AT_ES512] = { at_str("ES512"), "SHA2-512", 0 },
+    [AT_EDDSA] = { at_str("EdDSA"), NULL, 0 },
+    [AT_ED25519] = { at_str("Ed25519"), NULL, 0 }
 };
 
 
@@ -84,20 +79,18 @@ at_alg_name(at_alg_e alg)
 }
 
 
-static unsigned
-at_family_algs(at_family_e family)
+at_alg_e
+at_alg_first(unsigned algs)
 {
-    unsigned  alg, algs;
-
-    algs = 0;
+    unsigned  alg;
 
     for (alg = 0; alg < AT_ALGS; alg++) {
-        if (at_algs[alg].family == family) {
-            algs |= at_alg_bit(alg);
+        if (algs & at_alg_bit(alg)) {
+            break;
         }
     }
 
-    return algs;
+    return alg;
 }
 
 
@@ -163,63 +156,90 @@ at_rsa_has_small_factor(const BIGNUM *n)
 }
 
 
-/* the algorithms of an RSA key, or 0 with err set */
-static unsigned
-at_rsa_algs(EVP_PKEY *pkey, at_error_t *err)
+static int
+at_rsa_check(EVP_PKEY *pkey, at_error_t *err)
 {
-    int        bits;
-    BIGNUM    *n, *e;
-    unsigned   algs;
+    int      rc;
+    BIGNUM  *n, *e;
 
     n = NULL;
     e = NULL;
-    algs = 0;
-    bits = EVP_PKEY_get_bits(pkey);
 
     if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) != 1
         || EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) != 1)
     {
-        (void) at_error(err, "unreadable RSA key");
-
-    } else if (bits < AT_RSA_BITS_MIN || bits > AT_RSA_BITS_MAX) {
-        (void) at_error(err, "RSA key of %d bits: use %d to %d bits", bits,
-                        AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
-
-    } else if (BN_is_negative(n) || !BN_is_odd(n)
-               || at_rsa_has_small_factor(n))
-    {
-        (void) at_error(err, "invalid RSA modulus");
+        rc = at_error(err, "unreadable RSA key");
 
     } else if (BN_num_bits(e) > AT_RSA_E_BITS || BN_is_negative(e)
                || !BN_is_odd(e) || BN_get_word(e) < AT_RSA_E_MIN)
     {
-        (void) at_error(err, "invalid RSA exponent: use an odd number of at "
-                        "least %d and at most %d bits", AT_RSA_E_MIN,
-                        AT_RSA_E_BITS);
+        rc = at_error(err, "invalid RSA exponent: use an odd number of at "
+                      "least %d and at most %d bits", AT_RSA_E_MIN,
+                      AT_RSA_E_BITS);
+
+    } else if (BN_is_negative(n) || !BN_is_odd(n)
+               || at_rsa_has_small_factor(n))
+    {
+        rc = at_error(err, "invalid RSA modulus");
 
     } else if (at_rsa_is_roca(n)) {
-        (void) at_error(err, "RSA key can be factored (ROCA, CVE-2017-15361)");
+        rc = at_error(err, "RSA key can be factored (ROCA, CVE-2017-15361)");
 
     } else {
-        algs = at_family_algs(AT_FAMILY_RSA) | at_family_algs(AT_FAMILY_PSS);
+        rc = 0;
     }
 
     BN_free(n);
     BN_free(e);
 
-    return algs;
+    return rc;
 }
 
 
-/* The same for EC.  A key with explicit parameters of its curve is refused. */
+/* the curves have a prime order: each point on the curve has this order */
+static int
+at_ec_check(EVP_PKEY *pkey, at_error_t *err)
+{
+    int            on_curve;
+    EVP_PKEY_CTX  *ctx;
+
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+    on_curve = ctx != NULL && EVP_PKEY_public_check_quick(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+
+    return on_curve ? 0 : at_error(err, "EC point is not on the curve");
+}
+
+
+/* the numbers of the key: at_pkey_algs() has checked their size */
+static int
+at_pkey_check(EVP_PKEY *pkey, at_error_t *err)
+{
+    size_t         len;
+    unsigned char  point[AT_ED25519_LEN];
+
+    if (EVP_PKEY_is_a(pkey, "RSA")) {
+        return at_rsa_check(pkey, err);
+    }
+
+    if (EVP_PKEY_is_a(pkey, "EC")) {
+        return at_ec_check(pkey, err);
+    }
+
+    len = sizeof(point);
+
+    return EVP_PKEY_get_raw_public_key(pkey, point, &len) == 1
+           ? at_ed25519_check(point, err)
+           : at_error(err, "unreadable Ed25519 key");
+}
+
+
+/* the algorithms of an EC key; explicit parameters of a curve are refused */
 static unsigned
 at_ec_algs(EVP_PKEY *pkey, at_error_t *err)
 {
-    int            on_curve;
-    char           encoding[32], group[32];
-    size_t         len;
-    unsigned       algs;
-    EVP_PKEY_CTX  *ctx;
+    char    encoding[32], group[32];
+    size_t  len;
 
     if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING,
                                        encoding, sizeof(encoding), &len)
@@ -232,55 +252,60 @@ at_ec_algs(EVP_PKEY *pkey, at_error_t *err)
     }
 
     if (strcmp(group, SN_X9_62_prime256v1) == 0) {
-        algs = at_family_algs(AT_FAMILY_P256);
-
-    } else if (strcmp(group, SN_secp384r1) == 0) {
-        algs = at_family_algs(AT_FAMILY_P384);
-
-    } else {
-        (void) at_error(err, "EC key on %s: use P-256 or P-384", group);
-        return 0;
+        return at_alg_bit(AT_ES256);
     }
 
-    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    on_curve = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
-    EVP_PKEY_CTX_free(ctx);
-
-    if (!on_curve) {
-        (void) at_error(err, "EC point is not on the curve");
-        return 0;
+    if (strcmp(group, SN_secp384r1) == 0) {
+        return at_alg_bit(AT_ES384);
     }
 
-    return algs;
+    if (strcmp(group, SN_secp521r1) == 0) {
+        return at_alg_bit(AT_ES512);
+    }
+
+    (void) at_error(err, "EC key on %s: use P-256, P-384 or P-521", group);
+
+    return 0;
 }
 
 
+/* the algorithms of a key by its type and size, or 0 with err set */
 static unsigned
 at_pkey_algs(EVP_PKEY *pkey, at_error_t *err)
 {
-    if (EVP_PKEY_is_a(pkey, "RSA")) {
-        return at_rsa_algs(pkey, err);
-    }
+    int  bits;
 
     if (EVP_PKEY_is_a(pkey, "EC")) {
         return at_ec_algs(pkey, err);
     }
 
     if (EVP_PKEY_is_a(pkey, "ED25519")) {
-        return at_family_algs(AT_FAMILY_ED25519);
+        return AT_ALGS_ED25519;
     }
 
-    (void) at_error(err, "key of type %s: use RSA, EC or Ed25519",
-                    EVP_PKEY_get0_type_name(pkey)
-                    ? EVP_PKEY_get0_type_name(pkey) : "unknown");
-    return 0;
+    if (!EVP_PKEY_is_a(pkey, "RSA")) {
+        (void) at_error(err, "key of type %s: use RSA, EC or Ed25519",
+                        EVP_PKEY_get0_type_name(pkey)
+                        ? EVP_PKEY_get0_type_name(pkey) : "unknown");
+        return 0;
+    }
+
+    bits = EVP_PKEY_get_bits(pkey);
+
+    if (bits < AT_RSA_BITS_MIN || bits > AT_RSA_BITS_MAX) {
+        (void) at_error(err, "RSA key of %d bits: use %d to %d bits", bits,
+                        AT_RSA_BITS_MIN, AT_RSA_BITS_MAX);
+        return 0;
+    }
+
+    return AT_ALGS_RSA;
 }
 
 
 static int
 at_key_init_alg(at_key_t *key, at_alg_e alg)
 {
-    int            rsa, pss;
+    int            padding;
     EVP_PKEY_CTX  *ctx;
 
     if (at_algs[alg].md == NULL) {
@@ -291,19 +316,16 @@ at_key_init_alg(at_key_t *key, at_alg_e alg)
     key->ctx[alg] = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
 
     ctx = key->ctx[alg];
-    rsa = at_algs[alg].family == AT_FAMILY_RSA;
-    pss = at_algs[alg].family == AT_FAMILY_PSS;
+    padding = at_algs[alg].padding;
 
     /* RFC 7518 section 3.5: the salt has the length of the digest */
     if (key->md[alg] == NULL
         || ctx == NULL
         || EVP_PKEY_verify_init(ctx) != 1
-        || (rsa && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1)
-        || (pss
-            && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) != 1
-                || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx,
-                                                    RSA_PSS_SALTLEN_DIGEST)
-                   != 1))
+        || (padding && EVP_PKEY_CTX_set_rsa_padding(ctx, padding) != 1)
+        || (padding == RSA_PKCS1_PSS_PADDING
+            && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST)
+               != 1)
         || EVP_PKEY_CTX_set_signature_md(ctx, key->md[alg]) != 1)
     {
         return -1;
@@ -359,6 +381,10 @@ at_key_create(EVP_PKEY *pkey, unsigned algs, at_error_t *err)
     if ((fitting & algs) == 0) {
         (void) at_error(err, "key of type %s does not fit the accepted "
                         "algorithms", EVP_PKEY_get0_type_name(pkey));
+        goto done;
+    }
+
+    if (at_pkey_check(pkey, err) != 0) {
         goto done;
     }
 
@@ -520,9 +546,7 @@ at_key_verify(at_key_t *key, at_alg_e alg, at_str_t text, at_str_t signature)
     p = (const unsigned char *) signature.data;
     len = signature.len;
 
-    if (at_algs[alg].family == AT_FAMILY_P256
-        || at_algs[alg].family == AT_FAMILY_P384)
-    {
+    if (at_alg_bit(alg) & AT_ALGS_EC) {
         len = at_ecdsa_to_der(&der, signature);
         p = der;
     }

@@ -17,7 +17,7 @@
 struct evp_pkey_st;
 
 
-/* RFC 7518 section 3.1, RFC 8037; without HS* and "none" */
+/* RFC 7518 section 3.1, RFC 8037, RFC 9864; without HS* and "none" */
 typedef enum {
     AT_RS256 = 0,
     AT_RS384,
@@ -27,29 +27,43 @@ typedef enum {
     AT_PS512,
     AT_ES256,
     AT_ES384,
-    AT_EDDSA,
+    AT_ES512,
+    AT_EDDSA,                   /* with Ed25519 keys only */
+    AT_ED25519,                 /* the same signature */
 
     AT_ALGS                     /* the number of algorithms; also: unknown */
 } at_alg_e;
 
 #define at_alg_bit(alg)  (1u << (alg))
 
+/* The algorithms of a type of key. */
+#define AT_ALGS_RSA                                                           \
+    (at_alg_bit(AT_RS256) | at_alg_bit(AT_RS384) | at_alg_bit(AT_RS512)       \
+     | at_alg_bit(AT_PS256) | at_alg_bit(AT_PS384) | at_alg_bit(AT_PS512))
+#define AT_ALGS_EC                                                            \
+    (at_alg_bit(AT_ES256) | at_alg_bit(AT_ES384) | at_alg_bit(AT_ES512))
+#define AT_ALGS_ED25519  (at_alg_bit(AT_EDDSA) | at_alg_bit(AT_ED25519))
+
 /* The name is case-sensitive.  Returns AT_ALGS if it is unknown. */
 at_alg_e at_alg_find(at_str_t name);
 at_str_t at_alg_name(at_alg_e alg);
 
+/* The lowest of algs, the default of a signing key; AT_ALGS if empty. */
+at_alg_e at_alg_first(unsigned algs);
+
 
 /*
  * A checked public key: RSA of 2048 to 8192 bits with an odd exponent from
- * 65537 to 2^32 - 1; P-256; P-384; Ed25519.  It has contexts that are reused
- * for each signature: only one thread at a time may use it.
+ * 65537 to 2^32 - 1; P-256; P-384; P-521; Ed25519.  It has contexts that are
+ * reused for each signature: only one thread at a time may use it.
  */
 typedef struct at_key_s  at_key_t;
 
 /*
  * algs: the algorithms that the issuer accepts, bits of at_alg_bit().  At
- * least one of them must fit the key.  The key holds a new reference to
- * pkey.  Returns NULL with err set on error.
+ * least one of them must fit the key, which is checked before its numbers
+ * are.  The key holds a new reference to pkey.  Returns NULL with err set on
+ * error.
  */
 at_key_t *at_key_create(struct evp_pkey_st *pkey, unsigned algs,
     at_error_t *err);

@@ -55,6 +55,15 @@ at_jwk_number(EVP_PKEY *pkey, const char *param, size_t len)
 }
 
 
+static json_t *
+at_jwk_ec_public(EVP_PKEY *pkey, const char *crv, size_t len)
+{
+    return json_pack("{ss,ss,so,so}", "kty", "EC", "crv", crv,
+                     "x", at_jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X, len),
+                     "y", at_jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, len));
+}
+
+
 /* the members that RFC 7638 hashes, and no others */
 static json_t *
 at_jwk_public(EVP_PKEY *pkey, at_alg_e alg)
@@ -65,16 +74,16 @@ at_jwk_public(EVP_PKEY *pkey, at_alg_e alg)
     switch (alg) {
 
     case AT_ES256:
+        return at_jwk_ec_public(pkey, "P-256", 32);
+
     case AT_ES384:
-        len = alg == AT_ES256 ? 32 : 48;
-        return json_pack("{ss,ss,so,so}", "kty", "EC",
-                         "crv", alg == AT_ES256 ? "P-256" : "P-384",
-                         "x", at_jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X,
-                                            len),
-                         "y", at_jwk_number(pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
-                                            len));
+        return at_jwk_ec_public(pkey, "P-384", 48);
+
+    case AT_ES512:
+        return at_jwk_ec_public(pkey, "P-521", 66);
 
     case AT_EDDSA:
+    case AT_ED25519:
         len = sizeof(x);
         return EVP_PKEY_get_raw_public_key(pkey, x, &len) == 1
                ? json_pack("{ss,ss,so}", "kty", "OKP", "crv", "Ed25519",

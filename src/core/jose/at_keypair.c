@@ -18,20 +18,16 @@
 #include "core/jose/at_keypair.h"
 
 
-#define AT_RSA_ALGS                                                           \
-    (at_alg_bit(AT_RS256) | at_alg_bit(AT_RS384) | at_alg_bit(AT_RS512)       \
-     | at_alg_bit(AT_PS256) | at_alg_bit(AT_PS384) | at_alg_bit(AT_PS512))
-
-
 static const struct {
     const char  *type;          /* of OpenSSL */
     const char  *curve;
     unsigned     algs;
 } at_keypairs[] = {
-    [AT_KEYPAIR_RSA] = { "RSA", NULL, AT_RSA_ALGS },
+    [AT_KEYPAIR_RSA] = { "RSA", NULL, AT_ALGS_RSA },
     [AT_KEYPAIR_P256] = { "EC", "P-256", at_alg_bit(AT_ES256) },
     [AT_KEYPAIR_P384] = { "EC", "P-384", at_alg_bit(AT_ES384) },
-    [AT_KEYPAIR_ED25519] = { "ED25519", NULL, at_alg_bit(AT_EDDSA) }
+    [AT_KEYPAIR_P521] = { "EC", "P-521", at_alg_bit(AT_ES512) },
+    [AT_KEYPAIR_ED25519] = { "ED25519", NULL, AT_ALGS_ED25519 }
 };
 
 

@@ -20,6 +20,7 @@ typedef enum {
     AT_KEYPAIR_RSA = 0,
     AT_KEYPAIR_P256,
     AT_KEYPAIR_P384,
+    AT_KEYPAIR_P521,
     AT_KEYPAIR_ED25519
 } at_keypair_e;
 

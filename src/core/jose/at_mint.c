@@ -105,8 +105,8 @@ at_mint_create(at_str_t pem, at_error_t *err)
     }
 
     if ((at_key_algs(key) & AT_MINT_ALGS) == 0) {
-        (void) at_error(err, "key of type %s: use an RSA, P-256 or P-384 key",
-                        EVP_PKEY_get0_type_name(pkey));
+        (void) at_error(err, "key of type %s: use an RSA, P-256, P-384 or "
+                        "P-521 key", EVP_PKEY_get0_type_name(pkey));
         goto done;
     }
 
@@ -162,7 +162,7 @@ at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
 
     if ((unsigned) alg >= AT_ALGS || !(at_alg_bit(alg) & AT_MINT_ALGS)) {
         return at_error(err, "unsupported algorithm \"%s\": use RS256, "
-                        "RS384, RS512, ES256 or ES384", name);
+                        "RS384, RS512, ES256, ES384 or ES512", name);
     }
 
     if (!(at_alg_bit(alg) & mint->algs)) {
@@ -170,8 +170,8 @@ at_mint_check_header(const at_mint_t *mint, at_alg_e alg, at_str_t kid,
     }
 
     if (kid.len != 0 && !at_kid_is_valid(kid)) {
-        return at_error(err, "invalid kid: use 1 to %d printable characters "
-                        "without spaces", AT_KID_LEN_MAX);
+        return at_error(err, "invalid kid: use 1 to %d bytes of UTF-8",
+                        AT_KID_LEN_MAX);
     }
 
     return 0;

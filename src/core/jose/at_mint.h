@@ -17,7 +17,7 @@
 /* libjwt supports neither PS* nor EdDSA */
 #define AT_MINT_ALGS                                                          \
     (at_alg_bit(AT_RS256) | at_alg_bit(AT_RS384) | at_alg_bit(AT_RS512)       \
-     | at_alg_bit(AT_ES256) | at_alg_bit(AT_ES384))
+     | AT_ALGS_EC)
 
 
 /*

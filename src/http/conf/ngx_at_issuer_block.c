@@ -154,8 +154,8 @@ ngx_at_issuer_set_algorithms(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
         if (alg == AT_ALGS) {
             return ngx_at_conf_invalid_value(cf, &value[i],
                        "use \"RS256\", \"RS384\", \"RS512\", \"PS256\", "
-                       "\"PS384\", \"PS512\", \"ES256\", \"ES384\" or "
-                       "\"EdDSA\"");
+                       "\"PS384\", \"PS512\", \"ES256\", \"ES384\", "
+                       "\"ES512\", \"EdDSA\" or \"Ed25519\"");
         }
 
         issuer->requirements.algs |= at_alg_bit(alg);

@@ -112,7 +112,7 @@ sub sign ($bytes, $key, $alg) {
     $alg =~ /\ARS(\d+)\z/ and return $key->{pk}->sign_message($bytes, "SHA$1", 'v1.5');
     $alg =~ /\APS(\d+)\z/ and return $key->{pk}->sign_message($bytes, "SHA$1", 'pss', $1 / 8);
     $alg =~ /\AES(\d+)\z/ and return $key->{pk}->sign_message_rfc7518($bytes, "SHA$1");
-    $alg eq 'EdDSA'       and return $key->{pk}->sign_message($bytes);
+    $alg =~ /\AEd(?:DSA|25519)\z/ and return $key->{pk}->sign_message($bytes);
 
     croak "unknown alg: $alg";
 }
