@@ -153,6 +153,10 @@ my %answers = (
     redirect      => ['redirect', { to => $source->url('/jwks') }],
     redirects     => ['redirect_chain', { hops => 3 }],
     cap           => ['size', { bytes => 1048576 }],
+    choosy        => ['choosy', {}],
+    text          => ['good', { type => 'text/plain' }],
+    octets        => ['good', { type => 'application/octet-stream' }],
+    label         => ['good', { type => 'text/html; charset=utf-8' }],
 
     404           => ['404', {}, qr/status 404/],
     500           => ['500', {}, qr/status 500/],
@@ -163,7 +167,7 @@ my %answers = (
     hang          => ['hang', {}, qr/timed out/],
     reset         => ['reset', {}, qr/reset|transfer closed/i],
     gzip_bomb     => ['gzip_bomb', {}, qr/larger than 1 MiB/],
-    html          => ['html', {}, qr/Content-Type/],
+    html          => ['html', {}, qr/HTML or XML/],
     large         => ['size', { bytes => 1048577, chunked => 1 }, qr/larger than 1 MiB/],
     endless       => ['endless', {}, qr/larger than 1 MiB/],
     drip          => ['drip', {}, qr/timed out/],
@@ -174,7 +178,8 @@ my %answers = (
 # documents that are not usable JWK Sets
 my %documents = (
     none          => ['{}', qr/keys/],
-    page          => ['<html>', qr/not a JSON object/],
+    page          => ['<html>', qr/HTML or XML/],
+    pem           => [key('rsa')->pem, qr/not a JSON object/],
     weak          => ['{"keys":[' . key('rsa1024')->jwk(kid => 'rsa') . ']}', qr/\S/],
     secret        => ['{"keys":[{"kty":"oct","k":"AAAA","kid":"rsa"}]}', qr/\S/],
 );
@@ -257,6 +262,8 @@ is $s->request('/')->header('X-Keys'), 'file:keys=1', '$auth_token_keys without 
     is $request->{body}, 0, 'no body';
     is_deeply [sort map { lc $_->[0] } $request->{headers}->@*],
         [qw(accept accept-encoding host user-agent)], 'headers';
+    is((grep { lc $_->[0] eq 'accept' } $request->{headers}->@*)[0][1],
+        'application/jwk-set+json, application/json;q=0.9, */*;q=0.1', 'Accept');
 }
 
 # an unknown kid
@@ -343,6 +350,49 @@ behave(0);
     $other->stop;
 }
 
+# --- keys that are left out -------------------------------------------------
+
+{
+    my $rsa  = key('rsa');
+    my @keys = ($rsa->jwk(kid => 'rsa'), $rsa->jwk(kid => \'"h\u00e9 \n"', x5c => ['AAAA']),
+                key('rsa2')->jwk(kid => 'enc', use => 'enc'), key('rsa1024')->jwk, key('p256')->jwk(kid => 'ec'),
+                key('rsa2')->jwk(kid => 'rsa2', x5c => [], key_ops => [], d => \'null'));
+    my $url = $source->url('/odd');
+    my $serve = sub (@more) { $source->serve('/odd', '{"keys":[' . join(',', @keys, @more) . ']}') };
+
+    $serve->();
+    $source->serve('/damaged', '{"keys":[' . $keys[1] . ']}');
+    my $t = start_with(block('odd', "jwks_uri $url $ca refresh=1s;")
+                       . block('damaged', "jwks_uri @{[$source->url('/damaged')]} $ca pause=1s;"),
+                       { '/odd' => 'odd', '/damaged' => 'damaged' }, workers => 2);
+
+    ok log_has($t, qr/(?:keys replaced, issuer: "odd", keys: 2,.*){2}/s), 'both workers use the usable keys';
+    granted $t, '/odd', "beside keys that are left out: $_", token => of($_) for 'rsa', 'rsa2';
+
+    my $lines = sub { grep { /"\Q$url\E": / } split /\n/, $t->errors->content };
+    $source->await_hits('/odd', 3);
+    my @lines = $lines->();
+    is scalar @lines, 3, 'one line for each key that is left out, except encryption keys';
+    like $lines[0], qr/\[warn\].*: key 2 is ignored, kid: "h\\xc3\\xa9 \\x0a": "x5c" is for another key/, 'a damaged x5c';
+    like $lines[1], qr/\[warn\].*: key 4 is ignored: RSA key of 1024 bits/, 'a key without kid';
+    like $lines[2], qr/\[warn\].*: key 5 is ignored, kid: "ec": no accepted algorithm/, 'a key of another type';
+    ok log_has($t, qr/"\S+\/damaged": key 1 is ignored, kid: "h.*x5c/), 'the only key is left out: logged';
+
+    # the workers read nothing else
+    my $stored = join '', map { AuthToken::Log->new($_)->content } glob $t->dir . '/state/data/keys-*';
+    like $stored, qr/"kid":"rsa2"/, 'the usable keys are stored';
+    unlike $stored, qr/x5c|"ec"|"enc"/, 'no other keys are stored';
+
+    # as many keys of another type as fit into a document
+    my $many = 6100;
+    $serve->((key('p384')->jwk) x $many);
+    ok log_has($t, qr/"\Q$url\E": @{[$many - 122]} further keys are ignored: only the first 128 are examined/),
+        'a large set: logged';
+    granted $t, '/odd', 'the first keys of a large set', token => of('rsa2');
+    is scalar(grep { /key \d+ is ignored: no accepted algorithm/ } $lines->()), 122,
+        'a large set: one line for each key that is examined';
+}
+
 # --- TLS and connection failures --------------------------------------------
 
 {
@@ -411,7 +461,8 @@ behave(0);
         plain    => ['/plain', $doc->(issuer => "$base/plain", jwks_uri => 'http://issuer.example/'),
                      qr/"jwks_uri"/],
         keys     => ['/keys', AuthToken::Source->jwk_set('rsa'), qr/"issuer"/],
-        page     => ['/page', '<html>', qr/not a JSON object/],
+        page     => ['/page', '<html>', qr/HTML or XML/],
+        list     => ['/list', '[]', qr/not a JSON object/],
         missing  => ['/missing', undef, qr/status 404/],
         nowhere  => ['/nowhere', $doc->(issuer => "$base/nowhere", jwks_uri => $source->url("/nothing-here")),
                      qr{"\S+/nothing-here": the response has status 404}],

@@ -61,6 +61,8 @@ bad_key('10 MB', $pem . "#\n" x (5 << 20));
 bad_key('explicit curve parameters instead of a named curve', $explicit, qr//, algorithms => 'ES256');
 
 good_key('a public key', $pem);
+good_key('a chain of certificates', $certificate . output_of("openssl req -x509 -new -key $file -subj /CN=ca -days 30"));
+bad_key('certificates and a private key', $certificate x 2 . $rsa->private_pem, qr/private/);
 good_key('PKCS#1', $pkcs1);
 good_key('a certificate with its text', output_of("openssl x509 -text <<'PEM'\n${certificate}PEM\n"));
 
@@ -137,10 +139,15 @@ left_out("n $_->[0]", $rsa->jwk(n => $_->[1])) for
     ['an array', [$jwk{n}]], ['as e', $jwk{e}],
     # hex is base64url of another number, which may look like a modulus if it is odd
     ['as hex', unpack('H*', $rsa->number('n')) =~ s/.\z/0/r];
-left_out("e $_", $rsa->jwk(e => $_)) for 'AQAB=', $jwk{n};
+left_out("e $_", $rsa->jwk(e => $_)) for 'AA=QAB', $jwk{n};
+good_key("n and e $_->[0]", jwks($rsa->jwk(n => b64u($_->[1] . $rsa->number('n')) . $_->[2], e => $_->[3]))) for
+    ['with a leading zero byte', "\0", '', 'AAEAAQ'], ['with padding', '', '==', 'AQAB='],
+    ['with zero bytes and padding', "\0" x 5, '====', 'AAAAAAABAAE='];
+good_key('null and empty members', jwks($rsa->jwk(map { ($_ => \'null') } qw(d p q dp dq qi k use alg kid x5u x5t)) =~
+    s/\}\z/,"x5c":[],"key_ops":[],"oth":[],"crv":""}/r));
 left_out('the private key', $rsa->{pk}->export_key_jwk('private'));
-left_out("key_ops $_", $rsa->jwk(key_ops => \$_)) for 'null', '{}';
-left_out("use $_", $rsa->jwk(use => \$_)) for 'null', '["sig"]';
+left_out("key_ops $_", $rsa->jwk(key_ops => \$_)) for '[null]', '{}';
+left_out("use $_", $rsa->jwk(use => \$_)) for '{}', '["sig"]';
 bad_key('use enc, alone', jwks($rsa->jwk(use => 'enc')));
 good_key('use enc, beside a good one', jwks($rsa->jwk(use => 'enc'), $jwk));
 left_out('kty oct', '{"kty":"oct","alg":"RS256","k":"' . b64u('s' x 64) . '"}');
@@ -185,9 +192,10 @@ my %files = (
     'a.jwks'      => jwks(map { key($_)->jwk } @many[0 .. 3]),
     'b.jwks'      => jwks(map { key($_)->jwk } @many[4 .. 7]),
     'c.jwks'      => jwks(map { key($_)->jwk } @many[8 .. 10]),
-    'thousand.jwks' => jwks((map { $rsa->jwk(kid => "k$_") } 1 .. 63),
-                            key('rsa2')->jwk(kid => 'k64'), key('rsa3')->jwk(kid => 'k65'),
-                            map { $rsa->jwk(kid => "k$_") } 66 .. 1000),
+    'thousand.jwks' => jwks((map { $rsa->jwk(kid => "k$_") } 1 .. 127),
+                            key('rsa2')->jwk(kid => 'k128'), key('rsa3')->jwk(kid => 'k129'),
+                            map { $rsa->jwk(kid => "k$_") } 130 .. 1000),
+    'odd.jwks'    => jwks($rsa->jwk(kid => \'"h\u00e9 \u0022"'), key('rsa2')->jwk(kid => 'k' x 1024)),
     'live.pem'    => $pem,
     'live.jwks'   => jwks($jwk),
     'second.pem'  => key('rsa2')->pem,
@@ -195,7 +203,7 @@ my %files = (
 
 my @issuers = (
     (map { issuer($_, 'RS256', "$_.pem") } qw(rsa pkcs1 cert live)),
-    (map { issuer($_, 'RS256', "$_.jwks") } qw(one twin mixed named thousand)),
+    (map { issuer($_, 'RS256', "$_.jwks") } qw(one twin mixed named thousand odd)),
     issuer('both', 'RS256', 'rsa.pem', 'rsa2.pem'),
     (map { issuer($_, 'ES256', "$_.jwks") } qw(five a b c)),
     issuer('livejwks', 'RS256', 'live.jwks'),
@@ -209,7 +217,7 @@ my $s = start(join('', @issuers, <<'CONF', location('/', 'rsa'), location('/abc'
         listen %%LISTEN%%;
         auth_token on;
 CONF
-    (map { location("/$_", $_) } qw(pkcs1 cert one twin mixed named thousand both five live
+    (map { location("/$_", $_) } qw(pkcs1 cert one twin mixed named thousand odd both five live
                                     livejwks livetwo)), '}'), files => \%files);
 
 sub by ($name, $kid = undef, %o) {
@@ -228,8 +236,12 @@ check_requests $s, {},
     [bad_alg => '/mixed', 'the HMAC secret of a mixed set',
      token => token(alg => 'HS256', key => 's' x 64, header => { kid => 's' })],
     (map { [unknown_kid => '/mixed', "kid of an ignored key: $_", token => by('rsa2', $_)] } qw(s bad enc)),
-    [granted => '/thousand', 'the 64th of 1,000 keys', token => by('rsa2', 'k64')],
-    [unknown_kid => '/thousand', 'the 65th of 1,000 keys', token => by('rsa3', 'k65')],
+    [granted => '/thousand', 'the 128th of 1,000 keys', token => by('rsa2', 'k128')],
+    [unknown_kid => '/thousand', 'the 129th of 1,000 keys', token => by('rsa3', 'k129')],
+    [granted => '/odd', 'a kid with a space, a quote and a letter in UTF-8',
+     token => token(header => { kid => \'"h\u00e9\u0020\""' })],
+    [granted => '/odd', 'a kid of 1,024 bytes', token => by('rsa2', 'k' x 1024)],
+    [bad_kid => '/odd', 'a kid of 1,025 bytes', token => by('rsa2', 'k' x 1025)],
     [granted => '/one', 'no kid, a set of one', token => by('rsa')],
     [granted => '/named', 'the kid of its key', token => by('rsa3', '3')],
     [granted => '/named', 'an unknown kid, signed by the key without kid', token => by('rsa2', 'x')],
@@ -263,6 +275,14 @@ refused $s, '/live', bad_signature => 'the previous key is removed', token => by
 becomes('/livetwo', by('rsa'), 401, 'the previous key is removed, two key files');
 granted $s, '/livetwo', 'the keys of the other file stay', token => by('rsa2');
 granted $s, '/', 'the keys of other issuers stay', token => by('rsa');
+
+# a chain of certificates
+$s->errors->lines;
+$s->write('second.pem', $certificate . output_of(
+    "openssl req -x509 -new -key $AuthToken::Token::KEYS/rsa2.pem -subj /CN=ca -days 30"));
+like eval { $s->errors->await(qr/second\.pem" has 2 certificates, the first one is used/) } // $@, qr/\[info\]/,
+     'the first of two certificates is used: logged';
+$s->write('second.pem', key('rsa2')->pem);
 
 # in place, and back within a second
 $s->errors->lines;

@@ -114,6 +114,13 @@ const modes = {
 
   gzip_bomb: (a) => modes.gzip(a, padded(a.document.body, BOMB)),
 
+  // a document only for a client that accepts its type
+  choosy(a) {
+    const accept = a.req.headers.accept ?? '';
+
+    send(a, a.document, {}, /application\/jwk-set\+json|\*\/\*/.test(accept) ? 200 : 406);
+  },
+
   html(a) {
     send(a, { status: 200, headers: { 'Content-Type': 'text/html' }, body: Buffer.from(PAGE) });
   },

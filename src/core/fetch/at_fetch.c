@@ -20,6 +20,10 @@
 #define AT_FETCH_HEADERS_MAX  (64 * 1024)  /* bytes of all headers */
 #define AT_FETCH_POLL_MS      50
 
+/* some servers send a JWK Set only to clients that ask for its type */
+#define AT_FETCH_ACCEPT                                                       \
+    "application/jwk-set+json, application/json;q=0.9, */*;q=0.1"
+
 
 typedef struct {
     const at_fetch_t     *fetch;
@@ -164,24 +168,17 @@ at_fetch_run(CURLM *multi, at_transfer_t *t)
 }
 
 
-/* application/json, or a type with the suffix "+json" (RFC 6839) */
+/* the page of a proxy, a login or an object store in place of a document */
 static int
-at_fetch_is_json(const char *content_type)
+at_fetch_is_markup(const at_bytes_t *body)
 {
-    at_str_t  type, suffix;
+    size_t  i;
 
-    if (content_type == NULL) {
-        return 1;
+    for (i = 0; i < body->len && memchr(" \t\r\n", body->data[i], 4); i++) {
+        /* void */
     }
 
-    type = (at_str_t) { content_type, strcspn(content_type, ";") };
-    type = at_str_trim(type);
-    suffix = type.len > 5 ? (at_str_t) { type.data + type.len - 5, 5 } : type;
-
-    return type.len == 0
-           || at_str_equal_nocase(type, at_str("application/json"))
-           || at_str_equal_nocase(type, at_str("text/json"))
-           || at_str_equal_nocase(suffix, at_str("+json"));
+    return i < body->len && body->data[i] == '<';
 }
 
 
@@ -221,14 +218,11 @@ at_fetch_read_response(CURL *curl, at_transfer_t *t,
     at_fetch_response_t *response)
 {
     long       status;
-    char      *type, control_buf[1024], age_buf[64];
+    char       control_buf[1024], age_buf[64];
     at_str_t   control, age;
 
     status = 0;
-    type = NULL;
-
     (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    (void) curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
 
     if (status != 200) {
         (void) snprintf(t->reason, sizeof(t->reason),
@@ -236,8 +230,8 @@ at_fetch_read_response(CURL *curl, at_transfer_t *t,
         return -1;
     }
 
-    if (!at_fetch_is_json(type)) {
-        t->cause = "Content-Type is not JSON";
+    if (at_fetch_is_markup(&t->body)) {
+        t->cause = "the response is HTML or XML, not JSON";
         return -1;
     }
 
@@ -304,7 +298,7 @@ at_fetch(at_fetch_response_t *response, const at_fetch_t *fetch,
 
     curl = curl_easy_init();
     multi = curl_multi_init();
-    headers = curl_slist_append(NULL, "Accept: application/json");
+    headers = curl_slist_append(NULL, "Accept: " AT_FETCH_ACCEPT);
 
     if (curl && multi && headers
         && at_fetch_set_options(curl, &t, headers)

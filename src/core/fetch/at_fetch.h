@@ -40,9 +40,10 @@ typedef struct {
 int at_fetch_init(void);
 
 /*
- * Fetches a document with status 200 and a JSON Content-Type or none.  TLS
- * certificates are verified; at most three redirects, to https only; gzip is
- * decoded.  Neither the environment nor files of the user are read, and no
+ * Fetches a document with status 200.  Any Content-Type is accepted: object
+ * stores label JSON as text/plain; HTML and XML are refused by their content.
+ * TLS certificates are verified; at most three redirects, to https only; gzip
+ * is decoded.  Neither the environment nor files of the user are read, and no
  * credentials are sent.  Returns 0, and the caller frees response->body; or -1
  * with err set, which names the URL and the cause.
  */

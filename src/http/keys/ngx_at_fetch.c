@@ -7,6 +7,7 @@
 
 #include "http/keys/ngx_at_fetch.h"
 
+#include "core/base/at_bytes.h"
 #include "core/base/at_crypto.h"
 #include "core/fetch/at_discovery.h"
 #include "core/fetch/at_fetch.h"
@@ -19,13 +20,16 @@
 #include "http/worker/ngx_at_worker.h"
 
 
-#define NGX_AT_FETCH_INTERVAL      500  /* milliseconds */
-#define NGX_AT_FETCH_WARNINGS_MAX  4
-#define NGX_AT_FETCH_NAME_LEN      16   /* hex digits of the digest */
-#define NGX_AT_FETCH_PURPOSE       "keys "
+#define NGX_AT_FETCH_INTERVAL   500  /* milliseconds */
+#define NGX_AT_FETCH_NAME_LEN   16   /* hex digits of the digest */
+#define NGX_AT_FETCH_PURPOSE    "keys "
+
+/* a line with the time of the fetch and the digest of the document */
+#define NGX_AT_FETCH_LINE_SIZE                                                \
+    (NGX_TIME_T_LEN + 2 * AT_SHA256_LEN + sizeof(" \n"))
 
 
-/* a key source in a worker; thread tasks write only to the last part */
+/* a key source in a worker */
 typedef struct {
     const ngx_at_main_conf_t  *atmcf;
     const ngx_at_source_t     *source;
@@ -37,18 +41,31 @@ typedef struct {
     /* the keys in use */
     ngx_uint_t                 version;
     time_t                     fetched;         /* 0: no keys */
-    u_char                     document[AT_SHA256_LEN];
+    u_char                     document[2 * AT_SHA256_LEN];
+                                                /* digest of the document */
 
-    ngx_thread_task_t          task;
-    ngx_uint_t                 busy;
+    ngx_uint_t                 busy;            /* one of the tasks runs */
+    ngx_thread_task_t          fetch_task;
+    ngx_thread_task_t          load_task;
+
+    /* a fetch; its thread writes to the last part */
     ngx_uint_t                 lease;
     time_t                     started;
 
     ngx_at_fetch_result_e      result;
     int64_t                    max_age;
     at_error_t                 err;
-    ngx_uint_t                 nwarnings;
-    at_error_t                 warnings[NGX_AT_FETCH_WARNINGS_MAX];
+    at_bytes_t                 warnings;        /* lines */
+
+    /* loading the stored keys; its thread writes to the last part */
+    time_t                     last;            /* fetch of any worker */
+    ngx_uint_t                 had_keys;        /* of "document" */
+
+    int                        loaded;          /* 0, 1: no file, -1 */
+    at_error_t                 load_err;
+    time_t                     new_fetched;
+    u_char                     new_document[2 * AT_SHA256_LEN];
+    at_keyset_t               *new_set;         /* NULL: same document */
 } ngx_at_fetch_t;
 
 
@@ -67,9 +84,8 @@ ngx_at_fetch_add_warning(void *data, const char *text)
 {
     ngx_at_fetch_t *fetch = data;
 
-    if (fetch->nwarnings < NGX_AT_FETCH_WARNINGS_MAX) {
-        (void) at_error(&fetch->warnings[fetch->nwarnings++], "%s", text);
-    }
+    at_bytes_append(&fetch->warnings, text, ngx_strlen(text));
+    at_bytes_append(&fetch->warnings, "\n", 1);
 }
 
 
@@ -119,22 +135,29 @@ ngx_at_fetch_discover(ngx_at_fetch_t *fetch)
 }
 
 
-/* the file holds a line with the time of the fetch, then the JWK Set */
+/*
+ * Stores the usable keys as a JWK Set, after a line with the time of the fetch
+ * and the digest of the fetched document.
+ */
 
 static int
-ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document)
+ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document, const char *jwks)
 {
     int        rc;
-    u_char    *p, *content;
+    u_char    *p, *content, digest[AT_SHA256_LEN];
     at_str_t   text;
 
-    content = malloc(NGX_TIME_T_LEN + sizeof("\n") + document.len);
-    if (content == NULL) {
+    content = malloc(NGX_AT_FETCH_LINE_SIZE + ngx_strlen(jwks));
+
+    if (content == NULL || at_sha256(digest, document) != 0) {
+        free(content);
         return at_error(&fetch->err, "no memory");
     }
 
-    p = ngx_sprintf(content, "%T\n", fetch->started);
-    p = ngx_cpymem(p, document.data, document.len);
+    p = ngx_sprintf(content, "%T ", fetch->started);
+    p = ngx_hex_dump(p, digest, AT_SHA256_LEN);
+    *p++ = '\n';
+    p = ngx_cpymem(p, jwks, ngx_strlen(jwks));
 
     text = (at_str_t) { (char *) content, p - content };
 
@@ -149,9 +172,10 @@ ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document)
 /* only key files may contain PEM, a key source must return a JWK Set */
 
 static int
-ngx_at_fetch_validate(ngx_at_fetch_t *fetch, const char *url,
-    at_str_t document)
+ngx_at_fetch_store(ngx_at_fetch_t *fetch, const char *url, at_str_t document)
 {
+    int           rc;
+    char         *jwks;
     size_t        i;
     at_error_t    reason;
     at_keyset_t  *set;
@@ -172,9 +196,14 @@ ngx_at_fetch_validate(ngx_at_fetch_t *fetch, const char *url,
         return at_error(&fetch->err, "\"%s\": %s", url, reason.text);
     }
 
+    jwks = at_keyset_to_jwks(set);
     at_keyset_free(set);
 
-    return 0;
+    rc = jwks ? ngx_at_fetch_save(fetch, document, jwks)
+              : at_error(&fetch->err, "no memory");
+    free(jwks);
+
+    return rc;
 }
 
 
@@ -198,12 +227,7 @@ ngx_at_fetch_handler(void *data, ngx_log_t *log)
         fetch->max_age = response.max_age;
 
         document = (at_str_t) { response.body, response.len };
-        rc = ngx_at_fetch_validate(fetch, url, document);
-
-        if (rc == 0) {
-            rc = ngx_at_fetch_save(fetch, document);
-        }
-
+        rc = ngx_at_fetch_store(fetch, url, document);
         free(response.body);
     }
 
@@ -217,10 +241,7 @@ ngx_at_fetch_handler(void *data, ngx_log_t *log)
 }
 
 
-/* --- keys in use --------------------------------------------------------- */
-
-
-/* the worker that fetched the document has already logged its warnings */
+/* the thread that fetched the document has already warned */
 
 static void
 ngx_at_fetch_ignore_warning(void *data, const char *text)
@@ -241,118 +262,198 @@ ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
 }
 
 
-/* rejects a document older than the last fetch: it was restored or copied */
+/*
+ * Parses the stored keys, unless they are in use already.  Rejects keys that
+ * are older than the last fetch: the file was restored or copied.
+ */
 
 static int
-ngx_at_fetch_use(ngx_at_fetch_t *fetch, at_str_t text, time_t last,
-    at_error_t *err)
+ngx_at_fetch_parse(ngx_at_fetch_t *fetch, at_str_t text, at_error_t *err)
 {
-    u_char                  digest[AT_SHA256_LEN], *p, *end;
-    time_t                  fetched;
-    at_keyset_t            *set;
-    const ngx_at_source_t  *source;
+    time_t    fetched;
+    at_str_t  digest, seconds;
 
-    source = fetch->source;
+    digest = at_str_cut(&text, '\n');
+    seconds = at_str_cut(&digest, ' ');
+    fetched = ngx_atotm((u_char *) seconds.data, seconds.len);
 
-    p = (u_char *) text.data;
-    end = p + text.len;
-    p = ngx_strlchr(p, end, '\n');
-
-    fetched = p ? ngx_atotm((u_char *) text.data, p - (u_char *) text.data)
-                : 0;
-
-    if (fetched <= 0) {
-        return at_error(err, "time is missing");
+    if (fetched <= 0 || digest.len != 2 * AT_SHA256_LEN) {
+        return at_error(err, "time or digest is missing");
     }
 
-    text = (at_str_t) { (char *) p + 1, end - (p + 1) };
-
-    if (ngx_at_fetch_is_stale(source, fetched)) {
+    if (ngx_at_fetch_is_stale(fetch->source, fetched)) {
         return at_error(err, "keys are older than \"max_stale\"");
     }
 
-    if (fetched < last) {
+    if (fetched < fetch->last) {
         return at_error(err, "keys are older than the last fetch");
     }
 
-    if (at_sha256(digest, text) != 0) {
-        return at_error(err, "no memory");
-    }
+    fetch->new_fetched = fetched;
+    ngx_memcpy(fetch->new_document, digest.data, digest.len);
 
-    if (fetch->fetched
-        && ngx_memcmp(digest, fetch->document, AT_SHA256_LEN) == 0)
+    if (fetch->had_keys
+        && ngx_memcmp(fetch->new_document, fetch->document, digest.len) == 0)
     {
-        fetch->fetched = fetched;
         return 0;
     }
 
-    set = at_keyset_parse(text, source->issuer->requirements.algs,
-                          ngx_at_fetch_ignore_warning, NULL, err);
-    if (set == NULL) {
-        return -1;
-    }
+    fetch->new_set = at_keyset_parse(text,
+                                     fetch->source->issuer->requirements.algs,
+                                     ngx_at_fetch_ignore_warning, NULL, err);
 
-    fetch->fetched = fetched;
-    ngx_memcpy(fetch->document, digest, AT_SHA256_LEN);
-    ngx_at_keys_replace(source->issuer, source->set, set);
-
-    ngx_log_error(NGX_LOG_NOTICE, fetch->log, 0,
-                  "auth_token: keys replaced, issuer: \"%V\", keys: %uz, "
-                  "url: \"%V\", age: %Ts, fetches: %ui, failures: %ui",
-                  &source->issuer->name, set->n, &source->url,
-                  ngx_time() - fetched, source->slot->fetches,
-                  source->slot->failures);
-
-    return 0;
+    return fetch->new_set ? 0 : -1;
 }
 
 
 static void
 ngx_at_fetch_load(ngx_at_fetch_t *fetch)
 {
-    int                     rc;
-    char                   *content;
-    time_t                  last;
-    at_str_t                text;
-    at_error_t              err, reason;
-    const ngx_at_source_t  *source;
+    char        *content;
+    at_str_t     text;
+    at_error_t   reason;
 
-    source = fetch->source;
+    fetch->loaded = at_state_read(fetch->atmcf->state_key,
+                                  (char *) fetch->file.data, fetch->purpose,
+                                  NGX_AT_FETCH_LINE_SIZE + AT_FETCH_SIZE_MAX,
+                                  &content, &text.len, &fetch->load_err);
 
-    if (fetch->atmcf->state_key == NULL) {
-        return;
-    }
-
-    /* read before the file, which then has this version or a later one */
-
-    fetch->version = source->slot->version;
-    last = source->slot->fetched;
-
-    rc = at_state_read(fetch->atmcf->state_key, (char *) fetch->file.data,
-                       fetch->purpose,
-                       NGX_TIME_T_LEN + sizeof("\n") + AT_FETCH_SIZE_MAX,
-                       &content, &text.len, &err);
-
-    if (rc == 0) {
+    if (fetch->loaded == 0) {
         text.data = content;
 
-        if (ngx_at_fetch_use(fetch, text, last, &reason) != 0) {
-            rc = at_error(&err, "\"%s\": %s", fetch->file.data, reason.text);
+        if (ngx_at_fetch_parse(fetch, text, &reason) != 0) {
+            fetch->loaded = at_error(&fetch->load_err, "\"%s\": %s",
+                                     fetch->file.data, reason.text);
         }
 
         free(content);
     }
+}
 
-    if (rc < 0) {
+
+static void
+ngx_at_fetch_load_handler(void *data, ngx_log_t *log)
+{
+    ngx_at_fetch_load(data);
+    at_crypto_thread_cleanup();
+}
+
+
+/* --- keys in use --------------------------------------------------------- */
+
+
+static void
+ngx_at_fetch_log_warnings(ngx_at_fetch_t *fetch)
+{
+    at_str_t  text, line;
+
+    text = (at_str_t) { fetch->warnings.data, fetch->warnings.len };
+
+    while (text.len) {
+        line = at_str_cut(&text, '\n');
+
+        ngx_log_error(NGX_LOG_WARN, fetch->log, 0, "auth_token: \"%V\": %*s",
+                      &fetch->source->url, line.len, line.data);
+    }
+}
+
+
+/* reads the version before the file, which then has this one or a later one */
+
+static void
+ngx_at_fetch_prepare_load(ngx_at_fetch_t *fetch)
+{
+    fetch->version = fetch->source->slot->version;
+    fetch->last = fetch->source->slot->fetched;
+    fetch->had_keys = fetch->fetched != 0;
+    fetch->new_set = NULL;
+}
+
+
+static void
+ngx_at_fetch_post_load(ngx_at_fetch_t *fetch)
+{
+    ngx_uint_t  version;
+
+    version = fetch->version;
+    ngx_at_fetch_prepare_load(fetch);
+
+    /* the queue is full: the next check tries again */
+
+    if (ngx_thread_task_post(fetch->atmcf->thread_pool, &fetch->load_task)
+        != NGX_OK)
+    {
+        fetch->version = version;
+        return;
+    }
+
+    fetch->busy = 1;
+}
+
+
+/* uses the keys that were loaded */
+
+static void
+ngx_at_fetch_use(ngx_at_fetch_t *fetch)
+{
+    const ngx_at_source_t  *source;
+
+    source = fetch->source;
+
+    if (fetch->loaded < 0) {
         ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
-                      "auth_token: stored keys not loaded: %s", err.text);
+                      "auth_token: stored keys not loaded: %s",
+                      fetch->load_err.text);
     }
 
     /* the file was lost or damaged: create it again */
 
-    if (rc != 0 && fetch->version) {
+    if (fetch->loaded != 0 && fetch->version) {
         ngx_at_source_request_fetch(source, NULL);
     }
+
+    /* the keys became stale meanwhile: they have to be parsed after all */
+
+    if (fetch->loaded == 0 && fetch->new_set == NULL && !fetch->fetched) {
+        ngx_at_fetch_post_load(fetch);
+        return;
+    }
+
+    if (fetch->loaded == 0) {
+        fetch->fetched = fetch->new_fetched;
+    }
+
+    if (fetch->new_set) {
+        ngx_memcpy(fetch->document, fetch->new_document,
+                   2 * AT_SHA256_LEN);
+        ngx_at_keys_replace(source->issuer, source->set, fetch->new_set);
+
+        ngx_log_error(NGX_LOG_NOTICE, fetch->log, 0,
+                      "auth_token: keys replaced, issuer: \"%V\", keys: %uz, "
+                      "url: \"%V\", age: %Ts, fetches: %ui, failures: %ui",
+                      &source->issuer->name, fetch->new_set->n, &source->url,
+                      ngx_time() - fetch->fetched, source->slot->fetches,
+                      source->slot->failures);
+
+        /* the same document has the same warnings */
+
+        ngx_at_fetch_log_warnings(fetch);
+        fetch->new_set = NULL;
+    }
+
+    at_bytes_free(&fetch->warnings);
+}
+
+
+static void
+ngx_at_fetch_load_done(ngx_event_t *ev)
+{
+    ngx_at_fetch_t *fetch = ev->data;
+
+    ev->complete = 0;
+    fetch->busy = 0;
+
+    ngx_at_fetch_use(fetch);
 }
 
 
@@ -364,8 +465,7 @@ ngx_at_fetch_done(ngx_event_t *ev)
 {
     ngx_at_fetch_t *fetch = ev->data;
 
-    u_char                  previous[AT_SHA256_LEN];
-    ngx_uint_t              i, changed;
+    ngx_uint_t              changed;
     const ngx_at_source_t  *source;
 
     source = fetch->source;
@@ -384,15 +484,16 @@ ngx_at_fetch_done(ngx_event_t *ev)
                                      : "no keys available",
                       &source->issuer->name, source->slot->fetches,
                       source->slot->failures, fetch->err.text);
+
+        /* each unusable key, if none is usable */
+
+        ngx_at_fetch_log_warnings(fetch);
     }
 
     if (fetch->result != NGX_AT_FETCH_OK) {
+        at_bytes_free(&fetch->warnings);
         return;
     }
-
-    ngx_memcpy(previous, fetch->document, AT_SHA256_LEN);
-
-    ngx_at_fetch_load(fetch);
 
     if (changed) {
         ngx_log_error(NGX_LOG_NOTICE, fetch->log, 0,
@@ -402,16 +503,7 @@ ngx_at_fetch_done(ngx_event_t *ev)
                       source->slot->fetches, source->slot->failures);
     }
 
-    /* the same document has the same warnings */
-
-    if (ngx_memcmp(previous, fetch->document, AT_SHA256_LEN) == 0) {
-        return;
-    }
-
-    for (i = 0; i < fetch->nwarnings; i++) {
-        ngx_log_error(NGX_LOG_WARN, fetch->log, 0, "auth_token: \"%V\": %s",
-                      &source->url, fetch->warnings[i].text);
-    }
+    ngx_at_fetch_post_load(fetch);
 }
 
 
@@ -422,8 +514,10 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
 
     source = fetch->source;
 
-    if (source->slot->version != fetch->version) {
-        ngx_at_fetch_load(fetch);
+    if (!fetch->busy && fetch->atmcf->state_key
+        && source->slot->version != fetch->version)
+    {
+        ngx_at_fetch_post_load(fetch);
     }
 
     if (fetch->fetched && ngx_at_fetch_is_stale(source, fetch->fetched)) {
@@ -450,14 +544,14 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
     fetch->result = NGX_AT_FETCH_FAILED;
     fetch->max_age = -1;
     fetch->err.text[0] = '\0';
-    fetch->nwarnings = 0;
+    at_bytes_free(&fetch->warnings);
     fetch->busy = 1;
 
-    if (ngx_thread_task_post(fetch->atmcf->thread_pool, &fetch->task)
+    if (ngx_thread_task_post(fetch->atmcf->thread_pool, &fetch->fetch_task)
         != NGX_OK)
     {
         (void) at_error(&fetch->err, "the queue of the thread pool is full");
-        ngx_at_fetch_done(&fetch->task.event);
+        ngx_at_fetch_done(&fetch->fetch_task.event);
     }
 }
 
@@ -496,10 +590,15 @@ ngx_at_fetch_init(ngx_at_fetch_t *fetch, ngx_cycle_t *cycle,
     fetch->source = source;
     fetch->log = cycle->log;
 
-    fetch->task.ctx = fetch;
-    fetch->task.handler = ngx_at_fetch_handler;
-    fetch->task.event.handler = ngx_at_fetch_done;
-    fetch->task.event.data = fetch;
+    fetch->fetch_task.ctx = fetch;
+    fetch->fetch_task.handler = ngx_at_fetch_handler;
+    fetch->fetch_task.event.handler = ngx_at_fetch_done;
+    fetch->fetch_task.event.data = fetch;
+
+    fetch->load_task.ctx = fetch;
+    fetch->load_task.handler = ngx_at_fetch_load_handler;
+    fetch->load_task.event.handler = ngx_at_fetch_load_done;
+    fetch->load_task.event.data = fetch;
 
     return NGX_OK;
 }
@@ -547,9 +646,14 @@ ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
             return NGX_ERROR;
         }
 
-        /* keys that an earlier worker or another server has stored */
+        /* keys that an earlier worker has stored; no request waits yet */
 
-        ngx_at_fetch_load(fetch);
+        if (atmcf->state_key) {
+            ngx_at_fetch_prepare_load(fetch);
+            ngx_at_fetch_load(fetch);
+            ngx_at_fetch_use(fetch);
+        }
+
         ngx_at_fetch_check(fetch);
     }
 
@@ -574,6 +678,9 @@ ngx_at_fetch_exit(void)
                                                NGX_AT_FETCH_STOPPED, 0, -1,
                                                "");
         }
+
+        at_keyset_free(fetch[i].new_set);
+        at_bytes_free(&fetch[i].warnings);
     }
 }
 

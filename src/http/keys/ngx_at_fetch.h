@@ -4,9 +4,10 @@
  *
  * Key sources in a worker process.  Twice a second each worker checks whether
  * a source is due.  The worker that gets the lease fetches and validates the
- * JWK Set in a thread, and stores it as a sealed file of the state directory;
- * every worker loads a new version from there.  A failure changes nothing: the
- * previous keys stay in use until "max_stale".  A request never waits.
+ * JWK Set in a thread, and stores the usable keys as a sealed file of the
+ * state directory; every worker loads a new version from there, in a thread.
+ * A failure changes nothing: the previous keys stay in use until "max_stale".
+ * A request never waits.
  */
 
 #ifndef NGX_AT_FETCH_H

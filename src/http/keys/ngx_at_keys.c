@@ -100,6 +100,12 @@ ngx_at_key_file_read(ngx_at_key_file_t *key_file, at_keyset_t **set,
 
         rc = *set ? NGX_OK
                   : at_error(err, "\"%s\": %s", path, reason.text);
+
+        if (rc == NGX_OK && (*set)->certificates > 1) {
+            ngx_log_error(NGX_LOG_INFO, log, 0,
+                          "auth_token: \"%s\" has %ud certificates, the "
+                          "first one is used", path, (*set)->certificates);
+        }
     }
 
     at_file_free(&file);
