@@ -226,7 +226,7 @@ conf_fails issuer_conf(main => "access_token $_;    # here") . '    server { lis
     for 'cookie_expires=0', 'cookie_expires=x', 'expires=0', 'cookie=', 'keep=1h';
 
 conf_fails issuer_conf(main => 'algorithms ES256;') . '    server { listen %%LISTEN%%; }',
-    qr/"signing_key" of "auth_token_issuer main" requires RS256 in "algorithms"/, 'a signing key whose algorithm the issuer block does not allow',
+    qr/"signing_key" of "auth_token_issuer main": "\S+" requires RS256 in "algorithms"/, 'a signing key whose algorithm the issuer block does not allow',
     prepare => prepare_users();
 
 # longer times would overflow when multiplied or added

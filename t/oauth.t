@@ -58,12 +58,13 @@ sub escaped ($text) { $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger
 
 sub ask ($fields, %o) {
     my $path = delete $o{path} // '/oauth/token';
+    my $server = delete $o{server};
     my $body = $fields;
     if (ref $fields) {
         my %all = (grant_type => 'client_credentials', %$fields);
         $body = join '&', map { "$_=" . escaped($all{$_}) } sort keys %all;
     }
-    my $got  = $s->request($path, method => 'POST', %o, body => $body,
+    my $got  = ($server // $s)->request($path, method => 'POST', %o, body => $body,
                            headers => ['Content-Type: application/x-www-form-urlencoded', ($o{headers} // [])->@*]);
     $got->{json} = eval { JSON::PP->new->decode($got->{body}) };
     AuthToken::Token::secret(token_of($got)) if token_of($got);
@@ -243,6 +244,41 @@ is $payload && $payload->{appid}, $guid, 'another implementation verifies the to
 like $set->{keys}[0]{kid}, qr/\A[\w-]{43}\z/, 'without a configured kid it is the thumbprint (RFC 7638)';
 is $s->request('/keys', method => 'HEAD')->{status}, 200, 'HEAD gets 200';
 is_refused $s->request('/keys', method => 'POST', body => ''), method_not_allowed => 'POST gets 405';
+
+# --- signing keys of other types --------------------------------------------
+
+{
+    my %alg    = (p256 => 'ES256', p384 => 'ES384', p521 => 'ES512');
+    my @curves = sort keys %alg;
+    my $users  = prepare_users(clients => [client($guid, issuers => \@curves)]);
+
+    my $t = start("auth_token_store lmdb:%%DIR%%/store;\nauth_token_state_path %%DIR%%/state;\n" . join('', map {
+        "%%ISSUER $_: issuer https://$_.example; client_claim appid; algorithms $alg{$_}; signing_key %%DIR%%/$_.key;%%\n"
+    } @curves) . 'server { listen %%LISTEN%%; auth_token on;' . join('', map {
+        "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; }
+         location = /$_/token { auth_token_oauth $_; } location = /$_/keys { auth_token_jwks $_; }\n"
+    } @curves) . '}', prepare => sub ($server) {
+        $users->($server);
+        chmod 0600, $server->write("$_.key", named_curve($_)) for @curves;
+    }, good => ['/', token => 'set later']);
+
+    for my $curve (@curves) {
+        my $got = ask({ @valid }, path => "/$curve/token", server => $t);
+        $t->{good} = ["/$curve/", token => token_of($got)];
+        granted $t, "/$curve/", "a token of a signing key on $curve", token => token_of($got);
+        my $jwks = JSON::PP->new->decode($t->request("/$curve/keys")->{body});
+        is $jwks->{keys}[0]{alg}, $alg{$curve}, "$curve: the algorithm of the published key";
+        ok eval { decode_jwt(token => token_of($got), kid_keys => $jwks, accepted_alg => $alg{$curve}) },
+            "$curve: another implementation verifies the token";
+    }
+}
+
+# the private key as OpenSSL writes it: CryptX writes the parameters of the curve
+sub named_curve ($name) {
+    key($name);
+    local (@ARGV, $/) = "$AuthToken::Token::KEYS/$name.pem";
+    return scalar <>;
+}
 
 # --- configuration ----------------------------------------------------------
 

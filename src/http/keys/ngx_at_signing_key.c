@@ -73,7 +73,8 @@ ngx_at_signing_keys_free(void *data)
 
 
 static ngx_int_t
-ngx_at_signing_key_read(ngx_at_signing_key_t *key, at_error_t *err)
+ngx_at_signing_key_read(ngx_at_signing_key_t *key, unsigned algs,
+    at_error_t *err)
 {
     char         *path;
     at_file_t     file;
@@ -99,10 +100,22 @@ ngx_at_signing_key_read(ngx_at_signing_key_t *key, at_error_t *err)
     key->mint = at_mint_create((at_str_t) { file.data, file.len }, &reason);
     at_file_free(&file);
 
-    if (key->mint == NULL
-        || at_mint_public_jwk(key->mint, AT_RS256, ngx_at_view(key->kid),
-                              &key->jwk, &key->name, &reason)
-           != 0)
+    if (key->mint == NULL) {
+        return at_error(err, "\"%s\": %s", path, reason.text);
+    }
+
+    key->alg = at_alg_first(at_mint_algs(key->mint));
+
+    /* an issuer accepts the tokens that it signs */
+
+    if (!(algs & at_alg_bit(key->alg))) {
+        return at_error(err, "\"%s\" requires %s in \"algorithms\"", path,
+                        at_alg_name(key->alg).data);
+    }
+
+    if (at_mint_public_jwk(key->mint, key->alg, ngx_at_view(key->kid),
+                           &key->jwk, &key->name, &reason)
+        != 0)
     {
         return at_error(err, "\"%s\": %s", path, reason.text);
     }
@@ -159,13 +172,6 @@ ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
         return NGX_CONF_OK;
     }
 
-    if (!(issuer->requirements.algs & at_alg_bit(AT_RS256))) {
-        ngx_at_conf_error_at(cf, &issuer->signing_key_position,
-            "\"signing_key\" of \"auth_token_issuer %V\" requires RS256 in "
-            "\"algorithms\"", &issuer->name);
-        return NGX_CONF_ERROR;
-    }
-
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
         return NGX_CONF_ERROR;
@@ -177,7 +183,9 @@ ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
     key = issuer->signing_keys.elts;
 
     for (i = 0; i < issuer->signing_keys.nelts; i++) {
-        if (ngx_at_signing_key_read(&key[i], &err) != NGX_OK) {
+        if (ngx_at_signing_key_read(&key[i], issuer->requirements.algs, &err)
+            != NGX_OK)
+        {
             ngx_at_conf_error_at(cf, &key[i].position,
                 "\"signing_key\" of \"auth_token_issuer %V\": %s",
                 &issuer->name, err.text);

@@ -19,6 +19,7 @@ struct ngx_at_signing_key_s {
     ngx_at_conf_position_t  position;
 
     at_mint_t              *mint;
+    at_alg_e                alg;                /* by the type of the key */
     char                   *jwk;                /* the public key */
     char                   *name;               /* kid, or the thumbprint */
 };

@@ -122,7 +122,7 @@ ngx_at_grant_sign(ngx_at_job_t *job)
     kid.data = key->name;
     kid.len = ngx_strlen(kid.data);
 
-    token = at_mint_sign(key->mint, AT_RS256, kid, claims, &er->err);
+    token = at_mint_sign(key->mint, key->alg, kid, claims, &er->err);
 
     if (token && ngx_strlen(token) > er->main_conf->max_length) {
         (void) at_error(&er->err, "the access token has %zu bytes, more than "
