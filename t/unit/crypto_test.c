@@ -618,6 +618,74 @@ test_again(void)
 }
 
 
+/* RFC 5869 appendix A.1, first block */
+static void
+test_hkdf(void)
+{
+    at_str_t       secret, salt, info;
+    unsigned char  key[AT_SHA256_LEN];
+
+    static const unsigned char  expected[] = {
+        0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a, 0x90, 0x43, 0x4f, 0x64,
+        0xd0, 0x36, 0x2f, 0x2a, 0x2d, 0x2d, 0x0a, 0x90, 0xcf, 0x1a, 0x5a, 0x4c,
+        0x5d, 0xb0, 0x2d, 0x56, 0xec, 0xc4, 0xc5, 0xbf
+    };
+
+    secret = at_str("\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"
+                    "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b");
+    salt = at_str("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c");
+    info = at_str("\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9");
+
+    is_int(at_hkdf_sha256(key, secret, salt, info), 0, "HKDF");
+    ok(memcmp(key, expected, sizeof(key)) == 0,
+       "HKDF has the output of RFC 5869");
+}
+
+
+static void
+test_seal(void)
+{
+    char           plain[8];
+    size_t         i;
+    unsigned       opened;
+    at_str_t       text, context;
+    unsigned char  sealed[5 + AT_SEAL_OVERHEAD], again[sizeof(sealed)];
+    unsigned char  key[AT_SHA256_LEN] = { 1 };
+
+    text = (at_str_t) { (const char *) sealed, sizeof(sealed) };
+    context = at_str("context");
+
+    is_int(at_seal(sealed, key, context, at_str("hello")), 0, "a sealed text");
+    is_int(at_unseal(plain, key, context, text), 0, "it can be unsealed");
+    is_bytes(((at_str_t) { plain, 5 }), at_str("hello"), "it is unchanged");
+
+    (void) at_seal(again, key, context, at_str("hello"));
+    ok(memcmp(sealed, again, sizeof(sealed)) != 0,
+       "the same text is sealed with another nonce");
+
+    opened = 0;
+
+    for (i = 0; i < sizeof(sealed); i++) {
+        sealed[i] ^= 1;
+        opened += at_unseal(plain, key, context, text) == 0;
+        sealed[i] ^= 1;
+    }
+
+    is_int(opened, 0, "it is refused with any byte changed");
+    is_int(at_unseal(plain, key, at_str("other"), text), -1,
+           "it is refused in another context");
+
+    text.len = AT_SEAL_OVERHEAD - 1;
+    is_int(at_unseal(plain, key, context, text), -1, "a short text is refused");
+
+    text.len = sizeof(sealed);
+    key[0]++;
+    is_int(at_unseal(plain, key, context, text), -1,
+           "it is refused with another key");
+    is_int(ERR_peek_error(), 0, "the error queue is empty");
+}
+
+
 static void
 test_digests(void)
 {
@@ -671,7 +739,8 @@ main(void)
 
     RUN(test_names, test_every_alg, test_restricted, test_other_types,
         test_ed25519_points, test_rsa_sizes, test_rsa_odd, test_roca,
-        test_rsa_numbers, test_pss_salt, test_again, test_digests);
+        test_rsa_numbers, test_pss_salt, test_again, test_digests, test_hkdf,
+        test_seal);
 
     for (alg = 0; alg < AT_ALGS; alg++) {
         test_every_bit((at_alg_e) alg);

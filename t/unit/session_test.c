@@ -48,6 +48,7 @@
 #define OK         AT_SESSION_OK
 #define UNKNOWN    AT_SESSION_UNKNOWN
 #define EXPIRED    AT_SESSION_EXPIRED
+#define REPEATED   AT_SESSION_REPEATED
 #define USED       AT_SESSION_USED
 #define REUSED     AT_SESSION_REUSED
 #define REVOKED    AT_SESSION_REVOKED
@@ -59,6 +60,7 @@ static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
 static at_session_db_t      *sessions;
 static at_error_t            err;       /* of the last call that failed */
 
+static char    repeated[64];    /* "REFRESH ACCESS" of the last rotation */
 static size_t  map_size;        /* of the next environment, or 0 */
 
 
@@ -168,10 +170,20 @@ begin(const char *refresh, const char *access, int64_t now)
 static at_session_e
 rotate(const char *refresh, const char *next, int64_t now)
 {
+    at_session_e             result;
+    at_session_copy_t        copy;
     at_session_token_pair_t  successor = pair(next, "access", now);
 
-    return at_session_rotate(sessions, str(refresh), &successor, now, GRACE,
-                             &err);
+    result = at_session_rotate(sessions, str(refresh), &successor, &copy, now,
+                               GRACE, &err);
+
+    (void) snprintf(repeated, sizeof(repeated), "%s %s",
+                    copy.refresh != NULL ? copy.refresh : "",
+                    copy.access != NULL ? copy.access : "");
+    at_secret_free(copy.refresh);
+    at_secret_free(copy.access);
+
+    return result;
 }
 
 
@@ -300,15 +312,24 @@ test_reuse(void)
 
     is_int(rotate("r0", "r1", NOW), OK,
            "the first use of a refresh token rotates it");
-    is_int(rotate("r0", "x", NOW), USED, "a concurrent use gets USED");
-    is_int(rotate("r0", "x", NOW - 100), USED,
-           "a use gets USED if the clock went backwards");
-    is_int(rotate("r0", "x", NOW + GRACE - 1), USED,
-           "a use within the grace period gets USED");
+    is_int(rotate("r0", "x", NOW), REPEATED,
+           "a concurrent use gets REPEATED");
+    is_str(repeated, "r1 access", "it gets the pair of the first use");
+    is_int(rotate("r0", "x", NOW - 100), REPEATED,
+           "a use gets REPEATED if the clock went backwards");
+    is_int(rotate("r0", "x", NOW + GRACE - 1), REPEATED,
+           "a use within the grace period gets REPEATED");
+    is_str(repeated, "r1 access", "it gets the pair of the first use, too");
     is_int(find("x", NOW), UNKNOWN,
            "the successors of concurrent uses are not stored");
-    is_int(rotate("r1", "r2", NOW + GRACE), OK,
+    is_int(rotate("r1", "r2", NOW + GRACE - 1), OK,
            "uses within the grace period do not revoke the session");
+    is_int(rotate("r0", "x", NOW + GRACE - 1), USED,
+           "after the first use of the successor the pair is not repeated");
+    is_str(repeated, " ", "no pair is returned");
+    is_int(rotate("r1", "x", NOW + GRACE), REPEATED,
+           "the latest pair is repeated");
+    is_str(repeated, "r2 access", "it is the pair of the latest use");
 
     is_int(rotate("r0", "x", NOW + GRACE), REUSED,
            "a use after the grace period gets REUSED");
@@ -316,6 +337,8 @@ test_reuse(void)
            "reuse revokes the latest token of the session too");
     is_int(rotate("r0", "x", NOW + GRACE), REVOKED,
            "a second reuse gets REVOKED");
+    is_int(rotate("r1", "x", NOW + GRACE), REVOKED,
+           "no pair of a revoked session is repeated");
     is_int(find("r2", NOW + GRACE), REVOKED,
            "a lookup in the revoked session gets REVOKED");
     is_int(rotate("other", "other2", NOW + GRACE), OK,
@@ -375,16 +398,65 @@ test_logout(void)
     is_int(log_out("r1", "a0", NOW), UNKNOWN,
            "a second logout revokes nothing");
 
-    is_int(log_out("", "same", NOW + HALF_HOUR), UNKNOWN,
-           "an expired access token revokes nothing");
-    is_int(log_out("", "same", NOW), OK,
-           "an access token of two sessions revokes both");
+    is_int(log_out("", "same", NOW + HALF_HOUR), OK,
+           "an expired access token of two sessions revokes both");
     is_int(find("s0", NOW), REVOKED, "the first of them is revoked");
     is_int(find("t0", NOW), REVOKED, "the second of them is revoked");
 
     (void) rotate("u0", "u1", NOW);
     is_int(log_out("u0", "", NOW), OK, "logout by a used refresh token");
     is_int(find("u1", NOW), REVOKED, "its successor is revoked");
+    is_int(rotate("u0", "x", NOW), REVOKED,
+           "a parallel use after the logout does not get the pair");
+
+    at_session_db_close(sessions);
+}
+
+
+/* three access tokens of a session, the last two of one second */
+static void
+test_old_access(void)
+{
+    int64_t                  when, expires;
+    at_session_copy_t        copy;
+    at_session_token_pair_t  next;
+
+    open_sessions("access");
+
+    for (when = NOW; when <= NOW + HALF_HOUR; when += HALF_HOUR) {
+        (void) begin("r0", "a0", when);
+        next = pair("r1", "a1", when);
+        (void) at_session_rotate(sessions, at_str("r0"), &next, &copy, when,
+                                 GRACE, &err);
+        next = pair("r2", "a2", when + 1);
+        (void) at_session_rotate(sessions, at_str("r1"), &next, &copy,
+                                 when + 1, GRACE, &err);
+        next = pair("r3", "a2", when + 2);
+        (void) at_session_rotate(sessions, at_str("r2"), &next, &copy,
+                                 when + 2, GRACE, &err);
+
+        is_int(at_session_find_by_access(sessions, at_str("a0"), when,
+                                         &expires, &err), OK,
+               "an access token leads to its session");
+        ok(expires == when + 2 + DAY, "the session expires with its last "
+           "refresh token");
+        is_int(clean_all(when + DAY - 1) > 0, 1, "expired records are removed");
+
+        is_int(log_out("", "a0", when + DAY - 1), UNKNOWN,
+               "an expired access token before the two latest revokes "
+               "nothing");
+        is_int(find("r3", when + DAY - 1), OK, "the session remains");
+        is_int(log_out("", when == NOW ? "a1" : "a2", when + DAY - 1), OK,
+               "one of the two latest revokes the session");
+        is_int(find("r3", when + DAY - 1), REVOKED, "the session is revoked");
+        is_int(at_session_find_by_access(sessions, at_str("a2"), when,
+                                         &expires, &err), UNKNOWN,
+               "a revoked session is not found by its access token");
+
+        at_session_db_close(sessions);
+        drop("access");
+        open_sessions("access");
+    }
 
     at_session_db_close(sessions);
 }
@@ -404,9 +476,14 @@ test_clean(void)
 
     is_int(clean_all(NOW), 0, "cleaning removes nothing that is valid");
     is_int(clean_all(NOW + HALF_HOUR), 1,
-           "cleaning removes an expired access token");
+           "cleaning visits an expired access token");
+    is_int(rotate("r0", "x", NOW + DAY / 2), REPEATED,
+           "cleaning keeps a pair until the end of the grace period");
+    is_int(clean_all(NOW + DAY / 2 + GRACE), 1, "cleaning removes it then");
+    is_int(rotate("r0", "x", NOW + DAY / 2), USED,
+           "a removed pair is not repeated");
     is_int(clean_all(NOW + DAY), 4,
-           "cleaning removes a refresh token, two access tokens and the "
+           "cleaning visits a refresh token, two access tokens and the "
            "expiry of the session");
     is_int(find("r0", NOW), UNKNOWN, "a removed refresh token is not found");
     is_int(rotate("r1", "r2", NOW + DAY), OK,
@@ -753,13 +830,13 @@ test_race(void)
 
     for (i = 0; i < ROUNDS; i++) {
         one += shared->results[i][OK] == 1;
-        others += shared->results[i][USED];
+        others += shared->results[i][REPEATED];
     }
 
     is_int(failed, 0, "all processes exit normally");
     is_int(one, ROUNDS, "one process wins each of %d rounds of %d processes",
            ROUNDS, PROCESSES);
-    is_int(others, ROUNDS * (PROCESSES - 1), "all others get USED");
+    is_int(others, ROUNDS * (PROCESSES - 1), "all others get REPEATED");
 
     open_sessions("race");
     (void) snprintf(last, sizeof(last), "r%d-%u", ROUNDS, shared->winner);
@@ -890,11 +967,24 @@ fail_rotate(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
     (void) fail_end();
 
     if (result == OK) {
-        return find(next, NOW) == OK && rotate(was, "x", NOW) == USED;
+        return find(next, NOW) == OK && rotate(was, "x", NOW) == REPEATED;
     }
 
     return result == FAILED && find(next, NOW) == UNKNOWN
            && rotate(was, next, NOW) == OK;
+}
+
+
+static int
+fail_repeat(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    at_session_e  result = rotate("p0", "x", NOW);
+
+    (void) fail_end();
+
+    return result == FAILED ? strcmp(repeated, " ") == 0
+                            : result == REPEATED
+                              && strcmp(repeated, "p1 access") == 0;
 }
 
 
@@ -946,6 +1036,10 @@ test_failures(void)
     fail_each("logout", fail_logout, NULL);
     fail_each("find", fail_find, NULL);
     fail_each("refresh", fail_rotate, NULL);
+
+    (void) begin("p0", "a", NOW);
+    (void) rotate("p0", "p1", NOW);
+    fail_each("parallel refresh", fail_repeat, NULL);
     fail_each("opening", fail_open, NULL);
 
     at_session_db_close(sessions);
@@ -955,9 +1049,9 @@ test_failures(void)
 int
 main(void)
 {
-    RUN(test_life, test_reuse, test_expiry, test_logout, test_clean, test_full,
-        test_uses, test_other_key, test_forged, test_files, test_race,
-        test_kill, test_threads, test_failures);
+    RUN(test_life, test_reuse, test_expiry, test_logout, test_old_access,
+        test_clean, test_full, test_uses, test_other_key, test_forged,
+        test_files, test_race, test_kill, test_threads, test_failures);
 
     return tap_done();
 }

@@ -35,6 +35,25 @@ int at_sha256_reuse(at_sha256_t *ctx, unsigned char digest[AT_SHA256_LEN],
 int at_hmac_sha256(unsigned char mac[AT_SHA256_LEN], at_str_t key,
     at_str_t text);
 
+/*
+ * HKDF-SHA256 (RFC 5869) with an output of one block.  Returns 0, or -1 if
+ * allocation fails.
+ */
+int at_hkdf_sha256(unsigned char key[AT_SHA256_LEN], at_str_t secret,
+    at_str_t salt, at_str_t info);
+
+/*
+ * AES-256-GCM with a random nonce.  sealed has AT_SEAL_OVERHEAD bytes more
+ * than plain.  at_unseal() needs the same key and context.  Return 0, or -1:
+ * then nothing was written, or plain was cleansed.
+ */
+#define AT_SEAL_OVERHEAD  28
+
+int at_seal(unsigned char *sealed, const unsigned char key[AT_SHA256_LEN],
+    at_str_t context, at_str_t plain);
+int at_unseal(char *plain, const unsigned char key[AT_SHA256_LEN],
+    at_str_t context, at_str_t sealed);
+
 /* Returns 1 if a and b are equal; takes the same time wherever they differ. */
 int at_crypto_equal(const void *a, const void *b, size_t len);
 

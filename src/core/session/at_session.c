@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "core/session/at_session_db.h"
+#include "core/session/at_stored_pair.h"
 
 
 /* bytes of a session record that its MAC covers, without the texts */
@@ -215,10 +216,10 @@ at_session_lookup(at_session_db_t *db, MDB_txn *txn,
 }
 
 
+/* stores a session with its next tokens */
 static int
 at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN],
-    const at_session_token_pair_t *pair)
+    at_stored_session_t *session, const at_session_token_pair_t *pair)
 {
     int                  rc;
     MDB_val              key;
@@ -226,22 +227,35 @@ at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
     at_access_key_t      access;
     at_refresh_record_t  token;
 
-    memcpy(token.session, session, AT_SESSION_ID_LEN);
-    memcpy(access.session, session, AT_SESSION_ID_LEN);
+    memcpy(token.session, session->id, AT_SESSION_ID_LEN);
+    memcpy(access.session, session->id, AT_SESSION_ID_LEN);
     token.expires = pair->refresh_expires;
     token.used = 0;
 
     if (at_session_mac(db, digest, at_str("refresh token"), pair->refresh) != 0
-        || at_session_mac_token(db, token.mac, digest, session) != 0
+        || at_session_mac_token(db, token.mac, digest, session->id) != 0
         || at_session_mac(db, access.access, at_str("access token"),
                           pair->access) != 0)
     {
         return ENOMEM;
     }
 
+    /* two refreshes within a second have the same access token */
+    if (memcmp(session->record.access[0], access.access, AT_SHA256_LEN) != 0) {
+        memcpy(session->record.access[1], session->record.access[0],
+               AT_SHA256_LEN);
+        memcpy(session->record.access[0], access.access, AT_SHA256_LEN);
+    }
+
+    /* save the session first: a put may invalidate its views of the map */
+    rc = at_session_save(db, txn, session);
+
     key = at_session_val(digest, AT_SHA256_LEN);
-    rc = at_session_put(db, txn, AT_SESSION_REFRESH, key, &token,
-                        sizeof(token), MDB_NOOVERWRITE);
+
+    if (rc == 0) {
+        rc = at_session_put(db, txn, AT_SESSION_REFRESH, key, &token,
+                            sizeof(token), MDB_NOOVERWRITE);
+    }
 
     if (rc == 0) {
         rc = at_session_put_expiry(db, txn, AT_SESSION_REFRESH, key,
@@ -258,6 +272,19 @@ at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
 
     return rc != 0 ? rc : at_session_put_expiry(db, txn, AT_SESSION_ACCESS,
                                                 key, pair->access_expires);
+}
+
+
+static int
+at_session_end(at_session_db_t *db, MDB_txn *txn, at_stored_session_t *session,
+    int64_t now)
+{
+    int  rc;
+
+    session->record.revoked = now;
+    rc = at_session_save(db, txn, session);
+
+    return rc != 0 ? rc : at_stored_pair_delete(db, txn, session->id);
 }
 
 
@@ -301,17 +328,13 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
         return AT_SESSION_FAILED;
     }
 
-    rc = at_session_save(db, txn, &stored);
+    rc = at_session_put_pair(db, txn, &stored, pair);
 
     if (rc == 0) {
         rc = at_session_put_expiry(db, txn, AT_SESSION_SESSIONS,
                                    at_session_val(stored.id,
                                                   AT_SESSION_ID_LEN),
                                    stored.record.expires);
-    }
-
-    if (rc == 0) {
-        rc = at_session_put_pair(db, txn, stored.id, pair);
     }
 
     return at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0
@@ -357,13 +380,15 @@ at_session_find(at_session_db_t *db, at_session_t *session,
 
 at_session_e
 at_session_rotate(at_session_db_t *db, at_str_t refresh,
-    const at_session_token_pair_t *next, int64_t now, int64_t grace,
-    at_error_t *err)
+    const at_session_token_pair_t *next, at_session_copy_t *copy, int64_t now,
+    int64_t grace, at_error_t *err)
 {
     int                  rc;
     MDB_txn             *txn;
     at_session_e         result;
     at_session_lookup_t  found;
+
+    *copy = (at_session_copy_t) { NULL, NULL };
 
     if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
         return AT_SESSION_FAILED;
@@ -378,62 +403,60 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
             found.session.record.expires = next->refresh_expires;
         }
 
-        /* save the session first: a put may invalidate its views of the map */
-        rc = at_session_save(db, txn, &found.session);
+        rc = at_session_put_pair(db, txn, &found.session, next);
 
         if (rc == 0) {
             rc = at_session_put(db, txn, AT_SESSION_REFRESH, found.key,
                                 &found.token, sizeof(at_refresh_record_t), 0);
         }
 
+        /* this replaces the pair with the token that is used now */
         if (rc == 0) {
-            rc = at_session_put_pair(db, txn, found.session.id, next);
+            rc = at_stored_pair_put(db, txn, found.session.id, refresh,
+                                    found.digest, next, now + grace);
         }
 
     } else if (result == AT_SESSION_OK && now - found.token.used < grace) {
 
         /* a negative difference: the clock went backwards, not a reuse */
-        result = AT_SESSION_USED;
+        result = AT_SESSION_REPEATED;
+        rc = at_stored_pair_get(db, txn, found.session.id, refresh,
+                                found.digest, copy);
+
+        if (rc == MDB_NOTFOUND) {
+            result = AT_SESSION_USED;
+            rc = 0;
+        }
 
     } else if (result == AT_SESSION_OK) {
         result = AT_SESSION_REUSED;
-        found.session.record.revoked = now;
-        rc = at_session_save(db, txn, &found.session);
+        rc = at_session_end(db, txn, &found.session, now);
     }
 
-    return at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0
-           ? result : AT_SESSION_FAILED;
+    if (at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0) {
+        return result;
+    }
+
+    at_secret_free(copy->refresh);
+    at_secret_free(copy->access);
+    *copy = (at_session_copy_t) { NULL, NULL };
+
+    return AT_SESSION_FAILED;
 }
 
 
 /* --- logout -------------------------------------------------------------- */
 
 
-static int
-at_session_revoke_one(at_session_db_t *db, MDB_txn *txn,
-    at_stored_session_t *session, int64_t now, unsigned *revoked)
-{
-    int  rc;
-
-    rc = at_session_load(db, txn, session);
-
-    if (rc == 0 && session->record.revoked == 0) {
-        (*revoked)++;
-        session->record.revoked = now;
-        rc = at_session_save(db, txn, session);
-    }
-
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-
 /*
- * Two sessions may have the same access token, from logins of a user within
- * one second.  Their keys are adjacent.
+ * Counts the active sessions of an access token, sets *last to the latest of
+ * their expiries, and revokes them if revoke is 1.  Two sessions may have the
+ * same access token, from logins of a user within one second.  Their keys are
+ * adjacent.
  */
 static int
-at_session_revoke_by_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
-    int64_t now, unsigned *revoked)
+at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
+    int64_t now, int revoke, unsigned *active, int64_t *last)
 {
     int                   rc;
     int64_t               expires;
@@ -442,6 +465,7 @@ at_session_revoke_by_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
     at_access_key_t       first;
     at_stored_session_t   session;
 
+    *last = 0;
     memset(&first, 0, sizeof(first));
 
     rc = at_session_mac(db, first.access, at_str("access token"), access);
@@ -476,11 +500,22 @@ at_session_revoke_by_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
         memcpy(session.id, (char *) key.mv_data + AT_SHA256_LEN,
                AT_SESSION_ID_LEN);
 
-        if (now < expires) {
-            rc = at_session_revoke_one(db, txn, &session, now, revoked);
+        rc = at_session_load(db, txn, &session);
+
+        if (rc == 0 && session.record.revoked == 0
+            && (now < expires
+                || at_session_is_latest_access(&session, first.access)))
+        {
+            (*active)++;
+
+            if (*last < session.record.expires) {
+                *last = session.record.expires;
+            }
+
+            rc = revoke ? at_session_end(db, txn, &session, now) : 0;
         }
 
-        if (rc == 0) {
+        if (rc == 0 || rc == MDB_NOTFOUND) {
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
         }
     }
@@ -497,6 +532,7 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
 {
     int                  rc;
     MDB_txn             *txn;
+    int64_t              last;
     unsigned             revoked;
     at_session_e         result;
     at_session_lookup_t  found;
@@ -512,12 +548,14 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
         rc = at_session_lookup(db, txn, &found, refresh, now, &result);
 
         if (result == AT_SESSION_OK) {
-            rc = at_session_revoke_one(db, txn, &found.session, now, &revoked);
+            revoked = 1;
+            rc = at_session_end(db, txn, &found.session, now);
         }
     }
 
     if (rc == 0 && access.len != 0) {
-        rc = at_session_revoke_by_access(db, txn, access, now, &revoked);
+        rc = at_session_each_of_access(db, txn, access, now, 1, &revoked,
+                                       &last);
     }
 
     if (at_lmdb_end_write(&db->lmdb, txn, rc, err) != 0) {
@@ -525,4 +563,29 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
     }
 
     return revoked ? AT_SESSION_OK : AT_SESSION_UNKNOWN;
+}
+
+
+at_session_e
+at_session_find_by_access(at_session_db_t *db, at_str_t access, int64_t now,
+    int64_t *expires, at_error_t *err)
+{
+    int       rc;
+    unsigned  active;
+
+    active = 0;
+    rc = at_lmdb_begin(&db->lmdb, MDB_RDONLY, &db->reader);
+
+    if (rc == 0) {
+        rc = at_session_each_of_access(db, db->reader, access, now, 0, &active,
+                                       expires);
+        mdb_txn_reset(db->reader);
+    }
+
+    if (rc != 0) {
+        (void) at_lmdb_fail(&db->lmdb, rc, err);
+        return AT_SESSION_FAILED;
+    }
+
+    return active ? AT_SESSION_OK : AT_SESSION_UNKNOWN;
 }

@@ -32,9 +32,11 @@ typedef enum {
     AT_SESSION_FAILED = 0,      /* memory, disk, or a record that is damaged or
                                    forged (wrong MAC) */
     AT_SESSION_OK,
+    AT_SESSION_REPEATED,        /* used less than grace ago: the same pair */
     AT_SESSION_UNKNOWN,         /* never issued, or removed after its expiry */
     AT_SESSION_EXPIRED,
-    AT_SESSION_USED,            /* used less than grace ago */
+    AT_SESSION_USED,            /* used less than grace ago, and its successor
+                                   was used */
     AT_SESSION_REUSED,          /* used earlier: the session is now revoked */
     AT_SESSION_REVOKED          /* the session was revoked before */
 } at_session_e;
@@ -55,6 +57,12 @@ typedef struct {
     at_str_t       access;
     int64_t        access_expires;
 } at_session_token_pair_t;
+
+/* terminated; the caller frees both with at_secret_free() */
+typedef struct {
+    char  *refresh;
+    char  *access;
+} at_session_copy_t;
 
 
 /*
@@ -85,8 +93,7 @@ at_session_e at_session_create(at_session_db_t *db,
 
 /*
  * Reads the session of a refresh token, used or not.  The user and the issuer
- * are copied to buf.  A writer may change the session after this call:
- * at_session_rotate() checks it again.
+ * are copied to buf.  at_session_rotate() checks the session again.
  */
 at_session_e at_session_find(at_session_db_t *db, at_session_t *session,
     char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
@@ -94,20 +101,29 @@ at_session_e at_session_find(at_session_db_t *db, at_session_t *session,
 
 /*
  * Refresh: marks refresh as used and stores its successor, in one transaction.
- * Of concurrent calls, in any process, one returns AT_SESSION_OK; the others
- * return AT_SESSION_USED within grace after that, and AT_SESSION_REUSED later.
+ * Of concurrent calls, in any process, one returns AT_SESSION_OK.  The others
+ * return AT_SESSION_REPEATED and set *copy to the pair of the first, until the
+ * successor is used or grace has passed since the first call.
  */
 at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
-    const at_session_token_pair_t *next, int64_t now, int64_t grace,
-    at_error_t *err);
+    const at_session_token_pair_t *next, at_session_copy_t *copy, int64_t now,
+    int64_t grace, at_error_t *err);
 
 /*
- * Logout: revokes the sessions of a refresh token, used or not, and of an
- * access token, unless the tokens have expired.  Either token may be empty.
- * Returns AT_SESSION_UNKNOWN if none of the sessions was active.
+ * Logout: revokes the sessions of a refresh token, used or not, until it
+ * expires; and those of an access token, until it expires or, if it is one of
+ * the two latest of its session, while the session lasts.  Either may be
+ * empty.  Returns AT_SESSION_UNKNOWN if none of the sessions was active.
  */
 at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);
+
+/*
+ * Sets *expires to the expiry of the session of a valid access token.  Returns
+ * AT_SESSION_UNKNOWN without an active session.
+ */
+at_session_e at_session_find_by_access(at_session_db_t *db, at_str_t access,
+    int64_t now, int64_t *expires, at_error_t *err);
 
 /*
  * Removes at most max expired records in one transaction.  Returns their

@@ -10,19 +10,21 @@
 #include <unistd.h>
 
 #include "core/session/at_session_db.h"
+#include "core/session/at_stored_pair.h"
 
 
 #define AT_EXPIRY_HEADER_LEN  offsetof(at_expiry_key_t, key)
 
 static const char *const  at_session_table_names[AT_SESSION_TABLES] = {
-    "refresh_tokens", "sessions", "access_tokens", "expiries", "token_uses"
+    "refresh_tokens", "sessions", "access_tokens", "expiries", "token_uses",
+    "latest_pairs"
 };
 
 static const at_lmdb_schema_t  at_session_schema = {
     .name = "session database",
     .tables = at_session_table_names,
     .n_tables = AT_SESSION_TABLES,
-    .format = "2",
+    .format = "3",
     .format_hint = "remove it (all users must log in again)",
     .map_size = (size_t) 4 << 30,
     .mode = 0600
@@ -158,25 +160,40 @@ static int
 at_session_clean_record(at_session_db_t *db, MDB_txn *txn,
     at_session_table_e table, MDB_val key, int64_t now)
 {
-    int                  rc;
+    int                  rc, needed;
+    size_t               id;            /* its place in the key */
     at_stored_session_t  session;
+
+    if (table == AT_SESSION_PAIRS) {
+        return at_stored_pair_clean(db, txn, key, now);
+    }
 
     rc = 0;
 
-    if (table > AT_SESSION_ACCESS
-        || (table == AT_SESSION_SESSIONS && key.mv_size != AT_SESSION_ID_LEN))
-    {
-        return MDB_CORRUPTED;
-    }
+    if (table != AT_SESSION_REFRESH) {
+        id = table == AT_SESSION_ACCESS ? AT_SHA256_LEN : 0;
 
-    if (table == AT_SESSION_SESSIONS) {
-        memcpy(session.id, key.mv_data, AT_SESSION_ID_LEN);
+        if (table > AT_SESSION_ACCESS || key.mv_size != id + AT_SESSION_ID_LEN)
+        {
+            return MDB_CORRUPTED;
+        }
+
+        memcpy(session.id, (char *) key.mv_data + id, AT_SESSION_ID_LEN);
         rc = at_session_load(db, txn, &session);
 
-        /* a refresh has extended the session */
-        if (rc == 0 && session.record.expires > now) {
+        /* a refresh has extended the session; a logout needs the two latest
+           access tokens as long as it lasts */
+        needed = rc == 0 && session.record.expires > now
+                 && (table == AT_SESSION_SESSIONS
+                     || at_session_is_latest_access(&session, key.mv_data));
+
+        if (needed) {
             return at_session_put_expiry(db, txn, table, key,
                                          session.record.expires);
+        }
+
+        if (rc == MDB_NOTFOUND) {
+            rc = 0;
         }
     }
 

@@ -27,6 +27,8 @@ typedef enum {
     AT_SESSION_ACCESS,          /* at_access_key_t -> expiry (int64_t) */
     AT_SESSION_EXPIRIES,        /* at_expiry_key_t -> nothing */
     AT_SESSION_USES,            /* SHA-256 of an API token -> use counter */
+    AT_SESSION_PAIRS,           /* id of a session -> the latest pair, sealed:
+                                   see at_stored_pair.h */
 
     AT_SESSION_TABLES
 } at_session_table_e;
@@ -44,6 +46,9 @@ typedef struct {
     int64_t        expires;                 /* of its last refresh token */
     int64_t        created;
     int64_t        revoked;                 /* time, or 0 */
+    unsigned char  access[2][AT_SHA256_LEN];
+                                            /* MACs of the two latest access
+                                               tokens, the latest first */
     unsigned char  mac[AT_SHA256_LEN];      /* of its id and of what follows,
                                                which never changes */
     unsigned char  password_tag[AT_SESSION_TAG_LEN];
@@ -82,6 +87,15 @@ static inline MDB_val
 at_session_val(const void *data, size_t len)
 {
     return (MDB_val) { len, (void *) (uintptr_t) data };
+}
+
+
+static inline int
+at_session_is_latest_access(const at_stored_session_t *session,
+    const unsigned char digest[AT_SHA256_LEN])
+{
+    return memcmp(session->record.access[0], digest, AT_SHA256_LEN) == 0
+           || memcmp(session->record.access[1], digest, AT_SHA256_LEN) == 0;
 }
 
 

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <stdlib.h>
+
 #include <jansson.h>
 
 #include "core/base/at_crypto.h"
@@ -111,4 +113,20 @@ at_random_text(char *text, size_t len)
     at_crypto_cleanse(bytes, sizeof(bytes));
 
     return 0;
+}
+
+
+char *
+at_random_token(size_t len)
+{
+    char  *token;
+
+    token = calloc(1, len + 1);
+
+    if (token != NULL && at_random_text(token, len) != 0) {
+        free(token);
+        return NULL;
+    }
+
+    return token;
 }

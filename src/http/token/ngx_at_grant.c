@@ -24,10 +24,7 @@ ngx_at_grant_free(void *data)
 
     at_secret_free(er->grant.claims);
     at_secret_free(er->grant.access_token);
-
-    if (er->grant.refresh_token) {
-        at_crypto_cleanse(er->grant.refresh_token, er->issuer->refresh_length);
-    }
+    at_secret_free(er->grant.refresh_token);
 }
 
 
@@ -67,13 +64,10 @@ ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
     }
 
     name = ngx_pnalloc(pool, user->username.len + 1);
-    grant->refresh_token = ngx_pnalloc(pool, er->issuer->refresh_length);
+    grant->refresh_token = at_random_token(er->issuer->refresh_length);
     grant->claims = at_token_claims_user(&common, &copy);
 
     if (name == NULL || grant->refresh_token == NULL || grant->claims == NULL
-        || at_random_text((char *) grant->refresh_token,
-                          er->issuer->refresh_length)
-           != 0
         || at_session_password_tag(er->sessions, grant->session.password_tag,
                                    user->password)
            != 0)
@@ -142,25 +136,37 @@ ngx_at_grant_store(ngx_at_job_t *job)
     ngx_at_endpoint_request_t *er = job->data;
 
     int64_t                  now;
+    at_session_copy_t        copy;
     at_session_token_pair_t  pair;
     const ngx_at_issuer_t   *issuer;
 
     issuer = er->issuer;
     now = er->grant.now;
 
-    pair.refresh.data = (char *) er->grant.refresh_token;
-    pair.refresh.len = issuer->refresh_length;
+    pair.refresh.data = er->grant.refresh_token;
+    pair.refresh.len = ngx_strlen(er->grant.refresh_token);
     pair.refresh_expires = now + issuer->refresh_expires * 1000;
     pair.access.data = er->grant.access_token;
     pair.access.len = ngx_strlen(er->grant.access_token);
     pair.access_expires = now + issuer->access_expires * 1000;
 
-    er->session_result = er->refresh_token.len
-                         ? at_session_rotate(er->sessions, er->refresh_token,
-                                             &pair, now,
-                                             issuer->refresh_grace, &er->err)
-                         : at_session_create(er->sessions, &er->grant.session,
-                                             &pair, now, &er->err);
+    if (er->refresh_token.len == 0) {
+        er->session_result = at_session_create(er->sessions,
+                                               &er->grant.session, &pair, now,
+                                               &er->err);
+        return;
+    }
+
+    er->session_result = at_session_rotate(er->sessions, er->refresh_token,
+                                           &pair, &copy, now,
+                                           issuer->refresh_grace, &er->err);
+
+    if (er->session_result == AT_SESSION_REPEATED) {
+        at_secret_free(er->grant.access_token);
+        at_secret_free(er->grant.refresh_token);
+        er->grant.access_token = copy.access;
+        er->grant.refresh_token = copy.refresh;
+    }
 }
 
 
@@ -200,6 +206,7 @@ ngx_at_session_verdict(at_session_e result)
     static const at_verdict_e  verdicts[] = {
         [AT_SESSION_FAILED] = AT_UNAVAILABLE,
         [AT_SESSION_OK] = AT_OK,
+        [AT_SESSION_REPEATED] = AT_OK,
         [AT_SESSION_UNKNOWN] = AT_UNKNOWN_REFRESH_TOKEN,
         [AT_SESSION_EXPIRED] = AT_EXPIRED_REFRESH_TOKEN,
         [AT_SESSION_USED] = AT_ROTATED_REFRESH_TOKEN,

@@ -22,7 +22,7 @@ typedef struct {
     at_session_t   session;
     char          *claims;              /* of the access token, JSON */
     char          *access_token;        /* NULL until it is signed */
-    u_char        *refresh_token;       /* issuer->refresh_length bytes */
+    char          *refresh_token;       /* terminated; NULL for a client */
     int64_t        now;                 /* milliseconds */
 } ngx_at_grant_t;
 
@@ -40,8 +40,8 @@ at_verdict_e ngx_at_grant_client(struct ngx_at_endpoint_request_s *er,
 
 /*
  * Work of a job.  The session is new, or that of er->refresh_token, which is
- * then replaced.  The access token must not be sent unless the session was
- * stored.
+ * then replaced.  If it was replaced before, the grant gets the same tokens as
+ * then.  The access token must not be sent unless the session was stored.
  */
 void ngx_at_grant_sign(ngx_at_job_t *job);
 void ngx_at_grant_store(ngx_at_job_t *job);
@@ -52,7 +52,7 @@ at_verdict_e ngx_at_grant_check_signature(
     struct ngx_at_endpoint_request_s *er);
 at_verdict_e ngx_at_grant_check_session(struct ngx_at_endpoint_request_s *er);
 
-/* the verdict for a session result; AT_OK for AT_SESSION_OK */
+/* the verdict for a session result; AT_OK for new and repeated tokens */
 at_verdict_e ngx_at_session_verdict(at_session_e result);
 
 

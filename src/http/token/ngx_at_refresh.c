@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * "auth_token_refresh": exchanges a refresh token, in body or cookie, for a
- * new pair of tokens.  Only one of several concurrent requests with the same
- * token succeeds.
+ * new pair of tokens.  Concurrent requests with the same token get the same
+ * pair.
  */
 
 #include "http/token/ngx_at_endpoint_request.h"

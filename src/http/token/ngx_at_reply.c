@@ -85,8 +85,8 @@ ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
                          ? issuer->access_cookie_expires
                          : issuer->access_expires;
 
-        refresh.data = (char *) er->grant.refresh_token;
-        refresh.len = issuer->refresh_length;
+        refresh.data = er->grant.refresh_token;
+        refresh.len = ngx_strlen(refresh.data);
         refresh_max_age = issuer->refresh_expires;
     }
 
