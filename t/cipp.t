@@ -85,7 +85,7 @@ my $s = start(<<"CONF",
             auth_token_require_scope \$arg_scope;
         }
         location /own-words {
-            auth_token_error API_INSUFFICIENT_RIGHTS "message=Ask the help desk";
+            auth_token_error API_ENDPOINT_NOT_FOUND "message=Ask the help desk";
         }
     }
 CONF
@@ -158,6 +158,33 @@ like $store->ok(@cipp, '--replace', { input => text(\@rows) }),
     '--replace removes clients and roles, not users and tokens';
 is_deeply [map { scalar export->{$_}->@* } qw(roles users clients tokens)], [4, 1, 12, 1], '--replace has removed these clients only';
 
+# what CIPP accepts, too
+{
+    my @spellings = (' 203.0.113.0/24 ', "\t192.0.2.1\r\n", '[2001:db8::1]', '[2001:db8::]/32', 'fe80::1%eth0', ' [fe80::%1]/10');
+    my @given = (client(40, IPRange => text(\@spellings)), client(41, IPRange => text(' 192.0.2.7')), client(42, IPRange => ' 192.0.2.8 '),
+                 client(43, IPRange => '[" any "]'), client(44, IPRange => text('[2001:db8::2]')),
+                 client(45, RowKey => ''), client(46, RowKey => undef), role(''),
+                 client(47, AppName => undef, Role => undef, Enabled => undef, IPRange => undef, Timestamp => { DateTime => 'x' }),
+                 map({ client($_, Colour => 'x', LastUsed => 7) } 48, 49), role('known', Colour => { a => [1] }));
+    my $said = $store->ok(@cipp, { input => "\xef\xbb\xbf" . text(\@given) });
+    my $clients = by(export->{clients}, 'id');
+
+    is_deeply $clients->{guid 40}{ip_ranges}, ['203.0.113.0/24', '192.0.2.1', '2001:db8::1', '2001:db8::/32', 'fe80::1', 'fe80::/10'],
+        'ranges may have spaces around them, and brackets and a zone';
+    is_deeply [map { $clients->{guid $_}{ip_ranges} } 41 .. 44], [['192.0.2.7'], ['192.0.2.8'], [], ['2001:db8::2']],
+        'a single range likewise';
+    like $said, qr/^clients +8 added.*^ignored +3$/ms, 'rows with an empty RowKey are ignored';
+    my %warned;
+    $warned{$_}++ for $said =~ /((?:row|unknown).* ignored)$/mg;
+    is_deeply \%warned, { map { $_ => 1 } map({ qq(row of $_ with an empty "RowKey" ignored) } qw(ApiClients CustomRoles)),
+        map { "unknown column $_ ignored" } '"Colour" of ApiClients', '"LastUsed" of ApiClients', '"Colour" of CustomRoles' },
+        'unknown columns and empty keys cause a warning each, once';
+    is_deeply [$clients->{guid 47}->@{qw(name role enabled ip_ranges)}], ['', 'cipp-api', $false, []], 'null is an absent column';
+
+    $store->ok('client', 'delete', guid $_) for 40 .. 44, 47 .. 49;
+    $store->ok('role', 'delete', 'known');
+}
+
 # An invalid row might be a restriction: nothing is imported.
 my $before = $store->ok('export');
 sub bad ($name, $pattern, @given) {
@@ -168,12 +195,14 @@ sub bad ($name, $pattern, @given) {
     is $store->ok('export'), $before, "$name: nothing is changed";
 }
 
-bad "an IPRange $_->[0]", qr/row 2: .*"IPRange".*; nothing was changed/, client(31, IPRange => $_->[1])
+bad "an IPRange $_->[0]", qr/row 2: .*"IPRange".*; nothing was changed/s, client(31, IPRange => $_->[1])
     for ['with an invalid entry', '["1.2.3.4","1.2.3.4/33"]'], ['with an invalid address', '"999.1.1.1"'],
         ['with an empty prefix', '1.2.3.4/'], ['with leading zeros', '010.0.0.1'], ['with a short form', '127.1'],
         ['that is not JSON', '["1.2.3.4"'], ['with Any and an invalid entry', '["Any","x"]'], ['that is a number', 7],
         ['that is an object', {}], ['that is a list of lists', '[["1.2.3.4"]]'], ['with null in a list', '[null]'],
-        ['with a zone', 'fe80::1%eth0'], ['with a space', ' 1.2.3.4'], ['that is true', $true];
+        ['with a space', '1.2.3.4 /24'], ['with an empty entry', '["1.2.3.4",""]'],
+        ['with brackets around IPv4', '[1.2.3.4]'], ['with one bracket', '"[2001:db8::1"'], ['with a port', '"[2001:db8::1]:443"'],
+        ['that is too long', '2001:db8::1%' . 'x' x 100 . '/' . '1' x 60], ['that is true', $true];
 bad "a column Enabled $_->[0]", qr/"Enabled"/, client(31, Enabled => $_->[1])
     for ['that is another word', 'yes'], ['that is a number', 1], ['that is empty', ''], ['that is a list', []];
 bad "a column Permissions $_->[0]", qr/row 2: .*"Permissions"/, role('bad', Permissions => $_->[1])
@@ -185,10 +214,16 @@ bad "a column BlockedEndpoints $_->[0]", qr/"BlockedEndpoints"/, role('bad', Blo
         ['that is a number', '7'];
 bad "a column $_ that is not JSON", qr/"$_" is not JSON/, role('bad', $_ => '["x"') for 'AllowedTenants', 'BlockedTenants';
 bad 'a role with a built-in name', qr/a built-in role cannot be changed/, role('Editor');
-bad 'an unknown column of clients', qr/unknown member "IPRanges"/, client(31, IPRanges => '["1.2.3.4"]');
-bad 'an unknown column of roles', qr/unknown member "IPRange"/, role('bad', IPRange => '["1.2.3.4"]');
 bad 'a duplicate client', qr/row 3: duplicate client/, client(31), client(31);
 bad 'a duplicate client in another case', qr/row 3: duplicate client/, client(31, RowKey => 'ABC'), client(31, RowKey => 'abc');
+bad 'an IPRange with a NUL byte', qr/; nothing was changed/, client(31, IPRange => "1.2.3.4\0");
+bad 'several invalid ranges', qr/row 2: invalid value "1\.2\.3\.4\/33" in "IPRange"
+.*row 2: invalid value 7 in "IPRange"
+.*row 4: invalid value "x\\u0007" in "IPRange"
+.*3 invalid values in "IPRange": use addresses, or ranges such as 192\.0\.2\.0\/24; nothing was changed$/,
+    client(31, IPRange => ['192.0.2.1', '1.2.3.4/33', 7]), client(32), client(33, IPRange => "x\a");
+bad 'an invalid range before another error', qr/row 2: .*"IPRange"\n.*row 3: .*"Enabled".*; nothing was changed/,
+    client(31, IPRange => 'x'), client(32, Enabled => 'yes');
 bad 'a row without RowKey', qr/"RowKey" is missing/, { PartitionKey => 'ApiClients', AppName => 'x' };
 bad 'a truncated file', qr/not a JSON array/, substr text([client(30)]), 0, -2;
 bad 'an export of the store', qr/not a JSON array/, export_text();

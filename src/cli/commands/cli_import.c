@@ -191,10 +191,31 @@ cli_import_read_lines(cli_import_t *import, int fd)
 }
 
 
+/* Prints each entry of IPRange that is not a range; returns their number. */
+static size_t
+cli_import_show_bad_ranges(cli_import_t *import, const cli_record_t *rec,
+    size_t row)
+{
+    char    *text;
+    size_t   i;
+    json_t  *range;
+
+    json_array_foreach(rec->bad_ranges, i, range) {
+        text = json_dumps(range, JSON_ENCODE_ANY|JSON_COMPACT);
+        cli_error("%s: row %zu: invalid value %.80s in \"IPRange\"",
+                  import->path, row, text != NULL ? text : "");
+        free(text);
+    }
+
+    return json_array_size(rec->bad_ranges);
+}
+
+
 static int
 cli_import_read_rows(cli_import_t *import, json_t *rows)
 {
     int           rc, parsed;
+    size_t        bad_ranges;
     size_t        i;
     json_t       *row;
     at_error_t    err;
@@ -206,13 +227,16 @@ cli_import_read_rows(cli_import_t *import, json_t *rows)
     }
 
     rc = 0;
+    bad_ranges = 0;
 
     json_array_foreach(rows, i, row) {
-        parsed = json_is_object(row) ? cli_cipp_parse(&rec, row, &err)
-                                     : at_error(&err, "not a JSON object");
+        parsed = json_is_object(row)
+                 ? cli_cipp_parse(&rec, row, import->warnings, &err)
+                 : at_error(&err, "not a JSON object");
         import->ignored += parsed == 0;
 
         if (parsed == 1) {
+            bad_ranges += cli_import_show_bad_ranges(import, &rec, i + 1);
             rc = cli_import_add(import, &rec, i + 1);
 
         } else if (parsed == -1) {
@@ -225,6 +249,12 @@ cli_import_read_rows(cli_import_t *import, json_t *rows)
     }
 
     cli_record_free(&rec);
+
+    if (rc == 0 && bad_ranges != 0) {
+        return cli_import_fail(import, 0, "%zu invalid values in \"IPRange\": "
+                               "use addresses, or ranges such as "
+                               "192.0.2.0/24", bad_ranges);
+    }
 
     if (rc == 0 && import->set.n == 0) {
         return cli_import_fail(import, 0, "no row of ApiClients or "
@@ -240,6 +270,7 @@ cli_import_read_cipp(cli_import_t *import)
 {
     int         rc;
     json_t     *rows;
+    at_str_t    text;
     at_file_t   file;
 
     if (cli_file_read(import->cli, &file, import->path, CLI_CIPP_FILE_MAX)
@@ -248,8 +279,12 @@ cli_import_read_cipp(cli_import_t *import)
         return -1;
     }
 
-    rows = at_document_parse((at_str_t) { file.data, file.len },
-                             CLI_CIPP_FILE_MAX);
+    text = (at_str_t) { file.data, file.len };
+
+    /* the byte order mark that PowerShell writes */
+    (void) at_str_cut_prefix(&text, at_str("\xef\xbb\xbf"));
+
+    rows = at_document_parse(text, CLI_CIPP_FILE_MAX);
     at_file_free(&file);
 
     rc = cli_import_read_rows(import, rows);

@@ -67,21 +67,120 @@ cli_cipp_array(json_t *value, at_error_t *err)
 }
 
 
+static at_str_t
+cli_cipp_trim(at_str_t text)
+{
+    static const char  spaces[] = " \t\n\v\f\r";
+
+    while (text.len && memchr(spaces, text.data[0], sizeof(spaces) - 1)) {
+        text.data++;
+        text.len--;
+    }
+
+    while (text.len && memchr(spaces, text.data[text.len - 1],
+                              sizeof(spaces) - 1))
+    {
+        text.len--;
+    }
+
+    return text;
+}
+
+
+/*
+ * The range as at_cidr_parse() expects it, or NULL: .NET, which CIPP uses,
+ * accepts spaces around it, and an IPv6 address with brackets and a zone.
+ */
+static json_t *
+cli_cipp_range(json_t *item)
+{
+    char         buf[64];
+    size_t       len;
+    at_str_t     range, addr;
+    at_cidr_t    cidr;
+    const char  *slash, *zone;
+
+    if (!json_is_string(item)) {
+        return NULL;
+    }
+
+    range = cli_cipp_trim(cli_json_str(item));
+
+    if (at_str_equal_nocase(range, at_str("any"))) {
+        return json_stringn(range.data, range.len);
+    }
+
+    slash = memchr(range.data, '/', range.len);
+    addr.data = range.data;
+    addr.len = slash != NULL ? (size_t) (slash - range.data) : range.len;
+
+    /* "/" and the prefix length */
+    range.data += addr.len;
+    range.len -= addr.len;
+
+    if (memchr(addr.data, ':', addr.len) != NULL) {
+
+        if (addr.data[0] == '[' && addr.data[addr.len - 1] == ']') {
+            addr.data++;
+            addr.len -= 2;
+        }
+
+        zone = memchr(addr.data, '%', addr.len);
+        addr.len = zone != NULL ? (size_t) (zone - addr.data) : addr.len;
+    }
+
+    len = addr.len + range.len;
+
+    if (len > sizeof(buf)) {
+        return NULL;
+    }
+
+    memcpy(buf, addr.data, addr.len);
+    memcpy(buf + addr.len, range.data, range.len);
+
+    return at_cidr_parse(&cidr, (at_str_t) { buf, len }) != -1
+           ? json_stringn(buf, len) : NULL;
+}
+
+
 /*
  * An array, one range, or the JSON text of these.  Text that is not JSON must
- * be a range; CIPP reads other text as "Any".
+ * be a range; CIPP reads other text as "Any".  Entries that are not a range
+ * are added to rec->bad_ranges.
  */
 static int
 cli_cipp_read_ranges(cli_record_t *rec, const cli_field_t *field,
     json_t *value, at_error_t *err)
 {
     int      rc;
-    json_t  *array;
+    size_t   i;
+    json_t  *array, *ranges, *item, *range;
 
     array = cli_cipp_value(field, value, err);
     array = cli_cipp_array(array != NULL ? array : json_incref(value), err);
-    rc = array != NULL ? cli_type_read_ranges(rec, field, array, err) : -1;
+    ranges = json_array();
+    rec->bad_ranges = json_array();
+
+    if (array == NULL || ranges == NULL || rec->bad_ranges == NULL) {
+        json_decref(array);
+        json_decref(ranges);
+        return cli_type_no_memory(err);
+    }
+
+    rc = 0;
+
+    json_array_foreach(array, i, item) {
+        range = cli_cipp_range(item);
+
+        rc |= range != NULL ? json_array_append_new(ranges, range)
+                            : json_array_append(rec->bad_ranges, item);
+    }
+
+    rc = rc == 0 ? cli_type_read_ranges(rec, field, ranges, err)
+                 : cli_type_no_memory(err);
+
     json_decref(array);
+    json_decref(ranges);
 
     return rc;
 }
@@ -208,22 +307,9 @@ cli_cipp_read_tenants(cli_record_t *rec, const cli_field_t *field,
 }
 
 
-static int
-cli_cipp_read_ignored(cli_record_t *rec, const cli_field_t *field,
-    json_t *value, at_error_t *err)
-{
-    (void) rec;
-
-    return json_is_object(value) || json_is_array(value)
-           ? at_error(err, "\"%s\" is an object or an array", field->name)
-           : 0;
-}
-
-
 static const cli_type_t  cli_cipp_ranges = { .read = cli_cipp_read_ranges };
 static const cli_type_t  cli_cipp_bool = { .read = cli_cipp_read_bool };
 static const cli_type_t  cli_cipp_tenants = { .read = cli_cipp_read_tenants };
-static const cli_type_t  cli_cipp_ignored = { .read = cli_cipp_read_ignored };
 
 static const cli_type_t  cli_cipp_names = {
     .read = cli_cipp_read_names,
@@ -237,19 +323,12 @@ static const cli_type_t  cli_cipp_permissions = {
 };
 
 
-#define CLI_CIPP_IGNORED                                                      \
-    { "PartitionKey", &cli_cipp_ignored, 0, 0 },                              \
-    { "Timestamp", &cli_cipp_ignored, 0, 0 },                                 \
-    { "ETag", &cli_cipp_ignored, 0, 0 }
-
 static const cli_field_t  cli_cipp_client_fields[] = {
     { "RowKey", &cli_type_name, cli_offset(u.client.id), 0 },
     { "AppName", &cli_type_text, cli_offset(u.client.name), 0 },
     { "Role", &cli_type_reference, cli_offset(u.client.role), 0 },
     { "Enabled", &cli_cipp_bool, cli_offset(u.client.enabled), 0 },
     { "IPRange", &cli_cipp_ranges, cli_offset(u.client.ranges), 0 },
-    { "MCPAllowed", &cli_cipp_ignored, 0, 0 },
-    CLI_CIPP_IGNORED,
     { NULL, NULL, 0, 0 }
 };
 
@@ -259,17 +338,97 @@ static const cli_field_t  cli_cipp_role_fields[] = {
     { "BlockedEndpoints", &cli_cipp_names, cli_offset(u.role.blocked), 0 },
     { "AllowedTenants", &cli_cipp_tenants, 0, 0 },
     { "BlockedTenants", &cli_cipp_tenants, 0, 0 },
-    CLI_CIPP_IGNORED,
     { NULL, NULL, 0, 0 }
 };
 
 
-int
-cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err)
+/* the table's name, tags and times of the row, OData types and links */
+static int
+cli_cipp_is_metadata(const char *name)
 {
-    void        *next;
-    json_t      *value;
-    const char  *name, *table;
+    size_t  i;
+
+    static const char  *names[] = {
+        "table", "PartitionKey", "Timestamp", "ETag", "etag", "MCPAllowed"
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return 1;
+        }
+    }
+
+    return strncmp(name, "odata.", 6) == 0 || strstr(name, "@odata.") != NULL;
+}
+
+
+/* each warning once: every row of a table has the same columns */
+static int
+cli_cipp_warn(json_t *warnings, json_t *text)
+{
+    size_t   i;
+    json_t  *other;
+
+    json_array_foreach(warnings, i, other) {
+        if (json_equal(other, text)) {
+            json_decref(text);
+            return 0;
+        }
+    }
+
+    return json_array_append_new(warnings, text);
+}
+
+
+/*
+ * Leaves only the columns of fields in the row: without metadata, without
+ * null, which is an absent column, and without columns that this version does
+ * not know.
+ */
+static int
+cli_cipp_clean_row(json_t *row, const cli_field_t *fields, const char *table,
+    json_t *warnings)
+{
+    int                 rc;
+    void               *next;
+    json_t             *value;
+    const char         *name;
+    const cli_field_t  *field;
+
+    rc = 0;
+
+    json_object_foreach_safe(row, next, name, value) {
+
+        for (field = fields; field->name != NULL; field++) {
+            if (strcmp(field->name, name) == 0) {
+                break;
+            }
+        }
+
+        if (field->name != NULL && !json_is_null(value)) {
+            continue;
+        }
+
+        if (field->name == NULL && !cli_cipp_is_metadata(name)) {
+            rc |= cli_cipp_warn(warnings, json_sprintf(
+                      "unknown column \"%s\" of %s ignored", name, table));
+        }
+
+        rc |= json_object_del(row, name);
+    }
+
+    return rc;
+}
+
+
+int
+cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
+    at_error_t *err)
+{
+    int                 is_role;
+    json_t             *key;
+    const char         *table;
+    const cli_field_t  *fields;
 
     table = json_string_value(json_object_get(row, "PartitionKey"));
 
@@ -280,32 +439,32 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err)
         return 0;
     }
 
-    json_object_foreach_safe(row, next, name, value) {
+    is_role = strcmp(table, "CustomRoles") == 0;
+    table = is_role ? "CustomRoles" : "ApiClients";
+    fields = is_role ? cli_cipp_role_fields : cli_cipp_client_fields;
 
-        /* the table's name, the row's tag, and OData types and links */
-        if (strcmp(name, "table") == 0 || strcmp(name, "etag") == 0
-            || strncmp(name, "odata.", 6) == 0
-            || strstr(name, "@odata.") != NULL)
-        {
-            (void) json_object_del(row, name);
-        }
+    key = json_object_get(row, "RowKey");
+
+    if (key != NULL && cli_json_is_empty(key)) {
+        return cli_cipp_warn(warnings, json_sprintf(
+                   "row of %s with an empty \"RowKey\" ignored", table)) == 0
+               ? 0 : cli_type_no_memory(err);
     }
 
-    if (strcmp(table, "CustomRoles") == 0) {
-        if (cli_record_parse(rec, cli_kind_find(at_str("role")),
-                             cli_cipp_role_fields, row, err) != 0)
-        {
-            return -1;
-        }
-
-        rec->tenant_limited |= json_object_get(row, "AllowedTenants") == NULL;
-        return 1;
+    if (cli_cipp_clean_row(row, fields, table, warnings) != 0) {
+        return cli_type_no_memory(err);
     }
 
-    if (cli_record_parse(rec, cli_kind_find(at_str("client")),
-                         cli_cipp_client_fields, row, err) != 0)
+    if (cli_record_parse(rec, cli_kind_find(is_role ? at_str("role")
+                                                    : at_str("client")),
+                         fields, row, err) != 0)
     {
         return -1;
+    }
+
+    if (is_role) {
+        rec->tenant_limited |= json_object_get(row, "AllowedTenants") == NULL;
+        return 1;
     }
 
     if (rec->u.client.role.len == 0) {

@@ -14,14 +14,19 @@
 
 
 /*
- * Parses a row, from which the metadata of the storage service is removed.
- * Returns 1; 0 for a row of another table; -1 with err set.
+ * Parses a row, from which other columns are removed.  Returns 1; 0 for a row
+ * of another table or with an empty RowKey; -1 with err set.
  *
  * Defaults are those of CIPP: a client without a role has "cipp-api", and only
  * a client marked as enabled is enabled.  rec->tenant_limited is set for a
  * role that CIPP limits to some tenants: the module does not enforce that.
+ *
+ * rec->bad_ranges has the entries of IPRange that are not address ranges: the
+ * record must not be used if there are any.  A text is added to warnings for
+ * an unknown column and for an empty RowKey.
  */
-int cli_cipp_parse(cli_record_t *rec, json_t *row, at_error_t *err);
+int cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
+    at_error_t *err);
 
 
 #endif

@@ -113,6 +113,7 @@ cli_record_free(cli_record_t *rec)
     }
 
     at_bytes_free(&rec->bytes);
+    json_decref(rec->bad_ranges);
     memset(rec, 0, sizeof(cli_record_t));
 }
 
@@ -165,6 +166,8 @@ cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
     rec->kind = kind;
     memset(&rec->u, 0, sizeof(rec->u));
     rec->tenant_limited = 0;
+    json_decref(rec->bad_ranges);
+    rec->bad_ranges = NULL;
     rec->has_digest = 0;
     rec->n_lists = 0;
     rec->bytes.len = 0;

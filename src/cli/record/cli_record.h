@@ -66,6 +66,7 @@ struct cli_record_s {
     } u;
 
     int            tenant_limited;          /* CIPP row: see cli_cipp.h */
+    json_t        *bad_ranges;              /* the same; an array, or NULL */
     int            has_digest;
     unsigned char  digest[AT_SHA256_LEN];   /* of an API token */
 

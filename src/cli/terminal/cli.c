@@ -14,20 +14,13 @@
 
 
 /* names of files and records may hold control characters */
-int
-cli_fail(cli_t *cli, int status, const char *fmt, ...)
+static void
+cli_print_error(const char *fmt, va_list args)
 {
     char            text[CLI_ERROR_SIZE];
-    va_list         args;
     unsigned char  *p;
 
-    if (cli->reported) {
-        return -1;
-    }
-
-    va_start(args, fmt);
     (void) vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
 
     for (p = (unsigned char *) text; *p != '\0'; p++) {
         if (*p < ' ' || *p == 0x7f) {
@@ -36,6 +29,32 @@ cli_fail(cli_t *cli, int status, const char *fmt, ...)
     }
 
     (void) fprintf(stderr, "auth-token: %s\n", text);
+}
+
+
+void
+cli_error(const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    cli_print_error(fmt, args);
+    va_end(args);
+}
+
+
+int
+cli_fail(cli_t *cli, int status, const char *fmt, ...)
+{
+    va_list  args;
+
+    if (cli->reported) {
+        return -1;
+    }
+
+    va_start(args, fmt);
+    cli_print_error(fmt, args);
+    va_end(args);
 
     cli->status = status;
     cli->reported = 1;

@@ -71,6 +71,10 @@ typedef struct {
 __attribute__((format(printf, 3, 4)))
 int cli_fail(cli_t *cli, int status, const char *fmt, ...);
 
+/* Prints one of several errors; cli_fail() must follow. */
+__attribute__((format(printf, 1, 2)))
+void cli_error(const char *fmt, ...);
+
 #define cli_failure(cli, ...)  cli_fail(cli, CLI_FAILURE, __VA_ARGS__)
 #define cli_usage(cli, ...)    cli_fail(cli, CLI_USAGE, __VA_ARGS__)
 
