@@ -385,7 +385,7 @@ sub never ($path, $name, %o) {
         my $code   = $answer->{body} =~ /"code":"(\w+)"/ ? $1 : '';
         my $right  = $answer->{status} == 400 && $code eq ''
                   || ($who eq 'no credential' ? "$answer->{status} $code" eq '401 API_INVALID_ACCESS_TOKEN'
-                                       : "$answer->{status} $code" eq '403 API_INSUFFICIENT_RIGHTS');
+                                       : "$answer->{status} $code" eq '403 API_ENDPOINT_NOT_FOUND');
         push @wrong, "$who: $answer->{status} $answer->{body}" if !$right;
     }
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -455,14 +455,15 @@ is_unknown $_, 'a longer prefix', port => 6 for '/v1/things', '/deep/things', '/
     '/v1/deep/';
 
 is_endpoint "$_/things/7", 'GET /things/:id', 'things.read', 'prefix=ipfabric', port => 4 for
-    '/api', '/api/v6', '/api/v6.1', '/api/v6.10', '/api/v0.0', '/api/v7.123456', '/API/V6.1', '/Api/v6';
+    '/api', '/api/v6', '/api/v6.1', '/api/v6.10', '/api/v0.0', '/api/v7.123456', '/API/V6.1', '/Api/v6', '/api/v10',
+    '/api/v10.2', '/api/v123.45';
 is_endpoint '/api/V6/THINGS/Special', 'GET /things/special', 'things.special', 'prefix=ipfabric, ignore_case',
     port => 4;
 is_endpoint '/api/v6/case', 'GET /Case', 'things.read', 'prefix=ipfabric, ignore_case', port => 4;
 granted $s, $_, "prefix=ipfabric: the public endpoint $_", port => 4, decision => \%anonymous
     for '/api/v6.1/public', '/api/public', '/api/v6/PUBLIC/x';
 is_unknown $_, 'prefix=ipfabric', port => 4 for
-    '/things', '/v6/things', '/v6.1/public', '/api/v/things', '/api/v66/things', '/api/v6.1.2/things',
+    '/things', '/v6/things', '/v6.1/public', '/api/v/things', '/api/v66./things', '/api/v6.1.2/things',
     '/api/v6.x/things', '/api/v6x/things', '/api/6.1/things', '/api/w6.1/things', '/api/v6.1/v6.1/things',
     '/api/v6.1/api/things', '/api/v6,1/things', '/api/v6.1', '/api/v6.1/', '/api/v-6/things', '/api/v6-1/things';
 
@@ -493,7 +494,7 @@ granted $s, '/any-of', 'satisfy any: granted by the list', port => 6, api_token 
 granted $s, '/any-of', 'satisfy any: granted by the address', port => 6, from => '127.0.0.9';
 granted $s, '/any-of/x', 'satisfy any: an unknown endpoint is granted by the address', port => 6,
         from => '127.0.0.9';
-refused $s, '/any-of/x', insufficient_scope => 'satisfy any: an unknown endpoint is refused', port => 6,
+refused $s, '/any-of/x', unknown_endpoint => 'satisfy any: an unknown endpoint is refused', port => 6,
         api_token => with(['things.read']), decision => undef;
 
 my @preflight = (headers => ['Origin: https://ui.example', 'Access-Control-Request-Method: POST']);

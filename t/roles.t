@@ -20,11 +20,16 @@ sub rows ($path) {
            split /\n/, AuthToken::Log->new($path)->content;
 }
 
-my @cipp     = rows("$examples/cipp/endpoints.tsv");
-my @ipfabric = rows("$examples/ipfabric/endpoints.tsv");
+# without the endpoints for every caller
+my @cipp     = grep { $_->[2] ne 'Authenticated' } rows("$examples/cipp/endpoints.tsv");
+my @ipfabric = grep { ($_->[2] // '') =~ /\A[0-9a-f]{40}\z/ } rows("$examples/ipfabric/endpoints.tsv");
 
-is scalar @cipp, 645, 'the list of CIPP has 645 endpoints';
-is scalar @ipfabric, 537, 'the list of IP Fabric has 537 endpoints';
+is scalar @cipp, 645, 'the list of CIPP has 645 endpoints with a permission';
+is_deeply [grep { $_->[0] ne '*' } @cipp], [], 'CIPP ignores the method: each line is for every method';
+is scalar @ipfabric, 538, 'the list of IP Fabric has 538 endpoints with the id of a scope';
+
+# a method that programs send to an endpoint of CIPP
+sub method_of ($scope) { $scope =~ /Write\z/ ? 'POST' : 'GET' }
 
 # --- the expected decision --------------------------------------------------
 
@@ -46,8 +51,8 @@ my %role = (
     denied     => [[], ['*']],
     both       => [['*'], ['*']],
     stars      => [['**.*.*Write', 'C*P.Core.R*d'], ['*.*App*.*']],
-    blocked    => [['*'], ['Tenant.*'], ['listusers', 'AddUser/', '/api/ListGroups', 'GET /api/ListLogs',
-                                         'post /api/AddAlert', 'ExecCIPP', 'api', '/api', '*', 'List*',
+    blocked    => [['*'], ['Tenant.*'], ['listusers', 'AddUser/', '/api/ListGroups', '* /api/ListLogs',
+                                         '* /api/addalert', 'ExecCIPP', 'api', '/api', '*', 'List*',
                                          'PublicPing', 'GET /api/AddBaseline']],
 );
 
@@ -150,7 +155,7 @@ sub reason ($path, %o) {
     push $s->{refused}->@*, $tag;
     return 'none' if $answer->{status} == 401 && $code eq 'API_INVALID_ACCESS_TOKEN';
     return "$answer->{status} $answer->{body}"
-        if $answer->{status} != 403 || $code ne 'API_INSUFFICIENT_RIGHTS';
+        if $answer->{status} != 403 || $code !~ /\AAPI_(?:INSUFFICIENT_RIGHTS|ENDPOINT_NOT_FOUND)\z/;
 
     # the reason is in the log
     my ($line) = $s->errors->await(qr/auth_token/);
@@ -168,7 +173,8 @@ for my $name (sort keys %role) {
         my (%count, @wrong);
 
         for my $row (@cipp) {
-            my ($method, $path) = @$row;
+            my $path     = $row->[1];
+            my $method   = method_of($row->[2]);
             my $expected = expected_reason($role{$name}, @$row);
             my $got = reason($path, method => $method, @credential, $method eq 'POST' ? (body => '') : ());
 
@@ -199,24 +205,31 @@ for my $name (sort keys %role) {
 # --- CIPP: unknown endpoints ------------------------------------------------
 
 sub refuses ($path, $reason, $name, %o) {
-    refused $s, $path, insufficient_scope => $name, reason => $reason, api_token => $t{superadmin}, %o;
+    refused $s, $path, $reason => $name, api_token => $t{superadmin}, %o;
 }
 
 refuses $_, 'unknown_endpoint', "superadmin is refused the unknown path $_"
     for '/', '/api', '/api/', '/api/NoSuchEndpoint', '/api/ListUsers/', '/api/ListUsers/x', '/ListUsers',
         '/api/ListUser', '/api/ListUserss', '/x/api/ListUsers', '/api/api/ListUsers', '/api/$batch';
-refuses '/api/ListUsers', 'unknown_endpoint', "superadmin is refused the method $_", method => $_
-    for qw(POST PUT DELETE PATCH OPTIONS FOO);
-refuses '/api/AddUser', 'unknown_endpoint', "superadmin is refused the method $_", method => $_ for qw(GET HEAD PUT);
+for my $method (qw(GET HEAD POST PUT PATCH DELETE OPTIONS)) {
+    granted $s, $_, "superadmin is granted $_ by $method", method => $method, api_token => $t{superadmin},
+            $method =~ /^P/ ? (body => '') : () for '/api/ListTenants', '/api/AddUser';
+    refused $s, '/api/AddUser', endpoint_not_granted => "readonly is refused /api/AddUser by $method",
+            method => $method, api_token => $t{readonly}, $method =~ /^P/ ? (body => '') : ();
+}
+granted $s, '/api/me', "every caller is granted /api/me: the role $_", api_token => $t{$_}
+    for qw(readonly superadmin nothing denied);
+refused $s, '/api/me', no_token => '/api/me requires a credential';
 
 for my $row (@cipp[map { $_ * 13 } 0 .. 40]) {
-    my ($method, $path, $scope) = @$row;
+    my (undef, $path, $scope) = @$row;
+    my $method = method_of($scope);
     my $mixed = join '', map { rand() < 0.5 ? uc : lc } split //, $path;
     next if $mixed eq $path;
 
     my @o = (method => $method, api_token => $t{superadmin}, $method eq 'POST' ? (body => '') : ());
-    granted $s, $mixed, "ignore_case: $method $mixed is granted", @o, decision => { endpoint => "$method $path" };
-    refused $s, $mixed, insufficient_scope => "without ignore_case: $method $mixed is refused", @o, @exact, reason => 'unknown_endpoint';
+    granted $s, $mixed, "ignore_case: $method $mixed is granted", @o, decision => { endpoint => "* $path" };
+    refused $s, $mixed, unknown_endpoint => "without ignore_case: $method $mixed is refused", @o, @exact;
     granted $s, $path, "without ignore_case: $method $path is granted", @o, @exact;
     refused $s, $mixed, insufficient_scope => "ignore_case: $method $mixed is refused to a role without it", method => $method,
             api_token => $t{nothing}, reason => 'endpoint_not_granted' if $scope ne 'Public';
@@ -226,7 +239,7 @@ for my $path ('/api/listusers', '/API/LISTUSERS', '/api/ListUsers') {
     refused $s, $path, insufficient_scope => "a blocked endpoint is refused: $path", api_token => $t{blocked},
             reason => 'blocked_endpoint';
 }
-granted $s, $_->[1], "a public endpoint needs no credential: $_->[1]", method => $_->[0],
+granted $s, $_->[1], "a public endpoint needs no credential: $_->[1]",
         decision => { user => '', client => '', role => '', method => '', scope => '' }
     for grep { $_->[2] eq 'Public' } @cipp;
 granted $s, '/api/PublicPing', 'a role cannot block a public endpoint', api_token => $t{blocked};
@@ -270,7 +283,7 @@ refused $s, '/api/v6.1/snapshots', insufficient_scope => "a JWT with the scope $
     for uc $id, "$id ", 'GET  /snapshots', 'get /snapshots', '/snapshots', 'GET /snapshots/', '*', 'GET *',
         'GET /api/v6.1/snapshots', substr($id, 0, 39), $by_id{'GET /snapshots'};
 granted $s, '/api/v6.1/snapshots', 'an administrator is granted an endpoint', @ipf, token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
-refused $s, '/api/v6.1/no-such', insufficient_scope => 'an administrator is refused an unknown path', @ipf, reason => 'unknown_endpoint',
+refused $s, '/api/v6.1/no-such', unknown_endpoint => 'an administrator is refused an unknown path', @ipf,
         token => good_token(aud => 'ipf', scope => [], isAdmin => \'true');
 
 done;

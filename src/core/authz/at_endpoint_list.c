@@ -586,7 +586,26 @@ at_endpoint_list_free(at_endpoint_list_t *list)
 /* --- matching ------------------------------------------------------------ */
 
 
-/* cuts off a segment that matches v\d(\.\d+)?, if another segment follows */
+/* cuts the digits off the beginning; returns their number */
+static size_t
+at_digits_cut(at_str_t *text)
+{
+    size_t  n;
+
+    for (n = 0; n < text->len; n++) {
+        if (text->data[n] < '0' || text->data[n] > '9') {
+            break;
+        }
+    }
+
+    text->data += n;
+    text->len -= n;
+
+    return n;
+}
+
+
+/* cuts off a segment that matches v\d+(\.\d+)?, if another one follows */
 static void
 at_version_strip(at_str_t *path, int ignore_case)
 {
@@ -595,14 +614,17 @@ at_version_strip(at_str_t *path, int ignore_case)
     rest = *path;
     version = at_path_next_segment(&rest);
 
-    if (rest.len && version.len > 1
-        && (version.data[0] == 'v' || (ignore_case && version.data[0] == 'V'))
-        && version.data[1] >= '0' && version.data[1] <= '9'
-        && (version.len == 2
-            || (version.len > 3 && version.data[2] == '.'
-                && at_str_has_only((at_str_t) { version.data + 3,
-                                                version.len - 3 },
-                                   at_str(AT_DIGITS)))))
+    if (rest.len == 0
+        || !(at_str_cut_prefix(&version, at_str("v"))
+             || (ignore_case && at_str_cut_prefix(&version, at_str("V"))))
+        || at_digits_cut(&version) == 0)
+    {
+        return;
+    }
+
+    if (version.len == 0
+        || (at_str_cut_prefix(&version, at_str("."))
+            && at_digits_cut(&version) != 0 && version.len == 0))
     {
         *path = rest;
     }

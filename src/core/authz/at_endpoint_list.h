@@ -36,7 +36,7 @@ typedef struct {
     /*
      * The beginning of a request's path that is removed before the match, such
      * as "/api"; whole segments only.  "ipfabric" stands for "/api",
-     * optionally followed by a version such as "/v6" or "/v6.10".  Empty:
+     * optionally followed by a version such as "/v6" or "/v10.2".  Empty:
      * none.
      */
     at_str_t  prefix;

@@ -36,6 +36,8 @@ static const at_code_info_t  at_codes[AT_CODES] = {
 
     AT_CODE(INSUFFICIENT_RIGHTS, 403, "Insufficient Rights",
             AT_CIPP_FORBIDDEN("the user")),
+    AT_CODE(ENDPOINT_NOT_FOUND, 403, "Endpoint Not Found",
+            "Endpoint not found"),
     AT_CODE(IP_NOT_ALLOWED, 403, "Client IP Address Not Allowed",
             AT_CIPP_FORBIDDEN("the API Client")),
     AT_CODE(CLIENT_DISABLED, 403, "API Client Unknown Or Disabled",
@@ -152,7 +154,7 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_NO_ROLE] = AT_NO_RIGHTS("no_role"),
     [AT_INSUFFICIENT_SCOPE] = AT_NO_RIGHTS("insufficient_scope"),
     [AT_UNKNOWN_ENDPOINT] =
-        AT_NO_RIGHTS_TEXT("unknown_endpoint", "Endpoint not found"),
+        AT_INFO("unknown_endpoint", ENDPOINT_NOT_FOUND, CLIENT, NONE),
     [AT_ENDPOINT_NOT_GRANTED] = AT_NO_RIGHTS("endpoint_not_granted"),
     [AT_BLOCKED_ENDPOINT] = AT_NO_RIGHTS("blocked_endpoint"),
 

@@ -111,6 +111,7 @@ my %outcome = (
     invalid_api_token      => [401, 'API_INVALID_API_TOKEN', 'Invalid API Token', ''],
     expired_api_token      => [401, 'API_EXPIRED_API_TOKEN', 'Expired API Token', ''],
     insufficient_scope     => [403, 'API_INSUFFICIENT_RIGHTS', 'Insufficient Rights', 'insufficient_scope'],
+    endpoint_not_found     => [403, 'API_ENDPOINT_NOT_FOUND', 'Endpoint Not Found', undef],
     address_not_allowed    => [403, 'API_IP_NOT_ALLOWED', 'Client IP Address Not Allowed', undef],
     client_disabled        => [403, 'API_CLIENT_DISABLED', 'API Client Unknown Or Disabled', undef],
     origin_not_allowed     => [403, 'API_ORIGIN_NOT_ALLOWED', 'Origin Not Allowed', undef],
@@ -134,7 +135,8 @@ my %outcome_of = (
     [expired_token       => qw(expired too_old)],
     [invalid_api_token   => qw(several_api_tokens unknown_api_token)],
     [client_disabled     => qw(unknown_client client_issuer_mismatch disabled_client disabled_user)],
-    [insufficient_scope  => qw(delegated no_role unknown_endpoint endpoint_not_granted blocked_endpoint no_scopes)],
+    [endpoint_not_found  => qw(unknown_endpoint)],
+    [insufficient_scope  => qw(delegated no_role endpoint_not_granted blocked_endpoint no_scopes)],
     [invalid_credentials => qw(bad_basic unknown_user locked_user wrong_password login_disabled)],
 );
 sub outcome_of ($reason) { $outcome_of{$reason} // $reason }
