@@ -85,7 +85,7 @@ help:
 	@echo 'make clean        remove build/'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
 
-# the directory of the OpenID provider of the tests
+# the node packages of the tests
 export AT_NODE = $(abspath $(BUILD_ROOT))/node
 
 deps:

@@ -7,9 +7,9 @@
 
 set -eu
 
-# the OpenID provider of the tests, and the directory where it is installed
+# the directory of the tests, and that of their node packages
 root=$(cd "$(dirname "$0")" && pwd)
-provider=$root/t/provider
+test_dir=$root/t
 node_dir=${AT_NODE:-$root/build/node}
 
 packages=
@@ -33,7 +33,7 @@ for group in "$@"; do
     test)
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
-                  wrk python3-httpx"
+                  wrk python3-httpx chromium"
         # Debian's npm conflicts with a node from another source
         has_node || packages="$packages nodejs npm"
         tests=1
@@ -90,14 +90,14 @@ install_packages() {
 
 # Installs the versions of the lock file and checks their digests.  A copy of that file in
 # the directory means that the installation is complete.
-install_provider() {
-    ! cmp -s "$provider/package-lock.json" "$node_dir/installed" || return 0
+install_node_packages() {
+    ! cmp -s "$test_dir/package-lock.json" "$node_dir/installed" || return 0
 
     has_node || { echo "$0: node 18 or newer with npm is required" >&2; return 1; }
-    echo "installing: oidc-provider, into $node_dir"
+    echo "installing: the node packages of $test_dir/package.json, into $node_dir"
 
     mkdir -p "$node_dir"
-    cp "$provider/package.json" "$provider/package-lock.json" "$node_dir/"
+    cp "$test_dir/package.json" "$test_dir/package-lock.json" "$node_dir/"
 
     # without a home directory npm needs another place for its cache
     [ -w "${HOME:-/nonexistent}" ] || export npm_config_cache="$node_dir/cache"
@@ -105,7 +105,7 @@ install_provider() {
     (cd "$node_dir" && npm ci --ignore-scripts --no-audit --no-fund \
         --no-update-notifier --loglevel=error >/dev/null)
     rm -rf "$node_dir/cache"
-    cp "$provider/package-lock.json" "$node_dir/installed"
+    cp "$test_dir/package-lock.json" "$node_dir/installed"
 }
 
 if [ -n "$missing" ]; then
@@ -113,5 +113,5 @@ if [ -n "$missing" ]; then
 fi
 
 if [ -n "$tests" ]; then
-    install_provider
+    install_node_packages
 fi
