@@ -343,8 +343,8 @@ sub quickstart ($page, $section, @shell) {
     my $refresh = $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$cookie{refreshToken}");
     is $refresh->{status}, 200, 'quickstart: refresh';
     my %next = map { /^(\w+)=([^;]*)/ } $refresh->all('Set-Cookie');
-    is $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$cookie{refreshToken}")->{status}, 401,
-        'quickstart: the old refresh token is used up';
+    my $again = $s->request('/api/auth/token', method => 'POST', cookie => "refreshToken=$cookie{refreshToken}");
+    is_deeply [$again->all('Set-Cookie')], [$refresh->all('Set-Cookie')], 'quickstart: a parallel refresh gets the same tokens';
 
     my $logout = $s->request('/api/auth/logout', method => 'POST', cookie => "accessToken=$next{accessToken}");
     is $logout->{body}, '{"success":true}', 'quickstart: logout';
