@@ -269,6 +269,66 @@ my @two = (headers => [map { "Authorization: Bearer $_" } $good, $bad]);
         'log level notice: no line contains a token';
 }
 
+# --- auth_token_log_level ---------------------------------------------------
+
+{
+    my $levels = <<'CONF';
+    %%ISSUER%%
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        location /         { proxy_pass %%UPSTREAM%%; }
+        location /warn     { auth_token_log_level warn; proxy_pass %%UPSTREAM%%; }
+        location /notice   { auth_token_log_level notice; proxy_pass %%UPSTREAM%%; }
+        location /info     { auth_token_log_level info; proxy_pass %%UPSTREAM%%; }
+        location /any      { satisfy any; deny all; proxy_pass %%UPSTREAM%%; }
+        location /allowed  { satisfy any; allow all; proxy_pass %%UPSTREAM%%; }
+        location /page     { satisfy any; deny all; error_page 401 =200 /empty; }
+        location /missing  { satisfy any; allow all; }
+        location = /empty  { auth_token off; return 204; }
+    }
+CONF
+    my $s = start($levels, files => \%files, log_level => 'info', default_log_level => 1);
+
+    for (['/', 'error'], ['/warn', 'warn'], ['/notice', 'notice'], ['/info', 'info']) {
+        my ($path, $level) = @$_;
+        $s->request($path, token => $bad, tag => 'level');
+        is_deeply [map { $_->[0] } messages($s)], [$level], "$path: a refusal is logged at level $level";
+    }
+    for my $path ('/any', '/page') {
+        $s->request($path, token => $bad, tag => 'level');
+        is_deeply [map { $_->[0] } messages($s)], ['error'],
+            "$path: a refusal by all modules of satisfy any is logged at level error";
+    }
+    for my $path ('/allowed', '/missing') {
+        $s->request($path, token => $bad, tag => 'level');
+        is_deeply [messages($s)], [], "$path: a request that another module grants is not logged";
+    }
+
+    # a flood within one second: wait for its beginning
+    my $flood = sub ($path, $n) {
+        my $second = time;
+        select undef, undef, undef, 0.01 while time == $second;
+        exchange($s, join('', map { request_bytes($path, token => $bad) } 1 .. $n), heads => [(0) x $n]);
+        return messages($s);
+    };
+    my @lines = $flood->('/', 400);
+    cmp_ok scalar(@lines), '>=', 100, 'a flood of refusals: the first 100 lines of a second are logged';
+    cmp_ok scalar(@lines), '<', 400, 'a flood of refusals: the others are suppressed';
+
+    sleep 1;
+    $s->request('/', token => $bad, tag => 'level');
+    push @lines, messages($s);
+    my $suppressed = 0;
+    $suppressed += $_->[1] =~ /, suppressed: (\d+)\z/ ? $1 : 0 for @lines;
+    is @lines + $suppressed, 401, 'the lines after a flood state how many refusals were suppressed';
+
+    is scalar($flood->('/info', 400)), 400, 'level info: each refusal of a flood is logged';
+
+    conf_fails $levels =~ s/level warn;/level debug;/r,
+        qr/invalid value "debug"/, 'auth_token_log_level of another level', files => \%files;
+}
+
 # At level debug nginx itself prints headers and variables; the module must not.
 # done() does not check the log of this server.
 {

@@ -42,6 +42,15 @@ static ngx_conf_enum_t  ngx_at_formats[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_at_log_levels[] = {
+    { ngx_string("info"), NGX_LOG_INFO },
+    { ngx_string("notice"), NGX_LOG_NOTICE },
+    { ngx_string("warn"), NGX_LOG_WARN },
+    { ngx_string("error"), NGX_LOG_ERR },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_at_commands[] = {
 
     { ngx_string("auth_token"),
@@ -106,6 +115,13 @@ static ngx_command_t  ngx_at_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_at_loc_conf_t, error_format),
       &ngx_at_formats },
+
+    { ngx_string("auth_token_log_level"),
+      NGX_AT_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_at_loc_conf_t, log_level),
+      &ngx_at_log_levels },
 
     { ngx_string("auth_token_preflight"),
       NGX_AT_ANY_CONF|NGX_CONF_FLAG,

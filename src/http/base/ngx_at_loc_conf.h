@@ -76,6 +76,7 @@ typedef struct {
     ngx_str_t                 realm;
     ngx_array_t              *errors;   /* AT_CODES ngx_at_error_override_t */
     ngx_uint_t                error_format;
+    ngx_uint_t                log_level;        /* of refusals */
 
     ngx_flag_t                preflight;
     ngx_array_t              *origins;          /* of ngx_str_t */

@@ -383,6 +383,7 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
     atcf->ranges = NGX_CONF_UNSET_PTR;
     atcf->errors = NGX_CONF_UNSET_PTR;
     atcf->error_format = NGX_CONF_UNSET_UINT;
+    atcf->log_level = NGX_CONF_UNSET_UINT;
     atcf->preflight = NGX_CONF_UNSET;
     atcf->local_users = NGX_CONF_UNSET;
     atcf->origins = NGX_CONF_UNSET_PTR;
@@ -647,6 +648,7 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
     ngx_conf_merge_str_value(conf->realm, prev->realm, "api");
     ngx_conf_merge_ptr_value(conf->errors, prev->errors, NULL);
+    ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
                               NGX_AT_JSON);
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);

@@ -203,13 +203,21 @@ ngx_at_header_filter(ngx_http_request_t *r)
 {
     ngx_at_ctx_t  *ctx;
 
-    if (r != r->main || r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
+    if (r != r->main
+        || (r->headers_out.status < NGX_HTTP_BAD_REQUEST && !r->error_page))
+    {
         return ngx_http_next_header_filter(r);
     }
 
     ctx = ngx_at_find_ctx(r);
 
     if (ctx == NULL || ctx->phase != NGX_AT_REFUSED) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ngx_at_log_refusal(r, ctx);
+
+    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
         return ngx_http_next_header_filter(r);
     }
 

@@ -8,6 +8,10 @@
 #include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
+#include "http/worker/ngx_at_worker.h"
+
+
+#define NGX_AT_LOG_LINES  100   /* per second and worker process */
 
 
 const ngx_at_error_override_t *
@@ -69,18 +73,64 @@ ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN], at_str_t name)
 }
 
 
-static void
+void
+ngx_at_log_client_error(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
+    const ngx_str_t *text)
+{
+    ngx_log_t            *log;
+    ngx_uint_t            level;
+    ngx_at_worker_log_t  *limit;
+
+    log = r->connection->log;
+    level = ctx->conf->log_level;
+
+    if (log->log_level < level) {
+        return;
+    }
+
+    if (level == NGX_LOG_INFO) {
+        ngx_log_error(level, log, 0, "auth_token: %V", text);
+        return;
+    }
+
+    limit = &ngx_at_worker.refusal_log;
+
+    if (limit->second != ngx_time()) {
+        limit->second = ngx_time();
+        limit->lines = 0;
+    }
+
+    if (limit->lines == NGX_AT_LOG_LINES) {
+        limit->suppressed++;
+        return;
+    }
+
+    limit->lines++;
+
+    if (limit->suppressed) {
+        ngx_log_error(level, log, 0, "auth_token: %V, suppressed: %ui", text,
+                      limit->suppressed);
+        limit->suppressed = 0;
+
+    } else {
+        ngx_log_error(level, log, 0, "auth_token: %V", text);
+    }
+}
+
+
+void
 ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
     u_char                    hex[NGX_AT_FINGERPRINT_LEN];
     u_char                    buf[NGX_AT_ESCAPED_NAME_LEN];
-    ngx_str_t                 kind, fingerprint, subject;
+    u_char                    line[NGX_AT_LOG_TEXT_LEN];
+    ngx_str_t                 kind, fingerprint, subject, text;
     ngx_uint_t                level;
     const at_verdict_info_t  *info;
 
     info = at_verdict_info(ctx->verdict);
 
-    level = info->blame == AT_BLAME_CLIENT ? NGX_LOG_INFO
+    level = info->blame == AT_BLAME_CLIENT ? ctx->conf->log_level
             : info->blame == AT_BLAME_OPERATOR ? NGX_LOG_ERR : NGX_LOG_CRIT;
 
     if (ctx->logged || r->connection->log->log_level < level) {
@@ -93,13 +143,23 @@ ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     fingerprint = ngx_at_fingerprint(ctx, hex);
     subject = ngx_at_escape_name(buf, ctx->identity->subject);
 
-    ngx_log_error(level, r->connection->log, 0,
-                  "auth_token: %ui %s%s, reason: %s, credential: "
-                  "\"%V%s%V\", subject: \"%V\"",
-                  ctx->status, at_code_info(info->code)->name.data,
-                  ngx_at_satisfy_is_any(r) ? " (satisfy any)" : "",
-                  info->reason.data, &kind, fingerprint.len ? " " : "",
-                  &fingerprint, &subject);
+    text.data = line;
+    text.len = ngx_snprintf(line, sizeof(line),
+                            "%ui %s%s, reason: %s, credential: "
+                            "\"%V%s%V\", subject: \"%V\"",
+                            ctx->status, at_code_info(info->code)->name.data,
+                            ngx_at_satisfy_is_any(r) ? " (satisfy any)" : "",
+                            info->reason.data, &kind,
+                            fingerprint.len ? " " : "", &fingerprint,
+                            &subject)
+               - line;
+
+    if (info->blame == AT_BLAME_CLIENT) {
+        ngx_at_log_client_error(r, ctx, &text);
+
+    } else {
+        ngx_log_error(level, r->connection->log, 0, "auth_token: %V", &text);
+    }
 }
 
 
@@ -119,7 +179,11 @@ ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx, at_verdict_e verdict)
                                    : at_code_info(info->code)->status;
     }
 
-    ngx_at_log_refusal(r, ctx);
+    if (ctx->endpoint_request != NULL || !ngx_at_satisfy_is_any(r)
+        || info->blame != AT_BLAME_CLIENT)
+    {
+        ngx_at_log_refusal(r, ctx);
+    }
 
     ctx->returned_status = ctx->status;
 

@@ -94,8 +94,9 @@ ngx_at_oauth_error(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 ngx_int_t
 ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
 {
+    u_char                       line[NGX_AT_LOG_TEXT_LEN];
     ngx_int_t                    rc;
-    ngx_uint_t                   level;
+    ngx_str_t                    text;
     const ngx_at_oauth_error_t  *error;
 
     if (verdict == AT_BAD_METHOD || verdict == AT_ORIGIN_NOT_ALLOWED) {
@@ -103,12 +104,20 @@ ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
     }
 
     error = ngx_at_oauth_error(er, verdict);
-    level = error->status == NGX_HTTP_SERVICE_UNAVAILABLE ? NGX_LOG_ERR
-                                                          : NGX_LOG_INFO;
 
-    ngx_log_error(level, er->request->connection->log, 0,
-                  "auth_token: %ui %V, reason: %s", error->status,
-                  &error->name, at_verdict_info(verdict)->reason.data);
+    text.data = line;
+    text.len = ngx_snprintf(line, sizeof(line), "%ui %V, reason: %s",
+                            error->status, &error->name,
+                            at_verdict_info(verdict)->reason.data)
+               - line;
+
+    if (error->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        ngx_log_error(NGX_LOG_ERR, er->request->connection->log, 0,
+                      "auth_token: %V", &text);
+
+    } else {
+        ngx_at_log_client_error(er->request, er->ctx, &text);
+    }
 
     switch (error->status) {
 

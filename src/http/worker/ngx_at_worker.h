@@ -59,6 +59,14 @@ typedef struct {
 } ngx_at_worker_uses_t;
 
 
+/* log lines about refused requests */
+typedef struct {
+    time_t                     second;          /* of the last line */
+    ngx_uint_t                 lines;           /* in this second */
+    ngx_uint_t                 suppressed;      /* since the last line */
+} ngx_at_worker_log_t;
+
+
 typedef struct {
     at_verifier_t             *verifier;
     at_cache_t                *cache;           /* NULL: off */
@@ -76,6 +84,7 @@ typedef struct {
 
     ngx_at_job_queue_t         hash_queue;
     ngx_at_job_queue_t         write_queue;
+    ngx_at_worker_log_t        refusal_log;
     ngx_at_worker_store_t      store;
     ngx_at_worker_sessions_t   sessions;
     ngx_at_worker_uses_t       uses;

@@ -151,6 +151,8 @@ sub configure ($self, $conf) {
         "    log_format test escape=json '\$http_x_test\\t{$members}';\n",
         "    access_log $dir/access.log test;\n",
         "    access_log $dir/combined.log;\n",
+        # each refusal is logged: lines at level info are not suppressed
+        $load && !$o{default_log_level} ? "    auth_token_log_level info;\n" : '',
         $self->{upstream}->conf;
 
     $self->{first_line} = 1 + ($text =~ tr/\n//);
