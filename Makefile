@@ -23,8 +23,10 @@ JOBS       = 2
 TESTJOBS   = 3
 
 CFLAGS     = -g -O2
-WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
+WARNINGS   = -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual \
              -Wstrict-prototypes -Wmissing-prototypes -Wvla
+WERROR     = 0
+ERRORS     = $(if $(filter 1,$(WERROR)),-Werror,-Wno-error)
 HARDENING  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LDFLAGS    = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
@@ -39,9 +41,10 @@ BUILD      = $(BUILD_ROOT)
 SANFLAGS   =
 endif
 
-CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(SANFLAGS) -Isrc
-# nginx's own headers cause these warnings
-MODULE_CFLAGS = $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) $(SANFLAGS)
+CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(ERRORS) $(SANFLAGS) -Isrc
+# nginx's own headers cause these warnings; its configure adds -Werror
+MODULE_CFLAGS = $(CFLAGS) $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) \
+                $(ERRORS) $(SANFLAGS)
 CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
 CLI_LIBS    = -ljwt $(CORE_LIBS)
 
@@ -83,6 +86,7 @@ help:
 	@echo 'make bench        measure speed, also of other servers (10 min)'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page, completion'
 	@echo 'make clean        remove build/'
+	@echo 'WERROR=1          treat warnings as errors; for developers'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
 
 # the node packages of the tests
@@ -114,7 +118,7 @@ $(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 	@cd $(OBJTREE) && chmod -R u+w . && conf=./configure && \
 	    { test -f $$conf || conf=auto/configure; } && \
 	    AUTH_TOKEN_CFLAGS='$(MODULE_CFLAGS)' \
-	    AUTH_TOKEN_LIBS='$(SANFLAGS)' && \
+	    AUTH_TOKEN_LIBS='$(CFLAGS) $(SANFLAGS)' && \
 	    export AUTH_TOKEN_CFLAGS AUTH_TOKEN_LIBS && \
 	    eval $$conf $$($(NGINX) -V 2>&1 \
 	        | sed -n 's/^configure arguments: //p' \
@@ -124,7 +128,7 @@ $(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 	@touch $@
 
 $(BUILD)/$(MODULE): $(OBJTREE)/.configured $(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS)
-	@$(MAKE) -C $(OBJTREE) -f objs/Makefile --no-print-directory modules \
+	@$(MAKE) MAKEOVERRIDES= -C $(OBJTREE) -f objs/Makefile --no-print-directory modules \
 	    >$(OBJTREE)/make.log 2>&1 || { cat $(OBJTREE)/make.log >&2; exit 1; }
 	@cp $(OBJTREE)/objs/$(MODULE) $@.new && mv $@.new $@      # a running nginx may use it
 
@@ -145,7 +149,7 @@ $(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(CLI_HDRS)
 	$(CC) $(CORE_CFLAGS) -c -o $@ $<
 
 $(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
-	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 # The command prints a description of its options.  The manual page includes it, and the
 # completion script consists of the completion functions and this description.
@@ -176,7 +180,7 @@ CHECKS = t/layers.t $(addprefix t/,$(addsuffix .t,token scope address endpoints 
          errors variables config docs))
 
 check: deps
-	$(MAKE) -j$(JOBS) all unit
+	$(MAKE) -j$(JOBS) WERROR=1 all unit
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(TESTJOBS) $(CHECKS) $(UNITS)
 

@@ -370,7 +370,7 @@ for (
     ['a bad key in a set', "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"$secret\",\"e\":\"AQAB\"}]}"],
     ['a secret in a set', "{\"keys\":[{\"kty\":\"oct\",\"k\":\"$secret\"}]}"],
     ['a private key in a set', '{"keys":[' . key('rsa')->jwk(d => $secret) . ']}'],
-    ['a kid with a line feed', '{"keys":[' . key('rsa')->jwk(kid => "\n$secret", kty => $secret) . ']}'])
+    ['a kid with a line feed', '{"keys":[' . key('rsa')->jwk(kid => "\nforged", kty => $secret) . ']}'])
 {
     my ($name, $content) = @$_;
     my $server = AuthToken::Server->new($conf, files => { %files, 'rsa.pem' => $content });
@@ -379,7 +379,7 @@ for (
     isnt $status, 0, "$name: nginx -t fails";
     like $output, qr/\[emerg\].*key_file.*\/rsa\.pem\b.*in \S+nginx\.conf:\d+$/m,
         "$name: the message names the file";
-    unlike $output, qr/canary|\Q$d\E/, "$name: the message does not quote the file";
+    unlike $output, qr/canary|\Q$d\E|^forged/m, "$name: the message does not quote the file";
 }
 
 # a key file that is replaced while nginx runs

@@ -288,7 +288,7 @@ at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
     at_lmdb_mode_e mode, at_error_t *err)
 {
     int       rc;
-    MDB_txn  *txn;
+    MDB_txn  *txn = NULL;
 
     memset(lmdb, 0, sizeof(at_lmdb_t));
     lmdb->schema = schema;
