@@ -1,0 +1,109 @@
+#!/usr/bin/perl
+
+# The OAuth token endpoint, its metadata and the JWK Set with openid-client, a certified client
+# for node, over TLS.  t/openid_client/main.js has the steps.
+#
+# Requirements: issued-token.
+
+use v5.36;
+
+use lib 't/lib';
+
+use AuthToken::Certificate;
+use AuthToken::Local;
+use AuthToken::Test;
+use JSON::PP ();
+
+my $root    = $AuthToken::Server::ROOT;
+my $modules = $ENV{AT_NODE} || "$root/build/node";
+my %tls     = AuthToken::Certificate::all();
+
+my $secret = { reports => 'canary-secret', disabled => 'canary-secret',
+               special => "canary: client+secret&2=%/\x{e4}" };
+
+sub client ($id) {
+    utf8::encode(my $bytes = $secret->{$id});
+    return { id => $id, role => 'reader', issuers => ['main'], secret_hashes => [hash_of($bytes)],
+             enabled => $id eq 'disabled' ? JSON::PP::false : JSON::PP::true };
+}
+
+my $s = start(<<'CONF',
+    auth_token_store lmdb:%%DIR%%/store;
+    auth_token_state_path %%DIR%%/state;
+
+    auth_token_issuer main {
+        issuer       https://127.0.0.1:%%PORT2%%;
+        audience     api api://api;
+        client_claim appid;
+        signing_key  %%DIR%%/sign.pem;
+        access_token expires=1h;
+    }
+
+    server {
+        listen %%LISTEN2%% ssl;
+        ssl_certificate     %%DIR%%/tls.crt;
+        ssl_certificate_key %%DIR%%/tls.key;
+
+        auth_token on;
+
+        location = /oauth/token { auth_token_oauth main; }
+        location = /oauth/keys  { auth_token_jwks main; }
+        location = /.well-known/oauth-authorization-server {
+            auth_token off;
+            default_type application/json;
+            alias %%DIR%%/metadata.json;
+        }
+
+        location /       { proxy_pass %%UPSTREAM%%; }
+        location /read/  { auth_token_require_scope Api.Read; proxy_pass %%UPSTREAM%%; }
+        location /write/ { auth_token_require_scope Api.ReadWrite; proxy_pass %%UPSTREAM%%; }
+    }
+
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    good  => ['/good', token => 'set later'],
+    files => { 'ca.pem'  => AuthToken::Certificate::ca(),
+               'tls.crt' => $tls{good}{cert},
+               'tls.key' => $tls{good}{key} },
+    prepare => sub ($s) {
+        my $issuer = 'https://127.0.0.1:' . $s->port(2);
+        $s->write('metadata.json', JSON::PP->new->encode({
+            issuer                                => $issuer,
+            token_endpoint                        => "$issuer/oauth/token",
+            jwks_uri                              => "$issuer/oauth/keys",
+            grant_types_supported                 => ['client_credentials'],
+            response_types_supported              => [],
+            token_endpoint_auth_methods_supported => ['client_secret_basic', 'client_secret_post'],
+        }));
+        prepare_users(
+            roles   => [{ name => 'reader', grant => ['Api.Read'] }],
+            clients => [map { client($_) } sort keys %$secret])->($s);
+    });
+
+my $dir = $s->dir;
+$s->write('client.json', JSON::PP->new->utf8->encode({
+    modules => $modules,
+    issuer  => 'https://127.0.0.1:' . $s->port(2),
+    secrets => $secret,
+    command => ["$AuthToken::Server::BUILD/auth-token", '--store', "lmdb:$dir/store"],
+}));
+
+# node 18 has Web Crypto only with this option
+local $ENV{NODE_EXTRA_CA_CERTS} = "$dir/ca.pem";
+open my $steps, '-|', "node --experimental-global-webcrypto $root/t/openid_client/main.js $dir/client.json" or die "node: $!\n";
+
+while (my $line = <$steps>) {
+    my $step = JSON::PP->new->utf8->decode($line);
+    AuthToken::Token::secret($_) for ($step->{secrets} // [])->@*;
+    $s->{good} = ['/good', token => $step->{secrets}[0]] if $step->{secrets};
+    $s->{untagged} += $step->{hits} // 0;
+    is_deeply $step->{got}, $step->{expected}, $step->{name} if defined $step->{name};
+}
+close $steps;
+is $?, 0, 'the steps have been completed';
+
+done;
