@@ -170,7 +170,27 @@ my %reduced = cookies(refresh($s, $session{jack}{refreshToken}));
 is_deeply claims_of($reduced{accessToken})->{scope}, ['other'], 'a refresh uses the current scopes of the user';
 
 $store->import_records(users => [user_record('gone', issuers => ['main'])]);
-is refresh($s, $session{gone}{refreshToken})->{status}, 200, 'a refresh by a user, disabled and enabled again';
+$s->errors->lines;
+rinv refresh($s, $session{gone}{refreshToken}), 'changed_user', 'a refresh by a user, disabled and enabled again';
+is refresh($s, fresh('gone')->{refreshToken})->{status}, 200, 'the user can log in again';
+
+# a change that is undone before the next refresh
+for (['disabled and enabled', [enabled => $false], []],
+     ['with another password and the old one', [password_hash => hash_of('canary-changed')], []],
+     ['with a change of scopes only', [scope => ['other']], [], 200])
+{
+    my ($name, $change, $undo, $status) = @$_;
+    my $before = fresh('gone')->{refreshToken};
+    $store->import_records(users => [user_record('gone', issuers => ['main'], @$_)]) for $change, $undo;
+    $s->errors->lines;
+    $status ? is refresh($s, $before)->{status}, 200, "a refresh by a user, $name"
+            : rinv refresh($s, $before), 'changed_user', "a refresh by a user, $name, without a refresh between";
+}
+my $deleted = fresh('gone')->{refreshToken};
+$store->ok('user', 'delete', 'gone');
+$store->import_records(users => [user_record('gone', issuers => ['main'])]);
+$s->errors->lines;
+rinv refresh($s, $deleted), 'changed_user', 'a refresh by a user, deleted and created again with the same password';
 
 $store->import_records(users => [user_record('jack', issuers => ['main'], scope => [])]);
 is_refused refresh($s, $reduced{refreshToken}), insufficient_scope => 'a refresh by a user without scopes';

@@ -205,7 +205,17 @@ test_others(void)
     is_bytes(got_user.password, user.password, "a user keeps the hash");
     is_int(got_user.admin, 1, "an administrator is decoded");
     is_int(got_user.enabled, 0, "a disabled user is decoded");
+    is_int(got_user.session_epoch, 0, "a user without a session epoch");
     refuses(&out, 2, "user");
+
+    at_bytes_free(&out);
+    user.session_epoch = 1700000000000;
+    (void) at_user_encode(&out, &user);
+    is_int(at_user_decode(&got_user, view(&out)), 0,
+           "a user with a session epoch is decoded");
+    ok(got_user.session_epoch == user.session_epoch,
+       "a user keeps the session epoch");
+    refuses(&out, 2, "user with a session epoch");
 
     at_bytes_free(&out);
     is_int(at_role_encode(&out, &role), 0, "a role is encoded");

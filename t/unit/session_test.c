@@ -259,14 +259,16 @@ test_life(void)
     unsigned char  mark[AT_SESSION_TAG_LEN], other[AT_SESSION_TAG_LEN];
     at_session_t   session;
 
+    at_user_record_t  user = { .password = at_str("$y$one") };
+
     open_sessions("life");
     is_int(begin("r0", "a0", NOW), OK, "login");
     is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW, &err),
            OK, "a new refresh token is found");
     is_bytes(session.user, at_str("jane"), "the session names the user");
     is_bytes(session.issuer, at_str("main"), "the session names the issuer");
-    ok(strcmp((char *) session.password_tag, "mark") == 0,
-       "the session keeps the password tag");
+    ok(strcmp((char *) session.user_tag, "mark") == 0,
+       "the session keeps the user tag");
 
     is_int(find("r", NOW), UNKNOWN, "an unknown refresh token is not found");
     is_int(find("", NOW), UNKNOWN, "an empty refresh token is not found");
@@ -290,10 +292,15 @@ test_life(void)
     is_int(rotate("r49", "r50", NOW + 50), OK,
            "a failed rotation does not use up the token");
 
-    (void) at_session_password_tag(sessions, mark, at_str("$y$one"));
-    (void) at_session_password_tag(sessions, other, at_str("$y$two"));
+    (void) at_session_user_tag(sessions, mark, &user);
+    user.password = at_str("$y$two");
+    (void) at_session_user_tag(sessions, other, &user);
     ok(memcmp(mark, other, AT_SESSION_TAG_LEN) != 0,
        "two passwords have two tags");
+    user.session_epoch = 1;
+    (void) at_session_user_tag(sessions, mark, &user);
+    ok(memcmp(mark, other, AT_SESSION_TAG_LEN) != 0,
+       "two session epochs have two tags");
 
     at_session_db_close(sessions);
 

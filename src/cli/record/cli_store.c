@@ -388,11 +388,42 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
 }
 
 
+/*
+ * Ends the sessions of a user who is disabled or gets another password, for
+ * good: the epoch never takes an earlier value again.  It begins at random, as
+ * a deleted user of that name may have had sessions.
+ */
+static int
+cli_store_set_epoch(at_user_record_t *user, const at_user_record_t *old)
+{
+    uint32_t  random;
+
+    if (old == NULL) {
+        if (at_random(&random, sizeof(random)) != 0) {
+            return -1;
+        }
+
+        user->session_epoch = (int64_t) random << 16 | 1;
+        return 0;
+    }
+
+    user->session_epoch = old->session_epoch;
+
+    if ((old->enabled && !user->enabled)
+        || !at_str_equal(old->password, user->password))
+    {
+        user->session_epoch++;
+    }
+
+    return 0;
+}
+
+
 cli_effect_e
 cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
     at_error_t *err)
 {
-    int           existed;
+    int           existed, replaced;
     int64_t      *created;
     at_str_t      key, bytes, encoded;
     cli_record_t  old = { .kind = NULL };
@@ -408,14 +439,19 @@ cli_store_put(at_store_t *store, cli_record_t *rec, int64_t now, int replace,
         return CLI_FAILED;
     }
 
-    if (*created == -1 && bytes.data != NULL
-        && cli_record_decode(&old, rec->kind, key, bytes) == 0)
-    {
-        *created = *cli_record_created(&old);
-    }
+    replaced = bytes.data != NULL
+               && cli_record_decode(&old, rec->kind, key, bytes) == 0;
 
     if (*created == -1) {
-        *created = now;
+        *created = replaced ? *cli_record_created(&old) : now;
+    }
+
+    if (rec->kind->table == AT_TABLE_USERS
+        && cli_store_set_epoch(&rec->u.user, replaced ? &old.u.user : NULL)
+           != 0)
+    {
+        (void) at_error(err, "no random bytes");
+        return CLI_FAILED;
     }
 
     if (cli_record_encode(rec) != 0) {

@@ -69,7 +69,8 @@ typedef enum {
 
 /*
  * Adds a record, or replaces the record of that name.  A record without
- * "created" keeps the time of the one it replaces, or gets now.
+ * "created" keeps the time of the one it replaces, or gets now.  The sessions
+ * of a user who is disabled or gets another password end.
  *
  * A token may get another id only with replace, as this removes the old id.
  * Returns CLI_FAILED with err set.

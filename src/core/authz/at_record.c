@@ -12,6 +12,7 @@
 #define AT_FLAG_ENABLED   0x01
 #define AT_FLAG_ADMIN     0x02
 #define AT_FLAG_EXPIRES   0x04
+#define AT_FLAG_EPOCH     0x08
 
 
 /* --- reading ------------------------------------------------------------- */
@@ -258,9 +259,16 @@ at_user_decode(at_user_record_t *user, at_str_t bytes)
 
     r = at_read_header(bytes, 'u');
 
-    flags = at_read_flags(&r, AT_FLAG_ENABLED|AT_FLAG_ADMIN);
+    flags = at_read_flags(&r, AT_FLAG_ENABLED|AT_FLAG_ADMIN|AT_FLAG_EPOCH);
     user->enabled = (flags & AT_FLAG_ENABLED) != 0;
     user->admin = (flags & AT_FLAG_ADMIN) != 0;
+    user->session_epoch = flags & AT_FLAG_EPOCH ? (int64_t) at_read_number(&r)
+                                                : 0;
+
+    if (flags & AT_FLAG_EPOCH && user->session_epoch == 0) {
+        r.failed = 1;
+    }
+
     user->created = (int64_t) at_read_number(&r);
     user->username = at_read_text(&r);
     user->id = at_read_text(&r);
@@ -503,7 +511,13 @@ at_user_encode(at_bytes_t *bytes, const at_user_record_t *user)
 {
     at_write_header(bytes, 'u');
     at_write_byte(bytes, (user->enabled ? AT_FLAG_ENABLED : 0)
-                         | (user->admin ? AT_FLAG_ADMIN : 0));
+                         | (user->admin ? AT_FLAG_ADMIN : 0)
+                         | (user->session_epoch ? AT_FLAG_EPOCH : 0));
+
+    if (user->session_epoch != 0) {
+        at_write_number(bytes, (uint64_t) user->session_epoch);
+    }
+
     at_write_number(bytes, (uint64_t) user->created);
     at_write_text(bytes, user->username);
     at_write_text(bytes, user->id);

@@ -71,6 +71,8 @@ typedef struct {
     at_list_t  issuers;
     at_list_t  scopes;
     int64_t    created;
+    int64_t    session_epoch;   /* changes when all sessions of the user end;
+                                   0: never */
     int        enabled;
     int        admin;
 } at_user_record_t;

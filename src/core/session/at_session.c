@@ -12,7 +12,7 @@
 /* bytes of a session record that its MAC covers, without the texts */
 #define AT_SESSION_FIXED_LEN                                                  \
     (sizeof(at_session_record_t)                                              \
-     - offsetof(at_session_record_t, password_tag))
+     - offsetof(at_session_record_t, user_tag))
 
 
 /* a refresh token as it is stored, and its session */
@@ -72,7 +72,7 @@ at_session_mac_session(const at_session_db_t *db,
     char *p;
 
     p = at_append(text, session->id, AT_SESSION_ID_LEN);
-    p = at_append(p, session->record.password_tag, AT_SESSION_FIXED_LEN);
+    p = at_append(p, session->record.user_tag, AT_SESSION_FIXED_LEN);
     p = at_append(p, session->user.data, session->user.len);
     p = at_append(p, session->issuer.data, session->issuer.len);
 
@@ -82,18 +82,32 @@ at_session_mac_session(const at_session_db_t *db,
 
 
 int
-at_session_password_tag(const at_session_db_t *db,
-    unsigned char tag[AT_SESSION_TAG_LEN], at_str_t hash)
+at_session_user_tag(const at_session_db_t *db,
+    unsigned char tag[AT_SESSION_TAG_LEN], const at_user_record_t *user)
 {
+    int            rc;
+    char           text[sizeof(user->session_epoch) + AT_TEXT_MAX];
+    size_t         len;
     unsigned char  mac[AT_SHA256_LEN];
 
-    if (at_session_mac(db, mac, at_str("password of a session"), hash) != 0) {
+    if (user->password.len > AT_TEXT_MAX) {
         return -1;
     }
 
-    memcpy(tag, mac, AT_SESSION_TAG_LEN);
+    len = (size_t) (at_append(at_append(text, &user->session_epoch,
+                                        sizeof(user->session_epoch)),
+                              user->password.data, user->password.len)
+                    - text);
 
-    return 0;
+    rc = at_session_mac(db, mac, at_str("user record of a session"),
+                        (at_str_t) { text, len });
+    at_crypto_cleanse(text, len);
+
+    if (rc == 0) {
+        memcpy(tag, mac, AT_SESSION_TAG_LEN);
+    }
+
+    return rc == 0 ? 0 : -1;
 }
 
 
@@ -308,7 +322,7 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
     }
 
     memset(&stored, 0, sizeof(stored));
-    memcpy(stored.record.password_tag, session->password_tag,
+    memcpy(stored.record.user_tag, session->user_tag,
            AT_SESSION_TAG_LEN);
     stored.record.created = now;
     stored.record.expires = pair->refresh_expires;
@@ -360,7 +374,7 @@ at_session_find(at_session_db_t *db, at_session_t *session,
         if (result == AT_SESSION_OK) {
             memcpy(buf, found.session.user.data,
                    found.session.user.len + found.session.issuer.len);
-            memcpy(session->password_tag, found.session.record.password_tag,
+            memcpy(session->user_tag, found.session.record.user_tag,
                    AT_SESSION_TAG_LEN);
             session->user = (at_str_t) { buf, found.session.user.len };
             session->issuer = (at_str_t) { buf + found.session.user.len,

@@ -21,6 +21,7 @@
 
 #include <stdint.h>
 
+#include "core/authz/at_record.h"
 #include "core/base/at_error.h"
 #include "core/base/at_str.h"
 #include "core/session/at_state.h"
@@ -47,7 +48,7 @@ typedef enum {
 typedef struct {
     at_str_t       user;
     at_str_t       issuer;      /* name of the issuer block */
-    unsigned char  password_tag[AT_SESSION_TAG_LEN];
+    unsigned char  user_tag[AT_SESSION_TAG_LEN];
 } at_session_t;
 
 /* the tokens that one login or refresh issues */
@@ -79,12 +80,12 @@ void at_session_db_close(at_session_db_t *db);
 int at_session_db_is_current(const at_session_db_t *db);
 
 /*
- * Keyed digest of a password hash.  A session stores it, and a refresh
- * compares it: a new password invalidates all sessions of the user.  Returns
- * 0, or -1.
+ * Keyed digest of the password hash and the session epoch of a user.  A
+ * session stores it, and a refresh compares it: a change of either ends all
+ * sessions of the user for good.  Returns 0, or -1.
  */
-int at_session_password_tag(const at_session_db_t *db,
-    unsigned char tag[AT_SESSION_TAG_LEN], at_str_t hash);
+int at_session_user_tag(const at_session_db_t *db,
+    unsigned char tag[AT_SESSION_TAG_LEN], const at_user_record_t *user);
 
 /* Login: stores a new session with its first tokens. */
 at_session_e at_session_create(at_session_db_t *db,

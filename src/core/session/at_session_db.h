@@ -51,7 +51,7 @@ typedef struct {
                                                tokens, the latest first */
     unsigned char  mac[AT_SHA256_LEN];      /* of its id and of what follows,
                                                which never changes */
-    unsigned char  password_tag[AT_SESSION_TAG_LEN];
+    unsigned char  user_tag[AT_SESSION_TAG_LEN];
     uint32_t       user_len;
     uint32_t       issuer_len;
 } at_session_record_t;

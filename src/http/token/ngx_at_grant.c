@@ -68,8 +68,7 @@ ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
     grant->claims = at_token_claims_user(&common, &copy);
 
     if (name == NULL || grant->refresh_token == NULL || grant->claims == NULL
-        || at_session_password_tag(er->sessions, grant->session.password_tag,
-                                   user->password)
+        || at_session_user_tag(er->sessions, grant->session.user_tag, user)
            != 0)
     {
         return AT_FAILED;

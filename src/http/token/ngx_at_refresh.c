@@ -102,11 +102,11 @@ ngx_at_refresh_get_user(ngx_at_endpoint_request_t *er,
         return verdict;
     }
 
-    if (at_session_password_tag(er->sessions, tag, user->password) != 0) {
+    if (at_session_user_tag(er->sessions, tag, user) != 0) {
         return AT_FAILED;
     }
 
-    return at_crypto_equal(tag, session->password_tag, AT_SESSION_TAG_LEN)
+    return at_crypto_equal(tag, session->user_tag, AT_SESSION_TAG_LEN)
            ? AT_OK : AT_CHANGED_USER;
 }
 
