@@ -28,11 +28,13 @@ my $s = start(issuer_conf(main => 'password remember=2s failures=1000/1m;') . <<
         listen %%LISTEN%%;
         auth_token on;
         auth_token_accept bearer basic cookie api_token;
+        auth_token_challenge bearer basic;
         location /       { proxy_pass %%UPSTREAM%%; }
         location /read   { auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
         location /write  { auth_token_require_scope write; proxy_pass %%UPSTREAM%%; }
         location /near   { auth_token_allow 127.0.0.1; proxy_pass %%UPSTREAM%%; }
         location /alone  { auth_token_accept basic; proxy_pass %%UPSTREAM%%; }
+        location /listed { auth_token_cookie_origin https://evil.example; proxy_pass %%UPSTREAM%%; }
         location /off    { auth_token_local off; proxy_pass %%UPSTREAM%%; }
         location /bearer { auth_token_accept bearer; proxy_pass %%UPSTREAM%%; }
         location /early  { limit_req zone=users burst=9; proxy_pass %%UPSTREAM%%; }
@@ -105,8 +107,7 @@ for (['a wrong password' => 'wrong_password', 'jane', 'canary-wrong'], ['an unkn
 }
 
 refused $s, '/read', no_scopes => 'a user without scopes', auth => basic('idle');
-refused $s, '/off', login_disabled => 'auth_token_local off', auth => basic('jane'),
-        expect => { also => \@also };
+refused $s, '/off', login_disabled => 'auth_token_local off', auth => basic('jane');
 refused $s, '/read', no_token => 'no credential', expect => { also => \@also };
 is_deeply [$s->request('/alone')->all('WWW-Authenticate')], \@also, 'only a Basic challenge where only Basic is accepted';
 refused $s, '/bearer', no_token => 'Basic where it is not accepted', auth => basic('jane');
@@ -115,6 +116,24 @@ refused $s, '/read', several_credentials => 'Basic beside an API token', auth =>
 granted $s, '/read', 'Basic beside a cookie', auth => basic('jane'), cookie => 'accessToken=x';
 refused $s, '/read', invalid_token => 'the credential of Basic as a bearer token',
         auth => 'Bearer ' . encode_base64('jane:x', ''), expect => { also => \@also };
+
+# --- requests of other sites ------------------------------------------------
+
+# a browser attaches the password by itself, as it does with a cookie
+my @evil = (auth => basic('jane'), headers => ['Origin: https://evil.example', 'Sec-Fetch-Site: cross-site']);
+
+refused $s, '/read', origin_not_allowed => "$_ from another site", @evil, method => $_, body => '' for qw(POST PUT DELETE);
+refused $s, '/read', origin_not_allowed => "POST, $_", auth => basic('jane'), method => 'POST', body => '', headers => [$_]
+    for 'Origin: https://evil.example', 'Origin: null', 'Sec-Fetch-Site: cross-site', 'Sec-Fetch-Site: same-site';
+refused $s, '/alone', origin_not_allowed => 'POST from another site where only Basic is accepted',
+        @evil, method => 'POST', body => '';
+refused $s, '/read', origin_not_allowed => 'a WebSocket from another site', auth => basic('jane'),
+        headers => ['Origin: https://evil.example', 'Upgrade: websocket'];
+granted $s, '/read', "$_ from another site", @evil, method => $_ for qw(GET HEAD);
+granted $s, '/read', 'POST from this site', auth => basic('jane'), method => 'POST', body => '',
+        headers => ['Origin: http://localhost', 'Sec-Fetch-Site: same-origin'];
+granted $s, '/read', 'POST of a program', auth => basic('jane'), method => 'POST', body => '';
+granted $s, '/listed', 'POST from a listed origin', @evil, method => 'POST', body => '';
 
 # --- cached results ---------------------------------------------------------
 

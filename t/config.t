@@ -89,6 +89,10 @@ my @directives = (
         ['none cookie' => qr/"auth_token_accept" directive cannot combine "none" with other values/],
         ['none bearer' => qr/"auth_token_accept" directive cannot combine "none" with other values/],
         ['bearer none' => qr/"auth_token_accept" directive cannot combine "none" with other values/]]],
+    [auth_token_challenge => 'bearer', wrong => [
+        (map { [$_ => wrong_value($_, 'auth_token_challenge')] }
+             'Basic', 'cookie', 'none', 'off', 'digest', '$arg_scheme', 'bearer=x', 'basic,bearer'),
+        ['basic basic' => duplicate_value('basic', 'auth_token_challenge')]]],
     [auth_token_trust => 'main', wrong => [
         ['main main' => duplicate_value('main', 'auth_token_trust')],
         (map { [$_ => qr/no such issuer "\Q$_\E" in "auth_token_trust"/] }
@@ -298,7 +302,7 @@ my %in_block = (
     'key_file a b'      => qr/invalid number of arguments in "key_file" directive/,
     'key_file $uri'     => qr/"key_file" of "auth_token_issuer main": .*\$uri/,
     (map { ("algorithms $_" => wrong_value($_ eq '""' ? '' : $_, 'algorithms')) }
-         'HS256', 'HS384', 'HS512', 'none', 'NONE', 'rs256', 'RS257', 'RS256,RS384', 'ES512', 'ES256K',
+         'HS256', 'HS384', 'HS512', 'none', 'NONE', 'rs256', 'RS257', 'RS256,RS384', 'ES256K',
          '$x', '""', 'any'),
     'algorithms RS256 none' => wrong_value('none', 'algorithms'),
     'algorithms'        => qr/invalid number of arguments in "algorithms" directive/,

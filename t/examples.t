@@ -868,11 +868,6 @@ sub takes_api_tokens () {
     return $s->conf =~ /auth_token_store/ && $s->conf !~ /auth_token_accept(?![^;]*api_token)/;
 }
 
-# whether a 401 has an additional challenge for Basic; token endpoints have none
-sub takes_passwords ($path) {
-    return $s->conf =~ /auth_token_accept[^;]*\bbasic\b/ && $path !~ m{/auth/};
-}
-
 # sends a request; the member reached of the response counts requests to the upstream
 sub ask ($path, %o) {
     my @headers = (($o{headers} // [])->@*, spoofs());
@@ -938,7 +933,6 @@ sub refused_as ($sign, $path, $name, %o) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     $o{body} = $o{says} // $o{body};
     is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api',
-               takes_passwords($path) && $answer->{status} == 401 ? (also => ['Basic realm="api", charset="UTF-8"']) : (),
                map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type));
     is $answer->{reached}, 0, 'the request does not reach the upstream';
 

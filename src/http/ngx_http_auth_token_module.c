@@ -67,6 +67,13 @@ static ngx_command_t  ngx_at_commands[] = {
       0,
       NULL },
 
+    { ngx_string("auth_token_challenge"),
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_challenge,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_trust"),
       NGX_AT_ANY_CONF|NGX_CONF_1MORE,
       ngx_at_set_trust,

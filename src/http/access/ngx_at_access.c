@@ -242,7 +242,9 @@ ngx_at_authorize(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
     rights = &identity->rights;
     role = rights->role;
 
-    if (ctx->kind == NGX_AT_COOKIE && !ngx_at_origin_allowed(r, atcf)) {
+    if ((ctx->kind & (NGX_AT_COOKIE|NGX_AT_BASIC))
+        && !ngx_at_origin_allowed(r, atcf))
+    {
         return AT_ORIGIN_NOT_ALLOWED;
     }
 

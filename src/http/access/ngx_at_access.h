@@ -50,10 +50,11 @@ ngx_uint_t ngx_at_address_allowed(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_identity_t *identity);
 
 /*
- * Protects cookies against requests that other sites make (CSRF).  The cookie
- * attribute SameSite=Strict does not stop sibling domains.  Origin must name
- * this origin or a listed one; without a listed one Sec-Fetch-Site must be
- * "same-origin".  A request without both fields is not made by a browser.
+ * Protects cookies and Basic, which browsers attach by themselves, against
+ * requests that other sites make (CSRF).  The cookie attribute SameSite=Strict
+ * does not stop sibling domains.  Origin must name this origin or a listed
+ * one; without a listed one Sec-Fetch-Site must be "same-origin".  A request
+ * without both fields is not made by a browser.
  */
 ngx_uint_t ngx_at_origin_allowed(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf);

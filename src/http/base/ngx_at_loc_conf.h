@@ -56,6 +56,8 @@ typedef struct {
     ngx_str_t                 cookie;
     ngx_str_t                 api_header;       /* lower case */
     ngx_at_conf_position_t    accept_position;
+    ngx_uint_t                challenge;        /* the directive, or unset */
+    ngx_uint_t                challenge_schemes;    /* that are accepted */
 
     /* of the last directive of this level that restricts; not inherited */
     ngx_at_conf_position_t    restriction_position;

@@ -22,6 +22,7 @@
 /* ngx_at_location.c; conf is an ngx_at_loc_conf_t */
 char *ngx_at_set_enable(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_challenge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

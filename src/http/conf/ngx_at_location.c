@@ -123,6 +123,43 @@ ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_at_set_challenge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_at_loc_conf_t *atcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i, scheme;
+
+    if (atcf->challenge != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    atcf->challenge = 0;
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        scheme = ngx_at_str_is(&value[i], "bearer") ? NGX_AT_BEARER
+                 : ngx_at_str_is(&value[i], "basic") ? NGX_AT_BASIC
+                 : ngx_at_str_is(&value[i], "api_token") ? NGX_AT_API_TOKEN
+                 : 0;
+
+        if (scheme == 0) {
+            return ngx_at_conf_invalid_value(cf, &value[i],
+                       "use \"bearer\", \"basic\" or \"api_token\"");
+        }
+
+        if (atcf->challenge & scheme) {
+            return ngx_at_conf_duplicate_value(cf, &value[i]);
+        }
+
+        atcf->challenge |= scheme;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
@@ -376,6 +413,7 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
 
     atcf->enable = NGX_CONF_UNSET;
     atcf->accept = NGX_CONF_UNSET_UINT;
+    atcf->challenge = NGX_CONF_UNSET_UINT;
     atcf->trust = NGX_CONF_UNSET_PTR;
     atcf->scopes = NGX_CONF_UNSET_PTR;
     atcf->scope_mode = AT_SCOPE_ALL;
@@ -410,6 +448,38 @@ ngx_at_merge_accept(const ngx_at_main_conf_t *atmcf,
                        | (atmcf->store_path.data ? NGX_AT_API_TOKEN : 0);
         ngx_str_set(&conf->api_header, "x-api-token");
     }
+}
+
+
+/*
+ * A cookie has no scheme, but its token can be sent as a bearer token.  Beside
+ * cookies, Basic is not offered by default: browsers would ask for a password
+ * where a page wants to show its login form.
+ */
+
+static void
+ngx_at_merge_challenge(const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
+{
+    ngx_uint_t  schemes;
+
+    schemes = conf->accept & (NGX_AT_BEARER|NGX_AT_API_TOKEN|NGX_AT_BASIC);
+
+    if (conf->accept & NGX_AT_COOKIE) {
+        schemes |= NGX_AT_BEARER;
+    }
+
+    if (conf->challenge == NGX_CONF_UNSET_UINT) {
+        conf->challenge = prev->challenge;
+    }
+
+    if (conf->challenge != NGX_CONF_UNSET_UINT) {
+        schemes &= conf->challenge;
+
+    } else if (conf->accept & NGX_AT_COOKIE) {
+        schemes &= ~NGX_AT_BASIC;
+    }
+
+    conf->challenge_schemes = schemes;
 }
 
 
@@ -656,6 +726,7 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
 
     ngx_at_merge_accept(atmcf, prev, conf);
+    ngx_at_merge_challenge(prev, conf);
 
     if (ngx_at_merge_allow(cf, prev, conf) != NGX_OK
         || ngx_at_resolve_trust(cf, atmcf, conf) != NGX_OK

@@ -230,10 +230,59 @@ ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
 }
 
 
+/* browsers send Sec-Fetch-Mode to secure origins (W3C Fetch Metadata) */
+
+static ngx_uint_t
+ngx_at_is_navigation(ngx_http_request_t *r)
+{
+    ngx_str_t         *mode;
+    ngx_at_headers_t   headers = ngx_at_headers(r);
+
+    while ((mode = ngx_at_next_header(&headers, at_str("sec-fetch-mode")))
+           != NULL)
+    {
+        if (!ngx_at_str_is(mode, "navigate")) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * The schemes to offer, as bits of "auth_token_accept".  On a Basic challenge
+ * a browser asks for a password, which must not happen to a script that calls
+ * an API, or where a password cannot help.
+ */
+
+static ngx_uint_t
+ngx_at_challenge_schemes(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
+{
+    ngx_uint_t  schemes;
+
+    if (ctx->endpoint_request) {
+        return NGX_AT_BEARER;
+    }
+
+    schemes = ctx->conf->challenge_schemes;
+
+    if ((schemes & NGX_AT_BASIC)
+        && (!ctx->conf->local_users || !ngx_at_is_navigation(r)))
+    {
+        schemes &= ~NGX_AT_BASIC;
+    }
+
+    /* a 401 must have a challenge (RFC 9110 section 15.5.2) */
+
+    return schemes ? schemes : NGX_AT_BEARER;
+}
+
+
 ngx_int_t
 ngx_at_add_challenge(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
 {
-    ngx_uint_t       accept, unauthorized;
+    ngx_uint_t       schemes, unauthorized;
     const char      *error;
     at_challenge_e   challenge;
 
@@ -253,20 +302,24 @@ ngx_at_add_challenge(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
         return NGX_OK;
     }
 
-    /* a token endpoint must not make a browser ask for a password */
-    accept = ctx->endpoint_request ? NGX_AT_BEARER : ctx->conf->accept;
+    schemes = ngx_at_challenge_schemes(r, ctx);
 
-    if (!(accept & (NGX_AT_JWT|NGX_AT_BASIC))) {
-        return ngx_at_add_scheme(r, ctx, "ApiKey", error);
-    }
-
-    if ((accept & NGX_AT_JWT)
+    if ((schemes & NGX_AT_BEARER)
         && ngx_at_add_scheme(r, ctx, "Bearer", error) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return (accept & NGX_AT_BASIC) && unauthorized
+    if ((schemes & NGX_AT_API_TOKEN)
+        && (unauthorized || !(schemes & NGX_AT_BEARER))
+        && ngx_at_add_scheme(r, ctx, "ApiKey",
+                             schemes & NGX_AT_BEARER ? "" : error)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return (schemes & NGX_AT_BASIC) && unauthorized
            ? ngx_at_add_scheme(r, ctx, "Basic", ", charset=\"UTF-8\"")
            : NGX_OK;
 }

@@ -50,7 +50,7 @@ ngx_int_t ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
 ngx_int_t ngx_at_add_number(ngx_http_request_t *r, const char *name,
     time_t number);
 
-/* a challenge for each accepted scheme (RFC 6750 section 3, RFC 7617) */
+/* the challenges of "auth_token_challenge" (RFC 6750 section 3, RFC 7617) */
 ngx_int_t ngx_at_add_challenge(ngx_http_request_t *r, const ngx_at_ctx_t *ctx);
 
 /* Cache-Control, and by status Allow, Retry-After, X-RateLimit-* */
