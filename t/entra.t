@@ -315,7 +315,7 @@ not_at '/own', entra(2, $own, kid => 'k4', key => 'rsa4', claims => { exp => 1 }
     key_issuer_mismatch => 'the key of another tenant, expired';
 not_at '/own', entra(2, $own, kid => 'k5', key => 'rsa5'),
     unknown_kid => 'a key with the certificate of another key';
-expect_log $s, qr/v2\.jwks": key 4 is ignored: "x5c" is for another key/;
+expect_log $s, qr/v2\.jwks": key 4 is ignored, kid: "k5": "x5c" is for another key/;
 not_at '/own', entra(2, $own, kid => 'k7'), unknown_kid => 'an unknown kid';
 ok_at '/only-v2', entra(2, $own), 'only the key document of version 2';
 not_at '/only-v2', entra(1, $own),

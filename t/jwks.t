@@ -6,7 +6,7 @@
 # Requirements: token-without-kid, configuration-errors, fetch-failures,
 #   fetch-cold-start, fetch-protocols, fetch-request-body, fetch-request,
 #   fetch-several-sets, fetch-flood, key-rotation, cache-invalidation,
-#   fetch-own-location.
+#   fetch-own-location, fetch-media-types, fetch-stored-keys.
 
 use v5.36;
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Any bytes as a key file: each key can verify, or there is an error message.
+ * The stored form of a JWK Set has the same keys.
  */
 
 #include <openssl/err.h>
@@ -37,6 +38,33 @@ fuzz_check_key(const at_jwk_t *jwk, unsigned algs)
 }
 
 
+static void
+fuzz_check_stored(const at_keyset_t *set, unsigned algs)
+{
+    char         *text;
+    size_t        i;
+    at_error_t    err;
+    at_keyset_t  *stored;
+
+    text = at_keyset_to_jwks(set);
+    fuzz_assert(text != NULL);
+
+    stored = at_keyset_parse((at_str_t) { text, strlen(text) }, algs,
+                             fuzz_check_warning, NULL, &err);
+    free(text);
+    fuzz_assert(stored != NULL && stored->n == set->n);
+
+    for (i = 0; i < set->n; i++) {
+        fuzz_assert(at_str_equal(stored->keys[i].kid, set->keys[i].kid));
+        fuzz_assert(at_str_equal(stored->keys[i].issuer, set->keys[i].issuer));
+        fuzz_assert(at_key_algs(stored->keys[i].key)
+                    == at_key_algs(set->keys[i].key));
+    }
+
+    at_keyset_free(stored);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -60,6 +88,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     for (i = 0; i < set->n; i++) {
         fuzz_check_key(&set->keys[i], algs);
+    }
+
+    if (set->json != NULL) {
+        fuzz_check_stored(set, algs);
     }
 
     at_keyset_free(set);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Requirements: header-alg, alg-none, signature-valid, alg-mix-up,
- *   ecdsa-shape, jwk-purpose, rsa-strength, signature-bit-flip,
- *   signature-shape.
+ *   ecdsa-shape, jwk-purpose, rsa-strength, ed25519-points,
+ *   signature-bit-flip, signature-shape.
  */
 
 #include "core/base/at_crypto.h"

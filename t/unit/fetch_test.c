@@ -7,7 +7,7 @@
  * misbehaving servers.
  *
  * Requirements: allocation-points, fetch-failures, fetch-request,
- *   fetch-and-clients.
+ *   fetch-and-clients, fetch-media-types.
  */
 
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Requirements: key-file, import-atomic, jwk-members, jwk-set, jwk-purpose,
- *   header-kid, rfc-vectors.
+ * Requirements: key-file, import-atomic, jwk-members, jwk-numbers, jwk-set,
+ *   jwk-purpose, header-kid, rfc-vectors.
  */
 
 #include <malloc.h>
