@@ -15,8 +15,8 @@ use Time::HiRes qw(time);
 my $main = '%%ISSUER%%';
 
 my $issuers = $main . <<'CONF';
-    %%ISSUER apps: audience apps; client_claim azp; delegated off;%%
-    %%ISSUER both: audience both; client_claim azp;%%
+    %%ISSUER apps: audience apps; client_claim azp; rights role; delegated off;%%
+    %%ISSUER both: audience both; client_claim azp; rights role;%%
 CONF
 
 my %files = (

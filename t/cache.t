@@ -28,7 +28,7 @@ my $conf = <<'CONF';
     %%ISSUER c: issuer https://c.example;%%
     %%ISSUER late: leeway 1s;%%
     %%ISSUER young: max_age 2s;%%
-    %%ISSUER clients: key_file %%DIR%%/live.pem; client_claim appid;%%
+    %%ISSUER clients: key_file %%DIR%%/live.pem; client_claim appid; rights role;%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_claim $tenant org.tenant;
     auth_token_claim $org    org;
@@ -705,7 +705,7 @@ CONF
 # and is verified once if a variable is used before the access phase
 {
     my $unread = serve(conf => <<'CONF', fill => sub ($store) { $store->token('t1') });
-    %%ISSUER any: issuer https://any.example; audience clients any; client_claim appid;%%
+    %%ISSUER any: issuer https://any.example; audience clients any; client_claim appid; rights role;%%
     %%ISSUER%%
     auth_token_store lmdb:%%DIR%%/store;
     limit_req_zone $auth_token_user zone=users:1m rate=10000r/s;

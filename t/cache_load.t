@@ -25,7 +25,7 @@ srand $seed;
 my $conf = <<'CONF';
     auth_token_cache 64k;
     %%ISSUER main:
-        algorithms EdDSA; key_file %%DIR%%/steady.pem; key_file %%DIR%%/changing.pem; client_claim appid;%%
+        algorithms EdDSA; key_file %%DIR%%/steady.pem; key_file %%DIR%%/changing.pem; client_claim appid; rights role;%%
     auth_token_store lmdb:%%DIR%%/store;
 
     server {

@@ -17,10 +17,13 @@ my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 
 sub issuer ($name, $more) { "%%ISSUER $name: audience $name; $more%%\n" }
 
-my $issuers = join '', issuer(main   => 'client_claim appid;'),
-    issuer(second => 'client_claim azp appid; user_claim sub;'),
+my $issuers = join '', issuer(main   => 'client_claim appid; rights role;'),
+    issuer(second => 'client_claim azp appid; user_claim sub; rights role;'),
     issuer(scoped => 'client_claim appid; scope_claim scp; admin_claim isAdmin;'),
-    issuer(nested => 'client_claim ctx.app.id; admin_claim root;'), issuer(plain  => '');
+    issuer(both   => 'client_claim appid; rights both; scope_claim scope; admin_claim off;'),
+    issuer(default => 'client_claim appid; admin_claim off;'),
+    issuer(token  => 'client_claim appid; rights token; scope_claim scp; admin_claim root;'),
+    issuer(nested => 'client_claim ctx.app.id; admin_claim root; rights role;'), issuer(plain  => '');
 
 my $guid  = '0f8fad5b-d9cb-469f-a165-70867728950e';
 my $other = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
@@ -29,7 +32,7 @@ my $s = start("$issuers auth_token_store lmdb:%%DIR%%/store;" . <<'CONF',
     server {
         listen %%LISTEN%%;
         auth_token on;
-        auth_token_trust main second scoped nested plain;
+        auth_token_trust main second scoped both default token nested plain;
 
         location /       { proxy_pass %%UPSTREAM%%; }
         location /first  { auth_token_trust main; proxy_pass %%UPSTREAM%%; }
@@ -51,7 +54,7 @@ CONF
         $store->role($_) for 'nothing', 'no-such-role';
 
         $store->client($guid, %of_main, role => 'readonly', name => 'reader');
-        $store->client($_->[0], issuer => [qw(main second scoped nested)], $_->@[1 .. $#$_]) for
+        $store->client($_->[0], issuer => [qw(main second scoped both default token nested)], $_->@[1 .. $#$_]) for
             ['editor', role => 'editor'], ['admin', role => 'Admin'],
             ['superadmin', role => 'SUPERADMIN'], ['ops', role => 'OPS'],
             ['reads', role => 'read'], ['nothing', role => 'nothing'],
@@ -199,14 +202,14 @@ may_not 'one', '/read', address_not_allowed => 'isAdmin does not bypass address 
 may_not 'editor', $_, insufficient_scope => 'admin_claim does not grant to a client',
     claims => { aud => 'nested', root => $true, ctx => { app => { id => 'editor' } } } for '/admin', '/super';
 
-# with scope_claim, both the scopes and the role must grant
+# by default both the scopes and the role must grant
 for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1, 0],
              ['the other', 'X.Y.ReadWrite', 0, 1], ['none', '', 0, 0], ['no', GONE, 0, 0],
              ['a list', ['X.Y.Read'], 1, 0], ['all', '*', 0, 0], ['another case', 'x.y.read', 0, 0],
              ['the plain claim of', GONE, 0, 0])
 {
     my ($name, $scp, $read, $write) = @$row;
-    my %claims = (aud => 'scoped', scp => $scp);
+    my %claims = (aud => 'scoped', scp => $scp, isAdmin => GONE);
 
     for (['/read', $read], ['/write', $write]) {
         my ($path, $yes) = @$_;
@@ -217,8 +220,52 @@ for my $row (['both', 'X.Y.ReadWrite X.Y.Read', 1, 1], ['the one', 'X.Y.Read', 1
     may_not 'ops', '/write', insufficient_scope => "$name scope, the role denies", claims => \%claims;
     may_not 'nothing', '/read', insufficient_scope => "$name scope, the role has none", claims => \%claims;
 }
-may_not 'superadmin', '/plain', insufficient_scope => 'isAdmin does not replace a scope of the JWT',
-    claims => { aud => 'scoped', scp => 'X.Y.Read' };
+
+# admin_claim belongs to the rights of the token
+may 'superadmin', '/plain', 'isAdmin stands for every scope of the JWT', claims => { aud => 'scoped', scp => GONE };
+may_not 'editor', '/admin', insufficient_scope => 'isAdmin does not replace the role',
+    claims => { aud => 'scoped', scp => GONE };
+may_not 'ops', '/write', insufficient_scope => 'isAdmin does not overrule the role, which denies',
+    claims => { aud => 'scoped', scp => GONE };
+
+# a default that is written out changes nothing
+for my $aud (qw(both default)) {
+    for my $scope ('X.Y.Read', ['X.Y.Read']) {
+        may 'editor', '/read', "rights by $aud", claims => { aud => $aud, scope => $scope };
+        may_not 'editor', '/write', insufficient_scope => "rights by $aud, the token lacks the scope",
+            claims => { aud => $aud, scope => $scope };
+    }
+    may_not $_, '/write', insufficient_scope => "rights by $aud, the role lacks the scope",
+        claims => { aud => $aud, scope => 'X.Y.ReadWrite' } for qw(ops nothing reads);
+    may_not 'editor', '/read', insufficient_scope => "rights by $aud, no scopes",
+        claims => { aud => $aud, scope => GONE };
+    may 'none', '/read', "rights by $aud, a record without a role does not restrict",
+        claims => { aud => $aud, scope => 'X.Y.Read' }, decision => { client => 'none', role => '' };
+    may_not 'none', '/write', insufficient_scope => "rights by $aud, a record without a role",
+        claims => { aud => $aud, scope => 'X.Y.Read' };
+    may_not 'ghost', $_, no_role => "rights by $aud, the record names a missing role",
+        claims => { aud => $aud, scope => 'X.Y.Read' } for '/', '/read';
+    may_not 'one', '/read', address_not_allowed => "rights by $aud, the address ranges apply",
+        claims => { aud => $aud, scope => 'X.Y.Read' };
+    may_not 'off', '/', disabled_client => "rights by $aud, the record is disabled",
+        claims => { aud => $aud, scope => 'X.Y.Read' };
+}
+
+# rights token: the record has address ranges, but its role does not count
+for my $client (qw(ops nothing none ghost editor)) {
+    my %o = (claims => { aud => 'token', scp => 'X.Y.ReadWrite' });
+    may $client, '/write', 'the scopes of the token', %o, decision => { client => $client, role => '' };
+    may_not $client, '/read', insufficient_scope => 'the scopes of the token', %o;
+}
+may_not 'superadmin', '/super', insufficient_scope => 'the role does not grant with "rights token"',
+    claims => { aud => 'token', scp => GONE };
+may 'nothing', '/super', 'admin_claim with "rights token"', claims => { aud => 'token', scp => GONE, root => $true };
+may 'one', '/read', 'an allowed address, with scopes of the token', from => '127.0.0.2',
+    claims => { aud => 'token', scp => 'X.Y.Read' };
+may_not 'one', '/read', address_not_allowed => 'another address, with scopes of the token',
+    claims => { aud => 'token', scp => 'X.Y.Read' };
+may_not $_->[0], '/', $_->[1] => 'the record decides with "rights token"', claims => { aud => 'token', scp => 'X.Y.Read' }
+    for ['off', 'disabled_client'], ['unknown', 'unknown_client'], [$other, 'client_issuer_mismatch'];
 
 # --- ranges -----------------------------------------------------------------
 

@@ -352,6 +352,13 @@ fails block("issuer x;\nclient_claim $_; # here\n"), qr/"client_claim" directive
       "client_claim $_" for 'entra appid', 'azp entra', 'entra entra';
 fails block("issuer x;\ndelegated $_; # here\n"), wrong_value($_, 'delegated'), "delegated $_"
     for 'yes', 'ON';
+fails block("issuer x;\nrights $_; # here\n"), wrong_value($_, 'rights'), "rights $_"
+    for "any", "ROLE", "role,token";
+fails block("issuer x;\nclient_claim azp;\nrights role;\nrights role; # here\n"), qr/"rights" directive is duplicate/,
+      'rights twice';
+fails block("issuer x;\naudience api;\nkey_file %%DIR%%/rsa.pem;\nrights $_; # here\n"),
+      qr/"rights" requires "client_claim" in "auth_token_issuer main" in /, "rights $_ without client_claim"
+    for qw(role token both);
 for my $directive ('leeway 5s', 'max_age 1h', 'user_claim sub', 'scope_claim scp',
                    'admin_claim off', 'typ at+jwt absent', 'algorithms RS256 ES256 EdDSA PS512')
 {

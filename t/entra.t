@@ -80,9 +80,9 @@ my %block = (
     beside    => 'audience clients https://cipp.example; client_claim entra;',
     literal   => "audience api://$own; client_claim entra;",
     delegated => 'audience clients; client_claim entra; delegated on;',
-    scoped    => 'audience clients; client_claim entra; delegated on; scope_claim scp; user_claim upn;',
+    scoped    => 'audience clients; client_claim entra; delegated on; scope_claim scp; user_claim upn; rights both;',
     admin     => 'audience clients; client_claim entra; admin_claim isAdmin; delegated off;',
-    plain     => 'audience clients; client_claim azp appid;',
+    plain     => 'audience clients; client_claim azp appid; rights role;',
     foreign   => 'audience clients any; client_claim entra;',
 );
 my $locations = join '', map {

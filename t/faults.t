@@ -277,7 +277,7 @@ my %keep = (env => fail_alloc_env(), files => { 'p256.pem' => key('p256')->pem }
 $s = start(<<'CONF', %keep, prepare => $store, good => ['/', token => token(alg => 'ES256', key => key('p256'))]);
     auth_token_cache 64k;
     %%ISSUER main: algorithms ES256; key_file %%DIR%%/p256.pem;%%
-    %%ISSUER clients: issuer https://clients.example; algorithms ES256; key_file %%DIR%%/p256.pem; client_claim appid;%%
+    %%ISSUER clients: issuer https://clients.example; algorithms ES256; key_file %%DIR%%/p256.pem; client_claim appid; rights role;%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_claim $tenant org.tenant;
 

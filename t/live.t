@@ -21,7 +21,7 @@ my @slots = 1 .. 12;                    # API tokens that change
 my @pairs = 1 .. 4;                     # clients that change
 
 my $conf = <<'CONF';
-    %%ISSUER main: client_claim appid;%%
+    %%ISSUER main: client_claim appid; rights role;%%
     auth_token_store lmdb:%%DIR%%/store;
 
     server {

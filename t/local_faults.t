@@ -21,7 +21,7 @@ plan skip_all => 'preloads a library, as the sanitizers do' if $ENV{AT_SANITIZE}
 my $secret = 'canary-client-secret';
 
 my $s = start(issuer_conf(main => 'password failures=1000000/1m; refresh_token grace=60s;') . <<'CONF' . api_conf('main', 'apps') . '    }',
-    %%ISSUER apps: audience apps; password failures=1000000/1m; client_claim appid; signing_key %%DIR%%/sign.pem;%%
+    %%ISSUER apps: audience apps; password failures=1000000/1m; client_claim appid; rights role; signing_key %%DIR%%/sign.pem;%%
     auth_token_cache off;
     request_pool_size    512;
     connection_pool_size 512;

@@ -30,11 +30,12 @@ sub client ($id, %o) {
 my $s = start(issuer_conf(main => <<'MORE') . <<'CONF' . api_conf('main', 'main') . '    }',
         audience    api api://api-app;
         client_claim appid;
+        rights role;
         signing_key %%DIR%%/old.pem kid=old;
         access_token expires=1h;
         password failures=5/1m;
 MORE
-    %%ISSUER own: issuer https://own.example; audience clients; client_claim appid; signing_key %%DIR%%/old.pem;%%
+    %%ISSUER own: issuer https://own.example; audience clients; client_claim appid; rights role; signing_key %%DIR%%/old.pem;%%
     server {
         listen %%LISTEN%%;
         auth_token on;

@@ -103,7 +103,7 @@ sub expected_reason ($role, $method, $path, $scope) {
 my (%t, %by_id, %by_text);
 
 my $conf = <<'CONF' . join '', map { my ($port, $issuer, $list) = @$_; <<"CONF" }
-    %%ISSUER main: client_claim appid;%%
+    %%ISSUER main: client_claim appid; rights role;%%
     %%ISSUER ipf: audience ipf;%%
     auth_token_store lmdb:%%DIR%%/store;
 CONF

@@ -53,7 +53,7 @@ my $long = 'x' x 200;           # long enough for a separate allocation
 
 my $s = start(<<'CONF', files => {
     %%ISSUER%%
-    %%ISSUER clients: issuer https://clients.example; key_file %%DIR%%/rsa2.pem; client_claim appid;%%
+    %%ISSUER clients: issuer https://clients.example; key_file %%DIR%%/rsa2.pem; client_claim appid; rights role;%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_cache off;       # no request ends early
 

@@ -271,7 +271,7 @@ test_clients(void)
 {
     char             text[] = "azp", other[] = "appid";
     at_claim_path_t  paths[2];
-    at_list_t        none = { 0, 0, NULL };
+    at_list_t        two, none = { 0, 0, NULL };
     at_bytes_t       names = { NULL, 0, 0, 0 };
     at_issuer_t      issuer = { 0 };
 
@@ -280,6 +280,7 @@ test_clients(void)
     issuer.name = str("main");
     issuer.client_claims = paths;
     issuer.n_client_claims = 2;
+    issuer.client_rights = AT_CLIENT_RIGHTS_ROLE;
 
     is_int(ask_client(&issuer, "{'azp':'A'}", 1),
            AT_UNKNOWN_CLIENT, "an unknown client is refused");
@@ -305,10 +306,48 @@ test_clients(void)
     is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_CLIENT_ISSUER_MISMATCH,
            "a client without issuers is refused if there are several issuers");
 
-    put_client("a", 1, "", list(&names, "other", "main"));
+    two = list(&names, "other", "main");
+    put_client("a", 1, "", two);
     is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_OK,
            "a client of this issuer is accepted");
     ok(who.needs_role && who.rights.role == NULL, "it has no role");
+
+    issuer.client_rights = AT_CLIENT_RIGHTS_BOTH;
+    is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_OK,
+           "a client without a role is accepted if both grant");
+    ok(!who.needs_role && who.rights.role == NULL, "it needs no role");
+    is_int(who.rights.from, AT_RIGHTS_SCOPES,
+           "it has the rights of the token");
+
+    put_client("a", 1, "missing", two);
+    is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_OK,
+           "a client with an unknown role is known");
+    ok(who.needs_role && who.rights.role == NULL,
+       "it needs the role, which does not exist");
+    ok(!at_rights_satisfy(&who.rights, str("read"), AT_SCOPE_ALL),
+       "it has no rights");
+
+    put_client("a", 1, "readonly", two);
+    is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_OK,
+           "a client with a role is accepted if both grant");
+    ok(at_rights_satisfy(&who.rights, str("X.Read"), AT_SCOPE_ALL),
+       "an administrator by token has what the role grants");
+    ok(!at_rights_satisfy(&who.rights, str("X.ReadWrite"), AT_SCOPE_ALL),
+       "an administrator by token has nothing else");
+
+    who.rights.admin = 0;
+    ok(!at_rights_satisfy(&who.rights, str("X.Read"), AT_SCOPE_ALL),
+       "the role alone does not grant");
+
+    issuer.client_rights = AT_CLIENT_RIGHTS_TOKEN;
+    is_int(ask_client(&issuer, "{'azp':'A'}", 0), AT_OK,
+           "a client is accepted if the token grants");
+    ok(!who.needs_role && who.rights.role == NULL && who.role.len == 0,
+       "its role does not count");
+    ok(at_rights_satisfy(&who.rights, str("X.ReadWrite"), AT_SCOPE_ALL),
+       "an administrator by token has all rights");
+
+    issuer.client_rights = AT_CLIENT_RIGHTS_ROLE;
 
     issuer.name = str("third");
     is_int(ask_client(&issuer, "{'azp':'A'}", 1),

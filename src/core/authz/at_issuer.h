@@ -22,6 +22,15 @@
 extern const at_str_t  at_default_typs[AT_DEFAULT_TYPS];
 
 
+/* what grants a scope to the client of a token */
+typedef enum {
+    AT_CLIENT_RIGHTS_BOTH = 0,  /* the token, and the role of the record if it
+                                   names one */
+    AT_CLIENT_RIGHTS_ROLE,
+    AT_CLIENT_RIGHTS_TOKEN      /* its scopes and admin_claim */
+} at_client_rights_e;
+
+
 typedef struct {
     at_str_t                name;
 
@@ -52,12 +61,12 @@ typedef struct {
     at_claim_path_t         scope_claim;
     at_claim_path_t         admin_claim;    /* n is 0: a token never grants
                                                administrator rights */
-    unsigned                has_scope_claim:1;  /* scope_claim is configured */
 
     const at_claim_path_t  *client_claims;  /* the first one that is present
                                                names the client */
     size_t                  n_client_claims;
                                             /* 0: no client is required */
+    at_client_rights_e      client_rights;
     unsigned                entra:1;        /* apply the rules of at_entra.h */
     unsigned                no_users:1;     /* refuse tokens on behalf of a
                                                user */

@@ -301,6 +301,7 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
 {
     at_verdict_e        verdict;
     at_client_record_t  client;
+    at_client_rights_e  mode;
 
     verdict = at_account_read_client(identity, &client, store, id);
 
@@ -310,16 +311,29 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
 
     identity->client = client.id;
     identity->ranges = client.ranges;
-    identity->needs_role = 1;
-
-    if (identity->issuer->has_scope_claim) {
-        identity->rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
-    }
 
     verdict = at_account_check_client(&client, identity->issuer, only_issuer);
 
-    return verdict == AT_OK ? at_account_set_role(identity, store, client.role)
-                            : verdict;
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    mode = identity->issuer->client_rights;
+
+    if (mode == AT_CLIENT_RIGHTS_TOKEN
+        || (mode == AT_CLIENT_RIGHTS_BOTH && client.role.len == 0))
+    {
+        identity->rights.from = AT_RIGHTS_SCOPES;
+        return AT_OK;
+    }
+
+    if (mode == AT_CLIENT_RIGHTS_BOTH) {
+        identity->rights.from = AT_RIGHTS_SCOPES_AND_ROLE;
+    }
+
+    identity->needs_role = 1;
+
+    return at_account_set_role(identity, store, client.role);
 }
 
 
@@ -335,9 +349,8 @@ at_account_authorize_client(at_identity_t *identity, at_store_t *store,
     claims = at_claims_object(identity->claims);
     id = at_client_id(identity->issuer, claims);
 
-    /* the record of the client determines the rights, not the claims */
+    /* no rights before the record was read: there is no role yet */
     identity->rights.from = AT_RIGHTS_ROLE;
-    identity->rights.admin = 0;
 
     if (id.len == 0) {
         return AT_BAD_CLAIM;

@@ -228,6 +228,42 @@ ngx_at_issuer_set_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
 
 static char *
+ngx_at_issuer_set_scope_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
+{
+    ngx_at_conf_note_position(cf, &issuer->scope_claim_position);
+
+    return ngx_at_conf_parse_claim_path(cf, &value[1], field);
+}
+
+
+static char *
+ngx_at_issuer_set_rights(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
+{
+    at_client_rights_e *rights = field;
+
+    ngx_at_conf_note_position(cf, &issuer->rights_position);
+
+    if (ngx_at_str_is(&value[1], "role")) {
+        *rights = AT_CLIENT_RIGHTS_ROLE;
+
+    } else if (ngx_at_str_is(&value[1], "token")) {
+        *rights = AT_CLIENT_RIGHTS_TOKEN;
+
+    } else if (ngx_at_str_is(&value[1], "both")) {
+        *rights = AT_CLIENT_RIGHTS_BOTH;
+
+    } else {
+        return ngx_at_conf_invalid_value(cf, &value[1],
+                                "use \"role\", \"token\" or \"both\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_at_issuer_set_admin_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     ngx_str_t *value, void *field)
 {
@@ -345,7 +381,8 @@ static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
       ngx_at_issuer_set_claim, ngx_at_requirement(user_claim), 0, NULL },
 
     { ngx_string("scope_claim"), 2, 2,
-      ngx_at_issuer_set_claim, ngx_at_requirement(scope_claim), 0, NULL },
+      ngx_at_issuer_set_scope_claim,
+      ngx_at_requirement(scope_claim), 0, NULL },
 
     { ngx_string("admin_claim"), 2, 2,
       ngx_at_issuer_set_admin_claim,
@@ -353,6 +390,10 @@ static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
 
     { ngx_string("client_claim"), 2, NGX_AT_ARGS_UNLIMITED,
       ngx_at_issuer_set_client_claim, 0, 0, NULL },
+
+    { ngx_string("rights"), 2, 2,
+      ngx_at_issuer_set_rights,
+      ngx_at_requirement(client_rights), 0, NULL },
 
     { ngx_string("delegated"), 2, 2,
       ngx_at_issuer_set_delegated, 0, 0, NULL },
@@ -510,7 +551,6 @@ ngx_at_issuer_apply_defaults(const ngx_at_issuer_parser_t *parser)
     at_issuer_t  *requirements;
 
     requirements = &parser->issuer->requirements;
-    requirements->has_scope_claim = ngx_at_issuer_has(parser, "scope_claim");
 
     if (ngx_at_issuer_has(parser, "password")) {
         parser->issuer->has_users = 1;
@@ -526,6 +566,12 @@ ngx_at_issuer_apply_defaults(const ngx_at_issuer_parser_t *parser)
 
     if (!requirements->entra) {
         return;
+    }
+
+    /* the rules of CIPP */
+
+    if (!ngx_at_issuer_has(parser, "rights")) {
+        requirements->client_rights = AT_CLIENT_RIGHTS_ROLE;
     }
 
     if (!ngx_at_issuer_has(parser, "delegated")) {
@@ -679,9 +725,10 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 ngx_int_t
 ngx_at_check_issuers(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf)
 {
-    ngx_uint_t         i;
-    at_issuer_t       *requirements;
-    ngx_at_issuer_t  **issuers;
+    ngx_uint_t               i;
+    at_issuer_t             *requirements;
+    ngx_at_issuer_t        **issuers;
+    ngx_at_conf_position_t  *position;
 
     issuers = atmcf->issuers.elts;
 
@@ -694,6 +741,26 @@ ngx_at_check_issuers(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf)
             return ngx_at_conf_error_at(cf, &issuers[i]->audience_position,
                        "\"audience clients\" requires \"client_claim\" in "
                        "\"auth_token_issuer %V\"", &issuers[i]->name);
+        }
+
+        if (issuers[i]->rights_position.line
+            && requirements->n_client_claims == 0)
+        {
+            return ngx_at_conf_error_at(cf, &issuers[i]->rights_position,
+                       "\"rights\" requires \"client_claim\" in "
+                       "\"auth_token_issuer %V\"", &issuers[i]->name);
+        }
+
+        position = &issuers[i]->scope_claim_position;
+
+        if (requirements->entra && position->line
+            && issuers[i]->rights_position.line == 0)
+        {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"scope_claim\" of \"auth_token_issuer %V\" grants "
+                          "nothing with \"client_claim entra\": use \"rights "
+                          "both\" or \"rights role\" in %V:%ui",
+                          &issuers[i]->name, &position->file, position->line);
         }
 
         if (requirements->n_client_claims && atmcf->store_path.data == NULL) {

@@ -134,6 +134,16 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
                    &position->directive, missing, name);
     }
 
+    if ((needs & NGX_AT_NEEDS_CLIENT_CLAIM)
+        && issuer->requirements.client_rights != AT_CLIENT_RIGHTS_ROLE)
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"%V\" issues tokens without scopes: use \"rights "
+                      "role\" in \"auth_token_issuer %V\", in %V:%ui",
+                      &position->directive, name, &position->file,
+                      position->line);
+    }
+
     if ((needs & NGX_AT_NEEDS_STORE) && atmcf->store_path.data == NULL) {
         return ngx_at_conf_error_at(cf, position,
                                     "\"%V\" requires \"auth_token_store\"",
