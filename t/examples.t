@@ -7,6 +7,7 @@
 use v5.36;
 
 use lib 't/lib';
+use AuthToken::Certificate;
 use AuthToken::Http2 qw(over_tls);
 use AuthToken::Local qw(cookies);
 use AuthToken::Provider;
@@ -32,7 +33,9 @@ my %tested = (
     'issuers/nginx.conf'     => \&issuers,
     'scopes/nginx.conf'      => \&scopes,
     'ipfabric/nginx.conf'    => \&ipfabric,
+    'ipfabric-proxy/nginx.conf' => \&ipfabric_proxy,
     'cipp/nginx.conf'        => \&cipp,
+    'cipp-proxy/nginx.conf'  => \&cipp_proxy,
     'entra/nginx.conf'       => \&entra,
     'client-credentials/nginx.conf' => \&client_credentials,
     'oidc/nginx.conf'        => \&oidc,
@@ -352,7 +355,7 @@ sub ipfabric () {
     my $id    = '79ab4b0754b069399464a23c222725111915f8f9';
 
     check({},
-        (map { [granted => $_, 'a scope given as id', user => 'jane', @dash] } $list, '/api/v7/snapshots', '/api/snapshots'),
+        (map { [granted => $_, 'a scope given as id', user => 'jane', @dash] } $list, '/api/v7/snapshots', '/api/v10/snapshots', '/api/v10.2/snapshots', '/api/snapshots'),
         [granted => $table, 'a scope given as text', user => 'jane', @dash, @post],
         [granted => $list, 'HEAD counts as GET', @dash, method => 'HEAD'],
         [endpoint_not_found => $table, 'another method', @dash, reason => 'unknown_endpoint'],
@@ -380,10 +383,26 @@ sub ipfabric () {
          token => $jwt->(scope => [], isAdmin => \'true')],
         # public endpoints, and endpoints for every valid credential
         [granted => '/api/version', 'the version is public'],
-        [insufficient_scope => '/api/v6.1/version', 'a versioned path is not', @dash],
+        [granted => '/api/version', 'HEAD of the version is public', method => 'HEAD'],
+        [no_token => '/api/version', 'another method is not', @post],
+        [endpoint_not_found => '/api/version', 'another method is no endpoint', @dash, @post],
         (map { [granted => $_, 'every valid credential', user => 'jane', @dash] }
-             qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api)),
-        [no_token => '/api/v6.1/users/me', 'no credential']);
+             qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api /api/oas/openapi-extended.json
+                /api/static/oas/openapi-fe.json)),
+        (map { [no_token => $_, 'no credential'] } qw(/api/v6.1/users/me /api/oas/openapi-extended.json)),
+        # "me" is a user like any other for these methods
+        (map { [insufficient_scope => '/api/v6.0/users/me', "$_ of the caller itself", @dash, method => $_, body => '{}',
+                reason => 'endpoint_not_granted'] } qw(PATCH DELETE)),
+        [endpoint_not_found => '/api/v6.0/users/me', 'PUT of the caller itself', @dash, method => 'PUT', body => '{}'],
+        [endpoint_not_found => '/api/v6.0/no-such', 'an unknown endpoint', reason => 'unknown_endpoint',
+         token => $jwt->(isAdmin => \'true')],
+        [granted => '/api/v6.0/jobs', 'an administrator', user => 'jane', token => $jwt->(isAdmin => \'true')],
+        [insufficient_scope => '/api/v6.0/jobs', 'another user', @dash, reason => 'endpoint_not_granted'],
+        # long bodies
+        [granted => '/api/v6.0/snapshots/upload', 'a snapshot of 3 MB', user => 'jane',
+         token => $jwt->(scope => ['POST /snapshots/upload']), method => 'POST', body => 'x' x 3_000_000],
+        [insufficient_scope => '/api/v6.0/snapshots/upload', 'a snapshot without the scope', @dash,
+         method => 'POST', body => 'x' x 3_000_000, reason => 'endpoint_not_granted']);
 
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
@@ -419,7 +438,7 @@ sub token_api () {
 
         is "$answer->{status} $answer->{body} $answer->{reached}", '200 {} 0', "$path: login, no token in the body";
         my ($access, $refresh) = sort $answer->all('Set-Cookie');
-        like $access, qr{\AaccessToken=[^;]+; Max-Age=1800; Path=/; $flags\z}, "$path: the access token";
+        like $access, qr{\AaccessToken=[^;]+; Max-Age=86400; Path=/; $flags\z}, "$path: the access token";
         like $refresh, qr{\ArefreshToken=[^;]+; Max-Age=86400; Path=/api/auth/token; $flags\z}, "$path: the refresh token";
         check({}, [granted => "$v/snapshots", 'the cookie of the login', user => 'jane',
                    cookie => "accessToken=$cookie{accessToken}"]);
@@ -441,10 +460,19 @@ sub token_api () {
     # refresh by cookie and by body; the refresh token is used up
     my $both = sub (%c) { (method => 'POST', cookie => "refreshToken=$c{refreshToken}; accessToken=$c{accessToken}") };
     my %next = cookies(unforwarded('/api/auth/token', 'by the cookie with an empty body', qr/200/, $both->(%jane)));
-    check({}, [invalid_refresh_token => '/api/auth/token', 'the used refresh token', $both->(%jane)]);
+    is_deeply { cookies(unforwarded('/api/auth/token', 'again at once, as by another tab', qr/200/, $both->(%jane))) },
+        \%next, 'a parallel refresh gets the same pair';
     my %last = cookies(unforwarded('/api/auth/token', 'by the body', qr/200/, @json,
                                    body => qq({"refreshToken":"$next{refreshToken}"})));
-    is ask("$v/auth/token", $both->(%last))->{status}, 403, 'refresh has no versioned path';
+    for my $path ("$v/auth/token", '/api/v10.2/auth/token') {
+        my $answer = unforwarded($path, 'refresh has no versioned path', qr/404/, $both->(%last));
+        is $answer->{body}, '{"code":"API_NOT_FOUND","message":"Requested Resource Not Found"}', "$path: the body";
+        is $answer->header('Content-Type'), 'application/json', "$path: the body is JSON";
+        is $answer->header('Set-Cookie'), undef, "$path: no cookie";
+    }
+
+    check({}, [expired_token => "$v/snapshots", 'a cookie whose token has expired says so', user => undef,
+               cookie => 'accessToken=' . good_token(iss => 'https://ipfabric.example', aud => 'ipfabric', exp => 1)]);
 
     my $logout = unforwarded("$v/auth/logout", 'logout', qr/200/, method => 'POST', token => $last{accessToken});
     is $logout->{body}, '{"success":true}', 'logout by the access token';
@@ -496,8 +524,10 @@ sub cipp () {
          @post,
          reason => 'endpoint_not_granted', says => base_role(readonly => 'Identity.User.ReadWrite')],
         [endpoint_not_found => '/api/NoSuchThing', 'an unknown endpoint', $token->($reports),
-         reason => 'unknown_endpoint',
-         says => 'Endpoint not found'],
+         reason => 'unknown_endpoint', status => 404, says => 'Endpoint not found'],
+        [granted => '/api/me', 'every client', @read, $token->($reports)],
+        (map { [granted => $list, "the method $_", @help, $token->($help), method => $_, /^P/ ? (body => '{}') : ()] }
+             qw(GET POST PUT PATCH DELETE OPTIONS)),
         [address_not_allowed => $list, 'an address outside of the ranges', $token->($reports), from => $away,
          says => $client,
          reason => 'address_not_allowed'],
@@ -536,6 +566,9 @@ sub cipp () {
          says => base_role(readonly => 'Identity.User.ReadWrite'),
          $token->($reports, scope => ['Identity.User.ReadWrite'], isAdmin => \'true')],
         [granted => '/api/PublicPing', 'a public endpoint']);
+
+    trusts($list, client => $reports, $token->($reports));
+    trusts('/api/PublicPing', client => undef);
 
     # changed while nginx runs
     my %text = (type => 'text/plain', says => $client);
@@ -587,6 +620,8 @@ sub client_credentials () {
          says => $client,
          token => $token]);
 
+    trusts('/api/ListLogs', client => $reports, token => $token);
+
     for (['the secret of another client', $auto, $secret{$reports}], ['a disabled client', $off, $secret{$off}]) {
         my ($name, @client) = @$_;
         my ($refused) = $ask->(@client);
@@ -606,19 +641,45 @@ sub client_credentials () {
     end();
 }
 
-sub entra () {
-    # key documents as Microsoft publishes them: version 2.0 with the issuer of each key
-    my $microsoft = AuthToken::Source->start(documents => { map {
+# key documents as Microsoft publishes them: version 2.0 with the issuer of each key
+sub microsoft () {
+    return AuthToken::Source->start(documents => { map {
         my ($tid, $name) = @$_;
         my $set = sub (%more) { '{"keys":[' . key($name)->jwk(kid => $name, x5t => $name, use => 'sig', %more) . ']}' };
         ("/$tid/discovery/keys"      => $set->(),
          "/$tid/discovery/v2.0/keys" => $set->(issuer => 'https://login.microsoftonline.com/{tenantid}/v2.0'))
     } [$contoso, 'rsa'], [$fabrikam, 'rsa3'] });
+}
 
-    begin('entra', store => {}, files => { 'ca.pem' => $microsoft->ca }, change => sub {
-        s{(jwks_uri +)https://login\.microsoftonline\.com(\S+);}
-         {$1 . $microsoft->base . "$2 ca_file=/etc/nginx/auth_token/ca.pem;"}ge;
-    });
+# changes the configuration in $_: its keys are those of microsoft()
+sub from_microsoft ($microsoft) {
+    s{(jwks_uri +)https://login\.microsoftonline\.com(\S+);}
+     {$1 . $microsoft->base . "$2 ca_file=/etc/nginx/auth_token/ca.pem;"}ge;
+}
+
+# CIPP trusts these headers: they must be those of nginx, whatever the client sends
+sub trusts ($path, %o) {
+    my $client = delete $o{client};
+    my $answer = ask($path, %o, headers => ["x-ms-client-principal: mallory", "X-Ms-Client-Principal-Name: $off",
+                                            'X-MS-CLIENT-PRINCIPAL-IDP: github', 'X-Forwarded-For: 192.0.2.1, 127.0.0.9']);
+    my %got;
+    push $got{lc $1}->@*, $2 while $answer->{body} =~ /^(x-ms-[\w-]+|x-forwarded-for): (.*?)\r?$/gmi;
+
+    is_deeply \%got, {
+        'x-ms-client-principal-idp' => ['aad'],
+        'x-ms-original-url'         => [match_url($path)],
+        'x-forwarded-for'           => ['127.0.0.1'],
+        $client ? ('x-ms-client-principal-name' => [$client]) : (),
+    }, "$path: the headers that CIPP trusts";
+}
+
+sub match_url ($path) { 'https://' . ($s->conf =~ /server_name (\S+);/)[0] . $path }
+
+sub entra () {
+    my $microsoft = microsoft();
+
+    begin('entra', store => {}, files => { 'ca.pem' => $microsoft->ca },
+          change => sub { from_microsoft($microsoft) });
     all_workers_have(1, map { ("\\S+/$_/discovery/keys", "\\S+/$_/discovery/v2\\.0/keys") } $contoso, $fabrikam);
     my $store = $s->{store};
 
@@ -649,6 +710,8 @@ sub entra () {
          $token->($_, $contoso, $reports, key => 'rsa4')],
         [insufficient_scope => $list, "version $_, a user", says => $nobody, reason => 'delegated',
          $token->($_, $contoso, $reports, scp => 'x')]) for 1, 2;
+
+    trusts($list, client => $desk, $token->(2, $fabrikam, $desk));
 
     my @admin = $token->(2, $contoso, $auto);
     check(\%text,
@@ -742,6 +805,162 @@ sub oidc () {
     $p->stop;
 }
 
+# A stand-in for a product: TLS, and only requests that $checks do not refuse reach the upstream.
+sub product ($host, $checks) {
+    my %certificate = AuthToken::Certificate::all();
+    my $files = sub ($name) { ('tls.crt' => $certificate{$name}{cert}, 'tls.key' => $certificate{$name}{key}) };
+
+    my $product = AuthToken::Server->new(<<"CONF", load => 0, files => { $files->('products') });
+        server {
+            listen %%LISTEN%% ssl;
+            ssl_certificate     %%DIR%%/tls.crt;
+            ssl_certificate_key %%DIR%%/tls.key;
+            client_max_body_size 50m;
+            keepalive_timeout 75;
+
+            if (\$ssl_server_name != $host) { return 421 "server name of TLS"; }
+            if (\$http_host != $host)       { return 421 "Host"; }
+            $checks
+            location / { proxy_pass http://127.0.0.1:$upstream->{port}; proxy_set_header Host \$http_host; }
+        }
+CONF
+    $product->{replace_certificate} = sub ($name) {
+        my %new = $files->($name);
+        $product->write($_, $new{$_}) for sort keys %new;
+        $product->reload;
+    };
+    return $product->start;
+}
+
+# the example in front of the product, which has the certificate of the test's CA
+sub begin_proxy ($name, $host, $product, %o) {
+    my $change = delete $o{change};
+    begin($name, %o,
+        files  => { 'ca.pem' => AuthToken::Certificate::ca(), ($o{files} // {})->%* },
+        change => sub {
+            s{server( +)\Q$host\E:443}{"server$1" . '127.0.0.1:' . $product->port}e or die "no upstream\n";
+            s{/etc/ssl/certs/ca-certificates\.crt}{/etc/nginx/auth_token/ca.pem};
+            $change->() if $change;
+        });
+}
+
+# without a valid certificate of the product no request and no credential is sent
+sub needs_certificate ($product, $path, %o) {
+    is ask($path, %o)->{status}, 200, 'the certificate of the product is valid';
+
+    for my $name (qw(other_host other_ca expired self_signed)) {
+        $product->{replace_certificate}->($name);
+        my $answer = ask($path, %o);
+        is "$answer->{status} $answer->{reached}", '502 0', "$name: nothing is sent to another certificate";
+    }
+    $product->{replace_certificate}->('products');
+    is ask($path, %o)->{status}, 200, 'the certificate of the product is valid again';
+}
+
+sub ipfabric_proxy () {
+    my ($programs, $browsers) = map { [$_] } 'Host: api.ipfabric.example', 'Host: ipfabric.example';
+    my %text = map { $_ => secret("$_-" . '0' x 32) } qw(cmdb former);
+
+    # an API token, or a user's credential; never both
+    my $product = product('ipfabric.internal.example', <<"CONF");
+            set \$kinds "";
+            if (\$http_x_api_token)   { set \$kinds "\${kinds}t"; }
+            if (\$http_authorization) { set \$kinds "\${kinds}a"; }
+            if (\$cookie_accessToken) { set \$kinds "\${kinds}c"; }
+            if (\$kinds !~ "^[tac]?\$")                        { return 400 "several credentials: \$kinds"; }
+            if (\$http_x_api_token !~ "^(|\Q$text{cmdb}\E)\$") { return 401 "unknown API token"; }
+            if (\$http_x_forwarded_for !~ "^127[.0-9]+\$")     { return 403 "address"; }
+CONF
+    begin_proxy('ipfabric-proxy', 'ipfabric.internal.example', $product,
+        store  => { 1 x 64 => $text{cmdb}, 2 x 64 => $text{former} },
+        change => sub { s/198\.51\.100\.7/127.0.0.1/; s{192\.0\.2\.0/24}{127.0.0.2} });
+    $s->{store}->update('token', 'cmdb', allow => '127.0.0.1');
+
+    my @cmdb = (headers => $programs, api_token => $text{cmdb});
+    my $list = '/api/v6.10/snapshots';
+    my $passed = sub ($name, $pattern, $path, %o) {
+        my $answer = ask($path, %o);
+        is "$answer->{status} $answer->{reached}", '200 1', "$name: passed on" or diag $answer->{body};
+        like $answer->{body}, $pattern, "$name: the credential arrives";
+        unlike $answer->{body}, qr/mallory/, "$name: no forged header arrives";
+    };
+
+    $passed->('a registered API token', qr/^X-API-Token: \Q$text{cmdb}\E\r?$/mi, $list, @cmdb);
+    $passed->('an API token with a cookie', qr/\A(?!.*^Cookie:)/msi, $list, @cmdb, cookie => 'accessToken=x');
+    $passed->('the version', qr/\AGET \/api\/version /, '/api/version', headers => $programs);
+
+    check({ headers => $programs, scheme => 'ApiKey' },
+        [no_api_token => $list, 'no API token'],
+        [no_api_token => $list, 'a cookie of IP Fabric', cookie => 'accessToken=' . good_token()],
+        [invalid_api_token => $list, 'an API token that is not registered', api_token => 'x' x 32],
+        [address_not_allowed => $list, 'another address', api_token => $text{cmdb}, from => $away],
+        [client_disabled => $list, 'a disabled API token', api_token => $text{former}],
+        [insufficient_scope => "$list/1", 'a scope that the record does not have', api_token => $text{cmdb}, method => 'DELETE'],
+        [endpoint_not_found => '/api/v6.10/no-such', 'an unknown endpoint', api_token => $text{cmdb}]);
+
+    # browsers
+    my @user = (headers => $browsers, from => $away);
+    $passed->('a cookie', qr/^Cookie: .*accessToken=abc/mi, $list, @user, cookie => 'accessToken=abc');
+    $passed->('a password', qr/^Authorization: Basic eDp5\r?$/mi, $list, @user, auth => 'Basic eDp5');
+    $passed->('an API token is removed', qr/\A(?!.*^X-API-Token:)/msi, $list, @user, api_token => $text{cmdb});
+    check({ headers => $browsers }, [address_not_allowed => $list, 'a cookie from another address', cookie => 'accessToken=abc']);
+
+    my $upload = ask('/api/v7.0/snapshots/upload', @user, cookie => 'accessToken=abc', method => 'POST', body => 'x' x 3_000_000);
+    is "$upload->{status} $upload->{reached}", '200 1', 'a snapshot of 3 MB is passed on';
+
+    needs_certificate($product, $list, @cmdb);
+    end(alarm => qr/\[(?:error|crit)\]/, log => [qr{"GET $list HTTP/2?[.0-9]*" 200 token="cmdb" endpoint="GET /snapshots" reason="ok"$}m]);
+    $product->stop;
+}
+
+sub cipp_proxy () {
+    my $microsoft = microsoft();
+
+    # Azure: a token.  CIPP: a client of "aad" with an id, no user, an address.
+    my $product = product('cipp.azurewebsites.net', <<'CONF');
+            if ($http_authorization !~ "^Bearer eyJ") { return 401 "token"; }
+            if ($http_x_ms_client_principal)          { return 403 "user"; }
+            if ($http_x_ms_client_principal_idp != aad) { return 403 "provider"; }
+            if ($http_x_ms_client_principal_name !~ "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$") { return 403 "name"; }
+            if ($http_x_forwarded_for != 127.0.0.1)   { return 403 "address"; }
+            if ($http_x_ms_original_url !~ "^https://cipp\.example\.com/api/") { return 403 "URL"; }
+            if ($http_cookie)                         { return 400 "cookie"; }
+CONF
+    begin_proxy('cipp-proxy', 'cipp.azurewebsites.net', $product, store => {},
+        files  => { 'ca.pem' => AuthToken::Certificate::ca() . $microsoft->ca },
+        change => sub { from_microsoft($microsoft) });
+    all_workers_have(1, map { "\\S+/$contoso/discovery/$_" } 'keys', 'v2\.0/keys');
+
+    my $token = sub ($client, %o) {
+        return (token => token(key => key('rsa'), header => { kid => 'rsa' }, claims => {
+            (map { $_ => GONE } qw(id scope username isAdmin)), tid => $contoso, ver => '1.0', appid => $client,
+            iss => "https://sts.windows.net/$contoso/", aud => "api://$client", %o }));
+    };
+    my $list   = '/api/ListUsers?tenantFilter=contoso.com';
+    my @forged = (headers => ['X-Forwarded-For: 192.0.2.1', "x-ms-client-principal-name: $off", 'x-ms-client-principal: e30=']);
+
+    for ([GET => $list], [POST => '/api/ListTenants'], [GET => '/api/me']) {
+        my ($method, $path) = @$_;
+        my $answer = ask($path, $token->($reports), @forged, method => $method, $method eq 'POST' ? (body => '{}') : ());
+        is "$answer->{status} $answer->{reached}", '200 1', "$method $path: CIPP accepts the request" or diag $answer->{body};
+        like $answer->{body}, qr/^Authorization: Bearer eyJ/m, "$path: the token arrives";
+        like $answer->{body}, qr/^x-ms-client-principal-name: $reports\r?$/m, "$path: the client is that of the token";
+        unlike $answer->{body}, qr/mallory|$off/, "$path: no forged header arrives";
+    }
+
+    check({ type => 'text/plain' },
+        [address_not_allowed => $list, 'an address outside of the ranges', $token->($reports), from => $away, says => $client],
+        [client_disabled => $list, 'a disabled client', $token->($off), says => $client],
+        [invalid_token => $list, 'another key', says => $page, token => token(key => key('rsa2'), header => { kid => 'rsa' })],
+        [no_token => $list, 'no token', says => $page, headers => ["x-ms-client-principal-name: $reports"]],
+        [endpoint_not_found => '/api/NoSuchThing', 'an unknown endpoint', $token->($reports), status => 404,
+         says => 'Endpoint not found']);
+
+    needs_certificate($product, $list, $token->($reports));
+    end(alarm => qr/\[(?:error|crit)\]/);
+    $_->stop for $product, $microsoft;
+}
+
 sub docker () {
     begin('docker', store => undef, confs => ['conf.d/api.conf']);
 
@@ -772,7 +991,7 @@ sub begin ($name, %o) {
                  'tls.crt' => slurp($tls), 'tls.key' => slurp($tls), ($o{files} // {})->%*);
 
     for ($text =~ m{/etc/nginx/auth_token/([\w.-]+)[; ]}g) {
-        my ($file) = grep { -f } "$examples/$name/$_", "$examples/cipp/$_";
+        my ($file) = grep { -f } map { "$examples/$_" } "$name/$_", $name =~ /ipfabric/ ? "ipfabric/$_" : "cipp/$_";
         $files{$_} //= slurp($file) if $file;
     }
     $o{files} = { map { ("etc/auth_token/$_" => $files{$_}) } keys %files };
@@ -858,14 +1077,15 @@ sub identity () { qw(X-User X-User-Id X-Issuer X-Scope X-Tenant X-Client X-Role)
 # Sent with every request: all headers that the example sets, with forged values.
 sub spoofs () {
     my %set = map { $_ => 1 } $s->conf =~ /proxy_set_header (\S+)/g;
-    delete @set{qw(Authorization Cookie)};
+    delete @set{qw(Authorization Cookie Host Connection)};
     delete $set{'X-API-Token'} if takes_api_tokens();
     return map { /Token/ ? "$_: canary-api-token" : "$_: mallory" } sort keys %set;
 }
 
 # whether the example accepts API tokens; otherwise the header must be removed
 sub takes_api_tokens () {
-    return $s->conf =~ /auth_token_store/ && $s->conf !~ /auth_token_accept(?![^;]*api_token)/;
+    return $s->conf =~ /auth_token_accept[^;]*\bapi_token/
+        || $s->conf =~ /auth_token_store/ && $s->conf !~ /auth_token_accept/;
 }
 
 # sends a request; the member reached of the response counts requests to the upstream
@@ -933,7 +1153,8 @@ sub refused_as ($sign, $path, $name, %o) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     $o{body} = $o{says} // $o{body};
     is_refused($answer, $sign, "$path: $name", realm => $o{realm} // 'api',
-               map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type));
+               (map { defined $o{$_} && $o{type} ? ($_ => $o{$_}) : () } qw(body type status)),
+               $o{scheme} ? (scheme => $o{scheme}) : ());
     is $answer->{reached}, 0, 'the request does not reach the upstream';
 
     my @ours = grep { / auth_token: / } $s->errors->lines;
@@ -1045,8 +1266,9 @@ sub replaced ($self, $text) {
     $self->{options}{change}->() for $self->{options}{change} ? $text : ();
 
     $text =~ s/($places)/$place{$1}/g;
+    $text =~ s/^(error_log \S+);/$1 notice;/m;         # with the line that says that nginx has started
     $text =~ s/127\.0\.0\.1:9000\b/127.0.0.1:$upstream/g;
-    $text =~ s/^(\s*listen )\d+/$1 . '127.0.0.1:' . $self->port/gme;
+    $text =~ s/^(\s*listen +)\d+/$1 . '127.0.0.1:' . $self->port/gme;
     $text =~ s/^user www-data;$//m if $> != 0;
     $text =~ s/^http \{\n/http {\n    auth_token_state_path $dir\/state;\n/m if $text =~ /ca_file=|auth_token_login/;
 

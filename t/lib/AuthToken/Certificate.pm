@@ -16,6 +16,7 @@ my %how = (
     good        => ['ca',  'IP:127.0.0.1,DNS:localhost', 3650],
     other_ca    => ['ca2', 'IP:127.0.0.1,DNS:localhost', 3650],
     other_host  => ['ca',  'DNS:other.example',          3650],
+    products    => ['ca',  'DNS:ipfabric.internal.example,DNS:cipp.azurewebsites.net', 3650],
     expired     => ['ca',  'IP:127.0.0.1,DNS:localhost', -1],
     self_signed => [undef, 'IP:127.0.0.1,DNS:localhost', 3650],
 );

@@ -56,9 +56,9 @@ sub _conf ($server, $dir, $n, $path, $o = {}) {
         'http' . ($o->{http} // 2), 'insecure', 'path-as-is', 'silent', 'show-error',
         'globoff', 'noproxy = "*"', 'max-time = 20',
         ($o->{method} // '') eq 'HEAD' ? 'head' : 'request = ' . _quoted($o->{method} // 'GET'),
-        (map { 'header = ' . _quoted($_) } @headers),
+        (map { 'header = ' . _quoted($_) } @headers, 'Expect:'),
         defined $o->{from} ? "interface = \"$o->{from}\"" : (),
-        defined $o->{body} ? 'data-binary = ' . _quoted($o->{body}) : (),
+        defined $o->{body} ? 'data-binary = ' . _quoted('@' . $server->write("http2/$n.data", $o->{body})) : (),
         "dump-header = \"$dir/$n.head\"", "output = \"$dir/$n.body\"", '';
 }
 
