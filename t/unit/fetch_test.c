@@ -228,6 +228,7 @@ test_discovery(void)
           "{'issuer':'https://i/x/'," URI "}" } },
         { "another issuer", { "{'issuer':'https://i'," URI "}",
           "{'issuer':'https://I/x'," URI "}",
+          "{'issuer':'https://i/x\\u0000'," URI "}",
           "{'issuer':'x\\n[alert]'," URI "}", "{'issuer':''," URI "}" } },
 
         /* a remote issuer must not direct requests at this host */
@@ -235,6 +236,7 @@ test_discovery(void)
           "{" ISSUER "}", "{" ISSUER ",'jwks_uri':null}",
           "{" ISSUER ",'jwks_uri':''}", "{" ISSUER ",'jwks_uri':'http://k/j'}",
           "{" ISSUER ",'jwks_uri':'file:///x'}",
+          "{" ISSUER ",'jwks_uri':'https://k/j\\u0000'}",
           "{" ISSUER ",'jwks_uri':'https://u:p@k/j'}" } },
     };
 
@@ -251,7 +253,7 @@ test_discovery(void)
 
     is_parsed("{" ISSUER "," URI "}", "https://i/x", "https://k/j", 1);
     is_parsed("{'jwks_uri':'https://k/j?a=b','issuer':'https:\\/\\/i/x',"
-              "'y':[{}]}", "https://i/x", "https://k/j?a=b", 1);
+              "'y':[{}],'z':'\\u0000'}", "https://i/x", "https://k/j?a=b", 1);
     is_parsed("{'issuer':'http://127.0.0.1','jwks_uri':'http://[::1]/j'}",
               "http://127.0.0.1", "http://[::1]/j", 1);
 

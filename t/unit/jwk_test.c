@@ -416,7 +416,7 @@ test_jwk_taken(void)
           ",'key_ops':['sign','verify']" },
         { "alg RS256", rsa, AT_RS256, ",'alg':'RS256'" },
         { "unknown members", rsa, AT_RS256,
-          ",'nbf':1,'cloud':'x','x5t':'AA','x5u':'http://x/'" },
+          ",'nbf':1,'cloud':'x','x5t':'AA','x5u':'http://x/','z':'\\u0000'" },
         { "a key in the form of Entra", rsa, AT_RS256,
           format(",'use':'sig','x5t':'-KI3Q9nNR7bRofxmeZoXqbHZGew',"
                  "'x5c':['%s'],'issuer':'https://x/{tenantid}/v2.0'",
@@ -500,7 +500,7 @@ test_jwk_numbers(void)
         { "n with 1,000 leading zero bytes",
           rsa_jwk(zeros_before(1000, n), "AQAB"), rsa, AT_RS256 },
         { "n with 3,000 leading zero bytes",
-          rsa_jwk(format("%s%s", many, n), "AQAB"), rsa, AT_RS256 },
+          rsa_jwk(format("%.4000s%s", many, n), "AQAB"), rsa, AT_RS256 },
         { "n with padding", rsa_jwk(format("%s==", n), "AQAB"), rsa,
           AT_RS256 },
         { "n with a leading zero byte and padding",
@@ -561,7 +561,8 @@ test_jwk_refused(void)
         "'key_ops':{}", "'key_ops':[1,null]", "'alg':'RS1'", "'alg':'none'",
         "'alg':'HS256'", "'alg':'RSA-OAEP'", "'alg':256", "'alg':'ES256'",
         "'alg':'ES512'", "'alg':'EdDSA'", "'alg':'Ed25519'", "'kid':7",
-        "'kid':{}", "'kid':['a']"
+        "'kid':{}", "'kid':['a']", "'kid':'a\\u0000b'", "'alg':'RS256\\u0000'",
+        "'use':'sig\\u0000'", "'d':'\\u0000'"
     };
 
     const struct { const char *name, *key; } cases[] = {

@@ -6,8 +6,8 @@
 #include "core/json/at_document.h"
 
 
-json_t *
-at_document_parse(at_str_t text, size_t max)
+static json_t *
+at_document_load(at_str_t text, size_t max, size_t flags)
 {
     /* jansson reads a NUL byte after the document as its end */
     if (text.len == 0 || text.len > max
@@ -16,7 +16,21 @@ at_document_parse(at_str_t text, size_t max)
         return NULL;
     }
 
-    return json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    return json_loadb(text.data, text.len, flags, NULL);
+}
+
+
+json_t *
+at_document_parse(at_str_t text, size_t max)
+{
+    return at_document_load(text, max, JSON_REJECT_DUPLICATES);
+}
+
+
+json_t *
+at_document_parse_with_nul(at_str_t text, size_t max)
+{
+    return at_document_load(text, max, JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL);
 }
 
 

@@ -29,6 +29,12 @@
 json_t *at_document_parse(at_str_t text, size_t max);
 
 /*
+ * The same, but the escape \u0000 is valid in strings, which must therefore
+ * not be read as terminated strings.
+ */
+json_t *at_document_parse_with_nul(at_str_t text, size_t max);
+
+/*
  * A string member, as a view valid as long as the object.  Returns 1; 0 if
  * there is no such member; -1 if it is of another type.
  */
