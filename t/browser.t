@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The application of docs/quickstart.md in headless Chromium: the pages and the configuration
-# are those of the document, with short lifetimes.  t/browser/main.js has the steps.
+# The application of docs/quickstart.md in headless Chromium, with the pages and the
+# configuration of the document and short lifetimes.  t/browser/main.js has the steps.
 #
 # Requirements: refresh, logout.
 
@@ -10,18 +10,16 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Local;
+use AuthToken::Steps;
 use AuthToken::Test;
-use JSON::PP ();
 
-my $root    = $AuthToken::Server::ROOT;
-my $modules = $ENV{AT_NODE} || "$root/build/node";
-my $lived   = 3;                    # seconds that an access token is valid
+my $lifetime = 3;                   # of an access token, in seconds
 
 -x '/usr/bin/chromium' or die "Chromium not found: run make deps\n";
 
 # --- the document -----------------------------------------------------------
 
-my $page = AuthToken::Log->new("$root/docs/quickstart.md")->content;
+my $page = AuthToken::Log->new("$AuthToken::Server::ROOT/docs/quickstart.md")->content;
 
 # the first block of a language in a section
 sub block ($language, $section) {
@@ -34,7 +32,7 @@ my ($certificate) = block(sh => '2. Configure nginx') =~ /^(openssl .*?[^\\])\n/
 
 $conf =~ s/listen 443 ssl;/listen %%LISTEN%% ssl;/;
 $conf =~ s{http://127\.0\.0\.1:9000}{http://%%LISTEN3%%};
-$conf =~ s/access_token /access_token expires=${lived}s /;
+$conf =~ s/access_token /access_token expires=${lifetime}s /;
 for ($conf, $certificate) {
     s{/etc/nginx/auth_token/}{%%DIR%%/keys/}g;
     s{/var/lib/auth-token}{%%DIR%%/store};
@@ -83,24 +81,15 @@ CONF
 # --- the browser ------------------------------------------------------------
 
 my $dir = $s->dir;
-chomp(my $spki = qx(openssl x509 -in $dir/keys/tls.crt -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64));
 
-$s->write('browser.json', JSON::PP->new->encode({
-    modules  => $modules,
+# the digest of the public key, by which Chromium trusts the certificate
+chomp(my $spki = qx(openssl x509 -in $dir/keys/tls.crt -pubkey -noout |
+                    openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64));
+
+run_steps $s, 't/browser/main.js',
     port     => $s->port,
     foreign  => $s->port(2),
     spki     => $spki,
-    password => $AuthToken::Local::PASSWORD,
-    command  => ["$AuthToken::Server::BUILD/auth-token", '--store', "lmdb:$dir/store"],
-}));
-
-open my $steps, '-|', "node $root/t/browser/main.js $dir/browser.json" or die "node: $!\n";
-while (my $line = <$steps>) {
-    my $step = JSON::PP->new->utf8->decode($line);
-    AuthToken::Token::secret($_) for ($step->{secrets} // [])->@*;
-    is_deeply $step->{got}, $step->{expected}, $step->{name} if defined $step->{name};
-}
-close $steps;
-is $?, 0, 'the steps have been completed';
+    password => $AuthToken::Local::PASSWORD;
 
 done;

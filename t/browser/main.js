@@ -205,7 +205,7 @@ const RENEWAL = ['GET auth/session 401', 'POST auth/token 200', 'GET auth/sessio
   ({ calls } = await callsOf(context, () => renewal(context, first)));
   check('two timers at the same time: one renewal', calls.filter((call) => call.startsWith('POST')), ['POST auth/token 200']);
 
-  // without the lock, as an application without it
+  // an application without the lock
   const parallel = await Promise.all([first, second, first, second].map((page) => request(page, 'POST', '/api/auth/token')));
   check('parallel refreshes with one token all succeed', parallel, [200, 200, 200, 200]);
   check('after parallel refreshes: both tabs are logged in', await Promise.all([load(first), load(second)]), [HELLO, HELLO]);
@@ -275,12 +275,15 @@ const RENEWAL = ['GET auth/session 401', 'POST auth/token 200', 'GET auth/sessio
   await login(first);
   await loggedIn(first);
   const [command, ...store] = config.command;
+  const disabled = await cookies(context);
   execFileSync(command, ['user', 'disable', 'jane', ...store]);
   await renewal(context, first);
   await loginForm(first);
   await loginForm(second);
   check('a disabled user is logged out at the next renewal', await first.textContent('#user'), '');
   execFileSync(command, ['user', 'enable', 'jane', ...store]);
+  await context.addCookies([disabled.refreshToken]);
+  check('the session does not return with the user', await request(first, 'POST', '/api/auth/token'), 401);
 
   await login(first);
   await loggedIn(first);
