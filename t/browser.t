@@ -52,7 +52,7 @@ my $s = start("include /etc/nginx/mime.types;\nauth_token_state_path %%DIR%%/sta
     ssl_certificate     %%DIR%%/keys/tls.crt;
     ssl_certificate_key %%DIR%%/keys/tls.key;
 
-    # pages of other origins, and a location that accepts Basic
+    # pages of other origins, and locations that accept Basic
     server {
         listen %%LISTEN2%% ssl;
         default_type text/html;
@@ -62,6 +62,12 @@ my $s = start("include /etc/nginx/mime.types;\nauth_token_state_path %%DIR%%/sta
 
         location / { return 200 "<title>another origin</title>"; }
         location = /basic  { auth_token on; auth_token_accept basic; proxy_pass http://%%LISTEN3%%; }
+        location = /either {
+            auth_token           on;
+            auth_token_accept    basic cookie;
+            auth_token_challenge basic bearer;
+            proxy_pass           http://%%LISTEN3%%;
+        }
     }
 
     server {

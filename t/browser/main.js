@@ -57,10 +57,13 @@ async function open(context, url) {
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);
 
-  devtools.on('Fetch.requestPaused', ({ requestId }) => devtools.send('Fetch.continueRequest', { requestId }));
-  devtools.on('Fetch.authRequired', ({ requestId, request }) => {
-    prompts.push(request.url);
-    devtools.send('Fetch.continueWithAuth', { requestId, authChallengeResponse: {
+  // the page may have been closed
+  const send = (method, parameters) => devtools.send(method, parameters).catch(() => {});
+
+  devtools.on('Fetch.requestPaused', ({ requestId }) => send('Fetch.continueRequest', { requestId }));
+  devtools.on('Fetch.authRequired', ({ requestId, request: { url: asked } }) => {
+    prompts.push(asked);
+    send('Fetch.continueWithAuth', { requestId, authChallengeResponse: {
       response: 'ProvideCredentials', username: 'jane', password: config.password } });
   });
   await devtools.send('Fetch.enable', { handleAuthRequests: true });
@@ -300,10 +303,19 @@ const RENEWAL = ['GET auth/session 401', 'POST auth/token 200', 'GET auth/sessio
   const context = await profile();
   const page = await open(context, `${SAME_SITE}/`);
 
-  check('no native password prompt', prompts, []);
+  await page.evaluate(() => fetch('/either'));
+  check('no native password prompt for a script', prompts, []);
+
   await page.goto(`${SAME_SITE}/basic`);
   check('a navigation where Basic is accepted has one', prompts, [`${SAME_SITE}/basic`]);
   check('the browser sends the password', await page.textContent('body'), HELLO);
+
+  // Chromium sends the password again, without a question
+  await page.goto(`${CROSS_SITE}/`);
+  await page.setContent(`<form method="post" action="${SAME_SITE}/basic"><button>x</button></form>`);
+  const answer = page.waitForResponse(`${SAME_SITE}/basic`);
+  await click(page, 'button');
+  check('a form of another site cannot use the password', (await answer).status(), 403);
   await context.close();
 }
 
