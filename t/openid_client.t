@@ -34,6 +34,7 @@ my $s = start(<<'CONF',
         issuer       https://127.0.0.1:%%PORT2%%;
         audience     api api://api;
         client_claim appid;
+        rights       role;
         signing_key  %%DIR%%/sign.pem;
         access_token expires=1h;
     }
