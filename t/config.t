@@ -147,15 +147,17 @@ my @directives = (
     [auth_token_preflight => 'on', one => 1, wrong => [
         map { [$_ => qr/invalid value "\Q$_\E" in "auth_token_preflight" directive/] }
             'yes', '$arg_on', '']],
-    [auth_token_cookie_origin => 'https://ui.example', wrong => [
-        (map { [$_ => wrong_value($_, 'auth_token_cookie_origin')] }
+    (map { my $name = $_; [$name => 'https://ui.example', wrong => [
+        (map { [$_ => wrong_value($_, $name)] }
              'ui.example', '*', 'https://', 'https://*.example', 'https://ui.example/',
              'ftp://ui.example', '$http_origin', 'null', 'HTTPS://ui.example',
              'https://a@ui.example', 'https://ui.example?x', 'https://ui.example#x', 'http:/a',
-             'https://a.example,https://b.example', ''),
-        ['"https://a b"' => wrong_value('https://a b', 'auth_token_cookie_origin')],
+             'https://a.example,https://b.example', 'https://$host', 'Off', ''),
+        ['"https://a b"' => wrong_value('https://a b', $name)],
         ['https://a.example https://a.example' =>
-            duplicate_value('https://a.example', 'auth_token_cookie_origin')]]],
+            duplicate_value('https://a.example', $name)],
+        ['off https://a.example' => qr/"$name" directive cannot combine "off" with other values/],
+        ['https://a.example off' => wrong_value('off', $name)]]] } 'auth_token_cookie_origin', 'auth_token_cors'),
 );
 
 for my $row (@directives) {

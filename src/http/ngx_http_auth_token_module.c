@@ -146,9 +146,16 @@ static ngx_command_t  ngx_at_commands[] = {
 
     { ngx_string("auth_token_cookie_origin"),
       NGX_AT_ANY_CONF|NGX_CONF_1MORE,
-      ngx_at_set_origin,
+      ngx_at_set_origins,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_at_loc_conf_t, origins),
+      NULL },
+
+    { ngx_string("auth_token_cors"),
+      NGX_AT_ANY_CONF|NGX_CONF_1MORE,
+      ngx_at_set_origins,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_at_loc_conf_t, cors),
       NULL },
 
     { ngx_string("auth_token_login"),

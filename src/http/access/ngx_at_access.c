@@ -18,6 +18,7 @@
 #include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_cache.h"
 #include "http/request/ngx_at_credential.h"
+#include "http/request/ngx_at_origin.h"
 #include "http/request/ngx_at_refuse.h"
 #include "http/store/ngx_at_session.h"
 #include "http/store/ngx_at_store.h"
@@ -314,14 +315,19 @@ ngx_at_decide(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
 ngx_int_t
 ngx_at_access_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                 rc;
     at_verdict_e              verdict;
     ngx_at_ctx_t             *ctx;
     const ngx_at_loc_conf_t  *atcf;
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
-    if (!atcf->enable) {
-        return NGX_DECLINED;
+    /* a browser sends a preflight without credentials */
+
+    rc = ngx_at_answer_preflight(r, atcf);
+
+    if (rc != NGX_DECLINED || !atcf->enable) {
+        return rc;
     }
 
     ctx = ngx_at_get_ctx(r);

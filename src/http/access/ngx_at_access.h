@@ -24,7 +24,8 @@
 /*
  * The handler of the access phase.  Returns NGX_OK if the request is granted,
  * NGX_DECLINED if "auth_token" is off, NGX_AGAIN while a password is checked,
- * or the status of the refusal.  It never sends a header.
+ * the status of the refusal, or 204 for a preflight that the module answers.
+ * It never sends a header.
  */
 ngx_int_t ngx_at_access_handler(ngx_http_request_t *r);
 
@@ -48,16 +49,6 @@ ngx_uint_t ngx_at_client_address(ngx_http_request_t *r, at_addr_t *addr);
 /* 1 if the location and the identity both allow the client address */
 ngx_uint_t ngx_at_address_allowed(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_identity_t *identity);
-
-/*
- * Protects cookies and Basic, which browsers attach by themselves, against
- * requests that other sites make (CSRF).  The cookie attribute SameSite=Strict
- * does not stop sibling domains.  Origin must name this origin or a listed
- * one; without a listed one Sec-Fetch-Site must be "same-origin".  A request
- * without both fields is not made by a browser.
- */
-ngx_uint_t ngx_at_origin_allowed(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf);
 
 /*
  * 1 if no credential is required: for a CORS preflight, if the location allows

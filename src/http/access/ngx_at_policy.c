@@ -6,10 +6,9 @@
 #include "http/access/ngx_at_access.h"
 
 #include "core/authz/at_path.h"
-#include "core/base/at_header.h"
 
 #include "http/base/ngx_at_str.h"
-#include "http/request/ngx_at_header.h"
+#include "http/request/ngx_at_origin.h"
 
 
 ngx_uint_t
@@ -53,103 +52,6 @@ ngx_at_address_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
 }
 
 
-static ngx_uint_t
-ngx_at_is_same_origin(ngx_http_request_t *r, ngx_str_t *origin)
-{
-    int       secure;
-    at_str_t  host;
-
-    host = (at_str_t) { NULL, 0 };
-
-    if (r->headers_in.host) {
-        host = ngx_at_view(r->headers_in.host->value);
-
-    } else if (r->host_start) {             /* :authority of HTTP/3 */
-        host.data = (char *) r->host_start;
-        host.len = r->host_end - r->host_start;
-    }
-
-#if (NGX_HTTP_SSL)
-    secure = r->connection->ssl != NULL;
-#else
-    secure = 0;
-#endif
-
-    return host.len
-           && at_header_is_same_origin(ngx_at_view(*origin), secure,
-                                       ngx_at_view(r->headers_in.server),
-                                       host);
-}
-
-
-static ngx_uint_t
-ngx_at_is_listed_origin(const ngx_array_t *origins, ngx_str_t *origin)
-{
-    ngx_str_t   *o;
-    ngx_uint_t   i;
-
-    if (origins == NULL) {
-        return 0;
-    }
-
-    o = origins->elts;
-
-    for (i = 0; i < origins->nelts; i++) {
-        if (o[i].len == origin->len
-            && ngx_strncasecmp(o[i].data, origin->data, origin->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-ngx_uint_t
-ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
-{
-    ngx_str_t         *value;
-    ngx_uint_t         listed;
-    ngx_at_headers_t   origins = ngx_at_headers(r);
-    ngx_at_headers_t   sites = ngx_at_headers(r);
-
-    /* a WebSocket begins with a GET, but can do anything afterwards */
-
-    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS))
-        && ngx_at_find_header(r, "upgrade") == NULL)
-    {
-        return 1;
-    }
-
-    listed = 0;
-
-    while ((value = ngx_at_next_header(&origins, at_str("origin"))) != NULL) {
-
-        if (ngx_at_is_listed_origin(atcf->origins, value)) {
-            listed = 1;
-
-        } else if (!ngx_at_is_same_origin(r, value)) {
-            return 0;
-        }
-    }
-
-    if (listed) {
-        return 1;
-    }
-
-    while ((value = ngx_at_next_header(&sites, at_str("sec-fetch-site")))
-           != NULL)
-    {
-        if (!ngx_at_str_is(value, "same-origin")) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 /* NULL: not listed, or an ambiguous path */
 
 static const at_endpoint_t *
@@ -182,12 +84,7 @@ ngx_at_request_is_public(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
 {
     *endpoint = NULL;
 
-    /* a CORS-preflight request (Fetch standard, section 3.2.2) */
-
-    if (atcf->preflight && r->method == NGX_HTTP_OPTIONS
-        && ngx_at_find_header(r, "origin")
-        && ngx_at_find_header(r, "access-control-request-method"))
-    {
+    if (atcf->preflight && ngx_at_is_preflight(r)) {
         return 1;
     }
 

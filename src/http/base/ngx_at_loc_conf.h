@@ -82,6 +82,7 @@ typedef struct {
 
     ngx_flag_t                preflight;
     ngx_array_t              *origins;          /* of ngx_str_t */
+    ngx_array_t              *cors;             /* of ngx_str_t; NULL: off */
     ngx_flag_t                local_users;
 
     /* a location that is a token endpoint; not inherited */

@@ -25,6 +25,14 @@ typedef struct ngx_at_signing_key_s  ngx_at_signing_key_t;
 typedef struct ngx_at_source_s  ngx_at_source_t;
 
 
+/* to which requests a browser attaches a cookie (RFC 6265bis section 4.1.2) */
+typedef struct {
+    ngx_str_t               path;
+    ngx_str_t               domain;             /* empty: only this host */
+    ngx_str_t               same_site;          /* "Strict", "Lax", "None" */
+} ngx_at_cookie_scope_t;
+
+
 /*
  * One "auth_token_issuer" block.  Times are in seconds, but refresh_grace is
  * in milliseconds.
@@ -54,10 +62,11 @@ typedef struct {
     ngx_str_t               jwks;               /* their public keys */
 
     ngx_str_t               access_cookie;
+    ngx_at_cookie_scope_t   access_scope;
     time_t                  access_expires;
     time_t                  access_cookie_expires; /* 0: access_expires */
     ngx_str_t               refresh_cookie;
-    ngx_str_t               refresh_path;
+    ngx_at_cookie_scope_t   refresh_scope;
     time_t                  refresh_expires;
     ngx_uint_t              refresh_length;
     ngx_msec_t              refresh_grace;

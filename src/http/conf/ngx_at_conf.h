@@ -27,7 +27,7 @@ char *ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_at_error.c, ngx_at_address.c; may be repeated at a level */
 char *ngx_at_set_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -85,6 +85,10 @@ char *ngx_at_key_sources_resolve(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
 /* ngx_at_issued_token.c: tokens that nginx issues, passwords of their users */
 char *ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     ngx_str_t *value, void *field);
+/* browsers ignore a cookie with "__Host-" in its name unless it has no domain
+   and the path "/" */
+char *ngx_at_check_cookie(ngx_conf_t *cf, const ngx_at_issuer_t *issuer,
+    const ngx_str_t *name, const ngx_at_cookie_scope_t *scope);
 extern const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_password_parameters[];

@@ -54,6 +54,77 @@ ngx_at_is_cookie_path(at_str_t path)
 }
 
 
+/* a host name; a dot in front is allowed, and has no meaning (RFC 6265) */
+
+static int
+ngx_at_is_cookie_domain(at_str_t domain)
+{
+    char    c, previous;
+    size_t  i;
+
+    previous = '.';
+
+    for (i = domain.len && domain.data[0] == '.'; i < domain.len; i++) {
+        c = domain.data[i];
+
+        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+            && !(c >= '0' && c <= '9')
+            && c != '-' && (c != '.' || previous == '.'))
+        {
+            return 0;
+        }
+
+        previous = c;
+    }
+
+    return previous != '.';
+}
+
+
+static ngx_int_t
+ngx_at_parse_same_site(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field)
+{
+    ngx_str_t *same_site = field;
+
+    if (ngx_at_str_is(value, "strict")) {
+        ngx_str_set(same_site, "Strict");
+
+    } else if (ngx_at_str_is(value, "lax")) {
+        ngx_str_set(same_site, "Lax");
+
+    } else if (ngx_at_str_is(value, "none")) {
+        ngx_str_set(same_site, "None");
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_at_check_cookie(ngx_conf_t *cf, const ngx_at_issuer_t *issuer,
+    const ngx_str_t *name, const ngx_at_cookie_scope_t *scope)
+{
+    ngx_str_t  rest = *name;
+
+    if (!ngx_at_conf_cut_prefix(&rest, "__Host-")
+        || (scope->domain.len == 0 && ngx_at_str_is(&scope->path, "/")))
+    {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "the cookie \"%V\" of \"auth_token_issuer %V\" "
+                       "requires \"path=/\" and no \"domain\"", name,
+                       &issuer->name);
+
+    return NGX_CONF_ERROR;
+}
+
+
 /* "N/TIME"; the limits of the parameter apply to the time */
 
 static ngx_int_t
@@ -109,6 +180,14 @@ const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[] = {
     { ngx_string("cookie="), NULL, offsetof(ngx_at_issuer_t, access_cookie),
       0, 0, "\"cookie=NAME\"", ngx_at_is_token },
 
+    { ngx_string("domain="), NULL,
+      offsetof(ngx_at_issuer_t, access_scope.domain), 0, 0,
+      "\"domain=HOST\"", ngx_at_is_cookie_domain },
+
+    { ngx_string("samesite="), ngx_at_parse_same_site,
+      offsetof(ngx_at_issuer_t, access_scope.same_site), 0, 0,
+      "\"samesite=strict\", \"samesite=lax\" or \"samesite=none\"", NULL },
+
     { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
@@ -130,8 +209,17 @@ const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
     { ngx_string("cookie="), NULL, offsetof(ngx_at_issuer_t, refresh_cookie),
       0, 0, "\"cookie=NAME\"", ngx_at_is_token },
 
-    { ngx_string("path="), NULL, offsetof(ngx_at_issuer_t, refresh_path),
-      0, 0, "\"path=/PATH\"", ngx_at_is_cookie_path },
+    { ngx_string("path="), NULL,
+      offsetof(ngx_at_issuer_t, refresh_scope.path), 0, 0,
+      "\"path=/PATH\"", ngx_at_is_cookie_path },
+
+    { ngx_string("domain="), NULL,
+      offsetof(ngx_at_issuer_t, refresh_scope.domain), 0, 0,
+      "\"domain=HOST\"", ngx_at_is_cookie_domain },
+
+    { ngx_string("samesite="), ngx_at_parse_same_site,
+      offsetof(ngx_at_issuer_t, refresh_scope.same_site), 0, 0,
+      "\"samesite=strict\", \"samesite=lax\" or \"samesite=none\"", NULL },
 
     { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };

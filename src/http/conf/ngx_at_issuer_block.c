@@ -527,10 +527,13 @@ ngx_at_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
     requirements->scope_claim = ngx_at_claim_name("scope");
 
     ngx_str_set(&issuer->access_cookie, "accessToken");
+    ngx_str_set(&issuer->access_scope.path, "/");
+    ngx_str_set(&issuer->access_scope.same_site, "Strict");
     issuer->access_expires = 30 * 60;
 
     ngx_str_set(&issuer->refresh_cookie, "refreshToken");
-    ngx_str_set(&issuer->refresh_path, "/api/auth/token");
+    ngx_str_set(&issuer->refresh_scope.path, "/api/auth/token");
+    ngx_str_set(&issuer->refresh_scope.same_site, "Strict");
     issuer->refresh_expires = 24 * 60 * 60;
     issuer->refresh_length = 80;
     issuer->refresh_grace = 5000;
@@ -702,6 +705,16 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     ngx_at_issuer_apply_defaults(&parser);
+
+    if (ngx_at_check_cookie(cf, issuer, &issuer->access_cookie,
+                            &issuer->access_scope)
+        != NGX_CONF_OK
+        || ngx_at_check_cookie(cf, issuer, &issuer->refresh_cookie,
+                               &issuer->refresh_scope)
+           != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     missing = ngx_at_issuer_find_missing(issuer);
 

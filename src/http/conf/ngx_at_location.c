@@ -368,17 +368,32 @@ ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* origins in the form that browsers send (RFC 6454 section 6.2) */
+/*
+ * Origins in the form that browsers send (RFC 6454 section 6.2).  "off"
+ * cancels an inherited list.
+ */
 
 char *
-ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_at_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_at_loc_conf_t *atcf = conf;
+    ngx_str_t     *value, host;
+    ngx_uint_t     i;
+    ngx_array_t  **origins;
 
-    ngx_str_t   *value, host;
-    ngx_uint_t   i;
-
+    origins = (ngx_array_t **) ((u_char *) conf + cmd->offset);
     value = cf->args->elts;
+
+    if (ngx_at_str_is(&value[1], "off")) {
+
+        if (*origins != NGX_CONF_UNSET_PTR) {
+            return "is duplicate";
+        }
+
+        *origins = NULL;
+
+        return cf->args->nelts == 2
+               ? NGX_CONF_OK : "cannot combine \"off\" with other values";
+    }
 
     for (i = 1; i < cf->args->nelts; i++) {
         host = value[i];
@@ -386,7 +401,7 @@ ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if ((!ngx_at_conf_cut_prefix(&host, "https://")
              && !ngx_at_conf_cut_prefix(&host, "http://"))
             || host.len == 0
-            || !ngx_at_is_visible(ngx_at_view(host), "/?#@,\"\\*"))
+            || !ngx_at_is_visible(ngx_at_view(host), "/?#@,\"\\*$"))
         {
             return ngx_at_conf_invalid_value(cf, &value[i],
                        "use \"https://HOST[:PORT]\" or "
@@ -394,7 +409,7 @@ ngx_at_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    return ngx_at_conf_set_strings(cf, &atcf->origins);
+    return ngx_at_conf_set_strings(cf, origins);
 }
 
 
@@ -425,6 +440,7 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
     atcf->preflight = NGX_CONF_UNSET;
     atcf->local_users = NGX_CONF_UNSET;
     atcf->origins = NGX_CONF_UNSET_PTR;
+    atcf->cors = NGX_CONF_UNSET_PTR;
 
     return atcf;
 }
@@ -724,6 +740,7 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->preflight, prev->preflight, 0);
     ngx_conf_merge_value(conf->local_users, prev->local_users, 1);
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
+    ngx_conf_merge_ptr_value(conf->cors, prev->cors, NULL);
 
     ngx_at_merge_accept(atmcf, prev, conf);
     ngx_at_merge_challenge(prev, conf);

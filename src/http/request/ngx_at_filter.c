@@ -9,6 +9,7 @@
 
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
+#include "http/request/ngx_at_origin.h"
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -198,27 +199,15 @@ ngx_at_replace_page(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 }
 
 
+/* the response to a refused request: nginx's error page, or "error_page" */
+
 static ngx_int_t
-ngx_at_header_filter(ngx_http_request_t *r)
+ngx_at_filter_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 {
-    ngx_at_ctx_t  *ctx;
-
-    if (r != r->main
-        || (r->headers_out.status < NGX_HTTP_BAD_REQUEST && !r->error_page))
-    {
-        return ngx_http_next_header_filter(r);
-    }
-
-    ctx = ngx_at_find_ctx(r);
-
-    if (ctx == NULL || ctx->phase != NGX_AT_REFUSED) {
-        return ngx_http_next_header_filter(r);
-    }
-
     ngx_at_log_refusal(r, ctx);
 
     if (r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
-        return ngx_http_next_header_filter(r);
+        return NGX_OK;
     }
 
     if (ngx_http_get_module_ctx(r, ngx_http_auth_token_module)
@@ -228,13 +217,37 @@ ngx_at_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (r->headers_out.status == ctx->status
-        && ngx_at_add_challenge(r, ctx) != NGX_OK)
-    {
-        return NGX_ERROR;
+    return r->headers_out.status == ctx->status ? ngx_at_add_challenge(r, ctx)
+                                                : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_at_header_filter(ngx_http_request_t *r)
+{
+    ngx_at_ctx_t             *ctx;
+    const ngx_at_loc_conf_t  *atcf;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
     }
 
-    return ngx_http_next_header_filter(r);
+    atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
+
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST || r->error_page) {
+        ctx = ngx_at_find_ctx(r);
+
+        if (ctx && ctx->phase == NGX_AT_REFUSED) {
+            atcf = ctx->conf;       /* "error_page" may have another one */
+
+            if (ngx_at_filter_refusal(r, ctx) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return ngx_at_add_cors(r, atcf) == NGX_OK
+           ? ngx_http_next_header_filter(r) : NGX_ERROR;
 }
 
 

@@ -32,6 +32,10 @@ ngx_str_t *ngx_at_next_header(ngx_at_headers_t *headers, at_str_t name);
 /* the value of the first one */
 ngx_str_t *ngx_at_find_header(ngx_http_request_t *r, const char *name);
 
+/* the response, so far; the name is compared without case */
+ngx_uint_t ngx_at_response_has_header(ngx_http_request_t *r,
+    const char *name);
+
 /* adds a field to the response; name and value must live as long as it does */
 ngx_int_t ngx_at_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);

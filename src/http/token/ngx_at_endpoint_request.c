@@ -10,6 +10,7 @@
 #include "http/access/ngx_at_access.h"
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/request/ngx_at_header.h"
+#include "http/request/ngx_at_origin.h"
 #include "http/request/ngx_at_refuse.h"
 #include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_reply.h"

@@ -32,7 +32,7 @@ ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status, const ngx_str_t *json,
 
 static ngx_int_t
 ngx_at_add_cookie(ngx_http_request_t *r, const ngx_str_t *name,
-    at_str_t content, time_t max_age, const ngx_str_t *path)
+    at_str_t content, time_t max_age, const ngx_at_cookie_scope_t *scope)
 {
     u_char     *p;
     u_char      date[sizeof("Mon, 28 Sep 1970 06:00:00 GMT")];
@@ -40,10 +40,11 @@ ngx_at_add_cookie(ngx_http_request_t *r, const ngx_str_t *name,
 
     text = ngx_at_from_view(content);
 
-    p = ngx_pnalloc(r->pool, name->len + text.len + path->len + NGX_TIME_T_LEN
-                         + sizeof(date)
-                         + sizeof("=; Max-Age=; Path=; Expires=; HttpOnly; "
-                                  "Secure; SameSite=Strict"));
+    p = ngx_pnalloc(r->pool, name->len + text.len + scope->path.len
+                         + scope->domain.len + scope->same_site.len
+                         + NGX_TIME_T_LEN + sizeof(date)
+                         + sizeof("=; Max-Age=; Path=; Domain=; Expires=; "
+                                  "HttpOnly; Secure; SameSite="));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -51,10 +52,15 @@ ngx_at_add_cookie(ngx_http_request_t *r, const ngx_str_t *name,
     *ngx_http_time(date, max_age ? ngx_time() + max_age : 0) = '\0';
 
     value.data = p;
-    value.len = ngx_sprintf(p, "%V=%V; Max-Age=%T; Path=%V; Expires=%s; "
-                            "HttpOnly; Secure; SameSite=Strict",
-                            name, &text, max_age, path, date)
-                - p;
+    p = ngx_sprintf(p, "%V=%V; Max-Age=%T; Path=%V; Expires=%s; "
+                    "HttpOnly; Secure; SameSite=%V", name, &text, max_age,
+                    &scope->path, date, &scope->same_site);
+
+    if (scope->domain.len) {
+        p = ngx_sprintf(p, "; Domain=%V", &scope->domain);
+    }
+
+    value.len = p - value.data;
 
     return ngx_at_add_header(r, "Set-Cookie", &value);
 }
@@ -65,7 +71,6 @@ ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
 {
     time_t                  access_max_age, refresh_max_age;
     at_str_t                access, refresh;
-    ngx_str_t               root = ngx_string("/");
     ngx_table_elt_t        *first;
     ngx_http_request_t     *r;
     const ngx_at_issuer_t  *issuer;
@@ -91,7 +96,7 @@ ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
     }
 
     if (ngx_at_add_cookie(r, &issuer->access_cookie, access, access_max_age,
-                          &root)
+                          &issuer->access_scope)
         != NGX_OK)
     {
         return AT_FAILED;
@@ -101,7 +106,7 @@ ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
             + r->headers_out.headers.last->nelts - 1;
 
     if (ngx_at_add_cookie(r, &issuer->refresh_cookie, refresh, refresh_max_age,
-                          &issuer->refresh_path)
+                          &issuer->refresh_scope)
         != NGX_OK)
     {
         first->hash = 0;    /* both cookies or none */
