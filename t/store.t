@@ -5,7 +5,8 @@
 # restored, truncated, full or read-only while nginx runs.
 #
 # Requirements: import-atomic, store-removed, store-reload, store-faults,
-#   signals, store-files, reload-with-errors, worker-killed, process-models.
+#   signals, store-files, reload-with-errors, worker-killed, process-models,
+#   limited-address-space.
 
 use v5.36;
 
@@ -228,6 +229,36 @@ SKIP: {
 
     chmod 0646, "$p/data.mdb";
     isnt +($s->check)[0], 0, 'single user: a store that others can write is an error';
+}
+
+# the address space of a process may be limited
+SKIP: {
+    skip 'a sanitizer needs more address space', 1 if $hurry;
+
+    my $s = AuthToken::Server->new($conf);
+    my $limited = sub ($program) {
+        my $wrapper = $s->write('limited-' . $program =~ s{.*/}{}r, "#!/bin/sh\nulimit -v 3000000\nexec '$program' \"\$@\"\n");
+        chmod 0755, $wrapper;
+        return $wrapper;
+    };
+    my $command = $limited->("$AuthToken::Server::BUILD/auth-token");
+    my $path = $s->dir . '/store';
+    is system("$command --store lmdb:$path init @{[$is_root ? '--group www-data' : '']} >/dev/null"), 0,
+        'limited address space: the command creates a store';
+    $s->{store} = bless { dir => $s->dir, path => $path }, 'AuthToken::Store';
+    my $token = $s->{store}->token('t1');
+    like `$command --store lmdb:$path token list`, qr/t1/, 'limited address space: the command reads the store';
+
+    my $nginx = $AuthToken::Server::NGINX;
+    $nginx = (grep { -x } map { "$_/$nginx" } split /:/, "$ENV{PATH}:/usr/sbin")[0] if $nginx !~ m{/};
+    local $AuthToken::Server::NGINX = $limited->($nginx);
+    $s->start;
+    is answer($s, $token), '200', 'limited address space: a worker uses the store';
+    like $s->errors->content, qr/\[warn\].* auth_token: address space is limited, store mapped with \d{3,4}M: "\Q$path\E"/,
+        'limited address space: the log states the size of the map';
+    $s->{store}->ok('token', 'disable', 't1');
+    is answer($s, $token), '403 API_CLIENT_DISABLED', 'limited address space: a change is seen';
+    $s->stop;
 }
 
 # "user" may follow "http": before it is known, missing access is a warning

@@ -20,6 +20,9 @@
 /* bytes of the file beyond its last page: see at_lmdb_extend_file() */
 #define AT_LMDB_SLACK        (1 << 20)
 
+/* bytes; see at_lmdb_map_size() */
+#define AT_LMDB_MIN_MAP      (1 << 26)
+
 #define AT_NFS_MAGIC         0x6969
 #define AT_CIFS_MAGIC        0xff534d42u
 #define AT_SMB2_MAGIC        0xfe534d42u
@@ -161,6 +164,37 @@ at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
 
 
 static int
+at_lmdb_can_map(size_t size)
+{
+    void  *map;
+
+    map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE,
+               -1, 0);
+
+    return map != MAP_FAILED && munmap(map, size) == 0;
+}
+
+
+/*
+ * The address space of a process may be limited, for example by RLIMIT_AS or
+ * by an emulator.  A smaller map leaves at least as much to the process.
+ */
+static size_t
+at_lmdb_map_size(size_t size)
+{
+    if (at_lmdb_can_map(size)) {
+        return size;
+    }
+
+    do {
+        size /= 2;
+    } while (size > AT_LMDB_MIN_MAP && !at_lmdb_can_map(size));
+
+    return size / 2;
+}
+
+
+static int
 at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
 {
     int       rc, dead;
@@ -169,7 +203,8 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
     rc = mdb_env_create(&lmdb->env);
 
     if (rc == 0) {
-        rc = mdb_env_set_mapsize(lmdb->env, lmdb->schema->map_size);
+        lmdb->map_size = at_lmdb_map_size(lmdb->schema->map_size);
+        rc = mdb_env_set_mapsize(lmdb->env, lmdb->map_size);
     }
 
     if (rc == 0) {
@@ -374,6 +409,10 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
 {
     struct stat  data, lock;
 
+    if (lmdb->outgrown) {
+        return 0;
+    }
+
     if (stat(lmdb->lock.path, &lock) != 0 || stat(lmdb->data.path, &data) != 0)
     {
         return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
@@ -487,7 +526,15 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
             return rc;
         }
 
-        /* another process has enlarged the map: LMDB must adopt its size */
+        /*
+         * Another process has enlarged the map: LMDB must adopt its size.  If
+         * it cannot, it has no map any more, so a smaller map is not enlarged.
+         */
+        if (lmdb->map_size < lmdb->schema->map_size) {
+            lmdb->outgrown = 1;
+            return rc;
+        }
+
         (void) mdb_env_set_mapsize(lmdb->env, 0);
     }
 }

@@ -56,6 +56,9 @@ typedef struct {
     at_lmdb_file_t           data;      /* as it was opened */
     at_lmdb_file_t           lock;
     void                    *metas;     /* second map of the meta pages */
+    size_t                   map_size;  /* less than that of the schema if
+                                           the address space is limited */
+    int                      outgrown;  /* data.mdb is larger than the map */
     unsigned                 page_size;
     uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */
 } at_lmdb_t;
@@ -80,7 +83,7 @@ void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
  * Whether the path still has the files that were opened, and data.mdb is
- * complete: 1, 0, or -1 if that cannot be determined.
+ * complete and fits the map: 1, 0, or -1 if that cannot be determined.
  */
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
 

@@ -79,6 +79,14 @@ at_store_close(at_store_t *store)
 }
 
 
+size_t
+at_store_reduced_map(const at_store_t *store)
+{
+    return store->lmdb.map_size < at_store_schema.map_size
+           ? store->lmdb.map_size : 0;
+}
+
+
 int
 at_store_is_current(at_store_t *store)
 {

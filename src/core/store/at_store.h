@@ -50,6 +50,11 @@ at_store_t *at_store_open(const char *path, at_store_mode_e mode,
 void at_store_close(at_store_t *store);
 
 /*
+ * The size of the map in bytes if the address space is limited, else 0.
+ */
+size_t at_store_reduced_map(const at_store_t *store);
+
+/*
  * 1 while the path still has the files that were opened, and they are
  * complete.  Call it from time to time, not inside a transaction.  If data.mdb
  * was replaced and lock.mdb was not, the second call at the latest returns 0.

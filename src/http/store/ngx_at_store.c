@@ -159,6 +159,7 @@ static void
 ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
     ngx_log_t *log)
 {
+    size_t      map_size;
     at_error_t  err;
 
     open->handle = at_store_open((char *) path->data, AT_STORE_READ, &err);
@@ -174,6 +175,14 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
     if (open->handle) {
         open->epoch++;
         (void) ngx_cpystrn((u_char *) open->path, path->data, NGX_MAX_PATH);
+
+        map_size = at_store_reduced_map(open->handle);
+
+        if (map_size) {
+            ngx_log_error(NGX_LOG_WARN, log, 0,
+                          "auth_token: address space is limited, store mapped "
+                          "with %uzM: \"%V\"", map_size >> 20, path);
+        }
 
         if (open->error.text[0]) {
             open->error.text[0] = '\0';
