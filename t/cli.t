@@ -225,8 +225,8 @@ for my $suffix ('', '.pub', '.jwks') {
 symlink 'elsewhere', 'link' or die;
 for (
     [ 'link', 'File exists', 'a dangling link is an error' ],
-    [ 'no/such', 'No such file or directory', 'a missing directory is an error' ],
-    [ "a\nb/c", 'No such file or directory', 'control characters in a path are shown as question marks' ],
+    [ 'no/such', 'no such directory; create it with: install -d "no"', 'a missing directory is an error' ],
+    [ "a\nb/c", 'no such directory; create it with: install -d "a?b"', 'control characters in a path are shown as question marks' ],
 ) {
     my ($path, $reason, $name) = @$_;
     my $shown = $path =~ s/\n/?/r;

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Requirements: store-hashes-only, address-match, store-expiry, import-atomic,
-#   store-files, store-faults.
+#   store-files, store-faults, export-file.
 
 # The command auth-token and its store.  t/store_faults.t has failing writes.
 
@@ -318,6 +318,37 @@ my $doc = export_records($text);
 is(join(' ', map { $_->{id} } @{$doc->{tokens}}),
     join(' ', sort map { $_->{id} } @{$doc->{tokens}}), 'an export is sorted by id');
 is(export(), $text, 'two exports are equal');
+
+{
+    umask 0;
+    is(ok_out('export', '--out', 'backup'), '', 'export --out prints nothing');
+    is(slurp('backup'), $text, 'export --out writes the export');
+    is(mode('backup'), '0600', 'a file of export --out has mode 0600');
+
+    chmod 0644, 'backup';
+    ok_out('export', '--out', 'backup');
+    is(mode('backup'), '0600', 'export --out replaces a file of another mode');
+
+    symlink 'backup', 'link-to-backup' or die;
+    fails(run('export', '--out', 'link-to-backup'), 1, '"link-to-backup" is not a regular file',
+        'export --out does not follow a link');
+    fails(run('export', '--out', '/dev/full'), 1, '"/dev/full" is not a regular file',
+        'export --out does not replace a device');
+    fails(run('export', '--out', 'no/such'), 1, 'cannot create "no/such": No such file or directory',
+        'export --out to a missing directory is an error');
+
+    spew('backup', 'previous');
+    my $limit = sub {
+        $SIG{XFSZ} = 'IGNORE';
+        exec 'prlimit', '--fsize=200', $command, '--store', "lmdb:$dir/$store", 'export', '--out', 'backup';
+    };
+    fails(run({ before => $limit }, 'export'), 1, 'cannot write the export: File too large',
+        'export --out to a full disk is an error');
+    is(slurp('backup'), 'previous', 'a failed export keeps the previous file');
+    is(join(' ', glob 'backup.*'), '', 'a failed export leaves no temporary file');
+    unlink 'backup', 'link-to-backup';
+    umask 022;
+}
 
 sub counts {
     my ($r) = @_;

@@ -178,6 +178,12 @@ static const cli_option_t  cli_role_set_options[] = {
     CLI_END
 };
 
+static const cli_option_t  cli_export_options[] = {
+    { "out", "FILE", 0, "write to FILE instead of standard output", NULL,
+      NULL },
+    CLI_END
+};
+
 static const cli_option_t  cli_key_options[] = {
     { "out", "PATH", CLI_REQUIRED, "path of the private key; required", NULL,
       NULL },
@@ -380,9 +386,11 @@ const cli_command_t  cli_commands[] = {
       "many records were added, changed, unchanged and removed, and how many "
       "have no address ranges." },
 
-    { "export", "", cli_export, NULL, 1, "export all records", cli_no_options,
+    { "export", "", cli_export, NULL, 1, "export all records",
+      cli_export_options,
       "Prints the whole store, including hashes, as JSON Lines: a header "
-      "line, then one record on each line." },
+      "line, then one record on each line. The file of --out gets the mode "
+      "0600 and replaces an existing file when it is complete." },
 
     { "check", "", cli_check, NULL, 1, "check the store for damage",
       cli_no_options,

@@ -5,11 +5,18 @@
  * auth-token export
  */
 
+#define _GNU_SOURCE             /* asprintf(), mkostemp() */
+
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/commands/cli_commands.h"
 #include "cli/record/cli_jsonl.h"
 #include "cli/record/cli_store.h"
+#include "cli/terminal/cli_options.h"
 
 
 static int
@@ -29,13 +36,18 @@ cli_export_count(void *data, at_str_t key, at_str_t value)
 static int
 cli_export_record(cli_t *cli, cli_record_t *rec, void *data)
 {
-    (void) data;
+    FILE  *out = data;
 
-    if (cli_jsonl_write_record(stdout, rec) != 0) {
+    if (cli_jsonl_write_record(out, rec) != 0) {
         return cli_no_memory(cli);
     }
 
-    return ferror(stdout) ? cli_flush(cli) : 0;
+    if (!ferror(out)) {
+        return 0;
+    }
+
+    return out == stdout ? cli_flush(cli)
+                         : cli_failure(cli, "cannot write the export: %m");
 }
 
 
@@ -45,7 +57,6 @@ cli_export_run(cli_t *cli, at_store_t *store, void *data)
     size_t   i;
     int64_t  n;
 
-    (void) data;
     n = 0;
 
     for (i = 0; i < CLI_KINDS; i++) {
@@ -56,12 +67,12 @@ cli_export_run(cli_t *cli, at_store_t *store, void *data)
         }
     }
 
-    if (cli_jsonl_write_header(stdout, n) != 0) {
+    if (cli_jsonl_write_header(data, n) != 0) {
         return cli_no_memory(cli);
     }
 
     for (i = 0; i < CLI_KINDS; i++) {
-        if (cli_store_each(cli, store, &cli_kinds[i], cli_export_record, NULL)
+        if (cli_store_each(cli, store, &cli_kinds[i], cli_export_record, data)
             != 0)
         {
             return -1;
@@ -72,8 +83,72 @@ cli_export_run(cli_t *cli, at_store_t *store, void *data)
 }
 
 
+/* writes a temporary file, so that a failure keeps the existing one */
+static int
+cli_export_to_file(cli_t *cli, const char *path)
+{
+    int          fd, rc;
+    FILE        *out;
+    char        *temp;
+    struct stat  st;
+
+    if (*path == '\0') {
+        return cli_invalid(cli, "out", "use the path of a file");
+    }
+
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return cli_failure(cli, "\"%s\" is not a regular file", path);
+    }
+
+    if (asprintf(&temp, "%s.XXXXXX", path) == -1) {
+        return cli_no_memory(cli);
+    }
+
+    /* the mode is 0600 */
+    fd = mkostemp(temp, O_CLOEXEC);
+
+    if (fd == -1) {
+        rc = cli_failure(cli, "cannot create \"%s\": %m", path);
+        free(temp);
+        return rc;
+    }
+
+    out = fdopen(fd, "w");
+
+    if (out == NULL) {
+        (void) close(fd);
+        rc = cli_no_memory(cli);
+
+    } else {
+        rc = cli_store_run(cli, AT_STORE_READ, cli_export_run, out);
+
+        if (rc == 0 && (fflush(out) != 0 || fsync(fd) != 0
+                        || rename(temp, path) != 0))
+        {
+            rc = cli_failure(cli, "cannot write \"%s\": %m", path);
+        }
+
+        (void) fclose(out);
+    }
+
+    if (rc != 0) {
+        (void) unlink(temp);
+    }
+
+    free(temp);
+
+    return rc;
+}
+
+
 int
 cli_export(cli_t *cli)
 {
-    return cli_store_run(cli, AT_STORE_READ, cli_export_run, NULL);
+    const char  *out;
+
+    out = cli_text(cli, "out");
+
+    return out != NULL
+           ? cli_export_to_file(cli, out)
+           : cli_store_run(cli, AT_STORE_READ, cli_export_run, stdout);
 }

@@ -7,6 +7,7 @@
 
 #define _GNU_SOURCE             /* asprintf() */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,12 @@ cli_key_write(cli_t *cli, const char *path, mode_t mode, const char *text,
     size_t   len;
 
     fd = open(path, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, mode);
+
+    if (fd == -1 && errno == ENOENT && strrchr(path, '/') != NULL) {
+        return cli_failure(cli, "cannot create \"%s\": no such directory; "
+                           "create it with: install -d \"%.*s\"", path,
+                           (int) (strrchr(path, '/') - path), path);
+    }
 
     if (fd == -1) {
         return cli_failure(cli, "cannot create \"%s\": %m", path);
