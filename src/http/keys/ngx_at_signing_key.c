@@ -17,6 +17,7 @@
 
 #define NGX_AT_SIGNING_KEYS_MAX  2  /* the current one and its predecessor */
 #define NGX_AT_PEM_SIZE          65536
+#define NGX_AT_GROUPS_MAX        64
 
 
 char *
@@ -72,6 +73,46 @@ ngx_at_signing_keys_free(void *data)
 }
 
 
+static ngx_uint_t
+ngx_at_process_has_group(gid_t gid)
+{
+    int    i, n;
+    gid_t  gids[NGX_AT_GROUPS_MAX];
+
+    if (gid == getegid()) {
+        return 1;
+    }
+
+    n = getgroups(NGX_AT_GROUPS_MAX, gids);
+
+    for (i = 0; i < n; i++) {
+        if (gids[i] == gid) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_at_signing_key_is_private(const struct stat *st)
+{
+    uid_t  user;
+
+    user = geteuid();
+
+    if (!(st->st_mode & 077)) {
+        return st->st_uid == user;
+    }
+
+    /* read access of a group only */
+    return !(st->st_mode & 037) && user != 0
+           && (st->st_uid == user || st->st_uid == 0)
+           && ngx_at_process_has_group(st->st_gid);
+}
+
+
 static ngx_int_t
 ngx_at_signing_key_read(ngx_at_signing_key_t *key, unsigned algs,
     at_error_t *err)
@@ -87,7 +128,7 @@ ngx_at_signing_key_read(ngx_at_signing_key_t *key, unsigned algs,
         return at_error(err, "\"%s\": %s", path, strerror(errno));
     }
 
-    if ((st.st_mode & 077) || st.st_uid != geteuid()) {
+    if (!ngx_at_signing_key_is_private(&st)) {
         return at_error(err, "\"%s\" must be readable only by the user that "
                         "starts nginx; fix with: chown %ld %s; chmod 600 %s",
                         path, (long) geteuid(), path, path);

@@ -32,7 +32,9 @@ char *ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 /*
  * Reads the key files and sets issuer->jwks, once the issuer block is
  * complete.  A file must be readable only by the user that starts nginx: the
- * master process reads it, worker processes and other programs cannot.
+ * master process reads it, worker processes and other programs cannot.  If
+ * that user is not root, a file of root may be readable by a group of the
+ * user, as Kubernetes mounts a Secret.
  */
 char *ngx_at_signing_keys_load(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
 

@@ -80,6 +80,8 @@ ngx_at_read_credential(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     ngx_uint_t         accept, kind, n, others;
     ngx_at_headers_t   headers = ngx_at_headers(r);
 
+    ngx_str_null(&api_token);
+    ngx_str_null(&other);
     accept = ctx->conf->accept;
     n = 0;
 
