@@ -13,6 +13,9 @@ BINDIR     = $(PREFIX)/bin
 MANDIR     = $(PREFIX)/share/man
 MODULESDIR = $(PREFIX)/lib/nginx/modules
 COMPLETIONSDIR = $(PREFIX)/share/bash-completion/completions
+# the directories of keys and, by its parent, of auth_token_state_path
+KEYSDIR    = /etc/nginx/auth_token
+STATEDIR   = /var/lib/nginx/auth_token
 INSTALL    = install
 
 CC         = gcc
@@ -69,7 +72,7 @@ OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
 .PHONY: all module command deps check test unit benchers bench demo demo-stop \
-        fuzz fuzzers lint analyze install clean help
+        fuzz fuzzers lint analyze install uninstall clean help
 
 all: module command
 
@@ -85,6 +88,7 @@ help:
 	@echo 'make fuzz         run each fuzz target for FUZZ_TIME seconds (10)'
 	@echo 'make bench        measure speed, also of other servers (10 min)'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page, completion'
+	@echo 'make uninstall    remove these files; keys and data remain'
 	@echo 'make clean        remove build/'
 	@echo 'WERROR=1          treat warnings as errors; for developers'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
@@ -264,6 +268,14 @@ install: all
 	$(INSTALL) -m 0644 $(BUILD)/auth-token.1 $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -d $(DESTDIR)$(COMPLETIONSDIR)
 	$(INSTALL) -m 0644 $(BUILD)/auth-token.bash $(DESTDIR)$(COMPLETIONSDIR)/auth-token
+	for dir in $(KEYSDIR) $(dir $(STATEDIR)); do \
+	    test -d $(DESTDIR)$$dir || $(INSTALL) -d $(DESTDIR)$$dir || exit; done
+
+uninstall:
+	rm -f $(DESTDIR)$(MODULESDIR)/$(MODULE) $(DESTDIR)$(BINDIR)/auth-token \
+	    $(DESTDIR)$(MANDIR)/man1/auth-token.1 $(DESTDIR)$(COMPLETIONSDIR)/auth-token
+	test ! -d $(DESTDIR)$(KEYSDIR) \
+	    || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(KEYSDIR)
 
 clean:
 	rm -rf $(BUILD_ROOT)

@@ -4,7 +4,7 @@
 # that depends on the cause, without a credential.
 #
 # Requirements: no-secrets-in-logs, nginx-own-lines, log-lines,
-#   config-errors-hide-keys, upstream-headers.
+#   config-errors-hide-keys, upstream-headers, log-level.
 
 use v5.36;
 
