@@ -15,8 +15,8 @@ sub jwks (@keys) { '{"keys":[' . join(',', @keys) . ']}' }
 
 my @all_algorithms = qw(RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519);
 
-# four keys that come before the tested key
-my @others = map { key("p256$_")->jwk } 'b' .. 'f';
+# eight keys that come before the tested key
+my @others = map { key("p256$_")->jwk } 'b' .. 'i';
 
 my $blocks = '';
 sub block ($name, @lines) { $blocks .= "auth_token_issuer $name { " . join(' ', @lines) . " }\n" }
@@ -33,11 +33,21 @@ block 'two',     iss('two'), 'audience any;', 'key_file %%DIR%%/rsa.json;', 'key
 # keys with the same kid, without kid, more than are tried
 block 'same',    iss('same'), 'audience api;', 'key_file %%DIR%%/same.json;';
 block 'nameless', iss('nameless'), 'audience api;', 'key_file %%DIR%%/nameless.json;';
-block 'three',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/three.json;';
-block 'four',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/four.json;';
-block 'four2',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/four2.json;';
+block 'seven',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/seven.json;';
+block 'eight',   iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/eight.json;';
+block 'eight2',  iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/eight2.json;';
+block 'nine',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/nine.json;';
 block 'last',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/last.json;';
 # requirements
+block 'kinds',   iss('kinds'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'token_kind any;';
+block 'strict',  iss('strict'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'token_kind access;', 'cnf refuse;';
+block 'unbound', iss('unbound'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'cnf ignore;';
+block 'cert',    iss('cert'), 'audience api;', 'key_file %%DIR%%/cert.json;';
+# providers whose tokens have no kid, each with its own iss and key
+my @partners = map { "p256$_" } 'b' .. 'm';
+block "partner-$_", iss("partner-$_"), 'audience api;', 'algorithms ES256;', "key_file %%DIR%%/$_.pem;" for @partners;
+# providers with five keys each
+block "five$_",  iss("five$_"), 'audience api;', "key_file %%DIR%%/five$_.json;" for 1, 2;
 block 'lenient', iss('lenient'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'leeway 60s;';
 block 'fresh',   iss('fresh'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'max_age 1m;';
 block 'fresh2',  iss('fresh2'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'max_age 1m;', 'leeway 30s;';
@@ -55,6 +65,7 @@ block 'every',   iss('alg'), 'audience api;', "algorithms @all_algorithms;",
                  'key_file %%DIR%%/every.json;';
 
 my @names = $blocks =~ /^auth_token_issuer (\S+)/mg;
+my ($x5t, $x5t256) = map { b64u(chr($_) x $_) } 20, 32;
 my $locations = join '', map {
     my $inner = $_ eq 'second' ? 'location /second/in/ { proxy_pass %%UPSTREAM%%; }' : '';
     "location /$_/ { auth_token_trust $_; proxy_pass %%UPSTREAM%%; $inner }\n";
@@ -75,8 +86,12 @@ my $s = start(<<"CONF", files => {
         location /all/       { auth_token_trust foreign second web api; proxy_pass %%UPSTREAM%%; }
         location /typed-api/ { auth_token_trust typed api; proxy_pass %%UPSTREAM%%; }
         location /api-typed/ { auth_token_trust api typed; proxy_pass %%UPSTREAM%%; }
-        location /eight/     { auth_token_trust four four2; proxy_pass %%UPSTREAM%%; }
-        location /nine/      { auth_token_trust four four2 last; proxy_pass %%UPSTREAM%%; }
+        location /sixteen/   { auth_token_trust eight eight2; proxy_pass %%UPSTREAM%%; }
+        location /17/        { auth_token_trust eight eight2 last; proxy_pass %%UPSTREAM%%; }
+        location /partners/  { auth_token_trust @{[map { "partner-$_" } @partners]}; proxy_pass %%UPSTREAM%%; }
+        location /abc/       { auth_token_trust five1 five2 foreign; proxy_pass %%UPSTREAM%%; }
+        location /cab/       { auth_token_trust foreign five1 five2; proxy_pass %%UPSTREAM%%; }
+        location /acb/       { auth_token_trust five1 foreign five2; proxy_pass %%UPSTREAM%%; }
         location /scope/     { auth_token_trust claims noadmin api; auth_token_require_scope boss;
                                proxy_pass %%UPSTREAM%%; }
     }
@@ -95,9 +110,14 @@ CONF
     'same.json'     => jwks(key('rsa')->jwk(kid => 'one'), key('rsa2')->jwk(kid => 'one'),
                             key('rsa3')->jwk(kid => 'other')),
     'nameless.json' => jwks(key('rsa')->jwk, key('rsa2')->jwk, key('rsa3')->jwk(kid => 'three')),
-    'three.json'    => jwks(@others[0 .. 2], key('p256')->jwk),
-    'four.json'     => jwks(@others[0 .. 3], key('p256')->jwk(kid => 'late')),
-    'four2.json'    => jwks((map { key("p256$_")->jwk } 'g' .. 'j'), key('p256')->jwk(kid => 'late')),
+    'seven.json'    => jwks(@others[0 .. 6], key('p256')->jwk),
+    'eight.json'    => jwks(@others, key('p256')->jwk(kid => 'late')),
+    'eight2.json'   => jwks((map { key("p256$_")->jwk } 'j' .. 'q'), key('p256')->jwk(kid => 'late')),
+    'nine.json'     => jwks(@others, key('p256')->jwk),
+    'five1.json'    => jwks(map { key("rsa$_")->jwk(kid => "k$_") } 5 .. 9),
+    'five2.json'    => jwks(map { key("rsa$_")->jwk } 5 .. 9),
+    'cert.json'     => jwks(key('rsa2')->jwk(kid => 'a'), key('rsa')->jwk(kid => 'b', x5t => $x5t, 'x5t#S256' => $x5t256)),
+    (map { ("$_.pem" => key($_)->pem) } @partners),
     'last.json'     => jwks(key('p256')->jwk(kid => 'late')),
     'every.json'    => jwks(map { key($_)->jwk(kid => $_) } qw(rsa p256 p384 p521 ed25519)),
 });
@@ -150,12 +170,12 @@ by_issuer '/foreign/', foreign => 'a key without kid', $foreign;
 by_issuer '/all/', $_->[0] => 'four trusted issuers', $_->[1]
     for ['api', $api], ['web', $web], ['second', $second], ['foreign', $foreign];
 
-refused_for '/x', bad_signature => 'a token of an issuer that is not trusted', $second;
-refused_for '/x', unknown_kid => 'a token of an issuer that is not trusted, with its kid', by('second', key => key('rsa2'), header => { kid => 'two' });
-refused_for '/second/in/', bad_signature => 'an issuer that only the level above trusts', $api;
+refused_for '/x', issuer_mismatch => 'a token of an issuer that is not trusted', $second;
+refused_for '/x', issuer_mismatch => 'a token of an issuer that is not trusted, with its kid', by('second', key => key('rsa2'), header => { kid => 'two' });
+refused_for '/second/in/', issuer_mismatch => 'an issuer that only the level above trusts', $api;
 refused_for '/second/', bad_signature => 'iss of one issuer, key of another', by('second');
 refused_for '/x', issuer_mismatch => 'key of one issuer, iss of another', by('second', key => key('rsa'));
-refused_for '/all/', issuer_mismatch => 'both trusted: key of one, iss of the other', $_ for
+refused_for '/all/', bad_signature => 'both trusted: key of one, iss of the other', $_ for
     by('second'), by('foreign'), token(key => key('rsa2')), token(key => key('rsa3')),
     by('second', key => key('rsa3')), by('foreign', key => key('rsa2'));
 refused_for '/all/', audience_mismatch => 'both trusted: key and iss of one, audience of another',
@@ -193,13 +213,58 @@ by_issuer '/two/', two => 'of several files, by kid', kid('two', 'two', 'rsa2');
 refused_for '/two/', bad_signature => 'of several files, the kid of another', kid('one', 'two', 'rsa2');
 
 my @es = (key => key('p256'), alg => 'ES256');
-by_issuer '/three/', three => 'without kid, four keys are tried', by('keys', @es);
-refused_for '/four/', bad_signature => 'without kid, the fifth key is not tried', by('keys', @es);
-by_issuer '/four/', four => 'with kid, the fifth key is tried', by('keys', @es, header => { kid => 'late' });
-by_issuer '/eight/', four2 => 'without kid, eight keys of two blocks are tried', by('keys', alg => 'ES256', key => key('p256j'));
-refused_for '/nine/', bad_signature => 'without kid, the ninth key is not tried', by('keys', @es);
-by_issuer '/nine/', four => 'with kid, the ninth key is tried', by('keys', @es, header => { kid => 'late' });
+by_issuer '/seven/', seven => 'without kid, eight keys are tried', by('keys', @es);
+refused_for '/eight/', too_many_keys => 'without kid, the ninth key is not tried', by('keys', @es);
+by_issuer '/eight/', eight => 'with kid, the ninth key is tried', by('keys', @es, header => { kid => 'late' });
+refused_for '/nine/', too_many_keys => "nine keys without kid: $_", by('keys', @es, header => { kid => $_ }) for GONE, 'x';
+by_issuer '/sixteen/', eight2 => 'without kid, sixteen keys of two blocks are tried', by('keys', alg => 'ES256', key => key('p256q'));
+by_issuer '/17/', last => 'without kid, the seventeenth key is tried', by('keys', @es);
+by_issuer '/17/', eight => 'with kid, the first block with this kid', by('keys', @es, header => { kid => 'late' });
 by_issuer '/last/', last => 'without kid, the only key is tried', by('keys', @es);
+
+# the order of auth_token_trust and the keys of other providers do not matter
+by_issuer '/partners/', "partner-$_" => "twelve partners without kid: $_", by("partner-$_", alg => 'ES256', key => key($_)) for @partners;
+refused_for '/partners/', bad_signature => 'the key of another partner', by("partner-$partners[0]", alg => 'ES256', key => key($partners[1]));
+for my $path ('/abc/', '/cab/', '/acb/') {
+    by_issuer $path, foreign => "three providers, a token without kid, $path", $foreign;
+    by_issuer $path, five1 => "three providers, a kid, $path", by('five1', key => key('rsa9'), header => { kid => "k9" });
+    by_issuer $path, five2 => "three providers, keys without kid, $path", by('five2', key => key('rsa9'));
+}
+
+by_issuer '/cert/', cert => "an unknown kid, but a thumbprint: $_->[0]", kid('x', 'cert', 'rsa', header => { kid => 'x', @$_ })
+    for ['x5t', $x5t], ['x5t#S256', $x5t256];
+by_issuer '/cert/', cert => 'a thumbprint without kid', by('cert', header => { x5t => $x5t });
+refused_for '/cert/', unknown_kid => 'another thumbprint', by('cert', header => { kid => 'x', x5t => b64u('x' x 20) });
+refused_for '/cert/', bad_signature => 'the thumbprint of another key', by('cert', key => key('rsa2'), header => { kid => 'x', x5t => $x5t });
+
+like $s->errors->content, qr/\[warn\] .*"auth_token_issuer nine" has 9 keys without "kid" for one algorithm, only 8 of them are tried in \S+:\d+/,
+    'nginx -t warns about more keys without kid than are tried';
+unlike $s->errors->content, qr/"auth_token_issuer (?!nine)\S+" has \d+ keys/, 'and only then';
+
+# --- kinds of tokens --------------------------------------------------------
+
+for my $row (['nonce', nonce => 'n', scope => GONE], ['at_hash', at_hash => 'h', scope => 'x'], ['typ ID', typ => 'ID'],
+             ['typ Refresh', typ => 'Refresh'], ['token_use id', token_use => 'id'], ['events', events => {}])
+{
+    my ($name, %claims) = @$row;
+    refused_for '/x', wrong_kind => "$name", token(claims => \%claims);
+    refused_for '/strict/', wrong_kind => "token_kind access: $name", by('strict', claims => \%claims);
+    by_issuer '/kinds/', kinds => "token_kind any: $name", by('kinds', claims => \%claims);
+}
+by_issuer '/x', api => "an access token: @$_", token(claims => { @$_ })
+    for [typ => 'Bearer', nonce => 'n'], [token_use => 'access'], [scope => 'a', nonce => 'n'];
+for my $cnf ({ jkt => 'x' }, { 'x5t#S256' => 'x' }, 'x') {
+    refused_for '/x', unproven => 'cnf', token(claims => { cnf => $cnf });
+    refused_for '/strict/', unproven => 'cnf refuse', by('strict', claims => { cnf => $cnf });
+    by_issuer '/unbound/', unbound => 'cnf ignore', by('unbound', claims => { cnf => $cnf });
+}
+by_issuer '/x', api => 'cnf is null', token(claims => { cnf => undef });
+
+conf_fails "auth_token_issuer x { $_->[0]; # here\n }", qr/$_->[1]/, $_->[0]
+    for ['token_kind', 'invalid number of arguments in "token_kind"'],
+        ['token_kind id', 'invalid value "id" in "token_kind": use "access" or "any"'],
+        ['token_kind any any', 'invalid number of arguments in "token_kind"'],
+        ['cnf on', 'invalid value "on" in "cnf": use "refuse" or "ignore"'];
 
 # --- requirements ----------------------------------------------------------------
 
@@ -244,13 +309,14 @@ for my $row (['no typ', GONE, 1, 0, 1, 1], ['JWT', 'JWT', 1, 0, 0, 0], ['jwt', '
 
 by_issuer "/$_/", typed => "typ of the matching block: $_", by('typed', header => { typ => 'at+jwt' }) for 'typed-api', 'api-typed';
 by_issuer "/$_/", api => "typ of the matching block: $_", $api for 'typed-api', 'api-typed';
-refused_for "/$_/", issuer_mismatch => "typ of the matching block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
+refused_for "/$_/", bad_typ => "typ of the matching block: $_, JWT of the other", by('typed') for 'typed-api', 'api-typed';
 
 by_issuer '/many/', many => "iss $_->[0], aud $_->[1]", token(claims => { iss => $_->[0], aud => $_->[1] })
     for ['a', 'x'], ['b', 'y'], ['c', 'z'], ['c', ['w', 'x']];
 refused_for '/many/', issuer_mismatch => "iss $_", token(claims => { iss => $_, aud => 'x' }) for 'x', 'ab', 'A', '', 'a b', 'a,b';
 refused_for '/many/', audience_mismatch => "aud $_", token(claims => { iss => 'a', aud => $_ }) for 'a', 'X', '', 'x y', 'any';
-refused_for '/many/', bad_claim => 'iss is a list', token(claims => { iss => ['a'], aud => 'x' });
+refused_for '/many/', issuer_mismatch => 'iss is not a string', token(claims => { iss => $_, aud => 'x' }) for ['a'], 7, undef, { a => 1 }, GONE;
+refused_for '/many/', issuer_mismatch => 'an unknown iss, forged', token(key => key('rsa2'), claims => { iss => 'x', aud => 'x' });
 
 by_issuer '/anyone/', anyone => 'audience any', by('anyone', claims => { aud => $_ }) for 'x', ['y', 'z'], GONE, [];
 refused_for '/anyone/', bad_claim => 'audience any, but aud has a wrong type', by('anyone', claims => { aud => $_ }) for 7, undef, { a => 1 }, [7];

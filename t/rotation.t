@@ -30,6 +30,8 @@ my $source = AuthToken::Source->start(keys => ['rsa']);
 my @ca     = ('ca.pem' => $provider->ca, 'rsa.pem' => key('rsa')->pem);
 
 sub of ($name, %o) { token(%o, key => key($name), header => { kid => $name, ($o{header} // {})->%* }) }
+# a token of the provider with a kid that it does not publish
+sub unknown ($name) { of($name, claims => { iss => $provider->issuer, aud => $audience }) }
 sub issued () { $provider->token(client => $client, resource => $audience) }
 
 sub block ($uri, $parameters = '') {
@@ -117,7 +119,7 @@ CONF
                                            '401 API_INVALID_ACCESS_TOKEN']],
                                      clients => 2, pause => 0.001);
     $provider->withdraw('rsa');
-    $s->request('/', token => of('rsa3'));                  # an unknown kid
+    $s->request('/', token => unknown('rsa3'));
     ok await_replaced($s, 6), 'both workers use the new set';
 
     my %said;
@@ -131,7 +133,7 @@ CONF
     cmp_ok $provider->hits('/jwks'), '<=', $hits + 3, 'the number of fetches is bounded';
 
     $provider->publish('rsa');
-    $s->request('/', token => of('rsa4'));
+    $s->request('/', token => unknown('rsa4'));
     await_replaced($s, 8);
     granted $s, '/', 'the old key is accepted again', token => $old;
 }

@@ -308,7 +308,7 @@ fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
 
 static void
 fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
-    const at_trusted_issuer_t *trusted)
+    at_trusted_issuer_t *trusted)
 {
     at_verdict_e    verdict;
     at_identity_t   id = { 0 };
@@ -348,9 +348,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     token = fuzz_token(header, payload);
 
     fuzz_verify(header, payload, token,
-                &(at_trusted_issuer_t) { &issuer, &set, 1 });
+                &(at_trusted_issuer_t) { &issuer, &set, 1, 0 });
     fuzz_verify(header, payload, token,
-                &(at_trusted_issuer_t) { &entra, &entra_set, 1 });
+                &(at_trusted_issuer_t) { &entra, &entra_set, 1, 0 });
 
     return fuzz_end();
 }

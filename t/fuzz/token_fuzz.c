@@ -86,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_init();
     }
 
-    trusted = (at_trusted_issuer_t) { &issuer, &set, 1 };
+    trusted = (at_trusted_issuer_t) { &issuer, &set, 1, 0 };
     token = fuzz_copy(data, size);
 
     /* a new verifier, so that a sanitizer finds an overrun of its memory */

@@ -191,7 +191,7 @@ test_points(const char *name, attempt_pt attempt, const void *data)
 
 typedef struct {
     const char                 *name;
-    const at_trusted_issuer_t  *trusted;
+    at_trusted_issuer_t        *trusted;
     const char                 *text;
     at_verdict_e                expected;
 } verification_t;
@@ -278,7 +278,7 @@ test_tokens(EVP_PKEY *pkey, at_alg_e alg)
         .user_claim = { 1, { at_str("username") } },
         .scope_claim = { 1, { at_str("scope") } },
     };
-    at_trusted_issuer_t  trusted = { &issuer, &set, 1 };
+    at_trusted_issuer_t  trusted = { &issuer, &set, 1, 0 };
 
     set = at_keyset_parse(pem_public(pkey), ALL, warn, NULL, &err);
     must(set != NULL, "no keys");

@@ -157,7 +157,7 @@ test_published(void)
     claims = at_token_claims_client(&grant, at_str("c-1"));
     token_text = at_mint_sign(mint, AT_RS256, str(kid), str(claims), &err);
 
-    trusted = (at_trusted_issuer_t) { &issuer, &keys, 1 };
+    trusted = (at_trusted_issuer_t) { &issuer, &keys, 1, 0 };
     verifier = at_verifier_create();
 
     query.token = str(token_text);

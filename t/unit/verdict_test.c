@@ -146,7 +146,7 @@ test_responses(void)
     static const struct {
         at_code_e       code;
         at_challenge_e  challenge;
-        at_verdict_e    verdicts[18];       /* ends with AT_OK */
+        at_verdict_e    verdicts[24];       /* ends with AT_OK */
     } rows[] = {
         { AT_API_INVALID_API_TOKEN, AT_CHALLENGE_PLAIN,
           { AT_NO_API_TOKEN, AT_SEVERAL_API_TOKENS, AT_UNKNOWN_API_TOKEN,
@@ -167,8 +167,9 @@ test_responses(void)
         { AT_API_INVALID_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN,
           { AT_SEVERAL_CREDENTIALS, AT_TOO_LONG, AT_MALFORMED, AT_BAD_HEADER,
             AT_BAD_CRIT, AT_BAD_TYP, AT_BAD_ALG, AT_BAD_KID, AT_UNKNOWN_KID,
-            AT_NO_KEY, AT_BAD_SIGNATURE, AT_BAD_PAYLOAD, AT_BAD_CLAIM,
-            AT_ISSUER_MISMATCH, AT_KEY_ISSUER_MISMATCH, AT_AUDIENCE_MISMATCH,
+            AT_NO_KEY, AT_BAD_SIGNATURE, AT_TOO_MANY_KEYS, AT_BAD_PAYLOAD,
+            AT_BAD_CLAIM, AT_ISSUER_MISMATCH, AT_KEY_ISSUER_MISMATCH,
+            AT_AUDIENCE_MISMATCH, AT_WRONG_KIND, AT_UNPROVEN,
             AT_NOT_YET_VALID, AT_OK } },
         { AT_API_EXPIRED_ACCESS_TOKEN, AT_CHALLENGE_INVALID_TOKEN,
           { AT_TOO_OLD, AT_EXPIRED, AT_OK } },

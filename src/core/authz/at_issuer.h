@@ -53,6 +53,11 @@ typedef struct {
 
     unsigned                algs;           /* at_alg_bit() */
 
+    unsigned                any_kind:1;     /* accept ID tokens and others, not
+                                               only access tokens */
+    unsigned                ignore_cnf:1;   /* accept a token that is bound to
+                                               a key (RFC 7800) */
+
     int64_t                 leeway;         /* seconds, 0 or more */
     int64_t                 max_age;        /* seconds since iat, or
                                                AT_NO_MAX_AGE */

@@ -38,18 +38,22 @@ typedef enum {
     AT_MALFORMED,               /* not three canonical base64url parts */
     AT_BAD_HEADER,              /* not an unambiguous JSON object */
     AT_BAD_CRIT,                /* crit, b64, zip or enc is present */
+    AT_BAD_KID,                 /* not a short printable string */
+    AT_BAD_PAYLOAD,             /* not an unambiguous JSON object */
+    AT_ISSUER_MISMATCH,         /* no trusted issuer has this iss */
     AT_BAD_TYP,
     AT_BAD_ALG,
-    AT_BAD_KID,                 /* not a short printable string */
     AT_UNKNOWN_KID,
     AT_NO_KEY,                  /* no kid, and no key of the algorithm */
     AT_BAD_SIGNATURE,
+    AT_TOO_MANY_KEYS,           /* not all keys that fit were tried */
     AT_UNAVAILABLE,             /* an issuer has no keys yet */
-    AT_BAD_PAYLOAD,
     AT_BAD_CLAIM,               /* a claim of the wrong type or range */
-    AT_ISSUER_MISMATCH,
     AT_KEY_ISSUER_MISMATCH,     /* the key belongs to another issuer */
     AT_AUDIENCE_MISMATCH,
+    AT_WRONG_KIND,              /* an ID token or another that is not an access
+                                   token */
+    AT_UNPROVEN,                /* bound to a key (cnf) */
     AT_NOT_YET_VALID,           /* nbf; iat if max_age is set */
     AT_TOO_OLD,                 /* max_age */
     AT_EXPIRED,

@@ -168,13 +168,29 @@ at_pem_decode(const char *name, const unsigned char *der, long len,
 }
 
 
+/* RFC 7517 sections 4.8 and 4.9: hashes of the certificate in DER */
+static void
+at_jwk_set_thumbprints(at_jwk_t *out, const unsigned char *der, size_t len)
+{
+    unsigned char  sha1[20], sha256[32];
+
+    if (EVP_Digest(der, len, sha1, NULL, EVP_sha1(), NULL) == 1) {
+        at_base64url_encode(out->x5t, sha1, sizeof(sha1));
+    }
+
+    if (EVP_Digest(der, len, sha256, NULL, EVP_sha256(), NULL) == 1) {
+        at_base64url_encode(out->x5t_s256, sha256, sizeof(sha256));
+    }
+}
+
+
 /*
  * Reads the first block into *pkey, which stays NULL if it is not usable, and
  * checks that further blocks are certificates if the first one is.  Nothing is
  * decrypted, so that OpenSSL does not ask for a password.
  */
 static int
-at_pem_read(BIO *bio, EVP_PKEY **pkey, unsigned *certificates, at_error_t *err)
+at_pem_read(at_keyset_t *set, BIO *bio, EVP_PKEY **pkey, at_error_t *err)
 {
     int             rc, is_certificate;
     char           *name, *header;
@@ -189,16 +205,20 @@ at_pem_read(BIO *bio, EVP_PKEY **pkey, unsigned *certificates, at_error_t *err)
          n++)
     {
         is_certificate = strcmp(name, PEM_STRING_X509) == 0;
-        *certificates += is_certificate;
+        set->certificates += is_certificate;
 
         if (n == 0) {
             *pkey = at_pem_decode(name, der, len, err);
             rc = *pkey != NULL ? 0 : -1;
 
+            if (is_certificate) {
+                at_jwk_set_thumbprints(&set->keys[0], der, (size_t) len);
+            }
+
         } else if (strstr(name, "PRIVATE KEY") != NULL) {
             rc = at_error(err, "private key found: remove it from the file");
 
-        } else if (*certificates != n + 1) {
+        } else if (set->certificates != n + 1) {
             rc = at_error(err, "more than one PEM block: use one file for "
                           "each key, or a JWK Set");
         }
@@ -237,7 +257,7 @@ at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
 
     pkey = NULL;
 
-    if (at_pem_read(bio, &pkey, &set->certificates, err) == 0) {
+    if (at_pem_read(set, bio, &pkey, err) == 0) {
         set->keys[0].key = at_key_create(pkey, algs, err);
         set->n = set->keys[0].key != NULL;
     }
@@ -578,9 +598,31 @@ at_jwk_restrict_algs(const json_t *jwk, const at_jwk_type_t *type,
 }
 
 
-/* RFC 7517 section 4.7: the first certificate has the same key */
+/* a value that is not the thumbprint of a certificate is ignored */
+static void
+at_jwk_get_thumbprint(const json_t *jwk, const char *name, char *thumbprint,
+    size_t len)
+{
+    size_t         n;
+    at_str_t       text;
+    at_error_t     err;
+    unsigned char  hash[34];
+
+    if (at_jwk_get_base64(jwk, name, &text, &err) == 0 && text.len == len
+        && at_base64url_decode(hash, &n, text) == 0)
+    {
+        memcpy(thumbprint, text.data, len);
+    }
+}
+
+
+/*
+ * RFC 7517 section 4.7: the first certificate has the same key.  Its
+ * thumbprints replace those of the members.
+ */
 static int
-at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
+at_jwk_read_x5c(at_jwk_t *out, const json_t *jwk, EVP_PKEY *pkey,
+    at_error_t *err)
 {
     int                   len, same;
     at_str_t              text;
@@ -609,6 +651,10 @@ at_jwk_check_x5c(const json_t *jwk, EVP_PKEY *pkey, at_error_t *err)
     p = der;
     other = len > 0 ? at_certificate_key(&p, len) : NULL;
     same = other != NULL && EVP_PKEY_eq(pkey, other) == 1;
+
+    if (same) {
+        at_jwk_set_thumbprints(out, der, (size_t) (p - der));
+    }
 
     EVP_PKEY_free(other);
     OPENSSL_free(der);
@@ -669,6 +715,9 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
         return -1;
     }
 
+    at_jwk_get_thumbprint(jwk, "x5t", out->x5t, AT_X5T_LEN);
+    at_jwk_get_thumbprint(jwk, "x5t#S256", out->x5t_s256, AT_X5T_S256_LEN);
+
     if (at_jwk_string(jwk, "kid", &out->kid) < 0
         || (out->kid.len != 0 && !at_kid_is_valid(out->kid)))
     {
@@ -687,7 +736,7 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 
     out->key = pkey != NULL ? at_key_create(pkey, algs, err) : NULL;
 
-    if (out->key != NULL && at_jwk_check_x5c(jwk, pkey, err) != 0) {
+    if (out->key != NULL && at_jwk_read_x5c(out, jwk, pkey, err) != 0) {
         at_key_free(out->key);
         out->key = NULL;
     }
@@ -743,7 +792,7 @@ at_jwk_warn(const json_t *jwk, size_t number, const at_error_t *reason,
 
 /* a new object with the members of a usable key that are still needed */
 static json_t *
-at_jwk_reduce(const json_t *jwk)
+at_jwk_reduce(const at_jwk_t *key, const json_t *jwk)
 {
     json_t             *reduced, *member;
     const char *const  *name;
@@ -759,6 +808,18 @@ at_jwk_reduce(const json_t *jwk)
         }
     }
 
+    /* of the certificate, which is not needed any more */
+    if ((key->x5t[0] != '\0'
+         && json_object_set_new(reduced, "x5t", json_string(key->x5t)) != 0)
+        || (key->x5t_s256[0] != '\0'
+            && json_object_set_new(reduced, "x5t#S256",
+                                   json_string(key->x5t_s256))
+               != 0))
+    {
+        json_decref(reduced);
+        return NULL;
+    }
+
     return reduced;
 }
 
@@ -767,9 +828,10 @@ static int
 at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
     at_keyset_warn_pt warn, void *data, at_error_t *err)
 {
-    size_t         i, n;
-    at_error_t     reason;
-    const json_t  *jwk;
+    size_t           i, n;
+    at_error_t       reason;
+    const json_t    *jwk;
+    const at_jwk_t  *key;
 
     n = json_array_size(keys);
 
@@ -785,9 +847,9 @@ at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
             continue;
         }
 
-        set->n++;
+        key = &set->keys[set->n++];
 
-        if (json_array_append_new(set->json, at_jwk_reduce(jwk)) != 0) {
+        if (json_array_append_new(set->json, at_jwk_reduce(key, jwk)) != 0) {
             return at_error(err, "no memory");
         }
     }

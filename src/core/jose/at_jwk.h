@@ -16,12 +16,20 @@
 
 #define AT_KEYSET_KEYS_MAX  128  /* entries of a JWK Set that are examined */
 #define AT_KID_LEN_MAX      1024
+#define AT_X5T_LEN          27
+#define AT_X5T_S256_LEN     43
 
 
 typedef struct {
     at_str_t   kid;             /* empty: the key has none */
     at_str_t   issuer;          /* restricts the key to tokens with this iss;
                                    empty: not restricted */
+
+    /* thumbprints of its certificate in base64url, or empty (RFC 7517 sections
+       4.8 and 4.9) */
+    char       x5t[AT_X5T_LEN + 1];
+    char       x5t_s256[AT_X5T_S256_LEN + 1];
+
     at_key_t  *key;
 } at_jwk_t;
 

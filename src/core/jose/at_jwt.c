@@ -19,7 +19,9 @@
 #define AT_TIME_MAX  253402300799.0
 
 #define AT_VERIFIER_HEADERS     8       /* cached */
-#define AT_VERIFIER_HEADER_LEN  512     /* of a cached one, with kid and typ */
+#define AT_VERIFIER_HEADER_LEN  512     /* of a cached one, with its strings */
+
+#define AT_JWT_FAILED_KEYS      32      /* that are remembered for a token */
 
 
 static const at_json_limits_t  at_jose_limits = { 8, 64, 8192 };
@@ -33,7 +35,9 @@ const at_str_t  at_default_typs[AT_DEFAULT_TYPS] = {
 typedef struct {
     at_alg_e  alg;
     unsigned  has_typ:1;
-    at_str_t  kid;              /* empty: the token names no key */
+    at_str_t  kid;              /* empty: the token has none */
+    at_str_t  x5t;              /* likewise */
+    at_str_t  x5t_s256;
     at_str_t  typ;
 } at_jose_t;
 
@@ -53,16 +57,28 @@ struct at_verifier_s {
     size_t               size;
     size_t               used;
     at_json_t            json;          /* of a header */
-    unsigned             missed_kid:1;  /* in the last token */
     size_t               n_headers;     /* cached so far, replaced included */
     at_cached_header_t   headers[AT_VERIFIER_HEADERS];
 };
 
-/* the result of a key for this token */
+/* how a header selects a key, in the order in which the keys are tried */
+enum {
+    AT_SELECTED_BY_KID = 0,
+    AT_SELECTED_BY_X5T_S256,
+    AT_SELECTED_BY_X5T,
+    AT_SELECTED_WITHOUT_KID,    /* the key has no kid */
+    AT_SELECTED_BY_NOTHING,     /* the token has no kid */
+
+    AT_NOT_SELECTED
+};
+
+/* the keys of one issuer that were tried for a token */
 typedef struct {
-    const at_key_t  *key;
-    at_signature_e   result;
-} at_key_attempt_t;
+    unsigned  n;                /* verifications */
+    unsigned  found:1;          /* a key was selected */
+    unsigned  named:1;          /* by kid, x5t#S256 or x5t */
+    unsigned  too_many:1;       /* not all selected keys were tried */
+} at_key_search_t;
 
 /* a token during its verification */
 typedef struct {
@@ -79,18 +95,18 @@ typedef struct {
     at_jose_t               jose;
     unsigned                header_cached:1;
 
-    at_claims_t            *parsed;         /* NULL before a signature is
-                                               valid */
+    /* before a signature is valid only iss may be used */
+    at_claims_t            *parsed;
     const at_json_value_t  *claims;         /* the object in parsed */
+    at_str_t                iss;
 
-    at_key_attempt_t        attempts[AT_JWT_KEYS_MAX];
-    size_t                  n_attempts;
+    const at_key_t         *failed[AT_JWT_FAILED_KEYS];
+    size_t                  n_failed;
     const at_key_t         *signer;         /* the key that verified */
 
     const at_jwt_query_t   *query;
     double                  now;
     unsigned                store_failed:1; /* a client was not looked up */
-    unsigned                missed_kid:1;   /* an issuer lacks the kid */
 } at_jwt_t;
 
 
@@ -210,6 +226,11 @@ at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
         jwt->jose.kid = kid;
     }
 
+    /* hints: a value of another type or form selects no key */
+    (void) at_json_member_string(header, at_str("x5t"), &jwt->jose.x5t);
+    (void) at_json_member_string(header, at_str("x5t#S256"),
+                                 &jwt->jose.x5t_s256);
+
     return AT_OK;
 }
 
@@ -276,7 +297,8 @@ at_jwt_cache_header(at_jwt_t *jwt)
     at_cached_header_t  *cached;
 
     if (jwt->header_cached
-        || jwt->header.len + jwt->jose.kid.len + jwt->jose.typ.len
+        || jwt->header.len + jwt->jose.kid.len + jwt->jose.x5t.len
+           + jwt->jose.x5t_s256.len + jwt->jose.typ.len
            > AT_VERIFIER_HEADER_LEN)
     {
         return;
@@ -291,7 +313,31 @@ at_jwt_cache_header(at_jwt_t *jwt)
     p = cached->text;
     at_jwt_keep(&cached->encoded, &p);
     at_jwt_keep(&cached->jose.kid, &p);
+    at_jwt_keep(&cached->jose.x5t, &p);
+    at_jwt_keep(&cached->jose.x5t_s256, &p);
     at_jwt_keep(&cached->jose.typ, &p);
+}
+
+
+/* --- issuers ------------------------------------------------------------- */
+
+
+/* The payload is not verified yet: only iss may be used. */
+static at_verdict_e
+at_jwt_parse_payload(at_jwt_t *jwt)
+{
+    int  rc;
+
+    rc = at_claims_parse(&jwt->parsed, jwt->payload_bytes);
+
+    if (rc != 0) {
+        return rc == -1 ? AT_BAD_PAYLOAD : AT_FAILED;
+    }
+
+    jwt->claims = at_claims_object(jwt->parsed);
+
+    return at_json_member_string(jwt->claims, at_str("iss"), &jwt->iss) == 1
+           ? AT_OK : AT_ISSUER_MISMATCH;
 }
 
 
@@ -324,41 +370,88 @@ at_keys_are_equal(const at_key_t *one, const at_key_t *two)
 }
 
 
-/* issuers may share keys: each key is tried once */
-static at_signature_e
-at_jwt_try_key(at_jwt_t *jwt, at_key_t *key)
+static unsigned
+at_jwt_select_key(const at_jose_t *jose, const at_jwk_t *jwk)
 {
-    size_t             i;
-    at_key_attempt_t  *attempt;
-
-    for (i = 0; i < jwt->n_attempts; i++) {
-        attempt = &jwt->attempts[i];
-
-        if (at_keys_are_equal(attempt->key, key)) {
-            return attempt->result;
-        }
+    if (jose->kid.len && at_str_equal(jose->kid, jwk->kid)) {
+        return AT_SELECTED_BY_KID;
     }
 
-    if (jwt->n_attempts == AT_JWT_KEYS_MAX) {
-        return AT_SIGNATURE_INVALID;
+    if (jose->x5t_s256.len == AT_X5T_S256_LEN
+        && memcmp(jose->x5t_s256.data, jwk->x5t_s256, AT_X5T_S256_LEN) == 0)
+    {
+        return AT_SELECTED_BY_X5T_S256;
     }
 
-    attempt = &jwt->attempts[jwt->n_attempts++];
-    attempt->key = key;
-    attempt->result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
-                                    jwt->signature_bytes);
+    if (jose->x5t.len == AT_X5T_LEN
+        && memcmp(jose->x5t.data, jwk->x5t, AT_X5T_LEN) == 0)
+    {
+        return AT_SELECTED_BY_X5T;
+    }
 
-    return attempt->result;
+    if (jwk->kid.len == 0) {
+        return AT_SELECTED_WITHOUT_KID;
+    }
+
+    return jose->kid.len == 0 ? AT_SELECTED_BY_NOTHING : AT_NOT_SELECTED;
 }
 
 
-/*
- * Tries the keys with this kid; an empty one stands for keys without a kid,
- * NULL for all keys.  Increases *n by the number of keys that were tried.
- */
+/* issuers may share keys: a key that failed is not tried again */
+static int
+at_jwt_key_failed(const at_jwt_t *jwt, const at_key_t *key)
+{
+    size_t  i;
+
+    for (i = 0; i < jwt->n_failed; i++) {
+        if (at_keys_are_equal(jwt->failed[i], key)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static at_signature_e
+at_jwt_try_key(at_jwt_t *jwt, at_key_t *key, at_key_search_t *search)
+{
+    at_signature_e  result;
+
+    if (jwt->signer != NULL && at_keys_are_equal(jwt->signer, key)) {
+        return AT_SIGNATURE_VALID;
+    }
+
+    if (at_jwt_key_failed(jwt, key)) {
+        return AT_SIGNATURE_INVALID;
+    }
+
+    if (search->n == AT_JWT_KEYS_MAX) {
+        search->too_many = 1;
+        return AT_SIGNATURE_INVALID;
+    }
+
+    search->n++;
+    result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
+                           jwt->signature_bytes);
+
+    if (result == AT_SIGNATURE_VALID) {
+        jwt->signer = key;
+
+    } else if (result == AT_SIGNATURE_INVALID
+               && jwt->n_failed < AT_JWT_FAILED_KEYS)
+    {
+        jwt->failed[jwt->n_failed++] = key;
+    }
+
+    return result;
+}
+
+
+/* tries the keys that are selected in this way */
 static at_signature_e
 at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
-    const at_str_t *kid, unsigned *n)
+    unsigned selection, at_key_search_t *search)
 {
     size_t              i, k;
     at_signature_e      result;
@@ -372,20 +465,16 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
             jwk = &set->keys[k];
 
             if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))
-                || (kid != NULL && !at_str_equal(jwk->kid, *kid)))
+                || at_jwt_select_key(&jwt->jose, jwk) != selection)
             {
                 continue;
             }
 
-            if (*n == AT_JWT_KEYS_PER_ISSUER) {
-                return AT_SIGNATURE_INVALID;
-            }
+            search->found = 1;
+            search->named |= selection <= AT_SELECTED_BY_X5T;
+            result = at_jwt_try_key(jwt, jwk->key, search);
 
-            (*n)++;
-            result = at_jwt_try_key(jwt, jwk->key);
-
-            if (result != AT_SIGNATURE_INVALID) {
-                jwt->signer = jwk->key;
+            if (result != AT_SIGNATURE_INVALID || search->too_many) {
                 return result;
             }
         }
@@ -411,44 +500,67 @@ at_issuer_keys_are_pending(const at_trusted_issuer_t *trusted)
 }
 
 
-static at_verdict_e
-at_jwt_verify_signature(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
+size_t
+at_issuer_keys_without_kid(const at_trusted_issuer_t *trusted)
 {
-    unsigned        n, with_kid;
-    at_signature_e  result;
-    const at_str_t  no_kid = { NULL, 0 };
+    size_t              i, k, n, most;
+    unsigned            alg;
+    const at_keyset_t  *set;
 
-    n = 0;
-    with_kid = 0;
+    most = 0;
 
-    if (jwt->jose.kid.len == 0) {
-        result = at_jwt_try_keys(jwt, trusted, NULL, &n);
+    for (alg = 0; alg < AT_ALGS; alg++) {
+        n = 0;
 
-    } else {
-        result = at_jwt_try_keys(jwt, trusted, &jwt->jose.kid, &n);
-        with_kid = n;
+        for (i = 0; i < trusted->n_sets; i++) {
+            set = trusted->sets[i];
 
-        if (result == AT_SIGNATURE_INVALID) {
-            result = at_jwt_try_keys(jwt, trusted, &no_kid, &n);
+            for (k = 0; set != NULL && k < set->n; k++) {
+                n += set->keys[k].kid.len == 0
+                     && (at_key_algs(set->keys[k].key) & at_alg_bit(alg));
+            }
         }
+
+        most = n > most ? n : most;
+    }
+
+    return most;
+}
+
+
+static at_verdict_e
+at_jwt_verify_signature(at_jwt_t *jwt, at_trusted_issuer_t *trusted)
+{
+    unsigned         selection;
+    at_signature_e   result;
+    at_key_search_t  search = { 0, 0, 0, 0 };
+
+    result = AT_SIGNATURE_INVALID;
+
+    for (selection = AT_SELECTED_BY_KID;
+         selection < AT_NOT_SELECTED && result == AT_SIGNATURE_INVALID
+         && !search.too_many;
+         selection++)
+    {
+        result = at_jwt_try_keys(jwt, trusted, selection, &search);
     }
 
     if (result != AT_SIGNATURE_INVALID) {
         return result == AT_SIGNATURE_VALID ? AT_OK : AT_FAILED;
     }
 
-    jwt->missed_kid |= jwt->jose.kid.len != 0 && with_kid == 0;
+    trusted->lacks_key = 1;
 
     /* a key that is still missing may be the right one */
-    if (with_kid == 0 && at_issuer_keys_are_pending(trusted)) {
+    if (!search.named && at_issuer_keys_are_pending(trusted)) {
         return AT_UNAVAILABLE;
     }
 
-    if (n == 0) {
+    if (!search.found) {
         return jwt->jose.kid.len ? AT_UNKNOWN_KID : AT_NO_KEY;
     }
 
-    return AT_BAD_SIGNATURE;
+    return search.too_many ? AT_TOO_MANY_KEYS : AT_BAD_SIGNATURE;
 }
 
 
@@ -496,8 +608,7 @@ at_jwt_check_key_issuer(const at_jwt_t *jwt,
 
             if (at_keys_are_equal(jwk->key, jwt->signer)
                 && (at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))
-                && (jwk->kid.len == 0 || jwt->jose.kid.len == 0
-                    || at_str_equal(jwk->kid, jwt->jose.kid))
+                && at_jwt_select_key(&jwt->jose, jwk) != AT_NOT_SELECTED
                 && (jwk->issuer.len == 0
                     || at_entra_issuer_matches(jwt->claims, jwk->issuer)))
             {
@@ -661,28 +772,14 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
-/* checks iss, the issuer of the key, the tenant of Entra, the client, aud */
+/* the issuer of the key, the tenant of Entra, the client, aud */
 static at_verdict_e
 at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 {
-    int                 rc;
-    at_str_t            iss;
     at_verdict_e        verdict;
     const at_issuer_t  *issuer;
 
     issuer = trusted->issuer;
-    rc = at_json_member_string(jwt->claims, at_str("iss"), &iss);
-
-    if (rc < 0) {
-        return AT_BAD_CLAIM;
-    }
-
-    if (rc == 0
-        || !at_str_is_one_of(iss, issuer->issuers, issuer->n_issuers))
-    {
-        return AT_ISSUER_MISMATCH;
-    }
-
     verdict = at_jwt_check_key_issuer(jwt, trusted);
 
     if (verdict != AT_OK) {
@@ -700,6 +797,70 @@ at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 }
 
 
+/*
+ * RFC 8725 section 3.12.  The claims typ of Keycloak and token_use of Cognito
+ * name the kind.  OpenID Connect defines at_hash, c_hash and nonce for ID
+ * tokens and events for logout tokens; older Keycloak and Azure AD B2C also
+ * put nonce into access tokens.
+ */
+static int
+at_jwt_is_access_token(const at_jwt_t *jwt)
+{
+    at_str_t                typ, use;
+    const at_json_value_t  *claims, *token_use;
+
+    static const at_str_t  other_typs[] = {
+        at_str("ID"), at_str("Refresh"), at_str("Offline"), at_str("Logout")
+    };
+    static const at_str_t  access_typs[] = {
+        at_str("Bearer"), at_str("DPoP")
+    };
+
+    claims = jwt->claims;
+    typ = (at_str_t) { NULL, 0 };
+    use = (at_str_t) { NULL, 0 };
+
+    token_use = at_json_member(claims, at_str("token_use"));
+    (void) at_json_string(token_use, &use);
+    (void) at_json_member_string(claims, at_str("typ"), &typ);
+
+    if (at_json_member(claims, at_str("at_hash")) != NULL
+        || at_json_member(claims, at_str("c_hash")) != NULL
+        || at_json_is(at_json_member(claims, at_str("events")),
+                      AT_JSON_OBJECT)
+        || (token_use != NULL && !at_str_equal(use, at_str("access")))
+        || at_str_is_one_of(typ, other_typs, 4))
+    {
+        return 0;
+    }
+
+    return at_json_member(claims, at_str("nonce")) == NULL
+           || at_json_member(claims, at_str("scope")) != NULL
+           || at_json_member(claims, at_str("scp")) != NULL
+           || at_str_is_one_of(typ, access_typs, 2)
+           || at_str_equal_nocase(jwt->jose.typ, at_str("at+jwt"))
+           || at_str_equal_nocase(jwt->jose.typ,
+                                  at_str("application/at+jwt"));
+}
+
+
+static at_verdict_e
+at_jwt_check_kind(const at_jwt_t *jwt, const at_issuer_t *issuer)
+{
+    const at_json_value_t  *cnf;
+
+    if (!issuer->any_kind && !at_jwt_is_access_token(jwt)) {
+        return AT_WRONG_KIND;
+    }
+
+    /* RFC 7800: the caller must prove possession of a key */
+    cnf = at_json_member(jwt->claims, at_str("cnf"));
+
+    return cnf == NULL || issuer->ignore_cnf || at_json_is(cnf, AT_JSON_NULL)
+           ? AT_OK : AT_UNPROVEN;
+}
+
+
 static at_verdict_e
 at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
     const at_trusted_issuer_t *trusted)
@@ -709,6 +870,10 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
 
     expires = 0;
     verdict = at_jwt_check_parties(jwt, trusted);
+
+    if (verdict == AT_OK) {
+        verdict = at_jwt_check_kind(jwt, trusted->issuer);
+    }
 
     if (verdict == AT_OK) {
         verdict = at_jwt_fill_identity(identity, jwt, trusted->issuer);
@@ -734,9 +899,8 @@ at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
 
 static at_verdict_e
 at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
-    const at_trusted_issuer_t *trusted)
+    at_trusted_issuer_t *trusted)
 {
-    int                 rc;
     at_verdict_e        verdict;
     const at_issuer_t  *issuer;
 
@@ -752,36 +916,33 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
 
     verdict = at_jwt_verify_signature(jwt, trusted);
 
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    if (jwt->parsed == NULL) {
-        rc = at_claims_parse(&jwt->parsed, jwt->payload_bytes);
-
-        if (rc != 0) {
-            return rc == -1 ? AT_BAD_PAYLOAD : AT_FAILED;
-        }
-
-        jwt->claims = at_claims_object(jwt->parsed);
-    }
-
-    return at_jwt_check_claims(identity, jwt, trusted);
+    return verdict == AT_OK ? at_jwt_check_claims(identity, jwt, trusted)
+                            : verdict;
 }
 
 
-/* AT_OK from the first issuer that accepts, or the latest refusal */
+/*
+ * AT_OK from the first issuer with this iss that accepts, or the latest
+ * refusal.
+ */
 static at_verdict_e
 at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
-    const at_trusted_issuer_t *trusted, size_t n)
+    at_trusted_issuer_t *trusted, size_t n)
 {
-    size_t         i;
-    at_verdict_e   verdict, furthest;
-    at_identity_t  candidate;
+    size_t              i;
+    at_verdict_e        verdict, furthest;
+    at_identity_t       candidate;
+    const at_issuer_t  *issuer;
 
-    furthest = AT_FAILED;
+    furthest = n ? AT_ISSUER_MISMATCH : AT_FAILED;
 
     for (i = 0; i < n; i++) {
+        issuer = trusted[i].issuer;
+
+        if (!at_str_is_one_of(jwt->iss, issuer->issuers, issuer->n_issuers)) {
+            continue;
+        }
+
         memset(&candidate, 0, sizeof(at_identity_t));
 
         verdict = at_jwt_try_issuer(&candidate, jwt, &trusted[i]);
@@ -823,10 +984,13 @@ at_verdict_e
 at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query)
 {
+    size_t        i;
     at_jwt_t      jwt;
     at_verdict_e  verdict;
 
-    verifier->missed_kid = 0;
+    for (i = 0; i < query->n; i++) {
+        query->trusted[i].lacks_key = 0;
+    }
 
     if (query->token.len > query->max_len
         || query->token.len > AT_JWT_LEN_MAX)
@@ -854,6 +1018,10 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     }
 
     if (verdict == AT_OK) {
+        verdict = at_jwt_parse_payload(&jwt);
+    }
+
+    if (verdict == AT_OK) {
         verdict = at_jwt_try_issuers(identity, &jwt, query->trusted, query->n);
     }
 
@@ -861,7 +1029,11 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
         at_jwt_cache_header(&jwt);
     }
 
-    verifier->missed_kid = jwt.missed_kid && jwt.signer == NULL;
+    /* another issuer has the key */
+    for (i = 0; jwt.signer != NULL && i < query->n; i++) {
+        query->trusted[i].lacks_key = 0;
+    }
+
     at_crypto_cleanse(verifier->memory, verifier->used);
     verifier->used = 0;
     at_claims_free(jwt.parsed);
@@ -892,13 +1064,6 @@ at_verifier_free(at_verifier_t *verifier)
         free(verifier->memory);
         free(verifier);
     }
-}
-
-
-int
-at_verifier_missed_kid(const at_verifier_t *verifier)
-{
-    return verifier->missed_kid;
 }
 
 

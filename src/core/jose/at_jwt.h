@@ -2,8 +2,10 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Verification of a signed JWT (RFC 7515, RFC 7519, RFC 8725, RFC 9068).  The
- * payload is not parsed before its signature is verified.
+ * Verification of a signed JWT (RFC 7515, RFC 7519, RFC 8725, RFC 9068).
+ *
+ * The payload is parsed once, before its signature is verified.  Only its iss
+ * is used before that: it selects the issuers whose keys are tried.
  */
 
 #ifndef AT_JWT_H
@@ -21,19 +23,28 @@
 #define AT_JWT_LEN_DEFAULT  8192
 #define AT_JWT_LEN_MAX      65536
 
-#define AT_JWT_KEYS_PER_ISSUER  4  /* tried for one issuer, at most */
-#define AT_JWT_KEYS_MAX         8  /* tried for one token, at most */
+#define AT_JWT_KEYS_MAX  8  /* tried for a token and an issuer, at most */
 
 
 /*
  * An issuer and its current key sets.  A set is NULL as long as its source has
  * no keys.
+ *
+ * at_jwt_verify() sets lacks_key if the token has an iss of this issuer and no
+ * key verified its signature: it may be signed by a new key.
  */
 typedef struct {
     const at_issuer_t   *issuer;
     at_keyset_t *const  *sets;
     size_t               n_sets;
+    unsigned             lacks_key:1;
 } at_trusted_issuer_t;
+
+/*
+ * The largest number of keys without kid that fit one algorithm.  Of more than
+ * AT_JWT_KEYS_MAX some are never tried.
+ */
+size_t at_issuer_keys_without_kid(const at_trusted_issuer_t *trusted);
 
 
 /*
@@ -60,18 +71,22 @@ void at_verifier_free(at_verifier_t *verifier);
  * read.  NULL stands for a function that returns -1.
  */
 typedef struct {
-    at_str_t                    token;
-    size_t                      max_len;
-    const at_trusted_issuer_t  *trusted;
-    size_t                      n;          /* trusted issuers */
-    int64_t                     now;
-    int                       (*is_client)(void *data, at_str_t id);
-    void                       *data;       /* of is_client */
+    at_str_t              token;
+    size_t                max_len;
+    at_trusted_issuer_t  *trusted;
+    size_t                n;                /* trusted issuers */
+    int64_t               now;
+    int                 (*is_client)(void *data, at_str_t id);
+    void                 *data;             /* of is_client */
 } at_jwt_query_t;
 
 /*
- * Tries the issuers in their order.  The first one whose key and claims match
- * becomes the issuer of the identity.
+ * Tries the issuers with the iss of the token in their order.  The first one
+ * whose key and claims match becomes the issuer of the identity.
+ *
+ * Of an issuer at most AT_JWT_KEYS_MAX keys that fit the algorithm are tried:
+ * those with the kid of the token, those with its x5t#S256, those with its
+ * x5t, those without kid; for a token without kid then all others.
  *
  * identity must be anonymous before the call.  It is filled on AT_OK and, so
  * that the log can name the subject of a refused token, on AT_EXPIRED,
@@ -79,14 +94,6 @@ typedef struct {
  */
 at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query);
-
-/*
- * Returns 1 if the last token may be signed by a new key: no signature was
- * valid, and an issuer has no key with the kid of the token.  The verdict
- * alone does not show this: another issuer, or a key without a kid, may have
- * failed at a later check.
- */
-int at_verifier_missed_kid(const at_verifier_t *verifier);
 
 /*
  * Parses the claims of a token that was verified before.  The caller frees

@@ -43,7 +43,6 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
 {
     at_store_t      *store;
     at_verdict_e     verdict;
-    at_verifier_t   *verifier;
     at_identity_t   *identity;
     at_jwt_query_t   query;
 
@@ -62,11 +61,10 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
         return AT_FAILED;
     }
 
-    verifier = ngx_at_worker.verifier;
-    verdict = at_jwt_verify(verifier, identity, &query);
+    verdict = at_jwt_verify(ngx_at_worker.verifier, identity, &query);
 
-    if (verdict != AT_OK && at_verifier_missed_kid(verifier)) {
-        ngx_at_fetch_for_unknown_kid(ctx->conf, &ctx->credential);
+    if (verdict != AT_OK) {
+        ngx_at_fetch_missing_keys(ctx->conf, query.trusted, &ctx->credential);
     }
 
     if (verdict != AT_OK || identity->issuer->n_client_claims == 0) {

@@ -290,6 +290,33 @@ ngx_at_issuer_set_delegated(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
 
 static char *
+ngx_at_issuer_set_token_kind(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
+{
+    issuer->requirements.any_kind = ngx_at_str_is(&value[1], "any");
+
+    return issuer->requirements.any_kind || ngx_at_str_is(&value[1], "access")
+           ? NGX_CONF_OK
+           : ngx_at_conf_invalid_value(cf, &value[1],
+                                       "use \"access\" or \"any\"");
+}
+
+
+static char *
+ngx_at_issuer_set_cnf(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
+{
+    issuer->requirements.ignore_cnf = ngx_at_str_is(&value[1], "ignore");
+
+    return issuer->requirements.ignore_cnf
+           || ngx_at_str_is(&value[1], "refuse")
+           ? NGX_CONF_OK
+           : ngx_at_conf_invalid_value(cf, &value[1],
+                                       "use \"refuse\" or \"ignore\"");
+}
+
+
+static char *
 ngx_at_issuer_include(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     ngx_str_t *value, void *field)
 {
@@ -397,6 +424,12 @@ static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
 
     { ngx_string("delegated"), 2, 2,
       ngx_at_issuer_set_delegated, 0, 0, NULL },
+
+    { ngx_string("token_kind"), 2, 2,
+      ngx_at_issuer_set_token_kind, 0, 0, NULL },
+
+    { ngx_string("cnf"), 2, 2,
+      ngx_at_issuer_set_cnf, 0, 0, NULL },
 
     { ngx_string("signing_key"), 2, 3,
       ngx_at_issuer_set_signing_key, 0, 1, NULL },

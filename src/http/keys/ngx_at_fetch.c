@@ -703,8 +703,8 @@ ngx_at_source_fetched(const ngx_at_source_t *source)
 
 
 void
-ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
-    const ngx_str_t *token)
+ngx_at_fetch_missing_keys(const ngx_at_loc_conf_t *atcf,
+    const at_trusted_issuer_t *trusted, const ngx_str_t *token)
 {
     u_char                 *p;
     ngx_str_t               header;
@@ -719,6 +719,10 @@ ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
 
     for (i = 0; i < atcf->ntrusted; i++) {
         sources = &atcf->trusted[i]->sources;
+
+        if (!trusted[i].lacks_key) {
+            continue;
+        }
 
         for (k = 0; k < sources->nelts; k++) {
             source = ((ngx_at_source_t **) sources->elts)[k];

@@ -21,9 +21,13 @@ ngx_int_t ngx_at_fetch_watch(ngx_cycle_t *cycle,
     const ngx_at_main_conf_t *atmcf);
 void ngx_at_fetch_exit(void);
 
-/* requests a fetch if no key has the kid of the token: the key may be new */
-void ngx_at_fetch_for_unknown_kid(const ngx_at_loc_conf_t *atcf,
-    const ngx_str_t *token);
+/*
+ * Requests a fetch of the keys of each trusted issuer with lacks_key, at most
+ * once a minute for tokens with the same header: the token may be signed by a
+ * new key.
+ */
+void ngx_at_fetch_missing_keys(const ngx_at_loc_conf_t *atcf,
+    const at_trusted_issuer_t *trusted, const ngx_str_t *token);
 
 /* "NAME:keys=N,age=S,fetches=N,failures=N" for each trusted issuer */
 ngx_int_t ngx_at_fetch_status(ngx_http_request_t *r,

@@ -16,6 +16,10 @@
 #define NGX_AT_KEY_FILE_SIZE  (1024 * 1024)
 #define NGX_AT_KEYS_INTERVAL  500  /* milliseconds */
 
+#define NGX_AT_TOO_MANY_KEYS                                                  \
+    "\"auth_token_issuer %V\" has %uz keys without \"kid\" for one "          \
+    "algorithm, only %d of them are tried"
+
 
 /* a worker has its own copy */
 struct ngx_at_key_file_s {
@@ -172,6 +176,39 @@ ngx_at_keys_free(void *data)
 }
 
 
+/* position: of the last key file; NULL in a worker */
+
+static void
+ngx_at_keys_check_number(const ngx_at_issuer_t *issuer,
+    at_keyset_t *const *sets, const ngx_at_conf_position_t *position,
+    ngx_log_t *log)
+{
+    size_t               n;
+    at_trusted_issuer_t  trusted;
+
+    ngx_memzero(&trusted, sizeof(at_trusted_issuer_t));
+
+    trusted.sets = sets;
+    trusted.n_sets = issuer->nsets;
+    n = at_issuer_keys_without_kid(&trusted);
+
+    if (n <= AT_JWT_KEYS_MAX) {
+        return;
+    }
+
+    if (position) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      NGX_AT_TOO_MANY_KEYS " in %V:%ui", &issuer->name, n,
+                      AT_JWT_KEYS_MAX, &position->file, position->line);
+
+    } else {
+        ngx_log_error(NGX_LOG_WARN, log, 0, "auth_token: "
+                      NGX_AT_TOO_MANY_KEYS, &issuer->name, n,
+                      AT_JWT_KEYS_MAX);
+    }
+}
+
+
 char *
 ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     ngx_at_issuer_t *issuer)
@@ -210,6 +247,11 @@ ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
                 &issuer->name, err.text);
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (i) {
+        ngx_at_keys_check_number(issuer, issuer->sets,
+                                 &key_file[i - 1].position, cf->log);
     }
 
     if (issuer->jwks.len == 0) {
@@ -253,6 +295,12 @@ ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
 
     *current = set;
     ngx_at_worker.keys_generation++;
+
+    if (set) {
+        ngx_at_keys_check_number(issuer,
+                                 ngx_at_worker.key_sets + issuer->first_set,
+                                 NULL, ngx_cycle->log);
+    }
 }
 
 

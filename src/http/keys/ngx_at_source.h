@@ -38,7 +38,7 @@ typedef struct {
     ngx_uint_t              failures_in_row;
     u_char                  error[AT_SHA256_LEN];   /* last one; 0: none */
 
-    /* JOSE headers whose unknown kid has requested a fetch */
+    /* JOSE headers of tokens that have requested a fetch */
     struct {
         u_char              header[AT_SHA256_LEN];
         ngx_msec_t          time;
@@ -91,7 +91,7 @@ ngx_uint_t ngx_at_source_release_lease(const ngx_at_source_t *source,
 
 /*
  * Requests a fetch before it is due.  header is the JOSE header of a token
- * with an unknown kid, or NULL; the same header is ignored for a minute.
+ * whose key is missing, or NULL; the same header is ignored for a minute.
  */
 void ngx_at_source_request_fetch(const ngx_at_source_t *source,
     const ngx_str_t *header);
