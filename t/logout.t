@@ -23,10 +23,12 @@ my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
         location = /second/login  { auth_token_login second; }
         location = /second/token  { auth_token_refresh second; }
         location = /second/logout { auth_token_logout second; }
+        location = /info          { auth_token_session_info main; }
         location = /off/logout    { auth_token_local off; auth_token_logout main; }
 CONF
     workers => 2,
-    prepare => prepare_users(users => [map { user_record($_, issuers => [qw(main second)]) } qw(jane john)]));
+    prepare => prepare_users(users => [(map { user_record($_, issuers => [qw(main second)]) } qw(jane john)),
+                                       user_record("gr\xfc\"\\x", issuers => ['main'], scope => ['a"b', 'read'])]));
 
 my $flags = 'HttpOnly; Secure; SameSite=Strict';
 my $never = 'Expires=Thu, 01 Jan 1970 00:00:00 GMT';
@@ -88,6 +90,58 @@ is refresh($s, $other->{refreshToken})->{status}, 200, 'the session of another u
 $session = fresh();
 is_logged_out $s->request('/off/logout', method => 'POST', token => $session->{accessToken}), 'with "auth_token_local off"';
 
+for ('', '{}', '{"x":1}', 'x=1') {
+    $session = fresh();
+    is_logged_out logout($s, token => $session->{accessToken}, body => $_, headers => ['Content-Type: application/json']),
+        "the body '$_'";
+}
+
+$session = fresh();
+is_logged_out post_json($s, '/api/v6.1/auth/logout', { refreshToken => $session->{refreshToken} }), 'a refresh token in the body';
+is_revoked $session->{refreshToken}, 'a refresh token in the body';
+
+$session = fresh();
+is_logged_out post_json($s, '/api/v6.1/auth/logout', { refreshToken => $session->{refreshToken} },
+                        cookie => "refreshToken=$session->{refreshToken}; accessToken=x"), 'a refresh token in body and cookie';
+is_revoked $session->{refreshToken}, 'a refresh token in body and cookie';
+
+$session = fresh();
+is_refused post_json($s, '/api/v6.1/auth/logout', { refreshToken => $session->{refreshToken} }, cookie => 'refreshToken=x'),
+    invalid_refresh_token => 'different refresh tokens in body and cookie';
+is refresh($s, $session->{refreshToken})->{status}, 200, 'they revoke no session';
+
+# --- session information -------------------------------------------------------------------
+
+sub info (%o) {
+    my $got = $s->request('/info', %o);
+    return ($got, eval { JSON::PP->new->utf8->decode($got->{body}) });
+}
+
+my $time = time;
+$session = fresh();
+for (['a cookie', cookie => "accessToken=$session->{accessToken}"], ['a bearer token', token => $session->{accessToken}]) {
+    my ($name, @how) = @$_;
+    my ($got, $info) = info(@how);
+    is $got->{status}, 200, "session information: $name";
+    is $got->header('Cache-Control'), 'no-store', "session information: $name: not cacheable";
+    is_deeply [sort keys %$info], [qw(access_expires scopes session_expires user)], "session information: $name: the members";
+    is_deeply [@$info{qw(user scopes)}], ['jane', ['read']], "session information: $name: user and scopes";
+    is $info->{access_expires}, claims_of($session->{accessToken})->{exp}, "session information: $name: the expiry of the access token";
+    ok abs($info->{session_expires} - $time - 86400) <= 3, "session information: $name: the expiry of the session";
+}
+
+my $odd = "gr\xfc\"\\x";
+my ($got, $info) = info(token => fresh($odd)->{accessToken});
+is_deeply [@$info{qw(user scopes)}], ["gr\xfc\"\\x", ["a\"b", 'read']], 'session information is valid JSON for any user and scope';
+
+is_refused +(info())[0], no_token => 'session information without a token';
+is_refused +(info(token => 'x'))[0], invalid_token => 'session information with a malformed token';
+is_refused +(info(token => $session->{accessToken}, method => 'POST', body => ''))[0], method_not_allowed => 'session information by POST';
+is_refused +(info(token => AuthToken::Token::token(claims => { exp => time - 3600 })))[0], expired_token => 'session information with an expired token';
+is_refused +(info(token => AuthToken::Token::token()))[0], invalid_refresh_token => 'session information for a token without a session';
+logout($s, token => $session->{accessToken});
+is_refused +(info(token => $session->{accessToken}))[0], invalid_refresh_token => 'session information after a logout';
+
 # --- credentials that do not ------------------------------------------------------------
 
 is_refused logout($s), no_token => 'no token';
@@ -102,13 +156,28 @@ is_logged_out logout($s, cookie => 'refreshToken=' . 'A' x 80), 'an unknown refr
 
 my %second = cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, at => '/second/login'));
 is_refused logout($s, token => $second{accessToken}), invalid_token => 'an access token of another issuer';
-await_true(sub {
-    $s->request('/second/logout', method => 'POST', token => $second{accessToken})->{body} =~ /EXPIRED/
-        or do { %second = cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, at => '/second/login'));
-                select undef, undef, undef, 1.2; 0 } }, 'an access token that expires');
-is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}), expired_token => 'an expired access token';
-is post_json($s, '/second/token', { refreshToken => $second{refreshToken} })->{status}, 200,
-   'a logout with an expired access token revokes no session';
+select undef, undef, undef, 1.2;
+my %renewed = %second;
+for (1, 2) {
+    %renewed = cookies(post_json($s, '/second/token', { refreshToken => $renewed{refreshToken} }));
+    select undef, undef, undef, 1.1;
+}
+is_refused $s->request('/second/logout', method => 'POST', token => $second{accessToken}),
+    expired_token => 'an expired access token before the two latest';
+my %latest = cookies(post_json($s, '/second/token', { refreshToken => $renewed{refreshToken} }));
+ok $latest{refreshToken}, 'a logout with it revokes no session';
+
+my @cookie = (method => 'POST', cookie => "accessToken=$renewed{accessToken}");
+is_refused $s->request('/second/logout', @cookie, headers => ['Origin: https://evil.example']),
+    origin_not_allowed => 'an expired access token from another origin';
+my $expired = $s->request('/second/logout', @cookie);
+is $expired->{status}, 200, 'an expired access token, one of the two latest';
+is scalar(grep { /Max-Age=0/ } $expired->all('Set-Cookie')), 2, 'an expired access token: the cookies are cleared';
+is_refused post_json($s, '/second/token', { refreshToken => $latest{refreshToken} }),
+    invalid_refresh_token => 'an expired access token revokes the session';
+$s->errors->lines;
+is_refused $s->request('/second/logout', @cookie), expired_token => 'a second logout with an expired access token';
+is scalar(grep { /\[notice\].*logout ended no session, user: "jane"/ } $s->errors->lines), 1, 'a logout that ended no session is logged';
 
 for my $method (qw(GET PUT HEAD)) {
     my $got = logout($s, method => $method, token => $session->{accessToken});

@@ -35,7 +35,7 @@ my $s = start(issuer_conf(main => <<'MORE') . <<'CONF' . api_conf('main', 'main'
         access_token expires=1h;
         password failures=5/1m;
 MORE
-    %%ISSUER own: issuer https://own.example; audience clients; client_claim appid; rights role; signing_key %%DIR%%/old.pem;%%
+    %%ISSUER own: issuer https://own.example/tenant/; audience clients; client_claim appid; rights role; signing_key %%DIR%%/old.pem;%%
     server {
         listen %%LISTEN%%;
         auth_token on;
@@ -46,6 +46,12 @@ MORE
         location /write { auth_token_require_scope X.Y.ReadWrite; proxy_pass %%UPSTREAM%%; }
         location = /own/token { auth_token_oauth own; }
         location = /own/keys { auth_token_jwks own; }
+        location = /own/metadata { auth_token_metadata own token_endpoint=/own/token; }
+        location = /.well-known/oauth-authorization-server {
+            auth_token_metadata main token_endpoint=/oauth/token jwks_uri=https://keys.example/keys;
+        }
+        location = /problem/oauth/token { auth_token_error_format problem; auth_token_oauth main; }
+        location = /text/oauth/token { auth_token_error_format text; auth_token_oauth main; }
 CONF
     prepare => prepare_users(clients => [client($guid, issuers => [qw(main own)]),
                                          client('off', enabled => $false, issuers => ['main']),
@@ -110,7 +116,9 @@ my $encoded = encode_base64(join(':', map { escaped($_) } $guid, $newer), '');
 is ask({}, auth => "Basic $encoded")->{status}, 200, 'Basic of form-encoded id and secret (RFC 6749 section 2.3.1)';
 
 for (['api://api-app/.default' => 'api://api-app'], ["api://$guid/.default" => 'api'],
-     ['api://api/.default' => 'api'], ['' => 'api'])
+     ['api://api/.default' => 'api'], ['' => 'api'],
+     ['api/.default' => 'api'], ["$guid/.default" => 'api'], [uc($guid) . '/.default' => 'api'],
+     ['api-app/.default' => 'api://api-app'])
 {
     my ($scope, $audience) = @$_;
     my $got = ask({ @valid, scope => $scope });
@@ -172,13 +180,16 @@ granted $s, '/read', 'a token with the audience api://CLIENT', token => token_of
 
 # --- errors -----------------------------------------------------------------
 
-sub is_error ($answer, $error, $name) {
+sub is_error ($answer, $error, $name, $header = 0) {
     my $status = $error eq 'invalid_client' ? 401 : 400;
     is $answer->{status}, $status, "$name: $status";
-    is $answer->{body}, qq({"error":"$error"}), "$name: $error";
+    my $json = JSON::PP->new->decode($answer->{body});
+    is $json->{error}, $error, "$name: $error";
+    like $json->{error_description}, qr/\A[\x20-\x21\x23-\x5b\x5d-\x7e]+\z/, "$name: a description (RFC 6749 section 5.2)";
     is $answer->header('Cache-Control'), 'no-store', "$name: the response is not cacheable";
     is $answer->header('WWW-Authenticate'),
-       $status == 401 ? 'Basic realm="clients", charset="UTF-8"' : undef, "$name: challenge";
+       $status == 401 && $header ? 'Basic realm="clients", charset="UTF-8"' : undef,
+       "$name: a challenge only to a client that used the Authorization header";
 }
 
 my $start = "grant_type=client_credentials&client_id=$guid";
@@ -191,6 +202,8 @@ for ([invalid_client => 'a wrong secret', { client_id => $guid, client_secret =>
      [invalid_client => 'a secret of another client', { client_id => 'single', client_secret => $newer }],
      [invalid_client => 'no client credentials', {}],
      [invalid_client => 'invalid base64', {}, auth => 'Basic !!!'],
+     [invalid_client => 'a wrong secret in Basic', {}, auth => 'Basic ' . encode_base64("$guid:canary-wrong", '')],
+     [invalid_client => 'an unknown client in Basic', {}, auth => 'Basic ' . encode_base64("nobody:$secret", '')],
      [invalid_request => 'a secret in the body and a Basic credential', { client_secret => $secret }, auth => $basic],
      [invalid_request => 'different client ids', { client_id => 'other' }, auth => $basic],
      [invalid_request => 'a bearer token', {}, token => 'x'],
@@ -202,15 +215,41 @@ for ([invalid_client => 'a wrong secret', { client_id => $guid, client_secret =>
      [invalid_request => 'a body of 9,000 bytes', 'x' x 9000],
      [unsupported_grant_type => 'another grant type', { grant_type => 'password' }],
      map { [invalid_scope => "scope $_", { @valid, scope => $_ }] } 'read', 'api://other/.default', "api://$guid",
-         '/.default', 'api:///.default', "api://$guid/.default x")
+         '/.default', 'api:///.default', "api://$guid/.default x", '.default', 'other/.default', 'api://api://api/.default',
+         $guid, "$guid.default", "https://$guid/.default", "x$guid/.default")
 {
     my ($error, $name, $fields, @o) = @$_;
-    is_error ask($fields, @o), $error, $name;
+    is_error ask($fields, @o), $error, $name, scalar @o;
 }
 is_error $s->request('/oauth/token', method => 'POST', body => '{}', headers => ['Content-Type: application/json']),
          'invalid_request', 'another media type';
+is_deeply { map { (ask({ client_id => $_, client_secret => 'canary-wrong' })->{body} => 1) } $guid, qw(off foreign mute nobody) },
+          { '{"error":"invalid_client","error_description":"client unknown or disabled, or wrong secret"}' => 1 },
+          'the description does not reveal which clients exist';
 is ask({ @valid, more => 'x' })->{status}, 200, 'unknown parameters are ignored';
 is_refused $s->request('/oauth/token'), method_not_allowed => 'GET gets 405';
+for my $format ('', '/problem', '/text') {
+    for my $method (qw(GET HEAD PUT)) {
+        my $got = $s->request("$format/oauth/token", method => $method);
+        is $got->{status}, 405, "$method of $format/oauth/token gets 405";
+        is $got->header('Allow'), 'POST', "$method of $format/oauth/token gets Allow: POST";
+    }
+}
+
+# --- metadata (RFC 8414) ----------------------------------------------------
+
+my $metadata = $s->request('/.well-known/oauth-authorization-server');
+is $metadata->{status}, 200, 'the metadata';
+is $metadata->header('Content-Type'), 'application/json', 'the metadata is JSON';
+is_deeply JSON::PP->new->decode($metadata->{body}),
+          { issuer => 'https://issuer.example', token_endpoint => 'https://issuer.example/oauth/token',
+            jwks_uri => 'https://keys.example/keys', response_types_supported => [],
+            grant_types_supported => ['client_credentials'],
+            token_endpoint_auth_methods_supported => ['client_secret_basic', 'client_secret_post'] },
+          'the members of the metadata: a path is on the host of the issuer';
+is_refused $s->request('/.well-known/oauth-authorization-server', method => 'POST', body => ''), method_not_allowed => 'POST of the metadata gets 405';
+is JSON::PP->new->decode($s->request('/own/metadata')->{body})->{token_endpoint}, 'https://own.example/own/token',
+   'an issuer with a path, and no jwks_uri';
 
 # --- throttling --------------------------------------------------------------
 
@@ -282,6 +321,21 @@ sub named_curve ($name) {
 }
 
 # --- configuration ----------------------------------------------------------
+
+for (['audience clients; client_claim appid;', 'token_endpoint=oauth', qr/invalid value "token_endpoint=oauth".*use/, 'a relative path'],
+     ['audience clients; client_claim appid;', 'token_endpoint=//evil.example/', qr/invalid value/, 'a path that begins with two slashes'],
+     ['audience clients; client_claim appid;', 'token_endpoint=http://api.example/token', qr/invalid value/, 'http'],
+     ['audience clients; client_claim appid;', 'jwks_uri=/keys', qr/"auth_token_metadata" requires "token_endpoint=URL"/, 'no token endpoint'],
+     ['issuer name; audience clients; client_claim appid;', 'token_endpoint=/token',
+      qr/requires an https URL without a query in "issuer" of "auth_token_issuer main"/, 'an issuer that is not a URL'])
+{
+    my ($block, $parameter, $error, $name) = @$_;
+    conf_fails issuer_conf(main => $block) . <<"CONF", $error, "metadata: $name", prepare => prepare_users();
+    server { listen %%LISTEN%%; location / {
+        auth_token_metadata main $parameter;    # here
+    } }
+CONF
+}
 
 conf_fails issuer_conf() . <<'CONF', qr/"auth_token_oauth" requires "client_claim" in "auth_token_issuer main"/, 'client credentials for an issuer without client_claim',
     server { listen %%LISTEN%%; location / {

@@ -73,6 +73,12 @@ $answer = by_cookie("refreshToken=$next{refreshToken}");
 is $answer->{status}, 200, 'a refresh token in the cookie, without a body';
 %next = cookies($answer);
 
+for my $body ('{}', "{ }\n") {
+    $answer = by_cookie("refreshToken=$next{refreshToken}", body => $body, headers => ['Content-Type: application/json']);
+    is $answer->{status}, 200, 'a refresh token in the cookie, with an empty object of ' . length($body) . ' bytes';
+    %next = cookies($answer);
+}
+
 $answer = refresh($s, $next{refreshToken}, cookie => "refreshToken=$next{refreshToken}");
 is $answer->{status}, 200, 'the same refresh token in body and cookie';
 %next = cookies($answer);
@@ -88,6 +94,7 @@ rinv refresh($s, $next{refreshToken}, cookie => "refreshToken=$other->{refreshTo
 rinv by_cookie("refreshToken=$next{refreshToken}; refreshToken=$next{refreshToken}"), 'several_refresh_tokens',
      'two cookies of a refresh token';
 rinv $s->request('/api/auth/token', method => 'POST', body => ''), 'no_refresh_token', 'no refresh token';
+rinv post_json($s, '/api/auth/token', '{}'), 'no_refresh_token', 'an empty object without a cookie';
 rinv refresh($s, $_), 'unknown_refresh_token', 'unknown refresh token: ' . substr($_, 0, 10)
     for 'x', '', 'A' x 80, 'A' x 2000, "$next{refreshToken}A", substr($next{refreshToken}, 1), "\x{1}\"\\",
         lc $next{refreshToken}, $next{accessToken};
@@ -101,7 +108,7 @@ is refresh($s, $next{refreshToken})->{status}, 200, 'refused requests do not use
 is refresh($s, $other->{refreshToken})->{status}, 200, 'nor the refresh token of another user';
 
 is_refused post_json($s, '/api/auth/token', $_->[1]), bad_request => "body: $_->[0]"
-    for ['array' => '[]'], ['no member' => '{}'], ['number' => '{"refreshToken":1}'],
+    for ['array' => '[]'], ['number' => '{"refreshToken":1}'],
         ['an unknown member' => '{"refreshToken":"x","y":1}'], ['a duplicate member' => '{"refreshToken":"x","refreshToken":"x"}'];
 is_refused $s->request('/api/auth/token', method => 'GET'), method_not_allowed => 'GET gets 405';
 is_refused post_json($s, '/api/auth/token', '{"refreshToken":"x"}', headers => ['Origin: https://evil.example']),

@@ -179,6 +179,13 @@ static ngx_command_t  ngx_at_commands[] = {
       0,
       NULL },
 
+    { ngx_string("auth_token_session_info"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_at_set_token_endpoint,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("auth_token_oauth"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_at_set_token_endpoint,
@@ -188,6 +195,13 @@ static ngx_command_t  ngx_at_commands[] = {
 
     { ngx_string("auth_token_jwks"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_at_set_token_endpoint,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("auth_token_metadata"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_at_set_token_endpoint,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,

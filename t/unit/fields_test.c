@@ -32,7 +32,7 @@ test_json(void)
     at_str_t  values[2];
 
     static const char *const  bad[] = {
-        "", " ", "null", "true", "7", "\"x\"", "[]", "{}",
+        "", " ", "null", "true", "7", "\"x\"", "[]",
         "{\"username\":\"a\"}", "{\"password\":\"a\"}",
         "{\"username\":\"a\",\"password\":\"b\",\"c\":\"d\"}",
         "{\"username\":\"a\",\"username\":\"b\"}",

@@ -25,6 +25,11 @@ at_fields_copy(at_str_t *values, const at_str_t *names, size_t n,
 {
     size_t  i;
 
+    if (object->type == AT_JSON_OBJECT && object->n == 0) {
+        memset(values, 0, n * sizeof(at_str_t));
+        return AT_FIELDS_OK;
+    }
+
     if (object->n != n) {
         return AT_FIELDS_INVALID;
     }

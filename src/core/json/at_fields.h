@@ -20,7 +20,8 @@ typedef enum {
 
 /*
  * Parses a JSON object with exactly these n members, all of them strings.  The
- * values are views of buf, which must have room for text.len bytes.
+ * values are views of buf, which must have room for text.len bytes.  An empty
+ * object has no values.
  */
 at_fields_e at_fields_from_json(at_str_t *values, const at_str_t *names,
     size_t n, at_str_t text, char *buf);

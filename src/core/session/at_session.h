@@ -111,10 +111,10 @@ at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
     int64_t grace, at_error_t *err);
 
 /*
- * Logout: revokes the sessions of a refresh token, used or not, until it
- * expires; and those of an access token, until it expires or, if it is one of
- * the two latest of its session, while the session lasts.  Either may be
- * empty.  Returns AT_SESSION_UNKNOWN if none of the sessions was active.
+ * Logout: revokes the sessions of both tokens; either may be empty.  A refresh
+ * token, used or not, works until it expires.  An access token also works
+ * after that, if it is one of the two latest of its session.  Returns
+ * AT_SESSION_UNKNOWN if none of the sessions was active.
  */
 at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);

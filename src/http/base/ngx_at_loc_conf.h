@@ -91,6 +91,11 @@ typedef struct {
     ngx_at_conf_position_t    token_endpoint_position;
     const ngx_at_issuer_t    *token_endpoint_issuer;
 
+    /* "auth_token_metadata": its parameters, and the JSON made of them */
+    ngx_str_t                 token_endpoint_url;
+    ngx_str_t                 jwks_url;
+    ngx_str_t                 metadata;
+
     /* of the token endpoint, or else the first trusted one that has users */
     const ngx_at_issuer_t    *user_issuer;      /* or NULL */
     ngx_uint_t                only_user_issuer; /* 1: no other has users */

@@ -7,6 +7,8 @@
 
 #include "http/conf/ngx_at_conf.h"
 
+#include "core/base/at_url.h"
+
 #include "http/access/ngx_at_throttle.h"
 #include "http/store/ngx_at_state.h"
 #include "http/token/ngx_at_endpoint_request.h"
@@ -32,11 +34,51 @@ static const ngx_at_token_endpoint_t  ngx_at_token_endpoints[] = {
     { ngx_string("auth_token_logout"), ngx_at_logout_steps,
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE },
 
+    { ngx_string("auth_token_session_info"), ngx_at_session_info_steps,
+      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE },
+
     { ngx_string("auth_token_oauth"), ngx_at_oauth_steps,
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_THROTTLE|NGX_AT_NEEDS_THREAD_POOL
       |NGX_AT_NEEDS_CLIENT_CLAIM },
 
-    { ngx_string("auth_token_jwks"), ngx_at_jwks_steps, 0 }
+    { ngx_string("auth_token_jwks"), ngx_at_jwks_steps, 0 },
+
+    { ngx_string("auth_token_metadata"), ngx_at_metadata_steps,
+      NGX_AT_NEEDS_CLIENT_CLAIM }
+};
+
+
+/* an absolute URL, or a path on the host of the issuer */
+
+static int
+ngx_at_is_url_or_path(at_str_t value)
+{
+    size_t  i;
+
+    for (i = 0; i < value.len; i++) {
+        if (value.data[i] <= ' ' || value.data[i] > '~'
+            || value.data[i] == '"' || value.data[i] == '\\')
+        {
+            return 0;
+        }
+    }
+
+    return value.len && value.len <= AT_URL_LEN_MAX
+           && (value.data[0] == '/' ? value.len < 2 || value.data[1] != '/'
+                                    : at_url_is_valid(value));
+}
+
+
+static const ngx_at_conf_parameter_t  ngx_at_metadata_parameters[] = {
+
+    { ngx_string("token_endpoint="), NULL,
+      offsetof(ngx_at_loc_conf_t, token_endpoint_url), 0, 0,
+      "\"token_endpoint=URL\"", ngx_at_is_url_or_path },
+
+    { ngx_string("jwks_uri="), NULL, offsetof(ngx_at_loc_conf_t, jwks_url),
+      0, 0, "\"jwks_uri=URL\"", ngx_at_is_url_or_path },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
 
 
@@ -79,7 +121,100 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_at_require_state(cf, atmcf);
     }
 
-    return NGX_CONF_OK;
+    return ngx_at_conf_parse_parameters(cf, 2, ngx_at_metadata_parameters,
+                                        atcf);
+}
+
+
+/* the URL of a path: it replaces that of the issuer */
+
+static ngx_int_t
+ngx_at_resolve_url(ngx_conf_t *cf, at_str_t issuer, ngx_str_t *url)
+{
+    u_char  *p, *end, *host;
+
+    if (url->len == 0 || url->data[0] != '/') {
+        return NGX_OK;
+    }
+
+    end = (u_char *) issuer.data + issuer.len;
+    host = (u_char *) issuer.data
+           + (at_url_is_https(issuer) ? sizeof("https://") - 1
+                                      : sizeof("http://") - 1);
+    p = ngx_strlchr(host, end, '/');
+    end = p ? p : end;
+
+    p = ngx_pnalloc(cf->pool, (end - (u_char *) issuer.data) + url->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    end = ngx_cpymem(p, issuer.data, end - (u_char *) issuer.data);
+    end = ngx_cpymem(end, url->data, url->len);
+
+    url->data = p;
+    url->len = end - p;
+
+    return NGX_OK;
+}
+
+
+/* RFC 8414 section 2 */
+
+static ngx_int_t
+ngx_at_set_metadata(ngx_conf_t *cf, ngx_at_loc_conf_t *conf)
+{
+    u_char                        *p;
+    at_str_t                       issuer;
+    const ngx_at_conf_position_t  *position;
+
+    issuer = conf->token_endpoint_issuer->requirements.issuers[0];
+    position = &conf->token_endpoint_position;
+
+    if (conf->token_endpoint_url.len == 0) {
+        return ngx_at_conf_error_at(cf, position,
+                   "\"auth_token_metadata\" requires \"token_endpoint=URL\"");
+    }
+
+    if (!ngx_at_is_url_or_path(issuer) || issuer.data[0] == '/'
+        || ngx_strlchr((u_char *) issuer.data,
+                       (u_char *) issuer.data + issuer.len, '?'))
+    {
+        return ngx_at_conf_error_at(cf, position,
+                   "\"auth_token_metadata\" requires an https URL without a "
+                   "query in \"issuer\" of \"auth_token_issuer %V\"",
+                   &conf->token_endpoint_issuer_name);
+    }
+
+    if (ngx_at_resolve_url(cf, issuer, &conf->token_endpoint_url) != NGX_OK
+        || ngx_at_resolve_url(cf, issuer, &conf->jwks_url) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, issuer.len + conf->token_endpoint_url.len
+                              + conf->jwks_url.len + 512);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->metadata.data = p;
+
+    p = ngx_sprintf(p, "{\"issuer\":\"%*s\",\"token_endpoint\":\"%V\",",
+                    issuer.len, issuer.data, &conf->token_endpoint_url);
+
+    if (conf->jwks_url.len) {
+        p = ngx_sprintf(p, "\"jwks_uri\":\"%V\",", &conf->jwks_url);
+    }
+
+    p = ngx_sprintf(p, "\"response_types_supported\":[],"
+                    "\"grant_types_supported\":[\"client_credentials\"],"
+                    "\"token_endpoint_auth_methods_supported\":"
+                    "[\"client_secret_basic\",\"client_secret_post\"]}");
+
+    conf->metadata.len = p - conf->metadata.data;
+
+    return NGX_OK;
 }
 
 
@@ -150,7 +285,8 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
                                     &position->directive);
     }
 
-    return NGX_OK;
+    return conf->token_endpoint->steps == ngx_at_metadata_steps
+           ? ngx_at_set_metadata(cf, conf) : NGX_OK;
 }
 
 

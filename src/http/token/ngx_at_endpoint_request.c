@@ -6,14 +6,19 @@
 #include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/base/at_crypto.h"
+#include "core/jose/at_jwt.h"
 
 #include "http/access/ngx_at_access.h"
 #include "http/base/ngx_at_loc_conf.h"
+#include "http/base/ngx_at_str.h"
+#include "http/keys/ngx_at_keys.h"
+#include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_origin.h"
 #include "http/request/ngx_at_refuse.h"
 #include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_reply.h"
+#include "http/worker/ngx_at_worker.h"
 
 
 /* --- JWK Set (RFC 7517 section 5) ---------------------------------------- */
@@ -22,11 +27,6 @@
 static at_verdict_e
 ngx_at_get_jwks(ngx_at_endpoint_request_t *er)
 {
-    if (!(er->request->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        er->ctx->allowed_methods = "GET, HEAD";
-        return AT_BAD_METHOD;
-    }
-
     er->response = er->issuer->jwks;
     er->cache_control = "public, max-age=300";
 
@@ -34,7 +34,27 @@ ngx_at_get_jwks(ngx_at_endpoint_request_t *er)
 }
 
 
-const ngx_at_step_pt  ngx_at_jwks_steps[] = { ngx_at_get_jwks, NULL };
+const ngx_at_step_pt  ngx_at_jwks_steps[] = {
+    ngx_at_check_get, ngx_at_get_jwks, NULL
+};
+
+
+/* --- authorization server metadata (RFC 8414) ---------------------------- */
+
+
+static at_verdict_e
+ngx_at_get_metadata(ngx_at_endpoint_request_t *er)
+{
+    er->response = er->ctx->conf->metadata;
+    er->cache_control = "public, max-age=300";
+
+    return AT_OK;
+}
+
+
+const ngx_at_step_pt  ngx_at_metadata_steps[] = {
+    ngx_at_check_get, ngx_at_get_metadata, NULL
+};
 
 
 /* --- requests ------------------------------------------------------------ */
@@ -137,6 +157,19 @@ ngx_at_endpoint_handler(ngx_http_request_t *r)
 
 
 /* --- steps -------------------------------------------------------------- */
+
+
+at_verdict_e
+ngx_at_check_get(ngx_at_endpoint_request_t *er)
+{
+    if (er->request->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
+        return AT_OK;
+    }
+
+    er->ctx->allowed_methods = "GET, HEAD";
+
+    return AT_BAD_METHOD;
+}
 
 
 at_verdict_e
@@ -321,6 +354,44 @@ ngx_at_endpoint_get_fields(ngx_at_endpoint_request_t *er, at_str_t *values,
     }
 
     return AT_OK;
+}
+
+
+at_verdict_e
+ngx_at_endpoint_verify_access_token(ngx_at_endpoint_request_t *er)
+{
+    ngx_uint_t       n;
+    ngx_at_ctx_t    *ctx;
+    at_jwt_query_t   query;
+
+    ctx = er->ctx;
+
+    ctx->kind = NGX_AT_BEARER;
+    n = ngx_at_read_bearer(er->request, &ctx->credential);
+
+    if (n == 0) {
+        ctx->kind = NGX_AT_COOKIE;
+        n = ngx_at_read_cookie(er->request, &er->issuer->access_cookie,
+                               &ctx->credential);
+    }
+
+    if (n != 1) {
+        ctx->kind = 0;
+        ngx_str_null(&ctx->credential);
+        return n ? AT_SEVERAL_CREDENTIALS : AT_NO_CREDENTIAL;
+    }
+
+    ngx_memzero(&query, sizeof(at_jwt_query_t));
+
+    query.token = ngx_at_view(ctx->credential);
+    query.max_len = er->main_conf->max_length;
+    query.trusted = ngx_at_trusted_issuers(er->request, &er->issuer, 1);
+    query.n = 1;
+    query.now = ngx_time();
+
+    return query.trusted ? at_jwt_verify(ngx_at_worker.verifier,
+                                         &ctx->identity_storage, &query)
+                         : AT_FAILED;
 }
 
 

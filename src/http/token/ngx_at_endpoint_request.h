@@ -38,6 +38,8 @@ extern const ngx_at_step_pt  ngx_at_refresh_steps[];
 extern const ngx_at_step_pt  ngx_at_logout_steps[];
 extern const ngx_at_step_pt  ngx_at_oauth_steps[];
 extern const ngx_at_step_pt  ngx_at_jwks_steps[];
+extern const ngx_at_step_pt  ngx_at_session_info_steps[];
+extern const ngx_at_step_pt  ngx_at_metadata_steps[];
 
 /* a kind of endpoint: the location's configuration points to it */
 struct ngx_at_token_endpoint_s {
@@ -60,6 +62,7 @@ struct ngx_at_endpoint_request_s {
     at_str_t                    refresh_token;      /* that the client sent */
     at_str_t                    access_token;       /* that the client sent */
     at_str_t                    scope;
+    unsigned                    access_expired:1;
     unsigned                    unsupported_grant_type:1;
 
     ngx_at_job_t                job;                /* its data: this struct */
@@ -82,6 +85,9 @@ ngx_int_t ngx_at_endpoint_handler(ngx_http_request_t *r);
 ngx_int_t ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er,
     at_verdict_e verdict);
 
+/* a step: the method is GET or HEAD */
+at_verdict_e ngx_at_check_get(ngx_at_endpoint_request_t *er);
+
 /* steps: method and origin; then also length, coding and media type */
 at_verdict_e ngx_at_check_post(ngx_at_endpoint_request_t *er);
 at_verdict_e ngx_at_check_json_post(ngx_at_endpoint_request_t *er);
@@ -101,6 +107,14 @@ typedef at_fields_e (*ngx_at_fields_pt)(at_str_t *values,
 at_verdict_e ngx_at_endpoint_get_fields(ngx_at_endpoint_request_t *er,
     at_str_t *values, const at_str_t *names, size_t n,
     ngx_at_fields_pt parse);
+
+/*
+ * Verifies the access token, in the Authorization header or else in the
+ * cookie, and sets credential and identity_storage of er->ctx.  AT_EXPIRED:
+ * everything but the time is right.
+ */
+at_verdict_e ngx_at_endpoint_verify_access_token(
+    ngx_at_endpoint_request_t *er);
 
 /* sets er->sessions, valid until the event ends: AT_OK, AT_UNAVAILABLE */
 at_verdict_e ngx_at_endpoint_get_sessions(ngx_at_endpoint_request_t *er);

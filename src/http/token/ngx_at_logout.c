@@ -4,85 +4,80 @@
  *
  * "auth_token_logout": revokes the session of the access token or of the
  * refresh token.  By default the path of the refresh cookie does not include
- * this endpoint, so a client usually sends its access token, until it expires.
+ * this endpoint, so a browser sends its access token, also an expired one.
  */
 
 #include "http/token/ngx_at_endpoint_request.h"
 
-#include "core/jose/at_jwt.h"
-
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
-#include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_credential.h"
+#include "http/request/ngx_at_refuse.h"
 #include "http/token/ngx_at_reply.h"
-#include "http/worker/ngx_at_worker.h"
 
 
-/* reads the token from the Authorization header, or else from the cookie */
+/* in the body or in the cookie; a body without it is ignored */
 
 static at_verdict_e
-ngx_at_logout_verify_access_token(ngx_at_endpoint_request_t *er)
+ngx_at_logout_read_refresh_token(ngx_at_endpoint_request_t *er)
 {
-    ngx_uint_t       n;
-    ngx_at_ctx_t    *ctx;
-    at_jwt_query_t   query;
+    at_str_t      name = at_str("refreshToken");
+    ngx_str_t     cookie;
+    at_verdict_e  verdict;
 
-    ctx = er->ctx;
+    verdict = ngx_at_endpoint_get_fields(er, &er->refresh_token, &name, 1,
+                                         at_fields_from_json);
+    if (verdict == AT_BAD_BODY) {
+        er->refresh_token = (at_str_t) { NULL, 0 };
 
-    ctx->kind = NGX_AT_BEARER;
-    n = ngx_at_read_bearer(er->request, &ctx->credential);
-
-    if (n == 0) {
-        ctx->kind = NGX_AT_COOKIE;
-        n = ngx_at_read_cookie(er->request, &er->issuer->access_cookie,
-                               &ctx->credential);
+    } else if (verdict != AT_OK) {
+        return verdict;
     }
 
-    if (n != 1) {
-        ctx->kind = 0;
-        ngx_str_null(&ctx->credential);
-        return n ? AT_SEVERAL_CREDENTIALS : AT_NO_CREDENTIAL;
+    if (ngx_at_read_cookie(er->request, &er->issuer->refresh_cookie, &cookie)
+        != 1)
+    {
+        return AT_OK;
     }
 
-    ngx_memzero(&query, sizeof(at_jwt_query_t));
+    if (er->refresh_token.len
+        && !at_str_equal(er->refresh_token, ngx_at_view(cookie)))
+    {
+        return AT_SEVERAL_REFRESH_TOKENS;
+    }
 
-    query.token = ngx_at_view(ctx->credential);
-    query.max_len = er->main_conf->max_length;
-    query.trusted = ngx_at_trusted_issuers(er->request, &er->issuer, 1);
-    query.n = 1;
-    query.now = ngx_time();
+    er->refresh_token = ngx_at_view(cookie);
 
-    return query.trusted ? at_jwt_verify(ngx_at_worker.verifier,
-                                         &ctx->identity_storage, &query)
-                         : AT_FAILED;
+    return AT_OK;
 }
 
 
-/* one valid token is enough: the refresh token is checked by the revocation */
+/*
+ * One valid token is enough.  The job checks the refresh token, and whether an
+ * expired access token is one of the two latest of its session.
+ */
 
 static at_verdict_e
 ngx_at_logout_read_tokens(ngx_at_endpoint_request_t *er)
 {
-    ngx_str_t     cookie;
     at_verdict_e  verdict;
 
     verdict = ngx_at_endpoint_get_sessions(er);
+
+    if (verdict == AT_OK) {
+        verdict = ngx_at_logout_read_refresh_token(er);
+    }
 
     if (verdict != AT_OK) {
         return verdict;
     }
 
-    verdict = ngx_at_logout_verify_access_token(er);
+    verdict = ngx_at_endpoint_verify_access_token(er);
 
-    if (verdict == AT_OK) {
+    if (verdict == AT_OK || verdict == AT_EXPIRED) {
         er->access_token = ngx_at_view(er->ctx->credential);
-    }
-
-    if (ngx_at_read_cookie(er->request, &er->issuer->refresh_cookie, &cookie)
-        == 1)
-    {
-        er->refresh_token = ngx_at_view(cookie);
+        er->access_expired = verdict == AT_EXPIRED;
+        return AT_OK;
     }
 
     return er->refresh_token.len ? AT_OK : verdict;
@@ -109,15 +104,32 @@ ngx_at_logout_revoke_session(ngx_at_endpoint_request_t *er)
 }
 
 
-/* a session that is unknown or was revoked before is a success as well */
+/*
+ * A session that is unknown or was revoked before is a success as well, unless
+ * only an expired access token was sent.
+ */
 
 static at_verdict_e
 ngx_at_logout_check_result(ngx_at_endpoint_request_t *er)
 {
+    u_char     buf[NGX_AT_ESCAPED_NAME_LEN];
+    ngx_str_t  user;
+
     if (er->session_result == AT_SESSION_FAILED) {
         ngx_log_error(NGX_LOG_ERR, er->request->connection->log, 0,
                       "auth_token: session not revoked: %s", er->err.text);
         return AT_UNAVAILABLE;
+    }
+
+    if (er->session_result == AT_SESSION_UNKNOWN) {
+        user = ngx_at_escape_name(buf, er->ctx->identity_storage.user);
+        ngx_log_error(NGX_LOG_NOTICE, er->request->connection->log, 0,
+                      "auth_token: logout ended no session, user: \"%V\"",
+                      &user);
+
+        if (er->access_expired && er->refresh_token.len == 0) {
+            return AT_EXPIRED;
+        }
     }
 
     ngx_str_set(&er->response, "{\"success\":true}");
@@ -128,6 +140,7 @@ ngx_at_logout_check_result(ngx_at_endpoint_request_t *er)
 
 const ngx_at_step_pt  ngx_at_logout_steps[] = {
     ngx_at_check_post,
+    ngx_at_endpoint_read_body,
     ngx_at_logout_read_tokens,
     ngx_at_logout_revoke_session,
     ngx_at_logout_check_result,

@@ -38,33 +38,61 @@ typedef struct {
 /* --- refusals ------------------------------------------------------------ */
 
 
-#define NGX_AT_OAUTH_ERROR(status, name)                                      \
-    { status, ngx_string(name), ngx_string("{\"error\":\"" name "\"}") }
+#define NGX_AT_OAUTH_ERROR(status, name, description)                         \
+    { status, ngx_string(name),                                               \
+      ngx_string("{\"error\":\"" name "\",\"error_description\":\""           \
+                 description "\"}") }
+
+#define NGX_AT_OAUTH_BAD_REQUEST(description)                                 \
+    NGX_AT_OAUTH_ERROR(400, "invalid_request", description)
+
+/* the same for every reason: it must not reveal which clients exist */
+#define NGX_AT_OAUTH_BAD_CLIENT                                               \
+    NGX_AT_OAUTH_ERROR(401, "invalid_client",                                 \
+                       "client unknown or disabled, or wrong secret")
 
 
 static const ngx_at_oauth_error_t  ngx_at_oauth_unavailable =
-    NGX_AT_OAUTH_ERROR(503, "temporarily_unavailable");
+    NGX_AT_OAUTH_ERROR(503, "temporarily_unavailable",
+                       "no token can be issued at the moment");
 
 static const ngx_at_oauth_error_t  ngx_at_oauth_unsupported_grant_type =
-    NGX_AT_OAUTH_ERROR(400, "unsupported_grant_type");
+    NGX_AT_OAUTH_ERROR(400, "unsupported_grant_type",
+                       "grant_type must be client_credentials");
 
 static const struct {
     at_verdict_e          verdict;
     ngx_at_oauth_error_t  error;
 } ngx_at_oauth_errors[] = {
-    { AT_BAD_BODY, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
-    { AT_LARGE_BODY, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
-    { AT_BAD_CONTENT_TYPE, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
-    { AT_SEVERAL_CREDENTIALS, NGX_AT_OAUTH_ERROR(400, "invalid_request") },
-    { AT_NO_CREDENTIAL, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
-    { AT_BAD_BASIC, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
-    { AT_UNKNOWN_CLIENT, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
-    { AT_WRONG_PASSWORD, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
-    { AT_DISABLED_CLIENT, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
-    { AT_CLIENT_ISSUER_MISMATCH, NGX_AT_OAUTH_ERROR(401, "invalid_client") },
-    { AT_INSUFFICIENT_SCOPE, NGX_AT_OAUTH_ERROR(400, "invalid_scope") },
-    { AT_THROTTLED, NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable") },
-    { AT_BUSY, NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable") }
+    { AT_BAD_BODY,
+      NGX_AT_OAUTH_BAD_REQUEST("the body is not a form with a grant_type") },
+    { AT_LARGE_BODY, NGX_AT_OAUTH_BAD_REQUEST("the body is too large") },
+    { AT_BAD_CONTENT_TYPE,
+      NGX_AT_OAUTH_BAD_REQUEST("the media type must be "
+                               "application/x-www-form-urlencoded") },
+    { AT_SEVERAL_CREDENTIALS,
+      NGX_AT_OAUTH_BAD_REQUEST("use one way of client authentication: "
+                               "Basic, or client_id and client_secret") },
+    { AT_NO_CREDENTIAL,
+      NGX_AT_OAUTH_ERROR(401, "invalid_client",
+                         "client_id or client_secret is missing") },
+    { AT_BAD_BASIC,
+      NGX_AT_OAUTH_ERROR(401, "invalid_client",
+                         "the Basic credential is malformed") },
+    { AT_UNKNOWN_CLIENT, NGX_AT_OAUTH_BAD_CLIENT },
+    { AT_WRONG_PASSWORD, NGX_AT_OAUTH_BAD_CLIENT },
+    { AT_DISABLED_CLIENT, NGX_AT_OAUTH_BAD_CLIENT },
+    { AT_CLIENT_ISSUER_MISMATCH, NGX_AT_OAUTH_BAD_CLIENT },
+    { AT_INSUFFICIENT_SCOPE,
+      NGX_AT_OAUTH_ERROR(400, "invalid_scope",
+                         "scope must be ID/.default or api://ID/.default, "
+                         "where ID is the client or an audience") },
+    { AT_THROTTLED,
+      NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable",
+                         "too many wrong secrets") },
+    { AT_BUSY,
+      NGX_AT_OAUTH_ERROR(429, "temporarily_unavailable",
+                         "too many requests") }
 };
 
 
@@ -122,8 +150,11 @@ ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er, at_verdict_e verdict)
     switch (error->status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-        rc = ngx_at_add_scheme(er->request, er->ctx, "Basic",
-                               ", charset=\"UTF-8\"");
+        /* RFC 6749 section 5.2: only to a client that used this header */
+        rc = ngx_at_find_header(er->request, "authorization")
+             ? ngx_at_add_scheme(er->request, er->ctx, "Basic",
+                                 ", charset=\"UTF-8\"")
+             : NGX_OK;
         break;
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
@@ -267,8 +298,8 @@ ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
 /*
  * Without a scope the audience is the first one of the issuer block or, with
  * "audience clients", api://CLIENT.  A scope is "AUDIENCE/.default", where
- * AUDIENCE is one of the block, perhaps with "api://" before it; or
- * "api://CLIENT/.default", which is the default.
+ * AUDIENCE is one of the block; or "CLIENT/.default", which is the default.
+ * Both may begin with "api://".
  */
 
 static at_verdict_e
@@ -276,7 +307,8 @@ ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
     at_str_t scope, at_str_t client, at_str_t *audience)
 {
     u_char    *p;
-    at_str_t   id, prefix = at_str("api://"), suffix = at_str("/.default");
+    size_t     i;
+    at_str_t   name, prefix = at_str("api://"), suffix = at_str("/.default");
 
     if (issuer->n_audiences) {
         *audience = issuer->audiences[0];
@@ -296,8 +328,7 @@ ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
         return AT_OK;
     }
 
-    if (scope.len <= prefix.len + suffix.len
-        || ngx_memcmp(scope.data, prefix.data, prefix.len) != 0
+    if (scope.len <= suffix.len
         || ngx_memcmp(scope.data + scope.len - suffix.len, suffix.data,
                       suffix.len)
            != 0)
@@ -306,19 +337,25 @@ ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
     }
 
     scope.len -= suffix.len;
-    id = (at_str_t) { scope.data + prefix.len, scope.len - prefix.len };
 
     if (at_str_is_one_of(scope, issuer->audiences, issuer->n_audiences)) {
         *audience = scope;
         return AT_OK;
     }
 
-    if (at_str_is_one_of(id, issuer->audiences, issuer->n_audiences)) {
-        *audience = id;
-        return AT_OK;
+    (void) at_str_cut_prefix(&scope, prefix);
+
+    for (i = 0; i < issuer->n_audiences; i++) {
+        name = issuer->audiences[i];
+        (void) at_str_cut_prefix(&name, prefix);
+
+        if (scope.len && at_str_equal(scope, name)) {
+            *audience = issuer->audiences[i];
+            return AT_OK;
+        }
     }
 
-    return at_str_equal_nocase(id, client) ? AT_OK : AT_INSUFFICIENT_SCOPE;
+    return at_str_equal_nocase(scope, client) ? AT_OK : AT_INSUFFICIENT_SCOPE;
 }
 
 
