@@ -49,9 +49,7 @@ my $s = start(<<'CONF',
         location = /oauth/token { auth_token_oauth main; }
         location = /oauth/keys  { auth_token_jwks main; }
         location = /.well-known/oauth-authorization-server {
-            auth_token off;
-            default_type application/json;
-            alias %%DIR%%/metadata.json;
+            auth_token_metadata main token_endpoint=/oauth/token jwks_uri=/oauth/keys;
         }
 
         location /       { proxy_pass %%UPSTREAM%%; }
@@ -69,20 +67,9 @@ CONF
     files => { 'ca.pem'  => AuthToken::Certificate::ca(),
                'tls.crt' => $tls{good}{cert},
                'tls.key' => $tls{good}{key} },
-    prepare => sub ($s) {
-        my $issuer = 'https://127.0.0.1:' . $s->port(2);
-        $s->write('metadata.json', JSON::PP->new->encode({
-            issuer                                => $issuer,
-            token_endpoint                        => "$issuer/oauth/token",
-            jwks_uri                              => "$issuer/oauth/keys",
-            grant_types_supported                 => ['client_credentials'],
-            response_types_supported              => [],
-            token_endpoint_auth_methods_supported => ['client_secret_basic', 'client_secret_post'],
-        }));
-        prepare_users(
-            roles   => [{ name => 'reader', grant => ['Api.Read'] }],
-            clients => [map { client($_) } sort keys %$secret])->($s);
-    });
+    prepare => prepare_users(
+        roles   => [{ name => 'reader', grant => ['Api.Read'] }],
+        clients => [map { client($_) } sort keys %$secret]));
 
 local $ENV{NODE_EXTRA_CA_CERTS} = $s->dir . '/ca.pem';
 my $last = run_steps $s, 't/openid_client/main.js', issuer => 'https://127.0.0.1:' . $s->port(2), secrets => $secret;

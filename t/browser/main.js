@@ -268,9 +268,17 @@ const RENEWAL = ['GET auth/session 401', 'POST auth/token 200', 'GET auth/sessio
   await loggedIn(second);
   await loggedIn(first);
 
-  await click(second, '#logout');
-  await loginForm(second);
-  await loginForm(first);
+  // after the access token has expired
+  const late = await cookies(context);
+  await expiry(first);
+  ({ calls } = await callsOf(context, async () => {
+    await click(second, '#logout');
+    await loginForm(second);
+    await loginForm(first);
+  }));
+  check('logout after the expiry', calls.filter((call) => call.startsWith('POST')), ['POST auth/logout 200']);
+  await context.addCookies([late.refreshToken]);
+  check('logout after the expiry: the refresh token is refused', await request(first, 'POST', '/api/auth/token'), 401);
 
   // --- a disabled user ----------------------------------------------------------
 

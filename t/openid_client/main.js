@@ -32,7 +32,7 @@ async function grant(configuration, parameters) {
 // An error of the token endpoint, as openid-client reports it.
 const errorOf = (promise) => promise.then(
   () => 'no error',
-  (error) => [error.status, error.error ?? error.cause?.[0]?.scheme]);
+  (error) => [error.status, error.error, typeof error.error_description]);
 
 const claimsOf = (tokens) => jose.decodeJwt(tokens.access_token);
 
@@ -91,26 +91,28 @@ check('ten requests at the same time', parallel.map((each) => claimsOf(each).app
 // --- scopes ----------------------------------------------------------------------
 
 check('the scope api://ID/.default selects the audience', claimsOf(await grant(basic, { scope: 'api://api/.default' })).aud, 'api://api');
-check('another scope', await errorOf(grant(basic, { scope: 'openid' })), [400, 'invalid_scope']);
+check('the scope ID/.default', claimsOf(await grant(basic, { scope: 'api/.default' })).aud, 'api');
+check('another scope', await errorOf(grant(basic, { scope: 'openid' })), [400, 'invalid_scope', 'string']);
 check('an unknown parameter is ignored', claimsOf(await grant(basic, { audience: 'api', extra: 'x' })).appid, 'reports');
 
 // --- errors --------------------------------------------------------------------
 
 const wrong = 'canary-wrong';
 check('a wrong secret in the header: a challenge',
-      await errorOf(grant(await discover('reports', client.ClientSecretBasic(wrong)))), [401, 'basic']);
+      await grant(await discover('reports', client.ClientSecretBasic(wrong)))
+        .catch((error) => [error.status, error.cause?.[0]?.scheme ?? error.error]), [401, 'basic']);
 check('a wrong secret in the body', await errorOf(grant(await discover('reports', client.ClientSecretPost(wrong)))),
-      [401, 'basic']);
+      [401, 'invalid_client', 'string']);
 check('an unknown client', await errorOf(grant(await discover('nobody', client.ClientSecretPost(wrong)))),
-      [401, 'basic']);
+      [401, 'invalid_client', 'string']);
 check('a disabled client', await errorOf(grant(await discover('disabled', client.ClientSecretPost(config.secrets.disabled)))),
-      [401, 'basic']);
+      [401, 'invalid_client', 'string']);
 check('a client without a secret', await errorOf(grant(await discover('reports', client.None()))),
-      [401, 'basic']);
+      [401, 'invalid_client', 'string']);
 for (const [type, parameters] of [['refresh_token', { refresh_token: 'x' }], ['password', { username: 'x', password: 'y' }],
                                   ['authorization_code', { code: 'x', redirect_uri: 'https://client.example/' }]]) {
   check(`the grant ${type}`, await errorOf(client.genericGrantRequest(basic, type, parameters)),
-        [400, 'unsupported_grant_type']);
+        [400, 'unsupported_grant_type', 'string']);
 }
 
 // --- rotation --------------------------------------------------------------------
