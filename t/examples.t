@@ -569,6 +569,7 @@ sub cipp () {
 
     trusts($list, client => $reports, $token->($reports));
     trusts('/api/PublicPing', client => undef);
+    waits_for_cipp();
 
     # changed while nginx runs
     my %text = (type => 'text/plain', says => $client);
@@ -621,6 +622,7 @@ sub client_credentials () {
          token => $token]);
 
     trusts('/api/ListLogs', client => $reports, token => $token);
+    waits_for_cipp();
 
     for (['the secret of another client', $auto, $secret{$reports}], ['a disabled client', $off, $secret{$off}]) {
         my ($name, @client) = @$_;
@@ -667,13 +669,16 @@ sub trusts ($path, %o) {
 
     is_deeply \%got, {
         'x-ms-client-principal-idp' => ['aad'],
-        'x-ms-original-url'         => [match_url($path)],
+        'x-ms-original-url'         => [original_url($path)],
         'x-forwarded-for'           => ['127.0.0.1'],
         $client ? ('x-ms-client-principal-name' => [$client]) : (),
     }, "$path: the headers that CIPP trusts";
 }
 
-sub match_url ($path) { 'https://' . ($s->conf =~ /server_name (\S+);/)[0] . $path }
+# CIPP's calls take up to 10 minutes, and nginx waits 60 seconds unless it is told otherwise
+sub waits_for_cipp () { like $s->conf, qr/^ *proxy_read_timeout +10m;/m, 'nginx waits 10 minutes for CIPP' }
+
+sub original_url ($path) { 'https://' . ($s->conf =~ /server_name (\S+);/)[0] . $path }
 
 sub entra () {
     my $microsoft = microsoft();
@@ -712,6 +717,7 @@ sub entra () {
          $token->($_, $contoso, $reports, scp => 'x')]) for 1, 2;
 
     trusts($list, client => $desk, $token->(2, $fabrikam, $desk));
+    waits_for_cipp();
 
     my @admin = $token->(2, $contoso, $auto);
     check(\%text,
@@ -956,6 +962,7 @@ CONF
         [endpoint_not_found => '/api/NoSuchThing', 'an unknown endpoint', $token->($reports), status => 404,
          says => 'Endpoint not found']);
 
+    waits_for_cipp();
     needs_certificate($product, $list, $token->($reports));
     end(alarm => qr/\[(?:error|crit)\]/);
     $_->stop for $product, $microsoft;

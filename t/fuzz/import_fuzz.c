@@ -68,7 +68,7 @@ fuzz_round_trip(cli_record_t *rec)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    json_t        *object;
+    json_t        *object, *warnings;
     int64_t        records;
     at_str_t       line = fuzz_copy(data, size);
     at_error_t     err;
@@ -85,11 +85,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_decref(object);
 
     object = fuzz_json(line);
+    warnings = json_array();
 
-    if (json_is_object(object) && cli_cipp_parse(&rec, object, &err) == 1) {
+    if (json_is_object(object)
+        && cli_cipp_parse(&rec, object, warnings, &err) == 1)
+    {
         fuzz_round_trip(&rec);
     }
 
+    json_decref(warnings);
     json_decref(object);
     cli_record_free(&rec);
 
