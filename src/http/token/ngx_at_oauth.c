@@ -362,7 +362,7 @@ ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
 static at_verdict_e
 ngx_at_oauth_sign(ngx_at_endpoint_request_t *er)
 {
-    at_str_t      id, audience;
+    at_str_t      id, audience = { NULL, 0 };
     at_verdict_e  verdict;
 
     verdict = ngx_at_password_check_finish(er->request, er->ctx,
