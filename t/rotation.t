@@ -262,6 +262,37 @@ my $kept;
     granted $s, '/', 'a valid token during the flood', token => of('rsa');
 }
 
+# --- the only key has no kid and is replaced --------------------------------
+
+{
+    my $publish = sub ($name) { $source->serve('/single', '{"keys":[' . key($name)->jwk . ']}') };
+    my $forged = sub (%o) { token(key => key('rsa4'), %o) };
+    $publish->('rsa');
+    my $s = start($state . block($source->url('/single'), 'refresh=1h') . $server, @o);
+    await_replaced($s, 1);
+    granted $s, '/', 'a token without kid', token => token();
+
+    $publish->('rsa2');
+    refused $s, '/', bad_signature => 'a token without kid, signed by the next key', token => token(key => key('rsa2'));
+    ok await_replaced($s, 2), 'a failed signature requests a fetch';
+    granted $s, '/', 'the next key', token => token(key => key('rsa2'));
+
+    # the same limits as for an unknown kid
+    my ($hits, $began) = ($source->hits('/single'), time);
+    while (time - $began < 2.5) {
+        $s->request('/', token => $_) for $forged->(), $forged->(claims => { iss => 'x' }, header => { x => next_tag });
+    }
+    is $source->hits('/single'), $hits, 'no fetch for the same header within a minute, nor for an unknown issuer';
+
+    $began = time;
+    while (time - $began < 2.5) {
+        $s->request('/', token => $forged->(header => { x => next_tag }));
+    }
+    my $most = 1 + int(time - $began);
+    cmp_ok $source->hits('/single') - $hits, '<=', $most, 'forged tokens with new headers: at most one fetch per second';
+    granted $s, '/', 'a valid token afterwards', token => token(key => key('rsa2'));
+}
+
 # --- a hanging fetch at the exit of a worker --------------------------------
 
 for my $row (['HUP', sub ($s) { $s->reload }], ['QUIT', sub ($s) { $s->stop }]) {
