@@ -215,6 +215,8 @@ my @own = (
     _row('auth_token, each token once', 'own-fresh', 'jwt', 'once', 200,
         of => 'nginx, other token each time', fresh => 1, own => 1,
         group => 'Each bearer token once', label => 'auth_token'),
+    _row('auth_token, three issuers, each token once', 'own-fresh', 'three', 'once', 200,
+        of => 'auth_token, each token once', fresh => 1, own => 1),
     _row('auth_token, bad signature', 'own', 'jwt', 'bad_signature', 401, of => 'nginx', own => 1,
         group => 'Bad signature', label => 'auth_token'),
 

@@ -110,6 +110,8 @@ sub all ($self) {
         $self->_bad,
         (map { _at_most(ucfirst("$_: at most 3 us above return 401"), $self->_extra("auth_token, $_"), 3,
                         '%+.2f us') } 'malformed', 'wrong alg', 'unknown kid'),
+        _at_most('Each token once: three issuers at most 1 us above one',
+                 $self->_extra('auth_token, three issuers, each token once'), 1, '%+.2f us'),
         _at_most('One of a million API tokens at random: at most 3 us above nginx',
                  $self->_extra('auth_token, one of a million at random'), 3, '%+.2f us'),
         $self->_ranges,
