@@ -70,6 +70,24 @@ my $s = start("include /etc/nginx/mime.types;\nauth_token_state_path %%DIR%%/sta
         }
     }
 
+    # an API for pages of another origin
+    server {
+        listen %%LISTEN2%% ssl;
+        server_name api.example.com;
+
+        auth_token        on;
+        auth_token_accept cookie;
+        auth_token_cors   https://other.example.com;
+
+        proxy_set_header Cookie "";
+        proxy_set_header X-User $auth_token_user;
+
+        location /               { proxy_pass http://%%LISTEN3%%; }
+        location = /auth/login   { auth_token_login app; }
+        location = /api/auth/token { auth_token_refresh app; }
+        location = /auth/logout  { auth_token_logout app; }
+    }
+
     server {
         listen %%LISTEN4%%;
         location / { auth_token on; auth_token_accept bearer; proxy_pass %%UPSTREAM%%; }

@@ -305,6 +305,43 @@ const RENEWAL = ['GET auth/session 401', 'POST auth/token 200', 'GET auth/sessio
   await context.close();
 }
 
+// --- an API of another origin --------------------------------------------------
+
+const API = 'https://api.example.com';
+
+// What a page can read of a response.
+const read = (page, method, path, init = {}) => page.evaluate(async ([url, options]) => {
+  try {
+    const response = await fetch(url, options);
+    return { status: response.status, challenge: response.headers.get('WWW-Authenticate'), body: await response.text() };
+  } catch {
+    return { status: 'unreadable' };
+  }
+}, [API + path, { method, credentials: 'include', ...init }]);
+
+{
+  const context = await profile();
+  const json = (body) => ({ headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+  const credentials = json({ username: 'jane', password: config.password });
+  const unlisted = await open(context, `${CROSS_SITE}/`);
+  const page = await open(context, `${SAME_SITE}/`);
+  const status = async (...request) => (await read(...request)).status;
+  const body = async (...request) => (await read(...request)).body;
+
+  check('an origin that is not listed cannot log in', await status(unlisted, 'POST', '/auth/login', credentials), 'unreadable');
+  const refusal = await read(page, 'GET', '/hello');
+  check('a listed origin can read a refusal', [refusal.status, refusal.challenge, refusal.body],
+        [401, 'Bearer realm="api"', '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}']);
+  check('a listed origin logs in', await status(page, 'POST', '/auth/login', credentials), 200);
+  check('a listed origin sends GET', await body(page, 'GET', '/hello'), HELLO);
+  check('a listed origin sends PUT with JSON, after a preflight request', await body(page, 'PUT', '/hello', json({})), HELLO);
+  check('an origin that is not listed cannot read', await status(unlisted, 'GET', '/hello'), 'unreadable');
+  check('a listed origin refreshes', await status(page, 'POST', '/api/auth/token'), 200);
+  check('a listed origin logs out', await status(page, 'POST', '/auth/logout'), 200);
+  check('a listed origin is logged out', await status(page, 'GET', '/hello'), 401);
+  await context.close();
+}
+
 // --- Basic ------------------------------------------------------------------------
 
 {
