@@ -82,7 +82,7 @@ like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)
 like $output, qr/^   reason in the log: $_$/m, "the output shows the reason: $_"
     for qw(no_credential expired bad_signature malformed bad_alg audience_mismatch insufficient_scope
            address_not_allowed expired_api_token unknown_api_token disabled_client
-           unknown_client endpoint_not_granted wrong_password rotated_refresh_token revoked_session);
+           unknown_client endpoint_not_granted wrong_password revoked_session);
 
 for my $name (qw(GOOD EXPIRED TAMPERED UNSIGNED CONFUSED READER)) {
     my $call = index $output, qq("Authorization: Bearer \$$name");
