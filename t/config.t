@@ -80,7 +80,8 @@ my @directives = (
     [auth_token_accept => 'bearer', wrong => [
         (map { [$_ => wrong_value($_, 'auth_token_accept')] }
              'none=1', 'token', 'Bearer', 'Cookie', '$arg_kind', 'cookie=', 'bearer=x',
-             'digest', '', ',', 'any'),
+             'digest', '', ',', 'any', 'api_token=$arg_apikey', 'api_token=$http_x_key', 'api_token=x$y', 'cookie=$cookie_a',
+             'api_token=', 'cookie=${a}'),
         ['bearer bearer' => duplicate_value('bearer', 'auth_token_accept')],
         ['cookie cookie=x' => duplicate_value('cookie=x', 'auth_token_accept')],
         ['"cookie=a b"' => wrong_value('cookie=a b', 'auth_token_accept')],
@@ -122,6 +123,8 @@ my @directives = (
     [auth_token_realm => 'api', one => 1, wrong => [
         [qq("a\nb") => qr/invalid value "a$/, where => 0],
         [qq("a\x01b") => qr/invalid value "a\x01b" in "auth_token_realm"/],
+        ['"${arg_x"' => qr/the closing bracket in "arg_x" variable is missing/],
+        ['$' => qr/invalid variable name/],
         [qq("a\x7fb") => qr/invalid value "a\x7fb" in "auth_token_realm"/]]],
     [auth_token_error => 'API_IP_NOT_ALLOWED status=404', wrong => [
         ['API_IP_NOT_ALLOWED' => $count],

@@ -113,6 +113,7 @@ my $s = start(join("\n",
         location /realm1 { auth_token_trust main; auth_token_realm ''; }
         location /realm2 { auth_token_trust main; auth_token_realm 'a "b" \\c, d="e"'; }
         location /realm3 { auth_token_trust main; auth_token_realm 'é$uri'; }
+        location /realm4 { auth_token_trust main; auth_token_realm $host; }
         location /masked {
             auth_token_trust main;
             auth_token_error API_INSUFFICIENT_RIGHTS status=401;
@@ -246,8 +247,11 @@ refused $s, '/api', no_token => "Basic $_->[0]", auth => "Basic $_->[1]" for
 
 refused $s, '/realm1', no_token => 'an empty realm', expect => { realm => '' };
 refused $s, '/realm2', no_token => 'a realm with quotes', expect => { realm => 'a "b" \\c, d="e"' };
-refused $s, '/realm3', invalid_token => 'a realm with UTF-8 and a dollar sign', token => $bad,
-    expect => { realm => "\xc3\xa9\$uri" };
+refused $s, '/realm3', invalid_token => 'a realm with UTF-8 and a variable', token => $bad,
+    expect => { realm => "\xc3\xa9/realm3" };
+refused $s, '/realm3/%0d%0aX-Injected:%20a%22%5c%7fb', no_token => 'a realm with an injected line',
+    expect => { realm => "\xc3\xa9/realm3/X-Injected: a\"\\b" };
+refused $s, '/realm4', no_token => 'a realm with the name of the host', expect => { realm => 'localhost' };
 
 # --- input is not reflected -------------------------------------------------
 

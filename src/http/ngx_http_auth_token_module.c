@@ -106,7 +106,7 @@ static ngx_command_t  ngx_at_commands[] = {
       NGX_AT_ANY_CONF|NGX_CONF_TAKE1,
       ngx_at_set_realm,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_at_loc_conf_t, realm),
       NULL },
 
     { ngx_string("auth_token_error"),
@@ -318,7 +318,8 @@ ngx_at_postconfiguration(ngx_conf_t *cf)
         != NGX_OK
         || ngx_at_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE,
                               ngx_at_precontent_handler)
-           != NGX_OK)
+           != NGX_OK
+        || ngx_at_check_variables(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }

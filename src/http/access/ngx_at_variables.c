@@ -486,7 +486,7 @@ ngx_at_keys_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
                     offsetof(at_cache_stats_t, name))
 
 
-static ngx_http_variable_t  ngx_at_variables[] = {
+static const ngx_http_variable_t  ngx_at_variables[] = {
 
     ngx_at_variable("status", ngx_at_decision_variable, NGX_AT_VAR_STATUS),
     ngx_at_variable("reason", ngx_at_decision_variable, NGX_AT_VAR_REASON),
@@ -520,20 +520,133 @@ static ngx_http_variable_t  ngx_at_variables[] = {
 };
 
 
-ngx_int_t
-ngx_at_add_variables(ngx_conf_t *cf)
+/* the name is in lower case; NULL: the module has no such variable */
+
+static const ngx_http_variable_t *
+ngx_at_find_variable(const ngx_str_t *name)
 {
-    ngx_http_variable_t  *var, *v;
+    const ngx_http_variable_t  *v;
 
     for (v = ngx_at_variables; v->name.len; v++) {
 
-        var = ngx_http_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
+        if ((v->flags & NGX_HTTP_VAR_PREFIX)
+            ? (name->len > v->name.len
+               && ngx_memcmp(name->data, v->name.data, v->name.len) == 0)
+            : ngx_at_str_equal(name, &v->name))
+        {
+            return v;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* data is the name that is used */
+
+static ngx_int_t
+ngx_at_prefix_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    const ngx_http_variable_t  *variable;
+
+    variable = ngx_at_find_variable((ngx_str_t *) data);
+
+    if (variable == NULL) {
+        return ngx_at_variable_not_found(v);
+    }
+
+    return variable->get_handler(r, v, variable->flags & NGX_HTTP_VAR_PREFIX
+                                       ? data : variable->data);
+}
+
+
+/*
+ * One variable, because more of them would fill nginx's hash of variables: it
+ * would warn about "variables_hash_max_size" beside some other modules.
+ */
+
+ngx_int_t
+ngx_at_add_variables(ngx_conf_t *cf)
+{
+    ngx_str_t             name = ngx_string("auth_token_");
+    ngx_http_variable_t  *var;
+
+    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE
+                                           |NGX_HTTP_VAR_PREFIX);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = ngx_at_prefix_variable;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_at_is_variable(ngx_conf_t *cf, const ngx_str_t *name)
+{
+    ngx_str_t                   lower;
+    const ngx_http_variable_t  *v;
+
+    lower.len = name->len;
+    lower.data = ngx_pnalloc(cf->pool, name->len + 1);
+
+    if (lower.data == NULL) {
+        return 1;
+    }
+
+    ngx_strlow(lower.data, name->data, name->len);
+    v = ngx_at_find_variable(&lower);
+
+    return v && !(v->flags & NGX_HTTP_VAR_PREFIX);
+}
+
+
+ngx_int_t
+ngx_at_check_variables(ngx_conf_t *cf)
+{
+    at_str_t                    name;
+    ngx_uint_t                  i, k;
+    ngx_hash_key_t             *defined;
+    ngx_http_variable_t        *used;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    defined = cmcf->variables_keys->keys.elts;
+
+    for (i = 0; i < cmcf->variables_keys->keys.nelts; i++) {
+        if (ngx_at_is_variable(cf, &defined[i].key)) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "the duplicate \"%V\" variable", &defined[i].key);
             return NGX_ERROR;
         }
+    }
 
-        var->get_handler = v->get_handler;
-        var->data = v->data;
+    used = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        name = ngx_at_view(used[i].name);
+
+        if (!at_str_cut_prefix(&name, at_str("auth_token_"))
+            || ngx_at_find_variable(&used[i].name))
+        {
+            continue;
+        }
+
+        for (k = 0; k < cmcf->variables_keys->keys.nelts; k++) {
+            if (ngx_at_str_equal(&defined[k].key, &used[i].name)) {
+                break;
+            }
+        }
+
+        if (k == cmcf->variables_keys->keys.nelts) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown \"%V\" variable", &used[i].name);
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -551,7 +664,7 @@ ngx_at_uses_verify_time(ngx_cycle_t *cycle)
     variables = cmcf->variables.elts;
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
-        if (variables[i].get_handler == ngx_at_verify_time_variable) {
+        if (ngx_at_str_is(&variables[i].name, "auth_token_verify_time")) {
             return 1;
         }
     }

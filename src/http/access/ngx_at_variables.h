@@ -26,6 +26,15 @@ typedef struct {
 
 ngx_int_t ngx_at_add_variables(ngx_conf_t *cf);
 
+/* 1 if the module has a variable of that name, $auth_token_claim_* excepted */
+ngx_uint_t ngx_at_is_variable(ngx_conf_t *cf, const ngx_str_t *name);
+
+/*
+ * nginx takes any name that begins with "auth_token_".  Refuses names that do
+ * not exist, and directives that define a variable of the module again.
+ */
+ngx_int_t ngx_at_check_variables(ngx_conf_t *cf);
+
 /* whether the configuration uses $auth_token_verify_time */
 ngx_uint_t ngx_at_uses_verify_time(ngx_cycle_t *cycle);
 

@@ -301,7 +301,7 @@ ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
 int
 ngx_at_is_token(at_str_t value)
 {
-    return value.len && ngx_at_is_visible(value, "()<>@,;:\\\"/[]?={}");
+    return value.len && ngx_at_is_visible(value, "$()<>@,;:\\\"/[]?={}");
 }
 
 

@@ -92,7 +92,10 @@ void *ngx_at_conf_push(ngx_conf_t *cf, ngx_array_t *array, size_t size);
 ngx_int_t ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
     at_file_t *file);
 
-/* 1 for a token of RFC 9110 section 5.6.2: a cookie name or a field name */
+/*
+ * 1 for the name of a cookie or a field: a token of RFC 9110 section 5.6.2,
+ * without "$", because variables are not expanded
+ */
 int ngx_at_is_token(at_str_t value);
 
 /* 1 if all characters are visible ASCII characters that are not excluded */

@@ -75,7 +75,7 @@ typedef struct {
     ngx_array_t              *ranges;           /* of at_cidr_t */
     at_cidr_set_t            *allow;            /* NULL: any address */
 
-    ngx_str_t                 realm;
+    ngx_http_complex_value_t *realm;            /* NULL: "api" */
     ngx_array_t              *errors;   /* AT_CODES ngx_at_error_override_t */
     ngx_uint_t                error_format;
     ngx_uint_t                log_level;        /* of refusals */

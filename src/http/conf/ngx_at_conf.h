@@ -55,6 +55,12 @@ char *ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 ngx_int_t ngx_at_merge_allow(ngx_conf_t *cf, ngx_at_loc_conf_t *prev,
     ngx_at_loc_conf_t *conf);
 
+/*
+ * The status from 200 to 299 of a "return" that answers every request of the
+ * present location; 0: there is none
+ */
+ngx_uint_t ngx_at_find_return(ngx_conf_t *cf);
+
 /* finds and checks the issuer of the location's token endpoint */
 ngx_int_t ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
     const ngx_at_main_conf_t *atmcf, ngx_at_loc_conf_t *conf);

@@ -98,7 +98,8 @@ ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (kind == 0) {
             return ngx_at_conf_invalid_value(cf, &value[i],
                        "use \"bearer\", \"cookie[=NAME]\", "
-                       "\"api_token[=HEADER]\", \"basic\" or \"none\"");
+                       "\"api_token[=FIELD]\", \"basic\" or \"none\"; "
+                       "NAME and FIELD cannot contain variables");
         }
 
         if (atcf->accept & kind) {
@@ -325,20 +326,10 @@ ngx_at_set_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* stores the realm as a quoted-string (RFC 9110 section 5.6.4) */
-
 char *
 ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_at_loc_conf_t *atcf = conf;
-
-    u_char     *p;
-    size_t      i;
     ngx_str_t  *value;
-
-    if (atcf->realm.data) {
-        return "is duplicate";
-    }
 
     value = cf->args->elts;
 
@@ -347,24 +338,7 @@ ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                    "use a text without control characters");
     }
 
-    p = ngx_pnalloc(cf->pool, value[1].len * 2 + 1);
-    if (p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    atcf->realm.data = p;
-
-    for (i = 0; i < value[1].len; i++) {
-        if (value[1].data[i] == '"' || value[1].data[i] == '\\') {
-            *p++ = '\\';
-        }
-
-        *p++ = value[1].data[i];
-    }
-
-    atcf->realm.len = p - atcf->realm.data;
-
-    return NGX_CONF_OK;
+    return ngx_http_set_complex_value_slot(cf, cmd, conf);
 }
 
 
@@ -635,6 +609,42 @@ ngx_at_find_conflict(const ngx_at_loc_conf_t *conf)
 }
 
 
+/*
+ * A named or internal location is reached after the access phase of another
+ * one; "if" and limit_except have no name of their own.
+ */
+
+static void
+ngx_at_warn_of_return(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
+{
+    ngx_uint_t                     status;
+    const ngx_at_conf_position_t  *position;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->named || clcf->noname || clcf->internal == 1) {
+        return;
+    }
+
+    status = ngx_at_find_return(cf);
+
+    if (status == 0) {
+        return;
+    }
+
+    position = &conf->enable_position;
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"auth_token\" has no effect in %s \"%V\": "
+                  "\"return %ui\" answers first. Use \"try_files /none "
+                  "@NAME\" and \"return\" in that location, or "
+                  "\"auth_token off\" in %V:%ui",
+                  clcf->name.len ? "location" : "server", &clcf->name, status,
+                  &position->file, position->line);
+}
+
+
 static ngx_int_t
 ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
     ngx_at_loc_conf_t *conf)
@@ -678,6 +688,8 @@ ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
                    "\"auth_token_store\"");
     }
 
+    ngx_at_warn_of_return(cf, conf);
+
     conflict = ngx_at_find_conflict(conf);
 
     if (conflict == NULL) {
@@ -716,6 +728,15 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->enable = 0;
     }
 
+    if (conf->token_endpoint && conf->preflight == 1) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"auth_token_preflight\" has no effect beside \"%V\", "
+                      "which passes no request on. Use \"auth_token_cors\" in "
+                      "%V:%ui", &conf->token_endpoint_position.directive,
+                      &conf->token_endpoint_position.file,
+                      conf->token_endpoint_position.line);
+    }
+
     if (conf->enable == NGX_CONF_UNSET) {
         conf->enable_position = prev->enable_position;
     }
@@ -732,7 +753,11 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
     ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
     ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
-    ngx_conf_merge_str_value(conf->realm, prev->realm, "api");
+
+    if (conf->realm == NULL) {
+        conf->realm = prev->realm;
+    }
+
     ngx_conf_merge_ptr_value(conf->errors, prev->errors, NULL);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,

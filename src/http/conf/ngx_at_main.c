@@ -154,7 +154,7 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     /* nginx would silently use the last definition */
 
-    if (var->get_handler) {
+    if (var->get_handler || ngx_at_is_variable(cf, &value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the duplicate \"%V\" variable", &value[1]);
         return NGX_CONF_ERROR;

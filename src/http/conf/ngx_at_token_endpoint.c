@@ -218,6 +218,67 @@ ngx_at_set_metadata(ngx_conf_t *cf, ngx_at_loc_conf_t *conf)
 }
 
 
+/*
+ * Whether a browser may send a cookie of the path to the location (RFC 6265
+ * section 5.1.4).  The requests of a prefix location may have longer paths.
+ */
+
+static ngx_uint_t
+ngx_at_cookie_reaches(const ngx_http_core_loc_conf_t *clcf,
+    const ngx_str_t *path)
+{
+    const ngx_str_t  *name;
+
+    name = &clcf->name;
+
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        return 1;
+    }
+#endif
+
+    if (clcf->named || clcf->noname) {
+        return 1;
+    }
+
+    if (ngx_strncmp(name->data, path->data, ngx_min(name->len, path->len))
+        != 0)
+    {
+        return 0;
+    }
+
+    if (name->len < path->len) {
+        return !clcf->exact_match;
+    }
+
+    return name->len == path->len || path->data[path->len - 1] == '/'
+           || name->data[path->len] == '/';
+}
+
+
+static void
+ngx_at_warn_of_cookie_path(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
+{
+    const ngx_str_t               *path;
+    const ngx_at_conf_position_t  *position;
+    ngx_http_core_loc_conf_t      *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    path = &conf->token_endpoint_issuer->refresh_scope.path;
+    position = &conf->token_endpoint_position;
+
+    if (!ngx_at_cookie_reaches(clcf, path)) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"auth_token_refresh\" gets no cookie in location "
+                      "\"%V\": the path of the cookie is \"%V\". Use "
+                      "\"refresh_token path=%V\" in \"auth_token_issuer "
+                      "%V\" in %V:%ui", &clcf->name, path, &clcf->name,
+                      &conf->token_endpoint_issuer->name, &position->file,
+                      position->line);
+    }
+}
+
+
 ngx_int_t
 ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
     const ngx_at_main_conf_t *atmcf, ngx_at_loc_conf_t *conf)
@@ -283,6 +344,10 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
         return ngx_at_conf_error_at(cf, position,
                                     "\"%V\" requires \"auth_token_store\"",
                                     &position->directive);
+    }
+
+    if (conf->token_endpoint->steps == ngx_at_refresh_steps) {
+        ngx_at_warn_of_cookie_path(cf, conf);
     }
 
     return conf->token_endpoint->steps == ngx_at_metadata_steps

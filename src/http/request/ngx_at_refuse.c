@@ -204,27 +204,48 @@ ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx, at_verdict_e verdict)
 /* --- header fields ------------------------------------------------------- */
 
 
-/* the realm was escaped when the configuration was read */
+/* the realm is a quoted-string (RFC 9110 section 5.6.4) */
 
 ngx_int_t
 ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
     const char *scheme, const char *parameters)
 {
-    u_char           *p;
-    ngx_str_t         value;
-    const ngx_str_t  *realm;
+    u_char     *p, c;
+    size_t      i;
+    ngx_str_t   value, realm = ngx_string("api");
 
-    realm = &ctx->conf->realm;
+    if (ctx->conf->realm
+        && ngx_http_complex_value(r, ctx->conf->realm, &realm) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     p = ngx_pnalloc(r->pool, ngx_strlen(scheme) + sizeof(" realm=\"\"")
-                             + realm->len + ngx_strlen(parameters));
+                             + realm.len * 2 + ngx_strlen(parameters));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     value.data = p;
-    value.len = ngx_sprintf(p, "%s realm=\"%V\"%s", scheme, realm, parameters)
-                - p;
+    p = ngx_sprintf(p, "%s realm=\"", scheme);
+
+    for (i = 0; i < realm.len; i++) {
+        c = realm.data[i];
+
+        /* the value of a variable can contain a line break */
+
+        if (c < 0x20 || c == 0x7f) {
+            continue;
+        }
+
+        if (c == '"' || c == '\\') {
+            *p++ = '\\';
+        }
+
+        *p++ = c;
+    }
+
+    value.len = ngx_sprintf(p, "\"%s", parameters) - value.data;
 
     return ngx_at_add_header(r, "WWW-Authenticate", &value);
 }
