@@ -75,7 +75,7 @@ my %body = (
     'Invalid Refresh Token'         => '401 Unauthorized',
 );
 
-like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)? \n
+like $output, qr[^\ {3}HTTP/1\.1\ \Q$body{$_}\E\n (?:\ {3}WWW-Authenticate:.*\n)* \n
                    \ {3}\{"code":"API_[A-Z_]+","message":"\Q$_\E"\}\n]mx, "the output shows the refusal: $_"
     for sort keys %body;
 
