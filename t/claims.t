@@ -29,12 +29,14 @@ my @issuers = (
     issuer('noadmin', 'admin_claim off;'),
     issuer('root',   'admin_claim realm.root;'),
     issuer('paths',  'user_claim profile.name; scope_claim realm_access.roles;'),
+    issuer('required', 'user_claim user_id required;'),
+    issuer('optional', 'user_claim user_id optional;'),
     issuer('several', 'issuer https://issuer.example https://other.example;'),
 );
 
 my @locations = (
     location('/', 'main'),
-    (map { location("/$_", $_) } qw(lee longest age agelee two any several paths)),
+    (map { location("/$_", $_) } qw(lee longest age agelee two any several paths required optional)),
     location('/read',  'main', 'auth_token_require_scope read;'),
     location('/both',  'main', 'auth_token_require_scope read write;'),
     location('/all',   'main', 'auth_token_require_scope all read write;'),
@@ -93,7 +95,9 @@ inv_at('/', 'bad_claim', 'exp ' . show($_), exp => $_) for GONE, \'null', \'fals
 
 for my $path ('/', '/longest') {
     inv_at($path, 'bad_claim', "exp $$_ at $path", exp => $_) for \'253402300800', \'9223372036854775807', \'1e308';
-    inv_at($path, 'bad_payload', "exp $$_ at $path", exp => $_) for \'9223372036854775808', \'1e999', \'NaN', \'5.';
+    inv_at($path, 'bad_claim', "exp $$_ at $path", exp => $_)
+        for \'9223372036854775808', \'18446744073709551615', \'1e999', \'-1e999';
+    inv_at($path, 'bad_payload', "exp $$_ at $path", exp => $_) for \'NaN', \'5.';
 }
 ok_at('/longest', 'the last second of 9999 and ten years of leeway', exp => 253402300799);
 
@@ -130,6 +134,12 @@ ok_at('/two', 'aud ' . show($_) . ', two accepted', aud => $_) for 'other', 'api
 inv_at('/', 'audience_mismatch', 'aud ' . show($_), aud => $_)
     for GONE, [], 'API', 'apix', 'api x', '*', ['apix', 'ap'], \'"api\u00a0"';
 inv_at('/', 'bad_claim', 'aud ' . show($_), aud => $_) for \'["api",7]', \'{"api":1}', \'null';
+# U+0000 in a claim that is used
+inv_at('/', 'bad_claim', "U+0000 in $_->[0]", @$_) for
+    [aud => \'"api\u0000"'], [aud => \'["api","x\u0000"]'],
+    [sub => \'"jane\u0000"'], [username => \'"jane\u0000"'], [username => \'"\u0000"'],
+    [scope => \'"read\u0000"'], [scope => \'["read","\u0000"]'], [isAdmin => \'"\u0000"'],
+    [exp => \'"\u0000"'], [nbf => \'"\u0000"'], [iat => \'"\u0000"'];
 ok_at('/any', 'aud ' . show($_) . ', any accepted', aud => $_) for GONE, 'whatever', ['x', 'y'], [];
 inv_at('/any', 'bad_claim', 'aud ' . show($_) . ', any accepted', aud => $_) for \'7', \'["x",7]';
 
@@ -137,7 +147,8 @@ ok_at('/several', "iss $_, both accepted", iss => $_)
     for 'https://issuer.example', 'https://other.example';
 inv_at('/', 'issuer_mismatch', 'iss ' . show($_), iss => $_)
     for GONE, 'https://issuer.example/', 'https://Issuer.example', 'https://other.example', '*';
-inv_at('/', 'bad_claim', 'iss ' . show($_), iss => $_) for ['https://issuer.example'], \'null';
+inv_at('/', 'issuer_mismatch', 'iss ' . show($_), iss => $_)
+    for ['https://issuer.example'], \'null', \'"https://issuer.example\u0000"';
 ok_at('/', 'iss with JSON escapes', iss => \'"https:\/\/issuer\u002eexample"');
 
 # --- user and administrator -------------------------------------------------
@@ -148,7 +159,19 @@ sub is_user ($path, $name, $user, %claims) {
 
 is_user('/', 'a token with sub',     'jane', sub => 'subject');
 is_user('/', 'a token without username', '', username => GONE);
-is_user('/', "username $$_", '', username => $_) for \'7', \'{}', \'""';
+is_user('/', "username $$_", '', username => $_) for \'{}', \'""', \'true', \'null', \'[7]';
+is_user('/', "username $$_", $$_, username => $_) for \'7', \'12345', \'-1', \'1.50', \'18446744073709551615';
+
+my $warning = qr/no user in a token, \$auth_token_user is empty, issuer: "main"/;
+ok $s->errors->await($warning), 'a token without a user is logged';
+is scalar(() = $s->errors->content =~ /$warning/g), 1, 'tokens without a user are logged once for the issuer';
+is_user('/required', 'a required user', 'jane', user_id => 'jane');
+is_user('/required', 'a required user that is a number', '12345', user_id => \'12345');
+inv_at('/required', 'bad_claim', 'a required user, user_id ' . show($_), user_id => $_)
+    for GONE, '', \'null', \'true', \'["jane"]', \'{}';
+is_user('/optional', 'an optional user', '', user_id => $_) for GONE, \'null';
+unlike $s->errors->content, qr/no user in a token.*issuer: "(?!main)/, 'an optional user is not missed in the log';
+
 is_user('/paths', 'a nested user claim', 'joe', profile => \'{"name":"joe"}');
 inv_at('/', 'bad_claim', "sub $$_", sub => $_) for \'7', \'null';
 

@@ -410,11 +410,11 @@ for ('', '-1', '1.5', 'now+', 'now-', 'now 1', 'NOW', 'now--1', 'now-100y',
 spew('dup.json', '{"a":1,"\u0061":2}');
 spew('array.json', '[1]');
 spew('nul.json', "{\"a\":1}\0");
-spew('deep.json', '{"a":' . '[' x 40 . ']' x 40 . '}');
+spew('deep.json', '{"a":' . '[' x 600 . ']' x 600 . '}');
 
 for (
     (map { [ $_, qq("$_" is not a JSON object without duplicate members) ] } qw(dup.json array.json nul.json -)),
-    [ 'deep.json', qr/cannot sign with "rsa": claims .* at most .* 32 levels .*/ ],
+    [ 'deep.json', qr/cannot sign with "rsa": claims .* at most 512 levels/ ],
     [ 'none.json', 'cannot open "none.json": No such file or directory' ],
     [ '.', '"." is not a regular file' ],
 ) {
@@ -447,9 +447,6 @@ for (
         'jwt sign ' . ("@args" =~ s/[^ -~]/?/gr));
 }
 
-fails(run('jwt', 'sign', '--key', 'rsa', '--claim', 'a=' . 'x' x 9000), 1,
-    qr/cannot sign with "rsa": claims must be one JSON object .*/,
-    'a string that the module refuses is not signed');
 fails(run('jwt', 'sign', '--key', 'rsa',
     map { ('--claim', "a$_=" . 'x' x 8000) } 1 .. 7), 1,
     'cannot sign with "rsa": token is longer than 65536 bytes', 'a token longer than the limit is not signed');
@@ -596,7 +593,7 @@ for (
     [ malformed => 'the signature is empty', "$h.$p." ],
     [ malformed => 'there are two parts', "$h.$p" ],
     [ malformed => 'a space comes first', " $seed" ],
-    [ too_long => 'the token is too long', 'x' x 8193 ],
+    [ too_long => 'the token is too long', 'x' x 16_385 ],
     [ bad_alg => 'alg none', "$unsigned.$s" ],
     [ malformed => 'alg none without a signature', "$unsigned." ],
     [ bad_alg => 'HS256 with the public key as the secret', "$text." . encode_base64url(hmac_sha256($text, $rsa_pub)) ],

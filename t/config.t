@@ -317,7 +317,8 @@ my %in_block = (
     'leeway 1s 2s'      => qr/invalid number of arguments in "leeway" directive/,
     'max_age'           => qr/invalid number of arguments in "max_age" directive/,
     (map { my $d = $_; ("$d" => qr/invalid number of arguments in "$d" directive/,
-                        "$d a b" => qr/invalid number of arguments in "$d" directive/,
+                        "$d a b" => $d eq 'user_claim' ? qr/invalid value "b" in "user_claim": use "required" or "optional"/
+                                    : qr/invalid number of arguments in "$d" directive/,
                         "$d \"\"" => wrong_value('', $d), "$d a..b" => wrong_value('a..b', $d)) }
          'user_claim', 'scope_claim', 'admin_claim'),
     'typ'               => qr/invalid number of arguments in "typ" directive/,

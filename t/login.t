@@ -205,7 +205,7 @@ ok $s->errors->await(qr/token endpoint in a subrequest while another token endpo
 
 # --- an access token that is too long -----------------------------------------
 
-$s->{store}->import_records(users => [user_record('many', scope => [map { sprintf '%040d', $_ } 1 .. 150])]);
+$s->{store}->import_records(users => [user_record('many', scope => [map { sprintf '%040d', $_ } 1 .. 300])]);
 is_refused login($s, 'many'), unavailable => 'a user with more scopes than fit into an access token';
 ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_length"/), 'the log says that the access token is too long';
 

@@ -48,13 +48,10 @@ fuzz_check_path(const at_claim_path_t *path, at_str_t text)
 static void
 fuzz_check_text(const at_json_value_t *claim)
 {
-    ssize_t  len = at_claim_to_text(claim, NULL, 0);
-    size_t   size = (size_t) len;
+    size_t  len = at_claim_to_text(claim, NULL, 0);
 
-    fuzz_assert(len >= 0);
-    fuzz_assert(at_claim_to_text(claim, fuzz_alloc(size), size) == len);
-    fuzz_assert(at_claim_to_text(claim, fuzz_alloc(size / 2), size / 2)
-                == len);
+    fuzz_assert(at_claim_to_text(claim, fuzz_alloc(len), len) == len);
+    fuzz_assert(at_claim_to_text(claim, fuzz_alloc(len / 2), len / 2) == len);
 }
 
 
@@ -97,10 +94,12 @@ fuzz_read(const uint8_t *data, size_t size, const at_claim_path_t *path)
 
     if (at_claims_parse(&claims, text) == 0) {
         plain = fuzz_json(text);
-        fuzz_assert(plain != NULL);
 
-        fuzz_claims(at_json_member(at_claims_object(claims), at_str("v")),
-                    json_object_get(plain, "v"), path);
+        /* NULL: numbers beyond the types of jansson, or U+0000 in a name */
+        if (plain != NULL) {
+            fuzz_claims(at_json_member(at_claims_object(claims), at_str("v")),
+                        json_object_get(plain, "v"), path);
+        }
 
         json_decref(plain);
     }

@@ -16,6 +16,7 @@
 
 #include "core/base/at_base64url.h"
 #include "core/base/at_str.h"
+#include "core/json/at_claim.h"
 #include "core/json/at_document.h"
 
 
@@ -151,7 +152,9 @@ fuzz_is_text(at_str_t view, const char *text)
 FUZZ_UNUSED static json_t *
 fuzz_json(at_str_t text)
 {
-    return json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    return json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES
+                                           |JSON_ALLOW_NUL|JSON_DECODE_ANY,
+                      NULL);
 }
 
 
@@ -159,13 +162,18 @@ fuzz_json(at_str_t text)
 FUZZ_UNUSED static void
 fuzz_check_same(const at_json_value_t *value, const json_t *expected)
 {
-    char    *one, *two;
+    char    *text, *one, *two;
+    size_t   len;
     json_t  *json;
 
     fuzz_assert((value != NULL) == (expected != NULL));
 
     if (value) {
-        json = at_document_from_json(value);
+        len = at_claim_to_json(value, NULL, 0);
+        text = fuzz_alloc(len);
+        (void) at_claim_to_json(value, text, len);
+
+        json = fuzz_json((at_str_t) { text, len });
         fuzz_assert(json_equal(json, expected));
 
         one = json_dumps(expected, JSON_COMPACT | JSON_ENCODE_ANY);

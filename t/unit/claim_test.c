@@ -6,9 +6,6 @@
  *   naughty-strings.
  */
 
-#include <math.h>
-#include <stdint.h>
-
 #include "core/json/at_claim.h"
 #include "data.h"
 #include "tap.h"
@@ -19,7 +16,11 @@
 static long long
 integer(const at_json_value_t *claim)
 {
-    return at_json_is(claim, AT_JSON_INTEGER) ? claim->integer : 0;
+    double  number = 0;
+
+    (void) at_json_number(claim, &number);
+
+    return (long long) number;
 }
 
 
@@ -159,30 +160,39 @@ test_text(void)
 {
     char          buf[128];
     size_t        i;
-    ssize_t       n;
+    size_t        n;
     at_claims_t  *claims;
 
     static const struct { const char *json, *text; } cases[] = {
         { "\"x\"", "x" }, { "\"\"", "" }, { "\"a\\\"b\\\\\"", "a\"b\\" },
         { "\"\\u00e9\"", "\xc3\xa9" }, { "\"\\r\\n\"", "\r\n" },
         { "null", "" }, { "true", "true" }, { "false", "false" }, { "0", "0" },
-        { "-0", "0" }, { "7", "7" }, { "-7", "-7" },
+        { "-0", "-0" }, { "7", "7" }, { "-7", "-7" },
         { "9007199254740993", "9007199254740993" },
         { "9223372036854775807", "9223372036854775807" },
         { "-9223372036854775808", "-9223372036854775808" },
         { "0.1", "0.1" }, { "0.5", "0.5" }, { "-0.0", "-0.0" },
         { "1.0", "1.0" }, { "0.3", "0.3" },
         { "0.30000000000000004", "0.30000000000000004" },
-        { "1e400", NULL }, { "4102444800.5", "4102444800.5" },
-        { "1e3", "1000.0" },
+        { "1e400", "1e400" }, { "4102444800.5", "4102444800.5" },
+        { "1e3", "1e3" }, { "1E+3", "1E+3" }, { "1.10", "1.10" },
+        { "18446744073709551615", "18446744073709551615" },
+        { "100000000000000000000000000", "100000000000000000000000000" },
         { "2.2250738585072014e-308", "2.2250738585072014e-308" },
         { "1.7976931348623157e308", "1.7976931348623157e308" },
-        { "5e-324", "4.94065645841247e-324" },
-        { "123456789012345680.0", "1.2345678901234568e17" },
+        { "5e-324", "5e-324" },
+        { "123456789012345680.0", "123456789012345680.0" },
         { "[]", "[]" }, { "{}", "{}" },
         { "[ 1, \"a\", null ]", "[1,\"a\",null]" },
         { "{ \"a\": [ 1 ], \"b\": { } }", "{\"a\":[1],\"b\":{}}" },
         { "[\"a\\nb\"]", "[\"a\\nb\"]" },
+        { "[18446744073709551615, 1e2]", "[18446744073709551615,1e2]" },
+        { "[\"\\u0001\\u001f\\u007f\\b\\f\\r\\t\\/\"]",
+          "[\"\\u0001\\u001F\x7f\\b\\f\\r\\t/\"]" },
+        { "{\"\\\"\\\\\":\"\\u00e9\"}", "{\"\\\"\\\\\":\"\xc3\xa9\"}" },
+        { "\"\\u0000\"", "" }, { "\"a\\u0000b\"", "" },
+        { "[\"a\\u0000\"]", "" }, { "{\"a\\u0000\":1}", "" },
+        { "-", NULL }, { "01", NULL },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -195,8 +205,7 @@ test_text(void)
 
         claims = values_any(cases[i].json);
         n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
-        is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n },
-                 str(cases[i].text), "%s as text", cases[i].json);
+        is_bytes((at_str_t) { buf, n }, str(cases[i].text), "%s as text", cases[i].json);
         at_claims_free(claims);
     }
 }
@@ -220,14 +229,14 @@ test_room(void)
     for (i = 0; i < N(cases); i++) {
         claims = values_any(cases[i]);
         claim = values_unwrap(claims);
-        whole = (size_t) at_claim_to_text(claim, full, sizeof(full));
+        whole = at_claim_to_text(claim, full, sizeof(full));
         wrong = 0;
 
         for (size = 0; size <= whole + 1; size++) {
             buf = malloc(size + !size);
             must(buf != NULL, "no memory");
 
-            wrong += at_claim_to_text(claim, buf, size) != (ssize_t) whole;
+            wrong += at_claim_to_text(claim, buf, size) != whole;
 
             if (size >= whole) {
                 wrong += memcmp(buf, full, whole) != 0;
@@ -245,50 +254,13 @@ test_room(void)
 }
 
 
-/* the text of a number is parsed to the same number */
-static void
-test_reals(void)
-{
-    char        buf[64];
-    union {
-        double    value;
-        uint64_t  bits;
-    }           number;
-    ssize_t          n;
-    unsigned         i, wrong;
-    at_json_value_t  claim;
-
-    wrong = 0;
-    number.bits = 1;
-
-    for (i = 0; i < 100000; i++) {
-        number.bits = number.bits * 6364136223846793005u
-                      + 1442695040888963407u;
-
-        if (!isfinite(number.value)) {
-            continue;                       /* not finite */
-        }
-
-        claim = (at_json_value_t) { .type = AT_JSON_REAL, .span = 1,
-                                    .real = number.value };
-        n = at_claim_to_text(&claim, buf, sizeof(buf) - 1);
-
-        buf[n > 0 ? n : 0] = '\0';
-        wrong += n <= 0 || strtod(buf, NULL) != number.value;
-    }
-
-    is_int(wrong, 0,
-           "the text of 100,000 real numbers is parsed to the same numbers");
-}
-
-
 static void
 test_naughty(void)
 {
     char          buf[4096], *text;
     size_t        i;
     json_t       *list, *entry;
-    ssize_t       n;
+    size_t        n;
     at_claims_t  *claims;
 
     list = data_json("t/data/naughty-strings/blns.json");
@@ -298,7 +270,7 @@ test_naughty(void)
         claims = values_any(text);
         n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
 
-        is_bytes((at_str_t) { buf, n < 0 ? 0 : (size_t) n },
+        is_bytes((at_str_t) { buf, n },
                  (at_str_t) { json_string_value(entry),
                               json_string_length(entry) },
                  "naughty string %zu is itself", i);
@@ -314,8 +286,7 @@ test_naughty(void)
 int
 main(void)
 {
-    RUN(test_path, test_find, test_nocase, test_text, test_room, test_reals,
-        test_naughty);
+    RUN(test_path, test_find, test_nocase, test_text, test_room, test_naughty);
 
     return tap_done();
 }

@@ -32,7 +32,8 @@
 #define SUITE    "t/data/json-test-suite"
 
 
-static const at_json_limits_t  limits = { 32, 256, 8192 };
+#define DEPTH        32
+#define TOO_COMPLEX  AT_JSON_TOO_COMPLEX
 
 static struct {
     unsigned  texts;            /* parsed by both parsers */
@@ -59,13 +60,13 @@ allocate(size_t size)
 
 
 static int
-parse(at_str_t text, const at_json_limits_t *within)
+parse(at_str_t text, unsigned depth)
 {
     free(memory);
     memory = exact_copy(text);
     memory_len = text.len;
 
-    return at_json_parse(&json, memory, memory_len, within);
+    return at_json_parse(&json, memory, memory_len, depth);
 }
 
 
@@ -73,9 +74,21 @@ parse(at_str_t text, const at_json_limits_t *within)
 static const at_json_value_t *
 object(const char *text)
 {
-    must(parse(str(text), &limits) == VALID, text);
+    must(parse(str(text), DEPTH) == VALID, text);
 
     return json.items;
+}
+
+
+/* the value of a number, or 0 */
+static long long
+integer(const at_json_value_t *value)
+{
+    double  number = 0;
+
+    (void) at_json_number(value, &number);
+
+    return (long long) number;
 }
 
 
@@ -96,29 +109,37 @@ add(const char *piece, size_t n)
 }
 
 
+static void
+add_number(const char *before, unsigned number, const char *after)
+{
+    char  text[64];
+
+    (void) snprintf(text, sizeof(text), "%s%u%s", before, number, after);
+    add(text, 1);
+}
+
+
 /* the piece and its number, n times, separated by commas */
 static void
 add_numbered(const char *piece, const char *end, unsigned n)
 {
-    char      text[64];
     unsigned  i;
 
     for (i = 0; i < n; i++) {
-        (void) snprintf(text, sizeof(text), "%s%s%u%s", i ? "," : "", piece,
-                        i, end);
-        add(text, 1);
+        add(i ? "," : "", 1);
+        add_number(piece, i, end);
     }
 }
 
 
 static int
-parse_built(const at_json_limits_t *within)
+parse_built(unsigned depth)
 {
     at_str_t  text = { built, built_len };
 
     built_len = 0;
 
-    return parse(text, within);
+    return parse(text, depth);
 }
 
 
@@ -150,7 +171,8 @@ static const at_str_t  invalid_duplicates[] = {
     S("{'\\u0061':1,'\\u0061':2}"), S("{'a':1,'b':2,'c':3,'b':4}"),
     S("{'a':1,'b':2,'c':3,'a':4}"), S("{'a':{},'a':{}}"),
     S("{'a':[[],[1,{'b':2}]],'b':3,'a':4}"), S("{'a':{'b':{'c':1,'c':2}}}"),
-    S("{'a':{'b':1},'c':{'b':1,'d':2,'b':3}}"), S("{'':1,'a':2,'':3}")
+    S("{'a':{'b':1},'c':{'b':1,'d':2,'b':3}}"), S("{'':1,'a':2,'':3}"),
+    S("{'a\\u0000b':1,'a\\u0000b':2}"), S("{'\\u0000':1,'\\u0000':2}")
 };
 
 static const at_str_t  valid_duplicates[] = {
@@ -165,8 +187,7 @@ static const at_str_t  valid_duplicates[] = {
 
 static const at_str_t  invalid_nul[] = {
     S("{}\0"), S("{}\0junk"), S("{'a':1}\0{'a':2}"), S("\0{}"),
-    S("{'a':'x\0y'}"), S("{'a\0b':1}"), S("{'a':'\\u0000'}"),
-    S("{'a\\u0000b':1}"), S("{'\\u0000':1}"), S("{\0}"), S("{'a':\0}"),
+    S("{'a':'x\0y'}"), S("{'a\0b':1}"), S("{\0}"), S("{'a':\0}"),
     S("{'a':1\0}"), S("{'a':1.5\0}"), S("{'a':1e5\0}"), S("{'a':[\0]}"),
     S("{'a':true\0}"), S("{}\0\0"), S("{} \0"), S("{'a':'\\u0061\0'}"),
     S("{'a':'\\\0'}"), S("{'a':'\\u\0\0\0\0'}")
@@ -179,7 +200,8 @@ static const at_str_t  invalid_strings_in_objects[] = {
 
 static const at_str_t  valid_strings_in_objects[] = {
     S("{'\\u0061':1}"), S("{'\\'\\\\\\/\\b\\f\\n\\r\\t':1}"),
-    S("{'\\ud834\\udd1e':1}")
+    S("{'\\ud834\\udd1e':1}"), S("{'a\\u0000b':1}"), S("{'\\u0000':1}"),
+    S("{'a':1,'a\\u0000':2,'a\\u0000b':3}")
 };
 
 static const at_str_t  valid_values[] = {
@@ -207,11 +229,12 @@ static const at_str_t  valid_strings[] = {
     S("'\\u005cn'"), S("'\\u00010'"), S("'\\ufeff'"), S("'\\ufffe\\uffff'"),
     S("'\xc3\xa9\\u00e9\xe2\x82\xac\\u20ac'"),
     S("'\xf0\x9d\x84\x9e\\ud834\\udd1e\xc3\xa9'"), S("'\\ud834\\udd1e'"),
-    S("'\xf0\x9d\x84\x9e'"), S("'\\\\u0000'")
+    S("'\xf0\x9d\x84\x9e'"), S("'\\\\u0000'"),
+    S("'x\\u0000'"), S("'\\u00000'"), S("'\\u0000'")
 };
 
 static const at_str_t  invalid_strings[] = {
-    S("'x\\u0000'"), S("'\\u00000'"), S("'\\U0041'"), S("'\\x41'"), S("'\\a'"),
+    S("'\\U0041'"), S("'\\x41'"), S("'\\a'"),
     S("'\\v'"), S("'\\0'"), S("'\\ '"), S("'\\B'"), S("'\\N'"), S("'\\\n'"),
     S("'\\\xc3\xa9'"), S("'\\u'"), S("'\\u1'"), S("'\\u12'"), S("'\\u123'"),
     S("'\\u123g'"), S("'\\u-123'"), S("'\\u+123'"), S("'\\u 123'"),
@@ -243,17 +266,20 @@ static const at_str_t  valid_numbers[] = {
     S("123456789012345678901234567890.5"), S("0.30000000000000004"),
     S("0.1000000000000000055511151231257827021181583404541015625"),
     S("8.41e21"), S("9.5e-7"), S("[1,-1,0,-0,1.5,-1.5e5]"), S("[1.5,2.5]"),
-    S("{'b':1.5}"), S("9223372036854775807"), S("1e308"), S("1e-400")
-};
-
-static const at_str_t  invalid_numbers[] = {
+    S("{'b':1.5}"), S("9223372036854775807"), S("1e308"), S("1e-400"),
     S("1e309"), S("-1e309"), S("1e99999999999999999999"),
     S("-1e99999999999999999999"), S("1.7976931348623159e308"),
     S("-1.7976931348623159e308"), S("0.1e310"), S("-9223372036854775809"),
     S("-9223372036854775810"), S("9223372036854775810"),
     S("9223372036854775817"), S("10000000000000000000"),
     S("-10000000000000000000"), S("18446744073709551615"),
-    S("99999999999999999999999999"), S("-"), S("--1"), S("-+1"), S("+"),
+    S("99999999999999999999999999"),
+    S("9223372036854775808"), S("18446744073709551616"), S("1e999"),
+    S("-1e999")
+};
+
+static const at_str_t  invalid_numbers[] = {
+    S("-"), S("--1"), S("-+1"), S("+"),
     S("00"), S("-00"), S("-01"), S("00.5"), S("01e1"), S("0 0"), S("1.0e"),
     S("1e"), S("1e+"), S("1e-"), S("1E"), S("1e++1"), S("1e+-1"), S("1e1.5"),
     S("1e1e1"), S("1.e1"), S("1..5"), S("1.5.5"), S("-.5"), S("."), S("-e1"),
@@ -261,8 +287,7 @@ static const at_str_t  invalid_numbers[] = {
     S("- 1"), S("1f"), S("1L"), S("1_000"), S("1,5"), S("1a"), S("1.5a"),
     S("0x"), S("0b1"), S("0o7"), S("-Infinity"), S("inf"), S("-inf"), S("nan"),
     S("-nan"), S("1e5x"), S("\xef\xbc\x91"), S("[1.]"), S("[1e]"), S("[-]"),
-    S("9223372036854775808"), S("18446744073709551616"), S("1e999"),
-    S("-1e999"), S("NaN"), S("Infinity"), S("0123"), S("+1"), S(".5"),
+    S("NaN"), S("Infinity"), S("0123"), S("+1"), S(".5"),
     S("0x7f"), S("1.")
 };
 
@@ -289,14 +314,20 @@ static int
 is_same(const json_t *expected, const at_json_value_t *value)
 {
     int      same;
-    char    *one, *two;
-    json_t  *other = at_document_from_json(value);
+    char    *text, *one, *two;
+    size_t   len = at_claim_to_json(value, NULL, 0);
+    json_t  *other;
+
+    text = allocate(len);
+    (void) at_claim_to_json(value, text, len);
+    other = json_loadb(text, len, JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL, NULL);
 
     one = json_dumps(expected, JSON_COMPACT);
     two = json_dumps(other, JSON_COMPACT);
 
     same = json_equal(expected, other) && one && two && strcmp(one, two) == 0;
 
+    free(text);
     free(one);
     free(two);
     json_decref(other);
@@ -305,17 +336,34 @@ is_same(const json_t *expected, const at_json_value_t *value)
 }
 
 
-/* the text is far below the limits, which jansson has not */
+/*
+ * The text is far below the depth.  jansson has no numbers beyond its types
+ * and no U+0000 in a name: it stops there and has no opinion about the rest.
+ */
 static int
 parse_with_both(at_str_t text)
 {
-    int      rc, same;
-    json_t  *expected = at_document_parse(text, SIZE_MAX);
+    int                   rc, same;
+    json_t               *expected;
+    json_error_t          err;
+    enum json_error_code  code;
 
-    rc = parse(text, &limits);
+    rc = parse(text, DEPTH);
+
+    expected = json_loadb(text.data, text.len,
+                          JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL, &err);
+    code = expected != NULL ? json_error_unknown : json_error_code(&err);
+
+    /* jansson reads a NUL byte after the document as its end */
+    if (expected != NULL && memchr(text.data, '\0', text.len) != NULL) {
+        json_decref(expected);
+        expected = NULL;
+    }
 
     same = json_is_object(expected)
-           ? rc == VALID && is_same(expected, json.items) : rc == INVALID;
+           ? rc == VALID && is_same(expected, json.items)
+           : rc == INVALID || code == json_error_numeric_overflow
+             || code == json_error_null_byte_in_key;
 
     comparison.texts++;
     comparison.different += !same;
@@ -451,7 +499,7 @@ test_lists(void)
     test_text(INVALID, "{\"a\":", at_str("'x'"), "}");
     test_text(INVALID, "{\"a\":\"", at_str("\\'"), "\"}");
 
-    is_int(parse((at_str_t) { NULL, 0 }, &limits), INVALID, "invalid: empty");
+    is_int(parse((at_str_t) { NULL, 0 }, DEPTH), INVALID, "invalid: empty");
 }
 
 
@@ -528,13 +576,13 @@ test_space(void)
 /* the text: before, n times the repeated text, after */
 static int
 parse_repeated(const char *before, const char *repeated, size_t n,
-    const char *after, const at_json_limits_t *within)
+    const char *after, unsigned depth)
 {
     add(before, 1);
     add(repeated, n);
     add(after, 1);
 
-    return parse_built(within);
+    return parse_built(depth);
 }
 
 
@@ -548,24 +596,23 @@ test_long_numbers(void)
         const char *before, *digit; size_t n; const char *after; int rc;
     } cases[] = {
         { "", "9", 18, "", VALID }, { "-", "9", 18, "", VALID },
-        { "", "9", 19, "", INVALID }, { "", "1", 19, "", VALID },
-        { "", "1", 5000, "", INVALID }, { "-", "1", 5000, "", INVALID },
-        { "-1", "0", 18, "", VALID }, { "-1", "0", 40000, "", INVALID },
+        { "", "9", 19, "", VALID }, { "", "1", 5000, "", VALID },
+        { "-", "1", 5000, "", VALID }, { "-1", "0", 40000, "", VALID },
         { "", "0", 5000, "", INVALID },
 
         { "", "9", 308, ".0", VALID }, { "", "9", 308, "e0", VALID },
-        { "", "9", 309, ".0", INVALID }, { "-", "1", 309, "E0", VALID },
-        { "-", "1", 310, "E0", INVALID }, { "", "1", 5000, ".5", INVALID },
+        { "", "9", 309, ".0", VALID }, { "-", "1", 309, "E0", VALID },
+        { "-", "1", 310, "E0", VALID }, { "", "1", 5000, ".5", VALID },
         { "", "1", 5000, "e-4800", VALID },
         { "", "1", 40000, "e-40100", VALID }, { "0.", "1", 5000, "", VALID },
         { "0.", "3", 40000, "", VALID }, { "-0.", "0", 40000, "", VALID },
         { "0.", "0", 40000, "1", VALID }, { "0.", "0", 5000, "1e5000", VALID },
         { "0.", "0", 40000, "1e40300", VALID },
-        { "0.", "0", 40000, "1e40400", INVALID },
+        { "0.", "0", 40000, "1e40400", VALID },
         { "0.5", "0", 40000, "1", VALID },
         { "9007199254740993.", "0", 5000, "", VALID },
         { "9007199254740993.", "0", 5000, "1", VALID },
-        { "1e", "0", 5000, "5", VALID }, { "1e", "9", 5000, "", INVALID },
+        { "1e", "0", 5000, "5", VALID }, { "1e", "9", 5000, "", VALID },
         { "1e-", "9", 5000, "", VALID }, { "0e", "9", 5000, "", VALID },
     };
 
@@ -576,7 +623,7 @@ test_long_numbers(void)
         (void) snprintf(after, sizeof(after), "%s}", cases[i].after);
 
         rc = parse_repeated(before, cases[i].digit, cases[i].n, after,
-                            &limits);
+                            DEPTH);
         is_int(rc, cases[i].rc, "%s: \"%s\", %zu times %s, \"%s\"",
                cases[i].rc == VALID ? "valid" : "invalid", cases[i].before,
                cases[i].n, cases[i].digit, cases[i].after);
@@ -592,15 +639,13 @@ static int
 parse_nested(unsigned depth, const char *open, const char *inside,
     const char *close, unsigned allowed)
 {
-    at_json_limits_t  within = { allowed, 1000000, 100 };
-
     add("{\"a\":", 1);
     add(open, depth - 1);
     add(depth == 1 ? "1" : inside, 1);
     add(close, depth - 1);
     add("}", 1);
 
-    return parse_built(&within);
+    return parse_built(allowed);
 }
 
 
@@ -610,13 +655,13 @@ test_depth(void)
     size_t  i;
 
     static const struct { unsigned depth, allowed; int rc; } cases[] = {
-        { 1, 1, VALID }, { 2, 1, INVALID }, { 8, 8, VALID }, { 9, 8, INVALID },
-        { 32, 32, VALID }, { 33, 32, INVALID },
-        { 2047, 32, INVALID }, { 100000, 32, INVALID },
-        { 100000, 1000000, INVALID },
-        { 2047, 1000000, VALID }, { 2049, 1000000, INVALID },
-        { 2047, 2047, VALID }, { 2047, 2046, INVALID },
-        { 1, 0, INVALID },
+        { 1, 1, VALID }, { 2, 1, TOO_COMPLEX }, { 8, 8, VALID },
+        { 9, 8, TOO_COMPLEX }, { 512, 512, VALID }, { 513, 512, TOO_COMPLEX },
+        { 2047, 32, TOO_COMPLEX }, { 100000, 32, TOO_COMPLEX },
+        { 100000, 1000000, TOO_COMPLEX },
+        { 2048, 1000000, VALID }, { 2049, 1000000, TOO_COMPLEX },
+        { 2047, 2047, VALID }, { 2047, 2046, TOO_COMPLEX },
+        { 1, 0, TOO_COMPLEX },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -629,14 +674,9 @@ test_depth(void)
                cases[i].depth, cases[i].allowed);
     }
 
-    is_int(parse_nested(2048, "[", "", "]", 1000000), VALID,
-           "an empty array may be at level 2048 without a limit");
-    is_int(parse_nested(2048, "{\"a\":", "1", "}", 1000000), INVALID,
-           "an object at level 2048 may not have members");
-
-    is_int(parse_repeated("{\"a\":", "[", 100000, "", &limits), INVALID,
+    is_int(parse_repeated("{\"a\":", "[", 100000, "", DEPTH), TOO_COMPLEX,
            "100,000 unclosed arrays");
-    is_int(parse_repeated("", "[", 8000, "", &limits), INVALID,
+    is_int(parse_repeated("", "[", 8000, "", DEPTH), INVALID,
            "8,000 unclosed arrays, without an object");
 }
 
@@ -648,117 +688,87 @@ test_breadth(void)
     unsigned  allowed;
 
     for (allowed = 1; allowed <= 4; allowed++) {
-        at_json_limits_t  within = { allowed, 1, 1 };
-
-        is_int(parse_repeated("{\"a\":[[]", ",{},[]", 500, "]}", &within),
-               allowed < 3 ? INVALID : VALID,
+        is_int(parse_repeated("{\"a\":[[]", ",{},[]", 500, "]}", allowed),
+               allowed < 3 ? TOO_COMPLEX : VALID,
                "1,000 arrays and objects at level 3, %u levels are allowed",
                allowed);
     }
 }
 
 
-/* members of the outer object; inner ones of an object in an array */
+/* n members, one of which has the name of another */
 static int
-parse_members(unsigned outer, unsigned inner)
+parse_members(unsigned n, unsigned first, unsigned second)
 {
-    add("{\"in\":[{", 1);
-    add_numbered("\"m", "\":1", inner);
-    add("}]", 1);
-    add(outer > 1 ? "," : "", 1);
-    add_numbered("\"m", "\":1", outer - 1);
+    unsigned  i;
+
+    add("{", 1);
+
+    for (i = 0; i < n; i++) {
+        add(i ? "," : "", 1);
+        add_number("\"m", i == second ? first : i, "\":[{}]");
+    }
+
     add("}", 1);
 
-    return parse_built(&limits);
+    return parse_built(DEPTH);
 }
 
 
+/* small objects and those with a hash table, two members at each place */
 static void
 test_members(void)
 {
-    size_t  i;
+    size_t    i;
+    unsigned  n, first, second, wrong;
 
-    /* n is the number of members of all objects in the text */
-    static const struct { at_str_t text; unsigned n; } cases[] = {
-        { at_str("{}"), 0 }, { at_str("{\"a\":1}"), 1 },
-        { at_str("{\"a\":{}}"), 1 }, { at_str("{\"a\":[1,2,3,[],[4]]}"), 1 },
-        { at_str("{\"a\":{\"a\":{\"a\":1}}}"), 3 },
-        { at_str("{\"a\":[{\"a\":1},{\"a\":1},{}],\"b\":2}"), 4 },
-    };
+    static const unsigned  large[] = { 31, 32, 33, 64, 100, 1000, 20000 };
 
-    is_int(parse_members(256, 0), VALID, "256 members");
-    is_int(parse_members(257, 0), INVALID, "257 members");
-    is_int(parse_members(156, 100), VALID, "256 members in two objects");
-    is_int(parse_members(157, 100), INVALID, "257 members in two objects");
-    is_int(parse_members(100000, 0), INVALID, "100,000 members");
+    wrong = 0;
 
-    for (i = 0; i < N(cases); i++) {
-        at_json_limits_t  within = { 8, cases[i].n, 8 };
+    for (n = 0; n < 24; n++) {
+        wrong += parse_members(n, n, n) != VALID;
 
-        is_int(parse(cases[i].text, &within), VALID, "%s has %u members",
-               cases[i].text.data, cases[i].n);
-
-        if (within.members-- > 0) {
-            is_int(parse(cases[i].text, &within), INVALID,
-                   "%s exceeds a limit of %u members", cases[i].text.data,
-                   within.members);
+        for (first = 0; first < n; first++) {
+            for (second = first + 1; second < n; second++) {
+                wrong += parse_members(n, first, second) != INVALID;
+            }
         }
+    }
+
+    is_int(wrong, 0, "two of up to 23 members with the same name are found");
+
+    for (i = 0; i < N(large); i++) {
+        n = large[i];
+
+        is_int(parse_members(n, n, n), VALID, "%u members", n);
+        is_int(parse_members(n, 0, n - 1), INVALID,
+               "the first and the last of %u members are equal", n);
+        is_int(parse_members(n, n - 2, n - 1), INVALID,
+               "the last two of %u members are equal", n);
+        is_int(parse_members(n, 3, n / 2), INVALID,
+               "two of %u members are equal", n);
     }
 }
 
 
-/* The limit is for the unescaped string. */
+/* proportional: objects inside objects are compared once each */
 static void
-test_string_limit(void)
+test_nested_members(void)
 {
-    size_t  i;
+    add("{\"a\":[", 1);
+    add("{\"0\":0,\"1\":0,\"2\":0,\"3\":0,\"4\":0,\"5\":0,\"6\":0,\"7\":0,"
+        "\"8\":0,\"9\":0,\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,"
+        "\"g\":{\"g\":0}},", 1000);
+    add("0]}", 1);
+    is_int(parse_built(DEPTH), VALID, "1,000 objects of 17 members");
 
-    static const struct {
-        const char *before; size_t n; const char *after; int rc;
-    } large[] = {
-        { "{\"a\":\"", 8192, "\"}", VALID },
-        { "{\"a\":\"", 8193, "\"}", INVALID }, { "{\"", 8192, "\":1}", VALID },
-        { "{\"", 8193, "\":1}", INVALID },
-        { "{\"a\":[\"", 8193, "\"]}", INVALID },
-        { "{\"a\":\"\\n", 8191, "\"}", VALID },
-        { "{\"a\":\"\\n", 8192, "\"}", INVALID },
-        { "{\"", 8189, "\\u20ac\":1}", VALID },
-        { "{\"", 8190, "\\u20ac\":1}", INVALID },
-    };
-
-    static const struct { const char *text; size_t len; } small[] = {
-        { "", 0 }, { "abcd", 4 }, { "\\n\\n", 2 }, { "\\u0041", 1 },
-        { "\\u00e9", 2 }, { "\\u20ac", 3 }, { "\\ud834\\udd1e", 4 },
-        { "\xf0\x9d\x84\x9e", 4 }, { "a\\/b", 3 }, { "\\u20ac\\u20acx", 7 },
-        { "\xc3\xa9\\u00e9", 4 },
-    };
-
-    for (i = 0; i < N(large); i++) {
-        is_int(parse_repeated(large[i].before, "x", large[i].n, large[i].after,
-                              &limits), large[i].rc,
-               "a string with %zu times x: %s...%s", large[i].n,
-               large[i].before, large[i].after);
-    }
-
-    for (i = 0; i < N(small); i++) {
-        char              value[64], name[64];
-        at_json_limits_t  within = { 8, 8, small[i].len };
-
-        (void) snprintf(value, sizeof(value), "{\"\":\"%s\"}", small[i].text);
-        (void) snprintf(name, sizeof(name), "{\"%s\":[]}", small[i].text);
-
-        is_int(parse(str(value), &within), VALID, "%s: %zu bytes", value,
-               small[i].len);
-        is_int(parse(str(name), &within), VALID, "%s: %zu bytes", name,
-               small[i].len);
-
-        if (within.string-- > 0) {
-            is_int(parse(str(value), &within), INVALID, "%s: 1 byte too many",
-                   value);
-            is_int(parse(str(name), &within), INVALID, "%s: 1 byte too many",
-                   name);
-        }
-    }
+    add("{\"a\":[", 1);
+    add("{\"0\":0,\"1\":0,\"2\":0,\"3\":0,\"4\":0,\"5\":0,\"6\":0,\"7\":0,"
+        "\"8\":0,\"9\":0,\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,"
+        "\"g\":{\"g\":0},\"\\u0067\":0},", 1);
+    add("0]}", 1);
+    is_int(parse_built(DEPTH), INVALID, "an escaped name is compared as well");
 }
 
 
@@ -783,17 +793,16 @@ test_suite_file(const char *name)
     free(text);
 
     other = json_loadb(file.data, file.len, JSON_ALLOW_NUL, NULL);
-    object = json_is_object(other);
+    object = json_is_object(other)
+             || strcmp(name, "y_object_escaped_null_in_key.json") == 0;
     json_decref(other);
 
-    /* stricter on purpose: duplicate names, and \u0000 */
+    /* stricter on purpose: duplicate names */
     valid = name[0] == 'y'
-            && strncmp(name, "y_object_duplicated_key", 23) != 0
-            && strcmp(name, "y_object_escaped_null_in_key.json") != 0
-            && strcmp(name, "y_string_null_escape.json") != 0;
+            && strncmp(name, "y_object_duplicated_key", 23) != 0;
 
-    rc = parse((at_str_t) { file.data, file.len }, &limits);
-    ok(name[0] == 'i' || rc == (valid && object ? VALID : INVALID),
+    rc = parse((at_str_t) { file.data, file.len }, DEPTH);
+    ok(name[0] == 'i' || (rc == VALID) == (valid && object),
        "JSONTestSuite: %s", name);
 
     text = allocate(file.len + 6);
@@ -801,8 +810,8 @@ test_suite_file(const char *name)
     memcpy(text + 5, file.data, file.len);
     text[file.len + 5] = '}';
 
-    rc = parse((at_str_t) { text, file.len + 6 }, &limits);
-    ok(name[0] == 'i' || rc == (valid ? VALID : INVALID),
+    rc = parse((at_str_t) { text, file.len + 6 }, DEPTH);
+    ok(name[0] == 'i' || (valid ? rc == VALID : rc != VALID && rc != -2),
        "JSONTestSuite: %s as the value of a member", name);
 
     free(text);
@@ -848,9 +857,9 @@ layout(const at_json_value_t *value)
 
     for (end = at_json_next(value); value < end; value++) {
         len += (size_t) sprintf(out + len, "%s%c", len ? " " : "",
-                                "NFTIRSAO"[value->type]);
+                                "NFTDSAO"[value->type]);
 
-        if (value->type >= AT_JSON_STRING) {
+        if (value->type >= AT_JSON_NUMBER) {
             len += (size_t) sprintf(out + len, "%u", value->n);
         }
 
@@ -869,16 +878,16 @@ test_layout(void)
     size_t  i;
 
     static const struct { const char *text, *layout; } cases[] = {
-        { "{}", "O0" }, { "{\"a\":1}", "O1/3 S1 I" },
+        { "{}", "O0" }, { "{\"a\":1}", "O1/3 S1 D1" },
         { "{\"\":null}", "O1/3 S0 N" }, { "{\"a\":[]}", "O1/3 S1 A0" },
         { "{\"a\":[[]]}", "O1/4 S1 A1/2 A0" },
         { "{\"a\":[[],[],{}]}", "O1/6 S1 A3/4 A0 A0 O0" },
         { "{\"a\":{\"bc\":true},\"def\":false}", "O2/7 S1 O1/3 S2 T S3 F" },
         { "{\"a\":[1,[2,{\"b\":[3.5]},\"xy\"],null],\"c\":0}",
-          "O2/14 S1 A3/10 I A3/7 I O1/4 S1 A1/2 R S2 N S1 I" },
+          "O2/14 S1 A3/10 D1 A3/7 D1 O1/4 S1 A1/2 D3 S2 N S1 D1" },
         { "{\"a\":[[1,[2,[3]]],{\"b\":[4]},[],5],\"c\":[{\"d\":{}}],\"e\":6}",
-          "O3/22 S1 A4/13 A2/6 I A2/4 I A1/2 I O1/4 S1 A1/2 I A0 I "
-          "S1 A1/4 O1/3 S1 O0 S1 I" },
+          "O3/22 S1 A4/13 A2/6 D1 A2/4 D1 A1/2 D1 O1/4 S1 A1/2 D1 A0 D1 "
+          "S1 A1/4 O1/3 S1 O0 S1 D1" },
         { "{\"\\u20ac\":\"\\n\"}", "O1/3 S3 S1" },
     };
 
@@ -900,13 +909,13 @@ test_array_sizes(void)
         add("]}", 1);
 
         at_json_free(&json);
-        must(parse_built(&limits) == VALID, "invalid array");
+        must(parse_built(DEPTH) == VALID, "invalid array");
 
         wrong += json.items->span != n + 3 || json.items[2].n != n
                  || json.size < n + 3;
 
         for (i = 0; i < n; i++) {
-            wrong += json.items[3 + i].integer != i;
+            wrong += integer(&json.items[3 + i]) != i;
         }
     }
 
@@ -921,7 +930,7 @@ parse_large_object(void)
     add_numbered("\"name", "\":[\"x\"]", 250);
     add("}}", 1);
 
-    must(parse_built(&limits) == VALID, "invalid object");
+    must(parse_built(DEPTH) == VALID, "invalid object");
 }
 
 
@@ -939,11 +948,11 @@ test_reuse(void)
     (void) object("{\"b\":2}");
     ok(json.items == items && json.size == size,
        "a small object uses the same memory");
-    is_str(layout(items), "O1/3 S1 I", "the small object has its values only");
+    is_str(layout(items), "O1/3 S1 D1", "the small object has its values only");
     ok(at_json_member(items, at_str("a")) == NULL,
        "members of the previous object are not found");
 
-    is_int(parse(at_str("{\"c\":[1,2,"), &limits), INVALID, "invalid text");
+    is_int(parse(at_str("{\"c\":[1,2,"), DEPTH), INVALID, "invalid text");
     is_str(layout(object("{}")), "O0", "an empty object after invalid text");
     parse_large_object();
     is_int(json.items->span, 3 + 250 * 3, "the large object again");
@@ -953,7 +962,7 @@ test_reuse(void)
     at_json_free(&json);
     ok(json.items == NULL && json.size == 0, "the memory is freed");
     at_json_free(&json);
-    is_str(layout(object("{\"b\":2}")), "O1/3 S1 I",
+    is_str(layout(object("{\"b\":2}")), "O1/3 S1 D1",
            "freed memory is allocated again");
 }
 
@@ -998,7 +1007,7 @@ test_strings(void)
                  cases[i].json);
 
         (void) snprintf(text, sizeof(text), "{\"%s\":7}", cases[i].json);
-        is_int(at_json_member(object(text), cases[i].bytes)->integer, 7,
+        is_int(integer(at_json_member(object(text), cases[i].bytes)), 7,
                "the name \"%s\" is found", cases[i].json);
     }
 }
@@ -1012,22 +1021,25 @@ test_numbers(void)
     double                  number;
     const at_json_value_t  *value;
 
-    static const struct {
-        const char *json; int real; int64_t integer; double number;
-    } cases[] = {
-        { "0", 0, 0, 0 }, { "-0", 0, 0, 0 }, { "-1", 0, -1, -1 },
-        { "1700000000", 0, 1700000000, 1700000000 },
-        { "9007199254740993", 0, 9007199254740993, 9007199254740992.0 },
-        { "9223372036854775807", 0, INT64_MAX, 9223372036854775808.0 },
-        { "-9223372036854775808", 0, INT64_MIN, -9223372036854775808.0 },
-        { "0.0", 1, 0, 0.0 }, { "-0.0", 1, 0, -0.0 }, { "0.1", 1, 0, 0.1 },
-        { "-2.5e3", 1, 0, -2500 }, { "1E+2", 1, 0, 100 },
-        { "1e-400", 1, 0, 0 }, { "-1e-400", 1, 0, -0.0 },
-        { "5e-324", 1, 0, 5e-324 },
-        { "2.2250738585072014e-308", 1, 0, 2.2250738585072014e-308 },
-        { "1.7976931348623157e308", 1, 0, 1.7976931348623157e308 },
-        { "4102444800.5", 1, 0, 4102444800.5 },
-        { "9223372036854775808.0", 1, 0, 9223372036854775808.0 },
+    static const struct { const char *json; double number; } cases[] = {
+        { "0", 0 }, { "-0", -0.0 }, { "-1", -1 }, { "7", 7 },
+        { "1700000000", 1700000000 }, { "999999999999999", 999999999999999.0 },
+        { "1000000000000000", 1000000000000000.0 },
+        { "9007199254740993", 9007199254740992.0 },
+        { "9223372036854775807", 9223372036854775808.0 },
+        { "-9223372036854775808", -9223372036854775808.0 },
+        { "18446744073709551615", 18446744073709551616.0 },
+        { "100000000000000000000000", 1e23 },
+        { "0.0", 0.0 }, { "-0.0", -0.0 }, { "0.1", 0.1 }, { "1.5", 1.5 },
+        { "-2.5e3", -2500 }, { "1E+2", 100 }, { "1e2", 100 },
+        { "1e-400", 0 }, { "-1e-400", -0.0 }, { "5e-324", 5e-324 },
+        { "2.2250738585072014e-308", 2.2250738585072014e-308 },
+        { "1.7976931348623157e308", 1.7976931348623157e308 },
+        { "4102444800.5", 4102444800.5 },
+    };
+
+    static const char  *large[] = {
+        "1e309", "-1e309", "1.7976931348623159e308", "1e99999999999999999999"
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -1039,15 +1051,60 @@ test_numbers(void)
         ok(at_json_number(value, &number) == 0 && number == cases[i].number
            && signbit(number) == signbit(cases[i].number),
            "%s has its value", cases[i].json);
-        ok(value->type == (cases[i].real ? AT_JSON_REAL : AT_JSON_INTEGER)
-           && (cases[i].real || value->integer == cases[i].integer),
-           "%s is %s", cases[i].json,
-           cases[i].real ? "a real number" : "exactly this integer");
-        is_str(layout(json.items),
-               cases[i].real ? "O2/7 S1 A2/3 R S1 S1 R"
-                             : "O2/7 S1 A2/3 I S1 S1 I",
-               "%s: the values after it", cases[i].json);
+        is_bytes((at_str_t) { value->text, value->n }, str(cases[i].json),
+                 "%s keeps its text", cases[i].json);
+
+        number = NAN;
+        value = at_json_member(json.items, at_str("a")) + 1;
+        ok(at_json_number(value, &number) == 0 && number == cases[i].number,
+           "%s before a comma has its value", cases[i].json);
     }
+
+    for (i = 0; i < N(large); i++) {
+        (void) snprintf(text, sizeof(text), "{\"a\":%s }", large[i]);
+        value = at_json_member(object(text), at_str("a"));
+
+        is_int(at_json_number(value, &number), -1, "%s is no double",
+               large[i]);
+        is_bytes((at_str_t) { value->text, value->n }, str(large[i]),
+                 "%s keeps its text", large[i]);
+    }
+}
+
+
+/* U+0000 matters only in strings that are used */
+static void
+test_nul(void)
+{
+    size_t                  i;
+    at_str_t                text;
+    const at_json_value_t  *value;
+
+    static const struct { const char *json; int has_nul, is_string; }
+    cases[] = {
+        { "\"\\u0000\"", 1, 0 }, { "\"a\\u0000b\"", 1, 0 },
+        { "\"\\u0001\"", 0, 1 }, { "\"\\\\u0000\"", 0, 1 }, { "\"\"", 0, 1 },
+        { "[1,[\"\\u0000\"]]", 1, 0 }, { "{\"a\\u0000\":1}", 1, 0 },
+        { "{\"a\":{\"b\":\"x\\u0000\"}}", 1, 0 }, { "[\"a\",null]", 0, 0 },
+        { "7", 0, 0 },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        add("{\"before\":\"\\u0000\",\"v\":", 1);
+        add(cases[i].json, 1);
+        add(",\"after\":\"\\u0000\"}", 1);
+        must(parse_built(DEPTH) == VALID, cases[i].json);
+
+        value = at_json_member(json.items, at_str("v"));
+        is_int(at_json_has_nul(value), cases[i].has_nul, "%s %s U+0000",
+               cases[i].json, cases[i].has_nul ? "contains" : "has no");
+        is_int(at_json_string(value, &text) == 0, cases[i].is_string,
+               "%s %s used as a string", cases[i].json,
+               cases[i].is_string ? "is" : "is not");
+    }
+
+    is_int(at_json_member_string(json.items, at_str("after"), &text), -1,
+           "a member with U+0000 is an error where it is used");
 }
 
 
@@ -1081,9 +1138,9 @@ test_locale(void)
     (void) at_json_number(at_json_member(object("{\"a\":1234.5,\"b\":0}"),
                                          at_str("a")), &number);
     ok(number == 1234.5, "1234.5 in the locale %s", locale);
-    is_int(parse(at_str("{\"a\":1234,5}"), &limits), INVALID,
+    is_int(parse(at_str("{\"a\":1234,5}"), DEPTH), INVALID,
            "1234,5 is invalid in this locale");
-    is_int(parse(at_str("{\"a\":1.234.5}"), &limits), INVALID,
+    is_int(parse(at_str("{\"a\":1.234.5}"), DEPTH), INVALID,
            "1.234.5 is invalid in this locale");
     is_str(setlocale(LC_ALL, NULL), locale, "the locale is unchanged");
 
@@ -1122,12 +1179,12 @@ test_member(void)
     for (i = 0; i < N(cases); i++) {
         found = at_json_member(value, cases[i].name);
 
-        is_int(found ? found->integer : 0, cases[i].value,
+        is_int(integer(found), cases[i].value,
                "the member \"%s\" is %s", cases[i].name.data,
                cases[i].value ? "found" : "not found");
     }
 
-    is_int(at_json_member(value, empty)->integer, 3,
+    is_int(integer(at_json_member(value, empty)), 3,
            "the empty view is the empty name");
     ok(at_json_member(NULL, at_str("a")) == NULL, "NULL has no members");
 
@@ -1154,8 +1211,8 @@ test_types(void)
 
     static const struct { const char *name; at_json_type_e type; } cases[] = {
         { "null", AT_JSON_NULL }, { "false", AT_JSON_FALSE },
-        { "true", AT_JSON_TRUE }, { "integer", AT_JSON_INTEGER },
-        { "real", AT_JSON_REAL }, { "string", AT_JSON_STRING },
+        { "true", AT_JSON_TRUE }, { "integer", AT_JSON_NUMBER },
+        { "real", AT_JSON_NUMBER }, { "string", AT_JSON_STRING },
         { "array", AT_JSON_ARRAY }, { "object", AT_JSON_OBJECT },
         { "missing", AT_JSON_OBJECT + 1 },
     };
@@ -1169,8 +1226,7 @@ test_types(void)
         text = at_str("unchanged");
         number = 7;
         is_string = cases[i].type == AT_JSON_STRING;
-        is_number = cases[i].type == AT_JSON_INTEGER
-                    || cases[i].type == AT_JSON_REAL;
+        is_number = cases[i].type == AT_JSON_NUMBER;
 
         for (type = AT_JSON_NULL; type <= AT_JSON_OBJECT; type++) {
             is_int(at_json_is(value, type), type == cases[i].type,
@@ -1185,8 +1241,7 @@ test_types(void)
 
         is_int(at_json_number(value, &number), is_number ? 0 : -1,
                "%s %s a number", cases[i].name, is_number ? "is" : "is not");
-        ok(number == (!is_number ? 7
-                      : cases[i].type == AT_JSON_REAL ? 1.5 : 1),
+        ok(number == (!is_number ? 7 : cases[i].name[0] == 'r' ? 1.5 : 1),
            "%s: the number", cases[i].name);
 
         is_int(at_json_member_string(json.items, str(cases[i].name), &text),
@@ -1299,10 +1354,11 @@ main(void)
     is_int(comparison.different, 0, "both parsers agree on all texts");
     is_int(comparison.valid_prefixes, 0, "a prefix of an object is invalid");
 
-    RUN(test_depth, test_breadth, test_members, test_string_limit, test_suite);
+    RUN(test_depth, test_breadth, test_members, test_nested_members,
+        test_suite);
 
     RUN(test_layout, test_array_sizes, test_reuse, test_strings, test_numbers,
-        test_locale);
+        test_nul, test_locale);
 
     RUN(test_member, test_types, test_claims, test_document);
 

@@ -192,21 +192,17 @@ is_same_scopes(const at_scopes_t *one, const at_scopes_t *two)
 static int
 is_same_claims(const at_claims_t *one, const at_claims_t *two)
 {
-    int      same;
-    json_t  *first, *second;
+    char    first[65536], second[65536];
+    size_t  len;
 
     if (one == NULL || two == NULL) {
         return one == two;
     }
 
-    first = at_document_from_json(at_claims_object(one));
-    second = at_document_from_json(at_claims_object(two));
-    same = json_equal(first, second);
+    len = at_claim_to_json(at_claims_object(one), first, sizeof(first));
 
-    json_decref(first);
-    json_decref(second);
-
-    return same;
+    return at_claim_to_json(at_claims_object(two), second, sizeof(second))
+           == len && len <= sizeof(first) && memcmp(first, second, len) == 0;
 }
 
 
@@ -610,9 +606,9 @@ test_header_json(void)
           at_str("\xef\xbb\xbf" RS256), at_str(RS256 "\0"),
           at_str("{'alg':'none','alg':'RS256'}"), HEADER("'alg':'HS256'"),
           HEADER("'\\u0061lg':'RS256'"), HEADER("'kid':'a','kid':'a'"),
-          HEADER("'x':'\\u0000'"), HEADER("'x':'\xff'"),
-          HEADER("'x':[[[[[[[[]]]]]]]]"), at_str("{'alg':'RS256\\u0000'}") } },
-        { AT_BAD_ALG, { at_str("{}"), at_str("{'typ':'JWT'}"),
+          HEADER("'x':'\\ud800'"), HEADER("'x':'\xff'") } },
+        { AT_BAD_ALG, { at_str("{}"), at_str("{'alg':'RS256\\u0000'}"),
+          at_str("{'typ':'JWT'}"),
           at_str("{'alg':null}"), at_str("{'alg':256}"),
           at_str("{'alg':true}"), at_str("{'alg':['RS256']}"),
           at_str("{'alg':{'RS256':1}}"), at_str("{'alg':''}"),
@@ -646,9 +642,6 @@ test_header_json(void)
         }
     }
 
-    is_long_token(&b, signed_header(format("{'alg':'%010240d'}", 1)),
-                  AT_BAD_HEADER,
-                  "an alg of 10 KB exceeds the limit of strings");
     is_token(&b, signed_header(format("{'alg':'%05000d'}", 1)), AT_BAD_ALG,
              "an alg of 5 KB");
 
@@ -703,21 +696,13 @@ test_limits(void)
     const struct {
         const char *name, *payload; at_verdict_e verdict;
     } cases[] = {
-        { "32 deep", with_depth(head, 31), AT_OK },
-        { "33 deep", with_depth(head, 32), AT_BAD_PAYLOAD },
-        { "2,047 deep", with_depth(head, 2046), AT_BAD_PAYLOAD },
-        { "20,000 deep", with_depth(head, 20000), AT_BAD_PAYLOAD },
-        { "256 members", with_members(head, 253), AT_OK },
-        { "257 members", with_members(head, 254), AT_BAD_PAYLOAD },
-        { "2,000 members", with_members(head, 2000), AT_BAD_PAYLOAD },
-        { "257 members in all objects",
-          format("%s}", with_members(format("%s,'x':{'a':1", head), 252)),
-          AT_BAD_PAYLOAD },
-        { "a string of 8 KiB", format("%s,'x':'%08192d'}", head, 0), AT_OK },
-        { "a string of 8 KiB and a byte",
-          format("%s,'x':'%08193d'}", head, 0), AT_BAD_PAYLOAD },
-        { "a name of 8 KiB and a byte", format("%s,'%08193d':1}", head, 0),
-          AT_BAD_PAYLOAD },
+        { "512 deep", with_depth(head, 511), AT_OK },
+        { "513 deep", with_depth(head, 512), AT_TOO_COMPLEX },
+        { "20,000 deep", with_depth(head, 20000), AT_TOO_COMPLEX },
+        { "2,000 members", with_members(head, 2000), AT_OK },
+        { "a string of 20 KiB", format("%s,'x':'%020480d'}", head, 0), AT_OK },
+        { "a name of 20 KiB", format("%s,'%020480d':1}", head, 0), AT_OK },
+        { "a number of 20 KiB", format("%s,'x':1%020480d}", head, 0), AT_OK },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -725,12 +710,10 @@ test_limits(void)
                       cases[i].name);
     }
 
-    is_token(&b, signed_header(with_members("{'alg':'RS256'", 63)), AT_OK,
-             "a header of 64 members");
-    is_token(&b, signed_header(with_members("{'alg':'RS256'", 64)),
-             AT_BAD_HEADER, "a header of 65 members");
+    is_token(&b, signed_header(with_members("{'alg':'RS256'", 200)), AT_OK,
+             "a header of 201 members");
     is_long_token(&b, signed_header(with_depth("{'alg':'RS256'", 20000)),
-                  AT_BAD_HEADER, "a header 20,000 deep");
+                  AT_TOO_COMPLEX, "a header 20,000 deep");
 
     unclosed = sign_alloc(8001);
     memset(unclosed, '[', 8000);
@@ -814,7 +797,9 @@ test_payload_json(void)
         { PAYLOAD("'aud':'x'"), AT_BAD_PAYLOAD },
         { PAYLOAD("'scope':[],'scope':[]"), AT_BAD_PAYLOAD },
         { PAYLOAD("'x':[{'a':1,'a':2}]"), AT_BAD_PAYLOAD },
-        { PAYLOAD("'x':'\\u0000'"), AT_BAD_PAYLOAD },
+        { PAYLOAD("'x':'\\u0000'"), AT_OK },
+        { PAYLOAD("'x\\u0000':[1e999,18446744073709551615]"), AT_OK },
+        { PAYLOAD("'x':'\\ud800'"), AT_BAD_PAYLOAD },
         { PAYLOAD("'x':'\xff'"), AT_BAD_PAYLOAD },
     };
 
@@ -1050,8 +1035,8 @@ test_kid(void)
           "'h\xc3\xa9'", "'\\u0027 OR \\u00271\\u0027=\\u00271'",
           format("'%01024d'", 0) } },
         { AT_BAD_KID, { "''", "7", "null", "{}", "['one']",
-          format("'%01025d'", 0), format("'%05000d'", 0) } },
-        { AT_BAD_HEADER, { "'one\\u0000'" } },
+          format("'%01025d'", 0), format("'%05000d'", 0),
+          "'one\\u0000'" } },
     };
 
     /* "one" and "two" are known; "ec" is the kid of a key of another kind */
@@ -1544,15 +1529,15 @@ test_exp(void)
         { AT_OK, { "1700000001", "1700000000.5", "1.700000001e9",
           "4102444800.5", "4.1e9", "253402300799" } },
         { AT_EXPIRED, { "1700000000", "1699999999", "0", "1", "-1", "-0",
-          "-0.0", "1e-400", "-1e308", "-9223372036854775808" } },
+          "-0.0", "1e-400", "-1e308", "-9223372036854775808",
+          "-9223372036854775809" } },
         { AT_BAD_CLAIM, { "null", "true", "false", "'4102444800'", "'never'",
           "''", "[]", "{}", "[4102444800]", "253402300800", "253402300799.5",
           "4102444800000", "9007199254740993", "9223372036854775807",
-          "1e308" } },
+          "1e308", "9223372036854775808", "18446744073709551616", "1e999",
+          "-1e999" } },
         { AT_BAD_PAYLOAD, { "-Infinity", "5.", "4102444800L", "1e",
-          "4_102_444_800", "--1", "-9223372036854775809",
-          "9223372036854775808", "18446744073709551616", "1e999", "-1e999",
-          "NaN", "Infinity", "0123", "+1", ".5", "0x7f" } },
+          "4_102_444_800", "--1", "NaN", "Infinity", "0123", "+1", ".5", "0x7f" } },
     };
     static const group_t  leeway_5[] = {
         { AT_OK, { "1699999999", "1699999996" } },
@@ -1938,7 +1923,11 @@ test_identity(void)
         { "'username':'u'", "u", "u", 0, 0 },
         { "'username':'u','sub':'s'", "u", "u", 0, 0 },
         { "'username':'','sub':'s'", "", "s", 0, 0 },
-        { "'username':7,'sub':'s'", "", "s", 0, 0 },
+        { "'username':7,'sub':'s'", "7", "7", 0, 0 },
+        { "'username':1.50,'sub':'s'", "1.50", "1.50", 0, 0 },
+        { "'username':18446744073709551615", "18446744073709551615",
+          "18446744073709551615", 0, 0 },
+        { "'username':true,'sub':'s'", "", "s", 0, 0 },
         { "'isAdmin':true", "", "", 1, 0 },
         { "'isAdmin':false", "", "", 0, 0 },
         { "'isAdmin':'true'", "", "", 0, 0 },

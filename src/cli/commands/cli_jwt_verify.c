@@ -222,6 +222,38 @@ cli_verify_expires(const cli_t *cli, const at_identity_t *id)
 }
 
 
+/*
+ * jansson has no numbers beyond 64 bits or the range of a double, and no U+0000
+ * in a name: the claims are shown as one text then.
+ */
+static json_t *
+cli_verify_claims(const at_json_value_t *claims)
+{
+    char    *text;
+    size_t   len;
+    json_t  *json;
+
+    len = at_claim_to_json(claims, NULL, 0);
+    text = malloc(len);
+
+    if (text == NULL) {
+        return NULL;
+    }
+
+    (void) at_claim_to_json(claims, text, len);
+
+    json = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+
+    if (json == NULL) {
+        json = json_stringn(text, len);
+    }
+
+    free(text);
+
+    return json;
+}
+
+
 static json_t *
 cli_verify_report_ok(const cli_t *cli, const cli_verify_t *verify,
     const at_identity_t *id)
@@ -248,7 +280,7 @@ cli_verify_report_ok(const cli_t *cli, const cli_verify_t *verify,
                      "scopes", array,
                      "expires", cli_verify_expires(cli, id),
                      "claims",
-                     at_document_from_json(at_claims_object(id->claims)),
+                     cli_verify_claims(at_claims_object(id->claims)),
                      "warnings", verify->warnings);
 }
 

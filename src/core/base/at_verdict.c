@@ -126,6 +126,7 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_BAD_SIGNATURE] = AT_INVALID_TOKEN("bad_signature"),
     [AT_TOO_MANY_KEYS] = AT_INVALID_TOKEN("too_many_keys"),
     [AT_UNAVAILABLE] = AT_INFO("unavailable", UNAVAILABLE, OPERATOR, NONE),
+    [AT_TOO_COMPLEX] = AT_INVALID_TOKEN("too_complex"),
     [AT_BAD_PAYLOAD] = AT_INVALID_TOKEN("bad_payload"),
     [AT_BAD_CLAIM] = AT_INVALID_TOKEN("bad_claim"),
     [AT_ISSUER_MISMATCH] = AT_INVALID_TOKEN("issuer_mismatch"),

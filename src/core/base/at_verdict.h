@@ -39,6 +39,7 @@ typedef enum {
     AT_BAD_HEADER,              /* not an unambiguous JSON object */
     AT_BAD_CRIT,                /* crit, b64, zip or enc is present */
     AT_BAD_KID,                 /* not a short printable string */
+    AT_TOO_COMPLEX,             /* header or payload: nested too deeply */
     AT_BAD_PAYLOAD,             /* not an unambiguous JSON object */
     AT_ISSUER_MISMATCH,         /* no trusted issuer has this iss */
     AT_BAD_TYP,

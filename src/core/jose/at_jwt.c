@@ -24,8 +24,6 @@
 #define AT_JWT_FAILED_KEYS      32      /* that are remembered for a token */
 
 
-static const at_json_limits_t  at_jose_limits = { 8, 64, 8192 };
-
 const at_str_t  at_default_typs[AT_DEFAULT_TYPS] = {
     at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
 };
@@ -235,6 +233,24 @@ at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
 }
 
 
+/* of a failed at_json_parse() */
+static at_verdict_e
+at_jwt_json_verdict(int rc, at_verdict_e invalid)
+{
+    switch (rc) {
+
+    case AT_JSON_INVALID:
+        return invalid;
+
+    case AT_JSON_TOO_COMPLEX:
+        return AT_TOO_COMPLEX;
+
+    default:
+        return AT_FAILED;
+    }
+}
+
+
 static at_verdict_e
 at_jwt_parse_header(at_jwt_t *jwt)
 {
@@ -247,10 +263,11 @@ at_jwt_parse_header(at_jwt_t *jwt)
     }
 
     json = &jwt->verifier->json;
-    rc = at_json_parse(json, (char *) jwt->header_bytes, len, &at_jose_limits);
+    rc = at_json_parse(json, (char *) jwt->header_bytes, len,
+                       AT_CLAIMS_DEPTH_MAX);
 
     if (rc != 0) {
-        return rc == -1 ? AT_BAD_HEADER : AT_FAILED;
+        return at_jwt_json_verdict(rc, AT_BAD_HEADER);
     }
 
     return at_jwt_read_header(jwt, json->items);
@@ -331,7 +348,7 @@ at_jwt_parse_payload(at_jwt_t *jwt)
     rc = at_claims_parse(&jwt->parsed, jwt->payload_bytes);
 
     if (rc != 0) {
-        return rc == -1 ? AT_BAD_PAYLOAD : AT_FAILED;
+        return at_jwt_json_verdict(rc, AT_BAD_PAYLOAD);
     }
 
     jwt->claims = at_claims_object(jwt->parsed);
@@ -741,6 +758,31 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
 }
 
 
+/*
+ * The user claim is a string or a number, whose text is the user.  Without one
+ * the user is empty, unless it is required.
+ */
+static at_verdict_e
+at_jwt_read_user(at_str_t *user, const at_json_value_t *claims,
+    const at_issuer_t *issuer)
+{
+    const at_json_value_t  *claim;
+
+    claim = at_claim_find(claims, &issuer->user_claim);
+
+    if (at_json_is(claim, AT_JSON_NUMBER)) {
+        *user = (at_str_t) { claim->text, claim->n };
+
+    } else if (at_json_is(claim, AT_JSON_STRING)
+               && at_json_string(claim, user) != 0)
+    {
+        return AT_BAD_CLAIM;
+    }
+
+    return user->len == 0 && issuer->user_required ? AT_BAD_CLAIM : AT_OK;
+}
+
+
 static at_verdict_e
 at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     const at_issuer_t *issuer)
@@ -751,8 +793,9 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
 
     identity->issuer = issuer;
 
-    claim = at_claim_find(jwt->claims, &issuer->user_claim);
-    (void) at_json_string(claim, &identity->user);
+    if (at_jwt_read_user(&identity->user, jwt->claims, issuer) != AT_OK) {
+        return AT_BAD_CLAIM;
+    }
 
     sub = (at_str_t) { NULL, 0 };
 
@@ -763,6 +806,11 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     identity->subject = identity->user.len ? identity->user : sub;
 
     claim = at_claim_find(jwt->claims, &issuer->admin_claim);
+
+    if (claim != NULL && at_json_has_nul(claim)) {
+        return AT_BAD_CLAIM;
+    }
+
     identity->rights.admin = at_json_is(claim, AT_JSON_TRUE);
 
     claim = at_claim_find(jwt->claims, &issuer->scope_claim);

@@ -20,7 +20,7 @@
 #include "core/base/at_verdict.h"
 
 
-#define AT_JWT_LEN_DEFAULT  8192
+#define AT_JWT_LEN_DEFAULT  16384
 #define AT_JWT_LEN_MAX      65536
 
 #define AT_JWT_KEYS_MAX  8  /* tried for a token and an issuer, at most */

@@ -233,15 +233,13 @@ at_mint_check_claims(at_str_t claims, at_error_t *err)
         at_claims_free(parsed);
         return 0;
 
-    case -1:
-        return at_error(err, "claims must be one JSON object without "
-                        "duplicate members, with at most %d members, %d "
-                        "levels and strings of %d bytes",
-                        AT_CLAIMS_MEMBERS_MAX, AT_CLAIMS_DEPTH_MAX,
-                        AT_CLAIMS_STRING_MAX);
+    case AT_JSON_NO_MEMORY:
+        return at_error(err, "no memory");
 
     default:
-        return at_error(err, "no memory");
+        return at_error(err, "claims must be one JSON object without "
+                        "duplicate members and with at most %d levels",
+                        AT_CLAIMS_DEPTH_MAX);
     }
 }
 

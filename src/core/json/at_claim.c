@@ -3,12 +3,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/json/at_claim.h"
 #include "core/base/at_crypto.h"
-#include "core/json/at_document.h"
 
 
 struct at_claims_s {
@@ -17,9 +15,12 @@ struct at_claims_s {
     char       text[];          /* the strings are views of it */
 };
 
-static const at_json_limits_t  at_claims_limits = {
-    AT_CLAIMS_DEPTH_MAX, AT_CLAIMS_MEMBERS_MAX, AT_CLAIMS_STRING_MAX
-};
+/* a text of which no more than size bytes are written */
+typedef struct {
+    char    *buf;
+    size_t   size;
+    size_t   len;               /* of the whole text */
+} at_claim_text_t;
 
 
 int
@@ -32,7 +33,7 @@ at_claims_parse(at_claims_t **out, at_str_t payload)
     claims = malloc(sizeof(at_claims_t) + payload.len);
 
     if (claims == NULL) {
-        return -2;
+        return AT_JSON_NO_MEMORY;
     }
 
     memset(&claims->json, 0, sizeof(at_json_t));
@@ -43,7 +44,7 @@ at_claims_parse(at_claims_t **out, at_str_t payload)
     }
 
     rc = at_json_parse(&claims->json, claims->text, claims->len,
-                       &at_claims_limits);
+                       AT_CLAIMS_DEPTH_MAX);
 
     if (rc != 0) {
         at_claims_free(claims);
@@ -162,62 +163,146 @@ at_claim_find_nocase(const at_json_value_t *claims, at_str_t name)
 }
 
 
-/*
- * jansson prints 17 digits, so that 0.1 becomes 0.10000000000000001.  The text
- * has the least number of digits that is parsed to the same value; both
- * conversions use the decimal separator of the locale.
- */
-static ssize_t
-at_claim_dump(const at_json_value_t *claim, char *buf, size_t size)
+static void
+at_claim_add(at_claim_text_t *out, at_str_t text)
 {
-    int      digits;
-    char     real[32];
-    size_t   len;
-    json_t  *json;
+    size_t  room;
 
-    digits = 17;
+    room = out->len < out->size ? out->size - out->len : 0;
 
-    if (claim->type == AT_JSON_REAL) {
-        for (digits = 15; digits < 17; digits++) {
-            (void) snprintf(real, sizeof(real), "%.*e", digits - 1,
-                            claim->real);
-
-            if (strtod(real, NULL) == claim->real) {
-                break;
-            }
-        }
+    if (text.len && room) {
+        memcpy(out->buf + out->len, text.data,
+               text.len < room ? text.len : room);
     }
 
-    json = at_document_from_json(claim);
-
-    if (json == NULL) {
-        return -1;
-    }
-
-    len = json_dumpb(json, buf, size, JSON_COMPACT|JSON_ENCODE_ANY
-                                      |JSON_REAL_PRECISION(digits));
-    json_decref(json);
-
-    return len ? (ssize_t) len : -1;
+    out->len += text.len;
 }
 
 
-ssize_t
+/* escapes what JSON does not allow in a string (RFC 8259 section 7) */
+static void
+at_claim_add_string(at_claim_text_t *out, const at_json_value_t *string)
+{
+    char         escape[6] = { '\\', 'u', '0', '0', '0', '0' };
+    uint32_t     i, start;
+    const char  *found;
+
+    static const char  hex[] = "0123456789ABCDEF";
+    static const char  characters[] = "\"\\\b\f\n\r\t";
+    static const char  letters[] = "\"\\bfnrt";
+
+    at_claim_add(out, at_str("\""));
+
+    for (i = 0, start = 0; i < string->n; i++) {
+        found = memchr(characters, string->text[i], sizeof(characters) - 1);
+
+        if (found == NULL && (unsigned char) string->text[i] >= ' ') {
+            continue;
+        }
+
+        at_claim_add(out, (at_str_t) { string->text + start, i - start });
+        start = i + 1;
+
+        if (found != NULL) {
+            escape[1] = letters[found - characters];
+            at_claim_add(out, (at_str_t) { escape, 2 });
+
+        } else {
+            escape[1] = 'u';
+            escape[4] = hex[string->text[i] >> 4];
+            escape[5] = hex[string->text[i] & 0xf];
+            at_claim_add(out, (at_str_t) { escape, 6 });
+        }
+    }
+
+    at_claim_add(out, (at_str_t) { string->text + start, i - start });
+    at_claim_add(out, at_str("\""));
+}
+
+
+/* The depth that the value was parsed with bounds the recursion. */
+static void
+at_claim_add_json(at_claim_text_t *out, const at_json_value_t *value)
+{
+    int                     is_object;
+    uint32_t                n;
+    const at_json_value_t  *item;
+
+    switch ((at_json_type_e) value->type) {
+
+    case AT_JSON_NULL:
+        at_claim_add(out, at_str("null"));
+        return;
+
+    case AT_JSON_FALSE:
+        at_claim_add(out, at_str("false"));
+        return;
+
+    case AT_JSON_TRUE:
+        at_claim_add(out, at_str("true"));
+        return;
+
+    case AT_JSON_NUMBER:
+        at_claim_add(out, (at_str_t) { value->text, value->n });
+        return;
+
+    case AT_JSON_STRING:
+        at_claim_add_string(out, value);
+        return;
+
+    default:
+        break;
+    }
+
+    is_object = value->type == AT_JSON_OBJECT;
+    at_claim_add(out, is_object ? at_str("{") : at_str("["));
+
+    item = value + 1;
+
+    for (n = 0; n < value->n; n++) {
+
+        if (n) {
+            at_claim_add(out, at_str(","));
+        }
+
+        if (is_object) {
+            at_claim_add_string(out, item++);
+            at_claim_add(out, at_str(":"));
+        }
+
+        at_claim_add_json(out, item);
+        item = at_json_next(item);
+    }
+
+    at_claim_add(out, is_object ? at_str("}") : at_str("]"));
+}
+
+
+size_t
+at_claim_to_json(const at_json_value_t *claim, char *buf, size_t size)
+{
+    at_claim_text_t  out = { buf, size, 0 };
+
+    at_claim_add_json(&out, claim);
+
+    return out.len;
+}
+
+
+size_t
 at_claim_to_text(const at_json_value_t *claim, char *buf, size_t size)
 {
-    at_str_t  text;
+    at_str_t         text;
+    at_claim_text_t  out = { buf, size, 0 };
 
-    if (at_json_is(claim, AT_JSON_NULL)) {
+    if (at_json_string(claim, &text) == 0) {
+        at_claim_add(&out, text);
+        return out.len;
+    }
+
+    if (claim->type == AT_JSON_NULL || at_json_has_nul(claim)) {
         return 0;
     }
 
-    if (at_json_string(claim, &text) != 0) {
-        return at_claim_dump(claim, buf, size);
-    }
-
-    if (text.len && size) {
-        memcpy(buf, text.data, text.len < size ? text.len : size);
-    }
-
-    return (ssize_t) text.len;
+    return at_claim_to_json(claim, buf, size);
 }

@@ -8,15 +8,11 @@
 #ifndef AT_CLAIM_H
 #define AT_CLAIM_H
 
-#include <sys/types.h>
-
 #include "core/base/at_str.h"
 #include "core/json/at_json.h"
 
 
-#define AT_CLAIMS_DEPTH_MAX    32
-#define AT_CLAIMS_MEMBERS_MAX  256
-#define AT_CLAIMS_STRING_MAX   8192  /* bytes */
+#define AT_CLAIMS_DEPTH_MAX  512  /* nested objects and arrays */
 
 
 /* A parsed payload with its own copy of the text. */
@@ -24,8 +20,7 @@ typedef struct at_claims_s  at_claims_t;
 
 /*
  * Parses a copy of payload, decoded from base64url, as at_json.h does.
- * Returns 0; -1 if it is invalid; -2 if allocation fails.  *claims is NULL on
- * error.
+ * Returns 0 or a result of at_json_parse().  *claims is NULL on error.
  */
 int at_claims_parse(at_claims_t **claims, at_str_t payload);
 void at_claims_free(at_claims_t *claims);
@@ -62,11 +57,15 @@ const at_json_value_t *at_claim_find_nocase(const at_json_value_t *claims,
     at_str_t name);
 
 /*
- * Converts a claim to text: a string as it is, null as an empty text, others
- * as compact JSON.  Writes at most size bytes to buf, without a terminator.
- * Returns the length of the whole text, or -1 if allocation fails.
+ * Converts a claim to text: a string as it is; null, and a claim that contains
+ * U+0000, as an empty text; others as compact JSON, in which each number has
+ * its original text.  Writes at most size bytes to buf, without a terminator.
+ * Returns the length of the whole text.
  */
-ssize_t at_claim_to_text(const at_json_value_t *claim, char *buf, size_t size);
+size_t at_claim_to_text(const at_json_value_t *claim, char *buf, size_t size);
+
+/* The same for a value of JSON, strings and null included. */
+size_t at_claim_to_json(const at_json_value_t *claim, char *buf, size_t size);
 
 
 #endif

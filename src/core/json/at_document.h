@@ -15,7 +15,6 @@
 #include <jansson.h>
 
 #include "core/base/at_str.h"
-#include "core/json/at_json.h"
 
 
 #define AT_DOCUMENT_MAX  (1024 * 1024)  /* bytes of a fetched document */
@@ -40,9 +39,6 @@ json_t *at_document_parse_with_nul(at_str_t text, size_t max);
  */
 int at_document_string(const json_t *object, const char *name,
     at_str_t *value);
-
-/* Converts a value.  Returns a new reference, or NULL if allocation fails. */
-json_t *at_document_from_json(const at_json_value_t *value);
 
 
 #endif

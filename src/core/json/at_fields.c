@@ -11,11 +11,6 @@
 #include "core/json/at_json.h"
 
 
-static const at_json_limits_t  at_fields_limits = {
-    .depth = 1, .members = 8, .string = 8192
-};
-
-
 /* --- JSON ---------------------------------------------------------------- */
 
 
@@ -70,18 +65,18 @@ at_fields_from_json(at_str_t *values, const at_str_t *names, size_t n,
 
     memcpy(copy, text.data, text.len);
 
-    switch (at_json_parse(&json, copy, text.len, &at_fields_limits)) {
+    switch (at_json_parse(&json, copy, text.len, 1)) {
 
     case 0:
         rc = at_fields_copy(values, names, n, json.items, buf);
         break;
 
-    case -1:
-        rc = AT_FIELDS_INVALID;
+    case AT_JSON_NO_MEMORY:
+        rc = AT_FIELDS_NO_MEMORY;
         break;
 
     default:
-        rc = AT_FIELDS_NO_MEMORY;
+        rc = AT_FIELDS_INVALID;
     }
 
     at_json_free(&json);

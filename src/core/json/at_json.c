@@ -11,6 +11,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/base/at_crypto.h"
 #include "core/base/at_hex.h"
 #include "core/base/at_utf8.h"
 #include "core/json/at_json.h"
@@ -18,8 +22,11 @@
 
 #define AT_JSON_INITIAL_SIZE  64  /* values: enough for most tokens */
 
-/* bounds the recursion for any limits */
-#define AT_JSON_DEPTH_MAX  2048
+/* the names of larger objects are compared with a hash table */
+#define AT_JSON_SMALL_OBJECT  16
+
+/* integers of so many digits are exact as a double */
+#define AT_JSON_EXACT_DIGITS  15
 
 
 typedef struct {
@@ -27,8 +34,9 @@ typedef struct {
     char                    *end;
     at_json_t               *json;
     size_t                   n;             /* values so far */
-    unsigned                 members;       /* so far, of all objects */
-    const at_json_limits_t  *limits;
+    unsigned                 max_depth;
+    unsigned                 has_seed:1;
+    uint64_t                 seed;          /* of the hash; random */
 } at_json_parser_t;
 
 /* ASCII that a string contains as it is: no control, no quote, no backslash */
@@ -139,7 +147,7 @@ at_json_parse_hex4(at_json_parser_t *parser)
 }
 
 
-/* after "\u"; two escapes form a surrogate pair; -1: invalid, or NUL */
+/* after "\u"; two escapes form a surrogate pair; -1: invalid */
 static int32_t
 at_json_parse_code_point(at_json_parser_t *parser)
 {
@@ -147,7 +155,7 @@ at_json_parse_code_point(at_json_parser_t *parser)
 
     code = at_json_parse_hex4(parser);
 
-    if (code <= 0 || (code >= 0xdc00 && code <= 0xdfff)) {
+    if (code < 0 || (code >= 0xdc00 && code <= 0xdfff)) {
         return -1;
     }
 
@@ -191,7 +199,7 @@ at_json_parse_escape(at_json_parser_t *parser, char *out)
 
     if (c == 'u') {
         code = at_json_parse_code_point(parser);
-        return code > 0 ? at_utf8_encode(out, (uint32_t) code) : NULL;
+        return code >= 0 ? at_utf8_encode(out, (uint32_t) code) : NULL;
     }
 
     found = memchr(escapes, c, sizeof(escapes) - 1);
@@ -272,14 +280,14 @@ at_json_parse_string(at_json_parser_t *parser)
         end = at_json_unescape(parser);
     }
 
-    if (end == NULL || (size_t) (end - text) > parser->limits->string) {
-        return -1;
+    if (end == NULL) {
+        return AT_JSON_INVALID;
     }
 
     value = at_json_add(parser, AT_JSON_STRING);
 
     if (value == NULL) {
-        return -2;
+        return AT_JSON_NO_MEMORY;
     }
 
     value->text = text;
@@ -309,105 +317,45 @@ at_json_skip_digits(at_json_parser_t *parser)
 
 
 static int
-at_json_convert_integer(int64_t *integer, const char *text, const char *end)
-{
-    int      negative, digit;
-    int64_t  n;
-
-    negative = *text == '-';
-    n = 0;
-
-    for (text += negative; text < end; text++) {
-        digit = *text - '0';
-
-        if (__builtin_mul_overflow(n, 10, &n)
-            || __builtin_add_overflow(n, negative ? -digit : digit, &n))
-        {
-            return -1;
-        }
-    }
-
-    *integer = n;
-
-    return 0;
-}
-
-
-/* The byte at end is part of the text; a NUL replaces it during the call. */
-static int
-at_json_convert_real(double *real, const char *text, char *end)
-{
-    char      saved;
-    locale_t  c;
-
-    /* the decimal separator depends on the locale of the process otherwise */
-    c = newlocale(LC_ALL_MASK, "C", NULL);
-
-    if (c == NULL) {
-        return -2;
-    }
-
-    saved = *end;
-    *end = '\0';
-    *real = strtod_l(text, NULL, c);
-    *end = saved;
-
-    freelocale(c);
-
-    return isfinite(*real) ? 0 : -1;
-}
-
-
-static int
 at_json_parse_number(at_json_parser_t *parser)
 {
-    int               real;
     char             *text;
     at_json_value_t  *value;
 
     text = parser->p;
-    real = 0;
 
     (void) at_json_accept(parser, '-');
 
     /* no leading zeros */
     if (!at_json_accept(parser, '0') && at_json_skip_digits(parser) == 0) {
-        return -1;
+        return AT_JSON_INVALID;
     }
 
-    if (at_json_accept(parser, '.')) {
-        real = 1;
-
-        if (at_json_skip_digits(parser) == 0) {
-            return -1;
-        }
+    if (at_json_accept(parser, '.') && at_json_skip_digits(parser) == 0) {
+        return AT_JSON_INVALID;
     }
 
     if (at_json_accept(parser, 'e') || at_json_accept(parser, 'E')) {
-        real = 1;
 
         if (!at_json_accept(parser, '+')) {
             (void) at_json_accept(parser, '-');
         }
 
         if (at_json_skip_digits(parser) == 0) {
-            return -1;
+            return AT_JSON_INVALID;
         }
     }
 
-    /* a number is inside of an object, so that a byte follows it */
-    if (parser->p == parser->end) {
-        return -1;
-    }
-
-    value = at_json_add(parser, real ? AT_JSON_REAL : AT_JSON_INTEGER);
+    value = at_json_add(parser, AT_JSON_NUMBER);
 
     if (value == NULL) {
-        return -2;
+        return AT_JSON_NO_MEMORY;
     }
 
-    return real ? at_json_convert_real(&value->real, text, parser->p)
-                : at_json_convert_integer(&value->integer, text, parser->p);
+    value->text = text;
+    value->n = (uint32_t) (parser->p - text);
+
+    return 0;
 }
 
 
@@ -431,6 +379,64 @@ at_json_find(const at_json_value_t *first, uint32_t n, at_str_t name)
 }
 
 
+/*
+ * Compares the names of an object with n members by a hash table with open
+ * addressing, which holds the positions of the names.  The seed is random: the
+ * sender cannot choose names that collide.
+ */
+static int
+at_json_check_names(at_json_parser_t *parser, const at_json_value_t *object,
+    uint32_t n)
+{
+    int                     rc;
+    size_t                  size, slot;
+    uint32_t               *table;
+    const at_json_value_t  *name, *other;
+
+    if (!parser->has_seed) {
+        if (at_random(&parser->seed, sizeof(parser->seed)) != 0) {
+            return AT_JSON_NO_MEMORY;
+        }
+
+        parser->has_seed = 1;
+    }
+
+    for (size = 4 * AT_JSON_SMALL_OBJECT; size < 2 * (size_t) n; size *= 2) {
+        /* void */
+    }
+
+    table = calloc(size, sizeof(uint32_t));
+
+    if (table == NULL) {
+        return AT_JSON_NO_MEMORY;
+    }
+
+    rc = 0;
+
+    for (name = object + 1; rc == 0 && n; n--) {
+        slot = XXH3_64bits_withSeed(name->text, name->n, parser->seed);
+
+        for (slot &= size - 1; table[slot]; slot = (slot + 1) & (size - 1)) {
+            other = object + table[slot];
+
+            if (at_str_equal((at_str_t) { other->text, other->n },
+                             (at_str_t) { name->text, name->n }))
+            {
+                rc = AT_JSON_INVALID;
+                break;
+            }
+        }
+
+        table[slot] = (uint32_t) (name - object);
+        name = at_json_next(name + 1);
+    }
+
+    free(table);
+
+    return rc;
+}
+
+
 /* parses a member of the object at index, which has n members so far */
 static int
 at_json_parse_member(at_json_parser_t *parser, unsigned depth, size_t index,
@@ -441,10 +447,8 @@ at_json_parse_member(at_json_parser_t *parser, unsigned depth, size_t index,
 
     at_json_skip_space(parser);
 
-    if (!at_json_accept(parser, '"')
-        || ++parser->members > parser->limits->members)
-    {
-        return -1;
+    if (!at_json_accept(parser, '"')) {
+        return AT_JSON_INVALID;
     }
 
     rc = at_json_parse_string(parser);
@@ -455,17 +459,19 @@ at_json_parse_member(at_json_parser_t *parser, unsigned depth, size_t index,
 
     name = &parser->json->items[parser->n - 1];
 
-    if (at_json_find(&parser->json->items[index + 1], n,
-                     (at_str_t) { name->text, name->n })
-        != NULL)
+    /* the names of a larger object are compared at its end */
+    if (n < AT_JSON_SMALL_OBJECT
+        && at_json_find(&parser->json->items[index + 1], n,
+                        (at_str_t) { name->text, name->n })
+           != NULL)
     {
-        return -1;
+        return AT_JSON_INVALID;
     }
 
     at_json_skip_space(parser);
 
     return at_json_accept(parser, ':') ? at_json_parse_value(parser, depth + 1)
-                                       : -1;
+                                       : AT_JSON_INVALID;
 }
 
 
@@ -484,12 +490,12 @@ at_json_parse_container(at_json_parser_t *parser, at_json_type_e type,
     n = 0;
     close = type == AT_JSON_ARRAY ? ']' : '}';
 
-    if (depth > parser->limits->depth) {
-        return -1;
+    if (depth > parser->max_depth) {
+        return AT_JSON_TOO_COMPLEX;
     }
 
     if (at_json_add(parser, type) == NULL) {
-        return -2;
+        return AT_JSON_NO_MEMORY;
     }
 
     at_json_skip_space(parser);
@@ -509,7 +515,7 @@ at_json_parse_container(at_json_parser_t *parser, at_json_type_e type,
         } while (at_json_accept(parser, ','));
 
         if (!at_json_accept(parser, close)) {
-            return -1;
+            return AT_JSON_INVALID;
         }
     }
 
@@ -518,7 +524,8 @@ at_json_parse_container(at_json_parser_t *parser, at_json_type_e type,
     value->n = n;
     value->span = (uint32_t) (parser->n - index);
 
-    return 0;
+    return type == AT_JSON_OBJECT && n > AT_JSON_SMALL_OBJECT
+           ? at_json_check_names(parser, value, n) : 0;
 }
 
 
@@ -529,12 +536,12 @@ at_json_parse_literal(at_json_parser_t *parser, at_str_t word,
     if ((size_t) (parser->end - parser->p) < word.len
         || memcmp(parser->p, word.data, word.len) != 0)
     {
-        return -1;
+        return AT_JSON_INVALID;
     }
 
     parser->p += word.len;
 
-    return at_json_add(parser, type) != NULL ? 0 : -2;
+    return at_json_add(parser, type) != NULL ? 0 : AT_JSON_NO_MEMORY;
 }
 
 
@@ -546,8 +553,8 @@ at_json_parse_value(at_json_parser_t *parser, unsigned depth)
 
     at_json_skip_space(parser);
 
-    if (parser->p == parser->end || depth > AT_JSON_DEPTH_MAX) {
-        return -1;
+    if (parser->p == parser->end) {
+        return AT_JSON_INVALID;
     }
 
     if (at_json_accept(parser, '"')) {
@@ -579,21 +586,24 @@ at_json_parse_value(at_json_parser_t *parser, unsigned depth)
 
 
 int
-at_json_parse(at_json_t *json, char *text, size_t len,
-    const at_json_limits_t *limits)
+at_json_parse(at_json_t *json, char *text, size_t len, unsigned depth)
 {
     int               rc;
-    at_json_parser_t  parser = { text, text + len, json, 0, 0, limits };
+    at_json_parser_t  parser = { text, text + len, json, 0, depth, 0, 0 };
+
+    if (depth > AT_JSON_DEPTH_MAX) {
+        parser.max_depth = AT_JSON_DEPTH_MAX;
+    }
 
     at_json_skip_space(&parser);
 
     if (len > AT_JSON_TEXT_MAX || parser.p == parser.end || *parser.p != '{') {
-        return -1;
+        return AT_JSON_INVALID;
     }
 
     rc = at_json_parse_value(&parser, 1);
 
-    return rc == 0 && parser.p != parser.end ? -1 : rc;
+    return rc == 0 && parser.p != parser.end ? AT_JSON_INVALID : rc;
 }
 
 
@@ -615,10 +625,32 @@ at_json_member(const at_json_value_t *object, at_str_t name)
 }
 
 
+static int
+at_json_contains_nul(const at_json_value_t *string)
+{
+    return string->n != 0 && memchr(string->text, '\0', string->n) != NULL;
+}
+
+
+int
+at_json_has_nul(const at_json_value_t *value)
+{
+    const at_json_value_t  *end;
+
+    for (end = at_json_next(value); value < end; value++) {
+        if (value->type == AT_JSON_STRING && at_json_contains_nul(value)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 int
 at_json_string(const at_json_value_t *value, at_str_t *text)
 {
-    if (!at_json_is(value, AT_JSON_STRING)) {
+    if (!at_json_is(value, AT_JSON_STRING) || at_json_contains_nul(value)) {
         return -1;
     }
 
@@ -628,20 +660,47 @@ at_json_string(const at_json_value_t *value, at_str_t *text)
 }
 
 
+/*
+ * The text is part of an object: strtod_l() ends at the byte after the number,
+ * which is a comma, a bracket or white space.
+ */
 int
 at_json_number(const at_json_value_t *value, double *number)
 {
-    if (at_json_is(value, AT_JSON_INTEGER)) {
-        *number = (double) value->integer;
+    int64_t   integer;
+    uint32_t  i;
+    locale_t  c;
+
+    if (!at_json_is(value, AT_JSON_NUMBER)) {
+        return -1;
+    }
+
+    integer = 0;
+
+    for (i = 0; i < value->n && i < AT_JSON_EXACT_DIGITS; i++) {
+        if (value->text[i] < '0' || value->text[i] > '9') {
+            break;
+        }
+
+        integer = integer * 10 + (value->text[i] - '0');
+    }
+
+    if (i == value->n) {
+        *number = (double) integer;
         return 0;
     }
 
-    if (at_json_is(value, AT_JSON_REAL)) {
-        *number = value->real;
-        return 0;
+    /* the decimal separator depends on the locale of the process otherwise */
+    c = newlocale(LC_ALL_MASK, "C", NULL);
+
+    if (c == NULL) {
+        return -1;
     }
 
-    return -1;
+    *number = strtod_l(value->text, NULL, c);
+    freelocale(c);
+
+    return isfinite(*number) ? 0 : -1;
 }
 
 

@@ -6,10 +6,15 @@
  * parser changes the text in place and makes one pass over it; the values are
  * an array that is reused for the next text.
  *
- * Every text has one meaning or is invalid (RFC 8725 section 2.4).  Invalid
- * are: duplicate members, however their names are escaped; text that is not
- * UTF-8; NUL, escaped or not; integers beyond 64 bits and infinite numbers;
- * anything but white space around the object; anything beyond the limits.
+ * Every text has one meaning or is invalid (RFC 8725 section 2.4): duplicate
+ * members, however their names are escaped, and text that is not UTF-8,
+ * unpaired surrogates included, are invalid.  All other JSON is valid.
+ * Numbers are not converted before they are used, so their size does not
+ * matter; U+0000 is an error only in a string that is used.
+ *
+ * A text of n bytes has at most n / 2 values.  They take up to 16 * n bytes of
+ * memory, and 8 * n for a moment while names are compared.  The time is
+ * proportional to n; the stack is bounded by the depth.
  */
 
 #ifndef AT_JSON_H
@@ -20,18 +25,11 @@
 #include "core/base/at_str.h"
 
 
-typedef struct {
-    unsigned  depth;            /* nested objects and arrays, 1: no nesting */
-    unsigned  members;          /* of all objects together */
-    size_t    string;           /* bytes of one string or name, unescaped */
-} at_json_limits_t;
-
 typedef enum {
     AT_JSON_NULL = 0,
     AT_JSON_FALSE,
     AT_JSON_TRUE,
-    AT_JSON_INTEGER,
-    AT_JSON_REAL,
+    AT_JSON_NUMBER,
     AT_JSON_STRING,
     AT_JSON_ARRAY,
     AT_JSON_OBJECT
@@ -44,12 +42,8 @@ typedef enum {
 typedef struct {
     uint32_t         type:4;    /* at_json_type_e */
     uint32_t         span:28;   /* values it takes up, with its content */
-    uint32_t         n;         /* bytes of a string, items, members */
-    union {
-        const char  *text;      /* of a string, not terminated */
-        int64_t      integer;
-        double       real;
-    };
+    uint32_t         n;         /* bytes of the text, items, members */
+    const char      *text;      /* of a string or number, not terminated */
 } at_json_value_t;
 
 /* Memory for the values of one text; all zero before the first use. */
@@ -59,30 +53,45 @@ typedef struct {
 } at_json_t;
 
 
-#define AT_JSON_TEXT_MAX  ((1u << 28) - 1)  /* bytes; bounds the span */
+#define AT_JSON_TEXT_MAX   ((1u << 28) - 1)  /* bytes; bounds the span */
+#define AT_JSON_DEPTH_MAX  2048
+
+/* results of at_json_parse() */
+#define AT_JSON_INVALID      (-1)
+#define AT_JSON_NO_MEMORY    (-2)
+#define AT_JSON_TOO_COMPLEX  (-3)            /* more nested levels than depth */
 
 /*
  * Parses text, which must be one object.  The object is json->items[0], valid
- * until the next call; its strings are views of text.  Returns 0; -1 if text
- * is invalid; -2 if allocation fails.
+ * until the next call; its strings and numbers are views of text.  depth is
+ * the number of nested objects and arrays, at most AT_JSON_DEPTH_MAX; 1 means
+ * no nesting.  Returns 0 or a result above.
  */
-int at_json_parse(at_json_t *json, char *text, size_t len,
-    const at_json_limits_t *limits);
+int at_json_parse(at_json_t *json, char *text, size_t len, unsigned depth);
 void at_json_free(at_json_t *json);
 
 /* The member with exactly this name; NULL if missing, or not an object. */
 const at_json_value_t *at_json_member(const at_json_value_t *object,
     at_str_t name);
 
-/* The view of a string.  Returns 0, or -1 for other types and for NULL. */
+/*
+ * The view of a string.  Returns 0, or -1 for other types, for NULL and for a
+ * string that contains U+0000.
+ */
 int at_json_string(const at_json_value_t *value, at_str_t *text);
 
-/* An integer or a real number.  Returns 0, or -1 for other types and NULL. */
+/*
+ * The value of a number that was parsed.  Returns 0, or -1 for other types,
+ * for NULL, and if the number is too large for a double.
+ */
 int at_json_number(const at_json_value_t *value, double *number);
+
+/* Whether a string or a name in the value, at any depth, contains U+0000. */
+int at_json_has_nul(const at_json_value_t *value);
 
 /*
  * A string member.  Returns 1; 0 if there is no such member; -1 if it is of
- * another type.
+ * another type or contains U+0000.
  */
 int at_json_member_string(const at_json_value_t *object, at_str_t name,
     at_str_t *text);

@@ -37,6 +37,43 @@ ngx_at_client_exists(void *data, at_str_t id)
 }
 
 
+/* once for each issuer block */
+
+static void
+ngx_at_warn_no_user(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
+    const at_identity_t *identity)
+{
+    ngx_uint_t         i;
+    ngx_at_issuer_t  **issuers;
+
+    if (ngx_at_worker.warned == NULL) {
+        ngx_at_worker.warned = ngx_calloc(atmcf->issuers.nelts,
+                                          r->connection->log);
+        if (ngx_at_worker.warned == NULL) {
+            return;
+        }
+    }
+
+    issuers = atmcf->issuers.elts;
+
+    for (i = 0; i < atmcf->issuers.nelts; i++) {
+
+        if (&issuers[i]->requirements != identity->issuer
+            || ngx_at_worker.warned[i])
+        {
+            continue;
+        }
+
+        ngx_at_worker.warned[i] = 1;
+
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "auth_token: no user in a token, $auth_token_user is "
+                      "empty, issuer: \"%V\"; use \"user_claim\" with "
+                      "\"required\" or \"optional\"", &issuers[i]->name);
+    }
+}
+
+
 static at_verdict_e
 ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     ngx_at_ctx_t *ctx)
@@ -65,10 +102,15 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
 
     if (verdict != AT_OK) {
         ngx_at_fetch_missing_keys(ctx->conf, query.trusted, &ctx->credential);
+        return verdict;
     }
 
-    if (verdict != AT_OK || identity->issuer->n_client_claims == 0) {
-        return verdict;
+    if (identity->user.len == 0 && !identity->issuer->user_optional) {
+        ngx_at_warn_no_user(r, atmcf, identity);
+    }
+
+    if (identity->issuer->n_client_claims == 0) {
+        return AT_OK;
     }
 
     return store ? at_account_authorize_client(identity, store,

@@ -162,26 +162,20 @@ static ngx_int_t
 ngx_at_variable_set_claim(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     const at_json_value_t *claim)
 {
-    ssize_t    len;
     ngx_str_t  s;
 
     if (claim == NULL) {
         return ngx_at_variable_not_found(v);
     }
 
-    len = at_claim_to_text(claim, NULL, 0);
-    if (len < 0) {
-        return NGX_ERROR;
-    }
-
-    s.len = len;
+    s.len = at_claim_to_text(claim, NULL, 0);
     s.data = ngx_pnalloc(r->pool, s.len + 1);
 
-    if (s.data == NULL
-        || at_claim_to_text(claim, (char *) s.data, s.len) != len)
-    {
+    if (s.data == NULL) {
         return NGX_ERROR;
     }
+
+    (void) at_claim_to_text(claim, (char *) s.data, s.len);
 
     return ngx_at_variable_set(v, ngx_at_view(s));
 }

@@ -220,9 +220,23 @@ ngx_at_issuer_set_time(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
 
 static char *
-ngx_at_issuer_set_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+ngx_at_issuer_set_user_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     ngx_str_t *value, void *field)
 {
+    if (cf->args->nelts == 3) {
+
+        if (ngx_at_str_is(&value[2], "required")) {
+            issuer->requirements.user_required = 1;
+
+        } else if (ngx_at_str_is(&value[2], "optional")) {
+            issuer->requirements.user_optional = 1;
+
+        } else {
+            return ngx_at_conf_invalid_value(cf, &value[2],
+                                      "use \"required\" or \"optional\"");
+        }
+    }
+
     return ngx_at_conf_parse_claim_path(cf, &value[1], field);
 }
 
@@ -404,8 +418,9 @@ static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
     { ngx_string("max_age"), 2, 2,
       ngx_at_issuer_set_time, ngx_at_requirement(max_age), 0, NULL },
 
-    { ngx_string("user_claim"), 2, 2,
-      ngx_at_issuer_set_claim, ngx_at_requirement(user_claim), 0, NULL },
+    { ngx_string("user_claim"), 2, 3,
+      ngx_at_issuer_set_user_claim,
+      ngx_at_requirement(user_claim), 0, NULL },
 
     { ngx_string("scope_claim"), 2, 2,
       ngx_at_issuer_set_scope_claim,
@@ -598,6 +613,14 @@ ngx_at_issuer_apply_defaults(const ngx_at_issuer_parser_t *parser)
         && !requirements->entra && parser->issuer->sources.nelts == 0)
     {
         requirements->admin_claim = ngx_at_claim_name("isAdmin");
+    }
+
+    /* programs have no user */
+
+    if (!ngx_at_issuer_has(parser, "user_claim")
+        && requirements->n_client_claims)
+    {
+        requirements->user_optional = 1;
     }
 
     if (!requirements->entra) {

@@ -29,6 +29,9 @@ ngx_at_worker_reset(void)
     ngx_at_worker.keys_generation++;
     ngx_at_worker.key_files.nelts = 0;
     ngx_at_worker.fetches.nelts = 0;
+
+    ngx_free(ngx_at_worker.warned);
+    ngx_at_worker.warned = NULL;
 }
 
 
@@ -61,6 +64,9 @@ ngx_at_worker_exit(void)
 {
     at_cache_free(ngx_at_worker.cache);
     ngx_at_worker.cache = NULL;
+
+    ngx_free(ngx_at_worker.warned);
+    ngx_at_worker.warned = NULL;
 
     at_verifier_free(ngx_at_worker.verifier);
     ngx_at_worker.verifier = NULL;

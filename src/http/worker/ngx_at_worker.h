@@ -73,6 +73,10 @@ typedef struct {
     at_state_key_t             process_key;     /* random */
     ngx_uint_t                 measure_time;    /* of verifications */
 
+    u_char                    *warned;          /* for each issuer block: of
+                                                   a token without a user;
+                                                   NULL: of none */
+
     /* keys_conf is the configuration of key_sets; NULL: none */
     const ngx_at_main_conf_t  *keys_conf;
     at_keyset_t              **key_sets;        /* of all issuers, in use */

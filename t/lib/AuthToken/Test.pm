@@ -129,7 +129,7 @@ my %outcome = (
 my %outcome_of = (
     map { my ($outcome, @reasons) = @$_; map { ($_ => $outcome) } @reasons }
     [invalid_token => qw(several_credentials too_long malformed bad_header bad_crit bad_typ bad_alg bad_kid
-                         unknown_kid no_key bad_signature bad_payload bad_claim issuer_mismatch
+                         unknown_kid no_key bad_signature too_complex bad_payload bad_claim issuer_mismatch
                          key_issuer_mismatch audience_mismatch too_many_keys wrong_kind unproven
                          not_yet_valid)],
     [no_token            => qw(no_credential)],
