@@ -223,8 +223,8 @@ cli_verify_expires(const cli_t *cli, const at_identity_t *id)
 
 
 /*
- * jansson has no numbers beyond 64 bits or the range of a double, and no U+0000
- * in a name: the claims are shown as one text then.
+ * jansson has no numbers beyond 64 bits or the range of a double, and no
+ * U+0000 in a name: the claims are shown as one text then.
  */
 static json_t *
 cli_verify_claims(const at_json_value_t *claims)

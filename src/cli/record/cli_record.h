@@ -18,6 +18,7 @@
 
 
 #define CLI_RECORD_LISTS_MAX  4  /* lists in one record */
+#define CLI_KINDS             4
 
 typedef struct cli_record_s  cli_record_t;
 typedef struct cli_type_s    cli_type_t;
@@ -40,8 +41,6 @@ typedef struct {
     size_t              enabled;    /* 0 if it cannot be disabled */
     size_t              ranges;     /* 0 if it has no address ranges */
 } cli_kind_t;
-
-#define CLI_KINDS  4
 
 /* in the order of an export: a record follows the records it refers to */
 extern const cli_kind_t  cli_kinds[CLI_KINDS];

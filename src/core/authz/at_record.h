@@ -43,8 +43,7 @@ typedef struct {
 typedef struct {
     at_str_t   id;
     at_str_t   description;
-    at_str_t   user;            /* the owner, whose rights are a limit;
-                                   empty: none */
+    at_str_t   user;            /* owner, limits the rights; empty: none */
     at_str_t   role;            /* empty: none */
     at_list_t  scopes;
     at_list_t  ranges;          /* empty: any address */
@@ -71,8 +70,7 @@ typedef struct {
     at_list_t  issuers;
     at_list_t  scopes;
     int64_t    created;
-    int64_t    session_epoch;   /* changes when all sessions of the user end;
-                                   0: never */
+    int64_t    session_epoch;   /* changes when all sessions of the user end */
     int        enabled;
     int        admin;
 } at_user_record_t;

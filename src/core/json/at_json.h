@@ -59,7 +59,7 @@ typedef struct {
 /* results of at_json_parse() */
 #define AT_JSON_INVALID      (-1)
 #define AT_JSON_NO_MEMORY    (-2)
-#define AT_JSON_TOO_COMPLEX  (-3)            /* more nested levels than depth */
+#define AT_JSON_TOO_COMPLEX  (-3)   /* more nested levels than depth */
 
 /*
  * Parses text, which must be one object.  The object is json->items[0], valid

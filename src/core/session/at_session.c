@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "core/session/at_session_db.h"
+#include "core/session/at_session_record.h"
 #include "core/session/at_stored_pair.h"
 
 

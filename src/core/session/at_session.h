@@ -2,18 +2,12 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Sessions in the session database, an LMDB environment of the workers beside
- * the store, so that a refresh does not invalidate snapshots of the store.  A
- * session begins with a login and consists of a chain of refresh tokens, each
- * of which may be used once (refresh token rotation, RFC 9700, section
- * 4.14.2).  Tokens are stored as an HMAC under the state key: write access to
- * the files does not suffice to forge one.
+ * Sessions.  A session begins with a login and consists of a chain of refresh
+ * tokens, each of which may be used once (refresh token rotation, RFC 9700,
+ * section 4.14.2).  Tokens are stored as an HMAC under the state key: write
+ * access to the files does not suffice to forge one.
  *
- * Functions that write wait for other writers, and their changes are durable
- * when they return: call them in a thread, one at a time for an
- * at_session_db_t.  Functions that read never wait and may run on the event
- * loop at the same time.  A function that fails sets err.  All times are
- * milliseconds since the epoch.
+ * A function that fails sets err.  All times are milliseconds since the epoch.
  */
 
 #ifndef AT_SESSION_H
@@ -24,10 +18,8 @@
 #include "core/authz/at_record.h"
 #include "core/base/at_error.h"
 #include "core/base/at_str.h"
-#include "core/session/at_state.h"
+#include "core/session/at_session_db.h"
 
-
-typedef struct at_session_db_s  at_session_db_t;
 
 typedef enum {
     AT_SESSION_FAILED = 0,      /* memory, disk, or a record that is damaged or
@@ -65,19 +57,6 @@ typedef struct {
     char  *access;
 } at_session_copy_t;
 
-
-/*
- * Opens the environment in path, once in a process, after its last fork.  With
- * a key, it must run as the workers' user and creates missing files.  Without
- * a key (NULL) the files must exist, and only at_token_use_get() works.
- * Returns NULL with err set on error.
- */
-at_session_db_t *at_session_db_open(const char *path,
-    const at_state_key_t *key, at_error_t *err);
-void at_session_db_close(at_session_db_t *db);
-
-/* Returns 0 if its files were removed, replaced or truncated, else 1. */
-int at_session_db_is_current(const at_session_db_t *db);
 
 /*
  * Keyed digest of the password hash and the session epoch of a user.  A
@@ -125,13 +104,6 @@ at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
  */
 at_session_e at_session_find_by_access(at_session_db_t *db, at_str_t access,
     int64_t now, int64_t *expires, at_error_t *err);
-
-/*
- * Removes at most max expired records in one transaction.  Returns their
- * number, or -1.
- */
-int at_session_db_clean(at_session_db_t *db, int64_t now, int max,
-    at_error_t *err);
 
 
 #endif

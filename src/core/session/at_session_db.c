@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/session/at_session_db.h"
+#include "core/session/at_session_record.h"
 #include "core/session/at_stored_pair.h"
 
 

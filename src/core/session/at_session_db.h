@@ -2,116 +2,46 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Internals of the session database, for the files of this folder only:
- * tables, records and transactions.
+ * The session database: an LMDB environment of the workers beside the store,
+ * so that a refresh does not invalidate snapshots of the store.
  *
- * Records are in host byte order, because only this host reads them.  MACs
- * bind a refresh token to its session, and a session to its user: another
- * process of the workers' user can delete or replay records, not forge them.
- *
- * Functions return 0 or LMDB's code, which is MDB_CORRUPTED for a record of
- * the wrong size or with the wrong MAC, unless they say otherwise.
+ * Functions that write wait for other writers, and their changes are durable
+ * when they return: call them in a thread, one at a time for an
+ * at_session_db_t.  Functions that read never wait and may run on the event
+ * loop at the same time.
  */
 
 #ifndef AT_SESSION_DB_H
 #define AT_SESSION_DB_H
 
-#include "core/base/at_crypto.h"
-#include "core/session/at_session.h"
-#include "core/store/at_lmdb.h"
+#include <stdint.h>
+
+#include "core/base/at_error.h"
+#include "core/session/at_state.h"
 
 
-typedef enum {
-    AT_SESSION_REFRESH = 0,     /* MAC of the token -> at_refresh_record_t */
-    AT_SESSION_SESSIONS,        /* id -> at_session_record_t, user, issuer */
-    AT_SESSION_ACCESS,          /* at_access_key_t -> expiry (int64_t) */
-    AT_SESSION_EXPIRIES,        /* at_expiry_key_t -> nothing */
-    AT_SESSION_USES,            /* SHA-256 of an API token -> use counter */
-    AT_SESSION_PAIRS,           /* id of a session -> the latest pair, sealed:
-                                   see at_stored_pair.h */
-
-    AT_SESSION_TABLES
-} at_session_table_e;
-
-#define AT_SESSION_ID_LEN  16
-
-typedef struct {
-    unsigned char  session[AT_SESSION_ID_LEN];
-    unsigned char  mac[AT_SHA256_LEN];      /* of its key and session */
-    int64_t        expires;
-    int64_t        used;                    /* time, or 0 */
-} at_refresh_record_t;
-
-typedef struct {
-    int64_t        expires;                 /* of its last refresh token */
-    int64_t        created;
-    int64_t        revoked;                 /* time, or 0 */
-    unsigned char  access[2][AT_SHA256_LEN];
-                                            /* MACs of the two latest access
-                                               tokens, the latest first */
-    unsigned char  mac[AT_SHA256_LEN];      /* of its id and of what follows,
-                                               which never changes */
-    unsigned char  user_tag[AT_SESSION_TAG_LEN];
-    uint32_t       user_len;
-    uint32_t       issuer_len;
-} at_session_record_t;
-
-typedef struct {
-    unsigned char  access[AT_SHA256_LEN];   /* MAC of the token */
-    unsigned char  session[AT_SESSION_ID_LEN];
-} at_access_key_t;
-
-/* one entry for each record that expires, sorted by time */
-typedef struct {
-    unsigned char  when[8];                 /* big-endian */
-    unsigned char  table;
-    unsigned char  key[sizeof(at_access_key_t)];    /* or shorter */
-} at_expiry_key_t;
-
-struct at_session_db_s {
-    at_lmdb_t       lmdb;
-    MDB_txn        *reader;     /* of the reading thread, kept and renewed */
-    at_state_key_t  key;
-};
-
-/* a session as it is stored; user and issuer are views of the map */
-typedef struct {
-    unsigned char        id[AT_SESSION_ID_LEN];
-    at_session_record_t  record;
-    at_str_t             user;
-    at_str_t             issuer;
-} at_stored_session_t;
+typedef struct at_session_db_s  at_session_db_t;
 
 
-static inline MDB_val
-at_session_val(const void *data, size_t len)
-{
-    return (MDB_val) { len, (void *) (uintptr_t) data };
-}
+/*
+ * Opens the environment in path, once in a process, after its last fork.  With
+ * a key, it must run as the workers' user and creates missing files.  Without
+ * a key (NULL) the files must exist, and only at_token_use_get() works.
+ * Returns NULL with err set on error.
+ */
+at_session_db_t *at_session_db_open(const char *path,
+    const at_state_key_t *key, at_error_t *err);
+void at_session_db_close(at_session_db_t *db);
 
+/* Returns 0 if its files were removed, replaced or truncated, else 1. */
+int at_session_db_is_current(const at_session_db_t *db);
 
-static inline int
-at_session_is_latest_access(const at_stored_session_t *session,
-    const unsigned char digest[AT_SHA256_LEN])
-{
-    return memcmp(session->record.access[0], digest, AT_SHA256_LEN) == 0
-           || memcmp(session->record.access[1], digest, AT_SHA256_LEN) == 0;
-}
-
-
-/* copies a record of exactly len bytes: the map may not be aligned */
-int at_session_get(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
-    MDB_val key, void *record, size_t len);
-int at_session_put(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
-    MDB_val key, const void *record, size_t len, unsigned flags);
-
-/* schedules the removal of a record */
-int at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
-    at_session_table_e table, MDB_val key, int64_t when);
-
-/* reads the session of session->id, and checks its MAC */
-int at_session_load(at_session_db_t *db, MDB_txn *txn,
-    at_stored_session_t *session);
+/*
+ * Removes at most max expired records in one transaction; now is milliseconds
+ * since the epoch.  Returns their number, or -1 with err set.
+ */
+int at_session_db_clean(at_session_db_t *db, int64_t now, int max,
+    at_error_t *err);
 
 
 #endif

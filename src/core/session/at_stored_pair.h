@@ -14,7 +14,7 @@
 #ifndef AT_STORED_PAIR_H
 #define AT_STORED_PAIR_H
 
-#include "core/session/at_session_db.h"
+#include "core/session/at_session_record.h"
 
 
 /*

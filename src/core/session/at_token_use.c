@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "core/session/at_session_db.h"
+#include "core/session/at_session_record.h"
 #include "core/session/at_token_use.h"
 
 

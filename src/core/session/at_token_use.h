@@ -13,7 +13,7 @@
 
 #include "core/base/at_crypto.h"
 #include "core/base/at_error.h"
-#include "core/session/at_session.h"
+#include "core/session/at_session_db.h"
 
 
 typedef struct {

@@ -46,10 +46,10 @@ ngx_at_warn_no_user(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     ngx_uint_t         i;
     ngx_at_issuer_t  **issuers;
 
-    if (ngx_at_worker.warned == NULL) {
-        ngx_at_worker.warned = ngx_calloc(atmcf->issuers.nelts,
-                                          r->connection->log);
-        if (ngx_at_worker.warned == NULL) {
+    if (ngx_at_worker.no_user_logged == NULL) {
+        ngx_at_worker.no_user_logged = ngx_calloc(atmcf->issuers.nelts,
+                                                  r->connection->log);
+        if (ngx_at_worker.no_user_logged == NULL) {
             return;
         }
     }
@@ -59,12 +59,12 @@ ngx_at_warn_no_user(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     for (i = 0; i < atmcf->issuers.nelts; i++) {
 
         if (&issuers[i]->requirements != identity->issuer
-            || ngx_at_worker.warned[i])
+            || ngx_at_worker.no_user_logged[i])
         {
             continue;
         }
 
-        ngx_at_worker.warned[i] = 1;
+        ngx_at_worker.no_user_logged[i] = 1;
 
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "auth_token: no user in a token, $auth_token_user is "

@@ -9,7 +9,7 @@
 #ifndef NGX_AT_SESSION_H
 #define NGX_AT_SESSION_H
 
-#include "core/session/at_session.h"
+#include "core/session/at_session_db.h"
 
 #include "http/base/ngx_at_main_conf.h"
 

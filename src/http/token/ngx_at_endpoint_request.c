@@ -21,6 +21,9 @@
 #include "http/worker/ngx_at_worker.h"
 
 
+#define NGX_AT_BODY_MAX  8192
+
+
 /* --- JWK Set (RFC 7517 section 5) ---------------------------------------- */
 
 

@@ -18,8 +18,6 @@
 #include "http/worker/ngx_at_job.h"
 
 
-#define NGX_AT_BODY_MAX  8192
-
 typedef struct ngx_at_endpoint_request_s  ngx_at_endpoint_request_t;
 
 /*
@@ -75,20 +73,15 @@ struct ngx_at_endpoint_request_s {
     const char                 *cache_control;      /* "no-store" by default */
 };
 
-/*
- * A request and its subrequests share one context, so only one of them may
- * have an unfinished endpoint request.
- */
+/* one unfinished endpoint request per context, which subrequests share */
 ngx_int_t ngx_at_endpoint_handler(ngx_http_request_t *r);
 
-/* returns a value for ngx_http_finalize_request(): an error of RFC 6749 */
+/* an error of RFC 6749; returns a value for ngx_http_finalize_request() */
 ngx_int_t ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er,
     at_verdict_e verdict);
 
-/* a step: the method is GET or HEAD */
+/* steps: GET or HEAD; POST and origin; also length, coding and media type */
 at_verdict_e ngx_at_check_get(ngx_at_endpoint_request_t *er);
-
-/* steps: method and origin; then also length, coding and media type */
 at_verdict_e ngx_at_check_post(ngx_at_endpoint_request_t *er);
 at_verdict_e ngx_at_check_json_post(ngx_at_endpoint_request_t *er);
 at_verdict_e ngx_at_check_form_post(ngx_at_endpoint_request_t *er);

@@ -30,8 +30,8 @@ ngx_at_worker_reset(void)
     ngx_at_worker.key_files.nelts = 0;
     ngx_at_worker.fetches.nelts = 0;
 
-    ngx_free(ngx_at_worker.warned);
-    ngx_at_worker.warned = NULL;
+    ngx_free(ngx_at_worker.no_user_logged);
+    ngx_at_worker.no_user_logged = NULL;
 }
 
 
@@ -65,8 +65,8 @@ ngx_at_worker_exit(void)
     at_cache_free(ngx_at_worker.cache);
     ngx_at_worker.cache = NULL;
 
-    ngx_free(ngx_at_worker.warned);
-    ngx_at_worker.warned = NULL;
+    ngx_free(ngx_at_worker.no_user_logged);
+    ngx_at_worker.no_user_logged = NULL;
 
     at_verifier_free(ngx_at_worker.verifier);
     ngx_at_worker.verifier = NULL;

@@ -11,7 +11,7 @@
 #include "core/authz/at_cache.h"
 #include "core/base/at_error.h"
 #include "core/jose/at_jwt.h"
-#include "core/session/at_session.h"
+#include "core/session/at_session_db.h"
 #include "core/session/at_state.h"
 #include "core/store/at_store.h"
 
@@ -73,9 +73,7 @@ typedef struct {
     at_state_key_t             process_key;     /* random */
     ngx_uint_t                 measure_time;    /* of verifications */
 
-    u_char                    *warned;          /* for each issuer block: of
-                                                   a token without a user;
-                                                   NULL: of none */
+    u_char                    *no_user_logged;  /* flags; by issuer block */
 
     /* keys_conf is the configuration of key_sets; NULL: none */
     const ngx_at_main_conf_t  *keys_conf;
