@@ -160,6 +160,15 @@ cli_record_ranges(const cli_record_t *rec)
 }
 
 
+int
+cli_record_is_unrestricted(const cli_record_t *rec)
+{
+    const at_list_t  *ranges = cli_record_ranges(rec);
+
+    return ranges != NULL && ranges->n == 0;
+}
+
+
 static void
 cli_record_reset(cli_record_t *rec, const cli_kind_t *kind)
 {

@@ -108,9 +108,8 @@ int64_t *cli_record_created(cli_record_t *rec);
 int *cli_record_enabled(cli_record_t *rec);
 const at_list_t *cli_record_ranges(const cli_record_t *rec);
 
-#define cli_record_is_unrestricted(rec)                                       \
-    (cli_record_ranges(rec) != NULL && cli_record_ranges(rec)->n == 0)
-
+/* whether it could have address ranges, but has none */
+int cli_record_is_unrestricted(const cli_record_t *rec);
 
 /* the key of a name in the table of the kind; empty if the name is too long */
 at_str_t cli_kind_key(const cli_kind_t *kind, at_str_t name,
