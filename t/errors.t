@@ -104,7 +104,7 @@ CONF
 
 my $s = start(join("\n",
     'lingering_timeout 100ms;',
-    "%%ISSUER%%\n%%ISSUER other:%%",
+    "%%ISSUER main: user_claim username optional;%%\n%%ISSUER other:%%",
     server('localhost', $statuses . <<'CONF'),
         client_header_buffer_size 8k;
         large_client_header_buffers 4 32k;

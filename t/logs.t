@@ -17,13 +17,13 @@ my %files = ('rsa.pem' => key('rsa')->pem,
              'named.json' => '{"keys":[' . key('rsa')->jwk(kid => 'one') . ']}');
 
 my $conf = <<'CONF';
-    %%ISSUER%%
+    %%ISSUER main: user_claim username optional;%%
     %%ISSUER other: audience other;%%
     %%ISSUER named: key_file %%DIR%%/named.json;%%
     auth_token_claim $canary main canary;
     server {
         listen %%LISTEN%%;
-        large_client_header_buffers 4 16k;
+        large_client_header_buffers 4 32k;
         auth_token on;
         auth_token_trust main;
 
@@ -81,7 +81,7 @@ my @refusals = (
     [malformed     => '/', 'half a token', token => $good =~ s/\..*//r],
     [malformed     => '/', 'a token and a control character', token => "$good\x01"],
     [malformed     => '/', 'a token in quotes', token => qq("$good")],
-    [too_long      => '/', 'a long token', token => good_token(more => 'canary-' x 1200)],
+    [too_long      => '/', 'a long token', token => good_token(more => 'canary-' x 1800)],
     [expired       => '/', 'an old token', token => $old],
     [issuer_mismatch   => '/', 'another issuer', token => good_token(iss => 'canary-issuer')],
     [audience_mismatch => '/', 'another audience', token => good_token(aud => 'canary-audience')],
@@ -221,7 +221,7 @@ my @two = (headers => [map { "Authorization: Bearer $_" } $good, $bad]);
     for my $row (['/', 'a named user', 'jane', 'read write', token => $good],
                  ['/', 'no user', '', 'read write', token => good_token(username => GONE)],
                  ['/', 'a user with a line feed', '', 'read write', token => good_token(username => "a\nX-User: root")],
-                 ['/', 'a user that is a number', '', 'read write', token => good_token(username => 7)],
+                 ['/', 'a user that is a number', '7', 'read write', token => good_token(username => 7)],
                  ['/', 'no scope', 'jane', '', token => good_token(scope => [])],
                  ['/any', 'no credential where none is accepted', '', ''],
                  ['/either', 'no credential, satisfy any', '', ''],
