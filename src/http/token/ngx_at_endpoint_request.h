@@ -9,7 +9,6 @@
 #define NGX_AT_ENDPOINT_REQUEST_H
 
 #include "core/base/at_error.h"
-#include "core/json/at_fields.h"
 #include "core/session/at_session.h"
 
 #include "http/access/ngx_at_password.h"
@@ -73,33 +72,22 @@ struct ngx_at_endpoint_request_s {
     const char                 *cache_control;      /* "no-store" by default */
 };
 
-/* one unfinished endpoint request per context, which subrequests share */
+/*
+ * A request and its subrequests share one context, so only one of them may
+ * have an unfinished endpoint request.
+ */
 ngx_int_t ngx_at_endpoint_handler(ngx_http_request_t *r);
+
+/* runs steps: on a write event, after the body was read, after each job */
+void ngx_at_endpoint_resume(ngx_http_request_t *r);
 
 /* an error of RFC 6749; returns a value for ngx_http_finalize_request() */
 ngx_int_t ngx_at_oauth_refuse(ngx_at_endpoint_request_t *er,
     at_verdict_e verdict);
 
-/* steps: GET or HEAD; POST and origin; also length, coding and media type */
+/* steps: the method is GET or HEAD; it is POST, and the origin is allowed */
 at_verdict_e ngx_at_check_get(ngx_at_endpoint_request_t *er);
 at_verdict_e ngx_at_check_post(ngx_at_endpoint_request_t *er);
-at_verdict_e ngx_at_check_json_post(ngx_at_endpoint_request_t *er);
-at_verdict_e ngx_at_check_form_post(ngx_at_endpoint_request_t *er);
-
-/* a step: reads the body into memory */
-at_verdict_e ngx_at_endpoint_read_body(ngx_at_endpoint_request_t *er);
-
-typedef at_fields_e (*ngx_at_fields_pt)(at_str_t *values,
-    const at_str_t *names, size_t n, at_str_t text, char *buf);
-
-/*
- * Parses the body that was read, and cleanses it: the values are views of a
- * copy, or zeroed if the body is empty.  Returns AT_OK, AT_BAD_BODY,
- * AT_LARGE_BODY or AT_FAILED.
- */
-at_verdict_e ngx_at_endpoint_get_fields(ngx_at_endpoint_request_t *er,
-    at_str_t *values, const at_str_t *names, size_t n,
-    ngx_at_fields_pt parse);
 
 /*
  * Verifies the access token, in the Authorization header or else in the

@@ -10,6 +10,7 @@
 
 #include "core/base/at_crypto.h"
 
+#include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
 
@@ -30,8 +31,7 @@ ngx_at_login_check_password(ngx_at_endpoint_request_t *er)
     at_str_t      values[2];
     at_verdict_e  verdict;
 
-    verdict = ngx_at_endpoint_get_fields(er, values, names, 2,
-                                         at_fields_from_json);
+    verdict = ngx_at_parse_body(er, values, names, 2, at_fields_from_json);
     if (verdict != AT_OK) {
         return verdict;
     }
@@ -83,7 +83,7 @@ ngx_at_login_create_session(ngx_at_endpoint_request_t *er)
 const ngx_at_step_pt  ngx_at_login_steps[] = {
     ngx_at_check_json_post,
     ngx_at_login_check_enabled,
-    ngx_at_endpoint_read_body,
+    ngx_at_read_body,
     ngx_at_login_check_password,
     ngx_at_login_sign,
     ngx_at_grant_check_signature,

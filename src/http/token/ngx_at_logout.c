@@ -13,6 +13,7 @@
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_refuse.h"
+#include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
 
@@ -25,8 +26,8 @@ ngx_at_logout_read_refresh_token(ngx_at_endpoint_request_t *er)
     ngx_str_t     cookie;
     at_verdict_e  verdict;
 
-    verdict = ngx_at_endpoint_get_fields(er, &er->refresh_token, &name, 1,
-                                         at_fields_from_json);
+    verdict = ngx_at_parse_body(er, &er->refresh_token, &name, 1,
+                                at_fields_from_json);
     if (verdict == AT_BAD_BODY) {
         er->refresh_token = (at_str_t) { NULL, 0 };
 
@@ -140,7 +141,7 @@ ngx_at_logout_check_result(ngx_at_endpoint_request_t *er)
 
 const ngx_at_step_pt  ngx_at_logout_steps[] = {
     ngx_at_check_post,
-    ngx_at_endpoint_read_body,
+    ngx_at_read_body,
     ngx_at_logout_read_tokens,
     ngx_at_logout_revoke_session,
     ngx_at_logout_check_result,

@@ -17,6 +17,7 @@
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
 #include "http/request/ngx_at_refuse.h"
+#include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
 
@@ -249,9 +250,8 @@ ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
     at_str_t      values[NGX_AT_OAUTH_FIELDS];
     at_verdict_e  verdict;
 
-    verdict = ngx_at_endpoint_get_fields(er, values, names,
-                                         NGX_AT_OAUTH_FIELDS,
-                                         at_fields_from_form);
+    verdict = ngx_at_parse_body(er, values, names, NGX_AT_OAUTH_FIELDS,
+                                at_fields_from_form);
     if (verdict != AT_OK) {
         return verdict;
     }
@@ -418,7 +418,7 @@ ngx_at_oauth_set_response(ngx_at_endpoint_request_t *er)
 
 const ngx_at_step_pt  ngx_at_oauth_steps[] = {
     ngx_at_check_form_post,
-    ngx_at_endpoint_read_body,
+    ngx_at_read_body,
     ngx_at_oauth_check_client,
     ngx_at_oauth_sign,
     ngx_at_grant_check_signature,

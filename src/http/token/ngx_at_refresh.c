@@ -17,6 +17,7 @@
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/store/ngx_at_store.h"
+#include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
 
@@ -33,8 +34,8 @@ ngx_at_refresh_read_token(ngx_at_endpoint_request_t *er)
     ngx_uint_t    n;
     at_verdict_e  verdict;
 
-    verdict = ngx_at_endpoint_get_fields(er, &token, &name, 1,
-                                         at_fields_from_json);
+    verdict = ngx_at_parse_body(er, &token, &name, 1,
+                                at_fields_from_json);
     if (verdict != AT_OK) {
         return verdict;
     }
@@ -156,7 +157,7 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
 
 const ngx_at_step_pt  ngx_at_refresh_steps[] = {
     ngx_at_check_json_post,
-    ngx_at_endpoint_read_body,
+    ngx_at_read_body,
     ngx_at_refresh_read_token,
     ngx_at_refresh_rotate,
     ngx_at_grant_check_session,
