@@ -6,6 +6,10 @@
  *   store-change-is-immediate.
  */
 
+#define _GNU_SOURCE             /* RTLD_NEXT */
+
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -27,6 +31,34 @@
 
 
 static at_error_t  err;         /* of the last call that failed */
+
+/* as if address space were limited: a larger map cannot be opened, if not 0 */
+static size_t  largest_map;
+static size_t  map_size;        /* of the last environment */
+
+
+int
+mdb_env_set_mapsize(MDB_env *env, size_t size)
+{
+    int  (*real)(MDB_env *, size_t);
+
+    *(void **) &real = dlsym(RTLD_NEXT, "mdb_env_set_mapsize");
+    map_size = size;
+
+    return real(env, size);
+}
+
+
+int
+mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
+{
+    int  (*real)(MDB_env *, const char *, unsigned, mdb_mode_t);
+
+    *(void **) &real = dlsym(RTLD_NEXT, "mdb_env_open");
+
+    return largest_map && map_size > largest_map
+           ? ENOMEM : real(env, path, flags, mode);
+}
 
 
 static int
@@ -891,6 +923,57 @@ test_pinned(void)
 }
 
 
+static void
+test_limited_map(void)
+{
+    int          rc;
+    char        *value, key[16];
+    unsigned     i;
+    at_store_t  *store;
+
+    static const size_t  mib = 1 << 20;
+
+    drop("s");
+    largest_map = 3000 * mib;
+    ok(init(in_dir("s")) == 0, "limited address space: a store is created");
+
+    store = open_store(AT_STORE_READ);
+    is_int(at_store_reduced_map(store), 1024 * mib,
+           "the map is half of the largest possible one");
+    at_store_close(store);
+
+    largest_map = 64 * mib;
+    store = begin_store(AT_STORE_WRITE);
+    is_int(at_store_reduced_map(store), 32 * mib, "the smallest map");
+
+    value = calloc(1, mib);
+    must(value != NULL, "no memory");
+    memset(value, 'x', mib - 1);
+
+    for (i = 0, rc = AT_STORE_OK; i < 40 && rc == AT_STORE_OK; i++) {
+        (void) snprintf(key, sizeof(key), "%u", i);
+        rc = put(store, key, value);
+    }
+
+    ok(i > 24 && i < 40
+       && strstr(at_store_error(store), "address space is limited") != NULL,
+       "a full map: %s", at_store_error(store));
+    at_store_end(store);
+    at_store_close(store);
+    free(value);
+
+    largest_map = 63 * mib;
+    store = at_store_open(in_dir("s"), AT_STORE_READ, &err);
+    ok(store == NULL && strstr(err.text, "Cannot allocate memory") != NULL,
+       "less address space than that: %s", err.text);
+
+    largest_map = 0;
+    store = open_store(AT_STORE_READ);
+    is_int(at_store_reduced_map(store), 0, "address space is not limited");
+    at_store_close(store);
+}
+
+
 int
 main(void)
 {
@@ -900,7 +983,7 @@ main(void)
     RUN(test_init, test_owner, test_content, test_format, test_modes,
         test_records, test_abort, test_each, test_lower, test_unwritten_end,
         test_current, test_processes, test_killed, test_dead_readers,
-        test_snapshot, test_pinned);
+        test_snapshot, test_pinned, test_limited_map);
 
     return tap_done();
 }

@@ -20,7 +20,7 @@
 /* bytes of the file beyond its last page: see at_lmdb_extend_file() */
 #define AT_LMDB_SLACK        (1 << 20)
 
-/* bytes; see at_lmdb_map_size() */
+/* bytes; see at_lmdb_open_env() */
 #define AT_LMDB_MIN_MAP      (1 << 26)
 
 #define AT_NFS_MAGIC         0x6969
@@ -164,47 +164,19 @@ at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
 
 
 static int
-at_lmdb_can_map(size_t size)
+at_lmdb_open_map(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode,
+    size_t map_size)
 {
-    void  *map;
+    int  rc;
 
-    map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE,
-               -1, 0);
-
-    return map != MAP_FAILED && munmap(map, size) == 0;
-}
-
-
-/*
- * The address space of a process may be limited, for example by RLIMIT_AS or
- * by an emulator.  A smaller map leaves at least as much to the process.
- */
-static size_t
-at_lmdb_map_size(size_t size)
-{
-    if (at_lmdb_can_map(size)) {
-        return size;
-    }
-
-    do {
-        size /= 2;
-    } while (size > AT_LMDB_MIN_MAP && !at_lmdb_can_map(size));
-
-    return size / 2;
-}
-
-
-static int
-at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
-{
-    int       rc, dead;
-    MDB_stat  st;
+    mdb_env_close(lmdb->env);
+    lmdb->env = NULL;
+    lmdb->map_size = map_size;
 
     rc = mdb_env_create(&lmdb->env);
 
     if (rc == 0) {
-        lmdb->map_size = at_lmdb_map_size(lmdb->schema->map_size);
-        rc = mdb_env_set_mapsize(lmdb->env, lmdb->map_size);
+        rc = mdb_env_set_mapsize(lmdb->env, map_size);
     }
 
     if (rc == 0) {
@@ -219,6 +191,36 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
         rc = mdb_env_open(lmdb->env, path, MDB_NOTLS
                           | (mode == AT_LMDB_READ ? MDB_RDONLY : 0),
                           lmdb->schema->mode);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The address space of a process may be limited, for example by RLIMIT_AS or
+ * by an emulator.  Then half of the largest possible map is used, because the
+ * process needs address space for other purposes, too.
+ */
+static int
+at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
+{
+    int       rc, dead;
+    size_t    size;
+    MDB_stat  st;
+
+    size = lmdb->schema->map_size;
+    rc = at_lmdb_open_map(lmdb, path, mode, size);
+
+    if (rc == ENOMEM) {
+        do {
+            size /= 2;
+            rc = at_lmdb_open_map(lmdb, path, mode, size);
+        } while (rc == ENOMEM && size > AT_LMDB_MIN_MAP);
+
+        if (rc == 0) {
+            rc = at_lmdb_open_map(lmdb, path, mode, size / 2);
+        }
     }
 
     if (rc == 0) {
@@ -599,10 +601,20 @@ at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err)
 }
 
 
+const char *
+at_lmdb_strerror(const at_lmdb_t *lmdb, int rc)
+{
+    return rc == MDB_MAP_FULL && lmdb->map_size < lmdb->schema->map_size
+           ? "no space in the map, address space is limited"
+           : rc == MDB_CORRUPTED
+           ? "record is damaged or was not written by this server"
+           : mdb_strerror(rc);
+}
+
+
 int
 at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err)
 {
-    return at_error(err, "%s: %s", lmdb->schema->name, rc == MDB_CORRUPTED
-                    ? "record is damaged or was not written by this server"
-                    : mdb_strerror(rc));
+    return at_error(err, "%s: %s", lmdb->schema->name,
+                    at_lmdb_strerror(lmdb, rc));
 }

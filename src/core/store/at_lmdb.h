@@ -113,7 +113,8 @@ int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);
  */
 int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err);
 
-/* Sets err to the text of LMDB's code and returns -1. */
+/* the text of LMDB's code; at_lmdb_fail() sets err to it and returns -1 */
+const char *at_lmdb_strerror(const at_lmdb_t *lmdb, int rc);
 int at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err);
 
 

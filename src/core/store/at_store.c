@@ -322,7 +322,7 @@ at_store_foreach(at_store_t *store, at_table_e table,
 const char *
 at_store_error(const at_store_t *store)
 {
-    return mdb_strerror(store->rc);
+    return at_lmdb_strerror(&store->lmdb, store->rc);
 }
 
 
