@@ -97,9 +97,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     required = fuzz_line(&data, &size);
     text = fuzz_wrap(data, size);
 
-    /* invalid claims are not given to jansson */
+    /* invalid claims are not given to jansson, which refuses large numbers */
     plain = at_claims_parse(&claims, text) == 0 ? fuzz_json(text) : NULL;
-    fuzz_assert((claims != NULL) == (plain != NULL));
+
+    if (plain == NULL) {
+        at_claims_free(claims);
+        return fuzz_end();
+    }
 
     rc = at_scopes_from_claim(&scopes, at_json_member(at_claims_object(claims),
                                                       at_str("v")));
