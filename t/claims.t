@@ -3,8 +3,8 @@
 # Claims of a token with a valid signature: time, audience, issuer, scope.
 #
 # Requirements: exp-boundary, exp-small, exp-type, exp-range,
-#   expired-and-forged, nbf-iat, audience, issuer, claim-types, scope-claim,
-#   scope-literal.
+#   expired-and-forged, nbf-iat, audience, issuer, claim-types, json-nul,
+#   json-numbers, scope-claim, scope-literal.
 
 use v5.36;
 
@@ -29,6 +29,7 @@ my @issuers = (
     issuer('noadmin', 'admin_claim off;'),
     issuer('root',   'admin_claim realm.root;'),
     issuer('paths',  'user_claim profile.name; scope_claim realm_access.roles;'),
+    issuer('sub', 'user_claim sub;'),
     issuer('required', 'user_claim user_id required;'),
     issuer('optional', 'user_claim user_id optional;'),
     issuer('several', 'issuer https://issuer.example https://other.example;'),
@@ -36,7 +37,7 @@ my @issuers = (
 
 my @locations = (
     location('/', 'main'),
-    (map { location("/$_", $_) } qw(lee longest age agelee two any several paths required optional)),
+    (map { location("/$_", $_) } qw(lee longest age agelee two any several paths sub required optional)),
     location('/read',  'main', 'auth_token_require_scope read;'),
     location('/both',  'main', 'auth_token_require_scope read write;'),
     location('/all',   'main', 'auth_token_require_scope all read write;'),
@@ -170,10 +171,12 @@ is_user('/required', 'a required user that is a number', '12345', user_id => \'1
 inv_at('/required', 'bad_claim', 'a required user, user_id ' . show($_), user_id => $_)
     for GONE, '', \'null', \'true', \'["jane"]', \'{}';
 is_user('/optional', 'an optional user', '', user_id => $_) for GONE, \'null';
-unlike $s->errors->content, qr/no user in a token.*issuer: "(?!main)/, 'an optional user is not missed in the log';
+unlike $s->errors->content, qr/no user in a token.*issuer: "(?!main|sub)/, 'an optional user is not missed in the log';
 
 is_user('/paths', 'a nested user claim', 'joe', profile => \'{"name":"joe"}');
-inv_at('/', 'bad_claim', "sub $$_", sub => $_) for \'7', \'null';
+is_user('/', "sub $$_ beside username", 'jane', sub => $_) for \'7', \'null', \'true', \'["jane"]';
+is_user('/sub', "user_claim sub, sub $$_", $$_, sub => $_) for \'12345', \'18446744073709551616', \'-7', \'1e400';
+is_user('/sub', "user_claim sub, sub $$_", '', sub => $_) for \'null', \'false', \'[12345]';
 
 my @no = (scope => []);
 ok_at('/read', 'isAdmin true passes every scope', @no, isAdmin => \'true');

@@ -4,7 +4,8 @@
 # grants.
 #
 # Requirements: store-decisions, store-change-is-immediate,
-#   address-client-and-location, claim-types, scope-claim.
+#   address-client-and-location, claim-types, scope-claim,
+#   rights-of-clients.
 
 use v5.36;
 

@@ -39,9 +39,6 @@ block 'eight2',  iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%
 block 'nine',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/nine.json;';
 block 'last',    iss('keys'), 'audience api;', 'algorithms ES256;', 'key_file %%DIR%%/last.json;';
 # requirements
-block 'kinds',   iss('kinds'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'token_kind any;';
-block 'strict',  iss('strict'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'token_kind access;', 'cnf refuse;';
-block 'unbound', iss('unbound'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'cnf ignore;';
 block 'cert',    iss('cert'), 'audience api;', 'key_file %%DIR%%/cert.json;';
 # providers whose tokens have no kid, each with its own iss and key
 my @partners = map { "p256$_" } 'b' .. 'm';
@@ -240,31 +237,6 @@ refused_for '/cert/', bad_signature => 'the thumbprint of another key', by('cert
 like $s->errors->content, qr/\[warn\] .*"auth_token_issuer nine" has 9 keys without "kid" for one algorithm, only 8 of them are tried in \S+:\d+/,
     'nginx -t warns about more keys without kid than are tried';
 unlike $s->errors->content, qr/"auth_token_issuer (?!nine)\S+" has \d+ keys/, 'and only then';
-
-# --- kinds of tokens --------------------------------------------------------
-
-for my $row (['nonce', nonce => 'n', scope => GONE], ['at_hash', at_hash => 'h', scope => 'x'], ['typ ID', typ => 'ID'],
-             ['typ Refresh', typ => 'Refresh'], ['token_use id', token_use => 'id'], ['events', events => {}])
-{
-    my ($name, %claims) = @$row;
-    refused_for '/x', wrong_kind => "$name", token(claims => \%claims);
-    refused_for '/strict/', wrong_kind => "token_kind access: $name", by('strict', claims => \%claims);
-    by_issuer '/kinds/', kinds => "token_kind any: $name", by('kinds', claims => \%claims);
-}
-by_issuer '/x', api => "an access token: @$_", token(claims => { @$_ })
-    for [typ => 'Bearer', nonce => 'n'], [token_use => 'access'], [scope => 'a', nonce => 'n'];
-for my $cnf ({ jkt => 'x' }, { 'x5t#S256' => 'x' }, 'x') {
-    refused_for '/x', unproven => 'cnf', token(claims => { cnf => $cnf });
-    refused_for '/strict/', unproven => 'cnf refuse', by('strict', claims => { cnf => $cnf });
-    by_issuer '/unbound/', unbound => 'cnf ignore', by('unbound', claims => { cnf => $cnf });
-}
-by_issuer '/x', api => 'cnf is null', token(claims => { cnf => undef });
-
-conf_fails "auth_token_issuer x { $_->[0]; # here\n }", qr/$_->[1]/, $_->[0]
-    for ['token_kind', 'invalid number of arguments in "token_kind"'],
-        ['token_kind id', 'invalid value "id" in "token_kind": use "access" or "any"'],
-        ['token_kind any any', 'invalid number of arguments in "token_kind"'],
-        ['cnf on', 'invalid value "on" in "cnf": use "refuse" or "ignore"'];
 
 # --- requirements ----------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 # Requirements: token-empty, token-parts, token-empty-part, base64-padding,
 #   base64-foreign-bytes, base64-standard-alphabet, base64-spare-bits,
 #   base64-length, header-json, payload-json, json-duplicates, json-nul,
-#   json-utf8, json-depth, json-members, token-length, header-alg, header-typ,
+#   json-utf8, json-depth, json-members, json-numbers, token-length, header-alg, header-typ,
 #   header-crit, header-zip-enc, token-json-serialization, naughty-strings.
 
 use v5.36;

@@ -52,7 +52,7 @@ static int
 fuzz_is_past_signature(at_verdict_e verdict)
 {
     return verdict == AT_OK
-           || (verdict >= AT_BAD_PAYLOAD && verdict <= AT_EXPIRED);
+           || (verdict >= AT_BAD_CLAIM && verdict <= AT_EXPIRED);
 }
 
 
@@ -80,7 +80,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at_verdict_e         verdict;
     at_trusted_issuer_t  trusted;
     at_identity_t        id = { 0 };
-    at_verifier_t *verifier;
+    at_verifier_t       *verifier;
 
     if (set == NULL) {
         fuzz_init();

@@ -9,7 +9,8 @@
  * given to jansson: the two parsers must agree on every one of them.
  *
  * Requirements: header-json, json-duplicates, json-nul, json-utf8, exp-range,
- *   json-depth, json-members, json-test-suite, allocation-failures.
+ *   json-depth, json-members, json-numbers, json-test-suite,
+ *   allocation-failures.
  */
 
 #include <dirent.h>

@@ -7,7 +7,7 @@
  *   base64-foreign-bytes, base64-standard-alphabet, base64-spare-bits,
  *   header-json, json-duplicates, json-nul, json-utf8, json-depth,
  *   header-typ, header-crit, header-zip-enc, header-embedded-key,
- *   json-members, token-length, payload-json, signature-bit-flip,
+ *   json-members, token-kinds, token-binding, token-length, payload-json, signature-bit-flip,
  *   signature-shape, signature-of-another-token, alg-none,
  *   alg-hmac-with-public-key, ecdsa-shape, header-kid, token-without-kid,
  *   jwk-set, jwk-purpose, fetch-failures, token-timing, exp-boundary,
@@ -1597,7 +1597,7 @@ test_order(void)
         { "{" WHO ",'exp':1,'scope':7}", AT_BAD_CLAIM },
         { "{" WHO ",'exp':1,'iat':'x'}", AT_BAD_CLAIM },
         { "{" WHO ",'exp':1,'nbf':null}", AT_BAD_CLAIM },
-        { "{" WHO ",'exp':1,'sub':7}", AT_BAD_CLAIM },
+        { "{" WHO ",'exp':1,'sub':'\\u0000'}", AT_BAD_CLAIM },
         { "{" ISSUER ",'aud':'x'}", AT_AUDIENCE_MISMATCH },
     };
 
@@ -1767,80 +1767,19 @@ test_kinds(void)
     static const char  application[] =
         "{'alg':'RS256','typ':'application/at+jwt'}";
 
-    /* shapes that the documentation of the providers shows */
     static const struct { int access; const char *name, *header, *members; }
     cases[] = {
-        { 1, "an access token of Entra, version 1", jwt,
-          "'ver':'1.0','appid':'c','tid':'t','oid':'o','scp':'read',"
-          "'acr':'1','aio':'x','amr':['pwd'],'idp':'x','uti':'u'" },
-        { 1, "an access token of Entra, version 2", jwt,
-          "'ver':'2.0','azp':'c','azpacr':'1','tid':'t','oid':'o',"
-          "'scp':'read','sid':'s','uti':'u'" },
-        { 1, "an application token of Entra", jwt,
-          "'ver':'2.0','azp':'c','idtyp':'app','roles':['r'],'oid':'o'" },
-        { 0, "an ID token of Entra", jwt,
-          "'ver':'2.0','nonce':'n','oid':'o','tid':'t','at_hash':'h'" },
-        { 0, "an ID token of Entra with nonce only", jwt,
-          "'ver':'2.0','nonce':'n','oid':'o','tid':'t'" },
-        { 1, "an access token of Azure AD B2C with nonce", jwt,
-          "'nonce':'n','scp':'read','azp':'c','ver':'1.0','tfp':'p'" },
-
-        { 1, "an access token of Keycloak", jwt,
-          "'typ':'Bearer','azp':'c','session_state':'s','acr':'1',"
-          "'scope':'openid','realm_access':{'roles':['r']}" },
-        { 1, "an older access token of Keycloak", jwt,
-          "'typ':'Bearer','azp':'c','nonce':'n','auth_time':1,"
-          "'scope':'openid profile'" },
-        { 1, "an older access token of Keycloak without scope", jwt,
-          "'typ':'Bearer','azp':'c','nonce':'n'" },
-        { 0, "an ID token of Keycloak", jwt,
-          "'typ':'ID','azp':'c','nonce':'n','at_hash':'h','sid':'s'" },
-        { 0, "an ID token of Keycloak without nonce", jwt,
-          "'typ':'ID','azp':'c'" },
-        { 0, "an ID token of Keycloak with scope", jwt,
-          "'typ':'ID','azp':'c','scope':'openid'" },
-        { 0, "a refresh token of Keycloak", jwt,
-          "'typ':'Refresh','azp':'c','nonce':'n','scope':'openid'" },
-        { 0, "an offline token of Keycloak", jwt,
-          "'typ':'Offline','azp':'c','scope':'openid offline_access'" },
-        { 0, "a logout token of Keycloak", jwt,
-          "'typ':'Logout','sid':'s','events':"
-          "{'http://schemas.openid.net/event/backchannel-logout':{}}" },
-        { 1, "a DPoP access token of Keycloak, cnf aside", jwt,
-          "'typ':'DPoP','nonce':'n','cnf':null" },
-
-        { 1, "an access token of Auth0", jwt,
-          "'azp':'c','scope':'openid read','permissions':['read']" },
-        { 1, "an RFC 9068 access token of Auth0", at,
-          "'client_id':'c','jti':'j','scope':'read'" },
-        { 0, "an ID token of Auth0", jwt,
-          "'nonce':'n','c_hash':'h','sid':'s','nickname':'jane'" },
-
-        { 1, "an access token of Okta", "{'alg':'RS256'}",
-          "'ver':1,'jti':'AT.x','cid':'c','uid':'u','scp':['openid']" },
-        { 0, "an ID token of Okta", "{'alg':'RS256'}",
-          "'ver':1,'jti':'ID.x','amr':['pwd'],'idp':'i','nonce':'n',"
-          "'auth_time':1,'at_hash':'h'" },
-
-        { 1, "an access token of Cognito", "{'alg':'RS256'}",
-          "'token_use':'access','scope':'read','client_id':'c',"
-          "'username':'jane','event_id':'e','origin_jti':'o'" },
-        { 0, "an ID token of Cognito", "{'alg':'RS256'}",
-          "'token_use':'id','cognito:username':'jane','event_id':'e'" },
-        { 0, "a token_use in upper case", jwt, "'token_use':'ACCESS'" },
-        { 0, "a token_use that is not a string", jwt, "'token_use':1" },
-        { 0, "a token_use that is null", jwt, "'token_use':null" },
-
-        { 1, "a job token of GitLab", jwt,
-          "'namespace_id':'1','project_path':'g/p','pipeline_id':'1',"
-          "'ref':'main','ref_type':'branch','ref_protected':'true'" },
-        { 1, "a job token of GitHub Actions", jwt,
-          "'repository':'o/r','ref':'refs/heads/main','sha':'0',"
-          "'event_name':'push','workflow':'ci','run_id':'1'" },
-        { 1, "a service account token of Kubernetes", "{'alg':'RS256'}",
-          "'kubernetes.io':{'namespace':'n','pod':{'name':'p','uid':'u'},"
-          "'serviceaccount':{'name':'s','uid':'u'}}" },
-
+        { 0, "typ ID", jwt, "'typ':'ID'" },
+        { 0, "typ ID beside scope", jwt, "'typ':'ID','scope':'openid'" },
+        { 0, "typ Refresh", jwt, "'typ':'Refresh','nonce':'n'" },
+        { 0, "typ Offline", jwt, "'typ':'Offline','scope':'openid'" },
+        { 0, "typ Logout", jwt, "'typ':'Logout'" },
+        { 1, "token_use access", jwt, "'token_use':'access'" },
+        { 0, "token_use id", jwt, "'token_use':'id','scope':'read'" },
+        { 0, "token_use in upper case", jwt, "'token_use':'ACCESS'" },
+        { 0, "token_use that is not a string", jwt, "'token_use':1" },
+        { 0, "token_use that is null", jwt, "'token_use':null" },
+        { 1, "nonce, typ Bearer", jwt, "'nonce':'n','typ':'Bearer'" },
         { 0, "a logout token", "{'alg':'RS256'}", "'events':{}" },
         { 1, "events that is not an object", jwt, "'events':['login']" },
         { 0, "at_hash beside scope", jwt, "'at_hash':'h','scope':'read'" },
@@ -1853,6 +1792,17 @@ test_kinds(void)
         { 0, "nonce without header typ", "{'alg':'RS256'}", "'nonce':'n'" },
         { 0, "nonce, another typ", jwt, "'nonce':'n','typ':'other'" },
         { 0, "nonce, typ in lower case", jwt, "'nonce':'n','typ':'bearer'" },
+        { 0, "nonce that is null", jwt, "'nonce':null" },
+        { 0, "nonce, scp that is null", jwt, "'nonce':'n','scp':null" },
+        { 0, "at_hash that is null", jwt, "'at_hash':null" },
+        { 0, "c_hash that is empty", jwt, "'c_hash':''" },
+        { 0, "typ in lower case: id", jwt, "'typ':'id','scope':'a'" },
+        { 0, "typ in upper case: REFRESH", jwt, "'typ':'REFRESH'" },
+        { 0, "typ with an escape", jwt, "'typ':'Off\\u006cine'" },
+        { 1, "typ that only begins like ID", jwt, "'typ':'IDs'" },
+        { 1, "typ that is a list", jwt, "'typ':['ID']" },
+        { 1, "typ that is null", jwt, "'typ':null" },
+        { 1, "names in another case", jwt, "'NONCE':'n','At_Hash':'h'" },
         { 0, "nonce, typ is not a string", jwt, "'nonce':'n','typ':1" },
         { 1, "nonce, scope", jwt, "'nonce':'n','scope':''" },
         { 1, "nonce, scp", jwt, "'nonce':'n','scp':['read']" },
@@ -1923,6 +1873,8 @@ test_identity(void)
         { "'username':'u'", "u", "u", 0, 0 },
         { "'username':'u','sub':'s'", "u", "u", 0, 0 },
         { "'username':'','sub':'s'", "", "s", 0, 0 },
+        { "'sub':7", "", "7", 0, 0 }, { "'sub':-1e400", "", "-1e400", 0, 0 },
+        { "'sub':null", "", "", 0, 0 }, { "'sub':['s']", "", "", 0, 0 },
         { "'username':7,'sub':'s'", "7", "7", 0, 0 },
         { "'username':1.50,'sub':'s'", "1.50", "1.50", 0, 0 },
         { "'username':18446744073709551615", "18446744073709551615",
@@ -1940,10 +1892,6 @@ test_identity(void)
         { "'scope':'read write'", "", "", 0, 2 },
     };
 
-    static const group_t  bad[] = {
-        { AT_BAD_CLAIM, { "7", "null", "['s']" } }
-    };
-
     for (i = 0; i < N(cases); i++) {
         is_token(&b, with_claims(cases[i].claims), AT_OK, "%s",
                  cases[i].claims);
@@ -1953,7 +1901,8 @@ test_identity(void)
         is_int(last.scopes, cases[i].scopes, "the number of scopes");
     }
 
-    test_values(&b, VALID, "sub", "", bad, 1);
+    is_token(&b, with_claims("'sub':'a\\u0000'"), AT_BAD_CLAIM,
+             "U+0000 in sub");
     is_token(&b, with_claims("'scope':['read',7]"), AT_BAD_CLAIM,
              "a scope that is a number");
 

@@ -38,7 +38,7 @@ typedef enum {
     AT_MALFORMED,               /* not three canonical base64url parts */
     AT_BAD_HEADER,              /* not an unambiguous JSON object */
     AT_BAD_CRIT,                /* crit, b64, zip or enc is present */
-    AT_BAD_KID,                 /* not a short printable string */
+    AT_BAD_KID,                 /* not a string of 1 to 1,024 bytes */
     AT_TOO_COMPLEX,             /* header or payload: nested too deeply */
     AT_BAD_PAYLOAD,             /* not an unambiguous JSON object */
     AT_ISSUER_MISMATCH,         /* no trusted issuer has this iss */

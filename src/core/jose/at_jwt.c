@@ -759,27 +759,20 @@ at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
 
 
 /*
- * The user claim is a string or a number, whose text is the user.  Without one
- * the user is empty, unless it is required.
+ * A claim that names somebody: a string, or a number, whose text is the name.
+ * The name is empty without the claim, and for other types.  Returns -1 for a
+ * string that contains U+0000.
  */
-static at_verdict_e
-at_jwt_read_user(at_str_t *user, const at_json_value_t *claims,
-    const at_issuer_t *issuer)
+static int
+at_jwt_read_name(at_str_t *name, const at_json_value_t *claim)
 {
-    const at_json_value_t  *claim;
-
-    claim = at_claim_find(claims, &issuer->user_claim);
+    *name = (at_str_t) { NULL, 0 };
 
     if (at_json_is(claim, AT_JSON_NUMBER)) {
-        *user = (at_str_t) { claim->text, claim->n };
-
-    } else if (at_json_is(claim, AT_JSON_STRING)
-               && at_json_string(claim, user) != 0)
-    {
-        return AT_BAD_CLAIM;
+        *name = (at_str_t) { claim->text, claim->n };
     }
 
-    return user->len == 0 && issuer->user_required ? AT_BAD_CLAIM : AT_OK;
+    return at_json_is(claim, AT_JSON_STRING) ? at_json_string(claim, name) : 0;
 }
 
 
@@ -792,14 +785,13 @@ at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
     const at_json_value_t  *claim;
 
     identity->issuer = issuer;
+    claim = at_claim_find(jwt->claims, &issuer->user_claim);
 
-    if (at_jwt_read_user(&identity->user, jwt->claims, issuer) != AT_OK) {
-        return AT_BAD_CLAIM;
-    }
-
-    sub = (at_str_t) { NULL, 0 };
-
-    if (at_json_member_string(jwt->claims, at_str("sub"), &sub) < 0) {
+    if (at_jwt_read_name(&identity->user, claim) != 0
+        || at_jwt_read_name(&sub, at_json_member(jwt->claims, at_str("sub")))
+           != 0
+        || (identity->user.len == 0 && issuer->user_required))
+    {
         return AT_BAD_CLAIM;
     }
 
@@ -845,6 +837,18 @@ at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 }
 
 
+/* a member that is present and not null */
+static int
+at_jwt_has_value(const at_json_value_t *claims, at_str_t name)
+{
+    const at_json_value_t  *value;
+
+    value = at_json_member(claims, name);
+
+    return value != NULL && value->type != AT_JSON_NULL;
+}
+
+
 /*
  * RFC 8725 section 3.12.  The claims typ of Keycloak and token_use of Cognito
  * name the kind.  OpenID Connect defines at_hash, c_hash and nonce for ID
@@ -854,14 +858,12 @@ at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
 static int
 at_jwt_is_access_token(const at_jwt_t *jwt)
 {
+    size_t                  i;
     at_str_t                typ, use;
     const at_json_value_t  *claims, *token_use;
 
     static const at_str_t  other_typs[] = {
         at_str("ID"), at_str("Refresh"), at_str("Offline"), at_str("Logout")
-    };
-    static const at_str_t  access_typs[] = {
-        at_str("Bearer"), at_str("DPoP")
     };
 
     claims = jwt->claims;
@@ -872,20 +874,26 @@ at_jwt_is_access_token(const at_jwt_t *jwt)
     (void) at_json_string(token_use, &use);
     (void) at_json_member_string(claims, at_str("typ"), &typ);
 
+    for (i = 0; i < sizeof(other_typs) / sizeof(other_typs[0]); i++) {
+        if (at_str_equal_nocase(typ, other_typs[i])) {
+            return 0;
+        }
+    }
+
     if (at_json_member(claims, at_str("at_hash")) != NULL
         || at_json_member(claims, at_str("c_hash")) != NULL
         || at_json_is(at_json_member(claims, at_str("events")),
                       AT_JSON_OBJECT)
-        || (token_use != NULL && !at_str_equal(use, at_str("access")))
-        || at_str_is_one_of(typ, other_typs, 4))
+        || (token_use != NULL && !at_str_equal(use, at_str("access"))))
     {
         return 0;
     }
 
     return at_json_member(claims, at_str("nonce")) == NULL
-           || at_json_member(claims, at_str("scope")) != NULL
-           || at_json_member(claims, at_str("scp")) != NULL
-           || at_str_is_one_of(typ, access_typs, 2)
+           || at_jwt_has_value(claims, at_str("scope"))
+           || at_jwt_has_value(claims, at_str("scp"))
+           || at_str_equal(typ, at_str("Bearer"))
+           || at_str_equal(typ, at_str("DPoP"))
            || at_str_equal_nocase(jwt->jose.typ, at_str("at+jwt"))
            || at_str_equal_nocase(jwt->jose.typ,
                                   at_str("application/at+jwt"));
@@ -895,16 +903,12 @@ at_jwt_is_access_token(const at_jwt_t *jwt)
 static at_verdict_e
 at_jwt_check_kind(const at_jwt_t *jwt, const at_issuer_t *issuer)
 {
-    const at_json_value_t  *cnf;
-
     if (!issuer->any_kind && !at_jwt_is_access_token(jwt)) {
         return AT_WRONG_KIND;
     }
 
     /* RFC 7800: the caller must prove possession of a key */
-    cnf = at_json_member(jwt->claims, at_str("cnf"));
-
-    return cnf == NULL || issuer->ignore_cnf || at_json_is(cnf, AT_JSON_NULL)
+    return issuer->ignore_cnf || !at_jwt_has_value(jwt->claims, at_str("cnf"))
            ? AT_OK : AT_UNPROVEN;
 }
 
