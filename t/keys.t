@@ -160,10 +160,11 @@ bad_key("$_->[0]", $_->[1]) for
     ['keys that are not objects', '{"keys":[null,7,"x",[]]}'],
     ['keys twice', '{"keys":[],"keys":[' . $jwk . ']}'],
     ['a member of a key twice', jwks($jwk =~ s/\A\{/{"kty":"oct",/r)],
-    ['a byte order mark', "\xef\xbb\xbf" . jwks($jwk)],
     ['trailing data', jwks($jwk) . 'x'], ['cut', substr jwks($jwk), 0, -1],
     ['HTML', "<!DOCTYPE html><html><body>404 Not Found</body></html>\n"],
     ['deep', '{"keys":' . '[' x 5000 . ']' x 5000 . '}'];
+good_key('a byte order mark', "\xef\xbb\xbf" . jwks($jwk));
+good_key('a byte order mark and PEM', "\xef\xbb\xbf" . $pem =~ s/\n/\r\n/gr);
 good_key('surrounding white space', "\n \t" . jwks($jwk) . "\r\n\n");
 good_key('other members of the set', '{"x":1,"keys":[' . $jwk . '],"y":{}}');
 

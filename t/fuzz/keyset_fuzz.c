@@ -8,7 +8,7 @@
 
 #include <openssl/err.h>
 
-#include "core/jose/at_jwk.h"
+#include "core/jose/at_keyset.h"
 #include "fuzz.h"
 
 

@@ -67,6 +67,8 @@ alloc_openssl_free(void *data, const char *file, int line)
 #include "core/authz/at_identity.c"
 #include "core/json/at_document.c"
 #include "core/jose/at_jwk.c"
+#include "core/jose/at_keyset.c"
+#include "core/jose/at_pem.c"
 #include "core/jose/at_jwt.c"
 #include "core/authz/at_scope.c"
 #include "core/session/at_state.c"

@@ -257,6 +257,9 @@ test_discovery(void)
     is_parsed("{'issuer':'http://127.0.0.1','jwks_uri':'http://[::1]/j'}",
               "http://127.0.0.1", "http://[::1]/j", 1);
 
+    is_parsed("\xef\xbb\xbf{" ISSUER "," URI "}", "https://i/x",
+              "https://k/j", 1);
+
     for (i = 0; i < N(invalid); i++) {
         for (document = invalid[i].documents; *document; document++) {
             is_parsed(*document, "https://i/x", invalid[i].says, 0);

@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "core/base/at_crypto.h"
-#include "core/jose/at_jwk.h"
+#include "core/jose/at_keyset.h"
 #include "core/jose/at_key.h"
 #include "data.h"
 #include "sign.h"
@@ -202,6 +202,11 @@ test_pem_taken(void)
         { "comments behind", join(pem, at_str("# that was it\n")), rsa,
           AT_RS256 },
         { "spaces before", join(at_str(" \r\n\t\n"), pem), rsa, AT_RS256 },
+        { "a byte order mark", join(at_str("\xef\xbb\xbf"), pem), rsa,
+          AT_RS256 },
+        { "a byte order mark and a certificate",
+          join(at_str("\xef\xbb\xbf"), crlf(pem_certificate(rsa))), rsa,
+          AT_RS256 },
         { "no newline at the end", { pem.data, pem.len - 1 }, rsa, AT_RS256 },
         { "two certificates: the first, the leaf",
           join(pem_certificate(rsa), pem_certificate(rsa2)), rsa, AT_RS256 },
@@ -230,6 +235,7 @@ test_pem_refused(void)
         { "empty", at_str(""), "empty" },
         { "the empty view", { NULL, 0 }, "empty" },
         { "blank", at_str(" \r\n\t "), "empty" },
+        { "a byte order mark", at_str("\xef\xbb\xbf\n"), "empty" },
         { "words", at_str("no key\n"), "" },
         { "a NUL byte", at_str("\0"), "" },
         { "two PEMs", join(public, pem_public(rsa2)), "more than one" },
@@ -381,6 +387,20 @@ standard_alphabet(const char *text)
 }
 
 
+static char *
+url_alphabet(const char *text)
+{
+    size_t   i;
+    char    *out = format("%s", text);
+
+    for (i = 0; out[i]; i++) {
+        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+    }
+
+    return out;
+}
+
+
 /* the largest of the members that share a bit is changed */
 static char *
 other_point(const char *text)
@@ -438,6 +458,15 @@ test_jwk_taken(void)
           format(",'x5c':['%s']", x5c(p256)) },
         { "x5c with a chain", rsa, AT_RS256,
           format(",'x5c':['%s','%s']", x5c(rsa), x5c(rsa2)) },
+        { "x5c a string", rsa, AT_RS256, format(",'x5c':'%s'", x5c(rsa)) },
+        { "x5c of null", rsa, AT_RS256, ",'x5c':[null]" },
+        { "x5c with line breaks", rsa, AT_RS256,
+          format(",'x5c':['%.64s\\r\\n%s\\n']", x5c(rsa), x5c(rsa) + 64) },
+        { "x5c without padding", rsa, AT_RS256,
+          format(",'x5c':['%.*s']", (int) strcspn(x5c(rsa), "="),
+                 x5c(rsa)) },
+        { "x5c in the alphabet of base64url", p256, AT_ES256,
+          format(",'x5c':['%s']", url_alphabet(x5c(p256))) },
     };
 
     for (i = 0; i < N(cases); i++) {
@@ -554,7 +583,7 @@ test_jwk_refused(void)
         "'d':'AQAB'", "'d':0", "'d':{}", "'d':false", "'p':'AQAB'",
         "'q':'AQAB'", "'dp':'AQAB'", "'dq':'AQAB'", "'qi':'AQAB'",
         "'oth':[null]", "'oth':{}", "'k':'AQAB'", "'x5c':['']", "'x5c':{}",
-        "'x5c':['AAAA']", "'x5c':[7]", "'x5c':[null]", "'issuer':7",
+        "'x5c':['AAAA']", "'x5c':[7]", "'x5c':'AAA*'", "'issuer':7",
         "'issuer':['https://x/']", "'issuer':{}", "'use':7", "'use':{}",
         "'use':'SIG'", "'use':['sig']", "'key_ops':['sign']",
         "'key_ops':['encrypt']", "'key_ops':[null]", "'key_ops':'verify'",
@@ -608,7 +637,8 @@ test_jwk_refused(void)
         { "x5c of another key", jwk(rsa, format(",'x5c':['%s']", x5c(rsa2))) },
         { "x5c of another kind", jwk(rsa, format(",'x5c':['%s']",
                                                  x5c(p256))) },
-        { "x5c a string", jwk(rsa, format(",'x5c':'%s'", x5c(rsa))) },
+        { "x5c of another key, a string",
+          jwk(rsa, format(",'x5c':'%s'", x5c(rsa2))) },
         { "alg of another curve", jwk(p384, ",'alg':'ES256'") },
         { "oct", "{'kty':'oct','k':'AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ'}" },
         { "oct for RS256", "{'kty':'oct','alg':'RS256','k':'AyM1'}" },
@@ -725,7 +755,14 @@ test_sets(void)
         { "duplicate keys, escaped",
           format("{'keys':[],'k\\u0065ys':[%s]}", good), 0 },
         { "kty twice", format("{'keys':[{'kty':'oct',%s]}", good + 1), 0 },
-        { "a BOM", format("\xef\xbb\xbf{'keys':[%s]}", good), 0 },
+        { "a byte order mark", format("\xef\xbb\xbf{'keys':[%s]}", good), 1 },
+        { "a byte order mark and a line",
+          format("\xef\xbb\xbf\r\n{'keys':[%s]}", good), 1 },
+        { "two byte order marks",
+          format("\xef\xbb\xbf\xef\xbb\xbf{'keys':[%s]}", good), 0 },
+        { "a byte order mark after the set",
+          format("{'keys':[%s]}\xef\xbb\xbf", good), 0 },
+        { "half a byte order mark", format("\xef\xbb{'keys':[%s]}", good), 0 },
         { "trailing garbage", format("{'keys':[%s]}x", good), 0 },
         { "a set twice", format("{'keys':[%s]}{'keys':[]}", good), 0 },
         { "trailing newline", format("{'keys':[%s]}\r\n", good), 1 },
@@ -859,8 +896,8 @@ test_warnings(void)
        "a long kid is truncated in a warning: %s", warned.text);
 
     at_keyset_free(parse(jwks(jwk(rsa, ",'kid':'k','x5c':['AAAA']")), ALL));
-    is_str(warned.text, "key 1 is ignored, kid: \"k\": \"x5c\" is for another "
-           "key", "the warning says what is wrong");
+    is_str(warned.text, "key 1 is ignored, kid: \"k\": \"x5c\" is not a valid "
+           "certificate", "the warning says what is wrong");
 }
 
 

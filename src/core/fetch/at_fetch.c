@@ -14,6 +14,7 @@
 #include "core/base/at_str.h"
 #include "core/fetch/at_cache_control.h"
 #include "core/fetch/at_fetch.h"
+#include "core/json/at_document.h"
 
 
 #define AT_FETCH_REDIRECTS    3L
@@ -172,13 +173,11 @@ at_fetch_run(CURLM *multi, at_transfer_t *t)
 static int
 at_fetch_is_markup(const at_bytes_t *body)
 {
-    size_t  i;
+    at_str_t  text;
 
-    for (i = 0; i < body->len && memchr(" \t\r\n", body->data[i], 4); i++) {
-        /* void */
-    }
+    text = at_document_trim((at_str_t) { body->data, body->len });
 
-    return i < body->len && body->data[i] == '<';
+    return text.len != 0 && text.data[0] == '<';
 }
 
 

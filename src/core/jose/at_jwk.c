@@ -5,26 +5,22 @@
 
 #include <stdlib.h>
 
-#include <openssl/bio.h>
+#include <jansson.h>
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 
 #include "core/base/at_base64url.h"
 #include "core/base/at_utf8.h"
 #include "core/jose/at_ed25519.h"
-#include "core/jose/at_key.h"
-#include "core/json/at_document.h"
 #include "core/jose/at_jwk.h"
+#include "core/json/at_document.h"
 
 
-#define AT_JWK_NUMBER_SIZE   1024  /* bytes of the longest number */
-#define AT_JWK_EC_LEN_MAX    66    /* bytes of a coordinate of P-521 */
-#define AT_JWK_KID_LOG_SIZE  96    /* of the buffer for a kid in a log */
+#define AT_JWK_NUMBER_SIZE  1024  /* bytes of the longest number */
+#define AT_JWK_EC_LEN_MAX   66    /* bytes of a coordinate of P-521 */
 
 
 /* RFC 7518 section 6, RFC 8037 section 2 */
@@ -52,224 +48,6 @@ static const char *const  at_jwk_private_members[] = {
 static const char *const  at_jwk_needed_members[] = {
     "kty", "crv", "n", "e", "x", "y", "alg", "kid", "issuer", NULL
 };
-
-
-void
-at_keyset_free(at_keyset_t *set)
-{
-    size_t  i;
-
-    if (set == NULL) {
-        return;
-    }
-
-    for (i = 0; i < set->n; i++) {
-        at_key_free(set->keys[i].key);
-    }
-
-    json_decref(set->json);
-    free(set);
-}
-
-
-/* --- PEM ----------------------------------------------------------------- */
-
-
-/*
- * OpenSSL drops the sign of the numbers of an RSA key.  The key had no
- * negative number if encoding it gives the same bytes.
- */
-static int
-at_rsa_is_canonical(EVP_PKEY *pkey,
-    int (*encode)(const EVP_PKEY *, unsigned char **),
-    const unsigned char *der, long len)
-{
-    int             n, same;
-    unsigned char  *encoded;
-
-    if (pkey == NULL || !EVP_PKEY_is_a(pkey, "RSA")) {
-        return 1;
-    }
-
-    encoded = NULL;
-    n = encode(pkey, &encoded);
-    same = n > 0 && n == len && memcmp(encoded, der, (size_t) len) == 0;
-    OPENSSL_free(encoded);
-
-    return same;
-}
-
-
-static EVP_PKEY *
-at_certificate_key(const unsigned char **der, long len)
-{
-    int             n;
-    X509           *x509;
-    EVP_PKEY       *pkey;
-    unsigned char  *info;
-
-    x509 = d2i_X509(NULL, der, len);
-    pkey = x509 ? X509_get_pubkey(x509) : NULL;
-    info = NULL;
-    n = x509 ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &info) : 0;
-
-    if (!at_rsa_is_canonical(pkey, i2d_PUBKEY, info, n)) {
-        EVP_PKEY_free(pkey);
-        pkey = NULL;
-    }
-
-    OPENSSL_free(info);
-    X509_free(x509);
-
-    return pkey;
-}
-
-
-static EVP_PKEY *
-at_pem_decode(const char *name, const unsigned char *der, long len,
-    at_error_t *err)
-{
-    int                   canonical;
-    EVP_PKEY             *pkey;
-    const unsigned char  *p;
-
-    p = der;
-    canonical = 1;
-
-    if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
-        pkey = d2i_PUBKEY(NULL, &p, len);
-        canonical = at_rsa_is_canonical(pkey, i2d_PUBKEY, der, len);
-
-    } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {      /* PKCS#1 */
-        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
-        canonical = at_rsa_is_canonical(pkey, i2d_PublicKey, der, len);
-
-    } else if (strcmp(name, PEM_STRING_X509) == 0) {
-        pkey = at_certificate_key(&p, len);
-
-    } else if (strstr(name, "PRIVATE KEY") != NULL) {
-        (void) at_error(err, "private key found: use the public key "
-                        "(openssl pkey -pubout)");
-        return NULL;
-
-    } else {
-        (void) at_error(err, "PEM block is neither a public key nor a "
-                        "certificate");
-        return NULL;
-    }
-
-    if (pkey == NULL || !canonical || p != der + len) {
-        EVP_PKEY_free(pkey);
-        (void) at_error(err, "invalid PEM block");
-        return NULL;
-    }
-
-    return pkey;
-}
-
-
-/* RFC 7517 sections 4.8 and 4.9: hashes of the certificate in DER */
-static void
-at_jwk_set_thumbprints(at_jwk_t *out, const unsigned char *der, size_t len)
-{
-    unsigned char  sha1[20], sha256[32];
-
-    if (EVP_Digest(der, len, sha1, NULL, EVP_sha1(), NULL) == 1) {
-        at_base64url_encode(out->x5t, sha1, sizeof(sha1));
-    }
-
-    if (EVP_Digest(der, len, sha256, NULL, EVP_sha256(), NULL) == 1) {
-        at_base64url_encode(out->x5t_s256, sha256, sizeof(sha256));
-    }
-}
-
-
-/*
- * Reads the first block into *pkey, which stays NULL if it is not usable, and
- * checks that further blocks are certificates if the first one is.  Nothing is
- * decrypted, so that OpenSSL does not ask for a password.
- */
-static int
-at_pem_read(at_keyset_t *set, BIO *bio, EVP_PKEY **pkey, at_error_t *err)
-{
-    int             rc, is_certificate;
-    char           *name, *header;
-    long            len;
-    unsigned        n;
-    unsigned char  *der;
-
-    rc = 0;
-
-    for (n = 0;
-         rc == 0 && PEM_read_bio(bio, &name, &header, &der, &len) == 1;
-         n++)
-    {
-        is_certificate = strcmp(name, PEM_STRING_X509) == 0;
-        set->certificates += is_certificate;
-
-        if (n == 0) {
-            *pkey = at_pem_decode(name, der, len, err);
-            rc = *pkey != NULL ? 0 : -1;
-
-            if (is_certificate) {
-                at_jwk_set_thumbprints(&set->keys[0], der, (size_t) len);
-            }
-
-        } else if (strstr(name, "PRIVATE KEY") != NULL) {
-            rc = at_error(err, "private key found: remove it from the file");
-
-        } else if (set->certificates != n + 1) {
-            rc = at_error(err, "more than one PEM block: use one file for "
-                          "each key, or a JWK Set");
-        }
-
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_clear_free(der, (size_t) len);
-    }
-
-    if (n == 0) {
-        return at_error(err, "neither a valid PEM block nor a JWK Set");
-    }
-
-    if (rc == 0
-        && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-    {
-        return at_error(err, "invalid PEM block %u", n + 1);
-    }
-
-    return rc;
-}
-
-
-static int
-at_keyset_from_pem(at_keyset_t *set, at_str_t text, unsigned algs,
-    at_error_t *err)
-{
-    BIO       *bio;
-    EVP_PKEY  *pkey;
-
-    bio = BIO_new_mem_buf(text.data, (int) text.len);
-
-    if (bio == NULL) {
-        return at_error(err, "no memory");
-    }
-
-    pkey = NULL;
-
-    if (at_pem_read(set, bio, &pkey, err) == 0) {
-        set->keys[0].key = at_key_create(pkey, algs, err);
-        set->n = set->keys[0].key != NULL;
-    }
-
-    EVP_PKEY_free(pkey);
-    BIO_free(bio);
-
-    return set->n ? 0 : -1;
-}
-
-
-/* --- JWK ----------------------------------------------------------------- */
 
 
 /* a member; NULL if it is absent, null, or an empty string or array */
@@ -617,6 +395,43 @@ at_jwk_get_thumbprint(const json_t *jwk, const char *name, char *thumbprint,
 
 
 /*
+ * Decodes base64 (RFC 7517 section 4.7), also with line breaks, without
+ * padding or in the alphabet of base64url.  Returns memory for free(), or
+ * NULL.
+ */
+static unsigned char *
+at_jwk_decode_base64(at_str_t text, size_t *len)
+{
+    char           c, *out;
+    size_t         i, n;
+    unsigned char  *bytes;
+
+    n = 0;
+    out = malloc(text.len + 1);
+    bytes = malloc(at_base64url_decoded_size(text.len));
+
+    for (i = 0; out != NULL && i < text.len; i++) {
+        c = text.data[i];
+
+        if (memchr("= \t\r\n", c, 5) == NULL) {
+            out[n++] = c == '+' ? '-' : c == '/' ? '_' : c;
+        }
+    }
+
+    if (out == NULL || bytes == NULL
+        || at_base64url_decode(bytes, len, (at_str_t) { out, n }) != 0)
+    {
+        free(bytes);
+        bytes = NULL;
+    }
+
+    free(out);
+
+    return bytes;
+}
+
+
+/*
  * RFC 7517 section 4.7: the first certificate has the same key.  Its
  * thumbprints replace those of the members.
  */
@@ -624,40 +439,47 @@ static int
 at_jwk_read_x5c(at_jwk_t *out, const json_t *jwk, EVP_PKEY *pkey,
     at_error_t *err)
 {
-    int                   len, same;
+    int                   same;
+    size_t                len;
     at_str_t              text;
-    EVP_PKEY             *other;
-    const json_t         *x5c, *first;
+    const json_t         *x5c;
+    at_pem_key_t          certificate;
     unsigned char        *der;
     const unsigned char  *p;
 
     x5c = at_jwk_member(jwk, "x5c");
 
-    if (x5c == NULL) {
+    if (json_is_array(x5c)) {
+        x5c = json_array_get(x5c, 0);
+    }
+
+    if (x5c == NULL || json_is_null(x5c)) {
         return 0;
     }
 
-    first = json_array_get(x5c, 0);
-    text.data = json_string_value(first);
-    text.len = json_string_length(first);
-    der = text.len ? OPENSSL_malloc(text.len) : NULL;
+    text = (at_str_t) { json_string_value(x5c), json_string_length(x5c) };
+    der = at_jwk_decode_base64(text, &len);
 
     if (der == NULL) {
-        return at_error(err, "\"x5c\" has no certificate");
+        return at_error(err, "\"x5c\" is not base64");
     }
 
-    len = EVP_DecodeBlock(der, (const unsigned char *) text.data,
-                          (int) text.len);
     p = der;
-    other = len > 0 ? at_certificate_key(&p, len) : NULL;
-    same = other != NULL && EVP_PKEY_eq(pkey, other) == 1;
+
+    if (at_certificate_parse(&certificate, &p, len) != 0) {
+        free(der);
+        return at_error(err, "\"x5c\" is not a valid certificate");
+    }
+
+    same = EVP_PKEY_eq(pkey, certificate.pkey) == 1;
 
     if (same) {
-        at_jwk_set_thumbprints(out, der, (size_t) (p - der));
+        memcpy(out->x5t, certificate.x5t, sizeof(out->x5t));
+        memcpy(out->x5t_s256, certificate.x5t_s256, sizeof(out->x5t_s256));
     }
 
-    EVP_PKEY_free(other);
-    OPENSSL_free(der);
+    EVP_PKEY_free(certificate.pkey);
+    free(der);
 
     return same ? 0 : at_error(err, "\"x5c\" is for another key");
 }
@@ -685,8 +507,7 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
-/* The key and views of jwk in out.  Returns 0, or -1 with err set. */
-static int
+int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
     EVP_PKEY             *pkey;
@@ -747,51 +568,7 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 }
 
 
-/* a kid for a log: \xHH in place of other than printable ASCII, truncated */
-static void
-at_kid_escape(char *out, size_t size, at_str_t kid)
-{
-    int            len, printable;
-    size_t         i;
-    unsigned char  c;
-
-    for (i = 0; i < kid.len && size > sizeof("\\xff..."); i++) {
-        c = (unsigned char) kid.data[i];
-        printable = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-
-        len = snprintf(out, size, printable ? "%c" : "\\x%02x", c);
-        out += len;
-        size -= (size_t) len;
-    }
-
-    (void) snprintf(out, size, "%s", i < kid.len ? "..." : "");
-}
-
-
-static void
-at_jwk_warn(const json_t *jwk, size_t number, const at_error_t *reason,
-    at_keyset_warn_pt warn, void *data)
-{
-    char        escaped[AT_JWK_KID_LOG_SIZE];
-    at_str_t    kid;
-    at_error_t  line;
-
-    if (at_jwk_string(jwk, "kid", &kid) == 1) {
-        at_kid_escape(escaped, sizeof(escaped), kid);
-        (void) at_error(&line, "key %zu is ignored, kid: \"%s\": %.300s",
-                        number, escaped, reason->text);
-
-    } else {
-        (void) at_error(&line, "key %zu is ignored: %.300s", number,
-                        reason->text);
-    }
-
-    warn(data, line.text);
-}
-
-
-/* a new object with the members of a usable key that are still needed */
-static json_t *
+json_t *
 at_jwk_reduce(const at_jwk_t *key, const json_t *jwk)
 {
     json_t             *reduced, *member;
@@ -821,127 +598,4 @@ at_jwk_reduce(const at_jwk_t *key, const json_t *jwk)
     }
 
     return reduced;
-}
-
-
-static int
-at_keyset_fill(at_keyset_t *set, const json_t *keys, unsigned algs,
-    at_keyset_warn_pt warn, void *data, at_error_t *err)
-{
-    size_t           i, n;
-    at_error_t       reason;
-    const json_t    *jwk;
-    const at_jwk_t  *key;
-
-    n = json_array_size(keys);
-
-    for (i = 0; i < n && i < AT_KEYSET_KEYS_MAX; i++) {
-        jwk = json_array_get(keys, i);
-
-        if (at_jwk_member_is(jwk, "use", at_str("enc"))) {
-            continue;
-        }
-
-        if (at_jwk_parse(&set->keys[set->n], jwk, algs, &reason) != 0) {
-            at_jwk_warn(jwk, i + 1, &reason, warn, data);
-            continue;
-        }
-
-        key = &set->keys[set->n++];
-
-        if (json_array_append_new(set->json, at_jwk_reduce(key, jwk)) != 0) {
-            return at_error(err, "no memory");
-        }
-    }
-
-    if (i < n) {
-        (void) at_error(&reason, "%zu further keys are ignored: only the "
-                        "first %d are examined", n - i, AT_KEYSET_KEYS_MAX);
-        warn(data, reason.text);
-    }
-
-    return set->n != 0 ? 0 : at_error(err, "no usable key in the JWK Set");
-}
-
-
-static int
-at_keyset_from_jwks(at_keyset_t *set, at_str_t text, unsigned algs,
-    at_keyset_warn_pt warn, void *data, at_error_t *err)
-{
-    int      rc;
-    json_t  *document, *keys;
-
-    document = at_document_parse_with_nul(text, AT_DOCUMENT_MAX);
-
-    if (document == NULL) {
-        return at_error(err, "invalid JSON");
-    }
-
-    keys = json_object_get(document, "keys");
-    set->json = json_array();
-
-    if (!json_is_array(keys)) {
-        rc = at_error(err, "not a JWK Set: \"keys\" is missing or not an "
-                      "array");
-    } else {
-        rc = at_keyset_fill(set, keys, algs, warn, data, err);
-    }
-
-    json_decref(document);
-
-    return rc;
-}
-
-
-char *
-at_keyset_to_jwks(const at_keyset_t *set)
-{
-    char    *text;
-    json_t  *document;
-
-    document = json_pack("{s:O}", "keys", set->json);
-    text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
-    json_decref(document);
-
-    return text;
-}
-
-
-at_keyset_t *
-at_keyset_parse(at_str_t text, unsigned algs, at_keyset_warn_pt warn,
-    void *data, at_error_t *err)
-{
-    int           rc;
-    size_t        i;
-    at_keyset_t  *set;
-
-    set = calloc(1, sizeof(at_keyset_t));
-
-    if (set == NULL) {
-        (void) at_error(err, "no memory");
-        return NULL;
-    }
-
-    for (i = 0; i < text.len && memchr(" \t\r\n", text.data[i], 4); i++) {
-        /* void */
-    }
-
-    if (i == text.len) {
-        rc = at_error(err, "the file is empty");
-
-    } else if (text.data[i] == '{') {
-        rc = at_keyset_from_jwks(set, text, algs, warn, data, err);
-
-    } else {
-        rc = at_keyset_from_pem(set, text, algs, err);
-    }
-
-    if (rc != 0) {
-        at_keyset_free(set);
-        set = NULL;
-    }
-
-    ERR_clear_error();
-
-    return set;
 }

@@ -15,7 +15,7 @@
 
 #include "core/authz/at_identity.h"
 #include "core/authz/at_issuer.h"
-#include "core/jose/at_jwk.h"
+#include "core/jose/at_keyset.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
 

@@ -6,9 +6,25 @@
 #include "core/json/at_document.h"
 
 
+at_str_t
+at_document_trim(at_str_t text)
+{
+    (void) at_str_cut_prefix(&text, at_str("\xef\xbb\xbf"));
+
+    while (text.len != 0 && memchr(" \t\r\n", text.data[0], 4) != NULL) {
+        text.data++;
+        text.len--;
+    }
+
+    return text;
+}
+
+
 static json_t *
 at_document_load(at_str_t text, size_t max, size_t flags)
 {
+    text = at_document_trim(text);
+
     /* jansson reads a NUL byte after the document as its end */
     if (text.len == 0 || text.len > max
         || memchr(text.data, '\0', text.len) != NULL)

@@ -21,9 +21,16 @@
 
 
 /*
+ * text without a byte order mark of UTF-8, which editors of Windows write, and
+ * without white space at its beginning.
+ */
+at_str_t at_document_trim(at_str_t text);
+
+/*
  * Parses text, which must be one object or array of at most max bytes and
- * nothing else.  Duplicate members, NUL bytes and invalid UTF-8 are errors,
- * and so are more than 2048 nested levels.  Returns a new reference, or NULL.
+ * nothing else but what at_document_trim() removes.  Duplicate members, NUL
+ * bytes and invalid UTF-8 are errors, and so are more than 2048 nested levels.
+ * Returns a new reference, or NULL.
  */
 json_t *at_document_parse(at_str_t text, size_t max);
 

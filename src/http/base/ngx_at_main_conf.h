@@ -13,7 +13,7 @@
 #include <ngx_http.h>
 
 #include "core/authz/at_issuer.h"
-#include "core/jose/at_jwk.h"
+#include "core/jose/at_keyset.h"
 #include "core/jose/at_jwt.h"
 #include "core/session/at_state.h"
 

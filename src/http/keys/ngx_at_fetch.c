@@ -169,29 +169,17 @@ ngx_at_fetch_save(ngx_at_fetch_t *fetch, at_str_t document, const char *jwks)
 }
 
 
-/* only key files may contain PEM, a key source must return a JWK Set */
-
 static int
 ngx_at_fetch_store(ngx_at_fetch_t *fetch, const char *url, at_str_t document)
 {
     int           rc;
     char         *jwks;
-    size_t        i;
     at_error_t    reason;
     at_keyset_t  *set;
 
-    for (i = 0; i < document.len; i++) {
-        if (memchr(" \t\r\n", document.data[i], 4) == NULL) {
-            break;
-        }
-    }
-
-    if (i == document.len || document.data[i] != '{') {
-        return at_error(&fetch->err, "\"%s\" is not a JSON object", url);
-    }
-
-    set = at_keyset_parse(document, fetch->source->issuer->requirements.algs,
-                          ngx_at_fetch_add_warning, fetch, &reason);
+    set = at_keyset_parse_jwks(document,
+                               fetch->source->issuer->requirements.algs,
+                               ngx_at_fetch_add_warning, fetch, &reason);
     if (set == NULL) {
         return at_error(&fetch->err, "\"%s\": %s", url, reason.text);
     }
@@ -298,9 +286,9 @@ ngx_at_fetch_parse(ngx_at_fetch_t *fetch, at_str_t text, at_error_t *err)
         return 0;
     }
 
-    fetch->new_set = at_keyset_parse(text,
-                                     fetch->source->issuer->requirements.algs,
-                                     ngx_at_fetch_ignore_warning, NULL, err);
+    fetch->new_set = at_keyset_parse_jwks(text,
+                         fetch->source->issuer->requirements.algs,
+                         ngx_at_fetch_ignore_warning, NULL, err);
 
     return fetch->new_set ? 0 : -1;
 }
