@@ -404,6 +404,9 @@ sub ipfabric () {
         [insufficient_scope => '/api/v6.0/snapshots/upload', 'a snapshot without the scope', @dash,
          method => 'POST', body => 'x' x 3_000_000, reason => 'endpoint_not_granted']);
 
+    waits_10_minutes($list, @dash);
+    ambiguous_paths($list, token => $jwt->(isAdmin => \'true'));
+
     # changed while nginx runs
     $store->update('token', 'dashboards', scope => ['DELETE /snapshots/:key', 'GET /snapshots/:key']);
     check({}, [granted => "$list/1", 'after token update', user => 'jane', @dash]);
@@ -569,7 +572,8 @@ sub cipp () {
 
     trusts($list, client => $reports, $token->($reports));
     trusts('/api/PublicPing', client => undef);
-    waits_for_cipp();
+    waits_10_minutes($list, $token->($reports));
+    ambiguous_paths($list, $token->($reports));
 
     # changed while nginx runs
     my %text = (type => 'text/plain', says => $client);
@@ -622,7 +626,7 @@ sub client_credentials () {
          token => $token]);
 
     trusts('/api/ListLogs', client => $reports, token => $token);
-    waits_for_cipp();
+    waits_10_minutes('/api/ListLogs', token => $token);
 
     for (['the secret of another client', $auto, $secret{$reports}], ['a disabled client', $off, $secret{$off}]) {
         my ($name, @client) = @$_;
@@ -675,8 +679,32 @@ sub trusts ($path, %o) {
     }, "$path: the headers that CIPP trusts";
 }
 
-# CIPP's calls take up to 10 minutes, and nginx waits 60 seconds unless it is told otherwise
-sub waits_for_cipp () { like $s->conf, qr/^ *proxy_read_timeout +10m;/m, 'nginx waits 10 minutes for CIPP' }
+# Calls of these products take up to 10 minutes; nginx waits 60 seconds unless it is told
+# otherwise.  Here each minute is a tenth of a second.
+sub waits_10_minutes ($path, %o) {
+    my $slow = $path . ($path =~ /\?/ ? '&' : '?');
+    reconfigure(sub { s/(proxy_(?:read|send)_timeout +)(\d+)m;/$1 . 100 * $2 . 'ms;'/ge });
+    is ask("${slow}wait=0.9", %o)->{status}, 200, 'a call that takes 9 minutes';
+    is ask("${slow}wait=1.3", %o)->{status}, 504, 'nginx does not wait much longer';
+    reconfigure(sub { s/(proxy_(?:read|send)_timeout +)(\d+)00ms;/$1$2m;/g });
+}
+
+# other spellings of a granted path, which the API might read as another one
+sub ambiguous_paths ($path, %o) {
+    my ($dir, $name) = $path =~ m{(.*/)(.*)};
+    my ($first, @rest) = split //, $name;
+    my $escape = sprintf '%%%02x', ord $first;
+
+    for ("$dir/$name", "$dir./$name", "${dir}x/../$name", "${dir}x/%2e%2e/$name", "${dir}x%2f..%2f$name",
+         "$path/", "$path//", "$path.", "$path%20", "$path%00", "$path%00.json", "$path;x=1", "$path%3bx", "$path%3Fx", "$path%23",
+         "$path%5c", "${dir}x%5c..%5c$name", "$dir$escape" . join('', @rest), "$dir%25" . substr($escape, 1) . join('', @rest),
+         "$path%c0%af", "$path%0d%0aX:mallory", "$path%e2%80%8b", "$path\\", "/x/..$path", "/$path", "$path/..%2f$name",
+         $dir =~ s{/api/}{/api/%2e/}r . $name, $dir =~ s{/api}{/%61pi}r . $name)
+    {
+        my $answer = ask($_, %o);
+        like "$answer->{status} $answer->{reached}", qr/\A(?:400|403|404) 0\z/, "$_: an ambiguous path is refused";
+    }
+}
 
 sub original_url ($path) { 'https://' . ($s->conf =~ /server_name (\S+);/)[0] . $path }
 
@@ -717,7 +745,7 @@ sub entra () {
          $token->($_, $contoso, $reports, scp => 'x')]) for 1, 2;
 
     trusts($list, client => $desk, $token->(2, $fabrikam, $desk));
-    waits_for_cipp();
+    waits_10_minutes($list, $token->(2, $fabrikam, $desk));
 
     my @admin = $token->(2, $contoso, $auto);
     check(\%text,
@@ -827,7 +855,11 @@ sub product ($host, $checks) {
             if (\$ssl_server_name != $host) { return 421 "server name of TLS"; }
             if (\$http_host != $host)       { return 421 "Host"; }
             $checks
-            location / { proxy_pass http://127.0.0.1:$upstream->{port}; proxy_set_header Host \$http_host; }
+            location / {
+                proxy_pass http://127.0.0.1:$upstream->{port};
+                proxy_set_header Host \$http_host;
+                proxy_set_header Upgrade "\$http_upgrade \$http_connection";
+            }
         }
 CONF
     $product->{replace_certificate} = sub ($name) {
@@ -911,9 +943,17 @@ CONF
     $passed->('an API token is removed', qr/\A(?!.*^X-API-Token:)/msi, $list, @user, api_token => $text{cmdb});
     check({ headers => $browsers }, [address_not_allowed => $list, 'a cookie from another address', cookie => 'accessToken=abc']);
 
+    $passed->('a WebSocket', qr/^Upgrade: websocket upgrade\r?$/mi, '/ws', from => $away, http => '1.1',
+              headers => [@$browsers, 'Upgrade: websocket', 'Connection: Upgrade']);
+
     my $upload = ask('/api/v7.0/snapshots/upload', @user, cookie => 'accessToken=abc', method => 'POST', body => 'x' x 3_000_000);
     is "$upload->{status} $upload->{reached}", '200 1', 'a snapshot of 3 MB is passed on';
+    $upload = ask('/api/v7.0/snapshots/upload', headers => $programs, api_token => $text{cmdb}, method => 'POST', body => 'x' x 3_000_000);
+    is "$upload->{status} $upload->{reached}", '403 0', 'a snapshot without the scope is not';
+    unlike $s->errors->content, qr/buffered to a temporary file/, 'no body is written to a file';
 
+    waits_10_minutes($list, @cmdb);
+    ambiguous_paths($list, @cmdb);
     needs_certificate($product, $list, @cmdb);
     end(alarm => qr/\[(?:error|crit)\]/, log => [qr{"GET $list HTTP/2?[.0-9]*" 200 token="cmdb" endpoint="GET /snapshots" reason="ok"$}m]);
     $product->stop;
@@ -962,7 +1002,8 @@ CONF
         [endpoint_not_found => '/api/NoSuchThing', 'an unknown endpoint', $token->($reports), status => 404,
          says => 'Endpoint not found']);
 
-    waits_for_cipp();
+    waits_10_minutes($list, $token->($reports));
+    ambiguous_paths('/api/ListUsers', $token->($reports));
     needs_certificate($product, $list, $token->($reports));
     end(alarm => qr/\[(?:error|crit)\]/);
     $_->stop for $product, $microsoft;
@@ -1081,12 +1122,14 @@ sub all_workers_have ($n, @urls) {
 
 sub identity () { qw(X-User X-User-Id X-Issuer X-Scope X-Tenant X-Client X-Role) }
 
-# Sent with every request: all headers that the example sets, with forged values.
+# Sent with every request: all headers that the example sets, with forged values; twice, and
+# also with underscores, which some servers read like hyphens.
 sub spoofs () {
     my %set = map { $_ => 1 } $s->conf =~ /proxy_set_header (\S+)/g;
-    delete @set{qw(Authorization Cookie Host Connection)};
+    delete @set{qw(Authorization Cookie Host Connection Upgrade)};
     delete $set{'X-API-Token'} if takes_api_tokens();
-    return map { /Token/ ? "$_: canary-api-token" : "$_: mallory" } sort keys %set;
+    my @names = map { ($_, lc, /-/ ? tr/-/_/r : ()) } sort keys %set;
+    return map { /Token/i ? "$_: canary-api-token" : "$_: mallory" } @names;
 }
 
 # whether the example accepts API tokens; otherwise the header must be removed
@@ -1165,13 +1208,14 @@ sub refused_as ($sign, $path, $name, %o) {
     is $answer->{reached}, 0, 'the request does not reach the upstream';
 
     my @ours = grep { / auth_token: / } $s->errors->lines;
-    is scalar(@ours), 1, 'the refusal is logged in one line';
+    is scalar(grep { / \[error\] / } @ours), 1, 'the refusal is logged in one line, at Debian\'s default level';
     like $ours[0], qr/ reason: \Q$o{reason}\E,/, "the reason is $o{reason}" if defined $o{reason};
 }
 
 # --- the upstream -----------------------------------------------------------
 
-# Answers each request with its head, and appends a byte to a log.
+# Answers each request with its head, after the seconds in the argument wait, and appends a
+# byte to a log.
 sub upstream () {
     my $log = "$temp/upstream.log";
     open my $touch, '>', $log or die "$log: $!\n";
@@ -1201,6 +1245,8 @@ sub upstream () {
         open my $fh, '>>', $log;
         syswrite $fh, '.';
         close $fh;
+
+        select undef, undef, undef, $1 if $head =~ /\A\S+ \S*[?&]wait=([0-9.]+)/;
 
         my $answer = $head =~ /^HEAD / ? '' : $head;
         syswrite $client, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n"
