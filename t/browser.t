@@ -88,6 +88,21 @@ my $s = start("include /etc/nginx/mime.types;\nauth_token_state_path %%DIR%%/sta
         location = /auth/logout  { auth_token_logout app; }
     }
 
+    # a trial on http
+    server {
+        listen %%LISTEN5%%;
+        auth_token        on;
+        auth_token_accept cookie;
+        proxy_set_header Cookie "";
+        proxy_set_header X-User $auth_token_user;
+        location /api/               { proxy_pass http://%%LISTEN3%%; }
+        location = /api/auth/login   { auth_token_login   app; }
+        location = /api/auth/token   { auth_token_refresh app; }
+        location = /api/auth/logout  { auth_token_logout  app; }
+        location = /api/auth/session { auth_token_session_info app; }
+        location / { auth_token off; root %%DIR%%/app; }
+    }
+
     server {
         listen %%LISTEN4%%;
         location / { auth_token on; auth_token_accept bearer; proxy_pass %%UPSTREAM%%; }
@@ -113,6 +128,7 @@ chomp(my $spki = qx(openssl x509 -in $dir/keys/tls.crt -pubkey -noout |
 run_steps $s, 't/browser/main.js',
     port     => $s->port,
     foreign  => $s->port(2),
+    plain    => $s->port(5),
     spki     => $spki,
     password => $AuthToken::Local::PASSWORD;
 

@@ -155,7 +155,10 @@ my @directives = (
              'ui.example', '*', 'https://', 'https://*.example', 'https://ui.example/',
              'ftp://ui.example', '$http_origin', 'null', 'HTTPS://ui.example',
              'https://a@ui.example', 'https://ui.example?x', 'https://ui.example#x', 'http:/a',
-             'https://a.example,https://b.example', 'https://$host', 'Off', ''),
+             'https://a.example,https://b.example', 'https://$host', 'Off', '', 'https://a.example:', 'https://a.example:0',
+             'https://a.example:65536', 'https://a.example:x', 'https://:443', 'https://[::1', 'https://::1',
+             'https://[::g]', "https://b\xc3\xbccher.example", 'https://.example'),
+        ['https://a.example https://a.example:443' => duplicate_value('https://a.example', $name)],
         ['"https://a b"' => wrong_value('https://a b', $name)],
         ['https://a.example https://a.example' =>
             duplicate_value('https://a.example', $name)],

@@ -36,6 +36,7 @@ my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
         location /scope   { auth_token_require_scope nothing; proxy_pass %%UPSTREAM%%; }
         location /open    { auth_token off; proxy_pass %%UPSTREAM%%; }
         location /other   { auth_token_cors https://other.example; proxy_pass %%UPSTREAM%%; }
+        location /ports   { auth_token_cors https://app.example:443 http://app.example:80 https://other.example:80; proxy_pass %%UPSTREAM%%; }
         location /off     { auth_token_cors off; proxy_pass %%UPSTREAM%%; }
         location /off/pass { auth_token_cors off; auth_token_preflight on; proxy_pass %%UPSTREAM%%; }
         location /pass    { auth_token_preflight on; proxy_pass %%UPSTREAM%%; }
@@ -63,7 +64,7 @@ sub cors_of ($answer) {
 
 sub readable ($origin, $vary = 'Origin') {
     return "Access-Control-Allow-Origin: $origin | Access-Control-Allow-Credentials: true | "
-         . "Access-Control-Expose-Headers: WWW-Authenticate, Retry-After | Vary: $vary";
+         . "Access-Control-Expose-Headers: Date, Retry-After, WWW-Authenticate | Vary: $vary";
 }
 
 sub answers ($path, $status, $expected, $name, %o) {
@@ -112,6 +113,9 @@ answers '/plain', 200, 'Vary: Origin', 'no origin', token => $good;
 answers '/plain', 401, 'Vary: Origin', 'two origins', headers => ["Origin: $app", "Origin: https://evil.example"];
 answers '/other', 401, 'Vary: Origin', 'an origin of the outer list only', from $app;
 answers '/off', 401, '', '"auth_token_cors off"', from $app;
+
+answers '/ports', 401, readable($_), "$_, configured with its default port", from $_ for $app, 'http://app.example', 'https://other.example:80';
+answers '/ports', 401, 'Vary: Origin', "$_, another port", from $_ for 'https://other.example', 'http://app.example:443';
 
 # --- fields of the upstream -------------------------------------------------
 

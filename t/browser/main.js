@@ -22,7 +22,7 @@ const browser = await chromium.launch({
     `--ignore-certificate-errors-spki-list=${config.spki}`,
     `--host-resolver-rules=MAP app.example.com 127.0.0.1:${config.port}, `
       + `MAP evil.example 127.0.0.1:${config.foreign}, MAP *.example.com 127.0.0.1:${config.foreign}, `
-      + 'MAP * ~NOTFOUND',
+      + 'MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
   ],
 });
 
@@ -174,6 +174,28 @@ const RENEWAL = ['GET auth/session 401', 'POST auth/token 200', 'GET auth/sessio
   await page.reload();
   await loggedIn(page);
   check('the session survives a reload of the page', await load(page), HELLO);
+
+  // --- the response to a refresh is lost ------------------------------------------
+
+  const before = await cookies(context);
+  await page.evaluate(() => {
+    const real = window.fetch;
+    window.fetch = async (url, options) => {
+      const response = await real(url, options);
+      if (url === '/api/auth/token') {
+        window.fetch = real;
+        throw new TypeError('Failed to fetch');
+      }
+      return response;
+    };
+  });
+  const lost = await callsOf(context, () => renewal(context, page));
+  check('the response to a refresh is lost', lost.calls, ['GET auth/session 200', 'POST auth/token 200']);
+  check('a lost response: still logged in', await page.isVisible('#app'), true);
+  await context.addCookies([before.accessToken, before.refreshToken]);
+  const again = await callsOf(context, () => renewal(context, page));
+  check('a lost response: the page repeats the refresh with the same token', again.calls.at(-2), 'POST auth/token 200');
+  check('a lost response: the API', await load(page), HELLO);
   await context.close();
 }
 
@@ -313,7 +335,8 @@ const API = 'https://api.example.com';
 const read = (page, method, path, init = {}) => page.evaluate(async ([url, options]) => {
   try {
     const response = await fetch(url, options);
-    return { status: response.status, challenge: response.headers.get('WWW-Authenticate'), body: await response.text() };
+    return { status: response.status, challenge: response.headers.get('WWW-Authenticate'), body: await response.text(),
+             clock: response.headers.has('Date') };
   } catch {
     return { status: 'unreadable' };
   }
@@ -332,6 +355,7 @@ const read = (page, method, path, init = {}) => page.evaluate(async ([url, optio
   const refusal = await read(page, 'GET', '/hello');
   check('a listed origin can read a refusal', [refusal.status, refusal.challenge, refusal.body],
         [401, 'Bearer realm="api"', '{"code":"API_INVALID_ACCESS_TOKEN","message":"Missing Access Token"}']);
+  check('a listed origin can read the clock of the server', refusal.clock, true);
   check('a listed origin logs in', await status(page, 'POST', '/auth/login', credentials), 200);
   check('a listed origin sends GET', await body(page, 'GET', '/hello'), HELLO);
   check('a listed origin sends PUT with JSON, after a preflight request', await body(page, 'PUT', '/hello', json({})), HELLO);
@@ -339,6 +363,21 @@ const read = (page, method, path, init = {}) => page.evaluate(async ([url, optio
   check('a listed origin refreshes', await status(page, 'POST', '/api/auth/token'), 200);
   check('a listed origin logs out', await status(page, 'POST', '/auth/logout'), 200);
   check('a listed origin is logged out', await status(page, 'GET', '/hello'), 401);
+  await context.close();
+}
+
+// --- http on this host ---------------------------------------------------------------
+
+for (const host of ['localhost', '127.0.0.1']) {
+  const context = await profile();
+  const page = await open(context, `http://${host}:${config.plain}/`);
+
+  await loginForm(page);
+  await login(page);
+  await loggedIn(page);
+  check(`http://${host}: the API`, await load(page), HELLO);
+  await click(page, '#logout');
+  await loginForm(page);
   await context.close();
 }
 

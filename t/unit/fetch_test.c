@@ -111,12 +111,27 @@ test_proxies(void)
         "http://proxy:0", "http://pro xy", "http://proxy?x", "http://proxy#x"
     };
 
+    static const char  *ports[][2] = {
+        { "https://a:443", "https://a" }, { "http://a:80", "http://a" },
+        { "https://a:80", "https://a:80" }, { "http://a:443", "http://a:443" },
+        { "https://a", "https://a" }, { "https://a:8443", "https://a:8443" },
+        { "https://[::1]:443", "https://[::1]" },
+        { "https://[::443]", "https://[::443]" },
+        { "https://a:00443", "https://a" }
+    };
+
     for (i = 0; i < N(good); i++) {
-        ok(at_url_is_valid_proxy(str(good[i])), "valid proxy: %s", good[i]);
+        ok(at_url_is_origin(str(good[i])), "valid proxy: %s", good[i]);
     }
 
     for (i = 0; i < N(bad); i++) {
-        ok(!at_url_is_valid_proxy(str(bad[i])), "invalid proxy: %s", bad[i]);
+        ok(!at_url_is_origin(str(bad[i])), "invalid proxy: %s", bad[i]);
+    }
+
+    for (i = 0; i < N(ports); i++) {
+        ok(at_str_equal(at_url_cut_default_port(str(ports[i][0])),
+                        str(ports[i][1])),
+           "%s without its default port", ports[i][0]);
     }
 }
 

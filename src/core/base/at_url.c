@@ -172,12 +172,24 @@ at_url_is_valid(at_str_t url)
 
 
 int
-at_url_is_valid_proxy(at_str_t url)
+at_url_is_origin(at_str_t url)
 {
     return at_url_has_valid_chars(url)
            && (at_str_cut_prefix(&url, at_str("https://"))
                || at_str_cut_prefix(&url, at_str("http://")))
            && at_host_kind(url) != AT_HOST_INVALID;
+}
+
+
+at_str_t
+at_url_cut_default_port(at_str_t origin)
+{
+    at_str_t  host, port;
+
+    at_host_split(origin, &host, &port);
+
+    return at_port_parse(port) == (at_url_is_https(origin) ? 443 : 80)
+           ? host : origin;
 }
 
 

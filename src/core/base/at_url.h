@@ -30,7 +30,13 @@ unsigned at_port_parse(at_str_t digits);
 int at_url_is_valid(at_str_t url);
 
 /* Whether url is http or https with a host and an optional port, no more. */
-int at_url_is_valid_proxy(at_str_t url);
+int at_url_is_origin(at_str_t url);
+
+/*
+ * Removes the port of an origin if it is that of the scheme, as browsers do
+ * (RFC 6454 section 6.2).
+ */
+at_str_t at_url_cut_default_port(at_str_t origin);
 
 int at_url_is_https(at_str_t url);
 

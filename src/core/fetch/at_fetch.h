@@ -22,7 +22,7 @@
 typedef struct {
     const char  *url;           /* at_url_is_valid() */
     const char  *ca_file;       /* NULL: the certificates of the system */
-    const char  *proxy;         /* at_url_is_valid_proxy(); NULL: none, also
+    const char  *proxy;         /* at_url_is_origin(); NULL: none, also
                                    if the environment names one */
     int        (*stop)(void *data);
                                 /* called every 50 ms; not 0 aborts */

@@ -74,7 +74,7 @@ static const ngx_at_conf_parameter_t  ngx_at_source_parameters[] = {
       offsetof(ngx_at_source_t, ca_file), 0, 0, "\"ca_file=PATH\"", NULL },
 
     { ngx_string("proxy="), NULL, offsetof(ngx_at_source_t, proxy), 0, 0,
-      "\"proxy=http[s]://HOST[:PORT]\"", at_url_is_valid_proxy },
+      "\"proxy=http[s]://HOST[:PORT]\"", at_url_is_origin },
 
     { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };

@@ -7,6 +7,8 @@
 
 #include "http/conf/ngx_at_conf.h"
 
+#include "core/base/at_url.h"
+
 #include "http/base/ngx_at_str.h"
 
 
@@ -350,7 +352,8 @@ ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_at_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_str_t     *value, host;
+    at_str_t       origin;
+    ngx_str_t     *value;
     ngx_uint_t     i;
     ngx_array_t  **origins;
 
@@ -370,17 +373,15 @@ ngx_at_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 1; i < cf->args->nelts; i++) {
-        host = value[i];
+        origin = ngx_at_view(value[i]);
 
-        if ((!ngx_at_conf_cut_prefix(&host, "https://")
-             && !ngx_at_conf_cut_prefix(&host, "http://"))
-            || host.len == 0
-            || !ngx_at_is_visible(ngx_at_view(host), "/?#@,\"\\*$"))
-        {
+        if (!at_url_is_origin(origin)) {
             return ngx_at_conf_invalid_value(cf, &value[i],
                        "use \"https://HOST[:PORT]\" or "
                        "\"http://HOST[:PORT]\"");
         }
+
+        value[i].len = at_url_cut_default_port(origin).len;
     }
 
     return ngx_at_conf_set_strings(cf, origins);

@@ -173,7 +173,7 @@ ngx_at_add_cors(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
     ngx_str_t  *origin;
     ngx_str_t   vary = ngx_string("Origin");
     ngx_str_t   credentials = ngx_string("true");
-    ngx_str_t   exposed = ngx_string("WWW-Authenticate, Retry-After");
+    ngx_str_t   exposed = ngx_string("Date, Retry-After, WWW-Authenticate");
 
     if (atcf->cors == NULL
         || ngx_at_response_has_header(r, "Access-Control-Allow-Origin"))
