@@ -13,6 +13,7 @@ use AuthToken::Test;
 
 my %files = (
     'rsa.pem'    => key('rsa')->pem,
+    'ca.pem'     => "-----BEGIN CERTIFICATE-----\n",
     'ranges'     => "# office\n192.0.2.0/24\n\n  2001:db8::/32 # cloud\r\n",
     'empty'      => "# no range\n\n",
     'nothing'    => '',
@@ -64,8 +65,9 @@ sub works ($text, $name, %o) {
     conf_ok $text, "$name", files => \%files, %o;
 }
 
-sub wrong_value ($value, $directive) { qr/invalid value "\Q$value\E" in "$directive"/ }
-sub duplicate_value ($value, $directive) { qr/duplicate value "\Q$value\E" in "$directive"/ }
+sub quoted ($value) { quotemeta($value) =~ s/\Q@{[ quotemeta '%%DIR%%' ]}\E/\\S+/r }
+sub wrong_value ($value, $directive) { qr/invalid value "@{[ quoted($value) ]}" in "$directive"/ }
+sub duplicate_value ($value, $directive) { qr/duplicate value "@{[ quoted($value) ]}" in "$directive"/ }
 
 # --- every directive of a location ------------------------------------------
 
@@ -146,10 +148,14 @@ my @directives = (
         [qq(API_IP_NOT_ALLOWED "message=\xc0\xaf") => qr/invalid value "message=.*in "auth_token_error"/],
         [qq(API_IP_NOT_ALLOWED "message=\xe2\x82") => qr/invalid value "message=.*in "auth_token_error"/]]],
     [auth_token_error_format => 'text', one => 1, wrong => [
-        map { [$_ => qr/invalid value "\Q$_\E"/] } 'xml', 'jsonp', '$arg_format', '']],
-    [auth_token_preflight => 'on', one => 1, wrong => [
-        map { [$_ => qr/invalid value "\Q$_\E" in "auth_token_preflight" directive/] }
-            'yes', '$arg_on', '']],
+        map { [$_ => qr/invalid value "\Q$_\E" in "auth_token_error_format": use "json", "problem" or "text" in /] }
+            'xml', 'jsonp', 'JSON', '$arg_format', '']],
+    [auth_token_log_level => 'warn', one => 1, wrong => [
+        map { [$_ => qr/invalid value "\Q$_\E" in "auth_token_log_level": use "info", "notice", "warn" or "error" in /] }
+            'debug', 'crit', 'off', 'Warn', 'errors', '$arg_level', '']],
+    (map { my $name = $_; [$name => 'on', one => 1, wrong => [
+        map { [$_ => qr/invalid value "\Q$_\E" in "$name" directive/] } 'yes', '$arg_on', '']] }
+        'auth_token_preflight', 'auth_token_local'),
     (map { my $name = $_; [$name => 'https://ui.example', wrong => [
         (map { [$_ => wrong_value($_, $name)] }
              'ui.example', '*', 'https://', 'https://*.example', 'https://ui.example/',
@@ -199,7 +205,8 @@ for my $row (@directives) {
           qr/unknown directive "$name" in "auth_token_issuer"/, "$name in an issuer";
 
     # contexts where it is allowed
-    works issuer() . "$name $value; server { $name $value;"
+    my $in_http = $name eq 'auth_token_log_level' ? '' : "$name $value;";    # the harness sets it
+    works issuer() . "$in_http server { $name $value;"
         . " location / { limit_except GET { $name $value; } } }",
         "$name in http, server, limit_except";
 }
@@ -359,12 +366,70 @@ fails block($client_claim . "audience clients;\nclient_claim $_; # here\n"),
       "client_claim $_ without a store" for 'appid', 'azp appid', 'entra';
 fails block("issuer x;\nclient_claim $_; # here\n"), qr/"client_claim" directive cannot combine "entra" with other values/,
       "client_claim $_" for 'entra appid', 'azp entra', 'entra entra';
-fails block("issuer x;\ndelegated $_; # here\n"), wrong_value($_, 'delegated'), "delegated $_"
-    for 'yes', 'ON';
-fails block("issuer x;\nrights $_; # here\n"), wrong_value($_, 'rights'), "rights $_"
-    for "any", "ROLE", "role,token";
-fails block("issuer x;\nclient_claim azp;\nrights role;\nrights role; # here\n"), qr/"rights" directive is duplicate/,
-      'rights twice';
+
+# directives whose value is a word of a list
+my %words = (
+    delegated  => '"on" or "off"',
+    rights     => '"role", "token" or "both"',
+    token_kind => '"access" or "any"',
+    cnf        => '"refuse" or "ignore"',
+);
+for my $name (sort keys %words) {
+    my ($first) = $words{$name} =~ /"(\w+)"/;
+
+    fails block("$name $_; # here"), qr/invalid value "\Q@{[ $_ eq '""' ? '' : $_ ]}\E" in "$name": use $words{$name} in /,
+          "in an issuer: $name $_" for 'yes', uc $first, "$first,$first", "${first}s", 'none', '$arg_x', '""';
+    fails block("$name $first;\n$name $first; # here"), qr/"$name" directive is duplicate/, "in an issuer: $name twice";
+    fails block("$name$_; # here"), qr/invalid number of arguments in "$name" directive/, "in an issuer: $name$_"
+        for '', " $first $first";
+}
+
+# directives with parameters
+my %parameters = (
+    access_token  => [qw(expires=1h cookie_expires=2h cookie=a domain=a.example samesite=lax)],
+    refresh_token => [qw(expires=1h length=64 grace=1s cookie=b path=/ domain=a.example samesite=none)],
+    password      => [qw(remember=1m failures=5/1m)],
+    'jwks_uri https://issuer.example/keys' =>
+        ['refresh=1h', 'max_stale=1d', 'pause=1m', "ca_file=%%DIR%%/ca.pem", 'proxy=http://127.0.0.1:3128'],
+    'discovery on' => ['refresh=1h', 'max_stale=1d', 'pause=1m', "ca_file=%%DIR%%/ca.pem", 'proxy=http://127.0.0.1:3128'],
+);
+for my $directive (sort keys %parameters) {
+    my ($name) = split / /, $directive;
+    my @all    = $parameters{$directive}->@*;
+
+    works "auth_token_state_path %%DIR%%/state;\n" . in_block("$directive @all;"), "in an issuer: $directive, all parameters";
+    works "auth_token_state_path %%DIR%%/state;\n" . in_block("$directive @{[ reverse @all ]};"),
+          "in an issuer: $directive, all parameters in another order";
+
+    for my $parameter (@all) {
+        fails in_block("$directive @all $parameter; # here"), duplicate_value($parameter, $name),
+              "in an issuer: $directive, $parameter twice";
+        fails in_block("$directive $_; # here"), wrong_value($_, $name), "in an issuer: $directive $_"
+            for $parameter =~ s/=.*//r, ucfirst $parameter, "x$parameter";
+    }
+    fails in_block("$directive colour=red; # here"), wrong_value('colour=red', $name), "in an issuer: $directive colour=red";
+}
+
+# token endpoints
+for my $name (map { "auth_token_$_" } qw(login refresh logout session_info oauth jwks metadata)) {
+    my $endpoint = $name eq 'auth_token_metadata' ? "$name main token_endpoint=/token" : "$name main";
+    my $here     = qr/"$name" directive is not allowed here/;
+
+    fails location("$name; # here"), qr/invalid number of arguments in "$name" directive/, "$name: no value";
+    fails location("$endpoint more more; # here"), qr/invalid number of arguments in "$name" directive/, "$name: more values";
+    fails location("$endpoint;\n$endpoint; # here"), qr/"$name" directive is not allowed: the location already is a token endpoint/,
+          "$name: twice";
+    fails location($endpoint =~ s/main/$_/r . '; # here'), qr/no such issuer "\Q@{[ $_ eq '""' ? '' : $_ ]}\E" in "$name" in /,
+          "$name: the issuer $_" for 'unknown', 'Main', '$arg_x', '""';
+    fails location("$endpoint; # here"), qr/"$name" requires "signing_key" in "auth_token_issuer main" in /,
+          "$name: an issuer without a signing key";
+    fails "$endpoint; # here", $here, "$name in http";
+    fails "server {\n$endpoint; # here\n}", $here, "$name in server";
+    fails location("if (\$arg_x) {\n$endpoint; # here\n}"), $here, "$name in if";
+    fails location("limit_except GET {\n$endpoint; # here\n}"), $here, "$name in limit_except";
+    fails in_block("$endpoint; # here"), qr/unknown directive "$name" in "auth_token_issuer"/, "$name in an issuer";
+}
+
 fails block("issuer x;\naudience api;\nkey_file %%DIR%%/rsa.pem;\nrights $_; # here\n"),
       qr/"rights" requires "client_claim" in "auth_token_issuer main" in /, "rights $_ without client_claim"
     for qw(role token both);

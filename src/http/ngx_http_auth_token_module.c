@@ -118,14 +118,14 @@ static ngx_command_t  ngx_at_commands[] = {
 
     { ngx_string("auth_token_error_format"),
       NGX_AT_ANY_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_at_conf_set_word,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_at_loc_conf_t, error_format),
       &ngx_at_formats },
 
     { ngx_string("auth_token_log_level"),
       NGX_AT_ANY_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_at_conf_set_word,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_at_loc_conf_t, log_level),
       &ngx_at_log_levels },

@@ -53,9 +53,9 @@ typedef struct {
 
     unsigned                algs;           /* at_alg_bit() */
 
-    unsigned                any_kind:1;     /* accept ID tokens and others, not
+    unsigned                any_kind;       /* accept ID tokens and others, not
                                                only access tokens */
-    unsigned                ignore_cnf:1;   /* accept a token that is bound to
+    unsigned                ignore_cnf;     /* accept a token that is bound to
                                                a key (RFC 7800) */
 
     int64_t                 leeway;         /* seconds, 0 or more */
@@ -73,9 +73,9 @@ typedef struct {
                                                names the client */
     size_t                  n_client_claims;
                                             /* 0: no client is required */
-    at_client_rights_e      client_rights;
+    unsigned                client_rights;  /* at_client_rights_e */
     unsigned                entra:1;        /* apply the rules of at_entra.h */
-    unsigned                no_users:1;     /* refuse tokens on behalf of a
+    unsigned                no_users;       /* refuse tokens on behalf of a
                                                user */
 } at_issuer_t;
 

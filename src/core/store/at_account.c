@@ -301,7 +301,7 @@ at_account_apply_client(at_identity_t *identity, at_store_t *store,
 {
     at_verdict_e        verdict;
     at_client_record_t  client;
-    at_client_rights_e  mode;
+    unsigned            mode;
 
     verdict = at_account_read_client(identity, &client, store, id);
 

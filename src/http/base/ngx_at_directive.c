@@ -32,20 +32,42 @@ ngx_at_conf_note_position(ngx_conf_t *cf, ngx_at_conf_position_t *position)
 }
 
 
+static void
+ngx_at_conf_log_at(ngx_uint_t level, ngx_conf_t *cf,
+    const ngx_at_conf_position_t *position, const char *fmt, va_list args)
+{
+    u_char  buf[NGX_MAX_CONF_ERRSTR], *last;
+
+    last = ngx_vslprintf(buf, buf + NGX_MAX_CONF_ERRSTR, fmt, args);
+
+    ngx_log_error(level, cf->log, 0, "%*s in %V:%ui", (size_t) (last - buf),
+                  buf, &position->file, position->line);
+}
+
+
 ngx_int_t
 ngx_at_conf_error_at(ngx_conf_t *cf, const ngx_at_conf_position_t *position,
     const char *fmt, ...)
 {
-    u_char   buf[NGX_MAX_CONF_ERRSTR], *last;
     va_list  args;
 
     va_start(args, fmt);
-    last = ngx_vslprintf(buf, buf + NGX_MAX_CONF_ERRSTR, fmt, args);
+    ngx_at_conf_log_at(NGX_LOG_EMERG, cf, position, fmt, args);
     va_end(args);
 
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %V:%ui",
-                  (size_t) (last - buf), buf, &position->file, position->line);
     return NGX_ERROR;
+}
+
+
+void
+ngx_at_conf_warn_at(ngx_conf_t *cf, const ngx_at_conf_position_t *position,
+    const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    ngx_at_conf_log_at(NGX_LOG_WARN, cf, position, fmt, args);
+    va_end(args);
 }
 
 
@@ -229,6 +251,51 @@ ngx_at_conf_set_strings(ngx_conf_t *cf, ngx_array_t **array)
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_at_conf_parse_word(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_conf_enum_t *words, ngx_uint_t *result)
+{
+    u_char      hint[NGX_AT_HINT_SIZE], *p, *last;
+    char       *separator;
+    ngx_uint_t  i;
+
+    p = hint;
+    last = hint + NGX_AT_HINT_SIZE - 1;
+    separator = "use ";
+
+    for (i = 0; words[i].name.len; i++) {
+
+        if (ngx_at_str_equal(&words[i].name, value)) {
+            *result = words[i].value;
+            return NGX_CONF_OK;
+        }
+
+        p = ngx_slprintf(p, last, "%s\"%V\"", separator, &words[i].name);
+        separator = words[i + 1].name.len && words[i + 2].name.len ? ", "
+                                                                   : " or ";
+    }
+
+    *p = '\0';
+
+    return ngx_at_conf_invalid_value(cf, value, (char *) hint);
+}
+
+
+char *
+ngx_at_conf_set_word(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t  *field;
+
+    value = cf->args->elts;
+    field = (ngx_uint_t *) ((u_char *) conf + cmd->offset);
+
+    return *field == NGX_CONF_UNSET_UINT
+           ? ngx_at_conf_parse_word(cf, &value[1], cmd->post, field)
+           : "is duplicate";
 }
 
 

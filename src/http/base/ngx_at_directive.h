@@ -55,8 +55,10 @@ ngx_uint_t ngx_at_str_equal(const ngx_str_t *a, const ngx_str_t *b);
 void ngx_at_conf_note_position(ngx_conf_t *cf,
     ngx_at_conf_position_t *position);
 
-/* logs "MESSAGE in FILE:LINE"; always NGX_ERROR */
+/* log "MESSAGE in FILE:LINE"; an error is always NGX_ERROR */
 ngx_int_t ngx_at_conf_error_at(ngx_conf_t *cf,
+    const ngx_at_conf_position_t *position, const char *fmt, ...);
+void ngx_at_conf_warn_at(ngx_conf_t *cf,
     const ngx_at_conf_position_t *position, const char *fmt, ...);
 
 /* log a wrong argument of the current directive; always NGX_CONF_ERROR */
@@ -77,6 +79,13 @@ char *ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
 /* for a time_t field: at least min and at most max */
 ngx_int_t ngx_at_conf_parse_seconds(ngx_conf_t *cf,
     const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field);
+
+/* sets *result by a table of words, which ends with an empty name */
+char *ngx_at_conf_parse_word(ngx_conf_t *cf, ngx_str_t *value,
+    const ngx_conf_enum_t *words, ngx_uint_t *result);
+
+/* ngx_conf_set_enum_slot() with an error that names directive and words */
+char *ngx_at_conf_set_word(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* the arguments as an array of ngx_str_t without duplicates */
 char *ngx_at_conf_set_strings(ngx_conf_t *cf, ngx_array_t **array);

@@ -46,9 +46,6 @@ typedef struct {
     at_issuer_t             requirements;
 
     ngx_at_conf_position_t  client_claim_position;
-    ngx_at_conf_position_t  scope_claim_position;
-    ngx_at_conf_position_t  rights_position;    /* line 0: not configured */
-    ngx_at_conf_position_t  audience_position;  /* of "audience clients" */
 
     ngx_array_t             key_files;          /* of ngx_at_key_file_t */
     ngx_array_t             sources;            /* of ngx_at_source_t * */

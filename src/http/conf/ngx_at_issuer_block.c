@@ -25,19 +25,15 @@ typedef struct {
     ngx_uint_t    min;                          /* arguments with the name */
     ngx_uint_t    max;
 
-    /* value: the arguments, value[0] is the name */
+    /* one of three; value: the arguments, value[0] is the name */
     char        *(*set)(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
                         ngx_str_t *value, void *field);
+    const ngx_at_conf_parameter_t  *parameters; /* of the issuer */
+    const ngx_conf_enum_t          *words;      /* the field is unsigned */
+
     size_t        offset;                       /* of field in the issuer */
     ngx_uint_t    repeated;                     /* may occur more than once */
-
-    const ngx_at_conf_parameter_t  *parameters; /* in place of set() */
 } ngx_at_issuer_command_t;
-
-typedef struct {
-    ngx_at_issuer_t  *issuer;
-    ngx_uint_t        seen;                     /* bits of the commands */
-} ngx_at_issuer_parser_t;
 
 
 static const at_claim_path_t  ngx_at_entra_client_claims[] = {
@@ -103,7 +99,6 @@ ngx_at_issuer_set_audience(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     i = 1;
 
     if (ngx_at_str_is(&value[1], "clients")) {
-        ngx_at_conf_note_position(cf, &issuer->audience_position);
         requirements->token_client_audience = 1;
         i++;
 
@@ -245,35 +240,7 @@ static char *
 ngx_at_issuer_set_scope_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     ngx_str_t *value, void *field)
 {
-    ngx_at_conf_note_position(cf, &issuer->scope_claim_position);
-
     return ngx_at_conf_parse_claim_path(cf, &value[1], field);
-}
-
-
-static char *
-ngx_at_issuer_set_rights(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *value, void *field)
-{
-    at_client_rights_e *rights = field;
-
-    ngx_at_conf_note_position(cf, &issuer->rights_position);
-
-    if (ngx_at_str_is(&value[1], "role")) {
-        *rights = AT_CLIENT_RIGHTS_ROLE;
-
-    } else if (ngx_at_str_is(&value[1], "token")) {
-        *rights = AT_CLIENT_RIGHTS_TOKEN;
-
-    } else if (ngx_at_str_is(&value[1], "both")) {
-        *rights = AT_CLIENT_RIGHTS_BOTH;
-
-    } else {
-        return ngx_at_conf_invalid_value(cf, &value[1],
-                                "use \"role\", \"token\" or \"both\"");
-    }
-
-    return NGX_CONF_OK;
 }
 
 
@@ -287,46 +254,6 @@ ngx_at_issuer_set_admin_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     }
 
     return ngx_at_conf_parse_claim_path(cf, &value[1], field);
-}
-
-
-static char *
-ngx_at_issuer_set_delegated(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *value, void *field)
-{
-    issuer->requirements.no_users = ngx_at_str_is(&value[1], "off");
-
-    return issuer->requirements.no_users || ngx_at_str_is(&value[1], "on")
-           ? NGX_CONF_OK
-           : ngx_at_conf_invalid_value(cf, &value[1],
-                                       "use \"on\" or \"off\"");
-}
-
-
-static char *
-ngx_at_issuer_set_token_kind(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *value, void *field)
-{
-    issuer->requirements.any_kind = ngx_at_str_is(&value[1], "any");
-
-    return issuer->requirements.any_kind || ngx_at_str_is(&value[1], "access")
-           ? NGX_CONF_OK
-           : ngx_at_conf_invalid_value(cf, &value[1],
-                                       "use \"access\" or \"any\"");
-}
-
-
-static char *
-ngx_at_issuer_set_cnf(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *value, void *field)
-{
-    issuer->requirements.ignore_cnf = ngx_at_str_is(&value[1], "ignore");
-
-    return issuer->requirements.ignore_cnf
-           || ngx_at_str_is(&value[1], "refuse")
-           ? NGX_CONF_OK
-           : ngx_at_conf_invalid_value(cf, &value[1],
-                                       "use \"refuse\" or \"ignore\"");
 }
 
 
@@ -350,8 +277,6 @@ ngx_at_issuer_set_client_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 
     requirements = &issuer->requirements;
     n = cf->args->nelts - 1;
-
-    ngx_at_conf_note_position(cf, &issuer->client_claim_position);
 
     paths = ngx_pcalloc(cf->pool, n * sizeof(at_claim_path_t));
     if (paths == NULL) {
@@ -389,93 +314,127 @@ ngx_at_issuer_set_client_claim(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 #define ngx_at_requirement(member)                                            \
     offsetof(ngx_at_issuer_t, requirements.member)
 
+static const ngx_conf_enum_t  ngx_at_rights_words[] = {
+    { ngx_string("role"), AT_CLIENT_RIGHTS_ROLE },
+    { ngx_string("token"), AT_CLIENT_RIGHTS_TOKEN },
+    { ngx_string("both"), AT_CLIENT_RIGHTS_BOTH },
+    { ngx_null_string, 0 }
+};
+
+/* the values of no_users, any_kind and ignore_cnf */
+
+static const ngx_conf_enum_t  ngx_at_delegated_words[] = {
+    { ngx_string("on"), 0 }, { ngx_string("off"), 1 }, { ngx_null_string, 0 }
+};
+
+static const ngx_conf_enum_t  ngx_at_token_kind_words[] = {
+    { ngx_string("access"), 0 }, { ngx_string("any"), 1 },
+    { ngx_null_string, 0 }
+};
+
+static const ngx_conf_enum_t  ngx_at_cnf_words[] = {
+    { ngx_string("refuse"), 0 }, { ngx_string("ignore"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
 static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
 
     { ngx_string("issuer"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_issuer, 0, 0, NULL },
+      .set = ngx_at_issuer_set_issuer },
 
     { ngx_string("audience"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_audience, 0, 0, NULL },
+      .set = ngx_at_issuer_set_audience },
 
     { ngx_string("algorithms"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_algorithms, 0, 0, NULL },
+      .set = ngx_at_issuer_set_algorithms },
 
     { ngx_string("typ"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_typ, 0, 0, NULL },
+      .set = ngx_at_issuer_set_typ },
 
     { ngx_string("key_file"), 2, 2,
-      ngx_at_issuer_set_key_file, 0, 1, NULL },
+      .set = ngx_at_issuer_set_key_file, .repeated = 1 },
 
-    { ngx_string("jwks_uri"), 2, 7,
-      ngx_at_issuer_set_jwks_uri, 0, 1, NULL },
+    { ngx_string("jwks_uri"), 2, NGX_AT_ARGS_UNLIMITED,
+      .set = ngx_at_issuer_set_jwks_uri, .repeated = 1 },
 
-    { ngx_string("discovery"), 2, 7,
-      ngx_at_issuer_set_discovery, 0, 0, NULL },
+    { ngx_string("discovery"), 2, NGX_AT_ARGS_UNLIMITED,
+      .set = ngx_at_issuer_set_discovery },
 
     { ngx_string("leeway"), 2, 2,
-      ngx_at_issuer_set_time, ngx_at_requirement(leeway), 0, NULL },
+      .set = ngx_at_issuer_set_time, .offset = ngx_at_requirement(leeway) },
 
     { ngx_string("max_age"), 2, 2,
-      ngx_at_issuer_set_time, ngx_at_requirement(max_age), 0, NULL },
+      .set = ngx_at_issuer_set_time, .offset = ngx_at_requirement(max_age) },
 
     { ngx_string("user_claim"), 2, 3,
-      ngx_at_issuer_set_user_claim,
-      ngx_at_requirement(user_claim), 0, NULL },
+      .set = ngx_at_issuer_set_user_claim,
+      .offset = ngx_at_requirement(user_claim) },
 
     { ngx_string("scope_claim"), 2, 2,
-      ngx_at_issuer_set_scope_claim,
-      ngx_at_requirement(scope_claim), 0, NULL },
+      .set = ngx_at_issuer_set_scope_claim,
+      .offset = ngx_at_requirement(scope_claim) },
 
     { ngx_string("admin_claim"), 2, 2,
-      ngx_at_issuer_set_admin_claim,
-      ngx_at_requirement(admin_claim), 0, NULL },
+      .set = ngx_at_issuer_set_admin_claim,
+      .offset = ngx_at_requirement(admin_claim) },
 
     { ngx_string("client_claim"), 2, NGX_AT_ARGS_UNLIMITED,
-      ngx_at_issuer_set_client_claim, 0, 0, NULL },
+      .set = ngx_at_issuer_set_client_claim },
 
     { ngx_string("rights"), 2, 2,
-      ngx_at_issuer_set_rights,
-      ngx_at_requirement(client_rights), 0, NULL },
+      .words = ngx_at_rights_words,
+      .offset = ngx_at_requirement(client_rights) },
 
     { ngx_string("delegated"), 2, 2,
-      ngx_at_issuer_set_delegated, 0, 0, NULL },
+      .words = ngx_at_delegated_words,
+      .offset = ngx_at_requirement(no_users) },
 
     { ngx_string("token_kind"), 2, 2,
-      ngx_at_issuer_set_token_kind, 0, 0, NULL },
+      .words = ngx_at_token_kind_words,
+      .offset = ngx_at_requirement(any_kind) },
 
     { ngx_string("cnf"), 2, 2,
-      ngx_at_issuer_set_cnf, 0, 0, NULL },
+      .words = ngx_at_cnf_words, .offset = ngx_at_requirement(ignore_cnf) },
 
     { ngx_string("signing_key"), 2, 3,
-      ngx_at_issuer_set_signing_key, 0, 1, NULL },
+      .set = ngx_at_issuer_set_signing_key, .repeated = 1 },
 
-    { ngx_string("access_token"), 2, 4,
-      NULL, 0, 0, ngx_at_access_token_parameters },
+    { ngx_string("access_token"), 2, NGX_AT_ARGS_UNLIMITED,
+      .parameters = ngx_at_access_token_parameters },
 
-    { ngx_string("refresh_token"), 2, 6,
-      NULL, 0, 0, ngx_at_refresh_token_parameters },
+    { ngx_string("refresh_token"), 2, NGX_AT_ARGS_UNLIMITED,
+      .parameters = ngx_at_refresh_token_parameters },
 
-    { ngx_string("password"), 2, 3,
-      NULL, 0, 0, ngx_at_password_parameters },
+    { ngx_string("password"), 2, NGX_AT_ARGS_UNLIMITED,
+      .parameters = ngx_at_password_parameters },
 
     { ngx_string("include"), 2, 2,
-      ngx_at_issuer_include, 0, 1, NULL },
-
-    { ngx_null_string, 0, 0, NULL, 0, 0, NULL }
+      .set = ngx_at_issuer_include, .repeated = 1 },
 };
+
+#define NGX_AT_ISSUER_COMMANDS                                                \
+    (sizeof(ngx_at_issuer_commands) / sizeof(ngx_at_issuer_command_t))
+
+typedef struct {
+    ngx_at_issuer_t         *issuer;
+
+    /* of each command, the last one; line 0: not configured */
+    ngx_at_conf_position_t   positions[NGX_AT_ISSUER_COMMANDS];
+} ngx_at_issuer_parser_t;
 
 
 /* --- the block ----------------------------------------------------------- */
 
 
-/* the index of the null entry: no such directive */
+/* NGX_AT_ISSUER_COMMANDS: no such directive */
 
 static ngx_uint_t
 ngx_at_issuer_find_command(const ngx_str_t *name)
 {
     ngx_uint_t  i;
 
-    for (i = 0; ngx_at_issuer_commands[i].name.len; i++) {
+    for (i = 0; i < NGX_AT_ISSUER_COMMANDS; i++) {
         if (ngx_at_str_equal(&ngx_at_issuer_commands[i].name, name)) {
             break;
         }
@@ -493,21 +452,23 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     ngx_at_issuer_parser_t *parser = conf;
 
     char                           *rc;
+    void                           *field;
     ngx_str_t                      *name;
-    ngx_uint_t                      i, n;
+    ngx_uint_t                      i, n, word;
     const ngx_at_issuer_command_t  *command;
 
     name = cf->args->elts;
     n = cf->args->nelts;
     i = ngx_at_issuer_find_command(name);
-    command = &ngx_at_issuer_commands[i];
 
-    if (command->name.len == 0) {
+    if (i == NGX_AT_ISSUER_COMMANDS) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "unknown directive \"%V\" in \"auth_token_issuer\"",
                            name);
         return NGX_CONF_ERROR;
     }
+
+    command = &ngx_at_issuer_commands[i];
 
     if (n < command->min || n > command->max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -516,18 +477,27 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if ((parser->seen & (1 << i)) && !command->repeated) {
+    field = (u_char *) parser->issuer + command->offset;
+
+    if (parser->positions[i].line && !command->repeated) {
         rc = "is duplicate";
 
     } else if (command->parameters) {
         rc = ngx_at_conf_parse_parameters(cf, 1, command->parameters,
                                           parser->issuer);
+
+    } else if (command->words) {
+        rc = ngx_at_conf_parse_word(cf, &name[1], command->words, &word);
+
+        if (rc == NGX_CONF_OK) {
+            *(unsigned *) field = word;
+        }
+
     } else {
-        rc = command->set(cf, parser->issuer, name,
-                          (u_char *) parser->issuer + command->offset);
+        rc = command->set(cf, parser->issuer, name, field);
     }
 
-    parser->seen |= 1 << i;
+    ngx_at_conf_note_position(cf, &parser->positions[i]);
 
     if (rc == NGX_CONF_OK || rc == NGX_CONF_ERROR) {
         return rc;
@@ -538,15 +508,22 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 }
 
 
-static ngx_uint_t
-ngx_at_issuer_has(const ngx_at_issuer_parser_t *parser, const char *name)
+static const ngx_at_conf_position_t *
+ngx_at_issuer_position(const ngx_at_issuer_parser_t *parser, const char *name)
 {
     ngx_str_t  directive;
 
     directive.data = (u_char *) name;
     directive.len = ngx_strlen(name);
 
-    return (parser->seen >> ngx_at_issuer_find_command(&directive)) & 1;
+    return &parser->positions[ngx_at_issuer_find_command(&directive)];
+}
+
+
+static ngx_uint_t
+ngx_at_issuer_has(const ngx_at_issuer_parser_t *parser, const char *name)
+{
+    return ngx_at_issuer_position(parser, name)->line != 0;
 }
 
 
@@ -666,32 +643,66 @@ ngx_at_is_issuer_name(const ngx_str_t *name)
 }
 
 
-/* the directive that the block lacks, or NULL */
-
-static char *
-ngx_at_issuer_find_missing(const ngx_at_issuer_t *issuer)
+static ngx_int_t
+ngx_at_issuer_check(ngx_conf_t *cf, const ngx_at_issuer_parser_t *parser)
 {
-    const at_issuer_t  *requirements;
+    char                   *missing;
+    const at_issuer_t      *requirements;
+    const ngx_at_issuer_t  *issuer;
 
+    issuer = parser->issuer;
     requirements = &issuer->requirements;
+    missing = NULL;
 
     if (requirements->n_issuers == 0) {
-        return "issuer";
-    }
+        missing = "issuer";
 
-    if (requirements->n_audiences == 0 && !requirements->token_client_audience
-        && (!requirements->any_audience || issuer->signing_keys.nelts))
+    } else if (requirements->n_audiences == 0
+               && !requirements->token_client_audience
+               && (!requirements->any_audience || issuer->signing_keys.nelts))
     {
-        return requirements->any_audience ? "audience VALUE" : "audience";
-    }
+        missing = requirements->any_audience ? "audience VALUE" : "audience";
 
-    if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0
-        && issuer->signing_keys.nelts == 0)
+    } else if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0
+               && issuer->signing_keys.nelts == 0)
     {
-        return "key_file\", \"jwks_uri\", \"discovery\" or \"signing_key";
+        missing = "key_file\", \"jwks_uri\", \"discovery\" or \"signing_key";
     }
 
-    return NULL;
+    if (missing) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"%s\" in \"auth_token_issuer %V\"",
+                           missing, &issuer->name);
+        return NGX_ERROR;
+    }
+
+    if (requirements->n_client_claims == 0) {
+
+        if (requirements->token_client_audience) {
+            return ngx_at_conf_error_at(cf,
+                       ngx_at_issuer_position(parser, "audience"),
+                       "\"audience clients\" requires \"client_claim\" in "
+                       "\"auth_token_issuer %V\"", &issuer->name);
+        }
+
+        if (ngx_at_issuer_has(parser, "rights")) {
+            return ngx_at_conf_error_at(cf,
+                       ngx_at_issuer_position(parser, "rights"),
+                       "\"rights\" requires \"client_claim\" in "
+                       "\"auth_token_issuer %V\"", &issuer->name);
+        }
+    }
+
+    if (requirements->entra && ngx_at_issuer_has(parser, "scope_claim")
+        && !ngx_at_issuer_has(parser, "rights"))
+    {
+        ngx_at_conf_warn_at(cf, ngx_at_issuer_position(parser, "scope_claim"),
+            "\"scope_claim\" of \"auth_token_issuer %V\" grants nothing with "
+            "\"client_claim entra\": use \"rights both\" or \"rights role\"",
+            &issuer->name);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -718,7 +729,7 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_main_conf_t *atmcf = conf;
 
-    char                    *rc, *missing;
+    char                    *rc;
     ngx_str_t               *name;
     ngx_conf_t               save;
     ngx_at_issuer_t         *issuer, **p;
@@ -745,8 +756,8 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *p = issuer;
 
+    ngx_memzero(&parser, sizeof(ngx_at_issuer_parser_t));
     parser.issuer = issuer;
-    parser.seen = 0;
 
     save = *cf;
     cf->handler = ngx_at_issuer_run_directive;
@@ -760,6 +771,8 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    issuer->client_claim_position = *ngx_at_issuer_position(&parser,
+                                                            "client_claim");
     ngx_at_issuer_apply_defaults(&parser);
 
     if (ngx_at_check_cookie(cf, issuer, &issuer->access_cookie,
@@ -772,16 +785,8 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    missing = ngx_at_issuer_find_missing(issuer);
-
-    if (missing) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"%s\" in \"auth_token_issuer %V\"",
-                           missing, &issuer->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_at_key_sources_resolve(cf, issuer) != NGX_CONF_OK
+    if (ngx_at_issuer_check(cf, &parser) != NGX_OK
+        || ngx_at_key_sources_resolve(cf, issuer) != NGX_CONF_OK
         || ngx_at_signing_keys_load(cf, issuer) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -794,45 +799,15 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 ngx_int_t
 ngx_at_check_issuers(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf)
 {
-    ngx_uint_t               i;
-    at_issuer_t             *requirements;
-    ngx_at_issuer_t        **issuers;
-    ngx_at_conf_position_t  *position;
+    ngx_uint_t         i;
+    ngx_at_issuer_t  **issuers;
 
     issuers = atmcf->issuers.elts;
 
     for (i = 0; i < atmcf->issuers.nelts; i++) {
-        requirements = &issuers[i]->requirements;
-
-        if (requirements->token_client_audience
-            && requirements->n_client_claims == 0)
+        if (issuers[i]->requirements.n_client_claims
+            && atmcf->store_path.data == NULL)
         {
-            return ngx_at_conf_error_at(cf, &issuers[i]->audience_position,
-                       "\"audience clients\" requires \"client_claim\" in "
-                       "\"auth_token_issuer %V\"", &issuers[i]->name);
-        }
-
-        if (issuers[i]->rights_position.line
-            && requirements->n_client_claims == 0)
-        {
-            return ngx_at_conf_error_at(cf, &issuers[i]->rights_position,
-                       "\"rights\" requires \"client_claim\" in "
-                       "\"auth_token_issuer %V\"", &issuers[i]->name);
-        }
-
-        position = &issuers[i]->scope_claim_position;
-
-        if (requirements->entra && position->line
-            && issuers[i]->rights_position.line == 0)
-        {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"scope_claim\" of \"auth_token_issuer %V\" grants "
-                          "nothing with \"client_claim entra\": use \"rights "
-                          "both\" or \"rights role\" in %V:%ui",
-                          &issuers[i]->name, &position->file, position->line);
-        }
-
-        if (requirements->n_client_claims && atmcf->store_path.data == NULL) {
             return ngx_at_conf_error_at(cf, &issuers[i]->client_claim_position,
                        "\"client_claim\" of \"auth_token_issuer %V\" requires "
                        "\"auth_token_store\"", &issuers[i]->name);

@@ -125,6 +125,14 @@ ngx_at_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static const ngx_conf_enum_t  ngx_at_schemes[] = {
+    { ngx_string("bearer"), NGX_AT_BEARER },
+    { ngx_string("basic"), NGX_AT_BASIC },
+    { ngx_string("api_token"), NGX_AT_API_TOKEN },
+    { ngx_null_string, 0 }
+};
+
+
 char *
 ngx_at_set_challenge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -141,14 +149,10 @@ ngx_at_set_challenge(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        scheme = ngx_at_str_is(&value[i], "bearer") ? NGX_AT_BEARER
-                 : ngx_at_str_is(&value[i], "basic") ? NGX_AT_BASIC
-                 : ngx_at_str_is(&value[i], "api_token") ? NGX_AT_API_TOKEN
-                 : 0;
-
-        if (scheme == 0) {
-            return ngx_at_conf_invalid_value(cf, &value[i],
-                       "use \"bearer\", \"basic\" or \"api_token\"");
+        if (ngx_at_conf_parse_word(cf, &value[i], ngx_at_schemes, &scheme)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
         }
 
         if (atcf->challenge & scheme) {
@@ -618,9 +622,8 @@ ngx_at_find_conflict(const ngx_at_loc_conf_t *conf)
 static void
 ngx_at_warn_of_return(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 {
-    ngx_uint_t                     status;
-    const ngx_at_conf_position_t  *position;
-    ngx_http_core_loc_conf_t      *clcf;
+    ngx_uint_t                 status;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -630,19 +633,13 @@ ngx_at_warn_of_return(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 
     status = ngx_at_find_return(cf);
 
-    if (status == 0) {
-        return;
+    if (status) {
+        ngx_at_conf_warn_at(cf, &conf->enable_position,
+            "\"auth_token\" has no effect in %s \"%V\": \"return %ui\" "
+            "answers first. Use \"try_files /none @NAME\" and \"return\" in "
+            "that location, or \"auth_token off\"",
+            clcf->name.len ? "location" : "server", &clcf->name, status);
     }
-
-    position = &conf->enable_position;
-
-    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "\"auth_token\" has no effect in %s \"%V\": "
-                  "\"return %ui\" answers first. Use \"try_files /none "
-                  "@NAME\" and \"return\" in that location, or "
-                  "\"auth_token off\" in %V:%ui",
-                  clcf->name.len ? "location" : "server", &clcf->name, status,
-                  &position->file, position->line);
 }
 
 
@@ -650,9 +647,8 @@ static ngx_int_t
 ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
     ngx_at_loc_conf_t *conf)
 {
-    char                          *conflict;
-    const ngx_at_conf_position_t  *position;
-    ngx_http_core_loc_conf_t      *clcf;
+    char                      *conflict;
+    ngx_http_core_loc_conf_t  *clcf;
 
     if ((conf->accept & NGX_AT_JWT) && atmcf->issuers.nelts == 0) {
         return ngx_at_conf_error_at(cf, &conf->accept_position,
@@ -670,14 +666,12 @@ ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    position = &conf->restriction_position;
 
     if (!conf->enable) {
-        if (position->line && clcf->name.len) {
-            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"auth_token\" is off: \"%V\" has no effect in "
-                          "%V:%ui", &position->directive, &position->file,
-                          position->line);
+        if (conf->restriction_position.line && clcf->name.len) {
+            ngx_at_conf_warn_at(cf, &conf->restriction_position,
+                                "\"auth_token\" is off: \"%V\" has no effect",
+                                &conf->restriction_position.directive);
         }
 
         return NGX_OK;
@@ -723,19 +717,15 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     /* a client cannot have a token before it has logged in */
 
-    if (conf->enable == NGX_CONF_UNSET
-        && conf->token_endpoint)
-    {
+    if (conf->enable == NGX_CONF_UNSET && conf->token_endpoint) {
         conf->enable = 0;
     }
 
     if (conf->token_endpoint && conf->preflight == 1) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"auth_token_preflight\" has no effect beside \"%V\", "
-                      "which passes no request on. Use \"auth_token_cors\" in "
-                      "%V:%ui", &conf->token_endpoint_position.directive,
-                      &conf->token_endpoint_position.file,
-                      conf->token_endpoint_position.line);
+        ngx_at_conf_warn_at(cf, &conf->token_endpoint_position,
+            "\"auth_token_preflight\" has no effect beside \"%V\", which "
+            "passes no request on. Use \"auth_token_cors\"",
+            &conf->token_endpoint_position.directive);
     }
 
     if (conf->enable == NGX_CONF_UNSET) {

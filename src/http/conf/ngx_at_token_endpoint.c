@@ -259,22 +259,18 @@ ngx_at_cookie_reaches(const ngx_http_core_loc_conf_t *clcf,
 static void
 ngx_at_warn_of_cookie_path(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 {
-    const ngx_str_t               *path;
-    const ngx_at_conf_position_t  *position;
-    ngx_http_core_loc_conf_t      *clcf;
+    const ngx_str_t           *path;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     path = &conf->token_endpoint_issuer->refresh_scope.path;
-    position = &conf->token_endpoint_position;
 
     if (!ngx_at_cookie_reaches(clcf, path)) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"auth_token_refresh\" gets no cookie in location "
-                      "\"%V\": the path of the cookie is \"%V\". Use "
-                      "\"refresh_token path=%V\" in \"auth_token_issuer "
-                      "%V\" in %V:%ui", &clcf->name, path, &clcf->name,
-                      &conf->token_endpoint_issuer->name, &position->file,
-                      position->line);
+        ngx_at_conf_warn_at(cf, &conf->token_endpoint_position,
+            "\"auth_token_refresh\" gets no cookie in location \"%V\": the "
+            "path of the cookie is \"%V\". Use \"refresh_token path=%V\" in "
+            "\"auth_token_issuer %V\"", &clcf->name, path, &clcf->name,
+            &conf->token_endpoint_issuer->name);
     }
 }
 
@@ -333,11 +329,10 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
     if ((needs & NGX_AT_NEEDS_CLIENT_CLAIM)
         && issuer->requirements.client_rights != AT_CLIENT_RIGHTS_ROLE)
     {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"%V\" issues tokens without scopes: use \"rights "
-                      "role\" in \"auth_token_issuer %V\", in %V:%ui",
-                      &position->directive, name, &position->file,
-                      position->line);
+        ngx_at_conf_warn_at(cf, position,
+                            "\"%V\" issues tokens without scopes: use "
+                            "\"rights role\" in \"auth_token_issuer %V\"",
+                            &position->directive, name);
     }
 
     if ((needs & NGX_AT_NEEDS_STORE) && atmcf->store_path.data == NULL) {
