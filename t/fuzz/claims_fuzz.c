@@ -4,7 +4,8 @@
  *
  * Input: header (the first line) and payload (the rest) of a token.  Every
  * signature is taken as valid, so that claims are reached.  Each grant is
- * compared with a simple implementation of the rules.
+ * compared with a simple implementation of the rules, which uses jansson;
+ * payloads with numbers or names that jansson cannot represent are skipped.
  */
 
 #include <strings.h>
@@ -214,11 +215,12 @@ fuzz_check_entra(const json_t *claims, int es256)
                 || (*iss == 'h' && strcasecmp(tid, FUZZ_TENANT) == 0));
 
     /* its key is of that one tenant's issuer */
-    fuzz_assert(!es256 || (strcmp(iss, "https://" FUZZ_TENANT "/") == 0
+    fuzz_assert(es256 != 1 || (strcmp(iss, "https://" FUZZ_TENANT "/") == 0
                            && tid && strcasecmp(tid, FUZZ_TENANT) == 0));
 }
 
 
+/* whether the algorithm is ES256; -1 if it is not known */
 static int
 fuzz_check_header(at_str_t text)
 {
@@ -227,7 +229,10 @@ fuzz_check_header(at_str_t text)
     const char  *alg;
 
     jose = fuzz_json(text);
-    fuzz_assert(jose != NULL);
+
+    if (jose == NULL) {
+        return -1;
+    }
 
     alg = fuzz_text(jose, "alg");
 
@@ -245,18 +250,68 @@ fuzz_check_header(at_str_t text)
 }
 
 
+/* an access token, not bound to a key */
+static void
+fuzz_check_kind(at_str_t header, const json_t *claims)
+{
+    json_t      *jose = fuzz_json(header);
+    const char  *typ, *use, *jose_typ;
+
+    typ = fuzz_text(claims, "typ");
+    use = fuzz_text(claims, "token_use");
+    jose_typ = fuzz_text(jose, "typ");
+
+    fuzz_assert(!typ || (strcasecmp(typ, "ID") && strcasecmp(typ, "Refresh")
+                         && strcasecmp(typ, "Offline")
+                         && strcasecmp(typ, "Logout")));
+    fuzz_assert(use ? strcmp(use, "access") == 0
+                    : json_object_get(claims, "token_use") == NULL);
+    fuzz_assert(!json_object_get(claims, "at_hash")
+                && !json_object_get(claims, "c_hash")
+                && !json_is_object(json_object_get(claims, "events")));
+    fuzz_assert(!json_object_get(claims, "nonce")
+                || json_object_get(claims, "scope")
+                || json_object_get(claims, "scp")
+                || (typ && (!strcmp(typ, "Bearer") || !strcmp(typ, "DPoP")))
+                || (jose_typ && !strcasecmp(jose_typ, "at+jwt")));
+    fuzz_assert(!json_object_get(claims, "cnf")
+                || json_is_null(json_object_get(claims, "cnf")));
+
+    json_decref(jose);
+}
+
+
+/* the text of a string or number, else empty */
+static int
+fuzz_is_name(at_str_t name, const json_t *claim)
+{
+    int      same;
+    json_t  *number;
+
+    if (!json_is_number(claim)) {
+        return fuzz_is_text(name, json_string_value(claim));
+    }
+
+    number = fuzz_json(name);
+    same = json_equal(number, claim);
+    json_decref(number);
+
+    return same;
+}
+
+
 /* user, subject and number of scopes by the configured claims */
 static void
 fuzz_check_names(const at_identity_t *id, const json_t *claims)
 {
     const json_t  *scope;
-    const char    *user = fuzz_text(claims, "username");
+    const json_t  *user = json_object_get(claims, "username");
 
     scope = json_object_get(json_object_get(claims, "realm"), "scope");
 
-    fuzz_assert(fuzz_is_text(id->user, user));
-    fuzz_assert(fuzz_is_text(id->subject, user && *user ? user
-                                          : fuzz_text(claims, "sub")));
+    fuzz_assert(fuzz_is_name(id->user, user));
+    fuzz_assert(fuzz_is_name(id->subject, id->user.len
+                             ? user : json_object_get(claims, "sub")));
     fuzz_assert(scope == NULL || json_is_string(scope)
                 || json_is_array(scope));
     fuzz_assert(!json_is_array(scope)
@@ -272,11 +327,18 @@ fuzz_check_granted(at_str_t header, at_str_t payload, const at_identity_t *id)
     double       exp_, iat;
     json_t      *claims;
     const char  *iss, *client = NULL;
-    int          es256 = fuzz_check_header(header);
+    int          es256;
 
     fuzz_assert(memchr(payload.data, '\0', payload.len) == NULL);
     claims = fuzz_json(payload);
+
+    if (claims == NULL) {
+        return;
+    }
+
     fuzz_assert(json_is_object(claims));
+    es256 = fuzz_check_header(header);
+    fuzz_check_kind(header, claims);
 
     iss = fuzz_text(claims, "iss");
     exp_ = fuzz_time(claims, "exp", 0);

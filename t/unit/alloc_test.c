@@ -455,7 +455,7 @@ values_of(at_json_t *values, unsigned n)
 {
     char  *text = object_of(n);
 
-    return at_json_parse(values, text, strlen(text), AT_CLAIMS_DEPTH_MAX);
+    return at_json_parse(values, text, strlen(text), AT_JSON_DEPTH_MAX);
 }
 
 

@@ -264,7 +264,7 @@ at_jwt_parse_header(at_jwt_t *jwt)
 
     json = &jwt->verifier->json;
     rc = at_json_parse(json, (char *) jwt->header_bytes, len,
-                       AT_CLAIMS_DEPTH_MAX);
+                       AT_JSON_DEPTH_MAX);
 
     if (rc != 0) {
         return at_jwt_json_verdict(rc, AT_BAD_HEADER);

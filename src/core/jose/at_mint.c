@@ -239,7 +239,7 @@ at_mint_check_claims(at_str_t claims, at_error_t *err)
     default:
         return at_error(err, "claims must be one JSON object without "
                         "duplicate members and with at most %d levels",
-                        AT_CLAIMS_DEPTH_MAX);
+                        AT_JSON_DEPTH_MAX);
     }
 }
 

@@ -44,7 +44,7 @@ at_claims_parse(at_claims_t **out, at_str_t payload)
     }
 
     rc = at_json_parse(&claims->json, claims->text, claims->len,
-                       AT_CLAIMS_DEPTH_MAX);
+                       AT_JSON_DEPTH_MAX);
 
     if (rc != 0) {
         at_claims_free(claims);

@@ -12,9 +12,6 @@
 #include "core/json/at_json.h"
 
 
-#define AT_CLAIMS_DEPTH_MAX  512  /* nested objects and arrays */
-
-
 /* A parsed payload with its own copy of the text. */
 typedef struct at_claims_s  at_claims_t;
 

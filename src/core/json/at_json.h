@@ -54,7 +54,7 @@ typedef struct {
 
 
 #define AT_JSON_TEXT_MAX   ((1u << 28) - 1)  /* bytes; bounds the span */
-#define AT_JSON_DEPTH_MAX  2048
+#define AT_JSON_DEPTH_MAX  512               /* nested objects and arrays */
 
 /* results of at_json_parse() */
 #define AT_JSON_INVALID      (-1)
