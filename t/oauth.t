@@ -213,7 +213,20 @@ for ([invalid_client => 'a wrong secret', { client_id => $guid, client_secret =>
      [invalid_request => 'an invalid escape', 'grant_type=client_credentials&client_id=%zz&client_secret=x'],
      [invalid_request => 'a NUL', "$start&client_secret=%00"],
      [invalid_request => 'a body of 9,000 bytes', 'x' x 9000],
-     [unsupported_grant_type => 'another grant type', { grant_type => 'password' }],
+     [invalid_request => 'an empty grant_type', { @valid, grant_type => '' }],
+     [invalid_request => 'two grant types', "$start&client_secret=x&grant_type=client_credentials"],
+     [invalid_request => 'two scopes', "$start&client_secret=x&scope=&scope=api%2F.default"],
+     [invalid_request => 'a duplicate parameter, once escaped', "$start&client_secret=x&client%5Fsecret=y"],
+     [invalid_request => 'an incomplete escape', "$start&client_secret=%4"],
+     [invalid_client => 'an empty client id in Basic', {}, auth => 'Basic ' . encode_base64(":$secret", '')],
+     [invalid_client => 'an empty secret in Basic', {}, auth => 'Basic ' . encode_base64("$guid:", '')],
+     [invalid_client => 'Basic without a colon', {}, auth => 'Basic ' . encode_base64($guid, '')],
+     [invalid_client => 'a NUL in Basic', {}, auth => 'Basic ' . encode_base64("$guid:%00", '')],
+     [invalid_client => 'an invalid escape in Basic', {}, auth => 'Basic ' . encode_base64("$guid:100%", '')],
+     [invalid_client => 'a client assertion', { client_assertion => 'x', client_assertion_type => 'urn:x' }],
+     (map { [unsupported_grant_type => "the grant type $_", { @valid, grant_type => $_ }] }
+          'password', 'Client_Credentials', 'client_credentials ', 'client_credentials client_credentials',
+          'urn:ietf:params:oauth:grant-type:token-exchange'),
      map { [invalid_scope => "scope $_", { @valid, scope => $_ }] } 'read', 'api://other/.default', "api://$guid",
          '/.default', 'api:///.default', "api://$guid/.default x", '.default', 'other/.default', 'api://api://api/.default',
          $guid, "$guid.default", "https://$guid/.default", "x$guid/.default")
@@ -221,8 +234,28 @@ for ([invalid_client => 'a wrong secret', { client_id => $guid, client_secret =>
     my ($error, $name, $fields, @o) = @$_;
     is_error ask($fields, @o), $error, $name, scalar @o;
 }
-is_error $s->request('/oauth/token', method => 'POST', body => '{}', headers => ['Content-Type: application/json']),
-         'invalid_request', 'another media type';
+for my $type ('application/json', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencodedx', 'text/plain', '') {
+    is_error $s->request('/oauth/token', method => 'POST', body => "$start&client_secret=$secret",
+                         headers => ["Content-Type: $type"]), 'invalid_request', "the media type '$type'";
+}
+is_error $s->request("/oauth/token?$start&client_secret=x", method => 'POST', body => ''),
+         'invalid_request', 'parameters in the query';
+is_error $s->request('/oauth/token', method => 'POST', body => "$start&client_secret=$secret",
+                     headers => ['Content-Type: application/x-www-form-urlencoded', 'Content-Encoding: gzip']),
+         'invalid_request', 'a compressed body';
+for my $type ('application/x-www-form-urlencoded; charset=UTF-8', 'application/x-www-form-urlencoded;charset=utf-8',
+              'Application/X-WWW-Form-URLEncoded', "application/x-www-form-urlencoded ; charset=\"utf-8\"")
+{
+    is $s->request('/oauth/token', method => 'POST', body => "$start&client_secret=$secret",
+                   headers => ["Content-Type: $type"])->{status}, 200, "the media type '$type'";
+}
+is ask({}, auth => "$_ " . encode_base64("$guid:$secret", ''))->{status}, 200, "the scheme '$_'" for 'basic', 'BASIC', 'Basic ';
+is ask({ client_id => '', client_secret => '' }, auth => $basic)->{status}, 200, 'Basic with empty members in the body';
+is ask("&&$start&client_secret=$secret&")->{status}, 200, 'empty parameters are ignored';
+is ask("$start&client_secret=" . ($newer =~ s/([^A-Za-z0-9 ])/sprintf '%%%02x', ord $1/ger =~ tr/ /+/r))->{status}, 200,
+   'a space as "+"';
+is ask({}, auth => 'Basic ' . encode_base64("$guid:" . ($newer =~ s/([^A-Za-z0-9 ])/sprintf '%%%02x', ord $1/ger =~ tr/ /+/r), ''))->{status},
+   200, 'a space as "+" in Basic';
 is_deeply { map { (ask({ client_id => $_, client_secret => 'canary-wrong' })->{body} => 1) } $guid, qw(off foreign mute nobody) },
           { '{"error":"invalid_client","error_description":"client unknown or disabled, or wrong secret"}' => 1 },
           'the description does not reveal which clients exist';

@@ -22,7 +22,7 @@ my $secret = { reports => 'canary-secret', disabled => 'canary-secret',
 
 sub client ($id) {
     utf8::encode(my $bytes = $secret->{$id});
-    return { id => $id, role => 'reader', issuers => ['main'], secret_hashes => [hash_of($bytes)],
+    return { id => $id, role => 'reader', issuers => [qw(main tenant)], secret_hashes => [hash_of($bytes)],
              enabled => $id eq 'disabled' ? JSON::PP::false : JSON::PP::true };
 }
 
@@ -39,17 +39,30 @@ my $s = start(<<'CONF',
         access_token expires=1h;
     }
 
+    auth_token_issuer tenant {
+        issuer       https://127.0.0.1:%%PORT2%%/tenant;
+        audience     api;
+        client_claim appid;
+        rights       role;
+        signing_key  %%DIR%%/sign.pem;
+    }
+
     server {
         listen %%LISTEN2%% ssl;
         ssl_certificate     %%DIR%%/tls.crt;
         ssl_certificate_key %%DIR%%/tls.key;
 
         auth_token on;
+        auth_token_trust main;
 
         location = /oauth/token { auth_token_oauth main; }
         location = /oauth/keys  { auth_token_jwks main; }
         location = /.well-known/oauth-authorization-server {
             auth_token_metadata main token_endpoint=/oauth/token jwks_uri=/oauth/keys;
+        }
+        location = /tenant/token { auth_token_oauth tenant; }
+        location = /.well-known/oauth-authorization-server/tenant {
+            auth_token_metadata tenant token_endpoint=/tenant/token;
         }
 
         location /       { proxy_pass %%UPSTREAM%%; }
@@ -60,6 +73,7 @@ my $s = start(<<'CONF',
     server {
         listen %%LISTEN%%;
         auth_token on;
+        auth_token_trust main;
         location / { proxy_pass %%UPSTREAM%%; }
     }
 CONF

@@ -73,6 +73,10 @@ check('client_secret_basic with characters that must be encoded',
 check('client_secret_post with characters that must be encoded',
       claimsOf(await grant(await discover('special', client.ClientSecretPost(special)))).appid, 'special');
 
+const tenant = await discover('reports', client.ClientSecretBasic(secret), new URL(`${config.issuer}/tenant`));
+check('discovery: an issuer with a path', tenant.serverMetadata().token_endpoint, `${config.issuer}/tenant/token`);
+check('a token of an issuer with a path', claimsOf(await grant(tenant)).iss, `${config.issuer}/tenant`);
+
 // --- the token ------------------------------------------------------------------
 
 const keys = jose.createRemoteJWKSet(new URL(server.jwks_uri));

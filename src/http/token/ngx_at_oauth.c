@@ -70,7 +70,8 @@ static const struct {
     { AT_LARGE_BODY, NGX_AT_OAUTH_BAD_REQUEST("the body is too large") },
     { AT_BAD_CONTENT_TYPE,
       NGX_AT_OAUTH_BAD_REQUEST("the media type must be "
-                               "application/x-www-form-urlencoded") },
+                               "application/x-www-form-urlencoded, "
+                               "without a content coding") },
     { AT_SEVERAL_CREDENTIALS,
       NGX_AT_OAUTH_BAD_REQUEST("use one way of client authentication: "
                                "Basic, or client_id and client_secret") },
@@ -200,7 +201,7 @@ ngx_at_oauth_read_basic(ngx_http_request_t *r,
         return AT_OK;
     }
 
-    if (values[NGX_AT_OAUTH_CLIENT_SECRET].data
+    if (values[NGX_AT_OAUTH_CLIENT_SECRET].len
         || ngx_at_read_basic(r, &credential) != 1)
     {
         return AT_SEVERAL_CREDENTIALS;
