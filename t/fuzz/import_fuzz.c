@@ -85,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_decref(object);
 
     object = fuzz_json(line);
-    warnings = json_array();
+    warnings = json_object();
 
     if (json_is_object(object)
         && cli_cipp_parse(&rec, object, warnings, &err) == 1)

@@ -38,7 +38,7 @@ typedef struct {
 
     cli_import_set_t     set;
     uint64_t             ignored;           /* rows of other CIPP tables */
-    json_t              *warnings;
+    json_t              *warnings;          /* see cli_cipp.h */
     uint64_t             unrestricted[CLI_KINDS];
     uint64_t             counts[CLI_KINDS][CLI_EFFECTS];
     cli_progress_t       progress;
@@ -77,20 +77,11 @@ cli_import_add(cli_import_t *import, cli_record_t *rec,
 {
     int                rc;
     size_t             i;
-    at_str_t           name;
     at_bytes_t        *bytes;
     const cli_list_t  *issuers;
 
     rc = 0;
-    name = cli_record_name(rec);
     issuers = import->issuers;
-
-    if (rec->tenant_limited) {
-        rc = json_array_append_new(import->warnings, json_sprintf(
-                 "role \"%.*s\": CIPP limits it to some tenants, which the "
-                 "module does not enforce: the API must enforce it",
-                 (int) name.len, name.data));
-    }
 
     /* a row of CIPP does not name the issuer of its client: --issuer does */
     if (issuers->n != 0 && rec->kind->table == AT_TABLE_CLIENTS) {
@@ -101,7 +92,7 @@ cli_import_add(cli_import_t *import, cli_record_t *rec,
             at_list_add(bytes, &rec->u.client.issuers, issuers->items[i]);
         }
 
-        rc = bytes->failed ? -1 : rc;
+        rc = bytes->failed ? -1 : 0;
     }
 
     import->unrestricted[rec->kind - cli_kinds] +=
@@ -191,8 +182,8 @@ cli_import_read_lines(cli_import_t *import, int fd)
 }
 
 
-/* Prints each entry of IPRange that is not a range; returns their number. */
-static size_t
+/* Prints each entry of IPRange that is not a range; returns whether any is. */
+static int
 cli_import_show_bad_ranges(cli_import_t *import, const cli_record_t *rec,
     size_t row)
 {
@@ -207,15 +198,14 @@ cli_import_show_bad_ranges(cli_import_t *import, const cli_record_t *rec,
         free(text);
     }
 
-    return json_array_size(rec->bad_ranges);
+    return json_array_size(rec->bad_ranges) != 0;
 }
 
 
 static int
 cli_import_read_rows(cli_import_t *import, json_t *rows)
 {
-    int           rc, parsed;
-    size_t        bad_ranges;
+    int           rc, parsed, bad_ranges;
     size_t        i;
     json_t       *row;
     at_error_t    err;
@@ -236,7 +226,7 @@ cli_import_read_rows(cli_import_t *import, json_t *rows)
         import->ignored += parsed == 0;
 
         if (parsed == 1) {
-            bad_ranges += cli_import_show_bad_ranges(import, &rec, i + 1);
+            bad_ranges |= cli_import_show_bad_ranges(import, &rec, i + 1);
             rc = cli_import_add(import, &rec, i + 1);
 
         } else if (parsed == -1) {
@@ -250,10 +240,9 @@ cli_import_read_rows(cli_import_t *import, json_t *rows)
 
     cli_record_free(&rec);
 
-    if (rc == 0 && bad_ranges != 0) {
-        return cli_import_fail(import, 0, "%zu invalid values in \"IPRange\": "
-                               "use addresses, or ranges such as "
-                               "192.0.2.0/24", bad_ranges);
+    if (rc == 0 && bad_ranges) {
+        return cli_import_fail(import, 0, "invalid values in \"IPRange\": use "
+                               "addresses, or ranges such as 192.0.2.0/24");
     }
 
     if (rc == 0 && import->set.n == 0) {
@@ -479,8 +468,9 @@ cli_import_counts(const cli_import_t *import, size_t index)
 static int
 cli_import_report(cli_import_t *import)
 {
-    size_t   i;
-    json_t  *report;
+    size_t       i;
+    json_t      *report, *warnings, *value;
+    const char  *text;
 
     report = json_object();
 
@@ -494,8 +484,14 @@ cli_import_report(cli_import_t *import)
                                    json_integer((json_int_t) import->ignored));
     }
 
-    if (json_array_size(import->warnings) != 0) {
-        (void) json_object_set(report, "warnings", import->warnings);
+    if (json_object_size(import->warnings) != 0) {
+        warnings = json_array();
+
+        json_object_foreach(import->warnings, text, value) {
+            (void) json_array_append_new(warnings, json_string(text));
+        }
+
+        (void) json_object_set_new(report, "warnings", warnings);
     }
 
     return cli_print_report(import->cli, report);
@@ -535,7 +531,7 @@ cli_import(cli_t *cli)
     cli_import_t  import = {
         .cli = cli, .path = cli->operand, .issuers = cli_list(cli, "issuer"),
         .replace = cli_given(cli, "replace"), .cipp = cli_given(cli, "cipp"),
-        .warnings = json_array()
+        .warnings = json_object()
     };
 
     if (import.warnings == NULL) {

@@ -362,21 +362,16 @@ cli_cipp_is_metadata(const char *name)
 }
 
 
-/* each warning once: every row of a table has the same columns */
+/* takes the reference of text, which may be NULL */
 static int
 cli_cipp_warn(json_t *warnings, json_t *text)
 {
-    size_t   i;
-    json_t  *other;
+    int  rc;
 
-    json_array_foreach(warnings, i, other) {
-        if (json_equal(other, text)) {
-            json_decref(text);
-            return 0;
-        }
-    }
+    rc = json_object_set_new(warnings, json_string_value(text), json_true());
+    json_decref(text);
 
-    return json_array_append_new(warnings, text);
+    return rc;
 }
 
 
@@ -463,7 +458,16 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
     }
 
     if (is_role) {
-        rec->tenant_limited |= json_object_get(row, "AllowedTenants") == NULL;
+        if ((rec->tenant_limited
+             || json_object_get(row, "AllowedTenants") == NULL)
+            && cli_cipp_warn(warnings, json_sprintf(
+                   "role \"%s\": CIPP limits it to some tenants, which the "
+                   "module does not enforce: the API must enforce it",
+                   json_string_value(key))) != 0)
+        {
+            return cli_type_no_memory(err);
+        }
+
         return 1;
     }
 

@@ -18,12 +18,14 @@
  * of another table or with an empty RowKey; -1 with err set.
  *
  * Defaults are those of CIPP: a client without a role has "cipp-api", and only
- * a client marked as enabled is enabled.  rec->tenant_limited is set for a
- * role that CIPP limits to some tenants: the module does not enforce that.
+ * a client marked as enabled is enabled.
  *
  * rec->bad_ranges has the entries of IPRange that are not address ranges: the
- * record must not be used if there are any.  A text is added to warnings for
- * an unknown column and for an empty RowKey.
+ * record must not be used if there are any.
+ *
+ * warnings is an object: a member, whose name is the text, is added for an
+ * unknown column, for an empty RowKey, and for a role that CIPP limits to some
+ * tenants, which the module does not enforce.
  */
 int cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
     at_error_t *err);

@@ -64,7 +64,7 @@ struct cli_record_s {
         at_role_record_t    role;
     } u;
 
-    int            tenant_limited;          /* CIPP row: see cli_cipp.h */
+    int            tenant_limited;          /* row of CIPP: by its columns */
     json_t        *bad_ranges;              /* the same; an array, or NULL */
     int            has_digest;
     unsigned char  digest[AT_SHA256_LEN];   /* of an API token */
