@@ -3,7 +3,8 @@
 # Several issuers: which of them a location trusts, which of their keys are tried,
 # which requirements apply to a token.
 #
-# Requirements: jwk-set, token-without-kid, nbf-iat.
+# Requirements: jwk-set, issuer-selection, key-selection, key-limit, token-without-kid,
+#   nbf-iat.
 
 use v5.36;
 

@@ -3,7 +3,7 @@
 # Key sources: "jwks_uri" and "discovery", every way in which a key source can fail,
 # and how a worker process handles its responses.
 #
-# Requirements: token-without-kid, configuration-errors, fetch-failures,
+# Requirements: early-fetch, configuration-errors, fetch-failures,
 #   fetch-cold-start, fetch-protocols, fetch-request-body, fetch-request,
 #   fetch-several-sets, fetch-flood, key-rotation, cache-invalidation,
 #   fetch-own-location, fetch-media-types, fetch-stored-keys.

@@ -5,7 +5,7 @@
 # unknown keys.  The provider is a certified implementation of OpenID Connect.
 #
 # Requirements: key-rotation, key-change-by-reload, fetch-flood,
-#   fetch-and-clients, cache-invalidation, worker-killed, reload-with-errors.
+#   early-fetch, fetch-and-clients, cache-invalidation, worker-killed, reload-with-errors.
 
 use v5.36;
 

@@ -5,15 +5,16 @@
  * Requirements: signature-valid, header-alg, alg-mix-up, token-empty,
  *   token-parts, token-empty-part, token-json-serialization, base64-padding,
  *   base64-foreign-bytes, base64-standard-alphabet, base64-spare-bits,
- *   header-json, json-duplicates, json-nul, json-utf8, json-depth,
- *   header-typ, header-crit, header-zip-enc, header-embedded-key,
- *   json-members, token-kinds, token-binding, token-length, payload-json, signature-bit-flip,
- *   signature-shape, signature-of-another-token, alg-none,
- *   alg-hmac-with-public-key, ecdsa-shape, header-kid, token-without-kid,
- *   jwk-set, jwk-purpose, fetch-failures, token-timing, exp-boundary,
- *   exp-small, exp-type, exp-range, expired-and-forged, nbf-iat, audience,
- *   issuer, claim-types, scope-claim, rfc-vectors, naughty-strings,
- *   http-versions, store-faults, store-decisions.
+ *   header-json, json-duplicates, json-nul, json-utf8, json-depth, header-typ,
+ *   header-crit, header-zip-enc, header-embedded-key, json-members,
+ *   token-kinds, token-binding, token-length, payload-json,
+ *   signature-bit-flip, signature-shape, signature-of-another-token, alg-none,
+ *   alg-hmac-with-public-key, ecdsa-shape, header-kid, issuer-selection,
+ *   key-selection, key-limit, token-without-kid, early-fetch, jwk-set,
+ *   jwk-purpose, fetch-failures, token-timing, exp-boundary, exp-small,
+ *   exp-type, exp-range, expired-and-forged, nbf-iat, audience, issuer,
+ *   claim-types, scope-claim, rfc-vectors, naughty-strings, http-versions,
+ *   store-faults, store-decisions.
  */
 
 #include <jansson.h>
@@ -1599,6 +1600,9 @@ test_order(void)
         { "{" WHO ",'exp':1,'nbf':null}", AT_BAD_CLAIM },
         { "{" WHO ",'exp':1,'sub':'\\u0000'}", AT_BAD_CLAIM },
         { "{" ISSUER ",'aud':'x'}", AT_AUDIENCE_MISMATCH },
+        { "{" ISSUER ",'aud':'x','at_hash':'h'}", AT_AUDIENCE_MISMATCH },
+        { "{" WHO ",'at_hash':'h','cnf':{},'exp':1}", AT_WRONG_KIND },
+        { "{" WHO ",'cnf':{},'sub':7,'exp':1}", AT_UNPROVEN },
     };
 
     for (i = 0; i < N(cases); i++) {
