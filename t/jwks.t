@@ -386,6 +386,13 @@ behave(0);
     like $lines[2], qr/\[warn\].*: key 5 is ignored, kid: "ec": no accepted algorithm/, 'a key of another type';
     ok log_has($t, qr/"\S+\/damaged": key 1 is ignored, kid: "h.*x5c/), 'the only key is left out: logged';
 
+    my $replaced = sub { scalar(() = $t->errors->content =~ /keys replaced, issuer: "odd"/g) };
+    is $replaced->(), 2, 'both workers have loaded the keys once';
+    $source->serve('/odd', qq({ "generated": $_, "keys": [ ) . join(', ', @keys) . ' ] }') for 1, 2;
+    $source->await_hits('/odd', $source->hits('/odd') + 2);
+    is scalar($lines->()), 3, 'a document with the same keys causes no other lines';
+    is $replaced->(), 2, 'and is not loaded again';
+
     # the workers read nothing else
     my $stored = join '', map { AuthToken::Log->new($_)->content } glob $t->dir . '/state/data/keys-*';
     like $stored, qr/"kid":"rsa2"/, 'the usable keys are stored';

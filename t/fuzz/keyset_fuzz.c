@@ -49,14 +49,17 @@ fuzz_check_stored(const at_keyset_t *set, unsigned algs)
     text = at_keyset_to_jwks(set);
     fuzz_assert(text != NULL);
 
-    stored = at_keyset_parse((at_str_t) { text, strlen(text) }, algs,
-                             fuzz_check_warning, NULL, &err);
+    stored = at_keyset_parse_jwks((at_str_t) { text, strlen(text) }, algs,
+                                  fuzz_check_warning, NULL, &err);
     free(text);
     fuzz_assert(stored != NULL && stored->n == set->n);
 
     for (i = 0; i < set->n; i++) {
         fuzz_assert(at_str_equal(stored->keys[i].kid, set->keys[i].kid));
         fuzz_assert(at_str_equal(stored->keys[i].issuer, set->keys[i].issuer));
+        fuzz_assert(strcmp(stored->keys[i].x5t, set->keys[i].x5t) == 0);
+        fuzz_assert(strcmp(stored->keys[i].x5t_s256, set->keys[i].x5t_s256)
+                    == 0);
         fuzz_assert(at_key_algs(stored->keys[i].key)
                     == at_key_algs(set->keys[i].key));
     }

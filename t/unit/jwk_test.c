@@ -988,7 +988,8 @@ test_kids(void)
         ok(!at_kid_is_valid(invalid[i]), "invalid kid %zu", i);
     }
 
-    ok(!at_kid_is_valid((at_str_t) { NULL, 0 }), "the empty view is not a kid");
+    ok(!at_kid_is_valid((at_str_t) { NULL, 0 }),
+       "the empty view is not a kid");
 
     for (len = 1023; len <= 1026; len++) {
         is_int(at_kid_is_valid((at_str_t) { memset(sign_alloc(len), 'k', len),

@@ -69,7 +69,7 @@ at_jwk_member(const json_t *jwk, const char *name)
 }
 
 
-/* returns 1, 0 if there is no such member, -1 if it is not a string */
+/* returns 1, 0 if the member is absent, -1 if it is not a string */
 static int
 at_jwk_string(const json_t *jwk, const char *name, at_str_t *value)
 {
@@ -341,7 +341,7 @@ at_jwk_allows_verify(const json_t *jwk, at_error_t *err)
 
 
 /*
- * Reduces *algs to those that fit the type and "alg" of the key (RFC 7517
+ * Removes from *algs what does not fit the type and "alg" of the key (RFC 7517
  * section 4.4).  EdDSA and Ed25519 are names of the same algorithm.
  */
 static int
@@ -433,7 +433,7 @@ at_jwk_decode_base64(at_str_t text, size_t *len)
 
 /*
  * RFC 7517 section 4.7: the first certificate has the same key.  Its
- * thumbprints replace those of the members.
+ * thumbprints replace the members x5t and x5t#S256.
  */
 static int
 at_jwk_read_x5c(at_jwk_t *out, const json_t *jwk, EVP_PKEY *pkey,
