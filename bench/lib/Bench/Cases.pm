@@ -168,7 +168,7 @@ my %load = (
     map { my $how = $_; ("bad_$how" => sub ($self) {
         $self->_tokens($self->{material}->spoilt($how, $BYTES, $self->_many($BYTES)),
             lines => $self->_many($BYTES))
-    }) } qw(signature alg kid form),
+    }) } qw(signature alg kid iss form),
 );
 
 sub _basic ($password) {
@@ -232,6 +232,8 @@ my @own = (
         group => 'Refused early, above return 401', label => 'auth_token, wrong alg'),
     _row('auth_token, unknown kid', 'own', 'jwt', 'bad_kid', 401, of => 'nginx, return 401', own => 1,
         group => 'Refused early, above return 401', label => 'auth_token, unknown kid'),
+    _row('auth_token, unknown issuer', 'own', 'jwt', 'bad_iss', 401, of => 'nginx, return 401', own => 1,
+        group => 'Refused early, above return 401', label => 'auth_token, unknown issuer'),
 
     _row('nginx, X-API-Token', 'nginx', 'plain', 'api', 200, title => 'An API token, in a store of a million'),
     _row('auth_token, same API token', 'own', 'api', 'api', 200, of => 'nginx, X-API-Token',

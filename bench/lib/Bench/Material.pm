@@ -86,6 +86,12 @@ my %spoil = (
     },
     alg => sub ($token) { _reheaded($token, sub ($json) { $json =~ s/RS256/HS256/r }) },
     kid => sub ($token) { _reheaded($token, sub ($json) { $json =~ s/bench/other/r }) },
+    # of another issuer
+    iss => sub ($token) {
+        my ($header, $payload, $signature) = split /\./, $token;
+        my $claims = decode_base64url($payload) =~ s/issuer\.example/others.example/r;
+        return join '.', $header, encode_base64url($claims), $signature;
+    },
     # a truncated header
     form => sub ($token) { _reheaded($token, sub ($json) { $json =~ s/\}\z/,/r }) },
 );
