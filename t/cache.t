@@ -7,7 +7,7 @@
 # Requirements: cache-key, cache-invalidation, cache-spelling, cache-negative,
 #   exp-boundary, variable-control-characters, cache-policy,
 #   variables-and-logging, internal-redirects, cache-expiry, key-rotation,
-#   cache-full, process-models.
+#   rights-of-clients, cache-full, process-models.
 
 use v5.36;
 
@@ -28,6 +28,10 @@ my $conf = <<'CONF';
     %%ISSUER c: issuer https://c.example;%%
     %%ISSUER late: leeway 1s;%%
     %%ISSUER young: max_age 2s;%%
+    %%ISSUER by_role: audience rights; client_claim appid; rights role;%%
+    %%ISSUER by_token: audience rights; client_claim appid; rights token;%%
+    %%ISSUER by_both: audience rights; client_claim appid; rights both;%%
+    %%ISSUER by_none: audience rights; user_claim appid;%%
     %%ISSUER clients: key_file %%DIR%%/live.pem; client_claim appid; rights role;%%
     auth_token_store lmdb:%%DIR%%/store;
     auth_token_claim $tenant org.tenant;
@@ -60,6 +64,11 @@ my $conf = <<'CONF';
         location /client { auth_token_trust clients; proxy_pass %%UPSTREAM%%; }
         location /role   { auth_token_trust clients; auth_token_require_scope X.ReadWrite;
                            proxy_pass %%UPSTREAM%%; }
+
+        location /by_role  { auth_token_trust by_role;  auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /by_token { auth_token_trust by_token; auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /by_both  { auth_token_trust by_both;  auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
+        location /by_none  { auth_token_trust by_none;  auth_token_require_scope read; proxy_pass %%UPSTREAM%%; }
 
         location /scope  { auth_token_require_scope admin; proxy_pass %%UPSTREAM%%; }
         location /far    { auth_token_allow 192.0.2.1; proxy_pass %%UPSTREAM%%; }
@@ -158,6 +167,10 @@ my $s = serve(fill => sub ($store) {
     $t{near}  = $store->token('near', allow => '127.0.0.2');
     $store->client('c1', role => 'editor', issuer => 'clients');
     $store->client('c2', role => 'editor', issuer => 'clients');
+    $store->role('reads', grant => 'read');
+    $store->role('writes', grant => 'write');
+    $store->client($_->[0], issuer => ['by_role', 'by_token', 'by_both'], $_->@[1 .. $#$_])
+        for ['reads', role => 'reads'], ['writes', role => 'writes'], ['bare'];
 });
 
 # a miss, a hit, and their variables
@@ -225,6 +238,32 @@ my $s = serve(fill => sub ($store) {
     says($s, '/a', "401 $inv MISS", 'an API token is not a bearer token', token => $t{plain});
     says($s, '/cookie', "401 $inv MISS", 'an API token is not a cookie', cookie => "accessToken=$t{plain}");
     says($s, '/b', '200 HIT', 'an API token hits under any list of issuers', api_token => $t{plain});
+}
+
+# the same token under each value of "rights": no entry grants what another block refuses
+{
+    my @paths = qw(/by_role /by_token /by_both /by_none);
+
+    # client, scope; then the status at /by_role, /by_token, /by_both and /by_none
+    for my $row (['reads', 'write', 1, 0, 0, 0], ['writes', 'read', 0, 1, 0, 1], ['reads', 'read', 1, 1, 1, 1],
+                 ['bare', 'read', 0, 1, 1, 1], ['bare', 'write', 0, 0, 0, 0], ['unknown', 'read', 0, 0, 0, 1])
+    {
+        my ($client, $scope, @granted) = @$row;
+
+        for my $order ([0 .. 3], [3, 2, 1, 0], [1, 3, 0, 2]) {
+            my $token = good_token(aud => 'rights', appid => $client, scope => $scope);
+
+            for my $round (1, 2) {
+                for my $i (@$order) {
+                    my $answer = ask($s, $paths[$i], token => $token);
+                    $granted[$i] ? is($answer, '200 ' . ($round == 1 ? 'MISS' : 'HIT'),
+                                      "client $client, scope $scope: granted at $paths[$i], round $round")
+                                 : like($answer, qr/\A403 API_\w+ /,
+                                        "client $client, scope $scope: refused at $paths[$i], round $round");
+                }
+            }
+        }
+    }
 }
 
 # variables are the same after a hit as after the verification

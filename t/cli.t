@@ -627,6 +627,29 @@ for (
 }
 refused($seed, 'rsa.pub', 'bad_typ', '--typ', 'absent', 'typ is not absent');
 refused(signed(@id, '--kid', 'x'), 'rsa.jwks', 'unknown_kid', 'no key has this kid');
+
+for (
+    [ wrong_kind => '--any-kind', 'nonce="n"' ], [ wrong_kind => '--any-kind', 'typ="ID"' ],
+    [ wrong_kind => '--any-kind', 'events={}' ], [ unproven => '--ignore-cnf', 'cnf={"jkt":"x"}' ],
+) {
+    my ($reason, $option, $claim) = @$_;
+    my $token = signed(@id, '--claim-json', $claim);
+    refused($token, 'rsa.pub', $reason, "a token with $claim is refused");
+    is(verify($token, 'rsa.pub', $option)->{rc}, 0, "$option accepts a token with $claim");
+}
+for ('', 'username=null', 'username=["jdoe"]') {
+    my $token = signed(@id, $_ ? ('--claim-json', $_) : ());
+    is(verify($token, 'rsa.pub')->{rc}, 0, "a token without a user is accepted: '$_'");
+    refused($token, 'rsa.pub', 'bad_claim', '--require-user', "--require-user refuses '$_'");
+}
+is(json(verify(signed(@id, '--claim-json', 'username=12345'), 'rsa.pub', '--json', '--require-user')->{out})->{user},
+    '12345', 'the text of a number is the user');
+
+my $long = signed(@id, '--claim', 'x=' . 'x' x 20_000);
+refused($long, 'rsa.pub', 'too_long', 'a token is too long by default');
+is(verify($long, 'rsa.pub', '--max-length', 32768)->{rc}, 0, '--max-length accepts a longer token');
+refused($long, 'rsa.pub', 'too_long', '--max-length', 20_000, 'a token is longer than --max-length');
+
 is(verify(signed(@id, '--kid', $kid), 'rsa.jwks')->{rc}, 0, '--kid sets the kid of the JWK');
 
 ###############################################################################
@@ -641,6 +664,7 @@ for (
     [ 'standard input can be read only once', '--key', '-', @issuer ],
     [ 'invalid value "-1" in "--leeway": use a duration such as 90, 30m or 1h30m', @rsa, '--leeway', '-1' ],
     [ 'invalid value "then" in "--at": use a time such as 1767225600, now or now-30m', @rsa, '--at', 'then' ],
+    [ 'invalid value "65537" in "--max-length": use a number from 0 to 65536', @rsa, '--max-length', 65537 ],
     [ 'invalid value "a..b" in "--user-claim": use the path of a claim such as realm_access.roles',
         @rsa, '--user-claim', 'a..b' ],
     (map { [ qq(invalid value "$_" in "--algorithms": use RS256, RS384, RS512, PS256, PS384, PS512, ES256, )

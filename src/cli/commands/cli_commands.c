@@ -234,6 +234,12 @@ static const cli_option_t  cli_verify_options[] = {
       "EdDSA, Ed25519; default: RS256", NULL, NULL },
     { "typ", "TYPE", CLI_MANY, "accepted \"typ\", or \"absent\"; repeatable; "
       "default: absent, JWT, at+jwt and application/at+jwt", NULL, NULL },
+    { "any-kind", NULL, 0, "accept ID tokens and others that are not access "
+      "tokens, as \"token_kind any\" does", NULL, NULL },
+    { "ignore-cnf", NULL, 0, "accept a token that is bound to a key of the "
+      "client, as \"cnf ignore\" does", NULL, NULL },
+    { "max-length", "BYTES", 0, "greatest length of the token, up to "
+      "65536; default: 16384", NULL, NULL },
     { "leeway", "DURATION", 0, "accepted difference between clocks; default: "
       "0", NULL, NULL },
     { "max-age", "DURATION", 0, "greatest age since \"iat\"; default: any",
@@ -242,6 +248,8 @@ static const cli_option_t  cli_verify_options[] = {
     { "user-claim", "PATH", 0, "claim with the user; default: username; "
       "members of an object are separated by dots: realm_access.roles", NULL,
       NULL },
+    { "require-user", NULL, 0, "refuse a token without a user, as "
+      "\"user_claim PATH required\" does", NULL, NULL },
     { "scope-claim", "PATH", 0, "claim with the scopes; default: scope", NULL,
       NULL },
     { "admin-claim", "PATH", 0, "claim that marks an administrator, or off; "

@@ -27,6 +27,7 @@ typedef struct {
     json_t        *warnings;
     const char    *path;        /* of the key file, for warnings */
     int64_t        at;
+    int64_t        max_len;
 } cli_verify_t;
 
 
@@ -128,7 +129,11 @@ cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
     issuer->n_audiences = cli_list(cli, "audience")->n;
     issuer->any_audience = cli_given(cli, "any-audience");
     issuer->max_age = AT_NO_MAX_AGE;
+    issuer->any_kind = cli_given(cli, "any-kind");
+    issuer->ignore_cnf = cli_given(cli, "ignore-cnf");
+    issuer->user_required = cli_given(cli, "require-user");
     verify->at = cli->now;
+    verify->max_len = AT_JWT_LEN_DEFAULT;
     admin = cli_text(cli, "admin-claim");
     cli_verify_typs(cli_list(cli, "typ"), issuer);
 
@@ -145,6 +150,8 @@ cli_verify_issuer(cli_t *cli, cli_verify_t *verify)
            && cli_duration(cli, "leeway", &issuer->leeway) == 0
            && cli_duration(cli, "max-age", &issuer->max_age) == 0
            && cli_time(cli, "at", &verify->at) == 0
+           && cli_number(cli, "max-length", AT_JWT_LEN_MAX, &verify->max_len)
+              == 0
            ? 0 : -1;
 }
 
@@ -342,7 +349,7 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify)
     trusted.sets = verify->sets;
     trusted.n_sets = verify->n_sets;
 
-    query = (at_jwt_query_t) { cli_file_line(&file), AT_JWT_LEN_DEFAULT,
+    query = (at_jwt_query_t) { cli_file_line(&file), (size_t) verify->max_len,
                                &trusted, 1, verify->at, NULL, NULL };
 
     verifier = at_verifier_create();
