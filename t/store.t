@@ -6,7 +6,7 @@
 #
 # Requirements: import-atomic, store-removed, store-reload, store-faults,
 #   signals, store-files, reload-with-errors, worker-killed, process-models,
-#   limited-address-space.
+#   limited-address-space, network-file-system.
 
 use v5.36;
 
@@ -22,6 +22,7 @@ BEGIN {
 }
 
 use AuthToken::Export;
+use AuthToken::Local;
 use AuthToken::Test;
 use File::Copy qw(copy);
 use POSIX ();
@@ -259,6 +260,44 @@ SKIP: {
     $s->{store}->ok('token', 'disable', 't1');
     is answer($s, $token), '403 API_CLIENT_DISABLED', 'limited address space: a change is seen';
     $s->stop;
+}
+
+# LMDB's locks do not work on a network file system
+SKIP: {
+    skip 'a sanitizer must be loaded first', 1 if $hurry;
+
+    my $s = AuthToken::Server->new(
+        $conf =~ s{%%ISSUER%%}{%%ISSUER main: signing_key %%DIR%%/sign.pem;%%}r
+              =~ s{(?=server \{)}{auth_token_state_path %%DIR%%/state; }r
+              =~ s{(?=location /good)}{location = /api/v6.1/auth/login { auth_token_login main; } }r);
+    prepare_users(users => [user_record('jane')])->($s);
+    my $library = $s->dir . '/network_fs.so';
+    system('gcc', '-O1', '-fPIC', '-shared', '-Wall', '-Wextra', '-Werror', '-o', $library,
+           "$AuthToken::Server::ROOT/t/lib/network_fs.c") == 0 or die "gcc: $?\n";
+    local @ENV{qw(LD_PRELOAD AT_NETWORK_PATH)} = ($library, '/store');
+
+    for (['6969', 'NFS'], ['517b', 'SMB'], ['ff534d42', 'SMB'], ['fe534d42', 'SMB']) {
+        (local $ENV{AT_NETWORK_TYPE}, my $name) = @$_;
+        is_bad($s, qr/\/store\S*" is on a network file system \($name\), .*: use a local file system/, "a store on $name");
+
+        my $command = "$AuthToken::Server::BUILD/auth-token --store lmdb:" . $s->{store}->path;
+        for my $arguments ('token list', 'export', 'role set x --grant y') {
+            like `$command $arguments 2>&1`, qr/is on a network file system \($name\)/,
+                "auth-token $arguments: a store on $name";
+        }
+        like `$command-2 init 2>&1`, qr/is on a network file system \($name\)/, "auth-token init: a directory on $name";
+    }
+
+    @ENV{qw(AT_NETWORK_PATH AT_NETWORK_TYPE)} = ('/state', '6969');
+    $s->start;
+    is login($s)->{status}, 503, 'a state directory on NFS: a login is refused';
+    like $s->errors->await(qr/session database not available/), qr/is on a network file system \(NFS\)/,
+        'a state directory on NFS: the error log says so';
+    is $s->request('/good', new => 1, token => good_token(), tag => next_tag)->{status}, 200, 'a state directory on NFS: tokens are granted';
+    $s->stop;
+
+    local $ENV{AT_NETWORK_TYPE} = 'ef53';
+    is +($s->check)[0], 0, 'another file system: nginx -t succeeds';
 }
 
 # "user" may follow "http": before it is known, missing access is a warning

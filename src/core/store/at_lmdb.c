@@ -24,6 +24,7 @@
 #define AT_LMDB_MIN_MAP      (1 << 26)
 
 #define AT_NFS_MAGIC         0x6969
+#define AT_SMB_MAGIC         0x517b
 #define AT_CIFS_MAGIC        0xff534d42u
 #define AT_SMB2_MAGIC        0xfe534d42u
 
@@ -65,7 +66,7 @@ at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
 static int
 at_lmdb_check_file_system(const char *path, at_error_t *err)
 {
-    unsigned long  type;
+    uint32_t       type;
     struct statfs  fs;
 
     if (statfs(path, &fs) != 0) {
@@ -73,13 +74,14 @@ at_lmdb_check_file_system(const char *path, at_error_t *err)
                ? 0 : at_error(err, "\"%s\": %s", path, strerror(errno));
     }
 
-    type = (unsigned long) fs.f_type & 0xffffffffu;
+    type = (uint32_t) fs.f_type;
 
-    if (type == AT_NFS_MAGIC || type == AT_CIFS_MAGIC || type == AT_SMB2_MAGIC)
+    if (type == AT_NFS_MAGIC || type == AT_SMB_MAGIC || type == AT_CIFS_MAGIC
+        || type == AT_SMB2_MAGIC)
     {
-        return at_error(err, "\"%s\" is on a network file system, where the "
-                        "locks of LMDB do not work: use a local file system",
-                        path);
+        return at_error(err, "\"%s\" is on a network file system (%s), where "
+                        "the locks of LMDB do not work: use a local file "
+                        "system", path, type == AT_NFS_MAGIC ? "NFS" : "SMB");
     }
 
     return 0;

@@ -56,8 +56,7 @@ typedef struct {
     at_lmdb_file_t           data;      /* as it was opened */
     at_lmdb_file_t           lock;
     void                    *metas;     /* second map of the meta pages */
-    size_t                   map_size;  /* less than that of the schema if
-                                           the address space is limited */
+    size_t                   map_size;  /* that of the schema, or smaller */
     int                      outgrown;  /* data.mdb is larger than the map */
     unsigned                 page_size;
     uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */

@@ -226,7 +226,9 @@ at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err)
         return at_error(err, "\"%s\" already contains a store", path);
     }
 
-    rc = at_lmdb_open(&lmdb, path, &at_store_schema, AT_LMDB_CREATE, err);
+    rc = at_lmdb_inspect(path, 0, err) < 0
+         ? -1
+         : at_lmdb_open(&lmdb, path, &at_store_schema, AT_LMDB_CREATE, err);
 
     if (rc == 0) {
         at_lmdb_close(&lmdb);
