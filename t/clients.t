@@ -362,6 +362,61 @@ CONF
             token => of('other');
 }
 
+# --- docs/providers.md ------------------------------------------------------
+
+# Each block of "Address ranges per client, scopes from the token" as it is written, for
+# the documented access token of the provider.
+{
+    my ($section) = AuthToken::Log->new("$AuthToken::Server::ROOT/docs/providers.md")->content
+        =~ /^## Address ranges per client, scopes from the token\n(.*?)^## /ms;
+    my %block = map { /auth_token_issuer (\w+) / ? ($1 => $_) : () } $section =~ /^```nginx\n(.*?)^```/msg;
+    is_deeply [sort keys %block], [qw(auth0 keycloak okta)], 'docs/providers.md shows three providers';
+
+    # the claim that names the client, a scope that its token has, one that it lacks
+    my %of = (auth0 => ['azp', 'orders:read', 'email'], keycloak => ['azp', 'email', 'orders:read'],
+              okta => ['cid', 'flights', 'orders:read']);
+
+    for my $provider (sort keys %block) {
+        my ($claim, $has, $lacks) = $of{$provider}->@*;
+        my $file    = "$AuthToken::Server::ROOT/t/data/provider-tokens/$provider.json";
+        my %payload = JSON::PP::decode_json(AuthToken::Log->new($file)->content)->{tokens}[0]{payload}->%*;
+        my $client  = $payload{$claim};
+        my $audience = ref $payload{aud} ? $payload{aud}[0] : $payload{aud};
+
+        my $conf = $block{$provider} =~ s/(\bissuer +)\S+;/$1$payload{iss};/r
+            =~ s/(\baudience +)\S+;/$1$audience;/r =~ s/discovery +on;/key_file %%DIR%%\/rsa.json;/r
+            =~ s{lmdb:\S+;}{lmdb:%%DIR%%/store;}r;
+
+        my $p = start($conf . <<"CONF", files => { 'rsa.json' => '{"keys":[' . key('rsa')->jwk . ']}' },
+            server {
+                listen %%LISTEN%%;
+                auth_token on;
+                location /       { auth_token_require_scope $has; proxy_pass %%UPSTREAM%%; }
+                location /lacks/ { auth_token_require_scope $lacks; proxy_pass %%UPSTREAM%%; }
+            }
+CONF
+            prepare => AuthToken::Store->prepare(sub ($store) {
+                $store->client($client, issuer => $provider, allow => '127.0.0.2');
+            }));
+        my $token = sub (%more) {
+            token(claims => { (map { ($_ => GONE) } qw(scope username isAdmin id)), %payload,
+                              exp => time + 600, iat => time, %more });
+        };
+        $p->{good} = ['/', token => $token->(), from => '127.0.0.2'];
+
+        granted $p, '/', "$provider: address and scope", token => $token->(), from => '127.0.0.2',
+                decision => { client => $client, role => '', issuer => $provider };
+        for (['/', address_not_allowed => 'another address', from => '127.0.0.3'],
+             ['/lacks/', insufficient_scope => 'a scope that the token lacks', from => '127.0.0.2'])
+        {
+            my ($path, $reason, $name, @from) = @$_;
+            refused $p, $path, $reason => "$provider: $name", token => $token->(), @from, good => 0;
+        }
+        refused $p, '/', unknown_client => "$provider: another client", good => 0,
+                token => $token->($claim => 'another'), from => '127.0.0.2';
+    }
+}
+
 # --- configuration ----------------------------------------------------------
 
 my $server = 'server { listen %%LISTEN%%; auth_token on; }';
