@@ -403,6 +403,9 @@ sub ipfabric () {
          token => $jwt->(scope => ['POST /snapshots/upload']), method => 'POST', body => 'x' x 3_000_000],
         [insufficient_scope => '/api/v6.0/snapshots/upload', 'a snapshot without the scope', @dash,
          method => 'POST', body => 'x' x 3_000_000, reason => 'endpoint_not_granted']);
+    my $large = unforwarded($table, 'a body of 21 MB', qr/413/, @dash, method => 'POST', body => 'x' x (21 << 20));
+    is $large->{body}, '{"code":"API_BAD_REQUEST","message":"Request Body Too Large"}', 'the response is JSON';
+    is $large->header('Content-Type'), 'application/json', 'its type is that of JSON';
 
     waits_10_minutes($list, @dash);
     ambiguous_paths($list, token => $jwt->(isAdmin => \'true'));
@@ -685,7 +688,9 @@ sub waits_10_minutes ($path, %o) {
     my $slow = $path . ($path =~ /\?/ ? '&' : '?');
     reconfigure(sub { s/(proxy_(?:read|send)_timeout +)(\d+)m;/$1 . 100 * $2 . 'ms;'/ge });
     is ask("${slow}wait=0.9", %o)->{status}, 200, 'a call that takes 9 minutes';
-    is ask("${slow}wait=1.3", %o)->{status}, 504, 'nginx does not wait much longer';
+    my $late = ask("${slow}wait=1.3", %o);
+    is $late->{status}, 504, 'nginx does not wait much longer';
+    is $late->{body}, '{"code":"API_UNAVAILABLE","message":"No Response From The API"}', 'the response is JSON' if $s->conf =~ /\@no_response/;
     reconfigure(sub { s/(proxy_(?:read|send)_timeout +)(\d+)00ms;/$1$2m;/g });
 }
 
