@@ -385,7 +385,7 @@ sub ipfabric () {
         [granted => '/api/version', 'the version is public'],
         [granted => '/api/version', 'HEAD of the version is public', method => 'HEAD'],
         [no_token => '/api/version', 'another method is not', @post],
-        [endpoint_not_found => '/api/version', 'another method is no endpoint', @dash, @post],
+        [endpoint_not_found => '/api/version', 'another method is not an endpoint', @dash, @post],
         (map { [granted => $_, 'every valid credential', user => 'jane', @dash] }
              qw(/api/v6.1/users/me /api/users/me /api/v6.1/users/me/scopes/api /api/oas/openapi-extended.json
                 /api/static/oas/openapi-fe.json)),
