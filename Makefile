@@ -71,14 +71,15 @@ MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
-.PHONY: all module command deps check test unit benchers bench demo demo-stop \
+.PHONY: all module command deps test-deps check test unit benchers bench demo demo-stop \
         fuzz fuzzers lint analyze install uninstall clean help
 
 all: module command
 
 help:
 	@echo 'make              build/$(MODULE) and build/auth-token'
-	@echo 'make deps         install what building and testing need (Debian, as root)'
+	@echo 'make deps         install what building needs (Debian, as root)'
+	@echo 'make test-deps    install what building and testing need'
 	@echo 'make demo         build, start nginx with an example API, show requests'
 	@echo 'make demo-stop    stop the nginx of the demo'
 	@echo 'make check        build, unit tests, one behaviour test for each area (2 min)'
@@ -97,6 +98,9 @@ help:
 export AT_NODE = $(abspath $(BUILD_ROOT))/node
 
 deps:
+	./deps.sh build
+
+test-deps:
 	./deps.sh build test
 
 # --- the module -------------------------------------------------------------
@@ -183,12 +187,12 @@ CHECKS = t/layers.t $(addprefix t/,$(addsuffix .t,token scope address endpoints 
          api_token basic cookie jwks login refresh logout oauth clients store_cli \
          errors variables config docs))
 
-check: deps
+check: test-deps
 	$(MAKE) -j$(JOBS) WERROR=1 all unit
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(TESTJOBS) $(CHECKS) $(UNITS)
 
-test: deps
+test: test-deps
 	$(MAKE) -j$(JOBS) all unit fuzzers benchers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(TESTJOBS) --timer $(TESTS)
@@ -274,8 +278,9 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(MODULESDIR)/$(MODULE) $(DESTDIR)$(BINDIR)/auth-token \
 	    $(DESTDIR)$(MANDIR)/man1/auth-token.1 $(DESTDIR)$(COMPLETIONSDIR)/auth-token
-	test ! -d $(DESTDIR)$(KEYSDIR) \
-	    || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(KEYSDIR)
+	for dir in $(KEYSDIR) $(MODULESDIR) $(dir $(MODULESDIR)); do \
+	    test ! -d $(DESTDIR)$$dir \
+	        || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir || exit; done
 
 clean:
 	rm -rf $(BUILD_ROOT)

@@ -15,7 +15,7 @@ use AuthToken::Test;
 
 my $lifetime = 3;                   # of an access token, in seconds
 
--x '/usr/bin/chromium' or die "Chromium not found: run make deps\n";
+-x '/usr/bin/chromium' or die "Chromium not found: run make test-deps\n";
 
 # --- the document -----------------------------------------------------------
 

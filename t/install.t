@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 
-# Installation: the files and directories of make install and make uninstall, and the
-# private keys of a container that does not run as root.
+# Installation: the files and directories of make install and make uninstall, a new
+# version of the module, and keys that a container mounts.
 #
-# Requirements: installed-files, mounted-secrets.
+# Requirements: installed-files, mounted-secrets, module-upgrade.
 
 use v5.36;
 
@@ -47,7 +47,105 @@ SKIP: {
 
     unlink glob "$key*";
     $run->('uninstall');
-    ok !-e "$temp/etc/nginx/auth_token", 'make uninstall removes an empty directory of keys';
+    is_deeply [grep { -e "$temp$_" } '/etc/nginx/auth_token', '/usr/lib/nginx'], [],
+        'make uninstall removes empty directories of keys and modules';
+}
+
+# --- a new version of the module --------------------------------------------
+
+sub module_in ($s) {
+    my $module = $s->dir . '/module.so';
+    system('cp', "$AuthToken::Server::BUILD/ngx_http_auth_token_module.so", $module) == 0 or die "cp: $?\n";
+    $s->write('nginx.conf', content($s->conf_file) =~ s/^load_module \K.*(?=;)/$module/mr);
+}
+
+sub content ($path) { AuthToken::Log->new($path)->content }
+
+{
+    my $s = AuthToken::Server->new(<<'CONF');
+    %%ISSUER%%
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_realm before;
+        location / { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+    module_in($s);
+    my $realm = sub {
+        my $answer = $s->request('/', new => 1, tag => next_tag);
+        return $answer->header("WWW-Authenticate") =~ /realm="(\w+)"/ ? $1 : "";
+    };
+    my $old = $s->launch('daemon on;');
+    is $realm->(), 'before', 'the old version answers';
+
+    # the new version has another name for a directive
+    my $new = content($s->dir . '/module.so') =~ s/auth_token_realm\0/auth_token_reamm\0/gr;
+    $s->write('module.so', $new);
+    $s->write('nginx.conf', content($s->conf_file) =~ s/auth_token_realm before/auth_token_reamm after/r);
+    is +($s->check)[0], 0, 'nginx -t uses the new version of the module';
+
+    kill 'HUP', $old;
+    ok eval { $s->errors->await(qr/\[emerg\].* unknown directive "auth_token_reamm"/) }, 'a reload uses the old version';
+    is $realm->(), 'before', 'the old version answers after a reload';
+
+    kill 'USR2', $old;
+    my $master = $s->master($old);
+    kill 'QUIT', $old;
+    eventually 'QUIT ends the old master', sub { AuthToken::Server::ended($old) }, 20;
+    is $realm->(), 'after', 'after USR2 the new version answers';
+
+    kill 'QUIT', $master;
+    eventually 'QUIT ends the new master', sub { AuthToken::Server::ended($master) }, 20;
+}
+
+# --- a mounted Secret -------------------------------------------------------
+
+# Kubernetes replaces the directory of a mounted Secret by renaming a link to it.
+sub mount_secret ($s, $version, %files) {
+    my $dir = $s->dir . '/secret';
+    my $old = readlink "$dir/..data";
+
+    $s->write("secret/..$version/$_", $files{$_}) for keys %files;
+    chmod 0600, "$dir/..$version/sign.pem";
+    symlink "..$version", "$dir/..data_tmp" or die "symlink: $!\n";
+    rename "$dir/..data_tmp", "$dir/..data" or die "rename: $!\n";
+    symlink "..data/$_", "$dir/$_" for keys %files;
+    system 'rm', '-r', "$dir/$old" if defined $old;
+}
+
+{
+    my %key = (1 => key('rsa'), 2 => key('rsa2'));
+    my %version = map { $_ => { 'keys.pem' => $key{$_}->pem, 'sign.pem' => $key{$_}->private_pem } } keys %key;
+
+    my $s = start(<<'CONF', prepare => sub ($s) { mount_secret($s, 1, $version{1}->%*) });
+    %%ISSUER main: key_file %%DIR%%/secret/keys.pem;%%
+    %%ISSUER local: issuer https://local.example; signing_key %%DIR%%/secret/sign.pem; %%
+    auth_token_state_path %%DIR%%/state;
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust main;
+        location /      { proxy_pass %%UPSTREAM%%; }
+        location = /jwks { auth_token_jwks local; }
+    }
+CONF
+    my $status = sub ($n) { $s->request('/', new => 1, tag => next_tag, token => token(key => $key{$n}))->{status} };
+    my $jwks = sub { $s->request('/jwks', new => 1, tag => next_tag)->{body} };
+
+    is_deeply [map { $status->($_) } 1, 2], [200, 401], 'a mounted Secret: the tokens of its key are granted';
+    my $first = $jwks->();
+
+    mount_secret($s, 2, $version{2}->%*);
+    eventually 'a changed Secret: the tokens of the new key are granted', sub { $status->(2) == 200 };
+    is $status->(1), 401, 'a changed Secret: the tokens of the old key are refused';
+
+    is $jwks->(), $first, 'a changed Secret: the signing key stays until a reload';
+    $s->reload;
+    isnt $jwks->(), $first, 'a changed Secret: a reload reads the signing key';
+
+    mount_secret($s, 3, $version{1}->%*);
+    eventually 'a Secret that is changed again: the first key is used', sub { $status->(1) == 200 };
 }
 
 # --- signing keys of a nginx that does not run as root ----------------------
@@ -66,11 +164,8 @@ SKIP: {
         location = /jwks { auth_token_jwks main; }
     }
 CONF
-    my $module = $s->dir . '/module.so';
-    system('cp', "$AuthToken::Server::BUILD/ngx_http_auth_token_module.so", $module) == 0 or die "cp: $?\n";
-    my $text = AuthToken::Log->new($s->conf_file)->content =~ s/^load_module \K.*(?=;)/$module/mr;
+    module_in($s);
     my $key = $s->dir . '/sign.pem';
-    $s->write('nginx.conf', $text);
     my $by_root = $AuthToken::Server::NGINX;
 
     # owner, group and mode of the file; whether www-data and root accept it

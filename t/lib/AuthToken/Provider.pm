@@ -104,7 +104,7 @@ sub _provide ($self) {
     my $o = $self->{options};
     my $modules = $ENV{AT_NODE} || "$AuthToken::Server::ROOT/build/node";
 
-    croak "$modules not found: run make deps" if !-e "$modules/installed";
+    croak "$modules not found: run make test-deps" if !-e "$modules/installed";
 
     $self->_tell(provider => {
         modules   => $modules,

@@ -25,7 +25,7 @@ sub run_steps ($s, $script, %config) {
     my $dir     = $s->dir;
     my $step    = {};
 
-    croak "$modules not found: run make deps" if !-e "$modules/installed";
+    croak "$modules not found: run make test-deps" if !-e "$modules/installed";
 
     $s->write('steps.json', $json->encode({
         modules => $modules,
