@@ -44,6 +44,8 @@ block 'cert',    iss('cert'), 'audience api;', 'key_file %%DIR%%/cert.json;';
 # providers whose tokens have no kid, each with its own iss and key
 my @partners = map { "p256$_" } 'b' .. 'm';
 block "partner-$_", iss("partner-$_"), 'audience api;', 'algorithms ES256;', "key_file %%DIR%%/$_.pem;" for @partners;
+# providers with the same kid
+block "kid$_",   iss("kid$_"), 'audience api;', "key_file %%DIR%%/kid$_.json;" for 1, 2;
 # providers with five keys each
 block "five$_",  iss("five$_"), 'audience api;', "key_file %%DIR%%/five$_.json;" for 1, 2;
 block 'lenient', iss('lenient'), 'audience api;', 'key_file %%DIR%%/rsa.json;', 'leeway 60s;';
@@ -87,6 +89,7 @@ my $s = start(<<"CONF", files => {
         location /sixteen/   { auth_token_trust eight eight2; proxy_pass %%UPSTREAM%%; }
         location /17/        { auth_token_trust eight eight2 last; proxy_pass %%UPSTREAM%%; }
         location /partners/  { auth_token_trust @{[map { "partner-$_" } @partners]}; proxy_pass %%UPSTREAM%%; }
+        location /kids/      { auth_token_trust kid1 kid2; proxy_pass %%UPSTREAM%%; }
         location /abc/       { auth_token_trust five1 five2 foreign; proxy_pass %%UPSTREAM%%; }
         location /cab/       { auth_token_trust foreign five1 five2; proxy_pass %%UPSTREAM%%; }
         location /acb/       { auth_token_trust five1 foreign five2; proxy_pass %%UPSTREAM%%; }
@@ -114,6 +117,8 @@ CONF
     'nine.json'     => jwks(@others, key('p256')->jwk),
     'five1.json'    => jwks(map { key("rsa$_")->jwk(kid => "k$_") } 5 .. 9),
     'five2.json'    => jwks(map { key("rsa$_")->jwk } 5 .. 9),
+    'kid1.json'     => jwks(key('rsa')->jwk(kid => '1')),
+    'kid2.json'     => jwks(key('rsa2')->jwk(kid => '1'), key('rsa3')->jwk(kid => "\x{2713} 2")),
     'cert.json'     => jwks(key('rsa2')->jwk(kid => 'a'), key('rsa')->jwk(kid => 'b', x5t => $x5t, 'x5t#S256' => $x5t256)),
     (map { ("$_.pem" => key($_)->pem) } @partners),
     'last.json'     => jwks(key('p256')->jwk(kid => 'late')),
@@ -228,6 +233,12 @@ for my $path ('/abc/', '/cab/', '/acb/') {
     by_issuer $path, five1 => "three providers, a kid, $path", by('five1', key => key('rsa9'), header => { kid => "k9" });
     by_issuer $path, five2 => "three providers, keys without kid, $path", by('five2', key => key('rsa9'));
 }
+
+by_issuer '/kids/', "kid$_->[0]" => "two providers with the same kid: $_->[0]", kid('1', "kid$_->[0]", $_->[1])
+    for [1, 'rsa'], [2, 'rsa2'];
+refused_for '/kids/', bad_signature => 'two providers with the same kid: the key of the other', kid('1', $_->[0], $_->[1])
+    for ['kid1', 'rsa2'], ['kid2', 'rsa'];
+by_issuer '/kids/', kid2 => 'a kid with a space and a character beyond Latin-1', kid("\x{2713} 2", 'kid2', 'rsa3');
 
 by_issuer '/cert/', cert => "an unknown kid, but a thumbprint: $_->[0]", kid('x', 'cert', 'rsa', header => { kid => 'x', @$_ })
     for ['x5t', $x5t], ['x5t#S256', $x5t256];

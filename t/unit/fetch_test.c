@@ -272,6 +272,8 @@ test_discovery(void)
     is_parsed("{'issuer':'http://127.0.0.1','jwks_uri':'http://[::1]/j'}",
               "http://127.0.0.1", "http://[::1]/j", 1);
 
+    is_parsed("{" ISSUER "," URI ",'x':123456789012345678901234567890}",
+              "https://i/x", "https://k/j", 1);
     is_parsed("\xef\xbb\xbf{" ISSUER "," URI "}", "https://i/x",
               "https://k/j", 1);
 

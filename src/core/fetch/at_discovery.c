@@ -93,7 +93,7 @@ at_discovery_parse(at_str_t document, at_str_t issuer, at_error_t *err)
     char    *uri;
     json_t  *object;
 
-    object = at_document_parse_with_nul(document, AT_DOCUMENT_MAX);
+    object = at_document_parse_lenient(document, AT_DOCUMENT_MAX);
     uri = NULL;
 
     if (json_is_object(object)) {

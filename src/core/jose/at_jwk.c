@@ -453,11 +453,14 @@ at_jwk_read_x5c(at_jwk_t *out, const json_t *jwk, EVP_PKEY *pkey,
         x5c = json_array_get(x5c, 0);
     }
 
-    if (x5c == NULL || json_is_null(x5c)) {
+    text = (at_str_t) { json_string_value(x5c), json_string_length(x5c) };
+
+    if (x5c == NULL || json_is_null(x5c)
+        || (json_is_string(x5c) && text.len == 0))
+    {
         return 0;
     }
 
-    text = (at_str_t) { json_string_value(x5c), json_string_length(x5c) };
     der = at_jwk_decode_base64(text, &len);
 
     if (der == NULL) {

@@ -110,49 +110,42 @@ at_is_prime(unsigned n)
 
 
 /*
+ * Divides the modulus by each prime below 1000.  No key generator makes a
+ * modulus with such a factor.
+ *
  * ROCA, CVE-2017-15361: for each prime up to 701, the modulus of a vulnerable
  * key of 2048 bits or more is a power of 65537.  The chance that this holds
  * for another key is 2^-167.
  */
 static int
-at_rsa_is_roca(const BIGNUM *n)
+at_rsa_check_modulus(const BIGNUM *n, at_error_t *err)
 {
+    int       is_roca;
     unsigned  p, power, rest;
 
-    for (p = 3; p <= 701; p += 2) {
+    is_roca = 1;
+
+    for (p = 3; p < 1000; p += 2) {
         if (!at_is_prime(p)) {
             continue;
         }
 
         rest = (unsigned) BN_mod_word(n, p);
+
+        if (rest == 0) {
+            return at_error(err, "invalid RSA modulus");
+        }
+
         power = 1;
 
-        while (power != rest) {
+        while (is_roca && p <= 701 && power != rest) {
             power = power * (65537 % p) % p;
-
-            if (power == 1) {
-                return 0;
-            }
+            is_roca = power != 1;
         }
     }
 
-    return 1;
-}
-
-
-/* no key generator makes a modulus with a factor below 1000 */
-static int
-at_rsa_has_small_factor(const BIGNUM *n)
-{
-    unsigned  p;
-
-    for (p = 3; p < 1000; p += 2) {
-        if (BN_mod_word(n, p) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return is_roca ? at_error(err, "RSA key can be factored (ROCA, "
+                              "CVE-2017-15361)") : 0;
 }
 
 
@@ -177,16 +170,11 @@ at_rsa_check(EVP_PKEY *pkey, at_error_t *err)
                       "least %d and at most %d bits", AT_RSA_E_MIN,
                       AT_RSA_E_BITS);
 
-    } else if (BN_is_negative(n) || !BN_is_odd(n)
-               || at_rsa_has_small_factor(n))
-    {
+    } else if (BN_is_negative(n) || !BN_is_odd(n)) {
         rc = at_error(err, "invalid RSA modulus");
 
-    } else if (at_rsa_is_roca(n)) {
-        rc = at_error(err, "RSA key can be factored (ROCA, CVE-2017-15361)");
-
     } else {
-        rc = 0;
+        rc = at_rsa_check_modulus(n, err);
     }
 
     BN_free(n);

@@ -129,7 +129,7 @@ at_keyset_from_jwks(at_keyset_t *set, at_str_t text, unsigned algs,
     int      rc;
     json_t  *document, *keys;
 
-    document = at_document_parse_with_nul(text, AT_DOCUMENT_MAX);
+    document = at_document_parse_lenient(text, AT_DOCUMENT_MAX);
 
     if (document == NULL) {
         return at_error(err, "invalid JSON");

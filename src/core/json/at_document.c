@@ -44,9 +44,10 @@ at_document_parse(at_str_t text, size_t max)
 
 
 json_t *
-at_document_parse_with_nul(at_str_t text, size_t max)
+at_document_parse_lenient(at_str_t text, size_t max)
 {
-    return at_document_load(text, max, JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL);
+    return at_document_load(text, max, JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL
+                                       |JSON_DECODE_INT_AS_REAL);
 }
 
 

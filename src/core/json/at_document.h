@@ -35,10 +35,11 @@ at_str_t at_document_trim(at_str_t text);
 json_t *at_document_parse(at_str_t text, size_t max);
 
 /*
- * The same, but the escape \u0000 is valid in strings, which must therefore
- * not be read as terminated strings.
+ * The same for a document of an identity provider: the escape \u0000 is valid
+ * in strings, which must therefore not be read as terminated strings, and
+ * integers may be beyond 64 bits.
  */
-json_t *at_document_parse_with_nul(at_str_t text, size_t max);
+json_t *at_document_parse_lenient(at_str_t text, size_t max);
 
 /*
  * A string member, as a view valid as long as the object.  Returns 1; 0 if
