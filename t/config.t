@@ -410,6 +410,15 @@ for my $directive (sort keys %parameters) {
     fails in_block("$directive colour=red; # here"), wrong_value('colour=red', $name), "in an issuer: $directive colour=red";
 }
 
+fails block("issuer x;\naudience api;\nkey_file %%DIR%%/rsa.pem;\ndelegated off; # here\n"),
+      qr/"delegated off" requires "client_claim" in "auth_token_issuer main" in /, 'delegated off without client_claim';
+works in_block('delegated on;'), 'delegated on without client_claim';
+
+fails in_block($_->[0]) =~ s/\}\n\z/} # here\n/r,
+      qr/"access_token" and "refresh_token" have the same cookie "$_->[1]" in "auth_token_issuer main" in /, $_->[0]
+    for ['refresh_token cookie=accessToken;', 'accessToken'], ['access_token cookie=refreshToken;', 'refreshToken'],
+        ['access_token cookie=a; refresh_token path=/ cookie=a;', 'a'];
+
 # token endpoints
 for my $name (map { "auth_token_$_" } qw(login refresh logout session_info oauth jwks metadata)) {
     my $endpoint = $name eq 'auth_token_metadata' ? "$name main token_endpoint=/token" : "$name main";
@@ -423,6 +432,8 @@ for my $name (map { "auth_token_$_" } qw(login refresh logout session_info oauth
           "$name: the issuer $_" for 'unknown', 'Main', '$arg_x', '""';
     fails location("$endpoint; # here"), qr/"$name" requires "signing_key" in "auth_token_issuer main" in /,
           "$name: an issuer without a signing key";
+    fails location("$_;\n$endpoint; # here"), qr/"$name" directive conflicts with another content handler of the location in /,
+          "$name: after $_" for 'proxy_pass http://127.0.0.1:9000', 'empty_gif', 'stub_status';
     fails "$endpoint; # here", $here, "$name in http";
     fails "server {\n$endpoint; # here\n}", $here, "$name in server";
     fails location("if (\$arg_x) {\n$endpoint; # here\n}"), $here, "$name in if";

@@ -104,6 +104,63 @@ warns in_server('location = /login { auth_token_login main; auth_token_preflight
 silent in_server("$_ location = /login { auth_token_login main; }", $signing), "$_, inherited by a token endpoint"
     for 'auth_token_preflight on;', 'auth_token_cors https://a.example;';
 
+warns in_server("location = /login { auth_token_login main; $_ }", $signing),
+    qr/"auth_token_login" has no effect in location "\/login": "return 200" answers first in /, "auth_token_login and $_"
+    for 'return 200;', 'return 200 x;', 'set $x 1; return 200;';
+silent in_server("location = /login { auth_token_login main; $_ }", $signing), "auth_token_login and $_"
+    for 'if ($arg_x) { return 200; }', 'return 403;', 'if ($arg_x) { proxy_pass %%UPSTREAM%%; }',
+        'limit_except POST { deny all; }';
+conf_fails in_server("location = /login { $_->[0]\n$_->[1] # here\n}", $signing),
+    qr/"auth_token_login" directive conflicts with another content handler of the location in /, "auth_token_login: $_->[2]",
+    files => \%files, prepare => prepare_users(), where => 0
+    for ['auth_token_login main;', 'proxy_pass %%UPSTREAM%%;', 'then proxy_pass'],
+        ['proxy_pass %%UPSTREAM%%;', 'auth_token_login main;', 'after proxy_pass'],
+        ['auth_token_login main;', 'empty_gif;', 'then empty_gif'];
+
+# --- what is inside of the location of a token endpoint ------------------------
+
+{
+    my $s = start(<<"CONF", files => \%files, prepare => prepare_users());
+        @{[ issuer("signing_key %%DIR%%/sign.pem; client_claim appid; rights role;") =~ s/main/app/r ]}
+        %%ISSUER%%
+        server {
+            listen %%LISTEN%%;
+            auth_token on;
+            auth_token_trust main;
+
+            location /good { proxy_pass %%UPSTREAM%%; }
+            location = /keys   { auth_token_jwks app; if (\$arg_x) { set \$y 1; } limit_except GET { deny all; } }
+            location = /closed { auth_token_jwks app; auth_token on; if (\$arg_x) { set \$y 1; } }
+            location = /meta   { auth_token_metadata app token_endpoint=https://a.example/; if (\$arg_x) { set \$y 1; } }
+            location = /login  { auth_token_login app; if (\$arg_x) { set \$y 1; } limit_except POST { allow all; } }
+            location = /other  { auth_token_login app; if (\$arg_x) { proxy_pass %%UPSTREAM%%; } }
+            location /api/ {
+                auth_token_jwks app;
+                location /api/data { proxy_pass %%UPSTREAM%%; }
+                location /api/open { auth_token off; proxy_pass %%UPSTREAM%%; }
+                location /api/keys { auth_token_jwks app; }
+            }
+        }
+CONF
+    sub status ($s, @o) { $s->request(@o)->{status} }
+
+    for my $query ('', '?x=1') {
+        like $s->request("/keys$query")->{body}, qr/"keys"/, "auth_token_jwks with if$query";
+        like $s->request("/meta$query")->{body}, qr/"token_endpoint"/, "auth_token_metadata with if$query";
+        is status($s, "/keys$query", method => 'POST', body => ''), 403, "limit_except beside auth_token_jwks$query";
+        is status($s, "/login$query", method => 'POST', body => '{"username":"jane","password":"wrong"}',
+                  headers => ['Content-Type: application/json']), 401, "auth_token_login with if$query";
+        is status($s, "/login$query"), 405, "limit_except does not remove the token endpoint$query";
+        is status($s, "/closed$query"), 401, "auth_token on in the location of a token endpoint$query";
+        is status($s, "/closed$query", token => good_token()), 200, "the same with a token$query";
+    }
+    refused $s, '/other?x=1', no_token => 'proxy_pass in an if of a token endpoint is protected', reason => 'no_credential';
+    refused $s, '/api/data', no_token => 'a location inside of a token endpoint is protected', reason => 'no_credential';
+    granted $s, '/api/data', 'it takes a token', token => good_token();
+    granted $s, '/api/open', 'a location inside of a token endpoint that is off';
+    is status($s, $_), 200, "$_ is open" for '/api/', '/api/keys';
+}
+
 # --- variables --------------------------------------------------------------
 
 # as many as another module may add: nginx alone warns at 30

@@ -55,7 +55,7 @@ static ngx_command_t  ngx_at_commands[] = {
 
     { ngx_string("auth_token"), NGX_AT_ANY_CONF|NGX_CONF_FLAG,
       ngx_at_set_enable, NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_at_loc_conf_t, enable), NULL },
+      offsetof(ngx_at_loc_conf_t, auth_token), NULL },
 
     { ngx_string("auth_token_accept"), NGX_AT_ANY_CONF|NGX_CONF_1MORE,
       ngx_at_set_accept, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },

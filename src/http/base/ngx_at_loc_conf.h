@@ -49,7 +49,9 @@ typedef struct ngx_at_token_endpoint_s  ngx_at_token_endpoint_t;
 
 
 typedef struct {
-    ngx_flag_t                enable;
+    ngx_flag_t                auth_token;       /* the directive */
+    ngx_flag_t                enable;           /* its effect: a token endpoint
+                                                   does not inherit it */
     ngx_at_conf_position_t    enable_position;
 
     ngx_uint_t                accept;
@@ -85,7 +87,7 @@ typedef struct {
     ngx_array_t              *cors;             /* of ngx_str_t; NULL: off */
     ngx_flag_t                local_users;
 
-    /* a location that is a token endpoint; not inherited */
+    /* a location that is a token endpoint; inherited by "if" only */
     const ngx_at_token_endpoint_t  *token_endpoint; /* else NULL */
     ngx_str_t                 token_endpoint_issuer_name;
     ngx_at_conf_position_t    token_endpoint_position;

@@ -61,9 +61,9 @@ ngx_int_t ngx_at_merge_allow(ngx_conf_t *cf, ngx_at_loc_conf_t *prev,
  */
 ngx_uint_t ngx_at_find_return(ngx_conf_t *cf);
 
-/* finds and checks the issuer of the location's token endpoint */
-ngx_int_t ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
-    const ngx_at_main_conf_t *atmcf, ngx_at_loc_conf_t *conf);
+/* finds and checks the issuer of the location's token endpoint, or inherits */
+ngx_int_t ngx_at_merge_token_endpoint(ngx_conf_t *cf,
+    const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf);
 
 /* adds the resources that token endpoints and use counters need */
 ngx_int_t ngx_at_check_token_endpoints(ngx_conf_t *cf,

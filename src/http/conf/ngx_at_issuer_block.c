@@ -691,6 +691,21 @@ ngx_at_issuer_check(ngx_conf_t *cf, const ngx_at_issuer_parser_t *parser)
                        "\"rights\" requires \"client_claim\" in "
                        "\"auth_token_issuer %V\"", &issuer->name);
         }
+
+        if (requirements->no_users) {
+            return ngx_at_conf_error_at(cf,
+                       ngx_at_issuer_position(parser, "delegated"),
+                       "\"delegated off\" requires \"client_claim\" in "
+                       "\"auth_token_issuer %V\"", &issuer->name);
+        }
+    }
+
+    if (ngx_at_str_equal(&issuer->access_cookie, &issuer->refresh_cookie)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"access_token\" and \"refresh_token\" have the "
+                           "same cookie \"%V\" in \"auth_token_issuer %V\"",
+                           &issuer->access_cookie, &issuer->name);
+        return NGX_ERROR;
     }
 
     if (requirements->entra && ngx_at_issuer_has(parser, "scope_claim")

@@ -405,7 +405,7 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    atcf->enable = NGX_CONF_UNSET;
+    atcf->auth_token = NGX_CONF_UNSET;
     atcf->accept = NGX_CONF_UNSET_UINT;
     atcf->challenge = NGX_CONF_UNSET_UINT;
     atcf->trust = NGX_CONF_UNSET_PTR;
@@ -711,25 +711,30 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_at_loc_conf_t *prev = parent;
     ngx_at_loc_conf_t *conf = child;
 
-    ngx_at_main_conf_t  *atmcf;
+    ngx_at_main_conf_t        *atmcf;
+    ngx_http_core_loc_conf_t  *clcf;
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* a client cannot have a token before it has logged in */
-
-    if (conf->enable == NGX_CONF_UNSET && conf->token_endpoint) {
-        conf->enable = 0;
+    if (ngx_at_merge_token_endpoint(cf, prev, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
-    if (conf->token_endpoint && conf->preflight == 1) {
-        ngx_at_conf_warn_at(cf, &conf->token_endpoint_position,
-            "\"auth_token_preflight\" has no effect beside \"%V\", which "
-            "passes no request on. Use \"auth_token_cors\"",
-            &conf->token_endpoint_position.directive);
-    }
+    if (conf->auth_token != NGX_CONF_UNSET) {
+        conf->enable = conf->auth_token;
 
-    if (conf->enable == NGX_CONF_UNSET) {
+    } else {
         conf->enable_position = prev->enable_position;
+        ngx_conf_merge_value(conf->auth_token, prev->auth_token, 0);
+
+        /*
+         * A token endpoint is open by default, as clients have no token before
+         * they log in.  The locations inside of it are not.
+         */
+
+        conf->enable = conf->token_endpoint == NULL ? conf->auth_token
+                       : clcf->noname ? prev->enable : 0;
     }
 
     if (conf->trust == NGX_CONF_UNSET_PTR) {
@@ -740,7 +745,6 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->scope_mode = prev->scope_mode;
     }
 
-    ngx_conf_merge_value(conf->enable, prev->enable, 0);
     ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
     ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
     ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
@@ -763,7 +767,6 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (ngx_at_merge_allow(cf, prev, conf) != NGX_OK
         || ngx_at_resolve_trust(cf, atmcf, conf) != NGX_OK
-        || ngx_at_resolve_token_endpoint(cf, atmcf, conf) != NGX_OK
         || ngx_at_check_location(cf, atmcf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;

@@ -92,8 +92,14 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t       *clcf;
     const ngx_at_token_endpoint_t  *endpoint;
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     if (atcf->token_endpoint) {
         return "is not allowed: the location already is a token endpoint";
+    }
+
+    if (clcf->handler) {
+        return "conflicts with another content handler of the location";
     }
 
     endpoint = ngx_at_token_endpoints;
@@ -108,7 +114,6 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     atcf->token_endpoint_issuer_name = value[1];
     ngx_at_conf_note_position(cf, &atcf->token_endpoint_position);
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_at_endpoint_handler;
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
@@ -256,17 +261,38 @@ ngx_at_cookie_reaches(const ngx_http_core_loc_conf_t *clcf,
 }
 
 
+/* directives that cannot work together with the token endpoint */
+
 static void
-ngx_at_warn_of_cookie_path(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
+ngx_at_warn_of_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 {
-    const ngx_str_t           *path;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_uint_t                     status;
+    const ngx_str_t               *path;
+    ngx_http_core_loc_conf_t      *clcf;
+    const ngx_at_conf_position_t  *position;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     path = &conf->token_endpoint_issuer->refresh_scope.path;
+    position = &conf->token_endpoint_position;
+    status = ngx_at_find_return(cf);
 
-    if (!ngx_at_cookie_reaches(clcf, path)) {
-        ngx_at_conf_warn_at(cf, &conf->token_endpoint_position,
+    if (status) {
+        ngx_at_conf_warn_at(cf, position,
+            "\"%V\" has no effect in location \"%V\": \"return %ui\" answers "
+            "first", &position->directive, &clcf->name, status);
+    }
+
+    if (conf->preflight == 1) {
+        ngx_at_conf_warn_at(cf, position,
+            "\"auth_token_preflight\" has no effect beside \"%V\", which "
+            "passes no request on. Use \"auth_token_cors\"",
+            &position->directive);
+    }
+
+    if (conf->token_endpoint->steps == ngx_at_refresh_steps
+        && !ngx_at_cookie_reaches(clcf, path))
+    {
+        ngx_at_conf_warn_at(cf, position,
             "\"auth_token_refresh\" gets no cookie in location \"%V\": the "
             "path of the cookie is \"%V\". Use \"refresh_token path=%V\" in "
             "\"auth_token_issuer %V\"", &clcf->name, path, &clcf->name,
@@ -275,17 +301,71 @@ ngx_at_warn_of_cookie_path(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 }
 
 
+/*
+ * "if" and limit_except have no content handler, unless one is set in them,
+ * but a configuration of their own.
+ */
+
+static void
+ngx_at_inherit_token_endpoint(ngx_http_core_loc_conf_t *clcf,
+    const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
+{
+    if (!clcf->noname || clcf->handler) {
+        return;
+    }
+
+    conf->token_endpoint = prev->token_endpoint;
+    conf->token_endpoint_issuer = prev->token_endpoint_issuer;
+    conf->metadata = prev->metadata;
+
+    if (clcf->lmt_excpt && conf->token_endpoint) {
+        clcf->handler = ngx_at_endpoint_handler;
+    }
+}
+
+
+static char *
+ngx_at_find_missing(const ngx_at_issuer_t *issuer, ngx_uint_t needs)
+{
+    if (issuer->signing_keys.nelts == 0) {
+        return "signing_key";
+    }
+
+    if ((needs & NGX_AT_NEEDS_AUDIENCE)
+        && issuer->requirements.n_audiences == 0)
+    {
+        return "audience VALUE";
+    }
+
+    /* otherwise no request would check that the client is still valid */
+
+    if ((needs & NGX_AT_NEEDS_CLIENT_CLAIM)
+        && issuer->requirements.n_client_claims == 0)
+    {
+        return "client_claim";
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
-ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
-    const ngx_at_main_conf_t *atmcf, ngx_at_loc_conf_t *conf)
+ngx_at_merge_token_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *prev,
+    ngx_at_loc_conf_t *conf)
 {
     char                          *missing;
     ngx_str_t                     *name;
     ngx_uint_t                     needs;
     const ngx_at_issuer_t         *issuer;
+    ngx_at_main_conf_t            *atmcf;
+    ngx_http_core_loc_conf_t      *clcf;
     const ngx_at_conf_position_t  *position;
 
+    atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     if (conf->token_endpoint == NULL) {
+        ngx_at_inherit_token_endpoint(clcf, prev, conf);
         return NGX_OK;
     }
 
@@ -302,23 +382,7 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
 
     conf->token_endpoint_issuer = issuer;
 
-    missing = NULL;
-
-    if (issuer->signing_keys.nelts == 0) {
-        missing = "signing_key";
-
-    } else if ((needs & NGX_AT_NEEDS_AUDIENCE)
-               && issuer->requirements.n_audiences == 0)
-    {
-        missing = "audience VALUE";
-
-    } else if ((needs & NGX_AT_NEEDS_CLIENT_CLAIM)
-               && issuer->requirements.n_client_claims == 0)
-    {
-        /* otherwise no request would check that the client is still valid */
-
-        missing = "client_claim";
-    }
+    missing = ngx_at_find_missing(issuer, needs);
 
     if (missing) {
         return ngx_at_conf_error_at(cf, position,
@@ -341,9 +405,15 @@ ngx_at_resolve_token_endpoint(ngx_conf_t *cf,
                                     &position->directive);
     }
 
-    if (conf->token_endpoint->steps == ngx_at_refresh_steps) {
-        ngx_at_warn_of_cookie_path(cf, conf);
+    /* it would get the requests, without a check of access */
+
+    if (clcf->handler != ngx_at_endpoint_handler) {
+        return ngx_at_conf_error_at(cf, position,
+                   "\"%V\" directive conflicts with another content handler "
+                   "of the location", &position->directive);
     }
+
+    ngx_at_warn_of_endpoint(cf, conf);
 
     return conf->token_endpoint->steps == ngx_at_metadata_steps
            ? ngx_at_set_metadata(cf, conf) : NGX_OK;
