@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <math.h>
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -11,33 +10,16 @@
 #include "core/base/at_base64url.h"
 #include "core/base/at_crypto.h"
 #include "core/jose/at_entra.h"
+#include "core/jose/at_jose.h"
+#include "core/jose/at_jwt_claims.h"
 #include "core/jose/at_key.h"
-#include "core/jose/at_jwt.h"
 
-
-/* 9999-12-31T23:59:59Z; later dates are milliseconds or mistakes */
-#define AT_TIME_MAX  253402300799.0
 
 #define AT_VERIFIER_HEADERS     8       /* cached */
 #define AT_VERIFIER_HEADER_LEN  512     /* of a cached one, with its strings */
 
 #define AT_JWT_FAILED_KEYS      32      /* that are remembered for a token */
 
-
-const at_str_t  at_default_typs[AT_DEFAULT_TYPS] = {
-    at_str("JWT"), at_str("at+jwt"), at_str("application/at+jwt")
-};
-
-
-/* a parsed header */
-typedef struct {
-    at_alg_e  alg;
-    unsigned  has_typ:1;
-    at_str_t  kid;              /* empty: the token has none */
-    at_str_t  x5t;              /* likewise */
-    at_str_t  x5t_s256;
-    at_str_t  typ;
-} at_jose_t;
 
 /* an encoded header and its parsed form, whose strings are views of text */
 typedef struct {
@@ -57,17 +39,6 @@ struct at_verifier_s {
     at_json_t            json;          /* of a header */
     size_t               n_headers;     /* cached so far, replaced included */
     at_cached_header_t   headers[AT_VERIFIER_HEADERS];
-};
-
-/* how a header selects a key, in the order in which the keys are tried */
-enum {
-    AT_SELECTED_BY_KID = 0,
-    AT_SELECTED_BY_X5T_S256,
-    AT_SELECTED_BY_X5T,
-    AT_SELECTED_WITHOUT_KID,    /* the key has no kid */
-    AT_SELECTED_BY_NOTHING,     /* the token has no kid */
-
-    AT_NOT_SELECTED
 };
 
 /* the keys of one issuer that were tried for a token */
@@ -103,7 +74,6 @@ typedef struct {
     const at_key_t         *signer;         /* the key that verified */
 
     const at_jwt_query_t   *query;
-    double                  now;
     unsigned                store_failed:1; /* a client was not looked up */
 } at_jwt_t;
 
@@ -181,58 +151,6 @@ at_jwt_decode(at_jwt_t *jwt)
 }
 
 
-static at_verdict_e
-at_jwt_read_header(at_jwt_t *jwt, const at_json_value_t *header)
-{
-    int       rc;
-    at_str_t  alg, kid;
-
-    /* RFC 7515 section 4.1.11, RFC 7797; "zip" and "enc" belong to a JWE */
-    if (at_json_member(header, at_str("crit")) != NULL
-        || at_json_member(header, at_str("b64")) != NULL
-        || at_json_member(header, at_str("zip")) != NULL
-        || at_json_member(header, at_str("enc")) != NULL)
-    {
-        return AT_BAD_CRIT;
-    }
-
-    rc = at_json_member_string(header, at_str("typ"), &jwt->jose.typ);
-
-    if (rc < 0) {
-        return AT_BAD_TYP;
-    }
-
-    jwt->jose.has_typ = rc == 1;
-
-    if (at_json_member_string(header, at_str("alg"), &alg) != 1) {
-        return AT_BAD_ALG;
-    }
-
-    jwt->jose.alg = at_alg_find(alg);
-
-    if (jwt->jose.alg == AT_ALGS) {
-        return AT_BAD_ALG;
-    }
-
-    rc = at_json_member_string(header, at_str("kid"), &kid);
-
-    if (rc < 0 || (rc == 1 && !at_kid_is_valid(kid))) {
-        return AT_BAD_KID;
-    }
-
-    if (rc == 1) {
-        jwt->jose.kid = kid;
-    }
-
-    /* hints: a value of another type or form selects no key */
-    (void) at_json_member_string(header, at_str("x5t"), &jwt->jose.x5t);
-    (void) at_json_member_string(header, at_str("x5t#S256"),
-                                 &jwt->jose.x5t_s256);
-
-    return AT_OK;
-}
-
-
 /* of a failed at_json_parse() */
 static at_verdict_e
 at_jwt_json_verdict(int rc, at_verdict_e invalid)
@@ -270,7 +188,7 @@ at_jwt_parse_header(at_jwt_t *jwt)
         return at_jwt_json_verdict(rc, AT_BAD_HEADER);
     }
 
-    return at_jwt_read_header(jwt, json->items);
+    return at_jose_read(&jwt->jose, json->items);
 }
 
 
@@ -336,7 +254,7 @@ at_jwt_cache_header(at_jwt_t *jwt)
 }
 
 
-/* --- issuers ------------------------------------------------------------- */
+/* --- payload ------------------------------------------------------------- */
 
 
 /* The payload is not verified yet: only iss may be used. */
@@ -362,55 +280,9 @@ at_jwt_parse_payload(at_jwt_t *jwt)
 
 
 static int
-at_jwt_typ_is_accepted(const at_jwt_t *jwt, const at_issuer_t *issuer)
-{
-    size_t  i;
-
-    if (!jwt->jose.has_typ) {
-        return issuer->typ_absent;
-    }
-
-    for (i = 0; i < issuer->n_typs; i++) {
-        if (at_str_equal_nocase(jwt->jose.typ, issuer->typs[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static int
 at_keys_are_equal(const at_key_t *one, const at_key_t *two)
 {
     return memcmp(at_key_digest(one), at_key_digest(two), AT_SHA256_LEN) == 0;
-}
-
-
-static unsigned
-at_jwt_select_key(const at_jose_t *jose, const at_jwk_t *jwk)
-{
-    if (jose->kid.len && at_str_equal(jose->kid, jwk->kid)) {
-        return AT_SELECTED_BY_KID;
-    }
-
-    if (jose->x5t_s256.len == AT_X5T_S256_LEN
-        && memcmp(jose->x5t_s256.data, jwk->x5t_s256, AT_X5T_S256_LEN) == 0)
-    {
-        return AT_SELECTED_BY_X5T_S256;
-    }
-
-    if (jose->x5t.len == AT_X5T_LEN
-        && memcmp(jose->x5t.data, jwk->x5t, AT_X5T_LEN) == 0)
-    {
-        return AT_SELECTED_BY_X5T;
-    }
-
-    if (jwk->kid.len == 0) {
-        return AT_SELECTED_WITHOUT_KID;
-    }
-
-    return jose->kid.len == 0 ? AT_SELECTED_BY_NOTHING : AT_NOT_SELECTED;
 }
 
 
@@ -482,7 +354,7 @@ at_jwt_try_keys(at_jwt_t *jwt, const at_trusted_issuer_t *trusted,
             jwk = &set->keys[k];
 
             if (!(at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))
-                || at_jwt_select_key(&jwt->jose, jwk) != selection)
+                || at_jose_select_key(&jwt->jose, jwk) != selection)
             {
                 continue;
             }
@@ -581,30 +453,6 @@ at_jwt_verify_signature(at_jwt_t *jwt, at_trusted_issuer_t *trusted)
 }
 
 
-/* --- claims -------------------------------------------------------------- */
-
-
-/* a NumericDate (RFC 7519 section 2); 0: missing, -1: invalid */
-static int
-at_jwt_numeric_date(const at_json_value_t *claims, at_str_t name,
-    double *value)
-{
-    const at_json_value_t  *claim;
-
-    claim = at_json_member(claims, name);
-
-    if (claim == NULL) {
-        return 0;
-    }
-
-    if (at_json_number(claim, value) != 0) {
-        return -1;
-    }
-
-    return isfinite(*value) && *value <= AT_TIME_MAX ? 1 : -1;
-}
-
-
 /*
  * A JWK of Entra may be restricted to one issuer.  The same key may be listed
  * again, unrestricted or for another issuer: one match is enough.
@@ -625,7 +473,7 @@ at_jwt_check_key_issuer(const at_jwt_t *jwt,
 
             if (at_keys_are_equal(jwk->key, jwt->signer)
                 && (at_key_algs(jwk->key) & at_alg_bit(jwt->jose.alg))
-                && at_jwt_select_key(&jwt->jose, jwk) != AT_NOT_SELECTED
+                && at_jose_select_key(&jwt->jose, jwk) != AT_NOT_SELECTED
                 && (jwk->issuer.len == 0
                     || at_entra_issuer_matches(jwt->claims, jwk->issuer)))
             {
@@ -638,314 +486,6 @@ at_jwt_check_key_issuer(const at_jwt_t *jwt,
 }
 
 
-/* "ID" or the Application ID URI "api://ID", of this client or of any */
-static int
-at_jwt_is_client_audience(at_jwt_t *jwt, const at_issuer_t *issuer,
-    at_str_t audience)
-{
-    int       rc;
-    at_str_t  id;
-
-    id = audience;
-    (void) at_str_cut_prefix(&id, at_str("api://"));
-
-    if (!issuer->token_client_audience || id.len == 0) {
-        return 0;
-    }
-
-    if (at_str_equal_nocase(id, at_client_id(issuer, jwt->claims))) {
-        return 1;
-    }
-
-    if (!issuer->any_client_audience) {
-        return 0;
-    }
-
-    rc = jwt->query->is_client ? jwt->query->is_client(jwt->query->data, id)
-                               : -1;
-    jwt->store_failed |= rc == -1;
-
-    return rc == 1;
-}
-
-
-/* RFC 7519 section 4.1.3: a string, or an array of strings */
-static at_verdict_e
-at_jwt_check_audience(at_jwt_t *jwt, const at_issuer_t *issuer)
-{
-    int                     found;
-    uint32_t                n;
-    at_str_t                value;
-    const at_json_value_t  *aud;
-
-    aud = at_json_member(jwt->claims, at_str("aud"));
-
-    if (aud == NULL) {
-        return issuer->any_audience ? AT_OK : AT_AUDIENCE_MISMATCH;
-    }
-
-    found = issuer->any_audience;
-    n = 1;
-
-    if (aud->type == AT_JSON_ARRAY) {
-        n = aud->n;
-        aud++;
-    }
-
-    for ( /* void */ ; n; n--) {
-
-        /* strings have no content: the next item follows at once */
-        if (at_json_string(aud++, &value) != 0) {
-            return AT_BAD_CLAIM;
-        }
-
-        found = found
-                || at_str_is_one_of(value, issuer->audiences,
-                                    issuer->n_audiences)
-                || at_jwt_is_client_audience(jwt, issuer, value);
-    }
-
-    return found ? AT_OK : AT_AUDIENCE_MISMATCH;
-}
-
-
-static at_verdict_e
-at_jwt_check_times(const at_jwt_t *jwt, const at_issuer_t *issuer,
-    double *expires)
-{
-    int     has_exp, has_nbf, has_iat, limited;
-    double  exp, nbf, iat, leeway;
-
-    exp = 0;
-    nbf = 0;
-    iat = 0;
-
-    has_exp = at_jwt_numeric_date(jwt->claims, at_str("exp"), &exp);
-    has_nbf = at_jwt_numeric_date(jwt->claims, at_str("nbf"), &nbf);
-    has_iat = at_jwt_numeric_date(jwt->claims, at_str("iat"), &iat);
-
-    limited = issuer->max_age != AT_NO_MAX_AGE;
-    leeway = (double) issuer->leeway;
-
-    if (has_exp != 1 || has_nbf < 0 || has_iat < 0
-        || (limited && has_iat != 1))
-    {
-        return AT_BAD_CLAIM;
-    }
-
-    /* now is rounded down: a fraction of the second may have passed */
-    if ((has_nbf && floor(nbf) > jwt->now + leeway)
-        || (limited && floor(iat) > jwt->now + leeway))
-    {
-        return AT_NOT_YET_VALID;
-    }
-
-    if (limited && jwt->now - iat > (double) issuer->max_age + leeway) {
-        return AT_TOO_OLD;
-    }
-
-    if (jwt->now >= exp + leeway) {
-        return AT_EXPIRED;
-    }
-
-    *expires = exp + leeway;
-
-    if (limited && iat + (double) issuer->max_age + leeway < *expires) {
-        *expires = iat + (double) issuer->max_age + leeway;
-    }
-
-    return AT_OK;
-}
-
-
-/*
- * A claim that names somebody: a string, or a number, whose text is the name.
- * The name is empty without the claim, and for other types.  Returns -1 for a
- * string that contains U+0000.
- */
-static int
-at_jwt_read_name(at_str_t *name, const at_json_value_t *claim)
-{
-    *name = (at_str_t) { NULL, 0 };
-
-    if (at_json_is(claim, AT_JSON_NUMBER)) {
-        *name = (at_str_t) { claim->text, claim->n };
-    }
-
-    return at_json_is(claim, AT_JSON_STRING) ? at_json_string(claim, name) : 0;
-}
-
-
-static at_verdict_e
-at_jwt_fill_identity(at_identity_t *identity, at_jwt_t *jwt,
-    const at_issuer_t *issuer)
-{
-    int                     rc;
-    at_str_t                sub;
-    const at_json_value_t  *claim;
-
-    identity->issuer = issuer;
-    claim = at_claim_find(jwt->claims, &issuer->user_claim);
-
-    if (at_jwt_read_name(&identity->user, claim) != 0
-        || at_jwt_read_name(&sub, at_json_member(jwt->claims, at_str("sub")))
-           != 0
-        || (identity->user.len == 0 && issuer->user_required))
-    {
-        return AT_BAD_CLAIM;
-    }
-
-    identity->subject = identity->user.len ? identity->user : sub;
-
-    claim = at_claim_find(jwt->claims, &issuer->admin_claim);
-
-    if (claim != NULL && at_json_has_nul(claim)) {
-        return AT_BAD_CLAIM;
-    }
-
-    identity->rights.admin = at_json_is(claim, AT_JSON_TRUE);
-
-    claim = at_claim_find(jwt->claims, &issuer->scope_claim);
-    rc = at_scopes_from_claim(&identity->rights.scopes, claim);
-
-    return rc == 0 ? AT_OK : rc == -1 ? AT_BAD_CLAIM : AT_FAILED;
-}
-
-
-/* the issuer of the key, the tenant of Entra, the client, aud */
-static at_verdict_e
-at_jwt_check_parties(at_jwt_t *jwt, const at_trusted_issuer_t *trusted)
-{
-    at_verdict_e        verdict;
-    const at_issuer_t  *issuer;
-
-    issuer = trusted->issuer;
-    verdict = at_jwt_check_key_issuer(jwt, trusted);
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    if (issuer->entra
-        && (!at_entra_tenant_matches_issuer(jwt->claims)
-            || at_client_id(issuer, jwt->claims).len == 0))
-    {
-        return AT_BAD_CLAIM;
-    }
-
-    return at_jwt_check_audience(jwt, issuer);
-}
-
-
-/* a member that is present and not null */
-static int
-at_jwt_has_value(const at_json_value_t *claims, at_str_t name)
-{
-    const at_json_value_t  *value;
-
-    value = at_json_member(claims, name);
-
-    return value != NULL && value->type != AT_JSON_NULL;
-}
-
-
-/*
- * RFC 8725 section 3.12.  The claims typ of Keycloak and token_use of Cognito
- * name the kind.  OpenID Connect defines at_hash, c_hash and nonce for ID
- * tokens and events for logout tokens; older Keycloak and Azure AD B2C also
- * put nonce into access tokens.
- */
-static int
-at_jwt_is_access_token(const at_jwt_t *jwt)
-{
-    size_t                  i;
-    at_str_t                typ, use;
-    const at_json_value_t  *claims, *token_use;
-
-    static const at_str_t  other_typs[] = {
-        at_str("ID"), at_str("Refresh"), at_str("Offline"), at_str("Logout")
-    };
-
-    claims = jwt->claims;
-    typ = (at_str_t) { NULL, 0 };
-    use = (at_str_t) { NULL, 0 };
-
-    token_use = at_json_member(claims, at_str("token_use"));
-    (void) at_json_string(token_use, &use);
-    (void) at_json_member_string(claims, at_str("typ"), &typ);
-
-    for (i = 0; i < sizeof(other_typs) / sizeof(other_typs[0]); i++) {
-        if (at_str_equal_nocase(typ, other_typs[i])) {
-            return 0;
-        }
-    }
-
-    if (at_json_member(claims, at_str("at_hash")) != NULL
-        || at_json_member(claims, at_str("c_hash")) != NULL
-        || at_json_is(at_json_member(claims, at_str("events")),
-                      AT_JSON_OBJECT)
-        || (token_use != NULL && !at_str_equal(use, at_str("access"))))
-    {
-        return 0;
-    }
-
-    return at_json_member(claims, at_str("nonce")) == NULL
-           || at_jwt_has_value(claims, at_str("scope"))
-           || at_jwt_has_value(claims, at_str("scp"))
-           || at_str_equal(typ, at_str("Bearer"))
-           || at_str_equal(typ, at_str("DPoP"))
-           || at_str_equal_nocase(jwt->jose.typ, at_str("at+jwt"))
-           || at_str_equal_nocase(jwt->jose.typ,
-                                  at_str("application/at+jwt"));
-}
-
-
-static at_verdict_e
-at_jwt_check_kind(const at_jwt_t *jwt, const at_issuer_t *issuer)
-{
-    if (!issuer->any_kind && !at_jwt_is_access_token(jwt)) {
-        return AT_WRONG_KIND;
-    }
-
-    /* RFC 7800: the caller must prove possession of a key */
-    return issuer->ignore_cnf || !at_jwt_has_value(jwt->claims, at_str("cnf"))
-           ? AT_OK : AT_UNPROVEN;
-}
-
-
-static at_verdict_e
-at_jwt_check_claims(at_identity_t *identity, at_jwt_t *jwt,
-    const at_trusted_issuer_t *trusted)
-{
-    double        expires;
-    at_verdict_e  verdict;
-
-    expires = 0;
-    verdict = at_jwt_check_parties(jwt, trusted);
-
-    if (verdict == AT_OK) {
-        verdict = at_jwt_check_kind(jwt, trusted->issuer);
-    }
-
-    if (verdict == AT_OK) {
-        verdict = at_jwt_fill_identity(identity, jwt, trusted->issuer);
-    }
-
-    /* AT_EXPIRED means that everything but the time is right: check it last */
-    if (verdict == AT_OK) {
-        verdict = at_jwt_check_times(jwt, trusted->issuer, &expires);
-    }
-
-    if (verdict == AT_OK) {
-        /* now is rounded down: the token expires with the next second */
-        identity->expires = expires <= AT_TIME_MAX
-                            ? (int64_t) ceil(expires) * 1000 : AT_NEVER;
-    }
-
-    return verdict;
-}
-
-
 /* --- verification -------------------------------------------------------- */
 
 
@@ -954,11 +494,12 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
     at_trusted_issuer_t *trusted)
 {
     at_verdict_e        verdict;
+    at_jwt_claims_t     claims;
     const at_issuer_t  *issuer;
 
     issuer = trusted->issuer;
 
-    if (!at_jwt_typ_is_accepted(jwt, issuer)) {
+    if (!at_jose_typ_is_accepted(&jwt->jose, issuer)) {
         return AT_BAD_TYP;
     }
 
@@ -968,8 +509,20 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
 
     verdict = at_jwt_verify_signature(jwt, trusted);
 
-    return verdict == AT_OK ? at_jwt_check_claims(identity, jwt, trusted)
-                            : verdict;
+    if (verdict == AT_OK) {
+        verdict = at_jwt_check_key_issuer(jwt, trusted);
+    }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    claims = (at_jwt_claims_t) { jwt->claims, jwt->jose.typ, issuer,
+                                 jwt->query, 0 };
+    verdict = at_jwt_check_claims(identity, &claims);
+    jwt->store_failed |= claims.store_failed;
+
+    return verdict;
 }
 
 
@@ -1057,7 +610,6 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     memset(&jwt, 0, sizeof(at_jwt_t));
     jwt.verifier = verifier;
     jwt.query = query;
-    jwt.now = (double) query->now;
 
     verdict = at_jwt_split(&jwt, query->token);
 
