@@ -7,7 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +24,25 @@
 
 #define OTHER  65534            /* another user and group */
 #define MINE   ((uid_t) -1)
+
+
+static const char  *nfs_path;   /* as if an NFS were mounted on it */
+
+
+/* replaces the function of the C library */
+int
+statfs(const char *path, struct statfs *fs)
+{
+    if (syscall(SYS_statfs, path, fs) != 0) {
+        return -1;
+    }
+
+    if (nfs_path != NULL && strcmp(path, nfs_path) == 0) {
+        fs->f_type = 0x6969;
+    }
+
+    return 0;
+}
 
 
 static int
@@ -154,6 +176,28 @@ test_refused(void)
     }
 
     (void) alarm(0);
+}
+
+
+static void
+test_network_file_system(void)
+{
+    at_error_t      err;
+    char            copy[PATH_MAX];
+    at_state_key_t  key;
+    const char     *path = fresh(&key);
+
+    nfs_path = path;
+    is_refused(path, "network file system", "a directory on NFS");
+
+    (void) snprintf(copy, sizeof(copy), "%s", path);
+    nfs_path = dirname(copy);
+    (void) run("rm -rf %s", path);
+    is_int(at_state_inspect(path, MINE, &err), -1,
+           "inspect rejects a directory that would be created on NFS");
+    ok(strstr(err.text, "network file system") != NULL,
+       "the error names the cause: %s", err.text);
+    nfs_path = NULL;
 }
 
 
@@ -409,8 +453,8 @@ test_files(void)
 int
 main(void)
 {
-    RUN(test_open, test_refused, test_owners, test_race, test_hmac, test_mac,
-        test_files);
+    RUN(test_open, test_refused, test_network_file_system, test_owners,
+        test_race, test_hmac, test_mac, test_files);
 
     return tap_done();
 }

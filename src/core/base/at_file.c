@@ -7,9 +7,16 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/base/at_file.h"
+
+
+#define AT_NFS_MAGIC   0x6969
+#define AT_SMB_MAGIC   0x517b
+#define AT_CIFS_MAGIC  0xff534d42u
+#define AT_SMB2_MAGIC  0xfe534d42u
 
 
 static void
@@ -152,4 +159,29 @@ at_file_stamp_equal(const at_file_stamp_t *a, const at_file_stamp_t *b)
            && a->mtime.tv_nsec == b->mtime.tv_nsec
            && a->ctime.tv_sec == b->ctime.tv_sec
            && a->ctime.tv_nsec == b->ctime.tv_nsec;
+}
+
+
+int
+at_file_check_local(const char *path, at_error_t *err)
+{
+    uint32_t       type;
+    struct statfs  fs;
+
+    if (statfs(path, &fs) != 0) {
+        return errno == ENOENT
+               ? 0 : at_error(err, "\"%s\": %s", path, strerror(errno));
+    }
+
+    type = (uint32_t) fs.f_type;
+
+    if (type == AT_NFS_MAGIC || type == AT_SMB_MAGIC || type == AT_CIFS_MAGIC
+        || type == AT_SMB2_MAGIC)
+    {
+        return at_error(err, "\"%s\" is on a network file system (%s), where "
+                        "the locks of LMDB do not work: use a local file "
+                        "system", path, type == AT_NFS_MAGIC ? "NFS" : "SMB");
+    }
+
+    return 0;
 }

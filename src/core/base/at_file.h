@@ -51,5 +51,11 @@ int at_file_stamp_read(at_file_stamp_t *stamp, const char *path);
 
 int at_file_stamp_equal(const at_file_stamp_t *a, const at_file_stamp_t *b);
 
+/*
+ * Returns -1 with err set if path is on a network file system.  Only NFS and
+ * SMB are recognized.  Returns 0 if it does not exist.
+ */
+int at_file_check_local(const char *path, at_error_t *err);
+
 
 #endif

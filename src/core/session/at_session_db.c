@@ -92,6 +92,14 @@ at_session_db_close(at_session_db_t *db)
 }
 
 
+size_t
+at_session_db_reduced_map(const at_session_db_t *db)
+{
+    return db->lmdb.map_size < at_session_schema.map_size
+           ? db->lmdb.map_size : 0;
+}
+
+
 int
 at_session_db_is_current(const at_session_db_t *db)
 {

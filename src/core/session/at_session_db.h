@@ -33,6 +33,9 @@ at_session_db_t *at_session_db_open(const char *path,
     const at_state_key_t *key, at_error_t *err);
 void at_session_db_close(at_session_db_t *db);
 
+/* bytes of the map if the address space is limited, else 0 */
+size_t at_session_db_reduced_map(const at_session_db_t *db);
+
 /* Returns 0 if its files were removed, replaced or truncated, else 1. */
 int at_session_db_is_current(const at_session_db_t *db);
 

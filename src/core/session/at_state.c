@@ -348,6 +348,11 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
 
         parent = dirname(copy);
         rc = at_state_check_writable(AT_FDCWD, parent, parent, err);
+
+        if (rc == 0) {
+            rc = at_file_check_local(parent, err);
+        }
+
         free(copy);
 
         return rc;
@@ -361,6 +366,10 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     rc = created && fchmod(dir, 0755) == -1
          ? at_error(err, "cannot chmod \"%s\": %m", path)
          : at_state_check_dir(dir, path, err);
+
+    if (rc == 0) {
+        rc = at_file_check_local(path, err);
+    }
 
     if (rc == 0) {
         rc = at_state_visit_key(key, dir, path, dry_run, err);

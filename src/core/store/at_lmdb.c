@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/base/at_file.h"
 #include "core/store/at_lmdb.h"
 
 
@@ -22,11 +22,6 @@
 
 /* bytes; see at_lmdb_open_env() */
 #define AT_LMDB_MIN_MAP      (1 << 26)
-
-#define AT_NFS_MAGIC         0x6969
-#define AT_SMB_MAGIC         0x517b
-#define AT_CIFS_MAGIC        0xff534d42u
-#define AT_SMB2_MAGIC        0xfe534d42u
 
 #define AT_META_MAGIC        0xbeefc0deu
 #define AT_META_VERSION      1
@@ -60,31 +55,6 @@ at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
     n = snprintf(buf, PATH_MAX, "%s/%s", path, file);
 
     return n > 0 && n < PATH_MAX ? 0 : at_error(err, "the path is too long");
-}
-
-
-static int
-at_lmdb_check_file_system(const char *path, at_error_t *err)
-{
-    uint32_t       type;
-    struct statfs  fs;
-
-    if (statfs(path, &fs) != 0) {
-        return errno == ENOENT
-               ? 0 : at_error(err, "\"%s\": %s", path, strerror(errno));
-    }
-
-    type = (uint32_t) fs.f_type;
-
-    if (type == AT_NFS_MAGIC || type == AT_SMB_MAGIC || type == AT_CIFS_MAGIC
-        || type == AT_SMB2_MAGIC)
-    {
-        return at_error(err, "\"%s\" is on a network file system (%s), where "
-                        "the locks of LMDB do not work: use a local file "
-                        "system", path, type == AT_NFS_MAGIC ? "NFS" : "SMB");
-    }
-
-    return 0;
 }
 
 
@@ -143,7 +113,7 @@ at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
         return at_error(err, "\"%s\": %s", file, strerror(errno));
     }
 
-    rc = at_lmdb_check_file_system(fd == -1 ? path : file, err);
+    rc = at_file_check_local(fd == -1 ? path : file, err);
 
     if (fd == -1) {
         return rc == 0 ? 1 : -1;

@@ -32,6 +32,7 @@ ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
     const ngx_at_main_conf_t *atmcf)
 {
     u_char      *p;
+    size_t       map_size;
     at_error_t   err;
 
     sessions->tried = ngx_time();
@@ -50,6 +51,15 @@ ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
 
     if (sessions->handle) {
         sessions->error.text[0] = '\0';
+        map_size = at_session_db_reduced_map(sessions->handle);
+
+        if (map_size) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "auth_token: address space is limited, session "
+                          "database mapped with %uzM: \"%s\"",
+                          map_size >> 20, sessions->path);
+        }
+
         return;
     }
 
