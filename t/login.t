@@ -209,6 +209,36 @@ $s->{store}->import_records(users => [user_record('many', scope => [map { sprint
 is_refused login($s, 'many'), unavailable => 'a user with more scopes than fit into an access token';
 ok $s->errors->await(qr/access token has \d+ bytes, more than "auth_token_max_length"/), 'the log says that the access token is too long';
 
+# browsers drop a cookie whose name and value have more than 4096 bytes
+for (['large', 70, 1], ['usual', 60, 0]) {
+    my ($user, $scopes, $lines) = @$_;
+    $s->{store}->import_records(users => [user_record($user, scope => [map { sprintf '%040d', $_ } 1 .. $scopes])]);
+    my $login = login($s, $user);
+    is $login->{status}, 200, "a login with $scopes scopes";
+    is length(join '=', ($login->all('Set-Cookie'))[0] =~ /\A(\w+)=([^;]+)/) > 4096, $lines == 1, "a cookie of $scopes scopes";
+    is scalar(grep { /\[error\].* the cookie "accessToken" has \d{4} bytes, browsers ignore more than 4096/ } $s->errors->lines),
+       $lines, "a cookie of $scopes scopes: lines in the log";
+}
+
+# --- address space ----------------------------------------------------------
+
+SKIP: {
+    skip 'a sanitizer needs more address space', 1 if $ENV{AT_SANITIZE};
+
+    my $nginx = $AuthToken::Server::NGINX;
+    $nginx = (grep { -x } map { "$_/$nginx" } split /:/, "$ENV{PATH}:/usr/sbin")[0] if $nginx !~ m{/};
+    my $wrapper = $s->write('limited-nginx', "#!/bin/sh\nulimit -v 3000000\nexec '$nginx' \"\$@\"\n");
+    chmod 0755, $wrapper;
+    local $AuthToken::Server::NGINX = $wrapper;
+
+    my $limited = start(issuer_conf() . '    server { listen %%LISTEN%%; location / { proxy_pass %%UPSTREAM%%; }' . api_conf() . '    }',
+        prepare => prepare_users(users => [user_record('jane')]));
+    is login($limited)->{status}, 200, 'limited address space: a login';
+    is scalar(grep { /\[warn\].* auth_token: address space is limited, session database mapped with \d+M: "/ } $limited->errors->lines),
+       1, 'limited address space: the log states the size of the map of sessions, once';
+    $limited->stop;
+}
+
 # --- configuration ----------------------------------------------------------
 
 conf_fails issuer_conf() . <<"CONF", $_->[1], $_->[2], prepare => prepare_users() for

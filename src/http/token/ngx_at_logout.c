@@ -113,8 +113,8 @@ ngx_at_logout_revoke_session(ngx_at_endpoint_request_t *er)
 static at_verdict_e
 ngx_at_logout_check_result(ngx_at_endpoint_request_t *er)
 {
-    u_char     buf[NGX_AT_ESCAPED_NAME_LEN];
-    ngx_str_t  user;
+    u_char     buf[NGX_AT_ESCAPED_NAME_LEN], line[NGX_AT_LOG_TEXT_LEN];
+    ngx_str_t  user, text;
 
     if (er->session_result == AT_SESSION_FAILED) {
         ngx_log_error(NGX_LOG_ERR, er->request->connection->log, 0,
@@ -124,9 +124,11 @@ ngx_at_logout_check_result(ngx_at_endpoint_request_t *er)
 
     if (er->session_result == AT_SESSION_UNKNOWN) {
         user = ngx_at_escape_name(buf, er->ctx->identity_storage.user);
-        ngx_log_error(NGX_LOG_NOTICE, er->request->connection->log, 0,
-                      "auth_token: logout ended no session, user: \"%V\"",
-                      &user);
+        text.data = line;
+        text.len = ngx_snprintf(line, sizeof(line), "logout ended no session, "
+                                "user: \"%V\"", &user)
+                   - line;
+        ngx_at_log_client_error(er->request, er->ctx, &text);
 
         if (er->access_expired && er->refresh_token.len == 0) {
             return AT_EXPIRED;

@@ -9,6 +9,10 @@
 #include "http/request/ngx_at_header.h"
 
 
+/* bytes of name and value (RFC 6265bis section 5.6) */
+#define NGX_AT_COOKIE_MAX  4096
+
+
 ngx_int_t
 ngx_at_reply(ngx_http_request_t *r, ngx_uint_t status, const ngx_str_t *json,
     const char *cache_control)
@@ -39,6 +43,13 @@ ngx_at_add_cookie(ngx_http_request_t *r, const ngx_str_t *name,
     ngx_str_t   value, text;
 
     text = ngx_at_from_view(content);
+
+    if (name->len + text.len > NGX_AT_COOKIE_MAX) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "auth_token: the cookie \"%V\" has %uz bytes, browsers "
+                      "ignore more than %d", name, name->len + text.len,
+                      NGX_AT_COOKIE_MAX);
+    }
 
     p = ngx_pnalloc(r->pool, name->len + text.len + scope->path.len
                          + scope->domain.len + scope->same_site.len
