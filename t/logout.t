@@ -28,6 +28,7 @@ my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
 CONF
     workers => 2,
     prepare => prepare_users(users => [(map { user_record($_, issuers => [qw(main second)]) } qw(jane john)),
+                                       user_record('judy', issuers => ['main']),
                                        user_record("gr\xfc\"\\x", issuers => ['main'], scope => ['a"b', 'read'])]));
 
 my $flags = 'HttpOnly; Secure; SameSite=Strict';
@@ -141,6 +142,21 @@ is_refused +(info(token => AuthToken::Token::token(claims => { exp => time - 360
 is_refused +(info(token => AuthToken::Token::token()))[0], invalid_refresh_token => 'session information for a token without a session';
 logout($s, token => $session->{accessToken});
 is_refused +(info(token => $session->{accessToken}))[0], invalid_refresh_token => 'session information after a logout';
+
+# a change of the user ends the session before its access token expires
+for (['disabled', [enabled => JSON::PP::false]], ['with another password', [password_hash => hash_of('canary-changed')]],
+     ['of another issuer', [issuers => ['second']]], ['deleted'])
+{
+    my ($name, $change) = @$_;
+    my $before = fresh('judy');
+    is +(info(token => $before->{accessToken}))[0]{status}, 200, "session information: before the user is $name";
+    $change ? $s->{store}->import_records(users => [user_record('judy', issuers => ['main'], @$change)])
+            : $s->{store}->ok('user', 'delete', 'judy');
+    is_refused +(info(token => $before->{accessToken}))[0], invalid_refresh_token => "session information: a user $name";
+    $s->{store}->import_records(users => [user_record('judy', issuers => ['main'])]);
+    my $status = $name eq 'of another issuer' ? 200 : 401;
+    is +(info(token => $before->{accessToken}))[0]{status}, $status, "session information: a user $name, and as before again";
+}
 
 # --- credentials that do not ------------------------------------------------------------
 

@@ -424,7 +424,9 @@ test_logout(void)
 static void
 test_old_access(void)
 {
+    char                     buf[AT_SESSION_BUF_SIZE];
     int64_t                  when, expires;
+    at_session_t             session;
     at_session_copy_t        copy;
     at_session_token_pair_t  next;
 
@@ -442,9 +444,11 @@ test_old_access(void)
         (void) at_session_rotate(sessions, at_str("r2"), &next, &copy,
                                  when + 2, GRACE, &err);
 
-        is_int(at_session_find_by_access(sessions, at_str("a0"), when,
-                                         &expires, &err), OK,
+        is_int(at_session_find_by_access(sessions, &session, buf, &expires,
+                                         at_str("a0"), when, &err), OK,
                "an access token leads to its session");
+        ok(at_str_equal(session.user, at_str("jane")),
+           "the session has its user");
         ok(expires == when + 2 + DAY, "the session expires with its last "
            "refresh token");
         is_int(clean_all(when + DAY - 1) > 0, 1, "expired records are removed");
@@ -456,8 +460,8 @@ test_old_access(void)
         is_int(log_out("", when == NOW ? "a1" : "a2", when + DAY - 1), OK,
                "one of the two latest revokes the session");
         is_int(find("r3", when + DAY - 1), REVOKED, "the session is revoked");
-        is_int(at_session_find_by_access(sessions, at_str("a2"), when,
-                                         &expires, &err), UNKNOWN,
+        is_int(at_session_find_by_access(sessions, &session, buf, &expires,
+                                         at_str("a2"), when, &err), UNKNOWN,
                "a revoked session is not found by its access token");
 
         at_session_db_close(sessions);

@@ -356,6 +356,20 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
 }
 
 
+/* the texts of a stored session are views of the map: they are copied */
+static void
+at_session_copy(at_session_t *session, char buf[AT_SESSION_BUF_SIZE],
+    const at_stored_session_t *stored)
+{
+    memcpy(buf, stored->user.data, stored->user.len + stored->issuer.len);
+    memcpy(session->user_tag, stored->record.user_tag, AT_SESSION_TAG_LEN);
+
+    session->user = (at_str_t) { buf, stored->user.len };
+    session->issuer = (at_str_t) { buf + stored->user.len,
+                                   stored->issuer.len };
+}
+
+
 at_session_e
 at_session_find(at_session_db_t *db, at_session_t *session,
     char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
@@ -372,13 +386,7 @@ at_session_find(at_session_db_t *db, at_session_t *session,
         rc = at_session_lookup(db, db->reader, &found, refresh, now, &result);
 
         if (result == AT_SESSION_OK) {
-            memcpy(buf, found.session.user.data,
-                   found.session.user.len + found.session.issuer.len);
-            memcpy(session->user_tag, found.session.record.user_tag,
-                   AT_SESSION_TAG_LEN);
-            session->user = (at_str_t) { buf, found.session.user.len };
-            session->issuer = (at_str_t) { buf + found.session.user.len,
-                                           found.session.issuer.len };
+            at_session_copy(session, buf, &found.session);
         }
 
         mdb_txn_reset(db->reader);
@@ -463,14 +471,14 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
 
 
 /*
- * Counts the active sessions of an access token, sets *last to the latest of
- * their expiries, and revokes them if revoke is 1.  Two sessions may have the
- * same access token, from logins of a user within one second.  Their keys are
- * adjacent.
+ * Counts the active sessions of an access token.  Sets *latest to the one that
+ * expires last, or revokes them all if latest is NULL.  Two sessions may have
+ * the same access token, from logins of a user within one second.  Their keys
+ * are adjacent.
  */
 static int
 at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
-    int64_t now, int revoke, unsigned *active, int64_t *last)
+    int64_t now, unsigned *active, at_stored_session_t *latest)
 {
     int                   rc;
     int64_t               expires;
@@ -479,7 +487,6 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
     at_access_key_t       first;
     at_stored_session_t   session;
 
-    *last = 0;
     memset(&first, 0, sizeof(first));
 
     rc = at_session_mac(db, first.access, at_str("access token"), access);
@@ -520,13 +527,16 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
             && (now < expires
                 || at_session_is_latest_access(&session, first.access)))
         {
-            (*active)++;
+            if (latest == NULL) {
+                rc = at_session_end(db, txn, &session, now);
 
-            if (*last < session.record.expires) {
-                *last = session.record.expires;
+            } else if (*active == 0
+                       || latest->record.expires < session.record.expires)
+            {
+                *latest = session;
             }
 
-            rc = revoke ? at_session_end(db, txn, &session, now) : 0;
+            (*active)++;
         }
 
         if (rc == 0 || rc == MDB_NOTFOUND) {
@@ -546,7 +556,6 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
 {
     int                  rc;
     MDB_txn             *txn;
-    int64_t              last;
     unsigned             revoked;
     at_session_e         result;
     at_session_lookup_t  found;
@@ -568,8 +577,7 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
     }
 
     if (rc == 0 && access.len != 0) {
-        rc = at_session_each_of_access(db, txn, access, now, 1, &revoked,
-                                       &last);
+        rc = at_session_each_of_access(db, txn, access, now, &revoked, NULL);
     }
 
     if (at_lmdb_end_write(&db->lmdb, txn, rc, err) != 0) {
@@ -581,18 +589,26 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
 
 
 at_session_e
-at_session_find_by_access(at_session_db_t *db, at_str_t access, int64_t now,
-    int64_t *expires, at_error_t *err)
+at_session_find_by_access(at_session_db_t *db, at_session_t *session,
+    char buf[AT_SESSION_BUF_SIZE], int64_t *expires, at_str_t access,
+    int64_t now, at_error_t *err)
 {
-    int       rc;
-    unsigned  active;
+    int                  rc;
+    unsigned             active;
+    at_stored_session_t  found;
 
     active = 0;
     rc = at_lmdb_begin(&db->lmdb, MDB_RDONLY, &db->reader);
 
     if (rc == 0) {
-        rc = at_session_each_of_access(db, db->reader, access, now, 0, &active,
-                                       expires);
+        rc = at_session_each_of_access(db, db->reader, access, now, &active,
+                                       &found);
+
+        if (rc == 0 && active) {
+            at_session_copy(session, buf, &found);
+            *expires = found.record.expires;
+        }
+
         mdb_txn_reset(db->reader);
     }
 

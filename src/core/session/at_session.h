@@ -99,11 +99,12 @@ at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);
 
 /*
- * Sets *expires to the expiry of the session of a valid access token.  Returns
- * AT_SESSION_UNKNOWN without an active session.
+ * Reads the session of a valid access token, as at_session_find() does, and
+ * its expiry.  Returns AT_SESSION_UNKNOWN without an active session.
  */
-at_session_e at_session_find_by_access(at_session_db_t *db, at_str_t access,
-    int64_t now, int64_t *expires, at_error_t *err);
+at_session_e at_session_find_by_access(at_session_db_t *db,
+    at_session_t *session, char buf[AT_SESSION_BUF_SIZE], int64_t *expires,
+    at_str_t access, int64_t now, at_error_t *err);
 
 
 #endif

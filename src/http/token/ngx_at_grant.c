@@ -9,12 +9,58 @@
 #include "core/jose/at_key.h"
 #include "core/jose/at_mint.h"
 #include "core/session/at_token_claims.h"
+#include "core/store/at_account.h"
+#include "core/store/at_store.h"
 
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_signing_key.h"
 #include "http/request/ngx_at_refuse.h"
+#include "http/store/ngx_at_store.h"
 #include "http/token/ngx_at_endpoint_request.h"
+
+
+/* --- users --------------------------------------------------------------- */
+
+
+at_verdict_e
+ngx_at_session_get_user(ngx_at_endpoint_request_t *er, at_identity_t *identity,
+    at_user_record_t *user, const at_session_t *session)
+{
+    at_store_t    *store;
+    at_verdict_e   verdict;
+    unsigned char  tag[AT_SESSION_TAG_LEN];
+
+    store = ngx_at_store_get(er->main_conf);
+
+    verdict = store ? at_account_get_user(identity, user, store, session->user)
+                    : AT_UNAVAILABLE;
+
+    if (verdict == AT_OK) {
+        verdict = at_account_check_user(user, &er->issuer->requirements,
+                                        er->ctx->conf->only_user_issuer);
+    }
+
+    if (verdict == AT_UNKNOWN_USER || verdict == AT_LOCKED_USER
+        || verdict == AT_USER_ISSUER_MISMATCH)
+    {
+        return AT_CHANGED_USER;
+    }
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    if (at_session_user_tag(er->sessions, tag, user) != 0) {
+        return AT_FAILED;
+    }
+
+    return at_crypto_equal(tag, session->user_tag, AT_SESSION_TAG_LEN)
+           ? AT_OK : AT_CHANGED_USER;
+}
+
+
+/* --- tokens -------------------------------------------------------------- */
 
 
 void

@@ -2,12 +2,13 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The tokens that an endpoint issues.
+ * The tokens that an endpoint issues, and the user who gets them.
  */
 
 #ifndef NGX_AT_GRANT_H
 #define NGX_AT_GRANT_H
 
+#include "core/authz/at_identity.h"
 #include "core/authz/at_record.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
@@ -25,6 +26,15 @@ typedef struct {
     char          *refresh_token;       /* terminated; NULL for a client */
     int64_t        now;                 /* milliseconds */
 } ngx_at_grant_t;
+
+/*
+ * Reads the user of a session again: scopes may have changed since the login.
+ * AT_CHANGED_USER: a change has ended the session.  er->sessions must be set,
+ * identity be empty; *user consists of views of identity.
+ */
+at_verdict_e ngx_at_session_get_user(struct ngx_at_endpoint_request_s *er,
+    at_identity_t *identity, at_user_record_t *user,
+    const at_session_t *session);
 
 /* a cleanup of the request's pool: frees and cleanses er->grant */
 void ngx_at_grant_free(void *er);

@@ -9,14 +9,9 @@
 
 #include "http/token/ngx_at_endpoint_request.h"
 
-#include "core/base/at_crypto.h"
-#include "core/store/at_account.h"
-#include "core/store/at_store.h"
-
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
-#include "http/store/ngx_at_store.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
@@ -72,46 +67,6 @@ ngx_at_refresh_read_token(ngx_at_endpoint_request_t *er)
 }
 
 
-/* reads the user record again: its scopes may have changed since the login */
-
-static at_verdict_e
-ngx_at_refresh_get_user(ngx_at_endpoint_request_t *er,
-    const at_session_t *session, at_user_record_t *user)
-{
-    at_store_t    *store;
-    at_verdict_e   verdict;
-    unsigned char  tag[AT_SESSION_TAG_LEN];
-
-    store = ngx_at_store_get(er->main_conf);
-
-    verdict = store ? at_account_get_user(&er->ctx->identity_storage, user,
-                                          store, session->user)
-                    : AT_UNAVAILABLE;
-
-    if (verdict == AT_OK) {
-        verdict = at_account_check_user(user, &er->issuer->requirements,
-                                        er->ctx->conf->only_user_issuer);
-    }
-
-    if (verdict == AT_UNKNOWN_USER || verdict == AT_LOCKED_USER
-        || verdict == AT_USER_ISSUER_MISMATCH)
-    {
-        return AT_CHANGED_USER;
-    }
-
-    if (verdict != AT_OK) {
-        return verdict;
-    }
-
-    if (at_session_user_tag(er->sessions, tag, user) != 0) {
-        return AT_FAILED;
-    }
-
-    return at_crypto_equal(tag, session->user_tag, AT_SESSION_TAG_LEN)
-           ? AT_OK : AT_CHANGED_USER;
-}
-
-
 static at_verdict_e
 ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
 {
@@ -142,7 +97,8 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
         return AT_REFRESH_TOKEN_ISSUER_MISMATCH;
     }
 
-    verdict = ngx_at_refresh_get_user(er, &session, &user);
+    verdict = ngx_at_session_get_user(er, &er->ctx->identity_storage,
+                                      &user, &session);
 
     if (verdict == AT_OK) {
         verdict = ngx_at_grant_user(er, &user);

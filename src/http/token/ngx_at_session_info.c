@@ -87,8 +87,12 @@ ngx_at_session_info_set_response(ngx_at_endpoint_request_t *er,
 static at_verdict_e
 ngx_at_session_info_find(ngx_at_endpoint_request_t *er)
 {
-    int64_t       expires;
-    at_verdict_e  verdict;
+    char              buf[AT_SESSION_BUF_SIZE];
+    int64_t           expires;
+    at_session_t      session;
+    at_verdict_e      verdict;
+    at_identity_t     identity;
+    at_user_record_t  user;
 
     verdict = ngx_at_endpoint_get_sessions(er);
 
@@ -100,12 +104,12 @@ ngx_at_session_info_find(ngx_at_endpoint_request_t *er)
         return verdict;
     }
 
-    switch (at_session_find_by_access(er->sessions,
+    switch (at_session_find_by_access(er->sessions, &session, buf, &expires,
                                       ngx_at_view(er->ctx->credential),
-                                      ngx_at_now(), &expires, &er->err))
+                                      ngx_at_now(), &er->err))
     {
     case AT_SESSION_OK:
-        return ngx_at_session_info_set_response(er, expires);
+        break;
 
     case AT_SESSION_UNKNOWN:
         return AT_REVOKED_SESSION;
@@ -115,6 +119,15 @@ ngx_at_session_info_find(ngx_at_endpoint_request_t *er)
                       "auth_token: session not read: %s", er->err.text);
         return AT_UNAVAILABLE;
     }
+
+    /* the session may have ended with a change of the user */
+
+    ngx_memzero(&identity, sizeof(at_identity_t));
+    verdict = ngx_at_session_get_user(er, &identity, &user, &session);
+    at_identity_release(&identity);
+
+    return verdict == AT_OK ? ngx_at_session_info_set_response(er, expires)
+                            : verdict;
 }
 
 
