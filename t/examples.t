@@ -357,6 +357,9 @@ sub ipfabric () {
     check({},
         (map { [granted => $_, 'a scope given as id', user => 'jane', @dash] } $list, '/api/v7/snapshots', '/api/v10/snapshots', '/api/v10.2/snapshots', '/api/snapshots'),
         [granted => $table, 'a scope given as text', user => 'jane', @dash, @post],
+        # what IP Fabric's Python client requests when it starts
+        (map { [granted => @$_, user => 'jane', @dash] } ['/api/v6.0/users/me', 'the user'], [$list, 'the snapshots'],
+             ['/api/v6.0/tables/management/snapshots', 'their table', @post]),
         [granted => $list, 'HEAD counts as GET', @dash, method => 'HEAD'],
         [endpoint_not_found => $table, 'another method', @dash, reason => 'unknown_endpoint'],
         [endpoint_not_found => '/api/v6.1//snapshots', 'an ambiguous path', @dash,
@@ -584,8 +587,10 @@ sub cipp () {
     check(\%text, [client_disabled => $list, 'after client disable', $token->($reports), reason => 'disabled_client']);
     $store->ok('client', 'enable', $reports);
     $store->update('client', $reports, role => 'superadmin', allow => 'any');
-    check({}, [granted => '/api/ExecCippFunction', 'after client enable and update', client => $reports,
-               role => 'superadmin', $token->($reports), @post, from => $away]);
+    check({ client => $reports, role => 'superadmin', from => $away },
+        [granted => '/api/ExecCippFunction', 'after client enable and update', $token->($reports), @post],
+        [granted => '/api/ListTenants', 'GET by a superadmin', $token->($reports)],
+        [granted => '/API/ME', 'in upper case', $token->($reports)]);
     $store->ok('role', 'delete', 'helpdesk');
     check({ %text, says => "${no}the user does not have the required permission" },
         [insufficient_scope => '/api/ListGroups', 'after role delete', $token->($help), reason => 'no_role']);
@@ -646,6 +651,12 @@ sub client_credentials () {
                    token => $token, @post]);
     }
     like ask('/discovery/keys')->{body}, qr/\A\{"keys":\[\{.*"kty":"RSA"/, 'the JWK Set is published';
+    my $metadata = JSON::PP->new->decode(ask('/.well-known/oauth-authorization-server')->{body});
+    is_deeply [$metadata->@{qw(issuer jwks_uri)}], ['https://api.example.com/', 'https://api.example.com/discovery/keys'], 'the metadata';
+    my $found = unforwarded($metadata->{token_endpoint} =~ s{^https://api\.example\.com}{}r, 'the token endpoint of the metadata', qr/200/,
+        method => 'POST', headers => ['Content-Type: application/x-www-form-urlencoded'], auth => 'Basic ' . encode("$auto:$secret{$auto}"),
+        body => 'grant_type=client_credentials');
+    secret(JSON::PP->new->decode($found->{body})->{access_token});
 
     end();
 }
@@ -931,6 +942,7 @@ CONF
     $passed->('a registered API token', qr/^X-API-Token: \Q$text{cmdb}\E\r?$/mi, $list, @cmdb);
     $passed->('an API token with a cookie', qr/\A(?!.*^Cookie:)/msi, $list, @cmdb, cookie => 'accessToken=x');
     $passed->('the version', qr/\AGET \/api\/version /, '/api/version', headers => $programs);
+    $passed->('the table of snapshots', qr/\APOST /, '/api/v6.0/tables/management/snapshots', @cmdb, @post);
 
     check({ headers => $programs, scheme => 'ApiKey' },
         [no_api_token => $list, 'no API token'],
@@ -1110,15 +1122,13 @@ sub end (%o) {
     undef $s;
 }
 
-# waits until each worker process has $n keys of each matching URL
+# waits until both worker processes have $n keys of each matching URL
 sub all_workers_have ($n, @urls) {
-    my @workers = $s->workers;
-
     for my $url (@urls) {
         AuthToken::Log::await_true(sub {
             my %has = map { $_ => 1 }
                 $s->errors->content =~ / (\d+)#\d+: auth_token: keys replaced, .*keys: $n, url: "$url"/g;
-            return @workers == grep { $has{$_} } @workers;
+            return 2 == grep { $has{$_} } $s->workers;
         }, "all workers to have the keys of $url");
     }
 }
@@ -1327,6 +1337,7 @@ sub replaced ($self, $text) {
     $text =~ s/^(error_log \S+);/$1 notice;/m;         # with the line that says that nginx has started
     $text =~ s/127\.0\.0\.1:9000\b/127.0.0.1:$upstream/g;
     $text =~ s/^(\s*listen +)\d+/$1 . '127.0.0.1:' . $self->port/gme;
+    $text =~ s/^(worker_processes) auto;/$1 2;/m;
     $text =~ s/^user www-data;$//m if $> != 0;
     $text =~ s/^http \{\n/http {\n    auth_token_state_path $dir\/state;\n/m if $text =~ /ca_file=|auth_token_login/;
 
