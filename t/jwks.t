@@ -3,7 +3,7 @@
 # Key sources: "jwks_uri" and "discovery", every way in which a key source can fail,
 # and how a worker process handles its responses.
 #
-# Requirements: early-fetch, configuration-errors, fetch-failures,
+# Requirements: early-fetch, key-limit, configuration-errors, fetch-failures,
 #   fetch-cold-start, fetch-protocols, fetch-request-body, fetch-request,
 #   fetch-several-sets, fetch-flood, key-rotation, cache-invalidation,
 #   fetch-own-location, fetch-media-types, fetch-stored-keys.
@@ -370,9 +370,11 @@ behave(0);
 
     $serve->();
     $source->serve('/damaged', '{"keys":[' . $keys[1] . ']}');
+    $source->serve('/nine', '{"keys":[' . join(',', map { key("rsa$_")->jwk } '', 2 .. 9) . ']}');
     my $t = start_with(block('odd', "jwks_uri $url $ca refresh=1s;")
+                       . block('nine', "jwks_uri @{[$source->url('/nine')]} $ca refresh=1s;")
                        . block('damaged', "jwks_uri @{[$source->url('/damaged')]} $ca pause=1s;"),
-                       { '/odd' => 'odd', '/damaged' => 'damaged' }, workers => 2);
+                       { '/odd' => 'odd', '/nine' => 'nine', '/damaged' => 'damaged' }, workers => 2);
 
     ok log_has($t, qr/(?:keys replaced, issuer: "odd", keys: 2,.*){2}/s), 'both workers use the usable keys';
     granted $t, '/odd', "beside keys that are left out: $_", token => of($_) for 'rsa', 'rsa2';
@@ -392,6 +394,14 @@ behave(0);
     $source->await_hits('/odd', $source->hits('/odd') + 2);
     is scalar($lines->()), 3, 'a document with the same keys causes no other lines';
     is $replaced->(), 2, 'and is not loaded again';
+
+    # a fetched set of more keys without kid than are tried
+    $source->await_hits('/nine', 3);
+    ok log_has($t, qr/(?:\[warn\][^\n]*"auth_token_issuer nine" has 9 keys without "kid".*){2}/s), 'nine keys without kid: logged';
+    is scalar(() = $t->errors->content =~ /"auth_token_issuer nine" has/g), 2, 'once by each worker';
+    granted $t, '/nine', 'the eighth of nine keys without kid', token => token(key => key('rsa8'));
+    refused $t, '/nine', invalid_token => 'the ninth of nine keys without kid', token => token(key => key('rsa9')),
+            reason => 'too_many_keys';
 
     # the workers read nothing else
     my $stored = join '', map { AuthToken::Log->new($_)->content } glob $t->dir . '/state/data/keys-*';
