@@ -87,10 +87,12 @@ for my $directive ('access_token', 'refresh_token') {
 }
 
 for ('access_token cookie=__Host-a domain=a.example', 'refresh_token cookie=__Host-a',
-     'refresh_token cookie=__Host-a path=/ domain=a.example')
+     'refresh_token cookie=__Host-a path=/ domain=a.example', 'access_token cookie=__HOST-a domain=a.example',
+     'refresh_token cookie=__host-a', 'access_token cookie=__Host-Http-a domain=a.example')
 {
+    my ($cookie) = /cookie=(\S+)/;
     conf_fails "auth_token_issuer main {\nissuer x;\naudience y;\nkey_file %%DIR%%/rsa.pem;\n$_;\n} # here\n",
-        qr{the cookie "__Host-a" of "auth_token_issuer main" requires "path=/" and no "domain"}, $_,
+        qr{the cookie "$cookie" of "auth_token_issuer main" requires "path=/" and no "domain"}, $_,
         files => { 'rsa.pem' => key('rsa')->pem };
 }
 

@@ -14,11 +14,15 @@ use JSON::PP ();
 
 my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
     %%ISSUER second: issuer https://second.example; signing_key %%DIR%%/old.pem; access_token expires=1s;%%
+    %%ISSUER aged: issuer https://aged.example; signing_key %%DIR%%/old.pem; max_age 1s;%%
     server {
         listen %%LISTEN%%;
         auth_token on;
         auth_token_trust main;
         auth_token_accept bearer cookie;
+        location = /aged/login    { auth_token_login aged; }
+        location = /aged/token    { auth_token_refresh aged; }
+        location = /aged/logout   { auth_token_logout aged; }
         location / { proxy_pass %%UPSTREAM%%; }
         location = /second/login  { auth_token_login second; }
         location = /second/token  { auth_token_refresh second; }
@@ -27,7 +31,7 @@ my $s = start(issuer_conf() . <<'CONF' . api_conf() . '    }',
         location = /off/logout    { auth_token_local off; auth_token_logout main; }
 CONF
     workers => 2,
-    prepare => prepare_users(users => [(map { user_record($_, issuers => [qw(main second)]) } qw(jane john)),
+    prepare => prepare_users(users => [(map { user_record($_, issuers => [qw(main second aged)]) } qw(jane john)),
                                        user_record('judy', issuers => ['main']),
                                        user_record("gr\xfc\"\\x", issuers => ['main'], scope => ['a"b', 'read'])]));
 
@@ -165,6 +169,19 @@ is_refused logout($s, token => 'x'), invalid_token => 'a malformed access token'
 is_refused logout($s, token => AuthToken::Token::token(key => key('rsa2'))), invalid_token => 'an access token of another key';
 is_refused logout($s, token => $session->{refreshToken}),
     invalid_token => 'a refresh token as a bearer token';
+# only "exp" is ignored, and only for a token of a session
+my %past = (exp => time - 60, iat => time - 120);
+is_refused logout($s, token => AuthToken::Token::token(claims => {%past})), expired_token => 'an expired access token without a session';
+for (['another issuer', claims => { %past, iss => 'https://second.example' }], ['another audience', claims => { %past, aud => 'x' }],
+     ['another key', key => key('rsa2'), claims => {%past}], ['no issuer', claims => { %past, iss => undef }],
+     ['another kind', claims => { %past, at_hash => 'x' }], ['a bound key', claims => { %past, cnf => { jkt => 'x' } }])
+{
+    my ($name, @token) = @$_;
+    is_refused logout($s, token => AuthToken::Token::token(@token)), invalid_token => "an expired access token, $name";
+}
+is_refused logout($s, token => AuthToken::Token::token(claims => { %past, nbf => time + 60 })), invalid_token =>
+    'an expired access token that is not valid yet';
+
 is_refused logout($s, cookie => 'accessToken=x'), invalid_token => 'a malformed cookie';
 is_refused logout($s, cookie => "accessToken=$session->{accessToken}; accessToken=$session->{accessToken}"),
            invalid_token => 'two cookies of an access token';
@@ -194,6 +211,14 @@ is_refused post_json($s, '/second/token', { refreshToken => $latest{refreshToken
 $s->errors->lines;
 is_refused $s->request('/second/logout', @cookie), expired_token => 'a second logout with an expired access token';
 is scalar(grep { /\[info\].*logout ended no session, user: "jane"/ } $s->errors->lines), 1, 'a logout that ended no session is logged, at "auth_token_log_level"';
+
+# the age of an access token is limited
+my %aged = cookies(login($s, 'jane', $AuthToken::Local::PASSWORD, at => '/aged/login'));
+select undef, undef, undef, 2.1;
+is $s->request('/aged/logout', method => 'POST', token => $aged{accessToken})->{status}, 200, 'an access token older than "max_age"';
+is_refused post_json($s, '/aged/token', { refreshToken => $aged{refreshToken} }),
+    invalid_refresh_token => 'an access token older than "max_age" revokes the session';
+is_refused $s->request('/aged/logout', method => 'POST', token => $aged{accessToken}), expired_token => 'a second logout with it';
 
 for my $method (qw(GET PUT HEAD)) {
     my $got = logout($s, method => $method, token => $session->{accessToken});

@@ -108,9 +108,11 @@ char *
 ngx_at_check_cookie(ngx_conf_t *cf, const ngx_at_issuer_t *issuer,
     const ngx_str_t *name, const ngx_at_cookie_scope_t *scope)
 {
-    ngx_str_t  rest = *name;
+    static const char  prefix[] = "__Host-";    /* in any case (RFC 6265bis) */
 
-    if (!ngx_at_conf_cut_prefix(&rest, "__Host-")
+    if (name->len < sizeof(prefix) - 1
+        || ngx_strncasecmp(name->data, (u_char *) prefix, sizeof(prefix) - 1)
+           != 0
         || (scope->domain.len == 0 && ngx_at_str_is(&scope->path, "/")))
     {
         return NGX_CONF_OK;

@@ -91,8 +91,8 @@ at_verdict_e ngx_at_check_post(ngx_at_endpoint_request_t *er);
 
 /*
  * Verifies the access token, in the Authorization header or else in the
- * cookie, and sets credential and identity_storage of er->ctx.  AT_EXPIRED:
- * everything but the time is right.
+ * cookie, and sets credential and identity_storage of er->ctx.  AT_EXPIRED and
+ * AT_TOO_OLD: everything but the time is right.
  */
 at_verdict_e ngx_at_endpoint_verify_access_token(
     ngx_at_endpoint_request_t *er);

@@ -75,9 +75,9 @@ ngx_at_logout_read_tokens(ngx_at_endpoint_request_t *er)
 
     verdict = ngx_at_endpoint_verify_access_token(er);
 
-    if (verdict == AT_OK || verdict == AT_EXPIRED) {
+    if (verdict == AT_OK || verdict == AT_EXPIRED || verdict == AT_TOO_OLD) {
         er->access_token = ngx_at_view(er->ctx->credential);
-        er->access_expired = verdict == AT_EXPIRED;
+        er->access_expired = verdict != AT_OK;
         return AT_OK;
     }
 
