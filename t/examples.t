@@ -681,10 +681,12 @@ sub from_microsoft ($microsoft) {
 sub trusts ($path, %o) {
     my $client = delete $o{client};
     my $answer = ask($path, %o, headers => ["x-ms-client-principal: mallory", "X-Ms-Client-Principal-Name: $off",
-                                            'X-MS-CLIENT-PRINCIPAL-IDP: github', 'X-Forwarded-For: 192.0.2.1, 127.0.0.9']);
+                                            'X-MS-CLIENT-PRINCIPAL-IDP: github', 'X-Forwarded-For: 192.0.2.1, 127.0.0.9',
+                                            'Connection: x-ms-client-principal-idp, x-forwarded-for']);
     my %got;
     push $got{lc $1}->@*, $2 while $answer->{body} =~ /^(x-ms-[\w-]+|x-forwarded-for): (.*?)\r?$/gmi;
 
+    unlike $answer->{body}, qr/^Connection: .*(?:x-|,)/mi, "$path: they are not named as hop-by-hop headers";
     is_deeply \%got, {
         'x-ms-client-principal-idp' => ['aad'],
         'x-ms-original-url'         => [original_url($path)],
@@ -780,6 +782,7 @@ sub entra () {
          reason => 'address_not_allowed', says => $client]);
 
     reconfigure(sub { s/198\.51\.100\.0/127.0.0.0/ });
+    ambiguous_paths('/api/ExecApiClient', @admin, @post);
     my $new = '00000000-1111-2222-3333-444444444444';
     check(\%text,
         [granted => '/api/ExecApiClient', 'an address of the office', issuer => 'contoso', client => $auto,

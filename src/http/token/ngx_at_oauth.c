@@ -296,34 +296,47 @@ ngx_at_oauth_check_client(ngx_at_endpoint_request_t *er)
 /* --- the access token ---------------------------------------------------- */
 
 
-/*
- * Without a scope the audience is the first one of the issuer block or, with
- * "audience clients", api://CLIENT.  A scope is "AUDIENCE/.default", where
- * AUDIENCE is one of the block; or "CLIENT/.default", which is the default.
- * Both may begin with "api://".
- */
+/* the first one of the issuer block or, with "audience clients", api://ID */
 
 static at_verdict_e
-ngx_at_oauth_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
-    at_str_t scope, at_str_t client, at_str_t *audience)
+ngx_at_oauth_default_audience(ngx_pool_t *pool, const at_issuer_t *issuer,
+    at_str_t client, at_str_t *audience)
 {
-    u_char    *p;
-    size_t     i;
-    at_str_t   name, prefix = at_str("api://"), suffix = at_str("/.default");
+    u_char  *p;
+    size_t   len;
 
     if (issuer->n_audiences) {
         *audience = issuer->audiences[0];
-
-    } else {
-        p = ngx_pnalloc(pool, prefix.len + client.len);
-        if (p == NULL) {
-            return AT_FAILED;
-        }
-
-        *audience = (at_str_t) { (char *) p, prefix.len + client.len };
-        p = ngx_cpymem(p, prefix.data, prefix.len);
-        ngx_memcpy(p, client.data, client.len);
+        return AT_OK;
     }
+
+    len = sizeof("api://") - 1 + client.len;
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return AT_FAILED;
+    }
+
+    *audience = (at_str_t) { (char *) p, len };
+    p = ngx_cpymem(p, "api://", sizeof("api://") - 1);
+    ngx_memcpy(p, client.data, client.len);
+
+    return AT_OK;
+}
+
+
+/*
+ * A scope is "AUDIENCE/.default", where AUDIENCE is one of the issuer block,
+ * or "CLIENT/.default", which keeps the default.  Both may begin with
+ * "api://".
+ */
+
+static at_verdict_e
+ngx_at_oauth_select_audience(const at_issuer_t *issuer, at_str_t scope,
+    at_str_t client, at_str_t *audience)
+{
+    size_t    i;
+    at_str_t  name, prefix = at_str("api://"), suffix = at_str("/.default");
 
     if (scope.len == 0) {
         return AT_OK;
@@ -371,9 +384,14 @@ ngx_at_oauth_sign(ngx_at_endpoint_request_t *er)
     id = er->password_check.client.id;
 
     if (verdict == AT_OK) {
-        verdict = ngx_at_oauth_audience(er->request->pool,
-                                        &er->issuer->requirements, er->scope,
-                                        id, &audience);
+        verdict = ngx_at_oauth_default_audience(er->request->pool,
+                                                &er->issuer->requirements, id,
+                                                &audience);
+    }
+
+    if (verdict == AT_OK) {
+        verdict = ngx_at_oauth_select_audience(&er->issuer->requirements,
+                                               er->scope, id, &audience);
     }
 
     if (verdict == AT_OK) {
