@@ -205,7 +205,8 @@ test_text(void)
 
         claims = values_any(cases[i].json);
         n = at_claim_to_text(values_unwrap(claims), buf, sizeof(buf));
-        is_bytes((at_str_t) { buf, n }, str(cases[i].text), "%s as text", cases[i].json);
+        is_bytes((at_str_t) { buf, n }, str(cases[i].text), "%s as text",
+                 cases[i].json);
         at_claims_free(claims);
     }
 }

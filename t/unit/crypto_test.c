@@ -676,7 +676,8 @@ test_seal(void)
            "it is refused in another context");
 
     text.len = AT_SEAL_OVERHEAD - 1;
-    is_int(at_unseal(plain, key, context, text), -1, "a short text is refused");
+    is_int(at_unseal(plain, key, context, text), -1,
+           "a short text is refused");
 
     text.len = sizeof(sealed);
     key[0]++;

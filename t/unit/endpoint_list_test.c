@@ -704,7 +704,8 @@ test_ipfabric(void)
 {
     size_t                i, ids = 0;
     unsigned              wrong = 0;
-    at_endpoint_list_t   *list = read_file(IPFABRIC, "ipfabric", IPFABRIC_ROWS);
+    at_endpoint_list_t   *list = read_file(IPFABRIC, "ipfabric",
+                                           IPFABRIC_ROWS);
     const at_endpoint_t  *e;
 
     for (i = 0; i < list->n_endpoints; i++) {

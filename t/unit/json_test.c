@@ -949,7 +949,8 @@ test_reuse(void)
     (void) object("{\"b\":2}");
     ok(json.items == items && json.size == size,
        "a small object uses the same memory");
-    is_str(layout(items), "O1/3 S1 D1", "the small object has its values only");
+    is_str(layout(items), "O1/3 S1 D1",
+           "the small object has its values only");
     ok(at_json_member(items, at_str("a")) == NULL,
        "members of the previous object are not found");
 

@@ -16,7 +16,8 @@
 static void
 test_ambiguous(void)
 {
-    size_t  i;
+    size_t       i;
+    const char  *normalized;
 
     /* normalized is NULL: the same as raw */
     static const struct {
@@ -102,9 +103,9 @@ test_ambiguous(void)
     };
 
     for (i = 0; i < N(cases); i++) {
-        is_int(at_path_is_ambiguous(str(cases[i].raw),
-                                    str(cases[i].normalized ? cases[i].normalized
-                                                            : cases[i].raw)),
+        normalized = cases[i].normalized ? cases[i].normalized : cases[i].raw;
+
+        is_int(at_path_is_ambiguous(str(cases[i].raw), str(normalized)),
                cases[i].ambiguous, "'%s' is %s", cases[i].raw,
                cases[i].ambiguous ? "ambiguous" : "plain");
     }

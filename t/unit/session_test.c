@@ -451,7 +451,8 @@ test_old_access(void)
            "the session has its user");
         ok(expires == when + 2 + DAY, "the session expires with its last "
            "refresh token");
-        is_int(clean_all(when + DAY - 1) > 0, 1, "expired records are removed");
+        is_int(clean_all(when + DAY - 1) > 0, 1,
+               "expired records are removed");
 
         is_int(log_out("", "a0", when + DAY - 1), UNKNOWN,
                "an expired access token before the two latest revokes "

@@ -17,7 +17,9 @@ is_word(at_str_t text)
     size_t  i;
 
     for (i = 0; i < text.len; i++) {
-        if (!(text.data[i] >= 'a' && text.data[i] <= 'z') && text.data[i] != '_') {
+        if (!(text.data[i] >= 'a' && text.data[i] <= 'z')
+            && text.data[i] != '_')
+        {
             return 0;
         }
     }

@@ -46,6 +46,7 @@ extern ngx_conf_post_t  ngx_at_max_length_post;
 char *ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
+/* ngx_at_main.c, ngx_at_merge.c */
 void *ngx_at_create_main_conf(ngx_conf_t *cf);
 char *ngx_at_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_at_create_loc_conf(ngx_conf_t *cf);
