@@ -169,7 +169,7 @@ is scalar(() = $s->errors->content =~ /$warning/g), 1, 'tokens without a user ar
 is_user('/required', 'a required user', 'jane', user_id => 'jane');
 is_user('/required', 'a required user that is a number', '12345', user_id => \'12345');
 inv_at('/required', 'bad_claim', 'a required user, user_id ' . show($_), user_id => $_)
-    for GONE, '', \'null', \'true', \'["jane"]', \'{}';
+    for GONE, '', \'null', \'true', \'["jane"]', \'{}', \'" jane"', \'"jane "', \'"ja\\nne"', \'"\\u007f"', ' ';
 is_user('/optional', 'an optional user', '', user_id => $_) for GONE, \'null';
 unlike $s->errors->content, qr/no user in a token.*issuer: "(?!main|sub)/, 'an optional user is not missed in the log';
 

@@ -63,7 +63,8 @@ typedef struct {
                                                AT_NO_MAX_AGE */
 
     at_claim_path_t         user_claim;
-    unsigned                user_required:1;    /* refuse a token without it */
+    unsigned                user_required:1;    /* refuse a token without a
+                                               user that a header can carry */
     unsigned                user_optional:1;    /* without it, do not warn */
     at_claim_path_t         scope_claim;
     at_claim_path_t         admin_claim;    /* n is 0: a token never grants

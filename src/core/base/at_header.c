@@ -33,6 +33,27 @@ at_header_cut_prefix(at_str_t *text, at_str_t prefix)
 
 
 int
+at_header_can_carry(at_str_t value)
+{
+    size_t  i;
+
+    if (value.len == 0 || value.data[0] == ' '
+        || value.data[value.len - 1] == ' ')
+    {
+        return 0;
+    }
+
+    for (i = 0; i < value.len; i++) {
+        if ((unsigned char) value.data[i] < ' ' || value.data[i] == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
 at_header_credential(at_str_t value, at_str_t scheme, at_str_t *credential)
 {
     int  has_tab;

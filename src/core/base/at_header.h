@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Parses values of request header fields.  Results are views of the value.
+ * Values of header fields.  Results of parsing are views of the value.
  */
 
 #ifndef AT_HEADER_H
@@ -10,6 +10,12 @@
 
 #include "core/base/at_str.h"
 
+
+/*
+ * Returns 1 if a header field can carry the value unchanged: it is not empty,
+ * has no control character and no space at either end.
+ */
+int at_header_can_carry(at_str_t value);
 
 /*
  * Authorization (RFC 9110 section 11.4).  Returns 1 if the scheme is this one,

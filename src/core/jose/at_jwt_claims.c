@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "core/base/at_header.h"
 #include "core/jose/at_entra.h"
 #include "core/jose/at_jwt_claims.h"
 
@@ -194,7 +195,7 @@ at_jwt_fill_identity(at_identity_t *identity, const at_jwt_claims_t *jwt)
     if (at_jwt_read_name(&identity->user, claim) != 0
         || at_jwt_read_name(&sub, at_json_member(jwt->claims, at_str("sub")))
            != 0
-        || (identity->user.len == 0 && issuer->user_required))
+        || (issuer->user_required && !at_header_can_carry(identity->user)))
     {
         return AT_BAD_CLAIM;
     }

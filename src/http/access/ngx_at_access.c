@@ -7,6 +7,7 @@
 
 #include "core/authz/at_rights.h"
 #include "core/authz/at_role.h"
+#include "core/base/at_header.h"
 #include "core/jose/at_jwt.h"
 #include "core/store/at_account.h"
 #include "core/store/at_store.h"
@@ -105,7 +106,9 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
         return verdict;
     }
 
-    if (identity->user.len == 0 && !identity->issuer->user_optional) {
+    if (!identity->issuer->user_optional
+        && !at_header_can_carry(identity->user))
+    {
         ngx_at_warn_no_user(r, atmcf, identity);
     }
 

@@ -8,6 +8,7 @@
 #include "core/authz/at_cache.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
+#include "core/base/at_header.h"
 #include "core/base/at_verdict.h"
 #include "core/json/at_claim.h"
 
@@ -142,9 +143,7 @@ ngx_at_variable_not_found(ngx_http_variable_value_t *v)
 static ngx_int_t
 ngx_at_variable_set(ngx_http_variable_value_t *v, at_str_t value)
 {
-    if (value.len == 0 || value.data[0] == ' '
-        || value.data[value.len - 1] == ' ' || !ngx_at_is_printable(value))
-    {
+    if (!at_header_can_carry(value)) {
         return ngx_at_variable_not_found(v);
     }
 
