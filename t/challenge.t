@@ -102,6 +102,8 @@ challenges_are '/all/basic', ['bearer'], "Sec-Fetch-Mode '$_'", headers => ["Sec
     for 'cors', 'no-cors', 'same-origin', 'websocket', 'Navigate', 'navigate, cors', 'nested-navigate', '';
 challenges_are '/all/basic', ['bearer'], 'two fields Sec-Fetch-Mode, one of them of a script',
     headers => ['Sec-Fetch-Mode: navigate', 'Sec-Fetch-Mode: cors'];
+challenges_are '/all/basic', ['bearer'], 'a script on http, where browsers send no Sec-Fetch-Mode',
+    headers => ['X-Requested-With: XMLHttpRequest'];
 challenges_are '/all/two', ['bearer'], 'a script, Bearer is offered as well', headers => ['Sec-Fetch-Mode: cors'];
 challenges_are '/all/basic', ['bearer'], 'a wrong password of a script', auth => basic('jane', 'canary-no'),
     headers => ['Sec-Fetch-Mode: cors'];

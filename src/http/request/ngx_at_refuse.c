@@ -251,13 +251,20 @@ ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
 }
 
 
-/* browsers send Sec-Fetch-Mode to secure origins (W3C Fetch Metadata) */
+/*
+ * Browsers send Sec-Fetch-Mode to https and localhost only (W3C Fetch
+ * Metadata).  Elsewhere the common field of script libraries must do.
+ */
 
 static ngx_uint_t
 ngx_at_is_navigation(ngx_http_request_t *r)
 {
     ngx_str_t         *mode;
     ngx_at_headers_t   headers = ngx_at_headers(r);
+
+    if (ngx_at_find_header(r, "x-requested-with")) {
+        return 0;
+    }
 
     while ((mode = ngx_at_next_header(&headers, at_str("sec-fetch-mode")))
            != NULL)
