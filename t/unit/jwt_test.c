@@ -41,7 +41,7 @@
 #define GOOD      "{" VALID ",'sub':'alice'}"
 
 
-static EVP_PKEY     *rsa, *rsa2, *p256, *p384, *p521, *ed;
+static EVP_PKEY     *rsa, *rsa2, *p256, *p384, *p521, *ed, *ed2, *ed3;
 
 static at_keyset_t  *keysets[200];
 static size_t        n_keysets;
@@ -1499,6 +1499,114 @@ test_other_issuer(void)
 }
 
 
+/* a property of a token, and the issuer blocks that accept it, as bits */
+typedef struct {
+    const char  *text;
+    unsigned     blocks;
+} option_t;
+
+
+/* a token with one option of each property, by the number n */
+static char *
+combine(size_t n, unsigned *blocks)
+{
+    size_t           i;
+    const option_t  *chosen[6];
+
+    EVP_PKEY *const  pkeys[] = { ed, ed2, ed3 };
+
+    enum { A = 1, B = 2, C = 4, ALL_BLOCKS = 7 };
+
+    static const struct { option_t options[4]; size_t n; } properties[] = {
+        { { { "https://issuer.example", A|B }, { "second", C }, { "x", 0 } },
+          3 },
+        { { { "0", A|C }, { "1", B }, { "2", 0 } }, 3 },        /* signer */
+        { { { "", ALL_BLOCKS }, { ",'kid':'a'", A|B },
+            { ",'kid':'c'", B|C }, { ",'kid':'x'", B } }, 4 },
+        { { { "api", A|C }, { "second", B } }, 2 },
+        { { { "", ALL_BLOCKS }, { ",'at_hash':'h'", B },
+            { ",'cnf':{}", B|C } }, 3 },
+        { { { "1700000600", ALL_BLOCKS }, { "1", 0 } }, 2 },
+    };
+
+    *blocks = ALL_BLOCKS;
+
+    for (i = 0; i < N(properties); i++) {
+        chosen[i] = &properties[i].options[n % properties[i].n];
+        *blocks &= chosen[i]->blocks;
+        n /= properties[i].n;
+    }
+
+    return n != 0 ? NULL
+           : token(format("{'alg':'EdDSA'%s}", chosen[2]->text),
+                   format("{'iss':'%s','aud':'%s'%s,'exp':%s}",
+                          chosen[0]->text, chosen[3]->text, chosen[4]->text,
+                          chosen[5]->text),
+                   pkeys[chosen[1]->text[0] - '0'], AT_EDDSA);
+}
+
+
+/*
+ * A token is granted by the one block that accepts all its properties, and
+ * refused otherwise, with the same reason in each order of the blocks.
+ */
+static void
+test_combinations(void)
+{
+    char          *text;
+    size_t         n, i, k;
+    block_t        b[3], ordered[3];
+    unsigned       blocks, wrong = 0, unsteady = 0, granted = 0;
+    at_verdict_e   verdict, first;
+
+    static const at_str_t  second[] = { at_str("second") };
+    static const size_t    orders[][3] = { { 0, 1, 2 }, { 0, 2, 1 },
+                                           { 1, 0, 2 }, { 1, 2, 0 },
+                                           { 2, 0, 1 }, { 2, 1, 0 } };
+
+    b[0] = block(jwks(jwk(ed, ",'kid':'a'")));
+    b[1] = block(jwks(jwk(ed2, "")));
+    b[1].issuer.audiences = second;
+    b[1].issuer.any_kind = 1;
+    b[1].issuer.ignore_cnf = 1;
+    b[2] = block(jwks(jwk(ed, ",'kid':'c'")));
+    b[2].issuer.issuers = second;
+    b[2].issuer.ignore_cnf = 1;
+
+    for (k = 0; k < 3; k++) {
+        b[k].issuer.algs = at_alg_bit(AT_EDDSA);
+    }
+
+    for (n = 0; (text = combine(n, &blocks)) != NULL; n++) {
+        first = AT_FAILED;
+
+        for (i = 0; i < N(orders); i++) {
+            for (k = 0; k < 3; k++) {
+                ordered[k] = b[orders[i][k]];
+            }
+
+            verdict = verify_by(ordered, 3, str(text), AT_JWT_LEN_DEFAULT,
+                                NOW);
+            first = i == 0 ? verdict : first;
+            unsteady += verdict != first;
+
+            for (k = 0; k < 3; k++) {
+                wrong += (last.issuer == &ordered[k].issuer
+                          && verdict == AT_OK)
+                         != (blocks == 1u << orders[i][k]);
+            }
+        }
+
+        granted += verdict == AT_OK;
+    }
+
+    is_int(n, 432, "all combinations of properties are tried");
+    is_int(wrong, 0, "a token is granted by the one block that accepts it");
+    is_int(unsteady, 0, "the order of the blocks changes no verdict");
+    is_int(granted, 18, "the number of combinations that a block accepts");
+}
+
+
 static void
 test_typ_lists(void)
 {
@@ -2429,6 +2537,8 @@ main(void)
     p384 = key_ec("P-384");
     p521 = key_ec("P-521");
     ed = key_named("ED25519");
+    ed2 = key_named("ED25519");
+    ed3 = key_named("ED25519");
 
     username = path("username");
     scope = path("scope");
@@ -2439,11 +2549,11 @@ main(void)
         test_every_bit_of, test_signatures, test_none, test_hmac,
         test_embedded_keys, test_kid, test_key_limits, test_partners,
         test_thumbprints, test_lacks_key, test_kinds, test_cnf, test_sources,
-        test_shared_keys, test_other_issuer, test_typ_lists, test_exp,
-        test_order, test_nbf_iat, test_aud, test_iss, test_identity,
-        test_rfc, test_naughty, test_headers, test_decode_invalid,
-        test_client_audience, test_store_failure, test_entra, test_key_issuers,
-        test_key_issuers_shared);
+        test_shared_keys, test_other_issuer, test_combinations,
+        test_typ_lists, test_exp, test_order, test_nbf_iat, test_aud,
+        test_iss, test_identity, test_rfc, test_naughty, test_headers,
+        test_decode_invalid, test_client_audience, test_store_failure,
+        test_entra, test_key_issuers, test_key_issuers_shared);
 
     at_verifier_free(shared);
 
