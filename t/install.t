@@ -150,6 +150,14 @@ CONF
 
 # --- signing keys of a nginx that does not run as root ----------------------
 
+# setfacl -m g:GID:r
+sub allow_group ($path, $gid) {
+    my $any = 0xffffffff;
+    my $acl = pack 'V (v v V)5', 2, 1, 4, $any, 4, 4, $any, 8, 4, $gid, 16, 4, $any, 32, 0, $any;
+    return system('python3', '-c', 'import os, sys; os.setxattr(sys.argv[1], "system.posix_acl_access", bytes.fromhex(sys.argv[2]))',
+                  $path, unpack 'H*', $acl) == 0;
+}
+
 SKIP: {
     skip 'only root can change users', 1 if $> != 0;
 
@@ -177,12 +185,21 @@ CONF
          ['a file that another group can read',     0,     $other, 0440, 0, 0],
          ['a file that the group can write',        0,     $group, 0460, 0, 0],
          ['a file that all users can read',         0,     $group, 0444, 0, 0],
-         ['a file of another user for the group',   1,     $group, 0440, 0, 0])
+         ['a file of another user for the group',   1,     $group, 0440, 0, 0],
+         ['a file without access',                  $user, $group, 0000, 0, 0],
+         ['a file that the group can execute',      0,     $group, 0450, 0, 0],
+         ['a file with an access control list',     0,     $group, 0440, 0, 0, $other])
     {
         my ($name, $owner, $gid, $mode, @accepted) = @$_;
+        unlink $key;
+        $s->write('sign.pem', key('rsa')->private_pem);
         system 'chown', '-R', $user, $s->dir;
         chown $owner, $gid, $key or die "chown: $!";
         chmod $mode, $key or die "chmod: $!";
+        if (defined $accepted[2] && !allow_group($key, $accepted[2])) {
+            diag "$name: skipped, the file system has none";
+            next;
+        }
 
         for my $as_root (0, 1) {
             my $wrapper = "$temp/nginx-$as_root";

@@ -7,6 +7,8 @@
 
 #include "http/keys/ngx_at_signing_key.h"
 
+#include <sys/xattr.h>
+
 #include "core/base/at_crypto.h"
 #include "core/base/at_file.h"
 #include "core/jose/at_jwk.h"
@@ -96,7 +98,7 @@ ngx_at_process_has_group(gid_t gid)
 
 
 static ngx_uint_t
-ngx_at_signing_key_is_private(const struct stat *st)
+ngx_at_signing_key_is_private(const char *path, const struct stat *st)
 {
     uid_t  user;
 
@@ -106,10 +108,11 @@ ngx_at_signing_key_is_private(const struct stat *st)
         return st->st_uid == user;
     }
 
-    /* read access of a group only */
+    /* read access of a group only, and no access control list for others */
     return !(st->st_mode & 037) && user != 0
            && (st->st_uid == user || st->st_uid == 0)
-           && ngx_at_process_has_group(st->st_gid);
+           && ngx_at_process_has_group(st->st_gid)
+           && getxattr(path, "system.posix_acl_access", NULL, 0) <= 0;
 }
 
 
@@ -128,7 +131,7 @@ ngx_at_signing_key_read(ngx_at_signing_key_t *key, unsigned algs,
         return at_error(err, "\"%s\": %s", path, strerror(errno));
     }
 
-    if (!ngx_at_signing_key_is_private(&st)) {
+    if (!ngx_at_signing_key_is_private(path, &st)) {
         return at_error(err, "\"%s\" must be readable only by the user that "
                         "starts nginx; fix with: chown %ld %s; chmod 600 %s",
                         path, (long) geteuid(), path, path);
