@@ -278,21 +278,21 @@ SKIP: {
 
     for (['6969', 'NFS'], ['517b', 'SMB'], ['ff534d42', 'SMB'], ['fe534d42', 'SMB']) {
         (local $ENV{AT_NETWORK_TYPE}, my $name) = @$_;
-        is_bad($s, qr/\/store\S*" is on a network file system \($name\), .*: use a local file system/, "a store on $name");
+        is_bad($s, qr/\/store\S*" is on a network file system of type $name, .*: use a local file system/, "a store on $name");
 
         my $command = "$AuthToken::Server::BUILD/auth-token --store lmdb:" . $s->{store}->path;
         for my $arguments ('token list', 'export', 'role set x --grant y') {
-            like `$command $arguments 2>&1`, qr/is on a network file system \($name\)/,
+            like `$command $arguments 2>&1`, qr/is on a network file system of type $name/,
                 "auth-token $arguments: a store on $name";
         }
-        like `$command-2 init 2>&1`, qr/is on a network file system \($name\)/, "auth-token init: a directory on $name";
+        like `$command-2 init 2>&1`, qr/is on a network file system of type $name/, "auth-token init: a directory on $name";
     }
 
     @ENV{qw(AT_NETWORK_PATH AT_NETWORK_TYPE)} = ('/state', '6969');
     mkdir $s->dir . '/state' or die "state: $!";
     my ($status, $output) = $s->check;
     isnt $status, 0, 'a state directory on NFS: nginx -t fails';
-    like $output, qr/\[emerg\] "auth_token_state_path": "\S+\/state" is on a network file system \(NFS\), .*: use a local file system, required by/,
+    like $output, qr/\[emerg\] "auth_token_state_path": "\S+\/state" is on a network file system of type NFS, .*: use a local file system, required by/,
         'a state directory on NFS: the error names it';
 
     local $ENV{AT_NETWORK_TYPE} = 'ef53';

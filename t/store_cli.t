@@ -325,6 +325,9 @@ is(export(), $text, 'two exports are equal');
     is(slurp('backup'), $text, 'export --out writes the export');
     is(mode('backup'), '0600', 'a file of export --out has mode 0600');
 
+    is(ok_out('export', '--out', '-'), $text, 'export --out - writes to standard output');
+    ok(!-e '-', 'export --out - creates no file');
+
     chmod 0644, 'backup';
     ok_out('export', '--out', 'backup');
     is(mode('backup'), '0600', 'export --out replaces a file of another mode');
@@ -522,7 +525,7 @@ for (
     [ '', 'the file is empty' ],
     [ '{}', 'line 1: "format" is not "auth-token"' ],
     [ '[]', "line 1: $use_lines" ],
-    [ "\xef\xbb\xbf$header", "line 1: $use_lines" ],
+    [ "\xef\xbb\xbf\xef\xbb\xbf$header", "line 1: $use_lines" ],
     [ '{"version":1}', 'line 1: "format" is not "auth-token"' ],
     [ '{"format":"auth-token"}', 'line 1: "version" is not 1' ],
     [ '{"format":"auth-token","version":2}', 'line 1: "version" is not 1' ],
@@ -545,6 +548,8 @@ for (
     fails(import_text($wrong), 1, "-: $sentence; nothing was changed",
         'import of ' . (substr($wrong, 0, 40) =~ s/[^ -~]/?/gr));
 }
+
+is(import_text("\xef\xbb\xbf$text")->{rc}, 0, 'a byte order mark is accepted');
 
 for my $len (map { $_ * 97 } 1 .. length($text) / 97) {
     next if $len >= length($text) - 1;

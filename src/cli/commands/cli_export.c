@@ -148,7 +148,7 @@ cli_export(cli_t *cli)
 
     out = cli_text(cli, "out");
 
-    return out != NULL
+    return out != NULL && strcmp(out, "-") != 0
            ? cli_export_to_file(cli, out)
            : cli_store_run(cli, AT_STORE_READ, cli_export_run, stdout);
 }

@@ -178,9 +178,10 @@ at_file_check_local(const char *path, at_error_t *err)
     if (type == AT_NFS_MAGIC || type == AT_SMB_MAGIC || type == AT_CIFS_MAGIC
         || type == AT_SMB2_MAGIC)
     {
-        return at_error(err, "\"%s\" is on a network file system (%s), where "
-                        "the locks of LMDB do not work: use a local file "
-                        "system", path, type == AT_NFS_MAGIC ? "NFS" : "SMB");
+        return at_error(err, "\"%s\" is on a network file system of type %s, "
+                        "where the locks of LMDB do not work: use a local "
+                        "file system", path,
+                        type == AT_NFS_MAGIC ? "NFS" : "SMB");
     }
 
     return 0;
