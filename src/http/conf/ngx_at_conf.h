@@ -58,7 +58,7 @@ ngx_int_t ngx_at_merge_allow(ngx_conf_t *cf, ngx_at_loc_conf_t *prev,
 
 /*
  * The status from 200 to 299 of a "return" that answers every request of the
- * present location; 0: there is none
+ * present location; 0: no such "return"
  */
 ngx_uint_t ngx_at_find_return(ngx_conf_t *cf);
 
@@ -92,10 +92,7 @@ char *ngx_at_key_sources_resolve(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
 /* ngx_at_issued_token.c: tokens that nginx issues, passwords of their users */
 char *ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     ngx_str_t *value, void *field);
-/* browsers ignore a cookie with "__Host-" in its name unless it has no domain
-   and the path "/" */
-char *ngx_at_check_cookie(ngx_conf_t *cf, const ngx_at_issuer_t *issuer,
-    const ngx_str_t *name, const ngx_at_cookie_scope_t *scope);
+ngx_int_t ngx_at_check_cookies(ngx_conf_t *cf, const ngx_at_issuer_t *issuer);
 extern const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_password_parameters[];

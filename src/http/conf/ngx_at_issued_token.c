@@ -104,26 +104,51 @@ ngx_at_parse_same_site(ngx_conf_t *cf,
 }
 
 
-char *
-ngx_at_check_cookie(ngx_conf_t *cf, const ngx_at_issuer_t *issuer,
-    const ngx_str_t *name, const ngx_at_cookie_scope_t *scope)
+/* browsers ignore such a cookie with another path or with a domain */
+
+static ngx_int_t
+ngx_at_check_host_cookie(ngx_conf_t *cf, const ngx_at_issuer_t *issuer,
+    ngx_str_t name, const ngx_at_cookie_scope_t *scope)
 {
     static const char  prefix[] = "__Host-";    /* in any case (RFC 6265bis) */
 
-    if (name->len < sizeof(prefix) - 1
-        || ngx_strncasecmp(name->data, (u_char *) prefix, sizeof(prefix) - 1)
+    if (name.len < sizeof(prefix) - 1
+        || ngx_strncasecmp(name.data, (u_char *) prefix, sizeof(prefix) - 1)
            != 0
         || (scope->domain.len == 0 && ngx_at_str_is(&scope->path, "/")))
     {
-        return NGX_CONF_OK;
+        return NGX_OK;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "the cookie \"%V\" of \"auth_token_issuer %V\" "
-                       "requires \"path=/\" and no \"domain\"", name,
+                       "requires \"path=/\" and no \"domain\"", &name,
                        &issuer->name);
 
-    return NGX_CONF_ERROR;
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_at_check_cookies(ngx_conf_t *cf, const ngx_at_issuer_t *issuer)
+{
+    if (ngx_at_str_equal(&issuer->access_cookie, &issuer->refresh_cookie)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"access_token\" and \"refresh_token\" have the "
+                           "same cookie \"%V\" in \"auth_token_issuer %V\"",
+                           &issuer->access_cookie, &issuer->name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_at_check_host_cookie(cf, issuer, issuer->access_cookie,
+                                 &issuer->access_scope)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_at_check_host_cookie(cf, issuer, issuer->refresh_cookie,
+                                    &issuer->refresh_scope);
 }
 
 

@@ -643,31 +643,45 @@ ngx_at_is_issuer_name(const ngx_str_t *name)
 }
 
 
+/* the directive that the block lacks, or NULL */
+
+static char *
+ngx_at_issuer_find_missing(const ngx_at_issuer_t *issuer)
+{
+    const at_issuer_t  *requirements;
+
+    requirements = &issuer->requirements;
+
+    if (requirements->n_issuers == 0) {
+        return "issuer";
+    }
+
+    if (requirements->n_audiences == 0 && !requirements->token_client_audience
+        && (!requirements->any_audience || issuer->signing_keys.nelts))
+    {
+        return requirements->any_audience ? "audience VALUE" : "audience";
+    }
+
+    if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0
+        && issuer->signing_keys.nelts == 0)
+    {
+        return "key_file\", \"jwks_uri\", \"discovery\" or \"signing_key";
+    }
+
+    return NULL;
+}
+
+
 static ngx_int_t
 ngx_at_issuer_check(ngx_conf_t *cf, const ngx_at_issuer_parser_t *parser)
 {
-    char                   *missing;
+    char                   *missing, *name, *value;
     const at_issuer_t      *requirements;
     const ngx_at_issuer_t  *issuer;
 
     issuer = parser->issuer;
     requirements = &issuer->requirements;
-    missing = NULL;
-
-    if (requirements->n_issuers == 0) {
-        missing = "issuer";
-
-    } else if (requirements->n_audiences == 0
-               && !requirements->token_client_audience
-               && (!requirements->any_audience || issuer->signing_keys.nelts))
-    {
-        missing = requirements->any_audience ? "audience VALUE" : "audience";
-
-    } else if (issuer->key_files.nelts == 0 && issuer->sources.nelts == 0
-               && issuer->signing_keys.nelts == 0)
-    {
-        missing = "key_file\", \"jwks_uri\", \"discovery\" or \"signing_key";
-    }
+    missing = ngx_at_issuer_find_missing(issuer);
 
     if (missing) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -676,36 +690,18 @@ ngx_at_issuer_check(ngx_conf_t *cf, const ngx_at_issuer_parser_t *parser)
         return NGX_ERROR;
     }
 
-    if (requirements->n_client_claims == 0) {
+    /* the directive that has an effect with "client_claim" only */
 
-        if (requirements->token_client_audience) {
-            return ngx_at_conf_error_at(cf,
-                       ngx_at_issuer_position(parser, "audience"),
-                       "\"audience clients\" requires \"client_claim\" in "
-                       "\"auth_token_issuer %V\"", &issuer->name);
-        }
+    name = requirements->token_client_audience ? "audience"
+           : requirements->no_users ? "delegated"
+           : ngx_at_issuer_has(parser, "rights") ? "rights" : NULL;
+    value = requirements->token_client_audience ? " clients"
+            : requirements->no_users ? " off" : "";
 
-        if (ngx_at_issuer_has(parser, "rights")) {
-            return ngx_at_conf_error_at(cf,
-                       ngx_at_issuer_position(parser, "rights"),
-                       "\"rights\" requires \"client_claim\" in "
-                       "\"auth_token_issuer %V\"", &issuer->name);
-        }
-
-        if (requirements->no_users) {
-            return ngx_at_conf_error_at(cf,
-                       ngx_at_issuer_position(parser, "delegated"),
-                       "\"delegated off\" requires \"client_claim\" in "
-                       "\"auth_token_issuer %V\"", &issuer->name);
-        }
-    }
-
-    if (ngx_at_str_equal(&issuer->access_cookie, &issuer->refresh_cookie)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"access_token\" and \"refresh_token\" have the "
-                           "same cookie \"%V\" in \"auth_token_issuer %V\"",
-                           &issuer->access_cookie, &issuer->name);
-        return NGX_ERROR;
+    if (name && requirements->n_client_claims == 0) {
+        return ngx_at_conf_error_at(cf, ngx_at_issuer_position(parser, name),
+                   "\"%s%s\" requires \"client_claim\" in "
+                   "\"auth_token_issuer %V\"", name, value, &issuer->name);
     }
 
     if (requirements->entra && ngx_at_issuer_has(parser, "scope_claim")
@@ -717,7 +713,7 @@ ngx_at_issuer_check(ngx_conf_t *cf, const ngx_at_issuer_parser_t *parser)
             &issuer->name);
     }
 
-    return NGX_OK;
+    return ngx_at_check_cookies(cf, issuer);
 }
 
 
@@ -789,16 +785,6 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     issuer->client_claim_position = *ngx_at_issuer_position(&parser,
                                                             "client_claim");
     ngx_at_issuer_apply_defaults(&parser);
-
-    if (ngx_at_check_cookie(cf, issuer, &issuer->access_cookie,
-                            &issuer->access_scope)
-        != NGX_CONF_OK
-        || ngx_at_check_cookie(cf, issuer, &issuer->refresh_cookie,
-                               &issuer->refresh_scope)
-           != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
 
     if (ngx_at_issuer_check(cf, &parser) != NGX_OK
         || ngx_at_key_sources_resolve(cf, issuer) != NGX_CONF_OK

@@ -261,18 +261,20 @@ ngx_at_cookie_reaches(const ngx_http_core_loc_conf_t *clcf,
 }
 
 
-/* directives that cannot work together with the token endpoint */
+/* directives that cannot work together */
 
 static void
 ngx_at_warn_of_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 {
     ngx_uint_t                     status;
     const ngx_str_t               *path;
+    const ngx_at_issuer_t         *issuer;
     ngx_http_core_loc_conf_t      *clcf;
     const ngx_at_conf_position_t  *position;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    path = &conf->token_endpoint_issuer->refresh_scope.path;
+    issuer = conf->token_endpoint_issuer;
+    path = &issuer->refresh_scope.path;
     position = &conf->token_endpoint_position;
     status = ngx_at_find_return(cf);
 
@@ -289,6 +291,14 @@ ngx_at_warn_of_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
             &position->directive);
     }
 
+    if ((conf->token_endpoint->needs & NGX_AT_NEEDS_CLIENT_CLAIM)
+        && issuer->requirements.client_rights != AT_CLIENT_RIGHTS_ROLE)
+    {
+        ngx_at_conf_warn_at(cf, position,
+            "\"%V\" issues tokens without scopes: use \"rights role\" in "
+            "\"auth_token_issuer %V\"", &position->directive, &issuer->name);
+    }
+
     if (conf->token_endpoint->steps == ngx_at_refresh_steps
         && !ngx_at_cookie_reaches(clcf, path))
     {
@@ -296,14 +306,14 @@ ngx_at_warn_of_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
             "\"auth_token_refresh\" gets no cookie in location \"%V\": the "
             "path of the cookie is \"%V\". Use \"refresh_token path=%V\" in "
             "\"auth_token_issuer %V\"", &clcf->name, path, &clcf->name,
-            &conf->token_endpoint_issuer->name);
+            &issuer->name);
     }
 }
 
 
 /*
- * "if" and limit_except have no content handler, unless one is set in them,
- * but a configuration of their own.
+ * "if" and limit_except have a separate configuration.  They use the content
+ * handler of the location unless they set another one.
  */
 
 static void
@@ -388,15 +398,6 @@ ngx_at_merge_token_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *prev,
         return ngx_at_conf_error_at(cf, position,
                    "\"%V\" requires \"%s\" in \"auth_token_issuer %V\"",
                    &position->directive, missing, name);
-    }
-
-    if ((needs & NGX_AT_NEEDS_CLIENT_CLAIM)
-        && issuer->requirements.client_rights != AT_CLIENT_RIGHTS_ROLE)
-    {
-        ngx_at_conf_warn_at(cf, position,
-                            "\"%V\" issues tokens without scopes: use "
-                            "\"rights role\" in \"auth_token_issuer %V\"",
-                            &position->directive, name);
     }
 
     if ((needs & NGX_AT_NEEDS_STORE) && atmcf->store_path.data == NULL) {
