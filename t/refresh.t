@@ -250,6 +250,40 @@ rinv refresh($s, $session{jane}{refreshToken}), 'revoked_session', 'a repeated r
 $store->import_records(users => [user_record('judy', issuers => ['main'])]);
 rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'a repeated request after a change of the password';
 
+# --- races with a logout and with a reuse ------------------------------------------
+
+# sends requests at once, each on a connection of its own
+sub race (@requests) {
+    my @c = map { $s->connect } @requests;
+    $c[$_]->send($requests[$_]) for 0 .. $#requests;
+    return map { $_->response } @c;
+}
+
+sub at_path ($path, $token) { refresh_bytes($token) =~ s{/api/auth/token}{$path}r }
+
+my %alive = (logout => 0, reuse => 0);
+my ($ended, $most) = (0, 0);
+
+for my $round (1 .. 30) {
+    my $now = fresh('jane');
+    my @requests = (refresh_bytes($now->{refreshToken}), at_path('/api/v6.1/auth/logout', $now->{refreshToken}));
+    my ($answer, $logout) = $round % 2 ? race(@requests) : reverse race(reverse @requests);
+    my %got = cookies($answer);
+    $ended++ if $logout->{status} == 200;
+    $alive{logout} += grep { refresh($s, $_)->{status} == 200 } grep { length } $now->{refreshToken}, $got{refreshToken};
+
+    # without a grace, a second use is a reuse
+    my %copied = cookies(login_at('/quick/login'));
+    my @good = grep { $_->{status} == 200 } race((at_path('/quick/token', $copied{rt})) x (2 + $round % 5));
+    $most = @good if $most < @good;
+    $alive{reuse} += grep { post_json($s, '/quick/token', { refreshToken => $_ })->{status} == 200 }
+                     $copied{rt}, map { my %c = cookies($_); $c{rt} } @good;
+}
+
+is $ended, 30, 'a logout at the same time as a refresh succeeds';
+is $most, 1, 'without a grace, one of several parallel uses gets a pair';
+is_deeply \%alive, { logout => 0, reuse => 0 }, 'no refresh token is valid after a logout, or after a reuse, at the same time';
+
 # --- a reload ---------------------------------------------------------------
 
 my $kept = fresh('jane')->{refreshToken};

@@ -420,6 +420,30 @@ test_logout(void)
 }
 
 
+/* the clock of one process may be some milliseconds behind */
+static void
+test_no_grace(void)
+{
+    at_session_copy_t        copy;
+    at_session_token_pair_t  next = pair("r1", "a1", NOW);
+
+    open_sessions("no-grace");
+    (void) begin("r0", "a0", NOW);
+
+    is_int(at_session_rotate(sessions, at_str("r0"), &next, &copy, NOW, 0,
+                             &err), OK, "without a grace: the first use");
+    is_int(at_session_rotate(sessions, at_str("r0"), &next, &copy, NOW - 1, 0,
+                             &err), USED,
+           "without a grace: a use of a process whose clock is behind");
+    ok(copy.refresh == NULL && copy.access == NULL, "it gets no pair");
+    is_int(find("r1", NOW), OK, "the session remains");
+    is_int(at_session_rotate(sessions, at_str("r0"), &next, &copy, NOW, 0,
+                             &err), REUSED, "without a grace: a second use");
+
+    at_session_db_close(sessions);
+}
+
+
 /* three access tokens of a session, the last two of one second */
 static void
 test_old_access(void)
@@ -1061,9 +1085,10 @@ test_failures(void)
 int
 main(void)
 {
-    RUN(test_life, test_reuse, test_expiry, test_logout, test_old_access,
-        test_clean, test_full, test_uses, test_other_key, test_forged,
-        test_files, test_race, test_kill, test_threads, test_failures);
+    RUN(test_life, test_reuse, test_expiry, test_logout, test_no_grace,
+        test_old_access, test_clean, test_full, test_uses, test_other_key,
+        test_forged, test_files, test_race, test_kill, test_threads,
+        test_failures);
 
     return tap_done();
 }

@@ -434,8 +434,10 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
 
         /* this replaces the pair with the token that is used now */
         if (rc == 0) {
-            rc = at_stored_pair_put(db, txn, found.session.id, refresh,
-                                    found.digest, next, now + grace);
+            rc = grace > 0
+                 ? at_stored_pair_put(db, txn, found.session.id, refresh,
+                                      found.digest, next, now + grace)
+                 : at_stored_pair_delete(db, txn, found.session.id);
         }
 
     } else if (result == AT_SESSION_OK && now - found.token.used < grace) {
