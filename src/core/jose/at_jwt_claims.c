@@ -163,7 +163,7 @@ at_jwt_check_times(const at_jwt_claims_t *jwt, double *expires)
 
 
 /*
- * A claim that names somebody: a string, or a number, whose text is the name.
+ * A claim that names a user: a string, or a number, whose text is the name.
  * The name is empty without the claim, and for other types.  Returns -1 for a
  * string that contains U+0000.
  */

@@ -228,30 +228,14 @@ at_claim_add_json(at_claim_text_t *out, const at_json_value_t *value)
     uint32_t                n;
     const at_json_value_t  *item;
 
-    switch ((at_json_type_e) value->type) {
-
-    case AT_JSON_NULL:
-        at_claim_add(out, at_str("null"));
-        return;
-
-    case AT_JSON_FALSE:
-        at_claim_add(out, at_str("false"));
-        return;
-
-    case AT_JSON_TRUE:
-        at_claim_add(out, at_str("true"));
-        return;
-
-    case AT_JSON_NUMBER:
-        at_claim_add(out, (at_str_t) { value->text, value->n });
-        return;
-
-    case AT_JSON_STRING:
+    if (value->type == AT_JSON_STRING) {
         at_claim_add_string(out, value);
         return;
+    }
 
-    default:
-        break;
+    if (value->type != AT_JSON_ARRAY && value->type != AT_JSON_OBJECT) {
+        at_claim_add(out, (at_str_t) { value->text, value->n });
+        return;
     }
 
     is_object = value->type == AT_JSON_OBJECT;

@@ -59,9 +59,10 @@ at_json_free(at_json_t *json)
 }
 
 
-/* appends a value without content; NULL: no memory */
-static at_json_value_t *
-at_json_add(at_json_parser_t *parser, at_json_type_e type)
+/* appends a value without content */
+static int
+at_json_add(at_json_parser_t *parser, at_json_type_e type, const char *text,
+    size_t n)
 {
     size_t            size;
     at_json_t        *json;
@@ -74,7 +75,7 @@ at_json_add(at_json_parser_t *parser, at_json_type_e type)
         value = realloc(json->items, size * sizeof(at_json_value_t));
 
         if (value == NULL) {
-            return NULL;
+            return AT_JSON_NO_MEMORY;
         }
 
         json->items = value;
@@ -84,9 +85,10 @@ at_json_add(at_json_parser_t *parser, at_json_type_e type)
     value = &json->items[parser->n++];
     value->type = type;
     value->span = 1;
-    value->n = 0;
+    value->n = (uint32_t) n;
+    value->text = text;
 
-    return value;
+    return 0;
 }
 
 
@@ -263,8 +265,7 @@ at_json_unescape(at_json_parser_t *parser)
 static int
 at_json_parse_string(at_json_parser_t *parser)
 {
-    char             *text, *end;
-    at_json_value_t  *value;
+    char  *text, *end;
 
     text = parser->p;
 
@@ -280,20 +281,9 @@ at_json_parse_string(at_json_parser_t *parser)
         end = at_json_unescape(parser);
     }
 
-    if (end == NULL) {
-        return AT_JSON_INVALID;
-    }
-
-    value = at_json_add(parser, AT_JSON_STRING);
-
-    if (value == NULL) {
-        return AT_JSON_NO_MEMORY;
-    }
-
-    value->text = text;
-    value->n = (uint32_t) (end - text);
-
-    return 0;
+    return end != NULL ? at_json_add(parser, AT_JSON_STRING, text,
+                                     (size_t) (end - text))
+                       : AT_JSON_INVALID;
 }
 
 
@@ -319,8 +309,7 @@ at_json_skip_digits(at_json_parser_t *parser)
 static int
 at_json_parse_number(at_json_parser_t *parser)
 {
-    char             *text;
-    at_json_value_t  *value;
+    char  *text;
 
     text = parser->p;
 
@@ -346,16 +335,8 @@ at_json_parse_number(at_json_parser_t *parser)
         }
     }
 
-    value = at_json_add(parser, AT_JSON_NUMBER);
-
-    if (value == NULL) {
-        return AT_JSON_NO_MEMORY;
-    }
-
-    value->text = text;
-    value->n = (uint32_t) (parser->p - text);
-
-    return 0;
+    return at_json_add(parser, AT_JSON_NUMBER, text,
+                       (size_t) (parser->p - text));
 }
 
 
@@ -494,7 +475,7 @@ at_json_parse_container(at_json_parser_t *parser, at_json_type_e type,
         return AT_JSON_TOO_COMPLEX;
     }
 
-    if (at_json_add(parser, type) == NULL) {
+    if (at_json_add(parser, type, NULL, 0) != 0) {
         return AT_JSON_NO_MEMORY;
     }
 
@@ -533,15 +514,19 @@ static int
 at_json_parse_literal(at_json_parser_t *parser, at_str_t word,
     at_json_type_e type)
 {
-    if ((size_t) (parser->end - parser->p) < word.len
-        || memcmp(parser->p, word.data, word.len) != 0)
+    char  *text;
+
+    text = parser->p;
+
+    if ((size_t) (parser->end - text) < word.len
+        || memcmp(text, word.data, word.len) != 0)
     {
         return AT_JSON_INVALID;
     }
 
     parser->p += word.len;
 
-    return at_json_add(parser, type) != NULL ? 0 : AT_JSON_NO_MEMORY;
+    return at_json_add(parser, type, text, word.len);
 }
 
 

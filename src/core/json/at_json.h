@@ -43,7 +43,8 @@ typedef struct {
     uint32_t         type:4;    /* at_json_type_e */
     uint32_t         span:28;   /* values it takes up, with its content */
     uint32_t         n;         /* bytes of the text, items, members */
-    const char      *text;      /* of a string or number, not terminated */
+    const char      *text;      /* not terminated; a string is unescaped;
+                                   NULL for arrays and objects */
 } at_json_value_t;
 
 /* Memory for the values of one text; all zero before the first use. */
