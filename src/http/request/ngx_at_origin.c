@@ -149,7 +149,7 @@ ngx_at_answer_preflight(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
         return NGX_DECLINED;
     }
 
-    /* with credentials, "*" is no wildcard: repeat what the page asks for */
+    /* with credentials "*" is not a wildcard: repeat what the page asks for */
 
     method = ngx_at_find_header(r, "access-control-request-method");
     fields = ngx_at_find_header(r, "access-control-request-headers");
