@@ -185,6 +185,25 @@ is_deeply [map { scalar export->{$_}->@* } qw(roles users clients tokens)], [4, 
     $store->ok('role', 'delete', 'known');
 }
 
+# CIPP splits long columns, and PowerShell reads their names in any case
+{
+    my @ranges = map { "192.0.2.$_" } 1 .. 200;
+    my @parts  = unpack '(a1000)*', text(\@ranges);
+    my $split  = client(40, SplitOverProps => '[{"OriginalHeader":"IPRange"}]', map { ("IPRange_Part$_" => $parts[$_]) } 0 .. $#parts);
+    delete $split->{IPRange};
+    my $other = client(41, iprange => '"192.0.2.1"');
+    delete $other->{IPRange};
+    my $role = role('split', BlockedEndpoints_Part0 => '["ListUs', BlockedEndpoints_Part1 => 'ers"]');
+    delete $role->{BlockedEndpoints};
+    unlike $store->ok(@cipp, { input => text([$split, $other, $role]) }), qr/warnings/, 'columns in parts and in another case are known';
+    my $clients = by(export->{clients}, 'id');
+    is_deeply $clients->{guid 40}{ip_ranges}, \@ranges, 'the parts of IPRange are joined';
+    is_deeply $clients->{guid 41}{ip_ranges}, ['192.0.2.1'], 'a column in another case restricts, too';
+    is_deeply by(export->{roles}, 'name')->{split}{blocked_endpoints}, ['ListUsers'], 'the parts of BlockedEndpoints are joined';
+    $store->ok('client', 'delete', guid $_) for 40, 41;
+    $store->ok('role', 'delete', 'split');
+}
+
 # many unknown columns, each with a warning
 {
     my $start = time;
@@ -235,6 +254,21 @@ bad 'several invalid ranges', qr/row 2: invalid value "1\.2\.3\.4\/33" in "IPRan
 bad 'an invalid range in JSON text', qr/row 2: invalid value "\[2001:db8::\/32\]" in "IPRange"\n.*invalid values/, client(31, IPRange => text('[2001:db8::/32]'));
 bad 'an invalid range before another error', qr/row 2: .*"IPRange"\n.*row 3: .*"Enabled".*; nothing was changed/,
     client(31, IPRange => 'x'), client(32, Enabled => 'yes');
+for my $row (['without its first part', { IPRange_Part1 => '"]' }, qr/"IPRange_Part0" is missing/],
+             ['without a part in the middle', { IPRange_Part0 => '["192.0.2.1",', IPRange_Part2 => '"192.0.2.2"]' }, qr/"IPRange_Part1" is missing/],
+             ['without its end', { IPRange_Part0 => '["192.0.2.1",' }, qr/"IPRange"/],
+             ['with a part that is a number', { IPRange_Part0 => 7 }, qr/"IPRange_Part0" is not a string/],
+             ['with a part of another name', { IPRange_Part => '[]' }, qr/"IPRange_Part0" is not a string/],
+             ['whose parts are in another case', { iprange_part0 => '[]' }, qr/"IPRange_Part0" is not a string/],
+             ['beside its parts', { IPRange => '', IPRange_Part0 => '["192.0.2.1"]' }, qr/column "IPRange" is duplicate/],
+             ['in two cases', { IPRange => '', IPRANGE => '"192.0.2.1"' }, qr/column "IPRange" is duplicate/],
+             ['in a row of several', { OriginalEntityId => guid(31), PartIndex => 0 }, qr/CIPP has split this row into several rows/])
+{
+    my ($name, $columns, $error) = @$row;
+    my $client = client(31);
+    delete $client->{IPRange};
+    bad "an IPRange $name", qr/row 2: .*$error.*; nothing was changed/s, { %$client, %$columns };
+}
 bad 'a row without RowKey', qr/"RowKey" is missing/, { PartitionKey => 'ApiClients', AppName => 'x' };
 bad 'a truncated file', qr/not a JSON array/, substr text([client(30)]), 0, -2;
 bad 'an export of the store', qr/not a JSON array/, export_text();

@@ -4,10 +4,14 @@
  */
 
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #include "cli/record/cli_cipp.h"
 #include "cli/record/cli_type.h"
 #include "core/authz/at_role.h"
+#include "core/base/at_bytes.h"
 
 
 #define cli_offset(field)  offsetof(cli_record_t, field)
@@ -349,7 +353,8 @@ cli_cipp_is_metadata(const char *name)
     size_t  i;
 
     static const char  *names[] = {
-        "table", "PartitionKey", "Timestamp", "ETag", "etag", "MCPAllowed"
+        "table", "PartitionKey", "Timestamp", "ETag", "etag", "MCPAllowed",
+        "SplitOverProps"
     };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -375,6 +380,104 @@ cli_cipp_warn(json_t *warnings, json_t *text)
 }
 
 
+/* a new reference to the text of NAME_Part0, NAME_Part1, ..., or NULL */
+static json_t *
+cli_cipp_join_parts(json_t *row, const char *name, at_error_t *err)
+{
+    char        part[64];
+    json_t     *value;
+    unsigned    i;
+    at_bytes_t  text = { NULL, 0, 0, 0 };
+
+    for (i = 0; /* void */; i++) {
+        (void) snprintf(part, sizeof(part), "%s_Part%u", name, i);
+        value = json_object_get(row, part);
+
+        if (!json_is_string(value)) {
+            break;
+        }
+
+        at_bytes_append(&text, json_string_value(value),
+                        json_string_length(value));
+    }
+
+    value = text.failed || i == 0 ? NULL : json_stringn(text.data, text.len);
+    at_bytes_free(&text);
+
+    if (value == NULL) {
+        (void) at_error(err, "\"%s\" is not a string", part);
+    }
+
+    return value;
+}
+
+
+/*
+ * Adds the column to clean.  CIPP splits a text of more than 30 KB into parts.
+ * The first part adds the column, each other one requires the part before it:
+ * without a part, a restriction would be lost.
+ */
+static int
+cli_cipp_add_column(json_t *clean, json_t *row, const char *name,
+    const char *column, at_error_t *err)
+{
+    char         part[64];
+    json_t      *value;
+    unsigned     n;
+    const char  *suffix;
+
+    suffix = column + strlen(name);
+
+    if (*suffix == '\0') {
+        value = json_incref(json_object_get(row, column));
+
+    } else {
+        n = (unsigned) strtoul(suffix + sizeof("_Part") - 1, NULL, 10);
+
+        if (n != 0) {
+            (void) snprintf(part, sizeof(part), "%s_Part%u", name, n - 1);
+
+            return json_is_string(json_object_get(row, part))
+                   ? 0 : at_error(err, "\"%s\" is missing", part);
+        }
+
+        value = cli_cipp_join_parts(row, name, err);
+        if (value == NULL) {
+            return -1;
+        }
+    }
+
+    if (json_object_get(clean, name) != NULL) {
+        json_decref(value);
+        return at_error(err, "column \"%s\" is duplicate", name);
+    }
+
+    return json_object_set_new(clean, name, value) == 0
+           ? 0 : cli_type_no_memory(err);
+}
+
+
+/* the field of a column or of a part of it, in any case, as in PowerShell */
+static const cli_field_t *
+cli_cipp_find_field(const cli_field_t *fields, const char *column)
+{
+    size_t  len;
+
+    for ( /* void */ ; fields->name != NULL; fields++) {
+        len = strlen(fields->name);
+
+        if (strncasecmp(fields->name, column, len) == 0
+            && (column[len] == '\0'
+                || strncasecmp(column + len, "_Part", 5) == 0))
+        {
+            return fields;
+        }
+    }
+
+    return NULL;
+}
+
+
 /*
  * Leaves only the columns of fields in the row: without metadata, without
  * null, which is an absent column, and without columns that this version does
@@ -382,35 +485,48 @@ cli_cipp_warn(json_t *warnings, json_t *text)
  */
 static int
 cli_cipp_clean_row(json_t *row, const cli_field_t *fields, const char *table,
-    json_t *warnings)
+    json_t *warnings, at_error_t *err)
 {
     int                 rc;
-    void               *next;
-    json_t             *value;
+    json_t             *clean, *value;
     const char         *name;
     const cli_field_t  *field;
 
-    rc = 0;
+    value = json_object_get(row, "OriginalEntityId");
 
-    json_object_foreach_safe(row, next, name, value) {
-
-        for (field = fields; field->name != NULL; field++) {
-            if (strcmp(field->name, name) == 0) {
-                break;
-            }
-        }
-
-        if (field->name != NULL && !json_is_null(value)) {
-            continue;
-        }
-
-        if (field->name == NULL && !cli_cipp_is_metadata(name)) {
-            rc |= cli_cipp_warn(warnings, json_sprintf(
-                      "unknown column \"%s\" of %s ignored", name, table));
-        }
-
-        rc |= json_object_del(row, name);
+    if (value != NULL && !json_is_null(value)) {
+        return at_error(err, "CIPP has split this row into several rows");
     }
+
+    rc = 0;
+    clean = json_object();
+
+    json_object_foreach(row, name, value) {
+        field = cli_cipp_find_field(fields, name);
+
+        if (field != NULL && !json_is_null(value)) {
+            rc = cli_cipp_add_column(clean, row, field->name, name, err);
+
+        } else if (field == NULL && !cli_cipp_is_metadata(name)
+                   && cli_cipp_warn(warnings, json_sprintf(
+                          "unknown column \"%s\" of %s ignored", name, table))
+                      != 0)
+        {
+            rc = cli_type_no_memory(err);
+        }
+
+        if (rc != 0) {
+            break;
+        }
+    }
+
+    if (rc == 0 && (json_object_clear(row) != 0
+                    || json_object_update(row, clean) != 0))
+    {
+        rc = cli_type_no_memory(err);
+    }
+
+    json_decref(clean);
 
     return rc;
 }
@@ -446,8 +562,8 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
                ? 0 : cli_type_no_memory(err);
     }
 
-    if (cli_cipp_clean_row(row, fields, table, warnings) != 0) {
-        return cli_type_no_memory(err);
+    if (cli_cipp_clean_row(row, fields, table, warnings, err) != 0) {
+        return -1;
     }
 
     if (cli_record_parse(rec, cli_kind_find(is_role ? at_str("role")
@@ -463,7 +579,7 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
             && cli_cipp_warn(warnings, json_sprintf(
                    "role \"%s\": CIPP limits it to some tenants, which the "
                    "module does not enforce: the API must enforce it",
-                   json_string_value(key))) != 0)
+                   json_string_value(json_object_get(row, "RowKey")))) != 0)
         {
             return cli_type_no_memory(err);
         }

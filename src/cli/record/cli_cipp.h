@@ -14,8 +14,9 @@
 
 
 /*
- * Parses a row, from which other columns are removed.  Returns 1; 0 for a row
- * of another table or with an empty RowKey; -1 with err set.
+ * Parses a row, from which other columns are removed; columns that CIPP has
+ * split are joined.  Returns 1; 0 for a row of another table or with an empty
+ * RowKey; -1 with err set.
  *
  * Defaults are those of CIPP: a client without a role has "cipp-api", and only
  * a client marked as enabled is enabled.
