@@ -259,7 +259,6 @@ cli_import_read_cipp(cli_import_t *import)
 {
     int         rc;
     json_t     *rows;
-    at_str_t    text;
     at_file_t   file;
 
     if (cli_file_read(import->cli, &file, import->path, CLI_CIPP_FILE_MAX)
@@ -268,12 +267,8 @@ cli_import_read_cipp(cli_import_t *import)
         return -1;
     }
 
-    text = (at_str_t) { file.data, file.len };
-
-    /* the byte order mark that PowerShell writes */
-    (void) at_str_cut_prefix(&text, at_str("\xef\xbb\xbf"));
-
-    rows = at_document_parse(text, CLI_CIPP_FILE_MAX);
+    rows = at_document_parse((at_str_t) { file.data, file.len },
+                             CLI_CIPP_FILE_MAX);
     at_file_free(&file);
 
     rc = cli_import_read_rows(import, rows);
