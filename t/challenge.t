@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# The challenges of a 401: the accepted kinds of credentials by default, or those of
+# The challenges of a 401: by default the accepted kinds of credentials, else the schemes of
 # "auth_token_challenge"; Basic only where a browser may ask for a password.
 #
 # Requirements: error-challenge, basic-syntax, inheritance.

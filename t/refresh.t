@@ -252,7 +252,7 @@ rinv refresh($s, $session{judy}{refreshToken}), 'changed_user', 'a repeated requ
 
 # --- races with a logout and with a reuse ------------------------------------------
 
-# sends requests at once, each on a connection of its own
+# sends requests at once, one per connection
 sub race (@requests) {
     my @c = map { $s->connect } @requests;
     $c[$_]->send($requests[$_]) for 0 .. $#requests;

@@ -473,10 +473,10 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
 
 
 /*
- * Counts the active sessions of an access token.  Sets *latest to the one that
- * expires last, or revokes them all if latest is NULL.  Two sessions may have
- * the same access token, from logins of a user within one second.  Their keys
- * are adjacent.
+ * Counts the active sessions of an access token.  Sets *latest to the session
+ * with the latest expiry; revokes all of them if latest is NULL.  Logins of a
+ * user within one second result in sessions with the same access token, whose
+ * keys are adjacent.
  */
 static int
 at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,

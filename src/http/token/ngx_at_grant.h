@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The tokens that an endpoint issues, and the user who gets them.
+ * The tokens that an endpoint issues, and their user.
  */
 
 #ifndef NGX_AT_GRANT_H
