@@ -897,6 +897,8 @@ sub begin_proxy ($name, $host, $product, %o) {
         change => sub {
             s{server( +)\Q$host\E:443}{"server$1" . '127.0.0.1:' . $product->port}e or die "no upstream\n";
             s{/etc/ssl/certs/ca-certificates\.crt}{/etc/nginx/auth_token/ca.pem};
+            # nginx never frees the sessions that it keeps: LeakSanitizer would report them
+            s{(proxy_ssl_verify +)}{proxy_ssl_session_reuse off; $1} if $ENV{AT_SANITIZE};
             $change->() if $change;
         });
 }
