@@ -83,12 +83,39 @@ cli_export_run(cli_t *cli, at_store_t *store, void *data)
 }
 
 
+/* writes the file temp, which is open as fd and then becomes path */
+static int
+cli_export_to_fd(cli_t *cli, int fd, const char *temp, const char *path)
+{
+    int    rc;
+    FILE  *out;
+
+    out = fdopen(fd, "w");
+
+    if (out == NULL) {
+        (void) close(fd);
+        return cli_no_memory(cli);
+    }
+
+    rc = cli_store_run(cli, AT_STORE_READ, cli_export_run, out);
+
+    if (rc == 0 && (fflush(out) != 0 || fsync(fd) != 0
+                    || rename(temp, path) != 0))
+    {
+        rc = cli_failure(cli, "cannot write \"%s\": %m", path);
+    }
+
+    (void) fclose(out);
+
+    return rc;
+}
+
+
 /* writes a temporary file, so that a failure keeps the existing one */
 static int
 cli_export_to_file(cli_t *cli, const char *path)
 {
     int          fd, rc;
-    FILE        *out;
     char        *temp;
     struct stat  st;
 
@@ -109,30 +136,13 @@ cli_export_to_file(cli_t *cli, const char *path)
 
     if (fd == -1) {
         rc = cli_failure(cli, "cannot create \"%s\": %m", path);
-        free(temp);
-        return rc;
-    }
-
-    out = fdopen(fd, "w");
-
-    if (out == NULL) {
-        (void) close(fd);
-        rc = cli_no_memory(cli);
 
     } else {
-        rc = cli_store_run(cli, AT_STORE_READ, cli_export_run, out);
+        rc = cli_export_to_fd(cli, fd, temp, path);
 
-        if (rc == 0 && (fflush(out) != 0 || fsync(fd) != 0
-                        || rename(temp, path) != 0))
-        {
-            rc = cli_failure(cli, "cannot write \"%s\": %m", path);
+        if (rc != 0) {
+            (void) unlink(temp);
         }
-
-        (void) fclose(out);
-    }
-
-    if (rc != 0) {
-        (void) unlink(temp);
     }
 
     free(temp);

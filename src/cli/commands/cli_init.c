@@ -39,6 +39,42 @@ cli_init_number(cli_t *cli, const char *option, const char *noun, unsigned *id)
 }
 
 
+static int
+cli_init_user(cli_t *cli, uid_t *uid)
+{
+    const char           *name;
+    const struct passwd  *pw;
+
+    name = cli_text(cli, "owner");
+    pw = name != NULL ? getpwnam(name) : NULL;
+
+    if (pw != NULL) {
+        *uid = pw->pw_uid;
+        return 0;
+    }
+
+    return name == NULL ? 0 : cli_init_number(cli, "owner", "user", uid);
+}
+
+
+static int
+cli_init_group(cli_t *cli, gid_t *gid)
+{
+    const char          *name;
+    const struct group  *gr;
+
+    name = cli_text(cli, "group");
+    gr = name != NULL ? getgrnam(name) : NULL;
+
+    if (gr != NULL) {
+        *gid = gr->gr_gid;
+        return 0;
+    }
+
+    return name == NULL ? 0 : cli_init_number(cli, "group", "group", gid);
+}
+
+
 int
 cli_init(cli_t *cli)
 {
@@ -46,41 +82,18 @@ cli_init(cli_t *cli)
     gid_t                 gid;
     at_error_t            err;
     char                  uid_text[16], gid_text[16];
-    const char           *path, *owner, *group;
+    const char           *path;
     const struct group   *gr;
     const struct passwd  *pw;
 
     path = cli_store_path(cli);
-
-    if (path == NULL) {
-        return -1;
-    }
-
-    owner = cli_text(cli, "owner");
-    group = cli_text(cli, "group");
     uid = geteuid();
     gid = getegid();
 
-    if (owner != NULL) {
-        pw = getpwnam(owner);
-
-        if (pw != NULL) {
-            uid = pw->pw_uid;
-
-        } else if (cli_init_number(cli, "owner", "user", &uid) != 0) {
-            return -1;
-        }
-    }
-
-    if (group != NULL) {
-        gr = getgrnam(group);
-
-        if (gr != NULL) {
-            gid = gr->gr_gid;
-
-        } else if (cli_init_number(cli, "group", "group", &gid) != 0) {
-            return -1;
-        }
+    if (path == NULL || cli_init_user(cli, &uid) != 0
+        || cli_init_group(cli, &gid) != 0)
+    {
+        return -1;
     }
 
     if (at_store_init(path, uid, gid, &err) != 0) {
@@ -102,7 +115,7 @@ cli_init(cli_t *cli)
         return -1;
     }
 
-    if (group == NULL && !cli->json) {
+    if (cli_text(cli, "group") == NULL && !cli->json) {
         (void) puts("\nnginx's worker processes must belong to this group; "
                     "--group sets another one.");
     }

@@ -369,14 +369,14 @@ cli_cipp_is_metadata(const char *name)
 
 /* takes the reference of text, which may be NULL */
 static int
-cli_cipp_warn(json_t *warnings, json_t *text)
+cli_cipp_warn(json_t *warnings, json_t *text, at_error_t *err)
 {
     int  rc;
 
     rc = json_object_set_new(warnings, json_string_value(text), json_true());
     json_decref(text);
 
-    return rc;
+    return rc == 0 ? 0 : cli_type_no_memory(err);
 }
 
 
@@ -507,12 +507,9 @@ cli_cipp_clean_row(json_t *row, const cli_field_t *fields, const char *table,
         if (field != NULL && !json_is_null(value)) {
             rc = cli_cipp_add_column(clean, row, field->name, name, err);
 
-        } else if (field == NULL && !cli_cipp_is_metadata(name)
-                   && cli_cipp_warn(warnings, json_sprintf(
-                          "unknown column \"%s\" of %s ignored", name, table))
-                      != 0)
-        {
-            rc = cli_type_no_memory(err);
+        } else if (field == NULL && !cli_cipp_is_metadata(name)) {
+            rc = cli_cipp_warn(warnings, json_sprintf(
+                     "unknown column \"%s\" of %s ignored", name, table), err);
         }
 
         if (rc != 0) {
@@ -539,6 +536,7 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
     int                 is_role;
     json_t             *key;
     const char         *table;
+    const cli_kind_t   *kind;
     const cli_field_t  *fields;
 
     table = json_string_value(json_object_get(row, "PartitionKey"));
@@ -551,47 +549,40 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
     }
 
     is_role = strcmp(table, "CustomRoles") == 0;
-    table = is_role ? "CustomRoles" : "ApiClients";
     fields = is_role ? cli_cipp_role_fields : cli_cipp_client_fields;
 
     key = json_object_get(row, "RowKey");
 
     if (key != NULL && cli_json_is_empty(key)) {
         return cli_cipp_warn(warnings, json_sprintf(
-                   "row of %s with an empty \"RowKey\" ignored", table)) == 0
-               ? 0 : cli_type_no_memory(err);
+                   "row of %s with an empty \"RowKey\" ignored", table), err);
     }
 
-    if (cli_cipp_clean_row(row, fields, table, warnings, err) != 0) {
-        return -1;
-    }
+    kind = cli_kind_find(is_role ? at_str("role") : at_str("client"));
 
-    if (cli_record_parse(rec, cli_kind_find(is_role ? at_str("role")
-                                                    : at_str("client")),
-                         fields, row, err) != 0)
+    if (cli_cipp_clean_row(row, fields, table, warnings, err) != 0
+        || cli_record_parse(rec, kind, fields, row, err) != 0)
     {
         return -1;
     }
 
-    if (is_role) {
-        if ((rec->tenant_limited
-             || json_object_get(row, "AllowedTenants") == NULL)
-            && cli_cipp_warn(warnings, json_sprintf(
-                   "role \"%s\": CIPP limits it to some tenants, which the "
-                   "module does not enforce: the API must enforce it",
-                   json_string_value(json_object_get(row, "RowKey")))) != 0)
-        {
-            return cli_type_no_memory(err);
+    if (!is_role) {
+        if (rec->u.client.role.len == 0) {
+            rec->u.client.role = at_str("cipp-api");
         }
 
-        return 1;
-    }
+        rec->u.client.enabled &= json_object_get(row, "Enabled") != NULL;
 
-    if (rec->u.client.role.len == 0) {
-        rec->u.client.role = at_str("cipp-api");
+    } else if ((rec->tenant_limited
+                || json_object_get(row, "AllowedTenants") == NULL)
+               && cli_cipp_warn(warnings, json_sprintf(
+                      "role \"%s\": CIPP limits it to some tenants, which "
+                      "the module does not enforce: the API must enforce it",
+                      json_string_value(json_object_get(row, "RowKey"))), err)
+                  != 0)
+    {
+        return -1;
     }
-
-    rec->u.client.enabled &= json_object_get(row, "Enabled") != NULL;
 
     return 1;
 }

@@ -319,6 +319,32 @@ cli_store_remove(at_store_t *store, const cli_kind_t *kind, at_str_t key,
 }
 
 
+/* Removes the token of this digest, whose id the record takes over. */
+static int
+cli_store_replace_token(at_store_t *store, cli_record_t *rec, at_str_t digest,
+    at_error_t *err)
+{
+    int           rc;
+    char          buf[AT_SHA256_LEN];
+    cli_record_t  old = { .kind = NULL };
+
+    memcpy(buf, digest.data, AT_SHA256_LEN);
+    digest.data = buf;
+    rc = cli_store_decode(store, rec->kind, digest, &old, err);
+
+    if (rc != 1 || !at_str_equal(old.u.token.id, rec->u.token.id)) {
+        return rc == -1 ? -1 : 0;
+    }
+
+    if (rec->u.token.created == -1) {
+        rec->u.token.created = old.u.token.created;
+    }
+
+    return at_store_delete(store, AT_TABLE_TOKENS, digest) == AT_STORE_FAILED
+           ? cli_store_error(store, err) : 0;
+}
+
+
 /*
  * Assigns the id to the SHA-256 of the token, and removes an old id of the
  * token and an old token of the id.  *existed tells whether the id existed.
@@ -328,7 +354,6 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
     int *existed, at_error_t *err)
 {
     int           rc;
-    char          buf[AT_SHA256_LEN];
     at_str_t      id, key, digest, old_id;
     cli_record_t  old = { .kind = NULL };
 
@@ -360,27 +385,10 @@ cli_store_put_id(at_store_t *store, cli_record_t *rec, int replace,
                         "another token or to none", (int) id.len, id.data);
     }
 
-    /* the id belonged to another token: remove its record */
-    if (digest.len == AT_SHA256_LEN) {
-        memcpy(buf, digest.data, AT_SHA256_LEN);
-        digest.data = buf;
-        rc = cli_store_decode(store, rec->kind, digest, &old, err);
-
-        if (rc == 1 && at_str_equal(old.u.token.id, id)) {
-            if (rec->u.token.created == -1) {
-                rec->u.token.created = old.u.token.created;
-            }
-
-            if (at_store_delete(store, AT_TABLE_TOKENS, digest)
-                == AT_STORE_FAILED)
-            {
-                return cli_store_error(store, err);
-            }
-        }
-
-        if (rc == -1) {
-            return -1;
-        }
+    if (digest.len == AT_SHA256_LEN
+        && cli_store_replace_token(store, rec, digest, err) != 0)
+    {
+        return -1;
     }
 
     return at_store_put(store, AT_TABLE_TOKEN_IDS, id, key) == AT_STORE_OK

@@ -217,6 +217,31 @@ cli_option_add(cli_t *cli, const cli_option_t *option, const char *value)
 
 
 static int
+cli_parse_global_option(cli_parser_t *parser, const cli_option_t *option,
+    const char *equals)
+{
+    const char  *value;
+
+    if (cli_option_value(parser, option, equals, &value) != 0) {
+        return -1;
+    }
+
+    if (option->value != NULL) {
+        parser->cli->store = value;
+
+    } else if (strcmp(option->name, "json") == 0) {
+        parser->cli->json = 1;
+
+    } else {
+        parser->action = CLI_HELP;
+        parser->done = 1;
+    }
+
+    return 0;
+}
+
+
+static int
 cli_parse_option(cli_parser_t *parser, const char *arg)
 {
     size_t               len;
@@ -250,23 +275,10 @@ cli_parse_option(cli_parser_t *parser, const char *arg)
     option = cli_option_find(cli_global_options, name, len, &suggest);
 
     if (option != NULL) {
-        if (cli_option_value(parser, option, equals, &value) != 0) {
-            return -1;
-        }
+        return cli_parse_global_option(parser, option, equals);
+    }
 
-        if (strcmp(name, "json") == 0) {
-            cli->json = 1;
-            return 0;
-        }
-
-        if (option->value != NULL) {
-            cli->store = value;
-            return 0;
-        }
-
-        parser->action = CLI_HELP;
-
-    } else if (strcmp(name, "version") == 0) {
+    if (strcmp(name, "version") == 0) {
         parser->action = CLI_PRINT_VERSION;
 
     } else if (parser->action != CLI_RUN && strcmp(name, "man") == 0) {
