@@ -71,7 +71,7 @@ ngx_at_session_info_set_response(ngx_at_endpoint_request_t *er,
         p = ngx_at_json_string(p, scopes->items[i]);
     }
 
-    /* other servers may not have our leeway */
+    /* "leeway" is for the clocks of issuers: a page must renew before exp */
     access_expires = identity->expires / 1000
                      - er->issuer->requirements.leeway;
 
