@@ -267,6 +267,7 @@ for my $format ('', '/problem', '/text') {
         is $got->{status}, 405, "$method of $format/oauth/token gets 405";
         is $got->header('Allow'), 'POST', "$method of $format/oauth/token gets Allow: POST";
     }
+    like $s->request("$format/oauth/token")->{body}, qr/Method Not Allowed/, "GET of $format/oauth/token: the message";
 }
 
 # --- metadata (RFC 8414) ----------------------------------------------------

@@ -88,7 +88,7 @@ static const at_code_info_t  at_codes[AT_CODES] = {
 
 #define AT_BAD_REQUEST(reason, status, message)                               \
     AT_INFO_WITH(reason, BAD_REQUEST, at_str(message), CLIENT, NONE,          \
-                 AT_NONE, status)
+                 at_str(message), status)
 
 
 static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
