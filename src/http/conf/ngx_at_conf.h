@@ -79,6 +79,19 @@ ngx_int_t ngx_at_check_issuers(ngx_conf_t *cf,
     const ngx_at_main_conf_t *atmcf);
 
 
+/* an issuer block that is being parsed */
+typedef struct {
+    ngx_at_issuer_t  *issuer;
+    ngx_array_t       positions;    /* of its directives, in their order */
+} ngx_at_issuer_parser_t;
+
+/* ngx_at_issuer_command.c: runs the directives of the block */
+char *ngx_at_issuer_parse(ngx_conf_t *cf, ngx_at_issuer_parser_t *parser);
+
+/* the first directive of this name; NULL: the block has none */
+const ngx_at_conf_position_t *ngx_at_issuer_position(
+    const ngx_at_issuer_parser_t *parser, const char *name);
+
 /*
  * Directives of the issuer block.  ngx_at_key_source.c: a key source is
  * completed at the end of the block, when the issuer is known.
@@ -90,8 +103,6 @@ char *ngx_at_issuer_set_discovery(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
 char *ngx_at_key_sources_resolve(ngx_conf_t *cf, ngx_at_issuer_t *issuer);
 
 /* ngx_at_issued_token.c: tokens that nginx issues, passwords of their users */
-char *ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *value, void *field);
 ngx_int_t ngx_at_check_cookies(ngx_conf_t *cf, const ngx_at_issuer_t *issuer);
 extern const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[];
 extern const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[];

@@ -2,15 +2,12 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Issued tokens: signing keys, lifetimes, cookies, passwords.
+ * Issued tokens: lifetimes, cookies, passwords.
  */
 
 #include "http/conf/ngx_at_conf.h"
 
-#include "core/jose/at_jwk.h"
-
 #include "http/base/ngx_at_str.h"
-#include "http/keys/ngx_at_signing_key.h"
 
 
 #define NGX_AT_TIME_MAX  315360000  /* ten years */
@@ -187,13 +184,6 @@ ngx_at_parse_failures(ngx_conf_t *cf,
 }
 
 
-static const ngx_at_conf_parameter_t  ngx_at_signing_key_parameters[] = {
-
-    { ngx_string("kid="), NULL, 0, 0, 0, "\"kid=ID\"", at_kid_is_valid },
-
-    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
-};
-
 const ngx_at_conf_parameter_t  ngx_at_access_token_parameters[] = {
 
     { ngx_string("expires="), ngx_at_conf_parse_seconds,
@@ -262,22 +252,3 @@ const ngx_at_conf_parameter_t  ngx_at_password_parameters[] = {
 
     { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };
-
-
-char *
-ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *value, void *field)
-{
-    ngx_str_t  kid;
-
-    ngx_str_null(&kid);
-
-    if (ngx_at_conf_parse_parameters(cf, 2, ngx_at_signing_key_parameters,
-                                     &kid)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_at_signing_key_add(cf, issuer, &value[1], &kid);
-}

@@ -22,11 +22,23 @@
 #define NGX_AT_GROUPS_MAX        64
 
 
+static const ngx_at_conf_parameter_t  ngx_at_signing_key_parameters[] = {
+
+    { ngx_string("kid="), NULL, offsetof(ngx_at_signing_key_t, kid), 0, 0,
+      "\"kid=ID\"", at_kid_is_valid },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
+};
+
+
 char *
-ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *path, ngx_str_t *kid)
+ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field)
 {
+    ngx_str_t             *path;
     ngx_at_signing_key_t  *key;
+
+    path = &value[1];
 
     if (path->len == 0) {
         return ngx_at_conf_invalid_value(cf, path, "use the path of a file");
@@ -47,12 +59,12 @@ ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     }
 
     key->path = *path;
-    key->kid = *kid;
     ngx_at_conf_note_position(cf, &key->position);
     issuer->signing_key_position = key->position;
     issuer->has_users = 1;
 
-    return NGX_CONF_OK;
+    return ngx_at_conf_parse_parameters(cf, 2, ngx_at_signing_key_parameters,
+                                        key);
 }
 
 

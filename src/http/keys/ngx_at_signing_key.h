@@ -25,9 +25,9 @@ struct ngx_at_signing_key_s {
 };
 
 
-/* adds the key of a "signing_key" directive; the file is read later */
-char *ngx_at_signing_key_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
-    ngx_str_t *path, ngx_str_t *kid);
+/* the directive "signing_key"; the file is read later */
+char *ngx_at_issuer_set_signing_key(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+    ngx_str_t *value, void *field);
 
 /*
  * Reads the key files and sets issuer->jwks, once the issuer block is
