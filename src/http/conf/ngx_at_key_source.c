@@ -80,11 +80,35 @@ static const ngx_at_conf_parameter_t  ngx_at_source_parameters[] = {
 };
 
 
-/* adds a key source, and the resources that it needs */
+/* defaults and limits; returns NGX_CONF_OK or the end of an error message */
+
+static char *
+ngx_at_source_set_times(ngx_at_source_t *source)
+{
+    source->refresh = source->refresh ? source->refresh : 3600;
+    source->max_stale = source->max_stale ? source->max_stale
+                        : ngx_max(2 * source->refresh, 86400);
+    source->pause = source->pause ? source->pause
+                    : ngx_min(source->refresh, 10);
+
+    if (source->max_stale < source->refresh) {
+        return "requires \"max_stale\" to be at least \"refresh\"";
+    }
+
+    if (source->pause > source->refresh) {
+        return "requires \"pause\" to be at most \"refresh\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* adds a key source, and the resources that it needs; url NULL: discovery */
 
 static char *
 ngx_at_source_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *url)
 {
+    char                *rc;
     ngx_at_source_t     *source, **p, **q;
     ngx_at_main_conf_t  *atmcf;
 
@@ -122,18 +146,10 @@ ngx_at_source_add(ngx_conf_t *cf, ngx_at_issuer_t *issuer, ngx_str_t *url)
         return NGX_CONF_ERROR;
     }
 
-    source->refresh = source->refresh ? source->refresh : 3600;
-    source->max_stale = source->max_stale ? source->max_stale
-                        : ngx_max(2 * source->refresh, 86400);
-    source->pause = source->pause ? source->pause
-                    : ngx_min(source->refresh, 10);
+    rc = ngx_at_source_set_times(source);
 
-    if (source->max_stale < source->refresh) {
-        return "requires \"max_stale\" to be at least \"refresh\"";
-    }
-
-    if (source->pause > source->refresh) {
-        return "requires \"pause\" to be at most \"refresh\"";
+    if (rc != NGX_CONF_OK) {
+        return rc;
     }
 
     ngx_at_require_state(cf, atmcf);

@@ -174,14 +174,35 @@ ngx_at_set_trust(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_at_push_scope(ngx_conf_t *cf, ngx_array_t *scopes, ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    if (value->len == 0) {
+        return ngx_at_conf_invalid_value(cf, value,
+                                         "use a scope that is not empty");
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = ngx_array_push(scopes);
+
+    return ccv.complex_value == NULL
+           || ngx_http_compile_complex_value(&ccv) != NGX_OK
+           ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
 char *
 ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_loc_conf_t *atcf = conf;
 
-    ngx_str_t                         *value;
-    ngx_uint_t                         i;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     if (atcf->scopes != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -216,21 +237,7 @@ ngx_at_set_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for ( /* void */ ; i < cf->args->nelts; i++) {
-
-        if (value[i].len == 0) {
-            return ngx_at_conf_invalid_value(cf, &value[i],
-                       "use a scope that is not empty");
-        }
-
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[i];
-        ccv.complex_value = ngx_array_push(atcf->scopes);
-
-        if (ccv.complex_value == NULL
-            || ngx_http_compile_complex_value(&ccv) != NGX_OK)
-        {
+        if (ngx_at_push_scope(cf, atcf->scopes, &value[i]) != NGX_CONF_OK) {
             return NGX_CONF_ERROR;
         }
     }

@@ -38,6 +38,28 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/*
+ * A token endpoint is open by default, as clients have no token before they
+ * log in.  The locations inside of it are not.
+ */
+
+static void
+ngx_at_merge_enable(const ngx_http_core_loc_conf_t *clcf,
+    const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
+{
+    if (conf->auth_token != NGX_CONF_UNSET) {
+        conf->enable = conf->auth_token;
+        return;
+    }
+
+    conf->enable_position = prev->enable_position;
+    ngx_conf_merge_value(conf->auth_token, prev->auth_token, 0);
+
+    conf->enable = conf->token_endpoint == NULL ? conf->auth_token
+                   : clcf->noname ? prev->enable : 0;
+}
+
+
 static void
 ngx_at_merge_accept(const ngx_at_main_conf_t *atmcf,
     const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
@@ -257,12 +279,9 @@ ngx_at_warn_of_return(ngx_conf_t *cf, const ngx_at_loc_conf_t *conf)
 
 
 static ngx_int_t
-ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
-    ngx_at_loc_conf_t *conf)
+ngx_at_check_accept(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
+    const ngx_at_loc_conf_t *conf)
 {
-    char                      *conflict;
-    ngx_http_core_loc_conf_t  *clcf;
-
     if ((conf->accept & NGX_AT_JWT) && atmcf->issuers.nelts == 0) {
         return ngx_at_conf_error_at(cf, &conf->accept_position,
                    "\"auth_token_accept\" with \"bearer\" or \"cookie\" "
@@ -277,6 +296,16 @@ ngx_at_check_location(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
                    "\"auth_token_store\"",
                    conf->accept & NGX_AT_BASIC ? "basic" : "api_token");
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_at_check_location(ngx_conf_t *cf, ngx_at_loc_conf_t *conf)
+{
+    char                      *conflict;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -334,21 +363,7 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->auth_token != NGX_CONF_UNSET) {
-        conf->enable = conf->auth_token;
-
-    } else {
-        conf->enable_position = prev->enable_position;
-        ngx_conf_merge_value(conf->auth_token, prev->auth_token, 0);
-
-        /*
-         * A token endpoint is open by default, as clients have no token before
-         * they log in.  The locations inside of it are not.
-         */
-
-        conf->enable = conf->token_endpoint == NULL ? conf->auth_token
-                       : clcf->noname ? prev->enable : 0;
-    }
+    ngx_at_merge_enable(clcf, prev, conf);
 
     if (conf->trust == NGX_CONF_UNSET_PTR) {
         conf->trust_position = prev->trust_position;
@@ -380,7 +395,8 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (ngx_at_merge_allow(cf, prev, conf) != NGX_OK
         || ngx_at_resolve_trust(cf, atmcf, conf) != NGX_OK
-        || ngx_at_check_location(cf, atmcf, conf) != NGX_OK)
+        || ngx_at_check_accept(cf, atmcf, conf) != NGX_OK
+        || ngx_at_check_location(cf, conf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }

@@ -167,9 +167,39 @@ ngx_at_resolve_url(ngx_conf_t *cf, at_str_t issuer, ngx_str_t *url)
 /* RFC 8414 section 2 */
 
 static ngx_int_t
+ngx_at_build_metadata(ngx_conf_t *cf, at_str_t issuer, ngx_at_loc_conf_t *conf)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(cf->pool, issuer.len + conf->token_endpoint_url.len
+                              + conf->jwks_url.len + 512);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->metadata.data = p;
+
+    p = ngx_sprintf(p, "{\"issuer\":\"%*s\",\"token_endpoint\":\"%V\",",
+                    issuer.len, issuer.data, &conf->token_endpoint_url);
+
+    if (conf->jwks_url.len) {
+        p = ngx_sprintf(p, "\"jwks_uri\":\"%V\",", &conf->jwks_url);
+    }
+
+    p = ngx_sprintf(p, "\"response_types_supported\":[],"
+                    "\"grant_types_supported\":[\"client_credentials\"],"
+                    "\"token_endpoint_auth_methods_supported\":"
+                    "[\"client_secret_basic\",\"client_secret_post\"]}");
+
+    conf->metadata.len = p - conf->metadata.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_at_set_metadata(ngx_conf_t *cf, ngx_at_loc_conf_t *conf)
 {
-    u_char                        *p;
     at_str_t                       issuer;
     const ngx_at_conf_position_t  *position;
 
@@ -197,29 +227,7 @@ ngx_at_set_metadata(ngx_conf_t *cf, ngx_at_loc_conf_t *conf)
         return NGX_ERROR;
     }
 
-    p = ngx_pnalloc(cf->pool, issuer.len + conf->token_endpoint_url.len
-                              + conf->jwks_url.len + 512);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    conf->metadata.data = p;
-
-    p = ngx_sprintf(p, "{\"issuer\":\"%*s\",\"token_endpoint\":\"%V\",",
-                    issuer.len, issuer.data, &conf->token_endpoint_url);
-
-    if (conf->jwks_url.len) {
-        p = ngx_sprintf(p, "\"jwks_uri\":\"%V\",", &conf->jwks_url);
-    }
-
-    p = ngx_sprintf(p, "\"response_types_supported\":[],"
-                    "\"grant_types_supported\":[\"client_credentials\"],"
-                    "\"token_endpoint_auth_methods_supported\":"
-                    "[\"client_secret_basic\",\"client_secret_post\"]}");
-
-    conf->metadata.len = p - conf->metadata.data;
-
-    return NGX_OK;
+    return ngx_at_build_metadata(cf, issuer, conf);
 }
 
 
@@ -359,14 +367,39 @@ ngx_at_find_missing(const ngx_at_issuer_t *issuer, ngx_uint_t needs)
 }
 
 
+static ngx_int_t
+ngx_at_check_needs(ngx_conf_t *cf, const ngx_at_main_conf_t *atmcf,
+    const ngx_at_loc_conf_t *conf)
+{
+    char                          *missing;
+    ngx_uint_t                     needs;
+    const ngx_at_conf_position_t  *position;
+
+    needs = conf->token_endpoint->needs;
+    position = &conf->token_endpoint_position;
+    missing = ngx_at_find_missing(conf->token_endpoint_issuer, needs);
+
+    if (missing) {
+        return ngx_at_conf_error_at(cf, position,
+                   "\"%V\" requires \"%s\" in \"auth_token_issuer %V\"",
+                   &position->directive, missing,
+                   &conf->token_endpoint_issuer_name);
+    }
+
+    if ((needs & NGX_AT_NEEDS_STORE) && atmcf->store_path.data == NULL) {
+        return ngx_at_conf_error_at(cf, position,
+                                    "\"%V\" requires \"auth_token_store\"",
+                                    &position->directive);
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_at_merge_token_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *prev,
     ngx_at_loc_conf_t *conf)
 {
-    char                          *missing;
-    ngx_str_t                     *name;
-    ngx_uint_t                     needs;
-    const ngx_at_issuer_t         *issuer;
     ngx_at_main_conf_t            *atmcf;
     ngx_http_core_loc_conf_t      *clcf;
     const ngx_at_conf_position_t  *position;
@@ -379,31 +412,19 @@ ngx_at_merge_token_endpoint(ngx_conf_t *cf, const ngx_at_loc_conf_t *prev,
         return NGX_OK;
     }
 
-    needs = conf->token_endpoint->needs;
-    name = &conf->token_endpoint_issuer_name;
     position = &conf->token_endpoint_position;
-    issuer = ngx_at_issuer_find(atmcf, name);
+    conf->token_endpoint_issuer =
+                 ngx_at_issuer_find(atmcf, &conf->token_endpoint_issuer_name);
 
-    if (issuer == NULL) {
+    if (conf->token_endpoint_issuer == NULL) {
         return ngx_at_conf_error_at(cf, position,
-                                    "no such issuer \"%V\" in \"%V\"", name,
+                                    "no such issuer \"%V\" in \"%V\"",
+                                    &conf->token_endpoint_issuer_name,
                                     &position->directive);
     }
 
-    conf->token_endpoint_issuer = issuer;
-
-    missing = ngx_at_find_missing(issuer, needs);
-
-    if (missing) {
-        return ngx_at_conf_error_at(cf, position,
-                   "\"%V\" requires \"%s\" in \"auth_token_issuer %V\"",
-                   &position->directive, missing, name);
-    }
-
-    if ((needs & NGX_AT_NEEDS_STORE) && atmcf->store_path.data == NULL) {
-        return ngx_at_conf_error_at(cf, position,
-                                    "\"%V\" requires \"auth_token_store\"",
-                                    &position->directive);
+    if (ngx_at_check_needs(cf, atmcf, conf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     /* it would get the requests, without a check of access */
