@@ -811,14 +811,16 @@ sub entra () {
 }
 
 sub oidc () {
+    my %roles = map { sprintf('application-%03d', $_) => { roles => [qw(view-profile manage-account)] } } 1 .. 126;
     my ($api, $other) = ('https://api.example.com', 'https://other.example.com');
     my $p = AuthToken::Provider->start(
         path      => '/realms/main',
         resources => { $api => $api, $other => $other },
         clients   => [map { { id => $_->[0], claims => { scope => $_->[1], preferred_username => 'jane',
-                                                         realm_access => { roles => ['clerk'] } } } }
+                                                         realm_access => { roles => ['clerk'] },
+                                                         $_->[0] eq 'roles' ? (resource_access => \%roles) : () } } }
                       ['reads', 'openid orders:read'], ['writes', 'orders:read orders:write'], ['neither',
-                       'openid']],
+                       'openid'], ['roles', 'openid orders:read']],
     );
 
     begin('oidc', files => { 'ca.pem' => $p->ca }, change => sub {
@@ -835,6 +837,7 @@ sub oidc () {
         [granted => '/orders', 'a token with the scope', @reads, @old],
         [granted => '/orders', 'both scopes', user => 'jane', scope => 'orders:read orders:write',
          $token->('writes'), @post],
+        [granted => '/orders', 'a token of 9 KB with the roles of 126 clients', @reads, $token->('roles')],
         [insufficient_scope => '/orders', 'POST with the scope for reading', @old, @post,
          reason => 'insufficient_scope'],
         [insufficient_scope => '/orders', 'a token without the scope', $token->('neither'),
