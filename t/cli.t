@@ -701,6 +701,10 @@ unlike($out->{out}, qr/c2VjcmV0/, 'the warning does not show the key');
 like(verify($seed, 'mixed.jwks')->{out}, qr/^warnings +mixed.jwks: /m,
     'the warning is printed without --json too');
 
+spew('none.jwks', JSON::PP->new->encode({ keys => [map { { $set->{keys}[0]->%*, kid => $_, e => 'Aw' } } qw(a b)] }));
+like(verify($seed, 'none.jwks')->{err}, qr/none\.jwks: key 1 .*kid: "a".*\n.*none\.jwks: key 2 .*\n.*no usable key/,
+    'without a usable key, the errors name each key and why it is ignored');
+
 # arguments that are secrets
 my $no_secret = 'the name of a file is expected, not a key, a token or claims: '
     . 'arguments must not hold secrets';

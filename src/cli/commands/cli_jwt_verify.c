@@ -169,7 +169,8 @@ cli_verify_warn(void *data, const char *text)
 static int
 cli_verify_keys(cli_t *cli, cli_verify_t *verify)
 {
-    size_t             i;
+    size_t             i, n;
+    json_t            *warning;
     at_file_t          file;
     at_error_t         err;
     at_keyset_t       *set;
@@ -196,6 +197,10 @@ cli_verify_keys(cli_t *cli, cli_verify_t *verify)
         at_file_free(&file);
 
         if (set == NULL) {
+            json_array_foreach(verify->warnings, n, warning) {
+                cli_error("%s", json_string_value(warning));
+            }
+
             return cli_failure(cli, "key \"%s\": %s", verify->path, err.text);
         }
 
