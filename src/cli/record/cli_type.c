@@ -490,19 +490,8 @@ cli_write_digest(const void *src)
 int
 cli_token_is_valid(at_str_t text)
 {
-    size_t  i;
-
-    if (text.len < CLI_TOKEN_LEN_MIN || text.len > CLI_TOKEN_LEN_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < text.len; i++) {
-        if (text.data[i] <= ' ' || text.data[i] > '~') {
-            return 0;
-        }
-    }
-
-    return 1;
+    return text.len >= CLI_TOKEN_LEN_MIN && text.len <= CLI_TOKEN_LEN_MAX
+           && at_str_is_visible(text, "");
 }
 
 

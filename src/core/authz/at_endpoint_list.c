@@ -16,10 +16,6 @@
 #define at_str_printf_args(view)                                              \
     (int) ((view).len < 100 ? (view).len : 100), (view).data
 
-#define AT_UPPER_CASE  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define AT_LETTERS     AT_UPPER_CASE "abcdefghijklmnopqrstuvwxyz"
-#define AT_DIGITS      "0123456789"
-
 
 /*
  * A tree of segments; the last node of a path has a child for each method.
@@ -269,21 +265,6 @@ at_word_next(at_str_t *line)
 
 
 static int
-at_str_has_only(at_str_t text, at_str_t chars)
-{
-    size_t  i;
-
-    for (i = 0; i < text.len; i++) {
-        if (memchr(chars.data, text.data[i], chars.len) == NULL) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static int
 at_template_check(const at_parser_t *parser, at_str_t template)
 {
     size_t       i;
@@ -305,8 +286,7 @@ at_template_check(const at_parser_t *parser, at_str_t template)
 
         if (at_str_cut_prefix(&segment, at_str(":"))
             && (segment.len == 0
-                || !at_str_has_only(segment, at_str(AT_LETTERS AT_DIGITS
-                                                    "_-"))))
+                || !at_str_has_only(segment, at_str(AT_ALPHANUMERIC "_-"))))
         {
             reason = "the name of a parameter has letters, digits, \"_\" and "
                      "\"-\" only";

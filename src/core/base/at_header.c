@@ -35,21 +35,8 @@ at_header_cut_prefix(at_str_t *text, at_str_t prefix)
 int
 at_header_can_carry(at_str_t value)
 {
-    size_t  i;
-
-    if (value.len == 0 || value.data[0] == ' '
-        || value.data[value.len - 1] == ' ')
-    {
-        return 0;
-    }
-
-    for (i = 0; i < value.len; i++) {
-        if ((unsigned char) value.data[i] < ' ' || value.data[i] == 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return value.len && value.data[0] != ' '
+           && value.data[value.len - 1] != ' ' && at_str_is_printable(value);
 }
 
 
@@ -121,7 +108,7 @@ at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
 {
     int     rc;
     char    url[AT_HEADER_BASIC_MAX];
-    size_t  i, len;
+    size_t  len;
 
     if (credential.len > sizeof(url)
         || at_header_base64_to_url(url, &len, credential) != 0)
@@ -133,14 +120,8 @@ at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
                              (at_str_t) { url, len });
     at_crypto_cleanse(url, sizeof(url));
 
-    if (rc != 0) {
+    if (rc != 0 || !at_str_is_printable((at_str_t) { buf, len })) {
         return -1;
-    }
-
-    for (i = 0; i < len; i++) {
-        if ((unsigned char) buf[i] < ' ' || buf[i] == 0x7f) {
-            return -1;
-        }
     }
 
     *password = (at_str_t) { buf, len };

@@ -44,3 +44,51 @@ at_str_trim(at_str_t text)
 
     return text;
 }
+
+
+int
+at_str_has_only(at_str_t text, at_str_t chars)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if (memchr(chars.data, text.data[i], chars.len) == NULL) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+at_str_is_printable(at_str_t text)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if ((unsigned char) text.data[i] < ' ' || text.data[i] == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+at_str_is_visible(at_str_t text, const char *excluded)
+{
+    size_t         i;
+    unsigned char  c;
+
+    for (i = 0; i < text.len; i++) {
+        c = (unsigned char) text.data[i];
+
+        if (c <= ' ' || c >= 0x7f || strchr(excluded, c) != NULL) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -97,5 +97,19 @@ at_str_t at_str_cut(at_str_t *text, char c);
 /* Returns text without spaces and tabs at both ends. */
 at_str_t at_str_trim(at_str_t text);
 
+#define AT_UPPER_CASE    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define AT_ALPHANUMERIC  AT_UPPER_CASE "abcdefghijklmnopqrstuvwxyz0123456789"
+
+/* These are 1 for an empty text, too. */
+
+/* 1 if each byte is one of chars */
+int at_str_has_only(at_str_t text, at_str_t chars);
+
+/* 1 if no byte is a control character of ASCII */
+int at_str_is_printable(at_str_t text);
+
+/* 1 if each byte is a visible character of ASCII, and none of excluded */
+int at_str_is_visible(at_str_t text, const char *excluded);
+
 
 #endif

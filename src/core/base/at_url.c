@@ -4,7 +4,6 @@
  */
 
 #include <arpa/inet.h>
-#include <ctype.h>
 
 #include "core/base/at_url.h"
 
@@ -66,17 +65,8 @@ at_port_parse(at_str_t digits)
 static int
 at_url_has_valid_chars(at_str_t url)
 {
-    size_t  i;
-
-    for (i = 0; i < url.len; i++) {
-        if (url.data[i] <= 0x20 || url.data[i] >= 0x7f
-            || strchr("\"#<>\\^`{|}", url.data[i]) != NULL)
-        {
-            return 0;
-        }
-    }
-
-    return url.len <= AT_URL_LEN_MAX;
+    return url.len <= AT_URL_LEN_MAX
+           && at_str_is_visible(url, "\"#<>\\^`{|}");
 }
 
 
@@ -100,7 +90,6 @@ at_host_parse_addr(at_str_t host, int family, unsigned char addr[16])
 static at_host_kind_e
 at_host_kind(at_str_t authority)
 {
-    size_t                      i;
     at_str_t                    host, port;
     unsigned char               addr[16];
     static const unsigned char  loopback[16] = { [15] = 1 };
@@ -128,15 +117,8 @@ at_host_kind(at_str_t authority)
         return addr[0] == 127 ? AT_HOST_LOOPBACK : AT_HOST_REMOTE;
     }
 
-    for (i = 0; i < host.len; i++) {
-        if (!isalnum((unsigned char) host.data[i])
-            && strchr("-._", host.data[i]) == NULL)
-        {
-            return AT_HOST_INVALID;
-        }
-    }
-
     return host.len > 0 && host.len <= AT_HOST_LEN_MAX && host.data[0] != '.'
+           && at_str_has_only(host, at_str(AT_ALPHANUMERIC "-._"))
            ? AT_HOST_REMOTE : AT_HOST_INVALID;
 }
 

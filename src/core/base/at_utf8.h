@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "core/base/at_str.h"
+
 
 /* A decoder; all zero before the first byte. */
 typedef struct {
@@ -58,6 +60,22 @@ at_utf8_decode(at_utf8_t *utf8, unsigned char c)
     utf8->code = c & (0x3fu >> utf8->pending);
 
     return 0;
+}
+
+
+static inline int
+at_utf8_is_valid(at_str_t text)
+{
+    size_t     i;
+    at_utf8_t  utf8 = { 0, 0, 0 };
+
+    for (i = 0; i < text.len; i++) {
+        if (at_utf8_decode(&utf8, (unsigned char) text.data[i]) != 0) {
+            return 0;
+        }
+    }
+
+    return utf8.pending == 0;
 }
 
 

@@ -491,22 +491,8 @@ at_jwk_read_x5c(at_jwk_t *out, const json_t *jwk, EVP_PKEY *pkey,
 int
 at_kid_is_valid(at_str_t kid)
 {
-    size_t     i;
-    at_utf8_t  utf8 = { 0, 0, 0 };
-
-    if (kid.len == 0 || kid.len > AT_KID_LEN_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < kid.len; i++) {
-        if (kid.data[i] == '\0'
-            || at_utf8_decode(&utf8, (unsigned char) kid.data[i]) != 0)
-        {
-            return 0;
-        }
-    }
-
-    return utf8.pending == 0;
+    return kid.len != 0 && kid.len <= AT_KID_LEN_MAX
+           && memchr(kid.data, '\0', kid.len) == NULL && at_utf8_is_valid(kid);
 }
 
 

@@ -368,38 +368,5 @@ ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
 int
 ngx_at_is_token(at_str_t value)
 {
-    return value.len && ngx_at_is_visible(value, "$()<>@,;:\\\"/[]?={}");
-}
-
-
-int
-ngx_at_is_visible(at_str_t value, const char *excluded)
-{
-    size_t  i;
-    u_char  c;
-
-    for (i = 0; i < value.len; i++) {
-        c = value.data[i];
-
-        if (c <= 0x20 || c >= 0x7f || ngx_strchr(excluded, c)) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-int
-ngx_at_is_printable(at_str_t value)
-{
-    size_t  i;
-
-    for (i = 0; i < value.len; i++) {
-        if ((u_char) value.data[i] < 0x20 || value.data[i] == 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return value.len && at_str_is_visible(value, "$()<>@,;:\\\"/[]?={}");
 }

@@ -107,11 +107,5 @@ ngx_int_t ngx_at_conf_read_file(ngx_conf_t *cf, ngx_str_t *path, size_t max,
  */
 int ngx_at_is_token(at_str_t value);
 
-/* 1 if all characters are visible ASCII characters that are not excluded */
-int ngx_at_is_visible(at_str_t value, const char *excluded);
-
-/* 1 if the value has no control characters */
-int ngx_at_is_printable(at_str_t value);
-
 
 #endif

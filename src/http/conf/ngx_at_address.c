@@ -49,46 +49,13 @@ ngx_at_push_range(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t *value)
 }
 
 
-/* removes the next line from text; returns it without comment and spaces */
-
-static ngx_str_t
-ngx_at_cut_line(ngx_str_t *text)
-{
-    u_char     *p;
-    at_str_t    rest;
-    ngx_str_t   line;
-
-    rest = ngx_at_view(*text);
-    line = ngx_at_from_view(at_line_next(&rest));
-    *text = ngx_at_from_view(rest);
-
-    p = ngx_strlchr(line.data, line.data + line.len, '#');
-    if (p) {
-        line.len = p - line.data;
-    }
-
-    while (line.len && (line.data[line.len - 1] == ' '
-                        || line.data[line.len - 1] == '\t'
-                        || line.data[line.len - 1] == CR))
-    {
-        line.len--;
-    }
-
-    while (line.len && (*line.data == ' ' || *line.data == '\t')) {
-        line.data++;
-        line.len--;
-    }
-
-    return line;
-}
-
-
 static ngx_int_t
 ngx_at_push_range_file(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t path)
 {
-    ngx_int_t   rc;
-    ngx_str_t   text, line;
+    at_str_t    text, rest;
     at_file_t   file;
+    ngx_int_t   rc;
+    ngx_str_t   line;
     ngx_uint_t  n, found;
 
     rc = ngx_at_conf_read_file(cf, &path, NGX_AT_RANGE_FILE_SIZE, &file);
@@ -96,12 +63,13 @@ ngx_at_push_range_file(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t path)
         return NGX_ERROR;
     }
 
-    text.data = (u_char *) file.data;
-    text.len = file.len;
+    text = (at_str_t) { file.data, file.len };
+    text.len -= text.len && text.data[text.len - 1] == CR;  /* without LF */
     found = 0;
 
     for (n = 1; text.len && rc == NGX_OK; n++) {
-        line = ngx_at_cut_line(&text);
+        rest = at_line_next(&text);
+        line = ngx_at_from_view(at_str_trim(at_str_cut(&rest, '#')));
 
         if (line.len) {
             found = 1;

@@ -41,18 +41,7 @@ ngx_at_parse_error_status(ngx_conf_t *cf,
 static int
 ngx_at_is_error_message(at_str_t message)
 {
-    size_t     i;
-    at_utf8_t  utf8;
-
-    ngx_memzero(&utf8, sizeof(at_utf8_t));
-
-    for (i = 0; i < message.len; i++) {
-        if (at_utf8_decode(&utf8, message.data[i]) != 0) {
-            return 0;
-        }
-    }
-
-    return !utf8.pending && ngx_at_is_printable(message);
+    return at_utf8_is_valid(message) && at_str_is_printable(message);
 }
 
 

@@ -47,7 +47,7 @@ ngx_at_parse_number(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 static int
 ngx_at_is_cookie_path(at_str_t path)
 {
-    return path.len && path.data[0] == '/' && ngx_at_is_visible(path, ";");
+    return path.len && path.data[0] == '/' && at_str_is_visible(path, ";");
 }
 
 
@@ -56,25 +56,22 @@ ngx_at_is_cookie_path(at_str_t path)
 static int
 ngx_at_is_cookie_domain(at_str_t domain)
 {
-    char    c, previous;
-    size_t  i;
+    at_str_t  label;
 
-    previous = '.';
+    (void) at_str_cut_prefix(&domain, at_str("."));
 
-    for (i = domain.len && domain.data[0] == '.'; i < domain.len; i++) {
-        c = domain.data[i];
+    do {
+        label = at_str_cut(&domain, '.');
 
-        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-            && !(c >= '0' && c <= '9')
-            && c != '-' && (c != '.' || previous == '.'))
+        if (label.len == 0
+            || !at_str_has_only(label, at_str(AT_ALPHANUMERIC "-")))
         {
             return 0;
         }
 
-        previous = c;
-    }
+    } while (domain.data);
 
-    return previous != '.';
+    return 1;
 }
 
 

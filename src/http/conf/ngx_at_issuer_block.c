@@ -117,27 +117,6 @@ ngx_at_issuer_apply_defaults(const ngx_at_issuer_parser_t *parser)
 }
 
 
-static ngx_uint_t
-ngx_at_is_issuer_name(const ngx_str_t *name)
-{
-    u_char  c;
-    size_t  i;
-
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
-
-        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-            && !(c >= '0' && c <= '9')
-            && c != '_' && c != '-' && c != '.')
-        {
-            return 0;
-        }
-    }
-
-    return name->len != 0 && name->len <= NGX_AT_ISSUER_NAME_MAX;
-}
-
-
 /* the directive that the block lacks, or NULL */
 
 static char *
@@ -241,7 +220,9 @@ ngx_at_issuer_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     name = (ngx_str_t *) cf->args->elts + 1;
 
-    if (!ngx_at_is_issuer_name(name)) {
+    if (name->len == 0 || name->len > NGX_AT_ISSUER_NAME_MAX
+        || !at_str_has_only(ngx_at_view(*name), at_str(AT_ALPHANUMERIC "_-.")))
+    {
         return ngx_at_conf_invalid_value(cf, name,
                    "use 1 to 64 of the characters a-z, A-Z, 0-9, \"_\", "
                    "\"-\" and \".\"");

@@ -343,7 +343,7 @@ ngx_at_set_realm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (!ngx_at_is_printable(ngx_at_view(value[1]))) {
+    if (!at_str_is_printable(ngx_at_view(value[1]))) {
         return ngx_at_conf_invalid_value(cf, &value[1],
                    "use a text without control characters");
     }

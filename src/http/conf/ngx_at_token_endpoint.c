@@ -53,17 +53,8 @@ static const ngx_at_token_endpoint_t  ngx_at_token_endpoints[] = {
 static int
 ngx_at_is_url_or_path(at_str_t value)
 {
-    size_t  i;
-
-    for (i = 0; i < value.len; i++) {
-        if (value.data[i] <= ' ' || value.data[i] > '~'
-            || value.data[i] == '"' || value.data[i] == '\\')
-        {
-            return 0;
-        }
-    }
-
     return value.len && value.len <= AT_URL_LEN_MAX
+           && at_str_is_visible(value, "\"\\")
            && (value.data[0] == '/' ? value.len < 2 || value.data[1] != '/'
                                     : at_url_is_valid(value));
 }
