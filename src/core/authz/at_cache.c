@@ -316,6 +316,22 @@ at_cache_make_room(at_cache_t *cache, size_t size)
 }
 
 
+static void
+at_cache_link(at_cache_t *cache, at_entry_t *entry)
+{
+    at_entry_t  **bucket;
+
+    bucket = at_cache_bucket(cache, entry->hash);
+    entry->next = *bucket;
+    *bucket = entry;
+    at_queue_append(&cache->queue, &entry->link);
+
+    cache->n_blocks++;
+    cache->stats.entries++;
+    cache->stats.bytes += at_block_size(entry->size);
+}
+
+
 void
 at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     const at_identity_t *identity, const at_cache_epoch_t *epoch, int64_t now)
@@ -323,7 +339,7 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     char         *text;
     size_t        size, identity_size;
     uint64_t      hash;
-    at_entry_t   *entry, **bucket;
+    at_entry_t   *entry;
 
     hash = at_cache_hash(cache, key);
     entry = at_cache_find(cache, key, hash);
@@ -367,12 +383,5 @@ at_cache_put(at_cache_t *cache, const at_cache_key_t *key,
     entry->hit = 0;
     entry->text = (at_str_t) { text, key->text.len };
 
-    bucket = at_cache_bucket(cache, hash);
-    entry->next = *bucket;
-    *bucket = entry;
-    at_queue_append(&cache->queue, &entry->link);
-
-    cache->n_blocks++;
-    cache->stats.entries++;
-    cache->stats.bytes += at_block_size(size);
+    at_cache_link(cache, entry);
 }

@@ -369,30 +369,8 @@ at_endpoint_list_add(at_parser_t *parser, at_str_t method, at_str_t template,
 
 
 static int
-at_endpoint_list_parse_line(at_parser_t *parser, at_str_t line)
+at_method_check(const at_parser_t *parser, at_str_t method)
 {
-    size_t         i;
-    at_str_t       method, template, scope, excess;
-    unsigned char  c;
-
-    for (i = 0; i < line.len; i++) {
-        c = (unsigned char) line.data[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f) {
-            return at_error(parser->err, "line %u: a control character",
-                            parser->line);
-        }
-    }
-
-    method = at_word_next(&line);
-    template = at_word_next(&line);
-    scope = at_word_next(&line);
-    excess = at_word_next(&line);
-
-    if (method.len == 0) {
-        return 0;
-    }
-
     if (at_str_equal(method, at_str("HEAD"))) {
         return at_error(parser->err, "line %u: invalid method \"HEAD\": use "
                         "\"GET\", which includes it", parser->line);
@@ -406,6 +384,38 @@ at_endpoint_list_parse_line(at_parser_t *parser, at_str_t line)
         return at_error(parser->err, "line %u: invalid method \"%.*s\": use "
                         "upper case, or \"*\" for any method",
                         parser->line, at_str_printf_args(method));
+    }
+
+    return 0;
+}
+
+
+static int
+at_endpoint_list_parse_line(at_parser_t *parser, at_str_t line)
+{
+    at_str_t  rest, method, template, scope, excess;
+
+    rest = line;
+
+    do {
+        if (!at_str_is_printable(at_str_cut(&rest, '\t'))) {
+            return at_error(parser->err, "line %u: a control character",
+                            parser->line);
+        }
+
+    } while (rest.len);
+
+    method = at_word_next(&line);
+    template = at_word_next(&line);
+    scope = at_word_next(&line);
+    excess = at_word_next(&line);
+
+    if (method.len == 0) {
+        return 0;
+    }
+
+    if (at_method_check(parser, method) != 0) {
+        return -1;
     }
 
     if (template.len == 0) {

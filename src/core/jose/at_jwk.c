@@ -496,6 +496,26 @@ at_kid_is_valid(at_str_t kid)
 }
 
 
+/* what selects the key: its kid, thumbprints and issuer */
+static int
+at_jwk_read_names(at_jwk_t *out, const json_t *jwk, at_error_t *err)
+{
+    at_jwk_get_thumbprint(jwk, "x5t", out->x5t, AT_X5T_LEN);
+    at_jwk_get_thumbprint(jwk, "x5t#S256", out->x5t_s256, AT_X5T_S256_LEN);
+
+    if (at_jwk_string(jwk, "kid", &out->kid) < 0
+        || (out->kid.len != 0 && !at_kid_is_valid(out->kid)))
+    {
+        return at_error(err, "\"kid\" is not a string of at most %d bytes",
+                        AT_KID_LEN_MAX);
+    }
+
+    /* a member of Entra: an invalid one must not lift the restriction */
+    return at_jwk_string(jwk, "issuer", &out->issuer) < 0
+           ? at_error(err, "\"issuer\" is not a string") : 0;
+}
+
+
 int
 at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 {
@@ -520,24 +540,10 @@ at_jwk_parse(at_jwk_t *out, const json_t *jwk, unsigned algs, at_error_t *err)
 
     if (type == NULL
         || !at_jwk_allows_verify(jwk, err)
-        || at_jwk_restrict_algs(jwk, type, &algs, err) != 0)
+        || at_jwk_restrict_algs(jwk, type, &algs, err) != 0
+        || at_jwk_read_names(out, jwk, err) != 0)
     {
         return -1;
-    }
-
-    at_jwk_get_thumbprint(jwk, "x5t", out->x5t, AT_X5T_LEN);
-    at_jwk_get_thumbprint(jwk, "x5t#S256", out->x5t_s256, AT_X5T_S256_LEN);
-
-    if (at_jwk_string(jwk, "kid", &out->kid) < 0
-        || (out->kid.len != 0 && !at_kid_is_valid(out->kid)))
-    {
-        return at_error(err, "\"kid\" is not a string of at most %d bytes",
-                        AT_KID_LEN_MAX);
-    }
-
-    /* a member of Entra: an invalid one must not lift the restriction */
-    if (at_jwk_string(jwk, "issuer", &out->issuer) < 0) {
-        return at_error(err, "\"issuer\" is not a string");
     }
 
     pkey = type->algs == AT_ALGS_RSA ? at_jwk_rsa(jwk, err)

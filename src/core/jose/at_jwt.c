@@ -585,6 +585,25 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
+static at_verdict_e
+at_jwt_parse(at_jwt_t *jwt)
+{
+    at_verdict_e  verdict;
+
+    verdict = at_jwt_split(jwt, jwt->query->token);
+
+    if (verdict == AT_OK) {
+        verdict = at_jwt_decode(jwt);
+    }
+
+    if (verdict == AT_OK && !at_jwt_find_cached_header(jwt)) {
+        verdict = at_jwt_parse_header(jwt);
+    }
+
+    return verdict == AT_OK ? at_jwt_parse_payload(jwt) : verdict;
+}
+
+
 at_verdict_e
 at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query)
@@ -611,19 +630,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     jwt.verifier = verifier;
     jwt.query = query;
 
-    verdict = at_jwt_split(&jwt, query->token);
-
-    if (verdict == AT_OK) {
-        verdict = at_jwt_decode(&jwt);
-    }
-
-    if (verdict == AT_OK && !at_jwt_find_cached_header(&jwt)) {
-        verdict = at_jwt_parse_header(&jwt);
-    }
-
-    if (verdict == AT_OK) {
-        verdict = at_jwt_parse_payload(&jwt);
-    }
+    verdict = at_jwt_parse(&jwt);
 
     if (verdict == AT_OK) {
         verdict = at_jwt_try_issuers(identity, &jwt, query->trusted, query->n);

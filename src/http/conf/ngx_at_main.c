@@ -107,6 +107,32 @@ ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_at_add_claim_variable(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_at_claim_t *claim)
+{
+    ngx_http_variable_t  *var;
+
+    var = ngx_http_add_variable(cf, name, NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* nginx would silently use the last definition */
+
+    if (var->get_handler || ngx_at_is_variable(cf, name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the duplicate \"%V\" variable", name);
+        return NGX_CONF_ERROR;
+    }
+
+    var->get_handler = ngx_at_claim_variable;
+    var->data = (uintptr_t) claim;
+
+    return NGX_CONF_OK;
+}
+
+
 /* "auth_token_claim $VARIABLE [ISSUER] PATH" */
 
 char *
@@ -114,9 +140,8 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_at_main_conf_t *atmcf = conf;
 
-    ngx_str_t            *value, *path;
-    ngx_at_claim_t       *claim;
-    ngx_http_variable_t  *var;
+    ngx_str_t       *value, *path;
+    ngx_at_claim_t  *claim;
 
     value = cf->args->elts;
     path = &value[cf->args->nelts - 1];
@@ -147,21 +172,5 @@ ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value[1].data++;
     value[1].len--;
 
-    var = ngx_http_add_variable(cf, &value[1], NGX_HTTP_VAR_NOCACHEABLE);
-    if (var == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* nginx would silently use the last definition */
-
-    if (var->get_handler || ngx_at_is_variable(cf, &value[1])) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the duplicate \"%V\" variable", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    var->get_handler = ngx_at_claim_variable;
-    var->data = (uintptr_t) claim;
-
-    return NGX_CONF_OK;
+    return ngx_at_add_claim_variable(cf, &value[1], claim);
 }

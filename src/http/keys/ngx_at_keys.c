@@ -176,12 +176,10 @@ ngx_at_keys_free(void *data)
 }
 
 
-/* position: of the last key file; NULL in a worker */
+/* keys without "kid" for one algorithm, if too many of them; else 0 */
 
-static void
-ngx_at_keys_check_number(const ngx_at_issuer_t *issuer,
-    at_keyset_t *const *sets, const ngx_at_conf_position_t *position,
-    ngx_log_t *log)
+static size_t
+ngx_at_keys_excess(const ngx_at_issuer_t *issuer, at_keyset_t *const *sets)
 {
     size_t               n;
     at_trusted_issuer_t  trusted;
@@ -192,20 +190,67 @@ ngx_at_keys_check_number(const ngx_at_issuer_t *issuer,
     trusted.n_sets = issuer->nsets;
     n = at_issuer_keys_without_kid(&trusted);
 
-    if (n <= AT_JWT_KEYS_MAX) {
-        return;
+    return n > AT_JWT_KEYS_MAX ? n : 0;
+}
+
+
+static ngx_int_t
+ngx_at_keys_load_files(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
+{
+    size_t              n;
+    at_error_t          err;
+    ngx_uint_t          i;
+    ngx_at_key_file_t  *key_file;
+
+    key_file = issuer->key_files.elts;
+
+    for (i = 0; i < issuer->key_files.nelts; i++) {
+        if (ngx_at_key_file_read(&key_file[i], &issuer->sets[i], cf->log, &err)
+            != NGX_OK)
+        {
+            return ngx_at_conf_error_at(cf, &key_file[i].position,
+                       "\"key_file\" of \"auth_token_issuer %V\": %s",
+                       &issuer->name, err.text);
+        }
     }
 
-    if (position) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      NGX_AT_TOO_MANY_KEYS " in %V:%ui", &issuer->name, n,
-                      AT_JWT_KEYS_MAX, &position->file, position->line);
+    n = ngx_at_keys_excess(issuer, issuer->sets);
 
-    } else {
-        ngx_log_error(NGX_LOG_WARN, log, 0, "auth_token: "
-                      NGX_AT_TOO_MANY_KEYS, &issuer->name, n,
-                      AT_JWT_KEYS_MAX);
+    if (n) {
+        ngx_at_conf_warn_at(cf, &key_file[i - 1].position,
+                            NGX_AT_TOO_MANY_KEYS, &issuer->name, n,
+                            AT_JWT_KEYS_MAX);
     }
+
+    return NGX_OK;
+}
+
+
+/* an issuer accepts the tokens that it signs */
+
+static ngx_int_t
+ngx_at_keys_load_signing(ngx_conf_t *cf, ngx_at_issuer_t *issuer)
+{
+    ngx_str_t              name = ngx_string("signing_key");
+    at_error_t             err;
+    at_keyset_t           *set;
+    ngx_at_key_warning_t   warning = { cf->log, &name };
+
+    if (issuer->jwks.len == 0) {
+        return NGX_OK;
+    }
+
+    set = at_keyset_parse(ngx_at_view(issuer->jwks), issuer->requirements.algs,
+                          ngx_at_log_key_warning, &warning, &err);
+    if (set == NULL) {
+        return ngx_at_conf_error_at(cf, &issuer->signing_key_position,
+                   "\"signing_key\" of \"auth_token_issuer %V\": %s",
+                   &issuer->name, err.text);
+    }
+
+    issuer->sets[issuer->nsets - 1] = set;
+
+    return NGX_OK;
 }
 
 
@@ -213,12 +258,7 @@ char *
 ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     ngx_at_issuer_t *issuer)
 {
-    ngx_str_t              name = ngx_string("signing_key");
-    at_error_t             err;
-    ngx_uint_t             i;
-    ngx_pool_cleanup_t    *cln;
-    ngx_at_key_file_t     *key_file;
-    ngx_at_key_warning_t   warning = { cf->log, &name };
+    ngx_pool_cleanup_t  *cln;
 
     issuer->nsets = issuer->key_files.nelts + issuer->sources.nelts
                     + (issuer->jwks.len != 0);
@@ -236,43 +276,9 @@ ngx_at_keys_load(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
     cln->handler = ngx_at_keys_free;
     cln->data = issuer;
 
-    key_file = issuer->key_files.elts;
-
-    for (i = 0; i < issuer->key_files.nelts; i++) {
-        if (ngx_at_key_file_read(&key_file[i], &issuer->sets[i], cf->log, &err)
-            != NGX_OK)
-        {
-            ngx_at_conf_error_at(cf, &key_file[i].position,
-                "\"key_file\" of \"auth_token_issuer %V\": %s",
-                &issuer->name, err.text);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (i) {
-        ngx_at_keys_check_number(issuer, issuer->sets,
-                                 &key_file[i - 1].position, cf->log);
-    }
-
-    if (issuer->jwks.len == 0) {
-        return NGX_CONF_OK;
-    }
-
-    /* an issuer accepts the tokens that it signs */
-
-    i = issuer->nsets - 1;
-
-    issuer->sets[i] = at_keyset_parse(ngx_at_view(issuer->jwks),
-                                      issuer->requirements.algs,
-                                      ngx_at_log_key_warning, &warning, &err);
-    if (issuer->sets[i] == NULL) {
-        ngx_at_conf_error_at(cf, &issuer->signing_key_position,
-            "\"signing_key\" of \"auth_token_issuer %V\": %s",
-            &issuer->name, err.text);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_at_keys_load_files(cf, issuer) == NGX_OK
+           && ngx_at_keys_load_signing(cf, issuer) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -283,6 +289,7 @@ void
 ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
     at_keyset_t *set)
 {
+    size_t         n;
     at_keyset_t  **current;
 
     current = &ngx_at_worker.key_sets[issuer->first_set + i];
@@ -296,10 +303,14 @@ ngx_at_keys_replace(const ngx_at_issuer_t *issuer, ngx_uint_t i,
     *current = set;
     ngx_at_worker.keys_generation++;
 
-    if (set) {
-        ngx_at_keys_check_number(issuer,
-                                 ngx_at_worker.key_sets + issuer->first_set,
-                                 NULL, ngx_cycle->log);
+    n = set ? ngx_at_keys_excess(issuer, ngx_at_worker.key_sets
+                                         + issuer->first_set)
+            : 0;
+
+    if (n) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "auth_token: "
+                      NGX_AT_TOO_MANY_KEYS, &issuer->name, n,
+                      AT_JWT_KEYS_MAX);
     }
 }
 
@@ -414,10 +425,31 @@ ngx_at_keys_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 }
 
 
+/* the master process may have read the file as root */
+
+static void
+ngx_at_key_file_check_access(ngx_at_key_file_t *key_file, ngx_log_t *log)
+{
+    at_file_t  file;
+
+    if (at_file_read(&file, (char *) key_file->path.data, NGX_AT_KEY_FILE_SIZE,
+                     &key_file->error)
+        == 0)
+    {
+        at_file_free(&file);
+        key_file->error.text[0] = '\0';
+
+    } else if (ngx_worker == 0) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "auth_token: worker processes cannot read a key file, "
+                      "changes will be ignored: %s", key_file->error.text);
+    }
+}
+
+
 ngx_int_t
 ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
-    at_file_t            file;
     ngx_uint_t           i, k;
     at_keyset_t        **key_sets;
     ngx_at_issuer_t    **issuers;
@@ -456,21 +488,7 @@ ngx_at_keys_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 
             *key_file = ((ngx_at_key_file_t *) issuers[i]->key_files.elts)[k];
 
-            /* the master process may have read it as root */
-
-            if (at_file_read(&file, (char *) key_file->path.data,
-                             NGX_AT_KEY_FILE_SIZE, &key_file->error)
-                == 0)
-            {
-                at_file_free(&file);
-                key_file->error.text[0] = '\0';
-
-            } else if (ngx_worker == 0) {
-                ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                              "auth_token: worker processes cannot read a key "
-                              "file, changes will be ignored: %s",
-                              key_file->error.text);
-            }
+            ngx_at_key_file_check_access(key_file, cycle->log);
         }
     }
 
