@@ -529,6 +529,23 @@ cli_cipp_clean_row(json_t *row, const cli_field_t *fields, const char *table,
 }
 
 
+static int
+cli_cipp_check_tenants(const cli_record_t *role, json_t *row, json_t *warnings,
+    at_error_t *err)
+{
+    if (!role->tenant_limited
+        && json_object_get(row, "AllowedTenants") != NULL)
+    {
+        return 0;
+    }
+
+    return cli_cipp_warn(warnings, json_sprintf(
+               "role \"%s\": CIPP limits it to some tenants, which the module "
+               "does not enforce: the API must enforce it",
+               json_string_value(json_object_get(row, "RowKey"))), err);
+}
+
+
 int
 cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
     at_error_t *err)
@@ -572,17 +589,8 @@ cli_cipp_parse(cli_record_t *rec, json_t *row, json_t *warnings,
         }
 
         rec->u.client.enabled &= json_object_get(row, "Enabled") != NULL;
-
-    } else if ((rec->tenant_limited
-                || json_object_get(row, "AllowedTenants") == NULL)
-               && cli_cipp_warn(warnings, json_sprintf(
-                      "role \"%s\": CIPP limits it to some tenants, which "
-                      "the module does not enforce: the API must enforce it",
-                      json_string_value(json_object_get(row, "RowKey"))), err)
-                  != 0)
-    {
-        return -1;
+        return 1;
     }
 
-    return 1;
+    return cli_cipp_check_tenants(rec, row, warnings, err) == 0 ? 1 : -1;
 }

@@ -411,8 +411,25 @@ static const ngx_at_issuer_command_t  ngx_at_issuer_commands[] = {
     (sizeof(ngx_at_issuer_commands) / sizeof(ngx_at_issuer_command_t))
 
 
+/* NULL: no such directive */
+
+static const ngx_at_issuer_command_t *
+ngx_at_issuer_find_command(const ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_AT_ISSUER_COMMANDS; i++) {
+        if (ngx_at_str_equal(&ngx_at_issuer_commands[i].name, name)) {
+            return &ngx_at_issuer_commands[i];
+        }
+    }
+
+    return NULL;
+}
+
+
 static char *
-ngx_at_issuer_set(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
+ngx_at_issuer_run_command(ngx_conf_t *cf, ngx_at_issuer_t *issuer,
     const ngx_at_issuer_command_t *command)
 {
     void        *field;
@@ -452,25 +469,22 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     char                           *rc;
     ngx_str_t                      *name;
-    ngx_uint_t                      i, n;
+    ngx_uint_t                      n;
     ngx_at_conf_position_t         *position;
     const ngx_at_issuer_command_t  *command;
 
     name = cf->args->elts;
     n = cf->args->nelts;
-    command = ngx_at_issuer_commands;
+    command = ngx_at_issuer_find_command(name);
 
-    for (i = 0; !ngx_at_str_equal(&command[i].name, name); i++) {
-
-        if (i == NGX_AT_ISSUER_COMMANDS - 1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown directive \"%V\" in "
-                               "\"auth_token_issuer\"", name);
-            return NGX_CONF_ERROR;
-        }
+    if (command == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive \"%V\" in \"auth_token_issuer\"",
+                           name);
+        return NGX_CONF_ERROR;
     }
 
-    if (n < command[i].min || n > command[i].max) {
+    if (n < command->min || n > command->max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid number of arguments in \"%V\" directive",
                            name);
@@ -478,7 +492,7 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     if (ngx_at_issuer_position(parser, (char *) name->data)
-        && !command[i].repeated)
+        && !command->repeated)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" directive is duplicate", name);
@@ -493,7 +507,7 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     ngx_at_conf_note_position(cf, position);
 
-    rc = ngx_at_issuer_set(cf, parser->issuer, &command[i]);
+    rc = ngx_at_issuer_run_command(cf, parser->issuer, command);
 
     if (rc == NGX_CONF_OK || rc == NGX_CONF_ERROR) {
         return rc;

@@ -60,6 +60,24 @@ ngx_at_merge_enable(const ngx_http_core_loc_conf_t *clcf,
 }
 
 
+/* lists with a second member that belongs to them */
+
+static void
+ngx_at_merge_lists(const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
+{
+    if (conf->trust == NGX_CONF_UNSET_PTR) {
+        conf->trust_position = prev->trust_position;
+    }
+
+    if (conf->scopes == NGX_CONF_UNSET_PTR) {
+        conf->scope_mode = prev->scope_mode;
+    }
+
+    ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
+    ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
+}
+
+
 static void
 ngx_at_merge_accept(const ngx_at_main_conf_t *atmcf,
     const ngx_at_loc_conf_t *prev, ngx_at_loc_conf_t *conf)
@@ -365,16 +383,8 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_at_merge_enable(clcf, prev, conf);
 
-    if (conf->trust == NGX_CONF_UNSET_PTR) {
-        conf->trust_position = prev->trust_position;
-    }
+    ngx_at_merge_lists(prev, conf);
 
-    if (conf->scopes == NGX_CONF_UNSET_PTR) {
-        conf->scope_mode = prev->scope_mode;
-    }
-
-    ngx_conf_merge_ptr_value(conf->trust, prev->trust, NULL);
-    ngx_conf_merge_ptr_value(conf->scopes, prev->scopes, NULL);
     ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
 
     if (conf->realm == NULL) {
