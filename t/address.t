@@ -141,7 +141,7 @@ my $s = start(<<"CONF", files => {
 CONF
     big    => $big,
     ranges => "# of the office\n\n 10.0.0.0/8 # all of it\n\t2001:db8::/32\t\n#1.1.1.1\n8.8.8.8",
-    crlf   => "# of Windows\r\n10.0.0.0/8\r\n\r\n 192.0.2.1 \r\n",
+    crlf   => "# of Windows\r\n10.0.0.0/8\r\n\r\n 192.0.2.1 \r\n 192.0.2.9 \r",
 });
 
 my $good = good_token();
@@ -394,7 +394,7 @@ granted $s, '/file', "$_ is in the file", as($_)
     for '10.0.0.1', '10.255.255.255', '2001:db8::1', '8.8.8.8', '9.9.9.9';
 refused $s, '/file', address_not_allowed => "$_ is not in the file", as($_), good => 0
     for '1.1.1.1', '8.8.8.9', '11.0.0.0', '2001:db9::';
-granted $s, '/crlf', "$_ is in the file with CR LF", as($_) for '10.1.2.3', '192.0.2.1';
+granted $s, '/crlf', "$_ is in the file with CR LF", as($_) for '10.1.2.3', '192.0.2.1', '192.0.2.9';
 refused $s, '/crlf', address_not_allowed => "$_ is not in the file with CR LF", as($_) for '192.0.2.2',
         '127.0.0.1';
 

@@ -243,11 +243,7 @@ at_word_next(at_str_t *line)
 {
     at_str_t  word;
 
-    while (line->len && (*line->data == ' ' || *line->data == '\t')) {
-        line->data++;
-        line->len--;
-    }
-
+    *line = at_str_trim(*line);
     word = (at_str_t) { line->data, 0 };
 
     if (line->len && *line->data == '#') {

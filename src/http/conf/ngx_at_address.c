@@ -64,8 +64,10 @@ ngx_at_push_range_file(ngx_conf_t *cf, ngx_array_t *ranges, ngx_str_t path)
     }
 
     text = (at_str_t) { file.data, file.len };
-    text.len -= text.len && text.data[text.len - 1] == CR;  /* without LF */
     found = 0;
+
+    /* a last line of a file from Windows that is not terminated */
+    text.len -= text.len && text.data[text.len - 1] == CR;
 
     for (n = 1; text.len && rc == NGX_OK; n++) {
         rest = at_line_next(&text);

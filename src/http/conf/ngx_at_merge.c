@@ -269,7 +269,7 @@ ngx_at_find_conflict(const ngx_at_loc_conf_t *conf)
 
 /*
  * A named or internal location is reached after the access phase of another
- * one; "if" and limit_except have no name of their own.
+ * one; the configurations of "if" and limit_except have no name.
  */
 
 static void
