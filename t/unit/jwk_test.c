@@ -851,7 +851,7 @@ test_to_jwks(void)
 
     text = at_keyset_to_jwks(set);
     ok(text != NULL && strlen(text) < list.len / 2
-       && strstr(text, "x5c") == NULL && strstr(text, "bad") == NULL,
+       && strstr(text, "\"x5c\"") == NULL && strstr(text, "\"bad\"") == NULL,
        "the text has nothing but the usable keys");
 
     again = parse(str(text), ALL);
