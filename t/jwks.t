@@ -153,6 +153,8 @@ my %answers = (
     gzip          => ['gzip', {}],
     redirect      => ['redirect', { to => $source->url('/jwks') }],
     redirects     => ['redirect_chain', { hops => 3 }],
+    from_http     => ['redirect', { to => $source->url('/jwks') }],
+    http_loop     => ['redirect', { to => $source->plain_url('/jwks') }, qr/"http" not supported/],
     cap           => ['size', { bytes => 1048576 }],
     choosy        => ['choosy', {}],
     text          => ['good', { type => 'text/plain' }],
@@ -193,6 +195,9 @@ my @work  = grep { !$documents{$_} && !$answers{$_}[2] } @names;
 my $set = AuthToken::Source->jwk_set('rsa', 'rsa2');
 my %good = (map { ("/$_" => $set) } @names);
 
+# from_http and http_loop are URLs of loopback addresses without TLS
+sub url_of ($name) { $name =~ /http_|_http/ ? $source->plain_url("/$name") : $source->url("/$name") }
+
 # all of them fail as described, or all of them work
 sub behave ($bad) {
     $source->mode('good');
@@ -208,7 +213,7 @@ sub behave ($bad) {
 
 behave(1);
 
-my $s = start_with(join('', map({ block($_, "jwks_uri @{[$source->url(qq(/$_))]} $ca pause=1s refresh=10m;") } @names),
+my $s = start_with(join('', map({ block($_, "jwks_uri @{[url_of($_)]} $ca pause=1s refresh=10m;") } @names),
                    block('both', "key_file %%DIR%%/rsa.pem; jwks_uri @{[$source->url('/endless')]} $ca;")),
     { map({ ("/$_/" => $_) } @names), '/both/' => 'both', '/pair/' => 'good http10' }, workers => 2);
 
@@ -248,7 +253,7 @@ for my $name (@fail) {
     ok log_has($s, qr/\[error\].*keys not fetched, no keys available, issuer: "$name"/), "$name: the keys are not used";
     my ($line) = $s->errors->content =~ /keys not fetched, .*issuer: "$name", (.*)/;
     like $line // '', $says, "$name: the log names the cause";
-    like $line // '', qr{"\Q@{[$source->url(qq(/$name))]}\E"}, "$name: the log names the URL";
+    like $line // '', qr{"\Q@{[url_of($name)]}\E"}, "$name: the log names the URL";
     refused $s, "/$name/", unavailable => "$name", token => of('rsa'), reason => 'unavailable';
 }
 

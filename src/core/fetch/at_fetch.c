@@ -94,14 +94,14 @@ at_fetch_count_header(char *data, size_t size, size_t n, void *transfer)
 static int
 at_fetch_set_options(CURL *curl, at_transfer_t *t, struct curl_slist *headers)
 {
-    const char        *protocol;
+    const char        *protocols;
     const at_fetch_t  *fetch;
 
     fetch = t->fetch;
-    protocol = strncmp(fetch->url, "http:", 5) == 0 ? "http" : "https";
+    protocols = strncmp(fetch->url, "http:", 5) == 0 ? "http,https" : "https";
 
     return at_curl_set(curl, URL, fetch->url)
-           && at_curl_set(curl, PROTOCOLS_STR, protocol)
+           && at_curl_set(curl, PROTOCOLS_STR, protocols)
            && at_curl_set(curl, FOLLOWLOCATION, 1L)
            && at_curl_set(curl, REDIR_PROTOCOLS_STR, "https")
            && at_curl_set(curl, MAXREDIRS, AT_FETCH_REDIRECTS)
