@@ -270,39 +270,47 @@ ngx_at_check_scopes(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
 }
 
 
+at_verdict_e
+ngx_at_check_caller(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
+{
+    const at_identity_t  *identity;
+
+    identity = ctx->identity;
+
+    if ((ctx->kind & (NGX_AT_COOKIE|NGX_AT_BASIC))
+        && !ngx_at_origin_allowed(r, ctx->conf))
+    {
+        return AT_ORIGIN_NOT_ALLOWED;
+    }
+
+    if (!ngx_at_address_allowed(r, ctx->conf, identity)) {
+        return AT_ADDRESS_NOT_ALLOWED;
+    }
+
+    return identity->needs_role && identity->rights.role == NULL ? AT_NO_ROLE
+                                                                 : AT_OK;
+}
+
+
 /* the order matters: the first reason found is the verdict */
 
 static at_verdict_e
 ngx_at_authorize(ngx_http_request_t *r, const ngx_at_ctx_t *ctx)
 {
-    at_verdict_e              verdict;
-    const at_role_t          *role;
-    const at_rights_t        *rights;
-    const at_identity_t      *identity;
-    const ngx_at_loc_conf_t  *atcf;
+    at_verdict_e        verdict;
+    const at_role_t    *role;
+    const at_rights_t  *rights;
 
-    atcf = ctx->conf;
-    identity = ctx->identity;
-    rights = &identity->rights;
+    rights = &ctx->identity->rights;
     role = rights->role;
 
-    if ((ctx->kind & (NGX_AT_COOKIE|NGX_AT_BASIC))
-        && !ngx_at_origin_allowed(r, atcf))
-    {
-        return AT_ORIGIN_NOT_ALLOWED;
+    verdict = ngx_at_check_caller(r, ctx);
+
+    if (verdict == AT_OK) {
+        verdict = ngx_at_check_scopes(r, ctx);
     }
 
-    if (!ngx_at_address_allowed(r, atcf, identity)) {
-        return AT_ADDRESS_NOT_ALLOWED;
-    }
-
-    if (identity->needs_role && role == NULL) {
-        return AT_NO_ROLE;
-    }
-
-    verdict = ngx_at_check_scopes(r, ctx);
-
-    if (verdict != AT_OK || atcf->endpoints == NULL) {
+    if (verdict != AT_OK || ctx->conf->endpoints == NULL) {
         return verdict;
     }
 

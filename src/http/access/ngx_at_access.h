@@ -40,6 +40,13 @@ ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 at_verdict_e ngx_at_authenticate(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
 
+/*
+ * The first part of the authorization, of an authenticated request: origin,
+ * address and role.  Scopes and endpoints are checked after it.
+ */
+at_verdict_e ngx_at_check_caller(ngx_http_request_t *r,
+    const ngx_at_ctx_t *ctx);
+
 
 /* --- ngx_at_policy.c: the conditions of a location ----------------------- */
 

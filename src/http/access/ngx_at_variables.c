@@ -8,6 +8,7 @@
 #include "core/authz/at_cache.h"
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
+#include "core/base/at_crypto.h"
 #include "core/base/at_header.h"
 #include "core/base/at_verdict.h"
 #include "core/json/at_claim.h"
@@ -103,8 +104,10 @@ ngx_at_authenticated_ctx(ngx_http_request_t *r)
 
 
 /*
- * The context if its identity may be shown: it is authenticated and the access
- * phase is still to come, or this module has granted the request.  Else NULL.
+ * The context if its identity may be shown: this module has granted the
+ * request, or the access phase is still to come and will not refuse the caller
+ * by origin, address or role.  Else NULL: a stolen token that is sent from
+ * elsewhere must not use up the rate limit of its owner.
  */
 
 static ngx_at_ctx_t *
@@ -119,7 +122,22 @@ ngx_at_granted_ctx(ngx_http_request_t *r)
     }
 
     return ctx->phase == NGX_AT_UNDECIDED && ctx->authenticated == AT_OK
-           && !ngx_at_access_is_over(r->main) ? ctx : NULL;
+           && !ngx_at_access_is_over(r->main)
+           && ngx_at_check_caller(r->main, ctx) == AT_OK ? ctx : NULL;
+}
+
+
+/* for logs: also of a refused request */
+
+static ngx_at_ctx_t *
+ngx_at_logged_ctx(ngx_http_request_t *r)
+{
+    ngx_at_ctx_t  *ctx;
+
+    ctx = ngx_at_authenticated_ctx(r);
+
+    return ctx && ctx->phase == NGX_AT_UNDECIDED
+           && !ngx_at_access_is_over(r->main) ? ngx_at_granted_ctx(r) : ctx;
 }
 
 
@@ -135,6 +153,17 @@ ngx_at_variable_not_found(ngx_http_variable_value_t *v)
 }
 
 
+static void
+ngx_at_variable_set_text(ngx_http_variable_value_t *v, at_str_t value)
+{
+    v->data = (u_char *) value.data;
+    v->len = value.len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+}
+
+
 /*
  * Values must be safe in a header.  A control character would end it; a space
  * at either end would be lost, so that two users could become one.
@@ -147,11 +176,7 @@ ngx_at_variable_set(ngx_http_variable_value_t *v, at_str_t value)
         return ngx_at_variable_not_found(v);
     }
 
-    v->data = (u_char *) value.data;
-    v->len = value.len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    ngx_at_variable_set_text(v, value);
 
     return NGX_OK;
 }
@@ -215,7 +240,7 @@ ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_at_ctx_t         *ctx;
     const at_identity_t  *identity;
 
-    ctx = data == NGX_AT_VAR_SUBJECT ? ngx_at_authenticated_ctx(r)
+    ctx = data == NGX_AT_VAR_SUBJECT ? ngx_at_logged_ctx(r)
                                      : ngx_at_granted_ctx(r);
     if (ctx == NULL) {
         return ngx_at_variable_not_found(v);
@@ -250,6 +275,49 @@ ngx_at_identity_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return ctx->endpoint ? ngx_at_variable_set(v, ctx->endpoint->text)
                              : ngx_at_variable_not_found(v);
     }
+}
+
+
+/*
+ * The user name of Basic before its password is verified.  Not found after the
+ * access phase: "satisfy any" may have granted the request of anyone.
+ */
+
+static ngx_int_t
+ngx_at_claimed_user_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    char          *buf;
+    at_str_t       user, password;
+    ngx_at_ctx_t  *ctx;
+
+    ctx = ngx_at_authenticated_ctx(r);
+
+    if (ctx == NULL || ctx->phase != NGX_AT_UNDECIDED
+        || ctx->kind != NGX_AT_BASIC || ngx_at_access_is_over(r->main))
+    {
+        return ngx_at_variable_not_found(v);
+    }
+
+    buf = ngx_pnalloc(r->pool, ctx->credential.len + 1);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (at_header_basic_decode(ngx_at_view(ctx->credential), buf, &user,
+                               &password)
+        != 0)
+    {
+        return ngx_at_variable_not_found(v);
+    }
+
+    at_crypto_cleanse((void *) (uintptr_t) password.data, password.len);
+
+    /* also with a space at an end: no name may be without a limit */
+
+    ngx_at_variable_set_text(v, user);
+
+    return NGX_OK;
 }
 
 
@@ -491,6 +559,7 @@ static const ngx_http_variable_t  ngx_at_variables[] = {
     ngx_at_variable("role", ngx_at_identity_variable, NGX_AT_VAR_ROLE),
     ngx_at_variable("endpoint", ngx_at_identity_variable, NGX_AT_VAR_ENDPOINT),
     ngx_at_variable("scope", ngx_at_scope_variable, 0),
+    ngx_at_variable("claimed_user", ngx_at_claimed_user_variable, 0),
 
     ngx_at_variable("subject", ngx_at_identity_variable, NGX_AT_VAR_SUBJECT),
     ngx_at_variable("fingerprint", ngx_at_fingerprint_variable, 0),

@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The variables of the module.  The identity variables of a refused request
- * are not found, and neither is a variable with a value that is unsafe in a
- * header.
+ * The variables of the module.  The identity variables of a request that is
+ * refused, or will be refused by origin, address or role, are not found, and
+ * neither is a variable with a value that is unsafe in a header.
  */
 
 #ifndef NGX_AT_VARIABLES_H
