@@ -104,6 +104,7 @@ typedef struct {
     ngx_uint_t                needs_thread_pool;
     ngx_thread_pool_t        *thread_pool;      /* NULL: not needed */
     ngx_thread_pool_t        *hash_pool;        /* NULL: not needed */
+    ngx_thread_pool_t        *key_pool;         /* to read key files */
 
     ngx_uint_t                needs_throttle;
     ngx_shm_zone_t           *throttle;

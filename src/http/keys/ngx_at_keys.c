@@ -34,6 +34,13 @@ struct ngx_at_key_file_s {
     ngx_uint_t              settled;
 
     at_error_t              error;              /* last logged */
+
+    /* reading the file again; the thread writes to the part above, too */
+    ngx_thread_task_t       task;
+    ngx_uint_t              busy;
+    ngx_int_t               result;
+    at_error_t              new_error;
+    at_keyset_t            *new_set;
 };
 
 typedef struct {
@@ -352,8 +359,9 @@ ngx_at_keys_release(void *data)
 {
     const ngx_at_main_conf_t *atmcf = data;
 
-    ngx_uint_t         i, k;
-    ngx_at_issuer_t  **issuers;
+    ngx_uint_t          i, k;
+    ngx_at_issuer_t   **issuers;
+    ngx_at_key_file_t  *key_file;
 
     issuers = atmcf->issuers.elts;
 
@@ -364,35 +372,50 @@ ngx_at_keys_release(void *data)
     }
 
     ngx_at_worker.keys_conf = NULL;
+
+    /* of a thread that has ended after the event loop */
+
+    key_file = ngx_at_worker.key_files.elts;
+
+    for (i = 0; i < ngx_at_worker.key_files.nelts; i++) {
+        at_keyset_free(key_file[i].new_set);
+    }
+}
+
+
+/* in a thread: a file of 1 MiB takes 20 ms */
+
+static void
+ngx_at_key_file_handler(void *data, ngx_log_t *log)
+{
+    ngx_at_key_file_t *key_file = data;
+
+    key_file->result = ngx_at_key_file_read(key_file, &key_file->new_set, log,
+                                            &key_file->new_error);
+    at_crypto_thread_cleanup();
 }
 
 
 static void
-ngx_at_key_file_check(ngx_at_key_file_t *key_file, ngx_log_t *log)
+ngx_at_key_file_done(ngx_event_t *ev)
 {
-    ngx_int_t         rc;
-    at_error_t        err;
-    at_keyset_t      *set;
-    at_file_stamp_t   stamp;
+    ngx_at_key_file_t *key_file = ev->data;
 
-    if (at_file_stamp_read(&stamp, (char *) key_file->path.data) == 0
-        && at_file_stamp_equal(&stamp, &key_file->stamp)
-        && key_file->settled)
-    {
-        return;
-    }
+    ngx_log_t  *log;
 
-    rc = ngx_at_key_file_read(key_file, &set, log, &err);
+    log = ngx_cycle->log;
+    ev->complete = 0;
+    key_file->busy = 0;
 
-    if (rc == NGX_ERROR) {
+    if (key_file->result == NGX_ERROR) {
 
         /* log an error once, not twice a second */
 
-        if (ngx_strcmp(key_file->error.text, err.text) != 0) {
-            key_file->error = err;
+        if (ngx_strcmp(key_file->error.text, key_file->new_error.text) != 0) {
+            key_file->error = key_file->new_error;
             ngx_log_error(NGX_LOG_ERR, log, 0,
                           "auth_token: key file not loaded, previous keys "
-                          "stay in use: %s", err.text);
+                          "stay in use: %s", key_file->error.text);
         }
 
         return;
@@ -400,14 +423,38 @@ ngx_at_key_file_check(ngx_at_key_file_t *key_file, ngx_log_t *log)
 
     key_file->error.text[0] = '\0';
 
-    if (rc == NGX_OK) {
-        ngx_at_keys_replace(key_file->issuer, key_file->set, set);
-
+    if (key_file->result == NGX_OK) {
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "auth_token: keys replaced, issuer: \"%V\", keys: %uz, "
-                      "file: \"%V\"",
-                      &key_file->issuer->name, set->n, &key_file->path);
+                      "file: \"%V\"", &key_file->issuer->name,
+                      key_file->new_set->n, &key_file->path);
+
+        ngx_at_keys_replace(key_file->issuer, key_file->set,
+                            key_file->new_set);
+        key_file->new_set = NULL;
     }
+}
+
+
+static void
+ngx_at_key_file_check(ngx_at_key_file_t *key_file, ngx_thread_pool_t *pool)
+{
+    at_file_stamp_t  stamp;
+
+    if (key_file->busy
+        || (at_file_stamp_read(&stamp, (char *) key_file->path.data) == 0
+            && at_file_stamp_equal(&stamp, &key_file->stamp)
+            && key_file->settled))
+    {
+        return;
+    }
+
+    key_file->task.ctx = key_file;
+    key_file->task.handler = ngx_at_key_file_handler;
+    key_file->task.event.handler = ngx_at_key_file_done;
+    key_file->task.event.data = key_file;
+
+    key_file->busy = ngx_thread_task_post(pool, &key_file->task) == NGX_OK;
 }
 
 
@@ -420,7 +467,7 @@ ngx_at_keys_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     key_file = ngx_at_worker.key_files.elts;
 
     for (i = 0; i < ngx_at_worker.key_files.nelts; i++) {
-        ngx_at_key_file_check(&key_file[i], log);
+        ngx_at_key_file_check(&key_file[i], atmcf->key_pool);
     }
 }
 

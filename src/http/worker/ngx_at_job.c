@@ -61,17 +61,16 @@ ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 /*
- * nginx has no function for a pool with a given number of threads: call the
- * handler of its "thread_pool" directive.
+ * A pool of one thread.  nginx has no function for a pool with a given number
+ * of threads: call the handler of its "thread_pool" directive.
  */
 
-static ngx_int_t
-ngx_at_add_hash_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
+static ngx_thread_pool_t *
+ngx_at_add_thread(ngx_conf_t *cf, char *pool)
 {
     char           *rv;
-    ngx_str_t       name = ngx_string("auth_token_hash");
-    ngx_str_t       args[] = { ngx_string("thread_pool"),
-                               ngx_string("auth_token_hash"),
+    ngx_str_t       name = { ngx_strlen(pool), (u_char *) pool };
+    ngx_str_t       args[] = { ngx_string("thread_pool"), name,
                                ngx_string("threads=1") };
     ngx_array_t    *saved, array;
     ngx_command_t  *cmd;
@@ -87,13 +86,7 @@ ngx_at_add_hash_pool(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
     rv = cmd->set(cf, cmd, NULL);
     cf->args = saved;
 
-    if (rv != NGX_CONF_OK) {
-        return NGX_ERROR;
-    }
-
-    atmcf->hash_pool = ngx_thread_pool_add(cf, &name);
-
-    return atmcf->hash_pool ? NGX_OK : NGX_ERROR;
+    return rv == NGX_CONF_OK ? ngx_thread_pool_add(cf, &name) : NULL;
 }
 
 
@@ -109,7 +102,21 @@ ngx_at_resolve_thread_pools(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
         }
     }
 
-    return atmcf->needs_throttle ? ngx_at_add_hash_pool(cf, atmcf) : NGX_OK;
+    if (atmcf->needs_throttle) {
+        atmcf->hash_pool = ngx_at_add_thread(cf, "auth_token_hash");
+        if (atmcf->hash_pool == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (atmcf->issuers.nelts) {
+        atmcf->key_pool = ngx_at_add_thread(cf, "auth_token_keys");
+        if (atmcf->key_pool == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -67,7 +67,8 @@ char *ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
  * Once the http block was read: sets atmcf->thread_pool if a directive needs
- * it, and atmcf->hash_pool, of one thread, if passwords are checked.
+ * it, and two pools of one thread: atmcf->hash_pool if passwords are checked,
+ * atmcf->key_pool if there are issuers.
  */
 ngx_int_t ngx_at_resolve_thread_pools(ngx_conf_t *cf,
     ngx_at_main_conf_t *atmcf);
