@@ -65,6 +65,7 @@ static at_claim_path_t  username, scope, is_admin;
 /* the only client in the store; "?": the store cannot be read */
 static const char  *known_client;
 static unsigned     lookups;
+static size_t       n_deferred;         /* signatures */
 
 /* the identity of the last token */
 static struct {
@@ -237,6 +238,37 @@ check_shared(const at_identity_t *id, const at_jwt_query_t *query,
 }
 
 
+/* slow signatures that are verified by the caller give the same result */
+static void
+check_deferred(const at_identity_t *id, const at_jwt_query_t *query,
+    at_verdict_e expected)
+{
+    size_t         runs = 0;
+    unsigned       saved = lookups;
+    at_verdict_e   verdict;
+    at_deferred_t  deferred = { 0 };
+    at_identity_t  other = { 0 };
+
+    while ((verdict = at_jwt_verify_deferred(shared, &other, query, &deferred))
+           == AT_PENDING)
+    {
+        must(++runs <= AT_DEFERRED_RESULTS_MAX, "no end");
+        at_deferred_run(&deferred);
+    }
+
+    if (verdict != expected || !is_same_identity(id, &other)) {
+        ok(0, "with deferred signatures %s, else %s",
+           at_verdict_info(verdict)->reason.data,
+           at_verdict_info(expected)->reason.data);
+    }
+
+    n_deferred += runs;
+    lookups = saved;
+    at_deferred_free(&deferred);
+    at_identity_release(&other);
+}
+
+
 static int
 is_client(void *data, at_str_t id)
 {
@@ -284,6 +316,7 @@ verify_by(const block_t *b, size_t n, at_str_t text, size_t max_len,
     at_verifier_free(verifier);
 
     check_shared(&id, &query, verdict);
+    check_deferred(&id, &query, verdict);
 
     if (verdict == AT_OK) {
         claims = at_jwt_decode_claims(query.token);
@@ -2527,6 +2560,35 @@ test_key_issuers_shared(void)
 }
 
 
+/* check_deferred() has compared the results of all tokens above */
+static void
+test_deferred(void)
+{
+    char      *text = token("{'alg':'ES384'}", GOOD, p384, AT_ES384);
+    size_t     before = n_deferred;
+    block_t    b;
+    EVP_PKEY  *other = key_ec("P-384"), *third = key_ec("P-384");
+
+    ok(before > 0, "slow signatures were deferred");
+
+    b = block(jwks(format("%s,%s,%s", jwk(other, ""), jwk(third, ""),
+                          jwk(p384, ""))));
+    b.issuer.algs = ALL;
+
+    is_token(&b, text, AT_OK, "three slow keys without kid, the last one");
+    is_int(n_deferred - before, 3, "each key is tried once");
+
+    before = n_deferred;
+    is_token(&b, format("%.*s.AAAA", (int) (strrchr(text, '.') - text), text),
+             AT_BAD_SIGNATURE, "slow keys, a short signature");
+    is_int(n_deferred - before, 0, "a short signature is not deferred");
+
+    is_token(&b, token("{'alg':'ES256'}", GOOD, p256, AT_ES256), AT_NO_KEY,
+             "slow keys, a fast algorithm");
+    is_int(n_deferred - before, 0, "no key fits, nothing is deferred");
+}
+
+
 int
 main(void)
 {
@@ -2553,7 +2615,7 @@ main(void)
         test_typ_lists, test_exp, test_order, test_nbf_iat, test_aud,
         test_iss, test_identity, test_rfc, test_naughty, test_headers,
         test_decode_invalid, test_client_audience, test_store_failure,
-        test_entra, test_key_issuers, test_key_issuers_shared);
+        test_entra, test_key_issuers, test_key_issuers_shared, test_deferred);
 
     at_verifier_free(shared);
 

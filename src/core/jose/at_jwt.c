@@ -74,6 +74,7 @@ typedef struct {
     const at_key_t         *signer;         /* the key that verified */
 
     const at_jwt_query_t   *query;
+    at_deferred_t          *deferred;       /* NULL: verify at once */
     unsigned                store_failed:1; /* a client was not looked up */
 } at_jwt_t;
 
@@ -321,8 +322,11 @@ at_jwt_try_key(at_jwt_t *jwt, at_key_t *key, at_key_search_t *search)
     }
 
     search->n++;
-    result = at_key_verify(key, jwt->jose.alg, jwt->signed_text,
-                           jwt->signature_bytes);
+    result = jwt->deferred
+             ? at_deferred_verify(jwt->deferred, key, jwt->jose.alg,
+                                  jwt->signed_text, jwt->signature_bytes)
+             : at_key_verify(key, jwt->jose.alg, jwt->signed_text,
+                             jwt->signature_bytes);
 
     if (result == AT_SIGNATURE_VALID) {
         jwt->signer = key;
@@ -435,7 +439,8 @@ at_jwt_verify_signature(at_jwt_t *jwt, at_trusted_issuer_t *trusted)
     }
 
     if (result != AT_SIGNATURE_INVALID) {
-        return result == AT_SIGNATURE_VALID ? AT_OK : AT_FAILED;
+        return result == AT_SIGNATURE_VALID ? AT_OK
+               : result == AT_SIGNATURE_PENDING ? AT_PENDING : AT_FAILED;
     }
 
     trusted->lacks_key = 1;
@@ -552,6 +557,11 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
 
         verdict = at_jwt_try_issuer(&candidate, jwt, &trusted[i]);
 
+        if (verdict == AT_PENDING) {
+            at_identity_release(identity);
+            return AT_PENDING;
+        }
+
         if (verdict == AT_OK || verdict == AT_FAILED || verdict > furthest) {
             at_identity_release(identity);
             *identity = candidate;
@@ -608,6 +618,14 @@ at_verdict_e
 at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query)
 {
+    return at_jwt_verify_deferred(verifier, identity, query, NULL);
+}
+
+
+at_verdict_e
+at_jwt_verify_deferred(at_verifier_t *verifier, at_identity_t *identity,
+    const at_jwt_query_t *query, at_deferred_t *deferred)
+{
     size_t        i;
     at_jwt_t      jwt;
     at_verdict_e  verdict;
@@ -629,6 +647,7 @@ at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     memset(&jwt, 0, sizeof(at_jwt_t));
     jwt.verifier = verifier;
     jwt.query = query;
+    jwt.deferred = deferred;
 
     verdict = at_jwt_parse(&jwt);
 

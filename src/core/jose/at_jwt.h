@@ -15,6 +15,7 @@
 
 #include "core/authz/at_identity.h"
 #include "core/authz/at_issuer.h"
+#include "core/jose/at_deferred.h"
 #include "core/jose/at_keyset.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
@@ -94,6 +95,14 @@ typedef struct {
  */
 at_verdict_e at_jwt_verify(at_verifier_t *verifier, at_identity_t *identity,
     const at_jwt_query_t *query);
+
+/*
+ * The same, but slow signatures are verified by the caller: AT_PENDING until
+ * the results of all keys that are tried are in *deferred.
+ */
+at_verdict_e at_jwt_verify_deferred(at_verifier_t *verifier,
+    at_identity_t *identity, const at_jwt_query_t *query,
+    at_deferred_t *deferred);
 
 /*
  * Parses the claims of a token that was verified before.  The caller frees

@@ -427,6 +427,46 @@ at_key_free(at_key_t *key)
 }
 
 
+at_key_t *
+at_key_copy(const at_key_t *key, at_alg_e alg)
+{
+    at_key_t    *copy;
+    at_error_t   err;
+
+    copy = calloc(1, sizeof(at_key_t));
+
+    if (copy == NULL || EVP_PKEY_up_ref(key->pkey) != 1) {
+        free(copy);
+        return NULL;
+    }
+
+    copy->pkey = key->pkey;
+    copy->algs = key->algs & at_alg_bit(alg);
+    copy->signature_len = key->signature_len;
+
+    if (at_key_init(copy, &err) != 0) {
+        at_key_free(copy);
+        copy = NULL;
+    }
+
+    ERR_clear_error();
+
+    return copy;
+}
+
+
+int
+at_key_is_slow(const at_key_t *key, at_str_t signature)
+{
+    int  bits;
+
+    bits = EVP_PKEY_get_bits(key->pkey);
+
+    return signature.len == key->signature_len
+           && (key->algs & AT_ALGS_EC ? bits > 256 : bits > 4096);
+}
+
+
 unsigned
 at_key_algs(const at_key_t *key)
 {

@@ -78,7 +78,8 @@ const unsigned char *at_key_digest(const at_key_t *key);
 typedef enum {
     AT_SIGNATURE_FAILED = 0,    /* no memory: not verified */
     AT_SIGNATURE_VALID,
-    AT_SIGNATURE_INVALID
+    AT_SIGNATURE_INVALID,
+    AT_SIGNATURE_PENDING        /* see at_deferred_verify() */
 } at_signature_e;
 
 /*
@@ -87,6 +88,12 @@ typedef enum {
  */
 at_signature_e at_key_verify(at_key_t *key, at_alg_e alg, at_str_t signed_text,
     at_str_t signature);
+
+/* 1 if it takes more than 100 us: P-384, P-521, RSA of more than 4096 bits */
+int at_key_is_slow(const at_key_t *key, at_str_t signature);
+
+/* For one algorithm and another thread.  Returns NULL if allocation fails. */
+at_key_t *at_key_copy(const at_key_t *key, at_alg_e alg);
 
 
 #endif

@@ -77,7 +77,7 @@ ngx_at_warn_no_user(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
 
 static at_verdict_e
 ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
-    ngx_at_ctx_t *ctx)
+    ngx_at_ctx_t *ctx, at_deferred_t *deferred)
 {
     at_store_t      *store;
     at_verdict_e     verdict;
@@ -99,7 +99,12 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
         return AT_FAILED;
     }
 
-    verdict = at_jwt_verify(ngx_at_worker.verifier, identity, &query);
+    verdict = at_jwt_verify_deferred(ngx_at_worker.verifier, identity, &query,
+                                     deferred);
+
+    if (verdict == AT_PENDING) {
+        return ngx_at_signature_start(r, ctx, deferred);
+    }
 
     if (verdict != AT_OK) {
         ngx_at_fetch_missing_keys(ctx->conf, query.trusted, &ctx->credential);
@@ -147,12 +152,66 @@ ngx_at_monotonic_nanoseconds(void)
 }
 
 
+/* deferred: NULL if the request cannot wait for a signature */
+
+static at_verdict_e
+ngx_at_verify_token(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
+    ngx_at_ctx_t *ctx, at_deferred_t *deferred)
+{
+    at_verdict_e  verdict;
+
+    /* read the clock only if $auth_token_verify_time is used */
+
+    if (ngx_at_worker.measure_time && ctx->verify_start == 0) {
+        ctx->verify_start = ngx_at_monotonic_nanoseconds();
+    }
+
+    verdict = ctx->kind == NGX_AT_API_TOKEN
+              ? ngx_at_verify_api_token(atmcf, ctx)
+              : ngx_at_verify_jwt(r, atmcf, ctx, deferred);
+
+    if (ngx_at_worker.measure_time) {
+        ctx->verify_time = ngx_at_monotonic_nanoseconds() - ctx->verify_start;
+    }
+
+    ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
+
+    if (verdict == AT_OK) {
+        ngx_at_cache_insert(ctx, ngx_at_view(ctx->credential));
+    }
+
+    return verdict;
+}
+
+
+/* continues once a thread has verified a signature */
+
+static at_verdict_e
+ngx_at_resume_jwt(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
+{
+    at_verdict_e               verdict;
+    at_deferred_t             *deferred;
+    const ngx_at_main_conf_t  *atmcf;
+
+    verdict = ngx_at_signature_finish(ctx, &deferred);
+
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
+    ctx->epoch = ngx_at_cache_epoch(atmcf);
+
+    return ngx_at_verify_token(r, atmcf, ctx, deferred);
+}
+
+
 static at_verdict_e
 ngx_at_verify_credential(ngx_http_request_t *r,
-    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
+    const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx, ngx_uint_t may_wait)
 {
-    int64_t       start;
-    at_verdict_e  verdict;
+    at_verdict_e   verdict;
+    at_deferred_t  deferred;
 
     if (ctx->conf->accept == NGX_AT_NONE) {
         ctx->identity_storage.expires = INT64_MAX;
@@ -173,30 +232,16 @@ ngx_at_verify_credential(ngx_http_request_t *r,
         return AT_OK;
     }
 
-    /* read the clock only if $auth_token_verify_time is used */
-    start = ngx_at_worker.measure_time ? ngx_at_monotonic_nanoseconds() : 0;
+    deferred.key = NULL;
+    deferred.n = 0;
 
-    verdict = ctx->kind == NGX_AT_API_TOKEN
-              ? ngx_at_verify_api_token(atmcf, ctx)
-              : ngx_at_verify_jwt(r, atmcf, ctx);
-
-    if (ngx_at_worker.measure_time) {
-        ctx->verify_time = ngx_at_monotonic_nanoseconds() - start;
-    }
-
-    ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
-
-    if (verdict == AT_OK) {
-        ngx_at_cache_insert(ctx, ngx_at_view(ctx->credential));
-    }
-
-    return verdict;
+    return ngx_at_verify_token(r, atmcf, ctx, may_wait ? &deferred : NULL);
 }
 
 
 at_verdict_e
 ngx_at_authenticate(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
-    ngx_at_ctx_t *ctx)
+    ngx_at_ctx_t *ctx, ngx_uint_t may_wait)
 {
     at_cache_epoch_t           epoch;
     const ngx_at_main_conf_t  *atmcf;
@@ -218,7 +263,7 @@ ngx_at_authenticate(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
     ngx_at_ctx_reset(ctx, atcf);
 
     ctx->epoch = epoch;
-    ctx->authenticated = ngx_at_verify_credential(r, atmcf, ctx);
+    ctx->authenticated = ngx_at_verify_credential(r, atmcf, ctx, may_wait);
 
     return ctx->authenticated;
 }
@@ -351,11 +396,12 @@ ngx_at_decide(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
                ? AT_OK : AT_ADDRESS_NOT_ALLOWED;
     }
 
-    verdict = ngx_at_authenticate(r, atcf, ctx);
+    verdict = ngx_at_authenticate(r, atcf, ctx, 1);
     ctx->endpoint = endpoint;
 
     if (verdict == AT_PENDING) {
-        verdict = ngx_at_basic_verify(r, ctx);
+        verdict = ctx->kind == NGX_AT_BASIC ? ngx_at_basic_verify(r, ctx)
+                                            : ngx_at_resume_jwt(r, ctx);
         ctx->authenticated = verdict;
     }
 

@@ -16,6 +16,7 @@
 #include "core/authz/at_endpoint_list.h"
 #include "core/authz/at_identity.h"
 #include "core/base/at_verdict.h"
+#include "core/jose/at_deferred.h"
 
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/request/ngx_at_ctx.h"
@@ -35,10 +36,11 @@ ngx_int_t ngx_at_precontent_handler(ngx_http_request_t *r);
 /*
  * Verifies the credential for a location and sets ctx->identity.  A further
  * call returns the same verdict without work, unless the location or the state
- * of keys and store has changed.  AT_PENDING: a password must be checked.
+ * of keys and store has changed.  AT_PENDING: a password must be checked, or,
+ * if the caller may wait, a thread verifies a signature.
  */
 at_verdict_e ngx_at_authenticate(ngx_http_request_t *r,
-    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx);
+    const ngx_at_loc_conf_t *atcf, ngx_at_ctx_t *ctx, ngx_uint_t may_wait);
 
 /*
  * The first part of the authorization, of an authenticated request: origin,
@@ -64,6 +66,17 @@ ngx_uint_t ngx_at_address_allowed(ngx_http_request_t *r,
  */
 ngx_uint_t ngx_at_request_is_public(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, const at_endpoint_t **endpoint);
+
+
+/* --- ngx_at_signature.c: slow signatures, in a thread -------------------- */
+
+/* AT_PENDING, AT_BUSY or AT_FAILED; takes over *deferred in the first call */
+at_verdict_e ngx_at_signature_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
+    at_deferred_t *deferred);
+
+/* AT_OK: *deferred has a further result; AT_PENDING or AT_FAILED */
+at_verdict_e ngx_at_signature_finish(ngx_at_ctx_t *ctx,
+    at_deferred_t **deferred);
 
 
 /* --- ngx_at_basic.c ------------------------------------------------------ */

@@ -96,7 +96,7 @@ ngx_at_authenticated_ctx(ngx_http_request_t *r)
     ctx = ngx_at_get_ctx(r);
 
     if (ctx) {
-        (void) ngx_at_authenticate(r, atcf, ctx);
+        (void) ngx_at_authenticate(r, atcf, ctx, 0);
     }
 
     return ctx;

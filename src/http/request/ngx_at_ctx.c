@@ -76,9 +76,11 @@ ngx_at_ctx_reset(ngx_at_ctx_t *ctx, const ngx_at_loc_conf_t *atcf)
     ctx->verdict = AT_FAILED;
     ctx->kind = 0;
     ngx_str_null(&ctx->credential);
+    ctx->verify_start = 0;
     ctx->verify_time = 0;
     ctx->endpoint = NULL;
     ctx->password_check = NULL;
+    ctx->signature = NULL;
     ctx->endpoint_request = NULL;
     ctx->anonymous = 0;
     ctx->stale_snapshot = 0;

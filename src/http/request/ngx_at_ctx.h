@@ -48,10 +48,12 @@ typedef struct {
                                                    identity_storage */
     at_identity_t             identity_storage;
     at_cache_epoch_t          epoch;            /* when it was authenticated */
+    int64_t                   verify_start;     /* nanoseconds; 0: unknown */
     int64_t                   verify_time;      /* nanoseconds; 0: unknown */
     const at_endpoint_t      *endpoint;         /* in the list, or NULL */
 
     void                     *password_check;   /* of Basic, while it runs */
+    void                     *signature;        /* of a JWT, in a thread */
     void                     *endpoint_request; /* to a token endpoint */
 
     ngx_uint_t                status;           /* of the refusal */

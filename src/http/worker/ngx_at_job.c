@@ -18,8 +18,9 @@
 #endif
 
 
-#define NGX_AT_HASH_QUEUE_MAX   64
-#define NGX_AT_WRITE_QUEUE_MAX  1024
+#define NGX_AT_HASH_QUEUE_MAX    64
+#define NGX_AT_VERIFY_QUEUE_MAX  512   /* a quarter of a second */
+#define NGX_AT_WRITE_QUEUE_MAX   1024
 
 /* milliseconds; a worker does not exit while the timer is set */
 #define NGX_AT_JOB_TIMEOUT  60000
@@ -125,6 +126,9 @@ ngx_at_job_init(const ngx_at_main_conf_t *atmcf)
 {
     ngx_at_worker.hash_queue.pool = atmcf->hash_pool;
     ngx_queue_init(&ngx_at_worker.hash_queue.jobs);
+
+    ngx_at_worker.verify_queue.pool = atmcf->key_pool;
+    ngx_queue_init(&ngx_at_worker.verify_queue.jobs);
 
     ngx_at_worker.write_queue.pool = atmcf->thread_pool;
     ngx_queue_init(&ngx_at_worker.write_queue.jobs);
@@ -341,9 +345,11 @@ ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind)
     ngx_at_job_queue_t  *q;
 
     q = kind == NGX_AT_JOB_WRITE ? &ngx_at_worker.write_queue
-                                 : &ngx_at_worker.hash_queue;
+        : kind == NGX_AT_JOB_VERIFY ? &ngx_at_worker.verify_queue
+        : &ngx_at_worker.hash_queue;
 
     if ((kind == NGX_AT_JOB_WRITE && q->n >= NGX_AT_WRITE_QUEUE_MAX)
+        || (kind == NGX_AT_JOB_VERIFY && q->n >= NGX_AT_VERIFY_QUEUE_MAX)
         || (kind == NGX_AT_JOB_HASH && q->n >= NGX_AT_HASH_QUEUE_MAX))
     {
         return NGX_BUSY;

@@ -29,6 +29,7 @@ typedef ngx_uint_t (*ngx_at_job_check_pt)(ngx_at_job_t *job);
 typedef enum {
     NGX_AT_JOB_HASH,            /* of a password: a thread of low priority */
     NGX_AT_JOB_SIGNATURE,
+    NGX_AT_JOB_VERIFY,          /* a slow signature: in the thread of keys */
     NGX_AT_JOB_WRITE            /* to the session database: in the pool of
                                    "auth_token_thread_pool" */
 } ngx_at_job_kind_e;

@@ -72,7 +72,6 @@ typedef struct {
     at_cache_t                *cache;           /* NULL: off */
     at_state_key_t             process_key;     /* random */
     ngx_uint_t                 measure_time;    /* of verifications */
-
     u_char                    *no_user_logged;  /* flags; by issuer block */
 
     /* keys_conf is the configuration of key_sets; NULL: none */
@@ -85,6 +84,7 @@ typedef struct {
     uint64_t                   keys_generation; /* incremented by changes */
 
     ngx_at_job_queue_t         hash_queue;
+    ngx_at_job_queue_t         verify_queue;
     ngx_at_job_queue_t         write_queue;
     ngx_at_worker_log_t        refusal_log;
     ngx_at_worker_store_t      store;
