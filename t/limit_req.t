@@ -150,7 +150,7 @@ $store->ok('user', 'disable', 'owner');
 after_refusals 'disabled_user', 'an API token of a disabled user', \@owned,
     sub { $store->ok('user', 'enable', 'owner') }, @owned;
 
-# the caller is the legitimate one: its requests count, whatever they ask for
+# the sender is the legitimate caller: requests that lack a scope count
 refused $s, '/scoped', insufficient_scope => 'a scope that the client does not have', token => of('scoped');
 refused_by_nginx $s, '/scoped', 429, 'a scope that the client does not have, again', token => of('scoped');
 
@@ -191,9 +191,9 @@ is_deeply statuses('/basic/limited', auths => \@wrong), { 401 => 1, 429 => 9 },
 is_deeply statuses('/basic/limited', auths => [(basic('jane')) x 10]), { 200 => 1, 429 => 9 },
     'ten parallel requests of another user: one is granted';
 is_deeply statuses('/basic/limited', auths => [(basic('bob')) x 10], from => '127.0.0.2'), { 200 => 1, 429 => 9 },
-    'the same user from another address has a rate of its own';
+    'the same user from another address has a separate rate';
 is_deeply statuses('/basic/limited', auths => [map { basic($_) } 'eve ', ' eve', 'Eve']), { 401 => 3 },
-    'each name has a rate of its own';
+    'each name has a separate rate';
 is_deeply statuses('/basic/limited', auths => [map { basic("eve$_") } ' ', ' ']), { 429 => 2 },
     'a name that ends in a space is limited';
 granted $s, '/basic/limited', "a bearer token is not limited, $_", token => good_token() for 1, 2;
