@@ -10,6 +10,7 @@
 #include "core/fetch/at_fetch.h"
 
 #include "http/base/ngx_at_str.h"
+#include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_fetch_task.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/store/ngx_at_state.h"
@@ -22,6 +23,13 @@
 
 
 /* --- keys in use --------------------------------------------------------- */
+
+
+static time_t
+ngx_at_fetch_age(const ngx_at_fetch_t *fetch)
+{
+    return (ngx_at_steady_now() - fetch->fetched) / 1000;
+}
 
 
 static void
@@ -47,6 +55,7 @@ ngx_at_fetch_prepare_load(ngx_at_fetch_t *fetch)
 {
     fetch->version = fetch->source->slot->version;
     fetch->last = fetch->source->slot->fetched;
+    fetch->last_steady = fetch->source->slot->fetched_steady;
     fetch->had_keys = fetch->fetched != 0;
     fetch->new_set = NULL;
 }
@@ -113,7 +122,7 @@ ngx_at_fetch_use(ngx_at_fetch_t *fetch)
                       "auth_token: keys replaced, issuer: \"%V\", keys: %uz, "
                       "url: \"%V\", age: %Ts, fetches: %ui, failures: %ui",
                       &source->issuer->name, fetch->new_set->n, &source->url,
-                      ngx_time() - fetch->fetched, source->slot->fetches,
+                      ngx_at_fetch_age(fetch), source->slot->fetches,
                       source->slot->failures);
 
         ngx_at_fetch_log_warnings(fetch);
@@ -199,12 +208,9 @@ ngx_at_fetch_check(ngx_at_fetch_t *fetch)
         ngx_at_fetch_post_load(fetch);
     }
 
-    if (fetch->fetched && ngx_at_fetch_is_stale(source, fetch->fetched)) {
+    if (fetch->fetched && ngx_at_fetch_age(fetch) >= source->max_stale) {
         fetch->fetched = 0;
         ngx_at_keys_replace(source->issuer, source->set, NULL);
-
-        /* if the clock was set, no fetch is due */
-
         ngx_at_source_request_fetch(source, NULL);
 
         ngx_log_error(NGX_LOG_ERR, fetch->log, 0,
@@ -367,17 +373,18 @@ ngx_at_fetch_exit(void)
 /* --- requests ------------------------------------------------------------ */
 
 
-/* when the keys in use were fetched; 0: no keys */
+/* seconds since the keys in use were fetched; -1: no keys */
 
 static time_t
-ngx_at_source_fetched(const ngx_at_source_t *source)
+ngx_at_source_age(const ngx_at_source_t *source)
 {
     ngx_at_fetch_t  *fetch;
 
     fetch = ngx_at_worker.fetches.elts;
 
     return source->index < ngx_at_worker.fetches.nelts
-           ? fetch[source->index].fetched : 0;
+           && fetch[source->index].fetched
+           ? ngx_at_fetch_age(&fetch[source->index]) : -1;
 }
 
 
@@ -408,7 +415,7 @@ ngx_at_fetch_missing_keys(const ngx_at_loc_conf_t *atcf,
 
             /* without keys, the next fetch is due soon anyway */
 
-            if (ngx_at_source_fetched(source)) {
+            if (ngx_at_source_age(source) >= 0) {
                 ngx_at_source_request_fetch(source, &header);
             }
         }
@@ -420,7 +427,7 @@ static u_char *
 ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer,
     const at_trusted_issuer_t *trusted)
 {
-    time_t             age, fetched;
+    time_t             age;
     ngx_uint_t         i, keys, fetches, failures;
     ngx_at_source_t  **sources;
 
@@ -438,11 +445,7 @@ ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer,
     for (i = 0; i < issuer->sources.nelts; i++) {
         fetches += sources[i]->slot->fetches;
         failures += sources[i]->slot->failures;
-        fetched = ngx_at_source_fetched(sources[i]);
-
-        if (fetched) {
-            age = ngx_max(age, ngx_time() - fetched);
-        }
+        age = ngx_max(age, ngx_at_source_age(sources[i]));
     }
 
     p = ngx_sprintf(p, "%V:keys=%ui", &issuer->name, keys);

@@ -5,6 +5,7 @@
  * Fetching and loading keys in a thread.
  */
 
+#include "http/base/ngx_at_time.h"
 #include "http/keys/ngx_at_fetch_task.h"
 
 #include "core/fetch/at_discovery.h"
@@ -192,19 +193,6 @@ ngx_at_fetch_ignore_warning(void *data, const char *text)
 }
 
 
-/* a clock that was wrong at the fetch must not keep keys in use for longer */
-
-ngx_uint_t
-ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
-{
-    time_t  age;
-
-    age = ngx_time() - fetched;
-
-    return age >= source->max_stale || -age >= source->max_stale;
-}
-
-
 /*
  * Parses the stored keys, unless they are in use already.  Rejects keys that
  * are older than the last fetch: the file was restored or copied.
@@ -213,7 +201,7 @@ ngx_at_fetch_is_stale(const ngx_at_source_t *source, time_t fetched)
 static int
 ngx_at_fetch_parse(ngx_at_fetch_t *fetch, at_str_t text, at_error_t *err)
 {
-    time_t    fetched;
+    time_t    fetched, age;
     at_str_t  digest, seconds;
 
     digest = at_str_cut(&text, '\n');
@@ -224,7 +212,16 @@ ngx_at_fetch_parse(ngx_at_fetch_t *fetch, at_str_t text, at_error_t *err)
         return at_error(err, "time or digest is missing");
     }
 
-    if (ngx_at_fetch_is_stale(fetch->source, fetched)) {
+    /*
+     * The clock may have been set since a fetch of this server.  If it was
+     * wrong at a fetch of another, keys must not stay in use for longer.
+     */
+
+    age = fetched == fetch->last
+          ? (ngx_at_steady_now() - fetch->last_steady) / 1000
+          : ngx_time() - fetched;
+
+    if (age >= fetch->source->max_stale || -age >= fetch->source->max_stale) {
         return at_error(err, "keys are older than \"max_stale\"");
     }
 
@@ -232,7 +229,7 @@ ngx_at_fetch_parse(ngx_at_fetch_t *fetch, at_str_t text, at_error_t *err)
         return at_error(err, "keys are older than the last fetch");
     }
 
-    fetch->new_fetched = fetched;
+    fetch->new_fetched = ngx_at_steady_now() - age * 1000;
     ngx_memcpy(fetch->new_digest, digest.data, digest.len);
 
     if (fetch->had_keys

@@ -34,7 +34,8 @@ typedef struct {
 
     /* the keys in use */
     ngx_uint_t                 version;
-    time_t                     fetched;         /* 0: no keys */
+    int64_t                    fetched;         /* ngx_at_steady_now();
+                                                   0: no keys */
     u_char                     digest[NGX_AT_FETCH_DIGEST_LEN];
 
     ngx_uint_t                 busy;            /* one of the tasks runs */
@@ -52,11 +53,12 @@ typedef struct {
 
     /* loading the stored keys; its thread writes to the last part */
     time_t                     last;            /* fetch of any worker */
+    int64_t                    last_steady;     /* ngx_at_steady_now() */
     ngx_uint_t                 had_keys;        /* with this digest */
 
     int                        loaded;          /* 0, 1: no file, -1 */
     at_error_t                 load_err;
-    time_t                     new_fetched;
+    int64_t                    new_fetched;     /* ngx_at_steady_now() */
     u_char                     new_digest[NGX_AT_FETCH_DIGEST_LEN];
     at_keyset_t               *new_set;         /* NULL: same digest */
 } ngx_at_fetch_t;
@@ -68,10 +70,6 @@ void ngx_at_fetch_load_handler(void *data, ngx_log_t *log);
 
 /* the same as load_task, for a process that may block */
 void ngx_at_fetch_load(ngx_at_fetch_t *fetch);
-
-/* 1 if keys that were fetched at this time are older than "max_stale" */
-ngx_uint_t ngx_at_fetch_is_stale(const ngx_at_source_t *source,
-    time_t fetched);
 
 
 #endif

@@ -8,11 +8,12 @@
 #include "http/keys/ngx_at_source.h"
 
 #include "http/base/ngx_at_str.h"
+#include "http/base/ngx_at_time.h"
 
 
 #define NGX_AT_SLOTS           (2 * NGX_AT_SOURCES_MAX)
 #define NGX_AT_ZONE_SIZE       (256 * 1024)
-#define NGX_AT_ZONE_LAYOUT     0x41544b31
+#define NGX_AT_ZONE_LAYOUT     0x41544b32
 
 #define NGX_AT_LEASE_TIME      15000  /* ms; longer than two downloads */
 #define NGX_AT_RECENT_TIME     60000  /* ms */
@@ -217,7 +218,8 @@ ngx_at_source_backoff(const ngx_at_source_t *source, const ngx_at_slot_t *slot)
     time_t      wait, max;
     ngx_uint_t  i;
 
-    max = ngx_time() - slot->fetched < source->max_stale
+    max = slot->fetched && (ngx_at_steady_now() - slot->fetched_steady) / 1000
+                           < source->max_stale
           ? NGX_AT_BACKOFF_MAX : NGX_AT_BACKOFF_NO_KEYS_MAX;
     max = ngx_min(max, source->refresh);
     max = ngx_max(max, source->pause);
@@ -262,6 +264,7 @@ ngx_at_source_release_lease(const ngx_at_source_t *source, ngx_uint_t lease,
         if (result == NGX_AT_FETCH_OK) {
             slot->version++;
             slot->fetched = fetched;
+            slot->fetched_steady = ngx_at_steady_now();
             slot->failures_in_row = 0;
             slot->due += 1000 * (ngx_msec_t)
                          ngx_at_source_fresh_time(source, max_age);

@@ -33,6 +33,7 @@ typedef struct {
     ngx_msec_t              started;            /* the last fetch */
 
     time_t                  fetched;            /* last success; 0: never */
+    int64_t                 fetched_steady;     /* ngx_at_steady_now() */
     ngx_uint_t              fetches;
     ngx_uint_t              failures;
     ngx_uint_t              failures_in_row;
